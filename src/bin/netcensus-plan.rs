@@ -1,0 +1,3 @@
+//! The `netcensus-plan` command.
+
+fn main() {}

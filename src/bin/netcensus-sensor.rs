@@ -1,0 +1,3 @@
+//! The `netcensus-sensor` command.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Frames from a live interface, a file or standard input.

@@ -1,0 +1,363 @@
+//! What a device said of itself: evidence, kept as said; conclusions are derived from it by rules.
+
+use std::cmp::Ordering;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use super::time::Timestamp;
+
+/// The longest value in bytes; longer ones are cut at a character's boundary.
+pub const VALUE_BYTES: usize = 256;
+/// Values of one field that one coupling or station keeps: the smallest ones.
+pub const VALUES_PER_FIELD: usize = 16;
+/// Values of all fields that one coupling or station keeps: those of the first fields of [`Field`].
+pub const VALUES: usize = 96;
+
+macro_rules! fields {
+    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
+        /// A field of evidence, by the name under which rules, documents and the console know it.
+        ///
+        /// The order is the order of importance: where a bound is hit, later fields are given up first.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        #[non_exhaustive]
+        pub enum Field { $($(#[doc = $doc])* $variant,)* }
+
+        impl Field {
+            /// Every field, in order.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The field's name.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+        }
+    };
+}
+
+fields! {
+    /// The chassis id as `subtype:hex`, IEEE 802.1AB 8.5.2. Ties MACs (I8c).
+    LldpChassisId = "lldp.chassis_id",
+    /// The device id TLV of CDP. Ties MACs (I8c).
+    CdpDeviceId = "cdp.device_id",
+    /// The authoritative engine id as hex, RFC 3411. Ties MACs (I8c).
+    SnmpEngineId = "snmp.engine_id",
+    /// Vendor number and serial number as `vendor:serial` in hex, CIP identity object. Ties MACs (I8c).
+    EnipSerial = "enip.serial",
+    /// The DHCP client identifier as hex, RFC 2132 9.14; of a type-255 one only the DUID (see `dhcp.duid`). Ties leases (I8c).
+    DhcpClientId = "dhcp.client_id",
+    /// The DUID as hex, from DHCPv6 (RFC 8415) or inside a DHCPv4 client identifier (RFC 4361). Ties leases (I8c).
+    DhcpDuid = "dhcp.duid",
+
+    /// Enabled capabilities, decimal bits of IEEE 802.1AB table 8-4.
+    LldpCapEnabled = "lldp.cap_enabled",
+    /// System description.
+    LldpSysDescr = "lldp.sys_descr",
+    /// System name.
+    LldpSysName = "lldp.sys_name",
+    /// Port description.
+    LldpPortDescr = "lldp.port_descr",
+    /// LLDP-MED device class, decimal (ANSI/TIA-1057).
+    LldpMedClass = "lldp.med_class",
+    /// LLDP-MED inventory: model.
+    LldpMedModel = "lldp.med_model",
+    /// LLDP-MED inventory: manufacturer.
+    LldpMedManufacturer = "lldp.med_manufacturer",
+    /// LLDP-MED inventory: firmware revision.
+    LldpMedFirmware = "lldp.med_fw",
+    /// LLDP-MED inventory: serial number.
+    LldpMedSerial = "lldp.med_serial",
+    /// CDP capabilities, decimal bits.
+    CdpCap = "cdp.cap",
+    /// CDP platform.
+    CdpPlatform = "cdp.platform",
+    /// CDP software version.
+    CdpVersion = "cdp.version",
+    /// `sender` for a bridge that sends BPDUs (IEEE 802.1D).
+    StpBridge = "stp.bridge",
+    /// A routing or first-hop protocol that the MAC speaks: `vrrp`, `hsrp`, `glbp`, `carp`, `ospf`, `eigrp`, `isis`.
+    RouterProtocol = "router.protocol",
+    /// `router` for a sender of router advertisements with a lifetime (RFC 4861 4.2).
+    RaSender = "ra.sender",
+    /// `server` for a sender of DHCP offers and acknowledgements.
+    DhcpServer = "dhcp.server",
+
+    /// Option 60.
+    DhcpVendorClass = "dhcp.vendor_class",
+    /// Option 55 as decimal numbers with commas, in the order sent.
+    DhcpPrl = "dhcp.prl",
+    /// The order of all options of a DISCOVER or REQUEST, decimal with commas.
+    DhcpOptionOrder = "dhcp.option_order",
+    /// Option 12.
+    DhcpHostname = "dhcp.hostname",
+    /// Option 81.
+    DhcpFqdn = "dhcp.fqdn",
+    /// Option 77.
+    DhcpUserClass = "dhcp.user_class",
+    /// Option 57, decimal.
+    DhcpMaxSize = "dhcp.max_size",
+
+    /// sysDescr of an SNMP answer.
+    SnmpSysDescr = "snmp.sys_descr",
+    /// sysObjectID of an SNMP answer, dotted.
+    SnmpSysObjectId = "snmp.sys_object_id",
+    /// sysName of an SNMP answer.
+    SnmpSysName = "snmp.sys_name",
+    /// `vendor-number` of an EtherNet/IP identity.
+    EnipVendorId = "enip.vendor_id",
+    /// Device type number of an EtherNet/IP identity.
+    EnipDeviceType = "enip.device_type",
+    /// Product name of an EtherNet/IP identity.
+    EnipProduct = "enip.product",
+    /// Vendor number of a BACnet I-Am (ASHRAE 135).
+    BacnetVendorId = "bacnet.vendor_id",
+    /// User-Agent of a SIP request.
+    SipUserAgent = "sip.user_agent",
+    /// Server of a SIP answer.
+    SipServer = "sip.server",
+    /// Server of an RTSP answer, or its authentication realm as `realm=…`.
+    RtspServer = "rtsp.server",
+
+    /// A service type that the host offers, `_ipp._tcp` (RFC 6763).
+    MdnsService = "mdns.service",
+    /// A TXT entry of an offered service as `_service._proto.key=value` (RFC 6763 6).
+    MdnsTxt = "mdns.txt",
+    /// The instance name of an offered service.
+    MdnsInstance = "mdns.instance",
+    /// The host's own `.local` name without the suffix.
+    MdnsHostname = "mdns.hostname",
+    /// NT of an SSDP NOTIFY, ST of an SSDP answer.
+    SsdpType = "ssdp.nt",
+    /// Server of an SSDP NOTIFY or answer.
+    SsdpServer = "ssdp.server",
+    /// WS-Discovery types, one a value, prefix stripped of its namespace alias.
+    WsdTypes = "wsd.types",
+    /// WS-Discovery scopes, one a value.
+    WsdScopes = "wsd.scopes",
+    /// A NetBIOS name that the host registers or defends, with its suffix as `NAME<00>`.
+    NbnsName = "nbns.name",
+    /// The name that an LLMNR answer claims.
+    LlmnrName = "llmnr.name",
+    /// User-Agent of an HTTP request.
+    HttpUserAgent = "http.user_agent",
+    /// Server of an HTTP answer.
+    HttpServer = "http.server",
+    /// WWW-Authenticate realm of an HTTP answer.
+    HttpRealm = "http.realm",
+    /// The identification line of an SSH server.
+    SshBanner = "ssh.banner",
+    /// NTLM: the client's version or names.
+    NtlmVersion = "ntlm.version",
+    /// NTLM: workstation name.
+    NtlmWorkstation = "ntlm.workstation",
+
+    /// Vendor of the MAC's prefix. Derived when classifying, never stored.
+    MacVendor = "mac.oui_vendor",
+    /// `true` for a randomised MAC. Derived when classifying, never stored.
+    MacRandom = "mac.random",
+    /// What the census concluded about the MAC: `gateway` (it forwards). Derived when classifying, never stored.
+    Behaviour = "behaviour",
+}
+
+impl fmt::Display for Field {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Field {
+    type Err = UnknownField;
+
+    fn from_str(name: &str) -> Result<Self, UnknownField> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|f| f.name() == name)
+            .ok_or_else(|| UnknownField(name.chars().take(60).collect()))
+    }
+}
+
+impl Serialize for Field {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Field {
+    fn deserialize<D: serde::Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        String::deserialize(input)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A name that is no field of evidence.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("'{0}' is no field of evidence")]
+pub struct UnknownField(String);
+
+/// One thing said: a field, its value, and the time of the first frame that said it.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Evidence {
+    /// Which field.
+    #[serde(rename = "f")]
+    pub field: Field,
+    /// The value: at most [`VALUE_BYTES`] bytes, without control characters.
+    #[serde(rename = "v")]
+    pub value: Box<str>,
+    /// The earliest frame that said it.
+    #[serde(rename = "t")]
+    pub at: Timestamp,
+}
+
+impl Evidence {
+    fn order(&self, other: &Self) -> Ordering {
+        (self.field, &self.value).cmp(&(other.field, &other.value))
+    }
+}
+
+/// A bounded set of evidence. Merging is a join: where a bound is hit, the smallest by (field, value) stay, so
+/// that neither order nor repetition matters (design, decision 1).
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct EvidenceSet(Vec<Evidence>);
+
+impl EvidenceSet {
+    /// Adds one value; returns whether the set changed. The value must have passed [`clean`].
+    pub fn add(&mut self, field: Field, value: &str, at: Timestamp) -> bool {
+        let place = self.0.binary_search_by(|e| (e.field, &*e.value).cmp(&(field, value)));
+        match place {
+            Ok(i) => match self.0.get_mut(i) {
+                Some(known) if at < known.at => {
+                    known.at = at;
+                    true
+                }
+                _ => false,
+            },
+            Err(i) => {
+                self.0.insert(i, Evidence { field, value: value.into(), at });
+                let before = self.0.len();
+                self.bound();
+                self.0.len() == before
+                    || self.0.get(i).is_some_and(|e| e.field == field && &*e.value == value)
+            }
+        }
+    }
+
+    /// Joins `other` into this set; returns whether the set changed.
+    pub fn merge(&mut self, other: &Self) -> bool {
+        let mut changed = false;
+        if self.0.is_empty() {
+            self.0.clone_from(&other.0);
+            self.bound();
+            return !self.0.is_empty();
+        }
+        for e in &other.0 {
+            changed |= self.add(e.field, &e.value, e.at);
+        }
+        changed
+    }
+
+    /// The evidence, sorted by field and value.
+    pub fn iter(&self) -> std::slice::Iter<'_, Evidence> {
+        self.0.iter()
+    }
+
+    /// The values of one field.
+    pub fn values(&self, field: Field) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |e| e.field == field).map(|e| &*e.value)
+    }
+
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many values it holds.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Restores order and bounds, as a set that came from outside may lack them.
+    pub fn normalise(&mut self) {
+        self.0.sort_by(|a, b| a.order(b).then(a.at.cmp(&b.at)));
+        self.0.dedup_by(|b, a| a.order(b).is_eq());
+        self.bound();
+    }
+
+    fn bound(&mut self) {
+        let (mut field, mut count) = (None, 0);
+        self.0.retain(|e| {
+            count = if field == Some(e.field) { count + 1 } else { 1 };
+            field = Some(e.field);
+            count <= VALUES_PER_FIELD
+        });
+        self.0.truncate(VALUES);
+    }
+}
+
+impl<'a> IntoIterator for &'a EvidenceSet {
+    type Item = &'a Evidence;
+    type IntoIter = std::slice::Iter<'a, Evidence>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Makes a string from the network harmless: lossy UTF-8, control and format characters (bidirectional
+/// overrides, zero-width marks) out, white space trimmed, at most [`VALUE_BYTES`] bytes. `None` where nothing is left.
+pub fn clean(bytes: &[u8]) -> Option<String> {
+    let head = bytes.get(..VALUE_BYTES * 2).unwrap_or(bytes);
+    let mut out = String::new();
+    for c in String::from_utf8_lossy(head).chars() {
+        if c.is_control() || is_format(c) {
+            if matches!(c, '\n' | '\r' | '\t') && !out.ends_with(' ') {
+                out.push(' ');
+            }
+            continue;
+        }
+        if out.len() + c.len_utf8() > VALUE_BYTES {
+            break;
+        }
+        out.push(c);
+    }
+    let trimmed = out.trim();
+    (!trimmed.is_empty()).then(|| trimmed.to_owned())
+}
+
+fn is_format(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_from_the_network_lose_control_characters_and_length() {
+        assert_eq!(clean(b" a\x1b[31mb\0\n c ").as_deref(), Some("a[31mb  c"));
+        assert_eq!(clean("x\u{202e}y".as_bytes()).as_deref(), Some("xy"));
+        assert_eq!(clean(b"\0\0\x01"), None);
+        assert_eq!(clean(&[b'a'; 4000]).unwrap().len(), VALUE_BYTES);
+        assert!(clean("ä".repeat(400).as_bytes()).unwrap().len() <= VALUE_BYTES);
+    }
+
+    #[test]
+    fn every_field_is_found_by_its_name() {
+        for field in Field::ALL {
+            assert_eq!(field.name().parse::<Field>(), Ok(*field));
+        }
+        assert!("no.such".parse::<Field>().is_err());
+    }
+
+    #[test]
+    fn a_full_field_keeps_its_smallest_values() {
+        let mut set = EvidenceSet::default();
+        for n in (0..40).rev() {
+            set.add(Field::MdnsService, &format!("{n:02}"), Timestamp(n));
+        }
+        assert_eq!(set.len(), VALUES_PER_FIELD);
+        assert_eq!(set.iter().next_back().unwrap().value.as_ref(), "15");
+        assert!(!set.add(Field::MdnsService, "99", Timestamp(0)));
+    }
+}

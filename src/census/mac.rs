@@ -1,0 +1,131 @@
+//! MAC addresses and what can be told from their bits alone.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+/// A 48-bit MAC address; orders by its bytes and prints as `aa:bb:cc:dd:ee:ff`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct MacAddr(pub [u8; 6]);
+
+impl MacAddr {
+    /// Reads the first six bytes of `bytes`; `None` where there are fewer.
+    pub fn from_slice(bytes: &[u8]) -> Option<Self> {
+        Some(Self(*bytes.first_chunk::<6>()?))
+    }
+
+    /// Whether the address names a group (multicast or broadcast) rather than a card.
+    pub fn is_group(self) -> bool {
+        self.0[0] & 1 == 1
+    }
+
+    /// Whether the address was made up locally, as randomised addresses are (I12).
+    pub fn is_locally_administered(self) -> bool {
+        self.0[0] & 2 == 2
+    }
+
+    /// Whether the address is `00:00:00:00:00:00`.
+    pub fn is_null(self) -> bool {
+        self.0 == [0; 6]
+    }
+
+    /// Whether the address may stand in a coupling: no group, not null (I3).
+    pub fn is_station(self) -> bool {
+        !self.is_group() && !self.is_null()
+    }
+
+    /// Whether the address belongs to a virtual router group (I7): VRRP and CARP (RFC 5798),
+    /// HSRP v1, v2 and IPv6, GLBP (Cisco's assignments).
+    pub fn is_virtual_router(self) -> bool {
+        matches!(
+            self.0,
+            [0x00, 0x00, 0x5e, 0x00, 0x01 | 0x02, _]
+                | [0x00, 0x00, 0x0c, 0x07, 0xac, _]
+                | [0x00, 0x00, 0x0c, 0x9f, 0xf0..=0xff, _]
+                | [0x00, 0x05, 0x73, 0xa0, 0x00..=0x0f, _]
+                | [0x00, 0x07, 0xb4, _, _, _]
+        )
+    }
+}
+
+impl fmt::Display for MacAddr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+    }
+}
+
+impl FromStr for MacAddr {
+    type Err = BadMac;
+
+    /// Reads six pairs of hex digits, separated by `:` or `-`, or bare, or in groups of four by `.`.
+    fn from_str(text: &str) -> Result<Self, BadMac> {
+        let bad = || BadMac(text.chars().take(40).collect());
+        let digits: Vec<u8> = text
+            .chars()
+            .filter(|c| !matches!(c, ':' | '-' | '.'))
+            .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or_else(bad))
+            .collect::<Result<_, _>>()?;
+        let digits: [u8; 12] = digits.try_into().map_err(|_| bad())?;
+        let mut mac = [0; 6];
+        for (byte, pair) in mac.iter_mut().zip(digits.chunks_exact(2)) {
+            if let [high, low] = pair {
+                *byte = high << 4 | low;
+            }
+        }
+        Ok(Self(mac))
+    }
+}
+
+impl TryFrom<String> for MacAddr {
+    type Error = BadMac;
+
+    fn try_from(text: String) -> Result<Self, BadMac> {
+        text.parse()
+    }
+}
+
+impl From<MacAddr> for String {
+    fn from(mac: MacAddr) -> Self {
+        mac.to_string()
+    }
+}
+
+/// A text that is no MAC address.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("'{0}' is no MAC address; write it as aa:bb:cc:dd:ee:ff")]
+pub struct BadMac(String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_what_it_reads_in_every_usual_form() {
+        for text in ["0a:1b:2c:3d:4e:5f", "0A-1B-2C-3D-4E-5F", "0a1b.2c3d.4e5f", "0a1b2c3d4e5f"] {
+            assert_eq!(text.parse::<MacAddr>().unwrap().to_string(), "0a:1b:2c:3d:4e:5f");
+        }
+        for text in ["", "0a:1b:2c:3d:4e", "0a:1b:2c:3d:4e:5g", "0a:1b:2c:3d:4e:5f:60"] {
+            assert!(text.parse::<MacAddr>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn virtual_router_groups_are_known_by_their_prefix() {
+        for text in [
+            "00:00:5e:00:01:0a",
+            "00:00:5e:00:02:0c",
+            "00:00:0c:07:ac:05",
+            "00:00:0c:9f:f0:21",
+            "00:05:73:a0:00:22",
+            "00:07:b4:00:07:01",
+        ] {
+            assert!(text.parse::<MacAddr>().unwrap().is_virtual_router(), "{text}");
+        }
+        for text in ["00:00:5e:00:03:0a", "00:00:0c:08:ac:05", "00:05:73:a1:00:22"] {
+            assert!(!text.parse::<MacAddr>().unwrap().is_virtual_router(), "{text}");
+        }
+    }
+}

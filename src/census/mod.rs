@@ -1,0 +1,41 @@
+//! The census: what was seen, which couplings are one device, and what counts.
+//!
+//! Pure: no clock, no I/O, no async, no logging. Facts ([`Zone`], [`Coupling`], [`Station`], [`Segment`]) merge as a
+//! join: commutative, associative, idempotent. Bindings, devices and verdicts are derived from the merged facts, a
+//! [`Policy`] and an instant alone ([`Survey::new`]), so that the same frames in any order, any number of times, over
+//! any number of workers or sensors give the same inventory to the byte. The rules are those of the census rules
+//! document; their ids (I1 to I14, X-…, C-…) stand beside the code that holds them.
+
+pub mod address;
+pub mod time;
+
+mod binding;
+mod classification;
+mod coupling;
+mod evidence;
+mod identity;
+mod inventory;
+mod mac;
+mod policy;
+mod quarantine;
+mod segment;
+mod station;
+mod survey;
+mod verdict;
+
+pub use address::Prefix;
+pub use binding::{Binding, Bindings, Bound, Forwards, OnLink};
+pub use classification::{Category, Classification, Classifier, Reason, Subject, Unclassified};
+pub use coupling::{Coupling, CouplingKey, Sign, Signs, VLANS};
+pub use evidence::{
+    Evidence, EvidenceSet, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD, clean,
+};
+pub use identity::{Identities, Join, JoinReason};
+pub use inventory::{Inventory, Zone};
+pub use mac::{BadMac, MacAddr};
+pub use policy::{COUNT_V1, Policy};
+pub use segment::Segment;
+pub use station::Station;
+pub use survey::{Census, Decisions, Device, Line, Member, Routed, State, Survey, Unaddressed};
+pub use time::Timestamp;
+pub use verdict::{Standing, Verdict, commitment, verdict};

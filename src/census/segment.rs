@@ -1,0 +1,191 @@
+//! The segment: what frames taught about a zone as a whole (I5): prefixes, masks, routers, the time it spans.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr};
+
+use serde::{Deserialize, Serialize};
+
+use super::address::Prefix;
+use super::coupling::earliest;
+use super::time::Timestamp;
+
+/// Prefixes, and routers, that one zone keeps.
+pub const LEARNED: usize = 4_096;
+/// ARP conversations that wait for their other half.
+pub const PENDING: usize = 65_536;
+/// The shortest prefix that an ARP exchange teaches (I5).
+pub const EXCHANGE_LENGTH: u8 = 20;
+
+/// What is known of a zone. Merging is a join.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Segment {
+    /// The earliest frame of the zone, of any kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_frame: Option<Timestamp>,
+    /// The newest frame of the zone, of any kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_frame: Option<Timestamp>,
+    /// Prefixes whose mask somebody sent: DHCP ACKs, router advertisements with the on-link flag.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub sent: BTreeSet<Prefix>,
+    /// Prefixes that two hosts of an ARP exchange share; none covers another.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub exchanged: BTreeSet<Prefix>,
+    /// Addresses that a DHCP router option named.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub routers: BTreeSet<IpAddr>,
+    /// Half exchanges: (lower address, higher address) → 1 the lower asked, 2 the higher asked, 4 the lower
+    /// answered, 8 the higher answered. Held only while no exchanged prefix covers the pair.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "pairs")]
+    pending: BTreeMap<(Ipv4Addr, Ipv4Addr), u8>,
+}
+
+impl Segment {
+    /// Records that a frame of any kind was captured at `at`.
+    pub fn span(&mut self, first: Timestamp, last: Timestamp) -> bool {
+        let before = (self.first_frame, self.last_frame);
+        self.first_frame = earliest(self.first_frame, Some(first));
+        self.last_frame = self.last_frame.max(Some(last));
+        before != (self.first_frame, self.last_frame)
+    }
+
+    /// Records a prefix whose mask was sent; returns whether it is new. A full set takes no more: see [`LEARNED`].
+    pub fn learn_sent(&mut self, prefix: Prefix) -> bool {
+        (self.sent.contains(&prefix) || self.sent.len() < LEARNED) && self.sent.insert(prefix)
+    }
+
+    /// Records the address of a router option; returns whether it is new.
+    pub fn learn_router(&mut self, ip: IpAddr) -> bool {
+        (self.routers.contains(&ip) || self.routers.len() < LEARNED) && self.routers.insert(ip)
+    }
+
+    /// Records one half of an ARP exchange: `sender` asked for `target`, or answered it. Returns whether
+    /// anything changed. Only both halves together teach a prefix.
+    pub fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) -> bool {
+        let pair = (sender.min(target), sender.max(target));
+        let half = match (answer, sender == pair.0) {
+            (false, true) => 1,
+            (false, false) => 2,
+            (true, true) => 4,
+            (true, false) => 8,
+        };
+        self.halves(pair, half)
+    }
+
+    fn halves(&mut self, pair: (Ipv4Addr, Ipv4Addr), halves: u8) -> bool {
+        if pair.0 == pair.1 {
+            return false;
+        }
+        let Some(prefix) = Prefix::common(pair.0.into(), pair.1.into()) else { return false };
+        if prefix.length() < EXCHANGE_LENGTH || self.exchanged.iter().any(|p| p.covers(&prefix)) {
+            return false;
+        }
+        let before = self.pending.get(&pair).copied();
+        let known = before.unwrap_or(0) | halves;
+        if known & 0b1001 == 0b1001 || known & 0b0110 == 0b0110 {
+            if self.exchanged.len() >= LEARNED {
+                return false;
+            }
+            self.exchanged.retain(|p| !prefix.covers(p));
+            self.exchanged.insert(prefix);
+            self.pending.retain(|(a, b), _| !(prefix.contains((*a).into()) && prefix.contains((*b).into())));
+            return true;
+        }
+        if before == Some(known) || before.is_none() && self.pending.len() >= PENDING {
+            return false;
+        }
+        self.pending.insert(pair, known);
+        true
+    }
+
+    /// Joins `other`; returns whether anything changed.
+    pub fn merge(&mut self, other: &Self) -> bool {
+        let before = (self.first_frame, self.last_frame);
+        self.first_frame = earliest(self.first_frame, other.first_frame);
+        self.last_frame = self.last_frame.max(other.last_frame);
+        let mut changed = before != (self.first_frame, self.last_frame);
+        for prefix in &other.sent {
+            changed |= self.learn_sent(*prefix);
+        }
+        for ip in &other.routers {
+            changed |= self.learn_router(*ip);
+        }
+        for prefix in &other.exchanged {
+            if self.exchanged.len() < LEARNED && !self.exchanged.iter().any(|p| p.covers(prefix)) {
+                self.exchanged.retain(|p| !prefix.covers(p));
+                self.exchanged.insert(*prefix);
+                self.pending
+                    .retain(|(a, b), _| !(prefix.contains((*a).into()) && prefix.contains((*b).into())));
+                changed = true;
+            }
+        }
+        for (pair, halves) in &other.pending {
+            changed |= self.halves(*pair, *halves);
+        }
+        changed
+    }
+
+    /// Whether a bound of this segment is full, so that something may not have been learned.
+    pub fn is_full(&self) -> bool {
+        self.sent.len() >= LEARNED
+            || self.exchanged.len() >= LEARNED
+            || self.routers.len() >= LEARNED
+            || self.pending.len() >= PENDING
+    }
+}
+
+/// JSON has no tuple keys: half exchanges travel as a list.
+mod pairs {
+    use std::collections::BTreeMap;
+    use std::net::Ipv4Addr;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    type Pairs = BTreeMap<(Ipv4Addr, Ipv4Addr), u8>;
+
+    pub(super) fn serialize<S: Serializer>(pairs: &Pairs, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_seq(pairs.iter().map(|((a, b), halves)| (a, b, halves)))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Pairs, D::Error> {
+        let list = Vec::<(Ipv4Addr, Ipv4Addr, u8)>::deserialize(input)?;
+        Ok(list.into_iter().map(|(a, b, halves)| ((a.min(b), a.max(b)), halves)).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn v4(text: &str) -> Ipv4Addr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_request_alone_teaches_nothing_and_its_answer_the_smallest_common_prefix() {
+        let mut s = Segment::default();
+        s.exchange(v4("10.21.8.5"), v4("10.21.8.9"), false);
+        assert!(s.exchanged.is_empty());
+        s.exchange(v4("10.21.8.9"), v4("10.21.8.5"), true);
+        assert_eq!(s.exchanged.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.21.8.0/28"]);
+        assert!(s.pending.is_empty());
+    }
+
+    #[test]
+    fn two_requests_or_two_answers_are_no_exchange() {
+        let mut s = Segment::default();
+        s.exchange(v4("10.0.0.5"), v4("10.0.0.9"), false);
+        s.exchange(v4("10.0.0.9"), v4("10.0.0.5"), false);
+        s.exchange(v4("10.0.1.5"), v4("10.0.1.9"), true);
+        s.exchange(v4("10.0.1.9"), v4("10.0.1.5"), true);
+        assert!(s.exchanged.is_empty());
+    }
+
+    #[test]
+    fn hosts_too_far_apart_teach_nothing() {
+        let mut s = Segment::default();
+        s.exchange(v4("10.0.0.5"), v4("10.77.0.5"), false);
+        s.exchange(v4("10.77.0.5"), v4("10.0.0.5"), true);
+        assert!(s.exchanged.is_empty() && s.pending.is_empty());
+    }
+}

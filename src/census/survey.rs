@@ -1,0 +1,368 @@
+//! The survey: an inventory at an instant, as devices with verdicts and a ledger that closes twice (§2).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::address::{is_link_local, is_public};
+use super::binding::{Binding, Bindings, Bound, Forwards};
+use super::classification::{Category, Classification, Classifier, Subject};
+use super::coupling::{Coupling, CouplingKey};
+use super::evidence::{Evidence, Field};
+use super::identity::{Identities, Join};
+use super::inventory::{Inventory, Zone};
+use super::mac::MacAddr;
+use super::policy::Policy;
+use super::quarantine;
+use super::time::Timestamp;
+use super::verdict::{Standing, Verdict, commitment, verdict};
+
+/// Where a coupling of a device stands (I8b, I11).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// In use.
+    Active,
+    /// Its MAC has left it.
+    Superseded,
+    /// Waits for confirmation.
+    Tentative,
+}
+
+/// One coupling of a device.
+#[derive(Clone, Debug)]
+pub struct Member<'a> {
+    /// Which coupling.
+    pub key: CouplingKey,
+    /// Its facts.
+    pub facts: &'a Coupling,
+    /// How it holds.
+    pub binding: Binding,
+    /// Where it stands.
+    pub state: State,
+}
+
+/// One device with its verdict.
+#[derive(Clone, Debug)]
+pub struct Device<'a> {
+    /// Stable while its earliest coupling stays known: 16 hex digits.
+    pub id: String,
+    /// Its zone.
+    pub zone: &'a str,
+    /// The address it is listed under: its lowest active IPv4 address where it has one.
+    pub ip: IpAddr,
+    /// The MAC of that coupling.
+    pub mac: MacAddr,
+    /// Its couplings, sorted by MAC and address.
+    pub couplings: Vec<Member<'a>>,
+    /// Why its couplings are one device.
+    pub joins: Vec<Join>,
+    /// Why one of its MACs forwards, where one does.
+    pub forwards: Option<Forwards>,
+    /// What it is.
+    pub classification: Classification,
+    /// The earliest frame of its couplings.
+    pub first_seen: Timestamp,
+    /// The newest frame of its couplings.
+    pub last_seen: Timestamp,
+    /// Whether its listed MAC is randomised (I12).
+    pub random_mac: bool,
+    /// Whether it counts.
+    pub verdict: Verdict,
+}
+
+/// A coupling that belongs to no device, and its line.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Line<'a> {
+    /// The zone.
+    pub zone: &'a str,
+    /// Which coupling.
+    pub key: CouplingKey,
+    /// X-VIRT, X-PUB or X-ROUTED.
+    pub verdict: Verdict,
+}
+
+/// The addresses that lie behind one MAC.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Routed {
+    /// The MAC that forwards.
+    pub mac: MacAddr,
+    /// How many addresses.
+    pub addresses: u64,
+}
+
+/// What speaks LLDP, CDP or STP without an address (I14).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unaddressed {
+    /// Its MAC.
+    pub mac: MacAddr,
+    /// What it is.
+    pub classification: Classification,
+}
+
+/// The numbers of a census. The ledger closes twice: see [`Census::closes`].
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Census {
+    /// Counted network devices.
+    pub network: u64,
+    /// Counted IoT devices.
+    pub iot: u64,
+    /// `network + iot`.
+    pub billable: u64,
+    /// `billable` rounded up to a multiple of 100.
+    pub commitment: u64,
+    /// Every coupling that passes I1 to I3.
+    pub strict_couplings: u64,
+    /// Exclusions by verdict id; X-VIRT, X-PUB and X-ROUTED in couplings, the others in devices. No zeros.
+    pub excluded: BTreeMap<String, u64>,
+}
+
+/// An inventory at an instant.
+#[derive(Debug)]
+pub struct Survey<'a> {
+    /// The instant.
+    pub as_of: Timestamp,
+    /// The policy's name.
+    pub policy: &'a str,
+    /// Devices sorted by zone, address, MAC.
+    pub devices: Vec<Device<'a>>,
+    /// Couplings without a device, sorted by zone and key.
+    pub lines: Vec<Line<'a>>,
+    /// Sorted by MAC.
+    pub routed: Vec<Routed>,
+    /// Sorted by MAC.
+    pub unaddressed: Vec<Unaddressed>,
+    /// The numbers.
+    pub census: Census,
+}
+
+/// What people decided about devices: matched by coupling. Empty on the sensor.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Decisions {
+    /// Devices that are managed elsewhere, by (zone, MAC).
+    pub managed: BTreeSet<(String, MacAddr)>,
+    /// Couplings whose device was deleted, and when.
+    pub deleted: BTreeMap<(String, CouplingKey), Timestamp>,
+}
+
+impl<'a> Survey<'a> {
+    /// Derives devices, verdicts and numbers. A pure function of its arguments.
+    pub fn new(
+        inventory: &'a Inventory,
+        policy: &'a Policy,
+        decisions: &Decisions,
+        classifier: &dyn Classifier,
+        as_of: Timestamp,
+    ) -> Self {
+        let mut survey = Self {
+            as_of,
+            policy: &policy.name,
+            devices: Vec::new(),
+            lines: Vec::new(),
+            routed: Vec::new(),
+            unaddressed: Vec::new(),
+            census: Census::default(),
+        };
+        let mut routed: BTreeMap<MacAddr, u64> = BTreeMap::new();
+        for (name, zone) in &inventory.zones {
+            survey.add_zone(name, zone, policy, decisions, classifier, &mut routed);
+        }
+        survey.routed = routed.into_iter().map(|(mac, addresses)| Routed { mac, addresses }).collect();
+        survey.devices.sort_by(|a, b| (a.zone, a.ip, a.mac).cmp(&(b.zone, b.ip, b.mac)));
+        survey.unaddressed.sort_by_key(|u| u.mac);
+        survey.count();
+        survey
+    }
+
+    fn add_zone(
+        &mut self,
+        name: &'a str,
+        zone: &'a Zone,
+        policy: &Policy,
+        decisions: &Decisions,
+        classifier: &dyn Classifier,
+        routed: &mut BTreeMap<MacAddr, u64>,
+    ) {
+        let bindings = Bindings::derive(zone, policy);
+        let identities = Identities::derive(zone, &bindings);
+        let tentative = quarantine::tentative(bindings.local(), zone.segment.first_frame, policy);
+        self.census.strict_couplings += bindings.couplings.len() as u64;
+        for c in bindings.couplings.iter().filter(|c| !c.binding.is_local()) {
+            let verdict = match c.binding {
+                Binding::Virtual => Verdict::Virtual,
+                _ if is_public(c.key.ip) => Verdict::Public,
+                _ => Verdict::Routed,
+            };
+            if c.binding == Binding::Routed {
+                *routed.entry(c.key.mac).or_default() += 1;
+            }
+            self.lines.push(Line { zone: name, key: c.key, verdict });
+        }
+        let mut joins: HashMap<CouplingKey, Vec<Join>> = HashMap::new();
+        for join in &identities.joins {
+            joins.entry(join.coupling).or_default().push(*join);
+        }
+        for group in &identities.groups {
+            let state = |c: &Bound<'_>| {
+                if tentative.contains(&c.key) {
+                    State::Tentative
+                } else if identities.superseded.contains(&c.key) {
+                    State::Superseded
+                } else {
+                    State::Active
+                }
+            };
+            let members: Vec<Member<'a>> = group
+                .iter()
+                .map(|c| Member { key: c.key, facts: c.facts, binding: c.binding, state: state(c) })
+                .collect();
+            if let Some(device) = assemble(name, zone, members, &bindings, &joins, classifier) {
+                self.devices.push(judge(device, decisions, policy, self.as_of));
+            }
+        }
+        let addressed: HashSet<MacAddr> = zone.couplings.keys().map(|k| k.mac).collect();
+        let local: HashSet<MacAddr> = bindings.local().map(|c| c.key.mac).collect();
+        let chassis: HashSet<&str> = zone
+            .stations
+            .iter()
+            .filter(|(mac, _)| local.contains(mac))
+            .flat_map(|(_, s)| s.evidence.values(Field::LldpChassisId))
+            .collect();
+        for (mac, station) in &zone.stations {
+            let port_of_chassis =
+                station.evidence.values(Field::LldpChassisId).any(|id| chassis.contains(id));
+            if station.speaks_layer_two()
+                && !addressed.contains(mac)
+                && !mac.is_virtual_router()
+                && !port_of_chassis
+            {
+                let subject = Subject {
+                    macs: vec![*mac],
+                    evidence: station.evidence.iter().collect(),
+                    forwards: bindings.forwarding.get(mac).copied(),
+                    couplings: Vec::new(),
+                };
+                self.unaddressed
+                    .push(Unaddressed { mac: *mac, classification: classifier.classify(&subject) });
+            }
+        }
+    }
+
+    fn count(&mut self) {
+        let c = &mut self.census;
+        let verdicts = self.devices.iter().map(|d| d.verdict).chain(self.lines.iter().map(|l| l.verdict));
+        for verdict in verdicts {
+            match verdict {
+                Verdict::CountedNetwork => c.network += 1,
+                Verdict::CountedIot => c.iot += 1,
+                other => *c.excluded.entry(other.id().to_owned()).or_default() += 1,
+            }
+        }
+        c.billable = c.network + c.iot;
+        c.commitment = commitment(c.billable);
+    }
+}
+
+impl Census {
+    /// Whether the ledger closes twice: the verdicts of `devices` devices with `member_couplings` couplings sum to
+    /// all devices, and their couplings with the coupling lines to the strict couplings.
+    pub fn closes(&self, devices: u64, member_couplings: u64) -> bool {
+        let of = |line: bool| -> u64 {
+            Verdict::ALL
+                .into_iter()
+                .filter(|v| v.is_line() == line)
+                .filter_map(|v| self.excluded.get(v.id()))
+                .sum()
+        };
+        self.billable + of(false) == devices && member_couplings + of(true) == self.strict_couplings
+    }
+}
+
+/// Builds a device from its couplings; `None` for no couplings, which no group has.
+fn assemble<'a>(
+    zone_name: &'a str,
+    zone: &'a Zone,
+    couplings: Vec<Member<'a>>,
+    bindings: &Bindings<'_>,
+    joins: &HashMap<CouplingKey, Vec<Join>>,
+    classifier: &dyn Classifier,
+) -> Option<Device<'a>> {
+    let listed = couplings.iter().min_by_key(|m| listing(m))?;
+    let anchor = couplings.iter().min_by_key(|m| (m.facts.first_seen, m.key))?;
+    let (ip, mac, id) = (listed.key.ip, listed.key.mac, device_id(zone_name, anchor.key));
+    let macs: BTreeSet<MacAddr> = couplings.iter().map(|m| m.key.mac).collect();
+    let forwards = macs.iter().filter_map(|m| bindings.forwarding.get(m)).min().copied();
+    let mut evidence: BTreeMap<(Field, &str), &'a Evidence> = BTreeMap::new();
+    let stations = macs.iter().filter_map(|m| zone.stations.get(m)).flat_map(|s| &s.evidence);
+    for e in couplings.iter().flat_map(|m| &m.facts.evidence).chain(stations) {
+        let known = evidence.entry((e.field, &e.value)).or_insert(e);
+        if e.at < known.at {
+            *known = e;
+        }
+    }
+    let subject = Subject {
+        macs: macs.into_iter().collect(),
+        evidence: evidence.into_values().collect(),
+        forwards,
+        couplings: couplings.iter().map(|m| m.key).collect(),
+    };
+    let classification = classifier.classify(&subject);
+    Some(Device {
+        id,
+        zone: zone_name,
+        ip,
+        mac,
+        joins: couplings.iter().filter_map(|m| joins.get(&m.key)).flatten().copied().collect(),
+        forwards,
+        classification,
+        first_seen: couplings.iter().map(|m| m.facts.first_seen).min()?,
+        last_seen: couplings.iter().map(|m| m.facts.last_seen).max()?,
+        random_mac: mac.is_locally_administered(),
+        verdict: Verdict::Unclassified,
+        couplings,
+    })
+}
+
+fn judge<'a>(mut device: Device<'a>, decisions: &Decisions, policy: &Policy, as_of: Timestamp) -> Device<'a> {
+    let zone = device.zone;
+    let managed = device.couplings.iter().any(|m| decisions.managed.contains(&(zone.to_owned(), m.key.mac)));
+    let deleted_at = device
+        .couplings
+        .iter()
+        .filter_map(|m| decisions.deleted.get(&(zone.to_owned(), m.key)))
+        .max()
+        .copied();
+    let standing = Standing {
+        category: device.classification.category,
+        last_seen: device.last_seen,
+        tentative: device.couplings.iter().all(|m| m.state == State::Tentative),
+        managed,
+        deleted_at,
+    };
+    device.verdict = verdict(&standing, policy, as_of);
+    device
+}
+
+/// The order in which couplings are preferred for listing: IPv4 before IPv6, in use before left, global before
+/// link-local, lower before higher.
+fn listing(m: &Member<'_>) -> (bool, bool, bool, IpAddr, MacAddr) {
+    (m.key.ip.is_ipv6(), m.state == State::Superseded, is_link_local(m.key.ip), m.key.ip, m.key.mac)
+}
+
+fn device_id(zone: &str, anchor: CouplingKey) -> String {
+    let digest = Sha256::digest(format!("{zone}|{}|{}", anchor.mac, anchor.ip));
+    digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
+}
+
+impl Survey<'_> {
+    /// How many devices each category holds, whatever their verdict.
+    pub fn by_category(&self) -> BTreeMap<Category, u64> {
+        let mut out = BTreeMap::new();
+        for d in &self.devices {
+            *out.entry(d.classification.category).or_default() += 1;
+        }
+        out
+    }
+}

@@ -1,0 +1,193 @@
+//! The verdict (census rules §2): the one function that decides what counts.
+
+use serde::{Deserialize, Serialize};
+
+use super::classification::Category;
+use super::policy::Policy;
+use super::time::Timestamp;
+
+/// The verdict on a device, or the line on which a coupling without a device is counted.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum Verdict {
+    /// Counted: network.
+    #[serde(rename = "C-NET")]
+    CountedNetwork,
+    /// Counted: IoT.
+    #[serde(rename = "C-IOT")]
+    CountedIot,
+    /// Computers & mobile.
+    #[serde(rename = "X-CM")]
+    ComputerMobile,
+    /// Deleted by a person, and silent since.
+    #[serde(rename = "X-DEL")]
+    Deleted,
+    /// Silent for too long.
+    #[serde(rename = "X-IDLE")]
+    Idle,
+    /// Managed elsewhere.
+    #[serde(rename = "X-MANAGED")]
+    Managed,
+    /// A coupling with a public address that is neither proven nor on-link.
+    #[serde(rename = "X-PUB")]
+    Public,
+    /// A coupling that lies behind a router.
+    #[serde(rename = "X-ROUTED")]
+    Routed,
+    /// Newcomers that wait for confirmation (I11).
+    #[serde(rename = "X-TENT")]
+    Tentative,
+    /// Unclassified.
+    #[serde(rename = "X-UNCL")]
+    Unclassified,
+    /// A coupling of a virtual router's MAC (I7).
+    #[serde(rename = "X-VIRT")]
+    Virtual,
+}
+
+impl Verdict {
+    /// All verdicts, sorted by id within counted and excluded.
+    pub const ALL: [Self; 11] = [
+        Self::CountedNetwork,
+        Self::CountedIot,
+        Self::ComputerMobile,
+        Self::Deleted,
+        Self::Idle,
+        Self::Managed,
+        Self::Public,
+        Self::Routed,
+        Self::Tentative,
+        Self::Unclassified,
+        Self::Virtual,
+    ];
+
+    /// The rule's id.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::CountedNetwork => "C-NET",
+            Self::CountedIot => "C-IOT",
+            Self::ComputerMobile => "X-CM",
+            Self::Deleted => "X-DEL",
+            Self::Idle => "X-IDLE",
+            Self::Managed => "X-MANAGED",
+            Self::Public => "X-PUB",
+            Self::Routed => "X-ROUTED",
+            Self::Tentative => "X-TENT",
+            Self::Unclassified => "X-UNCL",
+            Self::Virtual => "X-VIRT",
+        }
+    }
+
+    /// What a person reads.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::CountedNetwork => "counted: a network device",
+            Self::CountedIot => "counted: an IoT device",
+            Self::ComputerMobile => "not counted: computers & mobile are no part of the plan",
+            Self::Deleted => "not counted: deleted, and no traffic since",
+            Self::Idle => "not counted: silent for more than 30 days",
+            Self::Managed => "not counted: managed elsewhere",
+            Self::Public => "no device: a public address behind a router",
+            Self::Routed => "no device: an address behind a router",
+            Self::Tentative => "not counted yet: new in a flood of newcomers, and not seen again",
+            Self::Unclassified => "not counted: what it is, is not known",
+            Self::Virtual => "no device: the address of a virtual router",
+        }
+    }
+
+    /// Whether a device with this verdict is billed.
+    pub const fn is_counted(self) -> bool {
+        matches!(self, Self::CountedNetwork | Self::CountedIot)
+    }
+
+    /// Whether it is counted in couplings instead of devices.
+    pub const fn is_line(self) -> bool {
+        matches!(self, Self::Public | Self::Routed | Self::Virtual)
+    }
+}
+
+/// What the verdict depends on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Standing {
+    /// The device's category.
+    pub category: Category,
+    /// The newest frame of its couplings.
+    pub last_seen: Timestamp,
+    /// Whether every coupling is tentative (I11).
+    pub tentative: bool,
+    /// Whether an imported list says that it is managed elsewhere.
+    pub managed: bool,
+    /// When a person deleted it, if one did.
+    pub deleted_at: Option<Timestamp>,
+}
+
+/// Decides whether a device counts at `as_of`: the first rule that applies (census rules §2).
+pub fn verdict(device: &Standing, policy: &Policy, as_of: Timestamp) -> Verdict {
+    if device.deleted_at.is_some_and(|at| device.last_seen <= at) {
+        Verdict::Deleted
+    } else if device.tentative {
+        Verdict::Tentative
+    } else if device.category == Category::ComputerMobile {
+        Verdict::ComputerMobile
+    } else if device.managed {
+        Verdict::Managed
+    } else if as_of.since(device.last_seen) > policy.idle_after {
+        Verdict::Idle
+    } else {
+        match device.category {
+            Category::Network => Verdict::CountedNetwork,
+            Category::Iot => Verdict::CountedIot,
+            Category::ComputerMobile => Verdict::ComputerMobile,
+            Category::Unclassified => Verdict::Unclassified,
+        }
+    }
+}
+
+/// The number of devices to commit to: `billable` rounded up to a multiple of 100 (P2).
+pub fn commitment(billable: u64) -> u64 {
+    billable.div_ceil(100).saturating_mul(100)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 24 * 3600 * 1_000_000_000;
+
+    fn standing(category: Category) -> Standing {
+        Standing { category, last_seen: Timestamp(0), tentative: false, managed: false, deleted_at: None }
+    }
+
+    #[test]
+    fn commitments_are_the_next_multiple_of_a_hundred() {
+        let vector = [(0, 0), (1, 100), (99, 100), (100, 100), (101, 200), (1679, 1700)];
+        for (billable, expected) in vector {
+            assert_eq!(commitment(billable), expected);
+        }
+    }
+
+    #[test]
+    fn thirty_days_of_silence_count_and_a_millisecond_more_does_not() {
+        let p = Policy::default();
+        let d = standing(Category::Iot);
+        assert_eq!(verdict(&d, &p, Timestamp(30 * DAY)), Verdict::CountedIot);
+        assert_eq!(verdict(&d, &p, Timestamp(30 * DAY + 1_000_000)), Verdict::Idle);
+    }
+
+    #[test]
+    fn the_first_rule_that_applies_wins() {
+        let p = Policy::default();
+        let late = Timestamp(31 * DAY);
+        let mut d = standing(Category::ComputerMobile);
+        assert_eq!(verdict(&d, &p, late), Verdict::ComputerMobile);
+        d.tentative = true;
+        assert_eq!(verdict(&d, &p, late), Verdict::Tentative);
+        d.deleted_at = Some(Timestamp(0));
+        assert_eq!(verdict(&d, &p, late), Verdict::Deleted);
+        d.last_seen = Timestamp(1);
+        assert_eq!(verdict(&d, &p, late), Verdict::Tentative);
+        let managed = Standing { managed: true, ..standing(Category::Network) };
+        assert_eq!(verdict(&managed, &p, late), Verdict::Managed);
+        assert_eq!(verdict(&standing(Category::Unclassified), &p, Timestamp(0)), Verdict::Unclassified);
+        assert_eq!(verdict(&standing(Category::Network), &p, Timestamp(0)), Verdict::CountedNetwork);
+    }
+}

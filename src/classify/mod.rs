@@ -1,0 +1,1 @@
+//! Classification: from evidence to category, type, vendor and model, with reasons.

@@ -1,0 +1,30 @@
+//! The one place that reads the system's clock. The core never does: time is its parameter.
+
+use crate::census::Timestamp;
+
+/// Tells the time. Injected wherever the present matters, so that tests choose it.
+pub trait Clock: Send + Sync {
+    /// The present.
+    fn now(&self) -> Timestamp;
+}
+
+/// The system's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock module")]
+    fn now(&self) -> Timestamp {
+        Timestamp(i64::try_from(jiff::Timestamp::now().as_nanosecond()).unwrap_or(i64::MAX))
+    }
+}
+
+/// A clock that stands where it was set.
+#[derive(Clone, Copy, Debug)]
+pub struct FixedClock(pub Timestamp);
+
+impl Clock for FixedClock {
+    fn now(&self) -> Timestamp {
+        self.0
+    }
+}

@@ -1,0 +1,27 @@
+//! netcensus counts the devices that an Enterprise IoT plan bills, from a mirrored switch port.
+//!
+//! ```text
+//! frames ─► capture ─► dissect ─► facts ─► sensor inventory (DashMap) ─► census (merge, identity, verdict)
+//!                                                    │                          ▲             ▲
+//!                                                    └─► delta ─► spool ─► upload ═HTTP═► plan api ─► store
+//! ```
+//!
+//! [`census`], [`classify`](crate) and `dissect` are pure: no clock, no I/O, no async, no logging.
+
+pub mod census;
+pub mod wire;
+
+#[cfg(feature = "sensor")]
+pub mod dissect;
+
+pub mod clock;
+
+pub mod classify;
+
+#[cfg(feature = "sensor")]
+pub mod capture;
+#[cfg(feature = "sensor")]
+pub mod sensor;
+
+#[cfg(feature = "plan")]
+pub mod plan;

@@ -1,0 +1,1 @@
+//! The plan service and its commands.
