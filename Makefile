@@ -1,0 +1,77 @@
+# netcensus: `make` prints what there is to make. Every target installs what it misses (Debian packages, cargo's tools).
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help run test lint fmt check unit deny demo lab console bench audit clean
+
+STEP   := .ci/step
+NEED   := .ci/need
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+# The profile that demo, lab and console run in; tests use dev so that nothing is compiled twice.
+PROFILE ?= dev
+BIN    := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+CARGO  := cargo --locked
+
+export CARGO_TERM_PROGRESS_WHEN ?= never
+
+help: ## print this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
+
+run: ## build the release and run the demo; ARGS=--once prints the count and ends
+	@$(NEED) build
+	@cargo build --locked --release --bin netcensus-plan
+	@$(TARGET)/release/netcensus-plan demo $(ARGS)
+
+test: ## everything that continuous integration checks
+	@start=$$(date +%s); \
+	$(STEP) "install what is missing" $(NEED) build nextest deny console && \
+	$(MAKE) --no-print-directory lint unit deny demo lab console && \
+	echo "== all passed in $$(($$(date +%s) - start)) s"
+
+lint: ## format, clippy, each feature alone, documentation; warnings are errors
+	@$(NEED) build
+	@$(STEP) "format" cargo fmt --check
+	@$(STEP) "clippy" $(CARGO) clippy --quiet --all-targets -- -D warnings
+	@$(STEP) "the sensor without the plan service" $(CARGO) clippy --quiet --no-default-features --features sensor --lib --bin netcensus-sensor -- -D warnings
+	@$(STEP) "the plan service without the sensor" $(CARGO) clippy --quiet --no-default-features --features plan --lib --bin netcensus-plan -- -D warnings
+	@RUSTDOCFLAGS="-D warnings" $(STEP) "documentation" $(CARGO) doc --quiet --no-deps
+
+fmt: ## format the code
+	@cargo fmt
+
+unit: ## unit, property, integration and documentation tests
+	@$(NEED) build nextest
+	@if cargo nextest --version >/dev/null 2>&1; then $(STEP) "tests" $(CARGO) nextest run --cargo-quiet; \
+	else $(STEP) "tests" $(CARGO) test --quiet --lib --bins --tests; fi
+	@$(STEP) "documentation tests" $(CARGO) test --quiet --doc
+
+deny: ## licences, sources and bans of the dependencies
+	@$(NEED) deny
+	@$(STEP) "licences, sources, bans" $(CARGO) deny --all-features check bans licenses sources
+
+audit: ## known vulnerabilities of the dependencies (needs the advisory database from the network)
+	@$(NEED) deny
+	@$(CARGO) deny --all-features check advisories
+
+.PHONY: binaries
+binaries:
+	@$(NEED) build
+	@$(STEP) "binaries ($(PROFILE))" $(CARGO) build --quiet --profile $(PROFILE) --bins
+
+demo: binaries ## the demo, once, without compiling a release
+	@$(STEP) "demo" timeout --kill-after=5 60 $(BIN)/netcensus-plan demo --once
+
+lab: binaries ## real network software on a mirrored port, found against true (root)
+	@$(STEP) "lab" tests/lab/lab.sh $(BIN)
+
+console: binaries ## a visit of the console in headless Chromium
+	@$(NEED) console
+	@$(STEP) "console" tests/console/visit.py $(BIN) $(TARGET)/console
+
+bench: ## speed: nanoseconds a frame by stage, and replay against tcpdump
+	@$(NEED) build
+	@cargo bench --locked --bench frame
+	@benches/replay.py $(TARGET)
+
+clean: ## remove what was built
+	@cargo clean
