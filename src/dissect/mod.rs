@@ -4,6 +4,7 @@
 //! One file a protocol. A malformed frame is counted by protocol and reason, and makes no device.
 
 mod frame;
+pub mod protocol;
 mod reader;
 
 use crate::census::{Field, clean};

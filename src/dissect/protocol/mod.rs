@@ -1,0 +1,43 @@
+//! The protocols in which devices speak of themselves, one file each.
+//!
+//! Every dissector says what it understood up to the place where the payload breaks, and returns the break. None of
+//! them judges who the sender is: that, and whether its address may be believed, is the caller's.
+
+pub mod cdp;
+pub mod dhcp4;
+mod dns;
+pub mod lldp;
+pub mod llmnr;
+pub mod mdns;
+pub mod stp;
+
+#[cfg(test)]
+mod testing {
+    use crate::census::{VALUE_BYTES, clean};
+    use crate::dissect::{Malformed, Words};
+
+    /// Runs `dissect` on every beginning of `payload` and on copies with one byte changed: it must not panic, and
+    /// whatever it says must be clean and short.
+    pub(super) fn survives(
+        payload: &[u8],
+        mut dissect: impl FnMut(&[u8], &mut Words<'_>) -> Result<(), Malformed>,
+    ) {
+        let mut hear = |field, value: &str| {
+            assert!(value.len() <= VALUE_BYTES, "{field} is too long: {value}");
+            assert_eq!(clean(value.as_bytes()).as_deref(), Some(value), "{field} is not clean");
+        };
+        let mut words = Words::new(&mut hear);
+        let mut run = |bytes: &[u8]| dissect(bytes, &mut words).is_ok();
+        for end in 0..=payload.len() {
+            run(&payload[..end]);
+        }
+        let mut copy = payload.to_vec();
+        for i in 0..copy.len() {
+            for value in [0, 0x7f, 0xc0, 0xff, payload[i] ^ 1] {
+                copy[i] = value;
+                run(&copy);
+            }
+            copy[i] = payload[i];
+        }
+    }
+}
