@@ -1,1 +1,3 @@
-//! Frames from a live interface, a file or standard input.
+//! Frames from a file or standard input ([`file`]), or from a live interface.
+
+pub mod file;

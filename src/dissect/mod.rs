@@ -3,14 +3,23 @@
 //! Pure: bytes in, facts out through a [`Sink`]; no clock, no I/O, no logging, no panic, no unbounded allocation.
 //! One file a protocol. A malformed frame is counted by protocol and reason, and makes no device.
 
+mod arp;
 mod frame;
+mod lease;
+mod link;
+mod neighbor;
+mod network;
 pub mod protocol;
 mod reader;
+mod sink;
+mod transport;
 
 use crate::census::{Field, clean};
 
 pub use frame::{Frame, LinkType};
+pub use link::dissect;
 pub use reader::Reader;
+pub use sink::{Anomaly, Sink, Tags};
 
 /// Why a part of a frame was not understood: counted, never fatal.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, thiserror::Error)]

@@ -1,1 +1,5 @@
 //! The sensor daemon and its commands.
+
+pub mod replay;
+pub mod table;
+pub mod worker;

@@ -1,0 +1,58 @@
+//! What a DHCP message (RFC 2131) proves: leases, masks, routers.
+
+use super::Malformed;
+use super::Words;
+use super::network::{self, Packet};
+use super::protocol::dhcp4::{self, Message};
+use super::sink::Sink;
+use crate::census::address::is_never_sender;
+use crate::census::{Field, MacAddr, Prefix, Sign};
+
+const REQUEST: u8 = 1;
+const REPLY: u8 = 2;
+const OFFER: u8 = 2;
+const ACK: u8 = 5;
+/// Where the client's hardware address stands in a message.
+const CHADDR: std::ops::Range<usize> = 28..34;
+
+pub(super) fn dissect(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    let source = packet.link.source;
+    // What a relay passes on was said elsewhere: only a client's own frame speaks for it.
+    let own = payload.first() == Some(&REQUEST)
+        && payload.get(CHADDR).and_then(MacAddr::from_slice) == Some(source);
+    let mut hear = |field: Field, value: &str| {
+        if own {
+            sink.station_said(source, field, value);
+        }
+    };
+    let message = dhcp4::dissect(payload, &mut Words::new(&mut hear))?;
+    if message.op == REPLY {
+        if matches!(message.kind, Some(OFFER | ACK)) && !is_never_sender(packet.source) {
+            sink.coupling_said(source, packet.source, Field::DhcpServer, "server");
+        }
+        if message.kind == Some(ACK) {
+            acknowledged(packet, &message, sink);
+        }
+    }
+    Ok(())
+}
+
+/// An ACK on the client's own link proves the lease and teaches its mask and routers (I4, I5, I6). Whether with a
+/// relay address or without: it is on the client's link when the frame goes to the client, or to everybody.
+fn acknowledged(packet: &Packet<'_>, message: &Message, sink: &mut impl Sink) {
+    let Some(client) = message.client.filter(|c| c.is_station()) else { return };
+    let destination = packet.link.destination;
+    if (destination != client && !destination.is_group()) || is_never_sender(message.your.into()) {
+        return;
+    }
+    let leased = super::link::Link { source: client, ..*packet.link };
+    network::coupling(&leased, message.your.into(), Sign::DhcpAck.into(), sink);
+    if let Some(prefix) = message.mask.and_then(|mask| Prefix::of_mask(message.your, mask)) {
+        sink.prefix(prefix);
+    }
+    for router in &message.routers {
+        if !is_never_sender((*router).into()) {
+            sink.router((*router).into());
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The link layer: Ethernet II, IEEE 802.3 with LLC and SNAP, VLAN tags, Linux cooked capture.
+
+use std::net::IpAddr;
+
+use pnet::packet::Packet as _;
+use pnet::packet::ethernet::EthernetPacket;
+
+use super::protocol::{cdp, lldp, stp};
+use super::sink::{Anomaly, Sink, Tags};
+use super::{Frame, LinkType, Malformed, Reader, Words, arp, network};
+use crate::census::{Field, MacAddr, Sign};
+
+const ARP: u16 = 0x0806;
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+const LLDP: u16 = 0x88cc;
+/// 802.1Q, 802.1ad, and the older types of stacked tags.
+const TAGS: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
+/// Tags of one frame that are taken off.
+const MAX_TAGS: usize = 6;
+/// Up to here the type field of an Ethernet header is a length (IEEE 802.3 3.2.6).
+const MAX_LENGTH: u16 = 1500;
+
+/// Who sent a frame, and to whom.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Link {
+    /// The frame's source: a station.
+    pub(super) source: MacAddr,
+    /// The frame's destination; of a cooked capture only whether it is a group is known.
+    pub(super) destination: MacAddr,
+    /// Its VLANs.
+    pub(super) tags: Tags,
+}
+
+/// Dissects one frame.
+pub fn dissect(frame: &Frame<'_>, sink: &mut impl Sink) {
+    let result = match frame.link {
+        LinkType::Ethernet => ethernet(frame.data, sink),
+        LinkType::LinuxSll => cooked(frame.data, sink),
+        LinkType::LinuxSll2 => cooked2(frame.data, sink),
+        LinkType::RawIp => {
+            sink.anomaly(Anomaly::NoLinkLayer);
+            Ok(())
+        }
+    };
+    if let Err(what) = result {
+        sink.malformed(what);
+    }
+}
+
+fn ethernet(bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    let frame = EthernetPacket::new(bytes).ok_or(Malformed::new("ethernet", "short header"))?;
+    let (source, destination) = (frame.get_source(), frame.get_destination());
+    let link = Link {
+        source: MacAddr([source.0, source.1, source.2, source.3, source.4, source.5]),
+        destination: MacAddr([
+            destination.0,
+            destination.1,
+            destination.2,
+            destination.3,
+            destination.4,
+            destination.5,
+        ]),
+        tags: Tags::default(),
+    };
+    payload(link, frame.get_ethertype().0, frame.payload(), sink)
+}
+
+/// Linux cooked capture v1 (LINKTYPE_LINUX_SLL).
+fn cooked(bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    let mut r = Reader::new(bytes);
+    let mut header = || {
+        let (kind, hardware, length) = (r.u16()?, r.u16()?, r.u16()?);
+        let address = r.array::<8>()?;
+        let protocol = r.u16()?;
+        Some((kind, hardware, length, address, protocol))
+    };
+    let (kind, hardware, length, address, protocol) =
+        header().ok_or(Malformed::new("sll", "short header"))?;
+    cooked_payload(kind, hardware, length, address, protocol, r.rest(), sink)
+}
+
+/// Linux cooked capture v2 (LINKTYPE_LINUX_SLL2).
+fn cooked2(bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    let mut r = Reader::new(bytes);
+    let mut header = || {
+        let protocol = r.u16()?;
+        r.take(6)?;
+        let (hardware, kind, length) = (r.u16()?, r.u8()?, r.u8()?);
+        Some((u16::from(kind), hardware, u16::from(length), r.array::<8>()?, protocol))
+    };
+    let (kind, hardware, length, address, protocol) =
+        header().ok_or(Malformed::new("sll2", "short header"))?;
+    cooked_payload(kind, hardware, length, address, protocol, r.rest(), sink)
+}
+
+fn cooked_payload(
+    kind: u16,
+    hardware: u16,
+    length: u16,
+    address: [u8; 8],
+    protocol: u16,
+    rest: &[u8],
+    sink: &mut impl Sink,
+) -> Result<(), Malformed> {
+    // ARPHRD_ETHER and its kin carry a MAC; loopback, tunnels and PPP do not.
+    let source = MacAddr::from_slice(&address).filter(|_| length == 6 && matches!(hardware, 1 | 801..=803));
+    let Some(source) = source else {
+        sink.anomaly(Anomaly::NoLinkLayer);
+        return Ok(());
+    };
+    // Packet types 1 and 2 are broadcast and multicast; other destinations are not recorded.
+    let destination = if matches!(kind, 1 | 2) { MacAddr([0xff; 6]) } else { MacAddr::default() };
+    payload(Link { source, destination, tags: Tags::default() }, protocol, rest, sink)
+}
+
+fn payload(mut link: Link, ethertype: u16, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    let (mut ethertype, mut r) = (ethertype, Reader::new(bytes));
+    for _ in 0..MAX_TAGS {
+        if !TAGS.contains(&ethertype) {
+            break;
+        }
+        let tag = r.u16().zip(r.u16());
+        let (control, inner) = tag.ok_or(Malformed::new("vlan", "short tag"))?;
+        link.tags.push(control);
+        ethertype = inner;
+    }
+    if !link.source.is_station() {
+        sink.anomaly(Anomaly::ImpossibleSource);
+        return Ok(());
+    }
+    if ethertype <= MAX_LENGTH {
+        let body = r.rest();
+        return logical_link(&link, body.get(..usize::from(ethertype)).unwrap_or(body), sink);
+    }
+    typed(&link, ethertype, r.rest(), sink)
+}
+
+fn typed(link: &Link, ethertype: u16, body: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    match ethertype {
+        IPV4 => network::ipv4(link, body, sink),
+        IPV6 => network::ipv6(link, body, sink),
+        ARP => arp::dissect(link, body, sink),
+        LLDP => addressed(link, sink, Sign::LldpManagement, |words, address| {
+            lldp::dissect(body, words, address)
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// IEEE 802.2: spanning tree, IS-IS, and SNAP with Ethernet types or Cisco's protocols inside.
+fn logical_link(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    let mut r = Reader::new(bytes);
+    let Some(header) = r.array::<3>() else { return Ok(()) };
+    match header {
+        [0x42, 0x42, 0x03] => station(link, sink, |words| stp::dissect(r.rest(), words)),
+        // ISO 10589: intradomain routeing, protocol discriminator 0x83.
+        [0xfe, 0xfe, 0x03] if r.rest().first() == Some(&0x83) => {
+            sink.station_said(link.source, Field::RouterProtocol, "isis");
+            Ok(())
+        }
+        [0xaa, 0xaa, 0x03] => {
+            let snap = r.array::<3>().zip(r.u16());
+            let (organisation, kind) = snap.ok_or(Malformed::new("snap", "short header"))?;
+            match (organisation, kind) {
+                ([0, 0, 0], MAX_LENGTH..) => typed(link, kind, r.rest(), sink),
+                ([0, 0, 0x0c], 0x2000) => addressed(link, sink, Sign::CdpManagement, |words, address| {
+                    cdp::dissect(r.rest(), words, address)
+                }),
+                // Cisco's per-VLAN spanning tree.
+                ([0, 0, 0x0c], 0x010b) => station(link, sink, |words| stp::dissect(r.rest(), words)),
+                _ => Ok(()),
+            }
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Runs a dissector whose words are the station's.
+pub(super) fn station(
+    link: &Link,
+    sink: &mut impl Sink,
+    dissect: impl FnOnce(&mut Words<'_>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let source = link.source;
+    let mut hear = |field: Field, value: &str| sink.station_said(source, field, value);
+    dissect(&mut Words::new(&mut hear))
+}
+
+/// Runs a dissector whose words are the station's, and whose addresses are proven by `sign` (I4).
+fn addressed(
+    link: &Link,
+    sink: &mut impl Sink,
+    sign: Sign,
+    dissect: impl FnOnce(&mut Words<'_>, &mut dyn FnMut(IpAddr)) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let mut addresses = Vec::new();
+    let result = station(link, sink, |words| dissect(words, &mut |ip| addresses.push(ip)));
+    for ip in addresses {
+        network::coupling(link, ip, sign.into(), sink);
+    }
+    result
+}

@@ -1,0 +1,69 @@
+//! Where the facts of a frame go.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::Malformed;
+use crate::census::{Field, MacAddr, Prefix, Signs};
+
+/// What is counted beside the facts: neither an error nor a device.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Anomaly {
+    /// An ARP or neighbour discovery message names another MAC than its frame's source (I3).
+    SenderMismatch,
+    /// A frame's source is a group address or null (I3).
+    ImpossibleSource,
+    /// A fragment that is not the first: its payload is not looked at.
+    LaterFragment,
+    /// A packet without a link layer: no MAC, so no coupling.
+    NoLinkLayer,
+}
+
+impl Anomaly {
+    /// The name in metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SenderMismatch => "sender_mismatch",
+            Self::ImpossibleSource => "impossible_source",
+            Self::LaterFragment => "later_fragment",
+            Self::NoLinkLayer => "no_link_layer",
+        }
+    }
+}
+
+/// Receives the facts of one frame. The receiver knows the frame's time.
+pub trait Sink {
+    /// `mac` showed itself with `ip` by `signs`, in the VLANs `tags`.
+    fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, tags: Tags);
+    /// The sender `mac` said something from `ip`.
+    fn coupling_said(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str);
+    /// The sender `mac` said something below IP.
+    fn station_said(&mut self, mac: MacAddr, field: Field, value: &str);
+    /// Somebody sent the mask of `prefix` (I5).
+    fn prefix(&mut self, prefix: Prefix);
+    /// A DHCP router option named `ip` (I6).
+    fn router(&mut self, ip: IpAddr);
+    /// One half of an ARP exchange (I5).
+    fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool);
+    /// A part of the frame was not understood.
+    fn malformed(&mut self, what: Malformed);
+    /// Something odd, to be counted.
+    fn anomaly(&mut self, what: Anomaly);
+}
+
+/// The VLAN ids of a frame, outermost first; at most four, further ones are passed over.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Tags([u16; 4]);
+
+impl Tags {
+    /// Adds the id of a tag control word; a priority tag has the id 0 and adds nothing.
+    pub(super) fn push(&mut self, control: u16) {
+        if let (id @ 1.., Some(slot)) = (control & 0x0fff, self.0.iter_mut().find(|s| **s == 0)) {
+            *slot = id;
+        }
+    }
+
+    /// The ids.
+    pub fn iter(self) -> impl Iterator<Item = u16> {
+        self.0.into_iter().take_while(|id| *id != 0)
+    }
+}

@@ -1,0 +1,83 @@
+//! The transport layer: UDP (RFC 768) and TCP (RFC 9293), and which protocol speaks on them.
+
+use std::net::IpAddr;
+
+use pnet::packet::Packet as _;
+use pnet::packet::tcp::TcpPacket;
+use pnet::packet::udp::UdpPacket;
+
+use super::network::Packet;
+use super::protocol::{datagram, stream};
+use super::sink::Sink;
+use super::{Malformed, Words, lease};
+use crate::census::address::is_never_sender;
+use crate::census::{Field, Sign, Signs};
+
+const DHCP_SERVER: u16 = 67;
+const DHCP_CLIENT: u16 = 68;
+
+pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    let Some(header) = UdpPacket::new(bytes) else {
+        packet.sighted(Signs::default(), sink);
+        return Err(Malformed::new("udp", "short header"));
+    };
+    let (source, destination) = (header.get_source(), header.get_destination());
+    packet.sighted(announcement(packet, destination), sink);
+    let payload = header.payload();
+    if matches!((source, destination), (DHCP_CLIENT | DHCP_SERVER, DHCP_SERVER | DHCP_CLIENT)) {
+        return lease::dissect(packet, payload, sink);
+    }
+    if let Some(name) = first_hop_protocol(packet, destination) {
+        sink.station_said(packet.link.source, Field::RouterProtocol, name);
+    }
+    heard(packet, sink, |words| datagram(payload, source, destination, words))
+}
+
+pub(super) fn tcp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    packet.sighted(Signs::default(), sink);
+    let header = TcpPacket::new(bytes).ok_or(Malformed::new("tcp", "short header"))?;
+    let offset = usize::from(header.get_data_offset()) * 4;
+    if offset < 20 {
+        return Err(Malformed::new("tcp", "data offset"));
+    }
+    match bytes.get(offset..) {
+        None | Some([]) => Ok(()),
+        Some(payload) => {
+            let (source, destination) = (header.get_source(), header.get_destination());
+            heard(packet, sink, |words| stream(payload, source, destination, words))
+        }
+    }
+}
+
+/// Runs a dissector whose words are the packet's sender's.
+fn heard(
+    packet: &Packet<'_>,
+    sink: &mut impl Sink,
+    dissect: impl FnOnce(&mut Words<'_>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
+    let (mac, ip) = (packet.link.source, packet.source);
+    let mut hear = |field: Field, value: &str| {
+        if !is_never_sender(ip) {
+            sink.coupling_said(mac, ip, field, value);
+        }
+    };
+    dissect(&mut Words::new(&mut hear))
+}
+
+/// Whether a datagram to that port is a link-scope announcement: mDNS, LLMNR, NBNS, SSDP or WSD to a group (I4).
+fn announcement(packet: &Packet<'_>, port: u16) -> Signs {
+    match port {
+        137 | 138 | 1900 | 3702 | 5353 | 5355 if packet.is_group() => Sign::Announced.into(),
+        _ => Signs::default(),
+    }
+}
+
+/// First-hop redundancy over UDP: HSRP (1985, 2029 on IPv6; RFC 2281) and GLBP (3222).
+fn first_hop_protocol(packet: &Packet<'_>, port: u16) -> Option<&'static str> {
+    let name = match (port, packet.source) {
+        (1985, _) | (2029, IpAddr::V6(_)) => "hsrp",
+        (3222, _) => "glbp",
+        _ => return None,
+    };
+    packet.is_group().then_some(name)
+}

@@ -1,0 +1,257 @@
+//! The sensor's inventory of one zone: what all workers merge into.
+//!
+//! A concurrent map of couplings, one of stations, and the zone's segment. Bounded: at the limit new couplings are
+//! refused and counted, and the census is a lower bound. Nothing is ever evicted.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use foldhash::fast::RandomState;
+
+use crate::census::{
+    Coupling, CouplingKey, Field, MacAddr, Segment, Signs, Station, Timestamp, Zone,
+};
+use crate::dissect::Tags;
+
+/// What is new in a row since the last delta.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum News {
+    Nothing,
+    /// Only that it was seen again.
+    Seen,
+    Facts,
+}
+
+#[derive(Debug)]
+struct Row<T> {
+    facts: T,
+    news: News,
+}
+
+/// The inventory of one zone. The hashers have a seed per process, as the keys come from the network.
+#[derive(Debug)]
+pub struct Table {
+    couplings: DashMap<CouplingKey, Row<Coupling>, RandomState>,
+    stations: DashMap<MacAddr, Row<Station>, RandomState>,
+    segment: Mutex<(Segment, bool)>,
+    limit: usize,
+    held: AtomicUsize,
+    refused: AtomicU64,
+}
+
+impl Table {
+    /// An empty table for at most `limit` couplings and as many stations.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            couplings: DashMap::with_hasher(RandomState::default()),
+            stations: DashMap::with_hasher(RandomState::default()),
+            segment: Mutex::default(),
+            limit,
+            held: AtomicUsize::new(0),
+            refused: AtomicU64::new(0),
+        }
+    }
+
+    /// Couplings held.
+    pub fn len(&self) -> usize {
+        self.held.load(Ordering::Relaxed)
+    }
+
+    /// Whether no coupling is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Sightings that were refused at the limit.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Whether a bound was hit, so that the census is a lower bound.
+    pub fn is_lower_bound(&self) -> bool {
+        self.refused() > 0 || self.segment().0.is_full()
+    }
+
+    /// Records that frames between `first` and `last` showed a coupling by `signs`.
+    pub fn sight(&self, key: CouplingKey, first: Timestamp, last: Timestamp, signs: Signs, tags: Tags) {
+        self.change(key, first, |row| {
+            let mut changed = row.facts.sight(first, last, signs);
+            for vlan in tags.iter() {
+                changed |= row.facts.tag(vlan);
+            }
+            if changed { News::Facts } else { News::Seen }
+        });
+    }
+
+    /// Records evidence of a coupling.
+    pub fn coupling_said(&self, key: CouplingKey, at: Timestamp, field: Field, value: &str) {
+        self.change(key, at, |row| {
+            if row.facts.evidence.add(field, value, at) { News::Facts } else { News::Nothing }
+        });
+    }
+
+    fn change(&self, key: CouplingKey, at: Timestamp, change: impl FnOnce(&mut Row<Coupling>) -> News) {
+        if let Some(mut row) = self.couplings.get_mut(&key) {
+            let news = change(&mut row);
+            row.news = row.news.max(news);
+            return;
+        }
+        match self.couplings.entry(key) {
+            Entry::Occupied(mut row) => {
+                let news = change(row.get_mut());
+                row.get_mut().news = row.get().news.max(news);
+            }
+            Entry::Vacant(_) if self.held.load(Ordering::Relaxed) >= self.limit => {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+            }
+            Entry::Vacant(place) => {
+                self.held.fetch_add(1, Ordering::Relaxed);
+                let mut row = Row { facts: Coupling::new(at, Signs::default()), news: News::Facts };
+                change(&mut row);
+                place.insert(row);
+            }
+        }
+    }
+
+    /// Records evidence of a station.
+    pub fn station_said(&self, mac: MacAddr, at: Timestamp, field: Field, value: &str) {
+        if !self.stations.contains_key(&mac) && self.stations.len() >= self.limit {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let mut row = self
+            .stations
+            .entry(mac)
+            .or_insert_with(|| Row { facts: Station::new(at), news: News::Facts });
+        let earlier = row.facts.sight(at);
+        let said = row.facts.evidence.add(field, value, at);
+        row.news = row.news.max(if earlier || said { News::Facts } else { News::Seen });
+    }
+
+    /// Changes the segment; `change` returns whether anything changed.
+    pub fn learn(&self, change: impl FnOnce(&mut Segment) -> bool) {
+        let mut segment = self.segment();
+        let changed = change(&mut segment.0);
+        segment.1 |= changed;
+    }
+
+    /// What changed since the last call. A coupling that was only seen again comes without its evidence.
+    pub fn take_delta(&self) -> Zone {
+        let mut delta = Zone::default();
+        {
+            let mut segment = self.segment();
+            if std::mem::take(&mut segment.1) {
+                delta.segment = segment.0.clone();
+            }
+        }
+        for mut row in self.couplings.iter_mut() {
+            let key = *row.key();
+            match std::mem::replace(&mut row.news, News::Nothing) {
+                News::Nothing => continue,
+                News::Facts => delta.couplings.insert(key, row.facts.clone()),
+                News::Seen => {
+                    let mut seen = Coupling::new(row.facts.first_seen, row.facts.signs);
+                    seen.sight(row.facts.first_seen, row.facts.last_seen, Signs::default());
+                    (seen.proven_at, seen.leased_at) = (row.facts.proven_at, row.facts.leased_at);
+                    delta.couplings.insert(key, seen)
+                }
+            };
+        }
+        for mut row in self.stations.iter_mut() {
+            if std::mem::replace(&mut row.news, News::Nothing) > News::Nothing {
+                delta.stations.insert(*row.key(), row.facts.clone());
+            }
+        }
+        delta
+    }
+
+    /// Takes back a delta that could not be delivered: it will be part of the next one.
+    pub fn requeue(&self, delta: &Zone) {
+        if delta.segment != Segment::default() {
+            self.segment().1 = true;
+        }
+        for key in delta.couplings.keys() {
+            if let Some(mut row) = self.couplings.get_mut(key) {
+                row.news = News::Facts;
+            }
+        }
+        for mac in delta.stations.keys() {
+            if let Some(mut row) = self.stations.get_mut(mac) {
+                row.news = News::Facts;
+            }
+        }
+    }
+
+    /// Everything.
+    pub fn snapshot(&self) -> Zone {
+        Zone {
+            segment: self.segment().0.clone(),
+            couplings: self.couplings.iter().map(|row| (*row.key(), row.facts.clone())).collect(),
+            stations: self.stations.iter().map(|row| (*row.key(), row.facts.clone())).collect(),
+        }
+    }
+
+    /// Everything, as the table is no longer needed.
+    pub fn into_zone(self) -> Zone {
+        Zone {
+            segment: self.segment.into_inner().unwrap_or_else(PoisonError::into_inner).0,
+            couplings: self.couplings.into_iter().map(|(key, row)| (key, row.facts)).collect(),
+            stations: self.stations.into_iter().map(|(mac, row)| (mac, row.facts)).collect(),
+        }
+    }
+
+    fn segment(&self) -> MutexGuard<'_, (Segment, bool)> {
+        // A panic while it was held cannot have left a half-made join: each step keeps it valid.
+        self.segment.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::census::Sign;
+
+    fn key(n: u8) -> CouplingKey {
+        CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, n]), ip: [10, 0, 0, n].into() }
+    }
+
+    #[test]
+    fn a_delta_holds_what_changed_once_and_evidence_only_when_it_is_new() {
+        let table = Table::new(10);
+        table.sight(key(1), Timestamp(5), Timestamp(5), Sign::ArpAsked.into(), Tags::default());
+        table.coupling_said(key(1), Timestamp(5), Field::HttpServer, "x");
+        let first = table.take_delta();
+        assert_eq!(first.couplings[&key(1)].evidence.len(), 1);
+        assert!(table.take_delta().is_empty());
+        table.sight(key(1), Timestamp(9), Timestamp(9), Sign::ArpAsked.into(), Tags::default());
+        let second = table.take_delta();
+        assert!(second.couplings[&key(1)].evidence.is_empty());
+        let mut merged = first;
+        merged.merge(&second);
+        assert_eq!(merged, table.snapshot());
+    }
+
+    #[test]
+    fn a_requeued_delta_comes_again_with_all_its_facts() {
+        let table = Table::new(10);
+        table.coupling_said(key(1), Timestamp(5), Field::HttpServer, "x");
+        table.station_said(key(2).mac, Timestamp(6), Field::StpBridge, "sender");
+        let delta = table.take_delta();
+        table.requeue(&delta);
+        assert_eq!(table.take_delta(), delta);
+    }
+
+    #[test]
+    fn at_the_limit_newcomers_are_refused_and_counted_and_the_known_stay() {
+        let table = Table::new(2);
+        for n in 1..=4 {
+            table.sight(key(n), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
+        }
+        table.sight(key(1), Timestamp(7), Timestamp(7), Sign::ArpAsked.into(), Tags::default());
+        assert_eq!((table.len(), table.refused()), (2, 2));
+        assert!(table.is_lower_bound());
+        assert_eq!(table.snapshot().couplings[&key(1)].last_seen, Timestamp(7));
+    }
+}

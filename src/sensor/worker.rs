@@ -1,0 +1,240 @@
+//! A worker: dissects frames and merges what they show into the [`Table`].
+//!
+//! Most frames are bulk data of a known coupling. They end in a small cache, without a lock or an allocation; only
+//! what leaves the cache, and what was said, touches the shared table.
+
+use std::collections::BTreeMap;
+use std::hash::BuildHasher as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use foldhash::fast::RandomState;
+
+use super::table::Table;
+use crate::census::{CouplingKey, Field, MacAddr, Prefix, Signs, Timestamp};
+use crate::dissect::{Anomaly, Frame, Malformed, Sink, Tags, dissect};
+use crate::wire::FrameNumbers;
+
+/// Slots of the cache; a power of two.
+const SLOTS: usize = 4_096;
+/// Slots of the memory for duplicated frames; a power of two.
+const RECENT: usize = 1_024;
+/// Bytes of a frame by which a duplicate is known: headers, checksums and the head of the payload.
+const DIGESTED: usize = 128;
+/// Copies of one frame on a mirror port lie at most this many nanoseconds apart.
+const DUPLICATE_WINDOW: i64 = 50_000_000;
+
+/// What a worker counted. Totals since it started.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Counters {
+    /// Frames.
+    pub frames: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Frames of which some part was malformed.
+    pub malformed_frames: u64,
+    /// Frames that a mirror copied twice: equal heads within 50 ms.
+    pub duplicates: u64,
+    /// Panics in dissectors: each cost one frame, and each is a defect to report.
+    pub panics: u64,
+    /// Malformed parts by protocol and reason.
+    pub malformed: BTreeMap<Malformed, u64>,
+    /// Oddities.
+    pub anomalies: BTreeMap<Anomaly, u64>,
+    /// The earliest frame.
+    pub first: Option<Timestamp>,
+    /// The newest frame.
+    pub last: Option<Timestamp>,
+}
+
+/// Feeds frames into a table. One a thread.
+#[derive(Debug)]
+pub struct Worker<'t> {
+    facts: Facts<'t>,
+    recent: Vec<(u64, Timestamp)>,
+    numbers: Option<FrameNumbers>,
+}
+
+impl<'t> Worker<'t> {
+    /// A worker for `table`.
+    pub fn new(table: &'t Table) -> Self {
+        Self {
+            facts: Facts {
+                table,
+                hasher: RandomState::default(),
+                slots: vec![None; SLOTS],
+                at: Timestamp::default(),
+                broken: false,
+                counters: Counters::default(),
+            },
+            recent: vec![(0, Timestamp(i64::MIN)); RECENT],
+            numbers: None,
+        }
+    }
+
+    /// Lets the worker number its frames, for evidence to point at.
+    #[must_use]
+    pub fn numbering(mut self) -> Self {
+        self.numbers = Some(FrameNumbers::default());
+        self
+    }
+
+    /// Dissects one frame. A panic in a dissector costs this frame alone.
+    pub fn frame(&mut self, frame: &Frame<'_>) {
+        let counters = &mut self.facts.counters;
+        counters.frames += 1;
+        counters.bytes += u64::from(frame.length);
+        counters.first = Some(counters.first.map_or(frame.at, |t| t.min(frame.at)));
+        counters.last = Some(counters.last.map_or(frame.at, |t| t.max(frame.at)));
+        let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
+        let digest = foldhash_fixed(head, frame.length);
+        if let Some(numbers) = &mut self.numbers {
+            #[expect(clippy::cast_possible_truncation, reason = "half of a digest is a digest")]
+            numbers.record(frame.at, digest as u32);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
+        if let Some((known, at)) = self.recent.get_mut(digest as usize & (RECENT - 1)) {
+            if *known == digest && frame.at.since(*at).saturating_abs() <= DUPLICATE_WINDOW {
+                counters.duplicates += 1;
+            }
+            (*known, *at) = (digest, frame.at);
+        }
+        self.facts.at = frame.at;
+        self.facts.broken = false;
+        let facts = &mut self.facts;
+        if catch_unwind(AssertUnwindSafe(|| dissect(frame, facts))).is_err() {
+            self.facts.counters.panics += 1;
+        }
+        self.facts.counters.malformed_frames += u64::from(self.facts.broken);
+    }
+
+    /// Merges what the cache holds into the table. To be called at least every second, and before a delta.
+    pub fn flush(&mut self) {
+        let facts = &mut self.facts;
+        for slot in &mut facts.slots {
+            if let Some(slot) = slot.take() {
+                slot.merge_into(facts.table);
+            }
+        }
+        if let (Some(first), Some(last)) = (facts.counters.first, facts.counters.last) {
+            facts.table.learn(|segment| segment.span(first, last));
+        }
+    }
+
+    /// What was counted.
+    pub fn counters(&self) -> &Counters {
+        &self.facts.counters
+    }
+
+    /// Ends the worker: flushes, and returns its counts and frame numbers.
+    pub fn finish(mut self) -> (Counters, Option<FrameNumbers>) {
+        self.flush();
+        if let Some(numbers) = &mut self.numbers {
+            numbers.seal();
+        }
+        (self.facts.counters, self.numbers)
+    }
+}
+
+impl Counters {
+    /// Adds what another worker counted.
+    pub fn add(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.bytes += other.bytes;
+        self.malformed_frames += other.malformed_frames;
+        self.duplicates += other.duplicates;
+        self.panics += other.panics;
+        for (what, n) in &other.malformed {
+            *self.malformed.entry(*what).or_default() += n;
+        }
+        for (what, n) in &other.anomalies {
+            *self.anomalies.entry(*what).or_default() += n;
+        }
+        self.first = [self.first, other.first].into_iter().flatten().min();
+        self.last = self.last.max(other.last);
+    }
+}
+
+/// A digest that is the same in every run, so that frame numbers are.
+fn foldhash_fixed(bytes: &[u8], length: u32) -> u64 {
+    use std::hash::{Hash as _, Hasher as _};
+    let mut hasher = foldhash::fast::FixedState::with_seed(0x6e65_7463_656e).build_hasher();
+    bytes.hash(&mut hasher);
+    length.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// One coupling in the cache: frames between `first` and `last` that all bore `signs` and `tags`.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    key: CouplingKey,
+    signs: Signs,
+    tags: Tags,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Slot {
+    fn merge_into(self, table: &Table) {
+        table.sight(self.key, self.first, self.last, self.signs, self.tags);
+    }
+}
+
+#[derive(Debug)]
+struct Facts<'t> {
+    table: &'t Table,
+    hasher: RandomState,
+    slots: Vec<Option<Slot>>,
+    at: Timestamp,
+    /// Whether the frame at hand has a malformed part.
+    broken: bool,
+    counters: Counters,
+}
+
+impl Sink for Facts<'_> {
+    fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, tags: Tags) {
+        let (key, at) = (CouplingKey { mac, ip }, self.at);
+        #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
+        let place = self.hasher.hash_one((key, signs)) as usize & (SLOTS - 1);
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        if let Some(known) = slot
+            && known.key == key
+            && known.signs == signs
+            && known.tags == tags
+        {
+            known.first = known.first.min(at);
+            known.last = known.last.max(at);
+        } else if let Some(old) = slot.replace(Slot { key, signs, tags, first: at, last: at }) {
+            old.merge_into(self.table);
+        }
+    }
+
+    fn coupling_said(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str) {
+        self.table.coupling_said(CouplingKey { mac, ip }, self.at, field, value);
+    }
+
+    fn station_said(&mut self, mac: MacAddr, field: Field, value: &str) {
+        self.table.station_said(mac, self.at, field, value);
+    }
+
+    fn prefix(&mut self, prefix: Prefix) {
+        self.table.learn(|segment| segment.learn_sent(prefix));
+    }
+
+    fn router(&mut self, ip: IpAddr) {
+        self.table.learn(|segment| segment.learn_router(ip));
+    }
+
+    fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) {
+        self.table.learn(|segment| segment.exchange(sender, target, answer));
+    }
+
+    fn malformed(&mut self, what: Malformed) {
+        self.broken = true;
+        *self.counters.malformed.entry(what).or_default() += 1;
+    }
+
+    fn anomaly(&mut self, what: Anomaly) {
+        *self.counters.anomalies.entry(what).or_default() += 1;
+    }
+}
