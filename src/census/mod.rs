@@ -23,6 +23,9 @@ mod station;
 mod survey;
 mod verdict;
 
+#[cfg(test)]
+mod laws;
+
 pub use address::Prefix;
 pub use binding::{Binding, Bindings, Bound, Forwards, OnLink};
 pub use classification::{Category, Classification, Classifier, Reason, Subject, Unclassified};

@@ -10,7 +10,7 @@ use super::time::Timestamp;
 const MINUTE: i64 = 60 * 1_000_000_000;
 
 /// The local couplings that are still tentative. `first_frame` is the zone's first frame.
-pub fn tentative<'a>(
+pub(super) fn tentative<'a>(
     local: impl Iterator<Item = &'a Bound<'a>>,
     first_frame: Option<Timestamp>,
     policy: &Policy,

@@ -10,11 +10,11 @@ use super::coupling::earliest;
 use super::time::Timestamp;
 
 /// Prefixes, and routers, that one zone keeps.
-pub const LEARNED: usize = 4_096;
+const LEARNED: usize = 4_096;
 /// ARP conversations that wait for their other half.
-pub const PENDING: usize = 65_536;
+const PENDING: usize = 65_536;
 /// The shortest prefix that an ARP exchange teaches (I5).
-pub const EXCHANGE_LENGTH: u8 = 20;
+const EXCHANGE_LENGTH: u8 = 20;
 
 /// What is known of a zone. Merging is a join.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]

@@ -141,9 +141,9 @@ fn typed(link: &Link, ethertype: u16, body: &[u8], sink: &mut impl Sink) -> Resu
         IPV4 => network::ipv4(link, body, sink),
         IPV6 => network::ipv6(link, body, sink),
         ARP => arp::dissect(link, body, sink),
-        LLDP => addressed(link, sink, Sign::LldpManagement, |words, address| {
-            lldp::dissect(body, words, address)
-        }),
+        LLDP => {
+            addressed(link, sink, Sign::LldpManagement, |words, address| lldp::dissect(body, words, address))
+        }
         _ => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
 //! The network layer: IPv4 (RFC 791) and IPv6 (RFC 8200), and what their headers alone show of the sender.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use pnet::packet::ip::{IpNextHeaderProtocol, IpNextHeaderProtocols as Next};
 use pnet::packet::ipv4::Ipv4Packet;
@@ -172,13 +172,5 @@ fn routing_protocol(protocol: IpNextHeaderProtocol, body: &[u8]) -> Option<&'sta
         89 => Some("ospf"),
         88 => Some("eigrp"),
         _ => None,
-    }
-}
-
-/// The prefix of `ip` in the text of an unspecified source.
-pub(super) const fn is_unspecified(ip: IpAddr) -> bool {
-    match ip {
-        IpAddr::V4(a) => a.to_bits() == Ipv4Addr::UNSPECIFIED.to_bits(),
-        IpAddr::V6(a) => a.to_bits() == Ipv6Addr::UNSPECIFIED.to_bits(),
     }
 }

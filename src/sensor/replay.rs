@@ -58,7 +58,9 @@ pub fn read(options: &Options) -> Result<Replayed, ReplayError> {
         match summary.end {
             End::Complete => {}
             End::Truncated { offset } => {
-                tracing::warn!("{path}: ends in the middle of a frame at byte {offset}; what came before counts");
+                tracing::warn!(
+                    "{path}: ends in the middle of a frame at byte {offset}; what came before counts"
+                );
             }
             End::Corrupt { offset } => {
                 tracing::warn!("{path}: damaged at byte {offset}; what came before counts");
@@ -93,10 +95,20 @@ pub fn read(options: &Options) -> Result<Replayed, ReplayError> {
 
 impl Replayed {
     /// The inventory document at `as_of`, or at the newest frame.
-    pub fn document(&self, policy: &Policy, classifier: &dyn Classifier, as_of: Option<Timestamp>) -> Document {
+    pub fn document(
+        &self,
+        policy: &Policy,
+        classifier: &dyn Classifier,
+        as_of: Option<Timestamp>,
+    ) -> Document {
         let as_of = as_of.or(self.counters.last);
-        let survey =
-            Survey::new(&self.inventory, policy, &Decisions::default(), classifier, as_of.unwrap_or_default());
+        let survey = Survey::new(
+            &self.inventory,
+            policy,
+            &Decisions::default(),
+            classifier,
+            as_of.unwrap_or_default(),
+        );
         let mut document = Document::new(&survey, self.capture(), Some(&self.frames));
         document.as_of = as_of;
         document

@@ -10,9 +10,7 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use foldhash::fast::RandomState;
 
-use crate::census::{
-    Coupling, CouplingKey, Field, MacAddr, Segment, Signs, Station, Timestamp, Zone,
-};
+use crate::census::{Coupling, CouplingKey, Field, MacAddr, Segment, Signs, Station, Timestamp, Zone};
 use crate::dissect::Tags;
 
 /// What is new in a row since the last delta.
@@ -121,10 +119,8 @@ impl Table {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let mut row = self
-            .stations
-            .entry(mac)
-            .or_insert_with(|| Row { facts: Station::new(at), news: News::Facts });
+        let mut row =
+            self.stations.entry(mac).or_insert_with(|| Row { facts: Station::new(at), news: News::Facts });
         let earlier = row.facts.sight(at);
         let said = row.facts.evidence.add(field, value, at);
         row.news = row.news.max(if earlier || said { News::Facts } else { News::Seen });

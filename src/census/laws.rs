@@ -1,0 +1,217 @@
+//! The laws of the census, held over generated histories: merging is a join, order and repetition never matter,
+//! and the ledger closes twice. `PROPTEST_CASES` sets how many histories are tried.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::{Index, select};
+
+use super::*;
+
+const MINUTE: i64 = 60_000_000_000;
+
+/// One thing that a frame showed.
+#[derive(Clone, Debug)]
+enum Event {
+    Sighted(CouplingKey, Timestamp, Signs, u16),
+    Said(CouplingKey, Timestamp, Field, &'static str),
+    Spoke(MacAddr, Timestamp, Field, &'static str),
+    Mask(Prefix),
+    Router(IpAddr),
+    Exchange(Ipv4Addr, Ipv4Addr, bool),
+    Frame(Timestamp),
+}
+
+fn macs() -> impl Strategy<Value = MacAddr> {
+    (0..5u8, 0..4u8).prop_map(|(head, n)| match head {
+        0 => MacAddr([0, 0, 0x5e, 0, 1, n]),
+        1 => MacAddr([2, 0, 0, 0, 0, n]),
+        _ => MacAddr([0, 0x1b, 0xd4, 0, 0, n]),
+    })
+}
+
+fn addresses() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![
+        6 => (0..3u8, prop_oneof![1..6u8, Just(255)]).prop_map(|(c, d)| IpAddr::from([10, 0, c, d])),
+        1 => (1..4u8).prop_map(|d| IpAddr::from([169, 254, 1, d])),
+        1 => (1..4u8).prop_map(|d| IpAddr::from([8, 8, 8, d])),
+        2 => (1..4u16).prop_map(|d| Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, d).into()),
+        1 => (1..4u16).prop_map(|d| Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, d).into()),
+    ]
+}
+
+fn v4() -> impl Strategy<Value = Ipv4Addr> {
+    (0..3u8, 1..6u8).prop_map(|(c, d)| Ipv4Addr::new(10, 0, c, d))
+}
+
+fn instants() -> impl Strategy<Value = Timestamp> {
+    (0..40i64, 0..4i64).prop_map(|(minutes, rest)| Timestamp(minutes * MINUTE + rest))
+}
+
+fn keys() -> impl Strategy<Value = CouplingKey> {
+    (macs(), addresses()).prop_map(|(mac, ip)| CouplingKey { mac, ip })
+}
+
+fn events() -> impl Strategy<Value = Event> {
+    let words = select(&["a", "b", "c", "d"][..]);
+    let said = select(&[Field::SnmpEngineId, Field::EnipSerial, Field::HttpServer, Field::MdnsService][..]);
+    let spoke = select(
+        &[
+            Field::LldpChassisId,
+            Field::CdpDeviceId,
+            Field::DhcpClientId,
+            Field::StpBridge,
+            Field::RaSender,
+            Field::LldpSysName,
+        ][..],
+    );
+    prop_oneof![
+        8 => (keys(), instants(), 0..0x800u16, 0..3u16).prop_map(|(k, t, s, v)| Event::Sighted(k, t, Signs(s), v)),
+        3 => (keys(), instants(), said, words.clone()).prop_map(|(k, t, f, v)| Event::Said(k, t, f, v)),
+        3 => (macs(), instants(), spoke, words).prop_map(|(m, t, f, v)| Event::Spoke(m, t, f, v)),
+        1 => (v4(), 20..31u8).prop_filter_map("length", |(a, n)| Prefix::of(a.into(), n)).prop_map(Event::Mask),
+        1 => addresses().prop_map(Event::Router),
+        3 => (v4(), v4(), any::<bool>()).prop_map(|(a, b, answer)| Event::Exchange(a, b, answer)),
+        1 => instants().prop_map(Event::Frame),
+    ]
+}
+
+fn apply(zone: &mut Zone, event: &Event) {
+    match event {
+        Event::Sighted(key, at, signs, vlan) => {
+            let mut facts = Coupling::new(*at, *signs);
+            facts.tag(*vlan);
+            zone.merge_coupling(*key, &facts);
+        }
+        Event::Said(key, at, field, value) => {
+            let mut facts = Coupling::new(*at, Sign::Sourced.into());
+            facts.evidence.add(*field, value, *at);
+            zone.merge_coupling(*key, &facts);
+        }
+        Event::Spoke(mac, at, field, value) => {
+            let mut facts = Station::new(*at);
+            facts.evidence.add(*field, value, *at);
+            zone.merge_station(*mac, &facts);
+        }
+        Event::Mask(prefix) => {
+            zone.segment.learn_sent(*prefix);
+        }
+        Event::Router(ip) => {
+            zone.segment.learn_router(*ip);
+        }
+        Event::Exchange(a, b, answer) => {
+            zone.segment.exchange(*a, *b, *answer);
+        }
+        Event::Frame(at) => {
+            zone.segment.span(*at, *at);
+        }
+    }
+}
+
+fn zone(events: &[Event]) -> Zone {
+    let mut out = Zone::default();
+    for event in events {
+        apply(&mut out, event);
+    }
+    out
+}
+
+/// A classifier that depends on the evidence, so that a difference in it shows in the document.
+struct ByEvidence;
+
+impl Classifier for ByEvidence {
+    fn classify(&self, subject: &Subject<'_>) -> Classification {
+        let category = Category::ALL[subject.evidence.len() % 4];
+        let reasons = subject.evidence.iter().map(|e| Reason {
+            field: e.field,
+            value: e.value.to_string(),
+            rule: "law".into(),
+            title: String::new(),
+            says: String::new(),
+            weight: 1,
+            at: Some(e.at),
+        });
+        Classification {
+            category,
+            kind: category.key().into(),
+            reasons: reasons.collect(),
+            ..Default::default()
+        }
+    }
+}
+
+fn document(zone: Zone) -> String {
+    let inventory = Inventory::of("default", zone);
+    let policy = Policy { quarantine_rate: 2, ..Policy::default() };
+    let as_of = Timestamp(31 * 24 * 60 * MINUTE);
+    let survey = Survey::new(&inventory, &policy, &Decisions::default(), &ByEvidence, as_of);
+    serde_json::to_string(&crate::wire::Document::new(&survey, Default::default(), None)).unwrap()
+}
+
+proptest! {
+    #[test]
+    fn merging_is_commutative_associative_and_idempotent(
+        a in vec(events(), 0..30), b in vec(events(), 0..30), c in vec(events(), 0..30),
+    ) {
+        let (a, b, c) = (zone(&a), zone(&b), zone(&c));
+        let join = |x: &Zone, y: &Zone| { let mut out = x.clone(); out.merge(y); out };
+        prop_assert_eq!(join(&a, &b), join(&b, &a));
+        prop_assert_eq!(join(&join(&a, &b), &c), join(&a, &join(&b, &c)));
+        prop_assert_eq!(join(&a, &a), a.clone());
+        let joined = join(&a, &b);
+        prop_assert_eq!(join(&joined, &b), joined.clone());
+        let mut again = joined.clone();
+        prop_assert!(!again.merge(&a), "a merge that changes nothing says so");
+    }
+
+    #[test]
+    fn any_order_repetition_and_partition_of_a_history_gives_the_same_document(
+        history in vec(events(), 1..80), order in any::<u64>(), repeated in vec(any::<Index>(), 0..20),
+        cut in any::<Index>(),
+    ) {
+        let straight = document(zone(&history));
+        let mut other: Vec<Event> = history.clone();
+        other.extend(repeated.iter().map(|i| i.get(&history).clone()));
+        // A seeded shuffle: the generator draws the order, so that a failure shrinks.
+        let mut state = order;
+        for i in (1..other.len()).rev() {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            other.swap(i, (state >> 33) as usize % (i + 1));
+        }
+        let (left, right) = other.split_at(cut.index(other.len()));
+        let mut joined = zone(right);
+        joined.merge(&zone(left));
+        prop_assert_eq!(document(joined), straight);
+    }
+
+    #[test]
+    fn the_ledger_closes_twice_and_every_coupling_lies_in_one_place(history in vec(events(), 1..80)) {
+        let inventory = Inventory::of("default", zone(&history));
+        let policy = Policy { quarantine_rate: 2, ..Policy::default() };
+        let survey = Survey::new(&inventory, &policy, &Decisions::default(), &ByEvidence, Timestamp(0));
+        let members: u64 = survey.devices.iter().map(|d| d.couplings.len() as u64).sum();
+        prop_assert!(survey.census.closes(survey.devices.len() as u64, members));
+        let mut all: Vec<CouplingKey> = survey.devices.iter().flat_map(|d| &d.couplings).map(|m| m.key).collect();
+        all.extend(survey.lines.iter().map(|l| l.key));
+        let total = all.len();
+        all.sort();
+        all.dedup();
+        prop_assert_eq!(all.len(), total);
+        let mut ids: Vec<&str> = survey.devices.iter().map(|d| d.id.as_str()).collect();
+        ids.sort();
+        ids.dedup();
+        prop_assert_eq!(ids.len(), survey.devices.len());
+    }
+
+    #[test]
+    fn facts_survive_the_wire(history in vec(events(), 0..40)) {
+        let sent = zone(&history);
+        let mut received: Zone = serde_json::from_str(&serde_json::to_string(&sent).unwrap()).unwrap();
+        prop_assert_eq!(&received, &sent);
+        received.normalise();
+        let mut expected = sent.clone();
+        expected.couplings.retain(|k, _| !address::is_never_sender(k.ip));
+        prop_assert_eq!(received, expected);
+    }
+}
