@@ -15,6 +15,7 @@ pub mod wire;
 pub mod dissect;
 
 pub mod clock;
+pub mod config;
 
 pub mod classify;
 
