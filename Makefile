@@ -69,9 +69,11 @@ console: binaries ## a visit of the console in headless Chromium
 	@$(STEP) "console" tests/console/visit.py $(BIN) $(TARGET)/console
 
 bench: ## speed: nanoseconds a frame by stage, and replay against tcpdump
-	@$(NEED) build
-	@cargo bench --locked --bench frame
+	@$(NEED) build bench
+	@cargo build --locked --quiet --release --bin netcensus-sensor
+	@cargo bench --locked --quiet --bench capture -- $(abspath $(TARGET))/bench
 	@benches/replay.py $(TARGET)
+	@cargo bench --locked --quiet --bench frame
 
 clean: ## remove what was built
 	@cargo clean

@@ -1,0 +1,227 @@
+# The devices of the lab: which software runs on which host. Sourced by lab.sh, which gives on, within, wait_for, W.
+
+# announce HOST [TYPE PORT TXT[;TXT…]]…: mDNS by avahi, with these DNS-SD services.
+announce() {
+    local host=$1 txt
+    shift
+    mkdir -p "$W/avahi/$host"
+    {
+        echo '<?xml version="1.0"?><!DOCTYPE service-group SYSTEM "avahi-service.dtd"><service-group>'
+        echo '<name replace-wildcards="yes">%h</name>'
+        while [ $# -ge 3 ]; do
+            echo "<service><type>$1</type><port>$2</port>"
+            IFS=';' read -ra records <<<"$3"
+            for txt in "${records[@]}"; do echo "<txt-record>$txt</txt-record>"; done
+            echo '</service>'
+            shift 3
+        done
+        echo '</service-group>'
+    } >"$W/avahi/$host/device.service"
+    cat >"$W/avahi/$host.conf" <<-END
+		[server]
+		host-name=$host
+		enable-dbus=no
+		allow-interfaces=eth0
+		[publish]
+		publish-workstation=no
+	END
+    on "$host" avahi bash -c "mount --bind $W/avahi/$host /etc/avahi/services
+        exec avahi-daemon --no-drop-root --no-chroot --no-rlimits -f $W/avahi/$host.conf"
+}
+
+# lldp HOST DESCRIPTION CAPABILITIES OPTION…: LLDP by lldpd, a frame every 3 seconds.
+lldp() {
+    local host=$1 description=$2 capabilities=$3
+    shift 3
+    printf 'configure lldp tx-interval 3\nconfigure system capabilities enabled %s\n' "$capabilities" >"$W/$host.lldp"
+    on "$host" lldpd lldpd -d -O "$W/$host.lldp" -I eth0 -u /run/lldpd.sock -S "$description" "$@"
+}
+
+static() {
+    ip -n "$1" addr add "$(address "$1")/24" dev eth0
+    ip -n "$1" route add default via "$(address router)"
+}
+
+# dhclient HOST NAME VENDOR_CLASS REQUESTED: ISC's client.
+dhclient() {
+    cat >"$W/$1.dhclient" <<-END
+		send host-name "$2";
+		send vendor-class-identifier "$3";
+		request $4;
+	END
+    on "$1" dhcp dhclient -4 -d -1 -cf "$W/$1.dhclient" -lf "$W/$1.leases" -pf /run/dhclient.pid -sf "$W/dhclient.script" eth0
+}
+
+# busybox_dhcp HOST NAME [VENDOR_CLASS]: busybox's client, as small devices have it.
+busybox_dhcp() {
+    on "$1" dhcp udhcpc -f -i eth0 -s "$W/udhcpc.script" -x "hostname:$2" ${3:+-V "$3"}
+}
+
+start_router() {
+    within router sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1
+    ip -n router addr add "$(address router)/24" dev eth0
+    ip -n router addr add fd00:99::1/64 dev eth0 nodad
+    ip netns add far
+    ip -n router link add wan0 type veth peer name eth0 netns far
+    ip -n router addr add 192.0.2.1/24 dev wan0
+    ip -n router link set wan0 up
+    ip -n far addr add 192.0.2.80/24 dev eth0
+    ip -n far link set lo up
+    ip -n far link set eth0 up
+    ip -n far route add default via 192.0.2.1
+
+    cat >$W/radvd.conf <<-END
+		interface eth0 {
+		  AdvSendAdvert on; MinRtrAdvInterval 3; MaxRtrAdvInterval 5;
+		  prefix fd00:99::/64 { AdvOnLink on; AdvAutonomous on; };
+		};
+	END
+    on router radvd radvd -n -m stderr -C $W/radvd.conf -p /run/radvd.pid
+    cat >$W/keepalived.conf <<-END
+		vrrp_instance lab {
+		  state MASTER
+		  interface eth0
+		  virtual_router_id 51
+		  priority 150
+		  advert_int 1
+		  virtual_ipaddress { 10.99.0.254/24 }
+		}
+	END
+    on router keepalived keepalived -n -l -D -P -f $W/keepalived.conf -p /run/keepalived.pid -r /run/vrrp.pid
+    {
+        cat <<-END
+			interface=eth0
+			bind-interfaces
+			no-resolv
+			domain=lab.test
+			dhcp-range=10.99.0.100,10.99.0.199,255.255.255.0,10m
+			dhcp-authoritative
+			dhcp-option=3,$(address router)
+			address=/www.example.test/192.0.2.80
+			dhcp-leasefile=$W/leases
+			log-dhcp
+		END
+        for host in ap laptop pixel nuc build phone camera ups tv; do echo "dhcp-host=$(mac $host),$(address $host)"; done
+    } >$W/dnsmasq.conf
+    on router dnsmasq dnsmasq -k -C $W/dnsmasq.conf -u root --log-facility=-
+    lldp router "Cisco IOS Software, ISR4300 Software, Version 17.6.3" router
+    mkdir -p $W/www && echo hello >$W/www/index.html
+    on far http python3 -u -m http.server -d $W/www 80
+    on far sip sipp -sn uas -i 192.0.2.80 -p 5060 -nostdin
+    wait_for "the DHCP server" 10 says router.dnsmasq 'DHCP, IP range'
+}
+
+start_devices() {
+    cat >$W/dhclient.script <<-'END'
+		#!/bin/sh
+		case $reason in
+		PREINIT) ip link set $interface up ;;
+		BOUND | REBOOT | RENEW | REBIND)
+		  ip addr replace $new_ip_address/24 dev $interface
+		  ip route replace default via $new_routers ;;
+		esac
+		exit 0
+	END
+    cat >$W/udhcpc.script <<-'END'
+		#!/bin/sh
+		[ "$1" != bound ] || { ip addr replace $ip/24 dev $interface; ip route replace default via $router; }
+	END
+    chmod +x $W/*.script
+    for host in $HOSTS; do
+        [ "$host" != shelf ] || quiet shelf
+        ip -n "$host" link set eth0 up
+    done
+
+    start_router
+
+    # network
+    static switch
+    lldp switch "Arista Networks EOS version 4.28.1F running on an Arista Networks DCS-7050TX-64" bridge -P DCS-7050TX-64 -cc -l
+    lldp shelf "Arista Networks EOS version 4.28.1F running on an Arista Networks DCS-7010T-48" bridge
+    busybox_dhcp ap ap-floor-2 ArubaAP
+    lldp ap "ArubaOS (MODEL: 515), Version 8.10.0.4" wlan,bridge
+
+    # computers and mobile
+    dhclient laptop anna-laptop "MSFT 5.0" "subnet-mask, routers, domain-name-servers, domain-name, \
+        router-discovery, static-routes, vendor-encapsulated-options, netbios-name-servers, netbios-node-type, \
+        netbios-scope"
+    busybox_dhcp pixel Pixel-8 android-dhcp-14
+    printf '%s\n' 'hostname dev-nuc' 'option domain_name_servers, routers' \
+        'nohook resolv.conf, hostname, timesyncd' noarp >$W/dhcpcd.conf
+    on nuc dhcp bash -c "mkdir -p /run/dhcpcd $W/dhcpcd; mount --bind $W/dhcpcd /var/lib/dhcpcd
+        exec dhcpcd -B -f $W/dhcpcd.conf -4 eth0"
+    printf '%s\n' '[Match]' Name=eth0 '[Network]' DHCP=ipv4 EmitLLDP=yes IPv6AcceptRA=yes \
+        '[DHCPv4]' SendHostname=yes Hostname=vm-build ClientIdentifier=mac >$W/10-eth0.network
+    on build dhcp bash -c "mount -o remount,bind,ro /sys
+        mkdir -p /run/systemd/network /run/systemd/netif/{links,leases,lldp}
+        chown -R systemd-network:systemd-network /run/systemd/netif
+        cp $W/10-eth0.network /run/systemd/network/; exec /lib/systemd/systemd-networkd"
+    announce nuc _ssh._tcp 22 "" _workstation._tcp 9 ""
+
+    # IoT
+    static printer
+    announce printer _ipp._tcp 631 "txtvers=1;ty=HP LaserJet Pro M404dn;usb_MFG=HP;usb_MDL=LaserJet Pro M404dn;rp=ipp/print" \
+        _pdl-datastream._tcp 9100 "ty=HP LaserJet Pro M404dn"
+    on printer snmpd snmpd -f -Lo -C --rocommunity=public --agentAddress=udp:161 \
+        --sysDescr="HP ETHERNET MULTI-ENVIRONMENT,ROM none,JETDIRECT,JD153,EEPROM JSI24110024"
+    static nas
+    announce nas _smb._tcp 445 "" _device-info._tcp 9 "model=RackStation" \
+        _http._tcp 5000 "vendor=Synology;model=DS920+;version_major=7"
+    mkdir -p $W/samba $W/dlna
+    printf '%s\n' '[global]' 'netbios name=LABNAS' 'interfaces=eth0' 'bind interfaces only=yes' \
+        "lock directory=$W/samba" "state directory=$W/samba" "cache directory=$W/samba" "private dir=$W/samba" \
+        'pid directory=/run' >$W/smb.conf
+    on nas nmbd nmbd -F --no-process-group -s $W/smb.conf --debug-stdout
+    on nas wsdd wsdd -i eth0 -n LABNAS
+    printf '%s\n' network_interface=eth0 port=8200 'friendly_name=LABNAS' media_dir=$W/www db_dir=$W/dlna \
+        log_dir=$W/dlna notify_interval=5 >$W/dlna.conf
+    on nas minidlna minidlnad -S -f $W/dlna.conf -P /run/dlna.pid
+    on nas sshd bash -c "ssh-keygen -q -t ed25519 -N '' -f $W/hostkey
+        exec /usr/sbin/sshd -D -e -h $W/hostkey -o PidFile=none"
+    dhclient phone Polycom_0004f2aa0023 "Polycom-VVX411" "subnet-mask, routers, domain-name-servers, ntp-servers, tftp-server-name"
+    lldp phone "Polycom;VVX-VVX_411;3111-48450-001,1;SIP/5.9.0.9373/" telephone,bridge -M 3
+    busybox_dhcp camera axis-accc8eaa0024 "AXIS,Network Camera,P3245-LV,10.12.153"
+    announce camera _axis-video._tcp 80 "macaddress=ACCC8EAA0024" _rtsp._tcp 554 ""
+    busybox_dhcp ups apcAA0025 APC
+    on ups snmpd snmpd -f -Lo -C --rocommunity=public --agentAddress=udp:161 \
+        --sysDescr="APC Web/SNMP Management Card (MB:v4.1.0 PF:v6.5.0 PN:apc_hw05_aos_650.bin AF1:v6.5.0 MN:AP9630)"
+    busybox_dhcp tv Living-Room
+    announce tv _googlecast._tcp 8009 "id=8d3a2f;md=Chromecast;fn=Living Room;ca=4101;st=0"
+
+    for host in laptop pixel nuc build phone camera ups tv ap; do
+        wait_for "the lease of $host" 20 grep -q "$(mac $host) $(address $host)" $W/leases
+    done
+}
+
+# What people and machines do all day: names, pages, calls, queries; and addresses asked for that nobody has.
+use_devices() {
+    local web="http://192.0.2.80/" silent=10.99.0.250
+    cat >$W/register.xml <<-'END'
+		<?xml version="1.0"?><scenario name="register"><send retrans="500"><![CDATA[
+		REGISTER sip:[remote_ip] SIP/2.0
+		Via: SIP/2.0/UDP [local_ip]:[local_port];branch=[branch]
+		From: <sip:1001@[remote_ip]>;tag=[call_number]
+		To: <sip:1001@[remote_ip]>
+		Call-ID: [call_id]
+		CSeq: 1 REGISTER
+		Contact: <sip:1001@[local_ip]:[local_port]>
+		Max-Forwards: 70
+		User-Agent: PolycomVVX-VVX_411-UA/5.9.0.9373
+		Expires: 3600
+		Content-Length: 0
+
+		]]></send><pause milliseconds="200"/></scenario>
+	END
+    on phone sip sipp 192.0.2.80:5060 -sf $W/register.xml -i "$(address phone)" -m 1 -nostdin -timeout 5
+    on laptop web curl -sS -m 5 -A "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36" $web
+    on laptop ping ping -c 2 -W 1 $silent
+    on laptop names nmblookup -s $W/smb.conf -B 10.99.0.255 LABNAS
+    on pixel web curl -sS -m 5 -A "Mozilla/5.0 (Linux; Android 14; Pixel 8)" $web
+    on nuc ssh ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
+        -o ConnectTimeout=3 "$(address nas)" true
+    on nuc snmp bash -c "snmpget -v2c -c public -t 2 $(address printer) 1.3.6.1.2.1.1.1.0
+        snmpget -v2c -c public -t 2 $(address ups) 1.3.6.1.2.1.1.1.0"
+    on build web curl -sS -m 5 $web
+    for host in switch ap camera tv; do on $host ping ping -c 3 -i 2 -W 1 192.0.2.80; done
+    on build ping6 ping -6 -c 3 -i 2 fd00:99::1
+}
