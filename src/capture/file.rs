@@ -93,8 +93,20 @@ pub fn read(path: &Path, each: &mut dyn FnMut(&Frame<'_>)) -> Result<Summary, Ca
     } else {
         Box::new(File::open(path).map_err(|error| CaptureError::Open { path: path.to_owned(), error })?)
     };
+    read_from(path, opened, each)
+}
+
+/// Reads all frames of an open stream; `path` names it in messages.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_from(
+    path: &Path,
+    input: Box<dyn Read + Send>,
+    each: &mut dyn FnMut(&Frame<'_>),
+) -> Result<Summary, CaptureError> {
     let fail = |error| CaptureError::Read { path: path.to_owned(), error };
-    let input = decompressed(opened).map_err(fail)?;
+    let input = decompressed(input).map_err(fail)?;
     read_stream(path, input, each)
 }
 
