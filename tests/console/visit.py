@@ -1,0 +1,254 @@
+#!/usr/bin/env python3
+"""Visits the console of the demo in headless Chromium, as a person would: every kind of page it links to.
+
+    visit.py BIN OUT    BIN holds netcensus-plan; screenshots go to OUT
+
+Fails on a console error or warning, a violation of the content security policy, a request that fails or goes to another
+origin, a page wider than a phone's screen, and on a page that is missing. WebDriver by Debian's chromedriver, and
+nothing beyond Python's standard library.
+"""
+
+import base64
+import json
+import os
+import pathlib
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+# What must be among the visited pages: a name and a pattern of the path with its query.
+EXPECTED = {
+    "the overview": r"^/[^?]*$",
+    "the device tabs": r"devices",
+    "a device's why page": r"devices/[^/?]+",
+    "the plan": r"plan",
+}
+TABS = ["All", "Computers & Mobile", "Network", "IoT", "Unclassified"]
+PER_KIND = 2  # pages visited of each kind: one device's page looks like the next
+DESKTOP, PHONE = (1280, 900), (390, 844)
+
+# Runs in each page before its own scripts.
+WATCH = """
+window.__violations = [];
+document.addEventListener('securitypolicyviolation', e => window.__violations.push(
+  `${e.effectiveDirective} blocked ${e.blockedURI} at ${e.sourceFile}:${e.lineNumber}`));
+"""
+
+
+class Driver:
+    """A session of chromedriver, by the W3C protocol."""
+
+    def __init__(self, scratch):
+        self.process = subprocess.Popen(
+            ["chromedriver", "--port=0", "--log-level=WARNING"], stdout=subprocess.PIPE, text=True
+        )
+        for line in self.process.stdout:
+            if found := re.search(r"started successfully on port (\d+)", line):
+                self.base = f"http://127.0.0.1:{found[1]}"
+                break
+        else:
+            sys.exit("console: chromedriver did not start")
+        threading.Thread(target=self.process.stdout.read, daemon=True).start()
+        arguments = [
+            "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", f"--user-data-dir={scratch}",
+        ]
+        if os.geteuid() == 0:
+            arguments.append("--no-sandbox")  # Chromium's sandbox cannot be root's
+        capabilities = {
+            "browserName": "chrome",
+            "goog:chromeOptions": {"binary": shutil.which("chromium"), "args": arguments},
+            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+        }
+        self.session = ""
+        self.session = "/session/" + self.post("/session", capabilities={"alwaysMatch": capabilities})["sessionId"]
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
+        self.post("/url", url="about:blank")  # away from the browser's own first page, and what it logged
+        for kind in ("browser", "performance"):
+            self.log(kind)
+
+    def post(self, path, **body):
+        request = urllib.request.Request(
+            self.base + self.session + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as response:
+                return json.load(response)["value"]
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"{path}: {json.load(error)['value']['message'].splitlines()[0]}") from None
+
+    def devtools(self, command, **parameters):
+        return self.post("/goog/cdp/execute", cmd=command, params=parameters)
+
+    def run(self, script):
+        return self.post("/execute/sync", script=script, args=[])
+
+    def log(self, kind):
+        return self.post("/se/log", type=kind)
+
+    def resize(self, size):
+        width, height = size
+        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def screenshot(self, file):
+        png = self.devtools("Page.captureScreenshot", captureBeyondViewport=True)["data"]
+        file.write_bytes(base64.b64decode(png))
+
+    def quit(self):
+        try:
+            request = urllib.request.Request(self.base + self.session, method="DELETE")
+            urllib.request.urlopen(request, timeout=10).close()
+        except OSError:
+            pass
+        self.process.terminate()
+        self.process.wait()
+
+
+class Demo:
+    """A running `netcensus-plan demo`."""
+
+    def __init__(self, program):
+        self.process = subprocess.Popen([program, "demo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                                        env=os.environ | {"NO_COLOR": "1"})
+        self.said = []
+        self.url = None
+        ready = threading.Event()
+        threading.Thread(target=self.listen, args=(ready,), daemon=True).start()
+        if not ready.wait(60) or self.url is None:
+            self.stop()
+            sys.exit("console: the demo printed no console URL within 60 s:\n" + "".join(self.said))
+
+    def listen(self, ready):
+        for line in self.process.stdout:
+            self.said.append(line)
+            if "console" in line.lower() and (found := re.search(r"https?://[^\s'\"<>]+", line)):
+                self.url = self.url or found[0]
+                ready.set()
+        ready.set()
+
+    def stop(self):
+        self.process.send_signal(signal.SIGINT)
+        try:
+            return self.process.wait(10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return None
+
+
+class Visit:
+    """The walk through the pages, and what is wrong with them."""
+
+    def __init__(self, driver, origin, out):
+        self.driver, self.origin, self.out = driver, origin, out
+        self.wrong = []
+        self.visited = []
+        self.kinds = {}
+        self.text = ""
+        self.streams = 0
+
+    def note(self, page, what):
+        self.wrong.append(f"{page}: {what}")
+
+    def open(self, url):
+        """Opens a page, looks at it in both sizes, and returns where its links go."""
+        self.driver.resize(DESKTOP)
+        self.driver.post("/url", url=url)
+        time.sleep(0.4)  # for scripts and event streams that start after the load
+        here = self.driver.run("return location.pathname + location.search")
+        name = re.sub(r"[^A-Za-z0-9]+", "-", here).strip("-")[:80] or "overview"
+        name = f"{len(self.visited) + 1:02}-{name}"
+        self.driver.screenshot(self.out / f"{name}.png")
+        self.text += self.driver.run("return document.body.innerText") + "\n"
+        if not self.driver.run("return document.title && document.querySelector('h1') && document.documentElement.lang"):
+            self.note(here, "has no title, no h1 or no language")
+        links = self.driver.run("return Array.from(document.querySelectorAll('a[href]'), a => a.href)")
+        self.driver.resize(PHONE)
+        wide = self.driver.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        if wide > 0:
+            self.note(here, f"is {wide} px wider than a phone's screen")
+        self.driver.screenshot(self.out / f"{name}-phone.png")
+        for violation in self.driver.run("return window.__violations || []"):
+            self.note(here, f"content security policy: {violation}")
+        self.check_logs(here)
+        self.visited.append(here)
+        return links
+
+    def check_logs(self, page):
+        for entry in self.driver.log("browser"):
+            if entry["level"] in ("SEVERE", "WARNING"):
+                self.note(page, f"console: {entry['message']}")
+        urls = {}
+        for entry in self.driver.log("performance"):
+            event = json.loads(entry["message"])["message"]
+            given = event.get("params", {})
+            match event["method"]:
+                case "Network.requestWillBeSent":
+                    url = urls[given["requestId"]] = given["request"]["url"]
+                    self.streams += given.get("type") == "EventSource"
+                    scheme, *_ = parts = urllib.parse.urlsplit(url)
+                    if scheme not in ("data", "blob") and f"{scheme}://{parts.netloc}" != self.origin:
+                        self.note(page, f"asked another origin: {url}")
+                case "Network.responseReceived" if given["response"]["status"] >= 400:
+                    self.note(page, f"{given['response']['status']} for {given['response']['url']}")
+                case "Network.loadingFailed" if not given.get("canceled") and given.get("type") != "EventSource":
+                    self.note(page, f"{given['errorText']} for {urls.get(given['requestId'], 'a request')}")
+
+    def walk(self, start):
+        queue, seen = [start], set()
+        while queue:
+            url = urllib.parse.urldefrag(queue.pop(0)).url
+            kind = self.kind(url)
+            if url in seen or not url.startswith(self.origin + "/") or self.kinds.get(kind, 0) >= PER_KIND:
+                continue
+            seen.add(url)
+            self.kinds[kind] = self.kinds.get(kind, 0) + 1
+            queue += self.open(url)
+
+    @staticmethod
+    def kind(url):
+        """Pages that differ only in an id, a MAC or an address are of one kind; tabs and filters are not."""
+        parts = urllib.parse.urlsplit(url)
+        path = re.sub(r"/(?=[^/]*\d)[^/]+", "/…", parts.path)
+        return f"{path}?{parts.query}"
+
+
+def main():
+    programs, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir(parents=True)
+    demo = Demo(programs / "netcensus-plan")
+    try:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
+            driver = Driver(scratch)
+            try:
+                parts = urllib.parse.urlsplit(demo.url)
+                visit = Visit(driver, f"{parts.scheme}://{parts.netloc}", out)
+                visit.walk(demo.url)
+            finally:
+                driver.quit()
+    finally:
+        demo.stop()
+    for page, pattern in EXPECTED.items():
+        if not any(re.search(pattern, path) for path in visit.visited):
+            visit.note("the console", f"{page} was not reached")
+    for tab in TABS:
+        if tab.lower() not in visit.text.lower():
+            visit.note("the console", f"the tab {tab!r} was not seen")
+    if not visit.streams:
+        visit.note("the console", "no page listens for events")
+    print(f"   {len(visit.visited)} pages visited, screenshots in {out}")
+    for what in visit.wrong:
+        print(f"   WRONG {what}")
+    sys.exit(1 if visit.wrong else 0)
+
+
+if __name__ == "__main__":
+    main()
