@@ -1,1 +1,261 @@
 //! Classification: from evidence to category, type, vendor and model, with reasons.
+//!
+//! Knowledge is data: [`Taxonomy`] (`config/taxonomy.toml`), makers (`config/vendors.toml`) and rule packs
+//! (`config/rules/*.toml`), all compiled in; operator packs in a folder come on top, the same id overriding. Every
+//! rule carries tests that run when it is read, and a pack with any error is refused whole, so [`Rules`] are always
+//! sound; they are immutable, so a reload builds new ones and swaps them.
+//!
+//! [`Rules`] answer as a pure function of the evidence: neither the order nor the repetition of evidence, nor that
+//! of rules, changes a conclusion. Scoring, and when it abstains, stand in `score`. Limits: 1 MiB a file, 256 files,
+//! 1 MiB of memory a pattern, 64 characters a captured text, [`REASONS`] reasons a device.
+
+mod error;
+mod fact;
+mod index;
+mod matcher;
+mod pack;
+mod rule;
+mod score;
+mod source;
+mod taxonomy;
+mod vendors;
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::{fmt, fs};
+
+pub use error::{Place, RuleError};
+pub use taxonomy::{Node, Taxonomy};
+pub use vendors::{BundledOui, OuiSource};
+
+use crate::census::{Classification, Classifier, Field, Reason, Subject};
+use fact::Facts;
+use index::Index;
+use pack::Pack;
+use rule::{Attribute, Hit, Rule};
+use vendors::Vendors;
+
+/// The most reasons that a classification lists: the strongest.
+pub const REASONS: usize = 64;
+/// Bytes of one rule file.
+const FILE_BYTES: u64 = 1 << 20;
+/// Files of a folder of rules.
+const FILES: usize = 256;
+
+/// The packs that are compiled in: name and text.
+const BUILTIN: &[(&str, &str)] =
+    &[("rules/behaviour.toml", include_str!("../../config/rules/behaviour.toml"))];
+
+/// Compiled rules with all that they refer to.
+pub struct Rules {
+    rules: Vec<Rule>,
+    index: Index,
+    taxonomy: Taxonomy,
+    vendors: Vendors,
+    oui: Arc<dyn OuiSource>,
+}
+
+impl Rules {
+    /// The rules that are compiled in.
+    ///
+    /// # Errors
+    ///
+    /// Only where what is compiled in is broken, which a test rules out.
+    pub fn builtin() -> Result<Self, RuleError> {
+        Self::new(&[])
+    }
+
+    /// The rules that are compiled in, and over them those of all `*.toml` files in `dir`, by name: a rule with an
+    /// id already known takes its place. A folder that does not exist holds no files.
+    ///
+    /// # Errors
+    ///
+    /// With the file, line and reason of the first thing that is wrong. Keep the rules you have then.
+    pub fn load(dir: &Path) -> Result<Self, RuleError> {
+        Self::new(&read(dir)?)
+    }
+
+    fn new(operator: &[(String, String)]) -> Result<Self, RuleError> {
+        let taxonomy = Taxonomy::parse("taxonomy.toml", include_str!("../../config/taxonomy.toml"))?;
+        let vendors = Vendors::parse("vendors.toml", include_str!("../../config/vendors.toml"))?;
+        let mut rules: Vec<Rule> = Vec::new();
+        let mut places: HashMap<Box<str>, usize> = HashMap::new();
+        let mut put =
+            |rules: &mut Vec<Rule>, rule: Rule| match places.get(&rule.id).and_then(|i| rules.get_mut(*i)) {
+                Some(known) => *known = rule,
+                None => {
+                    places.insert(rule.id.clone(), rules.len());
+                    rules.push(rule);
+                }
+            };
+        for vendor in vendors.iter() {
+            let made = Rule::of_maker(vendor, &taxonomy).map_err(|reason| RuleError::Syntax {
+                place: Place { file: "vendors.toml".to_owned(), line: 1, column: 1 },
+                reason: format!("{}: {reason}", vendor.name),
+            })?;
+            for rule in made {
+                put(&mut rules, rule);
+            }
+        }
+        let mut disabled = Vec::new();
+        let operator = operator.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        for (name, text) in BUILTIN.iter().copied().chain(operator) {
+            let pack = Pack::parse(name, text, &taxonomy, &vendors)?;
+            for rule in pack.rules {
+                put(&mut rules, rule);
+            }
+            disabled.extend(pack.disable);
+        }
+        rules.retain(|r| !disabled.iter().any(|id| **id == *r.id));
+        let index = Index::new(&rules);
+        Ok(Self { rules, index, taxonomy, vendors, oui: Arc::new(BundledOui) })
+    }
+
+    /// The same rules with another registry of MAC prefixes.
+    #[must_use]
+    pub fn with_oui(mut self, oui: Arc<dyn OuiSource>) -> Self {
+        self.oui = oui;
+        self
+    }
+
+    /// How many rules there are.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether there is no rule.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// The taxonomy that the rules speak of.
+    pub fn taxonomy(&self) -> &Taxonomy {
+        &self.taxonomy
+    }
+
+    /// The date of the data on MAC prefixes.
+    pub fn oui_updated(&self) -> String {
+        self.oui.updated()
+    }
+
+    fn hits<'f, 'a>(&self, facts: &'f Facts<'a>) -> Vec<Hit<'_, 'f, 'a>> {
+        let mut hits = Vec::new();
+        for fact in facts.iter() {
+            let rules = self.index.candidates(fact.field, &fact.value).filter_map(|id| self.rules.get(id));
+            hits.extend(rules.filter_map(|rule| rule.fire(fact, facts, &self.vendors)));
+        }
+        hits.sort_by(|a, b| {
+            let key = |h: &Hit<'_, '_, '_>| (Reverse(h.weight()), h.fact.field);
+            key(a).cmp(&key(b)).then_with(|| (&a.fact.value, &a.rule.id).cmp(&(&b.fact.value, &b.rule.id)))
+        });
+        hits
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl Classifier for Rules {
+    fn classify(&self, subject: &Subject<'_>) -> Classification {
+        let facts = Facts::of(subject, &*self.oui, &self.vendors);
+        let hits = self.hits(&facts);
+        let decided = score::decide(&hits, &self.taxonomy);
+        let node = decided.and_then(|(id, _)| self.taxonomy.node(id));
+        let kind = decided.and_then(|(id, _)| self.taxonomy.kind(id));
+        Classification {
+            category: node.map(|n| n.category).unwrap_or_default(),
+            kind: kind.unwrap_or(Classification::UNKNOWN_KIND).to_owned(),
+            roles: score::roles(&hits),
+            vendor: score::best(&hits, Attribute::Vendor),
+            model: score::best(&hits, Attribute::Model),
+            os: score::best(&hits, Attribute::Os),
+            firmware: score::best(&hits, Attribute::Firmware),
+            name: score::best(&hits, Attribute::Name).or_else(|| name(&facts)),
+            confidence: decided.map_or(0, |(_, certainty)| certainty),
+            reasons: hits
+                .iter()
+                .take(REASONS)
+                .map(|h| Reason {
+                    field: h.fact.field,
+                    value: h.fact.value.clone().into_owned(),
+                    rule: h.rule.id.clone().into_string(),
+                    title: h.rule.title.clone().into_string(),
+                    says: h.says(&self.taxonomy),
+                    weight: h.weight(),
+                    at: h.fact.at,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Where a device's own name is looked for, best first.
+const NAMES: [Field; 10] = [
+    Field::SnmpSysName,
+    Field::LldpSysName,
+    Field::DhcpHostname,
+    Field::MdnsHostname,
+    Field::DhcpFqdn,
+    Field::NtlmWorkstation,
+    Field::NbnsName,
+    Field::LlmnrName,
+    Field::CdpDeviceId,
+    Field::MdnsInstance,
+];
+
+/// The best name that the device gives itself.
+fn name(facts: &Facts<'_>) -> Option<String> {
+    let readable = |field: Field, value: &str| {
+        let name = match field {
+            // A NetBIOS group or master browser name is not the host's.
+            Field::NbnsName => value.strip_suffix("<00>").or_else(|| value.strip_suffix("<20>"))?,
+            _ => value,
+        };
+        let name = name.trim().trim_end_matches('.');
+        (!name.is_empty() && !name.eq_ignore_ascii_case("localhost")).then(|| name.to_owned())
+    };
+    NAMES.iter().find_map(|field| facts.field(*field).iter().find_map(|f| readable(*field, &f.value)))
+}
+
+/// The rule files of a folder: name and text, by name.
+fn read(dir: &Path) -> Result<Vec<(String, String)>, RuleError> {
+    let failed = |path: &Path, source| RuleError::Read { path: path.to_owned(), source };
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(e) => return Err(failed(dir, e)),
+    };
+    let mut paths = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|e| failed(dir, e))?.path();
+        if path.extension().is_some_and(|e| e == "toml") {
+            paths.push(path);
+        }
+    }
+    if paths.len() > FILES {
+        return Err(RuleError::TooLarge {
+            path: dir.to_owned(),
+            what: "the number of files",
+            limit: FILES as u64,
+        });
+    }
+    paths.sort();
+    let mut files = Vec::with_capacity(paths.len());
+    for path in paths {
+        let length = fs::metadata(&path).map_err(|e| failed(&path, e))?.len();
+        if length > FILE_BYTES {
+            return Err(RuleError::TooLarge { path, what: "its length in bytes", limit: FILE_BYTES });
+        }
+        let text = fs::read_to_string(&path).map_err(|e| failed(&path, e))?;
+        files.push((path.display().to_string(), text));
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests;

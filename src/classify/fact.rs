@@ -1,0 +1,84 @@
+//! What rules look at: the evidence of one device, with what follows from its addresses.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use super::vendors::{OuiSource, Vendors};
+use crate::census::{Field, Forwards, Subject, Timestamp};
+
+/// One value of one field.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Fact<'a> {
+    pub(super) field: Field,
+    pub(super) value: Cow<'a, str>,
+    /// `None` for what is derived.
+    pub(super) at: Option<Timestamp>,
+}
+
+/// All facts of a device, sorted by field and value.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Facts<'a>(Vec<Fact<'a>>);
+
+impl<'a> Facts<'a> {
+    pub(super) fn new(mut facts: Vec<Fact<'a>>) -> Self {
+        facts.sort_unstable();
+        facts.dedup_by(|b, a| a.field == b.field && a.value == b.value);
+        Self(facts)
+    }
+
+    /// The facts of a subject: its evidence, the makers of its MACs, and what the census concluded.
+    pub(super) fn of(subject: &'a Subject<'_>, oui: &dyn OuiSource, vendors: &Vendors) -> Self {
+        let mut facts: Vec<Fact<'a>> = subject
+            .evidence
+            .iter()
+            .filter(|e| !is_derived(e.field))
+            .map(|e| Fact { field: e.field, value: Cow::Borrowed(&e.value), at: Some(e.at) })
+            .collect();
+        let mut derive = |field, value| facts.push(Fact { field, value, at: None });
+        let mut makers = BTreeSet::new();
+        let mut random = !subject.macs.is_empty();
+        for mac in &subject.macs {
+            let maker = oui.maker(*mac);
+            random &= maker.is_none() && mac.is_locally_administered();
+            makers.extend(maker.map(|m| vendors.short(&m).into_owned()));
+        }
+        for maker in makers {
+            derive(Field::MacVendor, Cow::Owned(maker));
+        }
+        if random {
+            derive(Field::MacRandom, Cow::Borrowed("true"));
+        }
+        if let Some(why) = subject.forwards {
+            derive(Field::Behaviour, Cow::Borrowed("gateway"));
+            derive(Field::Behaviour, Cow::Borrowed(behaviour(why)));
+        }
+        Self::new(facts)
+    }
+
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Fact<'a>> {
+        self.0.iter()
+    }
+
+    /// The facts of one field.
+    pub(super) fn field(&self, field: Field) -> &[Fact<'a>] {
+        let start = self.0.partition_point(|f| f.field < field);
+        let end = self.0.partition_point(|f| f.field <= field);
+        self.0.get(start..end).unwrap_or_default()
+    }
+}
+
+fn is_derived(field: Field) -> bool {
+    matches!(field, Field::MacVendor | Field::MacRandom | Field::Behaviour)
+}
+
+/// How it was seen to forward, beside `gateway`, which stands for any of them.
+fn behaviour(why: Forwards) -> &'static str {
+    match why {
+        Forwards::RouterOption(_) => "gateway.named_by_dhcp",
+        Forwards::Protocol => "gateway.routing_protocol",
+        Forwards::Carries(_) => "gateway.tunnel",
+        Forwards::Public(_) => "gateway.public",
+        Forwards::ProvenElsewhere(_) => "gateway.foreign",
+        Forwards::OffLink(_) => "gateway.off_link",
+    }
+}

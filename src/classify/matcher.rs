@@ -1,0 +1,342 @@
+//! Matchers: what a rule demands of a value. Every one runs in time linear in the value.
+
+use std::sync::OnceLock;
+
+use regex::bytes::{Regex, RegexBuilder};
+use serde::Deserialize;
+
+/// Bytes of memory that one compiled pattern may take.
+const PATTERN_BYTES: usize = 1 << 20;
+/// The longest text that a capture yields, in characters.
+const CAPTURE_CHARS: usize = 64;
+
+/// A matcher as written. All keys that are given must hold. Text compares without ASCII case unless `case = true`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MatcherSource {
+    /// Only in `also` and `unless`: where to read. Default: where the rule reads.
+    pub(super) evidence: Option<String>,
+    #[serde(default)]
+    case: bool,
+    exists: Option<bool>,
+    eq: Option<String>,
+    #[serde(rename = "in")]
+    one_of: Option<Vec<String>>,
+    prefix: Option<OneOrMany>,
+    suffix: Option<OneOrMany>,
+    contains: Option<OneOrMany>,
+    regex: Option<String>,
+    list: Option<Vec<u32>>,
+    list_head: Option<Vec<u32>>,
+    list_set: Option<Vec<u32>>,
+    list_has: Option<Vec<u32>>,
+    list_lacks: Option<Vec<u32>>,
+    bits_all: Option<u64>,
+    bits_any: Option<u64>,
+    bits_none: Option<u64>,
+    num: Option<String>,
+    oid: Option<OneOrMany>,
+}
+
+/// One string or several, of which any will do.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl OneOrMany {
+    pub(super) fn into_vec(self) -> Vec<String> {
+        match self {
+            Self::One(s) => vec![s],
+            Self::Many(v) => v,
+        }
+    }
+}
+
+/// A compiled matcher.
+#[derive(Debug)]
+pub(super) struct Matcher {
+    tests: Vec<Test>,
+    case: bool,
+}
+
+#[derive(Debug)]
+enum Test {
+    Exists,
+    OneOf(Vec<String>),
+    Prefix(Vec<String>),
+    Suffix(Vec<String>),
+    Contains(Vec<String>),
+    Regex(Pattern),
+    List(Vec<u32>),
+    ListHead(Vec<u32>),
+    /// Sorted.
+    ListSet(Vec<u32>),
+    ListHas(Vec<u32>),
+    ListLacks(Vec<u32>),
+    BitsAll(u64),
+    BitsAny(u64),
+    BitsNone(u64),
+    Num(u64, u64),
+    /// Any of them.
+    Oid(Vec<Vec<u32>>),
+}
+
+/// A pattern that is compiled when a value first needs it.
+#[derive(Debug)]
+struct Pattern {
+    text: String,
+    case: bool,
+    compiled: OnceLock<Option<Regex>>,
+}
+
+/// What named groups captured, and `value`, the value itself; bounded and harmless.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Captures(Vec<(String, String)>);
+
+impl Captures {
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, v)| v.as_str())
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: &str) {
+        let kept: String = value
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " ._:/+()-,'&;#".contains(*c))
+            .take(CAPTURE_CHARS)
+            .collect();
+        self.0.push((name.to_owned(), kept.trim().to_owned()));
+    }
+}
+
+impl Matcher {
+    /// Compiles a matcher; the error is a sentence for the author of the rule.
+    pub(super) fn new(source: MatcherSource) -> Result<Self, String> {
+        let case = source.case;
+        let fold = |v: Vec<String>| -> Vec<String> {
+            if case { v } else { v.into_iter().map(|s| s.to_ascii_lowercase()).collect() }
+        };
+        let mut tests = Vec::new();
+        match source.exists {
+            Some(true) => tests.push(Test::Exists),
+            Some(false) => return Err("exists = false matches nothing; use unless".to_owned()),
+            None => {}
+        }
+        tests.extend(source.eq.map(|s| Test::OneOf(fold(vec![s]))));
+        tests.extend(source.one_of.map(|v| Test::OneOf(fold(v))));
+        tests.extend(source.prefix.map(|v| Test::Prefix(fold(v.into_vec()))));
+        tests.extend(source.suffix.map(|v| Test::Suffix(fold(v.into_vec()))));
+        tests.extend(source.contains.map(|v| Test::Contains(fold(v.into_vec()))));
+        tests.extend(source.list.map(Test::List));
+        tests.extend(source.list_head.map(Test::ListHead));
+        tests.extend(source.list_set.map(|mut v| {
+            v.sort_unstable();
+            Test::ListSet(v)
+        }));
+        tests.extend(source.list_has.map(Test::ListHas));
+        tests.extend(source.list_lacks.map(Test::ListLacks));
+        tests.extend(source.bits_all.map(Test::BitsAll));
+        tests.extend(source.bits_any.map(Test::BitsAny));
+        tests.extend(source.bits_none.map(Test::BitsNone));
+        if let Some(range) = source.num {
+            let (low, high) = range.split_once("..").unwrap_or((&range, &range));
+            match (number(low), number(high)) {
+                (Some(low), Some(high)) => tests.push(Test::Num(low, high)),
+                _ => return Err(format!("num = '{range}' is no number and no range a..b")),
+            }
+        }
+        if let Some(oid) = source.oid {
+            let arcs = |o: &String| arcs(o).ok_or_else(|| format!("oid = '{o}' is no dotted number"));
+            tests.push(Test::Oid(oid.into_vec().iter().map(arcs).collect::<Result<_, _>>()?));
+        }
+        if let Some(text) = source.regex {
+            let pattern = Pattern { text, case, compiled: OnceLock::new() };
+            let regex = pattern.compile().map_err(|e| format!("regex: {}", last_line(&e.to_string())))?;
+            let _ = pattern.compiled.set(Some(regex));
+            tests.push(Test::Regex(pattern));
+        }
+        if tests.is_empty() {
+            return Err("a matcher without a key matches nothing; give eq, prefix, regex …".to_owned());
+        }
+        Ok(Self { tests, case })
+    }
+
+    /// Matches one text, without case.
+    pub(super) fn equal(text: &str) -> Self {
+        Self { tests: vec![Test::OneOf(vec![text.to_ascii_lowercase()])], case: false }
+    }
+
+    /// Matches object identifiers below the given SNMP enterprise numbers.
+    pub(super) fn object_of(pens: &[u32]) -> Self {
+        let oids = pens.iter().map(|pen| vec![1, 3, 6, 1, 4, 1, *pen]).collect();
+        Self { tests: vec![Test::Oid(oids)], case: false }
+    }
+
+    /// Whether the value matches; what groups captured goes to `captures`.
+    pub(super) fn matches(&self, value: &str, captures: &mut Captures) -> bool {
+        self.tests.iter().all(|t| t.matches(value, self.case, captures))
+    }
+
+    /// Gives the memory of compiled patterns back; they are compiled again when needed.
+    pub(super) fn rest(&mut self) {
+        for test in &mut self.tests {
+            if let Test::Regex(pattern) = test {
+                pattern.compiled.take();
+            }
+        }
+    }
+
+    /// The values, folded to lower case, of which one is the whole value, where that is so.
+    pub(super) fn exact(&self) -> Option<Vec<String>> {
+        self.tests.iter().find_map(|t| match t {
+            Test::OneOf(v) => Some(v.iter().map(|s| s.to_ascii_lowercase()).collect()),
+            _ => None,
+        })
+    }
+}
+
+impl Test {
+    fn matches(&self, value: &str, case: bool, captures: &mut Captures) -> bool {
+        let b = value.as_bytes();
+        let same =
+            |a: &[u8], s: &str| if case { a == s.as_bytes() } else { a.eq_ignore_ascii_case(s.as_bytes()) };
+        match self {
+            Self::Exists => true,
+            Self::OneOf(v) => v.iter().any(|s| same(b, s)),
+            Self::Prefix(v) => v.iter().any(|s| b.get(..s.len()).is_some_and(|head| same(head, s))),
+            Self::Suffix(v) => v.iter().any(|s| {
+                b.len().checked_sub(s.len()).and_then(|at| b.get(at..)).is_some_and(|tail| same(tail, s))
+            }),
+            Self::Contains(v) => v.iter().any(|s| s.is_empty() || b.windows(s.len()).any(|w| same(w, s))),
+            Self::Regex(pattern) => pattern.matches(b, captures),
+            Self::List(v) => numbers(value).is_some_and(|n| n == *v),
+            Self::ListHead(v) => numbers(value).is_some_and(|n| n.starts_with(v)),
+            Self::ListSet(v) => numbers(value).is_some_and(|mut n| {
+                n.sort_unstable();
+                n == *v
+            }),
+            Self::ListHas(v) => numbers(value).is_some_and(|n| v.iter().all(|x| n.contains(x))),
+            Self::ListLacks(v) => numbers(value).is_some_and(|n| !v.iter().any(|x| n.contains(x))),
+            Self::BitsAll(bits) => number(value).is_some_and(|n| n & bits == *bits),
+            Self::BitsAny(bits) => number(value).is_some_and(|n| n & bits != 0),
+            Self::BitsNone(bits) => number(value).is_some_and(|n| n & bits == 0),
+            Self::Num(low, high) => number(value).is_some_and(|n| (*low..=*high).contains(&n)),
+            Self::Oid(oids) => arcs(value).is_some_and(|n| oids.iter().any(|oid| n.starts_with(oid))),
+        }
+    }
+}
+
+impl Pattern {
+    fn compile(&self) -> Result<Regex, regex::Error> {
+        RegexBuilder::new(&self.text)
+            .unicode(false)
+            .case_insensitive(!self.case)
+            .size_limit(PATTERN_BYTES)
+            .dfa_size_limit(PATTERN_BYTES)
+            .build()
+    }
+
+    fn matches(&self, value: &[u8], captures: &mut Captures) -> bool {
+        let Some(regex) = self.compiled.get_or_init(|| self.compile().ok()) else { return false };
+        if regex.captures_len() == 1 {
+            return regex.is_match(value);
+        }
+        let Some(found) = regex.captures(value) else { return false };
+        for name in regex.capture_names().flatten() {
+            if let Some(group) = found.name(name) {
+                captures.set(name, &String::from_utf8_lossy(group.as_bytes()));
+            }
+        }
+        true
+    }
+}
+
+/// A number, decimal or `0x` hexadecimal.
+fn number(text: &str) -> Option<u64> {
+    let text = text.trim();
+    match text.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+fn numbers(text: &str) -> Option<Vec<u32>> {
+    text.split(',').map(|n| n.trim().parse().ok()).collect()
+}
+
+fn arcs(text: &str) -> Option<Vec<u32>> {
+    text.trim_start_matches('.').split('.').map(|n| n.parse().ok()).collect()
+}
+
+fn last_line(text: &str) -> &str {
+    text.lines().last().unwrap_or(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn matcher(toml: &str) -> Result<Matcher, String> {
+        Matcher::new(toml::from_str(toml).unwrap())
+    }
+
+    fn hits(toml: &str, value: &str) -> bool {
+        matcher(toml).unwrap().matches(value, &mut Captures::default())
+    }
+
+    #[test]
+    fn text_compares_without_case_unless_told() {
+        assert!(hits("prefix = 'msft'", "MSFT 5.0"));
+        assert!(!hits("prefix = 'msft'\ncase = true", "MSFT 5.0"));
+        assert!(hits("suffix = ['.local', '.lan']", "a.LAN"));
+        assert!(!hits("suffix = '.local'", "al"));
+        assert!(hits("contains = 'jet'", "HP JetDirect"));
+        assert!(hits("regex = '^hp (?:laser|office)jet'", "HP OfficeJet 8"));
+    }
+
+    #[test]
+    fn all_keys_must_hold() {
+        assert!(hits("list_has = [1, 3]\nlist_lacks = [44]", "1,3,6"));
+        assert!(!hits("list_has = [1, 3]\nlist_lacks = [6]", "1,3,6"));
+        assert!(hits("bits_all = 0x24\nbits_none = 0x10", "0x0024"));
+        assert!(!hits("bits_all = 0x24\nbits_none = 0x10", "52"));
+    }
+
+    #[test]
+    fn lists_match_in_order_by_head_or_as_a_set() {
+        assert!(hits("list = [1, 3]", "1,3") && !hits("list = [1, 3]", "3,1"));
+        assert!(hits("list_head = [1, 3]", "1,3,6") && !hits("list_head = [1, 3]", "1"));
+        assert!(hits("list_set = [3, 1]", "1,3") && !hits("list_set = [3, 1]", "1,3,6"));
+        assert!(!hits("list_lacks = [1]", "no list"));
+    }
+
+    #[test]
+    fn numbers_and_object_identifiers_compare_by_value() {
+        assert!(hits("num = '5..7'", "6") && !hits("num = '5..7'", "8"));
+        assert!(
+            hits("oid = '1.3.6.1.4.1.9'", "1.3.6.1.4.1.9.1.1")
+                && !hits("oid = '1.3.6.1.4.1.9'", "1.3.6.1.4.1.99")
+        );
+    }
+
+    #[test]
+    fn captures_are_bounded_and_lose_odd_characters() {
+        let mut captures = Captures::default();
+        let long = format!("m=<b>{}", "x".repeat(200));
+        assert!(matcher("regex = 'm=(?P<model>.*)'").unwrap().matches(&long, &mut captures));
+        let model = captures.get("model").unwrap();
+        assert_eq!(model.len(), CAPTURE_CHARS);
+        assert!(model.starts_with("bxx"));
+    }
+
+    #[test]
+    fn a_matcher_that_cannot_match_is_refused() {
+        assert!(matcher("").unwrap_err().contains("without a key"));
+        assert!(matcher("regex = '('").unwrap_err().contains("regex"));
+        assert!(matcher("regex = '(?:a{1000}){1000}'").is_err());
+        assert!(matcher("num = 'x'").is_err());
+        assert!(matcher("oid = '1.x'").is_err());
+    }
+}

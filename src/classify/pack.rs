@@ -1,0 +1,322 @@
+//! Rule packs: TOML files of rules, compiled and put to their own tests when read.
+
+use std::collections::{BTreeMap, HashSet};
+
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::error::{Place, RuleError, syntax};
+use super::fact::{Fact, Facts};
+use super::matcher::{Matcher, MatcherSource, OneOrMany};
+use super::rule::{Attribute, Family, Kind, Map, Rule, Saying, Template, Tier, What};
+use super::source::Source;
+use super::taxonomy::Taxonomy;
+use super::vendors::{Vendor, Vendors};
+use crate::census::Field;
+
+/// A rule pack that has passed all its tests.
+#[derive(Debug)]
+pub(super) struct Pack {
+    pub(super) rules: Vec<Rule>,
+    /// Ids of rules of earlier packs to leave out.
+    pub(super) disable: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PackSource {
+    schema: u32,
+    #[serde(default)]
+    disable: Vec<String>,
+    #[serde(rename = "pack")]
+    _pack: Head,
+    #[serde(default)]
+    rule: Vec<Spanned<RuleSource>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "must be there; for those who read the pack")]
+struct Head {
+    name: String,
+    version: String,
+    description: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuleSource {
+    id: String,
+    title: String,
+    evidence: String,
+    #[serde(rename = "match")]
+    matcher: MatcherSource,
+    #[serde(default)]
+    also: Vec<MatcherSource>,
+    #[serde(default)]
+    unless: Vec<MatcherSource>,
+    #[serde(default)]
+    set: BTreeMap<Attribute, OneOrMany>,
+    map: Option<MapSource>,
+    weight: u8,
+    #[serde(default)]
+    weights: BTreeMap<Attribute, u8>,
+    #[serde(default)]
+    kind: Kind,
+    #[serde(default)]
+    tier: Tier,
+    family: Option<Family>,
+    /// Where the fact can be checked.
+    #[serde(rename = "ref")]
+    #[expect(dead_code, reason = "kept for those who read the pack")]
+    reference: Option<String>,
+    tests: Vec<TestSource>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MapSource {
+    from: Option<String>,
+    table: BTreeMap<String, BTreeMap<Attribute, OneOrMany>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TestSource {
+    #[serde(rename = "in")]
+    input: String,
+    /// Other evidence of the device.
+    #[serde(default)]
+    with: BTreeMap<String, String>,
+    expect: Option<BTreeMap<Attribute, String>>,
+    #[serde(default)]
+    miss: bool,
+}
+
+impl Pack {
+    /// Reads a pack, compiles its rules and runs their tests. Any error refuses the whole text.
+    pub(super) fn parse(
+        file: &str,
+        text: &str,
+        taxonomy: &Taxonomy,
+        vendors: &Vendors,
+    ) -> Result<Self, RuleError> {
+        let source: PackSource = toml::from_str(text).map_err(|e| syntax(file, text, &e))?;
+        if source.schema != 1 {
+            let reason = format!("schema {} is not known; write schema = 1", source.schema);
+            return Err(RuleError::Syntax { place: Place::new(file, text, 0), reason });
+        }
+        let mut ids = HashSet::new();
+        let mut rules = Vec::with_capacity(source.rule.len());
+        for entry in source.rule {
+            let place = Place::new(file, text, entry.span().start);
+            let source = entry.into_inner();
+            let id = source.id.clone();
+            let refuse = |reason| RuleError::Rule { place: place.clone(), rule: id.clone(), reason };
+            if !ids.insert(id.clone()) {
+                return Err(refuse("stands twice in this file; give each rule its own id".to_owned()));
+            }
+            let (mut rule, tests) = compile(source, taxonomy).map_err(refuse)?;
+            for (number, test) in (1..).zip(&tests) {
+                run(&rule, test, taxonomy, vendors).map_err(|reason| RuleError::Test {
+                    place: place.clone(),
+                    rule: id.clone(),
+                    number,
+                    input: test.input.clone(),
+                    reason,
+                })?;
+            }
+            rule.rest();
+            rules.push(rule);
+        }
+        Ok(Self { rules, disable: source.disable })
+    }
+}
+
+impl Rule {
+    /// Gives the memory of compiled patterns back.
+    fn rest(&mut self) {
+        self.matcher.rest();
+        self.also.iter_mut().chain(&mut self.unless).for_each(|(_, m)| m.rest());
+    }
+
+    /// The rules that a maker's entry stands for: what bears its prefix, or its number in SNMP, is mostly of one kind.
+    pub(super) fn of_maker(vendor: &Vendor, taxonomy: &Taxonomy) -> Result<Vec<Self>, String> {
+        let Some(makes) = &vendor.makes else { return Ok(Vec::new()) };
+        let node = taxonomy.find(makes).ok_or_else(|| unknown_node(makes))?;
+        if vendor.weight == 0 {
+            return Err("makes lacks its weight".to_owned());
+        }
+        let dash = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+        let slug: String = vendor.name.chars().map(dash).collect();
+        let rule = |what: &str, title: &str, field, matcher| Self {
+            id: format!("{what}.maker.{slug}").into(),
+            title: format!("{title} {}, which makes mostly: {}", vendor.name, taxonomy.title(makes)).into(),
+            kind: Kind::Registry,
+            tier: Tier::Generic,
+            family: None,
+            source: Source::Field(field),
+            matcher,
+            also: Vec::new(),
+            unless: Vec::new(),
+            says: vec![Saying {
+                attribute: if taxonomy.node(node).is_some_and(|n| n.parent.is_none()) {
+                    Attribute::Category
+                } else {
+                    Attribute::Type
+                },
+                what: What::Node(node),
+                weight: vendor.weight.min(Kind::Registry.cap()),
+            }],
+            map: None,
+        };
+        let mut rules = vec![rule(
+            "mac",
+            "Its card's prefix is registered to",
+            Field::MacVendor,
+            Matcher::equal(&vendor.name),
+        )];
+        if !vendor.pen.is_empty() {
+            let matcher = Matcher::object_of(&vendor.pen);
+            rules.push(rule(
+                "snmp",
+                "Its SNMP object identifier belongs to",
+                Field::SnmpSysObjectId,
+                matcher,
+            ));
+        }
+        Ok(rules)
+    }
+}
+
+fn unknown_node(key: &str) -> String {
+    format!("'{key}' is no category and no type; use a key of taxonomy.toml")
+}
+
+/// Compiles a rule. The error is a sentence for its author.
+fn compile(source: RuleSource, taxonomy: &Taxonomy) -> Result<(Rule, Vec<TestSource>), String> {
+    let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
+    if source.id.is_empty() || !source.id.chars().all(fine) {
+        return Err("an id is made of a-z, 0-9, '.', '-' and '_'".to_owned());
+    }
+    let own: Source = source.evidence.parse().map_err(|e| format!("evidence: {e}"))?;
+    let cap = source.kind.cap();
+    let weighed = |attribute: Attribute| -> Result<u8, String> {
+        match source.weights.get(&attribute).copied().unwrap_or(source.weight) {
+            weight @ 1..=99 => Ok(weight.min(cap)),
+            other => Err(format!("weight {other} is not within 1 to 99")),
+        }
+    };
+    let says = sayings(source.set, taxonomy, &weighed)?;
+    let map = source
+        .map
+        .map(|m| {
+            let table = m
+                .table
+                .into_iter()
+                .map(|(key, set)| Ok((key.to_lowercase(), sayings(set, taxonomy, &weighed)?)))
+                .collect::<Result<_, String>>()?;
+            Ok::<_, String>(Map { from: m.from.unwrap_or_else(|| "value".to_owned()), table })
+        })
+        .transpose()?;
+    if says.is_empty() && map.is_none() {
+        return Err("says nothing; give set or map".to_owned());
+    }
+    let condition = |mut m: MatcherSource| -> Result<(Source, Matcher), String> {
+        let from = match m.evidence.take() {
+            Some(text) => text.parse().map_err(|e| format!("evidence: {e}"))?,
+            None => own.clone(),
+        };
+        Ok((from, Matcher::new(m)?))
+    };
+    if source.matcher.evidence.is_some() {
+        return Err("match reads the rule's evidence; put another field into also".to_owned());
+    }
+    if !source.tests.iter().any(|t| t.expect.is_some()) || !source.tests.iter().any(|t| t.miss) {
+        return Err("has no test; give at least one with expect and one with miss = true".to_owned());
+    }
+    let rule = Rule {
+        id: source.id.into(),
+        title: source.title.into(),
+        kind: source.kind,
+        tier: source.tier,
+        family: source.family,
+        matcher: Matcher::new(source.matcher)?,
+        also: source.also.into_iter().map(condition).collect::<Result<_, _>>()?,
+        unless: source.unless.into_iter().map(condition).collect::<Result<_, _>>()?,
+        source: own,
+        says,
+        map,
+    };
+    Ok((rule, source.tests))
+}
+
+fn sayings(
+    set: BTreeMap<Attribute, OneOrMany>,
+    taxonomy: &Taxonomy,
+    weighed: &dyn Fn(Attribute) -> Result<u8, String>,
+) -> Result<Vec<Saying>, String> {
+    let mut out = Vec::new();
+    for (attribute, texts) in set {
+        let weight = weighed(attribute)?;
+        let texts = texts.into_vec();
+        if texts.len() != 1 && attribute != Attribute::Role {
+            return Err(format!("{} takes one value", attribute.key()));
+        }
+        for text in texts {
+            let template = Template::parse(&text)?;
+            let what = match attribute {
+                Attribute::Category | Attribute::Type => {
+                    let key = template.constant().ok_or_else(|| unknown_node(&text))?;
+                    let id = taxonomy.find(key).ok_or_else(|| unknown_node(key))?;
+                    let is_category = taxonomy.node(id).is_some_and(|n| n.parent.is_none());
+                    if is_category != (attribute == Attribute::Category) {
+                        return Err(format!(
+                            "'{key}' does not fit {}; use category for categories",
+                            attribute.key()
+                        ));
+                    }
+                    What::Node(id)
+                }
+                _ => What::Text(template),
+            };
+            out.push(Saying { attribute, what, weight });
+        }
+    }
+    Ok(out)
+}
+
+/// Runs one test of a rule. The error says what was expected and what came.
+fn run(rule: &Rule, test: &TestSource, taxonomy: &Taxonomy, vendors: &Vendors) -> Result<(), String> {
+    let mut facts = Vec::new();
+    let main = rule.source.example(&test.input);
+    let mut put = |(field, value): (_, String)| facts.push(Fact { field, value: value.into(), at: None });
+    put(main.clone());
+    for (path, value) in &test.with {
+        let source: Source = path.parse().map_err(|e| format!("with: {e}"))?;
+        put(source.example(value));
+    }
+    let facts = Facts::new(facts);
+    let fact = facts.iter().find(|f| f.field == main.0 && f.value == main.1);
+    let hit = fact.and_then(|f| rule.fire(f, &facts, vendors));
+    match (hit, &test.expect) {
+        (None, None) if test.miss => Ok(()),
+        (Some(hit), None) if test.miss => Err(format!("it should not match but says {}", hit.says(taxonomy))),
+        (_, None) => Err("it neither expects anything nor says miss = true".to_owned()),
+        (_, Some(_)) if test.miss => Err("it cannot both expect something and miss".to_owned()),
+        (None, Some(_)) => Err("it does not match".to_owned()),
+        (Some(hit), Some(expected)) => {
+            for (attribute, value) in expected {
+                let mut claims = hit.claims.iter().filter(|c| c.attribute == *attribute);
+                if !claims.any(|c| c.value.text(taxonomy) == value) {
+                    return Err(format!(
+                        "{} should be '{value}' but it says {}",
+                        attribute.key(),
+                        hit.says(taxonomy)
+                    ));
+                }
+            }
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,393 @@
+//! One compiled rule: when it fires, and what it then says.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::fact::{Fact, Facts};
+use super::matcher::{Captures, Matcher};
+use super::source::Source;
+use super::taxonomy::{NodeId, Taxonomy};
+use super::vendors::{Registry, Vendors};
+use crate::census::Field;
+
+/// What a rule can say of a device.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Attribute {
+    Category,
+    Type,
+    Role,
+    Vendor,
+    Model,
+    Os,
+    Firmware,
+    Name,
+}
+
+impl Attribute {
+    /// The word in rules and in what a reason says.
+    pub(super) const fn key(self) -> &'static str {
+        match self {
+            Self::Category => "category",
+            Self::Type => "type",
+            Self::Role => "role",
+            Self::Vendor => "vendor",
+            Self::Model => "model",
+            Self::Os => "os",
+            Self::Firmware => "firmware",
+            Self::Name => "name",
+        }
+    }
+}
+
+/// Where the knowledge comes from. It caps the weight, and a better kind wins for vendor, model and the like.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Kind {
+    /// The device says it of itself.
+    #[default]
+    SelfReported,
+    /// Seen in how it behaves.
+    Observed,
+    /// From a registry, such as that of MAC prefixes.
+    Registry,
+    /// A rule of thumb.
+    Heuristic,
+}
+
+impl Kind {
+    /// The highest weight such knowledge can have, in percent.
+    pub(super) const fn cap(self) -> u8 {
+        match self {
+            Self::SelfReported => 99,
+            Self::Observed => 90,
+            Self::Registry => 80,
+            Self::Heuristic => 50,
+        }
+    }
+}
+
+/// Whether a rule tells what a device is, or only what it can do or whose card it bears: where specific rules
+/// decide, generic ones do not count against them.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Tier {
+    /// What it is.
+    #[default]
+    Specific,
+    /// What it can do, how it behaves, whose card it bears.
+    Generic,
+}
+
+/// Evidence that is not independent of each other: of one family only the strongest counts.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Family {
+    /// LLDP and CDP.
+    Neighbour,
+    /// Spanning tree.
+    Bridge,
+    /// Forwarding, router advertisements, routing protocols, serving DHCP.
+    Routing,
+    Snmp,
+    Dhcp,
+    /// The names it gives itself, over whatever protocol.
+    Hostname,
+    Mdns,
+    Ssdp,
+    Wsd,
+    Netbios,
+    Http,
+    Voice,
+    Stream,
+    /// Industrial and building protocols.
+    Industrial,
+    Ssh,
+    Smb,
+    Mac,
+    Other,
+}
+
+/// How many families there are.
+pub(super) const FAMILIES: usize = Family::Other as usize + 1;
+
+impl Family {
+    /// The family of a field read by `source`.
+    pub(super) fn of(source: &Source, field: Field) -> Self {
+        if matches!(source, Source::Name) {
+            return Self::Hostname;
+        }
+        if field == Field::DhcpServer {
+            return Self::Routing;
+        }
+        match field.name().split('.').next().unwrap_or_default() {
+            "lldp" | "cdp" => Self::Neighbour,
+            "stp" => Self::Bridge,
+            "router" | "ra" | "behaviour" => Self::Routing,
+            "snmp" => Self::Snmp,
+            "dhcp" => Self::Dhcp,
+            "mdns" => Self::Mdns,
+            "ssdp" => Self::Ssdp,
+            "wsd" => Self::Wsd,
+            "nbns" | "llmnr" => Self::Netbios,
+            "http" => Self::Http,
+            "sip" => Self::Voice,
+            "rtsp" => Self::Stream,
+            "enip" | "bacnet" => Self::Industrial,
+            "ssh" => Self::Ssh,
+            "ntlm" => Self::Smb,
+            "mac" => Self::Mac,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// A rule.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) id: Box<str>,
+    pub(super) title: Box<str>,
+    pub(super) kind: Kind,
+    pub(super) tier: Tier,
+    /// Instead of the field's own.
+    pub(super) family: Option<Family>,
+    pub(super) source: Source,
+    pub(super) matcher: Matcher,
+    /// All must hold, of any value each.
+    pub(super) also: Vec<(Source, Matcher)>,
+    /// None may hold.
+    pub(super) unless: Vec<(Source, Matcher)>,
+    pub(super) says: Vec<Saying>,
+    pub(super) map: Option<Map>,
+}
+
+/// More sayings by what a group captured.
+#[derive(Debug)]
+pub(super) struct Map {
+    pub(super) from: String,
+    /// By the captured text in lower case.
+    pub(super) table: BTreeMap<String, Vec<Saying>>,
+}
+
+/// One thing that a rule says when it fires.
+#[derive(Clone, Debug)]
+pub(super) struct Saying {
+    pub(super) attribute: Attribute,
+    pub(super) what: What,
+    /// In percent, capped by the kind.
+    pub(super) weight: u8,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    Node(NodeId),
+    Text(Template),
+}
+
+/// A rule that fired on a fact.
+#[derive(Debug)]
+pub(super) struct Hit<'r, 'f, 'a> {
+    pub(super) rule: &'r Rule,
+    pub(super) fact: &'f Fact<'a>,
+    pub(super) family: Family,
+    /// Sorted by attribute.
+    pub(super) claims: Vec<Claim>,
+}
+
+/// What a hit claims.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) struct Claim {
+    pub(super) attribute: Attribute,
+    pub(super) value: Value,
+    pub(super) weight: u8,
+}
+
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Value {
+    Node(NodeId),
+    Text(String),
+}
+
+impl Rule {
+    /// Fires the rule on `fact`; `None` where it does not match or has nothing to say.
+    pub(super) fn fire<'f, 'a>(
+        &self,
+        fact: &'f Fact<'a>,
+        facts: &Facts<'_>,
+        vendors: &Vendors,
+    ) -> Option<Hit<'_, 'f, 'a>> {
+        let value = self.source.read(fact.field, &fact.value)?;
+        let mut captures = Captures::default();
+        if !self.matcher.matches(value, &mut captures)
+            || !self.also.iter().all(|c| holds(c, facts))
+            || self.unless.iter().any(|c| holds(c, facts))
+        {
+            return None;
+        }
+        captures.set("value", value);
+        let mapped = self.map.as_ref().and_then(|m| m.table.get(&captures.get(&m.from)?.to_lowercase()));
+        let mut claims: Vec<Claim> = Vec::new();
+        for saying in mapped.into_iter().flatten().chain(&self.says) {
+            // What the table says of an attribute comes before what the rule says of it in general.
+            let said = |a: Attribute| a != Attribute::Role && claims.iter().any(|c| c.attribute == a);
+            if said(saying.attribute) {
+                continue;
+            }
+            let value = match &saying.what {
+                What::Node(node) => Value::Node(*node),
+                What::Text(template) => match template.fill(&captures, vendors) {
+                    Some(text) if saying.attribute == Attribute::Vendor => {
+                        Value::Text(vendors.short(&text).into_owned())
+                    }
+                    Some(text) => Value::Text(text),
+                    None => continue,
+                },
+            };
+            claims.push(Claim { attribute: saying.attribute, value, weight: saying.weight });
+        }
+        claims.sort_unstable();
+        let family = self.family.unwrap_or_else(|| Family::of(&self.source, fact.field));
+        (!claims.is_empty()).then_some(Hit { rule: self, fact, family, claims })
+    }
+}
+
+fn holds((source, matcher): &(Source, Matcher), facts: &Facts<'_>) -> bool {
+    source.fields().iter().flat_map(|f| facts.field(*f)).any(|fact| {
+        source
+            .read(fact.field, &fact.value)
+            .is_some_and(|value| matcher.matches(value, &mut Captures::default()))
+    })
+}
+
+impl Hit<'_, '_, '_> {
+    /// The strongest of its claims, in percent.
+    pub(super) fn weight(&self) -> u8 {
+        self.claims.iter().map(|c| c.weight).max().unwrap_or(0)
+    }
+
+    /// Its claims as `attribute=value` joined by `, `.
+    pub(super) fn says(&self, taxonomy: &Taxonomy) -> String {
+        let texts: Vec<String> =
+            self.claims.iter().map(|c| format!("{}={}", c.attribute.key(), c.value.text(taxonomy))).collect();
+        texts.join(", ")
+    }
+}
+
+impl Value {
+    /// The key of a node, or the text.
+    pub(super) fn text<'a>(&'a self, taxonomy: &'a Taxonomy) -> &'a str {
+        match self {
+            Self::Node(id) => taxonomy.node(*id).map_or("", |n| &n.key),
+            Self::Text(text) => text,
+        }
+    }
+}
+
+/// A text with places for what was captured: `SIP-{model|upper}`.
+#[derive(Clone, Debug)]
+pub(super) struct Template(Vec<Piece>);
+
+#[derive(Clone, Debug)]
+enum Piece {
+    Text(String),
+    Capture { name: String, filters: Vec<Filter> },
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Filter {
+    Lower,
+    Upper,
+    /// Underscores become blanks.
+    Spaces,
+    /// The short name of a maker; nothing where it only makes parts.
+    Maker,
+    /// The maker of a number in a registry.
+    Number(Registry),
+}
+
+impl Template {
+    /// Reads a template; the error is a sentence for the author of the rule.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('{') {
+            let (inside, tail) =
+                after.split_once('}').ok_or_else(|| format!("'{text}' lacks a closing brace"))?;
+            let mut parts = inside.split('|');
+            let name = parts.next().unwrap_or_default().to_owned();
+            let filters = parts.map(Filter::parse).collect::<Result<_, _>>()?;
+            if !before.is_empty() {
+                pieces.push(Piece::Text(before.to_owned()));
+            }
+            pieces.push(Piece::Capture { name, filters });
+            rest = tail;
+        }
+        if !rest.is_empty() {
+            pieces.push(Piece::Text(rest.to_owned()));
+        }
+        Ok(Self(pieces))
+    }
+
+    /// The text, where it holds no place for a capture.
+    pub(super) fn constant(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// Fills the places; `None` where a capture is missing or empty.
+    fn fill(&self, captures: &Captures, vendors: &Vendors) -> Option<String> {
+        let mut out = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Capture { name, filters } => {
+                    let mut text = captures.get(name)?.to_owned();
+                    for filter in filters {
+                        text = filter.apply(text, vendors)?;
+                    }
+                    out.push_str(&text);
+                }
+            }
+        }
+        let out = out.trim();
+        (!out.is_empty()).then(|| out.to_owned())
+    }
+}
+
+impl Filter {
+    fn parse(name: &str) -> Result<Self, String> {
+        match name {
+            "lower" => Ok(Self::Lower),
+            "upper" => Ok(Self::Upper),
+            "spaces" => Ok(Self::Spaces),
+            "maker" => Ok(Self::Maker),
+            "pen" => Ok(Self::Number(Registry::Pen)),
+            "bacnet" => Ok(Self::Number(Registry::Bacnet)),
+            "cip" => Ok(Self::Number(Registry::Cip)),
+            _ => Err(format!("'{name}' is no filter; use lower, upper, spaces, maker, pen, bacnet or cip")),
+        }
+    }
+
+    fn apply(self, text: String, vendors: &Vendors) -> Option<String> {
+        Some(match self {
+            Self::Lower => text.to_lowercase(),
+            Self::Upper => text.to_uppercase(),
+            Self::Spaces => text.replace('_', " "),
+            Self::Maker => match vendors.find(&text) {
+                Some(v) if v.module => return None,
+                Some(v) => v.name.clone(),
+                None => text,
+            },
+            Self::Number(registry) => {
+                let vendor = vendors.by_number(registry, text.parse().ok()?)?;
+                if vendor.module {
+                    return None;
+                }
+                vendor.name.clone()
+            }
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! Conclusions from hits: a function of the set of hits alone, in whole numbers.
+//!
+//! Within one family of evidence the strongest hit counts, since its values are not independent; across families
+//! certainties combine as 1 − Π(1 − w). A node of the taxonomy has the support of everything below it. From the
+//! categories down, a node is taken when it has at least [`DECIDE`] and leads its siblings by [`MARGIN`]; else its
+//! parent stands. At every step specific hits decide alone where they can, so that what a device says it is comes
+//! before what it can do (a phone with a bridge inside, a computer that shares its link) and whose card it bears.
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use super::rule::{Attribute, FAMILIES, Hit, Kind, Tier, Value};
+use super::taxonomy::{NodeId, Taxonomy};
+
+/// Certainty in millionths.
+type Certainty = u32;
+
+const ONE: u64 = 1_000_000;
+/// The certainty from which a node is taken.
+pub(super) const DECIDE: Certainty = 600_000;
+/// By how much it must lead its siblings.
+pub(super) const MARGIN: Certainty = 200_000;
+/// The certainty from which a role is listed.
+const ROLE: Certainty = 500_000;
+
+/// The strongest weight of each family, in percent.
+#[derive(Clone, Copy, Debug)]
+struct Support([u8; FAMILIES]);
+
+impl Support {
+    const NONE: Self = Self([0; FAMILIES]);
+
+    fn add(&mut self, hit: &Hit<'_, '_, '_>, weight: u8) {
+        if let Some(known) = self.0.get_mut(hit.family as usize) {
+            *known = weight.max(*known);
+        }
+    }
+
+    fn certainty(&self) -> Certainty {
+        let doubt = self.0.iter().fold(ONE, |doubt, w| doubt * u64::from(100 - (*w).min(99)) / 100);
+        u32::try_from(ONE - doubt).unwrap_or(0)
+    }
+}
+
+/// The deepest supported node, and the certainty of its category in percent.
+pub(super) fn decide(hits: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy) -> Option<(NodeId, u8)> {
+    let specific = supports(hits.iter().filter(|h| h.rule.tier == Tier::Specific), taxonomy);
+    let all = supports(hits.iter(), taxonomy);
+    let step = |below| leader(&specific, taxonomy, below).or_else(|| leader(&all, taxonomy, below));
+    let category = step(None)?;
+    let mut node = category;
+    while let Some(next) = step(Some(node)) {
+        node = next;
+    }
+    let certainty = all.get(category).map_or(0, Support::certainty) / 10_000;
+    Some((node, u8::try_from(certainty.min(99)).unwrap_or(99)))
+}
+
+fn supports<'h>(hits: impl Iterator<Item = &'h Hit<'h, 'h, 'h>>, taxonomy: &Taxonomy) -> Vec<Support> {
+    let mut out = vec![Support::NONE; taxonomy.len()];
+    for hit in hits {
+        for claim in &hit.claims {
+            let Value::Node(id) = claim.value else { continue };
+            for node in taxonomy.lineage(id) {
+                if let Some(support) = out.get_mut(node) {
+                    support.add(hit, claim.weight);
+                }
+            }
+        }
+    }
+    out
+}
+
+/// The child that is certain enough and far enough ahead of the others.
+fn leader(supports: &[Support], taxonomy: &Taxonomy, parent: Option<NodeId>) -> Option<NodeId> {
+    let mut best: Option<(Certainty, NodeId)> = None;
+    let mut second = 0;
+    for child in taxonomy.children(parent) {
+        let certainty = supports.get(child).map_or(0, Support::certainty);
+        match best {
+            Some((top, _)) if certainty <= top => second = second.max(certainty),
+            _ => {
+                second = best.map_or(0, |(top, _)| top);
+                best = Some((certainty, child));
+            }
+        }
+    }
+    best.filter(|(top, _)| *top >= DECIDE && top - second >= MARGIN).map(|(_, child)| child)
+}
+
+/// The best text for an attribute: specific before generic, said before registered, then the more certain, then
+/// the longer, then the first by letters. A text supports every longer one that begins with it: who says
+/// `Windows` does not speak against `Windows 10`.
+pub(super) fn best(hits: &[Hit<'_, '_, '_>], attribute: Attribute) -> Option<String> {
+    let mut found: BTreeMap<&str, (Tier, Kind, Support)> = BTreeMap::new();
+    for (hit, text, weight) in texts(hits, attribute) {
+        let entry = found.entry(text).or_insert((hit.rule.tier, hit.rule.kind, Support::NONE));
+        entry.0 = entry.0.min(hit.rule.tier);
+        entry.1 = entry.1.min(hit.rule.kind);
+        entry.2.add(hit, weight);
+    }
+    for (hit, shorter, weight) in texts(hits, attribute) {
+        for (text, entry) in &mut found {
+            if text.strip_prefix(shorter).is_some_and(|rest| rest.starts_with(' ')) {
+                entry.2.add(hit, weight);
+            }
+        }
+    }
+    found
+        .into_iter()
+        .min_by_key(|(text, (tier, kind, support))| {
+            (*tier, *kind, Reverse(support.certainty()), Reverse(text.len()), *text)
+        })
+        .map(|(text, _)| text.to_owned())
+}
+
+/// The roles that are certain enough, sorted.
+pub(super) fn roles(hits: &[Hit<'_, '_, '_>]) -> Vec<String> {
+    let mut found: BTreeMap<&str, Support> = BTreeMap::new();
+    for (hit, role, weight) in texts(hits, Attribute::Role) {
+        found.entry(role).or_insert(Support::NONE).add(hit, weight);
+    }
+    found.into_iter().filter(|(_, s)| s.certainty() >= ROLE).map(|(role, _)| role.to_owned()).collect()
+}
+
+fn texts<'h, 'r, 'f, 'a>(
+    hits: &'h [Hit<'r, 'f, 'a>],
+    attribute: Attribute,
+) -> impl Iterator<Item = (&'h Hit<'r, 'f, 'a>, &'h str, u8)> {
+    hits.iter().flat_map(move |hit| {
+        hit.claims.iter().filter_map(move |c| match &c.value {
+            Value::Text(text) if c.attribute == attribute => Some((hit, text.as_str(), c.weight)),
+            _ => None,
+        })
+    })
+}

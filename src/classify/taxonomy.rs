@@ -1,0 +1,164 @@
+//! The taxonomy: categories and, below them, types as a tree. Rules may name nothing else.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::error::{Place, RuleError, syntax};
+use crate::census::Category;
+
+/// The place of a node in the taxonomy.
+pub(super) type NodeId = usize;
+
+/// All categories and types. Parents stand before their children.
+#[derive(Clone, Debug)]
+pub struct Taxonomy {
+    nodes: Vec<Node>,
+    by_key: HashMap<String, NodeId>,
+}
+
+/// A category or a type.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Node {
+    /// The word in documents, rules and the API.
+    pub key: String,
+    /// What people read.
+    pub title: String,
+    /// The category it lies in.
+    pub category: Category,
+    /// What it is a kind of; `None` for a category.
+    pub(super) parent: Option<NodeId>,
+    /// For a category: the type reported where no deeper one is supported.
+    other: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Source {
+    schema: u32,
+    category: Vec<toml::Spanned<CategorySource>>,
+    #[serde(rename = "type")]
+    types: Vec<toml::Spanned<TypeSource>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CategorySource {
+    key: String,
+    title: String,
+    other: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypeSource {
+    key: String,
+    parent: String,
+    title: String,
+}
+
+impl Taxonomy {
+    /// Reads a taxonomy.
+    pub(super) fn parse(file: &str, text: &str) -> Result<Self, RuleError> {
+        let source: Source = toml::from_str(text).map_err(|e| syntax(file, text, &e))?;
+        let bad = |offset, reason| RuleError::Syntax { place: Place::new(file, text, offset), reason };
+        if source.schema != 1 {
+            return Err(bad(0, format!("schema {} is not known; write schema = 1", source.schema)));
+        }
+        let mut taxonomy = Self { nodes: Vec::new(), by_key: HashMap::new() };
+        for entry in source.category {
+            let at = entry.span().start;
+            let c = entry.into_inner();
+            let category =
+                Category::from_key(&c.key).filter(|c| *c != Category::Unclassified).ok_or_else(|| {
+                    bad(at, format!("'{}' is no category; use network, iot or computer_mobile", c.key))
+                })?;
+            let node = Node { key: c.key, title: c.title, category, parent: None, other: Some(c.other) };
+            taxonomy.add(node).map_err(|reason| bad(at, reason))?;
+        }
+        for entry in source.types {
+            let at = entry.span().start;
+            let t = entry.into_inner();
+            let parent = taxonomy.find(&t.parent).ok_or_else(|| {
+                bad(at, format!("parent '{}' of '{}' does not stand before it", t.parent, t.key))
+            })?;
+            let Some(category) = taxonomy.node(parent).map(|n| n.category) else { continue };
+            let node = Node { key: t.key, title: t.title, category, parent: Some(parent), other: None };
+            taxonomy.add(node).map_err(|reason| bad(at, reason))?;
+        }
+        for node in &taxonomy.nodes {
+            if let Some(other) = &node.other
+                && taxonomy.find(other).and_then(|n| taxonomy.node(n)).map(|n| n.category)
+                    != Some(node.category)
+            {
+                return Err(bad(0, format!("'{other}' of category '{}' is no type of it; add it", node.key)));
+            }
+        }
+        Ok(taxonomy)
+    }
+
+    fn add(&mut self, node: Node) -> Result<(), String> {
+        if self.by_key.insert(node.key.clone(), self.nodes.len()).is_some() {
+            return Err(format!("'{}' stands twice; remove one", node.key));
+        }
+        self.nodes.push(node);
+        Ok(())
+    }
+
+    /// Every category and type; categories first, parents before children.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The category or type of that key.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.node(self.find(key)?)
+    }
+
+    /// The title of a type's key; the key itself where it is none of ours.
+    pub fn title<'a>(&'a self, key: &'a str) -> &'a str {
+        self.get(key).map_or(key, |n| &n.title)
+    }
+
+    pub(super) fn find(&self, key: &str) -> Option<NodeId> {
+        self.by_key.get(key).copied()
+    }
+
+    pub(super) fn node(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id)
+    }
+
+    /// The type reported for a node: itself, or a category's own type for what is not known closer.
+    pub(super) fn kind(&self, id: NodeId) -> Option<&str> {
+        let node = self.node(id)?;
+        Some(node.other.as_deref().unwrap_or(&node.key))
+    }
+
+    /// A node and everything above it.
+    pub(super) fn lineage(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
+        std::iter::successors(Some(id), |id| self.node(*id)?.parent)
+    }
+
+    /// What lies directly below `parent`, or the categories.
+    pub(super) fn children(&self, parent: Option<NodeId>) -> impl Iterator<Item = NodeId> {
+        self.nodes.iter().enumerate().filter(move |(_, n)| n.parent == parent).map(|(id, _)| id)
+    }
+
+    /// How many nodes there are.
+    pub(super) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_type_whose_parent_is_missing_is_refused_with_its_line() {
+        let text = "schema = 1\n[[category]]\nkey = 'iot'\ntitle = 'IoT'\nother = 'camera'\n\n[[type]]\nkey = 'camera'\nparent = 'iott'\ntitle = 'Camera'\n";
+        let error = Taxonomy::parse("taxonomy.toml", text).unwrap_err().to_string();
+        assert!(error.starts_with("taxonomy.toml:7:"), "{error}");
+        assert!(error.contains("'iott'"), "{error}");
+    }
+}

@@ -1,0 +1,188 @@
+//! Makers: short names, their numbers in other registries, and who only makes network cards.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use super::error::{Place, RuleError, syntax};
+use crate::census::MacAddr;
+
+/// Tells whom a MAC's prefix is registered to.
+pub trait OuiSource: Send + Sync {
+    /// The registered name; `None` where the prefix is not registered.
+    fn maker(&self, mac: MacAddr) -> Option<String>;
+
+    /// The date of the data.
+    fn updated(&self) -> String;
+}
+
+/// The registry that is compiled in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BundledOui;
+
+impl OuiSource for BundledOui {
+    fn maker(&self, mac: MacAddr) -> Option<String> {
+        let db = macaddr_ouidb::oui_db();
+        let entry = db.lookup(&mac.0)?;
+        let name = entry.name();
+        // Owners who hide, and blocks whose owner the registry does not name.
+        (!matches!(name, "Private" | "IEEE Registration Authority")).then(|| name.to_owned())
+    }
+
+    fn updated(&self) -> String {
+        macaddr_ouidb::oui_db().updated().to_owned()
+    }
+}
+
+/// The table of makers.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Vendors {
+    vendors: Vec<Vendor>,
+    by_alias: HashMap<String, usize>,
+    by_number: HashMap<(Registry, u32), usize>,
+}
+
+/// One maker.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Vendor {
+    /// The short name shown.
+    pub(super) name: String,
+    /// Other spellings; each also stands for longer names that begin with it.
+    #[serde(default)]
+    aka: Vec<String>,
+    /// SNMP enterprise numbers (IANA).
+    #[serde(default)]
+    pub(super) pen: Vec<u32>,
+    /// BACnet vendor ids (ASHRAE).
+    #[serde(default)]
+    bacnet: Vec<u32>,
+    /// EtherNet/IP vendor ids (ODVA).
+    #[serde(default)]
+    cip: Vec<u32>,
+    /// Makes parts that others build in: never the maker of the device.
+    #[serde(default)]
+    pub(super) module: bool,
+    /// The category or type of nearly everything it makes.
+    pub(super) makes: Option<String>,
+    /// How certain that is, in percent.
+    #[serde(default)]
+    pub(super) weight: u8,
+}
+
+/// A registry in which makers have numbers.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) enum Registry {
+    /// SNMP enterprise numbers.
+    Pen,
+    /// BACnet vendor ids.
+    Bacnet,
+    /// EtherNet/IP vendor ids.
+    Cip,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Source {
+    schema: u32,
+    vendor: Vec<toml::Spanned<Vendor>>,
+}
+
+impl Vendors {
+    /// Reads a table of makers.
+    pub(super) fn parse(file: &str, text: &str) -> Result<Self, RuleError> {
+        let source: Source = toml::from_str(text).map_err(|e| syntax(file, text, &e))?;
+        let bad = |offset, reason| RuleError::Syntax { place: Place::new(file, text, offset), reason };
+        if source.schema != 1 {
+            return Err(bad(0, format!("schema {} is not known; write schema = 1", source.schema)));
+        }
+        let mut table = Self::default();
+        for entry in source.vendor {
+            let at = entry.span().start;
+            let vendor = entry.into_inner();
+            let id = table.vendors.len();
+            for alias in vendor.aka.iter().chain(Some(&vendor.name)) {
+                if table.by_alias.insert(alias.to_lowercase(), id).is_some_and(|known| known != id) {
+                    return Err(bad(at, format!("the name '{alias}' stands for two makers; remove one")));
+                }
+            }
+            let numbers = [
+                (Registry::Pen, &vendor.pen),
+                (Registry::Bacnet, &vendor.bacnet),
+                (Registry::Cip, &vendor.cip),
+            ];
+            for (registry, number) in
+                numbers.into_iter().flat_map(|(r, list)| list.iter().map(move |n| (r, *n)))
+            {
+                if table.by_number.insert((registry, number), id).is_some() {
+                    return Err(bad(
+                        at,
+                        format!("{registry:?} number {number} stands for two makers; remove one"),
+                    ));
+                }
+            }
+            table.vendors.push(vendor);
+        }
+        Ok(table)
+    }
+
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, Vendor> {
+        self.vendors.iter()
+    }
+
+    /// The entry whose name or alias is `raw`, or the longest one that `raw` begins with.
+    pub(super) fn find(&self, raw: &str) -> Option<&Vendor> {
+        let lower = raw.trim().to_lowercase();
+        let ends = lower.char_indices().filter(|(_, c)| !c.is_alphanumeric()).map(|(i, _)| i);
+        let mut ends: Vec<usize> = ends.chain(Some(lower.len())).collect();
+        while let Some(end) = ends.pop() {
+            if let Some(id) = lower.get(..end).and_then(|head| self.by_alias.get(head)) {
+                return self.vendors.get(*id);
+            }
+        }
+        None
+    }
+
+    /// The short name for `raw`; `raw` itself, trimmed, where it is not in the table.
+    pub(super) fn short<'a>(&'a self, raw: &'a str) -> Cow<'a, str> {
+        match self.find(raw) {
+            Some(vendor) => Cow::Borrowed(&vendor.name),
+            None => Cow::Borrowed(raw.trim()),
+        }
+    }
+
+    /// The maker with that number.
+    pub(super) fn by_number(&self, registry: Registry, number: u32) -> Option<&Vendor> {
+        self.by_number.get(&(registry, number)).and_then(|id| self.vendors.get(*id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_maker_is_found_by_its_longest_alias() {
+        let text = "schema = 1\n[[vendor]]\nname = 'HP'\naka = ['Hewlett Packard']\n[[vendor]]\nname = 'HPE'\naka = ['Hewlett Packard Enterprise']\n";
+        let table = Vendors::parse("vendors.toml", text).unwrap();
+        assert_eq!(table.short("Hewlett Packard"), "HP");
+        assert_eq!(table.short("HEWLETT PACKARD ENTERPRISE, Inc."), "HPE");
+        assert_eq!(table.short("HPX"), "HPX");
+        assert_eq!(table.short(" Ünknown Maker "), "Ünknown Maker");
+    }
+
+    #[test]
+    fn the_bundled_registry_knows_28_and_36_bit_prefixes_and_virtual_cards() {
+        assert_eq!(
+            BundledOui.maker("ac:cc:8e:00:00:01".parse().unwrap()).as_deref(),
+            Some("Axis Communications")
+        );
+        assert_eq!(
+            BundledOui.maker("52:54:00:00:00:01".parse().unwrap()).as_deref(),
+            Some("QEMU virtual NIC")
+        );
+        assert_eq!(BundledOui.maker("02:00:00:00:00:01".parse().unwrap()), None);
+        assert!(!BundledOui.updated().is_empty());
+    }
+}
