@@ -10,7 +10,11 @@
 )]
 #![expect(clippy::indexing_slicing, reason = "drawn below the length")]
 
+mod capture;
+
 use std::net::Ipv4Addr;
+
+pub(crate) use capture::Capture;
 
 const HOSTS: u32 = 480;
 const POOL: usize = 16_384;

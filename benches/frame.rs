@@ -1,0 +1,117 @@
+//! Nanoseconds a frame, stage by stage, on the generated mixes: reading a capture, dissecting headers alone, dissecting
+//! everything, and dissecting into the sensor's inventory. A second of traffic is 20,000 frames.
+
+#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up should stop")]
+
+mod mix;
+
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use netcensus::capture::file;
+use netcensus::census::{Field, MacAddr, Prefix, Signs, Timestamp};
+use netcensus::dissect::{Anomaly, Frame, LinkType, Malformed, Sink, Tags, dissect};
+use netcensus::sensor::table::Table;
+use netcensus::sensor::worker::Worker;
+
+use mix::{Capture, Mix};
+
+const FRAMES: usize = 20_000;
+
+fn main() {
+    let mut criterion = Criterion::default().configure_from_args();
+    for (name, mut mix) in [("office", Mix::office()), ("small", Mix::small())] {
+        let frames: Vec<Vec<u8>> = (0..FRAMES).map(|_| mix.draw().to_vec()).collect();
+        measure(&mut criterion, name, &frames);
+    }
+    criterion.final_summary();
+}
+
+fn measure(criterion: &mut Criterion, name: &str, frames: &[Vec<u8>]) {
+    let mut group = criterion.benchmark_group("frame");
+    group.throughput(Throughput::Elements(FRAMES as u64));
+    let capture: &'static [u8] = capture_of(frames).leak();
+    group.bench_function(BenchmarkId::new("read", name), |b| {
+        b.iter(|| {
+            file::read_from(Path::new("bench"), Box::new(capture), &mut |frame| {
+                black_box(frame);
+            })
+        });
+    });
+    let headers: Vec<&[u8]> = frames.iter().map(Vec::as_slice).filter(|f| !is_discovery(f)).collect();
+    group.throughput(Throughput::Elements(headers.len() as u64));
+    group.bench_function(BenchmarkId::new("headers", name), |b| {
+        b.iter(|| each(headers.iter().copied(), |frame| dissect(frame, &mut Nobody)));
+    });
+    group.throughput(Throughput::Elements(FRAMES as u64));
+    group.bench_function(BenchmarkId::new("dissect", name), |b| {
+        b.iter(|| each(frames.iter().map(Vec::as_slice), |frame| dissect(frame, &mut Nobody)));
+    });
+    let table = Table::new(100_000);
+    group.bench_function(BenchmarkId::new("inventory", name), |b| {
+        b.iter(|| {
+            let mut worker = Worker::new(&table);
+            each(frames.iter().map(Vec::as_slice), |frame| worker.frame(frame));
+            worker.finish()
+        });
+    });
+    group.finish();
+}
+
+fn each<'a>(frames: impl Iterator<Item = &'a [u8]>, mut take: impl FnMut(&Frame<'_>)) {
+    for (data, at) in frames.zip((0..).step_by(50_000)) {
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        take(&Frame { at: Timestamp(at), link: LinkType::Ethernet, data, length });
+    }
+}
+
+/// ARP, LLDP, DHCP and mDNS: what goes deeper than headers.
+fn is_discovery(frame: &[u8]) -> bool {
+    match frame.get(12..14) {
+        Some([0x08, 0x06] | [0x88, 0xcc]) => true,
+        Some([0x08, 0x00]) => {
+            frame.get(23) == Some(&17) && matches!(frame.get(36..38), Some([0, 67] | [0x14, 0xe9]))
+        }
+        _ => false,
+    }
+}
+
+fn capture_of(frames: &[Vec<u8>]) -> Vec<u8> {
+    let mut capture = Capture::new(Vec::new()).expect("memory takes all");
+    for frame in frames {
+        capture.frame(frame).expect("memory takes all");
+    }
+    capture.into_inner()
+}
+
+/// Takes all facts and keeps none.
+struct Nobody;
+
+impl Sink for Nobody {
+    fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, _: Tags) {
+        black_box((mac, ip, signs));
+    }
+    fn coupling_said(&mut self, _: MacAddr, _: IpAddr, field: Field, value: &str) {
+        black_box((field, value));
+    }
+    fn station_said(&mut self, _: MacAddr, field: Field, value: &str) {
+        black_box((field, value));
+    }
+    fn prefix(&mut self, prefix: Prefix) {
+        black_box(prefix);
+    }
+    fn router(&mut self, ip: IpAddr) {
+        black_box(ip);
+    }
+    fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) {
+        black_box((sender, target, answer));
+    }
+    fn malformed(&mut self, what: Malformed) {
+        black_box(what);
+    }
+    fn anomaly(&mut self, what: Anomaly) {
+        black_box(what);
+    }
+}
