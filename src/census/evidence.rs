@@ -135,7 +135,7 @@ fields! {
     WsdTypes = "wsd.types",
     /// WS-Discovery scopes, one a value.
     WsdScopes = "wsd.scopes",
-    /// A NetBIOS name that the host registers or defends, with its suffix as `NAME<00>`.
+    /// A NetBIOS name that the host registers or defends, with its suffix as `NAME<00>`; a group's as `NAME<00> group`.
     NbnsName = "nbns.name",
     /// The name that an LLMNR answer claims.
     LlmnrName = "llmnr.name",

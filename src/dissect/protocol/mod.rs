@@ -3,13 +3,31 @@
 //! Every dissector says what it understood up to the place where the payload breaks, and returns the break. None of
 //! them judges who the sender is: that, and whether its address may be believed, is the caller's.
 
+pub mod bacnet;
 pub mod cdp;
 pub mod dhcp4;
+pub mod dhcp6;
 mod dns;
+pub mod enip;
+mod entry;
+mod head;
+#[cfg(test)]
+mod hostile;
+pub mod http;
 pub mod lldp;
 pub mod llmnr;
 pub mod mdns;
+pub mod nbns;
+mod ntlm;
+pub mod rtsp;
+pub mod sip;
+pub mod snmp;
+pub mod ssdp;
+pub mod ssh;
 pub mod stp;
+pub mod wsd;
+
+pub use entry::{datagram, stream};
 
 #[cfg(test)]
 mod testing {
