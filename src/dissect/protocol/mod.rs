@@ -59,15 +59,3 @@ mod testing {
         }
     }
 }
-
-use crate::dissect::{Malformed, Words};
-
-/// Dissects the payload of a TCP segment by its first bytes.
-pub fn stream(_: &[u8], _: u16, _: u16, _: &mut Words<'_>) -> Result<(), Malformed> {
-    Ok(())
-}
-
-/// Dissects the payload of a UDP datagram by its ports.
-pub fn datagram(_: &[u8], _: u16, _: u16, _: &mut Words<'_>) -> Result<(), Malformed> {
-    Ok(())
-}
