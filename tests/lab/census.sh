@@ -1,8 +1,62 @@
-# The programs under test: the plan service and the sensor. Sourced by lab.sh, which gives W, BIN, within, wait_for, die.
+# The programs under test: the plan service and the sensor, in the sensor's namespace. Sourced by lab.sh, which gives W,
+# BIN, within, wait_for, says, say, die.
 
-start_plan() { :; }
-start_sensor() { :; }
-restart_plan() { :; }
-stop_sensor() { :; }
-ask_plan() { echo '{}' >$W/found.json; }
-replay_capture() { echo '{}' >$W/replayed.json; }
+SERVICE=http://127.0.0.1:8080
+
+plan() { within sensor env NETCENSUS_DATABASE="$W/plan.sqlite" "$BIN/netcensus-plan" "$@"; }
+
+serve() {
+    ip netns exec sensor env NETCENSUS_DATABASE="$W/plan.sqlite" "$BIN/netcensus-plan" serve >>$W/log/plan 2>&1 &
+    PLAN=$!
+    wait_for "the plan service" 20 within sensor curl -sf -m 2 $SERVICE/readyz
+}
+
+start_plan() {
+    serve
+    plan subscription create --name Lab >$W/log/subscription 2>&1 || die "no subscription: $(cat $W/log/subscription)"
+    plan plan onboard >$W/log/onboard 2>&1 || die "no plan: $(cat $W/log/onboard)"
+    TOKEN=$(plan sensor token --name lab 2>$W/log/token | tail -n 1)
+    say "plan service: a subscription on a trial, a token for the sensor"
+}
+
+start_sensor() {
+    cat >$W/sensor.toml <<-END
+		state_directory = "$W/sensor"
+		[capture]
+		interfaces = ["span0"]
+		[upload]
+		interval = "1s"
+		retry_at_most = "2s"
+	END
+    within sensor "$BIN/netcensus-sensor" enrol --config $W/sensor.toml "$TOKEN" >$W/log/enrol 2>&1 ||
+        die "the sensor could not enrol: $(cat $W/log/enrol)"
+    ip netns exec sensor "$BIN/netcensus-sensor" run --config $W/sensor.toml >$W/log/sensor 2>&1 &
+    SENSOR=$!
+    wait_for "the sensor" 10 within sensor curl -sf -m 2 http://127.0.0.1:9109/healthz
+    say "sensor: enrolled, listening on span0"
+}
+
+# What the sensor learned so far and learns meanwhile must reach the service all the same.
+restart_plan() {
+    kill -KILL $PLAN
+    wait $PLAN 2>/dev/null
+    sleep 3
+    serve
+    say "plan service: killed, started again after 3 s"
+}
+
+# SIGTERM: the sensor sends what it has and ends.
+stop_sensor() {
+    kill -TERM $SENSOR
+    wait $SENSOR || die "the sensor ended with $?"
+}
+
+ask_plan() {
+    plan devices --json >$W/found.json 2>$W/log/devices || die "no list of devices: $(cat $W/log/devices)"
+}
+
+# The same port's capture through the same sensor: live and replayed must agree with the truth alike.
+replay_capture() {
+    "$BIN/netcensus-sensor" replay --json $W/span.pcap >$W/replayed.json 2>$W/log/replay ||
+        die "the capture could not be replayed: $(cat $W/log/replay)"
+}
