@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use pcap_parser::traits::PcapNGPacketBlock as _;
 use pcap_parser::{Block, InterfaceDescriptionBlock, PcapBlockOwned, PcapError, create_reader};
@@ -71,8 +72,9 @@ pub enum CaptureError {
     },
     /// Its link type is not read.
     #[error(
-        "{}: the link type {link} is not read; capture on Ethernet (1), Linux cooked (113, 276) or raw IP (101)",
-        path.display()
+        "{}: the link type {} is not read; capture on Ethernet (1), Linux cooked (113, 276) or raw IP (101)",
+        path.display(),
+        link_name(*link)
     )]
     LinkType {
         /// The file.
@@ -110,6 +112,14 @@ pub fn read_from(
     read_stream(path, input, each)
 }
 
+/// A link type's number with libpcap's name for it, where it has one.
+pub fn link_name(number: i32) -> String {
+    match pcap::Linktype(number).get_name() {
+        Ok(name) => format!("{number} ({name})"),
+        Err(_) => number.to_string(),
+    }
+}
+
 /// Takes off a compression, recognised by its magic number.
 #[expect(clippy::disallowed_methods, reason = "the stream is read in pieces, never as a whole")]
 fn decompressed(input: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
@@ -128,7 +138,12 @@ fn read_stream(
     each: &mut dyn FnMut(&Frame<'_>),
 ) -> Result<Summary, CaptureError> {
     let no_capture = || CaptureError::NoCapture { path: path.to_owned() };
-    let mut reader = create_reader(BUFFER, Full { input, error: None }).map_err(|_| no_capture())?;
+    let failure = Arc::new(OnceLock::new());
+    let input = Full { input, failure: Arc::clone(&failure) };
+    let mut reader = match create_reader(BUFFER, input) {
+        Ok(reader) => reader,
+        Err(_) => return Err(broken(path, &failure).unwrap_or_else(no_capture)),
+    };
     let mut links = Links::default();
     let mut summary = Summary { end: End::Complete, skipped: 0, skipped_links: Vec::new() };
     let mut size = BUFFER;
@@ -158,7 +173,9 @@ fn read_stream(
                 let before = reader.data().len();
                 let failed = reader.refill().is_err();
                 if failed || (reader.data().len() == before && reader.reader_exhausted()) {
-                    summary.end = End::Truncated { offset };
+                    if before > 0 {
+                        summary.end = End::Truncated { offset };
+                    }
                     break;
                 }
                 if reader.data().len() == before {
@@ -170,7 +187,9 @@ fn read_stream(
                 }
             }
             Err(PcapError::UnexpectedEof) => {
-                summary.end = End::Truncated { offset };
+                if !reader.data().is_empty() {
+                    summary.end = End::Truncated { offset };
+                }
                 break;
             }
             Err(_) => {
@@ -179,10 +198,23 @@ fn read_stream(
             }
         }
     }
+    if failure.get().is_some() {
+        if frames == 0 {
+            return Err(broken(path, &failure).unwrap_or_else(no_capture));
+        }
+        summary.end = End::Truncated { offset: reader.consumed() as u64 };
+    }
     match summary.skipped_links.first().or(links.unread.as_ref()) {
         Some(link) if frames == 0 => Err(CaptureError::LinkType { path: path.to_owned(), link: *link }),
         _ => Ok(summary),
     }
+}
+
+/// The error that ended the stream, if one did.
+fn broken(path: &Path, failure: &OnceLock<io::Error>) -> Option<CaptureError> {
+    let error = failure.get()?;
+    let error = io::Error::new(error.kind(), error.to_string());
+    Some(CaptureError::Read { path: path.to_owned(), error })
 }
 
 /// The link types and clocks of a file's interfaces.
@@ -286,26 +318,208 @@ impl Clock {
     }
 }
 
-/// Fills every read to the brim, as the parser takes a short first read for a short file. Interrupted decompression
-/// counts as the end, so that what came before is kept.
+/// Fills every read to the brim, as the parser takes a short first read for a short file. A failure ends the stream
+/// and is kept, so that what came before counts.
 struct Full<R> {
     input: R,
-    error: Option<io::Error>,
+    failure: Arc<OnceLock<io::Error>>,
 }
 
 impl<R: Read> Read for Full<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
-        while self.error.is_none()
+        while self.failure.get().is_none()
             && let Some(space) = buffer.get_mut(filled..).filter(|s| !s.is_empty())
         {
             match self.input.read(space) {
                 Ok(0) => break,
                 Ok(n) => filled += n,
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) => self.error = Some(e),
+                Err(e) => {
+                    self.failure.get_or_init(|| e);
+                }
             }
         }
         Ok(filled)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    /// A frame of `n` bytes after a broadcast header.
+    fn body(n: usize) -> Vec<u8> {
+        [&[0xff; 6][..], &[2, 0, 0, 0, 0, 1, 0x88, 0xb5], &vec![0; n]].concat()
+    }
+
+    struct Order {
+        big: bool,
+    }
+
+    impl Order {
+        fn u16(&self, n: u16) -> [u8; 2] {
+            if self.big { n.to_be_bytes() } else { n.to_le_bytes() }
+        }
+
+        fn u32(&self, n: u32) -> [u8; 4] {
+            if self.big { n.to_be_bytes() } else { n.to_le_bytes() }
+        }
+
+        fn pcap(&self, magic: u32, link: u32, frames: &[(u32, u32, Vec<u8>)]) -> Vec<u8> {
+            let mut out = self.u32(magic).to_vec();
+            out.extend(self.u16(2));
+            out.extend(self.u16(4));
+            for n in [0, 0, 65_535, link] {
+                out.extend(self.u32(n));
+            }
+            for (secs, fraction, data) in frames {
+                let length = u32::try_from(data.len()).unwrap();
+                for n in [*secs, *fraction, length, length + 7] {
+                    out.extend(self.u32(n));
+                }
+                out.extend(data);
+            }
+            out
+        }
+
+        fn block(&self, kind: u32, body: &[u8]) -> Vec<u8> {
+            let padded = body.len().next_multiple_of(4);
+            let length = self.u32(u32::try_from(padded + 12).unwrap());
+            [&self.u32(kind)[..], &length, body, &vec![0; padded - body.len()], &length].concat()
+        }
+
+        fn section(&self) -> Vec<u8> {
+            self.block(
+                0x0a0d_0d0a,
+                &[&self.u32(0x1a2b_3c4d)[..], &self.u16(1), &self.u16(0), &[0xff; 8]].concat(),
+            )
+        }
+
+        /// An interface with a time resolution (option 9).
+        fn interface(&self, link: u16, resolution: u8) -> Vec<u8> {
+            let option = [&self.u16(9)[..], &self.u16(1), &[resolution, 0, 0, 0], &self.u16(0), &self.u16(0)];
+            self.block(1, &[&self.u16(link)[..], &self.u16(0), &self.u32(0), &option.concat()].concat())
+        }
+
+        fn packet(&self, interface: u32, ticks: u64, data: &[u8]) -> Vec<u8> {
+            let length = u32::try_from(data.len()).unwrap();
+            let high = u32::try_from(ticks >> 32).unwrap();
+            let low = u32::try_from(ticks & 0xffff_ffff).unwrap();
+            let head = [interface, high, low, length, length].map(|n| self.u32(n)).concat();
+            self.block(6, &[&head, data].concat())
+        }
+    }
+
+    fn frames(bytes: Vec<u8>) -> (Result<Summary, CaptureError>, Vec<(Timestamp, LinkType, usize, u32)>) {
+        let mut out = Vec::new();
+        let summary = read_from(Path::new("test"), Box::new(io::Cursor::new(bytes)), &mut |f| {
+            out.push((f.at, f.link, f.data.len(), f.length));
+        });
+        (summary, out)
+    }
+
+    #[test]
+    fn pcap_is_read_in_both_byte_orders_and_both_resolutions() {
+        for big in [false, true] {
+            for (magic, nanos) in [(0xa1b2_c3d4, 5_000), (0xa1b2_3c4d, 5)] {
+                let file = Order { big }.pcap(magic, 1, &[(100, 5, body(46)), (101, 0, body(50))]);
+                let (summary, found) = frames(file);
+                assert_eq!(summary.unwrap().end, End::Complete);
+                let expected = [
+                    (Timestamp::from_parts(100, nanos), LinkType::Ethernet, 60, 67),
+                    (Timestamp::from_secs(101), LinkType::Ethernet, 64, 71),
+                ];
+                assert_eq!(found, expected);
+            }
+        }
+    }
+
+    #[test]
+    fn pcapng_keeps_each_interface_its_own_link_type_and_clock() {
+        for big in [false, true] {
+            let o = Order { big };
+            let file = [
+                o.section(),
+                o.interface(1, 6),
+                o.interface(113, 9),
+                o.interface(127, 6),
+                o.interface(276, 0x80 | 1),
+                o.packet(0, 7_000_001, &body(46)),
+                o.packet(1, 7_000_000_002, &body(3)),
+                o.packet(2, 0, &body(3)),
+                o.packet(3, 15, &body(46)),
+                o.section(),
+                o.interface(1, 3),
+                o.packet(0, 9_500, &body(46)),
+                o.packet(5, 1, &body(46)),
+            ];
+            let (summary, found) = frames(file.concat());
+            let summary = summary.unwrap();
+            assert_eq!((summary.end, summary.skipped, summary.skipped_links), (End::Complete, 1, vec![127]));
+            let expected = [
+                (Timestamp(7_000_001_000), LinkType::Ethernet, 60, 60),
+                (Timestamp(7_000_000_002), LinkType::LinuxSll, 17, 17),
+                (Timestamp(7_500_000_000), LinkType::LinuxSll2, 60, 60),
+                (Timestamp(9_500_000_000), LinkType::Ethernet, 60, 60),
+            ];
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn gzip_and_zstd_are_taken_off() {
+        let plain = Order { big: false }.pcap(0xa1b2_c3d4, 1, &[(100, 5, body(46)), (101, 0, body(50))]);
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&plain).unwrap();
+        for packed in [gzip.finish().unwrap(), zstd::bulk::compress(&plain, 1).unwrap()] {
+            let (summary, found) = frames(packed.clone());
+            assert_eq!((summary.unwrap().end, found.len()), (End::Complete, 2));
+            // Cut off, it ends early where some of it came through, and is an error where nothing did.
+            let (summary, found) = frames(packed[..packed.len() - 9].to_vec());
+            match summary {
+                Ok(summary) => assert!(matches!(summary.end, End::Truncated { .. }) && !found.is_empty()),
+                Err(error) => assert!(matches!(error, CaptureError::Read { .. }), "{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_ends_within_a_frame_keeps_what_came_before() {
+        let file = Order { big: false }.pcap(0xa1b2_c3d4, 1, &[(100, 5, body(46)), (101, 0, body(50))]);
+        for cut in 25..file.len() {
+            let (summary, found) = frames(file[..cut].to_vec());
+            let whole = usize::from(cut >= 100);
+            let end = summary.unwrap().end;
+            assert_eq!(found.len(), whole, "cut at {cut}");
+            let offset = if whole == 1 { 100 } else { 24 };
+            assert!(
+                end == End::Truncated { offset } || cut == 100 && end == End::Complete,
+                "cut at {cut}: {end:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_record_that_claims_gigabytes_ends_the_file_without_taking_them() {
+        let mut file = Order { big: false }.pcap(0xa1b2_c3d4, 1, &[(100, 5, body(46))]);
+        file.extend([0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0x7f, 0, 0, 0, 0]);
+        file.extend([0; 4_000]);
+        let (summary, found) = frames(file);
+        assert_ne!(summary.unwrap().end, End::Complete);
+        assert_eq!(found.len(), 1);
+    }
+
+    #[test]
+    fn what_is_no_capture_or_of_an_unread_link_type_is_refused_with_its_name() {
+        for junk in [&b""[..], b"hello, this is a text file", &[0xa1; 3]] {
+            assert!(matches!(frames(junk.to_vec()).0, Err(CaptureError::NoCapture { .. })));
+        }
+        let radio = Order { big: false }.pcap(0xa1b2_c3d4, 127, &[(1, 1, body(46))]);
+        let error = frames(radio).0.unwrap_err().to_string();
+        assert!(error.contains("127 (IEEE802_11_RADIO)"), "{error}");
+        assert!(matches!(read(Path::new("/no/such/file"), &mut |_| {}), Err(CaptureError::Open { .. })));
     }
 }

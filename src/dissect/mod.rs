@@ -14,6 +14,9 @@ mod reader;
 mod sink;
 mod transport;
 
+#[cfg(test)]
+mod tests;
+
 use crate::census::{Field, clean};
 
 pub use frame::{Frame, LinkType};

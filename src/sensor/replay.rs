@@ -139,3 +139,78 @@ pub fn write_json(document: &Document, out: &mut dyn Write) -> Result<(), Replay
     writeln!(out)?;
     Ok(out.flush()?)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::census::Unclassified;
+    use crate::dissect::{Frame, LinkType};
+
+    /// The demo's office: real frames of many protocols.
+    const OFFICE: &[u8] = include_bytes!("../../assets/demo.pcap.zst");
+
+    fn office() -> Vec<(Timestamp, Vec<u8>)> {
+        let mut frames = Vec::new();
+        let mut each = |f: &Frame<'_>| frames.push((f.at, f.data.to_vec()));
+        file::read_from(Path::new("demo"), Box::new(OFFICE), &mut each).unwrap();
+        frames
+    }
+
+    /// The document of frames that `workers` tables took turns with, their zones merged from the last to the first.
+    fn document(frames: &[&(Timestamp, Vec<u8>)], workers: usize) -> String {
+        let tables: Vec<Table> = (0..workers).map(|_| Table::new(100_000)).collect();
+        let mut counters = Counters::default();
+        for (w, table) in tables.iter().enumerate() {
+            let mut worker = Worker::new(table);
+            for (at, data) in frames.iter().skip(w).step_by(workers) {
+                let length = u32::try_from(data.len()).unwrap();
+                worker.frame(&Frame { at: *at, link: LinkType::Ethernet, data, length });
+            }
+            counters.add(&worker.finish().0);
+        }
+        let mut inventory = Inventory::default();
+        for table in tables.into_iter().rev() {
+            inventory.merge_zone("default", &table.into_zone());
+        }
+        let mut numbers = FrameNumbers::default();
+        for (at, data) in frames {
+            numbers.record(*at, u32::try_from(data.len()).unwrap());
+        }
+        numbers.seal();
+        let replayed = Replayed { inventory, counters, frames: numbers, refused: 0 };
+        let mut document = replayed.document(&Policy::default(), &Unclassified, None);
+        document.capture = CaptureSummary::default();
+        serde_json::to_string(&document).unwrap()
+    }
+
+    #[test]
+    fn the_demo_office_holds_its_126_devices_and_one_router_before_the_internet() {
+        let frames = office();
+        let frames: Vec<_> = frames.iter().collect();
+        let document: Document = serde_json::from_str(&document(&frames, 1)).unwrap();
+        assert_eq!(document.devices.len(), 126);
+        assert_eq!(document.routed.len(), 1);
+        assert_eq!(document.census.excluded["X-UNCL"], 126);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+        #[test]
+        fn any_order_duplication_and_partition_of_a_capture_gives_the_same_bytes(
+            order in Just((0..office().len()).collect::<Vec<_>>()).prop_shuffle(),
+            repeated in prop::collection::vec(any::<prop::sample::Index>(), 0..200),
+            workers in 1..5usize,
+        ) {
+            let frames = office();
+            let straight = document(&frames.iter().collect::<Vec<_>>(), 1);
+            let mut other: Vec<_> = order.iter().map(|i| &frames[*i]).collect();
+            other.extend(repeated.iter().map(|i| i.get(&frames)));
+            prop_assert_eq!(document(&other, workers), straight);
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! What frames prove and what they do not, rule by rule; and that no bytes whatever break the dissector.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use etherparse::PacketBuilder;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::*;
+use crate::census::{MacAddr, Prefix, Sign, Signs, Timestamp, VALUE_BYTES};
+
+const A: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0a];
+const B: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0b];
+const ALL: [u8; 6] = [0xff; 6];
+const HOST: [u8; 4] = [10, 0, 0, 5];
+const PEER: [u8; 4] = [10, 0, 0, 9];
+
+/// Everything that a frame gave, as texts.
+#[derive(Debug, Default)]
+struct Record(Vec<String>);
+
+impl Sink for Record {
+    fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, tags: Tags) {
+        assert!(mac.is_station());
+        let tags: Vec<u16> = tags.iter().collect();
+        self.0.push(format!("{mac} {ip} {:?} {tags:?}", signs.iter().collect::<Vec<_>>()));
+    }
+
+    fn coupling_said(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str) {
+        assert!(value.len() <= VALUE_BYTES && !value.chars().any(char::is_control));
+        self.0.push(format!("{mac} {ip} {field}={value}"));
+    }
+
+    fn station_said(&mut self, mac: MacAddr, field: Field, value: &str) {
+        assert!(value.len() <= VALUE_BYTES && !value.chars().any(char::is_control));
+        self.0.push(format!("{mac} {field}={value}"));
+    }
+
+    fn prefix(&mut self, prefix: Prefix) {
+        self.0.push(format!("prefix {prefix}"));
+    }
+
+    fn router(&mut self, ip: IpAddr) {
+        self.0.push(format!("router {ip}"));
+    }
+
+    fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) {
+        self.0.push(format!("exchange {sender} {target} {answer}"));
+    }
+
+    fn malformed(&mut self, what: Malformed) {
+        self.0.push(format!("malformed {what}"));
+    }
+
+    fn anomaly(&mut self, what: Anomaly) {
+        self.0.push(format!("anomaly {}", what.name()));
+    }
+}
+
+fn dissected(link: LinkType, data: &[u8]) -> Vec<String> {
+    let mut record = Record::default();
+    let length = u32::try_from(data.len()).unwrap();
+    dissect(&Frame { at: Timestamp(0), link, data, length }, &mut record);
+    record.0
+}
+
+fn ethernet(data: &[u8]) -> Vec<String> {
+    dissected(LinkType::Ethernet, data)
+}
+
+fn frame(to: [u8; 6], from: [u8; 6], kind: u16, body: &[u8]) -> Vec<u8> {
+    [&to[..], &from, &kind.to_be_bytes(), body].concat()
+}
+
+fn arp(operation: u8, sender: [u8; 6], ip: [u8; 4], target: [u8; 4]) -> Vec<u8> {
+    [&[0, 1, 8, 0, 6, 4, 0, operation][..], &sender, &ip, &[0; 6], &target].concat()
+}
+
+fn udp(to: [u8; 6], target: [u8; 4], ttl: u8, ports: (u16, u16), body: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    PacketBuilder::ethernet2(A, to)
+        .ipv4(HOST, target, ttl)
+        .udp(ports.0, ports.1)
+        .write(&mut out, body)
+        .unwrap();
+    out
+}
+
+#[test]
+fn i3_an_arp_probe_forms_no_coupling_and_a_lying_one_only_an_anomaly() {
+    assert!(ethernet(&frame(ALL, A, 0x0806, &arp(1, A, [0; 4], HOST))).is_empty());
+    assert_eq!(ethernet(&frame(ALL, A, 0x0806, &arp(2, B, HOST, PEER))), ["anomaly sender_mismatch"]);
+}
+
+#[test]
+fn i4_arp_requests_answers_and_announcements_prove_their_sender() {
+    let asked = ethernet(&frame(ALL, A, 0x0806, &arp(1, A, HOST, PEER)));
+    assert_eq!(asked, ["00:1b:d4:00:00:0a 10.0.0.5 [ArpAsked] []", "exchange 10.0.0.5 10.0.0.9 false"]);
+    let answered = ethernet(&frame(B, A, 0x0806, &arp(2, A, HOST, PEER)));
+    assert_eq!(answered, ["00:1b:d4:00:00:0a 10.0.0.5 [ArpAnswered] []", "exchange 10.0.0.5 10.0.0.9 true"]);
+    let gratuitous = ethernet(&frame(ALL, A, 0x0806, &arp(2, A, HOST, HOST)));
+    assert!(gratuitous[0].contains("[ArpAsked]"), "{gratuitous:?}");
+}
+
+#[test]
+fn i3_group_and_null_sources_and_impossible_senders_form_no_coupling() {
+    for source in [ALL, [1, 0, 0x5e, 0, 0, 1], [0; 6]] {
+        assert_eq!(
+            ethernet(&frame(B, source, 0x0806, &arp(1, source, HOST, PEER))),
+            ["anomaly impossible_source"]
+        );
+    }
+    for ip in [[224, 0, 0, 1], [127, 0, 0, 1], [255; 4]] {
+        let found = ethernet(&frame(ALL, A, 0x0806, &arp(1, A, ip, PEER)));
+        assert!(!found.iter().any(|f| f.starts_with("00:1b")), "{found:?}");
+    }
+}
+
+#[test]
+fn i6_a_ttl_tells_something_only_in_unicast_that_is_not_link_scope() {
+    for (ttl, sign) in [(64, "Near"), (128, "Near"), (30, "Near"), (63, "Far"), (1, "Far")] {
+        let found = ethernet(&udp(B, PEER, ttl, (1, 2), b"x"));
+        assert_eq!(found, [format!("00:1b:d4:00:00:0a 10.0.0.5 [Sourced, {sign}] []")]);
+    }
+    for (to, target) in [(ALL, [255; 4]), ([1, 0, 0x5e, 1, 2, 3], [239, 1, 2, 3]), (B, [169, 254, 1, 1])] {
+        assert_eq!(ethernet(&udp(to, target, 7, (1, 2), b"x")), ["00:1b:d4:00:00:0a 10.0.0.5 [Sourced] []"]);
+    }
+}
+
+#[test]
+fn i4_discovery_to_a_group_is_an_announcement_and_to_a_host_is_not() {
+    let group = ethernet(&udp([1, 0, 0x5e, 0, 0, 0xfb], [224, 0, 0, 251], 255, (5353, 5353), &[0; 12]));
+    assert!(group[0].contains("Announced"), "{group:?}");
+    let host = ethernet(&udp(B, PEER, 255, (5353, 5353), &[0; 12]));
+    assert!(!host[0].contains("Announced"), "{host:?}");
+}
+
+#[test]
+fn tags_of_every_kind_come_off_and_priority_tags_have_no_id() {
+    let inner = arp(1, A, HOST, PEER);
+    for (tags, ids) in [
+        (vec![(0x8100u16, 10u16)], "[10]"),
+        (vec![(0x8100, 0)], "[]"),
+        (vec![(0x88a8, 200), (0x8100, 30)], "[200, 30]"),
+        (vec![(0x9100, 300), (0x8100, 5 << 13 | 10)], "[300, 10]"),
+    ] {
+        let mut body = Vec::new();
+        for (i, (_, control)) in tags.iter().enumerate() {
+            let next = tags.get(i + 1).map_or(0x0806, |t| t.0);
+            body.extend([control.to_be_bytes(), next.to_be_bytes()].concat());
+        }
+        body.extend(&inner);
+        let found = ethernet(&frame(ALL, A, tags[0].0, &body));
+        assert_eq!(found[0], format!("00:1b:d4:00:00:0a 10.0.0.5 [ArpAsked] {ids}"));
+    }
+    let short = frame(ALL, A, 0x8100, &[0, 10]);
+    assert_eq!(ethernet(&short), ["malformed vlan: short tag"]);
+}
+
+#[test]
+fn arp_and_ip_are_read_in_snap_frames_and_in_cooked_captures() {
+    let snap = [&[0xaa, 0xaa, 3, 0, 0, 0, 8, 6][..], &arp(1, A, HOST, PEER)].concat();
+    let length = u16::try_from(snap.len()).unwrap();
+    assert!(ethernet(&frame(ALL, A, length, &snap))[0].contains("[ArpAsked]"));
+    let cooked = [&[0, 1, 0, 1, 0, 6][..], &A, &[0, 0, 8, 6], &arp(1, A, HOST, PEER)].concat();
+    assert!(dissected(LinkType::LinuxSll, &cooked)[0].contains("[ArpAsked]"));
+    let head = [8, 6, 0, 0, 0, 0, 0, 7, 0, 1, 1, 6];
+    let cooked2 = [&head[..], &A, &[0, 0], &arp(1, A, HOST, PEER)].concat();
+    assert!(dissected(LinkType::LinuxSll2, &cooked2)[0].contains("[ArpAsked]"));
+    let tunnel = [&[0, 0, 3, 9, 0, 4][..], &[0; 8], &[8, 0], &[0x45; 40]].concat();
+    assert_eq!(dissected(LinkType::LinuxSll, &tunnel), ["anomaly no_link_layer"]);
+    assert_eq!(dissected(LinkType::RawIp, &[0x45; 40]), ["anomaly no_link_layer"]);
+}
+
+#[test]
+fn ip_headers_that_lie_are_malformed_but_a_snapped_packet_names_its_sender() {
+    let good = udp(B, PEER, 64, (1, 2), b"abc");
+    for (first, reason) in [(0x4f, "header length"), (0x41, "header length"), (0x65, "wrong version")] {
+        let mut bad = good.clone();
+        bad[14] = first;
+        assert_eq!(ethernet(&bad), [format!("malformed ipv4: {reason}")]);
+    }
+    let mut long = good.clone();
+    long[16..18].copy_from_slice(&9_999u16.to_be_bytes());
+    assert!(ethernet(&long)[0].contains("10.0.0.5"));
+    assert_eq!(ethernet(&good[..20]), ["malformed ipv4: short header"]);
+    assert_eq!(ethernet(&good[..9]), ["malformed ethernet: short header"]);
+}
+
+#[test]
+fn later_fragments_show_their_sender_and_nothing_else() {
+    let mut later = udp(B, PEER, 64, (68, 67), &[1; 40]);
+    later[20..22].copy_from_slice(&5u16.to_be_bytes());
+    let found = ethernet(&later);
+    assert_eq!(found, ["00:1b:d4:00:00:0a 10.0.0.5 [Sourced, Near] []", "anomaly later_fragment"]);
+}
+
+const FE80: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 5];
+const GROUP6: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+
+fn icmp6(source: [u8; 16], hop_limit: u8, message: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(message.len()).unwrap().to_be_bytes();
+    let header = [&[0x60, 0, 0, 0][..], &length, &[58, hop_limit], &source, &GROUP6].concat();
+    frame([0x33, 0x33, 0, 0, 0, 1], A, 0x86dd, &[header, message.to_vec()].concat())
+}
+
+fn solicitation(option: &[u8]) -> Vec<u8> {
+    [&[135, 0, 0, 0, 0, 0, 0, 0][..], &FE80, option].concat()
+}
+
+#[test]
+fn i4_neighbor_discovery_proves_only_with_hop_limit_255_and_its_own_link_address() {
+    let own = [&[1, 1][..], &A].concat();
+    let other = [&[1, 1][..], &B].concat();
+    let proven = ethernet(&icmp6(FE80, 255, &solicitation(&own)));
+    assert!(proven[0].contains("NeighborDiscovery"), "{proven:?}");
+    let routed = ethernet(&icmp6(FE80, 254, &solicitation(&own)));
+    assert!(!routed[0].contains("NeighborDiscovery"), "{routed:?}");
+    let lie = ethernet(&icmp6(FE80, 255, &solicitation(&other)));
+    assert_eq!(lie[0], "anomaly sender_mismatch");
+    assert!(!lie[1].contains("NeighborDiscovery"));
+    // RFC 4862: a solicitation from the unspecified address is duplicate address detection.
+    assert!(ethernet(&icmp6([0; 16], 255, &solicitation(&[]))).is_empty());
+    let zero = ethernet(&icmp6(FE80, 255, &solicitation(&[1, 0, 0, 0])));
+    assert_eq!(zero[1], "malformed nd: truncated message");
+}
+
+#[test]
+fn i5_i6_a_router_advertisement_teaches_on_link_prefixes_and_names_a_router() {
+    let advert = |lifetime: u16, flags: u8| {
+        let head = [&[134, 0, 0, 0, 64, 0][..], &lifetime.to_be_bytes(), &[0; 8], &[1, 1], &A].concat();
+        let prefix =
+            [&[3, 4, 64, flags][..], &[0, 0, 0, 9, 0, 0, 0, 9, 0, 0, 0, 0], &[0xfd, 7], &[0; 14]].concat();
+        icmp6(FE80, 255, &[head, prefix].concat())
+    };
+    let found = ethernet(&advert(1800, 0xc0));
+    assert_eq!(found[0], "prefix fd07::/64");
+    assert_eq!(found[1], "00:1b:d4:00:00:0a ra.sender=router");
+    let host = ethernet(&advert(0, 0x40));
+    assert!(!host.iter().any(|f| f.contains("prefix") || f.contains("ra.sender")), "{host:?}");
+}
+
+/// An ACK for 10.0.0.77/24 with the router 10.0.0.1.
+fn ack(to: [u8; 6], target: [u8; 4], relay: [u8; 4]) -> Vec<u8> {
+    let mut body = vec![2, 1, 6, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 10, 0, 0, 77, 0, 0, 0, 0];
+    body.extend(relay);
+    body.extend(B);
+    body.resize(236, 0);
+    body.extend([99, 130, 83, 99, 53, 1, 5, 1, 4, 255, 255, 255, 0, 3, 4, 10, 0, 0, 1, 255]);
+    udp(to, target, 64, (67, 68), &body)
+}
+
+#[test]
+fn i4_an_ack_proves_the_lease_on_the_clients_own_link_and_nowhere_else() {
+    let leased = "00:1b:d4:00:00:0b 10.0.0.77 [DhcpAck] []".to_owned();
+    for (to, target, relay) in
+        [(ALL, [255; 4], [0; 4]), (B, [10, 0, 0, 77], [0; 4]), (ALL, [255; 4], [10, 0, 0, 1])]
+    {
+        let found = ethernet(&ack(to, target, relay));
+        assert!(found.contains(&leased), "{found:?}");
+        assert!(
+            found.contains(&"prefix 10.0.0.0/24".to_owned()) && found.contains(&"router 10.0.0.1".to_owned())
+        );
+    }
+    // On its way to a relay, or routed to a client that renews, it passes other cards.
+    for relay in [[10, 0, 9, 1], [0; 4]] {
+        let found = ethernet(&ack([0, 0, 0, 0, 9, 9], [10, 0, 9, 1], relay));
+        assert!(!found.contains(&leased) && !found.iter().any(|f| f.starts_with("prefix")), "{found:?}");
+    }
+}
+
+#[test]
+fn i6_hellos_to_a_group_tell_a_router_and_carp_is_told_from_vrrp() {
+    let hello = |protocol: u8, to: [u8; 6], target: [u8; 4], body: &[u8]| {
+        let length = u16::try_from(20 + body.len()).unwrap().to_be_bytes();
+        let header = [&[0x45, 0][..], &length, &[0, 0, 0, 0, 1, protocol, 0, 0], &HOST, &target].concat();
+        ethernet(&frame(to, A, 0x0800, &[&header, body].concat()))
+    };
+    let group = [1, 0, 0x5e, 0, 0, 5];
+    assert!(
+        hello(89, group, [224, 0, 0, 5], &[2, 1]).contains(&"00:1b:d4:00:00:0a router.protocol=ospf".into())
+    );
+    assert_eq!(hello(89, B, PEER, &[2, 1]).len(), 1);
+    let vrrp = [&[0x21, 10, 100, 1, 0, 1, 0, 0][..], &[10, 0, 0, 254], &[0; 8]].concat();
+    assert!(hello(112, group, [224, 0, 0, 18], &vrrp)[1].ends_with("=vrrp"));
+    let carp = [&[0x21, 10, 0, 7][..], &[0; 32]].concat();
+    assert!(hello(112, group, [224, 0, 0, 18], &carp)[1].ends_with("=carp"));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_break_the_dissector(data in vec(any::<u8>(), 0..400), kind in 0..4usize) {
+        let link = [LinkType::Ethernet, LinkType::LinuxSll, LinkType::LinuxSll2, LinkType::RawIp][kind];
+        dissected(link, &data);
+    }
+
+    #[test]
+    fn no_damage_to_a_sound_frame_breaks_the_dissector(
+        seed in 0..5usize, cut in any::<prop::sample::Index>(),
+        bytes in vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
+    ) {
+        let mut data = match seed {
+            0 => ack(ALL, [255; 4], [0; 4]),
+            1 => icmp6(FE80, 255, &solicitation(&[&[1, 1][..], &A].concat())),
+            2 => frame(ALL, A, 0x8100, &[&[0, 10, 8, 6][..], &arp(1, A, HOST, PEER)].concat()),
+            3 => udp([1, 0, 0x5e, 0, 0, 0xfb], [224, 0, 0, 251], 255, (5353, 5353), &[0, 0, 0x84, 0, 0, 0, 0, 1]),
+            _ => frame([1, 0x80, 0xc2, 0, 0, 0x0e], A, 0x88cc, &[2, 7, 4, 0, 0, 0, 0, 0, 1, 4, 2, 5, 49, 6, 2, 0, 120, 0, 0]),
+        };
+        for (place, value) in bytes {
+            let place = place.index(data.len());
+            data[place] = value;
+        }
+        data.truncate(cut.index(data.len()) + 1);
+        ethernet(&data);
+    }
+}
