@@ -1,1 +1,25 @@
-//! The plan service and its commands.
+//! The plan service: who is a customer, which plan is in effect, which sensors report, and what their devices cost.
+//!
+//! ```text
+//! browser ─► console ─┐                       ┌─► timeline (pure: P1 to P7)
+//! program ─► api ─────┼─► service ─► store ───┤
+//! sensor  ─► api ─────┘      │   (SQLite)      └─► facts (merge in the upload's transaction)
+//!                            └─► inventory: merged facts in memory ─► census ─► views
+//! ```
+//!
+//! What counts is decided by [`crate::census`] alone; what a device is, by [`crate::classify`]. Time comes from an
+//! injected [`crate::clock::Clock`].
+
+pub mod api;
+//commands
+//config
+//console
+pub mod inventory;
+pub mod metrics;
+pub mod permission;
+pub mod secret;
+//server
+pub mod service;
+pub mod store;
+pub mod timeline;
+pub mod why;

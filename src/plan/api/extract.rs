@@ -1,0 +1,76 @@
+//! Extractors whose refusals are problems.
+
+use axum::extract::rejection::{FormRejection, JsonRejection};
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::problem::{Problem, ProblemType};
+
+/// A JSON body.
+#[derive(Clone, Copy, Debug)]
+pub struct Json<T>(pub T);
+
+/// A form body.
+#[derive(Clone, Copy, Debug)]
+pub struct Form<T>(pub T);
+
+/// Query parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct Query<T>(pub T);
+
+/// Path parameters.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let refused = |e: JsonRejection| unreadable(e.status(), &e.body_text());
+        let axum::Json(value) = axum::Json::from_request(request, state).await.map_err(refused)?;
+        Ok(Self(value))
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let refused = |e: FormRejection| unreadable(e.status(), &e.body_text());
+        let axum::Form(value) = axum::Form::from_request(request, state).await.map_err(refused)?;
+        Ok(Self(value))
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let axum::extract::Query(value) = axum::extract::Query::from_request_parts(parts, state)
+            .await
+            .map_err(|e| unreadable(e.status(), &e.body_text()))?;
+        Ok(Self(value))
+    }
+}
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let axum::extract::Path(value) = axum::extract::Path::from_request_parts(parts, state)
+            .await
+            .map_err(|e| unreadable(e.status(), &e.body_text()))?;
+        Ok(Self(value))
+    }
+}
+
+fn unreadable(status: StatusCode, text: &str) -> Problem {
+    let kind = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => ProblemType::TooLarge,
+        _ => ProblemType::InvalidRequest,
+    };
+    let text: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
+    Problem::new(kind, text)
+}

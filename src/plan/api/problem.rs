@@ -1,0 +1,229 @@
+//! Errors as `application/problem+json` (RFC 9457). Types are stable: a program may switch on them.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
+
+use crate::plan::permission::Action;
+use crate::plan::store::StoreError;
+use crate::plan::timeline::Refusal;
+use crate::wire::BadUpload;
+
+macro_rules! problems {
+    ($($variant:ident = $slug:literal, $status:literal, $title:literal, $help:literal;)*) => {
+        /// The types of problem.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum ProblemType { $(#[doc = $title] $variant,)* }
+
+        impl ProblemType {
+            /// All types.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The last part of the type's URI `/problems/<slug>`.
+            pub const fn slug(self) -> &'static str {
+                match self { $(Self::$variant => $slug,)* }
+            }
+
+            /// The status of the answer.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+
+            /// What it is, in a few words.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            /// What to do about it.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => $help,)* }
+            }
+        }
+    };
+}
+
+problems! {
+    InvalidRequest = "invalid-request", 400, "The request cannot be read",
+        "Compare the request with /openapi.json; the detail names the place.";
+    Unauthenticated = "unauthenticated", 401, "Nobody is signed in",
+        "Sign in, or send a token that 'netcensus-plan token create' made as 'Authorization: Bearer nct_…'.";
+    BadSensorKey = "bad-sensor-key", 401, "The sensor's key is not valid",
+        "The key is unknown or revoked. Make a new enrolment token and run 'netcensus-sensor enrol TOKEN'.";
+    NotPermitted = "not-permitted", 403, "Your role does not permit this",
+        "The answer names the roles that may. Ask an owner of the subscription.";
+    CrossSite = "cross-site", 403, "The request came from another site",
+        "A signed-in browser may change things only from this service's own pages. Programs use a token.";
+    NotFound = "not-found", 404, "There is no such thing",
+        "Check the id. What you may not see is not shown either.";
+    MethodNotAllowed = "method-not-allowed", 405, "This address does not take that method",
+        "See /openapi.json for the methods of each address.";
+    Taken = "name-taken", 409, "The name is taken", "Choose another name.";
+    TooLarge = "too-large", 413, "The body is too large",
+        "An upload has at most 4 MiB compressed and 64 MiB in all, other bodies 64 KiB. Send it in parts.";
+    Timeout = "timeout", 408, "The request took too long", "Send it again.";
+    InvalidName = "invalid-name", 422, "The name cannot be used", "The detail tells what a name may have.";
+    TermsNotAccepted = "terms-not-accepted", 422, "The terms are not accepted",
+        "A plan is onboarded only when the terms are accepted (P1).";
+    NumberForTrial = "number-for-trial", 422, "A trial takes no number of devices",
+        "A trial covers any number of devices (P1). Leave the number out.";
+    NumberMissing = "number-missing", 422, "The number of devices is missing",
+        "Monthly and annual plans need a number to commit to (P1). The census proposes one.";
+    NumberNotMultiple = "number-not-multiple", 422, "The number is no positive multiple of 100",
+        "Round it up (P2): the answer's member 'next' has the next multiple.";
+    NumberTooLarge = "number-too-large", 422, "The number is larger than can be committed",
+        "Commit 1000000000 devices at most.";
+    PlanActive = "plan-active", 409, "A plan is in effect already",
+        "A subscription has one plan (P1). Cancel it; it ends an hour later, and then a new one can start.";
+    NoPlan = "no-plan", 409, "No plan is in effect", "Onboard a plan first.";
+    PlanCancelled = "plan-cancelled", 409, "The plan is cancelled already",
+        "It ends one hour after it was cancelled (P5). Until then the cancellation can be withdrawn.";
+    PlanNotCancelled = "plan-not-cancelled", 409, "The plan is not cancelled", "There is nothing to withdraw.";
+    PlanNotInEffect = "plan-not-in-effect", 403, "Uploads are refused: no plan is in effect",
+        "What was collected stays readable (P7). Onboard a plan; the sensor keeps its spool and sends again.";
+    BadEnrolment = "bad-enrolment", 403, "The enrolment token is not valid",
+        "A token works once and for an hour. Make a new one with 'netcensus-plan sensor token'.";
+    BadUploadBody = "bad-upload", 400, "The upload cannot be read",
+        "An upload is zstd-compressed JSON of the schema netcensus.upload/1.";
+    UploadSchema = "upload-schema", 400, "The upload has another schema",
+        "Sensor and service differ too much in version. Update the older one.";
+    UploadConflict = "upload-conflict", 409, "The upload's name was used for other content",
+        "A name (sensor, epoch, sequence) stands for one content. A sensor with a new spool starts a new epoch.";
+    InvalidPassword = "invalid-password", 422, "The password cannot be used",
+        "A password has 12 characters or more.";
+    Internal = "internal", 500, "The service failed",
+        "The service's log tells why. Nothing that was acknowledged is lost.";
+}
+
+/// A problem that happened.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// Its type.
+    pub kind: ProblemType,
+    /// What happened, and the next step.
+    pub detail: String,
+    extra: Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem of that type.
+    pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), extra: Map::new() }
+    }
+
+    /// Adds a member for programs.
+    #[must_use]
+    pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.extra.insert(member.to_owned(), value.into());
+        self
+    }
+
+    /// There is no such `what`.
+    pub fn not_found(what: &str, id: &str) -> Self {
+        let id: String = id.chars().take(60).collect();
+        Self::new(ProblemType::NotFound, format!("there is no {what} '{id}', or you may not see it"))
+    }
+
+    /// The roles at hand do not allow `action`.
+    pub fn not_permitted(action: Action) -> Self {
+        let roles: Vec<&str> = action.roles().iter().map(|r| r.title()).collect();
+        Self::new(ProblemType::NotPermitted, format!("to {} takes: {}", action.title(), roles.join(", ")))
+            .with("roles", action.roles().iter().map(|r| r.key()).collect::<Vec<_>>())
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let mut body = Map::new();
+        body.insert("type".to_owned(), format!("/problems/{}", self.kind.slug()).into());
+        body.insert("title".to_owned(), self.kind.title().into());
+        body.insert("status".to_owned(), self.kind.status().into());
+        body.insert("detail".to_owned(), self.detail.into());
+        body.extend(self.extra);
+        let kind = HeaderValue::from_static("application/problem+json");
+        let mut response =
+            (status, [(header::CONTENT_TYPE, kind)], Value::Object(body).to_string()).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let detail = error.to_string();
+        let kind = match &error {
+            StoreError::Refused(refusal) => return Self::from(refusal),
+            StoreError::NotFound { .. } => ProblemType::NotFound,
+            StoreError::Taken { .. } => ProblemType::Taken,
+            StoreError::BadName(_) => ProblemType::InvalidName,
+            StoreError::BadEnrolment => ProblemType::BadEnrolment,
+            StoreError::NoPlan => ProblemType::PlanNotInEffect,
+            StoreError::UploadConflict { .. } => ProblemType::UploadConflict,
+            StoreError::BadSequence(_) => ProblemType::BadUploadBody,
+            StoreError::BadPassword(_) => ProblemType::InvalidPassword,
+            StoreError::Database(_)
+            | StoreError::Migration(_)
+            | StoreError::Corrupt { .. }
+            | StoreError::NoRandomness(_) => {
+                // The cause is for the log: it may name what a caller must not see.
+                tracing::error!(%error, "the store failed");
+                return Self::new(ProblemType::Internal, "the service failed; its log tells why");
+            }
+        };
+        Self::new(kind, detail)
+    }
+}
+
+impl From<&Refusal> for Problem {
+    fn from(refusal: &Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::TermsNotAccepted => ProblemType::TermsNotAccepted,
+            Refusal::NumberForTrial => ProblemType::NumberForTrial,
+            Refusal::NumberMissing(_) => ProblemType::NumberMissing,
+            Refusal::NotMultiple { .. } => ProblemType::NumberNotMultiple,
+            Refusal::TooMany(_) => ProblemType::NumberTooLarge,
+            Refusal::AlreadyActive { .. } => ProblemType::PlanActive,
+            Refusal::NoPlan => ProblemType::NoPlan,
+            Refusal::AlreadyCancelled(_) => ProblemType::PlanCancelled,
+            Refusal::NotCancelled => ProblemType::PlanNotCancelled,
+        };
+        let problem = Self::new(kind, refusal.to_string());
+        match refusal {
+            Refusal::NotMultiple { next, .. } => problem.with("next", *next),
+            Refusal::AlreadyCancelled(to) => problem.with("to", to.to_string()),
+            Refusal::AlreadyActive { to: Some(to), .. } => problem.with("to", to.to_string()),
+            _ => problem,
+        }
+    }
+}
+
+impl From<BadUpload> for Problem {
+    fn from(error: BadUpload) -> Self {
+        let kind = match error {
+            BadUpload::Compression(_) | BadUpload::Format(_) => ProblemType::BadUploadBody,
+            BadUpload::Schema(_) => ProblemType::UploadSchema,
+            BadUpload::TooLarge => ProblemType::TooLarge,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_has_its_own_slug_and_an_error_status() {
+        for (i, kind) in ProblemType::ALL.iter().enumerate() {
+            assert!((400..600).contains(&kind.status()), "{}", kind.slug());
+            assert!(ProblemType::ALL.iter().skip(i + 1).all(|o| o.slug() != kind.slug()));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What the service tells Prometheus. Labels name subscriptions and verdicts, never a MAC or an address.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
+use prometheus_client::registry::Registry;
+
+use super::inventory::View;
+use crate::census::Verdict;
+
+/// Labels of the upload counter.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct UploadLabels {
+    result: &'static str,
+}
+
+/// Labels of the device gauge.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct DeviceLabels {
+    subscription: String,
+    verdict: &'static str,
+}
+
+/// The service's metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    uploads: Family<UploadLabels, Counter<u64, AtomicU64>>,
+    rows: Counter<u64, AtomicU64>,
+    devices: Family<DeviceLabels, Gauge>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix("netcensus_plan");
+        let (uploads, rows, devices) = (Family::default(), Counter::default(), Family::default());
+        registry.register("uploads", "Uploads by result", uploads.clone());
+        registry.register("upload_rows", "Couplings and stations in stored uploads", rows.clone());
+        registry.register(
+            "devices",
+            "Devices by verdict when the census was last asked for; X-VIRT, X-PUB and X-ROUTED in couplings",
+            devices.clone(),
+        );
+        registry.register(
+            "build",
+            "The running version",
+            Info::new([("version", env!("CARGO_PKG_VERSION"))]),
+        );
+        Self { registry, uploads, rows, devices }
+    }
+}
+
+impl Metrics {
+    /// Counts an upload by its result, a word from a fixed set.
+    pub fn upload(&self, result: &'static str, rows: usize) {
+        self.uploads.get_or_create(&UploadLabels { result }).inc();
+        self.rows.inc_by(rows as u64);
+    }
+
+    /// Shows the numbers of a view.
+    pub fn census(&self, subscription: &str, view: &View) {
+        let census = &view.document.census;
+        for verdict in Verdict::ALL {
+            let number = match verdict {
+                Verdict::CountedNetwork => census.network,
+                Verdict::CountedIot => census.iot,
+                other => census.excluded.get(other.id()).copied().unwrap_or(0),
+            };
+            let labels = DeviceLabels { subscription: subscription.to_owned(), verdict: verdict.id() };
+            self.devices.get_or_create(&labels).set(i64::try_from(number).unwrap_or(i64::MAX));
+        }
+    }
+
+    /// All metrics in the text format of OpenMetrics.
+    ///
+    /// # Errors
+    /// Where formatting fails, which it does not for a string.
+    pub fn text(&self) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        encode(&mut out, &self.registry)?;
+        Ok(out)
+    }
+}

@@ -1,0 +1,129 @@
+//! The service: what every handler shares.
+
+use std::sync::Arc;
+
+use tokio::sync::{Semaphore, watch};
+
+use super::inventory::{CountAt, Inventories, SharedClassifier, View};
+use super::metrics::Metrics;
+use super::store::{Ingested, Receipt, Store, StoreError};
+use crate::census::{Policy, Timestamp};
+use crate::clock::Clock;
+use crate::wire::Upload;
+
+/// Uploads that are decoded at once: each may take [`crate::wire::DECOMPRESSED_BYTES`] and its facts.
+const DECODERS: usize = 2;
+/// Passwords that are hashed at once: each takes 19 MiB.
+const HASHERS: usize = 2;
+
+/// How a service is made.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The URL under which browsers and sensors reach it, without a slash at the end.
+    pub public_url: String,
+    /// The default instant of the count.
+    pub count_at: CountAt,
+    /// The policy of the count.
+    pub policy: Policy,
+}
+
+/// The running service. Cheap to clone.
+#[derive(Clone)]
+pub struct Service(Arc<Inner>);
+
+/// What [`Service`] points to.
+pub struct Inner {
+    /// The store.
+    pub store: Store,
+    /// The inventories.
+    pub inventories: Inventories,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The metrics.
+    pub metrics: Metrics,
+    /// How it was made.
+    pub settings: Settings,
+    /// Bounds decoding.
+    pub decoders: Semaphore,
+    /// Bounds hashing of passwords.
+    pub hashers: Semaphore,
+    /// Becomes true when the service stops: endless answers end then.
+    pub stopping: watch::Sender<bool>,
+}
+
+impl std::ops::Deref for Service {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl Service {
+    /// A service over `store`.
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        classifier: SharedClassifier,
+        settings: Settings,
+    ) -> Self {
+        let inventories =
+            Inventories::new(store.clone(), settings.policy.clone(), classifier, settings.count_at);
+        Self(Arc::new(Inner {
+            store,
+            inventories,
+            clock,
+            metrics: Metrics::default(),
+            settings,
+            decoders: Semaphore::new(DECODERS),
+            hashers: Semaphore::new(HASHERS),
+            stopping: watch::Sender::new(false),
+        }))
+    }
+
+    /// The present.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The view of a subscription; see [`Inventories::view`].
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn view(&self, subscription: &str, as_of: Option<Timestamp>) -> Result<Arc<View>, StoreError> {
+        let view = self.inventories.view(subscription, as_of, self.now()).await?;
+        if as_of.is_none() {
+            self.metrics.census(subscription, &view);
+        }
+        Ok(view)
+    }
+
+    /// Stores an upload and shows it. Runs to its end even where the sender goes away meanwhile: what is committed
+    /// must also be shown.
+    ///
+    /// # Errors
+    /// Those of [`Store::ingest`].
+    pub async fn ingest(
+        &self,
+        subscription: String,
+        sensor: String,
+        upload: Upload,
+    ) -> Result<Ingested, StoreError> {
+        let service = self.clone();
+        let work = tokio::spawn(async move {
+            let done = service.store.ingest(&subscription, &sensor, &upload, service.now()).await?;
+            if done.receipt == Receipt::Stored {
+                service.inventories.join(&subscription, &upload.zone, &upload.delta).await?;
+            }
+            Ok(done)
+        });
+        work.await.unwrap_or_else(|e| {
+            Err(StoreError::Corrupt { table: "upload", why: format!("storing it failed: {e}") })
+        })
+    }
+}
+
+/// The classifier of the service.
+pub fn classifier() -> SharedClassifier {
+    Arc::new(crate::census::Unclassified)
+}

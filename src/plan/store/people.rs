@@ -1,0 +1,340 @@
+//! People, their roles, and the secrets that they present: sessions, API tokens, one-time links.
+
+use serde::Serialize;
+use sqlx::Row as _;
+
+use super::{Store, StoreError, checked_name, is_unique_violation};
+use crate::census::Timestamp;
+use crate::plan::permission::Role;
+use crate::plan::secret;
+
+/// The longest name of a person in characters.
+const NAME: usize = 100;
+const MINUTE: i64 = 60_000_000_000;
+
+/// What a secret of a person is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CredentialKind {
+    /// The cookie of a signed-in browser: 12 hours.
+    Session,
+    /// A bearer token for programs: 90 days.
+    Token,
+    /// The one-time link that makes the first administrator: 24 hours.
+    Setup,
+    /// A one-time link that signs a person in: 10 minutes.
+    Login,
+}
+
+impl CredentialKind {
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Token => "token",
+            Self::Setup => "setup",
+            Self::Login => "login",
+        }
+    }
+
+    const fn prefix(self) -> &'static str {
+        match self {
+            Self::Session => "nce_",
+            Self::Token => "nct_",
+            Self::Setup | Self::Login => "",
+        }
+    }
+
+    /// How long it is good, in nanoseconds.
+    pub const fn life(self) -> i64 {
+        match self {
+            Self::Session => 12 * 60 * MINUTE,
+            Self::Token => 90 * 24 * 60 * MINUTE,
+            Self::Setup => 24 * 60 * MINUTE,
+            Self::Login => 10 * MINUTE,
+        }
+    }
+}
+
+/// A person.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Person {
+    /// The name with which they sign in.
+    pub name: String,
+    /// Whether they administer the tenant.
+    pub global_admin: bool,
+}
+
+/// A new secret: shown once.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// The secret.
+    pub secret: String,
+    /// When it ends.
+    pub expires_at: Timestamp,
+}
+
+impl Store {
+    /// Creates a person with a password. Hashing is slow: see [`secret::hash_password`].
+    ///
+    /// # Errors
+    /// [`StoreError::BadName`], [`StoreError::BadPassword`], [`StoreError::Taken`] or the database's.
+    pub async fn create_person(
+        &self,
+        name: &str,
+        password: &str,
+        global_admin: bool,
+        now: Timestamp,
+    ) -> Result<Person, StoreError> {
+        let name = checked_name(name, NAME)?.to_owned();
+        let hash = hash_off_thread(password).await?;
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "INSERT INTO person (name, password_hash, global_admin, created_at) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(&name)
+        .bind(hash)
+        .bind(i64::from(global_admin))
+        .bind(now.0)
+        .execute(&mut *tx)
+        .await
+        .map_err(|e| match is_unique_violation(&e) {
+            true => StoreError::Taken { what: "person", name: name.clone() },
+            false => e.into(),
+        })?;
+        tx.commit().await?;
+        Ok(Person { name, global_admin })
+    }
+
+    /// Turns a one-time setup link into the first administrator, who owns every subscription there is.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] for a link that is not good, else those of [`Store::create_person`].
+    pub async fn set_up(
+        &self,
+        link: &str,
+        name: &str,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<Person, StoreError> {
+        if !self.is_good(CredentialKind::Setup, link, now).await? {
+            return Err(no_such_link());
+        }
+        let name = checked_name(name, NAME)?.to_owned();
+        let hash = hash_off_thread(password).await?;
+        let mut tx = self.write().await?;
+        let used =
+            sqlx::query("DELETE FROM credential WHERE hash = $1 AND kind = 'setup' AND expires_at > $2")
+                .bind(secret::hash(link).as_slice())
+                .bind(now.0)
+                .execute(&mut *tx)
+                .await?;
+        if used.rows_affected() != 1 {
+            return Err(no_such_link());
+        }
+        sqlx::query("DELETE FROM credential WHERE kind = 'setup'").execute(&mut *tx).await?;
+        sqlx::query(
+            "INSERT INTO person (name, password_hash, global_admin, created_at) VALUES ($1, $2, 1, $3)",
+        )
+        .bind(&name)
+        .bind(hash)
+        .bind(now.0)
+        .execute(&mut *tx)
+        .await
+        .map_err(|e| match is_unique_violation(&e) {
+            true => StoreError::Taken { what: "person", name: name.clone() },
+            false => e.into(),
+        })?;
+        sqlx::query("INSERT INTO role_binding (subscription, person, role) SELECT id, $1, 'O' FROM subscription WHERE true")
+            .bind(&name)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(Person { name, global_admin: true })
+    }
+
+    /// Whether nobody has been created yet.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn is_unclaimed(&self) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT 1 FROM person LIMIT 1").fetch_optional(&self.reader).await?;
+        Ok(row.is_none())
+    }
+
+    /// All people, by name.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn people(&self) -> Result<Vec<Person>, StoreError> {
+        let rows = sqlx::query("SELECT name, global_admin FROM person ORDER BY name")
+            .fetch_all(&self.reader)
+            .await?;
+        rows.iter().map(read).collect()
+    }
+
+    /// The person with that name and password; `None` where either is wrong, after the same time.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn sign_in(&self, name: &str, password: &str) -> Result<Option<Person>, StoreError> {
+        let row = sqlx::query("SELECT name, global_admin, password_hash FROM person WHERE name = $1")
+            .bind(name)
+            .fetch_optional(&self.reader)
+            .await?;
+        // A hash of nothing anybody knows, so that unknown names take as long as wrong passwords.
+        const NOBODY: &str =
+            "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlz$Cw0O5nGkTVcTjGTfBFVzRGCbbVL4L1+wNiYhTyuXvK0";
+        let stored = match &row {
+            Some(row) => row.try_get("password_hash")?,
+            None => NOBODY.to_owned(),
+        };
+        let password = password.to_owned();
+        let good = tokio::task::spawn_blocking(move || secret::verify_password(&password, &stored)).await;
+        match row {
+            Some(row) if good.unwrap_or(false) => read(&row).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// Binds a person's role on a subscription, replacing what was bound.
+    ///
+    /// # Errors
+    /// The database's; a person or subscription that does not exist is one.
+    pub async fn bind_role(&self, subscription: &str, person: &str, role: Role) -> Result<(), StoreError> {
+        let mut tx = self.write().await?;
+        sqlx::query(
+            "INSERT INTO role_binding (subscription, person, role) VALUES ($1, $2, $3)
+             ON CONFLICT (subscription, person) DO UPDATE SET role = excluded.role",
+        )
+        .bind(subscription)
+        .bind(person)
+        .bind(role.key())
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The roles that a person has on a subscription, the tenant's included.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn roles(&self, person: &Person, subscription: &str) -> Result<Vec<Role>, StoreError> {
+        let row = sqlx::query("SELECT role FROM role_binding WHERE subscription = $1 AND person = $2")
+            .bind(subscription)
+            .bind(&person.name)
+            .fetch_optional(&self.reader)
+            .await?;
+        let mut roles: Vec<Role> = person.global_admin.then_some(Role::GlobalAdmin).into_iter().collect();
+        if let Some(row) = row {
+            let corrupt = |e| StoreError::Corrupt { table: "role_binding", why: format!("{e}") };
+            roles.push(row.try_get::<&str, _>("role")?.parse().map_err(corrupt)?);
+        }
+        Ok(roles)
+    }
+
+    /// Makes a secret for a person, or a setup link for nobody yet.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn issue(
+        &self,
+        kind: CredentialKind,
+        person: Option<&str>,
+        now: Timestamp,
+    ) -> Result<Session, StoreError> {
+        let secret = secret::generate(kind.prefix())?;
+        let expires_at = now.plus(kind.life());
+        let mut tx = self.write().await?;
+        sqlx::query("DELETE FROM credential WHERE expires_at <= $1").bind(now.0).execute(&mut *tx).await?;
+        sqlx::query(
+            "INSERT INTO credential (hash, kind, person, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(secret::hash(&secret).as_slice())
+        .bind(kind.key())
+        .bind(person)
+        .bind(now.0)
+        .bind(expires_at.0)
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(Session { secret, expires_at })
+    }
+
+    /// Whether a secret of that kind is good at `now`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn is_good(
+        &self,
+        kind: CredentialKind,
+        secret: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let row = sqlx::query("SELECT 1 FROM credential WHERE hash = $1 AND kind = $2 AND expires_at > $3")
+            .bind(secret::hash(secret).as_slice())
+            .bind(kind.key())
+            .bind(now.0)
+            .fetch_optional(&self.reader)
+            .await?;
+        Ok(row.is_some())
+    }
+
+    /// The person who holds a session or token, if it is good at `now`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn holder(
+        &self,
+        kind: CredentialKind,
+        secret: &str,
+        now: Timestamp,
+    ) -> Result<Option<Person>, StoreError> {
+        let row = sqlx::query(
+            "SELECT p.name, p.global_admin FROM credential c JOIN person p ON p.name = c.person
+             WHERE c.hash = $1 AND c.kind = $2 AND c.expires_at > $3",
+        )
+        .bind(secret::hash(secret).as_slice())
+        .bind(kind.key())
+        .bind(now.0)
+        .fetch_optional(&self.reader)
+        .await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    /// The person of a one-time sign-in link, which is used up by this.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn redeem_login(&self, link: &str, now: Timestamp) -> Result<Option<Person>, StoreError> {
+        let person = self.holder(CredentialKind::Login, link, now).await?;
+        Ok(if self.forget(link).await? { person } else { None })
+    }
+
+    /// Ends a secret; returns whether there was one.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn forget(&self, secret: &str) -> Result<bool, StoreError> {
+        let mut tx = self.write().await?;
+        let done = sqlx::query("DELETE FROM credential WHERE hash = $1")
+            .bind(secret::hash(secret).as_slice())
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(done.rows_affected() == 1)
+    }
+}
+
+async fn hash_off_thread(password: &str) -> Result<String, StoreError> {
+    let password = password.to_owned();
+    let hashed = tokio::task::spawn_blocking(move || secret::hash_password(&password)).await;
+    Ok(hashed.map_err(|_| secret::BadPassword::Hashing)??)
+}
+
+fn no_such_link() -> StoreError {
+    StoreError::NotFound { what: "setup link", id: "…".into() }
+}
+
+fn read(row: &sqlx::sqlite::SqliteRow) -> Result<Person, StoreError> {
+    Ok(Person { name: row.try_get("name")?, global_admin: row.try_get::<i64, _>("global_admin")? == 1 })
+}
