@@ -11,14 +11,14 @@
 //! injected [`crate::clock::Clock`].
 
 pub mod api;
-//commands
-//config
-//console
+
+pub mod config;
+pub mod console;
 pub mod inventory;
 pub mod metrics;
 pub mod permission;
 pub mod secret;
-//server
+pub mod server;
 pub mod service;
 pub mod store;
 pub mod timeline;

@@ -1,0 +1,132 @@
+//! The service's configuration file. Every key has a default; `config/netcensus-plan.toml` explains each.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+
+use super::inventory::CountAt;
+use crate::census::{Policy, Prefix};
+use crate::config::{ConfigError, complain, parse};
+
+/// The whole file.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where the service listens.
+    pub listen: SocketAddr,
+    /// The SQLite database.
+    pub database: PathBuf,
+    /// The URL under which browsers and sensors reach the service; empty for `http://<listen>`.
+    pub public_url: String,
+    /// What the count depends on.
+    pub census: CensusConfig,
+    /// The log on standard error.
+    pub log: LogConfig,
+}
+
+/// `[census]`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct CensusConfig {
+    /// The default instant of the count.
+    pub as_of: CountAt,
+    /// Prefixes that are on-link whatever was learned (I5).
+    pub on_link: Vec<Prefix>,
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct LogConfig {
+    /// A filter such as `info` or `netcensus=debug,warn`.
+    pub filter: String,
+    /// How lines look.
+    pub format: LogFormat,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
+            database: PathBuf::from("netcensus-plan.sqlite"),
+            public_url: String::new(),
+            census: CensusConfig::default(),
+            log: LogConfig::default(),
+        }
+    }
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self { filter: "info".to_owned(), format: LogFormat::Text }
+    }
+}
+
+impl Config {
+    /// Reads the file, or gives the defaults where none is named.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the place.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|reason| ConfigError::Unreadable { path: path.to_owned(), reason })?;
+        let mut config: Self = parse(&text, path)?;
+        config.public_url = config.public_url.trim_end_matches('/').to_owned();
+        let scheme = config.public_url.is_empty()
+            || config.public_url.starts_with("http://")
+            || config.public_url.starts_with("https://");
+        if !scheme {
+            return Err(complain(&text, path, "public_url", "write it as https://plan.example"));
+        }
+        Ok(config)
+    }
+
+    /// The policy of the count.
+    pub fn policy(&self) -> Policy {
+        Policy { on_link: self.census.on_link.iter().copied().collect(), ..Policy::default() }
+    }
+
+    /// The URL under which the service is reached when it listens on `address`.
+    pub fn url(&self, address: SocketAddr) -> String {
+        if self.public_url.is_empty() { format!("http://{address}") } else { self.public_url.clone() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_file_says_what_the_defaults_are() {
+        let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/config/netcensus-plan.toml"));
+        assert_eq!(Config::load(Some(shipped)).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_with_its_place_and_a_suggestion() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plan.toml");
+        std::fs::write(&path, "listen = \"127.0.0.1:1\"\ndatabse = \"x\"\n").unwrap();
+        let message = Config::load(Some(&path)).unwrap_err().to_string();
+        assert!(
+            message.ends_with("plan.toml:2:1: unknown key 'databse'; did you mean 'database'?"),
+            "{message}"
+        );
+        std::fs::write(&path, "public_url = \"plan.example\"\n").unwrap();
+        let message = Config::load(Some(&path)).unwrap_err().to_string();
+        assert!(message.contains("plan.toml:1:1: public_url"), "{message}");
+    }
+}

@@ -1,0 +1,238 @@
+//! A service that runs, and what a test says to it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use netcensus::census::{
+    Classification, Classifier, Coupling, CouplingKey, Field, Policy, Sign, Signs, Subject, Timestamp, Zone,
+};
+use netcensus::clock::Clock;
+use netcensus::plan::inventory::CountAt;
+use netcensus::plan::permission::Role;
+use netcensus::plan::service::{Service, Settings};
+use netcensus::plan::store::{CredentialKind, Store};
+use netcensus::plan::{secret, server};
+use netcensus::wire::{EnrolResponse, EnrolmentToken, Health, UPLOAD_SCHEMA, Upload};
+use reqwest::{Client, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+/// The instant at which every test starts.
+pub const START: &str = "2026-11-22T09:00:00Z";
+
+/// A clock that a test moves.
+#[derive(Debug)]
+pub struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// Takes the mDNS host name for the category, so that tests of the count need no rules.
+pub struct ByName;
+
+impl Classifier for ByName {
+    fn classify(&self, subject: &Subject<'_>) -> Classification {
+        let name =
+            subject.evidence.iter().find(|e| e.field == Field::MdnsHostname).map(|e| e.value.to_string());
+        let key = name.as_deref().and_then(|n| n.split('-').next()).unwrap_or_default();
+        let category = netcensus::census::Category::from_key(key).unwrap_or_default();
+        Classification {
+            category,
+            kind: category.key().to_owned(),
+            name,
+            confidence: 90,
+            ..Classification::default()
+        }
+    }
+}
+
+/// A running service.
+pub struct Plan {
+    pub url: String,
+    pub client: Client,
+    pub clock: Arc<TestClock>,
+    pub store: Store,
+    pub database: PathBuf,
+    pub sid: String,
+    pub token: String,
+    count_at: CountAt,
+    stop: Option<oneshot::Sender<()>>,
+    server: Option<JoinHandle<std::io::Result<()>>>,
+    _dir: tempfile::TempDir,
+}
+
+/// An enrolled sensor.
+pub struct TestSensor {
+    pub id: String,
+    pub key: String,
+}
+
+impl Plan {
+    /// Starts a service with one subscription that `owner` owns.
+    pub async fn start() -> Self {
+        Self::start_counting(CountAt::Now).await
+    }
+
+    pub async fn start_counting(count_at: CountAt) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let database = dir.path().join("plan.sqlite");
+        let clock = Arc::new(TestClock(AtomicI64::new(at(START).0)));
+        let (url, store, stop, server) = launch(&database, &clock, count_at).await;
+        let client =
+            Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let mut plan = Self {
+            url,
+            client,
+            clock,
+            store,
+            database,
+            sid: String::new(),
+            token: String::new(),
+            count_at,
+            stop: Some(stop),
+            server: Some(server),
+            _dir: dir,
+        };
+        let now = plan.clock.now();
+        plan.store.create_person("owner", "a long enough password", false, now).await.unwrap();
+        plan.sid = plan.store.create_subscription("Contoso", Some("owner"), now).await.unwrap().id;
+        plan.token = plan.store.issue(CredentialKind::Token, Some("owner"), now).await.unwrap().secret;
+        plan
+    }
+
+    /// Stops the service and starts it again on the same database.
+    pub async fn restart(&mut self) {
+        self.stop.take().unwrap().send(()).unwrap();
+        self.server.take().unwrap().await.unwrap().unwrap();
+        let (url, store, stop, server) = launch(&self.database, &self.clock, self.count_at).await;
+        (self.url, self.store, self.stop, self.server) = (url, store, Some(stop), Some(server));
+    }
+
+    pub fn clock_now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub fn set_time(&self, text: &str) {
+        self.clock.0.store(at(text).0, Ordering::SeqCst);
+    }
+
+    /// The address of something of the subscription.
+    pub fn of(&self, path: &str) -> String {
+        format!("{}/api/v1/subscriptions/{}{path}", self.url, self.sid)
+    }
+
+    pub async fn get(&self, path: &str) -> Value {
+        let (status, body) = send(self.client.get(self.of(path)).bearer_auth(&self.token)).await;
+        assert_eq!(status, StatusCode::OK, "{path}: {body}");
+        body
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+        send(self.client.post(self.of(path)).bearer_auth(&self.token).json(&body)).await
+    }
+
+    pub async fn onboard_trial(&self) {
+        let (status, body) = self.post("/plan", json!({"kind": "trial", "accept_terms": true})).await;
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+    }
+
+    /// A person with that role on the subscription, and their token.
+    pub async fn person(&self, name: &str, role: Role) -> String {
+        let now = self.clock.now();
+        let global = role == Role::GlobalAdmin;
+        self.store.create_person(name, "a long enough password", global, now).await.unwrap();
+        if !global {
+            self.store.bind_role(&self.sid, name, role).await.unwrap();
+        }
+        self.store.issue(CredentialKind::Token, Some(name), now).await.unwrap().secret
+    }
+
+    pub async fn enrol(&self) -> TestSensor {
+        let (status, body) = self.post("/sensors/tokens", json!({})).await;
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+        let token: EnrolmentToken = body["token"].as_str().unwrap().parse().unwrap();
+        assert_eq!(token.url, self.url);
+        let request = json!({"secret": token.secret, "name": "edge-1"});
+        let (status, body) =
+            send(self.client.post(format!("{}/api/v1/enrol", self.url)).json(&request)).await;
+        assert_eq!(status, StatusCode::CREATED, "{body}");
+        let enrolled: EnrolResponse = serde_json::from_value(body).unwrap();
+        assert_eq!(enrolled.subscription, self.sid);
+        TestSensor { id: enrolled.sensor, key: enrolled.key }
+    }
+
+    pub async fn upload(&self, sensor: &TestSensor, upload: &Upload) -> (StatusCode, Value) {
+        self.upload_bytes(sensor, upload.encode().unwrap()).await
+    }
+
+    pub async fn upload_bytes(&self, sensor: &TestSensor, body: Vec<u8>) -> (StatusCode, Value) {
+        let url = self.of(&format!("/sensors/{}/uploads", sensor.id));
+        send(self.client.post(url).bearer_auth(&sensor.key).body(body)).await
+    }
+}
+
+/// The status and the JSON of an answer.
+pub async fn send(request: RequestBuilder) -> (StatusCode, Value) {
+    let response = request.send().await.unwrap();
+    let status = response.status();
+    let bytes = response.bytes().await.unwrap();
+    (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+}
+
+/// The slug of a problem.
+pub fn problem(answer: &(StatusCode, Value)) -> (u16, &str) {
+    let kind = answer.1["type"].as_str().unwrap_or("no problem at all");
+    (answer.0.as_u16(), kind.strip_prefix("/problems/").unwrap_or(kind))
+}
+
+pub fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// An upload of those couplings: (MAC, address, host name, instant).
+pub fn upload(sequence: u64, zone: &str, seen: &[(&str, &str, &str, &str)]) -> Upload {
+    let mut delta = Zone::default();
+    for (mac, ip, name, when) in seen {
+        let when = at(when);
+        let mut coupling = Coupling::new(when, Signs::from(Sign::ArpAsked));
+        coupling.evidence.add(Field::MdnsHostname, name, when);
+        delta.segment.span(when, when);
+        delta.merge_coupling(CouplingKey { mac: mac.parse().unwrap(), ip: ip.parse().unwrap() }, &coupling);
+    }
+    Upload {
+        schema: UPLOAD_SCHEMA.to_owned(),
+        epoch: "e1".to_owned(),
+        sequence,
+        zone: zone.to_owned(),
+        delta,
+        health: Health { frames: 10 * sequence, ..Health::default() },
+    }
+}
+
+async fn launch(
+    database: &std::path::Path,
+    clock: &Arc<TestClock>,
+    count_at: CountAt,
+) -> (String, Store, oneshot::Sender<()>, JoinHandle<std::io::Result<()>>) {
+    let store = Store::open(database).await.unwrap();
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let settings = Settings { public_url: url.clone(), count_at, policy: Policy::default() };
+    let service = Service::new(store.clone(), Arc::<TestClock>::clone(clock), Arc::new(ByName), settings);
+    let (stop, stopped) = oneshot::channel();
+    let wait = async move {
+        stopped.await.ok();
+    };
+    let server = tokio::spawn(server::serve(listener, service, wait));
+    (url, store, stop, server)
+}
+
+/// A secret that nobody was given.
+pub fn stranger() -> String {
+    secret::generate("ncs_").unwrap()
+}

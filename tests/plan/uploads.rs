@@ -1,0 +1,161 @@
+//! Uploads: whoever may send, how often, in which order, and what a crash costs.
+
+use netcensus::wire::{COMPRESSED_BYTES, DECOMPRESSED_BYTES};
+use reqwest::StatusCode;
+use serde_json::Value;
+
+use crate::harness::{Plan, TestSensor, problem, stranger, upload};
+
+const CAMERA: (&str, &str, &str, &str) =
+    ("00:40:8c:00:00:01", "10.0.0.41", "iot-camera", "2026-11-22T08:00:00Z");
+const SWITCH: (&str, &str, &str, &str) =
+    ("00:1b:54:00:00:02", "10.0.0.2", "network-sw", "2026-11-22T08:01:00Z");
+const LAPTOP: (&str, &str, &str, &str) =
+    ("3c:22:fb:00:00:03", "10.0.0.77", "computer_mobile-x", "2026-11-22T08:02:00Z");
+
+async fn ready() -> (Plan, TestSensor) {
+    let plan = Plan::start().await;
+    plan.onboard_trial().await;
+    let sensor = plan.enrol().await;
+    (plan, sensor)
+}
+
+#[tokio::test]
+async fn the_same_upload_twice_changes_nothing_and_other_content_under_its_name_is_refused() {
+    let (plan, sensor) = ready().await;
+    let first = upload(1, "default", &[CAMERA, SWITCH]);
+    assert_eq!(
+        plan.upload(&sensor, &first).await,
+        (StatusCode::CREATED, serde_json::json!({"sequence": 1, "duplicate": false}))
+    );
+    let before = plan.get("/inventory").await;
+    assert_eq!(
+        plan.upload(&sensor, &first).await,
+        (StatusCode::OK, serde_json::json!({"sequence": 1, "duplicate": true}))
+    );
+    assert_eq!(plan.get("/inventory").await, before);
+    let other = upload(1, "default", &[LAPTOP]);
+    assert_eq!(problem(&plan.upload(&sensor, &other).await), (409, "upload-conflict"));
+    assert_eq!(plan.get("/inventory").await, before);
+    let mut restarted = other;
+    restarted.epoch = "e2".into();
+    assert_eq!(plan.upload(&sensor, &restarted).await.0, 201);
+    assert_eq!(plan.get("/census").await["devices"], 3);
+}
+
+#[tokio::test]
+async fn the_order_of_uploads_does_not_matter() {
+    let later = ("00:40:8c:00:00:01", "10.0.0.41", "iot-camera", "2026-11-22T08:30:00Z");
+    let uploads = [upload(1, "default", &[CAMERA, SWITCH]), upload(2, "default", &[later, LAPTOP])];
+    let mut inventories = Vec::new();
+    for order in [[0, 1], [1, 0]] {
+        let (plan, sensor) = ready().await;
+        for i in order {
+            assert_eq!(plan.upload(&sensor, &uploads[i]).await.0, 201);
+        }
+        let mut inventory = plan.get("/inventory").await;
+        inventory["capture"] = Value::Null;
+        inventories.push(inventory);
+    }
+    assert_eq!(inventories[0], inventories[1]);
+    assert_eq!(inventories[0]["devices"].as_array().unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn a_restart_loses_nothing_that_was_acknowledged() {
+    let (mut plan, sensor) = ready().await;
+    plan.upload(&sensor, &upload(1, "default", &[CAMERA])).await;
+    plan.upload(&sensor, &upload(2, "branch", &[CAMERA, SWITCH])).await;
+    let before = plan.get("/inventory").await;
+    plan.restart().await;
+    assert_eq!(plan.get("/inventory").await, before);
+    assert_eq!(plan.get("/plan").await["plan"]["kind"], "trial");
+    let answer = plan.upload(&sensor, &upload(2, "branch", &[CAMERA, SWITCH])).await;
+    assert_eq!(answer.1["duplicate"], true);
+    plan.upload(&sensor, &upload(3, "branch", &[LAPTOP])).await;
+    assert_eq!(plan.get("/census").await["devices"], 4);
+}
+
+#[tokio::test]
+async fn two_sensors_of_one_zone_see_one_device_and_of_two_zones_two() {
+    let (plan, sensor) = ready().await;
+    let second = plan.enrol().await;
+    plan.upload(&sensor, &upload(1, "hq", &[CAMERA])).await;
+    plan.upload(&second, &upload(1, "hq", &[CAMERA])).await;
+    assert_eq!(plan.get("/census").await["iot"], 1);
+    plan.upload(&second, &upload(2, "branch", &[CAMERA])).await;
+    assert_eq!(plan.get("/census").await["iot"], 2);
+}
+
+#[tokio::test]
+async fn uploads_are_refused_while_no_plan_is_in_effect_and_what_was_collected_stays_readable() {
+    let (plan, sensor) = ready().await;
+    plan.upload(&sensor, &upload(1, "default", &[CAMERA])).await;
+    plan.post("/plan/cancel", Value::Null).await;
+    plan.set_time("2026-11-22T09:59:59Z");
+    assert_eq!(plan.upload(&sensor, &upload(2, "default", &[SWITCH])).await.0, 201);
+    plan.set_time("2026-11-22T10:00:00Z");
+    let answer = plan.upload(&sensor, &upload(3, "default", &[LAPTOP])).await;
+    assert_eq!(problem(&answer), (403, "plan-not-in-effect"));
+    assert_eq!(plan.get("/census").await["devices"], 2);
+    plan.onboard_trial().await;
+    assert_eq!(
+        plan.upload(&sensor, &upload(3, "default", &[LAPTOP])).await.0,
+        201,
+        "the sensor sends it again"
+    );
+}
+
+#[tokio::test]
+async fn only_the_sensors_own_key_uploads_and_a_revoked_one_no_more() {
+    let (plan, sensor) = ready().await;
+    let other = plan.enrol().await;
+    let body = upload(1, "default", &[CAMERA]);
+    for key in [stranger(), other.key.clone(), plan.token.clone(), String::new()] {
+        let forged = TestSensor { id: sensor.id.clone(), key };
+        assert_eq!(problem(&plan.upload(&forged, &body).await), (401, "bad-sensor-key"));
+    }
+    assert_eq!(plan.upload(&sensor, &body).await.0, 201);
+    let census = plan.client.get(plan.of("/census")).bearer_auth(&sensor.key).send().await.unwrap();
+    assert_eq!(census.status(), 401, "a sensor's key reads nothing");
+    assert_eq!(plan.post(&format!("/sensors/{}/revoke", sensor.id), Value::Null).await.0, 204);
+    assert_eq!(problem(&plan.upload(&sensor, &body).await), (401, "bad-sensor-key"));
+    assert_eq!(problem(&plan.post("/sensors/nope/revoke", Value::Null).await), (404, "not-found"));
+}
+
+#[tokio::test]
+async fn an_enrolment_token_works_once_and_for_an_hour() {
+    let plan = Plan::start().await;
+    let now = plan.clock_now();
+    let (secret, _) = plan.store.create_enrolment(&plan.sid, now).await.unwrap();
+    let enrol = |secret: String| {
+        let body = serde_json::json!({"secret": secret, "name": "edge"});
+        crate::harness::send(plan.client.post(format!("{}/api/v1/enrol", plan.url)).json(&body))
+    };
+    assert_eq!(enrol(secret.clone()).await.0, 201);
+    assert_eq!(problem(&enrol(secret).await), (403, "bad-enrolment"));
+    assert_eq!(problem(&enrol("made.up".into()).await), (403, "bad-enrolment"));
+    let (late, _) = plan.store.create_enrolment(&plan.sid, now).await.unwrap();
+    plan.set_time("2026-11-22T10:00:00Z");
+    assert_eq!(problem(&enrol(late).await), (403, "bad-enrolment"));
+}
+
+#[tokio::test]
+async fn bodies_that_are_no_upload_or_too_large_are_refused() {
+    let (plan, sensor) = ready().await;
+    let bomb = zstd::bulk::compress(&vec![b' '; DECOMPRESSED_BYTES + 1], 1).unwrap();
+    assert!(bomb.len() < COMPRESSED_BYTES);
+    let cases: [(Vec<u8>, u16, &str); 4] = [
+        (b"not zstd".to_vec(), 400, "bad-upload"),
+        (zstd::bulk::compress(b"{}", 1).unwrap(), 400, "bad-upload"),
+        (bomb, 413, "too-large"),
+        (Vec::new(), 400, "bad-upload"),
+    ];
+    for (body, status, slug) in cases {
+        assert_eq!(problem(&plan.upload_bytes(&sensor, body).await), (status, slug));
+    }
+    let mut newer = upload(1, "default", &[CAMERA]);
+    newer.schema = "netcensus.upload/9".into();
+    assert_eq!(problem(&plan.upload(&sensor, &newer).await), (400, "upload-schema"));
+    assert_eq!(plan.get("/census").await["devices"], 0);
+}
