@@ -3,7 +3,7 @@
 //!
 //! A head may go on in the next segment or datagram: what is whole of it counts, the line that is cut does not.
 
-use httparse::{EMPTY_HEADER, Header};
+use httparse::{EMPTY_HEADER, Header, ParserConfig, Request, Response};
 
 /// Headers that are read; those after them are not looked at.
 const HEADERS: usize = 48;
@@ -20,7 +20,7 @@ pub(super) struct Head<'a> {
     /// The status of an answer, or the target of a request.
     pub target: &'a [u8],
     headers: [Header<'a>; HEADERS],
-    /// Whether a header was none, so that reading ended there.
+    /// Whether reading ended at something that is no header.
     pub broken: bool,
 }
 
@@ -41,14 +41,12 @@ impl<'a> Head<'a> {
             return None;
         };
         let mut headers = [EMPTY_HEADER; HEADERS];
-        // The headers read before the end of the segment, before a broken one, or before there are too many, are in
-        // the array; what it returns tells them apart only for a head that is whole.
-        let rest = rest.get(1..).unwrap_or_default();
-        let broken = !matches!(
-            httparse::parse_headers(rest, &mut headers),
-            Ok(_) | Err(httparse::Error::TooManyHeaders)
-        );
-        Some(Self { version, method, target, headers, broken })
+        let sound = if version.starts_with(b"HTTP/") {
+            http(payload, method.is_some(), &mut headers)
+        } else {
+            others(rest.get(1..).unwrap_or_default(), &mut headers)
+        };
+        Some(Self { version, method, target, headers, broken: !sound })
     }
 
     /// The values of a header, its name in any case.
@@ -69,6 +67,42 @@ impl<'a> Head<'a> {
 
 fn is_version(token: &[u8]) -> bool {
     matches!(token, b"HTTP/1.0" | b"HTTP/1.1" | b"SIP/2.0" | b"RTSP/1.0" | b"RTSP/2.0")
+}
+
+/// Reads the headers of HTTP and SSDP. Those before the end of the segment, before a broken one, or before there are
+/// too many, are in `headers` also where httparse returns none.
+fn http<'a>(payload: &'a [u8], request: bool, headers: &mut [Header<'a>; HEADERS]) -> bool {
+    let mut config = ParserConfig::default();
+    config
+        .allow_spaces_after_header_name_in_responses(true)
+        .ignore_invalid_headers_in_requests(true)
+        .ignore_invalid_headers_in_responses(true);
+    let result = if request {
+        config.parse_request(&mut Request::new(headers), payload)
+    } else {
+        config.parse_response(&mut Response::new(headers), payload)
+    };
+    matches!(result, Ok(_) | Err(httparse::Error::TooManyHeaders))
+}
+
+/// Reads the headers of SIP and RTSP, which httparse does not know: SIP allows white space before the colon
+/// (RFC 3261 section 7.3.1). Lines that continue a header are passed over.
+fn others<'a>(lines: &'a [u8], headers: &mut [Header<'a>; HEADERS]) -> bool {
+    let mut free = headers.iter_mut();
+    let whole = lines.split_inclusive(|b| *b == b'\n').filter(|l| l.ends_with(b"\n"));
+    for line in whole.take(HEADERS * 2) {
+        match line {
+            b"\n" | b"\r\n" => return true,
+            [b' ' | b'\t', ..] => continue,
+            _ => {}
+        }
+        let Some(colon) = line.iter().position(|b| *b == b':') else { return false };
+        let (name, value) = line.split_at(colon);
+        let Ok(name) = str::from_utf8(name.trim_ascii()) else { return false };
+        let Some(header) = free.next() else { return true };
+        *header = Header { name, value: value.strip_prefix(b":").unwrap_or(value).trim_ascii() };
+    }
+    true
 }
 
 fn realm(value: &[u8]) -> Option<Vec<u8>> {
@@ -101,8 +135,24 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_header_ends_the_reading() {
-        let head = Head::read(b"HTTP/1.1 200 OK\r\nServer: s\r\nno header\r\nX: y\r\n\r\n").unwrap();
+    fn odd_headers_do_not_hide_the_others() {
+        for start in ["HTTP/1.1 200 OK", "GET / HTTP/1.1", "NOTIFY * HTTP/1.1", "SIP/2.0 200 OK"] {
+            let text = format!("{start}\r\nServer: s\r\nOdd\u{1}: z\r\nX: y\r\n\r\n");
+            let head = Head::read(text.as_bytes()).unwrap();
+            let expected = (Some(&b"s"[..]), Some(&b"y"[..]), false);
+            assert_eq!((head.value("Server"), head.value("X"), head.broken), expected, "{start}");
+        }
+        for start in ["HTTP/1.1 200 OK", "SIP/2.0 200 OK", "REGISTER sip:a SIP/2.0"] {
+            let text = format!("{start}\r\nA : b\r\nServer \t: s\r\n\r\nX: body\r\n");
+            let head = Head::read(text.as_bytes()).unwrap();
+            assert_eq!((head.value("server"), head.value("x")), (Some(&b"s"[..]), None), "{start}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_header_ends_the_reading() {
+        let head =
+            Head::read(b"RTSP/1.0 200 OK\r\nServer: s\r\n folded\r\nno header\r\nX: y\r\n\r\n").unwrap();
         assert_eq!((head.value("Server"), head.value("X"), head.broken), (Some(&b"s"[..]), None, true));
     }
 

@@ -82,7 +82,10 @@ fn say_chassis(value: &[u8], words: &mut Words<'_>) {
     let Some((&subtype, id)) = value.split_first() else { return };
     let named = match subtype {
         4 => id.len() == 6 && MacAddr::from_slice(id).is_some_and(MacAddr::is_station),
-        5 => id.iter().skip(1).any(|b| *b != 0),
+        5 => {
+            matches!((id.first(), id.len()), (Some(1), 5) | (Some(2), 17))
+                && id.iter().skip(1).any(|b| *b != 0)
+        }
         1..=3 | 6 | 7 => id.iter().any(|b| !matches!(b, 0 | b' ')),
         _ => false,
     };
