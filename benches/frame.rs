@@ -1,5 +1,6 @@
 //! Nanoseconds a frame, stage by stage, on the generated mixes: reading a capture, dissecting headers alone, dissecting
-//! everything, and dissecting into the sensor's inventory. A second of traffic is 20,000 frames.
+//! everything, and dissecting into the sensor's inventory; then a device's share of the census. The time that is printed
+//! is that of 20,000 frames, or of all devices; the throughput is per second.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up should stop")]
 
@@ -11,7 +12,8 @@ use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use netcensus::capture::file;
-use netcensus::census::{Field, MacAddr, Prefix, Signs, Timestamp};
+use netcensus::census::{Decisions, Field, Inventory, MacAddr, Policy, Prefix, Signs, Survey, Timestamp};
+use netcensus::classify::Rules;
 use netcensus::dissect::{Anomaly, Frame, LinkType, Malformed, Sink, Tags, dissect};
 use netcensus::sensor::table::Table;
 use netcensus::sensor::worker::Worker;
@@ -50,13 +52,22 @@ fn measure(criterion: &mut Criterion, name: &str, frames: &[Vec<u8>]) {
         b.iter(|| each(frames.iter().map(Vec::as_slice), |frame| dissect(frame, &mut Nobody)));
     });
     let table = Table::new(100_000);
-    group.bench_function(BenchmarkId::new("inventory", name), |b| {
-        b.iter(|| {
-            let mut worker = Worker::new(&table);
-            each(frames.iter().map(Vec::as_slice), |frame| worker.frame(frame));
-            worker.finish()
-        });
-    });
+    let collect = || {
+        let mut worker = Worker::new(&table);
+        each(frames.iter().map(Vec::as_slice), |frame| worker.frame(frame));
+        worker.finish()
+    };
+    group.bench_function(BenchmarkId::new("inventory", name), |b| b.iter(collect));
+    group.finish();
+
+    collect();
+    let inventory = Inventory::of("bench", table.snapshot());
+    let rules = Rules::builtin().expect("the built-in rules are tested");
+    let (policy, decisions) = (Policy::default(), Decisions::default());
+    let survey = || Survey::new(&inventory, &policy, &decisions, &rules, Timestamp(1_000_000_000));
+    let mut group = criterion.benchmark_group("device");
+    group.throughput(Throughput::Elements(survey().devices.len() as u64));
+    group.bench_function(BenchmarkId::new("census", name), |b| b.iter(survey));
     group.finish();
 }
 
