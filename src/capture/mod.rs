@@ -1,3 +1,4 @@
-//! Frames from a file or standard input ([`file`]), or from a live interface.
+//! Frames from a file or standard input ([`file`]), or from a live interface ([`live`]).
 
 pub mod file;
+pub mod live;

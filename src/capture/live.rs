@@ -1,0 +1,239 @@
+//! Frames from a live interface through libpcap.
+//!
+//! A blocking read of libpcap never wakes on a quiet link, and its immediate mode costs ten times the processor time.
+//! So the handle is non-blocking, and [`Live::poll`] waits on its descriptor. It belongs on a plain thread. Nothing is
+//! ever sent: the handle is only read from.
+//!
+//! Linux takes the 802.1Q tag out of a received frame and keeps it beside the frame; libpcap puts it back for
+//! Ethernet (`PACKET_AUXDATA`), so frames arrive here as they were on the wire. Times have nanoseconds, which packet
+//! sockets of Linux always provide.
+
+use std::os::fd::AsFd as _;
+use std::path::Path;
+use std::time::Duration;
+
+use pcap::{Active, Capture, Precision, Stat};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::census::Timestamp;
+use crate::dissect::{Frame, LinkType};
+
+/// What to open, and how.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Settings {
+    /// The interface.
+    pub interface: String,
+    /// A filter in the language of tcpdump; empty for all frames.
+    pub filter: String,
+    /// The kernel's ring in MiB.
+    pub ring_mib: u32,
+    /// Bytes of each frame that are captured.
+    pub snap_length: u32,
+    /// Whether frames for other machines are received.
+    pub promiscuous: bool,
+}
+
+/// Totals of one handle since it was opened.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Statistics {
+    /// Frames that the kernel saw and the filter passed, dropped ones included.
+    pub received: u64,
+    /// Frames that the ring had no room for.
+    pub dropped_ring: u64,
+    /// Frames that the interface or its driver dropped.
+    pub dropped_interface: u64,
+}
+
+/// Why there are no frames.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum LiveError {
+    /// The process may not capture.
+    #[error(
+        "{interface}: capturing is not permitted; run as root, by the systemd unit, or after 'setcap cap_net_raw+ep' on the binary"
+    )]
+    NotPermitted {
+        /// The interface.
+        interface: String,
+    },
+    /// There is no such interface, or it is down.
+    #[error("{interface}: {reason}; 'netcensus-sensor interfaces' lists what there is")]
+    Away {
+        /// The interface.
+        interface: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Its link type is not read.
+    #[error(
+        "{interface}: the link type {number} ({name}) is not read; capture on Ethernet (1), Linux cooked (113, 276) or raw IP (12, 101)"
+    )]
+    LinkType {
+        /// The interface.
+        interface: String,
+        /// The DLT_ number.
+        number: i32,
+        /// Its name.
+        name: String,
+    },
+    /// The filter is wrong.
+    #[error("the capture filter '{filter}' is wrong: {reason}; correct capture.filter")]
+    Filter {
+        /// The filter.
+        filter: String,
+        /// What libpcap says.
+        reason: String,
+    },
+}
+
+impl LiveError {
+    /// Whether a later attempt may succeed without a change by a person.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Away { .. })
+    }
+}
+
+/// An open capture on one interface.
+pub struct Live {
+    handle: Capture<Active>,
+    interface: String,
+    link: LinkType,
+    known: Stat,
+    totals: Statistics,
+}
+
+impl Live {
+    /// Opens an interface.
+    ///
+    /// # Errors
+    /// [`LiveError`] says why not.
+    pub fn open(settings: &Settings) -> Result<Self, LiveError> {
+        let interface = settings.interface.clone();
+        if !Path::new("/sys/class/net").join(&interface).exists() && interface != "any" {
+            return Err(LiveError::Away { interface, reason: "there is no such interface".to_owned() });
+        }
+        let inactive = Capture::from_device(interface.as_str()).map_err(|e| why(&interface, &e))?;
+        let bytes = i32::try_from(settings.ring_mib.saturating_mul(1 << 20)).unwrap_or(i32::MAX);
+        let mut handle = inactive
+            .promisc(settings.promiscuous)
+            .snaplen(i32::try_from(settings.snap_length).unwrap_or(i32::MAX))
+            .buffer_size(bytes)
+            // How long the kernel may collect frames before it hands over a block that is not full.
+            .timeout(100)
+            .precision(Precision::Nano)
+            .open()
+            .and_then(Capture::setnonblock)
+            .map_err(|e| why(&interface, &e))?;
+        if !settings.filter.is_empty() {
+            handle
+                .filter(&settings.filter, true)
+                .map_err(|e| LiveError::Filter { filter: settings.filter.clone(), reason: text(&e) })?;
+        }
+        let found = handle.get_datalink();
+        let Some(link) = LinkType::from_number(found.0) else {
+            let name = found.get_name().unwrap_or_else(|_| "unnamed".to_owned());
+            return Err(LiveError::LinkType { interface, number: found.0, name });
+        };
+        let known = Stat { received: 0, dropped: 0, if_dropped: 0 };
+        Ok(Self { handle, interface, link, known, totals: Statistics::default() })
+    }
+
+    /// Waits for frames, for at most `wait`, and hands over those that came; returns how many.
+    ///
+    /// # Errors
+    /// [`LiveError::Away`] where the interface went: open it anew.
+    pub fn poll(&mut self, wait: Duration, each: &mut dyn FnMut(&Frame<'_>)) -> Result<usize, LiveError> {
+        let timeout = Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
+        let events = {
+            let mut descriptors = [PollFd::from_borrowed_fd(self.handle.as_fd(), PollFlags::IN)];
+            // A signal that interrupts the wait is as good as its end.
+            let _ = poll(&mut descriptors, Some(&timeout));
+            descriptors.first().map_or(PollFlags::empty(), PollFd::revents)
+        };
+        let link = self.link;
+        let outcome = self.handle.dispatch(None, |packet| {
+            let at = Timestamp::from_parts(packet.header.ts.tv_sec, packet.header.ts.tv_usec);
+            each(&Frame { at, link, data: packet.data, length: packet.header.len });
+        });
+        match outcome {
+            Ok(0) if events.intersects(PollFlags::ERR | PollFlags::HUP) => {
+                // The interface is down but may come back on the same handle; the descriptor stays readable.
+                std::thread::sleep(wait);
+                Ok(0)
+            }
+            Ok(frames) => Ok(frames),
+            Err(pcap::Error::TimeoutExpired) => Ok(0),
+            Err(e) => Err(LiveError::Away { interface: self.interface.clone(), reason: text(&e) }),
+        }
+    }
+
+    /// Totals since the handle was opened.
+    pub fn statistics(&mut self) -> Statistics {
+        if let Ok(now) = self.handle.stats() {
+            advance(&mut self.totals, &self.known, &now);
+            self.known = now;
+        }
+        self.totals
+    }
+
+    /// How the frames are to be read.
+    pub fn link(&self) -> LinkType {
+        self.link
+    }
+}
+
+/// Adds what happened between two readings of counters of 32 bits that wrap.
+fn advance(totals: &mut Statistics, before: &Stat, now: &Stat) {
+    totals.received += u64::from(now.received.wrapping_sub(before.received));
+    totals.dropped_ring += u64::from(now.dropped.wrapping_sub(before.dropped));
+    totals.dropped_interface += u64::from(now.if_dropped.wrapping_sub(before.if_dropped));
+}
+
+fn why(interface: &str, error: &pcap::Error) -> LiveError {
+    let reason = text(error);
+    let interface = interface.to_owned();
+    let lower = reason.to_lowercase();
+    if lower.contains("cap_net_raw") || lower.contains("permi") {
+        LiveError::NotPermitted { interface }
+    } else {
+        LiveError::Away { interface, reason }
+    }
+}
+
+/// libpcap's words alone.
+fn text(error: &pcap::Error) -> String {
+    match error {
+        pcap::Error::PcapError(text) if text.is_empty() => "the interface cannot be opened".to_owned(),
+        pcap::Error::PcapError(text) => text.trim_end_matches('.').to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_that_wrap_are_added_up() {
+        let mut totals = Statistics::default();
+        let a = Stat { received: u32::MAX - 1, dropped: 0, if_dropped: 5 };
+        advance(&mut totals, &Stat { received: 0, dropped: 0, if_dropped: 0 }, &a);
+        advance(&mut totals, &a, &Stat { received: 3, dropped: 2, if_dropped: 5 });
+        let expected =
+            Statistics { received: u64::from(u32::MAX) + 4, dropped_ring: 2, dropped_interface: 5 };
+        assert_eq!(totals, expected);
+    }
+
+    #[test]
+    fn an_interface_that_is_not_there_may_come() {
+        let settings = Settings {
+            interface: "nc-none0".into(),
+            filter: String::new(),
+            ring_mib: 1,
+            snap_length: 2_048,
+            promiscuous: true,
+        };
+        let error = Live::open(&settings).err().unwrap();
+        assert!(error.may_pass());
+        assert!(error.to_string().contains("nc-none0") && error.to_string().contains("interfaces"));
+    }
+}

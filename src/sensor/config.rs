@@ -1,0 +1,382 @@
+//! The sensor's configuration, `config/netcensus-sensor.toml`: every key there is a field here.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::census::{Policy, Prefix};
+use crate::config::{self, ConfigError};
+
+/// Where the configuration is read from when no `--config` is given and the file exists.
+pub const DEFAULT_PATH: &str = "/etc/netcensus/netcensus-sensor.toml";
+
+/// The whole configuration.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The zone that the captured frames belong to (I9): a site, or a routing domain. 1 to 64 bytes.
+    pub zone: String,
+    /// Where the sensor keeps its identity, its spool and its control socket.
+    pub state_directory: PathBuf,
+    /// Prefixes that are on-link whatever was learned (I5).
+    pub prefixes: BTreeSet<Prefix>,
+    /// Capture.
+    pub capture: Capture,
+    /// Bounds.
+    pub limits: Limits,
+    /// I11.
+    pub quarantine: Quarantine,
+    /// The way to the plan service.
+    pub upload: Upload,
+    /// The queue between capture and upload.
+    pub spool: Spool,
+    /// Metrics and health.
+    pub health: Health,
+    /// Log.
+    pub log: Log,
+    /// Classification.
+    pub rules: Rules,
+}
+
+/// `[capture]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Capture {
+    /// The interfaces on mirror ports.
+    pub interfaces: Vec<String>,
+    /// A filter in the language of tcpdump; empty for all frames.
+    pub filter: String,
+    /// The kernel's ring of one interface in MiB.
+    pub ring_mib: u32,
+    /// Bytes of each frame that are captured.
+    pub snap_length: u32,
+    /// Whether frames for other machines are received.
+    pub promiscuous: bool,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Couplings, and stations, that are held at most.
+    pub couplings: usize,
+}
+
+/// `[quarantine]` (I11)
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Quarantine {
+    /// Newcomers of one minute that are taken without confirmation.
+    pub rate: usize,
+    /// The time after the first frame in which nobody is a newcomer.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub grace: Duration,
+    /// The time after which a newcomer must have been seen again.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub confirm_after: Duration,
+}
+
+/// `[upload]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Upload {
+    /// How often what changed is sent.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub interval: Duration,
+    /// The longest one upload may take.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub timeout: Duration,
+    /// The first wait after a failure; it doubles up to `retry_at_most`.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub retry_after: Duration,
+    /// The longest wait after failures.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub retry_at_most: Duration,
+    /// How long a stopping sensor still tries to send what is spooled.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub grace: Duration,
+}
+
+/// `[spool]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Spool {
+    /// Its directory; empty for `spool` in the state directory.
+    pub directory: PathBuf,
+    /// Its bound in MiB.
+    pub max_mib: u64,
+}
+
+/// `[health]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Health {
+    /// Loopback address and port of `/metrics`, `/healthz` and `/readyz`; empty for none.
+    pub listen: String,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// The form of the log.
+    pub format: LogFormat,
+    /// A level, or tracing directives such as `info,netcensus::sensor=debug`.
+    pub level: String,
+}
+
+/// The form of the log.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// The journal where standard error leads there, else text.
+    #[default]
+    Auto,
+    /// Text on standard error.
+    Text,
+    /// One JSON object a line on standard error.
+    Json,
+}
+
+/// `[rules]`
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Rules {
+    /// A directory with rule packs that replace the built-in ones; empty for these.
+    pub directory: PathBuf,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            zone: "default".to_owned(),
+            state_directory: PathBuf::from("/var/lib/netcensus"),
+            prefixes: BTreeSet::new(),
+            capture: Capture::default(),
+            limits: Limits::default(),
+            quarantine: Quarantine::default(),
+            upload: Upload::default(),
+            spool: Spool::default(),
+            health: Health::default(),
+            log: Log::default(),
+            rules: Rules::default(),
+        }
+    }
+}
+
+impl Default for Capture {
+    fn default() -> Self {
+        Self {
+            interfaces: Vec::new(),
+            filter: String::new(),
+            ring_mib: 32,
+            snap_length: 2_048,
+            promiscuous: true,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { couplings: 1_000_000 }
+    }
+}
+
+impl Default for Quarantine {
+    fn default() -> Self {
+        Self { rate: 200, grace: Duration::from_mins(10), confirm_after: Duration::from_mins(10) }
+    }
+}
+
+impl Default for Upload {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(30),
+            timeout: Duration::from_secs(30),
+            retry_after: Duration::from_secs(1),
+            retry_at_most: Duration::from_mins(5),
+            grace: Duration::from_secs(5),
+        }
+    }
+}
+
+impl Default for Spool {
+    fn default() -> Self {
+        Self { directory: PathBuf::new(), max_mib: 512 }
+    }
+}
+
+impl Default for Health {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:9109".to_owned() }
+    }
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: LogFormat::Auto, level: "info".to_owned() }
+    }
+}
+
+impl Config {
+    /// Reads and checks the configuration: the file that is named, else [`DEFAULT_PATH`] where it exists, else the
+    /// defaults.
+    ///
+    /// # Errors
+    /// As [`config::load`], and where a value makes no sense.
+    pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let path = match path {
+            Some(path) => path,
+            None if Path::new(DEFAULT_PATH).exists() => Path::new(DEFAULT_PATH),
+            None => return Ok(Self::default()),
+        };
+        let config: Self = config::load(path)?;
+        match config.nonsense() {
+            None => Ok(config),
+            Some((key, problem)) => {
+                let text = fs::read_to_string(path).unwrap_or_default();
+                Err(config::complain(&text, path, key, &problem))
+            }
+        }
+    }
+
+    /// The first key whose value makes no sense, and why.
+    fn nonsense(&self) -> Option<(&'static str, String)> {
+        let within = |key, value: u64, low: u64, high: u64, unit: &str| {
+            (!(low..=high).contains(&value))
+                .then(|| (key, format!("{value} is out of range; write a number from {low} to {high}{unit}")))
+        };
+        let at_least = |key, value: Duration, low: Duration| {
+            (value < low || value > Duration::from_hours(24))
+                .then(|| (key, format!("{value:?} is out of range; write a time from {low:?} to 24h")))
+        };
+        let zone = (self.zone.is_empty() || self.zone.len() > 64 || self.zone.contains(char::is_control))
+            .then(|| ("zone", "a zone's name has 1 to 64 bytes and no control characters".to_owned()));
+        let bad_name = self.capture.interfaces.iter().find(|n| !is_interface_name(n)).map(|n| {
+            let name = n.escape_debug();
+            (
+                "capture.interfaces",
+                format!("'{name}' is no interface; 'netcensus-sensor interfaces' lists them"),
+            )
+        });
+        let listen = (!self.health.listen.is_empty() && self.listen().is_none()).then(|| {
+            let listen = self.health.listen.escape_debug();
+            (
+                "health.listen",
+                format!("'{listen}' is no loopback address; write 127.0.0.1:9109, or \"\" for none"),
+            )
+        });
+        zone.or(bad_name)
+            .or_else(|| within("capture.ring_mib", self.capture.ring_mib.into(), 1, 1_024, " MiB"))
+            .or_else(|| {
+                within("capture.snap_length", self.capture.snap_length.into(), 128, 262_144, " bytes")
+            })
+            .or_else(|| within("limits.couplings", self.limits.couplings as u64, 1, 50_000_000, ""))
+            .or_else(|| within("quarantine.rate", self.quarantine.rate as u64, 1, 1_000_000_000, ""))
+            .or_else(|| within("spool.max_mib", self.spool.max_mib, 1, 1 << 20, " MiB"))
+            .or_else(|| at_least("upload.interval", self.upload.interval, Duration::from_millis(100)))
+            .or_else(|| at_least("upload.timeout", self.upload.timeout, Duration::from_secs(1)))
+            .or_else(|| at_least("upload.retry_after", self.upload.retry_after, Duration::from_millis(100)))
+            .or_else(|| at_least("upload.retry_at_most", self.upload.retry_at_most, self.upload.retry_after))
+            .or(listen)
+    }
+
+    /// Where `/metrics` is served, where it is.
+    pub fn listen(&self) -> Option<SocketAddr> {
+        self.health.listen.parse().ok().filter(|a: &SocketAddr| a.ip().is_loopback())
+    }
+
+    /// The spool's directory.
+    pub fn spool_directory(&self) -> PathBuf {
+        if self.spool.directory.as_os_str().is_empty() {
+            self.state_directory.join("spool")
+        } else {
+            self.spool.directory.clone()
+        }
+    }
+
+    /// The file with the identity that enrolment gave.
+    pub fn identity_path(&self) -> PathBuf {
+        self.state_directory.join("identity.json")
+    }
+
+    /// The socket by which the commands ask the running sensor.
+    pub fn control_path(&self) -> PathBuf {
+        self.state_directory.join("control.sock")
+    }
+
+    /// The policy of the sensor's own commands.
+    pub fn policy(&self) -> Policy {
+        let nanos = |d: Duration| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX);
+        Policy {
+            quarantine_rate: self.quarantine.rate,
+            quarantine_grace: nanos(self.quarantine.grace),
+            quarantine_confirm_after: nanos(self.quarantine.confirm_after),
+            on_link: self.prefixes.clone(),
+            ..Policy::default()
+        }
+    }
+}
+
+/// Whether the kernel could have an interface of that name (`dev_valid_name`: at most 15 bytes, no slash, no blank).
+pub fn is_interface_name(name: &str) -> bool {
+    (1..=15).contains(&name.len())
+        && !matches!(name, "." | "..")
+        && name.bytes().all(|b| b.is_ascii_graphic() && b != b'/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.toml");
+        fs::write(&path, text).unwrap();
+        Config::load(Some(&path))
+    }
+
+    #[test]
+    fn the_shipped_file_holds_exactly_the_defaults() {
+        let shipped = include_str!("../../config/netcensus-sensor.toml");
+        let read: Config = config::parse(shipped, Path::new("config/netcensus-sensor.toml")).unwrap();
+        assert_eq!(read, Config::default());
+        assert_eq!(read.nonsense(), None);
+    }
+
+    #[test]
+    fn the_shipped_file_explains_every_key() {
+        let mut lines = Vec::new();
+        for line in include_str!("../../config/netcensus-sensor.toml").lines() {
+            if line.contains('=') && !line.starts_with('#') {
+                assert!(lines.last().is_some_and(|l: &&str| l.starts_with('#')), "not explained: {line}");
+            }
+            lines.push(line);
+        }
+    }
+
+    #[test]
+    fn values_without_sense_are_refused_at_their_line() {
+        for (text, expected) in [
+            ("\n[upload]\ninterval = \"1ms\"\n", ":3:1: upload.interval: 1ms is out of range"),
+            ("[health]\nlisten = \"0.0.0.0:9109\"\n", ":2:1: health.listen: '0.0.0.0:9109' is no loopback"),
+            ("zone = \"\"\n", ":1:1: zone: a zone's name"),
+            ("[capture]\ninterfaces = [\"a/b\"]\n", ":2:1: capture.interfaces: 'a/b' is no interface"),
+            ("[capture]\nring_mb = 3\n", ":2:1: unknown key 'ring_mb'; did you mean 'ring_mib'?"),
+            ("prefixes = [\"10.0.0.1/8\"]\n", ":1:13: prefixes[0]: '10.0.0.1/8' is no prefix"),
+        ] {
+            let complaint = load(text).unwrap_err().to_string();
+            assert!(complaint.contains(expected), "{complaint}");
+        }
+    }
+
+    #[test]
+    fn times_are_written_as_people_write_them() {
+        let config = load("[upload]\ninterval = \"1m 30s\"\n").unwrap();
+        assert_eq!(config.upload.interval, Duration::from_secs(90));
+    }
+}
