@@ -124,6 +124,8 @@ fn explain(key: &str, message: &str) -> String {
     let message = message.trim().trim_end_matches('.').replace('`', "'").replace('\n', ", ");
     if key.is_empty() || key == "." || key == "?" {
         format!("{message}; correct this line")
+    } else if message.contains("; ") {
+        format!("{key}: {message}")
     } else {
         format!("{key}: {message}; correct this value or remove the line to have the default")
     }

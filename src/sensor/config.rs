@@ -367,7 +367,7 @@ mod tests {
             ("zone = \"\"\n", ":1:1: zone: a zone's name"),
             ("[capture]\ninterfaces = [\"a/b\"]\n", ":2:1: capture.interfaces: 'a/b' is no interface"),
             ("[capture]\nring_mb = 3\n", ":2:1: unknown key 'ring_mb'; did you mean 'ring_mib'?"),
-            ("prefixes = [\"10.0.0.1/8\"]\n", ":1:13: prefixes[0]: '10.0.0.1/8' is no prefix"),
+            ("prefixes = [\"10.0.0.1/8\"]\n", ":1:12: prefixes[0]: '10.0.0.1/8' is no prefix"),
         ] {
             let complaint = load(text).unwrap_err().to_string();
             assert!(complaint.contains(expected), "{complaint}");

@@ -1,6 +1,17 @@
 //! The sensor daemon and its commands.
 
+pub mod capturing;
+pub mod collector;
 pub mod config;
+pub mod daemon;
+pub mod delivery;
+pub mod health;
+pub mod identity;
+pub mod logging;
+pub mod notify;
 pub mod replay;
+pub mod spool;
+pub mod status;
 pub mod table;
+pub mod uploader;
 pub mod worker;

@@ -1,0 +1,221 @@
+//! What the sensor tells about itself: `/metrics`, `/healthz` and `/readyz` on a loopback port, and the inventory on
+//! a socket that only the sensor's user may open. No metric ever has an address in a label.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::gauge::ConstGauge;
+use prometheus_client::registry::Registry;
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixListener;
+
+use super::capturing::Shared;
+use super::status::InterfaceStatus;
+use crate::census::Inventory;
+use crate::clock::Clock;
+use crate::wire::CaptureSummary;
+
+/// What the running sensor holds, as its commands get it.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Snapshot {
+    /// The facts.
+    pub inventory: Inventory,
+    /// Totals since it started.
+    pub capture: CaptureSummary,
+    /// Couplings that were refused at the bound.
+    pub refused: u64,
+}
+
+/// What the handlers read.
+#[derive(Clone)]
+pub struct View {
+    /// The state of the capture half.
+    pub shared: Shared,
+    /// The present.
+    pub clock: Arc<dyn Clock>,
+    /// Whether this process captures.
+    pub captures: bool,
+}
+
+/// The routes of the loopback port.
+pub fn routes(view: View) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(view)
+}
+
+/// The routes of the control socket.
+pub fn control_routes(view: View) -> Router {
+    Router::new().route("/inventory", get(inventory)).with_state(view)
+}
+
+/// Opens the control socket with mode 0600, in place of one that an earlier process left.
+///
+/// # Errors
+/// Where the file system refuses.
+pub fn bind_control(path: &Path) -> io::Result<UnixListener> {
+    if let Some(directory) = path.parent() {
+        fs::create_dir_all(directory)?;
+    }
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let listener = UnixListener::bind(path)?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+/// Ready is: every interface is captured, and uploads are delivered or at least not failing.
+async fn ready(State(view): State<View>) -> Response {
+    let mut problems: Vec<String> =
+        view.shared.status.interfaces().into_values().filter_map(|i| i.problem).collect();
+    problems.extend(view.shared.status.delivery_problem());
+    if problems.is_empty() {
+        "ok\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, problems.join("\n") + "\n").into_response()
+    }
+}
+
+async fn inventory(State(view): State<View>) -> Json<Snapshot> {
+    let Shared { config, table, status, .. } = &view.shared;
+    Json(Snapshot {
+        inventory: Inventory::of(&config.load().zone, table.snapshot()),
+        capture: status.capture(),
+        refused: table.refused(),
+    })
+}
+
+async fn metrics(State(view): State<View>) -> Response {
+    let mut registry = Registry::with_prefix("netcensus_sensor");
+    registry.register_collector(Box::new(Scrape(view)));
+    let mut text = String::new();
+    match prometheus_client::encoding::text::encode(&mut text, &registry) {
+        Ok(()) => {
+            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+            ([(header::CONTENT_TYPE, kind)], text).into_response()
+        }
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
+}
+
+/// The metrics at the moment of a scrape.
+struct Scrape(View);
+
+impl std::fmt::Debug for Scrape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scrape")
+    }
+}
+
+type Encoded = Result<(), std::fmt::Error>;
+
+impl Collector for Scrape {
+    fn encode(&self, mut out: DescriptorEncoder<'_>) -> Encoded {
+        let View { shared: Shared { table, status, .. }, clock, captures } = &self.0;
+        if *captures {
+            self.encode_capture(&mut out)?;
+            gauge(&mut out, "couplings", "Couplings held", table.len() as u64)?;
+            counter(&mut out, "couplings_refused", "Sightings refused at the limit", table.refused())?;
+        }
+        let load = |a: &std::sync::atomic::AtomicU64| a.load(Ordering::Relaxed);
+        gauge(&mut out, "spool_bytes", "Bytes that wait to be uploaded", load(&status.spool_bytes))?;
+        gauge(&mut out, "spool_uploads", "Uploads that wait", load(&status.spool_uploads))?;
+        counter(
+            &mut out,
+            "spool_refused",
+            "Changes that the spool had no room for",
+            load(&status.spool_refused),
+        )?;
+        let results = [
+            ("stored", load(&status.uploads_stored)),
+            ("duplicate", load(&status.uploads_duplicate)),
+            ("failed", load(&status.uploads_failed)),
+            ("put_aside", load(&status.uploads_put_aside)),
+        ];
+        let encoder =
+            out.encode_descriptor("uploads", "Attempts to upload by result", None, MetricType::Counter)?;
+        family(encoder, "result", results.into_iter())?;
+        if let Some(last) = status.last_ack() {
+            let seconds = clock.now().since(last).max(0) / 1_000_000_000;
+            let help = "Seconds since the plan service last acknowledged an upload";
+            gauge(&mut out, "last_acknowledgement_age_seconds", help, seconds.cast_unsigned())?;
+        }
+        Ok(())
+    }
+}
+
+impl Scrape {
+    fn encode_capture(&self, out: &mut DescriptorEncoder<'_>) -> Encoded {
+        let interfaces = self.0.shared.status.interfaces();
+        let mut each = |name: &str, help: &str, value: fn(&InterfaceStatus) -> u64| {
+            let encoder = out.encode_descriptor(name, help, None, MetricType::Counter)?;
+            family(encoder, "interface", interfaces.iter().map(|(i, s)| (i.as_str(), value(s))))
+        };
+        each("frames", "Frames captured", |s| s.counters.frames)?;
+        each("bytes", "Their bytes on the wire", |s| s.counters.bytes)?;
+        each("dropped_ring", "Frames that the ring had no room for", |s| s.statistics.dropped_ring)?;
+        each("dropped_interface", "Frames that the interface dropped", |s| s.statistics.dropped_interface)?;
+        each("duplicates", "Frames that the mirror copied twice", |s| s.counters.duplicates)?;
+        each("malformed_frames", "Frames of which a part was malformed", |s| s.counters.malformed_frames)?;
+        each("dissector_panics", "Frames lost to a defect in a dissector", |s| s.counters.panics)?;
+        let mut encoder = out.encode_descriptor(
+            "interface_up",
+            "1 while the interface is captured",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (interface, status) in &interfaces {
+            let up = ConstGauge::new(i64::from(status.problem.is_none()));
+            up.encode(encoder.encode_family(&[("interface", interface.as_str())])?)?;
+        }
+        let total = self.0.shared.status.counters();
+        let mut encoder = out.encode_descriptor(
+            "malformed",
+            "Malformed parts by protocol and reason",
+            None,
+            MetricType::Counter,
+        )?;
+        for (what, n) in &total.malformed {
+            let labels = [("protocol", what.protocol), ("reason", what.reason)];
+            ConstCounter::new(*n).encode(encoder.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn counter(out: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> Encoded {
+    ConstCounter::new(value).encode(out.encode_descriptor(name, help, None, MetricType::Counter)?)
+}
+
+fn gauge(out: &mut DescriptorEncoder<'_>, name: &str, help: &str, value: u64) -> Encoded {
+    let value = i64::try_from(value).unwrap_or(i64::MAX);
+    ConstGauge::new(value).encode(out.encode_descriptor(name, help, None, MetricType::Gauge)?)
+}
+
+fn family<'a>(
+    mut encoder: MetricEncoder<'_>,
+    label: &str,
+    values: impl Iterator<Item = (&'a str, u64)>,
+) -> Encoded {
+    for (name, value) in values {
+        ConstCounter::new(value).encode(encoder.encode_family(&[(label, name)])?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,175 @@
+//! How the sensor fares: written by its threads, read by metrics, health and the service manager.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::worker::Counters;
+use crate::capture::live::Statistics;
+use crate::census::Timestamp;
+use crate::wire::{CaptureSummary, Health};
+
+/// One interface.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct InterfaceStatus {
+    /// `None` while it is captured, else why not.
+    pub problem: Option<String>,
+    /// What its worker counted.
+    pub counters: Counters,
+    /// Totals of all handles that were opened on it.
+    pub statistics: Statistics,
+}
+
+/// Totals since the sensor started.
+#[derive(Debug, Default)]
+pub struct Status {
+    interfaces: Mutex<BTreeMap<String, InterfaceStatus>>,
+    delivery_problem: Mutex<Option<String>>,
+    /// Rounds of all capture threads: stands still where they all hang.
+    pub rounds: AtomicU64,
+    /// Uploads that were acknowledged for the first time.
+    pub uploads_stored: AtomicU64,
+    /// Uploads that the service had already.
+    pub uploads_duplicate: AtomicU64,
+    /// Attempts that failed.
+    pub uploads_failed: AtomicU64,
+    /// Uploads that were damaged or refused for good, and put aside.
+    pub uploads_put_aside: AtomicU64,
+    /// Times that a change had to stay in memory because the spool could not take it.
+    pub spool_refused: AtomicU64,
+    /// Bytes that wait.
+    pub spool_bytes: AtomicU64,
+    /// Uploads that wait.
+    pub spool_uploads: AtomicU64,
+    last_ack: AtomicI64,
+}
+
+impl Status {
+    /// Replaces what is known of an interface.
+    pub fn publish(&self, interface: &str, status: InterfaceStatus) {
+        lock(&self.interfaces).insert(interface.to_owned(), status);
+    }
+
+    /// All interfaces.
+    pub fn interfaces(&self) -> BTreeMap<String, InterfaceStatus> {
+        lock(&self.interfaces).clone()
+    }
+
+    /// Records that the service has acknowledged an upload.
+    pub fn acknowledged(&self, now: Timestamp) {
+        self.last_ack.store(now.0, Ordering::Relaxed);
+        *lock(&self.delivery_problem) = None;
+    }
+
+    /// When the service last acknowledged an upload.
+    pub fn last_ack(&self) -> Option<Timestamp> {
+        Some(self.last_ack.load(Ordering::Relaxed)).filter(|t| *t != 0).map(Timestamp)
+    }
+
+    /// Records why nothing can be delivered; returns whether it is another reason than before.
+    pub fn not_delivered(&self, problem: String) -> bool {
+        let problem = Some(problem);
+        let mut known = lock(&self.delivery_problem);
+        let new = *known != problem;
+        *known = problem;
+        new
+    }
+
+    /// Why nothing can be delivered, where it is so.
+    pub fn delivery_problem(&self) -> Option<String> {
+        lock(&self.delivery_problem).clone()
+    }
+
+    /// The counts of all interfaces.
+    pub fn counters(&self) -> Counters {
+        let mut sum = Counters::default();
+        for i in lock(&self.interfaces).values() {
+            sum.add(&i.counters);
+        }
+        sum
+    }
+
+    /// Frames that the kernel or the interfaces dropped.
+    pub fn dropped(&self) -> u64 {
+        lock(&self.interfaces)
+            .values()
+            .map(|i| i.statistics.dropped_ring + i.statistics.dropped_interface)
+            .sum()
+    }
+
+    /// Totals as documents show them.
+    pub fn capture(&self) -> CaptureSummary {
+        let c = self.counters();
+        CaptureSummary {
+            frames: c.frames,
+            bytes: c.bytes,
+            malformed: c.malformed_frames,
+            duplicates: c.duplicates,
+            dropped: self.dropped(),
+            first: c.first,
+            last: c.last,
+        }
+    }
+
+    /// What an upload tells the service.
+    pub fn health(&self, refused: u64) -> Health {
+        let c = self.capture();
+        Health {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            frames: c.frames,
+            bytes: c.bytes,
+            malformed: c.malformed,
+            duplicates: c.duplicates,
+            dropped: c.dropped,
+            refused,
+        }
+    }
+
+    /// One line for the service manager.
+    pub fn line(&self, couplings: usize) -> String {
+        let interfaces = self.interfaces();
+        let away: Vec<&str> =
+            interfaces.iter().filter(|(_, i)| i.problem.is_some()).map(|(name, _)| name.as_str()).collect();
+        let mut line = format!(
+            "{} frames, {couplings} couplings, {} uploads stored, {} waiting",
+            self.counters().frames,
+            self.uploads_stored.load(Ordering::Relaxed),
+            self.spool_uploads.load(Ordering::Relaxed)
+        );
+        if !away.is_empty() {
+            line.push_str(&format!("; not capturing on {}", away.join(", ")));
+        }
+        if let Some(problem) = self.delivery_problem() {
+            line.push_str(&format!("; {problem}"));
+        }
+        line
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_problem_is_new_once_and_again_after_an_acknowledgement() {
+        let status = Status::default();
+        assert!(status.not_delivered("no plan".into()));
+        assert!(!status.not_delivered("no plan".into()));
+        status.acknowledged(Timestamp(5));
+        assert_eq!((status.delivery_problem(), status.last_ack()), (None, Some(Timestamp(5))));
+        assert!(status.not_delivered("no plan".into()));
+    }
+
+    #[test]
+    fn the_line_names_what_is_not_captured() {
+        let status = Status::default();
+        status
+            .publish("eth1", InterfaceStatus { problem: Some("gone".into()), ..InterfaceStatus::default() });
+        let line = status.line(3);
+        assert!(line.contains("3 couplings") && line.contains("not capturing on eth1"), "{line}");
+    }
+}

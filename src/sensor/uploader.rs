@@ -1,0 +1,284 @@
+//! The client of the plan service: enrolment, and one upload at a time.
+//!
+//! It decides nothing about repetition: see [`delivery`](super::delivery). HTTPS, or plain HTTP to a loopback address;
+//! no redirects, no proxy, and every answer is bounded.
+
+use std::time::Duration;
+
+use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::{Client, Response, StatusCode, Url};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use super::identity::Identity;
+use crate::wire::{EnrolRequest, EnrolResponse, EnrolmentToken, UploadReceipt};
+
+/// The media type of an upload's body.
+pub const MEDIA_TYPE: &str = "application/vnd.netcensus.upload+json";
+const ANSWER_BYTES: usize = 64 << 10;
+const TIMEOUT: Duration = Duration::from_secs(30);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+
+/// Why an upload, or an enrolment, was not accepted.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum UploadError {
+    /// The service's URL is none that is used.
+    #[error(
+        "'{url}' is no address of a plan service; it must begin with https://, or http:// with a loopback address"
+    )]
+    Address {
+        /// The URL.
+        url: String,
+    },
+    /// No answer.
+    #[error("the plan service {url} cannot be reached: {reason}; check the network and that it runs")]
+    Unreachable {
+        /// The base URL.
+        url: String,
+        /// What failed.
+        reason: String,
+    },
+    /// The service cannot take it now.
+    #[error("the plan service answers {status}: {detail}; it is tried again")]
+    Busy {
+        /// The HTTP status.
+        status: u16,
+        /// What the service says.
+        detail: String,
+        /// When to try again, where the service says so.
+        retry_after: Option<Duration>,
+    },
+    /// The service does not know this sensor, or no longer.
+    #[error(
+        "the plan service answers {status}: {detail}; enrol this sensor again with 'netcensus-sensor enrol TOKEN'"
+    )]
+    Unauthorized {
+        /// The HTTP status.
+        status: u16,
+        /// What the service says.
+        detail: String,
+    },
+    /// No plan is in effect.
+    #[error("{detail}; what was seen is kept and sent when a plan is in effect")]
+    NoPlan {
+        /// What the service says.
+        detail: String,
+    },
+    /// The service will never take this.
+    #[error("the plan service refuses it with {status}: {detail}")]
+    Refused {
+        /// The HTTP status.
+        status: u16,
+        /// What the service says.
+        detail: String,
+    },
+}
+
+/// An RFC 9457 problem, as far as it is used.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: String,
+    detail: String,
+}
+
+/// Exchanges an enrolment token for an identity. `name` is the sensor's name for people.
+///
+/// # Errors
+/// [`UploadError::Refused`] or [`UploadError::Unauthorized`] where the token is used up, unknown or too old.
+pub async fn enrol(token: &EnrolmentToken, name: &str) -> Result<Identity, UploadError> {
+    let base = base(&token.url)?;
+    let client = client(&token.url, TIMEOUT)?;
+    let request = EnrolRequest { secret: token.secret.clone(), name: name.to_owned() };
+    let answer = client.post(format!("{base}/api/v1/enrol")).json(&request).send().await;
+    let answer: EnrolResponse = read(&base, answer).await?;
+    Ok(Identity { url: base, sensor: answer.sensor, subscription: answer.subscription, key: answer.key })
+}
+
+/// Sends uploads as one sensor.
+#[derive(Clone, Debug)]
+pub struct Uploader {
+    client: Client,
+    base: String,
+    target: Url,
+    key: String,
+}
+
+impl Uploader {
+    /// A client for `identity`, in which one upload may take 30 s.
+    ///
+    /// # Errors
+    /// [`UploadError::Address`] where the identity's URL is none that is used.
+    pub fn new(identity: &Identity) -> Result<Self, UploadError> {
+        Self::with_timeout(identity, TIMEOUT)
+    }
+
+    /// A client for `identity`, in which one upload may take `timeout`.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn with_timeout(identity: &Identity, timeout: Duration) -> Result<Self, UploadError> {
+        let base = base(&identity.url)?;
+        let bad = || UploadError::Address { url: identity.url.clone() };
+        let mut target = Url::parse(&base).map_err(|_| bad())?;
+        target.path_segments_mut().map_err(|()| bad())?.pop_if_empty().extend([
+            "api",
+            "v1",
+            "subscriptions",
+            &identity.subscription,
+            "sensors",
+            &identity.sensor,
+            "uploads",
+        ]);
+        Ok(Self { client: client(&base, timeout)?, base, target, key: identity.key.clone() })
+    }
+
+    /// Sends one body, as `Upload::encode` makes it. The receipt means that it is stored durably.
+    ///
+    /// # Errors
+    /// [`UploadError`] says what to do about it.
+    pub async fn send(&self, body: Vec<u8>) -> Result<UploadReceipt, UploadError> {
+        let request = self.client.post(self.target.clone()).bearer_auth(&self.key);
+        let answer = request.header(CONTENT_TYPE, MEDIA_TYPE).body(body).send().await;
+        read(&self.base, answer).await
+    }
+}
+
+/// The base URL without a trailing slash, where it is one that may be used.
+fn base(url: &str) -> Result<String, UploadError> {
+    let bad = || UploadError::Address { url: url.chars().take(200).collect() };
+    let parsed = Url::parse(url).map_err(|_| bad())?;
+    let host = parsed.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let loopback = host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
+    match parsed.scheme() {
+        "https" => {}
+        "http" if loopback => {}
+        _ => return Err(bad()),
+    }
+    if parsed.query().is_some() || parsed.fragment().is_some() || !parsed.username().is_empty() {
+        return Err(bad());
+    }
+    Ok(parsed.as_str().trim_end_matches('/').to_owned())
+}
+
+fn client(url: &str, timeout: Duration) -> Result<Client, UploadError> {
+    Client::builder()
+        .user_agent(concat!("netcensus-sensor/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+        .timeout(timeout)
+        .build()
+        .map_err(|e| unreachable(url, e))
+}
+
+async fn read<T: DeserializeOwned>(
+    url: &str,
+    answer: Result<Response, reqwest::Error>,
+) -> Result<T, UploadError> {
+    let mut answer = answer.map_err(|e| unreachable(url, e))?;
+    let status = answer.status();
+    let retry_after = retry_after(answer.headers());
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|e| unreachable(url, e))? {
+        if body.len() + chunk.len() > ANSWER_BYTES {
+            break;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    if status.is_success() {
+        return serde_json::from_slice(&body).map_err(|_| UploadError::Busy {
+            status: status.as_u16(),
+            detail: "with something that is no receipt; is this a plan service?".to_owned(),
+            retry_after,
+        });
+    }
+    Err(judge(status, &serde_json::from_slice(&body).unwrap_or_default(), retry_after))
+}
+
+fn judge(status: StatusCode, problem: &Problem, retry_after: Option<Duration>) -> UploadError {
+    let words = [&problem.detail, &problem.title].into_iter().find(|w| !w.is_empty());
+    let detail = words.map_or_else(
+        || status.canonical_reason().unwrap_or("no reason given").to_owned(),
+        |w| w.chars().filter(|c| !c.is_control()).take(300).collect(),
+    );
+    let number = status.as_u16();
+    if problem.kind.ends_with("/problems/plan-not-in-effect") {
+        return UploadError::NoPlan { detail };
+    }
+    match number {
+        401 | 403 | 404 | 410 => UploadError::Unauthorized { status: number, detail },
+        400 | 413 | 415 | 422 => UploadError::Refused { status: number, detail },
+        _ => UploadError::Busy { status: number, detail, retry_after },
+    }
+}
+
+/// `Retry-After` in seconds; the form with a date is not used by the service.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
+}
+
+fn unreachable(url: &str, error: reqwest::Error) -> UploadError {
+    let reason = if error.is_timeout() {
+        "no answer in time".to_owned()
+    } else {
+        // The outer errors only say that a request failed; the innermost one says why.
+        let mut inner: &dyn std::error::Error = &error;
+        while let Some(source) = inner.source() {
+            inner = source;
+        }
+        inner.to_string()
+    };
+    UploadError::Unreachable { url: url.to_owned(), reason }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_and_loopback_http_are_used() {
+        for good in
+            ["https://plan.example", "https://plan.example/base/", "http://127.0.0.1:8080", "http://[::1]:1"]
+        {
+            assert_eq!(base(good).unwrap(), good.trim_end_matches('/'));
+        }
+        assert!(base("http://localhost:8080").is_ok());
+        for bad in
+            ["http://plan.example", "ftp://127.0.0.1", "plan.example", "", "https://u:p@x", "https://x/?a"]
+        {
+            assert!(matches!(base(bad), Err(UploadError::Address { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn every_answer_has_its_consequence() {
+        let plain = Problem::default();
+        let of = |n: u16, p: &Problem| judge(StatusCode::from_u16(n).unwrap(), p, None);
+        for n in [401, 403, 404] {
+            assert!(matches!(of(n, &plain), UploadError::Unauthorized { .. }), "{n}");
+        }
+        for n in [400, 413, 422] {
+            assert!(matches!(of(n, &plain), UploadError::Refused { .. }), "{n}");
+        }
+        for n in [302, 408, 409, 429, 500, 503] {
+            assert!(matches!(of(n, &plain), UploadError::Busy { .. }), "{n}");
+        }
+        let none = Problem { kind: "/problems/plan-not-in-effect".into(), ..Problem::default() };
+        assert!(matches!(of(409, &none), UploadError::NoPlan { .. }));
+        assert!(matches!(of(403, &none), UploadError::NoPlan { .. }));
+    }
+
+    #[test]
+    fn what_the_service_says_cannot_break_the_log() {
+        let problem = Problem { detail: "a\nb\u{1b}[31m".into(), ..Problem::default() };
+        assert_eq!(
+            judge(StatusCode::CONFLICT, &problem, None),
+            UploadError::Busy { status: 409, detail: "ab[31m".into(), retry_after: None }
+        );
+    }
+}
