@@ -22,7 +22,7 @@ pub(super) fn say(head: &Head<'_>, words: &mut Words<'_>) -> Result<(), Malforme
             if let Some(agent) = head.value("User-Agent") {
                 words.say(Field::HttpUserAgent, agent);
             }
-            for credentials in head.values("Authorization") {
+            for credentials in head.values("Authorization").chain(head.values("Proxy-Authorization")) {
                 ntlm::say(credentials, words);
             }
         } else {

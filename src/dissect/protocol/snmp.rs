@@ -4,7 +4,8 @@
 
 use snmp_parser::asn1_rs::FromBer as _;
 use snmp_parser::{
-    ObjectSyntax, Oid, PduType, ScopedPduData, SecurityParameters, SnmpGenericMessage, SnmpPdu, VarBindValue,
+    ObjectSyntax, Oid, PduType, ScopedPduData, SecurityParameters, SnmpGenericMessage, SnmpPdu, SnmpVariable,
+    VarBindValue,
 };
 
 use crate::census::{Field, MacAddr};
@@ -18,6 +19,15 @@ const OID_BYTES: usize = 128;
 const SYSTEM: &[u8] = &[0x2b, 6, 1, 2, 1, 1];
 /// 1.3.6.1.4.1, where every sysObjectID of a product lies.
 const ENTERPRISES: &[u8] = &[0x2b, 6, 1, 4, 1];
+
+/// 1.3.6.1.6.3.1.1.4.1.0, snmpTrapOID: which trap it is (RFC 3418 section 2).
+const TRAP: &[u8] = &[0x2b, 6, 1, 6, 3, 1, 1, 4, 1, 0];
+/// 1.3.6.1.6.3.1.1.4.3.0, snmpTrapEnterprise: what the first version names the enterprise.
+const TRAP_ENTERPRISE: &[u8] = &[0x2b, 6, 1, 6, 3, 1, 1, 4, 3, 0];
+/// 1.3.6.1.6.3.18.1.3.0, snmpTrapAddress: who sent the trap that a proxy passes on (RFC 3584 section 3.1).
+const TRAP_ADDRESS: &[u8] = &[0x2b, 6, 1, 6, 3, 18, 1, 3, 0];
+/// 1.3.6.1.6.3.1.1.5, the generic traps.
+const GENERIC_TRAPS: &[u8] = &[0x2b, 6, 1, 6, 3, 1, 1, 5];
 
 /// Dissects a message of UDP 161 or 162, sent from `source_port`.
 ///
@@ -63,10 +73,24 @@ fn say(pdu: &SnmpPdu<'_>, from_agent: bool, words: &mut Words<'_>) {
                 }
             }
         }
+        SnmpPdu::Generic(trap) if trap.pdu_type == PduType::TrapV2 => say_trap(&trap.var, words),
         // RFC 1157 section 4.1.6: in a generic trap (0 to 5) the enterprise is the sender's sysObjectID; in one of its
         // own (6) it is whatever the vendor likes.
         SnmpPdu::TrapV1(trap) if trap.generic_trap.0 <= 5 => say_product(&trap.enterprise, words),
         _ => {}
+    }
+}
+
+/// The enterprise of a generic trap, as a sender of the second version gives it; one that a proxy passes on speaks of
+/// somebody else.
+fn say_trap(variables: &[SnmpVariable<'_>], words: &mut Words<'_>) {
+    let value = |name: &[u8]| variables.iter().find(|v| v.oid.as_bytes() == name).map(|v| &v.val);
+    if let Some(VarBindValue::Value(ObjectSyntax::Object(trap))) = value(TRAP)
+        && trap.as_bytes().starts_with(GENERIC_TRAPS)
+        && let Some(VarBindValue::Value(ObjectSyntax::Object(enterprise))) = value(TRAP_ENTERPRISE)
+        && value(TRAP_ADDRESS).is_none()
+    {
+        say_product(enterprise, words);
     }
 }
 
@@ -187,6 +211,22 @@ mod tests {
         ] {
             assert!(said(|w| dissect(&v3(shared), 161, w)).0.is_empty(), "{shared:?}");
         }
+    }
+
+    #[test]
+    fn a_generic_trap_of_the_second_version_names_the_product_unless_a_proxy_sent_it() {
+        let bind = |name: &[u8], value: &[u8]| ber(0x30, &[&ber(6, &[name]), value]);
+        let trap = |kind: &[u8], more: &[u8]| {
+            let enterprise = bind(TRAP_ENTERPRISE, &ber(6, &[PRODUCT]));
+            let binds = ber(0x30, &[&bind(TRAP, &ber(6, &[kind])), &enterprise, more]);
+            v2(&ber(0xa7, &[&[2, 1, 7], &[2, 1, 0], &[2, 1, 0], &binds]))
+        };
+        let cold_start = [GENERIC_TRAPS, &[1]].concat();
+        let of = |message: &[u8]| said(|w| dissect(message, 1024, w)).0;
+        assert_eq!(of(&trap(&cold_start, b"")), ["snmp.sys_object_id=1.3.6.1.4.1.9.1.550"]);
+        assert!(of(&trap(PRODUCT, b"")).is_empty());
+        let passed_on = bind(TRAP_ADDRESS, &ber(0x40, &[&[192, 0, 2, 1]]));
+        assert!(of(&trap(&cold_start, &passed_on)).is_empty());
     }
 
     #[test]
