@@ -7,13 +7,16 @@ use pnet::packet::ethernet::EthernetPacket;
 
 use super::protocol::{cdp, lldp, stp};
 use super::sink::{Anomaly, Sink, Tags};
-use super::{Frame, LinkType, Malformed, Reader, Words, arp, network};
+use super::{Frame, LinkType, Malformed, Reader, Words, arp, network, tunnel};
 use crate::census::{Field, MacAddr, Sign};
 
 const ARP: u16 = 0x0806;
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 const LLDP: u16 = 0x88cc;
+const MPLS: u16 = 0x8847;
+const MPLS_MULTICAST: u16 = 0x8848;
+const PPPOE_SESSION: u16 = 0x8864;
 /// 802.1Q, 802.1ad, and the older types of stacked tags.
 const TAGS: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
 /// Tags of one frame that are taken off.
@@ -30,12 +33,14 @@ pub(super) struct Link {
     pub(super) destination: MacAddr,
     /// Its VLANs.
     pub(super) tags: Tags,
+    /// How many tunnels it came through.
+    pub(super) depth: u8,
 }
 
 /// Dissects one frame.
 pub fn dissect(frame: &Frame<'_>, sink: &mut impl Sink) {
     let result = match frame.link {
-        LinkType::Ethernet => ethernet(frame.data, sink),
+        LinkType::Ethernet => ethernet(frame.data, 0, sink),
         LinkType::LinuxSll => cooked(frame.data, sink),
         LinkType::LinuxSll2 => cooked2(frame.data, sink),
         LinkType::RawIp => {
@@ -48,7 +53,25 @@ pub fn dissect(frame: &Frame<'_>, sink: &mut impl Sink) {
     }
 }
 
-fn ethernet(bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+/// Dissects the Ethernet frame inside a tunnel (I13).
+pub(super) fn inner(outer: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    if outer.depth >= tunnel::MAX_DEPTH {
+        return Err(Malformed::new("tunnel", "nested too deep"));
+    }
+    ethernet(bytes, outer.depth + 1, sink)
+}
+
+/// Whether bytes look like an Ethernet frame from a card: of a type that is read, or of a length that fits.
+pub(super) fn is_plausible(bytes: &[u8]) -> bool {
+    EthernetPacket::new(bytes).is_some_and(|frame| {
+        let (source, kind) = (frame.get_source(), frame.get_ethertype().0);
+        let source = MacAddr([source.0, source.1, source.2, source.3, source.4, source.5]);
+        let length = kind <= MAX_LENGTH && kind >= 3 && usize::from(kind) <= frame.payload().len();
+        source.is_station() && (length || [IPV4, IPV6, ARP, LLDP].contains(&kind) || TAGS.contains(&kind))
+    })
+}
+
+fn ethernet(bytes: &[u8], depth: u8, sink: &mut impl Sink) -> Result<(), Malformed> {
     let frame = EthernetPacket::new(bytes).ok_or(Malformed::new("ethernet", "short header"))?;
     let (source, destination) = (frame.get_source(), frame.get_destination());
     let link = Link {
@@ -62,6 +85,7 @@ fn ethernet(bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
             destination.5,
         ]),
         tags: Tags::default(),
+        depth,
     };
     payload(link, frame.get_ethertype().0, frame.payload(), sink)
 }
@@ -111,7 +135,7 @@ fn cooked_payload(
     };
     // Packet types 1 and 2 are broadcast and multicast; other destinations are not recorded.
     let destination = if matches!(kind, 1 | 2) { MacAddr([0xff; 6]) } else { MacAddr::default() };
-    payload(Link { source, destination, tags: Tags::default() }, protocol, rest, sink)
+    payload(Link { source, destination, tags: Tags::default(), depth: 0 }, protocol, rest, sink)
 }
 
 fn payload(mut link: Link, ethertype: u16, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
@@ -141,6 +165,8 @@ fn typed(link: &Link, ethertype: u16, body: &[u8], sink: &mut impl Sink) -> Resu
         IPV4 => network::ipv4(link, body, sink),
         IPV6 => network::ipv6(link, body, sink),
         ARP => arp::dissect(link, body, sink),
+        MPLS | MPLS_MULTICAST => tunnel::mpls(link, body, sink),
+        PPPOE_SESSION => tunnel::pppoe(link, body, sink),
         LLDP => {
             addressed(link, sink, Sign::LldpManagement, |words, address| lldp::dissect(body, words, address))
         }

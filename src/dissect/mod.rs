@@ -13,6 +13,7 @@ pub mod protocol;
 mod reader;
 mod sink;
 mod transport;
+mod tunnel;
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,7 @@ use pnet::packet::ipv6::Ipv6Packet;
 
 use super::link::Link;
 use super::sink::{Anomaly, Sink};
-use super::{Malformed, Reader, neighbor, transport};
+use super::{Malformed, Reader, neighbor, transport, tunnel};
 use crate::census::address::{is_link_local, is_never_sender};
 use crate::census::{Field, Sign, Signs};
 
@@ -151,6 +151,18 @@ fn upper(
     match protocol {
         Next::Tcp => transport::tcp(packet, body, sink),
         Next::Udp => transport::udp(packet, body, sink),
+        Next::Gre if !packet.fragment => {
+            packet.sighted(Signs::default(), sink);
+            tunnel::gre(packet.link, body, sink)
+        }
+        Next::Ipv4 | Next::Ipv6 if !packet.fragment => {
+            packet.sighted(Signs::default(), sink);
+            tunnel::carried(packet.link, body, sink)
+        }
+        Next::L2tp if !packet.fragment => {
+            packet.sighted(Signs::default(), sink);
+            tunnel::l2tpv3(packet.link, body, sink)
+        }
         Next::Icmpv6 if packet.source.is_ipv6() => neighbor::dissect(packet, body, sink),
         other => {
             packet.sighted(Signs::default(), sink);

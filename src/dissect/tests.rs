@@ -287,6 +287,70 @@ fn i6_hellos_to_a_group_tell_a_router_and_carp_is_told_from_vrrp() {
     assert!(hello(112, group, [224, 0, 0, 18], &carp)[1].ends_with("=carp"));
 }
 
+/// An IPv4 packet of that protocol from 10.0.0.5 on another card.
+fn over_ip(protocol: u8, body: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(20 + body.len()).unwrap().to_be_bytes();
+    let header = [&[0x45, 0][..], &length, &[0, 0, 0, 0, 64, protocol, 0, 0], &HOST, &PEER].concat();
+    frame(ALL, A, 0x0800, &[&header, body].concat())
+}
+
+#[test]
+fn i13_the_innermost_ethernet_frame_decides_in_every_tunnel() {
+    let inside = frame(ALL, B, 0x8100, &[&[0, 30, 8, 6][..], &arp(1, B, [10, 9, 0, 1], PEER)].concat());
+    let with = |head: &[u8]| [head, &inside].concat();
+    let labels = [0, 0, 0x10, 64, 0, 0, 0x21, 64];
+    let erspan3 = [&[0x10, 0, 0x22, 0xeb, 0, 0, 0, 1][..], &[0; 12]].concat();
+    let geneve = [1, 0, 0x65, 0x58, 0, 0, 1, 0, 9, 9, 9, 9];
+    for (name, outer) in [
+        ("GRE", over_ip(47, &with(&[0, 0, 0x65, 0x58]))),
+        ("GRE with key", over_ip(47, &with(&[0x20, 0, 0x65, 0x58, 0, 0, 0, 7]))),
+        ("ERSPAN I", over_ip(47, &with(&[0, 0, 0x88, 0xbe]))),
+        ("ERSPAN II", over_ip(47, &with(&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 10, 0, 7, 0, 0, 0, 0]))),
+        ("ERSPAN III", over_ip(47, &with(&erspan3))),
+        ("VXLAN", udp(B, PEER, 64, (50_000, 4789), &with(&[8, 0, 0, 0, 0, 0, 7, 0]))),
+        ("GENEVE", udp(B, PEER, 64, (50_000, 6081), &with(&geneve))),
+        ("TZSP", udp(B, PEER, 64, (50_000, 37008), &with(&[1, 0, 0, 1, 10, 1, 0xff, 0, 1]))),
+        ("CAPWAP", udp(B, PEER, 64, (50_000, 5247), &with(&[0, 0x10, 2, 0, 0, 0, 0, 0]))),
+        ("L2TPv3", over_ip(115, &with(&[0, 0, 0, 9, 1, 2, 3, 4]))),
+        ("MPLS", frame(ALL, A, 0x8847, &with(&labels))),
+        ("MPLS with control word", frame(ALL, A, 0x8847, &with(&[&labels[..], &[0; 4]].concat()))),
+        (
+            "GRE in GRE",
+            over_ip(47, &[&[0, 0, 0x65, 0x58][..], &over_ip(47, &with(&[0, 0, 0x65, 0x58]))].concat()),
+        ),
+    ] {
+        let found = ethernet(&outer);
+        let expected = "00:1b:d4:00:00:0b 10.9.0.1 [ArpAsked] [30]".to_owned();
+        assert!(found.contains(&expected), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn i13_a_packet_without_an_inner_frame_lies_behind_the_mac_that_carries_it() {
+    let packet = over_ip(17, &[0; 8])[14..].to_vec();
+    let packet = [&packet[..12], &[192, 168, 7, 7], &packet[16..]].concat();
+    let ppp = [&[0x11, 0, 0, 7, 0, 30, 0, 0x21][..], &packet].concat();
+    for (name, outer) in [
+        ("IP in IP", over_ip(4, &packet)),
+        ("GRE", over_ip(47, &[&[0, 0, 8, 0][..], &packet].concat())),
+        ("MPLS", frame(ALL, A, 0x8847, &[&[0, 0, 0x11, 64][..], &packet].concat())),
+        ("PPPoE", frame(ALL, A, 0x8864, &ppp)),
+    ] {
+        let found = ethernet(&outer);
+        let expected = "00:1b:d4:00:00:0a 192.168.7.7 [Carried] []".to_owned();
+        assert!(found.contains(&expected), "{name}: {found:?}");
+    }
+}
+
+#[test]
+fn tunnels_nested_beyond_the_bound_are_malformed() {
+    let mut nested = frame(ALL, B, 0x0806, &arp(1, B, HOST, PEER));
+    for _ in 0..9 {
+        nested = over_ip(47, &[&[0, 0, 0x65, 0x58][..], &nested].concat());
+    }
+    assert_eq!(ethernet(&nested).last().unwrap(), "malformed tunnel: nested too deep");
+}
+
 proptest! {
     #[test]
     fn no_bytes_break_the_dissector(data in vec(any::<u8>(), 0..400), kind in 0..4usize) {
@@ -296,7 +360,7 @@ proptest! {
 
     #[test]
     fn no_damage_to_a_sound_frame_breaks_the_dissector(
-        seed in 0..5usize, cut in any::<prop::sample::Index>(),
+        seed in 0..9usize, cut in any::<prop::sample::Index>(),
         bytes in vec((any::<prop::sample::Index>(), any::<u8>()), 0..12),
     ) {
         let mut data = match seed {
@@ -304,6 +368,10 @@ proptest! {
             1 => icmp6(FE80, 255, &solicitation(&[&[1, 1][..], &A].concat())),
             2 => frame(ALL, A, 0x8100, &[&[0, 10, 8, 6][..], &arp(1, A, HOST, PEER)].concat()),
             3 => udp([1, 0, 0x5e, 0, 0, 0xfb], [224, 0, 0, 251], 255, (5353, 5353), &[0, 0, 0x84, 0, 0, 0, 0, 1]),
+            4 => over_ip(47, &[&[0, 0, 0x65, 0x58][..], &ack(ALL, [255; 4], [0; 4])].concat()),
+            5 => udp(B, PEER, 64, (1, 4789), &[&[8, 0, 0, 0, 0, 0, 7, 0][..], &ack(ALL, [255; 4], [0; 4])].concat()),
+            6 => udp(B, PEER, 64, (1, 37008), &[&[1, 0, 0, 1, 1][..], &ack(ALL, [255; 4], [0; 4])].concat()),
+            7 => frame(ALL, A, 0x8847, &[&[0, 0, 0x11, 64, 0, 0, 0, 0][..], &ack(ALL, [255; 4], [0; 4])].concat()),
             _ => frame([1, 0x80, 0xc2, 0, 0, 0x0e], A, 0x88cc, &[2, 7, 4, 0, 0, 0, 0, 0, 1, 4, 2, 5, 49, 6, 2, 0, 120, 0, 0]),
         };
         for (place, value) in bytes {

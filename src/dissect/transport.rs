@@ -9,7 +9,7 @@ use pnet::packet::udp::UdpPacket;
 use super::network::Packet;
 use super::protocol::{datagram, stream};
 use super::sink::Sink;
-use super::{Malformed, Words, lease};
+use super::{Malformed, Words, lease, tunnel};
 use crate::census::address::is_never_sender;
 use crate::census::{Field, Sign, Signs};
 
@@ -26,6 +26,9 @@ pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     let payload = header.payload();
     if matches!((source, destination), (DHCP_CLIENT | DHCP_SERVER, DHCP_SERVER | DHCP_CLIENT)) {
         return lease::dissect(packet, payload, sink);
+    }
+    if let Some(opened) = tunnel::over_udp(packet, destination, payload, sink) {
+        return opened;
     }
     if let Some(name) = first_hop_protocol(packet, destination) {
         sink.station_said(packet.link.source, Field::RouterProtocol, name);

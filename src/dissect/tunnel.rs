@@ -1,0 +1,208 @@
+//! Tunnels (I13): the innermost Ethernet frame decides; a packet without one is routed traffic of the MAC that
+//! carries it. The outer addresses were judged before, by the same rules, on the outer link.
+
+use std::net::IpAddr;
+
+use super::link::{self, Link};
+use super::network::{self, Packet};
+use super::sink::Sink;
+use super::{Malformed, Reader};
+use crate::census::Sign;
+
+/// Tunnels within tunnels that are opened.
+pub(super) const MAX_DEPTH: u8 = 8;
+/// MPLS labels of one stack that are passed over.
+const MAX_LABELS: usize = 16;
+
+const IPV4: u16 = 0x0800;
+const IPV6: u16 = 0x86dd;
+/// Transparent Ethernet bridging (RFC 1701), also in GENEVE (RFC 8926).
+const BRIDGED: u16 = 0x6558;
+const ERSPAN_1_2: u16 = 0x88be;
+const ERSPAN_3: u16 = 0x22eb;
+const MPLS: [u16; 2] = [0x8847, 0x8848];
+
+/// GRE (RFC 2784, RFC 2890) with Ethernet, ERSPAN, MPLS or IP inside.
+pub(super) fn gre(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    let short = Malformed::new("gre", "short header");
+    let mut r = Reader::new(bytes);
+    let (flags, kind) = r.u16().zip(r.u16()).ok_or(short)?;
+    // Version 1 is PPTP's; the routing bit was never used as specified.
+    if flags & 0x4007 != 0 {
+        return Ok(());
+    }
+    let sequenced = flags & 0x1000 != 0;
+    for present in [flags & 0x8000 != 0, flags & 0x2000 != 0, sequenced] {
+        if present {
+            r.u32().ok_or(short)?;
+        }
+    }
+    match kind {
+        BRIDGED => link::inner(link, r.rest(), sink),
+        // Type I has no sequence number and no header of its own; type II has both.
+        ERSPAN_1_2 => {
+            if sequenced {
+                r.take(8).ok_or(Malformed::new("erspan", "short header"))?;
+            }
+            link::inner(link, r.rest(), sink)
+        }
+        ERSPAN_3 => {
+            let header = r.take(12).ok_or(Malformed::new("erspan", "short header"))?;
+            // The last bit tells that 8 bytes of platform information follow.
+            if header.last().is_some_and(|flags| flags & 1 == 1) {
+                r.take(8).ok_or(Malformed::new("erspan", "short header"))?;
+            }
+            link::inner(link, r.rest(), sink)
+        }
+        IPV4 | IPV6 => carried(link, r.rest(), sink),
+        kind if MPLS.contains(&kind) => mpls(link, r.rest(), sink),
+        _ => Ok(()),
+    }
+}
+
+/// Tunnels over UDP, by destination port. `None` where the port is no tunnel's.
+pub(super) fn over_udp(
+    packet: &Packet<'_>,
+    port: u16,
+    bytes: &[u8],
+    sink: &mut impl Sink,
+) -> Option<Result<(), Malformed>> {
+    let link = packet.link;
+    let opened = match port {
+        // RFC 7348; 8472 is what Linux used before. The I flag must be set, all reserved bits clear.
+        4789 | 8472 => {
+            bytes.split_at_checked(8).filter(|(head, _)| head.first() == Some(&0x08)).map(|(_, f)| f)
+        }
+        6081 => return geneve(link, bytes, sink),
+        37008 => return tzsp(link, bytes, sink),
+        5247 => capwap_data(bytes),
+        _ => None,
+    };
+    opened.map(|frame| link::inner(link, frame, sink))
+}
+
+/// GENEVE (RFC 8926): version 0, options, an Ethernet frame or an IP packet.
+fn geneve(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Malformed>> {
+    let mut r = Reader::new(bytes);
+    let head = r.u8()?;
+    r.u8()?;
+    let kind = r.u16()?;
+    r.u32()?;
+    if head & 0xc0 != 0 {
+        return None;
+    }
+    r.take(usize::from(head & 0x3f) * 4)?;
+    match kind {
+        BRIDGED => Some(link::inner(link, r.rest(), sink)),
+        IPV4 | IPV6 => Some(carried(link, r.rest(), sink)),
+        _ => None,
+    }
+}
+
+/// TZSP, as packet sniffers of access points send it: version 1, received packet (0), Ethernet (1), tagged fields up
+/// to the end tag.
+fn tzsp(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Malformed>> {
+    const PADDING: u8 = 0;
+    const END: u8 = 1;
+    let mut r = Reader::new(bytes);
+    if r.array()? != [1, 0, 0, 1] {
+        return None;
+    }
+    loop {
+        match r.u8()? {
+            PADDING => {}
+            END => return Some(link::inner(link, r.rest(), sink)),
+            _ => {
+                let length = r.u8()?;
+                r.take(usize::from(length))?;
+            }
+        }
+    }
+}
+
+/// The frame in a CAPWAP data packet (RFC 5415 4.3), where it is a whole native 802.3 one in the clear.
+fn capwap_data(bytes: &[u8]) -> Option<&[u8]> {
+    let mut r = Reader::new(bytes);
+    let [preamble, length, _, flags] = r.array()?;
+    // Preamble 0 is version 0 in the clear. T says that the payload is not 802.3, F that it is a fragment, K keep-alive.
+    if preamble != 0 || flags & 0b1000_1000 != 0 || length & 1 == 1 {
+        return None;
+    }
+    let header = usize::from(length >> 3) * 4;
+    bytes.get(header.max(8)..)
+}
+
+/// MPLS (RFC 3032): a pseudowire with Ethernet inside (RFC 4448, with or without control word), or IP.
+pub(super) fn mpls(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    let mut r = Reader::new(bytes);
+    for _ in 0..MAX_LABELS {
+        let entry = r.u32().ok_or(Malformed::new("mpls", "short label stack"))?;
+        if entry & 0x100 == 0 {
+            continue;
+        }
+        let body = r.rest();
+        let nibble = body.first().map(|b| b >> 4);
+        return match nibble {
+            Some(4 | 6) if is_packet(body) => carried(link, body, sink),
+            // A control word starts with a zero nibble, and so does many a MAC: what comes out decides.
+            _ => {
+                let starts = if nibble == Some(0) { &[4, 0][..] } else { &[0] };
+                let mut frames = starts.iter().filter_map(|skip| body.get(*skip..));
+                frames
+                    .find(|frame| link::is_plausible(frame))
+                    .map_or(Ok(()), |frame| link::inner(link, frame, sink))
+            }
+        };
+    }
+    Err(Malformed::new("mpls", "label stack without end"))
+}
+
+/// Whether bytes that start with 4 or 6 are an IP packet and not a frame to such a MAC: the length must fit.
+fn is_packet(bytes: &[u8]) -> bool {
+    let mut r = Reader::new(bytes);
+    match r.u8().map(|b| b >> 4) {
+        Some(4) => r.u8().and(r.u16()).is_some_and(|n| (20..=bytes.len() + 4).contains(&usize::from(n))),
+        Some(6) => r.take(3).and(r.u16()).is_some_and(|n| usize::from(n) + 40 <= bytes.len() + 4),
+        _ => false,
+    }
+}
+
+/// A PPPoE session packet (RFC 2516) with IP inside.
+pub(super) fn pppoe(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    let mut r = Reader::new(bytes);
+    let header = r.u16().zip(r.u32()).zip(r.u16());
+    let ((version, _), protocol) = header.ok_or(Malformed::new("pppoe", "short header"))?;
+    match (version, protocol) {
+        (0x1100, 0x0021 | 0x0057) => carried(link, r.rest(), sink),
+        _ => Ok(()),
+    }
+}
+
+/// L2TPv3 over IP (RFC 3931 4.1.1) with an Ethernet pseudowire: cookie and sublayer are negotiated out of band, so the
+/// first place where an Ethernet header with a known type stands is taken.
+pub(super) fn l2tpv3(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    let mut r = Reader::new(bytes);
+    let session = r.u32().ok_or(Malformed::new("l2tp", "short header"))?;
+    if session == 0 {
+        return Ok(()); // a control message
+    }
+    let body = r.rest();
+    let starts = [0, 4, 8, 12];
+    let frame =
+        starts.into_iter().filter_map(|skip| body.get(skip..)).find(|frame| link::is_plausible(frame));
+    frame.map_or(Ok(()), |frame| link::inner(link, frame, sink))
+}
+
+/// An IP packet inside another, or inside a tunnel without Ethernet: its source lies behind the MAC that carries it.
+pub(super) fn carried(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    let short = Malformed::new("tunnel", "short inner packet");
+    let mut r = Reader::new(bytes);
+    let first = r.u8().ok_or(short)?;
+    let source: Option<IpAddr> = match first >> 4 {
+        4 => r.take(11).and_then(|_| r.array::<4>()).map(Into::into),
+        6 => r.take(7).and_then(|_| r.array::<16>()).map(Into::into),
+        _ => return Err(Malformed::new("tunnel", "inner packet is not IP")),
+    };
+    network::coupling(link, source.ok_or(short)?, Sign::Carried.into(), sink);
+    Ok(())
+}
