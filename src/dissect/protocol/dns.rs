@@ -9,6 +9,8 @@ use crate::dissect::{Malformed, Reader};
 
 /// Records and questions that one message may hold; a busy Bonjour host sends some forty.
 const RECORDS: usize = 192;
+/// Compression pointers to a pointer that one message may hold. Sound ones point at a label; bytes of text may look so.
+const CHAINED: usize = 32;
 /// The longest message, RFC 6762 section 17.
 const BYTES: usize = 9000;
 
@@ -37,11 +39,24 @@ pub(super) fn answers<'a>(
     if questions * 5 + records * 11 > r.rest().len() {
         return Err(Malformed::new(protocol, "truncated records"));
     }
+    if has_chains(payload) {
+        return Err(Malformed::new(protocol, "chained pointers"));
+    }
     let packet = Packet::parse(payload).map_err(|_| Malformed::new(protocol, "broken message"))?;
     let mut out = packet.answers;
     out.extend(packet.additional_records);
     out.retain(|record| record.ttl > 0);
     Ok(Some(out))
+}
+
+/// Whether names may lead through long chains of pointers, each of which is followed again for every record.
+fn has_chains(payload: &[u8]) -> bool {
+    let is_pointer = |b: u8| b & 0xc0 == 0xc0;
+    let pointers = payload.windows(2).filter_map(|w| match w {
+        [high, low] if is_pointer(*high) => Some(usize::from(high & 0x3f) << 8 | usize::from(*low)),
+        _ => None,
+    });
+    pointers.filter(|at| payload.get(*at).copied().is_some_and(is_pointer)).nth(CHAINED).is_some()
 }
 
 /// The labels of a name.

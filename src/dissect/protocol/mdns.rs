@@ -219,6 +219,16 @@ pub(super) mod tests {
     }
 
     #[test]
+    fn long_chains_of_pointers_are_not_followed() {
+        // The first record's data is a root name at 23 and pointers at 24, 26, … each to the one before.
+        let mut data = vec![0, 0xc0, 23];
+        data.extend((0..200u16).flat_map(|n| (0xc000 | (24 + 2 * n)).to_be_bytes()));
+        let records = [record(&[], 0xff00, 9, &data), record(&["a", "local"], 1, 9, &[192, 0, 2, 1])];
+        let (out, result) = said(|w| dissect(&message(0x8400, [&records, &[], &[]]), w));
+        assert_eq!((out, result), (vec![], Err(Malformed::new("mdns", "chained pointers"))));
+    }
+
+    #[test]
     fn broken_messages_do_no_harm() {
         survives(&printer(), dissect);
     }
