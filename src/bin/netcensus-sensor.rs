@@ -1,3 +1,5 @@
 //! The `netcensus-sensor` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    netcensus::sensor::command::main()
+}

@@ -2,6 +2,7 @@
 
 pub mod capturing;
 pub mod collector;
+pub mod command;
 pub mod config;
 pub mod daemon;
 pub mod delivery;

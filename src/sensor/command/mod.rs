@@ -1,0 +1,157 @@
+//! The commands of `netcensus-sensor`.
+
+mod devices;
+mod enrol;
+mod explain;
+mod failure;
+mod interfaces;
+mod run;
+mod source;
+mod text;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use self::failure::Failure;
+use super::config::Config;
+use super::logging;
+use crate::census::Timestamp;
+
+/// Finds the devices on a network from a mirrored switch port, and tells the plan service what they are.
+#[derive(Debug, Parser)]
+#[command(name = "netcensus-sensor", version, after_help = EXAMPLES, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  netcensus-sensor replay office.pcap             the census of a capture file; needs no privilege
+  netcensus-sensor explain 10.2.0.41 --capture office.pcap
+  netcensus-sensor interfaces                     what there is to capture on
+  netcensus-sensor enrol nce1_...                 join a subscription, once
+  netcensus-sensor run --interface eth1           capture and upload until stopped
+  netcensus-sensor devices                        what the running sensor knows
+
+Exit status: 0 done, 1 failed, 2 usage, 69 service unavailable, 77 not permitted, 78 bad configuration.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Capture from mirror ports and upload what changes, until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew
+    Run(run::Arguments),
+    /// Read capture files as one capture, and print the census
+    Replay(ReplayArguments),
+    /// Exchange a one-time token for this sensor's identity
+    Enrol(enrol::Arguments),
+    /// Check the configuration and the rules, and print what is in effect
+    Validate(ConfigArguments),
+    /// List the interfaces, and whether they can be captured
+    Interfaces(interfaces::Arguments),
+    /// List the devices of the running sensor, or of capture files
+    Devices(source::Arguments),
+    /// Tell why an address or a MAC is counted, or is not
+    Explain(explain::Arguments),
+}
+
+/// Where the configuration is.
+#[derive(Clone, Debug, clap::Args)]
+struct ConfigArguments {
+    /// The configuration file [default: /etc/netcensus/netcensus-sensor.toml where it exists]
+    #[arg(long, value_name = "FILE", env = "NETCENSUS_SENSOR_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+impl ConfigArguments {
+    fn load(&self) -> Result<Config, Failure> {
+        Ok(Config::load(self.config.as_deref())?)
+    }
+}
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  netcensus-sensor replay office.pcap
+  netcensus-sensor replay --json monday.pcapng.gz tuesday.pcapng.gz > inventory.json
+  tcpdump -i eth1 -w - | netcensus-sensor replay -")]
+struct ReplayArguments {
+    /// Print the inventory document, one line of JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// The instant of the verdicts, RFC 3339 [default: the newest frame's]
+    #[arg(long, value_name = "RFC3339")]
+    as_of: Option<Timestamp>,
+    /// The zone of the frames [default: the configuration's]
+    #[arg(long, value_name = "NAME", value_parser = zone_name)]
+    zone: Option<String>,
+    /// Capture files, pcap or pcapng, also compressed with gzip or zstd; - is standard input
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match cli.command {
+        Command::Run(arguments) => run::run(arguments),
+        Command::Replay(arguments) => replay(arguments),
+        Command::Enrol(arguments) => enrol::enrol(&arguments),
+        Command::Validate(arguments) => validate(&arguments),
+        Command::Interfaces(arguments) => interfaces::list(&arguments),
+        Command::Devices(arguments) => devices::list(arguments),
+        Command::Explain(arguments) => explain::explain(arguments),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nobody is left to tell where standard error is closed too.
+            let _ = writeln!(io::stderr(), "netcensus-sensor: {failure}");
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+fn replay(arguments: ReplayArguments) -> Result<(), Failure> {
+    let ReplayArguments { json, config, as_of, zone, files } = arguments;
+    devices::list(source::Arguments { capture: files, as_of, zone, json, config })
+}
+
+fn validate(arguments: &ConfigArguments) -> Result<(), Failure> {
+    let config = arguments.load()?;
+    let rules = source::rules(&config)?;
+    let mut out = io::stdout().lock();
+    let interfaces = if config.capture.interfaces.is_empty() {
+        "none yet: set capture.interfaces".to_owned()
+    } else {
+        config.capture.interfaces.join(", ")
+    };
+    writeln!(out, "The configuration is good.")?;
+    writeln!(out, "  zone        {}", config.zone)?;
+    writeln!(out, "  interfaces  {interfaces}")?;
+    writeln!(out, "  rules       {}", rules.len())?;
+    writeln!(out, "  state       {}", config.state_directory.display())?;
+    writeln!(
+        out,
+        "  spool       {}, at most {} MiB",
+        config.spool_directory().display(),
+        config.spool.max_mib
+    )?;
+    writeln!(out, "  upload      every {:?}", config.upload.interval)?;
+    Ok(())
+}
+
+fn zone_name(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 64 || text.contains(char::is_control) {
+        return Err("a zone's name has 1 to 64 bytes and no control characters".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+/// The log of commands that end by themselves: warnings as text on standard error.
+fn quiet_log() {
+    drop(logging::start(super::config::LogFormat::Text, "warn"));
+}

@@ -1,0 +1,128 @@
+//! Where the commands have their facts from: capture files, or the running sensor.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::failure::{FAILED, Failure, NOT_PERMITTED, UNAVAILABLE};
+use super::{ConfigArguments, quiet_log, zone_name};
+use crate::census::{Inventory, Policy, Timestamp};
+use crate::classify::Rules;
+use crate::clock::{Clock as _, SystemClock};
+use crate::sensor::config::Config;
+use crate::sensor::health::Snapshot;
+use crate::sensor::replay;
+use crate::wire::{CaptureSummary, FrameNumbers};
+
+/// Options of the commands that look at an inventory.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  netcensus-sensor devices                        of the running sensor
+  netcensus-sensor devices --capture office.pcap")]
+pub(super) struct Arguments {
+    /// Read these capture files instead of asking the running sensor
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(super) capture: Vec<PathBuf>,
+    /// The instant of the verdicts, RFC 3339 [default: the newest frame's of files, else now]
+    #[arg(long, value_name = "RFC3339")]
+    pub(super) as_of: Option<Timestamp>,
+    /// The zone of the frames in files [default: the configuration's]
+    #[arg(long, value_name = "NAME", value_parser = zone_name, requires = "capture")]
+    pub(super) zone: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    pub(super) config: ConfigArguments,
+}
+
+/// All that is needed for a survey.
+pub(super) struct Facts {
+    pub(super) inventory: Inventory,
+    pub(super) capture: CaptureSummary,
+    pub(super) frames: Option<FrameNumbers>,
+    pub(super) refused: u64,
+    pub(super) as_of: Option<Timestamp>,
+    pub(super) policy: Policy,
+    pub(super) rules: Rules,
+}
+
+impl Facts {
+    pub(super) fn gather(arguments: &Arguments) -> Result<Self, Failure> {
+        quiet_log();
+        let config = arguments.config.load()?;
+        let (policy, rules) = (config.policy(), rules(&config)?);
+        if arguments.capture.is_empty() {
+            let Snapshot { inventory, capture, refused } = ask(&config)?;
+            let as_of = Some(arguments.as_of.unwrap_or_else(|| SystemClock.now()));
+            return Ok(Self { inventory, capture, frames: None, refused, as_of, policy, rules });
+        }
+        let options = replay::Options {
+            files: arguments.capture.clone(),
+            zone: arguments.zone.clone().unwrap_or(config.zone),
+            couplings: config.limits.couplings,
+        };
+        let replayed = replay::read(&options)?;
+        Ok(Self {
+            as_of: arguments.as_of.or(replayed.counters.last),
+            capture: replayed.capture(),
+            refused: replayed.refused,
+            frames: Some(replayed.frames),
+            inventory: replayed.inventory,
+            policy,
+            rules,
+        })
+    }
+}
+
+/// The rules of the configuration.
+pub(super) fn rules(config: &Config) -> Result<Rules, Failure> {
+    let directory = &config.rules.directory;
+    if directory.as_os_str().is_empty() {
+        return Ok(Rules::builtin()?);
+    }
+    if !directory.is_dir() {
+        let message =
+            format!("{}: rules.directory is no directory; correct or remove it", directory.display());
+        return Err(Failure::new(super::failure::BAD_CONFIGURATION, message));
+    }
+    Ok(Rules::load(directory)?)
+}
+
+/// Asks the running sensor by its socket.
+fn ask(config: &Config) -> Result<Snapshot, Failure> {
+    let path = config.control_path();
+    let unavailable = |why: String| {
+        let message = format!(
+            "{}: {why}; start the sensor with 'netcensus-sensor run', or name capture files with --capture",
+            path.display()
+        );
+        Failure::new(UNAVAILABLE, message)
+    };
+    match std::fs::metadata(&path) {
+        Ok(_) => {}
+        Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
+            let message = format!(
+                "{}: the running sensor answers its own user and root only; use sudo",
+                path.display()
+            );
+            return Err(Failure::new(NOT_PERMITTED, message));
+        }
+        Err(_) => return Err(unavailable("no sensor is running here".to_owned())),
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let answer: Result<Snapshot, reqwest::Error> = runtime.block_on(async {
+        let client =
+            reqwest::Client::builder().unix_socket(path.as_path()).timeout(Duration::from_mins(1)).build()?;
+        client.get("http://sensor/inventory").send().await?.error_for_status()?.json().await
+    });
+    answer.map_err(|e| {
+        if e.is_decode() {
+            return Failure::new(FAILED, "the running sensor has another version; restart it".to_owned());
+        }
+        let mut inner: &dyn std::error::Error = &e;
+        while let Some(source) = inner.source() {
+            inner = source;
+        }
+        unavailable(format!("the sensor does not answer: {inner}"))
+    })
+}
