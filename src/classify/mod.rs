@@ -45,8 +45,12 @@ const FILE_BYTES: u64 = 1 << 20;
 const FILES: usize = 256;
 
 /// The packs that are compiled in: name and text.
-const BUILTIN: &[(&str, &str)] =
-    &[("rules/behaviour.toml", include_str!("../../config/rules/behaviour.toml"))];
+const BUILTIN: &[(&str, &str)] = &[
+    ("rules/behaviour.toml", include_str!("../../config/rules/behaviour.toml")),
+    ("rules/dhcp.toml", include_str!("../../config/rules/dhcp.toml")),
+    ("rules/hostname.toml", include_str!("../../config/rules/hostname.toml")),
+    ("rules/mdns.toml", include_str!("../../config/rules/mdns.toml")),
+];
 
 /// Compiled rules with all that they refer to.
 pub struct Rules {
@@ -212,8 +216,7 @@ const NAMES: [Field; 10] = [
 fn name(facts: &Facts<'_>) -> Option<String> {
     let readable = |field: Field, value: &str| {
         let name = match field {
-            // A NetBIOS group or master browser name is not the host's.
-            Field::NbnsName => value.strip_suffix("<00>").or_else(|| value.strip_suffix("<20>"))?,
+            Field::NbnsName => source::host_of_netbios(value)?,
             _ => value,
         };
         let name = name.trim().trim_end_matches('.');

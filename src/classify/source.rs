@@ -106,6 +106,12 @@ impl Source {
     }
 }
 
+/// The host's name in a NetBIOS name as `NAME<00>`; `None` for a group's, `NAME<00> group`.
+pub(super) fn host_of_netbios(value: &str) -> Option<&str> {
+    let (name, suffix) = value.rsplit_once('<')?;
+    matches!(suffix, "00>" | "03>" | "20>").then_some(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,6 +130,7 @@ mod tests {
     #[test]
     fn a_netbios_name_is_read_without_its_suffix() {
         assert_eq!(Source::Name.read(Field::NbnsName, "BRN001<20>"), Some("BRN001"));
+        assert_eq!(Source::Name.read(Field::NbnsName, "WORKGROUP<00> group"), None);
         assert_eq!(Source::Name.read(Field::SsdpServer, "x"), None);
         assert!("no.such".parse::<Source>().is_err());
         assert!("mdns.txt.nothing".parse::<Source>().is_err());
