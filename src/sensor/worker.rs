@@ -16,7 +16,7 @@ use crate::dissect::{Anomaly, Frame, Malformed, Sink, Tags, dissect};
 use crate::wire::FrameNumbers;
 
 /// Slots of the cache; a power of two.
-const SLOTS: usize = 4_096;
+const SLOTS: usize = 8_192;
 /// Slots of the memory for duplicated frames; a power of two.
 const RECENT: usize = 1_024;
 /// Bytes of a frame by which a duplicate is known: headers, checksums and the head of the payload.
