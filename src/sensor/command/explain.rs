@@ -4,6 +4,7 @@ use super::Failure;
 use super::source;
 
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub(super) struct Arguments {
     #[command(flatten)]
     source: source::Arguments,
