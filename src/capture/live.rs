@@ -9,11 +9,11 @@
 //! sockets of Linux always provide.
 
 use std::os::fd::AsFd as _;
-use std::path::Path;
 use std::time::Duration;
 
 use pcap::{Active, Capture, Precision, Stat};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, SocketType};
 
 use crate::census::Timestamp;
 use crate::dissect::{Frame, LinkType};
@@ -108,7 +108,7 @@ impl Live {
     /// [`LiveError`] says why not.
     pub fn open(settings: &Settings) -> Result<Self, LiveError> {
         let interface = settings.interface.clone();
-        if !Path::new("/sys/class/net").join(&interface).exists() && interface != "any" {
+        if interface != "any" && !exists(&interface) {
             return Err(LiveError::Away { interface, reason: "there is no such interface".to_owned() });
         }
         let inactive = Capture::from_device(interface.as_str()).map_err(|e| why(&interface, &e))?;
@@ -179,6 +179,13 @@ impl Live {
     pub fn link(&self) -> LinkType {
         self.link
     }
+}
+
+/// Whether the kernel has an interface of that name in this network namespace. (The files under `/sys/class/net` may
+/// be those of another one.)
+pub fn exists(interface: &str) -> bool {
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::DGRAM, None);
+    socket.is_ok_and(|s| rustix::net::netdevice::name_to_index(s, interface).is_ok())
 }
 
 /// Adds what happened between two readings of counters of 32 bits that wrap.

@@ -146,7 +146,7 @@ pub enum LogFormat {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
-    /// A directory with rule packs that replace the built-in ones; empty for these.
+    /// A directory with rule packs that are laid over the built-in ones; empty for none.
     pub directory: PathBuf,
 }
 

@@ -209,15 +209,19 @@ impl Daemon {
         }
         let reader = Reader::new(&self.shared.config.load().spool_directory());
         let (waiting, _) = reader.backlog().unwrap_or_default();
-        tracing::info!(
-            "stopped; {}, {waiting} in the spool",
-            self.shared.status.line(self.shared.table.len())
-        );
+        tracing::info!("stopped; {}, {waiting} in the spool", self.line());
         if self.captures {
             // It is made anew at the next start.
             let _ = std::fs::remove_file(self.shared.config.load().control_path());
         }
         Ok(())
+    }
+
+    /// One line on how it goes.
+    fn line(&self) -> String {
+        let spool = Reader::new(&self.shared.config.load().spool_directory());
+        let (waiting, _) = spool.backlog().unwrap_or_default();
+        self.shared.status.line(self.shared.table.len(), waiting)
     }
 
     async fn end_capture(&self, capture: Option<CaptureHalf>) {
@@ -265,7 +269,7 @@ impl Daemon {
                 _ = terminate.recv() => return,
                 _ = interrupt.recv() => return,
                 _ = hangup.recv() => self.reload(orders),
-                _ = status.tick() => notify::status(&self.shared.status.line(self.shared.table.len())),
+                _ = status.tick() => notify::status(&self.line()),
                 _ = watchdog.tick() => {
                     // A capture thread makes ten rounds a second, traffic or not.
                     let now = self.shared.status.rounds.load(Ordering::Relaxed);

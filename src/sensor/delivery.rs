@@ -20,6 +20,9 @@ use crate::wire::{Upload, UploadReceipt};
 /// How often to look for new uploads where none wait.
 pub const IDLE: Duration = Duration::from_secs(1);
 
+/// How often to look for an identity where there is none.
+const UNENROLLED: Duration = Duration::from_secs(10);
+
 /// The waits after failures.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Pace {
@@ -88,32 +91,40 @@ impl Delivery {
     }
 
     async fn attempt(&mut self) -> Result<Step, Obstacle> {
-        let backlog = self.spool.backlog().map_err(|e| self.slow(e))?;
-        self.status.spool_uploads.store(backlog.0, Ordering::Relaxed);
-        self.status.spool_bytes.store(backlog.1, Ordering::Relaxed);
         let Some(item) = self.spool.oldest().map_err(|e| self.slow(e))? else {
             return Ok(Step::Idle);
         };
         let body = self.spool.read(&item).map_err(|e| self.slow(e))?;
-        match Upload::decode(&body) {
-            Ok(upload) if upload.sequence == item.sequence => {}
+        let upload = match Upload::decode(&body) {
+            Ok(upload) if upload.sequence == item.sequence => upload,
             Ok(_) => return self.put_aside(&item, "its number is not that of its file"),
             Err(e) => return self.put_aside(&item, &e.to_string()),
-        }
+        };
         let uploader = match self.uploader.clone() {
             Some(uploader) => uploader,
             None => {
-                let identity = Identity::load(&self.identity).map_err(|e| self.slow(e))?;
+                let identity = Identity::load(&self.identity).map_err(|e| Obstacle {
+                    problem: e.to_string(),
+                    wait: self.pace.longest.min(UNENROLLED),
+                })?;
                 let new = Uploader::with_timeout(&identity, self.pace.timeout).map_err(|e| self.slow(e))?;
                 self.uploader.insert(new).clone()
             }
         };
-        match uploader.send(body).await {
+        let mut answer = uploader.send(body).await;
+        if let Err(UploadError::Conflict { detail }) = &answer {
+            // A spool that came back from a backup counts anew. Facts are joined, so another name does no harm.
+            tracing::warn!("upload {}: {detail}; it is sent under a new name", item.sequence);
+            let renamed = rename(upload).map_err(|e| self.slow(e))?;
+            answer = uploader.send(renamed).await;
+        }
+        match answer {
             Ok(receipt) if receipt.sequence == item.sequence => self.done(&item, &receipt),
             Ok(_) => Err(self.soon("the receipt is for another upload; is this a plan service?", None)),
             Err(UploadError::Refused { status, detail }) => {
                 self.put_aside(&item, &format!("the plan service refuses it with {status}: {detail}"))
             }
+            Err(e @ UploadError::Conflict { .. }) => Err(self.soon(e, None)),
             Err(e @ UploadError::Busy { retry_after, .. }) => Err(self.soon(e, retry_after)),
             Err(e @ UploadError::Unreachable { .. }) => Err(self.soon(e, None)),
             Err(e @ (UploadError::Unauthorized { .. } | UploadError::Address { .. })) => {
@@ -166,6 +177,11 @@ impl Delivery {
     fn slow(&self, problem: impl ToString) -> Obstacle {
         Obstacle { problem: problem.to_string(), wait: self.pace.longest }
     }
+}
+
+/// The same upload in an epoch of its own.
+fn rename(upload: Upload) -> std::io::Result<Vec<u8>> {
+    Upload { epoch: super::spool::random_hex()?, ..upload }.encode()
 }
 
 struct Obstacle {

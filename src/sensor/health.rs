@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
 use super::capturing::Shared;
+use super::spool::Reader;
 use super::status::InterfaceStatus;
 use crate::census::Inventory;
 use crate::clock::Clock;
@@ -128,15 +129,17 @@ type Encoded = Result<(), std::fmt::Error>;
 
 impl Collector for Scrape {
     fn encode(&self, mut out: DescriptorEncoder<'_>) -> Encoded {
-        let View { shared: Shared { table, status, .. }, clock, captures } = &self.0;
+        let View { shared: Shared { config, table, status, .. }, clock, captures } = &self.0;
         if *captures {
             self.encode_capture(&mut out)?;
             gauge(&mut out, "couplings", "Couplings held", table.len() as u64)?;
             counter(&mut out, "couplings_refused", "Sightings refused at the limit", table.refused())?;
         }
         let load = |a: &std::sync::atomic::AtomicU64| a.load(Ordering::Relaxed);
-        gauge(&mut out, "spool_bytes", "Bytes that wait to be uploaded", load(&status.spool_bytes))?;
-        gauge(&mut out, "spool_uploads", "Uploads that wait", load(&status.spool_uploads))?;
+        let spool = Reader::new(&config.load().spool_directory());
+        let (uploads, bytes) = spool.backlog().unwrap_or_default();
+        gauge(&mut out, "spool_bytes", "Bytes that wait to be uploaded", bytes)?;
+        gauge(&mut out, "spool_uploads", "Uploads that wait", uploads)?;
         counter(
             &mut out,
             "spool_refused",

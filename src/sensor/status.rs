@@ -37,10 +37,6 @@ pub struct Status {
     pub uploads_put_aside: AtomicU64,
     /// Times that a change had to stay in memory because the spool could not take it.
     pub spool_refused: AtomicU64,
-    /// Bytes that wait.
-    pub spool_bytes: AtomicU64,
-    /// Uploads that wait.
-    pub spool_uploads: AtomicU64,
     last_ack: AtomicI64,
 }
 
@@ -126,15 +122,14 @@ impl Status {
     }
 
     /// One line for the service manager.
-    pub fn line(&self, couplings: usize) -> String {
+    pub fn line(&self, couplings: usize, waiting: u64) -> String {
         let interfaces = self.interfaces();
         let away: Vec<&str> =
             interfaces.iter().filter(|(_, i)| i.problem.is_some()).map(|(name, _)| name.as_str()).collect();
         let mut line = format!(
-            "{} frames, {couplings} couplings, {} uploads stored, {} waiting",
+            "{} frames, {couplings} couplings, {} uploads stored, {waiting} waiting",
             self.counters().frames,
-            self.uploads_stored.load(Ordering::Relaxed),
-            self.spool_uploads.load(Ordering::Relaxed)
+            self.uploads_stored.load(Ordering::Relaxed)
         );
         if !away.is_empty() {
             line.push_str(&format!("; not capturing on {}", away.join(", ")));
@@ -169,7 +164,7 @@ mod tests {
         let status = Status::default();
         status
             .publish("eth1", InterfaceStatus { problem: Some("gone".into()), ..InterfaceStatus::default() });
-        let line = status.line(3);
+        let line = status.line(3, 0);
         assert!(line.contains("3 couplings") && line.contains("not capturing on eth1"), "{line}");
     }
 }

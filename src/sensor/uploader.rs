@@ -65,6 +65,14 @@ pub enum UploadError {
         /// What the service says.
         detail: String,
     },
+    /// The upload's name was used for other content.
+    #[error(
+        "the plan service has other content under this upload's name: {detail}; it is sent under a new name"
+    )]
+    Conflict {
+        /// What the service says.
+        detail: String,
+    },
     /// The service will never take this.
     #[error("the plan service refuses it with {status}: {detail}")]
     Refused {
@@ -209,6 +217,9 @@ fn judge(status: StatusCode, problem: &Problem, retry_after: Option<Duration>) -
     if problem.kind.ends_with("/problems/plan-not-in-effect") {
         return UploadError::NoPlan { detail };
     }
+    if problem.kind.ends_with("/problems/upload-conflict") {
+        return UploadError::Conflict { detail };
+    }
     match number {
         401 | 403 | 404 | 410 => UploadError::Unauthorized { status: number, detail },
         400 | 413 | 415 | 422 => UploadError::Refused { status: number, detail },
@@ -271,6 +282,8 @@ mod tests {
         let none = Problem { kind: "/problems/plan-not-in-effect".into(), ..Problem::default() };
         assert!(matches!(of(409, &none), UploadError::NoPlan { .. }));
         assert!(matches!(of(403, &none), UploadError::NoPlan { .. }));
+        let conflict = Problem { kind: "/problems/upload-conflict".into(), ..Problem::default() };
+        assert!(matches!(of(409, &conflict), UploadError::Conflict { .. }));
     }
 
     #[test]

@@ -57,7 +57,12 @@ fn print(document: &Document, refused: u64, out: &mut dyn Write) -> io::Result<(
     )?;
     for verdict in Verdict::ALL {
         if let Some(n) = c.excluded.get(verdict.id()) {
-            let unit = if verdict.is_line() { "addresses" } else { "devices" };
+            let unit = match (verdict.is_line(), n) {
+                (true, 1) => "address",
+                (true, _) => "addresses",
+                (false, 1) => "device",
+                (false, _) => "devices",
+            };
             writeln!(out, "  {:9} {n:>7} {unit}: {}", verdict.id(), verdict.title())?;
         }
     }

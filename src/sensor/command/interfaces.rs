@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::Failure;
 use super::text::Table;
+use crate::capture::live;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "A mirror port usually has no address, is up, and its frames grow.")]
@@ -53,38 +54,29 @@ pub(super) fn list(arguments: &Arguments) -> Result<(), Failure> {
     Ok(table.write(&mut out)?)
 }
 
-/// The network interfaces of this system by name, as the kernel and libpcap show them; needs no privilege.
+/// The network interfaces of this system by name, as libpcap shows them; needs no privilege.
 fn find() -> Vec<Interface> {
-    let addresses = pcap::Device::list().unwrap_or_default();
-    let mut all: Vec<Interface> = fs::read_dir("/sys/class/net")
+    let devices = pcap::Device::list().unwrap_or_default();
+    // libpcap also lists what is no interface: `any`, `nflog`, `usbmon0`.
+    let mut all: Vec<Interface> = devices
         .into_iter()
-        .flatten()
-        .flatten()
-        .filter(|entry| entry.path().join("type").exists())
-        .map(|entry| {
-            let name = entry.file_name().to_string_lossy().into_owned();
-            let directory = entry.path();
+        .filter(|d| live::exists(&d.name))
+        .map(|d| {
+            let directory = Path::new("/sys/class/net").join(&d.name);
             let (link, readable) = link(number(&directory.join("type")));
-            let own = addresses.iter().find(|d| d.name == name);
             Interface {
-                up: flags(&directory) & 1 == 1,
-                addresses: own.into_iter().flat_map(|d| &d.addresses).map(|a| a.addr).collect(),
+                up: d.flags.is_up(),
+                addresses: d.addresses.iter().map(|a| a.addr).collect(),
                 link,
                 readable,
                 frames: number(&directory.join("statistics/rx_packets")),
                 dropped: number(&directory.join("statistics/rx_dropped")),
-                name,
+                name: d.name,
             }
         })
         .collect();
     all.sort_by(|a, b| a.name.cmp(&b.name));
     all
-}
-
-/// The interface's IFF_ flags.
-fn flags(directory: &Path) -> u32 {
-    let text = fs::read_to_string(directory.join("flags")).unwrap_or_default();
-    u32::from_str_radix(text.trim().trim_start_matches("0x"), 16).unwrap_or(0)
 }
 
 fn number(path: &Path) -> u64 {

@@ -155,3 +155,30 @@ fn zone_name(text: &str) -> Result<String, String> {
 fn quiet_log() {
     drop(logging::start(super::config::LogFormat::Text, "warn"));
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_sound_and_every_command_shows_help() {
+        Cli::command().debug_assert();
+        for command in ["run", "replay", "enrol", "validate", "interfaces", "devices", "explain"] {
+            let shown = Cli::try_parse_from(["netcensus-sensor", command, "--help"]).unwrap_err();
+            assert_eq!(shown.kind(), clap::error::ErrorKind::DisplayHelp, "{command}");
+        }
+    }
+
+    #[test]
+    fn an_address_or_a_mac_is_explained_and_nothing_else() {
+        let parse = |subject| Cli::try_parse_from(["netcensus-sensor", "explain", subject]);
+        for good in ["10.0.0.1", "fe80::1", "aa:bb:cc:dd:ee:ff", "AABB.CCDD.EEFF"] {
+            assert!(parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "10.0.0", "aa:bb", "host"] {
+            assert!(parse(bad).is_err(), "{bad}");
+        }
+    }
+}
