@@ -84,9 +84,7 @@ impl Source {
                 });
                 (right && key.eq_ignore_ascii_case(found)).then_some(rest)
             }
-            Self::Name if field == Field::NbnsName => {
-                Some(value.rsplit_once('<').map_or(value, |(name, _)| name))
-            }
+            Self::Name if field == Field::NbnsName => host_of_netbios(value),
             Self::Name => NAMES.contains(&field).then_some(value),
             Self::Description => DESCRIPTIONS.contains(&field).then_some(value),
             Self::Txt { .. } => None,
