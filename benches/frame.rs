@@ -119,6 +119,10 @@ impl Sink for Nobody {
     fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) {
         black_box((sender, target, answer));
     }
+    fn gather(&mut self, _: &netcensus::dissect::Fragment<'_>) -> Option<Vec<u8>> {
+        None
+    }
+
     fn malformed(&mut self, what: Malformed) {
         black_box(what);
     }

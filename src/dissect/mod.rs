@@ -23,7 +23,7 @@ use crate::census::{Field, clean};
 pub use frame::{Frame, LinkType};
 pub use link::dissect;
 pub use reader::Reader;
-pub use sink::{Anomaly, Sink, Tags};
+pub use sink::{Anomaly, Fragment, FragmentKey, Sink, Tags};
 
 /// Why a part of a frame was not understood: counted, never fatal.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, thiserror::Error)]

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::network::Packet;
+use super::network::{Packet, Part};
 use super::sink::{Anomaly, Sink};
 use super::{Malformed, Reader};
 use crate::census::{Field, Prefix, Sign, Signs};
@@ -20,7 +20,7 @@ pub(super) fn dissect(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -
     let mut r = Reader::new(bytes);
     let kind = r.u8().filter(|k| (ROUTER_ADVERTISEMENT..=ADVERTISEMENT).contains(k));
     // Only what no router can have passed on proves anything (RFC 4861 7.1, RFC 6980).
-    let Some(kind) = kind.filter(|_| packet.ttl == 255 && !packet.fragment) else {
+    let Some(kind) = kind.filter(|_| packet.ttl == 255 && packet.part == Part::Whole) else {
         packet.sighted(Signs::default(), sink);
         return Ok(());
     };

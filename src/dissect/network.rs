@@ -7,7 +7,7 @@ use pnet::packet::ipv4::Ipv4Packet;
 use pnet::packet::ipv6::Ipv6Packet;
 
 use super::link::Link;
-use super::sink::{Anomaly, Sink};
+use super::sink::{Anomaly, Fragment, FragmentKey, Sink};
 use super::{Malformed, Reader, neighbor, transport, tunnel};
 use crate::census::address::{is_link_local, is_never_sender};
 use crate::census::{Field, Sign, Signs};
@@ -28,8 +28,19 @@ pub(super) struct Packet<'a> {
     pub(super) destination: IpAddr,
     /// TTL or hop limit.
     pub(super) ttl: u8,
-    /// Whether it is the first fragment of several.
-    pub(super) fragment: bool,
+    /// Whether it came whole.
+    pub(super) part: Part,
+}
+
+/// Whether a packet came whole.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Part {
+    /// It did.
+    Whole,
+    /// It is the first of several fragments: its ports are known, its payload is cut off.
+    First,
+    /// It was put together from fragments.
+    Gathered,
 }
 
 impl Packet<'_> {
@@ -72,7 +83,7 @@ pub(super) fn ipv4(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<()
         source: header.get_source().into(),
         destination: header.get_destination().into(),
         ttl: header.get_ttl(),
-        fragment: header.get_flags() & 1 == 1,
+        part: Part::Whole,
     };
     // A total length of 0 is what segmentation offload leaves; one beyond the capture is a snapped frame.
     let total = match usize::from(header.get_total_length()) {
@@ -83,13 +94,14 @@ pub(super) fn ipv4(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<()
         }
         n => n.min(bytes.len()),
     };
-    if header.get_fragment_offset() != 0 {
-        packet.sighted(Signs::default(), sink);
-        sink.anomaly(Anomaly::LaterFragment);
-        return Ok(());
-    }
     let body = bytes.get(header_bytes..total).unwrap_or_default();
-    upper(&packet, header.get_next_level_protocol(), body, sink)
+    let protocol = header.get_next_level_protocol();
+    let (offset, more) = (usize::from(header.get_fragment_offset()) * 8, header.get_flags() & 1 == 1);
+    if offset != 0 || more {
+        let id = header.get_identification().into();
+        return fragment(packet, protocol, id, offset, more, body, sink);
+    }
+    upper(&packet, protocol, body, sink)
 }
 
 pub(super) fn ipv6(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
@@ -102,7 +114,7 @@ pub(super) fn ipv6(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<()
         source: header.get_source().into(),
         destination: header.get_destination().into(),
         ttl: header.get_hop_limit(),
-        fragment: false,
+        part: Part::Whole,
     };
     let body = bytes.get(40..).unwrap_or_default();
     let length = usize::from(header.get_payload_length());
@@ -120,16 +132,20 @@ pub(super) fn ipv6(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<()
                 head.map(|(following, n)| (following, usize::from(n) * 4 + 6))
             }
             Next::Ipv6Frag => {
-                let head = (r.u8(), r.u8(), r.u16());
-                if let (Some(_), Some(_), Some(offset)) = head
-                    && offset >> 3 != 0
-                {
+                let head = (r.u8(), r.u8(), r.u16(), r.u32());
+                let (Some(following), Some(_), Some(place), Some(id)) = head else {
                     packet.sighted(Signs::default(), sink);
-                    sink.anomaly(Anomaly::LaterFragment);
-                    return Ok(());
+                    return Err(Malformed::new("ipv6", "fragment header"));
+                };
+                let (protocol, offset, more) =
+                    (IpNextHeaderProtocol::new(following), usize::from(place & !7), place & 1 == 1);
+                if offset == 0 && !more {
+                    // An atomic fragment (RFC 6946) is whole, but no proof for neighbour discovery (RFC 6980).
+                    packet.part = Part::Gathered;
+                    next = protocol;
+                    continue;
                 }
-                packet.fragment = true;
-                head.0.map(|following| (following, 4))
+                return fragment(packet, protocol, id, offset, more, r.rest(), sink);
             }
             _ => break,
         };
@@ -142,6 +158,36 @@ pub(super) fn ipv6(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<()
     upper(&packet, next, r.rest(), sink)
 }
 
+/// A fragment shows its sender; the payload is dissected once it is whole. Only UDP is gathered: discovery speaks it.
+fn fragment(
+    mut packet: Packet<'_>,
+    protocol: IpNextHeaderProtocol,
+    id: u32,
+    offset: usize,
+    more: bool,
+    body: &[u8],
+    sink: &mut impl Sink,
+) -> Result<(), Malformed> {
+    sink.anomaly(Anomaly::Fragment);
+    if protocol != Next::Udp {
+        packet.sighted(Signs::default(), sink);
+        return Ok(());
+    }
+    let shown = if offset == 0 {
+        packet.part = Part::First;
+        upper(&packet, protocol, body, sink)
+    } else {
+        packet.sighted(Signs::default(), sink);
+        Ok(())
+    };
+    let key =
+        FragmentKey { mac: packet.link.source, source: packet.source, destination: packet.destination, id };
+    match sink.gather(&Fragment { key, offset, more, bytes: body }) {
+        Some(payload) => upper(&Packet { part: Part::Gathered, ..packet }, protocol, &payload, sink),
+        None => shown,
+    }
+}
+
 fn upper(
     packet: &Packet<'_>,
     protocol: IpNextHeaderProtocol,
@@ -151,15 +197,15 @@ fn upper(
     match protocol {
         Next::Tcp => transport::tcp(packet, body, sink),
         Next::Udp => transport::udp(packet, body, sink),
-        Next::Gre if !packet.fragment => {
+        Next::Gre if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);
             tunnel::gre(packet.link, body, sink)
         }
-        Next::Ipv4 | Next::Ipv6 if !packet.fragment => {
+        Next::Ipv4 | Next::Ipv6 if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);
             tunnel::carried(packet.link, body, sink)
         }
-        Next::L2tp if !packet.fragment => {
+        Next::L2tp if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);
             tunnel::l2tpv3(packet.link, body, sink)
         }

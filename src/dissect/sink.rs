@@ -12,8 +12,10 @@ pub enum Anomaly {
     SenderMismatch,
     /// A frame's source is a group address or null (I3).
     ImpossibleSource,
-    /// A fragment that is not the first: its payload is not looked at.
-    LaterFragment,
+    /// A fragment of a packet.
+    Fragment,
+    /// A datagram whose fragments were given up for newer ones.
+    FragmentsDropped,
     /// A packet without a link layer: no MAC, so no coupling.
     NoLinkLayer,
 }
@@ -24,10 +26,37 @@ impl Anomaly {
         match self {
             Self::SenderMismatch => "sender_mismatch",
             Self::ImpossibleSource => "impossible_source",
-            Self::LaterFragment => "later_fragment",
+            Self::Fragment => "fragment",
+            Self::FragmentsDropped => "fragments_dropped",
             Self::NoLinkLayer => "no_link_layer",
         }
     }
+}
+
+/// What tells the fragments of one datagram from all others.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct FragmentKey {
+    /// The card that sent it: a copy on a router's other side is gathered for itself.
+    pub mac: MacAddr,
+    /// Source address.
+    pub source: IpAddr,
+    /// Destination address.
+    pub destination: IpAddr,
+    /// Identification.
+    pub id: u32,
+}
+
+/// One fragment of a datagram.
+#[derive(Clone, Copy, Debug)]
+pub struct Fragment<'a> {
+    /// Whose.
+    pub key: FragmentKey,
+    /// Where its bytes stand in the payload.
+    pub offset: usize,
+    /// Whether more follow.
+    pub more: bool,
+    /// Its bytes.
+    pub bytes: &'a [u8],
 }
 
 /// Receives the facts of one frame. The receiver knows the frame's time.
@@ -44,6 +73,9 @@ pub trait Sink {
     fn router(&mut self, ip: IpAddr);
     /// One half of an ARP exchange (I5).
     fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool);
+    /// Adds a fragment, and returns the datagram's payload where it became whole. Facts that follow in this frame
+    /// are the datagram's: they bear the time of its earliest fragment.
+    fn gather(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>>;
     /// A part of the frame was not understood.
     fn malformed(&mut self, what: Malformed);
     /// Something odd, to be counted.

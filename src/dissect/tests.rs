@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::census::{MacAddr, Prefix, Sign, Signs, Timestamp, VALUE_BYTES};
+use crate::census::{MacAddr, Prefix, Signs, Timestamp, VALUE_BYTES};
 
 const A: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0a];
 const B: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0b];
@@ -46,6 +46,11 @@ impl Sink for Record {
 
     fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) {
         self.0.push(format!("exchange {sender} {target} {answer}"));
+    }
+
+    fn gather(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>> {
+        self.0.push(format!("fragment {} {} {}", fragment.offset, fragment.bytes.len(), fragment.more));
+        None
     }
 
     fn malformed(&mut self, what: Malformed) {
@@ -188,11 +193,13 @@ fn ip_headers_that_lie_are_malformed_but_a_snapped_packet_names_its_sender() {
 }
 
 #[test]
-fn later_fragments_show_their_sender_and_nothing_else() {
+fn fragments_show_their_sender_and_are_gathered_before_anything_is_heard() {
     let mut later = udp(B, PEER, 64, (68, 67), &[1; 40]);
     later[20..22].copy_from_slice(&5u16.to_be_bytes());
-    let found = ethernet(&later);
-    assert_eq!(found, ["00:1b:d4:00:00:0a 10.0.0.5 [Sourced, Near] []", "anomaly later_fragment"]);
+    let shown = "00:1b:d4:00:00:0a 10.0.0.5 [Sourced, Near] []";
+    assert_eq!(ethernet(&later), ["anomaly fragment", shown, "fragment 40 48 false"]);
+    later[20..22].copy_from_slice(&0x2000u16.to_be_bytes());
+    assert_eq!(ethernet(&later), ["anomaly fragment", shown, "fragment 0 48 true"]);
 }
 
 const FE80: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 5];

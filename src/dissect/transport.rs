@@ -6,7 +6,7 @@ use pnet::packet::Packet as _;
 use pnet::packet::tcp::TcpPacket;
 use pnet::packet::udp::UdpPacket;
 
-use super::network::Packet;
+use super::network::{Packet, Part};
 use super::protocol::{datagram, stream};
 use super::sink::Sink;
 use super::{Malformed, Words, lease, tunnel};
@@ -23,6 +23,9 @@ pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     };
     let (source, destination) = (header.get_source(), header.get_destination());
     packet.sighted(announcement(packet, destination), sink);
+    if packet.part == Part::First {
+        return Ok(());
+    }
     let payload = header.payload();
     if matches!((source, destination), (DHCP_CLIENT | DHCP_SERVER, DHCP_SERVER | DHCP_CLIENT)) {
         return lease::dissect(packet, payload, sink);

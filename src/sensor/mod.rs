@@ -6,6 +6,7 @@ pub mod command;
 pub mod config;
 pub mod daemon;
 pub mod delivery;
+mod fragments;
 pub mod health;
 pub mod identity;
 pub mod logging;

@@ -10,9 +10,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use foldhash::fast::RandomState;
 
+use super::fragments::Fragments;
 use super::table::Table;
 use crate::census::{CouplingKey, Field, MacAddr, Prefix, Signs, Timestamp};
-use crate::dissect::{Anomaly, Frame, Malformed, Sink, Tags, dissect};
+use crate::dissect::{Anomaly, Fragment, Frame, Malformed, Sink, Tags, dissect};
 use crate::wire::FrameNumbers;
 
 /// Slots of the cache; a power of two.
@@ -65,6 +66,7 @@ impl<'t> Worker<'t> {
                 slots: vec![None; SLOTS],
                 at: Timestamp::default(),
                 broken: false,
+                fragments: Fragments::default(),
                 counters: Counters::default(),
             },
             recent: vec![(0, Timestamp(i64::MIN)); RECENT],
@@ -188,6 +190,7 @@ struct Facts<'t> {
     at: Timestamp,
     /// Whether the frame at hand has a malformed part.
     broken: bool,
+    fragments: Fragments,
     counters: Counters,
 }
 
@@ -227,6 +230,17 @@ impl Sink for Facts<'_> {
 
     fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) {
         self.table.learn(|segment| segment.exchange(sender, target, answer));
+    }
+
+    fn gather(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>> {
+        let dropped = self.fragments.dropped;
+        let whole = self.fragments.gather(fragment, self.at);
+        if self.fragments.dropped != dropped {
+            self.anomaly(Anomaly::FragmentsDropped);
+        }
+        let (payload, first) = whole?;
+        self.at = first;
+        Some(payload)
     }
 
     fn malformed(&mut self, what: Malformed) {
