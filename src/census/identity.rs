@@ -11,6 +11,7 @@ use super::coupling::{CouplingKey, Sign};
 use super::evidence::Field;
 use super::inventory::Zone;
 use super::mac::MacAddr;
+use super::time::Timestamp;
 
 /// Why a coupling is joined with another (I8).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -24,10 +25,27 @@ pub enum JoinReason {
     SharedIdentifier,
     /// I8(c): leased under one DHCP client id or DUID.
     SharedLease,
+    /// I12: randomised MACs with one specific host name, never active at once.
+    SharedName,
     /// I8(d): the MAC forwards, so all its own addresses are one device.
     ForwardingMac,
     /// I8(d): the MAC only ever answers ARP for the address.
     ProxyArp,
+}
+
+impl JoinReason {
+    /// What a person reads.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Ipv6OfMac => "an IPv6 address of the same card (I8a)",
+            Self::LeaseMove => "the card left this address by a DHCP lease (I8b)",
+            Self::SharedIdentifier => "both name the same chassis, device, engine or serial number (I8c)",
+            Self::SharedLease => "both lease under one DHCP client (I8c)",
+            Self::SharedName => "randomised cards with one host name, never active at once (I12)",
+            Self::ForwardingMac => "all addresses of a router's card are one device (I8d)",
+            Self::ProxyArp => "the card only answers ARP for this address (I8d)",
+        }
+    }
 }
 
 /// One join: `coupling` lies in the device of `with`.
@@ -78,6 +96,7 @@ impl<'a> Identities<'a> {
         }
         graph.join_identifiers(zone, &by_mac);
         graph.join_leases(zone, &by_mac);
+        graph.join_names(zone, &by_mac);
 
         let mut groups: BTreeMap<usize, Vec<Bound<'a>>> = BTreeMap::new();
         for (i, c) in local.iter().enumerate() {
@@ -229,6 +248,65 @@ impl Graph<'_, '_> {
             if macs.len() > 1 {
                 self.join_all(&members, JoinReason::SharedLease);
             }
+        }
+    }
+
+    /// I12: randomised MACs that bear one host name, which is no default one, are one device where their times from
+    /// first to last frame never overlap.
+    fn join_names(&mut self, zone: &Zone, by_mac: &BTreeMap<MacAddr, Vec<usize>>) {
+        let mut bearers: BTreeMap<String, BTreeSet<MacAddr>> = BTreeMap::new();
+        for (mac, members) in by_mac.iter().filter(|(mac, _)| mac.is_locally_administered()) {
+            let own = members.iter().filter_map(|i| self.local.get(*i)).map(|c| &c.facts.evidence);
+            for e in own.chain(zone.stations.get(mac).map(|s| &s.evidence)).flatten() {
+                if matches!(e.field, Field::DhcpHostname | Field::MdnsHostname) && is_specific(&e.value) {
+                    bearers.entry(e.value.to_ascii_lowercase()).or_default().insert(*mac);
+                }
+            }
+        }
+        for macs in bearers.into_values().filter(|macs| macs.len() > 1) {
+            let mut spans: Vec<(Timestamp, Timestamp)> =
+                macs.iter().filter_map(|mac| self.span(by_mac.get(mac)?)).collect();
+            spans.sort_unstable();
+            if spans.iter().zip(spans.iter().skip(1)).all(|(a, b)| a.1 < b.0) {
+                let members: Vec<usize> =
+                    macs.iter().filter_map(|m| by_mac.get(m)).flatten().copied().collect();
+                self.join_all(&members, JoinReason::SharedName);
+            }
+        }
+    }
+
+    /// From the first to the last frame of some couplings.
+    fn span(&self, members: &[usize]) -> Option<(Timestamp, Timestamp)> {
+        let facts = || members.iter().filter_map(|i| self.local.get(*i)).map(|c| c.facts);
+        Some((facts().map(|f| f.first_seen).min()?, facts().map(|f| f.last_seen).max()?))
+    }
+}
+
+/// Names that makers give every unit, one a line; a trailing `*` stands for anything.
+const DEFAULT_NAMES: &str = include_str!("../../config/default-names.txt");
+
+/// Whether a host name says which unit it is, and not only of which make (I12).
+fn is_specific(name: &str) -> bool {
+    let name = name.trim().to_ascii_lowercase();
+    let default = |pattern: &str| match pattern.strip_suffix('*') {
+        Some(head) => name.starts_with(head),
+        None => name == pattern,
+    };
+    let patterns = DEFAULT_NAMES.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
+    name.len() > 2 && !patterns.into_iter().any(default)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn i12_a_makers_name_is_no_specific_one() {
+        for name in ["iPhone", "iPhone-2", "android-4f1c", "Galaxy-S21", "localhost", "ESP_4A21B0", "x"] {
+            assert!(!is_specific(name), "{name}");
+        }
+        for name in ["marta-kowalska", "reception-desk-2", "anna-iphone", "build-server-01"] {
+            assert!(is_specific(name), "{name}");
         }
     }
 }

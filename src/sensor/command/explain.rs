@@ -361,14 +361,7 @@ fn pair(key: CouplingKey) -> String {
 }
 
 const fn join_title(reason: JoinReason) -> &'static str {
-    match reason {
-        JoinReason::Ipv6OfMac => "an IPv6 address of the same card (I8a)",
-        JoinReason::LeaseMove => "the card left this address by a DHCP lease (I8b)",
-        JoinReason::SharedIdentifier => "both name the same chassis, engine or serial number (I8c)",
-        JoinReason::SharedLease => "both lease under one DHCP client (I8c)",
-        JoinReason::ForwardingMac => "all addresses of a router's card are one device (I8d)",
-        JoinReason::ProxyArp => "the card only answers ARP for this address (I8d)",
-    }
+    reason.title()
 }
 
 fn forwards_title(why: Forwards) -> String {
