@@ -1,11 +1,13 @@
 //! The numbers, and the whole inventory.
 
+#![expect(unused_qualifications, reason = "the attributes that describe the API expand to qualified names")]
+
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::auth::Caller;
-use super::extract::{Path, Query};
+use super::extract::{Parameters, Path};
 use super::problem::{Problem, ProblemType};
 use crate::census::{Census, Timestamp, commitment, time::rfc3339};
 use crate::plan::inventory::View;
@@ -91,7 +93,7 @@ pub async fn census(
     State(service): State<Service>,
     Path(sid): Path<String>,
     caller: Caller,
-    Query(query): Query<AsOf>,
+    Parameters(query): Parameters<AsOf>,
 ) -> Result<axum::Json<CensusReport>, Problem> {
     caller.may(&service, Action::View, &sid).await?;
     Ok(axum::Json(report(&service, &sid, query.instant()?).await?))
@@ -104,7 +106,7 @@ pub async fn inventory(
     State(service): State<Service>,
     Path(sid): Path<String>,
     caller: Caller,
-    Query(query): Query<AsOf>,
+    Parameters(query): Parameters<AsOf>,
 ) -> Result<axum::Json<Document>, Problem> {
     caller.may(&service, Action::View, &sid).await?;
     let view = service.view(&sid, query.instant()?).await?;

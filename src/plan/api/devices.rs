@@ -1,5 +1,7 @@
 //! Devices: the filtered list by pages, one device, and why it counts.
 
+#![expect(unused_qualifications, reason = "the attributes that describe the API expand to qualified names")]
+
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
@@ -9,7 +11,7 @@ use utoipa::IntoParams;
 
 use super::auth::Caller;
 use super::census::{AsOf, parse_instant};
-use super::extract::{Path, Query};
+use super::extract::{Parameters, Path};
 use super::problem::{Problem, ProblemType};
 use crate::census::{Category, MacAddr, Timestamp, time::rfc3339};
 use crate::plan::inventory::View;
@@ -103,7 +105,7 @@ pub async fn list(
     State(service): State<Service>,
     Path(sid): Path<String>,
     caller: Caller,
-    Query(filter): Query<Filter>,
+    Parameters(filter): Parameters<Filter>,
 ) -> Result<Response, Problem> {
     caller.may(&service, Action::View, &sid).await?;
     let view = service.view(&sid, parse_instant(filter.as_of.as_deref())?).await?;
@@ -118,7 +120,7 @@ pub async fn show(
     State(service): State<Service>,
     Path((sid, id)): Path<(String, String)>,
     caller: Caller,
-    Query(query): Query<AsOf>,
+    Parameters(query): Parameters<AsOf>,
 ) -> Result<Response, Problem> {
     caller.may(&service, Action::View, &sid).await?;
     let view = service.view(&sid, query.instant()?).await?;
@@ -134,7 +136,7 @@ pub async fn why(
     State(service): State<Service>,
     Path((sid, id)): Path<(String, String)>,
     caller: Caller,
-    Query(query): Query<AsOf>,
+    Parameters(query): Parameters<AsOf>,
 ) -> Result<Response, Problem> {
     caller.may(&service, Action::View, &sid).await?;
     let view = service.view(&sid, query.instant()?).await?;

@@ -18,7 +18,7 @@ pub struct Form<T>(pub T);
 
 /// Query parameters.
 #[derive(Clone, Copy, Debug)]
-pub struct Query<T>(pub T);
+pub struct Parameters<T>(pub T);
 
 /// Path parameters.
 #[derive(Clone, Copy, Debug)]
@@ -44,7 +44,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
     }
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {

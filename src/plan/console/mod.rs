@@ -1,10 +1,47 @@
-//! The console: pages for people, rendered here, live by server-sent events.
+//! The console: pages for people, rendered here, live by server-sent events. No page needs a script to be read.
+//!
+//! Whatever comes from the network passes the templates' HTML escaping; pages load nothing but their own files.
+
+mod assets;
+mod devices;
+mod events;
+mod overview;
+mod page;
+mod plan;
+mod problems;
+mod sensors;
+mod session;
+mod show;
+mod subscriptions;
 
 use axum::Router;
+use axum::routing::{get, post};
 
 use super::service::Service;
 
 /// All pages.
 pub fn router() -> Router<Service> {
+    let tenant = Router::new()
+        .route("/", get(overview::show))
+        .route("/devices", get(devices::list))
+        .route("/devices/{id}", get(devices::why))
+        .route("/plan", get(plan::show).post(plan::onboard))
+        .route("/plan/cancel", post(plan::cancel))
+        .route("/plan/withdraw", post(plan::withdraw))
+        .route("/sensors", get(sensors::show).post(sensors::create_token))
+        .route("/sensors/{sensor}/revoke", post(sensors::revoke))
+        .route("/events", get(events::stream));
     Router::new()
+        .route("/", get(subscriptions::start))
+        .route("/subscriptions", get(subscriptions::show).post(subscriptions::create))
+        .nest("/subscriptions/{sid}", tenant)
+        .route("/login", get(session::form).post(session::sign_in))
+        .route("/login/{link}", get(session::redeem))
+        .route("/logout", post(session::sign_out))
+        .route("/setup/{link}", get(session::setup_form).post(session::set_up))
+        .route("/problems", get(problems::list))
+        .route("/problems/{slug}", get(problems::show))
+        .route("/assets/{file}", get(assets::file))
+        .route("/favicon.ico", get(assets::favicon))
+        .fallback(problems::not_found)
 }

@@ -1,0 +1,41 @@
+//! Server-sent events: tells open pages that the facts have changed, at most once a second.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::response::sse::{Event, KeepAlive, Sse};
+use futures_core::Stream;
+
+use super::page::PageError;
+use crate::plan::api::auth::Caller;
+use crate::plan::api::extract::Path;
+use crate::plan::permission::Action;
+use crate::plan::service::Service;
+
+/// How often an open page is told at most.
+const PACE: Duration = Duration::from_secs(1);
+
+/// The stream of a subscription. Its events carry the number of the change only: the page asks for what it shows.
+pub(super) async fn stream(
+    State(service): State<Service>,
+    Path(sid): Path<String>,
+    caller: Caller,
+) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, PageError> {
+    caller.may(&service, Action::View, &sid).await?;
+    let mut changes = service.inventories.changes(&sid);
+    let mut stopping = service.stopping.subscribe();
+    let events = async_stream::stream! {
+        yield Ok(Event::default().event("hello").data("0"));
+        loop {
+            tokio::select! {
+                changed = changes.changed() => if changed.is_err() { break },
+                _ = stopping.wait_for(|s| *s) => break,
+            }
+            let generation = *changes.borrow_and_update();
+            yield Ok(Event::default().event("change").id(generation.to_string()).data(generation.to_string()));
+            tokio::time::sleep(PACE).await;
+        }
+    };
+    Ok(Sse::new(events).keep_alive(KeepAlive::default()))
+}

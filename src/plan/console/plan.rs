@@ -1,0 +1,160 @@
+//! The plan: what is in effect, onboarding with the arithmetic of the census, cancelling and keeping.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::page::{Frame, PageError, render_with};
+use super::show;
+use crate::plan::api::auth::Caller;
+use crate::plan::api::census::CensusReport;
+use crate::plan::api::extract::{Form, Path};
+use crate::plan::api::plans::Timeline;
+use crate::plan::api::problem::Problem;
+use crate::plan::permission::Action;
+use crate::plan::service::Service;
+use crate::plan::store::StoreError;
+use crate::plan::timeline::{Kind, Onboarding};
+
+#[derive(Template)]
+#[template(path = "plan.html")]
+struct Page {
+    frame: Frame,
+    report: CensusReport,
+    timeline: Timeline,
+    form: OnboardForm,
+    refused: Option<Problem>,
+    denial: String,
+}
+
+/// What the form sends: empty fields are left out.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct OnboardForm {
+    kind: String,
+    devices: String,
+    accept_terms: Option<String>,
+}
+
+/// The page.
+pub(super) async fn show(
+    State(service): State<Service>,
+    Path(sid): Path<String>,
+    caller: Caller,
+) -> Result<Response, PageError> {
+    page(&service, &caller, &sid, OnboardForm::default(), None).await
+}
+
+/// Onboards a plan, or shows the form again with what is wrong.
+pub(super) async fn onboard(
+    State(service): State<Service>,
+    Path(sid): Path<String>,
+    caller: Caller,
+    Form(form): Form<OnboardForm>,
+) -> Result<Response, PageError> {
+    caller.may(&service, Action::ChangePlan, &sid).await?;
+    let outcome = match asked(&form) {
+        Ok(asked) => {
+            service.store.onboard(&sid, &asked, service.now()).await.map(|_| ()).map_err(Problem::from)
+        }
+        Err(problem) => Err(problem),
+    };
+    after(&service, &caller, &sid, form, outcome).await
+}
+
+/// Cancels the plan in effect.
+pub(super) async fn cancel(
+    State(service): State<Service>,
+    Path(sid): Path<String>,
+    caller: Caller,
+) -> Result<Response, PageError> {
+    caller.may(&service, Action::ChangePlan, &sid).await?;
+    let outcome = service.store.cancel_plan(&sid, service.now()).await;
+    after(&service, &caller, &sid, OnboardForm::default(), done(outcome)).await
+}
+
+/// Withdraws the cancellation.
+pub(super) async fn withdraw(
+    State(service): State<Service>,
+    Path(sid): Path<String>,
+    caller: Caller,
+) -> Result<Response, PageError> {
+    caller.may(&service, Action::ChangePlan, &sid).await?;
+    let outcome = service.store.withdraw_cancellation(&sid, service.now()).await;
+    after(&service, &caller, &sid, OnboardForm::default(), done(outcome)).await
+}
+
+fn done<T>(outcome: Result<T, StoreError>) -> Result<(), Problem> {
+    outcome.map(|_| ()).map_err(Problem::from)
+}
+
+async fn after(
+    service: &Service,
+    caller: &Caller,
+    sid: &str,
+    form: OnboardForm,
+    outcome: Result<(), Problem>,
+) -> Result<Response, PageError> {
+    match outcome {
+        Ok(()) => Ok(Redirect::to(&format!("/subscriptions/{sid}/plan")).into_response()),
+        Err(refused) => page(service, caller, sid, form, Some(refused)).await,
+    }
+}
+
+async fn page(
+    service: &Service,
+    caller: &Caller,
+    sid: &str,
+    form: OnboardForm,
+    refused: Option<Problem>,
+) -> Result<Response, PageError> {
+    let frame = Frame::of(service, caller, sid, "plan", "Plan").await?;
+    let (view, plans) = (service.view(sid, None).await?, service.store.plans(sid).await?);
+    let now = service.now();
+    let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
+    let page = Page {
+        report: CensusReport::new(&view, &plans, &[], now),
+        timeline: Timeline::new(&plans, now),
+        form,
+        refused,
+        denial: Problem::not_permitted(Action::ChangePlan).detail,
+        frame,
+    };
+    Ok(render_with(status, &page))
+}
+
+fn asked(form: &OnboardForm) -> Result<Onboarding, Problem> {
+    use crate::plan::api::problem::ProblemType::InvalidRequest;
+    let kind: Kind = form.kind.parse().map_err(|_| Problem::new(InvalidRequest, "choose a kind of plan"))?;
+    let devices = form.devices.trim().replace([',', ' '], "");
+    let devices = match devices.as_str() {
+        "" => None,
+        digits => Some(
+            digits
+                .parse()
+                .map_err(|_| Problem::new(InvalidRequest, "write the number of devices in digits"))?,
+        ),
+    };
+    Ok(Onboarding { kind, devices, accept_terms: form.accept_terms.is_some() })
+}
+
+impl Page {
+    fn may_change(&self) -> bool {
+        self.frame.may(Action::ChangePlan)
+    }
+
+    /// Whether the kind is the chosen one.
+    fn chosen(&self, kind: &str) -> bool {
+        if self.form.kind.is_empty() { kind == "monthly" } else { self.form.kind == kind }
+    }
+
+    fn devices(&self) -> String {
+        if self.form.devices.is_empty() {
+            self.report.proposed().max(100).to_string()
+        } else {
+            self.form.devices.clone()
+        }
+    }
+}
