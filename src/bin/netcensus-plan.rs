@@ -1,3 +1,5 @@
 //! The `netcensus-plan` command.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    netcensus::plan::command::main()
+}

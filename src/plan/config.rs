@@ -33,6 +33,8 @@ pub struct CensusConfig {
     pub as_of: CountAt,
     /// Prefixes that are on-link whatever was learned (I5).
     pub on_link: Vec<Prefix>,
+    /// A folder of rule packs over the built-in ones; empty for none.
+    pub rules: PathBuf,
 }
 
 /// `[log]`.
@@ -97,6 +99,11 @@ impl Config {
     /// The policy of the count.
     pub fn policy(&self) -> Policy {
         Policy { on_link: self.census.on_link.iter().copied().collect(), ..Policy::default() }
+    }
+
+    /// The folder of rule packs, where one is named.
+    pub fn rules(&self) -> Option<&Path> {
+        Some(self.census.rules.as_path()).filter(|p| !p.as_os_str().is_empty())
     }
 
     /// The URL under which the service is reached when it listens on `address`.

@@ -11,9 +11,10 @@
 //! injected [`crate::clock::Clock`].
 
 pub mod api;
-
+pub mod command;
 pub mod config;
 pub mod console;
+pub mod demo;
 pub mod inventory;
 pub mod metrics;
 pub mod permission;

@@ -1,5 +1,6 @@
 //! The service: what every handler shares.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
@@ -8,6 +9,7 @@ use super::inventory::{CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
 use super::store::{Ingested, Receipt, Store, StoreError};
 use crate::census::{Policy, Timestamp};
+use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
 use crate::wire::Upload;
 
@@ -123,7 +125,13 @@ impl Service {
     }
 }
 
-/// The classifier of the service.
-pub fn classifier() -> SharedClassifier {
-    Arc::new(crate::census::Unclassified)
+/// The classifier of the service: the rules that are compiled in, and over them those of a folder.
+///
+/// # Errors
+/// With the file, line and reason of the first rule that is broken.
+pub fn classifier(rules: Option<&Path>) -> Result<SharedClassifier, RuleError> {
+    Ok(Arc::new(match rules {
+        Some(folder) => Rules::load(folder)?,
+        None => Rules::builtin()?,
+    }))
 }

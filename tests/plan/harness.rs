@@ -20,11 +20,11 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 /// The instant at which every test starts.
-pub const START: &str = "2026-11-22T09:00:00Z";
+pub(crate) const START: &str = "2026-11-22T09:00:00Z";
 
 /// A clock that a test moves.
 #[derive(Debug)]
-pub struct TestClock(AtomicI64);
+pub(crate) struct TestClock(AtomicI64);
 
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
@@ -33,7 +33,7 @@ impl Clock for TestClock {
 }
 
 /// Takes the mDNS host name for the category, so that tests of the count need no rules.
-pub struct ByName;
+pub(crate) struct ByName;
 
 impl Classifier for ByName {
     fn classify(&self, subject: &Subject<'_>) -> Classification {
@@ -52,14 +52,14 @@ impl Classifier for ByName {
 }
 
 /// A running service.
-pub struct Plan {
-    pub url: String,
-    pub client: Client,
-    pub clock: Arc<TestClock>,
-    pub store: Store,
-    pub database: PathBuf,
-    pub sid: String,
-    pub token: String,
+pub(crate) struct Plan {
+    pub(crate) url: String,
+    pub(crate) client: Client,
+    pub(crate) clock: Arc<TestClock>,
+    pub(crate) store: Store,
+    pub(crate) database: PathBuf,
+    pub(crate) sid: String,
+    pub(crate) token: String,
     count_at: CountAt,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<std::io::Result<()>>>,
@@ -67,18 +67,18 @@ pub struct Plan {
 }
 
 /// An enrolled sensor.
-pub struct TestSensor {
-    pub id: String,
-    pub key: String,
+pub(crate) struct TestSensor {
+    pub(crate) id: String,
+    pub(crate) key: String,
 }
 
 impl Plan {
     /// Starts a service with one subscription that `owner` owns.
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::start_counting(CountAt::Now).await
     }
 
-    pub async fn start_counting(count_at: CountAt) -> Self {
+    pub(crate) async fn start_counting(count_at: CountAt) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let database = dir.path().join("plan.sqlite");
         let clock = Arc::new(TestClock(AtomicI64::new(at(START).0)));
@@ -106,43 +106,43 @@ impl Plan {
     }
 
     /// Stops the service and starts it again on the same database.
-    pub async fn restart(&mut self) {
+    pub(crate) async fn restart(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
         self.server.take().unwrap().await.unwrap().unwrap();
         let (url, store, stop, server) = launch(&self.database, &self.clock, self.count_at).await;
         (self.url, self.store, self.stop, self.server) = (url, store, Some(stop), Some(server));
     }
 
-    pub fn clock_now(&self) -> Timestamp {
+    pub(crate) fn clock_now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    pub fn set_time(&self, text: &str) {
+    pub(crate) fn set_time(&self, text: &str) {
         self.clock.0.store(at(text).0, Ordering::SeqCst);
     }
 
     /// The address of something of the subscription.
-    pub fn of(&self, path: &str) -> String {
+    pub(crate) fn of(&self, path: &str) -> String {
         format!("{}/api/v1/subscriptions/{}{path}", self.url, self.sid)
     }
 
-    pub async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let (status, body) = send(self.client.get(self.of(path)).bearer_auth(&self.token)).await;
         assert_eq!(status, StatusCode::OK, "{path}: {body}");
         body
     }
 
-    pub async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
+    pub(crate) async fn post(&self, path: &str, body: Value) -> (StatusCode, Value) {
         send(self.client.post(self.of(path)).bearer_auth(&self.token).json(&body)).await
     }
 
-    pub async fn onboard_trial(&self) {
+    pub(crate) async fn onboard_trial(&self) {
         let (status, body) = self.post("/plan", json!({"kind": "trial", "accept_terms": true})).await;
         assert_eq!(status, StatusCode::CREATED, "{body}");
     }
 
     /// A person with that role on the subscription, and their token.
-    pub async fn person(&self, name: &str, role: Role) -> String {
+    pub(crate) async fn person(&self, name: &str, role: Role) -> String {
         let now = self.clock.now();
         let global = role == Role::GlobalAdmin;
         self.store.create_person(name, "a long enough password", global, now).await.unwrap();
@@ -152,10 +152,10 @@ impl Plan {
         self.store.issue(CredentialKind::Token, Some(name), now).await.unwrap().secret
     }
 
-    pub async fn enrol(&self) -> TestSensor {
+    pub(crate) async fn enrol(&self) -> TestSensor {
         let (status, body) = self.post("/sensors/tokens", json!({})).await;
         assert_eq!(status, StatusCode::CREATED, "{body}");
-        let token: EnrolmentToken = body["token"].as_str().unwrap().parse().unwrap();
+        let token: EnrolmentToken = body.get("token").and_then(Value::as_str).unwrap().parse().unwrap();
         assert_eq!(token.url, self.url);
         let request = json!({"secret": token.secret, "name": "edge-1"});
         let (status, body) =
@@ -166,18 +166,18 @@ impl Plan {
         TestSensor { id: enrolled.sensor, key: enrolled.key }
     }
 
-    pub async fn upload(&self, sensor: &TestSensor, upload: &Upload) -> (StatusCode, Value) {
+    pub(crate) async fn upload(&self, sensor: &TestSensor, upload: &Upload) -> (StatusCode, Value) {
         self.upload_bytes(sensor, upload.encode().unwrap()).await
     }
 
-    pub async fn upload_bytes(&self, sensor: &TestSensor, body: Vec<u8>) -> (StatusCode, Value) {
+    pub(crate) async fn upload_bytes(&self, sensor: &TestSensor, body: Vec<u8>) -> (StatusCode, Value) {
         let url = self.of(&format!("/sensors/{}/uploads", sensor.id));
         send(self.client.post(url).bearer_auth(&sensor.key).body(body)).await
     }
 }
 
 /// The status and the JSON of an answer.
-pub async fn send(request: RequestBuilder) -> (StatusCode, Value) {
+pub(crate) async fn send(request: RequestBuilder) -> (StatusCode, Value) {
     let response = request.send().await.unwrap();
     let status = response.status();
     let bytes = response.bytes().await.unwrap();
@@ -185,17 +185,17 @@ pub async fn send(request: RequestBuilder) -> (StatusCode, Value) {
 }
 
 /// The slug of a problem.
-pub fn problem(answer: &(StatusCode, Value)) -> (u16, &str) {
-    let kind = answer.1["type"].as_str().unwrap_or("no problem at all");
+pub(crate) fn problem(answer: &(StatusCode, Value)) -> (u16, &str) {
+    let kind = answer.1.get("type").and_then(Value::as_str).unwrap_or("no problem at all");
     (answer.0.as_u16(), kind.strip_prefix("/problems/").unwrap_or(kind))
 }
 
-pub fn at(text: &str) -> Timestamp {
+pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
 /// An upload of those couplings: (MAC, address, host name, instant).
-pub fn upload(sequence: u64, zone: &str, seen: &[(&str, &str, &str, &str)]) -> Upload {
+pub(crate) fn upload(sequence: u64, zone: &str, seen: &[(&str, &str, &str, &str)]) -> Upload {
     let mut delta = Zone::default();
     for (mac, ip, name, when) in seen {
         let when = at(when);
@@ -233,6 +233,6 @@ async fn launch(
 }
 
 /// A secret that nobody was given.
-pub fn stranger() -> String {
+pub(crate) fn stranger() -> String {
     secret::generate("ncs_").unwrap()
 }

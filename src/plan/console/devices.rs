@@ -4,10 +4,9 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::page::{Frame, PageError, render};
+use super::page::{Frame, PageError, Visitor, render};
 use super::show;
 use crate::census::Category;
-use crate::plan::api::auth::Caller;
 use crate::plan::api::census::parse_instant;
 use crate::plan::api::devices::{Filter, Page as Devices};
 use crate::plan::api::extract::{Parameters, Path};
@@ -46,7 +45,7 @@ struct WhyPage<'a> {
 pub(super) async fn list(
     State(service): State<Service>,
     Path(sid): Path<String>,
-    caller: Caller,
+    Visitor(caller): Visitor,
     Parameters(filter): Parameters<Filter>,
 ) -> Result<Response, PageError> {
     let frame = Frame::of(&service, &caller, &sid, "devices", "Devices").await?;
@@ -89,7 +88,7 @@ pub(super) async fn list(
 pub(super) async fn why(
     State(service): State<Service>,
     Path((sid, id)): Path<(String, String)>,
-    caller: Caller,
+    Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     let mut frame = Frame::of(&service, &caller, &sid, "devices", "").await?;
     let view = service.view(&sid, None).await?;

@@ -7,8 +7,7 @@ use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_core::Stream;
 
-use super::page::PageError;
-use crate::plan::api::auth::Caller;
+use super::page::{PageError, Visitor};
 use crate::plan::api::extract::Path;
 use crate::plan::permission::Action;
 use crate::plan::service::Service;
@@ -20,7 +19,7 @@ const PACE: Duration = Duration::from_secs(1);
 pub(super) async fn stream(
     State(service): State<Service>,
     Path(sid): Path<String>,
-    caller: Caller,
+    Visitor(caller): Visitor,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, PageError> {
     caller.may(&service, Action::View, &sid).await?;
     let mut changes = service.inventories.changes(&sid);

@@ -4,10 +4,9 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::page::{Frame, PageError, render};
+use super::page::{Frame, PageError, Visitor, render};
 use super::show;
 use crate::census::{Category, Verdict};
-use crate::plan::api::auth::Caller;
 use crate::plan::api::census::CensusReport;
 use crate::plan::api::extract::Path;
 use crate::plan::api::plans::PlanEntry;
@@ -56,7 +55,7 @@ struct Gauge {
 pub(super) async fn show(
     State(service): State<Service>,
     Path(sid): Path<String>,
-    caller: Caller,
+    Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     let frame = Frame::of(&service, &caller, &sid, "overview", "Overview").await?;
     let (view, plans, sensors) = (

@@ -1,7 +1,9 @@
 //! What all pages share: the frame around them, how they fail, how numbers and instants look.
 
 use askama::Template;
+use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use crate::plan::api::auth::Caller;
@@ -58,6 +60,17 @@ impl Frame {
     /// Whether the caller may do `action`.
     pub(super) fn may(&self, action: Action) -> bool {
         action.allowed(&self.roles)
+    }
+}
+
+/// The person who calls, as pages need it: whoever is not signed in is sent to the form.
+pub(super) struct Visitor(pub(super) Caller);
+
+impl FromRequestParts<Service> for Visitor {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, PageError> {
+        Ok(Self(Caller::from_request_parts(parts, service).await?))
     }
 }
 

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Frame, PageError, render_with};
+use super::page::{Frame, PageError, Visitor, render_with};
 use super::show;
 use crate::plan::api::auth::Caller;
 use crate::plan::api::census::CensusReport;
@@ -42,7 +42,7 @@ pub(super) struct OnboardForm {
 pub(super) async fn show(
     State(service): State<Service>,
     Path(sid): Path<String>,
-    caller: Caller,
+    Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     page(&service, &caller, &sid, OnboardForm::default(), None).await
 }
@@ -51,7 +51,7 @@ pub(super) async fn show(
 pub(super) async fn onboard(
     State(service): State<Service>,
     Path(sid): Path<String>,
-    caller: Caller,
+    Visitor(caller): Visitor,
     Form(form): Form<OnboardForm>,
 ) -> Result<Response, PageError> {
     caller.may(&service, Action::ChangePlan, &sid).await?;
@@ -68,7 +68,7 @@ pub(super) async fn onboard(
 pub(super) async fn cancel(
     State(service): State<Service>,
     Path(sid): Path<String>,
-    caller: Caller,
+    Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     caller.may(&service, Action::ChangePlan, &sid).await?;
     let outcome = service.store.cancel_plan(&sid, service.now()).await;
@@ -79,7 +79,7 @@ pub(super) async fn cancel(
 pub(super) async fn withdraw(
     State(service): State<Service>,
     Path(sid): Path<String>,
-    caller: Caller,
+    Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     caller.may(&service, Action::ChangePlan, &sid).await?;
     let outcome = service.store.withdraw_cancellation(&sid, service.now()).await;

@@ -4,7 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::page::{Frame, PageError, render};
+use super::page::{Frame, PageError, Visitor, render};
 use super::show;
 use crate::census::Timestamp;
 use crate::plan::api::auth::Caller;
@@ -34,7 +34,7 @@ impl Page {
 pub(super) async fn show(
     State(service): State<Service>,
     Path(sid): Path<String>,
-    caller: Caller,
+    Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     page(&service, &caller, &sid, None).await
 }
@@ -43,7 +43,7 @@ pub(super) async fn show(
 pub(super) async fn create_token(
     State(service): State<Service>,
     Path(sid): Path<String>,
-    caller: Caller,
+    Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     caller.may(&service, Action::ManageSensors, &sid).await?;
     let (secret, expires) = service.store.create_enrolment(&sid, service.now()).await?;
@@ -55,7 +55,7 @@ pub(super) async fn create_token(
 pub(super) async fn revoke(
     State(service): State<Service>,
     Path((sid, sensor)): Path<(String, String)>,
-    caller: Caller,
+    Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     caller.may(&service, Action::ManageSensors, &sid).await?;
     service.store.revoke_sensor(&sid, &sensor, service.now()).await?;

@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Frame, PageError, render, render_with};
-use crate::plan::api::auth::{Caller, cookie_name, is_https, is_same_origin, session_cookie};
+use super::page::{Frame, PageError, Visitor, render, render_with};
+use crate::plan::api::auth::{cookie_name, is_https, is_same_origin, session_cookie};
 use crate::plan::api::extract::{Form, Path};
 use crate::plan::api::problem::{Problem, ProblemType};
 use crate::plan::service::Service;
@@ -79,7 +79,7 @@ pub(super) async fn redeem(
 /// Signs out.
 pub(super) async fn sign_out(
     State(service): State<Service>,
-    _caller: Caller,
+    _: Visitor,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     if let Some(session) = session_cookie(&headers, is_https(&service)) {

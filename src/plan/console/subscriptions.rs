@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Frame, PageError, render_with};
+use super::page::{Frame, PageError, Visitor, render_with};
 use super::show;
 use crate::plan::api::auth::Caller;
 use crate::plan::api::extract::Form;
@@ -32,7 +32,10 @@ pub(super) struct NewForm {
 }
 
 /// The only subscription, or the list.
-pub(super) async fn start(State(service): State<Service>, caller: Caller) -> Result<Response, PageError> {
+pub(super) async fn start(
+    State(service): State<Service>,
+    Visitor(caller): Visitor,
+) -> Result<Response, PageError> {
     let subscriptions = visible(&service, &caller).await?;
     let target = match subscriptions.as_slice() {
         [only] => format!("/subscriptions/{}", only.id),
@@ -42,14 +45,17 @@ pub(super) async fn start(State(service): State<Service>, caller: Caller) -> Res
 }
 
 /// The list.
-pub(super) async fn show(State(service): State<Service>, caller: Caller) -> Result<Response, PageError> {
+pub(super) async fn show(
+    State(service): State<Service>,
+    Visitor(caller): Visitor,
+) -> Result<Response, PageError> {
     page(&service, &caller, None).await
 }
 
 /// Creates a subscription; its creator owns it.
 pub(super) async fn create(
     State(service): State<Service>,
-    caller: Caller,
+    Visitor(caller): Visitor,
     Form(form): Form<NewForm>,
 ) -> Result<Response, PageError> {
     caller.may_in_tenant(Action::ManageTenant)?;

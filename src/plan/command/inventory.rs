@@ -1,0 +1,149 @@
+//! `census` and `devices`: what the console shows, on the terminal.
+
+use std::io::{self, Write};
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::{Target, print_json, service, table};
+use crate::census::{Timestamp, Verdict};
+use crate::plan::api::census::{CensusReport, report, with_capture};
+use crate::plan::api::devices::{Filter, Page};
+use crate::wire::DeviceEntry;
+
+/// Which census.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  netcensus-plan census
+  netcensus-plan census --as-of 2026-11-22T00:00:00Z --json")]
+pub(super) struct CensusArguments {
+    #[command(flatten)]
+    target: Target,
+    /// The instant of the verdicts, RFC 3339 [default: now]
+    #[arg(long, value_name = "RFC3339")]
+    as_of: Option<Timestamp>,
+    /// Print the whole inventory document instead, as JSON
+    #[arg(long)]
+    inventory: bool,
+}
+
+/// Which devices.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  netcensus-plan devices --category iot
+  netcensus-plan devices --search axis --json")]
+pub(super) struct DevicesArguments {
+    #[command(flatten)]
+    target: Target,
+    /// network, iot, computer_mobile or unclassified
+    #[arg(long, value_name = "CATEGORY")]
+    category: Option<String>,
+    /// A verdict's id, such as C-IOT
+    #[arg(long, value_name = "ID")]
+    verdict: Option<String>,
+    /// A part of an address, MAC, name, vendor, model or type
+    #[arg(long, value_name = "TEXT")]
+    search: Option<String>,
+    /// The instant of the verdicts, RFC 3339 [default: now]
+    #[arg(long, value_name = "RFC3339")]
+    as_of: Option<Timestamp>,
+}
+
+/// Prints the numbers.
+pub(super) async fn census(arguments: CensusArguments) -> Result<(), Failure> {
+    let CensusArguments { target, as_of, inventory } = arguments;
+    let (config, store, subscription) = target.open().await?;
+    let service = service(&config, store)?;
+    if inventory {
+        let view = service.view(&subscription.id, as_of).await?;
+        return print_json(&with_capture(&view, &service.store.sensors(&subscription.id).await?));
+    }
+    let report = report(&service, &subscription.id, as_of).await?;
+    if target.common.json {
+        return print_json(&report);
+    }
+    let mut out = io::stdout().lock();
+    write_census(&mut out, &report)?;
+    Ok(())
+}
+
+/// Lists the devices.
+pub(super) async fn devices(arguments: DevicesArguments) -> Result<(), Failure> {
+    let DevicesArguments { target, category, verdict, search, as_of } = arguments;
+    let (config, store, subscription) = target.open().await?;
+    let service = service(&config, store)?;
+    let view = service.view(&subscription.id, as_of).await?;
+    let mut filter = Filter { category, verdict, q: search, limit: Some(1_000), ..Filter::default() };
+    let mut devices: Vec<&DeviceEntry> = Vec::new();
+    loop {
+        let page = Page::new(&view, &filter)?;
+        devices.extend(page.devices);
+        filter.after = page.next;
+        if filter.after.is_none() {
+            break;
+        }
+    }
+    if target.common.json {
+        let document = serde_json::json!({"as_of": view.as_of.to_string(), "devices": devices});
+        return print_json(&document);
+    }
+    let rows: Vec<Vec<String>> = devices.into_iter().map(row).collect();
+    let header = ["IP", "MAC", "CATEGORY", "TYPE", "VENDOR", "NAME", "VERDICT"];
+    table::print(&mut io::stdout().lock(), &header, &rows)?;
+    Ok(())
+}
+
+fn row(d: &DeviceEntry) -> Vec<String> {
+    let text = |o: &Option<String>| o.clone().unwrap_or_default();
+    vec![
+        d.ip.to_string(),
+        d.mac.to_string(),
+        d.category.key().to_owned(),
+        d.kind.clone(),
+        text(&d.vendor),
+        text(&d.name),
+        d.verdict.id().to_owned(),
+    ]
+}
+
+/// Writes the census as people read it.
+pub(crate) fn write_census(out: &mut dyn Write, report: &CensusReport) -> io::Result<()> {
+    let c = &report.census;
+    writeln!(out, "census at {} ({})", report.as_of, report.policy)?;
+    let mut rows = Vec::new();
+    for verdict in Verdict::ALL {
+        let number = match verdict {
+            Verdict::CountedNetwork => c.network,
+            Verdict::CountedIot => c.iot,
+            other => match c.excluded.get(other.id()) {
+                Some(n) => *n,
+                None => continue,
+            },
+        };
+        let unit = if verdict.is_line() { "couplings" } else { "devices" };
+        rows.push(vec![
+            format!("  {}", verdict.id()),
+            number.to_string(),
+            unit.into(),
+            verdict.title().into(),
+        ]);
+    }
+    table::print(out, &["  RULE", ">NUMBER", "OF", "MEANS"], &rows)?;
+    writeln!(
+        out,
+        "network {} + IoT {} = {} billable, rounded up to {} to commit",
+        c.network, c.iot, c.billable, c.commitment
+    )?;
+    writeln!(out, "{} devices, {} couplings in all", report.devices, c.strict_couplings)?;
+    if let Some(committed) = report.committed {
+        writeln!(out, "committed {committed}{}", over(report.over))?;
+    }
+    if report.refused > 0 {
+        writeln!(out, "sensors refused {} couplings: the count is a lower bound", report.refused)?;
+    }
+    Ok(())
+}
+
+fn over(devices: u64) -> String {
+    if devices == 0 { String::new() } else { format!(": {devices} more were found; this blocks nothing") }
+}

@@ -1,0 +1,197 @@
+//! The commands of `netcensus-plan`. Operator commands work on the database file itself, beside a running service.
+
+mod failure;
+mod inventory;
+mod operate;
+mod serve;
+mod table;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, Parser, Subcommand};
+
+use self::failure::Failure;
+#[cfg(feature = "sensor")]
+pub(crate) use self::inventory::write_census;
+use super::config::Config;
+use super::demo;
+use super::service::{self, Service, Settings};
+use super::store::{Store, Subscription};
+use crate::clock::SystemClock;
+
+/// Where the configuration lies on an installed system.
+const INSTALLED: &str = "/etc/netcensus/netcensus-plan.toml";
+
+/// Counts the devices that a plan bills, takes uploads from sensors, and shows both in a console.
+#[derive(Debug, Parser)]
+#[command(name = "netcensus-plan", version, after_help = EXAMPLES, max_term_width = 110)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  netcensus-plan demo                                     see it work: service, sensor, capture, count
+  netcensus-plan serve --listen 127.0.0.1:8080            run the service; prints a link for the first administrator
+  netcensus-plan subscription create Contoso
+  netcensus-plan plan onboard --kind monthly --devices 1700 --accept-terms
+  netcensus-plan sensor token                             a one-time token for 'netcensus-sensor enrol'
+  netcensus-plan census --json                            the numbers, for programs
+
+Exit status: 0 done, 1 failed, 2 usage, 69 service unavailable, 77 not permitted, 78 bad configuration.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the service until SIGTERM or Ctrl-C
+    Serve(serve::Arguments),
+    /// Run a service, a sensor and a capture in one process, and print what counts
+    Demo(demo::Arguments),
+    /// Bring the database's schema up to date
+    Migrate(operate::Migrate),
+    /// Create and list subscriptions
+    #[command(subcommand)]
+    Subscription(operate::SubscriptionCommand),
+    /// Show, onboard and cancel the plan of a subscription
+    #[command(subcommand)]
+    Plan(operate::PlanCommand),
+    /// Enrol, list and revoke sensors
+    #[command(subcommand)]
+    Sensor(operate::SensorCommand),
+    /// Print the census: what counts, and what does not
+    Census(inventory::CensusArguments),
+    /// List the devices
+    Devices(inventory::DevicesArguments),
+    /// Create and list people
+    #[command(subcommand)]
+    User(operate::UserCommand),
+    /// Make API tokens
+    #[command(subcommand)]
+    Token(operate::TokenCommand),
+}
+
+/// Which database, and how to answer.
+#[derive(Clone, Debug, Args)]
+struct Common {
+    /// The configuration file [default: /etc/netcensus/netcensus-plan.toml where it exists]
+    #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_CONFIG")]
+    config: Option<PathBuf>,
+    /// The database file [default: the configuration's]
+    #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_DATABASE")]
+    database: Option<PathBuf>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Which subscription.
+#[derive(Clone, Debug, Args)]
+struct Target {
+    #[command(flatten)]
+    common: Common,
+    /// The subscription's id or name [default: the only one there is]
+    #[arg(long, short, value_name = "ID")]
+    subscription: Option<String>,
+}
+
+impl Common {
+    fn config(&self) -> Result<Config, Failure> {
+        let installed = PathBuf::from(INSTALLED);
+        let path = self.config.clone().or_else(|| installed.exists().then_some(installed));
+        let mut config = Config::load(path.as_deref())?;
+        if let Some(database) = &self.database {
+            config.database.clone_from(database);
+        }
+        Ok(config)
+    }
+
+    /// The database, which must exist.
+    async fn store(&self) -> Result<(Config, Store), Failure> {
+        let config = self.config()?;
+        if !config.database.exists() {
+            return Err(Failure::failed(format!(
+                "there is no database {}; name it with --database, or start one with 'netcensus-plan serve'",
+                config.database.display()
+            )));
+        }
+        let store = Store::open(&config.database).await?;
+        Ok((config, store))
+    }
+}
+
+impl Target {
+    async fn open(&self) -> Result<(Config, Store, Subscription), Failure> {
+        let (config, store) = self.common.store().await?;
+        let subscription = match &self.subscription {
+            Some(id) => store.subscription(id).await?,
+            None => match store.subscriptions().await?.as_slice() {
+                [only] => only.clone(),
+                [] => {
+                    let next =
+                        "there is no subscription; create one with 'netcensus-plan subscription create NAME'";
+                    return Err(Failure::failed(next));
+                }
+                _ => {
+                    let next = "there are several subscriptions; name one with --subscription, see 'netcensus-plan subscription list'";
+                    return Err(Failure::usage(next));
+                }
+            },
+        };
+        Ok((config, store, subscription))
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::from)
+        .and_then(|runtime| runtime.block_on(run(cli.command)));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // Nobody is left to tell where standard error is closed too.
+            writeln!(io::stderr(), "netcensus-plan: {failure}").ok();
+            ExitCode::from(failure.exit)
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Serve(arguments) => serve::run(arguments).await,
+        Command::Demo(arguments) => demo::run(arguments).await.map_err(Failure::from),
+        Command::Migrate(arguments) => operate::migrate(arguments).await,
+        Command::Subscription(command) => operate::subscription(command).await,
+        Command::Plan(command) => operate::plan(command).await,
+        Command::Sensor(command) => operate::sensor(command).await,
+        Command::Census(arguments) => inventory::census(arguments).await,
+        Command::Devices(arguments) => inventory::devices(arguments).await,
+        Command::User(command) => operate::user(command).await,
+        Command::Token(command) => operate::token(command).await,
+    }
+}
+
+/// A service over the database, for commands that ask what it would answer.
+fn service(config: &Config, store: Store) -> Result<Service, Failure> {
+    let settings = Settings {
+        public_url: config.url(config.listen),
+        count_at: config.census.as_of,
+        policy: config.policy(),
+    };
+    let classifier = service::classifier(config.rules())?;
+    Ok(Service::new(store, Arc::new(SystemClock), classifier, settings))
+}
+
+/// Prints a JSON document.
+fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    serde_json::to_writer(&mut out, value).map_err(io::Error::from)?;
+    writeln!(out)?;
+    Ok(())
+}

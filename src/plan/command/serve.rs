@@ -1,0 +1,94 @@
+//! `serve`: the service on its address, until it is told to stop.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::failure::Failure;
+use super::{Common, INSTALLED};
+use crate::clock::{Clock as _, SystemClock};
+use crate::plan::config::{LogConfig, LogFormat};
+use crate::plan::server;
+use crate::plan::service::{self, Service, Settings};
+use crate::plan::store::{CredentialKind, Store};
+
+/// How the service is started.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  netcensus-plan serve
+  netcensus-plan serve --listen 127.0.0.1:9000 --database /var/lib/netcensus/plan.sqlite
+  netcensus-plan serve --config /etc/netcensus/netcensus-plan.toml")]
+pub(super) struct Arguments {
+    /// The configuration file [default: /etc/netcensus/netcensus-plan.toml where it exists]
+    #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where to listen; port 0 chooses a free one [default: the configuration's]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// The database file, made where it is missing [default: the configuration's]
+    #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_DATABASE")]
+    database: Option<PathBuf>,
+}
+
+/// Runs the service.
+pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { config, listen, database } = arguments;
+    let mut config = Common { config, database, json: false }.config()?;
+    config.listen = listen.unwrap_or(config.listen);
+    start_log(&config.log);
+    let classifier = service::classifier(config.rules())?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|e| Failure::listen(config.listen, &e))?;
+    let address = listener.local_addr()?;
+    let store = Store::open(&config.database).await?;
+    let public_url = config.url(address);
+    if !address.ip().is_loopback() && !public_url.starts_with("https://") {
+        tracing::warn!(
+            "passwords and keys cross the network unencrypted: put a TLS proxy before the service and set public_url (see {INSTALLED})"
+        );
+    }
+    if store.is_unclaimed().await? {
+        let link = store.issue(CredentialKind::Setup, None, SystemClock.now()).await?;
+        let mut out = io::stdout().lock();
+        writeln!(out, "First start: choose the first administrator's password at")?;
+        writeln!(out, "  {public_url}/setup/{}", link.secret)?;
+        writeln!(out, "The link works once, until {}.", link.expires_at)?;
+        out.flush()?;
+    }
+    tracing::info!("listening on {public_url} with the database {}", config.database.display());
+    let settings = Settings { public_url, count_at: config.census.as_of, policy: config.policy() };
+    let service = Service::new(store, Arc::new(SystemClock), classifier, settings);
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    };
+    server::serve(listener, service, stop).await?;
+    Ok(())
+}
+
+fn start_log(config: &LogConfig) {
+    let filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
+    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+    let colours = io::stderr().is_terminal() && !no_colour;
+    let registry = tracing_subscriber::registry().with(filter);
+    let text = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).with_ansi(colours);
+    let started = match config.format {
+        LogFormat::Text => registry.with(text).try_init(),
+        LogFormat::Json => {
+            registry.with(tracing_subscriber::fmt::layer().json().with_writer(io::stderr)).try_init()
+        }
+    };
+    // Only a second start in one process fails, and the first one's log serves.
+    drop(started);
+}
