@@ -54,7 +54,7 @@ fn keys() -> impl Strategy<Value = CouplingKey> {
 }
 
 fn events() -> impl Strategy<Value = Event> {
-    let words = select(&["a", "b", "c", "d"][..]);
+    let words = select(&["a", "b", "lobby-cam", "reception"][..]);
     let said = select(&[Field::SnmpEngineId, Field::EnipSerial, Field::HttpServer, Field::MdnsService][..]);
     let spoke = select(
         &[
@@ -64,6 +64,7 @@ fn events() -> impl Strategy<Value = Event> {
             Field::StpBridge,
             Field::RaSender,
             Field::LldpSysName,
+            Field::DhcpHostname,
         ][..],
     );
     prop_oneof![
