@@ -1,7 +1,8 @@
 //! The sensor's inventory of one zone: what all workers merge into.
 //!
 //! A concurrent map of couplings, one of stations, and the zone's segment. Bounded: at the limit new couplings are
-//! refused and counted, and the census is a lower bound. Nothing is ever evicted.
+//! refused and counted, and the census is a lower bound. Nothing is ever evicted. Public addresses that nobody proved
+//! are the Internet behind a router: they get half of the room, so that they never keep a device out.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,8 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use foldhash::fast::RandomState;
 
-use crate::census::{Coupling, CouplingKey, Field, MacAddr, Segment, Signs, Station, Timestamp, Zone};
+use crate::census::address::is_public;
+use crate::census::{Coupling, CouplingKey, Field, MacAddr, Segment, Sign, Signs, Station, Timestamp, Zone};
 use crate::dissect::Tags;
 
 /// What is new in a row since the last delta.
@@ -36,6 +38,8 @@ pub struct Table {
     segment: Mutex<(Segment, bool)>,
     limit: usize,
     held: AtomicUsize,
+    /// Of these, the ones that came in as a public address without proof.
+    foreign: AtomicUsize,
     refused: AtomicU64,
 }
 
@@ -48,6 +52,7 @@ impl Table {
             segment: Mutex::default(),
             limit,
             held: AtomicUsize::new(0),
+            foreign: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
         }
     }
@@ -74,7 +79,8 @@ impl Table {
 
     /// Records that frames between `first` and `last` showed a coupling by `signs`.
     pub fn sight(&self, key: CouplingKey, first: Timestamp, last: Timestamp, signs: Signs, tags: Tags) {
-        self.change(key, first, |row| {
+        let foreign = is_public(key.ip) && !signs.any(Sign::PROOFS);
+        self.change(key, first, foreign, |row| {
             let mut changed = row.facts.sight(first, last, signs);
             for vlan in tags.iter() {
                 changed |= row.facts.tag(vlan);
@@ -85,12 +91,18 @@ impl Table {
 
     /// Records evidence of a coupling.
     pub fn coupling_said(&self, key: CouplingKey, at: Timestamp, field: Field, value: &str) {
-        self.change(key, at, |row| {
+        self.change(key, at, is_public(key.ip), |row| {
             if row.facts.evidence.add(field, value, at) { News::Facts } else { News::Nothing }
         });
     }
 
-    fn change(&self, key: CouplingKey, at: Timestamp, change: impl FnOnce(&mut Row<Coupling>) -> News) {
+    fn change(
+        &self,
+        key: CouplingKey,
+        at: Timestamp,
+        foreign: bool,
+        change: impl FnOnce(&mut Row<Coupling>) -> News,
+    ) {
         if let Some(mut row) = self.couplings.get_mut(&key) {
             let news = change(&mut row);
             row.news = row.news.max(news);
@@ -101,16 +113,22 @@ impl Table {
                 let news = change(row.get_mut());
                 row.get_mut().news = row.get().news.max(news);
             }
-            Entry::Vacant(_) if self.held.load(Ordering::Relaxed) >= self.limit => {
+            Entry::Vacant(_) if !self.has_room(foreign) => {
                 self.refused.fetch_add(1, Ordering::Relaxed);
             }
             Entry::Vacant(place) => {
                 self.held.fetch_add(1, Ordering::Relaxed);
+                self.foreign.fetch_add(usize::from(foreign), Ordering::Relaxed);
                 let mut row = Row { facts: Coupling::new(at, Signs::default()), news: News::Facts };
                 change(&mut row);
                 place.insert(row);
             }
         }
+    }
+
+    fn has_room(&self, foreign: bool) -> bool {
+        self.held.load(Ordering::Relaxed) < self.limit
+            && (!foreign || self.foreign.load(Ordering::Relaxed) < self.limit / 2)
     }
 
     /// Records evidence of a station.
@@ -207,7 +225,6 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::census::Sign;
 
     fn key(n: u8) -> CouplingKey {
         CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, n]), ip: [10, 0, 0, n].into() }
@@ -249,5 +266,20 @@ mod tests {
         assert_eq!((table.len(), table.refused()), (2, 2));
         assert!(table.is_lower_bound());
         assert_eq!(table.snapshot().couplings[&key(1)].last_seen, Timestamp(7));
+    }
+
+    #[test]
+    fn the_internet_behind_a_router_never_keeps_a_device_out() {
+        let table = Table::new(10);
+        let far = |n: u8| CouplingKey { mac: key(1).mac, ip: [8, 8, 8, n].into() };
+        for n in 0..20 {
+            table.sight(far(n), Timestamp(1), Timestamp(1), Sign::Near.into(), Tags::default());
+        }
+        assert_eq!((table.len(), table.refused()), (5, 15));
+        table.sight(far(99), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
+        for n in 1..=4 {
+            table.sight(key(n), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
+        }
+        assert_eq!((table.len(), table.refused()), (10, 15));
     }
 }
