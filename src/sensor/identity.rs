@@ -3,6 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, fchown};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -89,6 +90,11 @@ impl Identity {
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
         serde_json::to_writer_pretty(&mut file, self)?;
         file.write_all(b"\n")?;
+        // Root enrols for the service, which must be able to read it: it belongs to whom the directory belongs.
+        let owner = fs::metadata(directory)?;
+        if file.as_file().metadata()?.uid() != owner.uid() {
+            fchown(file.as_file(), Some(owner.uid()), Some(owner.gid()))?;
+        }
         file.as_file().sync_all()?;
         file.persist(path).map_err(|e| e.error)?;
         fs::File::open(directory)?.sync_all()

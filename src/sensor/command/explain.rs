@@ -188,9 +188,9 @@ const LADDER: [Verdict; 8] = [
     Verdict::ComputerMobile,
     Verdict::Managed,
     Verdict::Idle,
+    Verdict::Unclassified,
     Verdict::CountedNetwork,
     Verdict::CountedIot,
-    Verdict::Unclassified,
 ];
 
 impl Answer {

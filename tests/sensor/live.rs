@@ -1,0 +1,122 @@
+//! The running sensor on a real interface, in a network namespace of its own.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use netcensus::census::Zone;
+use netcensus::sensor::spool::Reader;
+use netcensus::wire::Upload;
+
+use super::commands::{SENSOR, is_root};
+
+/// Runs a script in a network namespace of its own, with `span0` and `gen0` as the two ends of a wire and the sensor on
+/// `span0`; `None` where namespaces are not possible here.
+fn in_namespace(dir: &Path, script: &str) -> Option<Output> {
+    let possible = is_root()
+        && Command::new("unshare")
+            .args(["-n", "ip", "link", "add", "a0", "type", "veth", "peer", "name", "b0"])
+            .output()
+            .is_ok_and(|o| o.status.success());
+    if !possible {
+        println!("skipped: network namespaces need root and a kernel that allows them");
+        return None;
+    }
+    let config = dir.join("sensor.toml");
+    let state = dir.join("state");
+    let text = format!(
+        "state_directory = {state:?}\n[capture]\ninterfaces = [\"span0\"]\nring_mib = 1\n[health]\nlisten = \"127.0.0.1:9109\"\n[upload]\ngrace = \"0s\"\n"
+    );
+    fs::write(&config, text).unwrap();
+    let preamble = r#"
+        set -eu
+        wire() { ip link add span0 type veth peer name gen0; ip link set span0 up; ip link set gen0 up
+                 ip addr add $1/24 dev gen0; }
+        # Announces 10.9.0.1 by asking for somebody who is not there.
+        speak() { (echo hello > /dev/udp/10.9.0.$1/9) 2>/dev/null || true; }
+        until_says() { for _ in $(seq 200); do if "$@" 2>/dev/null | grep -q "$WANT"; then return 0; fi; speak $((RANDOM % 200 + 2)); sleep 0.05; done
+                  echo "never said $WANT: $*" >&2; cat log >&2; exit 1; }
+        devices() { "$SENSOR" devices --config sensor.toml; }
+        stop() { kill -TERM $PID; wait $PID; }
+        ip link set lo up
+        wire 10.9.0.1
+        "$SENSOR" run --config sensor.toml 2>log & PID=$!
+        trap 'kill -KILL $PID 2>/dev/null || true' EXIT
+        WANT="^10.9.0.1 " until_says devices
+    "#;
+    let mut command = Command::new("unshare");
+    command.args(["-n", "bash", "-c", &format!("{preamble}\n{script}")]);
+    Some(command.current_dir(dir).env("SENSOR", SENSOR).output().unwrap())
+}
+
+fn succeeded(output: &Output) -> String {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+fn spooled(dir: &Path) -> Zone {
+    let reader = Reader::new(&dir.join("state/spool"));
+    let mut zone = Zone::default();
+    while let Some(item) = reader.oldest().unwrap() {
+        zone.merge(&Upload::decode(&reader.read(&item).unwrap()).unwrap().delta);
+        reader.done(&item).unwrap();
+    }
+    zone
+}
+
+fn has(zone: &Zone, ip: &str) -> bool {
+    zone.couplings.keys().any(|k| k.ip.to_string() == ip)
+}
+
+#[test]
+fn what_is_captured_is_shown_and_goes_to_the_spool_when_the_sensor_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = r#"
+        WANT='netcensus_sensor_interface_up{interface="span0"} 1' until_says curl -s 127.0.0.1:9109/metrics
+        WANT=ok until_says curl -s 127.0.0.1:9109/healthz
+        stop
+        test ! -e state/control.sock
+    "#;
+    let Some(output) = in_namespace(dir.path(), script) else { return };
+    succeeded(&output);
+    assert!(has(&spooled(dir.path()), "10.9.0.1"));
+}
+
+#[test]
+fn an_interface_that_goes_and_comes_again_is_captured_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = r#"
+        ip link del span0
+        WANT="span0: " until_says curl -s 127.0.0.1:9109/readyz
+        kill -0 $PID
+        wire 10.9.0.99
+        WANT="^10.9.0.99 " until_says devices
+        stop
+        grep -q "captured again" log
+    "#;
+    let Some(output) = in_namespace(dir.path(), script) else { return };
+    succeeded(&output);
+    let zone = spooled(dir.path());
+    assert!(has(&zone, "10.9.0.1") && has(&zone, "10.9.0.99"));
+}
+
+#[test]
+fn a_wrong_configuration_at_reload_changes_nothing_and_a_right_one_is_taken() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = r#"
+        cp sensor.toml good.toml
+        echo 'nonsense = 1' > sensor.toml
+        kill -HUP $PID
+        WANT="unknown key 'nonsense'.*the old configuration stays" until_says cat log
+        sed '/^ring_mib/a filter = "not port"' good.toml > sensor.toml
+        kill -HUP $PID
+        WANT="the capture filter 'not port' is wrong" until_says cat log
+        sed '/^ring_mib/a filter = "arp"' good.toml > sensor.toml
+        kill -HUP $PID
+        WANT="captured with the changed settings" until_says cat log
+        kill -0 $PID
+        stop
+    "#;
+    let Some(output) = in_namespace(dir.path(), script) else { return };
+    succeeded(&output);
+}

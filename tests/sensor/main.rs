@@ -1,0 +1,9 @@
+//! The sensor from outside: its commands as processes, its delivery against a real HTTP server, its capture on a real
+//! interface.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod commands;
+mod delivery;
+mod live;
+mod service;
