@@ -28,7 +28,7 @@ pub struct Node {
     pub category: Category,
     /// What it is a kind of; `None` for a category.
     pub(super) parent: Option<NodeId>,
-    /// For a category: the type reported where no deeper one is supported.
+    /// The type reported where no deeper one is supported, if not this node itself; every category has one.
     other: Option<String>,
 }
 
@@ -55,6 +55,7 @@ struct TypeSource {
     key: String,
     parent: String,
     title: String,
+    other: Option<String>,
 }
 
 impl Taxonomy {
@@ -83,7 +84,7 @@ impl Taxonomy {
                 bad(at, format!("parent '{}' of '{}' does not stand before it", t.parent, t.key))
             })?;
             let Some(category) = taxonomy.node(parent).map(|n| n.category) else { continue };
-            let node = Node { key: t.key, title: t.title, category, parent: Some(parent), other: None };
+            let node = Node { key: t.key, title: t.title, category, parent: Some(parent), other: t.other };
             taxonomy.add(node).map_err(|reason| bad(at, reason))?;
         }
         for node in &taxonomy.nodes {
@@ -91,7 +92,10 @@ impl Taxonomy {
                 && taxonomy.find(other).and_then(|n| taxonomy.node(n)).map(|n| n.category)
                     != Some(node.category)
             {
-                return Err(bad(0, format!("'{other}' of category '{}' is no type of it; add it", node.key)));
+                return Err(bad(
+                    0,
+                    format!("'{other}' of '{}' is no type of its category; add it", node.key),
+                ));
             }
         }
         Ok(taxonomy)
@@ -128,7 +132,7 @@ impl Taxonomy {
         self.nodes.get(id)
     }
 
-    /// The type reported for a node: itself, or a category's own type for what is not known closer.
+    /// The type reported for a node: itself, or its type for what is not known closer.
     pub(super) fn kind(&self, id: NodeId) -> Option<&str> {
         let node = self.node(id)?;
         Some(node.other.as_deref().unwrap_or(&node.key))
