@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of tests fails by panicking")]
 
 mod census;
+mod commands;
 mod console;
 mod harness;
 mod plans;

@@ -54,7 +54,9 @@ pub(super) async fn list(
     let category = filter.category.clone().unwrap_or_default();
     let base = format!("{}/devices", frame.base());
     let tab = |category: Option<Category>| {
-        let query = Filter { category: category.map(|c| c.key().to_owned()), after: None, ..filter.clone() };
+        let category = category.map(|c| c.key().to_owned());
+        let query =
+            Filter { category, q: filter.q.clone(), as_of: filter.as_of.clone(), ..Filter::default() };
         query_string(&base, &query)
     };
     let mut tabs = vec![Tab {
