@@ -13,6 +13,7 @@ mod binding;
 mod classification;
 mod coupling;
 mod evidence;
+mod explanation;
 mod identity;
 mod inventory;
 mod mac;
@@ -33,6 +34,7 @@ pub use coupling::{Coupling, CouplingKey, Sign, Signs, VLANS};
 pub use evidence::{
     Evidence, EvidenceSet, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD, clean,
 };
+pub use explanation::{LADDER, Outcome, Rung, changes, ladder};
 pub use identity::{Identities, Join, JoinReason};
 pub use inventory::{Inventory, Zone};
 pub use mac::{BadMac, MacAddr};
