@@ -82,7 +82,7 @@ pub async fn serve(
 fn span(request: &Request) -> tracing::Span {
     let route = request.extensions().get::<MatchedPath>().map_or("unmatched", MatchedPath::as_str);
     let id = request.headers().get("x-request-id").and_then(|v| v.to_str().ok()).unwrap_or("");
-    tracing::debug_span!("request", method = %request.method(), route, id)
+    tracing::info_span!("request", method = %request.method(), route, id)
 }
 
 fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {

@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Method, header};
 use super::problem::{Problem, ProblemType};
 use crate::plan::permission::{Action, Role};
 use crate::plan::service::Service;
-use crate::plan::store::{CredentialKind, Person, Subscription};
+use crate::plan::store::{CredentialKind, Person, StoreError, Subscription};
 
 /// The person who calls.
 ///
@@ -47,8 +47,10 @@ impl Caller {
     /// # Errors
     /// Not found where there is none or the caller has no role on it; not permitted where the roles do not suffice.
     pub async fn may(&self, service: &Service, action: Action, id: &str) -> Result<Subscription, Problem> {
-        let subscription =
-            service.store.subscription(id).await.map_err(|_| Problem::not_found("subscription", id))?;
+        let subscription = service.store.subscription(id).await.map_err(|error| match error {
+            StoreError::NotFound { .. } => Problem::not_found("subscription", id),
+            other => other.into(),
+        })?;
         let roles = self.roles(service, &subscription.id).await?;
         if subscription.id != id || roles.is_empty() {
             return Err(Problem::not_found("subscription", id));

@@ -26,8 +26,8 @@ pub fn router() -> Router<Service> {
         .route("/devices", get(devices::list))
         .route("/devices/{id}", get(devices::why))
         .route("/plan", get(plan::show).post(plan::onboard))
-        .route("/plan/cancel", post(plan::cancel))
-        .route("/plan/withdraw", post(plan::withdraw))
+        .route("/plan/cancel", get(plan::back).post(plan::cancel))
+        .route("/plan/withdraw", get(plan::back).post(plan::withdraw))
         .route("/sensors", get(sensors::show).post(sensors::create_token))
         .route("/sensors/{sensor}/revoke", post(sensors::revoke))
         .route("/events", get(events::stream));

@@ -47,6 +47,11 @@ pub(super) async fn show(
     page(&service, &caller, &sid, OnboardForm::default(), None).await
 }
 
+/// Where a person lands who reloads the answer to a form.
+pub(super) async fn back(Path(sid): Path<String>) -> Redirect {
+    Redirect::to(&format!("/subscriptions/{}/plan", sid))
+}
+
 /// Onboards a plan, or shows the form again with what is wrong.
 pub(super) async fn onboard(
     State(service): State<Service>,

@@ -10,6 +10,8 @@ mod plans;
 mod sensors;
 mod subscriptions;
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -113,6 +115,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`] or [`StoreError::Migration`].
     pub async fn open(path: &Path) -> Result<Self, StoreError> {
+        create_private(path).map_err(sqlx::Error::Io)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -169,6 +172,14 @@ impl Store {
     }
 }
 
+/// Makes the file readable by its owner alone: it holds inventories and hashes. The files beside it follow it.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(e),
+        _ => Ok(()),
+    }
+}
+
 fn migrator() -> Migrator {
     let spine = include_str!("../../../migrations/sqlite/0001_spine.sql").into_sql_str();
     Migrator::with_migrations(vec![Migration::new(1, "spine".into(), MigrationType::Simple, spine, false)])
@@ -183,4 +194,71 @@ fn checked_name(name: &str, most: usize) -> Result<&str, StoreError> {
 
 fn is_unique_violation(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_database_is_private_durable_and_free_of_the_reset_bug() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plan.sqlite");
+        let store = Store::open(&path).await.unwrap();
+        for file in ["plan.sqlite", "plan.sqlite-wal"] {
+            assert_eq!(
+                dir.path().join(file).metadata().unwrap().permissions().mode() & 0o777,
+                0o600,
+                "{file}"
+            );
+        }
+        let journal: String =
+            sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&store.writer).await.unwrap();
+        let synchronous: i64 =
+            sqlx::query_scalar("PRAGMA synchronous").fetch_one(&store.writer).await.unwrap();
+        assert_eq!((journal.as_str(), synchronous), ("wal", 2));
+        // Before 3.51.3 a checkpoint that resets the log could corrupt the file.
+        let version: String =
+            sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&store.reader).await.unwrap();
+        let parts: Vec<u32> = version.split('.').map(|p| p.parse().unwrap()).collect();
+        assert!(parts >= vec![3, 51, 3], "{version}");
+        assert!(Store::pending(&path).await.unwrap().is_empty());
+    }
+
+    #[tokio::test]
+    async fn the_database_itself_refuses_plans_that_break_the_rules() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open(&dir.path().join("plan.sqlite")).await.unwrap();
+        let sid = store.create_subscription("a", None, crate::census::Timestamp(0)).await.unwrap().id;
+        let hour = 3_600_000_000_000_i64;
+        let insert = async |number: i64,
+                            kind: &str,
+                            committed: Option<i64>,
+                            from: i64,
+                            to: Option<i64>,
+                            cancelled: Option<i64>| {
+            let sql = "INSERT INTO plan VALUES ($1, $2, $3, $4, 0, $5, $6, $7)";
+            let query = sqlx::query(sql).bind(&sid).bind(number).bind(kind).bind(committed);
+            query.bind(from).bind(to).bind(cancelled).execute(&store.writer).await.is_ok()
+        };
+        assert!(!insert(1, "monthly", Some(1650), 0, None, None).await, "no multiple of 100");
+        assert!(!insert(1, "monthly", None, 0, None, None).await, "no number");
+        assert!(!insert(1, "trial", Some(100), 0, Some(hour), None).await, "a number for a trial");
+        assert!(!insert(1, "trial", None, 0, None, None).await, "a trial without an end");
+        assert!(!insert(1, "trial", None, 0, Some(721 * hour), None).await, "a trial of more than 30 days");
+        assert!(
+            !insert(1, "annual", Some(100), 0, Some(9 * hour), Some(hour)).await,
+            "more than an hour's notice"
+        );
+        assert!(insert(1, "annual", Some(100), 0, Some(2 * hour), Some(hour)).await);
+        assert!(
+            !insert(2, "monthly", Some(100), 2 * hour - 1, None, None).await,
+            "an overlap of a nanosecond"
+        );
+        assert!(insert(2, "monthly", Some(100), 2 * hour, None, None).await);
+        let sql = "UPDATE plan SET to_at = NULL, cancelled_at = NULL WHERE number = 1";
+        assert!(sqlx::query(sql).execute(&store.writer).await.is_err(), "an update that overlaps");
+    }
 }

@@ -11,6 +11,9 @@ use crate::plan::secret;
 /// The longest name of a person in characters.
 const NAME: usize = 100;
 const MINUTE: i64 = 60_000_000_000;
+/// The hash of a password that nobody knows: with it, unknown names take as long as wrong passwords.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlz$Cw0O5nGkTVcTjGTfBFVzRGCbbVL4L1+wNiYhTyuXvK0";
 
 /// What a secret of a person is for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -180,9 +183,6 @@ impl Store {
             .bind(name)
             .fetch_optional(&self.reader)
             .await?;
-        // A hash of nothing anybody knows, so that unknown names take as long as wrong passwords.
-        const NOBODY: &str =
-            "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlz$Cw0O5nGkTVcTjGTfBFVzRGCbbVL4L1+wNiYhTyuXvK0";
         let stored = match &row {
             Some(row) => row.try_get("password_hash")?,
             None => NOBODY.to_owned(),
@@ -337,4 +337,18 @@ fn no_such_link() -> StoreError {
 
 fn read(row: &sqlx::sqlite::SqliteRow) -> Result<Person, StoreError> {
     Ok(Person { name: row.try_get("name")?, global_admin: row.try_get::<i64, _>("global_admin")? == 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use argon2::password_hash::phc::PasswordHash;
+
+    #[test]
+    fn the_hash_for_unknown_names_is_as_slow_as_others() {
+        let nobody = PasswordHash::new(super::NOBODY).unwrap();
+        let somebody = crate::plan::secret::hash_password("a long enough password").unwrap();
+        let somebody = PasswordHash::new(&somebody).unwrap();
+        assert_eq!((nobody.algorithm, &nobody.params), (somebody.algorithm, &somebody.params));
+        assert!(nobody.salt.is_some() && nobody.hash.is_some());
+    }
 }
