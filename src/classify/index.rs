@@ -1,6 +1,9 @@
-//! Which rules a value of a field can concern: by the field, and by the whole value where a rule names it.
+//! Which rules a value of a field can concern: by the field, by the whole value where a rule names it, and by the
+//! literals that a match must hold. Patterns are tried, and compiled, only where that leaves a rule over.
 
 use std::collections::{BTreeMap, HashMap};
+
+use aho_corasick::AhoCorasick;
 
 use super::rule::Rule;
 use super::source::Source;
@@ -14,35 +17,62 @@ pub(super) struct Index(BTreeMap<Field, Rules>);
 struct Rules {
     /// By the whole value in lower case.
     exact: HashMap<String, Vec<usize>>,
-    /// Those that must look at the value.
+    /// Finds the literals; `None` where there are none.
+    literals: Option<AhoCorasick>,
+    /// The rules of each literal, by its number.
+    by_literal: Vec<Vec<usize>>,
+    /// Those that must look at every value.
     open: Vec<usize>,
 }
 
 impl Index {
     pub(super) fn new(rules: &[Rule]) -> Self {
         let mut index = Self::default();
+        let mut literals: BTreeMap<Field, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
         for (id, rule) in rules.iter().enumerate() {
             // Other sources read a part of the value, which the whole value does not equal.
             let exact = matches!(rule.source, Source::Field(_)).then(|| rule.matcher.exact()).flatten();
+            let found = rule.matcher.literals().or_else(|| rule.source.literal().map(|l| vec![l]));
             for field in rule.source.fields() {
                 let entry = index.0.entry(*field).or_default();
-                match &exact {
-                    Some(values) => {
-                        values.iter().for_each(|v| entry.exact.entry(v.clone()).or_default().push(id))
-                    }
-                    None => entry.open.push(id),
+                if let Some(values) = &exact {
+                    values.iter().for_each(|v| entry.exact.entry(v.clone()).or_default().push(id));
+                } else if let Some(found) = &found {
+                    let of_field = literals.entry(*field).or_default();
+                    found.iter().for_each(|l| of_field.entry(l.clone()).or_default().push(id));
+                } else {
+                    entry.open.push(id);
                 }
+            }
+        }
+        for (field, found) in literals {
+            let entry = index.0.entry(field).or_default();
+            match AhoCorasick::builder().ascii_case_insensitive(true).build(found.keys()) {
+                Ok(finder) => {
+                    entry.literals = Some(finder);
+                    entry.by_literal = found.into_values().collect();
+                }
+                // Too many for one automaton: every value is looked at, slower but as right.
+                Err(_) => entry.open.extend(found.into_values().flatten()),
             }
         }
         index
     }
 
-    /// The rules that may match; never leaves one out that does.
-    pub(super) fn candidates(&self, field: Field, value: &str) -> impl Iterator<Item = usize> {
-        let rules = self.0.get(&field);
-        let exact =
-            rules.filter(|r| !r.exact.is_empty()).and_then(|r| r.exact.get(&value.to_ascii_lowercase()));
-        let open = rules.map(|r| &r.open);
-        exact.into_iter().chain(open).flatten().copied()
+    /// The rules that may match, sorted; never leaves one out that does.
+    pub(super) fn candidates(&self, field: Field, value: &str) -> Vec<usize> {
+        let Some(rules) = self.0.get(&field) else { return Vec::new() };
+        let mut found = rules.open.clone();
+        if !rules.exact.is_empty() {
+            found.extend(rules.exact.get(&value.to_ascii_lowercase()).into_iter().flatten());
+        }
+        if let Some(finder) = &rules.literals {
+            for hit in finder.find_overlapping_iter(value) {
+                found.extend(rules.by_literal.get(hit.pattern().as_usize()).into_iter().flatten());
+            }
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
     }
 }

@@ -3,12 +3,18 @@
 use std::sync::OnceLock;
 
 use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Hir, HirKind};
 use serde::Deserialize;
 
 /// Bytes of memory that one compiled pattern may take.
 const PATTERN_BYTES: usize = 1 << 20;
 /// The longest text that a capture yields, in characters.
 const CAPTURE_CHARS: usize = 64;
+/// The shortest literal that is worth looking for before a rule is tried.
+const LITERAL_BYTES: usize = 2;
+/// The most literals that stand for one matcher.
+const LITERALS: usize = 128;
 
 /// A matcher as written. All keys that are given must hold. Text compares without ASCII case unless `case = true`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -153,9 +159,9 @@ impl Matcher {
         }
         if let Some(text) = source.regex {
             let pattern = Pattern { text, case, compiled: OnceLock::new() };
-            let regex = pattern.compile().map_err(|e| format!("regex: {}", last_line(&e.to_string())))?;
-            let _ = pattern.compiled.set(Some(regex));
-            tests.push(Test::Regex(pattern));
+            let regex =
+                pattern.compile().map(Some).map_err(|e| format!("regex: {}", last_line(&e.to_string())))?;
+            tests.push(Test::Regex(Pattern { compiled: regex.into(), ..pattern }));
         }
         if tests.is_empty() {
             return Err("a matcher without a key matches nothing; give eq, prefix, regex …".to_owned());
@@ -195,9 +201,28 @@ impl Matcher {
             _ => None,
         })
     }
+
+    /// Texts in lower case of which every value that matches holds one, where there are such.
+    pub(super) fn literals(&self) -> Option<Vec<String>> {
+        self.tests.iter().filter_map(Test::literals).max_by_key(|v| shortest(v))
+    }
 }
 
 impl Test {
+    fn literals(&self) -> Option<Vec<String>> {
+        let found = match self {
+            Self::OneOf(v) | Self::Prefix(v) | Self::Suffix(v) | Self::Contains(v) => v.clone(),
+            Self::Regex(pattern) => {
+                let hir =
+                    ParserBuilder::new().unicode(false).utf8(false).build().parse(&pattern.text).ok()?;
+                required(&hir)?
+            }
+            _ => return None,
+        };
+        (shortest(&found) >= LITERAL_BYTES && found.len() <= LITERALS)
+            .then(|| found.iter().map(|s| s.to_ascii_lowercase()).collect())
+    }
+
     fn matches(&self, value: &str, case: bool, captures: &mut Captures) -> bool {
         let b = value.as_bytes();
         let same =
@@ -251,6 +276,25 @@ impl Pattern {
         }
         true
     }
+}
+
+/// Literals of which every match of the pattern holds one.
+fn required(hir: &Hir) -> Option<Vec<String>> {
+    match hir.kind() {
+        HirKind::Literal(literal) => Some(vec![String::from_utf8(literal.0.to_vec()).ok()?]),
+        HirKind::Capture(group) => required(&group.sub),
+        HirKind::Repetition(repeated) if repeated.min > 0 => required(&repeated.sub),
+        HirKind::Concat(parts) => parts.iter().filter_map(required).max_by_key(|v| shortest(v)),
+        HirKind::Alternation(branches) => {
+            let all: Option<Vec<Vec<String>>> = branches.iter().map(required).collect();
+            Some(all?.concat())
+        }
+        _ => None,
+    }
+}
+
+fn shortest(texts: &[String]) -> usize {
+    texts.iter().map(String::len).min().unwrap_or(0)
 }
 
 /// A number, decimal or `0x` hexadecimal.
@@ -319,6 +363,17 @@ mod tests {
             hits("oid = '1.3.6.1.4.1.9'", "1.3.6.1.4.1.9.1.1")
                 && !hits("oid = '1.3.6.1.4.1.9'", "1.3.6.1.4.1.99")
         );
+    }
+
+    #[test]
+    fn literals_are_what_every_match_holds() {
+        let literals = |toml: &str| matcher(toml).unwrap().literals();
+        assert_eq!(literals("regex = '^(?:Yealink|snom)\\d+'"), Some(vec!["yealink".into(), "snom".into()]));
+        assert_eq!(literals("regex = 'a?(?P<x>Cisco)+ IOS.*Version'"), Some(vec!["version".into()]));
+        assert_eq!(literals("regex = '^[0-9]+$'"), None);
+        assert_eq!(literals("regex = 'x|yz'"), None);
+        assert_eq!(literals("prefix = ['MSFT', 'PXE']"), Some(vec!["msft".into(), "pxe".into()]));
+        assert_eq!(literals("list_has = [1]"), None);
     }
 
     #[test]

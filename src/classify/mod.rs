@@ -155,7 +155,8 @@ impl Rules {
     fn hits<'f, 'a>(&self, facts: &'f Facts<'a>) -> Vec<Hit<'_, 'f, 'a>> {
         let mut hits = Vec::new();
         for fact in facts.iter() {
-            let rules = self.index.candidates(fact.field, &fact.value).filter_map(|id| self.rules.get(id));
+            let ids = self.index.candidates(fact.field, &fact.value);
+            let rules = ids.into_iter().filter_map(|id| self.rules.get(id));
             hits.extend(rules.filter_map(|rule| rule.fire(fact, facts, &self.vendors)));
         }
         hits.sort_by(|a, b| {

@@ -91,6 +91,14 @@ impl Source {
         }
     }
 
+    /// A text in lower case that every value it reads from holds, where there is one.
+    pub(super) fn literal(&self) -> Option<String> {
+        match self {
+            Self::Txt { key, .. } => Some(format!(".{}=", key.to_ascii_lowercase())),
+            _ => None,
+        }
+    }
+
     /// A field and a value of it from which `read` gives `value`: what a rule's test puts in.
     pub(super) fn example(&self, value: &str) -> (Field, String) {
         match self {

@@ -1,6 +1,7 @@
 //! Tests of the whole: packs, overriding, conclusions.
 
 use std::net::IpAddr;
+use std::sync::LazyLock;
 
 use proptest::prelude::*;
 
@@ -29,8 +30,13 @@ fn classify_in(
     rules.classify(&Subject { macs, evidence: evidence.iter().collect(), forwards, couplings: Vec::new() })
 }
 
+fn builtin() -> &'static Rules {
+    static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::builtin().unwrap());
+    &RULES
+}
+
 fn classify(mac: &str, said: &[(&str, &str)]) -> Classification {
-    classify_in(&Rules::builtin().unwrap(), mac, None, said)
+    classify_in(builtin(), mac, None, said)
 }
 
 fn operator(text: &str) -> Result<Rules, RuleError> {
@@ -120,8 +126,10 @@ fn a_broken_file_is_refused_with_file_line_and_reason() {
             "local.toml:6:1: rule 'a' fails its test 1, 'z': it does not match",
         ),
     ];
+    let taxonomy = Taxonomy::parse("", include_str!("../../config/taxonomy.toml")).unwrap();
     for (text, expected) in cases {
-        let error = operator(&text).unwrap_err().to_string();
+        let parsed = Pack::parse("local.toml", &text, &taxonomy, &Vendors::default());
+        let error = parsed.unwrap_err().to_string();
         assert!(error.contains(expected), "'{error}' lacks '{expected}'");
     }
 }
@@ -186,6 +194,74 @@ fn one_family_counts_once_and_several_add_up() {
     assert_eq!((two.category, two.kind.as_str(), two.confidence), (Category::Iot, "iot_other", 75));
 }
 
+fn kind(mac: &str, forwards: Option<Forwards>, said: &[(&str, &str)]) -> (Category, String) {
+    let what = classify_in(builtin(), mac, forwards, said);
+    (what.category, what.kind)
+}
+
+#[test]
+fn what_a_device_says_it_is_comes_before_what_it_can_do() {
+    let shares = Some(Forwards::OffLink(IpAddr::from([192, 0, 2, 1])));
+    let phone = [("lldp.cap_enabled", "36"), ("lldp.med_class", "3"), ("stp.bridge", "sender")];
+    assert_eq!(kind(NOBODY, None, &phone), (Category::Iot, "voip_phone".to_owned()));
+    let mac = [("mdns.txt", "_device-info._tcp.model=MacBookPro18,1"), ("dhcp.server", "server")];
+    assert_eq!(kind(NOBODY, shares, &mac), (Category::ComputerMobile, "laptop".to_owned()));
+    let speaker = [("ssdp.server", "Linux UPnP/1.0 Sonos/70.3-35220 (ZPS13)"), ("stp.bridge", "sender")];
+    assert_eq!(kind(NOBODY, None, &speaker), (Category::Iot, "smart_speaker".to_owned()));
+    // A border router of a sensor network announces itself as a router; its maker makes no routers.
+    let border = [("ra.sender", "router")];
+    assert_eq!(kind("18:b4:30:00:00:01", Some(Forwards::Protocol), &border).0, Category::Iot);
+    assert_eq!(kind("18:b4:30:00:00:01", None, &border).0, Category::Iot);
+}
+
+#[test]
+fn a_card_of_a_maker_of_everything_decides_nothing() {
+    for mac in ["3c:d9:2b:00:00:01", "f8:b1:56:00:00:01", "70:db:98:00:00:01", "8c:79:f5:00:00:01"] {
+        let what = classify(mac, &[]);
+        assert_eq!((what.category, what.kind.as_str()), (Category::Unclassified, "unclassified"), "{mac}");
+        assert!(what.vendor.is_some());
+    }
+}
+
+#[test]
+fn a_maker_of_parts_is_never_the_maker_of_the_device() {
+    let what = classify("24:0a:c4:00:00:01", &[]);
+    assert_eq!(what.vendor, None);
+    let what = classify("24:0a:c4:00:00:01", &[("dhcp.hostname", "shellyplug-s-ABC123")]);
+    assert_eq!((what.category, what.name.as_deref()), (Category::Iot, Some("shellyplug-s-ABC123")));
+}
+
+#[test]
+fn what_is_said_comes_before_what_is_registered() {
+    let what =
+        classify("f8:b1:56:00:00:01", &[("lldp.med_manufacturer", "Polycom"), ("lldp.med_model", "VVX 411")]);
+    assert_eq!((what.vendor.as_deref(), what.model.as_deref()), (Some("Polycom"), Some("VVX 411")));
+}
+
+#[test]
+fn a_name_is_the_hosts_and_not_its_groups() {
+    let what = classify(NOBODY, &[("nbns.name", "ACME<00> group"), ("nbns.name", "DESKTOP-7F3K2QA<00>")]);
+    assert_eq!(what.name.as_deref(), Some("DESKTOP-7F3K2QA"));
+    assert_eq!(what.kind, "workstation");
+}
+
+#[test]
+fn the_index_leaves_no_rule_out_that_matches() {
+    let rules = builtin();
+    for (field, value) in SAID {
+        let fact = fact::Fact { field: field.parse().unwrap(), value: (*value).into(), at: None };
+        let facts = Facts::new(vec![fact.clone()]);
+        let by_index: Vec<&str> = rules.hits(&facts).iter().map(|h| &*h.rule.id).collect();
+        let mut all: Vec<&str> = Vec::new();
+        for rule in &rules.rules {
+            if rule.fire(&fact, &facts, &rules.vendors).is_some() {
+                all.push(&rule.id);
+            }
+        }
+        assert_eq!(by_index.len(), all.len(), "{field} = {value}: {by_index:?} against {all:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -194,8 +270,6 @@ proptest! {
         order in Just((0..SAID.len()).collect::<Vec<_>>()).prop_shuffle(),
         keep in proptest::collection::vec(any::<bool>(), SAID.len()),
     ) {
-        use std::sync::LazyLock;
-        static RULES: LazyLock<Rules> = LazyLock::new(|| Rules::builtin().unwrap());
         let evidence: Vec<Evidence> = SAID
             .iter()
             .map(|(f, v)| Evidence { field: f.parse().unwrap(), value: (*v).into(), at: Timestamp(1) })
@@ -207,7 +281,7 @@ proptest! {
             couplings: Vec::new(),
         };
         let sorted: Vec<usize> = (0..SAID.len()).collect();
-        prop_assert_eq!(RULES.classify(&subject(&sorted)), RULES.classify(&subject(&order)));
+        prop_assert_eq!(builtin().classify(&subject(&sorted)), builtin().classify(&subject(&order)));
     }
 }
 
