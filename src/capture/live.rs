@@ -145,9 +145,11 @@ impl Live {
         let timeout = Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
         let events = {
             let mut descriptors = [PollFd::from_borrowed_fd(self.handle.as_fd(), PollFlags::IN)];
-            // A signal that interrupts the wait is as good as its end.
-            let _ = poll(&mut descriptors, Some(&timeout));
-            descriptors.first().map_or(PollFlags::empty(), PollFd::revents)
+            match poll(&mut descriptors, Some(&timeout)) {
+                Ok(_) => descriptors.first().map_or(PollFlags::empty(), PollFd::revents),
+                // A signal that interrupts the wait is as good as its end.
+                Err(_) => PollFlags::empty(),
+            }
         };
         let link = self.link;
         let outcome = self.handle.dispatch(None, |packet| {

@@ -59,7 +59,7 @@ impl Collector {
         let mut parts = parts(delta, PART_BYTES).into_iter();
         let mut stored = 0;
         while let Some(part) = parts.next() {
-            if let Err((part, error)) = self.put(part) {
+            if let Err(error) = self.put(&part) {
                 self.status.spool_refused.fetch_add(1, Ordering::Relaxed);
                 self.table.requeue(&part);
                 parts.for_each(|rest| self.table.requeue(&rest));
@@ -71,20 +71,17 @@ impl Collector {
         Ok(stored)
     }
 
-    fn put(&mut self, delta: Zone) -> Result<(), (Zone, SpoolError)> {
+    fn put(&mut self, delta: &Zone) -> Result<(), SpoolError> {
         let upload = Upload {
             schema: UPLOAD_SCHEMA.to_owned(),
             epoch: self.spool.epoch().to_owned(),
             sequence: self.spool.next_sequence(),
             zone: self.zone.clone(),
-            delta,
+            delta: delta.clone(),
             health: self.status.health(self.table.refused()),
         };
-        let stored = upload
-            .encode()
-            .map_err(|error| SpoolError::Io { path: "zstd".into(), error })
-            .and_then(|body| self.spool.put(&body));
-        stored.map_err(|error| (upload.delta, error))
+        let body = upload.encode().map_err(|error| SpoolError::Io { path: "zstd".into(), error })?;
+        self.spool.put(&body)
     }
 }
 

@@ -143,11 +143,14 @@ impl CaptureHalf {
     fn stop(self, stop: &AtomicBool) {
         stop.store(true, Ordering::Relaxed);
         for thread in self.threads {
-            // A thread that panicked has said so; the others still hold facts.
-            let _ = thread.join();
+            if thread.join().is_err() {
+                tracing::error!("a capture thread ended by a defect: please report it");
+            }
         }
         drop(self.running);
-        let _ = self.collector.join();
+        if self.collector.join().is_err() {
+            tracing::error!("the collector ended by a defect: please report it");
+        }
     }
 }
 
@@ -202,17 +205,17 @@ impl Daemon {
         self.end_capture(capture).await;
         let (orders, delivery) = served?;
         let grace = self.shared.config.load().upload.grace;
-        // Where the task has ended there is nobody to tell.
-        let _ = orders.send(Order::Finish(Instant::now() + grace));
-        if let Some(delivery) = delivery {
-            let _ = delivery.await;
+        orders.send_replace(Order::Finish(Instant::now() + grace));
+        if let Some(delivery) = delivery
+            && let Err(e) = delivery.await
+        {
+            tracing::error!("the delivery ended by a defect, please report it: {e}");
         }
         let reader = Reader::new(&self.shared.config.load().spool_directory());
         let (waiting, _) = reader.backlog().unwrap_or_default();
         tracing::info!("stopped; {}, {waiting} in the spool", self.line());
         if self.captures {
-            // It is made anew at the next start.
-            let _ = std::fs::remove_file(self.shared.config.load().control_path());
+            health::unbind_control(&self.shared.config.load().control_path());
         }
         Ok(())
     }
@@ -227,7 +230,9 @@ impl Daemon {
     async fn end_capture(&self, capture: Option<CaptureHalf>) {
         if let Some(capture) = capture {
             let stop = self.shared.stop.clone();
-            let _ = tokio::task::spawn_blocking(move || capture.stop(&stop)).await;
+            if let Err(e) = tokio::task::spawn_blocking(move || capture.stop(&stop)).await {
+                tracing::error!("the capture half ended by a defect, please report it: {e}");
+            }
         }
     }
 
@@ -377,5 +382,7 @@ async fn deliver(mut delivery: Delivery, mut order: watch::Receiver<Order>) {
 /// Sends what waits, until `until`.
 async fn finish(delivery: &mut Delivery, until: Instant) {
     let drain = async { while matches!(delivery.step().await, Step::Stored(_) | Step::PutAside(_)) {} };
-    let _ = tokio::time::timeout_at(until, drain).await;
+    if tokio::time::timeout_at(until, drain).await.is_err() {
+        tracing::info!("what is left in the spool is sent after the next start");
+    }
 }

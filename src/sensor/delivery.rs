@@ -150,7 +150,7 @@ impl Delivery {
         Ok(Step::Stored(item.sequence))
     }
 
-    fn put_aside(&mut self, item: &Item, why: &str) -> Result<Step, Obstacle> {
+    fn put_aside(&self, item: &Item, why: &str) -> Result<Step, Obstacle> {
         self.spool.put_aside(item).map_err(|e| self.slow(e))?;
         self.status.uploads_put_aside.fetch_add(1, Ordering::Relaxed);
         tracing::error!("upload {} is put aside in the spool's bad/: {why}", item.sequence);

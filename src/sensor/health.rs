@@ -82,6 +82,13 @@ pub fn bind_control(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
+/// Removes the control socket, so that nobody waits for an answer from a sensor that has ended.
+pub fn unbind_control(path: &Path) {
+    if let Err(e) = fs::remove_file(path) {
+        tracing::debug!("{}: {e}", path.display());
+    }
+}
+
 /// Ready is: every interface is captured, and uploads are delivered or at least not failing.
 async fn ready(State(view): State<View>) -> Response {
     let mut problems: Vec<String> =

@@ -84,7 +84,7 @@ impl Identity {
     }
 
     fn write(&self, path: &Path) -> io::Result<()> {
-        let directory = path.parent().unwrap_or(Path::new("."));
+        let directory = path.parent().unwrap_or_else(|| Path::new("."));
         fs::create_dir_all(directory)?;
         // A temporary file has mode 0600 from the start.
         let mut file = tempfile::NamedTempFile::new_in(directory)?;

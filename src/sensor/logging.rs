@@ -24,11 +24,12 @@ pub fn start(format: LogFormat, level: &str) -> SetLevel {
         },
         LogFormat::Auto | LogFormat::Text => text().boxed(),
     };
-    // Only a test that starts a second one in its process sees the error.
-    let _ = Registry::default().with(filter).with(layer).try_init();
+    let started = Registry::default().with(filter).with(layer).try_init();
     Box::new(move |level| {
-        // The subscriber lives as long as the process.
-        let _ = handle.reload(self::filter(level));
+        // Where another log was there first, this one has nothing to change.
+        if started.is_ok() && handle.reload(self::filter(level)).is_err() {
+            tracing::error!("the log's level cannot be changed; restart the sensor");
+        }
     })
 }
 

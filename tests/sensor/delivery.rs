@@ -54,10 +54,9 @@ impl Fixture {
 
     /// Steps once and expects a wait.
     async fn wait(&mut self) -> Duration {
-        match self.delivery.step().await {
-            Step::Wait(wait) => wait,
-            other => panic!("expected to wait, not {other:?}"),
-        }
+        let step = self.delivery.step().await;
+        let Step::Wait(wait) = step else { unreachable!("expected to wait, not {step:?}") };
+        wait
     }
 }
 

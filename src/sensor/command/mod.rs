@@ -108,8 +108,8 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // Nobody is left to tell where standard error is closed too.
-            let _ = writeln!(io::stderr(), "netcensus-sensor: {failure}");
+            // Where standard error is closed, the code alone tells.
+            writeln!(io::stderr(), "netcensus-sensor: {failure}").ok();
             ExitCode::from(failure.exit)
         }
     }
