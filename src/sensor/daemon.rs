@@ -31,6 +31,7 @@ use super::notify;
 use super::spool::{Reader, SpoolError};
 use super::table::Table;
 use crate::capture::live::LiveError;
+use crate::classify::{RuleError, Rules};
 use crate::clock::{Clock, SystemClock};
 use crate::config::ConfigError;
 
@@ -69,6 +70,9 @@ pub enum RunError {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// A rule pack is broken.
+    #[error(transparent)]
+    Rules(#[from] RuleError),
     /// An interface cannot be captured.
     #[error(transparent)]
     Live(#[from] LiveError),
@@ -211,9 +215,7 @@ impl Daemon {
         {
             tracing::error!("the delivery ended by a defect, please report it: {e}");
         }
-        let reader = Reader::new(&self.shared.config.load().spool_directory());
-        let (waiting, _) = reader.backlog().unwrap_or_default();
-        tracing::info!("stopped; {}, {waiting} in the spool", self.line());
+        tracing::info!("stopped; {}", self.line());
         if self.captures {
             health::unbind_control(&self.shared.config.load().control_path());
         }
@@ -341,6 +343,10 @@ impl Daemon {
         config.spool.directory.clone_from(&old.spool.directory);
         config.health.clone_from(&old.health);
         config.limits.clone_from(&old.limits);
+        if !config.rules.directory.as_os_str().is_empty() {
+            // The commands use the rules, not the daemon; but here is where somebody looks.
+            Rules::load(&config.rules.directory)?;
+        }
         if self.captures {
             // Opens what it would capture, so that a wrong filter is refused here.
             capturing::open(&config, &config.capture.interfaces)?;

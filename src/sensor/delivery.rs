@@ -127,7 +127,11 @@ impl Delivery {
             Err(e @ UploadError::Conflict { .. }) => Err(self.soon(e, None)),
             Err(e @ UploadError::Busy { retry_after, .. }) => Err(self.soon(e, retry_after)),
             Err(e @ UploadError::Unreachable { .. }) => Err(self.soon(e, None)),
-            Err(e @ (UploadError::Unauthorized { .. } | UploadError::Address { .. })) => {
+            Err(
+                e @ (UploadError::Unauthorized { .. }
+                | UploadError::Address { .. }
+                | UploadError::Token { .. }),
+            ) => {
                 // A new enrolment writes a new identity: look for it before the next attempt.
                 self.uploader = None;
                 Err(self.slow(e))

@@ -59,6 +59,12 @@ pub enum UploadError {
         /// What the service says.
         detail: String,
     },
+    /// The enrolment token is not good, or no longer.
+    #[error("the plan service refuses the token: {detail}")]
+    Token {
+        /// What the service says.
+        detail: String,
+    },
     /// No plan is in effect.
     #[error("{detail}; what was seen is kept and sent when a plan is in effect")]
     NoPlan {
@@ -96,13 +102,16 @@ struct Problem {
 /// Exchanges an enrolment token for an identity. `name` is the sensor's name for people.
 ///
 /// # Errors
-/// [`UploadError::Refused`] or [`UploadError::Unauthorized`] where the token is used up, unknown or too old.
+/// [`UploadError::Token`] where the token is used up, unknown or too old.
 pub async fn enrol(token: &EnrolmentToken, name: &str) -> Result<Identity, UploadError> {
     let base = base(&token.url)?;
     let client = client(&token.url, TIMEOUT)?;
     let request = EnrolRequest { secret: token.secret.clone(), name: name.to_owned() };
     let answer = client.post(format!("{base}/api/v1/enrol")).json(&request).send().await;
-    let answer: EnrolResponse = read(&base, answer).await?;
+    let answer: EnrolResponse = read(&base, answer).await.map_err(|e| match e {
+        UploadError::Unauthorized { detail, .. } => UploadError::Token { detail },
+        other => other,
+    })?;
     Ok(Identity { url: base, sensor: answer.sensor, subscription: answer.subscription, key: answer.key })
 }
 

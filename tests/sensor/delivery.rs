@@ -245,7 +245,7 @@ async fn enrolment_exchanges_a_token_for_an_identity_once() {
     let request = &service.requests()[0];
     assert_eq!(request.path, "/api/v1/enrol");
     assert_eq!(request.body, "{\"secret\":\"secret\",\"name\":\"rack 3\"}");
-    assert!(matches!(enrol(&token, "rack 3").await, Err(UploadError::Unauthorized { status: 403, .. })));
+    assert!(matches!(enrol(&token, "rack 3").await, Err(UploadError::Token { .. })));
 }
 
 #[tokio::test]

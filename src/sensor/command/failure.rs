@@ -96,7 +96,7 @@ impl From<UploadError> for Failure {
     fn from(e: UploadError) -> Self {
         let exit = match &e {
             UploadError::Unreachable { .. } | UploadError::Busy { .. } => UNAVAILABLE,
-            UploadError::Unauthorized { .. } => NOT_PERMITTED,
+            UploadError::Unauthorized { .. } | UploadError::Token { .. } => NOT_PERMITTED,
             _ => FAILED,
         };
         Self::new(exit, e.to_string())
@@ -109,6 +109,7 @@ impl From<RunError> for Failure {
             RunError::Config(e) => e.into(),
             RunError::Live(e) => e.into(),
             RunError::Spool(e) => e.into(),
+            RunError::Rules(e) => e.into(),
             RunError::NoInterface => Self::new(BAD_CONFIGURATION, e.to_string()),
             RunError::Listen { ref error, .. } => Self::new(of_io(error, FAILED), e.to_string()),
             RunError::System(_) => Self::new(FAILED, e.to_string()),
