@@ -3,19 +3,21 @@
 
 SERVICE=http://127.0.0.1:8080
 
-plan() { within sensor env NETCENSUS_DATABASE="$W/plan.sqlite" "$BIN/netcensus-plan" "$@"; }
+plan() { within sensor env NETCENSUS_PLAN_DATABASE="$W/plan.sqlite" "$BIN/netcensus-plan" "$@"; }
 
 serve() {
-    ip netns exec sensor env NETCENSUS_DATABASE="$W/plan.sqlite" "$BIN/netcensus-plan" serve >>$W/log/plan 2>&1 &
+    ip netns exec sensor "$BIN/netcensus-plan" serve --listen ${SERVICE#http://} --database "$W/plan.sqlite" \
+        >>$W/log/plan 2>&1 &
     PLAN=$!
     wait_for "the plan service" 20 within sensor curl -sf -m 2 $SERVICE/readyz
 }
 
 start_plan() {
     serve
-    plan subscription create --name Lab >$W/log/subscription 2>&1 || die "no subscription: $(cat $W/log/subscription)"
-    plan plan onboard >$W/log/onboard 2>&1 || die "no plan: $(cat $W/log/onboard)"
-    TOKEN=$(plan sensor token --name lab 2>$W/log/token | tail -n 1)
+    plan subscription create Lab >$W/log/subscription 2>&1 || die "no subscription: $(cat $W/log/subscription)"
+    plan plan onboard --kind trial --accept-terms >$W/log/onboard 2>&1 || die "no plan: $(cat $W/log/onboard)"
+    TOKEN=$(plan sensor token --json 2>$W/log/token | python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])') ||
+        die "no token: $(cat $W/log/token)"
     say "plan service: a subscription on a trial, a token for the sensor"
 }
 

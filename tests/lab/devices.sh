@@ -177,7 +177,7 @@ start_devices() {
         log_dir=$W/dlna notify_interval=5 >$W/dlna.conf
     on nas minidlna minidlnad -S -f $W/dlna.conf -P /run/dlna.pid
     on nas sshd bash -c "ssh-keygen -q -t ed25519 -N '' -f $W/hostkey
-        exec /usr/sbin/sshd -D -e -h $W/hostkey -o PidFile=none"
+        exec /usr/sbin/sshd -D -e -h $W/hostkey -o PidFile=none -o DebianBanner=no"
     dhclient phone Polycom_0004f2aa0023 "Polycom-VVX411" "subnet-mask, routers, domain-name-servers, ntp-servers, tftp-server-name"
     lldp phone "Polycom;VVX-VVX_411;3111-48450-001,1;SIP/5.9.0.9373/" telephone,bridge -M 3
     busybox_dhcp camera axis-accc8eaa0024 "AXIS,Network Camera,P3245-LV,10.12.153"
