@@ -214,10 +214,11 @@ class Visit:
 
     @staticmethod
     def kind(url):
-        """Pages that differ only in an id, a MAC or an address are of one kind; tabs and filters are not."""
+        """Pages that differ only in an id or a search are of one kind; each value of a single filter is its own."""
         parts = urllib.parse.urlsplit(url)
-        path = re.sub(r"/(?=[^/]*\d)[^/]+", "/…", parts.path)
-        return f"{path}?{parts.query}"
+        path = re.sub(r"/(?=[^/]*\d)[^/]+|(?<=/problems)/.+", "/…", parts.path)
+        query = urllib.parse.parse_qsl(parts.query)
+        return f"{path}?{parts.query if len(query) == 1 else [name for name, _ in query]}"
 
 
 def main():
