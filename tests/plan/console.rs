@@ -234,3 +234,16 @@ async fn signing_out_ends_the_session() {
     assert_eq!(read(out.header(header::ORIGIN, &plan.url)).await.0, 303);
     assert_eq!(browser.get(&browser.page("/plan")).await.0, 303);
 }
+
+#[tokio::test]
+async fn a_stop_ends_open_event_streams_cleanly() {
+    let mut plan = Plan::start().await;
+    let (url, cookie) = {
+        let browser = Browser::sign_in(&plan).await;
+        (browser.page("/events"), browser.cookie)
+    };
+    let mut stream = plan.client.get(url).header(header::COOKIE, cookie).send().await.unwrap();
+    assert!(stream.chunk().await.unwrap().is_some());
+    plan.restart().await;
+    assert!(stream.chunk().await.unwrap().is_none(), "the stream was ended, not cut");
+}

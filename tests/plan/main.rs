@@ -6,6 +6,7 @@
 mod census;
 mod commands;
 mod console;
+mod facts;
 mod harness;
 mod plans;
 mod uploads;
