@@ -35,14 +35,14 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  netcensus-plan demo                                     see it work: service, sensor, capture, count
-  netcensus-plan serve --listen 127.0.0.1:8080            run the service; prints a link for the first administrator
+  netcensus-plan demo                            see it work: service, sensor, capture, count
+  netcensus-plan serve --listen 127.0.0.1:8080   run the service; prints the first link
   netcensus-plan subscription create Contoso
   netcensus-plan plan onboard --kind monthly --devices 1700 --accept-terms
-  netcensus-plan sensor token                             a one-time token for 'netcensus-sensor enrol'
-  netcensus-plan census --json                            the numbers, for programs
+  netcensus-plan sensor token                    a one-time token for 'netcensus-sensor enrol'
+  netcensus-plan census --json                   the numbers, for programs
 
-Exit status: 0 done, 1 failed, 2 usage, 69 service unavailable, 77 not permitted, 78 bad configuration.";
+Exit status: 0 done, 1 failed, 2 usage, 69 unavailable, 77 not permitted, 78 bad configuration.";
 
 #[derive(Debug, Subcommand)]
 enum Command {

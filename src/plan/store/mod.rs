@@ -22,7 +22,7 @@ use sqlx::sqlite::{
 use sqlx::{SqlSafeStr as _, Sqlite, Transaction};
 
 pub use facts::{Ingested, Receipt};
-pub use people::{CredentialKind, Person, Session};
+pub use people::{CredentialKind, Issued, Person};
 pub use sensors::{Enrolled, Sensor};
 pub use subscriptions::Subscription;
 

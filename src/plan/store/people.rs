@@ -68,7 +68,7 @@ pub struct Person {
 
 /// A new secret: shown once.
 #[derive(Clone, Debug)]
-pub struct Session {
+pub struct Issued {
     /// The secret.
     pub secret: String,
     /// When it ends.
@@ -241,7 +241,7 @@ impl Store {
         kind: CredentialKind,
         person: Option<&str>,
         now: Timestamp,
-    ) -> Result<Session, StoreError> {
+    ) -> Result<Issued, StoreError> {
         let secret = secret::generate(kind.prefix())?;
         let expires_at = now.plus(kind.life());
         let mut tx = self.write().await?;
@@ -257,7 +257,7 @@ impl Store {
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok(Session { secret, expires_at })
+        Ok(Issued { secret, expires_at })
     }
 
     /// Whether a secret of that kind is good at `now`.
