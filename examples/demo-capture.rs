@@ -3,6 +3,8 @@
 //!
 //! `cargo run --example demo-capture assets/demo.pcap.zst`
 
+#![expect(clippy::expect_used, reason = "a generator of fixed data: what does not fit is a mistake in it")]
+
 use std::net::Ipv4Addr;
 
 use etherparse::{ArpEthIpv4Packet, ArpOperation, EtherType, Ethernet2Header, PacketBuilder};

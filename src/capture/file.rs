@@ -121,7 +121,6 @@ pub fn link_name(number: i32) -> String {
 }
 
 /// Takes off a compression, recognised by its magic number.
-#[expect(clippy::disallowed_methods, reason = "the stream is read in pieces, never as a whole")]
 fn decompressed(input: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     let mut input = BufReader::with_capacity(INPUT_BUFFER, input);
     let head = input.fill_buf()?;
@@ -140,9 +139,8 @@ fn read_stream(
     let no_capture = || CaptureError::NoCapture { path: path.to_owned() };
     let failure = Arc::new(OnceLock::new());
     let input = Full { input, failure: Arc::clone(&failure) };
-    let mut reader = match create_reader(BUFFER, input) {
-        Ok(reader) => reader,
-        Err(_) => return Err(broken(path, &failure).unwrap_or_else(no_capture)),
+    let Ok(mut reader) = create_reader(BUFFER, input) else {
+        return Err(broken(path, &failure).unwrap_or_else(no_capture));
     };
     let mut links = Links::default();
     let mut summary = Summary { end: End::Complete, skipped: 0, skipped_links: Vec::new() };
@@ -413,7 +411,9 @@ mod tests {
         }
     }
 
-    fn frames(bytes: Vec<u8>) -> (Result<Summary, CaptureError>, Vec<(Timestamp, LinkType, usize, u32)>) {
+    type Read = (Timestamp, LinkType, usize, u32);
+
+    fn frames(bytes: Vec<u8>) -> (Result<Summary, CaptureError>, Vec<Read>) {
         let mut out = Vec::new();
         let summary = read_from(Path::new("test"), Box::new(io::Cursor::new(bytes)), &mut |f| {
             out.push((f.at, f.link, f.data.len(), f.length));

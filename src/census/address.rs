@@ -52,7 +52,7 @@ fn is_public_v4(a: Ipv4Addr) -> bool {
 fn is_public_v6(a: Ipv6Addr) -> bool {
     match a.segments() {
         // Within 2001::/23 only these are globally reachable: PCP and TURN anycast, AMT, AS112, ORCHIDv2, DRIP.
-        [0x2001, 1, 0, 0, 0, 0, 0, 1 | 2 | 3] => true,
+        [0x2001, 1, 0, 0, 0, 0, 0, 1..=3] => true,
         [0x2001, 3 | 0x20..=0x3f, ..] | [0x2001, 4, 0x112, ..] => true,
         [0x2001, 0..=0x1ff, ..] => false,
         // Documentation, 6to4, benchmarking dummy prefix, segment routing.

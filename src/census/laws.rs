@@ -159,10 +159,10 @@ proptest! {
         let join = |x: &Zone, y: &Zone| { let mut out = x.clone(); out.merge(y); out };
         prop_assert_eq!(join(&a, &b), join(&b, &a));
         prop_assert_eq!(join(&join(&a, &b), &c), join(&a, &join(&b, &c)));
-        prop_assert_eq!(join(&a, &a), a.clone());
+        prop_assert_eq!(&join(&a, &a), &a);
         let joined = join(&a, &b);
-        prop_assert_eq!(join(&joined, &b), joined.clone());
-        let mut again = joined.clone();
+        prop_assert_eq!(&join(&joined, &b), &joined);
+        let mut again = joined;
         prop_assert!(!again.merge(&a), "a merge that changes nothing says so");
     }
 
@@ -211,7 +211,7 @@ proptest! {
         let mut received: Zone = serde_json::from_str(&serde_json::to_string(&sent).unwrap()).unwrap();
         prop_assert_eq!(&received, &sent);
         received.normalise();
-        let mut expected = sent.clone();
+        let mut expected = sent;
         expected.couplings.retain(|k, _| !address::is_never_sender(k.ip));
         prop_assert_eq!(received, expected);
     }

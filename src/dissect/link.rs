@@ -66,7 +66,7 @@ pub(super) fn is_plausible(bytes: &[u8]) -> bool {
     EthernetPacket::new(bytes).is_some_and(|frame| {
         let (source, kind) = (frame.get_source(), frame.get_ethertype().0);
         let source = MacAddr([source.0, source.1, source.2, source.3, source.4, source.5]);
-        let length = kind <= MAX_LENGTH && kind >= 3 && usize::from(kind) <= frame.payload().len();
+        let length = (3..=MAX_LENGTH).contains(&kind) && usize::from(kind) <= frame.payload().len();
         source.is_station() && (length || [IPV4, IPV6, ARP, LLDP].contains(&kind) || TAGS.contains(&kind))
     })
 }

@@ -69,11 +69,7 @@ impl<'a> Words<'a> {
 
     /// Says bytes as lower-case hex; at most 64 bytes of them.
     pub fn hex(&mut self, field: Field, bytes: &[u8]) {
-        use std::fmt::Write as _;
-        let mut text = String::new();
-        for b in bytes.iter().take(64) {
-            let _ = write!(text, "{b:02x}");
-        }
+        let text: String = bytes.iter().take(64).map(|b| format!("{b:02x}")).collect();
         if !text.is_empty() {
             (self.hear)(field, &text);
         }

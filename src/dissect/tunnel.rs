@@ -161,8 +161,10 @@ pub(super) fn mpls(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<()
 fn is_packet(bytes: &[u8]) -> bool {
     let mut r = Reader::new(bytes);
     match r.u8().map(|b| b >> 4) {
-        Some(4) => r.u8().and(r.u16()).is_some_and(|n| (20..=bytes.len() + 4).contains(&usize::from(n))),
-        Some(6) => r.take(3).and(r.u16()).is_some_and(|n| usize::from(n) + 40 <= bytes.len() + 4),
+        Some(4) => {
+            r.u8().and_then(|_| r.u16()).is_some_and(|n| (20..=bytes.len() + 4).contains(&usize::from(n)))
+        }
+        Some(6) => r.take(3).and_then(|_| r.u16()).is_some_and(|n| usize::from(n) + 40 <= bytes.len() + 4),
         _ => false,
     }
 }

@@ -76,6 +76,7 @@ impl Upload {
     ///
     /// # Errors
     /// [`BadUpload`] says which bound or format the body breaks.
+    #[expect(clippy::disallowed_methods, reason = "what comes out is bounded below")]
     pub fn decode(body: &[u8]) -> Result<Self, BadUpload> {
         if body.len() > COMPRESSED_BYTES {
             return Err(BadUpload::TooLarge);
