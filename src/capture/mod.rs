@@ -1,4 +1,4 @@
-//! Frames from a file or standard input ([`file`]), or from a live interface ([`live`]).
+//! Frames from a file or standard input ([`mod@file`]), or from a live interface ([`live`]).
 
 pub mod file;
 pub mod live;

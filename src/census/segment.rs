@@ -49,7 +49,7 @@ impl Segment {
         before != (self.first_frame, self.last_frame)
     }
 
-    /// Records a prefix whose mask was sent; returns whether it is new. A full set takes no more: see [`LEARNED`].
+    /// Records a prefix whose mask was sent; returns whether it is new. A full set takes no more: see `LEARNED`.
     pub fn learn_sent(&mut self, prefix: Prefix) -> bool {
         (self.sent.contains(&prefix) || self.sent.len() < LEARNED) && self.sent.insert(prefix)
     }
