@@ -277,8 +277,17 @@ impl EvidenceSet {
         self.0.len()
     }
 
-    /// Restores order and bounds, as a set that came from outside may lack them.
+    /// Restores order, bounds and cleanliness, as a set that came from outside may lack them.
     pub fn normalise(&mut self) {
+        self.0.retain_mut(|e| match clean(e.value.as_bytes()) {
+            Some(value) => {
+                if value != *e.value {
+                    e.value = value.into();
+                }
+                true
+            }
+            None => false,
+        });
         self.0.sort_by(|a, b| a.order(b).then(a.at.cmp(&b.at)));
         self.0.dedup_by(|b, a| a.order(b).is_eq());
         self.bound();
@@ -348,6 +357,18 @@ mod tests {
             assert_eq!(field.name().parse::<Field>(), Ok(*field));
         }
         assert!("no.such".parse::<Field>().is_err());
+    }
+
+    #[test]
+    fn a_set_from_outside_is_cleaned_ordered_and_bounded() {
+        let wire = format!(
+            r#"[{{"f":"http.server","v":"b\u001b[2J","t":9}},{{"f":"http.server","v":"{}","t":1}},{{"f":"http.server","v":"\u0000","t":1}},{{"f":"http.server","v":"b[2J","t":4}}]"#,
+            "x".repeat(5_000)
+        );
+        let mut set: EvidenceSet = serde_json::from_str(&wire).unwrap();
+        set.normalise();
+        let found: Vec<(&str, i64)> = set.iter().map(|e| (&*e.value, e.at.0)).collect();
+        assert_eq!(found, [("b[2J", 4), ("x".repeat(VALUE_BYTES).as_str(), 1)]);
     }
 
     #[test]
