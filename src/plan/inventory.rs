@@ -42,6 +42,8 @@ pub enum CountAt {
 pub struct View {
     /// The instant of the count.
     pub as_of: Timestamp,
+    /// The policy of the count.
+    pub policy: Policy,
     /// Counts the changes of the facts since the service started.
     pub generation: u64,
     /// The document; its `capture` holds times only.
@@ -86,7 +88,7 @@ impl View {
                 titles.entry(reason.rule).or_insert(reason.title);
             }
         }
-        Self { as_of, generation: facts.generation, document, details, titles, by_id }
+        Self { as_of, policy: policy.clone(), generation: facts.generation, document, details, titles, by_id }
     }
 
     /// The device of that id, with its details.

@@ -3,20 +3,8 @@
 use serde::Serialize;
 
 use super::inventory::{Detail, View};
-use crate::census::{Forwards, JoinReason, Signs, Verdict};
+use crate::census::{JoinReason, Rung, Signs, changes, ladder};
 use crate::wire::{CouplingEntry, DeviceEntry, EvidenceEntry};
-
-/// The rules of the verdict in the order in which they are asked (census rules §2).
-pub const LADDER: [Verdict; 8] = [
-    Verdict::Deleted,
-    Verdict::Tentative,
-    Verdict::ComputerMobile,
-    Verdict::Managed,
-    Verdict::Idle,
-    Verdict::Unclassified,
-    Verdict::CountedNetwork,
-    Verdict::CountedIot,
-];
 
 /// The whole answer.
 #[derive(Clone, Debug, Serialize)]
@@ -35,49 +23,8 @@ pub struct Why<'a> {
     pub forwards: Option<String>,
     /// What was said, and which rule took it for what.
     pub reasons: Vec<ReasonWhy<'a>>,
-}
-
-/// One rule of the ladder.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-pub struct Rung {
-    /// The rule's id.
-    pub rule: &'static str,
-    /// What it says.
-    pub title: &'static str,
-    /// How it went.
-    pub outcome: Outcome,
-}
-
-/// How a rule of the ladder went.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It does not apply.
-    Passed,
-    /// It applies, and decided.
-    Decided,
-    /// An earlier rule had decided.
-    NotReached,
-}
-
-impl Outcome {
-    /// What a person reads.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Passed => "does not apply",
-            Self::Decided => "decides",
-            Self::NotReached => "not asked",
-        }
-    }
-
-    /// The word in documents.
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Passed => "passed",
-            Self::Decided => "decided",
-            Self::NotReached => "not_reached",
-        }
-    }
+    /// What would make the verdict another one.
+    pub changes: Vec<String>,
 }
 
 /// A coupling and what showed it.
@@ -121,6 +68,7 @@ impl<'a> Why<'a> {
             device,
             verdict: device.verdict.title(),
             ladder: ladder(device.verdict),
+            changes: changes(device.verdict, device.last_seen, &view.policy),
             couplings: couplings(device, detail),
             joins: detail
                 .joins
@@ -129,10 +77,10 @@ impl<'a> Why<'a> {
                     coupling: format!("{} {}", j.coupling.mac, j.coupling.ip),
                     with: format!("{} {}", j.with.mac, j.with.ip),
                     reason: j.reason,
-                    title: join_title(j.reason),
+                    title: j.reason.title(),
                 })
                 .collect(),
-            forwards: detail.forwards.map(forwards_title),
+            forwards: detail.forwards.map(|why| why.to_string()),
             reasons: device
                 .evidence
                 .iter()
@@ -145,75 +93,10 @@ impl<'a> Why<'a> {
     }
 }
 
-fn ladder(decided: Verdict) -> Vec<Rung> {
-    let place = LADDER.iter().position(|v| *v == decided);
-    let outcome = |i: usize| match place {
-        Some(p) if i == p => Outcome::Decided,
-        Some(p) if i > p => Outcome::NotReached,
-        _ => Outcome::Passed,
-    };
-    LADDER
-        .into_iter()
-        .enumerate()
-        .map(|(i, v)| Rung { rule: v.id(), title: v.title(), outcome: outcome(i) })
-        .collect()
-}
-
 fn couplings<'a>(device: &'a DeviceEntry, detail: &Detail) -> Vec<CouplingWhy<'a>> {
     let signs = detail.signs.iter().copied().chain(std::iter::repeat(Signs::default()));
     let pairs = device.couplings.iter().zip(signs);
     pairs
         .map(|(coupling, s)| CouplingWhy { coupling, signs: s.iter().map(|s| s.title()).collect() })
         .collect()
-}
-
-const fn join_title(reason: JoinReason) -> &'static str {
-    reason.title()
-}
-
-fn forwards_title(why: Forwards) -> String {
-    match why {
-        Forwards::RouterOption(ip) => format!("a DHCP server names {ip} as a router"),
-        Forwards::Protocol => "it speaks a routing or first-hop protocol".to_owned(),
-        Forwards::Carries(ip) => format!("it carries tunnelled packets of {ip}"),
-        Forwards::Public(ip) => format!("it sends packets of the public address {ip}"),
-        Forwards::ProvenElsewhere(ip) => format!("it sends packets of {ip}, which another card has proven"),
-        Forwards::OffLink(ip) => format!("it sends packets of {ip} with a lowered TTL"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::census::{Category, Policy, Standing, Timestamp, verdict};
-
-    #[test]
-    fn the_ladder_has_the_order_in_which_the_verdict_asks() {
-        // Everything applies at once; taking away what decided must give the next rung.
-        let mut standing = Standing {
-            category: Category::ComputerMobile,
-            last_seen: Timestamp(0),
-            tentative: true,
-            managed: true,
-            deleted_at: Some(Timestamp(0)),
-        };
-        let (policy, late) = (Policy::default(), Timestamp(i64::MAX));
-        let mut seen = vec![verdict(&standing, &policy, late)];
-        standing.deleted_at = None;
-        seen.push(verdict(&standing, &policy, late));
-        standing.tentative = false;
-        seen.push(verdict(&standing, &policy, late));
-        standing.category = Category::Unclassified;
-        seen.push(verdict(&standing, &policy, late));
-        standing.managed = false;
-        seen.push(verdict(&standing, &policy, late));
-        seen.push(verdict(&standing, &policy, Timestamp(0)));
-        assert_eq!(seen, LADDER[..6]);
-    }
-
-    #[test]
-    fn a_rung_after_the_one_that_decides_is_not_reached() {
-        let outcomes: Vec<Outcome> = ladder(Verdict::Managed).iter().map(|r| r.outcome).collect();
-        assert_eq!(outcomes[2..5], [Outcome::Passed, Outcome::Decided, Outcome::NotReached]);
-    }
 }

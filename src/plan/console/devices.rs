@@ -7,12 +7,13 @@ use axum::response::Response;
 use super::page::{Frame, PageError, Visitor, render};
 use super::show;
 use crate::census::Category;
+use crate::census::Outcome;
 use crate::plan::api::census::parse_instant;
 use crate::plan::api::devices::{Filter, Page as Devices};
 use crate::plan::api::extract::{Parameters, Path};
 use crate::plan::api::problem::Problem;
 use crate::plan::service::Service;
-use crate::plan::why::{Outcome, Why};
+use crate::plan::why::Why;
 
 #[derive(Template)]
 #[template(path = "devices.html")]

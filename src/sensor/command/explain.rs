@@ -11,8 +11,8 @@ use super::failure::{FAILED, Failure};
 use super::source::{self, Facts};
 use super::text::safe;
 use crate::census::{
-    Binding, Bindings, Category, CouplingKey, Decisions, Device, Forwards, JoinReason, Line, MacAddr, Policy,
-    Reason, Survey, Timestamp, Unaddressed, Verdict, Zone, time::rfc3339,
+    Binding, Bindings, Category, CouplingKey, Decisions, Device, JoinReason, Line, MacAddr, Outcome, Policy,
+    Reason, Rung, Survey, Timestamp, Unaddressed, Verdict, Zone, changes, ladder, time::rfc3339,
 };
 use crate::wire::DeviceEntry;
 
@@ -133,21 +133,6 @@ struct UnaddressedAnswer {
 }
 
 #[derive(Debug, Serialize)]
-struct Rung {
-    rule: Verdict,
-    title: &'static str,
-    outcome: Outcome,
-}
-
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Outcome {
-    Passed,
-    Decided,
-    NotReached,
-}
-
-#[derive(Debug, Serialize)]
 struct CouplingAnswer {
     mac: MacAddr,
     ip: IpAddr,
@@ -181,18 +166,6 @@ struct ReasonAnswer {
     at: Option<Timestamp>,
 }
 
-/// The rules of the verdict in the order in which they are asked (census rules §2).
-const LADDER: [Verdict; 8] = [
-    Verdict::Deleted,
-    Verdict::Tentative,
-    Verdict::ComputerMobile,
-    Verdict::Managed,
-    Verdict::Idle,
-    Verdict::Unclassified,
-    Verdict::CountedNetwork,
-    Verdict::CountedIot,
-];
-
 impl Answer {
     fn new(subject: Subject, facts: &Facts, survey: &Survey<'_>) -> Self {
         let bindings: BTreeMap<&str, Bindings<'_>> = facts
@@ -213,7 +186,7 @@ impl Answer {
             lines: lines
                 .filter_map(|l| {
                     let zone = facts.inventory.zones.get(l.zone)?;
-                    LineAnswer::new(l, zone, bindings.get(l.zone)?)
+                    LineAnswer::new(l, zone, bindings.get(l.zone)?, &facts.policy)
                 })
                 .collect(),
             unaddressed: unaddressed.map(|u| UnaddressedAnswer::new(u, facts)).collect(),
@@ -240,14 +213,14 @@ impl DeviceAnswer {
             coupling: pair(j.coupling),
             with: pair(j.with),
             reason: j.reason,
-            title: join_title(j.reason),
+            title: j.reason.title(),
         });
         Self {
             verdict: d.verdict.title(),
             ladder: ladder(d.verdict),
             couplings: couplings.collect(),
             joins: joins.collect(),
-            forwards: d.forwards.map(forwards_title),
+            forwards: d.forwards.map(|why| why.to_string()),
             reasons: reasons(&d.classification.reasons, facts),
             changes: changes(d.verdict, d.last_seen, &facts.policy),
             device: DeviceEntry::new(d, facts.frames.as_ref()),
@@ -256,7 +229,7 @@ impl DeviceAnswer {
 }
 
 impl LineAnswer {
-    fn new(line: &Line<'_>, zone: &Zone, bindings: &Bindings<'_>) -> Option<Self> {
+    fn new(line: &Line<'_>, zone: &Zone, bindings: &Bindings<'_>, policy: &Policy) -> Option<Self> {
         let facts = zone.couplings.get(&line.key)?;
         let bound = bindings.couplings.iter().find(|c| c.key == line.key)?;
         Some(Self {
@@ -272,8 +245,8 @@ impl LineAnswer {
                 last_seen: facts.last_seen,
                 signs: facts.signs.iter().map(|s| s.title()).collect(),
             },
-            forwards: bindings.forwarding.get(&line.key.mac).copied().map(forwards_title),
-            changes: changes(line.verdict, facts.last_seen, &Policy::default()),
+            forwards: bindings.forwarding.get(&line.key.mac).map(ToString::to_string),
+            changes: changes(line.verdict, facts.last_seen, policy),
         })
     }
 }
@@ -309,70 +282,8 @@ fn reasons(reasons: &[Reason], facts: &Facts) -> Vec<ReasonAnswer> {
         .collect()
 }
 
-/// The rules up to the one that decided, and those after it.
-fn ladder(decided: Verdict) -> Vec<Rung> {
-    let place = LADDER.iter().position(|v| *v == decided);
-    let outcome = |i: usize| match place {
-        Some(p) if i == p => Outcome::Decided,
-        Some(p) if i > p => Outcome::NotReached,
-        _ => Outcome::Passed,
-    };
-    LADDER.iter().enumerate().map(|(i, v)| Rung { rule: *v, title: v.title(), outcome: outcome(i) }).collect()
-}
-
-/// What would make the verdict another one.
-fn changes(verdict: Verdict, last_seen: Timestamp, policy: &Policy) -> Vec<String> {
-    let proof =
-        "the card itself proves the address: by ARP, IPv6 neighbour discovery, a DHCP lease, LLDP or CDP";
-    let on_link = "the address lies in a network of the link: learned, or configured in 'prefixes'";
-    let texts: Vec<String> = match verdict {
-        Verdict::CountedNetwork | Verdict::CountedIot => vec![
-            format!("nothing is heard of it until after {}", last_seen.plus(policy.idle_after)),
-            "it says something that a stronger rule takes for computers & mobile".to_owned(),
-            "it is deleted, or imported as managed elsewhere, in the plan service".to_owned(),
-        ],
-        Verdict::ComputerMobile => {
-            vec!["it says something that a stronger rule takes for a network or an IoT device".to_owned()]
-        }
-        Verdict::Unclassified => vec![
-            "it says what it is: by DHCP, LLDP, CDP, mDNS, SSDP, SNMP, HTTP and others".to_owned(),
-            "a rule is added that knows what it says".to_owned(),
-        ],
-        Verdict::Deleted | Verdict::Idle => vec!["a frame of it is captured again".to_owned()],
-        Verdict::Tentative => vec![format!(
-            "it is seen again {} minutes or more after its first frame",
-            policy.quarantine_confirm_after / 60_000_000_000
-        )],
-        Verdict::Managed => vec!["it is taken off the list of what is managed elsewhere".to_owned()],
-        Verdict::Public => vec![proof.to_owned(), on_link.to_owned()],
-        Verdict::Routed => vec![
-            proof.to_owned(),
-            "the sensor captures on the segment where the address lives, before the router".to_owned(),
-        ],
-        Verdict::Virtual => {
-            vec!["nothing: the routers behind a virtual address are counted by their own".to_owned()]
-        }
-    };
-    texts
-}
-
 fn pair(key: CouplingKey) -> String {
     format!("{} {}", key.mac, key.ip)
-}
-
-const fn join_title(reason: JoinReason) -> &'static str {
-    reason.title()
-}
-
-fn forwards_title(why: Forwards) -> String {
-    match why {
-        Forwards::RouterOption(ip) => format!("a DHCP server names {ip} as a router"),
-        Forwards::Protocol => "it speaks a routing or first-hop protocol".to_owned(),
-        Forwards::Carries(ip) => format!("it carries tunnelled packets of {ip}"),
-        Forwards::Public(ip) => format!("it sends packets of the public address {ip}"),
-        Forwards::ProvenElsewhere(ip) => format!("it sends packets of {ip}, which another card has proven"),
-        Forwards::OffLink(ip) => format!("it sends packets of {ip} with a lowered TTL"),
-    }
 }
 
 impl Answer {
@@ -421,12 +332,8 @@ impl DeviceAnswer {
         }
         writeln!(out, "\nThe rules, in order")?;
         for rung in &self.ladder {
-            let (mark, word) = match rung.outcome {
-                Outcome::Passed => (" ", "does not apply"),
-                Outcome::Decided => (">", "decides"),
-                Outcome::NotReached => (" ", "not asked"),
-            };
-            writeln!(out, "{mark} {:9} {word:14}  {}", rung.rule.id(), rung.title)?;
+            let mark = if rung.outcome == Outcome::Decided { ">" } else { " " };
+            writeln!(out, "{mark} {:9} {:14}  {}", rung.rule.id(), rung.outcome.title(), rung.title)?;
         }
         writeln!(out, "\nCouplings")?;
         for (c, entry) in self.couplings.iter().zip(&d.couplings) {
