@@ -125,7 +125,7 @@ fn a_broken_rule_pack_is_refused_with_file_and_line() {
 fn explain_tells_the_rules_of_a_device_and_of_an_address_that_is_none() {
     let dir = tempfile::tempdir().unwrap();
     let file = capture(dir.path());
-    let explain = |subject| sensor(dir.path(), &["explain", subject, "--capture", file.to_str().unwrap()]);
+    let explain = |subject| sensor(dir.path(), &["explain", "--capture", file.to_str().unwrap(), subject]);
     let device = stdout(explain("10.1.0.7"));
     for part in ["> C-NET", "asked or announced itself by ARP", "forwards for others", "What would change"] {
         assert!(device.contains(part), "{part}: {device}");

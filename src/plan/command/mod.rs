@@ -154,6 +154,7 @@ pub fn main() -> ExitCode {
         .and_then(|runtime| runtime.block_on(run(cli.command)));
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
+        Err(Failure { exit: 0, .. }) => ExitCode::SUCCESS,
         Err(failure) => {
             // Nobody is left to tell where standard error is closed too.
             writeln!(io::stderr(), "netcensus-plan: {failure}").ok();

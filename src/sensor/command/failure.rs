@@ -119,7 +119,9 @@ impl From<RunError> for Failure {
 
 impl From<io::Error> for Failure {
     fn from(e: io::Error) -> Self {
-        Self::new(FAILED, format!("the result cannot be written: {e}"))
+        // A reader that has enough, such as `head`, is no failure.
+        let exit = if e.kind() == io::ErrorKind::BrokenPipe { 0 } else { FAILED };
+        Self::new(exit, format!("the result cannot be written: {e}"))
     }
 }
 

@@ -106,7 +106,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::explain(arguments),
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) | Err(Failure { exit: 0, .. }) => ExitCode::SUCCESS,
         Err(failure) => {
             // Where standard error is closed, the code alone tells.
             writeln!(io::stderr(), "netcensus-sensor: {failure}").ok();

@@ -19,8 +19,8 @@ use crate::wire::{CaptureSummary, FrameNumbers};
   netcensus-sensor devices                        of the running sensor
   netcensus-sensor devices --capture office.pcap")]
 pub(super) struct Arguments {
-    /// Read these capture files instead of asking the running sensor
-    #[arg(long, value_name = "FILE", num_args = 1..)]
+    /// Read this capture file instead of asking the running sensor; may be given several times
+    #[arg(long, value_name = "FILE")]
     pub(super) capture: Vec<PathBuf>,
     /// The instant of the verdicts, RFC 3339 [default: the newest frame's of files, else now]
     #[arg(long, value_name = "RFC3339")]
