@@ -23,6 +23,7 @@ pub struct CouplingKey {
 
 /// Two or three words instead of the derived implementation's many bytes: this runs once a frame.
 impl Hash for CouplingKey {
+    #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
         let [a, b, c, d, e, f] = self.mac.0;
         let mac = u64::from_be_bytes([0, u8::from(self.ip.is_ipv6()), a, b, c, d, e, f]);

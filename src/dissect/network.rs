@@ -52,6 +52,7 @@ impl Packet<'_> {
     }
 
     /// Records the sender with what the header shows of it, and `more`.
+    #[inline]
     pub(super) fn sighted(&self, more: Signs, sink: &mut impl Sink) {
         let mut signs = more.with(Sign::Sourced);
         // A TTL tells something only in unicast packets that are not link-scope (I6).
@@ -63,6 +64,7 @@ impl Packet<'_> {
 }
 
 /// Records a coupling of the frame's source, where the address may have one (I3).
+#[inline]
 pub(super) fn coupling(link: &Link, ip: IpAddr, signs: Signs, sink: &mut impl Sink) {
     if !is_never_sender(ip) {
         sink.coupling(link.source, ip, signs, link.tags);

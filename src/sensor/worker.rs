@@ -8,7 +8,7 @@ use std::hash::BuildHasher as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use foldhash::fast::RandomState;
+use foldhash::fast::{FixedState, RandomState};
 
 use super::fragments::Fragments;
 use super::table::Table;
@@ -53,6 +53,8 @@ pub struct Counters {
 pub struct Worker<'t> {
     facts: Facts<'t>,
     recent: Vec<(u64, Timestamp)>,
+    /// The same in every run, so that frame numbers are.
+    digest: FixedState,
     numbers: Option<FrameNumbers>,
 }
 
@@ -70,6 +72,7 @@ impl<'t> Worker<'t> {
                 counters: Counters::default(),
             },
             recent: vec![(0, Timestamp(i64::MIN)); RECENT],
+            digest: FixedState::with_seed(0x6e65_7463_656e),
             numbers: None,
         }
     }
@@ -89,7 +92,7 @@ impl<'t> Worker<'t> {
         counters.first = Some(counters.first.map_or(frame.at, |t| t.min(frame.at)));
         counters.last = Some(counters.last.map_or(frame.at, |t| t.max(frame.at)));
         let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
-        let digest = foldhash_fixed(head, frame.length);
+        let digest = self.digest.hash_one((head, frame.length));
         if let Some(numbers) = &mut self.numbers {
             #[expect(clippy::cast_possible_truncation, reason = "half of a digest is a digest")]
             numbers.record(frame.at, digest as u32);
@@ -157,15 +160,6 @@ impl Counters {
     }
 }
 
-/// A digest that is the same in every run, so that frame numbers are.
-fn foldhash_fixed(bytes: &[u8], length: u32) -> u64 {
-    use std::hash::{Hash as _, Hasher as _};
-    let mut hasher = foldhash::fast::FixedState::with_seed(0x6e65_7463_656e).build_hasher();
-    bytes.hash(&mut hasher);
-    length.hash(&mut hasher);
-    hasher.finish()
-}
-
 /// One coupling in the cache: frames between `first` and `last` that all bore `signs` and `tags`.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
@@ -198,11 +192,11 @@ impl Sink for Facts<'_> {
     fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, tags: Tags) {
         let (key, at) = (CouplingKey { mac, ip }, self.at);
         #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
-        let place = self.hasher.hash_one((key, signs)) as usize & (SLOTS - 1);
+        let place = (self.hasher.hash_one(key) as usize ^ usize::from(signs.0)) & (SLOTS - 1);
         let Some(slot) = self.slots.get_mut(place) else { return };
         if let Some(known) = slot
-            && known.key == key
             && known.signs == signs
+            && known.key == key
             && known.tags == tags
         {
             known.first = known.first.min(at);
