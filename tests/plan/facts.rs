@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use netcensus::census::{
     Coupling, CouplingKey, Field, Inventory, MacAddr, Sign, Signs, Station, Timestamp, Zone,
 };
-use netcensus::plan::store::{Receipt, Store};
+use netcensus::plan::store::{Receipt, Store, StoreError};
 use netcensus::plan::timeline::{Kind, Onboarding};
 use netcensus::wire::{Health, UPLOAD_SCHEMA, Upload};
 use proptest::prelude::*;
@@ -110,4 +110,30 @@ fn an_upload_of_more_rows_than_one_statement_takes_is_stored_whole() {
         store.inventory(&sid).await.unwrap()
     });
     assert_eq!(stored, Inventory::of("hq", expected));
+}
+
+#[test]
+fn a_full_subscription_refuses_newcomers_whole_and_goes_on_with_what_it_knows() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, sid, sensor) = store(&dir).await;
+        let store = store.with_room(2);
+        let now = Timestamp(1);
+        let of = |hosts: &[u8], at: i64| {
+            let mut zone = Zone::default();
+            for host in hosts {
+                let key = CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, *host]), ip: [10, 0, 0, *host].into() };
+                zone.couplings.insert(key, Coupling::new(Timestamp(at), Sign::ArpAsked.into()));
+            }
+            zone
+        };
+        store.ingest(&sid, &sensor, &upload(1, "hq", of(&[1, 2], 5)), now).await.unwrap();
+        let refused = store.ingest(&sid, &sensor, &upload(2, "hq", of(&[1, 3], 9)), now).await;
+        assert!(matches!(refused, Err(StoreError::Full(2))), "{refused:?}");
+        let known = Inventory::of("hq", of(&[1, 2], 5));
+        assert_eq!(store.inventory(&sid).await.unwrap(), known, "nothing of it was stored");
+        store.ingest(&sid, &sensor, &upload(2, "hq", of(&[1], 9)), now).await.unwrap();
+        let couplings = &store.inventory(&sid).await.unwrap().zones["hq"].couplings;
+        assert_eq!(couplings.values().map(|c| c.last_seen.0).collect::<Vec<_>>(), [9, 5]);
+    });
 }

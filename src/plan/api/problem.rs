@@ -88,6 +88,8 @@ problems! {
         "Sensor and service differ too much in version. Update the older one.";
     UploadConflict = "upload-conflict", 409, "The upload's name was used for other content",
         "A name (sensor, epoch, sequence) stands for one content. A sensor with a new spool starts a new epoch.";
+    InventoryFull = "inventory-full", 507, "The subscription holds as much as it may",
+        "Nothing of the upload was taken, and the sensor keeps it. A flood of made-up devices is the usual cause.";
     InvalidPassword = "invalid-password", 422, "The password cannot be used",
         "A password has 12 characters or more.";
     Internal = "internal", 500, "The service failed",
@@ -167,6 +169,7 @@ impl From<StoreError> for Problem {
             StoreError::NoPlan => ProblemType::PlanNotInEffect,
             StoreError::UploadConflict { .. } => ProblemType::UploadConflict,
             StoreError::BadSequence(_) => ProblemType::BadUploadBody,
+            StoreError::Full(_) => ProblemType::InventoryFull,
             StoreError::BadPassword(_) => ProblemType::InvalidPassword,
             StoreError::Database(_)
             | StoreError::Migration(_)

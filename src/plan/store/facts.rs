@@ -41,7 +41,8 @@ impl Store {
     /// Stores an upload durably, or finds that it was stored before.
     ///
     /// # Errors
-    /// [`StoreError::NoPlan`] (P7), [`StoreError::UploadConflict`], [`StoreError::BadSequence`], or the database's.
+    /// [`StoreError::NoPlan`] (P7), [`StoreError::UploadConflict`], [`StoreError::BadSequence`],
+    /// [`StoreError::Full`] (nothing of the upload is stored then), or the database's.
     pub async fn ingest(
         &self,
         subscription: &str,
@@ -95,8 +96,12 @@ impl Store {
         .await?;
         let target = Target { subscription, zone: &upload.zone };
         target.merge_segment(&mut tx, &upload.delta.segment).await?;
-        target.merge_couplings(&mut tx, &upload.delta.couplings).await?;
-        target.merge_stations(&mut tx, &upload.delta.stations).await?;
+        let new = target.merge_couplings(&mut tx, &upload.delta.couplings).await?
+            + target.merge_stations(&mut tx, &upload.delta.stations).await?;
+        // Counting takes a look at every key, so only uploads that bring new ones pay for it.
+        if new > 0 && target.held(&mut tx).await? > self.room {
+            return Err(StoreError::Full(self.room));
+        }
         tx.commit().await?;
         let rows = upload.delta.couplings.len() + upload.delta.stations.len();
         Ok(Ingested { receipt: Receipt::Stored, rows })
@@ -172,8 +177,9 @@ impl Target<'_> {
         &self,
         db: &mut SqliteConnection,
         delta: &BTreeMap<CouplingKey, Coupling>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<usize, StoreError> {
         let entries: Vec<_> = delta.iter().collect();
+        let mut new = entries.len();
         for chunk in entries.chunks(CHUNK) {
             let mut merged: BTreeMap<CouplingKey, Coupling> =
                 chunk.iter().map(|(k, facts)| (**k, (*facts).clone())).collect();
@@ -189,6 +195,7 @@ impl Target<'_> {
             for row in select.build().fetch_all(&mut *db).await? {
                 let key = coupling_key(row.try_get("mac")?, row.try_get("ip")?)?;
                 let known: Coupling = from_json("coupling", row.try_get("facts")?)?;
+                new = new.saturating_sub(1);
                 merged
                     .entry(key)
                     .and_modify(|facts| {
@@ -212,15 +219,23 @@ impl Target<'_> {
             upsert.push(" ON CONFLICT (subscription, zone, mac, ip) DO UPDATE SET facts = excluded.facts");
             upsert.build().execute(&mut *db).await?;
         }
-        Ok(())
+        Ok(new)
+    }
+
+    /// How many couplings and stations the subscription holds.
+    async fn held(&self, db: &mut SqliteConnection) -> Result<i64, StoreError> {
+        let sql = "SELECT (SELECT COUNT(*) FROM coupling WHERE subscription = $1)
+                        + (SELECT COUNT(*) FROM station WHERE subscription = $1) AS held";
+        Ok(sqlx::query(sql).bind(self.subscription).fetch_one(db).await?.try_get("held")?)
     }
 
     async fn merge_stations(
         &self,
         db: &mut SqliteConnection,
         delta: &BTreeMap<MacAddr, Station>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<usize, StoreError> {
         let entries: Vec<_> = delta.iter().collect();
+        let mut new = entries.len();
         for chunk in entries.chunks(CHUNK) {
             let mut merged: BTreeMap<MacAddr, Station> =
                 chunk.iter().map(|(mac, facts)| (**mac, (*facts).clone())).collect();
@@ -238,6 +253,7 @@ impl Target<'_> {
             for row in select.build().fetch_all(&mut *db).await? {
                 let mac = mac_of("station", row.try_get("mac")?)?;
                 let known: Station = from_json("station", row.try_get("facts")?)?;
+                new = new.saturating_sub(1);
                 merged
                     .entry(mac)
                     .and_modify(|facts| {
@@ -257,7 +273,7 @@ impl Target<'_> {
             upsert.push(" ON CONFLICT (subscription, zone, mac) DO UPDATE SET facts = excluded.facts");
             upsert.build().execute(&mut *db).await?;
         }
-        Ok(())
+        Ok(new)
     }
 }
 

@@ -30,6 +30,8 @@ use super::secret::{BadPassword, NoRandomness};
 use super::timeline::Refusal;
 
 const READERS: u32 = 4;
+/// Couplings and stations of one subscription: five times what one sensor holds.
+const ROOM: i64 = 5_000_000;
 const BUSY: Duration = Duration::from_secs(10);
 
 /// The database. Cheap to clone.
@@ -37,6 +39,8 @@ const BUSY: Duration = Duration::from_secs(10);
 pub struct Store {
     writer: SqlitePool,
     reader: SqlitePool,
+    /// Couplings and stations that one subscription may hold.
+    room: i64,
 }
 
 /// What the store refuses or fails at.
@@ -98,6 +102,11 @@ pub enum StoreError {
         /// Its sequence number.
         sequence: u64,
     },
+    /// The subscription holds as many couplings and stations as it may.
+    #[error(
+        "the subscription holds {0} couplings and stations, which is all it may; split the site into subscriptions, or find out who floods its sensors"
+    )]
+    Full(i64),
     /// The upload's sequence number is out of range.
     #[error("the sequence number {0} is out of range; it counts from 1")]
     BadSequence(u64),
@@ -127,7 +136,13 @@ impl Store {
         migrator().run(&writer).await?;
         let options = options.read_only(true).create_if_missing(false);
         let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
-        Ok(Self { writer, reader })
+        Ok(Self { writer, reader, room: ROOM })
+    }
+
+    /// The same store with room for `rows` couplings and stations a subscription, instead of 5,000,000.
+    #[must_use]
+    pub fn with_room(self, rows: i64) -> Self {
+        Self { room: rows, ..self }
     }
 
     /// The migrations that `path` lacks, in order; an empty list where it is up to date.
