@@ -82,6 +82,10 @@ pub struct Line<'a> {
     pub key: CouplingKey,
     /// X-VIRT, X-PUB or X-ROUTED.
     pub verdict: Verdict,
+    /// How it holds.
+    pub binding: Binding,
+    /// Why its MAC forwards, where it does.
+    pub forwards: Option<Forwards>,
 }
 
 /// The addresses that lie behind one MAC.
@@ -198,7 +202,8 @@ impl<'a> Survey<'a> {
             if c.binding == Binding::Routed {
                 *routed.entry(c.key.mac).or_default() += 1;
             }
-            self.lines.push(Line { zone: name, key: c.key, verdict });
+            let forwards = bindings.forwarding.get(&c.key.mac).copied();
+            self.lines.push(Line { zone: name, key: c.key, verdict, binding: c.binding, forwards });
         }
         let mut joins: HashMap<CouplingKey, Vec<Join>> = HashMap::new();
         for join in &identities.joins {

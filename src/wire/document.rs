@@ -248,7 +248,8 @@ impl DeviceEntry {
 }
 
 impl EvidenceEntry {
-    fn new(reason: &Reason, frames: Option<&FrameNumbers>) -> Self {
+    /// The entry of a reason.
+    pub fn new(reason: &Reason, frames: Option<&FrameNumbers>) -> Self {
         Self {
             field: reason.field.name().to_owned(),
             value: reason.value.clone(),

@@ -1,7 +1,7 @@
 //! People, their roles, and the secrets that they present: sessions, API tokens, one-time links.
 
 use serde::Serialize;
-use sqlx::Row as _;
+use sqlx::{Row as _, SqliteConnection};
 
 use super::{Store, StoreError, checked_name, is_unique_violation};
 use crate::census::Timestamp;
@@ -90,19 +90,7 @@ impl Store {
         let name = checked_name(name, NAME)?.to_owned();
         let hash = hash_off_thread(password).await?;
         let mut tx = self.write().await?;
-        sqlx::query(
-            "INSERT INTO person (name, password_hash, global_admin, created_at) VALUES ($1, $2, $3, $4)",
-        )
-        .bind(&name)
-        .bind(hash)
-        .bind(i64::from(global_admin))
-        .bind(now.0)
-        .execute(&mut *tx)
-        .await
-        .map_err(|e| match is_unique_violation(&e) {
-            true => StoreError::Taken { what: "person", name: name.clone() },
-            false => e.into(),
-        })?;
+        insert_person(&mut tx, &name, hash, global_admin, now).await?;
         tx.commit().await?;
         Ok(Person { name, global_admin })
     }
@@ -134,18 +122,7 @@ impl Store {
             return Err(no_such_link());
         }
         sqlx::query("DELETE FROM credential WHERE kind = 'setup'").execute(&mut *tx).await?;
-        sqlx::query(
-            "INSERT INTO person (name, password_hash, global_admin, created_at) VALUES ($1, $2, 1, $3)",
-        )
-        .bind(&name)
-        .bind(hash)
-        .bind(now.0)
-        .execute(&mut *tx)
-        .await
-        .map_err(|e| match is_unique_violation(&e) {
-            true => StoreError::Taken { what: "person", name: name.clone() },
-            false => e.into(),
-        })?;
+        insert_person(&mut tx, &name, hash, true, now).await?;
         sqlx::query("INSERT INTO role_binding (subscription, person, role) SELECT id, $1, 'O' FROM subscription WHERE true")
             .bind(&name)
             .execute(&mut *tx)
@@ -329,6 +306,27 @@ async fn hash_off_thread(password: &str) -> Result<String, StoreError> {
     let password = password.to_owned();
     let hashed = tokio::task::spawn_blocking(move || secret::hash_password(&password)).await;
     Ok(hashed.map_err(|_| secret::BadPassword::Hashing)??)
+}
+
+async fn insert_person(
+    db: &mut SqliteConnection,
+    name: &str,
+    hash: String,
+    global_admin: bool,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO person (name, password_hash, global_admin, created_at) VALUES ($1, $2, $3, $4)")
+        .bind(name)
+        .bind(hash)
+        .bind(i64::from(global_admin))
+        .bind(now.0)
+        .execute(db)
+        .await
+        .map_err(|e| match is_unique_violation(&e) {
+            true => StoreError::Taken { what: "person", name: name.to_owned() },
+            false => e.into(),
+        })?;
+    Ok(())
 }
 
 fn no_such_link() -> StoreError {

@@ -1,6 +1,5 @@
 //! `explain`: why an address or a MAC is counted, or is not.
 
-use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -11,10 +10,10 @@ use super::failure::{FAILED, Failure};
 use super::source::{self, Facts};
 use super::text::safe;
 use crate::census::{
-    Binding, Bindings, Category, CouplingKey, Decisions, Device, JoinReason, Line, MacAddr, Outcome, Policy,
-    Reason, Rung, Survey, Timestamp, Unaddressed, Verdict, Zone, changes, ladder, time::rfc3339,
+    Binding, Category, CouplingKey, Decisions, Device, JoinReason, Line, MacAddr, Outcome, Policy, Reason,
+    Rung, Survey, Timestamp, Unaddressed, Verdict, Zone, changes, ladder, time::rfc3339,
 };
-use crate::wire::DeviceEntry;
+use crate::wire::{DeviceEntry, EvidenceEntry};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -155,25 +154,13 @@ struct JoinAnswer {
 
 #[derive(Debug, Serialize)]
 struct ReasonAnswer {
-    field: &'static str,
-    value: String,
-    rule: String,
+    #[serde(flatten)]
+    evidence: EvidenceEntry,
     title: String,
-    says: String,
-    weight: u8,
-    frame: Option<u64>,
-    #[serde(with = "rfc3339::option")]
-    at: Option<Timestamp>,
 }
 
 impl Answer {
     fn new(subject: Subject, facts: &Facts, survey: &Survey<'_>) -> Self {
-        let bindings: BTreeMap<&str, Bindings<'_>> = facts
-            .inventory
-            .zones
-            .iter()
-            .map(|(name, zone)| (name.as_str(), Bindings::derive(zone, &facts.policy)))
-            .collect();
         let devices = survey.devices.iter().filter(|d| d.couplings.iter().any(|m| subject.matches(m.key)));
         let lines = survey.lines.iter().filter(|l| subject.matches(l.key));
         let unaddressed =
@@ -186,7 +173,7 @@ impl Answer {
             lines: lines
                 .filter_map(|l| {
                     let zone = facts.inventory.zones.get(l.zone)?;
-                    LineAnswer::new(l, zone, bindings.get(l.zone)?, &facts.policy)
+                    LineAnswer::new(l, zone, &facts.policy)
                 })
                 .collect(),
             unaddressed: unaddressed.map(|u| UnaddressedAnswer::new(u, facts)).collect(),
@@ -229,9 +216,8 @@ impl DeviceAnswer {
 }
 
 impl LineAnswer {
-    fn new(line: &Line<'_>, zone: &Zone, bindings: &Bindings<'_>, policy: &Policy) -> Option<Self> {
+    fn new(line: &Line<'_>, zone: &Zone, policy: &Policy) -> Option<Self> {
         let facts = zone.couplings.get(&line.key)?;
-        let bound = bindings.couplings.iter().find(|c| c.key == line.key)?;
         Some(Self {
             zone: line.zone.to_owned(),
             rule: line.verdict,
@@ -239,13 +225,13 @@ impl LineAnswer {
             coupling: CouplingAnswer {
                 mac: line.key.mac,
                 ip: line.key.ip,
-                binding: bound.binding,
+                binding: line.binding,
                 vlan: facts.vlans.clone(),
                 first_seen: facts.first_seen,
                 last_seen: facts.last_seen,
                 signs: facts.signs.iter().map(|s| s.title()).collect(),
             },
-            forwards: bindings.forwarding.get(&line.key.mac).map(ToString::to_string),
+            forwards: line.forwards.map(|why| why.to_string()),
             changes: changes(line.verdict, facts.last_seen, policy),
         })
     }
@@ -266,20 +252,11 @@ impl UnaddressedAnswer {
 }
 
 fn reasons(reasons: &[Reason], facts: &Facts) -> Vec<ReasonAnswer> {
-    let number = |at| facts.frames.as_ref().and_then(|f| f.number(at));
-    reasons
-        .iter()
-        .map(|r| ReasonAnswer {
-            field: r.field.name(),
-            value: r.value.clone(),
-            rule: r.rule.clone(),
-            title: r.title.clone(),
-            says: r.says.clone(),
-            weight: r.weight,
-            frame: r.at.and_then(number),
-            at: r.at,
-        })
-        .collect()
+    let answer = |r: &Reason| ReasonAnswer {
+        evidence: EvidenceEntry::new(r, facts.frames.as_ref()),
+        title: r.title.clone(),
+    };
+    reasons.iter().map(answer).collect()
 }
 
 fn pair(key: CouplingKey) -> String {
@@ -393,14 +370,14 @@ fn print_reasons(reasons: &[ReasonAnswer], out: &mut dyn Write) -> io::Result<()
         writeln!(out, "  nothing that it said is known to a rule")?;
     }
     for r in reasons {
-        let title = if r.title.is_empty() { &r.rule } else { &r.title };
-        writeln!(out, "  {}: {} ({} %)", safe(title), safe(&r.says), r.weight)?;
-        let place = match (r.frame, r.at) {
+        let title = if r.title.is_empty() { &r.evidence.rule } else { &r.title };
+        writeln!(out, "  {}: {} ({} %)", safe(title), safe(&r.evidence.says), r.evidence.weight)?;
+        let place = match (r.evidence.frame, r.evidence.at) {
             (Some(frame), Some(at)) => format!("  frame {frame}, {at}"),
             (None, Some(at)) => format!("  {at}"),
             _ => String::new(),
         };
-        writeln!(out, "    {}={}{place}", r.field, safe(&r.value))?;
+        writeln!(out, "    {}={}{place}", r.evidence.field, safe(&r.evidence.value))?;
     }
     Ok(())
 }
