@@ -74,10 +74,44 @@ fields! {
     CdpPlatform = "cdp.platform",
     /// CDP software version.
     CdpVersion = "cdp.version",
+    /// Platform of an MNDP announcement (MikroTik).
+    MndpPlatform = "mndp.platform",
+    /// Board name of an MNDP announcement.
+    MndpBoard = "mndp.board",
+    /// Software version of an MNDP announcement.
+    MndpVersion = "mndp.version",
+    /// Identity of an MNDP announcement.
+    MndpIdentity = "mndp.identity",
+    /// Model, short or long, of a Ubiquiti discovery answer.
+    UbntModel = "ubnt.model",
+    /// Firmware of a Ubiquiti discovery answer.
+    UbntFirmware = "ubnt.firmware",
+    /// Host name of a Ubiquiti discovery answer.
+    UbntHostname = "ubnt.hostname",
+    /// Display name of an Extreme discovery (EDP) announcement.
+    EdpName = "edp.name",
+    /// Software version of an EDP announcement.
+    EdpVersion = "edp.version",
+    /// Device id of a Foundry discovery (FDP) announcement.
+    FdpDeviceId = "fdp.device_id",
+    /// Platform of an FDP announcement.
+    FdpPlatform = "fdp.platform",
+    /// Software version of an FDP announcement.
+    FdpVersion = "fdp.version",
+    /// What a sender of CAPWAP control is: `access_point` or `controller` (RFC 5415).
+    CapwapRole = "capwap.role",
+    /// Board data or descriptor of a CAPWAP access point: model, serial excluded.
+    CapwapModel = "capwap.model",
     /// `sender` for a bridge that sends BPDUs (IEEE 802.1D).
     StpBridge = "stp.bridge",
-    /// A routing or first-hop protocol that the MAC speaks: `vrrp`, `hsrp`, `glbp`, `carp`, `ospf`, `eigrp`, `isis`.
+    /// `sender` of link aggregation control, by a system (IEEE 802.1AX).
+    LacpSystem = "lacp.system",
+    /// A routing or first-hop protocol that the MAC speaks: `vrrp`, `hsrp`, `glbp`, `carp`, `ospf`, `eigrp`, `isis`, `rip`.
     RouterProtocol = "router.protocol",
+    /// What else the sender does for multicast and routing: `bgp`, `pim`, `igmp_querier`, `mld_querier`.
+    RouterTask = "router.task",
+    /// Side of port authentication (IEEE 802.1X): `authenticator` or `supplicant`.
+    EapolRole = "eapol.role",
     /// `router` for a sender of router advertisements with a lifetime (RFC 4861 4.2).
     RaSender = "ra.sender",
     /// `server` for a sender of DHCP offers and acknowledgements.
@@ -97,6 +131,14 @@ fields! {
     DhcpUserClass = "dhcp.user_class",
     /// Option 57, decimal.
     DhcpMaxSize = "dhcp.max_size",
+    /// DHCPv6 vendor class data (RFC 8415 21.16).
+    Dhcp6VendorClass = "dhcp6.vendor_class",
+    /// Enterprise number of the DHCPv6 vendor class, decimal.
+    Dhcp6Enterprise = "dhcp6.enterprise",
+    /// DHCPv6 option request as decimal numbers with commas, in the order sent.
+    Dhcp6Oro = "dhcp6.oro",
+    /// DHCPv6 client FQDN (RFC 4704).
+    Dhcp6Fqdn = "dhcp6.fqdn",
 
     /// sysDescr of an SNMP answer.
     SnmpSysDescr = "snmp.sys_descr",
@@ -110,14 +152,70 @@ fields! {
     EnipDeviceType = "enip.device_type",
     /// Product name of an EtherNet/IP identity.
     EnipProduct = "enip.product",
+    /// Firmware revision of an EtherNet/IP identity, `major.minor`.
+    EnipRevision = "enip.revision",
     /// Vendor number of a BACnet I-Am (ASHRAE 135).
     BacnetVendorId = "bacnet.vendor_id",
+    /// Model name property of a BACnet device object.
+    BacnetModel = "bacnet.model",
+    /// Object name property of a BACnet device object.
+    BacnetName = "bacnet.name",
+    /// Firmware revision property of a BACnet device object.
+    BacnetFirmware = "bacnet.firmware",
+    /// Side of Modbus/TCP: `server` or `client`.
+    ModbusRole = "modbus.role",
+    /// Vendor name of a Modbus device identification (function 43/14).
+    ModbusVendor = "modbus.vendor",
+    /// Product code, product name or model name of a Modbus device identification.
+    ModbusProduct = "modbus.product",
+    /// Revision of a Modbus device identification.
+    ModbusRevision = "modbus.revision",
+    /// Side of S7comm: `server` or `client`.
+    S7Role = "s7.role",
+    /// Order number or module name of an S7comm system status list.
+    S7Module = "s7.module",
+    /// Plant or station name of an S7comm system status list.
+    S7Name = "s7.name",
+    /// Firmware of an S7comm system status list.
+    S7Firmware = "s7.firmware",
+    /// `vendor:device` in hex of a PROFINET DCP answer (IEC 61158-6-10).
+    PnDevice = "pn.device",
+    /// Device roles of a PROFINET DCP answer, decimal bits: 1 device, 2 controller, 4 multidevice, 8 supervisor.
+    PnRole = "pn.role",
+    /// Name of station of a PROFINET DCP answer.
+    PnStation = "pn.station",
+    /// Manufacturer-specific string (type of station) of a PROFINET DCP answer.
+    PnType = "pn.type",
+    /// Side of an industrial protocol, `protocol:side`: `dnp3`, `iec104`, `c37118`, `mms`, `opcua`, `fins`, `melsec`, `hartip`, `codesys`, `ads`, `fox`, `ethercat`, `goose`, `sv`; `server`, `client` or `sender`.
+    OtRole = "ot.role",
+    /// Application name or uri of an OPC UA server's description.
+    OpcuaName = "opcua.name",
+    /// Product uri of an OPC UA server's description.
+    OpcuaProduct = "opcua.product",
+    /// Software or station description of another industrial protocol's identification.
+    OtIdentity = "ot.identity",
+    /// Friendly name of a KNXnet/IP device.
+    KnxName = "knx.name",
+    /// KNX medium, decimal, of a KNXnet/IP device.
+    KnxMedium = "knx.medium",
+    /// Application entity title that a DICOM association names for its sender.
+    DicomAet = "dicom.aet",
+    /// Implementation version name of a DICOM association's sender.
+    DicomImplementation = "dicom.implementation",
+    /// What the sender does in DICOM: `scu` or `scp`, with the abstract syntaxes' names where known, `scu:CTImageStorage`.
+    DicomRole = "dicom.role",
+    /// Sending application of an HL7 v2 message (MSH-3).
+    Hl7Application = "hl7.application",
     /// User-Agent of a SIP request.
     SipUserAgent = "sip.user_agent",
     /// Server of a SIP answer.
     SipServer = "sip.server",
     /// Server of an RTSP answer, or its authentication realm as `realm=…`.
     RtspServer = "rtsp.server",
+    /// Product of an H.323 message.
+    H323Product = "h323.product",
+    /// A media stream that the sender keeps up over RTP, by payload type: `audio`, `video`.
+    RtpMedia = "rtp.media",
 
     /// A service type that the host offers, `_ipp._tcp` (RFC 6763).
     MdnsService = "mdns.service",
@@ -131,10 +229,46 @@ fields! {
     SsdpType = "ssdp.nt",
     /// Server of an SSDP NOTIFY or answer.
     SsdpServer = "ssdp.server",
+    /// User-Agent of an SSDP search.
+    SsdpUserAgent = "ssdp.user_agent",
+    /// Device type of a UPnP description.
+    UpnpDeviceType = "upnp.device_type",
+    /// Manufacturer of a UPnP description.
+    UpnpManufacturer = "upnp.manufacturer",
+    /// Model name of a UPnP description.
+    UpnpModelName = "upnp.model_name",
+    /// Model number of a UPnP description.
+    UpnpModelNumber = "upnp.model_number",
+    /// Model description of a UPnP description.
+    UpnpModelDescription = "upnp.model_description",
+    /// Friendly name of a UPnP description.
+    UpnpFriendlyName = "upnp.friendly_name",
     /// WS-Discovery types, one a value, prefix stripped of its namespace alias.
     WsdTypes = "wsd.types",
     /// WS-Discovery scopes, one a value.
     WsdScopes = "wsd.scopes",
+    /// Model of a Kasa or Tapo device's own answer.
+    KasaModel = "kasa.model",
+    /// Type of a Kasa or Tapo device's own answer, `IOT.SMARTPLUGSWITCH`.
+    KasaType = "kasa.type",
+    /// Product key or version of a Tuya broadcast; `broadcast` where it is enciphered.
+    TuyaProduct = "tuya.product",
+    /// `vendor:product`, decimal, of a LIFX version answer; `state` of other answers.
+    LifxProduct = "lifx.product",
+    /// Identity of another maker's own discovery, `protocol:model`: `wiz`, `yeelight`, `dahua`, `sadp`, `bjnp`, `synology`, `crestron`, `epson`, `govee`, `milight`, `moxa`.
+    DiscoveryIdentity = "discovery.identity",
+    /// Side and path of CoAP, `server:/cit/s`, `client:/oic/res`.
+    CoapPath = "coap.path",
+    /// Client identifier of an MQTT connection.
+    MqttClientId = "mqtt.client_id",
+    /// Topic that an MQTT client publishes or subscribes to.
+    MqttTopic = "mqtt.topic",
+    /// Server type of a browse announcement, decimal bits (MS-BRWS 2.2.6).
+    BrowserServerType = "browser.server_type",
+    /// Operating system version of a browse announcement, `major.minor`.
+    BrowserOsVersion = "browser.os_version",
+    /// Comment of a browse announcement.
+    BrowserComment = "browser.comment",
     /// A NetBIOS name that the host registers or defends, with its suffix as `NAME<00>`; a group's as `NAME<00> group`.
     NbnsName = "nbns.name",
     /// The name that an LLMNR answer claims.
@@ -145,12 +279,69 @@ fields! {
     HttpServer = "http.server",
     /// WWW-Authenticate realm of an HTTP answer.
     HttpRealm = "http.realm",
+    /// Title of an HTML page that an HTTP answer bears.
+    HttpTitle = "http.title",
+    /// Host of an HTTP request, without its port.
+    HttpHost = "http.host",
+    /// printer-make-and-model or printer-device-id of an IPP answer.
+    IppPrinter = "ipp.printer",
+    /// Answer to a PJL INFO ID, or a JetDirect identification.
+    PjlId = "pjl.id",
     /// The identification line of an SSH server.
     SshBanner = "ssh.banner",
+    /// Greeting of an FTP server.
+    FtpBanner = "ftp.banner",
+    /// Greeting of an SMTP server.
+    SmtpBanner = "smtp.banner",
+    /// Text that a Telnet server greets with.
+    TelnetBanner = "telnet.banner",
     /// NTLM: the client's version or names.
     NtlmVersion = "ntlm.version",
     /// NTLM: workstation name.
     NtlmWorkstation = "ntlm.workstation",
+    /// NTLM: names of a server's challenge, `dns=…`, `netbios=…`.
+    NtlmTarget = "ntlm.target",
+    /// Native OS of SMB 1.
+    SmbNativeOs = "smb.native_os",
+    /// Native LAN manager of SMB 1.
+    SmbNativeLanman = "smb.native_lanman",
+    /// Side and dialect of SMB, `server:3.1.1`, `client:2.1`.
+    SmbDialect = "smb.dialect",
+    /// Side and realm of Kerberos, `client:EXAMPLE.COM`, `kdc:EXAMPLE.COM`.
+    KerberosRealm = "kerberos.realm",
+    /// Name that a client signs in with by Kerberos where it is a machine's, `host$`.
+    KerberosMachine = "kerberos.machine",
+    /// What an LDAP server says of itself, `dns=…`, `vendor=…`; `server` of any answer.
+    LdapServer = "ldap.server",
+    /// Side of RDP: `server`, or `client` with its cookie's name, `client:name`.
+    RdpRole = "rdp.role",
+    /// Server and instance of an SQL Server browser answer.
+    MssqlInstance = "mssql.instance",
+
+    /// What the host serves in time keeping: `server` (NTP mode 4 or 5), `broadcast`; `client` of a request.
+    NtpRole = "ntp.role",
+    /// Version and options of a TCP SYN, `4:64:1460:mss*44,7:mss,sok,ts,nop,ws:df`: own notation, described at the dissector.
+    TcpSyn = "tcp.syn",
+    /// The same of a SYN-ACK.
+    TcpSynAck = "tcp.syn_ack",
+    /// A TCP port that the host accepts connections on, decimal, below 32,768.
+    TcpListens = "tcp.listens",
+    /// The TTL its packets start with, decimal: 32, 64, 128 or 255.
+    IpTtl = "ip.ttl",
+    /// Common name of a TLS server's own certificate.
+    TlsSubject = "tls.subject",
+    /// Organisation or common name of the issuer of a TLS server's certificate.
+    TlsIssuer = "tls.issuer",
+    /// Alternative name of a TLS server's own certificate.
+    TlsSan = "tls.san",
+    /// JA4 of a TLS or QUIC client hello (BSD-3 method).
+    TlsJa4 = "tls.ja4",
+    /// Application protocol that a TLS client offers, where it is none of HTTP's.
+    TlsAlpn = "tls.alpn",
+    /// Server name of a TLS or QUIC client hello.
+    TlsSni = "tls.sni",
+    /// Name that the host looks up by DNS.
+    DnsQuery = "dns.query",
 
     /// Vendor of the MAC's prefix. Derived when classifying, never stored.
     MacVendor = "mac.oui_vendor",
