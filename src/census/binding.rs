@@ -1,6 +1,6 @@
 //! Bindings (I3 to I7): which couplings are a card's own, which lie behind a router, which belong to a group.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
@@ -113,10 +113,7 @@ impl<'a> Bindings<'a> {
             .filter(|(key, _)| !is_broadcast(key.ip))
             .map(|(key, facts)| Bound { key: *key, facts, binding: by_itself(*key, facts, &on_link) })
             .collect();
-        let mut owners: HashMap<IpAddr, MacAddr> = HashMap::new();
-        for c in couplings.iter().filter(|c| c.binding == Binding::Proven) {
-            owners.entry(c.key.ip).or_insert(c.key.mac);
-        }
+        let proven = sorted(couplings.iter().filter(|c| c.binding == Binding::Proven).map(|c| c.key.ip));
 
         let mut forwarding: BTreeMap<MacAddr, Forwards> = BTreeMap::new();
         let mut note = |mac: MacAddr, why: Forwards| {
@@ -132,7 +129,8 @@ impl<'a> Bindings<'a> {
             match c.binding {
                 Binding::Proven if segment.routers.contains(&ip) => note(mac, Forwards::RouterOption(ip)),
                 Binding::Inferred => {
-                    if let Some(why) = forwards_for(ip, c.facts, &on_link, owners.contains_key(&ip)) {
+                    if let Some(why) = forwards_for(ip, c.facts, &on_link, proven.binary_search(&ip).is_ok())
+                    {
                         note(mac, why);
                     }
                 }
@@ -151,6 +149,13 @@ impl<'a> Bindings<'a> {
     pub fn local(&self) -> impl Iterator<Item = &Bound<'a>> {
         self.couplings.iter().filter(|c| c.binding.is_local())
     }
+}
+
+fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
+    let mut out: Vec<T> = items.collect();
+    out.sort_unstable();
+    out.dedup();
+    out
 }
 
 /// What a coupling's own facts say; `Inferred` stands for "open" until the forwarding MACs are known.

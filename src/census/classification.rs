@@ -67,7 +67,7 @@ pub struct Subject<'a> {
 }
 
 /// One piece of evidence that a rule used, and what the rule concluded from it.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Reason {
     /// The field.
     pub field: Field,
@@ -86,7 +86,7 @@ pub struct Reason {
 }
 
 /// What a device is taken for, and why.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Classification {
     /// The category.
     pub category: Category,

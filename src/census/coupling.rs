@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
+use std::num::NonZeroI64;
 
 use serde::{Deserialize, Serialize};
 
@@ -137,6 +138,17 @@ impl Signs {
         self.0 & other.0 != 0
     }
 
+    /// Whether no sign is in the set.
+    pub const fn is_empty(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// What both sets hold.
+    #[must_use]
+    pub const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
     /// The union.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
@@ -155,7 +167,17 @@ impl From<Sign> for Signs {
     }
 }
 
-/// The facts of a coupling. Every field has a merge that is commutative, associative and idempotent.
+/// What proved a coupling first (I4): the earliest frame, and the sign that it bore.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Proof {
+    /// The frame's time.
+    pub at: Timestamp,
+    /// How it proves; of two signs at one instant the smaller.
+    pub sign: Sign,
+}
+
+/// The facts of a coupling. Every field has a merge that is commutative, associative and idempotent. Small, as a
+/// sensor holds a million of them: instants that may be missing take 8 bytes, VLAN ids stand inline.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Coupling {
     /// The earliest frame.
@@ -164,18 +186,20 @@ pub struct Coupling {
     /// The newest frame.
     #[serde(rename = "z")]
     pub last_seen: Timestamp,
+    #[serde(rename = "p", default, skip_serializing_if = "At::is_never")]
+    proven_at: At,
+    #[serde(rename = "n", default, skip_serializing_if = "At::is_never")]
+    announced_at: At,
+    #[serde(rename = "l", default, skip_serializing_if = "At::is_never")]
+    leased_at: At,
     /// How it showed itself.
     #[serde(rename = "s")]
     pub signs: Signs,
-    /// The earliest frame that bore one of [`Sign::PROOFS`].
-    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
-    pub proven_at: Option<Timestamp>,
-    /// The newest DHCP ACK for it (I8b).
-    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
-    pub leased_at: Option<Timestamp>,
-    /// VLAN ids it was seen in: at most [`VLANS`], sorted. Inner and outer tags alike.
-    #[serde(rename = "w", default, skip_serializing_if = "Vec::is_empty")]
-    pub vlans: Vec<u16>,
+    /// The sign of `proven_at`; empty where nothing proves.
+    #[serde(rename = "q", default, skip_serializing_if = "Signs::is_empty")]
+    proven_by: Signs,
+    #[serde(rename = "w", default, skip_serializing_if = "VlanSet::is_empty")]
+    vlans: VlanSet,
     /// What was said from the address.
     #[serde(rename = "e", default, skip_serializing_if = "EvidenceSet::is_empty")]
     pub evidence: EvidenceSet,
@@ -184,66 +208,209 @@ pub struct Coupling {
 impl Coupling {
     /// A coupling that one frame at `at` showed by `signs`.
     pub fn new(at: Timestamp, signs: Signs) -> Self {
-        Self {
+        let mut new = Self {
             first_seen: at,
             last_seen: at,
-            signs,
-            proven_at: signs.any(Sign::PROOFS).then_some(at),
-            leased_at: signs.has(Sign::DhcpAck).then_some(at),
-            vlans: Vec::new(),
+            proven_at: At::NEVER,
+            announced_at: At::NEVER,
+            leased_at: At::NEVER,
+            signs: Signs::default(),
+            proven_by: Signs::default(),
+            vlans: VlanSet::default(),
             evidence: EvidenceSet::default(),
-        }
+        };
+        new.sight(at, at, signs);
+        new
+    }
+
+    /// The earliest frame that bore one of [`Sign::PROOFS`].
+    pub fn proof(&self) -> Option<Proof> {
+        self.proven_at.get().zip(self.proven_by.iter().next()).map(|(at, sign)| Proof { at, sign })
+    }
+
+    /// The earliest link-scope announcement, which proves an on-link address (I4).
+    pub fn announced_at(&self) -> Option<Timestamp> {
+        self.announced_at.get()
+    }
+
+    /// The newest DHCP ACK for it (I8b).
+    pub fn leased_at(&self) -> Option<Timestamp> {
+        self.leased_at.get()
+    }
+
+    /// VLAN ids it was seen in: at most [`VLANS`], sorted. Inner and outer tags alike.
+    pub fn vlans(&self) -> &[u16] {
+        self.vlans.ids()
     }
 
     /// Records that frames between `first` and `last`, each of which bore all of `signs`, showed the coupling.
     /// Returns whether anything but `last_seen` changed.
     pub fn sight(&mut self, first: Timestamp, last: Timestamp, signs: Signs) -> bool {
-        let before = (self.first_seen, self.signs, self.proven_at, self.leased_at);
+        let before = self.shown();
         self.first_seen = self.first_seen.min(first);
         self.last_seen = self.last_seen.max(last);
         self.signs = self.signs.union(signs);
-        if signs.any(Sign::PROOFS) {
-            self.proven_at = earliest(self.proven_at, Some(first));
+        if let Some(sign) = signs.intersection(Sign::PROOFS).iter().next() {
+            self.prove(first, sign);
+        }
+        if signs.has(Sign::Announced) {
+            self.announced_at = self.announced_at.earliest(At::at(first));
         }
         if signs.has(Sign::DhcpAck) {
-            self.leased_at = self.leased_at.max(Some(last));
+            self.leased_at = self.leased_at.newest(At::at(last));
         }
-        before != (self.first_seen, self.signs, self.proven_at, self.leased_at)
+        before != self.shown()
+    }
+
+    /// Of two first proofs the earlier one stays, at one instant that of the smaller sign.
+    fn prove(&mut self, at: Timestamp, sign: Sign) {
+        let earlier = match self.proof() {
+            Some(known) => (at, sign) < (known.at, known.sign),
+            None => true,
+        };
+        if earlier {
+            (self.proven_at, self.proven_by) = (At::at(at), sign.into());
+        }
+    }
+
+    fn shown(&self) -> (Timestamp, Signs, At, Signs, At, At) {
+        (self.first_seen, self.signs, self.proven_at, self.proven_by, self.announced_at, self.leased_at)
     }
 
     /// Records a VLAN id; returns whether the set changed.
     pub fn tag(&mut self, vlan: u16) -> bool {
-        match self.vlans.binary_search(&vlan) {
-            Ok(_) => false,
-            Err(i) => {
-                self.vlans.insert(i, vlan);
-                self.vlans.truncate(VLANS);
-                i < VLANS
-            }
-        }
+        self.vlans.add(vlan)
     }
 
     /// Joins the facts of `other`; returns whether anything changed.
     pub fn merge(&mut self, other: &Self) -> bool {
-        let before = self.last_seen;
-        let mut changed = self.sight(other.first_seen, other.last_seen, Signs::default());
-        let facts = (self.signs, self.proven_at, self.leased_at);
+        let before = (self.last_seen, self.shown());
+        self.first_seen = self.first_seen.min(other.first_seen);
+        self.last_seen = self.last_seen.max(other.last_seen);
         self.signs = self.signs.union(other.signs);
-        self.proven_at = earliest(self.proven_at, other.proven_at);
-        self.leased_at = self.leased_at.max(other.leased_at);
-        changed |= facts != (self.signs, self.proven_at, self.leased_at) || before != self.last_seen;
-        for vlan in &other.vlans {
+        if let Some(proof) = other.proof() {
+            self.prove(proof.at, proof.sign);
+        }
+        self.announced_at = self.announced_at.earliest(other.announced_at);
+        self.leased_at = self.leased_at.newest(other.leased_at);
+        let mut changed = before != (self.last_seen, self.shown());
+        for vlan in other.vlans() {
             changed |= self.tag(*vlan);
         }
         self.evidence.merge(&other.evidence) || changed
     }
 
+    /// The same without its evidence: what a delta carries of a coupling that was only seen again.
+    #[must_use]
+    pub fn without_evidence(&self) -> Self {
+        Self { evidence: EvidenceSet::default(), vlans: VlanSet::default(), ..self.clone() }
+    }
+
     /// Restores the invariants that facts from outside may lack.
     pub fn normalise(&mut self) {
-        self.vlans.sort_unstable();
-        self.vlans.dedup();
-        self.vlans.truncate(VLANS);
+        match self.proof().filter(|p| Sign::PROOFS.has(p.sign)) {
+            Some(proof) => self.proven_by = proof.sign.into(),
+            None => (self.proven_at, self.proven_by) = (At::NEVER, Signs::default()),
+        }
+        self.vlans.normalise();
         self.evidence.normalise();
+    }
+}
+
+/// An instant that may be missing, in 8 bytes: every instant but the smallest, which is 2,262 years away.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(from = "Option<i64>", into = "Option<i64>")]
+struct At(Option<NonZeroI64>);
+
+impl At {
+    const NEVER: Self = Self(None);
+
+    fn at(at: Timestamp) -> Self {
+        Self(NonZeroI64::new(at.0 ^ i64::MIN))
+    }
+
+    fn get(self) -> Option<Timestamp> {
+        self.0.map(|n| Timestamp(n.get() ^ i64::MIN))
+    }
+
+    fn is_never(&self) -> bool {
+        self.0.is_none()
+    }
+
+    fn earliest(self, other: Self) -> Self {
+        earliest(self.get(), other.get()).map_or(Self::NEVER, Self::at)
+    }
+
+    fn newest(self, other: Self) -> Self {
+        self.get().max(other.get()).map_or(Self::NEVER, Self::at)
+    }
+}
+
+impl Default for At {
+    fn default() -> Self {
+        Self::NEVER
+    }
+}
+
+impl From<Option<i64>> for At {
+    fn from(at: Option<i64>) -> Self {
+        at.map_or(Self::NEVER, |n| Self::at(Timestamp(n)))
+    }
+}
+
+impl From<At> for Option<i64> {
+    fn from(at: At) -> Self {
+        at.get().map(|t| t.0)
+    }
+}
+
+/// At most [`VLANS`] ids, sorted, the smallest ones; unused places are 0, which is no id.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(from = "Vec<u16>", into = "Vec<u16>")]
+struct VlanSet([u16; VLANS]);
+
+impl VlanSet {
+    fn ids(&self) -> &[u16] {
+        let end = self.0.iter().position(|id| *id == 0).unwrap_or(VLANS);
+        self.0.get(..end).unwrap_or_default()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.ids().is_empty()
+    }
+
+    fn add(&mut self, id: u16) -> bool {
+        let before = *self;
+        if id != 0 && !self.ids().contains(&id) {
+            let place = self.ids().partition_point(|known| *known < id);
+            if let Some(tail) = self.0.get_mut(place..).filter(|tail| !tail.is_empty()) {
+                tail.rotate_right(1);
+                if let Some(slot) = tail.first_mut() {
+                    *slot = id;
+                }
+            }
+        }
+        before != *self
+    }
+
+    fn normalise(&mut self) {
+        *self = Self::from(self.ids().to_vec());
+    }
+}
+
+impl From<Vec<u16>> for VlanSet {
+    fn from(ids: Vec<u16>) -> Self {
+        let mut out = Self::default();
+        for id in ids {
+            out.add(id);
+        }
+        out
+    }
+}
+
+impl From<VlanSet> for Vec<u16> {
+    fn from(set: VlanSet) -> Self {
+        set.ids().to_vec()
     }
 }
 
@@ -252,5 +419,41 @@ pub(super) fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Tim
     match (a, b) {
         (Some(a), Some(b)) => Some(a.min(b)),
         (a, b) => a.or(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_proof_is_kept_with_its_sign_whatever_the_order() {
+        let mut a = Coupling::new(Timestamp(9), Sign::ArpAnswered.into());
+        let b = Coupling::new(Timestamp(4), Signs::default().with(Sign::Sourced).with(Sign::DhcpAck));
+        let mut c = b.clone();
+        assert!(a.merge(&b) && c.merge(&Coupling::new(Timestamp(9), Sign::ArpAnswered.into())));
+        assert_eq!(a, c);
+        assert_eq!(a.proof(), Some(Proof { at: Timestamp(4), sign: Sign::DhcpAck }));
+        assert_eq!(a.leased_at(), Some(Timestamp(4)));
+    }
+
+    #[test]
+    fn an_announcement_is_no_proof_of_its_own() {
+        let c = Coupling::new(Timestamp(0), Sign::Announced.into());
+        assert_eq!((c.proof(), c.announced_at()), (None, Some(Timestamp(0))));
+    }
+
+    #[test]
+    fn the_smallest_vlan_ids_stay() {
+        let mut c = Coupling::new(Timestamp(0), Signs::default());
+        assert!([40, 30, 20, 10, 15, 25, 35, 45].into_iter().all(|id| c.tag(id)));
+        assert!(!c.tag(50) && !c.tag(10) && !c.tag(0));
+        assert!(c.tag(5));
+        assert_eq!(c.vlans(), [5, 10, 15, 20, 25, 30, 35, 40]);
+    }
+
+    #[test]
+    fn a_coupling_stays_small() {
+        assert!(size_of::<Coupling>() <= 72, "{}", size_of::<Coupling>());
     }
 }

@@ -3,8 +3,10 @@
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use thin_vec::ThinVec;
 
 use super::time::Timestamp;
 
@@ -387,14 +389,15 @@ impl<'de> Deserialize<'de> for Field {
 pub struct UnknownField(String);
 
 /// One thing said: a field, its value, and the time of the first frame that said it.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Evidence {
     /// Which field.
     #[serde(rename = "f")]
     pub field: Field,
-    /// The value: at most [`VALUE_BYTES`] bytes, without control characters.
+    /// The value: at most [`VALUE_BYTES`] bytes, without control characters. Many devices say the same, so values
+    /// may be shared.
     #[serde(rename = "v")]
-    pub value: Box<str>,
+    pub value: Arc<str>,
     /// The earliest frame that said it.
     #[serde(rename = "t")]
     pub at: Timestamp,
@@ -410,11 +413,22 @@ impl Evidence {
 /// that neither order nor repetition matters (design, decision 1).
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct EvidenceSet(Vec<Evidence>);
+pub struct EvidenceSet(ThinVec<Evidence>);
 
 impl EvidenceSet {
     /// Adds one value; returns whether the set changed. The value must have passed [`clean`].
     pub fn add(&mut self, field: Field, value: &str, at: Timestamp) -> bool {
+        self.add_shared(field, value, at, |value| value.into())
+    }
+
+    /// Adds one value, which `share` makes only where it is new to the set.
+    pub fn add_shared(
+        &mut self,
+        field: Field,
+        value: &str,
+        at: Timestamp,
+        share: impl FnOnce(&str) -> Arc<str>,
+    ) -> bool {
         let place = self.0.binary_search_by(|e| (e.field, &*e.value).cmp(&(field, value)));
         match place {
             Ok(i) => match self.0.get_mut(i) {
@@ -425,7 +439,11 @@ impl EvidenceSet {
                 _ => false,
             },
             Err(i) => {
-                self.0.insert(i, Evidence { field, value: value.into(), at });
+                if self.0.len() == self.0.capacity() {
+                    // Evidence comes in rarely and stays for days: room for one more, not for twice as many.
+                    self.0.reserve_exact(1);
+                }
+                self.0.insert(i, Evidence { field, value: share(value), at });
                 let before = self.0.len();
                 self.bound();
                 self.0.len() == before
@@ -443,7 +461,7 @@ impl EvidenceSet {
             return !self.0.is_empty();
         }
         for e in &other.0 {
-            changed |= self.add(e.field, &e.value, e.at);
+            changed |= self.add_shared(e.field, &e.value, e.at, |_| Arc::clone(&e.value));
         }
         changed
     }

@@ -1,4 +1,7 @@
 //! Identity (I8): which couplings are one device, and why. Every join has a reason that is shown and can be undone.
+//!
+//! A million couplings are grouped here at a time, so they are named by their place in the sorted list of couplings,
+//! and a card's couplings are a run of it.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
@@ -8,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::address::is_link_local;
 use super::binding::{Bindings, Bound};
 use super::coupling::{CouplingKey, Sign};
-use super::evidence::Field;
+use super::evidence::{Evidence, Field};
 use super::inventory::Zone;
 use super::mac::MacAddr;
 use super::time::Timestamp;
@@ -49,7 +52,7 @@ impl JoinReason {
 }
 
 /// One join: `coupling` lies in the device of `with`.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Join {
     /// The coupling that was joined.
     pub coupling: CouplingKey,
@@ -57,95 +60,156 @@ pub struct Join {
     pub with: CouplingKey,
     /// Why.
     pub reason: JoinReason,
+    /// What the joined card said that ties them, where an identifier or a name does.
+    pub by: Option<Evidence>,
 }
 
 /// The devices of a zone as groups of local couplings.
 #[derive(Debug, Default)]
-pub struct Identities<'a> {
-    /// Each group sorted by key; the groups sorted by their first key.
-    pub groups: Vec<Vec<Bound<'a>>>,
+pub struct Identities {
+    /// Places of local couplings in [`Bindings::couplings`]: device by device, those of a device in order.
+    members: Vec<u32>,
+    /// Where each device starts among `members`.
+    starts: Vec<u32>,
     /// All joins, sorted.
     pub joins: BTreeSet<Join>,
-    /// Couplings that their own MAC has left (I8b).
-    pub superseded: HashSet<CouplingKey>,
+    /// Places of couplings that their own MAC has left (I8b).
+    superseded: HashSet<u32>,
 }
 
-impl<'a> Identities<'a> {
+impl Identities {
     /// Groups the local couplings of a zone. A function of the merged facts alone.
-    pub fn derive(zone: &Zone, bindings: &Bindings<'a>) -> Self {
-        let local: Vec<Bound<'a>> = bindings.local().copied().collect();
-        let mut by_mac: BTreeMap<MacAddr, Vec<usize>> = BTreeMap::new();
-        for (i, c) in local.iter().enumerate() {
-            by_mac.entry(c.key.mac).or_default().push(i);
-        }
-        let mut graph = Graph { parent: (0..local.len()).collect(), local: &local, joins: BTreeSet::new() };
+    pub fn derive(zone: &Zone, bindings: &Bindings<'_>) -> Self {
+        let cards = Cards::new(&bindings.couplings);
+        let mut graph = Graph::new(&bindings.couplings);
         let mut superseded = HashSet::new();
-        for (mac, members) in &by_mac {
-            for (old, successor) in lease_moves(&local, members) {
-                if let Some(c) = local.get(old) {
-                    superseded.insert(c.key);
-                }
+        for (mac, members) in cards.iter().filter(|(_, members)| members.len() > 1) {
+            for (old, successor) in cards.lease_moves(members) {
+                superseded.insert(old);
                 graph.join(old, successor, JoinReason::LeaseMove);
             }
-            if bindings.forwarding.contains_key(mac) {
+            if bindings.forwarding.contains_key(&mac) {
                 graph.join_all(members, JoinReason::ForwardingMac);
             } else {
                 graph.join_proxied(members);
             }
             graph.join_ipv6(members);
         }
-        graph.join_identifiers(zone, &by_mac);
-        graph.join_leases(zone, &by_mac);
-        graph.join_names(zone, &by_mac);
+        graph.join_identifiers(zone, &cards);
+        graph.join_leases(zone, &cards);
+        graph.join_names(zone, &cards);
+        let (members, starts) = graph.groups(&cards.local);
+        Self { members, starts, joins: graph.joins, superseded }
+    }
 
-        let mut groups: BTreeMap<usize, Vec<Bound<'a>>> = BTreeMap::new();
-        for (i, c) in local.iter().enumerate() {
-            let root = graph.root(i);
-            groups.entry(root).or_default().push(*c);
-        }
-        Self { groups: groups.into_values().collect(), joins: graph.joins, superseded }
+    /// How many devices there are.
+    pub fn len(&self) -> usize {
+        self.starts.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.starts.is_empty()
+    }
+
+    /// The devices, in the order of their first couplings, each as places in [`Bindings::couplings`].
+    pub fn groups(&self) -> impl Iterator<Item = &[u32]> {
+        let ends = self.starts.iter().skip(1).copied().chain([u32::MAX]);
+        self.starts.iter().zip(ends).map(|(start, end)| {
+            let end = (end as usize).min(self.members.len());
+            self.members.get(*start as usize..end).unwrap_or_default()
+        })
+    }
+
+    /// Whether the MAC of the coupling at that place has left it (I8b).
+    pub fn is_superseded(&self, place: u32) -> bool {
+        self.superseded.contains(&place)
     }
 }
 
-/// The couplings of one MAC that it has left, each with its successor (I8b): the newest lease takes over every
-/// older lease and every self-assigned address that was silent ever since.
-fn lease_moves(local: &[Bound<'_>], members: &[usize]) -> Vec<(usize, usize)> {
-    let of = |i: &usize| local.get(*i);
-    let newest = members
-        .iter()
-        .filter(|i| of(i).is_some_and(|c| c.key.ip.is_ipv4() && c.facts.leased_at.is_some()))
-        .max_by_key(|i| of(i).map(|c| (c.facts.leased_at, c.key)));
-    let Some((successor, lease)) = newest.and_then(|i| Some((*i, local.get(*i)?.facts.leased_at?))) else {
-        return Vec::new();
-    };
-    members
-        .iter()
-        .copied()
-        .filter(|i| *i != successor)
-        .filter(|i| {
-            of(i).is_some_and(|c| {
-                let left = c.facts.leased_at.is_some() || is_link_local(c.key.ip);
-                c.key.ip.is_ipv4() && left && c.facts.last_seen <= lease
-            })
-        })
-        .map(|i| (i, successor))
-        .collect()
+/// The local couplings card by card.
+struct Cards<'b, 'a> {
+    couplings: &'b [Bound<'a>],
+    /// Their places, in order of their keys.
+    local: Vec<u32>,
 }
 
-struct Graph<'l, 'a> {
-    parent: Vec<usize>,
-    local: &'l [Bound<'a>],
+impl<'b, 'a> Cards<'b, 'a> {
+    fn new(couplings: &'b [Bound<'a>]) -> Self {
+        let local = (0u32..).zip(couplings).filter(|(_, c)| c.binding.is_local()).map(|(i, _)| i).collect();
+        Self { couplings, local }
+    }
+
+    fn get(&self, place: u32) -> Option<&'b Bound<'a>> {
+        self.couplings.get(place as usize)
+    }
+
+    fn mac(&self, place: u32) -> Option<MacAddr> {
+        self.get(place).map(|c| c.key.mac)
+    }
+
+    /// Every card with its couplings.
+    fn iter(&self) -> impl Iterator<Item = (MacAddr, &[u32])> {
+        let cards = self.local.chunk_by(|a, b| self.mac(*a) == self.mac(*b));
+        cards.filter_map(|members| Some((self.mac(*members.first()?)?, members)))
+    }
+
+    /// The couplings of one card.
+    fn of(&self, mac: MacAddr) -> &[u32] {
+        let start = self.local.partition_point(|i| self.mac(*i) < Some(mac));
+        let end = self.local.partition_point(|i| self.mac(*i) <= Some(mac));
+        self.local.get(start..end).unwrap_or_default()
+    }
+
+    /// The couplings of some cards.
+    fn of_all<'m>(&self, macs: impl Iterator<Item = &'m MacAddr>) -> Vec<u32> {
+        macs.flat_map(|mac| self.of(*mac)).copied().collect()
+    }
+
+    /// I8(b): the couplings of one MAC that it has left, each with its successor: the newest lease takes over every
+    /// older lease and every self-assigned address that was silent ever since.
+    fn lease_moves(&self, members: &[u32]) -> Vec<(u32, u32)> {
+        let leased = |i: &u32| {
+            let c = self.get(*i)?;
+            let at = c.facts.leased_at().filter(|_| c.key.ip.is_ipv4())?;
+            Some((at, c.key, *i))
+        };
+        let Some((lease, _, successor)) = members.iter().filter_map(leased).max() else { return Vec::new() };
+        let left = |i: &u32| {
+            self.get(*i).is_some_and(|c| {
+                let given_up = c.facts.leased_at().is_some() || is_link_local(c.key.ip);
+                c.key.ip.is_ipv4() && given_up && c.facts.last_seen <= lease
+            })
+        };
+        members.iter().filter(|i| **i != successor && left(i)).map(|i| (*i, successor)).collect()
+    }
+}
+
+/// Couplings that are joined, by union-find. The lower place stays the root, so that devices come out in order of their
+/// first keys.
+struct Graph<'b, 'a> {
+    parent: Vec<u32>,
+    couplings: &'b [Bound<'a>],
     joins: BTreeSet<Join>,
 }
 
-impl Graph<'_, '_> {
-    fn root(&mut self, mut i: usize) -> usize {
-        while let Some(p) = self.parent.get(i).copied() {
+impl<'b, 'a> Graph<'b, 'a> {
+    fn new(couplings: &'b [Bound<'a>]) -> Self {
+        let parent = (0u32..).zip(couplings).map(|(i, _)| i).collect();
+        Self { parent, couplings, joins: BTreeSet::new() }
+    }
+
+    fn get(&self, place: u32) -> Option<&'b Bound<'a>> {
+        self.couplings.get(place as usize)
+    }
+
+    fn root(&mut self, mut i: u32) -> u32 {
+        while let Some(p) = self.parent.get(i as usize).copied() {
             if p == i {
                 break;
             }
-            let grand = self.parent.get(p).copied().unwrap_or(p);
-            if let Some(slot) = self.parent.get_mut(i) {
+            let grand = self.parent.get(p as usize).copied().unwrap_or(p);
+            if let Some(slot) = self.parent.get_mut(i as usize) {
                 *slot = grand;
             }
             i = grand;
@@ -153,21 +217,24 @@ impl Graph<'_, '_> {
         i
     }
 
-    /// Joins two couplings; the lower index stays the root, so that groups come out in order of their keys.
-    fn join(&mut self, a: usize, b: usize, reason: JoinReason) {
+    fn join(&mut self, a: u32, b: u32, reason: JoinReason) {
+        self.join_by(a, b, reason, None);
+    }
+
+    fn join_by(&mut self, a: u32, b: u32, reason: JoinReason, by: Option<&Evidence>) {
         let (ra, rb) = (self.root(a), self.root(b));
         if ra == rb {
             return;
         }
-        if let Some(slot) = self.parent.get_mut(ra.max(rb)) {
+        if let Some(slot) = self.parent.get_mut(ra.max(rb) as usize) {
             *slot = ra.min(rb);
         }
-        if let (Some(x), Some(y)) = (self.local.get(a), self.local.get(b)) {
-            self.joins.insert(Join { coupling: x.key, with: y.key, reason });
+        if let (Some(x), Some(y)) = (self.get(a), self.get(b)) {
+            self.joins.insert(Join { coupling: x.key, with: y.key, reason, by: by.cloned() });
         }
     }
 
-    fn join_all(&mut self, members: &[usize], reason: JoinReason) {
+    fn join_all(&mut self, members: &[u32], reason: JoinReason) {
         if let [first, rest @ ..] = members {
             for i in rest {
                 self.join(*i, *first, reason);
@@ -175,27 +242,37 @@ impl Graph<'_, '_> {
         }
     }
 
+    /// Joins everything that bears one identifier; each join names what its own card said.
+    fn join_bearers(&mut self, members: &[u32], reason: JoinReason, said: &BTreeMap<MacAddr, &Evidence>) {
+        if let [first, rest @ ..] = members {
+            for i in rest {
+                let by = self.get(*i).and_then(|c| said.get(&c.key.mac)).copied();
+                self.join_by(*i, *first, reason, by);
+            }
+        }
+    }
+
     /// I8(a). Keys sort IPv4 before IPv6, so the first member is the lowest IPv4 address where there is one.
-    fn join_ipv6(&mut self, members: &[usize]) {
+    fn join_ipv6(&mut self, members: &[u32]) {
         let Some(first) = members.first().copied() else { return };
         for i in members {
-            if self.local.get(*i).is_some_and(|c| matches!(c.key.ip, IpAddr::V6(_))) {
+            if self.get(*i).is_some_and(|c| matches!(c.key.ip, IpAddr::V6(_))) {
                 self.join(*i, first, JoinReason::Ipv6OfMac);
             }
         }
     }
 
     /// I8(d): an address that the MAC only answers ARP for goes to its lowest address that is more than that.
-    fn join_proxied(&mut self, members: &[usize]) {
-        let only_answered = |i: &usize| {
-            self.local.get(*i).is_some_and(|c| {
+    fn join_proxied(&mut self, members: &[u32]) {
+        let only_answered = |i: &u32| {
+            self.get(*i).is_some_and(|c| {
                 c.facts.signs.has(Sign::ArpAnswered)
                     && !c.facts.signs.any(
                         Sign::PROOFS.without(Sign::ArpAnswered).with(Sign::Sourced).with(Sign::Announced),
                     )
             })
         };
-        let (proxied, own): (Vec<usize>, Vec<usize>) = members.iter().partition(|i| only_answered(i));
+        let (proxied, own): (Vec<u32>, Vec<u32>) = members.iter().partition(|i| only_answered(i));
         if let Some(first) = own.first().copied() {
             for i in proxied {
                 self.join(i, first, JoinReason::ProxyArp);
@@ -204,82 +281,97 @@ impl Graph<'_, '_> {
     }
 
     /// I8(c): MACs that bear one identifier are one device, with everything on them.
-    fn join_identifiers(&mut self, zone: &Zone, by_mac: &BTreeMap<MacAddr, Vec<usize>>) {
-        let mut bearers: BTreeMap<(Field, &str), BTreeSet<MacAddr>> = BTreeMap::new();
+    fn join_identifiers(&mut self, zone: &Zone, cards: &Cards<'b, 'a>) {
+        let mut bearers: Bearers<'_> = BTreeMap::new();
         for (mac, station) in &zone.stations {
-            for e in &station.evidence {
-                if matches!(e.field, Field::LldpChassisId | Field::CdpDeviceId) && by_mac.contains_key(mac) {
-                    bearers.entry((e.field, &e.value)).or_default().insert(*mac);
-                }
+            let mut named = station.evidence.iter().filter(|e| ties_cards(e.field)).peekable();
+            if named.peek().is_some() && !cards.of(*mac).is_empty() {
+                bear(&mut bearers, *mac, named);
             }
         }
-        for c in self.local {
-            for e in &c.facts.evidence {
-                if matches!(e.field, Field::SnmpEngineId | Field::EnipSerial) {
-                    bearers.entry((e.field, &e.value)).or_default().insert(c.key.mac);
-                }
-            }
+        for c in self.couplings.iter().filter(|c| c.binding.is_local()) {
+            bear(&mut bearers, c.key.mac, c.facts.evidence.iter().filter(|e| ties_cards(e.field)));
         }
-        for macs in bearers.into_values().filter(|m| m.len() > 1) {
-            let members: Vec<usize> = macs.iter().filter_map(|m| by_mac.get(m)).flatten().copied().collect();
-            self.join_all(&members, JoinReason::SharedIdentifier);
+        for said in bearers.into_values().filter(|said| said.len() > 1) {
+            let members = cards.of_all(said.keys());
+            self.join_bearers(&members, JoinReason::SharedIdentifier, &said);
         }
     }
 
     /// I8(c): couplings of different MACs leased under one client id or DUID are one device.
-    fn join_leases(&mut self, zone: &Zone, by_mac: &BTreeMap<MacAddr, Vec<usize>>) {
-        let mut bearers: BTreeMap<(Field, &str), Vec<usize>> = BTreeMap::new();
-        for (mac, members) in by_mac {
-            let Some(station) = zone.stations.get(mac) else { continue };
-            let leased = members
-                .iter()
-                .copied()
-                .filter(|i| self.local.get(*i).is_some_and(|c| c.facts.leased_at.is_some()));
-            let leased: Vec<usize> = leased.collect();
-            for e in &station.evidence {
-                if matches!(e.field, Field::DhcpClientId | Field::DhcpDuid) {
-                    bearers.entry((e.field, &e.value)).or_default().extend(&leased);
-                }
-            }
+    fn join_leases(&mut self, zone: &Zone, cards: &Cards<'b, 'a>) {
+        let mut bearers: Bearers<'_> = BTreeMap::new();
+        for (mac, station) in &zone.stations {
+            let ids = |e: &&Evidence| matches!(e.field, Field::DhcpClientId | Field::DhcpDuid);
+            bear(&mut bearers, *mac, station.evidence.iter().filter(ids));
         }
-        for members in bearers.into_values() {
-            let macs: BTreeSet<MacAddr> =
-                members.iter().filter_map(|i| self.local.get(*i)).map(|c| c.key.mac).collect();
-            if macs.len() > 1 {
-                self.join_all(&members, JoinReason::SharedLease);
-            }
+        for said in bearers.into_values().filter(|said| said.len() > 1) {
+            let mut leased = cards.of_all(said.keys());
+            leased.retain(|i| self.get(*i).is_some_and(|c| c.facts.leased_at().is_some()));
+            self.join_bearers(&leased, JoinReason::SharedLease, &said);
         }
     }
 
     /// I12: randomised MACs that bear one host name, which is no default one, are one device where their times from
     /// first to last frame never overlap.
-    fn join_names(&mut self, zone: &Zone, by_mac: &BTreeMap<MacAddr, Vec<usize>>) {
-        let mut bearers: BTreeMap<String, BTreeSet<MacAddr>> = BTreeMap::new();
-        for (mac, members) in by_mac.iter().filter(|(mac, _)| mac.is_locally_administered()) {
-            let own = members.iter().filter_map(|i| self.local.get(*i)).map(|c| &c.facts.evidence);
-            for e in own.chain(zone.stations.get(mac).map(|s| &s.evidence)).flatten() {
+    fn join_names(&mut self, zone: &Zone, cards: &Cards<'b, 'a>) {
+        let mut bearers: BTreeMap<String, BTreeMap<MacAddr, &Evidence>> = BTreeMap::new();
+        for (mac, members) in cards.iter().filter(|(mac, _)| mac.is_locally_administered()) {
+            let own = members.iter().filter_map(|i| self.get(*i)).map(|c| &c.facts.evidence);
+            for e in own.chain(zone.stations.get(&mac).map(|s| &s.evidence)).flatten() {
                 if matches!(e.field, Field::DhcpHostname | Field::MdnsHostname) && is_specific(&e.value) {
-                    bearers.entry(e.value.to_ascii_lowercase()).or_default().insert(*mac);
+                    bearers.entry(e.value.to_ascii_lowercase()).or_default().entry(mac).or_insert(e);
                 }
             }
         }
-        for macs in bearers.into_values().filter(|macs| macs.len() > 1) {
+        for said in bearers.into_values().filter(|said| said.len() > 1) {
             let mut spans: Vec<(Timestamp, Timestamp)> =
-                macs.iter().filter_map(|mac| self.span(by_mac.get(mac)?)).collect();
+                said.keys().filter_map(|mac| self.span(cards.of(*mac))).collect();
             spans.sort_unstable();
             if spans.iter().zip(spans.iter().skip(1)).all(|(a, b)| a.1 < b.0) {
-                let members: Vec<usize> =
-                    macs.iter().filter_map(|m| by_mac.get(m)).flatten().copied().collect();
-                self.join_all(&members, JoinReason::SharedName);
+                self.join_bearers(&cards.of_all(said.keys()), JoinReason::SharedName, &said);
             }
         }
     }
 
     /// From the first to the last frame of some couplings.
-    fn span(&self, members: &[usize]) -> Option<(Timestamp, Timestamp)> {
-        let facts = || members.iter().filter_map(|i| self.local.get(*i)).map(|c| c.facts);
+    fn span(&self, members: &[u32]) -> Option<(Timestamp, Timestamp)> {
+        let facts = || members.iter().filter_map(|i| self.get(*i)).map(|c| c.facts);
         Some((facts().map(|f| f.first_seen).min()?, facts().map(|f| f.last_seen).max()?))
     }
+
+    /// The local couplings device by device, and where each device starts.
+    fn groups(&mut self, local: &[u32]) -> (Vec<u32>, Vec<u32>) {
+        let mut members = local.to_vec();
+        members.sort_by_key(|i| self.root(*i));
+        let mut starts = Vec::new();
+        let mut last = None;
+        for (place, i) in (0u32..).zip(&members) {
+            let root = self.root(*i);
+            if last != Some(root) {
+                starts.push(place);
+                last = Some(root);
+            }
+        }
+        (members, starts)
+    }
+}
+
+/// Who said each identifier, and the evidence of it.
+type Bearers<'z> = BTreeMap<(Field, &'z str), BTreeMap<MacAddr, &'z Evidence>>;
+
+fn bear<'z>(bearers: &mut Bearers<'z>, mac: MacAddr, said: impl Iterator<Item = &'z Evidence>) {
+    for e in said {
+        let first = bearers.entry((e.field, &e.value)).or_default().entry(mac).or_insert(e);
+        if e.at < first.at {
+            *first = e;
+        }
+    }
+}
+
+/// Fields whose value names one chassis, device, engine or serial number (I8c).
+fn ties_cards(field: Field) -> bool {
+    matches!(field, Field::LldpChassisId | Field::CdpDeviceId | Field::SnmpEngineId | Field::EnipSerial)
 }
 
 /// Names that makers give every unit, one a line; a trailing `*` stands for anything.

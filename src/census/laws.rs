@@ -199,7 +199,7 @@ proptest! {
         all.sort();
         all.dedup();
         prop_assert_eq!(all.len(), total);
-        let mut ids: Vec<&str> = survey.devices.iter().map(|d| d.id.as_str()).collect();
+        let mut ids: Vec<DeviceId> = survey.devices.iter().map(|d| d.id).collect();
         ids.sort();
         ids.dedup();
         prop_assert_eq!(ids.len(), survey.devices.len());

@@ -30,7 +30,7 @@ mod laws;
 pub use address::Prefix;
 pub use binding::{Binding, Bindings, Bound, Forwards, OnLink};
 pub use classification::{Category, Classification, Classifier, Reason, Subject, Unclassified};
-pub use coupling::{Coupling, CouplingKey, Sign, Signs, VLANS};
+pub use coupling::{Coupling, CouplingKey, Proof, Sign, Signs, VLANS};
 pub use evidence::{
     Evidence, EvidenceSet, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD, clean,
 };
@@ -41,6 +41,6 @@ pub use mac::{BadMac, MacAddr};
 pub use policy::{COUNT_V1, Policy};
 pub use segment::Segment;
 pub use station::Station;
-pub use survey::{Census, Decisions, Device, Line, Member, Routed, State, Survey, Unaddressed};
+pub use survey::{Census, Decisions, Device, DeviceId, Line, Member, Routed, State, Survey, Unaddressed};
 pub use time::Timestamp;
 pub use verdict::{Standing, Verdict, commitment, verdict};

@@ -1,41 +1,72 @@
 //! Quarantine (I11): newcomers beyond a rate wait until they are seen again, so that poisoned ARP inflates no bill.
 
-use std::collections::{BTreeMap, HashSet};
-
 use super::binding::Bound;
-use super::coupling::CouplingKey;
 use super::policy::Policy;
 use super::time::Timestamp;
 
 const MINUTE: i64 = 60 * 1_000_000_000;
 
-/// The local couplings that are still tentative. `first_frame` is the zone's first frame.
-pub(super) fn tentative<'a>(
-    local: impl Iterator<Item = &'a Bound<'a>>,
+/// Whether each coupling is still tentative, in the order of `couplings`, which are sorted by key. `first_frame` is the
+/// zone's first frame.
+pub(super) fn tentative(
+    couplings: &[Bound<'_>],
     first_frame: Option<Timestamp>,
     policy: &Policy,
-) -> HashSet<CouplingKey> {
-    let Some(start) = first_frame.map(|t| t.plus(policy.quarantine_grace)) else {
-        return HashSet::new();
-    };
-    let mut minutes: BTreeMap<i64, Vec<(Timestamp, CouplingKey, Timestamp)>> = BTreeMap::new();
-    for c in local.filter(|c| c.facts.first_seen >= start) {
-        let first = c.facts.first_seen;
-        minutes.entry(first.0.div_euclid(MINUTE)).or_default().push((first, c.key, c.facts.last_seen));
-    }
-    let mut held = HashSet::new();
-    for mut newcomers in minutes.into_values() {
-        if newcomers.len() <= policy.quarantine_rate {
-            continue;
+) -> Vec<bool> {
+    let mut held = vec![false; couplings.len()];
+    let Some(start) = first_frame.map(|t| t.plus(policy.quarantine_grace)) else { return held };
+    let newcomers = couplings.iter().enumerate();
+    let newcomers = newcomers.filter(|(_, c)| c.binding.is_local() && c.facts.first_seen >= start);
+    // The place among the couplings stands for the key.
+    let mut newcomers: Vec<(Timestamp, usize)> = newcomers.map(|(i, c)| (c.facts.first_seen, i)).collect();
+    newcomers.sort_unstable();
+    for minute in newcomers.chunk_by(|(a, _), (b, _)| a.0.div_euclid(MINUTE) == b.0.div_euclid(MINUTE)) {
+        for (first, i) in minute.iter().skip(policy.quarantine_rate) {
+            if let (Some(c), Some(slot)) = (couplings.get(*i), held.get_mut(*i)) {
+                *slot = c.facts.last_seen.since(*first) < policy.quarantine_confirm_after;
+            }
         }
-        newcomers.sort_unstable();
-        held.extend(
-            newcomers
-                .into_iter()
-                .skip(policy.quarantine_rate)
-                .filter(|(first, _, last)| last.since(*first) < policy.quarantine_confirm_after)
-                .map(|(_, key, _)| key),
-        );
     }
     held
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::census::{Binding, Coupling, CouplingKey, MacAddr, Sign};
+
+    /// Couplings that are first and last seen at these seconds, by key.
+    fn held(seen: &[(i64, i64)], rate: usize) -> Vec<bool> {
+        let facts: Vec<Coupling> = seen
+            .iter()
+            .map(|(first, last)| {
+                let mut c = Coupling::new(Timestamp::from_secs(*first), Sign::ArpAsked.into());
+                c.sight(Timestamp::from_secs(*last), Timestamp::from_secs(*last), Sign::ArpAsked.into());
+                c
+            })
+            .collect();
+        let bound = |(n, facts)| {
+            let n = u8::try_from(n).unwrap();
+            let key = CouplingKey { mac: MacAddr([0, 0, 0, 0, 1, n]), ip: [10, 0, 0, n].into() };
+            Bound { key, facts, binding: Binding::Proven }
+        };
+        let couplings: Vec<Bound<'_>> = facts.iter().enumerate().map(bound).collect();
+        let policy = Policy { quarantine_rate: rate, ..Policy::default() };
+        tentative(&couplings, Some(Timestamp(0)), &policy)
+    }
+
+    #[test]
+    fn i11_newcomers_beyond_the_rate_of_a_minute_wait() {
+        assert_eq!(held(&[(600, 600), (601, 601), (659, 659), (660, 660)], 2), [false, false, true, false]);
+    }
+
+    #[test]
+    fn i11_nobody_is_a_newcomer_in_the_first_ten_minutes() {
+        assert_eq!(held(&[(598, 598), (599, 599), (599, 599)], 1), [false; 3]);
+    }
+
+    #[test]
+    fn i11_seen_again_ten_minutes_later_is_enough() {
+        assert_eq!(held(&[(601, 601), (602, 1202), (602, 1201)], 1), [false, false, true]);
+    }
 }

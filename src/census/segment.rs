@@ -72,14 +72,22 @@ impl Segment {
         self.halves(pair, half)
     }
 
+    /// The prefix that an exchange between two addresses would teach, if it may teach any (I5).
+    pub fn teachable(a: Ipv4Addr, b: Ipv4Addr) -> Option<Prefix> {
+        Prefix::common(a.into(), b.into()).filter(|p| a != b && p.length() >= EXCHANGE_LENGTH)
+    }
+
+    /// Whether an exchanged prefix covers `prefix`. None covers another, so a look a length is enough.
+    fn is_exchanged(&self, prefix: &Prefix) -> bool {
+        (EXCHANGE_LENGTH..=prefix.length())
+            .filter_map(|length| Prefix::of(prefix.address(), length))
+            .any(|wider| self.exchanged.contains(&wider))
+    }
+
     fn halves(&mut self, pair: (Ipv4Addr, Ipv4Addr), halves: u8) -> bool {
-        if pair.0 == pair.1 {
+        let Some(prefix) = Self::teachable(pair.0, pair.1).filter(|p| !self.is_exchanged(p)) else {
             return false;
-        }
-        let Some(prefix) = Prefix::common(pair.0.into(), pair.1.into()) else { return false };
-        if prefix.length() < EXCHANGE_LENGTH || self.exchanged.iter().any(|p| p.covers(&prefix)) {
-            return false;
-        }
+        };
         let before = self.pending.get(&pair).copied();
         let known = before.unwrap_or(0) | halves;
         if known & 0b1001 == 0b1001 || known & 0b0110 == 0b0110 {
@@ -111,7 +119,7 @@ impl Segment {
             changed |= self.learn_router(*ip);
         }
         for prefix in &other.exchanged {
-            if self.exchanged.len() < LEARNED && !self.exchanged.iter().any(|p| p.covers(prefix)) {
+            if self.exchanged.len() < LEARNED && !self.is_exchanged(prefix) {
                 self.exchanged.retain(|p| !prefix.covers(p));
                 self.exchanged.insert(*prefix);
                 self.pending

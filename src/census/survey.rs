@@ -1,13 +1,17 @@
 //! The survey: an inventory at an instant, as devices with verdicts and a ledger that closes twice (§2).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
+use thin_vec::ThinVec;
 
 use super::address::{is_link_local, is_public};
-use super::binding::{Binding, Bindings, Bound, Forwards};
+use super::binding::{Binding, Bindings, Forwards};
 use super::classification::{Category, Classification, Classifier, Subject};
 use super::coupling::{Coupling, CouplingKey};
 use super::evidence::{Evidence, Field};
@@ -44,11 +48,28 @@ pub struct Member<'a> {
     pub state: State,
 }
 
-/// One device with its verdict.
+/// What names a device: stable while its earliest coupling stays known. Prints as 16 hex digits.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct DeviceId(u64);
+
+impl DeviceId {
+    fn of(zone: &str, anchor: CouplingKey) -> Self {
+        let digest = Sha256::digest(format!("{zone}|{}|{}", anchor.mac, anchor.ip));
+        Self(digest.first_chunk().map_or(0, |head| u64::from_be_bytes(*head)))
+    }
+}
+
+impl fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// One device with its verdict. Small, as there may be a million: most have one coupling and nothing to tell.
 #[derive(Clone, Debug)]
 pub struct Device<'a> {
-    /// Stable while its earliest coupling stays known: 16 hex digits.
-    pub id: String,
+    /// Its name.
+    pub id: DeviceId,
     /// Its zone.
     pub zone: &'a str,
     /// The address it is listed under: its lowest active IPv4 address where it has one.
@@ -56,13 +77,13 @@ pub struct Device<'a> {
     /// The MAC of that coupling.
     pub mac: MacAddr,
     /// Its couplings, sorted by MAC and address.
-    pub couplings: Vec<Member<'a>>,
+    pub couplings: SmallVec<[Member<'a>; 1]>,
     /// Why its couplings are one device.
-    pub joins: Vec<Join>,
+    pub joins: ThinVec<Join>,
     /// Why one of its MACs forwards, where one does.
     pub forwards: Option<Forwards>,
-    /// What it is.
-    pub classification: Classification,
+    /// What it is. Shared by devices of which nothing else is known.
+    pub classification: Arc<Classification>,
     /// The earliest frame of its couplings.
     pub first_seen: Timestamp,
     /// The newest frame of its couplings.
@@ -74,12 +95,14 @@ pub struct Device<'a> {
 }
 
 /// A coupling that belongs to no device, and its line.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Line<'a> {
     /// The zone.
     pub zone: &'a str,
     /// Which coupling.
     pub key: CouplingKey,
+    /// Its facts.
+    pub facts: &'a Coupling,
     /// X-VIRT, X-PUB or X-ROUTED.
     pub verdict: Verdict,
     /// How it holds.
@@ -121,6 +144,9 @@ pub struct Census {
     pub strict_couplings: u64,
     /// Exclusions by verdict id; X-VIRT, X-PUB and X-ROUTED in couplings, the others in devices. No zeros.
     pub excluded: BTreeMap<String, u64>,
+    /// Whether a bound was hit, so that there may be more than these numbers say. Left out where none was.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub lower_bound: bool,
 }
 
 /// An inventory at an instant.
@@ -151,6 +177,17 @@ pub struct Decisions {
     pub deleted: BTreeMap<(String, CouplingKey), Timestamp>,
 }
 
+impl Decisions {
+    /// Whether a device is managed elsewhere, and when it was deleted.
+    fn on(&self, device: &Device<'_>) -> (bool, Option<Timestamp>) {
+        let keys = || device.couplings.iter().map(|m| m.key);
+        let zone = || device.zone.to_owned();
+        let managed = !self.managed.is_empty() && keys().any(|k| self.managed.contains(&(zone(), k.mac)));
+        let deleted = keys().take(if self.deleted.is_empty() { 0 } else { usize::MAX });
+        (managed, deleted.filter_map(|k| self.deleted.get(&(zone(), k))).max().copied())
+    }
+}
+
 impl<'a> Survey<'a> {
     /// Derives devices, verdicts and numbers. A pure function of its arguments.
     pub fn new(
@@ -174,7 +211,8 @@ impl<'a> Survey<'a> {
             survey.add_zone(name, zone, policy, decisions, classifier, &mut routed);
         }
         survey.routed = routed.into_iter().map(|(mac, addresses)| Routed { mac, addresses }).collect();
-        survey.devices.sort_by(|a, b| (a.zone, a.ip, a.mac).cmp(&(b.zone, b.ip, b.mac)));
+        // No two devices of a zone are listed under one coupling.
+        survey.devices.sort_unstable_by(|a, b| (a.zone, a.ip, a.mac).cmp(&(b.zone, b.ip, b.mac)));
         survey.unaddressed.sort_by_key(|u| u.mac);
         survey.count();
         survey
@@ -191,8 +229,9 @@ impl<'a> Survey<'a> {
     ) {
         let bindings = Bindings::derive(zone, policy);
         let identities = Identities::derive(zone, &bindings);
-        let tentative = quarantine::tentative(bindings.local(), zone.segment.first_frame, policy);
+        let tentative = quarantine::tentative(&bindings.couplings, zone.segment.first_frame, policy);
         self.census.strict_couplings += bindings.couplings.len() as u64;
+        self.census.lower_bound |= zone.segment.is_full();
         for c in bindings.couplings.iter().filter(|c| !c.binding.is_local()) {
             let verdict = match c.binding {
                 Binding::Virtual => Verdict::Virtual,
@@ -203,27 +242,37 @@ impl<'a> Survey<'a> {
                 *routed.entry(c.key.mac).or_default() += 1;
             }
             let forwards = bindings.forwarding.get(&c.key.mac).copied();
-            self.lines.push(Line { zone: name, key: c.key, verdict, binding: c.binding, forwards });
+            self.lines.push(Line {
+                zone: name,
+                key: c.key,
+                facts: c.facts,
+                verdict,
+                binding: c.binding,
+                forwards,
+            });
         }
-        let mut joins: HashMap<CouplingKey, Vec<Join>> = HashMap::new();
+        let mut joins: HashMap<CouplingKey, Vec<&Join>> = HashMap::new();
         for join in &identities.joins {
-            joins.entry(join.coupling).or_default().push(*join);
+            joins.entry(join.coupling).or_default().push(join);
         }
-        for group in &identities.groups {
-            let state = |c: &Bound<'_>| {
-                if tentative.contains(&c.key) {
-                    State::Tentative
-                } else if identities.superseded.contains(&c.key) {
-                    State::Superseded
-                } else {
-                    State::Active
-                }
+        let state = |place: u32| {
+            if tentative.get(place as usize).copied().unwrap_or(false) {
+                State::Tentative
+            } else if identities.is_superseded(place) {
+                State::Superseded
+            } else {
+                State::Active
+            }
+        };
+        self.devices.reserve_exact(identities.len());
+        let mut alike = HashSet::new();
+        for group in identities.groups() {
+            let member = |place: &u32| {
+                let c = bindings.couplings.get(*place as usize)?;
+                Some(Member { key: c.key, facts: c.facts, binding: c.binding, state: state(*place) })
             };
-            let members: Vec<Member<'a>> = group
-                .iter()
-                .map(|c| Member { key: c.key, facts: c.facts, binding: c.binding, state: state(c) })
-                .collect();
-            if let Some(device) = assemble(name, zone, members, &bindings, &joins, classifier) {
+            let members: SmallVec<[Member<'a>; 1]> = group.iter().filter_map(member).collect();
+            if let Some(device) = assemble(name, zone, members, &bindings, &joins, classifier, &mut alike) {
                 self.devices.push(judge(device, decisions, policy, self.as_of));
             }
         }
@@ -289,15 +338,18 @@ impl Census {
 fn assemble<'a>(
     zone_name: &'a str,
     zone: &'a Zone,
-    couplings: Vec<Member<'a>>,
+    couplings: SmallVec<[Member<'a>; 1]>,
     bindings: &Bindings<'_>,
-    joins: &HashMap<CouplingKey, Vec<Join>>,
+    joins: &HashMap<CouplingKey, Vec<&Join>>,
     classifier: &dyn Classifier,
+    alike: &mut HashSet<Arc<Classification>>,
 ) -> Option<Device<'a>> {
     let listed = couplings.iter().min_by_key(|m| listing(m))?;
     let anchor = couplings.iter().min_by_key(|m| (m.facts.first_seen, m.key))?;
-    let (ip, mac, id) = (listed.key.ip, listed.key.mac, device_id(zone_name, anchor.key));
-    let macs: BTreeSet<MacAddr> = couplings.iter().map(|m| m.key.mac).collect();
+    let (ip, mac, id) = (listed.key.ip, listed.key.mac, DeviceId::of(zone_name, anchor.key));
+    // Couplings are sorted by MAC.
+    let mut macs: Vec<MacAddr> = couplings.iter().map(|m| m.key.mac).collect();
+    macs.dedup();
     let forwards = macs.iter().filter_map(|m| bindings.forwarding.get(m)).min().copied();
     let mut evidence: BTreeMap<(Field, &str), &'a Evidence> = BTreeMap::new();
     let stations = macs.iter().filter_map(|m| zone.stations.get(m)).flat_map(|s| &s.evidence);
@@ -308,18 +360,18 @@ fn assemble<'a>(
         }
     }
     let subject = Subject {
-        macs: macs.into_iter().collect(),
+        macs,
         evidence: evidence.into_values().collect(),
         forwards,
         couplings: couplings.iter().map(|m| m.key).collect(),
     };
-    let classification = classifier.classify(&subject);
+    let classification = shared(classifier.classify(&subject), alike);
     Some(Device {
         id,
         zone: zone_name,
         ip,
         mac,
-        joins: couplings.iter().filter_map(|m| joins.get(&m.key)).flatten().copied().collect(),
+        joins: couplings.iter().filter_map(|m| joins.get(&m.key)).flatten().map(|j| (*j).clone()).collect(),
         forwards,
         classification,
         first_seen: couplings.iter().map(|m| m.facts.first_seen).min()?,
@@ -330,15 +382,21 @@ fn assemble<'a>(
     })
 }
 
+/// The one copy of a conclusion that rests on nothing that the device itself said.
+fn shared(classification: Classification, alike: &mut HashSet<Arc<Classification>>) -> Arc<Classification> {
+    if classification.reasons.iter().any(|r| r.at.is_some()) {
+        return Arc::new(classification);
+    }
+    if let Some(known) = alike.get(&classification) {
+        return Arc::clone(known);
+    }
+    let new = Arc::new(classification);
+    alike.insert(Arc::clone(&new));
+    new
+}
+
 fn judge<'a>(mut device: Device<'a>, decisions: &Decisions, policy: &Policy, as_of: Timestamp) -> Device<'a> {
-    let zone = device.zone;
-    let managed = device.couplings.iter().any(|m| decisions.managed.contains(&(zone.to_owned(), m.key.mac)));
-    let deleted_at = device
-        .couplings
-        .iter()
-        .filter_map(|m| decisions.deleted.get(&(zone.to_owned(), m.key)))
-        .max()
-        .copied();
+    let (managed, deleted_at) = decisions.on(&device);
     let standing = Standing {
         category: device.classification.category,
         last_seen: device.last_seen,
@@ -354,11 +412,6 @@ fn judge<'a>(mut device: Device<'a>, decisions: &Decisions, policy: &Policy, as_
 /// link-local, lower before higher.
 fn listing(m: &Member<'_>) -> (bool, bool, bool, IpAddr, MacAddr) {
     (m.key.ip.is_ipv6(), m.state == State::Superseded, is_link_local(m.key.ip), m.key.ip, m.key.mac)
-}
-
-fn device_id(zone: &str, anchor: CouplingKey) -> String {
-    let digest = Sha256::digest(format!("{zone}|{}|{}", anchor.mac, anchor.ip));
-    digest.iter().take(8).map(|b| format!("{b:02x}")).collect()
 }
 
 impl Survey<'_> {

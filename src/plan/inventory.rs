@@ -9,17 +9,15 @@
 //! for a minute. A service that replays an old capture, as the demo does, counts at the newest frame it knows, or
 //! at the present where that lies earlier ([`CountAt::NewestFrame`]). Whoever asks may name another instant.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::Deserialize;
 use tokio::sync::{OnceCell, watch};
 
 use super::store::{Store, StoreError};
-use crate::census::{
-    Category, Classifier, Decisions, Forwards, Inventory, Join, Policy, Signs, Survey, Timestamp, Zone,
-};
-use crate::wire::{CaptureSummary, DeviceEntry, Document};
+use crate::census::{Category, Classifier, Decisions, Inventory, Policy, Survey, Timestamp, Zone};
+use crate::wire::{CaptureSummary, Detail, DeviceAnswer, DeviceEntry, Document, Explanation, Subject};
 
 const MINUTE: i64 = 60_000_000_000;
 
@@ -50,20 +48,7 @@ pub struct View {
     pub document: Document,
     /// What the document leaves out, device by device.
     pub details: Vec<Detail>,
-    /// The titles of the rules that decided something.
-    pub titles: BTreeMap<String, String>,
     by_id: HashMap<String, usize>,
-}
-
-/// What the document leaves out of a device.
-#[derive(Clone, Debug, Default)]
-pub struct Detail {
-    /// Why its couplings are one device.
-    pub joins: Vec<Join>,
-    /// Why one of its MACs forwards.
-    pub forwards: Option<Forwards>,
-    /// How each coupling showed itself.
-    pub signs: Vec<Signs>,
 }
 
 impl View {
@@ -75,20 +60,15 @@ impl View {
             ..CaptureSummary::default()
         };
         let document = Document::new(&survey, capture, None);
-        let by_id = survey.devices.iter().enumerate().map(|(i, d)| (d.id.clone(), i)).collect();
-        let mut titles = BTreeMap::new();
-        let mut details = Vec::with_capacity(survey.devices.len());
-        for device in survey.devices {
-            details.push(Detail {
-                joins: device.joins,
-                forwards: device.forwards,
-                signs: device.couplings.iter().map(|m| m.facts.signs).collect(),
-            });
-            for reason in device.classification.reasons {
-                titles.entry(reason.rule).or_insert(reason.title);
-            }
-        }
-        Self { as_of, policy: policy.clone(), generation: facts.generation, document, details, titles, by_id }
+        let by_id = document.devices.iter().enumerate().map(|(i, d)| (d.id.clone(), i)).collect();
+        let details = survey.devices.iter().map(|d| Detail::new(d, None)).collect();
+        Self { as_of, policy: policy.clone(), generation: facts.generation, document, details, by_id }
+    }
+
+    /// Why the device of that id counts, or does not.
+    pub fn why(&self, id: &str) -> Option<DeviceAnswer> {
+        let (device, detail) = self.device(id)?;
+        Some(DeviceAnswer::new(device.clone(), detail, &self.policy, None))
     }
 
     /// The device of that id, with its details.
@@ -153,17 +133,42 @@ impl Inventories {
             return Ok(Arc::clone(view));
         }
         let (policy, classifier) = (Arc::clone(&self.policy), Arc::clone(&self.classifier));
-        let computed = tokio::task::spawn_blocking(move || {
+        let view = compute(move || {
             let facts = facts.read().unwrap_or_else(PoisonError::into_inner);
             Arc::new(View::new(&facts, &policy, &*classifier, at))
-        });
-        let view = computed
-            .await
-            .map_err(|e| StoreError::Corrupt { table: "coupling", why: format!("the census failed: {e}") })?;
+        })
+        .await?;
         if as_of.is_none() {
             *kept = Some(Arc::clone(&view));
         }
         Ok(view)
+    }
+
+    /// Everything that is known of an address or a MAC at `as_of`, or at the default instant: devices, and couplings
+    /// that are no device's. Computed anew, as a view keeps no lines.
+    ///
+    /// # Errors
+    /// The store's, when the facts are loaded.
+    pub async fn explain(
+        &self,
+        subscription: &str,
+        subject: Subject,
+        as_of: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Explanation, StoreError> {
+        let tenant = self.tenant(subscription);
+        let facts = self.facts(&tenant, subscription).await?;
+        // One at a time for a subscription, as for views.
+        let _turn = tenant.view.lock().await;
+        let newest = facts.read().unwrap_or_else(PoisonError::into_inner).inventory.last_frame();
+        let at = as_of.unwrap_or_else(|| self.default_instant(now, newest));
+        let (policy, classifier) = (Arc::clone(&self.policy), Arc::clone(&self.classifier));
+        compute(move || {
+            let facts = facts.read().unwrap_or_else(PoisonError::into_inner);
+            let survey = Survey::new(&facts.inventory, &policy, &Decisions::default(), &*classifier, at);
+            Explanation::new(&survey, subject, &policy, None)
+        })
+        .await
     }
 
     /// Joins the facts of an upload that the store has committed.
@@ -211,4 +216,11 @@ impl Inventories {
         };
         tenant.facts.get_or_try_init(load).await.map(Arc::clone)
     }
+}
+
+/// Runs a survey where it holds up no request.
+async fn compute<T: Send + 'static>(survey: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(survey)
+        .await
+        .map_err(|e| StoreError::Corrupt { table: "coupling", why: format!("the census failed: {e}") })
 }

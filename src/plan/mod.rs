@@ -23,4 +23,3 @@ pub mod server;
 pub mod service;
 pub mod store;
 pub mod timeline;
-pub mod why;

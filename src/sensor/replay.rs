@@ -3,8 +3,10 @@
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use serde::Serialize;
+
 use crate::capture::file::{self, CaptureError, End};
-use crate::census::{Classifier, Decisions, Inventory, Policy, Survey, Timestamp};
+use crate::census::Inventory;
 use crate::wire::{CaptureSummary, Document, FrameNumbers};
 
 use super::table::Table;
@@ -94,26 +96,6 @@ pub fn read(options: &Options) -> Result<Replayed, ReplayError> {
 }
 
 impl Replayed {
-    /// The inventory document at `as_of`, or at the newest frame.
-    pub fn document(
-        &self,
-        policy: &Policy,
-        classifier: &dyn Classifier,
-        as_of: Option<Timestamp>,
-    ) -> Document {
-        let as_of = as_of.or(self.counters.last);
-        let survey = Survey::new(
-            &self.inventory,
-            policy,
-            &Decisions::default(),
-            classifier,
-            as_of.unwrap_or_default(),
-        );
-        let mut document = Document::new(&survey, self.capture(), Some(&self.frames));
-        document.as_of = as_of;
-        document
-    }
-
     /// Totals of the capture.
     pub fn capture(&self) -> CaptureSummary {
         let c = &self.counters;
@@ -133,7 +115,7 @@ impl Replayed {
 ///
 /// # Errors
 /// Where `out` fails.
-pub fn write_json(document: &Document, out: &mut dyn Write) -> Result<(), ReplayError> {
+pub fn write_json<D: Serialize>(document: &Document<D>, out: &mut dyn Write) -> Result<(), ReplayError> {
     let mut out = io::BufWriter::new(out);
     serde_json::to_writer(&mut out, document).map_err(io::Error::from)?;
     writeln!(out)?;
@@ -147,7 +129,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::census::Unclassified;
+    use crate::census::{Decisions, Policy, Survey, Timestamp, Unclassified};
     use crate::dissect::{Frame, LinkType};
 
     /// The demo's office: real frames of many protocols.
@@ -181,10 +163,10 @@ mod tests {
             numbers.record(*at, u32::try_from(data.len()).unwrap());
         }
         numbers.seal();
-        let replayed = Replayed { inventory, counters, frames: numbers, refused: 0 };
-        let mut document = replayed.document(&Policy::default(), &Unclassified, None);
-        document.capture = CaptureSummary::default();
-        serde_json::to_string(&document).unwrap()
+        let (policy, as_of) = (Policy::default(), counters.last.unwrap_or_default());
+        let survey = Survey::new(&inventory, &policy, &Decisions::default(), &Unclassified, as_of);
+        serde_json::to_string(&Document::streamed(&survey, CaptureSummary::default(), Some(&numbers)))
+            .unwrap()
     }
 
     #[test]

@@ -3,17 +3,23 @@
 //! A concurrent map of couplings, one of stations, and the zone's segment. Bounded: at the limit new couplings are
 //! refused and counted, and the census is a lower bound. Nothing is ever evicted. Public addresses that nobody proved
 //! are the Internet behind a router: they get half of the room, so that they never keep a device out.
+//!
+//! A million couplings have to fit a small appliance: rows are boxed, as a hash map keeps up to twice as many places
+//! as it has rows, and what many devices say is kept once.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
+use dashmap::{DashMap, DashSet};
 use foldhash::fast::RandomState;
 
 use crate::census::address::is_public;
 use crate::census::{Coupling, CouplingKey, Field, MacAddr, Segment, Sign, Signs, Station, Timestamp, Zone};
 use crate::dissect::Tags;
+
+/// Different values that are kept once for all who say them; further ones are kept by each.
+const SHARED_VALUES: usize = 65_536;
 
 /// What is new in a row since the last delta.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -33,9 +39,11 @@ struct Row<T> {
 /// The inventory of one zone. The hashers have a seed per process, as the keys come from the network.
 #[derive(Debug)]
 pub struct Table {
-    couplings: DashMap<CouplingKey, Row<Coupling>, RandomState>,
+    couplings: DashMap<CouplingKey, Box<Row<Coupling>>, RandomState>,
     stations: DashMap<MacAddr, Row<Station>, RandomState>,
     segment: Mutex<(Segment, bool)>,
+    values: DashSet<Arc<str>, RandomState>,
+    shared: AtomicUsize,
     limit: usize,
     held: AtomicUsize,
     /// Of these, the ones that came in as a public address without proof.
@@ -50,6 +58,8 @@ impl Table {
             couplings: DashMap::with_hasher(RandomState::default()),
             stations: DashMap::with_hasher(RandomState::default()),
             segment: Mutex::default(),
+            values: DashSet::with_hasher(RandomState::default()),
+            shared: AtomicUsize::new(0),
             limit,
             held: AtomicUsize::new(0),
             foreign: AtomicUsize::new(0),
@@ -92,7 +102,8 @@ impl Table {
     /// Records evidence of a coupling.
     pub fn coupling_said(&self, key: CouplingKey, at: Timestamp, field: Field, value: &str) {
         self.change(key, at, is_public(key.ip), |row| {
-            if row.facts.evidence.add(field, value, at) { News::Facts } else { News::Nothing }
+            let new = row.facts.evidence.add_shared(field, value, at, |v| self.share(v));
+            if new { News::Facts } else { News::Nothing }
         });
     }
 
@@ -108,18 +119,20 @@ impl Table {
             row.news = row.news.max(news);
             return;
         }
+        // At the limit nothing new comes in, so a flood costs one look.
+        if !self.has_room(foreign) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         match self.couplings.entry(key) {
             Entry::Occupied(mut row) => {
                 let news = change(row.get_mut());
                 row.get_mut().news = row.get().news.max(news);
             }
-            Entry::Vacant(_) if !self.has_room(foreign) => {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-            }
             Entry::Vacant(place) => {
                 self.held.fetch_add(1, Ordering::Relaxed);
                 self.foreign.fetch_add(usize::from(foreign), Ordering::Relaxed);
-                let mut row = Row { facts: Coupling::new(at, Signs::default()), news: News::Facts };
+                let mut row = Box::new(Row { facts: Coupling::new(at, Signs::default()), news: News::Facts });
                 change(&mut row);
                 place.insert(row);
             }
@@ -131,6 +144,18 @@ impl Table {
             && (!foreign || self.foreign.load(Ordering::Relaxed) < self.limit / 2)
     }
 
+    /// The one copy of a value.
+    fn share(&self, value: &str) -> Arc<str> {
+        if let Some(known) = self.values.get(value) {
+            return Arc::clone(known.key());
+        }
+        let new: Arc<str> = value.into();
+        if self.shared.load(Ordering::Relaxed) < SHARED_VALUES && self.values.insert(Arc::clone(&new)) {
+            self.shared.fetch_add(1, Ordering::Relaxed);
+        }
+        new
+    }
+
     /// Records evidence of a station.
     pub fn station_said(&self, mac: MacAddr, at: Timestamp, field: Field, value: &str) {
         if !self.stations.contains_key(&mac) && self.stations.len() >= self.limit {
@@ -140,7 +165,7 @@ impl Table {
         let mut row =
             self.stations.entry(mac).or_insert_with(|| Row { facts: Station::new(at), news: News::Facts });
         let earlier = row.facts.sight(at);
-        let said = row.facts.evidence.add(field, value, at);
+        let said = row.facts.evidence.add_shared(field, value, at, |v| self.share(v));
         row.news = row.news.max(if earlier || said { News::Facts } else { News::Seen });
     }
 
@@ -165,12 +190,7 @@ impl Table {
             match std::mem::replace(&mut row.news, News::Nothing) {
                 News::Nothing => continue,
                 News::Facts => delta.couplings.insert(key, row.facts.clone()),
-                News::Seen => {
-                    let mut seen = Coupling::new(row.facts.first_seen, row.facts.signs);
-                    seen.sight(row.facts.first_seen, row.facts.last_seen, Signs::default());
-                    (seen.proven_at, seen.leased_at) = (row.facts.proven_at, row.facts.leased_at);
-                    delta.couplings.insert(key, seen)
-                }
+                News::Seen => delta.couplings.insert(key, row.facts.without_evidence()),
             };
         }
         for mut row in self.stations.iter_mut() {
@@ -207,11 +227,15 @@ impl Table {
         }
     }
 
-    /// Everything, as the table is no longer needed.
+    /// Everything, as the table is no longer needed. The rows move over shard by shard, so that the most memory is
+    /// held before, not during the move.
     pub fn into_zone(self) -> Zone {
+        let mut couplings = Vec::with_capacity(self.couplings.len());
+        couplings.extend(self.couplings.into_iter().map(|(key, row)| (key, row.facts)));
+        couplings.sort_unstable_by_key(|(key, _)| *key);
         Zone {
             segment: self.segment.into_inner().unwrap_or_else(PoisonError::into_inner).0,
-            couplings: self.couplings.into_iter().map(|(key, row)| (key, row.facts)).collect(),
+            couplings: couplings.into_iter().collect(),
             stations: self.stations.into_iter().map(|(mac, row)| (mac, row.facts)).collect(),
         }
     }

@@ -12,7 +12,7 @@ use foldhash::fast::{FixedState, RandomState};
 
 use super::fragments::Fragments;
 use super::table::Table;
-use crate::census::{CouplingKey, Field, MacAddr, Prefix, Signs, Timestamp};
+use crate::census::{CouplingKey, Field, MacAddr, Prefix, Segment, Signs, Timestamp};
 use crate::dissect::{Anomaly, Fragment, Frame, Malformed, Sink, Tags, dissect};
 use crate::wire::FrameNumbers;
 
@@ -223,7 +223,10 @@ impl Sink for Facts<'_> {
     }
 
     fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) {
-        self.table.learn(|segment| segment.exchange(sender, target, answer));
+        // Most exchanges teach nothing, and then nobody needs the lock.
+        if Segment::teachable(sender, target).is_some() {
+            self.table.learn(|segment| segment.exchange(sender, target, answer));
+        }
     }
 
     fn gather(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>> {

@@ -11,8 +11,11 @@ use crate::census::{
 pub const SCHEMA: &str = "netcensus.inventory/1";
 
 /// The whole document. Byte-identical for the same frames in any order and number, but for `capture`.
+///
+/// `D` is the list of devices: entries, or [`Entries`] that are made one by one while they are written, as a list of a
+/// million takes a gigabyte.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct Document {
+pub struct Document<D = Vec<DeviceEntry>> {
     /// [`SCHEMA`].
     pub schema: String,
     /// The policy's name.
@@ -25,7 +28,7 @@ pub struct Document {
     /// The numbers.
     pub census: Census,
     /// Devices sorted by zone, address, MAC.
-    pub devices: Vec<DeviceEntry>,
+    pub devices: D,
     /// Addresses behind forwarding MACs.
     pub routed: Vec<Routed>,
     /// What speaks without an address (I14).
@@ -159,8 +162,25 @@ pub struct UnaddressedEntry {
 /// frames stand in order of time and are all different, it is the frame's number in the file.
 #[derive(Clone, Debug, Default)]
 pub struct FrameNumbers {
-    frames: Vec<(Timestamp, u32)>,
+    frames: Vec<Numbered>,
     overflow: bool,
+}
+
+/// A frame's instant and digest in 12 bytes, which order as (instant, digest) do.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+struct Numbered([u32; 3]);
+
+impl Numbered {
+    #[expect(clippy::cast_possible_truncation, reason = "the two halves of a word")]
+    fn new(at: Timestamp, digest: u32) -> Self {
+        let ordered = at.0.cast_unsigned() ^ (1 << 63);
+        Self([(ordered >> 32) as u32, ordered as u32, digest])
+    }
+
+    fn instant(&self) -> [u32; 2] {
+        let [high, low, _] = self.0;
+        [high, low]
+    }
 }
 
 /// Frames that are numbered; a longer capture has no frame numbers.
@@ -170,7 +190,7 @@ impl FrameNumbers {
     /// Records a frame.
     pub fn record(&mut self, at: Timestamp, digest: u32) {
         if self.frames.len() < NUMBERED {
-            self.frames.push((at, digest));
+            self.frames.push(Numbered::new(at, digest));
         } else {
             self.overflow = true;
         }
@@ -186,24 +206,63 @@ impl FrameNumbers {
 
     /// The number of the first frame at `at`; `None` where the capture is too long or none was recorded.
     pub fn number(&self, at: Timestamp) -> Option<u64> {
-        let rank = self.frames.partition_point(|(t, _)| *t < at);
-        (!self.overflow && self.frames.get(rank).is_some_and(|(t, _)| *t == at)).then_some(rank as u64 + 1)
+        let wanted = Numbered::new(at, 0).instant();
+        let rank = self.frames.partition_point(|f| f.instant() < wanted);
+        (!self.overflow && self.frames.get(rank).is_some_and(|f| f.instant() == wanted))
+            .then_some(rank as u64 + 1)
     }
 }
 
 impl Document {
     /// The document of a survey. `frames` is `None` where no file was replayed.
     pub fn new(survey: &Survey<'_>, capture: CaptureSummary, frames: Option<&FrameNumbers>) -> Self {
+        Document::of(survey, capture, Entries { survey, frames }.iter().collect())
+    }
+}
+
+impl<'s, 'a> Document<Entries<'s, 'a>> {
+    /// The document of a survey, for writing only.
+    pub fn streamed(
+        survey: &'s Survey<'a>,
+        capture: CaptureSummary,
+        frames: Option<&'s FrameNumbers>,
+    ) -> Self {
+        Self::of(survey, capture, Entries { survey, frames })
+    }
+}
+
+impl<D> Document<D> {
+    fn of(survey: &Survey<'_>, capture: CaptureSummary, devices: D) -> Self {
         Self {
             schema: SCHEMA.to_owned(),
             policy: survey.policy.to_owned(),
             as_of: Some(survey.as_of),
             capture,
             census: survey.census.clone(),
-            devices: survey.devices.iter().map(|d| DeviceEntry::new(d, frames)).collect(),
+            devices,
             routed: survey.routed.clone(),
             unaddressed: survey.unaddressed.iter().map(UnaddressedEntry::from).collect(),
         }
+    }
+}
+
+/// The devices of a survey, as entries that are made when they are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Entries<'s, 'a> {
+    survey: &'s Survey<'a>,
+    frames: Option<&'s FrameNumbers>,
+}
+
+impl Entries<'_, '_> {
+    /// The entries in the document's order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = DeviceEntry> {
+        self.survey.devices.iter().map(|d| DeviceEntry::new(d, self.frames))
+    }
+}
+
+impl Serialize for Entries<'_, '_> {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_seq(self.iter())
     }
 }
 
@@ -212,7 +271,7 @@ impl DeviceEntry {
     pub fn new(device: &Device<'_>, frames: Option<&FrameNumbers>) -> Self {
         let what = &device.classification;
         Self {
-            id: device.id.clone(),
+            id: device.id.to_string(),
             zone: device.zone.to_owned(),
             mac: device.mac,
             ip: device.ip,
@@ -223,7 +282,7 @@ impl DeviceEntry {
                     mac: m.key.mac,
                     ip: m.key.ip,
                     binding: m.binding,
-                    vlan: m.facts.vlans.clone(),
+                    vlan: m.facts.vlans().to_vec(),
                     first_seen: m.facts.first_seen,
                     last_seen: m.facts.last_seen,
                     state: m.state,

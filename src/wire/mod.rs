@@ -1,14 +1,19 @@
-//! What crosses the network between sensor and plan service, and the document that commands print.
+//! What crosses the network between sensor and plan service, and the documents that commands print.
 
 mod document;
 mod enrolment;
+mod explanation;
 mod upload;
 
 pub use document::{
-    CaptureSummary, CouplingEntry, DeviceEntry, Document, EvidenceEntry, FrameNumbers, SCHEMA,
+    CaptureSummary, CouplingEntry, DeviceEntry, Document, Entries, EvidenceEntry, FrameNumbers, SCHEMA,
     UnaddressedEntry,
 };
 pub use enrolment::{BadToken, EnrolRequest, EnrolResponse, EnrolmentToken};
+pub use explanation::{
+    BadSubject, CouplingAnswer, Detail, DeviceAnswer, Explanation, JoinAnswer, LineAnswer, ProofAnswer,
+    ReasonAnswer, Subject, TieAnswer, UnaddressedAnswer,
+};
 pub use upload::{
     BadUpload, COMPRESSED_BYTES, DECOMPRESSED_BYTES, Health, UPLOAD_SCHEMA, Upload, UploadReceipt,
 };

@@ -66,7 +66,9 @@ pub struct CensusReport {
 impl CensusReport {
     /// The report of a view under the plan in effect at `now`.
     pub fn new(view: &View, plans: &[Plan], sensors: &[Sensor], now: Timestamp) -> Self {
-        let census = view.document.census.clone();
+        let mut census = view.document.census.clone();
+        let refused = sensors.iter().map(|s| s.health.refused).sum();
+        census.lower_bound |= refused > 0;
         let committed = in_effect(plans, now).and_then(|p| p.committed);
         Self {
             schema: SCHEMA,
@@ -75,7 +77,7 @@ impl CensusReport {
             devices: view.document.devices.len() as u64,
             committed,
             over: committed.map_or(0, |n| census.billable.saturating_sub(n)),
-            refused: sensors.iter().map(|s| s.health.refused).sum(),
+            refused,
             census,
         }
     }
@@ -133,6 +135,7 @@ pub fn with_capture(view: &View, sensors: &[Sensor]) -> Document {
         document.capture.malformed += health.malformed;
         document.capture.duplicates += health.duplicates;
         document.capture.dropped += health.dropped;
+        document.census.lower_bound |= health.refused > 0;
     }
     document
 }

@@ -17,7 +17,6 @@ use crate::census::{Category, MacAddr, Timestamp, time::rfc3339};
 use crate::plan::inventory::View;
 use crate::plan::permission::Action;
 use crate::plan::service::Service;
-use crate::plan::why::Why;
 use crate::wire::DeviceEntry;
 
 /// Devices on a page where nothing else is asked.
@@ -140,7 +139,7 @@ pub async fn why(
 ) -> Result<Response, Problem> {
     caller.may(&service, Action::View, &sid).await?;
     let view = service.view(&sid, query.instant()?).await?;
-    let why = Why::of(&view, &id).ok_or_else(|| Problem::not_found("device", &id))?;
+    let why = view.why(&id).ok_or_else(|| Problem::not_found("device", &id))?;
     Ok(axum::Json(why).into_response())
 }
 

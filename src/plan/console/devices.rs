@@ -13,7 +13,7 @@ use crate::plan::api::devices::{Filter, Page as Devices};
 use crate::plan::api::extract::{Parameters, Path};
 use crate::plan::api::problem::Problem;
 use crate::plan::service::Service;
-use crate::plan::why::Why;
+use crate::wire::DeviceAnswer;
 
 #[derive(Template)]
 #[template(path = "devices.html")]
@@ -37,9 +37,9 @@ struct Tab {
 
 #[derive(Template)]
 #[template(path = "device.html")]
-struct WhyPage<'a> {
+struct WhyPage {
     frame: Frame,
-    why: Why<'a>,
+    why: DeviceAnswer,
 }
 
 /// The table.
@@ -95,8 +95,8 @@ pub(super) async fn why(
 ) -> Result<Response, PageError> {
     let mut frame = Frame::of(&service, &caller, &sid, "devices", "").await?;
     let view = service.view(&sid, None).await?;
-    let why = Why::of(&view, &id).ok_or_else(|| Problem::not_found("device", &id))?;
-    frame.title = format!("{} · why", show::label(why.device));
+    let why = view.why(&id).ok_or_else(|| Problem::not_found("device", &id))?;
+    frame.title = format!("{} · why", show::label(&why.device));
     Ok(render(&WhyPage { frame, why }))
 }
 

@@ -4,52 +4,42 @@ use std::io::{self, BufWriter, Write};
 
 use super::Failure;
 use super::source::{Arguments, Facts};
-use super::text::{NONE, Table};
-use crate::census::{Decisions, Survey, Verdict};
+use super::text::{NONE, Table, columns, safe};
+use crate::census::{Device, Survey, Verdict};
 use crate::sensor::replay;
-use crate::wire::{DeviceEntry, Document};
+use crate::wire::Document;
 
 pub(super) fn list(arguments: Arguments) -> Result<(), Failure> {
     let facts = Facts::gather(&arguments)?;
-    let document = document(&facts);
+    let survey = facts.survey();
     let mut out = io::stdout().lock();
     if arguments.json {
+        let mut document = Document::streamed(&survey, facts.capture.clone(), facts.frames.as_ref());
+        document.as_of = facts.as_of;
         return Ok(replay::write_json(&document, &mut out)?);
     }
     let mut out = BufWriter::new(out);
-    print(&document, facts.refused, &mut out)?;
+    print(&survey, &facts, &mut out)?;
     Ok(out.flush()?)
 }
 
-fn document(facts: &Facts) -> Document {
-    let decisions = Decisions::default();
-    let as_of = facts.as_of.unwrap_or_default();
-    let survey = Survey::new(&facts.inventory, &facts.policy, &decisions, &facts.rules, as_of);
-    let mut document = Document::new(&survey, facts.capture.clone(), facts.frames.as_ref());
-    document.as_of = facts.as_of;
-    document
-}
-
-fn print(document: &Document, refused: u64, out: &mut dyn Write) -> io::Result<()> {
-    if !document.devices.is_empty() {
-        let mut table =
-            Table::new(&["IP", "MAC", "CATEGORY", "TYPE", "MAKER AND MODEL", "NAME", "VERDICT", "LAST SEEN"]);
-        for d in &document.devices {
-            table.row(row(d));
-        }
-        table.write(out)?;
+fn print(survey: &Survey<'_>, facts: &Facts, out: &mut dyn Write) -> io::Result<()> {
+    if !survey.devices.is_empty() {
+        let header = HEADER.map(str::to_owned);
+        columns(std::iter::once(header).chain(survey.devices.iter().map(row)), out)?;
         writeln!(out)?;
     }
-    if !document.unaddressed.is_empty() {
+    if !survey.unaddressed.is_empty() {
         let mut table = Table::new(&["WITHOUT AN ADDRESS", "CATEGORY", "TYPE", "NAME"]);
-        for u in &document.unaddressed {
-            let name = u.name.clone().unwrap_or_else(|| NONE.to_owned());
-            table.row([u.mac.to_string(), u.category.title().to_owned(), u.kind.clone(), name]);
+        for u in &survey.unaddressed {
+            let what = &u.classification;
+            let name = what.name.clone().unwrap_or_else(|| NONE.to_owned());
+            table.row([u.mac.to_string(), what.category.title().to_owned(), what.kind.clone(), name]);
         }
         table.write(out)?;
         writeln!(out)?;
     }
-    let (c, capture) = (&document.census, &document.capture);
+    let (c, capture) = (&survey.census, &facts.capture);
     writeln!(
         out,
         "network {} + IoT {} = {} billable, commitment {}",
@@ -71,25 +61,30 @@ fn print(document: &Document, refused: u64, out: &mut dyn Write) -> io::Result<(
         "{} frames, {} bytes, {} malformed, {} duplicates, {} dropped",
         capture.frames, capture.bytes, capture.malformed, capture.duplicates, capture.dropped
     )?;
-    if refused > 0 {
+    if c.lower_bound {
         writeln!(
             out,
-            "The bound of couplings was hit {refused} times: this census is a lower bound; raise limits.couplings."
+            "This census is a lower bound: a bound was hit, {} sightings were refused; raise limits.couplings.",
+            facts.refused
         )?;
     }
     Ok(())
 }
 
-fn row(d: &DeviceEntry) -> [String; 8] {
-    let model = [&d.vendor, &d.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
-    let or_none = |text: String| if text.is_empty() { NONE.to_owned() } else { text };
+const HEADER: [&str; 8] =
+    ["IP", "MAC", "CATEGORY", "TYPE", "MAKER AND MODEL", "NAME", "VERDICT", "LAST SEEN"];
+
+fn row(d: &Device<'_>) -> [String; 8] {
+    let what = &d.classification;
+    let model = [&what.vendor, &what.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
+    let or_none = |text: String| if text.is_empty() { NONE.to_owned() } else { safe(&text) };
     [
         d.ip.to_string(),
         d.mac.to_string(),
-        d.category.title().to_owned(),
-        d.kind.clone(),
+        what.category.title().to_owned(),
+        what.kind.clone(),
         or_none(model),
-        or_none(d.name.clone().unwrap_or_default()),
+        or_none(what.name.clone().unwrap_or_default()),
         d.verdict.id().to_owned(),
         d.last_seen.to_string(),
     ]

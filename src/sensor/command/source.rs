@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::failure::{FAILED, Failure, NOT_PERMITTED, UNAVAILABLE};
 use super::{ConfigArguments, quiet_log, zone_name};
-use crate::census::{Inventory, Policy, Timestamp};
+use crate::census::{Decisions, Inventory, Policy, Survey, Timestamp};
 use crate::classify::Rules;
 use crate::clock::{Clock as _, SystemClock};
 use crate::sensor::config::Config;
@@ -71,6 +71,17 @@ impl Facts {
             policy,
             rules,
         })
+    }
+}
+
+impl Facts {
+    /// The survey of these facts.
+    pub(super) fn survey(&self) -> Survey<'_> {
+        let decisions = Decisions::default();
+        let as_of = self.as_of.unwrap_or_default();
+        let mut survey = Survey::new(&self.inventory, &self.policy, &decisions, &self.rules, as_of);
+        survey.census.lower_bound |= self.refused > 0;
+        survey
     }
 }
 
