@@ -409,6 +409,15 @@ impl Evidence {
     }
 }
 
+/// What adding a value did.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Addition {
+    /// Whether the set changed.
+    pub changed: bool,
+    /// Whether a bound was hit: the value, or a larger one, was given up.
+    pub full: bool,
+}
+
 /// A bounded set of evidence. Merging is a join: where a bound is hit, the smallest by (field, value) stay, so
 /// that neither order nor repetition matters (design, decision 1).
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -418,25 +427,25 @@ pub struct EvidenceSet(ThinVec<Evidence>);
 impl EvidenceSet {
     /// Adds one value; returns whether the set changed. The value must have passed [`clean`].
     pub fn add(&mut self, field: Field, value: &str, at: Timestamp) -> bool {
-        self.add_shared(field, value, at, |value| value.into())
+        self.add_shared(field, value, at, |value| value.into()).changed
     }
 
-    /// Adds one value, which `share` makes only where it is new to the set.
+    /// Adds one value, which `share` makes only where it is new to the set; tells what that did.
     pub fn add_shared(
         &mut self,
         field: Field,
         value: &str,
         at: Timestamp,
         share: impl FnOnce(&str) -> Arc<str>,
-    ) -> bool {
+    ) -> Addition {
         let place = self.0.binary_search_by(|e| (e.field, &*e.value).cmp(&(field, value)));
         match place {
             Ok(i) => match self.0.get_mut(i) {
                 Some(known) if at < known.at => {
                     known.at = at;
-                    true
+                    Addition { changed: true, full: false }
                 }
-                _ => false,
+                _ => Addition::default(),
             },
             Err(i) => {
                 if self.0.len() == self.0.capacity() {
@@ -446,8 +455,8 @@ impl EvidenceSet {
                 self.0.insert(i, Evidence { field, value: share(value), at });
                 let before = self.0.len();
                 self.bound();
-                self.0.len() == before
-                    || self.0.get(i).is_some_and(|e| e.field == field && &*e.value == value)
+                let stayed = self.0.get(i).is_some_and(|e| e.field == field && &*e.value == value);
+                Addition { changed: stayed, full: self.0.len() < before }
             }
         }
     }
@@ -461,7 +470,7 @@ impl EvidenceSet {
             return !self.0.is_empty();
         }
         for e in &other.0 {
-            changed |= self.add_shared(e.field, &e.value, e.at, |_| Arc::clone(&e.value));
+            changed |= self.add_shared(e.field, &e.value, e.at, |_| Arc::clone(&e.value)).changed;
         }
         changed
     }

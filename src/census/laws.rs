@@ -1,5 +1,5 @@
 //! The laws of the census, held over generated histories: merging is a join, order and repetition never matter,
-//! and the ledger closes twice. `PROPTEST_CASES` sets how many histories are tried.
+//! and the ledger closes twice. `PROPTEST_CASES` sets how many histories each law is tried on; a thousand where it is not set.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -150,7 +150,15 @@ fn document(zone: Zone) -> String {
     serde_json::to_string(&crate::wire::Document::new(&survey, Default::default(), None)).unwrap()
 }
 
+/// Proptest's own default is 256.
+fn cases() -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
+    ProptestConfig { cases: asked.unwrap_or(1_000), ..ProptestConfig::default() }
+}
+
 proptest! {
+    #![proptest_config(cases())]
+
     #[test]
     fn merging_is_commutative_associative_and_idempotent(
         a in vec(events(), 0..30), b in vec(events(), 0..30), c in vec(events(), 0..30),
@@ -203,6 +211,102 @@ proptest! {
         ids.sort();
         ids.dedup();
         prop_assert_eq!(ids.len(), survey.devices.len());
+    }
+
+    #[test]
+    fn identity_follows_its_rules_in_every_history(history in vec(events(), 1..80)) {
+        let zone = zone(&history);
+        let policy = Policy::default();
+        let bindings = Bindings::derive(&zone, &policy);
+        let identities = Identities::derive(&zone, &bindings);
+        let devices: Vec<Vec<CouplingKey>> = identities
+            .groups()
+            .map(|g| g.iter().map(|i| bindings.couplings[*i as usize].key).collect())
+            .collect();
+        let device_of = |key: &CouplingKey| devices.iter().position(|d| d.contains(key));
+        // Each join lies within one device, and together they hold it together: nothing is joined without a reason.
+        for join in &identities.joins {
+            prop_assert!(device_of(&join.coupling).is_some() && device_of(&join.coupling) == device_of(&join.with));
+        }
+        let local = bindings.local().count();
+        prop_assert_eq!(identities.joins.len(), local - devices.len());
+        for device in &devices {
+            let v4 = |mac: MacAddr| device.iter().any(|k| k.mac == mac && k.ip.is_ipv4());
+            for key in device {
+                prop_assert!(!key.mac.is_virtual_router(), "I7");
+                // I8(a): an IPv6 address lies with the lowest IPv4 address of its card, where the card has one.
+                let lowest = bindings.local().map(|c| c.key).find(|k| k.mac == key.mac);
+                prop_assert!(lowest.is_none_or(|k| key.ip.is_ipv4() || v4(key.mac) == k.ip.is_ipv4()), "I8a");
+            }
+        }
+        for mac in bindings.forwarding.keys() {
+            // I8(d): a forwarding MAC is in one device at most.
+            let of_mac = devices.iter().filter(|d| d.iter().any(|k| k.mac == *mac)).count();
+            prop_assert!(of_mac <= 1, "I8d");
+        }
+        for c in &bindings.couplings {
+            let off_link = !bindings.on_link.contains(c.key.ip);
+            let unproven = c.facts.proof().is_none();
+            prop_assert!(!(c.binding.is_local() && off_link && unproven && address::is_public(c.key.ip)), "X-PUB");
+            prop_assert!(!(c.binding == Binding::Inferred && bindings.forwarding.contains_key(&c.key.mac)), "I6");
+        }
+    }
+
+    #[test]
+    fn tags_change_no_device_and_a_second_zone_doubles_them(history in vec(events(), 1..60)) {
+        let tagged = zone(&history);
+        let plain: Vec<Event> = history
+            .into_iter()
+            .map(|e| match e {
+                Event::Sighted(key, at, signs, _) => Event::Sighted(key, at, signs, 0),
+                other => other,
+            })
+            .collect();
+        let plain = zone(&plain);
+        let count = |inventory: &Inventory| {
+            let (policy, decisions) = (Policy::default(), Decisions::default());
+            let survey = Survey::new(inventory, &policy, &decisions, &ByEvidence, Timestamp(0));
+            (survey.devices.len(), survey.census.billable, survey.census.strict_couplings)
+        };
+        let one = count(&Inventory::of("a", plain));
+        prop_assert_eq!(count(&Inventory::of("a", tagged.clone())), one);
+        let mut two = Inventory::of("a", tagged.clone());
+        two.merge_zone("b", &tagged);
+        prop_assert_eq!(count(&two), (one.0 * 2, one.1 * 2, one.2 * 2));
+    }
+
+    #[test]
+    fn a_verdict_is_the_first_rule_that_applies_and_silence_only_ever_ends_it(
+        category in select(&Category::ALL[..]), seen in 0..100i64, tentative: bool, managed: bool,
+        deleted in proptest::option::of(0..100i64), first in 0..100i64, later in 0..100i64,
+    ) {
+        const DAY: i64 = 24 * 60 * MINUTE;
+        let at = |days: i64| Timestamp(days * DAY);
+        let policy = Policy::default();
+        let device = Standing { category, last_seen: at(seen), tentative, managed, deleted_at: deleted.map(at) };
+        // The table of §2, as data.
+        let table = |as_of: Timestamp| {
+            [
+                (deleted.is_some_and(|d| d >= seen), Verdict::Deleted),
+                (tentative, Verdict::Tentative),
+                (category == Category::ComputerMobile, Verdict::ComputerMobile),
+                (managed, Verdict::Managed),
+                (as_of.0 - at(seen).0 > 30 * DAY, Verdict::Idle),
+                (category == Category::Unclassified, Verdict::Unclassified),
+                (category == Category::Network, Verdict::CountedNetwork),
+                (true, Verdict::CountedIot),
+            ]
+            .into_iter()
+            .find(|(applies, _)| *applies)
+            .unwrap()
+            .1
+        };
+        let (before, after) = (at(first.min(later)), at(first.max(later)));
+        prop_assert_eq!(verdict(&device, &policy, before), table(before));
+        // Without a frame a device that does not count never counts again.
+        if !verdict(&device, &policy, before).is_counted() {
+            prop_assert!(!verdict(&device, &policy, after).is_counted());
+        }
     }
 
     #[test]

@@ -20,19 +20,22 @@ mod mac;
 mod policy;
 mod quarantine;
 mod segment;
+mod simulation;
 mod station;
 mod survey;
 mod verdict;
 
 #[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod rules;
 
 pub use address::Prefix;
 pub use binding::{Binding, Bindings, Bound, Forwards, OnLink};
 pub use classification::{Category, Classification, Classifier, Reason, Subject, Unclassified};
 pub use coupling::{Coupling, CouplingKey, Proof, Sign, Signs, VLANS};
 pub use evidence::{
-    Evidence, EvidenceSet, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD, clean,
+    Addition, Evidence, EvidenceSet, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD, clean,
 };
 pub use explanation::{LADDER, Outcome, Rung, changes, ladder};
 pub use identity::{Identities, Join, JoinReason};
@@ -40,6 +43,7 @@ pub use inventory::{Inventory, Zone};
 pub use mac::{BadMac, MacAddr};
 pub use policy::{COUNT_V1, Policy};
 pub use segment::Segment;
+pub use simulation::{Counting, Difference, Simulated, simulate};
 pub use station::Station;
 pub use survey::{Census, Decisions, Device, DeviceId, Line, Member, Routed, State, Survey, Unaddressed};
 pub use time::Timestamp;

@@ -17,6 +17,7 @@ const LLDP: u16 = 0x88cc;
 const MPLS: u16 = 0x8847;
 const MPLS_MULTICAST: u16 = 0x8848;
 const PPPOE_SESSION: u16 = 0x8864;
+const BACKBONE: u16 = 0x88e7;
 /// 802.1Q, 802.1ad, and the older types of stacked tags.
 const TAGS: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
 /// Tags of one frame that are taken off.
@@ -166,6 +167,7 @@ fn typed(link: &Link, ethertype: u16, body: &[u8], sink: &mut impl Sink) -> Resu
         IPV6 => network::ipv6(link, body, sink),
         ARP => arp::dissect(link, body, sink),
         MPLS | MPLS_MULTICAST => tunnel::mpls(link, body, sink),
+        BACKBONE => tunnel::backbone(link, body, sink),
         PPPOE_SESSION => tunnel::pppoe(link, body, sink),
         LLDP => {
             addressed(link, sink, Sign::LldpManagement, |words, address| lldp::dissect(body, words, address))

@@ -207,6 +207,10 @@ fn upper(
             packet.sighted(Signs::default(), sink);
             tunnel::carried(packet.link, body, sink)
         }
+        Next::Etherip if packet.part == Part::Whole => {
+            packet.sighted(Signs::default(), sink);
+            tunnel::ether_ip(packet.link, body, sink)
+        }
         Next::L2tp if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);
             tunnel::l2tpv3(packet.link, body, sink)

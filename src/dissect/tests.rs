@@ -318,6 +318,11 @@ fn i13_the_innermost_ethernet_frame_decides_in_every_tunnel() {
         ("GENEVE", udp(B, PEER, 64, (50_000, 6081), &with(&geneve))),
         ("TZSP", udp(B, PEER, 64, (50_000, 37008), &with(&[1, 0, 0, 1, 10, 1, 0xff, 0, 1]))),
         ("CAPWAP", udp(B, PEER, 64, (50_000, 5247), &with(&[0, 0x10, 2, 0, 0, 0, 0, 0]))),
+        ("VXLAN with group policy", udp(B, PEER, 64, (50_000, 4789), &with(&[0x88, 0, 0, 5, 0, 0, 7, 0]))),
+        ("VXLAN-GPE", udp(B, PEER, 64, (50_000, 4790), &with(&[0x0c, 0, 0, 3, 0, 0, 7, 0]))),
+        ("L2TPv3 over UDP", udp(B, PEER, 64, (1701, 1701), &with(&[0, 3, 0, 0, 0, 0, 0, 9, 1, 2, 3, 4]))),
+        ("EtherIP", over_ip(97, &with(&[0x30, 0]))),
+        ("802.1ah", frame(ALL, A, 0x88e7, &with(&[0, 0, 0, 7]))),
         ("L2TPv3", over_ip(115, &with(&[0, 0, 0, 9, 1, 2, 3, 4]))),
         ("MPLS", frame(ALL, A, 0x8847, &with(&labels))),
         ("MPLS with control word", frame(ALL, A, 0x8847, &with(&[&labels[..], &[0; 4]].concat()))),
@@ -339,6 +344,10 @@ fn i13_a_packet_without_an_inner_frame_lies_behind_the_mac_that_carries_it() {
     let ppp = [&[0x11, 0, 0, 7, 0, 30, 0, 0x21][..], &packet].concat();
     for (name, outer) in [
         ("IP in IP", over_ip(4, &packet)),
+        (
+            "VXLAN-GPE",
+            udp(B, PEER, 64, (50_000, 4790), &[&[0x0c, 0, 0, 1, 0, 0, 7, 0][..], &packet].concat()),
+        ),
         ("GRE", over_ip(47, &[&[0, 0, 8, 0][..], &packet].concat())),
         ("MPLS", frame(ALL, A, 0x8847, &[&[0, 0, 0x11, 64][..], &packet].concat())),
         ("PPPoE", frame(ALL, A, 0x8864, &ppp)),

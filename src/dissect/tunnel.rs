@@ -69,16 +69,37 @@ pub(super) fn over_udp(
 ) -> Option<Result<(), Malformed>> {
     let link = packet.link;
     let opened = match port {
-        // RFC 7348; 8472 is what Linux used before. The I flag must be set, all reserved bits clear.
+        // RFC 7348; 8472 is what Linux used before. The I flag must be set, beside it only that of group policy.
         4789 | 8472 => {
-            bytes.split_at_checked(8).filter(|(head, _)| head.first() == Some(&0x08)).map(|(_, f)| f)
+            let flagged = |head: &[u8]| matches!(head, [0x08 | 0x88, ..]);
+            bytes.split_at_checked(8).filter(|(head, _)| flagged(head)).map(|(_, f)| f)
         }
+        4790 => return vxlan_gpe(link, bytes, sink),
+        1701 => return l2tpv3_over_udp(link, bytes, sink),
         6081 => return geneve(link, bytes, sink),
         37008 => return tzsp(link, bytes, sink),
         5247 => capwap_data(bytes),
         _ => None,
     };
     opened.map(|frame| link::inner(link, frame, sink))
+}
+
+/// VXLAN with a next protocol (draft-ietf-nvo3-vxlan-gpe): the I and P flags, then IPv4, IPv6 or Ethernet.
+fn vxlan_gpe(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Malformed>> {
+    let (head, body) = bytes.split_at_checked(8)?;
+    match head {
+        [0x0c, _, _, 1 | 2, ..] => Some(carried(link, body, sink)),
+        [0x0c, _, _, 3, ..] => Some(link::inner(link, body, sink)),
+        _ => None,
+    }
+}
+
+/// L2TPv3 over UDP (RFC 3931 4.1.2): flags with T clear and version 3, then as over IP. Version 2 carries PPP.
+fn l2tpv3_over_udp(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Malformed>> {
+    match bytes.split_at_checked(4)? {
+        ([0x00, 0x03, ..], session) => Some(l2tpv3(link, session, sink)),
+        _ => None,
+    }
 }
 
 /// GENEVE (RFC 8926): version 0, options, an Ethernet frame or an IP packet.
@@ -193,6 +214,20 @@ pub(super) fn l2tpv3(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<
     let frame =
         starts.into_iter().filter_map(|skip| body.get(skip..)).find(|frame| link::is_plausible(frame));
     frame.map_or(Ok(()), |frame| link::inner(link, frame, sink))
+}
+
+/// EtherIP (RFC 3378): version 3, then an Ethernet frame.
+pub(super) fn ether_ip(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    match bytes.split_at_checked(2) {
+        Some(([0x30, 0], frame)) => link::inner(link, frame, sink),
+        _ => Err(Malformed::new("etherip", "wrong version")),
+    }
+}
+
+/// A provider's backbone frame (IEEE 802.1Q clause 9.5, the I-TAG of 802.1ah): 4 bytes, then the customer's frame.
+pub(super) fn backbone(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+    let (_, frame) = bytes.split_at_checked(4).ok_or(Malformed::new("802.1ah", "short tag"))?;
+    link::inner(link, frame, sink)
 }
 
 /// An IP packet inside another, or inside a tunnel without Ethernet: its source lies behind the MAC that carries it.

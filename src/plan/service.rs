@@ -11,7 +11,7 @@ use super::store::{Ingested, Receipt, Store, StoreError};
 use crate::census::{Policy, Timestamp};
 use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
-use crate::wire::Upload;
+use crate::wire::{Explanation, Subject, Upload};
 
 /// Uploads that are decoded at once: each may take [`crate::wire::DECOMPRESSED_BYTES`] and its facts.
 const DECODERS: usize = 2;
@@ -98,6 +98,19 @@ impl Service {
             self.metrics.census(subscription, &view);
         }
         Ok(view)
+    }
+
+    /// Everything that is known of an address or a MAC; see [`Inventories::explain`].
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn explain(
+        &self,
+        subscription: &str,
+        subject: Subject,
+        as_of: Option<Timestamp>,
+    ) -> Result<Explanation, StoreError> {
+        self.inventories.explain(subscription, subject, as_of, self.now()).await
     }
 
     /// Stores an upload and shows it. Runs to its end even where the sender goes away meanwhile: what is committed

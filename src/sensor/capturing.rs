@@ -188,6 +188,7 @@ impl<'s> Thread<'s> {
             statistics: sum(self.closed, now),
         };
         self.shared.status.publish(&self.interface, status);
+        self.shared.status.tell_bounds(self.shared.table.bounds());
         let wanted = settings(&self.shared.config.load().capture, &self.interface);
         if wanted != self.settings {
             self.change(wanted);

@@ -140,7 +140,12 @@ impl Collector for Scrape {
         if *captures {
             self.encode_capture(&mut out)?;
             gauge(&mut out, "couplings", "Couplings held", table.len() as u64)?;
-            counter(&mut out, "couplings_refused", "Sightings refused at the limit", table.refused())?;
+            let refused = status.bounds(table.bounds());
+            counter(&mut out, "couplings_refused", "Sightings refused at the limit", refused.couplings)?;
+            counter(&mut out, "evidence_refused", "Values that full sets gave up", refused.evidence)?;
+            counter(&mut out, "fragments_dropped", "Datagrams given up in parts", refused.fragments)?;
+            let learned = u64::from(refused.learned);
+            gauge(&mut out, "segment_full", "1 when no more prefixes or routers are learned", learned)?;
         }
         let load = |a: &std::sync::atomic::AtomicU64| a.load(Ordering::Relaxed);
         let spool = Reader::new(&config.load().spool_directory());

@@ -1,5 +1,6 @@
 //! The sensor daemon and its commands.
 
+pub mod bounds;
 pub mod capturing;
 pub mod collector;
 pub mod command;

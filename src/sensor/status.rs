@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
+use super::bounds::{Refused, Reporter};
 use super::worker::Counters;
 use crate::capture::live::Statistics;
 use crate::census::Timestamp;
+use crate::dissect::Anomaly;
 use crate::wire::{CaptureSummary, Health};
 
 /// One interface.
@@ -25,6 +28,7 @@ pub struct InterfaceStatus {
 pub struct Status {
     interfaces: Mutex<BTreeMap<String, InterfaceStatus>>,
     delivery_problem: Mutex<Option<String>>,
+    reporter: Mutex<Reporter>,
     /// Rounds of all capture threads: stands still where they all hang.
     pub rounds: AtomicU64,
     /// Uploads that were acknowledged for the first time.
@@ -49,6 +53,20 @@ impl Status {
     /// All interfaces.
     pub fn interfaces(&self) -> BTreeMap<String, InterfaceStatus> {
         lock(&self.interfaces).clone()
+    }
+
+    /// What all bounds refused, given what the table's did.
+    pub fn bounds(&self, table: Refused) -> Refused {
+        let dropped = self.counters().anomalies.get(&Anomaly::FragmentsDropped).copied();
+        Refused { fragments: dropped.unwrap_or_default(), ..table }
+    }
+
+    /// Warns of bounds that were hit, at most once a minute.
+    pub fn tell_bounds(&self, table: Refused) {
+        let due = lock(&self.reporter).due(Instant::now(), self.bounds(table));
+        if let Some(refused) = due {
+            tracing::warn!("a bound was hit: {refused}");
+        }
     }
 
     /// Records that the service has acknowledged an upload.

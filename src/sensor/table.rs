@@ -14,6 +14,7 @@ use dashmap::mapref::entry::Entry;
 use dashmap::{DashMap, DashSet};
 use foldhash::fast::RandomState;
 
+use super::bounds::Refused;
 use crate::census::address::is_public;
 use crate::census::{Coupling, CouplingKey, Field, MacAddr, Segment, Sign, Signs, Station, Timestamp, Zone};
 use crate::dissect::Tags;
@@ -49,6 +50,8 @@ pub struct Table {
     /// Of these, the ones that came in as a public address without proof.
     foreign: AtomicUsize,
     refused: AtomicU64,
+    /// Values that full sets of evidence gave up.
+    given_up: AtomicU64,
 }
 
 impl Table {
@@ -64,6 +67,7 @@ impl Table {
             held: AtomicUsize::new(0),
             foreign: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
+            given_up: AtomicU64::new(0),
         }
     }
 
@@ -82,9 +86,14 @@ impl Table {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Whether a bound was hit, so that the census is a lower bound.
-    pub fn is_lower_bound(&self) -> bool {
-        self.refused() > 0 || self.segment().0.is_full()
+    /// What the bounds refused; the fragments are the workers' to count.
+    pub fn bounds(&self) -> Refused {
+        Refused {
+            couplings: self.refused(),
+            evidence: self.given_up.load(Ordering::Relaxed),
+            fragments: 0,
+            learned: self.segment().0.is_full(),
+        }
     }
 
     /// Records that frames between `first` and `last` showed a coupling by `signs`.
@@ -102,8 +111,9 @@ impl Table {
     /// Records evidence of a coupling.
     pub fn coupling_said(&self, key: CouplingKey, at: Timestamp, field: Field, value: &str) {
         self.change(key, at, is_public(key.ip), |row| {
-            let new = row.facts.evidence.add_shared(field, value, at, |v| self.share(v));
-            if new { News::Facts } else { News::Nothing }
+            let added = row.facts.evidence.add_shared(field, value, at, |v| self.share(v));
+            self.given_up.fetch_add(added.full.into(), Ordering::Relaxed);
+            if added.changed { News::Facts } else { News::Nothing }
         });
     }
 
@@ -165,8 +175,9 @@ impl Table {
         let mut row =
             self.stations.entry(mac).or_insert_with(|| Row { facts: Station::new(at), news: News::Facts });
         let earlier = row.facts.sight(at);
-        let said = row.facts.evidence.add_shared(field, value, at, |v| self.share(v));
-        row.news = row.news.max(if earlier || said { News::Facts } else { News::Seen });
+        let added = row.facts.evidence.add_shared(field, value, at, |v| self.share(v));
+        self.given_up.fetch_add(added.full.into(), Ordering::Relaxed);
+        row.news = row.news.max(if earlier || added.changed { News::Facts } else { News::Seen });
     }
 
     /// Changes the segment; `change` returns whether anything changed.
@@ -288,7 +299,7 @@ mod tests {
         }
         table.sight(key(1), Timestamp(7), Timestamp(7), Sign::ArpAsked.into(), Tags::default());
         assert_eq!((table.len(), table.refused()), (2, 2));
-        assert!(table.is_lower_bound());
+        assert!(table.bounds().couplings > 0);
         assert_eq!(table.snapshot().couplings[&key(1)].last_seen, Timestamp(7));
     }
 

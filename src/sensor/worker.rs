@@ -13,7 +13,7 @@ use foldhash::fast::{FixedState, RandomState};
 use super::fragments::Fragments;
 use super::table::Table;
 use crate::census::{CouplingKey, Field, MacAddr, Prefix, Segment, Signs, Timestamp};
-use crate::dissect::{Anomaly, Fragment, Frame, Malformed, Sink, Tags, dissect};
+use crate::dissect::{Anomaly, Fragment, Frame, LinkType, Malformed, Sink, Tags, dissect};
 use crate::wire::FrameNumbers;
 
 /// Slots of the cache; a power of two.
@@ -22,6 +22,8 @@ const SLOTS: usize = 8_192;
 const RECENT: usize = 1_024;
 /// Bytes of a frame by which a duplicate is known: headers, checksums and the head of the payload.
 const DIGESTED: usize = 128;
+/// Where a packet starts in an Ethernet frame without tags.
+const NETWORK: usize = 14;
 /// Copies of one frame on a mirror port lie at most this many nanoseconds apart.
 const DUPLICATE_WINDOW: i64 = 50_000_000;
 
@@ -34,7 +36,8 @@ pub struct Counters {
     pub bytes: u64,
     /// Frames of which some part was malformed.
     pub malformed_frames: u64,
-    /// Frames that a mirror copied twice: equal heads within 50 ms.
+    /// Frames that a mirror copied twice: equal within 50 ms, but for what a router or a switch on the way changes (the
+    /// MACs, VLAN tags, TTL and header checksum of an IP packet).
     pub duplicates: u64,
     /// Panics in dissectors: each cost one frame, and each is a defect to report.
     pub panics: u64,
@@ -86,16 +89,16 @@ impl<'t> Worker<'t> {
 
     /// Dissects one frame. A panic in a dissector costs this frame alone.
     pub fn frame(&mut self, frame: &Frame<'_>) {
+        let digest = self.copy_digest(frame);
         let counters = &mut self.facts.counters;
         counters.frames += 1;
         counters.bytes += u64::from(frame.length);
         counters.first = Some(counters.first.map_or(frame.at, |t| t.min(frame.at)));
         counters.last = Some(counters.last.map_or(frame.at, |t| t.max(frame.at)));
-        let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
-        let digest = self.digest.hash_one((head, frame.length));
         if let Some(numbers) = &mut self.numbers {
+            let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
             #[expect(clippy::cast_possible_truncation, reason = "half of a digest is a digest")]
-            numbers.record(frame.at, digest as u32);
+            numbers.record(frame.at, self.digest.hash_one((head, frame.length)) as u32);
         }
         #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
         if let Some((known, at)) = self.recent.get_mut(digest as usize & (RECENT - 1)) {
@@ -111,6 +114,27 @@ impl<'t> Worker<'t> {
             self.facts.counters.panics += 1;
         }
         self.facts.counters.malformed_frames += u64::from(self.facts.broken);
+    }
+
+    /// The same for all copies of a frame: of an IP packet what no router or switch changes, of all else the frame.
+    fn copy_digest(&self, frame: &Frame<'_>) -> u64 {
+        let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
+        let mut start = NETWORK;
+        while let Some([0x81, 0x00] | [0x88, 0xa8]) = head.get(start - 2..start)
+            && start < NETWORK + 8
+        {
+            start += 4;
+        }
+        let packet = head.get(start..).unwrap_or_default();
+        let (until_ttl, after) = match (frame.link, head.get(start - 2..start)) {
+            (LinkType::Ethernet, Some([0x08, 0x00])) => (packet.get(..8), packet.get(12..)),
+            (LinkType::Ethernet, Some([0x86, 0xdd])) => (packet.get(..7), packet.get(8..)),
+            _ => (None, None),
+        };
+        match until_ttl.zip(after) {
+            Some(unchanged) => self.digest.hash_one(unchanged),
+            None => self.digest.hash_one((head, frame.length)),
+        }
     }
 
     /// Merges what the cache holds into the table. To be called at least every second, and before a delta.
@@ -247,5 +271,69 @@ impl Sink for Facts<'_> {
 
     fn anomaly(&mut self, what: Anomaly) {
         *self.counters.anomalies.entry(what).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A UDP packet with a payload byte, from behind or before a router.
+    fn packet(mac: u8, ttl: u8, tag: bool, payload: u8) -> Vec<u8> {
+        let mut out = vec![2, 0, 0, 0, 0, mac, 2, 0, 0, 0, 1, mac];
+        if tag {
+            out.extend([0x81, 0, 0, 10]);
+        }
+        out.extend([
+            8,
+            0,
+            0x45,
+            0,
+            0,
+            29,
+            0x12,
+            0x34,
+            0,
+            0,
+            ttl,
+            17,
+            0xff - ttl,
+            0,
+            10,
+            0,
+            0,
+            1,
+            10,
+            0,
+            1,
+            1,
+        ]);
+        out.extend([0x30, 0x39, 0x30, 0x39, 0, 9, 0, 0, payload]);
+        out
+    }
+
+    fn duplicates(frames: &[(i64, Vec<u8>)]) -> u64 {
+        let table = Table::new(100);
+        let mut worker = Worker::new(&table);
+        for (ms, data) in frames {
+            let length = u32::try_from(data.len()).unwrap();
+            let at = Timestamp(ms * 1_000_000);
+            worker.frame(&Frame { at, link: LinkType::Ethernet, data, length });
+        }
+        worker.finish().0.duplicates
+    }
+
+    #[test]
+    fn i10_copies_of_a_mirror_and_from_a_routers_other_side_are_counted() {
+        assert_eq!(duplicates(&[(0, packet(1, 64, false, 7)), (1, packet(1, 64, false, 7))]), 1);
+        assert_eq!(duplicates(&[(0, packet(1, 64, false, 7)), (1, packet(2, 63, true, 7))]), 1);
+    }
+
+    #[test]
+    fn what_differs_or_comes_later_is_no_copy() {
+        assert_eq!(duplicates(&[(0, packet(1, 64, false, 7)), (1, packet(1, 64, false, 8))]), 0);
+        assert_eq!(duplicates(&[(0, packet(1, 64, false, 7)), (51, packet(1, 64, false, 7))]), 0);
+        let arp = |mac| [vec![0xff; 6], vec![2, 0, 0, 0, 1, mac, 8, 6], vec![0; 46]].concat();
+        assert_eq!(duplicates(&[(0, arp(1)), (1, arp(2)), (2, arp(1))]), 1);
     }
 }

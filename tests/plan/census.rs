@@ -111,6 +111,16 @@ async fn devices_are_listed_by_tab_and_search_and_page_by_page() {
     assert_eq!(decided, ["C-NET"]);
     assert_eq!(why["couplings"][0]["signs"], json!(["asked or announced itself by ARP"]));
     assert_eq!(plan.get(&format!("/devices/{}", ids[0])).await["ip"], "10.0.0.1");
+    assert_eq!(why["couplings"][0]["proof"]["by"], "asked or announced itself by ARP");
+    let mac = why["device"]["mac"].as_str().unwrap();
+    let explained = plan.get(&format!("/explain?subject={mac}")).await;
+    assert_eq!(explained["schema"], "netcensus.explanation/1");
+    assert_eq!(explained["devices"][0], why);
+    for (subject, status) in [("192.0.2.99", 404), ("nonsense", 400)] {
+        let asked = plan.client.get(plan.of(&format!("/explain?subject={subject}"))).bearer_auth(&plan.token);
+        assert_eq!(send(asked).await.0, status);
+    }
+
     let answer = send(plan.client.get(plan.of("/devices/nope/why")).bearer_auth(&plan.token)).await;
     assert_eq!(problem(&answer), (404, "not-found"));
 }

@@ -17,7 +17,7 @@ use crate::census::{Category, MacAddr, Timestamp, time::rfc3339};
 use crate::plan::inventory::View;
 use crate::plan::permission::Action;
 use crate::plan::service::Service;
-use crate::wire::DeviceEntry;
+use crate::wire::{BadSubject, DeviceEntry, Subject};
 
 /// Devices on a page where nothing else is asked.
 pub const PAGE: usize = 100;
@@ -141,6 +141,39 @@ pub async fn why(
     let view = service.view(&sid, query.instant()?).await?;
     let why = view.why(&id).ok_or_else(|| Problem::not_found("device", &id))?;
     Ok(axum::Json(why).into_response())
+}
+
+/// What to explain.
+#[derive(Clone, Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// An address or a MAC.
+    pub subject: String,
+    /// RFC 3339; the service's default where it is missing.
+    pub as_of: Option<String>,
+}
+
+/// Everything that is known of an address or a MAC: devices, and couplings that are no device's, each with its reasons.
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/explain", tag = "inventory",
+    params(("sid" = String, Path, description = "subscription"), Question),
+    responses((status = 200, body = Object), (status = 404, description = "problem")))]
+pub async fn explain(
+    State(service): State<Service>,
+    Path(sid): Path<String>,
+    caller: Caller,
+    Parameters(query): Parameters<Question>,
+) -> Result<Response, Problem> {
+    caller.may(&service, Action::View, &sid).await?;
+    let subject: Subject = query
+        .subject
+        .trim()
+        .parse()
+        .map_err(|e: BadSubject| Problem::new(ProblemType::InvalidRequest, e.to_string()))?;
+    let explanation = service.explain(&sid, subject, parse_instant(query.as_of.as_deref())?).await?;
+    if explanation.is_empty() {
+        return Err(Problem::new(ProblemType::NotFound, subject.unknown()));
+    }
+    Ok(axum::Json(explanation).into_response())
 }
 
 fn has_words(d: &DeviceEntry, words: &[String]) -> bool {

@@ -35,7 +35,8 @@ pub fn router() -> Router<Service> {
         .route("/inventory", get(census::inventory))
         .route("/devices", get(devices::list))
         .route("/devices/{id}", get(devices::show))
-        .route("/devices/{id}/why", get(devices::why));
+        .route("/devices/{id}/why", get(devices::why))
+        .route("/explain", get(devices::explain));
     let api = Router::new()
         .route("/enrol", post(sensors::enrol))
         .route("/subscriptions", get(subscriptions::list).post(subscriptions::create))

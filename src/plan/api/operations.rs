@@ -34,6 +34,7 @@ use crate::plan::service::Service;
         devices::list,
         devices::show,
         devices::why,
+        devices::explain,
     )
 )]
 struct Description;

@@ -13,7 +13,7 @@ use crate::plan::api::devices::{Filter, Page as Devices};
 use crate::plan::api::extract::{Parameters, Path};
 use crate::plan::api::problem::Problem;
 use crate::plan::service::Service;
-use crate::wire::DeviceAnswer;
+use crate::wire::{DeviceAnswer, Subject};
 
 #[derive(Template)]
 #[template(path = "devices.html")]
@@ -21,6 +21,8 @@ struct ListPage<'a> {
     frame: Frame,
     tabs: Vec<Tab>,
     q: String,
+    /// Whether what is searched for is an address or a MAC.
+    asks_subject: bool,
     category: String,
     verdict: String,
     next: Option<String>,
@@ -77,6 +79,7 @@ pub(super) async fn list(
     let page = ListPage {
         frame,
         tabs,
+        asks_subject: filter.q.as_deref().is_some_and(|q| q.trim().parse::<Subject>().is_ok()),
         q: filter.q.clone().unwrap_or_default(),
         category,
         verdict: filter.verdict.clone().unwrap_or_default(),

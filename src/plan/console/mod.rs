@@ -5,6 +5,7 @@
 mod assets;
 mod devices;
 mod events;
+mod explain;
 mod overview;
 mod page;
 mod plan;
@@ -25,6 +26,7 @@ pub fn router() -> Router<Service> {
         .route("/", get(overview::show))
         .route("/devices", get(devices::list))
         .route("/devices/{id}", get(devices::why))
+        .route("/explain", get(explain::show))
         .route("/plan", get(plan::show).post(plan::onboard))
         .route("/plan/cancel", get(plan::back).post(plan::cancel))
         .route("/plan/withdraw", get(plan::back).post(plan::withdraw))

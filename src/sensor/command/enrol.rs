@@ -3,8 +3,8 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 
+use super::ConfigArguments;
 use super::failure::{FAILED, Failure};
-use super::{ConfigArguments, quiet_log};
 use crate::sensor::identity::Identity;
 use crate::sensor::uploader;
 use crate::wire::EnrolmentToken;
@@ -29,7 +29,6 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn enrol(arguments: &Arguments) -> Result<(), Failure> {
-    quiet_log();
     let config = arguments.config.load()?;
     let token: EnrolmentToken = token(&arguments.token)?
         .parse()

@@ -6,6 +6,7 @@ mod explain;
 mod failure;
 mod interfaces;
 mod run;
+mod simulate;
 mod source;
 mod text;
 
@@ -24,6 +25,9 @@ use crate::census::Timestamp;
 #[derive(Debug, Parser)]
 #[command(name = "netcensus-sensor", version, after_help = EXAMPLES, max_term_width = 110)]
 struct Cli {
+    /// Print no warnings, only errors; `run` logs as its configuration says
+    #[arg(long, short, global = true)]
+    quiet: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -32,6 +36,7 @@ const EXAMPLES: &str = "\
 Examples:
   netcensus-sensor replay office.pcap             the census of a capture file; needs no privilege
   netcensus-sensor explain 10.2.0.41 --capture office.pcap
+  netcensus-sensor simulate --capture office.pcap how many other ways to count would find
   netcensus-sensor interfaces                     what there is to capture on
   netcensus-sensor enrol nce1_...                 join a subscription, once
   netcensus-sensor run --interface eth1           capture and upload until stopped
@@ -55,6 +60,8 @@ enum Command {
     Devices(source::Arguments),
     /// Tell why an address or a MAC is counted, or is not
     Explain(explain::Arguments),
+    /// Count the same devices in other ways, and list those that differ
+    Simulate(simulate::Arguments),
 }
 
 /// Where the configuration is.
@@ -96,6 +103,9 @@ struct ReplayArguments {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if !matches!(cli.command, Command::Run(_)) {
+        quiet_log(if cli.quiet { "error" } else { "warn" });
+    }
     let outcome = match cli.command {
         Command::Run(arguments) => run::run(arguments),
         Command::Replay(arguments) => replay(arguments),
@@ -104,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::Interfaces(arguments) => interfaces::list(&arguments),
         Command::Devices(arguments) => devices::list(arguments),
         Command::Explain(arguments) => explain::explain(arguments),
+        Command::Simulate(arguments) => simulate::simulate(&arguments),
     };
     match outcome {
         Ok(()) | Err(Failure { exit: 0, .. }) => ExitCode::SUCCESS,
@@ -151,9 +162,9 @@ fn zone_name(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
-/// The log of commands that end by themselves: warnings as text on standard error.
-fn quiet_log() {
-    drop(logging::start(super::config::LogFormat::Text, "warn"));
+/// The log of commands that end by themselves: text on standard error.
+fn quiet_log(level: &str) {
+    drop(logging::start(super::config::LogFormat::Text, level));
 }
 
 #[cfg(test)]
@@ -165,7 +176,8 @@ mod tests {
     #[test]
     fn the_command_line_is_sound_and_every_command_shows_help() {
         Cli::command().debug_assert();
-        for command in ["run", "replay", "enrol", "validate", "interfaces", "devices", "explain"] {
+        for command in ["run", "replay", "enrol", "validate", "interfaces", "devices", "explain", "simulate"]
+        {
             let shown = Cli::try_parse_from(["netcensus-sensor", command, "--help"]).unwrap_err();
             assert_eq!(shown.kind(), clap::error::ErrorKind::DisplayHelp, "{command}");
         }

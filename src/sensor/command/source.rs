@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::failure::{FAILED, Failure, NOT_PERMITTED, UNAVAILABLE};
-use super::{ConfigArguments, quiet_log, zone_name};
+use super::{ConfigArguments, zone_name};
 use crate::census::{Decisions, Inventory, Policy, Survey, Timestamp};
 use crate::classify::Rules;
 use crate::clock::{Clock as _, SystemClock};
@@ -48,7 +48,6 @@ pub(super) struct Facts {
 
 impl Facts {
     pub(super) fn gather(arguments: &Arguments) -> Result<Self, Failure> {
-        quiet_log();
         let config = arguments.config.load()?;
         let (policy, rules) = (config.policy(), rules(&config)?);
         if arguments.capture.is_empty() {
