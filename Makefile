@@ -24,7 +24,7 @@ run: ## build the release and run the demo; ARGS=--once prints the count and end
 
 test: ## everything that continuous integration checks
 	@start=$$(date +%s); \
-	$(STEP) "install what is missing" $(NEED) build nextest deny console && \
+	$(STEP) "install what is missing" $(NEED) build nextest unit deny console && \
 	$(MAKE) --no-print-directory lint unit deny demo lab console && \
 	echo "== all passed in $$(($$(date +%s) - start)) s"
 
@@ -40,7 +40,7 @@ fmt: ## format the code
 	@cargo fmt
 
 unit: ## unit, property, integration and documentation tests
-	@$(NEED) build nextest
+	@$(NEED) build nextest unit
 	@if cargo nextest --version >/dev/null 2>&1; then $(STEP) "tests" $(CARGO) nextest run --cargo-quiet; \
 	else $(STEP) "tests" $(CARGO) test --quiet --lib --bins --tests; fi
 	@$(STEP) "documentation tests" $(CARGO) test --quiet --doc

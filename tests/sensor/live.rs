@@ -4,9 +4,12 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
+use netcensus::capture::file;
 use netcensus::census::Zone;
+use netcensus::dissect::Frame;
 use netcensus::sensor::spool::Reader;
 use netcensus::wire::Upload;
+use serde_json::Value;
 
 use super::commands::{SENSOR, is_root};
 
@@ -119,4 +122,88 @@ fn a_wrong_configuration_at_reload_changes_nothing_and_a_right_one_is_taken() {
     "#;
     let Some(output) = in_namespace(dir.path(), script) else { return };
     succeeded(&output);
+}
+
+/// Sends each frame of a file (length in 4 bytes, then the bytes) on an interface.
+const SEND: &str = r#"
+import socket, struct, sys, time
+out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+out.bind((sys.argv[2], 0))
+data = open(sys.argv[1], "rb").read()
+at = sent = 0
+while at < len(data):
+    (length,) = struct.unpack_from(">I", data, at)
+    out.send(data[at + 4 : at + 4 + length])
+    at += 4 + length
+    sent += 1
+    if sent % 50 == 0:
+        time.sleep(0.005)
+print(sent)
+"#;
+
+/// The demo's frames; every tenth in a VLAN, every twentieth in one within another.
+fn tagged_office() -> Vec<u8> {
+    let office: &[u8] = include_bytes!("../../assets/demo.pcap.zst");
+    let (mut out, mut n) = (Vec::new(), 0u32);
+    let mut each = |frame: &Frame<'_>| {
+        if frame.data.len() < 14 || frame.data.len() > 1400 || n >= 2_000 {
+            return;
+        }
+        n += 1;
+        let (addresses, rest) = frame.data.split_at(12);
+        let tags: &[u8] = match n % 20 {
+            0 => &[0x88, 0xa8, 0, 40, 0x81, 0, 0, 30],
+            10 => &[0x81, 0, 0xe0, 30],
+            _ => &[],
+        };
+        let frame = [addresses, tags, rest].concat();
+        out.extend(u32::try_from(frame.len()).unwrap().to_be_bytes());
+        out.extend(frame);
+    };
+    file::read_from(Path::new("demo"), Box::new(office), &mut each).unwrap();
+    out
+}
+
+/// A document without what tells a live capture from a file: totals, and the numbers of frames.
+fn comparable(json: &str) -> Value {
+    let mut document: Value = serde_json::from_str(json).unwrap();
+    document["capture"] = Value::Null;
+    for device in document["devices"].as_array_mut().unwrap() {
+        for evidence in device["evidence"].as_array_mut().unwrap() {
+            evidence["frame"] = Value::Null;
+        }
+    }
+    document
+}
+
+#[test]
+fn the_same_frames_live_and_from_a_file_give_the_same_inventory_tags_included() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("frames"), tagged_office()).unwrap();
+    fs::write(dir.path().join("send.py"), SEND).unwrap();
+    let script = r#"
+        stop; rm -rf state
+        for i in span0 gen0; do ip link set $i arp off; sysctl -q net.ipv6.conf.$i.disable_ipv6=1 || true; done
+        tcpdump -Z root -i span0 --nano -U -w seen.pcap 2>dump & DUMP=$!
+        for _ in $(seq 200); do grep -q "listening on" dump && break; sleep 0.05; done
+        "$SENSOR" run --config sensor.toml 2>log & PID=$!
+        for _ in $(seq 200); do devices >/dev/null 2>&1 && break; sleep 0.05; done
+        SENT=$(python3 send.py frames gen0)
+        WANT="\"frames\":$SENT,"
+        for _ in $(seq 200); do devices --json >live.json 2>/dev/null; grep -q "$WANT" live.json && break; sleep 0.05; done
+        grep -q "$WANT" live.json
+        "$SENSOR" devices --config sensor.toml --json --as-of 2030-01-01T00:00:00Z >live.json
+        kill -INT $DUMP; wait $DUMP || true
+        stop
+        "$SENSOR" replay --json --as-of 2030-01-01T00:00:00Z seen.pcap >replayed.json
+    "#;
+    let Some(output) = in_namespace(dir.path(), script) else { return };
+    succeeded(&output);
+    let read = |name| fs::read_to_string(dir.path().join(name)).unwrap();
+    let (live, replayed) = (comparable(&read("live.json")), comparable(&read("replayed.json")));
+    assert_eq!(live, replayed);
+    let couplings =
+        || live["devices"].as_array().unwrap().iter().flat_map(|d| d["couplings"].as_array().unwrap());
+    assert!(couplings().any(|c| c["vlan"] == serde_json::json!([30, 40])), "both tags are put back");
+    assert!(live["devices"].as_array().unwrap().len() > 50);
 }
