@@ -1,8 +1,8 @@
 //! BACnet/IP: the vendor of a device that says I-Am, the properties of its device object that it answers with, and the
 //! side of requests and answers (ASHRAE 135 annex J, clauses 6.2, 15.5, 15.7, 16.10.1 and 20).
 //!
-//! What a broadcast device forwards, or a router brings from another network, was said by somebody else and says
-//! nothing here.
+//! What a broadcast device forwards, or a router brings from another network, was said by somebody else: of its sender
+//! it tells no more than that it is a router.
 
 use crate::census::Field;
 use crate::dissect::{Malformed, Reader, Words};
@@ -27,28 +27,48 @@ pub fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
     }
     let body = usize::from(length).checked_sub(4).and_then(|n| r.take(n));
     let mut r = Reader::new(body.ok_or_else(|| malformed("truncated message"))?);
-    if network(&mut r).ok_or_else(|| malformed("truncated network header"))? {
-        application(r, words)?;
+    match network(&mut r).ok_or_else(|| malformed("truncated network header"))? {
+        Origin::Sender => application(r, words)?,
+        Origin::Routed => words.label(Field::OtRole, "bacnet:router"),
+        Origin::Unknown => {}
     }
     Ok(())
+}
+
+/// Whose a message is.
+enum Origin {
+    /// An application message of the sender itself.
+    Sender,
+    /// One that the sender brought from another network, or its word that it could.
+    Routed,
+    /// Another network message, or another version.
+    Unknown,
 }
 
 const fn malformed(reason: &'static str) -> Malformed {
     Malformed::new("bacnet", reason)
 }
 
-/// Clause 6.2: reads the network header; whether an application message of the sender itself follows.
-fn network(r: &mut Reader<'_>) -> Option<bool> {
+/// Clause 6.2: reads the network header.
+fn network(r: &mut Reader<'_>) -> Option<Origin> {
     let [version, control] = r.array()?;
-    if version != 1 || control & 0x80 != 0 || control & 0x08 != 0 {
-        return Some(false);
+    if version != 1 {
+        return Some(Origin::Unknown);
+    }
+    // A source is named only where it is on another network than the sender.
+    if control & 0x08 != 0 {
+        return Some(Origin::Routed);
     }
     if control & 0x20 != 0 {
         let (_network, length) = (r.u16()?, r.u8()?);
         r.take(length.into())?;
         let _hops = r.u8()?;
     }
-    Some(true)
+    if control & 0x80 != 0 {
+        // I-Am-Router-To-Network.
+        return Some(if r.u8()? == 1 { Origin::Routed } else { Origin::Unknown });
+    }
+    Some(Origin::Sender)
 }
 
 /// Clause 20.1: the kinds of application messages.
@@ -234,12 +254,17 @@ mod tests {
             [&[0x30, 1, 0x0c, 0x0c, 2, 0, 0, 7, 0x19, 77, 0x3e, 0x74, 0][..], b"AHU", &[0x3f]].concat();
         for quiet in [
             message(0x04, &[192, 0, 2, 1, 0xba, 0xc0, 1, 0], I_AM),
-            message(0x0b, &[1, 0x08, 0, 5, 1, 9], I_AM),
-            message(0x0a, &[1, 0x08, 0, 5, 1, 9], &name),
-            message(0x0b, &[1, 0x80, 1], b""),
+            message(0x0b, &[1, 0x80, 0], b""),
             message(0x0b, &[1, 0], &[0x10, 8]),
         ] {
             assert_eq!(said(|w| dissect(&quiet, w)), (vec![], Ok(())), "{quiet:?}");
+        }
+        for routed in [
+            message(0x0b, &[1, 0x08, 0, 5, 1, 9], I_AM),
+            message(0x0a, &[1, 0x08, 0, 5, 1, 9], &name),
+            message(0x0b, &[1, 0x80, 1], b""),
+        ] {
+            assert_eq!(said(|w| dissect(&routed, w)), (vec!["ot.role=bacnet:router".to_owned()], Ok(())));
         }
     }
 

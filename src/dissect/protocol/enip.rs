@@ -29,7 +29,7 @@ const ITEMS: u16 = 8;
 pub fn dissect(payload: &[u8], side: Side, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload);
     let (Some(command), Some(length)) = (r.u16_le(), r.u16_le()) else { return Ok(()) };
-    let (Some(_session), Some(0), Some(_context)) = (r.u32_le(), r.u32_le(), r.array::<8>()) else {
+    let (Some(session), Some(0), Some(_context)) = (r.u32_le(), r.u32_le(), r.array::<8>()) else {
         return Ok(());
     };
     // Options are always 0.
@@ -44,20 +44,30 @@ pub fn dissect(payload: &[u8], side: Side, words: &mut Words<'_>) -> Result<(), 
         return Ok(());
     }
     let Some(body) = body else { return Ok(()) };
-    match (command, body) {
-        (LIST_IDENTITY, []) => {}
-        (REGISTER, [1, 0, 0, 0]) => {}
+    let speaks_as = match (command, body) {
+        // Who answers ListIdentity has said what it is.
+        (LIST_IDENTITY, []) => Side::Client,
+        // The server gives the session its number.
+        (REGISTER, [1, 0, 0, 0]) if session == 0 => Side::Client,
+        (REGISTER, [1, 0, 0, 0]) => Side::Server,
         // The interface handle of CIP is 0.
-        (_, [0, 0, 0, 0, _, _, items @ ..]) if SEND.contains(&command) => {
-            let Some(message) = cip(items) else { return Ok(()) };
-            if side == Side::Server {
-                attributes(message, words);
+        (_, [0, 0, 0, 0, _, _, items @ ..]) if SEND.contains(&command) => match cip(items) {
+            // CIP volume 1, 2-4: bit 7 marks an answer.
+            Some(message @ [0x80..=0xff, 0, ..]) => {
+                if side == Side::Server {
+                    attributes(message, words);
+                }
+                Side::Server
             }
-        }
+            Some([0x01..=0x7f, ..]) => Side::Client,
+            _ => return Ok(()),
+        },
         _ => return Ok(()),
+    };
+    // A request from the port of servers is one to everybody.
+    if speaks_as == side || command == LIST_IDENTITY {
+        words.label(Field::OtRole, speaks_as.pick("enip:client", "enip:server"));
     }
-    // Who answers ListIdentity has said what it is.
-    words.label(Field::OtRole, side.pick("enip:client", "enip:server"));
     Ok(())
 }
 
@@ -240,10 +250,14 @@ mod tests {
     #[test]
     fn sessions_tell_the_sides() {
         let register = message(REGISTER, 0, &[1, 0, 0, 0]);
-        assert_eq!(server(&register).0, ["ot.role=enip:server"]);
+        assert!(server(&register).0.is_empty());
+        let mut registered = register.clone();
+        registered[4] = 7;
+        assert_eq!(server(&registered).0, ["ot.role=enip:server"]);
         let of = |payload: &[u8]| said(|w| dissect(payload, Side::Client, w)).0;
         assert_eq!(of(&register), ["ot.role=enip:client"]);
         assert_eq!(of(&message(LIST_IDENTITY, 0, &[])), ["ot.role=enip:client"]);
+        assert_eq!(server(&message(LIST_IDENTITY, 0, &[])).0, ["ot.role=enip:client"]);
         assert_eq!(of(&unconnected(&[1, 2, 0x20, 1, 0x24, 1])), ["ot.role=enip:client"]);
         assert!(of(&unconnected(&[1, 2])[..40]).is_empty());
     }

@@ -68,7 +68,7 @@ pub(super) fn stream(
     }
 }
 
-/// Says what a frame of one of the [`ETHERTYPES`] tells of the station that sent it.
+/// Says what a frame tells of the station that sent it, where [`is_industrial`] holds for its type.
 pub(in crate::dissect) fn frame(
     ethertype: u16,
     source: MacAddr,
@@ -133,4 +133,41 @@ fn tcp(port: u16, side: Side, payload: &[u8], words: &mut Words<'_>) -> Option<R
         48898 => ads::dissect(payload, words),
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dissect::testing::said;
+
+    #[test]
+    fn a_service_is_told_by_its_port_and_the_side_by_which_end_has_it() {
+        let of = |payload: &[u8], from, to| said(|w| stream(payload, from, to, w)).0;
+        let start = [0x68, 4, 7, 0, 0, 0];
+        assert_eq!(of(&start, 49152, 2404), ["ot.role=iec104:client"]);
+        assert!(of(&start, 2404, 49152).is_empty() && of(&start, 49152, 443).is_empty());
+        let io = [2, 0, 2, 0x80, 8, 0, 1, 2, 3, 4, 9, 0, 0, 0, 0xb1, 0, 1, 0, 5];
+        assert_eq!(said(|w| datagram(&io, 2222, 2222, w)).0, ["ot.role=enip:io"]);
+        assert!(said(|w| datagram(&io, 49152, 443, w)).0.is_empty());
+    }
+
+    #[test]
+    fn what_begins_unmistakably_is_found_on_any_port() {
+        let of = |payload: &[u8]| said(|w| stream(payload, 49152, 12345, w)).0;
+        assert_eq!(of(&[5, 0x64, 5, 0xc0, 1, 0, 0, 4, 0xe9, 0x21]), ["ot.role=dnp3:client"]);
+        assert_eq!(of(b"\x0bMSH|^~\\&|LAB|"), ["hl7.application=LAB"]);
+        assert!(of(b"HELO example.com\r\n").is_empty());
+        assert!(of(&[1, 0, 0, 0, 0, 0]).is_empty());
+    }
+
+    #[test]
+    fn a_frame_is_told_by_its_type() {
+        let source = MacAddr([0, 1, 2, 3, 4, 5]);
+        let of = |ethertype, body: &[u8]| said(|w| frame(ethertype, source, body, w)).0;
+        let cyclic = [&[0x80, 1][..], &[0; 40]].concat();
+        assert_eq!(of(0x8892, &cyclic), ["ot.role=profinet:sender"]);
+        assert_eq!(of(0x88ab, &[1, 255, 240]), ["ot.role=powerlink:client"]);
+        assert!(of(0x0800, &cyclic).is_empty());
+        assert!(is_industrial(0x88ba) && !is_industrial(0x0800));
+    }
 }

@@ -20,13 +20,18 @@ pub fn dissect(payload: &[u8], side: Side, words: &mut Words<'_>) -> Result<(), 
         return Ok(());
     };
     let role = match service {
-        // Search, description, connect, state, disconnect; requests and answers take turns.
-        0x0201 | 0x0203 | 0x0205 | 0x0207 | 0x0209 | 0x020b | 0x0951 | 0x0953 => "knx:client",
-        0x0202 | 0x0204 | 0x0206 | 0x0208 | 0x020a | 0x020c | 0x0952 | 0x0954 => "knx:server",
-        // Both sides send requests and acknowledgements of tunnels and management, and enciphered messages.
-        0x0310 | 0x0311 | 0x0420 | 0x0421 | 0x0950 => side.pick("knx:client", "knx:server"),
-        // Routing, to everybody: routers and software alike.
-        0x0530..=0x0533 => "knx:sender",
+        // Search, description, connect, state, disconnect, secure session, features of a tunnel; requests and answers
+        // take turns.
+        0x0201 | 0x0203 | 0x0205 | 0x0207 | 0x0209 | 0x020b | 0x0951 | 0x0953 | 0x0422 | 0x0424 => {
+            "knx:client"
+        }
+        0x0202 | 0x0204 | 0x0206 | 0x0208 | 0x020a | 0x020c | 0x0952 | 0x0954 | 0x0423 | 0x0425 => {
+            "knx:server"
+        }
+        // Both sides send requests and acknowledgements of tunnels and management.
+        0x0310 | 0x0311 | 0x0420 | 0x0421 => side.pick("knx:client", "knx:server"),
+        // Routing, to everybody, and what is enciphered: routers and software alike.
+        0x0530..=0x0533 | 0x0950 | 0x0955 => "knx:sender",
         _ => return Ok(()),
     };
     words.label(Field::OtRole, role);
