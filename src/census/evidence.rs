@@ -188,13 +188,14 @@ fields! {
     PnStation = "pn.station",
     /// Manufacturer-specific string (type of station) of a PROFINET DCP answer.
     PnType = "pn.type",
-    /// Side of an industrial protocol, `protocol:side`: `dnp3`, `iec104`, `c37118`, `mms`, `opcua`, `fins`, `melsec`, `hartip`, `codesys`, `ads`, `fox`, `ethercat`, `goose`, `sv`; `server`, `client` or `sender`.
+    /// Side of an industrial protocol, `protocol:side`; a controller that polls its devices is their client.
+    /// `server` or `client` of `bacnet`, `enip`, `profinet`, `dnp3`, `iec104`, `c37118`, `mms`, `opcua`, `fins`, `melsec`, `hartip`, `codesys`, `ads`, `fox`, `knx`, `powerlink`, `hislip`; `sender` of `profinet`, `codesys`, `ethercat`, `goose`, `sv`, `sercos`, `knx`, `lon`; also `bacnet:router`, `enip:io`.
     OtRole = "ot.role",
     /// Application name or uri of an OPC UA server's description.
     OpcuaName = "opcua.name",
     /// Product uri of an OPC UA server's description.
     OpcuaProduct = "opcua.product",
-    /// Software or station description of another industrial protocol's identification.
+    /// What another industrial protocol's identification says, `protocol:text`: `mms:vendor model revision`, `fins:model version`, `melsec:model`, `ads:name version`, `fox:key=value`, `c37118:station`, `dnp3:text`, `goose:control block`, `sv:stream`, `powerlink:vendor:product` in hex or its host name, `hislip:maker,model,firmware`.
     OtIdentity = "ot.identity",
     /// Friendly name of a KNXnet/IP device.
     KnxName = "knx.name",

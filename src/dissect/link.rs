@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use pnet::packet::Packet as _;
 use pnet::packet::ethernet::EthernetPacket;
 
-use super::protocol::{cdp, lldp, stp};
+use super::protocol::{cdp, industry, lldp, stp};
 use super::sink::{Anomaly, Sink, Tags};
 use super::{Frame, LinkType, Malformed, Reader, Words, arp, network, tunnel};
 use crate::census::{Field, MacAddr, Sign};
@@ -171,6 +171,9 @@ fn typed(link: &Link, ethertype: u16, body: &[u8], sink: &mut impl Sink) -> Resu
         PPPOE_SESSION => tunnel::pppoe(link, body, sink),
         LLDP => {
             addressed(link, sink, Sign::LldpManagement, |words, address| lldp::dissect(body, words, address))
+        }
+        _ if industry::is_industrial(ethertype) => {
+            station(link, sink, |words| industry::frame(ethertype, link.source, body, words))
         }
         _ => Ok(()),
     }

@@ -62,6 +62,11 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// Says a word of this program's own, which needs no cleaning.
+    pub fn label(&mut self, field: Field, word: &'static str) {
+        (self.hear)(field, word);
+    }
+
     /// Says a number.
     pub fn number(&mut self, field: Field, n: u64) {
         (self.hear)(field, &n.to_string());

@@ -367,6 +367,15 @@ fn tunnels_nested_beyond_the_bound_are_malformed() {
     assert_eq!(ethernet(&nested).last().unwrap(), "malformed tunnel: nested too deep");
 }
 
+#[test]
+fn a_profinet_device_speaks_as_a_station_and_its_address_couples_nothing() {
+    let mut answer = vec![0, 0, 0x88, 0x92, 0xfe, 0xff, 5, 1, 0, 0, 0, 1, 0, 0, 0, 28];
+    answer.extend(b"\x02\x03\0\x06\0\0\0\x2a\x01\x0d");
+    answer.extend(b"\x01\x02\0\x0e\0\x01\x0a\0\0\x05\xff\xff\xff\0\0\0\0\0\0\0");
+    assert_eq!(ethernet(&frame(B, A, 0x8100, &answer)), ["00:1b:d4:00:00:0a pn.device=002a:010d"]);
+    assert_eq!(ethernet(&frame(B, A, 0x88a4, &[1])), ["malformed ethercat: short header"]);
+}
+
 proptest! {
     #[test]
     fn no_bytes_break_the_dissector(data in vec(any::<u8>(), 0..400), kind in 0..4usize) {

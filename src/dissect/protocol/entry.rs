@@ -2,6 +2,7 @@
 //! comparison of ports or of its first bytes, and no memory.
 
 use super::head::Head;
+use super::industry::{self, Side};
 use super::{bacnet, dhcp6, enip, http, llmnr, mdns, nbns, rtsp, sip, snmp, ssdp, ssh, wsd};
 use crate::dissect::{Malformed, Words};
 
@@ -30,11 +31,12 @@ pub fn datagram(
         (1900, _) | (_, 1900) => ssdp::dissect(payload, words),
         (3702, _) | (_, 3702) => wsd::dissect(payload, words),
         (5060 | 5061, _) | (_, 5060 | 5061) => sip::dissect(payload, words),
-        (ENIP, _) => enip::dissect(payload, words),
+        (ENIP, _) => enip::dissect(payload, Side::Server, words),
+        (_, ENIP) => enip::dissect(payload, Side::Client, words),
         (47808, _) | (_, 47808) => bacnet::dissect(payload, words),
         // Some devices answer a search from a port of their own.
         _ if payload.starts_with(b"HTTP/1.1 200") => ssdp::dissect(payload, words),
-        _ => Ok(()),
+        _ => industry::datagram(payload, source_port, destination_port, words),
     }
 }
 
@@ -62,8 +64,9 @@ pub fn stream(
                 _ => http::say(&head, words),
             }
         }
-        _ if source_port == ENIP => enip::dissect(payload, words),
-        _ => Ok(()),
+        _ if source_port == ENIP => enip::dissect(payload, Side::Server, words),
+        _ if destination_port == ENIP => enip::dissect(payload, Side::Client, words),
+        _ => industry::stream(payload, source_port, destination_port, words),
     }
 }
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::census::{VALUE_BYTES, clean};
+use crate::census::{MacAddr, VALUE_BYTES, clean};
 use crate::dissect::{Malformed, Words};
 
 type Dissect = fn(&[u8], &mut Words<'_>) -> Result<(), Malformed>;
@@ -17,9 +17,10 @@ const ALL: &[Dissect] = &[
     |p, w| stream(p, 22, 40000, w),
     |p, w| stream(p, 44818, 40000, w),
     |p, w| datagram(p, 1900, 1900, w),
+    |p, w| enip::dissect(p, industry::Side::Server, w),
+    |p, w| industrial(p, w),
     bacnet::dissect,
     dhcp6::dissect,
-    enip::dissect,
     http::dissect,
     llmnr::dissect,
     mdns::dissect,
@@ -31,6 +32,31 @@ const ALL: &[Dissect] = &[
     stp::dissect,
     wsd::dissect,
 ];
+
+/// Every port and Ethernet type of [`industry`].
+fn industrial(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
+    const UDP: &[u16] = &[1628, 1740, 2222, 3671, 4712, 5006, 5094, 9600, 20000, 34964, 34980, 48899];
+    const TCP: &[u16] = &[1, 102, 502, 1911, 2404, 3671, 4712, 4840, 4880, 5006, 5094, 9600, 11740, 48898];
+    const TYPES: &[u16] = &[0x8892, 0x88a4, 0x88ab, 0x88b8, 0x88ba, 0x88cd];
+    let mut ended = Ok(());
+    for port in UDP {
+        for (from, to) in [(*port, 49152), (49152, *port)] {
+            let result = datagram(payload, from, to, words);
+            ended = ended.and(result);
+        }
+    }
+    for port in TCP {
+        for (from, to) in [(*port, 49152), (49152, *port)] {
+            let result = stream(payload, from, to, words);
+            ended = ended.and(result);
+        }
+    }
+    for ethertype in TYPES {
+        let result = industry::frame(*ethertype, MacAddr([0, 1, 2, 3, 4, 5]), payload, words);
+        ended = ended.and(result);
+    }
+    ended
+}
 
 /// Beginnings that lead past the first checks.
 const STARTS: &[&[u8]] = &[
@@ -55,6 +81,16 @@ const STARTS: &[&[u8]] = &[
     b"RTSP/1.0 200 OK\r\nWWW-Authenticate: Digest realm=\"",
     b"<Hello><Types>",
     b"SSH-",
+    &[0, 1, 0, 0, 0, 60, 1, 0x2b, 0x0e, 1, 1, 0, 0, 9, 0, 4],
+    &[3, 0, 0, 90, 2, 0xf0, 0x80, 0x32, 7, 0, 0, 0, 5, 0, 12, 0, 64, 0, 1, 0x12, 8, 0x12, 0x84, 1, 1],
+    &[3, 0, 0, 60, 2, 0xf0, 0x80, 1, 0, 1, 0, 0x61, 45, 0x30, 43, 2, 1, 3, 0xa0, 38, 0xa1, 36, 2, 1, 1, 0xa2, 31],
+    &[6, 0x10, 2, 4, 0, 80, 54, 1, 2],
+    &[0xfe, 0xff, 5, 1, 0, 0, 0, 1, 0, 0, 0, 60, 2, 1, 0, 9],
+    &[0x81, 0x0a, 0, 60, 1, 0, 0x30, 1, 0x0e, 0x0c, 2, 0, 0, 7, 0x1e, 0x29, 70, 0x4e],
+    &[0, 1, 0, 60, 0, 0, 0, 0, 0x61, 50, 0x80, 20],
+    b"fox a 0 -1 fox hello\n{\nhostName=s:",
+    b"\x0bMSH|^~\\&|",
+    b"MSGF\0\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\xaf\x01\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
 ];
 
 fn check(payload: &[u8]) -> Result<(), TestCaseError> {

@@ -27,6 +27,36 @@ pub mod ssh;
 pub mod stp;
 pub mod wsd;
 
+// Industry, buildings, energy, medicine.
+pub mod ads;
+mod ber;
+pub mod c37118;
+pub mod cip_io;
+pub mod codesys;
+pub mod dicom;
+pub mod dnp3;
+pub mod ethercat;
+pub mod fins;
+pub mod fox;
+pub mod goose;
+pub mod hartip;
+pub mod hislip;
+pub mod hl7;
+pub mod iec104;
+pub mod industry;
+pub mod knx;
+pub mod lon;
+pub mod melsec;
+pub mod mms;
+pub mod modbus;
+pub mod opcua;
+pub mod powerlink;
+pub mod profinet;
+pub mod profinet_cm;
+pub mod s7;
+pub mod sercos;
+pub mod tpkt;
+
 pub use entry::{datagram, stream};
 
 #[cfg(test)]
