@@ -3,7 +3,7 @@
 //! A message that passed a proxy speaks of somebody behind it and says nothing here.
 
 use super::head::Head;
-use super::ntlm;
+use super::ntlm::{self, Side};
 use crate::census::Field;
 use crate::dissect::{Malformed, Words};
 
@@ -23,7 +23,7 @@ pub(super) fn say(head: &Head<'_>, words: &mut Words<'_>) -> Result<(), Malforme
                 words.say(Field::HttpUserAgent, agent);
             }
             for credentials in head.values("Authorization").chain(head.values("Proxy-Authorization")) {
-                ntlm::say(credentials, words);
+                ntlm::say_header(credentials, Side::Client, words);
             }
         } else {
             if let Some(server) = head.value("Server") {
@@ -31,6 +31,9 @@ pub(super) fn say(head: &Head<'_>, words: &mut Words<'_>) -> Result<(), Malforme
             }
             if let Some(realm) = head.realm() {
                 words.say(Field::HttpRealm, &realm);
+            }
+            for challenge in head.values("WWW-Authenticate").chain(head.values("Proxy-Authenticate")) {
+                ntlm::say_header(challenge, Side::Server, words);
             }
         }
     }
