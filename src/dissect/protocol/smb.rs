@@ -36,7 +36,7 @@ pub fn dissect(payload: &[u8], source_port: u16, words: &mut Words<'_>) -> Resul
         None => (r.rest(), false),
     };
     let read = match (kind, message.first_chunk::<4>()) {
-        (MESSAGE, Some(b"\xffSMB")) => first_version(message, side, words),
+        (MESSAGE, Some(b"\xffSMB")) => first_version(message, whole, side, words),
         (MESSAGE, Some(b"\xfeSMB")) => second_version(message, side, words),
         (SESSION_REQUEST, Some(_)) if side == Side::Client && whole => caller(message, words),
         _ => return Ok(()),
@@ -52,7 +52,7 @@ fn caller(names: &[u8], words: &mut Words<'_>) -> Option<()> {
     Some(())
 }
 
-fn first_version(message: &[u8], side: Side, words: &mut Words<'_>) -> Option<()> {
+fn first_version(message: &[u8], whole: bool, side: Side, words: &mut Words<'_>) -> Option<()> {
     let mut r = Reader::new(message);
     let (_magic, command) = (r.u32()?, r.u8()?);
     let (_status, flags, flags2) = (r.u32()?, r.u8()?, r.u16_le()?);
@@ -80,8 +80,10 @@ fn first_version(message: &[u8], side: Side, words: &mut Words<'_>) -> Option<()
             words.say(Field::SmbDialect, b"server:1");
             Some(())
         }
-        (0x73, _, 12 | 13) if side == Side::Client => set_up(message, r, parameters, side, flags2, words),
-        (0x73, _, 3 | 4) if side == Side::Server => set_up(message, r, parameters, side, flags2, words),
+        (0x73, Side::Client, 12 | 13) | (0x73, Side::Server, 3 | 4) => {
+            let strings = Strings { at: message.len(), is_wide: flags2 & 0x8000 != 0, whole };
+            set_up(strings, r, parameters, side, words)
+        }
         _ => Some(()),
     }
 }
@@ -89,11 +91,10 @@ fn first_version(message: &[u8], side: Side, words: &mut Words<'_>) -> Option<()
 /// What follows the parameters of a session setup: passwords or a security token, then the native strings; before the
 /// strings of a request without a token stand account and domain.
 fn set_up(
-    message: &[u8],
+    strings: Strings,
     mut r: Reader<'_>,
     parameters: &[u8],
     side: Side,
-    flags2: u16,
     words: &mut Words<'_>,
 ) -> Option<()> {
     let number = |at: usize| parameters.get(at..)?.first_chunk().map(|b| usize::from(u16::from_le_bytes(*b)));
@@ -109,11 +110,10 @@ fn set_up(
     if token > 0 {
         // What is cut of a token says what it holds.
         let body = r.take(token);
-        ntlm::say(body.unwrap_or(r.rest()), side, words);
+        ntlm::say(body.unwrap_or_else(|| r.rest()), side, words);
         body?;
     }
-    let is_wide = flags2 & 0x8000 != 0;
-    let mut text = || string(&mut r, is_wide, message.len());
+    let mut text = || strings.next(&mut r);
     if parameters.len() == 26 {
         let (_account, _domain) = (text()?, text()?);
     }
@@ -124,21 +124,33 @@ fn set_up(
     Some(())
 }
 
-/// A string up to its zero; one in UTF-16 begins at an even place of the message.
-fn string(r: &mut Reader<'_>, is_wide: bool, message: usize) -> Option<String> {
-    if !is_wide {
-        let end = r.rest().iter().position(|b| *b == 0)?;
-        let text = String::from_utf8_lossy(r.take(end)?).into_owned();
-        r.u8()?;
-        return Some(text);
+/// How the strings of a message of the first version are read.
+#[derive(Clone, Copy)]
+struct Strings {
+    /// The message's length, from which a place in it is reckoned.
+    at: usize,
+    /// Whether they are in UTF-16: these begin at an even place.
+    is_wide: bool,
+    whole: bool,
+}
+
+impl Strings {
+    /// A string up to its zero, which old systems leave out or cut in half behind the last one.
+    fn next(self, r: &mut Reader<'_>) -> Option<String> {
+        if self.is_wide && self.at.checked_sub(r.rest().len())? % 2 == 1 {
+            r.u8()?;
+        }
+        let rest = r.rest();
+        let end = if self.is_wide {
+            rest.as_chunks::<2>().0.iter().position(|unit| *unit == [0, 0]).map(|n| n * 2)
+        } else {
+            rest.iter().position(|b| *b == 0)
+        };
+        let open = self.whole && !rest.is_empty();
+        let text = r.take(end.or_else(|| open.then_some(rest.len()))?)?;
+        r.take(if self.is_wide { 2 } else { 1 });
+        Some(if self.is_wide { wide(text) } else { String::from_utf8_lossy(text).into_owned() })
     }
-    if message.checked_sub(r.rest().len())? % 2 == 1 {
-        r.u8()?;
-    }
-    let end = r.rest().as_chunks::<2>().0.iter().position(|unit| *unit == [0, 0])?;
-    let text = wide(r.take(end * 2)?);
-    r.u16()?;
-    Some(text)
 }
 
 fn second_version(message: &[u8], side: Side, words: &mut Words<'_>) -> Option<()> {
@@ -255,6 +267,9 @@ mod tests {
         let message = first(0x73, 0x80, 0, &[0; 6], b"Unix\0Samba 3.6.3\0HOME\0");
         assert_eq!(answer(&message), ["smb.native_os=Unix", "smb.native_lanman=Samba 3.6.3"]);
         assert!(request(&message).is_empty());
+        let open = first(0x73, 0x80, 0, &[0; 6], b"Unix\0Samba");
+        assert_eq!(answer(&open), ["smb.native_os=Unix", "smb.native_lanman=Samba"]);
+        assert_eq!(answer(&open[..open.len() - 2]), ["smb.native_os=Unix"]);
     }
 
     #[test]
