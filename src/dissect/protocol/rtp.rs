@@ -2,7 +2,7 @@
 //!
 //! RTP has no magic number and no port of its own, so only what hardly anything else can be is taken: packets of the
 //! static payload types whose size is that of whole frames, between two even ports of the range that telephones use,
-//! or with contents that show speech; and transport streams, whose every packet begins with the same byte. Streams of
+//! or to an even port with contents that show speech; and transport streams, whose every packet begins with the same byte. Streams of
 //! dynamic types, most of them video, say nothing.
 
 use crate::census::Field;
@@ -13,6 +13,8 @@ const HEADER: usize = 12;
 /// Packets of a transport stream in bytes (ISO/IEC 13818-1 section 2.4.3), and the byte that begins each.
 const TRANSPORT: usize = 188;
 const SYNC: u8 = 0x47;
+/// One packet in so many is looked at: a stream has dozens a second.
+const SAMPLE: u8 = 32;
 /// The authentication tags of SRTP in bytes (RFC 3711 section 5.2), and none.
 const TAGS: [usize; 3] = [0, 4, 10];
 /// Values that an eighth of speech has at most. Of 160 random bytes, 119 differ; fewer than this in one of a million.
@@ -33,21 +35,20 @@ pub fn dissect(
     destination_port: u16,
     words: &mut Words<'_>,
 ) -> Result<(), Malformed> {
-    let (Some(kind), Some(body)) = (payload.get(1), payload.get(HEADER..)) else { return Ok(()) };
-    if !may_be(payload) || destination_port % 2 != 0 {
+    let Some(&[_, kind, _, sequence]) = payload.first_chunk::<4>() else { return Ok(()) };
+    let body = payload.get(HEADER..).unwrap_or_default();
+    if !may_be(payload) || sequence % SAMPLE != 0 || !destination_port.is_multiple_of(2) {
         return Ok(());
     }
     let from_telephone = is_telephony(source_port) && is_telephony(destination_port);
     let is_audio = match kind & 0x7f {
         // G.711 in both laws, and G.722, which has the same rate: 8 bytes a millisecond, in frames of ten.
         0 | 8 | 9 => {
-            let whole = |frames: usize| frames > 0 && frames % 80 == 0 && frames <= 480;
+            let whole = |frames: usize| frames > 0 && frames.is_multiple_of(80) && frames <= 480;
             if from_telephone {
                 TAGS.iter().any(|tag| body.len().checked_sub(*tag).is_some_and(whole))
             } else {
-                is_unprivileged(source_port, destination_port)
-                    && body.len() == 160
-                    && distinct(body) < DISTINCT
+                source_port.min(destination_port) >= 1024 && body.len() == 160 && distinct(body) < DISTINCT
             }
         }
         // G.729: frames of ten bytes, of ten milliseconds each.
@@ -70,13 +71,9 @@ const fn is_telephony(port: u16) -> bool {
     matches!(port, 16384..32768) && port.is_multiple_of(2)
 }
 
-fn is_unprivileged(a: u16, b: u16) -> bool {
-    [a, b].iter().all(|port| *port >= 1024 && *port % 2 == 0)
-}
-
 fn is_transport(body: &[u8]) -> bool {
     !body.is_empty()
-        && body.len() % TRANSPORT == 0
+        && body.len().is_multiple_of(TRANSPORT)
         && body.chunks(TRANSPORT).all(|p| p.first() == Some(&SYNC))
 }
 
@@ -98,7 +95,7 @@ mod tests {
     use crate::dissect::testing::said;
 
     fn packet(kind: u8, body: &[u8]) -> Vec<u8> {
-        [&[0x80, kind, 0, 1, 0, 0, 0, 160, 1, 2, 3, 4], body].concat()
+        [&[0x80, kind, 1, 64, 0, 0, 0, 160, 1, 2, 3, 4], body].concat()
     }
 
     fn of(payload: &[u8], from: u16, to: u16) -> Vec<String> {
@@ -132,7 +129,7 @@ mod tests {
         let speech: Vec<u8> = noise(160).iter().map(|b| 0xd0 | b & 0x0f).collect();
         assert_eq!(of(&packet(0, &speech), 50_000, 10_000), ["rtp.media=audio"]);
         assert!(of(&packet(0, &noise(160)), 50_000, 10_000).is_empty());
-        assert!(of(&packet(0, &speech), 50_001, 10_000).is_empty());
+        assert!(of(&packet(0, &speech), 50_000, 10_001).is_empty());
         assert!(of(&packet(18, &noise(20)), 50_000, 10_000).is_empty());
     }
 
@@ -150,5 +147,8 @@ mod tests {
         }
         assert!(of(&packet(0, &noise(160)), 16385, 20000).is_empty());
         assert!(of(&packet(0, &noise(160)), 443, 20000).is_empty());
+        let mut between = packet(0, &noise(160));
+        between[3] = 65;
+        assert!(of(&between, 16384, 20000).is_empty());
     }
 }
