@@ -7,8 +7,8 @@ use crate::dissect::{Malformed, Reader, Words};
 /// The port of the browser, and that of the default instance.
 pub(super) const BROWSER: u16 = 1434;
 pub(super) const SERVER: u16 = 1433;
-/// Instances that are taken from one answer; a server has at most fifty.
-const INSTANCES: usize = 8;
+/// Pairs of key and value that are looked at in one answer; an instance has some seven.
+const PAIRS: usize = 64;
 /// Options of one answer to a login that are looked at.
 const OPTIONS: usize = 16;
 
@@ -24,15 +24,14 @@ pub fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
     }
     let text = r.take(length.into()).ok_or(Malformed::new("mssql", "truncated answer"))?;
     // Pairs of key and value; an empty key ends an instance.
-    let (mut server, mut taken) = (None, 0);
+    let mut server = None;
     let mut parts = text.split(|b| *b == b';');
-    while let Some(key) = parts.next() {
+    for _ in 0..PAIRS {
+        let Some(key) = parts.next() else { break };
         match key {
             b"" => {}
-            b"ServerName" if taken == INSTANCES => break,
             b"ServerName" => server = parts.next(),
-            b"InstanceName" if taken < INSTANCES => {
-                taken += 1;
+            b"InstanceName" => {
                 if let (Some(server), Some(instance)) = (server, parts.next()) {
                     words.say(Field::MssqlInstance, &[server, b"\\", instance].concat());
                 }
@@ -115,7 +114,7 @@ mod tests {
         assert!(said(|w| dissect(&message[..60], w)).1.is_err());
         survives(&message, dissect);
         let many = answer(&one("X", "1.0").repeat(200));
-        assert!(said(|w| dissect(&many, w)).0.len() <= 2 * INSTANCES + 1);
+        assert!(said(|w| dissect(&many, w)).0.len() <= PAIRS);
     }
 
     #[test]

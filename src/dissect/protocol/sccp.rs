@@ -10,18 +10,18 @@ pub(super) const MANAGER: u16 = 2000;
 /// The message by which a device registers.
 const REGISTER: u32 = 1;
 
-/// Dissects the beginning of a segment to TCP 2000: `sccp:SEP 30016`, the class of the name and the device's type.
+/// Dissects the beginning of a segment to TCP 2000: `sccp:30016`, the device's type.
 ///
 /// # Errors
 /// Never: what is not strictly of the form is another protocol or message.
 pub fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    if let Some((class, kind)) = registration(payload) {
-        words.say(Field::DiscoveryIdentity, &[b"sccp:", class, format!(" {kind}").as_bytes()].concat());
+    if let Some(kind) = registration(payload) {
+        words.say(Field::DiscoveryIdentity, format!("sccp:{kind}").as_bytes());
     }
     Ok(())
 }
 
-fn registration(payload: &[u8]) -> Option<(&[u8], u32)> {
+fn registration(payload: &[u8]) -> Option<u32> {
     let mut r = Reader::new(payload);
     let (length, version, message) = (r.u32_le()?, r.u32_le()?, r.u32_le()?);
     // The length counts from the message's number on; one segment may hold more messages.
@@ -33,13 +33,13 @@ fn registration(payload: &[u8]) -> Option<(&[u8], u32)> {
     let name = r.take(16)?;
     let _user_instance_and_address = r.take(12)?;
     let kind = r.u32_le()?;
-    // A class of two or three letters, and a number or MAC address.
-    let end = name.iter().position(|b| *b == 0).unwrap_or(name.len());
-    let class = name.get(..3)?;
-    let sound = end >= 6
-        && class.iter().all(u8::is_ascii_uppercase)
-        && name.get(..end)?.iter().all(u8::is_ascii_alphanumeric);
-    (sound && kind > 0 && kind < 0x000f_ffff).then_some((class, kind))
+    // `SEP` and a MAC address for a telephone, or whatever a bridge is called; zeros behind it.
+    let end = name.iter().position(|b| *b == 0)?;
+    let (name, zeros) = name.split_at_checked(end)?;
+    let sound = name.len() >= 3
+        && name.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b'@'))
+        && zeros.iter().all(|b| *b == 0);
+    (sound && (1..0x000f_ffff).contains(&kind)).then_some(kind)
 }
 
 #[cfg(test)]
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn a_telephone_registers_with_its_type() {
         let register = message(1, b"SEP001122334455\0", 30016);
-        assert_eq!(said(|w| dissect(&register, w)).0, ["discovery.identity=sccp:SEP 30016"]);
+        assert_eq!(said(|w| dissect(&register, w)).0, ["discovery.identity=sccp:30016"]);
         survives(&register, dissect);
         for quiet in
             [message(2, b"SEP001122334455\0", 7), message(1, b"\x01EP001122334455\0", 7), vec![0; 64]]

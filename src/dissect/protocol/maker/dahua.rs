@@ -35,8 +35,7 @@ pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malfo
     if r.take(8) != Some(b"\x20\0\0\0DHIP") {
         return Ok(());
     }
-    let body =
-        r.take(HEAD - 8).and_then(|_| Some(r.rest())).ok_or(Malformed::new("dahua", "truncated head"))?;
+    let body = r.take(HEAD - 8).map(|_| r.rest()).ok_or(Malformed::new("dahua", "truncated head"))?;
     let body = body.trim_ascii().strip_suffix(b"\0").unwrap_or(body);
     let Some(message) = json::<Message<'_>>(body) else { return Err(Malformed::new("dahua", "broken JSON")) };
     // A search has another method.

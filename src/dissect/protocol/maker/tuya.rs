@@ -99,7 +99,7 @@ mod tests {
         assert_eq!(heard(&newer, 49154, 7000), ["tuya.product=broadcast"]);
         newer[13] = 0x25;
         assert!(heard(&newer, 49154, 7000).is_empty());
-        let mut cut = secret.clone();
+        let mut cut = secret;
         cut.pop();
         assert!(heard(&cut, 49154, 6667).is_empty());
     }
