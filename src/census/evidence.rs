@@ -259,7 +259,7 @@ fields! {
     /// `yeelight`, `dahua`, `sadp` (Hikvision), `bjnp` (Canon), `epson`, `synology`, `crestron`, `govee`, `hiflying`
     /// (Wi-Fi module), `miio` (Xiaomi), `moxa` (model number in hex), `sccp` (Cisco telephone, device type in decimal).
     /// Programs: `dropbox:lan`, `spotify:lan`, `steam:windows` (or `linux`, `macos`, `android`, `ios`, `client`),
-    /// `syncthing`, `kdeconnect:phone` (or `desktop`, `laptop`, `tablet`, `tv`), `localsend:mobile` (or `desktop`, …).
+    /// `syncthing`, `mscdp:windows_laptop` (or `windows_desktop`, `windows_tablet`, `xbox`, `android`, …), `kdeconnect:phone` (or `desktop`, `laptop`, `tablet`, `tv`), `localsend:mobile` (or `desktop`, …).
     DiscoveryIdentity = "discovery.identity",
     /// Side and path of CoAP, `server:/cit/s`, `client:/oic/res`.
     CoapPath = "coap.path",

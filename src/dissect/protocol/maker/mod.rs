@@ -17,6 +17,7 @@ mod lifx;
 mod localsend;
 mod miio;
 mod moxa;
+mod mscdp;
 mod sadp;
 mod spotify;
 mod steam;
@@ -47,6 +48,7 @@ pub fn datagram(
         1982 => return yeelight::dissect(payload, words),
         3289 => return epson::dissect(payload, words),
         4800 => return moxa::dissect(payload, words),
+        5050 => return mscdp::dissect(payload, words),
         8611 | 8612 => return bjnp::dissect(payload, words),
         20002 => return kasa::dissect_second(payload, words),
         37020 => return sadp::dissect(payload, words),
@@ -134,8 +136,8 @@ mod tests {
     #[test]
     fn other_traffic_on_a_makers_port_says_nothing() {
         let ports = [
-            1716, 1982, 3289, 4002, 4800, 6666, 6667, 7000, 8611, 8612, 9997, 9999, 17500, 20002, 21027,
-            27036, 37020, 37810, 38899, 38900, 41794, 48899, 53317, 54321, 56700, 57621,
+            1716, 1982, 3289, 4002, 4800, 5050, 6666, 6667, 7000, 8611, 8612, 9997, 9999, 17500, 20002,
+            21027, 27036, 37020, 37810, 38899, 38900, 41794, 48899, 53317, 54321, 56700, 57621,
         ];
         let junk: Vec<u8> = (0..200u8).map(|n| n.wrapping_mul(37).wrapping_add(11)).collect();
         for port in ports {
