@@ -254,11 +254,15 @@ fields! {
     KasaModel = "kasa.model",
     /// Type of a Kasa or Tapo device's own answer, `IOT.SMARTPLUGSWITCH`.
     KasaType = "kasa.type",
-    /// Product key or version of a Tuya broadcast; `broadcast` where it is enciphered.
+    /// Product key or version of a Tuya broadcast; `broadcast` where it is enciphered, `device` for the device's side of a session.
     TuyaProduct = "tuya.product",
     /// `vendor:product`, decimal, of a LIFX version answer; `state` of other answers.
     LifxProduct = "lifx.product",
-    /// Identity of another maker's own discovery, `protocol:model`: `wiz`, `yeelight`, `dahua`, `sadp`, `bjnp`, `synology`, `crestron`, `epson`, `govee`, `milight`, `moxa`.
+    /// Identity of another maker's own discovery, `protocol:model`, or `protocol` where it names none. Devices: `wiz`,
+    /// `yeelight`, `dahua`, `sadp` (Hikvision), `bjnp` (Canon), `epson`, `synology`, `crestron`, `govee`, `hiflying`
+    /// (Wi-Fi module), `miio` (Xiaomi), `moxa` (model number in hex), `sccp` (Cisco telephone, device type in decimal).
+    /// Programs: `dropbox:lan`, `spotify:lan`, `steam:windows` (or `linux`, `macos`, `android`, `ios`, `client`),
+    /// `syncthing`, `mscdp:windows_laptop` (or `windows_desktop`, `windows_tablet`, `xbox`, `android`, …), `kdeconnect:phone` (or `desktop`, `laptop`, `tablet`, `tv`), `localsend:mobile` (or `desktop`, …).
     DiscoveryIdentity = "discovery.identity",
     /// Side and path of CoAP, `server:/cit/s`, `client:/oic/res`.
     CoapPath = "coap.path",
@@ -298,27 +302,27 @@ fields! {
     SmtpBanner = "smtp.banner",
     /// Text that a Telnet server greets with.
     TelnetBanner = "telnet.banner",
-    /// NTLM: the client's version or names.
+    /// NTLM: the sender's version of Windows, `10.0.19045`; other systems send one too, Samba `6.1.0`.
     NtlmVersion = "ntlm.version",
     /// NTLM: workstation name.
     NtlmWorkstation = "ntlm.workstation",
-    /// NTLM: names of a server's challenge, `dns=…`, `netbios=…`.
+    /// NTLM: names of a server's challenge, `dns=…`, `netbios=…`; those of its domain `dns_domain=…`, `domain=…`, which are the server's own again where it is in none.
     NtlmTarget = "ntlm.target",
     /// Native OS of SMB 1.
     SmbNativeOs = "smb.native_os",
     /// Native LAN manager of SMB 1.
     SmbNativeLanman = "smb.native_lanman",
-    /// Side and dialect of SMB, `server:3.1.1`, `client:2.1`.
+    /// Side and dialect of SMB, the client's highest: `server:3.1.1`, `client:2.1`; `server:1`, `client:1` for the first version, `client:2.x` where that one offers to go on.
     SmbDialect = "smb.dialect",
     /// Side and realm of Kerberos, `client:EXAMPLE.COM`, `kdc:EXAMPLE.COM`.
     KerberosRealm = "kerberos.realm",
-    /// Name that a client signs in with by Kerberos where it is a machine's, `host$`.
+    /// Name that a client signs in with by Kerberos where it is a machine's, `host$` or `host/host.example.com`.
     KerberosMachine = "kerberos.machine",
-    /// What an LDAP server says of itself, `dns=…`, `vendor=…`; `server` of any answer.
+    /// What an LDAP server says of itself, `dns=…`, `vendor=…`, `version=…`, `class=…` (object class), `service=…` (of Active Directory); in a domain controller's ping also `dns_domain=…`, `netbios=…`; `server` of any answer.
     LdapServer = "ldap.server",
     /// Side of RDP: `server`, or `client` with its cookie's name, `client:name`.
     RdpRole = "rdp.role",
-    /// Server and instance of an SQL Server browser answer.
+    /// Server and instance of an SQL Server browser answer, `server\instance`, and `version=15.0.2000.5` of that or of an answer to a login.
     MssqlInstance = "mssql.instance",
 
     /// What the host serves in time keeping: `server` (NTP mode 4 or 5), `broadcast`; `client` of a request.

@@ -4,6 +4,7 @@
 use super::head::Head;
 use super::industry::{self, Side};
 use super::{bacnet, dhcp6, enip, http, llmnr, mdns, nbns, rtsp, sip, snmp, ssdp, ssh, wsd};
+use super::{browser, dcerpc, h323, kerberos, ldap, maker, mssql, rdp, rtp, sccp, smb};
 use crate::dissect::{Malformed, Words};
 
 /// The port of EtherNet/IP.
@@ -34,9 +35,23 @@ pub fn datagram(
         (ENIP, _) => enip::dissect(payload, Side::Server, words),
         (_, ENIP) => enip::dissect(payload, Side::Client, words),
         (47808, _) | (_, 47808) => bacnet::dissect(payload, words),
+        (_, 138) => browser::dissect(payload, words),
+        (kerberos::KDC, _) | (_, kerberos::KDC) => kerberos::dissect(payload, source_port, words),
+        (389, _) => ldap::dissect(payload, source_port, words),
+        (mssql::BROWSER, _) => mssql::dissect(payload, words),
+        (_, h323::GATEKEEPER) => h323::dissect_registration(payload, words),
+        // Yeelight's answers begin as those of SSDP.
+        (1982, _) => maker::datagram(payload, source_port, destination_port, words),
         // Some devices answer a search from a port of their own.
         _ if payload.starts_with(b"HTTP/1.1 200") => ssdp::dissect(payload, words),
-        _ => industry::datagram(payload, source_port, destination_port, words),
+        _ if payload.starts_with(b"SIP/2.0 ") || payload.starts_with(b"REGISTER sip") => {
+            sip::dissect(payload, words)
+        }
+        _ if rtp::may_be(payload) => rtp::dissect(payload, source_port, destination_port, words),
+        _ => {
+            industry::datagram(payload, source_port, destination_port, words)?;
+            maker::datagram(payload, source_port, destination_port, words)
+        }
     }
 }
 
@@ -64,9 +79,34 @@ pub fn stream(
                 _ => http::say(&head, words),
             }
         }
+        // A bind of DCE/RPC, whose ports are dynamic.
+        [5, 0 | 1, 0x0b..=0x10, _] => dcerpc::dissect(payload, words),
         _ if source_port == ENIP => enip::dissect(payload, Side::Server, words),
         _ if destination_port == ENIP => enip::dissect(payload, Side::Client, words),
-        _ => industry::stream(payload, source_port, destination_port, words),
+        _ => stream_of_port(payload, source_port, destination_port, words),
+    }
+}
+
+/// The protocols that only their port tells, as their first bytes are lengths.
+fn stream_of_port(
+    payload: &[u8],
+    source_port: u16,
+    destination_port: u16,
+    words: &mut Words<'_>,
+) -> Result<(), Malformed> {
+    let either = |is: fn(u16) -> bool| is(source_port) || is(destination_port);
+    match (source_port, destination_port) {
+        _ if either(smb::is_port) => smb::dissect(payload, source_port, words),
+        (kerberos::KDC, _) | (_, kerberos::KDC) => kerberos::dissect_segment(payload, source_port, words),
+        _ if either(ldap::is_port) => ldap::dissect(payload, source_port, words),
+        (rdp::SERVER, _) | (_, rdp::SERVER) => rdp::dissect(payload, source_port, words),
+        (mssql::SERVER, _) => mssql::dissect_segment(payload, words),
+        (h323::SIGNALLING, _) | (_, h323::SIGNALLING) => h323::dissect(payload, words),
+        (_, sccp::MANAGER) => sccp::dissect(payload, words),
+        _ => {
+            industry::stream(payload, source_port, destination_port, words)?;
+            maker::stream(payload, source_port, words)
+        }
     }
 }
 

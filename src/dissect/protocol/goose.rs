@@ -1,7 +1,7 @@
 //! GOOSE and sampled values: the devices of a substation that publish them, and the name of what they publish
 //! (IEC 61850-8-1, annex C and 18; IEC 61850-9-2, 8.5).
 
-use super::ber::{element, tagged};
+use super::ber::{tagged, whole};
 use crate::census::Field;
 use crate::dissect::{Malformed, Reader, Words};
 
@@ -22,7 +22,7 @@ pub fn dissect(body: &[u8], ethertype: u16, words: &mut Words<'_>) -> Result<(),
     // The length counts the header too.
     let message = usize::from(length).checked_sub(8).and_then(|n| r.take(n));
     let mut r = Reader::new(message.ok_or(Malformed::new("goose", "truncated message"))?);
-    let (role, prefix, name) = match (ethertype, element(&mut r)) {
+    let (role, prefix, name) = match (ethertype, whole(&mut r)) {
         (GOOSE, Some((0x61, fields))) => ("goose:sender", &b"goose:"[..], control_block(fields)),
         (SAMPLED_VALUES, Some((0x60, fields))) => ("sv:sender", &b"sv:"[..], stream(fields)),
         _ => return Err(Malformed::new("goose", "no message")),
@@ -43,7 +43,7 @@ fn control_block(fields: &[u8]) -> Option<&[u8]> {
 fn stream(fields: &[u8]) -> Option<&[u8]> {
     let mut r = Reader::new(fields);
     tagged(&mut r, 0x80)?;
-    let units = match element(&mut r)? {
+    let units = match whole(&mut r)? {
         (0xa2, units) => units,
         // A security field may stand between.
         _ => tagged(&mut r, 0xa2)?,
@@ -54,9 +54,13 @@ fn stream(fields: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dissect::protocol::ber::encode;
+    use crate::dissect::protocol::ber::testing::ber;
     use crate::dissect::protocol::testing::survives;
     use crate::dissect::testing::said;
+
+    fn encode(tag: u8, content: &[u8]) -> Vec<u8> {
+        ber(tag, &[content])
+    }
 
     fn message(pdu: &[u8]) -> Vec<u8> {
         [&[0, 1, 0, u8::try_from(pdu.len()).unwrap() + 8, 0, 0, 0, 0], pdu].concat()

@@ -3,7 +3,7 @@
 //! A message that passed a proxy speaks of somebody behind it and says nothing here.
 
 use super::head::Head;
-use super::ntlm;
+use super::ntlm::{self, Side};
 use crate::census::Field;
 use crate::dissect::{Malformed, Words};
 
@@ -23,7 +23,7 @@ pub(super) fn say(head: &Head<'_>, words: &mut Words<'_>) -> Result<(), Malforme
                 words.say(Field::HttpUserAgent, agent);
             }
             for credentials in head.values("Authorization").chain(head.values("Proxy-Authorization")) {
-                ntlm::say(credentials, words);
+                ntlm::say_header(credentials, Side::Client, words);
             }
         } else {
             if let Some(server) = head.value("Server") {
@@ -32,6 +32,9 @@ pub(super) fn say(head: &Head<'_>, words: &mut Words<'_>) -> Result<(), Malforme
             if let Some(realm) = head.realm() {
                 words.say(Field::HttpRealm, &realm);
             }
+            for challenge in head.values("WWW-Authenticate").chain(head.values("Proxy-Authenticate")) {
+                ntlm::say_header(challenge, Side::Server, words);
+            }
         }
     }
     if head.broken { Err(Malformed::new("http", "broken header")) } else { Ok(()) }
@@ -39,7 +42,11 @@ pub(super) fn say(head: &Head<'_>, words: &mut Words<'_>) -> Result<(), Malforme
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::STANDARD;
+
     use super::*;
+    use crate::dissect::protocol::ntlm::testing::challenge;
     use crate::dissect::protocol::testing::survives;
     use crate::dissect::testing::said;
 
@@ -53,6 +60,14 @@ mod tests {
         let (out, _) = said(|w| dissect(answer, w));
         assert_eq!(out, ["http.server=Boa/0.94", "http.realm=IP Camera"]);
         survives(answer, dissect);
+    }
+
+    #[test]
+    fn a_challenge_names_the_server() {
+        let token = STANDARD.encode(challenge(&[(3, "web.example.com")]));
+        let answer = format!("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: NTLM {token}\r\n\r\n");
+        let expected = ["ntlm.version=10.0.20348", "ntlm.target=dns=web.example.com"];
+        assert_eq!(said(|w| dissect(answer.as_bytes(), w)).0, expected);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! MMS, as IEC 61850 devices speak it: sides, and who a server says it is (ISO 9506-2; ISO 8327-1 and 8823-1 for the
 //! session and presentation around it).
 
-use super::ber::{element, tagged};
+use super::ber::{tagged, whole};
 use super::industry::Side;
 use crate::census::Field;
 use crate::dissect::{Malformed, Reader, Words};
@@ -48,7 +48,7 @@ fn message(presentation: &[u8]) -> Option<(u8, &[u8])> {
     let list = tagged(&mut Reader::new(presentation), 0x61)?;
     let mut r = Reader::new(tagged(&mut Reader::new(list), 0x30)?);
     let [_context] = tagged(&mut r, 2)? else { return None };
-    element(&mut Reader::new(tagged(&mut r, 0xa0)?))
+    whole(&mut Reader::new(tagged(&mut r, 0xa0)?))
 }
 
 /// Confirmed requests and answers begin with the number that pairs them.
@@ -59,7 +59,7 @@ fn is_invoked(body: &[u8]) -> bool {
 /// ISO 9506-2 8.2.2, the answer to Identify: vendor, model, revision.
 fn say_identity(body: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(body);
-    let Some((_, (0xa2, identity))) = tagged(&mut r, 2).zip(element(&mut r)) else { return Ok(()) };
+    let Some((_, (0xa2, identity))) = tagged(&mut r, 2).zip(whole(&mut r)) else { return Ok(()) };
     let mut r = Reader::new(identity);
     let mut text = |tag| tagged(&mut r, tag);
     let (Some(vendor), Some(model), Some(revision)) = (text(0x80), text(0x81), text(0x82)) else {
@@ -72,9 +72,13 @@ fn say_identity(body: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dissect::protocol::ber::encode;
+    use crate::dissect::protocol::ber::testing::ber;
     use crate::dissect::protocol::testing::survives;
     use crate::dissect::testing::said;
+
+    fn encode(tag: u8, content: &[u8]) -> Vec<u8> {
+        ber(tag, &[content])
+    }
 
     fn data(mms: &[u8]) -> Vec<u8> {
         let value = [&[2, 1, 3], &encode(0xa0, mms)[..]].concat();

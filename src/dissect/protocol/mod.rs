@@ -4,23 +4,35 @@
 //! them judges who the sender is: that, and whether its address may be believed, is the caller's.
 
 pub mod bacnet;
+mod ber;
+pub mod browser;
 pub mod cdp;
+pub mod dcerpc;
 pub mod dhcp4;
 pub mod dhcp6;
 mod dns;
 pub mod enip;
 mod entry;
+pub mod h323;
 mod head;
 #[cfg(test)]
 mod hostile;
 pub mod http;
+pub mod kerberos;
+pub mod ldap;
 pub mod lldp;
 pub mod llmnr;
+pub mod maker;
 pub mod mdns;
+pub mod mssql;
 pub mod nbns;
 mod ntlm;
+pub mod rdp;
+pub mod rtp;
 pub mod rtsp;
+pub mod sccp;
 pub mod sip;
+pub mod smb;
 pub mod snmp;
 pub mod ssdp;
 pub mod ssh;
@@ -29,7 +41,6 @@ pub mod wsd;
 
 // Industry, buildings, energy, medicine.
 pub mod ads;
-mod ber;
 pub mod c37118;
 pub mod cip_io;
 pub mod codesys;

@@ -72,7 +72,7 @@ const fn malformed(reason: &'static str) -> Malformed {
 }
 
 /// Section 4.1: a name in the first level encoding, each byte as two letters from `A`; the scope after it is skipped.
-fn name(r: &mut Reader<'_>) -> Option<[u8; 16]> {
+pub(super) fn name(r: &mut Reader<'_>) -> Option<[u8; 16]> {
     if r.u8()? != 32 {
         return None;
     }
@@ -107,7 +107,8 @@ fn record<'a>(r: &mut Reader<'a>, asked: Option<[u8; 16]>) -> Option<([u8; 16], 
     Some((owner, kind, r.take(length.into())?))
 }
 
-fn say([text @ .., suffix]: [u8; 16], flags: u16, words: &mut Words<'_>) {
+/// Says a name of 16 bytes with the flags of its record.
+pub(super) fn say([text @ .., suffix]: [u8; 16], flags: u16, words: &mut Words<'_>) {
     let text: Vec<u8> = text.into_iter().filter(|b| *b >= b' ').collect();
     let text = text.trim_ascii();
     if text.is_empty() || text == b"*" {

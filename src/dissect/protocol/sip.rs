@@ -1,6 +1,7 @@
 //! SIP: the software of a telephone or an exchange (RFC 3261 sections 7, 20.35 and 20.41).
 //!
-//! A request that passed a proxy carries several Via headers and speaks of somebody behind it: it says nothing.
+//! A request that passed a proxy carries several Via headers, and an answer that passed one the route it recorded; both
+//! speak of somebody behind it and say nothing.
 
 use super::head::Head;
 use crate::census::Field;
@@ -16,7 +17,12 @@ pub fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
 
 pub(super) fn say(head: &Head<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let hops = head.values("Via").chain(head.values("v")).flat_map(|v| v.split(|b| *b == b',')).count();
-    if head.method.is_none() || hops <= 1 {
+    let is_own = match head.method {
+        Some(_) => hops <= 1,
+        // Section 16.7: the proxies on an answer's way back take their Via off, but leave the route.
+        None => head.value("Record-Route").is_none(),
+    };
+    if is_own {
         if let Some(agent) = head.value("User-Agent") {
             words.say(Field::SipUserAgent, agent);
         }
@@ -51,5 +57,11 @@ mod tests {
             assert_eq!(said(|w| dissect(request.as_bytes(), w)), (vec![], Ok(())));
         }
         assert_eq!(said(|w| dissect(b"\r\n\r\n", w)), (vec![], Ok(())));
+    }
+
+    #[test]
+    fn an_answer_that_passed_a_proxy_says_nothing() {
+        let answer = b"SIP/2.0 200 OK\r\nVia: a\r\nRecord-Route: <sip:192.0.2.1;lr>\r\nServer: x\r\nUser-Agent: x\r\n\r\n";
+        assert_eq!(said(|w| dissect(answer, w)), (vec![], Ok(())));
     }
 }
