@@ -39,7 +39,7 @@ fn in_namespace(dir: &Path, script: &str) -> Option<Output> {
         speak() { (echo hello > /dev/udp/10.9.0.$1/9) 2>/dev/null || true; }
         until_says() { for _ in $(seq 200); do if "$@" 2>/dev/null | grep -q "$WANT"; then return 0; fi; speak $((RANDOM % 200 + 2)); sleep 0.05; done
                   echo "never said $WANT: $*" >&2; cat log >&2; exit 1; }
-        devices() { "$SENSOR" devices --config sensor.toml; }
+        devices() { "$SENSOR" devices --config sensor.toml "$@"; }
         stop() { kill -TERM $PID; wait $PID; }
         ip link set lo up
         wire 10.9.0.1
