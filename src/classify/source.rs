@@ -1,5 +1,6 @@
 //! Where a rule reads: a field, one key of the mDNS TXT records, or a group of fields that say the same thing.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::census::{Field, UnknownField};
@@ -56,6 +57,17 @@ impl FromStr for Source {
             return Ok(Self::Txt { service, key: key.to_owned() });
         }
         text.parse().map(Self::Field)
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(field) => field.fmt(f),
+            Self::Txt { service, key } => write!(f, "mdns.txt.{}.{key}", service.as_deref().unwrap_or("*")),
+            Self::Name => f.write_str("hostname"),
+            Self::Description => f.write_str("description"),
+        }
     }
 }
 

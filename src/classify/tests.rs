@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::census::{Category, Evidence, Forwards, MacAddr, Timestamp};
+use std::fs;
 
 /// A card whose prefix nobody has registered, not a randomised one.
 const NOBODY: &str = "fc:11:0c:00:00:01";
@@ -40,7 +41,7 @@ fn classify(mac: &str, said: &[(&str, &str)]) -> Classification {
 }
 
 fn operator(text: &str) -> Result<Rules, RuleError> {
-    Rules::new(&[("local.toml".to_owned(), text.to_owned())])
+    Rules::of(&RuleFiles::from_iter([("local.toml".to_owned(), text.to_owned())]))
 }
 
 fn rule(id: &str, rest: &str) -> String {
@@ -123,7 +124,7 @@ fn a_broken_file_is_refused_with_file_line_and_reason() {
             pack(
                 "[[rule]]\nid = 'a'\ntitle = 'T'\nevidence = 'http.realm'\nmatch = { eq = 'x' }\nset = { type = 'camera' }\nweight = 9\ntests = [{ in = 'z', expect = {} }, { in = 'y', miss = true }]\n",
             ),
-            "local.toml:6:1: rule 'a' fails its test 1, 'z': it does not match",
+            "local.toml:13:10: rule 'a' fails its test 1, 'z': it does not match",
         ),
     ];
     let taxonomy = Taxonomy::parse("", include_str!("../../config/taxonomy.toml")).unwrap();

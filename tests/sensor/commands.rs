@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 pub(crate) const SENSOR: &str = env!("CARGO_BIN_EXE_netcensus-sensor");
 
 /// A capture with one ARP announcement of 10.1.0.7, and one IP packet from a public address that its MAC forwards.
-fn capture(dir: &Path) -> PathBuf {
+pub(crate) fn capture(dir: &Path) -> PathBuf {
     let mut file = Vec::new();
     for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1] {
         file.extend(word.to_le_bytes());

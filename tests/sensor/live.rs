@@ -120,3 +120,29 @@ fn a_wrong_configuration_at_reload_changes_nothing_and_a_right_one_is_taken() {
     let Some(output) = in_namespace(dir.path(), script) else { return };
     succeeded(&output);
 }
+
+#[test]
+fn a_rule_file_is_taken_at_reload_and_one_with_an_error_leaves_the_old_rules_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = r#"
+        rule() { printf '%s\n' 'schema = 1' '[pack]' 'name = "l"' 'version = "1"' '[[rule]]' 'id = "l.a"' 'title = "T"' \
+            'evidence = "mac.random"' 'match = { eq = "true" }' "set = { type = \"$1\" }" 'weight = 99' \
+            'tests = [{ in = "true", expect = {} }, { in = "x", miss = true }]' > rules/local.toml; }
+        mkdir rules
+        rule camera
+        echo "[rules]
+        directory = \"$PWD/rules\"" >> sensor.toml
+        kill -HUP $PID
+        WANT="^10.9.0.1 .* camera " until_says devices
+        rule camara
+        kill -HUP $PID
+        WANT="local.toml:5:1: rule 'l.a': 'camara' is no category.*the old configuration stays" until_says cat log
+        WANT="^10.9.0.1 .* camera " until_says devices
+        rule printer
+        kill -HUP $PID
+        WANT="^10.9.0.1 .* printer " until_says devices
+        stop
+    "#;
+    let Some(output) = in_namespace(dir.path(), script) else { return };
+    succeeded(&output);
+}

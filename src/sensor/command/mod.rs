@@ -1,10 +1,12 @@
 //! The commands of `netcensus-sensor`.
 
+mod coverage;
 mod devices;
 mod enrol;
 mod explain;
 mod failure;
 mod interfaces;
+mod rules;
 mod run;
 mod source;
 mod text;
@@ -36,6 +38,7 @@ Examples:
   netcensus-sensor enrol nce1_...                 join a subscription, once
   netcensus-sensor run --interface eth1           capture and upload until stopped
   netcensus-sensor devices                        what the running sensor knows
+  netcensus-sensor rules coverage                 what no rule knows
 
 Exit status: 0 done, 1 failed, 2 usage, 69 service unavailable, 77 not permitted, 78 bad configuration.";
 
@@ -55,6 +58,9 @@ enum Command {
     Devices(source::Arguments),
     /// Tell why an address or a MAC is counted, or is not
     Explain(explain::Arguments),
+    /// List, test and measure the rules by which devices are told apart
+    #[command(subcommand)]
+    Rules(rules::Command),
 }
 
 /// Where the configuration is.
@@ -104,6 +110,7 @@ pub fn main() -> ExitCode {
         Command::Interfaces(arguments) => interfaces::list(&arguments),
         Command::Devices(arguments) => devices::list(arguments),
         Command::Explain(arguments) => explain::explain(arguments),
+        Command::Rules(command) => rules::run(command),
     };
     match outcome {
         Ok(()) | Err(Failure { exit: 0, .. }) => ExitCode::SUCCESS,
@@ -165,7 +172,7 @@ mod tests {
     #[test]
     fn the_command_line_is_sound_and_every_command_shows_help() {
         Cli::command().debug_assert();
-        for command in ["run", "replay", "enrol", "validate", "interfaces", "devices", "explain"] {
+        for command in ["run", "replay", "enrol", "validate", "interfaces", "devices", "explain", "rules"] {
             let shown = Cli::try_parse_from(["netcensus-sensor", command, "--help"]).unwrap_err();
             assert_eq!(shown.kind(), clap::error::ErrorKind::DisplayHelp, "{command}");
         }
