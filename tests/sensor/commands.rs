@@ -172,3 +172,15 @@ pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt as _;
     fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0)
 }
+
+#[test]
+fn top_prints_one_page_of_a_capture_as_plain_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = capture(dir.path());
+    let text = stdout(sensor(dir.path(), &["top", "--once", "--capture", file.to_str().unwrap()]));
+    assert!(text.contains("1 billable") && text.contains("10.1.0.7"), "{text}");
+    assert!(text.lines().count() == 24 && text.lines().all(|l| l.chars().count() <= 80), "{text}");
+    assert!(!text.contains('\u{1b}'));
+    ends(&sensor(dir.path(), &["top", "--once"]), 69, "netcensus-sensor run");
+    ends(&sensor(dir.path(), &["top", "--capture", file.to_str().unwrap()]), 2, "--once");
+}

@@ -10,6 +10,7 @@ mod rules;
 mod run;
 mod source;
 mod text;
+mod top;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -38,6 +39,7 @@ Examples:
   netcensus-sensor enrol nce1_...                 join a subscription, once
   netcensus-sensor run --interface eth1           capture and upload until stopped
   netcensus-sensor devices                        what the running sensor knows
+  netcensus-sensor top                            the same, live in the terminal
   netcensus-sensor rules coverage                 what no rule knows
 
 Exit status: 0 done, 1 failed, 2 usage, 69 service unavailable, 77 not permitted, 78 bad configuration.";
@@ -58,6 +60,8 @@ enum Command {
     Devices(source::Arguments),
     /// Tell why an address or a MAC is counted, or is not
     Explain(explain::Arguments),
+    /// Watch the census of the running sensor in the terminal
+    Top(top::Arguments),
     /// List, test and measure the rules by which devices are told apart
     #[command(subcommand)]
     Rules(rules::Command),
@@ -110,6 +114,7 @@ pub fn main() -> ExitCode {
         Command::Interfaces(arguments) => interfaces::list(&arguments),
         Command::Devices(arguments) => devices::list(arguments),
         Command::Explain(arguments) => explain::explain(arguments),
+        Command::Top(arguments) => top::top(&arguments),
         Command::Rules(command) => rules::run(command),
     };
     match outcome {
@@ -172,7 +177,9 @@ mod tests {
     #[test]
     fn the_command_line_is_sound_and_every_command_shows_help() {
         Cli::command().debug_assert();
-        for command in ["run", "replay", "enrol", "validate", "interfaces", "devices", "explain", "rules"] {
+        for command in
+            ["run", "replay", "enrol", "validate", "interfaces", "devices", "explain", "top", "rules"]
+        {
             let shown = Cli::try_parse_from(["netcensus-sensor", command, "--help"]).unwrap_err();
             assert_eq!(shown.kind(), clap::error::ErrorKind::DisplayHelp, "{command}");
         }
