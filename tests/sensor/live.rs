@@ -74,6 +74,9 @@ fn what_is_captured_is_shown_and_goes_to_the_spool_when_the_sensor_stops() {
     let script = r#"
         WANT='netcensus_sensor_interface_up{interface="span0"} 1' until_says curl -s 127.0.0.1:9109/metrics
         WANT=ok until_says curl -s 127.0.0.1:9109/healthz
+        WANT="the running sensor" until_says "$SENSOR" top --once --config sensor.toml
+        WANT="^10.9.0.1 " until_says "$SENSOR" top --once --config sensor.toml
+        WANT="mac.random\|devices: " until_says "$SENSOR" rules coverage --config sensor.toml
         stop
         test ! -e state/control.sock
     "#;
