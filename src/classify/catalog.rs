@@ -1,5 +1,6 @@
 //! What an operator asks of rules: which there are, whether they pass their tests, and what none of them knows.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -7,7 +8,7 @@ use serde::Serialize;
 use super::error::RuleError;
 use super::fact::Facts;
 use super::pack::Pack;
-use super::rule::Rule;
+use super::rule::{Rule, Saying};
 use super::taxonomy::Taxonomy;
 use super::vendors::Vendors;
 use super::{BUILTIN, RuleFile, Rules};
@@ -59,10 +60,14 @@ pub struct RuleEntry {
     pub evidence: String,
     /// The fields that stand behind `evidence`.
     pub fields: Vec<&'static str>,
+    /// What it looks for: `regex ^x`, `prefix a, b`; all must hold.
+    pub matches: Vec<String>,
     /// The highest weight of what it says, in percent.
     pub weight: u8,
     /// What it says, as `attribute=value`; texts with places for what is captured in braces.
     pub sets: Vec<String>,
+    /// What it says besides by what a group captured.
+    pub cases: BTreeMap<String, Vec<String>>,
     /// The pack's name.
     pub pack: String,
     /// The file.
@@ -79,14 +84,18 @@ impl RuleEntry {
         if let Some(map) = &rule.map {
             sets.push(format!("by {}: {} cases", map.from, map.table.len()));
         }
+        let say = |says: &Vec<Saying>| says.iter().map(|s| s.text(taxonomy)).collect();
+        let table = rule.map.iter().flat_map(|m| &m.table);
         let mapped = rule.map.iter().flat_map(|m| m.table.values().flatten());
         Self {
             id: rule.id.to_string(),
             title: rule.title.to_string(),
             evidence: rule.source.to_string(),
             fields: rule.source.fields().iter().map(|f| f.name()).collect(),
+            matches: rule.matcher.texts(),
             weight: rule.says.iter().chain(mapped).map(|s| s.weight).max().unwrap_or(0),
             sets,
+            cases: table.map(|(key, says)| (key.clone(), say(says))).collect(),
             pack: rule.origin.pack.to_string(),
             file: rule.origin.file.to_string(),
             line: Some(rule.origin.line).filter(|l| *l > 0),
@@ -155,6 +164,6 @@ impl Rules {
 
 fn check(file: &str, text: &str, taxonomy: &Taxonomy, vendors: &Vendors) -> Checked {
     let mut errors = Vec::new();
-    let pack = Pack::read(file, text, taxonomy, vendors, &mut errors);
+    let pack = Pack::read(file, text, taxonomy, vendors, true, &mut errors);
     Checked { file: file.to_owned(), rules: pack.rules.len(), tests: pack.tests, errors, notes: pack.notes }
 }

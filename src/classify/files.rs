@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::error::RuleError;
 
-/// Bytes of one rule file.
+/// Bytes of one rule pack.
 const FILE_BYTES: u64 = 1 << 20;
+/// Bytes of one file of fingerprints.
+const XML_BYTES: u64 = 4 << 20;
 /// Files of a folder of rules.
 const FILES: usize = 256;
 /// Bytes of all files of a folder.
@@ -44,7 +46,7 @@ impl RuleFiles {
         let mut paths = Vec::new();
         for entry in entries {
             let path = entry.map_err(failed)?.path();
-            if path.extension().is_some_and(|e| e == "toml") {
+            if path.extension().is_some_and(|e| e == "toml" || e == "xml") {
                 paths.push(path);
             }
         }
@@ -69,7 +71,8 @@ impl RuleFiles {
         let mut files = Vec::with_capacity(paths.len());
         for path in paths {
             let failed = |source| RuleError::Read { path: path.clone(), source };
-            let limit = FILE_BYTES;
+            let is_xml = path.extension().is_some_and(|e| e == "xml");
+            let limit = if is_xml { XML_BYTES } else { FILE_BYTES };
             if fs::metadata(path).map_err(failed)?.len() > limit {
                 let what = "its length in bytes";
                 return Err(RuleError::TooLarge { path: path.clone(), what, limit });

@@ -16,6 +16,7 @@ mod files;
 mod index;
 mod matcher;
 mod pack;
+mod recog;
 mod rule;
 mod score;
 mod source;
@@ -65,6 +66,8 @@ pub struct Rules {
     rules: Vec<Rule>,
     /// Those that are overridden or disabled.
     retired: Vec<RuleEntry>,
+    /// What was left out of files without being an error.
+    notes: Vec<String>,
     index: Index,
     taxonomy: Taxonomy,
     vendors: Vendors,
@@ -81,7 +84,7 @@ impl Rules {
         Self::of(&RuleFiles::default())
     }
 
-    /// The rules that are compiled in, and over them those of all `*.toml` files in `dir`, by name: a rule with an
+    /// The rules that are compiled in, and over them those of all `*.toml` and Recog's `*.xml` files in `dir`, by name: a rule with an
     /// id already known takes its place. A folder that does not exist holds no files.
     ///
     /// # Errors
@@ -99,7 +102,7 @@ impl Rules {
     pub fn of(operator: &RuleFiles) -> Result<Self, RuleError> {
         let (taxonomy, vendors) = Self::ground()?;
         let mut rules: Vec<Rule> = Vec::new();
-        let mut retired = Vec::new();
+        let (mut retired, mut notes) = (Vec::new(), Vec::new());
         let mut places: HashMap<Box<str>, usize> = HashMap::new();
         let mut put =
             |rules: &mut Vec<Rule>, rule: Rule| match places.get(&rule.id).and_then(|i| rules.get_mut(*i)) {
@@ -129,12 +132,13 @@ impl Rules {
                 put(&mut rules, rule);
             }
             disabled.extend(pack.disable);
+            notes.extend(pack.notes);
         }
         let off = |rule: &&Rule| disabled.contains(&*rule.id);
         retired.extend(rules.iter().filter(off).map(|r| RuleEntry::new(r, RuleState::Disabled, &taxonomy)));
         rules.retain(|r| !off(&r));
         let index = Index::new(&rules);
-        Ok(Self { rules, retired, index, taxonomy, vendors, oui: Arc::new(BundledOui) })
+        Ok(Self { rules, retired, notes, index, taxonomy, vendors, oui: Arc::new(BundledOui) })
     }
 
     /// What all rules refer to.
@@ -162,6 +166,11 @@ impl Rules {
         self.rules.is_empty()
     }
 
+    /// What was left out of an operator's files without being an error, for people.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// The taxonomy that the rules speak of.
     pub fn taxonomy(&self) -> &Taxonomy {
         &self.taxonomy
@@ -176,8 +185,19 @@ impl Rules {
         let mut hits = Vec::new();
         for fact in facts.iter() {
             let ids = self.index.candidates(fact.field, &fact.value);
-            let rules = ids.into_iter().filter_map(|id| self.rules.get(id));
-            hits.extend(rules.filter_map(|rule| rule.fire(fact, facts, &self.vendors)));
+            let mut spoken: Vec<&Arc<str>> = Vec::new();
+            for rule in ids.into_iter().filter_map(|id| self.rules.get(id)) {
+                if rule.first_of.as_ref().is_some_and(|file| spoken.contains(&file)) {
+                    continue;
+                }
+                let hit = rule.fire(fact, facts, &self.vendors);
+                if let Some(file) = &rule.first_of
+                    && (hit.is_some() || rule.concerns(fact))
+                {
+                    spoken.push(file);
+                }
+                hits.extend(hit);
+            }
         }
         hits.sort_by(|a, b| {
             let key = |h: &Hit<'_, '_, '_>| (Reverse(h.weight()), h.fact.field);

@@ -10,6 +10,7 @@ use super::catalog::Origin;
 use super::error::{Place, RuleError, syntax};
 use super::fact::{Fact, Facts};
 use super::matcher::{Matcher, MatcherSource, OneOrMany};
+use super::recog;
 use super::rule::{Attribute, Family, Kind, Map, Rule, Saying, Template, Tier, What};
 use super::source::Source;
 use super::taxonomy::Taxonomy;
@@ -108,18 +109,23 @@ impl Pack {
         vendors: &Vendors,
     ) -> Result<Self, RuleError> {
         let mut errors = Vec::new();
-        let pack = Self::read(file, text, taxonomy, vendors, &mut errors);
+        let pack = Self::read(file, text, taxonomy, vendors, false, &mut errors);
         errors.into_iter().next().map_or(Ok(pack), Err)
     }
 
     /// As [`Pack::parse`], and tells everything that is wrong. What it gives is sound only where nothing is.
+    /// Recog's files are put to their own examples only where it is `thorough`.
     pub(super) fn read(
         file: &str,
         text: &str,
         taxonomy: &Taxonomy,
         vendors: &Vendors,
+        thorough: bool,
         errors: &mut Vec<RuleError>,
     ) -> Self {
+        if file.ends_with(".xml") {
+            return recog::read(file, text, taxonomy, thorough, errors);
+        }
         let source: PackSource = match toml::from_str(text) {
             Ok(source) => source,
             Err(e) => {
@@ -188,6 +194,7 @@ impl Rule {
             id: format!("{what}.maker.{slug}").into(),
             title: format!("{title} {}, which makes mostly: {}", vendor.name, taxonomy.title(makes)).into(),
             origin: Origin { pack: "vendors".into(), file: "vendors.toml".into(), line: 0 },
+            first_of: None,
             kind: Kind::Registry,
             tier: Tier::Generic,
             family: None,
@@ -281,6 +288,7 @@ fn compile(
         id: source.id.into(),
         title: source.title.into(),
         origin,
+        first_of: None,
         kind: source.kind,
         tier: source.tier,
         family: source.family,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -151,6 +152,8 @@ pub(super) struct Rule {
     pub(super) id: Box<str>,
     pub(super) title: Box<str>,
     pub(super) origin: Origin,
+    /// The file of which only the first rule that matches a value counts, where it is so.
+    pub(super) first_of: Option<Arc<str>>,
     pub(super) kind: Kind,
     pub(super) tier: Tier,
     /// Instead of the field's own.
@@ -226,6 +229,12 @@ pub(super) enum Value {
 }
 
 impl Rule {
+    /// Whether it matches `fact`, whatever it says.
+    pub(super) fn concerns(&self, fact: &Fact<'_>) -> bool {
+        let value = self.source.read(fact.field, &fact.value);
+        value.is_some_and(|v| self.matcher.matches(v, &mut Captures::default()))
+    }
+
     /// Fires the rule on `fact`; `None` where it does not match or has nothing to say.
     pub(super) fn fire<'f, 'a>(
         &self,

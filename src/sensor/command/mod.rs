@@ -145,6 +145,9 @@ fn validate(arguments: &ConfigArguments) -> Result<(), Failure> {
     writeln!(out, "  zone        {}", config.zone)?;
     writeln!(out, "  interfaces  {interfaces}")?;
     writeln!(out, "  rules       {}", rules.len())?;
+    for note in rules.notes() {
+        writeln!(out, "              {}", text::safe(note))?;
+    }
     writeln!(out, "  state       {}", config.state_directory.display())?;
     writeln!(
         out,

@@ -27,7 +27,7 @@ pub(super) enum Command {
   netcensus-sensor rules list --field dhcp.vendor_class
   netcensus-sensor rules list --pack local printer")]
 pub(super) struct ListArguments {
-    /// Only rules in which this text stands: in id, title, or what they set
+    /// Only rules in which this text stands: in id, title, what they look for or what they set
     #[arg(value_name = "TEXT")]
     text: Option<String>,
     /// Only rules that read this field of evidence
