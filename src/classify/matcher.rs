@@ -175,7 +175,7 @@ impl Matcher {
     /// is then found to be too large matches nothing.
     pub(super) fn numbered(text: String, case: bool) -> Result<Self, String> {
         let pattern = Pattern { text, case, numbered: true, compiled: OnceLock::new() };
-        pattern.parse().map_err(|e| format!("regex: {}", last_line(&e.to_string())))?;
+        pattern.parse()?;
         Ok(Self { tests: vec![Test::Regex(pattern)], case })
     }
 
@@ -302,8 +302,10 @@ impl Test {
 }
 
 impl Pattern {
-    fn parse(&self) -> Result<Hir, regex_syntax::Error> {
-        ParserBuilder::new().unicode(false).utf8(false).build().parse(&self.text)
+    /// The error is a sentence for the author of the rule.
+    fn parse(&self) -> Result<Hir, String> {
+        let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
+        parser.parse(&self.text).map_err(|e| format!("regex: {}", last_line(&e.to_string())))
     }
 
     fn compile(&self) -> Result<Regex, regex::Error> {

@@ -187,7 +187,7 @@ mod tests {
     fn software_greetings_and_entries_are_read_without_what_stands_before_them() {
         let read = |source: &str, field, value| source.parse::<Source>().unwrap().read(field, value);
         let ssh = |value| read("ssh.software", Field::SshBanner, value);
-        assert_eq!(ssh("SSH-2.0-OpenSSH_9.2p1 Debian-2").as_deref(), Some("OpenSSH_9.2p1 Debian-2"));
+        assert_eq!(ssh("SSH-2.0-OpenSSH_9.2p1 Debian-2"), Some("OpenSSH_9.2p1 Debian-2"));
         assert_eq!(ssh("SSH-1.99-a-b"), Some("a-b"));
         assert_eq!(read("ftp.greeting", Field::FtpBanner, "220-Welcome to X"), Some("Welcome to X"));
         assert_eq!(read("ftp.greeting", Field::FtpBanner, "Welcome to X"), Some("Welcome to X"));

@@ -67,7 +67,7 @@ pub(super) fn top(arguments: &Arguments) -> Result<(), Failure> {
         state.show(replayed(arguments)?);
     }
     if arguments.once {
-        return print(&mut state);
+        return print(&state);
     }
     if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
         return Err(Failure::new(2, "top needs a terminal; use 'top --once' for one page as plain text"));
@@ -100,7 +100,7 @@ fn replayed(arguments: &Arguments) -> Result<Scene, Failure> {
 }
 
 /// Prints one page as plain text.
-fn print(state: &mut State) -> Result<(), Failure> {
+fn print(state: &State) -> Result<(), Failure> {
     let number = |name: &str, default: u16| {
         let set = std::env::var(name).ok().and_then(|v| v.parse().ok());
         set.filter(|n| (20..=500).contains(n)).unwrap_or(default)
