@@ -2,8 +2,6 @@
 //! `office.pcap` and `small.pcap`, 1,000,000 frames each; `million.pcap`, in which a million couplings say what is typical;
 //! `flood.pcap`, in which ten minutes of random ARP at 10,000 a second come beside the calm LAN of `small.pcap`.
 
-#![expect(dead_code, reason = "the other benchmark uses the rest")]
-
 mod mix;
 
 use std::fs::File;
