@@ -1,11 +1,15 @@
-//! DNS messages as multicast DNS and LLMNR carry them (RFC 1035 section 4), within bounds.
+//! DNS: the names that a host looks up (RFC 1035 section 4), and messages as multicast DNS and LLMNR carry them, within
+//! bounds.
 //!
 //! `simple-dns` reads a message whole or not at all, reserves memory for as many records as the header claims, and
 //! follows as many compression pointers as there are; so size and counts are checked against each other first.
 
-use simple_dns::{Name, Packet, PacketFlag, ResourceRecord};
+use std::net::IpAddr;
 
-use crate::dissect::{Malformed, Reader};
+use simple_dns::{Name, OPCODE, Packet, PacketFlag, ResourceRecord};
+
+use crate::census::Field;
+use crate::dissect::{Malformed, Reader, Words};
 
 /// Records and questions that one message may hold; a busy Bonjour host sends some forty.
 const RECORDS: usize = 192;
@@ -13,6 +17,50 @@ const RECORDS: usize = 192;
 const CHAINED: usize = 32;
 /// The longest message, RFC 6762 section 17.
 const BYTES: usize = 9000;
+
+/// Questions that are taken from one query; servers answer but the first.
+const QUESTIONS: usize = 4;
+
+/// Dissects a datagram to UDP 53. Reverse look-ups and names of one label say nothing, nor do answers.
+///
+/// # Errors
+/// Where it is no sound DNS message; nothing of it is said then.
+pub fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
+    let Some(query) = read(payload, "dns", false)?.filter(|q| q.opcode() == OPCODE::StandardQuery) else {
+        return Ok(());
+    };
+    for question in query.questions.iter().take(QUESTIONS) {
+        if let Some(name) = host(&labels(&question.qname).join(&b'.')).filter(|n| !n.ends_with(".arpa")) {
+            words.say(Field::DnsQuery, name.as_bytes());
+        }
+    }
+    Ok(())
+}
+
+/// Dissects the beginning of a segment to TCP 53, where two bytes of length come first (RFC 7766 section 8).
+///
+/// # Errors
+/// As [`dissect`], or where the message goes on in another segment.
+pub fn dissect_stream(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
+    let mut r = Reader::new(payload);
+    let message = r.u16().and_then(|length| r.take(length.into()));
+    dissect(message.ok_or(Malformed::new("dns", "truncated message"))?, words)
+}
+
+/// A host's name as evidence has it: lower case, without a root's dot. `None` for an address, a single label, and what
+/// is no host's name.
+pub(super) fn host(name: &[u8]) -> Option<String> {
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    let sound = |label: &[u8]| {
+        (1..=63).contains(&label.len())
+            && label.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    if name.len() > 253 || !name.contains(&b'.') || !name.split(|b| *b == b'.').all(sound) {
+        return None;
+    }
+    let name = str::from_utf8(name).ok()?.to_ascii_lowercase();
+    name.parse::<IpAddr>().is_err().then_some(name)
+}
 
 /// The records by which a response's sender answers: answers and additional records that are no farewell (TTL 0,
 /// RFC 6762 section 10.1). `None` for a query.
@@ -23,12 +71,25 @@ pub(super) fn answers<'a>(
     payload: &'a [u8],
     protocol: &'static str,
 ) -> Result<Option<Vec<ResourceRecord<'a>>>, Malformed> {
+    let Some(packet) = read(payload, protocol, true)? else { return Ok(None) };
+    let mut out = packet.answers;
+    out.extend(packet.additional_records);
+    out.retain(|record| record.ttl > 0);
+    Ok(Some(out))
+}
+
+/// Reads a response or a query; `None` where it is the other.
+fn read<'a>(
+    payload: &'a [u8],
+    protocol: &'static str,
+    response: bool,
+) -> Result<Option<Packet<'a>>, Malformed> {
     let mut r = Reader::new(payload);
     let head = (|| Some((r.u16()?, r.u16()?, [r.u16()?, r.u16()?, r.u16()?, r.u16()?])))();
     let Some((_, flags, counts)) = head else {
         return Err(Malformed::new(protocol, "truncated header"));
     };
-    if flags & PacketFlag::RESPONSE.bits() == 0 {
+    if (flags & PacketFlag::RESPONSE.bits() != 0) != response {
         return Ok(None);
     }
     let [questions, records @ ..] = counts.map(usize::from);
@@ -42,11 +103,7 @@ pub(super) fn answers<'a>(
     if has_chains(payload) {
         return Err(Malformed::new(protocol, "chained pointers"));
     }
-    let packet = Packet::parse(payload).map_err(|_| Malformed::new(protocol, "broken message"))?;
-    let mut out = packet.answers;
-    out.extend(packet.additional_records);
-    out.retain(|record| record.ttl > 0);
-    Ok(Some(out))
+    Packet::parse(payload).map(Some).map_err(|_| Malformed::new(protocol, "broken message"))
 }
 
 /// Whether names may lead through long chains of pointers, each of which is followed again for every record.
@@ -62,4 +119,66 @@ fn has_chains(payload: &[u8]) -> bool {
 /// The labels of a name.
 pub(super) fn labels<'n>(name: &'n Name<'_>) -> Vec<&'n [u8]> {
     name.as_bytes().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dissect::protocol::mdns::tests::name;
+    use crate::dissect::protocol::testing::survives;
+    use crate::dissect::testing::said;
+
+    fn query(flags: u16, names: &[&[&str]]) -> Vec<u8> {
+        let count = u16::try_from(names.len()).unwrap();
+        let mut out = [&[7, 7][..], &flags.to_be_bytes(), &count.to_be_bytes(), &[0; 5], &[1]].concat();
+        out.extend(names.iter().flat_map(|n| [&name(n)[..], &[0, 1, 0, 1]].concat()));
+        // EDNS, RFC 6891.
+        out.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+        out
+    }
+
+    #[test]
+    fn a_query_says_what_the_host_looks_up() {
+        let one = query(0x0100, &[&["Time", "NIST", "gov"]]);
+        assert_eq!(said(|w| dissect(&one, w)), (vec!["dns.query=time.nist.gov".to_owned()], Ok(())));
+        let stream = [&u16::try_from(one.len()).unwrap().to_be_bytes()[..], &one].concat();
+        assert_eq!(said(|w| dissect_stream(&stream, w)).0, ["dns.query=time.nist.gov"]);
+        let domain = query(0x0100, &[&["_ldap", "_tcp", "dc", "_msdcs", "corp", "example"]]);
+        assert_eq!(said(|w| dissect(&domain, w)).0, ["dns.query=_ldap._tcp.dc._msdcs.corp.example"]);
+        survives(&stream, dissect_stream);
+        survives(&one, dissect);
+    }
+
+    #[test]
+    fn answers_updates_reverse_lookups_and_single_labels_say_nothing() {
+        let name: &[&str] = &["a", "example"];
+        for quiet in [
+            query(0x8180, &[name]),
+            query(0x2800, &[name]),
+            query(0x0100, &[&["1", "2", "0", "192", "in-addr", "arpa"]]),
+            query(0x0100, &[&["wpad"]]),
+            query(0x0100, &[&["a b", "example"]]),
+            query(0x0100, &[&["a.b", "exa mple"]]),
+        ] {
+            assert_eq!(said(|w| dissect(&quiet, w)), (vec![], Ok(())), "{quiet:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_dns_is_malformed() {
+        let one = query(0x0100, &[&["a", "example"]]);
+        for bad in [&b"GET / HTTP/1.0\r\n\r\n"[..], &one[..20], b"x"] {
+            let (out, result) = said(|w| dissect(bad, w));
+            assert!(out.is_empty() && result.is_err(), "{bad:?}");
+        }
+        assert!(said(|w| dissect_stream(&one, w)).1.is_err());
+    }
+
+    #[test]
+    fn a_host_name_is_lower_case_and_no_address() {
+        assert_eq!(host(b"Api.Example.COM.").as_deref(), Some("api.example.com"));
+        for none in [&b"192.0.2.1"[..], b"localhost", b"a..b", b"a b.c", b"", b".", b"[2001:db8::1]"] {
+            assert_eq!(host(none), None, "{none:?}");
+        }
+    }
 }
