@@ -3,6 +3,7 @@
 
 use super::head::Head;
 use super::{bacnet, dhcp6, enip, http, llmnr, mdns, nbns, rtsp, sip, snmp, ssdp, ssh, wsd};
+use super::{coap, dns, ftp, ipp, mqtt, ntp, pjl, quic, smtp, telnet, tls, upnp};
 use crate::dissect::{Malformed, Words};
 
 /// The port of EtherNet/IP.
@@ -32,8 +33,12 @@ pub fn datagram(
         (5060 | 5061, _) | (_, 5060 | 5061) => sip::dissect(payload, words),
         (ENIP, _) => enip::dissect(payload, words),
         (47808, _) | (_, 47808) => bacnet::dissect(payload, words),
+        (_, 53) => dns::dissect(payload, words),
+        (ntp::PORT, _) | (_, ntp::PORT) => ntp::dissect(payload, source_port, words),
+        (coap::PORT, _) | (_, coap::PORT) => coap::dissect(payload, source_port, words),
         // Some devices answer a search from a port of their own.
         _ if payload.starts_with(b"HTTP/1.1 200") => ssdp::dissect(payload, words),
+        _ if quic::is_initial(payload) => quic::dissect(payload, words),
         _ => Ok(()),
     }
 }
@@ -62,7 +67,31 @@ pub fn stream(
                 _ => http::say(&head, words),
             }
         }
-        _ if source_port == ENIP => enip::dissect(payload, words),
+        // A handshake record of any version; only the server of TLS has the lower port or says hello in the same segment.
+        [0x16, 3, 0..=4, _] => tls::dissect(payload, source_port < destination_port, words),
+        // The body of an answer whose head was in the segment before.
+        b"<?xm" | b"<roo" => upnp::dissect(payload, words),
+        _ if mqtt::is_connect(*start) => mqtt::dissect(payload, words),
+        _ => by_port(payload, source_port, destination_port, words),
+    }
+}
+
+/// Protocols whose beginnings tell less than their port.
+fn by_port(
+    payload: &[u8],
+    source_port: u16,
+    destination_port: u16,
+    words: &mut Words<'_>,
+) -> Result<(), Malformed> {
+    match (source_port, destination_port) {
+        (ENIP, _) => enip::dissect(payload, words),
+        (_, 53) => dns::dissect_stream(payload, words),
+        (_, mqtt::PORT) => mqtt::dissect(payload, words),
+        (ipp::PORT, _) => ipp::dissect(payload, words),
+        (pjl::PORT..=pjl::LAST_PORT, _) => pjl::dissect(payload, words),
+        (ftp::PORT, _) => ftp::dissect(payload, words),
+        (25 | 587, _) => smtp::dissect(payload, words),
+        (telnet::PORT, _) => telnet::dissect(payload, words),
         _ => Ok(()),
     }
 }

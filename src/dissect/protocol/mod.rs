@@ -5,26 +5,38 @@
 
 pub mod bacnet;
 pub mod cdp;
+pub mod coap;
 pub mod dhcp4;
 pub mod dhcp6;
-mod dns;
+pub mod dns;
 pub mod enip;
 mod entry;
+pub mod ftp;
 mod head;
+mod hello;
 #[cfg(test)]
 mod hostile;
 pub mod http;
+pub mod ipp;
 pub mod lldp;
 pub mod llmnr;
 pub mod mdns;
+pub mod mqtt;
 pub mod nbns;
 mod ntlm;
+pub mod ntp;
+pub mod pjl;
+pub mod quic;
 pub mod rtsp;
 pub mod sip;
+pub mod smtp;
 pub mod snmp;
 pub mod ssdp;
 pub mod ssh;
 pub mod stp;
+pub mod telnet;
+pub mod tls;
+pub mod upnp;
 pub mod wsd;
 
 pub use entry::{datagram, stream};
