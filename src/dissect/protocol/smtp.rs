@@ -11,9 +11,17 @@ use crate::dissect::{Malformed, Words};
 /// None; SMTP shares its form with the other dissectors.
 pub fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
     if let Some(text) = greeting(payload).filter(|text| !starts_tls(text)) {
-        words.say(Field::SmtpBanner, text);
+        words.say(Field::SmtpBanner, undated(text));
     }
     Ok(())
+}
+
+/// A greeting without the date that many servers put at its end, which would make each a new one (RFC 5322 section 3.3).
+fn undated(text: &[u8]) -> &[u8] {
+    const DAYS: [&[u8; 5]; 7] = [b"Mon, ", b"Tue, ", b"Wed, ", b"Thu, ", b"Fri, ", b"Sat, ", b"Sun, "];
+    let date = text.windows(5).position(|w| DAYS.iter().any(|day| w == *day));
+    let text = date.and_then(|at| text.get(..at)).unwrap_or(text).trim_ascii_end();
+    text.strip_suffix(b";").unwrap_or(text)
 }
 
 /// An enhanced status (RFC 2034), or the words that servers have for it.
@@ -34,6 +42,8 @@ mod tests {
         let expected = vec!["smtp.banner=mail.example.org ESMTP Postfix (Debian)".to_owned()];
         assert_eq!(said(|w| dissect(greeting, w)), (expected, Ok(())));
         survives(greeting, dissect);
+        let dated = b"220 mx.example.org ESMTP Sendmail 8.14.4; Mon, 5 Oct 2026 01:05:54 -0500\r\n";
+        assert_eq!(said(|w| dissect(dated, w)).0, ["smtp.banner=mx.example.org ESMTP Sendmail 8.14.4"]);
     }
 
     #[test]
