@@ -60,8 +60,9 @@ impl<'a> Hello<'a> {
     fn read(handshake: &'a [u8]) -> Result<Option<Self>, Malformed> {
         let mut r = Reader::new(handshake);
         let (Some(1), Some(length)) = (r.u8(), u24(&mut r)) else { return Ok(None) };
-        let whole = r.rest().len() >= length;
-        let mut r = Reader::new(r.rest().get(..length).unwrap_or(r.rest()));
+        let rest = r.rest();
+        let whole = rest.len() >= length;
+        let mut r = Reader::new(rest.get(..length).unwrap_or(rest));
         let cut = |reason| if whole { Err(Malformed::new("tls", reason)) } else { Ok(None) };
         let Some(version @ 0x0300..=0x03ff) = r.u16() else { return Ok(None) };
         let Some((ciphers, mut r)) = Self::middle(&mut r) else { return cut("broken hello") };
@@ -91,11 +92,9 @@ impl<'a> Hello<'a> {
         let compressions = r.u8().filter(|n| *n >= 1)?;
         r.take(compressions.into())?;
         // Before TLS 1.3 there need be none.
-        let extensions = match r.u16() {
-            Some(length) => r.rest().get(..length.into()).unwrap_or(r.rest()),
-            None => &[],
-        };
-        Some((ciphers, Reader::new(extensions)))
+        let length = r.u16().unwrap_or(0);
+        let rest = r.rest();
+        Some((ciphers, Reader::new(rest.get(..length.into()).unwrap_or(rest))))
     }
 
     fn extension(&self, kind: u16) -> Option<&'a [u8]> {

@@ -68,8 +68,9 @@ fn certificates(list: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
     if length + 3 > all || !r.rest().starts_with(&[0x30]) {
         return Ok(());
     }
-    let whole = r.rest().get(..length);
-    let Some((issuer, subject)) = names(whole.unwrap_or(r.rest())) else {
+    let rest = r.rest();
+    let whole = rest.get(..length);
+    let Some((issuer, subject)) = names(whole.unwrap_or(rest)) else {
         return whole.map_or(Ok(()), |_| Err(Malformed::new("tls", "broken certificate")));
     };
     if let Some(name) = subject.iter_common_name().next() {
