@@ -208,12 +208,13 @@ impl Classifier for Rules {
 }
 
 /// Where a device's own name is looked for, best first.
-const NAMES: [Field; 10] = [
+const NAMES: [Field; 11] = [
     Field::SnmpSysName,
     Field::LldpSysName,
     Field::DhcpHostname,
     Field::MdnsHostname,
     Field::DhcpFqdn,
+    Field::Dhcp6Fqdn,
     Field::NtlmWorkstation,
     Field::NbnsName,
     Field::LlmnrName,
