@@ -2,7 +2,10 @@
 //! comparison of ports or of its first bytes, and no memory.
 
 use super::head::Head;
-use super::{bacnet, dhcp6, enip, http, llmnr, mdns, nbns, rtsp, sip, snmp, ssdp, ssh, wsd};
+use super::{
+    bacnet, bgp, capwap, dhcp6, enip, http, llmnr, lwapp, mdns, mndp, nbns, rtsp, sip, snmp, ssdp, ssh, ubnt,
+    unifi, wsd,
+};
 use crate::dissect::{Malformed, Words};
 
 /// The port of EtherNet/IP.
@@ -32,6 +35,15 @@ pub fn datagram(
         (5060 | 5061, _) | (_, 5060 | 5061) => sip::dissect(payload, words),
         (ENIP, _) => enip::dissect(payload, words),
         (47808, _) | (_, 47808) => bacnet::dissect(payload, words),
+        // Network gear.
+        (_, 5678) => mndp::dissect(payload, words),
+        (10001, _) | (_, 10001) => ubnt::dissect(payload, words),
+        (capwap::CONTROL, _) | (_, capwap::CONTROL) => {
+            capwap::dissect(payload, source_port, destination_port, words)
+        }
+        (lwapp::CONTROL, _) | (_, lwapp::CONTROL) => {
+            lwapp::dissect(payload, source_port, destination_port, words)
+        }
         // Some devices answer a search from a port of their own.
         _ if payload.starts_with(b"HTTP/1.1 200") => ssdp::dissect(payload, words),
         _ => Ok(()),
@@ -55,6 +67,9 @@ pub fn stream(
         b"GET " | b"POST" | b"HEAD" | b"PUT " | b"OPTI" | b"DELE" | b"PATC" | b"CONN" | b"PROP" | b"SUBS"
         | b"NOTI" | b"REPO" | b"HTTP" | b"SIP/" | b"RTSP" | b"REGI" | b"INVI" | b"ACK " | b"BYE "
         | b"CANC" | b"MESS" | b"INFO" | b"PUBL" | b"REFE" | b"UPDA" | b"PRAC" => {
+            if destination_port == unifi::INFORM && start == b"POST" {
+                unifi::dissect(payload, words)?;
+            }
             let Some(head) = Head::read(payload) else { return Ok(()) };
             match head.version {
                 b"SIP/2.0" => sip::say(&head, words),
@@ -63,6 +78,11 @@ pub fn stream(
             }
         }
         _ if source_port == ENIP => enip::dissect(payload, words),
+        // Network gear.
+        b"TNBU" if destination_port == unifi::INFORM => unifi::dissect(payload, words),
+        b"\xff\xff\xff\xff" if source_port == bgp::PORT || destination_port == bgp::PORT => {
+            bgp::dissect(payload, words)
+        }
         _ => Ok(()),
     }
 }

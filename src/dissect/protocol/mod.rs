@@ -3,28 +3,51 @@
 //! Every dissector says what it understood up to the place where the payload breaks, and returns the break. None of
 //! them judges who the sender is: that, and whether its address may be believed, is the caller's.
 
+pub mod babel;
 pub mod bacnet;
+pub mod bgp;
+pub mod capwap;
 pub mod cdp;
+pub mod cisco;
 pub mod dhcp4;
 pub mod dhcp6;
 mod dns;
+pub mod eapol;
+pub mod edp;
+pub mod eigrp;
 pub mod enip;
 mod entry;
+pub mod fdp;
+pub mod glbp;
 mod head;
 #[cfg(test)]
 mod hostile;
+pub mod hsrp;
 pub mod http;
+pub mod igmp;
+pub mod isis;
+pub mod lacp;
+pub mod ldp;
 pub mod lldp;
 pub mod llmnr;
+pub mod lwapp;
 pub mod mdns;
+pub mod mndp;
 pub mod nbns;
 mod ntlm;
+pub mod ospf;
+pub mod pim;
+pub mod rip;
 pub mod rtsp;
 pub mod sip;
 pub mod snmp;
 pub mod ssdp;
 pub mod ssh;
 pub mod stp;
+pub mod tcp;
+pub mod ubnt;
+pub mod unifi;
+pub mod vrrp;
 pub mod wsd;
 
 pub use entry::{datagram, stream};
