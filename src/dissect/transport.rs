@@ -82,11 +82,11 @@ fn announcement(packet: &Packet<'_>, port: u16) -> Signs {
     }
 }
 
+/// A dissector that needs nothing but the payload.
+type Dissect = fn(&[u8], &mut Words<'_>) -> Result<(), Malformed>;
+
 /// The protocols of routers over UDP, where sent to a group or to everybody: they are the station's, not an address's.
-fn group_protocol(
-    packet: &Packet<'_>,
-    port: u16,
-) -> Option<fn(&[u8], &mut Words<'_>) -> Result<(), Malformed>> {
+fn group_protocol(packet: &Packet<'_>, port: u16) -> Option<Dissect> {
     let dissect = match (port, packet.source) {
         (520, IpAddr::V4(_)) => rip::dissect,
         (521, IpAddr::V6(_)) => rip::dissect_ng,

@@ -23,7 +23,7 @@ pub fn dissect(kind: u16, payload: &[u8], words: &mut Words<'_>) -> Result<(), M
         0x0104 => ("pagp", pagp(r)),
         _ => return Ok(()),
     };
-    sound.ok_or(Malformed::new(name, "broken packet"))?;
+    sound.ok_or_else(|| Malformed::new(name, "broken packet"))?;
     words.say(Field::RouterTask, name.as_bytes());
     Ok(())
 }

@@ -54,15 +54,19 @@ pub use entry::{datagram, stream};
 
 #[cfg(test)]
 mod testing {
+    use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+    use std::path::PathBuf;
+
     use crate::census::{VALUE_BYTES, clean};
     use crate::dissect::{Malformed, Words};
 
     /// Runs `dissect` on every beginning of `payload` and on copies with one byte changed: it must not panic, and
     /// whatever it says must be clean and short.
-    pub(super) fn survives(
-        payload: &[u8],
-        mut dissect: impl FnMut(&[u8], &mut Words<'_>) -> Result<(), Malformed>,
-    ) {
+    pub(super) fn survives<D>(payload: &[u8], mut dissect: D)
+    where
+        D: FnMut(&[u8], &mut Words<'_>) -> Result<(), Malformed>,
+    {
+        keep_seed(payload, std::any::type_name::<D>());
         let mut hear = |field, value: &str| {
             assert!(value.len() <= VALUE_BYTES, "{field} is too long: {value}");
             assert_eq!(clean(value.as_bytes()).as_deref(), Some(value), "{field} is not clean");
@@ -80,5 +84,17 @@ mod testing {
             }
             copy[i] = payload[i];
         }
+    }
+
+    /// Where the fuzzer asks for it (see `fuzz/run`), writes `payload` to the folder of the module in `path`, the path
+    /// of a dissector or of a closure in its tests.
+    fn keep_seed(payload: &[u8], path: &str) {
+        let Some(folder) = std::env::var_os("NETCENSUS_SEEDS").map(PathBuf::from) else { return };
+        let module = path.split("protocol::").nth(1).and_then(|rest| rest.split("::").next());
+        let folder = folder.join(module.unwrap_or("datagram"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut hasher = DefaultHasher::new();
+        payload.hash(&mut hasher);
+        std::fs::write(folder.join(format!("test-{:016x}", hasher.finish())), payload).unwrap();
     }
 }

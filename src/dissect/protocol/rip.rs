@@ -32,8 +32,10 @@ fn say(
 ) -> Result<(), Malformed> {
     let mut r = Reader::new(payload);
     let Some([RESPONSE, 1 | 2, 0, 0]) = r.array() else { return Ok(()) };
-    let (entries, rest) = r.rest().as_chunks();
-    if !rest.is_empty() || !entries.iter().any(route) {
+    let (entries, rest) = r.rest().as_chunks::<20>();
+    // RFC 4822 section 2: a digest of any length ends a response whose first entry says so.
+    let signed = matches!(entries, [[0xff, 0xff, 0, 3, ..], ..]);
+    if !(rest.is_empty() || signed) || !entries.iter().any(route) {
         return Err(Malformed::new(name, "broken response"));
     }
     words.say(Field::RouterTask, b"rip");
@@ -69,6 +71,9 @@ mod tests {
         let sound = response(&[signed, ROUTE]);
         assert_eq!(said(|w| dissect(&sound, w)), (vec!["router.task=rip".to_owned()], Ok(())));
         survives(&sound, dissect);
+        signed[3] = 3;
+        let digest = [&response(&[signed, ROUTE])[..], &[0xff, 0xff, 0, 1], &[7; 20]].concat();
+        assert_eq!(said(|w| dissect(&digest, w)).1, Ok(()));
         let mut prefix = [0; 20];
         prefix[..4].copy_from_slice(&[0x20, 1, 0xd, 0xb8]);
         prefix[18..].copy_from_slice(&[32, 1]);

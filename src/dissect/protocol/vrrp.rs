@@ -27,13 +27,10 @@ fn name(payload: &[u8], over_ipv6: bool) -> Option<&'static str> {
         return Some("carp");
     }
     let address = if over_ipv6 { 16 } else { 4 };
-    let least = match kind {
-        // Eight bytes of authentication end it.
-        VERSION_2 if !over_ipv6 => 8 + 8,
-        VERSION_3 => 8,
-        _ => return None,
-    };
-    (router != 0 && count != 0 && payload.len() >= least + usize::from(count) * address).then_some("vrrp")
+    let known = kind == VERSION_3 || kind == VERSION_2 && !over_ipv6;
+    // Eight bytes of authentication end version 2; some leave them out.
+    (known && router != 0 && count != 0 && payload.len() >= 8 + usize::from(count) * address)
+        .then_some("vrrp")
 }
 
 #[cfg(test)]
@@ -52,6 +49,7 @@ mod tests {
     fn both_versions_tell_a_router_and_carp_is_told_from_them() {
         for (packet, v6, name) in [
             (advertisement(0x21, 1, 20), false, "vrrp"),
+            (advertisement(0x21, 3, 20), false, "vrrp"),
             (advertisement(0x21, 7, 44), false, "vrrp"),
             (advertisement(0x31, 2, 16), false, "vrrp"),
             (advertisement(0x31, 1, 24), true, "vrrp"),
@@ -69,7 +67,7 @@ mod tests {
         let mut nobody = advertisement(0x21, 1, 20);
         nobody[1] = 0;
         for (bad, v6) in [
-            (advertisement(0x21, 1, 19), false),
+            (advertisement(0x21, 1, 11), false),
             (advertisement(0x21, 1, 40), true),
             (advertisement(0x21, 0, 40), false),
             (advertisement(0x31, 2, 20), true),
