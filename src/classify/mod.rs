@@ -125,6 +125,15 @@ impl Rules {
         Ok(Self { rules, index, taxonomy, vendors, oui: Arc::new(BundledOui) })
     }
 
+    /// Reads the text of one more rule pack and runs its tests; returns how many rules it has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rules::load`].
+    pub fn check(&self, name: &str, text: &str) -> Result<usize, RuleError> {
+        Pack::parse(name, text, &self.taxonomy, &self.vendors).map(|pack| pack.rules.len())
+    }
+
     /// The same rules with another registry of MAC prefixes.
     #[must_use]
     pub fn with_oui(mut self, oui: Arc<dyn OuiSource>) -> Self {
