@@ -149,6 +149,15 @@ impl Rules {
         ))
     }
 
+    /// Reads the text of one more rule pack and runs its tests; returns how many rules it has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rules::load`].
+    pub fn try_pack(&self, name: &str, text: &str) -> Result<usize, RuleError> {
+        Pack::parse(name, text, &self.taxonomy, &self.vendors).map(|pack| pack.rules.len())
+    }
+
     /// The same rules with another registry of MAC prefixes.
     #[must_use]
     pub fn with_oui(mut self, oui: Arc<dyn OuiSource>) -> Self {
@@ -248,12 +257,13 @@ impl Classifier for Rules {
 }
 
 /// Where a device's own name is looked for, best first.
-const NAMES: [Field; 10] = [
+const NAMES: [Field; 11] = [
     Field::SnmpSysName,
     Field::LldpSysName,
     Field::DhcpHostname,
     Field::MdnsHostname,
     Field::DhcpFqdn,
+    Field::Dhcp6Fqdn,
     Field::NtlmWorkstation,
     Field::NbnsName,
     Field::LlmnrName,

@@ -10,6 +10,7 @@ const NAMES: &[Field] = &[
     Field::LldpSysName,
     Field::DhcpHostname,
     Field::DhcpFqdn,
+    Field::Dhcp6Fqdn,
     Field::SnmpSysName,
     Field::MdnsHostname,
     Field::NbnsName,
