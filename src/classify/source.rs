@@ -19,6 +19,62 @@ const NAMES: &[Field] = &[
 /// The fields in which a device describes its system in words.
 const DESCRIPTIONS: &[Field] = &[Field::LldpSysDescr, Field::CdpVersion, Field::SnmpSysDescr];
 
+/// The fields in which a device names its product: by model, by line or in a banner, mostly beside its maker.
+const PRODUCTS: &[Field] = &[
+    Field::LldpSysDescr,
+    Field::LldpMedModel,
+    Field::CdpPlatform,
+    Field::CdpVersion,
+    Field::MndpPlatform,
+    Field::MndpBoard,
+    Field::UbntModel,
+    Field::EdpVersion,
+    Field::FdpPlatform,
+    Field::CapwapModel,
+    Field::DhcpVendorClass,
+    Field::Dhcp6VendorClass,
+    Field::SnmpSysDescr,
+    Field::EnipProduct,
+    Field::BacnetModel,
+    Field::SipUserAgent,
+    Field::SipServer,
+    Field::RtspServer,
+    Field::H323Product,
+    Field::MdnsTxt,
+    Field::MdnsInstance,
+    Field::SsdpServer,
+    Field::UpnpModelName,
+    Field::UpnpModelNumber,
+    Field::UpnpModelDescription,
+    Field::UpnpFriendlyName,
+    Field::WsdScopes,
+    Field::DiscoveryIdentity,
+    Field::HttpServer,
+    Field::HttpRealm,
+    Field::HttpTitle,
+    Field::PjlId,
+    Field::FtpBanner,
+    Field::TelnetBanner,
+];
+
+/// The keys of TXT records that name the product (Bonjour Printing 9.2, Cast, AirPlay, HomeKit and makers' own).
+const PRODUCT_KEYS: &[&str] = &[
+    "ty",
+    "product",
+    "usb_mdl",
+    "usb_mfg",
+    "md",
+    "model",
+    "am",
+    "model_number",
+    "modelname",
+    "modelid",
+    "devicemodel",
+    "productname",
+    "manufacturer",
+    "vendor",
+];
+
 /// What a rule's `evidence` names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Source {
@@ -35,6 +91,8 @@ pub(super) enum Source {
     Name,
     /// `description`: any system description, by LLDP, CDP or SNMP.
     Description,
+    /// `product`: any text in which a device names its product, over whatever protocol.
+    Product,
 }
 
 impl FromStr for Source {
@@ -46,6 +104,9 @@ impl FromStr for Source {
         }
         if text == "description" {
             return Ok(Self::Description);
+        }
+        if text == "product" {
+            return Ok(Self::Product);
         }
         if let Some(path) = text.strip_prefix("mdns.txt.")
             && let Some((service, key)) = path.rsplit_once('.')
@@ -67,6 +128,7 @@ impl Source {
             Self::Txt { .. } => &[Field::MdnsTxt],
             Self::Name => NAMES,
             Self::Description => DESCRIPTIONS,
+            Self::Product => PRODUCTS,
         }
     }
 
@@ -87,6 +149,12 @@ impl Source {
             Self::Name if field == Field::NbnsName => host_of_netbios(value),
             Self::Name => NAMES.contains(&field).then_some(value),
             Self::Description => DESCRIPTIONS.contains(&field).then_some(value),
+            Self::Product if field == Field::MdnsTxt => {
+                let (path, rest) = value.split_once('=')?;
+                let key = path.splitn(3, '.').nth(2)?;
+                PRODUCT_KEYS.iter().any(|k| k.eq_ignore_ascii_case(key)).then_some(rest)
+            }
+            Self::Product => PRODUCTS.contains(&field).then_some(value),
             Self::Txt { .. } => None,
         }
     }
@@ -108,6 +176,7 @@ impl Source {
             }
             Self::Name => (Field::DhcpHostname, value.to_owned()),
             Self::Description => (Field::SnmpSysDescr, value.to_owned()),
+            Self::Product => (Field::UpnpModelName, value.to_owned()),
         }
     }
 }
