@@ -54,6 +54,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("rules/lldp_cdp.toml", include_str!("../../config/rules/lldp_cdp.toml")),
     ("rules/mdns.toml", include_str!("../../config/rules/mdns.toml")),
     ("rules/ot.toml", include_str!("../../config/rules/ot.toml")),
+    ("rules/products.toml", include_str!("../../config/rules/products.toml")),
     ("rules/sip_rtsp.toml", include_str!("../../config/rules/sip_rtsp.toml")),
     ("rules/smb.toml", include_str!("../../config/rules/smb.toml")),
     ("rules/ssdp_wsd.toml", include_str!("../../config/rules/ssdp_wsd.toml")),
