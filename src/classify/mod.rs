@@ -59,6 +59,7 @@ const BUILTIN: &[(&str, &str)] = &[
     ("rules/smb.toml", include_str!("../../config/rules/smb.toml")),
     ("rules/ssdp_wsd.toml", include_str!("../../config/rules/ssdp_wsd.toml")),
     ("rules/ssh.toml", include_str!("../../config/rules/ssh.toml")),
+    ("rules/things.toml", include_str!("../../config/rules/things.toml")),
 ];
 
 /// Compiled rules with all that they refer to.
