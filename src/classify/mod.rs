@@ -2,8 +2,9 @@
 //!
 //! Knowledge is data: [`Taxonomy`] (`config/taxonomy.toml`), makers (`config/vendors.toml`) and rule packs
 //! (`config/rules/*.toml`), all compiled in; operator packs in a folder come on top, the same id overriding. Every
-//! rule carries tests that run when it is read, and a pack with any error is refused whole, so [`Rules`] are always
-//! sound; they are immutable, so a reload builds new ones and swaps them.
+//! rule carries tests: those of operator packs run when they are read, and a pack with any error is refused whole;
+//! those of what is compiled in are run by this crate's own tests. So [`Rules`] are always sound; they are immutable,
+//! so a reload builds new ones and swaps them. A pattern is compiled when a value first needs it.
 //!
 //! [`Rules`] answer as a pure function of the evidence: neither the order nor the repetition of evidence, nor that
 //! of rules, changes a conclusion. Scoring, and when it abstains, stand in `score`. Limits: 1 MiB a file, 256 files,
@@ -33,7 +34,7 @@ pub use vendors::{BundledOui, OuiSource};
 use crate::census::{Classification, Classifier, Field, Reason, Subject};
 use fact::Facts;
 use index::Index;
-use pack::Pack;
+use pack::{Pack, Trust};
 use rule::{Attribute, Hit, Rule};
 use vendors::Vendors;
 
@@ -114,9 +115,10 @@ impl Rules {
             }
         }
         let mut disabled = Vec::new();
-        let operator = operator.iter().map(|(name, text)| (name.as_str(), text.as_str()));
-        for (name, text) in BUILTIN.iter().copied().chain(operator) {
-            let pack = Pack::parse(name, text, &taxonomy, &vendors)?;
+        let builtin = BUILTIN.iter().map(|(name, text)| (*name, *text, Trust::Tested));
+        let operator = operator.iter().map(|(name, text)| (name.as_str(), text.as_str(), Trust::Untested));
+        for (name, text, trust) in builtin.chain(operator) {
+            let pack = Pack::parse(name, text, trust, &taxonomy, &vendors)?;
             for rule in pack.rules {
                 put(&mut rules, rule);
             }

@@ -14,7 +14,16 @@ use super::taxonomy::Taxonomy;
 use super::vendors::{Vendor, Vendors};
 use crate::census::Field;
 
-/// A rule pack that has passed all its tests.
+/// Whether a pack's own tests have to be run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Trust {
+    /// It is compiled in, and a test of this crate has run them.
+    Tested,
+    /// It comes from outside.
+    Untested,
+}
+
+/// A rule pack.
 #[derive(Debug)]
 pub(super) struct Pack {
     pub(super) rules: Vec<Rule>,
@@ -94,10 +103,12 @@ struct TestSource {
 }
 
 impl Pack {
-    /// Reads a pack, compiles its rules and runs their tests. Any error refuses the whole text.
+    /// Reads a pack, compiles its rules and, where they are untested, runs their tests. Any error refuses the whole
+    /// text.
     pub(super) fn parse(
         file: &str,
         text: &str,
+        trust: Trust,
         taxonomy: &Taxonomy,
         vendors: &Vendors,
     ) -> Result<Self, RuleError> {
@@ -116,8 +127,9 @@ impl Pack {
             if !ids.insert(id.clone()) {
                 return Err(refuse("stands twice in this file; give each rule its own id".to_owned()));
             }
-            let (mut rule, tests) = compile(source, taxonomy).map_err(refuse)?;
-            for (number, test) in (1..).zip(&tests) {
+            let (mut rule, tests) = compile(source, trust, taxonomy).map_err(refuse)?;
+            let due = if trust == Trust::Untested { tests.as_slice() } else { &[] };
+            for (number, test) in (1..).zip(due) {
                 run(&rule, test, taxonomy, vendors).map_err(|reason| RuleError::Test {
                     place: place.clone(),
                     rule: id.clone(),
@@ -194,7 +206,7 @@ fn unknown_node(key: &str) -> String {
 }
 
 /// Compiles a rule. The error is a sentence for its author.
-fn compile(source: RuleSource, taxonomy: &Taxonomy) -> Result<(Rule, Vec<TestSource>), String> {
+fn compile(source: RuleSource, trust: Trust, taxonomy: &Taxonomy) -> Result<(Rule, Vec<TestSource>), String> {
     let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
     if source.id.is_empty() || !source.id.chars().all(fine) {
         return Err("an id is made of a-z, 0-9, '.', '-' and '_'".to_owned());
@@ -227,7 +239,7 @@ fn compile(source: RuleSource, taxonomy: &Taxonomy) -> Result<(Rule, Vec<TestSou
             Some(text) => text.parse().map_err(|e| format!("evidence: {e}"))?,
             None => own.clone(),
         };
-        Ok((from, Matcher::new(m)?))
+        Ok((from, Matcher::new(m, trust == Trust::Tested)?))
     };
     if source.matcher.evidence.is_some() {
         return Err("match reads the rule's evidence; put another field into also".to_owned());
@@ -241,7 +253,7 @@ fn compile(source: RuleSource, taxonomy: &Taxonomy) -> Result<(Rule, Vec<TestSou
         kind: source.kind,
         tier: source.tier,
         family: source.family,
-        matcher: Matcher::new(source.matcher)?,
+        matcher: Matcher::new(source.matcher, trust == Trust::Tested)?,
         also: source.also.into_iter().map(condition).collect::<Result<_, _>>()?,
         unless: source.unless.into_iter().map(condition).collect::<Result<_, _>>()?,
         source: own,
