@@ -21,6 +21,62 @@ const NAMES: &[Field] = &[
 /// The fields in which a device describes its system in words.
 const DESCRIPTIONS: &[Field] = &[Field::LldpSysDescr, Field::CdpVersion, Field::SnmpSysDescr];
 
+/// The fields in which a device names its product: by model, by line or in a banner, mostly beside its maker.
+const PRODUCTS: &[Field] = &[
+    Field::LldpSysDescr,
+    Field::LldpMedModel,
+    Field::CdpPlatform,
+    Field::CdpVersion,
+    Field::MndpPlatform,
+    Field::MndpBoard,
+    Field::UbntModel,
+    Field::EdpVersion,
+    Field::FdpPlatform,
+    Field::CapwapModel,
+    Field::DhcpVendorClass,
+    Field::Dhcp6VendorClass,
+    Field::SnmpSysDescr,
+    Field::EnipProduct,
+    Field::BacnetModel,
+    Field::SipUserAgent,
+    Field::SipServer,
+    Field::RtspServer,
+    Field::H323Product,
+    Field::MdnsTxt,
+    Field::MdnsInstance,
+    Field::SsdpServer,
+    Field::UpnpModelName,
+    Field::UpnpModelNumber,
+    Field::UpnpModelDescription,
+    Field::UpnpFriendlyName,
+    Field::WsdScopes,
+    Field::DiscoveryIdentity,
+    Field::HttpServer,
+    Field::HttpRealm,
+    Field::HttpTitle,
+    Field::PjlId,
+    Field::FtpBanner,
+    Field::TelnetBanner,
+];
+
+/// The keys of TXT records that name the product (Bonjour Printing 9.2, Cast, AirPlay, HomeKit and makers' own).
+const PRODUCT_KEYS: &[&str] = &[
+    "ty",
+    "product",
+    "usb_mdl",
+    "usb_mfg",
+    "md",
+    "model",
+    "am",
+    "model_number",
+    "modelname",
+    "modelid",
+    "devicemodel",
+    "productname",
+    "manufacturer",
+    "vendor",
+];
+
 /// What a rule's `evidence` names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Source {
@@ -43,6 +99,8 @@ pub(super) enum Source {
     Greeting(Field),
     /// `mdns.entry._device-info._tcp`: a TXT entry of that service, `key=value`.
     Entry(String),
+    /// `product`: any text in which a device names its product, over whatever protocol.
+    Product,
 }
 
 impl FromStr for Source {
@@ -54,6 +112,9 @@ impl FromStr for Source {
         }
         if text == "description" {
             return Ok(Self::Description);
+        }
+        if text == "product" {
+            return Ok(Self::Product);
         }
         match text {
             "ssh.software" => return Ok(Self::SshSoftware),
@@ -89,6 +150,7 @@ impl fmt::Display for Source {
             Self::Greeting(Field::SmtpBanner) => f.write_str("smtp.greeting"),
             Self::Greeting(_) => f.write_str("ftp.greeting"),
             Self::Entry(service) => write!(f, "mdns.entry.{service}"),
+            Self::Product => f.write_str("product"),
         }
     }
 }
@@ -102,6 +164,7 @@ impl Source {
             Self::Txt { .. } | Self::Entry(_) => &[Field::MdnsTxt],
             Self::Name => NAMES,
             Self::Description => DESCRIPTIONS,
+            Self::Product => PRODUCTS,
         }
     }
 
@@ -122,6 +185,12 @@ impl Source {
             Self::Name if field == Field::NbnsName => host_of_netbios(value),
             Self::Name => NAMES.contains(&field).then_some(value),
             Self::Description => DESCRIPTIONS.contains(&field).then_some(value),
+            Self::Product if field == Field::MdnsTxt => {
+                let (path, rest) = value.split_once('=')?;
+                let key = path.splitn(3, '.').nth(2)?;
+                PRODUCT_KEYS.iter().any(|k| k.eq_ignore_ascii_case(key)).then_some(rest)
+            }
+            Self::Product => PRODUCTS.contains(&field).then_some(value),
             Self::SshSoftware if field == Field::SshBanner => {
                 // SSH-protoversion-softwareversion; software may hold dashes.
                 Some(value.strip_prefix("SSH-").and_then(|v| v.split_once('-')).map_or(value, |(_, s)| s))
@@ -159,6 +228,7 @@ impl Source {
             Self::SshSoftware => (Field::SshBanner, format!("SSH-2.0-{value}")),
             Self::Greeting(field) => (*field, format!("220 {value}")),
             Self::Entry(service) => (Field::MdnsTxt, format!("{service}.{value}")),
+            Self::Product => (Field::UpnpModelName, value.to_owned()),
         }
     }
 }
