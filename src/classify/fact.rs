@@ -34,11 +34,15 @@ impl<'a> Facts<'a> {
             .filter(|e| !is_derived(e.field))
             .map(|e| Fact { field: e.field, value: Cow::Borrowed(&e.value), at: Some(e.at) })
             .collect();
+        // No registry gives out locally administered prefixes: a hypervisor's is one that anybody may have drawn, so it
+        // tells something only beside words.
+        let silent = facts.is_empty();
         let mut derive = |field, value| facts.push(Fact { field, value, at: None });
         let mut makers = BTreeSet::new();
         let mut random = !subject.macs.is_empty();
         for mac in &subject.macs {
-            let maker = oui.maker(*mac);
+            let drawn = silent && mac.is_locally_administered();
+            let maker = if drawn { None } else { oui.maker(*mac) };
             random &= maker.is_none() && mac.is_locally_administered();
             makers.extend(maker.map(|m| vendors.short(&m).into_owned()));
         }

@@ -346,3 +346,9 @@ fn fingerprints_of_an_operator_speak_first_match_first_and_say_no_more_than_they
     let checked = Rules::check(files.iter()).unwrap();
     assert_eq!((checked[0].rules, checked[0].tests, checked[0].notes.len()), (3, 1, 0));
 }
+
+#[test]
+fn a_made_up_mac_that_falls_on_a_hypervisors_prefix_says_nothing_alone() {
+    assert_eq!(classify("52:54:00:12:34:56", &[]).category, Category::Unclassified);
+    assert_eq!(classify("52:54:00:12:34:56", &[("dhcp.hostname", "x7")]).category, Category::ComputerMobile);
+}
