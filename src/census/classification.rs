@@ -67,7 +67,7 @@ pub struct Subject<'a> {
 }
 
 /// One piece of evidence that a rule used, and what the rule concluded from it.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reason {
     /// The field.
     pub field: Field,
@@ -86,7 +86,7 @@ pub struct Reason {
 }
 
 /// What a device is taken for, and why.
-#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Classification {
     /// The category.
     pub category: Category,
@@ -119,6 +119,12 @@ impl Classification {
 pub trait Classifier {
     /// Classifies one device.
     fn classify(&self, subject: &Subject<'_>) -> Classification;
+
+    /// A key that silent devices share which it classifies alike: one card each, no evidence, not forwarding. A flood
+    /// makes a million of them. `None` where it cannot tell.
+    fn silent(&self, _card: MacAddr) -> Option<String> {
+        None
+    }
 }
 
 /// A classifier that knows nothing: every device stays unclassified. For tests of the count alone.
@@ -126,6 +132,10 @@ pub trait Classifier {
 pub struct Unclassified;
 
 impl Classifier for Unclassified {
+    fn silent(&self, _: MacAddr) -> Option<String> {
+        Some(String::new())
+    }
+
     fn classify(&self, _: &Subject<'_>) -> Classification {
         Classification { kind: Classification::UNKNOWN_KIND.to_owned(), ..Classification::default() }
     }

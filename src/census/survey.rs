@@ -271,7 +271,7 @@ impl<'a> Survey<'a> {
             }
         };
         self.devices.reserve_exact(identities.len());
-        let mut alike = HashSet::new();
+        let mut alike = HashMap::new();
         for group in identities.groups() {
             let member = |place: &u32| {
                 let c = bindings.couplings.get(*place as usize)?;
@@ -348,7 +348,7 @@ fn assemble<'a>(
     bindings: &Bindings<'_>,
     joins: &HashMap<CouplingKey, Vec<&Join>>,
     classifier: &dyn Classifier,
-    alike: &mut HashSet<Arc<Classification>>,
+    alike: &mut HashMap<String, Arc<Classification>>,
 ) -> Option<Device<'a>> {
     let listed = couplings.iter().min_by_key(|m| listing(m))?;
     let anchor = couplings.iter().min_by_key(|m| (m.facts.first_seen, m.key))?;
@@ -371,7 +371,7 @@ fn assemble<'a>(
         forwards,
         couplings: couplings.iter().map(|m| m.key).collect(),
     };
-    let classification = shared(classifier.classify(&subject), alike);
+    let classification = classified(&subject, classifier, alike);
     Some(Device {
         id,
         zone: zone_name,
@@ -388,17 +388,20 @@ fn assemble<'a>(
     })
 }
 
-/// The one copy of a conclusion that rests on nothing that the device itself said.
-fn shared(classification: Classification, alike: &mut HashSet<Arc<Classification>>) -> Arc<Classification> {
-    if classification.reasons.iter().any(|r| r.at.is_some()) {
-        return Arc::new(classification);
+/// Classifies a device; silent ones that the classifier takes for the same share one answer.
+fn classified(
+    subject: &Subject<'_>,
+    classifier: &dyn Classifier,
+    alike: &mut HashMap<String, Arc<Classification>>,
+) -> Arc<Classification> {
+    let silent = match subject.macs.as_slice() {
+        [card] if subject.evidence.is_empty() && subject.forwards.is_none() => classifier.silent(*card),
+        _ => None,
+    };
+    match silent {
+        Some(key) => Arc::clone(alike.entry(key).or_insert_with(|| Arc::new(classifier.classify(subject)))),
+        None => Arc::new(classifier.classify(subject)),
     }
-    if let Some(known) = alike.get(&classification) {
-        return Arc::clone(known);
-    }
-    let new = Arc::new(classification);
-    alike.insert(Arc::clone(&new));
-    new
 }
 
 fn judge<'a>(mut device: Device<'a>, decisions: &Decisions, policy: &Policy, as_of: Timestamp) -> Device<'a> {

@@ -36,7 +36,7 @@ pub use files::{RuleFile, RuleFiles};
 pub use taxonomy::{Node, Taxonomy};
 pub use vendors::{BundledOui, OuiSource};
 
-use crate::census::{Classification, Classifier, Field, Reason, Subject};
+use crate::census::{Classification, Classifier, Field, MacAddr, Reason, Subject};
 use fact::Facts;
 use index::Index;
 use pack::{Pack, Trust};
@@ -227,6 +227,13 @@ impl fmt::Debug for Rules {
 }
 
 impl Classifier for Rules {
+    fn silent(&self, card: MacAddr) -> Option<String> {
+        let subject =
+            Subject { macs: vec![card], evidence: Vec::new(), forwards: None, couplings: Vec::new() };
+        let facts = Facts::of(&subject, &*self.oui, &self.vendors);
+        Some(facts.iter().map(|f| format!("{}={}\n", f.field, f.value)).collect())
+    }
+
     fn classify(&self, subject: &Subject<'_>) -> Classification {
         let facts = Facts::of(subject, &*self.oui, &self.vendors);
         let hits = self.hits(&facts);
