@@ -14,6 +14,7 @@ mod classification;
 mod coupling;
 mod evidence;
 mod explanation;
+mod finding;
 mod identity;
 mod inventory;
 mod mac;
@@ -38,6 +39,7 @@ pub use evidence::{
     Addition, Evidence, EvidenceSet, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD, clean,
 };
 pub use explanation::{LADDER, Outcome, Rung, changes, ladder};
+pub use finding::Finding;
 pub use identity::{Identities, Join, JoinReason};
 pub use inventory::{Inventory, Zone};
 pub use mac::{BadMac, MacAddr};

@@ -82,6 +82,27 @@ fn i1_a_device_is_a_pair_of_mac_and_address() {
 }
 
 #[test]
+fn one_address_on_two_cards_at_once_is_a_finding_and_one_after_the_other_is_none() {
+    let findings = |second| {
+        let net = Net::default().seen(A, "10.0.0.1", 0, &[Sign::ArpAsked]).seen(
+            A,
+            "10.0.0.1",
+            20,
+            &[Sign::ArpAsked],
+        );
+        let inventory = Inventory::of("default", net.seen(B, "10.0.0.1", second, &[Sign::ArpAnswered]).0);
+        Survey::new(&inventory, &POLICY, &Decisions::default(), &Unclassified, Timestamp(0)).findings
+    };
+    let conflict = Finding::AddressConflict {
+        zone: "default".to_owned(),
+        ip: "10.0.0.1".parse().unwrap(),
+        macs: vec![A, B],
+    };
+    assert_eq!(findings(10), [conflict]);
+    assert_eq!(findings(30), []);
+}
+
+#[test]
 fn i3_the_broadcast_address_of_a_mask_that_was_sent_is_nobody() {
     let net = Net::default().arp(A, "10.0.3.255").arp(B, "10.0.2.255");
     assert_eq!(net.devices(), 2);

@@ -15,6 +15,7 @@ use super::binding::{Binding, Bindings, Forwards};
 use super::classification::{Category, Classification, Classifier, Subject};
 use super::coupling::{Coupling, CouplingKey};
 use super::evidence::{Evidence, Field};
+use super::finding::{self, Finding};
 use super::identity::{Identities, Join};
 use super::inventory::{Inventory, Zone};
 use super::mac::MacAddr;
@@ -170,6 +171,8 @@ pub struct Survey<'a> {
     pub routed: Vec<Routed>,
     /// Sorted by MAC.
     pub unaddressed: Vec<Unaddressed>,
+    /// Sorted.
+    pub findings: Vec<Finding>,
     /// The numbers.
     pub census: Census,
 }
@@ -210,6 +213,7 @@ impl<'a> Survey<'a> {
             lines: Vec::new(),
             routed: Vec::new(),
             unaddressed: Vec::new(),
+            findings: Vec::new(),
             census: Census::default(),
         };
         let mut routed: BTreeMap<MacAddr, u64> = BTreeMap::new();
@@ -220,6 +224,7 @@ impl<'a> Survey<'a> {
         // No two devices of a zone are listed under one coupling.
         survey.devices.sort_unstable_by(|a, b| (a.zone, a.ip, a.mac).cmp(&(b.zone, b.ip, b.mac)));
         survey.unaddressed.sort_by_key(|u| u.mac);
+        survey.findings.sort_unstable();
         survey.count();
         survey
     }
@@ -270,6 +275,8 @@ impl<'a> Survey<'a> {
                 State::Active
             }
         };
+        self.findings.extend(finding::conflicts(name, &bindings, &identities, &tentative));
+        let first = self.devices.len();
         self.devices.reserve_exact(identities.len());
         let mut alike = HashMap::new();
         for group in identities.groups() {
@@ -281,6 +288,11 @@ impl<'a> Survey<'a> {
             if let Some(device) = assemble(name, zone, members, &bindings, &joins, classifier, &mut alike) {
                 self.devices.push(judge(device, decisions, policy, self.as_of));
             }
+        }
+        let new = self.devices.get(first..).unwrap_or_default();
+        let devices = new.iter().filter(|d| d.verdict == Verdict::Tentative).count() as u64;
+        if devices > 0 {
+            self.findings.push(Finding::NewcomersHeld { zone: name.to_owned(), devices });
         }
         let addressed: HashSet<MacAddr> = zone.couplings.keys().map(|k| k.mac).collect();
         let local: HashSet<MacAddr> = bindings.local().map(|c| c.key.mac).collect();

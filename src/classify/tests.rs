@@ -358,7 +358,7 @@ proptest! {
     #[test]
     fn silent_cards_of_one_key_are_classified_alike(macs in prop::collection::vec(any::<[u8; 6]>(), 2..40), maker in any::<u8>()) {
         let known = [[0x00, 0x40, 0x8c], [0x52, 0x54, 0x00], [0x00, 0x1b, 0x54], [0xac, 0xcc, 0x8e]][usize::from(maker % 4)];
-        let mut answers: std::collections::BTreeMap<String, crate::census::Classification> = Default::default();
+        let mut answers: std::collections::BTreeMap<String, Classification> = Default::default();
         for (n, [a, b, c, d, e, f]) in macs.into_iter().enumerate() {
             let [a, b, c] = if n % 2 == 0 { known } else { [a & 0xfe, b, c] };
             let card = MacAddr([a, b, c, d, e, f]);

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::census::{
-    Binding, Category, Census, Device, MacAddr, Reason, Routed, State, Survey, Timestamp, Unaddressed,
-    Verdict, time::rfc3339,
+    Binding, Category, Census, Device, Finding, MacAddr, Reason, Routed, State, Survey, Timestamp,
+    Unaddressed, Verdict, time::rfc3339,
 };
 
 /// The document's schema.
@@ -33,6 +33,9 @@ pub struct Document<D = Vec<DeviceEntry>> {
     pub routed: Vec<Routed>,
     /// What speaks without an address (I14).
     pub unaddressed: Vec<UnaddressedEntry>,
+    /// What a person should look at: address conflicts, newcomers that are held.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
 }
 
 /// Totals of a capture.
@@ -242,6 +245,7 @@ impl<D> Document<D> {
             devices,
             routed: survey.routed.clone(),
             unaddressed: survey.unaddressed.iter().map(UnaddressedEntry::from).collect(),
+            findings: survey.findings.clone(),
         }
     }
 }

@@ -26,7 +26,13 @@ struct Page {
     bar: Vec<Segment>,
     gauge: Option<Gauge>,
     dropped: u64,
+    /// The first ones, and how many there are.
+    findings: Vec<String>,
+    all_findings: usize,
 }
+
+/// Findings on the page.
+const FINDINGS: usize = 10;
 
 /// A line of what is not counted.
 struct Exclusion {
@@ -70,6 +76,8 @@ pub(super) async fn show(
         exclusions: exclusions(&report),
         bar: bar(&view),
         gauge: gauge(&report),
+        findings: view.document.findings.iter().take(FINDINGS).map(ToString::to_string).collect(),
+        all_findings: view.document.findings.len(),
         dropped: sensors.iter().map(|s| s.health.dropped).sum(),
         sensors,
         report,

@@ -61,6 +61,12 @@ fn print(survey: &Survey<'_>, facts: &Facts, out: &mut dyn Write) -> io::Result<
         "{} frames, {} bytes, {} malformed, {} duplicates, {} dropped",
         capture.frames, capture.bytes, capture.malformed, capture.duplicates, capture.dropped
     )?;
+    for finding in survey.findings.iter().take(FINDINGS) {
+        writeln!(out, "Look at: {finding}")?;
+    }
+    if survey.findings.len() > FINDINGS {
+        writeln!(out, "… and {} more findings; --json lists them", survey.findings.len() - FINDINGS)?;
+    }
     if c.lower_bound {
         writeln!(
             out,
@@ -71,6 +77,8 @@ fn print(survey: &Survey<'_>, facts: &Facts, out: &mut dyn Write) -> io::Result<
     Ok(())
 }
 
+/// Findings that are listed for people.
+const FINDINGS: usize = 10;
 const HEADER: [&str; 8] =
     ["IP", "MAC", "CATEGORY", "TYPE", "MAKER AND MODEL", "NAME", "VERDICT", "LAST SEEN"];
 

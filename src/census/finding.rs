@@ -1,0 +1,89 @@
+//! Findings: what a person should look at, though it changes no count by itself.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::binding::{Binding, Bindings};
+use super::coupling::CouplingKey;
+use super::identity::Identities;
+use super::mac::MacAddr;
+use super::time::Timestamp;
+
+/// Findings of one kind and zone that are listed; the first ones by address stay.
+const LISTED: usize = 1_000;
+
+/// One finding.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Finding {
+    /// Devices of different MACs have proven one address in times that overlap: a conflict, or somebody who poses as
+    /// another. Each stays a coupling of its own (I1).
+    AddressConflict {
+        /// The zone.
+        zone: String,
+        /// The address.
+        ip: IpAddr,
+        /// The MACs, sorted.
+        macs: Vec<MacAddr>,
+    },
+    /// Newcomers beyond the rate are held until they are seen again (I11).
+    NewcomersHeld {
+        /// The zone.
+        zone: String,
+        /// How many devices.
+        devices: u64,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AddressConflict { ip, macs, .. } => {
+                let macs: Vec<String> = macs.iter().map(ToString::to_string).collect();
+                write!(f, "{ip} is used by several cards in times that overlap: {}", macs.join(", "))
+            }
+            Self::NewcomersHeld { devices, .. } => write!(
+                f,
+                "{devices} newcomers came in a flood and are not counted until they are seen again (I11)"
+            ),
+        }
+    }
+}
+
+/// The address conflicts of a zone. Tentative couplings take no part: poisoned ARP is told as a flood.
+pub(super) fn conflicts(
+    zone: &str,
+    bindings: &Bindings<'_>,
+    identities: &Identities,
+    tentative: &[bool],
+) -> Vec<Finding> {
+    let mut claims: Vec<(IpAddr, Timestamp, Timestamp, MacAddr, usize)> = Vec::new();
+    for (device, group) in identities.groups().enumerate() {
+        for place in group.iter().map(|p| *p as usize) {
+            let held = tentative.get(place).copied().unwrap_or(false);
+            if let Some(c) = bindings.couplings.get(place).filter(|c| c.binding == Binding::Proven && !held) {
+                let CouplingKey { mac, ip } = c.key;
+                claims.push((ip, c.facts.first_seen, c.facts.last_seen, mac, device));
+            }
+        }
+    }
+    claims.sort_unstable();
+    let mut found = Vec::new();
+    for claims in claims.chunk_by(|a, b| a.0 == b.0).filter(|c| c.len() > 1) {
+        let overlaps = |a: &(IpAddr, Timestamp, Timestamp, MacAddr, usize)| {
+            claims.iter().any(|b| a.4 != b.4 && a.1 <= b.2 && b.1 <= a.2)
+        };
+        let mut macs: Vec<MacAddr> = claims.iter().filter(|c| overlaps(c)).map(|c| c.3).collect();
+        macs.sort_unstable();
+        macs.dedup();
+        if let (Some(first), true) = (claims.first(), macs.len() > 1) {
+            found.push(Finding::AddressConflict { zone: zone.to_owned(), ip: first.0, macs });
+            if found.len() == LISTED {
+                break;
+            }
+        }
+    }
+    found
+}
