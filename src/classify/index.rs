@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 use aho_corasick::AhoCorasick;
 
 use super::rule::Rule;
-use super::source::Source;
+use super::source::{Group, Source};
 use crate::census::Field;
 
-/// The rules of every field.
+/// The rules of every field, or of every group of fields that is read as one.
 #[derive(Debug, Default)]
-pub(super) struct Index(BTreeMap<Field, Rules>);
+pub(super) struct Index(BTreeMap<Group, Rules>);
 
 #[derive(Debug, Default)]
 struct Rules {
@@ -28,25 +28,24 @@ struct Rules {
 impl Index {
     pub(super) fn new(rules: &[Rule]) -> Self {
         let mut index = Self::default();
-        let mut literals: BTreeMap<Field, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
+        let mut literals: BTreeMap<Group, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
         for (id, rule) in rules.iter().enumerate() {
             // Other sources read a part of the value, which the whole value does not equal.
             let exact = matches!(rule.source, Source::Field(_)).then(|| rule.matcher.exact()).flatten();
             let found = rule.matcher.literals().or_else(|| rule.source.literal().map(|l| vec![l]));
-            for field in rule.source.fields() {
-                let entry = index.0.entry(*field).or_default();
-                if let Some(values) = &exact {
-                    values.iter().for_each(|v| entry.exact.entry(v.clone()).or_default().push(id));
-                } else if let Some(found) = &found {
-                    let of_field = literals.entry(*field).or_default();
-                    found.iter().for_each(|l| of_field.entry(l.clone()).or_default().push(id));
-                } else {
-                    entry.open.push(id);
-                }
+            let group = rule.source.group();
+            let entry = index.0.entry(group).or_default();
+            if let Some(values) = &exact {
+                values.iter().for_each(|v| entry.exact.entry(v.clone()).or_default().push(id));
+            } else if let Some(found) = found {
+                let of_group = literals.entry(group).or_default();
+                found.into_iter().for_each(|l| of_group.entry(l).or_default().push(id));
+            } else {
+                entry.open.push(id);
             }
         }
-        for (field, found) in literals {
-            let entry = index.0.entry(field).or_default();
+        for (group, found) in literals {
+            let entry = index.0.entry(group).or_default();
             match AhoCorasick::builder().ascii_case_insensitive(true).build(found.keys()) {
                 Ok(finder) => {
                     entry.literals = Some(finder);
@@ -61,14 +60,16 @@ impl Index {
 
     /// The rules that may match, sorted; never leaves one out that does.
     pub(super) fn candidates(&self, field: Field, value: &str) -> Vec<usize> {
-        let Some(rules) = self.0.get(&field) else { return Vec::new() };
-        let mut found = rules.open.clone();
-        if !rules.exact.is_empty() {
-            found.extend(rules.exact.get(&value.to_ascii_lowercase()).into_iter().flatten());
-        }
-        if let Some(finder) = &rules.literals {
-            for hit in finder.find_overlapping_iter(value) {
-                found.extend(rules.by_literal.get(hit.pattern().as_usize()).into_iter().flatten());
+        let mut found = Vec::new();
+        for rules in Group::of(field).filter_map(|group| self.0.get(&group)) {
+            found.extend(&rules.open);
+            if !rules.exact.is_empty() {
+                found.extend(rules.exact.get(&value.to_ascii_lowercase()).into_iter().flatten());
+            }
+            if let Some(finder) = &rules.literals {
+                for hit in finder.find_overlapping_iter(value) {
+                    found.extend(rules.by_literal.get(hit.pattern().as_usize()).into_iter().flatten());
+                }
             }
         }
         found.sort_unstable();

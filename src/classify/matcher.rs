@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::ParserBuilder;
+use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, HirKind};
 use serde::Deserialize;
 
@@ -14,7 +15,7 @@ const CAPTURE_CHARS: usize = 64;
 /// The shortest literal that is worth looking for before a rule is tried.
 const LITERAL_BYTES: usize = 2;
 /// The most literals that stand for one matcher.
-const LITERALS: usize = 128;
+const LITERALS: usize = 512;
 
 /// A matcher as written. All keys that are given must hold. Text compares without ASCII case unless `case = true`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -271,6 +272,10 @@ impl Test {
         let found = match self {
             Self::OneOf(v) | Self::Prefix(v) | Self::Suffix(v) | Self::Contains(v) => v.clone(),
             Self::Regex(pattern) => required(&pattern.parse().ok()?)?,
+            // As object identifiers are written: without leading zeros.
+            Self::Oid(oids) => {
+                oids.iter().map(|oid| oid.iter().map(u32::to_string).collect::<Vec<_>>().join(".")).collect()
+            }
             _ => return None,
         };
         (shortest(&found) >= LITERAL_BYTES && found.len() <= LITERALS)
@@ -351,13 +356,33 @@ fn required(hir: &Hir) -> Option<Vec<String>> {
         HirKind::Literal(literal) => Some(vec![String::from_utf8(literal.0.to_vec()).ok()?]),
         HirKind::Capture(group) => required(&group.sub),
         HirKind::Repetition(repeated) if repeated.min > 0 => required(&repeated.sub),
-        HirKind::Concat(parts) => parts.iter().filter_map(required).max_by_key(|v| shortest(v)),
+        HirKind::Concat(parts) => {
+            let best = parts.iter().filter_map(required).max_by_key(worth);
+            if best.as_ref().is_some_and(|v| shortest(v) >= LITERAL_BYTES) {
+                return best;
+            }
+            beginnings(hir).or(best)
+        }
+        HirKind::Class(_) => beginnings(hir),
         HirKind::Alternation(branches) => {
             let all: Option<Vec<Vec<String>>> = branches.iter().map(required).collect();
             Some(all?.concat())
         }
         _ => None,
     }
+}
+
+/// Literals of which every match begins with one, small classes written out: `[XQ]N` is `XN` or `QN`.
+fn beginnings(hir: &Hir) -> Option<Vec<String>> {
+    let found = Extractor::new().limit_total(LITERALS).extract(hir);
+    let texts = found.literals()?.iter().map(|l| String::from_utf8(l.as_bytes().to_vec()).ok());
+    texts.collect::<Option<Vec<_>>>().filter(|v| shortest(v) > 0)
+}
+
+/// Few and long ones leave out most.
+#[expect(clippy::ptr_arg, reason = "as max_by_key hands it over")]
+fn worth(texts: &Vec<String>) -> (bool, usize) {
+    (texts.len() <= LITERALS / 8, shortest(texts))
 }
 
 fn shortest(texts: &[String]) -> usize {
@@ -439,6 +464,8 @@ mod tests {
         assert_eq!(literals("regex = 'a?(?P<x>Cisco)+ IOS.*Version'"), Some(vec!["version".into()]));
         assert_eq!(literals("regex = '^[0-9]+$'"), None);
         assert_eq!(literals("regex = 'x|yz'"), None);
+        let written_out = ["qnd", "qnv", "xnd", "xnv"].map(String::from).to_vec();
+        assert_eq!(literals("regex = '[xq]n[vd].*'"), Some(written_out));
         assert_eq!(literals("prefix = ['MSFT', 'PXE']"), Some(vec!["msft".into(), "pxe".into()]));
         assert_eq!(literals("list_has = [1]"), None);
     }

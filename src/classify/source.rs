@@ -103,6 +103,24 @@ pub(super) enum Source {
     Product,
 }
 
+/// Fields whose values the same rules look at.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Group {
+    Field(Field),
+    Name,
+    Description,
+    Product,
+}
+
+impl Group {
+    /// The groups that a field belongs to.
+    pub(super) fn of(field: Field) -> impl Iterator<Item = Self> {
+        let shared = [(Self::Name, NAMES), (Self::Description, DESCRIPTIONS), (Self::Product, PRODUCTS)];
+        let shared = shared.into_iter().filter(move |(_, fields)| fields.contains(&field));
+        shared.map(|(group, _)| group).chain(Some(Self::Field(field)))
+    }
+}
+
 impl FromStr for Source {
     type Err = UnknownField;
 
@@ -165,6 +183,18 @@ impl Source {
             Self::Name => NAMES,
             Self::Description => DESCRIPTIONS,
             Self::Product => PRODUCTS,
+        }
+    }
+
+    /// The group of fields that it reads.
+    pub(super) fn group(&self) -> Group {
+        match self {
+            Self::Field(field) | Self::Greeting(field) => Group::Field(*field),
+            Self::SshSoftware => Group::Field(Field::SshBanner),
+            Self::Txt { .. } | Self::Entry(_) => Group::Field(Field::MdnsTxt),
+            Self::Name => Group::Name,
+            Self::Description => Group::Description,
+            Self::Product => Group::Product,
         }
     }
 

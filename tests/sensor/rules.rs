@@ -103,9 +103,10 @@ fn coverage_shows_what_no_rule_knows_until_a_rule_knows_it() {
         let output = sensor(dir.path(), pack, &arguments);
         serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
     };
-    let before = coverage(GOOD);
+    let pack = GOOD.replace("schema = 1", "schema = 1\ndisable = ['behaviour.gateway.public']");
+    let before = coverage(&pack);
     assert_eq!((&before["devices"], &before["decided"]), (&1.into(), &1.into()));
     assert_eq!(before["unmatched"][0]["value"], "gateway.public", "{before}");
-    let after = coverage(&GOOD.replace("mac.random", "behaviour").replace("\"true\"", "\"gateway.public\""));
+    let after = coverage(&pack.replace("mac.random", "behaviour").replace("\"true\"", "\"gateway.public\""));
     assert_eq!(after["unmatched_values"], 0, "{after}");
 }
