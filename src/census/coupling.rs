@@ -254,10 +254,10 @@ impl Coupling {
             self.prove(first, sign);
         }
         if signs.has(Sign::Announced) {
-            self.announced_at = self.announced_at.earliest(At::at(first));
+            self.announced_at = self.announced_at.earliest(At::of(first));
         }
         if signs.has(Sign::DhcpAck) {
-            self.leased_at = self.leased_at.newest(At::at(last));
+            self.leased_at = self.leased_at.newest(At::of(last));
         }
         before != self.shown()
     }
@@ -269,7 +269,7 @@ impl Coupling {
             None => true,
         };
         if earlier {
-            (self.proven_at, self.proven_by) = (At::at(at), sign.into());
+            (self.proven_at, self.proven_by) = (At::of(at), sign.into());
         }
     }
 
@@ -325,7 +325,7 @@ struct At(Option<NonZeroI64>);
 impl At {
     const NEVER: Self = Self(None);
 
-    fn at(at: Timestamp) -> Self {
+    fn of(at: Timestamp) -> Self {
         Self(NonZeroI64::new(at.0 ^ i64::MIN))
     }
 
@@ -338,11 +338,11 @@ impl At {
     }
 
     fn earliest(self, other: Self) -> Self {
-        earliest(self.get(), other.get()).map_or(Self::NEVER, Self::at)
+        earliest(self.get(), other.get()).map_or(Self::NEVER, Self::of)
     }
 
     fn newest(self, other: Self) -> Self {
-        self.get().max(other.get()).map_or(Self::NEVER, Self::at)
+        self.get().max(other.get()).map_or(Self::NEVER, Self::of)
     }
 }
 
@@ -354,7 +354,7 @@ impl Default for At {
 
 impl From<Option<i64>> for At {
     fn from(at: Option<i64>) -> Self {
-        at.map_or(Self::NEVER, |n| Self::at(Timestamp(n)))
+        at.map_or(Self::NEVER, |n| Self::of(Timestamp(n)))
     }
 }
 

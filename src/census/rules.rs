@@ -178,7 +178,7 @@ fn i8a_ipv6_addresses_belong_to_the_lowest_ipv4_device_of_their_card() {
 fn i8b_a_lease_supersedes_what_its_card_has_left_and_nothing_that_another_took_over() {
     let moved = Net::default().leased(A, "10.0.0.1", 10).leased(A, "10.0.0.2", 20);
     assert_eq!((moved.devices(), moved.joins()), (1, vec![JoinReason::LeaseMove]));
-    let still_used = moved.clone().seen(A, "10.0.0.1", 30, &[Sign::ArpAsked]);
+    let still_used = moved.seen(A, "10.0.0.1", 30, &[Sign::ArpAsked]);
     assert_eq!(still_used.devices(), 2, "an address that is used after the move is not left");
     let self_assigned = Net::default().arp(A, "169.254.1.1").leased(A, "10.0.0.2", 20);
     assert_eq!(self_assigned.devices(), 1);

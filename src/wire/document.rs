@@ -219,7 +219,7 @@ impl FrameNumbers {
 impl Document {
     /// The document of a survey. `frames` is `None` where no file was replayed.
     pub fn new(survey: &Survey<'_>, capture: CaptureSummary, frames: Option<&FrameNumbers>) -> Self {
-        Document::of(survey, capture, Entries { survey, frames }.iter().collect())
+        Self::of(survey, capture, Entries { survey, frames }.iter().collect())
     }
 }
 

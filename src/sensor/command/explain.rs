@@ -118,7 +118,7 @@ fn print_unaddressed(answer: &UnaddressedAnswer, out: &mut dyn Write) -> io::Res
 
 fn print_coupling(coupling: &CouplingAnswer, out: &mut dyn Write) -> io::Result<()> {
     let binding = format!("{:?}", coupling.binding).to_lowercase();
-    let state = coupling.state.map_or("no device's".to_owned(), |s| format!("{s:?}").to_lowercase());
+    let state = coupling.state.map_or_else(|| "no device's".to_owned(), |s| format!("{s:?}").to_lowercase());
     let vlans: Vec<String> = coupling.vlan.iter().map(ToString::to_string).collect();
     let vlan = if vlans.is_empty() { String::new() } else { format!(", VLAN {}", vlans.join(" ")) };
     writeln!(out, "  {} {}: {binding}, {state}{vlan}", coupling.mac, coupling.ip)?;
