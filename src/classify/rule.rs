@@ -104,7 +104,18 @@ pub(super) enum Family {
     /// Industrial and building protocols.
     Industrial,
     Ssh,
+    /// Greetings of FTP, SMTP and Telnet servers.
+    Banner,
+    /// What the programs of Windows networks exchange: SMB, NTLM, Kerberos, LDAP, RDP.
     Smb,
+    /// Makers' own discovery and messaging of things.
+    Things,
+    Medical,
+    Tls,
+    /// Whom it looks for: names it resolves and asks for.
+    Lookup,
+    /// How its packets are built.
+    Stack,
     Mac,
     Other,
 }
@@ -122,21 +133,29 @@ impl Family {
             return Self::Routing;
         }
         match field.name().split('.').next().unwrap_or_default() {
-            "lldp" | "cdp" => Self::Neighbour,
-            "stp" => Self::Bridge,
+            "lldp" | "cdp" | "mndp" | "ubnt" | "edp" | "fdp" | "capwap" => Self::Neighbour,
+            "stp" | "lacp" => Self::Bridge,
             "router" | "ra" | "behaviour" => Self::Routing,
             "snmp" => Self::Snmp,
-            "dhcp" => Self::Dhcp,
+            "dhcp" | "dhcp6" => Self::Dhcp,
             "mdns" => Self::Mdns,
-            "ssdp" => Self::Ssdp,
+            "ssdp" | "upnp" => Self::Ssdp,
             "wsd" => Self::Wsd,
-            "nbns" | "llmnr" => Self::Netbios,
-            "http" => Self::Http,
-            "sip" => Self::Voice,
+            "nbns" | "llmnr" | "browser" => Self::Netbios,
+            "http" if field == Field::HttpHost => Self::Lookup,
+            "http" | "ipp" => Self::Http,
+            "sip" | "h323" | "rtp" => Self::Voice,
             "rtsp" => Self::Stream,
-            "enip" | "bacnet" => Self::Industrial,
+            "enip" | "bacnet" | "modbus" | "s7" | "pn" | "ot" | "opcua" | "knx" => Self::Industrial,
             "ssh" => Self::Ssh,
-            "ntlm" => Self::Smb,
+            "ftp" | "smtp" | "telnet" | "pjl" => Self::Banner,
+            "ntlm" | "smb" | "kerberos" | "ldap" | "rdp" | "mssql" => Self::Smb,
+            "kasa" | "tuya" | "lifx" | "discovery" | "coap" | "mqtt" => Self::Things,
+            "dicom" | "hl7" => Self::Medical,
+            "tls" if field == Field::TlsSni => Self::Lookup,
+            "tls" => Self::Tls,
+            "dns" => Self::Lookup,
+            "tcp" | "ip" => Self::Stack,
             "mac" => Self::Mac,
             _ => Self::Other,
         }

@@ -19,6 +19,9 @@ const NAMES: &[Field] = &[
 /// The fields in which a device describes its system in words.
 const DESCRIPTIONS: &[Field] = &[Field::LldpSysDescr, Field::CdpVersion, Field::SnmpSysDescr];
 
+/// The fields that name whom a device looks for.
+const LOOKUPS: &[Field] = &[Field::DnsQuery, Field::TlsSni, Field::HttpHost];
+
 /// What a rule's `evidence` names.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Source {
@@ -33,6 +36,8 @@ pub(super) enum Source {
     },
     /// `hostname`: any name.
     Name,
+    /// `lookup`: any host that it looks for by DNS, TLS or HTTP.
+    Lookup,
     /// `description`: any system description, by LLDP, CDP or SNMP.
     Description,
 }
@@ -43,6 +48,9 @@ impl FromStr for Source {
     fn from_str(text: &str) -> Result<Self, UnknownField> {
         if text == "hostname" {
             return Ok(Self::Name);
+        }
+        if text == "lookup" {
+            return Ok(Self::Lookup);
         }
         if text == "description" {
             return Ok(Self::Description);
@@ -66,6 +74,7 @@ impl Source {
             Self::Field(field) => std::slice::from_ref(field),
             Self::Txt { .. } => &[Field::MdnsTxt],
             Self::Name => NAMES,
+            Self::Lookup => LOOKUPS,
             Self::Description => DESCRIPTIONS,
         }
     }
@@ -86,6 +95,7 @@ impl Source {
             }
             Self::Name if field == Field::NbnsName => host_of_netbios(value),
             Self::Name => NAMES.contains(&field).then_some(value),
+            Self::Lookup => LOOKUPS.contains(&field).then_some(value),
             Self::Description => DESCRIPTIONS.contains(&field).then_some(value),
             Self::Txt { .. } => None,
         }
@@ -107,6 +117,7 @@ impl Source {
                 (Field::MdnsTxt, format!("{}.{key}={value}", service.as_deref().unwrap_or("_any._tcp")))
             }
             Self::Name => (Field::DhcpHostname, value.to_owned()),
+            Self::Lookup => (Field::DnsQuery, value.to_owned()),
             Self::Description => (Field::SnmpSysDescr, value.to_owned()),
         }
     }
@@ -138,6 +149,9 @@ mod tests {
         assert_eq!(Source::Name.read(Field::NbnsName, "BRN001<20>"), Some("BRN001"));
         assert_eq!(Source::Name.read(Field::NbnsName, "WORKGROUP<00> group"), None);
         assert_eq!(Source::Name.read(Field::SsdpServer, "x"), None);
+        let lookup: Source = "lookup".parse().unwrap();
+        assert_eq!(lookup.read(Field::TlsSni, "x.example"), Some("x.example"));
+        assert_eq!(lookup.read(Field::TlsSan, "x.example"), None);
         assert!("no.such".parse::<Source>().is_err());
         assert!("mdns.txt.nothing".parse::<Source>().is_err());
     }
