@@ -47,12 +47,14 @@ const FILES: usize = 256;
 /// The packs that are compiled in: name and text.
 const BUILTIN: &[(&str, &str)] = &[
     ("rules/behaviour.toml", include_str!("../../config/rules/behaviour.toml")),
+    ("rules/building.toml", include_str!("../../config/rules/building.toml")),
     ("rules/description.toml", include_str!("../../config/rules/description.toml")),
     ("rules/dhcp.toml", include_str!("../../config/rules/dhcp.toml")),
     ("rules/hostname.toml", include_str!("../../config/rules/hostname.toml")),
     ("rules/http.toml", include_str!("../../config/rules/http.toml")),
     ("rules/lldp_cdp.toml", include_str!("../../config/rules/lldp_cdp.toml")),
     ("rules/mdns.toml", include_str!("../../config/rules/mdns.toml")),
+    ("rules/medical.toml", include_str!("../../config/rules/medical.toml")),
     ("rules/ot.toml", include_str!("../../config/rules/ot.toml")),
     ("rules/sip_rtsp.toml", include_str!("../../config/rules/sip_rtsp.toml")),
     ("rules/smb.toml", include_str!("../../config/rules/smb.toml")),
