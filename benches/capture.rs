@@ -1,15 +1,21 @@
-//! Writes the captures that the whole-process benchmark replays: `capture DIR` makes `office.pcap` and `small.pcap`,
-//! 1,000,000 frames each, the same bytes every time.
+//! Writes the captures that the whole-process benchmark replays, the same bytes every time: `capture DIR` makes
+//! `office.pcap` and `small.pcap`, 1,000,000 frames each; `million.pcap`, in which a million couplings say what is typical;
+//! `flood.pcap`, in which ten minutes of random ARP at 10,000 a second come beside the calm LAN of `small.pcap`.
 
 mod mix;
 
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use mix::{Capture, Mix};
 
-const FRAMES: u32 = 1_000_000;
+const FRAMES: usize = 1_000_000;
+const POISONED: usize = 6_000_000;
+/// Frames of the calm LAN, one in so many of the flood.
+const CALM: usize = 11;
+
+type Out = BufWriter<File>;
 
 fn main() -> io::Result<()> {
     // Cargo adds `--bench`; a directory is what does not look like an option.
@@ -18,19 +24,35 @@ fn main() -> io::Result<()> {
     };
     let directory = Path::new(&directory);
     std::fs::create_dir_all(directory)?;
-    write(&directory.join("office.pcap"), Mix::office())?;
-    write(&directory.join("small.pcap"), Mix::small())
+    let mix =
+        |mut mix: Mix| move |out: &mut Capture<Out>| (0..FRAMES).try_for_each(|_| out.frame(mix.draw()));
+    write(&directory.join("office.pcap"), mix(Mix::office()))?;
+    write(&directory.join("small.pcap"), mix(Mix::small()))?;
+    write(&directory.join("million.pcap"), |out| {
+        mix::newcomers(1_000_000).try_for_each(|frame| out.frame(&frame))
+    })?;
+    write(&directory.join("flood.pcap"), |out| {
+        let mut calm = Mix::small();
+        (0..FRAMES / 10).try_for_each(|_| out.frame(calm.draw()))?;
+        out.pause(700);
+        mix::poison().take(POISONED).enumerate().try_for_each(|(n, frame)| {
+            if n % CALM == 0 {
+                out.frame(calm.draw())?;
+            }
+            out.frame(&frame)
+        })
+    })
 }
 
-fn write(path: &Path, mut mix: Mix) -> io::Result<()> {
+fn write(path: &Path, fill: impl FnOnce(&mut Capture<Out>) -> io::Result<()>) -> io::Result<()> {
     if path.exists() {
         return Ok(());
     }
     let partial = path.with_extension("partial");
     let mut capture = Capture::new(BufWriter::with_capacity(1 << 20, File::create(&partial)?))?;
-    for _ in 0..FRAMES {
-        capture.frame(mix.draw())?;
-    }
-    capture.into_inner().into_inner()?.sync_all()?;
+    fill(&mut capture)?;
+    let mut out = capture.into_inner();
+    out.flush()?;
+    out.get_ref().sync_all()?;
     std::fs::rename(partial, path)
 }

@@ -4,6 +4,7 @@
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up should stop")]
 
+#[expect(dead_code, reason = "captures for the whole process are made by the other benchmark")]
 mod mix;
 
 use std::hint::black_box;

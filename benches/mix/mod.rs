@@ -71,16 +71,56 @@ impl Mix {
     }
 }
 
+/// What hosts say when they join: each asks by ARP; half of them lease an address, a quarter offers a printer by mDNS.
+pub(crate) fn newcomers(hosts: u32) -> impl Iterator<Item = Vec<u8>> {
+    let mut random = Random(3);
+    (0..hosts).flat_map(move |n| {
+        let host = Host(10 + n);
+        let lease = udp_datagram((68, 67), &dhcp_request(host));
+        let lease = || ethernet(host.mac(), BROADCAST, None, 0x0800, &ipv4([0; 4], [255; 4], 17, 64, &lease));
+        let offer = udp_datagram((5353, 5353), &mdns(host));
+        let group = [0x01, 0, 0x5e, 0, 0, 0xfb];
+        let offer =
+            || ethernet(host.mac(), group, None, 0x0800, &ipv4(host.ip(), [224, 0, 0, 251], 17, 255, &offer));
+        let said = match n % 4 {
+            0 | 2 => Some(lease()),
+            1 => Some(offer()),
+            _ => None,
+        };
+        std::iter::once(arp(host, &mut random)).chain(said)
+    })
+}
+
+/// ARP answers that pair random MACs with random addresses, without end.
+pub(crate) fn poison() -> impl Iterator<Item = Vec<u8>> {
+    let mut random = Random(4);
+    std::iter::repeat_with(move || {
+        let [a, b, c, d, e, f, w, x, y, z, ..] =
+            (u128::from(random.next()) << 64 | u128::from(random.next())).to_be_bytes();
+        let mac = [a & 0xfc, b, c, d, e, f];
+        let mut packet = vec![0, 1, 8, 0, 6, 4, 0, 2];
+        packet.extend_from_slice(&mac);
+        packet.extend_from_slice(&[w, x, y, z]);
+        packet.extend_from_slice(&GATEWAY.mac());
+        packet.extend_from_slice(&GATEWAY.ip());
+        ethernet(mac, GATEWAY.mac(), None, 0x0806, &packet)
+    })
+}
+
 /// SplitMix64: the same numbers on every machine.
 struct Random(u64);
 
 impl Random {
-    fn below(&mut self, end: u64) -> u64 {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % end
+        z ^ (z >> 31)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end
     }
 }
 

@@ -264,7 +264,7 @@ fields! {
     /// Programs: `dropbox:lan`, `spotify:lan`, `steam:windows` (or `linux`, `macos`, `android`, `ios`, `client`),
     /// `syncthing`, `mscdp:windows_laptop` (or `windows_desktop`, `windows_tablet`, `xbox`, `android`, …), `kdeconnect:phone` (or `desktop`, `laptop`, `tablet`, `tv`), `localsend:mobile` (or `desktop`, …).
     DiscoveryIdentity = "discovery.identity",
-    /// Side and path of CoAP, `server:/cit/s`, `client:/oic/res`.
+    /// Side and path of CoAP, `server:/cit/s`, `client:/oic/res`; `server:` of any answer.
     CoapPath = "coap.path",
     /// Client identifier of an MQTT connection.
     MqttClientId = "mqtt.client_id",
@@ -288,17 +288,17 @@ fields! {
     HttpRealm = "http.realm",
     /// Title of an HTML page that an HTTP answer bears.
     HttpTitle = "http.title",
-    /// Host of an HTTP request, without its port.
+    /// Host of an HTTP request in lower case, without its port; no addresses and single labels.
     HttpHost = "http.host",
     /// printer-make-and-model or printer-device-id of an IPP answer.
     IppPrinter = "ipp.printer",
-    /// Answer to a PJL INFO ID, or a JetDirect identification.
+    /// Model that a printer answers to a PJL INFO ID or INFO PRODINFO.
     PjlId = "pjl.id",
     /// The identification line of an SSH server.
     SshBanner = "ssh.banner",
     /// Greeting of an FTP server.
     FtpBanner = "ftp.banner",
-    /// Greeting of an SMTP server.
+    /// Greeting of an SMTP server, without its date.
     SmtpBanner = "smtp.banner",
     /// Text that a Telnet server greets with.
     TelnetBanner = "telnet.banner",
@@ -325,7 +325,7 @@ fields! {
     /// Server and instance of an SQL Server browser answer, `server\instance`, and `version=15.0.2000.5` of that or of an answer to a login.
     MssqlInstance = "mssql.instance",
 
-    /// What the host serves in time keeping: `server` (NTP mode 4 or 5), `broadcast`; `client` of a request.
+    /// What the host does in time keeping: `server` of an answer (NTP mode 4), `broadcast` (mode 5), `client` of a request.
     NtpRole = "ntp.role",
     /// Version and options of a TCP SYN, `4:64:1460:mss*44,7:mss,sok,ts,nop,ws:df`: own notation, described at the dissector.
     TcpSyn = "tcp.syn",
@@ -343,11 +343,11 @@ fields! {
     TlsSan = "tls.san",
     /// JA4 of a TLS or QUIC client hello (BSD-3 method).
     TlsJa4 = "tls.ja4",
-    /// Application protocol that a TLS client offers, where it is none of HTTP's.
+    /// Application protocol that a TLS or QUIC client offers, where it is none of HTTP's.
     TlsAlpn = "tls.alpn",
-    /// Server name of a TLS or QUIC client hello.
+    /// Server name of a TLS or QUIC client hello, in lower case.
     TlsSni = "tls.sni",
-    /// Name that the host looks up by DNS.
+    /// Name that the host looks up by DNS, in lower case; no reverse look-ups and single labels.
     DnsQuery = "dns.query",
 
     /// Vendor of the MAC's prefix. Derived when classifying, never stored.

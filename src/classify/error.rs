@@ -48,7 +48,7 @@ pub enum RuleError {
         "{place}: rule '{rule}' fails its test {number}, '{input}': {reason}; correct the rule or the test"
     )]
     Test {
-        /// Where the rule starts.
+        /// Where the test stands.
         place: Place,
         /// The rule's id.
         rule: String,

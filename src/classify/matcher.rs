@@ -95,6 +95,8 @@ enum Test {
 struct Pattern {
     text: String,
     case: bool,
+    /// Whether groups are captured by number too.
+    numbered: bool,
     compiled: OnceLock<Option<Regex>>,
 }
 
@@ -158,7 +160,7 @@ impl Matcher {
             tests.push(Test::Oid(oid.into_vec().iter().map(arcs).collect::<Result<_, _>>()?));
         }
         if let Some(text) = source.regex {
-            let pattern = Pattern { text, case, compiled: OnceLock::new() };
+            let pattern = Pattern { text, case, numbered: false, compiled: OnceLock::new() };
             let regex =
                 pattern.compile().map(Some).map_err(|e| format!("regex: {}", last_line(&e.to_string())))?;
             tests.push(Test::Regex(Pattern { compiled: regex.into(), ..pattern }));
@@ -167,6 +169,26 @@ impl Matcher {
             return Err("a matcher without a key matches nothing; give eq, prefix, regex …".to_owned());
         }
         Ok(Self { tests, case })
+    }
+
+    /// Matches a pattern, and captures groups by their numbers. It is parsed here and compiled when it is needed; what
+    /// is then found to be too large matches nothing.
+    pub(super) fn numbered(text: String, case: bool) -> Result<Self, String> {
+        let pattern = Pattern { text, case, numbered: true, compiled: OnceLock::new() };
+        pattern.parse()?;
+        Ok(Self { tests: vec![Test::Regex(pattern)], case })
+    }
+
+    /// Whether the value matches; the error says that a pattern cannot be compiled.
+    pub(super) fn try_match(&self, value: &str) -> Result<bool, String> {
+        for test in &self.tests {
+            if let Test::Regex(pattern) = test
+                && pattern.compiled.get_or_init(|| pattern.compile().ok()).is_none()
+            {
+                return Err("the pattern takes too much memory, or is none".to_owned());
+            }
+        }
+        Ok(self.matches(value, &mut Captures::default()))
     }
 
     /// Matches one text, without case.
@@ -183,6 +205,11 @@ impl Matcher {
     /// Whether the value matches; what groups captured goes to `captures`.
     pub(super) fn matches(&self, value: &str, captures: &mut Captures) -> bool {
         self.tests.iter().all(|t| t.matches(value, self.case, captures))
+    }
+
+    /// What it looks for, in words: `prefix a, b`.
+    pub(super) fn texts(&self) -> Vec<String> {
+        self.tests.iter().map(Test::text).collect()
     }
 
     /// Gives the memory of compiled patterns back; they are compiled again when needed.
@@ -209,14 +236,35 @@ impl Matcher {
 }
 
 impl Test {
+    fn text(&self) -> String {
+        let list = |v: &[u32]| v.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+        match self {
+            Self::Exists => "exists".to_owned(),
+            Self::OneOf(v) => format!("eq {}", v.join(", ")),
+            Self::Prefix(v) => format!("prefix {}", v.join(", ")),
+            Self::Suffix(v) => format!("suffix {}", v.join(", ")),
+            Self::Contains(v) => format!("contains {}", v.join(", ")),
+            Self::Regex(pattern) => format!("regex {}", pattern.text),
+            Self::List(v) => format!("list {}", list(v)),
+            Self::ListHead(v) => format!("list_head {}", list(v)),
+            Self::ListSet(v) => format!("list_set {}", list(v)),
+            Self::ListHas(v) => format!("list_has {}", list(v)),
+            Self::ListLacks(v) => format!("list_lacks {}", list(v)),
+            Self::BitsAll(bits) => format!("bits_all {bits:#x}"),
+            Self::BitsAny(bits) => format!("bits_any {bits:#x}"),
+            Self::BitsNone(bits) => format!("bits_none {bits:#x}"),
+            Self::Num(low, high) => format!("num {low}..{high}"),
+            Self::Oid(oids) => {
+                let dotted = |o: &Vec<u32>| list(o).replace(',', ".");
+                format!("oid {}", oids.iter().map(dotted).collect::<Vec<_>>().join(", "))
+            }
+        }
+    }
+
     fn literals(&self) -> Option<Vec<String>> {
         let found = match self {
             Self::OneOf(v) | Self::Prefix(v) | Self::Suffix(v) | Self::Contains(v) => v.clone(),
-            Self::Regex(pattern) => {
-                let hir =
-                    ParserBuilder::new().unicode(false).utf8(false).build().parse(&pattern.text).ok()?;
-                required(&hir)?
-            }
+            Self::Regex(pattern) => required(&pattern.parse().ok()?)?,
             _ => return None,
         };
         (shortest(&found) >= LITERAL_BYTES && found.len() <= LITERALS)
@@ -254,6 +302,12 @@ impl Test {
 }
 
 impl Pattern {
+    /// The error is a sentence for the author of the rule.
+    fn parse(&self) -> Result<Hir, String> {
+        let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
+        parser.parse(&self.text).map_err(|e| format!("regex: {}", last_line(&e.to_string())))
+    }
+
     fn compile(&self) -> Result<Regex, regex::Error> {
         RegexBuilder::new(&self.text)
             .unicode(false)
@@ -272,6 +326,13 @@ impl Pattern {
         for name in regex.capture_names().flatten() {
             if let Some(group) = found.name(name) {
                 captures.set(name, &String::from_utf8_lossy(group.as_bytes()));
+            }
+        }
+        if self.numbered {
+            for (number, group) in found.iter().enumerate().skip(1) {
+                if let Some(group) = group {
+                    captures.set(&number.to_string(), &String::from_utf8_lossy(group.as_bytes()));
+                }
             }
         }
         true

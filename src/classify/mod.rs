@@ -9,11 +9,14 @@
 //! of rules, changes a conclusion. Scoring, and when it abstains, stand in `score`. Limits: 1 MiB a file, 256 files,
 //! 1 MiB of memory a pattern, 64 characters a captured text, [`REASONS`] reasons a device.
 
+mod catalog;
 mod error;
 mod fact;
+mod files;
 mod index;
 mod matcher;
 mod pack;
+mod recog;
 mod rule;
 mod score;
 mod source;
@@ -21,12 +24,14 @@ mod taxonomy;
 mod vendors;
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::{fmt, fs};
 
+pub use catalog::{Checked, RuleEntry, RuleState};
 pub use error::{Place, RuleError};
+pub use files::{RuleFile, RuleFiles};
 pub use taxonomy::{Node, Taxonomy};
 pub use vendors::{BundledOui, OuiSource};
 
@@ -39,10 +44,6 @@ use vendors::Vendors;
 
 /// The most reasons that a classification lists: the strongest.
 pub const REASONS: usize = 64;
-/// Bytes of one rule file.
-const FILE_BYTES: u64 = 1 << 20;
-/// Files of a folder of rules.
-const FILES: usize = 256;
 
 /// The packs that are compiled in: name and text.
 const BUILTIN: &[(&str, &str)] = &[
@@ -65,6 +66,10 @@ const BUILTIN: &[(&str, &str)] = &[
 /// Compiled rules with all that they refer to.
 pub struct Rules {
     rules: Vec<Rule>,
+    /// Those that are overridden or disabled.
+    retired: Vec<RuleEntry>,
+    /// What was left out of files without being an error.
+    notes: Vec<String>,
     index: Index,
     taxonomy: Taxonomy,
     vendors: Vendors,
@@ -78,27 +83,35 @@ impl Rules {
     ///
     /// Only where what is compiled in is broken, which a test rules out.
     pub fn builtin() -> Result<Self, RuleError> {
-        Self::new(&[])
+        Self::of(&RuleFiles::default())
     }
 
-    /// The rules that are compiled in, and over them those of all `*.toml` files in `dir`, by name: a rule with an
+    /// The rules that are compiled in, and over them those of all `*.toml` and Recog's `*.xml` files in `dir`, by name: a rule with an
     /// id already known takes its place. A folder that does not exist holds no files.
     ///
     /// # Errors
     ///
     /// With the file, line and reason of the first thing that is wrong. Keep the rules you have then.
     pub fn load(dir: &Path) -> Result<Self, RuleError> {
-        Self::new(&read(dir)?)
+        Self::of(&RuleFiles::of_folder(dir)?)
     }
 
-    fn new(operator: &[(String, String)]) -> Result<Self, RuleError> {
-        let taxonomy = Taxonomy::parse("taxonomy.toml", include_str!("../../config/taxonomy.toml"))?;
-        let vendors = Vendors::parse("vendors.toml", include_str!("../../config/vendors.toml"))?;
+    /// As [`Rules::load`], with files that were read before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rules::load`].
+    pub fn of(operator: &RuleFiles) -> Result<Self, RuleError> {
+        let (taxonomy, vendors) = Self::ground()?;
         let mut rules: Vec<Rule> = Vec::new();
+        let (mut retired, mut notes) = (Vec::new(), Vec::new());
         let mut places: HashMap<Box<str>, usize> = HashMap::new();
         let mut put =
             |rules: &mut Vec<Rule>, rule: Rule| match places.get(&rule.id).and_then(|i| rules.get_mut(*i)) {
-                Some(known) => *known = rule,
+                Some(known) => {
+                    let replaced = std::mem::replace(known, rule);
+                    retired.push(RuleEntry::new(&replaced, RuleState::Overridden, &taxonomy));
+                }
                 None => {
                     places.insert(rule.id.clone(), rules.len());
                     rules.push(rule);
@@ -113,18 +126,29 @@ impl Rules {
                 put(&mut rules, rule);
             }
         }
-        let mut disabled = Vec::new();
-        let operator = operator.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        let mut disabled = HashSet::new();
+        let operator = operator.iter().map(|f| (f.name.as_str(), f.text.as_str()));
         for (name, text) in BUILTIN.iter().copied().chain(operator) {
             let pack = Pack::parse(name, text, &taxonomy, &vendors)?;
             for rule in pack.rules {
                 put(&mut rules, rule);
             }
             disabled.extend(pack.disable);
+            notes.extend(pack.notes);
         }
-        rules.retain(|r| !disabled.iter().any(|id| **id == *r.id));
+        let off = |rule: &&Rule| disabled.contains(&*rule.id);
+        retired.extend(rules.iter().filter(off).map(|r| RuleEntry::new(r, RuleState::Disabled, &taxonomy)));
+        rules.retain(|r| !off(&r));
         let index = Index::new(&rules);
-        Ok(Self { rules, index, taxonomy, vendors, oui: Arc::new(BundledOui) })
+        Ok(Self { rules, retired, notes, index, taxonomy, vendors, oui: Arc::new(BundledOui) })
+    }
+
+    /// What all rules refer to.
+    fn ground() -> Result<(Taxonomy, Vendors), RuleError> {
+        Ok((
+            Taxonomy::parse("taxonomy.toml", include_str!("../../config/taxonomy.toml"))?,
+            Vendors::parse("vendors.toml", include_str!("../../config/vendors.toml"))?,
+        ))
     }
 
     /// The same rules with another registry of MAC prefixes.
@@ -144,6 +168,11 @@ impl Rules {
         self.rules.is_empty()
     }
 
+    /// What was left out of an operator's files without being an error, for people.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     /// The taxonomy that the rules speak of.
     pub fn taxonomy(&self) -> &Taxonomy {
         &self.taxonomy
@@ -158,8 +187,19 @@ impl Rules {
         let mut hits = Vec::new();
         for fact in facts.iter() {
             let ids = self.index.candidates(fact.field, &fact.value);
-            let rules = ids.into_iter().filter_map(|id| self.rules.get(id));
-            hits.extend(rules.filter_map(|rule| rule.fire(fact, facts, &self.vendors)));
+            let mut spoken: Vec<&Arc<str>> = Vec::new();
+            for rule in ids.into_iter().filter_map(|id| self.rules.get(id)) {
+                if rule.first_of.as_ref().is_some_and(|file| spoken.contains(&file)) {
+                    continue;
+                }
+                let hit = rule.fire(fact, facts, &self.vendors);
+                if let Some(file) = &rule.first_of
+                    && (hit.is_some() || rule.concerns(fact))
+                {
+                    spoken.push(file);
+                }
+                hits.extend(hit);
+            }
         }
         hits.sort_by(|a, b| {
             let key = |h: &Hit<'_, '_, '_>| (Reverse(h.weight()), h.fact.field);
@@ -234,41 +274,6 @@ fn name(facts: &Facts<'_>) -> Option<String> {
         (!name.is_empty() && !name.eq_ignore_ascii_case("localhost")).then(|| name.to_owned())
     };
     NAMES.iter().find_map(|field| facts.field(*field).iter().find_map(|f| readable(*field, &f.value)))
-}
-
-/// The rule files of a folder: name and text, by name.
-fn read(dir: &Path) -> Result<Vec<(String, String)>, RuleError> {
-    let failed = |path: &Path, source| RuleError::Read { path: path.to_owned(), source };
-    let entries = match fs::read_dir(dir) {
-        Ok(entries) => entries,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(e) => return Err(failed(dir, e)),
-    };
-    let mut paths = Vec::new();
-    for entry in entries {
-        let path = entry.map_err(|e| failed(dir, e))?.path();
-        if path.extension().is_some_and(|e| e == "toml") {
-            paths.push(path);
-        }
-    }
-    if paths.len() > FILES {
-        return Err(RuleError::TooLarge {
-            path: dir.to_owned(),
-            what: "the number of files",
-            limit: FILES as u64,
-        });
-    }
-    paths.sort();
-    let mut files = Vec::with_capacity(paths.len());
-    for path in paths {
-        let length = fs::metadata(&path).map_err(|e| failed(&path, e))?.len();
-        if length > FILE_BYTES {
-            return Err(RuleError::TooLarge { path, what: "its length in bytes", limit: FILE_BYTES });
-        }
-        let text = fs::read_to_string(&path).map_err(|e| failed(&path, e))?;
-        files.push((path.display().to_string(), text));
-    }
-    Ok(files)
 }
 
 #[cfg(test)]

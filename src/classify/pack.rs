@@ -1,25 +1,32 @@
 //! Rule packs: TOML files of rules, compiled and put to their own tests when read.
 
 use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::catalog::Origin;
 use super::error::{Place, RuleError, syntax};
 use super::fact::{Fact, Facts};
 use super::matcher::{Matcher, MatcherSource, OneOrMany};
+use super::recog;
 use super::rule::{Attribute, Family, Kind, Map, Rule, Saying, Template, Tier, What};
 use super::source::Source;
 use super::taxonomy::Taxonomy;
 use super::vendors::{Vendor, Vendors};
 use crate::census::Field;
 
-/// A rule pack that has passed all its tests.
-#[derive(Debug)]
+/// A rule pack.
+#[derive(Debug, Default)]
 pub(super) struct Pack {
     pub(super) rules: Vec<Rule>,
     /// Ids of rules of earlier packs to leave out.
     pub(super) disable: Vec<String>,
+    /// How many tests ran.
+    pub(super) tests: usize,
+    /// What was left out without being an error.
+    pub(super) notes: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -28,19 +35,19 @@ struct PackSource {
     schema: u32,
     #[serde(default)]
     disable: Vec<String>,
-    #[serde(rename = "pack")]
-    _pack: Head,
+    pack: Head,
     #[serde(default)]
     rule: Vec<Spanned<RuleSource>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "must be there; for those who read the pack")]
 struct Head {
     name: String,
-    version: String,
-    description: Option<String>,
+    #[serde(rename = "version")]
+    _version: String,
+    #[serde(rename = "description")]
+    _description: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -70,7 +77,7 @@ struct RuleSource {
     #[serde(rename = "ref")]
     #[expect(dead_code, reason = "kept for those who read the pack")]
     reference: Option<String>,
-    tests: Vec<TestSource>,
+    tests: Vec<Spanned<TestSource>>,
 }
 
 #[derive(Deserialize)]
@@ -101,35 +108,69 @@ impl Pack {
         taxonomy: &Taxonomy,
         vendors: &Vendors,
     ) -> Result<Self, RuleError> {
-        let source: PackSource = toml::from_str(text).map_err(|e| syntax(file, text, &e))?;
+        let mut errors = Vec::new();
+        let pack = Self::read(file, text, taxonomy, vendors, false, &mut errors);
+        errors.into_iter().next().map_or(Ok(pack), Err)
+    }
+
+    /// As [`Pack::parse`], and tells everything that is wrong. What it gives is sound only where nothing is.
+    /// Recog's files are put to their own examples only where it is `thorough`.
+    pub(super) fn read(
+        file: &str,
+        text: &str,
+        taxonomy: &Taxonomy,
+        vendors: &Vendors,
+        thorough: bool,
+        errors: &mut Vec<RuleError>,
+    ) -> Self {
+        if file.ends_with(".xml") {
+            return recog::read(file, text, taxonomy, thorough, errors);
+        }
+        let source: PackSource = match toml::from_str(text) {
+            Ok(source) => source,
+            Err(e) => {
+                errors.push(syntax(file, text, &e));
+                return Self::default();
+            }
+        };
         if source.schema != 1 {
             let reason = format!("schema {} is not known; write schema = 1", source.schema);
-            return Err(RuleError::Syntax { place: Place::new(file, text, 0), reason });
+            errors.push(RuleError::Syntax { place: Place::new(file, text, 0), reason });
+            return Self::default();
         }
+        let mut pack = Self { disable: source.disable, ..Self::default() };
+        let (name, short): (Arc<str>, Arc<str>) = (source.pack.name.into(), file.into());
         let mut ids = HashSet::new();
-        let mut rules = Vec::with_capacity(source.rule.len());
         for entry in source.rule {
             let place = Place::new(file, text, entry.span().start);
             let source = entry.into_inner();
             let id = source.id.clone();
             let refuse = |reason| RuleError::Rule { place: place.clone(), rule: id.clone(), reason };
             if !ids.insert(id.clone()) {
-                return Err(refuse("stands twice in this file; give each rule its own id".to_owned()));
+                errors.push(refuse("stands twice in this file; give each rule its own id".to_owned()));
+                continue;
             }
-            let (mut rule, tests) = compile(source, taxonomy).map_err(refuse)?;
-            for (number, test) in (1..).zip(&tests) {
-                run(&rule, test, taxonomy, vendors).map_err(|reason| RuleError::Test {
-                    place: place.clone(),
-                    rule: id.clone(),
-                    number,
-                    input: test.input.clone(),
-                    reason,
-                })?;
+            let origin = Origin { pack: name.clone(), file: short.clone(), line: place.line };
+            let (mut rule, tests) = match compile(source, origin, taxonomy) {
+                Ok(compiled) => compiled,
+                Err(reason) => {
+                    errors.push(refuse(reason));
+                    continue;
+                }
+            };
+            for (number, spanned) in (1..).zip(&tests) {
+                pack.tests += 1;
+                let test = spanned.get_ref();
+                if let Err(reason) = run(&rule, test, taxonomy, vendors) {
+                    let place = Place::new(file, text, spanned.span().start);
+                    let (rule, input) = (id.clone(), test.input.clone());
+                    errors.push(RuleError::Test { place, rule, number, input, reason });
+                }
             }
             rule.rest();
-            rules.push(rule);
+            pack.rules.push(rule);
         }
-        Ok(Self { rules, disable: source.disable })
+        pack
     }
 }
 
@@ -152,6 +193,8 @@ impl Rule {
         let rule = |what: &str, title: &str, field, matcher| Self {
             id: format!("{what}.maker.{slug}").into(),
             title: format!("{title} {}, which makes mostly: {}", vendor.name, taxonomy.title(makes)).into(),
+            origin: Origin { pack: "vendors".into(), file: "vendors.toml".into(), line: 0 },
+            first_of: None,
             kind: Kind::Registry,
             tier: Tier::Generic,
             family: None,
@@ -194,7 +237,11 @@ fn unknown_node(key: &str) -> String {
 }
 
 /// Compiles a rule. The error is a sentence for its author.
-fn compile(source: RuleSource, taxonomy: &Taxonomy) -> Result<(Rule, Vec<TestSource>), String> {
+fn compile(
+    source: RuleSource,
+    origin: Origin,
+    taxonomy: &Taxonomy,
+) -> Result<(Rule, Vec<Spanned<TestSource>>), String> {
     let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
     if source.id.is_empty() || !source.id.chars().all(fine) {
         return Err("an id is made of a-z, 0-9, '.', '-' and '_'".to_owned());
@@ -232,12 +279,16 @@ fn compile(source: RuleSource, taxonomy: &Taxonomy) -> Result<(Rule, Vec<TestSou
     if source.matcher.evidence.is_some() {
         return Err("match reads the rule's evidence; put another field into also".to_owned());
     }
-    if !source.tests.iter().any(|t| t.expect.is_some()) || !source.tests.iter().any(|t| t.miss) {
+    if !source.tests.iter().any(|t| t.get_ref().expect.is_some())
+        || !source.tests.iter().any(|t| t.get_ref().miss)
+    {
         return Err("has no test; give at least one with expect and one with miss = true".to_owned());
     }
     let rule = Rule {
         id: source.id.into(),
         title: source.title.into(),
+        origin,
+        first_of: None,
         kind: source.kind,
         tier: source.tier,
         family: source.family,

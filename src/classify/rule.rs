@@ -1,9 +1,12 @@
 //! One compiled rule: when it fires, and what it then says.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::catalog::Origin;
 use super::fact::{Fact, Facts};
 use super::matcher::{Captures, Matcher};
 use super::source::Source;
@@ -167,6 +170,9 @@ impl Family {
 pub(super) struct Rule {
     pub(super) id: Box<str>,
     pub(super) title: Box<str>,
+    pub(super) origin: Origin,
+    /// The file of which only the first rule that matches a value counts, where it is so.
+    pub(super) first_of: Option<Arc<str>>,
     pub(super) kind: Kind,
     pub(super) tier: Tier,
     /// Instead of the field's own.
@@ -196,6 +202,19 @@ pub(super) struct Saying {
     pub(super) what: What,
     /// In percent, capped by the kind.
     pub(super) weight: u8,
+}
+
+impl Saying {
+    /// What it says as `attribute=value`, with the places of a template as they were written.
+    pub(super) fn text(&self, taxonomy: &Taxonomy) -> String {
+        match &self.what {
+            What::Node(id) => {
+                let key = taxonomy.node(*id).map_or("", |n| &n.key);
+                format!("{}={key}", self.attribute.key())
+            }
+            What::Text(template) => format!("{}={template}", self.attribute.key()),
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -229,6 +248,12 @@ pub(super) enum Value {
 }
 
 impl Rule {
+    /// Whether it matches `fact`, whatever it says.
+    pub(super) fn concerns(&self, fact: &Fact<'_>) -> bool {
+        let value = self.source.read(fact.field, &fact.value);
+        value.is_some_and(|v| self.matcher.matches(v, &mut Captures::default()))
+    }
+
     /// Fires the rule on `fact`; `None` where it does not match or has nothing to say.
     pub(super) fn fire<'f, 'a>(
         &self,
@@ -313,6 +338,24 @@ enum Piece {
     Capture { name: String, filters: Vec<Filter> },
 }
 
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for piece in &self.0 {
+            match piece {
+                Piece::Text(text) => f.write_str(text)?,
+                Piece::Capture { name, filters } => {
+                    write!(f, "{{{name}")?;
+                    for filter in filters {
+                        write!(f, "|{}", filter.key())?;
+                    }
+                    f.write_str("}")?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 enum Filter {
     Lower,
@@ -377,6 +420,18 @@ impl Template {
 }
 
 impl Filter {
+    const fn key(self) -> &'static str {
+        match self {
+            Self::Lower => "lower",
+            Self::Upper => "upper",
+            Self::Spaces => "spaces",
+            Self::Maker => "maker",
+            Self::Number(Registry::Pen) => "pen",
+            Self::Number(Registry::Bacnet) => "bacnet",
+            Self::Number(Registry::Cip) => "cip",
+        }
+    }
+
     fn parse(name: &str) -> Result<Self, String> {
         match name {
             "lower" => Ok(Self::Lower),

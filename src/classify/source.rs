@@ -1,5 +1,6 @@
 //! Where a rule reads: a field, one key of the mDNS TXT records, or a group of fields that say the same thing.
 
+use std::fmt;
 use std::str::FromStr;
 
 use crate::census::{Field, UnknownField};
@@ -40,6 +41,12 @@ pub(super) enum Source {
     Lookup,
     /// `description`: any system description, by LLDP, CDP or SNMP.
     Description,
+    /// `ssh.software`: what an SSH server names after the version of the protocol (RFC 4253 4.2).
+    SshSoftware,
+    /// `ftp.greeting`, `smtp.greeting`: the greeting of a server without its code.
+    Greeting(Field),
+    /// `mdns.entry._device-info._tcp`: a TXT entry of that service, `key=value`.
+    Entry(String),
 }
 
 impl FromStr for Source {
@@ -55,6 +62,17 @@ impl FromStr for Source {
         if text == "description" {
             return Ok(Self::Description);
         }
+        match text {
+            "ssh.software" => return Ok(Self::SshSoftware),
+            "ftp.greeting" => return Ok(Self::Greeting(Field::FtpBanner)),
+            "smtp.greeting" => return Ok(Self::Greeting(Field::SmtpBanner)),
+            _ => {}
+        }
+        if let Some(service) = text.strip_prefix("mdns.entry.")
+            && service.starts_with('_')
+        {
+            return Ok(Self::Entry(service.to_owned()));
+        }
         if let Some(path) = text.strip_prefix("mdns.txt.")
             && let Some((service, key)) = path.rsplit_once('.')
             && !key.is_empty()
@@ -67,12 +85,28 @@ impl FromStr for Source {
     }
 }
 
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Field(field) => field.fmt(f),
+            Self::Txt { service, key } => write!(f, "mdns.txt.{}.{key}", service.as_deref().unwrap_or("*")),
+            Self::Name => f.write_str("hostname"),
+            Self::Description => f.write_str("description"),
+            Self::SshSoftware => f.write_str("ssh.software"),
+            Self::Greeting(Field::SmtpBanner) => f.write_str("smtp.greeting"),
+            Self::Greeting(_) => f.write_str("ftp.greeting"),
+            Self::Entry(service) => write!(f, "mdns.entry.{service}"),
+        }
+    }
+}
+
 impl Source {
     /// The fields it reads.
     pub(super) fn fields(&self) -> &[Field] {
         match self {
-            Self::Field(field) => std::slice::from_ref(field),
-            Self::Txt { .. } => &[Field::MdnsTxt],
+            Self::Field(field) | Self::Greeting(field) => std::slice::from_ref(field),
+            Self::SshSoftware => &[Field::SshBanner],
+            Self::Txt { .. } | Self::Entry(_) => &[Field::MdnsTxt],
             Self::Name => NAMES,
             Self::Lookup => LOOKUPS,
             Self::Description => DESCRIPTIONS,
@@ -97,7 +131,20 @@ impl Source {
             Self::Name => NAMES.contains(&field).then_some(value),
             Self::Lookup => LOOKUPS.contains(&field).then_some(value),
             Self::Description => DESCRIPTIONS.contains(&field).then_some(value),
-            Self::Txt { .. } => None,
+            Self::SshSoftware if field == Field::SshBanner => {
+                // SSH-protoversion-softwareversion; software may hold dashes.
+                Some(value.strip_prefix("SSH-").and_then(|v| v.split_once('-')).map_or(value, |(_, s)| s))
+            }
+            Self::Greeting(own) if *own == field => {
+                let code = |c: &str| c.len() == 3 && c.bytes().all(|b| b.is_ascii_digit());
+                Some(value.split_once([' ', '-']).filter(|(c, _)| code(c)).map_or(value, |(_, rest)| rest))
+            }
+            Self::Entry(service) if field == Field::MdnsTxt => {
+                let head = value.get(..service.len())?;
+                let rest = value.get(service.len()..)?.strip_prefix('.')?;
+                head.eq_ignore_ascii_case(service).then_some(rest)
+            }
+            Self::Txt { .. } | Self::SshSoftware | Self::Greeting(_) | Self::Entry(_) => None,
         }
     }
 
@@ -119,6 +166,9 @@ impl Source {
             Self::Name => (Field::DhcpHostname, value.to_owned()),
             Self::Lookup => (Field::DnsQuery, value.to_owned()),
             Self::Description => (Field::SnmpSysDescr, value.to_owned()),
+            Self::SshSoftware => (Field::SshBanner, format!("SSH-2.0-{value}")),
+            Self::Greeting(field) => (*field, format!("220 {value}")),
+            Self::Entry(service) => (Field::MdnsTxt, format!("{service}.{value}")),
         }
     }
 }
@@ -142,6 +192,19 @@ mod tests {
         let any: Source = "mdns.txt.*.ty".parse().unwrap();
         assert_eq!(any.read(Field::MdnsTxt, "_ipp._tcp.ty=X"), Some("X"));
         assert_eq!(any.read(Field::MdnsTxt, "_ipp._tcp.type=X"), None);
+    }
+
+    #[test]
+    fn software_greetings_and_entries_are_read_without_what_stands_before_them() {
+        let read = |source: &str, field, value| source.parse::<Source>().unwrap().read(field, value);
+        let ssh = |value| read("ssh.software", Field::SshBanner, value);
+        assert_eq!(ssh("SSH-2.0-OpenSSH_9.2p1 Debian-2"), Some("OpenSSH_9.2p1 Debian-2"));
+        assert_eq!(ssh("SSH-1.99-a-b"), Some("a-b"));
+        assert_eq!(read("ftp.greeting", Field::FtpBanner, "220-Welcome to X"), Some("Welcome to X"));
+        assert_eq!(read("ftp.greeting", Field::FtpBanner, "Welcome to X"), Some("Welcome to X"));
+        let entry = |value| read("mdns.entry._device-info._tcp", Field::MdnsTxt, value);
+        assert_eq!(entry("_device-info._tcp.model=Mac14,2"), Some("model=Mac14,2"));
+        assert_eq!(entry("_ipp._tcp.ty=X"), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::census::{Category, Evidence, Forwards, MacAddr, Timestamp};
+use std::fs;
 
 /// A card whose prefix nobody has registered, not a randomised one.
 const NOBODY: &str = "fc:11:0c:00:00:01";
@@ -40,7 +41,7 @@ fn classify(mac: &str, said: &[(&str, &str)]) -> Classification {
 }
 
 fn operator(text: &str) -> Result<Rules, RuleError> {
-    Rules::new(&[("local.toml".to_owned(), text.to_owned())])
+    Rules::of(&RuleFiles::from_iter([("local.toml".to_owned(), text.to_owned())]))
 }
 
 fn rule(id: &str, rest: &str) -> String {
@@ -123,7 +124,7 @@ fn a_broken_file_is_refused_with_file_line_and_reason() {
             pack(
                 "[[rule]]\nid = 'a'\ntitle = 'T'\nevidence = 'http.realm'\nmatch = { eq = 'x' }\nset = { type = 'camera' }\nweight = 9\ntests = [{ in = 'z', expect = {} }, { in = 'y', miss = true }]\n",
             ),
-            "local.toml:6:1: rule 'a' fails its test 1, 'z': it does not match",
+            "local.toml:13:10: rule 'a' fails its test 1, 'z': it does not match",
         ),
     ];
     let taxonomy = Taxonomy::parse("", include_str!("../../config/taxonomy.toml")).unwrap();
@@ -302,3 +303,42 @@ const SAID: &[(&str, &str)] = &[
     ("http.user_agent", "Mozilla/5.0 (X11; Linux x86_64) Firefox/119.0"),
     ("snmp.sys_descr", "Juniper Networks, Inc. ex2300-48p Ethernet Switch, kernel JUNOS 20.4R3.8"),
 ];
+
+/// Fingerprints in Recog's form, written for this test.
+const FINGERPRINTS: &str = r#"<?xml version="1.0"?>
+<fingerprints matches="ssh.banner" protocol="ssh">
+  <fingerprint pattern="^Gatekeeper_quiet"><description>Says nothing</description></fingerprint>
+  <fingerprint pattern="^Gatekeeper_(\S+)(?: rel (\d+))?$" flags="REG_ICASE">
+    <description>Acme door controller</description>
+    <example hw.model="G7">gatekeeper_G7 rel 4</example>
+    <param pos="0" name="hw.device" value="Access Control"/>
+    <param pos="0" name="hw.vendor" value="Acme"/>
+    <param pos="1" name="hw.model"/>
+    <param pos="0" name="hw.product" value="Gatekeeper {hw.model}"/>
+    <param pos="0" name="os.product" value="GateOS"/>
+    <param pos="2" name="os.version"/>
+  </fingerprint>
+  <fingerprint pattern="^Gatekeeper"><param pos="0" name="hw.device" value="Router"/></fingerprint>
+</fingerprints>"#;
+
+#[test]
+fn fingerprints_of_an_operator_speak_first_match_first_and_say_no_more_than_they_hold() {
+    let files = RuleFiles::from_iter([("ssh_banners.xml".to_owned(), FINGERPRINTS.to_owned())]);
+    let rules = Rules::of(&files).unwrap();
+    assert!(rules.notes().is_empty(), "{:?}", rules.notes());
+    let what = classify_in(&rules, NOBODY, None, &[("ssh.banner", "SSH-2.0-gatekeeper_G7 rel 4")]);
+    assert_eq!((what.category, what.kind.as_str()), (Category::Iot, "access_control"));
+    assert_eq!((what.vendor.as_deref(), what.model.as_deref()), (Some("Acme"), Some("Gatekeeper G7")));
+    assert_eq!(what.os.as_deref(), Some("GateOS 4"));
+    assert!(
+        what.reasons.iter().all(|r| r.weight <= 80 && r.rule == "recog.ssh_banners.4"),
+        "{:?}",
+        what.reasons
+    );
+    let what = classify_in(&rules, NOBODY, None, &[("ssh.banner", "SSH-2.0-Gatekeeper_G8")]);
+    assert_eq!(what.os.as_deref(), Some("GateOS"));
+    let what = classify_in(&rules, NOBODY, None, &[("ssh.banner", "SSH-2.0-Gatekeeper_quiet")]);
+    assert_eq!(what.category, Category::Unclassified);
+    let checked = Rules::check(files.iter()).unwrap();
+    assert_eq!((checked[0].rules, checked[0].tests, checked[0].notes.len()), (3, 1, 0));
+}

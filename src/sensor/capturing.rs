@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use super::config::{Capture, Config};
+use super::rules::Accepted;
 use super::status::{InterfaceStatus, Status};
 use super::table::Table;
 use super::worker::Worker;
@@ -30,6 +31,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 pub struct Shared {
     /// The configuration, which may change.
     pub config: Arc<ArcSwap<Config>>,
+    /// The rules in use, which may change.
+    pub rules: Arc<ArcSwap<Accepted>>,
     /// Where facts go.
     pub table: Arc<Table>,
     /// Where counts go.

@@ -28,10 +28,11 @@ use super::config::Config;
 use super::delivery::{Delivery, IDLE, Pace, Step};
 use super::health::{self, View};
 use super::notify;
+use super::rules::Accepted;
 use super::spool::{Reader, SpoolError};
 use super::table::Table;
 use crate::capture::live::LiveError;
-use crate::classify::{RuleError, Rules};
+use crate::classify::RuleError;
 use crate::clock::{Clock, SystemClock};
 use crate::config::ConfigError;
 
@@ -108,6 +109,11 @@ pub fn run(options: Options) -> Result<(), RunError> {
         table: Arc::new(Table::new(config.limits.couplings)),
         status: Arc::default(),
         stop: Arc::new(AtomicBool::new(false)),
+        rules: Arc::new(ArcSwap::from_pointee(if captures {
+            Accepted::at_start(&config.rules.directory)
+        } else {
+            Accepted::default()
+        })),
         config: Arc::new(ArcSwap::from_pointee(config)),
     };
     let capture = if captures { Some(CaptureHalf::start(&shared)?) } else { None };
@@ -318,22 +324,23 @@ impl Daemon {
         )
     }
 
-    /// Reads the configuration anew. A wrong one changes nothing.
+    /// Reads the configuration and the rules anew. Where one of both is wrong, both stay.
     fn reload(&self, orders: &watch::Sender<Order>) {
         notify::reloading();
         match self.read_again() {
-            Ok(config) => {
+            Ok((config, rules)) => {
                 (self.set_level)(&config.log.level);
                 orders.send_replace(Order::Run(pace(&config)));
                 self.shared.config.store(Arc::new(config));
-                tracing::info!("the configuration was read again");
+                self.shared.rules.store(Arc::new(rules));
+                tracing::info!("the configuration and the rules were read again");
             }
             Err(e) => tracing::error!("{e}; the old configuration stays in use"),
         }
         notify::ready();
     }
 
-    fn read_again(&self) -> Result<Config, RunError> {
+    fn read_again(&self) -> Result<(Config, Accepted), RunError> {
         let mut config = Config::load(self.config_path.as_deref())?;
         let old = self.shared.config.load();
         // What a running process cannot change stays; the file says so beside each of these keys.
@@ -343,15 +350,13 @@ impl Daemon {
         config.spool.directory.clone_from(&old.spool.directory);
         config.health.clone_from(&old.health);
         config.limits.clone_from(&old.limits);
-        if !config.rules.directory.as_os_str().is_empty() {
-            // The commands use the rules, not the daemon; but here is where somebody looks.
-            Rules::load(&config.rules.directory)?;
-        }
+        let rules =
+            if self.captures { Accepted::read(&config.rules.directory)? } else { Accepted::default() };
         if self.captures {
             // Opens what it would capture, so that a wrong filter is refused here.
             capturing::open(&config, &config.capture.interfaces)?;
         }
-        Ok(config)
+        Ok((config, rules))
     }
 }
 

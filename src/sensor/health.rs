@@ -24,8 +24,9 @@ use tokio::net::UnixListener;
 
 use super::capturing::Shared;
 use super::spool::Reader;
-use super::status::InterfaceStatus;
+use super::status::{InterfaceStatus, Status};
 use crate::census::Inventory;
+use crate::classify::RuleFiles;
 use crate::clock::Clock;
 use crate::wire::CaptureSummary;
 
@@ -38,6 +39,15 @@ pub struct Snapshot {
     pub capture: CaptureSummary,
     /// Couplings that were refused at the bound.
     pub refused: u64,
+    /// The operator's rules in use.
+    #[serde(default)]
+    pub rules: RuleFiles,
+    /// Why the configured rules are not in use, where it is so.
+    #[serde(default)]
+    pub rules_problem: Option<String>,
+    /// What is wrong with capturing and delivering.
+    #[serde(default)]
+    pub problems: Vec<String>,
 }
 
 /// What the handlers read.
@@ -91,9 +101,7 @@ pub fn unbind_control(path: &Path) {
 
 /// Ready is: every interface is captured, and uploads are delivered or at least not failing.
 async fn ready(State(view): State<View>) -> Response {
-    let mut problems: Vec<String> =
-        view.shared.status.interfaces().into_values().filter_map(|i| i.problem).collect();
-    problems.extend(view.shared.status.delivery_problem());
+    let problems = problems(&view.shared.status);
     if problems.is_empty() {
         "ok\n".into_response()
     } else {
@@ -101,12 +109,22 @@ async fn ready(State(view): State<View>) -> Response {
     }
 }
 
+fn problems(status: &Status) -> Vec<String> {
+    let mut problems: Vec<String> = status.interfaces().into_values().filter_map(|i| i.problem).collect();
+    problems.extend(status.delivery_problem());
+    problems
+}
+
 async fn inventory(State(view): State<View>) -> Json<Snapshot> {
-    let Shared { config, table, status, .. } = &view.shared;
+    let Shared { config, rules, table, status, .. } = &view.shared;
+    let rules = rules.load();
     Json(Snapshot {
         inventory: Inventory::of(&config.load().zone, table.snapshot()),
         capture: status.capture(),
         refused: table.refused(),
+        rules: rules.files.clone(),
+        rules_problem: rules.problem.clone(),
+        problems: problems(status),
     })
 }
 

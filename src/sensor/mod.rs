@@ -13,6 +13,7 @@ pub mod identity;
 pub mod logging;
 pub mod notify;
 pub mod replay;
+pub mod rules;
 pub mod spool;
 pub mod status;
 pub mod table;

@@ -18,6 +18,8 @@ use crate::wire::FrameNumbers;
 
 /// Slots of the cache; a power of two.
 const SLOTS: usize = 8_192;
+/// Slots of the memory for what was said before; a power of two.
+const SAID: usize = 8_192;
 /// Slots of the memory for duplicated frames; a power of two.
 const RECENT: usize = 1_024;
 /// Bytes of a frame by which a duplicate is known: headers, checksums and the head of the payload.
@@ -69,6 +71,7 @@ impl<'t> Worker<'t> {
                 table,
                 hasher: RandomState::default(),
                 slots: vec![None; SLOTS],
+                said: vec![(0, Timestamp(i64::MAX)); SAID],
                 at: Timestamp::default(),
                 broken: false,
                 fragments: Fragments::default(),
@@ -205,6 +208,8 @@ struct Facts<'t> {
     table: &'t Table,
     hasher: RandomState,
     slots: Vec<Option<Slot>>,
+    /// What went to the table: its hash, and the earliest time that it went with.
+    said: Vec<(u64, Timestamp)>,
     at: Timestamp,
     /// Whether the frame at hand has a malformed part.
     broken: bool,
@@ -231,7 +236,17 @@ impl Sink for Facts<'_> {
     }
 
     fn coupling_said(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str) {
-        self.table.coupling_said(CouplingKey { mac, ip }, self.at, field, value);
+        // A server says what it is with each answer; only the first time teaches anything.
+        let key = CouplingKey { mac, ip };
+        let hash = self.hasher.hash_one((key, field, value));
+        #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
+        if let Some((known, at)) = self.said.get_mut(hash as usize & (SAID - 1)) {
+            if *known == hash && *at <= self.at {
+                return;
+            }
+            (*known, *at) = (hash, self.at);
+        }
+        self.table.coupling_said(key, self.at, field, value);
     }
 
     fn station_said(&mut self, mac: MacAddr, field: Field, value: &str) {

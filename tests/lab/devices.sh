@@ -29,12 +29,25 @@ announce() {
         exec avahi-daemon --no-drop-root --no-chroot --no-rlimits -f $W/avahi/$host.conf"
 }
 
+# ot HOST ROLE ADDRESS: an industrial stack in Python (ot.py).
+ot() { on "$1" ot env PYTHONPATH="$LAB_PYTHON" python3 -u "$LAB/ot.py" "$2" "$3"; }
+
 # lldp HOST DESCRIPTION CAPABILITIES OPTION…: LLDP by lldpd, a frame every 3 seconds.
 lldp() {
     local host=$1 description=$2 capabilities=$3
     shift 3
     printf 'configure lldp tx-interval 3\nconfigure system capabilities enabled %s\n' "$capabilities" >"$W/$host.lldp"
     on "$host" lldpd lldpd -d -O "$W/$host.lldp" -I eth0 -u /run/lldpd.sock -S "$description" "$@"
+}
+
+# netbios HOST NAME: NetBIOS by samba's nmbd.
+netbios() {
+    local own=$W/samba.$1
+    mkdir -p "$own"
+    printf '%s\n' '[global]' "netbios name=$2" 'interfaces=eth0' 'bind interfaces only=yes' \
+        "lock directory=$own" "state directory=$own" "cache directory=$own" "private dir=$own" \
+        'pid directory=/run' >"$W/$1.smb.conf"
+    on "$1" nmbd nmbd -F --no-process-group -s "$W/$1.smb.conf" --debug-stdout
 }
 
 static() {
@@ -101,7 +114,7 @@ start_router() {
 			dhcp-leasefile=$W/leases
 			log-dhcp
 		END
-        for host in ap laptop pixel nuc build phone camera ups tv; do echo "dhcp-host=$(mac $host),$(address $host)"; done
+        for host in ap laptop pixel nuc build phone camera ups tv plug lamp; do echo "dhcp-host=$(mac $host),$(address $host)"; done
     } >$W/dnsmasq.conf
     on router dnsmasq dnsmasq -k -C $W/dnsmasq.conf -u root --log-facility=-
     lldp router "Cisco IOS Software, ISR4300 Software, Version 17.6.3" router
@@ -141,6 +154,20 @@ start_devices() {
     busybox_dhcp ap ap-floor-2 ArubaAP
     lldp ap "ArubaOS (MODEL: 515), Version 8.10.0.4" wlan,bridge
 
+    static core
+    cat >$W/bird.conf <<-END
+		router id $(address core);
+		protocol device { }
+		protocol ospf v2 lab { area 0 { interface "eth0" { hello 2; dead 10; }; }; }
+	END
+    on core bird bird -f -c $W/bird.conf -s /run/bird.ctl
+    # A bridge of the kernel with spanning tree; its address is the bridge's own, as a managed switch has it.
+    ip -n access link add br0 address "$(mac access)" type bridge stp_state 1 hello_time 100 forward_delay 200
+    ip -n access link set eth0 master br0
+    ip -n access link set br0 up
+    ip -n access addr add "$(address access)/24" dev br0
+    ip -n access route add default via "$(address router)"
+
     # computers and mobile
     dhclient laptop anna-laptop "MSFT 5.0" "subnet-mask, routers, domain-name-servers, domain-name, \
         router-discovery, static-routes, vendor-encapsulated-options, netbios-name-servers, netbios-node-type, \
@@ -157,6 +184,9 @@ start_devices() {
         chown -R systemd-network:systemd-network /run/systemd/netif
         cp $W/10-eth0.network /run/systemd/network/; exec /lib/systemd/systemd-networkd"
     announce nuc _ssh._tcp 22 "" _workstation._tcp 9 ""
+    static desk
+    netbios desk DESKTOP-7F3K2QA
+    on desk wsdd wsdd -i eth0 -n DESKTOP-7F3K2QA
 
     # IoT
     static printer
@@ -167,11 +197,8 @@ start_devices() {
     static nas
     announce nas _smb._tcp 445 "" _device-info._tcp 9 "model=RackStation" \
         _http._tcp 5000 "vendor=Synology;model=DS920+;version_major=7"
-    mkdir -p $W/samba $W/dlna
-    printf '%s\n' '[global]' 'netbios name=LABNAS' 'interfaces=eth0' 'bind interfaces only=yes' \
-        "lock directory=$W/samba" "state directory=$W/samba" "cache directory=$W/samba" "private dir=$W/samba" \
-        'pid directory=/run' >$W/smb.conf
-    on nas nmbd nmbd -F --no-process-group -s $W/smb.conf --debug-stdout
+    mkdir -p $W/dlna
+    netbios nas LABNAS
     on nas wsdd wsdd -i eth0 -n LABNAS
     printf '%s\n' network_interface=eth0 port=8200 'friendly_name=LABNAS' media_dir=$W/www db_dir=$W/dlna \
         log_dir=$W/dlna notify_interval=5 >$W/dlna.conf
@@ -186,11 +213,45 @@ start_devices() {
     on ups snmpd snmpd -f -Lo -C --rocommunity=public --agentAddress=udp:161 \
         --sysDescr="APC Web/SNMP Management Card (MB:v4.1.0 PF:v6.5.0 PN:apc_hw05_aos_650.bin AF1:v6.5.0 MN:AP9630)"
     busybox_dhcp tv Living-Room
+    busybox_dhcp plug shellyplug-s-AA0027
+    busybox_dhcp lamp yeelink-light-color1_miioAA0028
+    on lamp coap coap-server-notls
+    start_inkjet
+    static speaker
+    on speaker upnp env HOME=$W gmediarender -I eth0 -f Kitchen -u 6d1a9c9e-0000-4000-8000-000e58aa0030 \
+        --gstout-audiosink=fakesink --gstout-videosink=fakesink
+    static hub
+    announce hub _hue._tcp 443 "bridgeid=001788FFFEAA0032;modelid=BSB002"
+    printf '%s\n' 'listener 1883' 'allow_anonymous true' >$W/mosquitto.conf
+    on hub mqtt mosquitto -c $W/mosquitto.conf
+    static bms
+    ot bms bacnet "$(address bms)/24"
+    static plc
+    ot plc modbus "$(address plc)"
+    on plc snmpd snmpd -f -Lo -C --rocommunity=public --agentAddress=udp:161 \
+        --sysDescr="Siemens, SIMATIC S7, CPU 1214C DC/DC/DC, 6ES7 214-1AG40-0XB0, HW: 9, FW: V.4.5.2"
     announce tv _googlecast._tcp 8009 "id=8d3a2f;md=Chromecast;fn=Living Room;ca=4101;st=0"
 
-    for host in laptop pixel nuc build phone camera ups tv ap; do
+    for host in laptop pixel nuc build phone camera ups tv ap plug lamp; do
         wait_for "the lease of $host" 20 grep -q "$(mac $host) $(address $host)" $W/leases
     done
+}
+
+# A driverless printer: CUPS's own, which publishes itself by avahi over D-Bus.
+start_inkjet() {
+    static inkjet
+    mkdir -p $W/inkjet
+    cat >$W/inkjet/dbus.conf <<-'END'
+		<busconfig><type>system</type><listen>unix:path=/run/dbus/system_bus_socket</listen><auth>EXTERNAL</auth>
+		<policy context="default"><allow send_destination="*"/><allow receive_sender="*"/><allow own="*"/></policy></busconfig>
+	END
+    printf '%s\n' '[server]' host-name=inkjet allow-interfaces=eth0 '[publish]' publish-workstation=no >$W/inkjet/avahi.conf
+    on inkjet ipp bash -c "mkdir -p /run/dbus
+        dbus-daemon --config-file=$W/inkjet/dbus.conf --nofork --nopidfile &
+        until [ -S /run/dbus/system_bus_socket ]; do sleep 0.1; done
+        avahi-daemon --no-drop-root --no-chroot --no-rlimits -f $W/inkjet/avahi.conf &
+        until [ -e /run/avahi-daemon/pid ]; do sleep 0.1; done
+        exec ippeveprinter -p 631 -d $W/inkjet -M EPSON -m 'ET-2850 Series' -f application/pdf,image/jpeg 'EPSON ET-2850 Series'"
 }
 
 # What people and machines do all day: names, pages, calls, queries; and addresses asked for that nobody has.
@@ -215,13 +276,29 @@ use_devices() {
     on phone sip sipp 192.0.2.80:5060 -sf $W/register.xml -i "$(address phone)" -m 1 -nostdin -timeout 5
     on laptop web curl -sS -m 5 -A "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36" $web
     on laptop ping ping -c 2 -W 1 $silent
-    on laptop names nmblookup -s $W/smb.conf -B 10.99.0.255 LABNAS
+    on laptop names nmblookup -s $W/nas.smb.conf -B 10.99.0.255 LABNAS
     on pixel web curl -sS -m 5 -A "Mozilla/5.0 (Linux; Android 14; Pixel 8)" $web
     on nuc ssh ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
         -o ConnectTimeout=3 "$(address nas)" true
     on nuc snmp bash -c "snmpget -v2c -c public -t 2 $(address printer) 1.3.6.1.2.1.1.1.0
-        snmpget -v2c -c public -t 2 $(address ups) 1.3.6.1.2.1.1.1.0"
+        snmpget -v2c -c public -t 2 $(address ups) 1.3.6.1.2.1.1.1.0
+        snmpget -v2c -c public -t 2 $(address plc) 1.3.6.1.2.1.1.1.0"
+    on laptop ipp ipptool -t -T 3 "ipp://$(address inkjet):631/ipp/print" get-printer-attributes.test
+    on plug mqtt bash -c "for n in 1 2 3; do
+        mosquitto_pub -h $(address hub) -i shellyplug-s-AA0027 -t shellies/shellyplug-s-AA0027/relay/0 -m on; sleep 1; done"
+    on hub coap coap-client-notls -B 3 -m get "coap://$(address lamp)/.well-known/core"
+    ot hub poll "$(address plc)"
     on build web curl -sS -m 5 $web
-    for host in switch ap camera tv; do on $host ping ping -c 3 -i 2 -W 1 192.0.2.80; done
+    for host in switch ap camera tv core access desk speaker bms; do on $host ping ping -c 3 -i 2 -W 1 192.0.2.80; done
     on build ping6 ping -6 -c 3 -i 2 fd00:99::1
+}
+
+# Dies where a conversation of use_devices did not take place: a device that says nothing proves nothing.
+check_devices() {
+    says laptop.ipp PASS || die "nobody could ask the inkjet for its attributes"
+    says hub.ot 'registers=\[17, 17' || die "nobody could read the registers of the plc"
+    says hub.coap Internal || die "nobody could read the resources of the lamp"
+    says hub.mqtt 'as shellyplug' || die "the plug did not reach the broker"
+    says nuc.snmp SIMATIC || die "nobody could ask the plc what it is"
+    [ "$(wc -l <$W/log/bms.ot)" = 0 ] || die "the building controller had trouble"
 }

@@ -2,7 +2,7 @@
 # lab.sh [BIN] — the sensor on a mirrored port of real network software; compares what was found with what is true.
 #
 # Hosts are network namespaces with one port each on a bridge; tc mirrors every port to span0 in the sensor's namespace.
-# Unmodified Debian daemons and clients play the devices (devices.sh), BIN's binaries listen and count, and compare.py
+# Unmodified daemons and clients play the devices (devices.sh, ot.py), BIN's binaries listen and count, and compare.py
 # judges: exit 0 when exactly the devices below were found, each in its category; 1 on any difference. The plan service
 # is killed in mid-run and started again, and the mirror port must not have sent a frame.
 #
@@ -22,16 +22,26 @@ TRUTH="
 router    00:1b:54:aa:00:01 10.99.0.1   network         router
 switch    00:1c:73:aa:00:02 10.99.0.2   network         switch
 ap        00:0b:86:aa:00:03 10.99.0.3   network         access_point
+core      00:05:85:aa:00:04 10.99.0.4   network         router
+access    00:14:6c:aa:00:05 10.99.0.5   network         switch
 laptop    3c:a9:f4:aa:00:11 10.99.0.11  computer_mobile workstation
 pixel     da:a1:19:aa:00:12 10.99.0.12  computer_mobile smartphone
 nuc       f4:8e:38:aa:00:13 10.99.0.13  computer_mobile workstation
 build     00:50:56:aa:00:14 10.99.0.14  computer_mobile server
+desk      f8:b1:56:aa:00:15 10.99.0.15  computer_mobile workstation
 printer   3c:d9:2b:aa:00:21 10.99.0.21  iot             printer
 nas       00:11:32:aa:00:22 10.99.0.22  iot             storage_nas
 phone     00:04:f2:aa:00:23 10.99.0.23  iot             voip_phone
 camera    ac:cc:8e:aa:00:24 10.99.0.24  iot             camera
 ups       00:c0:b7:aa:00:25 10.99.0.25  iot             power
 tv        f4:f5:d8:aa:00:26 10.99.0.26  iot             media_player
+plug      24:0a:c4:aa:00:27 10.99.0.27  iot             smart_home_generic
+lamp      5c:e5:0c:aa:00:28 10.99.0.28  iot             smart_lighting
+inkjet    64:eb:8c:aa:00:29 10.99.0.29  iot             printer
+speaker   00:0e:58:aa:00:30 10.99.0.30  iot             media_player
+hub       00:17:88:aa:00:32 10.99.0.32  iot             smart_hub
+bms       00:10:8d:aa:00:33 10.99.0.33  iot             bms_controller
+plc       28:63:36:aa:00:34 10.99.0.34  iot             plc
 "
 # Speaks LLDP and has no address: listed apart, never counted.
 UNADDRESSED="
@@ -47,6 +57,7 @@ if [ "${LAB_INNER:-}" != 1 ]; then
     [ "$(id -u)" = 0 ] || skip "needs root (sudo make lab)"
     unshare --mount --pid --net --uts --ipc --fork --mount-proc true 2>/dev/null ||
         skip "namespaces are not possible on this machine"
+    export LAB_PYTHON=${BIN%/*}/lab-python # packages for ot.py
     .ci/need lab || exit 1
     unshare --net sh -c 'ip link add name br9 type bridge && ip link add name in9 type veth peer name out9 &&
         tc qdisc add dev in9 clsact && tc filter add dev in9 ingress protocol all u32 match u32 0 0 \
@@ -161,6 +172,7 @@ sleep $((${LAB_SECONDS:-16} / 2))
 
 # ---------------------------------------------------------------------------------------------------------------- judge
 
+check_devices
 stop_sensor
 kill $TCPDUMP && wait $TCPDUMP
 say "the mirror port: $(grep -E 'captured|dropped by kernel' $W/log/tcpdump | xargs)"

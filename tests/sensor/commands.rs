@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 pub(crate) const SENSOR: &str = env!("CARGO_BIN_EXE_netcensus-sensor");
 
 /// A capture with one ARP announcement of 10.1.0.7, and one IP packet from a public address that its MAC forwards.
-fn capture(dir: &Path) -> PathBuf {
+pub(crate) fn capture(dir: &Path) -> PathBuf {
     let mut file = Vec::new();
     for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1] {
         file.extend(word.to_le_bytes());
@@ -171,4 +171,16 @@ fn without_the_privilege_to_capture_run_says_what_to_do() {
 pub(crate) fn is_root() -> bool {
     use std::os::unix::fs::MetadataExt as _;
     fs::metadata("/proc/self").is_ok_and(|m| m.uid() == 0)
+}
+
+#[test]
+fn top_prints_one_page_of_a_capture_as_plain_text() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = capture(dir.path());
+    let text = stdout(sensor(dir.path(), &["top", "--once", "--capture", file.to_str().unwrap()]));
+    assert!(text.contains("1 billable") && text.contains("10.1.0.7"), "{text}");
+    assert!(text.lines().count() == 24 && text.lines().all(|l| l.chars().count() <= 80), "{text}");
+    assert!(!text.contains('\u{1b}'));
+    ends(&sensor(dir.path(), &["top", "--once"]), 69, "netcensus-sensor run");
+    ends(&sensor(dir.path(), &["top", "--capture", file.to_str().unwrap()]), 2, "--once");
 }

@@ -39,7 +39,7 @@ fn in_namespace(dir: &Path, script: &str) -> Option<Output> {
         speak() { (echo hello > /dev/udp/10.9.0.$1/9) 2>/dev/null || true; }
         until_says() { for _ in $(seq 200); do if "$@" 2>/dev/null | grep -q "$WANT"; then return 0; fi; speak $((RANDOM % 200 + 2)); sleep 0.05; done
                   echo "never said $WANT: $*" >&2; cat log >&2; exit 1; }
-        devices() { "$SENSOR" devices --config sensor.toml; }
+        devices() { "$SENSOR" devices --config sensor.toml "$@"; }
         stop() { kill -TERM $PID; wait $PID; }
         ip link set lo up
         wire 10.9.0.1
@@ -77,6 +77,9 @@ fn what_is_captured_is_shown_and_goes_to_the_spool_when_the_sensor_stops() {
     let script = r#"
         WANT='netcensus_sensor_interface_up{interface="span0"} 1' until_says curl -s 127.0.0.1:9109/metrics
         WANT=ok until_says curl -s 127.0.0.1:9109/healthz
+        WANT="the running sensor" until_says "$SENSOR" top --once --config sensor.toml
+        WANT="^10.9.0.1 " until_says "$SENSOR" top --once --config sensor.toml
+        WANT="mac.random\|devices: " until_says "$SENSOR" rules coverage --config sensor.toml
         stop
         test ! -e state/control.sock
     "#;
@@ -206,4 +209,30 @@ fn the_same_frames_live_and_from_a_file_give_the_same_inventory_tags_included() 
         || live["devices"].as_array().unwrap().iter().flat_map(|d| d["couplings"].as_array().unwrap());
     assert!(couplings().any(|c| c["vlan"] == serde_json::json!([30, 40])), "both tags are put back");
     assert!(live["devices"].as_array().unwrap().len() > 50);
+}
+
+#[test]
+fn a_rule_file_is_taken_at_reload_and_one_with_an_error_leaves_the_old_rules_in_use() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = r#"
+        rule() { printf '%s\n' 'schema = 1' '[pack]' 'name = "l"' 'version = "1"' '[[rule]]' 'id = "l.a"' 'title = "T"' \
+            'evidence = "mac.random"' 'match = { eq = "true" }' "set = { type = \"$1\" }" 'weight = 99' \
+            'tests = [{ in = "true", expect = {} }, { in = "x", miss = true }]' > rules/local.toml; }
+        mkdir rules
+        rule camera
+        echo "[rules]
+        directory = \"$PWD/rules\"" >> sensor.toml
+        kill -HUP $PID
+        WANT="^10.9.0.1 .* camera " until_says devices
+        rule camara
+        kill -HUP $PID
+        WANT="local.toml:5:1: rule 'l.a': 'camara' is no category.*the old configuration stays" until_says cat log
+        WANT="^10.9.0.1 .* camera " until_says devices
+        rule printer
+        kill -HUP $PID
+        WANT="^10.9.0.1 .* printer " until_says devices
+        stop
+    "#;
+    let Some(output) = in_namespace(dir.path(), script) else { return };
+    succeeded(&output);
 }

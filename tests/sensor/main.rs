@@ -10,4 +10,5 @@
 mod commands;
 mod delivery;
 mod live;
+mod rules;
 mod service;

@@ -5,6 +5,7 @@ use super::head::Head;
 use super::industry::{self, Side};
 use super::{bacnet, dhcp6, enip, http, llmnr, mdns, nbns, rtsp, sip, snmp, ssdp, ssh, wsd};
 use super::{browser, dcerpc, h323, kerberos, ldap, maker, mssql, rdp, rtp, sccp, smb};
+use super::{coap, dns, ftp, ipp, mqtt, ntp, pjl, quic, smtp, telnet, tls, upnp};
 use crate::dissect::{Malformed, Words};
 
 /// The port of EtherNet/IP.
@@ -42,11 +43,15 @@ pub fn datagram(
         (_, h323::GATEKEEPER) => h323::dissect_registration(payload, words),
         // Yeelight's answers begin as those of SSDP.
         (1982, _) => maker::datagram(payload, source_port, destination_port, words),
+        (_, 53) => dns::dissect(payload, words),
+        (ntp::PORT, _) | (_, ntp::PORT) => ntp::dissect(payload, source_port, words),
+        (coap::PORT, _) | (_, coap::PORT) => coap::dissect(payload, source_port, words),
         // Some devices answer a search from a port of their own.
         _ if payload.starts_with(b"HTTP/1.1 200") => ssdp::dissect(payload, words),
         _ if payload.starts_with(b"SIP/2.0 ") || payload.starts_with(b"REGISTER sip") => {
             sip::dissect(payload, words)
         }
+        _ if quic::is_initial(payload) => quic::dissect(payload, words),
         _ if rtp::may_be(payload) => rtp::dissect(payload, source_port, destination_port, words),
         _ => {
             industry::datagram(payload, source_port, destination_port, words)?;
@@ -81,6 +86,11 @@ pub fn stream(
         }
         // A bind of DCE/RPC, whose ports are dynamic.
         [5, 0 | 1, 0x0b..=0x10, _] => dcerpc::dissect(payload, words),
+        // A handshake record of any version; only the server of TLS has the lower port or says hello in the same segment.
+        [0x16, 3, 0..=4, _] => tls::dissect(payload, source_port < destination_port, words),
+        // The body of an answer whose head was in the segment before.
+        b"<?xm" | b"<roo" => upnp::dissect(payload, words),
+        _ if mqtt::is_connect(*start) => mqtt::dissect(payload, words),
         _ if source_port == ENIP => enip::dissect(payload, Side::Server, words),
         _ if destination_port == ENIP => enip::dissect(payload, Side::Client, words),
         _ => stream_of_port(payload, source_port, destination_port, words),
@@ -103,6 +113,13 @@ fn stream_of_port(
         (mssql::SERVER, _) => mssql::dissect_segment(payload, words),
         (h323::SIGNALLING, _) | (_, h323::SIGNALLING) => h323::dissect(payload, words),
         (_, sccp::MANAGER) => sccp::dissect(payload, words),
+        (_, 53) => dns::dissect_stream(payload, words),
+        (_, mqtt::PORT) => mqtt::dissect(payload, words),
+        (ipp::PORT, _) => ipp::dissect(payload, words),
+        (pjl::PORT..=pjl::LAST_PORT, _) => pjl::dissect(payload, words),
+        (ftp::PORT, _) => ftp::dissect(payload, words),
+        (25 | 587, _) => smtp::dissect(payload, words),
+        (telnet::PORT, _) => telnet::dissect(payload, words),
         _ => {
             industry::stream(payload, source_port, destination_port, words)?;
             maker::stream(payload, source_port, words)

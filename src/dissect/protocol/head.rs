@@ -3,7 +3,7 @@
 //!
 //! A head may go on in the next segment or datagram: what is whole of it counts, the line that is cut does not.
 
-use httparse::{EMPTY_HEADER, Header, ParserConfig, Request, Response};
+use httparse::{EMPTY_HEADER, Header, ParserConfig, Request, Response, Status};
 
 /// Headers that are read; those after them are not looked at.
 const HEADERS: usize = 48;
@@ -20,6 +20,8 @@ pub(super) struct Head<'a> {
     /// The status of an answer, or the target of a request.
     pub target: &'a [u8],
     headers: [Header<'a>; HEADERS],
+    /// What follows the head of an HTTP message in this segment; nothing where the head goes on in the next one.
+    pub body: &'a [u8],
     /// Whether reading ended at something that is no header.
     pub broken: bool,
 }
@@ -41,12 +43,15 @@ impl<'a> Head<'a> {
             return None;
         };
         let mut headers = [EMPTY_HEADER; HEADERS];
+        let mut body = &[][..];
         let sound = if version.starts_with(b"HTTP/") {
-            http(payload, method.is_some(), &mut headers)
+            let end = http(payload, method.is_some(), &mut headers);
+            body = end.and_then(|end| payload.get(end..)).unwrap_or_default();
+            end.is_some()
         } else {
             others(rest.get(1..).unwrap_or_default(), &mut headers)
         };
-        Some(Self { version, method, target, headers, broken: !sound })
+        Some(Self { version, method, target, headers, body, broken: !sound })
     }
 
     /// The values of a header, its name in any case.
@@ -70,8 +75,9 @@ fn is_version(token: &[u8]) -> bool {
 }
 
 /// Reads the headers of HTTP and SSDP. Those before the end of the segment, before a broken one, or before there are
-/// too many, are in `headers` also where httparse returns none.
-fn http<'a>(payload: &'a [u8], request: bool, headers: &mut [Header<'a>; HEADERS]) -> bool {
+/// too many, are in `headers` also where httparse returns none. Where the body starts, which is the payload's end for a
+/// head that is cut or too long; `None` for a broken one.
+fn http<'a>(payload: &'a [u8], request: bool, headers: &mut [Header<'a>; HEADERS]) -> Option<usize> {
     let mut config = ParserConfig::default();
     config
         .allow_spaces_after_header_name_in_responses(true)
@@ -82,7 +88,11 @@ fn http<'a>(payload: &'a [u8], request: bool, headers: &mut [Header<'a>; HEADERS
     } else {
         config.parse_response(&mut Response::new(headers), payload)
     };
-    matches!(result, Ok(_) | Err(httparse::Error::TooManyHeaders))
+    match result {
+        Ok(Status::Complete(end)) => Some(end),
+        Ok(Status::Partial) | Err(httparse::Error::TooManyHeaders) => Some(payload.len()),
+        Err(_) => None,
+    }
 }
 
 /// Reads the headers of SIP and RTSP, which httparse does not know: SIP allows white space before the colon

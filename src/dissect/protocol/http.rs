@@ -1,11 +1,17 @@
-//! HTTP/1: the software of a client or a server (RFC 9110, RFC 9112).
+//! HTTP/1: the software of a client or a server, whom a client asks, and what a server shows (RFC 9110, RFC 9112).
 //!
 //! A message that passed a proxy speaks of somebody behind it and says nothing here.
 
+use super::dns::host;
 use super::head::Head;
 use super::ntlm::{self, Side};
+use super::wsd::decoded;
+use super::{ipp, upnp};
 use crate::census::Field;
 use crate::dissect::{Malformed, Words};
+
+/// Bytes of a page in which its title is looked for.
+const PAGE: usize = 16_384;
 
 /// Dissects the beginning of a TCP segment that starts an HTTP message; anything else says nothing.
 ///
@@ -22,6 +28,11 @@ pub(super) fn say(head: &Head<'_>, words: &mut Words<'_>) -> Result<(), Malforme
             if let Some(agent) = head.value("User-Agent") {
                 words.say(Field::HttpUserAgent, agent);
             }
+            // A name only: that a client knows an address tells nothing of it.
+            let asked = head.value("Host").and_then(|value| value.split(|b| *b == b':').next());
+            if let Some(name) = asked.and_then(host) {
+                words.say(Field::HttpHost, name.as_bytes());
+            }
             for credentials in head.values("Authorization").chain(head.values("Proxy-Authorization")) {
                 ntlm::say_header(credentials, Side::Client, words);
             }
@@ -35,9 +46,51 @@ pub(super) fn say(head: &Head<'_>, words: &mut Words<'_>) -> Result<(), Malforme
             for challenge in head.values("WWW-Authenticate").chain(head.values("Proxy-Authenticate")) {
                 ntlm::say_header(challenge, Side::Server, words);
             }
+            say_body(head, words)?;
         }
     }
     if head.broken { Err(Malformed::new("http", "broken header")) } else { Ok(()) }
+}
+
+/// What the beginning of an answer's body tells by its type.
+fn say_body(head: &Head<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let kind = head.value("Content-Type").unwrap_or_default();
+    let is = |part: &[u8]| kind.windows(part.len()).any(|w| w.eq_ignore_ascii_case(part));
+    let body = content(head).trim_ascii_start();
+    if body.is_empty() {
+        return Ok(());
+    }
+    match head.target {
+        // CUPS answers for the printers that a computer shares.
+        b"200" if is(b"application/ipp") && !head.value("Server").is_some_and(|s| s.starts_with(b"CUPS")) => {
+            ipp::dissect(content(head), words)
+        }
+        b"200" if is(b"xml") || body.starts_with(b"<?xml") => upnp::dissect(body, words),
+        // The page that asks for a password often names the device.
+        b"200" | b"401" if is(b"html") || kind.is_empty() => {
+            if let Some(title) = title(body) {
+                words.say(Field::HttpTitle, &decoded(title));
+            }
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The body, of a chunked one the first chunk (RFC 9112 section 7.1).
+fn content<'a>(head: &Head<'a>) -> &'a [u8] {
+    let chunked = head.value("Transfer-Encoding").is_some_and(|v| v.eq_ignore_ascii_case(b"chunked"));
+    let end = head.body.iter().position(|b| *b == b'\n').filter(|_| chunked);
+    end.and_then(|end| head.body.get(end + 1..)).unwrap_or(head.body)
+}
+
+/// The text of a page's title; `None` where its end is not in this segment.
+fn title(page: &[u8]) -> Option<&[u8]> {
+    let page = page.get(..PAGE).unwrap_or(page);
+    let start = page.windows(6).position(|w| w.eq_ignore_ascii_case(b"<title"))?;
+    let rest = page.get(start..)?;
+    let text = rest.get(rest.iter().position(|b| *b == b'>')? + 1..)?;
+    text.get(..text.iter().position(|b| *b == b'<')?)
 }
 
 #[cfg(test)]
@@ -68,6 +121,60 @@ mod tests {
         let answer = format!("HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: NTLM {token}\r\n\r\n");
         let expected = ["ntlm.version=10.0.20348", "ntlm.target=dns=web.example.com"];
         assert_eq!(said(|w| dissect(answer.as_bytes(), w)).0, expected);
+    }
+
+    #[test]
+    fn a_request_says_whom_it_asks() {
+        let of = |host: &str| {
+            let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            said(|w| dissect(request.as_bytes(), w)).0
+        };
+        assert_eq!(of("Time.Example.org:8080"), ["http.host=time.example.org"]);
+        for none in ["192.0.2.1", "192.0.2.1:80", "[2001:db8::1]:80", "printer", ""] {
+            assert!(of(none).is_empty(), "{none}");
+        }
+    }
+
+    fn page(status: &str, headers: &str, body: &str) -> Vec<String> {
+        let answer = format!("HTTP/1.1 {status}\r\n{headers}\r\n{body}");
+        survives(answer.as_bytes(), dissect);
+        said(|w| dissect(answer.as_bytes(), w)).0
+    }
+
+    #[test]
+    fn a_page_is_known_by_its_title() {
+        let expected = ["http.title=Web Image Monitor & more"];
+        let body =
+            "<!DOCTYPE html>\n<HTML><Head><TITLE id=x>\n Web Image Monitor &amp; more\n</TITLE></Head>";
+        assert_eq!(page("200 OK", "Content-Type: text/html; charset=utf-8\r\n", body), expected);
+        assert_eq!(page("401 Unauthorized", "", body), expected);
+        let chunked = "Content-Type: text/html\r\nTransfer-Encoding: chunked\r\n";
+        assert_eq!(page("200 OK", chunked, &format!("1000\r\n{body}")), expected);
+        let cut = body.split("more").next().unwrap();
+        for (status, kind, body) in [
+            ("404 Not Found", "text/html", body),
+            ("200 OK", "text/plain", body),
+            ("200 OK", "text/html", cut),
+        ] {
+            assert!(page(status, &format!("Content-Type: {kind}\r\n"), body).is_empty(), "{status} {kind}");
+        }
+    }
+
+    #[test]
+    fn descriptions_and_printers_answer_over_http() {
+        let body = "<?xml version=\"1.0\"?><root><device><modelName>TV</modelName></device></root>";
+        for kind in ["text/xml", "application/octet-stream"] {
+            let said = page("200 OK", &format!("Content-Type: {kind}\r\n"), body);
+            assert_eq!(said, ["upnp.model_name=TV"]);
+        }
+        let body = "\x02\0\0\0\0\0\0\x01\x01\x47\0\x12attributes-charset\0\x05utf-8\x04\
+            \x41\0\x16printer-make-and-model\0\x02LJ\x03";
+        let printer = |server: &str| {
+            let headers = format!("Server: {server}\r\nContent-Type: application/ipp\r\n");
+            page("200 OK", &headers, body)
+        };
+        assert_eq!(printer("Web"), ["http.server=Web", "ipp.printer=LJ"]);
+        assert_eq!(printer("CUPS/2.4 IPP/2.1"), ["http.server=CUPS/2.4 IPP/2.1"]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::head::Head;
 use crate::census::Field;
 use crate::dissect::{Malformed, Words};
 
-/// Dissects a datagram of UDP 1900: announcements and answers; searches and farewells say nothing.
+/// Dissects a datagram of UDP 1900: announcements and answers, and the software of who searches; farewells say nothing.
 ///
 /// # Errors
 /// Where it is no SSDP message or a header is none; what the headers before it said is said.
@@ -15,6 +15,13 @@ pub fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
     let kind = match (head.method, head.target) {
         (Some(b"NOTIFY"), _) if head.value("NTS") != Some(b"ssdp:byebye") => head.value("NT"),
         (None, b"200") => head.value("ST"),
+        // Section 1.3.2.
+        (Some(b"M-SEARCH"), _) => {
+            if let Some(agent) = head.value("USER-AGENT") {
+                words.say(Field::SsdpUserAgent, agent);
+            }
+            return ended(&head);
+        }
         _ => return Ok(()),
     };
     if let Some(kind) = kind {
@@ -23,6 +30,10 @@ pub fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
     if let Some(server) = head.value("SERVER") {
         words.say(Field::SsdpServer, server);
     }
+    ended(&head)
+}
+
+const fn ended(head: &Head<'_>) -> Result<(), Malformed> {
     if head.broken { Err(Malformed::new("ssdp", "broken header")) } else { Ok(()) }
 }
 
@@ -46,10 +57,16 @@ mod tests {
     }
 
     #[test]
-    fn searches_and_farewells_say_nothing() {
+    fn a_search_names_the_software_that_searches() {
+        let search =
+            b"M-SEARCH * HTTP/1.1\r\nST: ssdp:all\r\nSERVER: x\r\nUSER-AGENT: Google Chrome/131.0 Windows\r\n\r\n";
+        assert_eq!(said(|w| dissect(search, w)).0, ["ssdp.user_agent=Google Chrome/131.0 Windows"]);
+    }
+
+    #[test]
+    fn farewells_and_failures_say_nothing() {
         for quiet in [
-            &b"M-SEARCH * HTTP/1.1\r\nST: ssdp:all\r\nSERVER: x\r\nUSER-AGENT: x\r\n\r\n"[..],
-            b"NOTIFY * HTTP/1.1\r\nNTS: ssdp:byebye\r\nNT: x\r\nSERVER: x\r\n\r\n",
+            &b"NOTIFY * HTTP/1.1\r\nNTS: ssdp:byebye\r\nNT: x\r\nSERVER: x\r\n\r\n"[..],
             b"HTTP/1.1 404 Not Found\r\nST: x\r\n\r\n",
         ] {
             assert_eq!(said(|w| dissect(quiet, w)), (vec![], Ok(())));

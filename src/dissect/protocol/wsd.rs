@@ -41,7 +41,7 @@ pub fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
 }
 
 /// The local name of each opening tag, and the text that follows it up to the next tag.
-fn tags(document: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub(super) fn tags(document: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     document.split(|b| *b == b'<').skip(1).take(TAGS).filter_map(|piece| {
         let end = piece.iter().position(|b| *b == b'>')?;
         let (tag, text) = piece.split_at_checked(end)?;
@@ -52,7 +52,7 @@ fn tags(document: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 /// The five entities of XML 1.0 section 4.6, in one pass; any other stays as it is.
-fn decoded(text: &[u8]) -> Vec<u8> {
+pub(super) fn decoded(text: &[u8]) -> Vec<u8> {
     const ENTITIES: [(&[u8], u8); 5] =
         [(b"&lt;", b'<'), (b"&gt;", b'>'), (b"&quot;", b'"'), (b"&apos;", b'\''), (b"&amp;", b'&')];
     let mut out = Vec::new();

@@ -1,14 +1,17 @@
 //! The commands of `netcensus-sensor`.
 
+mod coverage;
 mod devices;
 mod enrol;
 mod explain;
 mod failure;
 mod interfaces;
+mod rules;
 mod run;
 mod simulate;
 mod source;
 mod text;
+mod top;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -41,6 +44,8 @@ Examples:
   netcensus-sensor enrol nce1_...                 join a subscription, once
   netcensus-sensor run --interface eth1           capture and upload until stopped
   netcensus-sensor devices                        what the running sensor knows
+  netcensus-sensor top                            the same, live in the terminal
+  netcensus-sensor rules coverage                 what no rule knows
 
 Exit status: 0 done, 1 failed, 2 usage, 69 service unavailable, 77 not permitted, 78 bad configuration.";
 
@@ -62,6 +67,11 @@ enum Command {
     Explain(explain::Arguments),
     /// Count the same devices in other ways, and list those that differ
     Simulate(simulate::Arguments),
+    /// Watch the census of the running sensor in the terminal
+    Top(top::Arguments),
+    /// List, test and measure the rules by which devices are told apart
+    #[command(subcommand)]
+    Rules(rules::Command),
 }
 
 /// Where the configuration is.
@@ -115,6 +125,8 @@ pub fn main() -> ExitCode {
         Command::Devices(arguments) => devices::list(arguments),
         Command::Explain(arguments) => explain::explain(arguments),
         Command::Simulate(arguments) => simulate::simulate(&arguments),
+        Command::Top(arguments) => top::top(&arguments),
+        Command::Rules(command) => rules::run(command),
     };
     match outcome {
         Ok(()) | Err(Failure { exit: 0, .. }) => ExitCode::SUCCESS,
@@ -144,6 +156,9 @@ fn validate(arguments: &ConfigArguments) -> Result<(), Failure> {
     writeln!(out, "  zone        {}", config.zone)?;
     writeln!(out, "  interfaces  {interfaces}")?;
     writeln!(out, "  rules       {}", rules.len())?;
+    for note in rules.notes() {
+        writeln!(out, "              {}", text::safe(note))?;
+    }
     writeln!(out, "  state       {}", config.state_directory.display())?;
     writeln!(
         out,
@@ -176,8 +191,18 @@ mod tests {
     #[test]
     fn the_command_line_is_sound_and_every_command_shows_help() {
         Cli::command().debug_assert();
-        for command in ["run", "replay", "enrol", "validate", "interfaces", "devices", "explain", "simulate"]
-        {
+        for command in [
+            "run",
+            "replay",
+            "enrol",
+            "validate",
+            "interfaces",
+            "devices",
+            "explain",
+            "simulate",
+            "top",
+            "rules",
+        ] {
             let shown = Cli::try_parse_from(["netcensus-sensor", command, "--help"]).unwrap_err();
             assert_eq!(shown.kind(), clap::error::ErrorKind::DisplayHelp, "{command}");
         }

@@ -10,7 +10,7 @@ use crate::classify::Rules;
 use crate::clock::{Clock as _, SystemClock};
 use crate::sensor::config::Config;
 use crate::sensor::health::Snapshot;
-use crate::sensor::replay;
+use crate::sensor::{replay, rules};
 use crate::wire::{CaptureSummary, FrameNumbers};
 
 /// Options of the commands that look at an inventory.
@@ -49,12 +49,19 @@ pub(super) struct Facts {
 impl Facts {
     pub(super) fn gather(arguments: &Arguments) -> Result<Self, Failure> {
         let config = arguments.config.load()?;
-        let (policy, rules) = (config.policy(), rules(&config)?);
+        let policy = config.policy();
         if arguments.capture.is_empty() {
-            let Snapshot { inventory, capture, refused } = ask(&config)?;
+            let Snapshot { inventory, capture, refused, rules, rules_problem, .. } = ask(&config)?;
+            if let Some(problem) = rules_problem {
+                tracing::warn!(
+                    "the running sensor has refused its rules, the built-in ones are used: {problem}"
+                );
+            }
+            let rules = Rules::of(&rules)?;
             let as_of = Some(arguments.as_of.unwrap_or_else(|| SystemClock.now()));
             return Ok(Self { inventory, capture, frames: None, refused, as_of, policy, rules });
         }
+        let rules = rules(&config)?;
         let options = replay::Options {
             files: arguments.capture.clone(),
             zone: arguments.zone.clone().unwrap_or(config.zone),
@@ -86,20 +93,11 @@ impl Facts {
 
 /// The rules of the configuration.
 pub(super) fn rules(config: &Config) -> Result<Rules, Failure> {
-    let directory = &config.rules.directory;
-    if directory.as_os_str().is_empty() {
-        return Ok(Rules::builtin()?);
-    }
-    if !directory.is_dir() {
-        let message =
-            format!("{}: rules.directory is no directory; correct or remove it", directory.display());
-        return Err(Failure::new(super::failure::BAD_CONFIGURATION, message));
-    }
-    Ok(Rules::load(directory)?)
+    Ok(Rules::of(&rules::read(&config.rules.directory)?)?)
 }
 
 /// Asks the running sensor by its socket.
-fn ask(config: &Config) -> Result<Snapshot, Failure> {
+pub(super) fn ask(config: &Config) -> Result<Snapshot, Failure> {
     let path = config.control_path();
     let unavailable = |why: String| {
         let message = format!(

@@ -1,0 +1,137 @@
+//! What `top` shows: the census at one moment, with its newest devices.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use crate::census::{
+    Category, Census, Classifier, Decisions, Device, EvidenceSet, Inventory, MacAddr, Policy, Survey,
+    Timestamp, Verdict,
+};
+use crate::wire::CaptureSummary;
+
+/// Devices that are held to be looked at: the newest.
+const ROWS: usize = 10_000;
+/// Reasons of one device.
+const REASONS: usize = 6;
+
+/// One moment.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scene {
+    /// Where this is from.
+    pub(super) source: String,
+    /// The zones, by name.
+    pub(super) zones: Vec<String>,
+    pub(super) as_of: Timestamp,
+    pub(super) census: Census,
+    pub(super) capture: CaptureSummary,
+    /// Frames a second, where it is known.
+    pub(super) rate: Option<u64>,
+    /// Couplings that were refused at the bound.
+    pub(super) refused: u64,
+    /// Whatever else a person must know.
+    pub(super) problems: Vec<String>,
+    /// Protocols in which devices spoke, and how many did; the most spoken first.
+    pub(super) heard: Vec<(&'static str, u64)>,
+    /// How many devices there are.
+    pub(super) devices: usize,
+    /// The newest of them.
+    pub(super) rows: Vec<Row>,
+}
+
+/// One device.
+#[derive(Clone, Debug)]
+pub(super) struct Row {
+    pub(super) ip: IpAddr,
+    pub(super) mac: MacAddr,
+    pub(super) category: Category,
+    pub(super) kind: String,
+    pub(super) maker: String,
+    pub(super) name: String,
+    pub(super) verdict: Verdict,
+    pub(super) first_seen: Timestamp,
+    pub(super) last_seen: Timestamp,
+    /// Why it is taken for this, the strongest first.
+    pub(super) reasons: Vec<String>,
+}
+
+impl Scene {
+    pub(super) fn new(
+        inventory: &Inventory,
+        policy: &Policy,
+        classifier: &dyn Classifier,
+        as_of: Timestamp,
+        capture: CaptureSummary,
+        refused: u64,
+    ) -> Self {
+        let decisions = Decisions::default();
+        let mut survey = Survey::new(inventory, policy, &decisions, classifier, as_of);
+        let devices = survey.devices.len();
+        survey.devices.sort_by_key(|d| (std::cmp::Reverse(d.first_seen), d.ip, d.mac));
+        Self {
+            zones: inventory.zones.keys().cloned().collect(),
+            as_of,
+            rate: rate(&capture),
+            capture,
+            refused,
+            heard: heard(inventory),
+            devices,
+            rows: survey.devices.iter().take(ROWS).map(Row::new).collect(),
+            census: survey.census,
+            ..Self::default()
+        }
+    }
+
+    /// How many devices, or addresses, have that verdict.
+    pub(super) fn excluded(&self, verdict: Verdict) -> u64 {
+        self.census.excluded.get(verdict.id()).copied().unwrap_or(0)
+    }
+}
+
+impl Row {
+    fn new(d: &Device<'_>) -> Self {
+        let what = &d.classification;
+        Self {
+            ip: d.ip,
+            mac: d.mac,
+            category: what.category,
+            kind: what.kind.clone(),
+            maker: [&what.vendor, &what.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" "),
+            name: what.name.clone().unwrap_or_default(),
+            verdict: d.verdict,
+            first_seen: d.first_seen,
+            last_seen: d.last_seen,
+            reasons: what
+                .reasons
+                .iter()
+                .take(REASONS)
+                .map(|r| format!("{} ({} %): {}={}", r.title, r.weight, r.field, r.value))
+                .collect(),
+        }
+    }
+}
+
+/// Frames a second on average.
+fn rate(capture: &CaptureSummary) -> Option<u64> {
+    let nanos = capture.last?.since(capture.first?);
+    let nanos = u128::try_from(nanos).ok().filter(|n| *n > 0)?;
+    u64::try_from(u128::from(capture.frames) * 1_000_000_000 / nanos).ok()
+}
+
+/// The protocols by how many couplings and stations spoke them: the first part of a field's name.
+fn heard(inventory: &Inventory) -> Vec<(&'static str, u64)> {
+    let mut count: BTreeMap<&'static str, u64> = BTreeMap::new();
+    let mut add = |evidence: &EvidenceSet| {
+        let protocols: BTreeSet<&'static str> =
+            evidence.iter().filter_map(|e| e.field.name().split('.').next()).collect();
+        for protocol in protocols {
+            *count.entry(protocol).or_default() += 1;
+        }
+    };
+    for zone in inventory.zones.values() {
+        zone.couplings.values().for_each(|c| add(&c.evidence));
+        zone.stations.values().for_each(|s| add(&s.evidence));
+    }
+    let mut heard: Vec<_> = count.into_iter().collect();
+    heard.sort_by_key(|(protocol, n)| (std::cmp::Reverse(*n), *protocol));
+    heard
+}
