@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt check unit deny demo lab console bench audit clean
+.PHONY: help run test lint fmt check unit deny demo lab console bench fuzz audit clean
 
 STEP   := .ci/step
 NEED   := .ci/need
@@ -74,6 +74,10 @@ bench: ## speed: nanoseconds a frame by stage, and replay against tcpdump
 	@cargo bench --locked --quiet --bench capture -- $(abspath $(TARGET))/bench
 	@benches/replay.py $(TARGET)
 	@cargo bench --locked --quiet --bench frame
+
+fuzz: ## fuzz every target for SECONDS=60, or those of TARGETS="dns frame"
+	@$(NEED) build fuzz
+	@DURATION=$(or $(SECONDS),60) fuzz/run $(TARGETS)
 
 clean: ## remove what was built
 	@cargo clean

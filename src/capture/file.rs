@@ -15,6 +15,10 @@ use crate::dissect::{Frame, LinkType};
 /// The buffer that a stream starts with, and the largest one: a frame that exceeds it ends the file.
 const BUFFER: usize = 1 << 20;
 const MAX_BUFFER: usize = 64 << 20;
+/// The type of the block that starts a pcapng file.
+const SECTION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
+/// Type and length before a block's body, the length again after it.
+const BLOCK_FRAME: u8 = 12;
 const INPUT_BUFFER: usize = 128 << 10;
 
 /// How a file ended.
@@ -142,12 +146,17 @@ fn read_stream(
     let Ok(mut reader) = create_reader(BUFFER, input) else {
         return Err(broken(path, &failure).unwrap_or_else(no_capture));
     };
+    let blocks = reader.data().starts_with(&SECTION);
     let mut links = Links::default();
     let mut summary = Summary { end: End::Complete, skipped: 0, skipped_links: Vec::new() };
     let mut size = BUFFER;
     let mut frames: u64 = 0;
     loop {
         let offset = reader.consumed() as u64;
+        if blocks && is_short(reader.data()) {
+            summary.end = End::Corrupt { offset };
+            break;
+        }
         match reader.next() {
             Ok((length, block)) => {
                 if let Some(frame) = links.frame(&block) {
@@ -206,6 +215,12 @@ fn read_stream(
         Some(link) if frames == 0 => Err(CaptureError::LinkType { path: path.to_owned(), link: *link }),
         _ => Ok(summary),
     }
+}
+
+/// Whether a block of pcapng claims to be shorter than its own frame, which the parser subtracts unseen. In the other
+/// byte order such a length is beyond [`MAX_BUFFER`], so that neither order can be meant.
+fn is_short(block: &[u8]) -> bool {
+    matches!(block, [_, _, _, _, 0..BLOCK_FRAME, 0, 0, 0, ..] | [_, _, _, _, 0, 0, 0, 0..BLOCK_FRAME, ..])
 }
 
 /// The error that ended the stream, if one did.
@@ -466,6 +481,20 @@ mod tests {
                 (Timestamp(9_500_000_000), LinkType::Ethernet, 60, 60),
             ];
             assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn a_block_shorter_than_its_own_frame_ends_the_file() {
+        for big in [false, true] {
+            let o = Order { big };
+            let sound = [o.section(), o.interface(1, 6), o.packet(0, 7, &body(46))].concat();
+            for length in [0, 8, 11] {
+                let broken = [o.u32(0x8000_0001), o.u32(length), o.u32(0), o.u32(length)].concat();
+                let (summary, found) = frames([&sound[..], &broken].concat());
+                let offset = sound.len() as u64;
+                assert_eq!((summary.unwrap().end, found.len()), (End::Corrupt { offset }, 1), "{length}");
+            }
         }
     }
 

@@ -100,17 +100,17 @@ fields! {
     FdpPlatform = "fdp.platform",
     /// Software version of an FDP announcement.
     FdpVersion = "fdp.version",
-    /// What a sender of CAPWAP control is: `access_point` or `controller` (RFC 5415).
+    /// What a sender of CAPWAP control is: `access_point` or `controller` (RFC 5415); `unifi_device` of one that reports to a UniFi controller: access point, switch or gateway.
     CapwapRole = "capwap.role",
-    /// Board data or descriptor of a CAPWAP access point: model, serial excluded.
+    /// Model in the board data of a CAPWAP access point.
     CapwapModel = "capwap.model",
     /// `sender` for a bridge that sends BPDUs (IEEE 802.1D).
     StpBridge = "stp.bridge",
     /// `sender` of link aggregation control, by a system (IEEE 802.1AX).
     LacpSystem = "lacp.system",
-    /// A routing or first-hop protocol that the MAC speaks: `vrrp`, `hsrp`, `glbp`, `carp`, `ospf`, `eigrp`, `isis`, `rip`.
+    /// A routing or first-hop protocol that the MAC speaks: `vrrp`, `hsrp`, `glbp`, `carp`, `ospf`, `eigrp`, `isis`.
     RouterProtocol = "router.protocol",
-    /// What else the sender does for multicast and routing: `bgp`, `pim`, `igmp_querier`, `mld_querier`.
+    /// What else the sender does for routing and multicast: `rip` (RIPng too), `babel`, `bgp`, `ldp`, `pim`, `igmp_querier`, `mld_querier`; and as a switch among Cisco's: `vtp`, `dtp`, `udld`, `pagp`.
     RouterTask = "router.task",
     /// Side of port authentication (IEEE 802.1X): `authenticator` or `supplicant`.
     EapolRole = "eapol.role",
@@ -327,13 +327,13 @@ fields! {
 
     /// What the host does in time keeping: `server` of an answer (NTP mode 4), `broadcast` (mode 5), `client` of a request.
     NtpRole = "ntp.role",
-    /// Version and options of a TCP SYN, `4:64:1460:mss*44,7:mss,sok,ts,nop,ws:df`: own notation, described at the dissector.
+    /// How the stack opens a TCP connection, `4:64:1460:mss*44,7:mss,sok,ts,nop,ws:df,id+`: IP version, TTL, segment size, window and scale, options, marks; own notation, described at the dissector (`protocol/tcp.rs`).
     TcpSyn = "tcp.syn",
     /// The same of a SYN-ACK.
     TcpSynAck = "tcp.syn_ack",
     /// A TCP port that the host accepts connections on, decimal, below 32,768.
     TcpListens = "tcp.listens",
-    /// The TTL its packets start with, decimal: 32, 64, 128 or 255.
+    /// The TTL its packets start with, decimal: 30, 32, 64, 128 or 255.
     IpTtl = "ip.ttl",
     /// Common name of a TLS server's own certificate.
     TlsSubject = "tls.subject",

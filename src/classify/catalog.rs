@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::error::RuleError;
 use super::fact::Facts;
-use super::pack::Pack;
+use super::pack::{Pack, Trust};
 use super::rule::{Rule, Saying};
 use super::taxonomy::Taxonomy;
 use super::vendors::Vendors;
@@ -164,6 +164,6 @@ impl Rules {
 
 fn check(file: &str, text: &str, taxonomy: &Taxonomy, vendors: &Vendors) -> Checked {
     let mut errors = Vec::new();
-    let pack = Pack::read(file, text, taxonomy, vendors, true, &mut errors);
+    let pack = Pack::read(file, text, Trust::Thorough, taxonomy, vendors, &mut errors);
     Checked { file: file.to_owned(), rules: pack.rules.len(), tests: pack.tests, errors, notes: pack.notes }
 }

@@ -120,8 +120,9 @@ impl Captures {
 }
 
 impl Matcher {
-    /// Compiles a matcher; the error is a sentence for the author of the rule.
-    pub(super) fn new(source: MatcherSource) -> Result<Self, String> {
+    /// Compiles a matcher; the error is a sentence for the author of the rule. A pattern that is `trusted` is compiled
+    /// when a value first needs it.
+    pub(super) fn new(source: MatcherSource, trusted: bool) -> Result<Self, String> {
         let case = source.case;
         let fold = |v: Vec<String>| -> Vec<String> {
             if case { v } else { v.into_iter().map(|s| s.to_ascii_lowercase()).collect() }
@@ -160,10 +161,15 @@ impl Matcher {
             tests.push(Test::Oid(oid.into_vec().iter().map(arcs).collect::<Result<_, _>>()?));
         }
         if let Some(text) = source.regex {
-            let pattern = Pattern { text, case, numbered: false, compiled: OnceLock::new() };
-            let regex =
-                pattern.compile().map(Some).map_err(|e| format!("regex: {}", last_line(&e.to_string())))?;
-            tests.push(Test::Regex(Pattern { compiled: regex.into(), ..pattern }));
+            let mut pattern = Pattern { text, case, numbered: false, compiled: OnceLock::new() };
+            if !trusted {
+                let regex = pattern
+                    .compile()
+                    .map(Some)
+                    .map_err(|e| format!("regex: {}", last_line(&e.to_string())))?;
+                pattern.compiled = regex.into();
+            }
+            tests.push(Test::Regex(pattern));
         }
         if tests.is_empty() {
             return Err("a matcher without a key matches nothing; give eq, prefix, regex …".to_owned());
@@ -384,7 +390,7 @@ mod tests {
     use super::*;
 
     fn matcher(toml: &str) -> Result<Matcher, String> {
-        Matcher::new(toml::from_str(toml).unwrap())
+        Matcher::new(toml::from_str(toml).unwrap(), false)
     }
 
     fn hits(toml: &str, value: &str) -> bool {

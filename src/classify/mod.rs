@@ -2,8 +2,9 @@
 //!
 //! Knowledge is data: [`Taxonomy`] (`config/taxonomy.toml`), makers (`config/vendors.toml`) and rule packs
 //! (`config/rules/*.toml`), all compiled in; operator packs in a folder come on top, the same id overriding. Every
-//! rule carries tests that run when it is read, and a pack with any error is refused whole, so [`Rules`] are always
-//! sound; they are immutable, so a reload builds new ones and swaps them.
+//! rule carries tests: those of operator packs run when they are read, and a pack with any error is refused whole;
+//! those of what is compiled in are run by this crate's own tests. So [`Rules`] are always sound; they are immutable,
+//! so a reload builds new ones and swaps them. A pattern is compiled when a value first needs it.
 //!
 //! [`Rules`] answer as a pure function of the evidence: neither the order nor the repetition of evidence, nor that
 //! of rules, changes a conclusion. Scoring, and when it abstains, stand in `score`. Limits: 1 MiB a file, 256 files,
@@ -38,7 +39,7 @@ pub use vendors::{BundledOui, OuiSource};
 use crate::census::{Classification, Classifier, Field, Reason, Subject};
 use fact::Facts;
 use index::Index;
-use pack::Pack;
+use pack::{Pack, Trust};
 use rule::{Attribute, Hit, Rule};
 use vendors::Vendors;
 
@@ -47,6 +48,7 @@ pub const REASONS: usize = 64;
 
 /// The packs that are compiled in: name and text.
 const BUILTIN: &[(&str, &str)] = &[
+    ("rules/banner.toml", include_str!("../../config/rules/banner.toml")),
     ("rules/behaviour.toml", include_str!("../../config/rules/behaviour.toml")),
     ("rules/building.toml", include_str!("../../config/rules/building.toml")),
     ("rules/description.toml", include_str!("../../config/rules/description.toml")),
@@ -56,11 +58,17 @@ const BUILTIN: &[(&str, &str)] = &[
     ("rules/lldp_cdp.toml", include_str!("../../config/rules/lldp_cdp.toml")),
     ("rules/mdns.toml", include_str!("../../config/rules/mdns.toml")),
     ("rules/medical.toml", include_str!("../../config/rules/medical.toml")),
+    ("rules/names.toml", include_str!("../../config/rules/names.toml")),
+    ("rules/network.toml", include_str!("../../config/rules/network.toml")),
     ("rules/ot.toml", include_str!("../../config/rules/ot.toml")),
+    ("rules/products.toml", include_str!("../../config/rules/products.toml")),
     ("rules/sip_rtsp.toml", include_str!("../../config/rules/sip_rtsp.toml")),
     ("rules/smb.toml", include_str!("../../config/rules/smb.toml")),
     ("rules/ssdp_wsd.toml", include_str!("../../config/rules/ssdp_wsd.toml")),
     ("rules/ssh.toml", include_str!("../../config/rules/ssh.toml")),
+    ("rules/stack.toml", include_str!("../../config/rules/stack.toml")),
+    ("rules/things.toml", include_str!("../../config/rules/things.toml")),
+    ("rules/windows.toml", include_str!("../../config/rules/windows.toml")),
 ];
 
 /// Compiled rules with all that they refer to.
@@ -127,9 +135,10 @@ impl Rules {
             }
         }
         let mut disabled = HashSet::new();
-        let operator = operator.iter().map(|f| (f.name.as_str(), f.text.as_str()));
-        for (name, text) in BUILTIN.iter().copied().chain(operator) {
-            let pack = Pack::parse(name, text, &taxonomy, &vendors)?;
+        let builtin = BUILTIN.iter().map(|(name, text)| (*name, *text, Trust::Tested));
+        let operator = operator.iter().map(|f| (f.name.as_str(), f.text.as_str(), Trust::Untested));
+        for (name, text, trust) in builtin.chain(operator) {
+            let pack = Pack::parse(name, text, trust, &taxonomy, &vendors)?;
             for rule in pack.rules {
                 put(&mut rules, rule);
             }
@@ -149,6 +158,15 @@ impl Rules {
             Taxonomy::parse("taxonomy.toml", include_str!("../../config/taxonomy.toml"))?,
             Vendors::parse("vendors.toml", include_str!("../../config/vendors.toml"))?,
         ))
+    }
+
+    /// Reads the text of one more rule pack and runs its tests; returns how many rules it has.
+    ///
+    /// # Errors
+    ///
+    /// As [`Rules::load`].
+    pub fn try_pack(&self, name: &str, text: &str) -> Result<usize, RuleError> {
+        Pack::parse(name, text, Trust::Untested, &self.taxonomy, &self.vendors).map(|pack| pack.rules.len())
     }
 
     /// The same rules with another registry of MAC prefixes.
@@ -250,12 +268,13 @@ impl Classifier for Rules {
 }
 
 /// Where a device's own name is looked for, best first.
-const NAMES: [Field; 10] = [
+const NAMES: [Field; 11] = [
     Field::SnmpSysName,
     Field::LldpSysName,
     Field::DhcpHostname,
     Field::MdnsHostname,
     Field::DhcpFqdn,
+    Field::Dhcp6Fqdn,
     Field::NtlmWorkstation,
     Field::NbnsName,
     Field::LlmnrName,

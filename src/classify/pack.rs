@@ -17,6 +17,17 @@ use super::taxonomy::Taxonomy;
 use super::vendors::{Vendor, Vendors};
 use crate::census::Field;
 
+/// Whether a pack's own tests have to be run.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Trust {
+    /// It is compiled in, and a test of this crate has run them.
+    Tested,
+    /// It comes from outside.
+    Untested,
+    /// It is put to every test there is, the examples in Recog's files included.
+    Thorough,
+}
+
 /// A rule pack.
 #[derive(Debug, Default)]
 pub(super) struct Pack {
@@ -101,30 +112,31 @@ struct TestSource {
 }
 
 impl Pack {
-    /// Reads a pack, compiles its rules and runs their tests. Any error refuses the whole text.
+    /// Reads a pack, compiles its rules and, where they are untested, runs their tests. Any error refuses the whole
+    /// text.
     pub(super) fn parse(
         file: &str,
         text: &str,
+        trust: Trust,
         taxonomy: &Taxonomy,
         vendors: &Vendors,
     ) -> Result<Self, RuleError> {
         let mut errors = Vec::new();
-        let pack = Self::read(file, text, taxonomy, vendors, false, &mut errors);
+        let pack = Self::read(file, text, trust, taxonomy, vendors, &mut errors);
         errors.into_iter().next().map_or(Ok(pack), Err)
     }
 
     /// As [`Pack::parse`], and tells everything that is wrong. What it gives is sound only where nothing is.
-    /// Recog's files are put to their own examples only where it is `thorough`.
     pub(super) fn read(
         file: &str,
         text: &str,
+        trust: Trust,
         taxonomy: &Taxonomy,
         vendors: &Vendors,
-        thorough: bool,
         errors: &mut Vec<RuleError>,
     ) -> Self {
         if file.ends_with(".xml") {
-            return recog::read(file, text, taxonomy, thorough, errors);
+            return recog::read(file, text, taxonomy, trust == Trust::Thorough, errors);
         }
         let source: PackSource = match toml::from_str(text) {
             Ok(source) => source,
@@ -151,14 +163,15 @@ impl Pack {
                 continue;
             }
             let origin = Origin { pack: name.clone(), file: short.clone(), line: place.line };
-            let (mut rule, tests) = match compile(source, origin, taxonomy) {
+            let (mut rule, tests) = match compile(source, origin, trust, taxonomy) {
                 Ok(compiled) => compiled,
                 Err(reason) => {
                     errors.push(refuse(reason));
                     continue;
                 }
             };
-            for (number, spanned) in (1..).zip(&tests) {
+            let due = if trust == Trust::Tested { &[] } else { tests.as_slice() };
+            for (number, spanned) in (1..).zip(due) {
                 pack.tests += 1;
                 let test = spanned.get_ref();
                 if let Err(reason) = run(&rule, test, taxonomy, vendors) {
@@ -240,6 +253,7 @@ fn unknown_node(key: &str) -> String {
 fn compile(
     source: RuleSource,
     origin: Origin,
+    trust: Trust,
     taxonomy: &Taxonomy,
 ) -> Result<(Rule, Vec<Spanned<TestSource>>), String> {
     let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
@@ -274,7 +288,7 @@ fn compile(
             Some(text) => text.parse().map_err(|e| format!("evidence: {e}"))?,
             None => own.clone(),
         };
-        Ok((from, Matcher::new(m)?))
+        Ok((from, Matcher::new(m, trust == Trust::Tested)?))
     };
     if source.matcher.evidence.is_some() {
         return Err("match reads the rule's evidence; put another field into also".to_owned());
@@ -292,7 +306,7 @@ fn compile(
         kind: source.kind,
         tier: source.tier,
         family: source.family,
-        matcher: Matcher::new(source.matcher)?,
+        matcher: Matcher::new(source.matcher, trust == Trust::Tested)?,
         also: source.also.into_iter().map(condition).collect::<Result<_, _>>()?,
         unless: source.unless.into_iter().map(condition).collect::<Result<_, _>>()?,
         source: own,

@@ -10,6 +10,7 @@ const NAMES: &[Field] = &[
     Field::LldpSysName,
     Field::DhcpHostname,
     Field::DhcpFqdn,
+    Field::Dhcp6Fqdn,
     Field::SnmpSysName,
     Field::MdnsHostname,
     Field::NbnsName,
@@ -22,6 +23,62 @@ const DESCRIPTIONS: &[Field] = &[Field::LldpSysDescr, Field::CdpVersion, Field::
 
 /// The fields that name whom a device looks for.
 const LOOKUPS: &[Field] = &[Field::DnsQuery, Field::TlsSni, Field::HttpHost];
+
+/// The fields in which a device names its product: by model, by line or in a banner, mostly beside its maker.
+const PRODUCTS: &[Field] = &[
+    Field::LldpSysDescr,
+    Field::LldpMedModel,
+    Field::CdpPlatform,
+    Field::CdpVersion,
+    Field::MndpPlatform,
+    Field::MndpBoard,
+    Field::UbntModel,
+    Field::EdpVersion,
+    Field::FdpPlatform,
+    Field::CapwapModel,
+    Field::DhcpVendorClass,
+    Field::Dhcp6VendorClass,
+    Field::SnmpSysDescr,
+    Field::EnipProduct,
+    Field::BacnetModel,
+    Field::SipUserAgent,
+    Field::SipServer,
+    Field::RtspServer,
+    Field::H323Product,
+    Field::MdnsTxt,
+    Field::MdnsInstance,
+    Field::SsdpServer,
+    Field::UpnpModelName,
+    Field::UpnpModelNumber,
+    Field::UpnpModelDescription,
+    Field::UpnpFriendlyName,
+    Field::WsdScopes,
+    Field::DiscoveryIdentity,
+    Field::HttpServer,
+    Field::HttpRealm,
+    Field::HttpTitle,
+    Field::PjlId,
+    Field::FtpBanner,
+    Field::TelnetBanner,
+];
+
+/// The keys of TXT records that name the product (Bonjour Printing 9.2, Cast, AirPlay, HomeKit and makers' own).
+const PRODUCT_KEYS: &[&str] = &[
+    "ty",
+    "product",
+    "usb_mdl",
+    "usb_mfg",
+    "md",
+    "model",
+    "am",
+    "model_number",
+    "modelname",
+    "modelid",
+    "devicemodel",
+    "productname",
+    "manufacturer",
+    "vendor",
+];
 
 /// What a rule's `evidence` names.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -47,6 +104,8 @@ pub(super) enum Source {
     Greeting(Field),
     /// `mdns.entry._device-info._tcp`: a TXT entry of that service, `key=value`.
     Entry(String),
+    /// `product`: any text in which a device names its product, over whatever protocol.
+    Product,
 }
 
 impl FromStr for Source {
@@ -61,6 +120,9 @@ impl FromStr for Source {
         }
         if text == "description" {
             return Ok(Self::Description);
+        }
+        if text == "product" {
+            return Ok(Self::Product);
         }
         match text {
             "ssh.software" => return Ok(Self::SshSoftware),
@@ -96,6 +158,8 @@ impl fmt::Display for Source {
             Self::Greeting(Field::SmtpBanner) => f.write_str("smtp.greeting"),
             Self::Greeting(_) => f.write_str("ftp.greeting"),
             Self::Entry(service) => write!(f, "mdns.entry.{service}"),
+            Self::Product => f.write_str("product"),
+            Self::Lookup => f.write_str("lookup"),
         }
     }
 }
@@ -110,6 +174,7 @@ impl Source {
             Self::Name => NAMES,
             Self::Lookup => LOOKUPS,
             Self::Description => DESCRIPTIONS,
+            Self::Product => PRODUCTS,
         }
     }
 
@@ -131,6 +196,12 @@ impl Source {
             Self::Name => NAMES.contains(&field).then_some(value),
             Self::Lookup => LOOKUPS.contains(&field).then_some(value),
             Self::Description => DESCRIPTIONS.contains(&field).then_some(value),
+            Self::Product if field == Field::MdnsTxt => {
+                let (path, rest) = value.split_once('=')?;
+                let key = path.splitn(3, '.').nth(2)?;
+                PRODUCT_KEYS.iter().any(|k| k.eq_ignore_ascii_case(key)).then_some(rest)
+            }
+            Self::Product => PRODUCTS.contains(&field).then_some(value),
             Self::SshSoftware if field == Field::SshBanner => {
                 // SSH-protoversion-softwareversion; software may hold dashes.
                 Some(value.strip_prefix("SSH-").and_then(|v| v.split_once('-')).map_or(value, |(_, s)| s))
@@ -169,6 +240,7 @@ impl Source {
             Self::SshSoftware => (Field::SshBanner, format!("SSH-2.0-{value}")),
             Self::Greeting(field) => (*field, format!("220 {value}")),
             Self::Entry(service) => (Field::MdnsTxt, format!("{service}.{value}")),
+            Self::Product => (Field::UpnpModelName, value.to_owned()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use pnet::packet::Packet as _;
 use pnet::packet::ethernet::EthernetPacket;
 
-use super::protocol::{cdp, industry, lldp, stp};
+use super::protocol::{cdp, cisco, eapol, edp, fdp, industry, isis, lacp, lldp, stp};
 use super::sink::{Anomaly, Sink, Tags};
 use super::{Frame, LinkType, Malformed, Reader, Words, arp, network, tunnel};
 use crate::census::{Field, MacAddr, Sign};
@@ -14,6 +14,8 @@ const ARP: u16 = 0x0806;
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 const LLDP: u16 = 0x88cc;
+const SLOW: u16 = 0x8809;
+const EAPOL: u16 = 0x888e;
 const MPLS: u16 = 0x8847;
 const MPLS_MULTICAST: u16 = 0x8848;
 const PPPOE_SESSION: u16 = 0x8864;
@@ -172,6 +174,8 @@ fn typed(link: &Link, ethertype: u16, body: &[u8], sink: &mut impl Sink) -> Resu
         LLDP => {
             addressed(link, sink, Sign::LldpManagement, |words, address| lldp::dissect(body, words, address))
         }
+        SLOW => station(link, sink, |words| lacp::dissect(body, words)),
+        EAPOL => station(link, sink, |words| eapol::dissect(body, words)),
         _ if industry::is_industrial(ethertype) => {
             station(link, sink, |words| industry::frame(ethertype, link.source, body, words))
         }
@@ -179,17 +183,13 @@ fn typed(link: &Link, ethertype: u16, body: &[u8], sink: &mut impl Sink) -> Resu
     }
 }
 
-/// IEEE 802.2: spanning tree, IS-IS, and SNAP with Ethernet types or Cisco's protocols inside.
+/// IEEE 802.2: spanning tree, IS-IS, and SNAP with Ethernet types or makers' protocols inside.
 fn logical_link(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
     let mut r = Reader::new(bytes);
     let Some(header) = r.array::<3>() else { return Ok(()) };
     match header {
         [0x42, 0x42, 0x03] => station(link, sink, |words| stp::dissect(r.rest(), words)),
-        // ISO 10589: intradomain routeing, protocol discriminator 0x83.
-        [0xfe, 0xfe, 0x03] if r.rest().first() == Some(&0x83) => {
-            sink.station_said(link.source, Field::RouterProtocol, "isis");
-            Ok(())
-        }
+        [0xfe, 0xfe, 0x03] => station(link, sink, |words| isis::dissect(r.rest(), words)),
         [0xaa, 0xaa, 0x03] => {
             let snap = r.array::<3>().zip(r.u16());
             let (organisation, kind) = snap.ok_or(Malformed::new("snap", "short header"))?;
@@ -200,6 +200,11 @@ fn logical_link(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), M
                 }),
                 // Cisco's per-VLAN spanning tree.
                 ([0, 0, 0x0c], 0x010b) => station(link, sink, |words| stp::dissect(r.rest(), words)),
+                ([0, 0, 0x0c], kind) if cisco::is_task(kind) => {
+                    station(link, sink, |words| cisco::dissect(kind, r.rest(), words))
+                }
+                ([0, 0xe0, 0x2b], 0x00bb) => station(link, sink, |words| edp::dissect(r.rest(), words)),
+                ([0, 0xe0, 0x52], 0x2000) => station(link, sink, |words| fdp::dissect(r.rest(), words)),
                 _ => Ok(()),
             }
         }

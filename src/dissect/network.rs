@@ -6,11 +6,12 @@ use pnet::packet::ip::{IpNextHeaderProtocol, IpNextHeaderProtocols as Next};
 use pnet::packet::ipv4::Ipv4Packet;
 use pnet::packet::ipv6::Ipv6Packet;
 
-use super::link::Link;
+use super::link::{self, Link};
+use super::protocol::{eigrp, igmp, ospf, pim, vrrp};
 use super::sink::{Anomaly, Fragment, FragmentKey, Sink};
-use super::{Malformed, Reader, neighbor, transport, tunnel};
+use super::{Malformed, Reader, Words, neighbor, transport, tunnel};
 use crate::census::address::{is_link_local, is_never_sender};
-use crate::census::{Field, Sign, Signs};
+use crate::census::{Sign, Signs};
 
 /// TTLs that packets start with (I6).
 const INITIAL_TTLS: [u8; 5] = [30, 32, 64, 128, 255];
@@ -30,6 +31,8 @@ pub(super) struct Packet<'a> {
     pub(super) ttl: u8,
     /// Whether it came whole.
     pub(super) part: Part,
+    /// Its bytes, from the header on; perhaps more than it, or cut off.
+    pub(super) bytes: &'a [u8],
 }
 
 /// Whether a packet came whole.
@@ -57,9 +60,14 @@ impl Packet<'_> {
         let mut signs = more.with(Sign::Sourced);
         // A TTL tells something only in unicast packets that are not link-scope (I6).
         if !self.is_group() && !is_link_local(self.source) && !is_link_local(self.destination) {
-            signs = signs.with(if INITIAL_TTLS.contains(&self.ttl) { Sign::Near } else { Sign::Far });
+            signs = signs.with(if self.is_fresh() { Sign::Near } else { Sign::Far });
         }
         coupling(self.link, self.source, signs, sink);
+    }
+
+    /// Whether its TTL is one that packets start with: no router lowered it, as far as that shows.
+    pub(super) fn is_fresh(&self) -> bool {
+        INITIAL_TTLS.contains(&self.ttl)
     }
 }
 
@@ -86,6 +94,7 @@ pub(super) fn ipv4(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<()
         destination: header.get_destination().into(),
         ttl: header.get_ttl(),
         part: Part::Whole,
+        bytes,
     };
     // A total length of 0 is what segmentation offload leaves; one beyond the capture is a snapped frame.
     let total = match usize::from(header.get_total_length()) {
@@ -117,6 +126,7 @@ pub(super) fn ipv6(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<()
         destination: header.get_destination().into(),
         ttl: header.get_hop_limit(),
         part: Part::Whole,
+        bytes,
     };
     let body = bytes.get(40..).unwrap_or_default();
     let length = usize::from(header.get_payload_length());
@@ -215,26 +225,39 @@ fn upper(
             packet.sighted(Signs::default(), sink);
             tunnel::l2tpv3(packet.link, body, sink)
         }
-        Next::Icmpv6 if packet.source.is_ipv6() => neighbor::dissect(packet, body, sink),
+        Next::Icmpv6 if packet.source.is_ipv6() => {
+            let result = neighbor::dissect(packet, body, sink);
+            // RFC 3810 section 5.1.14: a query has the hop limit 1 and a link-local source.
+            if packet.ttl == 1 && is_link_local(packet.source) {
+                return link::station(packet.link, sink, |words| igmp::dissect_mld(body, words));
+            }
+            result
+        }
         other => {
             packet.sighted(Signs::default(), sink);
-            if let Some(name) = routing_protocol(other, body).filter(|_| packet.is_group()) {
-                sink.station_said(packet.link.source, Field::RouterProtocol, name);
+            if packet.is_group() && packet.part == Part::Whole {
+                return link::station(packet.link, sink, |words| group_protocol(packet, other, body, words));
             }
             Ok(())
         }
     }
 }
 
-/// The routing or first-hop protocol right above IP, by protocol number; told only when sent to a group, as
-/// hellos are.
-fn routing_protocol(protocol: IpNextHeaderProtocol, body: &[u8]) -> Option<&'static str> {
-    match protocol.0 {
-        // CARP shares VRRP's number and version; its authentication length is always 7, its size 36 bytes.
-        112 if body.get(3) == Some(&7) && body.len() >= 36 && body.first() == Some(&0x21) => Some("carp"),
-        112 => Some("vrrp"),
-        89 => Some("ospf"),
-        88 => Some("eigrp"),
-        _ => None,
+/// The protocols of routers right above IP, by protocol number; they count only when sent to a group, as hellos are.
+fn group_protocol(
+    packet: &Packet<'_>,
+    protocol: IpNextHeaderProtocol,
+    body: &[u8],
+    words: &mut Words<'_>,
+) -> Result<(), Malformed> {
+    match protocol {
+        // A switch that only snoops asks from 0.0.0.0 (RFC 4541 section 2.1.1).
+        Next::Igmp if !is_never_sender(packet.source) => igmp::dissect(body, words),
+        Next::Eigrp => eigrp::dissect(body, words),
+        Next::OspfigP => ospf::dissect(body, words),
+        Next::Pim => pim::dissect(body, words),
+        // RFC 9568 section 7.1: what a router may have passed on is not heard.
+        Next::Vrrp if packet.ttl == 255 => vrrp::dissect(body, packet.source.is_ipv6(), words),
+        _ => Ok(()),
     }
 }

@@ -278,20 +278,77 @@ fn i4_an_ack_proves_the_lease_on_the_clients_own_link_and_nowhere_else() {
 
 #[test]
 fn i6_hellos_to_a_group_tell_a_router_and_carp_is_told_from_vrrp() {
-    let hello = |protocol: u8, to: [u8; 6], target: [u8; 4], body: &[u8]| {
+    let hello = |protocol: u8, ttl: u8, to: [u8; 6], target: [u8; 4], body: &[u8]| {
         let length = u16::try_from(20 + body.len()).unwrap().to_be_bytes();
-        let header = [&[0x45, 0][..], &length, &[0, 0, 0, 0, 1, protocol, 0, 0], &HOST, &target].concat();
+        let header = [&[0x45, 0][..], &length, &[0, 0, 0, 0, ttl, protocol, 0, 0], &HOST, &target].concat();
         ethernet(&frame(to, A, 0x0800, &[&header, body].concat()))
     };
+    let said = |value: &str| format!("00:1b:d4:00:00:0a {value}");
     let group = [1, 0, 0x5e, 0, 0, 5];
-    assert!(
-        hello(89, group, [224, 0, 0, 5], &[2, 1]).contains(&"00:1b:d4:00:00:0a router.protocol=ospf".into())
-    );
-    assert_eq!(hello(89, B, PEER, &[2, 1]).len(), 1);
+    let ospf = [&[2, 1, 0, 44, 10, 0, 0, 5][..], &[0; 36]].concat();
+    assert!(hello(89, 1, group, [224, 0, 0, 5], &ospf).contains(&said("router.protocol=ospf")));
+    assert_eq!(hello(89, 64, B, PEER, &ospf).len(), 1);
+    assert_eq!(hello(89, 1, group, [224, 0, 0, 5], &[2, 1])[1], "malformed ospf: broken packet");
     let vrrp = [&[0x21, 10, 100, 1, 0, 1, 0, 0][..], &[10, 0, 0, 254], &[0; 8]].concat();
-    assert!(hello(112, group, [224, 0, 0, 18], &vrrp)[1].ends_with("=vrrp"));
+    assert!(hello(112, 255, group, [224, 0, 0, 18], &vrrp)[1].ends_with("=vrrp"));
+    assert_eq!(hello(112, 254, group, [224, 0, 0, 18], &vrrp).len(), 1, "passed a router");
     let carp = [&[0x21, 10, 0, 7][..], &[0; 32]].concat();
-    assert!(hello(112, group, [224, 0, 0, 18], &carp)[1].ends_with("=carp"));
+    assert!(hello(112, 255, group, [224, 0, 0, 18], &carp)[1].ends_with("=carp"));
+    let query = [0x11, 100, 0, 0, 0, 0, 0, 0];
+    assert!(hello(2, 1, group, [224, 0, 0, 1], &query).contains(&said("router.task=igmp_querier")));
+}
+
+#[test]
+fn routers_over_udp_are_heard_only_where_they_speak_to_a_group() {
+    let rip = [2, 2, 0, 0, 0, 2, 0, 0, 192, 0, 2, 0, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 1];
+    let hsrp = [&[0, 0, 16, 3, 10, 100, 1, 0][..], &[0; 12]].concat();
+    for (port, body, said) in [(520, &rip[..], "router.task=rip"), (1985, &hsrp, "router.protocol=hsrp")] {
+        let group = ethernet(&udp([1, 0, 0x5e, 0, 0, 2], [224, 0, 0, 2], 1, (port, port), body));
+        assert_eq!(group[1], format!("00:1b:d4:00:00:0a {said}"));
+        assert_eq!(ethernet(&udp(B, PEER, 64, (port, port), body)).len(), 1);
+    }
+}
+
+#[test]
+fn an_mld_querier_has_the_hop_limit_1() {
+    let query = [&[130, 0, 0, 0, 0, 0, 0, 0][..], &[0; 20]].concat();
+    assert_eq!(ethernet(&icmp6(FE80, 1, &query))[1], "00:1b:d4:00:00:0a router.task=mld_querier");
+    assert_eq!(ethernet(&icmp6(FE80, 255, &query)).len(), 1);
+}
+
+#[test]
+fn makers_announcements_below_ip_are_the_stations() {
+    let snap = |organisation: [u8; 3], kind: [u8; 2], body: &[u8]| {
+        let llc = [&[0xaa, 0xaa, 3][..], &organisation, &kind, body].concat();
+        ethernet(&frame([1, 0, 0x0c, 0xcc, 0xcc, 0xcc], A, u16::try_from(llc.len()).unwrap(), &llc))
+    };
+    let udld = [&[0x21, 0, 0, 0][..], &[0, 1, 0, 5, b'a', 0, 2, 0, 5, b'1']].concat();
+    assert_eq!(snap([0, 0, 0x0c], [1, 0x11], &udld), ["00:1b:d4:00:00:0a router.task=udld"]);
+    let fdp = [1, 180, 0, 0, 0, 6, 0, 7, b'I', b'C', b'X'];
+    assert_eq!(snap([0, 0xe0, 0x52], [0x20, 0], &fdp), ["00:1b:d4:00:00:0a fdp.platform=ICX"]);
+    let eapol = ethernet(&frame([1, 0x80, 0xc2, 0, 0, 3], A, 0x888e, &[1, 1, 0, 0]));
+    assert_eq!(eapol, ["00:1b:d4:00:00:0a eapol.role=supplicant"]);
+}
+
+#[test]
+fn a_tcp_opening_is_heard_only_near_its_host() {
+    let open = |ttl| {
+        let mut out = Vec::new();
+        PacketBuilder::ethernet2(A, B)
+            .ipv4(HOST, PEER, ttl)
+            .tcp(443, 50_000, 1, 64_240)
+            .syn()
+            .ack(2)
+            .write(&mut out, b"")
+            .unwrap();
+        ethernet(&out)
+    };
+    let coupling = "00:1b:d4:00:00:0a 10.0.0.5";
+    assert_eq!(
+        open(64)[1..],
+        ["ip.ttl=64", "tcp.listens=443", "tcp.syn_ack=4:64:0:64240,0::df"].map(|w| format!("{coupling} {w}"))
+    );
+    assert_eq!(open(63).len(), 1);
 }
 
 /// An IPv4 packet of that protocol from 10.0.0.5 on another card.

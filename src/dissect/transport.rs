@@ -7,9 +7,9 @@ use pnet::packet::tcp::TcpPacket;
 use pnet::packet::udp::UdpPacket;
 
 use super::network::{Packet, Part};
-use super::protocol::{datagram, stream};
+use super::protocol::{babel, datagram, glbp, hsrp, ldp, rip, stream, tcp as opening};
 use super::sink::Sink;
-use super::{Malformed, Words, lease, tunnel};
+use super::{Malformed, Words, lease, link, tunnel};
 use crate::census::address::is_never_sender;
 use crate::census::{Field, Sign, Signs};
 
@@ -33,8 +33,8 @@ pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     if let Some(opened) = tunnel::over_udp(packet, destination, payload, sink) {
         return opened;
     }
-    if let Some(name) = first_hop_protocol(packet, destination) {
-        sink.station_said(packet.link.source, Field::RouterProtocol, name);
+    if let Some(dissect) = group_protocol(packet, destination) {
+        return link::station(packet.link, sink, |words| dissect(payload, words));
     }
     heard(packet, sink, |words| datagram(payload, source, destination, words))
 }
@@ -45,6 +45,10 @@ pub(super) fn tcp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     let offset = usize::from(header.get_data_offset()) * 4;
     if offset < 20 {
         return Err(Malformed::new("tcp", "data offset"));
+    }
+    // Not on the path of bulk data, and only of hosts whose own TTL shows.
+    if opening::opens(header.get_flags()) && packet.is_fresh() && !packet.is_group() {
+        return heard(packet, sink, |words| opening::dissect(packet.bytes, bytes, words));
     }
     match bytes.get(offset..) {
         None | Some([]) => Ok(()),
@@ -78,12 +82,19 @@ fn announcement(packet: &Packet<'_>, port: u16) -> Signs {
     }
 }
 
-/// First-hop redundancy over UDP: HSRP (1985, 2029 on IPv6; RFC 2281) and GLBP (3222).
-fn first_hop_protocol(packet: &Packet<'_>, port: u16) -> Option<&'static str> {
-    let name = match (port, packet.source) {
-        (1985, _) | (2029, IpAddr::V6(_)) => "hsrp",
-        (3222, _) => "glbp",
+/// A dissector that needs nothing but the payload.
+type Dissect = fn(&[u8], &mut Words<'_>) -> Result<(), Malformed>;
+
+/// The protocols of routers over UDP, where sent to a group or to everybody: they are the station's, not an address's.
+fn group_protocol(packet: &Packet<'_>, port: u16) -> Option<Dissect> {
+    let dissect = match (port, packet.source) {
+        (520, IpAddr::V4(_)) => rip::dissect,
+        (521, IpAddr::V6(_)) => rip::dissect_ng,
+        (646, IpAddr::V4(_)) => ldp::dissect,
+        (1985, _) | (2029, IpAddr::V6(_)) => hsrp::dissect,
+        (3222, _) => glbp::dissect,
+        (6696, _) => babel::dissect,
         _ => return None,
     };
-    packet.is_group().then_some(name)
+    packet.is_group().then_some(dissect)
 }

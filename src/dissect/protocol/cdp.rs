@@ -50,7 +50,7 @@ const fn malformed(reason: &'static str) -> Malformed {
 }
 
 /// Two bytes of type, two of length; the length counts these four bytes too.
-fn tlv<'a>(reader: &mut Reader<'a>) -> Option<(u16, &'a [u8])> {
+pub(super) fn tlv<'a>(reader: &mut Reader<'a>) -> Option<(u16, &'a [u8])> {
     let (kind, length) = (reader.u16()?, reader.u16()?);
     Some((kind, reader.take(usize::from(length).checked_sub(4)?)?))
 }

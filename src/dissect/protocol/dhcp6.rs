@@ -10,6 +10,10 @@ const OPTIONS: usize = 128;
 /// would tie leases by its beginning only.
 const DUID_BYTES: usize = 64;
 
+/// Options of one request, and classes of one vendor, that are said.
+const REQUESTED: usize = 40;
+const CLASSES: usize = 8;
+
 /// Dissects a message of UDP 547. Only messages that clients send say words; servers and relay agents speak of others.
 ///
 /// # Errors
@@ -33,10 +37,11 @@ pub fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
                     words.hex(Field::DhcpDuid, value);
                 }
             }
+            6 => say_requested(value, words).ok_or_else(|| malformed("odd option request"))?,
             16 => say_vendor_class(value, words).ok_or_else(|| malformed("truncated vendor class"))?,
             39 => {
                 if let Some(name) = value.get(1..).and_then(labels) {
-                    words.say(Field::DhcpFqdn, &name);
+                    words.say(Field::Dhcp6Fqdn, &name);
                 }
             }
             _ => {}
@@ -57,10 +62,23 @@ fn option<'a>(r: &mut Reader<'a>) -> Option<(u16, &'a [u8])> {
 /// Section 21.16: an enterprise number, then classes with a length each.
 fn say_vendor_class(value: &[u8], words: &mut Words<'_>) -> Option<()> {
     let mut r = Reader::new(value);
-    let _enterprise = r.u32()?;
-    while let Some(length) = r.u16() {
-        words.say(Field::DhcpVendorClass, r.take(length.into())?);
+    words.number(Field::Dhcp6Enterprise, r.u32()?.into());
+    for _ in 0..CLASSES {
+        if r.is_empty() {
+            break;
+        }
+        let length = r.u16()?;
+        words.say(Field::Dhcp6VendorClass, r.take(length.into())?);
     }
+    Some(())
+}
+
+/// Section 21.7: the options that the client asks for, in its order.
+fn say_requested(value: &[u8], words: &mut Words<'_>) -> Option<()> {
+    let (codes, []) = value.as_chunks() else { return None };
+    let codes: Vec<String> =
+        codes.iter().take(REQUESTED).map(|c| u16::from_be_bytes(*c).to_string()).collect();
+    words.say(Field::Dhcp6Oro, codes.join(",").as_bytes());
     Some(())
 }
 
@@ -80,15 +98,25 @@ mod tests {
     }
 
     const DUID: &[u8] = &[0, 3, 0, 1, 0, 0x1b, 0x54, 1, 2, 3];
-    const OPTIONS_OF_A_CLIENT: &[(u16, &[u8])] =
-        &[(8, b"\0\0"), (1, DUID), (39, b"\0\x02pc\x07example\0"), (16, b"\0\0\x01\x37\0\x08MSFT 5.0")];
+    const OPTIONS_OF_A_CLIENT: &[(u16, &[u8])] = &[
+        (8, b"\0\0"),
+        (1, DUID),
+        (6, b"\0\x17\0\x18\0\x27"),
+        (39, b"\0\x02pc\x07example\0"),
+        (16, b"\0\0\x01\x37\0\x08MSFT 5.0"),
+    ];
 
     #[test]
     fn a_client_says_its_duid_and_names() {
         let solicit = message(1, OPTIONS_OF_A_CLIENT);
         let (out, result) = said(|w| dissect(&solicit, w));
-        let expected =
-            ["dhcp.duid=00030001001b54010203", "dhcp.fqdn=pc.example", "dhcp.vendor_class=MSFT 5.0"];
+        let expected = [
+            "dhcp.duid=00030001001b54010203",
+            "dhcp6.oro=23,24,39",
+            "dhcp6.fqdn=pc.example",
+            "dhcp6.enterprise=311",
+            "dhcp6.vendor_class=MSFT 5.0",
+        ];
         assert_eq!((out, result), (expected.map(str::to_owned).to_vec(), Ok(())));
         survives(&solicit, dissect);
     }

@@ -4,6 +4,7 @@
 use super::head::Head;
 use super::industry::{self, Side};
 use super::{bacnet, dhcp6, enip, http, llmnr, mdns, nbns, rtsp, sip, snmp, ssdp, ssh, wsd};
+use super::{bgp, capwap, lwapp, mndp, ubnt, unifi};
 use super::{browser, dcerpc, h323, kerberos, ldap, maker, mssql, rdp, rtp, sccp, smb};
 use super::{coap, dns, ftp, ipp, mqtt, ntp, pjl, quic, smtp, telnet, tls, upnp};
 use crate::dissect::{Malformed, Words};
@@ -46,6 +47,15 @@ pub fn datagram(
         (_, 53) => dns::dissect(payload, words),
         (ntp::PORT, _) | (_, ntp::PORT) => ntp::dissect(payload, source_port, words),
         (coap::PORT, _) | (_, coap::PORT) => coap::dissect(payload, source_port, words),
+        // Network gear.
+        (_, 5678) => mndp::dissect(payload, words),
+        (10001, _) | (_, 10001) => ubnt::dissect(payload, words),
+        (capwap::CONTROL, _) | (_, capwap::CONTROL) => {
+            capwap::dissect(payload, source_port, destination_port, words)
+        }
+        (lwapp::CONTROL, _) | (_, lwapp::CONTROL) => {
+            lwapp::dissect(payload, source_port, destination_port, words)
+        }
         // Some devices answer a search from a port of their own.
         _ if payload.starts_with(b"HTTP/1.1 200") => ssdp::dissect(payload, words),
         _ if payload.starts_with(b"SIP/2.0 ") || payload.starts_with(b"REGISTER sip") => {
@@ -77,12 +87,20 @@ pub fn stream(
         b"GET " | b"POST" | b"HEAD" | b"PUT " | b"OPTI" | b"DELE" | b"PATC" | b"CONN" | b"PROP" | b"SUBS"
         | b"NOTI" | b"REPO" | b"HTTP" | b"SIP/" | b"RTSP" | b"REGI" | b"INVI" | b"ACK " | b"BYE "
         | b"CANC" | b"MESS" | b"INFO" | b"PUBL" | b"REFE" | b"UPDA" | b"PRAC" => {
+            if destination_port == unifi::INFORM && start == b"POST" {
+                unifi::dissect(payload, words)?;
+            }
             let Some(head) = Head::read(payload) else { return Ok(()) };
             match head.version {
                 b"SIP/2.0" => sip::say(&head, words),
                 b"RTSP/1.0" | b"RTSP/2.0" => rtsp::say(&head, words),
                 _ => http::say(&head, words),
             }
+        }
+        // Network gear.
+        b"TNBU" if destination_port == unifi::INFORM => unifi::dissect(payload, words),
+        b"\xff\xff\xff\xff" if source_port == bgp::PORT || destination_port == bgp::PORT => {
+            bgp::dissect(payload, words)
         }
         // A bind of DCE/RPC, whose ports are dynamic.
         [5, 0 | 1, 0x0b..=0x10, _] => dcerpc::dissect(payload, words),

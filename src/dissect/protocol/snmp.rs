@@ -1,6 +1,7 @@
 //! SNMP: what an agent answers about itself (RFC 3416, RFC 3418 section 2, RFC 3411 section 5).
 //!
-//! Only what an agent sends counts: answers and reports from port 161, and traps to port 162.
+//! Only what an agent sends counts: answers and reports from port 161, traps and informs to port 162. Of the third
+//! version the engine that vouches for a message is the agent's in all of these but informs (RFC 3414 section 1.5.1).
 
 use snmp_parser::asn1_rs::FromBer as _;
 use snmp_parser::{
@@ -40,7 +41,8 @@ pub fn dissect(payload: &[u8], source_port: u16, words: &mut Words<'_>) -> Resul
     match message {
         SnmpGenericMessage::V1(m) | SnmpGenericMessage::V2(m) => say(&m.pdu, from_agent, words),
         SnmpGenericMessage::V3(m) => {
-            if !from_agent {
+            // RFC 3412 section 6.4: a trap wants no report, everything else that goes to a manager does.
+            if !from_agent && m.header_data.is_reportable() {
                 return Ok(());
             }
             if let SecurityParameters::USM(usm) = &m.security_params
@@ -59,21 +61,11 @@ pub fn dissect(payload: &[u8], source_port: u16, words: &mut Words<'_>) -> Resul
 fn say(pdu: &SnmpPdu<'_>, from_agent: bool, words: &mut Words<'_>) {
     match pdu {
         SnmpPdu::Generic(answer) if from_agent && answer.pdu_type == PduType::Response => {
-            for variable in &answer.var {
-                let Some([object, 0]) = variable.oid.as_bytes().strip_prefix(SYSTEM) else { continue };
-                match (object, &variable.val) {
-                    (1, VarBindValue::Value(ObjectSyntax::String(text))) => {
-                        words.say(Field::SnmpSysDescr, text)
-                    }
-                    (2, VarBindValue::Value(ObjectSyntax::Object(oid))) => say_product(oid, words),
-                    (5, VarBindValue::Value(ObjectSyntax::String(text))) => {
-                        words.say(Field::SnmpSysName, text)
-                    }
-                    _ => {}
-                }
-            }
+            say_system(&answer.var, words);
         }
-        SnmpPdu::Generic(trap) if trap.pdu_type == PduType::TrapV2 => say_trap(&trap.var, words),
+        SnmpPdu::Generic(trap) if matches!(trap.pdu_type, PduType::TrapV2 | PduType::InformRequest) => {
+            say_trap(&trap.var, words);
+        }
         // RFC 1157 section 4.1.6: in a generic trap (0 to 5) the enterprise is the sender's sysObjectID; in one of its
         // own (6) it is whatever the vendor likes.
         SnmpPdu::TrapV1(trap) if trap.generic_trap.0 <= 5 => say_product(&trap.enterprise, words),
@@ -81,14 +73,30 @@ fn say(pdu: &SnmpPdu<'_>, from_agent: bool, words: &mut Words<'_>) {
     }
 }
 
-/// The enterprise of a generic trap, as a sender of the second version gives it; one that a proxy passes on speaks of
-/// somebody else.
+/// What of the system group is among the variables.
+fn say_system(variables: &[SnmpVariable<'_>], words: &mut Words<'_>) {
+    for variable in variables {
+        let Some([object, 0]) = variable.oid.as_bytes().strip_prefix(SYSTEM) else { continue };
+        match (object, &variable.val) {
+            (1, VarBindValue::Value(ObjectSyntax::String(text))) => words.say(Field::SnmpSysDescr, text),
+            (2, VarBindValue::Value(ObjectSyntax::Object(oid))) => say_product(oid, words),
+            (5, VarBindValue::Value(ObjectSyntax::String(text))) => words.say(Field::SnmpSysName, text),
+            _ => {}
+        }
+    }
+}
+
+/// A notification of the second version: many add their system's name, and a generic trap its enterprise. One that a
+/// proxy passes on speaks of somebody else.
 fn say_trap(variables: &[SnmpVariable<'_>], words: &mut Words<'_>) {
     let value = |name: &[u8]| variables.iter().find(|v| v.oid.as_bytes() == name).map(|v| &v.val);
-    if let Some(VarBindValue::Value(ObjectSyntax::Object(trap))) = value(TRAP)
-        && trap.as_bytes().starts_with(GENERIC_TRAPS)
+    let Some(VarBindValue::Value(ObjectSyntax::Object(trap))) = value(TRAP) else { return };
+    if value(TRAP_ADDRESS).is_some() {
+        return;
+    }
+    say_system(variables, words);
+    if trap.as_bytes().starts_with(GENERIC_TRAPS)
         && let Some(VarBindValue::Value(ObjectSyntax::Object(enterprise))) = value(TRAP_ENTERPRISE)
-        && value(TRAP_ADDRESS).is_none()
     {
         say_product(enterprise, words);
     }
@@ -170,8 +178,8 @@ mod tests {
         ber(0x30, &[&[2, 1, 0], &ber(4, &[b"public"]), &pdu])
     }
 
-    fn v3(engine: &[u8]) -> Vec<u8> {
-        let head = ber(0x30, &[&[2, 1, 9], &[2, 2, 5, 220], &[4, 1, 0], &[2, 1, 3]]);
+    fn v3(engine: &[u8], flags: u8) -> Vec<u8> {
+        let head = ber(0x30, &[&[2, 1, 9], &[2, 2, 5, 220], &[4, 1, flags], &[2, 1, 3]]);
         let usm = ber(0x30, &[&ber(4, &[engine]), &[2, 1, 5], &[2, 1, 9], &[4, 0], &[4, 0], &[4, 0]]);
         let scoped = ber(0x30, &[&ber(4, &[engine]), &[4, 0], &pdu(0xa8)]);
         ber(0x30, &[&[2, 1, 3], &head, &ber(4, &[&usm]), &scoped])
@@ -192,14 +200,16 @@ mod tests {
     fn managers_and_requests_say_nothing() {
         assert_eq!(said(|w| dissect(&v2(&pdu(0xa2)), 162, w)), (vec![], Ok(())));
         assert_eq!(said(|w| dissect(&v2(&pdu(0xa3)), 161, w)), (vec![], Ok(())));
-        assert_eq!(said(|w| dissect(&v3(ENGINE), 50_000, w)), (vec![], Ok(())));
+        assert_eq!(said(|w| dissect(&v3(ENGINE, 4), 50_000, w)), (vec![], Ok(())));
     }
 
     #[test]
     fn an_agent_names_its_engine_in_version_3() {
-        let (out, result) = said(|w| dissect(&v3(ENGINE), 161, w));
+        let (out, result) = said(|w| dissect(&v3(ENGINE, 0), 161, w));
         assert_eq!((out, result), (vec!["snmp.engine_id=8000000903001b54010203".to_owned()], Ok(())));
-        survives(&v3(ENGINE), |p, w| dissect(p, 161, w));
+        survives(&v3(ENGINE, 0), |p, w| dissect(p, 161, w));
+        let (out, _) = said(|w| dissect(&v3(ENGINE, 0), 50_000, w));
+        assert_eq!(out, ["snmp.engine_id=8000000903001b54010203"], "a trap");
         for shared in [
             &[][..],
             &[1, 2, 3, 4],
@@ -209,7 +219,7 @@ mod tests {
             &[0x80, 0, 0, 9, 1, 127, 0, 0, 1],
             &[7; 33],
         ] {
-            assert!(said(|w| dissect(&v3(shared), 161, w)).0.is_empty(), "{shared:?}");
+            assert!(said(|w| dissect(&v3(shared, 0), 161, w)).0.is_empty(), "{shared:?}");
         }
     }
 
@@ -227,6 +237,9 @@ mod tests {
         assert!(of(&trap(PRODUCT, b"")).is_empty());
         let passed_on = bind(TRAP_ADDRESS, &ber(0x40, &[&[192, 0, 2, 1]]));
         assert!(of(&trap(&cold_start, &passed_on)).is_empty());
+        let name = bind(&[SYSTEM, &[5, 0]].concat(), &ber(4, &[b"sw-1"]));
+        assert_eq!(of(&trap(PRODUCT, &name)), ["snmp.sys_name=sw-1"]);
+        assert!(of(&trap(PRODUCT, &[name, passed_on].concat())).is_empty());
     }
 
     #[test]

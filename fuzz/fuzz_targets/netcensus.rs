@@ -1,0 +1,174 @@
+//! Fuzz targets: every dissector, and whatever else reads bytes from outside. `TARGET` in the environment names the one
+//! to run; without it the names are printed. All are in one binary, as linking each apart takes longer than it runs.
+//!
+//! A new dissector is one line in `dissectors`; the seeds of a target are in `corpus/` under its name.
+
+#![no_main]
+
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use libfuzzer_sys::fuzz_target;
+use netcensus::capture::file;
+use netcensus::census::{Timestamp, VALUE_BYTES, clean};
+use netcensus::classify::Rules;
+use netcensus::config;
+use netcensus::dissect::protocol::*;
+use netcensus::dissect::{Frame, LinkType, Malformed, Reader, Words};
+use netcensus::sensor::config::Config;
+use netcensus::sensor::table::Table;
+use netcensus::sensor::worker::Worker;
+use netcensus::wire::Upload;
+
+macro_rules! targets {
+    (dissectors: { $($name:ident => $dissect:expr,)* } readers: { $($reader:ident,)* }) => {
+        const TARGETS: &[(&str, fn(&[u8]))] = &[
+            $((stringify!($name), |data| said(data, $dissect)),)*
+            $((stringify!($reader), $reader),)*
+        ];
+    };
+}
+
+targets! {
+    dissectors: {
+        babel => babel::dissect,
+        bacnet => bacnet::dissect,
+        bgp => bgp::dissect,
+        capwap => |p, w| capwap::dissect(p, 1024, 5246, w),
+        cdp => |p, w| cdp::dissect(p, w, &mut |_| {}),
+        cisco => |p, w| with_port(p, |kind, p| cisco::dissect(kind, p, w)),
+        datagram => |p, w| with_port(p, |from, p| with_port(p, |to, p| datagram(p, from, to, w))),
+        dhcp4 => |p, w| dhcp4::dissect(p, w).map(drop),
+        dhcp6 => dhcp6::dissect,
+        eapol => eapol::dissect,
+        edp => edp::dissect,
+        eigrp => eigrp::dissect,
+        enip => enip::dissect,
+        fdp => fdp::dissect,
+        glbp => glbp::dissect,
+        hsrp => hsrp::dissect,
+        http => http::dissect,
+        igmp => |p, w| igmp::dissect(p, w).and_then(|()| igmp::dissect_mld(p, w)),
+        isis => isis::dissect,
+        lacp => lacp::dissect,
+        ldp => ldp::dissect,
+        lldp => |p, w| lldp::dissect(p, w, &mut |_| {}),
+        llmnr => llmnr::dissect,
+        lwapp => |p, w| lwapp::dissect(p, 1024, 12223, w),
+        mdns => mdns::dissect,
+        mndp => mndp::dissect,
+        nbns => nbns::dissect,
+        ospf => ospf::dissect,
+        pim => pim::dissect,
+        rip => |p, w| rip::dissect(p, w).and_then(|()| rip::dissect_ng(p, w)),
+        rtsp => rtsp::dissect,
+        sip => sip::dissect,
+        snmp => |p, w| snmp::dissect(p, 161, w).and_then(|()| snmp::dissect(p, 1024, w)),
+        ssdp => ssdp::dissect,
+        ssh => ssh::dissect,
+        stp => stp::dissect,
+        stream => |p, w| with_port(p, |from, p| with_port(p, |to, p| stream(p, from, to, w))),
+        tcp => |p, w| tcp::dissect(p, p.get(20..).unwrap_or_default(), w),
+        ubnt => ubnt::dissect,
+        unifi => unifi::dissect,
+        vrrp => |p, w| vrrp::dissect(p, false, w).and_then(|()| vrrp::dissect(p, true, w)),
+        wsd => wsd::dissect,
+    }
+    readers: { capture, config_file, frame, rules, upload, }
+}
+
+static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
+    let name = std::env::var("TARGET").unwrap_or_default();
+    match TARGETS.iter().find(|(known, _)| *known == name) {
+        Some((_, run)) => *run,
+        None => {
+            for (name, _) in TARGETS {
+                println!("{name}");
+            }
+            std::process::exit(i32::from(!name.is_empty()));
+        }
+    }
+});
+
+fuzz_target!(
+    init: {
+        LazyLock::force(&TARGET);
+    },
+    |data: &[u8]| TARGET(data)
+);
+
+/// Runs a dissector: whatever it says must be clean, short and bounded in number.
+fn said(data: &[u8], dissect: impl FnOnce(&[u8], &mut Words<'_>) -> Result<(), Malformed>) {
+    let mut count = 0;
+    let mut hear = |field, value: &str| {
+        count += 1;
+        assert!(value.len() <= VALUE_BYTES, "{field} is too long: {value}");
+        assert_eq!(clean(value.as_bytes()).as_deref(), Some(value), "{field} is not clean");
+    };
+    let _ = dissect(data, &mut Words::new(&mut hear));
+    assert!(count <= 4096, "{count} values");
+}
+
+/// Takes two bytes off the front for an argument.
+fn with_port(data: &[u8], run: impl FnOnce(u16, &[u8]) -> Result<(), Malformed>) -> Result<(), Malformed> {
+    data.split_first_chunk().map_or(Ok(()), |(port, rest)| run(u16::from_be_bytes(*port), rest))
+}
+
+/// The whole way from frames to the inventory: a link type, then frames, each behind its length of two bytes. A panic
+/// in a dissector, which the worker would catch, ends the process before that.
+fn frame(data: &[u8]) {
+    let types = [LinkType::Ethernet, LinkType::LinuxSll, LinkType::LinuxSll2, LinkType::RawIp];
+    let mut r = Reader::new(data);
+    let Some(link) = r.u8().and_then(|n| types.get(usize::from(n))) else { return };
+    let table = Table::new(1_000);
+    let mut worker = Worker::new(&table);
+    let mut at = 0;
+    while let Some(length) = r.u16() {
+        let data = r.take(length.into()).unwrap_or(r.rest());
+        at += 1_000_000;
+        worker.frame(&Frame { at: Timestamp(at), link: *link, data, length: length.into() });
+    }
+    let (counters, _) = worker.finish();
+    assert_eq!(counters.panics, 0);
+}
+
+/// The reader of capture files: pcap, pcapng, and both compressed.
+fn capture(data: &[u8]) {
+    let input = Box::new(Cursor::new(data.to_vec()));
+    let _ = file::read_from(Path::new("fuzz"), input, &mut |frame| {
+        assert!(frame.data.len() <= data.len().saturating_mul(1_100), "more data than a file can hold");
+    });
+}
+
+/// The sensor's configuration.
+fn config_file(data: &[u8]) {
+    if let Ok(text) = str::from_utf8(data)
+        && let Err(error) = config::parse::<Config>(text, Path::new("fuzz.toml"))
+    {
+        let _ = error.to_string();
+    }
+}
+
+/// A rule pack with its tests.
+fn rules(data: &[u8]) {
+    static BUILTIN: LazyLock<Rules> = LazyLock::new(|| Rules::builtin().expect("a test rules that out"));
+    if let Ok(text) = str::from_utf8(data)
+        && let Err(error) = BUILTIN.try_pack("fuzz.toml", text)
+    {
+        let _ = error.to_string();
+    }
+}
+
+/// The body of an upload, compressed or plain; what was read must be read the same after it was written.
+fn upload(data: &[u8]) {
+    let body = if data.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+        data.to_vec()
+    } else {
+        zstd::bulk::compress(data, 1).expect("memory takes all")
+    };
+    if let Ok(upload) = Upload::decode(&body) {
+        let again = Upload::decode(&upload.encode().expect("memory takes all"));
+        assert_eq!(again, Ok(upload));
+    }
+}
