@@ -21,6 +21,9 @@ const NAMES: &[Field] = &[
 /// The fields in which a device describes its system in words.
 const DESCRIPTIONS: &[Field] = &[Field::LldpSysDescr, Field::CdpVersion, Field::SnmpSysDescr];
 
+/// The fields that name whom a device looks for.
+const LOOKUPS: &[Field] = &[Field::DnsQuery, Field::TlsSni, Field::HttpHost];
+
 /// The fields in which a device names its product: by model, by line or in a banner, mostly beside its maker.
 const PRODUCTS: &[Field] = &[
     Field::LldpSysDescr,
@@ -91,6 +94,8 @@ pub(super) enum Source {
     },
     /// `hostname`: any name.
     Name,
+    /// `lookup`: any host that it looks for by DNS, TLS or HTTP.
+    Lookup,
     /// `description`: any system description, by LLDP, CDP or SNMP.
     Description,
     /// `ssh.software`: what an SSH server names after the version of the protocol (RFC 4253 4.2).
@@ -127,6 +132,9 @@ impl FromStr for Source {
     fn from_str(text: &str) -> Result<Self, UnknownField> {
         if text == "hostname" {
             return Ok(Self::Name);
+        }
+        if text == "lookup" {
+            return Ok(Self::Lookup);
         }
         if text == "description" {
             return Ok(Self::Description);
@@ -169,6 +177,7 @@ impl fmt::Display for Source {
             Self::Greeting(_) => f.write_str("ftp.greeting"),
             Self::Entry(service) => write!(f, "mdns.entry.{service}"),
             Self::Product => f.write_str("product"),
+            Self::Lookup => f.write_str("lookup"),
         }
     }
 }
@@ -181,6 +190,7 @@ impl Source {
             Self::SshSoftware => &[Field::SshBanner],
             Self::Txt { .. } | Self::Entry(_) => &[Field::MdnsTxt],
             Self::Name => NAMES,
+            Self::Lookup => LOOKUPS,
             Self::Description => DESCRIPTIONS,
             Self::Product => PRODUCTS,
         }
@@ -214,6 +224,7 @@ impl Source {
             }
             Self::Name if field == Field::NbnsName => host_of_netbios(value),
             Self::Name => NAMES.contains(&field).then_some(value),
+            Self::Lookup => LOOKUPS.contains(&field).then_some(value),
             Self::Description => DESCRIPTIONS.contains(&field).then_some(value),
             Self::Product if field == Field::MdnsTxt => {
                 let (path, rest) = value.split_once('=')?;
@@ -254,6 +265,7 @@ impl Source {
                 (Field::MdnsTxt, format!("{}.{key}={value}", service.as_deref().unwrap_or("_any._tcp")))
             }
             Self::Name => (Field::DhcpHostname, value.to_owned()),
+            Self::Lookup => (Field::DnsQuery, value.to_owned()),
             Self::Description => (Field::SnmpSysDescr, value.to_owned()),
             Self::SshSoftware => (Field::SshBanner, format!("SSH-2.0-{value}")),
             Self::Greeting(field) => (*field, format!("220 {value}")),
@@ -302,6 +314,9 @@ mod tests {
         assert_eq!(Source::Name.read(Field::NbnsName, "BRN001<20>"), Some("BRN001"));
         assert_eq!(Source::Name.read(Field::NbnsName, "WORKGROUP<00> group"), None);
         assert_eq!(Source::Name.read(Field::SsdpServer, "x"), None);
+        let lookup: Source = "lookup".parse().unwrap();
+        assert_eq!(lookup.read(Field::TlsSni, "x.example"), Some("x.example"));
+        assert_eq!(lookup.read(Field::TlsSan, "x.example"), None);
         assert!("no.such".parse::<Source>().is_err());
         assert!("mdns.txt.nothing".parse::<Source>().is_err());
     }
