@@ -238,6 +238,10 @@ impl Source {
                 let key = path.splitn(3, '.').nth(2)?;
                 PRODUCT_KEYS.iter().any(|k| k.eq_ignore_ascii_case(key)).then_some(rest)
             }
+            // A name that a person or the device's address completes: "Hue - C94115", "AXIS P3245 - ACCC8E001122".
+            Self::Product if matches!(field, Field::MdnsInstance | Field::UpnpFriendlyName) => {
+                Some(before_identifier(value)).filter(|v| !v.is_empty())
+            }
             Self::Product => PRODUCTS.contains(&field).then_some(value),
             Self::SshSoftware if field == Field::SshBanner => {
                 // SSH-protoversion-softwareversion; software may hold dashes.
@@ -286,6 +290,19 @@ impl Source {
 pub(super) fn host_of_netbios(value: &str) -> Option<&str> {
     let (name, suffix) = value.rsplit_once('<')?;
     matches!(suffix, "00>" | "03>" | "20>").then_some(name)
+}
+
+/// Text up to the first word of six or more hexadecimal digits, figures among them: part of a MAC or a serial number,
+/// in which any model's name may stand by chance.
+fn before_identifier(text: &str) -> &str {
+    let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
+    let is_identifier = |word: &&str| {
+        word.len() >= 6
+            && word.bytes().all(|b| b.is_ascii_hexdigit())
+            && word.bytes().any(|b| b.is_ascii_digit())
+    };
+    let found = words.find(is_identifier).and_then(|word| text.find(word));
+    found.and_then(|place| text.get(..place)).unwrap_or(text)
 }
 
 #[cfg(test)]
