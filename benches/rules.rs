@@ -1,6 +1,7 @@
 //! The rules: how long reading and testing them takes, and what one value of evidence costs that was not seen before.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot be set up should stop")]
+#![expect(clippy::print_stdout, reason = "a benchmark reports to the terminal")]
 
 use std::hint::black_box;
 

@@ -608,7 +608,7 @@ fn rules_do_not_contradict_each_other_on_their_own_examples() {
             let source: source::Source = rule["evidence"].as_str().unwrap().parse().unwrap();
             for test in rule["tests"].as_array().unwrap() {
                 let expect = |key: &str| test.get("expect")?.get(key)?.as_str();
-                let Some(expected) = expect("type").or(expect("category")).and_then(category) else {
+                let Some(expected) = expect("type").or_else(|| expect("category")).and_then(category) else {
                     continue;
                 };
                 let (field, value) = source.example(test["in"].as_str().unwrap());
