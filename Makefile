@@ -74,6 +74,7 @@ bench: ## speed: nanoseconds a frame by stage, and replay against tcpdump
 	@cargo bench --locked --quiet --bench capture -- $(abspath $(TARGET))/bench
 	@benches/replay.py $(TARGET)
 	@cargo bench --locked --quiet --bench frame
+	@cargo bench --locked --quiet --bench rules
 
 fuzz: ## fuzz every target for SECONDS=60, or those of TARGETS="dns frame"
 	@$(NEED) build fuzz
