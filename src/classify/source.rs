@@ -115,12 +115,18 @@ pub(super) enum Group {
     Name,
     Description,
     Product,
+    Lookup,
 }
 
 impl Group {
     /// The groups that a field belongs to.
     pub(super) fn of(field: Field) -> impl Iterator<Item = Self> {
-        let shared = [(Self::Name, NAMES), (Self::Description, DESCRIPTIONS), (Self::Product, PRODUCTS)];
+        let shared = [
+            (Self::Name, NAMES),
+            (Self::Description, DESCRIPTIONS),
+            (Self::Product, PRODUCTS),
+            (Self::Lookup, LOOKUPS),
+        ];
         let shared = shared.into_iter().filter(move |(_, fields)| fields.contains(&field));
         shared.map(|(group, _)| group).chain(Some(Self::Field(field)))
     }
@@ -205,6 +211,7 @@ impl Source {
             Self::Name => Group::Name,
             Self::Description => Group::Description,
             Self::Product => Group::Product,
+            Self::Lookup => Group::Lookup,
         }
     }
 
