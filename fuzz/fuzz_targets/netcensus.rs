@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use netcensus::capture::file;
-use netcensus::census::{Timestamp, VALUE_BYTES, clean};
+use netcensus::census::{MacAddr, Timestamp, VALUE_BYTES, clean};
 use netcensus::classify::Rules;
 use netcensus::config;
 use netcensus::dissect::protocol::*;
@@ -32,46 +32,99 @@ macro_rules! targets {
 
 targets! {
     dissectors: {
+        ads => |p, w| ads::dissect(p, w).and_then(|()| ads::discovery(p, w)),
         babel => babel::dissect,
         bacnet => bacnet::dissect,
         bgp => bgp::dissect,
+        browser => browser::dissect,
+        c37118 => c37118::dissect,
         capwap => |p, w| capwap::dissect(p, 1024, 5246, w),
         cdp => |p, w| cdp::dissect(p, w, &mut |_| {}),
+        cip_io => cip_io::dissect,
         cisco => |p, w| with_port(p, |kind, p| cisco::dissect(kind, p, w)),
+        coap => |p, w| with_port(p, |from, p| coap::dissect(p, from, w)),
+        codesys => |p, w| sides(|side| codesys::stream(p, side, w)).and_then(|()| codesys::datagram(p, w)),
         datagram => |p, w| with_port(p, |from, p| with_port(p, |to, p| datagram(p, from, to, w))),
+        dcerpc => dcerpc::dissect,
         dhcp4 => |p, w| dhcp4::dissect(p, w).map(drop),
         dhcp6 => dhcp6::dissect,
+        dicom => dicom::dissect,
+        dnp3 => dnp3::dissect,
+        dns => |p, w| dns::dissect(p, w).and_then(|()| dns::dissect_stream(p, w)),
         eapol => eapol::dissect,
         edp => edp::dissect,
         eigrp => eigrp::dissect,
-        enip => enip::dissect,
+        enip => |p, w| sides(|side| enip::dissect(p, side, w)),
+        ethercat => |p, w| ethercat::dissect(p, MacAddr([0, 1, 2, 3, 4, 5]), w).and_then(|()| ethercat::datagram(p, w)),
         fdp => fdp::dissect,
+        fins => |p, w| fins::datagram(p, w).and_then(|()| fins::stream(p, w)),
+        fox => |p, w| sides(|side| fox::dissect(p, side, w)),
+        ftp => ftp::dissect,
         glbp => glbp::dissect,
+        goose => |p, w| with_port(p, |kind, p| goose::dissect(p, kind, w)),
+        h323 => |p, w| h323::dissect(p, w).and_then(|()| h323::dissect_registration(p, w)),
+        hartip => |p, w| sides(|side| hartip::dissect(p, side, w)),
+        hislip => |p, w| sides(|side| hislip::dissect(p, side, w)),
+        hl7 => hl7::dissect,
         hsrp => hsrp::dissect,
         http => http::dissect,
+        iec104 => |p, w| sides(|side| iec104::dissect(p, side, w)),
         igmp => |p, w| igmp::dissect(p, w).and_then(|()| igmp::dissect_mld(p, w)),
+        ipp => ipp::dissect,
         isis => isis::dissect,
+        kerberos => |p, w| with_port(p, |from, p| kerberos::dissect(p, from, w)),
+        kerberos_segment => |p, w| with_port(p, |from, p| kerberos::dissect_segment(p, from, w)),
+        knx => |p, w| sides(|side| knx::dissect(p, side, w)),
         lacp => lacp::dissect,
+        ldap => |p, w| with_port(p, |from, p| ldap::dissect(p, from, w)),
         ldp => ldp::dissect,
         lldp => |p, w| lldp::dissect(p, w, &mut |_| {}),
         llmnr => llmnr::dissect,
+        lon => lon::dissect,
         lwapp => |p, w| lwapp::dissect(p, 1024, 12223, w),
+        maker => |p, w| with_port(p, |port, p| {
+            maker::datagram(p, port, 50_000, w)?;
+            maker::datagram(p, 50_000, port, w)?;
+            maker::stream(p, port, w)
+        }),
         mdns => mdns::dissect,
+        melsec => |p, w| sides(|side| melsec::dissect(p, side, w)),
+        mms => |p, w| sides(|side| mms::dissect(p, side, w)),
         mndp => mndp::dissect,
+        modbus => |p, w| sides(|side| modbus::dissect(p, side, w)),
+        mqtt => mqtt::dissect,
+        mssql => |p, w| mssql::dissect(p, w).and_then(|()| mssql::dissect_segment(p, w)),
         nbns => nbns::dissect,
+        ntp => |p, w| with_port(p, |from, p| ntp::dissect(p, from, w)),
+        opcua => |p, w| sides(|side| opcua::dissect(p, Some(side), w)).and_then(|()| opcua::dissect(p, None, w)),
         ospf => ospf::dissect,
         pim => pim::dissect,
+        pjl => pjl::dissect,
+        powerlink => powerlink::dissect,
+        profinet => profinet::dissect,
+        profinet_cm => profinet_cm::dissect,
+        quic => quic::dissect,
+        rdp => |p, w| with_port(p, |from, p| rdp::dissect(p, from, w)),
         rip => |p, w| rip::dissect(p, w).and_then(|()| rip::dissect_ng(p, w)),
+        rtp => |p, w| with_port(p, |from, p| with_port(p, |to, p| rtp::dissect(p, from, to, w))),
         rtsp => rtsp::dissect,
+        s7 => |p, w| sides(|side| s7::dissect(p, side, w)),
+        sccp => sccp::dissect,
+        sercos => sercos::dissect,
         sip => sip::dissect,
+        smb => |p, w| with_port(p, |from, p| smb::dissect(p, from, w)),
+        smtp => smtp::dissect,
         snmp => |p, w| snmp::dissect(p, 161, w).and_then(|()| snmp::dissect(p, 1024, w)),
         ssdp => ssdp::dissect,
         ssh => ssh::dissect,
         stp => stp::dissect,
         stream => |p, w| with_port(p, |from, p| with_port(p, |to, p| stream(p, from, to, w))),
         tcp => |p, w| tcp::dissect(p, p.get(20..).unwrap_or_default(), w),
+        telnet => telnet::dissect,
+        tls => |p, w| tls::dissect(p, true, w).and_then(|()| tls::dissect(p, false, w)),
         ubnt => ubnt::dissect,
         unifi => unifi::dissect,
+        upnp => upnp::dissect,
         vrrp => |p, w| vrrp::dissect(p, false, w).and_then(|()| vrrp::dissect(p, true, w)),
         wsd => wsd::dissect,
     }
@@ -113,6 +166,12 @@ fn said(data: &[u8], dissect: impl FnOnce(&[u8], &mut Words<'_>) -> Result<(), M
 /// Takes two bytes off the front for an argument.
 fn with_port(data: &[u8], run: impl FnOnce(u16, &[u8]) -> Result<(), Malformed>) -> Result<(), Malformed> {
     data.split_first_chunk().map_or(Ok(()), |(port, rest)| run(u16::from_be_bytes(*port), rest))
+}
+
+/// Runs a dissector for either side of a conversation.
+fn sides(mut run: impl FnMut(industry::Side) -> Result<(), Malformed>) -> Result<(), Malformed> {
+    run(industry::Side::Client)?;
+    run(industry::Side::Server)
 }
 
 /// The whole way from frames to the inventory: a link type, then frames, each behind its length of two bytes. A panic

@@ -1,4 +1,4 @@
-//! TLS over TCP: what a client hopes for ([`hello`](super::hello)), and the names in a server's certificate
+//! TLS over TCP: what a client hopes for (`hello`), and the names in a server's certificate
 //! (RFC 5246 section 7.4.2, RFC 5280 section 4.1).
 //!
 //! From TLS 1.3 on certificates are enciphered. No chain is built and no signature verified: a name is what the server
