@@ -7,7 +7,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::inventory::{CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
-use super::store::{Ingested, Receipt, Store, StoreError};
+use super::store::{Ingested, Store, StoreError};
 use crate::census::{Policy, Timestamp};
 use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
@@ -126,11 +126,7 @@ impl Service {
     ) -> Result<Ingested, StoreError> {
         let service = self.clone();
         let work = tokio::spawn(async move {
-            let done = service.store.ingest(&subscription, &sensor, &upload, service.now()).await?;
-            if done.receipt == Receipt::Stored {
-                service.inventories.join(&subscription, &upload.zone, &upload.delta).await?;
-            }
-            Ok(done)
+            service.inventories.ingest(&subscription, &sensor, &upload, service.now()).await
         });
         work.await.unwrap_or_else(|e| {
             Err(StoreError::Corrupt { table: "upload", why: format!("storing it failed: {e}") })

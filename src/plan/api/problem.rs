@@ -173,6 +173,10 @@ impl From<StoreError> for Problem {
             StoreError::BadPassword(_) => ProblemType::InvalidPassword,
             StoreError::Database(_)
             | StoreError::Migration(_)
+            | StoreError::BadPath
+            | StoreError::OldServer(_)
+            | StoreError::Tool { .. }
+            | StoreError::NotEmpty(_)
             | StoreError::Corrupt { .. }
             | StoreError::NoRandomness(_) => {
                 // The cause is for the log: it may name what a caller must not see.
