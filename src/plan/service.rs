@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 
+use super::api::limit::Limits;
 use super::inventory::{CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
 use super::store::{Ingested, Store, StoreError};
@@ -45,6 +46,8 @@ pub struct Inner {
     pub metrics: Metrics,
     /// How it was made.
     pub settings: Settings,
+    /// Bounds what one caller asks.
+    pub limits: Limits,
     /// Bounds decoding.
     pub decoders: Semaphore,
     /// Bounds hashing of passwords.
@@ -77,6 +80,7 @@ impl Service {
             clock,
             metrics: Metrics::default(),
             settings,
+            limits: Limits::default(),
             decoders: Semaphore::new(DECODERS),
             hashers: Semaphore::new(HASHERS),
             stopping: watch::Sender::new(false),

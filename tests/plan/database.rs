@@ -82,14 +82,15 @@ fn start() -> (PathBuf, File) {
     let alive = |socket: &str| Path::new(socket.trim()).join(".s.PGSQL.5432").exists();
     if !std::fs::read_to_string(&ready).is_ok_and(|socket| alive(&socket)) {
         std::fs::remove_file(&ready).ok();
-        Command::new("setsid")
+        let status = Command::new("setsid")
+            .arg("--fork")
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/postgres.sh"))
             .arg(&directory)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
+            .status();
+        assert!(status.unwrap().success());
         let begin = Instant::now();
         while !ready.exists() {
             let log = || std::fs::read_to_string(directory.join("log")).unwrap_or_default();

@@ -11,6 +11,7 @@
 mod census;
 mod commands;
 mod console;
+mod conventions;
 mod database;
 mod facts;
 mod harness;
