@@ -23,4 +23,6 @@ pub mod secret;
 pub mod server;
 pub mod service;
 pub mod store;
+pub mod suspicion;
 pub mod timeline;
+pub mod tls;

@@ -111,12 +111,12 @@ impl Delivery {
                 self.uploader.insert(new).clone()
             }
         };
-        let mut answer = uploader.send(body).await;
+        let mut answer = uploader.send(body, self.clock.now()).await;
         if let Err(UploadError::Conflict { detail }) = &answer {
             // A spool that came back from a backup counts anew. Facts are joined, so another name does no harm.
             tracing::warn!("upload {}: {detail}; it is sent under a new name", item.sequence);
             let renamed = rename(upload).map_err(|e| self.slow(e))?;
-            answer = uploader.send(renamed).await;
+            answer = uploader.send(renamed, self.clock.now()).await;
         }
         match answer {
             Ok(receipt) if receipt.sequence == item.sequence => self.done(&item, &receipt),
@@ -126,7 +126,11 @@ impl Delivery {
             }
             Err(e @ UploadError::Conflict { .. }) => Err(self.soon(e, None)),
             Err(e @ UploadError::Busy { retry_after, .. }) => Err(self.soon(e, retry_after)),
-            Err(e @ UploadError::Unreachable { .. }) => Err(self.soon(e, None)),
+            Err(e @ (UploadError::Unreachable { .. } | UploadError::Certificate { .. })) => {
+                // A certificate may change, and a new enrolment may name another one.
+                self.uploader = None;
+                Err(self.soon(e, None))
+            }
             Err(
                 e @ (UploadError::Unauthorized { .. }
                 | UploadError::Address { .. }

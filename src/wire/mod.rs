@@ -3,17 +3,20 @@
 mod document;
 mod enrolment;
 mod explanation;
+mod fingerprint;
+pub mod signature;
 mod upload;
 
 pub use document::{
     CaptureSummary, CouplingEntry, DeviceEntry, Document, Entries, EvidenceEntry, FrameNumbers, SCHEMA,
     UnaddressedEntry,
 };
-pub use enrolment::{BadToken, EnrolRequest, EnrolResponse, EnrolmentToken};
+pub use enrolment::{BadToken, EnrolRequest, EnrolResponse, EnrolmentToken, Replaced};
 pub use explanation::{
     BadSubject, CouplingAnswer, Detail, DeviceAnswer, Explanation, JoinAnswer, LineAnswer, ProofAnswer,
     ReasonAnswer, Subject, TieAnswer, UnaddressedAnswer,
 };
+pub use fingerprint::{BadFingerprint, Fingerprint};
 pub use upload::{
     BadUpload, COMPRESSED_BYTES, DECOMPRESSED_BYTES, Health, UPLOAD_SCHEMA, Upload, UploadReceipt,
 };

@@ -15,8 +15,10 @@ mod conventions;
 #[cfg(feature = "failpoints")]
 mod crashes;
 mod database;
+mod enrolment;
 mod facts;
 mod harness;
 mod plans;
 mod stores;
+mod tls;
 mod uploads;

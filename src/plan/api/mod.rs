@@ -10,7 +10,9 @@ pub mod operations;
 pub mod plans;
 pub mod problem;
 pub mod sensors;
+mod signed;
 pub mod subscriptions;
+pub mod uploads;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
@@ -41,6 +43,7 @@ fn described() -> OpenApiRouter<Service> {
         .merge(plans::routes())
         .merge(sensors::routes())
         .merge(subscriptions::routes())
+        .merge(uploads::routes())
 }
 
 /// What the API is, as OpenAPI 3.1: generated from the code that answers. Whatever else an operation answers is a

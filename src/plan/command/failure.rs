@@ -8,6 +8,7 @@ use crate::config::ConfigError;
 use crate::plan::api::problem::Problem;
 use crate::plan::demo::DemoError;
 use crate::plan::store::StoreError;
+use crate::plan::tls::TlsError;
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -54,6 +55,12 @@ impl From<ConfigError> for Failure {
 
 impl From<RuleError> for Failure {
     fn from(e: RuleError) -> Self {
+        Self { exit: BAD_CONFIGURATION, message: e.to_string() }
+    }
+}
+
+impl From<TlsError> for Failure {
+    fn from(e: TlsError) -> Self {
         Self { exit: BAD_CONFIGURATION, message: e.to_string() }
     }
 }

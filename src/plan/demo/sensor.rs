@@ -108,7 +108,8 @@ async fn set_up(service: &Service) -> Result<String, Failed> {
 /// Enrols the sensor by HTTP, as an appliance does; returns the file with its identity.
 async fn enrol(service: &Service, sid: &str, url: &str, dir: &Path) -> Result<PathBuf, Failed> {
     let (secret, _) = service.store.create_enrolment(sid, SystemClock.now()).await?;
-    let identity = uploader::enrol(&EnrolmentToken { url: url.to_owned(), secret }, "demo-sensor").await?;
+    let token = EnrolmentToken { url: url.to_owned(), secret, fingerprint: None };
+    let identity = uploader::enrol(&token, "demo-sensor", None, SystemClock.now()).await?;
     let path = dir.join("identity.json");
     identity.store(&path)?;
     say(&format!("sensor         demo-sensor enrolled as {}", identity.sensor))?;

@@ -32,6 +32,8 @@ pub enum Receipt {
     Stored,
     /// Stored before: nothing changed.
     Duplicate,
+    /// The very request that stored it came again, which no sensor sends: nothing changed.
+    Replayed,
 }
 
 /// An upload that is stored.
@@ -81,7 +83,7 @@ struct Changes {
 
 impl Store {
     /// Stores an upload durably and joins it with `replica`, or finds that it was stored before. One call at a time
-    /// for a replica.
+    /// for a replica. `request` is a digest that tells the request apart from every other one of the sensor.
     ///
     /// # Errors
     /// [`StoreError::NoPlan`] (P7), [`StoreError::UploadConflict`], [`StoreError::BadSequence`],
@@ -91,6 +93,7 @@ impl Store {
         subscription: &str,
         sensor: &str,
         upload: &Upload,
+        request: [u8; 32],
         replica: &Replica,
         now: Timestamp,
     ) -> Result<Ingested, StoreError> {
@@ -101,11 +104,13 @@ impl Store {
         if timeline::in_effect(&plans::plans(&mut work, subscription).await?, now).is_none() {
             return Err(StoreError::NoPlan);
         }
-        let query = "SELECT digest FROM upload WHERE subscription = $1 AND sensor = $2 AND epoch = $3 AND sequence = $4";
+        let query = "SELECT digest, request FROM upload WHERE subscription = $1 AND sensor = $2 AND epoch = $3 AND sequence = $4";
         let name = sql(query).bind(subscription).bind(sensor).bind(&upload.epoch).bind(sequence);
         if let Some(row) = work.row(name).await? {
             return if row.blob("digest")? == digest {
-                Ok(Ingested { receipt: Receipt::Duplicate, rows: 0 })
+                let replayed = row.opt_blob("request")?.is_some_and(|r| r == request);
+                let receipt = if replayed { Receipt::Replayed } else { Receipt::Duplicate };
+                Ok(Ingested { receipt, rows: 0 })
             } else {
                 Err(StoreError::UploadConflict { epoch: upload.epoch.clone(), sequence: upload.sequence })
             };
@@ -117,15 +122,16 @@ impl Store {
         }
         let revision = replica.facts().revision.unwrap_or_default().saturating_add(1);
         work.execute(
-            sql("INSERT INTO upload (subscription, sensor, epoch, sequence, digest, received_at, revision)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)")
+            sql("INSERT INTO upload (subscription, sensor, epoch, sequence, digest, received_at, revision, request)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
             .bind(subscription)
             .bind(sensor)
             .bind(&upload.epoch)
             .bind(sequence)
             .bind(digest)
             .bind(now.0)
-            .bind(revision),
+            .bind(revision)
+            .bind(request),
         )
         .await?;
         work.execute(

@@ -13,6 +13,7 @@ mod migrations;
 mod people;
 mod plans;
 mod postgres;
+mod sensor_keys;
 mod sensors;
 mod sqlite;
 mod subscriptions;
@@ -30,7 +31,8 @@ pub use facts::{Ingested, Receipt, Replica};
 pub use idempotency::{Answer, Claim};
 pub use location::Location;
 pub use people::{CredentialKind, Issued, Person};
-pub use sensors::{Enrolled, Sensor};
+pub use sensor_keys::Sender;
+pub use sensors::{Enrolled, Enrolling, Sensor, subscription_of};
 pub use subscriptions::Subscription;
 
 use super::secret::{BadPassword, NoRandomness};
