@@ -5,9 +5,7 @@ use std::error::Error;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{
-    CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature,
-};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme};
 
@@ -90,19 +88,24 @@ pub fn pinned(fingerprint: Fingerprint) -> Result<ClientConfig, rustls::Error> {
 pub fn refusal(error: &(dyn Error + 'static)) -> Option<String> {
     let mut next = Some(error);
     while let Some(error) = next {
-        // An I/O error hides what it was made from.
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = error.downcast_ref().or_else(|| inner.and_then(|e| e.downcast_ref()));
-        if let Some(rustls::Error::InvalidCertificate(why)) = tls {
+        if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
             return Some(match why {
                 CertificateError::Other(other) if other.0.is::<OtherCertificate>() => other.0.to_string(),
                 CertificateError::UnknownIssuer => {
                     "no authority that this system trusts vouches for its certificate; enrol with a token that names it, or install the authority's certificate".to_owned()
                 }
+                CertificateError::BadSignature => {
+                    "it shows a certificate without having its key; somebody stands in between".to_owned()
+                }
                 why => format!("its certificate is not good: {why}; renew it, and check this machine's clock"),
             });
         }
-        next = error.source();
+        // An I/O error passes over what it was made from when it is asked for its source.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = match wrapped {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
     }
     None
 }

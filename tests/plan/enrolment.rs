@@ -109,7 +109,7 @@ on_both_stores! {
         plan.set_time("2026-11-22T09:01:00Z");
         send(bearer(&sensor.key).body(body())).await;
         let newest = suspicions(&plan, &plan.sid).await.pop().unwrap();
-        assert_eq!((newest.2.as_str(), newest.3), ("bad-signature", 7), "those in between are counted");
+        assert_eq!((newest.2.as_str(), newest.3), ("bad-signature", 8), "those in between are counted");
         assert_eq!(plan.upload_bytes(&sensor, body()).await.0, StatusCode::CREATED, "the sensor itself goes on");
     }
 
@@ -231,7 +231,7 @@ async fn enrolment_takes_a_key_that_can_sign_and_writes_bad_tokens_down() {
     let good = PublicKey(signing_key().verifying_key().to_bytes()).to_string();
     let token = secret(&plan, &plan.sid).await;
     // Zeroes are a point of small order: every signature would fit it.
-    for bad in ["", "AAAA", &PublicKey([0; 32]).to_string(), &good[1..]] {
+    for bad in ["", "AAAA", &PublicKey([0; 32]).to_string(), &format!("{good}A")] {
         assert_eq!(problem(&ask(&token, bad).await), (400, "invalid-request"), "{bad}");
     }
     assert_eq!(ask(&token, &good).await.0, StatusCode::CREATED);
@@ -288,8 +288,8 @@ async fn no_operation_gives_anything_to_nobody_or_to_a_sensor_that_it_is_not_for
     assert_eq!(plan.post(&format!("/sensors/{}/revoke", revoked.id), Value::Null).await.0, 204);
     let (theirs, foreign) = neighbour(&plan).await;
     let expired = secret(&plan, &plan.sid).await;
-    let before = plan.get("/inventory").await;
     plan.set_time("2026-11-22T10:30:00Z");
+    let before = plan.get("/inventory").await;
     let public_key = PublicKey(signing_key().verifying_key().to_bytes()).to_string();
     let enrol = json!({"secret": expired, "name": "edge", "public_key": public_key});
     let mut asked = 0;
@@ -337,7 +337,7 @@ async fn a_replaced_sensor_is_one_of_the_store_too() {
     // A token that is not good replaces nobody.
     let used = Enrolling { secret: "made.up", ..asked };
     assert!(plan.store.enrol(&used, &By::service(), now).await.is_err());
-    assert_eq!(plan.store.public_key(&plan.sid, &old.id).await.unwrap().is_some(), true);
+    assert!(plan.store.public_key(&plan.sid, &old.id).await.unwrap().is_some());
     plan.store.enrol(&asked, &By::service(), now).await.unwrap();
     assert_eq!(plan.store.public_key(&plan.sid, &old.id).await.unwrap(), None);
 }

@@ -75,7 +75,8 @@ fn check_join(backend: Backend, parts: &[(usize, Vec<Seen>)], order: &[prop::sam
         let mut known = BTreeSet::new();
         for (turn, i) in sent.into_iter().enumerate() {
             let replica = &replicas[turn * turn % 7 % 2];
-            let done = store.ingest(&sid, &sensor, &uploads[i], [0; 32], replica, Timestamp(1)).await.unwrap();
+            let done =
+                store.ingest(&sid, &sensor, &uploads[i], [0; 32], replica, Timestamp(1)).await.unwrap();
             assert_eq!(done.receipt == Receipt::Stored, known.insert(i));
         }
         for replica in &replicas {
@@ -148,7 +149,8 @@ fn a_full_subscription_refuses_newcomers_whole_and_goes_on_with_what_it_knows() 
             zone
         };
         store.ingest(&sid, &sensor, &upload(1, "hq", of(&[1, 2], 5)), [0; 32], &replica, now).await.unwrap();
-        let refused = store.ingest(&sid, &sensor, &upload(2, "hq", of(&[1, 3], 9)), [0; 32], &replica, now).await;
+        let refused =
+            store.ingest(&sid, &sensor, &upload(2, "hq", of(&[1, 3], 9)), [0; 32], &replica, now).await;
         assert!(matches!(refused, Err(StoreError::Full(2))), "{refused:?}");
         let known = Inventory::of("hq", of(&[1, 2], 5));
         assert_eq!(store.inventory(&sid).await.unwrap(), known, "nothing of it was stored");

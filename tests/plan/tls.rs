@@ -1,6 +1,8 @@
 //! HTTPS: the service's own certificate, and who is taken for the service.
 
+use std::io::{BufRead as _, BufReader};
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use netcensus::plan::server;
 use netcensus::plan::service::{Service, Settings, classifier};
 use netcensus::plan::store::{Location, Store};
 use netcensus::plan::tls::{Own, Source, Tls, TlsListener};
+use netcensus::wire::EnrolmentToken;
 use reqwest::{Certificate, Client};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -67,7 +70,10 @@ async fn the_service_speaks_tls_and_stops_as_gracefully_as_without() {
     let plain = client.get(format!("http://{address}/readyz")).send().await;
     assert!(plain.is_err(), "plain HTTP is not answered");
     let stranger = Client::builder().no_proxy().build().unwrap();
-    assert!(stranger.get(format!("{}/readyz", secure.url)).send().await.is_err(), "no authority vouches for it");
+    assert!(
+        stranger.get(format!("{}/readyz", secure.url)).send().await.is_err(),
+        "no authority vouches for it"
+    );
     secure.stop.send(()).unwrap();
     tokio::time::timeout(Duration::from_secs(60), secure.server).await.unwrap().unwrap().unwrap();
     drop(silent);
@@ -86,12 +92,63 @@ async fn a_new_certificate_is_shown_to_new_connections() {
     assert_eq!(answer.status(), 200);
 }
 
+#[tokio::test]
+async fn beyond_this_machine_the_program_serves_https_alone_and_its_tokens_name_its_certificate() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
+        command.args(arguments).args(["--config", "plan.toml"]).current_dir(dir.path());
+        command.env_remove("NETCENSUS_PLAN_DATABASE").env("NO_COLOR", "1").stdin(Stdio::null());
+        command
+    };
+    let write = |text: &str| std::fs::write(dir.path().join("plan.toml"), text).unwrap();
+    write("listen = \"0.0.0.0:0\"\npublic_url = \"http://plan.example\"\n");
+    let refused = plan(&["serve"]).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(78) && said.contains("https://plan.example"), "{said}");
+
+    write("listen = \"0.0.0.0:0\"\n");
+    let mut service = plan(&["serve"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(service.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut log = BufReader::new(service.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let named = |line: String| line.split(" SHA-256 is ").nth(1).map(str::to_owned);
+    let shown = out.find_map(named).unwrap();
+    let port = log.find_map(|line| {
+        let url = line.split("listening on ").nth(1)?;
+        url.strip_prefix("https://")?.split(' ').next()?.rsplit(':').next().map(str::to_owned)
+    });
+    let url = format!("https://localhost:{}/readyz", port.unwrap());
+    let client = || {
+        let pem = std::fs::read(dir.path().join("netcensus-plan.sqlite.tls.pem")).unwrap();
+        let certificate = Certificate::from_pem(&pem).unwrap();
+        Client::builder().no_proxy().tls_certs_only([certificate]).build().unwrap()
+    };
+    assert_eq!(client().get(&url).send().await.unwrap().status(), 200);
+    assert!(plan(&["subscription", "create", "Contoso"]).status().unwrap().success());
+    let token = String::from_utf8(plan(&["sensor", "token"]).output().unwrap().stdout).unwrap();
+    let token: EnrolmentToken = token.parse().unwrap();
+    assert_eq!(token.fingerprint.map(|f| f.to_string()), Some(shown.clone()));
+    assert!(token.url.starts_with("https://"), "{}", token.url);
+
+    let signal = |name: &str| {
+        let pid = service.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    std::fs::remove_file(dir.path().join("netcensus-plan.sqlite.tls.pem")).unwrap();
+    signal("-HUP");
+    let next = log.find_map(named).unwrap();
+    assert_ne!(next, shown);
+    assert_eq!(client().get(&url).send().await.unwrap().status(), 200, "shows the new one");
+    signal("-TERM");
+    assert_eq!(service.wait().unwrap().code(), Some(0));
+}
+
 #[cfg(feature = "sensor")]
 mod with_the_sensor {
     use netcensus::census::Timestamp;
     use netcensus::plan::timeline::{Kind, Onboarding};
     use netcensus::sensor::uploader::{UploadError, Uploader, enrol};
-    use netcensus::wire::{EnrolmentToken, Fingerprint};
+    use netcensus::wire::Fingerprint;
     use rustls::crypto::aws_lc_rs;
     use rustls::pki_types::pem::PemObject as _;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};

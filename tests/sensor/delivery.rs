@@ -252,6 +252,7 @@ async fn enrolment_exchanges_a_token_for_an_identity_once() {
 
 #[tokio::test]
 async fn a_token_for_plain_http_on_the_network_is_refused_before_anything_is_sent() {
-    let token = EnrolmentToken { url: "http://plan.example".into(), secret: "secret".into(), fingerprint: None };
+    let token =
+        EnrolmentToken { url: "http://plan.example".into(), secret: "secret".into(), fingerprint: None };
     assert!(matches!(enrol(&token, "x", None, Timestamp(0)).await, Err(UploadError::Address { .. })));
 }

@@ -134,13 +134,7 @@ async fn whole(parts: &Parts, body: Body) -> Result<Bytes, Problem> {
 }
 
 /// Writes a suspicion down, once a minute for each sensor and kind. That it cannot be is no reason to answer otherwise.
-pub(super) async fn note(
-    service: &Service,
-    sid: &str,
-    sensor: Option<&str>,
-    what: Suspicion,
-    parts: &Parts,
-) {
+pub(super) async fn note(service: &Service, sid: &str, sensor: Option<&str>, what: Suspicion, parts: &Parts) {
     let now = service.now();
     let Some(times) = service.suspicions.take(sid, sensor.unwrap_or_default(), what, now) else { return };
     let by = origin(parts);

@@ -12,8 +12,8 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::failure::Failure;
 use super::Common;
+use super::failure::Failure;
 use crate::clock::{Clock as _, SystemClock};
 use crate::plan::config::{LogConfig, LogFormat};
 use crate::plan::server;

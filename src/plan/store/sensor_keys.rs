@@ -58,7 +58,8 @@ impl Store {
         subscription: &str,
         sensor: &str,
     ) -> Result<Option<PublicKey>, StoreError> {
-        let query = "SELECT public_key FROM sensor WHERE subscription = $1 AND id = $2 AND revoked_at IS NULL";
+        let query =
+            "SELECT public_key FROM sensor WHERE subscription = $1 AND id = $2 AND revoked_at IS NULL";
         let row = self.row(sql(query).bind(subscription).bind(sensor)).await?;
         match row.map(|row| row.opt_blob("public_key")).transpose()?.flatten() {
             Some(key) => read_key(key).map(Some),
