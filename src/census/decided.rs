@@ -79,7 +79,9 @@ impl Decided {
     pub fn category(&self) -> Option<Category> {
         let ruling = |p| self.properties.get(&p).map(|d| &d.ruling);
         match (ruling(Property::Category), ruling(Property::Type)) {
-            (Some(Ruling::Category(category)), _) | (_, Some(Ruling::Type { category, .. })) => Some(*category),
+            (Some(Ruling::Category(category)), _) | (_, Some(Ruling::Type { category, .. })) => {
+                Some(*category)
+            }
             _ => None,
         }
     }

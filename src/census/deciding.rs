@@ -75,10 +75,18 @@ fn devices(net: &Net, made: &[(Object, Ruling)]) -> Vec<Vec<String>> {
 fn a_deleted_device_returns_with_a_frame_newer_than_the_deletion_and_no_other() {
     let net = Net::default().arp(A, "10.0.0.1");
     let made = |at| [deleted(key(A, "10.0.0.1"), at)];
-    assert_eq!(verdicts(&net, &made(0), 0), [Verdict::Deleted], "the frame at that very instant is not newer");
+    assert_eq!(
+        verdicts(&net, &made(0), 0),
+        [Verdict::Deleted],
+        "the frame at that very instant is not newer"
+    );
     assert_eq!(verdicts(&net, &made(-1), 0), [Verdict::Unclassified]);
     let heard = net.clone().seen(A, "fe80::1", 7, &[Sign::NeighborDiscovery]);
-    assert_eq!(verdicts(&heard, &made(0), 7), [Verdict::Unclassified], "any coupling of the device brings it back");
+    assert_eq!(
+        verdicts(&heard, &made(0), 7),
+        [Verdict::Unclassified],
+        "any coupling of the device brings it back"
+    );
     let late = net.seen(A, "fe80::1", -7, &[Sign::NeighborDiscovery]);
     assert_eq!(verdicts(&late, &made(0), 0), [Verdict::Deleted], "an older frame that comes late does not");
 }
@@ -92,7 +100,11 @@ fn a_managed_entry_with_a_mac_matches_by_it_alone_within_its_validity() {
     assert_eq!(verdicts(&net, &entry, 8), [Verdict::Managed, Verdict::Unclassified]);
     assert_eq!(verdicts(&net, &entry, 9), [Verdict::Unclassified; 2], "its end is open");
     let unknown = [managed(Some(C), Some("10.0.0.2"), 5, None)];
-    assert_eq!(verdicts(&net, &unknown, 6), [Verdict::Unclassified; 2], "another MAC speaks against the address");
+    assert_eq!(
+        verdicts(&net, &unknown, 6),
+        [Verdict::Unclassified; 2],
+        "another MAC speaks against the address"
+    );
 }
 
 #[test]
@@ -161,7 +173,10 @@ fn of_devices_that_became_one_the_earliest_couplings_edits_stand_and_none_is_los
 fn i8e_people_merge_devices_and_the_join_tells_who() {
     let net = Net::default().arp(A, "10.0.0.1").arp(B, "10.0.0.2").arp(C, "10.0.0.3").arp(C, "10.0.0.4");
     let (a, b, c) = (key(A, "10.0.0.1"), key(B, "10.0.0.2"), key(C, "10.0.0.4"));
-    assert_eq!(devices(&net, &[merged(a, c)]), [vec!["10.0.0.1", "10.0.0.4"], vec!["10.0.0.2"], vec!["10.0.0.3"]]);
+    assert_eq!(
+        devices(&net, &[merged(a, c)]),
+        [vec!["10.0.0.1", "10.0.0.4"], vec!["10.0.0.2"], vec!["10.0.0.3"]]
+    );
     assert_eq!(devices(&net, &[merged(a, c), merged(c, b)]).len(), 2);
     assert_eq!(devices(&net, &[merged(a, key(RANDOM, "10.0.0.9"))]).len(), 4, "what is not known waits");
     let bindings = Bindings::derive(&net.0, &POLICY);
@@ -221,11 +236,17 @@ fn rulings() -> impl Strategy<Value = (Object, Ruling)> {
     prop_oneof![
         (key.clone(), category).prop_map(|(k, c)| property(k, Ruling::Category(c))),
         (key.clone(), name).prop_map(|(k, n)| property(k, Ruling::Name(n))),
-        key.clone().prop_map(|k| property(k, Ruling::Type { kind: "camera".into(), category: Category::Iot })),
+        key.clone()
+            .prop_map(|k| property(k, Ruling::Type { kind: "camera".into(), category: Category::Iot })),
         (key.clone(), minutes.clone()).prop_map(|(k, m)| deleted(k, m * 60_000_000_000)),
         (key.clone(), key.clone()).prop_map(|(a, b)| merged(a, b)),
         key.prop_map(split),
-        (mac, minutes.clone(), minutes.clone()).prop_map(|(m, f, t)| managed(Some(m), None, f * 60, Some(t * 60))),
+        (mac, minutes.clone(), minutes.clone()).prop_map(|(m, f, t)| managed(
+            Some(m),
+            None,
+            f * 60,
+            Some(t * 60)
+        )),
         (ip, minutes).prop_map(|(ip, t)| managed(None, Some(&ip.to_string()), 0, Some(t * 60))),
     ]
 }

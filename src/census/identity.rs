@@ -319,7 +319,8 @@ impl<'b, 'a> Graph<'b, 'a> {
                     first.insert(*i);
                 }
                 Entry::Occupied(first) => {
-                    let (first, by) = (*first.get(), self.get(*i).and_then(|c| said.get(&c.key.mac)).copied());
+                    let (first, by) =
+                        (*first.get(), self.get(*i).and_then(|c| said.get(&c.key.mac)).copied());
                     self.join_by(*i, first, reason, by, None);
                 }
             }

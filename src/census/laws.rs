@@ -13,7 +13,7 @@ const MINUTE: i64 = 60_000_000_000;
 
 /// One thing that a frame showed.
 #[derive(Clone, Debug)]
-pub(super) enum Event {
+pub(crate) enum Event {
     Sighted(CouplingKey, Timestamp, Signs, u16),
     Said(CouplingKey, Timestamp, Field, &'static str),
     Spoke(MacAddr, Timestamp, Field, &'static str),
@@ -53,7 +53,7 @@ fn keys() -> impl Strategy<Value = CouplingKey> {
     (macs(), addresses()).prop_map(|(mac, ip)| CouplingKey { mac, ip })
 }
 
-pub(super) fn events() -> impl Strategy<Value = Event> {
+pub(crate) fn events() -> impl Strategy<Value = Event> {
     let words = select(&["a", "b", "lobby-cam", "reception"][..]);
     let said = select(&[Field::SnmpEngineId, Field::EnipSerial, Field::HttpServer, Field::MdnsService][..]);
     let spoke = select(
@@ -110,7 +110,7 @@ fn apply(zone: &mut Zone, event: &Event) {
     }
 }
 
-pub(super) fn zone(events: &[Event]) -> Zone {
+pub(crate) fn zone(events: &[Event]) -> Zone {
     let mut out = Zone::default();
     for event in events {
         apply(&mut out, event);
@@ -119,7 +119,7 @@ pub(super) fn zone(events: &[Event]) -> Zone {
 }
 
 /// A classifier that depends on the evidence, so that a difference in it shows in the document.
-pub(super) struct ByEvidence;
+pub(crate) struct ByEvidence;
 
 impl Classifier for ByEvidence {
     fn classify(&self, subject: &Subject<'_>) -> Classification {
@@ -151,7 +151,7 @@ fn document(zone: Zone) -> String {
 }
 
 /// Proptest's own default is 256.
-pub(super) fn cases() -> ProptestConfig {
+pub(crate) fn cases() -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
     ProptestConfig { cases: asked.unwrap_or(1_000), ..ProptestConfig::default() }
 }

@@ -32,7 +32,7 @@ mod verdict;
 #[cfg(test)]
 mod deciding;
 #[cfg(test)]
-mod laws;
+pub(crate) mod laws;
 #[cfg(test)]
 mod rules;
 
@@ -55,6 +55,6 @@ pub use policy::{COUNT_V1, Policy};
 pub use segment::Segment;
 pub use simulation::{Counting, Difference, Simulated, simulate};
 pub use station::Station;
-pub use survey::{Census, Device, DeviceId, Line, Member, Routed, State, Survey, Unaddressed};
+pub use survey::{BadDeviceId, Census, Device, DeviceId, Line, Member, Routed, State, Survey, Unaddressed};
 pub use time::Timestamp;
 pub use verdict::{Standing, Verdict, commitment, verdict};

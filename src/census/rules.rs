@@ -67,7 +67,11 @@ impl Net {
     /// Why the couplings are joined.
     fn joins(&self) -> Vec<JoinReason> {
         let bindings = Bindings::derive(&self.0, &POLICY);
-        Identities::derive(&self.0, &bindings, &ZoneDecisions::default()).joins.iter().map(|j| j.reason).collect()
+        Identities::derive(&self.0, &bindings, &ZoneDecisions::default())
+            .joins
+            .iter()
+            .map(|j| j.reason)
+            .collect()
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -68,6 +69,20 @@ impl Serialize for DeviceId {
     }
 }
 
+impl FromStr for DeviceId {
+    type Err = BadDeviceId;
+
+    fn from_str(text: &str) -> Result<Self, BadDeviceId> {
+        let digits = text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        digits.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(Self).ok_or(BadDeviceId)
+    }
+}
+
+/// A text that names no device.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a device's id has 16 hexadecimal digits")]
+pub struct BadDeviceId;
+
 impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
@@ -103,6 +118,14 @@ pub struct Device<'a> {
     pub decided: Option<Box<Decided>>,
     /// Whether it counts.
     pub verdict: Verdict,
+}
+
+impl Device<'_> {
+    /// The coupling by which the device is named: the earliest, and of several the first by key. What people set on the
+    /// device is set on it.
+    pub fn anchor(&self) -> Option<CouplingKey> {
+        self.couplings.iter().min_by_key(|m| (m.facts.first_seen, m.key)).map(|m| m.key)
+    }
 }
 
 /// A coupling that belongs to no device, and its line.

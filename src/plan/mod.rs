@@ -11,6 +11,7 @@
 //! injected [`crate::clock::Clock`].
 
 pub mod api;
+pub mod change;
 pub mod command;
 pub mod config;
 pub mod console;

@@ -81,8 +81,7 @@ impl From<&Decided> for DecidedEntry {
                 .iter()
                 .map(|(property, d)| SetEntry { property: *property, mark: (*d.mark).clone() })
                 .collect(),
-            deleted: deleted
-                .map(|(d, at)| DeletedEntry { until_newer_than: at, mark: (*d.mark).clone() }),
+            deleted: deleted.map(|(d, at)| DeletedEntry { until_newer_than: at, mark: (*d.mark).clone() }),
             managed: decided.managed.as_ref().map(|m| ManagedMatchEntry {
                 source: m.entry.source.clone(),
                 external_id: m.entry.external_id.clone(),
@@ -125,7 +124,9 @@ impl DecidedEntry {
             let (source, id) = (&m.source, &m.external_id);
             out.push(format!("managed by {source} as '{id}' {until}, matched {by}; imported {}", m.mark));
         }
-        out.extend(self.split.iter().map(|s| format!("{} split from other couplings {}", s.coupling, s.mark)));
+        out.extend(
+            self.split.iter().map(|s| format!("{} split from other couplings {}", s.coupling, s.mark)),
+        );
         out
     }
 }
@@ -156,9 +157,8 @@ const RULE: &str = "set-by-a-person";
 
 /// The titles of [`evidence`], in its order.
 pub(super) fn titles(decided: &Decided) -> impl Iterator<Item = String> {
-    let says_what = |d: &&Decision| {
-        matches!(d.ruling, Ruling::Category(_) | Ruling::Type { .. } | Ruling::Name(_))
-    };
+    let says_what =
+        |d: &&Decision| matches!(d.ruling, Ruling::Category(_) | Ruling::Type { .. } | Ruling::Name(_));
     decided.properties.values().filter(says_what).map(|d| format!("set {}", d.mark))
 }
 

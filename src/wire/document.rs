@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::decided::{self, DecidedEntry};
 use crate::census::{
-    Binding, Category, Census, Device, Finding, Importance, MacAddr, Reason, Routed, State, Survey, Timestamp,
-    Unaddressed, Verdict, time::rfc3339,
+    Binding, Category, Census, Device, Finding, Importance, MacAddr, Reason, Routed, State, Survey,
+    Timestamp, Unaddressed, Verdict, time::rfc3339,
 };
 
 /// The document's schema.

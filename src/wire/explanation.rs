@@ -9,8 +9,9 @@ use serde::Serialize;
 use super::decided::{self, DecidedEntry, pair};
 use super::document::{DeviceEntry, EvidenceEntry, FrameNumbers};
 use crate::census::{
-    Binding, Category, Coupling, CouplingKey, Device, Evidence, JoinReason, Line, MacAddr, Mark, Policy, Reason,
-    Rung, Sign, Signs, State, Survey, Timestamp, Unaddressed, Verdict, changes, ladder, time::rfc3339,
+    Binding, Category, Coupling, CouplingKey, Device, Evidence, JoinReason, Line, MacAddr, Mark, Policy,
+    Reason, Rung, Sign, Signs, State, Survey, Timestamp, Unaddressed, Verdict, changes, ladder,
+    time::rfc3339,
 };
 
 const SCHEMA: &str = "netcensus.explanation/1";
