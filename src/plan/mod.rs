@@ -17,6 +17,7 @@ pub mod config;
 pub mod console;
 pub mod demo;
 pub mod inventory;
+pub mod listing;
 pub mod metrics;
 pub mod permission;
 pub mod secret;

@@ -4,6 +4,7 @@
 //! that undoing one sets back exactly what stood before.
 
 mod desk;
+mod entry;
 mod patch;
 
 #[cfg(test)]
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub use desk::{Desk, Managed};
+pub use entry::{AlterationEntry, DecisionEntry, ObjectEntry};
 pub use patch::{Patch, TAG, TAGS, TEXT};
 
 use crate::census::{CouplingKey, Decision, Decisions, JoinReason, Object, Timestamp, time::rfc3339};
@@ -234,6 +236,17 @@ pub enum Refusal {
         /// The newest that stands in the way.
         later: u64,
     },
+    /// It was undone, and that undone.
+    #[error("change {change} was undone and brought back by change {by}; undo change {by} instead")]
+    BroughtBack {
+        /// The change to undo.
+        change: u64,
+        /// What brought it back.
+        by: u64,
+    },
+    /// Others change the inventory all the time.
+    #[error("others changed the inventory at the same time; send it again")]
+    Busy,
     /// It is undone already.
     #[error("change {change} was undone by change {by} already; undo that one to have it back")]
     Undone {
@@ -244,21 +257,78 @@ pub enum Refusal {
     },
 }
 
-/// The later change that stands in the way of undoing `change`, or that undid it. `later` are the changes after it that
-/// altered an object of it, in order, each with what it undid: a change and what undid it count for nothing.
+/// Looks whether a change can be undone. `later` are the changes after it that altered an object of it, in order, each
+/// with what it undid: a change and what undid it count for nothing.
+///
+/// # Errors
+/// [`Refusal::Touched`], [`Refusal::Undone`] or [`Refusal::BroughtBack`].
 pub fn in_the_way(change: u64, later: &[(u64, Option<u64>)]) -> Result<(), Refusal> {
+    // What undid the change, what undid that, and so on.
+    let chain: Vec<u64> = std::iter::successors(Some(change), |head| {
+        later.iter().find(|(_, undoes)| *undoes == Some(*head)).map(|(number, _)| *number)
+    })
+    .collect();
     let mut undone: Vec<u64> = Vec::new();
-    for (number, undoes) in later.iter().rev() {
-        if undone.contains(number) {
-            continue;
-        }
+    for (number, undoes) in later.iter().rev().filter(|(number, _)| !chain.contains(number)) {
         match undoes {
-            Some(known) if *known == change => return Err(Refusal::Undone { change, by: *number }),
+            _ if undone.contains(number) => {}
             Some(known) if *known > change => undone.push(*known),
             _ => return Err(Refusal::Touched { change, later: *number }),
         }
     }
-    Ok(())
+    match chain.as_slice() {
+        [_, .., by] if chain.len() % 2 == 0 => Err(Refusal::Undone { change, by: *by }),
+        [_, .., by] => Err(Refusal::BroughtBack { change, by: *by }),
+        _ => Ok(()),
+    }
+}
+
+/// What a person wants changed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ask {
+    /// Set properties on devices.
+    Edit {
+        /// Their ids.
+        ids: Vec<String>,
+        /// What to set.
+        patch: Patch,
+    },
+    /// Delete devices.
+    Delete {
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// Make devices one.
+    Merge {
+        /// Their ids.
+        ids: Vec<String>,
+    },
+    /// Take couplings out of a device.
+    Split {
+        /// Its id.
+        id: String,
+        /// Which.
+        couplings: Vec<CouplingKey>,
+    },
+    /// Replace the list of what a source manages.
+    Import {
+        /// The source.
+        source: String,
+        /// The only zone in which its entries are looked for.
+        zone: Option<String>,
+        /// The list.
+        entries: Vec<Managed>,
+    },
+    /// Forget the list of a source.
+    Forget {
+        /// The source.
+        source: String,
+    },
+    /// Undo a change.
+    Undo {
+        /// Its number.
+        change: u64,
+    },
 }
 
 /// A coupling as messages write it.
@@ -276,7 +346,10 @@ mod tests {
         assert_eq!(in_the_way(5, &[(6, None)]), Err(Refusal::Touched { change: 5, later: 6 }));
         assert_eq!(in_the_way(5, &[(6, None), (7, Some(6))]), Ok(()));
         assert_eq!(in_the_way(5, &[(6, Some(5))]), Err(Refusal::Undone { change: 5, by: 6 }));
-        assert_eq!(in_the_way(5, &[(6, Some(5)), (7, Some(6))]), Ok(()), "done again");
+        let back = [(6, Some(5)), (7, Some(6))];
+        assert_eq!(in_the_way(5, &back), Err(Refusal::BroughtBack { change: 5, by: 7 }));
+        let gone = [(6, Some(5)), (7, Some(6)), (8, Some(7))];
+        assert_eq!(in_the_way(5, &gone), Err(Refusal::Undone { change: 5, by: 8 }));
         let again = [(6, None), (7, Some(6)), (8, Some(7))];
         assert_eq!(in_the_way(5, &again), Err(Refusal::Touched { change: 5, later: 6 }));
         assert_eq!(

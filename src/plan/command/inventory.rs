@@ -8,7 +8,8 @@ use super::failure::Failure;
 use super::{Target, print_json, service, table};
 use crate::census::{Timestamp, Verdict};
 use crate::plan::api::census::{CensusReport, report, with_capture};
-use crate::plan::api::devices::{Filter, Page};
+use crate::plan::api::problem::Problem;
+use crate::plan::listing::{Filter, Page};
 use crate::wire::DeviceEntry;
 
 /// Which census.
@@ -76,7 +77,7 @@ pub(super) async fn devices(arguments: DevicesArguments) -> Result<(), Failure> 
     let mut filter = Filter { category, verdict, q: search, limit: Some(1_000), ..Filter::default() };
     let mut devices: Vec<&DeviceEntry> = Vec::new();
     loop {
-        let page = Page::new(&view, &filter)?;
+        let page = Page::new(&view, &filter).map_err(Problem::from)?;
         devices.extend(page.devices);
         filter.after = page.next;
         if filter.after.is_none() {
