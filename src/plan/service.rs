@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 
-use super::api::limit::Limits;
+use super::api::limit::{Allowance, Limits};
 use super::change::Ask;
 use super::inventory::{Changed, Check, CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
@@ -21,7 +21,7 @@ const DECODERS: usize = 2;
 const HASHERS: usize = 2;
 
 /// How a service is made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The URL under which browsers and sensors reach it, without a slash at the end.
     pub public_url: String,
@@ -29,6 +29,8 @@ pub struct Settings {
     pub count_at: CountAt,
     /// The policy of the count.
     pub policy: Policy,
+    /// How much one caller may ask.
+    pub allowance: Allowance,
 }
 
 /// The running service. Cheap to clone.
@@ -80,8 +82,8 @@ impl Service {
             inventories,
             clock,
             metrics: Metrics::default(),
+            limits: Limits::new(settings.allowance),
             settings,
-            limits: Limits::default(),
             decoders: Semaphore::new(DECODERS),
             hashers: Semaphore::new(HASHERS),
             stopping: watch::Sender::new(false),
