@@ -281,9 +281,14 @@ pub enum Subject {
 
 impl Subject {
     fn matches(self, key: CouplingKey) -> bool {
+        self.is(key.mac, key.ip)
+    }
+
+    /// Whether a coupling of that MAC and address is meant.
+    pub fn is(self, mac: MacAddr, ip: IpAddr) -> bool {
         match self {
-            Self::Ip(ip) => key.ip == ip,
-            Self::Mac(mac) => key.mac == mac,
+            Self::Ip(asked) => asked == ip,
+            Self::Mac(asked) => asked == mac,
         }
     }
 
