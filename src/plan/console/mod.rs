@@ -26,6 +26,8 @@ pub fn router() -> Router<Service> {
         .route("/", get(overview::show))
         .route("/devices", get(devices::list))
         .route("/devices/{id}", get(devices::why))
+        .route("/devices/{id}/edit", get(devices::back).post(devices::edit))
+        .route("/devices/{id}/delete", get(devices::back).post(devices::delete))
         .route("/explain", get(explain::show))
         .route("/plan", get(plan::show).post(plan::onboard))
         .route("/plan/cancel", get(plan::back).post(plan::cancel))
