@@ -189,7 +189,8 @@ pub struct Import {
     /// The only zone in which its entries are looked for; all zones where it is missing.
     #[serde(default)]
     pub zone: Option<String>,
-    /// From when entries hold that say nothing of it; the instant of the import where it is missing.
+    /// From when entries hold that say nothing of it; where it is missing, from the count on at which they are imported,
+    /// or as before where they are known.
     #[serde(default, with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub from: Option<Timestamp>,

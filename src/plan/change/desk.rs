@@ -27,7 +27,8 @@ pub struct Managed {
     pub mac: Option<MacAddr>,
     /// Its address: looked at where there is no MAC.
     pub ip: Option<IpAddr>,
-    /// The first instant at which it holds; the instant of the import where it is missing.
+    /// The first instant at which it holds; the instant of the count where it is missing, or as before where the entry
+    /// is known.
     pub from: Option<Timestamp>,
     /// The first instant at which it no longer holds; where it is missing, an entry with a MAC holds until it is
     /// imported anew or forgotten, and one without for 30 days.
@@ -187,6 +188,8 @@ impl<'s, 'a> Desk<'s, 'a> {
     pub fn import(&self, source: &str, zone: Option<&str>, entries: &[Managed]) -> Result<Draft, Refusal> {
         let source =
             name("the source's name", source, SOURCE).map_err(|why| Refusal::BadEntry { row: 0, why })?;
+        let zone = zone.map(|zone| name("the zone's name", zone, EXTERNAL_ID));
+        let zone = zone.transpose().map_err(|why| Refusal::BadEntry { row: 0, why })?;
         if entries.len() > ENTRIES {
             return Err(Refusal::TooManyEntries(entries.len()));
         }
@@ -200,18 +203,18 @@ impl<'s, 'a> Desk<'s, 'a> {
             if let Some(mac) = entry.mac.filter(|mac| !mac.is_station()) {
                 return Err(bad(format!("{mac} is no card's MAC but a group's")));
             }
-            let from = entry.from.unwrap_or(self.mark.at);
-            let ends = || entry.mac.is_none().then(|| from.plus(ADDRESS_HOLDS));
+            // The address of an entry with a MAC says nothing.
+            let ip = entry.ip.filter(|_| entry.mac.is_none());
+            let (source, zone) = (source.clone(), zone.clone());
+            let key = ManagedKey { source, external_id, zone, mac: entry.mac, ip };
+            let from = entry.from.unwrap_or_else(|| self.holds_since(&key));
+            let ends = || entry.mac.is_none().then(|| self.survey.as_of.plus(ADDRESS_HOLDS));
             let to = entry.to.or_else(ends);
             if to.is_some_and(|to| to <= from) {
                 return Err(bad(format!(
                     "it ends before it begins at {from}; 'to' is the first instant after"
                 )));
             }
-            // The address of an entry with a MAC says nothing.
-            let ip = entry.ip.filter(|_| entry.mac.is_none());
-            let zone = zone.map(str::to_owned);
-            let key = ManagedKey { source: source.clone(), external_id, zone, mac: entry.mac, ip };
             list.insert(key, Ruling::Managed { from, to });
         }
         let known = self.of_source(&source);
@@ -224,6 +227,16 @@ impl<'s, 'a> Desk<'s, 'a> {
             sheet.rule(Object::Managed(key), ruling);
         }
         sheet.draft(Action::Import, summary)
+    }
+
+    /// From when an entry that says nothing of it holds: as it did where it still does, else from this count on. The
+    /// count may be a minute back, as views serve for one.
+    fn holds_since(&self, key: &ManagedKey) -> Timestamp {
+        let now = self.survey.as_of;
+        match self.decisions.managed().get(key).map(|d| &d.ruling) {
+            Some(Ruling::Managed { from, to }) if *from <= now && to.is_none_or(|to| now < to) => *from,
+            _ => now,
+        }
     }
 
     /// Forgets the list of a source.

@@ -72,7 +72,7 @@ enum Command {
     /// Print the census: what counts, and what does not
     Census(inventory::CensusArguments),
     /// List, explain, change and export the devices
-    Devices(devices::DevicesCommand),
+    Devices(Box<devices::DevicesCommand>),
     /// Show and undo what people changed of the devices
     #[command(subcommand)]
     Changes(changes::ChangesCommand),
@@ -190,7 +190,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Plan(command) => operate::plan(command).await,
         Command::Sensor(command) => operate::sensor(command).await,
         Command::Census(arguments) => inventory::census(arguments).await,
-        Command::Devices(command) => devices::devices(command).await,
+        Command::Devices(command) => devices::devices(*command).await,
         Command::Changes(command) => changes::run(command).await,
         Command::Managed(command) => managed::run(command).await,
         Command::User(command) => operate::user(command).await,

@@ -238,7 +238,7 @@ async fn change(
     reason: &str,
 ) -> Result<(), Problem> {
     caller.may(service, Action::EditDevices, sid).await?;
-    let reason: String = reason.trim().chars().take(REASON).collect();
+    let reason: String = reason.trim().chars().filter(|c| !c.is_control()).take(REASON).collect();
     let by = By { reason: Some(reason).filter(|r| !r.is_empty()), ..caller.by.clone() };
     let seen = IfMatch(Some(tag.to_owned()));
     service.change(sid, ask, &by, Some(unchanged(seen))).await.map(drop)
