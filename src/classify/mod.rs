@@ -155,7 +155,7 @@ impl Rules {
     /// What all rules refer to.
     fn ground() -> Result<(Taxonomy, Vendors), RuleError> {
         Ok((
-            Taxonomy::parse("taxonomy.toml", include_str!("../../config/taxonomy.toml"))?,
+            Taxonomy::builtin()?,
             Vendors::parse("vendors.toml", include_str!("../../config/vendors.toml"))?,
         ))
     }

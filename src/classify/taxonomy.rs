@@ -59,6 +59,15 @@ struct TypeSource {
 }
 
 impl Taxonomy {
+    /// The taxonomy that is compiled in.
+    ///
+    /// # Errors
+    ///
+    /// Only where it is broken, which a test rules out.
+    pub fn builtin() -> Result<Self, RuleError> {
+        Self::parse("taxonomy.toml", include_str!("../../config/taxonomy.toml"))
+    }
+
     /// Reads a taxonomy.
     pub(super) fn parse(file: &str, text: &str) -> Result<Self, RuleError> {
         let source: Source = toml::from_str(text).map_err(|e| syntax(file, text, &e))?;

@@ -15,6 +15,8 @@ pub mod command;
 pub mod config;
 pub mod console;
 pub mod demo;
+pub mod estimate;
+pub mod forecast;
 pub mod inventory;
 pub mod metrics;
 pub mod permission;
