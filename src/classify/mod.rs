@@ -154,10 +154,7 @@ impl Rules {
 
     /// What all rules refer to.
     fn ground() -> Result<(Taxonomy, Vendors), RuleError> {
-        Ok((
-            Taxonomy::builtin()?,
-            Vendors::parse("vendors.toml", include_str!("../../config/vendors.toml"))?,
-        ))
+        Ok((Taxonomy::builtin()?, Vendors::parse("vendors.toml", include_str!("../../config/vendors.toml"))?))
     }
 
     /// Reads the text of one more rule pack and runs its tests; returns how many rules it has.

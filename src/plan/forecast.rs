@@ -116,6 +116,10 @@ struct Trend {
     slope_high: f64,
     below: f64,
     above: f64,
+    /// The most that a count was above the line.
+    most: f64,
+    /// The slope if growth goes on gathering speed as it did within the window.
+    slope_rush: f64,
 }
 
 impl Trend {
@@ -177,7 +181,8 @@ impl Forecast {
     }
 
     fn look(&mut self, trend: Trend, billable: u64, today: i64) {
-        let ahead = trend.high(whole(LASTS)).max(trend.high(0.0)).max(billable as f64);
+        let most = |days: f64| trend.level + trend.most + trend.slope_rush * days;
+        let ahead = most(whole(LASTS)).max(most(0.0)).max(billable as f64);
         self.recommended = Some(commitment(ceil(ahead)));
         let Some(committed) = self.committed else {
             self.outlook = Outlook::NoCommitment;
@@ -211,21 +216,29 @@ impl Forecast {
         let slope = self.per_day.unwrap_or_default();
         match self.outlook {
             Outlook::TooFewDays => {
-                format!("cannot say yet: {} of the last {WINDOW} days have a count, and it takes {DAYS}", self.days)
+                format!(
+                    "cannot say yet: {} of the last {WINDOW} days have a count, and it takes {DAYS}",
+                    self.days
+                )
             }
-            Outlook::NoCommitment => format!("no number is committed to; the count changes by {slope:+} a day"),
+            Outlook::NoCommitment => {
+                format!("no number is committed to; the count changes by {slope:+} a day")
+            }
             Outlook::Passed => {
                 let (billable, committed) =
                     (self.billable.unwrap_or_default(), self.committed.unwrap_or_default());
                 format!("{billable} devices are {} more than committed", billable.saturating_sub(committed))
             }
-            Outlook::Flat => format!("no growth that one could tell: {slope:+} a day, and no date follows from that"),
+            Outlook::Flat => {
+                format!("no growth that one could tell: {slope:+} a day, and no date follows from that")
+            }
             Outlook::NotWithinAYear => {
                 format!("grows by {slope:+} a day, and does not pass the committed number within a year")
             }
             Outlook::WillPass => {
                 let earliest = date(self.earliest).unwrap_or_default();
-                let expected = date(self.expected).map_or_else(String::new, |d| format!(", most likely on {d}"));
+                let expected =
+                    date(self.expected).map_or_else(String::new, |d| format!(", most likely on {d}"));
                 let latest = date(self.latest).map_or_else(|| "later than a year from now".to_owned(), |d| d);
                 format!(
                     "grows by {slope:+} a day and passes the committed number between {earliest} and {latest}{expected}"
@@ -237,16 +250,18 @@ impl Forecast {
 
 /// The line through points that are sorted by day, the last day being nearest to 0. `None` for fewer than two.
 fn trend(points: &[(f64, f64)]) -> Option<Trend> {
-    let mut slopes = Vec::with_capacity(points.len() * points.len() / 2);
-    for (i, (x, y)) in points.iter().enumerate() {
-        slopes.extend(points.iter().skip(i + 1).map(|(later, z)| (z - y) / (later - x)));
-    }
-    slopes.sort_unstable_by(f64::total_cmp);
+    let slopes = slopes(points);
     let slope = part(&slopes, 0.5)?;
     // Sen's interval: the slopes whose ranks lie z·σ/2 of Kendall's statistic from the middle.
     let (n, pairs) = (points.len() as f64, slopes.len() as f64);
     let spread = Z90 * (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt() / pairs / 2.0;
-    let (slope_low, slope_high) = (part(&slopes, 0.5 - spread)?, part(&slopes, 0.5 + spread)?);
+    // Growth that gathers speed shows in the newer half before it bends the whole.
+    let newer = points.get(points.len() / 2..).unwrap_or_default();
+    let newer = if newer.len() < DAYS { slope } else { part(&self::slopes(newer), 0.5)? };
+    let slope_low = part(&slopes, 0.5 - spread)?;
+    let slope_high = part(&slopes, 0.5 + spread)?.max(newer + (newer - slope) / 2.0);
+    // The middles of the halves and of the whole lie a quarter of the window apart: a month ahead is twice as far again.
+    let slope_rush = slope_high.max(newer + 2.0 * (newer - slope));
     let sorted = |mut values: Vec<f64>| {
         values.sort_unstable_by(f64::total_cmp);
         values
@@ -256,8 +271,19 @@ fn trend(points: &[(f64, f64)]) -> Option<Trend> {
     let week: Vec<f64> = residuals.iter().rev().take(7).copied().collect();
     let level = offset + part(&sorted(week), 0.5)?;
     let residuals = sorted(residuals);
-    let (below, above) = (part(&residuals, 0.05)?.min(0.0), part(&residuals, 0.95)?.max(0.0));
-    Some(Trend { level, slope, slope_low, slope_high, below, above })
+    let share = |share| part(&residuals, share);
+    let (below, above, most) = (share(0.05)?.min(0.0), share(0.95)?.max(0.0), share(1.0)?.max(0.0));
+    Some(Trend { level, slope, slope_low, slope_high, below, above, most, slope_rush })
+}
+
+/// The slopes of all pairs of points, sorted.
+fn slopes(points: &[(f64, f64)]) -> Vec<f64> {
+    let mut slopes = Vec::with_capacity(points.len() * points.len() / 2);
+    for (i, (x, y)) in points.iter().enumerate() {
+        slopes.extend(points.iter().skip(i + 1).map(|(later, z)| (z - y) / (later - x)));
+    }
+    slopes.sort_unstable_by(f64::total_cmp);
+    slopes
 }
 
 /// The value below which that share of sorted values lies, between neighbours in proportion.
@@ -269,7 +295,11 @@ fn part(sorted: &[f64], share: f64) -> Option<f64> {
     Some(a + (b - a) * (place - place.floor()))
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place within a list, not negative")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a place within a list, not negative"
+)]
 fn index(place: f64) -> usize {
     place as usize
 }

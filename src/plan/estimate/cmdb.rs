@@ -39,6 +39,7 @@ pub(super) fn read(name: String, text: &str, mapping: &Mapping) -> Result<Readin
     let mut reader = reader(text, head.delimiter);
     let mut record = ByteRecord::new();
     let mut place = 0;
+    let mut lines = Lines { text, byte: 0, line: 1 + skipped };
     // Reading from memory bytes that need not be text cannot fail.
     while reader.read_byte_record(&mut record).unwrap_or(false) {
         place += 1;
@@ -48,14 +49,42 @@ pub(super) fn read(name: String, text: &str, mapping: &Mapping) -> Result<Readin
         if rows.len() >= ROWS {
             return Err(FileError::TooManyRows { name });
         }
-        let line = record.position().map_or(place as u64, csv::Position::line);
-        rows.push(Row { number: line + skipped, entry: row(&record, &head.columns, &name) });
+        let line = lines.at(record.position().map_or(0, csv::Position::byte));
+        rows.push(Row { number: line, entry: row(&record, &head.columns, &name) });
     }
     let mut notes = Vec::new();
     if !head.cells.is_empty() && head.record > 0 {
-        notes.push(format!("the header was found as record {}; what stands above it was passed over", head.record + 1));
+        notes.push(format!(
+            "the header was found as record {}; what stands above it was passed over",
+            head.record + 1
+        ));
     }
     Ok(Reading { name, kind: Kind::Cmdb, rows, columns: Some(head.columns), notes })
+}
+
+/// Which line a byte lies in. Asked with ever later bytes.
+struct Lines<'a> {
+    text: &'a str,
+    byte: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the first character from `byte` on that ends no line: a record's place lies before its own line
+    /// where the one above ends in two characters.
+    fn at(&mut self, byte: u64) -> u64 {
+        let bytes = self.text.as_bytes();
+        let mut end = usize::try_from(byte).unwrap_or(usize::MAX).max(self.byte);
+        while matches!(bytes.get(end), Some(b'\r' | b'\n')) {
+            end += 1;
+        }
+        let passed = bytes.get(self.byte..end).unwrap_or_default();
+        let feeds = passed.iter().filter(|b| **b == b'\n').count();
+        let breaks = if feeds > 0 { feeds } else { passed.iter().filter(|b| **b == b'\r').count() };
+        self.byte = end;
+        self.line += breaks as u64;
+        self.line
+    }
 }
 
 /// The signature of the header; `None` where none is found.
@@ -184,9 +213,30 @@ fn scoped(id: String, file: &str) -> String {
 fn is_retired(status: &str) -> bool {
     let word = squash(status);
     let gone = [
-        "retired", "disposed", "decommissioned", "scrapped", "stolen", "lost", "absent", "instock", "sold", "donated",
-        "endoflife", "nonactive", "archived", "deleted", "ausgemustert", "verschrottet", "entsorgt", "imlager",
-        "miseaurebut", "horsservice", "enstock", "retirado", "dadodebaja",
+        "retired",
+        "disposed",
+        "decommissioned",
+        "scrapped",
+        "stolen",
+        "lost",
+        "absent",
+        "instock",
+        "sold",
+        "donated",
+        "stock",
+        "endoflife",
+        "nonactive",
+        "archived",
+        "deleted",
+        "ausgemustert",
+        "verschrottet",
+        "entsorgt",
+        "imlager",
+        "miseaurebut",
+        "horsservice",
+        "enstock",
+        "retirado",
+        "dadodebaja",
     ];
     gone.iter().any(|g| word == *g || (g.len() > 6 && word.starts_with(g)))
 }

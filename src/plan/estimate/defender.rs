@@ -37,7 +37,11 @@ pub(super) fn entry(record: &Record) -> Result<Entry, String> {
         last_seen: record.get("lastSeen").and_then(entry::instant),
         managed: record.get("onboardingStatus").is_some_and(|s| s.trim().eq_ignore_ascii_case("onboarded")),
         id: record.text("id"),
-        ids: ["id", "mergedIntoMachineId"].iter().filter_map(|m| record.text(m)).map(|i| i.to_lowercase()).collect(),
+        ids: ["id", "mergedIntoMachineId"]
+            .iter()
+            .filter_map(|m| record.text(m))
+            .map(|i| i.to_lowercase())
+            .collect(),
         ..Entry::default()
     };
     let is_excluded = record.get("isExcluded").is_some_and(|v| v.eq_ignore_ascii_case("true"));

@@ -73,8 +73,22 @@ pub(super) fn file_name(name: &str) -> String {
 pub(super) fn text(raw: &str) -> Option<String> {
     let text = clean(raw.as_bytes())?;
     let nothing = [
-        "-", "--", "n/a", "na", "none", "null", "nil", "unknown", "undefined", "not available", "?", "(empty)", "#n/a",
-        "unbekannt", "inconnu", "desconocido",
+        "-",
+        "--",
+        "n/a",
+        "na",
+        "none",
+        "null",
+        "nil",
+        "unknown",
+        "undefined",
+        "not available",
+        "?",
+        "(empty)",
+        "#n/a",
+        "unbekannt",
+        "inconnu",
+        "desconocido",
     ];
     (!nothing.contains(&text.to_lowercase().as_str())).then_some(text)
 }
@@ -159,14 +173,26 @@ impl Addresses {
 }
 
 fn words(cell: &str) -> impl Iterator<Item = &str> {
-    cell.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '|' | '(' | ')')).filter(|w| !w.is_empty())
+    cell.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '|' | '(' | ')'))
+        .filter(|w| !w.is_empty())
 }
 
 /// Whether a text says yes.
 pub(super) fn is_yes(raw: &str) -> bool {
     matches!(
         raw.trim().to_lowercase().as_str(),
-        "1" | "true" | "yes" | "y" | "x" | "onboarded" | "managed" | "enrolled" | "active" | "ja" | "oui" | "si" | "sí"
+        "1" | "true"
+            | "yes"
+            | "y"
+            | "x"
+            | "onboarded"
+            | "managed"
+            | "enrolled"
+            | "active"
+            | "ja"
+            | "oui"
+            | "si"
+            | "sí"
     )
 }
 

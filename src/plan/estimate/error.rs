@@ -39,7 +39,9 @@ pub enum FileError {
         name: String,
     },
     /// No header with a MAC or an address.
-    #[error("{name} has no column that is known to hold a MAC or an IP address; name it, such as mac=COLUMN; it has: {columns}")]
+    #[error(
+        "{name} has no column that is known to hold a MAC or an IP address; name it, such as mac=COLUMN; it has: {columns}"
+    )]
     NoColumns {
         /// The file.
         name: String,
@@ -65,12 +67,16 @@ pub enum FileError {
         why: String,
     },
     /// JSON whose members are nobody's.
-    #[error("{name} holds records of a kind that is not known; say which with the kind 'meraki' or 'defender'")]
+    #[error(
+        "{name} holds records of a kind that is not known; say which with the kind 'meraki' or 'defender'"
+    )]
     UnknownRecords {
         /// The file.
         name: String,
     },
     /// A word that names no column of ours.
-    #[error("'{0}' is no mapping; write FIELD=COLUMN, where FIELD is one of mac, ip, name, type, os, vendor, model, status, last_seen, managed, id")]
+    #[error(
+        "'{0}' is no mapping; write FIELD=COLUMN, where FIELD is one of mac, ip, name, type, os, vendor, model, status, last_seen, managed, id"
+    )]
     BadMapping(String),
 }

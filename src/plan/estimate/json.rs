@@ -72,7 +72,8 @@ impl Record {
 
     fn kind(&self) -> Option<Kind> {
         let has = |member: &&str| self.members.contains_key(*member);
-        let defender = ["computerDnsName", "onboardingStatus", "osPlatform", "lastIpAddress", "mergedIntoMachineId"];
+        let defender =
+            ["computerDnsName", "onboardingStatus", "osPlatform", "lastIpAddress", "mergedIntoMachineId"];
         let meraki = ["mac", "serial", "productType", "deviceTypePrediction"];
         if defender.iter().any(has) || !self.cards.is_empty() {
             Some(Kind::Defender)
@@ -104,7 +105,10 @@ pub(super) fn read(name: String, text: &str, kind: Kind, named: bool) -> Result<
     let mut rows: Vec<Row> =
         found.iter().zip(1..).map(|(record, number)| Row { number, entry: entry(record) }).collect();
     if let Some(why) = broken {
-        rows.push(Row { number: rows.len() as u64 + 1, entry: Err(format!("the file breaks off here: {why}")) });
+        rows.push(Row {
+            number: rows.len() as u64 + 1,
+            entry: Err(format!("the file breaks off here: {why}")),
+        });
     }
     Ok(Reading { name, kind, rows, columns: None, notes: Vec::new() })
 }
@@ -461,7 +465,8 @@ mod tests {
         }
         assert!(records(r#"{"value":[]}"#).0.is_empty());
         assert_eq!(macs(r#"{"data":{"clients":[{"mac":"a"},{"mac":"b","data":{"mac":"no"}}]}}"#), ["a", "b"]);
-        let error = read("x.json".into(), r#"{"error":{"code":"Unauthorized"}}"#, Kind::Defender, false).unwrap_err();
+        let error =
+            read("x.json".into(), r#"{"error":{"code":"Unauthorized"}}"#, Kind::Defender, false).unwrap_err();
         assert!(error.to_string().contains("there is none"), "{error}");
     }
 

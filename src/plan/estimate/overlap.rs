@@ -76,7 +76,9 @@ impl Exclusion {
             Self::Verdict(verdict) => verdict.title(),
             Self::Group => "no device: a broadcast or group address",
             Self::Unaddressed => "not counted: it never has an address of its own",
-            Self::Ambiguous => "not counted: several devices with MACs bear its address, and it is one of them",
+            Self::Ambiguous => {
+                "not counted: several devices with MACs bear its address, and it is one of them"
+            }
             Self::Retired => "not counted: its list says that it is not in use",
             Self::OutOfScope => "not counted: its list says that it is out of scope",
         }
@@ -206,7 +208,8 @@ fn homes(
     for (set, ips) in &wanted {
         let devices: BTreeSet<usize> = ips.iter().flat_map(|ip| known.of_ip(*ip)).copied().collect();
         // Rows that are one of these devices already are no further candidate.
-        let is_other = |row: &&usize| roots.get(row).is_some_and(|r| !r.devices.iter().any(|d| devices.contains(d)));
+        let is_other =
+            |row: &&usize| roots.get(row).is_some_and(|r| !r.devices.iter().any(|d| devices.contains(d)));
         let rows: BTreeSet<usize> =
             ips.iter().filter_map(|ip| bearers.get(ip)).flatten().filter(is_other).copied().collect();
         let home = match (devices.len() + rows.len(), devices.first(), rows.first()) {
@@ -263,7 +266,8 @@ impl Known {
     }
 
     fn of_macs(&self, macs: &BTreeSet<MacAddr>) -> Vec<usize> {
-        let found: BTreeSet<usize> = macs.iter().filter_map(|mac| self.by_mac.get(mac)).flatten().copied().collect();
+        let found: BTreeSet<usize> =
+            macs.iter().filter_map(|mac| self.by_mac.get(mac)).flatten().copied().collect();
         found.into_iter().collect()
     }
 
@@ -303,6 +307,9 @@ impl Ties {
 }
 
 /// Whether a device is known by public addresses alone.
-pub(super) fn is_public_only<'a>(mut macs: impl Iterator<Item = &'a MacAddr>, ips: &BTreeSet<IpAddr>) -> bool {
+pub(super) fn is_public_only<'a>(
+    mut macs: impl Iterator<Item = &'a MacAddr>,
+    ips: &BTreeSet<IpAddr>,
+) -> bool {
     macs.next().is_none() && !ips.is_empty() && ips.iter().all(|ip| is_public(*ip))
 }

@@ -11,7 +11,8 @@ use super::overlap::{self, Exclusion, Group};
 use super::sorter::{Basis, Sorted, Sorter};
 use super::{Column, FILES, FileError, Kind, ROWS};
 use crate::census::{
-    Category, Classification, MacAddr, Policy, Standing, Timestamp, Verdict, commitment, time::rfc3339, verdict,
+    Category, Classification, MacAddr, Policy, Standing, Timestamp, Verdict, commitment, time::rfc3339,
+    verdict,
 };
 use crate::wire::DeviceEntry;
 
@@ -425,8 +426,10 @@ impl Work<'_> {
     /// on whether it counts at all, nothing is told.
     fn sorted(&self, groups: &[&Group]) -> Sorted {
         let rows = groups.iter().flat_map(|g| &g.rows);
-        let told: BTreeSet<&Sorted> =
-            rows.filter_map(|row| self.places.get(*row)?.sorted.as_ref()).filter(|s| s.basis != Basis::None).collect();
+        let told: BTreeSet<&Sorted> = rows
+            .filter_map(|row| self.places.get(*row)?.sorted.as_ref())
+            .filter(|s| s.basis != Basis::None)
+            .collect();
         let unknown = |because: String| Sorted {
             basis: Basis::None,
             category: Category::Unclassified,
@@ -490,7 +493,10 @@ impl Work<'_> {
             Fate::excluded(Exclusion::Verdict(Verdict::Public), None)
         } else if !has_address && managing.is_none() && !is_computer {
             for row in &group.rows {
-                self.set(*row, Fate::unreadable("it has no MAC and no IP address: nothing tells it from other rows"));
+                self.set(
+                    *row,
+                    Fate::unreadable("it has no MAC and no IP address: nothing tells it from other rows"),
+                );
             }
             return;
         } else {

@@ -2,6 +2,7 @@
 //! its model and its card's maker.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
@@ -57,8 +58,14 @@ pub struct Sorted {
 /// Tells what listed devices are.
 pub struct Sorter<'a> {
     classifier: &'a dyn Classifier,
-    /// Words to keys of the taxonomy; those that stand for a whole text alone, and those that may be a part of it.
+    words: &'static TypeWords,
+}
+
+/// Words to keys of the taxonomy.
+struct TypeWords {
+    /// Those that stand for a whole text alone.
     whole: HashMap<String, Meaning>,
+    /// Those that may be a part of it.
     part: HashMap<String, Meaning>,
     /// The most words of a part.
     longest: usize,
@@ -74,18 +81,89 @@ struct Meaning {
 #[serde(deny_unknown_fields)]
 struct Source {
     schema: u32,
-    word: Vec<Words>,
+    word: Vec<WordSource>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Words {
+struct WordSource {
     #[serde(rename = "type")]
     kind: String,
     #[serde(default)]
     part: Vec<String>,
     #[serde(default)]
     whole: Vec<String>,
+}
+
+impl TypeWords {
+    /// The words that are compiled in; read once.
+    fn builtin() -> Result<&'static Self, RuleError> {
+        static KNOWN: OnceLock<TypeWords> = OnceLock::new();
+        match KNOWN.get() {
+            Some(words) => Ok(words),
+            None => {
+                let words = Self::parse(WORDS)?;
+                Ok(KNOWN.get_or_init(|| words))
+            }
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, RuleError> {
+        let taxonomy = Taxonomy::builtin()?;
+        let broken = |reason: String| RuleError::broken("type-words.toml", reason);
+        let source: Source = toml::from_str(text).map_err(|e| broken(e.to_string()))?;
+        if source.schema != 1 {
+            return Err(broken(format!("schema {} is not known; write schema = 1", source.schema)));
+        }
+        let mut words = Self { whole: HashMap::new(), part: HashMap::new(), longest: 1 };
+        // The taxonomy's own keys and titles are words too.
+        for node in taxonomy.nodes().iter().filter(|n| Category::from_key(&n.key).is_none()) {
+            let meaning = Meaning { category: node.category, kind: node.key.clone() };
+            for text in [&node.key, &node.title] {
+                words.whole.insert(phrase(text), meaning.clone());
+            }
+        }
+        for entry in source.word {
+            let node =
+                taxonomy.get(&entry.kind).ok_or_else(|| broken(format!("'{}' is no type", entry.kind)))?;
+            let meaning = Meaning { category: node.category, kind: node.key.clone() };
+            for text in entry.part {
+                let text = phrase(&text);
+                words.longest = words.longest.max(text.split(' ').count());
+                if words.part.insert(text.clone(), meaning.clone()).is_some_and(|known| known != meaning) {
+                    return Err(broken(format!("'{text}' stands for two types; remove one")));
+                }
+            }
+            for text in entry.whole {
+                words.whole.insert(phrase(&text), meaning.clone());
+            }
+        }
+        Ok(words)
+    }
+
+    /// The meaning of a text: of the whole, else of its longest part that has one.
+    fn meaning(&self, text: &str) -> Option<&Meaning> {
+        let forms = [phrase(text), phrase(&apart(text))];
+        let whole = forms.iter().find_map(|f| self.whole.get(f).or_else(|| self.part.get(f)));
+        whole.or_else(|| forms.iter().find_map(|f| self.longest_part(f)))
+    }
+
+    fn longest_part(&self, text: &str) -> Option<&Meaning> {
+        let words: Vec<&str> = text.split(' ').collect();
+        let mut found: BTreeMap<usize, Vec<&Meaning>> = BTreeMap::new();
+        for start in 0..words.len() {
+            for end in start + 1..=words.len().min(start + self.longest) {
+                let part = words.get(start..end).unwrap_or_default().join(" ");
+                if let Some(meaning) = self.part.get(&part) {
+                    found.entry(part.len()).or_default().push(meaning);
+                }
+            }
+        }
+        let (_, mut longest) = found.pop_last()?;
+        longest.sort_by(|a, b| a.kind.cmp(&b.kind));
+        let first = *longest.first()?;
+        longest.iter().all(|m| m.category == first.category).then_some(first)
+    }
 }
 
 impl<'a> Sorter<'a> {
@@ -95,36 +173,7 @@ impl<'a> Sorter<'a> {
     ///
     /// Only where what is compiled in is broken, which a test rules out.
     pub fn new(classifier: &'a dyn Classifier) -> Result<Self, RuleError> {
-        let taxonomy = Taxonomy::builtin()?;
-        let broken = |reason: String| RuleError::broken("type-words.toml", reason);
-        let source: Source = toml::from_str(WORDS).map_err(|e| broken(e.to_string()))?;
-        if source.schema != 1 {
-            return Err(broken(format!("schema {} is not known; write schema = 1", source.schema)));
-        }
-        let mut sorter = Self { classifier, whole: HashMap::new(), part: HashMap::new(), longest: 1 };
-        // The taxonomy's own keys and titles are words too, and go before others.
-        for node in taxonomy.nodes().iter().filter(|n| Category::from_key(&n.key).is_none()) {
-            let meaning = Meaning { category: node.category, kind: node.key.clone() };
-            for text in [&node.key, &node.title] {
-                sorter.whole.insert(phrase(text), meaning.clone());
-            }
-        }
-        for words in source.word {
-            let node =
-                taxonomy.get(&words.kind).ok_or_else(|| broken(format!("'{}' is no type", words.kind)))?;
-            let meaning = Meaning { category: node.category, kind: node.key.clone() };
-            for text in words.part {
-                let text = phrase(&text);
-                sorter.longest = sorter.longest.max(text.split(' ').count());
-                if sorter.part.insert(text.clone(), meaning.clone()).is_some_and(|known| known != meaning) {
-                    return Err(broken(format!("'{text}' stands for two types; remove one")));
-                }
-            }
-            for text in words.whole {
-                sorter.whole.insert(phrase(&text), meaning.clone());
-            }
-        }
-        Ok(sorter)
+        Ok(Self { classifier, words: TypeWords::builtin()? })
     }
 
     /// What an entry is. A pure function of the entry.
@@ -143,7 +192,9 @@ impl<'a> Sorter<'a> {
         let os = entry.os.as_deref()?;
         // Cisco's IOS and Apple's iOS differ by their makers alone.
         let is_cisco = |text: &Option<String>| text.as_deref().is_some_and(|t| phrase(t).contains("cisco"));
-        if phrase(os).split(' ').any(|w| w == "ios") && (is_cisco(&entry.vendor) || phrase(os).contains("cisco")) {
+        if phrase(os).split(' ').any(|w| w == "ios")
+            && (is_cisco(&entry.vendor) || phrase(os).contains("cisco"))
+        {
             return Some(Sorted {
                 basis: Basis::System,
                 category: Category::Network,
@@ -154,34 +205,14 @@ impl<'a> Sorter<'a> {
         self.word(os, Basis::System)
     }
 
-    /// The meaning of a text: of the whole, else of its longest part that has one.
     fn word(&self, text: &str, basis: Basis) -> Option<Sorted> {
-        let forms = [phrase(text), phrase(&apart(text))];
-        let whole = forms.iter().find_map(|f| self.whole.get(f).or_else(|| self.part.get(f)));
-        let found = whole.or_else(|| forms.iter().find_map(|f| self.longest_part(f)))?;
+        let found = self.words.meaning(text)?;
         Some(Sorted {
             basis,
             category: found.category,
             kind: found.kind.clone(),
             because: format!("'{text}'"),
         })
-    }
-
-    fn longest_part(&self, text: &str) -> Option<&Meaning> {
-        let words: Vec<&str> = text.split(' ').collect();
-        let mut found: BTreeMap<usize, Vec<&Meaning>> = BTreeMap::new();
-        for start in 0..words.len() {
-            for end in start + 1..=words.len().min(start + self.longest) {
-                let part = words.get(start..end).unwrap_or_default().join(" ");
-                if let Some(meaning) = self.part.get(&part) {
-                    found.entry(part.len()).or_default().push(meaning);
-                }
-            }
-        }
-        let (_, mut longest) = found.pop_last()?;
-        longest.sort_by(|a, b| a.kind.cmp(&b.kind));
-        let first = *longest.first()?;
-        longest.iter().all(|m| m.category == first.category).then_some(first)
     }
 
     /// Asks the classifier as if the device had been seen with its card, its host name and its product's name: what a
@@ -212,7 +243,8 @@ impl<'a> Sorter<'a> {
             couplings: Vec::new(),
         };
         let answer = self.classifier.classify(&subject);
-        let because = answer.reasons.first().map_or_else(String::new, |r| format!("'{}' ({})", r.value, r.rule));
+        let because =
+            answer.reasons.first().map_or_else(String::new, |r| format!("'{}' ({})", r.value, r.rule));
         (answer.category != Category::Unclassified).then_some(Sorted {
             basis: Basis::Rules,
             category: answer.category,
@@ -224,7 +256,9 @@ impl<'a> Sorter<'a> {
 
 impl std::fmt::Debug for Sorter<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sorter").field("words", &(self.whole.len() + self.part.len())).finish_non_exhaustive()
+        f.debug_struct("Sorter")
+            .field("words", &(self.words.whole.len() + self.words.part.len()))
+            .finish_non_exhaustive()
     }
 }
 

@@ -101,14 +101,14 @@ fn start_of(day: usize) -> Timestamp {
 #[test]
 fn a_network_that_does_not_grow_is_seldom_warned_of() {
     let mut dice = Dice(6);
-    let (runs, mut warnings, mut bad) = (500, 0, 0);
+    let (runs, mut warnings, mut bad) = (80, 0, 0);
     for _ in 0..runs {
         let start = dice.between(150.0, 3_000.0);
         let curve = curve(&mut dice, start, 0.0, 0.0, WINDOW as usize + 90);
         let committed = commitment((start * 1.05) as u64);
         let mut before = false;
         let mut of_this = 0;
-        for day in WINDOW as usize..WINDOW as usize + 90 {
+        for day in (WINDOW as usize..WINDOW as usize + 90).step_by(3) {
             let warning = curve.forecast(day, committed).warning;
             of_this += usize::from(warning && !before);
             before = warning;
