@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 
+use super::api::limit::{Allowance, Limits};
 use super::inventory::{CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
-use super::store::{Ingested, Receipt, Store, StoreError};
+use super::store::{Ingested, Store, StoreError};
 use crate::census::{Policy, Timestamp};
 use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
@@ -19,7 +20,7 @@ const DECODERS: usize = 2;
 const HASHERS: usize = 2;
 
 /// How a service is made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The URL under which browsers and sensors reach it, without a slash at the end.
     pub public_url: String,
@@ -27,6 +28,8 @@ pub struct Settings {
     pub count_at: CountAt,
     /// The policy of the count.
     pub policy: Policy,
+    /// How much one caller may ask.
+    pub allowance: Allowance,
 }
 
 /// The running service. Cheap to clone.
@@ -45,6 +48,8 @@ pub struct Inner {
     pub metrics: Metrics,
     /// How it was made.
     pub settings: Settings,
+    /// Bounds what one caller asks.
+    pub limits: Limits,
     /// Bounds decoding.
     pub decoders: Semaphore,
     /// Bounds hashing of passwords.
@@ -76,6 +81,7 @@ impl Service {
             inventories,
             clock,
             metrics: Metrics::default(),
+            limits: Limits::new(settings.allowance),
             settings,
             decoders: Semaphore::new(DECODERS),
             hashers: Semaphore::new(HASHERS),
@@ -126,11 +132,7 @@ impl Service {
     ) -> Result<Ingested, StoreError> {
         let service = self.clone();
         let work = tokio::spawn(async move {
-            let done = service.store.ingest(&subscription, &sensor, &upload, service.now()).await?;
-            if done.receipt == Receipt::Stored {
-                service.inventories.join(&subscription, &upload.zone, &upload.delta).await?;
-            }
-            Ok(done)
+            service.inventories.ingest(&subscription, &sensor, &upload, service.now()).await
         });
         work.await.unwrap_or_else(|e| {
             Err(StoreError::Corrupt { table: "upload", why: format!("storing it failed: {e}") })
