@@ -18,7 +18,8 @@ const C: &str = "00:40:8c:00:00:0c";
 /// Three devices in the zone hq: IoT, network, not known; and one elsewhere.
 async fn with_devices(plan: &Plan) {
     let sensor = ready(plan).await;
-    let seen = Seen::default().arp(A, "10.0.0.1", "iot-a").arp(B, "10.0.0.2", "network-b").arp(C, "10.0.0.3", "x");
+    let seen =
+        Seen::default().arp(A, "10.0.0.1", "iot-a").arp(B, "10.0.0.2", "network-b").arp(C, "10.0.0.3", "x");
     seen.send(plan, &sensor, 1, "hq").await;
     Seen::default().arp(A, "10.0.0.9", "iot-far").send(plan, &sensor, 2, "branch").await;
 }

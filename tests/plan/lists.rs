@@ -24,7 +24,11 @@ async fn with_devices(plan: &Plan) {
         seen = seen.arp(&format!("00:40:8c:00:00:{n:02x}"), &format!("10.0.0.{n}"), name);
     }
     seen.arp("00:40:8c:00:00:ff", "10.0.0.200", HOSTILE).send(plan, &sensor, 1, "hq").await;
-    let far = Seen::default().arp("00:40:8c:00:00:01", "10.0.0.1", "iot-x").arp("00:40:8c:00:00:02", "10.0.0.2", "iot-y");
+    let far = Seen::default().arp("00:40:8c:00:00:01", "10.0.0.1", "iot-x").arp(
+        "00:40:8c:00:00:02",
+        "10.0.0.2",
+        "iot-y",
+    );
     far.send(plan, &sensor, 2, "branch").await;
 }
 

@@ -61,7 +61,8 @@ pub(super) async fn run(command: ChangesCommand) -> Result<(), Failure> {
         ChangesCommand::List(ListArguments { target, before, limit }) => {
             let (config, store, subscription) = target.open().await?;
             let service = service(&config, store)?;
-            let page = changes(&service, &subscription.id, ChangesQuery { before, limit: Some(limit) }).await?;
+            let page =
+                changes(&service, &subscription.id, ChangesQuery { before, limit: Some(limit) }).await?;
             if target.common.json {
                 return print_json(&page);
             }

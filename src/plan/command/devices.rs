@@ -20,12 +20,15 @@ use crate::wire::{DeviceEntry, Subject};
 
 /// `devices` and what can be done with them; alone it lists them.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true, after_help = "Examples:
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Examples:
   netcensus-plan devices --category iot --sort -last_seen
   netcensus-plan devices why 10.2.0.41
   netcensus-plan devices edit 10.2.0.41 --type camera --name Lobby --dry-run
   netcensus-plan devices merge 10.2.0.41 10.2.0.42 --reason 'one camera, two cards'
-  netcensus-plan devices export --format csv --output devices.csv")]
+  netcensus-plan devices export --format csv --output devices.csv"
+)]
 pub(super) struct DevicesCommand {
     #[command(subcommand)]
     command: Option<Subcommands>,
@@ -93,7 +96,8 @@ struct Selection {
 
 impl Selection {
     fn filter(self) -> (Filter, Option<Timestamp>) {
-        let Self { category, verdict, zone, kind, vendor, tag, importance, managed, search, sort, as_of } = self;
+        let Self { category, verdict, zone, kind, vendor, tag, importance, managed, search, sort, as_of } =
+            self;
         let filter = Filter {
             category,
             verdict,
@@ -340,7 +344,14 @@ async fn why(arguments: OneArguments) -> Result<(), Failure> {
             }
             let mut out = io::stdout().lock();
             for line in &explanation.lines {
-                writeln!(out, "{} {}: {} {}", line.coupling.ip, line.coupling.mac, line.rule.id(), line.verdict)?;
+                writeln!(
+                    out,
+                    "{} {}: {} {}",
+                    line.coupling.ip,
+                    line.coupling.mac,
+                    line.rule.id(),
+                    line.verdict
+                )?;
                 tell(&mut out, "it would change when", &line.changes)?;
             }
             for other in &explanation.unaddressed {
@@ -365,7 +376,10 @@ async fn why(arguments: OneArguments) -> Result<(), Failure> {
         writeln!(out, "{} {} ({}): {} {}", d.ip, d.mac, d.kind, d.verdict.id(), why.verdict)?;
         tell(&mut out, "decided by people", &why.decisions)?;
         let evidence = |r: &crate::wire::ReasonAnswer| {
-            format!("{} '{}': {} ({}, {} %)", r.evidence.field, r.evidence.value, r.evidence.says, r.title, r.evidence.weight)
+            format!(
+                "{} '{}': {} ({}, {} %)",
+                r.evidence.field, r.evidence.value, r.evidence.says, r.title, r.evidence.weight
+            )
         };
         tell(&mut out, "evidence", &why.reasons.iter().map(evidence).collect::<Vec<_>>())?;
         let join = |j: &crate::wire::JoinAnswer| match &j.decided {
@@ -410,7 +424,9 @@ async fn edit(arguments: EditArguments) -> Result<(), Failure> {
         }
     }
     if patch.is_empty() {
-        return Err(Failure::usage("nothing is to be set; give --name, --type, --category, --location, --tag, --importance or --clear"));
+        return Err(Failure::usage(
+            "nothing is to be set; give --name, --type, --category, --location, --tag, --importance or --clear",
+        ));
     }
     let patch: Patch = serde_json::from_value(patch.into()).map_err(|e| Failure::usage(e.to_string()))?;
     let SomeArguments { target, making, devices } = some;
@@ -471,10 +487,13 @@ fn identify(view: &View, device: &str) -> Result<String, Failure> {
         Failure::usage(format!("'{device}' names no device; give its id, an address or a MAC"))
     })?;
     let devices = view.document.devices.iter();
-    let found: Vec<&DeviceEntry> = devices.filter(|d| d.couplings.iter().any(|c| subject.is(c.mac, c.ip))).collect();
+    let found: Vec<&DeviceEntry> =
+        devices.filter(|d| d.couplings.iter().any(|c| subject.is(c.mac, c.ip))).collect();
     match found.as_slice() {
         [only] => Ok(only.id.clone()),
-        [] => Err(Failure::failed(format!("no device has {device}; 'netcensus-plan devices why {device}' may tell why"))),
+        [] => Err(Failure::failed(format!(
+            "no device has {device}; 'netcensus-plan devices why {device}' may tell why"
+        ))),
         several => {
             let ids: Vec<String> = several.iter().map(|d| format!("{} ({})", d.id, d.zone)).collect();
             Err(Failure::usage(format!("{device} is of several devices; name one of {}", ids.join(", "))))

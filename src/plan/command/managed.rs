@@ -38,11 +38,13 @@ pub(super) struct ListArguments {
 }
 
 #[derive(Clone, Debug, Args)]
-#[command(after_help = "The file is JSON: a list of entries, or an object with 'entries'. An entry has 'mac' or 'ip', and may have
+#[command(
+    after_help = "The file is JSON: a list of entries, or an object with 'entries'. An entry has 'mac' or 'ip', and may have
 'external_id', 'from' and 'to'.
 
 Examples:
-  netcensus-plan managed import machines.json --source defender --dry-run")]
+  netcensus-plan managed import machines.json --source defender --dry-run"
+)]
 pub(super) struct ImportArguments {
     #[command(flatten)]
     target: Target,
@@ -115,7 +117,16 @@ async fn list(arguments: ListArguments) -> Result<(), Failure> {
             let ip = e.ip.map(|ip| ip.to_string()).unwrap_or_default();
             let to = e.to.map_or_else(|| "open".to_owned(), |to| to.to_string());
             let holds = if e.in_force { "yes" } else { "no" };
-            vec![e.source, e.external_id, e.zone.unwrap_or_default(), mac, ip, e.from.to_string(), to, holds.into()]
+            vec![
+                e.source,
+                e.external_id,
+                e.zone.unwrap_or_default(),
+                mac,
+                ip,
+                e.from.to_string(),
+                to,
+                holds.into(),
+            ]
         })
         .collect();
     let header = ["SOURCE", "ID", "ZONE", "MAC", "IP", "FROM", "TO", "HOLDS"];
@@ -134,10 +145,14 @@ async fn import(arguments: ImportArguments) -> Result<(), Failure> {
     };
     if read.map_err(cannot)? as u64 > FILE_BYTES {
         let most = FILE_BYTES >> 20;
-        return Err(Failure::failed(format!("{name} has more than {most} MiB; a source may have 200000 entries")));
+        return Err(Failure::failed(format!(
+            "{name} has more than {most} MiB; a source may have 200000 entries"
+        )));
     }
     let entries = entries(&bytes).map_err(|e| {
-        Failure::failed(format!("{name}: {e}; an entry is an object with 'mac' or 'ip', see 'managed import --help'"))
+        Failure::failed(format!(
+            "{name}: {e}; an entry is an object with 'mac' or 'ip', see 'managed import --help'"
+        ))
     })?;
     let (config, store, subscription) = target.open().await?;
     let service = service(&config, store)?;
