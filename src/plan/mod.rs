@@ -17,6 +17,8 @@ pub mod config;
 pub mod console;
 mod crash;
 pub mod demo;
+pub mod estimate;
+pub mod forecast;
 pub mod inventory;
 pub mod listing;
 pub mod metrics;
