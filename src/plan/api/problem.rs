@@ -125,6 +125,8 @@ problems! {
         "What follows from a card being one stays together (I8a, I8b, I8d). Name both couplings or neither.";
     InvalidEntry = "invalid-entry", 422, "An entry of the managed list cannot be used",
         "The detail names its place and what is wrong. Nothing was imported.";
+    UnreadableList = "unreadable-list", 422, "The list cannot be read",
+        "Send it as it was exported: CSV with a header, or the JSON of the system's API. The detail names what is missing.";
     ManagedListTooLong = "managed-list-too-long", 422, "The managed list is too long",
         "A source may have 200000 entries.";
     DecisionsFull = "decisions-full", 507, "The subscription holds as many decisions as it may",

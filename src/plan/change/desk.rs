@@ -271,7 +271,7 @@ impl<'s, 'a> Desk<'s, 'a> {
         }
         let back = |a: Alteration| Alteration { object: a.object, before: a.after, after: a.before };
         let alterations: Vec<Alteration> = alterations.into_iter().map(back).collect();
-        has_room(self.decisions, &alterations)?;
+        has_room(self.decisions.len(), &alterations, DECISIONS)?;
         let summary = format!("undid change {change}: {summary}");
         Ok(Draft { action: Action::Undo, summary, undoes: Some(change), alterations })
     }
@@ -352,17 +352,17 @@ impl Sheet<'_> {
             Alteration { object, before, after }
         });
         let alterations: Vec<Alteration> = altered.collect();
-        has_room(decisions, &alterations)?;
+        has_room(decisions.len(), &alterations, DECISIONS)?;
         Ok(Draft { action, summary, undoes: None, alterations })
     }
 }
 
-/// Refuses a change that lets more decisions stand than a subscription may have.
-fn has_room(decisions: &Decisions, alterations: &[Alteration]) -> Result<(), Refusal> {
+/// Refuses a change that lets more decisions stand than `most`, where `known` stand.
+fn has_room(known: usize, alterations: &[Alteration], most: usize) -> Result<(), Refusal> {
     let added = alterations.iter().filter(|a| a.after.is_some()).count();
     let removed = alterations.iter().filter(|a| a.before.is_some()).count();
-    let standing = (decisions.len() + added).saturating_sub(removed);
-    if added > removed && standing > DECISIONS { Err(Refusal::Full(standing)) } else { Ok(()) }
+    let standing = (known + added).saturating_sub(removed);
+    if added > removed && standing > most { Err(Refusal::Full(standing)) } else { Ok(()) }
 }
 
 /// The devices of a change, for its summary.
@@ -379,4 +379,25 @@ fn name(what: &str, text: &str, most: usize) -> Result<String, String> {
     let good = !text.is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control);
     good.then(|| text.to_owned())
         .ok_or_else(|| format!("{what} has 1 to {most} characters, none of them a control character"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_full_takes_replacements_and_removals_and_nothing_new() {
+        let key = CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, 1]), ip: [10, 0, 0, 1].into() };
+        let mark = Mark { by: "anna".into(), at: Timestamp(0), change: 1 };
+        let decision = Decision { ruling: Ruling::Split, mark: Arc::new(mark) };
+        let alteration = |before: bool, after: bool| Alteration {
+            object: Object::Split("a".into(), key),
+            before: before.then(|| decision.clone()),
+            after: after.then(|| decision.clone()),
+        };
+        assert_eq!(has_room(2, &[alteration(false, true)], 3), Ok(()));
+        assert_eq!(has_room(3, &[alteration(false, true)], 3), Err(Refusal::Full(4)));
+        assert_eq!(has_room(3, &[alteration(true, true)], 3), Ok(()));
+        assert_eq!(has_room(4, &[alteration(true, false)], 3), Ok(()), "what is too much may become less");
+    }
 }

@@ -5,6 +5,7 @@
 
 mod desk;
 mod entry;
+mod list;
 mod patch;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 
 pub use desk::{Desk, Managed};
 pub use entry::{AlterationEntry, DecisionEntry, ObjectEntry};
+pub use list::{ListReport, UnreadableRow};
 pub use patch::{Patch, TAG, TAGS, TEXT};
 
 use crate::census::{CouplingKey, Decision, Decisions, JoinReason, Object, Timestamp, time::rfc3339};
