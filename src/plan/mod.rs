@@ -21,5 +21,6 @@ pub mod permission;
 pub mod secret;
 pub mod server;
 pub mod service;
+pub mod statement;
 pub mod store;
 pub mod timeline;
