@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt check unit deny demo lab console bench fuzz audit clean
+.PHONY: help run test lint fmt check unit openapi deny demo lab console bench fuzz audit clean
 
 STEP   := .ci/step
 NEED   := .ci/need
@@ -44,6 +44,10 @@ unit: ## unit, property, integration and documentation tests
 	@if cargo nextest --version >/dev/null 2>&1; then $(STEP) "tests" $(CARGO) nextest run --cargo-quiet; \
 	else $(STEP) "tests" $(CARGO) test --quiet --lib --bins --tests; fi
 	@$(STEP) "documentation tests" $(CARGO) test --quiet --doc
+
+openapi: ## write the description of the API that the code generates
+	@$(NEED) build
+	@UPDATE_OPENAPI=1 $(CARGO) test --quiet --test plan the_committed_description
 
 deny: ## licences, sources and bans of the dependencies
 	@$(NEED) deny

@@ -19,7 +19,7 @@ pub(crate) use self::inventory::write_census;
 use super::config::Config;
 use super::demo;
 use super::service::{self, Service, Settings};
-use super::store::{Store, Subscription};
+use super::store::{Location, Store, Subscription};
 use crate::clock::SystemClock;
 
 /// Where the configuration lies on an installed system.
@@ -79,9 +79,9 @@ struct Common {
     /// The configuration file [default: /etc/netcensus/netcensus-plan.toml where it exists]
     #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_CONFIG")]
     config: Option<PathBuf>,
-    /// The database file [default: the configuration's]
-    #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_DATABASE")]
-    database: Option<PathBuf>,
+    /// The database: a file, or a URL postgresql://… [default: the configuration's]
+    #[arg(long, value_name = "FILE|URL", env = "NETCENSUS_PLAN_DATABASE")]
+    database: Option<Location>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -111,10 +111,10 @@ impl Common {
     /// The database, which must exist.
     async fn store(&self) -> Result<(Config, Store), Failure> {
         let config = self.config()?;
-        if !config.database.exists() {
+        if config.database.is_missing() {
             return Err(Failure::failed(format!(
                 "there is no database {}; name it with --database, or start one with 'netcensus-plan serve'",
-                config.database.display()
+                config.database
             )));
         }
         let store = Store::open(&config.database).await?;

@@ -155,7 +155,7 @@ pub(super) async fn migrate(arguments: Migrate) -> Result<(), Failure> {
         writeln!(out, "{verb} {migration}")?;
     }
     if pending.is_empty() {
-        writeln!(out, "{} is up to date", config.database.display())?;
+        writeln!(out, "{} is up to date", config.database)?;
     }
     Ok(())
 }
