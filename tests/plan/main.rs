@@ -12,6 +12,8 @@ mod census;
 mod commands;
 mod console;
 mod conventions;
+#[cfg(feature = "failpoints")]
+mod crashes;
 mod database;
 mod facts;
 mod harness;

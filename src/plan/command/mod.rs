@@ -2,6 +2,7 @@
 
 mod failure;
 mod inventory;
+mod maintain;
 mod operate;
 mod serve;
 mod table;
@@ -51,7 +52,11 @@ enum Command {
     /// Run a service, a sensor and a capture in one process, and print what counts
     Demo(demo::Arguments),
     /// Bring the database's schema up to date
-    Migrate(operate::Migrate),
+    Migrate(maintain::Migrate),
+    /// Copy the database into a file, beside a running service
+    Backup(maintain::Backup),
+    /// Put a backup where nothing is yet
+    Restore(maintain::Restore),
     /// Create and list subscriptions
     #[command(subcommand)]
     Subscription(operate::SubscriptionCommand),
@@ -147,6 +152,8 @@ impl Target {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    #[cfg(feature = "failpoints")]
+    let _failpoints = super::crash::set_up();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -167,7 +174,9 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await.map_err(Failure::from),
-        Command::Migrate(arguments) => operate::migrate(arguments).await,
+        Command::Migrate(arguments) => maintain::migrate(arguments).await,
+        Command::Backup(arguments) => maintain::backup(arguments).await,
+        Command::Restore(arguments) => maintain::restore(arguments).await,
         Command::Subscription(command) => operate::subscription(command).await,
         Command::Plan(command) => operate::plan(command).await,
         Command::Sensor(command) => operate::sensor(command).await,
