@@ -8,8 +8,10 @@ pub mod extract;
 pub mod limit;
 pub mod operations;
 pub mod plans;
+pub mod prices;
 pub mod problem;
 pub mod sensors;
+pub mod statements;
 pub mod subscriptions;
 
 use axum::extract::DefaultBodyLimit;
@@ -37,7 +39,9 @@ fn described() -> OpenApiRouter<Service> {
         .merge(census::routes())
         .merge(devices::routes())
         .merge(plans::routes())
+        .merge(prices::routes())
         .merge(sensors::routes())
+        .merge(statements::routes())
         .merge(subscriptions::routes())
 }
 

@@ -62,7 +62,7 @@ pub(super) async fn onboard(
     caller.may(&service, Action::ChangePlan, &sid).await?;
     let outcome = match asked(&form) {
         Ok(asked) => {
-            service.store.onboard(&sid, &asked, service.now()).await.map(|_| ()).map_err(Problem::from)
+            service.store.onboard(&sid, &asked, &caller.by, service.now()).await.map(|_| ()).map_err(Problem::from)
         }
         Err(problem) => Err(problem),
     };
@@ -76,7 +76,7 @@ pub(super) async fn cancel(
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     caller.may(&service, Action::ChangePlan, &sid).await?;
-    let outcome = service.store.cancel_plan(&sid, service.now()).await;
+    let outcome = service.store.cancel_plan(&sid, &caller.by, service.now()).await;
     after(&service, &caller, &sid, OnboardForm::default(), done(outcome)).await
 }
 
@@ -87,7 +87,7 @@ pub(super) async fn withdraw(
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     caller.may(&service, Action::ChangePlan, &sid).await?;
-    let outcome = service.store.withdraw_cancellation(&sid, service.now()).await;
+    let outcome = service.store.withdraw_cancellation(&sid, &caller.by, service.now()).await;
     after(&service, &caller, &sid, OnboardForm::default(), done(outcome)).await
 }
 
@@ -116,12 +116,12 @@ async fn page(
     refused: Option<Problem>,
 ) -> Result<Response, PageError> {
     let frame = Frame::of(service, caller, sid, "plan", "Plan").await?;
-    let (view, plans) = (service.view(sid, None).await?, service.store.plans(sid).await?);
-    let now = service.now();
+    let view = service.view(sid, None).await?;
+    let history = service.store.history(sid, service.now()).await?;
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let page = Page {
-        report: CensusReport::new(&view, &plans, &[], now),
-        timeline: Timeline::new(&plans, now),
+        report: CensusReport::new(&view, history.plans(), &[], history.now()),
+        timeline: Timeline::from(&history),
         form,
         refused,
         denial: Problem::not_permitted(Action::ChangePlan).detail,

@@ -13,7 +13,7 @@ use crate::plan::timeline::{self, Kind, committable};
 /// The most corrections that one statement takes.
 pub const CORRECTIONS: usize = 1_000;
 /// The longest reason, in characters.
-pub const REASON: usize = 500;
+pub const REASON: usize = 200;
 
 /// What a line charges: devices, for so long, at a price.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
@@ -60,7 +60,7 @@ pub struct CorrectionRequest {
     /// What a device-month should have cost.
     #[serde(default)]
     pub price: Option<Price>,
-    /// Why: 1 to 500 characters.
+    /// Why: 1 to 200 characters.
     pub reason: String,
 }
 
@@ -149,7 +149,7 @@ pub enum Refusal {
     #[error(transparent)]
     Number(#[from] timeline::Refusal),
     /// Nobody told why.
-    #[error("a correction needs a reason of 1 to 500 characters, none of them a control character")]
+    #[error("a correction needs a reason of 1 to 200 characters, none of them a control character")]
     Reason,
     /// There are [`CORRECTIONS`].
     #[error("the statement of {0} has 1000 corrections, which is all it takes; correct the rest next month")]
