@@ -17,6 +17,8 @@ pub mod console;
 mod crash;
 pub mod demo;
 pub mod inventory;
+#[cfg(test)]
+mod laws;
 pub mod metrics;
 pub mod permission;
 pub mod secret;

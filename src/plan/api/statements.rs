@@ -1,5 +1,7 @@
 //! Statements: what each calendar month comes to, and the corrections of those that are closed (P9).
 
+#![expect(unused_qualifications, reason = "the attributes that describe the API expand to qualified names")]
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;

@@ -152,11 +152,11 @@ mod tests {
     #[test]
     fn a_range_is_cut_where_the_price_changes_and_nowhere_else() {
         let prices = [set(1, 10, 100), set(2, 10, 150), set(3, 30, 200), set(4, 40, 300)];
-        let cut = |from, to| -> Vec<(i64, i64, Option<u64>)> {
-            let cuts = super::cut(&prices, Timestamp(from), Timestamp(to));
-            cuts.into_iter().map(|(a, b, p)| (a.0, b.0, p.map(|p| p.micros))).collect()
+        let cuts = |from, to| -> Vec<(i64, i64, Option<u64>)> {
+            let parts = cut(&prices, Timestamp(from), Timestamp(to));
+            parts.into_iter().map(|(a, b, p)| (a.0, b.0, p.map(|p| p.micros))).collect()
         };
-        assert_eq!(cut(50, 300), [(50, 100, None), (100, 200, Some(10)), (200, 300, Some(30))]);
-        assert_eq!(cut(200, 201), [(200, 201, Some(30))]);
+        assert_eq!(cuts(50, 300), [(50, 100, None), (100, 200, Some(10)), (200, 300, Some(30))]);
+        assert_eq!(cuts(200, 201), [(200, 201, Some(30))]);
     }
 }
