@@ -6,8 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::statement::{
-    Charge, Correction, CorrectionRequest, Line, Month, Price, Records, SetPrice, State, Statement, check, correct,
-    digest, draw, first_month, price_at,
+    Charge, Correction, CorrectionRequest, Line, Month, Price, Records, SetPrice, State, Statement, check,
+    correct, digest, draw, first_month, price_at,
 };
 use super::timeline::{Change, History, Kind, Onboarding, Plan, Refusal, SECOND, Status};
 use crate::census::Timestamp;

@@ -18,5 +18,6 @@ mod database;
 mod facts;
 mod harness;
 mod plans;
+mod statements;
 mod stores;
 mod uploads;

@@ -205,7 +205,9 @@ fn print(name: &str, stored: &StoredStatement) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let month = statement.month;
     let standing = match stored.state {
-        State::Open => format!("open, the month runs; what was in effect so far; closes {}", month.closes_at()),
+        State::Open => {
+            format!("open, the month runs; what was in effect so far; closes {}", month.closes_at())
+        }
         State::Draft => format!("draft, closes {}", month.closes_at()),
         State::Closed => "closed".to_owned(),
     };

@@ -61,9 +61,12 @@ pub(super) async fn onboard(
 ) -> Result<Response, PageError> {
     caller.may(&service, Action::ChangePlan, &sid).await?;
     let outcome = match asked(&form) {
-        Ok(asked) => {
-            service.store.onboard(&sid, &asked, &caller.by, service.now()).await.map(|_| ()).map_err(Problem::from)
-        }
+        Ok(asked) => service
+            .store
+            .onboard(&sid, &asked, &caller.by, service.now())
+            .await
+            .map(|_| ())
+            .map_err(Problem::from),
         Err(problem) => Err(problem),
     };
     after(&service, &caller, &sid, form, outcome).await

@@ -169,12 +169,15 @@ mod tests {
 
     #[test]
     fn amounts_are_written_with_six_decimals_and_read_back() {
-        let written = [(0, "0.000000"), (1_400_000, "1.400000"), (-1, "-0.000001"), (-71_527_778, "-71.527778")];
+        let written =
+            [(0, "0.000000"), (1_400_000, "1.400000"), (-1, "-0.000001"), (-71_527_778, "-71.527778")];
         for (micros, text) in written {
             assert_eq!((Micros(micros).to_string().as_str(), text.parse()), (text, Ok(Micros(micros))));
         }
         assert_eq!("12.5".parse(), Ok(Micros(12_500_000)));
-        for text in ["", "-", ".5", "1.", "1.0000000", "1e3", "+1", "1,5", "--1", "99999999999999999999999999"] {
+        for text in
+            ["", "-", ".5", "1.", "1.0000000", "1e3", "+1", "1,5", "--1", "99999999999999999999999999"]
+        {
             assert!(text.parse::<Micros>().is_err(), "{text}");
         }
     }

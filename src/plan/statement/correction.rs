@@ -103,7 +103,9 @@ pub struct Correction {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Refusal {
     /// Only what is closed needs a correction.
-    #[error("the statement of {0} is not closed, so it needs no correction; change what it rests on, or wait until it is closed")]
+    #[error(
+        "the statement of {0} is not closed, so it needs no correction; change what it rests on, or wait until it is closed"
+    )]
     NotClosed(Month),
     /// No such line.
     #[error("the statement of {month} has no line {line}; see its lines first")]
@@ -114,7 +116,9 @@ pub enum Refusal {
         line: u32,
     },
     /// A correction is not corrected itself.
-    #[error("line {line} of {month} is a correction; correct line {of_line} of {of_month} anew, its earlier corrections are taken into account")]
+    #[error(
+        "line {line} of {month} is a correction; correct line {of_line} of {of_month} anew, its earlier corrections are taken into account"
+    )]
     OfCorrection {
         /// The statement.
         month: Month,
@@ -143,7 +147,9 @@ pub enum Refusal {
     #[error("the line was charged in {0}; correct it in {0}")]
     OtherCurrency(Currency),
     /// Too high.
-    #[error("a price of {0} millionths is out of range; the most is 1000000000000, a million of the currency")]
+    #[error(
+        "a price of {0} millionths is out of range; the most is 1000000000000, a million of the currency"
+    )]
     PriceTooHigh(u64),
     /// The committed number cannot be committed.
     #[error(transparent)]
@@ -155,7 +161,9 @@ pub enum Refusal {
     #[error("the statement of {0} has 1000 corrections, which is all it takes; correct the rest next month")]
     Full(Month),
     /// The price would change what is closed.
-    #[error("the statement of {closed} is closed; let the price hold from {from} or later, and correct the statement where it is wrong")]
+    #[error(
+        "the statement of {closed} is closed; let the price hold from {from} or later, and correct the statement where it is wrong"
+    )]
     PriceInClosed {
         /// The newest closed statement.
         closed: Month,

@@ -87,7 +87,9 @@ impl FromStr for Month {
             let digits = part.len() == length && part.bytes().all(|b| b.is_ascii_digit());
             digits.then(|| part.parse().ok()).flatten()
         };
-        let (Some(year), Some(month @ 1..=12)) = (number(year, 4), number(month, 2)) else { return Err(bad()) };
+        let (Some(year), Some(month @ 1..=12)) = (number(year, 4), number(month, 2)) else {
+            return Err(bad());
+        };
         let month = Self { year, month: i8::try_from(month).map_err(|_| bad())? };
         (FIRST..=LAST).contains(&month).then_some(month).ok_or_else(bad)
     }
@@ -130,7 +132,9 @@ mod tests {
 
     #[test]
     fn what_is_no_month_is_refused() {
-        for text in ["", "2026", "2026-13", "2026-00", "2026-1", "+026-11", "1969-12", "2200-01", "2026-11-01"] {
+        for text in
+            ["", "2026", "2026-13", "2026-00", "2026-1", "+026-11", "1969-12", "2200-01", "2026-11-01"]
+        {
             assert!(text.parse::<Month>().is_err(), "{text}");
         }
     }

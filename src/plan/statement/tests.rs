@@ -106,12 +106,13 @@ fn the_canonical_form_and_its_digest_are_fixed() {
 #[test]
 fn a_trial_is_a_line_of_zero_charge() {
     let plans = [plan(1, Kind::Trial, None, "2026-11-10T00:00:00Z", None)];
-    let prices = [
-        price(1, eur(1_000_000), "2026-01-01T00:00:00Z"),
-        price(2, eur(2_000_000), "2026-11-20T00:00:00Z"),
-    ];
+    let prices =
+        [price(1, eur(1_000_000), "2026-01-01T00:00:00Z"), price(2, eur(2_000_000), "2026-11-20T00:00:00Z")];
     let november = drawn("2026-11", &plans, &prices, &[]);
-    assert_eq!((device_months(&november), amounts(&november)), (vec!["0.000000".into()], vec!["0.000000".into()]));
+    assert_eq!(
+        (device_months(&november), amounts(&november)),
+        (vec!["0.000000".into()], vec!["0.000000".into()])
+    );
     assert_eq!(november.lines[0].seconds, 21 * 86_400);
     let december = drawn("2026-12", &plans, &[], &[]);
     assert_eq!((december.lines[0].seconds, amounts(&december)), (9 * 86_400, vec!["-".into()]));
@@ -199,7 +200,10 @@ fn a_correction_is_a_line_of_the_month_in_which_it_is_made_with_the_period_that_
     all.push(correct(&november, &all, &cheaper, "grace", made).unwrap());
     let december = drawn("2026-12", &plans, &prices, &all);
     assert_eq!(amounts(&december), ["2100.000000", "-71.527778", "-572.222222"]);
-    assert_eq!(arithmetic(&december).unwrap()[1][0], "1600 × 1854000 s / 2592000 s − 1700 × 1854000 s / 2592000 s = -71.527777777777… device-months");
+    assert_eq!(
+        arithmetic(&december).unwrap()[1][0],
+        "1600 × 1854000 s / 2592000 s − 1700 × 1854000 s / 2592000 s = -71.527777777777… device-months"
+    );
     let nothing = correct(&november, &all, &fewer, "grace", made);
     assert_eq!(nothing, Err(Refusal::Nothing(1)));
 }
@@ -264,9 +268,8 @@ fn every_figure_of_a_statement_that_is_changed_is_found() {
         "\"reason\":\"1600",
         "\"to\":\"2026-11-22T11:00:00Z",
     ];
-    let is_free = |i: usize| {
-        free.iter().any(|f| text.match_indices(f).any(|(s, _)| (s..s + f.len() + 1).contains(&i)))
-    };
+    let is_free =
+        |i: usize| free.iter().any(|f| text.match_indices(f).any(|(s, _)| (s..s + f.len() + 1).contains(&i)));
     let mut tried = 0;
     for (i, digit) in text.char_indices().filter(|(i, c)| c.is_ascii_digit() && !is_free(*i)) {
         let other = if digit == '9' { '8' } else { char::from(digit as u8 + 1) };

@@ -172,7 +172,8 @@ impl Rows {
         let prices = prices::prices(work, subscription).await?;
         let query = sql("SELECT body FROM correction WHERE subscription = $1 ORDER BY number");
         let read = |row: &Row| serde_json::from_str(row.str("body")?).map_err(|e| corrupt("correction", e));
-        let corrections = work.rows(query.bind(subscription)).await?.iter().map(read).collect::<Result<_, _>>()?;
+        let corrections =
+            work.rows(query.bind(subscription)).await?.iter().map(read).collect::<Result<_, _>>()?;
         Ok(Self { history, prices, corrections })
     }
 
@@ -270,7 +271,9 @@ async fn closed(
     month: Month,
 ) -> Result<Option<StoredStatement>, StoreError> {
     let query = sql("SELECT body, sha256 FROM statement WHERE subscription = $1 AND month = $2");
-    let Some(row) = work.row(query.bind(subscription).bind(month.to_string())).await? else { return Ok(None) };
+    let Some(row) = work.row(query.bind(subscription).bind(month.to_string())).await? else {
+        return Ok(None);
+    };
     let body = row.str("body")?;
     let hash = row.blob("sha256")?;
     if Sha256::digest(body.as_bytes()).as_slice() != hash {
