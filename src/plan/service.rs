@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 
-use super::api::limit::Limits;
+use super::api::limit::{Allowance, Limits};
 use super::inventory::{CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
 use super::store::{Ingested, Store, StoreError};
@@ -20,7 +20,7 @@ const DECODERS: usize = 2;
 const HASHERS: usize = 2;
 
 /// How a service is made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The URL under which browsers and sensors reach it, without a slash at the end.
     pub public_url: String,
@@ -28,6 +28,8 @@ pub struct Settings {
     pub count_at: CountAt,
     /// The policy of the count.
     pub policy: Policy,
+    /// How much one caller may ask.
+    pub allowance: Allowance,
 }
 
 /// The running service. Cheap to clone.
@@ -79,8 +81,8 @@ impl Service {
             inventories,
             clock,
             metrics: Metrics::default(),
+            limits: Limits::new(settings.allowance),
             settings,
-            limits: Limits::default(),
             decoders: Semaphore::new(DECODERS),
             hashers: Semaphore::new(HASHERS),
             stopping: watch::Sender::new(false),

@@ -2,8 +2,8 @@
 
 use netcensus::plan::permission::Role;
 use netcensus::plan::statement::{self, Statement};
-use netcensus::plan::store::Scope;
 use netcensus::plan::store::engine::sql;
+use netcensus::plan::store::{CredentialKind, Scope};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -92,7 +92,7 @@ on_both_stores! {
         let trail = plan.store.audit_trail(Some(&plan.sid), None, 1_000).await.unwrap();
         let closings: Vec<_> = trail.iter().rev().filter(|e| e.action == "statement.close").collect();
         let objects: Vec<&str> = closings.iter().map(|e| e.object.as_str()).collect();
-        assert_eq!(objects, ["statement/2026-11", "statement/2026-12", "statement/2027-01"]);
+        assert_eq!(objects, ["statement/2026-11", "statement/2026-12", "statement/2027-01", "statement/2027-02"]);
         assert!(closings.iter().all(|e| e.actor == "service"));
     }
 

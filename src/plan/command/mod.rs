@@ -21,7 +21,7 @@ use self::failure::Failure;
 pub(crate) use self::inventory::write_census;
 use super::config::Config;
 use super::demo;
-use super::service::{self, Service, Settings};
+use super::service::{self, Service};
 use super::store::{By, Location, Store, Subscription, audit};
 use crate::clock::SystemClock;
 
@@ -227,11 +227,7 @@ async fn run(command: Command) -> Result<(), Failure> {
 
 /// A service over the database, for commands that ask what it would answer.
 fn service(config: &Config, store: Store) -> Result<Service, Failure> {
-    let settings = Settings {
-        public_url: config.url(config.listen),
-        count_at: config.census.as_of,
-        policy: config.policy(),
-    };
+    let settings = config.settings(config.url(config.listen));
     let classifier = service::classifier(config.rules())?;
     Ok(Service::new(store, Arc::new(SystemClock), classifier, settings))
 }

@@ -72,6 +72,21 @@ pub(super) async fn onboard(
     after(&service, &caller, &sid, form, outcome).await
 }
 
+/// Replaces the plan in effect, or shows the form again with what is wrong.
+pub(super) async fn replace(
+    State(service): State<Service>,
+    Path(sid): Path<String>,
+    Visitor(caller): Visitor,
+    Form(form): Form<OnboardForm>,
+) -> Result<Response, PageError> {
+    caller.may(&service, Action::ReplacePlan, &sid).await?;
+    let outcome = match asked(&form) {
+        Ok(asked) => done(service.store.replace_plan(&sid, &asked, &caller.by, service.now()).await),
+        Err(problem) => Err(problem),
+    };
+    after(&service, &caller, &sid, form, outcome).await
+}
+
 /// Cancels the plan in effect.
 pub(super) async fn cancel(
     State(service): State<Service>,
@@ -151,6 +166,10 @@ fn asked(form: &OnboardForm) -> Result<Onboarding, Problem> {
 impl Page {
     fn may_change(&self) -> bool {
         self.frame.may(Action::ChangePlan)
+    }
+
+    fn may_replace(&self) -> bool {
+        self.frame.may(Action::ReplacePlan)
     }
 
     /// Whether the kind is the chosen one.
