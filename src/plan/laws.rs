@@ -129,7 +129,7 @@ impl World {
             return;
         }
         let currency = if euros { "EUR" } else { "JPY" }.parse().unwrap();
-        let number = self.prices.len() as i64 + 1;
+        let number = self.prices.last().map_or(0, |p| p.number) + 1;
         self.prices.push(SetPrice { number, price: Price { currency, micros }, valid_from, set_at: now });
     }
 

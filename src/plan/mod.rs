@@ -11,14 +11,18 @@
 //! injected [`crate::clock::Clock`].
 
 pub mod api;
+pub mod change;
 pub mod command;
 pub mod config;
 pub mod console;
 mod crash;
 pub mod demo;
+pub mod estimate;
+pub mod forecast;
 pub mod inventory;
 #[cfg(test)]
 mod laws;
+pub mod listing;
 pub mod metrics;
 pub mod permission;
 pub mod secret;

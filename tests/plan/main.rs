@@ -15,9 +15,13 @@ mod conventions;
 #[cfg(feature = "failpoints")]
 mod crashes;
 mod database;
+mod decisions;
 mod facts;
 mod harness;
+mod histories;
+mod lists;
 mod plans;
 mod statements;
 mod stores;
 mod uploads;
+mod vectors;

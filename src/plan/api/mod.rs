@@ -2,10 +2,13 @@
 
 pub mod auth;
 pub mod census;
+pub mod changes;
 pub mod conditional;
 pub mod devices;
+pub mod exports;
 pub mod extract;
 pub mod limit;
+pub mod managed;
 pub mod operations;
 pub mod plans;
 pub mod prices;
@@ -13,6 +16,7 @@ pub mod problem;
 pub mod sensors;
 pub mod statements;
 pub mod subscriptions;
+pub mod zones;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
@@ -39,12 +43,16 @@ struct Description;
 fn described() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(census::routes())
+        .merge(changes::routes())
         .merge(devices::routes())
+        .merge(exports::routes())
+        .merge(managed::routes())
         .merge(plans::routes())
         .merge(prices::routes())
         .merge(sensors::routes())
         .merge(statements::routes())
         .merge(subscriptions::routes())
+        .merge(zones::routes())
 }
 
 /// What the API is, as OpenAPI 3.1: generated from the code that answers. Whatever else an operation answers is a

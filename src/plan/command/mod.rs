@@ -1,8 +1,11 @@
 //! The commands of `netcensus-plan`. Operator commands work on the database file itself, beside a running service.
 
+mod changes;
+mod devices;
 mod failure;
 mod inventory;
 mod maintain;
+mod managed;
 mod operate;
 mod plan;
 mod serve;
@@ -77,8 +80,14 @@ enum Command {
     Sensor(operate::SensorCommand),
     /// Print the census: what counts, and what does not
     Census(inventory::CensusArguments),
-    /// List the devices
-    Devices(inventory::DevicesArguments),
+    /// List, explain, change and export the devices
+    Devices(devices::DevicesCommand),
+    /// Show and undo what people changed of the devices
+    #[command(subcommand)]
+    Changes(changes::ChangesCommand),
+    /// List, import and forget what is managed elsewhere
+    #[command(subcommand)]
+    Managed(managed::ManagedCommand),
     /// Create and list people
     #[command(subcommand)]
     User(operate::UserCommand),
@@ -219,7 +228,9 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Statement(command) => statement::statement(command).await,
         Command::Sensor(command) => operate::sensor(command).await,
         Command::Census(arguments) => inventory::census(arguments).await,
-        Command::Devices(arguments) => inventory::devices(arguments).await,
+        Command::Devices(command) => devices::devices(command).await,
+        Command::Changes(command) => changes::run(command).await,
+        Command::Managed(command) => managed::run(command).await,
         Command::User(command) => operate::user(command).await,
         Command::Token(command) => operate::token(command).await,
     }

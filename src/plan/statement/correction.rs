@@ -41,7 +41,8 @@ impl Charge {
     /// # Errors
     /// [`TooLarge`].
     pub fn amount(&self, of: i64) -> Result<Exact, TooLarge> {
-        self.price.map_or(Ok(Exact::default()), |p| Exact::part(self.committed, self.seconds, of, p.micros))
+        self.price
+            .map_or_else(|| Ok(Exact::default()), |p| Exact::part(self.committed, self.seconds, of, p.micros))
     }
 }
 

@@ -156,7 +156,7 @@ impl Line {
     fn exact(&self) -> Result<(Exact, Exact), TooLarge> {
         let of = self.seconds_in_month;
         let both = |c: Charge| Ok((c.device_months(of)?, c.amount(of)?));
-        let (months, money) = self.charge().map_or(Ok(Default::default()), both)?;
+        let (months, money) = self.charge().map_or_else(|| Ok(Default::default()), both)?;
         match &self.corrects {
             None => Ok((months, money)),
             Some(c) => {

@@ -5,6 +5,7 @@
 //! take the same SQL.
 
 pub mod audit;
+mod decisions;
 pub mod engine;
 mod facts;
 mod idempotency;
@@ -28,6 +29,7 @@ use self::engine::{Access, Bulk, Each, Engine, Query, Row, Transaction, sql};
 use self::postgres::PostgresEngine;
 use self::sqlite::SqliteEngine;
 pub use audit::By;
+pub use decisions::Recording;
 pub use facts::{Ingested, Receipt, Replica};
 pub use idempotency::{Answer, Claim};
 pub use location::Location;
@@ -37,6 +39,7 @@ pub use sensors::{Enrolled, Sensor};
 pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
 
+use super::change;
 use super::secret::{BadPassword, NoRandomness};
 use super::statement;
 use super::timeline::Refusal;
@@ -120,6 +123,9 @@ pub enum StoreError {
     /// The timeline refuses.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// A change of the inventory is refused.
+    #[error(transparent)]
+    Change(#[from] change::Refusal),
     /// Statements, prices and corrections refuse.
     #[error(transparent)]
     Statement(#[from] statement::Refusal),

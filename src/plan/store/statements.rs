@@ -51,16 +51,20 @@ impl Store {
         Ok(closed)
     }
 
-    /// Closes the statements of all subscriptions that are due at `now`; how many that were.
+    /// Closes the statements of all subscriptions that are due at `now`; how many that were. One that fails keeps none
+    /// of the others from being closed.
     ///
     /// # Errors
-    /// The database's.
+    /// The database's: the last one.
     pub async fn close_all_due(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let mut closed = 0;
+        let (mut closed, mut failed) = (0, None);
         for subscription in self.subscriptions().await? {
-            closed += self.close_due(&subscription.id, now).await?;
+            match self.close_due(&subscription.id, now).await {
+                Ok(more) => closed += more,
+                Err(error) => failed = Some(error),
+            }
         }
-        Ok(closed)
+        failed.map_or(Ok(closed), Err)
     }
 
     /// The statement of `month` at `now`.
