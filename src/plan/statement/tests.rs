@@ -48,7 +48,7 @@ fn drawn(text: &str, plans: &[Plan], prices: &[SetPrice], corrections: &[Correct
 }
 
 fn amounts(statement: &Statement) -> Vec<String> {
-    statement.lines.iter().map(|l| l.amount.map_or("-".to_owned(), |a| a.to_string())).collect()
+    statement.lines.iter().map(|l| l.amount.map_or_else(|| "-".to_owned(), |a| a.to_string())).collect()
 }
 
 fn device_months(statement: &Statement) -> Vec<String> {
