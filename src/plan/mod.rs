@@ -20,11 +20,14 @@ pub mod demo;
 pub mod estimate;
 pub mod forecast;
 pub mod inventory;
+#[cfg(test)]
+mod laws;
 pub mod listing;
 pub mod metrics;
 pub mod permission;
 pub mod secret;
 pub mod server;
 pub mod service;
+pub mod statement;
 pub mod store;
 pub mod timeline;

@@ -11,8 +11,10 @@ pub mod limit;
 pub mod managed;
 pub mod operations;
 pub mod plans;
+pub mod prices;
 pub mod problem;
 pub mod sensors;
+pub mod statements;
 pub mod subscriptions;
 pub mod zones;
 
@@ -46,7 +48,9 @@ fn described() -> OpenApiRouter<Service> {
         .merge(exports::routes())
         .merge(managed::routes())
         .merge(plans::routes())
+        .merge(prices::routes())
         .merge(sensors::routes())
+        .merge(statements::routes())
         .merge(subscriptions::routes())
         .merge(zones::routes())
 }

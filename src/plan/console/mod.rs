@@ -31,6 +31,7 @@ pub fn router() -> Router<Service> {
         .route("/explain", get(explain::show))
         .route("/plan", get(plan::show).post(plan::onboard))
         .route("/plan/cancel", get(plan::back).post(plan::cancel))
+        .route("/plan/replace", get(plan::back).post(plan::replace))
         .route("/plan/withdraw", get(plan::back).post(plan::withdraw))
         .route("/sensors", get(sensors::show).post(sensors::create_token))
         .route("/sensors/{sensor}/revoke", post(sensors::revoke))

@@ -14,8 +14,10 @@ mod migrations;
 mod people;
 mod plans;
 mod postgres;
+mod prices;
 mod sensors;
 mod sqlite;
+mod statements;
 mod subscriptions;
 
 use std::path::Path;
@@ -32,11 +34,14 @@ pub use facts::{Ingested, Receipt, Replica};
 pub use idempotency::{Answer, Claim};
 pub use location::Location;
 pub use people::{CredentialKind, Issued, Person};
+pub use plans::Changed;
 pub use sensors::{Enrolled, Sensor};
+pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
 
 use super::change;
 use super::secret::{BadPassword, NoRandomness};
+use super::statement;
 use super::timeline::Refusal;
 
 /// Couplings and stations of one subscription: five times what one sensor holds.
@@ -121,6 +126,9 @@ pub enum StoreError {
     /// A change of the inventory is refused.
     #[error(transparent)]
     Change(#[from] change::Refusal),
+    /// Statements, prices and corrections refuse.
+    #[error(transparent)]
+    Statement(#[from] statement::Refusal),
     /// The enrolment secret is not good.
     #[error(
         "the enrolment token is unknown, used or expired; make a new one with 'netcensus-plan sensor token'"
