@@ -4,6 +4,7 @@ pub mod auth;
 pub mod census;
 pub mod conditional;
 pub mod devices;
+pub mod estimates;
 pub mod extract;
 pub mod limit;
 pub mod operations;
@@ -38,6 +39,7 @@ fn described() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(census::routes())
         .merge(devices::routes())
+        .merge(estimates::routes())
         .merge(plans::routes())
         .merge(sensors::routes())
         .merge(subscriptions::routes())

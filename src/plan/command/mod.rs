@@ -1,5 +1,6 @@
 //! The commands of `netcensus-plan`. Operator commands work on the database file itself, beside a running service.
 
+mod estimate;
 mod failure;
 mod inventory;
 mod maintain;
@@ -42,6 +43,7 @@ Examples:
   netcensus-plan plan onboard --kind monthly --devices 1700 --accept-terms
   netcensus-plan sensor token                    a one-time token for 'netcensus-sensor enrol'
   netcensus-plan census --json                   the numbers, for programs
+  netcensus-plan estimate cmdb.csv               how many to commit to, before any sensor exists
 
 Exit status: 0 done, 1 failed, 2 usage, 69 unavailable, 77 not permitted, 78 bad configuration.";
 
@@ -68,6 +70,10 @@ enum Command {
     Sensor(operate::SensorCommand),
     /// Print the census: what counts, and what does not
     Census(inventory::CensusArguments),
+    /// Tell how many devices to commit to, from lists of yours, the inventory, or both
+    Estimate(estimate::EstimateArguments),
+    /// Tell when the committed number will be passed
+    Forecast(estimate::ForecastArguments),
     /// List the devices
     Devices(inventory::DevicesArguments),
     /// Create and list people
@@ -181,6 +187,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Plan(command) => operate::plan(command).await,
         Command::Sensor(command) => operate::sensor(command).await,
         Command::Census(arguments) => inventory::census(arguments).await,
+        Command::Estimate(arguments) => estimate::estimate(arguments).await,
+        Command::Forecast(arguments) => estimate::forecast(arguments).await,
         Command::Devices(arguments) => inventory::devices(arguments).await,
         Command::User(command) => operate::user(command).await,
         Command::Token(command) => operate::token(command).await,

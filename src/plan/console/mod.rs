@@ -4,6 +4,7 @@
 
 mod assets;
 mod devices;
+mod estimate;
 mod events;
 mod explain;
 mod overview;
@@ -27,6 +28,7 @@ pub fn router() -> Router<Service> {
         .route("/devices", get(devices::list))
         .route("/devices/{id}", get(devices::why))
         .route("/explain", get(explain::show))
+        .route("/estimate", get(estimate::show).merge(estimate::upload()))
         .route("/plan", get(plan::show).post(plan::onboard))
         .route("/plan/cancel", get(plan::back).post(plan::cancel))
         .route("/plan/withdraw", get(plan::back).post(plan::withdraw))

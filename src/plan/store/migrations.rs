@@ -23,6 +23,7 @@ macro_rules! migrations {
 migrations! {
     1 "spine";
     2 "revisions";
+    7 "estimates";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {
