@@ -15,6 +15,7 @@ mod conventions;
 #[cfg(feature = "failpoints")]
 mod crashes;
 mod database;
+mod estimates;
 mod facts;
 mod harness;
 mod plans;
