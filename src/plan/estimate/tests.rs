@@ -1,5 +1,7 @@
 //! The estimate of lists made by hand in the documented formats, with planted overlaps and known numbers.
 
+use std::sync::OnceLock;
+
 use super::*;
 use crate::census::{Policy, Timestamp};
 use crate::classify::Rules;
@@ -18,9 +20,14 @@ fn file(name: &str, bytes: &[u8]) -> Reading {
     read(name, bytes, &Options::default()).unwrap()
 }
 
+/// The rules that are compiled in, read once.
+pub(super) fn rules() -> &'static Rules {
+    static RULES: OnceLock<Rules> = OnceLock::new();
+    RULES.get_or_init(|| Rules::builtin().unwrap())
+}
+
 fn estimate(files: &[Reading]) -> Estimate {
-    let rules = Rules::builtin().unwrap();
-    let sorter = Sorter::new(&rules).unwrap();
+    let sorter = Sorter::new(rules()).unwrap();
     let estimate = Estimate::new(files, None, &sorter, &Policy::default(), now()).unwrap();
     assert!(estimate.closes());
     estimate
