@@ -154,7 +154,10 @@ impl Rules {
 
     /// What all rules refer to.
     fn ground() -> Result<(Taxonomy, Vendors), RuleError> {
-        Ok((Taxonomy::builtin()?, Vendors::parse("vendors.toml", include_str!("../../config/vendors.toml"))?))
+        Ok((
+            Taxonomy::parse("taxonomy.toml", include_str!("../../config/taxonomy.toml"))?,
+            Vendors::parse("vendors.toml", include_str!("../../config/vendors.toml"))?,
+        ))
     }
 
     /// Reads the text of one more rule pack and runs its tests; returns how many rules it has.

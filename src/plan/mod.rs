@@ -11,6 +11,7 @@
 //! injected [`crate::clock::Clock`].
 
 pub mod api;
+pub mod change;
 pub mod command;
 pub mod config;
 pub mod console;
@@ -19,6 +20,7 @@ pub mod demo;
 pub mod estimate;
 pub mod forecast;
 pub mod inventory;
+pub mod listing;
 pub mod metrics;
 pub mod permission;
 pub mod secret;

@@ -248,6 +248,31 @@ fn the_command_estimates_beside_the_inventory_and_remembers_columns() {
 }
 
 #[test]
+fn the_managed_list_is_imported_from_what_defender_answers() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert!(run(dir, &["subscription", "create", "Contoso"]).status.success());
+    std::fs::write(dir.join("m.json"), LISTS[4].1).unwrap();
+    let import = ["managed", "import", "m.json", "--kind", "defender", "--source", "mde"];
+    let output = run(dir, &[import.as_slice(), &["--from", "2026-11-22T09:00:00Z"]].concat());
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let list = document(dir, &["managed", "list", "--json"]);
+    let found: Vec<(&str, &Value, &Value)> = list["entries"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| (e["external_id"].as_str().unwrap().split_at(2).0, &e["mac"], &e["to"]))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("1e", &json!("00:21:cc:00:00:11"), &Value::Null),
+            ("2e", &Value::Null, &json!("2026-11-29T06:00:00Z"))
+        ]
+    );
+}
+
+#[test]
 fn the_command_forecasts_a_series_of_ones_own() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();

@@ -49,6 +49,7 @@ pub fn routes() -> OpenApiRouter<Service> {
 /// How an estimate is made and shown.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct EstimateQuery {
     /// The instant of the verdicts, RFC 3339; the service's default where it is missing.
     pub as_of: Option<String>,
@@ -57,6 +58,8 @@ pub struct EstimateQuery {
     /// `false` for the lists alone, without the inventory.
     #[param(default = true)]
     pub inventory: Option<bool>,
+    /// Allowed, and the same: an estimate stores nothing.
+    pub dry_run: Option<bool>,
 }
 
 /// What an estimate is to be made of.
@@ -294,7 +297,7 @@ pub async fn mapping(
 
 /// Remembers the columns of a table. Where some are remembered already, `If-Match` is needed.
 #[utoipa::path(put, path = "/api/v1/subscriptions/{sid}/estimate/mappings/{signature}", tag = "estimate", request_body = NewMapping,
-    params(("sid" = String, Path, description = "subscription"), ("signature" = String, Path, description = "signature of the header")),
+    params(("sid" = String, Path, description = "subscription"), ("signature" = String, Path, description = "signature of the header"), super::devices::Trial),
     responses((status = 200, body = Remembered), (status = 409, description = "problem"), (status = 412, description = "problem"), (status = 422, description = "problem"), (status = 428, description = "problem")))]
 pub async fn remember(
     State(service): State<Service>,
@@ -315,7 +318,7 @@ pub async fn remember(
 
 /// Forgets the columns of a table.
 #[utoipa::path(delete, path = "/api/v1/subscriptions/{sid}/estimate/mappings/{signature}", tag = "estimate",
-    params(("sid" = String, Path, description = "subscription"), ("signature" = String, Path, description = "signature of the header")),
+    params(("sid" = String, Path, description = "subscription"), ("signature" = String, Path, description = "signature of the header"), super::devices::Trial),
     responses((status = 204), (status = 404, description = "problem"), (status = 412, description = "problem"), (status = 428, description = "problem")))]
 pub async fn forget(
     State(service): State<Service>,

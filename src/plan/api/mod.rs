@@ -2,16 +2,20 @@
 
 pub mod auth;
 pub mod census;
+pub mod changes;
 pub mod conditional;
 pub mod devices;
 pub mod estimates;
+pub mod exports;
 pub mod extract;
 pub mod limit;
+pub mod managed;
 pub mod operations;
 pub mod plans;
 pub mod problem;
 pub mod sensors;
 pub mod subscriptions;
+pub mod zones;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
@@ -38,11 +42,15 @@ struct Description;
 fn described() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(census::routes())
+        .merge(changes::routes())
         .merge(devices::routes())
         .merge(estimates::routes())
+        .merge(exports::routes())
+        .merge(managed::routes())
         .merge(plans::routes())
         .merge(sensors::routes())
         .merge(subscriptions::routes())
+        .merge(zones::routes())
 }
 
 /// What the API is, as OpenAPI 3.1: generated from the code that answers. Whatever else an operation answers is a

@@ -74,7 +74,8 @@ pub(super) struct ForecastArguments {
     as_of: Option<Timestamp>,
 }
 
-fn kind(text: &str) -> Result<Kind, String> {
+/// Reads the kind of a list.
+pub(super) fn kind(text: &str) -> Result<Kind, String> {
     Kind::from_key(text).ok_or_else(|| "it is cmdb, meraki or defender".to_owned())
 }
 

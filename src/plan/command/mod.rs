@@ -1,9 +1,12 @@
 //! The commands of `netcensus-plan`. Operator commands work on the database file itself, beside a running service.
 
+mod changes;
+mod devices;
 mod estimate;
 mod failure;
 mod inventory;
 mod maintain;
+mod managed;
 mod operate;
 mod serve;
 mod table;
@@ -74,8 +77,14 @@ enum Command {
     Estimate(estimate::EstimateArguments),
     /// Tell when the committed number will be passed
     Forecast(estimate::ForecastArguments),
-    /// List the devices
-    Devices(inventory::DevicesArguments),
+    /// List, explain, change and export the devices
+    Devices(devices::DevicesCommand),
+    /// Show and undo what people changed of the devices
+    #[command(subcommand)]
+    Changes(changes::ChangesCommand),
+    /// List, import and forget what is managed elsewhere
+    #[command(subcommand)]
+    Managed(managed::ManagedCommand),
     /// Create and list people
     #[command(subcommand)]
     User(operate::UserCommand),
@@ -189,7 +198,9 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Census(arguments) => inventory::census(arguments).await,
         Command::Estimate(arguments) => estimate::estimate(arguments).await,
         Command::Forecast(arguments) => estimate::forecast(arguments).await,
-        Command::Devices(arguments) => inventory::devices(arguments).await,
+        Command::Devices(command) => devices::devices(command).await,
+        Command::Changes(command) => changes::run(command).await,
+        Command::Managed(command) => managed::run(command).await,
         Command::User(command) => operate::user(command).await,
         Command::Token(command) => operate::token(command).await,
     }

@@ -83,10 +83,14 @@ fn devices() -> impl Strategy<Value = DeviceEntry> {
             firmware: None,
             name: None,
             random_mac: false,
+            location: None,
+            tags: Vec::new(),
+            importance: None,
             confidence: 0.9,
             first_seen: last_seen,
             last_seen,
             verdict: crate::census::verdict(&standing, &Policy::default(), NOW),
+            decided: None,
             evidence: Vec::new(),
         }
     })

@@ -109,7 +109,7 @@ impl TypeWords {
     }
 
     fn parse(text: &str) -> Result<Self, RuleError> {
-        let taxonomy = Taxonomy::builtin()?;
+        let taxonomy = Taxonomy::builtin();
         let broken = |reason: String| RuleError::broken("type-words.toml", reason);
         let source: Source = toml::from_str(text).map_err(|e| broken(e.to_string()))?;
         if source.schema != 1 {
