@@ -19,17 +19,17 @@ fn plan(dir: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(dir: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Output {
     plan(dir, arguments).output().unwrap()
 }
 
-fn document(dir: &Path, arguments: &[&str]) -> Value {
+pub(crate) fn document(dir: &Path, arguments: &[&str]) -> Value {
     let output = run(dir, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn failure(dir: &Path, arguments: &[&str]) -> (i32, String) {
+pub(crate) fn failure(dir: &Path, arguments: &[&str]) -> (i32, String) {
     let output = run(dir, arguments);
     assert!(output.stdout.is_empty(), "{arguments:?}");
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())

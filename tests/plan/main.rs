@@ -16,6 +16,7 @@ mod conventions;
 mod crashes;
 mod database;
 mod decisions;
+mod estimates;
 mod facts;
 mod harness;
 mod histories;

@@ -5,6 +5,7 @@ pub mod census;
 pub mod changes;
 pub mod conditional;
 pub mod devices;
+pub mod estimates;
 pub mod exports;
 pub mod extract;
 pub mod limit;
@@ -45,6 +46,7 @@ fn described() -> OpenApiRouter<Service> {
         .merge(census::routes())
         .merge(changes::routes())
         .merge(devices::routes())
+        .merge(estimates::routes())
         .merge(exports::routes())
         .merge(managed::routes())
         .merge(plans::routes())

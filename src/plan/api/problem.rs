@@ -5,10 +5,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use crate::plan::change;
+use crate::plan::estimate::FileError;
 use crate::plan::listing::{BadCursor, BadList};
 use crate::plan::permission::Action;
 use crate::plan::statement;
-use crate::plan::store::StoreError;
+use crate::plan::store::{MappingError, StoreError};
 use crate::plan::timeline::Refusal;
 use crate::wire::BadUpload;
 
@@ -164,6 +165,14 @@ problems! {
     ChangeUndone = "change-undone", 409, "The change was undone before",
         "The answer's member 'by' has the change that did so, or that brought it back. Undo that one.";
     ChangeBusy = "change-busy", 409, "Others change the inventory at the same time", "Send it again.";
+    ListUnreadable = "list-unreadable", 422, "A list of devices cannot be read",
+        "The detail names the file and what to do. A single bad row is no problem: the report names it.";
+    ListTooLarge = "list-too-large", 413, "The lists of devices are too large",
+        "An estimate takes 16 files, 16 MiB and 200,000 rows in all, and 512 columns a table. Split it by site.";
+    InvalidMapping = "invalid-mapping", 422, "The columns cannot be remembered",
+        "Name each field's headers as the table has them: 512 of at most 256 bytes each.";
+    TooManyMappings = "too-many-mappings", 409, "Too many tables' columns are remembered",
+        "A subscription remembers the columns of 256 tables. Delete one that is no longer used.";
     Internal = "internal", 500, "The service failed",
         "The service's log tells why. Nothing that was acknowledged is lost.";
 }
@@ -245,6 +254,8 @@ impl From<StoreError> for Problem {
             StoreError::Full(_) => ProblemType::InventoryFull,
             StoreError::BadPassword(_) => ProblemType::InvalidPassword,
             StoreError::Change(refusal) => return refusal.into(),
+            StoreError::Mapping(MappingError::TooMany) => ProblemType::TooManyMappings,
+            StoreError::Mapping(_) => ProblemType::InvalidMapping,
             StoreError::Database(_)
             | StoreError::Migration(_)
             | StoreError::BadPath
@@ -315,6 +326,20 @@ impl From<&statement::Refusal> for Problem {
             R::PriceInClosed { from, .. } => problem.with("from", from.to_string()),
             _ => problem,
         }
+    }
+}
+
+impl From<FileError> for Problem {
+    fn from(error: FileError) -> Self {
+        let kind = match error {
+            FileError::TooLarge { .. }
+            | FileError::TooManyRows { .. }
+            | FileError::TooManyColumns { .. }
+            | FileError::TooManyFiles => ProblemType::ListTooLarge,
+            FileError::BadMapping(_) => ProblemType::InvalidMapping,
+            _ => ProblemType::ListUnreadable,
+        };
+        Self::new(kind, error.to_string())
     }
 }
 

@@ -25,6 +25,7 @@ migrations! {
     2 "revisions";
     3 "statements";
     5 "decisions";
+    7 "estimates";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {

@@ -10,6 +10,7 @@ pub mod engine;
 mod facts;
 mod idempotency;
 mod location;
+mod mappings;
 mod migrations;
 mod people;
 mod plans;
@@ -33,6 +34,7 @@ pub use decisions::Recording;
 pub use facts::{Ingested, Receipt, Replica};
 pub use idempotency::{Answer, Claim};
 pub use location::Location;
+pub use mappings::{MAPPINGS, MappingError, Remembered};
 pub use people::{CredentialKind, Issued, Person};
 pub use plans::Changed;
 pub use sensors::{Enrolled, Sensor};
@@ -157,6 +159,9 @@ pub enum StoreError {
     /// The upload's sequence number is out of range.
     #[error("the sequence number {0} is out of range; it counts from 1")]
     BadSequence(u64),
+    /// The columns of a list cannot be remembered.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
     /// No randomness.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
