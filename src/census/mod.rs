@@ -34,7 +34,7 @@ mod rules;
 pub use address::Prefix;
 pub use binding::{Binding, Bindings, Bound, Forwards, OnLink};
 pub use classification::{Category, Classification, Classifier, Reason, Subject, Unclassified};
-pub use coupling::{Coupling, CouplingKey, Proof, Sign, Signs, VLANS};
+pub use coupling::{Coupling, CouplingKey, DAYS, Proof, Sign, Signs, VLANS};
 pub use evidence::{
     Addition, Evidence, EvidenceSet, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD, clean,
 };
