@@ -27,7 +27,7 @@ mod survey;
 mod verdict;
 
 #[cfg(test)]
-mod laws;
+pub(crate) mod laws;
 #[cfg(test)]
 mod rules;
 

@@ -18,6 +18,7 @@ pub mod demo;
 pub mod inventory;
 pub mod metrics;
 pub mod permission;
+pub mod proof;
 pub mod secret;
 pub mod server;
 pub mod service;
