@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::inventory::CountAt;
+use super::store::Location;
 use crate::census::{Policy, Prefix};
 use crate::config::{ConfigError, complain, parse};
 
@@ -15,8 +16,8 @@ use crate::config::{ConfigError, complain, parse};
 pub struct Config {
     /// Where the service listens.
     pub listen: SocketAddr,
-    /// The SQLite database.
-    pub database: PathBuf,
+    /// The database: SQLite's file, or PostgreSQL's URL.
+    pub database: Location,
     /// The URL under which browsers and sensors reach the service; empty for `http://<listen>`.
     pub public_url: String,
     /// What the count depends on.
@@ -62,7 +63,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
-            database: PathBuf::from("netcensus-plan.sqlite"),
+            database: Location::from("netcensus-plan.sqlite".to_owned()),
             public_url: String::new(),
             census: CensusConfig::default(),
             log: LogConfig::default(),

@@ -1,8 +1,8 @@
 //! Inventories in memory: per subscription the merged facts, and the newest view of them.
 //!
-//! Facts are loaded from the store at first use and joined with every upload after its commit; as merging is a join,
-//! an upload that is both loaded and joined changes nothing twice. A view is computed when somebody asks, and kept
-//! until facts or the instant of the count change.
+//! Facts are loaded from the store at first use and joined with every upload after its commit. Before they are used
+//! they catch up with what other services, or commands, wrote to the same database. A view is computed when somebody
+//! asks, and kept until facts or the instant of the count change.
 //!
 //! **The instant of the count.** A live service counts at the clock's present, taken down to the whole minute
 //! ([`CountAt::Now`]): a sensor that stopped sending does not keep its devices counted (X-IDLE), and a view serves
@@ -10,14 +10,16 @@
 //! at the present where that lies earlier ([`CountAt::NewestFrame`]). Whoever asks may name another instant.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Deserialize;
-use tokio::sync::{OnceCell, watch};
+use tokio::sync::watch;
 
-use super::store::{Store, StoreError};
-use crate::census::{Category, Classifier, Decisions, Inventory, Policy, Survey, Timestamp, Zone};
-use crate::wire::{CaptureSummary, Detail, DeviceAnswer, DeviceEntry, Document, Explanation, Subject};
+use super::store::{Ingested, Receipt, Replica, Store, StoreError};
+use crate::census::{Category, Classifier, Decisions, Inventory, Policy, Survey, Timestamp};
+use crate::wire::{
+    CaptureSummary, Detail, DeviceAnswer, DeviceEntry, Document, Explanation, Subject, Upload,
+};
 
 const MINUTE: i64 = 60_000_000_000;
 
@@ -42,8 +44,8 @@ pub struct View {
     pub as_of: Timestamp,
     /// The policy of the count.
     pub policy: Policy,
-    /// Counts the changes of the facts since the service started.
-    pub generation: u64,
+    /// The revision of the facts.
+    pub revision: i64,
     /// The document; its `capture` holds times only.
     pub document: Document,
     /// What the document leaves out, device by device.
@@ -52,17 +54,23 @@ pub struct View {
 }
 
 impl View {
-    fn new(facts: &Facts, policy: &Policy, classifier: &dyn Classifier, as_of: Timestamp) -> Self {
-        let survey = Survey::new(&facts.inventory, policy, &Decisions::default(), classifier, as_of);
+    fn new(
+        inventory: &Inventory,
+        revision: i64,
+        policy: &Policy,
+        classifier: &dyn Classifier,
+        as_of: Timestamp,
+    ) -> Self {
+        let survey = Survey::new(inventory, policy, &Decisions::default(), classifier, as_of);
         let capture = CaptureSummary {
-            first: facts.inventory.zones.values().filter_map(|z| z.segment.first_frame).min(),
-            last: facts.inventory.last_frame(),
+            first: inventory.zones.values().filter_map(|z| z.segment.first_frame).min(),
+            last: inventory.last_frame(),
             ..CaptureSummary::default()
         };
         let document = Document::new(&survey, capture, None);
         let by_id = document.devices.iter().enumerate().map(|(i, d)| (d.id.clone(), i)).collect();
         let details = survey.devices.iter().map(|d| Detail::new(d, None)).collect();
-        Self { as_of, policy: policy.clone(), generation: facts.generation, document, details, by_id }
+        Self { as_of, policy: policy.clone(), revision, document, details, by_id }
     }
 
     /// Why the device of that id counts, or does not.
@@ -93,15 +101,11 @@ pub struct Inventories {
 }
 
 struct Tenant {
-    facts: OnceCell<Arc<RwLock<Facts>>>,
+    replica: Replica,
+    /// Held by whoever changes the replica.
+    turn: tokio::sync::Mutex<()>,
     view: tokio::sync::Mutex<Option<Arc<View>>>,
-    changed: watch::Sender<u64>,
-}
-
-#[derive(Default)]
-struct Facts {
-    inventory: Inventory,
-    generation: u64,
+    changed: watch::Sender<i64>,
 }
 
 impl Inventories {
@@ -120,22 +124,19 @@ impl Inventories {
         as_of: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Arc<View>, StoreError> {
-        let tenant = self.tenant(subscription);
-        let facts = self.facts(&tenant, subscription).await?;
+        let tenant = self.current(subscription).await?;
         // Held while computing: whoever comes meanwhile waits for this view instead of computing it again.
         let mut kept = tenant.view.lock().await;
-        let (generation, newest) = {
-            let facts = facts.read().unwrap_or_else(PoisonError::into_inner);
-            (facts.generation, facts.inventory.last_frame())
-        };
-        let at = as_of.unwrap_or_else(|| self.default_instant(now, newest));
-        if let Some(view) = kept.as_ref().filter(|v| v.generation == generation && v.as_of == at) {
+        let (revision, at) = self.standing(&tenant, as_of, now);
+        if let Some(view) = kept.as_ref().filter(|v| v.revision == revision && v.as_of == at) {
             return Ok(Arc::clone(view));
         }
-        let (policy, classifier) = (Arc::clone(&self.policy), Arc::clone(&self.classifier));
+        let (policy, classifier, shared) =
+            (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&tenant));
         let view = compute(move || {
-            let facts = facts.read().unwrap_or_else(PoisonError::into_inner);
-            Arc::new(View::new(&facts, &policy, &*classifier, at))
+            let facts = shared.replica.facts();
+            let revision = facts.revision.unwrap_or_default();
+            Arc::new(View::new(&facts.inventory, revision, &policy, &*classifier, at))
         })
         .await?;
         if as_of.is_none() {
@@ -156,40 +157,50 @@ impl Inventories {
         as_of: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Explanation, StoreError> {
-        let tenant = self.tenant(subscription);
-        let facts = self.facts(&tenant, subscription).await?;
+        let tenant = self.current(subscription).await?;
         // One at a time for a subscription, as for views.
         let _turn = tenant.view.lock().await;
-        let newest = facts.read().unwrap_or_else(PoisonError::into_inner).inventory.last_frame();
-        let at = as_of.unwrap_or_else(|| self.default_instant(now, newest));
-        let (policy, classifier) = (Arc::clone(&self.policy), Arc::clone(&self.classifier));
+        let (_, at) = self.standing(&tenant, as_of, now);
+        let (policy, classifier, shared) =
+            (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&tenant));
         compute(move || {
-            let facts = facts.read().unwrap_or_else(PoisonError::into_inner);
+            let facts = shared.replica.facts();
             let survey = Survey::new(&facts.inventory, &policy, &Decisions::default(), &*classifier, at);
             Explanation::new(&survey, subject, &policy, None)
         })
         .await
     }
 
-    /// Joins the facts of an upload that the store has committed.
+    /// Stores an upload and joins its facts.
     ///
     /// # Errors
-    /// The store's, when the facts are loaded.
-    pub async fn join(&self, subscription: &str, zone: &str, delta: &Zone) -> Result<(), StoreError> {
+    /// Those of [`Store::ingest`].
+    pub async fn ingest(
+        &self,
+        subscription: &str,
+        sensor: &str,
+        upload: &Upload,
+        now: Timestamp,
+    ) -> Result<Ingested, StoreError> {
         let tenant = self.tenant(subscription);
-        let facts = self.facts(&tenant, subscription).await?;
-        let generation = {
-            let mut facts = facts.write().unwrap_or_else(PoisonError::into_inner);
-            facts.inventory.merge_zone(zone, delta);
-            facts.generation += 1;
-            facts.generation
-        };
-        tenant.changed.send_replace(generation);
-        Ok(())
+        let _turn = tenant.turn.lock().await;
+        let done = self.store.ingest(subscription, sensor, upload, &tenant.replica, now).await?;
+        if done.receipt == Receipt::Stored {
+            tenant.changed.send_replace(tenant.replica.facts().revision.unwrap_or_default());
+        }
+        Ok(done)
+    }
+
+    /// Looks whether another service changed the facts; who listens to [`Inventories::changes`] is told then.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn look(&self, subscription: &str) -> Result<(), StoreError> {
+        self.current(subscription).await.map(drop)
     }
 
     /// Tells of changes of a subscription's facts.
-    pub fn changes(&self, subscription: &str) -> watch::Receiver<u64> {
+    pub fn changes(&self, subscription: &str) -> watch::Receiver<i64> {
         self.tenant(subscription).changed.subscribe()
     }
 
@@ -200,21 +211,35 @@ impl Inventories {
         }
     }
 
+    /// The revision of the facts, and the instant of the count.
+    fn standing(&self, tenant: &Tenant, as_of: Option<Timestamp>, now: Timestamp) -> (i64, Timestamp) {
+        let facts = tenant.replica.facts();
+        let at = as_of.unwrap_or_else(|| self.default_instant(now, facts.inventory.last_frame()));
+        (facts.revision.unwrap_or_default(), at)
+    }
+
     fn tenant(&self, subscription: &str) -> Arc<Tenant> {
         let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
-            let changed = watch::Sender::new(0);
-            Arc::new(Tenant { facts: OnceCell::new(), view: tokio::sync::Mutex::new(None), changed })
+            Arc::new(Tenant {
+                replica: Replica::default(),
+                turn: tokio::sync::Mutex::default(),
+                view: tokio::sync::Mutex::default(),
+                changed: watch::Sender::new(0),
+            })
         };
         Arc::clone(tenants.entry(subscription.to_owned()).or_insert_with(new))
     }
 
-    async fn facts(&self, tenant: &Tenant, subscription: &str) -> Result<Arc<RwLock<Facts>>, StoreError> {
-        let load = || async {
-            let inventory = self.store.inventory(subscription).await?;
-            Ok::<_, StoreError>(Arc::new(RwLock::new(Facts { inventory, generation: 0 })))
-        };
-        tenant.facts.get_or_try_init(load).await.map(Arc::clone)
+    /// The tenant with facts that are up to date.
+    async fn current(&self, subscription: &str) -> Result<Arc<Tenant>, StoreError> {
+        let tenant = self.tenant(subscription);
+        let turn = tenant.turn.lock().await;
+        if self.store.refresh(subscription, &tenant.replica).await? {
+            tenant.changed.send_replace(tenant.replica.facts().revision.unwrap_or_default());
+        }
+        drop(turn);
+        Ok(tenant)
     }
 }
 

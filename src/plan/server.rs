@@ -1,6 +1,7 @@
 //! The HTTP server: all routes, the layers around them, and a graceful end.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -28,7 +29,7 @@ pub const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; 
 
 /// All routes of the service.
 pub fn router(service: Service) -> Router {
-    let routes = Router::new().merge(api::router()).merge(console::router()).with_state(service);
+    let routes = Router::new().merge(api::router(&service)).merge(console::router()).with_state(service);
     let fixed = |name: &'static str, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
     };
@@ -62,7 +63,8 @@ pub async fn serve(
         stop.await;
         stopping.send_replace(true);
     };
-    let server = axum::serve(listener, router(service.clone())).with_graceful_shutdown(signal);
+    let app = router(service.clone()).into_make_service_with_connect_info::<SocketAddr>();
+    let server = axum::serve(listener, app).with_graceful_shutdown(signal);
     let late = async {
         // A connection that never ends must not hold up the stop.
         let sender_lives = stopped.wait_for(|s| *s).await.is_ok();

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 
+use super::api::limit::Limits;
 use super::inventory::{CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
-use super::store::{Ingested, Receipt, Store, StoreError};
+use super::store::{Ingested, Store, StoreError};
 use crate::census::{Policy, Timestamp};
 use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
@@ -45,6 +46,8 @@ pub struct Inner {
     pub metrics: Metrics,
     /// How it was made.
     pub settings: Settings,
+    /// Bounds what one caller asks.
+    pub limits: Limits,
     /// Bounds decoding.
     pub decoders: Semaphore,
     /// Bounds hashing of passwords.
@@ -77,6 +80,7 @@ impl Service {
             clock,
             metrics: Metrics::default(),
             settings,
+            limits: Limits::default(),
             decoders: Semaphore::new(DECODERS),
             hashers: Semaphore::new(HASHERS),
             stopping: watch::Sender::new(false),
@@ -126,11 +130,7 @@ impl Service {
     ) -> Result<Ingested, StoreError> {
         let service = self.clone();
         let work = tokio::spawn(async move {
-            let done = service.store.ingest(&subscription, &sensor, &upload, service.now()).await?;
-            if done.receipt == Receipt::Stored {
-                service.inventories.join(&subscription, &upload.zone, &upload.delta).await?;
-            }
-            Ok(done)
+            service.inventories.ingest(&subscription, &sensor, &upload, service.now()).await
         });
         work.await.unwrap_or_else(|e| {
             Err(StoreError::Corrupt { table: "upload", why: format!("storing it failed: {e}") })

@@ -34,7 +34,7 @@ fn an_operator_sets_a_subscription_up_and_every_list_is_one_json_document() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let pending = document(dir, &["migrate", "--dry-run", "--json"]);
-    assert_eq!(pending, json!({"pending": ["0001 spine"], "applied": false}));
+    assert_eq!((&pending["pending"][0], &pending["applied"]), (&json!("0001 spine"), &json!(false)));
     assert!(run(dir, &["migrate"]).status.success());
     assert_eq!(document(dir, &["migrate", "--json"])["pending"], json!([]));
     assert_eq!(document(dir, &["subscription", "create", "Contoso", "--json"])["name"], "Contoso");

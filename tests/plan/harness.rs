@@ -1,6 +1,5 @@
 //! A service that runs, and what a test says to it.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -11,13 +10,15 @@ use netcensus::clock::Clock;
 use netcensus::plan::inventory::CountAt;
 use netcensus::plan::permission::Role;
 use netcensus::plan::service::{Service, Settings};
-use netcensus::plan::store::{CredentialKind, Store};
+use netcensus::plan::store::{CredentialKind, Location, Store};
 use netcensus::plan::{secret, server};
 use netcensus::wire::{EnrolResponse, EnrolmentToken, Health, UPLOAD_SCHEMA, Upload};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+
+use crate::database::{self, Backend};
 
 /// The instant at which every test starts.
 pub(crate) const START: &str = "2026-11-22T09:00:00Z";
@@ -57,7 +58,7 @@ pub(crate) struct Plan {
     pub(crate) client: Client,
     pub(crate) clock: Arc<TestClock>,
     pub(crate) store: Store,
-    pub(crate) database: PathBuf,
+    pub(crate) database: Location,
     pub(crate) sid: String,
     pub(crate) token: String,
     count_at: CountAt,
@@ -73,14 +74,19 @@ pub(crate) struct TestSensor {
 }
 
 impl Plan {
-    /// Starts a service with one subscription that `owner` owns.
+    /// Starts a service on SQLite with one subscription that `owner` owns.
     pub(crate) async fn start() -> Self {
-        Self::start_counting(CountAt::Now).await
+        Self::start_on(Backend::Sqlite).await
     }
 
-    pub(crate) async fn start_counting(count_at: CountAt) -> Self {
+    /// Starts a service on a database of its own.
+    pub(crate) async fn start_on(backend: Backend) -> Self {
+        Self::start_counting(backend, CountAt::Now).await
+    }
+
+    pub(crate) async fn start_counting(backend: Backend, count_at: CountAt) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let database = dir.path().join("plan.sqlite");
+        let database = database::fresh(backend, dir.path());
         let clock = Arc::new(TestClock(AtomicI64::new(at(START).0)));
         let (url, store, stop, server) = launch(&database, &clock, count_at).await;
         let client =
@@ -111,6 +117,15 @@ impl Plan {
         self.server.take().unwrap().await.unwrap().unwrap();
         let (url, store, stop, server) = launch(&self.database, &self.clock, self.count_at).await;
         (self.url, self.store, self.stop, self.server) = (url, store, Some(stop), Some(server));
+    }
+
+    /// The URL of a second service on the same database. It runs until the test ends.
+    pub(crate) async fn second(&self) -> String {
+        let (url, _, stop, server) = launch(&self.database, &self.clock, self.count_at).await;
+        // Neither is awaited: the runtime of the test ends both.
+        std::mem::forget(stop);
+        drop(server);
+        url
     }
 
     pub(crate) fn clock_now(&self) -> Timestamp {
@@ -215,7 +230,7 @@ pub(crate) fn upload(sequence: u64, zone: &str, seen: &[(&str, &str, &str, &str)
 }
 
 async fn launch(
-    database: &std::path::Path,
+    database: &Location,
     clock: &Arc<TestClock>,
     count_at: CountAt,
 ) -> (String, Store, oneshot::Sender<()>, JoinHandle<std::io::Result<()>>) {

@@ -1,12 +1,22 @@
 //! The plan service as a whole: a real server on loopback, a real database in a temporary folder, a clock that
 //! stands where a test puts it.
 
-#![expect(clippy::unwrap_used, reason = "a helper of tests fails by panicking")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a helper of tests fails by panicking"
+)]
 
 mod census;
 mod commands;
 mod console;
+mod conventions;
+#[cfg(feature = "failpoints")]
+mod crashes;
+mod database;
 mod facts;
 mod harness;
 mod plans;
+mod stores;
 mod uploads;

@@ -1,20 +1,27 @@
 //! Who calls: a person by session cookie or API token, a sensor by its key.
 
-use axum::extract::FromRequestParts;
+use std::net::SocketAddr;
+
+use axum::extract::{ConnectInfo, FromRequestParts};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 
 use super::problem::{Problem, ProblemType};
 use crate::plan::permission::{Action, Role};
 use crate::plan::service::Service;
-use crate::plan::store::{CredentialKind, Person, StoreError, Subscription};
+use crate::plan::store::{By, CredentialKind, Person, StoreError, Subscription, audit};
 
 /// The person who calls.
 ///
 /// Extracting it refuses whoever is not signed in, and a signed-in browser that another site sent here to change
 /// something.
 #[derive(Clone, Debug)]
-pub struct Caller(pub Person);
+pub struct Caller {
+    /// Who.
+    pub person: Person,
+    /// Who, from where, why, and whether the write is only tried: header `X-Reason`, query `dry_run=true`.
+    pub by: By,
+}
 
 impl FromRequestParts<Service> for Caller {
     type Rejection = Problem;
@@ -29,7 +36,7 @@ impl FromRequestParts<Service> for Caller {
         let now = service.now();
         if let Some(token) = bearer(&parts.headers) {
             let person = service.store.holder(CredentialKind::Token, token, now).await?;
-            return person.map(Self).ok_or_else(anonymous);
+            return Self::new(person.ok_or_else(anonymous)?, parts);
         }
         let session = session_cookie(&parts.headers, is_https(service)).ok_or_else(anonymous)?;
         let person = service.store.holder(CredentialKind::Session, session, now).await?;
@@ -37,11 +44,32 @@ impl FromRequestParts<Service> for Caller {
         if !is_safe(&parts.method) && !is_same_origin(&parts.headers) {
             return Err(Problem::new(ProblemType::CrossSite, "send the form from this service's own page"));
         }
-        Ok(Self(person))
+        Self::new(person, parts)
     }
 }
 
 impl Caller {
+    fn new(person: Person, parts: &Parts) -> Result<Self, Problem> {
+        let text = |name: &'static str| parts.headers.get(name).and_then(|v| v.to_str().ok());
+        let reason = text("x-reason").map(|r| r.trim().to_owned()).filter(|r| !r.is_empty());
+        if reason.as_ref().is_some_and(|r| r.chars().count() > audit::REASON) {
+            let detail = format!("a reason has at most {} characters", audit::REASON);
+            return Err(Problem::new(ProblemType::InvalidRequest, detail));
+        }
+        let query = parts.uri.query().unwrap_or_default();
+        let dry_run = match query.split('&').find_map(|pair| pair.strip_prefix("dry_run=")) {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(_) => {
+                return Err(Problem::new(ProblemType::InvalidRequest, "dry_run is true or false"));
+            }
+        };
+        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
+        let request = text("x-request-id").unwrap_or_default().chars().take(64).collect();
+        let by = By { address, request, reason, dry_run, ..By::person(&person.name) };
+        Ok(Self { person, by })
+    }
+
     /// The subscription of that id, where the caller may do `action` to it.
     ///
     /// # Errors
@@ -63,7 +91,7 @@ impl Caller {
     /// # Errors
     /// The store's.
     pub async fn roles(&self, service: &Service, subscription: &str) -> Result<Vec<Role>, Problem> {
-        Ok(service.store.roles(&self.0, subscription).await?)
+        Ok(service.store.roles(&self.person, subscription).await?)
     }
 
     /// Refuses a caller who may not do `action` to the tenant as a whole.
@@ -71,7 +99,7 @@ impl Caller {
     /// # Errors
     /// Not permitted.
     pub fn may_in_tenant(&self, action: Action) -> Result<(), Problem> {
-        let roles: &[Role] = if self.0.global_admin { &[Role::GlobalAdmin] } else { &[] };
+        let roles: &[Role] = if self.person.global_admin { &[Role::GlobalAdmin] } else { &[] };
         if action.allowed(roles) { Ok(()) } else { Err(Problem::not_permitted(action)) }
     }
 }

@@ -5,6 +5,7 @@
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::auth::Caller;
 use super::extract::{Parameters, Path};
@@ -86,6 +87,11 @@ impl CensusReport {
     pub fn proposed(&self) -> u64 {
         commitment(self.census.billable)
     }
+}
+
+/// The routes.
+pub fn routes() -> OpenApiRouter<Service> {
+    OpenApiRouter::new().routes(routes!(census)).routes(routes!(inventory))
 }
 
 /// The census.

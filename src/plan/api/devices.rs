@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use utoipa::IntoParams;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::auth::Caller;
 use super::census::{AsOf, parse_instant};
@@ -95,6 +96,15 @@ impl<'a> Page<'a> {
         let next = devices.last().filter(|_| more).map(|d| encode(d));
         Ok(Self { as_of: view.as_of, total, next, devices })
     }
+}
+
+/// The routes.
+pub fn routes() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(show))
+        .routes(routes!(why))
+        .routes(routes!(explain))
 }
 
 /// The devices of a subscription.

@@ -2,17 +2,21 @@
 
 pub mod auth;
 pub mod census;
+pub mod conditional;
 pub mod devices;
 pub mod extract;
+pub mod limit;
 pub mod operations;
 pub mod plans;
 pub mod problem;
 pub mod sensors;
 pub mod subscriptions;
 
-use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::{get, post};
+use axum::routing::get;
+use axum::{Router, middleware};
+use utoipa::OpenApi as _;
+use utoipa_axum::router::OpenApiRouter;
 
 use self::problem::{Problem, ProblemType};
 use super::service::Service;
@@ -20,30 +24,35 @@ use super::service::Service;
 /// The largest body of anything but an upload.
 const BODY_BYTES: usize = 64 << 10;
 
+/// The description of the API; each module's routes add theirs.
+#[derive(utoipa::OpenApi)]
+#[openapi(info(
+    title = "netcensus plan service",
+    description = "Errors are application/problem+json (RFC 9457). Times are RFC 3339 in UTC, ranges half-open. Writes take ?dry_run=true, which checks everything and stores nothing, and a header X-Reason for the audit trail; a POST takes an Idempotency-Key."
+))]
+struct Description;
+
+fn described() -> OpenApiRouter<Service> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .merge(census::routes())
+        .merge(devices::routes())
+        .merge(plans::routes())
+        .merge(sensors::routes())
+        .merge(subscriptions::routes())
+}
+
+/// What the API is, as OpenAPI 3.1: generated from the code that answers.
+pub fn description() -> utoipa::openapi::OpenApi {
+    described().into_openapi()
+}
+
 /// All routes of the API.
-pub fn router() -> Router<Service> {
-    let tenant = Router::new()
-        .route("/", get(subscriptions::show))
-        .route("/plan", get(plans::show).post(plans::onboard))
-        .route("/plan/cancel", post(plans::cancel))
-        .route("/plan/cancel/withdraw", post(plans::withdraw))
-        .route("/sensors", get(sensors::list))
-        .route("/sensors/tokens", post(sensors::create_token))
-        .route("/sensors/{sensor}/revoke", post(sensors::revoke))
-        .route("/sensors/{sensor}/uploads", post(sensors::upload))
-        .route("/census", get(census::census))
-        .route("/inventory", get(census::inventory))
-        .route("/devices", get(devices::list))
-        .route("/devices/{id}", get(devices::show))
-        .route("/devices/{id}/why", get(devices::why))
-        .route("/explain", get(devices::explain));
-    let api = Router::new()
-        .route("/enrol", post(sensors::enrol))
-        .route("/subscriptions", get(subscriptions::list).post(subscriptions::create))
-        .nest("/subscriptions/{sid}", tenant)
-        .fallback(not_found);
-    Router::new()
-        .nest("/api/v1", api)
+pub fn router(service: &Service) -> Router<Service> {
+    let (routes, _) = described().split_for_parts();
+    routes
+        .route("/api/v1/{*rest}", axum::routing::any(not_found))
+        .layer(middleware::from_fn_with_state(service.clone(), conditional::idempotent))
+        .layer(middleware::from_fn_with_state(service.clone(), limit::limited))
         .route("/healthz", get(operations::health))
         .route("/readyz", get(operations::ready))
         .route("/metrics", get(operations::metrics))

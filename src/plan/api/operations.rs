@@ -3,41 +3,9 @@
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use utoipa::OpenApi;
 
 use super::problem::{Problem, ProblemType};
-use super::{census, devices, plans, sensors, subscriptions};
 use crate::plan::service::Service;
-
-/// The description of the API.
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "netcensus plan service",
-        description = "Errors are application/problem+json (RFC 9457). Times are RFC 3339 in UTC, ranges half-open."
-    ),
-    paths(
-        subscriptions::list,
-        subscriptions::create,
-        subscriptions::show,
-        plans::show,
-        plans::onboard,
-        plans::cancel,
-        plans::withdraw,
-        sensors::list,
-        sensors::create_token,
-        sensors::revoke,
-        sensors::enrol,
-        sensors::upload,
-        census::census,
-        census::inventory,
-        devices::list,
-        devices::show,
-        devices::why,
-        devices::explain,
-    )
-)]
-struct Description;
 
 /// The process runs.
 pub async fn health() -> &'static str {
@@ -64,5 +32,5 @@ pub async fn metrics(State(service): State<Service>) -> Result<Response, Problem
 
 /// The API's description, OpenAPI 3.1.
 pub async fn openapi() -> Response {
-    axum::Json(Description::openapi()).into_response()
+    axum::Json(super::description()).into_response()
 }

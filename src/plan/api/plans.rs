@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::auth::Caller;
 use super::extract::{Json, Path};
@@ -75,6 +76,11 @@ impl Timeline {
             history: plans.iter().map(|p| PlanEntry::new(p, now)).collect(),
         }
     }
+}
+
+/// The routes.
+pub fn routes() -> OpenApiRouter<Service> {
+    OpenApiRouter::new().routes(routes!(show, onboard)).routes(routes!(cancel)).routes(routes!(withdraw))
 }
 
 /// The plan in effect and all plans before it.

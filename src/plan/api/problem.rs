@@ -92,6 +92,16 @@ problems! {
         "Nothing of the upload was taken, and the sensor keeps it. A flood of made-up devices is the usual cause.";
     InvalidPassword = "invalid-password", 422, "The password cannot be used",
         "A password has 12 characters or more.";
+    PreconditionRequired = "precondition-required", 428, "The change does not say what it is based on",
+        "Get the thing first and send its ETag as If-Match.";
+    PreconditionFailed = "precondition-failed", 412, "It was changed meanwhile",
+        "The answer's member 'etag' has the new tag. Get the thing again, look, and send the change with that tag.";
+    IdempotencyRunning = "idempotency-running", 409, "The request with this key is still running",
+        "Ask again in a moment; the answer of the first request is given then.";
+    IdempotencyConflict = "idempotency-conflict", 422, "The Idempotency-Key was used for another request",
+        "A key stands for one request, for 7 days. Choose a new one.";
+    TooManyRequests = "too-many-requests", 429, "Too many requests",
+        "Wait as long as the header Retry-After tells.";
     Internal = "internal", 500, "The service failed",
         "The service's log tells why. Nothing that was acknowledged is lost.";
 }
@@ -173,6 +183,10 @@ impl From<StoreError> for Problem {
             StoreError::BadPassword(_) => ProblemType::InvalidPassword,
             StoreError::Database(_)
             | StoreError::Migration(_)
+            | StoreError::BadPath
+            | StoreError::OldServer(_)
+            | StoreError::Tool { .. }
+            | StoreError::NotEmpty(_)
             | StoreError::Corrupt { .. }
             | StoreError::NoRandomness(_) => {
                 // The cause is for the log: it may name what a caller must not see.

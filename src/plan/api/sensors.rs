@@ -5,6 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::auth::{Caller, bearer};
 use super::extract::{Json, Path};
@@ -31,6 +32,16 @@ pub struct NewToken {
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
+}
+
+/// The routes.
+pub fn routes() -> OpenApiRouter<Service> {
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(create_token))
+        .routes(routes!(revoke))
+        .routes(routes!(enrol))
+        .routes(routes!(upload))
 }
 
 /// The sensors of a subscription.

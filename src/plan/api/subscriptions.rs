@@ -4,6 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::auth::Caller;
 use super::extract::{Json, Path};
@@ -27,6 +28,11 @@ pub struct Subscriptions {
     pub subscriptions: Vec<Subscription>,
 }
 
+/// The routes.
+pub fn routes() -> OpenApiRouter<Service> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show))
+}
+
 /// The subscriptions that the caller may see.
 #[utoipa::path(get, path = "/api/v1/subscriptions", tag = "subscriptions",
     responses((status = 200, body = Subscriptions), (status = 401, description = "problem")))]
@@ -46,7 +52,8 @@ pub async fn create(
     Json(new): Json<NewSubscription>,
 ) -> Result<(StatusCode, axum::Json<Subscription>), Problem> {
     caller.may_in_tenant(Action::ManageTenant)?;
-    let created = service.store.create_subscription(&new.name, Some(&caller.0.name), service.now()).await?;
+    let created =
+        service.store.create_subscription(&new.name, Some(&caller.person.name), service.now()).await?;
     Ok((StatusCode::CREATED, axum::Json(created)))
 }
 

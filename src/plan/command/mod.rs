@@ -2,6 +2,7 @@
 
 mod failure;
 mod inventory;
+mod maintain;
 mod operate;
 mod serve;
 mod table;
@@ -19,7 +20,7 @@ pub(crate) use self::inventory::write_census;
 use super::config::Config;
 use super::demo;
 use super::service::{self, Service, Settings};
-use super::store::{Store, Subscription};
+use super::store::{Location, Store, Subscription};
 use crate::clock::SystemClock;
 
 /// Where the configuration lies on an installed system.
@@ -51,7 +52,11 @@ enum Command {
     /// Run a service, a sensor and a capture in one process, and print what counts
     Demo(demo::Arguments),
     /// Bring the database's schema up to date
-    Migrate(operate::Migrate),
+    Migrate(maintain::Migrate),
+    /// Copy the database into a file, beside a running service
+    Backup(maintain::Backup),
+    /// Put a backup where nothing is yet
+    Restore(maintain::Restore),
     /// Create and list subscriptions
     #[command(subcommand)]
     Subscription(operate::SubscriptionCommand),
@@ -79,9 +84,9 @@ struct Common {
     /// The configuration file [default: /etc/netcensus/netcensus-plan.toml where it exists]
     #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_CONFIG")]
     config: Option<PathBuf>,
-    /// The database file [default: the configuration's]
-    #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_DATABASE")]
-    database: Option<PathBuf>,
+    /// The database: a file, or a URL postgresql://… [default: the configuration's]
+    #[arg(long, value_name = "FILE|URL", env = "NETCENSUS_PLAN_DATABASE")]
+    database: Option<Location>,
     /// Print one JSON document
     #[arg(long)]
     json: bool,
@@ -111,10 +116,10 @@ impl Common {
     /// The database, which must exist.
     async fn store(&self) -> Result<(Config, Store), Failure> {
         let config = self.config()?;
-        if !config.database.exists() {
+        if config.database.is_missing() {
             return Err(Failure::failed(format!(
                 "there is no database {}; name it with --database, or start one with 'netcensus-plan serve'",
-                config.database.display()
+                config.database
             )));
         }
         let store = Store::open(&config.database).await?;
@@ -147,6 +152,8 @@ impl Target {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    #[cfg(feature = "failpoints")]
+    let _failpoints = super::crash::set_up();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -167,7 +174,9 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await.map_err(Failure::from),
-        Command::Migrate(arguments) => operate::migrate(arguments).await,
+        Command::Migrate(arguments) => maintain::migrate(arguments).await,
+        Command::Backup(arguments) => maintain::backup(arguments).await,
+        Command::Restore(arguments) => maintain::restore(arguments).await,
         Command::Subscription(command) => operate::subscription(command).await,
         Command::Plan(command) => operate::plan(command).await,
         Command::Sensor(command) => operate::sensor(command).await,

@@ -18,7 +18,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::plan::config::{LogConfig, LogFormat};
 use crate::plan::server;
 use crate::plan::service::{self, Service, Settings};
-use crate::plan::store::{CredentialKind, Store};
+use crate::plan::store::{CredentialKind, Location, Store};
 
 /// How the service is started.
 #[derive(Debug, Args)]
@@ -33,9 +33,9 @@ pub(super) struct Arguments {
     /// Where to listen; port 0 chooses a free one [default: the configuration's]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// The database file, made where it is missing [default: the configuration's]
-    #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_DATABASE")]
-    database: Option<PathBuf>,
+    /// The database: a file, made where it is missing, or a URL postgresql://… [default: the configuration's]
+    #[arg(long, value_name = "FILE|URL", env = "NETCENSUS_PLAN_DATABASE")]
+    database: Option<Location>,
 }
 
 /// Runs the service.
@@ -62,7 +62,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         writeln!(out, "The link works once, until {}.", link.expires_at)?;
         out.flush()?;
     }
-    tracing::info!("listening on {public_url} with the database {}", config.database.display());
+    tracing::info!("listening on {public_url} with the database {}", config.database);
     let settings = Settings { public_url, count_at: config.census.as_of, policy: config.policy() };
     let service = Service::new(store, Arc::new(SystemClock), classifier, settings);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

@@ -14,6 +14,8 @@ use crate::plan::service::Service;
 
 /// How often an open page is told at most.
 const PACE: Duration = Duration::from_secs(1);
+/// How often an open page has the database asked what other services wrote.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// The stream of a subscription. Its events carry the number of the change only: the page asks for what it shows.
 pub(super) async fn stream(
@@ -27,9 +29,21 @@ pub(super) async fn stream(
     let events = async_stream::stream! {
         yield Ok(Event::default().event("hello").data("0"));
         loop {
-            tokio::select! {
-                changed = changes.changed() => if changed.is_err() { break },
-                _ = stopping.wait_for(|s| *s) => break,
+            enum Woken { Changed, Look, End }
+            let stop = async { stopping.wait_for(|s| *s).await.is_ok() };
+            let woken = tokio::select! {
+                changed = changes.changed() => if changed.is_ok() { Woken::Changed } else { Woken::End },
+                _ = stop => Woken::End,
+                () = tokio::time::sleep(LOOK), if service.store.is_shared() => Woken::Look,
+            };
+            match woken {
+                Woken::Changed => {}
+                Woken::End => break,
+                Woken::Look => {
+                    // A failure is told by the page's next request.
+                    service.inventories.look(&sid).await.ok();
+                    continue;
+                }
             }
             let generation = *changes.borrow_and_update();
             yield Ok(Event::default().event("change").id(generation.to_string()).data(generation.to_string()));

@@ -40,7 +40,7 @@ impl Frame {
         let roles = caller.roles(service, sid).await?;
         Ok(Self {
             title: format!("{title} · {}", subscription.name),
-            person: caller.0.name.clone(),
+            person: caller.person.name.clone(),
             subscription: Some(subscription),
             section,
             roles,

@@ -59,7 +59,7 @@ pub(super) async fn create(
     Form(form): Form<NewForm>,
 ) -> Result<Response, PageError> {
     caller.may_in_tenant(Action::ManageTenant)?;
-    match service.store.create_subscription(&form.name, Some(&caller.0.name), service.now()).await {
+    match service.store.create_subscription(&form.name, Some(&caller.person.name), service.now()).await {
         Ok(created) => Ok(Redirect::to(&format!("/subscriptions/{}", created.id)).into_response()),
         Err(error) => page(&service, &caller, Some(error.into())).await,
     }
@@ -68,7 +68,7 @@ pub(super) async fn create(
 async fn page(service: &Service, caller: &Caller, refused: Option<Problem>) -> Result<Response, PageError> {
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let page = Page {
-        frame: Frame::plain("Subscriptions", &caller.0.name),
+        frame: Frame::plain("Subscriptions", &caller.person.name),
         subscriptions: visible(service, caller).await?,
         may_create: caller.may_in_tenant(Action::ManageTenant).is_ok(),
         refused,

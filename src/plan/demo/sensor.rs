@@ -20,7 +20,7 @@ use crate::plan::command::write_census;
 use crate::plan::inventory::{CountAt, SharedClassifier};
 use crate::plan::permission::Role;
 use crate::plan::service::{self, Service, Settings};
-use crate::plan::store::{CredentialKind, Store};
+use crate::plan::store::{CredentialKind, Location, Store};
 use crate::plan::timeline::{Kind, Onboarding};
 use crate::plan::{secret, server};
 use crate::sensor::collector::Collector;
@@ -52,7 +52,7 @@ pub(super) async fn run(listen: Option<SocketAddr>, once: bool) -> Result<(), De
     let url = format!("http://{address}");
     let dir = tempfile::tempdir().map_err(Failed::from)?;
     let classifier = service::classifier(None).map_err(Failed::from)?;
-    let store = Store::open(&dir.path().join("plan.sqlite")).await.map_err(Failed::from)?;
+    let store = Store::open(&Location::File(dir.path().join("plan.sqlite"))).await.map_err(Failed::from)?;
     let settings =
         Settings { public_url: url.clone(), count_at: CountAt::NewestFrame, policy: Policy::default() };
     let service = Service::new(store, Arc::new(SystemClock), Arc::clone(&classifier), settings);

@@ -1,23 +1,29 @@
-//! The facts: uploads are merged into stored rows in the transaction that records the upload.
+//! The facts: an upload is merged into stored rows in the transaction that records the upload.
 //!
 //! Merging is a join, so neither the order nor the repetition of uploads matters; the upload's row only tells a
 //! sender that it may forget, and catches a sender that uses one name for two contents.
+//!
+//! A service keeps the facts in memory as a [`Replica`], at a revision that the database counts. An upload is merged
+//! with the replica, and only rows that it changed are written: nothing is read back or parsed. Where another service
+//! wrote meanwhile, the replica first catches up from the log of the newest uploads, or else is loaded anew.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
-use sqlx::{QueryBuilder, Row as _, Sqlite, SqliteConnection};
 
-use super::{Store, StoreError, plans};
-use crate::census::{Coupling, CouplingKey, Inventory, MacAddr, Segment, Station, Timestamp, Zone};
+use super::engine::{Bulk, sql};
+use super::{Scope, Store, StoreError, Work, plans};
+use crate::census::{Coupling, CouplingKey, Inventory, MacAddr, Station, Timestamp, Zone};
+use crate::plan::crash::crash_point;
 use crate::plan::timeline;
 use crate::wire::Upload;
 
-/// Rows in one statement: SQLite takes 32,766 parameters.
-const CHUNK: usize = 1_000;
+/// Uploads that a shared database keeps as they came in, so that other services can catch up.
+const LOGGED: i64 = 256;
 
 /// What became of an upload.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -33,12 +39,49 @@ pub enum Receipt {
 pub struct Ingested {
     /// What became of it.
     pub receipt: Receipt,
-    /// Couplings and stations that it touched.
+    /// Couplings and stations that it changed.
     pub rows: usize,
 }
 
+/// The facts of a subscription in memory, as they are at a revision.
+#[derive(Debug, Default)]
+pub struct Replica(RwLock<Facts>);
+
+/// What a [`Replica`] holds.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// The merged facts.
+    pub inventory: Inventory,
+    /// How often the database had changed them; none before they are loaded.
+    pub revision: Option<i64>,
+}
+
+impl Replica {
+    /// The facts, for reading.
+    pub fn facts(&self) -> RwLockReadGuard<'_, Facts> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, Facts> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The rows of an upload that differ from what was known.
+#[derive(Default)]
+struct Changes {
+    couplings: Vec<(CouplingKey, Coupling)>,
+    stations: Vec<(MacAddr, Station)>,
+    segment: Option<String>,
+    /// Couplings and stations after the upload.
+    held: usize,
+    /// Whether there are more of them than before.
+    grown: bool,
+}
+
 impl Store {
-    /// Stores an upload durably, or finds that it was stored before.
+    /// Stores an upload durably and joins it with `replica`, or finds that it was stored before. One call at a time
+    /// for a replica.
     ///
     /// # Errors
     /// [`StoreError::NoPlan`] (P7), [`StoreError::UploadConflict`], [`StoreError::BadSequence`],
@@ -48,233 +91,249 @@ impl Store {
         subscription: &str,
         sensor: &str,
         upload: &Upload,
+        replica: &Replica,
         now: Timestamp,
     ) -> Result<Ingested, StoreError> {
         let sequence =
             i64::try_from(upload.sequence).map_err(|_| StoreError::BadSequence(upload.sequence))?;
         let digest = content_digest(upload)?;
-        let mut tx = self.write().await?;
-        if timeline::in_effect(&plans::plans(&mut *tx, subscription).await?, now).is_none() {
+        let mut work = self.write(Scope::Subscription(subscription)).await?;
+        if timeline::in_effect(&plans::plans(&mut work, subscription).await?, now).is_none() {
             return Err(StoreError::NoPlan);
         }
-        let sql = "SELECT digest FROM upload WHERE subscription = $1 AND sensor = $2 AND epoch = $3 AND sequence = $4";
-        let known = sqlx::query(sql)
-            .bind(subscription)
-            .bind(sensor)
-            .bind(&upload.epoch)
-            .bind(sequence)
-            .fetch_optional(&mut *tx)
-            .await?;
-        if let Some(row) = known {
-            return if row.try_get::<&[u8], _>("digest")? == digest {
+        let query = "SELECT digest FROM upload WHERE subscription = $1 AND sensor = $2 AND epoch = $3 AND sequence = $4";
+        let name = sql(query).bind(subscription).bind(sensor).bind(&upload.epoch).bind(sequence);
+        if let Some(row) = work.row(name).await? {
+            return if row.blob("digest")? == digest {
                 Ok(Ingested { receipt: Receipt::Duplicate, rows: 0 })
             } else {
                 Err(StoreError::UploadConflict { epoch: upload.epoch.clone(), sequence: upload.sequence })
             };
         }
-        sqlx::query(
-            "INSERT INTO upload (subscription, sensor, epoch, sequence, digest, received_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
-        )
-        .bind(subscription)
-        .bind(sensor)
-        .bind(&upload.epoch)
-        .bind(sequence)
-        .bind(digest.as_slice())
-        .bind(now.0)
-        .execute(&mut *tx)
-        .await?;
-        sqlx::query(
-            "UPDATE sensor SET uploaded_at = $3, zone = $4, health = $5 WHERE subscription = $1 AND id = $2",
-        )
-        .bind(subscription)
-        .bind(sensor)
-        .bind(now.0)
-        .bind(&upload.zone)
-        .bind(to_json("sensor", &upload.health)?)
-        .execute(&mut *tx)
-        .await?;
-        let target = Target { subscription, zone: &upload.zone };
-        target.merge_segment(&mut tx, &upload.delta.segment).await?;
-        let new = target.merge_couplings(&mut tx, &upload.delta.couplings).await?
-            + target.merge_stations(&mut tx, &upload.delta.stations).await?;
-        // Counting takes a look at every key, so only uploads that bring new ones pay for it.
-        if new > 0 && target.held(&mut tx).await? > self.room {
+        catch_up(&mut work, subscription, replica).await?;
+        let changes = changes(&replica.facts().inventory, upload)?;
+        if changes.grown && changes.held > self.room {
             return Err(StoreError::Full(self.room));
         }
-        tx.commit().await?;
-        let rows = upload.delta.couplings.len() + upload.delta.stations.len();
+        let revision = replica.facts().revision.unwrap_or_default().saturating_add(1);
+        work.execute(
+            sql("INSERT INTO upload (subscription, sensor, epoch, sequence, digest, received_at, revision)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)")
+            .bind(subscription)
+            .bind(sensor)
+            .bind(&upload.epoch)
+            .bind(sequence)
+            .bind(digest)
+            .bind(now.0)
+            .bind(revision),
+        )
+        .await?;
+        work.execute(
+            sql("UPDATE sensor SET uploaded_at = $3, zone = $4, health = $5 WHERE subscription = $1 AND id = $2")
+                .bind(subscription)
+                .bind(sensor)
+                .bind(now.0)
+                .bind(&upload.zone)
+                .bind(to_json("sensor", &upload.health)?),
+        )
+        .await?;
+        work.execute(
+            sql("UPDATE subscription SET facts_revision = $2 WHERE id = $1")
+                .bind(subscription)
+                .bind(revision),
+        )
+        .await?;
+        if self.is_shared() {
+            work.execute(
+                sql("INSERT INTO fact_log (subscription, revision, body) VALUES ($1, $2, $3)")
+                    .bind(subscription)
+                    .bind(revision)
+                    .bind(upload.encode().map_err(|e| corrupt("upload", &e))?),
+            )
+            .await?;
+            work.execute(
+                sql("DELETE FROM fact_log WHERE subscription = $1 AND revision <= $2")
+                    .bind(subscription)
+                    .bind(revision.saturating_sub(LOGGED)),
+            )
+            .await?;
+        }
+        let rows = changes.couplings.len() + changes.stations.len();
+        write(&mut work, subscription, &upload.zone, &changes).await?;
+        crash_point!("ingest-before-commit");
+        work.commit().await?;
+        crash_point!("ingest-after-commit");
+        apply(&mut replica.change(), &upload.zone, changes, upload, revision);
         Ok(Ingested { receipt: Receipt::Stored, rows })
     }
 
-    /// The merged facts of a subscription.
+    /// Brings `replica` up to date; returns whether it changed.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] or the database's.
+    /// [`StoreError::Corrupt`], [`StoreError::NotFound`] or the database's.
+    pub async fn refresh(&self, subscription: &str, replica: &Replica) -> Result<bool, StoreError> {
+        let known = replica.facts().revision;
+        if known == Some(self.revisions(subscription).await?.0) {
+            return Ok(false);
+        }
+        let mut work = self.read().await?;
+        catch_up(&mut work, subscription, replica).await
+    }
+
+    /// The stored facts of a subscription, read anew.
+    ///
+    /// # Errors
+    /// Those of [`Store::refresh`].
     pub async fn inventory(&self, subscription: &str) -> Result<Inventory, StoreError> {
-        let mut inventory = Inventory::default();
-        let mut tx = self.reader.begin().await?;
-        let rows = sqlx::query("SELECT zone, facts FROM segment WHERE subscription = $1")
-            .bind(subscription)
-            .fetch_all(&mut *tx)
-            .await?;
-        for row in rows {
-            zone(&mut inventory, row.try_get("zone")?).segment = from_json("segment", row.try_get("facts")?)?;
-        }
-        let rows = sqlx::query("SELECT zone, mac, ip, facts FROM coupling WHERE subscription = $1")
-            .bind(subscription)
-            .fetch_all(&mut *tx)
-            .await?;
-        for row in rows {
-            let key = coupling_key(row.try_get("mac")?, row.try_get("ip")?)?;
-            let facts: Coupling = from_json("coupling", row.try_get("facts")?)?;
-            zone(&mut inventory, row.try_get("zone")?).couplings.insert(key, facts);
-        }
-        let rows = sqlx::query("SELECT zone, mac, facts FROM station WHERE subscription = $1")
-            .bind(subscription)
-            .fetch_all(&mut *tx)
-            .await?;
-        for row in rows {
-            let mac = mac_of("station", row.try_get("mac")?)?;
-            let facts: Station = from_json("station", row.try_get("facts")?)?;
-            zone(&mut inventory, row.try_get("zone")?).stations.insert(mac, facts);
-        }
-        Ok(inventory)
+        let replica = Replica::default();
+        self.refresh(subscription, &replica).await?;
+        Ok(replica.0.into_inner().unwrap_or_else(PoisonError::into_inner).inventory)
     }
 }
 
-/// The zone that rows are merged into.
-struct Target<'a> {
-    subscription: &'a str,
-    zone: &'a str,
+/// Brings `replica` to what the transaction sees.
+async fn catch_up(work: &mut Work, subscription: &str, replica: &Replica) -> Result<bool, StoreError> {
+    let query = sql("SELECT facts_revision FROM subscription WHERE id = $1").bind(subscription);
+    let newest = match work.row(query).await? {
+        Some(row) => row.int("facts_revision")?,
+        None => return Err(StoreError::NotFound { what: "subscription", id: subscription.to_owned() }),
+    };
+    let known = replica.facts().revision;
+    if known == Some(newest) {
+        return Ok(false);
+    }
+    if let Some(known) = known.filter(|known| newest.saturating_sub(*known) <= LOGGED) {
+        let query = "SELECT body FROM fact_log WHERE subscription = $1 AND revision > $2 ORDER BY revision";
+        let rows = work.rows(sql(query).bind(subscription).bind(known)).await?;
+        let uploads: Vec<Upload> =
+            rows.iter().map_while(|row| Upload::decode(&row.blob("body").ok()?).ok()).collect();
+        // A log that has a gap or cannot be read is no loss: the rows themselves are complete.
+        if i64::try_from(uploads.len()).is_ok_and(|n| n == newest.saturating_sub(known)) {
+            let mut facts = replica.change();
+            for upload in uploads {
+                facts.inventory.merge_zone(&upload.zone, &upload.delta);
+            }
+            facts.revision = Some(newest);
+            return Ok(true);
+        }
+    }
+    let inventory = load(work, subscription).await?;
+    *replica.change() = Facts { inventory, revision: Some(newest) };
+    Ok(true)
 }
 
-impl Target<'_> {
-    async fn merge_segment(&self, db: &mut SqliteConnection, delta: &Segment) -> Result<(), StoreError> {
-        let known = sqlx::query("SELECT facts FROM segment WHERE subscription = $1 AND zone = $2")
-            .bind(self.subscription)
-            .bind(self.zone)
-            .fetch_optional(&mut *db)
-            .await?;
-        let mut facts: Segment = match known {
-            Some(row) => from_json("segment", row.try_get("facts")?)?,
-            None => Segment::default(),
-        };
-        facts.merge(delta);
-        sqlx::query(
-            "INSERT INTO segment (subscription, zone, facts) VALUES ($1, $2, $3)
-             ON CONFLICT (subscription, zone) DO UPDATE SET facts = excluded.facts",
-        )
-        .bind(self.subscription)
-        .bind(self.zone)
-        .bind(to_json("segment", &facts)?)
-        .execute(db)
-        .await?;
+/// The stored facts of a subscription.
+async fn load(work: &mut Work, subscription: &str) -> Result<Inventory, StoreError> {
+    let mut inventory = Inventory::default();
+    let query = sql("SELECT zone, facts FROM segment WHERE subscription = $1").bind(subscription);
+    work.each(query, &mut |row| {
+        zone(&mut inventory, row.str("zone")?).segment = from_json("segment", row.str("facts")?)?;
         Ok(())
-    }
+    })
+    .await?;
+    let query = sql("SELECT zone, mac, ip, facts FROM coupling WHERE subscription = $1").bind(subscription);
+    work.each(query, &mut |row| {
+        let key = coupling_key(row.str("mac")?, row.str("ip")?)?;
+        let facts: Coupling = from_json("coupling", row.str("facts")?)?;
+        zone(&mut inventory, row.str("zone")?).couplings.insert(key, facts);
+        Ok(())
+    })
+    .await?;
+    let query = sql("SELECT zone, mac, facts FROM station WHERE subscription = $1").bind(subscription);
+    work.each(query, &mut |row| {
+        let mac = mac_of("station", row.str("mac")?)?;
+        let facts: Station = from_json("station", row.str("facts")?)?;
+        zone(&mut inventory, row.str("zone")?).stations.insert(mac, facts);
+        Ok(())
+    })
+    .await?;
+    Ok(inventory)
+}
 
-    async fn merge_couplings(
-        &self,
-        db: &mut SqliteConnection,
-        delta: &BTreeMap<CouplingKey, Coupling>,
-    ) -> Result<usize, StoreError> {
-        let entries: Vec<_> = delta.iter().collect();
-        let mut new = entries.len();
-        for chunk in entries.chunks(CHUNK) {
-            let mut merged: BTreeMap<CouplingKey, Coupling> =
-                chunk.iter().map(|(k, facts)| (**k, (*facts).clone())).collect();
-            let mut select = QueryBuilder::<Sqlite>::new("WITH k (mac, ip) AS (");
-            select.push_values(chunk, |mut row, (key, _)| {
-                row.push_bind(key.mac.to_string()).push_bind(key.ip.to_string());
-            });
-            select
-                .push(") SELECT c.mac, c.ip, c.facts FROM k JOIN coupling c ON c.mac = k.mac AND c.ip = k.ip WHERE c.subscription = ")
-                .push_bind(self.subscription)
-                .push(" AND c.zone = ")
-                .push_bind(self.zone);
-            for row in select.build().fetch_all(&mut *db).await? {
-                let key = coupling_key(row.try_get("mac")?, row.try_get("ip")?)?;
-                let known: Coupling = from_json("coupling", row.try_get("facts")?)?;
-                new = new.saturating_sub(1);
-                merged
-                    .entry(key)
-                    .and_modify(|facts| {
-                        facts.merge(&known);
-                    })
-                    .or_insert(known);
+/// What an upload changes of what is known.
+fn changes(inventory: &Inventory, upload: &Upload) -> Result<Changes, StoreError> {
+    let (known, delta) = (inventory.zones.get(&upload.zone), &upload.delta);
+    let mut out = Changes {
+        held: inventory.zones.values().map(|z| z.couplings.len() + z.stations.len()).sum(),
+        ..Changes::default()
+    };
+    let before = out.held;
+    let Changes { couplings, stations, segment, held, grown } = &mut out;
+    merged(known.map(|z| &z.couplings), &delta.couplings, Coupling::merge, couplings, held);
+    merged(known.map(|z| &z.stations), &delta.stations, Station::merge, stations, held);
+    *grown = *held > before;
+    let mut facts = known.map(|z| z.segment.clone()).unwrap_or_default();
+    facts.merge(&delta.segment);
+    if known.is_none_or(|z| z.segment != facts) {
+        *segment = Some(to_json("segment", &facts)?);
+    }
+    Ok(out)
+}
+
+/// The entries of `delta` that say something new, merged with what is known.
+fn merged<K: Copy + Ord, F: Clone + PartialEq>(
+    known: Option<&BTreeMap<K, F>>,
+    delta: &BTreeMap<K, F>,
+    merge: impl Fn(&mut F, &F) -> bool,
+    out: &mut Vec<(K, F)>,
+    held: &mut usize,
+) {
+    for (key, new) in delta {
+        match known.and_then(|k| k.get(key)) {
+            Some(old) => {
+                let mut facts = old.clone();
+                merge(&mut facts, new);
+                if facts != *old {
+                    out.push((*key, facts));
+                }
             }
-            let mut rows = Vec::with_capacity(merged.len());
-            for (key, facts) in &merged {
-                rows.push((key.mac.to_string(), key.ip.to_string(), to_json("coupling", facts)?));
+            None => {
+                *held += 1;
+                out.push((*key, new.clone()));
             }
-            let mut upsert =
-                QueryBuilder::<Sqlite>::new("INSERT INTO coupling (subscription, zone, mac, ip, facts) ");
-            upsert.push_values(rows, |mut row, (mac, ip, facts)| {
-                row.push_bind(self.subscription)
-                    .push_bind(self.zone)
-                    .push_bind(mac)
-                    .push_bind(ip)
-                    .push_bind(facts);
-            });
-            upsert.push(" ON CONFLICT (subscription, zone, mac, ip) DO UPDATE SET facts = excluded.facts");
-            upsert.build().execute(&mut *db).await?;
         }
-        Ok(new)
     }
+}
 
-    /// How many couplings and stations the subscription holds.
-    async fn held(&self, db: &mut SqliteConnection) -> Result<i64, StoreError> {
-        let sql = "SELECT (SELECT COUNT(*) FROM coupling WHERE subscription = $1)
-                        + (SELECT COUNT(*) FROM station WHERE subscription = $1) AS held";
-        Ok(sqlx::query(sql).bind(self.subscription).fetch_one(db).await?.try_get("held")?)
+async fn write(work: &mut Work, subscription: &str, zone: &str, changes: &Changes) -> Result<(), StoreError> {
+    let fixed = [("subscription", subscription), ("zone", zone)];
+    if let Some(facts) = &changes.segment {
+        let values = vec![vec![facts.clone()]];
+        work.upsert(Bulk { table: "segment", fixed: &fixed, columns: &["facts"], values }).await?;
     }
+    if !changes.couplings.is_empty() {
+        let values = vec![
+            changes.couplings.iter().map(|(key, _)| key.mac.to_string()).collect(),
+            changes.couplings.iter().map(|(key, _)| key.ip.to_string()).collect(),
+            json("coupling", changes.couplings.iter().map(|(_, facts)| facts))?,
+        ];
+        work.upsert(Bulk { table: "coupling", fixed: &fixed, columns: &["mac", "ip", "facts"], values })
+            .await?;
+    }
+    if !changes.stations.is_empty() {
+        let values = vec![
+            changes.stations.iter().map(|(mac, _)| mac.to_string()).collect(),
+            json("station", changes.stations.iter().map(|(_, facts)| facts))?,
+        ];
+        work.upsert(Bulk { table: "station", fixed: &fixed, columns: &["mac", "facts"], values }).await?;
+    }
+    Ok(())
+}
 
-    async fn merge_stations(
-        &self,
-        db: &mut SqliteConnection,
-        delta: &BTreeMap<MacAddr, Station>,
-    ) -> Result<usize, StoreError> {
-        let entries: Vec<_> = delta.iter().collect();
-        let mut new = entries.len();
-        for chunk in entries.chunks(CHUNK) {
-            let mut merged: BTreeMap<MacAddr, Station> =
-                chunk.iter().map(|(mac, facts)| (**mac, (*facts).clone())).collect();
-            let mut select = QueryBuilder::<Sqlite>::new("WITH k (mac) AS (");
-            select.push_values(chunk, |mut row, (mac, _)| {
-                row.push_bind(mac.to_string());
-            });
-            select
-                .push(
-                    ") SELECT s.mac, s.facts FROM k JOIN station s ON s.mac = k.mac WHERE s.subscription = ",
-                )
-                .push_bind(self.subscription)
-                .push(" AND s.zone = ")
-                .push_bind(self.zone);
-            for row in select.build().fetch_all(&mut *db).await? {
-                let mac = mac_of("station", row.try_get("mac")?)?;
-                let known: Station = from_json("station", row.try_get("facts")?)?;
-                new = new.saturating_sub(1);
-                merged
-                    .entry(mac)
-                    .and_modify(|facts| {
-                        facts.merge(&known);
-                    })
-                    .or_insert(known);
-            }
-            let mut rows = Vec::with_capacity(merged.len());
-            for (mac, facts) in &merged {
-                rows.push((mac.to_string(), to_json("station", facts)?));
-            }
-            let mut upsert =
-                QueryBuilder::<Sqlite>::new("INSERT INTO station (subscription, zone, mac, facts) ");
-            upsert.push_values(rows, |mut row, (mac, facts)| {
-                row.push_bind(self.subscription).push_bind(self.zone).push_bind(mac).push_bind(facts);
-            });
-            upsert.push(" ON CONFLICT (subscription, zone, mac) DO UPDATE SET facts = excluded.facts");
-            upsert.build().execute(&mut *db).await?;
-        }
-        Ok(new)
-    }
+/// Puts what was committed into the facts in memory.
+fn apply(facts: &mut Facts, name: &str, changes: Changes, upload: &Upload, revision: i64) {
+    let zone = zone(&mut facts.inventory, name);
+    zone.segment.merge(&upload.delta.segment);
+    zone.couplings.extend(changes.couplings);
+    zone.stations.extend(changes.stations);
+    facts.revision = Some(revision);
+}
+
+fn json<'f, F: Serialize + 'f>(
+    table: &'static str,
+    facts: impl Iterator<Item = &'f F>,
+) -> Result<Vec<String>, StoreError> {
+    facts.map(|f| to_json(table, f)).collect()
 }
 
 /// A digest of what the upload says of the network: the same facts, however compressed, are the same content.
@@ -298,9 +357,13 @@ fn mac_of(table: &'static str, mac: &str) -> Result<MacAddr, StoreError> {
 }
 
 fn from_json<T: DeserializeOwned>(table: &'static str, json: &str) -> Result<T, StoreError> {
-    serde_json::from_str(json).map_err(|e| StoreError::Corrupt { table, why: e.to_string() })
+    serde_json::from_str(json).map_err(|e| corrupt(table, &e))
 }
 
 fn to_json<T: Serialize>(table: &'static str, facts: &T) -> Result<String, StoreError> {
-    serde_json::to_string(facts).map_err(|e| StoreError::Corrupt { table, why: e.to_string() })
+    serde_json::to_string(facts).map_err(|e| corrupt(table, &e))
+}
+
+fn corrupt(table: &'static str, error: &dyn std::error::Error) -> StoreError {
+    StoreError::Corrupt { table, why: error.to_string() }
 }

@@ -1,27 +1,34 @@
-//! The store: SQLite behind plain methods, one file a subject.
+//! The store: all that the plan service keeps, behind plain methods, one file a subject.
 //!
-//! One writer and several readers on one file in WAL mode with `synchronous = FULL`: what a method returned from is
-//! on disk. Writes take the write lock when they begin, so that what they read cannot change under them. SQL is kept
-//! to what PostgreSQL understands too, and every tenant table's key starts with the subscription.
+//! What a method returned from is durable. Writers of one subscription come one after another. Every tenant table's key
+//! starts with the subscription. Two engines, [SQLite](sqlite) for one service and [PostgreSQL](postgres) for several,
+//! take the same SQL.
 
+pub mod audit;
+pub mod engine;
 mod facts;
+mod idempotency;
+mod location;
+mod migrations;
 mod people;
 mod plans;
+mod postgres;
 mod sensors;
+mod sqlite;
 mod subscriptions;
 
-use std::fs::OpenOptions;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
-use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{SqlSafeStr as _, Sqlite, Transaction};
+use sqlx::migrate::MigrateError;
 
-pub use facts::{Ingested, Receipt};
+use self::engine::{Access, Bulk, Each, Engine, Query, Row, Transaction, sql};
+use self::postgres::PostgresEngine;
+use self::sqlite::SqliteEngine;
+pub use audit::By;
+pub use facts::{Ingested, Receipt, Replica};
+pub use idempotency::{Answer, Claim};
+pub use location::Location;
 pub use people::{CredentialKind, Issued, Person};
 pub use sensors::{Enrolled, Sensor};
 pub use subscriptions::Subscription;
@@ -29,19 +36,28 @@ pub use subscriptions::Subscription;
 use super::secret::{BadPassword, NoRandomness};
 use super::timeline::Refusal;
 
-const READERS: u32 = 4;
 /// Couplings and stations of one subscription: five times what one sensor holds.
-const ROOM: i64 = 5_000_000;
-const BUSY: Duration = Duration::from_secs(10);
+const ROOM: usize = 5_000_000;
 
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    writer: SqlitePool,
-    reader: SqlitePool,
+    engine: Arc<dyn Engine>,
     /// Couplings and stations that one subscription may hold.
-    room: i64,
+    room: usize,
 }
+
+/// What a writer holds until its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scope<'a> {
+    /// What is of no subscription: people, and subscriptions as such.
+    Tenant,
+    /// Everything of one subscription.
+    Subscription(&'a str),
+}
+
+/// A transaction of the store.
+pub struct Work(Box<dyn Transaction>);
 
 /// What the store refuses or fails at.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +65,23 @@ pub enum StoreError {
     /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// A backup's path cannot be given to the database.
+    #[error("the path is no UTF-8, which the database needs; choose another")]
+    BadPath,
+    /// The server is too old.
+    #[error("the database server is PostgreSQL {0}; 15 or newer is needed")]
+    OldServer(i32),
+    /// A tool of the database failed.
+    #[error("{name} failed: {why}; it comes with the Debian package postgresql-client")]
+    Tool {
+        /// Which tool.
+        name: &'static str,
+        /// What it said.
+        why: String,
+    },
+    /// A restore would overwrite something.
+    #[error("{0} holds something already; restore into an empty place, then point the configuration at it")]
+    NotEmpty(String),
     /// The schema could not be brought up to date.
     #[error("the database's schema cannot be brought up to date: {0}; was it written by a newer version?")]
     Migration(#[from] MigrateError),
@@ -106,7 +139,7 @@ pub enum StoreError {
     #[error(
         "the subscription holds {0} couplings and stations, which is all it may; split the site into subscriptions, or find out who floods its sensors"
     )]
-    Full(i64),
+    Full(usize),
     /// The upload's sequence number is out of range.
     #[error("the sequence number {0} is out of range; it counts from 1")]
     BadSequence(u64),
@@ -119,51 +152,83 @@ pub enum StoreError {
 }
 
 impl Store {
-    /// Opens the database at `path`, makes it where it is missing, and brings its schema up to date.
+    /// Opens the database at `location`, makes a file where it is missing, and brings the schema up to date.
     ///
     /// # Errors
-    /// [`StoreError::Database`] or [`StoreError::Migration`].
-    pub async fn open(path: &Path) -> Result<Self, StoreError> {
-        create_private(path).map_err(sqlx::Error::Io)?;
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
-            .foreign_keys(true)
-            .busy_timeout(BUSY);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
-        migrator().run(&writer).await?;
-        let options = options.read_only(true).create_if_missing(false);
-        let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
-        Ok(Self { writer, reader, room: ROOM })
+    /// [`StoreError::Database`], [`StoreError::Migration`] or [`StoreError::OldServer`].
+    pub async fn open(location: &Location) -> Result<Self, StoreError> {
+        let engine: Arc<dyn Engine> = match location {
+            Location::File(path) => Arc::new(SqliteEngine::open(path).await?),
+            Location::Server(url) => Arc::new(PostgresEngine::open(url).await?),
+        };
+        Ok(Self { engine, room: ROOM })
     }
 
     /// The same store with room for `rows` couplings and stations a subscription, instead of 5,000,000.
     #[must_use]
-    pub fn with_room(self, rows: i64) -> Self {
+    pub fn with_room(self, rows: usize) -> Self {
         Self { room: rows, ..self }
     }
 
-    /// The migrations that `path` lacks, in order; an empty list where it is up to date.
+    /// The migrations that the database at `location` lacks, in order; an empty list where it is up to date.
     ///
     /// # Errors
-    /// [`StoreError::Database`] where there is no such database.
-    pub async fn pending(path: &Path) -> Result<Vec<String>, StoreError> {
-        let missing = |m: &Migration| format!("{:04} {}", m.version, m.description);
-        if !path.exists() {
-            return Ok(migrator().iter().map(missing).collect());
+    /// [`StoreError::Database`].
+    pub async fn pending(location: &Location) -> Result<Vec<String>, StoreError> {
+        match location {
+            Location::File(path) => SqliteEngine::pending_of(path).await,
+            Location::Server(url) => {
+                let engine = PostgresEngine::connect(url).await?;
+                let pending = engine.pending().await;
+                engine.close().await;
+                pending
+            }
         }
-        let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY);
-        let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
-        let mut connection = pool.acquire().await?;
-        connection.ensure_migrations_table("_sqlx_migrations").await?;
-        let applied = connection.list_applied_migrations("_sqlx_migrations").await?;
-        let pending = |m: &&Migration| applied.iter().all(|a| a.version != m.version);
-        let out = migrator().iter().filter(pending).map(missing).collect();
-        drop(connection);
-        pool.close().await;
-        Ok(out)
+    }
+
+    /// Writes a copy of everything as it is now into a new file, beside running services.
+    ///
+    /// # Errors
+    /// [`StoreError::NotEmpty`], [`StoreError::Tool`] or the database's.
+    pub async fn backup(&self, file: &Path) -> Result<(), StoreError> {
+        if file.exists() {
+            return Err(StoreError::NotEmpty(file.display().to_string()));
+        }
+        self.engine.backup(file).await
+    }
+
+    /// Puts a backup into a place that holds nothing yet, and brings its schema up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::NotEmpty`], [`StoreError::Tool`] or the database's.
+    pub async fn restore(file: &Path, location: &Location) -> Result<Self, StoreError> {
+        match location {
+            Location::File(path) if path.exists() => {
+                return Err(StoreError::NotEmpty(path.display().to_string()));
+            }
+            Location::File(path) => sqlite::restore(file, path)?,
+            Location::Server(url) => {
+                let empty = PostgresEngine::connect(url).await?;
+                let tables = "SELECT 1 AS one FROM information_schema.tables WHERE table_name = 'subscription' LIMIT 1";
+                let taken = !empty.rows(sql(tables)).await?.is_empty();
+                empty.close().await;
+                if taken {
+                    return Err(StoreError::NotEmpty(location.to_string()));
+                }
+                postgres::restore(url, file).await?;
+            }
+        }
+        Self::open(location).await
+    }
+
+    /// What people call the database.
+    pub fn engine_name(&self) -> &'static str {
+        self.engine.name()
+    }
+
+    /// Whether several services may work on the database.
+    pub fn is_shared(&self) -> bool {
+        self.engine.is_shared()
     }
 
     /// Whether the database answers.
@@ -171,33 +236,93 @@ impl Store {
     /// # Errors
     /// [`StoreError::Database`].
     pub async fn ping(&self) -> Result<(), StoreError> {
-        sqlx::query("SELECT 1").execute(&self.reader).await?;
-        Ok(())
+        self.rows(sql("SELECT 1 AS one")).await.map(drop)
     }
 
-    /// Ends all work and closes the file.
+    /// Ends all work and closes the database.
     pub async fn close(&self) {
-        self.reader.close().await;
-        self.writer.close().await;
+        self.engine.close().await;
     }
 
-    /// A transaction that may write.
-    async fn write(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        Ok(self.writer.begin_with("BEGIN IMMEDIATE").await?)
+    /// The rows that a query answers, outside a transaction.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn rows(&self, query: Query) -> Result<Vec<Row>, StoreError> {
+        self.engine.rows(query).await
+    }
+
+    /// The first row that a query answers, outside a transaction.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn row(&self, query: Query) -> Result<Option<Row>, StoreError> {
+        Ok(self.rows(query).await?.into_iter().next())
+    }
+
+    /// A transaction whose reads all see one state of the database.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn read(&self) -> Result<Work, StoreError> {
+        Ok(Work(self.engine.begin(Access::Read).await?))
+    }
+
+    /// A transaction that may write what is in `scope`; nobody else writes there until it ends.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn write(&self, scope: Scope<'_>) -> Result<Work, StoreError> {
+        let name = match scope {
+            Scope::Tenant => "",
+            Scope::Subscription(id) => id,
+        };
+        Ok(Work(self.engine.begin(Access::Write(name)).await?))
     }
 }
 
-/// Makes the file readable by its owner alone: it holds inventories and hashes. The files beside it follow it.
-fn create_private(path: &Path) -> std::io::Result<()> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(e),
-        _ => Ok(()),
+/// Each fails with what the database says.
+impl Work {
+    /// The rows that a query answers.
+    pub async fn rows(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
+        self.0.rows(query).await
     }
-}
 
-fn migrator() -> Migrator {
-    let spine = include_str!("../../../migrations/sqlite/0001_spine.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(1, "spine".into(), MigrationType::Simple, spine, false)])
+    /// The first row that a query answers.
+    pub async fn row(&mut self, query: Query) -> Result<Option<Row>, StoreError> {
+        Ok(self.0.rows(query).await?.into_iter().next())
+    }
+
+    /// Calls `each` for every row that a query answers, without holding them all.
+    pub async fn each(&mut self, query: Query, each: Each<'_>) -> Result<(), StoreError> {
+        self.0.each(query, each).await
+    }
+
+    /// Executes a statement; returns how many rows it touched.
+    pub async fn execute(&mut self, query: Query) -> Result<u64, StoreError> {
+        self.0.execute(query).await
+    }
+
+    /// Writes many rows of one table.
+    pub async fn upsert(&mut self, bulk: Bulk<'_>) -> Result<(), StoreError> {
+        self.0.upsert(bulk).await
+    }
+
+    /// Makes it durable.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        self.0.commit().await
+    }
+
+    /// Makes it durable, or undoes it where `by` only tries.
+    pub async fn finish(self, by: &By) -> Result<(), StoreError> {
+        if by.dry_run { Ok(()) } else { self.commit().await }
+    }
+
+    /// Tells whoever keeps a subscription's decisions in memory that they changed.
+    pub async fn bump_decisions(&mut self, subscription: &str) -> Result<(), StoreError> {
+        let bump = "UPDATE subscription SET decisions_revision = decisions_revision + 1 WHERE id = $1";
+        self.execute(sql(bump).bind(subscription)).await.map(drop)
+    }
 }
 
 /// A name as people write it: trimmed, 1 to `most` characters, no control characters.
@@ -207,8 +332,16 @@ fn checked_name(name: &str, most: usize) -> Result<&str, StoreError> {
     good.then_some(name).ok_or(StoreError::BadName(most))
 }
 
-fn is_unique_violation(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation)
+/// Turns the breach of a unique name into `taken`.
+fn or_taken(taken: impl FnOnce() -> StoreError) -> impl FnOnce(StoreError) -> StoreError {
+    |error| match &error {
+        StoreError::Database(e)
+            if e.as_database_error().is_some_and(sqlx::error::DatabaseError::is_unique_violation) =>
+        {
+            taken()
+        }
+        _ => error,
+    }
 }
 
 #[cfg(test)]
@@ -220,8 +353,8 @@ mod tests {
     #[tokio::test]
     async fn the_database_is_private_durable_and_free_of_the_reset_bug() {
         let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("plan.sqlite");
-        let store = Store::open(&path).await.unwrap();
+        let location = Location::File(dir.path().join("plan.sqlite"));
+        let store = Store::open(&location).await.unwrap();
         for file in ["plan.sqlite", "plan.sqlite-wal"] {
             assert_eq!(
                 dir.path().join(file).metadata().unwrap().permissions().mode() & 0o777,
@@ -229,51 +362,18 @@ mod tests {
                 "{file}"
             );
         }
-        let journal: String =
-            sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&store.writer).await.unwrap();
-        let synchronous: i64 =
-            sqlx::query_scalar("PRAGMA synchronous").fetch_one(&store.writer).await.unwrap();
-        assert_eq!((journal.as_str(), synchronous), ("wal", 2));
+        let mut work = store.write(Scope::Tenant).await.unwrap();
+        let journal = work.row(sql("PRAGMA journal_mode")).await.unwrap().unwrap();
+        let synchronous = work.row(sql("PRAGMA synchronous")).await.unwrap().unwrap();
+        assert_eq!(
+            (journal.str("journal_mode").unwrap(), synchronous.int("synchronous").unwrap()),
+            ("wal", 2)
+        );
         // Before 3.51.3 a checkpoint that resets the log could corrupt the file.
-        let version: String =
-            sqlx::query_scalar("SELECT sqlite_version()").fetch_one(&store.reader).await.unwrap();
-        let parts: Vec<u32> = version.split('.').map(|p| p.parse().unwrap()).collect();
-        assert!(parts >= vec![3, 51, 3], "{version}");
-        assert!(Store::pending(&path).await.unwrap().is_empty());
-    }
-
-    #[tokio::test]
-    async fn the_database_itself_refuses_plans_that_break_the_rules() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = Store::open(&dir.path().join("plan.sqlite")).await.unwrap();
-        let sid = store.create_subscription("a", None, crate::census::Timestamp(0)).await.unwrap().id;
-        let hour = 3_600_000_000_000_i64;
-        let insert = async |number: i64,
-                            kind: &str,
-                            committed: Option<i64>,
-                            from: i64,
-                            to: Option<i64>,
-                            cancelled: Option<i64>| {
-            let sql = "INSERT INTO plan VALUES ($1, $2, $3, $4, 0, $5, $6, $7)";
-            let query = sqlx::query(sql).bind(&sid).bind(number).bind(kind).bind(committed);
-            query.bind(from).bind(to).bind(cancelled).execute(&store.writer).await.is_ok()
-        };
-        assert!(!insert(1, "monthly", Some(1650), 0, None, None).await, "no multiple of 100");
-        assert!(!insert(1, "monthly", None, 0, None, None).await, "no number");
-        assert!(!insert(1, "trial", Some(100), 0, Some(hour), None).await, "a number for a trial");
-        assert!(!insert(1, "trial", None, 0, None, None).await, "a trial without an end");
-        assert!(!insert(1, "trial", None, 0, Some(721 * hour), None).await, "a trial of more than 30 days");
-        assert!(
-            !insert(1, "annual", Some(100), 0, Some(9 * hour), Some(hour)).await,
-            "more than an hour's notice"
-        );
-        assert!(insert(1, "annual", Some(100), 0, Some(2 * hour), Some(hour)).await);
-        assert!(
-            !insert(2, "monthly", Some(100), 2 * hour - 1, None, None).await,
-            "an overlap of a nanosecond"
-        );
-        assert!(insert(2, "monthly", Some(100), 2 * hour, None, None).await);
-        let sql = "UPDATE plan SET to_at = NULL, cancelled_at = NULL WHERE number = 1";
-        assert!(sqlx::query(sql).execute(&store.writer).await.is_err(), "an update that overlaps");
+        let version = work.row(sql("SELECT sqlite_version() AS version")).await.unwrap().unwrap();
+        let parts: Vec<u32> =
+            version.str("version").unwrap().split('.').map(|p| p.parse().unwrap()).collect();
+        assert!(parts >= vec![3, 51, 3], "{parts:?}");
+        assert!(Store::pending(&location).await.unwrap().is_empty());
     }
 }

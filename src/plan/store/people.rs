@@ -1,9 +1,9 @@
 //! People, their roles, and the secrets that they present: sessions, API tokens, one-time links.
 
 use serde::Serialize;
-use sqlx::{Row as _, SqliteConnection};
 
-use super::{Store, StoreError, checked_name, is_unique_violation};
+use super::engine::{Row, sql};
+use super::{Scope, Store, StoreError, Work, checked_name, or_taken};
 use crate::census::Timestamp;
 use crate::plan::permission::Role;
 use crate::plan::secret;
@@ -89,9 +89,9 @@ impl Store {
     ) -> Result<Person, StoreError> {
         let name = checked_name(name, NAME)?.to_owned();
         let hash = hash_off_thread(password).await?;
-        let mut tx = self.write().await?;
-        insert_person(&mut tx, &name, hash, global_admin, now).await?;
-        tx.commit().await?;
+        let mut work = self.write(Scope::Tenant).await?;
+        insert_person(&mut work, &name, hash, global_admin, now).await?;
+        work.commit().await?;
         Ok(Person { name, global_admin })
     }
 
@@ -111,23 +111,22 @@ impl Store {
         }
         let name = checked_name(name, NAME)?.to_owned();
         let hash = hash_off_thread(password).await?;
-        let mut tx = self.write().await?;
-        let used =
-            sqlx::query("DELETE FROM credential WHERE hash = $1 AND kind = 'setup' AND expires_at > $2")
-                .bind(secret::hash(link).as_slice())
-                .bind(now.0)
-                .execute(&mut *tx)
-                .await?;
-        if used.rows_affected() != 1 {
+        let mut work = self.write(Scope::Tenant).await?;
+        let used = work
+            .execute(
+                sql("DELETE FROM credential WHERE hash = $1 AND kind = 'setup' AND expires_at > $2")
+                    .bind(secret::hash(link))
+                    .bind(now.0),
+            )
+            .await?;
+        if used != 1 {
             return Err(no_such_link());
         }
-        sqlx::query("DELETE FROM credential WHERE kind = 'setup'").execute(&mut *tx).await?;
-        insert_person(&mut tx, &name, hash, true, now).await?;
-        sqlx::query("INSERT INTO role_binding (subscription, person, role) SELECT id, $1, 'O' FROM subscription WHERE true")
-            .bind(&name)
-            .execute(&mut *tx)
+        work.execute(sql("DELETE FROM credential WHERE kind = 'setup'")).await?;
+        insert_person(&mut work, &name, hash, true, now).await?;
+        work.execute(sql("INSERT INTO role_binding (subscription, person, role) SELECT id, $1, 'O' FROM subscription WHERE true").bind(&name))
             .await?;
-        tx.commit().await?;
+        work.commit().await?;
         Ok(Person { name, global_admin: true })
     }
 
@@ -136,7 +135,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn is_unclaimed(&self) -> Result<bool, StoreError> {
-        let row = sqlx::query("SELECT 1 FROM person LIMIT 1").fetch_optional(&self.reader).await?;
+        let row = self.row(sql("SELECT 1 AS one FROM person LIMIT 1")).await?;
         Ok(row.is_none())
     }
 
@@ -145,9 +144,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn people(&self) -> Result<Vec<Person>, StoreError> {
-        let rows = sqlx::query("SELECT name, global_admin FROM person ORDER BY name")
-            .fetch_all(&self.reader)
-            .await?;
+        let rows = self.rows(sql("SELECT name, global_admin FROM person ORDER BY name")).await?;
         rows.iter().map(read).collect()
     }
 
@@ -156,12 +153,11 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn sign_in(&self, name: &str, password: &str) -> Result<Option<Person>, StoreError> {
-        let row = sqlx::query("SELECT name, global_admin, password_hash FROM person WHERE name = $1")
-            .bind(name)
-            .fetch_optional(&self.reader)
+        let row = self
+            .row(sql("SELECT name, global_admin, password_hash FROM person WHERE name = $1").bind(name))
             .await?;
         let stored = match &row {
-            Some(row) => row.try_get("password_hash")?,
+            Some(row) => row.text("password_hash")?,
             None => NOBODY.to_owned(),
         };
         let password = password.to_owned();
@@ -177,17 +173,16 @@ impl Store {
     /// # Errors
     /// The database's; a person or subscription that does not exist is one.
     pub async fn bind_role(&self, subscription: &str, person: &str, role: Role) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "INSERT INTO role_binding (subscription, person, role) VALUES ($1, $2, $3)
-             ON CONFLICT (subscription, person) DO UPDATE SET role = excluded.role",
+        let mut work = self.write(Scope::Tenant).await?;
+        work.execute(
+            sql("INSERT INTO role_binding (subscription, person, role) VALUES ($1, $2, $3)
+             ON CONFLICT (subscription, person) DO UPDATE SET role = excluded.role")
+            .bind(subscription)
+            .bind(person)
+            .bind(role.key()),
         )
-        .bind(subscription)
-        .bind(person)
-        .bind(role.key())
-        .execute(&mut *tx)
         .await?;
-        tx.commit().await?;
+        work.commit().await?;
         Ok(())
     }
 
@@ -196,15 +191,17 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn roles(&self, person: &Person, subscription: &str) -> Result<Vec<Role>, StoreError> {
-        let row = sqlx::query("SELECT role FROM role_binding WHERE subscription = $1 AND person = $2")
-            .bind(subscription)
-            .bind(&person.name)
-            .fetch_optional(&self.reader)
+        let row = self
+            .row(
+                sql("SELECT role FROM role_binding WHERE subscription = $1 AND person = $2")
+                    .bind(subscription)
+                    .bind(&person.name),
+            )
             .await?;
         let mut roles: Vec<Role> = person.global_admin.then_some(Role::GlobalAdmin).into_iter().collect();
         if let Some(row) = row {
             let corrupt = |e| StoreError::Corrupt { table: "role_binding", why: format!("{e}") };
-            roles.push(row.try_get::<&str, _>("role")?.parse().map_err(corrupt)?);
+            roles.push(row.str("role")?.parse().map_err(corrupt)?);
         }
         Ok(roles)
     }
@@ -221,19 +218,11 @@ impl Store {
     ) -> Result<Issued, StoreError> {
         let secret = secret::generate(kind.prefix())?;
         let expires_at = now.plus(kind.life());
-        let mut tx = self.write().await?;
-        sqlx::query("DELETE FROM credential WHERE expires_at <= $1").bind(now.0).execute(&mut *tx).await?;
-        sqlx::query(
-            "INSERT INTO credential (hash, kind, person, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(secret::hash(&secret).as_slice())
-        .bind(kind.key())
-        .bind(person)
-        .bind(now.0)
-        .bind(expires_at.0)
-        .execute(&mut *tx)
+        let mut work = self.write(Scope::Tenant).await?;
+        work.execute(sql("DELETE FROM credential WHERE expires_at <= $1").bind(now.0)).await?;
+        work.execute(sql("INSERT INTO credential (hash, kind, person, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)").bind(secret::hash(&secret)).bind(kind.key()).bind(person).bind(now.0).bind(expires_at.0))
         .await?;
-        tx.commit().await?;
+        work.commit().await?;
         Ok(Issued { secret, expires_at })
     }
 
@@ -247,11 +236,13 @@ impl Store {
         secret: &str,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let row = sqlx::query("SELECT 1 FROM credential WHERE hash = $1 AND kind = $2 AND expires_at > $3")
-            .bind(secret::hash(secret).as_slice())
-            .bind(kind.key())
-            .bind(now.0)
-            .fetch_optional(&self.reader)
+        let row = self
+            .row(
+                sql("SELECT 1 AS one FROM credential WHERE hash = $1 AND kind = $2 AND expires_at > $3")
+                    .bind(secret::hash(secret))
+                    .bind(kind.key())
+                    .bind(now.0),
+            )
             .await?;
         Ok(row.is_some())
     }
@@ -266,15 +257,15 @@ impl Store {
         secret: &str,
         now: Timestamp,
     ) -> Result<Option<Person>, StoreError> {
-        let row = sqlx::query(
-            "SELECT p.name, p.global_admin FROM credential c JOIN person p ON p.name = c.person
-             WHERE c.hash = $1 AND c.kind = $2 AND c.expires_at > $3",
-        )
-        .bind(secret::hash(secret).as_slice())
-        .bind(kind.key())
-        .bind(now.0)
-        .fetch_optional(&self.reader)
-        .await?;
+        let row = self
+            .row(
+                sql("SELECT p.name, p.global_admin FROM credential c JOIN person p ON p.name = c.person
+             WHERE c.hash = $1 AND c.kind = $2 AND c.expires_at > $3")
+                .bind(secret::hash(secret))
+                .bind(kind.key())
+                .bind(now.0),
+            )
+            .await?;
         row.as_ref().map(read).transpose()
     }
 
@@ -292,13 +283,11 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn forget(&self, secret: &str) -> Result<bool, StoreError> {
-        let mut tx = self.write().await?;
-        let done = sqlx::query("DELETE FROM credential WHERE hash = $1")
-            .bind(secret::hash(secret).as_slice())
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await?;
-        Ok(done.rows_affected() == 1)
+        let mut work = self.write(Scope::Tenant).await?;
+        let done =
+            work.execute(sql("DELETE FROM credential WHERE hash = $1").bind(secret::hash(secret))).await?;
+        work.commit().await?;
+        Ok(done == 1)
     }
 }
 
@@ -309,23 +298,21 @@ async fn hash_off_thread(password: &str) -> Result<String, StoreError> {
 }
 
 async fn insert_person(
-    db: &mut SqliteConnection,
+    work: &mut Work,
     name: &str,
     hash: String,
     global_admin: bool,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO person (name, password_hash, global_admin, created_at) VALUES ($1, $2, $3, $4)")
-        .bind(name)
-        .bind(hash)
-        .bind(i64::from(global_admin))
-        .bind(now.0)
-        .execute(db)
-        .await
-        .map_err(|e| match is_unique_violation(&e) {
-            true => StoreError::Taken { what: "person", name: name.to_owned() },
-            false => e.into(),
-        })?;
+    work.execute(
+        sql("INSERT INTO person (name, password_hash, global_admin, created_at) VALUES ($1, $2, $3, $4)")
+            .bind(name)
+            .bind(hash)
+            .bind(i64::from(global_admin))
+            .bind(now.0),
+    )
+    .await
+    .map_err(or_taken(|| StoreError::Taken { what: "person", name: name.to_owned() }))?;
     Ok(())
 }
 
@@ -333,8 +320,8 @@ fn no_such_link() -> StoreError {
     StoreError::NotFound { what: "setup link", id: "…".into() }
 }
 
-fn read(row: &sqlx::sqlite::SqliteRow) -> Result<Person, StoreError> {
-    Ok(Person { name: row.try_get("name")?, global_admin: row.try_get::<i64, _>("global_admin")? == 1 })
+fn read(row: &Row) -> Result<Person, StoreError> {
+    Ok(Person { name: row.text("name")?, global_admin: row.int("global_admin")? == 1 })
 }
 
 #[cfg(test)]

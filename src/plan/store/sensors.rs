@@ -1,11 +1,10 @@
 //! Sensors and how they enrol: a one-time secret is exchanged for a bearer key, both stored hashed.
 
 use serde::Serialize;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 use utoipa::ToSchema;
 
-use super::{Store, StoreError, checked_name};
+use super::engine::{Row, sql};
+use super::{Scope, Store, StoreError, checked_name};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::secret;
 use crate::wire::{EnrolResponse, Health};
@@ -59,17 +58,10 @@ impl Store {
         // The secret names its subscription, so that the key of the table can start with it.
         let secret = secret::generate(&format!("{id}{SECRET_PREFIX}"))?;
         let expires = now.plus(TOKEN_LIFE);
-        let mut tx = self.write().await?;
-        sqlx::query(
-            "INSERT INTO enrolment (subscription, secret_hash, created_at, expires_at) VALUES ($1, $2, $3, $4)",
-        )
-        .bind(&id)
-        .bind(secret::hash(&secret).as_slice())
-        .bind(now.0)
-        .bind(expires.0)
-        .execute(&mut *tx)
+        let mut work = self.write(Scope::Subscription(&id)).await?;
+        work.execute(sql("INSERT INTO enrolment (subscription, secret_hash, created_at, expires_at) VALUES ($1, $2, $3, $4)").bind(&id).bind(secret::hash(&secret)).bind(now.0).bind(expires.0))
         .await?;
-        tx.commit().await?;
+        work.commit().await?;
         Ok((secret, expires))
     }
 
@@ -82,31 +74,23 @@ impl Store {
         let (subscription, _) = secret.split_once(SECRET_PREFIX).ok_or(StoreError::BadEnrolment)?;
         let sensor = secret::generate_id()?;
         let key = secret::generate("ncs_")?;
-        let mut tx = self.write().await?;
-        let used = sqlx::query(
-            "UPDATE enrolment SET used_at = $3, sensor = $4
-             WHERE subscription = $1 AND secret_hash = $2 AND used_at IS NULL AND expires_at > $3",
-        )
-        .bind(subscription)
-        .bind(secret::hash(secret).as_slice())
-        .bind(now.0)
-        .bind(&sensor)
-        .execute(&mut *tx)
-        .await?;
-        if used.rows_affected() != 1 {
+        let mut work = self.write(Scope::Subscription(subscription)).await?;
+        let used = work
+            .execute(
+                sql("UPDATE enrolment SET used_at = $3, sensor = $4
+             WHERE subscription = $1 AND secret_hash = $2 AND used_at IS NULL AND expires_at > $3")
+                .bind(subscription)
+                .bind(secret::hash(secret))
+                .bind(now.0)
+                .bind(&sensor),
+            )
+            .await?;
+        if used != 1 {
             return Err(StoreError::BadEnrolment);
         }
-        sqlx::query(
-            "INSERT INTO sensor (subscription, id, name, key_hash, enrolled_at) VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind(subscription)
-        .bind(&sensor)
-        .bind(name)
-        .bind(secret::hash(&key).as_slice())
-        .bind(now.0)
-        .execute(&mut *tx)
+        work.execute(sql("INSERT INTO sensor (subscription, id, name, key_hash, enrolled_at) VALUES ($1, $2, $3, $4, $5)").bind(subscription).bind(&sensor).bind(name).bind(secret::hash(&key)).bind(now.0))
         .await?;
-        tx.commit().await?;
+        work.commit().await?;
         Ok(EnrolResponse { sensor, subscription: subscription.to_owned(), key })
     }
 
@@ -115,9 +99,9 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn sensors(&self, subscription: &str) -> Result<Vec<Sensor>, StoreError> {
-        let sql = "SELECT id, name, enrolled_at, revoked_at, uploaded_at, zone, health FROM sensor
+        let query = "SELECT id, name, enrolled_at, revoked_at, uploaded_at, zone, health FROM sensor
                    WHERE subscription = $1 ORDER BY name, id";
-        let rows = sqlx::query(sql).bind(subscription).fetch_all(&self.reader).await?;
+        let rows = self.rows(sql(query).bind(subscription)).await?;
         rows.iter().map(read).collect()
     }
 
@@ -131,14 +115,14 @@ impl Store {
         sensor: &str,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut tx = self.write().await?;
-        let sql =
+        let mut work = self.write(Scope::Subscription(subscription)).await?;
+        let query =
             "UPDATE sensor SET revoked_at = coalesce(revoked_at, $3) WHERE subscription = $1 AND id = $2";
-        let done = sqlx::query(sql).bind(subscription).bind(sensor).bind(now.0).execute(&mut *tx).await?;
-        if done.rows_affected() == 0 {
+        let done = work.execute(sql(query).bind(subscription).bind(sensor).bind(now.0)).await?;
+        if done == 0 {
             return Err(StoreError::NotFound { what: "sensor", id: sensor.chars().take(60).collect() });
         }
-        tx.commit().await?;
+        work.commit().await?;
         Ok(())
     }
 
@@ -152,31 +136,26 @@ impl Store {
         sensor: &str,
         key: &str,
     ) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 FROM sensor
+        let query = "SELECT 1 AS one FROM sensor
                    WHERE subscription = $1 AND id = $2 AND key_hash = $3 AND revoked_at IS NULL";
-        let row = sqlx::query(sql)
-            .bind(subscription)
-            .bind(sensor)
-            .bind(secret::hash(key).as_slice())
-            .fetch_optional(&self.reader)
-            .await?;
+        let row = self.row(sql(query).bind(subscription).bind(sensor).bind(secret::hash(key))).await?;
         Ok(row.is_some())
     }
 }
 
-fn read(row: &SqliteRow) -> Result<Sensor, StoreError> {
-    let health = match row.try_get::<Option<&str>, _>("health")? {
-        Some(json) => serde_json::from_str(json)
+fn read(row: &Row) -> Result<Sensor, StoreError> {
+    let health = match row.opt_text("health")? {
+        Some(json) => serde_json::from_str(&json)
             .map_err(|e| StoreError::Corrupt { table: "sensor", why: e.to_string() })?,
         None => Health::default(),
     };
     Ok(Sensor {
-        id: row.try_get("id")?,
-        name: row.try_get("name")?,
-        enrolled_at: Timestamp(row.try_get("enrolled_at")?),
-        revoked_at: row.try_get::<Option<i64>, _>("revoked_at")?.map(Timestamp),
-        uploaded_at: row.try_get::<Option<i64>, _>("uploaded_at")?.map(Timestamp),
-        zone: row.try_get("zone")?,
+        id: row.text("id")?,
+        name: row.text("name")?,
+        enrolled_at: Timestamp(row.int("enrolled_at")?),
+        revoked_at: row.opt_int("revoked_at")?.map(Timestamp),
+        uploaded_at: row.opt_int("uploaded_at")?.map(Timestamp),
+        zone: row.opt_text("zone")?,
         health,
     })
 }

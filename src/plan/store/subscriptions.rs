@@ -1,11 +1,10 @@
 //! Subscriptions: the tenants.
 
 use serde::Serialize;
-use sqlx::Row as _;
-use sqlx::sqlite::SqliteRow;
 use utoipa::ToSchema;
 
-use super::{Store, StoreError, checked_name, is_unique_violation};
+use super::engine::{Row, sql};
+use super::{Scope, Store, StoreError, checked_name, or_taken};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::secret;
 
@@ -38,25 +37,24 @@ impl Store {
     ) -> Result<Subscription, StoreError> {
         let name = checked_name(name, NAME)?.to_owned();
         let subscription = Subscription { id: secret::generate_id()?, name, created_at: now };
-        let mut tx = self.write().await?;
-        sqlx::query("INSERT INTO subscription (id, name, created_at) VALUES ($1, $2, $3)")
-            .bind(&subscription.id)
-            .bind(&subscription.name)
-            .bind(now.0)
-            .execute(&mut *tx)
-            .await
-            .map_err(|e| match is_unique_violation(&e) {
-                true => StoreError::Taken { what: "subscription", name: subscription.name.clone() },
-                false => e.into(),
-            })?;
-        if let Some(owner) = owner {
-            sqlx::query("INSERT INTO role_binding (subscription, person, role) VALUES ($1, $2, 'O')")
+        let mut work = self.write(Scope::Tenant).await?;
+        work.execute(
+            sql("INSERT INTO subscription (id, name, created_at) VALUES ($1, $2, $3)")
                 .bind(&subscription.id)
-                .bind(owner)
-                .execute(&mut *tx)
-                .await?;
+                .bind(&subscription.name)
+                .bind(now.0),
+        )
+        .await
+        .map_err(or_taken(|| StoreError::Taken { what: "subscription", name: subscription.name.clone() }))?;
+        if let Some(owner) = owner {
+            work.execute(
+                sql("INSERT INTO role_binding (subscription, person, role) VALUES ($1, $2, 'O')")
+                    .bind(&subscription.id)
+                    .bind(owner),
+            )
+            .await?;
         }
-        tx.commit().await?;
+        work.commit().await?;
         Ok(subscription)
     }
 
@@ -65,9 +63,7 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn subscriptions(&self) -> Result<Vec<Subscription>, StoreError> {
-        let rows = sqlx::query("SELECT id, name, created_at FROM subscription ORDER BY name")
-            .fetch_all(&self.reader)
-            .await?;
+        let rows = self.rows(sql("SELECT id, name, created_at FROM subscription ORDER BY name")).await?;
         rows.iter().map(read).collect()
     }
 
@@ -76,17 +72,29 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] or the database's.
     pub async fn subscription(&self, id: &str) -> Result<Subscription, StoreError> {
-        let sql = "SELECT id, name, created_at FROM subscription WHERE id = $1 OR name = $1 ORDER BY id <> $1 LIMIT 1";
-        let row = sqlx::query(sql).bind(id).fetch_optional(&self.reader).await?;
+        let query = "SELECT id, name, created_at FROM subscription WHERE id = $1 OR name = $1
+                     ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END LIMIT 1";
+        let row = self.row(sql(query).bind(id)).await?;
         let missing = || StoreError::NotFound { what: "subscription", id: id.chars().take(60).collect() };
         read(&row.ok_or_else(missing)?)
     }
+
+    /// How often the facts and the decisions of a subscription changed.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] or the database's.
+    pub async fn revisions(&self, id: &str) -> Result<(i64, i64), StoreError> {
+        let query = "SELECT facts_revision, decisions_revision FROM subscription WHERE id = $1";
+        let missing = || StoreError::NotFound { what: "subscription", id: id.chars().take(60).collect() };
+        let row = self.row(sql(query).bind(id)).await?.ok_or_else(missing)?;
+        Ok((row.int("facts_revision")?, row.int("decisions_revision")?))
+    }
 }
 
-fn read(row: &SqliteRow) -> Result<Subscription, StoreError> {
+fn read(row: &Row) -> Result<Subscription, StoreError> {
     Ok(Subscription {
-        id: row.try_get("id")?,
-        name: row.try_get("name")?,
-        created_at: Timestamp(row.try_get("created_at")?),
+        id: row.text("id")?,
+        name: row.text("name")?,
+        created_at: Timestamp(row.int("created_at")?),
     })
 }

@@ -1,0 +1,86 @@
+//! How much one caller may ask: a bounded memory of who asked lately. Who asks more gets 429 and when to ask again.
+
+use std::num::NonZeroU32;
+
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderValue, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use sha2::{Digest, Sha256};
+
+use super::auth::bearer;
+use super::problem::{Problem, ProblemType};
+use crate::plan::service::Service;
+
+/// Requests a second in the long run, and at once.
+const STEADY: NonZeroU32 = NonZeroU32::new(100).unwrap();
+const BURST: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
+/// Callers that are remembered; beyond them those who rest are forgotten.
+const REMEMBERED: usize = 65_536;
+
+/// Who is counted: a hash of the bearer token, else of the address.
+type Caller = [u8; 32];
+
+/// The memory of who asked lately.
+#[derive(Debug)]
+pub struct Limits {
+    callers: DefaultKeyedRateLimiter<Caller>,
+    clock: DefaultClock,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let quota = Quota::per_second(STEADY).allow_burst(BURST);
+        Self { callers: RateLimiter::keyed(quota), clock: DefaultClock::default() }
+    }
+}
+
+impl Limits {
+    /// Takes one request of `caller`; where it is too many, after how many seconds the next is taken.
+    fn take(&self, caller: Caller) -> Result<(), u64> {
+        if self.callers.len() > REMEMBERED {
+            self.callers.retain_recent();
+        }
+        self.callers
+            .check_key(&caller)
+            .map_err(|until| until.wait_time_from(self.clock.now()).as_secs().saturating_add(1))
+    }
+}
+
+/// Refuses whoever asks too much.
+pub async fn limited(State(service): State<Service>, request: Request, next: Next) -> Response {
+    let address = request.extensions().get::<ConnectInfo<std::net::SocketAddr>>();
+    let name = match (bearer(request.headers()), address) {
+        (Some(token), _) => token.to_owned(),
+        (None, Some(ConnectInfo(address))) => address.ip().to_string(),
+        (None, None) => String::new(),
+    };
+    match service.limits.take(Sha256::digest(name.as_bytes()).into()) {
+        Ok(()) => next.run(request).await,
+        Err(seconds) => too_many(seconds),
+    }
+}
+
+/// The answer to too many requests.
+pub fn too_many(seconds: u64) -> Response {
+    let detail =
+        format!("ask again in {seconds} s; the service answers {STEADY} requests a second to one caller");
+    let mut response = Problem::new(ProblemType::TooManyRequests, detail).into_response();
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_caller_who_asks_too_much_does_not_keep_others_out() {
+        let limits = Limits::default();
+        let refused = (0..3 * BURST.get()).find_map(|_| limits.take([1; 32]).err());
+        assert!(refused.is_some_and(|seconds| seconds >= 1));
+        assert_eq!(limits.take([2; 32]), Ok(()));
+    }
+}

@@ -1,0 +1,249 @@
+//! The engine: what the store asks of a database. SQL is written once, in what SQLite and PostgreSQL both take;
+//! whatever differs between them is behind [`Engine`] and [`Transaction`], one file each.
+//!
+//! The common subset: `$1` placeholders, `ON CONFLICT … DO UPDATE`, integers of 64 bits, text and bytes. Instants are
+//! nanoseconds, truth values are 0 and 1, structured values are JSON in text.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::path::Path;
+
+use async_trait::async_trait;
+use sqlx::Row as _;
+use sqlx::postgres::PgRow;
+use sqlx::sqlite::SqliteRow;
+
+use super::StoreError;
+
+/// A value that a query carries.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// A number, an instant, a truth value.
+    Int(Option<i64>),
+    /// Text.
+    Text(Option<String>),
+    /// Bytes.
+    Blob(Option<Vec<u8>>),
+}
+
+macro_rules! values {
+    ($($from:ty => $to:ident($make:expr);)*) => {$(
+        impl From<$from> for Value {
+            fn from(value: $from) -> Self {
+                let make: fn($from) -> _ = $make;
+                Self::$to(Some(make(value)))
+            }
+        }
+        impl From<Option<$from>> for Value {
+            fn from(value: Option<$from>) -> Self {
+                let make: fn($from) -> _ = $make;
+                Self::$to(value.map(make))
+            }
+        }
+    )*};
+}
+
+values! {
+    i64 => Int(|n| n);
+    String => Text(|text| text);
+    &str => Text(str::to_owned);
+    &String => Text(String::clone);
+    Vec<u8> => Blob(|bytes| bytes);
+    &[u8] => Blob(<[u8]>::to_vec);
+    [u8; 32] => Blob(|bytes| bytes.to_vec());
+}
+
+impl From<bool> for Value {
+    fn from(value: bool) -> Self {
+        Self::Int(Some(i64::from(value)))
+    }
+}
+
+/// A statement and its values.
+#[derive(Clone, Debug)]
+pub struct Query {
+    pub(super) text: Cow<'static, str>,
+    pub(super) values: Vec<Value>,
+}
+
+/// A statement that is written in the code.
+pub fn sql(text: &'static str) -> Query {
+    Query { text: Cow::Borrowed(text), values: Vec::new() }
+}
+
+impl Query {
+    /// A statement that the code puts together from its own pieces. Values never go into the text.
+    pub fn assembled(text: String) -> Self {
+        Self { text: Cow::Owned(text), values: Vec::new() }
+    }
+
+    /// Adds the next value: the first is `$1`.
+    #[must_use]
+    pub fn bind(mut self, value: impl Into<Value>) -> Self {
+        self.values.push(value.into());
+        self
+    }
+}
+
+/// A row of an answer.
+pub struct Row(pub(super) AnyRow);
+
+/// A row as its driver gives it.
+pub(super) enum AnyRow {
+    Sqlite(SqliteRow),
+    Postgres(PgRow),
+}
+
+macro_rules! get {
+    ($self:ident, $column:ident) => {
+        match &$self.0 {
+            AnyRow::Sqlite(row) => Ok(row.try_get($column)?),
+            AnyRow::Postgres(row) => Ok(row.try_get($column)?),
+        }
+    };
+}
+
+/// Each reads a column by its name.
+///
+/// # Errors
+/// [`StoreError::Database`] where there is no such column or it holds something else.
+impl Row {
+    /// A number that is there.
+    pub fn int(&self, column: &str) -> Result<i64, StoreError> {
+        get!(self, column)
+    }
+
+    /// A number that may be missing.
+    pub fn opt_int(&self, column: &str) -> Result<Option<i64>, StoreError> {
+        get!(self, column)
+    }
+
+    /// A truth value.
+    pub fn truth(&self, column: &str) -> Result<bool, StoreError> {
+        Ok(self.int(column)? != 0)
+    }
+
+    /// Text that is there.
+    pub fn text(&self, column: &str) -> Result<String, StoreError> {
+        get!(self, column)
+    }
+
+    /// Text that is there, without a copy.
+    pub fn str(&self, column: &str) -> Result<&str, StoreError> {
+        get!(self, column)
+    }
+
+    /// Text that may be missing.
+    pub fn opt_text(&self, column: &str) -> Result<Option<String>, StoreError> {
+        get!(self, column)
+    }
+
+    /// Bytes that are there.
+    pub fn blob(&self, column: &str) -> Result<Vec<u8>, StoreError> {
+        get!(self, column)
+    }
+
+    /// Bytes that may be missing.
+    pub fn opt_blob(&self, column: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        get!(self, column)
+    }
+}
+
+impl fmt::Debug for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Row")
+    }
+}
+
+/// What a transaction may do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Access<'a> {
+    /// Read one state of the database.
+    Read,
+    /// Write too, alone: nobody else writes what has this name until the end.
+    Write(&'a str),
+}
+
+/// What is called for every row of an answer.
+pub type Each<'a> = &'a mut (dyn FnMut(&Row) -> Result<(), StoreError> + Send);
+
+/// A database.
+#[async_trait]
+pub trait Engine: fmt::Debug + Send + Sync {
+    /// What people call it.
+    fn name(&self) -> &'static str;
+
+    /// Whether several services may work on the database.
+    fn is_shared(&self) -> bool;
+
+    /// Reads outside a transaction.
+    async fn rows(&self, query: Query) -> Result<Vec<Row>, StoreError>;
+
+    /// Begins a transaction.
+    async fn begin(&self, access: Access<'_>) -> Result<Box<dyn Transaction>, StoreError>;
+
+    /// Brings the schema up to date.
+    async fn migrate(&self) -> Result<(), StoreError>;
+
+    /// The migrations that the schema lacks, in order.
+    async fn pending(&self) -> Result<Vec<String>, StoreError>;
+
+    /// Writes a copy of the database as it is now into a new file, beside running services.
+    async fn backup(&self, file: &Path) -> Result<(), StoreError>;
+
+    /// Ends all work.
+    async fn close(&self);
+}
+
+/// A transaction. Dropped without [`Transaction::commit`], it leaves nothing behind.
+#[async_trait]
+pub trait Transaction: Send {
+    /// The rows that a query answers.
+    async fn rows(&mut self, query: Query) -> Result<Vec<Row>, StoreError>;
+
+    /// Calls `each` for every row, without holding them all.
+    async fn each(&mut self, query: Query, each: Each<'_>) -> Result<(), StoreError>;
+
+    /// Executes a statement; returns how many rows it touched.
+    async fn execute(&mut self, query: Query) -> Result<u64, StoreError>;
+
+    /// Writes many rows of one table at once: `key` names the columns that tell rows apart, `fixed` those with the
+    /// same text in every row. Columns are `fixed`, then `columns`, all of them text; the last one is replaced where
+    /// the key is known.
+    async fn upsert(&mut self, bulk: Bulk<'_>) -> Result<(), StoreError>;
+
+    /// Makes it durable.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// Many rows of one table.
+#[derive(Debug)]
+pub struct Bulk<'a> {
+    /// The table.
+    pub table: &'static str,
+    /// Columns that are the same in every row, with their text.
+    pub fixed: &'a [(&'static str, &'a str)],
+    /// The other columns; all but the last belong to the key, as the fixed ones do.
+    pub columns: &'static [&'static str],
+    /// The values, column by column.
+    pub values: Vec<Vec<String>>,
+}
+
+impl Bulk<'_> {
+    /// How many rows.
+    pub fn rows(&self) -> usize {
+        self.values.first().map_or(0, Vec::len)
+    }
+
+    /// The names of all columns, and of those that tell rows apart.
+    pub(super) fn names(&self) -> (String, String) {
+        let all: Vec<&str> = self.fixed.iter().map(|(c, _)| *c).chain(self.columns.iter().copied()).collect();
+        let key = all.get(..all.len().saturating_sub(1)).unwrap_or_default();
+        (all.join(", "), key.join(", "))
+    }
+
+    /// The column that is replaced.
+    pub(super) fn replaced(&self) -> &'static str {
+        self.columns.last().copied().unwrap_or_default()
+    }
+}

@@ -1,0 +1,204 @@
+//! PostgreSQL 15 or newer: many services on one database. Who writes for a subscription holds its advisory lock until
+//! the end of the transaction, so writers of one subscription come one after another, and those of others beside them.
+
+use std::path::Path;
+use std::process::Command;
+
+use async_trait::async_trait;
+use sqlx::migrate::Migrate as _;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::query::Query as Prepared;
+use sqlx::{AssertSqlSafe, Postgres};
+
+use super::StoreError;
+use super::engine::{Access, AnyRow, Bulk, Each, Engine, Query, Row, Transaction, Value};
+use super::migrations;
+
+const CONNECTIONS: u32 = 16;
+/// Rows in one statement: enough to spread its cost, few enough to hold in memory twice.
+const CHUNK: usize = 20_000;
+const OLDEST: i32 = 150_000;
+
+/// A database server.
+#[derive(Debug)]
+pub(super) struct PostgresEngine {
+    pool: PgPool,
+    url: String,
+}
+
+impl PostgresEngine {
+    /// Connects, and brings the schema up to date.
+    pub(super) async fn open(url: &str) -> Result<Self, StoreError> {
+        let engine = Self::connect(url).await?;
+        engine.migrate().await?;
+        Ok(engine)
+    }
+
+    /// Connects, and leaves the schema as it is.
+    pub(super) async fn connect(url: &str) -> Result<Self, StoreError> {
+        let options: PgConnectOptions = url.parse()?;
+        let options = options.application_name("netcensus-plan").options([("timezone", "UTC")]);
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
+        let version: i32 =
+            sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(&pool).await?;
+        if version < OLDEST {
+            return Err(StoreError::OldServer(version / 10_000));
+        }
+        Ok(Self { pool, url: url.to_owned() })
+    }
+}
+
+#[async_trait]
+impl Engine for PostgresEngine {
+    fn name(&self) -> &'static str {
+        "PostgreSQL"
+    }
+
+    fn is_shared(&self) -> bool {
+        true
+    }
+
+    async fn rows(&self, query: Query) -> Result<Vec<Row>, StoreError> {
+        Ok(wrap(prepared(query).fetch_all(&self.pool).await?))
+    }
+
+    async fn begin(&self, access: Access<'_>) -> Result<Box<dyn Transaction>, StoreError> {
+        let Access::Write(name) = access else {
+            let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+            return Ok(Box::new(PostgresTransaction(self.pool.begin_with(begin).await?)));
+        };
+        let mut transaction = self.pool.begin().await?;
+        // Statements after this one see what the holder before committed, as each sees the newest state.
+        sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
+            .bind(name)
+            .execute(&mut *transaction)
+            .await?;
+        Ok(Box::new(PostgresTransaction(transaction)))
+    }
+
+    async fn migrate(&self) -> Result<(), StoreError> {
+        Ok(migrations::postgres().run(&self.pool).await?)
+    }
+
+    async fn pending(&self) -> Result<Vec<String>, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let table = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+        if !sqlx::query_scalar::<_, bool>(table).fetch_one(&mut *connection).await? {
+            return Ok(migrations::missing(&migrations::postgres(), &[]));
+        }
+        let applied = connection.list_applied_migrations(migrations::TABLE).await?;
+        Ok(migrations::missing(&migrations::postgres(), &applied))
+    }
+
+    async fn backup(&self, file: &Path) -> Result<(), StoreError> {
+        let mut command = Command::new("pg_dump");
+        command.args(["--format=custom", "--no-owner", "--file"]).arg(file);
+        run(command, &self.url).await
+    }
+
+    async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+/// Puts a backup into an empty database.
+pub(super) async fn restore(url: &str, file: &Path) -> Result<(), StoreError> {
+    let mut command = Command::new("pg_restore");
+    command.args(["--no-owner", "--exit-on-error", "--single-transaction"]).arg(file);
+    run(command, url).await
+}
+
+/// Runs a tool of the database's. The password goes by the environment, as others can read a command line.
+async fn run(mut command: Command, url: &str) -> Result<(), StoreError> {
+    let bad = |why: String| StoreError::Tool { name: "reading the database's URL", why };
+    let mut place = reqwest::Url::parse(url).map_err(|e| bad(e.to_string()))?;
+    if let Some(password) = place.password() {
+        let pair = format!("p={}", password.replace('+', "%2B"));
+        let pairs: Vec<(String, String)> =
+            serde_urlencoded::from_str(&pair).map_err(|e| bad(e.to_string()))?;
+        command.envs(pairs.into_iter().map(|(_, password)| ("PGPASSWORD", password)));
+        place.set_password(None).map_err(|()| bad("its password".into()))?;
+    }
+    command.arg("--dbname").arg(place.as_str());
+    let name = if command.get_program() == "pg_dump" { "pg_dump" } else { "pg_restore" };
+    let failed = |why: String| StoreError::Tool { name, why };
+    let out = tokio::task::spawn_blocking(move || command.output()).await;
+    let out = out.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
+    if out.status.success() {
+        return Ok(());
+    }
+    let why = String::from_utf8_lossy(&out.stderr);
+    Err(failed(why.lines().next().unwrap_or("it told no reason").to_owned()))
+}
+
+struct PostgresTransaction(sqlx::Transaction<'static, Postgres>);
+
+#[async_trait]
+impl Transaction for PostgresTransaction {
+    async fn rows(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
+        Ok(wrap(prepared(query).fetch_all(&mut *self.0).await?))
+    }
+
+    async fn each(&mut self, query: Query, each: Each<'_>) -> Result<(), StoreError> {
+        let mut rows = prepared(query).fetch(&mut *self.0);
+        while let Some(row) = std::future::poll_fn(|cx| rows.as_mut().poll_next(cx)).await {
+            each(&Row(AnyRow::Postgres(row?)))?;
+        }
+        Ok(())
+    }
+
+    async fn execute(&mut self, query: Query) -> Result<u64, StoreError> {
+        Ok(prepared(query).execute(&mut *self.0).await?.rows_affected())
+    }
+
+    async fn upsert(&mut self, mut bulk: Bulk<'_>) -> Result<(), StoreError> {
+        let (names, key) = bulk.names();
+        let replaced = bulk.replaced();
+        let fixed = bulk.fixed.len();
+        let picks: Vec<String> = (1..=fixed).map(|n| format!("${n}")).collect();
+        let arrays: Vec<String> =
+            (fixed + 1..=fixed + bulk.values.len()).map(|n| format!("${n}::text[]")).collect();
+        let statement = format!(
+            "INSERT INTO {} ({names}) SELECT {}, v.* FROM unnest({}) AS v
+             ON CONFLICT ({key}) DO UPDATE SET {replaced} = excluded.{replaced}",
+            bulk.table,
+            picks.join(", "),
+            arrays.join(", ")
+        );
+        while bulk.rows() > 0 {
+            let mut insert = sqlx::query(AssertSqlSafe(statement.clone()));
+            for (_, text) in bulk.fixed {
+                insert = insert.bind(*text);
+            }
+            for column in &mut bulk.values {
+                let rest = column.split_off(column.len().min(CHUNK));
+                insert = insert.bind(std::mem::replace(column, rest));
+            }
+            insert.execute(&mut *self.0).await?;
+        }
+        Ok(())
+    }
+
+    async fn commit(self: Box<Self>) -> Result<(), StoreError> {
+        Ok(self.0.commit().await?)
+    }
+}
+
+fn prepared(query: Query) -> Prepared<'static, Postgres, PgArguments> {
+    let mut out = match query.text {
+        std::borrow::Cow::Borrowed(text) => sqlx::query(text),
+        std::borrow::Cow::Owned(text) => sqlx::query(AssertSqlSafe(text)),
+    };
+    for value in query.values {
+        out = match value {
+            Value::Int(n) => out.bind(n),
+            Value::Text(text) => out.bind(text),
+            Value::Blob(bytes) => out.bind(bytes),
+        };
+    }
+    out
+}
+
+fn wrap(rows: Vec<sqlx::postgres::PgRow>) -> Vec<Row> {
+    rows.into_iter().map(|row| Row(AnyRow::Postgres(row))).collect()
+}

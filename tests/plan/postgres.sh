@@ -1,0 +1,54 @@
+#!/bin/bash
+# postgres.sh DIRECTORY: a PostgreSQL server of the tests' own, on a socket, for as long as a test runs.
+#
+# DIRECTORY/users is locked by every test that uses the server, DIRECTORY/start by whoever looks whether there is one.
+# DIRECTORY/ready names the folder of the socket. The server ends when nobody has used it for some seconds.
+set -euo pipefail
+directory=$1
+# Debian's folders, the newest version first; else what the PATH has.
+for bin in $(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -rV); do
+    PATH=$bin:$PATH
+    break
+done
+home=$(mktemp -d /tmp/netcensus-postgres.XXXXXX)
+as=()
+if [ "$(id -u)" = 0 ]; then # the server refuses to run as root
+    id postgres >/dev/null
+    chown postgres "$home"
+    as=(setpriv --reuid=postgres --regid="$(id -g postgres)" --clear-groups)
+fi
+cd /
+stop() {
+    rm -f "$directory/ready"
+    [ -z "${server:-}" ] || kill -QUIT "$server" 2>/dev/null || true
+    wait 2>/dev/null || true
+    rm -rf "$home"
+}
+trap stop EXIT
+"${as[@]}" initdb --pgdata="$home/data" --auth=trust --username=postgres --no-sync --encoding=UTF8 \
+    --locale=C.UTF-8 >"$directory/log" 2>&1
+"${as[@]}" postgres -D "$home/data" -k "$home" -c listen_addresses= -c fsync=off -c full_page_writes=off \
+    -c synchronous_commit=off -c max_connections=300 -c shared_buffers=64MB >>"$directory/log" 2>&1 &
+server=$!
+until psql -qAt -h "$home" -U postgres -c 'SELECT 1' postgres >/dev/null 2>&1; do
+    kill -0 "$server"
+    sleep 0.1
+done
+echo "$home" >"$directory/ready.new"
+mv "$directory/ready.new" "$directory/ready"
+exec 8>>"$directory/start" 9>>"$directory/users"
+idle=0
+while kill -0 "$server" 2>/dev/null; do
+    sleep 1
+    if flock --nonblock --exclusive 9; then
+        flock --unlock 9
+        idle=$((idle + 1))
+    else
+        idle=0
+    fi
+    if [ $idle -ge 6 ] && flock --nonblock --exclusive 8; then
+        # Nobody can begin to use it now; was it still unused?
+        flock --nonblock --exclusive 9 && exit 0
+        flock --unlock 8
+    fi
+done
