@@ -162,8 +162,17 @@ fn zone(events: &[Event]) -> Zone {
     out
 }
 
+/// Inventories of one zone or two, from random histories of 40 minutes.
+pub(crate) fn inventories() -> impl Strategy<Value = Inventory> {
+    (vec(events(), 0..60), vec(events(), 0..10)).prop_map(|(one, other)| {
+        let mut inventory = Inventory::of("default", zone(&one));
+        inventory.merge_zone("lab \u{202e}\"2\"", &zone(&other));
+        inventory
+    })
+}
+
 /// A classifier that depends on the evidence, so that a difference in it shows in the document.
-struct ByEvidence;
+pub(crate) struct ByEvidence;
 
 impl Classifier for ByEvidence {
     fn classify(&self, subject: &Subject<'_>) -> Classification {
@@ -195,7 +204,7 @@ fn document(zone: Zone) -> String {
 }
 
 /// Proptest's own default is 256.
-fn cases() -> ProptestConfig {
+pub(crate) fn cases() -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
     ProptestConfig { cases: asked.unwrap_or(1_000), ..ProptestConfig::default() }
 }

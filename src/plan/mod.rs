@@ -11,6 +11,7 @@
 //! injected [`crate::clock::Clock`].
 
 pub mod api;
+pub mod bundling;
 pub mod command;
 pub mod config;
 pub mod console;
@@ -20,8 +21,10 @@ pub mod inventory;
 pub mod metrics;
 pub mod permission;
 pub mod proof;
+pub mod sealing;
 pub mod secret;
 pub mod server;
 pub mod service;
 pub mod store;
+pub mod tick;
 pub mod timeline;

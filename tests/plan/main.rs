@@ -18,5 +18,6 @@ mod database;
 mod facts;
 mod harness;
 mod plans;
+mod snapshots;
 mod stores;
 mod uploads;

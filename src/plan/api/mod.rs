@@ -10,6 +10,7 @@ pub mod operations;
 pub mod plans;
 pub mod problem;
 pub mod sensors;
+pub mod snapshots;
 pub mod subscriptions;
 
 use axum::extract::DefaultBodyLimit;
@@ -38,6 +39,7 @@ fn described() -> OpenApiRouter<Service> {
         .merge(devices::routes())
         .merge(plans::routes())
         .merge(sensors::routes())
+        .merge(snapshots::routes())
         .merge(subscriptions::routes())
 }
 

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use crate::plan::permission::Action;
-use crate::plan::store::StoreError;
+use crate::plan::store::{SnapshotError, StoreError};
 use crate::plan::timeline::Refusal;
 use crate::wire::BadUpload;
 
@@ -100,6 +100,14 @@ problems! {
         "Ask again in a moment; the answer of the first request is given then.";
     IdempotencyConflict = "idempotency-conflict", 422, "The Idempotency-Key was used for another request",
         "A key stands for one request, for 7 days. Choose a new one.";
+    DayNotOver = "day-not-over", 409, "The day is not over",
+        "A day is counted at its end, 24:00 UTC. Ask again then; the census tells the present.";
+    DayTooEarly = "day-too-early", 422, "The subscription did not exist on that day",
+        "Ask for a day from that of its creation on.";
+    NoSnapshot = "no-snapshot", 404, "There is no snapshot of that",
+        "Days in which a plan was in effect are sealed ten minutes after their end. Others are sealed on request: POST /snapshots/{day}.";
+    BundleTooLarge = "bundle-too-large", 422, "The bundle would hold too many snapshots",
+        "A bundle holds 4096 headers at most, as its chain has no gaps. Export the months one by one.";
     TooManyRequests = "too-many-requests", 429, "Too many requests",
         "Wait as long as the header Retry-After tells.";
     Internal = "internal", 500, "The service failed",
@@ -181,6 +189,12 @@ impl From<StoreError> for Problem {
             StoreError::BadSequence(_) => ProblemType::BadUploadBody,
             StoreError::Full(_) => ProblemType::InventoryFull,
             StoreError::BadPassword(_) => ProblemType::InvalidPassword,
+            StoreError::Snapshot(error) => match error {
+                SnapshotError::DayNotOver { .. } => ProblemType::DayNotOver,
+                SnapshotError::BeforeSubscription(_) => ProblemType::DayTooEarly,
+                SnapshotError::NoSnapshot(_) => ProblemType::NoSnapshot,
+                SnapshotError::TooManyHeaders { .. } => ProblemType::BundleTooLarge,
+            },
             StoreError::Database(_)
             | StoreError::Migration(_)
             | StoreError::BadPath

@@ -5,6 +5,7 @@ mod inventory;
 mod maintain;
 mod operate;
 mod serve;
+mod snapshot;
 mod table;
 
 use std::io::{self, Write};
@@ -66,6 +67,11 @@ enum Command {
     /// Enrol, list and revoke sensors
     #[command(subcommand)]
     Sensor(operate::SensorCommand),
+    /// Seal, show and export what was counted at the end of a day
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
+    /// Check an exported bundle, or the proof of a device, with nothing but the file
+    Verify(snapshot::VerifyArguments),
     /// Print the census: what counts, and what does not
     Census(inventory::CensusArguments),
     /// List the devices
@@ -180,6 +186,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Subscription(command) => operate::subscription(command).await,
         Command::Plan(command) => operate::plan(command).await,
         Command::Sensor(command) => operate::sensor(command).await,
+        Command::Snapshot(command) => snapshot::snapshot(command).await,
+        Command::Verify(arguments) => snapshot::verify(&arguments),
         Command::Census(arguments) => inventory::census(arguments).await,
         Command::Devices(arguments) => inventory::devices(arguments).await,
         Command::User(command) => operate::user(command).await,

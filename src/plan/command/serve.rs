@@ -18,6 +18,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::plan::config::{LogConfig, LogFormat};
 use crate::plan::server;
 use crate::plan::service::{self, Service, Settings};
+use crate::plan::tick;
 use crate::plan::store::{CredentialKind, Location, Store};
 
 /// How the service is started.
@@ -73,6 +74,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         tracing::info!("stopping");
     };
+    tokio::spawn(tick::run(service.clone()));
     server::serve(listener, service, stop).await?;
     Ok(())
 }

@@ -158,3 +158,10 @@ impl<W: Write> Writer<W> {
         self.line(&serde_json::to_string(line)?)
     }
 }
+
+impl Writer<Vec<u8>> {
+    /// What was written since this was last asked.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.out)
+    }
+}

@@ -9,8 +9,6 @@ use crate::plan::timeline::{Kind, Plan};
 
 /// The header's schema, and what keeps its signature from passing for that of anything else.
 pub const SNAPSHOT_SCHEMA: &str = "netcensus.snapshot/1";
-/// The longest reason in characters.
-pub const REASON: usize = 300;
 
 /// What is sealed of a day but the leaves. Its signed form is the compact JSON of these members in this order.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::digest::Digest;
 use super::tree::leaf_hash;
 use crate::census::{
-    Category, Device, MacAddr, Policy, Standing, Timestamp, Verdict, time::rfc3339, verdict,
+    Category, Device, MacAddr, Policy, Standing, Survey, Timestamp, Verdict, time::rfc3339, verdict,
 };
 
 /// One device, counted or not. The line is the compact JSON of these members in this order; lines sort as their ids
@@ -55,6 +55,14 @@ impl Leaf {
             last_seen: device.last_seen,
             couplings: device.couplings.len() as u64,
         }
+    }
+
+    /// The leaves of a survey, in order.
+    pub fn all(survey: &Survey<'_>) -> impl Iterator<Item = Self> {
+        let mut devices: Vec<&Device<'_>> = survey.devices.iter().collect();
+        // As hex digits of one length, ids sort as they do as numbers.
+        devices.sort_unstable_by_key(|d| d.id);
+        devices.into_iter().map(Self::new)
     }
 
     /// The line, without its end.

@@ -25,6 +25,7 @@ pub mod header;
 pub mod inclusion;
 pub mod key;
 pub mod leaf;
+pub mod part;
 pub mod tally;
 pub mod tree;
 pub mod verify;

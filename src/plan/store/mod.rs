@@ -14,6 +14,7 @@ mod people;
 mod plans;
 mod postgres;
 mod sensors;
+pub(crate) mod snapshots;
 mod sqlite;
 mod subscriptions;
 
@@ -31,6 +32,7 @@ pub use idempotency::{Answer, Claim};
 pub use location::Location;
 pub use people::{CredentialKind, Issued, Person};
 pub use sensors::{Enrolled, Sensor};
+pub use snapshots::{Snapshot, SnapshotError};
 pub use subscriptions::Subscription;
 
 use super::secret::{BadPassword, NoRandomness};
@@ -143,6 +145,9 @@ pub enum StoreError {
     /// The upload's sequence number is out of range.
     #[error("the sequence number {0} is out of range; it counts from 1")]
     BadSequence(u64),
+    /// No snapshot.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// No randomness.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),

@@ -1,0 +1,274 @@
+//! Snapshots through the API, on both stores: sealing, revisions, proofs, bundles.
+
+use std::io::{BufReader, Write as _};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use netcensus::census::Policy;
+use netcensus::plan::inventory::CountAt;
+use netcensus::plan::permission::Role;
+use netcensus::plan::proof::verify::{Report, Trust, Verified, verify};
+use netcensus::plan::proof::Leaf;
+use netcensus::plan::service::{Service, Settings};
+use netcensus::plan::store::engine::sql;
+use netcensus::plan::store::Scope;
+use netcensus::plan::tick;
+use netcensus::wire::Upload;
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::database::on_both_stores;
+use crate::harness::{ByName, Plan, TestClock, problem, send, upload};
+
+/// The service's own jobs, as another service on the same database runs them.
+async fn tick_once(plan: &Plan) {
+    assert_eq!(tick::once(&service(plan)).await, 0);
+}
+
+fn service(plan: &Plan) -> Service {
+    let settings =
+        Settings { public_url: plan.url.clone(), count_at: CountAt::Now, policy: Policy::default() };
+    Service::new(plan.store.clone(), Arc::<TestClock>::clone(&plan.clock), Arc::new(ByName), settings)
+}
+
+async fn text(plan: &Plan, path: &str) -> String {
+    let response = plan.client.get(plan.of(path)).bearer_auth(&plan.token).send().await.unwrap();
+    assert_eq!(response.status(), StatusCode::OK, "{path}");
+    response.text().await.unwrap()
+}
+
+fn holds(bundle: &str) -> Report {
+    match verify(BufReader::new(bundle.as_bytes()), &Trust::default()) {
+        Ok(Verified::Bundle(report)) => report,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Three devices seen in the morning: one of the network, one of IoT, a computer.
+fn morning(sequence: u64) -> Upload {
+    let at = "2026-11-22T09:30:00Z";
+    upload(
+        sequence,
+        "hq",
+        &[
+            ("00:1b:d4:00:00:01", "10.0.0.1", "network-1", at),
+            ("00:1b:d4:00:00:02", "10.0.0.2", "iot-1", at),
+            ("00:1b:d4:00:00:03", "10.0.0.3", "computer_mobile-1", at),
+        ],
+    )
+}
+
+on_both_stores! {
+    async fn a_day_is_sealed_ten_minutes_after_its_end_and_once(plan: Plan) {
+        assert_eq!(plan.post("/plan", json!({"kind": "monthly", "devices": 100, "accept_terms": true})).await.0, 201);
+        let sensor = plan.enrol().await;
+        plan.set_time("2026-11-22T10:00:00Z");
+        assert_eq!(plan.upload(&sensor, &morning(1)).await.0, 201);
+        plan.set_time("2026-11-23T00:09:59Z");
+        tick_once(&plan).await;
+        assert_eq!(plan.get("/snapshots").await["snapshots"], json!([]));
+        // A device that speaks after midnight is no part of the day.
+        let late = upload(2, "hq", &[("00:1b:d4:00:00:04", "10.0.0.4", "iot-2", "2026-11-23T00:05:00Z")]);
+        assert_eq!(plan.upload(&sensor, &late).await.0, 201);
+        plan.set_time("2026-11-23T00:10:00Z");
+        let (one, other) = (service(&plan), service(&plan));
+        let (a, b) = tokio::join!(tick::once(&one), tick::once(&other));
+        assert_eq!((a, b), (0, 0));
+        tick_once(&plan).await;
+        let list = plan.get("/snapshots").await;
+        let snapshots = list["snapshots"].as_array().unwrap();
+        assert_eq!((snapshots.len(), &list["next"]), (1, &Value::Null));
+        let header = &snapshots[0]["header"];
+        assert_eq!(header["day"], "2026-11-22");
+        assert_eq!((&header["number"], &header["revision"], &header["reason"]), (&json!(1), &json!(0), &Value::Null));
+        assert_eq!(header["as_of"], "2026-11-23T00:00:00Z");
+        assert_eq!(header["plan"], json!({"number": 1, "kind": "monthly", "committed": 100}));
+        let census = json!({"network": 1, "iot": 1, "billable": 2, "commitment": 100, "strict_couplings": 3,
+            "excluded": {"X-CM": 1}});
+        assert_eq!(header["census"], census);
+        // The same numbers as the census of that instant gives, and as the leaves do.
+        let leaves = text(&plan, "/snapshots/2026-11-22/leaves").await;
+        let leaves: Vec<Leaf> = leaves.lines().map(|l| Leaf::read(l).unwrap()).collect();
+        assert_eq!(leaves.iter().filter(|l| l.verdict.is_counted()).count(), 2);
+        assert_eq!(leaves.len(), 3);
+        let show = plan.get("/snapshots/2026-11-22").await;
+        assert_eq!(show, snapshots[0]);
+        let day = text(&plan, "/bundle?month=2026-11").await;
+        assert_eq!(holds(&day).snapshots.len(), 1);
+    }
+
+    async fn a_late_upload_makes_a_new_revision_and_the_old_one_stays(plan: Plan) {
+        plan.onboard_trial().await;
+        let sensor = plan.enrol().await;
+        plan.set_time("2026-11-22T10:00:00Z");
+        plan.upload(&sensor, &morning(1)).await;
+        for day in ["23", "24", "25"] {
+            plan.set_time(&format!("2026-11-{day}T00:10:00Z"));
+            tick_once(&plan).await;
+        }
+        let first = plan.get("/snapshots/2026-11-23").await;
+        // From a sensor that could not deliver: a device that was seen on the 23rd.
+        plan.set_time("2026-11-25T08:00:00Z");
+        let late = upload(7, "hq", &[("00:1b:d4:00:00:09", "10.0.0.9", "iot-9", "2026-11-23T12:00:00Z")]);
+        assert_eq!(plan.upload(&sensor, &late).await.0, 201);
+        tick_once(&plan).await;
+        tick_once(&plan).await;
+        let now = plan.get("/snapshots/2026-11-23").await;
+        assert_eq!((&now["header"]["revision"], &now["header"]["census"]["billable"]), (&json!(1), &json!(3)));
+        let reason = now["header"]["reason"].as_str().unwrap();
+        assert!(reason.contains(&format!("{} e1/7", sensor.id)), "{reason}");
+        assert_eq!(plan.get("/snapshots/2026-11-23?revision=0").await, first);
+        assert_eq!(plan.get("/snapshots/2026-11-22").await["header"]["revision"], 0, "it tells nothing of that day");
+        // The day that was sealed today waits for tomorrow, so that no sensor makes a revision a minute.
+        assert_eq!(plan.get("/snapshots/2026-11-24").await["header"]["revision"], 0);
+        plan.set_time("2026-11-26T00:10:00Z");
+        tick_once(&plan).await;
+        assert_eq!(plan.get("/snapshots/2026-11-24").await["header"]["revision"], 1);
+        let numbers: Vec<_> = plan.get("/snapshots").await["snapshots"].as_array().unwrap().iter().map(|s| {
+            format!("{} {} {}", s["header"]["number"], s["header"]["day"].as_str().unwrap(), s["header"]["revision"])
+        }).collect();
+        assert_eq!(numbers, ["6 2026-11-25 0", "5 2026-11-24 1", "4 2026-11-23 1", "3 2026-11-24 0", "2 2026-11-23 0", "1 2026-11-22 0"]);
+        let report = holds(&text(&plan, "/bundle?month=2026-11").await);
+        let counts: Vec<u64> = report.snapshots.iter().map(|h| h.census.billable).collect();
+        assert_eq!((counts, report.headers), (vec![2, 3, 3, 3], 6));
+        let found = plan.store.daily_counts(&plan.sid, netcensus::plan::proof::Span::month("2026-11").unwrap()).await;
+        assert_eq!(found.unwrap().into_iter().map(|(_, n)| n).collect::<Vec<_>>(), [2, 3, 3, 3]);
+        let pages = [plan.get("/snapshots?limit=4").await, plan.get("/snapshots?limit=4&before=3").await];
+        assert_eq!((&pages[0]["next"], &pages[1]["next"]), (&json!(3), &Value::Null));
+        assert_eq!(pages[1]["snapshots"].as_array().unwrap().len(), 2);
+    }
+
+    async fn what_came_back_later_was_idle_on_the_day_that_is_counted_late(plan: Plan) {
+        plan.onboard_trial().await;
+        let sensor = plan.enrol().await;
+        let seen = |at: &str, n| upload(n, "hq", &[("00:1b:d4:00:00:01", "10.0.0.1", "iot-1", at)]);
+        plan.upload(&sensor, &seen("2026-10-20T08:00:00Z", 1)).await;
+        plan.set_time("2026-11-23T00:10:00Z");
+        tick_once(&plan).await;
+        let idle = json!({"X-IDLE": 1});
+        assert_eq!(plan.get("/snapshots/2026-11-22").await["header"]["census"]["excluded"], idle);
+        // Nobody seals the 23rd, and then the device comes back.
+        plan.set_time("2026-11-25T09:00:00Z");
+        plan.upload(&sensor, &seen("2026-11-25T08:00:00Z", 2)).await;
+        tick_once(&plan).await;
+        assert_eq!(plan.get("/snapshots/2026-11-23").await["header"]["census"]["excluded"], idle);
+        assert_eq!(plan.get("/snapshots/2026-11-24").await["header"]["census"]["excluded"], idle);
+        plan.set_time("2026-11-26T00:10:00Z");
+        tick_once(&plan).await;
+        assert_eq!(plan.get("/snapshots/2026-11-25").await["header"]["census"]["billable"], 1);
+    }
+
+    async fn a_day_without_a_plan_is_sealed_on_request_alone(plan: Plan) {
+        plan.set_time("2026-11-25T09:00:00Z");
+        tick_once(&plan).await;
+        assert_eq!(plan.get("/snapshots").await["snapshots"], json!([]));
+        let seal = async |day: &str, query: &str| plan.post(&format!("/snapshots/{day}{query}"), json!({})).await;
+        let tried = seal("2026-11-23", "?dry_run=true").await;
+        assert_eq!((tried.0.as_u16(), &tried.1["header"]["number"]), (201, &json!(1)));
+        assert_eq!(plan.get("/snapshots").await["snapshots"], json!([]), "a dry run stores nothing");
+        let sealed = seal("2026-11-23", "").await;
+        assert_eq!((sealed.0.as_u16(), &sealed.1["header"]["plan"], &sealed.1["header"]["size"]), (201, &Value::Null, &json!(0)));
+        let again = seal("2026-11-23", "").await;
+        assert_eq!((again.0.as_u16(), again.1), (200, sealed.1), "it holds");
+        assert_eq!(problem(&seal("2026-11-25", "").await), (409, "day-not-over"));
+        assert_eq!(problem(&seal("2026-11-21", "").await), (422, "day-too-early"));
+        assert_eq!(problem(&seal("yesterday", "").await), (400, "invalid-request"));
+        let trail = plan.store.audit_trail(Some(&plan.sid), None, 10).await.unwrap();
+        let seals: Vec<_> = trail.iter().filter(|e| e.action == "snapshot.seal").collect();
+        assert_eq!((seals.len(), seals[0].actor.as_str()), (1, "person:owner"));
+        for (path, slug) in [
+            ("/snapshots/2026-11-24", (404, "no-snapshot")),
+            ("/snapshots/2026-11-23?revision=4", (404, "no-snapshot")),
+            ("/snapshots/2026-11-23/proof?device=0123456789abcdef", (404, "not-found")),
+            ("/bundle?month=2026-10", (404, "no-snapshot")),
+            ("/bundle?month=november", (400, "invalid-request")),
+            ("/snapshots?limit=x", (400, "invalid-request")),
+        ] {
+            let answer = send(plan.client.get(plan.of(path)).bearer_auth(&plan.token)).await;
+            assert_eq!(problem(&answer), slug, "{path}");
+        }
+    }
+
+    async fn who_may_edit_devices_may_seal_and_who_may_view_may_prove(plan: Plan) {
+        plan.set_time("2026-11-25T09:00:00Z");
+        for role in Role::ALL {
+            let token = plan.person(role.key(), role).await;
+            let url = plan.of("/snapshots/2026-11-23");
+            let status = send(plan.client.post(&url).bearer_auth(&token)).await.0;
+            let may = netcensus::plan::permission::Action::EditDevices.allowed(&[role]);
+            assert_eq!(status != StatusCode::FORBIDDEN, may, "{role}");
+            for path in ["/snapshots", "/snapshots/2026-11-23", "/snapshots/2026-11-23/leaves", "/bundle?month=2026-11"] {
+                let status = send(plan.client.get(plan.of(path)).bearer_auth(&token)).await.0;
+                assert!(status == 200 || status == 404, "{role} {path} {status}");
+                assert_eq!(send(plan.client.get(plan.of(path))).await.0, 401);
+            }
+        }
+    }
+
+    async fn a_device_is_proven_and_an_independent_verifier_agrees(plan: Plan) {
+        plan.onboard_trial().await;
+        let sensor = plan.enrol().await;
+        plan.set_time("2026-11-22T10:00:00Z");
+        plan.upload(&sensor, &morning(1)).await;
+        plan.set_time("2026-11-24T00:10:00Z");
+        tick_once(&plan).await;
+        let device = plan.get("/devices?category=iot").await["devices"][0]["id"].as_str().unwrap().to_owned();
+        let proof = text(&plan, &format!("/snapshots/2026-11-22/proof?device={device}")).await;
+        let Ok(Verified::Device(report)) = verify(BufReader::new(proof.as_bytes()), &Trust::default()) else {
+            panic!("{proof}");
+        };
+        assert_eq!((report.device.id.as_str(), report.device.verdict.id()), (device.as_str(), "C-IOT"));
+        let bundle = text(&plan, "/bundle?month=2026-11").await;
+        holds(&bundle);
+        for whole in [&bundle, &proof] {
+            assert_eq!(python(whole), Ok(()));
+            // A sample of bytes: the verifier in Rust is tried with all of them.
+            for place in (0..whole.len()).step_by(whole.len() / 40) {
+                let mut changed = whole.clone().into_bytes();
+                changed[place] ^= 1;
+                assert!(python(&String::from_utf8_lossy(&changed)).is_err(), "byte {place}");
+            }
+        }
+        let key = plan.get("/snapshots").await["snapshots"][0]["key"].as_str().unwrap().to_owned();
+        assert!(bundle.starts_with(&format!(
+            r#"{{"schema":"netcensus.bundle/1","subscription":"{}","days":{{"from":"2026-11-01","to":"2026-12-01"}},"key":"{key}"}}"#,
+            plan.sid
+        )));
+    }
+
+    async fn the_database_itself_keeps_what_is_sealed(plan: Plan) {
+        plan.set_time("2026-11-25T09:00:00Z");
+        assert_eq!(plan.post("/snapshots/2026-11-23", json!({})).await.0, 201);
+        let insert = "INSERT INTO snapshot (subscription, number, day, revision, sealed_at, facts_revision, as_of,
+            known_until, network, iot, billable, devices, committed, header, hash, signature)
+            SELECT subscription, number + $1, day, revision + $2, sealed_at, facts_revision, as_of, known_until,
+            network, iot, billable, devices, committed, header, hash, signature FROM snapshot";
+        for (what, query) in [
+            ("a gap in the chain", sql(insert).bind(2_i64).bind(1_i64)),
+            ("a gap in the revisions", sql(insert).bind(1_i64).bind(2_i64)),
+            ("the same twice", sql(insert).bind(0_i64).bind(0_i64)),
+            ("a change", sql("UPDATE snapshot SET billable = 0, network = 0, iot = 0")),
+            ("an end", sql("DELETE FROM snapshot")),
+            ("another key", sql("UPDATE signing_key SET created_at = 0")),
+            ("no key", sql("DELETE FROM signing_key")),
+        ] {
+            let mut work = plan.store.write(Scope::Subscription(&plan.sid)).await.unwrap();
+            assert!(work.execute(query).await.is_err(), "{what}");
+        }
+    }
+}
+
+/// What the independent verifier says of a file.
+fn python(file: &str) -> Result<(), String> {
+    let mut child = Command::new("python3")
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/verify.py"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("'.ci/need unit' installs python3");
+    // It may have seen enough before all is written.
+    child.stdin.take().unwrap().write_all(file.as_bytes()).ok();
+    let out = child.wait_with_output().unwrap();
+    if out.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&out.stderr).into_owned()) }
+}
