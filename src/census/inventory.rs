@@ -138,11 +138,7 @@ impl Inventory {
     /// **Without a time**, so kept although it may be newer: signs that prove nothing, VLAN ids, and what a zone's
     /// segment learned: prefixes, routers.
     #[must_use]
-    pub fn until(
-        &self,
-        as_of: Timestamp,
-        known: impl Fn(&str, CouplingKey) -> Option<Timestamp>,
-    ) -> Self {
+    pub fn until(&self, as_of: Timestamp, known: impl Fn(&str, CouplingKey) -> Option<Timestamp>) -> Self {
         let zones = self.zones.iter().map(|(name, zone)| (name, zone.until(as_of, |key| known(name, key))));
         Self { zones: zones.filter(|(_, z)| !z.is_empty()).map(|(name, z)| (name.clone(), z)).collect() }
     }

@@ -99,7 +99,9 @@ fn stretched(events: &[Event], length: usize) -> Vec<Event> {
 
 fn is_before(event: &Event, as_of: Timestamp) -> bool {
     match event {
-        Event::Sighted(_, at, ..) | Event::Said(_, at, ..) | Event::Spoke(_, at, ..) | Event::Frame(at) => *at < as_of,
+        Event::Sighted(_, at, ..) | Event::Said(_, at, ..) | Event::Spoke(_, at, ..) | Event::Frame(at) => {
+            *at < as_of
+        }
         Event::Mask(_) | Event::Router(_) | Event::Exchange(..) => true,
     }
 }

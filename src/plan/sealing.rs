@@ -7,9 +7,9 @@
 use std::collections::HashMap;
 
 use super::proof::day::{self, REVISED};
+use super::proof::inclusion::{PROOF_SCHEMA, Place};
 use super::proof::part::{Packer, Part, unpack};
 use super::proof::{Day, Digest, Due, Header, Inclusion, Leaf, PlanInEffect, SNAPSHOT_SCHEMA, Tally, due};
-use super::proof::inclusion::{PROOF_SCHEMA, Place};
 use super::service::Service;
 use super::store::snapshots::{SealOutcome, Unsealed};
 use super::store::{By, Snapshot, SnapshotError, StoreError};
@@ -211,7 +211,8 @@ impl Service {
         while let Some(text) = parts.next().await? {
             for line in text.lines() {
                 hashes.push(Leaf::hash(line));
-                if line.strip_prefix(r#"{"id":""#).is_some_and(|rest| rest.split('"').next() == Some(device)) {
+                if line.strip_prefix(r#"{"id":""#).is_some_and(|rest| rest.split('"').next() == Some(device))
+                {
                     found = Some((hashes.len().saturating_sub(1), line.to_owned()));
                 }
             }

@@ -6,9 +6,9 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use super::sealing;
 use super::service::Service;
 use super::store::StoreError;
-use super::sealing;
 
 /// How often jobs run.
 const EVERY: Duration = Duration::from_secs(60);

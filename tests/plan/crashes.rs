@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use netcensus::plan::proof::{Day, Digest};
-use netcensus::plan::store::{Location, Replica, Store};
+use netcensus::plan::store::{Location, Store};
 use netcensus::plan::timeline::{Kind, Onboarding};
 use netcensus::wire::Upload;
 use reqwest::{Client, StatusCode};
@@ -12,6 +12,7 @@ use serde_json::Value;
 
 use crate::database::{self, Backend};
 use crate::harness::{TestSensor, upload};
+use crate::snapshots::with_a_day_due;
 
 /// A service in a process of its own.
 pub(crate) struct Process {
@@ -23,7 +24,9 @@ impl Process {
     /// Starts it; it aborts where it comes by the crash point of that name.
     pub(crate) fn start(database: &Location, crash: Option<&str>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
-        command.args(["serve", "--listen", "127.0.0.1:0"]).env("NETCENSUS_PLAN_DATABASE", place(database));
+        command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("NETCENSUS_PLAN_DATABASE", database::place(database));
         command.env_remove("NETCENSUS_PLAN_CONFIG").env("NO_COLOR", "1");
         if let Some(name) = crash {
             command.env("FAILPOINTS", format!("{name}=return"));
@@ -50,14 +53,6 @@ impl Process {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
-    }
-}
-
-/// A database's place, as commands take it.
-fn place(database: &Location) -> String {
-    match database {
-        Location::File(path) => path.to_str().unwrap().to_owned(),
-        Location::Server(url) => url.clone(),
     }
 }
 
@@ -115,27 +110,12 @@ async fn a_kill_before_the_commit_of_an_upload_leaves_nothing_of_it_and_after_it
     }
 }
 
-/// A database with a day that is due: yesterday, of which one device is known.
-async fn with_a_day_due(backend: Backend, directory: &std::path::Path) -> (Location, Store, String, Day) {
-    let database = database::fresh(backend, directory);
-    let store = Store::open(&database).await.unwrap();
-    let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
-    let day = Day::of(now).plus(-1);
-    let (begin, noon) = (day.start(), day.start().plus(43_200_000_000_000));
-    let sid = store.create_subscription("Contoso", None, begin).await.unwrap().id;
-    let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
-    store.onboard(&sid, &trial, begin).await.unwrap();
-    let (secret, _) = store.create_enrolment(&sid, begin).await.unwrap();
-    let sensor = store.enrol(&secret, "edge", begin).await.unwrap().sensor;
-    let seen = upload(1, "hq", &[("02:00:00:00:00:01", "10.0.0.1", "iot-1", &noon.to_string())]);
-    store.ingest(&sid, &sensor, &seen, &Replica::default(), noon).await.unwrap();
-    (database, store, sid, day)
-}
-
 /// What `netcensus-plan snapshot seal` ends with.
 fn seal(database: &Location, day: Day, crash: Option<&str>) -> std::process::ExitStatus {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
-    command.args(["snapshot", "seal", &day.to_string()]).env("NETCENSUS_PLAN_DATABASE", place(database));
+    command
+        .args(["snapshot", "seal", &day.to_string()])
+        .env("NETCENSUS_PLAN_DATABASE", database::place(database));
     command.env_remove("NETCENSUS_PLAN_CONFIG").stdout(Stdio::null()).stderr(Stdio::null());
     if let Some(name) = crash {
         command.env("FAILPOINTS", format!("{name}=return"));

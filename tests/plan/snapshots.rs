@@ -8,16 +8,17 @@ use netcensus::census::Policy;
 use netcensus::plan::inventory::CountAt;
 use netcensus::plan::permission::Role;
 use netcensus::plan::proof::verify::{Report, Trust, Verified, verify};
-use netcensus::plan::proof::Leaf;
+use netcensus::plan::proof::{Day, Leaf};
 use netcensus::plan::service::{Service, Settings};
 use netcensus::plan::store::engine::sql;
-use netcensus::plan::store::Scope;
+use netcensus::plan::store::{Location, Replica, Scope, Store};
 use netcensus::plan::tick;
+use netcensus::plan::timeline::{Kind, Onboarding};
 use netcensus::wire::Upload;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::database::on_both_stores;
+use crate::database::{self, Backend, on_both_stores};
 use crate::harness::{ByName, Plan, TestClock, problem, send, upload};
 
 /// The service's own jobs, as another service on the same database runs them.
@@ -221,13 +222,9 @@ on_both_stores! {
         let bundle = text(&plan, "/bundle?month=2026-11").await;
         holds(&bundle);
         for whole in [&bundle, &proof] {
+            // With changes of a sample of bytes; the verifier in Rust is tried with all of them.
             assert_eq!(python(whole), Ok(()));
-            // A sample of bytes: the verifier in Rust is tried with all of them.
-            for place in (0..whole.len()).step_by(whole.len() / 40) {
-                let mut changed = whole.clone().into_bytes();
-                changed[place] ^= 1;
-                assert!(python(&String::from_utf8_lossy(&changed)).is_err(), "byte {place}");
-            }
+            assert!(python(&whole[..whole.len() - 1]).is_err());
         }
         let key = plan.get("/snapshots").await["snapshots"][0]["key"].as_str().unwrap().to_owned();
         assert!(bundle.starts_with(&format!(
@@ -258,10 +255,105 @@ on_both_stores! {
     }
 }
 
-/// What the independent verifier says of a file.
+/// A database with a day that is due: yesterday, of which one device is known.
+pub(crate) async fn with_a_day_due(
+    backend: Backend,
+    directory: &std::path::Path,
+) -> (Location, Store, String, Day) {
+    let database = database::fresh(backend, directory);
+    let store = Store::open(&database).await.unwrap();
+    let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
+    let day = Day::of(now).plus(-1);
+    let (begin, noon) = (day.start(), day.start().plus(43_200_000_000_000));
+    let sid = store.create_subscription("Contoso", None, begin).await.unwrap().id;
+    let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
+    store.onboard(&sid, &trial, begin).await.unwrap();
+    let (secret, _) = store.create_enrolment(&sid, begin).await.unwrap();
+    let sensor = store.enrol(&secret, "edge", begin).await.unwrap().sensor;
+    let seen = upload(1, "hq", &[("02:00:00:00:00:01", "10.0.0.1", "iot-1", &noon.to_string())]);
+    store.ingest(&sid, &sensor, &seen, &Replica::default(), noon).await.unwrap();
+    (database, store, sid, day)
+}
+
+#[tokio::test]
+async fn a_day_is_sealed_shown_exported_and_verified_on_the_command_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let (database, store, sid, day) = with_a_day_due(Backend::Sqlite, dir.path()).await;
+    let day = day.to_string();
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
+        command
+            .args(arguments)
+            .current_dir(dir.path())
+            .env_remove("NETCENSUS_PLAN_CONFIG")
+            .stdin(Stdio::null());
+        let offline = arguments.first() == Some(&"verify");
+        let place = if offline { "/nowhere".to_owned() } else { database::place(&database) };
+        let out = command.env("NETCENSUS_PLAN_DATABASE", place).output().unwrap();
+        (
+            out.status.code().unwrap(),
+            String::from_utf8(out.stdout).unwrap(),
+            String::from_utf8(out.stderr).unwrap(),
+        )
+    };
+    let (code, tried, _) = run(&["snapshot", "seal", &day, "--dry-run"]);
+    assert!(code == 0 && tried.contains("would be sealed"), "{tried}");
+    let (code, _, why) = run(&["snapshot", "show", &day]);
+    assert!(code == 1 && why.contains("there is no snapshot"), "{why}");
+    let (code, sealed, _) = run(&["snapshot", "seal", &day, "--reason", "month end"]);
+    assert!(
+        code == 0 && sealed.contains("0 network + 0 IoT = 0 billable, rounded up to 0; 1 devices in all"),
+        "{sealed}"
+    );
+    assert!(run(&["snapshot", "seal", &day]).1.contains("nothing was sealed"));
+    assert!(run(&["snapshot", "show", &day]).1.contains("because: month end"));
+    let (_, list, _) = run(&["snapshot", "list", "--json"]);
+    let list: Value = serde_json::from_str(&list).unwrap();
+    assert_eq!(list["snapshots"].as_array().unwrap().len(), 1);
+    let (_, table, _) = run(&["snapshot", "list"]);
+    assert!(table.starts_with("DAY") && table.contains(&day), "{table}");
+    let (_, key, _) = run(&["snapshot", "key"]);
+    let fingerprint = key.lines().nth(1).unwrap();
+    assert_eq!(key.lines().next().unwrap(), list["snapshots"][0]["key"]);
+
+    assert_eq!(run(&["snapshot", "export", &day[..7], "--output", "bundle.ndjson"]).0, 0);
+    let (code, _, why) = run(&["snapshot", "export", &day[..7], "--output", "bundle.ndjson"]);
+    assert!(code == 1 && why.contains("cannot make bundle.ndjson"), "nothing is overwritten: {why}");
+    let (code, report, _) = run(&["verify", "bundle.ndjson"]);
+    assert!(
+        code == 0 && report.contains("1 days of subscription") && report.contains(fingerprint),
+        "{report}"
+    );
+    assert_eq!(run(&["verify", "bundle.ndjson", "--key", fingerprint, "--json"]).0, 0);
+    let (code, _, why) = run(&["verify", "bundle.ndjson", "--key", "SHA256:other"]);
+    assert!(code == 1 && why.contains("bundle.ndjson: line 1: it was signed by the key SHA256:"), "{why}");
+    let path = dir.path().join("bundle.ndjson");
+    let changed = std::fs::read_to_string(&path).unwrap().replace("\"X-UNCL\",\"first", "\"C-NET\",\"first");
+    std::fs::write(&path, changed).unwrap();
+    let (code, _, why) = run(&["verify", "bundle.ndjson"]);
+    assert!(code == 1 && why.contains("bundle.ndjson: line 3: the verdict C-NET on the device"), "{why}");
+
+    let device = store.inventory(&sid).await.unwrap();
+    let policy = Policy::default();
+    let decisions = netcensus::census::Decisions::default();
+    let survey = netcensus::census::Survey::new(
+        &device,
+        &policy,
+        &decisions,
+        &ByName,
+        store.snapshots(&sid, None, 1).await.unwrap()[0].header.as_of,
+    );
+    let (code, proof, _) = run(&["snapshot", "proof", &day, &survey.devices[0].id.to_string()]);
+    assert_eq!(code, 0);
+    std::fs::write(dir.path().join("proof.json"), proof).unwrap();
+    let (code, report, _) = run(&["verify", "proof.json"]);
+    assert!(code == 0 && report.contains("is in the snapshot of"), "{report}");
+}
+
+/// What the independent verifier says of a file, and of the same with a bit changed in some of its bytes.
 fn python(file: &str) -> Result<(), String> {
     let mut child = Command::new("python3")
-        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/verify.py"))
+        .args([concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/verify.py"), "25"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -2,6 +2,7 @@
 """Checks a bundle or a proof on standard input, with Python's standard library alone and no code of netcensus.
 
 Written from the description of the format, as a customer's auditor would. Exit status: 0 it holds, 1 it does not.
+With a number N, it also changes one bit in each of N bytes in turn, and fails where one of these files holds too.
 """
 import datetime, hashlib, json, sys
 
@@ -203,14 +204,30 @@ def proof(lines):
     need(doc['last']['index'] == header['size'] - 1, 'last')
 
 
-def main():
-    data = sys.stdin.buffer.read()
+def check(data):
     need(data.endswith(b'\n'), 'truncated')
     lines = data.decode()[:-1].split('\n')
     proof(lines) if lines[0].startswith('{"schema":"netcensus.proof') else bundle(lines, data)
 
 
-try:
-    main()
-except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-    sys.exit(f'it does not hold: {error!r}')
+FAULTS = ValueError, KeyError, IndexError, TypeError, AttributeError
+
+
+def main():
+    data = sys.stdin.buffer.read()
+    try:
+        check(data)
+    except FAULTS as error:
+        sys.exit(f'it does not hold: {error!r}')
+    for n in range(int(sys.argv[1]) if len(sys.argv) > 1 else 0):
+        place = n * (len(data) - 1) // max(1, int(sys.argv[1]) - 1)
+        changed = bytearray(data)
+        changed[place] ^= 1 << n % 8
+        try:
+            check(bytes(changed))
+        except FAULTS:
+            continue
+        sys.exit(f'a change of byte {place} was not detected')
+
+
+main()

@@ -225,7 +225,8 @@ pub async fn proof(
     caller.may(&service, Action::View, &sid).await?;
     let snapshot = service.store.snapshot(&sid, parse_day(&day)?, asked.revision).await?;
     let proof = service.proof(&snapshot, &asked.device).await?;
-    let line = serde_json::to_string(&proof).map_err(|e| Problem::new(ProblemType::Internal, e.to_string()))?;
+    let line =
+        serde_json::to_string(&proof).map_err(|e| Problem::new(ProblemType::Internal, e.to_string()))?;
     let json = HeaderValue::from_static("application/json");
     let mut response = ([(header::CONTENT_TYPE, json)], line + "\n").into_response();
     cache(&mut response, &snapshot, asked.revision.is_some());
@@ -244,7 +245,8 @@ pub async fn bundle(
     Parameters(asked): Parameters<Month>,
 ) -> Result<Response, Problem> {
     caller.may(&service, Action::View, &sid).await?;
-    let invalid = |e: crate::plan::proof::day::BadMonth| Problem::new(ProblemType::InvalidRequest, e.to_string());
+    let invalid =
+        |e: crate::plan::proof::day::BadMonth| Problem::new(ProblemType::InvalidRequest, e.to_string());
     let days = Span::month(&asked.month).map_err(invalid)?;
     let bundle = service.bundle(&sid, days).await?;
     let name = format!("attachment; filename=\"netcensus-{sid}-{}.ndjson\"", asked.month);
@@ -256,7 +258,9 @@ pub async fn bundle(
 }
 
 fn parse_day(text: &str) -> Result<Day, Problem> {
-    text.parse().map_err(|e: crate::plan::proof::day::BadDay| Problem::new(ProblemType::InvalidRequest, e.to_string()))
+    text.parse().map_err(|e: crate::plan::proof::day::BadDay| {
+        Problem::new(ProblemType::InvalidRequest, e.to_string())
+    })
 }
 
 async fn entry(

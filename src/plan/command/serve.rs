@@ -18,8 +18,8 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::plan::config::{LogConfig, LogFormat};
 use crate::plan::server;
 use crate::plan::service::{self, Service, Settings};
-use crate::plan::tick;
 use crate::plan::store::{CredentialKind, Location, Store};
+use crate::plan::tick;
 
 /// How the service is started.
 #[derive(Debug, Args)]

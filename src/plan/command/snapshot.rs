@@ -111,7 +111,8 @@ pub(super) async fn snapshot(command: SnapshotCommand) -> Result<(), Failure> {
                 return print_json(&page);
             }
             let rows: Vec<_> = page.snapshots.iter().map(row).collect();
-            let titles = ["DAY", ">REVISION", ">NETWORK", ">IOT", ">BILLABLE", ">COMMITTED", "SEALED", "HASH"];
+            let titles =
+                ["DAY", ">REVISION", ">NETWORK", ">IOT", ">BILLABLE", ">COMMITTED", "SEALED", "HASH"];
             Ok(table::print(&mut io::stdout().lock(), &titles, &rows)?)
         }
         SnapshotCommand::Show { target, day, revision } => {
@@ -198,7 +199,8 @@ pub(super) fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
 
 fn write_report(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
     let rows: Vec<_> = report.snapshots.iter().map(counts).collect();
-    let titles = ["DAY", ">REVISION", ">NETWORK", ">IOT", ">BILLABLE", ">ROUNDED UP", ">COMMITTED", ">DEVICES"];
+    let titles =
+        ["DAY", ">REVISION", ">NETWORK", ">IOT", ">BILLABLE", ">ROUNDED UP", ">COMMITTED", ">DEVICES"];
     table::print(out, &titles, &rows)?;
     writeln!(
         out,
@@ -219,14 +221,24 @@ fn write_device(out: &mut dyn io::Write, report: &DeviceReport) -> io::Result<()
     writeln!(
         out,
         "device {} ({} {} in {}) is in the snapshot of {}, revision {}: {}",
-        device.id, device.mac, device.ip, device.zone, header.day, header.revision, device.verdict.title()
+        device.id,
+        device.mac,
+        device.ip,
+        device.zone,
+        header.day,
+        header.revision,
+        device.verdict.title()
     )?;
     write_header(out, header)?;
     write_signer(out, &report.signed_by, report.key_was_named)
 }
 
 fn write_signer(out: &mut dyn io::Write, signed_by: &str, named: bool) -> io::Result<()> {
-    let trust = if named { "the key that you named" } else { "compare it with 'netcensus-plan snapshot key', or give --key" };
+    let trust = if named {
+        "the key that you named"
+    } else {
+        "compare it with 'netcensus-plan snapshot key', or give --key"
+    };
     writeln!(out, "signed by {signed_by}: {trust}")
 }
 
@@ -290,5 +302,8 @@ fn counts(h: &Header) -> Vec<String> {
 }
 
 fn committed(h: &Header) -> String {
-    h.plan.as_ref().map_or_else(|| "no plan".into(), |p| p.committed.map_or_else(|| p.kind.to_string(), |n| n.to_string()))
+    h.plan.as_ref().map_or_else(
+        || "no plan".into(),
+        |p| p.committed.map_or_else(|| p.kind.to_string(), |n| n.to_string()),
+    )
 }

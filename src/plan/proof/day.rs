@@ -143,9 +143,9 @@ pub struct Due {
 /// make a new revision for [`REVISED`] days, and of one day no more than one each day, whatever a sensor sends.
 pub fn due(now: Timestamp, plans: &[Plan], sealed: &[Sealed]) -> Vec<Due> {
     let settled = Day::of(now.plus(-SETTLED_AFTER));
-    let missed = (1..=CAUGHT_UP).map(|back| settled.plus(-back)).filter(|day| {
-        plan_of(plans, *day).is_some() && sealed.iter().all(|s| s.day != *day)
-    });
+    let missed = (1..=CAUGHT_UP)
+        .map(|back| settled.plus(-back))
+        .filter(|day| plan_of(plans, *day).is_some() && sealed.iter().all(|s| s.day != *day));
     let missed = missed.map(|day| Due { day, revision: false });
     let changed = sealed.iter().filter(|s| {
         s.late && s.day < settled && s.day >= settled.plus(-REVISED) && Day::of(s.sealed_at) < settled
@@ -209,7 +209,10 @@ mod tests {
     #[test]
     fn a_month_reaches_to_the_next() {
         let month = Span::month("2026-12").unwrap();
-        assert_eq!((month.from.to_string(), month.to.to_string()), ("2026-12-01".into(), "2027-01-01".into()));
+        assert_eq!(
+            (month.from.to_string(), month.to.to_string()),
+            ("2026-12-01".into(), "2027-01-01".into())
+        );
         assert!(month.contains(day("2026-12-31")) && !month.contains(day("2027-01-01")));
         assert!(Span::month("2026-13").is_err() && Span::month("2026-11-01").is_err());
     }
@@ -249,7 +252,8 @@ mod tests {
 
     #[test]
     fn late_uploads_make_one_revision_of_a_day_each_day() {
-        let sealed = |day_: &str, sealed_at: &str, late| Sealed { day: day(day_), sealed_at: at(sealed_at), late };
+        let sealed =
+            |day_: &str, sealed_at: &str, late| Sealed { day: day(day_), sealed_at: at(sealed_at), late };
         let now = at("2026-11-22T15:00:00Z");
         let plans = [];
         let due = |sealed: &[Sealed]| days(&due(now, &plans, sealed));
@@ -257,6 +261,9 @@ mod tests {
         assert_eq!(due(&[sealed("2026-11-20", "2026-11-21T00:10:00Z", true)]), ["2026-11-20+"]);
         assert!(due(&[sealed("2026-11-21", "2026-11-22T00:10:00Z", true)]).is_empty(), "tomorrow");
         assert!(due(&[sealed("2026-09-20", "2026-09-21T00:10:00Z", true)]).is_empty(), "too long ago");
-        assert!(due(&[sealed("2026-11-22", "2026-11-21T00:10:00Z", true)]).is_empty(), "a clock that went back");
+        assert!(
+            due(&[sealed("2026-11-22", "2026-11-21T00:10:00Z", true)]).is_empty(),
+            "a clock that went back"
+        );
     }
 }

@@ -115,7 +115,8 @@ fn small() -> Inventory {
     use crate::census::{Coupling, CouplingKey, Field, Sign, Zone};
     let mut zone = Zone::default();
     let mut add = |n: u8, said: &[Field]| {
-        let key = CouplingKey { mac: format!("00:1b:d4:00:00:0{n}").parse().unwrap(), ip: [10, 0, 0, n].into() };
+        let key =
+            CouplingKey { mac: format!("00:1b:d4:00:00:0{n}").parse().unwrap(), ip: [10, 0, 0, n].into() };
         let mut facts = Coupling::new(Timestamp(i64::from(n)), Sign::ArpAsked.into());
         for field in said {
             facts.evidence.add(*field, "x", Timestamp(9));
@@ -184,7 +185,7 @@ fn what_is_signed_but_not_true_is_told() {
     };
     assert!(with(&|_| ()).is_ok());
     let changes: [(&str, &dyn Fn(&mut Made)); 12] = [
-        ("census.network", &|m| (m.header.census.network, m.header.census.billable) = (7, 7)),
+        ("census.network", &|m| (m.header.census.network, m.header.census.iot) = (0, 2)),
         ("census.commitment", &|m| m.header.census.commitment += 100),
         ("census.billable", &|m| m.header.census.billable += 1),
         ("census.strict_couplings", &|m| m.header.census.strict_couplings += 1),
@@ -194,12 +195,12 @@ fn what_is_signed_but_not_true_is_told() {
         ("known_until", &|m| m.header.known_until = m.header.as_of.plus(-1)),
         ("out of order", &|m| m.lines.swap(0, 1)),
         ("out of order", &|m| m.lines[1] = m.lines[0].clone()),
-        ("does not follow", &|m| m.lines[0] = m.lines[0].replace("\"X-UNCL\"", "\"C-IOT\"").replace("\"C-NET\"", "\"C-IOT\"").replace("\"X-CM\"", "\"C-NET\"")),
-        ("chain", &|m| m.header.revision = 0),
+        ("does not follow", &|m| m.lines[0] = m.lines[0].replace("C-IOT", "C-NET")),
+        ("not written as", &|m| m.lines[0].push(' ')),
     ];
-    for (what, change) in changes.iter().take(11) {
+    for (what, change) in changes {
         let error = with(change).unwrap_err().to_string();
-        assert!(error.contains(what) || error.contains("must be"), "{what}: {error}");
+        assert!(error.contains(what), "{what}: {error}");
     }
     // A chain with a gap, with another order, without the leaves of the newest revision.
     let second = seal(&small(), day().plus(1), Some(&made), 0);
@@ -225,8 +226,14 @@ fn a_proof_whose_second_leaf_is_not_the_last_is_none() {
     assert!(matches!(Inclusion::verify(&text, &Trust::default()), Err(Fault::NotLast)));
 }
 
+/// A fifth of the cases of other laws: each signs and verifies some documents.
+fn fewer() -> ProptestConfig {
+    let all = cases();
+    ProptestConfig { cases: all.cases.div_ceil(5), ..all }
+}
+
 proptest! {
-    #![proptest_config(cases())]
+    #![proptest_config(fewer())]
 
     #[test]
     fn header_leaves_and_survey_say_the_same_of_every_inventory(inventory in inventories()) {

@@ -103,14 +103,21 @@ impl Tally {
             same(verdict.id(), of(&header.census.excluded), of(&self.excluded))?;
         }
         let of_lines: u64 = header.lines().sum();
-        same("census.strict_couplings", header.census.strict_couplings, self.couplings.saturating_add(of_lines))
+        same(
+            "census.strict_couplings",
+            header.census.strict_couplings,
+            self.couplings.saturating_add(of_lines),
+        )
     }
 }
 
 impl Header {
     /// Couplings that are no device's: X-VIRT, X-PUB and X-ROUTED.
     fn lines(&self) -> impl Iterator<Item = u64> {
-        Verdict::ALL.into_iter().filter(|v| v.is_line()).filter_map(|v| self.census.excluded.get(v.id()).copied())
+        Verdict::ALL
+            .into_iter()
+            .filter(|v| v.is_line())
+            .filter_map(|v| self.census.excluded.get(v.id()).copied())
     }
 
     /// Whether the header agrees with itself: bounds of the day, sums, rounding.

@@ -146,12 +146,13 @@ mod tests {
     #[test]
     fn the_last_leafs_path_pins_the_size_and_others_do_not() {
         let mut ambiguous = 0;
-        for size in 1..130_usize {
+        for size in 1..66_usize {
             let hashes: Vec<Digest> = (0..size).map(|n| leaf_hash(format!("{n:05}").as_bytes())).collect();
             let root = hashes.iter().copied().collect::<Tree>().root();
             for index in 0..size {
                 let path = path(index, &hashes);
-                let fits = |other: usize| is_included(&hashes[index], index as u64, other as u64, &path, &root);
+                let fits =
+                    |other: usize| is_included(&hashes[index], index as u64, other as u64, &path, &root);
                 assert!(fits(size));
                 if index + 1 == size {
                     assert!((1..2 * size + 2).all(|other| other == size || !fits(other)), "{size}");

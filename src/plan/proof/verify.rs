@@ -73,7 +73,9 @@ pub enum Fault {
     #[error(transparent)]
     Untrue(#[from] Untrue),
     /// The newest snapshot of a day has no leaves.
-    #[error("the leaves of the newest snapshot of {0} are missing, or there are some that do not belong here")]
+    #[error(
+        "the leaves of the newest snapshot of {0} are missing, or there are some that do not belong here"
+    )]
     Leaves(Day),
     /// The path leads elsewhere.
     #[error("the device {0} is not among those of the snapshot")]
@@ -236,7 +238,11 @@ impl Chain {
         {
             return Err(Fault::Chain("the header before this one is not the one that it names"));
         }
-        if self.newest.get(&header.day).is_some_and(|(h, _)| h.revision.checked_add(1) != Some(header.revision)) {
+        if self
+            .newest
+            .get(&header.day)
+            .is_some_and(|(h, _)| h.revision.checked_add(1) != Some(header.revision))
+        {
             return Err(Fault::Chain("the revisions of the day do not follow each other"));
         }
         self.last = Some((header.number, Digest::of(signed.as_bytes())));
@@ -259,7 +265,9 @@ impl Chain {
     /// The newest header of each day that is asked for; each must have come with its leaves.
     fn newest(self, days: &Span) -> Result<Vec<Header>, Fault> {
         let of_days = self.newest.into_iter().filter(|(day, _)| days.contains(*day));
-        of_days.map(|(day, (header, leaves))| if leaves { Ok(header) } else { Err(Fault::Leaves(day)) }).collect()
+        of_days
+            .map(|(day, (header, leaves))| if leaves { Ok(header) } else { Err(Fault::Leaves(day)) })
+            .collect()
     }
 }
 

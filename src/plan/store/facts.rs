@@ -265,9 +265,16 @@ fn changes(inventory: &Inventory, upload: &Upload) -> Result<Changes, StoreError
     let before = out.held;
     let Changes { couplings, stations, segment, held, grown, reach } = &mut out;
     let mut note = |news: Option<Timestamp>| *reach = [*reach, news].into_iter().flatten().min();
-    merged(known.map(|z| &z.couplings), &delta.couplings, Coupling::merge, couplings, held, |now, old, new| {
-        note(now.news(old, new.last_seen));
-    });
+    merged(
+        known.map(|z| &z.couplings),
+        &delta.couplings,
+        Coupling::merge,
+        couplings,
+        held,
+        |now, old, new| {
+            note(now.news(old, new.last_seen));
+        },
+    );
     merged(known.map(|z| &z.stations), &delta.stations, Station::merge, stations, held, |now, old, _| {
         note(now.news(old));
     });

@@ -44,7 +44,9 @@ pub enum SnapshotError {
     #[error("the subscription did not exist on {0}; ask for a later day")]
     BeforeSubscription(Day),
     /// There is no such snapshot.
-    #[error("there is no snapshot of {0}; days in which a plan was in effect are sealed ten minutes after their end, others on request")]
+    #[error(
+        "there is no snapshot of {0}; days in which a plan was in effect are sealed ten minutes after their end, others on request"
+    )]
     NoSnapshot(String),
     /// The chain between the days is too long.
     #[error("the chain from {} to {} has {headers} headers, of which a bundle holds 4096; export fewer days", .days.from, .days.to)]
@@ -91,7 +93,8 @@ impl Store {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|_| NoRandomness)?;
         let mut work = self.write(Scope::Tenant).await?;
-        let insert = "INSERT INTO signing_key (id, seed, created_at) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
+        let insert =
+            "INSERT INTO signing_key (id, seed, created_at) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
         work.execute(sql(insert).bind(seed).bind(now.0)).await?;
         let row = work.row(query()).await?;
         work.commit().await?;
@@ -109,7 +112,8 @@ impl Store {
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<Snapshot>, StoreError> {
-        let text = "SELECT * FROM snapshot WHERE subscription = $1 AND number < $2 ORDER BY number DESC LIMIT $3";
+        let text =
+            "SELECT * FROM snapshot WHERE subscription = $1 AND number < $2 ORDER BY number DESC LIMIT $3";
         let query = sql(text).bind(subscription).bind(before.unwrap_or(i64::MAX)).bind(limit);
         self.rows(query).await?.iter().map(read).collect()
     }
@@ -308,7 +312,8 @@ impl Store {
         snapshot: &Snapshot,
         after: i64,
     ) -> Result<Option<(i64, Vec<u8>)>, StoreError> {
-        let text = "SELECT part, body FROM snapshot_part WHERE subscription = $1 AND number = $2 AND part > $3
+        let text =
+            "SELECT part, body FROM snapshot_part WHERE subscription = $1 AND number = $2 AND part > $3
                     ORDER BY part LIMIT 1";
         let header = &snapshot.header;
         let query = sql(text).bind(&header.subscription).bind(header.number.cast_signed()).bind(after);
@@ -324,15 +329,21 @@ impl Store {
         let text = "SELECT MIN(number) AS first, MAX(number) AS last FROM snapshot
                     WHERE subscription = $1 AND day >= $2 AND day < $3";
         let query = sql(text).bind(subscription).bind(days.from.to_string()).bind(days.to.to_string());
-        let bounds = self.row(query).await?.map(|row| Ok::<_, StoreError>((row.opt_int("first")?, row.opt_int("last")?)));
+        let bounds = self
+            .row(query)
+            .await?
+            .map(|row| Ok::<_, StoreError>((row.opt_int("first")?, row.opt_int("last")?)));
         let Some((Some(first), Some(last))) = bounds.transpose()? else {
-            return Err(SnapshotError::NoSnapshot(format!("any day from {} to {}", days.from, days.to)).into());
+            return Err(
+                SnapshotError::NoSnapshot(format!("any day from {} to {}", days.from, days.to)).into()
+            );
         };
         let headers = last.saturating_sub(first).saturating_add(1);
         if usize::try_from(headers).is_ok_and(|n| n > HEADERS) {
             return Err(SnapshotError::TooManyHeaders { days, headers }.into());
         }
-        let text = "SELECT * FROM snapshot WHERE subscription = $1 AND number BETWEEN $2 AND $3 ORDER BY number";
+        let text =
+            "SELECT * FROM snapshot WHERE subscription = $1 AND number BETWEEN $2 AND $3 ORDER BY number";
         let query = sql(text).bind(subscription).bind(first).bind(last);
         self.rows(query).await?.iter().map(read).collect()
     }
@@ -413,7 +424,8 @@ fn read(row: &Row) -> Result<Snapshot, StoreError> {
 }
 
 fn key_of(row: &Row) -> Result<SigningKey, StoreError> {
-    let seed = row.blob("seed")?.try_into().map_err(|_| corrupt("signing_key", "the seed has not 32 bytes"))?;
+    let seed =
+        row.blob("seed")?.try_into().map_err(|_| corrupt("signing_key", "the seed has not 32 bytes"))?;
     Ok(SigningKey::from_seed(&seed))
 }
 
