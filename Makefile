@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt check unit openapi deny demo lab console bench fuzz audit clean
+.PHONY: help run test lint fmt check unit openapi deny demo lab console api bench fuzz audit clean
 
 STEP   := .ci/step
 NEED   := .ci/need
@@ -26,8 +26,8 @@ run: ## build the release and run the demo; ARGS=--once prints the count and end
 
 test: ## everything that continuous integration checks
 	@start=$$(date +%s); \
-	$(STEP) "install what is missing" $(NEED) build nextest unit deny console && \
-	$(MAKE) --no-print-directory lint unit deny demo lab console && \
+	$(STEP) "install what is missing" $(NEED) build nextest unit deny console api && \
+	$(MAKE) --no-print-directory lint unit deny demo lab console api && \
 	echo "== all passed in $$(($$(date +%s) - start)) s"
 
 lint: ## format, clippy, each feature alone, documentation; warnings are errors
@@ -74,13 +74,18 @@ console: binaries ## a visit of the console in headless Chromium
 	@$(NEED) console
 	@$(STEP) "console" tests/console/visit.py $(BIN) $(TARGET)/console
 
+api: binaries ## the API asked by a tool what it can think of, for SECONDS=60
+	@$(NEED) api
+	@$(STEP) "api" tests/api/fuzz.sh $(BIN) $(TARGET)/api $(or $(SECONDS),60)
+
 bench: ## speed: nanoseconds a frame by stage, and replay against tcpdump
-	@$(NEED) build bench
+	@$(NEED) build bench unit
 	@cargo build --locked --quiet --release --bin netcensus-sensor
 	@cargo bench --locked --quiet --bench capture -- $(abspath $(TARGET))/bench
 	@benches/replay.py $(TARGET)
 	@cargo bench --locked --quiet --bench frame
 	@cargo bench --locked --quiet --bench rules
+	@cargo bench --locked --quiet --bench ingest
 
 fuzz: ## fuzz every target for SECONDS=60, or those of TARGETS="dns frame"
 	@$(NEED) build fuzz

@@ -13,7 +13,7 @@ const MINUTE: i64 = 60_000_000_000;
 
 /// One thing that a frame showed.
 #[derive(Clone, Debug)]
-enum Event {
+pub(crate) enum Event {
     Sighted(CouplingKey, Timestamp, Signs, u16),
     Said(CouplingKey, Timestamp, Field, &'static str),
     Spoke(MacAddr, Timestamp, Field, &'static str),
@@ -53,7 +53,7 @@ fn keys() -> impl Strategy<Value = CouplingKey> {
     (macs(), addresses()).prop_map(|(mac, ip)| CouplingKey { mac, ip })
 }
 
-fn events() -> impl Strategy<Value = Event> {
+pub(crate) fn events() -> impl Strategy<Value = Event> {
     let words = select(&["a", "b", "lobby-cam", "reception"][..]);
     let said = select(&[Field::SnmpEngineId, Field::EnipSerial, Field::HttpServer, Field::MdnsService][..]);
     let spoke = select(
@@ -156,7 +156,7 @@ fn apply(zone: &mut Zone, event: &Event) {
     }
 }
 
-fn zone(events: &[Event]) -> Zone {
+pub(crate) fn zone(events: &[Event]) -> Zone {
     let mut out = Zone::default();
     for event in events {
         apply(&mut out, event);
@@ -273,7 +273,7 @@ proptest! {
         let zone = zone(&history);
         let policy = Policy::default();
         let bindings = Bindings::derive(&zone, &policy);
-        let identities = Identities::derive(&zone, &bindings);
+        let identities = Identities::derive(&zone, &bindings, &ZoneDecisions::default());
         let devices: Vec<Vec<CouplingKey>> = identities
             .groups()
             .map(|g| g.iter().map(|i| bindings.couplings[*i as usize].key).collect())

@@ -15,9 +15,12 @@ mod conventions;
 #[cfg(feature = "failpoints")]
 mod crashes;
 mod database;
+mod decisions;
 mod facts;
 mod harness;
+mod lists;
 mod plans;
 mod snapshots;
 mod stores;
 mod uploads;
+mod vectors;

@@ -5,7 +5,6 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use netcensus::census::Policy;
-use netcensus::plan::inventory::CountAt;
 use netcensus::plan::permission::Role;
 use netcensus::plan::proof::verify::{Report, Trust, Verified, verify};
 use netcensus::plan::proof::{Day, Leaf};
@@ -27,9 +26,8 @@ async fn tick_once(plan: &Plan) {
 }
 
 fn service(plan: &Plan) -> Service {
-    let settings =
-        Settings { public_url: plan.url.clone(), count_at: CountAt::Now, policy: Policy::default() };
-    Service::new(plan.store.clone(), Arc::<TestClock>::clone(&plan.clock), Arc::new(ByName), settings)
+    let clock = Arc::<TestClock>::clone(&plan.clock);
+    Service::new(plan.store.clone(), clock, Arc::new(ByName), Settings::default())
 }
 
 async fn text(plan: &Plan, path: &str) -> String {
@@ -157,6 +155,35 @@ on_both_stores! {
         plan.set_time("2026-11-26T00:10:00Z");
         tick_once(&plan).await;
         assert_eq!(plan.get("/snapshots/2026-11-25").await["header"]["census"]["billable"], 1);
+    }
+
+    async fn a_day_is_counted_by_the_decisions_that_stood_at_its_end(plan: Plan) {
+        plan.onboard_trial().await;
+        let sensor = plan.enrol().await;
+        plan.set_time("2026-11-22T10:00:00Z");
+        plan.upload(&sensor, &morning(1)).await;
+        let edit = async |ip: &str, set: Value| {
+            let id = plan.get(&format!("/devices?q={ip}")).await["devices"][0]["id"].clone();
+            let answer = plan.post("/devices/edit", json!({"ids": [id], "set": set})).await;
+            assert_eq!(answer.0, 200, "{}", answer.1);
+        };
+        edit("10.0.0.3", json!({"category": "network"})).await;
+        plan.set_time("2026-11-23T00:05:00Z");
+        edit("10.0.0.3", json!({"category": "iot"})).await;
+        edit("10.0.0.1", json!({"category": "computer_mobile"})).await;
+        plan.set_time("2026-11-23T00:10:00Z");
+        tick_once(&plan).await;
+        let sealed = async |day: &str| {
+            let census = &plan.get(&format!("/snapshots/{day}")).await["header"]["census"];
+            (census["network"].clone(), census["iot"].clone())
+        };
+        assert_eq!(sealed("2026-11-22").await, (json!(2), json!(1)));
+        plan.set_time("2026-11-24T00:10:00Z");
+        tick_once(&plan).await;
+        assert_eq!(sealed("2026-11-23").await, (json!(0), json!(2)));
+        let again = plan.post("/snapshots/2026-11-22", json!({})).await;
+        assert_eq!(again.0, 200, "what was decided later changes no earlier day");
+        holds(&text(&plan, "/bundle?month=2026-11").await);
     }
 
     async fn a_day_without_a_plan_is_sealed_on_request_alone(plan: Plan) {

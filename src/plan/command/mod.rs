@@ -1,8 +1,11 @@
 //! The commands of `netcensus-plan`. Operator commands work on the database file itself, beside a running service.
 
+mod changes;
+mod devices;
 mod failure;
 mod inventory;
 mod maintain;
+mod managed;
 mod operate;
 mod serve;
 mod snapshot;
@@ -20,7 +23,7 @@ use self::failure::Failure;
 pub(crate) use self::inventory::write_census;
 use super::config::Config;
 use super::demo;
-use super::service::{self, Service, Settings};
+use super::service::{self, Service};
 use super::store::{Location, Store, Subscription};
 use crate::clock::SystemClock;
 
@@ -74,8 +77,14 @@ enum Command {
     Verify(snapshot::VerifyArguments),
     /// Print the census: what counts, and what does not
     Census(inventory::CensusArguments),
-    /// List the devices
-    Devices(inventory::DevicesArguments),
+    /// List, explain, change and export the devices
+    Devices(devices::DevicesCommand),
+    /// Show and undo what people changed of the devices
+    #[command(subcommand)]
+    Changes(changes::ChangesCommand),
+    /// List, import and forget what is managed elsewhere
+    #[command(subcommand)]
+    Managed(managed::ManagedCommand),
     /// Create and list people
     #[command(subcommand)]
     User(operate::UserCommand),
@@ -189,7 +198,9 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Snapshot(command) => snapshot::snapshot(command).await,
         Command::Verify(arguments) => snapshot::verify(&arguments),
         Command::Census(arguments) => inventory::census(arguments).await,
-        Command::Devices(arguments) => inventory::devices(arguments).await,
+        Command::Devices(command) => devices::devices(command).await,
+        Command::Changes(command) => changes::run(command).await,
+        Command::Managed(command) => managed::run(command).await,
         Command::User(command) => operate::user(command).await,
         Command::Token(command) => operate::token(command).await,
     }
@@ -197,11 +208,7 @@ async fn run(command: Command) -> Result<(), Failure> {
 
 /// A service over the database, for commands that ask what it would answer.
 fn service(config: &Config, store: Store) -> Result<Service, Failure> {
-    let settings = Settings {
-        public_url: config.url(config.listen),
-        count_at: config.census.as_of,
-        policy: config.policy(),
-    };
+    let settings = config.settings(config.url(config.listen));
     let classifier = service::classifier(config.rules())?;
     Ok(Service::new(store, Arc::new(SystemClock), classifier, settings))
 }

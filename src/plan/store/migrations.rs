@@ -24,6 +24,7 @@ migrations! {
     1 "spine";
     2 "revisions";
     4 "snapshots";
+    5 "decisions";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {
