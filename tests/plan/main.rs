@@ -22,6 +22,7 @@ mod harness;
 mod histories;
 mod lists;
 mod plans;
+mod snapshots;
 mod statements;
 mod stores;
 mod uploads;

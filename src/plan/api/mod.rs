@@ -15,6 +15,7 @@ pub mod plans;
 pub mod prices;
 pub mod problem;
 pub mod sensors;
+pub mod snapshots;
 pub mod statements;
 pub mod subscriptions;
 pub mod zones;
@@ -52,6 +53,7 @@ fn described() -> OpenApiRouter<Service> {
         .merge(plans::routes())
         .merge(prices::routes())
         .merge(sensors::routes())
+        .merge(snapshots::routes())
         .merge(statements::routes())
         .merge(subscriptions::routes())
         .merge(zones::routes())

@@ -9,7 +9,7 @@ use crate::plan::estimate::FileError;
 use crate::plan::listing::{BadCursor, BadList};
 use crate::plan::permission::Action;
 use crate::plan::statement;
-use crate::plan::store::{MappingError, StoreError};
+use crate::plan::store::{MappingError, SnapshotError, StoreError};
 use crate::plan::timeline::Refusal;
 use crate::wire::BadUpload;
 
@@ -131,6 +131,14 @@ problems! {
         "Ask again in a moment; the answer of the first request is given then.";
     IdempotencyConflict = "idempotency-conflict", 422, "The Idempotency-Key was used for another request",
         "A key stands for one request, for 7 days. Choose a new one.";
+    DayNotOver = "day-not-over", 409, "The day is not over",
+        "A day is counted at its end, 24:00 UTC. Ask again then; the census tells the present.";
+    DayTooEarly = "day-too-early", 422, "The subscription did not exist on that day",
+        "Ask for a day from that of its creation on.";
+    NoSnapshot = "no-snapshot", 404, "There is no snapshot of that",
+        "Days in which a plan was in effect are sealed ten minutes after their end. Others are sealed on request: POST /snapshots/{day}.";
+    BundleTooLarge = "bundle-too-large", 422, "The bundle would hold too many snapshots",
+        "A bundle holds 4096 headers at most, as its chain has no gaps. Export the months one by one.";
     TooManyRequests = "too-many-requests", 429, "Too many requests",
         "Wait as long as the header Retry-After tells.";
     CursorMismatch = "cursor-mismatch", 400, "The cursor is of another list",
@@ -253,6 +261,12 @@ impl From<StoreError> for Problem {
             StoreError::BadSequence(_) => ProblemType::BadUploadBody,
             StoreError::Full(_) => ProblemType::InventoryFull,
             StoreError::BadPassword(_) => ProblemType::InvalidPassword,
+            StoreError::Snapshot(error) => match error {
+                SnapshotError::DayNotOver { .. } => ProblemType::DayNotOver,
+                SnapshotError::BeforeSubscription(_) => ProblemType::DayTooEarly,
+                SnapshotError::NoSnapshot(_) => ProblemType::NoSnapshot,
+                SnapshotError::TooManyHeaders { .. } => ProblemType::BundleTooLarge,
+            },
             StoreError::Change(refusal) => return refusal.into(),
             StoreError::Mapping(MappingError::TooMany) => ProblemType::TooManyMappings,
             StoreError::Mapping(_) => ProblemType::InvalidMapping,

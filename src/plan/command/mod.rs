@@ -10,6 +10,7 @@ mod managed;
 mod operate;
 mod plan;
 mod serve;
+mod snapshot;
 mod statement;
 mod table;
 
@@ -80,6 +81,11 @@ enum Command {
     /// Enrol, list and revoke sensors
     #[command(subcommand)]
     Sensor(operate::SensorCommand),
+    /// Seal, show and export what was counted at the end of a day
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
+    /// Check an exported bundle, or the proof of a device, with nothing but the file
+    Verify(snapshot::VerifyArguments),
     /// Print the census: what counts, and what does not
     Census(inventory::CensusArguments),
     /// Tell how many devices to commit to, from lists of yours, the inventory, or both
@@ -233,6 +239,8 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Price(command) => statement::price(command).await,
         Command::Statement(command) => statement::statement(command).await,
         Command::Sensor(command) => operate::sensor(command).await,
+        Command::Snapshot(command) => snapshot::snapshot(command).await,
+        Command::Verify(arguments) => snapshot::verify(&arguments),
         Command::Census(arguments) => inventory::census(arguments).await,
         Command::Estimate(arguments) => estimate::estimate(arguments).await,
         Command::Forecast(arguments) => estimate::forecast(arguments).await,

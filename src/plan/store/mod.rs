@@ -17,6 +17,7 @@ mod plans;
 mod postgres;
 mod prices;
 mod sensors;
+pub(crate) mod snapshots;
 mod sqlite;
 mod statements;
 mod subscriptions;
@@ -38,6 +39,7 @@ pub use mappings::{MAPPINGS, MappingError, Remembered};
 pub use people::{CredentialKind, Issued, Person};
 pub use plans::Changed;
 pub use sensors::{Enrolled, Sensor};
+pub use snapshots::{Snapshot, SnapshotError};
 pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
 
@@ -159,6 +161,9 @@ pub enum StoreError {
     /// The upload's sequence number is out of range.
     #[error("the sequence number {0} is out of range; it counts from 1")]
     BadSequence(u64),
+    /// No snapshot.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
     /// The columns of a list cannot be remembered.
     #[error(transparent)]
     Mapping(#[from] MappingError),
