@@ -6,9 +6,11 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
 use super::api::limit::{Allowance, Limits};
-use super::inventory::{CountAt, Inventories, SharedClassifier, View};
+use super::change::Ask;
+use super::forecast::Sample;
+use super::inventory::{Changed, Check, CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
-use super::store::{Ingested, Store, StoreError};
+use super::store::{By, Ingested, Store, StoreError};
 use super::suspicion::Suspicions;
 use super::tls::Tls;
 use crate::census::{Policy, Timestamp};
@@ -20,6 +22,8 @@ use crate::wire::{EnrolmentToken, Explanation, Subject, Upload};
 const DECODERS: usize = 2;
 /// Passwords that are hashed at once: each takes 19 MiB.
 const HASHERS: usize = 2;
+/// Estimates that are made at once: each may take 16 MiB of lists and what is told of their rows.
+const ESTIMATORS: usize = 2;
 
 /// How a service is made.
 #[derive(Clone, Debug, Default)]
@@ -60,6 +64,10 @@ pub struct Inner {
     pub decoders: Semaphore,
     /// Bounds hashing of passwords.
     pub hashers: Semaphore,
+    /// Bounds estimates.
+    pub estimators: Semaphore,
+    /// What tells what devices are.
+    pub classifier: SharedClassifier,
     /// Becomes true when the service stops: endless answers end then.
     pub stopping: watch::Sender<bool>,
 }
@@ -80,8 +88,12 @@ impl Service {
         classifier: SharedClassifier,
         settings: Settings,
     ) -> Self {
-        let inventories =
-            Inventories::new(store.clone(), settings.policy.clone(), classifier, settings.count_at);
+        let inventories = Inventories::new(
+            store.clone(),
+            settings.policy.clone(),
+            Arc::clone(&classifier),
+            settings.count_at,
+        );
         Self(Arc::new(Inner {
             store,
             inventories,
@@ -92,6 +104,8 @@ impl Service {
             suspicions: Suspicions::default(),
             decoders: Semaphore::new(DECODERS),
             hashers: Semaphore::new(HASHERS),
+            estimators: Semaphore::new(ESTIMATORS),
+            classifier,
             stopping: watch::Sender::new(false),
         }))
     }
@@ -119,6 +133,15 @@ impl Service {
         Ok(view)
     }
 
+    /// What was billable day by day, for the forecast: the present count.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn samples(&self, subscription: &str) -> Result<Vec<Sample>, StoreError> {
+        let view = self.view(subscription, None).await?;
+        Ok(vec![Sample { at: view.as_of, billable: view.document.census.billable }])
+    }
+
     /// Everything that is known of an address or a MAC; see [`Inventories::explain`].
     ///
     /// # Errors
@@ -130,6 +153,28 @@ impl Service {
         as_of: Option<Timestamp>,
     ) -> Result<Explanation, StoreError> {
         self.inventories.explain(subscription, subject, as_of, self.now()).await
+    }
+
+    /// Makes a change of an inventory; see [`Inventories::change`]. Runs to its end even where the caller goes away
+    /// meanwhile: what is committed must also be shown.
+    ///
+    /// # Errors
+    /// Those of [`Inventories::change`].
+    pub async fn change<E: From<StoreError> + Send + 'static>(
+        &self,
+        subscription: &str,
+        ask: Ask,
+        by: &By,
+        check: Option<Box<Check<E>>>,
+    ) -> Result<Changed, E> {
+        let (service, subscription, by) = (self.clone(), subscription.to_owned(), by.clone());
+        let work = tokio::spawn(async move {
+            service.inventories.change(&subscription, ask, &by, check, service.now()).await
+        });
+        work.await.unwrap_or_else(|e| {
+            let why = format!("making it failed: {e}");
+            Err(StoreError::Corrupt { table: "change_set", why }.into())
+        })
     }
 
     /// Stores an upload and shows it. Runs to its end even where the sender goes away meanwhile: what is committed

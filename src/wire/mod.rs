@@ -1,5 +1,6 @@
 //! What crosses the network between sensor and plan service, and the documents that commands print.
 
+mod decided;
 mod document;
 mod enrolment;
 mod explanation;
@@ -7,6 +8,7 @@ mod fingerprint;
 pub mod signature;
 mod upload;
 
+pub use decided::{DecidedEntry, DeletedEntry, ManagedMatchEntry, SetEntry, SplitEntry};
 pub use document::{
     CaptureSummary, CouplingEntry, DeviceEntry, Document, Entries, EvidenceEntry, FrameNumbers, SCHEMA,
     UnaddressedEntry,

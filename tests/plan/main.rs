@@ -15,10 +15,17 @@ mod conventions;
 #[cfg(feature = "failpoints")]
 mod crashes;
 mod database;
+mod decisions;
 mod enrolment;
+mod estimates;
 mod facts;
 mod harness;
+mod histories;
+mod lists;
 mod plans;
+mod snapshots;
+mod statements;
 mod stores;
 mod tls;
 mod uploads;
+mod vectors;

@@ -2,17 +2,25 @@
 
 pub mod auth;
 pub mod census;
+pub mod changes;
 pub mod conditional;
 pub mod devices;
+pub mod estimates;
+pub mod exports;
 pub mod extract;
 pub mod limit;
+pub mod managed;
 pub mod operations;
 pub mod plans;
+pub mod prices;
 pub mod problem;
 pub mod sensors;
 mod signed;
+pub mod snapshots;
+pub mod statements;
 pub mod subscriptions;
 pub mod uploads;
+pub mod zones;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
@@ -39,11 +47,19 @@ struct Description;
 fn described() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(census::routes())
+        .merge(changes::routes())
         .merge(devices::routes())
+        .merge(estimates::routes())
+        .merge(exports::routes())
+        .merge(managed::routes())
         .merge(plans::routes())
+        .merge(prices::routes())
         .merge(sensors::routes())
+        .merge(snapshots::routes())
+        .merge(statements::routes())
         .merge(subscriptions::routes())
         .merge(uploads::routes())
+        .merge(zones::routes())
 }
 
 /// What the API is, as OpenAPI 3.1: generated from the code that answers. Whatever else an operation answers is a

@@ -19,6 +19,7 @@ use crate::plan::config::{LogConfig, LogFormat};
 use crate::plan::server;
 use crate::plan::service::{self, Service, Settings};
 use crate::plan::store::{CredentialKind, Location, Store};
+use crate::plan::tick;
 use crate::plan::tls::{Tls, TlsListener};
 
 /// How the service is started.
@@ -78,6 +79,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         tracing::info!("stopping");
     };
+    tokio::spawn(tick::run(service.clone()));
     let reloading = tokio::spawn(reload_on_hangup(signal(SignalKind::hangup())?, tls.clone()));
     match tls {
         Some(tls) => server::serve(TlsListener::new(listener, tls), service, stop).await?,
