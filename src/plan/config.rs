@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use super::api::limit::Allowance;
 use super::inventory::CountAt;
+use super::service::Settings;
 use super::store::Location;
 use crate::census::{Policy, Prefix};
 use crate::config::{ConfigError, complain, parse};
@@ -22,6 +24,8 @@ pub struct Config {
     pub public_url: String,
     /// What the count depends on.
     pub census: CensusConfig,
+    /// How much one caller may ask.
+    pub limits: Allowance,
     /// The log on standard error.
     pub log: LogConfig,
 }
@@ -66,6 +70,7 @@ impl Default for Config {
             database: Location::from("netcensus-plan.sqlite".to_owned()),
             public_url: String::new(),
             census: CensusConfig::default(),
+            limits: Allowance::default(),
             log: LogConfig::default(),
         }
     }
@@ -100,6 +105,12 @@ impl Config {
     /// The policy of the count.
     pub fn policy(&self) -> Policy {
         Policy { on_link: self.census.on_link.iter().copied().collect(), ..Policy::default() }
+    }
+
+    /// How a service is made that is reached at `public_url`.
+    pub fn settings(&self, public_url: String) -> Settings {
+        let (count_at, policy) = (self.census.as_of, self.policy());
+        Settings { public_url, count_at, policy, allowance: self.limits }
     }
 
     /// The folder of rule packs, where one is named.

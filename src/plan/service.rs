@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 
-use super::api::limit::Limits;
-use super::inventory::{CountAt, Inventories, SharedClassifier, View};
+use super::api::limit::{Allowance, Limits};
+use super::change::Ask;
+use super::inventory::{Changed, Check, CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
-use super::store::{Ingested, Store, StoreError};
+use super::store::{By, Ingested, Store, StoreError};
 use crate::census::{Policy, Timestamp};
 use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
@@ -20,7 +21,7 @@ const DECODERS: usize = 2;
 const HASHERS: usize = 2;
 
 /// How a service is made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The URL under which browsers and sensors reach it, without a slash at the end.
     pub public_url: String,
@@ -28,6 +29,8 @@ pub struct Settings {
     pub count_at: CountAt,
     /// The policy of the count.
     pub policy: Policy,
+    /// How much one caller may ask.
+    pub allowance: Allowance,
 }
 
 /// The running service. Cheap to clone.
@@ -79,8 +82,8 @@ impl Service {
             inventories,
             clock,
             metrics: Metrics::default(),
+            limits: Limits::new(settings.allowance),
             settings,
-            limits: Limits::default(),
             decoders: Semaphore::new(DECODERS),
             hashers: Semaphore::new(HASHERS),
             stopping: watch::Sender::new(false),
@@ -115,6 +118,28 @@ impl Service {
         as_of: Option<Timestamp>,
     ) -> Result<Explanation, StoreError> {
         self.inventories.explain(subscription, subject, as_of, self.now()).await
+    }
+
+    /// Makes a change of an inventory; see [`Inventories::change`]. Runs to its end even where the caller goes away
+    /// meanwhile: what is committed must also be shown.
+    ///
+    /// # Errors
+    /// Those of [`Inventories::change`].
+    pub async fn change<E: From<StoreError> + Send + 'static>(
+        &self,
+        subscription: &str,
+        ask: Ask,
+        by: &By,
+        check: Option<Box<Check<E>>>,
+    ) -> Result<Changed, E> {
+        let (service, subscription, by) = (self.clone(), subscription.to_owned(), by.clone());
+        let work = tokio::spawn(async move {
+            service.inventories.change(&subscription, ask, &by, check, service.now()).await
+        });
+        work.await.unwrap_or_else(|e| {
+            let why = format!("making it failed: {e}");
+            Err(StoreError::Corrupt { table: "change_set", why }.into())
+        })
     }
 
     /// Stores an upload and shows it. Runs to its end even where the sender goes away meanwhile: what is committed

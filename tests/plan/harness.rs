@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use netcensus::census::{
-    Classification, Classifier, Coupling, CouplingKey, Field, Policy, Sign, Signs, Subject, Timestamp, Zone,
+    Classification, Classifier, Coupling, CouplingKey, Field, Sign, Signs, Subject, Timestamp, Zone,
 };
 use netcensus::clock::Clock;
 use netcensus::plan::inventory::CountAt;
@@ -237,7 +237,7 @@ async fn launch(
     let store = Store::open(database).await.unwrap();
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let settings = Settings { public_url: url.clone(), count_at, policy: Policy::default() };
+    let settings = Settings { public_url: url.clone(), count_at, ..Settings::default() };
     let service = Service::new(store.clone(), Arc::<TestClock>::clone(clock), Arc::new(ByName), settings);
     let (stop, stopped) = oneshot::channel();
     let wait = async move {

@@ -12,9 +12,14 @@ mod census;
 mod commands;
 mod console;
 mod conventions;
+#[cfg(feature = "failpoints")]
+mod crashes;
 mod database;
+mod decisions;
 mod facts;
 mod harness;
+mod lists;
 mod plans;
 mod stores;
 mod uploads;
+mod vectors;

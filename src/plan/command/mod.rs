@@ -1,7 +1,11 @@
 //! The commands of `netcensus-plan`. Operator commands work on the database file itself, beside a running service.
 
+mod changes;
+mod devices;
 mod failure;
 mod inventory;
+mod maintain;
+mod managed;
 mod operate;
 mod serve;
 mod table;
@@ -18,7 +22,7 @@ use self::failure::Failure;
 pub(crate) use self::inventory::write_census;
 use super::config::Config;
 use super::demo;
-use super::service::{self, Service, Settings};
+use super::service::{self, Service};
 use super::store::{Location, Store, Subscription};
 use crate::clock::SystemClock;
 
@@ -51,7 +55,11 @@ enum Command {
     /// Run a service, a sensor and a capture in one process, and print what counts
     Demo(demo::Arguments),
     /// Bring the database's schema up to date
-    Migrate(operate::Migrate),
+    Migrate(maintain::Migrate),
+    /// Copy the database into a file, beside a running service
+    Backup(maintain::Backup),
+    /// Put a backup where nothing is yet
+    Restore(maintain::Restore),
     /// Create and list subscriptions
     #[command(subcommand)]
     Subscription(operate::SubscriptionCommand),
@@ -63,8 +71,14 @@ enum Command {
     Sensor(operate::SensorCommand),
     /// Print the census: what counts, and what does not
     Census(inventory::CensusArguments),
-    /// List the devices
-    Devices(inventory::DevicesArguments),
+    /// List, explain, change and export the devices
+    Devices(devices::DevicesCommand),
+    /// Show and undo what people changed of the devices
+    #[command(subcommand)]
+    Changes(changes::ChangesCommand),
+    /// List, import and forget what is managed elsewhere
+    #[command(subcommand)]
+    Managed(managed::ManagedCommand),
     /// Create and list people
     #[command(subcommand)]
     User(operate::UserCommand),
@@ -147,6 +161,8 @@ impl Target {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    #[cfg(feature = "failpoints")]
+    let _failpoints = super::crash::set_up();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -167,12 +183,16 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await.map_err(Failure::from),
-        Command::Migrate(arguments) => operate::migrate(arguments).await,
+        Command::Migrate(arguments) => maintain::migrate(arguments).await,
+        Command::Backup(arguments) => maintain::backup(arguments).await,
+        Command::Restore(arguments) => maintain::restore(arguments).await,
         Command::Subscription(command) => operate::subscription(command).await,
         Command::Plan(command) => operate::plan(command).await,
         Command::Sensor(command) => operate::sensor(command).await,
         Command::Census(arguments) => inventory::census(arguments).await,
-        Command::Devices(arguments) => inventory::devices(arguments).await,
+        Command::Devices(command) => devices::devices(command).await,
+        Command::Changes(command) => changes::run(command).await,
+        Command::Managed(command) => managed::run(command).await,
         Command::User(command) => operate::user(command).await,
         Command::Token(command) => operate::token(command).await,
     }
@@ -180,11 +200,7 @@ async fn run(command: Command) -> Result<(), Failure> {
 
 /// A service over the database, for commands that ask what it would answer.
 fn service(config: &Config, store: Store) -> Result<Service, Failure> {
-    let settings = Settings {
-        public_url: config.url(config.listen),
-        count_at: config.census.as_of,
-        policy: config.policy(),
-    };
+    let settings = config.settings(config.url(config.listen));
     let classifier = service::classifier(config.rules())?;
     Ok(Service::new(store, Arc::new(SystemClock), classifier, settings))
 }

@@ -55,7 +55,7 @@ pub(super) async fn run(listen: Option<SocketAddr>, once: bool) -> Result<(), De
     let classifier = service::classifier(None).map_err(Failed::from)?;
     let store = Store::open(&Location::File(dir.path().join("plan.sqlite"))).await.map_err(Failed::from)?;
     let settings =
-        Settings { public_url: url.clone(), count_at: CountAt::NewestFrame, policy: Policy::default() };
+        Settings { public_url: url.clone(), count_at: CountAt::NewestFrame, ..Settings::default() };
     let service = Service::new(store, Arc::new(SystemClock), Arc::clone(&classifier), settings);
     let (stop, stopped) = oneshot::channel::<()>();
     let until = async move {

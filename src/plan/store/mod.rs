@@ -5,6 +5,7 @@
 //! take the same SQL.
 
 pub mod audit;
+mod decisions;
 pub mod engine;
 mod facts;
 mod idempotency;
@@ -26,6 +27,7 @@ use self::engine::{Access, Bulk, Each, Engine, Query, Row, Transaction, sql};
 use self::postgres::PostgresEngine;
 use self::sqlite::SqliteEngine;
 pub use audit::By;
+pub use decisions::Recording;
 pub use facts::{Ingested, Receipt, Replica};
 pub use idempotency::{Answer, Claim};
 pub use location::Location;
@@ -33,6 +35,7 @@ pub use people::{CredentialKind, Issued, Person};
 pub use sensors::{Enrolled, Sensor};
 pub use subscriptions::Subscription;
 
+use super::change;
 use super::secret::{BadPassword, NoRandomness};
 use super::timeline::Refusal;
 
@@ -115,6 +118,9 @@ pub enum StoreError {
     /// The timeline refuses.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// A change of the inventory is refused.
+    #[error(transparent)]
+    Change(#[from] change::Refusal),
     /// The enrolment secret is not good.
     #[error(
         "the enrolment token is unknown, used or expired; make a new one with 'netcensus-plan sensor token'"
