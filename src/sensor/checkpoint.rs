@@ -58,6 +58,9 @@ pub struct Head {
     pub epoch: String,
     /// The number of the newest upload whose facts it holds.
     pub sequence: u64,
+    /// The number of the newest upload of which it does not hold all facts, as they found no room; else 0.
+    #[serde(default)]
+    pub uncovered: u64,
 }
 
 #[derive(Debug, Deserialize, Serialize)]
@@ -73,8 +76,9 @@ struct End {
 
 impl Head {
     /// The head of a checkpoint.
-    pub fn new(zone: &str, epoch: &str, sequence: u64) -> Self {
-        Self { schema: SCHEMA.to_owned(), zone: zone.to_owned(), epoch: epoch.to_owned(), sequence }
+    pub fn new(zone: &str, epoch: &str, sequence: u64, uncovered: u64) -> Self {
+        let (zone, epoch) = (zone.to_owned(), epoch.to_owned());
+        Self { schema: SCHEMA.to_owned(), zone, epoch, sequence, uncovered }
     }
 }
 
@@ -243,7 +247,7 @@ mod tests {
     }
 
     fn head() -> Head {
-        Head::new("z", "e", 7)
+        Head::new("z", "e", 7, 0)
     }
 
     #[test]

@@ -31,8 +31,9 @@ pub struct Collector {
     zone: String,
     last_put: Option<Instant>,
     checkpoint: Option<PathBuf>,
-    /// Whether the table holds all that the spool's uploads of the zone say, so that it may replace them.
-    covers: bool,
+    /// The number of the newest upload of which the table does not hold all that it says, so that it may not replace
+    /// it; 0 where there is none.
+    uncovered: u64,
     /// Whether something changed since the last checkpoint.
     changed: bool,
     /// Uploads that were found damaged at the start.
@@ -60,7 +61,7 @@ impl Collector {
         zone: &str,
     ) -> Result<Self, SpoolError> {
         let spool = Writer::open(spool, bounds, zone)?;
-        let covers = spool.own_since(0)?.is_empty();
+        let uncovered = spool.own_since(0)?.last().map_or(0, |i| i.sequence);
         let zone = zone.to_owned();
         Ok(Self {
             table,
@@ -69,7 +70,7 @@ impl Collector {
             zone,
             last_put: None,
             checkpoint: None,
-            covers,
+            uncovered,
             changed: false,
             damaged: Vec::new(),
         })
@@ -82,12 +83,17 @@ impl Collector {
     /// Where the spool cannot be read.
     pub fn restore(&mut self, path: &Path) -> Result<(), SpoolError> {
         self.checkpoint = Some(path.to_owned());
-        let mut whole = true;
+        let (mut whole, mut uncovered) = (true, 0);
         let since = match checkpoint::load(path, &self.zone, self.spool.epoch(), &self.table) {
             Ok(Some((head, room))) => {
                 whole = room;
-                // Another life's numbers say nothing of this one's.
-                if head.epoch == self.spool.epoch() { head.sequence + 1 } else { 0 }
+                if head.epoch == self.spool.epoch() {
+                    uncovered = head.uncovered;
+                    head.sequence + 1
+                } else {
+                    // Another life's numbers say nothing of this one's.
+                    0
+                }
             }
             Ok(None) => 0,
             Err(error) => {
@@ -107,7 +113,7 @@ impl Collector {
                 }
             }
         }
-        self.covers = whole;
+        self.uncovered = if whole { uncovered } else { self.spool.next_sequence() - 1 };
         if !self.table.is_empty() {
             tracing::info!("{} couplings of the last run are known again", self.table.len());
         }
@@ -142,7 +148,7 @@ impl Collector {
         }
         self.spool.learn_recipient(&told)?;
         let stored = self.put_changes(self.last_put.is_none_or(|t| t.elapsed() >= HEARTBEAT))?;
-        if self.covers && self.spool.should_compact()? {
+        if self.spool.should_compact()? && self.covers()? {
             self.compact(&told)?;
         }
         Ok(stored.uploads)
@@ -156,10 +162,15 @@ impl Collector {
         let Some(path) = self.checkpoint.as_ref().filter(|p| self.changed || !p.exists()) else {
             return Ok(());
         };
-        let head = Head::new(&self.zone, self.spool.epoch(), self.spool.next_sequence() - 1);
+        let head = Head::new(&self.zone, self.spool.epoch(), self.spool.next_sequence() - 1, self.uncovered);
         checkpoint::store(path, &head, &self.table)?;
         self.changed = false;
         Ok(())
+    }
+
+    /// Whether the table holds all that the spool's uploads of the zone say.
+    fn covers(&self) -> Result<bool, SpoolError> {
+        Ok(self.spool.own_since(0)?.first().is_none_or(|i| i.sequence > self.uncovered))
     }
 
     /// Says everything anew: to somebody who knows nothing, or in place of what was damaged.
@@ -576,5 +587,25 @@ mod tests {
         }
         assert!(uploads > 2, "{uploads}");
         assert_eq!(read_all(&dir.path().join("spool")).0, table.snapshot());
+    }
+
+    #[test]
+    fn what_found_no_room_in_a_smaller_table_is_never_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let (table, mut collector) = again(dir.path());
+        for n in 0..20 {
+            fill(&table, n * 10, n * 10 + 10);
+            collector.collect().unwrap();
+        }
+        let known = table.snapshot();
+        for _ in 0..2 {
+            let table = Arc::new(Table::new(50));
+            let bounds = Bounds { bytes: 1 << 30, age: Duration::from_secs(100) };
+            let mut collector = open(&table, dir.path(), bounds);
+            collector.pass(Duration::from_secs(200));
+            collector.collect().unwrap();
+            collector.save().unwrap();
+        }
+        assert_eq!(read_all(&dir.path().join("spool")).0, known);
     }
 }

@@ -24,7 +24,7 @@ use crate::wire::{Upload, UploadReceipt};
 pub const IDLE: Duration = Duration::from_secs(1);
 
 /// In nanoseconds.
-const HALF_SECOND: i64 = 500_000_000;
+const SECOND: i64 = 1_000_000_000;
 
 /// What is told of an identity that two use.
 pub const FORKED: &str = "another appliance uses this sensor's identity, or this one's state came back from a backup; if it was copied, revoke the sensor and enrol each appliance with a token of its own";
@@ -143,10 +143,14 @@ impl Delivery {
             answer = self.send(&uploader, renamed).await;
         }
         if let Some(date) = answer.date {
-            // The service's second is over by half on average.
-            let skew = date.plus(HALF_SECOND).since(self.clock.now());
-            told.clock_skew = Some((skew + skew.signum() * HALF_SECOND) / (2 * HALF_SECOND));
+            // Dates have whole seconds: the truth may be one more.
+            let skew = date.since(self.clock.now()) / SECOND;
+            let news = told.clock_skew.is_none_or(|known| known.abs_diff(skew) > 1);
+            told.clock_skew = Some(skew);
             self.status.told(&told);
+            if news {
+                self.tell(&told)?;
+            }
         }
         match answer.result {
             Ok(receipt) if receipt.sequence == item.sequence => self.done(&item, &receipt, told),
@@ -200,10 +204,7 @@ impl Delivery {
         if receipt.lost {
             tracing::warn!("the plan service came back from a backup; everything is said again");
         }
-        self.spool.tell(&told).map_err(|e| self.slow(e))?;
-        if let Some((_, known)) = &mut self.uploader {
-            *known = told;
-        }
+        self.tell(&told)?;
         self.spool.done(item).map_err(|e| self.slow(e))?;
         let counter =
             if receipt.duplicate { &self.status.uploads_duplicate } else { &self.status.uploads_stored };
@@ -220,15 +221,20 @@ impl Delivery {
         Ok(Step::Stored(item.sequence))
     }
 
+    fn tell(&mut self, told: &Told) -> Result<(), Obstacle> {
+        self.spool.tell(told).map_err(|e| self.slow(e))?;
+        if let Some((_, known)) = &mut self.uploader {
+            known.clone_from(told);
+        }
+        Ok(())
+    }
+
     fn put_aside(&mut self, item: &Item, why: &str, damaged: bool) -> Result<Step, Obstacle> {
         let mut told = self.uploader.as_ref().map_or_else(|| self.spool.told(), |(_, told)| told.clone());
         told.put_aside += 1;
         told.lost += u64::from(damaged);
         // Told first: a crash in between says too much again, never too little.
-        self.spool.tell(&told).map_err(|e| self.slow(e))?;
-        if let Some((_, known)) = &mut self.uploader {
-            *known = told;
-        }
+        self.tell(&told)?;
         self.spool.put_aside(item).map_err(|e| self.slow(e))?;
         self.status.uploads_put_aside.fetch_add(1, Ordering::Relaxed);
         tracing::error!("upload {} is put aside in the spool's bad/: {why}", item.sequence);

@@ -261,13 +261,17 @@ impl Writer {
     ///
     /// # Errors
     /// Where the directory cannot be read.
-    pub fn should_compact(&self) -> Result<bool, SpoolError> {
+    pub fn should_compact(&mut self) -> Result<bool, SpoolError> {
         let items = list(&self.directory)?;
         let own: Vec<&Item> = items.iter().skip(1).filter(|i| i.sequence >= self.life.zone_since).collect();
         if own.iter().any(|i| self.age(i) > self.bounds.age) {
             return Ok(true);
         }
         let used = bytes(&self.directory)?;
+        if used < self.bounds.bytes / 4 && own.len() < FILES / 4 {
+            // It has drained: what was known of compacting is of another time.
+            (self.compact_above, self.too_little) = ((0, FILES), 0);
+        }
         let (above, files) = self.compact_above;
         let near = used > above.max(self.bounds.bytes / 4 * 3) || own.len() > files;
         Ok(own.len() > 1 && near && self.bounds.bytes.saturating_sub(used) > self.too_little)

@@ -15,7 +15,7 @@ pub(super) const FILE: &str = "told.json";
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Told {
-    /// Who takes the uploads: the service's URL and the subscription. Empty before the first receipt.
+    /// Who takes the uploads: the service's URL and the subscription. Empty before the first answer.
     pub recipient: String,
     /// The sensor's id there.
     pub sensor: String,
