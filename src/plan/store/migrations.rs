@@ -24,7 +24,7 @@ migrations! {
     1 "spine";
     2 "revisions";
     5 "decisions";
-    8 "receipts";
+    9 "receipts";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {
