@@ -20,5 +20,6 @@ pub use explanation::{
 };
 pub use fingerprint::{BadFingerprint, Fingerprint};
 pub use upload::{
-    BadUpload, COMPRESSED_BYTES, DECOMPRESSED_BYTES, Health, UPLOAD_SCHEMA, Upload, UploadReceipt,
+    BadUpload, CHUNK_BYTES, COMPRESSED_BYTES, DECOMPRESSED_BYTES, Health, UPLOAD_SCHEMA, Upload,
+    UploadReceipt,
 };

@@ -119,15 +119,16 @@ on_both_stores! {
         let captured = sensor.upload(target(&plan, &plan.sid, &sensor.id), body()).build().unwrap();
         let replay = async || {
             let again = captured.try_clone().unwrap();
-            send(RequestBuilder::from_parts(plan.client.clone(), again)).await
+            let answer = send(RequestBuilder::from_parts(plan.client.clone(), again)).await;
+            (answer.0.as_u16(), answer.1["duplicate"].clone(), answer.1["forked"].clone())
         };
-        assert_eq!(replay().await, (StatusCode::CREATED, json!({"sequence": 1, "duplicate": false})));
+        assert_eq!(replay().await, (201, json!(false), Value::Null));
         let before = plan.get("/inventory").await;
         // The sensor did not get the answer and sends the upload again: another request.
         assert_eq!(plan.upload_bytes(&sensor, body()).await.0, StatusCode::OK);
         assert_eq!(suspicions(&plan, &plan.sid).await, []);
         for _ in 0..3 {
-            assert_eq!(replay().await, (StatusCode::OK, json!({"sequence": 1, "duplicate": true})));
+            assert_eq!(replay().await, (200, json!(true), Value::Null), "and no fork is seen in it");
         }
         assert_eq!(plan.get("/inventory").await, before);
         let other = upload(1, "default", &[SWITCH]).encode().unwrap();
@@ -138,7 +139,7 @@ on_both_stores! {
             (by, "upload.refused".to_owned(), "conflict".to_owned(), 1),
         ]);
         assert_eq!(plan.post(&format!("/sensors/{}/revoke", sensor.id), Value::Null).await.0, 204);
-        assert_eq!(problem(&replay().await), (401, "bad-sensor-key"));
+        assert_eq!(replay().await.0, 401);
     }
 
     async fn to_enrol_again_revokes_the_old_identity_in_the_same_moment(plan: Plan) {

@@ -147,8 +147,10 @@ async fn beyond_this_machine_the_program_serves_https_alone_and_its_tokens_name_
 mod with_the_sensor {
     use netcensus::census::Timestamp;
     use netcensus::plan::timeline::{Kind, Onboarding};
-    use netcensus::sensor::uploader::{UploadError, Uploader, enrol};
-    use netcensus::wire::Fingerprint;
+    use netcensus::sensor::identity::Identity;
+    use netcensus::sensor::route::Route;
+    use netcensus::sensor::uploader::{self, UploadError, Uploader};
+    use netcensus::wire::{Fingerprint, UploadReceipt};
     use rustls::crypto::aws_lc_rs;
     use rustls::pki_types::pem::PemObject as _;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -159,6 +161,21 @@ mod with_the_sensor {
     use crate::harness::{START, upload};
 
     const NOW: Timestamp = Timestamp(0);
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    async fn enrol(
+        token: &EnrolmentToken,
+        name: &str,
+        previous: Option<&Identity>,
+        now: Timestamp,
+    ) -> Result<Identity, UploadError> {
+        uploader::enrol(token, name, previous, &Route::default(), now).await
+    }
+
+    async fn send(identity: &Identity, body: Vec<u8>, now: Timestamp) -> Result<UploadReceipt, UploadError> {
+        let uploader = Uploader::new(identity, PATIENCE, &Route::default()).unwrap();
+        uploader.send(body, now).await.result
+    }
 
     async fn token(secure: &Secure) -> EnrolmentToken {
         let now = secure.service.now();
@@ -177,11 +194,8 @@ mod with_the_sensor {
         let text: EnrolmentToken = token.to_string().parse().unwrap();
         let first = enrol(&text, "edge", None, NOW).await.unwrap();
         let body = upload(1, "hq", &[("02:00:00:00:00:01", "10.0.0.1", "iot-1", START)]).encode().unwrap();
-        let send = async |identity, body: &Vec<u8>, at| {
-            Uploader::new(identity).unwrap().send(body.clone(), at).await
-        };
-        assert!(!send(&first, &body, NOW).await.unwrap().duplicate);
-        assert!(send(&first, &body, Timestamp(i64::MAX)).await.unwrap().duplicate);
+        assert!(!send(&first, body.clone(), NOW).await.unwrap().duplicate);
+        assert!(send(&first, body.clone(), Timestamp(i64::MAX)).await.unwrap().duplicate);
         // The same token does not work twice; with another one the sensor becomes a new one.
         assert!(matches!(enrol(&text, "edge", Some(&first), NOW).await, Err(UploadError::Token { .. })));
         let sid = &first.subscription;
@@ -189,8 +203,11 @@ mod with_the_sensor {
         let next = EnrolmentToken { secret, ..text };
         let second = enrol(&next, "edge", Some(&first), NOW).await.unwrap();
         assert_ne!(second.sensor, first.sensor);
-        assert!(matches!(send(&first, &body, NOW).await, Err(UploadError::Unauthorized { status: 401, .. })));
-        assert!(send(&second, &body, NOW).await.is_ok());
+        assert!(matches!(
+            send(&first, body.clone(), NOW).await,
+            Err(UploadError::Unauthorized { status: 401, .. })
+        ));
+        assert!(send(&second, body, NOW).await.is_ok());
     }
 
     #[tokio::test]
@@ -201,7 +218,7 @@ mod with_the_sensor {
         let known = token.fingerprint.unwrap();
         std::fs::remove_file(secure.dir.path().join("tls.pem")).unwrap();
         let shown = secure.tls.reload().unwrap();
-        let refused = Uploader::new(&identity).unwrap().send(Vec::new(), NOW).await.unwrap_err();
+        let refused = send(&identity, Vec::new(), NOW).await.unwrap_err();
         let UploadError::Certificate { .. } = &refused else { unreachable!("{refused}") };
         let said = refused.to_string();
         for words in [&*known.to_string(), &*shown.to_string(), "enrol again", "somebody stands in between"] {

@@ -90,7 +90,9 @@ async fn receive(
     }
     let duplicate = done.receipt != Receipt::Stored;
     let status = if duplicate { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((status, UploadReceipt { sequence, duplicate }, done.rows))
+    let number = u64::try_from(done.number).ok();
+    let receipt = UploadReceipt { sequence, duplicate, number, forked: done.forked, lost: done.lost };
+    Ok((status, receipt, done.rows))
 }
 
 /// The head of the request, where the sensor itself sends it; else why not. All who do not know the bearer key are told

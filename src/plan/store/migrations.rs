@@ -28,6 +28,7 @@ migrations! {
     5 "decisions";
     7 "estimates";
     8 "sensor_keys";
+    9 "receipts";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {

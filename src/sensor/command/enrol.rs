@@ -48,7 +48,8 @@ pub(super) fn enrol(arguments: &Arguments) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // An identity that cannot be read cannot be given up either: a person revokes it.
     let previous = Identity::load(&config.identity_source()).ok();
-    let enrolled = uploader::enrol(&token, &name, previous.as_ref(), SystemClock.now());
+    let route = config.route();
+    let enrolled = uploader::enrol(&token, &name, previous.as_ref(), &route, SystemClock.now());
     let identity = runtime.block_on(enrolled)?;
     let path = config.identity_path();
     identity.store(&path)?;
