@@ -8,6 +8,7 @@
     reason = "a helper of tests fails by panicking"
 )]
 
+mod agreement;
 mod census;
 mod commands;
 mod console;
