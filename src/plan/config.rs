@@ -2,10 +2,13 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::inventory::CountAt;
+use super::oidc::{OidcSettings, Provider, ProviderError};
+use super::service::AccessSettings;
 use super::store::Location;
 use crate::census::{Policy, Prefix};
 use crate::config::{ConfigError, complain, parse};
@@ -20,8 +23,12 @@ pub struct Config {
     pub database: Location,
     /// The URL under which browsers and sensors reach the service; empty for `http://<listen>`.
     pub public_url: String,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Prefix>,
     /// What the count depends on.
     pub census: CensusConfig,
+    /// The identity provider.
+    pub oidc: OidcSettings,
     /// The log on standard error.
     pub log: LogConfig,
 }
@@ -65,6 +72,8 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             database: Location::from("netcensus-plan.sqlite".to_owned()),
             public_url: String::new(),
+            trusted_proxies: Vec::new(),
+            oidc: OidcSettings::default(),
             census: CensusConfig::default(),
             log: LogConfig::default(),
         }
@@ -94,12 +103,31 @@ impl Config {
         if !scheme {
             return Err(complain(&text, path, "public_url", "write it as https://plan.example"));
         }
+        if let Some((key, advice)) = config.oidc.complaint() {
+            return Err(complain(&text, path, key, advice));
+        }
         Ok(config)
     }
 
     /// The policy of the count.
     pub fn policy(&self) -> Policy {
         Policy { on_link: self.census.on_link.iter().copied().collect(), ..Policy::default() }
+    }
+
+    /// How people get in, for a service that is reached under `public_url`.
+    ///
+    /// # Errors
+    /// [`ProviderError::Settings`].
+    pub fn access(&self, public_url: &str) -> Result<AccessSettings, ProviderError> {
+        let provider = match self.oidc.is_on() {
+            true => Some(Arc::new(Provider::new(self.oidc.clone(), public_url)?)),
+            false => None,
+        };
+        Ok(AccessSettings {
+            trusted_proxies: self.trusted_proxies.clone(),
+            local_passwords: self.oidc.local_passwords,
+            provider,
+        })
     }
 
     /// The folder of rule packs, where one is named.

@@ -11,12 +11,14 @@
 //! injected [`crate::clock::Clock`].
 
 pub mod api;
+pub mod attempts;
 pub mod command;
 pub mod config;
 pub mod console;
 pub mod demo;
 pub mod inventory;
 pub mod metrics;
+pub mod oidc;
 pub mod permission;
 pub mod secret;
 pub mod server;

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
 use super::api::limit::Limits;
+use super::attempts::Attempts;
 use super::inventory::{CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
+use super::oidc::Provider;
 use super::store::{Ingested, Store, StoreError};
-use crate::census::{Policy, Timestamp};
+use crate::census::{Policy, Prefix, Timestamp};
 use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
 use crate::wire::{Explanation, Subject, Upload};
@@ -28,6 +30,25 @@ pub struct Settings {
     pub count_at: CountAt,
     /// The policy of the count.
     pub policy: Policy,
+    /// How people get in.
+    pub access: AccessSettings,
+}
+
+/// How people get in.
+#[derive(Clone, Debug)]
+pub struct AccessSettings {
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Prefix>,
+    /// Whether people sign in by passwords that are kept here.
+    pub local_passwords: bool,
+    /// The identity provider, where there is one.
+    pub provider: Option<Arc<Provider>>,
+}
+
+impl Default for AccessSettings {
+    fn default() -> Self {
+        Self { trusted_proxies: Vec::new(), local_passwords: true, provider: None }
+    }
 }
 
 /// The running service. Cheap to clone.
@@ -48,6 +69,8 @@ pub struct Inner {
     pub settings: Settings,
     /// Bounds what one caller asks.
     pub limits: Limits,
+    /// Bounds attempts to sign in.
+    pub attempts: Attempts,
     /// Bounds decoding.
     pub decoders: Semaphore,
     /// Bounds hashing of passwords.
@@ -77,6 +100,7 @@ impl Service {
         Self(Arc::new(Inner {
             store,
             inventories,
+            attempts: Attempts::new(Arc::clone(&clock)),
             clock,
             metrics: Metrics::default(),
             settings,

@@ -95,7 +95,7 @@ pub fn routes() -> OpenApiRouter<Service> {
 }
 
 /// The census.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/census", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/census", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), AsOf), responses((status = 200, body = CensusReport)))]
 pub async fn census(
     State(service): State<Service>,
@@ -108,7 +108,7 @@ pub async fn census(
 }
 
 /// The whole inventory, as `netcensus.inventory/1`.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/inventory", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/inventory", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), AsOf), responses((status = 200, body = Object)))]
 pub async fn inventory(
     State(service): State<Service>,

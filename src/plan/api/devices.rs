@@ -108,7 +108,7 @@ pub fn routes() -> OpenApiRouter<Service> {
 }
 
 /// The devices of a subscription.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), Filter), responses((status = 200, body = Object)))]
 pub async fn list(
     State(service): State<Service>,
@@ -122,7 +122,7 @@ pub async fn list(
 }
 
 /// One device.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices/{id}", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices/{id}", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ("id" = String, Path, description = "device"), AsOf),
     responses((status = 200, body = Object), (status = 404, description = "problem")))]
 pub async fn show(
@@ -138,7 +138,7 @@ pub async fn show(
 }
 
 /// Why a device counts, or does not.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices/{id}/why", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices/{id}/why", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ("id" = String, Path, description = "device"), AsOf),
     responses((status = 200, body = Object), (status = 404, description = "problem")))]
 pub async fn why(
@@ -164,7 +164,7 @@ pub struct Question {
 }
 
 /// Everything that is known of an address or a MAC: devices, and couplings that are no device's, each with its reasons.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/explain", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/explain", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), Question),
     responses((status = 200, body = Object), (status = 404, description = "problem")))]
 pub async fn explain(

@@ -1,14 +1,20 @@
 //! The HTTP API under `/api/v1`, for programs and sensors. The console uses the same functions.
 
+pub mod account;
+pub mod address;
+pub mod audit;
 pub mod auth;
 pub mod census;
 pub mod conditional;
 pub mod devices;
 pub mod extract;
+pub mod guard;
 pub mod limit;
 pub mod operations;
+pub mod people;
 pub mod plans;
 pub mod problem;
+pub mod roles;
 pub mod sensors;
 pub mod subscriptions;
 
@@ -18,6 +24,7 @@ use axum::{Router, middleware};
 use utoipa::OpenApi as _;
 use utoipa_axum::router::OpenApiRouter;
 
+use self::guard::Guard;
 use self::problem::{Problem, ProblemType};
 use super::service::Service;
 
@@ -34,9 +41,13 @@ struct Description;
 
 fn described() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Description::openapi())
+        .merge(account::routes())
+        .merge(audit::routes())
         .merge(census::routes())
         .merge(devices::routes())
+        .merge(people::routes())
         .merge(plans::routes())
+        .merge(roles::routes())
         .merge(sensors::routes())
         .merge(subscriptions::routes())
 }
@@ -48,10 +59,12 @@ pub fn description() -> utoipa::openapi::OpenApi {
 
 /// All routes of the API.
 pub fn router(service: &Service) -> Router<Service> {
-    let (routes, _) = described().split_for_parts();
+    let (routes, description) = described().split_for_parts();
+    let guard = Guard::new(service, &description);
     routes
         .route("/api/v1/{*rest}", axum::routing::any(not_found))
         .layer(middleware::from_fn_with_state(service.clone(), conditional::idempotent))
+        .layer(middleware::from_fn_with_state(guard, guard::guarded))
         .layer(middleware::from_fn_with_state(service.clone(), limit::limited))
         .route("/healthz", get(operations::health))
         .route("/readyz", get(operations::ready))

@@ -84,7 +84,7 @@ pub fn routes() -> OpenApiRouter<Service> {
 }
 
 /// The plan in effect and all plans before it.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/plan", tag = "plan",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/plan", extensions(("x-netcensus-action" = json!("view"))), tag = "plan",
     params(("sid" = String, Path, description = "subscription")), responses((status = 200, body = Timeline)))]
 pub async fn show(
     State(service): State<Service>,
@@ -96,7 +96,7 @@ pub async fn show(
 }
 
 /// Onboards a plan.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan", tag = "plan", request_body = Onboarding,
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan", extensions(("x-netcensus-action" = json!("change-plan"))), tag = "plan", request_body = Onboarding,
     params(("sid" = String, Path, description = "subscription")),
     responses((status = 201, body = PlanEntry), (status = 409, description = "problem"), (status = 422, description = "problem")))]
 pub async fn onboard(
@@ -112,7 +112,7 @@ pub async fn onboard(
 }
 
 /// Cancels the plan in effect: it ends exactly one hour later.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/cancel", tag = "plan",
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/cancel", extensions(("x-netcensus-action" = json!("change-plan"))), tag = "plan",
     params(("sid" = String, Path, description = "subscription")),
     responses((status = 200, body = PlanEntry), (status = 409, description = "problem")))]
 pub async fn cancel(
@@ -126,7 +126,7 @@ pub async fn cancel(
 }
 
 /// Withdraws the cancellation, within its hour.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/cancel/withdraw", tag = "plan",
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/cancel/withdraw", extensions(("x-netcensus-action" = json!("change-plan"))), tag = "plan",
     params(("sid" = String, Path, description = "subscription")),
     responses((status = 200, body = PlanEntry), (status = 409, description = "problem")))]
 pub async fn withdraw(

@@ -7,6 +7,7 @@ use crate::classify::RuleError;
 use crate::config::ConfigError;
 use crate::plan::api::problem::Problem;
 use crate::plan::demo::DemoError;
+use crate::plan::oidc::ProviderError;
 use crate::plan::store::StoreError;
 
 const FAILED: u8 = 1;
@@ -54,6 +55,12 @@ impl From<ConfigError> for Failure {
 
 impl From<RuleError> for Failure {
     fn from(e: RuleError) -> Self {
+        Self { exit: BAD_CONFIGURATION, message: e.to_string() }
+    }
+}
+
+impl From<ProviderError> for Failure {
+    fn from(e: ProviderError) -> Self {
         Self { exit: BAD_CONFIGURATION, message: e.to_string() }
     }
 }

@@ -3,8 +3,11 @@
 mod failure;
 mod inventory;
 mod operate;
+mod people;
 mod serve;
 mod table;
+mod tokens;
+mod trail;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -65,12 +68,18 @@ enum Command {
     Census(inventory::CensusArguments),
     /// List the devices
     Devices(inventory::DevicesArguments),
-    /// Create and list people
+    /// Create, list, disable and enable people; give new passwords
     #[command(subcommand)]
-    User(operate::UserCommand),
-    /// Make API tokens
+    User(people::UserCommand),
+    /// List, bind and take away roles on a subscription
     #[command(subcommand)]
-    Token(operate::TokenCommand),
+    Role(people::RoleCommand),
+    /// Make, list and revoke API tokens
+    #[command(subcommand)]
+    Token(tokens::TokenCommand),
+    /// Read and verify the audit trail
+    #[command(subcommand)]
+    Audit(trail::AuditCommand),
 }
 
 /// Which database, and how to answer.
@@ -173,15 +182,19 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Sensor(command) => operate::sensor(command).await,
         Command::Census(arguments) => inventory::census(arguments).await,
         Command::Devices(arguments) => inventory::devices(arguments).await,
-        Command::User(command) => operate::user(command).await,
-        Command::Token(command) => operate::token(command).await,
+        Command::User(command) => people::user(command).await,
+        Command::Role(command) => people::role(command).await,
+        Command::Token(command) => tokens::token(command).await,
+        Command::Audit(command) => trail::audit(command).await,
     }
 }
 
 /// A service over the database, for commands that ask what it would answer.
 fn service(config: &Config, store: Store) -> Result<Service, Failure> {
+    let public_url = config.url(config.listen);
     let settings = Settings {
-        public_url: config.url(config.listen),
+        access: config.access(&public_url)?,
+        public_url,
         count_at: config.census.as_of,
         policy: config.policy(),
     };

@@ -63,7 +63,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         out.flush()?;
     }
     tracing::info!("listening on {public_url} with the database {}", config.database);
-    let settings = Settings { public_url, count_at: config.census.as_of, policy: config.policy() };
+    let access = config.access(&public_url)?;
+    let settings = Settings { public_url, count_at: config.census.as_of, policy: config.policy(), access };
     let service = Service::new(store, Arc::new(SystemClock), classifier, settings);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = async move {

@@ -18,9 +18,8 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::plan::api::census::report;
 use crate::plan::command::write_census;
 use crate::plan::inventory::{CountAt, SharedClassifier};
-use crate::plan::permission::Role;
-use crate::plan::service::{self, Service, Settings};
-use crate::plan::store::{CredentialKind, Location, Store};
+use crate::plan::service::{self, AccessSettings, Service, Settings};
+use crate::plan::store::{By, CredentialKind, Location, Store};
 use crate::plan::timeline::{Kind, Onboarding};
 use crate::plan::{secret, server};
 use crate::sensor::collector::Collector;
@@ -54,7 +53,12 @@ pub(super) async fn run(listen: Option<SocketAddr>, once: bool) -> Result<(), De
     let classifier = service::classifier(None).map_err(Failed::from)?;
     let store = Store::open(&Location::File(dir.path().join("plan.sqlite"))).await.map_err(Failed::from)?;
     let settings =
-        Settings { public_url: url.clone(), count_at: CountAt::NewestFrame, policy: Policy::default() };
+        Settings {
+            public_url: url.clone(),
+            count_at: CountAt::NewestFrame,
+            policy: Policy::default(),
+            access: AccessSettings::default(),
+        };
     let service = Service::new(store, Arc::new(SystemClock), Arc::clone(&classifier), settings);
     let (stop, stopped) = oneshot::channel::<()>();
     let until = async move {
@@ -95,9 +99,8 @@ const PERSON: &str = "demo";
 /// The subscription on its trial, and the person who owns it.
 async fn set_up(service: &Service) -> Result<String, Failed> {
     let now = SystemClock.now();
-    service.store.create_person(PERSON, &secret::generate("")?, true, now).await?;
-    let subscription = service.store.create_subscription("Demo", Some(PERSON), now).await?;
-    service.store.bind_role(&subscription.id, PERSON, Role::Owner).await?;
+    service.store.create_person(PERSON, &secret::generate("")?, true, &By::service(), now).await?;
+    let subscription = service.store.create_subscription("Demo", Some(PERSON), &By::service(), now).await?;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
     let plan = service.store.onboard(&subscription.id, &trial, now).await?;
     let ends = plan.to().map_or_else(String::new, |to| format!(", ends {to}"));
@@ -107,7 +110,7 @@ async fn set_up(service: &Service) -> Result<String, Failed> {
 
 /// Enrols the sensor by HTTP, as an appliance does; returns the file with its identity.
 async fn enrol(service: &Service, sid: &str, url: &str, dir: &Path) -> Result<PathBuf, Failed> {
-    let (secret, _) = service.store.create_enrolment(sid, SystemClock.now()).await?;
+    let (secret, _) = service.store.create_enrolment(sid, &By::service(), SystemClock.now()).await?;
     let identity = uploader::enrol(&EnrolmentToken { url: url.to_owned(), secret }, "demo-sensor").await?;
     let path = dir.join("identity.json");
     identity.store(&path)?;

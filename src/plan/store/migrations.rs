@@ -23,6 +23,7 @@ macro_rules! migrations {
 migrations! {
     1 "spine";
     2 "revisions";
+    6 "access";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {

@@ -4,18 +4,23 @@
 //! starts with the subscription. Two engines, [SQLite](sqlite) for one service and [PostgreSQL](postgres) for several,
 //! take the same SQL.
 
+mod access;
 pub mod audit;
+mod credentials;
 pub mod engine;
 mod facts;
 mod idempotency;
+mod identities;
 mod location;
 mod migrations;
 mod people;
 mod plans;
 mod postgres;
+mod roles;
 mod sensors;
 mod sqlite;
 mod subscriptions;
+pub mod trail;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,11 +30,15 @@ use sqlx::migrate::MigrateError;
 use self::engine::{Access, Bulk, Each, Engine, Query, Row, Transaction, sql};
 use self::postgres::PostgresEngine;
 use self::sqlite::SqliteEngine;
+pub use access::AccessRefusal;
 pub use audit::By;
+pub use credentials::{CredentialEntry, CredentialKind, Holder, Issued, NewToken};
 pub use facts::{Ingested, Receipt, Replica};
 pub use idempotency::{Answer, Claim};
 pub use location::Location;
-pub use people::{CredentialKind, Issued, Person};
+pub use identities::{ExternalPerson, GroupRole, PendingSignIn};
+pub use people::{Person, PersonEntry};
+pub use roles::RoleBinding;
 pub use sensors::{Enrolled, Sensor};
 pub use subscriptions::Subscription;
 
@@ -143,6 +152,9 @@ pub enum StoreError {
     /// The upload's sequence number is out of range.
     #[error("the sequence number {0} is out of range; it counts from 1")]
     BadSequence(u64),
+    /// What concerns people, roles, tokens and sign-ins.
+    #[error(transparent)]
+    Access(#[from] AccessRefusal),
     /// No randomness.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
