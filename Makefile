@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt check unit openapi deny demo lab console bench fuzz audit clean
+.PHONY: help run test lint fmt check unit openapi deny demo lab console api bench fuzz audit clean
 
 STEP   := .ci/step
 NEED   := .ci/need
@@ -11,6 +11,8 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 PROFILE ?= dev
 BIN    := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CARGO  := cargo --locked
+# Tests kill the plan service at places that this compiles in; no release has it.
+DEV    := $(if $(filter dev,$(PROFILE)),--features failpoints)
 
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
@@ -24,14 +26,14 @@ run: ## build the release and run the demo; ARGS=--once prints the count and end
 
 test: ## everything that continuous integration checks
 	@start=$$(date +%s); \
-	$(STEP) "install what is missing" $(NEED) build nextest unit deny console && \
-	$(MAKE) --no-print-directory lint unit deny demo lab console && \
+	$(STEP) "install what is missing" $(NEED) build nextest unit deny console api && \
+	$(MAKE) --no-print-directory lint unit deny demo lab console api && \
 	echo "== all passed in $$(($$(date +%s) - start)) s"
 
 lint: ## format, clippy, each feature alone, documentation; warnings are errors
 	@$(NEED) build
 	@$(STEP) "format" cargo fmt --check
-	@$(STEP) "clippy" $(CARGO) clippy --quiet --all-targets -- -D warnings
+	@$(STEP) "clippy" $(CARGO) clippy --quiet --all-targets $(DEV) -- -D warnings
 	@$(STEP) "the sensor without the plan service" $(CARGO) clippy --quiet --no-default-features --features sensor --lib --bin netcensus-sensor -- -D warnings
 	@$(STEP) "the plan service without the sensor" $(CARGO) clippy --quiet --no-default-features --features plan --lib --bin netcensus-plan -- -D warnings
 	@RUSTDOCFLAGS="-D warnings" $(STEP) "documentation" $(CARGO) doc --quiet --no-deps
@@ -41,13 +43,13 @@ fmt: ## format the code
 
 unit: ## unit, property, integration and documentation tests
 	@$(NEED) build nextest unit
-	@if cargo nextest --version >/dev/null 2>&1; then $(STEP) "tests" $(CARGO) nextest run --cargo-quiet; \
-	else $(STEP) "tests" $(CARGO) test --quiet --lib --bins --tests; fi
-	@$(STEP) "documentation tests" $(CARGO) test --quiet --doc
+	@if cargo nextest --version >/dev/null 2>&1; then $(STEP) "tests" $(CARGO) nextest run --cargo-quiet $(DEV); \
+	else $(STEP) "tests" $(CARGO) test --quiet $(DEV) --lib --bins --tests; fi
+	@$(STEP) "documentation tests" $(CARGO) test --quiet $(DEV) --doc
 
 openapi: ## write the description of the API that the code generates
 	@$(NEED) build
-	@UPDATE_OPENAPI=1 $(CARGO) test --quiet --test plan the_committed_description
+	@UPDATE_OPENAPI=1 $(CARGO) test --quiet $(DEV) --test plan the_committed_description
 
 deny: ## licences, sources and bans of the dependencies
 	@$(NEED) deny
@@ -60,7 +62,7 @@ audit: ## known vulnerabilities of the dependencies (needs the advisory database
 .PHONY: binaries
 binaries:
 	@$(NEED) build
-	@$(STEP) "binaries ($(PROFILE))" $(CARGO) build --quiet --profile $(PROFILE) --bins
+	@$(STEP) "binaries ($(PROFILE))" $(CARGO) build --quiet --profile $(PROFILE) $(DEV) --bins
 
 demo: binaries ## the demo, once, without compiling a release
 	@$(STEP) "demo" timeout --kill-after=5 60 $(BIN)/netcensus-plan demo --once
@@ -72,13 +74,18 @@ console: binaries ## a visit of the console in headless Chromium
 	@$(NEED) console
 	@$(STEP) "console" tests/console/visit.py $(BIN) $(TARGET)/console
 
+api: binaries ## the API asked by a tool what it can think of, for SECONDS=60
+	@$(NEED) api
+	@$(STEP) "api" tests/api/fuzz.sh $(BIN) $(TARGET)/api $(or $(SECONDS),60)
+
 bench: ## speed: nanoseconds a frame by stage, and replay against tcpdump
-	@$(NEED) build bench
+	@$(NEED) build bench unit
 	@cargo build --locked --quiet --release --bin netcensus-sensor
 	@cargo bench --locked --quiet --bench capture -- $(abspath $(TARGET))/bench
 	@benches/replay.py $(TARGET)
 	@cargo bench --locked --quiet --bench frame
 	@cargo bench --locked --quiet --bench rules
+	@cargo bench --locked --quiet --bench ingest
 
 fuzz: ## fuzz every target for SECONDS=60, or those of TARGETS="dns frame"
 	@$(NEED) build fuzz

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use super::api::limit::Allowance;
 use super::inventory::CountAt;
 use super::oidc::{OidcSettings, Provider, ProviderError};
-use super::service::AccessSettings;
+use super::service::{AccessSettings, Settings};
 use super::store::Location;
 use crate::census::{Policy, Prefix};
 use crate::config::{ConfigError, complain, parse};
@@ -27,6 +28,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Prefix>,
     /// What the count depends on.
     pub census: CensusConfig,
+    /// How much one caller may ask.
+    pub limits: Allowance,
     /// The identity provider.
     pub oidc: OidcSettings,
     /// The log on standard error.
@@ -75,6 +78,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             oidc: OidcSettings::default(),
             census: CensusConfig::default(),
+            limits: Allowance::default(),
             log: LogConfig::default(),
         }
     }
@@ -114,20 +118,22 @@ impl Config {
         Policy { on_link: self.census.on_link.iter().copied().collect(), ..Policy::default() }
     }
 
-    /// How people get in, for a service that is reached under `public_url`.
+    /// How a service is made that is reached at `public_url`.
     ///
     /// # Errors
-    /// [`ProviderError::Settings`].
-    pub fn access(&self, public_url: &str) -> Result<AccessSettings, ProviderError> {
+    /// [`ProviderError::Settings`] where the identity provider's cannot be used.
+    pub fn settings(&self, public_url: String) -> Result<Settings, ProviderError> {
         let provider = match self.oidc.is_on() {
-            true => Some(Arc::new(Provider::new(self.oidc.clone(), public_url)?)),
+            true => Some(Arc::new(Provider::new(self.oidc.clone(), &public_url)?)),
             false => None,
         };
-        Ok(AccessSettings {
+        let access = AccessSettings {
             trusted_proxies: self.trusted_proxies.clone(),
             local_passwords: self.oidc.local_passwords,
             provider,
-        })
+        };
+        let (count_at, policy) = (self.census.as_of, self.policy());
+        Ok(Settings { public_url, count_at, policy, allowance: self.limits, access })
     }
 
     /// The folder of rule packs, where one is named.

@@ -1,9 +1,9 @@
 //! The plan service: who is a customer, which plan is in effect, which sensors report, and what their devices cost.
 //!
 //! ```text
-//! browser ─► console ─┐                       ┌─► timeline (pure: P1 to P7)
-//! program ─► api ─────┼─► service ─► store ───┤
-//! sensor  ─► api ─────┘      │   (SQLite)      └─► facts (merge in the upload's transaction)
+//! browser ─► console ─┐                               ┌─► timeline (pure: P1 to P10)
+//! program ─► api ─────┼─► service ─► store ───────────┤
+//! sensor  ─► api ─────┘      │   (SQLite, PostgreSQL)  └─► facts (merge in the upload's transaction)
 //!                            └─► inventory: merged facts in memory ─► census ─► views
 //! ```
 //!
@@ -15,6 +15,7 @@ pub mod attempts;
 pub mod command;
 pub mod config;
 pub mod console;
+mod crash;
 pub mod demo;
 pub mod inventory;
 pub mod metrics;

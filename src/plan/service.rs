@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::{Semaphore, watch};
 
-use super::api::limit::Limits;
+use super::api::limit::{Allowance, Limits};
 use super::attempts::Attempts;
 use super::inventory::{CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
@@ -22,7 +22,7 @@ const DECODERS: usize = 2;
 const HASHERS: usize = 2;
 
 /// How a service is made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The URL under which browsers and sensors reach it, without a slash at the end.
     pub public_url: String,
@@ -30,6 +30,8 @@ pub struct Settings {
     pub count_at: CountAt,
     /// The policy of the count.
     pub policy: Policy,
+    /// How much one caller may ask.
+    pub allowance: Allowance,
     /// How people get in.
     pub access: AccessSettings,
 }
@@ -103,8 +105,8 @@ impl Service {
             attempts: Attempts::new(Arc::clone(&clock)),
             clock,
             metrics: Metrics::default(),
+            limits: Limits::new(settings.allowance),
             settings,
-            limits: Limits::default(),
             decoders: Semaphore::new(DECODERS),
             hashers: Semaphore::new(HASHERS),
             stopping: watch::Sender::new(false),

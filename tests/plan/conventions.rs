@@ -48,5 +48,8 @@ fn the_committed_description_is_what_the_code_generates() {
         std::fs::write(path, &generated).unwrap();
     }
     let committed = std::fs::read_to_string(path).unwrap();
-    assert!(committed == generated, "run 'make openapi', look at the difference, and commit src/plan/api/openapi.json");
+    assert!(
+        committed == generated,
+        "run 'make openapi', look at the difference, and commit src/plan/api/openapi.json"
+    );
 }

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use netcensus::census::{
-    Classification, Classifier, Coupling, CouplingKey, Field, Policy, Sign, Signs, Subject, Timestamp, Zone,
+    Classification, Classifier, Coupling, CouplingKey, Field, Sign, Signs, Subject, Timestamp, Zone,
 };
 use netcensus::clock::Clock;
 use netcensus::plan::inventory::CountAt;
 use netcensus::plan::permission::Role;
 use netcensus::plan::service::{AccessSettings, Service, Settings};
+use netcensus::plan::store::engine::sql;
 use netcensus::plan::store::{By, CredentialKind, Location, RoleBinding, Store, StoreError};
 use netcensus::plan::{secret, server};
 use netcensus::wire::{EnrolResponse, EnrolmentToken, Health, UPLOAD_SCHEMA, Upload};
@@ -154,6 +155,26 @@ impl Plan {
         self.clock.0.store(at(text).0, Ordering::SeqCst);
     }
 
+    pub(crate) fn move_to(&self, now: Timestamp) {
+        self.clock.0.store(now.0, Ordering::SeqCst);
+    }
+
+    /// Moves the clock on by a second.
+    pub(crate) fn advance(&self) {
+        self.clock.0.fetch_add(1_000_000_000, Ordering::SeqCst);
+    }
+
+    /// How many rows all trails have.
+    pub(crate) async fn audit_rows(&self) -> i64 {
+        let rows = self.store.row(sql("SELECT count(*) AS n FROM audit")).await.unwrap();
+        rows.unwrap().int("n").unwrap()
+    }
+
+    /// The token of a global admin who has no role on the subscription.
+    pub(crate) async fn admin(&self) -> String {
+        self.person("admin", Role::GlobalAdmin).await
+    }
+
     /// The address of something of the subscription.
     pub(crate) fn of(&self, path: &str) -> String {
         format!("{}/api/v1/subscriptions/{}{path}", self.url, self.sid)
@@ -188,6 +209,11 @@ impl Plan {
     pub(crate) async fn bind(&self, name: &str, role: Role) {
         let unchecked = |_: Option<&RoleBinding>| Ok::<(), StoreError>(());
         self.store.bind_role(&self.sid, name, role, unchecked, &By::operator(), self.clock.now()).await.unwrap();
+    }
+
+    pub(crate) async fn unbind(&self, name: &str) {
+        let unchecked = |_: &RoleBinding| Ok::<(), StoreError>(());
+        self.store.unbind_role(&self.sid, name, unchecked, &By::operator(), self.clock.now()).await.unwrap();
     }
 
     pub(crate) async fn enrol(&self) -> TestSensor {
@@ -261,7 +287,7 @@ async fn launch(
 ) -> (String, Store, oneshot::Sender<()>, JoinHandle<std::io::Result<()>>) {
     let store = Store::open(database).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let settings = Settings { public_url: url.clone(), count_at, policy: Policy::default(), access };
+    let settings = Settings { public_url: url.clone(), count_at, access, ..Settings::default() };
     let service = Service::new(store.clone(), Arc::<TestClock>::clone(clock), Arc::new(ByName), settings);
     let (stop, stopped) = oneshot::channel();
     let wait = async move {

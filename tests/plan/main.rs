@@ -8,13 +8,19 @@
     reason = "a helper of tests fails by panicking"
 )]
 
+mod access;
+mod audit;
 mod census;
 mod commands;
 mod console;
 mod conventions;
+#[cfg(feature = "failpoints")]
+mod crashes;
 mod database;
 mod facts;
+mod guard;
 mod harness;
+mod oidc;
 mod plans;
 mod stores;
 mod uploads;

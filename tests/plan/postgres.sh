@@ -1,10 +1,12 @@
 #!/bin/bash
-# postgres.sh DIRECTORY: a PostgreSQL server of the tests' own, on a socket, for as long as a test runs.
+# postgres.sh DIRECTORY [OPTION...]: a PostgreSQL server of the tests' own, on a socket, for as long as a test runs.
+# OPTIONs are the server's, such as -cfsync=on: by default it does not wait for the disk.
 #
 # DIRECTORY/users is locked by every test that uses the server, DIRECTORY/start by whoever looks whether there is one.
 # DIRECTORY/ready names the folder of the socket. The server ends when nobody has used it for some seconds.
 set -euo pipefail
 directory=$1
+shift
 # Debian's folders, the newest version first; else what the PATH has.
 for bin in $(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -rV); do
     PATH=$bin:$PATH
@@ -28,7 +30,7 @@ trap stop EXIT
 "${as[@]}" initdb --pgdata="$home/data" --auth=trust --username=postgres --no-sync --encoding=UTF8 \
     --locale=C.UTF-8 >"$directory/log" 2>&1
 "${as[@]}" postgres -D "$home/data" -k "$home" -c listen_addresses= -c fsync=off -c full_page_writes=off \
-    -c synchronous_commit=off -c max_connections=300 -c shared_buffers=64MB >>"$directory/log" 2>&1 &
+    -c synchronous_commit=off -c max_connections=300 -c shared_buffers=64MB "$@" >>"$directory/log" 2>&1 &
 server=$!
 until psql -qAt -h "$home" -U postgres -c 'SELECT 1' postgres >/dev/null 2>&1; do
     kill -0 "$server"

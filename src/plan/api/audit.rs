@@ -23,7 +23,6 @@ const LIMIT: i64 = 100;
 /// What of the trail is asked for.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
 pub struct TrailQuery {
     /// Only of this actor, such as `person:alice`, `sensor:…`, `operator`.
     pub actor: Option<String>,

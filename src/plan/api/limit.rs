@@ -8,6 +8,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use super::address::source;
@@ -15,11 +16,25 @@ use super::auth::bearer;
 use super::problem::{Problem, ProblemType};
 use crate::plan::service::Service;
 
-/// Requests a second in the long run, and at once.
-const STEADY: NonZeroU32 = NonZeroU32::new(100).unwrap();
-const BURST: NonZeroU32 = NonZeroU32::new(1_000).unwrap();
 /// Callers that are remembered; beyond them those who rest are forgotten.
 const REMEMBERED: usize = 65_536;
+
+/// How much one caller may ask.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Allowance {
+    /// Requests a second in the long run.
+    pub per_second: NonZeroU32,
+    /// Requests at once.
+    pub burst: NonZeroU32,
+}
+
+impl Default for Allowance {
+    fn default() -> Self {
+        let of = |n| NonZeroU32::new(n).unwrap_or(NonZeroU32::MIN);
+        Self { per_second: of(100), burst: of(1_000) }
+    }
+}
 
 /// Who is counted: a hash of the bearer token, else of the address.
 type Caller = [u8; 32];
@@ -27,18 +42,18 @@ type Caller = [u8; 32];
 /// The memory of who asked lately.
 #[derive(Debug)]
 pub struct Limits {
+    allowance: Allowance,
     callers: DefaultKeyedRateLimiter<Caller>,
     clock: DefaultClock,
 }
 
-impl Default for Limits {
-    fn default() -> Self {
-        let quota = Quota::per_second(STEADY).allow_burst(BURST);
-        Self { callers: RateLimiter::keyed(quota), clock: DefaultClock::default() }
-    }
-}
-
 impl Limits {
+    /// An empty memory.
+    pub fn new(allowance: Allowance) -> Self {
+        let quota = Quota::per_second(allowance.per_second).allow_burst(allowance.burst);
+        Self { allowance, callers: RateLimiter::keyed(quota), clock: DefaultClock::default() }
+    }
+
     /// Takes one request of `caller`; where it is too many, after how many seconds the next is taken.
     fn take(&self, caller: Caller) -> Result<(), u64> {
         if self.callers.len() > REMEMBERED {
@@ -60,14 +75,16 @@ pub async fn limited(State(service): State<Service>, request: Request, next: Nex
     };
     match service.limits.take(Sha256::digest(name.as_bytes()).into()) {
         Ok(()) => next.run(request).await,
-        Err(seconds) => too_many(seconds),
+        Err(seconds) => {
+            let often = service.limits.allowance.per_second;
+            too_many(seconds, &format!("the service answers {often} requests a second to one caller"))
+        }
     }
 }
 
-/// The answer to too many requests.
-pub fn too_many(seconds: u64) -> Response {
-    let detail =
-        format!("ask again in {seconds} s; the service answers {STEADY} requests a second to one caller");
+/// The answer to too many requests: when to ask again, and why.
+pub fn too_many(seconds: u64, why: &str) -> Response {
+    let detail = format!("ask again in {seconds} s; {why}");
     later(seconds, Problem::new(ProblemType::TooManyRequests, detail).into_response())
 }
 
@@ -88,8 +105,8 @@ mod tests {
 
     #[test]
     fn one_caller_who_asks_too_much_does_not_keep_others_out() {
-        let limits = Limits::default();
-        let refused = (0..3 * BURST.get()).find_map(|_| limits.take([1; 32]).err());
+        let limits = Limits::new(Allowance::default());
+        let refused = (0..3 * Allowance::default().burst.get()).find_map(|_| limits.take([1; 32]).err());
         assert!(refused.is_some_and(|seconds| seconds >= 1));
         assert_eq!(limits.take([2; 32]), Ok(()));
     }

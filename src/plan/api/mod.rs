@@ -22,6 +22,8 @@ use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 use axum::{Router, middleware};
 use utoipa::OpenApi as _;
+use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
 use self::guard::Guard;
@@ -52,9 +54,40 @@ fn described() -> OpenApiRouter<Service> {
         .merge(subscriptions::routes())
 }
 
-/// What the API is, as OpenAPI 3.1: generated from the code that answers.
-pub fn description() -> utoipa::openapi::OpenApi {
-    described().into_openapi()
+/// What the API is, as OpenAPI 3.1: generated from the code that answers. Whatever else an operation answers is a
+/// problem.
+pub fn description() -> OpenApi {
+    let mut description = described().into_openapi();
+    let schema = Object::builder()
+        .description(Some("RFC 9457; some types have further members"))
+        .property("type", string("/problems/SLUG: stable, a page of this service explains it"))
+        .property("title", string("what the type is, in a few words"))
+        .property("status", Object::with_type(Type::Integer))
+        .property("detail", string("what happened, and the next step"))
+        .required("type")
+        .required("title")
+        .required("status")
+        .required("detail");
+    let components = description.components.get_or_insert_default();
+    components.schemas.insert("Problem".to_owned(), schema.into());
+    let content = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let problem =
+        ResponseBuilder::new().description("a problem").content("application/problem+json", content).build();
+    for item in description.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            operation
+                .responses
+                .responses
+                .entry("default".to_owned())
+                .or_insert_with(|| problem.clone().into());
+        }
+    }
+    description
+}
+
+fn string(description: &str) -> ObjectBuilder {
+    Object::builder().schema_type(Type::String).description(Some(description))
 }
 
 /// All routes of the API.

@@ -2,6 +2,7 @@
 
 mod failure;
 mod inventory;
+mod maintain;
 mod operate;
 mod people;
 mod serve;
@@ -21,7 +22,7 @@ use self::failure::Failure;
 pub(crate) use self::inventory::write_census;
 use super::config::Config;
 use super::demo;
-use super::service::{self, Service, Settings};
+use super::service::{self, Service};
 use super::store::{Location, Store, Subscription};
 use crate::clock::SystemClock;
 
@@ -54,7 +55,11 @@ enum Command {
     /// Run a service, a sensor and a capture in one process, and print what counts
     Demo(demo::Arguments),
     /// Bring the database's schema up to date
-    Migrate(operate::Migrate),
+    Migrate(maintain::Migrate),
+    /// Copy the database into a file, beside a running service
+    Backup(maintain::Backup),
+    /// Put a backup where nothing is yet
+    Restore(maintain::Restore),
     /// Create and list subscriptions
     #[command(subcommand)]
     Subscription(operate::SubscriptionCommand),
@@ -156,6 +161,8 @@ impl Target {
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    #[cfg(feature = "failpoints")]
+    let _failpoints = super::crash::set_up();
     let outcome = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -176,7 +183,9 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await.map_err(Failure::from),
-        Command::Migrate(arguments) => operate::migrate(arguments).await,
+        Command::Migrate(arguments) => maintain::migrate(arguments).await,
+        Command::Backup(arguments) => maintain::backup(arguments).await,
+        Command::Restore(arguments) => maintain::restore(arguments).await,
         Command::Subscription(command) => operate::subscription(command).await,
         Command::Plan(command) => operate::plan(command).await,
         Command::Sensor(command) => operate::sensor(command).await,
@@ -191,13 +200,7 @@ async fn run(command: Command) -> Result<(), Failure> {
 
 /// A service over the database, for commands that ask what it would answer.
 fn service(config: &Config, store: Store) -> Result<Service, Failure> {
-    let public_url = config.url(config.listen);
-    let settings = Settings {
-        access: config.access(&public_url)?,
-        public_url,
-        count_at: config.census.as_of,
-        policy: config.policy(),
-    };
+    let settings = config.settings(config.url(config.listen))?;
     let classifier = service::classifier(config.rules())?;
     Ok(Service::new(store, Arc::new(SystemClock), classifier, settings))
 }

@@ -1,8 +1,8 @@
-//! The operator's commands: schema, subscriptions, plans, sensors.
+//! The operator's commands: subscriptions, plans, sensors.
 
 use std::io::{self, Write as _};
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::json;
 
 use super::failure::Failure;
@@ -12,16 +12,6 @@ use crate::plan::api::plans::{PlanEntry, Timeline};
 use crate::plan::store::{By, Sensor, Store, StoreError, Subscription};
 use crate::plan::timeline::{Kind, Onboarding, Plan};
 use crate::wire::EnrolmentToken;
-
-/// How to migrate.
-#[derive(Debug, Args)]
-pub(super) struct Migrate {
-    #[command(flatten)]
-    common: Common,
-    /// Only tell what would be done
-    #[arg(long)]
-    dry_run: bool,
-}
 
 /// What to do with subscriptions.
 #[derive(Debug, Subcommand)]
@@ -114,27 +104,6 @@ pub(super) enum SensorCommand {
         /// The sensor's id
         sensor: String,
     },
-}
-
-/// Brings the schema up to date.
-pub(super) async fn migrate(arguments: Migrate) -> Result<(), Failure> {
-    let config = arguments.common.config()?;
-    let pending = Store::pending(&config.database).await?;
-    if !arguments.dry_run {
-        Store::open(&config.database).await?.close().await;
-    }
-    if arguments.common.json {
-        return print_json(&json!({"pending": pending, "applied": !arguments.dry_run}));
-    }
-    let mut out = io::stdout().lock();
-    let verb = if arguments.dry_run { "would apply" } else { "applied" };
-    for migration in &pending {
-        writeln!(out, "{verb} {migration}")?;
-    }
-    if pending.is_empty() {
-        writeln!(out, "{} is up to date", config.database)?;
-    }
-    Ok(())
 }
 
 /// Creates and lists subscriptions.

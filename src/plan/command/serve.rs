@@ -17,7 +17,7 @@ use super::{Common, INSTALLED};
 use crate::clock::{Clock as _, SystemClock};
 use crate::plan::config::{LogConfig, LogFormat};
 use crate::plan::server;
-use crate::plan::service::{self, Service, Settings};
+use crate::plan::service::{self, Service};
 use crate::plan::store::{CredentialKind, Location, Store};
 
 /// How the service is started.
@@ -63,8 +63,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         out.flush()?;
     }
     tracing::info!("listening on {public_url} with the database {}", config.database);
-    let access = config.access(&public_url)?;
-    let settings = Settings { public_url, count_at: config.census.as_of, policy: config.policy(), access };
+    let settings = config.settings(public_url)?;
     let service = Service::new(store, Arc::new(SystemClock), classifier, settings);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = async move {

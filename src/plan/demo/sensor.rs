@@ -18,7 +18,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::plan::api::census::report;
 use crate::plan::command::write_census;
 use crate::plan::inventory::{CountAt, SharedClassifier};
-use crate::plan::service::{self, AccessSettings, Service, Settings};
+use crate::plan::service::{self, Service, Settings};
 use crate::plan::store::{By, CredentialKind, Location, Store};
 use crate::plan::timeline::{Kind, Onboarding};
 use crate::plan::{secret, server};
@@ -53,12 +53,7 @@ pub(super) async fn run(listen: Option<SocketAddr>, once: bool) -> Result<(), De
     let classifier = service::classifier(None).map_err(Failed::from)?;
     let store = Store::open(&Location::File(dir.path().join("plan.sqlite"))).await.map_err(Failed::from)?;
     let settings =
-        Settings {
-            public_url: url.clone(),
-            count_at: CountAt::NewestFrame,
-            policy: Policy::default(),
-            access: AccessSettings::default(),
-        };
+        Settings { public_url: url.clone(), count_at: CountAt::NewestFrame, ..Settings::default() };
     let service = Service::new(store, Arc::new(SystemClock), Arc::clone(&classifier), settings);
     let (stop, stopped) = oneshot::channel::<()>();
     let until = async move {

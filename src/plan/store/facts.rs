@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use super::engine::{Bulk, sql};
 use super::{Scope, Store, StoreError, Work, plans};
 use crate::census::{Coupling, CouplingKey, Inventory, MacAddr, Station, Timestamp, Zone};
+use crate::plan::crash::crash_point;
 use crate::plan::timeline;
 use crate::wire::Upload;
 
@@ -159,9 +160,9 @@ impl Store {
         }
         let rows = changes.couplings.len() + changes.stations.len();
         write(&mut work, subscription, &upload.zone, &changes).await?;
-        fail::fail_point!("ingest-before-commit");
+        crash_point!("ingest-before-commit");
         work.commit().await?;
-        fail::fail_point!("ingest-after-commit");
+        crash_point!("ingest-after-commit");
         apply(&mut replica.change(), &upload.zone, changes, upload, revision);
         Ok(Ingested { receipt: Receipt::Stored, rows })
     }

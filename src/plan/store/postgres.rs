@@ -82,7 +82,10 @@ impl Engine for PostgresEngine {
 
     async fn pending(&self) -> Result<Vec<String>, StoreError> {
         let mut connection = self.pool.acquire().await?;
-        connection.ensure_migrations_table(migrations::TABLE).await?;
+        let table = "SELECT to_regclass('_sqlx_migrations') IS NOT NULL";
+        if !sqlx::query_scalar::<_, bool>(table).fetch_one(&mut *connection).await? {
+            return Ok(migrations::missing(&migrations::postgres(), &[]));
+        }
         let applied = connection.list_applied_migrations(migrations::TABLE).await?;
         Ok(migrations::missing(&migrations::postgres(), &applied))
     }

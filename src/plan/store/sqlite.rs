@@ -54,7 +54,7 @@ impl SqliteEngine {
         if !path.exists() {
             return Ok(migrations::missing(&migrations::sqlite(), &[]));
         }
-        let options = SqliteConnectOptions::new().filename(path).busy_timeout(BUSY);
+        let options = SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(BUSY);
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await?;
         let pending = pending(&pool).await;
         pool.close().await;
@@ -64,7 +64,11 @@ impl SqliteEngine {
 
 async fn pending(pool: &SqlitePool) -> Result<Vec<String>, StoreError> {
     let mut connection = pool.acquire().await?;
-    connection.ensure_migrations_table(migrations::TABLE).await?;
+    let table = "SELECT COUNT(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+    let tables: i64 = sqlx::query_scalar(table).fetch_one(&mut *connection).await?;
+    if tables == 0 {
+        return Ok(migrations::missing(&migrations::sqlite(), &[]));
+    }
     let applied = connection.list_applied_migrations(migrations::TABLE).await?;
     Ok(migrations::missing(&migrations::sqlite(), &applied))
 }

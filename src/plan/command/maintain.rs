@@ -1,0 +1,100 @@
+//! `migrate`, `backup`, `restore`: what keeps the database itself in order.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::failure::Failure;
+use super::{Common, print_json};
+use crate::plan::store::Store;
+
+/// How to migrate.
+#[derive(Debug, Args)]
+pub(super) struct Migrate {
+    #[command(flatten)]
+    common: Common,
+    /// Only tell what would be done
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Where to back up to.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  netcensus-plan backup /var/backups/netcensus-2026-11-25
+
+The copy is of one moment; the service may run meanwhile. With PostgreSQL it is an archive of pg_dump's.
+It holds inventories, hashes of passwords and the key that signs snapshots: keep it as you keep the database.")]
+pub(super) struct Backup {
+    #[command(flatten)]
+    common: Common,
+    /// The new file
+    file: PathBuf,
+}
+
+/// What to restore.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  netcensus-plan restore /var/backups/netcensus-2026-11-25 --database /var/lib/netcensus/plan.sqlite
+  netcensus-plan restore /var/backups/netcensus-2026-11-25 --database postgresql:///netcensus
+
+Stop the service first. Nothing is overwritten: the file must not exist, the PostgreSQL database must be empty.")]
+pub(super) struct Restore {
+    #[command(flatten)]
+    common: Common,
+    /// What 'netcensus-plan backup' wrote
+    file: PathBuf,
+}
+
+/// Brings the schema up to date.
+pub(super) async fn migrate(arguments: Migrate) -> Result<(), Failure> {
+    let config = arguments.common.config()?;
+    let pending = Store::pending(&config.database).await?;
+    if !arguments.dry_run {
+        Store::open(&config.database).await?.close().await;
+    }
+    if arguments.common.json {
+        return print_json(&json!({"pending": pending, "applied": !arguments.dry_run}));
+    }
+    let mut out = io::stdout().lock();
+    let verb = if arguments.dry_run { "would apply" } else { "applied" };
+    for migration in &pending {
+        writeln!(out, "{verb} {migration}")?;
+    }
+    if pending.is_empty() {
+        writeln!(out, "{} is up to date", config.database)?;
+    }
+    Ok(())
+}
+
+/// Copies the database.
+pub(super) async fn backup(arguments: Backup) -> Result<(), Failure> {
+    let (config, store) = arguments.common.store().await?;
+    store.backup(&arguments.file).await?;
+    store.close().await;
+    let bytes = std::fs::metadata(&arguments.file)?.len();
+    if arguments.common.json {
+        return print_json(&json!({"file": arguments.file, "bytes": bytes}));
+    }
+    writeln!(io::stdout(), "{} was copied to {} ({bytes} bytes)", config.database, arguments.file.display())?;
+    Ok(())
+}
+
+/// Puts a backup where nothing is yet.
+pub(super) async fn restore(arguments: Restore) -> Result<(), Failure> {
+    let config = arguments.common.config()?;
+    if !arguments.file.is_file() {
+        return Err(Failure::failed(format!("there is no file {}", arguments.file.display())));
+    }
+    let store = Store::restore(&arguments.file, &config.database).await?;
+    let subscriptions = store.subscriptions().await?.len();
+    store.close().await;
+    if arguments.common.json {
+        return print_json(&json!({"database": config.database.to_string(), "subscriptions": subscriptions}));
+    }
+    let file = arguments.file.display();
+    writeln!(io::stdout(), "{} holds what {file} held: {subscriptions} subscriptions", config.database)?;
+    Ok(())
+}

@@ -1,0 +1,111 @@
+//! The service is killed at the worst moments, and nothing that it acknowledged is lost.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use netcensus::plan::store::{By, Location, Store};
+use netcensus::plan::timeline::{Kind, Onboarding};
+use netcensus::wire::Upload;
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+
+use crate::database::{self, Backend};
+use crate::harness::{TestSensor, upload};
+
+/// A service in a process of its own.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) url: String,
+}
+
+impl Process {
+    /// Starts it; it aborts where it comes by the crash point of that name.
+    pub(crate) fn start(database: &Location, crash: Option<&str>) -> Self {
+        let place = match database {
+            Location::File(path) => path.to_str().unwrap().to_owned(),
+            Location::Server(url) => url.clone(),
+        };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
+        command.args(["serve", "--listen", "127.0.0.1:0"]).env("NETCENSUS_PLAN_DATABASE", place);
+        command.env_remove("NETCENSUS_PLAN_CONFIG").env("NO_COLOR", "1");
+        if let Some(name) = crash {
+            command.env("FAILPOINTS", format!("{name}=return"));
+        }
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let url = log.find_map(|line| {
+            let (_, rest) = line.split_once("listening on ")?;
+            rest.split(' ').next().map(str::to_owned)
+        });
+        let url = url.expect("the service tells where it listens");
+        std::thread::spawn(move || log.for_each(drop));
+        Self { child, url }
+    }
+
+    /// Waits for its end by a crash.
+    pub(crate) fn crashed(mut self) {
+        use std::os::unix::process::ExitStatusExt as _;
+        assert!(self.child.wait().unwrap().signal().is_some(), "it ended by a signal");
+    }
+
+    /// Kills it.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+async fn send(url: &str, sid: &str, sensor: &TestSensor, upload: &Upload) -> Option<(StatusCode, Value)> {
+    let client = Client::builder().no_proxy().build().unwrap();
+    let url = format!("{url}/api/v1/subscriptions/{sid}/sensors/{}/uploads", sensor.id);
+    let answer =
+        client.post(url).bearer_auth(&sensor.key).body(upload.encode().unwrap()).send().await.ok()?;
+    Some((answer.status(), answer.json().await.ok()?))
+}
+
+async fn kill_at(backend: Backend, point: &'static str) {
+    let dir = tempfile::tempdir().unwrap();
+    let database = database::fresh(backend, dir.path());
+    let store = Store::open(&database).await.unwrap();
+    let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
+    let sid = store.create_subscription("Contoso", None, &By::operator(), now).await.unwrap().id;
+    let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
+    store.onboard(&sid, &trial, now).await.unwrap();
+    let (secret, _) = store.create_enrolment(&sid, &By::operator(), now).await.unwrap();
+    let enrolled = store.enrol(&secret, "edge", &By::operator(), now).await.unwrap();
+    let sensor = TestSensor { id: enrolled.sensor, key: enrolled.key };
+    let uploads: Vec<Upload> = (1..=3_u64)
+        .map(|n| {
+            let (mac, ip) = (format!("02:00:00:00:00:0{n}"), format!("10.0.0.{n}"));
+            upload(n, "hq", &[(&mac, &ip, "iot-1", "2026-11-22T08:00:00Z")])
+        })
+        .collect();
+    let calm = Process::start(&database, None);
+    assert_eq!(send(&calm.url, &sid, &sensor, &uploads[0]).await.unwrap().0, StatusCode::CREATED);
+    calm.kill();
+    let doomed = Process::start(&database, Some(point));
+    assert!(send(&doomed.url, &sid, &sensor, &uploads[1]).await.is_none(), "no answer comes");
+    doomed.crashed();
+    // The sensor sends what was not acknowledged again, and goes on.
+    let calm = Process::start(&database, None);
+    let (status, receipt) = send(&calm.url, &sid, &sensor, &uploads[1]).await.unwrap();
+    let stored = point == "ingest-after-commit";
+    assert_eq!((status == StatusCode::OK, &receipt["duplicate"]), (stored, &Value::Bool(stored)));
+    assert_eq!(send(&calm.url, &sid, &sensor, &uploads[2]).await.unwrap().0, StatusCode::CREATED);
+    calm.kill();
+    let mut expected = netcensus::census::Inventory::default();
+    for upload in &uploads {
+        expected.merge_zone(&upload.zone, &upload.delta);
+    }
+    assert_eq!(store.inventory(&sid).await.unwrap(), expected);
+}
+
+#[tokio::test]
+async fn a_kill_before_the_commit_of_an_upload_leaves_nothing_of_it_and_after_it_everything() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        for point in ["ingest-before-commit", "ingest-after-commit"] {
+            kill_at(backend, point).await;
+        }
+    }
+}
