@@ -47,6 +47,16 @@ impl Category {
         }
     }
 
+    /// The taxonomy's type for a device of which nothing but the category is known.
+    pub const fn other_kind(self) -> &'static str {
+        match self {
+            Self::Network => "network_other",
+            Self::Iot => "iot_other",
+            Self::ComputerMobile => "computer_mobile_other",
+            Self::Unclassified => Classification::UNKNOWN_KIND,
+        }
+    }
+
     /// The category of that key.
     pub fn from_key(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|c| c.key() == key)
@@ -104,7 +114,7 @@ pub struct Classification {
     pub firmware: Option<String>,
     /// The name that it gives itself.
     pub name: Option<String>,
-    /// Certainty of the category in percent, 0 to 99.
+    /// Certainty of the category in percent, 0 to 99; 100 where a person set it.
     pub confidence: u8,
     /// Why, strongest first; then by field and value.
     pub reasons: Vec<Reason>,

@@ -81,12 +81,18 @@ pub fn ladder(decided: Verdict) -> Vec<Rung> {
         .collect()
 }
 
-/// What would make the verdict another one, each a sentence.
-pub fn changes(verdict: Verdict, last_seen: Timestamp, policy: &Policy) -> Vec<String> {
+/// What would make the verdict another one, each a sentence. `set` tells whether a person set the category: then nothing
+/// that is said changes it.
+pub fn changes(verdict: Verdict, set: bool, last_seen: Timestamp, policy: &Policy) -> Vec<String> {
     let proof =
         "the card itself proves the address: by ARP, IPv6 neighbour discovery, a DHCP lease, LLDP or CDP";
     let on_link = "the address lies in a network of the link: learned, or configured in 'prefixes'";
+    let taken_back = "the category that a person set is taken back, or set to another one";
     let texts: &[&str] = match verdict {
+        Verdict::CountedNetwork | Verdict::CountedIot if set => {
+            &[taken_back, "it is deleted, or imported as managed elsewhere, in the plan service"]
+        }
+        Verdict::ComputerMobile | Verdict::Unclassified if set => &[taken_back],
         Verdict::CountedNetwork | Verdict::CountedIot => &[
             "it says something that a stronger rule takes for computers & mobile",
             "it is deleted, or imported as managed elsewhere, in the plan service",
@@ -170,7 +176,7 @@ mod tests {
     #[test]
     fn every_verdict_says_what_would_change_it() {
         for v in Verdict::ALL {
-            assert!(!changes(v, Timestamp(0), &Policy::default()).is_empty(), "{v:?}");
+            assert!(!changes(v, false, Timestamp(0), &Policy::default()).is_empty(), "{v:?}");
         }
         let outcomes: Vec<Outcome> = ladder(Verdict::Managed).iter().map(|r| r.outcome).collect();
         assert_eq!(outcomes[2..5], [Outcome::Passed, Outcome::Decided, Outcome::NotReached]);

@@ -3,14 +3,17 @@
 //! A million couplings are grouped here at a time, so they are named by their place in the sorted list of couplings,
 //! and a card's couplings are a run of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::address::is_link_local;
 use super::binding::{Bindings, Bound};
 use super::coupling::{CouplingKey, Sign};
+use super::decision::{Mark, ZoneDecisions};
 use super::evidence::{Evidence, Field};
 use super::inventory::Zone;
 use super::mac::MacAddr;
@@ -34,6 +37,8 @@ pub enum JoinReason {
     ForwardingMac,
     /// I8(d): the MAC only ever answers ARP for the address.
     ProxyArp,
+    /// I8(e): a person merged them.
+    Person,
 }
 
 impl JoinReason {
@@ -47,6 +52,17 @@ impl JoinReason {
             Self::SharedName => "randomised cards with one host name, never active at once (I12)",
             Self::ForwardingMac => "all addresses of a router's card are one device (I8d)",
             Self::ProxyArp => "the card only answers ARP for this address (I8d)",
+            Self::Person => "a person merged them (I8e)",
+        }
+    }
+
+    /// Whether a person may split what it joined. What cards say of themselves can mislead (I8c, I12), and people can
+    /// err (I8e); but that one card's IPv6 addresses, left leases, own and proxied addresses are one device follows
+    /// from the card being one (I8a, I8b, I8d).
+    pub const fn may_be_split(self) -> bool {
+        match self {
+            Self::SharedIdentifier | Self::SharedLease | Self::SharedName | Self::Person => true,
+            Self::Ipv6OfMac | Self::LeaseMove | Self::ForwardingMac | Self::ProxyArp => false,
         }
     }
 }
@@ -62,6 +78,8 @@ pub struct Join {
     pub reason: JoinReason,
     /// What the joined card said that ties them, where an identifier or a name does.
     pub by: Option<Evidence>,
+    /// Who merged them, where a person did.
+    pub decided: Option<Arc<Mark>>,
 }
 
 /// The devices of a zone as groups of local couplings.
@@ -78,8 +96,12 @@ pub struct Identities {
 }
 
 impl Identities {
-    /// Groups the local couplings of a zone. A function of the merged facts alone.
-    pub fn derive(zone: &Zone, bindings: &Bindings<'_>) -> Self {
+    /// Groups the local couplings of a zone. A function of the merged facts and of what people decided.
+    ///
+    /// First the joins that follow from a card being one (I8a, I8b, I8d); what they tie stays together. Of the others
+    /// those are left out that would join what a person split. Merges by people come last and always hold: a split
+    /// takes away the merges that it goes through.
+    pub fn derive(zone: &Zone, bindings: &Bindings<'_>, decisions: &ZoneDecisions) -> Self {
         let cards = Cards::new(&bindings.couplings);
         let mut graph = Graph::new(&bindings.couplings);
         let mut superseded = HashSet::new();
@@ -95,9 +117,11 @@ impl Identities {
             }
             graph.join_ipv6(members);
         }
+        graph.part(&cards.local, decisions);
         graph.join_identifiers(zone, &cards);
         graph.join_leases(zone, &cards);
         graph.join_names(zone, &cards);
+        graph.merge(decisions);
         let (members, starts) = graph.groups(&cards.local);
         Self { members, starts, joins: graph.joins, superseded }
     }
@@ -191,12 +215,48 @@ struct Graph<'b, 'a> {
     parent: Vec<u32>,
     couplings: &'b [Bound<'a>],
     joins: BTreeSet<Join>,
+    /// The change that split each coupling from the others, where one did.
+    parts: HashMap<u32, u64>,
 }
 
 impl<'b, 'a> Graph<'b, 'a> {
     fn new(couplings: &'b [Bound<'a>]) -> Self {
         let parent = (0u32..).zip(couplings).map(|(i, _)| i).collect();
-        Self { parent, couplings, joins: BTreeSet::new() }
+        Self { parent, couplings, joins: BTreeSet::new(), parts: HashMap::new() }
+    }
+
+    /// The place of a coupling, where it belongs to a device.
+    fn place(&self, key: CouplingKey) -> Option<u32> {
+        let i = self.couplings.binary_search_by(|c| c.key.cmp(&key)).ok()?;
+        self.couplings.get(i).filter(|c| c.binding.is_local())?;
+        u32::try_from(i).ok()
+    }
+
+    /// Spreads what was split over what is tied to it so far: a coupling that the card shows later goes with it.
+    fn part(&mut self, local: &[u32], decisions: &ZoneDecisions) {
+        let mut of_root: HashMap<u32, u64> = HashMap::new();
+        for (key, decision) in &decisions.splits {
+            if let Some(place) = self.place(*key) {
+                let part = of_root.entry(self.root(place)).or_insert(decision.mark.change);
+                *part = (*part).min(decision.mark.change);
+            }
+        }
+        if !of_root.is_empty() {
+            for i in local {
+                if let Some(part) = of_root.get(&self.root(*i)) {
+                    self.parts.insert(*i, *part);
+                }
+            }
+        }
+    }
+
+    /// I8(e): people merged them.
+    fn merge(&mut self, decisions: &ZoneDecisions) {
+        for ((a, b), decision) in &decisions.merges {
+            if let (Some(a), Some(b)) = (self.place(*a), self.place(*b)) {
+                self.join_by(b, a, JoinReason::Person, None, Some(&decision.mark));
+            }
+        }
     }
 
     fn get(&self, place: u32) -> Option<&'b Bound<'a>> {
@@ -218,10 +278,17 @@ impl<'b, 'a> Graph<'b, 'a> {
     }
 
     fn join(&mut self, a: u32, b: u32, reason: JoinReason) {
-        self.join_by(a, b, reason, None);
+        self.join_by(a, b, reason, None, None);
     }
 
-    fn join_by(&mut self, a: u32, b: u32, reason: JoinReason, by: Option<&Evidence>) {
+    fn join_by(
+        &mut self,
+        a: u32,
+        b: u32,
+        reason: JoinReason,
+        by: Option<&Evidence>,
+        decided: Option<&Arc<Mark>>,
+    ) {
         let (ra, rb) = (self.root(a), self.root(b));
         if ra == rb {
             return;
@@ -230,7 +297,8 @@ impl<'b, 'a> Graph<'b, 'a> {
             *slot = ra.min(rb);
         }
         if let (Some(x), Some(y)) = (self.get(a), self.get(b)) {
-            self.joins.insert(Join { coupling: x.key, with: y.key, reason, by: by.cloned() });
+            let (by, decided) = (by.cloned(), decided.cloned());
+            self.joins.insert(Join { coupling: x.key, with: y.key, reason, by, decided });
         }
     }
 
@@ -242,12 +310,19 @@ impl<'b, 'a> Graph<'b, 'a> {
         }
     }
 
-    /// Joins everything that bears one identifier; each join names what its own card said.
+    /// Joins everything that bears one identifier and was not split; each join names what its own card said.
     fn join_bearers(&mut self, members: &[u32], reason: JoinReason, said: &BTreeMap<MacAddr, &Evidence>) {
-        if let [first, rest @ ..] = members {
-            for i in rest {
-                let by = self.get(*i).and_then(|c| said.get(&c.key.mac)).copied();
-                self.join_by(*i, *first, reason, by);
+        let mut firsts: BTreeMap<Option<u64>, u32> = BTreeMap::new();
+        for i in members {
+            match firsts.entry(self.parts.get(i).copied()) {
+                Entry::Vacant(first) => {
+                    first.insert(*i);
+                }
+                Entry::Occupied(first) => {
+                    let (first, by) =
+                        (*first.get(), self.get(*i).and_then(|c| said.get(&c.key.mac)).copied());
+                    self.join_by(*i, first, reason, by, None);
+                }
             }
         }
     }

@@ -13,7 +13,7 @@ const MINUTE: i64 = 60_000_000_000;
 
 /// One thing that a frame showed.
 #[derive(Clone, Debug)]
-enum Event {
+pub(crate) enum Event {
     Sighted(CouplingKey, Timestamp, Signs, u16),
     Said(CouplingKey, Timestamp, Field, &'static str),
     Spoke(MacAddr, Timestamp, Field, &'static str),
@@ -53,7 +53,7 @@ fn keys() -> impl Strategy<Value = CouplingKey> {
     (macs(), addresses()).prop_map(|(mac, ip)| CouplingKey { mac, ip })
 }
 
-fn events() -> impl Strategy<Value = Event> {
+pub(crate) fn events() -> impl Strategy<Value = Event> {
     let words = select(&["a", "b", "lobby-cam", "reception"][..]);
     let said = select(&[Field::SnmpEngineId, Field::EnipSerial, Field::HttpServer, Field::MdnsService][..]);
     let spoke = select(
@@ -110,7 +110,7 @@ fn apply(zone: &mut Zone, event: &Event) {
     }
 }
 
-fn zone(events: &[Event]) -> Zone {
+pub(crate) fn zone(events: &[Event]) -> Zone {
     let mut out = Zone::default();
     for event in events {
         apply(&mut out, event);
@@ -119,7 +119,7 @@ fn zone(events: &[Event]) -> Zone {
 }
 
 /// A classifier that depends on the evidence, so that a difference in it shows in the document.
-struct ByEvidence;
+pub(crate) struct ByEvidence;
 
 impl Classifier for ByEvidence {
     fn classify(&self, subject: &Subject<'_>) -> Classification {
@@ -151,7 +151,7 @@ fn document(zone: Zone) -> String {
 }
 
 /// Proptest's own default is 256.
-fn cases() -> ProptestConfig {
+pub(crate) fn cases() -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok());
     ProptestConfig { cases: asked.unwrap_or(1_000), ..ProptestConfig::default() }
 }
@@ -218,7 +218,7 @@ proptest! {
         let zone = zone(&history);
         let policy = Policy::default();
         let bindings = Bindings::derive(&zone, &policy);
-        let identities = Identities::derive(&zone, &bindings);
+        let identities = Identities::derive(&zone, &bindings, &ZoneDecisions::default());
         let devices: Vec<Vec<CouplingKey>> = identities
             .groups()
             .map(|g| g.iter().map(|i| bindings.couplings[*i as usize].key).collect())

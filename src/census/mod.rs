@@ -12,12 +12,15 @@ pub mod time;
 mod binding;
 mod classification;
 mod coupling;
+mod decided;
+mod decision;
 mod evidence;
 mod explanation;
 mod finding;
 mod identity;
 mod inventory;
 mod mac;
+mod managed;
 mod policy;
 mod quarantine;
 mod segment;
@@ -27,7 +30,9 @@ mod survey;
 mod verdict;
 
 #[cfg(test)]
-mod laws;
+mod deciding;
+#[cfg(test)]
+pub(crate) mod laws;
 #[cfg(test)]
 mod rules;
 
@@ -35,6 +40,8 @@ pub use address::Prefix;
 pub use binding::{Binding, Bindings, Bound, Forwards, OnLink};
 pub use classification::{Category, Classification, Classifier, Reason, Subject, Unclassified};
 pub use coupling::{Coupling, CouplingKey, Proof, Sign, Signs, VLANS};
+pub use decided::Decided;
+pub use decision::{Decision, Decisions, Importance, Mark, Object, Property, Ruling, ZoneDecisions};
 pub use evidence::{
     Addition, Evidence, EvidenceSet, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD, clean,
 };
@@ -43,10 +50,11 @@ pub use finding::Finding;
 pub use identity::{Identities, Join, JoinReason};
 pub use inventory::{Inventory, Zone};
 pub use mac::{BadMac, MacAddr};
+pub use managed::{ManagedKey, ManagedList, ManagedMatch, MatchedBy};
 pub use policy::{COUNT_V1, Policy};
 pub use segment::Segment;
 pub use simulation::{Counting, Difference, Simulated, simulate};
 pub use station::Station;
-pub use survey::{Census, Decisions, Device, DeviceId, Line, Member, Routed, State, Survey, Unaddressed};
+pub use survey::{BadDeviceId, Census, Device, DeviceId, Line, Member, Routed, State, Survey, Unaddressed};
 pub use time::Timestamp;
 pub use verdict::{Standing, Verdict, commitment, verdict};

@@ -1,45 +1,43 @@
 //! The identity rules one by one, each over the whole way from facts to devices. What a frame proves is tested at the
 //! dissector (`dissect/tests.rs`), quarantine beside its code.
 
-use std::net::IpAddr;
-
 use super::*;
 
-const A: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xa]);
-const B: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xb]);
-const C: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xc]);
-const RANDOM: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
-const RANDOM_2: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
+pub(super) const A: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xa]);
+pub(super) const B: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xb]);
+pub(super) const C: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xc]);
+pub(super) const RANDOM: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
+pub(super) const RANDOM_2: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 const VRRP: MacAddr = MacAddr([0, 0, 0x5e, 0, 1, 7]);
 
 /// Facts of one zone, built by what frames showed.
 #[derive(Clone, Default)]
-struct Net(Zone);
+pub(super) struct Net(pub(super) Zone);
 
 impl Net {
-    fn seen(mut self, mac: MacAddr, ip: &str, at: i64, signs: &[Sign]) -> Self {
+    pub(super) fn seen(mut self, mac: MacAddr, ip: &str, at: i64, signs: &[Sign]) -> Self {
         let signs = signs.iter().fold(Signs::default(), |all, s| all.with(*s));
         let key = CouplingKey { mac, ip: ip.parse().unwrap() };
         self.0.merge_coupling(key, &Coupling::new(Timestamp::from_secs(at), signs));
         self
     }
 
-    fn arp(self, mac: MacAddr, ip: &str) -> Self {
+    pub(super) fn arp(self, mac: MacAddr, ip: &str) -> Self {
         self.seen(mac, ip, 0, &[Sign::ArpAsked])
     }
 
-    fn leased(self, mac: MacAddr, ip: &str, at: i64) -> Self {
+    pub(super) fn leased(self, mac: MacAddr, ip: &str, at: i64) -> Self {
         self.seen(mac, ip, at, &[Sign::DhcpAck])
     }
 
-    fn said(mut self, mac: MacAddr, ip: &str, field: Field, value: &str) -> Self {
+    pub(super) fn said(mut self, mac: MacAddr, ip: &str, field: Field, value: &str) -> Self {
         let mut facts = Coupling::new(Timestamp(0), Sign::Sourced.into());
         facts.evidence.add(field, value, Timestamp(0));
         self.0.merge_coupling(CouplingKey { mac, ip: ip.parse().unwrap() }, &facts);
         self
     }
 
-    fn spoke(mut self, mac: MacAddr, field: Field, value: &str) -> Self {
+    pub(super) fn spoke(mut self, mac: MacAddr, field: Field, value: &str) -> Self {
         let mut facts = Station::new(Timestamp(0));
         facts.evidence.add(field, value, Timestamp(0));
         self.0.merge_station(mac, &facts);
@@ -69,11 +67,15 @@ impl Net {
     /// Why the couplings are joined.
     fn joins(&self) -> Vec<JoinReason> {
         let bindings = Bindings::derive(&self.0, &POLICY);
-        Identities::derive(&self.0, &bindings).joins.iter().map(|j| j.reason).collect()
+        Identities::derive(&self.0, &bindings, &ZoneDecisions::default())
+            .joins
+            .iter()
+            .map(|j| j.reason)
+            .collect()
     }
 }
 
-static POLICY: std::sync::LazyLock<Policy> = std::sync::LazyLock::new(Policy::default);
+pub(super) static POLICY: std::sync::LazyLock<Policy> = std::sync::LazyLock::new(Policy::default);
 
 #[test]
 fn i1_a_device_is_a_pair_of_mac_and_address() {
@@ -281,19 +283,4 @@ fn i14_what_never_had_an_address_is_listed_apart_unless_it_is_a_port_of_a_device
     let survey = Survey::new(&inventory, &POLICY, &Decisions::default(), &Unclassified, Timestamp(0));
     assert_eq!(survey.unaddressed.iter().map(|u| u.mac).collect::<Vec<_>>(), [C]);
     assert_eq!(survey.devices.len(), 1);
-}
-
-#[test]
-fn a_deleted_device_stays_deleted_until_it_sends_again_and_a_managed_one_is_matched_by_its_mac() {
-    let inventory = Inventory::of("default", Net::default().arp(A, "10.0.0.1").0);
-    let ip: IpAddr = "10.0.0.1".parse().unwrap();
-    let key = ("default".to_owned(), CouplingKey { mac: A, ip });
-    let judged = |decisions: &Decisions| {
-        Survey::new(&inventory, &POLICY, decisions, &Unclassified, Timestamp(0)).devices[0].verdict
-    };
-    let deleted = |at| Decisions { deleted: [(key.clone(), Timestamp(at))].into(), ..Decisions::default() };
-    assert_eq!(judged(&deleted(0)), Verdict::Deleted);
-    assert_eq!(judged(&deleted(-1)), Verdict::Unclassified);
-    let managed = Decisions { managed: [("default".to_owned(), A)].into(), ..Decisions::default() };
-    assert_eq!(judged(&managed), Verdict::Managed);
 }

@@ -1,8 +1,9 @@
 //! The survey: an inventory at an instant, as devices with verdicts and a ledger that closes twice (§2).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,8 @@ use super::address::{is_link_local, is_public};
 use super::binding::{Binding, Bindings, Forwards};
 use super::classification::{Category, Classification, Classifier, Subject};
 use super::coupling::{Coupling, CouplingKey};
+use super::decided::{Bench, Decided};
+use super::decision::{Decisions, ZoneDecisions};
 use super::evidence::{Evidence, Field};
 use super::finding::{self, Finding};
 use super::identity::{Identities, Join};
@@ -66,6 +69,20 @@ impl Serialize for DeviceId {
     }
 }
 
+impl FromStr for DeviceId {
+    type Err = BadDeviceId;
+
+    fn from_str(text: &str) -> Result<Self, BadDeviceId> {
+        let digits = text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        digits.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(Self).ok_or(BadDeviceId)
+    }
+}
+
+/// A text that names no device.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a device's id has 16 hexadecimal digits")]
+pub struct BadDeviceId;
+
 impl fmt::Display for DeviceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
@@ -97,8 +114,18 @@ pub struct Device<'a> {
     pub last_seen: Timestamp,
     /// Whether its listed MAC is randomised (I12).
     pub random_mac: bool,
+    /// What people decided about it; none for nothing.
+    pub decided: Option<Box<Decided>>,
     /// Whether it counts.
     pub verdict: Verdict,
+}
+
+impl Device<'_> {
+    /// The coupling by which the device is named: the earliest, and of several the first by key. What people set on the
+    /// device is set on it.
+    pub fn anchor(&self) -> Option<CouplingKey> {
+        self.couplings.iter().min_by_key(|m| (m.facts.first_seen, m.key)).map(|m| m.key)
+    }
 }
 
 /// A coupling that belongs to no device, and its line.
@@ -177,26 +204,6 @@ pub struct Survey<'a> {
     pub census: Census,
 }
 
-/// What people decided about devices: matched by coupling. Empty on the sensor.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Decisions {
-    /// Devices that are managed elsewhere, by (zone, MAC).
-    pub managed: BTreeSet<(String, MacAddr)>,
-    /// Couplings whose device was deleted, and when.
-    pub deleted: BTreeMap<(String, CouplingKey), Timestamp>,
-}
-
-impl Decisions {
-    /// Whether a device is managed elsewhere, and when it was deleted.
-    fn on(&self, device: &Device<'_>) -> (bool, Option<Timestamp>) {
-        let keys = || device.couplings.iter().map(|m| m.key);
-        let zone = || device.zone.to_owned();
-        let managed = !self.managed.is_empty() && keys().any(|k| self.managed.contains(&(zone(), k.mac)));
-        let deleted = keys().take(if self.deleted.is_empty() { 0 } else { usize::MAX });
-        (managed, deleted.filter_map(|k| self.deleted.get(&(zone(), k))).max().copied())
-    }
-}
-
 impl<'a> Survey<'a> {
     /// Derives devices, verdicts and numbers. A pure function of its arguments.
     pub fn new(
@@ -239,7 +246,9 @@ impl<'a> Survey<'a> {
         routed: &mut BTreeMap<MacAddr, u64>,
     ) {
         let bindings = Bindings::derive(zone, policy);
-        let identities = Identities::derive(zone, &bindings);
+        let undecided = ZoneDecisions::default();
+        let identities = Identities::derive(zone, &bindings, decisions.of_zone(name).unwrap_or(&undecided));
+        let bench = Bench::new(name, decisions, &bindings, self.as_of);
         let tentative = quarantine::tentative(&bindings.couplings, zone.segment.first_frame, policy);
         self.census.strict_couplings += bindings.couplings.len() as u64;
         self.census.lower_bound |= zone.segment.is_full();
@@ -286,7 +295,7 @@ impl<'a> Survey<'a> {
             };
             let members: SmallVec<[Member<'a>; 1]> = group.iter().filter_map(member).collect();
             if let Some(device) = assemble(name, zone, members, &bindings, &joins, classifier, &mut alike) {
-                self.devices.push(judge(device, decisions, policy, self.as_of));
+                self.devices.push(judge(device, &bench, policy, self.as_of));
             }
         }
         let new = self.devices.get(first..).unwrap_or_default();
@@ -395,6 +404,7 @@ fn assemble<'a>(
         first_seen: couplings.iter().map(|m| m.facts.first_seen).min()?,
         last_seen: couplings.iter().map(|m| m.facts.last_seen).max()?,
         random_mac: mac.is_locally_administered(),
+        decided: None,
         verdict: Verdict::Unclassified,
         couplings,
     })
@@ -416,14 +426,18 @@ fn classified(
     }
 }
 
-fn judge<'a>(mut device: Device<'a>, decisions: &Decisions, policy: &Policy, as_of: Timestamp) -> Device<'a> {
-    let (managed, deleted_at) = decisions.on(&device);
+fn judge<'a>(mut device: Device<'a>, bench: &Bench<'_>, policy: &Policy, as_of: Timestamp) -> Device<'a> {
+    device.decided = bench.on(&device.couplings);
+    let decided = device.decided.as_deref();
+    if let Some(set) = decided.and_then(|d| d.over(&device.classification)) {
+        device.classification = Arc::new(set);
+    }
     let standing = Standing {
         category: device.classification.category,
         last_seen: device.last_seen,
         tentative: device.couplings.iter().all(|m| m.state == State::Tentative),
-        managed,
-        deleted_at,
+        managed: decided.is_some_and(|d| d.managed.is_some()),
+        deleted_at: decided.and_then(Decided::deleted_at),
     };
     device.verdict = verdict(&standing, policy, as_of);
     device

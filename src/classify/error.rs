@@ -88,6 +88,13 @@ impl fmt::Display for Place {
     }
 }
 
+impl RuleError {
+    /// What is compiled in is broken.
+    pub(crate) fn broken(file: &str, reason: String) -> Self {
+        Self::Syntax { place: Place { file: file.to_owned(), line: 1, column: 1 }, reason }
+    }
+}
+
 /// The error of a text that does not parse.
 pub(super) fn syntax(file: &str, text: &str, error: &toml::de::Error) -> RuleError {
     let offset = error.span().map_or(0, |s| s.start);

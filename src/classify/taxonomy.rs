@@ -1,6 +1,7 @@
 //! The taxonomy: categories and, below them, types as a tree. Rules may name nothing else.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 
@@ -59,6 +60,22 @@ struct TypeSource {
 }
 
 impl Taxonomy {
+    /// The one that is compiled in, and the only one that there is: packs bring rules, never types.
+    pub fn builtin() -> &'static Self {
+        static BUILTIN: LazyLock<Taxonomy> = LazyLock::new(|| {
+            let text = include_str!("../../config/taxonomy.toml");
+            // This crate's tests read it, so that it is sound.
+            Taxonomy::parse("taxonomy.toml", text)
+                .unwrap_or_else(|_| Taxonomy { nodes: Vec::new(), by_key: HashMap::new() })
+        });
+        &BUILTIN
+    }
+
+    /// The type of that key, with the category it lies in; `None` for a category's own key.
+    pub fn device_type(&self, key: &str) -> Option<&Node> {
+        self.get(key).filter(|node| node.parent.is_some())
+    }
+
     /// Reads a taxonomy.
     pub(super) fn parse(file: &str, text: &str) -> Result<Self, RuleError> {
         let source: Source = toml::from_str(text).map_err(|e| syntax(file, text, &e))?;
@@ -157,6 +174,18 @@ impl Taxonomy {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_category_has_the_type_for_what_is_not_known_closer_that_the_census_names() {
+        let taxonomy = Taxonomy::builtin();
+        let categories = Category::ALL.into_iter().filter(|c| *c != Category::Unclassified);
+        for category in categories {
+            let node = taxonomy.find(category.key()).unwrap();
+            assert_eq!(taxonomy.kind(node), Some(category.other_kind()));
+            assert_eq!(taxonomy.device_type(category.other_kind()).map(|n| n.category), Some(category));
+            assert!(taxonomy.device_type(category.key()).is_none(), "a category is no type");
+        }
+    }
 
     #[test]
     fn a_type_whose_parent_is_missing_is_refused_with_its_line() {

@@ -59,7 +59,8 @@ impl Attempts {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         let clock = Injected(clock);
         let limiter = |pause: Duration, burst| {
-            let quota = Quota::with_period(pause).unwrap_or(Quota::per_minute(NonZeroU32::MIN)).allow_burst(burst);
+            let quota =
+                Quota::with_period(pause).unwrap_or(Quota::per_minute(NonZeroU32::MIN)).allow_burst(burst);
             RateLimiter::hashmap_with_clock(quota, clock.clone())
         };
         Self {

@@ -1,22 +1,31 @@
-//! Inventories in memory: per subscription the merged facts, and the newest view of them.
+//! Inventories in memory: per subscription the merged facts, what people decided, and the newest view of both.
 //!
 //! Facts are loaded from the store at first use and joined with every upload after its commit. Before they are used
-//! they catch up with what other services, or commands, wrote to the same database. A view is computed when somebody
-//! asks, and kept until facts or the instant of the count change.
+//! they catch up with what other services, or commands, wrote to the same database; so do decisions, by their own
+//! revision. A view is computed when somebody asks, and kept until facts, decisions or the instant of the count change;
+//! so is one view at another instant, as whoever pages through a list asks for the same instant again.
+//!
+//! Decisions are those in force now, whatever the instant of the count: a correction holds for the past too. What was
+//! billed is in the snapshots, which never change.
 //!
 //! **The instant of the count.** A live service counts at the clock's present, taken down to the whole minute
 //! ([`CountAt::Now`]): a sensor that stopped sending does not keep its devices counted (X-IDLE), and a view serves
 //! for a minute. A service that replays an old capture, as the demo does, counts at the newest frame it knows, or
 //! at the present where that lies earlier ([`CountAt::NewestFrame`]). Whoever asks may name another instant.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+mod change;
 
-use serde::Deserialize;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
+use utoipa::ToSchema;
+
+pub use change::{Changed, Check};
 
 use super::store::{Ingested, Receipt, Replica, Store, StoreError};
-use crate::census::{Category, Classifier, Decisions, Inventory, Policy, Survey, Timestamp};
+use crate::census::{Category, Classifier, Decisions, Inventory, Policy, Survey, Timestamp, time::rfc3339};
 use crate::wire::{
     CaptureSummary, Detail, DeviceAnswer, DeviceEntry, Document, Explanation, Subject, Upload,
 };
@@ -37,6 +46,15 @@ pub enum CountAt {
     NewestFrame,
 }
 
+/// How often the facts and the decisions of a subscription had changed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Revision {
+    /// The facts.
+    pub facts: i64,
+    /// The decisions.
+    pub decisions: i64,
+}
+
 /// An inventory at an instant, with what pages and documents show of it.
 #[derive(Debug)]
 pub struct View {
@@ -44,24 +62,44 @@ pub struct View {
     pub as_of: Timestamp,
     /// The policy of the count.
     pub policy: Policy,
-    /// The revision of the facts.
-    pub revision: i64,
+    /// The revisions of the facts and of the decisions.
+    pub revision: Revision,
     /// The document; its `capture` holds times only.
     pub document: Document,
     /// What the document leaves out, device by device.
     pub details: Vec<Detail>,
+    /// The zones, by name.
+    pub zones: Vec<ZoneSummary>,
     by_id: HashMap<String, usize>,
+}
+
+/// What a view shows of a zone.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+pub struct ZoneSummary {
+    /// Its name, as its sensors give it.
+    pub name: String,
+    /// Devices.
+    pub devices: u64,
+    /// Those that are billed.
+    pub billable: u64,
+    /// Couplings that sensors reported.
+    pub couplings: u64,
+    /// The newest frame; null where none was seen.
+    #[serde(with = "rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_frame: Option<Timestamp>,
 }
 
 impl View {
     fn new(
         inventory: &Inventory,
-        revision: i64,
+        decisions: &Decisions,
+        revision: Revision,
         policy: &Policy,
         classifier: &dyn Classifier,
         as_of: Timestamp,
     ) -> Self {
-        let survey = Survey::new(inventory, policy, &Decisions::default(), classifier, as_of);
+        let survey = Survey::new(inventory, policy, decisions, classifier, as_of);
         let capture = CaptureSummary {
             first: inventory.zones.values().filter_map(|z| z.segment.first_frame).min(),
             last: inventory.last_frame(),
@@ -70,7 +108,8 @@ impl View {
         let document = Document::new(&survey, capture, None);
         let by_id = document.devices.iter().enumerate().map(|(i, d)| (d.id.clone(), i)).collect();
         let details = survey.devices.iter().map(|d| Detail::new(d, None)).collect();
-        Self { as_of, policy: policy.clone(), revision, document, details, by_id }
+        let zones = zones(inventory, &survey);
+        Self { zones, as_of, policy: policy.clone(), revision, document, details, by_id }
     }
 
     /// Why the device of that id counts, or does not.
@@ -91,6 +130,28 @@ impl View {
     }
 }
 
+fn zones(inventory: &Inventory, survey: &Survey<'_>) -> Vec<ZoneSummary> {
+    let mut out: BTreeMap<&str, ZoneSummary> = BTreeMap::new();
+    for (name, zone) in &inventory.zones {
+        let couplings = zone.couplings.len() as u64;
+        let summary = ZoneSummary {
+            name: name.clone(),
+            devices: 0,
+            billable: 0,
+            couplings,
+            last_frame: zone.segment.last_frame,
+        };
+        out.insert(name, summary);
+    }
+    for device in &survey.devices {
+        if let Some(zone) = out.get_mut(device.zone) {
+            zone.devices += 1;
+            zone.billable += u64::from(device.verdict.is_counted());
+        }
+    }
+    out.into_values().collect()
+}
+
 /// All inventories of a service.
 pub struct Inventories {
     store: Store,
@@ -102,10 +163,45 @@ pub struct Inventories {
 
 struct Tenant {
     replica: Replica,
-    /// Held by whoever changes the replica.
+    /// What people decided, and its revision; none before it is loaded.
+    decisions: RwLock<(Option<i64>, Arc<Decisions>)>,
+    /// Held by whoever changes the replica or the decisions.
     turn: tokio::sync::Mutex<()>,
-    view: tokio::sync::Mutex<Option<Arc<View>>>,
+    /// Held by whoever drafts a change, as each is drafted on the one before.
+    drafting: tokio::sync::Mutex<()>,
+    view: tokio::sync::Mutex<Kept>,
     changed: watch::Sender<i64>,
+}
+
+/// The newest views at the default instant and at another one.
+#[derive(Default)]
+struct Kept {
+    default: Option<Arc<View>>,
+    other: Option<Arc<View>>,
+}
+
+impl Tenant {
+    /// The decisions with their revision.
+    fn decisions(&self) -> (i64, Arc<Decisions>) {
+        let known = self.decisions.read().unwrap_or_else(PoisonError::into_inner);
+        (known.0.unwrap_or_default(), Arc::clone(&known.1))
+    }
+
+    fn decide(&self, revision: i64, decisions: Decisions) {
+        let mut known = self.decisions.write().unwrap_or_else(PoisonError::into_inner);
+        *known = (Some(revision), Arc::new(decisions));
+    }
+
+    fn revision(&self) -> Revision {
+        let facts = self.replica.facts().revision.unwrap_or_default();
+        Revision { facts, decisions: self.decisions().0 }
+    }
+
+    /// Tells who listens that there is something new.
+    fn tell(&self) {
+        let Revision { facts, decisions } = self.revision();
+        self.changed.send_replace(facts.saturating_add(decisions));
+    }
 }
 
 impl Inventories {
@@ -128,20 +224,21 @@ impl Inventories {
         // Held while computing: whoever comes meanwhile waits for this view instead of computing it again.
         let mut kept = tenant.view.lock().await;
         let (revision, at) = self.standing(&tenant, as_of, now);
-        if let Some(view) = kept.as_ref().filter(|v| v.revision == revision && v.as_of == at) {
+        let good = |v: &&Arc<View>| v.revision == revision && v.as_of == at;
+        if let Some(view) = kept.default.as_ref().filter(good).or(kept.other.as_ref().filter(good)) {
             return Ok(Arc::clone(view));
         }
         let (policy, classifier, shared) =
             (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&tenant));
         let view = compute(move || {
             let facts = shared.replica.facts();
-            let revision = facts.revision.unwrap_or_default();
-            Arc::new(View::new(&facts.inventory, revision, &policy, &*classifier, at))
+            let (decided, decisions) = shared.decisions();
+            let revision = Revision { facts: facts.revision.unwrap_or_default(), decisions: decided };
+            Arc::new(View::new(&facts.inventory, &decisions, revision, &policy, &*classifier, at))
         })
         .await?;
-        if as_of.is_none() {
-            *kept = Some(Arc::clone(&view));
-        }
+        let place = if as_of.is_none() { &mut kept.default } else { &mut kept.other };
+        *place = Some(Arc::clone(&view));
         Ok(view)
     }
 
@@ -165,7 +262,8 @@ impl Inventories {
             (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&tenant));
         compute(move || {
             let facts = shared.replica.facts();
-            let survey = Survey::new(&facts.inventory, &policy, &Decisions::default(), &*classifier, at);
+            let (_, decisions) = shared.decisions();
+            let survey = Survey::new(&facts.inventory, &policy, &decisions, &*classifier, at);
             Explanation::new(&survey, subject, &policy, None)
         })
         .await
@@ -186,12 +284,12 @@ impl Inventories {
         let _turn = tenant.turn.lock().await;
         let done = self.store.ingest(subscription, sensor, upload, &tenant.replica, now).await?;
         if done.receipt == Receipt::Stored {
-            tenant.changed.send_replace(tenant.replica.facts().revision.unwrap_or_default());
+            tenant.tell();
         }
         Ok(done)
     }
 
-    /// Looks whether another service changed the facts; who listens to [`Inventories::changes`] is told then.
+    /// Looks whether another service changed facts or decisions; who listens to [`Inventories::changes`] is told then.
     ///
     /// # Errors
     /// The store's.
@@ -199,7 +297,15 @@ impl Inventories {
         self.current(subscription).await.map(drop)
     }
 
-    /// Tells of changes of a subscription's facts.
+    /// What people decided about a subscription's devices, up to date.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn decisions(&self, subscription: &str) -> Result<Arc<Decisions>, StoreError> {
+        Ok(self.current(subscription).await?.decisions().1)
+    }
+
+    /// Tells of changes of a subscription's facts and decisions.
     pub fn changes(&self, subscription: &str) -> watch::Receiver<i64> {
         self.tenant(subscription).changed.subscribe()
     }
@@ -211,11 +317,10 @@ impl Inventories {
         }
     }
 
-    /// The revision of the facts, and the instant of the count.
-    fn standing(&self, tenant: &Tenant, as_of: Option<Timestamp>, now: Timestamp) -> (i64, Timestamp) {
-        let facts = tenant.replica.facts();
-        let at = as_of.unwrap_or_else(|| self.default_instant(now, facts.inventory.last_frame()));
-        (facts.revision.unwrap_or_default(), at)
+    /// The revisions, and the instant of the count.
+    fn standing(&self, tenant: &Tenant, as_of: Option<Timestamp>, now: Timestamp) -> (Revision, Timestamp) {
+        let newest = tenant.replica.facts().inventory.last_frame();
+        (tenant.revision(), as_of.unwrap_or_else(|| self.default_instant(now, newest)))
     }
 
     fn tenant(&self, subscription: &str) -> Arc<Tenant> {
@@ -223,6 +328,8 @@ impl Inventories {
         let new = || {
             Arc::new(Tenant {
                 replica: Replica::default(),
+                decisions: RwLock::default(),
+                drafting: tokio::sync::Mutex::default(),
                 turn: tokio::sync::Mutex::default(),
                 view: tokio::sync::Mutex::default(),
                 changed: watch::Sender::new(0),
@@ -231,12 +338,18 @@ impl Inventories {
         Arc::clone(tenants.entry(subscription.to_owned()).or_insert_with(new))
     }
 
-    /// The tenant with facts that are up to date.
+    /// The tenant with facts and decisions that are up to date.
     async fn current(&self, subscription: &str) -> Result<Arc<Tenant>, StoreError> {
         let tenant = self.tenant(subscription);
         let turn = tenant.turn.lock().await;
-        if self.store.refresh(subscription, &tenant.replica).await? {
-            tenant.changed.send_replace(tenant.replica.facts().revision.unwrap_or_default());
+        let mut news = self.store.refresh(subscription, &tenant.replica).await?;
+        let known = tenant.decisions.read().unwrap_or_else(PoisonError::into_inner).0;
+        if let Some((revision, decisions)) = self.store.decisions(subscription, known).await? {
+            tenant.decide(revision, decisions);
+            news = true;
+        }
+        if news {
+            tenant.tell();
         }
         drop(turn);
         Ok(tenant)

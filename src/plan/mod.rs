@@ -12,12 +12,16 @@
 
 pub mod api;
 pub mod attempts;
+pub mod change;
 pub mod command;
 pub mod config;
 pub mod console;
 mod crash;
 pub mod demo;
+pub mod estimate;
+pub mod forecast;
 pub mod inventory;
+pub mod listing;
 pub mod metrics;
 pub mod oidc;
 pub mod permission;

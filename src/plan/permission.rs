@@ -178,7 +178,8 @@ impl TokenScope {
 
     /// Whether a token of this scope does nothing that one of `other` does not.
     pub fn is_within(&self, other: &Self) -> bool {
-        let least = |role: Role| MATRIX.iter().filter(move |(.., roles)| roles.contains(&role)).map(|(a, ..)| *a);
+        let least =
+            |role: Role| MATRIX.iter().filter(move |(.., roles)| roles.contains(&role)).map(|(a, ..)| *a);
         let role = match (self.role, other.role) {
             (_, None) => true,
             (None, Some(_)) => false,
@@ -213,7 +214,10 @@ mod tests {
 
     #[test]
     fn a_scope_takes_away_and_never_adds() {
-        let of = |role, subscription: Option<&str>| TokenScope { role, subscription: subscription.map(str::to_owned) };
+        let of = |role, subscription: Option<&str>| TokenScope {
+            role,
+            subscription: subscription.map(str::to_owned),
+        };
         let whole = TokenScope::default();
         let reader = of(Some(R), None);
         assert!(reader.permits(Action::View, Some("a")) && !reader.permits(Action::ChangePlan, Some("a")));
@@ -236,6 +240,9 @@ mod tests {
                 assert!(!(own.is_within(other) && wider), "{own:?} within {other:?}");
             }
         }
-        assert!(!of(Some(O), None).is_within(&of(Some(G), None)), "an owner replaces plans, a global admin does not");
+        assert!(
+            !of(Some(O), None).is_within(&of(Some(G), None)),
+            "an owner replaces plans, a global admin does not"
+        );
     }
 }

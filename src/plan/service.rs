@@ -7,10 +7,11 @@ use tokio::sync::{Semaphore, watch};
 
 use super::api::limit::{Allowance, Limits};
 use super::attempts::Attempts;
-use super::inventory::{CountAt, Inventories, SharedClassifier, View};
+use super::change::Ask;
+use super::inventory::{Changed, Check, CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
 use super::oidc::Provider;
-use super::store::{Ingested, Store, StoreError};
+use super::store::{By, Ingested, Store, StoreError};
 use crate::census::{Policy, Prefix, Timestamp};
 use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
@@ -141,6 +142,28 @@ impl Service {
         as_of: Option<Timestamp>,
     ) -> Result<Explanation, StoreError> {
         self.inventories.explain(subscription, subject, as_of, self.now()).await
+    }
+
+    /// Makes a change of an inventory; see [`Inventories::change`]. Runs to its end even where the caller goes away
+    /// meanwhile: what is committed must also be shown.
+    ///
+    /// # Errors
+    /// Those of [`Inventories::change`].
+    pub async fn change<E: From<StoreError> + Send + 'static>(
+        &self,
+        subscription: &str,
+        ask: Ask,
+        by: &By,
+        check: Option<Box<Check<E>>>,
+    ) -> Result<Changed, E> {
+        let (service, subscription, by) = (self.clone(), subscription.to_owned(), by.clone());
+        let work = tokio::spawn(async move {
+            service.inventories.change(&subscription, ask, &by, check, service.now()).await
+        });
+        work.await.unwrap_or_else(|e| {
+            let why = format!("making it failed: {e}");
+            Err(StoreError::Corrupt { table: "change_set", why }.into())
+        })
     }
 
     /// Stores an upload and shows it. Runs to its end even where the sender goes away meanwhile: what is committed

@@ -2,9 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::decided::{self, DecidedEntry};
 use crate::census::{
-    Binding, Category, Census, Device, Finding, MacAddr, Reason, Routed, State, Survey, Timestamp,
-    Unaddressed, Verdict, time::rfc3339,
+    Binding, Category, Census, Device, Finding, Importance, MacAddr, Reason, Routed, State, Survey,
+    Timestamp, Unaddressed, Verdict, time::rfc3339,
 };
 
 /// The document's schema.
@@ -91,6 +92,15 @@ pub struct DeviceEntry {
     pub name: Option<String>,
     /// Whether its MAC is randomised.
     pub random_mac: bool,
+    /// Where it stands, where a person said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub location: Option<String>,
+    /// Words to find it by, that people gave it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// How much depends on it, where a person said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub importance: Option<Importance>,
     /// Certainty of the category, 0 to 1.
     pub confidence: f64,
     /// Earliest frame.
@@ -101,6 +111,9 @@ pub struct DeviceEntry {
     pub last_seen: Timestamp,
     /// Whether it counts.
     pub verdict: Verdict,
+    /// What people decided about it; left out where they did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided: Option<DecidedEntry>,
     /// Why it is what it is.
     pub evidence: Vec<EvidenceEntry>,
 }
@@ -274,6 +287,7 @@ impl DeviceEntry {
     /// The entry of a device.
     pub fn new(device: &Device<'_>, frames: Option<&FrameNumbers>) -> Self {
         let what = &device.classification;
+        let decided = device.decided.as_deref();
         Self {
             id: device.id.to_string(),
             zone: device.zone.to_owned(),
@@ -301,11 +315,19 @@ impl DeviceEntry {
             firmware: what.firmware.clone(),
             name: what.name.clone(),
             random_mac: device.random_mac,
+            location: decided.and_then(|d| d.location()).map(str::to_owned),
+            tags: decided.map(|d| d.tags().to_vec()).unwrap_or_default(),
+            importance: decided.and_then(|d| d.importance()),
             confidence: f64::from(what.confidence) / 100.0,
             first_seen: device.first_seen,
             last_seen: device.last_seen,
             verdict: device.verdict,
-            evidence: what.reasons.iter().map(|r| EvidenceEntry::new(r, frames)).collect(),
+            decided: decided.map(DecidedEntry::from),
+            evidence: decided
+                .into_iter()
+                .flat_map(decided::evidence)
+                .chain(what.reasons.iter().map(|r| EvidenceEntry::new(r, frames)))
+                .collect(),
         }
     }
 }

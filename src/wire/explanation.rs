@@ -6,10 +6,12 @@ use std::str::FromStr;
 
 use serde::Serialize;
 
+use super::decided::{self, DecidedEntry, pair};
 use super::document::{DeviceEntry, EvidenceEntry, FrameNumbers};
 use crate::census::{
-    Binding, Category, Coupling, CouplingKey, Device, Evidence, JoinReason, Line, MacAddr, Policy, Reason,
-    Rung, Sign, Signs, State, Survey, Timestamp, Unaddressed, Verdict, changes, ladder, time::rfc3339,
+    Binding, Category, Coupling, CouplingKey, Device, Evidence, JoinReason, Line, MacAddr, Mark, Policy,
+    Reason, Rung, Sign, Signs, State, Survey, Timestamp, Unaddressed, Verdict, changes, ladder,
+    time::rfc3339,
 };
 
 const SCHEMA: &str = "netcensus.explanation/1";
@@ -67,6 +69,8 @@ pub struct DeviceAnswer {
     pub couplings: Vec<CouplingAnswer>,
     /// Why they are one device.
     pub joins: Vec<JoinAnswer>,
+    /// What people decided about it, each a sentence.
+    pub decisions: Vec<String>,
     /// Why it is held to forward, if it is.
     pub forwards: Option<String>,
     /// What was said, and which rule took it for what.
@@ -160,6 +164,9 @@ pub struct JoinAnswer {
     pub title: &'static str,
     /// What the joined card said that ties them; null where no words do.
     pub by: Option<TieAnswer>,
+    /// Who merged them, and when; left out where no person did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decided: Option<Mark>,
 }
 
 /// What a card said that ties it to another.
@@ -199,11 +206,17 @@ impl Detail {
                     reason: join.reason,
                     title: join.reason.title(),
                     by: join.by.as_ref().map(|e| TieAnswer::new(e, frames)),
+                    decided: join.decided.as_deref().cloned(),
                 })
                 .collect(),
             forwards: device.forwards.map(|why| why.to_string()),
             shown: device.couplings.iter().map(|m| Shown::new(m.facts, m.binding)).collect(),
-            titles: device.classification.reasons.iter().map(|r| r.title.clone()).collect(),
+            titles: device
+                .decided
+                .iter()
+                .flat_map(|d| decided::titles(d))
+                .chain(device.classification.reasons.iter().map(|r| r.title.clone()))
+                .collect(),
         }
     }
 }
@@ -268,9 +281,14 @@ pub enum Subject {
 
 impl Subject {
     fn matches(self, key: CouplingKey) -> bool {
+        self.is(key.mac, key.ip)
+    }
+
+    /// Whether a coupling of that MAC and address is meant.
+    pub fn is(self, mac: MacAddr, ip: IpAddr) -> bool {
         match self {
-            Self::Ip(ip) => key.ip == ip,
-            Self::Mac(mac) => key.mac == mac,
+            Self::Ip(asked) => asked == ip,
+            Self::Mac(asked) => asked == mac,
         }
     }
 
@@ -319,16 +337,18 @@ impl DeviceAnswer {
         });
         let titles = detail.titles.iter().map(String::as_str).chain(std::iter::repeat(""));
         let reasons = device.evidence.iter().zip(titles);
+        let sets_category = device.decided.as_ref().is_some_and(DecidedEntry::sets_category);
         Self {
             verdict: device.verdict.title(),
             ladder: ladder(device.verdict),
             couplings: couplings.collect(),
             joins: detail.joins.clone(),
+            decisions: device.decided.as_ref().map(|d| d.sentences(device.last_seen)).unwrap_or_default(),
             forwards: detail.forwards.clone(),
             reasons: reasons
                 .map(|(e, title)| ReasonAnswer { evidence: e.clone(), title: title.to_owned() })
                 .collect(),
-            changes: changes(device.verdict, device.last_seen, policy),
+            changes: changes(device.verdict, sets_category, device.last_seen, policy),
             device,
         }
     }
@@ -354,7 +374,7 @@ impl LineAnswer {
                 proof: shown.proof(frames),
             },
             forwards: line.forwards.map(|why| why.to_string()),
-            changes: changes(line.verdict, line.facts.last_seen, policy),
+            changes: changes(line.verdict, false, line.facts.last_seen, policy),
         }
     }
 }
@@ -385,8 +405,4 @@ impl TieAnswer {
             at: said.at,
         }
     }
-}
-
-fn pair(key: CouplingKey) -> String {
-    format!("{} {}", key.mac, key.ip)
 }

@@ -1,10 +1,12 @@
 //! What crosses the network between sensor and plan service, and the documents that commands print.
 
+mod decided;
 mod document;
 mod enrolment;
 mod explanation;
 mod upload;
 
+pub use decided::{DecidedEntry, DeletedEntry, ManagedMatchEntry, SetEntry, SplitEntry};
 pub use document::{
     CaptureSummary, CouplingEntry, DeviceEntry, Document, Entries, EvidenceEntry, FrameNumbers, SCHEMA,
     UnaddressedEntry,

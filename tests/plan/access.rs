@@ -221,9 +221,13 @@ async fn whoever_guesses_passwords_is_held_back_and_told_when_to_try_again() {
         assert_eq!(login(&plan, "owner", "a wrong password").send().await.unwrap().status(), 422);
     }
     let answer = login(&plan, "owner", PASSWORD).send().await.unwrap();
-    assert_eq!((answer.status().as_u16(), &answer.headers()[header::RETRY_AFTER]), (429, &header::HeaderValue::from(31)));
+    assert_eq!(
+        (answer.status().as_u16(), &answer.headers()[header::RETRY_AFTER]),
+        (429, &header::HeaderValue::from(31))
+    );
     assert!(answer.text().await.unwrap().contains("Too many requests"));
-    let change = ask(&plan, Method::POST, "/account/password", &plan.token, json!({"current": "x", "new": "y"})).await;
+    let change =
+        ask(&plan, Method::POST, "/account/password", &plan.token, json!({"current": "x", "new": "y"})).await;
     assert_eq!(problem(&change), (429, "too-many-requests"), "the same account, by the API");
     plan.set_time("2026-11-22T09:00:31Z");
     sign_in(&plan, "owner", PASSWORD).await;
@@ -234,7 +238,10 @@ async fn whoever_guesses_passwords_is_held_back_and_told_when_to_try_again() {
         plan.store.trail(None, &filter, 100).await.unwrap()
     };
     let failed = of("sign-in-failed").await;
-    assert_eq!((failed.len(), failed[0].actor.as_str(), failed[0].object.as_str()), (1, "nobody", "person/owner"));
+    assert_eq!(
+        (failed.len(), failed[0].actor.as_str(), failed[0].object.as_str()),
+        (1, "nobody", "person/owner")
+    );
     assert_eq!(of("sign-in").await[0].actor, "person:owner");
     // What is typed as an unknown name may be a password: it is not kept.
     login(&plan, "hunter2-my-password", "x").send().await.unwrap();
@@ -247,6 +254,7 @@ async fn whoever_guesses_passwords_is_held_back_and_told_when_to_try_again() {
 async fn a_store_error_of_access_is_no_failure_of_the_service() {
     let plan = Plan::start().await;
     let unchecked = |_: &RoleBinding| Ok::<(), StoreError>(());
-    let outcome = plan.store.unbind_role(&plan.sid, "owner", unchecked, &By::operator(), plan.clock_now()).await;
+    let outcome =
+        plan.store.unbind_role(&plan.sid, "owner", unchecked, &By::operator(), plan.clock_now()).await;
     assert!(outcome.unwrap_err().to_string().contains("bind the role O for another person first"));
 }

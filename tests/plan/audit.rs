@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use netcensus::census::Field;
 use netcensus::plan::api;
 use netcensus::plan::api::guard::{Access, operations};
 use netcensus::plan::permission::Role;
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::database::on_both_stores;
 use crate::harness::{Plan, problem, send};
+use crate::vectors::{Seen, ready};
 
 /// A write that succeeds: the operation, the values of its path's parameters, and its body.
 struct Recipe {
@@ -59,30 +61,89 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
     let issued = plan.store.issue(CredentialKind::Session, Some("owner"), now).await.unwrap();
     let new = NewToken { name: "old".into(), ..NewToken::default() };
     let token = plan.store.create_token("owner", &new, None, &By::operator(), now).await.unwrap();
-    let sensor = plan.enrol().await;
+    let sensor = ready(plan).await;
+    let (a, b) = ("00:40:8c:00:00:0a", "00:40:8c:00:00:0b");
+    let seen = Seen::default().arp(a, "10.0.0.1", "network-a").arp(b, "10.0.0.2", "network-b");
+    let seen = seen.station(a, Field::LldpChassisId, "x").station(b, Field::LldpChassisId, "x");
+    let seen =
+        seen.arp("00:40:8c:00:00:0c", "10.0.0.3", "iot-c").arp("00:40:8c:00:00:0d", "10.0.0.4", "iot-d");
+    seen.arp("00:40:8c:00:00:0e", "10.0.0.5", "iot-e").send(plan, &sensor, 1, "hq").await;
+    let id = async |ip: &str| {
+        let found = plan.get(&format!("/devices?q={ip}")).await;
+        found["devices"][0]["id"].as_str().unwrap().to_owned()
+    };
+    let (tied, c, d, e) =
+        (id("10.0.0.1").await, id("10.0.0.3").await, id("10.0.0.4").await, id("10.0.0.5").await);
+    // The plan under which they were seen has ended.
+    assert_eq!(plan.post("/plan/cancel", Value::Null).await.0, 200);
+    plan.set_time("2026-11-22T12:00:00Z");
     let enrolment = plan.post("/sensors/tokens", json!({})).await.1;
     let enrolment: EnrolmentToken = enrolment["token"].as_str().unwrap().parse().unwrap();
     let person = json!({"name": "new", "password": "a long enough password"});
     let password = json!({"current": "a long enough password", "new": "another long password"});
     vec![
-        recipe(M::POST, "/api/v1/account/password", &[], password),
         recipe(M::DELETE, "/api/v1/account/sessions/{id}", &[&issued.id], Value::Null),
+        recipe(M::POST, "/api/v1/account/password", &[], password),
         recipe(M::POST, "/api/v1/account/tokens", &[], json!({"name": "new"})),
         recipe(M::DELETE, "/api/v1/account/tokens/{id}", &[&token.id], Value::Null),
         recipe(M::POST, "/api/v1/enrol", &[], json!({"secret": enrolment.secret, "name": "edge-2"})),
         recipe(M::POST, "/api/v1/people", &[], person).by_admin(),
-        recipe(M::POST, "/api/v1/people/{person}/password", &["new"], json!({"password": "another long password"})).by_admin(),
+        recipe(
+            M::POST,
+            "/api/v1/people/{person}/password",
+            &["new"],
+            json!({"password": "another long password"}),
+        )
+        .by_admin(),
         recipe(M::POST, "/api/v1/people/{person}/disable", &["new"], Value::Null).by_admin(),
         recipe(M::POST, "/api/v1/people/{person}/enable", &["new"], Value::Null).by_admin(),
         recipe(M::POST, "/api/v1/subscriptions", &[], json!({"name": "Fabrikam"})).by_admin(),
-        recipe(M::PATCH, "/api/v1/subscriptions/{sid}", &[], json!({"name": "Contoso Ltd"})).by_admin().on_what_is_seen(),
-        recipe(M::POST, "/api/v1/subscriptions/{sid}/plan", &[], json!({"kind": "monthly", "devices": 100, "accept_terms": true})),
+        recipe(M::PATCH, "/api/v1/subscriptions/{sid}", &[], json!({"name": "Contoso Ltd"}))
+            .by_admin()
+            .on_what_is_seen(),
+        recipe(
+            M::POST,
+            "/api/v1/subscriptions/{sid}/plan",
+            &[],
+            json!({"kind": "monthly", "devices": 100, "accept_terms": true}),
+        ),
         recipe(M::POST, "/api/v1/subscriptions/{sid}/plan/cancel", &[], Value::Null),
         recipe(M::POST, "/api/v1/subscriptions/{sid}/plan/cancel/withdraw", &[], Value::Null),
+        recipe(
+            M::POST,
+            "/api/v1/subscriptions/{sid}/devices/edit",
+            &[],
+            json!({"ids": [c], "set": {"name": "x"}}),
+        ),
+        recipe(M::POST, "/api/v1/subscriptions/{sid}/changes/{number}/undo", &["1"], Value::Null),
+        recipe(M::PATCH, "/api/v1/subscriptions/{sid}/devices/{id}", &[&d], json!({"name": "y"}))
+            .on_what_is_seen(),
+        recipe(
+            M::POST,
+            "/api/v1/subscriptions/{sid}/devices/{id}/split",
+            &[&tied],
+            json!({"couplings": [{"mac": b, "ip": "10.0.0.2"}]}),
+        ),
+        recipe(M::POST, "/api/v1/subscriptions/{sid}/devices/merge", &[], json!({"ids": [c, d]})),
+        recipe(M::DELETE, "/api/v1/subscriptions/{sid}/devices/{id}", &[&e], Value::Null).on_what_is_seen(),
+        recipe(
+            M::POST,
+            "/api/v1/subscriptions/{sid}/managed/import",
+            &[],
+            json!({"source": "s", "entries": [{"mac": a}]}),
+        ),
+        recipe(M::DELETE, "/api/v1/subscriptions/{sid}/managed/{source}", &["s"], Value::Null),
         recipe(M::PUT, "/api/v1/subscriptions/{sid}/roles/{person}", &["new"], json!({"role": "R"})),
-        recipe(M::DELETE, "/api/v1/subscriptions/{sid}/roles/{person}", &["new"], Value::Null).on_what_is_seen(),
+        recipe(M::DELETE, "/api/v1/subscriptions/{sid}/roles/{person}", &["new"], Value::Null)
+            .on_what_is_seen(),
         recipe(M::POST, "/api/v1/subscriptions/{sid}/sensors/tokens", &[], Value::Null),
-        recipe(M::PATCH, "/api/v1/subscriptions/{sid}/sensors/{sensor}", &[&sensor.id], json!({"name": "edge-9"})).on_what_is_seen(),
+        recipe(
+            M::PATCH,
+            "/api/v1/subscriptions/{sid}/sensors/{sensor}",
+            &[&sensor.id],
+            json!({"name": "edge-9"}),
+        )
+        .on_what_is_seen(),
         recipe(M::POST, "/api/v1/subscriptions/{sid}/sensors/{sensor}/revoke", &[&sensor.id], Value::Null),
     ]
 }

@@ -43,13 +43,28 @@ async fn everybody(plan: &Plan) -> Vec<Knocker> {
     outsider("owner of another subscription", true).await;
     let revoked = outsider("revoked", false).await;
     outsider("disabled", false).await;
-    plan.store.create_subscription("Fabrikam", Some("owner of another subscription"), &by, now).await.unwrap();
+    plan.store
+        .create_subscription("Fabrikam", Some("owner of another subscription"), &by, now)
+        .await
+        .unwrap();
     plan.bind("revoked", Role::Owner).await;
     plan.bind("disabled", Role::Owner).await;
     plan.store.end_credential(CredentialKind::Token, "revoked", &revoked, &by, now).await.unwrap();
     plan.store.set_disabled("disabled", true, &by, now).await.unwrap();
-    let expired = plan.store.create_token("owner", &NewToken { name: "t".into(), days: Some(1), ..NewToken::default() }, None, &by, now.plus(-86_400_000_000_000)).await.unwrap();
-    for (name, token) in [("expired", Some(expired.secret)), ("nobody", None), ("forger", Some("nct_x".to_owned()))] {
+    let expired = plan
+        .store
+        .create_token(
+            "owner",
+            &NewToken { name: "t".into(), days: Some(1), ..NewToken::default() },
+            None,
+            &by,
+            now.plus(-86_400_000_000_000),
+        )
+        .await
+        .unwrap();
+    for (name, token) in
+        [("expired", Some(expired.secret)), ("nobody", None), ("forger", Some("nct_x".to_owned()))]
+    {
         out.push(Knocker { name: name.to_owned(), token, role: None, known: false });
     }
     out
@@ -106,7 +121,11 @@ fn expect(answer: &(StatusCode, Value), access: Access, knocker: &Knocker, on_on
                 assert!(unseen, "{what}");
             } else if !may {
                 let named: Vec<&str> = action.roles().iter().map(|role| role.key()).collect();
-                assert_eq!((problem(answer), &answer.1["roles"]), ((403, "not-permitted"), &json!(named)), "{what}");
+                assert_eq!(
+                    (problem(answer), &answer.1["roles"]),
+                    ((403, "not-permitted"), &json!(named)),
+                    "{what}"
+                );
             }
         }
     }
@@ -201,7 +220,8 @@ async fn no_form_of_the_console_is_taken_from_another_site_or_from_nowhere() {
         ] {
             let request = plan.client.post(&url).header(header::COOKIE, format!("netcensus={session}"));
             let form = "name=a&password=a+long+enough+password&person=a&role=R&current=a&new=b&kind=trial";
-            let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
+            let request =
+                request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
             let answer = request.header(name, value).send().await.unwrap();
             let status = answer.status();
             let text = answer.text().await.unwrap();

@@ -119,8 +119,12 @@ impl Plan {
             _dir: dir,
         };
         let now = plan.clock.now();
-        plan.store.create_person("owner", "a long enough password", false, &By::operator(), now).await.unwrap();
-        plan.sid = plan.store.create_subscription("Contoso", Some("owner"), &By::operator(), now).await.unwrap().id;
+        plan.store
+            .create_person("owner", "a long enough password", false, &By::operator(), now)
+            .await
+            .unwrap();
+        plan.sid =
+            plan.store.create_subscription("Contoso", Some("owner"), &By::operator(), now).await.unwrap().id;
         plan.token = plan.store.issue(CredentialKind::Token, Some("owner"), now).await.unwrap().secret;
         plan
     }
@@ -208,7 +212,10 @@ impl Plan {
 
     pub(crate) async fn bind(&self, name: &str, role: Role) {
         let unchecked = |_: Option<&RoleBinding>| Ok::<(), StoreError>(());
-        self.store.bind_role(&self.sid, name, role, unchecked, &By::operator(), self.clock.now()).await.unwrap();
+        self.store
+            .bind_role(&self.sid, name, role, unchecked, &By::operator(), self.clock.now())
+            .await
+            .unwrap();
     }
 
     pub(crate) async fn unbind(&self, name: &str) {

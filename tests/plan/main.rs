@@ -17,10 +17,13 @@ mod conventions;
 #[cfg(feature = "failpoints")]
 mod crashes;
 mod database;
+mod decisions;
 mod facts;
 mod guard;
 mod harness;
+mod lists;
 mod oidc;
 mod plans;
 mod stores;
 mod uploads;
+mod vectors;

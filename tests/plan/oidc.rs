@@ -69,7 +69,8 @@ struct Browser {
 
 impl Browser {
     fn new() -> Self {
-        let client = Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let client =
+            Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
         Self { client, cookies: Vec::new() }
     }
 
@@ -162,16 +163,17 @@ fn with(url: &Url, name: &str, value: &str) -> Url {
 }
 
 async fn refused(answer: Response, why: &str) {
+    let url = answer.url().clone();
     let status = answer.status();
     let text = answer.text().await.unwrap();
-    assert!(status == StatusCode::FORBIDDEN && text.contains(why), "{why}: {status} {text}");
+    assert!(status == StatusCode::FORBIDDEN && text.contains(why), "{why}: {url} {status} {text}");
 }
 
 /// One test, as the provider takes seconds to start.
 #[tokio::test(flavor = "multi_thread")]
 async fn people_sign_in_by_a_real_provider_and_what_is_wrong_repeated_or_forged_is_refused() {
     let secret = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(secret.path(), "a secret of the client\n").unwrap();
+    std::fs::write(secret.path(), "secret-of-the-client\n").unwrap();
     let mut process = None;
     let access = |url: &str| {
         let started = Process::start(&format!("{url}/login/oidc/callback"));

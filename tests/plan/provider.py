@@ -24,7 +24,7 @@ url = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def new_key():
-    return RSAKey.generate_key(2048, auto_kid=True).as_dict(is_private=True)
+    return RSAKey.generate_key(2048, auto_kid=True).as_dict(private=True)
 
 
 app = create_app(
@@ -55,7 +55,7 @@ def list_other_keys():
 def client(name):
     made = models.Client(
         client_id=name,
-        client_secret="a secret of the client",
+        client_secret="secret-of-the-client",
         client_name=name,
         client_uri="http://127.0.0.1",
         redirect_uris=[sys.argv[1]],
@@ -64,6 +64,7 @@ def client(name):
         scope=["openid", "profile", "email", "groups"],
         token_endpoint_auth_method="client_secret_basic",
     )
+    store.save(made)  # only what is stored can be referred to
     made.audience = [made]
     store.save(made)
     return made

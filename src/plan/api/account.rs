@@ -147,7 +147,10 @@ pub fn refuse_without_passwords(service: &Service) -> Result<(), Problem> {
 /// The caller's sessions.
 #[utoipa::path(get, path = "/api/v1/account/sessions", extensions(("x-netcensus-action" = json!("account"))), tag = "account",
     responses((status = 200, body = Sessions)))]
-pub async fn sessions(State(service): State<Service>, caller: Caller) -> Result<axum::Json<Sessions>, Problem> {
+pub async fn sessions(
+    State(service): State<Service>,
+    caller: Caller,
+) -> Result<axum::Json<Sessions>, Problem> {
     let kind = CredentialKind::Session;
     let sessions = service.store.credentials(kind, &caller.person.name, service.now()).await?;
     let current = (caller.kind == kind).then_some(caller.holder.id);

@@ -49,7 +49,11 @@ mod tests {
         let proxy = ["10.0.0.0/8"];
         assert_eq!(of("203.0.113.9", &["1.2.3.4"], &proxy), "203.0.113.9", "the peer is no proxy");
         assert_eq!(of("10.0.0.1", &["203.0.113.9"], &proxy), "203.0.113.9");
-        assert_eq!(of("10.0.0.1", &["1.2.3.4", "203.0.113.9"], &proxy), "203.0.113.9", "the first is made up");
+        assert_eq!(
+            of("10.0.0.1", &["1.2.3.4", "203.0.113.9"], &proxy),
+            "203.0.113.9",
+            "the first is made up"
+        );
         assert_eq!(of("10.0.0.1", &["203.0.113.9", "10.0.0.2"], &proxy), "203.0.113.9", "two proxies");
         assert_eq!(of("10.0.0.1", &["nonsense"], &proxy), "10.0.0.1");
         assert_eq!(of("::ffff:10.0.0.1", &["[2001:db8::1]:4711"], &proxy), "2001:db8::1");

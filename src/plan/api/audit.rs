@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::auth::Caller;
@@ -21,8 +21,9 @@ use crate::plan::store::trail::{PAGE, TrailFilter};
 const LIMIT: i64 = 100;
 
 /// What of the trail is asked for.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct TrailQuery {
     /// Only of this actor, such as `person:alice`, `sensor:…`, `operator`.
     pub actor: Option<String>,
@@ -110,7 +111,11 @@ pub async fn export_of_tenant(
     stream(service, None, query)
 }
 
-async fn page(service: &Service, trail: Option<&str>, query: TrailQuery) -> Result<axum::Json<TrailPage>, Problem> {
+async fn page(
+    service: &Service,
+    trail: Option<&str>,
+    query: TrailQuery,
+) -> Result<axum::Json<TrailPage>, Problem> {
     let limit = query.limit.unwrap_or(LIMIT);
     if !(1..=PAGE).contains(&limit) {
         return Err(Problem::new(ProblemType::InvalidRequest, format!("limit is 1 to {PAGE}")));
@@ -160,7 +165,12 @@ fn stream(service: Service, trail: Option<String>, query: TrailQuery) -> Result<
 
 fn filter(query: TrailQuery) -> Result<TrailFilter, Problem> {
     let instant = |name: &str, text: Option<String>| -> Result<Option<Timestamp>, Problem> {
-        let wrong = |_| Problem::new(ProblemType::InvalidRequest, format!("{name} is an instant such as 2026-11-22T09:00:00Z"));
+        let wrong = |_| {
+            Problem::new(
+                ProblemType::InvalidRequest,
+                format!("{name} is an instant such as 2026-11-22T09:00:00Z"),
+            )
+        };
         text.map(|text| text.parse().map_err(wrong)).transpose()
     };
     Ok(TrailFilter {

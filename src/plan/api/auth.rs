@@ -156,7 +156,8 @@ impl FromRequestParts<Service> for Origin {
 /// What the trail keeps of a request but for who sent it.
 fn origin(parts: &Parts, service: &Service) -> Result<By, Problem> {
     // Reasons are written in any language; clients send UTF-8.
-    let text = |name: &'static str| parts.headers.get(name).and_then(|v| std::str::from_utf8(v.as_bytes()).ok());
+    let text =
+        |name: &'static str| parts.headers.get(name).and_then(|v| std::str::from_utf8(v.as_bytes()).ok());
     let reason = text("x-reason").map(|r| r.trim().replace(char::is_control, " ")).filter(|r| !r.is_empty());
     if reason.as_ref().is_some_and(|r| r.chars().count() > audit::REASON) {
         let detail = format!("a reason has at most {} characters", audit::REASON);

@@ -12,6 +12,7 @@ use super::extract::{Parameters, Path};
 use super::problem::{Problem, ProblemType};
 use crate::census::{Census, Timestamp, commitment, time::rfc3339};
 use crate::plan::inventory::View;
+use crate::plan::listing::Tabs;
 use crate::plan::permission::Action;
 use crate::plan::service::Service;
 use crate::plan::store::Sensor;
@@ -24,6 +25,7 @@ pub const SCHEMA: &str = "netcensus.census/1";
 /// The instant of a count.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct AsOf {
     /// RFC 3339; the service's default where it is missing.
     pub as_of: Option<String>,
@@ -56,6 +58,8 @@ pub struct CensusReport {
     pub census: Census,
     /// Devices in all.
     pub devices: u64,
+    /// Devices by category, whatever their verdict; they add up to `devices`.
+    pub tabs: Tabs,
     /// The number committed to by the plan in effect; null for a trial and without a plan.
     pub committed: Option<u64>,
     /// Billable devices beyond the committed number: a warning, it blocks nothing (P3).
@@ -76,6 +80,7 @@ impl CensusReport {
             policy: view.document.policy.clone(),
             as_of: view.as_of,
             devices: view.document.devices.len() as u64,
+            tabs: Tabs::new(view),
             committed,
             over: committed.map_or(0, |n| census.billable.saturating_sub(n)),
             refused,

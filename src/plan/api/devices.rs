@@ -1,115 +1,45 @@
-//! Devices: the filtered list by pages, one device, and why it counts.
+//! Devices: the filtered list by pages, one device, why it counts, and what people change of it.
 
 #![expect(unused_qualifications, reason = "the attributes that describe the API expand to qualified names")]
 
 use axum::extract::State;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::auth::Caller;
 use super::census::{AsOf, parse_instant};
-use super::extract::{Parameters, Path};
+use super::changes::{ChangeAnswer, answer};
+use super::conditional::{IfMatch, etag};
+use super::extract::{Json, Parameters, Path};
 use super::problem::{Problem, ProblemType};
-use crate::census::{Category, MacAddr, Timestamp, time::rfc3339};
-use crate::plan::inventory::View;
+use crate::census::{CouplingKey, MacAddr};
+use crate::plan::change::{Ask, Patch};
+use crate::plan::inventory::Check;
+use crate::plan::listing::{Filter, Page};
 use crate::plan::permission::Action;
 use crate::plan::service::Service;
 use crate::wire::{BadSubject, DeviceEntry, Subject};
-
-/// Devices on a page where nothing else is asked.
-pub const PAGE: usize = 100;
-/// Devices on a page at most.
-const PAGE_MAX: usize = 1_000;
-
-/// Which devices.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Filter {
-    /// `network`, `iot`, `computer_mobile` or `unclassified`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub category: Option<String>,
-    /// A verdict's id, such as `C-IOT` or `X-IDLE`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub verdict: Option<String>,
-    /// A part of an address, MAC, name, vendor, model, system, type or zone.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub q: Option<String>,
-    /// The `next` of the page before.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub after: Option<String>,
-    /// Devices on the page, at most 1000.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub limit: Option<usize>,
-    /// RFC 3339; the service's default where it is missing.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub as_of: Option<String>,
-}
-
-/// One page of devices.
-#[derive(Clone, Debug, Serialize)]
-pub struct Page<'a> {
-    /// The instant of the verdicts.
-    #[serde(with = "rfc3339")]
-    pub as_of: Timestamp,
-    /// Devices that match, on all pages.
-    pub total: usize,
-    /// What to send as `after` for the next page; null on the last one.
-    pub next: Option<String>,
-    /// The devices, sorted by zone, address, MAC.
-    pub devices: Vec<&'a DeviceEntry>,
-}
-
-impl<'a> Page<'a> {
-    /// The page that `filter` asks for.
-    ///
-    /// # Errors
-    /// Where the filter cannot be read.
-    pub fn new(view: &'a View, filter: &Filter) -> Result<Self, Problem> {
-        let unreadable = |what: &str| Problem::new(ProblemType::InvalidRequest, what.to_owned());
-        let category = filter.category.as_deref().filter(|c| !c.is_empty());
-        let category = category
-            .map(|key| Category::from_key(key).ok_or_else(|| unreadable("the category is not known")))
-            .transpose()?;
-        let after =
-            filter.after.as_deref().map(|c| decode(c).ok_or_else(|| unreadable("'after' is no cursor")));
-        let after = after.transpose()?;
-        let words: Vec<String> =
-            filter.q.as_deref().unwrap_or("").split_whitespace().take(8).map(str::to_lowercase).collect();
-        let verdict = filter.verdict.as_deref().filter(|v| !v.is_empty());
-        let matches = |d: &&DeviceEntry| {
-            category.is_none_or(|c| d.category == c)
-                && verdict.is_none_or(|v| d.verdict.id() == v)
-                && (words.is_empty() || has_words(d, &words))
-        };
-        let matching: Vec<&DeviceEntry> = view.document.devices.iter().filter(matches).collect();
-        let start = after.map_or(0, |key| {
-            matching.partition_point(|d| (d.zone.as_str(), d.ip, d.mac) <= (key.0.as_str(), key.1, key.2))
-        });
-        let limit = filter.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
-        let total = matching.len();
-        let devices: Vec<&DeviceEntry> = matching.into_iter().skip(start).take(limit).collect();
-        let more = start + devices.len() < total;
-        let next = devices.last().filter(|_| more).map(|d| encode(d));
-        Ok(Self { as_of: view.as_of, total, next, devices })
-    }
-}
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(list))
-        .routes(routes!(show))
+        .routes(routes!(show, edit, delete))
         .routes(routes!(why))
         .routes(routes!(explain))
+        .routes(routes!(edit_many))
+        .routes(routes!(merge))
+        .routes(routes!(split))
 }
 
-/// The devices of a subscription.
+/// The devices of a subscription. `total` is exact, `tabs` add up to all devices, and `next` leads to the next page of
+/// the same list at the same instant.
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
-    params(("sid" = String, Path, description = "subscription"), Filter), responses((status = 200, body = Object)))]
+    params(("sid" = String, Path, description = "subscription"), Filter),
+    responses((status = 200, body = Object), (status = 400, description = "problem")))]
 pub async fn list(
     State(service): State<Service>,
     Path(sid): Path<String>,
@@ -117,11 +47,12 @@ pub async fn list(
     Parameters(filter): Parameters<Filter>,
 ) -> Result<Response, Problem> {
     caller.may(&service, Action::View, &sid).await?;
-    let view = service.view(&sid, parse_instant(filter.as_of.as_deref())?).await?;
+    let view = service.view(&sid, filter.instant()?).await?;
     Ok(axum::Json(Page::new(&view, &filter)?).into_response())
 }
 
-/// One device.
+/// One device. Its `ETag` names what people decide about and what it is taken for, not its traffic: send it as
+/// `If-Match` to change the device.
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices/{id}", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ("id" = String, Path, description = "device"), AsOf),
     responses((status = 200, body = Object), (status = 404, description = "problem")))]
@@ -134,7 +65,145 @@ pub async fn show(
     caller.may(&service, Action::View, &sid).await?;
     let view = service.view(&sid, query.instant()?).await?;
     let (device, _) = view.device(&id).ok_or_else(|| Problem::not_found("device", &id))?;
-    Ok(axum::Json(device).into_response())
+    Ok(with_tag(axum::Json(device).into_response(), Some(device)))
+}
+
+/// Sets properties of a device, or takes them back (a JSON merge patch). Needs `If-Match`.
+#[utoipa::path(patch, path = "/api/v1/subscriptions/{sid}/devices/{id}", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "inventory", request_body = Patch,
+    params(("sid" = String, Path, description = "subscription"), ("id" = String, Path, description = "device"),
+        ("if-match" = String, Header, description = "the device's ETag"), Trial),
+    responses((status = 200, body = ChangeAnswer), (status = 404, description = "problem"),
+        (status = 412, description = "problem"), (status = 422, description = "problem"), (status = 428, description = "problem")))]
+pub async fn edit(
+    State(service): State<Service>,
+    Path((sid, id)): Path<(String, String)>,
+    caller: Caller,
+    seen: IfMatch,
+    Json(patch): Json<Patch>,
+) -> Result<Response, Problem> {
+    caller.may(&service, Action::EditDevices, &sid).await?;
+    let ask = Ask::Edit { ids: vec![id], patch };
+    let changed = service.change(&sid, ask, &caller.by, Some(unchanged(seen))).await?;
+    let device = changed.devices.first().cloned();
+    Ok(with_tag(answer(changed, &caller.by), device.as_ref()))
+}
+
+/// Deletes a device: it is not counted (X-DEL) until a frame of it comes that is newer than now. Needs `If-Match`.
+#[utoipa::path(delete, path = "/api/v1/subscriptions/{sid}/devices/{id}", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "inventory",
+    params(("sid" = String, Path, description = "subscription"), ("id" = String, Path, description = "device"),
+        ("if-match" = String, Header, description = "the device's ETag"), Trial),
+    responses((status = 200, body = ChangeAnswer), (status = 404, description = "problem"),
+        (status = 412, description = "problem"), (status = 428, description = "problem")))]
+pub async fn delete(
+    State(service): State<Service>,
+    Path((sid, id)): Path<(String, String)>,
+    caller: Caller,
+    seen: IfMatch,
+) -> Result<Response, Problem> {
+    caller.may(&service, Action::EditDevices, &sid).await?;
+    let ask = Ask::Delete { ids: vec![id] };
+    Ok(answer(service.change(&sid, ask, &caller.by, Some(unchanged(seen))).await?, &caller.by))
+}
+
+/// Devices to edit or to delete at once.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Edits {
+    /// Their ids, at most 1000.
+    pub ids: Vec<String>,
+    /// What to set on each of them.
+    #[serde(default)]
+    pub set: Patch,
+    /// Deletes them instead.
+    #[serde(default)]
+    pub delete: bool,
+}
+
+/// Sets properties of many devices, or deletes them: all of them or, where one is refused, none.
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/devices/edit", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "inventory", request_body = Edits,
+    params(("sid" = String, Path, description = "subscription"), Trial),
+    responses((status = 200, body = ChangeAnswer), (status = 422, description = "problem")))]
+pub async fn edit_many(
+    State(service): State<Service>,
+    Path(sid): Path<String>,
+    caller: Caller,
+    Json(edits): Json<Edits>,
+) -> Result<Response, Problem> {
+    caller.may(&service, Action::EditDevices, &sid).await?;
+    let Edits { ids, set, delete } = edits;
+    let ask = match delete {
+        true if set != Patch::default() => {
+            let detail = "'set' and 'delete' stand together; send one of them";
+            return Err(Problem::new(ProblemType::InvalidRequest, detail));
+        }
+        true => Ask::Delete { ids },
+        false => Ask::Edit { ids, patch: set },
+    };
+    Ok(answer(service.change::<Problem>(&sid, ask, &caller.by, None).await?, &caller.by))
+}
+
+/// Devices to merge.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Merge {
+    /// Their ids: two or more, of one zone.
+    pub ids: Vec<String>,
+}
+
+/// Makes devices of one zone one device (I8e). It is named by its earliest coupling, and shows that one's edits; undoing
+/// the merge gives each its own again.
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/devices/merge", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "inventory", request_body = Merge,
+    params(("sid" = String, Path, description = "subscription"), Trial),
+    responses((status = 200, body = ChangeAnswer), (status = 409, description = "problem"), (status = 422, description = "problem")))]
+pub async fn merge(
+    State(service): State<Service>,
+    Path(sid): Path<String>,
+    caller: Caller,
+    Json(merge): Json<Merge>,
+) -> Result<Response, Problem> {
+    caller.may(&service, Action::EditDevices, &sid).await?;
+    let ask = Ask::Merge { ids: merge.ids };
+    Ok(answer(service.change::<Problem>(&sid, ask, &caller.by, None).await?, &caller.by))
+}
+
+/// Couplings to take out of a device.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Split {
+    /// Which: some of the device's, and not all.
+    pub couplings: Vec<Coupling>,
+}
+
+/// A coupling by its MAC and address.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Coupling {
+    /// MAC.
+    #[schema(value_type = String)]
+    pub mac: MacAddr,
+    /// Address.
+    #[schema(value_type = String)]
+    pub ip: std::net::IpAddr,
+}
+
+/// Takes couplings out of a device, against joins by identifiers (I8c), by names (I12) and by people (I8e). Those that
+/// follow from a card being one (I8a, I8b, I8d) are refused. `If-Match` is looked at where it is sent.
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/devices/{id}/split", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "inventory", request_body = Split,
+    params(("sid" = String, Path, description = "subscription"), ("id" = String, Path, description = "device"), Trial),
+    responses((status = 200, body = ChangeAnswer), (status = 404, description = "problem"),
+        (status = 409, description = "problem"), (status = 422, description = "problem")))]
+pub async fn split(
+    State(service): State<Service>,
+    Path((sid, id)): Path<(String, String)>,
+    caller: Caller,
+    seen: IfMatch,
+    Json(split): Json<Split>,
+) -> Result<Response, Problem> {
+    caller.may(&service, Action::EditDevices, &sid).await?;
+    let couplings = split.couplings.iter().map(|c| CouplingKey { mac: c.mac, ip: c.ip }).collect();
+    let seen = IfMatch(seen.0.or_else(|| Some("*".to_owned())));
+    let ask = Ask::Split { id, couplings };
+    Ok(answer(service.change(&sid, ask, &caller.by, Some(unchanged(seen))).await?, &caller.by))
 }
 
 /// Why a device counts, or does not.
@@ -156,6 +225,7 @@ pub async fn why(
 /// What to explain.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Question {
     /// An address or a MAC.
     pub subject: String,
@@ -186,26 +256,32 @@ pub async fn explain(
     Ok(axum::Json(explanation).into_response())
 }
 
-fn has_words(d: &DeviceEntry, words: &[String]) -> bool {
-    let mut text = format!("{} {} {} {} {} {}", d.id, d.ip, d.mac, d.kind, d.zone, d.verdict.id());
-    for part in [&d.name, &d.vendor, &d.model, &d.os, &d.firmware].into_iter().flatten() {
-        text.push(' ');
-        text.push_str(part);
-    }
-    for c in &d.couplings {
-        text.push_str(&format!(" {} {}", c.ip, c.mac));
-    }
-    let text = text.to_lowercase();
-    words.iter().all(|word| text.contains(word.as_str()))
+/// Whether a write is only tried.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Trial {
+    /// `true`: everything is checked and answered, with what would change and by how much the count, and nothing is
+    /// stored.
+    pub dry_run: Option<bool>,
 }
 
-fn encode(d: &DeviceEntry) -> String {
-    URL_SAFE_NO_PAD.encode(format!("{}|{}|{}", d.ip, d.mac, d.zone))
+/// The entity tag of a device: of what people change, and of what the change is based on. Traffic changes it only where
+/// it changes what the device is or consists of.
+pub fn tag(d: &DeviceEntry) -> String {
+    let couplings: Vec<_> = d.couplings.iter().map(|c| (c.mac, c.ip)).collect();
+    let is = (d.category, &d.kind, &d.name, &d.vendor, &d.model);
+    etag(&(&d.id, &d.zone, couplings, is, &d.location, &d.tags, d.importance, &d.decided))
 }
 
-fn decode(cursor: &str) -> Option<(String, std::net::IpAddr, MacAddr)> {
-    let text = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-    let mut parts = text.splitn(3, '|');
-    let (ip, mac, zone) = (parts.next()?, parts.next()?, parts.next()?);
-    Some((zone.to_owned(), ip.parse().ok()?, mac.parse().ok()?))
+/// Refuses a change of a device that is not as the caller saw it.
+pub fn unchanged(seen: IfMatch) -> Box<Check<Problem>> {
+    Box::new(move |device| seen.check(&tag(device)))
+}
+
+fn with_tag(mut response: Response, device: Option<&DeviceEntry>) -> Response {
+    let value = device.filter(|_| response.status() == StatusCode::OK).map(tag);
+    if let Some(Ok(value)) = value.map(|v| HeaderValue::from_str(&v)) {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    response
 }

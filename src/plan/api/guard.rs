@@ -124,7 +124,8 @@ pub async fn guarded(State(guard): State<Guard>, request: Request, next: Next) -
     };
     if let Some(action) = action {
         let params = RawPathParams::from_request_parts(&mut parts, &guard.service).await;
-        let sid = params.ok().and_then(|p| p.iter().find(|(name, _)| *name == "sid").map(|(_, v)| v.to_owned()));
+        let sid =
+            params.ok().and_then(|p| p.iter().find(|(name, _)| *name == "sid").map(|(_, v)| v.to_owned()));
         if let Err(problem) = permitted(&guard.service, &caller, action, sid.as_deref()).await {
             return problem.into_response();
         }

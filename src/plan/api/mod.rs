@@ -5,11 +5,14 @@ pub mod address;
 pub mod audit;
 pub mod auth;
 pub mod census;
+pub mod changes;
 pub mod conditional;
 pub mod devices;
+pub mod exports;
 pub mod extract;
 pub mod guard;
 pub mod limit;
+pub mod managed;
 pub mod operations;
 pub mod people;
 pub mod plans;
@@ -17,6 +20,7 @@ pub mod problem;
 pub mod roles;
 pub mod sensors;
 pub mod subscriptions;
+pub mod zones;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
@@ -46,12 +50,16 @@ fn described() -> OpenApiRouter<Service> {
         .merge(account::routes())
         .merge(audit::routes())
         .merge(census::routes())
+        .merge(changes::routes())
         .merge(devices::routes())
+        .merge(exports::routes())
+        .merge(managed::routes())
         .merge(people::routes())
         .merge(plans::routes())
         .merge(roles::routes())
         .merge(sensors::routes())
         .merge(subscriptions::routes())
+        .merge(zones::routes())
 }
 
 /// What the API is, as OpenAPI 3.1: generated from the code that answers. Whatever else an operation answers is a

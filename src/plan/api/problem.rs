@@ -4,8 +4,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
-use crate::plan::permission::Action;
+use crate::plan::change;
+use crate::plan::listing::{BadCursor, BadList};
 use crate::plan::oidc::ProviderError;
+use crate::plan::permission::Action;
 use crate::plan::store::{AccessRefusal, StoreError};
 use crate::plan::timeline::Refusal;
 use crate::wire::BadUpload;
@@ -122,6 +124,36 @@ problems! {
         "Try again in a minute. The service's log tells what failed.";
     NoPasswords = "no-passwords", 403, "Passwords are not accepted here",
         "Sign in by the identity provider: 'local_passwords' is off in the service's configuration.";
+    CursorMismatch = "cursor-mismatch", 400, "The cursor is of another list",
+        "Send 'after' with the filter, order and instant of the page that gave it, or begin anew without it.";
+    UnknownDevice = "unknown-device", 422, "A device that is named does not exist",
+        "Devices change their id when their earliest coupling goes to another. List them again.";
+    TooFewDevices = "too-few-devices", 422, "Too few devices are named", "A merge takes two or more, others one.";
+    TooManyDevices = "too-many-devices", 422, "Too many devices are named for one change",
+        "One change names at most 1000 devices and alters at most 20000 decisions. Send it in parts.";
+    UnknownType = "unknown-type", 422, "The type is not in the taxonomy",
+        "The answer's detail names it. Types are those that devices are listed with, such as camera or switch.";
+    InvalidProperty = "invalid-property", 422, "A property cannot be set so",
+        "The detail tells what it may be. Null takes it back.";
+    MergeCrossZone = "merge-cross-zone", 422, "Devices of different zones cannot be merged",
+        "Zones keep apart what may have the same addresses (I9). Merge within one zone.";
+    DeviceDeleted = "device-deleted", 409, "The device is deleted",
+        "Undo its deletion first, or wait until it sends again.";
+    InvalidSplit = "invalid-split", 422, "The couplings cannot be taken out so",
+        "Name some of the device's own couplings, and not all of them.";
+    SplitRefused = "split-refused", 409, "A card's own addresses cannot be split",
+        "What follows from a card being one stays together (I8a, I8b, I8d). Name both couplings or neither.";
+    InvalidEntry = "invalid-entry", 422, "An entry of the managed list cannot be used",
+        "The detail names its place and what is wrong. Nothing was imported.";
+    ManagedListTooLong = "managed-list-too-long", 422, "The managed list is too long",
+        "A source may have 200000 entries.";
+    DecisionsFull = "decisions-full", 507, "The subscription holds as many decisions as it may",
+        "Forget a managed list, or undo changes.";
+    ChangeTouched = "change-touched", 409, "A later change altered the same objects",
+        "The answer's member 'later' has its number. Undo that one first.";
+    ChangeUndone = "change-undone", 409, "The change was undone before",
+        "The answer's member 'by' has the change that did so, or that brought it back. Undo that one.";
+    ChangeBusy = "change-busy", 409, "Others change the inventory at the same time", "Send it again.";
     Internal = "internal", 500, "The service failed",
         "The service's log tells why. Nothing that was acknowledged is lost.";
 }
@@ -202,6 +234,7 @@ impl From<StoreError> for Problem {
             StoreError::Full(_) => ProblemType::InventoryFull,
             StoreError::BadPassword(_) => ProblemType::InvalidPassword,
             StoreError::Access(refusal) => access_kind(refusal),
+            StoreError::Change(refusal) => return refusal.into(),
             StoreError::Database(_)
             | StoreError::Migration(_)
             | StoreError::BadPath
@@ -236,12 +269,18 @@ impl From<ProviderError> for Problem {
     fn from(error: ProviderError) -> Self {
         tracing::warn!(%error, cause = ?error, "a sign-in by the identity provider failed");
         let kind = match &error {
-            ProviderError::Unavailable { .. } | ProviderError::Settings(_) => ProblemType::ProviderUnavailable,
-            ProviderError::Code(_) | ProviderError::Token(_) | ProviderError::Claims(_) => ProblemType::SignInRefused,
+            ProviderError::Unavailable { .. } | ProviderError::Settings(_) => {
+                ProblemType::ProviderUnavailable
+            }
+            ProviderError::Code(_) | ProviderError::Token(_) | ProviderError::Claims(_) => {
+                ProblemType::SignInRefused
+            }
         };
         // How the way to the provider fails is for the log.
         let detail = match kind {
-            ProblemType::ProviderUnavailable => "the identity provider cannot be asked; try again in a minute".to_owned(),
+            ProblemType::ProviderUnavailable => {
+                "the identity provider cannot be asked; try again in a minute".to_owned()
+            }
             _ => error.to_string(),
         };
         Self::new(kind, detail)
@@ -268,6 +307,49 @@ impl From<&Refusal> for Problem {
             Refusal::AlreadyActive { to: Some(to), .. } => problem.with("to", to.to_string()),
             _ => problem,
         }
+    }
+}
+
+impl From<&change::Refusal> for Problem {
+    fn from(refusal: &change::Refusal) -> Self {
+        use change::Refusal as R;
+        let kind = match refusal {
+            R::UnknownDevice(_) => ProblemType::UnknownDevice,
+            R::NoDevices | R::OneDevice => ProblemType::TooFewDevices,
+            R::TooManyDevices(_) | R::TooManyAlterations(_) => ProblemType::TooManyDevices,
+            R::UnknownType(_) => ProblemType::UnknownType,
+            R::BadValue { .. } => ProblemType::InvalidProperty,
+            R::CrossZone(..) => ProblemType::MergeCrossZone,
+            R::Deleted(_) => ProblemType::DeviceDeleted,
+            R::NotOfDevice(_) | R::NotASplit => ProblemType::InvalidSplit,
+            R::Indivisible { .. } => ProblemType::SplitRefused,
+            R::BadEntry { .. } => ProblemType::InvalidEntry,
+            R::TooManyEntries(_) => ProblemType::ManagedListTooLong,
+            R::UnknownSource(_) => ProblemType::NotFound,
+            R::Full(_) => ProblemType::DecisionsFull,
+            R::Touched { .. } => ProblemType::ChangeTouched,
+            R::Undone { .. } | R::BroughtBack { .. } => ProblemType::ChangeUndone,
+            R::Busy => ProblemType::ChangeBusy,
+        };
+        let problem = Self::new(kind, refusal.to_string());
+        match refusal {
+            R::UnknownDevice(id) | R::Deleted(id) => problem.with("device", id.as_str()),
+            R::BadEntry { row, .. } => problem.with("row", *row),
+            R::BadValue { property, .. } => problem.with("property", *property),
+            R::Touched { later, .. } => problem.with("later", *later),
+            R::Undone { by, .. } | R::BroughtBack { by, .. } => problem.with("by", *by),
+            _ => problem,
+        }
+    }
+}
+
+impl From<BadList> for Problem {
+    fn from(error: BadList) -> Self {
+        let kind = match error {
+            BadList::Cursor(BadCursor::OtherList) => ProblemType::CursorMismatch,
+            _ => ProblemType::InvalidRequest,
+        };
+        Self::new(kind, error.to_string())
     }
 }
 

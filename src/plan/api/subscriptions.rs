@@ -84,7 +84,8 @@ pub async fn rename(
 ) -> Result<Response, Problem> {
     caller.may(&service, Action::ManageTenant, &sid).await?;
     let check = |current: &Subscription| if_match.check(&etag(current));
-    let renamed = service.store.rename_subscription(&sid, &new.name, check, &caller.by, service.now()).await?;
+    let renamed =
+        service.store.rename_subscription(&sid, &new.name, check, &caller.by, service.now()).await?;
     Ok(tagged(StatusCode::OK, &renamed))
 }
 

@@ -1,4 +1,4 @@
-//! `census` and `devices`: what the console shows, on the terminal.
+//! `census`: the numbers that the console shows, on the terminal.
 
 use std::io::{self, Write};
 
@@ -8,8 +8,6 @@ use super::failure::Failure;
 use super::{Target, print_json, service, table};
 use crate::census::{Timestamp, Verdict};
 use crate::plan::api::census::{CensusReport, report, with_capture};
-use crate::plan::api::devices::{Filter, Page};
-use crate::wire::DeviceEntry;
 
 /// Which census.
 #[derive(Debug, Args)]
@@ -25,28 +23,6 @@ pub(super) struct CensusArguments {
     /// Print the whole inventory document instead, as JSON
     #[arg(long)]
     inventory: bool,
-}
-
-/// Which devices.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  netcensus-plan devices --category iot
-  netcensus-plan devices --search axis --json")]
-pub(super) struct DevicesArguments {
-    #[command(flatten)]
-    target: Target,
-    /// network, iot, computer_mobile or unclassified
-    #[arg(long, value_name = "CATEGORY")]
-    category: Option<String>,
-    /// A verdict's id, such as C-IOT
-    #[arg(long, value_name = "ID")]
-    verdict: Option<String>,
-    /// A part of an address, MAC, name, vendor, model or type
-    #[arg(long, value_name = "TEXT")]
-    search: Option<String>,
-    /// The instant of the verdicts, RFC 3339 [default: now]
-    #[arg(long, value_name = "RFC3339")]
-    as_of: Option<Timestamp>,
 }
 
 /// Prints the numbers.
@@ -65,45 +41,6 @@ pub(super) async fn census(arguments: CensusArguments) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     write_census(&mut out, &report)?;
     Ok(())
-}
-
-/// Lists the devices.
-pub(super) async fn devices(arguments: DevicesArguments) -> Result<(), Failure> {
-    let DevicesArguments { target, category, verdict, search, as_of } = arguments;
-    let (config, store, subscription) = target.open().await?;
-    let service = service(&config, store)?;
-    let view = service.view(&subscription.id, as_of).await?;
-    let mut filter = Filter { category, verdict, q: search, limit: Some(1_000), ..Filter::default() };
-    let mut devices: Vec<&DeviceEntry> = Vec::new();
-    loop {
-        let page = Page::new(&view, &filter)?;
-        devices.extend(page.devices);
-        filter.after = page.next;
-        if filter.after.is_none() {
-            break;
-        }
-    }
-    if target.common.json {
-        let document = serde_json::json!({"as_of": view.as_of.to_string(), "devices": devices});
-        return print_json(&document);
-    }
-    let rows: Vec<Vec<String>> = devices.into_iter().map(row).collect();
-    let header = ["IP", "MAC", "CATEGORY", "TYPE", "VENDOR", "NAME", "VERDICT"];
-    table::print(&mut io::stdout().lock(), &header, &rows)?;
-    Ok(())
-}
-
-fn row(d: &DeviceEntry) -> Vec<String> {
-    let text = |o: &Option<String>| o.clone().unwrap_or_default();
-    vec![
-        d.ip.to_string(),
-        d.mac.to_string(),
-        d.category.key().to_owned(),
-        d.kind.clone(),
-        text(&d.vendor),
-        text(&d.name),
-        d.verdict.id().to_owned(),
-    ]
 }
 
 /// Writes the census as people read it.

@@ -1,8 +1,11 @@
 //! The commands of `netcensus-plan`. Operator commands work on the database file itself, beside a running service.
 
+mod changes;
+mod devices;
 mod failure;
 mod inventory;
 mod maintain;
+mod managed;
 mod operate;
 mod people;
 mod serve;
@@ -71,8 +74,14 @@ enum Command {
     Sensor(operate::SensorCommand),
     /// Print the census: what counts, and what does not
     Census(inventory::CensusArguments),
-    /// List the devices
-    Devices(inventory::DevicesArguments),
+    /// List, explain, change and export the devices
+    Devices(devices::DevicesCommand),
+    /// Show and undo what people changed of the devices
+    #[command(subcommand)]
+    Changes(changes::ChangesCommand),
+    /// List, import and forget what is managed elsewhere
+    #[command(subcommand)]
+    Managed(managed::ManagedCommand),
     /// Create, list, disable and enable people; give new passwords
     #[command(subcommand)]
     User(people::UserCommand),
@@ -190,7 +199,9 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Plan(command) => operate::plan(command).await,
         Command::Sensor(command) => operate::sensor(command).await,
         Command::Census(arguments) => inventory::census(arguments).await,
-        Command::Devices(arguments) => inventory::devices(arguments).await,
+        Command::Devices(command) => devices::devices(command).await,
+        Command::Changes(command) => changes::run(command).await,
+        Command::Managed(command) => managed::run(command).await,
         Command::User(command) => people::user(command).await,
         Command::Role(command) => people::role(command).await,
         Command::Token(command) => tokens::token(command).await,

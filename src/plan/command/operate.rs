@@ -111,7 +111,9 @@ pub(super) async fn subscription(command: SubscriptionCommand) -> Result<(), Fai
     match command {
         SubscriptionCommand::Create { common, name, owner } => {
             let store = Store::open(&common.config()?.database).await?;
-            let created = store.create_subscription(&name, owner.as_deref(), &By::operator(), SystemClock.now()).await?;
+            let created = store
+                .create_subscription(&name, owner.as_deref(), &By::operator(), SystemClock.now())
+                .await?;
             if common.json {
                 return print_json(&created);
             }
@@ -209,8 +211,7 @@ pub(super) async fn sensor(command: SensorCommand) -> Result<(), Failure> {
             let (_, store, subscription) = target.open().await?;
             let unchecked = |_: &Sensor| Ok::<(), StoreError>(());
             let by = By::operator();
-            let renamed =
-                store.rename_sensor(&subscription.id, &sensor, &name, unchecked, &by, now).await?;
+            let renamed = store.rename_sensor(&subscription.id, &sensor, &name, unchecked, &by, now).await?;
             if target.common.json {
                 return print_json(&renamed);
             }

@@ -104,7 +104,8 @@ pub(super) async fn user(command: UserCommand) -> Result<(), Failure> {
                 .into_iter()
                 .map(|p| {
                     let tenant = if p.global_admin { "global admin" } else { "" };
-                    let state = p.disabled_at.map_or_else(|| "enabled".to_owned(), |at| format!("disabled {at}"));
+                    let state =
+                        p.disabled_at.map_or_else(|| "enabled".to_owned(), |at| format!("disabled {at}"));
                     let signs_in = if p.has_password { "password" } else { "provider" };
                     vec![p.name, tenant.to_owned(), signs_in.to_owned(), state]
                 })

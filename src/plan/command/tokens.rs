@@ -81,7 +81,14 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), Failure> {
                 .map(|t| {
                     let used = t.used_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
                     let role = t.role.map(|role| role.title().to_owned()).unwrap_or_default();
-                    vec![t.id, t.name, role, t.subscription.unwrap_or_default(), t.expires_at.to_string(), used]
+                    vec![
+                        t.id,
+                        t.name,
+                        role,
+                        t.subscription.unwrap_or_default(),
+                        t.expires_at.to_string(),
+                        used,
+                    ]
                 })
                 .collect();
             let header = ["ID", "NAME", "KEPT TO", "SUBSCRIPTION", "EXPIRES", "LAST USED"];

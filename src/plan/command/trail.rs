@@ -38,10 +38,12 @@ pub(super) enum AuditCommand {
         limit: i64,
     },
     /// Recompute the chain of hashes, and name the first row that does not hold
-    #[command(after_help = "Without --seen, the loss of the newest rows cannot be found: keep what the command prints.
+    #[command(
+        after_help = "Without --seen, the loss of the newest rows cannot be found: keep what the command prints.
 
 Example:
-  netcensus-plan audit verify --subscription Contoso --seen 1200:9f86d081…")]
+  netcensus-plan audit verify --subscription Contoso --seen 1200:9f86d081…"
+    )]
     Verify {
         #[command(flatten)]
         trail: Trail,

@@ -108,7 +108,12 @@ pub(super) async fn revoke_token(
     end(&service, &caller, CredentialKind::Token, &id).await
 }
 
-async fn end(service: &Service, caller: &Caller, kind: CredentialKind, id: &str) -> Result<Response, PageError> {
+async fn end(
+    service: &Service,
+    caller: &Caller,
+    kind: CredentialKind,
+    id: &str,
+) -> Result<Response, PageError> {
     service.store.end_credential(kind, &caller.person.name, id, &caller.by, service.now()).await?;
     Ok(Redirect::to("/account").into_response())
 }
@@ -117,7 +122,8 @@ fn asked(form: &TokenForm) -> Result<NewToken, Problem> {
     let wrong = |detail: &str| Problem::new(ProblemType::InvalidRequest, detail);
     let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let days = some(&form.days).map(|days| days.parse().map_err(|_| wrong("write the days in digits")));
-    let role = some(&form.role).map(|role| role.parse().map_err(|_| wrong("choose a role: R, SA, C, O or G")));
+    let role =
+        some(&form.role).map(|role| role.parse().map_err(|_| wrong("choose a role: R, SA, C, O or G")));
     Ok(NewToken {
         name: form.name.clone(),
         days: days.transpose()?,

@@ -8,10 +8,9 @@ use super::page::{Frame, PageError, Visitor, render};
 use super::show;
 use crate::census::Category;
 use crate::census::Outcome;
-use crate::plan::api::census::parse_instant;
-use crate::plan::api::devices::{Filter, Page as Devices};
 use crate::plan::api::extract::{Parameters, Path};
 use crate::plan::api::problem::Problem;
+use crate::plan::listing::{Filter, Page as Devices};
 use crate::plan::service::Service;
 use crate::wire::{DeviceAnswer, Subject};
 
@@ -52,8 +51,8 @@ pub(super) async fn list(
     Parameters(filter): Parameters<Filter>,
 ) -> Result<Response, PageError> {
     let frame = Frame::of(&service, &caller, &sid, "devices", "Devices").await?;
-    let view = service.view(&sid, parse_instant(filter.as_of.as_deref())?).await?;
-    let page = Devices::new(&view, &filter)?;
+    let view = service.view(&sid, filter.instant().map_err(Problem::from)?).await?;
+    let page = Devices::new(&view, &filter).map_err(Problem::from)?;
     let category = filter.category.clone().unwrap_or_default();
     let base = format!("{}/devices", frame.base());
     let tab = |category: Option<Category>| {

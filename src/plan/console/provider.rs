@@ -104,7 +104,8 @@ async fn identity(
         return Err(refused("the sign-in was begun by another browser; start again at /login"));
     }
     let pending = service.store.take_sign_in(&state, service.now()).await?;
-    let pending = pending.ok_or_else(|| refused("the sign-in is unknown, used or too old; start again at /login"))?;
+    let pending =
+        pending.ok_or_else(|| refused("the sign-in is unknown, used or too old; start again at /login"))?;
     if callback.error.is_some() {
         return Err(refused("the identity provider signed nobody in; start again at /login"));
     }
@@ -143,7 +144,9 @@ async fn roles(
 
 fn provider(service: &Service) -> Result<&Provider, Problem> {
     let provider = service.settings.access.provider.as_deref();
-    provider.ok_or_else(|| Problem::new(ProblemType::NotFound, "no identity provider is configured; sign in at /login"))
+    provider.ok_or_else(|| {
+        Problem::new(ProblemType::NotFound, "no identity provider is configured; sign in at /login")
+    })
 }
 
 /// The name of the cookie that ties a sign-in to its browser.
@@ -156,7 +159,8 @@ fn state_cookie(service: &Service, state: &str, seconds: u32) -> Result<HeaderVa
     let https = is_https(service);
     let (name, secure) = (state_cookie_name(https), if https { "; Secure" } else { "" });
     let cookie = format!("{name}={state}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
-    HeaderValue::try_from(cookie).map_err(|_| Problem::new(ProblemType::Internal, "the cookie cannot be made"))
+    HeaderValue::try_from(cookie)
+        .map_err(|_| Problem::new(ProblemType::Internal, "the cookie cannot be made"))
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {

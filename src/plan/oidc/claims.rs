@@ -28,7 +28,9 @@ pub struct Identity {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BadClaims {
     /// A claim that is needed is missing.
-    #[error("the provider tells no '{0}' of the person, or a longer one than {TEXT} bytes; ask for another scope or name another claim in [oidc]")]
+    #[error(
+        "the provider tells no '{0}' of the person, or a longer one than {TEXT} bytes; ask for another scope or name another claim in [oidc]"
+    )]
     Missing(String),
     /// The e-mail is one that the provider has not verified.
     #[error("the provider has not verified the person's e-mail, so it cannot name them")]
@@ -92,7 +94,10 @@ mod tests {
     #[test]
     fn the_claims_of_a_person_make_an_identity() {
         let identity = of(json!({"email": "a@b.example", "groups": ["x", 7, "y"]})).unwrap();
-        assert_eq!((identity.name.as_str(), identity.groups), ("a@b.example", vec!["x".to_owned(), "y".into()]));
+        assert_eq!(
+            (identity.name.as_str(), identity.groups),
+            ("a@b.example", vec!["x".to_owned(), "y".into()])
+        );
         assert_eq!(of(json!({"email": "a@b.example", "groups": "x"})).unwrap().groups, ["x"]);
         assert_eq!(of(json!({"email": "a@b.example"})).unwrap().groups, Vec::<String>::new());
     }

@@ -10,8 +10,8 @@ use openidconnect::core::{
 };
 use openidconnect::{
     AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse,
-    IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, Scope,
-    SignatureVerificationError, TokenResponse as _,
+    IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    RequestTokenError, Scope, SignatureVerificationError, TokenResponse as _,
 };
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
@@ -74,7 +74,9 @@ pub struct Begun {
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     /// The provider does not answer, or not with what is needed.
-    #[error("the identity provider {issuer} cannot be asked: {why}; check 'issuer' in [oidc] and the way there")]
+    #[error(
+        "the identity provider {issuer} cannot be asked: {why}; check 'issuer' in [oidc] and the way there"
+    )]
     Unavailable {
         /// Which.
         issuer: String,
@@ -85,7 +87,9 @@ pub enum ProviderError {
     #[error("the identity provider cannot be used: {0}; see [oidc] in the configuration")]
     Settings(String),
     /// The provider refuses the code.
-    #[error("the identity provider does not accept the code, which works once and not for long; sign in again")]
+    #[error(
+        "the identity provider does not accept the code, which works once and not for long; sign in again"
+    )]
     Code(String),
     /// The identity token is not accepted.
     #[error("the identity token is not accepted: {0}; sign in again")]
@@ -132,7 +136,13 @@ impl Provider {
             .timeout(PATIENCE)
             .build()
             .map_err(|e| ProviderError::Settings(e.to_string()))?;
-        Ok(Self { secret, redirect: format!("{public_url}{CALLBACK}"), http, known: Mutex::new(None), settings })
+        Ok(Self {
+            secret,
+            redirect: format!("{public_url}{CALLBACK}"),
+            http,
+            known: Mutex::new(None),
+            settings,
+        })
     }
 
     /// Its settings.
@@ -191,7 +201,10 @@ impl Provider {
             .request_async(&http)
             .await
             .map_err(|e| match e {
-                openidconnect::RequestTokenError::Request(e) => self.unavailable(&e),
+                RequestTokenError::Request(e) => self.unavailable(&e),
+                RequestTokenError::Parse(e, _) => {
+                    ProviderError::Token(format!("the provider's answer cannot be read at {}", e.path()))
+                }
                 // The provider's words may hold what it got: they are for the log.
                 other => ProviderError::Code(other.to_string()),
             })?;
@@ -276,7 +289,8 @@ impl Provider {
     }
 
     fn redirect(&self) -> Result<RedirectUrl, ProviderError> {
-        RedirectUrl::new(self.redirect.clone()).map_err(|e| ProviderError::Settings(format!("public_url: {e}")))
+        RedirectUrl::new(self.redirect.clone())
+            .map_err(|e| ProviderError::Settings(format!("public_url: {e}")))
     }
 
     fn unavailable(&self, error: &dyn std::error::Error) -> ProviderError {

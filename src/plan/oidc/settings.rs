@@ -105,13 +105,19 @@ mod tests {
             ..OidcSettings::default()
         };
         assert_eq!(OidcSettings::default().complaint(), None);
-        for good in ["https://id.example", "http://127.0.0.1:9000/x", "http://[::1]:9000", "http://localhost"] {
+        for good in ["https://id.example", "http://127.0.0.1:9000/x", "http://[::1]:9000", "http://localhost"]
+        {
             assert_eq!(of(good).complaint(), None, "{good}");
         }
-        for bad in ["http://id.example", "http://127.0.0.1.id.example", "id.example", "http://127.0.0.1@id.example"] {
+        for bad in
+            ["http://id.example", "http://127.0.0.1.id.example", "id.example", "http://127.0.0.1@id.example"]
+        {
             assert_eq!(of(bad).complaint().unwrap().0, "issuer", "{bad}");
         }
-        assert_eq!(OidcSettings { client_id: String::new(), ..of("https://x") }.complaint().unwrap().0, "client_id");
+        assert_eq!(
+            OidcSettings { client_id: String::new(), ..of("https://x") }.complaint().unwrap().0,
+            "client_id"
+        );
         let off = OidcSettings { local_passwords: false, ..OidcSettings::default() };
         assert_eq!(off.complaint().unwrap().0, "local_passwords");
         let role = |role, subscription: Option<&str>| {

@@ -25,7 +25,9 @@ pub enum AccessRefusal {
     #[error("global admin is a role of the tenant, not of a subscription; bind R, SA, C or O")]
     TenantRole,
     /// A bound is reached.
-    #[error("there are {most} {what} already, which is all there may be; end or revoke some that nobody uses")]
+    #[error(
+        "there are {most} {what} already, which is all there may be; end or revoke some that nobody uses"
+    )]
     Full {
         /// Of what.
         what: &'static str,
@@ -36,13 +38,17 @@ pub enum AccessRefusal {
     #[error("a token lives 1 to {0} days; choose a number between")]
     TokenLife(i64),
     /// A token would do more than the one that makes it.
-    #[error("the token with which you ask is kept to less than the new one; name a narrower role, subscription or life")]
+    #[error(
+        "the token with which you ask is kept to less than the new one; name a narrower role, subscription or life"
+    )]
     WiderToken,
     /// The present password is another.
     #[error("the present password is another; type it again, or ask a global admin for a new one")]
     WrongPassword,
     /// The identity provider's person has the name of somebody else here.
-    #[error("the name '{0}' belongs to another person here; have the identity provider give another, or rename that person's account there")]
+    #[error(
+        "the name '{0}' belongs to another person here; have the identity provider give another, or rename that person's account there"
+    )]
     NameOfAnother(String),
     /// The identity provider's person is disabled here.
     #[error("{0} is disabled here; ask a global admin")]
@@ -81,7 +87,13 @@ impl Store {
         let known = self.row(sql("SELECT 1 AS one FROM person WHERE name = $1").bind(name)).await?.is_some();
         let object = if known { format!("person/{name}") } else { "person?".to_owned() };
         let by = By { actor: Actor::Nobody, ..by.clone() };
-        self.audit_once_a_minute(None, &by, Entry { action: "sign-in-failed", object, ..Entry::default() }, now).await
+        self.audit_once_a_minute(
+            None,
+            &by,
+            Entry { action: "sign-in-failed", object, ..Entry::default() },
+            now,
+        )
+        .await
     }
 
     async fn audit_once_a_minute(

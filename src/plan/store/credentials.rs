@@ -96,7 +96,7 @@ pub struct Holder {
 pub struct NewToken {
     /// Its name, for the list: 1 to 100 characters.
     pub name: String,
-    /// How many days it lives: 1 to 365, 90 where nothing is said.
+    /// How many days it lives: 1 to 365. Where nothing is said 90, and no longer than the token that makes it.
     #[serde(default)]
     pub days: Option<i64>,
     /// The role that it is kept to: it does what its holder may and this role may too.
@@ -150,8 +150,13 @@ impl Store {
         let issued = work.issue(kind, person, "", &TokenScope::default(), kind.life(), now).await?;
         let object = person.map_or_else(|| "person?".to_owned(), |name| format!("person/{name}"));
         let after = Some(json!({"kind": kind.key(), "id": issued.id}));
-        work.audit(None, &By::service(), Entry { action: "secret.create", object, after, ..Entry::default() }, now)
-            .await?;
+        work.audit(
+            None,
+            &By::service(),
+            Entry { action: "secret.create", object, after, ..Entry::default() },
+            now,
+        )
+        .await?;
         work.commit().await?;
         Ok(issued)
     }
@@ -179,7 +184,9 @@ impl Store {
             None => None,
         };
         let scope = TokenScope { role: new.role, subscription };
-        let life = days * DAY;
+        // What nobody asked for is cut to what the maker has.
+        let rest = maker.filter(|_| new.days.is_none()).map(|maker| maker.expires_at.since(now));
+        let life = rest.map_or(days * DAY, |rest| rest.min(days * DAY));
         if let Some(maker) = maker
             && !(scope.is_within(&maker.scope) && now.plus(life) <= maker.expires_at)
         {
@@ -274,7 +281,12 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn is_good(&self, kind: CredentialKind, secret: &str, now: Timestamp) -> Result<bool, StoreError> {
+    pub async fn is_good(
+        &self,
+        kind: CredentialKind,
+        secret: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
         let query = "SELECT 1 AS one FROM credential WHERE hash = $1 AND kind = $2 AND expires_at > $3";
         let row = self.row(sql(query).bind(secret::hash(secret)).bind(kind.key()).bind(now.0)).await?;
         Ok(row.is_some())
@@ -300,7 +312,8 @@ impl Store {
         let hour = now.0.saturating_sub(now.0.rem_euclid(HOUR));
         if row.opt_int("used_at")?.is_none_or(|used| used < hour) {
             let mut work = self.write(Scope::Tenant).await?;
-            work.execute(sql("UPDATE credential SET used_at = $2 WHERE hash = $1").bind(hash).bind(hour)).await?;
+            work.execute(sql("UPDATE credential SET used_at = $2 WHERE hash = $1").bind(hash).bind(hour))
+                .await?;
             work.commit().await?;
         }
         let scope = TokenScope { role: role_of(&row)?, subscription: row.opt_text("subscription")? };
@@ -365,7 +378,8 @@ impl Work {
     }
 
     async fn count(&mut self, kind: CredentialKind, person: &str, now: Timestamp) -> Result<i64, StoreError> {
-        let query = "SELECT count(*) AS secrets FROM credential WHERE person = $1 AND kind = $2 AND expires_at > $3";
+        let query =
+            "SELECT count(*) AS secrets FROM credential WHERE person = $1 AND kind = $2 AND expires_at > $3";
         let row = self.row(sql(query).bind(person).bind(kind.key()).bind(now.0)).await?;
         row.map_or(Ok(0), |row| row.int("secrets"))
     }

@@ -65,7 +65,8 @@ impl Store {
         if count.map_or(Ok(0), |row| row.int("pending"))? >= PENDING {
             return Err(AccessRefusal::Full { what: "sign-ins under way", most: PENDING }.into());
         }
-        let insert = "INSERT INTO pending_sign_in (state_hash, nonce, verifier, expires_at) VALUES ($1, $2, $3, $4)";
+        let insert =
+            "INSERT INTO pending_sign_in (state_hash, nonce, verifier, expires_at) VALUES ($1, $2, $3, $4)";
         work.execute(
             sql(insert)
                 .bind(secret::hash(state))
@@ -81,7 +82,11 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn take_sign_in(&self, state: &str, now: Timestamp) -> Result<Option<PendingSignIn>, StoreError> {
+    pub async fn take_sign_in(
+        &self,
+        state: &str,
+        now: Timestamp,
+    ) -> Result<Option<PendingSignIn>, StoreError> {
         let hash = secret::hash(state);
         let mut work = self.write(Scope::Tenant).await?;
         let query = "SELECT nonce, verifier, expires_at FROM pending_sign_in WHERE state_hash = $1";

@@ -23,6 +23,7 @@ macro_rules! migrations {
 migrations! {
     1 "spine";
     2 "revisions";
+    5 "decisions";
     6 "access";
 }
 

@@ -7,6 +7,7 @@
 mod access;
 pub mod audit;
 mod credentials;
+mod decisions;
 pub mod engine;
 mod facts;
 mod idempotency;
@@ -33,15 +34,17 @@ use self::sqlite::SqliteEngine;
 pub use access::AccessRefusal;
 pub use audit::By;
 pub use credentials::{CredentialEntry, CredentialKind, Holder, Issued, NewToken};
+pub use decisions::Recording;
 pub use facts::{Ingested, Receipt, Replica};
 pub use idempotency::{Answer, Claim};
-pub use location::Location;
 pub use identities::{ExternalPerson, GroupRole, PendingSignIn};
+pub use location::Location;
 pub use people::{Person, PersonEntry};
 pub use roles::RoleBinding;
 pub use sensors::{Enrolled, Sensor};
 pub use subscriptions::Subscription;
 
+use super::change;
 use super::secret::{BadPassword, NoRandomness};
 use super::timeline::Refusal;
 
@@ -124,6 +127,9 @@ pub enum StoreError {
     /// The timeline refuses.
     #[error(transparent)]
     Refused(#[from] Refusal),
+    /// A change of the inventory is refused.
+    #[error(transparent)]
+    Change(#[from] change::Refusal),
     /// The enrolment secret is not good.
     #[error(
         "the enrolment token is unknown, used or expired; make a new one with 'netcensus-plan sensor token'"

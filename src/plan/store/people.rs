@@ -117,7 +117,8 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn people(&self) -> Result<Vec<PersonEntry>, StoreError> {
-        let query = "SELECT name, global_admin, password_hash, created_at, disabled_at FROM person ORDER BY name";
+        let query =
+            "SELECT name, global_admin, password_hash, created_at, disabled_at FROM person ORDER BY name";
         self.rows(sql(query)).await?.iter().map(read_entry).collect()
     }
 
@@ -126,7 +127,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] or the database's.
     pub async fn person(&self, name: &str) -> Result<PersonEntry, StoreError> {
-        let query = "SELECT name, global_admin, password_hash, created_at, disabled_at FROM person WHERE name = $1";
+        let query =
+            "SELECT name, global_admin, password_hash, created_at, disabled_at FROM person WHERE name = $1";
         read_entry(&self.row(sql(query).bind(name)).await?.ok_or_else(|| no_such_person(name))?)
     }
 
@@ -187,7 +189,8 @@ impl Store {
         now: Timestamp,
     ) -> Result<PersonEntry, StoreError> {
         let mut work = self.write(Scope::Tenant).await?;
-        let query = "SELECT name, global_admin, password_hash, created_at, disabled_at FROM person WHERE name = $1";
+        let query =
+            "SELECT name, global_admin, password_hash, created_at, disabled_at FROM person WHERE name = $1";
         let row = work.row(sql(query).bind(name)).await?.ok_or_else(|| no_such_person(name))?;
         let before = read_entry(&row)?;
         if before.disabled_at.is_some() == disabled {

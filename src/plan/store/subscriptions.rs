@@ -82,7 +82,8 @@ impl Store {
     ) -> Result<Subscription, E> {
         let name = checked_name(name, NAME)?.to_owned();
         let mut work = self.write(Scope::Tenant).await?;
-        let row = work.row(sql("SELECT id, name, created_at FROM subscription WHERE id = $1").bind(id)).await?;
+        let row =
+            work.row(sql("SELECT id, name, created_at FROM subscription WHERE id = $1").bind(id)).await?;
         let before = read(&row.ok_or_else(|| no_such_subscription(id))?)?;
         check(&before)?;
         work.execute(sql("UPDATE subscription SET name = $2 WHERE id = $1").bind(id).bind(&name))

@@ -49,7 +49,9 @@ pub enum BrokenTrail {
     #[error("row {0} of the audit trail was changed after it was written; compare with a backup")]
     Changed(i64),
     /// The trail is not the one that was seen before, or its newest rows are missing.
-    #[error("the audit trail does not hold row {0} with the hash that was seen before; compare with a backup")]
+    #[error(
+        "the audit trail does not hold row {0} with the hash that was seen before; compare with a backup"
+    )]
     OtherHead(i64),
 }
 

@@ -1,0 +1,179 @@
+//! What a person wants set on devices: a JSON merge patch (RFC 7396). What is left out stays, null takes back.
+
+use serde::{Deserialize, Deserializer};
+use utoipa::ToSchema;
+
+use super::Refusal;
+use crate::census::{Category, Importance, Property, Ruling};
+use crate::classify::Taxonomy;
+
+/// Characters of a name or a location.
+pub const TEXT: usize = 100;
+/// Characters of a tag.
+pub const TAG: usize = 40;
+/// Tags of a device.
+pub const TAGS: usize = 20;
+
+/// Properties to set on devices.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Patch {
+    /// What it is called, 1 to 100 characters.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub name: Option<Option<String>>,
+    /// A type of the taxonomy. It brings its category, unless `category` is set as well.
+    #[serde(rename = "type", deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub kind: Option<Option<String>>,
+    /// `network`, `iot`, `computer_mobile` or `unclassified`.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub category: Option<Option<String>>,
+    /// Where it stands, 1 to 100 characters.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub location: Option<Option<String>>,
+    /// At most 20 words of 1 to 40 characters.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<Vec<String>>)]
+    pub tags: Option<Option<Vec<String>>>,
+    /// `low`, `normal` or `high`.
+    #[serde(deserialize_with = "present")]
+    #[schema(value_type = Option<String>)]
+    pub importance: Option<Option<String>>,
+}
+
+/// Tells null from what is left out.
+fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(input: D) -> Result<Option<Option<T>>, D::Error> {
+    Option::deserialize(input).map(Some)
+}
+
+impl Patch {
+    /// What to set on each property; `None` takes it back.
+    ///
+    /// # Errors
+    /// [`Refusal::UnknownType`] and [`Refusal::BadValue`].
+    pub(super) fn checked(&self, taxonomy: &Taxonomy) -> Result<Vec<(Property, Option<Ruling>)>, Refusal> {
+        let mut out = Vec::new();
+        if let Some(name) = &self.name {
+            let name = name.as_deref().map(|t| text("name", t, TEXT)).transpose()?;
+            out.push((Property::Name, name.map(Ruling::Name)));
+        }
+        if let Some(location) = &self.location {
+            let location = location.as_deref().map(|t| text("location", t, TEXT)).transpose()?;
+            out.push((Property::Location, location.map(Ruling::Location)));
+        }
+        if let Some(tags) = &self.tags {
+            out.push((Property::Tags, tags.as_deref().map(checked_tags).transpose()?.map(Ruling::Tags)));
+        }
+        if let Some(importance) = &self.importance {
+            let known = |key: &String| {
+                let why = || "it is low, normal or high".to_owned();
+                Importance::from_key(key)
+                    .ok_or_else(|| Refusal::BadValue { property: "importance", why: why() })
+            };
+            let importance = importance.as_ref().map(known).transpose()?;
+            out.push((Property::Importance, importance.map(Ruling::Importance)));
+        }
+        let category = match &self.category {
+            None => None,
+            Some(None) => Some(None),
+            Some(Some(key)) => {
+                let why = || "it is network, iot, computer_mobile or unclassified".to_owned();
+                let known = Category::from_key(key);
+                Some(Some(known.ok_or_else(|| Refusal::BadValue { property: "category", why: why() })?))
+            }
+        };
+        match &self.kind {
+            None => {}
+            Some(None) => out.push((Property::Type, None)),
+            Some(Some(kind)) => {
+                let unknown = || Refusal::UnknownType(kind.chars().take(60).collect());
+                let node = taxonomy.device_type(kind).ok_or_else(unknown)?;
+                out.push((
+                    Property::Type,
+                    Some(Ruling::Type { kind: kind.clone(), category: node.category }),
+                ));
+                // A type brings its category, whatever was set before.
+                if category.is_none() {
+                    out.push((Property::Category, None));
+                }
+            }
+        }
+        if let Some(category) = category {
+            out.push((Property::Category, category.map(Ruling::Category)));
+        }
+        Ok(out)
+    }
+}
+
+fn text(property: &'static str, text: &str, most: usize) -> Result<String, Refusal> {
+    let text = text.trim();
+    let good = !text.is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control);
+    let why =
+        || format!("it has 1 to {most} characters, none of them a control character; null takes it back");
+    good.then(|| text.to_owned()).ok_or_else(|| Refusal::BadValue { property, why: why() })
+}
+
+fn checked_tags(tags: &[String]) -> Result<Vec<String>, Refusal> {
+    if tags.len() > TAGS {
+        let why = format!("there are {}; a device has at most {TAGS}", tags.len());
+        return Err(Refusal::BadValue { property: "tags", why });
+    }
+    let mut tags = tags.iter().map(|t| text("tags", t, TAG)).collect::<Result<Vec<_>, _>>()?;
+    tags.sort_unstable();
+    tags.dedup();
+    Ok(tags)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(json: &str) -> Result<Vec<(Property, Option<Ruling>)>, Refusal> {
+        serde_json::from_str::<Patch>(json).unwrap().checked(Taxonomy::builtin())
+    }
+
+    #[test]
+    fn what_is_left_out_stays_and_null_takes_back() {
+        assert_eq!(checked("{}"), Ok(vec![]));
+        assert_eq!(checked(r#"{"name": null}"#), Ok(vec![(Property::Name, None)]));
+        let set = vec![(Property::Name, Some(Ruling::Name("Lobby".into())))];
+        assert_eq!(checked(r#"{"name": " Lobby "}"#), Ok(set));
+        assert!(serde_json::from_str::<Patch>(r#"{"nmae": "x"}"#).is_err());
+    }
+
+    #[test]
+    fn a_type_brings_its_category_unless_one_is_given() {
+        let camera = Some(Ruling::Type { kind: "camera".into(), category: Category::Iot });
+        let alone = vec![(Property::Type, camera.clone()), (Property::Category, None)];
+        assert_eq!(checked(r#"{"type": "camera"}"#), Ok(alone));
+        let given = Some(Ruling::Category(Category::Network));
+        let both = vec![(Property::Type, camera), (Property::Category, given)];
+        assert_eq!(checked(r#"{"type": "camera", "category": "network"}"#), Ok(both));
+    }
+
+    #[test]
+    fn what_cannot_be_set_is_refused_with_what_can() {
+        assert_eq!(checked(r#"{"type": "toaster9"}"#), Err(Refusal::UnknownType("toaster9".into())));
+        assert!(
+            matches!(checked(r#"{"type": "iot"}"#), Err(Refusal::UnknownType(_))),
+            "a category is no type"
+        );
+        for (property, json) in [
+            ("name", r#"{"name": ""}"#.to_owned()),
+            ("name", r#"{"name": "a\u0007b"}"#.to_owned()),
+            ("location", format!(r#"{{"location": "{}"}}"#, "x".repeat(101))),
+            ("importance", r#"{"importance": "huge"}"#.to_owned()),
+            ("category", r#"{"category": "toys"}"#.to_owned()),
+            ("tags", r#"{"tags": [""]}"#.to_owned()),
+            ("tags", format!(r#"{{"tags": [{}"z"]}}"#, r#""a","#.repeat(20))),
+        ] {
+            assert!(
+                matches!(checked(&json), Err(Refusal::BadValue { property: p, .. }) if p == property),
+                "{json}"
+            );
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! `managed`: the list of what is managed elsewhere.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+
+use super::devices::{Making, make};
+use super::failure::Failure;
+use super::{Target, print_json, service, table};
+use crate::census::Timestamp;
+use crate::clock::{Clock as _, SystemClock};
+use crate::plan::api::managed::{Import, ImportEntry, ManagedPage, ManagedQuery};
+use crate::plan::change::Ask;
+
+/// The largest file.
+const FILE_BYTES: u64 = 48 << 20;
+
+/// What is managed elsewhere.
+#[derive(Debug, Subcommand)]
+pub(super) enum ManagedCommand {
+    /// List what is managed elsewhere
+    List(ListArguments),
+    /// Replace the list of a source
+    Import(ImportArguments),
+    /// Forget the list of a source
+    Forget(ForgetArguments),
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct ListArguments {
+    #[command(flatten)]
+    target: Target,
+    /// Only the entries of this source
+    #[arg(long, value_name = "NAME")]
+    source: Option<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+#[command(
+    after_help = "The file is JSON: a list of entries, or an object with 'entries'. An entry has 'mac' or 'ip', and may have
+'external_id', 'from' and 'to'.
+
+Examples:
+  netcensus-plan managed import machines.json --source defender --dry-run"
+)]
+pub(super) struct ImportArguments {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    making: Making,
+    /// The file; - for standard input
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// The system that the list is from; the list replaces all that it had
+    #[arg(long, value_name = "NAME")]
+    source: String,
+    /// The only zone in which its entries are looked for [default: all]
+    #[arg(long, value_name = "NAME")]
+    zone: Option<String>,
+    /// From when entries hold that say nothing of it, RFC 3339 [default: now]
+    #[arg(long, value_name = "RFC3339")]
+    from: Option<Timestamp>,
+    /// Until when entries hold that say nothing of it, RFC 3339
+    #[arg(long, value_name = "RFC3339")]
+    to: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(super) struct ForgetArguments {
+    #[command(flatten)]
+    target: Target,
+    #[command(flatten)]
+    making: Making,
+    /// The source's name
+    #[arg(value_name = "SOURCE")]
+    source: String,
+}
+
+/// Lists, imports and forgets.
+pub(super) async fn run(command: ManagedCommand) -> Result<(), Failure> {
+    match command {
+        ManagedCommand::List(arguments) => list(arguments).await,
+        ManagedCommand::Import(arguments) => import(arguments).await,
+        ManagedCommand::Forget(ForgetArguments { target, making, source }) => {
+            let by = making.by()?;
+            let (config, store, subscription) = target.open().await?;
+            let service = service(&config, store)?;
+            make(&service, &subscription, Ask::Forget { source }, &by, target.common.json).await
+        }
+    }
+}
+
+async fn list(arguments: ListArguments) -> Result<(), Failure> {
+    let ListArguments { target, source } = arguments;
+    let (config, store, subscription) = target.open().await?;
+    let service = service(&config, store)?;
+    let decisions = service.inventories.decisions(&subscription.id).await?;
+    let now = SystemClock.now();
+    let mut query = ManagedQuery { source, after: None, limit: Some(usize::MAX) };
+    let mut page = ManagedPage::new(&decisions, &query, now)?;
+    while page.next.is_some() {
+        query.after = page.next.take();
+        let next = ManagedPage::new(&decisions, &query, now)?;
+        page.entries.extend(next.entries);
+        page.next = next.next;
+    }
+    if target.common.json {
+        return print_json(&page);
+    }
+    let rows: Vec<Vec<String>> = page
+        .entries
+        .into_iter()
+        .map(|e| {
+            let mac = e.mac.map(|mac| mac.to_string()).unwrap_or_default();
+            let ip = e.ip.map(|ip| ip.to_string()).unwrap_or_default();
+            let to = e.to.map_or_else(|| "open".to_owned(), |to| to.to_string());
+            let holds = if e.in_force { "yes" } else { "no" };
+            vec![
+                e.source,
+                e.external_id,
+                e.zone.unwrap_or_default(),
+                mac,
+                ip,
+                e.from.to_string(),
+                to,
+                holds.into(),
+            ]
+        })
+        .collect();
+    let header = ["SOURCE", "ID", "ZONE", "MAC", "IP", "FROM", "TO", "HOLDS"];
+    Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
+}
+
+async fn import(arguments: ImportArguments) -> Result<(), Failure> {
+    let ImportArguments { target, making, file, source, zone, from, to } = arguments;
+    let by = making.by()?;
+    let name = file.display();
+    let cannot = |e: io::Error| Failure::failed(format!("cannot read {name}: {e}"));
+    let mut bytes = Vec::new();
+    let read = match file.as_os_str().to_str() {
+        Some("-") => io::stdin().lock().take(FILE_BYTES + 1).read_to_end(&mut bytes),
+        _ => File::open(&file).map_err(cannot)?.take(FILE_BYTES + 1).read_to_end(&mut bytes),
+    };
+    if read.map_err(cannot)? as u64 > FILE_BYTES {
+        let most = FILE_BYTES >> 20;
+        return Err(Failure::failed(format!(
+            "{name} has more than {most} MiB; a source may have 200000 entries"
+        )));
+    }
+    let entries = entries(&bytes).map_err(|e| {
+        Failure::failed(format!(
+            "{name}: {e}; an entry is an object with 'mac' or 'ip', see 'managed import --help'"
+        ))
+    })?;
+    let (config, store, subscription) = target.open().await?;
+    let service = service(&config, store)?;
+    let ask = Import { source, zone, from, to, entries }.ask();
+    make(&service, &subscription, ask, &by, target.common.json).await
+}
+
+/// The entries of a file: a list, or an object with one.
+fn entries(bytes: &[u8]) -> Result<Vec<ImportEntry>, serde_json::Error> {
+    #[derive(serde::Deserialize)]
+    struct Wrapped {
+        entries: Vec<ImportEntry>,
+    }
+    let is_list = bytes.iter().find(|b| !b.is_ascii_whitespace()) == Some(&b'[');
+    if is_list {
+        return serde_json::from_slice(bytes);
+    }
+    serde_json::from_slice::<Wrapped>(bytes).map(|w| w.entries)
+}

@@ -1,0 +1,191 @@
+//! What holds for every list: the ledger closes, no order matters, nothing panics.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::census::{Binding, Category, MacAddr, Policy, State, Timestamp, Unclassified, Verdict};
+use crate::wire::{CouplingEntry, DeviceEntry};
+
+const DAY: i64 = 24 * 3_600 * 1_000_000_000;
+const NOW: Timestamp = Timestamp(20_000 * DAY);
+
+fn macs() -> impl Strategy<Value = MacAddr> {
+    (0..9_u8).prop_map(|n| MacAddr([0, 0x40, 0x8c, 0, 0, n]))
+}
+
+fn ips() -> impl Strategy<Value = IpAddr> {
+    prop_oneof![
+        9 => (1..9_u8).prop_map(|n| IpAddr::from([10, 0, 0, n])),
+        1 => (1..3_u8).prop_map(|n| IpAddr::from([8, 8, 8, n])),
+    ]
+}
+
+fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
+    list.sort();
+    list.dedup();
+    list
+}
+
+fn entries() -> impl Strategy<Value = Entry> {
+    let words = || select(vec!["Camera", "Switch", "Laptop", "Windows 10", "what"]);
+    let id = select(vec!["", "", "", "m1", "m2"]);
+    let excluded = prop_oneof![9 => Just(None), 1 => Just(Some(Exclusion::Retired))];
+    (vec(macs(), 0..3), vec(ips(), 0..3), vec(words(), 0..2), id, 0..50_i64, any::<bool>(), 0..8_u8, excluded)
+        .prop_map(|(macs, ips, kinds, id, age, dated, managed, excluded)| Entry {
+            macs: sorted(macs),
+            ips: sorted(ips),
+            kinds: kinds.into_iter().map(str::to_owned).collect(),
+            ids: (!id.is_empty()).then(|| id.to_owned()).into_iter().collect(),
+            last_seen: dated.then(|| NOW.plus(-age * DAY)),
+            managed: managed == 0,
+            excluded,
+            ..Entry::default()
+        })
+}
+
+fn devices() -> impl Strategy<Value = DeviceEntry> {
+    let categories = select(Category::ALL.to_vec());
+    let states = select(vec![State::Active, State::Superseded]);
+    let couplings = vec((macs(), 1..9_u8, states), 1..3);
+    (couplings, categories, 0..40_i64, any::<bool>()).prop_map(|(couplings, category, age, managed)| {
+        let last_seen = NOW.plus(-age * DAY);
+        let couplings: Vec<CouplingEntry> = couplings
+            .into_iter()
+            .map(|(mac, n, state)| CouplingEntry {
+                mac,
+                ip: IpAddr::V4(Ipv4Addr::new(10, 0, 0, n)),
+                binding: Binding::Proven,
+                vlan: Vec::new(),
+                first_seen: last_seen,
+                last_seen,
+                state,
+            })
+            .collect();
+        let standing =
+            crate::census::Standing { category, last_seen, tentative: false, managed, deleted_at: None };
+        let (mac, ip) = (couplings[0].mac, couplings[0].ip);
+        DeviceEntry {
+            id: format!("{mac}-{ip}"),
+            zone: "default".to_owned(),
+            mac,
+            ip,
+            couplings,
+            category,
+            kind: category.key().to_owned(),
+            roles: Vec::new(),
+            vendor: None,
+            model: None,
+            os: None,
+            firmware: None,
+            name: None,
+            random_mac: false,
+            location: None,
+            tags: Vec::new(),
+            importance: None,
+            confidence: 0.9,
+            first_seen: last_seen,
+            last_seen,
+            verdict: crate::census::verdict(&standing, &Policy::default(), NOW),
+            decided: None,
+            evidence: Vec::new(),
+        }
+    })
+}
+
+fn reading(name: &str, entries: Vec<Entry>) -> Reading {
+    let rows = entries.into_iter().zip(1..).map(|(entry, number)| Row { number, entry: Ok(entry) }).collect();
+    Reading { name: name.to_owned(), kind: Kind::Cmdb, rows, columns: None, notes: Vec::new() }
+}
+
+fn estimate(files: &[Reading], inventory: Option<&[DeviceEntry]>) -> Estimate {
+    let sorter = Sorter::new(&Unclassified).unwrap();
+    Estimate::new(files, inventory, &sorter, &Policy::default(), NOW).unwrap()
+}
+
+/// Every number of an estimate.
+fn numbers(e: &Estimate) -> impl PartialEq + std::fmt::Debug + use<> {
+    (e.network, e.iot, e.managed, e.excluded.clone(), e.ledger, e.inventory, e.arithmetic.clone())
+}
+
+proptest! {
+    #[test]
+    fn no_order_of_files_and_rows_changes_a_number(
+        rows in vec((entries(), 0..3_usize), 0..24),
+        inventory in vec(devices(), 0..6),
+        order in any::<proptest::sample::Index>(),
+    ) {
+        let split = |rows: &[(Entry, usize)]| -> Vec<Reading> {
+            let of = |file: usize| rows.iter().filter(|(_, f)| *f == file).map(|(e, _)| e.clone()).collect();
+            (0..3).map(|file| reading(&format!("{file}.csv"), of(file))).collect()
+        };
+        let first = estimate(&split(&rows), Some(&inventory));
+        prop_assert!(first.closes(), "{first:?}");
+        let mut other = rows.clone();
+        other.reverse();
+        let turn = if other.is_empty() { 0 } else { order.index(other.len()) };
+        other.rotate_left(turn);
+        let mut files = split(&other);
+        files.rotate_left(turn % 3);
+        prop_assert_eq!(numbers(&estimate(&files, Some(&inventory))), numbers(&first));
+        // All in one file.
+        let one = reading("all.csv", rows.into_iter().map(|(e, _)| e).collect());
+        prop_assert_eq!(numbers(&estimate(&[one], Some(&inventory))), numbers(&first));
+    }
+
+    #[test]
+    fn a_list_that_is_given_twice_counts_once(rows in vec(entries(), 0..20), inventory in vec(devices(), 0..6)) {
+        let file = reading("a.csv", rows);
+        let known = |e: &Estimate| (e.network, e.iot);
+        let once = estimate(std::slice::from_ref(&file), Some(&inventory));
+        let twice = estimate(&[file.clone(), file], Some(&inventory));
+        prop_assert!(twice.closes());
+        prop_assert_eq!(known(&once), known(&twice));
+        prop_assert_eq!(once.ledger.taken, twice.ledger.taken);
+    }
+
+    #[test]
+    fn an_inventory_alone_is_its_census_and_lists_never_split_a_device(
+        inventory in vec(devices(), 0..8),
+        rows in vec(entries(), 0..12),
+    ) {
+        let of = |verdict: Verdict| inventory.iter().filter(|d| d.verdict == verdict).count() as u64;
+        let alone = estimate(&[], Some(&inventory));
+        prop_assert_eq!((alone.network, alone.iot), (of(Verdict::CountedNetwork), of(Verdict::CountedIot)));
+        prop_assert_eq!(alone.excluded.values().sum::<u64>() + alone.billable, inventory.len() as u64);
+        let both = estimate(&[reading("a.csv", rows)], Some(&inventory));
+        prop_assert!(both.closes());
+        let of_inventory = both.inventory.unwrap();
+        prop_assert_eq!(of_inventory.devices, inventory.len() as u64);
+        prop_assert_eq!(both.billable, both.ledger.taken + of_inventory.billable - of_inventory.no_longer + of_inventory.besides);
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic_and_the_ledger_closes(bytes in vec(any::<u8>(), 0..600)) {
+        closes(&bytes)?;
+    }
+
+    #[test]
+    fn bytes_like_tables_and_json_never_panic_and_the_ledger_closes(
+        text in "(mac[,;\t]ip[,;\t]type\n|\\[|\\{\"value\":)?([\"{}\\[\\],;:\n\t a-f0-9.]|\"mac\":|\"ip\":|\"ipAddresses\":|null|10\\.0\\.0\\.[1-9]|00:40:8c:00:00:0[1-9]|\u{e4}|\u{202e}){0,80}",
+    ) {
+        closes(text.as_bytes())?;
+    }
+}
+
+fn closes(bytes: &[u8]) -> Result<(), TestCaseError> {
+    let options = Kind::ALL.into_iter().map(|kind| Options { kind: Some(kind), ..Options::default() });
+    for options in options.chain([Options::default()]) {
+        if let Ok(reading) = read("x", bytes, &options) {
+            let rows = reading.rows.len() as u64;
+            let found = estimate(&[reading], None);
+            prop_assert!(found.closes());
+            prop_assert_eq!(found.ledger.rows, rows);
+        }
+    }
+    signature(bytes);
+    Ok(())
+}

@@ -1,0 +1,68 @@
+//! The Meraki dashboard: clients of a network (`GET /networks/{id}/clients`), and the network's own devices
+//! (`GET /networks/{id}/devices`, `GET /organizations/{id}/devices`).
+
+use super::entry::{self, Addresses, Entry};
+use super::json::Record;
+use super::overlap::Exclusion;
+
+/// What a product line of the dashboard is, as a key of the taxonomy.
+fn product(line: &str) -> Option<&'static str> {
+    Some(match line.to_lowercase().as_str() {
+        "appliance" => "firewall",
+        "switch" => "switch",
+        "wireless" => "access_point",
+        "wirelesscontroller" | "campusgateway" => "wireless_controller",
+        "cellulargateway" => "modem",
+        "camera" => "camera",
+        "sensor" => "sensor",
+        _ => return None,
+    })
+}
+
+/// One record: a device where it says its product line, serial number or LAN address, else a client.
+pub(super) fn entry(record: &Record) -> Result<Entry, String> {
+    let mut addresses = Addresses::default();
+    if let Some(mac) = record.get("mac") {
+        addresses.add_macs(mac);
+    }
+    for ip in ["ip", "ip6", "lanIp"].iter().filter_map(|member| record.get(member)) {
+        addresses.add_ips(ip);
+    }
+    let is_device = ["productType", "serial", "lanIp"].iter().any(|m| record.get(m).is_some());
+    let entry = if is_device { device(record) } else { client(record) };
+    addresses.into_entry(entry)
+}
+
+fn client(record: &Record) -> Entry {
+    Entry {
+        name: record.text("description").or_else(|| record.text("name")),
+        kinds: record.text("deviceTypePrediction").into_iter().collect(),
+        os: record.text("os"),
+        vendor: record.text("manufacturer"),
+        last_seen: record.get("lastSeen").and_then(entry::instant),
+        id: record.text("id"),
+        ids: record.text("id").map(|id| format!("meraki#{id}")).into_iter().collect(),
+        ..Entry::default()
+    }
+}
+
+fn device(record: &Record) -> Entry {
+    let line = record.text("productType");
+    let kind = line.as_deref().map(|line| product(line).unwrap_or("network_other"));
+    let mut entry = Entry {
+        name: record.text("name"),
+        // Whatever it is, it is a part of the network that the dashboard runs.
+        kinds: vec![kind.unwrap_or("network_other").to_owned()],
+        vendor: Some("Cisco Meraki".to_owned()),
+        model: record.text("model"),
+        id: record.text("serial"),
+        ids: record.text("serial").map(|id| format!("meraki#{id}")).into_iter().collect(),
+        ..Entry::default()
+    };
+    if kind == Some("sensor") {
+        // They speak by Bluetooth to an access point and never have an address.
+        entry.excluded = Some(Exclusion::Unaddressed);
+        entry.because = line;
+    }
+    entry
+}

@@ -1,0 +1,92 @@
+//! Bytes to text: UTF-8 with or without a byte order mark, UTF-16 with one.
+
+use std::borrow::Cow;
+
+/// A file's text.
+#[derive(Debug)]
+pub(super) struct Text<'a> {
+    pub(super) text: Cow<'a, str>,
+    /// What was done to read it.
+    pub(super) note: Option<String>,
+}
+
+/// Decodes a file; `None` where it is no text at all.
+///
+/// Bytes that are no UTF-8 are read as Windows-1252 where they could be (a table that a spreadsheet saved), which a note
+/// tells: only names are touched by that, never a MAC or an address.
+pub(super) fn decode(bytes: &[u8]) -> Option<Text<'_>> {
+    match bytes {
+        [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest),
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        _ => utf8(bytes),
+    }
+}
+
+fn utf8(bytes: &[u8]) -> Option<Text<'_>> {
+    if bytes.contains(&0) {
+        return None;
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Some(Text { text: text.into(), note: None }),
+        Err(_) => {
+            let text: String = bytes.iter().map(|b| windows_1252(*b)).collect();
+            let note = Some("is not UTF-8; read as Windows-1252".to_owned());
+            Some(Text { text: text.into(), note })
+        }
+    }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Text<'static>> {
+    let (units, rest) = bytes.as_chunks::<2>();
+    let decoded = char::decode_utf16(units.iter().map(|u| unit(*u)));
+    let text: String = decoded.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    let broken = !rest.is_empty() || text.contains(char::REPLACEMENT_CHARACTER);
+    let note = if broken { "is UTF-16, and broken in places" } else { "is UTF-16" };
+    (!text.contains('\0')).then(|| Text { text: text.into(), note: Some(note.to_owned()) })
+}
+
+/// The character of a byte: Latin-1 but for the letters that European names need of 0x80 to 0x9f.
+fn windows_1252(byte: u8) -> char {
+    match byte {
+        0x80 => '€',
+        0x8a => 'Š',
+        0x8c => 'Œ',
+        0x8e => 'Ž',
+        0x91 | 0x92 => '\'',
+        0x93 | 0x94 => '"',
+        0x96 | 0x97 => '-',
+        0x9a => 'š',
+        0x9c => 'œ',
+        0x9e => 'ž',
+        0x9f => 'Ÿ',
+        0x80..=0x9f => char::REPLACEMENT_CHARACTER,
+        _ => char::from(byte),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(bytes: &[u8]) -> Option<String> {
+        decode(bytes).map(|t| t.text.into_owned())
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_text_in_any_encoding() {
+        assert_eq!(text(b"\xef\xbb\xbfmac").as_deref(), Some("mac"));
+        assert_eq!(text(b"\xff\xfem\0a\0c\0").as_deref(), Some("mac"));
+        assert_eq!(text(b"\xfe\xff\0m\0a\0c").as_deref(), Some("mac"));
+        assert_eq!(text(b"mac").as_deref(), Some("mac"));
+    }
+
+    #[test]
+    fn what_a_spreadsheet_saved_is_read_and_what_is_no_text_is_not() {
+        assert_eq!(text(b"K\xfcche;\x80").as_deref(), Some("Küche;€"));
+        assert!(decode(b"K\xfcche").unwrap().note.unwrap().contains("Windows-1252"));
+        assert_eq!(text(b"PK\x03\x04\0\0"), None);
+        assert_eq!(text(b"\xff\xfe\0\0"), None);
+        assert_eq!(text(b"\xff\xfea\0\x00").as_deref(), Some("a"));
+    }
+}

@@ -1,0 +1,332 @@
+//! When the committed number will be passed, and how sure that is.
+//!
+//! Pure: daily counts and an instant in, dates out. The trend is the Theil–Sen line through the last [`WINDOW`] days: the
+//! median of the slopes of all pairs of days, which a day of outage or a burst of guests does not bend (Sen 1968, with
+//! Sen's interval of 90 % for the slope). Around it lies the band of what counts differ from the line, from the 5th to
+//! the 95th part in a hundred. The line starts at the median of the last week. A date range says on which day the upper
+//! edge, the line and the lower edge pass the committed number.
+//!
+//! It knows no calendar and no building plan: a new site next month is in no trend.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::census::{Timestamp, commitment, time::rfc3339};
+
+/// The document's schema.
+pub const SCHEMA: &str = "netcensus.forecast/1";
+/// How it is done, in one word for programs.
+pub const METHOD: &str = "theil-sen";
+/// Days that the trend looks at: six weeks, so that every day of the week weighs the same.
+pub const WINDOW: i64 = 42;
+/// Days with a count below which nothing can be said.
+pub const DAYS: usize = 7;
+/// How many days ahead a date is given at all.
+pub const HORIZON: i64 = 365;
+/// A passing whose earliest day lies within this many days is a warning.
+pub const WARNING: i64 = 30;
+/// For how many days the recommended number should hold.
+pub const LASTS: i64 = 30;
+
+const DAY: i64 = 24 * 3_600 * 1_000_000_000;
+/// The two-sided 90 % point of the normal distribution.
+const Z90: f64 = 1.645;
+
+/// What was billable at an instant.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Sample {
+    /// The instant.
+    pub at: Timestamp,
+    /// Billable devices.
+    pub billable: u64,
+}
+
+/// Where it leads.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outlook {
+    /// Fewer than [`DAYS`] days have a count: nothing can be said yet.
+    TooFewDays,
+    /// No number is committed to.
+    NoCommitment,
+    /// The committed number is passed already.
+    Passed,
+    /// The number of devices does not grow that one could tell.
+    Flat,
+    /// It grows, but will not pass the committed number within a year.
+    NotWithinAYear,
+    /// It grows, and will pass the committed number.
+    WillPass,
+}
+
+/// What is to be expected.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+pub struct Forecast {
+    /// [`SCHEMA`].
+    pub schema: &'static str,
+    /// [`METHOD`].
+    pub method: &'static str,
+    /// The instant from which it looks ahead.
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub as_of: Timestamp,
+    /// The number committed to; null for a trial and without a plan.
+    pub committed: Option<u64>,
+    /// The newest count; null without any.
+    pub billable: Option<u64>,
+    /// Days with a count among the last [`WINDOW`].
+    pub days: usize,
+    /// Where it leads.
+    pub outlook: Outlook,
+    /// Devices a day; null where there are too few days.
+    pub per_day: Option<f64>,
+    /// The interval of 90 % around it.
+    pub per_day_low: Option<f64>,
+    /// The interval of 90 % around it.
+    pub per_day_high: Option<f64>,
+    /// The start of the first day on which the committed number may be passed.
+    #[serde(with = "rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub earliest: Option<Timestamp>,
+    /// The start of the day on which the line passes it.
+    #[serde(with = "rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub expected: Option<Timestamp>,
+    /// The start of the day by which it is passed even at the lower edge; null where that is not within a year.
+    #[serde(with = "rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub latest: Option<Timestamp>,
+    /// Whether the number should be looked at now: it is passed, or may be within [`WARNING`] days. Blocks nothing (P3).
+    pub warning: bool,
+    /// The next number to commit to, so that it holds for [`LASTS`] days; null where there are too few days.
+    pub recommended: Option<u64>,
+    /// All of it in one sentence.
+    pub says: String,
+}
+
+/// A line with its band.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Trend {
+    /// On the last day of the window.
+    level: f64,
+    slope: f64,
+    slope_low: f64,
+    slope_high: f64,
+    below: f64,
+    above: f64,
+    /// The most that a count was above the line.
+    most: f64,
+    /// The slope if growth goes on gathering speed as it did within the window.
+    slope_rush: f64,
+}
+
+impl Trend {
+    fn expected(&self, days: f64) -> f64 {
+        self.level + self.slope * days
+    }
+
+    fn high(&self, days: f64) -> f64 {
+        self.level + self.above + self.slope_high * days
+    }
+
+    fn low(&self, days: f64) -> f64 {
+        self.level + self.below + self.slope_low * days
+    }
+}
+
+impl Forecast {
+    /// The forecast at `as_of`. Samples may come in any order; of each day the newest counts, and none from after
+    /// `as_of`.
+    pub fn new(samples: &[Sample], committed: Option<u64>, as_of: Timestamp) -> Self {
+        let today = day(as_of);
+        let mut newest: BTreeMap<i64, Sample> = BTreeMap::new();
+        for sample in samples.iter().filter(|s| s.at <= as_of && today - day(s.at) < WINDOW) {
+            let known = newest.entry(day(sample.at)).or_insert(*sample);
+            *known = (*known).max(*sample);
+        }
+        let points: Vec<(f64, f64)> =
+            newest.iter().map(|(day, s)| (whole(*day - today), s.billable as f64)).collect();
+        let billable = newest.values().next_back().map(|s| s.billable);
+        let trend = (points.len() >= DAYS).then(|| trend(&points)).flatten();
+        let mut forecast = Self {
+            schema: SCHEMA,
+            method: METHOD,
+            as_of,
+            committed,
+            billable,
+            days: points.len(),
+            outlook: Outlook::TooFewDays,
+            per_day: trend.map(|t| round(t.slope)),
+            per_day_low: trend.map(|t| round(t.slope_low)),
+            per_day_high: trend.map(|t| round(t.slope_high)),
+            earliest: None,
+            expected: None,
+            latest: None,
+            warning: false,
+            recommended: None,
+            says: String::new(),
+        };
+        if let (Some(trend), Some(billable)) = (trend, billable) {
+            forecast.look(trend, billable, today);
+        } else if let (Some(committed), Some(billable)) = (committed, billable)
+            && billable > committed
+        {
+            forecast.outlook = Outlook::Passed;
+            forecast.warning = true;
+        }
+        forecast.says = forecast.sentence();
+        forecast
+    }
+
+    fn look(&mut self, trend: Trend, billable: u64, today: i64) {
+        let most = |days: f64| trend.level + trend.most + trend.slope_rush * days;
+        let ahead = most(whole(LASTS)).max(most(0.0)).max(billable as f64);
+        self.recommended = Some(commitment(ceil(ahead)));
+        let Some(committed) = self.committed else {
+            self.outlook = Outlook::NoCommitment;
+            return;
+        };
+        if billable > committed {
+            (self.outlook, self.warning) = (Outlook::Passed, true);
+            return;
+        }
+        if trend.slope_low <= 0.0 {
+            self.outlook = Outlook::Flat;
+            return;
+        }
+        let first = |edge: &dyn Fn(f64) -> f64| {
+            (1..=HORIZON).find(|days| edge(whole(*days)) > committed as f64).map(|d| (d, start(today + d)))
+        };
+        let earliest = first(&|d| trend.high(d));
+        let Some((days, at)) = earliest else {
+            self.outlook = Outlook::NotWithinAYear;
+            return;
+        };
+        self.outlook = Outlook::WillPass;
+        self.warning = days <= WARNING;
+        self.earliest = Some(at);
+        self.expected = first(&|d| trend.expected(d)).map(|(_, at)| at);
+        self.latest = first(&|d| trend.low(d)).map(|(_, at)| at);
+    }
+
+    fn sentence(&self) -> String {
+        let date = |at: Option<Timestamp>| at.map(|t| t.to_string().chars().take(10).collect::<String>());
+        let slope = self.per_day.unwrap_or_default();
+        match self.outlook {
+            Outlook::TooFewDays => {
+                format!(
+                    "cannot say yet: {} of the last {WINDOW} days have a count, and it takes {DAYS}",
+                    self.days
+                )
+            }
+            Outlook::NoCommitment => {
+                format!("no number is committed to; the count changes by {slope:+} a day")
+            }
+            Outlook::Passed => {
+                let (billable, committed) =
+                    (self.billable.unwrap_or_default(), self.committed.unwrap_or_default());
+                format!("{billable} devices are {} more than committed", billable.saturating_sub(committed))
+            }
+            Outlook::Flat => {
+                format!("no growth that one could tell: {slope:+} a day, and no date follows from that")
+            }
+            Outlook::NotWithinAYear => {
+                format!("grows by {slope:+} a day, and does not pass the committed number within a year")
+            }
+            Outlook::WillPass => {
+                let earliest = date(self.earliest).unwrap_or_default();
+                let expected =
+                    date(self.expected).map_or_else(String::new, |d| format!(", most likely on {d}"));
+                let latest = date(self.latest).map_or_else(|| "later than a year from now".to_owned(), |d| d);
+                format!(
+                    "grows by {slope:+} a day and passes the committed number between {earliest} and {latest}{expected}"
+                )
+            }
+        }
+    }
+}
+
+/// The line through points that are sorted by day, the last day being nearest to 0. `None` for fewer than two.
+fn trend(points: &[(f64, f64)]) -> Option<Trend> {
+    let slopes = slopes(points);
+    let slope = part(&slopes, 0.5)?;
+    // Sen's interval: the slopes whose ranks lie z·σ/2 of Kendall's statistic from the middle.
+    let (n, pairs) = (points.len() as f64, slopes.len() as f64);
+    let spread = Z90 * (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt() / pairs / 2.0;
+    // Growth that gathers speed shows in the newer half before it bends the whole.
+    let newer = points.get(points.len() / 2..).unwrap_or_default();
+    let newer = if newer.len() < DAYS { slope } else { part(&self::slopes(newer), 0.5)? };
+    let slope_low = part(&slopes, 0.5 - spread)?;
+    let slope_high = part(&slopes, 0.5 + spread)?.max(newer + (newer - slope) / 2.0);
+    // The middles of the halves and of the whole lie a quarter of the window apart: a month ahead is twice as far again.
+    let slope_rush = slope_high.max(newer + 2.0 * (newer - slope));
+    let sorted = |mut values: Vec<f64>| {
+        values.sort_unstable_by(f64::total_cmp);
+        values
+    };
+    let offset = part(&sorted(points.iter().map(|(x, y)| y - slope * x).collect()), 0.5)?;
+    let residuals: Vec<f64> = points.iter().map(|(x, y)| y - offset - slope * x).collect();
+    let week: Vec<f64> = residuals.iter().rev().take(7).copied().collect();
+    let level = offset + part(&sorted(week), 0.5)?;
+    let residuals = sorted(residuals);
+    let share = |share| part(&residuals, share);
+    let (below, above, most) = (share(0.05)?.min(0.0), share(0.95)?.max(0.0), share(1.0)?.max(0.0));
+    Some(Trend { level, slope, slope_low, slope_high, below, above, most, slope_rush })
+}
+
+/// The slopes of all pairs of points, sorted.
+fn slopes(points: &[(f64, f64)]) -> Vec<f64> {
+    let mut slopes = Vec::with_capacity(points.len() * points.len() / 2);
+    for (i, (x, y)) in points.iter().enumerate() {
+        slopes.extend(points.iter().skip(i + 1).map(|(later, z)| (z - y) / (later - x)));
+    }
+    slopes.sort_unstable_by(f64::total_cmp);
+    slopes
+}
+
+/// The value below which that share of sorted values lies, between neighbours in proportion.
+fn part(sorted: &[f64], share: f64) -> Option<f64> {
+    let last = sorted.len().checked_sub(1)?;
+    let place = share.clamp(0.0, 1.0) * last as f64;
+    let low = index(place.floor());
+    let (a, b) = (*sorted.get(low)?, *sorted.get((low + 1).min(last))?);
+    Some(a + (b - a) * (place - place.floor()))
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a place within a list, not negative"
+)]
+fn index(place: f64) -> usize {
+    place as usize
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates, and is not negative")]
+fn ceil(number: f64) -> u64 {
+    number.max(0.0).ceil() as u64
+}
+
+/// Days as a number to reckon with; they are few.
+#[expect(clippy::cast_precision_loss, reason = "days of a few years")]
+fn whole(days: i64) -> f64 {
+    days as f64
+}
+
+/// To a hundredth, as a person reads it.
+fn round(number: f64) -> f64 {
+    (number * 100.0).round() / 100.0
+}
+
+fn day(at: Timestamp) -> i64 {
+    at.0.div_euclid(DAY)
+}
+
+fn start(day: i64) -> Timestamp {
+    Timestamp(day.saturating_mul(DAY))
+}
+
+#[cfg(test)]
+mod tests;

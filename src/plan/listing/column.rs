@@ -1,0 +1,230 @@
+//! The columns of a list: what it can be sorted by, and what a file of it shows.
+
+use std::cmp::Ordering;
+use std::net::IpAddr;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::census::{MacAddr, Timestamp, Verdict};
+use crate::wire::DeviceEntry;
+
+macro_rules! columns {
+    ($($variant:ident = $key:literal, $title:literal;)*) => {
+        /// A column of a list of devices.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub enum Column { $(#[doc = $title] $variant,)* }
+
+        impl Column {
+            /// All columns, in the order in which a file shows them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word in the API and in a file's first row.
+            pub const fn key(self) -> &'static str {
+                match self { $(Self::$variant => $key,)* }
+            }
+        }
+    };
+}
+
+columns! {
+    Id = "id", "The device's id.";
+    Zone = "zone", "Its zone.";
+    Ip = "ip", "The address it is listed under.";
+    Mac = "mac", "The MAC of that address.";
+    Name = "name", "Its name.";
+    Category = "category", "Its category.";
+    Type = "type", "Its type.";
+    Roles = "roles", "Roles beside the type.";
+    Vendor = "vendor", "Its maker.";
+    Model = "model", "Its model.";
+    Os = "os", "Its operating system.";
+    Firmware = "firmware", "Its firmware.";
+    Location = "location", "Where it stands, as a person set it.";
+    Tags = "tags", "Its tags, as people set them.";
+    Importance = "importance", "How much depends on it; normal where nobody set it.";
+    RandomMac = "random_mac", "Whether its MAC is randomised.";
+    Confidence = "confidence", "Certainty of the category, 0 to 1.";
+    Couplings = "couplings", "How many couplings it has.";
+    Addresses = "addresses", "Every MAC and address of it.";
+    FirstSeen = "first_seen", "Its earliest frame.";
+    LastSeen = "last_seen", "Its newest frame.";
+    Verdict = "verdict", "The rule that decided.";
+    Counted = "counted", "Whether it is billed.";
+    Why = "why", "The verdict in words.";
+    ManagedBy = "managed_by", "The source of the managed list that names it.";
+    Decided = "decided", "What people decided about it.";
+    AsOf = "as_of", "The instant of the verdicts, the same in every row.";
+    Policy = "policy", "The policy of the count, the same in every row.";
+}
+
+/// A word that names no column, or none that a list can be sorted by.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BadColumn {
+    /// No column.
+    #[error("'{name}' is no column; they are {}", keys(Column::ALL.iter().copied()))]
+    Unknown {
+        /// The word.
+        name: String,
+    },
+    /// A column that has no order.
+    #[error(
+        "a list cannot be sorted by '{name}'; sort by one of {}, from the end with '-' before it",
+        keys(Sort::BY.into_iter())
+    )]
+    NoOrder {
+        /// The word.
+        name: String,
+    },
+}
+
+fn keys(columns: impl Iterator<Item = Column>) -> String {
+    columns.map(Column::key).collect::<Vec<_>>().join(", ")
+}
+
+impl FromStr for Column {
+    type Err = BadColumn;
+
+    fn from_str(text: &str) -> Result<Self, BadColumn> {
+        let unknown = || BadColumn::Unknown { name: text.chars().take(40).collect() };
+        Self::ALL.iter().copied().find(|c| c.key() == text).ok_or_else(unknown)
+    }
+}
+
+impl Column {
+    /// The column's text for a device; empty for what is not known.
+    pub fn text(self, d: &DeviceEntry, as_of: Timestamp, policy: &str) -> String {
+        let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
+        match self {
+            Self::Id => d.id.clone(),
+            Self::Zone => d.zone.clone(),
+            Self::Ip => d.ip.to_string(),
+            Self::Mac => d.mac.to_string(),
+            Self::Name => or_empty(&d.name),
+            Self::Category => d.category.key().to_owned(),
+            Self::Type => d.kind.clone(),
+            Self::Roles => d.roles.join(" "),
+            Self::Vendor => or_empty(&d.vendor),
+            Self::Model => or_empty(&d.model),
+            Self::Os => or_empty(&d.os),
+            Self::Firmware => or_empty(&d.firmware),
+            Self::Location => or_empty(&d.location),
+            Self::Tags => d.tags.join("; "),
+            Self::Importance => d.importance.unwrap_or_default().key().to_owned(),
+            Self::RandomMac => d.random_mac.to_string(),
+            Self::Confidence => d.confidence.to_string(),
+            Self::Couplings => d.couplings.len().to_string(),
+            Self::Addresses => {
+                d.couplings.iter().map(|c| format!("{} {}", c.mac, c.ip)).collect::<Vec<_>>().join("; ")
+            }
+            Self::FirstSeen => d.first_seen.to_string(),
+            Self::LastSeen => d.last_seen.to_string(),
+            Self::Verdict => d.verdict.id().to_owned(),
+            Self::Counted => d.verdict.is_counted().to_string(),
+            Self::Why => d.verdict.title().to_owned(),
+            Self::ManagedBy => {
+                let managed = d.decided.as_ref().and_then(|d| d.managed.as_ref());
+                managed.map(|m| m.source.clone()).unwrap_or_default()
+            }
+            Self::Decided => {
+                let said = d.decided.as_ref().map(|decided| decided.sentences(d.last_seen));
+                said.unwrap_or_default().join("; ")
+            }
+            Self::AsOf => as_of.to_string(),
+            Self::Policy => policy.to_owned(),
+        }
+    }
+}
+
+/// The order of a list: by a column, then by id, so that no two devices tie.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Sort {
+    by: Column,
+    descending: bool,
+}
+
+/// What a device is sorted by. Names are compared without regard to case; devices without one come last.
+#[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum SortKey {
+    Place(String, IpAddr, MacAddr),
+    Mac(MacAddr, IpAddr, String),
+    Text(bool, String),
+    Number(u64),
+    At(Timestamp),
+}
+
+impl Default for Sort {
+    fn default() -> Self {
+        Self { by: Column::Ip, descending: false }
+    }
+}
+
+impl Sort {
+    /// What a list can be sorted by.
+    pub const BY: [Column; 15] = [
+        Column::Ip,
+        Column::Mac,
+        Column::Zone,
+        Column::Name,
+        Column::Category,
+        Column::Type,
+        Column::Vendor,
+        Column::Model,
+        Column::Os,
+        Column::Location,
+        Column::Importance,
+        Column::Couplings,
+        Column::FirstSeen,
+        Column::LastSeen,
+        Column::Verdict,
+    ];
+
+    /// The word in the API: the column, after `-` where it runs from the end.
+    pub fn key_text(self) -> String {
+        format!("{}{}", if self.descending { "-" } else { "" }, self.by.key())
+    }
+
+    pub(super) fn key(self, d: &DeviceEntry) -> SortKey {
+        let text = |t: &Option<String>| SortKey::Text(t.is_none(), t.as_deref().unwrap_or("").to_lowercase());
+        match self.by {
+            Column::Mac => SortKey::Mac(d.mac, d.ip, d.zone.clone()),
+            Column::Zone => SortKey::Text(false, d.zone.clone()),
+            Column::Name => text(&d.name),
+            Column::Category => SortKey::Text(false, d.category.key().to_owned()),
+            Column::Type => SortKey::Text(false, d.kind.clone()),
+            Column::Vendor => text(&d.vendor),
+            Column::Model => text(&d.model),
+            Column::Os => text(&d.os),
+            Column::Location => text(&d.location),
+            Column::Importance => SortKey::Number(d.importance.unwrap_or_default() as u64),
+            Column::Couplings => SortKey::Number(d.couplings.len() as u64),
+            Column::FirstSeen => SortKey::At(d.first_seen),
+            Column::LastSeen => SortKey::At(d.last_seen),
+            Column::Verdict => {
+                let place = Verdict::ALL.iter().position(|v| *v == d.verdict).unwrap_or_default();
+                SortKey::Number(place as u64)
+            }
+            _ => SortKey::Place(d.zone.clone(), d.ip, d.mac),
+        }
+    }
+
+    pub(super) fn compare(self, a: (&SortKey, &str), b: (&SortKey, &str)) -> Ordering {
+        let order = a.cmp(&b);
+        if self.descending { order.reverse() } else { order }
+    }
+}
+
+impl FromStr for Sort {
+    type Err = BadColumn;
+
+    fn from_str(text: &str) -> Result<Self, BadColumn> {
+        let (descending, key) = match text.strip_prefix('-') {
+            Some(key) => (true, key),
+            None => (false, text),
+        };
+        let no_order = || BadColumn::NoOrder { name: key.chars().take(40).collect() };
+        let by = Self::BY.into_iter().find(|c| c.key() == key).ok_or_else(no_order)?;
+        Ok(Self { by, descending })
+    }
+}

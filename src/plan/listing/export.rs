@@ -1,0 +1,137 @@
+//! Whole lists as files: CSV that is safe to open in a spreadsheet (RFC 4180, UTF-8), and NDJSON.
+//!
+//! Made chunk by chunk, so that neither has a cap.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::column::{BadColumn, Column};
+use crate::census::Timestamp;
+use crate::wire::DeviceEntry;
+
+/// Devices that are written at once.
+pub const CHUNK: usize = 512;
+
+/// Columns by their keys, separated by commas; `None` where nothing is named.
+///
+/// # Errors
+/// [`BadColumn::Unknown`].
+pub fn columns(asked: Option<&str>) -> Result<Option<Vec<Column>>, BadColumn> {
+    let asked = asked.map(str::trim).filter(|a| !a.is_empty());
+    asked.map(|keys| keys.split(',').take(100).map(|key| key.trim().parse()).collect()).transpose()
+}
+
+/// Writes CSV.
+#[derive(Clone, Debug)]
+pub struct Csv {
+    columns: Vec<Column>,
+    as_of: Timestamp,
+    policy: String,
+}
+
+impl Csv {
+    /// Of those columns, or all.
+    pub fn new(columns: Option<Vec<Column>>, as_of: Timestamp, policy: &str) -> Self {
+        let columns = columns.unwrap_or_else(|| Column::ALL.to_vec());
+        Self { columns, as_of, policy: policy.to_owned() }
+    }
+
+    /// The first row.
+    pub fn header(&self) -> Vec<u8> {
+        rows(std::iter::once(self.columns.iter().map(|c| c.key().to_owned()).collect()))
+    }
+
+    /// The rows of some devices.
+    pub fn rows<'d>(&self, devices: impl Iterator<Item = &'d DeviceEntry>) -> Vec<u8> {
+        rows(devices.map(|d| self.columns.iter().map(|c| c.text(d, self.as_of, &self.policy)).collect()))
+    }
+}
+
+fn rows(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
+    let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    for row in rows {
+        // Writing to memory does not fail, and rows are all as long as the first.
+        if out.write_record(row.iter().map(|cell| harmless(cell).into_owned())).is_err() {
+            tracing::error!("a row of an export could not be written");
+        }
+    }
+    out.into_inner().unwrap_or_default()
+}
+
+/// A cell that no spreadsheet takes for a formula: what devices say of themselves must not run on a person's desk.
+fn harmless(cell: &str) -> Cow<'_, str> {
+    let formula =
+        |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
+    match cell.chars().next() {
+        Some(first) if formula(first) => Cow::Owned(format!("'{cell}")),
+        _ => Cow::Borrowed(cell),
+    }
+}
+
+/// Writes NDJSON: an object a line.
+#[derive(Clone, Debug)]
+pub struct Ndjson {
+    columns: Option<Vec<Column>>,
+    as_of: Timestamp,
+    policy: String,
+}
+
+impl Ndjson {
+    /// Of those columns, or else devices as the API shows them, each with `as_of` and `policy`.
+    pub fn new(columns: Option<Vec<Column>>, as_of: Timestamp, policy: &str) -> Self {
+        Self { columns, as_of, policy: policy.to_owned() }
+    }
+
+    /// The lines of some devices.
+    pub fn lines<'d>(&self, devices: impl Iterator<Item = &'d DeviceEntry>) -> Vec<u8> {
+        let mut out = Vec::new();
+        for device in devices {
+            let line = match &self.columns {
+                Some(columns) => {
+                    let text =
+                        |c: &Column| (c.key().to_owned(), c.text(device, self.as_of, &self.policy).into());
+                    Value::Object(columns.iter().map(text).collect::<Map<_, Value>>())
+                }
+                None => {
+                    let mut line = serde_json::to_value(device).unwrap_or_default();
+                    if let Value::Object(members) = &mut line {
+                        members.insert("as_of".to_owned(), self.as_of.to_string().into());
+                        members.insert("policy".to_owned(), self.policy.clone().into());
+                    }
+                    line
+                }
+            };
+            out.extend_from_slice(line.to_string().as_bytes());
+            out.push(b'\n');
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula_and_quotes_are_doubled() {
+        for text in ["=1+1", "+1", "-2", "@SUM(A1)", "\tx", "\rx", "\nx", "＝1"] {
+            assert_eq!(harmless(text), format!("'{text}"));
+        }
+        for text in ["", "10.0.0.1", "a=b", "'=1", " =1"] {
+            assert_eq!(harmless(text), text);
+        }
+        let row =
+            vec!["=cmd|' /C calc'!A0".to_owned(), "a,b \"c\"".into(), "Zürich\nline".into(), String::new()];
+        let csv = String::from_utf8(rows(std::iter::once(row))).unwrap();
+        assert_eq!(csv, "'=cmd|' /C calc'!A0,\"a,b \"\"c\"\"\",\"Zürich\nline\",\r\n");
+    }
+
+    #[test]
+    fn columns_are_named_by_their_keys() {
+        assert_eq!(columns(None), Ok(None));
+        assert_eq!(columns(Some("ip, name")), Ok(Some(vec![Column::Ip, Column::Name])));
+        let unknown = columns(Some("ip,colour")).unwrap_err().to_string();
+        assert!(unknown.starts_with("'colour' is no column; they are id, zone, ip"), "{unknown}");
+    }
+}

@@ -1,0 +1,203 @@
+//! Which devices a list holds.
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use utoipa::IntoParams;
+
+use super::column::{BadColumn, Sort, SortKey};
+use super::cursor::{BadCursor, Cursor};
+use crate::census::{Category, Importance, Timestamp, Verdict, time::BadTimestamp};
+use crate::wire::DeviceEntry;
+
+/// Words that are looked for; further ones are not.
+const WORDS: usize = 8;
+
+/// Which devices, in what order, and which page of them. Empty values are as if left out.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams, Serialize)]
+#[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
+pub struct Filter {
+    /// `network`, `iot`, `computer_mobile` or `unclassified`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
+    /// A verdict's id, such as `C-IOT` or `X-IDLE`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<String>,
+    /// A zone's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// A type of the taxonomy.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
+    #[param(rename = "type")]
+    pub kind: Option<String>,
+    /// A maker, whatever the case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vendor: Option<String>,
+    /// A tag that people gave, whatever the case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tag: Option<String>,
+    /// `low`, `normal` or `high`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub importance: Option<String>,
+    /// `true`: those that the managed list names; `false`: those that it does not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub managed: Option<String>,
+    /// Words, each a part of an address, MAC, name, vendor, model, system, type, tag, location or zone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
+    /// A column such as `last_seen`; from its end with `-` before it. `ip` where it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sort: Option<String>,
+    /// The `next` of the page before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<String>,
+    /// Devices on the page, at most 1000; 100 where it is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<usize>,
+    /// RFC 3339. The first page's instant on the pages that follow, and else the service's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
+}
+
+/// A filter that cannot be read.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BadFilter {
+    /// A word that its parameter does not know.
+    #[error("'{value}' is no {parameter}; it is {known}")]
+    Unknown {
+        /// The parameter.
+        parameter: &'static str,
+        /// What was sent.
+        value: String,
+        /// What it may be.
+        known: String,
+    },
+    /// The instant.
+    #[error(transparent)]
+    Instant(#[from] BadTimestamp),
+}
+
+fn given(text: &Option<String>) -> Option<&str> {
+    text.as_deref().filter(|t| !t.is_empty())
+}
+
+fn known<T: Copy>(
+    parameter: &'static str,
+    value: &Option<String>,
+    all: &[T],
+    key: impl Fn(T) -> &'static str,
+) -> Result<Option<T>, BadFilter> {
+    let Some(value) = given(value) else { return Ok(None) };
+    match all.iter().find(|t| key(**t) == value) {
+        Some(found) => Ok(Some(*found)),
+        None => Err(BadFilter::Unknown {
+            parameter,
+            value: value.chars().take(40).collect(),
+            known: all.iter().map(|t| key(*t)).collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
+impl Filter {
+    /// The order that is asked for.
+    pub(super) fn order(&self) -> Result<Sort, BadColumn> {
+        given(&self.sort).map_or_else(|| Ok(Sort::default()), str::parse)
+    }
+
+    /// The cursor that was sent, if it is one of this list.
+    pub(super) fn cursor(&self) -> Result<Option<Cursor>, BadCursor> {
+        given(&self.after).map(|text| Cursor::read(text, &self.fingerprint())).transpose()
+    }
+
+    /// The cursor of the page behind a device.
+    pub(super) fn cursor_after(&self, sort: Sort, as_of: Timestamp, key: SortKey, id: String) -> String {
+        Cursor { list: self.fingerprint(), sort: sort.key_text(), as_of, key, id }.write()
+    }
+
+    /// The instant that is asked for: by itself, else that of the page before.
+    ///
+    /// # Errors
+    /// Where it is none, or the cursor is another list's.
+    pub fn instant(&self) -> Result<Option<Timestamp>, super::BadList> {
+        let asked = given(&self.as_of).map(str::parse).transpose().map_err(BadFilter::from)?;
+        let of_page = self.cursor()?.map(|c| c.as_of);
+        match (asked, of_page) {
+            (Some(asked), Some(of_page)) if asked != of_page => Err(BadCursor::OtherList.into()),
+            _ => Ok(asked.or(of_page)),
+        }
+    }
+
+    /// The same list from its first device, all of it: for a file.
+    #[must_use]
+    pub fn whole(&self) -> Self {
+        Self { after: None, limit: None, ..self.clone() }
+    }
+
+    /// Tells lists apart: the same for every page of one.
+    fn fingerprint(&self) -> String {
+        let list = Self { as_of: None, ..self.whole() };
+        let json = serde_json::to_vec(&list).unwrap_or_default();
+        Sha256::digest(&json).iter().take(8).map(|b| format!("{b:02x}")).collect()
+    }
+}
+
+/// A filter that was read.
+pub(super) struct Matcher<'f> {
+    category: Option<Category>,
+    verdict: Option<Verdict>,
+    zone: Option<&'f str>,
+    kind: Option<&'f str>,
+    vendor: Option<String>,
+    tag: Option<String>,
+    importance: Option<Importance>,
+    managed: Option<bool>,
+    words: Vec<String>,
+}
+
+impl<'f> Matcher<'f> {
+    pub(super) fn new(filter: &'f Filter) -> Result<Self, BadFilter> {
+        let words = filter.q.as_deref().unwrap_or("").split_whitespace().take(WORDS);
+        let devices: Vec<Verdict> = Verdict::ALL.into_iter().filter(|v| !v.is_line()).collect();
+        Ok(Self {
+            category: known("category", &filter.category, &Category::ALL, Category::key)?,
+            verdict: known("verdict", &filter.verdict, &devices, Verdict::id)?,
+            zone: given(&filter.zone),
+            kind: given(&filter.kind),
+            vendor: given(&filter.vendor).map(str::to_lowercase),
+            tag: given(&filter.tag).map(str::to_lowercase),
+            importance: known("importance", &filter.importance, &Importance::ALL, Importance::key)?,
+            managed: known("managed", &filter.managed, &[true, false], |b| if b { "true" } else { "false" })?,
+            words: words.map(str::to_lowercase).collect(),
+        })
+    }
+
+    pub(super) fn matches(&self, d: &DeviceEntry) -> bool {
+        let managed = || d.decided.as_ref().is_some_and(|d| d.managed.is_some());
+        self.category.is_none_or(|c| d.category == c)
+            && self.verdict.is_none_or(|v| d.verdict == v)
+            && self.zone.is_none_or(|z| d.zone == z)
+            && self.kind.is_none_or(|k| d.kind == k)
+            && self
+                .vendor
+                .as_ref()
+                .is_none_or(|v| d.vendor.as_ref().is_some_and(|of| of.to_lowercase() == *v))
+            && self.tag.as_ref().is_none_or(|t| d.tags.iter().any(|tag| tag.to_lowercase() == *t))
+            && self.importance.is_none_or(|i| d.importance.unwrap_or_default() == i)
+            && self.managed.is_none_or(|m| managed() == m)
+            && (self.words.is_empty() || self.has_words(d))
+    }
+
+    fn has_words(&self, d: &DeviceEntry) -> bool {
+        let mut text = format!("{} {} {} {} {} {}", d.id, d.ip, d.mac, d.kind, d.zone, d.verdict.id());
+        let told = [&d.name, &d.vendor, &d.model, &d.os, &d.firmware, &d.location].into_iter().flatten();
+        for part in told.chain(&d.tags) {
+            text.push(' ');
+            text.push_str(part);
+        }
+        for c in &d.couplings {
+            text.push_str(&format!(" {} {}", c.ip, c.mac));
+        }
+        let text = text.to_lowercase();
+        self.words.iter().all(|word| text.contains(word.as_str()))
+    }
+}
