@@ -12,6 +12,7 @@
 
 pub mod api;
 pub mod attempts;
+pub mod bundling;
 pub mod change;
 pub mod command;
 pub mod config;
@@ -21,12 +22,18 @@ pub mod demo;
 pub mod estimate;
 pub mod forecast;
 pub mod inventory;
+#[cfg(test)]
+mod laws;
 pub mod listing;
 pub mod metrics;
 pub mod oidc;
 pub mod permission;
+pub mod proof;
+pub mod sealing;
 pub mod secret;
 pub mod server;
 pub mod service;
+pub mod statement;
 pub mod store;
+pub mod tick;
 pub mod timeline;

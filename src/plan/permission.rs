@@ -100,7 +100,7 @@ pub enum Action {
     ViewAudit,
     /// Bind roles.
     BindRoles,
-    /// Create subscriptions and people, set prices.
+    /// Create subscriptions and people, set prices, correct statements.
     ManageTenant,
 }
 
@@ -115,7 +115,7 @@ pub const MATRIX: [(Action, &str, &[Role]); 10] = [
     (Action::UpdateFindings, "update findings, rules, webhooks and SIEM targets", &[SA, C, O]),
     (Action::ViewAudit, "view the audit trail", &[SA, O, G]),
     (Action::BindRoles, "bind roles", &[O, G]),
-    (Action::ManageTenant, "create subscriptions and people, set prices", &[G]),
+    (Action::ManageTenant, "create subscriptions and people, set prices, correct statements", &[G]),
 ];
 
 impl Action {

@@ -46,7 +46,7 @@ async fn store(backend: Backend, dir: &tempfile::TempDir) -> (Store, String, Str
     let now = Timestamp(0);
     let sid = store.create_subscription("a", None, &By::operator(), now).await.unwrap().id;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
-    store.onboard(&sid, &trial, now).await.unwrap();
+    store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, &By::operator(), now).await.unwrap();
     let sensor = store.enrol(&secret, "edge", &By::operator(), now).await.unwrap().sensor;
     (store, sid, sensor)

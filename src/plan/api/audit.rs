@@ -22,6 +22,7 @@ const LIMIT: i64 = 100;
 
 /// What of the trail is asked for.
 #[derive(Clone, Debug, Default, Deserialize, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct TrailQuery {

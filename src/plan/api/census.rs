@@ -24,6 +24,7 @@ pub const SCHEMA: &str = "netcensus.census/1";
 
 /// The instant of a count.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AsOf {

@@ -67,6 +67,7 @@ pub(super) fn answer(changed: Changed, by: &By) -> Response {
 
 /// Which change sets.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct ChangesQuery {
@@ -112,6 +113,7 @@ pub async fn changes(service: &Service, sid: &str, query: ChangesQuery) -> Resul
 
 /// Which of a change's alterations.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct AlterationsQuery {

@@ -29,6 +29,7 @@ pub fn routes() -> OpenApiRouter<Service> {
 
 /// Which devices, in what order, and what of them. `after` and `limit` are for pages; a file has all devices.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct Export {

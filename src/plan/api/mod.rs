@@ -8,6 +8,7 @@ pub mod census;
 pub mod changes;
 pub mod conditional;
 pub mod devices;
+pub mod estimates;
 pub mod exports;
 pub mod extract;
 pub mod guard;
@@ -16,9 +17,12 @@ pub mod managed;
 pub mod operations;
 pub mod people;
 pub mod plans;
+pub mod prices;
 pub mod problem;
 pub mod roles;
 pub mod sensors;
+pub mod snapshots;
+pub mod statements;
 pub mod subscriptions;
 pub mod zones;
 
@@ -52,12 +56,16 @@ fn described() -> OpenApiRouter<Service> {
         .merge(census::routes())
         .merge(changes::routes())
         .merge(devices::routes())
+        .merge(estimates::routes())
         .merge(exports::routes())
         .merge(managed::routes())
         .merge(people::routes())
         .merge(plans::routes())
+        .merge(prices::routes())
         .merge(roles::routes())
         .merge(sensors::routes())
+        .merge(snapshots::routes())
+        .merge(statements::routes())
         .merge(subscriptions::routes())
         .merge(zones::routes())
 }

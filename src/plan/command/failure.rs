@@ -7,6 +7,7 @@ use crate::classify::RuleError;
 use crate::config::ConfigError;
 use crate::plan::api::problem::Problem;
 use crate::plan::demo::DemoError;
+use crate::plan::estimate::FileError;
 use crate::plan::oidc::ProviderError;
 use crate::plan::store::StoreError;
 
@@ -62,6 +63,12 @@ impl From<RuleError> for Failure {
 impl From<ProviderError> for Failure {
     fn from(e: ProviderError) -> Self {
         Self { exit: BAD_CONFIGURATION, message: e.to_string() }
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(e: FileError) -> Self {
+        Self::failed(e.to_string())
     }
 }
 

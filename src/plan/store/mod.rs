@@ -13,13 +13,17 @@ mod facts;
 mod idempotency;
 mod identities;
 mod location;
+mod mappings;
 mod migrations;
 mod people;
 mod plans;
 mod postgres;
+mod prices;
 mod roles;
 mod sensors;
+pub(crate) mod snapshots;
 mod sqlite;
+mod statements;
 mod subscriptions;
 pub mod trail;
 
@@ -39,13 +43,18 @@ pub use facts::{Ingested, Receipt, Replica};
 pub use idempotency::{Answer, Claim};
 pub use identities::{ExternalPerson, GroupRole, PendingSignIn};
 pub use location::Location;
+pub use mappings::{MAPPINGS, MappingError, Remembered};
 pub use people::{Person, PersonEntry};
+pub use plans::Changed;
 pub use roles::RoleBinding;
 pub use sensors::{Enrolled, Sensor};
+pub use snapshots::{Snapshot, SnapshotError};
+pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
 
 use super::change;
 use super::secret::{BadPassword, NoRandomness};
+use super::statement;
 use super::timeline::Refusal;
 
 /// Couplings and stations of one subscription: five times what one sensor holds.
@@ -130,6 +139,9 @@ pub enum StoreError {
     /// A change of the inventory is refused.
     #[error(transparent)]
     Change(#[from] change::Refusal),
+    /// Statements, prices and corrections refuse.
+    #[error(transparent)]
+    Statement(#[from] statement::Refusal),
     /// The enrolment secret is not good.
     #[error(
         "the enrolment token is unknown, used or expired; make a new one with 'netcensus-plan sensor token'"
@@ -161,6 +173,12 @@ pub enum StoreError {
     /// What concerns people, roles, tokens and sign-ins.
     #[error(transparent)]
     Access(#[from] AccessRefusal),
+    /// No snapshot.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The columns of a list cannot be remembered.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
     /// No randomness.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),

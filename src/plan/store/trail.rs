@@ -69,6 +69,20 @@ impl Store {
         self.rows(select(subscription, filter, limit.clamp(1, PAGE))).await?.iter().map(read).collect()
     }
 
+    /// Rows of a trail, the newest first: at most `limit`, of those numbered below `before`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn audit_trail(
+        &self,
+        subscription: Option<&str>,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        let filter = TrailFilter { before, ..TrailFilter::default() };
+        self.rows(select(subscription, &filter, limit)).await?.iter().map(read).collect()
+    }
+
     /// Recomputes the chain of a trail from its first row. `seen` is a row's number and hash that an earlier
     /// verification gave: with it, the loss of the newest rows is found too.
     ///
