@@ -6,12 +6,14 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
 use super::api::limit::{Allowance, Limits};
+use super::attempts::Attempts;
 use super::change::Ask;
 use super::forecast::Sample;
 use super::inventory::{Changed, Check, CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
+use super::oidc::Provider;
 use super::store::{By, Ingested, Store, StoreError};
-use crate::census::{Policy, Timestamp};
+use crate::census::{Policy, Prefix, Timestamp};
 use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
 use crate::wire::{Explanation, Subject, Upload};
@@ -34,6 +36,25 @@ pub struct Settings {
     pub policy: Policy,
     /// How much one caller may ask.
     pub allowance: Allowance,
+    /// How people get in.
+    pub access: AccessSettings,
+}
+
+/// How people get in.
+#[derive(Clone, Debug)]
+pub struct AccessSettings {
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Prefix>,
+    /// Whether people sign in by passwords that are kept here.
+    pub local_passwords: bool,
+    /// The identity provider, where there is one.
+    pub provider: Option<Arc<Provider>>,
+}
+
+impl Default for AccessSettings {
+    fn default() -> Self {
+        Self { trusted_proxies: Vec::new(), local_passwords: true, provider: None }
+    }
 }
 
 /// The running service. Cheap to clone.
@@ -54,6 +75,8 @@ pub struct Inner {
     pub settings: Settings,
     /// Bounds what one caller asks.
     pub limits: Limits,
+    /// Bounds attempts to sign in.
+    pub attempts: Attempts,
     /// Bounds decoding.
     pub decoders: Semaphore,
     /// Bounds hashing of passwords.
@@ -91,6 +114,7 @@ impl Service {
         Self(Arc::new(Inner {
             store,
             inventories,
+            attempts: Attempts::new(Arc::clone(&clock)),
             clock,
             metrics: Metrics::default(),
             limits: Limits::new(settings.allowance),

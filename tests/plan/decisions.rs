@@ -282,7 +282,7 @@ on_both_stores! {
         let request = plan.client.post(plan.of("/devices/edit")).bearer_auth(&plan.token);
         let request = request.header("x-reason", "moved").json(&json!({"ids": [one], "set": {"category": "unclassified"}}));
         assert_eq!(send(request).await.0, 200);
-        let newest = plan.store.audit_trail(Some(&plan.sid), None, 1).await.unwrap().remove(0);
+        let newest = plan.store.trail(Some(&plan.sid), &netcensus::plan::store::trail::TrailFilter::default(), 1).await.unwrap().remove(0);
         assert_eq!((newest.action.as_str(), newest.object.as_str()), ("devices.edit", "change/1"));
         assert_eq!((newest.actor.as_str(), newest.reason.as_deref()), ("person:owner", Some("moved")));
         assert_eq!(newest.count_delta, Some(-1));

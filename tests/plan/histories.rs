@@ -96,7 +96,7 @@ async fn holds(stores: &mut [(Store, Location); 2], story: &[Event]) {
     let name = netcensus::plan::secret::generate_id().unwrap();
     let mut sids = Vec::new();
     for (store, _) in stores.iter() {
-        sids.push(store.create_subscription(&name, None, now).await.unwrap().id);
+        sids.push(store.create_subscription(&name, None, &By::operator(), now).await.unwrap().id);
     }
     for event in story {
         if let Event::Passes(nanos) = event {

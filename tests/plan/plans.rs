@@ -1,6 +1,7 @@
 //! Plans by the API: the vectors of census rules §5 about onboarding and cancelling, and who may do what.
 
 use netcensus::plan::permission::{Action, Role};
+use netcensus::plan::store::By;
 use serde_json::{Value, json};
 
 use crate::database::on_both_stores;
@@ -218,7 +219,7 @@ on_both_stores! {
 
 on_both_stores! {
     async fn a_subscription_without_a_role_on_it_does_not_exist(plan: Plan) {
-        let other = plan.store.create_subscription("Fabrikam", None, plan.clock_now()).await.unwrap();
+        let other = plan.store.create_subscription("Fabrikam", None, &By::operator(), plan.clock_now()).await.unwrap();
         let url = format!("{}/api/v1/subscriptions/{}/census", plan.url, other.id);
         let answer = send(plan.client.get(url).bearer_auth(&plan.token)).await;
         assert_eq!(problem(&answer), (404, "not-found"));

@@ -292,11 +292,11 @@ pub(crate) async fn with_a_day_due(
     let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
     let day = Day::of(now).plus(-1);
     let (begin, noon) = (day.start(), day.start().plus(43_200_000_000_000));
-    let sid = store.create_subscription("Contoso", None, begin).await.unwrap().id;
+    let sid = store.create_subscription("Contoso", None, &By::operator(), begin).await.unwrap().id;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
     store.onboard(&sid, &trial, &By::operator(), begin).await.unwrap();
-    let (secret, _) = store.create_enrolment(&sid, begin).await.unwrap();
-    let sensor = store.enrol(&secret, "edge", begin).await.unwrap().sensor;
+    let (secret, _) = store.create_enrolment(&sid, &By::operator(), begin).await.unwrap();
+    let sensor = store.enrol(&secret, "edge", &By::operator(), begin).await.unwrap().sensor;
     let seen = upload(1, "hq", &[("02:00:00:00:00:01", "10.0.0.1", "iot-1", &noon.to_string())]);
     store.ingest(&sid, &sensor, &seen, &Replica::default(), noon).await.unwrap();
     (database, store, sid, day)

@@ -67,7 +67,9 @@ pub(super) fn answer(changed: Changed, by: &By) -> Response {
 
 /// Which change sets.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct ChangesQuery {
     /// The `next` of the page before: those with a lower number.
     pub before: Option<u64>,
@@ -85,7 +87,7 @@ pub struct Changes {
 }
 
 /// What people changed, the newest first.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/changes", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/changes", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ChangesQuery), responses((status = 200, body = Changes)))]
 pub async fn list(
     State(service): State<Service>,
@@ -111,7 +113,9 @@ pub async fn changes(service: &Service, sid: &str, query: ChangesQuery) -> Resul
 
 /// Which of a change's alterations.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct AlterationsQuery {
     /// The `next` of the page before: those behind that place.
     pub after: Option<u64>,
@@ -132,7 +136,7 @@ pub struct ChangeDetail {
 }
 
 /// One change set, with what stood before and after on each object.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/changes/{number}", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/changes/{number}", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ("number" = u64, Path, description = "change"), AlterationsQuery),
     responses((status = 200, body = ChangeDetail), (status = 404, description = "problem")))]
 pub async fn show(
@@ -165,7 +169,7 @@ pub async fn change(
 
 /// Undoes a change: sets every object of it back to what stood before, as a change of its own. Refused where a later
 /// change altered one of the objects.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/changes/{number}/undo", tag = "inventory",
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/changes/{number}/undo", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ("number" = u64, Path, description = "change"), Trial),
     responses((status = 200, body = ChangeAnswer), (status = 404, description = "problem"), (status = 409, description = "problem")))]
 pub async fn undo(
