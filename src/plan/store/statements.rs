@@ -116,6 +116,26 @@ impl Store {
         Ok(out)
     }
 
+    /// The canonical forms of the closed statements of the months `from` to `to`, both included, oldest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn closed_statements(
+        &self,
+        subscription: &str,
+        from: Month,
+        to: Month,
+    ) -> Result<Vec<(Month, String)>, StoreError> {
+        let query = sql("SELECT month, body FROM statement
+                         WHERE subscription = $1 AND month >= $2 AND month <= $3 ORDER BY month");
+        let rows = self.rows(query.bind(subscription).bind(from.to_string()).bind(to.to_string())).await?;
+        let read = |row: &Row| {
+            let month = row.str("month")?.parse().map_err(|e| corrupt("statement", e))?;
+            Ok((month, row.text("body")?))
+        };
+        rows.iter().map(read).collect()
+    }
+
     /// Corrects a line of the closed statement of `month` by a line of the statement that is open at `now`.
     ///
     /// # Errors
