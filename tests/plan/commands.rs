@@ -1,13 +1,16 @@
 //! The command line as an operator uses it: the built binary, its output and its exit codes.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use netcensus::census::Timestamp;
+use netcensus::clock::{Clock as _, SystemClock};
 use netcensus::plan::store::{By, Location, Store};
 use netcensus::plan::timeline::{Kind, Onboarding};
 use serde_json::{Value, json};
+
+use crate::harness::{Plan, upload};
 
 fn plan(dir: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
@@ -16,17 +19,17 @@ fn plan(dir: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(dir: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Output {
     plan(dir, arguments).output().unwrap()
 }
 
-fn document(dir: &Path, arguments: &[&str]) -> Value {
+pub(crate) fn document(dir: &Path, arguments: &[&str]) -> Value {
     let output = run(dir, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn failure(dir: &Path, arguments: &[&str]) -> (i32, String) {
+pub(crate) fn failure(dir: &Path, arguments: &[&str]) -> (i32, String) {
     let output = run(dir, arguments);
     assert!(output.stdout.is_empty(), "{arguments:?}");
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
@@ -202,4 +205,78 @@ async fn the_first_start_prints_a_link_and_a_killed_service_starts_again_with_ev
     let stop = Command::new("kill").arg(service.id().to_string()).status().unwrap();
     assert!(stop.success());
     assert_eq!(service.wait().unwrap().code(), Some(0), "a stop by SIGTERM is no failure");
+}
+
+/// A running service with three devices that no rule knows, and the folder of its database.
+async fn with_devices() -> (Plan, PathBuf) {
+    let plan = Plan::start().await;
+    let now = SystemClock.now().to_string();
+    plan.set_time(&now);
+    plan.onboard_trial().await;
+    let sensor = plan.enrol().await;
+    let seen: Vec<(String, String)> =
+        (1..=3).map(|n| (format!("02:00:00:00:00:0{n}"), format!("10.0.0.{n}"))).collect();
+    let seen: Vec<_> = seen.iter().map(|(mac, ip)| (&**mac, &**ip, "x", &*now)).collect();
+    assert_eq!(plan.upload(&sensor, &upload(1, "hq", &seen)).await.0, 201);
+    let Location::File(database) = &plan.database else { panic!("a file") };
+    let dir = database.parent().unwrap().to_owned();
+    (plan, dir)
+}
+
+#[tokio::test]
+async fn an_operator_edits_merges_splits_and_undoes_beside_a_running_service_that_shows_it_at_once() {
+    let (plan, dir) = with_devices().await;
+    let dir = dir.as_path();
+    let tried = document(dir, &["devices", "edit", "10.0.0.1", "--type", "camera", "--dry-run", "--json"]);
+    assert_eq!((&tried["dry_run"], &tried["count"]["delta"]), (&json!(true), &json!(1)));
+    let edit = [
+        "devices", "edit", "10.0.0.1", "10.0.0.2", "--type", "camera", "--tag", "a", "--reason", "seen",
+        "--json",
+    ];
+    let done = document(dir, &edit);
+    assert_eq!((&done["change"]["number"], &done["change"]["by"]), (&json!(1), &json!("operator")));
+    assert_eq!(plan.get("/census").await["billable"], 2);
+    let merged = document(dir, &["devices", "merge", "10.0.0.1", "10.0.0.2", "--json"]);
+    assert_eq!(merged["count"]["delta"], -1);
+    let id = merged["devices"][0]["id"].as_str().unwrap();
+    let text = String::from_utf8(run(dir, &["devices", "why", "10.0.0.2"]).stdout).unwrap();
+    assert!(text.contains("merged by operator at") && text.contains("type set by operator"), "{text}");
+    let split = ["devices", "split", id, "--coupling", "02:00:00:00:00:02 10.0.0.2", "--json"];
+    assert_eq!(document(dir, &split)["count"]["delta"], 1);
+    let (code, message) = failure(dir, &["changes", "undo", "2"]);
+    assert!(code == 1 && message.contains("undo that one first"), "{message}");
+    assert!(run(dir, &["changes", "undo", "3"]).status.success());
+    let shown = document(dir, &["changes", "show", "1", "--json"]);
+    assert_eq!((shown["altered"].as_array().unwrap().len(), &shown["reason"]), (4, &json!("seen")));
+    assert_eq!(plan.get("/changes").await["changes"][1]["undone_by"], 4);
+}
+
+#[tokio::test]
+async fn an_operator_deletes_imports_lists_and_exports() {
+    let (plan, dir) = with_devices().await;
+    let dir = dir.as_path();
+    assert_eq!(document(dir, &["devices", "delete", "10.0.0.3", "--json"])["change"]["number"], 1);
+    let deleted = document(dir, &["devices", "list", "--verdict", "X-DEL", "--json"]);
+    assert_eq!(deleted["devices"].as_array().unwrap().len(), 1);
+    std::fs::write(dir.join("list.json"), r#"[{"mac": "02:00:00:00:00:01"}, {"ip": "10.0.0.2"}]"#).unwrap();
+    assert!(
+        run(dir, &["managed", "import", "list.json", "--source", "mde", "--from", "2020-01-01T00:00:00Z"])
+            .status
+            .success()
+    );
+    assert_eq!(plan.get("/census").await["excluded"], json!({"X-DEL": 1, "X-MANAGED": 2}));
+    let csv =
+        "Name,Onboarding status,MAC\npc,Onboarded,02-00-00-00-00-02\ncam,Unsupported,02-00-00-00-00-01\n";
+    std::fs::write(dir.join("list.csv"), csv).unwrap();
+    let out = run(dir, &["managed", "import", "list.csv", "--source", "mde", "--json"]);
+    assert!(String::from_utf8(out.stderr).unwrap().starts_with("2 rows: 1 taken, 1 not managed"));
+    assert_eq!(document(dir, &["managed", "list", "--json"])["total"], 1);
+    assert_eq!(document(dir, &["managed", "forget", "mde", "--json"])["altered_total"], 1);
+    assert!(run(dir, &["devices", "export", "--columns", "ip,type", "--output", "out.csv"]).status.success());
+    let csv = std::fs::read_to_string(dir.join("out.csv")).unwrap();
+    assert_eq!(csv, "ip,type\r\n10.0.0.1,unclassified\r\n10.0.0.2,unclassified\r\n10.0.0.3,unclassified\r\n");
+    assert_eq!(failure(dir, &["devices", "edit", "10.0.0.1"]).0, 2);
+    assert_eq!(failure(dir, &["devices", "edit", "10.0.0.1", "--clear", "colour"]).0, 2);
+    let (code, message) = failure(dir, &["devices", "show", "10.0.0.77"]);
+    assert!(code == 1 && message.contains("devices why"), "{message}");
 }

@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use netcensus::plan::proof::{Day, Digest};
 use netcensus::plan::store::{By, CredentialKind, Location, Store};
 use netcensus::plan::timeline::{Kind, Onboarding};
 use netcensus::wire::Upload;
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 use crate::database::{self, Backend};
 use crate::harness::{TestSensor, upload};
+use crate::snapshots::with_a_day_due;
 
 /// A service in a process of its own.
 pub(crate) struct Process {
@@ -21,12 +23,10 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it; it aborts where it comes by the crash point of that name.
     pub(crate) fn start(database: &Location, crash: Option<&str>) -> Self {
-        let place = match database {
-            Location::File(path) => path.to_str().unwrap().to_owned(),
-            Location::Server(url) => url.clone(),
-        };
         let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
-        command.args(["serve", "--listen", "127.0.0.1:0"]).env("NETCENSUS_PLAN_DATABASE", place);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("NETCENSUS_PLAN_DATABASE", database::place(database));
         command.env_remove("NETCENSUS_PLAN_CONFIG").env("NO_COLOR", "1");
         if let Some(name) = crash {
             command.env("FAILPOINTS", format!("{name}=return"));
@@ -162,4 +162,58 @@ async fn a_statement_whose_closing_is_killed_is_closed_once_on_sqlite() {
 #[tokio::test]
 async fn a_statement_whose_closing_is_killed_is_closed_once_on_postgresql() {
     a_killed_closing_is_done_once(Backend::Postgres).await;
+}
+
+/// What `netcensus-plan snapshot seal` ends with.
+fn seal(database: &Location, day: Day, crash: Option<&str>) -> std::process::ExitStatus {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
+    command
+        .args(["snapshot", "seal", &day.to_string()])
+        .env("NETCENSUS_PLAN_DATABASE", database::place(database));
+    command.env_remove("NETCENSUS_PLAN_CONFIG").stdout(Stdio::null()).stderr(Stdio::null());
+    if let Some(name) = crash {
+        command.env("FAILPOINTS", format!("{name}=return"));
+    }
+    command.status().unwrap()
+}
+
+/// The root and the number of snapshots after a kill at `crash`, if any, and another attempt.
+async fn seal_through(backend: Backend, crash: Option<&str>) -> (Digest, usize) {
+    let dir = tempfile::tempdir().unwrap();
+    let (database, store, sid, day) = with_a_day_due(backend, dir.path()).await;
+    if let Some(crash) = crash {
+        assert!(!seal(&database, day, Some(crash)).success());
+        let left = store.snapshots(&sid, None, 10).await.unwrap();
+        assert_eq!(left.len(), usize::from(crash == "snapshot-seal-after-commit"), "all of it or nothing");
+    }
+    assert!(seal(&database, day, None).success());
+    let sealed = store.snapshots(&sid, None, 10).await.unwrap();
+    (sealed[0].header.root, sealed.len())
+}
+
+#[tokio::test]
+async fn a_kill_while_a_day_is_sealed_leaves_one_snapshot_with_the_undisturbed_root() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let undisturbed = seal_through(backend, None).await;
+        assert_eq!(undisturbed.1, 1);
+        for point in ["snapshot-seal-before-commit", "snapshot-seal-after-commit"] {
+            assert_eq!(seal_through(backend, Some(point)).await, undisturbed, "{point}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_killed_while_it_seals_seals_when_it_starts_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (database, store, sid, day) = with_a_day_due(Backend::Sqlite, dir.path()).await;
+    // In the first ten minutes of a day, nothing is due yet.
+    let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
+    if now.since(now.day_start()) < netcensus::plan::proof::day::SETTLED_AFTER {
+        return;
+    }
+    Process::start(&database, Some("snapshot-seal-before-commit")).crashed();
+    assert!(store.snapshots(&sid, None, 10).await.unwrap().is_empty());
+    Process::start(&database, Some("snapshot-seal-after-commit")).crashed();
+    let sealed = store.snapshots(&sid, None, 10).await.unwrap();
+    assert_eq!((sealed.len(), sealed[0].header.day, sealed[0].header.size), (1, day, 1));
 }

@@ -5,10 +5,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use crate::plan::change;
+use crate::plan::estimate::FileError;
 use crate::plan::listing::{BadCursor, BadList};
 use crate::plan::permission::Action;
 use crate::plan::statement;
-use crate::plan::store::StoreError;
+use crate::plan::store::{MappingError, SnapshotError, StoreError};
 use crate::plan::timeline::Refusal;
 use crate::wire::BadUpload;
 
@@ -130,6 +131,14 @@ problems! {
         "Ask again in a moment; the answer of the first request is given then.";
     IdempotencyConflict = "idempotency-conflict", 422, "The Idempotency-Key was used for another request",
         "A key stands for one request, for 7 days. Choose a new one.";
+    DayNotOver = "day-not-over", 409, "The day is not over",
+        "A day is counted at its end, 24:00 UTC. Ask again then; the census tells the present.";
+    DayTooEarly = "day-too-early", 422, "The subscription did not exist on that day",
+        "Ask for a day from that of its creation on.";
+    NoSnapshot = "no-snapshot", 404, "There is no snapshot of that",
+        "Days in which a plan was in effect are sealed ten minutes after their end. Others are sealed on request: POST /snapshots/{day}.";
+    BundleTooLarge = "bundle-too-large", 422, "The bundle would hold too many snapshots",
+        "A bundle holds 4096 headers at most, as its chain has no gaps. Export the months one by one.";
     TooManyRequests = "too-many-requests", 429, "Too many requests",
         "Wait as long as the header Retry-After tells.";
     CursorMismatch = "cursor-mismatch", 400, "The cursor is of another list",
@@ -153,6 +162,8 @@ problems! {
         "What follows from a card being one stays together (I8a, I8b, I8d). Name both couplings or neither.";
     InvalidEntry = "invalid-entry", 422, "An entry of the managed list cannot be used",
         "The detail names its place and what is wrong. Nothing was imported.";
+    UnreadableList = "unreadable-list", 422, "The list cannot be read",
+        "Send it as it was exported: CSV with a header, or the JSON of the system's API. The detail names what is missing.";
     ManagedListTooLong = "managed-list-too-long", 422, "The managed list is too long",
         "A source may have 200000 entries.";
     DecisionsFull = "decisions-full", 507, "The subscription holds as many decisions as it may",
@@ -162,6 +173,14 @@ problems! {
     ChangeUndone = "change-undone", 409, "The change was undone before",
         "The answer's member 'by' has the change that did so, or that brought it back. Undo that one.";
     ChangeBusy = "change-busy", 409, "Others change the inventory at the same time", "Send it again.";
+    ListUnreadable = "list-unreadable", 422, "A list of devices cannot be read",
+        "The detail names the file and what to do. A single bad row is no problem: the report names it.";
+    ListTooLarge = "list-too-large", 413, "The lists of devices are too large",
+        "An estimate takes 16 files, 16 MiB and 200,000 rows in all, and 512 columns a table. Split it by site.";
+    InvalidMapping = "invalid-mapping", 422, "The columns cannot be remembered",
+        "Name each field's headers as the table has them: 512 of at most 256 bytes each.";
+    TooManyMappings = "too-many-mappings", 409, "Too many tables' columns are remembered",
+        "A subscription remembers the columns of 256 tables. Delete one that is no longer used.";
     Internal = "internal", 500, "The service failed",
         "The service's log tells why. Nothing that was acknowledged is lost.";
 }
@@ -242,7 +261,15 @@ impl From<StoreError> for Problem {
             StoreError::BadSequence(_) => ProblemType::BadUploadBody,
             StoreError::Full(_) => ProblemType::InventoryFull,
             StoreError::BadPassword(_) => ProblemType::InvalidPassword,
+            StoreError::Snapshot(error) => match error {
+                SnapshotError::DayNotOver { .. } => ProblemType::DayNotOver,
+                SnapshotError::BeforeSubscription(_) => ProblemType::DayTooEarly,
+                SnapshotError::NoSnapshot(_) => ProblemType::NoSnapshot,
+                SnapshotError::TooManyHeaders { .. } => ProblemType::BundleTooLarge,
+            },
             StoreError::Change(refusal) => return refusal.into(),
+            StoreError::Mapping(MappingError::TooMany) => ProblemType::TooManyMappings,
+            StoreError::Mapping(_) => ProblemType::InvalidMapping,
             StoreError::Database(_)
             | StoreError::Migration(_)
             | StoreError::BadPath
@@ -313,6 +340,20 @@ impl From<&statement::Refusal> for Problem {
             R::PriceInClosed { from, .. } => problem.with("from", from.to_string()),
             _ => problem,
         }
+    }
+}
+
+impl From<FileError> for Problem {
+    fn from(error: FileError) -> Self {
+        let kind = match error {
+            FileError::TooLarge { .. }
+            | FileError::TooManyRows { .. }
+            | FileError::TooManyColumns { .. }
+            | FileError::TooManyFiles => ProblemType::ListTooLarge,
+            FileError::BadMapping(_) => ProblemType::InvalidMapping,
+            _ => ProblemType::ListUnreadable,
+        };
+        Self::new(kind, error.to_string())
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod changes;
 mod devices;
+mod estimate;
 mod failure;
 mod inventory;
 mod maintain;
@@ -9,6 +10,7 @@ mod managed;
 mod operate;
 mod plan;
 mod serve;
+mod snapshot;
 mod statement;
 mod table;
 
@@ -48,6 +50,7 @@ Examples:
   netcensus-plan statement show 2026-11          what a month comes to, line by line
   netcensus-plan sensor token                    a one-time token for 'netcensus-sensor enrol'
   netcensus-plan census --json                   the numbers, for programs
+  netcensus-plan estimate cmdb.csv               how many to commit to, before any sensor exists
 
 Exit status: 0 done, 1 failed, 2 usage, 69 unavailable, 77 not permitted, 78 bad configuration.";
 
@@ -78,10 +81,19 @@ enum Command {
     /// Enrol, list and revoke sensors
     #[command(subcommand)]
     Sensor(operate::SensorCommand),
+    /// Seal, show and export what was counted at the end of a day
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
+    /// Check an exported bundle, or the proof of a device, with nothing but the file
+    Verify(snapshot::VerifyArguments),
     /// Print the census: what counts, and what does not
     Census(inventory::CensusArguments),
+    /// Tell how many devices to commit to, from lists of yours, the inventory, or both
+    Estimate(estimate::EstimateArguments),
+    /// Tell when the committed number will be passed
+    Forecast(estimate::ForecastArguments),
     /// List, explain, change and export the devices
-    Devices(devices::DevicesCommand),
+    Devices(Box<devices::DevicesCommand>),
     /// Show and undo what people changed of the devices
     #[command(subcommand)]
     Changes(changes::ChangesCommand),
@@ -227,8 +239,12 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Price(command) => statement::price(command).await,
         Command::Statement(command) => statement::statement(command).await,
         Command::Sensor(command) => operate::sensor(command).await,
+        Command::Snapshot(command) => snapshot::snapshot(command).await,
+        Command::Verify(arguments) => snapshot::verify(&arguments),
         Command::Census(arguments) => inventory::census(arguments).await,
-        Command::Devices(command) => devices::devices(command).await,
+        Command::Estimate(arguments) => estimate::estimate(arguments).await,
+        Command::Forecast(arguments) => estimate::forecast(arguments).await,
+        Command::Devices(command) => devices::devices(*command).await,
         Command::Changes(command) => changes::run(command).await,
         Command::Managed(command) => managed::run(command).await,
         Command::User(command) => operate::user(command).await,

@@ -10,12 +10,14 @@ pub mod engine;
 mod facts;
 mod idempotency;
 mod location;
+mod mappings;
 mod migrations;
 mod people;
 mod plans;
 mod postgres;
 mod prices;
 mod sensors;
+pub(crate) mod snapshots;
 mod sqlite;
 mod statements;
 mod subscriptions;
@@ -33,9 +35,11 @@ pub use decisions::Recording;
 pub use facts::{Ingested, Receipt, Replica};
 pub use idempotency::{Answer, Claim};
 pub use location::Location;
+pub use mappings::{MAPPINGS, MappingError, Remembered};
 pub use people::{CredentialKind, Issued, Person};
 pub use plans::Changed;
 pub use sensors::{Enrolled, Sensor};
+pub use snapshots::{Snapshot, SnapshotError};
 pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
 
@@ -157,6 +161,12 @@ pub enum StoreError {
     /// The upload's sequence number is out of range.
     #[error("the sequence number {0} is out of range; it counts from 1")]
     BadSequence(u64),
+    /// No snapshot.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The columns of a list cannot be remembered.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
     /// No randomness.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
