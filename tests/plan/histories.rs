@@ -48,13 +48,11 @@ fn events() -> impl Strategy<Value = Event> {
 
 /// A refusal is an outcome like others; a database that fails is none.
 fn outcome<T>(result: Result<T, StoreError>) -> Option<String> {
-    match result {
-        Ok(_) => None,
-        Err(e @ (StoreError::Refused(_) | StoreError::Statement(_) | StoreError::NotFound { .. })) => {
-            Some(e.to_string())
-        }
-        Err(other) => panic!("{other}"),
-    }
+    let error = result.err()?;
+    let refused =
+        matches!(error, StoreError::Refused(_) | StoreError::Statement(_) | StoreError::NotFound { .. });
+    assert!(refused, "{error}");
+    Some(error.to_string())
 }
 
 async fn happens(store: &Store, sid: &str, event: &Event, now: Timestamp) -> Option<String> {

@@ -101,6 +101,23 @@ on_both_stores! {
 }
 
 on_both_stores! {
+    async fn what_is_billable_is_rounded_up_to_what_can_be_committed(plan: Plan) {
+        plan.onboard_trial().await;
+        let sensor = plan.enrol().await;
+        let mut known = 0_u32;
+        for (n, (billable, commitment)) in [(0, 0), (1, 100), (99, 100), (100, 100), (101, 200)].into_iter().enumerate() {
+            let names: Vec<(String, String)> =
+                (known..billable).map(|i| (format!("02:00:00:00:00:{i:02x}"), format!("10.0.0.{}", i + 1))).collect();
+            let seen: Vec<_> = names.iter().map(|(mac, ip)| (mac.as_str(), ip.as_str(), "iot-1", START)).collect();
+            if !seen.is_empty() {
+                assert_eq!(plan.upload(&sensor, &upload(n as u64, "hq", &seen)).await.0, 201);
+            }
+            known = billable;
+            let census = plan.get("/census").await;
+            assert_eq!((&census["billable"], &census["commitment"]), (&json!(billable), &json!(commitment)));
+        }
+    }
+
     async fn a_replaced_plan_ends_where_its_successor_starts(plan: Plan) {
         assert_eq!(problem(&plan.post("/plan/replace", monthly(2100)).await), (409, "no-plan"));
         assert_eq!(plan.post("/plan", monthly(1700)).await.0, 201);

@@ -58,6 +58,27 @@ fn morning(sequence: u64) -> Upload {
 }
 
 on_both_stores! {
+    async fn the_bundle_of_a_closed_month_holds_its_statement_which_knows_what_its_days_counted(plan: Plan) {
+        let asked = json!({"kind": "monthly", "devices": 100, "accept_terms": true});
+        assert_eq!(plan.post("/plan", asked).await.0, StatusCode::CREATED);
+        let sensor = plan.enrol().await;
+        assert_eq!(plan.upload(&sensor, &morning(1)).await.0, StatusCode::CREATED);
+        let open = plan.get("/statements/2026-11").await;
+        assert_eq!(open["statement"]["peak_billable"], Value::Null, "no day is sealed yet");
+        plan.set_time("2026-12-04T00:30:00Z");
+        tick_once(&plan).await;
+        let trail = plan.store.audit_trail(Some(&plan.sid), None, 1_000).await.unwrap();
+        let closings = || trail.iter().filter(|e| e.action == "statement.close").count();
+        assert_eq!(closings(), 1, "the service closes what nobody asks for");
+        let closed = plan.get("/statements/2026-11").await;
+        let counted = &closed["statement"];
+        assert_eq!((&counted["peak_billable"], &counted["last_billable"]), (&json!(2), &json!(2)));
+        let report = holds(&text(&plan, "/bundle?month=2026-11").await);
+        assert_eq!(report.statements, ["2026-11"]);
+    }
+}
+
+on_both_stores! {
     async fn a_day_is_sealed_ten_minutes_after_its_end_and_once(plan: Plan) {
         assert_eq!(plan.post("/plan", json!({"kind": "monthly", "devices": 100, "accept_terms": true})).await.0, 201);
         let sensor = plan.enrol().await;

@@ -11,7 +11,7 @@ use super::verify::{Fault, Report, Trust, Verified, verify};
 use super::*;
 use crate::census::laws::{ByEvidence, cases, inventories};
 use crate::census::{Decisions, Inventory, Policy, Survey, Timestamp, Verdict};
-use crate::plan::timeline::Kind;
+use crate::plan::timeline::{Kind, Plan};
 
 fn key() -> SigningKey {
     SigningKey::from_seed(&[7; 32])
@@ -130,11 +130,32 @@ fn small() -> Inventory {
     Inventory::of("hq", zone)
 }
 
+/// The closed statement of a plan of one hour.
+fn closed_statement() -> String {
+    use crate::plan::statement::{Month, Records, Statement, draw};
+    let month: Month = "1970-01".parse().unwrap();
+    let from = Timestamp(0);
+    let plan = Plan {
+        number: 1,
+        kind: Kind::Monthly,
+        committed: Some(1700),
+        accepted_terms_at: from,
+        from,
+        cancel_requested_at: Some(from),
+        withdrawn_at: None,
+        changed_at: from,
+    };
+    let records = Records { plans: &[plan], prices: &[], corrections: &[] };
+    let drawn = draw("00000000000000aa", month, records, month.to()).unwrap();
+    Statement { closed_at: Some(month.closes_at()), ..drawn }.canonical().unwrap()
+}
+
 fn small_bundle() -> Vec<u8> {
     let first = seal(&small(), day(), None, 0);
     let second = seal(&small(), day().plus(1), Some(&first), 0);
     let third = seal(&small(), day(), Some(&second), 1);
-    let statements = [("1970-01", "{\"total\":\"1215.972222\"}")];
+    let text = closed_statement();
+    let statements = [("1970-01", text.as_str())];
     bundle(days("1970-01-01", "1970-01-03"), &[(&first, false), (&second, true), (&third, true)], &statements)
 }
 
@@ -151,6 +172,22 @@ fn a_bundle_reads_as_it_was_written() {
     assert!(named(&key().public().fingerprint()).is_ok() && named(&key().public().to_string()).is_ok());
     let other = SigningKey::from_seed(&[8; 32]).public().fingerprint();
     assert!(matches!(named(&other).unwrap_err().fault, Fault::Key(_)));
+}
+
+#[test]
+fn a_statement_whose_arithmetic_is_wrong_is_found_though_all_digests_and_signatures_hold() {
+    let made = seal(&small(), day(), None, 0);
+    let days = days("1970-01-01", "1970-01-02");
+    let good = closed_statement();
+    assert!(check(&bundle(days, &[(&made, true)], &[("1970-01", &good)])).is_ok());
+    for (stated, other) in
+        [("2.284946", "2.284947"), (r#""committed":1700"#, r#""committed":1800"#), ("aa", "ab")]
+    {
+        let bad = good.replace(stated, other);
+        assert_ne!(bad, good, "{stated}");
+        let found = check(&bundle(days, &[(&made, true)], &[("1970-01", &bad)]));
+        assert!(matches!(found, Err(Fault::Statement { .. })), "{stated}: {found:?}");
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::inclusion::Inclusion;
 use super::key::PublicKey;
 use super::leaf::Leaf;
 use super::tally::{Tally, Untrue};
+use crate::plan::statement::{self, Month};
 
 /// Whose signature is accepted.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -175,14 +176,14 @@ fn file(lines: &mut Lines<impl BufRead>, trust: &Trust) -> Result<Verified, Faul
     }
     trust.accepts(&opening.key)?;
     let mut chain = Chain::default();
-    let mut statements = Vec::new();
+    let mut statements: Vec<(Month, Digest)> = Vec::new();
     loop {
         let (before, digest) = (lines.number, lines.digest.clone());
         let line = lines.next()?;
         if line.starts_with(r#"{"snapshot":"#) && statements.is_empty() {
             chain.add(read(&line)?, &opening, lines)?;
         } else if line.starts_with(r#"{"statement":"#) {
-            statements.push(statement(read(&line)?, statements.last())?);
+            statements.push(statement(read(&line)?, &opening.subscription, statements.last())?);
         } else {
             let end: Closing = read(&line)?;
             if (end.end, end.sha256) != (before, Digest(digest.finalize().into())) {
@@ -204,7 +205,7 @@ fn file(lines: &mut Lines<impl BufRead>, trust: &Trust) -> Result<Verified, Faul
         days: opening.days,
         headers,
         leaves,
-        statements,
+        statements: statements.iter().map(|(month, _)| month.to_string()).collect(),
     }))
 }
 
@@ -271,17 +272,34 @@ impl Chain {
     }
 }
 
-/// Checks a statement's line; `last` is the month of the one before.
-fn statement(line: StatementLine, last: Option<&String>) -> Result<String, Fault> {
-    let StatementLine { statement: month, sha256, text } = line;
-    let fail = |why: &str| Fault::Statement { month: month.clone(), why: why.to_owned() };
+/// Checks a statement's line: its digest, its arithmetic, and that it follows `last`, the one before.
+fn statement(
+    line: StatementLine,
+    subscription: &str,
+    last: Option<&(Month, Digest)>,
+) -> Result<(Month, Digest), Fault> {
+    let StatementLine { statement: named, sha256, text } = line;
+    let fail = |why: String| Fault::Statement { month: named.clone(), why };
     if Digest::of(text.as_bytes()) != sha256 {
-        return Err(fail("its text does not have the digest that stands beside it"));
+        return Err(fail("its text does not have the digest that stands beside it".to_owned()));
     }
-    if Span::month(&month).is_err() || last.is_some_and(|last| *last >= month) {
-        return Err(fail("it is out of order"));
+    let statement = statement::read(&text).map_err(|e| fail(e.to_string()))?;
+    let month = statement.month;
+    if month.to_string() != named || statement.subscription != subscription {
+        return Err(fail("it is another month's or another subscription's".to_owned()));
     }
-    Ok(month)
+    if statement.closed_at.is_none() {
+        return Err(fail("it is not closed".to_owned()));
+    }
+    match last {
+        Some((before, _)) if *before >= month => Err(fail("it is out of order".to_owned())),
+        Some((before, digest))
+            if before.next() == month && statement.previous.as_deref() != Some(&digest.to_string()) =>
+        {
+            Err(fail("it does not follow the statement of the month before".to_owned()))
+        }
+        _ => Ok((month, sha256)),
+    }
 }
 
 /// A line that is written exactly as this version writes it.

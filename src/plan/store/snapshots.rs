@@ -353,15 +353,22 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] or the database's.
     pub async fn daily_counts(&self, subscription: &str, days: Span) -> Result<Vec<(Day, u64)>, StoreError> {
-        let text = "SELECT s.day, s.billable FROM snapshot s
-                    WHERE s.subscription = $1 AND s.day >= $2 AND s.day < $3
-                      AND s.revision = (SELECT MAX(n.revision) FROM snapshot n
-                                        WHERE n.subscription = s.subscription AND n.day = s.day)
-                    ORDER BY s.day";
-        let query = sql(text).bind(subscription).bind(days.from.to_string()).bind(days.to.to_string());
+        let query = daily_counts(subscription, &days.from.to_string(), &days.to.to_string());
         let rows = self.rows(query).await?;
         rows.iter().map(|row| Ok((day_of(row)?, row.int("billable")?.cast_unsigned()))).collect()
     }
+}
+
+/// Asks for the day and the billable count of the newest snapshot of each day from `from` on and before `to`.
+pub(super) fn daily_counts(subscription: &str, from: &str, to: &str) -> Query {
+    sql("SELECT s.day, s.billable FROM snapshot s
+         WHERE s.subscription = $1 AND s.day >= $2 AND s.day < $3
+           AND s.revision = (SELECT MAX(n.revision) FROM snapshot n
+                             WHERE n.subscription = s.subscription AND n.day = s.day)
+         ORDER BY s.day")
+    .bind(subscription)
+    .bind(from)
+    .bind(to)
 }
 
 /// Notes an upload that tells something new of a day that has ended.

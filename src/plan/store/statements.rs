@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::audit::Entry;
 use super::engine::{Row, sql};
-use super::{By, Scope, Store, StoreError, Work, plans, prices};
+use super::{By, Scope, Store, StoreError, Work, plans, prices, snapshots};
 use crate::census::Timestamp;
 use crate::plan::crash::crash_point;
 use crate::plan::statement::{
@@ -86,7 +86,7 @@ impl Store {
         }
         match closed(&mut work, subscription, month).await? {
             Some(closed) => Ok(closed),
-            None => rows.unclosed(subscription, month),
+            None => rows.unclosed(&mut work, subscription, month).await,
         }
     }
 
@@ -110,10 +110,30 @@ impl Store {
         for month in asked {
             out.push(match closed(&mut work, subscription, month).await? {
                 Some(closed) => closed,
-                None => rows.unclosed(subscription, month)?,
+                None => rows.unclosed(&mut work, subscription, month).await?,
             });
         }
         Ok(out)
+    }
+
+    /// The canonical forms of the closed statements of the months `from` to `to`, both included, oldest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn closed_statements(
+        &self,
+        subscription: &str,
+        from: Month,
+        to: Month,
+    ) -> Result<Vec<(Month, String)>, StoreError> {
+        let query = sql("SELECT month, body FROM statement
+                         WHERE subscription = $1 AND month >= $2 AND month <= $3 ORDER BY month");
+        let rows = self.rows(query.bind(subscription).bind(from.to_string()).bind(to.to_string())).await?;
+        let read = |row: &Row| {
+            let month = row.str("month")?.parse().map_err(|e| corrupt("statement", e))?;
+            Ok((month, row.text("body")?))
+        };
+        rows.iter().map(read).collect()
     }
 
     /// Corrects a line of the closed statement of `month` by a line of the statement that is open at `now`.
@@ -192,17 +212,36 @@ impl Rows {
         std::iter::successors(first, |m| Some(m.next())).take_while(|m| *m <= newest).collect()
     }
 
-    fn unclosed(&self, subscription: &str, month: Month) -> Result<StoredStatement, StoreError> {
+    async fn unclosed(
+        &self,
+        work: &mut Work,
+        subscription: &str,
+        month: Month,
+    ) -> Result<StoredStatement, StoreError> {
         let now = self.history.now();
         let drawn = |until| draw(subscription, month, self.records(), until).map_err(Refusal::from);
         let open = now < month.to();
         Ok(StoredStatement {
             state: if open { State::Open } else { State::Draft },
             sha256: None,
-            statement: drawn(now)?,
+            statement: counted(work, drawn(now)?).await?,
             expected: if open { Some(drawn(month.to())?) } else { None },
         })
     }
+}
+
+/// The statement with what the month's daily snapshots counted, as far as there are any.
+async fn counted(work: &mut Work, statement: Statement) -> Result<Statement, StoreError> {
+    let first_day = |month: Month| format!("{month}-01");
+    let (from, to) = (first_day(statement.month), first_day(statement.month.next()));
+    let rows = work.rows(snapshots::daily_counts(&statement.subscription, &from, &to)).await?;
+    let counts: Vec<u64> =
+        rows.iter().map(|row| Ok(row.int("billable")?.cast_unsigned())).collect::<Result<_, StoreError>>()?;
+    Ok(Statement {
+        peak_billable: counts.iter().max().copied(),
+        last_billable: counts.last().copied(),
+        ..statement
+    })
 }
 
 /// The next statement that is to be closed.
@@ -229,7 +268,7 @@ async fn close(work: &mut Work, subscription: &str, due: Due) -> Result<(), Stor
     let Due { month, previous, now } = due;
     let rows = Rows::read(work, subscription, now).await?;
     let drawn = draw(subscription, month, rows.records(), month.to()).map_err(Refusal::from)?;
-    let statement = Statement { closed_at: Some(now), previous, ..drawn };
+    let statement = Statement { closed_at: Some(now), previous, ..counted(work, drawn).await? };
     let body = statement.canonical().map_err(|e| corrupt("statement", e))?;
     let hash: [u8; 32] = Sha256::digest(body.as_bytes()).into();
     work.execute(
