@@ -26,8 +26,12 @@ async fn tick_once(plan: &Plan) {
 }
 
 fn service(plan: &Plan) -> Service {
+    service_on(plan, plan.store.clone())
+}
+
+fn service_on(plan: &Plan, store: Store) -> Service {
     let clock = Arc::<TestClock>::clone(&plan.clock);
-    Service::new(plan.store.clone(), clock, Arc::new(ByName), Settings::default())
+    Service::new(store, clock, Arc::new(ByName), Settings::default())
 }
 
 async fn text(plan: &Plan, path: &str) -> String {
@@ -70,7 +74,8 @@ on_both_stores! {
         let late = upload(2, "hq", &[("00:1b:d4:00:00:04", "10.0.0.4", "iot-2", "2026-11-23T00:05:00Z")]);
         assert_eq!(plan.upload(&sensor, &late).await.0, 201);
         plan.set_time("2026-11-23T00:10:00Z");
-        let (one, other) = (service(&plan), service(&plan));
+        let other = Store::open(&plan.database).await.unwrap();
+        let (one, other) = (service(&plan), service_on(&plan, other));
         let (a, b) = tokio::join!(tick::once(&one), tick::once(&other));
         assert_eq!((a, b), (0, 0));
         tick_once(&plan).await;
