@@ -227,7 +227,7 @@ impl Inventories {
         let mut kept = tenant.view.lock().await;
         let (revision, at) = self.standing(&tenant, as_of, now);
         let good = |v: &&Arc<View>| v.revision == revision && v.as_of == at;
-        if let Some(view) = kept.default.as_ref().filter(good).or(kept.other.as_ref().filter(good)) {
+        if let Some(view) = [&kept.default, &kept.other].into_iter().flatten().find(good) {
             return Ok(Arc::clone(view));
         }
         let (policy, classifier, shared) =

@@ -21,6 +21,8 @@ pub mod demo;
 pub mod estimate;
 pub mod forecast;
 pub mod inventory;
+#[cfg(test)]
+mod laws;
 pub mod listing;
 pub mod metrics;
 pub mod permission;
@@ -29,6 +31,7 @@ pub mod sealing;
 pub mod secret;
 pub mod server;
 pub mod service;
+pub mod statement;
 pub mod store;
 pub mod tick;
 pub mod timeline;

@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
 use netcensus::plan::proof::{Day, Digest};
-use netcensus::plan::store::{Location, Store};
+use netcensus::plan::store::{By, CredentialKind, Location, Store};
 use netcensus::plan::timeline::{Kind, Onboarding};
 use netcensus::wire::Upload;
 use reqwest::{Client, StatusCode};
@@ -71,7 +71,7 @@ async fn kill_at(backend: Backend, point: &'static str) {
     let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
     let sid = store.create_subscription("Contoso", None, now).await.unwrap().id;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
-    store.onboard(&sid, &trial, now).await.unwrap();
+    store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, now).await.unwrap();
     let enrolled = store.enrol(&secret, "edge", now).await.unwrap();
     let sensor = TestSensor { id: enrolled.sensor, key: enrolled.key };
@@ -106,6 +106,52 @@ async fn a_kill_before_the_commit_of_an_upload_leaves_nothing_of_it_and_after_it
     for backend in [Backend::Sqlite, Backend::Postgres] {
         for point in ["ingest-before-commit", "ingest-after-commit"] {
             kill_at(backend, point).await;
+        }
+    }
+}
+
+/// A plan of one hour in a month that is long over; the service closes its statement when it is first asked for.
+async fn kill_while_closing(backend: Backend, point: &'static str) {
+    let dir = tempfile::tempdir().unwrap();
+    let database = database::fresh(backend, dir.path());
+    let store = Store::open(&database).await.unwrap();
+    let (then, by) = ("2026-09-10T08:00:00Z".parse().unwrap(), By::operator());
+    let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
+    store.create_person("owner", "a long enough password", false, now).await.unwrap();
+    let sid = store.create_subscription("Contoso", Some("owner"), then).await.unwrap().id;
+    let token = store.issue(CredentialKind::Token, Some("owner"), now).await.unwrap().secret;
+    let monthly = Onboarding { kind: Kind::Monthly, devices: Some(1700), accept_terms: true };
+    store.onboard(&sid, &monthly, &by, then).await.unwrap();
+    store.cancel_plan(&sid, &by, then).await.unwrap();
+    let client = Client::builder().no_proxy().build().unwrap();
+    let ask = async |url: &str| -> Option<Value> {
+        let url = format!("{url}/api/v1/subscriptions/{sid}/statements/2026-09");
+        client.get(url).bearer_auth(&token).send().await.ok()?.json().await.ok()
+    };
+    let doomed = Process::start(&database, Some(point));
+    assert!(ask(&doomed.url).await.is_none(), "no answer comes");
+    doomed.crashed();
+    let closings = async || {
+        let trail = store.audit_trail(Some(&sid), None, 1_000).await.unwrap();
+        trail.into_iter().filter(|e| e.object == "statement/2026-09" && e.action == "statement.close").count()
+    };
+    assert_eq!(closings().await, usize::from(point == "statement-close-after-commit"));
+    let calm = Process::start(&database, None);
+    let (first, second) = (ask(&calm.url).await.unwrap(), ask(&calm.url).await.unwrap());
+    calm.kill();
+    assert_eq!(
+        (&first["state"], &first["statement"]["device_months"]),
+        (&"closed".into(), &"2.361111".into())
+    );
+    assert_eq!(first, second);
+    assert_eq!(closings().await, 1, "it is closed once");
+}
+
+#[tokio::test]
+async fn a_kill_before_or_after_the_commit_of_a_closing_leaves_a_statement_that_is_closed_once() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        for point in ["statement-close-before-commit", "statement-close-after-commit"] {
+            kill_while_closing(backend, point).await;
         }
     }
 }
