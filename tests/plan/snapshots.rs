@@ -10,7 +10,7 @@ use netcensus::plan::proof::verify::{Report, Trust, Verified, verify};
 use netcensus::plan::proof::{Day, Leaf};
 use netcensus::plan::service::{Service, Settings};
 use netcensus::plan::store::engine::sql;
-use netcensus::plan::store::{Location, Replica, Scope, Store};
+use netcensus::plan::store::{By, Location, Replica, Scope, Store};
 use netcensus::plan::tick;
 use netcensus::plan::timeline::{Kind, Onboarding};
 use netcensus::wire::Upload;
@@ -135,7 +135,7 @@ on_both_stores! {
         let report = holds(&text(&plan, "/bundle?month=2026-11").await);
         let counts: Vec<u64> = report.snapshots.iter().map(|h| h.census.billable).collect();
         assert_eq!((counts, report.headers), (vec![2, 3, 3, 3], 6));
-        let found = plan.store.daily_counts(&plan.sid, netcensus::plan::proof::Span::month("2026-11").unwrap()).await;
+        let found = plan.store.daily_counts(&plan.sid, "2026-11".parse::<netcensus::plan::statement::Month>().unwrap().into()).await;
         assert_eq!(found.unwrap().into_iter().map(|(_, n)| n).collect::<Vec<_>>(), [2, 3, 3, 3]);
         let pages = [plan.get("/snapshots?limit=4").await, plan.get("/snapshots?limit=4&before=3").await];
         assert_eq!((&pages[0]["next"], &pages[1]["next"]), (&json!(3), &Value::Null));
@@ -239,7 +239,7 @@ on_both_stores! {
     }
 
     async fn a_device_is_proven_and_an_independent_verifier_agrees(plan: Plan) {
-        plan.onboard_trial().await;
+        assert_eq!(plan.post("/plan", json!({"kind": "monthly", "devices": 1700, "accept_terms": true})).await.0, 201);
         let sensor = plan.enrol().await;
         plan.set_time("2026-11-22T10:00:00Z");
         plan.upload(&sensor, &morning(1)).await;
@@ -251,8 +251,11 @@ on_both_stores! {
             panic!("{proof}");
         };
         assert_eq!((report.device.id.as_str(), report.device.verdict.id()), (device.as_str(), "C-IOT"));
+        plan.set_time("2026-12-04T00:00:00Z");
         let bundle = text(&plan, "/bundle?month=2026-11").await;
-        holds(&bundle);
+        let statement = holds(&bundle).statements.remove(0);
+        assert_eq!((statement.lines[0].committed, statement.peak_billable, statement.last_billable), (Some(1700), Some(2), Some(2)));
+        assert_eq!(plan.get("/statements/2026-11").await["statement"]["peak_billable"], 2);
         for whole in [&bundle, &proof] {
             // With changes of a sample of bytes; the verifier in Rust is tried with all of them.
             assert_eq!(python(whole), Ok(()));
@@ -299,7 +302,7 @@ pub(crate) async fn with_a_day_due(
     let (begin, noon) = (day.start(), day.start().plus(43_200_000_000_000));
     let sid = store.create_subscription("Contoso", None, begin).await.unwrap().id;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
-    store.onboard(&sid, &trial, begin).await.unwrap();
+    store.onboard(&sid, &trial, &By::operator(), begin).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, begin).await.unwrap();
     let sensor = store.enrol(&secret, "edge", begin).await.unwrap().sensor;
     let seen = upload(1, "hq", &[("02:00:00:00:00:01", "10.0.0.1", "iot-1", &noon.to_string())]);
