@@ -29,9 +29,7 @@ impl Service {
     pub async fn bundle(&self, subscription: &str, days: Span) -> Result<Bundle, StoreError> {
         let chain = self.store.chain(subscription, days).await?;
         let key = self.store.signing_key(self.now()).await?;
-        self.store.close_due(subscription, self.now()).await?;
-        let (first, last) = (Month::of(days.from.start()), Month::of(days.to.start().plus(-1)));
-        let statements = self.store.closed_statements(subscription, first, last).await?;
+        let statements = self.store.closed_statements(subscription, days, self.now()).await?;
         let (service, subscription) = (self.clone(), subscription.to_owned());
         Ok(Bundle { service, subscription, days, key, chain, statements })
     }
@@ -57,7 +55,7 @@ impl Bundle {
                 }
             }
             for (month, text) in &statements {
-                writer.statement(&month.to_string(), text).map_err(failed)?;
+                writer.statement(*month, text).map_err(failed)?;
             }
             yield writer.close(&key).map_err(failed)?;
         }

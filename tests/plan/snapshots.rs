@@ -26,8 +26,12 @@ async fn tick_once(plan: &Plan) {
 }
 
 fn service(plan: &Plan) -> Service {
+    service_on(plan, plan.store.clone())
+}
+
+fn service_on(plan: &Plan, store: Store) -> Service {
     let clock = Arc::<TestClock>::clone(&plan.clock);
-    Service::new(plan.store.clone(), clock, Arc::new(ByName), Settings::default())
+    Service::new(store, clock, Arc::new(ByName), Settings::default())
 }
 
 async fn text(plan: &Plan, path: &str) -> String {
@@ -91,7 +95,8 @@ on_both_stores! {
         let late = upload(2, "hq", &[("00:1b:d4:00:00:04", "10.0.0.4", "iot-2", "2026-11-23T00:05:00Z")]);
         assert_eq!(plan.upload(&sensor, &late).await.0, 201);
         plan.set_time("2026-11-23T00:10:00Z");
-        let (one, other) = (service(&plan), service(&plan));
+        let other = Store::open(&plan.database).await.unwrap();
+        let (one, other) = (service(&plan), service_on(&plan, other));
         let (a, b) = tokio::join!(tick::once(&one), tick::once(&other));
         assert_eq!((a, b), (0, 0));
         tick_once(&plan).await;
@@ -151,7 +156,7 @@ on_both_stores! {
         let report = holds(&text(&plan, "/bundle?month=2026-11").await);
         let counts: Vec<u64> = report.snapshots.iter().map(|h| h.census.billable).collect();
         assert_eq!((counts, report.headers), (vec![2, 3, 3, 3], 6));
-        let found = plan.store.daily_counts(&plan.sid, netcensus::plan::proof::Span::month("2026-11").unwrap()).await;
+        let found = plan.store.daily_counts(&plan.sid, "2026-11".parse::<netcensus::plan::statement::Month>().unwrap().into()).await;
         assert_eq!(found.unwrap().into_iter().map(|(_, n)| n).collect::<Vec<_>>(), [2, 3, 3, 3]);
         let pages = [plan.get("/snapshots?limit=4").await, plan.get("/snapshots?limit=4&before=3").await];
         assert_eq!((&pages[0]["next"], &pages[1]["next"]), (&json!(3), &Value::Null));
@@ -255,7 +260,7 @@ on_both_stores! {
     }
 
     async fn a_device_is_proven_and_an_independent_verifier_agrees(plan: Plan) {
-        plan.onboard_trial().await;
+        assert_eq!(plan.post("/plan", json!({"kind": "monthly", "devices": 1700, "accept_terms": true})).await.0, 201);
         let sensor = plan.enrol().await;
         plan.set_time("2026-11-22T10:00:00Z");
         plan.upload(&sensor, &morning(1)).await;
@@ -267,8 +272,11 @@ on_both_stores! {
             panic!("{proof}");
         };
         assert_eq!((report.device.id.as_str(), report.device.verdict.id()), (device.as_str(), "C-IOT"));
+        plan.set_time("2026-12-04T00:00:00Z");
         let bundle = text(&plan, "/bundle?month=2026-11").await;
-        holds(&bundle);
+        let statement = holds(&bundle).statements.remove(0);
+        assert_eq!((statement.lines[0].committed, statement.peak_billable, statement.last_billable), (Some(1700), Some(2), Some(2)));
+        assert_eq!(plan.get("/statements/2026-11").await["statement"]["peak_billable"], 2);
         for whole in [&bundle, &proof] {
             // With changes of a sample of bytes; the verifier in Rust is tried with all of them.
             assert_eq!(python(whole), Ok(()));

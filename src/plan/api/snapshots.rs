@@ -18,6 +18,7 @@ use crate::plan::permission::Action;
 use crate::plan::proof::{Day, Digest, Header, PublicKey, Signature, Span};
 use crate::plan::sealing::Outcome;
 use crate::plan::service::Service;
+use crate::plan::statement::{BadMonth, Month};
 use crate::plan::store::{By, Snapshot};
 
 /// Snapshots on a page where nothing else is asked.
@@ -112,7 +113,7 @@ pub struct Trying {
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub struct Month {
+pub struct WhichMonth {
     /// A month in UTC, such as `2026-11`.
     pub month: String,
 }
@@ -241,20 +242,20 @@ pub async fn proof(
 /// Everything that is needed to recount a month without the service: the chain of headers, the leaves of each day's
 /// newest snapshot, closed statements, the key. 'netcensus-plan verify' checks it.
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/bundle", extensions(("x-netcensus-action" = json!("view"))), tag = "snapshots", operation_id = "export_bundle",
-    params(("sid" = String, Path, description = "subscription"), Month),
+    params(("sid" = String, Path, description = "subscription"), WhichMonth),
     responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = 404, description = "problem"), (status = 422, description = "problem")))]
 pub async fn bundle(
     State(service): State<Service>,
     Path(sid): Path<String>,
     caller: Caller,
-    Parameters(asked): Parameters<Month>,
+    Parameters(asked): Parameters<WhichMonth>,
 ) -> Result<Response, Problem> {
     caller.may(&service, Action::View, &sid).await?;
-    let invalid =
-        |e: crate::plan::proof::day::BadMonth| Problem::new(ProblemType::InvalidRequest, e.to_string());
-    let days = Span::month(&asked.month).map_err(invalid)?;
+    let invalid = |e: BadMonth| Problem::new(ProblemType::InvalidRequest, e.to_string());
+    let month: Month = asked.month.parse().map_err(invalid)?;
+    let days = Span::from(month);
     let bundle = service.bundle(&sid, days).await?;
-    let name = format!("attachment; filename=\"netcensus-{sid}-{}.ndjson\"", asked.month);
+    let name = format!("attachment; filename=\"netcensus-{sid}-{month}.ndjson\"");
     let mut response = ([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(bundle.stream())).into_response();
     if let Ok(name) = HeaderValue::from_str(&name) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, name);

@@ -12,6 +12,7 @@ use super::engine::{Row, sql};
 use super::{By, Scope, Store, StoreError, Work, plans, prices, snapshots};
 use crate::census::Timestamp;
 use crate::plan::crash::crash_point;
+use crate::plan::proof::Span;
 use crate::plan::statement::{
     Correction, CorrectionRequest, Month, Records, Refusal, SetPrice, State, Statement, correct, draw,
     first_month,
@@ -116,24 +117,23 @@ impl Store {
         Ok(out)
     }
 
-    /// The canonical forms of the closed statements of the months `from` to `to`, both included, oldest first.
+    /// The closed statements of the months in which some days lie, oldest first, in their canonical form.
     ///
     /// # Errors
     /// The database's.
     pub async fn closed_statements(
         &self,
         subscription: &str,
-        from: Month,
-        to: Month,
+        days: Span,
+        now: Timestamp,
     ) -> Result<Vec<(Month, String)>, StoreError> {
+        self.close_due(subscription, now).await?;
+        let (first, last) = (Month::of(days.from.start()), Month::of(days.to.start().plus(-1)));
         let query = sql("SELECT month, body FROM statement
                          WHERE subscription = $1 AND month >= $2 AND month <= $3 ORDER BY month");
-        let rows = self.rows(query.bind(subscription).bind(from.to_string()).bind(to.to_string())).await?;
-        let read = |row: &Row| {
-            let month = row.str("month")?.parse().map_err(|e| corrupt("statement", e))?;
-            Ok((month, row.text("body")?))
-        };
-        rows.iter().map(read).collect()
+        let rows = self.rows(query.bind(subscription).bind(first.to_string()).bind(last.to_string())).await?;
+        let month = |row: &Row| row.str("month")?.parse().map_err(|e| corrupt("statement", e));
+        rows.iter().map(|row| Ok((month(row)?, row.text("body")?))).collect()
     }
 
     /// Corrects a line of the closed statement of `month` by a line of the statement that is open at `now`.
@@ -219,29 +219,20 @@ impl Rows {
         month: Month,
     ) -> Result<StoredStatement, StoreError> {
         let now = self.history.now();
-        let drawn = |until| draw(subscription, month, self.records(), until).map_err(Refusal::from);
+        let (peak_billable, last_billable) =
+            snapshots::peak_and_last(work, subscription, month.into()).await?;
+        let drawn = |until| -> Result<Statement, Refusal> {
+            let drawn = draw(subscription, month, self.records(), until)?;
+            Ok(Statement { peak_billable, last_billable, ..drawn })
+        };
         let open = now < month.to();
         Ok(StoredStatement {
             state: if open { State::Open } else { State::Draft },
             sha256: None,
-            statement: counted(work, drawn(now)?).await?,
+            statement: drawn(now)?,
             expected: if open { Some(drawn(month.to())?) } else { None },
         })
     }
-}
-
-/// The statement with what the month's daily snapshots counted, as far as there are any.
-async fn counted(work: &mut Work, statement: Statement) -> Result<Statement, StoreError> {
-    let first_day = |month: Month| format!("{month}-01");
-    let (from, to) = (first_day(statement.month), first_day(statement.month.next()));
-    let rows = work.rows(snapshots::daily_counts(&statement.subscription, &from, &to)).await?;
-    let counts: Vec<u64> =
-        rows.iter().map(|row| Ok(row.int("billable")?.cast_unsigned())).collect::<Result<_, StoreError>>()?;
-    Ok(Statement {
-        peak_billable: counts.iter().max().copied(),
-        last_billable: counts.last().copied(),
-        ..statement
-    })
 }
 
 /// The next statement that is to be closed.
@@ -268,7 +259,8 @@ async fn close(work: &mut Work, subscription: &str, due: Due) -> Result<(), Stor
     let Due { month, previous, now } = due;
     let rows = Rows::read(work, subscription, now).await?;
     let drawn = draw(subscription, month, rows.records(), month.to()).map_err(Refusal::from)?;
-    let statement = Statement { closed_at: Some(now), previous, ..counted(work, drawn).await? };
+    let (peak_billable, last_billable) = snapshots::peak_and_last(work, subscription, month.into()).await?;
+    let statement = Statement { closed_at: Some(now), previous, peak_billable, last_billable, ..drawn };
     let body = statement.canonical().map_err(|e| corrupt("statement", e))?;
     let hash: [u8; 32] = Sha256::digest(body.as_bytes()).into();
     work.execute(
