@@ -39,7 +39,7 @@ mod rules;
 pub use address::Prefix;
 pub use binding::{Binding, Bindings, Bound, Forwards, OnLink};
 pub use classification::{Category, Classification, Classifier, Reason, Subject, Unclassified};
-pub use coupling::{Coupling, CouplingKey, Proof, Sign, Signs, VLANS};
+pub use coupling::{Coupling, CouplingKey, DAYS, Proof, Sign, Signs, VLANS};
 pub use decided::Decided;
 pub use decision::{Decision, Decisions, Importance, Mark, Object, Property, Ruling, ZoneDecisions};
 pub use evidence::{

@@ -4,8 +4,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use netcensus::census::Timestamp;
 use netcensus::clock::{Clock as _, SystemClock};
-use netcensus::plan::store::Location;
+use netcensus::plan::store::{By, Location, Store};
+use netcensus::plan::timeline::{Kind, Onboarding};
 use serde_json::{Value, json};
 
 use crate::harness::{Plan, upload};
@@ -17,17 +19,17 @@ fn plan(dir: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-fn run(dir: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Output {
     plan(dir, arguments).output().unwrap()
 }
 
-fn document(dir: &Path, arguments: &[&str]) -> Value {
+pub(crate) fn document(dir: &Path, arguments: &[&str]) -> Value {
     let output = run(dir, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-fn failure(dir: &Path, arguments: &[&str]) -> (i32, String) {
+pub(crate) fn failure(dir: &Path, arguments: &[&str]) -> (i32, String) {
     let output = run(dir, arguments);
     assert!(output.stdout.is_empty(), "{arguments:?}");
     (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
@@ -49,6 +51,14 @@ fn an_operator_sets_a_subscription_up_and_every_list_is_one_json_document() {
     assert_eq!(document(dir, &["plan", "cancel", "--json"])["status"], "cancelling");
     assert_eq!(document(dir, &["plan", "cancel", "--withdraw", "--json"])["status"], "active");
     assert_eq!(document(dir, &["plan", "show", "--json"])["plan"]["committed"], 1700);
+    let replace = ["plan", "replace", "--kind", "annual", "--devices", "2100", "--accept-terms", "--json"];
+    let tried = document(dir, &[&replace[..], &["--dry-run"]].concat());
+    assert_eq!(document(dir, &["plan", "show", "--json"])["booked"], Value::Null);
+    assert_eq!(
+        (&tried["ending"]["number"], &document(dir, &replace)["booked"]["committed"]),
+        (&json!(1), &json!(2100))
+    );
+    assert_eq!(document(dir, &["plan", "show", "--json"])["booked"]["kind"], "annual");
 
     let token = document(dir, &["sensor", "token", "--json"])["token"].as_str().unwrap().to_owned();
     assert!(token.starts_with("nce1_"));
@@ -69,6 +79,64 @@ fn an_operator_sets_a_subscription_up_and_every_list_is_one_json_document() {
         document(dir, &["token", "create", "alice", "--json"])["token"].as_str().unwrap().starts_with("nct_")
     );
     assert_eq!(document(dir, &["user", "list", "--json"])["people"][0]["name"], "alice");
+}
+
+#[tokio::test]
+async fn a_statement_is_shown_with_the_arithmetic_of_each_line_and_corrected_by_the_next_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let at = |text: &str| -> Timestamp { text.parse().unwrap() };
+    let store = Store::open(&Location::File(dir.join("plan.sqlite"))).await.unwrap();
+    let sid = store.create_subscription("Contoso", None, at("2025-11-01T00:00:00Z")).await.unwrap().id;
+    let asked = |devices| Onboarding { kind: Kind::Monthly, devices: Some(devices), accept_terms: true };
+    let by = By::operator();
+    store.onboard(&sid, &asked(1700), &by, at("2025-11-01T00:00:00Z")).await.unwrap();
+    store.replace_plan(&sid, &asked(2100), &by, at("2025-11-22T10:00:00Z")).await.unwrap();
+    store.cancel_plan(&sid, &by, at("2025-11-30T23:00:00Z")).await.unwrap();
+    store.close().await;
+    let set = ["price", "set", "EUR", "1.40", "--from", "2025-11-01T00:00:00Z", "--reason", "contract 7"];
+    // Of the months that are over, none is closed before somebody asks: the command closes them first.
+    let (code, message) = failure(dir, &set);
+    assert!(code == 1 && message.contains("closed; let the price hold from"), "{message}");
+    assert_eq!(document(dir, &["price", "set", "EUR", "1.40", "--json"])["micros"], 1_400_000);
+    assert_eq!(document(dir, &["price", "list", "--json"])["price"]["currency"], "EUR");
+    let shown = run(dir, &["statement", "show", "2025-11"]);
+    let text = String::from_utf8(shown.stdout).unwrap();
+    let (body, closing) = text.rsplit_once("closed ").unwrap();
+    assert!(closing.contains("sha256 "), "{text}");
+    insta::assert_snapshot!(body, @"
+    Contoso, 2025-11: closed
+    2025-11-01T00:00:00Z to 2025-12-01T00:00:00Z: 30 days × 86400 s = 2592000 s
+
+    1. plan 1, monthly, 1700 devices, 2025-11-01T00:00:00Z to 2025-11-22T11:00:00Z
+       1700 × 1854000 s / 2592000 s = 1215.972222222222… device-months
+       so far 1215.972222222222…, rounded 1215.972222; less 0.000000 before: 1215.972222
+
+    2. plan 2, monthly, 2100 devices, 2025-11-22T11:00:00Z to 2025-12-01T00:00:00Z
+       2100 × 738000 s / 2592000 s = 597.916666666666… device-months
+       so far 1813.888888888888…, rounded 1813.888889; less 1215.972222 before: 597.916667
+
+    total: 1813.888889 device-months
+    ");
+    let list = document(dir, &["statement", "list", "--before", "2025-12", "--json"]);
+    assert_eq!(list["statements"][0]["device_months"], "1813.888889");
+    let fix = ["statement", "correct", "2025-11", "--line", "1", "--committed", "1600"];
+    let (code, message) = failure(dir, &fix);
+    assert!(code == 1 && message.contains("needs a reason"), "{message}");
+    let fix = [&fix[..], &["--reason", "1600 were ordered", "--json"]].concat();
+    let made = document(dir, &fix);
+    assert_eq!((&made["was"]["committed"], &made["by"]), (&json!(1700), &json!("operator")));
+    let here = made["appears_in"].as_str().unwrap();
+    let shown = String::from_utf8(run(dir, &["statement", "show", here]).stdout).unwrap();
+    assert!(
+        shown.contains(
+            "1600 × 1854000 s / 2592000 s − 1700 × 1854000 s / 2592000 s = -71.527777777777… device-months"
+        ),
+        "{shown}"
+    );
+    assert_eq!(failure(dir, &["statement", "show", "2025-13"]).0, 2);
+    let (code, message) = failure(dir, &["statement", "show", "2025-10"]);
+    assert!(code == 1 && message.contains("no statement '2025-10'"), "{message}");
 }
 
 #[test]

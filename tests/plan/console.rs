@@ -191,6 +191,13 @@ async fn forms_onboard_cancel_and_keep_a_plan_and_say_what_is_wrong() {
     assert!(html.contains("2026-11-22 10:00:00 UTC") && html.contains("Withdraw"), "{html}");
     assert_eq!(browser.post("/plan/withdraw", "").await.0, 303);
     assert_eq!(plan.get("/plan").await["plan"]["status"], "active");
+    let (status, _, html) = browser.post("/plan/replace", "kind=annual&devices=2050&accept_terms=yes").await;
+    assert!(status == 422 && html.contains("commit 2100") && html.contains("Replace the plan"), "{html}");
+    assert_eq!(browser.post("/plan/replace", "kind=annual&devices=2100&accept_terms=yes").await.0, 303);
+    let (_, _, html) = browser.get(&browser.page("/plan")).await;
+    assert!(html.contains("Then follows: annual plan for 2,100 committed devices"), "{html}");
+    assert_eq!(browser.post("/plan/withdraw", "").await.0, 303);
+    assert_eq!(plan.get("/plan").await["history"][1]["status"], "withdrawn");
 }
 
 #[tokio::test]
