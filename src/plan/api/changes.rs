@@ -16,7 +16,7 @@ use crate::plan::change::{AlterationEntry, Ask, ChangeSet, CountDelta};
 use crate::plan::inventory::Changed;
 use crate::plan::permission::Action;
 use crate::plan::service::Service;
-use crate::plan::store::By;
+use crate::plan::store::{By, Store, StoreError};
 use crate::wire::DeviceEntry;
 
 /// Change sets, or alterations, on a page where nothing else is asked.
@@ -96,16 +96,16 @@ pub async fn list(
     Parameters(query): Parameters<ChangesQuery>,
 ) -> Result<axum::Json<Changes>, Problem> {
     caller.may(&service, Action::View, &sid).await?;
-    Ok(axum::Json(changes(&service, &sid, query).await?))
+    Ok(axum::Json(changes(&service.store, &sid, query).await?))
 }
 
 /// A page of change sets.
 ///
 /// # Errors
 /// The store's.
-pub async fn changes(service: &Service, sid: &str, query: ChangesQuery) -> Result<Changes, Problem> {
+pub async fn changes(store: &Store, sid: &str, query: ChangesQuery) -> Result<Changes, StoreError> {
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
-    let mut changes = service.store.changes(sid, query.before, limit + 1).await?;
+    let mut changes = store.changes(sid, query.before, limit + 1).await?;
     let more = changes.len() > limit;
     changes.truncate(limit);
     Ok(Changes { next: changes.last().filter(|_| more).map(|c| c.number), changes })
@@ -146,7 +146,7 @@ pub async fn show(
     Parameters(query): Parameters<AlterationsQuery>,
 ) -> Result<axum::Json<ChangeDetail>, Problem> {
     caller.may(&service, Action::View, &sid).await?;
-    Ok(axum::Json(change(&service, &sid, number, query).await?))
+    Ok(axum::Json(change(&service.store, &sid, number, query).await?))
 }
 
 /// One change set.
@@ -154,14 +154,14 @@ pub async fn show(
 /// # Errors
 /// Not found, or the store's.
 pub async fn change(
-    service: &Service,
+    store: &Store,
     sid: &str,
     number: u64,
     query: AlterationsQuery,
-) -> Result<ChangeDetail, Problem> {
-    let set = service.store.change_set(sid, number).await?;
+) -> Result<ChangeDetail, StoreError> {
+    let set = store.change_set(sid, number).await?;
     let (after, limit) = (query.after.unwrap_or(0), query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX));
-    let altered = service.store.alterations(sid, number, after, limit).await?;
+    let altered = store.alterations(sid, number, after, limit).await?;
     let reached = after.saturating_add(altered.len() as u64);
     let next = Some(reached).filter(|_| reached < set.objects && !altered.is_empty());
     Ok(ChangeDetail { set, altered: altered.iter().map(AlterationEntry::from).collect(), next })
