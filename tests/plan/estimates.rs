@@ -148,6 +148,32 @@ on_both_stores! {
     }
 }
 
+on_both_stores! {
+    async fn the_vectors_1679_to_1700_and_1179_to_1200_hold_for_lists(plan: Plan) {
+        let mac = |i: usize| format!("00:40:8c:01:{:02x}:{:02x}", i / 256, i % 256);
+        let mut list = String::from("Name,Class,MAC\n");
+        for i in 0..2_000 {
+            let class = match i {
+                0..473 => "cmdb_ci_ip_switch",
+                473..1_679 => "IoT",
+                _ => "cmdb_ci_computer",
+            };
+            list.push_str(&format!("d{i},{class},{}\n", mac(i)));
+        }
+        let machines: Vec<Value> = (0..500)
+            .map(|i| json!({"id": format!("m{i}"), "onboardingStatus": "Onboarded", "ipAddresses": [{"macAddress": mac(3 * i)}]}))
+            .collect();
+        let machines = json!({"value": machines}).to_string();
+        let (_, plain) = estimate(&plan, &plan.token, "", lists(&[("cmdb.csv", list.as_bytes())])).await;
+        assert_eq!(plain["arithmetic"], "473 network + 1206 IoT = 1679 → 1700");
+        assert_eq!((&plain["billable"], &plain["commitment"]), (&json!(1_679), &json!(1_700)));
+        let files = [("cmdb.csv", list.as_bytes()), ("machines.json", machines.as_bytes())];
+        let (_, both) = estimate(&plan, &plan.token, "", lists(&files)).await;
+        assert_eq!((&both["billable"], &both["commitment"]), (&json!(1_179), &json!(1_200)));
+        assert_eq!(both["excluded"], json!({"X-CM": 321, "X-MANAGED": 500}));
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_taken_is_refused_by_its_own_problem() {
     let plan = Plan::start().await;
