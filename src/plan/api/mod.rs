@@ -12,8 +12,11 @@ pub mod limit;
 pub mod managed;
 pub mod operations;
 pub mod plans;
+pub mod prices;
 pub mod problem;
 pub mod sensors;
+pub mod snapshots;
+pub mod statements;
 pub mod subscriptions;
 pub mod zones;
 
@@ -48,7 +51,10 @@ fn described() -> OpenApiRouter<Service> {
         .merge(exports::routes())
         .merge(managed::routes())
         .merge(plans::routes())
+        .merge(prices::routes())
         .merge(sensors::routes())
+        .merge(snapshots::routes())
+        .merge(statements::routes())
         .merge(subscriptions::routes())
         .merge(zones::routes())
 }

@@ -23,6 +23,8 @@ macro_rules! migrations {
 migrations! {
     1 "spine";
     2 "revisions";
+    3 "statements";
+    4 "snapshots";
     5 "decisions";
     7 "estimates";
 }
