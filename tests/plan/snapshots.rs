@@ -10,7 +10,7 @@ use netcensus::plan::proof::verify::{Report, Trust, Verified, verify};
 use netcensus::plan::proof::{Day, Leaf};
 use netcensus::plan::service::{Service, Settings};
 use netcensus::plan::store::engine::sql;
-use netcensus::plan::store::{Location, Replica, Scope, Store};
+use netcensus::plan::store::{By, Location, Replica, Scope, Store};
 use netcensus::plan::tick;
 use netcensus::plan::timeline::{Kind, Onboarding};
 use netcensus::wire::Upload;
@@ -294,7 +294,7 @@ pub(crate) async fn with_a_day_due(
     let (begin, noon) = (day.start(), day.start().plus(43_200_000_000_000));
     let sid = store.create_subscription("Contoso", None, begin).await.unwrap().id;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
-    store.onboard(&sid, &trial, begin).await.unwrap();
+    store.onboard(&sid, &trial, &By::operator(), begin).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, begin).await.unwrap();
     let sensor = store.enrol(&secret, "edge", begin).await.unwrap().sensor;
     let seen = upload(1, "hq", &[("02:00:00:00:00:01", "10.0.0.1", "iot-1", &noon.to_string())]);

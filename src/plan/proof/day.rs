@@ -186,6 +186,8 @@ mod tests {
             accepted_terms_at: at(from),
             from: at(from),
             cancel_requested_at: cancelled.map(at),
+            withdrawn_at: None,
+            changed_at: at(from),
         }
     }
 
