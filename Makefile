@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt check unit openapi deny demo lab console api bench fuzz audit clean
+.PHONY: help run test lint fmt check unit openapi deny demo lab chaos console api bench fuzz audit clean
 
 STEP   := .ci/step
 NEED   := .ci/need
@@ -26,8 +26,9 @@ run: ## build the release and run the demo; ARGS=--once prints the count and end
 
 test: ## everything that continuous integration checks
 	@start=$$(date +%s); \
-	$(STEP) "install what is missing" $(NEED) build nextest unit deny console api && \
+	$(STEP) "install what is missing" $(NEED) build nextest unit deny console api chaos && \
 	$(MAKE) --no-print-directory lint unit deny demo lab console api && \
+	$(MAKE) --no-print-directory chaos FAULTS="$(CHAOS_QUICK)" && \
 	echo "== all passed in $$(($$(date +%s) - start)) s"
 
 lint: ## format, clippy, each feature alone, documentation; warnings are errors
@@ -69,6 +70,16 @@ demo: binaries ## the demo, once, without compiling a release
 
 lab: binaries ## real network software on a mirrored port, found against true (root)
 	@$(STEP) "lab" tests/lab/lab.sh $(BIN)
+
+# What continuous integration runs of the faults: those in which something of the sensor's or the service's state breaks.
+CHAOS_QUICK := service_killed answer_lost captive_portal corrupt_database two_services partition loss wrong_certificate \
+	disk_full disk_read_only corrupt_spool corrupt_spool_at_start corrupt_inventory sensor_killed descriptors clock_jumps days
+
+chaos: binaries ## faults of every kind, each with the census of the undisturbed run (root); FAULTS="disk_full loss"
+	@$(NEED) chaos
+	@test=$$($(CARGO) test --quiet --test sensor --no-run --message-format=json | \
+		python3 -c 'import json, sys; print([m["executable"] for m in map(json.loads, sys.stdin) if m.get("executable") and m["target"]["name"] == "sensor"][-1])') && \
+	CHAOS_TEST=$$test $(STEP) "faults" tests/chaos/chaos.py $(BIN) $(FAULTS)
 
 console: binaries ## a visit of the console in headless Chromium
 	@$(NEED) console

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use etherparse::{LaxSlicedPacket, TransportSlice};
 use netcensus::capture::file;
 use netcensus::sensor::replay::{self, Options};
-use netcensus::wire::{Health, UPLOAD_SCHEMA, Upload};
+use netcensus::wire::{EnrolmentToken, Health, UPLOAD_SCHEMA, Upload};
 
 const DEMO: &str = "assets/demo.pcap.zst";
 /// Frames in one seed of the readers that take several.
@@ -53,6 +53,16 @@ fn main() {
             seed("rules", name, &fs::read(entry.path()).expect("it is here"));
         }
     }
+    let recog = "<fingerprints matches=\"http_header.server\"><fingerprint pattern=\"^x/(\\d+)$\"><description>X</description><example service.version=\"1\">x/1</example><param pos=\"1\" name=\"service.version\"/><param pos=\"0\" name=\"hw.device\" value=\"Printer\"/></fingerprint></fingerprints>";
+    seed("fingerprints", "recog", recog.as_bytes());
+    let token = EnrolmentToken { url: "https://plan.example".to_owned(), secret: "s3cret".to_owned() };
+    seed("enrolment", "token", token.to_string().as_bytes());
+    let zone = serde_json::to_string(&upload().delta).expect("facts are JSON");
+    let checkpoint = format!(
+        "{{\"schema\":\"netcensus.checkpoint/1\",\"zone\":\"z\",\"epoch\":\"e\",\"sequence\":7}}\n{{\"pending\":true,\"zone\":{zone}}}\n{{\"parts\":1}}\n"
+    );
+    seed("checkpoint", "json", checkpoint.as_bytes());
+    seed("checkpoint", "zstd", &zstd::bulk::compress(checkpoint.as_bytes(), 3).expect("memory takes all"));
     let json = serde_json::to_vec(&upload()).expect("facts are JSON");
     seed("upload", "json", &json);
     seed("upload", "zstd", &zstd::bulk::compress(&json, 3).expect("memory takes all"));

@@ -16,10 +16,11 @@ use netcensus::classify::Rules;
 use netcensus::config;
 use netcensus::dissect::protocol::*;
 use netcensus::dissect::{Frame, LinkType, Malformed, Reader, Words};
+use netcensus::sensor::checkpoint;
 use netcensus::sensor::config::Config;
 use netcensus::sensor::table::Table;
 use netcensus::sensor::worker::Worker;
-use netcensus::wire::Upload;
+use netcensus::wire::{EnrolmentToken, Upload};
 
 macro_rules! targets {
     (dissectors: { $($name:ident => $dissect:expr,)* } readers: { $($reader:ident,)* }) => {
@@ -128,7 +129,7 @@ targets! {
         vrrp => |p, w| vrrp::dissect(p, false, w).and_then(|()| vrrp::dissect(p, true, w)),
         wsd => wsd::dissect,
     }
-    readers: { capture, config_file, frame, rules, upload, }
+    readers: { capture, checkpoint, config_file, enrolment, fingerprints, frame, rules, upload, }
 }
 
 static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
@@ -200,6 +201,25 @@ fn capture(data: &[u8]) {
     });
 }
 
+/// The inventory of an earlier run; plain or compressed.
+fn checkpoint(data: &[u8]) {
+    let table = Table::new(100);
+    let body = compressed(data);
+    if checkpoint::check(&*body).is_ok() {
+        let _ = checkpoint::merge(&*body, false, &table);
+        assert!(table.len() <= 100);
+    }
+}
+
+/// An enrolment token.
+fn enrolment(data: &[u8]) {
+    if let Ok(text) = str::from_utf8(data)
+        && let Ok(token) = text.parse::<EnrolmentToken>()
+    {
+        assert_eq!(token.to_string().parse(), Ok(token));
+    }
+}
+
 /// The sensor's configuration.
 fn config_file(data: &[u8]) {
     if let Ok(text) = str::from_utf8(data)
@@ -211,9 +231,18 @@ fn config_file(data: &[u8]) {
 
 /// A rule pack with its tests.
 fn rules(data: &[u8]) {
+    pack("fuzz.toml", data);
+}
+
+/// Fingerprints in Recog's form.
+fn fingerprints(data: &[u8]) {
+    pack("http_header.server.xml", data);
+}
+
+fn pack(name: &str, data: &[u8]) {
     static BUILTIN: LazyLock<Rules> = LazyLock::new(|| Rules::builtin().expect("a test rules that out"));
     if let Ok(text) = str::from_utf8(data)
-        && let Err(error) = BUILTIN.try_pack("fuzz.toml", text)
+        && let Err(error) = BUILTIN.try_pack(name, text)
     {
         let _ = error.to_string();
     }
@@ -221,13 +250,17 @@ fn rules(data: &[u8]) {
 
 /// The body of an upload, compressed or plain; what was read must be read the same after it was written.
 fn upload(data: &[u8]) {
-    let body = if data.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+    if let Ok(upload) = Upload::decode(&compressed(data)) {
+        let again = Upload::decode(&upload.encode().expect("memory takes all"));
+        assert_eq!(again, Ok(upload));
+    }
+}
+
+/// What is no zstd yet, compressed, so that the fuzzer gets past the compression.
+fn compressed(data: &[u8]) -> Vec<u8> {
+    if data.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         data.to_vec()
     } else {
         zstd::bulk::compress(data, 1).expect("memory takes all")
-    };
-    if let Ok(upload) = Upload::decode(&body) {
-        let again = Upload::decode(&upload.encode().expect("memory takes all"));
-        assert_eq!(again, Ok(upload));
     }
 }

@@ -480,6 +480,11 @@ impl EvidenceSet {
         changed
     }
 
+    /// Lets every value be the copy of it that `share` returns.
+    pub fn share(&mut self, share: impl Fn(&str) -> Arc<str>) {
+        self.0.iter_mut().for_each(|e| e.value = share(&e.value));
+    }
+
     /// The evidence, sorted by field and value.
     pub fn iter(&self) -> std::slice::Iter<'_, Evidence> {
         self.0.iter()

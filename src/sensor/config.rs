@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::route::{self, Route};
+use super::spool::Bounds;
 use crate::census::{Policy, Prefix};
 use crate::config::{self, ConfigError};
 
@@ -99,6 +101,12 @@ pub struct Upload {
     /// How long a stopping sensor still tries to send what is spooled.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub grace: Duration,
+    /// Bytes of uploads that are sent in a second, averaged over an upload; 0 for as many as go.
+    pub max_bytes_per_second: u64,
+    /// The proxy's URL; `none` for none; empty for what the environment says.
+    pub proxy: String,
+    /// A file with `user:password` for the proxy; empty for none.
+    pub proxy_credential: PathBuf,
 }
 
 /// `[spool]`
@@ -109,6 +117,12 @@ pub struct Spool {
     pub directory: PathBuf,
     /// Its bound in MiB.
     pub max_mib: u64,
+    /// How old an upload may become.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub max_age: Duration,
+    /// How often the inventory is written to disk.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub checkpoint_every: Duration,
 }
 
 /// `[health]`
@@ -200,13 +214,21 @@ impl Default for Upload {
             retry_after: Duration::from_secs(1),
             retry_at_most: Duration::from_mins(5),
             grace: Duration::from_secs(5),
+            max_bytes_per_second: 0,
+            proxy: String::new(),
+            proxy_credential: PathBuf::new(),
         }
     }
 }
 
 impl Default for Spool {
     fn default() -> Self {
-        Self { directory: PathBuf::new(), max_mib: 512 }
+        Self {
+            directory: PathBuf::new(),
+            max_mib: 512,
+            max_age: Duration::from_hours(720),
+            checkpoint_every: Duration::from_mins(5),
+        }
     }
 }
 
@@ -278,6 +300,16 @@ impl Config {
             .or_else(|| within("limits.couplings", self.limits.couplings as u64, 1, 50_000_000, ""))
             .or_else(|| within("quarantine.rate", self.quarantine.rate as u64, 1, 1_000_000_000, ""))
             .or_else(|| within("spool.max_mib", self.spool.max_mib, 1, 1 << 20, " MiB"))
+            .or_else(|| {
+                (self.spool.max_age < Duration::from_hours(1)).then(|| {
+                    ("spool.max_age", format!("{:?} is out of range; write a time of 1h or more", self.spool.max_age))
+                })
+            })
+            .or_else(|| at_least("spool.checkpoint_every", self.spool.checkpoint_every, Duration::from_secs(1)))
+            .or_else(|| {
+                let why = "this is no proxy that is used; write http://proxy.example:3128, \"none\", or \"\" for HTTPS_PROXY";
+                (!route::is_proxy(&self.upload.proxy)).then(|| ("upload.proxy", why.to_owned()))
+            })
             .or_else(|| at_least("upload.interval", self.upload.interval, Duration::from_millis(100)))
             .or_else(|| at_least("upload.timeout", self.upload.timeout, Duration::from_secs(1)))
             .or_else(|| at_least("upload.retry_after", self.upload.retry_after, Duration::from_millis(100)))
@@ -297,6 +329,21 @@ impl Config {
         } else {
             self.spool.directory.clone()
         }
+    }
+
+    /// The spool's bounds.
+    pub fn spool_bounds(&self) -> Bounds {
+        Bounds { bytes: self.spool.max_mib << 20, age: self.spool.max_age }
+    }
+
+    /// The file with the inventory of the last run.
+    pub fn checkpoint_path(&self) -> PathBuf {
+        self.state_directory.join("inventory.zst")
+    }
+
+    /// The way to the plan service.
+    pub fn route(&self) -> Route {
+        Route { proxy: self.upload.proxy.clone(), credential: self.upload.proxy_credential.clone() }
     }
 
     /// The file with the identity that enrolment gave.
@@ -367,6 +414,8 @@ mod tests {
             ("zone = \"\"\n", ":1:1: zone: a zone's name"),
             ("[capture]\ninterfaces = [\"a/b\"]\n", ":2:1: capture.interfaces: 'a/b' is no interface"),
             ("[capture]\nring_mb = 3\n", ":2:1: unknown key 'ring_mb'; did you mean 'ring_mib'?"),
+            ("[upload]\nproxy = \"p:3128\"\n", ":2:1: upload.proxy: this is no proxy"),
+            ("[spool]\nmax_age = \"1m\"\n", ":2:1: spool.max_age: 60s is out of range"),
             ("prefixes = [\"10.0.0.1/8\"]\n", ":1:12: prefixes[0]: '10.0.0.1/8' is no prefix"),
         ] {
             let complaint = load(text).unwrap_err().to_string();

@@ -9,6 +9,7 @@
 //! the runtime. The order of the end too: capture threads hand over what they hold, then the collector puts it into
 //! the spool, then the delivery tries for a bounded time to send it.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,6 +29,7 @@ use super::config::Config;
 use super::delivery::{Delivery, IDLE, Pace, Step};
 use super::health::{self, View};
 use super::notify;
+use super::route::Route;
 use super::rules::Accepted;
 use super::spool::{Reader, SpoolError};
 use super::table::Table;
@@ -37,7 +39,6 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::ConfigError;
 
 const STATUS_EVERY: Duration = Duration::from_secs(5);
-const MIB: u64 = 1 << 20;
 
 /// One half of the sensor.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -136,9 +137,10 @@ impl CaptureHalf {
     fn start(shared: &Shared) -> Result<Self, RunError> {
         let config = shared.config.load_full();
         let opened = capturing::open(&config, &config.capture.interfaces)?;
-        let max_bytes = config.spool.max_mib * MIB;
         let (table, status) = (shared.table.clone(), shared.status.clone());
-        let collector = Collector::open(table, status, &config.spool_directory(), max_bytes, &config.zone)?;
+        let (spool, bounds) = (config.spool_directory(), config.spool_bounds());
+        let mut collector = Collector::open(table, status, &spool, bounds, &config.zone)?;
+        collector.restore(&config.checkpoint_path())?;
         let (running, ended) = mpsc::channel();
         let threads: Result<Vec<_>, _> =
             opened.into_iter().map(|o| capturing::start(o, shared.clone())).collect();
@@ -164,16 +166,20 @@ impl CaptureHalf {
     }
 }
 
-/// The collector's thread: collects every interval, and once more at the end.
+/// The collector's thread: collects every interval, and once more at the end; writes the checkpoint now and then.
 fn collect(mut collector: Collector, shared: &Shared, ended: &mpsc::Receiver<()>) {
-    let mut troubled = false;
+    let (mut troubled, mut unsaved) = (false, false);
+    let (mut round, mut saved) = (Instant::now(), Instant::now());
     loop {
         let config = shared.config.load_full();
         let last = match ended.recv_timeout(config.upload.interval) {
             Err(RecvTimeoutError::Timeout) | Ok(()) => false,
             Err(RecvTimeoutError::Disconnected) => true,
         };
-        collector.set_max_bytes(shared.config.load().spool.max_mib * MIB);
+        let config = shared.config.load_full();
+        collector.set_bounds(config.spool_bounds());
+        collector.pass(round.elapsed());
+        round = Instant::now();
         match collector.collect() {
             Ok(_) if troubled => {
                 tracing::info!("the spool takes changes again");
@@ -185,6 +191,17 @@ fn collect(mut collector: Collector, shared: &Shared, ended: &mpsc::Receiver<()>
                 troubled = true;
             }
             Err(_) => {}
+        }
+        if last || saved.elapsed() >= config.spool.checkpoint_every {
+            saved = Instant::now();
+            match collector.save() {
+                Ok(()) => unsaved = false,
+                Err(e) if !unsaved || last => {
+                    tracing::error!("the inventory is not written down: {e}");
+                    unsaved = true;
+                }
+                Err(_) => {}
+            }
         }
         if last {
             return;
@@ -201,9 +218,9 @@ struct Daemon {
 }
 
 /// What the delivery task is told.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 enum Order {
-    Run(Pace),
+    Run(Pace, Arc<Route>),
     /// Send what waits until this instant, then end.
     Finish(Instant),
 }
@@ -253,7 +270,7 @@ impl Daemon {
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
         self.listen().await?;
-        let (orders, order) = watch::channel(Order::Run(pace(&self.shared.config.load())));
+        let (orders, order) = watch::channel(order(&self.shared.config.load()));
         let delivery = self.uploads.then(|| tokio::spawn(deliver(self.delivery(), order)));
 
         let config = self.shared.config.load();
@@ -330,7 +347,7 @@ impl Daemon {
         match self.read_again() {
             Ok((config, rules)) => {
                 (self.set_level)(&config.log.level);
-                orders.send_replace(Order::Run(pace(&config)));
+                orders.send_replace(order(&config));
                 self.shared.config.store(Arc::new(config));
                 self.shared.rules.store(Arc::new(rules));
                 tracing::info!("the configuration and the rules were read again");
@@ -360,28 +377,37 @@ impl Daemon {
     }
 }
 
+fn order(config: &Config) -> Order {
+    Order::Run(pace(config), Arc::new(config.route()))
+}
+
 fn pace(config: &Config) -> Pace {
     Pace {
         first: config.upload.retry_after,
         longest: config.upload.retry_at_most,
         timeout: config.upload.timeout,
+        bytes_per_second: NonZeroU64::new(config.upload.max_bytes_per_second),
     }
 }
 
 /// The delivery task: steps and waits, until it is told to finish.
 async fn deliver(mut delivery: Delivery, mut order: watch::Receiver<Order>) {
     loop {
-        let now = *order.borrow_and_update();
+        let now = order.borrow_and_update().clone();
         match now {
             Order::Finish(until) => return finish(&mut delivery, until).await,
-            Order::Run(pace) => delivery.set_pace(pace),
+            Order::Run(pace, route) => {
+                delivery.set_pace(pace);
+                delivery.set_route(route.as_ref().clone());
+            }
         }
         loop {
             let wait = match delivery.step().await {
-                Step::Stored(_) | Step::PutAside(_) => Duration::ZERO,
+                Step::Stored(_) | Step::PutAside(_) | Step::Replaced(_) => Duration::ZERO,
                 Step::Idle => IDLE,
                 Step::Wait(wait) => wait,
             };
+            let wait = wait.max(delivery.rest());
             // A wait ends early only for a new order.
             if tokio::time::timeout(wait, order.changed()).await.is_ok() {
                 break;
@@ -392,7 +418,11 @@ async fn deliver(mut delivery: Delivery, mut order: watch::Receiver<Order>) {
 
 /// Sends what waits, until `until`.
 async fn finish(delivery: &mut Delivery, until: Instant) {
-    let drain = async { while matches!(delivery.step().await, Step::Stored(_) | Step::PutAside(_)) {} };
+    let drain = async {
+        while matches!(delivery.step().await, Step::Stored(_) | Step::PutAside(_) | Step::Replaced(_)) {
+            tokio::time::sleep(delivery.rest()).await;
+        }
+    };
     if tokio::time::timeout_at(until, drain).await.is_err() {
         tracing::info!("what is left in the spool is sent after the next start");
     }

@@ -109,8 +109,10 @@ async fn ready(State(view): State<View>) -> Response {
     }
 }
 
+/// What hinders: a clock that is wrong does not.
 fn problems(status: &Status) -> Vec<String> {
     let mut problems: Vec<String> = status.interfaces().into_values().filter_map(|i| i.problem).collect();
+    problems.extend(status.spool_problem());
     problems.extend(status.delivery_problem());
     problems
 }
@@ -124,7 +126,7 @@ async fn inventory(State(view): State<View>) -> Json<Snapshot> {
         refused: table.refused(),
         rules: rules.files.clone(),
         rules_problem: rules.problem.clone(),
-        problems: problems(status),
+        problems: status.problems(),
     })
 }
 
@@ -176,6 +178,27 @@ impl Collector for Scrape {
             "Changes that the spool had no room for",
             load(&status.spool_refused),
         )?;
+        counter(
+            &mut out,
+            "spool_compacted",
+            "Times that waiting uploads were merged",
+            load(&status.spool_compacted),
+        )?;
+        counter(
+            &mut out,
+            "spool_dropped",
+            "Uploads dropped undelivered for their age",
+            load(&status.spool_dropped),
+        )?;
+        if let Some(skew) = status.clock_skew() {
+            let help = "By how much the plan service's clock is ahead";
+            ConstGauge::new(skew).encode(out.encode_descriptor(
+                "clock_skew_seconds",
+                help,
+                None,
+                MetricType::Gauge,
+            )?)?;
+        }
         let results = [
             ("stored", load(&status.uploads_stored)),
             ("duplicate", load(&status.uploads_duplicate)),

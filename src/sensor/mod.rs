@@ -2,6 +2,7 @@
 
 pub mod bounds;
 pub mod capturing;
+pub mod checkpoint;
 pub mod collector;
 pub mod command;
 pub mod config;
@@ -13,9 +14,11 @@ pub mod identity;
 pub mod logging;
 pub mod notify;
 pub mod replay;
+pub mod route;
 pub mod rules;
 pub mod spool;
 pub mod status;
 pub mod table;
+pub mod told;
 pub mod uploader;
 pub mod worker;

@@ -1,16 +1,21 @@
 //! How the sensor fares: written by its threads, read by metrics, health and the service manager.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use super::bounds::{Refused, Reporter};
+use super::delivery::FORKED;
+use super::told::Told;
 use super::worker::Counters;
 use crate::capture::live::Statistics;
 use crate::census::Timestamp;
 use crate::dissect::Anomaly;
 use crate::wire::{CaptureSummary, Health};
+
+/// From how many seconds on it is told that the clocks differ.
+const SKEW: u64 = 60;
 
 /// One interface.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -41,7 +46,15 @@ pub struct Status {
     pub uploads_put_aside: AtomicU64,
     /// Times that a change had to stay in memory because the spool could not take it.
     pub spool_refused: AtomicU64,
+    /// Times that the waiting uploads were merged.
+    pub spool_compacted: AtomicU64,
+    /// Uploads that were dropped undelivered because they were too old.
+    pub spool_dropped: AtomicU64,
+    /// Whether the service saw that two appliances use the identity.
+    pub forked: AtomicBool,
     last_ack: AtomicI64,
+    spool_problem: Mutex<Option<String>>,
+    told: Mutex<Told>,
 }
 
 impl Status {
@@ -94,6 +107,45 @@ impl Status {
         lock(&self.delivery_problem).clone()
     }
 
+    /// Records why the spool takes no changes, or that it does.
+    pub fn spool_trouble(&self, problem: Option<String>) {
+        *lock(&self.spool_problem) = problem;
+    }
+
+    /// Why the spool takes no changes, where it is so.
+    pub fn spool_problem(&self) -> Option<String> {
+        lock(&self.spool_problem).clone()
+    }
+
+    /// Records what the sending half told.
+    pub fn told(&self, told: &Told) {
+        lock(&self.told).clone_from(told);
+    }
+
+    /// By how many seconds the plan service's clock is ahead of this one's, where that is known.
+    pub fn clock_skew(&self) -> Option<i64> {
+        lock(&self.told).clock_skew
+    }
+
+    /// What a person should know of the clock.
+    pub fn clock_problem(&self) -> Option<String> {
+        let skew = self.clock_skew().filter(|s| s.unsigned_abs() >= SKEW)?;
+        let side = if skew > 0 { "behind" } else { "ahead of" };
+        Some(format!(
+            "this machine's clock is {} s {side} the plan service's: first and last sightings are wrong by as much; set up time synchronisation on both",
+            skew.unsigned_abs()
+        ))
+    }
+
+    /// What is wrong with capturing and delivering, for a person: of interfaces first.
+    pub fn problems(&self) -> Vec<String> {
+        let mut all: Vec<String> = self.interfaces().into_values().filter_map(|i| i.problem).collect();
+        let forked = self.forked.load(Ordering::Relaxed).then(|| FORKED.to_owned());
+        let others = [self.spool_problem(), self.delivery_problem(), self.clock_problem(), forked];
+        all.extend(others.into_iter().flatten());
+        all
+    }
+
     /// The counts of all interfaces.
     pub fn counters(&self) -> Counters {
         let mut sum = Counters::default();
@@ -127,7 +179,7 @@ impl Status {
 
     /// What an upload tells the service.
     pub fn health(&self, refused: u64) -> Health {
-        let c = self.capture();
+        let (c, told) = (self.capture(), lock(&self.told).clone());
         Health {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             frames: c.frames,
@@ -136,6 +188,11 @@ impl Status {
             duplicates: c.duplicates,
             dropped: c.dropped,
             refused,
+            spool_refused: self.spool_refused.load(Ordering::Relaxed),
+            spool_dropped: self.spool_dropped.load(Ordering::Relaxed),
+            put_aside: told.put_aside,
+            clock_skew: told.clock_skew,
+            receipt: None,
         }
     }
 
@@ -152,7 +209,7 @@ impl Status {
         if !away.is_empty() {
             line.push_str(&format!("; not capturing on {}", away.join(", ")));
         }
-        if let Some(problem) = self.delivery_problem() {
+        for problem in self.problems().into_iter().skip(away.len()) {
             line.push_str(&format!("; {problem}"));
         }
         line
@@ -184,5 +241,16 @@ mod tests {
             .publish("eth1", InterfaceStatus { problem: Some("gone".into()), ..InterfaceStatus::default() });
         let line = status.line(3, 0);
         assert!(line.contains("3 couplings") && line.contains("not capturing on eth1"), "{line}");
+    }
+
+    #[test]
+    fn a_clock_that_is_wrong_is_told_from_a_minute_on() {
+        let (status, told) = (Status::default(), |s| Told { clock_skew: Some(s), ..Told::default() });
+        status.told(&told(59));
+        assert_eq!((status.clock_problem(), status.health(0).clock_skew), (None, Some(59)));
+        status.told(&told(3_600));
+        assert!(status.line(0, 0).contains("3600 s behind"), "{}", status.line(0, 0));
+        status.told(&told(-61));
+        assert!(status.clock_problem().unwrap().contains("61 s ahead"));
     }
 }

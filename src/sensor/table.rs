@@ -124,6 +124,18 @@ impl Table {
         foreign: bool,
         change: impl FnOnce(&mut Row<Coupling>) -> News,
     ) {
+        self.change_as(key, at, foreign, News::Facts, change);
+    }
+
+    /// Changes a row; what a new one has of news is `new`.
+    fn change_as(
+        &self,
+        key: CouplingKey,
+        at: Timestamp,
+        foreign: bool,
+        new: News,
+        change: impl FnOnce(&mut Row<Coupling>) -> News,
+    ) {
         if let Some(mut row) = self.couplings.get_mut(&key) {
             let news = change(&mut row);
             row.news = row.news.max(news);
@@ -142,7 +154,7 @@ impl Table {
             Entry::Vacant(place) => {
                 self.held.fetch_add(1, Ordering::Relaxed);
                 self.foreign.fetch_add(usize::from(foreign), Ordering::Relaxed);
-                let mut row = Box::new(Row { facts: Coupling::new(at, Signs::default()), news: News::Facts });
+                let mut row = Box::new(Row { facts: Coupling::new(at, Signs::default()), news: new });
                 change(&mut row);
                 place.insert(row);
             }
@@ -189,6 +201,11 @@ impl Table {
 
     /// What changed since the last call. A coupling that was only seen again comes without its evidence.
     pub fn take_delta(&self) -> Zone {
+        self.take_some(usize::MAX)
+    }
+
+    /// As [`Self::take_delta`], but at most `rows` couplings and stations: a million of them at once take much memory.
+    pub fn take_some(&self, rows: usize) -> Zone {
         let mut delta = Zone::default();
         {
             let mut segment = self.segment();
@@ -197,6 +214,9 @@ impl Table {
             }
         }
         for mut row in self.couplings.iter_mut() {
+            if delta.couplings.len() >= rows {
+                return delta;
+            }
             let key = *row.key();
             match std::mem::replace(&mut row.news, News::Nothing) {
                 News::Nothing => continue,
@@ -205,6 +225,9 @@ impl Table {
             };
         }
         for mut row in self.stations.iter_mut() {
+            if delta.couplings.len() + delta.stations.len() >= rows {
+                return delta;
+            }
             if std::mem::replace(&mut row.news, News::Nothing) > News::Nothing {
                 delta.stations.insert(*row.key(), row.facts.clone());
             }
@@ -227,6 +250,80 @@ impl Table {
                 row.news = News::Facts;
             }
         }
+    }
+
+    /// Makes everything part of the next delta.
+    pub fn requeue_all(&self) {
+        self.segment().1 = true;
+        self.couplings.iter_mut().for_each(|mut row| row.news = News::Facts);
+        self.stations.iter_mut().for_each(|mut row| row.news = News::Facts);
+    }
+
+    /// Joins facts of an earlier run, within the bounds; returns whether all found room. What is `pending` is part of
+    /// the next delta.
+    pub fn restore(&self, zone: Zone, pending: bool) -> bool {
+        let (news, before) = (if pending { News::Facts } else { News::Nothing }, self.refused());
+        self.learn(|segment| segment.merge(&zone.segment) && pending);
+        for (key, mut facts) in zone.couplings {
+            facts.evidence.share(|value| self.share(value));
+            let foreign = is_public(key.ip) && !facts.signs.any(Sign::PROOFS);
+            self.change_as(key, facts.first_seen, foreign, news, |row| {
+                row.facts.merge(&facts);
+                news
+            });
+        }
+        for (mac, mut facts) in zone.stations {
+            facts.evidence.share(|value| self.share(value));
+            if !self.stations.contains_key(&mac) && self.stations.len() >= self.limit {
+                self.refused.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            let mut row = self
+                .stations
+                .entry(mac)
+                .or_insert_with(|| Row { facts: Station::new(facts.first_seen), news: News::Nothing });
+            row.facts.merge(&facts);
+            row.news = row.news.max(news);
+        }
+        self.refused() == before
+    }
+
+    /// Everything in parts of at most `rows` couplings or stations, each with whether it waits for the next delta.
+    /// Facts may join while it runs; a row is whole, as it was at one moment.
+    ///
+    /// # Errors
+    /// The first that `each` returns.
+    pub fn parts<E>(&self, rows: usize, each: &mut dyn FnMut(Zone, bool) -> Result<(), E>) -> Result<(), E> {
+        let (segment, changed) = self.segment().clone();
+        each(Zone { segment, ..Zone::default() }, changed)?;
+        // No lock is held while a part is written.
+        let keys: Vec<CouplingKey> = self.couplings.iter().map(|row| *row.key()).collect();
+        for keys in keys.chunks(rows) {
+            let (mut settled, mut pending) = (Zone::default(), Zone::default());
+            for key in keys {
+                let Some(row) = self.couplings.get(key) else { continue };
+                let part = if row.news == News::Nothing { &mut settled } else { &mut pending };
+                part.couplings.insert(*key, row.facts.clone());
+            }
+            if !pending.is_empty() {
+                each(pending, true)?;
+            }
+            each(settled, false)?;
+        }
+        let macs: Vec<MacAddr> = self.stations.iter().map(|row| *row.key()).collect();
+        for macs in macs.chunks(rows) {
+            let (mut settled, mut pending) = (Zone::default(), Zone::default());
+            for mac in macs {
+                let Some(row) = self.stations.get(mac) else { continue };
+                let part = if row.news == News::Nothing { &mut settled } else { &mut pending };
+                part.stations.insert(*mac, row.facts.clone());
+            }
+            if !pending.is_empty() {
+                each(pending, true)?;
+            }
+            each(settled, false)?;
+        }
+        Ok(())
     }
 
     /// Everything.
@@ -289,6 +386,49 @@ mod tests {
         let delta = table.take_delta();
         table.requeue(&delta);
         assert_eq!(table.take_delta(), delta);
+    }
+
+    #[test]
+    fn a_delta_of_some_rows_leaves_the_others_for_the_next() {
+        let table = Table::new(10);
+        for n in 1..=3 {
+            table.sight(key(n), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
+            table.station_said(key(n).mac, Timestamp(6), Field::StpBridge, "sender");
+        }
+        let mut merged = Zone::default();
+        for rows in [2, 2, 2, 0] {
+            let delta = table.take_some(2);
+            assert_eq!(delta.couplings.len() + delta.stations.len(), rows);
+            merged.merge(&delta);
+        }
+        assert_eq!(merged, table.snapshot());
+        table.requeue_all();
+        assert_eq!(table.take_delta(), merged);
+    }
+
+    #[test]
+    fn parts_bring_everything_to_another_table_with_what_was_not_taken_yet() {
+        let table = Table::new(10);
+        for n in 1..=4 {
+            if n == 4 {
+                table.take_delta();
+            }
+            table.coupling_said(key(n), Timestamp(5), Field::HttpServer, "x");
+            table.station_said(key(n).mac, Timestamp(6), Field::StpBridge, "sender");
+        }
+        let restored = Table::new(10);
+        table
+            .parts::<()>(3, &mut |zone, pending| {
+                assert!(zone.couplings.len().max(zone.stations.len()) <= 3);
+                assert!(restored.restore(zone, pending));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(restored.snapshot(), table.snapshot());
+        assert_eq!(restored.take_delta(), table.take_delta());
+        let small = Table::new(2);
+        assert!(!small.restore(table.snapshot(), false));
+        assert_eq!(small.len(), 2);
     }
 
     #[test]

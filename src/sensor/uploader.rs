@@ -1,16 +1,18 @@
 //! The client of the plan service: enrolment, and one upload at a time.
 //!
 //! It decides nothing about repetition: see [`delivery`](super::delivery). HTTPS, or plain HTTP to a loopback address;
-//! no redirects, no proxy, and every answer is bounded.
+//! no redirects, a proxy where one is set, and every answer is bounded.
 
 use std::time::Duration;
 
-use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::identity::Identity;
+use super::route::{BadProxy, Route};
+use crate::census::Timestamp;
 use crate::wire::{EnrolRequest, EnrolResponse, EnrolmentToken, UploadReceipt};
 
 /// The media type of an upload's body.
@@ -19,6 +21,8 @@ const ANSWER_BYTES: usize = 64 << 10;
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
+/// A slow link still gets an upload through: each of so many bytes adds a second to its time.
+const BYTES_PER_SECOND: u64 = 1 << 10;
 
 /// Why an upload, or an enrolment, was not accepted.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -31,6 +35,9 @@ pub enum UploadError {
         /// The URL.
         url: String,
     },
+    /// The proxy cannot be used.
+    #[error(transparent)]
+    Proxy(#[from] BadProxy),
     /// No answer.
     #[error("the plan service {url} cannot be reached: {reason}; check the network and that it runs")]
     Unreachable {
@@ -103,12 +110,13 @@ struct Problem {
 ///
 /// # Errors
 /// [`UploadError::Token`] where the token is used up, unknown or too old.
-pub async fn enrol(token: &EnrolmentToken, name: &str) -> Result<Identity, UploadError> {
+pub async fn enrol(token: &EnrolmentToken, name: &str, route: &Route) -> Result<Identity, UploadError> {
     let base = base(&token.url)?;
-    let client = client(&token.url, TIMEOUT)?;
+    let client = client(&token.url, TIMEOUT, route)?;
     let request = EnrolRequest { secret: token.secret.clone(), name: name.to_owned() };
     let answer = client.post(format!("{base}/api/v1/enrol")).json(&request).send().await;
-    let answer: EnrolResponse = read(&base, answer).await.map_err(|e| match e {
+    let answer = read::<EnrolResponse>(&base, answer).await;
+    let answer = answer.result.map_err(|e| match e {
         UploadError::Unauthorized { detail, .. } => UploadError::Token { detail },
         other => other,
     })?;
@@ -122,22 +130,24 @@ pub struct Uploader {
     base: String,
     target: Url,
     key: String,
+    timeout: Duration,
+}
+
+/// What came of a request.
+#[derive(Clone, Debug)]
+pub struct Answer<T> {
+    /// The answer, or why there is none.
+    pub result: Result<T, UploadError>,
+    /// The service's time when it answered, to the second.
+    pub date: Option<Timestamp>,
 }
 
 impl Uploader {
-    /// A client for `identity`, in which one upload may take 30 s.
+    /// A client for `identity`, in which one upload may take `timeout`, and a second more for each KiB of it.
     ///
     /// # Errors
-    /// [`UploadError::Address`] where the identity's URL is none that is used.
-    pub fn new(identity: &Identity) -> Result<Self, UploadError> {
-        Self::with_timeout(identity, TIMEOUT)
-    }
-
-    /// A client for `identity`, in which one upload may take `timeout`.
-    ///
-    /// # Errors
-    /// As [`Self::new`].
-    pub fn with_timeout(identity: &Identity, timeout: Duration) -> Result<Self, UploadError> {
+    /// [`UploadError::Address`] where the identity's URL is none that is used, [`UploadError::Proxy`].
+    pub fn new(identity: &Identity, timeout: Duration, route: &Route) -> Result<Self, UploadError> {
         let base = base(&identity.url)?;
         let bad = || UploadError::Address { url: identity.url.clone() };
         let mut target = Url::parse(&base).map_err(|_| bad())?;
@@ -150,15 +160,15 @@ impl Uploader {
             &identity.sensor,
             "uploads",
         ]);
-        Ok(Self { client: client(&base, timeout)?, base, target, key: identity.key.clone() })
+        Ok(Self { client: client(&base, timeout, route)?, base, target, key: identity.key.clone(), timeout })
     }
 
-    /// Sends one body, as `Upload::encode` makes it. The receipt means that it is stored durably.
-    ///
-    /// # Errors
-    /// [`UploadError`] says what to do about it.
-    pub async fn send(&self, body: Vec<u8>) -> Result<UploadReceipt, UploadError> {
-        let request = self.client.post(self.target.clone()).bearer_auth(&self.key);
+    /// Sends one body, as `Upload::encode` makes it. The receipt means that it is stored durably; an [`UploadError`]
+    /// says what to do about it.
+    pub async fn send(&self, body: Vec<u8>) -> Answer<UploadReceipt> {
+        let slow = Duration::from_secs(body.len() as u64 / BYTES_PER_SECOND);
+        let request =
+            self.client.post(self.target.clone()).timeout(self.timeout + slow).bearer_auth(&self.key);
         let answer = request.header(CONTENT_TYPE, MEDIA_TYPE).body(body).send().await;
         read(&self.base, answer).await
     }
@@ -181,24 +191,39 @@ fn base(url: &str) -> Result<String, UploadError> {
     Ok(parsed.as_str().trim_end_matches('/').to_owned())
 }
 
-fn client(url: &str, timeout: Duration) -> Result<Client, UploadError> {
-    Client::builder()
+fn client(url: &str, timeout: Duration, route: &Route) -> Result<Client, UploadError> {
+    let builder = Client::builder()
         .user_agent(concat!("netcensus-sensor/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-        .timeout(timeout)
-        .build()
-        .map_err(|e| unreachable(url, e))
+        .timeout(timeout);
+    // Plain HTTP goes to this machine alone.
+    let proxy = if url.starts_with("https:") { route.proxy()? } else { None };
+    let builder = match proxy {
+        Some(proxy) => builder.proxy(proxy),
+        None => builder,
+    };
+    builder.build().map_err(|e| unreachable(url, e))
 }
 
-async fn read<T: DeserializeOwned>(
+async fn read<T: DeserializeOwned>(url: &str, answer: Result<Response, reqwest::Error>) -> Answer<T> {
+    match answer {
+        Ok(answer) => {
+            let date = date(answer.headers(), &DATE);
+            Answer { result: read_body(url, answer, date).await, date }
+        }
+        Err(e) => Answer { result: Err(unreachable(url, e)), date: None },
+    }
+}
+
+async fn read_body<T: DeserializeOwned>(
     url: &str,
-    answer: Result<Response, reqwest::Error>,
+    mut answer: Response,
+    date: Option<Timestamp>,
 ) -> Result<T, UploadError> {
-    let mut answer = answer.map_err(|e| unreachable(url, e))?;
     let status = answer.status();
-    let retry_after = retry_after(answer.headers());
+    let retry_after = retry_after(answer.headers(), date);
     let mut body = Vec::new();
     while let Some(chunk) = answer.chunk().await.map_err(|e| unreachable(url, e))? {
         if body.len() + chunk.len() > ANSWER_BYTES {
@@ -236,10 +261,24 @@ fn judge(status: StatusCode, problem: &Problem, retry_after: Option<Duration>) -
     }
 }
 
-/// `Retry-After` in seconds; the form with a date is not used by the service.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_RETRY_AFTER))
+/// `Retry-After`: seconds, or an instant, which is judged by the clock of who answers.
+fn retry_after(headers: &HeaderMap, now: Option<Timestamp>) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let nanoseconds = date(headers, &RETRY_AFTER)?.since(now?);
+            Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or_default())
+        }
+    };
+    Some(wait.min(LONGEST_RETRY_AFTER))
+}
+
+/// A header that holds an instant in the form of RFC 9110.
+fn date(headers: &HeaderMap, name: &HeaderName) -> Option<Timestamp> {
+    let text = headers.get(name)?.to_str().ok()?;
+    let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
+    i64::try_from(at.as_nanosecond()).ok().map(Timestamp)
 }
 
 fn unreachable(url: &str, error: reqwest::Error) -> UploadError {
@@ -302,5 +341,21 @@ mod tests {
             judge(StatusCode::CONFLICT, &problem, None),
             UploadError::Busy { status: 409, detail: "ab[31m".into(), retry_after: None }
         );
+    }
+
+    #[test]
+    fn a_wait_may_be_told_in_seconds_or_as_an_instant_by_the_services_clock() {
+        let wait = |retry: &str, now: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, retry.parse().unwrap());
+            headers.insert(DATE, now.parse().unwrap());
+            retry_after(&headers, date(&headers, &DATE)).map(|d| d.as_secs())
+        };
+        let now = "Sun, 06 Nov 1994 08:49:37 GMT";
+        assert_eq!(wait("17", now), Some(17));
+        assert_eq!(wait("9999999", now), Some(3_600));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:50:07 GMT", now), Some(30));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT", now), Some(0));
+        assert_eq!((wait("soon", now), wait("Sun, 06 Nov 1994 08:50:07 GMT", "?")), (None, None));
     }
 }

@@ -17,5 +17,6 @@ pub use explanation::{
     ReasonAnswer, Subject, TieAnswer, UnaddressedAnswer,
 };
 pub use upload::{
-    BadUpload, COMPRESSED_BYTES, DECOMPRESSED_BYTES, Health, UPLOAD_SCHEMA, Upload, UploadReceipt,
+    BadUpload, CHUNK_BYTES, COMPRESSED_BYTES, DECOMPRESSED_BYTES, Health, UPLOAD_SCHEMA, Upload,
+    UploadReceipt,
 };

@@ -27,12 +27,12 @@ async fn the_same_upload_twice_changes_nothing_and_other_content_under_its_name_
     let first = upload(1, "default", &[CAMERA, SWITCH]);
     assert_eq!(
         plan.upload(&sensor, &first).await,
-        (StatusCode::CREATED, serde_json::json!({"sequence": 1, "duplicate": false}))
+        (StatusCode::CREATED, serde_json::json!({"sequence": 1, "duplicate": false, "number": 1}))
     );
     let before = plan.get("/inventory").await;
     assert_eq!(
         plan.upload(&sensor, &first).await,
-        (StatusCode::OK, serde_json::json!({"sequence": 1, "duplicate": true}))
+        (StatusCode::OK, serde_json::json!({"sequence": 1, "duplicate": true, "number": 1}))
     );
     assert_eq!(plan.get("/inventory").await, before);
     let other = upload(1, "default", &[LAPTOP]);
@@ -42,6 +42,37 @@ async fn the_same_upload_twice_changes_nothing_and_other_content_under_its_name_
     restarted.epoch = "e2".into();
     assert_eq!(plan.upload(&sensor, &restarted).await.0, 201);
     assert_eq!(plan.get("/census").await["devices"], 3);
+}
+
+#[tokio::test]
+async fn two_appliances_with_one_identity_are_noticed_with_the_first_upload_of_the_second() {
+    let (plan, sensor) = ready().await;
+    let say = |sequence, receipt: Option<u64>, seen| {
+        let mut upload = upload(sequence, "default", &[seen]);
+        upload.health.receipt = receipt;
+        upload
+    };
+    let flags = |answer: &(StatusCode, Value)| {
+        (answer.1["number"].as_u64(), answer.1["forked"] == true, answer.1["lost"] == true)
+    };
+    assert_eq!(flags(&plan.upload(&sensor, &say(1, None, CAMERA)).await), (Some(1), false, false));
+    // A receipt that was lost on the way: the upload comes again, and its number is learned.
+    assert_eq!(flags(&plan.upload(&sensor, &say(1, Some(0), CAMERA)).await), (Some(1), false, false));
+    assert_eq!(flags(&plan.upload(&sensor, &say(2, Some(1), SWITCH)).await), (Some(2), false, false));
+    let sensors = plan.get("/sensors").await;
+    assert_eq!(sensors["sensors"][0]["forked_at"], Value::Null);
+    // The copy had the first receipt, and has seen something else.
+    let mut copy = say(3, Some(1), LAPTOP);
+    copy.epoch = "e2".into();
+    assert_eq!(flags(&plan.upload(&sensor, &copy).await), (Some(3), true, false));
+    assert_eq!(flags(&plan.upload(&sensor, &say(1, Some(1), CAMERA)).await), (Some(3), true, false));
+    assert_eq!(plan.get("/census").await["devices"], 3, "the facts are kept");
+    let sensors = plan.get("/sensors").await;
+    assert_ne!(sensors["sensors"][0]["forked_at"], Value::Null);
+    let trail = plan.store.audit_trail(Some(&plan.sid), None, 100).await.unwrap();
+    assert_eq!(trail.iter().filter(|e| e.action == "sensor.fork").count(), 1, "told once an hour");
+    // A sensor that knows more than the service: the service came back from a backup.
+    assert_eq!(flags(&plan.upload(&sensor, &say(9, Some(77), CAMERA)).await), (Some(4), false, true));
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use std::time::Duration;
 use netcensus::census::{Coupling, CouplingKey, MacAddr, Sign, Timestamp, Zone};
 use netcensus::clock::FixedClock;
 use netcensus::sensor::delivery::{Delivery, Pace, Step};
-use netcensus::sensor::spool::{Reader, Writer};
+use netcensus::sensor::route::Route;
+use netcensus::sensor::spool::{Bounds, Reader, Writer};
 use netcensus::sensor::status::Status;
 use netcensus::sensor::uploader::{MEDIA_TYPE, UploadError, enrol};
 use netcensus::wire::{EnrolmentToken, Health, UPLOAD_SCHEMA, Upload};
@@ -19,6 +20,7 @@ const PACE: Pace = Pace {
     first: Duration::from_secs(1),
     longest: Duration::from_secs(60),
     timeout: Duration::from_secs(10),
+    bytes_per_second: None,
 };
 
 struct Fixture {
@@ -32,7 +34,7 @@ impl Fixture {
     fn new(service: &Service, uploads: u8) -> Self {
         let dir = tempfile::tempdir().unwrap();
         service.identity("key 1").store(&identity(dir.path())).unwrap();
-        let mut writer = Writer::open(&spool(dir.path()), 1 << 20).unwrap();
+        let mut writer = Writer::open(&spool(dir.path()), Bounds::of(1 << 20), "default").unwrap();
         for n in 0..uploads {
             let body = upload(&writer, n).encode().unwrap();
             writer.put(&body).unwrap();
@@ -239,17 +241,123 @@ async fn enrolment_exchanges_a_token_for_an_identity_once() {
     let service =
         Service::start([Answer::Raw(201, vec![], answer), Answer::problem(403, "bad-enrolment")]).await;
     let token = EnrolmentToken { url: service.url.clone() + "/", secret: "secret".into() };
-    let identity = enrol(&token, "rack 3").await.unwrap();
+    let identity = enrol(&token, "rack 3", &Route::default()).await.unwrap();
     assert_eq!((identity.sensor.as_str(), identity.key.as_str()), ("s1", "k"));
     assert_eq!(identity.url, service.url);
     let request = &service.requests()[0];
     assert_eq!(request.path, "/api/v1/enrol");
     assert_eq!(request.body, "{\"secret\":\"secret\",\"name\":\"rack 3\"}");
-    assert!(matches!(enrol(&token, "rack 3").await, Err(UploadError::Token { .. })));
+    assert!(matches!(enrol(&token, "rack 3", &Route::default()).await, Err(UploadError::Token { .. })));
 }
 
 #[tokio::test]
 async fn a_token_for_plain_http_on_the_network_is_refused_before_anything_is_sent() {
     let token = EnrolmentToken { url: "http://plan.example".into(), secret: "secret".into() };
-    assert!(matches!(enrol(&token, "x").await, Err(UploadError::Address { .. })));
+    assert!(matches!(enrol(&token, "x", &Route::default()).await, Err(UploadError::Address { .. })));
+}
+
+#[tokio::test]
+async fn each_upload_carries_the_newest_receipt_and_a_fork_is_shown() {
+    let receipt = |number: u64, sequence: u64, forked: bool| {
+        Answer::Raw(
+            201,
+            vec![],
+            format!(
+                "{{\"sequence\":{sequence},\"duplicate\":false,\"number\":{number},\"forked\":{forked}}}"
+            ),
+        )
+    };
+    let service = Service::start([receipt(4, 1, false), receipt(7, 2, true)]).await;
+    let mut f = Fixture::new(&service, 3);
+    assert_eq!(f.delivery.step().await, Step::Stored(1));
+    let forked = |status: &Status| status.problems().iter().any(|p| p.contains("another appliance"));
+    assert!(!forked(&f.status));
+    // The number outlives the process.
+    let (reader, clock) = (Reader::new(&spool(f.dir.path())), Arc::new(FixedClock(Timestamp::from_secs(77))));
+    f.delivery = Delivery::new(reader, identity(f.dir.path()), PACE, f.status.clone(), clock);
+    assert_eq!(f.delivery.step().await, Step::Stored(2));
+    assert!(forked(&f.status), "{:?}", f.status.problems());
+    // Whoever gives no numbers is asked with none that another gave.
+    let mut moved = service.identity("key 1");
+    moved.sensor = "sensor 2".into();
+    moved.store(&identity(f.dir.path())).unwrap();
+    f.delivery.set_pace(PACE);
+    assert_eq!(f.delivery.step().await, Step::Stored(3));
+    let receipts: Vec<Option<u64>> = service.requests().iter().map(|r| r.upload().health.receipt).collect();
+    assert_eq!(receipts, [None, Some(4), None]);
+}
+
+#[tokio::test]
+async fn a_service_whose_clock_differs_is_noticed_whatever_it_answers() {
+    let late = |status| Answer::Raw(status, vec![("date", "Thu, 01 Jan 1970 01:01:17 GMT")], String::new());
+    let service = Service::start([late(503)]).await;
+    let mut f = Fixture::new(&service, 1);
+    f.wait().await;
+    assert_eq!(f.status.clock_skew(), Some(3_600));
+    assert!(f.status.line(0, 1).contains("3600 s behind the plan service's"), "{}", f.status.line(0, 1));
+    assert_eq!(f.delivery.step().await, Step::Stored(1));
+}
+
+#[tokio::test]
+async fn the_pace_is_kept_on_average() {
+    let service = Service::start([]).await;
+    let mut f = Fixture::new(&service, 2);
+    f.delivery.set_pace(Pace { bytes_per_second: std::num::NonZeroU64::new(100), ..PACE });
+    assert_eq!(f.delivery.step().await, Step::Stored(1));
+    let bytes = service.requests()[0].body.len() as u64;
+    assert_eq!((f.delivery.rest(), f.delivery.rest()), (Duration::from_millis(bytes * 10), Duration::ZERO));
+    f.delivery.set_pace(PACE);
+    assert_eq!((f.delivery.step().await, f.delivery.rest()), (Step::Stored(2), Duration::ZERO));
+}
+
+#[tokio::test]
+async fn what_is_damaged_is_told_to_the_capturing_half_and_what_is_refused_is_not() {
+    let service = Service::start([Answer::problem(400, "bad-upload")]).await;
+    let mut f = Fixture::new(&service, 2);
+    assert_eq!(f.delivery.step().await, Step::PutAside(1));
+    let reader = Reader::new(&spool(f.dir.path()));
+    assert_eq!((reader.told().put_aside, reader.told().lost), (1, 0));
+    std::fs::write(&reader.oldest().unwrap().unwrap().path, b"damaged").unwrap();
+    assert_eq!(f.delivery.step().await, Step::PutAside(2));
+    assert_eq!((reader.told().put_aside, reader.told().lost), (2, 1));
+}
+
+/// A proxy that answers each CONNECT with `answer`, and returns what it was asked.
+async fn proxy(answer: &'static str) -> (String, tokio::task::JoinHandle<String>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        String::from_utf8(request).unwrap()
+    });
+    (url, asked)
+}
+
+#[tokio::test]
+async fn a_proxy_is_asked_with_its_credential_and_what_it_refuses_is_told() {
+    let service = Service::start([]).await;
+    let mut f = Fixture::new(&service, 1);
+    let mut far = service.identity("key 1");
+    far.url = "https://plan.example".into();
+    far.store(&identity(f.dir.path())).unwrap();
+    let (url, asked) = proxy("HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n").await;
+    let credential = f.dir.path().join("proxy");
+    std::fs::write(&credential, "user:secret\n").unwrap();
+    f.delivery.set_route(Route { proxy: url, credential });
+    f.wait().await;
+    let asked = asked.await.unwrap();
+    assert!(asked.starts_with("CONNECT plan.example:443 HTTP/1.1\r\n"), "{asked}");
+    assert!(asked.to_lowercase().contains("proxy-authorization: basic dxnlcjpzzwnyzxq="), "{asked}");
+    let problem = f.status.delivery_problem().unwrap();
+    assert!(problem.contains("proxy") && !problem.contains("secret"), "{problem}");
+    // Plain HTTP never leaves this machine, so it needs no proxy.
+    service.identity("key 1").store(&identity(f.dir.path())).unwrap();
+    f.delivery.set_route(Route { proxy: "http://127.0.0.1:1".into(), ..Route::default() });
+    assert_eq!(f.delivery.step().await, Step::Stored(1));
 }

@@ -61,7 +61,7 @@ fn spooled(dir: &Path) -> Zone {
     let reader = Reader::new(&dir.join("state/spool"));
     let mut zone = Zone::default();
     while let Some(item) = reader.oldest().unwrap() {
-        zone.merge(&Upload::decode(&reader.read(&item).unwrap()).unwrap().delta);
+        zone.merge(&Upload::decode(&reader.read(&item).unwrap().unwrap()).unwrap().delta);
         reader.done(&item).unwrap();
     }
     zone
@@ -82,6 +82,43 @@ fn what_is_captured_is_shown_and_goes_to_the_spool_when_the_sensor_stops() {
         WANT="mac.random\|devices: " until_says "$SENSOR" rules coverage --config sensor.toml
         stop
         test ! -e state/control.sock
+    "#;
+    let Some(output) = in_namespace(dir.path(), script) else { return };
+    succeeded(&output);
+    assert!(has(&spooled(dir.path()), "10.9.0.1"));
+}
+
+#[test]
+fn what_was_known_is_known_again_after_a_kill_and_after_a_stop() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = r#"
+        again() { "$SENSOR" run --config sensor.toml 2>>log & PID=$!; }
+        stop
+        echo '[spool]
+        checkpoint_every = "1s"' >>sensor.toml
+        sed -i 's/^\[upload\]/[upload]\ninterval = "100ms"/' sensor.toml
+        again
+        WANT="^10.9.0.1 " until_says devices
+        WANT=inventory.zst until_says ls state
+        "$SENSOR" explain 10.9.0.1 --config sensor.toml >before
+        kill -KILL $PID; wait $PID || true
+        # Nobody speaks any more.
+        ip link set gen0 down
+        again
+        for _ in $(seq 200); do devices >after 2>/dev/null && break; sleep 0.05; done
+        grep -q "^10.9.0.1 " after
+        stop
+        again
+        for _ in $(seq 200); do devices >after 2>/dev/null && break; sleep 0.05; done
+        grep -q "^10.9.0.1 " after
+        "$SENSOR" explain 10.9.0.1 --config sensor.toml >after
+        stop
+        diff before after
+        printf damaged >state/inventory.zst
+        again
+        WANT="starts without it" until_says cat log
+        stop
+        test -e state/inventory.bad
     "#;
     let Some(output) = in_namespace(dir.path(), script) else { return };
     succeeded(&output);

@@ -9,6 +9,8 @@
 
 mod commands;
 mod delivery;
+mod exhaustion;
 mod live;
+mod outage;
 mod rules;
 mod service;

@@ -94,6 +94,11 @@ impl Service {
         self.script.lock().unwrap().requests.clone()
     }
 
+    /// Replaces the answers that are still to be given.
+    pub(crate) fn say(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.script.lock().unwrap().answers = answers.into_iter().collect();
+    }
+
     pub(crate) fn identity(&self, key: &str) -> Identity {
         Identity {
             url: self.url.clone(),

@@ -148,5 +148,7 @@ async fn receive(
     let done = service.ingest(sid, sensor, upload).await?;
     let duplicate = done.receipt == Receipt::Duplicate;
     let status = if duplicate { StatusCode::OK } else { StatusCode::CREATED };
-    Ok((status, UploadReceipt { sequence, duplicate }, done.rows))
+    let number = u64::try_from(done.number).ok();
+    let receipt = UploadReceipt { sequence, duplicate, number, forked: done.forked, lost: done.lost };
+    Ok((status, receipt, done.rows))
 }

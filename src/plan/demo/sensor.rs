@@ -25,7 +25,8 @@ use crate::plan::timeline::{Kind, Onboarding};
 use crate::plan::{secret, server};
 use crate::sensor::collector::Collector;
 use crate::sensor::delivery::{Delivery, Pace, Step};
-use crate::sensor::spool::Reader;
+use crate::sensor::route::Route;
+use crate::sensor::spool::{Bounds, Reader};
 use crate::sensor::status::{InterfaceStatus, Status};
 use crate::sensor::table::Table;
 use crate::sensor::uploader;
@@ -108,7 +109,8 @@ async fn set_up(service: &Service) -> Result<String, Failed> {
 /// Enrols the sensor by HTTP, as an appliance does; returns the file with its identity.
 async fn enrol(service: &Service, sid: &str, url: &str, dir: &Path) -> Result<PathBuf, Failed> {
     let (secret, _) = service.store.create_enrolment(sid, SystemClock.now()).await?;
-    let identity = uploader::enrol(&EnrolmentToken { url: url.to_owned(), secret }, "demo-sensor").await?;
+    let token = EnrolmentToken { url: url.to_owned(), secret };
+    let identity = uploader::enrol(&token, "demo-sensor", &Route::default()).await?;
     let path = dir.join("identity.json");
     identity.store(&path)?;
     say(&format!("sensor         demo-sensor enrolled as {}", identity.sensor))?;
@@ -126,9 +128,10 @@ async fn replay(
     let (capture, spool) = (dir.join("demo.pcap.zst"), dir.join("spool"));
     tokio::fs::write(&capture, CAPTURE).await?;
     let (table, status) = (Arc::new(Table::new(COUPLINGS)), Arc::new(Status::default()));
-    let mut collector = Collector::open(Arc::clone(&table), Arc::clone(&status), &spool, SPOOL_BYTES, ZONE)?;
+    let mut collector =
+        Collector::open(Arc::clone(&table), Arc::clone(&status), &spool, Bounds::of(SPOOL_BYTES), ZONE)?;
     let (first, second) = (Duration::from_millis(50), Duration::from_secs(1));
-    let pace = Pace { first, longest: second, timeout: 10 * second };
+    let pace = Pace { first, longest: second, timeout: 10 * second, bytes_per_second: None };
     let reader = Reader::new(&spool);
     let mut delivery = Delivery::new(reader, identity, pace, Arc::clone(&status), Arc::new(SystemClock));
 
@@ -185,7 +188,7 @@ async fn deliver(delivery: &mut Delivery) -> Result<(), Failed> {
     loop {
         match delivery.step().await {
             Step::Idle => return Ok(()),
-            Step::Stored(_) => attempts = 0,
+            Step::Stored(_) | Step::Replaced(_) => attempts = 0,
             Step::PutAside(sequence) => return Err(format!("upload {sequence} was refused for good").into()),
             Step::Wait(wait) => {
                 attempts += 1;

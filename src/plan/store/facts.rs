@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
+use super::audit::{By, Entry};
 use super::engine::{Bulk, sql};
 use super::{Scope, Store, StoreError, Work, plans, snapshots};
 use crate::census::{Coupling, CouplingKey, Inventory, MacAddr, Station, Timestamp, Zone};
@@ -24,6 +25,9 @@ use crate::wire::Upload;
 
 /// Uploads that a shared database keeps as they came in, so that other services can catch up.
 const LOGGED: i64 = 256;
+
+/// How often a fork is told in the audit trail, in nanoseconds.
+const FORK_TOLD_EVERY: i64 = 3_600_000_000_000;
 
 /// What became of an upload.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -41,6 +45,13 @@ pub struct Ingested {
     pub receipt: Receipt,
     /// Couplings and stations that it changed.
     pub rows: usize,
+    /// The number of the sensor's newest receipt, which grows with every upload that is stored.
+    pub number: i64,
+    /// Whether the sensor does not know of the receipt before: two appliances use its identity, or its state came back
+    /// from a backup.
+    pub forked: bool,
+    /// Whether the sensor has a newer receipt than was given: this database came back from a backup.
+    pub lost: bool,
 }
 
 /// The facts of a subscription in memory, as they are at a revision.
@@ -103,11 +114,25 @@ impl Store {
         if timeline::in_effect(&plans::plans(&mut work, subscription).await?, now).is_none() {
             return Err(StoreError::NoPlan);
         }
-        let query = "SELECT digest FROM upload WHERE subscription = $1 AND sensor = $2 AND epoch = $3 AND sequence = $4";
+        let query = sql("SELECT receipt FROM sensor WHERE subscription = $1 AND id = $2");
+        let newest = match work.row(query.bind(subscription).bind(sensor)).await? {
+            Some(row) => row.int("receipt")?,
+            None => 0,
+        };
+        // A sensor that tells no number, of an older version or without its state, is not judged.
+        let known = upload.health.receipt.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
+        let (forked, lost) = (known.is_some_and(|n| n < newest), known.is_some_and(|n| n > newest));
+        let query = "SELECT digest, revision FROM upload WHERE subscription = $1 AND sensor = $2 AND epoch = $3 AND sequence = $4";
         let name = sql(query).bind(subscription).bind(sensor).bind(&upload.epoch).bind(sequence);
         if let Some(row) = work.row(name).await? {
             return if row.blob("digest")? == digest {
-                Ok(Ingested { receipt: Receipt::Duplicate, rows: 0 })
+                // Where the newest receipt was lost on the way, its upload comes again.
+                let forked = forked && row.int("revision")? != newest;
+                if forked {
+                    note_fork(&mut work, subscription, sensor, now).await?;
+                    work.commit().await?;
+                }
+                Ok(Ingested { receipt: Receipt::Duplicate, rows: 0, number: newest, forked, lost })
             } else {
                 Err(StoreError::UploadConflict { epoch: upload.epoch.clone(), sequence: upload.sequence })
             };
@@ -131,14 +156,19 @@ impl Store {
         )
         .await?;
         work.execute(
-            sql("UPDATE sensor SET uploaded_at = $3, zone = $4, health = $5 WHERE subscription = $1 AND id = $2")
-                .bind(subscription)
-                .bind(sensor)
-                .bind(now.0)
-                .bind(&upload.zone)
-                .bind(to_json("sensor", &upload.health)?),
+            sql("UPDATE sensor SET uploaded_at = $3, zone = $4, health = $5, receipt = $6
+                 WHERE subscription = $1 AND id = $2")
+            .bind(subscription)
+            .bind(sensor)
+            .bind(now.0)
+            .bind(&upload.zone)
+            .bind(to_json("sensor", &upload.health)?)
+            .bind(revision),
         )
         .await?;
+        if forked {
+            note_fork(&mut work, subscription, sensor, now).await?;
+        }
         work.execute(
             sql("UPDATE subscription SET facts_revision = $2 WHERE id = $1")
                 .bind(subscription)
@@ -169,7 +199,7 @@ impl Store {
         work.commit().await?;
         crash_point!("ingest-after-commit");
         apply(&mut replica.change(), &upload.zone, changes, upload, revision);
-        Ok(Ingested { receipt: Receipt::Stored, rows })
+        Ok(Ingested { receipt: Receipt::Stored, rows, number: revision, forked, lost })
     }
 
     /// Brings `replica` up to date; returns whether it changed.
@@ -194,6 +224,31 @@ impl Store {
         self.refresh(subscription, &replica).await?;
         Ok(replica.0.into_inner().unwrap_or_else(PoisonError::into_inner).inventory)
     }
+}
+
+/// Records that two appliances use one identity; in the audit trail at most once an hour.
+async fn note_fork(
+    work: &mut Work,
+    subscription: &str,
+    sensor: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let query = "UPDATE sensor SET forked_at = $3 WHERE subscription = $1 AND id = $2
+                 AND (forked_at IS NULL OR forked_at < $4)";
+    let new = work
+        .execute(
+            sql(query)
+                .bind(subscription)
+                .bind(sensor)
+                .bind(now.0)
+                .bind(now.0.saturating_sub(FORK_TOLD_EVERY)),
+        )
+        .await?;
+    if new > 0 {
+        let entry = Entry { action: "sensor.fork", object: format!("sensor/{sensor}"), ..Entry::default() };
+        work.audit(Some(subscription), &By::sensor(sensor), entry, now).await?;
+    }
+    Ok(())
 }
 
 /// Brings `replica` to what the transaction sees.

@@ -27,6 +27,7 @@ migrations! {
     4 "snapshots";
     5 "decisions";
     7 "estimates";
+    9 "receipts";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {

@@ -36,6 +36,10 @@ pub struct Sensor {
     pub uploaded_at: Option<Timestamp>,
     /// The zone of its newest upload.
     pub zone: Option<String>,
+    /// When an upload last showed that two appliances use its identity, or that its state came back from a backup.
+    #[serde(with = "rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub forked_at: Option<Timestamp>,
     /// How it fared at its newest upload.
     #[schema(value_type = Object)]
     pub health: Health,
@@ -99,7 +103,8 @@ impl Store {
     /// # Errors
     /// The database's.
     pub async fn sensors(&self, subscription: &str) -> Result<Vec<Sensor>, StoreError> {
-        let query = "SELECT id, name, enrolled_at, revoked_at, uploaded_at, zone, health FROM sensor
+        let query =
+            "SELECT id, name, enrolled_at, revoked_at, uploaded_at, zone, forked_at, health FROM sensor
                    WHERE subscription = $1 ORDER BY name, id";
         let rows = self.rows(sql(query).bind(subscription)).await?;
         rows.iter().map(read).collect()
@@ -156,6 +161,7 @@ fn read(row: &Row) -> Result<Sensor, StoreError> {
         revoked_at: row.opt_int("revoked_at")?.map(Timestamp),
         uploaded_at: row.opt_int("uploaded_at")?.map(Timestamp),
         zone: row.opt_text("zone")?,
+        forked_at: row.opt_int("forked_at")?.map(Timestamp),
         health,
     })
 }

@@ -44,7 +44,7 @@ pub(super) fn enrol(arguments: &Arguments) -> Result<(), Failure> {
         None => host_name(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let identity = runtime.block_on(uploader::enrol(&token, &name))?;
+    let identity = runtime.block_on(uploader::enrol(&token, &name, &config.route()))?;
     let path = config.identity_path();
     identity.store(&path)?;
     let Identity { sensor, subscription, url, .. } = identity;
