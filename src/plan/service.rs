@@ -8,10 +8,11 @@ use tokio::sync::{Semaphore, watch};
 use super::api::limit::{Allowance, Limits};
 use super::attempts::Attempts;
 use super::change::Ask;
-use super::forecast::Sample;
+use super::forecast::{self, Sample};
 use super::inventory::{Changed, Check, CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
 use super::oidc::Provider;
+use super::proof::{Day, Span};
 use super::store::{By, Ingested, Store, StoreError};
 use crate::census::{Policy, Prefix, Timestamp};
 use crate::classify::{RuleError, Rules};
@@ -144,13 +145,20 @@ impl Service {
         Ok(view)
     }
 
-    /// What was billable day by day, for the forecast: the present count.
+    /// What was billable day by day, for the forecast: at the end of each sealed day by its newest snapshot, and now.
     ///
     /// # Errors
     /// The store's.
     pub async fn samples(&self, subscription: &str) -> Result<Vec<Sample>, StoreError> {
         let view = self.view(subscription, None).await?;
-        Ok(vec![Sample { at: view.as_of, billable: view.document.census.billable }])
+        let today = Day::of(self.now());
+        let days = Span { from: today.plus(-forecast::WINDOW), to: today };
+        let sealed = self.store.daily_counts(subscription, days).await?;
+        let last_of = |day: Day| day.end().plus(-1);
+        let mut samples: Vec<Sample> =
+            sealed.into_iter().map(|(day, billable)| Sample { at: last_of(day), billable }).collect();
+        samples.push(Sample { at: view.as_of, billable: view.document.census.billable });
+        Ok(samples)
     }
 
     /// Everything that is known of an address or a MAC; see [`Inventories::explain`].

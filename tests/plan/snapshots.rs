@@ -21,7 +21,7 @@ use crate::database::{self, Backend, on_both_stores};
 use crate::harness::{ByName, Plan, TestClock, problem, send, upload};
 
 /// The service's own jobs, as another service on the same database runs them.
-async fn tick_once(plan: &Plan) {
+pub(crate) async fn tick_once(plan: &Plan) {
     assert_eq!(tick::once(&service(plan)).await, 0);
 }
 
