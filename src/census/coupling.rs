@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::EvidenceSet;
 use super::mac::MacAddr;
-use super::time::Timestamp;
+use super::time::{DAY, Timestamp};
 
 /// VLAN ids that one coupling keeps: the smallest ones.
 pub const VLANS: usize = 8;
+/// Days before that of its newest frame of which a coupling keeps whether it was seen: more than the 30 of X-IDLE.
+pub const DAYS: u32 = 32;
 
 /// What identifies a coupling within its zone.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -133,6 +135,12 @@ impl Signs {
         self.0 & sign as u16 != 0
     }
 
+    /// The set without the signs of `other`.
+    #[must_use]
+    pub const fn difference(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
     /// Whether the sets share a sign.
     pub const fn any(self, other: Self) -> bool {
         self.0 & other.0 != 0
@@ -198,6 +206,9 @@ pub struct Coupling {
     /// The sign of `proven_at`; empty where nothing proves.
     #[serde(rename = "q", default, skip_serializing_if = "Signs::is_empty")]
     proven_by: Signs,
+    /// On which UTC days it was seen: bit `i` stands for the day that lies `i + 1` days before that of `last_seen`.
+    #[serde(rename = "d", default, skip_serializing_if = "is_zero")]
+    days: u32,
     #[serde(rename = "w", default, skip_serializing_if = "VlanSet::is_empty")]
     vlans: VlanSet,
     /// What was said from the address.
@@ -216,6 +227,7 @@ impl Coupling {
             leased_at: At::NEVER,
             signs: Signs::default(),
             proven_by: Signs::default(),
+            days: 0,
             vlans: VlanSet::default(),
             evidence: EvidenceSet::default(),
         };
@@ -248,7 +260,7 @@ impl Coupling {
     pub fn sight(&mut self, first: Timestamp, last: Timestamp, signs: Signs) -> bool {
         let before = self.shown();
         self.first_seen = self.first_seen.min(first);
-        self.last_seen = self.last_seen.max(last);
+        self.seen(last, days_before(last, first, 0));
         self.signs = self.signs.union(signs);
         if let Some(sign) = signs.intersection(Sign::PROOFS).iter().next() {
             self.prove(first, sign);
@@ -260,6 +272,13 @@ impl Coupling {
             self.leased_at = self.leased_at.newest(At::of(last));
         }
         before != self.shown()
+    }
+
+    /// Joins that its newest frame came at `at`, after those of `days` before.
+    fn seen(&mut self, at: Timestamp, days: u32) {
+        let newest = self.last_seen.max(at);
+        self.days = days_before(newest, self.last_seen, self.days) | days_before(newest, at, days);
+        self.last_seen = newest;
     }
 
     /// Of two first proofs the earlier one stays, at one instant that of the smaller sign.
@@ -284,16 +303,16 @@ impl Coupling {
 
     /// Joins the facts of `other`; returns whether anything changed.
     pub fn merge(&mut self, other: &Self) -> bool {
-        let before = (self.last_seen, self.shown());
+        let before = (self.last_seen, self.days, self.shown());
         self.first_seen = self.first_seen.min(other.first_seen);
-        self.last_seen = self.last_seen.max(other.last_seen);
+        self.seen(other.last_seen, other.days);
         self.signs = self.signs.union(other.signs);
         if let Some(proof) = other.proof() {
             self.prove(proof.at, proof.sign);
         }
         self.announced_at = self.announced_at.earliest(other.announced_at);
         self.leased_at = self.leased_at.newest(other.leased_at);
-        let mut changed = before != (self.last_seen, self.shown());
+        let mut changed = before != (self.last_seen, self.days, self.shown());
         for vlan in other.vlans() {
             changed |= self.tag(*vlan);
         }
@@ -304,6 +323,91 @@ impl Coupling {
     #[must_use]
     pub fn without_evidence(&self) -> Self {
         Self { evidence: EvidenceSet::default(), vlans: VlanSet::default(), ..self.clone() }
+    }
+
+    /// What frames before `as_of` gave, as far as the facts still tell; `None` where there was none. See
+    /// [`Inventory::until`](super::Inventory::until) for what is exact and what is not. `known` is what the newest
+    /// frame before `as_of` was when somebody looked earlier: it holds where no later day showed the coupling.
+    #[must_use]
+    pub fn until(&self, as_of: Timestamp, known: Option<Timestamp>) -> Option<Self> {
+        if self.first_seen >= as_of {
+            return None;
+        }
+        let mut out = self.clone();
+        out.last_seen = self.newest_before(as_of, known);
+        let back = self.last_seen.day().saturating_sub(out.last_seen.day());
+        out.days = u32::try_from(back).ok().and_then(|n| self.days.checked_shr(n)).unwrap_or(0);
+        let is_later = |at: At| at.get().is_some_and(|at| at >= as_of);
+        if is_later(self.proven_at) {
+            // The earliest proof lies later, so every sign that proves came later, and every lease.
+            out.signs = out.signs.difference(Sign::PROOFS);
+            (out.proven_at, out.proven_by, out.leased_at) = (At::NEVER, Signs::default(), At::NEVER);
+        }
+        if is_later(out.leased_at) {
+            out.leased_at = At::of(out.last_seen);
+        }
+        if is_later(self.announced_at) {
+            out.signs = out.signs.without(Sign::Announced);
+            out.announced_at = At::NEVER;
+        }
+        out.evidence.retain_before(as_of);
+        Some(out)
+    }
+
+    /// The newest frame before `as_of`, or the latest instant at which it may have come: the facts keep the newest of
+    /// all frames, and of earlier ones the day.
+    fn newest_before(&self, as_of: Timestamp, known: Option<Timestamp>) -> Timestamp {
+        if self.last_seen < as_of {
+            return self.last_seen;
+        }
+        let end = as_of.plus(-1);
+        let back = u32::try_from(self.last_seen.day().saturating_sub(end.day())).unwrap_or(u32::MAX);
+        // Bit 0 of what is left is the day of `end`.
+        let seen = back.checked_sub(1).and_then(|n| self.days.checked_shr(n)).unwrap_or(0);
+        let latest = match back {
+            0 => end,
+            1..=DAYS => {
+                // Where no bit is left, the window was silent from its first day on.
+                let silent = seen.trailing_zeros().min(DAYS + 1 - back);
+                let day_after = end.day().saturating_sub(i64::from(silent)).saturating_add(1);
+                Timestamp(day_after.saturating_mul(DAY)).plus(-1).min(end)
+            }
+            _ => end,
+        };
+        let seen_later = |at: Timestamp| (back == 0 || seen != 0) && latest.day() > at.day();
+        known.filter(|at| *at < as_of && !seen_later(*at)).unwrap_or(latest).max(self.first_seen)
+    }
+
+    /// The earliest instant of which this says more than `before` did, which it was joined from; `None` where it says
+    /// no more. A day is dated to its start, and what has no time of its own, such as a sign, to `seen`, the newest
+    /// frame of what was joined.
+    pub fn news(&self, before: Option<&Self>, seen: Timestamp) -> Option<Timestamp> {
+        let Some(before) = before else { return Some(self.first_seen) };
+        let days = self.days & !days_before(self.last_seen, before.last_seen, before.days);
+        let new_day = || {
+            let back = i64::from(u32::BITS - days.leading_zeros());
+            Timestamp(self.last_seen.day().saturating_sub(back).saturating_mul(DAY))
+        };
+        let changed = |now: At, then: At| now.get().filter(|_| now != then);
+        [
+            (self.first_seen < before.first_seen).then_some(self.first_seen),
+            (self.last_seen > before.last_seen).then_some(self.last_seen),
+            (days != 0).then(new_day),
+            changed(self.proven_at, before.proven_at),
+            changed(self.announced_at, before.announced_at),
+            changed(self.leased_at, before.leased_at),
+            (self.signs != before.signs).then_some(seen),
+            self.evidence.news(&before.evidence),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// The same without the days, for laws about what the count sees.
+    #[cfg(test)]
+    pub(super) fn without_days(self) -> Self {
+        Self { days: 0, ..self }
     }
 
     /// Restores the invariants that facts from outside may lack.
@@ -414,6 +518,20 @@ impl From<VlanSet> for Vec<u16> {
     }
 }
 
+/// The days before that of `newest` on which a coupling was seen that was seen at `at` and on `days` before that.
+fn days_before(newest: Timestamp, at: Timestamp, days: u32) -> u32 {
+    match u32::try_from(newest.day().saturating_sub(at.day())) {
+        Ok(0) => days,
+        Ok(back @ 1..=DAYS) => (1 << (back - 1)) | days.checked_shl(back).unwrap_or(0),
+        _ => 0,
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
 /// The earlier of two instants that may be missing.
 pub(super) fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
     match (a, b) {
@@ -450,6 +568,72 @@ mod tests {
         assert!(!c.tag(50) && !c.tag(10) && !c.tag(0));
         assert!(c.tag(5));
         assert_eq!(c.vlans(), [5, 10, 15, 20, 25, 30, 35, 40]);
+    }
+
+    #[test]
+    fn days_are_kept_whatever_the_order() {
+        let on = |days: &[i64]| {
+            let mut c: Option<Coupling> = None;
+            for d in days {
+                let new = Coupling::new(Timestamp(d * DAY + d), Sign::Sourced.into());
+                match &mut c {
+                    Some(c) => drop(c.merge(&new)),
+                    None => c = Some(new),
+                }
+            }
+            c.unwrap()
+        };
+        assert_eq!(on(&[1, 20, 33, 34]), on(&[34, 1, 33, 20, 1]));
+        assert_eq!(on(&[1, 20, 33, 34]).days, 1 | 1 << 13);
+        assert_eq!(on(&[2, 34]).days, 1 << 31);
+        let mut spanned = on(&[34]);
+        spanned.sight(Timestamp(33 * DAY), Timestamp(33 * DAY + 5), Sign::Sourced.into());
+        assert_eq!(spanned.days, 1);
+    }
+
+    #[test]
+    fn a_coupling_that_came_back_was_last_seen_on_the_day_that_showed_it() {
+        let end_of = |day: i64| Timestamp((day + 1) * DAY - 1);
+        let mut c = Coupling::new(Timestamp(3 * DAY + 7), Sign::Sourced.into());
+        for d in [10, 40] {
+            c.sight(Timestamp(d * DAY + 9), Timestamp(d * DAY + 9), Sign::Sourced.into());
+        }
+        let seen = |as_of: i64, known| c.until(Timestamp(as_of), known).map(|c| c.last_seen);
+        assert_eq!(seen(3 * DAY + 7, None), None);
+        assert_eq!(seen(41 * DAY, None), Some(Timestamp(40 * DAY + 9)));
+        assert_eq!(seen(40 * DAY, None), Some(end_of(10)), "silent from day 11 to 39");
+        assert_eq!(seen(10 * DAY + 5, None), Some(Timestamp(10 * DAY + 4)), "within the day");
+        assert_eq!(seen(10 * DAY, None), Some(end_of(7)), "before the days that are kept");
+        assert_eq!(seen(8 * DAY, None), Some(end_of(7)), "nothing is kept of that day");
+        // What was known earlier holds until a later day shows the coupling.
+        let known = Some(Timestamp(10 * DAY + 9));
+        assert_eq!(seen(40 * DAY, known), known);
+        assert_eq!(seen(40 * DAY, Some(Timestamp(5 * DAY))), Some(end_of(10)));
+        assert_eq!(seen(8 * DAY, Some(Timestamp(3 * DAY + 8))), Some(Timestamp(3 * DAY + 8)));
+    }
+
+    #[test]
+    fn news_reach_back_to_the_earliest_instant_that_they_tell_of() {
+        let at = |d: i64| Timestamp(d * DAY + 1);
+        let before = Coupling::new(at(9), Sign::Sourced.into());
+        let news = |delta: &Coupling| {
+            let mut merged = before.clone();
+            merged.merge(delta);
+            merged.news(Some(&before), delta.last_seen)
+        };
+        assert_eq!(before.news(None, at(9)), Some(at(9)));
+        assert_eq!(news(&before), None);
+        assert_eq!(news(&Coupling::new(at(12), Sign::Sourced.into())), Some(at(12)));
+        assert_eq!(news(&Coupling::new(at(4), Sign::Sourced.into())), Some(Timestamp(4 * DAY)), "its day");
+        assert_eq!(news(&Coupling::new(at(9), Sign::ArpAsked.into())), Some(at(9)));
+        let mut said = before.clone();
+        said.evidence.add(super::super::Field::HttpServer, "x", at(7));
+        assert_eq!(news(&said), Some(at(7)));
+        // A day between, that only a late delta knows of.
+        let mut late = Coupling::new(at(9), Sign::Sourced.into());
+        late.sight(at(11), at(11), Sign::Sourced.into());
+        late.sight(at(12), at(12), Sign::Sourced.into());
+        assert_eq!(news(&late), Some(Timestamp(11 * DAY)));
     }
 
     #[test]

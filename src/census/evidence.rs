@@ -505,6 +505,20 @@ impl EvidenceSet {
         self.0.len()
     }
 
+    /// Drops what no frame before `as_of` said.
+    pub fn retain_before(&mut self, as_of: Timestamp) {
+        self.0.retain(|e| e.at < as_of);
+    }
+
+    /// The earliest instant at which something was said that `before` does not hold, or holds as said later.
+    pub fn news(&self, before: &Self) -> Option<Timestamp> {
+        let is_new = |e: &&Evidence| {
+            let place = before.0.binary_search_by(|k| k.order(e)).ok().and_then(|i| before.0.get(i));
+            place.is_none_or(|k| e.at < k.at)
+        };
+        self.0.iter().filter(is_new).map(|e| e.at).min()
+    }
+
     /// Restores order, bounds and cleanliness, as a set that came from outside may lack them.
     pub fn normalise(&mut self) {
         self.0.retain_mut(|e| match clean(e.value.as_bytes()) {

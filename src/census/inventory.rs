@@ -8,6 +8,7 @@ use super::coupling::{Coupling, CouplingKey};
 use super::mac::MacAddr;
 use super::segment::Segment;
 use super::station::Station;
+use super::time::Timestamp;
 
 /// The facts of one zone (I9). Also the form in which a change travels: a delta is a small zone.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -55,6 +56,18 @@ impl Zone {
                 self.stations.insert(mac, facts.clone());
                 true
             }
+        }
+    }
+
+    /// What frames before `as_of` gave; see [`Inventory::until`].
+    #[must_use]
+    pub fn until(&self, as_of: Timestamp, known: impl Fn(CouplingKey) -> Option<Timestamp>) -> Self {
+        let coupling = |(key, c): (&CouplingKey, &Coupling)| Some((*key, c.until(as_of, known(*key))?));
+        let station = |(mac, s): (&MacAddr, &Station)| Some((*mac, s.until(as_of)?));
+        Self {
+            segment: self.segment.until(as_of),
+            couplings: self.couplings.iter().filter_map(coupling).collect(),
+            stations: self.stations.iter().filter_map(station).collect(),
         }
     }
 
@@ -110,8 +123,28 @@ impl Inventory {
         }
     }
 
+    /// What frames before `as_of` gave: the inventory of an earlier instant, from facts that have grown since.
+    ///
+    /// **Exact:** which couplings, stations and zones there were; when each was first seen, first proven and first
+    /// announced; what each said. A device that was not seen yet is not there. Where the newest frame of a coupling
+    /// came before `as_of`, all of it is exact.
+    ///
+    /// **Bounds**, where a coupling was seen again since: its newest frame before `as_of` is known by its UTC day, and
+    /// taken at the latest instant of that day before `as_of`, which should therefore start a day. Where
+    /// [`DAYS`](super::DAYS) days do not reach back so far, at the latest instant that they leave. `known` mends that:
+    /// the newest frame before `as_of` as an earlier look, such as a snapshot, found it; it holds unless a later day
+    /// showed the coupling. A lease that was renewed since is taken to have been given as late as it may have been.
+    ///
+    /// **Without a time**, so kept although it may be newer: signs that prove nothing, VLAN ids, and what a zone's
+    /// segment learned: prefixes, routers.
+    #[must_use]
+    pub fn until(&self, as_of: Timestamp, known: impl Fn(&str, CouplingKey) -> Option<Timestamp>) -> Self {
+        let zones = self.zones.iter().map(|(name, zone)| (name, zone.until(as_of, |key| known(name, key))));
+        Self { zones: zones.filter(|(_, z)| !z.is_empty()).map(|(name, z)| (name.clone(), z)).collect() }
+    }
+
     /// The newest frame of all zones: the default `as_of`.
-    pub fn last_frame(&self) -> Option<super::time::Timestamp> {
+    pub fn last_frame(&self) -> Option<Timestamp> {
         self.zones.values().filter_map(|z| z.segment.last_frame).max()
     }
 }

@@ -78,6 +78,52 @@ pub(crate) fn events() -> impl Strategy<Value = Event> {
     ]
 }
 
+/// The same event with its instant `factor` times as late.
+fn stretch(event: &Event, factor: i64) -> Event {
+    let later = |at: &Timestamp| Timestamp(at.0 * factor);
+    match event.clone() {
+        Event::Sighted(key, at, signs, vlan) => Event::Sighted(key, later(&at), signs, vlan),
+        Event::Said(key, at, field, value) => Event::Said(key, later(&at), field, value),
+        Event::Spoke(mac, at, field, value) => Event::Spoke(mac, later(&at), field, value),
+        Event::Frame(at) => Event::Frame(later(&at)),
+        timeless => timeless,
+    }
+}
+
+/// Stretch 40 minutes to a history of as many, of 27 days or of 80.
+const FACTORS: [i64; 3] = [1, 960, 2_880];
+
+fn stretched(events: &[Event], length: usize) -> Vec<Event> {
+    events.iter().map(|e| stretch(e, FACTORS[length])).collect()
+}
+
+fn is_before(event: &Event, as_of: Timestamp) -> bool {
+    match event {
+        Event::Sighted(_, at, ..) | Event::Said(_, at, ..) | Event::Spoke(_, at, ..) | Event::Frame(at) => {
+            *at < as_of
+        }
+        Event::Mask(_) | Event::Router(_) | Event::Exchange(..) => true,
+    }
+}
+
+fn until(zone: &Zone, as_of: Timestamp) -> Zone {
+    zone.until(as_of, |_| None)
+}
+
+/// Whether everything that `less` says is in `more`, but for the days.
+fn is_within(less: &Zone, more: &Zone) -> bool {
+    let shown = |zone: &Zone| {
+        let mut zone = zone.clone();
+        for c in zone.couplings.values_mut() {
+            *c = c.clone().without_days();
+        }
+        zone
+    };
+    let (less, mut joined) = (shown(less), shown(more));
+    joined.merge(&less);
+    shown(&joined) == shown(more)
+}
+
 fn apply(zone: &mut Zone, event: &Event) {
     match event {
         Event::Sighted(key, at, signs, vlan) => {
@@ -116,6 +162,15 @@ pub(crate) fn zone(events: &[Event]) -> Zone {
         apply(&mut out, event);
     }
     out
+}
+
+/// Inventories of one zone or two, from random histories of 40 minutes.
+pub(crate) fn inventories() -> impl Strategy<Value = Inventory> {
+    (vec(events(), 0..60), vec(events(), 0..10)).prop_map(|(one, other)| {
+        let mut inventory = Inventory::of("default", zone(&one));
+        inventory.merge_zone("lab \u{202e}\"2\"", &zone(&other));
+        inventory
+    })
 }
 
 /// A classifier that depends on the evidence, so that a difference in it shows in the document.
@@ -306,6 +361,100 @@ proptest! {
         // Without a frame a device that does not count never counts again.
         if !verdict(&device, &policy, before).is_counted() {
             prop_assert!(!verdict(&device, &policy, after).is_counted());
+        }
+    }
+
+    #[test]
+    fn an_earlier_inventory_is_that_of_the_earlier_frames_wherever_nothing_was_seen_again(
+        history in vec(events(), 1..80), cut in instants(), length in 0..3usize, midnight: bool,
+    ) {
+        let history = stretched(&history, length);
+        let as_of = Timestamp(cut.0 * FACTORS[length]);
+        let as_of = if midnight { as_of.day_start() } else { as_of };
+        let whole = zone(&history);
+        let earlier: Vec<Event> = history.into_iter().filter(|e| is_before(e, as_of)).collect();
+        let (earlier, found) = (zone(&earlier), until(&whole, as_of));
+        prop_assert!(found.couplings.keys().eq(earlier.couplings.keys()), "a device not yet seen is not there");
+        prop_assert!(found.stations.keys().eq(earlier.stations.keys()));
+        for (key, truth) in &earlier.couplings {
+            let c = &found.couplings[key];
+            if whole.couplings[key].last_seen < as_of {
+                prop_assert_eq!(c, truth);
+            }
+            prop_assert_eq!(c.first_seen, truth.first_seen);
+            prop_assert_eq!(c.proof(), truth.proof());
+            prop_assert_eq!(c.announced_at(), truth.announced_at());
+            prop_assert_eq!(&c.evidence, &truth.evidence);
+            prop_assert!(truth.last_seen <= c.last_seen && c.last_seen < as_of);
+            if !midnight {
+                continue;
+            }
+            // Within the days that are kept, the day is right, or the one at which they begin.
+            let newest = whole.couplings[key].last_seen.day();
+            let days = i64::from(DAYS);
+            if newest - as_of.plus(-1).day() <= days && newest - c.last_seen.day() <= days {
+                prop_assert_eq!(c.last_seen.day(), truth.last_seen.day());
+            }
+            // What an earlier look found is kept where nothing came between.
+            let again = whole.couplings[key].until(as_of, Some(truth.last_seen)).unwrap();
+            prop_assert_eq!(again.last_seen, truth.last_seen);
+        }
+        for (mac, truth) in &earlier.stations {
+            let s = &found.stations[mac];
+            prop_assert_eq!((s.first_seen, &s.evidence), (truth.first_seen, &truth.evidence));
+            if whole.stations[mac].last_seen < as_of {
+                prop_assert_eq!(s, truth);
+            }
+        }
+    }
+
+    #[test]
+    fn an_earlier_inventory_grows_with_its_instant_and_with_the_facts(
+        first in instants(), history in vec(events(), 0..40), more in vec(events(), 0..40), a in instants(),
+        b in instants(), length in 0..3usize,
+    ) {
+        let factor = FACTORS[length];
+        let (early, late) = (Timestamp(a.min(b).0 * factor), Timestamp(a.max(b).0 * factor));
+        let mut history = stretched(&history, length);
+        history.push(Event::Frame(Timestamp(first.0 * factor)));
+        let facts = zone(&history);
+        history.extend(stretched(&more, length));
+        let grown = zone(&history);
+        prop_assert!(is_within(&until(&facts, early), &until(&facts, late)), "monotone in the instant");
+        prop_assert!(is_within(&until(&facts, late), &facts), "nothing is made up");
+        prop_assert!(is_within(&until(&facts, late), &until(&grown, late)), "monotone in the facts");
+        let once = until(&facts, late);
+        prop_assert_eq!(&until(&once, late), &once, "idempotent");
+        let twice = until(&once, early);
+        prop_assert!(is_within(&twice, &until(&facts, early)), "an earlier instant of an earlier inventory");
+        if length < 2 {
+            prop_assert_eq!(twice.couplings, until(&facts, early).couplings, "within the days that are kept");
+        }
+    }
+
+    #[test]
+    fn news_reach_back_to_every_instant_whose_earlier_inventory_they_change(
+        history in vec(events(), 0..40), more in vec(events(), 1..20), as_of in instants(),
+    ) {
+        // Without what has no time of its own, and without being seen again later, which the day tells.
+        let timed = |e: &&Event| !matches!(e, Event::Mask(_) | Event::Router(_) | Event::Exchange(..));
+        let history: Vec<Event> = history.iter().filter(timed).map(|e| stretch(e, 960)).collect();
+        let more: Vec<Event> = more.iter().filter(timed).map(|e| stretch(e, 960)).collect();
+        let as_of = Timestamp(as_of.0 * 960).day_start();
+        let (before, delta) = (zone(&history), zone(&more));
+        let mut after = before.clone();
+        after.merge(&delta);
+        for (key, c) in &after.couplings {
+            let known = before.couplings.get(key);
+            let truth = |events: &[Event]| {
+                let earlier: Vec<Event> = events.iter().filter(|e| is_before(e, as_of)).cloned().collect();
+                zone(&earlier).couplings.get(key).map(|c| (c.first_seen, c.proof(), c.announced_at(), c.evidence.clone(), c.last_seen.day()))
+            };
+            let both: Vec<Event> = history.iter().chain(&more).cloned().collect();
+            if truth(&history) != truth(&both) {
+                let seen = delta.couplings[key].last_seen;
+                prop_assert!(c.news(known, seen).is_some_and(|at| at < as_of), "{key:?}: {known:?} {c:?}");
+            }
         }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! Pure: no clock, no I/O, no async, no logging. Facts ([`Zone`], [`Coupling`], [`Station`], [`Segment`]) merge as a
 //! join: commutative, associative, idempotent. Bindings, devices and verdicts are derived from the merged facts, a
-//! [`Policy`] and an instant alone ([`Survey::new`]), so that the same frames in any order, any number of times, over
-//! any number of workers or sensors give the same inventory to the byte. The rules are those of the census rules
-//! document; their ids (I1 to I14, X-…, C-…) stand beside the code that holds them.
+//! [`Policy`], what people decided ([`Decisions`]) and an instant alone ([`Survey::new`]), so that the same frames in any
+//! order, any number of times, over any number of workers or sensors give the same inventory to the byte. The rules are
+//! those of the census rules document; their ids (I1 to I14, X-…, C-…) stand beside the code that holds them.
 
 pub mod address;
 pub mod time;
@@ -39,7 +39,7 @@ mod rules;
 pub use address::Prefix;
 pub use binding::{Binding, Bindings, Bound, Forwards, OnLink};
 pub use classification::{Category, Classification, Classifier, Reason, Subject, Unclassified};
-pub use coupling::{Coupling, CouplingKey, Proof, Sign, Signs, VLANS};
+pub use coupling::{Coupling, CouplingKey, DAYS, Proof, Sign, Signs, VLANS};
 pub use decided::Decided;
 pub use decision::{Decision, Decisions, Importance, Mark, Object, Property, Ruling, ZoneDecisions};
 pub use evidence::{

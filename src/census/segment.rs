@@ -133,6 +133,25 @@ impl Segment {
         changed
     }
 
+    /// What frames before `as_of` taught: nothing where the first frame came later. Otherwise everything that was
+    /// learned stays, as what is learned has no time.
+    #[must_use]
+    pub fn until(&self, as_of: Timestamp) -> Self {
+        if self.first_frame.is_some_and(|first| first >= as_of) {
+            return Self::default();
+        }
+        Self { last_frame: self.last_frame.map(|last| last.min(as_of.plus(-1))), ..self.clone() }
+    }
+
+    /// The earliest instant of which this says more than `before` did, but for its newest frame; `None` where it says
+    /// no more. What was learned is dated to `seen`.
+    pub fn news(&self, before: &Self, seen: Option<Timestamp>) -> Option<Timestamp> {
+        let first = self.first_frame.filter(|_| self.first_frame != before.first_frame);
+        let learned = (&self.sent, &self.exchanged, &self.routers, &self.pending)
+            != (&before.sent, &before.exchanged, &before.routers, &before.pending);
+        earliest(first, seen.filter(|_| learned))
+    }
+
     /// Whether a bound of this segment is full, so that something may not have been learned.
     pub fn is_full(&self) -> bool {
         self.sent.len() >= LEARNED

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::coupling::earliest;
 use super::evidence::{EvidenceSet, Field};
 use super::time::Timestamp;
 
@@ -40,6 +41,26 @@ impl Station {
         self.last_seen = self.last_seen.max(other.last_seen);
         let changed = before != (self.first_seen, self.last_seen);
         self.evidence.merge(&other.evidence) || changed
+    }
+
+    /// What frames before `as_of` gave; `None` where there was none. Of the newest frame only the bound is known.
+    #[must_use]
+    pub fn until(&self, as_of: Timestamp) -> Option<Self> {
+        if self.first_seen >= as_of {
+            return None;
+        }
+        let mut out = self.clone();
+        out.last_seen = out.last_seen.min(as_of.plus(-1));
+        out.evidence.retain_before(as_of);
+        Some(out)
+    }
+
+    /// The earliest instant of which this says more than `before` did, but for having been seen again; `None` where it
+    /// says no more.
+    pub fn news(&self, before: Option<&Self>) -> Option<Timestamp> {
+        let Some(before) = before else { return Some(self.first_seen) };
+        let first = (self.first_seen < before.first_seen).then_some(self.first_seen);
+        earliest(first, self.evidence.news(&before.evidence))
     }
 
     /// Whether the MAC speaks a protocol that only a forwarding MAC speaks (I6).

@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// A UTC day in nanoseconds.
+pub const DAY: i64 = 86_400_000_000_000;
+
 /// Nanoseconds since 1970-01-01T00:00:00Z; orders by time, prints as RFC 3339 in UTC.
 ///
 /// On the wire it is the bare number, in documents for people the RFC 3339 text.
@@ -26,6 +29,16 @@ impl Timestamp {
     /// The time that lies between `earlier` and this instant, in nanoseconds; negative where it lies later.
     pub const fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
+    }
+
+    /// The UTC day of the instant, counted from 1970.
+    pub const fn day(self) -> i64 {
+        self.0.div_euclid(DAY)
+    }
+
+    /// The first instant of its UTC day.
+    pub const fn day_start(self) -> Self {
+        Self(self.0.saturating_sub(self.0.rem_euclid(DAY)))
     }
 
     /// This instant, `nanos` later.

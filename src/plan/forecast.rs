@@ -43,6 +43,50 @@ pub struct Sample {
     pub billable: u64,
 }
 
+/// The most lines of a series.
+pub const LINES: usize = 10_000;
+
+/// Reads a series: lines of `day,count` or `instant,count`, where `#` begins a remark and a first line may be a header.
+///
+/// # Errors
+///
+/// With the line that is none.
+pub fn read_series(text: &str) -> Result<Vec<Sample>, BadSeries> {
+    let mut samples = Vec::new();
+    for (line, number) in text.lines().zip(1..) {
+        let line = line.trim_start_matches('\u{feff}').trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        if number > LINES {
+            return Err(BadSeries::TooLong);
+        }
+        let read = || {
+            let (at, billable) = line.split_once([',', ';', '\t'])?;
+            let at = at.trim();
+            let at = at.parse().or_else(|_| format!("{at}T00:00:00Z").parse::<Timestamp>()).ok()?;
+            Some(Sample { at, billable: billable.trim().parse().ok()? })
+        };
+        match read() {
+            Some(sample) => samples.push(sample),
+            None if number == 1 => {}
+            None => return Err(BadSeries::Line(number)),
+        }
+    }
+    Ok(samples)
+}
+
+/// Why a series cannot be read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BadSeries {
+    /// A line is no pair of an instant and a number.
+    #[error("line {0} is no day and count; write 2026-11-22,1679")]
+    Line(usize),
+    /// More lines than may be.
+    #[error("a series has at most {LINES} lines; the newest {WINDOW} days are enough")]
+    TooLong,
+}
+
 /// Where it leads.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

@@ -25,7 +25,9 @@ use utoipa::ToSchema;
 pub use change::{Changed, Check};
 
 use super::store::{Ingested, Receipt, Replica, Store, StoreError};
-use crate::census::{Category, Classifier, Decisions, Inventory, Policy, Survey, Timestamp, time::rfc3339};
+use crate::census::{
+    Category, Classifier, CouplingKey, Decisions, Inventory, Policy, Survey, Timestamp, time::rfc3339,
+};
 use crate::wire::{
     CaptureSummary, Detail, DeviceAnswer, DeviceEntry, Document, Explanation, Subject, Upload,
 };
@@ -225,7 +227,7 @@ impl Inventories {
         let mut kept = tenant.view.lock().await;
         let (revision, at) = self.standing(&tenant, as_of, now);
         let good = |v: &&Arc<View>| v.revision == revision && v.as_of == at;
-        if let Some(view) = kept.default.as_ref().filter(good).or(kept.other.as_ref().filter(good)) {
+        if let Some(view) = [&kept.default, &kept.other].into_iter().flatten().find(good) {
             return Ok(Arc::clone(view));
         }
         let (policy, classifier, shared) =
@@ -265,6 +267,33 @@ impl Inventories {
             let (_, decisions) = shared.decisions();
             let survey = Survey::new(&facts.inventory, &policy, &decisions, &*classifier, at);
             Explanation::new(&survey, subject, &policy, None)
+        })
+        .await
+    }
+
+    /// Counts a subscription as it was at `as_of`, the start of a UTC day, and gives the survey to `read`. `known` tells
+    /// of a coupling of a zone when it had been seen last, as an earlier count found it; see [`Inventory::until`].
+    /// Decisions are those that stood then. Returns the revision of the facts too.
+    ///
+    /// # Errors
+    /// The store's, when the facts are loaded.
+    pub async fn count_at<T: Send + 'static>(
+        &self,
+        subscription: &str,
+        as_of: Timestamp,
+        known: impl Fn(&str, CouplingKey) -> Option<Timestamp> + Send + 'static,
+        read: impl FnOnce(&Survey<'_>) -> T + Send + 'static,
+    ) -> Result<(i64, T), StoreError> {
+        let tenant = self.current(subscription).await?;
+        let decisions = self.store.decisions_before(subscription, as_of).await?;
+        let (policy, classifier) = (Arc::clone(&self.policy), Arc::clone(&self.classifier));
+        compute(move || {
+            let (revision, inventory) = {
+                let facts = tenant.replica.facts();
+                (facts.revision.unwrap_or_default(), facts.inventory.until(as_of, known))
+            };
+            let survey = Survey::new(&inventory, &policy, &decisions, &*classifier, as_of);
+            (revision, read(&survey))
         })
         .await
     }

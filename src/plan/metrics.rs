@@ -25,6 +25,13 @@ struct DeviceLabels {
     verdict: &'static str,
 }
 
+/// Labels of the counter of the service's own jobs.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct JobLabels {
+    job: &'static str,
+    result: &'static str,
+}
+
 /// The service's metrics.
 #[derive(Debug)]
 pub struct Metrics {
@@ -32,6 +39,7 @@ pub struct Metrics {
     uploads: Family<UploadLabels, Counter<u64, AtomicU64>>,
     rows: Counter<u64, AtomicU64>,
     devices: Family<DeviceLabels, Gauge>,
+    jobs: Family<JobLabels, Counter<u64, AtomicU64>>,
 }
 
 impl Default for Metrics {
@@ -45,12 +53,14 @@ impl Default for Metrics {
             "Devices by verdict when the census was last asked for; X-VIRT, X-PUB and X-ROUTED in couplings",
             devices.clone(),
         );
+        let jobs = Family::default();
+        registry.register("jobs", "Runs of the service's own jobs by result", jobs.clone());
         registry.register(
             "build",
             "The running version",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        Self { registry, uploads, rows, devices }
+        Self { registry, uploads, rows, devices, jobs }
     }
 }
 
@@ -59,6 +69,12 @@ impl Metrics {
     pub fn upload(&self, result: &'static str, rows: usize) {
         self.uploads.get_or_create(&UploadLabels { result }).inc();
         self.rows.inc_by(rows as u64);
+    }
+
+    /// Counts a run of one of the service's own jobs.
+    pub fn job(&self, job: &'static str, failed: bool) {
+        let result = if failed { "failed" } else { "done" };
+        self.jobs.get_or_create(&JobLabels { job, result }).inc();
     }
 
     /// Shows the numbers of a view.

@@ -11,6 +11,7 @@
 //! injected [`crate::clock::Clock`].
 
 pub mod api;
+pub mod bundling;
 pub mod change;
 pub mod command;
 pub mod config;
@@ -20,11 +21,17 @@ pub mod demo;
 pub mod estimate;
 pub mod forecast;
 pub mod inventory;
+#[cfg(test)]
+mod laws;
 pub mod listing;
 pub mod metrics;
 pub mod permission;
+pub mod proof;
+pub mod sealing;
 pub mod secret;
 pub mod server;
 pub mod service;
+pub mod statement;
 pub mod store;
+pub mod tick;
 pub mod timeline;

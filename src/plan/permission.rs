@@ -93,7 +93,7 @@ pub enum Action {
     ViewAudit,
     /// Bind roles.
     BindRoles,
-    /// Create subscriptions, set prices.
+    /// Create subscriptions, set prices, correct statements.
     ManageTenant,
 }
 
@@ -106,7 +106,7 @@ pub const MATRIX: [(Action, &str, &[Role]); 8] = [
     (Action::EditDevices, "edit and delete devices", &[SA, C, O]),
     (Action::ViewAudit, "view the audit trail", &[SA, O, G]),
     (Action::BindRoles, "bind roles", &[O, G]),
-    (Action::ManageTenant, "create subscriptions, set prices", &[G]),
+    (Action::ManageTenant, "create subscriptions, set prices, correct statements", &[G]),
 ];
 
 impl Action {

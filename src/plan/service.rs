@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::api::limit::{Allowance, Limits};
 use super::change::Ask;
+use super::forecast::Sample;
 use super::inventory::{Changed, Check, CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
 use super::store::{By, Ingested, Store, StoreError};
@@ -19,6 +20,8 @@ use crate::wire::{Explanation, Subject, Upload};
 const DECODERS: usize = 2;
 /// Passwords that are hashed at once: each takes 19 MiB.
 const HASHERS: usize = 2;
+/// Estimates that are made at once: each may take 16 MiB of lists and what is told of their rows.
+const ESTIMATORS: usize = 2;
 
 /// How a service is made.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +58,10 @@ pub struct Inner {
     pub decoders: Semaphore,
     /// Bounds hashing of passwords.
     pub hashers: Semaphore,
+    /// Bounds estimates.
+    pub estimators: Semaphore,
+    /// What tells what devices are.
+    pub classifier: SharedClassifier,
     /// Becomes true when the service stops: endless answers end then.
     pub stopping: watch::Sender<bool>,
 }
@@ -75,8 +82,12 @@ impl Service {
         classifier: SharedClassifier,
         settings: Settings,
     ) -> Self {
-        let inventories =
-            Inventories::new(store.clone(), settings.policy.clone(), classifier, settings.count_at);
+        let inventories = Inventories::new(
+            store.clone(),
+            settings.policy.clone(),
+            Arc::clone(&classifier),
+            settings.count_at,
+        );
         Self(Arc::new(Inner {
             store,
             inventories,
@@ -86,6 +97,8 @@ impl Service {
             settings,
             decoders: Semaphore::new(DECODERS),
             hashers: Semaphore::new(HASHERS),
+            estimators: Semaphore::new(ESTIMATORS),
+            classifier,
             stopping: watch::Sender::new(false),
         }))
     }
@@ -105,6 +118,15 @@ impl Service {
             self.metrics.census(subscription, &view);
         }
         Ok(view)
+    }
+
+    /// What was billable day by day, for the forecast: the present count.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn samples(&self, subscription: &str) -> Result<Vec<Sample>, StoreError> {
+        let view = self.view(subscription, None).await?;
+        Ok(vec![Sample { at: view.as_of, billable: view.document.census.billable }])
     }
 
     /// Everything that is known of an address or a MAC; see [`Inventories::explain`].

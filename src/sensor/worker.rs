@@ -12,6 +12,7 @@ use foldhash::fast::{FixedState, RandomState};
 
 use super::fragments::Fragments;
 use super::table::Table;
+use crate::census::time::DAY;
 use crate::census::{CouplingKey, Field, MacAddr, Prefix, Segment, Signs, Timestamp};
 use crate::dissect::{Anomaly, Fragment, Frame, LinkType, Malformed, Sink, Tags, dissect};
 use crate::wire::FrameNumbers;
@@ -187,7 +188,7 @@ impl Counters {
     }
 }
 
-/// One coupling in the cache: frames between `first` and `last` that all bore `signs` and `tags`.
+/// One coupling in the cache: frames between `first` and `last`, on one UTC day, that all bore `signs` and `tags`.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     key: CouplingKey,
@@ -195,9 +196,19 @@ struct Slot {
     tags: Tags,
     first: Timestamp,
     last: Timestamp,
+    /// The day's first instant. A coupling keeps on which days it was seen, so no slot may reach over several.
+    day: Timestamp,
 }
 
 impl Slot {
+    fn new(key: CouplingKey, signs: Signs, tags: Tags, at: Timestamp) -> Self {
+        Self { key, signs, tags, first: at, last: at, day: at.day_start() }
+    }
+
+    fn holds_day_of(&self, at: Timestamp) -> bool {
+        at.since(self.day).cast_unsigned() < DAY.cast_unsigned()
+    }
+
     fn merge_into(self, table: &Table) {
         table.sight(self.key, self.first, self.last, self.signs, self.tags);
     }
@@ -227,10 +238,11 @@ impl Sink for Facts<'_> {
             && known.signs == signs
             && known.key == key
             && known.tags == tags
+            && known.holds_day_of(at)
         {
             known.first = known.first.min(at);
             known.last = known.last.max(at);
-        } else if let Some(old) = slot.replace(Slot { key, signs, tags, first: at, last: at }) {
+        } else if let Some(old) = slot.replace(Slot::new(key, signs, tags, at)) {
             old.merge_into(self.table);
         }
     }

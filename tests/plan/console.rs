@@ -191,6 +191,13 @@ async fn forms_onboard_cancel_and_keep_a_plan_and_say_what_is_wrong() {
     assert!(html.contains("2026-11-22 10:00:00 UTC") && html.contains("Withdraw"), "{html}");
     assert_eq!(browser.post("/plan/withdraw", "").await.0, 303);
     assert_eq!(plan.get("/plan").await["plan"]["status"], "active");
+    let (status, _, html) = browser.post("/plan/replace", "kind=annual&devices=2050&accept_terms=yes").await;
+    assert!(status == 422 && html.contains("commit 2100") && html.contains("Replace the plan"), "{html}");
+    assert_eq!(browser.post("/plan/replace", "kind=annual&devices=2100&accept_terms=yes").await.0, 303);
+    let (_, _, html) = browser.get(&browser.page("/plan")).await;
+    assert!(html.contains("Then follows: annual plan for 2,100 committed devices"), "{html}");
+    assert_eq!(browser.post("/plan/withdraw", "").await.0, 303);
+    assert_eq!(plan.get("/plan").await["history"][1]["status"], "withdrawn");
 }
 
 #[tokio::test]
@@ -208,6 +215,73 @@ async fn another_sites_form_and_a_reader_change_nothing() {
     let request = browser.form("/plan", form).header(header::AUTHORIZATION, format!("Bearer {reader}"));
     assert_eq!(read(request).await.0, 403);
     assert_eq!(plan.get("/plan").await["history"], serde_json::json!([]));
+}
+
+#[tokio::test]
+async fn forms_edit_and_delete_a_device_that_is_as_the_page_showed_it() {
+    let plan = with_a_hostile_device().await;
+    let browser = Browser::sign_in(&plan).await;
+    let id = plan.get("/devices").await["devices"][0]["id"].as_str().unwrap().to_owned();
+    let path = format!("/devices/{id}");
+    let tag_of = |html: &str| {
+        let (_, rest) = html.split_once("name=\"tag\" value=\"").unwrap();
+        rest.split('"').next().unwrap().replace("&#34;", "%22").replace("&quot;", "%22")
+    };
+    let (_, _, html) = browser.get(&browser.page(&path)).await;
+    let tag = tag_of(&html);
+    let form = format!(
+        "tag={tag}&name=%3Db%3E&type=camera&category=&location=Roof&tags=a%2C+b&importance=high&reason=moved"
+    );
+    let (status, headers, html) = browser.post(&format!("{path}/edit"), &form).await;
+    assert_eq!(status, 303, "{html}");
+    assert!(headers[header::LOCATION].to_str().unwrap().ends_with(&path));
+    let device = plan.get(&path).await;
+    assert_eq!((&device["name"], &device["type"]), (&serde_json::json!("=b>"), &serde_json::json!("camera")));
+    assert_eq!(
+        (&device["tags"], &device["location"]),
+        (&serde_json::json!(["a", "b"]), &serde_json::json!("Roof"))
+    );
+    assert_eq!(plan.get("/changes/1").await["reason"], "moved");
+    let (status, _, html) = browser.post(&format!("{path}/edit"), &form).await;
+    assert!(status == 412 && html.contains("It was changed meanwhile"), "{html}");
+    let (_, _, html) = browser.get(&browser.page(&path)).await;
+    let form = format!("tag={}&type=toaster9", tag_of(&html));
+    let (status, _, html) = browser.post(&format!("{path}/edit"), &form).await;
+    assert!(status == 422 && html.contains("is no type of the taxonomy"), "{html}");
+    let (_, _, html) = browser.get(&browser.page(&path)).await;
+    assert!(html.contains("type set by owner at") && html.contains("value=\"camera\" selected"), "{html}");
+    let (status, ..) = browser.post(&format!("{path}/delete"), &format!("tag={}", tag_of(&html))).await;
+    assert_eq!((status.as_u16(), plan.get("/census").await["billable"].as_u64()), (303, Some(0)));
+    let (_, _, html) = browser.get(&browser.page(&path)).await;
+    assert!(html.contains("not counted: deleted, and no traffic since"), "{html}");
+    let reader = plan.person("reader", Role::Reader).await;
+    for form in ["edit", "delete"] {
+        let request = browser.form(&format!("{path}/{form}"), "tag=%2A");
+        assert_eq!(read(request.header(header::AUTHORIZATION, format!("Bearer {reader}"))).await.0, 403);
+        let (status, ..) = read(browser.form(&format!("{path}/{form}"), "tag=%2A")).await;
+        assert_eq!(status, 403, "no page of this service sent it");
+    }
+}
+
+#[tokio::test]
+async fn a_list_keeps_its_filters_and_leads_to_the_same_list_as_a_file() {
+    let plan = with_a_hostile_device().await;
+    let browser = Browser::sign_in(&plan).await;
+    let (_, _, html) =
+        browser.get(&browser.page("/devices?category=iot&zone=default&sort=-last_seen&q=img")).await;
+    for part in [
+        "name=\"category\" value=\"iot\"",
+        "name=\"zone\" value=\"default\"",
+        "name=\"sort\" value=\"-last_seen\"",
+        "devices?category=network&#38;zone=default&#38;q=img&#38;sort=-last_seen",
+    ] {
+        assert!(html.contains(part), "{part}: {html}");
+    }
+    let (_, rest) = html.split_once("Export <a href=\"").unwrap();
+    let link = rest.split('"').next().unwrap().replace("&#38;", "&");
+    let (status, headers, csv) = browser.get(&format!("{}{link}", plan.url)).await;
+    assert_eq!((status.as_u16(), csv.lines().count()), (200, 2), "{csv}");
+    assert!(headers[header::CONTENT_DISPOSITION].to_str().unwrap().contains("devices.csv"));
 }
 
 #[tokio::test]

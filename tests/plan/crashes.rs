@@ -3,7 +3,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use netcensus::plan::store::{Location, Store};
+use netcensus::plan::proof::{Day, Digest};
+use netcensus::plan::store::{By, CredentialKind, Location, Store};
 use netcensus::plan::timeline::{Kind, Onboarding};
 use netcensus::wire::Upload;
 use reqwest::{Client, StatusCode};
@@ -11,6 +12,7 @@ use serde_json::Value;
 
 use crate::database::{self, Backend};
 use crate::harness::{TestSensor, upload};
+use crate::snapshots::with_a_day_due;
 
 /// A service in a process of its own.
 pub(crate) struct Process {
@@ -21,12 +23,10 @@ pub(crate) struct Process {
 impl Process {
     /// Starts it; it aborts where it comes by the crash point of that name.
     pub(crate) fn start(database: &Location, crash: Option<&str>) -> Self {
-        let place = match database {
-            Location::File(path) => path.to_str().unwrap().to_owned(),
-            Location::Server(url) => url.clone(),
-        };
         let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
-        command.args(["serve", "--listen", "127.0.0.1:0"]).env("NETCENSUS_PLAN_DATABASE", place);
+        command
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .env("NETCENSUS_PLAN_DATABASE", database::place(database));
         command.env_remove("NETCENSUS_PLAN_CONFIG").env("NO_COLOR", "1");
         if let Some(name) = crash {
             command.env("FAILPOINTS", format!("{name}=return"));
@@ -71,7 +71,7 @@ async fn kill_at(backend: Backend, point: &'static str) {
     let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
     let sid = store.create_subscription("Contoso", None, now).await.unwrap().id;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
-    store.onboard(&sid, &trial, now).await.unwrap();
+    store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, now).await.unwrap();
     let enrolled = store.enrol(&secret, "edge", now).await.unwrap();
     let sensor = TestSensor { id: enrolled.sensor, key: enrolled.key };
@@ -108,4 +108,104 @@ async fn a_kill_before_the_commit_of_an_upload_leaves_nothing_of_it_and_after_it
             kill_at(backend, point).await;
         }
     }
+}
+
+/// A plan of one hour in a month that is long over; the service closes its statement when it is first asked for.
+async fn kill_while_closing(backend: Backend, point: &'static str) {
+    let dir = tempfile::tempdir().unwrap();
+    let database = database::fresh(backend, dir.path());
+    let store = Store::open(&database).await.unwrap();
+    let (then, by) = ("2026-09-10T08:00:00Z".parse().unwrap(), By::operator());
+    let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
+    store.create_person("owner", "a long enough password", false, now).await.unwrap();
+    let sid = store.create_subscription("Contoso", Some("owner"), then).await.unwrap().id;
+    let token = store.issue(CredentialKind::Token, Some("owner"), now).await.unwrap().secret;
+    let monthly = Onboarding { kind: Kind::Monthly, devices: Some(1700), accept_terms: true };
+    store.onboard(&sid, &monthly, &by, then).await.unwrap();
+    store.cancel_plan(&sid, &by, then).await.unwrap();
+    let client = Client::builder().no_proxy().build().unwrap();
+    let ask = async |url: &str| -> Option<Value> {
+        let url = format!("{url}/api/v1/subscriptions/{sid}/statements/2026-09");
+        client.get(url).bearer_auth(&token).send().await.ok()?.json().await.ok()
+    };
+    let doomed = Process::start(&database, Some(point));
+    assert!(ask(&doomed.url).await.is_none(), "no answer comes");
+    doomed.crashed();
+    let closings = async || {
+        let trail = store.audit_trail(Some(&sid), None, 1_000).await.unwrap();
+        trail.into_iter().filter(|e| e.object == "statement/2026-09" && e.action == "statement.close").count()
+    };
+    assert_eq!(closings().await, usize::from(point == "statement-close-after-commit"));
+    let calm = Process::start(&database, None);
+    let (first, second) = (ask(&calm.url).await.unwrap(), ask(&calm.url).await.unwrap());
+    calm.kill();
+    assert_eq!(
+        (&first["state"], &first["statement"]["device_months"]),
+        (&"closed".into(), &"2.361111".into())
+    );
+    assert_eq!(first, second);
+    assert_eq!(closings().await, 1, "it is closed once");
+}
+
+#[tokio::test]
+async fn a_kill_before_or_after_the_commit_of_a_closing_leaves_a_statement_that_is_closed_once() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        for point in ["statement-close-before-commit", "statement-close-after-commit"] {
+            kill_while_closing(backend, point).await;
+        }
+    }
+}
+
+/// What `netcensus-plan snapshot seal` ends with.
+fn seal(database: &Location, day: Day, crash: Option<&str>) -> std::process::ExitStatus {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
+    command
+        .args(["snapshot", "seal", &day.to_string()])
+        .env("NETCENSUS_PLAN_DATABASE", database::place(database));
+    command.env_remove("NETCENSUS_PLAN_CONFIG").stdout(Stdio::null()).stderr(Stdio::null());
+    if let Some(name) = crash {
+        command.env("FAILPOINTS", format!("{name}=return"));
+    }
+    command.status().unwrap()
+}
+
+/// The root and the number of snapshots after a kill at `crash`, if any, and another attempt.
+async fn seal_through(backend: Backend, crash: Option<&str>) -> (Digest, usize) {
+    let dir = tempfile::tempdir().unwrap();
+    let (database, store, sid, day) = with_a_day_due(backend, dir.path()).await;
+    if let Some(crash) = crash {
+        assert!(!seal(&database, day, Some(crash)).success());
+        let left = store.snapshots(&sid, None, 10).await.unwrap();
+        assert_eq!(left.len(), usize::from(crash == "snapshot-seal-after-commit"), "all of it or nothing");
+    }
+    assert!(seal(&database, day, None).success());
+    let sealed = store.snapshots(&sid, None, 10).await.unwrap();
+    (sealed[0].header.root, sealed.len())
+}
+
+#[tokio::test]
+async fn a_kill_while_a_day_is_sealed_leaves_one_snapshot_with_the_undisturbed_root() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let undisturbed = seal_through(backend, None).await;
+        assert_eq!(undisturbed.1, 1);
+        for point in ["snapshot-seal-before-commit", "snapshot-seal-after-commit"] {
+            assert_eq!(seal_through(backend, Some(point)).await, undisturbed, "{point}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_that_is_killed_while_it_seals_seals_when_it_starts_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let (database, store, sid, day) = with_a_day_due(Backend::Sqlite, dir.path()).await;
+    // In the first ten minutes of a day, nothing is due yet.
+    let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
+    if now.since(now.day_start()) < netcensus::plan::proof::day::SETTLED_AFTER {
+        return;
+    }
+    Process::start(&database, Some("snapshot-seal-before-commit")).crashed();
+    assert!(store.snapshots(&sid, None, 10).await.unwrap().is_empty());
+    Process::start(&database, Some("snapshot-seal-after-commit")).crashed();
+    let sealed = store.snapshots(&sid, None, 10).await.unwrap();
+    assert_eq!((sealed.len(), sealed[0].header.day, sealed[0].header.size), (1, day, 1));
 }

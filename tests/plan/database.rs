@@ -54,6 +54,14 @@ pub(crate) fn fresh(backend: Backend, directory: &Path) -> Location {
     }
 }
 
+/// A database's place, as commands take it.
+pub(crate) fn place(database: &Location) -> String {
+    match database {
+        Location::File(path) => path.to_str().unwrap().to_owned(),
+        Location::Server(url) => url.clone(),
+    }
+}
+
 /// What the superuser executes on a database of the tests' server, such as what the service itself must not do.
 pub(crate) fn psql(socket: &Path, database: &str, statement: &str) {
     let out = Command::new("psql")

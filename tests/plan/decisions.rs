@@ -225,6 +225,35 @@ on_both_stores! {
         assert_eq!((problem(&bad), &bad.1["row"]), ((422, "invalid-entry"), &json!(2)));
     }
 
+    async fn a_list_as_another_system_exports_it_is_imported_and_every_row_is_told_of(plan: Plan) {
+        with_devices(&plan).await;
+        let machines = json!({"value": [
+            {"id": "m1", "computerDnsName": "pc1", "onboardingStatus": "Onboarded",
+             "ipAddresses": [{"ipAddress": "10.0.0.77", "macAddress": "00408C00000A", "operationalStatus": "Up"}]},
+            {"id": "m2", "computerDnsName": "pc2", "onboardingStatus": "Onboarded", "lastIpAddress": "10.0.0.2"},
+            {"id": "m3", "computerDnsName": "cam", "onboardingStatus": "CanBeOnboarded", "lastIpAddress": "10.0.0.3"},
+        ]});
+        let send_file = async |query: &str, body: String| {
+            let url = plan.of(&format!("/managed/import/file?{query}"));
+            send(plan.client.post(url).bearer_auth(&plan.token).body(body)).await
+        };
+        let (status, tried) = send_file("source=mde&zone=hq&dry_run=true", machines.to_string()).await;
+        assert_eq!((status.as_u16(), &tried["count"]["delta"]), (200, &json!(-2)), "{tried}");
+        assert_eq!(plan.get("/managed").await["total"], 0);
+        let (_, done) = send_file("source=mde&zone=hq", machines.to_string()).await;
+        assert_eq!((&done["list"]["rows"], &done["list"]["taken"], &done["list"]["not_managed"]), (&json!(3), &json!(2), &json!(1)));
+        assert_eq!(plan.get("/census").await["excluded"]["X-MANAGED"], 2);
+        assert_eq!(plan.get("/devices?managed=true").await["total"], 2);
+        let table = "name;ip\nx;10.0.0.3\n".to_owned();
+        let (_, body) = send_file("source=cmdb&all=true", table.clone()).await;
+        assert_eq!(body["list"]["taken"], 1, "{body}");
+        for (query, body, expected) in [("source=mde", "nothing of use".to_owned(), (422, "unreadable-list")),
+            ("source=mde&kind=toys", table.clone(), (400, "invalid-request")), ("source=", table, (422, "invalid-entry"))] {
+            let answer = send_file(query, body).await;
+            assert_eq!(problem(&answer), expected, "{}", answer.1);
+        }
+    }
+
     async fn a_reader_looks_and_changes_nothing_and_every_write_is_in_the_audit_trail(plan: Plan) {
         with_devices(&plan).await;
         let reader = plan.person("reader", Role::Reader).await;
@@ -237,6 +266,7 @@ on_both_stores! {
             (Method::POST, format!("/devices/{one}/split"), json!({"couplings": []})),
             (Method::POST, "/changes/1/undo".into(), Value::Null),
             (Method::POST, "/managed/import".into(), json!({"source": "s", "entries": []})),
+            (Method::POST, "/managed/import/file?source=s".into(), Value::Null),
             (Method::DELETE, "/managed/s".into(), Value::Null),
         ];
         for (method, path, body) in writes {

@@ -6,7 +6,7 @@ use netcensus::census::{
     Coupling, CouplingKey, Field, Inventory, MacAddr, Sign, Signs, Station, Timestamp, Zone,
 };
 use netcensus::plan::store::Replica;
-use netcensus::plan::store::{Receipt, Store, StoreError};
+use netcensus::plan::store::{By, Receipt, Store, StoreError};
 use netcensus::plan::timeline::{Kind, Onboarding};
 use netcensus::wire::{Health, UPLOAD_SCHEMA, Upload};
 use proptest::prelude::*;
@@ -46,7 +46,7 @@ async fn store(backend: Backend, dir: &tempfile::TempDir) -> (Store, String, Str
     let now = Timestamp(0);
     let sid = store.create_subscription("a", None, now).await.unwrap().id;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
-    store.onboard(&sid, &trial, now).await.unwrap();
+    store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, now).await.unwrap();
     let sensor = store.enrol(&secret, "edge", now).await.unwrap().sensor;
     (store, sid, sensor)

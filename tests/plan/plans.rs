@@ -4,7 +4,11 @@ use netcensus::plan::permission::{Action, Role};
 use serde_json::{Value, json};
 
 use crate::database::on_both_stores;
-use crate::harness::{Plan, problem, send};
+use crate::harness::{Plan, START, problem, send, upload};
+
+fn monthly(devices: u64) -> Value {
+    json!({"kind": "monthly", "devices": devices, "accept_terms": true})
+}
 
 on_both_stores! {
     async fn each_refusal_to_onboard_is_its_own_problem(plan: Plan) {
@@ -77,15 +81,106 @@ on_both_stores! {
 }
 
 on_both_stores! {
+    async fn a_trial_takes_fifty_thousand_devices(plan: Plan) {
+        plan.onboard_trial().await;
+        let sensor = plan.enrol().await;
+        let names: Vec<(String, String)> = (0..50_000_u32)
+            .map(|n| {
+                let [_, a, b, c] = n.to_be_bytes();
+                (format!("02:00:00:{a:02x}:{b:02x}:{c:02x}"), format!("10.{a}.{b}.{c}"))
+            })
+            .collect();
+        let seen: Vec<_> = names.iter().map(|(mac, ip)| (mac.as_str(), ip.as_str(), "iot-1", START)).collect();
+        let answer = plan.upload(&sensor, &upload(1, "hq", &seen)).await;
+        assert_eq!(answer.0, 201, "{}", answer.1);
+        let census = plan.get("/census").await;
+        assert_eq!((&census["billable"], &census["committed"], &census["over"]), (&json!(50_000), &Value::Null, &json!(0)));
+        assert_eq!(plan.get("/plan").await["plan"]["status"], "active");
+    }
+}
+
+on_both_stores! {
+    async fn a_replaced_plan_ends_where_its_successor_starts(plan: Plan) {
+        assert_eq!(problem(&plan.post("/plan/replace", monthly(2100)).await), (409, "no-plan"));
+        assert_eq!(plan.post("/plan", monthly(1700)).await.0, 201);
+        plan.set_time("2026-11-22T10:00:00Z");
+        let refused = plan.post("/plan/replace", monthly(1650)).await;
+        assert_eq!((problem(&refused), &refused.1["next"]), ((422, "number-not-multiple"), &json!(1700)));
+        assert_eq!(plan.get("/plan").await["plan"]["status"], "active", "a refusal stores nothing");
+        let (status, replaced) = plan.post("/plan/replace", monthly(2100)).await;
+        assert_eq!(status, 201, "{replaced}");
+        assert_eq!((&replaced["ending"]["to"], &replaced["booked"]["from"]), (&json!("2026-11-22T11:00:00Z"), &json!("2026-11-22T11:00:00Z")));
+        let again = plan.post("/plan/replace", monthly(2200)).await;
+        assert_eq!((problem(&again), &again.1["from"]), ((409, "plan-booked"), &json!("2026-11-22T11:00:00Z")));
+        assert_eq!(plan.get("/plan").await["booked"]["committed"], 2100);
+        plan.set_time("2026-11-22T11:00:00Z");
+        let timeline = plan.get("/plan").await;
+        assert_eq!((&timeline["plan"]["committed"], &timeline["plan"]["status"]), (&json!(2100), &json!("active")));
+        assert_eq!((&timeline["booked"], &timeline["history"][0]["status"]), (&Value::Null, &json!("cancelled")));
+    }
+
+    async fn a_successor_that_is_withdrawn_or_cancelled_is_never_in_effect(plan: Plan) {
+        plan.post("/plan", monthly(1700)).await;
+        plan.post("/plan/replace", monthly(2100)).await;
+        plan.set_time("2026-11-22T09:30:00Z");
+        assert_eq!(plan.post("/plan/cancel/withdraw", Value::Null).await.1["status"], "active");
+        plan.set_time("2026-11-22T11:00:00Z");
+        let timeline = plan.get("/plan").await;
+        assert_eq!((&timeline["plan"]["number"], &timeline["history"][1]["status"]), (&json!(1), &json!("withdrawn")));
+        plan.post("/plan/replace", monthly(1800)).await;
+        let cancelled = plan.post("/plan/cancel", Value::Null).await;
+        assert_eq!((cancelled.0.as_u16(), &cancelled.1["number"], &cancelled.1["to"]), (200, &json!(1), &json!("2026-11-22T12:00:00Z")));
+        plan.set_time("2026-11-22T12:00:00Z");
+        let timeline = plan.get("/plan").await;
+        assert_eq!((&timeline["plan"], &timeline["history"][2]["status"]), (&Value::Null, &json!("withdrawn")));
+    }
+
+    async fn every_change_of_a_plan_is_audited_once_and_a_dry_run_stores_nothing(plan: Plan) {
+        let steps = [
+            ("/plan", monthly(1700), "plan.onboard"),
+            ("/plan/replace", monthly(2100), "plan.replace"),
+            ("/plan/cancel/withdraw", Value::Null, "plan.withdraw"),
+            ("/plan/cancel", Value::Null, "plan.cancel"),
+        ];
+        for (n, (path, body, action)) in steps.into_iter().enumerate() {
+            let before = plan.get("/plan").await;
+            let (tried, answer) = plan.post(&format!("{path}?dry_run=true"), body.clone()).await;
+            assert!(tried.is_success(), "{path}: {answer}");
+            assert_eq!(plan.get("/plan").await, before, "{path}");
+            let request = plan.client.post(plan.of(path)).bearer_auth(&plan.token).header("x-reason", "grown");
+            let done = send(request.json(&body)).await;
+            assert_eq!((done.0, &done.1), (tried, &answer), "a dry run answers as if it were done");
+            let trail = plan.store.audit_trail(Some(&plan.sid), None, 100).await.unwrap();
+            let of_plans: Vec<_> = trail.iter().filter(|e| e.action.starts_with("plan.")).collect();
+            assert_eq!((of_plans.len(), of_plans[0].action.as_str()), (n + 1, action));
+            assert_eq!((of_plans[0].actor.as_str(), of_plans[0].reason.as_deref()), ("person:owner", Some("grown")));
+        }
+    }
+
+    async fn a_clock_that_is_put_back_moves_no_plan_back(plan: Plan) {
+        plan.post("/plan", monthly(1700)).await;
+        plan.set_time("2026-11-22T10:00:00Z");
+        plan.post("/plan/cancel", Value::Null).await;
+        plan.set_time("2026-11-22T11:00:00Z");
+        plan.post("/plan", monthly(100)).await;
+        plan.set_time("2026-11-22T09:30:00Z");
+        let timeline = plan.get("/plan").await;
+        assert_eq!((&timeline["history"][0]["status"], &timeline["plan"]["number"]), (&json!("cancelled"), &json!(2)));
+        let cancelled = plan.post("/plan/cancel", Value::Null).await.1;
+        assert_eq!(cancelled["to"], "2026-11-22T12:00:00Z", "an hour from the newest instant that is stored");
+    }
+}
+
+on_both_stores! {
     async fn nobody_does_anything_without_signing_in(plan: Plan) {
-        for path in ["", "/plan", "/sensors", "/census", "/inventory", "/devices", "/devices/x", "/devices/x/why"]
+        for path in ["", "/plan", "/prices", "/statements", "/statements/2026-11", "/sensors", "/census", "/inventory", "/devices", "/devices/x", "/devices/x/why"]
         {
             let answer = send(plan.client.get(plan.of(path))).await;
             assert_eq!(problem(&answer), (401, "unauthenticated"), "{path}");
             let answer = send(plan.client.get(plan.of(path)).bearer_auth("nct_wrong")).await;
             assert_eq!(problem(&answer), (401, "unauthenticated"), "{path}");
         }
-        for path in ["/plan", "/plan/cancel", "/plan/cancel/withdraw", "/sensors/tokens", "/sensors/x/revoke"] {
+        for path in ["/plan", "/plan/cancel", "/plan/cancel/withdraw", "/plan/replace", "/prices", "/statements/2026-11/corrections", "/sensors/tokens", "/sensors/x/revoke"] {
             let answer = send(plan.client.post(plan.of(path)).json(&json!({}))).await;
             assert_eq!(problem(&answer), (401, "unauthenticated"), "{path}");
         }
@@ -96,13 +191,17 @@ on_both_stores! {
     async fn each_role_may_what_the_matrix_says_and_a_denial_names_who_may(plan: Plan) {
         for role in Role::ALL {
             let token = plan.person(role.key(), role).await;
+            let price = json!({"currency": "EUR", "micros": 1});
+            let fix = json!({"line": 1, "seconds": 0, "reason": "as ordered"});
             let routes = [
-                (Action::ChangePlan, plan.of("/plan/cancel")),
-                (Action::ManageSensors, plan.of("/sensors/tokens")),
-                (Action::ManageTenant, format!("{}/api/v1/subscriptions", plan.url)),
+                (Action::ChangePlan, plan.of("/plan/cancel"), Value::Null),
+                (Action::ReplacePlan, plan.of("/plan/replace"), monthly(100)),
+                (Action::ManageSensors, plan.of("/sensors/tokens"), json!({})),
+                (Action::ManageTenant, format!("{}/api/v1/subscriptions", plan.url), json!({"name": format!("made by {role}")})),
+                (Action::ManageTenant, plan.of("/prices"), price),
+                (Action::ManageTenant, plan.of("/statements/2026-10/corrections"), fix),
             ];
-            for (action, url) in routes {
-                let body = json!({"name": format!("made by {role}")});
+            for (action, url, body) in routes {
                 let answer = send(plan.client.post(url).bearer_auth(&token).json(&body)).await;
                 let denied = problem(&answer) == (403, "not-permitted");
                 assert_eq!(denied, !action.allowed(&[role]), "{role} {action:?}: {}", answer.1);

@@ -28,8 +28,8 @@ on_both_stores! {
                             from: i64,
                             to: Option<i64>,
                             cancelled: Option<i64>| {
-            let text = "INSERT INTO plan (subscription, number, kind, committed, accepted_terms_at, from_at, to_at, cancelled_at)
-                        VALUES ($1, $2, $3, $4, 0, $5, $6, $7)";
+            let text = "INSERT INTO plan (subscription, number, kind, committed, accepted_terms_at, from_at, to_at, cancelled_at, changed_at)
+                        VALUES ($1, $2, $3, $4, 0, $5, $6, $7, 0)";
             let query = sql(text).bind(&sid).bind(number).bind(kind).bind(committed);
             try_it(query.bind(from).bind(to).bind(cancelled)).await
         };
@@ -46,6 +46,20 @@ on_both_stores! {
         assert!(insert(2, "monthly", Some(100), 2 * HOUR, None, None).await);
         let widen = "UPDATE plan SET to_at = NULL, cancelled_at = NULL WHERE number = 1 AND subscription = $1";
         assert!(!try_it(sql(widen).bind(&sid)).await, "an update that overlaps");
+        // A booking that is withdrawn gives its time free, and takes none.
+        let keep = "UPDATE plan SET to_at = NULL, cancelled_at = NULL WHERE number = 1 AND subscription = $1";
+        let withdraw = "UPDATE plan SET to_at = from_at, withdrawn_at = from_at - 1 WHERE number = 2 AND subscription = $1";
+        assert!(try_it(sql(withdraw).bind(&sid)).await && try_it(sql(keep).bind(&sid)).await);
+        assert!(!insert(3, "monthly", Some(100), 3 * HOUR, None, None).await, "the plan that was kept is there");
+        for edit in [
+            "UPDATE plan SET committed = 200 WHERE subscription = $1",
+            "UPDATE plan SET from_at = from_at + 1 WHERE subscription = $1",
+            "UPDATE plan SET withdrawn_at = from_at + 1 WHERE number = 2 AND subscription = $1",
+            "UPDATE plan SET cancelled_at = 5, to_at = 6 WHERE number = 1 AND subscription = $1",
+            "DELETE FROM plan WHERE subscription = $1",
+        ] {
+            assert!(!try_it(sql(edit).bind(&sid)).await, "{edit}");
+        }
     }
 
     async fn the_audit_trail_is_only_ever_added_to_and_its_hashes_are_a_chain(plan: Plan) {

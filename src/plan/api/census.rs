@@ -25,6 +25,7 @@ pub const SCHEMA: &str = "netcensus.census/1";
 /// The instant of a count.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct AsOf {
     /// RFC 3339; the service's default where it is missing.
     pub as_of: Option<String>,

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use axum::body::{Body, to_bytes};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::response::Response;
 use base64::Engine as _;
@@ -14,12 +15,14 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::auth::Caller;
+use super::census::parse_instant;
 use super::changes::{ChangeAnswer, answer};
 use super::devices::Trial;
 use super::extract::{Json, Parameters, Path};
 use super::problem::{Problem, ProblemType};
 use crate::census::{Decision, Decisions, MacAddr, ManagedKey, Ruling, Timestamp, time::rfc3339};
-use crate::plan::change::{Ask, Managed};
+use crate::plan::change::{Ask, ListReport, Managed};
+use crate::plan::estimate::{FILE_BYTES, FileError, Kind, Mapping, Options, read};
 use crate::plan::permission::Action;
 use crate::plan::service::Service;
 
@@ -31,7 +34,10 @@ const PAGE_MAX: usize = 1_000;
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<Service> {
-    let import = OpenApiRouter::new().routes(routes!(import)).layer(DefaultBodyLimit::max(LIST_BYTES));
+    let import = OpenApiRouter::new()
+        .routes(routes!(import))
+        .routes(routes!(import_file))
+        .layer(DefaultBodyLimit::max(LIST_BYTES));
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(forget)).merge(import)
 }
 
@@ -189,7 +195,8 @@ pub struct Import {
     /// The only zone in which its entries are looked for; all zones where it is missing.
     #[serde(default)]
     pub zone: Option<String>,
-    /// From when entries hold that say nothing of it; the instant of the import where it is missing.
+    /// From when entries hold that say nothing of it; where it is missing, from the count on at which they are imported,
+    /// or as before where they are known.
     #[serde(default, with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub from: Option<Timestamp>,
@@ -254,6 +261,82 @@ pub async fn import(
 ) -> Result<Response, Problem> {
     caller.may(&service, Action::EditDevices, &sid).await?;
     Ok(answer(service.change::<Problem>(&sid, list.ask(), &caller.by, None).await?, &caller.by))
+}
+
+/// A list of another system to import.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields, default)]
+pub struct FileImport {
+    /// The system that it is from. The list replaces all that the source had.
+    pub source: String,
+    /// The only zone in which its entries are looked for; all zones where it is missing.
+    pub zone: Option<String>,
+    /// From when its entries hold; where it is missing, from the count on at which they are imported. RFC 3339.
+    pub from: Option<String>,
+    /// Until when its entries hold. Where it is missing, those without a MAC hold for 30 days, others until the list is
+    /// replaced or forgotten. RFC 3339.
+    pub to: Option<String>,
+    /// `cmdb` for a table, `meraki` or `defender`; told by the content where it is missing.
+    pub kind: Option<String>,
+    /// `true`: takes every row, and not only those that the list calls managed.
+    pub all: Option<bool>,
+    /// `true`: everything is checked and answered, and nothing is stored.
+    pub dry_run: Option<bool>,
+}
+
+/// What an import of a list did, or would do.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FileAnswer {
+    /// What became of its rows.
+    pub list: ListReport,
+    /// What it did.
+    #[serde(flatten)]
+    pub answer: ChangeAnswer,
+}
+
+impl FileImport {
+    /// What to ask for, and what became of the rows.
+    ///
+    /// # Errors
+    /// Where the list or a parameter cannot be read.
+    pub fn ask(self, name: &str, list: &[u8], mapping: Mapping) -> Result<(Ask, ListReport), Problem> {
+        let unknown = || Problem::new(ProblemType::InvalidRequest, "the kind is cmdb, meraki or defender");
+        let kind = self.kind.as_deref().filter(|k| !k.is_empty());
+        let kind = kind.map(|k| Kind::from_key(k).ok_or_else(unknown)).transpose()?;
+        let (from, to) = (parse_instant(self.from.as_deref())?, parse_instant(self.to.as_deref())?);
+        let unreadable = |e: FileError| Problem::new(ProblemType::UnreadableList, e.to_string());
+        let reading = read(name, list, &Options { kind, mapping }).map_err(unreadable)?;
+        let (entries, report) = Managed::of_list(&reading, self.all.unwrap_or(false));
+        let entries = entries.into_iter().map(|e| Managed { from, to, ..e }).collect();
+        Ok((Ask::Import { source: self.source, zone: self.zone, entries }, report))
+    }
+}
+
+/// Replaces the list of a source by one that another system exported: a table (CSV), or the machines of Defender for
+/// Endpoint as its API gives them (JSON).
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/managed/import/file", tag = "inventory",
+    request_body(content = String, content_type = "application/octet-stream", description = "the file"),
+    params(("sid" = String, Path, description = "subscription"), FileImport),
+    responses((status = 200, body = FileAnswer), (status = 413, description = "problem"), (status = 422, description = "problem")))]
+pub async fn import_file(
+    State(service): State<Service>,
+    Path(sid): Path<String>,
+    caller: Caller,
+    Parameters(import): Parameters<FileImport>,
+    body: Body,
+) -> Result<axum::Json<FileAnswer>, Problem> {
+    caller.may(&service, Action::EditDevices, &sid).await?;
+    let too_large = || {
+        let detail = format!("a list has at most {} MiB", FILE_BYTES >> 20);
+        Problem::new(ProblemType::TooLarge, detail)
+    };
+    let list = to_bytes(body, FILE_BYTES).await.map_err(|_| too_large())?;
+    // Reading a long list takes a while, which other requests need not wait for.
+    let read = tokio::task::spawn_blocking(move || import.ask("the list", &list, Mapping::default()));
+    let failed = |e: tokio::task::JoinError| Problem::new(ProblemType::Internal, e.to_string());
+    let (ask, list) = read.await.map_err(failed)??;
+    let changed = service.change::<Problem>(&sid, ask, &caller.by, None).await?;
+    Ok(axum::Json(FileAnswer { list, answer: ChangeAnswer::new(changed, &caller.by) }))
 }
 
 /// Forgets the list of a source.

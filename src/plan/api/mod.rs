@@ -5,14 +5,18 @@ pub mod census;
 pub mod changes;
 pub mod conditional;
 pub mod devices;
+pub mod estimates;
 pub mod exports;
 pub mod extract;
 pub mod limit;
 pub mod managed;
 pub mod operations;
 pub mod plans;
+pub mod prices;
 pub mod problem;
 pub mod sensors;
+pub mod snapshots;
+pub mod statements;
 pub mod subscriptions;
 pub mod zones;
 
@@ -43,10 +47,14 @@ fn described() -> OpenApiRouter<Service> {
         .merge(census::routes())
         .merge(changes::routes())
         .merge(devices::routes())
+        .merge(estimates::routes())
         .merge(exports::routes())
         .merge(managed::routes())
         .merge(plans::routes())
+        .merge(prices::routes())
         .merge(sensors::routes())
+        .merge(snapshots::routes())
+        .merge(statements::routes())
         .merge(subscriptions::routes())
         .merge(zones::routes())
 }

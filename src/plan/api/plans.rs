@@ -1,4 +1,4 @@
-//! The plan of a subscription: show, onboard, cancel, keep.
+//! The plan of a subscription: show, onboard, cancel, keep, replace.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -12,7 +12,8 @@ use super::problem::Problem;
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::permission::Action;
 use crate::plan::service::Service;
-use crate::plan::timeline::{Kind, Onboarding, Plan, Status, in_effect};
+use crate::plan::store::Changed;
+use crate::plan::timeline::{History, Kind, Onboarding, Plan, Status, present};
 
 /// A plan as it stands now.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -41,6 +42,10 @@ pub struct PlanEntry {
     #[serde(with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub cancel_requested_at: Option<Timestamp>,
+    /// When the booking was withdrawn, if it was: then the plan is never in effect.
+    #[serde(with = "rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub withdrawn_at: Option<Timestamp>,
 }
 
 impl PlanEntry {
@@ -55,6 +60,7 @@ impl PlanEntry {
             from: plan.from,
             to: plan.to(),
             cancel_requested_at: plan.cancel_requested_at,
+            withdrawn_at: plan.withdrawn_at,
         }
     }
 }
@@ -64,6 +70,8 @@ impl PlanEntry {
 pub struct Timeline {
     /// The plan in effect, if any.
     pub plan: Option<PlanEntry>,
+    /// The plan that is booked to follow it, if any.
+    pub booked: Option<PlanEntry>,
     /// All plans, oldest first.
     pub history: Vec<PlanEntry>,
 }
@@ -71,19 +79,51 @@ pub struct Timeline {
 impl Timeline {
     /// The timeline at `now`.
     pub fn new(plans: &[Plan], now: Timestamp) -> Self {
-        Self {
-            plan: in_effect(plans, now).map(|p| PlanEntry::new(p, now)),
-            history: plans.iter().map(|p| PlanEntry::new(p, now)).collect(),
-        }
+        let now = present(plans, now);
+        let history: Vec<PlanEntry> = plans.iter().map(|p| PlanEntry::new(p, now)).collect();
+        let find = |wanted: fn(Status) -> bool| history.iter().find(|p| wanted(p.status)).cloned();
+        Self { plan: find(Status::in_effect), booked: find(|s| s == Status::Booked), history }
+    }
+}
+
+impl From<&History> for Timeline {
+    fn from(history: &History) -> Self {
+        Self::new(history.plans(), history.now())
+    }
+}
+
+impl From<&Changed> for PlanEntry {
+    fn from(changed: &Changed) -> Self {
+        Self::new(&changed.plan, changed.history.now())
+    }
+}
+
+/// What replacing came to.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Replacement {
+    /// The plan in effect, and when it ends.
+    pub ending: Option<PlanEntry>,
+    /// The plan that starts at that instant.
+    pub booked: PlanEntry,
+}
+
+impl From<&Changed> for Replacement {
+    fn from(changed: &Changed) -> Self {
+        let ending = changed.history.in_effect().map(|p| PlanEntry::new(p, changed.history.now()));
+        Self { ending, booked: changed.into() }
     }
 }
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<Service> {
-    OpenApiRouter::new().routes(routes!(show, onboard)).routes(routes!(cancel)).routes(routes!(withdraw))
+    OpenApiRouter::new()
+        .routes(routes!(show, onboard))
+        .routes(routes!(cancel))
+        .routes(routes!(withdraw))
+        .routes(routes!(replace))
 }
 
-/// The plan in effect and all plans before it.
+/// The plan in effect, the one that is booked to follow, and all plans.
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/plan", tag = "plan",
     params(("sid" = String, Path, description = "subscription")), responses((status = 200, body = Timeline)))]
 pub async fn show(
@@ -92,7 +132,7 @@ pub async fn show(
     caller: Caller,
 ) -> Result<axum::Json<Timeline>, Problem> {
     caller.may(&service, Action::View, &sid).await?;
-    Ok(axum::Json(Timeline::new(&service.store.plans(&sid).await?, service.now())))
+    Ok(axum::Json(Timeline::from(&service.store.history(&sid, service.now()).await?)))
 }
 
 /// Onboards a plan.
@@ -106,12 +146,11 @@ pub async fn onboard(
     Json(asked): Json<Onboarding>,
 ) -> Result<(StatusCode, axum::Json<PlanEntry>), Problem> {
     caller.may(&service, Action::ChangePlan, &sid).await?;
-    let now = service.now();
-    let plan = service.store.onboard(&sid, &asked, now).await?;
-    Ok((StatusCode::CREATED, axum::Json(PlanEntry::new(&plan, now))))
+    let changed = service.store.onboard(&sid, &asked, &caller.by, service.now()).await?;
+    Ok((StatusCode::CREATED, axum::Json((&changed).into())))
 }
 
-/// Cancels the plan in effect: it ends exactly one hour later.
+/// Cancels the plan in effect: it ends exactly one hour later. Where a successor is booked, that alone is taken back.
 #[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/cancel", tag = "plan",
     params(("sid" = String, Path, description = "subscription")),
     responses((status = 200, body = PlanEntry), (status = 409, description = "problem")))]
@@ -121,11 +160,11 @@ pub async fn cancel(
     caller: Caller,
 ) -> Result<axum::Json<PlanEntry>, Problem> {
     caller.may(&service, Action::ChangePlan, &sid).await?;
-    let now = service.now();
-    Ok(axum::Json(PlanEntry::new(&service.store.cancel_plan(&sid, now).await?, now)))
+    let changed = service.store.cancel_plan(&sid, &caller.by, service.now()).await?;
+    Ok(axum::Json((&changed).into()))
 }
 
-/// Withdraws the cancellation, within its hour.
+/// Withdraws the cancellation, within its hour, and with it the successor that is booked.
 #[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/cancel/withdraw", tag = "plan",
     params(("sid" = String, Path, description = "subscription")),
     responses((status = 200, body = PlanEntry), (status = 409, description = "problem")))]
@@ -135,6 +174,21 @@ pub async fn withdraw(
     caller: Caller,
 ) -> Result<axum::Json<PlanEntry>, Problem> {
     caller.may(&service, Action::ChangePlan, &sid).await?;
-    let now = service.now();
-    Ok(axum::Json(PlanEntry::new(&service.store.withdraw_cancellation(&sid, now).await?, now)))
+    let changed = service.store.withdraw_cancellation(&sid, &caller.by, service.now()).await?;
+    Ok(axum::Json((&changed).into()))
+}
+
+/// Replaces the plan in effect in one step: it is cancelled, and the new one starts at the instant at which it ends.
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/replace", tag = "plan", request_body = Onboarding,
+    params(("sid" = String, Path, description = "subscription")),
+    responses((status = 201, body = Replacement), (status = 409, description = "problem"), (status = 422, description = "problem")))]
+pub async fn replace(
+    State(service): State<Service>,
+    Path(sid): Path<String>,
+    caller: Caller,
+    Json(asked): Json<Onboarding>,
+) -> Result<(StatusCode, axum::Json<Replacement>), Problem> {
+    caller.may(&service, Action::ReplacePlan, &sid).await?;
+    let changed = service.store.replace_plan(&sid, &asked, &caller.by, service.now()).await?;
+    Ok((StatusCode::CREATED, axum::Json((&changed).into())))
 }

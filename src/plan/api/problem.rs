@@ -5,9 +5,11 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use crate::plan::change;
+use crate::plan::estimate::FileError;
 use crate::plan::listing::{BadCursor, BadList};
 use crate::plan::permission::Action;
-use crate::plan::store::StoreError;
+use crate::plan::statement;
+use crate::plan::store::{MappingError, SnapshotError, StoreError};
 use crate::plan::timeline::Refusal;
 use crate::wire::BadUpload;
 
@@ -80,6 +82,33 @@ problems! {
     PlanCancelled = "plan-cancelled", 409, "The plan is cancelled already",
         "It ends one hour after it was cancelled (P5). Until then the cancellation can be withdrawn.";
     PlanNotCancelled = "plan-not-cancelled", 409, "The plan is not cancelled", "There is nothing to withdraw.";
+    PlanBooked = "plan-booked", 409, "A successor is booked already",
+        "One plan can be booked to follow the plan in effect. Withdraw it, then replace the plan anew.";
+    PlanHistoryFull = "plan-history-full", 409, "The subscription has had as many plans as it may",
+        "A subscription takes 10000 plans in all. Create another subscription.";
+    StatementNotClosed = "statement-not-closed", 409, "The statement is not closed",
+        "While a statement is open or a draft, what it rests on can still be changed. It is closed 72 hours after its month (P9).";
+    StatementLineUnknown = "statement-line-unknown", 422, "The statement has no such line",
+        "See the statement's lines; each has its number.";
+    CorrectionOfCorrection = "correction-of-correction", 422, "The line is a correction itself",
+        "Correct the line that it corrects anew: earlier corrections are taken into account.";
+    CorrectionOfTrial = "correction-of-trial", 422, "The line is a trial's", "A trial is never charged (P1).";
+    CorrectionChangesNothing = "correction-changes-nothing", 422, "The correction changes nothing",
+        "Send what should have been charged: committed, seconds or price.";
+    CorrectionSeconds = "correction-seconds", 422, "The seconds lie outside the service period",
+        "A correction charges no more seconds than the line's service period has.";
+    CorrectionCurrency = "correction-currency", 422, "The correction is in another currency",
+        "A line is corrected in the currency in which it was charged.";
+    CorrectionReason = "correction-reason", 422, "The correction has no usable reason",
+        "Tell why in 1 to 200 characters.";
+    CorrectionsFull = "corrections-full", 409, "The statement has as many corrections as it takes",
+        "A statement takes 1000 corrections. Make the others next month.";
+    PriceTooHigh = "price-too-high", 422, "The price is out of range",
+        "A device-month costs at most 1000000000000 millionths, a million of the currency.";
+    PriceInClosed = "price-in-closed-statement", 409, "The price would change a closed statement",
+        "What is closed never changes (P9): let the price hold from the answer's member 'from' or later, and correct the statement.";
+    PricesFull = "prices-full", 409, "The subscription has had as many prices as it may",
+        "A subscription takes 1000 prices in all.";
     PlanNotInEffect = "plan-not-in-effect", 403, "Uploads are refused: no plan is in effect",
         "What was collected stays readable (P7). Onboard a plan; the sensor keeps its spool and sends again.";
     BadEnrolment = "bad-enrolment", 403, "The enrolment token is not valid",
@@ -102,6 +131,14 @@ problems! {
         "Ask again in a moment; the answer of the first request is given then.";
     IdempotencyConflict = "idempotency-conflict", 422, "The Idempotency-Key was used for another request",
         "A key stands for one request, for 7 days. Choose a new one.";
+    DayNotOver = "day-not-over", 409, "The day is not over",
+        "A day is counted at its end, 24:00 UTC. Ask again then; the census tells the present.";
+    DayTooEarly = "day-too-early", 422, "The subscription did not exist on that day",
+        "Ask for a day from that of its creation on.";
+    NoSnapshot = "no-snapshot", 404, "There is no snapshot of that",
+        "Days in which a plan was in effect are sealed ten minutes after their end. Others are sealed on request: POST /snapshots/{day}.";
+    BundleTooLarge = "bundle-too-large", 422, "The bundle would hold too many snapshots",
+        "A bundle holds 4096 headers at most, as its chain has no gaps. Export the months one by one.";
     TooManyRequests = "too-many-requests", 429, "Too many requests",
         "Wait as long as the header Retry-After tells.";
     CursorMismatch = "cursor-mismatch", 400, "The cursor is of another list",
@@ -125,6 +162,8 @@ problems! {
         "What follows from a card being one stays together (I8a, I8b, I8d). Name both couplings or neither.";
     InvalidEntry = "invalid-entry", 422, "An entry of the managed list cannot be used",
         "The detail names its place and what is wrong. Nothing was imported.";
+    UnreadableList = "unreadable-list", 422, "The list cannot be read",
+        "Send it as it was exported: CSV with a header, or the JSON of the system's API. The detail names what is missing.";
     ManagedListTooLong = "managed-list-too-long", 422, "The managed list is too long",
         "A source may have 200000 entries.";
     DecisionsFull = "decisions-full", 507, "The subscription holds as many decisions as it may",
@@ -134,6 +173,14 @@ problems! {
     ChangeUndone = "change-undone", 409, "The change was undone before",
         "The answer's member 'by' has the change that did so, or that brought it back. Undo that one.";
     ChangeBusy = "change-busy", 409, "Others change the inventory at the same time", "Send it again.";
+    ListUnreadable = "list-unreadable", 422, "A list of devices cannot be read",
+        "The detail names the file and what to do. A single bad row is no problem: the report names it.";
+    ListTooLarge = "list-too-large", 413, "The lists of devices are too large",
+        "An estimate takes 16 files, 16 MiB and 200,000 rows in all, and 512 columns a table. Split it by site.";
+    InvalidMapping = "invalid-mapping", 422, "The columns cannot be remembered",
+        "Name each field's headers as the table has them: 512 of at most 256 bytes each.";
+    TooManyMappings = "too-many-mappings", 409, "Too many tables' columns are remembered",
+        "A subscription remembers the columns of 256 tables. Delete one that is no longer used.";
     Internal = "internal", 500, "The service failed",
         "The service's log tells why. Nothing that was acknowledged is lost.";
 }
@@ -204,6 +251,7 @@ impl From<StoreError> for Problem {
         let detail = error.to_string();
         let kind = match &error {
             StoreError::Refused(refusal) => return Self::from(refusal),
+            StoreError::Statement(refusal) => return Self::from(refusal),
             StoreError::NotFound { .. } => ProblemType::NotFound,
             StoreError::Taken { .. } => ProblemType::Taken,
             StoreError::BadName(_) => ProblemType::InvalidName,
@@ -213,7 +261,15 @@ impl From<StoreError> for Problem {
             StoreError::BadSequence(_) => ProblemType::BadUploadBody,
             StoreError::Full(_) => ProblemType::InventoryFull,
             StoreError::BadPassword(_) => ProblemType::InvalidPassword,
+            StoreError::Snapshot(error) => match error {
+                SnapshotError::DayNotOver { .. } => ProblemType::DayNotOver,
+                SnapshotError::BeforeSubscription(_) => ProblemType::DayTooEarly,
+                SnapshotError::NoSnapshot(_) => ProblemType::NoSnapshot,
+                SnapshotError::TooManyHeaders { .. } => ProblemType::BundleTooLarge,
+            },
             StoreError::Change(refusal) => return refusal.into(),
+            StoreError::Mapping(MappingError::TooMany) => ProblemType::TooManyMappings,
+            StoreError::Mapping(_) => ProblemType::InvalidMapping,
             StoreError::Database(_)
             | StoreError::Migration(_)
             | StoreError::BadPath
@@ -243,14 +299,61 @@ impl From<&Refusal> for Problem {
             Refusal::NoPlan => ProblemType::NoPlan,
             Refusal::AlreadyCancelled(_) => ProblemType::PlanCancelled,
             Refusal::NotCancelled => ProblemType::PlanNotCancelled,
+            Refusal::SuccessorBooked { .. } => ProblemType::PlanBooked,
+            Refusal::HistoryFull => ProblemType::PlanHistoryFull,
         };
         let problem = Self::new(kind, refusal.to_string());
         match refusal {
             Refusal::NotMultiple { next, .. } => problem.with("next", *next),
             Refusal::AlreadyCancelled(to) => problem.with("to", to.to_string()),
             Refusal::AlreadyActive { to: Some(to), .. } => problem.with("to", to.to_string()),
+            Refusal::SuccessorBooked { from, .. } => problem.with("from", from.to_string()),
             _ => problem,
         }
+    }
+}
+
+impl From<&statement::Refusal> for Problem {
+    fn from(refusal: &statement::Refusal) -> Self {
+        use statement::Refusal as R;
+        let kind = match refusal {
+            R::NotClosed(_) => ProblemType::StatementNotClosed,
+            R::NoLine { .. } => ProblemType::StatementLineUnknown,
+            R::OfCorrection { .. } => ProblemType::CorrectionOfCorrection,
+            R::OfTrial(_) => ProblemType::CorrectionOfTrial,
+            R::Nothing(_) => ProblemType::CorrectionChangesNothing,
+            R::Seconds { .. } => ProblemType::CorrectionSeconds,
+            R::OtherCurrency(_) => ProblemType::CorrectionCurrency,
+            R::Reason => ProblemType::CorrectionReason,
+            R::Full(_) => ProblemType::CorrectionsFull,
+            R::PriceTooHigh(_) => ProblemType::PriceTooHigh,
+            R::PriceInClosed { .. } => ProblemType::PriceInClosed,
+            R::PricesFull => ProblemType::PricesFull,
+            R::Number(refusal) => return Self::from(refusal),
+            R::TooLarge(_) => {
+                tracing::error!(%refusal, "a statement cannot be summed");
+                return Self::new(ProblemType::Internal, "the service failed; its log tells why");
+            }
+        };
+        let problem = Self::new(kind, refusal.to_string());
+        match refusal {
+            R::PriceInClosed { from, .. } => problem.with("from", from.to_string()),
+            _ => problem,
+        }
+    }
+}
+
+impl From<FileError> for Problem {
+    fn from(error: FileError) -> Self {
+        let kind = match error {
+            FileError::TooLarge { .. }
+            | FileError::TooManyRows { .. }
+            | FileError::TooManyColumns { .. }
+            | FileError::TooManyFiles => ProblemType::ListTooLarge,
+            FileError::BadMapping(_) => ProblemType::InvalidMapping,
+            _ => ProblemType::ListUnreadable,
+        };
+        Self::new(kind, error.to_string())
     }
 }
 

@@ -27,7 +27,8 @@ pub struct Managed {
     pub mac: Option<MacAddr>,
     /// Its address: looked at where there is no MAC.
     pub ip: Option<IpAddr>,
-    /// The first instant at which it holds; the instant of the import where it is missing.
+    /// The first instant at which it holds; the instant of the count where it is missing, or as before where the entry
+    /// is known.
     pub from: Option<Timestamp>,
     /// The first instant at which it no longer holds; where it is missing, an entry with a MAC holds until it is
     /// imported anew or forgotten, and one without for 30 days.
@@ -187,6 +188,8 @@ impl<'s, 'a> Desk<'s, 'a> {
     pub fn import(&self, source: &str, zone: Option<&str>, entries: &[Managed]) -> Result<Draft, Refusal> {
         let source =
             name("the source's name", source, SOURCE).map_err(|why| Refusal::BadEntry { row: 0, why })?;
+        let zone = zone.map(|zone| name("the zone's name", zone, EXTERNAL_ID));
+        let zone = zone.transpose().map_err(|why| Refusal::BadEntry { row: 0, why })?;
         if entries.len() > ENTRIES {
             return Err(Refusal::TooManyEntries(entries.len()));
         }
@@ -200,18 +203,18 @@ impl<'s, 'a> Desk<'s, 'a> {
             if let Some(mac) = entry.mac.filter(|mac| !mac.is_station()) {
                 return Err(bad(format!("{mac} is no card's MAC but a group's")));
             }
-            let from = entry.from.unwrap_or(self.mark.at);
-            let ends = || entry.mac.is_none().then(|| from.plus(ADDRESS_HOLDS));
+            // The address of an entry with a MAC says nothing.
+            let ip = entry.ip.filter(|_| entry.mac.is_none());
+            let (source, zone) = (source.clone(), zone.clone());
+            let key = ManagedKey { source, external_id, zone, mac: entry.mac, ip };
+            let from = entry.from.unwrap_or_else(|| self.holds_since(&key));
+            let ends = || entry.mac.is_none().then(|| self.survey.as_of.plus(ADDRESS_HOLDS));
             let to = entry.to.or_else(ends);
             if to.is_some_and(|to| to <= from) {
                 return Err(bad(format!(
                     "it ends before it begins at {from}; 'to' is the first instant after"
                 )));
             }
-            // The address of an entry with a MAC says nothing.
-            let ip = entry.ip.filter(|_| entry.mac.is_none());
-            let zone = zone.map(str::to_owned);
-            let key = ManagedKey { source: source.clone(), external_id, zone, mac: entry.mac, ip };
             list.insert(key, Ruling::Managed { from, to });
         }
         let known = self.of_source(&source);
@@ -224,6 +227,16 @@ impl<'s, 'a> Desk<'s, 'a> {
             sheet.rule(Object::Managed(key), ruling);
         }
         sheet.draft(Action::Import, summary)
+    }
+
+    /// From when an entry that says nothing of it holds: as it did where it still does, else from this count on. The
+    /// count may be a minute back, as views serve for one.
+    fn holds_since(&self, key: &ManagedKey) -> Timestamp {
+        let now = self.survey.as_of;
+        match self.decisions.managed().get(key).map(|d| &d.ruling) {
+            Some(Ruling::Managed { from, to }) if *from <= now && to.is_none_or(|to| now < to) => *from,
+            _ => now,
+        }
     }
 
     /// Forgets the list of a source.
@@ -258,7 +271,7 @@ impl<'s, 'a> Desk<'s, 'a> {
         }
         let back = |a: Alteration| Alteration { object: a.object, before: a.after, after: a.before };
         let alterations: Vec<Alteration> = alterations.into_iter().map(back).collect();
-        has_room(self.decisions, &alterations)?;
+        has_room(self.decisions.len(), &alterations, DECISIONS)?;
         let summary = format!("undid change {change}: {summary}");
         Ok(Draft { action: Action::Undo, summary, undoes: Some(change), alterations })
     }
@@ -339,17 +352,17 @@ impl Sheet<'_> {
             Alteration { object, before, after }
         });
         let alterations: Vec<Alteration> = altered.collect();
-        has_room(decisions, &alterations)?;
+        has_room(decisions.len(), &alterations, DECISIONS)?;
         Ok(Draft { action, summary, undoes: None, alterations })
     }
 }
 
-/// Refuses a change that lets more decisions stand than a subscription may have.
-fn has_room(decisions: &Decisions, alterations: &[Alteration]) -> Result<(), Refusal> {
+/// Refuses a change that lets more decisions stand than `most`, where `known` stand.
+fn has_room(known: usize, alterations: &[Alteration], most: usize) -> Result<(), Refusal> {
     let added = alterations.iter().filter(|a| a.after.is_some()).count();
     let removed = alterations.iter().filter(|a| a.before.is_some()).count();
-    let standing = (decisions.len() + added).saturating_sub(removed);
-    if added > removed && standing > DECISIONS { Err(Refusal::Full(standing)) } else { Ok(()) }
+    let standing = (known + added).saturating_sub(removed);
+    if added > removed && standing > most { Err(Refusal::Full(standing)) } else { Ok(()) }
 }
 
 /// The devices of a change, for its summary.
@@ -366,4 +379,25 @@ fn name(what: &str, text: &str, most: usize) -> Result<String, String> {
     let good = !text.is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control);
     good.then(|| text.to_owned())
         .ok_or_else(|| format!("{what} has 1 to {most} characters, none of them a control character"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_full_takes_replacements_and_removals_and_nothing_new() {
+        let key = CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, 1]), ip: [10, 0, 0, 1].into() };
+        let mark = Mark { by: "anna".into(), at: Timestamp(0), change: 1 };
+        let decision = Decision { ruling: Ruling::Split, mark: Arc::new(mark) };
+        let alteration = |before: bool, after: bool| Alteration {
+            object: Object::Split("a".into(), key),
+            before: before.then(|| decision.clone()),
+            after: after.then(|| decision.clone()),
+        };
+        assert_eq!(has_room(2, &[alteration(false, true)], 3), Ok(()));
+        assert_eq!(has_room(3, &[alteration(false, true)], 3), Err(Refusal::Full(4)));
+        assert_eq!(has_room(3, &[alteration(true, true)], 3), Ok(()));
+        assert_eq!(has_room(4, &[alteration(true, false)], 3), Ok(()), "what is too much may become less");
+    }
 }

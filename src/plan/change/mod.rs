@@ -5,6 +5,7 @@
 
 mod desk;
 mod entry;
+mod list;
 mod patch;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 
 pub use desk::{Desk, Managed};
 pub use entry::{AlterationEntry, DecisionEntry, ObjectEntry};
+pub use list::{ListReport, UnreadableRow};
 pub use patch::{Patch, TAG, TAGS, TEXT};
 
 use crate::census::{CouplingKey, Decision, Decisions, JoinReason, Object, Timestamp, time::rfc3339};
@@ -208,9 +210,9 @@ pub enum Refusal {
         reason: JoinReason,
     },
     /// An entry of a managed list is no good.
-    #[error("entry {row} of the list: {why}")]
+    #[error("{}: {why}", if *row == 0 { "the list".to_owned() } else { format!("entry {row} of the list") })]
     BadEntry {
-        /// Its place, from 1.
+        /// Its place, from 1; 0 for the list as a whole.
         row: usize,
         /// What is wrong with it.
         why: String,
@@ -277,7 +279,7 @@ pub fn in_the_way(change: u64, later: &[(u64, Option<u64>)]) -> Result<(), Refus
         }
     }
     match chain.as_slice() {
-        [_, .., by] if chain.len() % 2 == 0 => Err(Refusal::Undone { change, by: *by }),
+        [_, .., by] if chain.len().is_multiple_of(2) => Err(Refusal::Undone { change, by: *by }),
         [_, .., by] => Err(Refusal::BroughtBack { change, by: *by }),
         _ => Ok(()),
     }

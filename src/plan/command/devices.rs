@@ -269,13 +269,12 @@ async fn list(arguments: ListArguments) -> Result<(), Failure> {
 }
 
 /// The columns of the table.
-pub(super) const HEADER: [&str; 8] = ["ID", "IP", "MAC", "CATEGORY", "TYPE", "VENDOR", "NAME", "VERDICT"];
+pub(super) const HEADER: [&str; 8] = ["IP", "MAC", "CATEGORY", "TYPE", "VENDOR", "NAME", "VERDICT", "ID"];
 
 /// A device as a row of the table.
 pub(super) fn row(d: &DeviceEntry) -> Vec<String> {
     let text = |o: &Option<String>| o.clone().unwrap_or_default();
     vec![
-        d.id.clone(),
         d.ip.to_string(),
         d.mac.to_string(),
         d.category.key().to_owned(),
@@ -283,6 +282,7 @@ pub(super) fn row(d: &DeviceEntry) -> Vec<String> {
         text(&d.vendor),
         text(&d.name),
         d.verdict.id().to_owned(),
+        d.id.clone(),
     ]
 }
 

@@ -7,6 +7,7 @@ use crate::classify::RuleError;
 use crate::config::ConfigError;
 use crate::plan::api::problem::Problem;
 use crate::plan::demo::DemoError;
+use crate::plan::estimate::FileError;
 use crate::plan::store::StoreError;
 
 const FAILED: u8 = 1;
@@ -55,6 +56,12 @@ impl From<ConfigError> for Failure {
 impl From<RuleError> for Failure {
     fn from(e: RuleError) -> Self {
         Self { exit: BAD_CONFIGURATION, message: e.to_string() }
+    }
+}
+
+impl From<FileError> for Failure {
+    fn from(e: FileError) -> Self {
+        Self::failed(e.to_string())
     }
 }
 

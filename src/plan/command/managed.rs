@@ -1,7 +1,7 @@
 //! `managed`: the list of what is managed elsewhere.
 
 use std::fs::File;
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -11,8 +11,9 @@ use super::failure::Failure;
 use super::{Target, print_json, service, table};
 use crate::census::Timestamp;
 use crate::clock::{Clock as _, SystemClock};
-use crate::plan::api::managed::{Import, ImportEntry, ManagedPage, ManagedQuery};
-use crate::plan::change::Ask;
+use crate::plan::api::managed::{FileImport, Import, ImportEntry, ManagedPage, ManagedQuery};
+use crate::plan::change::{Ask, ListReport};
+use crate::plan::estimate::Mapping;
 
 /// The largest file.
 const FILE_BYTES: u64 = 48 << 20;
@@ -65,6 +66,15 @@ pub(super) struct ImportArguments {
     /// Until when entries hold that say nothing of it, RFC 3339
     #[arg(long, value_name = "RFC3339")]
     to: Option<Timestamp>,
+    /// cmdb for a table, meraki or defender [default: told by the content]
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Take every row, and not only those that the list calls managed
+    #[arg(long)]
+    all: bool,
+    /// A column of a table by hand; may be given several times
+    #[arg(long = "map", value_name = "WHAT=COLUMN")]
+    mapping: Vec<String>,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -134,7 +144,7 @@ async fn list(arguments: ListArguments) -> Result<(), Failure> {
 }
 
 async fn import(arguments: ImportArguments) -> Result<(), Failure> {
-    let ImportArguments { target, making, file, source, zone, from, to } = arguments;
+    let ImportArguments { target, making, file, source, zone, from, to, kind, all, mapping } = arguments;
     let by = making.by()?;
     let name = file.display();
     let cannot = |e: io::Error| Failure::failed(format!("cannot read {name}: {e}"));
@@ -149,15 +159,41 @@ async fn import(arguments: ImportArguments) -> Result<(), Failure> {
             "{name} has more than {most} MiB; a source may have 200000 entries"
         )));
     }
-    let entries = entries(&bytes).map_err(|e| {
-        Failure::failed(format!(
-            "{name}: {e}; an entry is an object with 'mac' or 'ip', see 'managed import --help'"
-        ))
-    })?;
+    let own = if kind.is_none() { entries(&bytes).ok() } else { None };
+    let ask = match own {
+        Some(entries) => Import { source, zone, from, to, entries }.ask(),
+        None => {
+            let mapping = Mapping::parse(mapping.iter().map(String::as_str));
+            let mapping = mapping.map_err(|e| Failure::usage(e.to_string()))?;
+            let (from, to) = (from.map(|t| t.to_string()), to.map(|t| t.to_string()));
+            let list = FileImport { source, zone, from, to, kind, all: Some(all), dry_run: None };
+            let (ask, report) = list.ask(&name.to_string(), &bytes, mapping)?;
+            tell(&report)?;
+            ask
+        }
+    };
     let (config, store, subscription) = target.open().await?;
     let service = service(&config, store)?;
-    let ask = Import { source, zone, from, to, entries }.ask();
     make(&service, &subscription, ask, &by, target.common.json).await
+}
+
+/// Tells what became of a list's rows, on standard error: standard output is for the change.
+fn tell(report: &ListReport) -> io::Result<()> {
+    let mut out = io::stderr().lock();
+    let ListReport { rows, taken, not_managed, without_address, unreadable, .. } = report;
+    writeln!(
+        out,
+        "{rows} rows: {taken} taken, {not_managed} not managed, {without_address} without an address, {unreadable} unreadable"
+    )?;
+    for row in &report.unreadable_rows {
+        writeln!(
+            out,
+            "  row {}: {}",
+            row.row,
+            row.why.chars().filter(|c| !c.is_control()).collect::<String>()
+        )?;
+    }
+    Ok(())
 }
 
 /// The entries of a file: a list, or an object with one.

@@ -2,12 +2,16 @@
 
 mod changes;
 mod devices;
+mod estimate;
 mod failure;
 mod inventory;
 mod maintain;
 mod managed;
 mod operate;
+mod plan;
 mod serve;
+mod snapshot;
+mod statement;
 mod table;
 
 use std::io::{self, Write};
@@ -23,7 +27,7 @@ pub(crate) use self::inventory::write_census;
 use super::config::Config;
 use super::demo;
 use super::service::{self, Service};
-use super::store::{Location, Store, Subscription};
+use super::store::{By, Location, Store, Subscription, audit};
 use crate::clock::SystemClock;
 
 /// Where the configuration lies on an installed system.
@@ -43,8 +47,10 @@ Examples:
   netcensus-plan serve --listen 127.0.0.1:8080   run the service; prints the first link
   netcensus-plan subscription create Contoso
   netcensus-plan plan onboard --kind monthly --devices 1700 --accept-terms
+  netcensus-plan statement show 2026-11          what a month comes to, line by line
   netcensus-plan sensor token                    a one-time token for 'netcensus-sensor enrol'
   netcensus-plan census --json                   the numbers, for programs
+  netcensus-plan estimate cmdb.csv               how many to commit to, before any sensor exists
 
 Exit status: 0 done, 1 failed, 2 usage, 69 unavailable, 77 not permitted, 78 bad configuration.";
 
@@ -63,16 +69,31 @@ enum Command {
     /// Create and list subscriptions
     #[command(subcommand)]
     Subscription(operate::SubscriptionCommand),
-    /// Show, onboard and cancel the plan of a subscription
+    /// Show, onboard, replace and cancel the plan of a subscription
     #[command(subcommand)]
-    Plan(operate::PlanCommand),
+    Plan(plan::PlanCommand),
+    /// Set and list the prices of a device-month
+    #[command(subcommand)]
+    Price(statement::PriceCommand),
+    /// List, show and correct what each month comes to
+    #[command(subcommand)]
+    Statement(statement::StatementCommand),
     /// Enrol, list and revoke sensors
     #[command(subcommand)]
     Sensor(operate::SensorCommand),
+    /// Seal, show and export what was counted at the end of a day
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotCommand),
+    /// Check an exported bundle, or the proof of a device, with nothing but the file
+    Verify(snapshot::VerifyArguments),
     /// Print the census: what counts, and what does not
     Census(inventory::CensusArguments),
+    /// Tell how many devices to commit to, from lists of yours, the inventory, or both
+    Estimate(estimate::EstimateArguments),
+    /// Tell when the committed number will be passed
+    Forecast(estimate::ForecastArguments),
     /// List, explain, change and export the devices
-    Devices(devices::DevicesCommand),
+    Devices(Box<devices::DevicesCommand>),
     /// Show and undo what people changed of the devices
     #[command(subcommand)]
     Changes(changes::ChangesCommand),
@@ -109,6 +130,33 @@ struct Target {
     /// The subscription's id or name [default: the only one there is]
     #[arg(long, short, value_name = "ID")]
     subscription: Option<String>,
+}
+
+/// How something is changed.
+#[derive(Clone, Debug, Args)]
+struct Attempt {
+    /// Why, for the audit trail: at most 200 characters
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Check everything and store nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Attempt {
+    /// The operator, who does it.
+    fn by(&self) -> Result<By, Failure> {
+        let reason = self.reason.as_deref().map(str::trim).filter(|r| !r.is_empty());
+        if reason.is_some_and(|r| r.chars().count() > audit::REASON) {
+            return Err(Failure::usage(format!("a reason has at most {} characters", audit::REASON)));
+        }
+        Ok(By { reason: reason.map(str::to_owned), dry_run: self.dry_run, ..By::operator() })
+    }
+
+    /// What stands before the outcome, where nothing was stored.
+    fn tried(&self) -> &'static str {
+        if self.dry_run { "would be: " } else { "" }
+    }
 }
 
 impl Common {
@@ -187,10 +235,16 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Backup(arguments) => maintain::backup(arguments).await,
         Command::Restore(arguments) => maintain::restore(arguments).await,
         Command::Subscription(command) => operate::subscription(command).await,
-        Command::Plan(command) => operate::plan(command).await,
+        Command::Plan(command) => plan::run(command).await,
+        Command::Price(command) => statement::price(command).await,
+        Command::Statement(command) => statement::statement(command).await,
         Command::Sensor(command) => operate::sensor(command).await,
+        Command::Snapshot(command) => snapshot::snapshot(command).await,
+        Command::Verify(arguments) => snapshot::verify(&arguments),
         Command::Census(arguments) => inventory::census(arguments).await,
-        Command::Devices(command) => devices::devices(command).await,
+        Command::Estimate(arguments) => estimate::estimate(arguments).await,
+        Command::Forecast(arguments) => estimate::forecast(arguments).await,
+        Command::Devices(command) => devices::devices(*command).await,
         Command::Changes(command) => changes::run(command).await,
         Command::Managed(command) => managed::run(command).await,
         Command::User(command) => operate::user(command).await,

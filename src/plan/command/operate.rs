@@ -1,4 +1,4 @@
-//! The operator's commands: subscriptions, plans, sensors, people, tokens.
+//! The operator's commands: subscriptions, sensors, people, tokens.
 
 use std::io::{self, BufRead as _, Write as _};
 
@@ -8,11 +8,9 @@ use serde_json::json;
 use super::failure::Failure;
 use super::{Common, Target, print_json, table};
 use crate::clock::{Clock as _, SystemClock};
-use crate::plan::api::plans::{PlanEntry, Timeline};
 use crate::plan::permission::Role;
 use crate::plan::secret::PASSWORD_MAX;
 use crate::plan::store::{CredentialKind, Store};
-use crate::plan::timeline::{Kind, Onboarding, Plan};
 use crate::wire::EnrolmentToken;
 
 /// What to do with subscriptions.
@@ -32,38 +30,6 @@ pub(super) enum SubscriptionCommand {
     List {
         #[command(flatten)]
         common: Common,
-    },
-}
-
-/// What to do with the plan.
-#[derive(Debug, Subcommand)]
-pub(super) enum PlanCommand {
-    /// Show the plan in effect, and those before it
-    Show {
-        #[command(flatten)]
-        target: Target,
-    },
-    /// Onboard a plan
-    Onboard {
-        #[command(flatten)]
-        target: Target,
-        /// trial, monthly or annual
-        #[arg(long, value_name = "KIND")]
-        kind: Kind,
-        /// The number of devices to commit to, a multiple of 100; not for a trial
-        #[arg(long, value_name = "N")]
-        devices: Option<u64>,
-        /// Accept the terms and conditions
-        #[arg(long)]
-        accept_terms: bool,
-    },
-    /// Cancel the plan in effect: it ends exactly one hour later
-    Cancel {
-        #[command(flatten)]
-        target: Target,
-        /// Withdraw the cancellation instead, within its hour
-        #[arg(long)]
-        withdraw: bool,
     },
 }
 
@@ -149,39 +115,6 @@ pub(super) async fn subscription(command: SubscriptionCommand) -> Result<(), Fai
             let rows: Vec<_> =
                 subscriptions.into_iter().map(|s| vec![s.id, s.name, s.created_at.to_string()]).collect();
             Ok(table::print(&mut io::stdout().lock(), &["ID", "NAME", "CREATED"], &rows)?)
-        }
-    }
-}
-
-/// Shows and changes plans.
-pub(super) async fn plan(command: PlanCommand) -> Result<(), Failure> {
-    let now = SystemClock.now();
-    match command {
-        PlanCommand::Show { target } => {
-            let (_, store, subscription) = target.open().await?;
-            let timeline = Timeline::new(&store.plans(&subscription.id).await?, now);
-            if target.common.json {
-                return print_json(&timeline);
-            }
-            if timeline.plan.is_none() {
-                say("no plan is in effect")?;
-            }
-            let rows: Vec<_> = timeline.history.iter().map(plan_row).collect();
-            let header = [">NO", "KIND", ">COMMITTED", "FROM", "TO", "STATE"];
-            Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
-        }
-        PlanCommand::Onboard { target, kind, devices, accept_terms } => {
-            let (_, store, subscription) = target.open().await?;
-            let asked = Onboarding { kind, devices, accept_terms };
-            changed(&target, &store.onboard(&subscription.id, &asked, now).await?)
-        }
-        PlanCommand::Cancel { target, withdraw } => {
-            let (_, store, subscription) = target.open().await?;
-            let plan = match withdraw {
-                true => store.withdraw_cancellation(&subscription.id, now).await?,
-                false => store.cancel_plan(&subscription.id, now).await?,
-            };
-            changed(&target, &plan)
         }
     }
 }
@@ -283,27 +216,6 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), Failure> {
     say(&made.secret)
 }
 
-fn changed(target: &Target, plan: &Plan) -> Result<(), Failure> {
-    let entry = PlanEntry::new(plan, SystemClock.now());
-    if target.common.json {
-        return print_json(&entry);
-    }
-    let until = entry.to.map_or_else(String::new, |to| format!(", ends {to}"));
-    let devices = entry.committed.map_or_else(|| "any number of".to_owned(), |n| n.to_string());
-    say(&format!("{} plan for {devices} devices: {}{until}", entry.kind, entry.status.title()))
-}
-
-fn plan_row(p: &PlanEntry) -> Vec<String> {
-    vec![
-        p.number.to_string(),
-        p.kind.to_string(),
-        p.committed.map_or_else(|| "any".into(), |n| n.to_string()),
-        p.from.to_string(),
-        p.to.map_or_else(String::new, |t| t.to_string()),
-        p.status.title().to_owned(),
-    ]
-}
-
 fn read_password() -> Result<String, Failure> {
     let mut line = String::new();
     let most = PASSWORD_MAX as u64 + 2;
@@ -311,7 +223,7 @@ fn read_password() -> Result<String, Failure> {
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }
 
-fn say(line: &str) -> Result<(), Failure> {
+pub(super) fn say(line: &str) -> Result<(), Failure> {
     writeln!(io::stdout(), "{line}")?;
     Ok(())
 }

@@ -19,6 +19,7 @@ use crate::plan::config::{LogConfig, LogFormat};
 use crate::plan::server;
 use crate::plan::service::{self, Service};
 use crate::plan::store::{CredentialKind, Location, Store};
+use crate::plan::tick;
 
 /// How the service is started.
 #[derive(Debug, Args)]
@@ -73,6 +74,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
         tracing::info!("stopping");
     };
+    tokio::spawn(tick::run(service.clone()));
     server::serve(listener, service, stop).await?;
     Ok(())
 }

@@ -23,6 +23,11 @@ pub(crate) fn print(out: &mut dyn Write, header: &[&str], rows: &[Vec<String>]) 
     Ok(())
 }
 
+/// Prints a line.
+pub(crate) fn line(out: &mut dyn Write, text: &str) -> io::Result<()> {
+    writeln!(out, "{}", plain(text))
+}
+
 /// A text that cannot steer the terminal.
 fn plain(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()

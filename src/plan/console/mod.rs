@@ -4,6 +4,7 @@
 
 mod assets;
 mod devices;
+mod estimate;
 mod events;
 mod explain;
 mod overview;
@@ -26,9 +27,13 @@ pub fn router() -> Router<Service> {
         .route("/", get(overview::show))
         .route("/devices", get(devices::list))
         .route("/devices/{id}", get(devices::why))
+        .route("/devices/{id}/edit", get(devices::back).post(devices::edit))
+        .route("/devices/{id}/delete", get(devices::back).post(devices::delete))
         .route("/explain", get(explain::show))
+        .route("/estimate", get(estimate::show).merge(estimate::upload()))
         .route("/plan", get(plan::show).post(plan::onboard))
         .route("/plan/cancel", get(plan::back).post(plan::cancel))
+        .route("/plan/replace", get(plan::back).post(plan::replace))
         .route("/plan/withdraw", get(plan::back).post(plan::withdraw))
         .route("/sensors", get(sensors::show).post(sensors::create_token))
         .route("/sensors/{sensor}/revoke", post(sensors::revoke))

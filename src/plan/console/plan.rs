@@ -61,9 +61,27 @@ pub(super) async fn onboard(
 ) -> Result<Response, PageError> {
     caller.may(&service, Action::ChangePlan, &sid).await?;
     let outcome = match asked(&form) {
-        Ok(asked) => {
-            service.store.onboard(&sid, &asked, service.now()).await.map(|_| ()).map_err(Problem::from)
-        }
+        Ok(asked) => service
+            .store
+            .onboard(&sid, &asked, &caller.by, service.now())
+            .await
+            .map(|_| ())
+            .map_err(Problem::from),
+        Err(problem) => Err(problem),
+    };
+    after(&service, &caller, &sid, form, outcome).await
+}
+
+/// Replaces the plan in effect, or shows the form again with what is wrong.
+pub(super) async fn replace(
+    State(service): State<Service>,
+    Path(sid): Path<String>,
+    Visitor(caller): Visitor,
+    Form(form): Form<OnboardForm>,
+) -> Result<Response, PageError> {
+    caller.may(&service, Action::ReplacePlan, &sid).await?;
+    let outcome = match asked(&form) {
+        Ok(asked) => done(service.store.replace_plan(&sid, &asked, &caller.by, service.now()).await),
         Err(problem) => Err(problem),
     };
     after(&service, &caller, &sid, form, outcome).await
@@ -76,7 +94,7 @@ pub(super) async fn cancel(
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     caller.may(&service, Action::ChangePlan, &sid).await?;
-    let outcome = service.store.cancel_plan(&sid, service.now()).await;
+    let outcome = service.store.cancel_plan(&sid, &caller.by, service.now()).await;
     after(&service, &caller, &sid, OnboardForm::default(), done(outcome)).await
 }
 
@@ -87,7 +105,7 @@ pub(super) async fn withdraw(
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     caller.may(&service, Action::ChangePlan, &sid).await?;
-    let outcome = service.store.withdraw_cancellation(&sid, service.now()).await;
+    let outcome = service.store.withdraw_cancellation(&sid, &caller.by, service.now()).await;
     after(&service, &caller, &sid, OnboardForm::default(), done(outcome)).await
 }
 
@@ -116,12 +134,12 @@ async fn page(
     refused: Option<Problem>,
 ) -> Result<Response, PageError> {
     let frame = Frame::of(service, caller, sid, "plan", "Plan").await?;
-    let (view, plans) = (service.view(sid, None).await?, service.store.plans(sid).await?);
-    let now = service.now();
+    let view = service.view(sid, None).await?;
+    let history = service.store.history(sid, service.now()).await?;
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let page = Page {
-        report: CensusReport::new(&view, &plans, &[], now),
-        timeline: Timeline::new(&plans, now),
+        report: CensusReport::new(&view, history.plans(), &[], history.now()),
+        timeline: Timeline::from(&history),
         form,
         refused,
         denial: Problem::not_permitted(Action::ChangePlan).detail,
@@ -148,6 +166,10 @@ fn asked(form: &OnboardForm) -> Result<Onboarding, Problem> {
 impl Page {
     fn may_change(&self) -> bool {
         self.frame.may(Action::ChangePlan)
+    }
+
+    fn may_replace(&self) -> bool {
+        self.frame.may(Action::ReplacePlan)
     }
 
     /// Whether the kind is the chosen one.

@@ -20,7 +20,7 @@ use crate::plan::command::write_census;
 use crate::plan::inventory::{CountAt, SharedClassifier};
 use crate::plan::permission::Role;
 use crate::plan::service::{self, Service, Settings};
-use crate::plan::store::{CredentialKind, Location, Store};
+use crate::plan::store::{By, CredentialKind, Location, Store};
 use crate::plan::timeline::{Kind, Onboarding};
 use crate::plan::{secret, server};
 use crate::sensor::collector::Collector;
@@ -100,7 +100,7 @@ async fn set_up(service: &Service) -> Result<String, Failed> {
     let subscription = service.store.create_subscription("Demo", Some(PERSON), now).await?;
     service.store.bind_role(&subscription.id, PERSON, Role::Owner).await?;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
-    let plan = service.store.onboard(&subscription.id, &trial, now).await?;
+    let plan = service.store.onboard(&subscription.id, &trial, &By::operator(), now).await?.plan;
     let ends = plan.to().map_or_else(String::new, |to| format!(", ends {to}"));
     say(&format!("subscription   Demo · trial, any number of devices{ends}"))?;
     Ok(subscription.id)

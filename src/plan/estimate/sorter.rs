@@ -310,11 +310,9 @@ fn apart(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::census::Unclassified;
-    use crate::classify::Rules;
 
     fn by(entry: &Entry) -> (Category, String, Basis) {
-        let rules = Rules::builtin().unwrap();
-        let sorted = Sorter::new(&rules).unwrap().sort(entry);
+        let sorted = Sorter::new(crate::plan::estimate::tests::rules()).unwrap().sort(entry);
         (sorted.category, sorted.kind, sorted.basis)
     }
 

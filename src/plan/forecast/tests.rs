@@ -177,6 +177,17 @@ fn what_cannot_be_said_is_not_said() {
 }
 
 #[test]
+fn a_series_is_read_with_or_without_a_header_and_a_bad_line_is_named() {
+    let read = |text: &str| read_series(text);
+    let samples =
+        read("day,billable\n# before the move\n2026-11-21,100\n2026-11-22T09:00:00Z;101\n").unwrap();
+    assert_eq!(samples.iter().map(|s| s.billable).collect::<Vec<_>>(), [100, 101]);
+    assert_eq!(samples[0].at.to_string(), "2026-11-21T00:00:00Z");
+    assert_eq!(read("2026-11-21,100\nyesterday,5\n"), Err(BadSeries::Line(2)));
+    assert_eq!(read(&"2026-11-21,1\n".repeat(LINES + 1)), Err(BadSeries::TooLong));
+}
+
+#[test]
 fn a_day_has_the_count_of_its_newest_sample() {
     let mut samples: Vec<Sample> = (0..10).map(|d| Sample { at: start(d), billable: 100 }).collect();
     samples.insert(3, Sample { at: start(9).plus(DAY / 2), billable: 170 });

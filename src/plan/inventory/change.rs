@@ -1,11 +1,11 @@
 //! Changes of an inventory: drafted on the facts and decisions at hand, counted before and after by the same survey, and
 //! recorded if nobody else decided anything meanwhile.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Inventories, Tenant, compute};
-use crate::census::{CouplingKey, Decisions, Device, Mark, Object, Survey, Timestamp};
+use crate::census::{CouplingKey, Decisions, Device, DeviceId, Mark, Object, Survey, Timestamp};
 use crate::plan::change::{
     Alteration, Ask, ChangeSet, CountDelta, Desk, Draft, ENTRIES, Refusal, in_the_way,
 };
@@ -146,7 +146,8 @@ fn draft<'a, E: From<StoreError>>(
     let Ground { ask, mark, revision, decisions, undone, .. } = ground;
     let before = survey(&decisions);
     if let (Some(check), Some(id)) = (check, alone(&ask)) {
-        let device = before.devices.iter().find(|d| d.id.to_string() == id);
+        let wanted: Option<DeviceId> = id.parse().ok();
+        let device = before.devices.iter().find(|d| Some(d.id) == wanted);
         let unknown = || StoreError::NotFound { what: "device", id: id.chars().take(60).collect() };
         check(&DeviceEntry::new(device.ok_or_else(unknown)?, None))?;
     }
@@ -187,42 +188,39 @@ fn alone(ask: &Ask) -> Option<&str> {
     }
 }
 
-/// What a change touches: couplings by zone, and what was or is managed.
+/// What a change touches: couplings by zone, and what was managed before it.
 struct Touched {
-    couplings: HashSet<(String, CouplingKey)>,
-    lists: bool,
-    managed: HashSet<String>,
+    couplings: HashMap<String, HashSet<CouplingKey>>,
+    /// The devices that were managed, where a list is changed.
+    managed: Option<HashSet<DeviceId>>,
 }
 
 impl Touched {
     fn new(draft: &Draft, before: &Survey<'_>) -> Self {
-        let mut couplings = HashSet::new();
-        let mut lists = false;
+        let mut couplings: HashMap<String, HashSet<CouplingKey>> = HashMap::new();
+        let mut managed = None;
         for a in &draft.alterations {
-            match &a.object {
+            let (zone, keys) = match &a.object {
                 Object::Property(zone, key, _) | Object::Deletion(zone, key) | Object::Split(zone, key) => {
-                    couplings.insert((zone.clone(), *key));
+                    (zone, [*key, *key])
                 }
-                Object::Merge(zone, a, b) => {
-                    couplings.insert((zone.clone(), *a));
-                    couplings.insert((zone.clone(), *b));
+                Object::Merge(zone, a, b) => (zone, [*a, *b]),
+                Object::Managed(_) => {
+                    let known = || before.devices.iter().filter(|d| is_managed(d)).map(|d| d.id).collect();
+                    managed.get_or_insert_with(known);
+                    continue;
                 }
-                Object::Managed(_) => lists = true,
-            }
+            };
+            couplings.entry(zone.clone()).or_default().extend(keys);
         }
-        let managed = match lists {
-            true => before.devices.iter().filter(|d| is_managed(d)).map(|d| d.id.to_string()).collect(),
-            false => HashSet::new(),
-        };
-        Self { couplings, lists, managed }
+        Self { couplings, managed }
     }
 
     fn has(&self, device: &Device<'_>) -> bool {
-        if self.lists {
-            // Of a list, those are touched whose being managed it changes.
-            return is_managed(device) != self.managed.contains(&device.id.to_string());
-        }
-        device.couplings.iter().any(|m| self.couplings.contains(&(device.zone.to_owned(), m.key)))
+        // Of a list, those are touched whose being managed it changes.
+        let listed = self.managed.as_ref().is_some_and(|m| m.contains(&device.id) != is_managed(device));
+        let of_zone = self.couplings.get(device.zone);
+        listed || of_zone.is_some_and(|keys| device.couplings.iter().any(|m| keys.contains(&m.key)))
     }
 }
 

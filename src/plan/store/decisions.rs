@@ -44,25 +44,26 @@ impl Store {
         if known == Some(revision) {
             return Ok(None);
         }
-        let mut decisions = Decisions::default();
-        // One mark for all decisions of a change, however many there are.
-        let mut marks: HashMap<u64, Arc<Mark>> = HashMap::new();
-        let query = sql("SELECT kind, zone, mac, ip, detail, decision FROM decision WHERE subscription = $1");
-        work.each(query.bind(subscription), &mut |row| {
-            let object = object(row)?;
-            let mut decision = decision(row.str("decision")?)?;
-            let mark = marks.entry(decision.mark.change).or_insert_with(|| Arc::clone(&decision.mark));
-            if **mark == *decision.mark {
-                decision.mark = Arc::clone(mark);
-            }
-            if !object.admits(&decision.ruling) {
-                return Err(corrupt("decision", &format!("{object:?} has another's ruling")));
-            }
-            decisions.set(&object, Some(decision));
+        Ok(Some((revision, standing(&mut work, subscription).await?)))
+    }
+
+    /// The decisions of a subscription as they stood just before `at`: what changes altered since is taken back.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] or the database's.
+    pub async fn decisions_before(&self, subscription: &str, at: Timestamp) -> Result<Decisions, StoreError> {
+        let mut work = self.read().await?;
+        let mut decisions = standing(&mut work, subscription).await?;
+        let query = sql("SELECT a.kind, a.zone, a.mac, a.ip, a.detail, a.before FROM alteration a
+             JOIN change_set c ON c.subscription = a.subscription AND c.number = a.change
+             WHERE a.subscription = $1 AND c.made_at >= $2 ORDER BY a.change DESC, a.place DESC");
+        work.each(query.bind(subscription).bind(at.0), &mut |row| {
+            let before = row.opt_text("before")?.map(|json| decision(&json)).transpose()?;
+            decisions.set(&object(row)?, before);
             Ok(())
         })
         .await?;
-        Ok(Some((revision, decisions)))
+        Ok(decisions)
     }
 
     /// The number that the next change gets.
@@ -197,6 +198,29 @@ impl Store {
         let rows = self.rows(query.bind(subscription).bind(as_int(change))).await?;
         rows.iter().map(|row| Ok((number(row, "number")?, undoes(row)?))).collect()
     }
+}
+
+/// The decisions that stand.
+async fn standing(work: &mut Work, subscription: &str) -> Result<Decisions, StoreError> {
+    let mut decisions = Decisions::default();
+    // One mark for all decisions of a change, however many there are.
+    let mut marks: HashMap<u64, Arc<Mark>> = HashMap::new();
+    let query = sql("SELECT kind, zone, mac, ip, detail, decision FROM decision WHERE subscription = $1");
+    work.each(query.bind(subscription), &mut |row| {
+        let object = object(row)?;
+        let mut decision = decision(row.str("decision")?)?;
+        let mark = marks.entry(decision.mark.change).or_insert_with(|| Arc::clone(&decision.mark));
+        if **mark == *decision.mark {
+            decision.mark = Arc::clone(mark);
+        }
+        if !object.admits(&decision.ruling) {
+            return Err(corrupt("decision", &format!("{object:?} has another's ruling")));
+        }
+        decisions.set(&object, Some(decision));
+        Ok(())
+    })
+    .await?;
+    Ok(decisions)
 }
 
 async fn revision(work: &mut Work, subscription: &str) -> Result<i64, StoreError> {

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 
 use super::audit::{By, Entry};
 use super::engine::{Bulk, sql};
-use super::{Scope, Store, StoreError, Work, plans};
+use super::{Scope, Store, StoreError, Work, plans, snapshots};
 use crate::census::{Coupling, CouplingKey, Inventory, MacAddr, Station, Timestamp, Zone};
 use crate::plan::crash::crash_point;
 use crate::plan::timeline;
@@ -88,6 +88,8 @@ struct Changes {
     held: usize,
     /// Whether there are more of them than before.
     grown: bool,
+    /// The earliest instant of which the upload tells something new.
+    reach: Option<Timestamp>,
 }
 
 impl Store {
@@ -187,6 +189,9 @@ impl Store {
                     .bind(revision.saturating_sub(LOGGED)),
             )
             .await?;
+        }
+        if let Some(reach) = changes.reach.filter(|reach| *reach < now.day_start()) {
+            snapshots::note_late(&mut work, subscription, sensor, upload, revision, reach, now).await?;
         }
         let rows = changes.couplings.len() + changes.stations.len();
         write(&mut work, subscription, &upload.zone, &changes).await?;
@@ -313,25 +318,41 @@ fn changes(inventory: &Inventory, upload: &Upload) -> Result<Changes, StoreError
         ..Changes::default()
     };
     let before = out.held;
-    let Changes { couplings, stations, segment, held, grown } = &mut out;
-    merged(known.map(|z| &z.couplings), &delta.couplings, Coupling::merge, couplings, held);
-    merged(known.map(|z| &z.stations), &delta.stations, Station::merge, stations, held);
+    let Changes { couplings, stations, segment, held, grown, reach } = &mut out;
+    let mut note = |news: Option<Timestamp>| *reach = [*reach, news].into_iter().flatten().min();
+    merged(
+        known.map(|z| &z.couplings),
+        &delta.couplings,
+        Coupling::merge,
+        couplings,
+        held,
+        |now, old, new| {
+            note(now.news(old, new.last_seen));
+        },
+    );
+    merged(known.map(|z| &z.stations), &delta.stations, Station::merge, stations, held, |now, old, _| {
+        note(now.news(old));
+    });
     *grown = *held > before;
-    let mut facts = known.map(|z| z.segment.clone()).unwrap_or_default();
+    let old = known.map(|z| z.segment.clone()).unwrap_or_default();
+    let mut facts = old.clone();
     facts.merge(&delta.segment);
+    note(facts.news(&old, delta.segment.last_frame));
     if known.is_none_or(|z| z.segment != facts) {
         *segment = Some(to_json("segment", &facts)?);
     }
     Ok(out)
 }
 
-/// The entries of `delta` that say something new, merged with what is known.
+/// The entries of `delta` that say something new, merged with what is known; `news` is given each of them as it is
+/// now, as it was, and what was merged into it.
 fn merged<K: Copy + Ord, F: Clone + PartialEq>(
     known: Option<&BTreeMap<K, F>>,
     delta: &BTreeMap<K, F>,
     merge: impl Fn(&mut F, &F) -> bool,
     out: &mut Vec<(K, F)>,
     held: &mut usize,
+    mut news: impl FnMut(&F, Option<&F>, &F),
 ) {
     for (key, new) in delta {
         match known.and_then(|k| k.get(key)) {
@@ -339,11 +360,13 @@ fn merged<K: Copy + Ord, F: Clone + PartialEq>(
                 let mut facts = old.clone();
                 merge(&mut facts, new);
                 if facts != *old {
+                    news(&facts, Some(old), new);
                     out.push((*key, facts));
                 }
             }
             None => {
                 *held += 1;
+                news(new, None, new);
                 out.push((*key, new.clone()));
             }
         }

@@ -23,7 +23,10 @@ macro_rules! migrations {
 migrations! {
     1 "spine";
     2 "revisions";
+    3 "statements";
+    4 "snapshots";
     5 "decisions";
+    7 "estimates";
     9 "receipts";
 }
 

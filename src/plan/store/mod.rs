@@ -10,12 +10,16 @@ pub mod engine;
 mod facts;
 mod idempotency;
 mod location;
+mod mappings;
 mod migrations;
 mod people;
 mod plans;
 mod postgres;
+mod prices;
 mod sensors;
+pub(crate) mod snapshots;
 mod sqlite;
+mod statements;
 mod subscriptions;
 
 use std::path::Path;
@@ -31,12 +35,17 @@ pub use decisions::Recording;
 pub use facts::{Ingested, Receipt, Replica};
 pub use idempotency::{Answer, Claim};
 pub use location::Location;
+pub use mappings::{MAPPINGS, MappingError, Remembered};
 pub use people::{CredentialKind, Issued, Person};
+pub use plans::Changed;
 pub use sensors::{Enrolled, Sensor};
+pub use snapshots::{Snapshot, SnapshotError};
+pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
 
 use super::change;
 use super::secret::{BadPassword, NoRandomness};
+use super::statement;
 use super::timeline::Refusal;
 
 /// Couplings and stations of one subscription: five times what one sensor holds.
@@ -121,6 +130,9 @@ pub enum StoreError {
     /// A change of the inventory is refused.
     #[error(transparent)]
     Change(#[from] change::Refusal),
+    /// Statements, prices and corrections refuse.
+    #[error(transparent)]
+    Statement(#[from] statement::Refusal),
     /// The enrolment secret is not good.
     #[error(
         "the enrolment token is unknown, used or expired; make a new one with 'netcensus-plan sensor token'"
@@ -149,6 +161,12 @@ pub enum StoreError {
     /// The upload's sequence number is out of range.
     #[error("the sequence number {0} is out of range; it counts from 1")]
     BadSequence(u64),
+    /// No snapshot.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
+    /// The columns of a list cannot be remembered.
+    #[error(transparent)]
+    Mapping(#[from] MappingError),
     /// No randomness.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),

@@ -1,9 +1,21 @@
 //! The rows of the timeline. What may happen to them is decided by [`crate::plan::timeline`].
 
+use serde_json::Value;
+
+use super::audit::Entry;
 use super::engine::{Query, Row, sql};
-use super::{Scope, Store, StoreError, Work};
+use super::{By, Scope, Store, StoreError, Work};
 use crate::census::Timestamp;
-use crate::plan::timeline::{self, Kind, Onboarding, Plan};
+use crate::plan::timeline::{Change, History, Kind, Onboarding, Plan, Refusal};
+
+/// What an action on the timeline came to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Changed {
+    /// The plan that the action is about: the one that is new, else the one in effect.
+    pub plan: Plan,
+    /// The timeline after it.
+    pub history: History,
+}
 
 impl Store {
     /// All plans of a subscription, oldest first.
@@ -14,6 +26,14 @@ impl Store {
         self.rows(all(subscription)).await?.iter().map(read).collect()
     }
 
+    /// The timeline of a subscription at `now`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn history(&self, subscription: &str, now: Timestamp) -> Result<History, StoreError> {
+        history(&mut self.read().await?, subscription, now).await
+    }
+
     /// Onboards a plan at `now`.
     ///
     /// # Errors
@@ -22,65 +42,136 @@ impl Store {
         &self,
         subscription: &str,
         asked: &Onboarding,
+        by: &By,
         now: Timestamp,
-    ) -> Result<Plan, StoreError> {
-        let mut work = self.write(Scope::Subscription(subscription)).await?;
-        let plan = timeline::onboard(&plans(&mut work, subscription).await?, asked, now)?;
-        let committed = plan.committed.and_then(|n| i64::try_from(n).ok());
-        work.execute(
-            sql("INSERT INTO plan (subscription, number, kind, committed, accepted_terms_at, from_at, to_at, cancelled_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, NULL)")
-            .bind(subscription)
-            .bind(plan.number)
-            .bind(plan.kind.key())
-            .bind(committed)
-            .bind(plan.accepted_terms_at.0)
-            .bind(plan.from.0)
-            .bind(plan.to().map(|t| t.0)),
-        )
-        .await?;
-        work.commit().await?;
-        Ok(plan)
+    ) -> Result<Changed, StoreError> {
+        self.change(subscription, "plan.onboard", by, now, |history| history.onboard(asked)).await
     }
 
-    /// Confirms the cancellation of the plan in effect at `now`.
+    /// Confirms the cancellation of the plan in effect at `now`, or takes back the successor that is booked.
     ///
     /// # Errors
     /// [`StoreError::Refused`], or the database's.
-    pub async fn cancel_plan(&self, subscription: &str, now: Timestamp) -> Result<Plan, StoreError> {
-        self.change_plan(subscription, |plans| timeline::cancel(plans, now)).await
+    pub async fn cancel_plan(
+        &self,
+        subscription: &str,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<Changed, StoreError> {
+        self.change(subscription, "plan.cancel", by, now, History::cancel).await
     }
 
-    /// Withdraws the cancellation of the plan in effect at `now`.
+    /// Withdraws the cancellation of the plan in effect at `now`, and the successor that is booked.
     ///
     /// # Errors
     /// [`StoreError::Refused`], or the database's.
     pub async fn withdraw_cancellation(
         &self,
         subscription: &str,
+        by: &By,
         now: Timestamp,
-    ) -> Result<Plan, StoreError> {
-        self.change_plan(subscription, |plans| timeline::withdraw(plans, now)).await
+    ) -> Result<Changed, StoreError> {
+        self.change(subscription, "plan.withdraw", by, now, History::withdraw).await
     }
 
-    async fn change_plan(
+    /// Replaces the plan in effect at `now` by one that starts where it ends.
+    ///
+    /// # Errors
+    /// [`StoreError::Refused`], or the database's.
+    pub async fn replace_plan(
         &self,
         subscription: &str,
-        change: impl FnOnce(&[Plan]) -> Result<Plan, timeline::Refusal> + Send,
-    ) -> Result<Plan, StoreError> {
-        let mut work = self.write(Scope::Subscription(subscription)).await?;
-        let plan = change(&plans(&mut work, subscription).await?)?;
-        work.execute(
-            sql("UPDATE plan SET cancelled_at = $3, to_at = $4 WHERE subscription = $1 AND number = $2")
-                .bind(subscription)
-                .bind(plan.number)
-                .bind(plan.cancel_requested_at.map(|t| t.0))
-                .bind(plan.to().map(|t| t.0)),
-        )
-        .await?;
-        work.commit().await?;
-        Ok(plan)
+        asked: &Onboarding,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<Changed, StoreError> {
+        self.change(subscription, "plan.replace", by, now, |history| history.replace(asked)).await
     }
+
+    async fn change(
+        &self,
+        subscription: &str,
+        action: &'static str,
+        by: &By,
+        now: Timestamp,
+        act: impl FnOnce(&History) -> Result<Change, Refusal> + Send,
+    ) -> Result<Changed, StoreError> {
+        let mut work = self.write(Scope::Subscription(subscription)).await?;
+        let before = history(&mut work, subscription, now).await?;
+        let change = act(&before)?;
+        // A booking gives its time free before the plan in effect takes it.
+        for plan in change.updated.iter().rev() {
+            update(&mut work, subscription, plan).await?;
+        }
+        if let Some(plan) = &change.added {
+            insert(&mut work, subscription, plan).await?;
+        }
+        let history = history(&mut work, subscription, now).await?;
+        let plan = change.added.as_ref().or_else(|| history.in_effect()).ok_or(Refusal::NoPlan)?.clone();
+        let entry = Entry {
+            action,
+            object: format!("plan/{}", plan.number),
+            before: Some(rows(before.plans(), &change)),
+            after: Some(rows(history.plans(), &change)),
+            count_delta: None,
+        };
+        work.audit(Some(subscription), by, entry, history.now()).await?;
+        work.finish(by).await?;
+        Ok(Changed { plan, history })
+    }
+}
+
+/// Those of `plans` that a change is about, for the audit trail.
+fn rows(plans: &[Plan], change: &Change) -> Value {
+    let touched: Vec<i64> = change.updated.iter().chain(&change.added).map(|p| p.number).collect();
+    let rows = plans.iter().filter(|p| touched.contains(&p.number));
+    rows.map(|p| serde_json::to_value(p).unwrap_or_default()).collect()
+}
+
+async fn insert(work: &mut Work, subscription: &str, plan: &Plan) -> Result<(), StoreError> {
+    let committed = plan.committed.and_then(|n| i64::try_from(n).ok());
+    work.execute(
+        sql("INSERT INTO plan (subscription, number, kind, committed, accepted_terms_at, from_at, to_at,
+                               cancelled_at, withdrawn_at, changed_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, NULL, NULL, $8)")
+        .bind(subscription)
+        .bind(plan.number)
+        .bind(plan.kind.key())
+        .bind(committed)
+        .bind(plan.accepted_terms_at.0)
+        .bind(plan.from.0)
+        .bind(plan.to().map(|t| t.0))
+        .bind(plan.changed_at.0),
+    )
+    .await
+    .map(drop)
+}
+
+async fn update(work: &mut Work, subscription: &str, plan: &Plan) -> Result<(), StoreError> {
+    work.execute(
+        sql("UPDATE plan SET cancelled_at = $3, withdrawn_at = $4, to_at = $5, changed_at = $6
+             WHERE subscription = $1 AND number = $2")
+        .bind(subscription)
+        .bind(plan.number)
+        .bind(plan.cancel_requested_at.map(|t| t.0))
+        .bind(plan.withdrawn_at.map(|t| t.0))
+        .bind(plan.to().map(|t| t.0))
+        .bind(plan.changed_at.0),
+    )
+    .await
+    .map(drop)
+}
+
+/// The timeline within a transaction: its rows, and the newest statement that rests on them.
+pub(super) async fn history(
+    work: &mut Work,
+    subscription: &str,
+    now: Timestamp,
+) -> Result<History, StoreError> {
+    let settled = "SELECT MAX(closed_at) AS settled FROM statement WHERE subscription = $1";
+    let settled = work.row(sql(settled).bind(subscription)).await?;
+    let settled = settled.map(|row| row.opt_int("settled")).transpose()?.flatten();
+    Ok(History::new(plans(work, subscription).await?, settled.map(Timestamp), now))
 }
 
 /// All plans of a subscription within a transaction, oldest first.
@@ -89,8 +180,8 @@ pub(super) async fn plans(work: &mut Work, subscription: &str) -> Result<Vec<Pla
 }
 
 fn all(subscription: &str) -> Query {
-    sql("SELECT number, kind, committed, accepted_terms_at, from_at, cancelled_at FROM plan
-         WHERE subscription = $1 ORDER BY number")
+    sql("SELECT number, kind, committed, accepted_terms_at, from_at, cancelled_at, withdrawn_at, changed_at
+         FROM plan WHERE subscription = $1 ORDER BY number")
     .bind(subscription)
 }
 
@@ -105,5 +196,7 @@ fn read(row: &Row) -> Result<Plan, StoreError> {
         accepted_terms_at: Timestamp(row.int("accepted_terms_at")?),
         from: Timestamp(row.int("from_at")?),
         cancel_requested_at: row.opt_int("cancelled_at")?.map(Timestamp),
+        withdrawn_at: row.opt_int("withdrawn_at")?.map(Timestamp),
+        changed_at: Timestamp(row.int("changed_at")?),
     })
 }

@@ -1,0 +1,266 @@
+//! `estimate` and `forecast`: how many devices to commit to, and until when that will do.
+//!
+//! Lists are read without a service, a database or a configuration: the estimate comes before all of them.
+
+use std::io::{self, Read as _, Write};
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::{Target, print_json, service, table};
+use crate::census::{Policy, Timestamp};
+use crate::clock::{Clock as _, SystemClock};
+use crate::plan::api::estimates::{self, Asked};
+use crate::plan::estimate::{
+    self, Estimate, Exclusion, FILE_BYTES, FILES, FileError, Kind, Mapping, Options, Outcome, Sorter,
+};
+use crate::plan::forecast::{Forecast, read_series};
+use crate::plan::service as services;
+
+/// What to estimate from.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  netcensus-plan estimate cmdb.csv meraki-clients.json machines.json
+  netcensus-plan estimate assets.csv --map mac=Kennung --map type='Art des Geräts' --report
+  netcensus-plan estimate                        from the inventory of the service
+
+Lists: a CMDB as CSV, Meraki clients and devices, and Defender machines as JSON. A device that stands in several
+counts once; machines that Defender manages do not count. No list leaves this machine.")]
+pub(super) struct EstimateArguments {
+    #[command(flatten)]
+    target: Target,
+    /// Lists; none for the inventory alone
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
+    /// What the lists are: cmdb, meraki or defender [default: told by their content]
+    #[arg(long, value_name = "KIND", value_parser = kind)]
+    kind: Option<Kind>,
+    /// Which column of a table holds what, such as mac=COLUMN; may be repeated
+    #[arg(long, value_name = "FIELD=COLUMN")]
+    map: Vec<String>,
+    /// Remember the columns of --map for tables with the same header
+    #[arg(long, requires = "map")]
+    remember: bool,
+    /// Leave the inventory out, also where there is a database
+    #[arg(long, requires = "files")]
+    files_only: bool,
+    /// Print what each row came to
+    #[arg(long)]
+    report: bool,
+    /// The instant of the verdicts, RFC 3339 [default: now]
+    #[arg(long, value_name = "RFC3339")]
+    as_of: Option<Timestamp>,
+}
+
+/// What to look ahead from.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  netcensus-plan forecast
+  netcensus-plan forecast --series counts.csv --committed 1700
+
+A series has lines such as 2026-11-22,1679. A forecast takes counts of 7 days and looks at the newest 42.")]
+pub(super) struct ForecastArguments {
+    #[command(flatten)]
+    target: Target,
+    /// Daily counts of your own, instead of the service's
+    #[arg(long, value_name = "FILE")]
+    series: Option<PathBuf>,
+    /// The committed number [default: that of the plan in effect]
+    #[arg(long, value_name = "NUMBER")]
+    committed: Option<u64>,
+    /// The instant from which to look ahead, RFC 3339 [default: now]
+    #[arg(long, value_name = "RFC3339", requires = "series")]
+    as_of: Option<Timestamp>,
+}
+
+/// Reads the kind of a list.
+pub(super) fn kind(text: &str) -> Result<Kind, String> {
+    Kind::from_key(text).ok_or_else(|| "it is cmdb, meraki or defender".to_owned())
+}
+
+/// Prints an estimate.
+pub(super) async fn estimate(arguments: EstimateArguments) -> Result<(), Failure> {
+    let EstimateArguments { target, files, kind, map, remember, files_only, report, as_of } = arguments;
+    let mapping =
+        Mapping::parse(map.iter().map(String::as_str)).map_err(|e| Failure::usage(e.to_string()))?;
+    if files.len() > FILES {
+        return Err(FileError::TooManyFiles.into());
+    }
+    let files = files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    let config = target.common.config()?;
+    let is_asked = files.is_empty() || target.subscription.is_some() || remember;
+    let with_service = !files_only && (is_asked || !config.database.is_missing());
+    let found = if with_service {
+        let (config, store, subscription) = target.open().await?;
+        let service = service(&config, store)?;
+        if remember {
+            remember_columns(&service, &subscription.id, &files, &mapping).await?;
+        }
+        estimates::make(&service, &subscription.id, Asked { files, kind, mapping, as_of, files_only }).await?
+    } else {
+        let classifier = services::classifier(config.rules())?;
+        alone(&files, &Options { kind, mapping }, &*classifier, &config.policy(), as_of)?
+    };
+    if target.common.json {
+        return print_json(&found);
+    }
+    let mut out = io::stdout().lock();
+    write_estimate(&mut out, &found, report)?;
+    Ok(())
+}
+
+/// The estimate of lists, without anything else.
+fn alone(
+    files: &[(String, Vec<u8>)],
+    options: &Options,
+    classifier: &(dyn crate::census::Classifier + Send + Sync),
+    policy: &Policy,
+    as_of: Option<Timestamp>,
+) -> Result<Estimate, Failure> {
+    let readings = files
+        .iter()
+        .map(|(name, bytes)| estimate::read(name, bytes, options))
+        .collect::<Result<Vec<_>, _>>()?;
+    let sorter = Sorter::new(classifier)?;
+    let as_of = as_of.unwrap_or_else(|| SystemClock.now());
+    Ok(Estimate::new(&readings, None, &sorter, policy, as_of)?)
+}
+
+/// Reads a file up to its bound; `-` is standard input.
+fn read(path: &Path) -> Result<(String, Vec<u8>), Failure> {
+    let cannot = |e: io::Error| Failure::failed(format!("cannot read {}: {e}", path.display()));
+    let mut bytes = Vec::new();
+    // One byte more tells that it is too large.
+    let most = FILE_BYTES as u64 + 1;
+    if path.as_os_str() == "-" {
+        io::stdin().lock().take(most).read_to_end(&mut bytes).map_err(cannot)?;
+        return Ok(("stdin".to_owned(), bytes));
+    }
+    let file = std::fs::File::open(path).map_err(cannot)?;
+    file.take(most).read_to_end(&mut bytes).map_err(cannot)?;
+    Ok((path.display().to_string(), bytes))
+}
+
+async fn remember_columns(
+    service: &services::Service,
+    sid: &str,
+    files: &[(String, Vec<u8>)],
+    mapping: &Mapping,
+) -> Result<(), Failure> {
+    let by = crate::plan::store::By::operator();
+    for signature in files.iter().filter_map(|(_, bytes)| estimate::signature(bytes)) {
+        let anything = |_: Option<&_>| Ok(());
+        let now = service.now();
+        service
+            .store
+            .remember_mapping::<crate::plan::store::StoreError>(sid, &signature, mapping, &by, now, anything)
+            .await?;
+    }
+    Ok(())
+}
+
+/// The estimate for people: the arithmetic first, then what does not count, then what could not be read.
+fn write_estimate(out: &mut dyn Write, e: &Estimate, report: bool) -> io::Result<()> {
+    writeln!(out, "{}", e.arithmetic)?;
+    match e.committed {
+        Some(committed) if e.over > 0 => writeln!(
+            out,
+            "The plan in effect commits {committed}: {} fewer than that. Nothing is blocked (P3); to cover all, commit {}.",
+            e.over, e.commitment
+        )?,
+        Some(committed) => writeln!(out, "The plan in effect commits {committed}, which covers that.")?,
+        None => writeln!(out, "Commit {} devices.", e.commitment)?,
+    }
+    let mut rows = Vec::new();
+    if let Some(i) = e.inventory {
+        let counted = i.billable - i.no_longer + i.besides;
+        let numbers = [i.devices, counted, 0, i.devices - counted, 0];
+        rows.push(line("the inventory", "sensors", numbers));
+    }
+    for file in &e.files {
+        let l = file.ledger;
+        rows.push(line(&file.name, file.kind.key(), [l.rows, l.taken, l.merged, l.excluded, l.unreadable]));
+    }
+    writeln!(out)?;
+    table::print(
+        out,
+        &["SOURCE", "KIND", ">ROWS", ">COUNTED", ">SAME AS", ">NOT COUNTED", ">UNREADABLE"],
+        &rows,
+    )?;
+    for file in &e.files {
+        for note in &file.notes {
+            writeln!(out, "{}: {note}", file.name)?;
+        }
+    }
+    let titles = Exclusion::ALL.map(|x| (x.id(), x.title()));
+    let rows: Vec<Vec<String>> = titles
+        .iter()
+        .filter_map(|(id, title)| {
+            Some(vec![(*id).to_owned(), e.excluded.get(id)?.to_string(), (*title).to_owned()])
+        })
+        .collect();
+    if !rows.is_empty() {
+        writeln!(out)?;
+        table::print(out, &["NOT COUNTED", ">DEVICES", "WHY"], &rows)?;
+    }
+    let rows: Vec<Vec<String>> = e
+        .rows
+        .iter()
+        .filter(|r| report || r.outcome == Outcome::Unreadable)
+        .map(|r| {
+            let outcome = match r.outcome {
+                Outcome::Taken => "counted",
+                Outcome::Merged => "same",
+                Outcome::Excluded => "not counted",
+                Outcome::Unreadable => "unreadable",
+            };
+            let of = |text: Option<String>| text.unwrap_or_default();
+            vec![
+                format!("{}:{}", r.file, r.row),
+                outcome.to_owned(),
+                of(r.name.clone()),
+                of(r.mac.map(|m| m.to_string())),
+                of(r.ip.map(|i| i.to_string())),
+                r.why.clone(),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        writeln!(out)?;
+        table::print(out, &["ROW", "OUTCOME", "NAME", "MAC", "IP", "WHY"], &rows)?;
+    }
+    Ok(())
+}
+
+fn line(name: &str, kind: &str, numbers: [u64; 5]) -> Vec<String> {
+    [name.to_owned(), kind.to_owned()].into_iter().chain(numbers.map(|n| n.to_string())).collect()
+}
+
+/// Prints a forecast.
+pub(super) async fn forecast(arguments: ForecastArguments) -> Result<(), Failure> {
+    let ForecastArguments { target, series, committed, as_of } = arguments;
+    let found = match series {
+        Some(path) => {
+            let (name, bytes) = read(&path)?;
+            let text = String::from_utf8_lossy(&bytes);
+            let samples = read_series(&text).map_err(|e| Failure::failed(format!("{name}: {e}")))?;
+            let as_of = as_of.unwrap_or_else(|| SystemClock.now());
+            Forecast::new(&samples, committed, as_of)
+        }
+        None => {
+            let (config, store, subscription) = target.open().await?;
+            let service = service(&config, store)?;
+            estimates::look_ahead(&service, &subscription.id, committed).await?
+        }
+    };
+    if target.common.json {
+        return print_json(&found);
+    }
+    let mut out = io::stdout().lock();
+    writeln!(out, "{}", found.says)?;
+    if let Some(recommended) = found.recommended {
+        writeln!(out, "Commit {recommended} for it to hold for a month.")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,147 @@
+//! `plan`: the timeline of a subscription.
+
+use std::io;
+
+use clap::Subcommand;
+
+use super::failure::Failure;
+use super::operate::say;
+use super::{Attempt, Target, print_json, table};
+use crate::clock::{Clock as _, SystemClock};
+use crate::plan::api::plans::{PlanEntry, Replacement, Timeline};
+use crate::plan::store::Changed;
+use crate::plan::timeline::{Kind, Onboarding};
+
+/// What to do with the plan.
+#[derive(Debug, Subcommand)]
+pub(super) enum PlanCommand {
+    /// Show the plan in effect, the one booked to follow, and those before
+    Show {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Onboard a plan
+    Onboard {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        wanted: Wanted,
+        #[command(flatten)]
+        attempt: Attempt,
+    },
+    /// Replace the plan in effect: it ends an hour later, and the new one starts at that instant
+    #[command(after_help = "Example:
+  netcensus-plan plan replace --kind monthly --devices 2100 --accept-terms
+
+'plan cancel --withdraw' within the hour keeps the old plan and takes back the new one;
+'plan cancel' takes back the new one alone.")]
+    Replace {
+        #[command(flatten)]
+        target: Target,
+        #[command(flatten)]
+        wanted: Wanted,
+        #[command(flatten)]
+        attempt: Attempt,
+    },
+    /// Cancel the plan in effect: it ends exactly one hour later
+    Cancel {
+        #[command(flatten)]
+        target: Target,
+        /// Withdraw the cancellation instead, within its hour
+        #[arg(long)]
+        withdraw: bool,
+        #[command(flatten)]
+        attempt: Attempt,
+    },
+}
+
+/// The plan that is wanted.
+#[derive(Debug, clap::Args)]
+pub(super) struct Wanted {
+    /// trial, monthly or annual
+    #[arg(long, value_name = "KIND")]
+    kind: Kind,
+    /// The number of devices to commit to, a multiple of 100; not for a trial
+    #[arg(long, value_name = "N")]
+    devices: Option<u64>,
+    /// Accept the terms and conditions
+    #[arg(long)]
+    accept_terms: bool,
+}
+
+impl From<Wanted> for Onboarding {
+    fn from(w: Wanted) -> Self {
+        Self { kind: w.kind, devices: w.devices, accept_terms: w.accept_terms }
+    }
+}
+
+/// Shows and changes plans.
+pub(super) async fn run(command: PlanCommand) -> Result<(), Failure> {
+    let now = SystemClock.now();
+    match command {
+        PlanCommand::Show { target } => {
+            let (_, store, subscription) = target.open().await?;
+            let timeline = Timeline::from(&store.history(&subscription.id, now).await?);
+            if target.common.json {
+                return print_json(&timeline);
+            }
+            if timeline.plan.is_none() {
+                say("no plan is in effect")?;
+            }
+            let rows: Vec<_> = timeline.history.iter().map(row).collect();
+            let header = [">NO", "KIND", ">COMMITTED", "FROM", "TO", "STATE"];
+            Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
+        }
+        PlanCommand::Onboard { target, wanted, attempt } => {
+            let (_, store, subscription) = target.open().await?;
+            let done = store.onboard(&subscription.id, &wanted.into(), &attempt.by()?, now).await?;
+            changed(&target, &attempt, &done)
+        }
+        PlanCommand::Replace { target, wanted, attempt } => {
+            let (_, store, subscription) = target.open().await?;
+            let done = store.replace_plan(&subscription.id, &wanted.into(), &attempt.by()?, now).await?;
+            let replacement = Replacement::from(&done);
+            if target.common.json {
+                return print_json(&replacement);
+            }
+            for entry in replacement.ending.iter().chain([&replacement.booked]) {
+                say(&format!("{}{}", attempt.tried(), sentence(entry)))?;
+            }
+            Ok(())
+        }
+        PlanCommand::Cancel { target, withdraw, attempt } => {
+            let (_, store, subscription) = target.open().await?;
+            let by = attempt.by()?;
+            let done = match withdraw {
+                true => store.withdraw_cancellation(&subscription.id, &by, now).await?,
+                false => store.cancel_plan(&subscription.id, &by, now).await?,
+            };
+            changed(&target, &attempt, &done)
+        }
+    }
+}
+
+fn changed(target: &Target, attempt: &Attempt, done: &Changed) -> Result<(), Failure> {
+    let entry = PlanEntry::from(done);
+    if target.common.json {
+        return print_json(&entry);
+    }
+    say(&format!("{}{}", attempt.tried(), sentence(&entry)))
+}
+
+fn sentence(entry: &PlanEntry) -> String {
+    let until = entry.to.map_or_else(String::new, |to| format!(", ends {to}"));
+    let devices = entry.committed.map_or_else(|| "any number of".to_owned(), |n| n.to_string());
+    format!("{} plan for {devices} devices: {} from {}{until}", entry.kind, entry.status.title(), entry.from)
+}
+
+fn row(p: &PlanEntry) -> Vec<String> {
+    vec![
+        p.number.to_string(),
+        p.kind.to_string(),
+        p.committed.map_or_else(|| "any".into(), |n| n.to_string()),
+        p.from.to_string(),
+        p.to.map_or_else(String::new, |t| t.to_string()),
+        p.status.title().to_owned(),
+    ]
+}

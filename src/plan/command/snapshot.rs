@@ -1,0 +1,309 @@
+//! Snapshots on the command line, and the check of what was exported, which needs neither configuration nor database.
+
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Write as _};
+use std::path::PathBuf;
+use std::pin::pin;
+
+use clap::{Args, Subcommand};
+use futures_core::Stream as _;
+use serde_json::json;
+
+use super::failure::Failure;
+use super::{Common, Target, print_json, service, table};
+use crate::clock::{Clock as _, SystemClock};
+use crate::plan::api::snapshots::{SnapshotEntry, page};
+use crate::plan::proof::verify::{DeviceReport, Report, Trust, Verified};
+use crate::plan::proof::{Day, Header, Span, verify as verification};
+use crate::plan::sealing::Outcome;
+use crate::plan::store::By;
+
+/// What to do with snapshots.
+#[derive(Debug, Subcommand)]
+pub(super) enum SnapshotCommand {
+    /// List the snapshots, the one that was sealed last first
+    List {
+        #[command(flatten)]
+        target: Target,
+        /// How many
+        #[arg(long, value_name = "N", default_value_t = 31)]
+        limit: i64,
+    },
+    /// Show the snapshot of a day
+    Show {
+        #[command(flatten)]
+        target: Target,
+        /// A UTC day, such as 2026-11-21
+        day: Day,
+        /// Its revision [default: the newest]
+        #[arg(long, value_name = "N")]
+        revision: Option<i64>,
+    },
+    /// Seal a day that has ended, or make a new revision where it counts otherwise now
+    Seal {
+        #[command(flatten)]
+        target: Target,
+        /// A UTC day, such as 2026-11-21
+        day: Day,
+        /// Why, for the header and the audit trail
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Only tell what would be sealed
+        #[arg(long)]
+        dry_run: bool,
+    },
+    /// Write the bundle of a month, for 'netcensus-plan verify'
+    #[command(after_help = "Example:
+  netcensus-plan snapshot export 2026-11 --output november.ndjson && netcensus-plan verify november.ndjson")]
+    Export {
+        #[command(flatten)]
+        target: Target,
+        /// A UTC month, such as 2026-11
+        month: String,
+        /// The file; it must not exist [default: standard output]
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Print the proof that a device is in the snapshot of a day, for 'netcensus-plan verify'
+    Proof {
+        #[command(flatten)]
+        target: Target,
+        /// A UTC day, such as 2026-11-21
+        day: Day,
+        /// The device's id
+        device: String,
+        /// The revision [default: the newest]
+        #[arg(long, value_name = "N")]
+        revision: Option<i64>,
+    },
+    /// Print the public key that signs, and its fingerprint
+    Key {
+        #[command(flatten)]
+        common: Common,
+    },
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  netcensus-plan verify november.ndjson
+  netcensus-plan verify november.ndjson --key SHA256:mVPwvezndPv/ARoIadVY98vAC0g+P/5633yTC4d/wXE
+
+Needs no configuration, no database and no network. Exit status: 0 it holds, 1 it does not.")]
+pub(super) struct VerifyArguments {
+    /// The file; - for standard input
+    file: PathBuf,
+    /// The key that must have signed: its 64 hex digits or its fingerprint, see 'netcensus-plan snapshot key'
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+}
+
+/// Seals, shows and exports.
+pub(super) async fn snapshot(command: SnapshotCommand) -> Result<(), Failure> {
+    match command {
+        SnapshotCommand::List { target, limit } => {
+            let (config, store, subscription) = target.open().await?;
+            let page = page(&service(&config, store)?, &subscription.id, None, Some(limit)).await?;
+            if target.common.json {
+                return print_json(&page);
+            }
+            let rows: Vec<_> = page.snapshots.iter().map(row).collect();
+            let titles =
+                ["DAY", ">REVISION", ">NETWORK", ">IOT", ">BILLABLE", ">COMMITTED", "SEALED", "HASH"];
+            Ok(table::print(&mut io::stdout().lock(), &titles, &rows)?)
+        }
+        SnapshotCommand::Show { target, day, revision } => {
+            let (_, store, subscription) = target.open().await?;
+            let key = store.signing_key(SystemClock.now()).await?.public();
+            let snapshot = store.snapshot(&subscription.id, day, revision).await?;
+            show(&SnapshotEntry::new(snapshot, key), target.common.json)
+        }
+        SnapshotCommand::Seal { target, day, reason, dry_run } => {
+            let (config, store, subscription) = target.open().await?;
+            let service = service(&config, store)?;
+            let by = By { reason, dry_run, ..By::operator() };
+            let outcome = service.seal(&subscription.id, day, &by).await?;
+            let key = service.store.signing_key(service.now()).await?.public();
+            let sealed = matches!(outcome, Outcome::Sealed(_));
+            let entry = SnapshotEntry::new(outcome.snapshot().clone(), key);
+            if target.common.json {
+                return print_json(&json!({"sealed": sealed && !dry_run, "snapshot": entry}));
+            }
+            let what = match (sealed, dry_run) {
+                (true, false) => "sealed",
+                (true, true) => "would be sealed",
+                (false, _) => "holds already, nothing was sealed",
+            };
+            let mut out = io::stdout().lock();
+            writeln!(out, "{day}, revision {}: {what}", entry.header.revision)?;
+            Ok(write_header(&mut out, &entry.header)?)
+        }
+        SnapshotCommand::Export { target, month, output } => {
+            let days = Span::month(&month).map_err(|e| Failure::usage(e.to_string()))?;
+            let (config, store, subscription) = target.open().await?;
+            let bundle = service(&config, store)?.bundle(&subscription.id, days).await?;
+            let mut out: Box<dyn io::Write + Send> = match &output {
+                Some(path) => Box::new(BufWriter::new(File::create_new(path).map_err(|e| {
+                    Failure::failed(format!("cannot make {}: {e}; name another --output", path.display()))
+                })?)),
+                None => Box::new(io::stdout()),
+            };
+            let mut pieces = pin!(bundle.stream());
+            while let Some(piece) = std::future::poll_fn(|cx| pieces.as_mut().poll_next(cx)).await {
+                out.write_all(&piece?)?;
+            }
+            Ok(out.flush()?)
+        }
+        SnapshotCommand::Proof { target, day, device, revision } => {
+            let (config, store, subscription) = target.open().await?;
+            let service = service(&config, store)?;
+            let snapshot = service.store.snapshot(&subscription.id, day, revision).await?;
+            print_json(&service.proof(&snapshot, &device).await?)
+        }
+        SnapshotCommand::Key { common } => {
+            let (_, store) = common.store().await?;
+            let key = store.signing_key(SystemClock.now()).await?.public();
+            if common.json {
+                return print_json(&json!({"key": key, "fingerprint": key.fingerprint()}));
+            }
+            Ok(writeln!(io::stdout().lock(), "{key}\n{}", key.fingerprint())?)
+        }
+    }
+}
+
+/// Checks a file.
+pub(super) fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
+    let trust = Trust { key: arguments.key.clone() };
+    let name = arguments.file.display();
+    let outcome = if arguments.file.as_os_str() == "-" {
+        verification::verify(io::stdin().lock(), &trust)
+    } else {
+        let file = File::open(&arguments.file)
+            .map_err(|e| Failure::failed(format!("cannot read {name}: {e}; name a bundle or a proof")))?;
+        verification::verify(BufReader::new(file), &trust)
+    };
+    let verified = outcome.map_err(|e| Failure::failed(format!("{name}: {e}")))?;
+    if arguments.json {
+        return print_json(&verified);
+    }
+    let mut out = io::stdout().lock();
+    match &verified {
+        Verified::Bundle(report) => write_report(&mut out, report)?,
+        Verified::Device(report) => write_device(&mut out, report)?,
+    }
+    Ok(())
+}
+
+fn write_report(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
+    let rows: Vec<_> = report.snapshots.iter().map(counts).collect();
+    let titles =
+        ["DAY", ">REVISION", ">NETWORK", ">IOT", ">BILLABLE", ">ROUNDED UP", ">COMMITTED", ">DEVICES"];
+    table::print(out, &titles, &rows)?;
+    writeln!(
+        out,
+        "{} days of subscription {} recounted from {} leaves; the chain of {} headers holds",
+        report.snapshots.len(),
+        report.subscription,
+        report.leaves,
+        report.headers
+    )?;
+    if !report.statements.is_empty() {
+        writeln!(out, "statements that hold: {}", report.statements.join(", "))?;
+    }
+    write_signer(out, &report.signed_by, report.key_was_named)
+}
+
+fn write_device(out: &mut dyn io::Write, report: &DeviceReport) -> io::Result<()> {
+    let DeviceReport { device, header, .. } = report;
+    writeln!(
+        out,
+        "device {} ({} {} in {}) is in the snapshot of {}, revision {}: {}",
+        device.id,
+        device.mac,
+        device.ip,
+        device.zone,
+        header.day,
+        header.revision,
+        device.verdict.title()
+    )?;
+    write_header(out, header)?;
+    write_signer(out, &report.signed_by, report.key_was_named)
+}
+
+fn write_signer(out: &mut dyn io::Write, signed_by: &str, named: bool) -> io::Result<()> {
+    let trust = if named {
+        "the key that you named"
+    } else {
+        "compare it with 'netcensus-plan snapshot key', or give --key"
+    };
+    writeln!(out, "signed by {signed_by}: {trust}")
+}
+
+fn write_header(out: &mut dyn io::Write, header: &Header) -> io::Result<()> {
+    let c = &header.census;
+    writeln!(
+        out,
+        "{} network + {} IoT = {} billable, rounded up to {}; {} devices in all",
+        c.network, c.iot, c.billable, c.commitment, header.size
+    )?;
+    for (verdict, number) in &c.excluded {
+        writeln!(out, "  {verdict:<9} {number}")?;
+    }
+    if let Some(reason) = &header.reason {
+        let plain: String = reason.chars().filter(|c| !c.is_control()).collect();
+        writeln!(out, "because: {plain}")?;
+    }
+    Ok(())
+}
+
+fn show(entry: &SnapshotEntry, json: bool) -> Result<(), Failure> {
+    if json {
+        return print_json(entry);
+    }
+    let mut out = io::stdout().lock();
+    let header = &entry.header;
+    writeln!(out, "{}, revision {}, number {} in the chain", header.day, header.revision, header.number)?;
+    write_header(&mut out, header)?;
+    for (name, value) in [
+        ("as of", header.as_of.to_string()),
+        ("known until", header.known_until.to_string()),
+        ("sealed at", entry.sealed_at.to_string()),
+        ("root", header.root.to_string()),
+        ("previous", header.previous.map_or_else(|| "none, it is the first".into(), |hash| hash.to_string())),
+        ("hash", entry.hash.to_string()),
+        ("signed by", entry.key.fingerprint()),
+    ] {
+        writeln!(out, "{name:<12} {value}")?;
+    }
+    Ok(())
+}
+
+fn row(entry: &SnapshotEntry) -> Vec<String> {
+    let h = &entry.header;
+    vec![
+        h.day.to_string(),
+        h.revision.to_string(),
+        h.census.network.to_string(),
+        h.census.iot.to_string(),
+        h.census.billable.to_string(),
+        committed(h),
+        entry.sealed_at.to_string(),
+        entry.hash.to_string().chars().take(16).collect(),
+    ]
+}
+
+fn counts(h: &Header) -> Vec<String> {
+    let c = &h.census;
+    let numbers = [h.revision, c.network, c.iot, c.billable, c.commitment].map(|n| n.to_string());
+    [h.day.to_string()].into_iter().chain(numbers).chain([committed(h), h.size.to_string()]).collect()
+}
+
+fn committed(h: &Header) -> String {
+    h.plan.as_ref().map_or_else(
+        || "no plan".into(),
+        |p| p.committed.map_or_else(|| p.kind.to_string(), |n| n.to_string()),
+    )
+}

@@ -1,0 +1,257 @@
+//! `statement` and `price`: what each month comes to, line by line, and what a device-month costs.
+
+use std::io::{self, Write as _};
+
+use clap::Subcommand;
+
+use super::failure::Failure;
+use super::operate::say;
+use super::{Attempt, Target, print_json, table};
+use crate::census::Timestamp;
+use crate::clock::{Clock as _, SystemClock};
+use crate::plan::api::prices::Prices;
+use crate::plan::api::statements::{CorrectionEntry, StatementEntry, StatementView, Totals};
+use crate::plan::statement::{
+    CorrectionRequest, Currency, Line, Micros, Month, Price, State, Statement, arithmetic, price_at,
+};
+use crate::plan::store::StoredStatement;
+
+/// What to do with statements.
+#[derive(Debug, Subcommand)]
+pub(super) enum StatementCommand {
+    /// List the statements, the newest first
+    List {
+        #[command(flatten)]
+        target: Target,
+        /// Only months before this one, such as 2026-11
+        #[arg(long, value_name = "MONTH")]
+        before: Option<Month>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 24)]
+        limit: usize,
+    },
+    /// Show a statement with the arithmetic of each line
+    Show {
+        #[command(flatten)]
+        target: Target,
+        /// The month in UTC, such as 2026-11
+        month: Month,
+    },
+    /// Correct a line of a closed statement by a line of the open one
+    #[command(after_help = "Examples:
+  netcensus-plan statement correct 2026-11 --line 1 --committed 1600 --reason '1600 were ordered'
+  netcensus-plan statement correct 2026-11 --line 1 --seconds 0 --reason 'onboarded by mistake'")]
+    Correct {
+        #[command(flatten)]
+        target: Target,
+        /// The month of the closed statement, such as 2026-11
+        month: Month,
+        /// The number of the line
+        #[arg(long, value_name = "N")]
+        line: u32,
+        /// The number of devices that should have been charged, a multiple of 100
+        #[arg(long, value_name = "N")]
+        committed: Option<u64>,
+        /// The seconds in effect that should have been charged
+        #[arg(long, value_name = "N")]
+        seconds: Option<i64>,
+        /// What a device-month should have cost, such as 1.40; with --currency
+        #[arg(long, value_name = "AMOUNT", requires = "currency")]
+        price: Option<Micros>,
+        /// The currency of --price
+        #[arg(long, value_name = "CODE", requires = "price")]
+        currency: Option<Currency>,
+        #[command(flatten)]
+        attempt: Attempt,
+    },
+}
+
+/// What to do with prices.
+#[derive(Debug, Subcommand)]
+pub(super) enum PriceCommand {
+    /// Set what a device-month costs from an instant on
+    #[command(after_help = "Example:
+  netcensus-plan price set EUR 1.40 --from 2027-01-01T00:00:00Z
+
+One price holds for monthly and annual plans: set the twelfth part of a yearly price.")]
+    Set {
+        #[command(flatten)]
+        target: Target,
+        /// The currency: three letters (ISO 4217)
+        currency: Currency,
+        /// The price of one device for one month, with at most six decimals
+        amount: Micros,
+        /// The first instant for which it holds [default: now]
+        #[arg(long, value_name = "RFC3339")]
+        from: Option<Timestamp>,
+        #[command(flatten)]
+        attempt: Attempt,
+    },
+    /// List the prices
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Lists, shows and corrects statements.
+pub(super) async fn statement(command: StatementCommand) -> Result<(), Failure> {
+    let now = SystemClock.now();
+    match command {
+        StatementCommand::List { target, before, limit } => {
+            let (_, store, subscription) = target.open().await?;
+            let found = store.statements(&subscription.id, before, limit, now).await?;
+            let entries: Vec<StatementEntry> = found.iter().map(StatementEntry::from).collect();
+            if target.common.json {
+                return print_json(&serde_json::json!({"statements": entries}));
+            }
+            let rows: Vec<_> = entries.iter().map(row).collect();
+            let header = ["MONTH", "STATE", "CLOSES", ">DEVICE-MONTHS", ">AMOUNT", "SHA-256"];
+            Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
+        }
+        StatementCommand::Show { target, month } => {
+            let (_, store, subscription) = target.open().await?;
+            let stored = store.statement(&subscription.id, month, now).await?;
+            if target.common.json {
+                return print_json(&StatementView::from(stored));
+            }
+            print(&subscription.name, &stored)
+        }
+        StatementCommand::Correct { target, month, line, committed, seconds, price, currency, attempt } => {
+            let (_, store, subscription) = target.open().await?;
+            let price = match (price, currency) {
+                (Some(amount), Some(currency)) => Some(priced(currency, amount)?),
+                _ => None,
+            };
+            let reason = attempt.reason.clone().unwrap_or_default();
+            let asked = CorrectionRequest { line, committed, seconds, price, reason };
+            let by = attempt.by()?;
+            let made = store.correct_statement(&subscription.id, month, &asked, &by, now).await?;
+            let entry = CorrectionEntry::from(made);
+            if target.common.json {
+                return print_json(&entry);
+            }
+            say(&format!(
+                "{}correction {} of line {line} of {month}, a line of the statement of {}",
+                attempt.tried(),
+                entry.number,
+                entry.appears_in
+            ))
+        }
+    }
+}
+
+/// Sets and lists prices.
+pub(super) async fn price(command: PriceCommand) -> Result<(), Failure> {
+    let now = SystemClock.now();
+    match command {
+        PriceCommand::Set { target, currency, amount, from, attempt } => {
+            let (_, store, subscription) = target.open().await?;
+            let price = priced(currency, amount)?;
+            let set = store.set_price(&subscription.id, price, from, &attempt.by()?, now).await?;
+            if target.common.json {
+                return print_json(&set);
+            }
+            say(&format!("{}{} a device-month from {} on", attempt.tried(), set.price, set.valid_from))
+        }
+        PriceCommand::List { target } => {
+            let (_, store, subscription) = target.open().await?;
+            let prices = store.prices(&subscription.id).await?;
+            if target.common.json {
+                return print_json(&Prices::new(prices, now));
+            }
+            let current = price_at(&prices, now);
+            let holds = current.map_or_else(
+                || "no price holds now: statements show device-months".to_owned(),
+                |p| format!("{p} a device-month holds now"),
+            );
+            say(&holds)?;
+            let row = |p: crate::plan::statement::SetPrice| {
+                let set = p.set_at.to_string();
+                vec![p.number.to_string(), p.price.to_string(), p.valid_from.to_string(), set]
+            };
+            let rows: Vec<_> = prices.into_iter().map(row).collect();
+            Ok(table::print(&mut io::stdout().lock(), &[">NO", ">PRICE", "FROM", "SET"], &rows)?)
+        }
+    }
+}
+
+fn priced(currency: Currency, amount: Micros) -> Result<Price, Failure> {
+    let micros = u64::try_from(amount.0);
+    let micros = micros.map_err(|_| Failure::usage("a price is not negative, and at most 1000000"))?;
+    Ok(Price { currency, micros })
+}
+
+fn row(entry: &StatementEntry) -> Vec<String> {
+    vec![
+        entry.month.to_string(),
+        entry.state.title().to_owned(),
+        entry.closes_at.to_string(),
+        entry.totals.device_months.to_string(),
+        money(&entry.totals),
+        entry.sha256.clone().unwrap_or_default(),
+    ]
+}
+
+fn money(totals: &Totals) -> String {
+    let amounts: Vec<String> =
+        totals.amounts.iter().map(|a| format!("{} {}", a.amount, a.currency)).collect();
+    amounts.join(" + ")
+}
+
+/// The statement as a person checks it on paper.
+fn print(name: &str, stored: &StoredStatement) -> Result<(), Failure> {
+    let statement = &stored.statement;
+    let mut out = io::stdout().lock();
+    let month = statement.month;
+    let standing = match stored.state {
+        State::Open => {
+            format!("open, the month runs; what was in effect so far; closes {}", month.closes_at())
+        }
+        State::Draft => format!("draft, closes {}", month.closes_at()),
+        State::Closed => "closed".to_owned(),
+    };
+    table::line(&mut out, &format!("{name}, {month}: {standing}"))?;
+    let (from, to, days) = (statement.from, statement.to, statement.seconds / 86_400);
+    writeln!(out, "{from} to {to}: {days} days × 86400 s = {} s", statement.seconds)?;
+    let workings = arithmetic(statement).map_err(|e| Failure::failed(e.to_string()))?;
+    for (line, steps) in statement.lines.iter().zip(workings) {
+        writeln!(out)?;
+        table::line(&mut out, &heading(line))?;
+        for step in steps {
+            writeln!(out, "   {step}")?;
+        }
+    }
+    writeln!(out)?;
+    writeln!(out, "total: {}", total(statement))?;
+    if let Some(expected) = &stored.expected {
+        writeln!(out, "at the month's end, if nothing changes: {}", total(expected))?;
+    }
+    if let Some(peak) = statement.peak_billable {
+        let last = statement.last_billable.map_or_else(String::new, |n| format!(", last {n}"));
+        writeln!(out, "devices counted: peak {peak}{last} (never part of the charge, P3)")?;
+    }
+    if let (Some(hash), Some(at)) = (&stored.sha256, statement.closed_at) {
+        writeln!(out, "closed {at}, sha256 {hash}")?;
+    }
+    Ok(())
+}
+
+fn heading(line: &Line) -> String {
+    let Line { number, plan, kind, from, to, .. } = line;
+    match (&line.corrects, line.committed) {
+        (Some(c), _) => format!(
+            "{number}. correction of line {} of {} (plan {plan}), {from} to {to}; {} by {}: {}",
+            c.line, c.statement, c.at, c.by, c.reason
+        ),
+        (None, Some(n)) => format!("{number}. plan {plan}, {kind}, {n} devices, {from} to {to}"),
+        (None, None) => format!("{number}. plan {plan}, {kind}, any number of devices, {from} to {to}"),
+    }
+}
+
+fn total(statement: &Statement) -> String {
+    let totals = Totals::from(statement);
+    let amounts = money(&totals);
+    let money = if amounts.is_empty() { String::new() } else { format!(", {amounts}") };
+    format!("{} device-months{money}", totals.device_months)
+}

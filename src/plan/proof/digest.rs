@@ -1,0 +1,99 @@
+//! A SHA-256 digest, written as 64 lower-case hex digits and read in no other way.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
+
+/// SHA-256 of something.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Digest(pub [u8; 32]);
+
+impl Digest {
+    /// The digest of `bytes`.
+    pub fn of(bytes: &[u8]) -> Self {
+        Self(Sha256::digest(bytes).into())
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, f)
+    }
+}
+
+impl fmt::Debug for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_hex(&self.0, f)
+    }
+}
+
+impl FromStr for Digest {
+    type Err = BadHex;
+
+    fn from_str(text: &str) -> Result<Self, BadHex> {
+        read_hex(text).map(Self)
+    }
+}
+
+impl Serialize for Digest {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Digest {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        String::deserialize(input)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// A text that is not as many lower-case hex digits as it should be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("it is not {0} lower-case hex digits")]
+pub struct BadHex(usize);
+
+/// Writes bytes as lower-case hex.
+pub(super) fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    bytes.iter().try_for_each(|b| write!(f, "{b:02x}"))
+}
+
+/// Reads exactly `N` bytes from lower-case hex.
+pub(super) fn read_hex<const N: usize>(text: &str) -> Result<[u8; N], BadHex> {
+    let digit = |c: &u8| match c {
+        b'0'..=b'9' => Some(c - b'0'),
+        b'a'..=b'f' => Some(c - b'a' + 10),
+        _ => None,
+    };
+    let mut out = [0; N];
+    let pairs = text.as_bytes().chunks(2);
+    if text.len() != 2 * N {
+        return Err(BadHex(2 * N));
+    }
+    for (slot, pair) in out.iter_mut().zip(pairs) {
+        match pair {
+            [high, low] => {
+                *slot = digit(high).zip(digit(low)).map(|(h, l)| h << 4 | l).ok_or(BadHex(2 * N))?;
+            }
+            _ => return Err(BadHex(2 * N)),
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_is_lower_case_and_of_the_right_length() {
+        let digest = Digest::of(b"");
+        let text = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+        assert_eq!(digest.to_string(), text);
+        assert_eq!(text.parse(), Ok(digest));
+        assert!(text.to_uppercase().parse::<Digest>().is_err());
+        assert!(text[..62].parse::<Digest>().is_err());
+        assert!(format!("{}é", &text[..62]).parse::<Digest>().is_err());
+    }
+}

@@ -1,0 +1,89 @@
+//! The proof of one device: that it is, with this verdict, among exactly as many devices as the header says.
+
+use serde::{Deserialize, Serialize};
+
+use super::digest::Digest;
+use super::header::Header;
+use super::key::{PublicKey, Signature};
+use super::leaf::Leaf;
+use super::tally::Untrue;
+use super::tree::{is_included, path};
+use super::verify::{Fault, Trust};
+
+/// The document's schema.
+pub const PROOF_SCHEMA: &str = "netcensus.proof/1";
+
+/// The proof as a document: one line of compact JSON with these members in this order.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Inclusion {
+    /// [`PROOF_SCHEMA`].
+    pub schema: String,
+    /// The key that signed.
+    pub key: PublicKey,
+    /// The snapshot's header.
+    pub header: Header,
+    /// The key's signature of the header.
+    pub signature: Signature,
+    /// The device.
+    pub device: Place,
+    /// The last leaf: its path fits one size alone, which that of the device does not.
+    pub last: Place,
+}
+
+/// A leaf, and how it leads to the root.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// Its place among the leaves, from 0.
+    pub index: u64,
+    /// What it says.
+    pub leaf: Leaf,
+    /// The hashes beside its way to the root, from below.
+    pub path: Vec<Digest>,
+}
+
+impl Place {
+    /// The place of `leaf` at `index` among the hashes of all leaves.
+    pub fn new(leaf: Leaf, index: usize, hashes: &[Digest]) -> Self {
+        Self { index: index as u64, leaf, path: path(index, hashes) }
+    }
+
+    fn check(&self, header: &Header) -> Result<(), Fault> {
+        let line = self.leaf.line().map_err(|_| Fault::Form)?;
+        if !self.leaf.follows(&header.policy, header.as_of) {
+            return Err(Untrue::Verdict(self.leaf.id.clone(), self.leaf.verdict.id()).into());
+        }
+        let hash = Leaf::hash(&line);
+        if is_included(&hash, self.index, header.size, &self.path, &header.root) {
+            return Ok(());
+        }
+        Err(Fault::Path(self.leaf.id.clone()))
+    }
+}
+
+impl Inclusion {
+    /// Checks a document: form, signature, header, and that both leaves lead to its root.
+    ///
+    /// # Errors
+    /// [`Fault`], for the first thing that does not hold.
+    pub fn verify(text: &str, trust: &Trust) -> Result<Self, Fault> {
+        let line = text.strip_suffix('\n').ok_or(Fault::Form)?;
+        let proof: Self = serde_json::from_str(line).map_err(|_| Fault::Form)?;
+        if proof.schema != PROOF_SCHEMA || serde_json::to_string(&proof).ok().as_deref() != Some(line) {
+            return Err(Fault::Form);
+        }
+        trust.accepts(&proof.key)?;
+        let signed = proof.header.signed_form().map_err(|_| Fault::Form)?;
+        if !proof.key.signed(signed.as_bytes(), &proof.signature) {
+            return Err(Fault::Signature);
+        }
+        proof.header.is_consistent()?;
+        proof.device.check(&proof.header)?;
+        proof.last.check(&proof.header)?;
+        if proof.last.index.checked_add(1) != Some(proof.header.size) {
+            return Err(Fault::NotLast);
+        }
+        Ok(proof)
+    }
+}

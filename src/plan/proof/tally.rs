@@ -1,0 +1,145 @@
+//! The recount: leaves one by one into numbers and a root, and whether a header says the same.
+
+use std::collections::BTreeMap;
+
+use super::header::{Header, SNAPSHOT_SCHEMA};
+use super::leaf::Leaf;
+use super::tree::Tree;
+use crate::census::{Verdict, commitment};
+
+/// Numbers and root of leaves that come in order.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    tree: Tree,
+    last: Option<String>,
+    network: u64,
+    iot: u64,
+    excluded: BTreeMap<String, u64>,
+    couplings: u64,
+}
+
+/// What does not hold of a snapshot.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Untrue {
+    /// The line is no leaf, or is written in another way.
+    #[error("the line is no device, or not written as a device is")]
+    NoLeaf,
+    /// Leaves are not in order, or one comes twice.
+    #[error("the device {0} is out of order or there twice")]
+    Order(String),
+    /// The verdict does not follow.
+    #[error("the verdict {1} on the device {0} does not follow from its category and its silence")]
+    Verdict(String, &'static str),
+    /// The header says something else than follows from it, or from the leaves.
+    #[error("the header's {what} is {said}, but it must be {found}")]
+    Header {
+        /// Which member.
+        what: &'static str,
+        /// What the header says.
+        said: String,
+        /// What follows.
+        found: String,
+    },
+}
+
+fn same<T: PartialEq + std::fmt::Display>(what: &'static str, said: T, found: T) -> Result<(), Untrue> {
+    if said == found {
+        return Ok(());
+    }
+    Err(Untrue::Header { what, said: said.to_string(), found: found.to_string() })
+}
+
+impl Tally {
+    /// Adds the next leaf; its line is `line`.
+    ///
+    /// # Errors
+    /// [`Untrue::Order`].
+    pub fn push(&mut self, leaf: &Leaf, line: &str) -> Result<(), Untrue> {
+        if self.last.as_deref().is_some_and(|last| last >= leaf.id.as_str()) {
+            return Err(Untrue::Order(leaf.id.clone()));
+        }
+        self.tree.push(Leaf::hash(line));
+        match leaf.verdict {
+            Verdict::CountedNetwork => self.network += 1,
+            Verdict::CountedIot => self.iot += 1,
+            other => *self.excluded.entry(other.id().to_owned()).or_default() += 1,
+        }
+        self.couplings = self.couplings.saturating_add(leaf.couplings);
+        match &mut self.last {
+            Some(last) => last.clone_from(&leaf.id),
+            None => self.last = Some(leaf.id.clone()),
+        }
+        Ok(())
+    }
+
+    /// Adds the leaf of the next line, of a snapshot with that header.
+    ///
+    /// # Errors
+    /// [`Untrue`], for the first thing that does not hold.
+    pub fn check(&mut self, line: &str, header: &Header) -> Result<(), Untrue> {
+        let leaf = Leaf::read(line).ok_or(Untrue::NoLeaf)?;
+        if !leaf.follows(&header.policy, header.as_of) {
+            return Err(Untrue::Verdict(leaf.id, leaf.verdict.id()));
+        }
+        self.push(&leaf, line)
+    }
+
+    /// The tree so far.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// Whether the header says what the leaves do.
+    ///
+    /// # Errors
+    /// [`Untrue::Header`], for the first member that does not hold.
+    pub fn agrees(&self, header: &Header) -> Result<(), Untrue> {
+        same("size", header.size, self.tree.size())?;
+        same("root", header.root, self.tree.root())?;
+        same("census.network", header.census.network, self.network)?;
+        same("census.iot", header.census.iot, self.iot)?;
+        for verdict in Verdict::ALL.into_iter().filter(|v| !v.is_line() && !v.is_counted()) {
+            let of = |excluded: &BTreeMap<String, u64>| excluded.get(verdict.id()).copied().unwrap_or(0);
+            same(verdict.id(), of(&header.census.excluded), of(&self.excluded))?;
+        }
+        let of_lines: u64 = header.lines().sum();
+        same(
+            "census.strict_couplings",
+            header.census.strict_couplings,
+            self.couplings.saturating_add(of_lines),
+        )
+    }
+}
+
+impl Header {
+    /// Couplings that are no device's: X-VIRT, X-PUB and X-ROUTED.
+    fn lines(&self) -> impl Iterator<Item = u64> {
+        Verdict::ALL
+            .into_iter()
+            .filter(|v| v.is_line())
+            .filter_map(|v| self.census.excluded.get(v.id()).copied())
+    }
+
+    /// Whether the header agrees with itself: bounds of the day, sums, rounding.
+    ///
+    /// # Errors
+    /// [`Untrue::Header`], for the first member that does not hold.
+    pub fn is_consistent(&self) -> Result<(), Untrue> {
+        let c = &self.census;
+        same("schema", self.schema.as_str(), SNAPSHOT_SCHEMA)?;
+        same("as_of", self.as_of, self.day.end())?;
+        same("previous", self.previous.is_some(), self.number > 1)?;
+        same("number", self.number, self.number.max(1))?;
+        same("known_until", self.known_until, self.known_until.max(self.as_of))?;
+        same("census.billable", c.billable, c.network.saturating_add(c.iot))?;
+        same("census.commitment", c.commitment, commitment(c.billable))?;
+        let of_devices = Verdict::ALL.into_iter().filter(|v| !v.is_line() && !v.is_counted());
+        let devices: u64 = of_devices.filter_map(|v| c.excluded.get(v.id())).sum();
+        same("size", self.size, c.billable.saturating_add(devices))?;
+        let is_known = |id: &&String| Verdict::ALL.iter().any(|v| v.id() == id.as_str() && !v.is_counted());
+        let unknown = c.excluded.keys().find(|id| !is_known(id)).map_or("", String::as_str);
+        same("census.excluded", unknown, "")?;
+        let idle_zeros = c.excluded.values().filter(|n| **n == 0).count();
+        same("census.excluded zeros", idle_zeros, 0)
+    }
+}

@@ -1,0 +1,162 @@
+//! Prices of a device-month. None is built in (P9).
+//!
+//! One price holds for all committed plans of a subscription, monthly or annual: an annual plan is charged month by
+//! month too, so who sells by the year sets the twelfth part of the yearly price.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+use utoipa::ToSchema;
+
+use super::amount::Micros;
+use crate::census::{Timestamp, time::rfc3339};
+
+/// The highest price of a device-month, in millionths of the currency: a million of it.
+pub const HIGHEST: u64 = 1_000_000_000_000;
+/// The most prices that one subscription can have had.
+pub const PRICES: usize = 1_000;
+
+/// A currency: three capital letters, as ISO 4217 has them.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Currency([u8; 3]);
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|letter| write!(f, "{}", char::from(*letter)))
+    }
+}
+
+impl FromStr for Currency {
+    type Err = BadCurrency;
+
+    fn from_str(text: &str) -> Result<Self, BadCurrency> {
+        <[u8; 3]>::try_from(text.as_bytes())
+            .ok()
+            .filter(|letters| letters.iter().all(u8::is_ascii_uppercase))
+            .map(Self)
+            .ok_or_else(|| BadCurrency(text.chars().take(40).collect()))
+    }
+}
+
+/// A text that is no currency.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("'{0}' is no currency; write three capital letters (ISO 4217), such as EUR")]
+pub struct BadCurrency(String);
+
+impl Serialize for Currency {
+    fn serialize<S: Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Currency {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        String::deserialize(input)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// What a device-month costs.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Price {
+    /// The currency: three letters (ISO 4217).
+    #[schema(value_type = String, pattern = "^[A-Z]{3}$", example = "EUR")]
+    pub currency: Currency,
+    /// Millionths of the currency for one device and one month.
+    #[schema(maximum = 1_000_000_000_000_u64)]
+    pub micros: u64,
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", Micros(self.micros.into()), self.currency)
+    }
+}
+
+/// A price with the instant from which it holds. Prices are only ever added; of two that hold from one instant, the
+/// one that was set later is meant.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+pub struct SetPrice {
+    /// Counts from 1 within the subscription, in the order in which prices were set.
+    pub number: i64,
+    /// What a device-month costs.
+    #[serde(flatten)]
+    pub price: Price,
+    /// The first instant for which it holds: a whole second.
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub valid_from: Timestamp,
+    /// When it was set.
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub set_at: Timestamp,
+}
+
+/// The price that holds at `at`, if any was set for it.
+pub fn price_at(prices: &[SetPrice], at: Timestamp) -> Option<Price> {
+    let valid = prices.iter().filter(|p| p.valid_from <= at);
+    valid.max_by_key(|p| (p.valid_from, p.number)).map(|p| p.price)
+}
+
+/// Cuts `[from, to)` where the price changes.
+pub(super) fn cut(
+    prices: &[SetPrice],
+    from: Timestamp,
+    to: Timestamp,
+) -> Vec<(Timestamp, Timestamp, Option<Price>)> {
+    let mut starts: Vec<Timestamp> =
+        prices.iter().map(|p| p.valid_from).filter(|at| from < *at && *at < to).collect();
+    starts.push(from);
+    starts.sort_unstable();
+    let mut out: Vec<(Timestamp, Timestamp, Option<Price>)> = Vec::new();
+    for start in starts {
+        let price = price_at(prices, start);
+        match out.last_mut() {
+            Some((.., before)) if *before == price => {}
+            last => {
+                if let Some((_, end, _)) = last {
+                    *end = start;
+                }
+                out.push((start, to, price));
+            }
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(number: i64, micros: u64, from: i64) -> SetPrice {
+        let price = Price { currency: "EUR".parse().unwrap(), micros };
+        SetPrice { number, price, valid_from: Timestamp(from), set_at: Timestamp(0) }
+    }
+
+    #[test]
+    fn a_currency_is_three_capital_letters() {
+        assert_eq!("EUR".parse::<Currency>().unwrap().to_string(), "EUR");
+        for text in ["", "eur", "EURO", "E1R", "€"] {
+            assert!(text.parse::<Currency>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn of_two_prices_from_one_instant_the_later_set_one_holds() {
+        let prices = [set(1, 10, 100), set(2, 30, 200), set(3, 20, 100)];
+        let at = |at: i64| price_at(&prices, Timestamp(at)).map(|p| p.micros);
+        assert_eq!((at(99), at(100), at(199), at(200)), (None, Some(20), Some(20), Some(30)));
+    }
+
+    #[test]
+    fn a_range_is_cut_where_the_price_changes_and_nowhere_else() {
+        let prices = [set(1, 10, 100), set(2, 10, 150), set(3, 30, 200), set(4, 40, 300)];
+        let cuts = |from, to| -> Vec<(i64, i64, Option<u64>)> {
+            let parts = cut(&prices, Timestamp(from), Timestamp(to));
+            parts.into_iter().map(|(a, b, p)| (a.0, b.0, p.map(|p| p.micros))).collect()
+        };
+        assert_eq!(cuts(50, 300), [(50, 100, None), (100, 200, Some(10)), (200, 300, Some(30))]);
+        assert_eq!(cuts(200, 201), [(200, 201, Some(30))]);
+    }
+}

@@ -1,0 +1,177 @@
+//! Which columns of a customer's tables hold what, remembered by the signature of the header.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::audit::{By, Entry};
+use super::engine::{Query, Row, sql};
+use super::{Scope, Store, StoreError};
+use crate::census::{Timestamp, VALUE_BYTES, clean, time::rfc3339};
+use crate::plan::estimate::{COLUMNS, Mapping};
+
+/// Tables whose columns a subscription remembers.
+pub const MAPPINGS: usize = 256;
+
+/// Columns that are remembered.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+pub struct Remembered {
+    /// The signature of the header.
+    pub signature: String,
+    /// Each field with its headers.
+    #[schema(value_type = Object)]
+    pub columns: Mapping,
+    /// Who named them.
+    pub set_by: String,
+    /// When.
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub set_at: Timestamp,
+}
+
+/// Why columns cannot be remembered.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum MappingError {
+    /// The signature is none.
+    #[error("a signature has 64 hex digits; an estimate of the table tells it")]
+    BadSignature,
+    /// A header is none, or there are too many.
+    #[error("a mapping names at most {COLUMNS} headers of 1 to {VALUE_BYTES} bytes, and one at least")]
+    BadColumns,
+    /// There are as many as may be.
+    #[error(
+        "the columns of {MAPPINGS} tables are remembered, which is all; delete one that is no longer used"
+    )]
+    TooMany,
+}
+
+impl Store {
+    /// All that a subscription remembers, by signature.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn mappings(&self, subscription: &str) -> Result<Vec<Remembered>, StoreError> {
+        let all = sql("SELECT * FROM estimate_mapping WHERE subscription = $1 ORDER BY signature");
+        self.rows(all.bind(subscription)).await?.iter().map(read).collect()
+    }
+
+    /// The columns of one table.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn mapping(
+        &self,
+        subscription: &str,
+        signature: &str,
+    ) -> Result<Option<Remembered>, StoreError> {
+        self.row(one(subscription, signature)).await?.as_ref().map(read).transpose()
+    }
+
+    /// Remembers the columns of a table; `check` sees what is there, under the lock.
+    ///
+    /// # Errors
+    /// [`StoreError::Mapping`], what `check` says, or the database's.
+    pub async fn remember_mapping<E: From<StoreError>>(
+        &self,
+        subscription: &str,
+        signature: &str,
+        columns: &Mapping,
+        by: &By,
+        now: Timestamp,
+        check: impl FnOnce(Option<&Remembered>) -> Result<(), E> + Send,
+    ) -> Result<Remembered, E> {
+        let is_digest =
+            signature.len() == 64 && signature.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        if !is_digest {
+            return Err(StoreError::from(MappingError::BadSignature).into());
+        }
+        let mut headers = columns.0.values().flatten().peekable();
+        let is_good = headers.peek().is_some()
+            && columns.0.values().map(Vec::len).sum::<usize>() <= COLUMNS
+            && headers.all(|h| clean(h.as_bytes()).as_ref() == Some(h));
+        let json = serde_json::to_string(columns).unwrap_or_default();
+        if !is_good || json.len() > 65_536 {
+            return Err(StoreError::from(MappingError::BadColumns).into());
+        }
+        let mut work = self.write(Scope::Subscription(subscription)).await?;
+        let before = work.row(one(subscription, signature)).await?.as_ref().map(read).transpose()?;
+        check(before.as_ref())?;
+        if before.is_none() {
+            let count =
+                sql("SELECT COUNT(*) AS n FROM estimate_mapping WHERE subscription = $1").bind(subscription);
+            let known = work.row(count).await?.map(|row| row.int("n")).transpose()?.unwrap_or_default();
+            if usize::try_from(known).is_ok_and(|n| n >= MAPPINGS) {
+                return Err(StoreError::from(MappingError::TooMany).into());
+            }
+        }
+        let after = Remembered {
+            signature: signature.to_owned(),
+            columns: columns.clone(),
+            set_by: by.actor.to_string(),
+            set_at: now,
+        };
+        let put = "INSERT INTO estimate_mapping (subscription, signature, columns, set_by, set_at)
+                   VALUES ($1, $2, $3, $4, $5)
+                   ON CONFLICT (subscription, signature)
+                   DO UPDATE SET columns = excluded.columns, set_by = excluded.set_by, set_at = excluded.set_at";
+        let put = sql(put).bind(subscription).bind(signature).bind(json).bind(&after.set_by).bind(now.0);
+        work.execute(put).await?;
+        let entry = Entry {
+            action: "estimate.remember",
+            object: format!("mapping/{signature}"),
+            before: before.map(|b| serde_json::json!(b.columns)),
+            after: Some(serde_json::json!(columns)),
+            count_delta: None,
+        };
+        work.audit(Some(subscription), by, entry, now).await?;
+        work.finish(by).await?;
+        Ok(after)
+    }
+
+    /// Forgets the columns of a table; `check` sees what is there, under the lock.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], what `check` says, or the database's.
+    pub async fn forget_mapping<E: From<StoreError>>(
+        &self,
+        subscription: &str,
+        signature: &str,
+        by: &By,
+        now: Timestamp,
+        check: impl FnOnce(&Remembered) -> Result<(), E> + Send,
+    ) -> Result<(), E> {
+        let mut work = self.write(Scope::Subscription(subscription)).await?;
+        let before = work.row(one(subscription, signature)).await?.as_ref().map(read).transpose()?;
+        let missing = || StoreError::NotFound { what: "mapping", id: signature.chars().take(64).collect() };
+        let before = before.ok_or_else(missing)?;
+        check(&before)?;
+        let gone = sql("DELETE FROM estimate_mapping WHERE subscription = $1 AND signature = $2");
+        work.execute(gone.bind(subscription).bind(signature)).await?;
+        let entry = Entry {
+            action: "estimate.forget",
+            object: format!("mapping/{signature}"),
+            before: Some(serde_json::json!(before.columns)),
+            after: None,
+            count_delta: None,
+        };
+        work.audit(Some(subscription), by, entry, now).await?;
+        work.finish(by).await?;
+        Ok(())
+    }
+}
+
+fn one(subscription: &str, signature: &str) -> Query {
+    sql("SELECT * FROM estimate_mapping WHERE subscription = $1 AND signature = $2")
+        .bind(subscription)
+        .bind(signature)
+}
+
+fn read(row: &Row) -> Result<Remembered, StoreError> {
+    let corrupt =
+        |e: serde_json::Error| StoreError::Corrupt { table: "estimate_mapping", why: e.to_string() };
+    Ok(Remembered {
+        signature: row.text("signature")?,
+        columns: serde_json::from_str(row.str("columns")?).map_err(corrupt)?,
+        set_by: row.text("set_by")?,
+        set_at: Timestamp(row.int("set_at")?),
+    })
+}

@@ -1,0 +1,88 @@
+//! Prices: rows that are only ever added.
+
+use serde_json::json;
+
+use super::audit::Entry;
+use super::engine::{Query, Row, sql};
+use super::{By, Scope, Store, StoreError, Work, plans, statements};
+use crate::census::Timestamp;
+use crate::plan::statement::{Currency, PRICES, Price, Refusal, SetPrice, checked_price};
+use crate::plan::timeline::whole_second;
+
+impl Store {
+    /// All prices of a subscription, in the order in which they were set.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn prices(&self, subscription: &str) -> Result<Vec<SetPrice>, StoreError> {
+        self.rows(all(subscription)).await?.iter().map(read).collect()
+    }
+
+    /// Sets a price that holds from `valid_from` on, or from now. It may hold from the past, but not for what is closed.
+    ///
+    /// # Errors
+    /// [`StoreError::Statement`], or the database's.
+    pub async fn set_price(
+        &self,
+        subscription: &str,
+        price: Price,
+        valid_from: Option<Timestamp>,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<SetPrice, StoreError> {
+        checked_price(price)?;
+        self.close_due(subscription, now).await?;
+        let mut work = self.write(Scope::Subscription(subscription)).await?;
+        let now = plans::history(&mut work, subscription, now).await?.now();
+        let valid_from = whole_second(valid_from.unwrap_or(now));
+        if let Some(closed) = statements::newest(&mut work, subscription).await?.map(|(month, _)| month)
+            && valid_from < closed.to()
+        {
+            return Err(Refusal::PriceInClosed { closed, from: closed.to() }.into());
+        }
+        let before = prices(&mut work, subscription).await?;
+        if before.len() >= PRICES {
+            return Err(Refusal::PricesFull.into());
+        }
+        let number = before.last().map_or(0, |p| p.number).saturating_add(1);
+        let set = SetPrice { number, price, valid_from, set_at: now };
+        work.execute(
+            sql("INSERT INTO price (subscription, number, currency, micros, valid_from, set_at)
+                 VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(subscription)
+            .bind(number)
+            .bind(price.currency.to_string())
+            .bind(i64::try_from(price.micros).map_err(|_| Refusal::PriceTooHigh(price.micros))?)
+            .bind(valid_from.0)
+            .bind(now.0),
+        )
+        .await?;
+        let (object, after) = (format!("price/{number}"), Some(json!(set)));
+        let entry = Entry { action: "price.set", object, after, ..Entry::default() };
+        work.audit(Some(subscription), by, entry, now).await?;
+        work.finish(by).await?;
+        Ok(set)
+    }
+}
+
+/// All prices within a transaction.
+pub(super) async fn prices(work: &mut Work, subscription: &str) -> Result<Vec<SetPrice>, StoreError> {
+    work.rows(all(subscription)).await?.iter().map(read).collect()
+}
+
+fn all(subscription: &str) -> Query {
+    sql("SELECT number, currency, micros, valid_from, set_at FROM price WHERE subscription = $1 ORDER BY number")
+        .bind(subscription)
+}
+
+fn read(row: &Row) -> Result<SetPrice, StoreError> {
+    let corrupt = |why: String| StoreError::Corrupt { table: "price", why };
+    let currency: Currency = row.str("currency")?.parse().map_err(|e| corrupt(format!("{e}")))?;
+    let micros = u64::try_from(row.int("micros")?).map_err(|e| corrupt(e.to_string()))?;
+    Ok(SetPrice {
+        number: row.int("number")?,
+        price: Price { currency, micros },
+        valid_from: Timestamp(row.int("valid_from")?),
+        set_at: Timestamp(row.int("set_at")?),
+    })
+}

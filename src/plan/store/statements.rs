@@ -1,0 +1,297 @@
+//! Statements and their corrections. What they say is decided by [`crate::plan::statement`].
+//!
+//! Closing follows from the clock. It is done by whoever first needs a statement that is due, or by the service's
+//! background work, month by month, each in a transaction of its own under the subscription's lock: two services close
+//! once. What is stored is never computed again.
+
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+use super::audit::Entry;
+use super::engine::{Row, sql};
+use super::{By, Scope, Store, StoreError, Work, plans, prices};
+use crate::census::Timestamp;
+use crate::plan::crash::crash_point;
+use crate::plan::statement::{
+    Correction, CorrectionRequest, Month, Records, Refusal, SetPrice, State, Statement, correct, draw,
+    first_month,
+};
+use crate::plan::timeline::History;
+
+/// A statement and where it stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct StoredStatement {
+    /// Where it stands.
+    pub state: State,
+    /// The SHA-256 of its canonical form in hexadecimal, once it is closed.
+    pub sha256: Option<String>,
+    /// What it says: while the month runs, what has been in effect so far.
+    pub statement: Statement,
+    /// What it will say if nothing changes, while the month runs.
+    pub expected: Option<Statement>,
+}
+
+impl Store {
+    /// Closes the statements of a subscription that are due at `now`, oldest first; how many that were.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn close_due(&self, subscription: &str, now: Timestamp) -> Result<usize, StoreError> {
+        let mut closed = 0;
+        // Whether one is due is looked at without the lock first: mostly none is.
+        while due(&mut self.read().await?, subscription, now).await?.is_some() {
+            let mut work = self.write(Scope::Subscription(subscription)).await?;
+            let Some(next) = due(&mut work, subscription, now).await? else { break };
+            close(&mut work, subscription, next).await?;
+            crash_point!("statement-close-before-commit");
+            work.commit().await?;
+            crash_point!("statement-close-after-commit");
+            closed += 1;
+        }
+        Ok(closed)
+    }
+
+    /// Closes the statements of all subscriptions that are due at `now`; how many that were. One that fails keeps none
+    /// of the others from being closed.
+    ///
+    /// # Errors
+    /// The database's: the last one.
+    pub async fn close_all_due(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let (mut closed, mut failed) = (0, None);
+        for subscription in self.subscriptions().await? {
+            match self.close_due(&subscription.id, now).await {
+                Ok(more) => closed += more,
+                Err(error) => failed = Some(error),
+            }
+        }
+        failed.map_or(Ok(closed), Err)
+    }
+
+    /// The statement of `month` at `now`.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] before the first plan's month and after the present one, or the database's.
+    pub async fn statement(
+        &self,
+        subscription: &str,
+        month: Month,
+        now: Timestamp,
+    ) -> Result<StoredStatement, StoreError> {
+        self.close_due(subscription, now).await?;
+        let missing = || StoreError::NotFound { what: "statement", id: month.to_string() };
+        let mut work = self.read().await?;
+        let rows = Rows::read(&mut work, subscription, now).await?;
+        if !rows.months().contains(&month) {
+            return Err(missing());
+        }
+        match closed(&mut work, subscription, month).await? {
+            Some(closed) => Ok(closed),
+            None => rows.unclosed(subscription, month),
+        }
+    }
+
+    /// Statements at `now`, the newest first: at most `limit`, of the months before `before`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn statements(
+        &self,
+        subscription: &str,
+        before: Option<Month>,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<StoredStatement>, StoreError> {
+        self.close_due(subscription, now).await?;
+        let mut work = self.read().await?;
+        let rows = Rows::read(&mut work, subscription, now).await?;
+        let months = rows.months();
+        let asked = months.into_iter().rev().filter(|m| before.is_none_or(|b| *m < b)).take(limit);
+        let mut out = Vec::new();
+        for month in asked {
+            out.push(match closed(&mut work, subscription, month).await? {
+                Some(closed) => closed,
+                None => rows.unclosed(subscription, month)?,
+            });
+        }
+        Ok(out)
+    }
+
+    /// Corrects a line of the closed statement of `month` by a line of the statement that is open at `now`.
+    ///
+    /// # Errors
+    /// [`StoreError::Statement`], [`StoreError::NotFound`] or the database's.
+    pub async fn correct_statement(
+        &self,
+        subscription: &str,
+        month: Month,
+        asked: &CorrectionRequest,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<Correction, StoreError> {
+        self.close_due(subscription, now).await?;
+        let mut work = self.write(Scope::Subscription(subscription)).await?;
+        let rows = Rows::read(&mut work, subscription, now).await?;
+        if !rows.months().contains(&month) {
+            return Err(StoreError::NotFound { what: "statement", id: month.to_string() });
+        }
+        let closed = closed(&mut work, subscription, month).await?.ok_or(Refusal::NotClosed(month))?;
+        let at = rows.history.now();
+        let made = correct(&closed.statement, &rows.corrections, asked, &by.actor.to_string(), at)?;
+        let body = serde_json::to_string(&made).map_err(|e| corrupt("correction", e))?;
+        work.execute(
+            sql("INSERT INTO correction (subscription, number, at, statement, line, body)
+                 VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(subscription)
+            .bind(made.number)
+            .bind(at.0)
+            .bind(month.to_string())
+            .bind(i64::from(made.line))
+            .bind(body),
+        )
+        .await?;
+        let entry = Entry {
+            action: "statement.correct",
+            object: format!("statement/{month}/{}", made.line),
+            before: Some(json!(made.was)),
+            after: Some(json!(made.charge)),
+            count_delta: None,
+        };
+        let by = By { reason: by.reason.clone().or_else(|| Some(made.reason.clone())), ..by.clone() };
+        work.audit(Some(subscription), &by, entry, at).await?;
+        work.finish(&by).await?;
+        Ok(made)
+    }
+}
+
+/// What a statement is drawn from.
+struct Rows {
+    history: History,
+    prices: Vec<SetPrice>,
+    corrections: Vec<Correction>,
+}
+
+impl Rows {
+    async fn read(work: &mut Work, subscription: &str, now: Timestamp) -> Result<Self, StoreError> {
+        let history = plans::history(work, subscription, now).await?;
+        let prices = prices::prices(work, subscription).await?;
+        let query = sql("SELECT body FROM correction WHERE subscription = $1 ORDER BY number");
+        let read = |row: &Row| serde_json::from_str(row.str("body")?).map_err(|e| corrupt("correction", e));
+        let corrections =
+            work.rows(query.bind(subscription)).await?.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Self { history, prices, corrections })
+    }
+
+    fn records(&self) -> Records<'_> {
+        Records { plans: self.history.plans(), prices: &self.prices, corrections: &self.corrections }
+    }
+
+    /// The months that have a statement, oldest first.
+    fn months(&self) -> Vec<Month> {
+        let newest = Month::of(self.history.now());
+        let first = first_month(self.history.plans());
+        std::iter::successors(first, |m| Some(m.next())).take_while(|m| *m <= newest).collect()
+    }
+
+    fn unclosed(&self, subscription: &str, month: Month) -> Result<StoredStatement, StoreError> {
+        let now = self.history.now();
+        let drawn = |until| draw(subscription, month, self.records(), until).map_err(Refusal::from);
+        let open = now < month.to();
+        Ok(StoredStatement {
+            state: if open { State::Open } else { State::Draft },
+            sha256: None,
+            statement: drawn(now)?,
+            expected: if open { Some(drawn(month.to())?) } else { None },
+        })
+    }
+}
+
+/// The next statement that is to be closed.
+struct Due {
+    month: Month,
+    previous: Option<String>,
+    now: Timestamp,
+}
+
+async fn due(work: &mut Work, subscription: &str, now: Timestamp) -> Result<Option<Due>, StoreError> {
+    let history = plans::history(work, subscription, now).await?;
+    let (month, previous) = match newest(work, subscription).await? {
+        Some((month, hash)) => (month.next(), Some(hash)),
+        None => match first_month(history.plans()) {
+            Some(first) => (first, None),
+            None => return Ok(None),
+        },
+    };
+    let now = history.now();
+    Ok((State::at(month, now) == State::Closed).then_some(Due { month, previous, now }))
+}
+
+async fn close(work: &mut Work, subscription: &str, due: Due) -> Result<(), StoreError> {
+    let Due { month, previous, now } = due;
+    let rows = Rows::read(work, subscription, now).await?;
+    let drawn = draw(subscription, month, rows.records(), month.to()).map_err(Refusal::from)?;
+    let statement = Statement { closed_at: Some(now), previous, ..drawn };
+    let body = statement.canonical().map_err(|e| corrupt("statement", e))?;
+    let hash: [u8; 32] = Sha256::digest(body.as_bytes()).into();
+    work.execute(
+        sql("INSERT INTO statement (subscription, month, closed_at, body, sha256) VALUES ($1, $2, $3, $4, $5)")
+            .bind(subscription)
+            .bind(month.to_string())
+            .bind(now.0)
+            .bind(body)
+            .bind(hash),
+    )
+    .await?;
+    let entry = Entry {
+        action: "statement.close",
+        object: format!("statement/{month}"),
+        after: Some(json!({
+            "sha256": hex(&hash),
+            "device_months": statement.device_months,
+            "amounts": statement.amounts,
+        })),
+        ..Entry::default()
+    };
+    work.audit(Some(subscription), &By::service(), entry, now).await
+}
+
+/// The newest closed statement: its month, and its hash in hexadecimal.
+pub(super) async fn newest(
+    work: &mut Work,
+    subscription: &str,
+) -> Result<Option<(Month, String)>, StoreError> {
+    let query = "SELECT month, sha256 FROM statement WHERE subscription = $1 ORDER BY month DESC LIMIT 1";
+    let row = work.row(sql(query).bind(subscription)).await?;
+    let read = |row: &Row| {
+        let month = row.str("month")?.parse().map_err(|e| corrupt("statement", e))?;
+        Ok((month, hex(&row.blob("sha256")?)))
+    };
+    row.as_ref().map(read).transpose()
+}
+
+/// The closed statement of a month, whose hash is checked.
+async fn closed(
+    work: &mut Work,
+    subscription: &str,
+    month: Month,
+) -> Result<Option<StoredStatement>, StoreError> {
+    let query = sql("SELECT body, sha256 FROM statement WHERE subscription = $1 AND month = $2");
+    let Some(row) = work.row(query.bind(subscription).bind(month.to_string())).await? else {
+        return Ok(None);
+    };
+    let body = row.str("body")?;
+    let hash = row.blob("sha256")?;
+    if Sha256::digest(body.as_bytes()).as_slice() != hash {
+        let why = format!("the statement of {month} is not the one whose hash was stored");
+        return Err(StoreError::Corrupt { table: "statement", why });
+    }
+    let statement = serde_json::from_str(body).map_err(|e| corrupt("statement", e))?;
+    Ok(Some(StoredStatement { state: State::Closed, sha256: Some(hex(&hash)), statement, expected: None }))
+}
+
+fn corrupt(table: &'static str, error: impl std::fmt::Display) -> StoreError {
+    StoreError::Corrupt { table, why: error.to_string() }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|b| format!("{b:02x}")).collect()
+}

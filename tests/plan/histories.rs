@@ -1,0 +1,162 @@
+//! Random histories of plans, prices and statements on both stores at once, with restarts and a clock that jumps: the
+//! databases' own rules agree with those of the code, and both come to the same statements.
+
+use std::collections::BTreeSet;
+
+use netcensus::census::Timestamp;
+use netcensus::plan::statement::{CorrectionRequest, Month, Price, Statement, check};
+use netcensus::plan::store::{By, Location, Store, StoreError};
+use netcensus::plan::timeline::{Kind, Onboarding, Plan, SECOND, Status};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+
+use crate::database::{self, Backend};
+
+const DAY: i64 = 86_400 * SECOND;
+const HISTORIES: u32 = 40;
+
+#[derive(Clone, Debug)]
+enum Event {
+    Onboard(Kind, u64),
+    Replace(Kind, u64),
+    Cancel,
+    Withdraw,
+    Price(u64, i64),
+    Correct(u8, u32, u64),
+    Look,
+    Passes(i64),
+    Restart,
+}
+
+fn events() -> impl Strategy<Value = Event> {
+    let kinds = || prop::sample::select(&Kind::ALL[..]);
+    let devices = || (1..40_u64).prop_map(|n| n * 100);
+    prop_oneof![
+        3 => (kinds(), devices()).prop_map(|(k, n)| Event::Onboard(k, n)),
+        4 => (kinds(), devices()).prop_map(|(k, n)| Event::Replace(k, n)),
+        3 => Just(Event::Cancel),
+        2 => Just(Event::Withdraw),
+        1 => (0..3_000_000_u64, -20..20_i64).prop_map(|(micros, days)| Event::Price(micros, days)),
+        2 => (0..3_u8, 1..4_u32, devices()).prop_map(|(month, line, n)| Event::Correct(month, line, n)),
+        1 => Just(Event::Look),
+        4 => (0..4_000_i64).prop_map(|s| Event::Passes(s * SECOND)),
+        4 => (-20..60_i64, 0..DAY).prop_map(|(days, rest)| Event::Passes(days * DAY + rest)),
+        1 => Just(Event::Restart),
+    ]
+}
+
+/// A refusal is an outcome like others; a database that fails is none.
+fn outcome<T>(result: Result<T, StoreError>) -> Option<String> {
+    match result {
+        Ok(_) => None,
+        Err(e @ (StoreError::Refused(_) | StoreError::Statement(_) | StoreError::NotFound { .. })) => {
+            Some(e.to_string())
+        }
+        Err(other) => panic!("{other}"),
+    }
+}
+
+async fn happens(store: &Store, sid: &str, event: &Event, now: Timestamp) -> Option<String> {
+    let by = By::operator();
+    let asked = |kind: Kind, n: u64| Onboarding {
+        kind,
+        devices: (kind != Kind::Trial).then_some(n),
+        accept_terms: true,
+    };
+    match *event {
+        Event::Onboard(kind, n) => outcome(store.onboard(sid, &asked(kind, n), &by, now).await),
+        Event::Replace(kind, n) => outcome(store.replace_plan(sid, &asked(kind, n), &by, now).await),
+        Event::Cancel => outcome(store.cancel_plan(sid, &by, now).await),
+        Event::Withdraw => outcome(store.withdraw_cancellation(sid, &by, now).await),
+        Event::Price(micros, days) => {
+            let price = Price { currency: "EUR".parse().unwrap(), micros };
+            outcome(store.set_price(sid, price, Some(now.plus(days * DAY)), &by, now).await)
+        }
+        Event::Correct(back, line, committed) => {
+            let month = (0..=back).fold(Month::of(now), |m, _| m.previous());
+            let (committed, reason) = (Some(committed), "as ordered".to_owned());
+            let asked = CorrectionRequest { line, committed, reason, ..CorrectionRequest::default() };
+            outcome(store.correct_statement(sid, month, &asked, &by, now).await)
+        }
+        Event::Look => outcome(store.statements(sid, None, 1_000, now).await),
+        Event::Passes(_) | Event::Restart => None,
+    }
+}
+
+/// All statements, the oldest first, without what differs between two databases: ids and hashes.
+async fn statements(store: &Store, sid: &str, now: Timestamp) -> Vec<Statement> {
+    let found = store.statements(sid, None, 1_000, now).await.unwrap();
+    let plain = |s: Statement| Statement { subscription: String::new(), previous: None, ..s };
+    found.into_iter().rev().map(|s| plain(s.statement)).collect()
+}
+
+async fn holds(stores: &mut [(Store, Location); 2], story: &[Event]) {
+    let mut now: Timestamp = "2026-11-18T06:26:40.5Z".parse().unwrap();
+    let name = netcensus::plan::secret::generate_id().unwrap();
+    let mut sids = Vec::new();
+    for (store, _) in stores.iter() {
+        sids.push(store.create_subscription(&name, None, now).await.unwrap().id);
+    }
+    for event in story {
+        if let Event::Passes(nanos) = event {
+            now = now.plus(*nanos);
+        }
+        let mut outcomes = BTreeSet::new();
+        for ((store, location), sid) in stores.iter_mut().zip(&sids) {
+            if let Event::Restart = event {
+                store.close().await;
+                *store = Store::open(location).await.unwrap();
+            }
+            outcomes.insert(happens(store, sid, event, now).await);
+        }
+        assert_eq!(outcomes.len(), 1, "{event:?}: {outcomes:?}");
+    }
+    let mut plans: Vec<Vec<Plan>> = Vec::new();
+    let mut drawn = Vec::new();
+    for ((store, _), sid) in stores.iter().zip(&sids) {
+        let history = store.history(sid, now).await.unwrap();
+        let running = history.plans().iter().filter(|p| p.status(history.now()).in_effect()).count();
+        assert!(running <= 1);
+        // Let all end, and all but the last statement close.
+        for _ in 0..2 {
+            outcome(store.cancel_plan(sid, &By::operator(), now).await);
+        }
+        let end = store.history(sid, now).await.unwrap().now().plus(100 * DAY);
+        plans.push(store.plans(sid).await.unwrap());
+        let statements = statements(store, sid, end).await;
+        let mut seconds = std::collections::BTreeMap::<i64, i64>::new();
+        for statement in &statements {
+            assert_eq!(check(statement), Ok(()));
+            for line in statement.lines.iter().filter(|l| l.corrects.is_none()) {
+                *seconds.entry(line.plan).or_default() += line.seconds;
+            }
+        }
+        for plan in plans.last().unwrap() {
+            let lasted = plan.to().unwrap().since(plan.from) / SECOND;
+            assert_eq!(seconds.get(&plan.number).copied().unwrap_or(0), lasted, "{plan:?}");
+            assert_eq!(lasted == 0, plan.status(end) == Status::Withdrawn);
+        }
+        drawn.push(statements);
+    }
+    assert_eq!(plans[0], plans[1]);
+    assert_eq!(drawn[0], drawn[1]);
+}
+
+#[test]
+fn random_histories_come_to_the_same_statements_on_both_stores() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let open = |backend| {
+        let location = database::fresh(backend, dir.path());
+        (runtime.block_on(Store::open(&location)).unwrap(), location)
+    };
+    let stores = std::cell::RefCell::new([open(Backend::Sqlite), open(Backend::Postgres)]);
+    let mut runner =
+        TestRunner::new(Config { cases: HISTORIES, failure_persistence: None, ..Config::default() });
+    let law = |story: Vec<Event>| {
+        runtime.block_on(holds(&mut stores.borrow_mut(), &story));
+        Ok(())
+    };
+    runner.run(&vec(events(), 1..40), law).unwrap();
+}
