@@ -148,8 +148,7 @@ impl World {
             seen.iter().map(|(m, i, n, a)| (m.as_str(), i.as_str(), n.as_str(), a.as_str())).collect();
         self.sequence += 1;
         let zone = *self.dice.of(&["hq", "hq", "branch"]);
-        let (status, answer) =
-            self.plan.upload(&self.sensor, &upload(self.sequence, zone, &seen)).await;
+        let (status, answer) = self.plan.upload(&self.sensor, &upload(self.sequence, zone, &seen)).await;
         assert_eq!(status, StatusCode::CREATED, "{answer}");
     }
 
