@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use governor::clock::Clock as _;
@@ -15,6 +15,7 @@ use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use sha2::{Digest, Sha256};
 
+use crate::census::Timestamp;
 use crate::clock::Clock;
 
 /// Attempts on one account at once; after them one every [`ACCOUNT_PAUSE`].
@@ -29,15 +30,33 @@ const REMEMBERED: usize = 65_536;
 type Key = [u8; 32];
 type Limiter = RateLimiter<Key, HashMapStateStore<Key>, Injected, NoOpMiddleware<Duration>>;
 
-/// The service's clock, as the limiter reads it.
+/// The service's clock, as the limiter reads it: it only runs on. A clock that is set back neither gives attempts back
+/// nor locks everybody out until it is where it was.
 #[derive(Clone)]
-struct Injected(Arc<dyn Clock>);
+struct Injected(Arc<Monotonic>);
+
+struct Monotonic {
+    clock: Arc<dyn Clock>,
+    /// What the clock showed, and how much it has run on in all.
+    read: Mutex<(Timestamp, Duration)>,
+}
+
+impl Injected {
+    fn new(clock: Arc<dyn Clock>) -> Self {
+        let read = Mutex::new((clock.now(), Duration::ZERO));
+        Self(Arc::new(Monotonic { clock, read }))
+    }
+}
 
 impl governor::clock::Clock for Injected {
     type Instant = Duration;
 
     fn now(&self) -> Duration {
-        Duration::from_nanos(u64::try_from(self.0.now().0).unwrap_or_default())
+        let mut read = self.0.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.0.clock.now();
+        let elapsed = Duration::from_nanos(u64::try_from(now.since(read.0)).unwrap_or_default());
+        *read = (now, read.1.saturating_add(elapsed));
+        read.1
     }
 }
 
@@ -57,7 +76,7 @@ impl fmt::Debug for Attempts {
 impl Attempts {
     /// An empty memory.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        let clock = Injected(clock);
+        let clock = Injected::new(clock);
         let limiter = |pause: Duration, burst| {
             let quota =
                 Quota::with_period(pause).unwrap_or(Quota::per_minute(NonZeroU32::MIN)).allow_burst(burst);
@@ -104,7 +123,6 @@ mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use super::*;
-    use crate::census::Timestamp;
 
     struct Hand(AtomicI64);
 
@@ -131,7 +149,9 @@ mod tests {
         assert_eq!(attempts.take(Some("alice"), None), Ok(()));
         assert!(attempts.take(Some("alice"), None).is_err());
         clock.0.fetch_sub(3_600_000_000_000, Ordering::SeqCst);
-        assert!(attempts.take(Some("alice"), None).is_err(), "a clock that was set back opens nothing");
+        assert_eq!(attempts.take(Some("alice"), None), Err(31), "a clock that was set back opens nothing");
+        clock.0.fetch_add(30_000_000_000, Ordering::SeqCst);
+        assert_eq!(attempts.take(Some("alice"), None), Ok(()), "and locks nobody out");
     }
 
     #[test]

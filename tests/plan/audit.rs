@@ -29,11 +29,13 @@ struct Recipe {
     tagged: bool,
     /// When, and what is looked at first.
     later: Option<(&'static str, &'static str)>,
+    /// A query, and a file in place of a body of JSON.
+    file: Option<(&'static str, &'static str)>,
 }
 
 fn recipe(method: Method, path: &'static str, values: &[&str], body: Value) -> Recipe {
     let values = values.iter().map(|value| (*value).to_owned()).collect();
-    Recipe { method, path, values, body, admin: false, tagged: false, later: None }
+    Recipe { method, path, values, body, admin: false, tagged: false, later: None, file: None }
 }
 
 impl Recipe {
@@ -48,6 +50,10 @@ impl Recipe {
     /// In December, after a look at that.
     fn in_december(self, look: &'static str) -> Self {
         Self { later: Some(("2026-12-05T09:00:00Z", look)), ..self }
+    }
+
+    fn of_file(self, query: &'static str, file: &'static str) -> Self {
+        Self { file: Some((query, file)), ..self }
     }
 
     fn url(&self, plan: &Plan) -> String {
@@ -165,6 +171,8 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
             &[],
             json!({"source": "s", "entries": [{"mac": a}]}),
         ),
+        recipe(M::POST, "/api/v1/subscriptions/{sid}/managed/import/file", &[], Value::Null)
+            .of_file("&source=f&all=true", "mac\n00:40:8c:00:00:0c\n"),
         recipe(M::DELETE, "/api/v1/subscriptions/{sid}/managed/{source}", &["s"], Value::Null),
         recipe(M::PUT, "/api/v1/subscriptions/{sid}/roles/{person}", &["new"], json!({"role": "R"})),
         recipe(M::DELETE, "/api/v1/subscriptions/{sid}/roles/{person}", &["new"], Value::Null)
@@ -184,7 +192,7 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
             M::POST,
             "/api/v1/subscriptions/{sid}/statements/{month}/corrections",
             &["2026-11"],
-            json!({"line": 1, "committed": 300, "reason": "übung"}),
+            json!({"line": 2, "committed": 300, "reason": "übung"}),
         )
         .by_admin()
         .in_december("/statements/2026-11"),
@@ -220,12 +228,17 @@ on_both_stores! {
                 tag = Some(seen.headers()[header::ETAG].clone());
             }
             let ask = |dry: &str| -> RequestBuilder {
-                let url = format!("{url}?dry_run={dry}");
+                let more = recipe.file.map_or("", |(query, _)| query);
+                let url = format!("{url}?dry_run={dry}{more}");
                 let mut request = plan.client.request(recipe.method.clone(), url).bearer_auth(token);
                 if let Some(tag) = &tag {
                     request = request.header(header::IF_MATCH, tag);
                 }
-                request.header("x-reason", "übung").header("x-request-id", "r-1").json(&recipe.body)
+                let request = request.header("x-reason", "übung").header("x-request-id", "r-1");
+                match recipe.file {
+                    Some((_, file)) => request.body(file),
+                    None => request.json(&recipe.body),
+                }
             };
             let before = plan.audit_rows().await;
             let tried = send(ask("true")).await;

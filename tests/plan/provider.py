@@ -12,6 +12,7 @@ provider.py REDIRECT: prints "ready URL", then does what standard input says, a 
 import logging
 import socket
 import sys
+import tempfile
 import threading
 
 from joserfc.jwk import KeySet, RSAKey
@@ -19,6 +20,7 @@ from joserfc.jwk import KeySet, RSAKey
 sys.stderr = open("/dev/null", "w")  # noqa: SIM115 - for the life of the process
 from canaille import create_app  # noqa: E402
 
+folder = tempfile.TemporaryDirectory()
 listener = socket.create_server(("127.0.0.1", 0))
 url = f"http://127.0.0.1:{listener.getsockname()[1]}"
 
@@ -32,7 +34,8 @@ app = create_app(
         "SECRET_KEY": "a secret of the tests alone",
         "SERVER_NAME": url.removeprefix("http://"),
         "PREFERRED_URL_SCHEME": "http",
-        "CANAILLE": {"DATABASE": "memory"},
+        "CANAILLE": {"DATABASE": "sql"},
+        "CANAILLE_SQL": {"DATABASE_URI": f"sqlite:///{folder.name}/provider.sqlite"},
         "CANAILLE_OIDC": {"ACTIVE_JWKS": [new_key()]},
     }
 )
@@ -50,6 +53,14 @@ hidden = None  # the keys that are listed, where these are not those that sign
 def list_other_keys():
     if hidden and request.path == "/oauth/jwks.json":
         return jsonify(hidden)
+
+
+@app.before_request
+def forget_tokens():
+    # What a person is issued within one second is alike, and the store takes each token once.
+    if request.path == "/oauth/token":
+        for token in store.query(models.Token):
+            store.delete(token)
 
 
 def client(name):
