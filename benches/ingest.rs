@@ -70,13 +70,13 @@ mod erased {
 
 /// A subscription with a plan and a sensor.
 async fn tenant(store: &Store, name: &str) -> (String, String) {
-    let now = Timestamp(0);
-    let sid = store.create_subscription(name, None, now).await.unwrap().id;
+    let (now, by) = (Timestamp(0), By::operator());
+    let sid = store.create_subscription(name, None, &by, now).await.unwrap().id;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
-    store.onboard(&sid, &trial, &netcensus::plan::store::By::operator(), now).await.unwrap();
-    let (secret, _) = store.create_enrolment(&sid, now).await.unwrap();
+    store.onboard(&sid, &trial, &by, now).await.unwrap();
+    let (secret, _) = store.create_enrolment(&sid, &by, now).await.unwrap();
     let asked = Enrolling { secret: &secret, name: "edge", public_key: PublicKey([1; 32]), replaces: None };
-    let sensor = store.enrol(&asked, &By::service(), now).await.unwrap().sensor;
+    let sensor = store.enrol(&asked, &by, now).await.unwrap().sensor;
     (sid, sensor)
 }
 

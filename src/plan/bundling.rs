@@ -4,20 +4,10 @@ use async_stream::try_stream;
 use futures_core::Stream;
 
 use super::proof::bundle::Writer;
-use super::proof::{Digest, SigningKey, Span};
+use super::proof::{SigningKey, Span};
 use super::service::Service;
+use super::statement::Month;
 use super::store::{Snapshot, StoreError};
-
-/// A closed statement, in the canonical form that was hashed when it was closed.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct ClosedStatement {
-    /// The month, as `2026-11`.
-    pub month: String,
-    /// The canonical form.
-    pub text: String,
-    /// Its digest.
-    pub sha256: Digest,
-}
 
 /// What a bundle is made of.
 pub struct Bundle {
@@ -26,7 +16,7 @@ pub struct Bundle {
     days: Span,
     key: SigningKey,
     chain: Vec<Snapshot>,
-    statements: Vec<ClosedStatement>,
+    statements: Vec<(Month, String)>,
 }
 
 impl Service {
@@ -39,7 +29,7 @@ impl Service {
     pub async fn bundle(&self, subscription: &str, days: Span) -> Result<Bundle, StoreError> {
         let chain = self.store.chain(subscription, days).await?;
         let key = self.store.signing_key(self.now()).await?;
-        let statements = Vec::new();
+        let statements = self.store.closed_statements(subscription, days, self.now()).await?;
         let (service, subscription) = (self.clone(), subscription.to_owned());
         Ok(Bundle { service, subscription, days, key, chain, statements })
     }
@@ -64,8 +54,8 @@ impl Bundle {
                     yield writer.take();
                 }
             }
-            for statement in &statements {
-                writer.statement(&statement.month, &statement.text).map_err(failed)?;
+            for (month, text) in &statements {
+                writer.statement(*month, text).map_err(failed)?;
             }
             yield writer.close(&key).map_err(failed)?;
         }

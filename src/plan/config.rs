@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::api::limit::Allowance;
 use super::inventory::CountAt;
-use super::service::Settings;
+use super::oidc::{OidcSettings, Provider, ProviderError};
+use super::service::{AccessSettings, Settings};
 use super::store::Location;
 use super::tls::{Given, Own, Source, TlsError};
 use crate::census::{Policy, Prefix, Timestamp};
@@ -23,12 +25,16 @@ pub struct Config {
     pub database: Location,
     /// The URL under which browsers and sensors reach the service; empty for the address that it listens on.
     pub public_url: String,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Prefix>,
     /// HTTPS.
     pub tls: TlsConfig,
     /// What the count depends on.
     pub census: CensusConfig,
     /// How much one caller may ask.
     pub limits: Allowance,
+    /// The identity provider.
+    pub oidc: OidcSettings,
     /// The log on standard error.
     pub log: LogConfig,
 }
@@ -102,6 +108,8 @@ impl Default for Config {
             database: Location::from("netcensus-plan.sqlite".to_owned()),
             public_url: String::new(),
             tls: TlsConfig::default(),
+            trusted_proxies: Vec::new(),
+            oidc: OidcSettings::default(),
             census: CensusConfig::default(),
             limits: Allowance::default(),
             log: LogConfig::default(),
@@ -138,6 +146,9 @@ impl Config {
             let both = "name both tls.certificate and tls.key, or none for the service's own certificate";
             return Err(complain(&text, path, missing, both));
         }
+        if let Some((key, advice)) = config.oidc.complaint() {
+            return Err(complain(&text, path, key, advice));
+        }
         Ok(config)
     }
 
@@ -147,9 +158,21 @@ impl Config {
     }
 
     /// How a service is made that is reached at `public_url`.
-    pub fn settings(&self, public_url: String) -> Settings {
+    ///
+    /// # Errors
+    /// [`ProviderError::Settings`] where the identity provider's cannot be used.
+    pub fn settings(&self, public_url: String) -> Result<Settings, ProviderError> {
+        let provider = match self.oidc.is_on() {
+            true => Some(Arc::new(Provider::new(self.oidc.clone(), &public_url)?)),
+            false => None,
+        };
+        let access = AccessSettings {
+            trusted_proxies: self.trusted_proxies.clone(),
+            local_passwords: self.oidc.local_passwords,
+            provider,
+        };
         let (count_at, policy) = (self.census.as_of, self.policy());
-        Settings { public_url, count_at, policy, allowance: self.limits, tls: None }
+        Ok(Settings { public_url, count_at, policy, allowance: self.limits, access, tls: None })
     }
 
     /// The folder of rule packs, where one is named.

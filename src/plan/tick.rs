@@ -23,7 +23,19 @@ struct Job {
 }
 
 /// All jobs, in the order in which they run.
-const JOBS: &[Job] = &[Job { name: "seal_days", run: |service| Box::pin(sealing::seal_due(service)) }];
+const JOBS: &[Job] = &[
+    Job { name: "seal_days", run: |service| Box::pin(sealing::seal_due(service)) },
+    // After the days, whose counts a statement tells.
+    Job { name: "close_statements", run: |service| Box::pin(close_statements(service)) },
+];
+
+async fn close_statements(service: Service) -> Result<(), StoreError> {
+    let closed = service.store.close_all_due(service.now()).await?;
+    if closed > 0 {
+        tracing::info!(closed, "closed statements");
+    }
+    Ok(())
+}
 
 /// Runs the jobs until the service stops.
 pub async fn run(service: Service) {

@@ -18,13 +18,13 @@ const CAMERA: (&str, &str, &str, &str) = ("00:40:8c:00:00:01", "10.0.0.41", "iot
 const SWITCH: (&str, &str, &str, &str) = ("00:1b:54:00:00:02", "10.0.0.2", "network-sw", START);
 
 async fn secret(plan: &Plan, sid: &str) -> String {
-    plan.store.create_enrolment(sid, plan.clock_now()).await.unwrap().0
+    plan.store.create_enrolment(sid, &By::operator(), plan.clock_now()).await.unwrap().0
 }
 
 /// Another subscription on a trial, and a sensor of it.
 async fn neighbour(plan: &Plan) -> (String, TestSensor) {
     let now = plan.clock_now();
-    let sid = plan.store.create_subscription("Fabrikam", None, now).await.unwrap().id;
+    let sid = plan.store.create_subscription("Fabrikam", None, &By::operator(), now).await.unwrap().id;
     let secret = secret(plan, &sid).await;
     let sensor = TestSensor::enrol_in(&plan.store, &secret, now).await;
     (sid, sensor)
@@ -194,7 +194,7 @@ on_both_stores! {
         let now = plan.clock_now();
         let token = secret(&plan, &plan.sid).await;
         let sensor = TestSensor::enrol_in(&plan.store, &token, now).await;
-        plan.store.revoke_sensor(&plan.sid, &sensor.id, now).await.unwrap();
+        plan.store.revoke_sensor(&plan.sid, &sensor.id, &By::operator(), now).await.unwrap();
         for change in [
             "UPDATE sensor SET public_key = $1",
             "UPDATE sensor SET public_key = NULL WHERE $1 = $1",

@@ -8,6 +8,9 @@
     reason = "a helper of tests fails by panicking"
 )]
 
+mod access;
+mod agreement;
+mod audit;
 mod census;
 mod commands;
 mod console;
@@ -19,9 +22,11 @@ mod decisions;
 mod enrolment;
 mod estimates;
 mod facts;
+mod guard;
 mod harness;
 mod histories;
 mod lists;
+mod oidc;
 mod plans;
 mod snapshots;
 mod statements;

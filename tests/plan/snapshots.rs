@@ -21,13 +21,17 @@ use crate::database::{self, Backend, on_both_stores};
 use crate::harness::{ByName, Plan, TestClock, problem, send, upload};
 
 /// The service's own jobs, as another service on the same database runs them.
-async fn tick_once(plan: &Plan) {
+pub(crate) async fn tick_once(plan: &Plan) {
     assert_eq!(tick::once(&service(plan)).await, 0);
 }
 
 fn service(plan: &Plan) -> Service {
+    service_on(plan, plan.store.clone())
+}
+
+fn service_on(plan: &Plan, store: Store) -> Service {
     let clock = Arc::<TestClock>::clone(&plan.clock);
-    Service::new(plan.store.clone(), clock, Arc::new(ByName), Settings::default())
+    Service::new(store, clock, Arc::new(ByName), Settings::default())
 }
 
 async fn text(plan: &Plan, path: &str) -> String {
@@ -58,6 +62,28 @@ fn morning(sequence: u64) -> Upload {
 }
 
 on_both_stores! {
+    async fn the_bundle_of_a_closed_month_holds_its_statement_which_knows_what_its_days_counted(plan: Plan) {
+        let asked = json!({"kind": "monthly", "devices": 100, "accept_terms": true});
+        assert_eq!(plan.post("/plan", asked).await.0, StatusCode::CREATED);
+        let sensor = plan.enrol().await;
+        assert_eq!(plan.upload(&sensor, &morning(1)).await.0, StatusCode::CREATED);
+        let open = plan.get("/statements/2026-11").await;
+        assert_eq!(open["statement"]["peak_billable"], Value::Null, "no day is sealed yet");
+        plan.set_time("2026-12-04T00:30:00Z");
+        tick_once(&plan).await;
+        let trail = plan.store.audit_trail(Some(&plan.sid), None, 1_000).await.unwrap();
+        let closings = || trail.iter().filter(|e| e.action == "statement.close").count();
+        assert_eq!(closings(), 1, "the service closes what nobody asks for");
+        let closed = plan.get("/statements/2026-11").await;
+        let counted = &closed["statement"];
+        assert_eq!((&counted["peak_billable"], &counted["last_billable"]), (&json!(2), &json!(2)));
+        let report = holds(&text(&plan, "/bundle?month=2026-11").await);
+        let months: Vec<String> = report.statements.iter().map(|s| s.month.to_string()).collect();
+        assert_eq!(months, ["2026-11"]);
+    }
+}
+
+on_both_stores! {
     async fn a_day_is_sealed_ten_minutes_after_its_end_and_once(plan: Plan) {
         assert_eq!(plan.post("/plan", json!({"kind": "monthly", "devices": 100, "accept_terms": true})).await.0, 201);
         let sensor = plan.enrol().await;
@@ -70,7 +96,8 @@ on_both_stores! {
         let late = upload(2, "hq", &[("00:1b:d4:00:00:04", "10.0.0.4", "iot-2", "2026-11-23T00:05:00Z")]);
         assert_eq!(plan.upload(&sensor, &late).await.0, 201);
         plan.set_time("2026-11-23T00:10:00Z");
-        let (one, other) = (service(&plan), service(&plan));
+        let other = Store::open(&plan.database).await.unwrap();
+        let (one, other) = (service(&plan), service_on(&plan, other));
         let (a, b) = tokio::join!(tick::once(&one), tick::once(&other));
         assert_eq!((a, b), (0, 0));
         tick_once(&plan).await;
@@ -130,7 +157,7 @@ on_both_stores! {
         let report = holds(&text(&plan, "/bundle?month=2026-11").await);
         let counts: Vec<u64> = report.snapshots.iter().map(|h| h.census.billable).collect();
         assert_eq!((counts, report.headers), (vec![2, 3, 3, 3], 6));
-        let found = plan.store.daily_counts(&plan.sid, netcensus::plan::proof::Span::month("2026-11").unwrap()).await;
+        let found = plan.store.daily_counts(&plan.sid, "2026-11".parse::<netcensus::plan::statement::Month>().unwrap().into()).await;
         assert_eq!(found.unwrap().into_iter().map(|(_, n)| n).collect::<Vec<_>>(), [2, 3, 3, 3]);
         let pages = [plan.get("/snapshots?limit=4").await, plan.get("/snapshots?limit=4&before=3").await];
         assert_eq!((&pages[0]["next"], &pages[1]["next"]), (&json!(3), &Value::Null));
@@ -234,7 +261,7 @@ on_both_stores! {
     }
 
     async fn a_device_is_proven_and_an_independent_verifier_agrees(plan: Plan) {
-        plan.onboard_trial().await;
+        assert_eq!(plan.post("/plan", json!({"kind": "monthly", "devices": 1700, "accept_terms": true})).await.0, 201);
         let sensor = plan.enrol().await;
         plan.set_time("2026-11-22T10:00:00Z");
         plan.upload(&sensor, &morning(1)).await;
@@ -246,8 +273,11 @@ on_both_stores! {
             panic!("{proof}");
         };
         assert_eq!((report.device.id.as_str(), report.device.verdict.id()), (device.as_str(), "C-IOT"));
+        plan.set_time("2026-12-04T00:00:00Z");
         let bundle = text(&plan, "/bundle?month=2026-11").await;
-        holds(&bundle);
+        let statement = holds(&bundle).statements.remove(0);
+        assert_eq!((statement.lines[0].committed, statement.peak_billable, statement.last_billable), (Some(1700), Some(2), Some(2)));
+        assert_eq!(plan.get("/statements/2026-11").await["statement"]["peak_billable"], 2);
         for whole in [&bundle, &proof] {
             // With changes of a sample of bytes; the verifier in Rust is tried with all of them.
             assert_eq!(python(whole), Ok(()));
@@ -292,10 +322,10 @@ pub(crate) async fn with_a_day_due(
     let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
     let day = Day::of(now).plus(-1);
     let (begin, noon) = (day.start(), day.start().plus(43_200_000_000_000));
-    let sid = store.create_subscription("Contoso", None, begin).await.unwrap().id;
+    let sid = store.create_subscription("Contoso", None, &By::operator(), begin).await.unwrap().id;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
     store.onboard(&sid, &trial, &By::operator(), begin).await.unwrap();
-    let (secret, _) = store.create_enrolment(&sid, begin).await.unwrap();
+    let (secret, _) = store.create_enrolment(&sid, &By::operator(), begin).await.unwrap();
     let sensor = crate::harness::TestSensor::enrol_in(&store, &secret, begin).await.id;
     let seen = upload(1, "hq", &[("02:00:00:00:00:01", "10.0.0.1", "iot-1", &noon.to_string())]);
     store.ingest(&sid, &sensor, &seen, [0; 32], &Replica::default(), noon).await.unwrap();

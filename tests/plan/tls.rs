@@ -146,6 +146,7 @@ async fn beyond_this_machine_the_program_serves_https_alone_and_its_tokens_name_
 #[cfg(feature = "sensor")]
 mod with_the_sensor {
     use netcensus::census::Timestamp;
+    use netcensus::plan::store::By;
     use netcensus::plan::timeline::{Kind, Onboarding};
     use netcensus::sensor::identity::Identity;
     use netcensus::sensor::route::Route;
@@ -180,10 +181,10 @@ mod with_the_sensor {
     async fn token(secure: &Secure) -> EnrolmentToken {
         let now = secure.service.now();
         let store = &secure.service.store;
-        let sid = store.create_subscription("Contoso", None, now).await.unwrap().id;
+        let sid = store.create_subscription("Contoso", None, &By::operator(), now).await.unwrap().id;
         let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
-        store.onboard(&sid, &trial, now).await.unwrap();
-        secure.service.enrolment_token(store.create_enrolment(&sid, now).await.unwrap().0)
+        store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
+        secure.service.enrolment_token(store.create_enrolment(&sid, &By::operator(), now).await.unwrap().0)
     }
 
     #[tokio::test]
@@ -199,7 +200,13 @@ mod with_the_sensor {
         // The same token does not work twice; with another one the sensor becomes a new one.
         assert!(matches!(enrol(&text, "edge", Some(&first), NOW).await, Err(UploadError::Token { .. })));
         let sid = &first.subscription;
-        let secret = secure.service.store.create_enrolment(sid, secure.service.now()).await.unwrap().0;
+        let secret = secure
+            .service
+            .store
+            .create_enrolment(sid, &By::operator(), secure.service.now())
+            .await
+            .unwrap()
+            .0;
         let next = EnrolmentToken { secret, ..text };
         let second = enrol(&next, "edge", Some(&first), NOW).await.unwrap();
         assert_ne!(second.sensor, first.sensor);

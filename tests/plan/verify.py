@@ -5,6 +5,7 @@ Written from the description of the format, as a customer's auditor would. Exit 
 With a number N, it also changes one bit in each of N bytes in turn, and fails where one of these files holds too.
 """
 import datetime, hashlib, json, sys
+from fractions import Fraction
 
 P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493
@@ -162,6 +163,24 @@ def recount(header, lines):
     need(root([sha(b'\0' + line.encode()) for line in lines]).hex() == header['root'], 'root')
 
 
+def statement_holds(statement, month, subscription):
+    """P9: exact sums, rounded half to even, line by line on what the lines before come to."""
+    need((statement['month'], statement['subscription']) == (month, subscription), 'statement')
+
+    def months(charge, length):
+        return Fraction((charge['committed'] or 0) * charge['seconds'], length)
+
+    total, before = Fraction(0), 0
+    for line in statement['lines']:
+        total += months(line, line['seconds_in_month'])
+        if line['corrects']:
+            total -= months(line['corrects']['was'], line['seconds_in_month'])
+        rounded = round(total * 10**6)
+        need(Fraction(line['device_months']) * 10**6 == rounded - before, 'line')
+        before = rounded
+    need(Fraction(statement['device_months']) * 10**6 == before, 'total')
+
+
 def bundle(lines, data):
     opening = read(lines[0])
     need(opening['schema'] == 'netcensus.bundle/1', 'schema')
@@ -183,6 +202,7 @@ def bundle(lines, data):
     while lines[at].startswith('{"statement":'):
         statement = read(lines[at])
         need(sha(statement['text'].encode()).hex() == statement['sha256'], 'statement')
+        statement_holds(read(statement['text']), statement['statement'], opening['subscription'])
         at += 1
     end = read(lines[at])
     need(at == len(lines) - 1 and end['end'] == at, 'end')

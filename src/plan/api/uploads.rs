@@ -1,14 +1,13 @@
 //! Uploads. Who sends is known before a byte of the body is read: by the bearer key, which is cheap to look up, then by
 //! the signature over the body's digest.
 
-use std::net::SocketAddr;
-
 use axum::body::{Body, Bytes, to_bytes};
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
+use super::address::source;
 use super::auth::bearer;
 use super::extract::Path;
 use super::problem::{Problem, ProblemType};
@@ -27,7 +26,7 @@ pub fn routes() -> OpenApiRouter<Service> {
 
 /// Stores an upload. The sender is known before a byte of the body is read; the answer comes after the commit. The
 /// request is signed by the sensor's key: headers Content-Digest, Signature-Input and Signature (RFC 9421).
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}/uploads", tag = "sensors",
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}/uploads", extensions(("x-netcensus-action" = json!("sensor"))), tag = "sensors",
     params(("sid" = String, Path, description = "subscription"), ("sensor" = String, Path, description = "sensor")),
     request_body(content = Vec<u8>, content_type = "application/zstd"),
     responses((status = 201, body = Object), (status = 200, body = Object, description = "stored before"),
@@ -54,7 +53,8 @@ async fn receive(
     request: Request,
 ) -> Result<(StatusCode, UploadReceipt, usize), Problem> {
     let (parts, body) = request.into_parts();
-    let note = async |what| note(service, &sid, Some(&sensor), what, &parts).await;
+    let origin = origin(service, &parts);
+    let note = async |what| note(service, &sid, Some(&sensor), what, &origin).await;
     let signed = match identified(service, &sid, &sensor, &parts).await? {
         Ok(signed) => signed,
         Err((suspicion, problem)) => {
@@ -136,22 +136,21 @@ async fn whole(parts: &Parts, body: Body) -> Result<Bytes, Problem> {
 }
 
 /// Writes a suspicion down, once a minute for each sensor and kind. That it cannot be is no reason to answer otherwise.
-pub(super) async fn note(service: &Service, sid: &str, sensor: Option<&str>, what: Suspicion, parts: &Parts) {
+pub(super) async fn note(service: &Service, sid: &str, sensor: Option<&str>, what: Suspicion, origin: &By) {
     let now = service.now();
     let Some(times) = service.suspicions.take(sid, sensor.unwrap_or_default(), what, now) else { return };
-    let by = origin(parts);
     tracing::warn!(subscription = sid, sensor, why = what.key(), times, "somebody may pass for a sensor");
-    if let Err(error) = service.store.note_suspicion(sid, sensor, what, times, &by, now).await {
+    if let Err(error) = service.store.note_suspicion(sid, sensor, what, times, origin, now).await {
         tracing::error!("the audit trail lacks a suspicious request: {error}");
     }
 }
 
-/// From where a request comes.
-pub(super) fn origin(parts: &Parts) -> By {
+/// From where an upload comes.
+fn origin(service: &Service, parts: &Parts) -> By {
     let request = parts.headers.get("x-request-id").and_then(|v| v.to_str().ok()).unwrap_or_default();
     By {
         actor: Actor::Nobody,
-        address: parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip()),
+        address: source(&parts.extensions, &parts.headers, &service.settings.access.trusted_proxies),
         request: request.chars().take(64).collect(),
         reason: None,
         dry_run: false,

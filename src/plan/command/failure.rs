@@ -8,6 +8,7 @@ use crate::config::ConfigError;
 use crate::plan::api::problem::Problem;
 use crate::plan::demo::DemoError;
 use crate::plan::estimate::FileError;
+use crate::plan::oidc::ProviderError;
 use crate::plan::store::StoreError;
 use crate::plan::tls::TlsError;
 
@@ -62,6 +63,12 @@ impl From<RuleError> for Failure {
 
 impl From<TlsError> for Failure {
     fn from(e: TlsError) -> Self {
+        Self { exit: BAD_CONFIGURATION, message: e.to_string() }
+    }
+}
+
+impl From<ProviderError> for Failure {
+    fn from(e: ProviderError) -> Self {
         Self { exit: BAD_CONFIGURATION, message: e.to_string() }
     }
 }

@@ -16,6 +16,7 @@ use crate::plan::api::snapshots::{SnapshotEntry, page};
 use crate::plan::proof::verify::{DeviceReport, Report, Trust, Verified};
 use crate::plan::proof::{Day, Header, Span, verify as verification};
 use crate::plan::sealing::Outcome;
+use crate::plan::statement::Month;
 use crate::plan::store::By;
 
 /// What to do with snapshots.
@@ -59,7 +60,7 @@ pub(super) enum SnapshotCommand {
         #[command(flatten)]
         target: Target,
         /// A UTC month, such as 2026-11
-        month: String,
+        month: Month,
         /// The file; it must not exist [default: standard output]
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -142,9 +143,8 @@ pub(super) async fn snapshot(command: SnapshotCommand) -> Result<(), Failure> {
             Ok(write_header(&mut out, &entry.header)?)
         }
         SnapshotCommand::Export { target, month, output } => {
-            let days = Span::month(&month).map_err(|e| Failure::usage(e.to_string()))?;
             let (config, store, subscription) = target.open().await?;
-            let bundle = service(&config, store)?.bundle(&subscription.id, days).await?;
+            let bundle = service(&config, store)?.bundle(&subscription.id, Span::from(month)).await?;
             let mut out: Box<dyn io::Write + Send> = match &output {
                 Some(path) => Box::new(BufWriter::new(File::create_new(path).map_err(|e| {
                     Failure::failed(format!("cannot make {}: {e}; name another --output", path.display()))
@@ -210,8 +210,16 @@ fn write_report(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
         report.leaves,
         report.headers
     )?;
-    if !report.statements.is_empty() {
-        writeln!(out, "statements that hold: {}", report.statements.join(", "))?;
+    for statement in &report.statements {
+        let amounts: Vec<_> =
+            statement.amounts.iter().map(|a| format!(", {} {}", a.amount, a.currency)).collect();
+        writeln!(
+            out,
+            "statement of {}: {} device-months{}; its arithmetic holds",
+            statement.month,
+            statement.device_months,
+            amounts.concat()
+        )?;
     }
     write_signer(out, &report.signed_by, report.key_was_named)
 }

@@ -23,13 +23,14 @@ use super::day::Span;
 use super::digest::Digest;
 use super::header::Header;
 use super::key::{PublicKey, Signature, SigningKey};
+use crate::plan::statement::Month;
 
 /// The bundle's schema.
 pub const BUNDLE_SCHEMA: &str = "netcensus.bundle/1";
 /// Headers in one bundle: some ten years of days.
 pub const HEADERS: usize = 4_096;
 /// The longest line in bytes.
-pub const LINE_BYTES: usize = 1 << 20;
+pub const LINE_BYTES: usize = 4 << 20;
 
 /// The first line.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -62,7 +63,7 @@ pub struct SnapshotLine {
 #[serde(deny_unknown_fields)]
 pub struct StatementLine {
     /// The month, as `2026-11`.
-    pub statement: String,
+    pub statement: Month,
     /// SHA-256 of `text`.
     pub sha256: Digest,
     /// The canonical form of the statement that was hashed when it was closed.
@@ -137,9 +138,9 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Those of writing.
-    pub fn statement(&mut self, month: &str, text: &str) -> io::Result<()> {
+    pub fn statement(&mut self, month: Month, text: &str) -> io::Result<()> {
         let sha256 = Digest::of(text.as_bytes());
-        self.json(&StatementLine { statement: month.to_owned(), sha256, text: text.to_owned() })
+        self.json(&StatementLine { statement: month, sha256, text: text.to_owned() })
     }
 
     /// Signs and ends the bundle.

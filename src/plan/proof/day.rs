@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::census::Timestamp;
 use crate::census::time::DAY;
+use crate::plan::statement::Month;
 use crate::plan::timeline::Plan;
 
 /// How long after its end a day is sealed: what sensors still held of it has come in by then. In nanoseconds.
@@ -94,27 +95,17 @@ pub struct Span {
 }
 
 impl Span {
-    /// The days of a month that is written as `2026-11`.
-    ///
-    /// # Errors
-    /// [`BadMonth`].
-    pub fn month(text: &str) -> Result<Self, BadMonth> {
-        let bad = || BadMonth(text.chars().take(40).collect());
-        let from: Day = format!("{text}-01").parse().map_err(|_| bad())?;
-        let to = from.0.last_of_month().tomorrow().map_err(|_| bad())?;
-        Ok(Self { from, to: Day(to) })
-    }
-
     /// Whether `day` is one of them.
     pub fn contains(&self, day: Day) -> bool {
         self.from <= day && day < self.to
     }
 }
 
-/// A text that is no month.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("'{0}' is no month; write it as 2026-11")]
-pub struct BadMonth(String);
+impl From<Month> for Span {
+    fn from(month: Month) -> Self {
+        Self { from: Day::of(month.from()), to: Day::of(month.to()) }
+    }
+}
 
 /// The newest revision of a day that is sealed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -187,7 +178,7 @@ mod tests {
             from: at(from),
             cancel_requested_at: cancelled.map(at),
             withdrawn_at: None,
-            changed_at: at(from),
+            changed_at: cancelled.map_or_else(|| at(from), at),
         }
     }
 
@@ -210,13 +201,12 @@ mod tests {
 
     #[test]
     fn a_month_reaches_to_the_next() {
-        let month = Span::month("2026-12").unwrap();
+        let month = Span::from("2026-12".parse::<Month>().unwrap());
         assert_eq!(
             (month.from.to_string(), month.to.to_string()),
             ("2026-12-01".into(), "2027-01-01".into())
         );
         assert!(month.contains(day("2026-12-31")) && !month.contains(day("2027-01-01")));
-        assert!(Span::month("2026-13").is_err() && Span::month("2026-11-01").is_err());
     }
 
     #[test]

@@ -11,7 +11,8 @@ use super::verify::{Fault, Report, Trust, Verified, verify};
 use super::*;
 use crate::census::laws::{ByEvidence, cases, inventories};
 use crate::census::{Decisions, Inventory, Policy, Survey, Timestamp, Verdict};
-use crate::plan::timeline::Kind;
+use crate::plan::statement::{Month, Records, Statement, draw};
+use crate::plan::timeline::{Kind, Plan};
 
 fn key() -> SigningKey {
     SigningKey::from_seed(&[7; 32])
@@ -84,7 +85,27 @@ fn seal(inventory: &Inventory, day: Day, after: Option<&Made>, revision: u64) ->
     Made { header, signed, lines }
 }
 
-fn bundle(days: Span, made: &[(&Made, bool)], statements: &[(&str, &str)]) -> Vec<u8> {
+/// The canonical form of a closed statement that follows `previous`.
+fn closed(month: &str, previous: Option<&str>) -> (Month, String) {
+    let month: Month = month.parse().unwrap();
+    let plan = Plan {
+        number: 1,
+        kind: Kind::Monthly,
+        committed: Some(1_700),
+        accepted_terms_at: Timestamp(0),
+        from: Timestamp(0),
+        cancel_requested_at: None,
+        withdrawn_at: None,
+        changed_at: Timestamp(0),
+    };
+    let records = Records { plans: &[plan], prices: &[], corrections: &[] };
+    let drawn = draw("00000000000000aa", month, records, month.to()).unwrap();
+    let previous = previous.map(|text| Digest::of(text.as_bytes()).to_string());
+    let statement = Statement { closed_at: Some(month.closes_at()), previous, ..drawn };
+    (month, statement.canonical().unwrap())
+}
+
+fn bundle(days: Span, made: &[(&Made, bool)], statements: &[(Month, String)]) -> Vec<u8> {
     let mut writer = Writer::new(Vec::new(), "00000000000000aa", days, &key()).unwrap();
     for (made, leaves) in made {
         writer.snapshot(&made.signed, &made.signature(), *leaves).unwrap();
@@ -93,7 +114,7 @@ fn bundle(days: Span, made: &[(&Made, bool)], statements: &[(&str, &str)]) -> Ve
         }
     }
     for (month, text) in statements {
-        writer.statement(month, text).unwrap();
+        writer.statement(*month, text).unwrap();
     }
     writer.close(&key()).unwrap()
 }
@@ -134,7 +155,7 @@ fn small_bundle() -> Vec<u8> {
     let first = seal(&small(), day(), None, 0);
     let second = seal(&small(), day().plus(1), Some(&first), 0);
     let third = seal(&small(), day(), Some(&second), 1);
-    let statements = [("1970-01", "{\"total\":\"1215.972222\"}")];
+    let statements = [closed("1970-01", None)];
     bundle(days("1970-01-01", "1970-01-03"), &[(&first, false), (&second, true), (&third, true)], &statements)
 }
 
@@ -146,7 +167,9 @@ fn a_bundle_reads_as_it_was_written() {
     assert_eq!((report.headers, report.leaves), (3, 6));
     let revisions: Vec<_> = report.snapshots.iter().map(|h| (h.day.to_string(), h.revision)).collect();
     assert_eq!(revisions, [("1970-01-01".to_owned(), 1), ("1970-01-02".to_owned(), 0)]);
-    assert_eq!(report.statements, ["1970-01"]);
+    let months: Vec<_> =
+        report.statements.iter().map(|s| (s.month.to_string(), s.device_months.to_string())).collect();
+    assert_eq!(months, [("1970-01".to_owned(), "1700.000000".to_owned())]);
     let named = |key: &str| verify(BufReader::new(&*bytes), &Trust { key: Some(key.into()) });
     assert!(named(&key().public().fingerprint()).is_ok() && named(&key().public().to_string()).is_ok());
     let other = SigningKey::from_seed(&[8; 32]).public().fingerprint();
@@ -213,8 +236,22 @@ fn what_is_signed_but_not_true_is_told() {
     let again = seal(&small(), day(), Some(&made), 2);
     assert!(matches!(check(&bundle(span, &[(&made, true), (&again, true)], &[])), Err(Fault::Chain(_))));
     // Statements that are out of order.
-    let both = [("1970-02", "{}"), ("1970-01", "{}")];
-    assert!(matches!(check(&bundle(span, &[(&made, true)], &both)), Err(Fault::Statement { .. })));
+    let january = closed("1970-01", None);
+    let february = closed("1970-02", Some(&january.1));
+    let of = |statements: &[(Month, String)]| check(&bundle(span, &[(&made, true)], statements));
+    assert!(of(&[january.clone(), february.clone()]).is_ok());
+    let wrong = [
+        vec![february.clone(), january.clone()],
+        vec![january.clone(), closed("1970-02", None)],
+        vec![(february.0, january.1.clone())],
+        vec![(january.0, january.1.replace("1700.000000", "1700.000001"))],
+        vec![(january.0, january.1.replace("1970-02-04T00:00:00Z", "1970-02-03T00:00:00Z"))],
+        vec![(january.0, january.1.replace("00aa", "00ab"))],
+        vec![(january.0, january.1.replace("{\"schema\"", "{ \"schema\""))],
+    ];
+    for statements in wrong {
+        assert!(matches!(of(&statements), Err(Fault::Statement { .. })), "{statements:?}");
+    }
 }
 
 #[test]

@@ -16,6 +16,7 @@ use super::inclusion::Inclusion;
 use super::key::PublicKey;
 use super::leaf::Leaf;
 use super::tally::{Tally, Untrue};
+use crate::plan::statement::{Month, Statement, check};
 
 /// Whose signature is accepted.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -87,7 +88,7 @@ pub enum Fault {
     #[error("the statement of {month} does not hold: {why}")]
     Statement {
         /// Which month.
-        month: String,
+        month: Month,
         /// What is wrong.
         why: String,
     },
@@ -130,8 +131,8 @@ pub struct Report {
     pub headers: u64,
     /// Leaves that were recounted.
     pub leaves: u64,
-    /// The months whose statements are in, and hold.
-    pub statements: Vec<String>,
+    /// The closed statements of the months, each with its arithmetic done anew.
+    pub statements: Vec<Statement>,
 }
 
 /// What the proof of a device proves.
@@ -175,14 +176,14 @@ fn file(lines: &mut Lines<impl BufRead>, trust: &Trust) -> Result<Verified, Faul
     }
     trust.accepts(&opening.key)?;
     let mut chain = Chain::default();
-    let mut statements = Vec::new();
+    let mut statements: Vec<(Statement, Digest)> = Vec::new();
     loop {
         let (before, digest) = (lines.number, lines.digest.clone());
         let line = lines.next()?;
         if line.starts_with(r#"{"snapshot":"#) && statements.is_empty() {
             chain.add(read(&line)?, &opening, lines)?;
         } else if line.starts_with(r#"{"statement":"#) {
-            statements.push(statement(read(&line)?, statements.last())?);
+            statements.push(statement(read(&line)?, &opening, statements.last())?);
         } else {
             let end: Closing = read(&line)?;
             if (end.end, end.sha256) != (before, Digest(digest.finalize().into())) {
@@ -204,7 +205,7 @@ fn file(lines: &mut Lines<impl BufRead>, trust: &Trust) -> Result<Verified, Faul
         days: opening.days,
         headers,
         leaves,
-        statements,
+        statements: statements.into_iter().map(|(statement, _)| statement).collect(),
     }))
 }
 
@@ -271,17 +272,35 @@ impl Chain {
     }
 }
 
-/// Checks a statement's line; `last` is the month of the one before.
-fn statement(line: StatementLine, last: Option<&String>) -> Result<String, Fault> {
+/// Checks a statement's line; `last` is the statement of the line before, with its digest.
+fn statement(
+    line: StatementLine,
+    opening: &Opening,
+    last: Option<&(Statement, Digest)>,
+) -> Result<(Statement, Digest), Fault> {
     let StatementLine { statement: month, sha256, text } = line;
-    let fail = |why: &str| Fault::Statement { month: month.clone(), why: why.to_owned() };
+    let fail = |why: &str| Fault::Statement { month, why: why.to_owned() };
     if Digest::of(text.as_bytes()) != sha256 {
         return Err(fail("its text does not have the digest that stands beside it"));
     }
-    if Span::month(&month).is_err() || last.is_some_and(|last| *last >= month) {
-        return Err(fail("it is out of order"));
+    let statement: Statement =
+        serde_json::from_str(&text).map_err(|_| fail("its text is no statement that this version knows"))?;
+    if statement.canonical().ok().as_deref() != Some(&*text) {
+        return Err(fail("its text is not written as a statement is"));
     }
-    Ok(month)
+    if statement.month != month || statement.subscription != opening.subscription {
+        return Err(fail("it is another month's or another subscription's"));
+    }
+    if statement.closed_at.is_none_or(|at| at < month.closes_at()) {
+        return Err(fail("it was not closed 72 hours after the month's end"));
+    }
+    if let Some((before, hash)) = last
+        && (before.month.next() != month || statement.previous != Some(hash.to_string()))
+    {
+        return Err(fail("it does not follow the statement before it"));
+    }
+    check(&statement).map_err(|e| Fault::Statement { month, why: e.to_string() })?;
+    Ok((statement, sha256))
 }
 
 /// A line that is written exactly as this version writes it.

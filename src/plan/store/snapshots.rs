@@ -353,15 +353,35 @@ impl Store {
     /// # Errors
     /// [`StoreError::Corrupt`] or the database's.
     pub async fn daily_counts(&self, subscription: &str, days: Span) -> Result<Vec<(Day, u64)>, StoreError> {
-        let text = "SELECT s.day, s.billable FROM snapshot s
-                    WHERE s.subscription = $1 AND s.day >= $2 AND s.day < $3
-                      AND s.revision = (SELECT MAX(n.revision) FROM snapshot n
-                                        WHERE n.subscription = s.subscription AND n.day = s.day)
-                    ORDER BY s.day";
-        let query = sql(text).bind(subscription).bind(days.from.to_string()).bind(days.to.to_string());
-        let rows = self.rows(query).await?;
-        rows.iter().map(|row| Ok((day_of(row)?, row.int("billable")?.cast_unsigned()))).collect()
+        let rows = self.rows(counts(subscription, days)).await?;
+        rows.iter().map(|row| Ok((day_of(row)?, billable(row)?))).collect()
     }
+}
+
+/// The most that the newest snapshots of some days counted, and what the last of them counted; none where there is no
+/// snapshot.
+pub(super) async fn peak_and_last(
+    work: &mut Work,
+    subscription: &str,
+    days: Span,
+) -> Result<(Option<u64>, Option<u64>), StoreError> {
+    let rows = work.rows(counts(subscription, days)).await?;
+    let counts: Vec<u64> = rows.iter().map(billable).collect::<Result<_, _>>()?;
+    Ok((counts.iter().max().copied(), counts.last().copied()))
+}
+
+/// What the newest snapshot of each day counted, in order.
+fn counts(subscription: &str, days: Span) -> Query {
+    let text = "SELECT s.day, s.billable FROM snapshot s
+                WHERE s.subscription = $1 AND s.day >= $2 AND s.day < $3
+                  AND s.revision = (SELECT MAX(n.revision) FROM snapshot n
+                                    WHERE n.subscription = s.subscription AND n.day = s.day)
+                ORDER BY s.day";
+    sql(text).bind(subscription).bind(days.from.to_string()).bind(days.to.to_string())
+}
+
+fn billable(row: &Row) -> Result<u64, StoreError> {
+    Ok(row.int("billable")?.cast_unsigned())
 }
 
 /// Notes an upload that tells something new of a day that has ended.

@@ -9,9 +9,10 @@ use sha2::{Digest as _, Sha256};
 
 use super::audit::Entry;
 use super::engine::{Row, sql};
-use super::{By, Scope, Store, StoreError, Work, plans, prices};
+use super::{By, Scope, Store, StoreError, Work, plans, prices, snapshots};
 use crate::census::Timestamp;
 use crate::plan::crash::crash_point;
+use crate::plan::proof::Span;
 use crate::plan::statement::{
     Correction, CorrectionRequest, Month, Records, Refusal, SetPrice, State, Statement, correct, draw,
     first_month,
@@ -86,7 +87,7 @@ impl Store {
         }
         match closed(&mut work, subscription, month).await? {
             Some(closed) => Ok(closed),
-            None => rows.unclosed(subscription, month),
+            None => rows.unclosed(&mut work, subscription, month).await,
         }
     }
 
@@ -110,10 +111,29 @@ impl Store {
         for month in asked {
             out.push(match closed(&mut work, subscription, month).await? {
                 Some(closed) => closed,
-                None => rows.unclosed(subscription, month)?,
+                None => rows.unclosed(&mut work, subscription, month).await?,
             });
         }
         Ok(out)
+    }
+
+    /// The closed statements of the months in which some days lie, oldest first, in their canonical form.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn closed_statements(
+        &self,
+        subscription: &str,
+        days: Span,
+        now: Timestamp,
+    ) -> Result<Vec<(Month, String)>, StoreError> {
+        self.close_due(subscription, now).await?;
+        let (first, last) = (Month::of(days.from.start()), Month::of(days.to.start().plus(-1)));
+        let query = sql("SELECT month, body FROM statement
+                         WHERE subscription = $1 AND month >= $2 AND month <= $3 ORDER BY month");
+        let rows = self.rows(query.bind(subscription).bind(first.to_string()).bind(last.to_string())).await?;
+        let month = |row: &Row| row.str("month")?.parse().map_err(|e| corrupt("statement", e));
+        rows.iter().map(|row| Ok((month(row)?, row.text("body")?))).collect()
     }
 
     /// Corrects a line of the closed statement of `month` by a line of the statement that is open at `now`.
@@ -192,9 +212,19 @@ impl Rows {
         std::iter::successors(first, |m| Some(m.next())).take_while(|m| *m <= newest).collect()
     }
 
-    fn unclosed(&self, subscription: &str, month: Month) -> Result<StoredStatement, StoreError> {
+    async fn unclosed(
+        &self,
+        work: &mut Work,
+        subscription: &str,
+        month: Month,
+    ) -> Result<StoredStatement, StoreError> {
         let now = self.history.now();
-        let drawn = |until| draw(subscription, month, self.records(), until).map_err(Refusal::from);
+        let (peak_billable, last_billable) =
+            snapshots::peak_and_last(work, subscription, month.into()).await?;
+        let drawn = |until| -> Result<Statement, Refusal> {
+            let drawn = draw(subscription, month, self.records(), until)?;
+            Ok(Statement { peak_billable, last_billable, ..drawn })
+        };
         let open = now < month.to();
         Ok(StoredStatement {
             state: if open { State::Open } else { State::Draft },
@@ -229,7 +259,8 @@ async fn close(work: &mut Work, subscription: &str, due: Due) -> Result<(), Stor
     let Due { month, previous, now } = due;
     let rows = Rows::read(work, subscription, now).await?;
     let drawn = draw(subscription, month, rows.records(), month.to()).map_err(Refusal::from)?;
-    let statement = Statement { closed_at: Some(now), previous, ..drawn };
+    let (peak_billable, last_billable) = snapshots::peak_and_last(work, subscription, month.into()).await?;
+    let statement = Statement { closed_at: Some(now), previous, peak_billable, last_billable, ..drawn };
     let body = statement.canonical().map_err(|e| corrupt("statement", e))?;
     let hash: [u8; 32] = Sha256::digest(body.as_bytes()).into();
     work.execute(
