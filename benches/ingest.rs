@@ -12,7 +12,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use netcensus::census::{Coupling, CouplingKey, Field, MacAddr, Sign, Signs, Station, Timestamp, Zone};
-use netcensus::plan::store::{Location, Replica, Store};
+use netcensus::plan::store::{By, Location, Replica, Store};
 use netcensus::plan::timeline::{Kind, Onboarding};
 use netcensus::wire::{Health, UPLOAD_SCHEMA, Upload};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, QueryBuilder, Sqlite, SqliteConnection};
@@ -69,12 +69,12 @@ mod erased {
 
 /// A subscription with a plan and a sensor.
 async fn tenant(store: &Store, name: &str) -> (String, String) {
-    let now = Timestamp(0);
-    let sid = store.create_subscription(name, None, now).await.unwrap().id;
+    let (now, by) = (Timestamp(0), By::operator());
+    let sid = store.create_subscription(name, None, &by, now).await.unwrap().id;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
     store.onboard(&sid, &trial, &netcensus::plan::store::By::operator(), now).await.unwrap();
-    let (secret, _) = store.create_enrolment(&sid, now).await.unwrap();
-    let sensor = store.enrol(&secret, "edge", now).await.unwrap().sensor;
+    let (secret, _) = store.create_enrolment(&sid, &by, now).await.unwrap();
+    let sensor = store.enrol(&secret, "edge", &by, now).await.unwrap().sensor;
     (sid, sensor)
 }
 

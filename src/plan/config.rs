@@ -2,12 +2,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 
 use super::api::limit::Allowance;
 use super::inventory::CountAt;
-use super::service::Settings;
+use super::oidc::{OidcSettings, Provider, ProviderError};
+use super::service::{AccessSettings, Settings};
 use super::store::Location;
 use crate::census::{Policy, Prefix};
 use crate::config::{ConfigError, complain, parse};
@@ -22,10 +24,14 @@ pub struct Config {
     pub database: Location,
     /// The URL under which browsers and sensors reach the service; empty for `http://<listen>`.
     pub public_url: String,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Prefix>,
     /// What the count depends on.
     pub census: CensusConfig,
     /// How much one caller may ask.
     pub limits: Allowance,
+    /// The identity provider.
+    pub oidc: OidcSettings,
     /// The log on standard error.
     pub log: LogConfig,
 }
@@ -69,6 +75,8 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             database: Location::from("netcensus-plan.sqlite".to_owned()),
             public_url: String::new(),
+            trusted_proxies: Vec::new(),
+            oidc: OidcSettings::default(),
             census: CensusConfig::default(),
             limits: Allowance::default(),
             log: LogConfig::default(),
@@ -99,6 +107,9 @@ impl Config {
         if !scheme {
             return Err(complain(&text, path, "public_url", "write it as https://plan.example"));
         }
+        if let Some((key, advice)) = config.oidc.complaint() {
+            return Err(complain(&text, path, key, advice));
+        }
         Ok(config)
     }
 
@@ -108,9 +119,21 @@ impl Config {
     }
 
     /// How a service is made that is reached at `public_url`.
-    pub fn settings(&self, public_url: String) -> Settings {
+    ///
+    /// # Errors
+    /// [`ProviderError::Settings`] where the identity provider's cannot be used.
+    pub fn settings(&self, public_url: String) -> Result<Settings, ProviderError> {
+        let provider = match self.oidc.is_on() {
+            true => Some(Arc::new(Provider::new(self.oidc.clone(), &public_url)?)),
+            false => None,
+        };
+        let access = AccessSettings {
+            trusted_proxies: self.trusted_proxies.clone(),
+            local_passwords: self.oidc.local_passwords,
+            provider,
+        };
         let (count_at, policy) = (self.census.as_of, self.policy());
-        Settings { public_url, count_at, policy, allowance: self.limits }
+        Ok(Settings { public_url, count_at, policy, allowance: self.limits, access })
     }
 
     /// The folder of rule packs, where one is named.

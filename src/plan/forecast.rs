@@ -283,7 +283,7 @@ impl Forecast {
                 let earliest = date(self.earliest).unwrap_or_default();
                 let expected =
                     date(self.expected).map_or_else(String::new, |d| format!(", most likely on {d}"));
-                let latest = date(self.latest).map_or_else(|| "later than a year from now".to_owned(), |d| d);
+                let latest = date(self.latest).unwrap_or_else(|| "later than a year from now".to_owned());
                 format!(
                     "grows by {slope:+} a day and passes the committed number between {earliest} and {latest}{expected}"
                 )

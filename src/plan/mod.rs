@@ -11,6 +11,7 @@
 //! injected [`crate::clock::Clock`].
 
 pub mod api;
+pub mod attempts;
 pub mod bundling;
 pub mod change;
 pub mod command;
@@ -25,6 +26,7 @@ pub mod inventory;
 mod laws;
 pub mod listing;
 pub mod metrics;
+pub mod oidc;
 pub mod permission;
 pub mod proof;
 pub mod sealing;

@@ -6,12 +6,15 @@ use std::sync::Arc;
 use tokio::sync::{Semaphore, watch};
 
 use super::api::limit::{Allowance, Limits};
+use super::attempts::Attempts;
 use super::change::Ask;
-use super::forecast::Sample;
+use super::forecast::{self, Sample};
 use super::inventory::{Changed, Check, CountAt, Inventories, SharedClassifier, View};
 use super::metrics::Metrics;
+use super::oidc::Provider;
+use super::proof::{Day, Span};
 use super::store::{By, Ingested, Store, StoreError};
-use crate::census::{Policy, Timestamp};
+use crate::census::{Policy, Prefix, Timestamp};
 use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
 use crate::wire::{Explanation, Subject, Upload};
@@ -34,6 +37,25 @@ pub struct Settings {
     pub policy: Policy,
     /// How much one caller may ask.
     pub allowance: Allowance,
+    /// How people get in.
+    pub access: AccessSettings,
+}
+
+/// How people get in.
+#[derive(Clone, Debug)]
+pub struct AccessSettings {
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Prefix>,
+    /// Whether people sign in by passwords that are kept here.
+    pub local_passwords: bool,
+    /// The identity provider, where there is one.
+    pub provider: Option<Arc<Provider>>,
+}
+
+impl Default for AccessSettings {
+    fn default() -> Self {
+        Self { trusted_proxies: Vec::new(), local_passwords: true, provider: None }
+    }
 }
 
 /// The running service. Cheap to clone.
@@ -54,6 +76,8 @@ pub struct Inner {
     pub settings: Settings,
     /// Bounds what one caller asks.
     pub limits: Limits,
+    /// Bounds attempts to sign in.
+    pub attempts: Attempts,
     /// Bounds decoding.
     pub decoders: Semaphore,
     /// Bounds hashing of passwords.
@@ -91,6 +115,7 @@ impl Service {
         Self(Arc::new(Inner {
             store,
             inventories,
+            attempts: Attempts::new(Arc::clone(&clock)),
             clock,
             metrics: Metrics::default(),
             limits: Limits::new(settings.allowance),
@@ -120,13 +145,20 @@ impl Service {
         Ok(view)
     }
 
-    /// What was billable day by day, for the forecast: the present count.
+    /// What was billable day by day, for the forecast: at the end of each sealed day by its newest snapshot, and now.
     ///
     /// # Errors
     /// The store's.
     pub async fn samples(&self, subscription: &str) -> Result<Vec<Sample>, StoreError> {
         let view = self.view(subscription, None).await?;
-        Ok(vec![Sample { at: view.as_of, billable: view.document.census.billable }])
+        let today = Day::of(self.now());
+        let days = Span { from: today.plus(-forecast::WINDOW), to: today };
+        let sealed = self.store.daily_counts(subscription, days).await?;
+        let last_of = |day: Day| day.end().plus(-1);
+        let mut samples: Vec<Sample> =
+            sealed.into_iter().map(|(day, billable)| Sample { at: last_of(day), billable }).collect();
+        samples.push(Sample { at: view.as_of, billable: view.document.census.billable });
+        Ok(samples)
     }
 
     /// Everything that is known of an address or a MAC; see [`Inventories::explain`].

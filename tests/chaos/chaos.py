@@ -428,11 +428,10 @@ def interface_deleted(s):
 @fault("disk full")
 def disk_full(s):
     filler = os.path.join(s.state, "filler")
-    with open(filler, "wb") as out:
+    with open(filler, "wb", buffering=0) as out:
         try:
             while True:
                 out.write(b"\0" * 4096)
-                out.flush()
         except OSError:
             pass
     s.send(1)
@@ -588,7 +587,9 @@ def play(binaries, function, expected):
             stage = Stage(binaries, clock=function is clock_jumps)
         stage.send(0)
         stage.written_down()
-        if function is not None:
+        if function is None:
+            stage.send(1)
+        else:
             function(stage)
         stage.relay.mode = "pass"
         end = time.monotonic()
@@ -664,8 +665,7 @@ def main():
     rows, failed = [], 0
     expected, took, _ = play(binaries, None, None)
     census = expected["census"]
-    print(f"undisturbed: {DEVICES} devices, {sum(PARTS[-1])} frames and more, billable {census.get('billable')}, "
-          f"right after {took:.1f} s", flush=True)
+    print(f"undisturbed: {DEVICES} devices, {census.get('billable')} of them billable, right after {took:.1f} s", flush=True)
     for name, title, bound, function in FAULTS:
         if wanted and name not in wanted:
             continue

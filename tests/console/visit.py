@@ -29,6 +29,7 @@ EXPECTED = {
     "the overview": r"^/[^?]*$",
     "the device tabs": r"devices",
     "a device's why page": r"devices/[^/?]+",
+    "the estimate": r"estimate",
     "the plan": r"plan",
 }
 TABS = ["All", "Computers & Mobile", "Network", "IoT", "Unclassified"]

@@ -87,7 +87,11 @@ async fn a_statement_is_shown_with_the_arithmetic_of_each_line_and_corrected_by_
     let dir = dir.path();
     let at = |text: &str| -> Timestamp { text.parse().unwrap() };
     let store = Store::open(&Location::File(dir.join("plan.sqlite"))).await.unwrap();
-    let sid = store.create_subscription("Contoso", None, at("2025-11-01T00:00:00Z")).await.unwrap().id;
+    let sid = store
+        .create_subscription("Contoso", None, &By::operator(), at("2025-11-01T00:00:00Z"))
+        .await
+        .unwrap()
+        .id;
     let asked = |devices| Onboarding { kind: Kind::Monthly, devices: Some(devices), accept_terms: true };
     let by = By::operator();
     store.onboard(&sid, &asked(1700), &by, at("2025-11-01T00:00:00Z")).await.unwrap();

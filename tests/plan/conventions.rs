@@ -53,3 +53,18 @@ fn the_committed_description_is_what_the_code_generates() {
         "run 'make openapi', look at the difference, and commit src/plan/api/openapi.json"
     );
 }
+
+#[test]
+fn every_parameter_of_the_description_is_where_it_is_sent() {
+    let description = serde_json::to_value(netcensus::plan::api::description()).unwrap();
+    for (path, item) in description["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                let name = parameter["name"].as_str().unwrap();
+                let expected = if path.contains(&format!("{{{name}}}")) { "path" } else { "query" };
+                let place = parameter["in"].as_str().unwrap();
+                assert!(place == expected || place == "header", "{method} {path}: {name} in {place}");
+            }
+        }
+    }
+}

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::commands::{document, failure, run};
 use crate::database::on_both_stores;
 use crate::harness::{Plan, problem, send, upload};
+use crate::snapshots::tick_once;
 
 const LISTS: [(&str, &[u8]); 5] = [
     ("servicenow.csv", include_bytes!("estimate/servicenow.csv")),
@@ -148,6 +149,32 @@ on_both_stores! {
     }
 }
 
+on_both_stores! {
+    async fn the_vectors_1679_to_1700_and_1179_to_1200_hold_for_lists(plan: Plan) {
+        let mac = |i: usize| format!("00:40:8c:01:{:02x}:{:02x}", i / 256, i % 256);
+        let mut list = String::from("Name,Class,MAC\n");
+        for i in 0..2_000 {
+            let class = match i {
+                0..473 => "cmdb_ci_ip_switch",
+                473..1_679 => "IoT",
+                _ => "cmdb_ci_computer",
+            };
+            list.push_str(&format!("d{i},{class},{}\n", mac(i)));
+        }
+        let machines: Vec<Value> = (0..500)
+            .map(|i| json!({"id": format!("m{i}"), "onboardingStatus": "Onboarded", "ipAddresses": [{"macAddress": mac(3 * i)}]}))
+            .collect();
+        let machines = json!({"value": machines}).to_string();
+        let (_, plain) = estimate(&plan, &plan.token, "", lists(&[("cmdb.csv", list.as_bytes())])).await;
+        assert_eq!(plain["arithmetic"], "473 network + 1206 IoT = 1679 → 1700");
+        assert_eq!((&plain["billable"], &plain["commitment"]), (&json!(1_679), &json!(1_700)));
+        let files = [("cmdb.csv", list.as_bytes()), ("machines.json", machines.as_bytes())];
+        let (_, both) = estimate(&plan, &plan.token, "", lists(&files)).await;
+        assert_eq!((&both["billable"], &both["commitment"]), (&json!(1_179), &json!(1_200)));
+        assert_eq!(both["excluded"], json!({"X-CM": 321, "X-MANAGED": 500}));
+    }
+}
+
 #[tokio::test]
 async fn what_cannot_be_taken_is_refused_by_its_own_problem() {
     let plan = Plan::start().await;
@@ -181,6 +208,33 @@ async fn what_cannot_be_taken_is_refused_by_its_own_problem() {
     let all = estimate(&plan, &plan.token, "?all_rows=true", lists(&[("a.csv", &rows)])).await.1;
     assert_eq!((all["rows"].as_array().unwrap().len(), &all["rows_left_out"]), (1_500, &json!(0)));
     assert_eq!((&all["iot"], &all["commitment"]), (&json!(1_500), &json!(1_500)));
+}
+
+on_both_stores! {
+    async fn a_forecast_follows_the_sealed_days_and_the_present_count(plan: Plan) {
+        plan.post("/plan", json!({"kind": "monthly", "devices": 300, "accept_terms": true})).await;
+        let sensor = plan.enrol().await;
+        let mac = |i: usize| format!("00:40:8c:00:{:02x}:{:02x}", i / 256, i % 256);
+        for day in 0..10 {
+            let date = if day < 9 { format!("2026-11-{}", 22 + day) } else { "2026-12-01".to_owned() };
+            // What was sealed is the day before.
+            plan.set_time(&format!("{date}T01:00:00Z"));
+            tick_once(&plan).await;
+            let at = format!("{date}T09:00:00Z");
+            plan.set_time(&at);
+            let names: Vec<(String, String)> =
+                (0..100 + 10 * day).map(|i| (mac(i), format!("10.0.{}.{}", i / 200, i % 200 + 1))).collect();
+            let seen: Vec<_> =
+                names.iter().map(|(mac, ip)| (mac.as_str(), ip.as_str(), "iot-x", at.as_str())).collect();
+            let sent = plan.upload(&sensor, &upload(day as u64 + 1, "default", &seen)).await;
+            assert_eq!(sent.0, 201, "{}", sent.1);
+        }
+        let forecast = plan.get("/forecast").await;
+        assert_eq!((&forecast["days"], &forecast["billable"]), (&json!(10), &json!(190)), "{forecast}");
+        assert_eq!((&forecast["per_day"], &forecast["outlook"]), (&json!(10.0), &json!("will_pass")));
+        assert_eq!(forecast["expected"], "2026-12-13T00:00:00Z");
+        assert_eq!((&forecast["warning"], &forecast["recommended"]), (&json!(true), &json!(500)));
+    }
 }
 
 #[tokio::test]
@@ -245,31 +299,6 @@ fn the_command_estimates_beside_the_inventory_and_remembers_columns() {
     assert!(failure(dir, &["estimate", "a.csv", "--files-only"]).1.contains("mac=COLUMN"));
     assert_eq!(document(dir, &["estimate", "--json"])["arithmetic"], "0 network + 0 IoT = 0 → 0");
     assert_eq!(document(dir, &["forecast", "--json"])["outlook"], "too_few_days");
-}
-
-#[test]
-fn the_managed_list_is_imported_from_what_defender_answers() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    assert!(run(dir, &["subscription", "create", "Contoso"]).status.success());
-    std::fs::write(dir.join("m.json"), LISTS[4].1).unwrap();
-    let import = ["managed", "import", "m.json", "--kind", "defender", "--source", "mde"];
-    let output = run(dir, &[import.as_slice(), &["--from", "2026-11-22T09:00:00Z"]].concat());
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let list = document(dir, &["managed", "list", "--json"]);
-    let found: Vec<(&str, &Value, &Value)> = list["entries"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|e| (e["external_id"].as_str().unwrap().split_at(2).0, &e["mac"], &e["to"]))
-        .collect();
-    assert_eq!(
-        found,
-        [
-            ("1e", &json!("00:21:cc:00:00:11"), &Value::Null),
-            ("2e", &Value::Null, &json!("2026-11-29T06:00:00Z"))
-        ]
-    );
 }
 
 #[test]

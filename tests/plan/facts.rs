@@ -44,11 +44,11 @@ fn upload(sequence: u64, zone: &str, delta: Zone) -> Upload {
 async fn store(backend: Backend, dir: &tempfile::TempDir) -> (Store, String, String) {
     let store = Store::open(&fresh(backend, dir.path())).await.unwrap();
     let now = Timestamp(0);
-    let sid = store.create_subscription("a", None, now).await.unwrap().id;
+    let sid = store.create_subscription("a", None, &By::operator(), now).await.unwrap().id;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
     store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
-    let (secret, _) = store.create_enrolment(&sid, now).await.unwrap();
-    let sensor = store.enrol(&secret, "edge", now).await.unwrap().sensor;
+    let (secret, _) = store.create_enrolment(&sid, &By::operator(), now).await.unwrap();
+    let sensor = store.enrol(&secret, "edge", &By::operator(), now).await.unwrap().sensor;
     (store, sid, sensor)
 }
 

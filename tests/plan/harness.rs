@@ -9,8 +9,9 @@ use netcensus::census::{
 use netcensus::clock::Clock;
 use netcensus::plan::inventory::CountAt;
 use netcensus::plan::permission::Role;
-use netcensus::plan::service::{Service, Settings};
-use netcensus::plan::store::{CredentialKind, Location, Store};
+use netcensus::plan::service::{AccessSettings, Service, Settings};
+use netcensus::plan::store::engine::sql;
+use netcensus::plan::store::{By, CredentialKind, Location, RoleBinding, Store, StoreError};
 use netcensus::plan::{secret, server};
 use netcensus::wire::{EnrolResponse, EnrolmentToken, Health, UPLOAD_SCHEMA, Upload};
 use reqwest::{Client, RequestBuilder, StatusCode};
@@ -62,6 +63,7 @@ pub(crate) struct Plan {
     pub(crate) sid: String,
     pub(crate) token: String,
     count_at: CountAt,
+    access: AccessSettings,
     stop: Option<oneshot::Sender<()>>,
     server: Option<JoinHandle<std::io::Result<()>>>,
     _dir: tempfile::TempDir,
@@ -85,10 +87,21 @@ impl Plan {
     }
 
     pub(crate) async fn start_counting(backend: Backend, count_at: CountAt) -> Self {
+        Self::start_with(backend, count_at, |_| AccessSettings::default()).await
+    }
+
+    /// Starts a service whose access settings depend on its URL.
+    pub(crate) async fn start_with(
+        backend: Backend,
+        count_at: CountAt,
+        access: impl FnOnce(&str) -> AccessSettings,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let database = database::fresh(backend, dir.path());
         let clock = Arc::new(TestClock(AtomicI64::new(at(START).0)));
-        let (url, store, stop, server) = launch(&database, &clock, count_at).await;
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let access = access(&format!("http://{}", listener.local_addr().unwrap()));
+        let (url, store, stop, server) = launch(listener, &database, &clock, count_at, access.clone()).await;
         let client =
             Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
         let mut plan = Self {
@@ -100,13 +113,18 @@ impl Plan {
             sid: String::new(),
             token: String::new(),
             count_at,
+            access,
             stop: Some(stop),
             server: Some(server),
             _dir: dir,
         };
         let now = plan.clock.now();
-        plan.store.create_person("owner", "a long enough password", false, now).await.unwrap();
-        plan.sid = plan.store.create_subscription("Contoso", Some("owner"), now).await.unwrap().id;
+        plan.store
+            .create_person("owner", "a long enough password", false, &By::operator(), now)
+            .await
+            .unwrap();
+        plan.sid =
+            plan.store.create_subscription("Contoso", Some("owner"), &By::operator(), now).await.unwrap().id;
         plan.token = plan.store.issue(CredentialKind::Token, Some("owner"), now).await.unwrap().secret;
         plan
     }
@@ -115,13 +133,18 @@ impl Plan {
     pub(crate) async fn restart(&mut self) {
         self.stop.take().unwrap().send(()).unwrap();
         self.server.take().unwrap().await.unwrap().unwrap();
-        let (url, store, stop, server) = launch(&self.database, &self.clock, self.count_at).await;
+        let (url, store, stop, server) = self.launch().await;
         (self.url, self.store, self.stop, self.server) = (url, store, Some(stop), Some(server));
+    }
+
+    async fn launch(&self) -> (String, Store, oneshot::Sender<()>, JoinHandle<std::io::Result<()>>) {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        launch(listener, &self.database, &self.clock, self.count_at, self.access.clone()).await
     }
 
     /// The URL of a second service on the same database. It runs until the test ends.
     pub(crate) async fn second(&self) -> String {
-        let (url, _, stop, server) = launch(&self.database, &self.clock, self.count_at).await;
+        let (url, _, stop, server) = self.launch().await;
         // Neither is awaited: the runtime of the test ends both.
         std::mem::forget(stop);
         drop(server);
@@ -134,6 +157,26 @@ impl Plan {
 
     pub(crate) fn set_time(&self, text: &str) {
         self.clock.0.store(at(text).0, Ordering::SeqCst);
+    }
+
+    pub(crate) fn move_to(&self, now: Timestamp) {
+        self.clock.0.store(now.0, Ordering::SeqCst);
+    }
+
+    /// Moves the clock on by a second.
+    pub(crate) fn advance(&self) {
+        self.clock.0.fetch_add(1_000_000_000, Ordering::SeqCst);
+    }
+
+    /// How many rows all trails have.
+    pub(crate) async fn audit_rows(&self) -> i64 {
+        let rows = self.store.row(sql("SELECT count(*) AS n FROM audit")).await.unwrap();
+        rows.unwrap().int("n").unwrap()
+    }
+
+    /// The token of a global admin who has no role on the subscription.
+    pub(crate) async fn admin(&self) -> String {
+        self.person("admin", Role::GlobalAdmin).await
     }
 
     /// The address of something of the subscription.
@@ -160,11 +203,24 @@ impl Plan {
     pub(crate) async fn person(&self, name: &str, role: Role) -> String {
         let now = self.clock.now();
         let global = role == Role::GlobalAdmin;
-        self.store.create_person(name, "a long enough password", global, now).await.unwrap();
+        self.store.create_person(name, "a long enough password", global, &By::operator(), now).await.unwrap();
         if !global {
-            self.store.bind_role(&self.sid, name, role).await.unwrap();
+            self.bind(name, role).await;
         }
         self.store.issue(CredentialKind::Token, Some(name), now).await.unwrap().secret
+    }
+
+    pub(crate) async fn bind(&self, name: &str, role: Role) {
+        let unchecked = |_: Option<&RoleBinding>| Ok::<(), StoreError>(());
+        self.store
+            .bind_role(&self.sid, name, role, unchecked, &By::operator(), self.clock.now())
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn unbind(&self, name: &str) {
+        let unchecked = |_: &RoleBinding| Ok::<(), StoreError>(());
+        self.store.unbind_role(&self.sid, name, unchecked, &By::operator(), self.clock.now()).await.unwrap();
     }
 
     pub(crate) async fn enrol(&self) -> TestSensor {
@@ -230,14 +286,15 @@ pub(crate) fn upload(sequence: u64, zone: &str, seen: &[(&str, &str, &str, &str)
 }
 
 async fn launch(
+    listener: tokio::net::TcpListener,
     database: &Location,
     clock: &Arc<TestClock>,
     count_at: CountAt,
+    access: AccessSettings,
 ) -> (String, Store, oneshot::Sender<()>, JoinHandle<std::io::Result<()>>) {
     let store = Store::open(database).await.unwrap();
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let settings = Settings { public_url: url.clone(), count_at, ..Settings::default() };
+    let settings = Settings { public_url: url.clone(), count_at, access, ..Settings::default() };
     let service = Service::new(store.clone(), Arc::<TestClock>::clone(clock), Arc::new(ByName), settings);
     let (stop, stopped) = oneshot::channel();
     let wait = async move {

@@ -48,13 +48,11 @@ fn events() -> impl Strategy<Value = Event> {
 
 /// A refusal is an outcome like others; a database that fails is none.
 fn outcome<T>(result: Result<T, StoreError>) -> Option<String> {
-    match result {
-        Ok(_) => None,
-        Err(e @ (StoreError::Refused(_) | StoreError::Statement(_) | StoreError::NotFound { .. })) => {
-            Some(e.to_string())
-        }
-        Err(other) => panic!("{other}"),
-    }
+    let error = result.err()?;
+    let refused =
+        matches!(error, StoreError::Refused(_) | StoreError::Statement(_) | StoreError::NotFound { .. });
+    assert!(refused, "{error}");
+    Some(error.to_string())
 }
 
 async fn happens(store: &Store, sid: &str, event: &Event, now: Timestamp) -> Option<String> {
@@ -96,7 +94,7 @@ async fn holds(stores: &mut [(Store, Location); 2], story: &[Event]) {
     let name = netcensus::plan::secret::generate_id().unwrap();
     let mut sids = Vec::new();
     for (store, _) in stores.iter() {
-        sids.push(store.create_subscription(&name, None, now).await.unwrap().id);
+        sids.push(store.create_subscription(&name, None, &By::operator(), now).await.unwrap().id);
     }
     for event in story {
         if let Event::Passes(nanos) = event {

@@ -8,6 +8,9 @@
     reason = "a helper of tests fails by panicking"
 )]
 
+mod access;
+mod agreement;
+mod audit;
 mod census;
 mod commands;
 mod console;
@@ -18,9 +21,11 @@ mod database;
 mod decisions;
 mod estimates;
 mod facts;
+mod guard;
 mod harness;
 mod histories;
 mod lists;
+mod oidc;
 mod plans;
 mod snapshots;
 mod statements;

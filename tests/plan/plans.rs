@@ -1,6 +1,7 @@
 //! Plans by the API: the vectors of census rules §5 about onboarding and cancelling, and who may do what.
 
 use netcensus::plan::permission::{Action, Role};
+use netcensus::plan::store::By;
 use serde_json::{Value, json};
 
 use crate::database::on_both_stores;
@@ -100,6 +101,23 @@ on_both_stores! {
 }
 
 on_both_stores! {
+    async fn what_is_billable_is_rounded_up_to_what_can_be_committed(plan: Plan) {
+        plan.onboard_trial().await;
+        let sensor = plan.enrol().await;
+        let mut known = 0_u32;
+        for (n, (billable, commitment)) in [(0, 0), (1, 100), (99, 100), (100, 100), (101, 200)].into_iter().enumerate() {
+            let names: Vec<(String, String)> =
+                (known..billable).map(|i| (format!("02:00:00:00:00:{i:02x}"), format!("10.0.0.{}", i + 1))).collect();
+            let seen: Vec<_> = names.iter().map(|(mac, ip)| (mac.as_str(), ip.as_str(), "iot-1", START)).collect();
+            if !seen.is_empty() {
+                assert_eq!(plan.upload(&sensor, &upload(n as u64, "hq", &seen)).await.0, 201);
+            }
+            known = billable;
+            let census = plan.get("/census").await;
+            assert_eq!((&census["billable"], &census["commitment"]), (&json!(billable), &json!(commitment)));
+        }
+    }
+
     async fn a_replaced_plan_ends_where_its_successor_starts(plan: Plan) {
         assert_eq!(problem(&plan.post("/plan/replace", monthly(2100)).await), (409, "no-plan"));
         assert_eq!(plan.post("/plan", monthly(1700)).await.0, 201);
@@ -218,7 +236,7 @@ on_both_stores! {
 
 on_both_stores! {
     async fn a_subscription_without_a_role_on_it_does_not_exist(plan: Plan) {
-        let other = plan.store.create_subscription("Fabrikam", None, plan.clock_now()).await.unwrap();
+        let other = plan.store.create_subscription("Fabrikam", None, &By::operator(), plan.clock_now()).await.unwrap();
         let url = format!("{}/api/v1/subscriptions/{}/census", plan.url, other.id);
         let answer = send(plan.client.get(url).bearer_auth(&plan.token)).await;
         assert_eq!(problem(&answer), (404, "not-found"));

@@ -21,7 +21,7 @@ use crate::database::{self, Backend, on_both_stores};
 use crate::harness::{ByName, Plan, TestClock, problem, send, upload};
 
 /// The service's own jobs, as another service on the same database runs them.
-async fn tick_once(plan: &Plan) {
+pub(crate) async fn tick_once(plan: &Plan) {
     assert_eq!(tick::once(&service(plan)).await, 0);
 }
 
@@ -59,6 +59,27 @@ fn morning(sequence: u64) -> Upload {
             ("00:1b:d4:00:00:03", "10.0.0.3", "computer_mobile-1", at),
         ],
     )
+}
+
+on_both_stores! {
+    async fn the_bundle_of_a_closed_month_holds_its_statement_which_knows_what_its_days_counted(plan: Plan) {
+        let asked = json!({"kind": "monthly", "devices": 100, "accept_terms": true});
+        assert_eq!(plan.post("/plan", asked).await.0, StatusCode::CREATED);
+        let sensor = plan.enrol().await;
+        assert_eq!(plan.upload(&sensor, &morning(1)).await.0, StatusCode::CREATED);
+        let open = plan.get("/statements/2026-11").await;
+        assert_eq!(open["statement"]["peak_billable"], Value::Null, "no day is sealed yet");
+        plan.set_time("2026-12-04T00:30:00Z");
+        tick_once(&plan).await;
+        let trail = plan.store.audit_trail(Some(&plan.sid), None, 1_000).await.unwrap();
+        let closings = || trail.iter().filter(|e| e.action == "statement.close").count();
+        assert_eq!(closings(), 1, "the service closes what nobody asks for");
+        let closed = plan.get("/statements/2026-11").await;
+        let counted = &closed["statement"];
+        assert_eq!((&counted["peak_billable"], &counted["last_billable"]), (&json!(2), &json!(2)));
+        let report = holds(&text(&plan, "/bundle?month=2026-11").await);
+        assert_eq!(report.statements, ["2026-11"]);
+    }
 }
 
 on_both_stores! {
@@ -300,11 +321,11 @@ pub(crate) async fn with_a_day_due(
     let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
     let day = Day::of(now).plus(-1);
     let (begin, noon) = (day.start(), day.start().plus(43_200_000_000_000));
-    let sid = store.create_subscription("Contoso", None, begin).await.unwrap().id;
+    let sid = store.create_subscription("Contoso", None, &By::operator(), begin).await.unwrap().id;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
     store.onboard(&sid, &trial, &By::operator(), begin).await.unwrap();
-    let (secret, _) = store.create_enrolment(&sid, begin).await.unwrap();
-    let sensor = store.enrol(&secret, "edge", begin).await.unwrap().sensor;
+    let (secret, _) = store.create_enrolment(&sid, &By::operator(), begin).await.unwrap();
+    let sensor = store.enrol(&secret, "edge", &By::operator(), begin).await.unwrap().sensor;
     let seen = upload(1, "hq", &[("02:00:00:00:00:01", "10.0.0.1", "iot-1", &noon.to_string())]);
     store.ingest(&sid, &sensor, &seen, &Replica::default(), noon).await.unwrap();
     (database, store, sid, day)

@@ -3,6 +3,7 @@
 use netcensus::census::Timestamp;
 use netcensus::plan::store::audit::Entry;
 use netcensus::plan::store::engine::sql;
+use netcensus::plan::store::trail::TrailFilter;
 use netcensus::plan::store::{By, Location, Scope, Store};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -14,7 +15,7 @@ const HOUR: i64 = 3_600_000_000_000;
 
 on_both_stores! {
     async fn the_database_itself_refuses_plans_that_break_the_rules(plan: Plan) {
-        let sid = plan.store.create_subscription("other", None, Timestamp(0)).await.unwrap().id;
+        let sid = plan.store.create_subscription("other", None, &By::operator(), Timestamp(0)).await.unwrap().id;
         let try_it = async |query: netcensus::plan::store::engine::Query| {
             let mut work = plan.store.write(Scope::Subscription(&sid)).await.unwrap();
             match work.execute(query).await {
@@ -77,7 +78,7 @@ on_both_stores! {
         let entry = Entry { action: "test", object: "thing/2".into(), ..Entry::default() };
         work.audit(Some(&plan.sid), &tried, entry, now).await.unwrap();
         work.finish(&tried).await.unwrap();
-        let mut trail = plan.store.audit_trail(Some(&plan.sid), None, 100).await.unwrap();
+        let mut trail = plan.store.trail(Some(&plan.sid), &TrailFilter::default(), 100).await.unwrap();
         trail.reverse();
         assert!(trail.iter().filter(|e| e.action == "test").count() == 3, "a dry run leaves nothing");
         let mut previous = [0; 32];

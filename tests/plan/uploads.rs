@@ -1,5 +1,6 @@
 //! Uploads: whoever may send, how often, in which order, and what a crash costs.
 
+use netcensus::plan::store::By;
 use netcensus::wire::{COMPRESSED_BYTES, DECOMPRESSED_BYTES};
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -158,7 +159,7 @@ async fn only_the_sensors_own_key_uploads_and_a_revoked_one_no_more() {
 on_both_stores! {
     async fn an_enrolment_token_works_once_and_for_an_hour(plan: Plan) {
         let now = plan.clock_now();
-        let (secret, _) = plan.store.create_enrolment(&plan.sid, now).await.unwrap();
+        let (secret, _) = plan.store.create_enrolment(&plan.sid, &By::operator(), now).await.unwrap();
         let enrol = |secret: String| {
             let body = serde_json::json!({"secret": secret, "name": "edge"});
             crate::harness::send(plan.client.post(format!("{}/api/v1/enrol", plan.url)).json(&body))
@@ -166,7 +167,7 @@ on_both_stores! {
         assert_eq!(enrol(secret.clone()).await.0, 201);
         assert_eq!(problem(&enrol(secret).await), (403, "bad-enrolment"));
         assert_eq!(problem(&enrol("made.up".into()).await), (403, "bad-enrolment"));
-        let (late, _) = plan.store.create_enrolment(&plan.sid, now).await.unwrap();
+        let (late, _) = plan.store.create_enrolment(&plan.sid, &By::operator(), now).await.unwrap();
         plan.set_time("2026-11-22T10:00:00Z");
         assert_eq!(problem(&enrol(late).await), (403, "bad-enrolment"));
     }

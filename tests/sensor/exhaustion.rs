@@ -209,8 +209,8 @@ fn tags_and_tunnels_in_each_other_end_at_the_bound() {
 #[test]
 fn fragments_that_never_become_whole_are_given_up_and_counted() {
     let table = Table::new(100);
-    // First fragments of 50,000 datagrams to a discovery port, and one datagram of 8,000 parts that overlap.
-    let first = (0..50_000_u16).map(|id| {
+    // First fragments of 5,000 datagrams to a discovery port, and one datagram of 8,000 parts that overlap.
+    let first = (0..5_000_u16).map(|id| {
         ethernet(
             MINE,
             0x0800,
@@ -221,7 +221,7 @@ fn fragments_that_never_become_whole_are_given_up_and_counted() {
         .map(|n| ethernet(MINE, 0x0800, &ipv4(17, 0x2000 | (n & 0x1fff), 60_000, &[n.to_be_bytes()[1]; 64])));
     let counters = feed(&table, first.chain(parts));
     let dropped: u64 = counters.anomalies.values().sum();
-    assert!(dropped > 40_000, "{:?}", counters.anomalies);
+    assert!(dropped > 3_000, "{:?}", counters.anomalies);
     let known = CouplingKey { mac: MINE, ip: [10, 0, 0, 9].into() };
     assert!(table.snapshot().couplings.contains_key(&known));
 }

@@ -1,15 +1,15 @@
 //! Who calls: a person by session cookie or API token, a sensor by its key.
 
-use std::net::SocketAddr;
-
-use axum::extract::{ConnectInfo, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 
+use super::address::source;
 use super::problem::{Problem, ProblemType};
 use crate::plan::permission::{Action, Role};
 use crate::plan::service::Service;
-use crate::plan::store::{By, CredentialKind, Person, StoreError, Subscription, audit};
+use crate::plan::store::audit::{self, Actor};
+use crate::plan::store::{By, CredentialKind, Holder, Person, StoreError, Subscription};
 
 /// The person who calls.
 ///
@@ -21,56 +21,50 @@ pub struct Caller {
     pub person: Person,
     /// Who, from where, why, and whether the write is only tried: header `X-Reason`, query `dry_run=true`.
     pub by: By,
+    /// The session or token by which they call, and what it is kept to.
+    pub holder: Holder,
+    /// Which of the two it is.
+    pub kind: CredentialKind,
+    /// What the trail calls the request, where it is one that changes something: `POST /the/path`.
+    change: Option<String>,
 }
 
 impl FromRequestParts<Service> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        // The guard has found out already.
+        if let Some(caller) = parts.extensions.get::<Self>() {
+            return Ok(caller.clone());
+        }
         let anonymous = || {
             Problem::new(
                 ProblemType::Unauthenticated,
                 "sign in at /login, or send 'Authorization: Bearer nct_…'",
             )
         };
-        let now = service.now();
-        if let Some(token) = bearer(&parts.headers) {
-            let person = service.store.holder(CredentialKind::Token, token, now).await?;
-            return Self::new(person.ok_or_else(anonymous)?, parts);
-        }
-        let session = session_cookie(&parts.headers, is_https(service)).ok_or_else(anonymous)?;
-        let person = service.store.holder(CredentialKind::Session, session, now).await?;
-        let person = person.ok_or_else(anonymous)?;
-        if !is_safe(&parts.method) && !is_same_origin(&parts.headers) {
+        let (kind, secret) = match bearer(&parts.headers) {
+            Some(token) => (CredentialKind::Token, token),
+            None => {
+                let session = session_cookie(&parts.headers, is_https(service));
+                (CredentialKind::Session, session.ok_or_else(anonymous)?)
+            }
+        };
+        let holder = service.store.holder(kind, secret, service.now()).await?.ok_or_else(anonymous)?;
+        let by = By { actor: Actor::Person(holder.person.name.clone()), ..origin(parts, service)? };
+        let change = (!is_safe(&parts.method)).then(|| format!("{} {}", parts.method, parts.uri.path()));
+        let caller = Self { person: holder.person.clone(), by, holder, kind, change };
+        if kind == CredentialKind::Session && caller.change.is_some() && !is_same_origin(&parts.headers) {
+            caller.record_denial(service, None, "cross-site").await?;
             return Err(Problem::new(ProblemType::CrossSite, "send the form from this service's own page"));
         }
-        Self::new(person, parts)
+        Ok(caller)
     }
 }
 
 impl Caller {
-    fn new(person: Person, parts: &Parts) -> Result<Self, Problem> {
-        let text = |name: &'static str| parts.headers.get(name).and_then(|v| v.to_str().ok());
-        let reason = text("x-reason").map(|r| r.trim().to_owned()).filter(|r| !r.is_empty());
-        if reason.as_ref().is_some_and(|r| r.chars().count() > audit::REASON) {
-            let detail = format!("a reason has at most {} characters", audit::REASON);
-            return Err(Problem::new(ProblemType::InvalidRequest, detail));
-        }
-        let query = parts.uri.query().unwrap_or_default();
-        let dry_run = match query.split('&').find_map(|pair| pair.strip_prefix("dry_run=")) {
-            None | Some("false") => false,
-            Some("true") => true,
-            Some(_) => {
-                return Err(Problem::new(ProblemType::InvalidRequest, "dry_run is true or false"));
-            }
-        };
-        let address = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|c| c.0.ip());
-        let request = text("x-request-id").unwrap_or_default().chars().take(64).collect();
-        let by = By { address, request, reason, dry_run, ..By::person(&person.name) };
-        Ok(Self { person, by })
-    }
-
-    /// The subscription of that id, where the caller may do `action` to it.
+    /// The subscription of that id, where the caller may do `action` to it. A change that is denied is recorded in the
+    /// subscription's trail.
     ///
     /// # Errors
     /// Not found where there is none or the caller has no role on it; not permitted where the roles do not suffice.
@@ -79,18 +73,28 @@ impl Caller {
             StoreError::NotFound { .. } => Problem::not_found("subscription", id),
             other => other.into(),
         })?;
-        let roles = self.roles(service, &subscription.id).await?;
-        if subscription.id != id || roles.is_empty() {
+        if subscription.id != id {
             return Err(Problem::not_found("subscription", id));
         }
-        if action.allowed(&roles) { Ok(subscription) } else { Err(Problem::not_permitted(action)) }
+        let roles = self.roles(service, id).await?;
+        if action.allowed(&roles) && self.holder.scope.permits(action, Some(id)) {
+            return Ok(subscription);
+        }
+        self.record_denial(service, Some(id), action.key()).await?;
+        if roles.is_empty() {
+            return Err(Problem::not_found("subscription", id));
+        }
+        Err(self.denial(action, &roles))
     }
 
-    /// The caller's roles on a subscription.
+    /// The caller's roles on a subscription; none where the token is kept to another one.
     ///
     /// # Errors
     /// The store's.
     pub async fn roles(&self, service: &Service, subscription: &str) -> Result<Vec<Role>, Problem> {
+        if !self.holder.scope.sees(Some(subscription)) {
+            return Ok(Vec::new());
+        }
         Ok(service.store.roles(&self.person, subscription).await?)
     }
 
@@ -100,8 +104,76 @@ impl Caller {
     /// Not permitted.
     pub fn may_in_tenant(&self, action: Action) -> Result<(), Problem> {
         let roles: &[Role] = if self.person.global_admin { &[Role::GlobalAdmin] } else { &[] };
-        if action.allowed(roles) { Ok(()) } else { Err(Problem::not_permitted(action)) }
+        let permitted = action.allowed(roles) && self.holder.scope.permits(action, None);
+        if permitted { Ok(()) } else { Err(self.denial(action, roles)) }
     }
+
+    /// As [`Caller::may_in_tenant`]; a change that is denied is recorded in the tenant's trail.
+    ///
+    /// # Errors
+    /// Not permitted, or the store's.
+    pub async fn may_here(&self, service: &Service, action: Action) -> Result<(), Problem> {
+        let outcome = self.may_in_tenant(action);
+        if outcome.is_err() {
+            self.record_denial(service, None, action.key()).await?;
+        }
+        outcome
+    }
+
+    fn denial(&self, action: Action, roles: &[Role]) -> Problem {
+        let problem = Problem::not_permitted(action);
+        if action.allowed(roles) {
+            // The person may; it is the token that is kept to less.
+            let detail = format!("this token is kept to less than its holder may; {}", problem.detail);
+            return Problem::new(problem.kind, detail);
+        }
+        problem
+    }
+
+    async fn record_denial(
+        &self,
+        service: &Service,
+        subscription: Option<&str>,
+        action: &str,
+    ) -> Result<(), Problem> {
+        let Some(change) = &self.change else { return Ok(()) };
+        Ok(service.store.audit_denial(subscription, &self.by, action, change, service.now()).await?)
+    }
+}
+
+/// From where a request of nobody known comes: to enrol, to sign in.
+#[derive(Clone, Debug)]
+pub struct Origin(pub By);
+
+impl FromRequestParts<Service> for Origin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+        Ok(Self(origin(parts, service)?))
+    }
+}
+
+/// What the trail keeps of a request but for who sent it.
+fn origin(parts: &Parts, service: &Service) -> Result<By, Problem> {
+    // Reasons are written in any language; clients send UTF-8.
+    let text =
+        |name: &'static str| parts.headers.get(name).and_then(|v| std::str::from_utf8(v.as_bytes()).ok());
+    let reason = text("x-reason").map(|r| r.trim().replace(char::is_control, " ")).filter(|r| !r.is_empty());
+    if reason.as_ref().is_some_and(|r| r.chars().count() > audit::REASON) {
+        let detail = format!("a reason has at most {} characters", audit::REASON);
+        return Err(Problem::new(ProblemType::InvalidRequest, detail));
+    }
+    let query = parts.uri.query().unwrap_or_default();
+    let dry_run = match query.split('&').find_map(|pair| pair.strip_prefix("dry_run=")) {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(_) => {
+            return Err(Problem::new(ProblemType::InvalidRequest, "dry_run is true or false"));
+        }
+    };
+    let address = source(&parts.extensions, &parts.headers, &service.settings.access.trusted_proxies);
+    let request = text("x-request-id").unwrap_or_default().chars().take(64).collect();
+    Ok(By { actor: Actor::Nobody, address, request, reason, dry_run })
 }
 
 /// The token behind `Authorization: Bearer`.

@@ -24,6 +24,7 @@ pub const SCHEMA: &str = "netcensus.census/1";
 
 /// The instant of a count.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct AsOf {
@@ -100,7 +101,7 @@ pub fn routes() -> OpenApiRouter<Service> {
 }
 
 /// The census.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/census", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/census", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), AsOf), responses((status = 200, body = CensusReport)))]
 pub async fn census(
     State(service): State<Service>,
@@ -113,7 +114,7 @@ pub async fn census(
 }
 
 /// The whole inventory, as `netcensus.inventory/1`.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/inventory", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/inventory", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), AsOf), responses((status = 200, body = Object)))]
 pub async fn inventory(
     State(service): State<Service>,

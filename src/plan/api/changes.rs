@@ -16,7 +16,7 @@ use crate::plan::change::{AlterationEntry, Ask, ChangeSet, CountDelta};
 use crate::plan::inventory::Changed;
 use crate::plan::permission::Action;
 use crate::plan::service::Service;
-use crate::plan::store::By;
+use crate::plan::store::{By, Store, StoreError};
 use crate::wire::DeviceEntry;
 
 /// Change sets, or alterations, on a page where nothing else is asked.
@@ -67,7 +67,9 @@ pub(super) fn answer(changed: Changed, by: &By) -> Response {
 
 /// Which change sets.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct ChangesQuery {
     /// The `next` of the page before: those with a lower number.
     pub before: Option<u64>,
@@ -85,7 +87,7 @@ pub struct Changes {
 }
 
 /// What people changed, the newest first.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/changes", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/changes", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ChangesQuery), responses((status = 200, body = Changes)))]
 pub async fn list(
     State(service): State<Service>,
@@ -94,16 +96,16 @@ pub async fn list(
     Parameters(query): Parameters<ChangesQuery>,
 ) -> Result<axum::Json<Changes>, Problem> {
     caller.may(&service, Action::View, &sid).await?;
-    Ok(axum::Json(changes(&service, &sid, query).await?))
+    Ok(axum::Json(changes(&service.store, &sid, query).await?))
 }
 
 /// A page of change sets.
 ///
 /// # Errors
 /// The store's.
-pub async fn changes(service: &Service, sid: &str, query: ChangesQuery) -> Result<Changes, Problem> {
+pub async fn changes(store: &Store, sid: &str, query: ChangesQuery) -> Result<Changes, StoreError> {
     let limit = query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
-    let mut changes = service.store.changes(sid, query.before, limit + 1).await?;
+    let mut changes = store.changes(sid, query.before, limit + 1).await?;
     let more = changes.len() > limit;
     changes.truncate(limit);
     Ok(Changes { next: changes.last().filter(|_| more).map(|c| c.number), changes })
@@ -111,7 +113,9 @@ pub async fn changes(service: &Service, sid: &str, query: ChangesQuery) -> Resul
 
 /// Which of a change's alterations.
 #[derive(Clone, Copy, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct AlterationsQuery {
     /// The `next` of the page before: those behind that place.
     pub after: Option<u64>,
@@ -132,7 +136,7 @@ pub struct ChangeDetail {
 }
 
 /// One change set, with what stood before and after on each object.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/changes/{number}", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/changes/{number}", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ("number" = u64, Path, description = "change"), AlterationsQuery),
     responses((status = 200, body = ChangeDetail), (status = 404, description = "problem")))]
 pub async fn show(
@@ -142,7 +146,7 @@ pub async fn show(
     Parameters(query): Parameters<AlterationsQuery>,
 ) -> Result<axum::Json<ChangeDetail>, Problem> {
     caller.may(&service, Action::View, &sid).await?;
-    Ok(axum::Json(change(&service, &sid, number, query).await?))
+    Ok(axum::Json(change(&service.store, &sid, number, query).await?))
 }
 
 /// One change set.
@@ -150,14 +154,14 @@ pub async fn show(
 /// # Errors
 /// Not found, or the store's.
 pub async fn change(
-    service: &Service,
+    store: &Store,
     sid: &str,
     number: u64,
     query: AlterationsQuery,
-) -> Result<ChangeDetail, Problem> {
-    let set = service.store.change_set(sid, number).await?;
+) -> Result<ChangeDetail, StoreError> {
+    let set = store.change_set(sid, number).await?;
     let (after, limit) = (query.after.unwrap_or(0), query.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX));
-    let altered = service.store.alterations(sid, number, after, limit).await?;
+    let altered = store.alterations(sid, number, after, limit).await?;
     let reached = after.saturating_add(altered.len() as u64);
     let next = Some(reached).filter(|_| reached < set.objects && !altered.is_empty());
     Ok(ChangeDetail { set, altered: altered.iter().map(AlterationEntry::from).collect(), next })
@@ -165,7 +169,7 @@ pub async fn change(
 
 /// Undoes a change: sets every object of it back to what stood before, as a change of its own. Refused where a later
 /// change altered one of the objects.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/changes/{number}/undo", tag = "inventory",
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/changes/{number}/undo", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ("number" = u64, Path, description = "change"), Trial),
     responses((status = 200, body = ChangeAnswer), (status = 404, description = "problem"), (status = 409, description = "problem")))]
 pub async fn undo(

@@ -31,12 +31,21 @@ pub fn etag(value: &impl Serialize) -> String {
 
 /// The JSON of `value` with its entity tag.
 pub fn tagged(status: StatusCode, value: &impl Serialize) -> Response {
+    tagged_by(status, value, value)
+}
+
+/// The JSON of `value` with an entity tag that only covers `what` can be changed by hand.
+pub fn tagged_by(status: StatusCode, value: &impl Serialize, what: &impl Serialize) -> Response {
     let mut response = (status, axum::Json(value)).into_response();
-    if let Ok(tag) = HeaderValue::from_str(&etag(value)) {
+    if let Ok(tag) = HeaderValue::from_str(&etag(what)) {
         response.headers_mut().insert(header::ETAG, tag);
     }
     response
 }
+
+/// Marks an answer that holds a secret: it is never kept for an `Idempotency-Key`, as secrets are stored nowhere.
+#[derive(Clone, Copy, Debug)]
+pub struct ShownOnce;
 
 /// What the caller has seen before they change it: the `If-Match` header.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -119,7 +128,8 @@ async fn once(service: &Service, request: Request, next: Next) -> Result<Respons
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
     // What failed here may succeed the next time, and what is too large to keep is not kept.
-    let keep = !parts.status.is_server_error() && body.len() <= BODY_BYTES;
+    let secret = parts.extensions.get::<ShownOnce>().is_some();
+    let keep = !secret && !parts.status.is_server_error() && body.len() <= BODY_BYTES;
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     let answer =
         keep.then(|| Answer { status: parts.status.as_u16(), kind: kind.to_owned(), body: body.to_vec() });
@@ -148,8 +158,8 @@ async fn holder(service: &Service, headers: &HeaderMap) -> Result<Option<[u8; 32
             None => return Ok(None),
         },
     };
-    let person = service.store.holder(kind, secret, service.now()).await?;
-    Ok(person.map(|person| Sha256::digest(person.name.as_bytes()).into()))
+    let holder = service.store.holder(kind, secret, service.now()).await?;
+    Ok(holder.map(|holder| Sha256::digest(holder.person.name.as_bytes()).into()))
 }
 
 #[cfg(test)]

@@ -37,7 +37,7 @@ pub fn routes() -> OpenApiRouter<Service> {
 
 /// The devices of a subscription. `total` is exact, `tabs` add up to all devices, and `next` leads to the next page of
 /// the same list at the same instant.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), Filter),
     responses((status = 200, body = Object), (status = 400, description = "problem")))]
 pub async fn list(
@@ -53,7 +53,7 @@ pub async fn list(
 
 /// One device. Its `ETag` names what people decide about and what it is taken for, not its traffic: send it as
 /// `If-Match` to change the device.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices/{id}", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices/{id}", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ("id" = String, Path, description = "device"), AsOf),
     responses((status = 200, body = Object), (status = 404, description = "problem")))]
 pub async fn show(
@@ -69,7 +69,7 @@ pub async fn show(
 }
 
 /// Sets properties of a device, or takes them back (a JSON merge patch). Needs `If-Match`.
-#[utoipa::path(patch, path = "/api/v1/subscriptions/{sid}/devices/{id}", tag = "inventory", request_body = Patch,
+#[utoipa::path(patch, path = "/api/v1/subscriptions/{sid}/devices/{id}", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "inventory", request_body = Patch,
     params(("sid" = String, Path, description = "subscription"), ("id" = String, Path, description = "device"),
         ("if-match" = String, Header, description = "the device's ETag"), Trial),
     responses((status = 200, body = ChangeAnswer), (status = 404, description = "problem"),
@@ -89,7 +89,7 @@ pub async fn edit(
 }
 
 /// Deletes a device: it is not counted (X-DEL) until a frame of it comes that is newer than now. Needs `If-Match`.
-#[utoipa::path(delete, path = "/api/v1/subscriptions/{sid}/devices/{id}", tag = "inventory",
+#[utoipa::path(delete, path = "/api/v1/subscriptions/{sid}/devices/{id}", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ("id" = String, Path, description = "device"),
         ("if-match" = String, Header, description = "the device's ETag"), Trial),
     responses((status = 200, body = ChangeAnswer), (status = 404, description = "problem"),
@@ -120,7 +120,7 @@ pub struct Edits {
 }
 
 /// Sets properties of many devices, or deletes them: all of them or, where one is refused, none.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/devices/edit", tag = "inventory", request_body = Edits,
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/devices/edit", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "inventory", request_body = Edits,
     params(("sid" = String, Path, description = "subscription"), Trial),
     responses((status = 200, body = ChangeAnswer), (status = 422, description = "problem")))]
 pub async fn edit_many(
@@ -152,7 +152,7 @@ pub struct Merge {
 
 /// Makes devices of one zone one device (I8e). It is named by its earliest coupling, and shows that one's edits; undoing
 /// the merge gives each its own again.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/devices/merge", tag = "inventory", request_body = Merge,
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/devices/merge", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "inventory", request_body = Merge,
     params(("sid" = String, Path, description = "subscription"), Trial),
     responses((status = 200, body = ChangeAnswer), (status = 409, description = "problem"), (status = 422, description = "problem")))]
 pub async fn merge(
@@ -188,7 +188,7 @@ pub struct Coupling {
 
 /// Takes couplings out of a device, against joins by identifiers (I8c), by names (I12) and by people (I8e). Those that
 /// follow from a card being one (I8a, I8b, I8d) are refused. `If-Match` is looked at where it is sent.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/devices/{id}/split", tag = "inventory", request_body = Split,
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/devices/{id}/split", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "inventory", request_body = Split,
     params(("sid" = String, Path, description = "subscription"), ("id" = String, Path, description = "device"), Trial),
     responses((status = 200, body = ChangeAnswer), (status = 404, description = "problem"),
         (status = 409, description = "problem"), (status = 422, description = "problem")))]
@@ -207,7 +207,7 @@ pub async fn split(
 }
 
 /// Why a device counts, or does not.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices/{id}/why", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices/{id}/why", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ("id" = String, Path, description = "device"), AsOf),
     responses((status = 200, body = Object), (status = 404, description = "problem")))]
 pub async fn why(
@@ -224,7 +224,9 @@ pub async fn why(
 
 /// What to explain.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct Question {
     /// An address or a MAC.
     pub subject: String,
@@ -233,7 +235,7 @@ pub struct Question {
 }
 
 /// Everything that is known of an address or a MAC: devices, and couplings that are no device's, each with its reasons.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/explain", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/explain", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), Question),
     responses((status = 200, body = Object), (status = 404, description = "problem")))]
 pub async fn explain(

@@ -48,6 +48,7 @@ pub fn routes() -> OpenApiRouter<Service> {
 
 /// How an estimate is made and shown.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
 pub struct EstimateQuery {
@@ -91,7 +92,7 @@ pub struct ListForm {
 }
 
 /// The estimate of the inventory alone.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/estimate", tag = "estimate",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/estimate", extensions(("x-netcensus-action" = json!("view"))), tag = "estimate",
     params(("sid" = String, Path, description = "subscription"), super::census::AsOf), responses((status = 200, body = Estimate)))]
 pub async fn show(
     State(service): State<Service>,
@@ -105,7 +106,7 @@ pub async fn show(
 }
 
 /// The estimate of lists and the inventory. Stores nothing.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/estimate", tag = "estimate",
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/estimate", extensions(("x-netcensus-action" = json!("view"))), tag = "estimate",
     request_body(content = ListForm, content_type = "multipart/form-data"),
     params(("sid" = String, Path, description = "subscription"), EstimateQuery),
     responses((status = 200, body = Estimate), (status = 413, description = "problem"), (status = 422, description = "problem")))]
@@ -270,7 +271,7 @@ pub struct NewMapping {
 }
 
 /// The tables whose columns are remembered.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/estimate/mappings", tag = "estimate",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/estimate/mappings", extensions(("x-netcensus-action" = json!("view"))), tag = "estimate",
     params(("sid" = String, Path, description = "subscription")), responses((status = 200, body = Mappings)))]
 pub async fn mappings(
     State(service): State<Service>,
@@ -282,7 +283,7 @@ pub async fn mappings(
 }
 
 /// The remembered columns of one table.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/estimate/mappings/{signature}", tag = "estimate",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/estimate/mappings/{signature}", extensions(("x-netcensus-action" = json!("view"))), tag = "estimate",
     params(("sid" = String, Path, description = "subscription"), ("signature" = String, Path, description = "signature of the header")),
     responses((status = 200, body = Remembered), (status = 404, description = "problem")))]
 pub async fn mapping(
@@ -296,7 +297,7 @@ pub async fn mapping(
 }
 
 /// Remembers the columns of a table. Where some are remembered already, `If-Match` is needed.
-#[utoipa::path(put, path = "/api/v1/subscriptions/{sid}/estimate/mappings/{signature}", tag = "estimate", request_body = NewMapping,
+#[utoipa::path(put, path = "/api/v1/subscriptions/{sid}/estimate/mappings/{signature}", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "estimate", request_body = NewMapping,
     params(("sid" = String, Path, description = "subscription"), ("signature" = String, Path, description = "signature of the header"), super::devices::Trial),
     responses((status = 200, body = Remembered), (status = 409, description = "problem"), (status = 412, description = "problem"), (status = 422, description = "problem"), (status = 428, description = "problem")))]
 pub async fn remember(
@@ -317,7 +318,7 @@ pub async fn remember(
 }
 
 /// Forgets the columns of a table.
-#[utoipa::path(delete, path = "/api/v1/subscriptions/{sid}/estimate/mappings/{signature}", tag = "estimate",
+#[utoipa::path(delete, path = "/api/v1/subscriptions/{sid}/estimate/mappings/{signature}", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "estimate",
     params(("sid" = String, Path, description = "subscription"), ("signature" = String, Path, description = "signature of the header"), super::devices::Trial),
     responses((status = 204), (status = 404, description = "problem"), (status = 412, description = "problem"), (status = 428, description = "problem")))]
 pub async fn forget(
@@ -333,7 +334,7 @@ pub async fn forget(
 }
 
 /// When the committed number will be passed.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/forecast", tag = "estimate",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/forecast", extensions(("x-netcensus-action" = json!("view"))), tag = "estimate",
     params(("sid" = String, Path, description = "subscription")), responses((status = 200, body = Forecast)))]
 pub async fn forecast(
     State(service): State<Service>,

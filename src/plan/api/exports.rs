@@ -29,7 +29,9 @@ pub fn routes() -> OpenApiRouter<Service> {
 
 /// Which devices, in what order, and what of them. `after` and `limit` are for pages; a file has all devices.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct Export {
     /// `network`, `iot`, `computer_mobile` or `unclassified`.
     pub category: Option<String>,
@@ -83,7 +85,7 @@ impl Export {
 
 /// The devices as CSV (RFC 4180, UTF-8), a row a device. Cells that a spreadsheet would take for a formula begin with an
 /// apostrophe. The columns `as_of` and `policy` tell which count it is.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices.csv", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices.csv", extensions(("x-netcensus-action" = json!("export"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), Export),
     responses((status = 200, content_type = "text/csv", body = String), (status = 400, description = "problem")))]
 pub async fn csv(
@@ -101,7 +103,7 @@ pub async fn csv(
 
 /// The devices as NDJSON, an object a line: as the API shows them, with `as_of` and `policy`, or of the columns that are
 /// named.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices.ndjson", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/devices.ndjson", extensions(("x-netcensus-action" = json!("export"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), Export),
     responses((status = 200, content_type = "application/x-ndjson", body = String), (status = 400, description = "problem")))]
 pub async fn ndjson(
@@ -124,7 +126,7 @@ async fn prepare(
     caller: &Caller,
     export: &Export,
 ) -> Result<(Arc<View>, Vec<usize>, Columns), Problem> {
-    caller.may(service, Action::View, sid).await?;
+    caller.may(service, Action::Export, sid).await?;
     let filter = export.filter();
     let columns = columns(export.columns.as_deref()).map_err(BadList::from)?;
     let view = service.view(sid, filter.instant()?).await?;

@@ -2,7 +2,7 @@
 
 use std::num::NonZeroU32;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -11,6 +11,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
+use super::address::source;
 use super::auth::bearer;
 use super::problem::{Problem, ProblemType};
 use crate::plan::service::Service;
@@ -66,11 +67,11 @@ impl Limits {
 
 /// Refuses whoever asks too much.
 pub async fn limited(State(service): State<Service>, request: Request, next: Next) -> Response {
-    let address = request.extensions().get::<ConnectInfo<std::net::SocketAddr>>();
-    let name = match (bearer(request.headers()), address) {
-        (Some(token), _) => token.to_owned(),
-        (None, Some(ConnectInfo(address))) => address.ip().to_string(),
-        (None, None) => String::new(),
+    let trusted = &service.settings.access.trusted_proxies;
+    let name = match bearer(request.headers()) {
+        Some(token) => token.to_owned(),
+        None => source(request.extensions(), request.headers(), trusted)
+            .map_or_else(String::new, |address| address.to_string()),
     };
     match service.limits.take(Sha256::digest(name.as_bytes()).into()) {
         Ok(()) => next.run(request).await,
@@ -84,7 +85,16 @@ pub async fn limited(State(service): State<Service>, request: Request, next: Nex
 /// The answer to too many requests: when to ask again, and why.
 pub fn too_many(seconds: u64, why: &str) -> Response {
     let detail = format!("ask again in {seconds} s; {why}");
-    let mut response = Problem::new(ProblemType::TooManyRequests, detail).into_response();
+    later(seconds, Problem::new(ProblemType::TooManyRequests, detail).into_response())
+}
+
+/// The answer to too many attempts to sign in, or to guess a password; `show` makes the answer of the problem.
+pub fn too_many_attempts(seconds: u64, show: impl FnOnce(Problem) -> Response) -> Response {
+    let detail = format!("too many attempts with this name or from this address; try again in {seconds} s");
+    later(seconds, show(Problem::new(ProblemType::TooManyRequests, detail)))
+}
+
+fn later(seconds: u64, mut response: Response) -> Response {
     response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }

@@ -43,7 +43,9 @@ pub fn routes() -> OpenApiRouter<Service> {
 
 /// Which entries.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct ManagedQuery {
     /// A source's name.
     pub source: Option<String>,
@@ -173,7 +175,7 @@ impl ManagedPage {
 }
 
 /// What is managed elsewhere, and by whom.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/managed", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/managed", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ManagedQuery), responses((status = 200, body = ManagedPage)))]
 pub async fn list(
     State(service): State<Service>,
@@ -250,7 +252,7 @@ impl Import {
 }
 
 /// Replaces the list of a source.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/managed/import", tag = "inventory", request_body = Import,
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/managed/import", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "inventory", request_body = Import,
     params(("sid" = String, Path, description = "subscription"), Trial),
     responses((status = 200, body = ChangeAnswer), (status = 413, description = "problem"), (status = 422, description = "problem")))]
 pub async fn import(
@@ -266,6 +268,7 @@ pub async fn import(
 /// A list of another system to import.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct FileImport {
     /// The system that it is from. The list replaces all that the source had.
     pub source: String,
@@ -314,7 +317,7 @@ impl FileImport {
 
 /// Replaces the list of a source by one that another system exported: a table (CSV), or the machines of Defender for
 /// Endpoint as its API gives them (JSON).
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/managed/import/file", tag = "inventory",
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/managed/import/file", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "inventory",
     request_body(content = String, content_type = "application/octet-stream", description = "the file"),
     params(("sid" = String, Path, description = "subscription"), FileImport),
     responses((status = 200, body = FileAnswer), (status = 413, description = "problem"), (status = 422, description = "problem")))]
@@ -340,7 +343,7 @@ pub async fn import_file(
 }
 
 /// Forgets the list of a source.
-#[utoipa::path(delete, path = "/api/v1/subscriptions/{sid}/managed/{source}", tag = "inventory",
+#[utoipa::path(delete, path = "/api/v1/subscriptions/{sid}/managed/{source}", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ("source" = String, Path, description = "source"), Trial),
     responses((status = 200, body = ChangeAnswer), (status = 404, description = "problem")))]
 pub async fn forget(

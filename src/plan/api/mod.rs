@@ -1,5 +1,8 @@
 //! The HTTP API under `/api/v1`, for programs and sensors. The console uses the same functions.
 
+pub mod account;
+pub mod address;
+pub mod audit;
 pub mod auth;
 pub mod census;
 pub mod changes;
@@ -8,12 +11,15 @@ pub mod devices;
 pub mod estimates;
 pub mod exports;
 pub mod extract;
+pub mod guard;
 pub mod limit;
 pub mod managed;
 pub mod operations;
+pub mod people;
 pub mod plans;
 pub mod prices;
 pub mod problem;
+pub mod roles;
 pub mod sensors;
 pub mod snapshots;
 pub mod statements;
@@ -28,6 +34,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
+use self::guard::Guard;
 use self::problem::{Problem, ProblemType};
 use super::service::Service;
 
@@ -44,14 +51,18 @@ struct Description;
 
 fn described() -> OpenApiRouter<Service> {
     OpenApiRouter::with_openapi(Description::openapi())
+        .merge(account::routes())
+        .merge(audit::routes())
         .merge(census::routes())
         .merge(changes::routes())
         .merge(devices::routes())
         .merge(estimates::routes())
         .merge(exports::routes())
         .merge(managed::routes())
+        .merge(people::routes())
         .merge(plans::routes())
         .merge(prices::routes())
+        .merge(roles::routes())
         .merge(sensors::routes())
         .merge(snapshots::routes())
         .merge(statements::routes())
@@ -97,10 +108,12 @@ fn string(description: &str) -> ObjectBuilder {
 
 /// All routes of the API.
 pub fn router(service: &Service) -> Router<Service> {
-    let (routes, _) = described().split_for_parts();
+    let (routes, description) = described().split_for_parts();
+    let guard = Guard::new(service, &description);
     routes
         .route("/api/v1/{*rest}", axum::routing::any(not_found))
         .layer(middleware::from_fn_with_state(service.clone(), conditional::idempotent))
+        .layer(middleware::from_fn_with_state(guard, guard::guarded))
         .layer(middleware::from_fn_with_state(service.clone(), limit::limited))
         .route("/healthz", get(operations::health))
         .route("/readyz", get(operations::ready))

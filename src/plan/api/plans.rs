@@ -124,7 +124,7 @@ pub fn routes() -> OpenApiRouter<Service> {
 }
 
 /// The plan in effect, the one that is booked to follow, and all plans.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/plan", tag = "plan",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/plan", extensions(("x-netcensus-action" = json!("view"))), tag = "plan",
     params(("sid" = String, Path, description = "subscription")), responses((status = 200, body = Timeline)))]
 pub async fn show(
     State(service): State<Service>,
@@ -136,7 +136,7 @@ pub async fn show(
 }
 
 /// Onboards a plan.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan", tag = "plan", request_body = Onboarding,
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan", extensions(("x-netcensus-action" = json!("change-plan"))), tag = "plan", request_body = Onboarding,
     params(("sid" = String, Path, description = "subscription")),
     responses((status = 201, body = PlanEntry), (status = 409, description = "problem"), (status = 422, description = "problem")))]
 pub async fn onboard(
@@ -151,7 +151,7 @@ pub async fn onboard(
 }
 
 /// Cancels the plan in effect: it ends exactly one hour later. Where a successor is booked, that alone is taken back.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/cancel", tag = "plan",
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/cancel", extensions(("x-netcensus-action" = json!("change-plan"))), tag = "plan",
     params(("sid" = String, Path, description = "subscription")),
     responses((status = 200, body = PlanEntry), (status = 409, description = "problem")))]
 pub async fn cancel(
@@ -165,7 +165,7 @@ pub async fn cancel(
 }
 
 /// Withdraws the cancellation, within its hour, and with it the successor that is booked.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/cancel/withdraw", tag = "plan",
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/cancel/withdraw", extensions(("x-netcensus-action" = json!("change-plan"))), tag = "plan",
     params(("sid" = String, Path, description = "subscription")),
     responses((status = 200, body = PlanEntry), (status = 409, description = "problem")))]
 pub async fn withdraw(
@@ -179,7 +179,7 @@ pub async fn withdraw(
 }
 
 /// Replaces the plan in effect in one step: it is cancelled, and the new one starts at the instant at which it ends.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/replace", tag = "plan", request_body = Onboarding,
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/replace", extensions(("x-netcensus-action" = json!("replace-plan"))), tag = "plan", request_body = Onboarding,
     params(("sid" = String, Path, description = "subscription")),
     responses((status = 201, body = Replacement), (status = 409, description = "problem"), (status = 422, description = "problem")))]
 pub async fn replace(

@@ -53,7 +53,7 @@ pub fn routes() -> OpenApiRouter<Service> {
 }
 
 /// All prices.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/prices", tag = "statements",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/prices", extensions(("x-netcensus-action" = json!("view"))), tag = "statements",
     params(("sid" = String, Path, description = "subscription")), responses((status = 200, body = Prices)))]
 pub async fn list(
     State(service): State<Service>,
@@ -65,7 +65,7 @@ pub async fn list(
 }
 
 /// Sets a price. Of two that hold from one instant, the later set one is meant.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/prices", tag = "statements", request_body = NewPrice,
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/prices", extensions(("x-netcensus-action" = json!("manage-tenant"))), tag = "statements", request_body = NewPrice,
     params(("sid" = String, Path, description = "subscription")),
     responses((status = 201, body = SetPrice), (status = 409, description = "problem"), (status = 422, description = "problem")))]
 pub async fn set(

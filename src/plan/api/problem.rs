@@ -7,9 +7,10 @@ use serde_json::{Map, Value};
 use crate::plan::change;
 use crate::plan::estimate::FileError;
 use crate::plan::listing::{BadCursor, BadList};
+use crate::plan::oidc::ProviderError;
 use crate::plan::permission::Action;
 use crate::plan::statement;
-use crate::plan::store::{MappingError, SnapshotError, StoreError};
+use crate::plan::store::{AccessRefusal, MappingError, SnapshotError, StoreError};
 use crate::plan::timeline::Refusal;
 use crate::wire::BadUpload;
 
@@ -141,6 +142,25 @@ problems! {
         "A bundle holds 4096 headers at most, as its chain has no gaps. Export the months one by one.";
     TooManyRequests = "too-many-requests", 429, "Too many requests",
         "Wait as long as the header Retry-After tells.";
+    LastOwner = "last-owner", 409, "The subscription would have no owner",
+        "Bind the role O for another person first.";
+    LastAdmin = "last-admin", 409, "Nobody would administer the tenant",
+        "Create another global admin first, or enable one.";
+    TenantRole = "tenant-role", 422, "The role is one of the tenant",
+        "On a subscription, bind R, SA, C or O. A person is made a global admin when they are created.";
+    AccessFull = "access-full", 409, "There are as many as there may be",
+        "10000 people, 100 tokens and 100 sessions a person, 10000 sign-ins under way. End what nobody uses.";
+    TokenLife = "token-life", 422, "The token's life is out of range", "A token lives 1 to 365 days.";
+    WiderToken = "wider-token", 403, "A token cannot make a wider one",
+        "Name a narrower role, subscription or life, or sign in with a password.";
+    WrongPassword = "wrong-password", 403, "The present password is another",
+        "Type the present password again, or ask a global admin for a new one.";
+    SignInRefused = "sign-in-refused", 403, "The identity provider's answer is not accepted",
+        "Start again at /login. The detail tells what was wrong; the service's log tells more.";
+    ProviderUnavailable = "provider-unavailable", 502, "The identity provider cannot be asked",
+        "Try again in a minute. The service's log tells what failed.";
+    NoPasswords = "no-passwords", 403, "Passwords are not accepted here",
+        "Sign in by the identity provider: 'local_passwords' is off in the service's configuration.";
     CursorMismatch = "cursor-mismatch", 400, "The cursor is of another list",
         "Send 'after' with the filter, order and instant of the page that gave it, or begin anew without it.";
     UnknownDevice = "unknown-device", 422, "A device that is named does not exist",
@@ -261,6 +281,7 @@ impl From<StoreError> for Problem {
             StoreError::BadSequence(_) => ProblemType::BadUploadBody,
             StoreError::Full(_) => ProblemType::InventoryFull,
             StoreError::BadPassword(_) => ProblemType::InvalidPassword,
+            StoreError::Access(refusal) => access_kind(refusal),
             StoreError::Snapshot(error) => match error {
                 SnapshotError::DayNotOver { .. } => ProblemType::DayNotOver,
                 SnapshotError::BeforeSubscription(_) => ProblemType::DayTooEarly,
@@ -282,6 +303,41 @@ impl From<StoreError> for Problem {
                 tracing::error!(%error, "the store failed");
                 return Self::new(ProblemType::Internal, "the service failed; its log tells why");
             }
+        };
+        Self::new(kind, detail)
+    }
+}
+
+fn access_kind(refusal: &AccessRefusal) -> ProblemType {
+    match refusal {
+        AccessRefusal::LastOwner(_) => ProblemType::LastOwner,
+        AccessRefusal::LastAdmin(_) => ProblemType::LastAdmin,
+        AccessRefusal::TenantRole => ProblemType::TenantRole,
+        AccessRefusal::Full { .. } => ProblemType::AccessFull,
+        AccessRefusal::TokenLife(_) => ProblemType::TokenLife,
+        AccessRefusal::WiderToken => ProblemType::WiderToken,
+        AccessRefusal::WrongPassword => ProblemType::WrongPassword,
+        AccessRefusal::NameOfAnother(_) | AccessRefusal::Disabled(_) => ProblemType::SignInRefused,
+    }
+}
+
+impl From<ProviderError> for Problem {
+    fn from(error: ProviderError) -> Self {
+        tracing::warn!(%error, cause = ?error, "a sign-in by the identity provider failed");
+        let kind = match &error {
+            ProviderError::Unavailable { .. } | ProviderError::Settings(_) => {
+                ProblemType::ProviderUnavailable
+            }
+            ProviderError::Code(_) | ProviderError::Token(_) | ProviderError::Claims(_) => {
+                ProblemType::SignInRefused
+            }
+        };
+        // How the way to the provider fails is for the log.
+        let detail = match kind {
+            ProblemType::ProviderUnavailable => {
+                "the identity provider cannot be asked; try again in a minute".to_owned()
+            }
+            _ => error.to_string(),
         };
         Self::new(kind, detail)
     }

@@ -1,13 +1,16 @@
-//! Sensors: list, enrolment tokens, enrolment itself, revocation, uploads.
+//! Sensors: list, rename, enrolment tokens, enrolment itself, revocation, uploads.
 
+use axum::Extension;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use serde::Serialize;
+use axum::response::Response;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::auth::{Caller, bearer};
+use super::auth::{Caller, Origin, bearer};
+use super::conditional::{IfMatch, ShownOnce, etag, tagged_by};
 use super::extract::{Json, Path};
 use super::problem::{Problem, ProblemType};
 use crate::census::{Timestamp, time::rfc3339};
@@ -34,10 +37,19 @@ pub struct NewToken {
     pub expires_at: Timestamp,
 }
 
+/// Another name.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewName {
+    /// 1 to 64 characters.
+    pub name: String,
+}
+
 /// The routes.
 pub fn routes() -> OpenApiRouter<Service> {
     OpenApiRouter::new()
         .routes(routes!(list))
+        .routes(routes!(show, rename))
         .routes(routes!(create_token))
         .routes(routes!(revoke))
         .routes(routes!(enrol))
@@ -45,7 +57,7 @@ pub fn routes() -> OpenApiRouter<Service> {
 }
 
 /// The sensors of a subscription.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/sensors", tag = "sensors",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/sensors", extensions(("x-netcensus-action" = json!("view"))), tag = "sensors",
     params(("sid" = String, Path, description = "subscription")), responses((status = 200, body = Sensors)))]
 pub async fn list(
     State(service): State<Service>,
@@ -57,21 +69,59 @@ pub async fn list(
 }
 
 /// Makes an enrolment token: it works once, for one hour.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/sensors/tokens", tag = "sensors",
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/sensors/tokens", extensions(("x-netcensus-action" = json!("manage-sensors"))), tag = "sensors",
     params(("sid" = String, Path, description = "subscription")), responses((status = 201, body = NewToken)))]
 pub async fn create_token(
     State(service): State<Service>,
     Path(sid): Path<String>,
     caller: Caller,
-) -> Result<(StatusCode, axum::Json<NewToken>), Problem> {
+) -> Result<(StatusCode, Extension<ShownOnce>, axum::Json<NewToken>), Problem> {
     caller.may(&service, Action::ManageSensors, &sid).await?;
-    let (secret, expires_at) = service.store.create_enrolment(&sid, service.now()).await?;
+    let (secret, expires_at) = service.store.create_enrolment(&sid, &caller.by, service.now()).await?;
     let token = EnrolmentToken { url: service.settings.public_url.clone(), secret }.to_string();
-    Ok((StatusCode::CREATED, axum::Json(NewToken { token, expires_at })))
+    Ok((StatusCode::CREATED, Extension(ShownOnce), axum::Json(NewToken { token, expires_at })))
+}
+
+/// One sensor. Its `ETag` covers what people change: the name, and that the key is revoked.
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}", extensions(("x-netcensus-action" = json!("view"))), tag = "sensors",
+    params(("sid" = String, Path, description = "subscription"), ("sensor" = String, Path, description = "sensor")),
+    responses((status = 200, body = Sensor), (status = 404, description = "problem")))]
+pub async fn show(
+    State(service): State<Service>,
+    Path((sid, sensor)): Path<(String, String)>,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    caller.may(&service, Action::View, &sid).await?;
+    let sensor = service.store.sensor(&sid, &sensor).await?;
+    Ok(tagged_by(StatusCode::OK, &sensor, &by_hand(&sensor)))
+}
+
+/// Gives a sensor another name. Takes the `ETag` of the sensor as `If-Match`.
+#[utoipa::path(patch, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}", extensions(("x-netcensus-action" = json!("manage-sensors"))), tag = "sensors",
+    params(("sid" = String, Path, description = "subscription"), ("sensor" = String, Path, description = "sensor")),
+    request_body = NewName,
+    responses((status = 200, body = Sensor), (status = 404, description = "problem"), (status = 412, description = "problem"), (status = 428, description = "problem")))]
+pub async fn rename(
+    State(service): State<Service>,
+    Path((sid, sensor)): Path<(String, String)>,
+    caller: Caller,
+    if_match: IfMatch,
+    Json(new): Json<NewName>,
+) -> Result<Response, Problem> {
+    caller.may(&service, Action::ManageSensors, &sid).await?;
+    let check = |current: &Sensor| if_match.check(&etag(&by_hand(current)));
+    let renamed =
+        service.store.rename_sensor(&sid, &sensor, &new.name, check, &caller.by, service.now()).await?;
+    Ok(tagged_by(StatusCode::OK, &renamed, &by_hand(&renamed)))
+}
+
+/// What of a sensor people change: every upload changes the rest.
+fn by_hand(sensor: &Sensor) -> (&str, &str, bool) {
+    (&sensor.id, &sensor.name, sensor.revoked_at.is_some())
 }
 
 /// Revokes a sensor's key for good.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}/revoke", tag = "sensors",
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}/revoke", extensions(("x-netcensus-action" = json!("manage-sensors"))), tag = "sensors",
     params(("sid" = String, Path, description = "subscription"), ("sensor" = String, Path, description = "sensor")),
     responses((status = 204), (status = 404, description = "problem")))]
 pub async fn revoke(
@@ -80,24 +130,25 @@ pub async fn revoke(
     caller: Caller,
 ) -> Result<StatusCode, Problem> {
     caller.may(&service, Action::ManageSensors, &sid).await?;
-    service.store.revoke_sensor(&sid, &sensor, service.now()).await?;
+    service.store.revoke_sensor(&sid, &sensor, &caller.by, service.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Exchanges an enrolment token's secret for a sensor's key.
-#[utoipa::path(post, path = "/api/v1/enrol", tag = "sensors", request_body = Object,
+#[utoipa::path(post, path = "/api/v1/enrol", extensions(("x-netcensus-action" = json!("enrolment"))), tag = "sensors", request_body = Object,
     responses((status = 201, body = Object), (status = 403, description = "problem")))]
 pub async fn enrol(
     State(service): State<Service>,
+    Origin(origin): Origin,
     Json(request): Json<EnrolRequest>,
-) -> Result<(StatusCode, axum::Json<EnrolResponse>), Problem> {
-    let enrolled = service.store.enrol(&request.secret, &request.name, service.now()).await?;
+) -> Result<(StatusCode, Extension<ShownOnce>, axum::Json<EnrolResponse>), Problem> {
+    let enrolled = service.store.enrol(&request.secret, &request.name, &origin, service.now()).await?;
     tracing::info!(subscription = %enrolled.subscription, sensor = %enrolled.sensor, "sensor enrolled");
-    Ok((StatusCode::CREATED, axum::Json(enrolled)))
+    Ok((StatusCode::CREATED, Extension(ShownOnce), axum::Json(enrolled)))
 }
 
 /// Stores an upload. The sender is known before a byte of the body is read; the answer comes after the commit.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}/uploads", tag = "sensors",
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}/uploads", extensions(("x-netcensus-action" = json!("sensor"))), tag = "sensors",
     params(("sid" = String, Path, description = "subscription"), ("sensor" = String, Path, description = "sensor")),
     request_body(content = Vec<u8>, content_type = "application/zstd"),
     responses((status = 201, body = Object), (status = 200, body = Object, description = "stored before"),

@@ -68,6 +68,7 @@ pub struct SnapshotPage {
 /// Which snapshots.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct Paging {
     /// The `next` of the page before.
     #[param(minimum = 1)]
@@ -80,6 +81,7 @@ pub struct Paging {
 /// Which revision of a day.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct Revision {
     /// The newest one where it is missing.
     #[param(minimum = 0)]
@@ -89,6 +91,7 @@ pub struct Revision {
 /// Which device of which revision.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct OfDevice {
     /// The device's id.
     pub device: String,
@@ -100,6 +103,7 @@ pub struct OfDevice {
 /// Whether the seal is only tried.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct Trying {
     /// Counts and answers, and stores nothing.
     pub dry_run: Option<bool>,
@@ -108,6 +112,7 @@ pub struct Trying {
 /// Which days.
 #[derive(Clone, Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct WhichMonth {
     /// A month in UTC, such as `2026-11`.
     pub month: String,
@@ -124,7 +129,7 @@ pub fn routes() -> OpenApiRouter<Service> {
 }
 
 /// The snapshots of a subscription, the one that was sealed last first.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/snapshots", tag = "snapshots", operation_id = "list_snapshots",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/snapshots", extensions(("x-netcensus-action" = json!("view"))), tag = "snapshots", operation_id = "list_snapshots",
     params(("sid" = String, Path, description = "subscription"), Paging), responses((status = 200, body = SnapshotPage)))]
 pub async fn list(
     State(service): State<Service>,
@@ -155,7 +160,7 @@ pub async fn page(
 }
 
 /// The snapshot of a day.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/snapshots/{day}", tag = "snapshots", operation_id = "show_snapshot",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/snapshots/{day}", extensions(("x-netcensus-action" = json!("view"))), tag = "snapshots", operation_id = "show_snapshot",
     params(("sid" = String, Path, description = "subscription"), ("day" = String, Path, description = "UTC day, such as 2026-11-21"), Revision),
     responses((status = 200, body = SnapshotEntry), (status = 404, description = "problem")))]
 pub async fn show(
@@ -171,7 +176,7 @@ pub async fn show(
 
 /// Seals a day that has ended: where it is sealed already, a new revision is made if it would count otherwise now, as
 /// after late uploads. The present day cannot be sealed.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/snapshots/{day}", tag = "snapshots", operation_id = "seal_snapshot",
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/snapshots/{day}", extensions(("x-netcensus-action" = json!("edit-devices"))), tag = "snapshots", operation_id = "seal_snapshot",
     params(("sid" = String, Path, description = "subscription"), ("day" = String, Path, description = "UTC day, such as 2026-11-21"), Trying),
     responses((status = 200, body = SnapshotEntry, description = "the newest snapshot holds"), (status = 201, body = SnapshotEntry),
         (status = 409, description = "problem"), (status = 422, description = "problem")))]
@@ -190,7 +195,7 @@ pub async fn seal(
 }
 
 /// The leaves of a snapshot: a line of JSON for each device, counted or not, in the order of the tree.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/snapshots/{day}/leaves", tag = "snapshots", operation_id = "snapshot_leaves",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/snapshots/{day}/leaves", extensions(("x-netcensus-action" = json!("view"))), tag = "snapshots", operation_id = "snapshot_leaves",
     params(("sid" = String, Path, description = "subscription"), ("day" = String, Path, description = "UTC day, such as 2026-11-21"), Revision),
     responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = 404, description = "problem")))]
 pub async fn leaves(
@@ -214,7 +219,7 @@ pub async fn leaves(
 
 /// The proof that a device is, with its verdict, among exactly as many devices as the snapshot says:
 /// 'netcensus-plan verify' checks it.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/snapshots/{day}/proof", tag = "snapshots", operation_id = "prove_device",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/snapshots/{day}/proof", extensions(("x-netcensus-action" = json!("view"))), tag = "snapshots", operation_id = "prove_device",
     params(("sid" = String, Path, description = "subscription"), ("day" = String, Path, description = "UTC day, such as 2026-11-21"), OfDevice),
     responses((status = 200, body = Object), (status = 404, description = "problem")))]
 pub async fn proof(
@@ -236,7 +241,7 @@ pub async fn proof(
 
 /// Everything that is needed to recount a month without the service: the chain of headers, the leaves of each day's
 /// newest snapshot, closed statements, the key. 'netcensus-plan verify' checks it.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/bundle", tag = "snapshots", operation_id = "export_bundle",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/bundle", extensions(("x-netcensus-action" = json!("view"))), tag = "snapshots", operation_id = "export_bundle",
     params(("sid" = String, Path, description = "subscription"), WhichMonth),
     responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = 404, description = "problem"), (status = 422, description = "problem")))]
 pub async fn bundle(

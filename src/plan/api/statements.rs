@@ -173,7 +173,7 @@ pub fn routes() -> OpenApiRouter<Service> {
 }
 
 /// The statements of all months since the first plan, the newest first.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/statements", tag = "statements",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/statements", extensions(("x-netcensus-action" = json!("view"))), tag = "statements",
     params(("sid" = String, Path, description = "subscription"), Page), responses((status = 200, body = Statements)))]
 pub async fn list(
     State(service): State<Service>,
@@ -196,7 +196,7 @@ pub async fn list(
 }
 
 /// The statement of a month.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/statements/{month}", tag = "statements",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/statements/{month}", extensions(("x-netcensus-action" = json!("view"))), tag = "statements",
     params(("sid" = String, Path, description = "subscription"), ("month" = String, Path, description = "such as 2026-11")),
     responses((status = 200, body = StatementView), (status = 404, description = "problem")))]
 pub async fn show(
@@ -210,7 +210,7 @@ pub async fn show(
 }
 
 /// Corrects a line of a closed statement by a line of the one that is open now.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/statements/{month}/corrections", tag = "statements",
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/statements/{month}/corrections", extensions(("x-netcensus-action" = json!("manage-tenant"))), tag = "statements",
     request_body = CorrectionRequest,
     params(("sid" = String, Path, description = "subscription"), ("month" = String, Path, description = "such as 2026-11")),
     responses((status = 201, body = CorrectionEntry), (status = 404, description = "problem"), (status = 409, description = "problem"), (status = 422, description = "problem")))]

@@ -31,7 +31,7 @@ pub fn routes() -> OpenApiRouter<Service> {
 }
 
 /// The zones that sensors report, with what each holds. A sensor names its zone; see its configuration.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/zones", tag = "inventory",
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/zones", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), AsOf), responses((status = 200, body = Zones)))]
 pub async fn list(
     State(service): State<Service>,

@@ -79,8 +79,11 @@ impl<'s, 'a> Desk<'s, 'a> {
                 }
             }
         }
-        let names: Vec<&str> = wanted.iter().map(|(property, _)| property.key()).collect();
-        sheet.draft(Action::Edit, format!("{} of {}", names.join(", "), listed(&devices)))
+        let mut names: Vec<&str> = wanted.iter().map(|(property, _)| property.key()).collect();
+        if names.is_empty() {
+            names.push("nothing");
+        }
+        sheet.draft(Action::Edit, format!("set {} of {}", names.join(", "), listed(&devices)))
     }
 
     /// Deletes devices: each returns with a frame newer than now, or than those it has sent, where they are newer.

@@ -59,10 +59,8 @@ pub(super) struct UndoArguments {
 pub(super) async fn run(command: ChangesCommand) -> Result<(), Failure> {
     match command {
         ChangesCommand::List(ListArguments { target, before, limit }) => {
-            let (config, store, subscription) = target.open().await?;
-            let service = service(&config, store)?;
-            let page =
-                changes(&service, &subscription.id, ChangesQuery { before, limit: Some(limit) }).await?;
+            let (_, store, subscription) = target.open().await?;
+            let page = changes(&store, &subscription.id, ChangesQuery { before, limit: Some(limit) }).await?;
             if target.common.json {
                 return print_json(&page);
             }
@@ -71,13 +69,12 @@ pub(super) async fn run(command: ChangesCommand) -> Result<(), Failure> {
             Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
         }
         ChangesCommand::Show(ShowArguments { target, number }) => {
-            let (config, store, subscription) = target.open().await?;
-            let service = service(&config, store)?;
+            let (_, store, subscription) = target.open().await?;
             let mut query = AlterationsQuery { after: None, limit: Some(usize::MAX) };
-            let mut detail = change(&service, &subscription.id, number, query).await?;
+            let mut detail = change(&store, &subscription.id, number, query).await?;
             while let Some(after) = detail.next {
                 query.after = Some(after);
-                let page = change(&service, &subscription.id, number, query).await?;
+                let page = change(&store, &subscription.id, number, query).await?;
                 detail.altered.extend(page.altered);
                 detail.next = page.next;
             }

@@ -8,6 +8,7 @@ use crate::config::ConfigError;
 use crate::plan::api::problem::Problem;
 use crate::plan::demo::DemoError;
 use crate::plan::estimate::FileError;
+use crate::plan::oidc::ProviderError;
 use crate::plan::store::StoreError;
 
 const FAILED: u8 = 1;
@@ -55,6 +56,12 @@ impl From<ConfigError> for Failure {
 
 impl From<RuleError> for Failure {
     fn from(e: RuleError) -> Self {
+        Self { exit: BAD_CONFIGURATION, message: e.to_string() }
+    }
+}
+
+impl From<ProviderError> for Failure {
+    fn from(e: ProviderError) -> Self {
         Self { exit: BAD_CONFIGURATION, message: e.to_string() }
     }
 }

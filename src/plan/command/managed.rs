@@ -104,9 +104,8 @@ pub(super) async fn run(command: ManagedCommand) -> Result<(), Failure> {
 
 async fn list(arguments: ListArguments) -> Result<(), Failure> {
     let ListArguments { target, source } = arguments;
-    let (config, store, subscription) = target.open().await?;
-    let service = service(&config, store)?;
-    let decisions = service.inventories.decisions(&subscription.id).await?;
+    let (_, store, subscription) = target.open().await?;
+    let decisions = store.decisions(&subscription.id, None).await?.map(|(_, d)| d).unwrap_or_default();
     let now = SystemClock.now();
     let mut query = ManagedQuery { source, after: None, limit: Some(usize::MAX) };
     let mut page = ManagedPage::new(&decisions, &query, now)?;

@@ -8,11 +8,14 @@ mod inventory;
 mod maintain;
 mod managed;
 mod operate;
+mod people;
 mod plan;
 mod serve;
 mod snapshot;
 mod statement;
 mod table;
+mod tokens;
+mod trail;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -100,12 +103,18 @@ enum Command {
     /// List, import and forget what is managed elsewhere
     #[command(subcommand)]
     Managed(managed::ManagedCommand),
-    /// Create and list people
+    /// Create, list, disable and enable people; give new passwords
     #[command(subcommand)]
-    User(operate::UserCommand),
-    /// Make API tokens
+    User(people::UserCommand),
+    /// List, bind and take away roles on a subscription
     #[command(subcommand)]
-    Token(operate::TokenCommand),
+    Role(people::RoleCommand),
+    /// Make, list and revoke API tokens
+    #[command(subcommand)]
+    Token(tokens::TokenCommand),
+    /// Read and verify the audit trail
+    #[command(subcommand)]
+    Audit(trail::AuditCommand),
 }
 
 /// Which database, and how to answer.
@@ -247,14 +256,16 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Devices(command) => devices::devices(*command).await,
         Command::Changes(command) => changes::run(command).await,
         Command::Managed(command) => managed::run(command).await,
-        Command::User(command) => operate::user(command).await,
-        Command::Token(command) => operate::token(command).await,
+        Command::User(command) => people::user(command).await,
+        Command::Role(command) => people::role(command).await,
+        Command::Token(command) => tokens::token(command).await,
+        Command::Audit(command) => trail::audit(command).await,
     }
 }
 
 /// A service over the database, for commands that ask what it would answer.
 fn service(config: &Config, store: Store) -> Result<Service, Failure> {
-    let settings = config.settings(config.url(config.listen));
+    let settings = config.settings(config.url(config.listen))?;
     let classifier = service::classifier(config.rules())?;
     Ok(Service::new(store, Arc::new(SystemClock), classifier, settings))
 }

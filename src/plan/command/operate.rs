@@ -1,6 +1,6 @@
-//! The operator's commands: subscriptions, sensors, people, tokens.
+//! The operator's commands: subscriptions, sensors.
 
-use std::io::{self, BufRead as _, Write as _};
+use std::io::{self, Write as _};
 
 use clap::Subcommand;
 use serde_json::json;
@@ -8,9 +8,7 @@ use serde_json::json;
 use super::failure::Failure;
 use super::{Common, Target, print_json, table};
 use crate::clock::{Clock as _, SystemClock};
-use crate::plan::permission::Role;
-use crate::plan::secret::PASSWORD_MAX;
-use crate::plan::store::{CredentialKind, Store};
+use crate::plan::store::{By, Sensor, Store, StoreError, Subscription};
 use crate::wire::EnrolmentToken;
 
 /// What to do with subscriptions.
@@ -25,6 +23,13 @@ pub(super) enum SubscriptionCommand {
         /// The person who owns it
         #[arg(long, value_name = "PERSON")]
         owner: Option<String>,
+    },
+    /// Give a subscription another name
+    Rename {
+        #[command(flatten)]
+        target: Target,
+        /// Its new name
+        name: String,
     },
     /// List the subscriptions
     List {
@@ -49,6 +54,15 @@ pub(super) enum SensorCommand {
         #[command(flatten)]
         target: Target,
     },
+    /// Give a sensor another name
+    Rename {
+        #[command(flatten)]
+        target: Target,
+        /// The sensor's id
+        sensor: String,
+        /// Its new name
+        name: String,
+    },
     /// Revoke a sensor's key for good
     Revoke {
         #[command(flatten)]
@@ -58,53 +72,28 @@ pub(super) enum SensorCommand {
     },
 }
 
-/// What to do with people.
-#[derive(Debug, Subcommand)]
-pub(super) enum UserCommand {
-    /// Create a person; the password is the first line of standard input
-    #[command(after_help = "Example:
-  printf '%s\\n' \"$PASSWORD\" | netcensus-plan user create alice --role O --subscription Contoso")]
-    Create {
-        #[command(flatten)]
-        target: Target,
-        /// The name to sign in with
-        name: String,
-        /// The role on the subscription: R reader, SA security admin, C contributor, O owner
-        #[arg(long, value_name = "ROLE")]
-        role: Option<Role>,
-        /// Make them a global admin
-        #[arg(long)]
-        global_admin: bool,
-    },
-    /// List the people
-    List {
-        #[command(flatten)]
-        common: Common,
-    },
-}
-
-/// What to do with API tokens.
-#[derive(Debug, Subcommand)]
-pub(super) enum TokenCommand {
-    /// Make a bearer token that acts as a person, good for 90 days
-    Create {
-        #[command(flatten)]
-        common: Common,
-        /// Whose token
-        person: String,
-    },
-}
-
 /// Creates and lists subscriptions.
 pub(super) async fn subscription(command: SubscriptionCommand) -> Result<(), Failure> {
     match command {
         SubscriptionCommand::Create { common, name, owner } => {
             let store = Store::open(&common.config()?.database).await?;
-            let created = store.create_subscription(&name, owner.as_deref(), SystemClock.now()).await?;
+            let created = store
+                .create_subscription(&name, owner.as_deref(), &By::operator(), SystemClock.now())
+                .await?;
             if common.json {
                 return print_json(&created);
             }
             say(&format!("created {} ({})", created.name, created.id))
+        }
+        SubscriptionCommand::Rename { target, name } => {
+            let (_, store, subscription) = target.open().await?;
+            let unchecked = |_: &Subscription| Ok::<(), StoreError>(());
+            let (by, now) = (By::operator(), SystemClock.now());
+            let renamed = store.rename_subscription(&subscription.id, &name, unchecked, &by, now).await?;
+            if target.common.json {
+                return print_json(&renamed);
+            }
+            say(&format!("renamed {} to {}", subscription.name, renamed.name))
         }
         SubscriptionCommand::List { common } => {
             let (_, store) = common.store().await?;
@@ -125,7 +114,7 @@ pub(super) async fn sensor(command: SensorCommand) -> Result<(), Failure> {
     match command {
         SensorCommand::Token { target, url } => {
             let (config, store, subscription) = target.open().await?;
-            let (secret, expires) = store.create_enrolment(&subscription.id, now).await?;
+            let (secret, expires) = store.create_enrolment(&subscription.id, &By::operator(), now).await?;
             let url = url.unwrap_or_else(|| config.url(config.listen));
             let token = EnrolmentToken { url, secret }.to_string();
             if target.common.json {
@@ -151,9 +140,19 @@ pub(super) async fn sensor(command: SensorCommand) -> Result<(), Failure> {
             let header = ["ID", "NAME", "STATE", "ZONE", "UPLOADED", ">FRAMES", ">DROPPED"];
             Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
         }
+        SensorCommand::Rename { target, sensor, name } => {
+            let (_, store, subscription) = target.open().await?;
+            let unchecked = |_: &Sensor| Ok::<(), StoreError>(());
+            let by = By::operator();
+            let renamed = store.rename_sensor(&subscription.id, &sensor, &name, unchecked, &by, now).await?;
+            if target.common.json {
+                return print_json(&renamed);
+            }
+            say(&format!("renamed {sensor} to {}", renamed.name))
+        }
         SensorCommand::Revoke { target, sensor } => {
             let (_, store, subscription) = target.open().await?;
-            store.revoke_sensor(&subscription.id, &sensor, now).await?;
+            store.revoke_sensor(&subscription.id, &sensor, &By::operator(), now).await?;
             if target.common.json {
                 return print_json(&json!({"revoked": sensor}));
             }
@@ -162,67 +161,7 @@ pub(super) async fn sensor(command: SensorCommand) -> Result<(), Failure> {
     }
 }
 
-/// Creates and lists people.
-pub(super) async fn user(command: UserCommand) -> Result<(), Failure> {
-    match command {
-        UserCommand::Create { target, name, role, global_admin } => {
-            let store = Store::open(&target.common.config()?.database).await?;
-            if role.is_none() && !global_admin {
-                return Err(Failure::usage("a person needs --role ROLE, --global-admin or both"));
-            }
-            if role == Some(Role::GlobalAdmin) {
-                return Err(Failure::usage("a global admin is one of the whole tenant; use --global-admin"));
-            }
-            let subscription = match role {
-                Some(_) => Some(target.open().await?.2),
-                None => None,
-            };
-            let password = read_password()?;
-            let person = store.create_person(&name, &password, global_admin, SystemClock.now()).await?;
-            if let (Some(role), Some(subscription)) = (role, &subscription) {
-                store.bind_role(&subscription.id, &person.name, role).await?;
-            }
-            if target.common.json {
-                return print_json(&person);
-            }
-            say(&format!("created {}", person.name))
-        }
-        UserCommand::List { common } => {
-            let (_, store) = common.store().await?;
-            let people = store.people().await?;
-            if common.json {
-                return print_json(&json!({"people": people}));
-            }
-            let admin = |g: bool| if g { "global admin".to_owned() } else { String::new() };
-            let rows: Vec<_> = people.into_iter().map(|p| vec![p.name, admin(p.global_admin)]).collect();
-            Ok(table::print(&mut io::stdout().lock(), &["NAME", "TENANT"], &rows)?)
-        }
-    }
-}
-
-/// Makes API tokens.
-pub(super) async fn token(command: TokenCommand) -> Result<(), Failure> {
-    let TokenCommand::Create { common, person } = command;
-    let (_, store) = common.store().await?;
-    if !store.people().await?.iter().any(|p| p.name == person) {
-        return Err(Failure::failed(format!(
-            "there is no person '{person}'; see 'netcensus-plan user list'"
-        )));
-    }
-    let made = store.issue(CredentialKind::Token, Some(&person), SystemClock.now()).await?;
-    if common.json {
-        return print_json(&json!({"token": made.secret, "expires_at": made.expires_at.to_string()}));
-    }
-    say(&made.secret)
-}
-
-fn read_password() -> Result<String, Failure> {
-    let mut line = String::new();
-    let most = PASSWORD_MAX as u64 + 2;
-    io::Read::take(io::stdin().lock(), most).read_line(&mut line)?;
-    Ok(line.trim_end_matches(['\n', '\r']).to_owned())
-}
-
+/// Prints a line.
 pub(super) fn say(line: &str) -> Result<(), Failure> {
     writeln!(io::stdout(), "{line}")?;
     Ok(())

@@ -64,7 +64,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         out.flush()?;
     }
     tracing::info!("listening on {public_url} with the database {}", config.database);
-    let settings = config.settings(public_url);
+    let settings = config.settings(public_url)?;
     let service = Service::new(store, Arc::new(SystemClock), classifier, settings);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = async move {

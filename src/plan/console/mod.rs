@@ -2,6 +2,7 @@
 //!
 //! Whatever comes from the network passes the templates' HTML escaping; pages load nothing but their own files.
 
+mod account;
 mod assets;
 mod devices;
 mod estimate;
@@ -11,6 +12,8 @@ mod overview;
 mod page;
 mod plan;
 mod problems;
+mod provider;
+mod roles;
 mod sensors;
 mod session;
 mod show;
@@ -35,6 +38,8 @@ pub fn router() -> Router<Service> {
         .route("/plan/cancel", get(plan::back).post(plan::cancel))
         .route("/plan/replace", get(plan::back).post(plan::replace))
         .route("/plan/withdraw", get(plan::back).post(plan::withdraw))
+        .route("/roles", get(roles::show).post(roles::bind))
+        .route("/roles/unbind", post(roles::unbind))
         .route("/sensors", get(sensors::show).post(sensors::create_token))
         .route("/sensors/{sensor}/revoke", post(sensors::revoke))
         .route("/events", get(events::stream));
@@ -43,6 +48,13 @@ pub fn router() -> Router<Service> {
         .route("/subscriptions", get(subscriptions::show).post(subscriptions::create))
         .nest("/subscriptions/{sid}", tenant)
         .route("/login", get(session::form).post(session::sign_in))
+        .route("/account", get(account::show))
+        .route("/account/password", post(account::password))
+        .route("/account/sessions/{id}/end", post(account::end_session))
+        .route("/account/tokens", post(account::create_token))
+        .route("/account/tokens/{id}/revoke", post(account::revoke_token))
+        .route("/login/oidc", get(provider::begin))
+        .route("/login/oidc/callback", get(provider::callback))
         .route("/login/{link}", get(session::redeem))
         .route("/logout", post(session::sign_out))
         .route("/setup/{link}", get(session::setup_form).post(session::set_up))

@@ -46,7 +46,7 @@ pub(super) async fn create_token(
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     caller.may(&service, Action::ManageSensors, &sid).await?;
-    let (secret, expires) = service.store.create_enrolment(&sid, service.now()).await?;
+    let (secret, expires) = service.store.create_enrolment(&sid, &caller.by, service.now()).await?;
     let token = EnrolmentToken { url: service.settings.public_url.clone(), secret };
     page(&service, &caller, &sid, Some((token.to_string(), expires))).await
 }
@@ -58,7 +58,7 @@ pub(super) async fn revoke(
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     caller.may(&service, Action::ManageSensors, &sid).await?;
-    service.store.revoke_sensor(&sid, &sensor, service.now()).await?;
+    service.store.revoke_sensor(&sid, &sensor, &caller.by, service.now()).await?;
     Ok(Redirect::to(&format!("/subscriptions/{sid}/sensors")).into_response())
 }
 

@@ -7,11 +7,13 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::page::{Frame, PageError, Visitor, render, render_with};
-use crate::plan::api::auth::{cookie_name, is_https, is_same_origin, session_cookie};
+use crate::plan::api::account::refuse_without_passwords;
+use crate::plan::api::auth::{Origin, cookie_name, is_https, is_same_origin};
 use crate::plan::api::extract::{Form, Path};
+use crate::plan::api::limit::too_many_attempts;
 use crate::plan::api::problem::{Problem, ProblemType};
 use crate::plan::service::Service;
-use crate::plan::store::{CredentialKind, StoreError};
+use crate::plan::store::{By, CredentialKind, StoreError};
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -20,6 +22,8 @@ struct LoginPage {
     name: String,
     wrong: bool,
     unclaimed: bool,
+    passwords: bool,
+    provider: Option<String>,
 }
 
 #[derive(Template)]
@@ -40,26 +44,42 @@ pub(super) struct SignIn {
 /// The form.
 pub(super) async fn form(State(service): State<Service>) -> Result<Response, PageError> {
     let unclaimed = service.store.is_unclaimed().await?;
-    let frame = Frame::plain("Sign in", "");
-    Ok(render(&LoginPage { frame, name: String::new(), wrong: false, unclaimed }))
+    Ok(render(&login_page(&service, String::new(), false, unclaimed)))
+}
+
+fn login_page(service: &Service, name: String, wrong: bool, unclaimed: bool) -> LoginPage {
+    let access = &service.settings.access;
+    LoginPage {
+        frame: Frame::plain("Sign in", ""),
+        name,
+        wrong,
+        unclaimed,
+        passwords: access.local_passwords,
+        provider: access.provider.as_ref().map(|provider| provider.settings().title.clone()),
+    }
 }
 
 /// Signs in.
 pub(super) async fn sign_in(
     State(service): State<Service>,
+    Origin(origin): Origin,
     headers: HeaderMap,
     Form(form): Form<SignIn>,
 ) -> Result<Response, PageError> {
     same_origin(&headers)?;
+    refuse_without_passwords(&service)?;
+    if let Err(seconds) = service.attempts.take(Some(&form.name), origin.address) {
+        return Ok(too_many_attempts(seconds, |p| PageError(p).into_response()));
+    }
     let person = {
         let _permit = service.hashers.acquire().await;
         service.store.sign_in(&form.name, &form.password).await?
     };
     match person {
-        Some(person) => begin(&service, &person.name).await,
+        Some(person) => begin(&service, &person.name, "password", &origin).await,
         None => {
-            let frame = Frame::plain("Sign in", "");
-            let page = LoginPage { frame, name: form.name, wrong: true, unclaimed: false };
+            service.store.audit_failed_sign_in(&form.name, &origin, service.now()).await?;
+            let page = login_page(&service, form.name, true, false);
             Ok(render_with(StatusCode::UNPROCESSABLE_ENTITY, &page))
         }
     }
@@ -69,9 +89,10 @@ pub(super) async fn sign_in(
 pub(super) async fn redeem(
     State(service): State<Service>,
     Path(link): Path<String>,
+    Origin(origin): Origin,
 ) -> Result<Response, PageError> {
     match service.store.redeem_login(&link, service.now()).await? {
-        Some(person) => begin(&service, &person.name).await,
+        Some(person) => begin(&service, &person.name, "link", &origin).await,
         None => Err(bad_link()),
     }
 }
@@ -79,11 +100,11 @@ pub(super) async fn redeem(
 /// Signs out.
 pub(super) async fn sign_out(
     State(service): State<Service>,
-    _: Visitor,
-    headers: HeaderMap,
+    Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
-    if let Some(session) = session_cookie(&headers, is_https(&service)) {
-        service.store.forget(session).await?;
+    if caller.kind == CredentialKind::Session {
+        let (name, id) = (&caller.person.name, &caller.holder.id);
+        service.store.end_credential(CredentialKind::Session, name, id, &caller.by, service.now()).await?;
     }
     with_cookie(&service, "", 0, "/login")
 }
@@ -104,16 +125,17 @@ pub(super) async fn setup_form(
 pub(super) async fn set_up(
     State(service): State<Service>,
     Path(link): Path<String>,
+    Origin(origin): Origin,
     headers: HeaderMap,
     Form(form): Form<SignIn>,
 ) -> Result<Response, PageError> {
     same_origin(&headers)?;
     let made = {
         let _permit = service.hashers.acquire().await;
-        service.store.set_up(&link, &form.name, &form.password, service.now()).await
+        service.store.set_up(&link, &form.name, &form.password, &origin, service.now()).await
     };
     match made {
-        Ok(person) => begin(&service, &person.name).await,
+        Ok(person) => begin(&service, &person.name, "setup", &origin).await,
         Err(StoreError::NotFound { .. }) => Err(bad_link()),
         Err(error) => {
             let refused = Problem::from(error);
@@ -125,20 +147,29 @@ pub(super) async fn set_up(
     }
 }
 
-async fn begin(service: &Service, person: &str) -> Result<Response, PageError> {
-    let session = service.store.issue(CredentialKind::Session, Some(person), service.now()).await?;
+async fn begin(service: &Service, person: &str, how: &str, origin: &By) -> Result<Response, PageError> {
+    let session = service.store.begin_session(person, how, origin, service.now()).await?;
     with_cookie(service, &session.secret, CredentialKind::Session.life() / 1_000_000_000, "/")
 }
 
 /// A redirect that sets the session's cookie; an empty one for zero seconds ends it.
 fn with_cookie(service: &Service, session: &str, seconds: i64, target: &str) -> Result<Response, PageError> {
+    let cookie = session_cookie_header(service, session, seconds)?;
+    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(target)).into_response())
+}
+
+/// What sets the session's cookie.
+pub(super) fn session_cookie_header(
+    service: &Service,
+    session: &str,
+    seconds: i64,
+) -> Result<HeaderValue, PageError> {
     let https = is_https(service);
     let secure = if https { "; Secure" } else { "" };
     let name = cookie_name(https);
     let cookie = format!("{name}={session}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
-    let cookie = HeaderValue::try_from(cookie)
-        .map_err(|_| Problem::new(ProblemType::Internal, "the cookie cannot be made"))?;
-    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(target)).into_response())
+    let unusable = |_| Problem::new(ProblemType::Internal, "the cookie cannot be made");
+    Ok(HeaderValue::try_from(cookie).map_err(unusable)?)
 }
 
 fn same_origin(headers: &HeaderMap) -> Result<(), PageError> {

@@ -58,8 +58,9 @@ pub(super) async fn create(
     Visitor(caller): Visitor,
     Form(form): Form<NewForm>,
 ) -> Result<Response, PageError> {
-    caller.may_in_tenant(Action::ManageTenant)?;
-    match service.store.create_subscription(&form.name, Some(&caller.person.name), service.now()).await {
+    caller.may_here(&service, Action::ManageTenant).await?;
+    let owner = Some(caller.person.name.as_str());
+    match service.store.create_subscription(&form.name, owner, &caller.by, service.now()).await {
         Ok(created) => Ok(Redirect::to(&format!("/subscriptions/{}", created.id)).into_response()),
         Err(error) => page(&service, &caller, Some(error.into())).await,
     }

@@ -18,7 +18,6 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::plan::api::census::report;
 use crate::plan::command::write_census;
 use crate::plan::inventory::{CountAt, SharedClassifier};
-use crate::plan::permission::Role;
 use crate::plan::service::{self, Service, Settings};
 use crate::plan::store::{By, CredentialKind, Location, Store};
 use crate::plan::timeline::{Kind, Onboarding};
@@ -96,9 +95,8 @@ const PERSON: &str = "demo";
 /// The subscription on its trial, and the person who owns it.
 async fn set_up(service: &Service) -> Result<String, Failed> {
     let now = SystemClock.now();
-    service.store.create_person(PERSON, &secret::generate("")?, true, now).await?;
-    let subscription = service.store.create_subscription("Demo", Some(PERSON), now).await?;
-    service.store.bind_role(&subscription.id, PERSON, Role::Owner).await?;
+    service.store.create_person(PERSON, &secret::generate("")?, true, &By::service(), now).await?;
+    let subscription = service.store.create_subscription("Demo", Some(PERSON), &By::service(), now).await?;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
     let plan = service.store.onboard(&subscription.id, &trial, &By::operator(), now).await?.plan;
     let ends = plan.to().map_or_else(String::new, |to| format!(", ends {to}"));
@@ -108,7 +106,7 @@ async fn set_up(service: &Service) -> Result<String, Failed> {
 
 /// Enrols the sensor by HTTP, as an appliance does; returns the file with its identity.
 async fn enrol(service: &Service, sid: &str, url: &str, dir: &Path) -> Result<PathBuf, Failed> {
-    let (secret, _) = service.store.create_enrolment(sid, SystemClock.now()).await?;
+    let (secret, _) = service.store.create_enrolment(sid, &By::service(), SystemClock.now()).await?;
     let token = EnrolmentToken { url: url.to_owned(), secret };
     let identity = uploader::enrol(&token, "demo-sensor", &Route::default()).await?;
     let path = dir.join("identity.json");

@@ -198,18 +198,3 @@ fn every_bound_is_refused_by_name() {
     let error = Estimate::new(&files, None, &sorter, &Policy::default(), now()).unwrap_err();
     assert_eq!(error, FileError::TooManyFiles);
 }
-
-#[test]
-fn the_managed_of_a_list_are_given_with_their_validity() {
-    let to = now().plus(30 * ADDRESS_LIFE);
-    let managed = managed_entries(&file("m.json", MACHINES), now(), Some(to));
-    // The third has no MAC, and its address was last its own three weeks ago.
-    assert_eq!(managed.iter().map(|m| m.row).collect::<Vec<_>>(), [1, 2]);
-    assert_eq!(managed[0].mac, Some("00:21:cc:00:00:11".parse().unwrap()));
-    assert_eq!(managed[0].external_id.as_deref(), Some("1e5bc9d7e413ddd7902c2932e418702b84d0cc07"));
-    assert_eq!((managed[0].ip, managed[0].to), (None, Some(to)));
-    assert_eq!((managed[1].mac, managed[1].ip), (None, Some("10.0.4.1".parse().unwrap())));
-    assert_eq!(managed[1].to, Some("2026-11-29T06:00:00Z".parse().unwrap()));
-    let list = b"Device Name,Onboarding status,MAC address,IP\npc,Onboarded,00:21:cc:00:00:11,\ncam,Unsupported,00:40:8c:00:00:01,\n";
-    assert_eq!(managed_entries(&file("m.csv", list), now(), None).len(), 1);
-}

@@ -60,7 +60,9 @@ fn windows_1252(byte: u8) -> char {
         0x9c => 'œ',
         0x9e => 'ž',
         0x9f => 'Ÿ',
-        0x80..=0x9f => char::REPLACEMENT_CHARACTER,
+        0x81..=0x89 | 0x8b | 0x8d | 0x8f | 0x90 | 0x95 | 0x98 | 0x99 | 0x9b | 0x9d => {
+            char::REPLACEMENT_CHARACTER
+        }
         _ => char::from(byte),
     }
 }

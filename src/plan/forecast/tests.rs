@@ -1,5 +1,7 @@
 //! The forecast on curves whose truth is known, drawn with a fixed seed.
 
+#![expect(clippy::cast_possible_truncation, reason = "days and sizes of made-up networks are small")]
+
 use proptest::prelude::*;
 
 use super::*;

@@ -15,6 +15,7 @@ const WORDS: usize = 8;
 /// Which devices, in what order, and which page of them. Empty values are as if left out.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams, Serialize)]
 #[serde(deny_unknown_fields, default)]
+#[into_params(parameter_in = Query)]
 pub struct Filter {
     /// `network`, `iot`, `computer_mobile` or `unclassified`.
     #[serde(skip_serializing_if = "Option::is_none")]

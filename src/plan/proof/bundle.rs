@@ -30,7 +30,7 @@ pub const BUNDLE_SCHEMA: &str = "netcensus.bundle/1";
 /// Headers in one bundle: some ten years of days.
 pub const HEADERS: usize = 4_096;
 /// The longest line in bytes.
-pub const LINE_BYTES: usize = 1 << 20;
+pub const LINE_BYTES: usize = 4 << 20;
 
 /// The first line.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

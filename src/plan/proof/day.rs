@@ -178,7 +178,7 @@ mod tests {
             from: at(from),
             cancel_requested_at: cancelled.map(at),
             withdrawn_at: None,
-            changed_at: at(from),
+            changed_at: cancelled.map_or_else(|| at(from), at),
         }
     }
 

@@ -8,6 +8,12 @@ use crate::plan::timeline::{Kind, SECOND, committable};
 /// What is wrong with a statement.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Discrepancy {
+    /// It cannot be read.
+    #[error("it is no statement: {0}")]
+    Unreadable(String),
+    /// It says what it says in other bytes.
+    #[error("it is not in the canonical form, whose bytes are hashed")]
+    Form,
     /// Another schema.
     #[error("the schema is '{0}', not netcensus.statement/1; check it with the version that wrote it")]
     Schema(String),
@@ -67,6 +73,20 @@ pub fn check(statement: &Statement) -> Result<(), Discrepancy> {
         }
     }
     if *statement == computed { Ok(()) } else { Err(Discrepancy::Totals) }
+}
+
+/// Reads a canonical form, and checks what it says by [`check`]. Other bytes that say the same are refused.
+///
+/// # Errors
+/// [`Discrepancy`], for the first thing that is wrong.
+pub fn read(text: &str) -> Result<Statement, Discrepancy> {
+    let unreadable = |e: serde_json::Error| Discrepancy::Unreadable(e.to_string());
+    let statement: Statement = serde_json::from_str(text).map_err(unreadable)?;
+    if statement.canonical().map_err(unreadable)? != text {
+        return Err(Discrepancy::Form);
+    }
+    check(&statement)?;
+    Ok(statement)
 }
 
 fn amounts(line: &Line) -> String {

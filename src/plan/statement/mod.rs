@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 
 pub use self::amount::{BadAmount, Exact, Micros, Sum, TooLarge};
 pub use self::arithmetic::arithmetic;
-pub use self::check::{Discrepancy, check};
+pub use self::check::{Discrepancy, check, read};
 pub use self::correction::{
     CORRECTIONS, Charge, Correction, CorrectionRequest, REASON, Refusal, checked_price, correct,
 };

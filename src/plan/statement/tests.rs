@@ -98,7 +98,16 @@ fn the_canonical_form_and_its_digest_are_fixed() {
     statement.closed_at = Some(month("2026-11").closes_at());
     let canonical = statement.canonical().unwrap();
     insta::assert_snapshot!(canonical, @r#"{"schema":"netcensus.statement/1","subscription":"s1","month":"2026-11","from":"2026-11-01T00:00:00Z","to":"2026-12-01T00:00:00Z","seconds":2592000,"closed_at":"2026-12-04T00:00:00Z","previous":null,"lines":[{"number":1,"plan":1,"kind":"monthly","committed":1700,"from":"2026-11-01T00:00:00Z","to":"2026-11-22T11:00:00Z","seconds":1854000,"seconds_in_month":2592000,"price":{"currency":"EUR","micros":1000000},"device_months":"1215.972222","amount":"1215.972222","corrects":null}],"device_months":"1215.972222","amounts":[{"currency":"EUR","amount":"1215.972222"}],"peak_billable":null,"last_billable":null}"#);
-    assert_eq!(serde_json::from_str::<Statement>(&canonical).unwrap(), statement);
+    assert_eq!(read(&canonical), Ok(statement));
+    for (other, refused) in [
+        (canonical.replacen(':', ": ", 1), Discrepancy::Form),
+        (canonical.replacen("1215.972222", "1215.97222200", 1), Discrepancy::Unreadable(String::new())),
+        (canonical.replacen("1854000", "1.854e6", 1), Discrepancy::Unreadable(String::new())),
+        (canonical.replacen("{\"", "{\"x\":1,\"", 1), Discrepancy::Unreadable(String::new())),
+    ] {
+        let same = |d: Discrepancy| std::mem::discriminant(&d) == std::mem::discriminant(&refused);
+        assert!(read(&other).is_err_and(same), "{other}");
+    }
     // What sha256sum says of these bytes.
     insta::assert_snapshot!(digest(&canonical), @"8c19ef99bba181c804bff128524b2cfe13d84fadba1521c29cdc6eeac73136fe");
 }

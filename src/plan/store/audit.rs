@@ -10,7 +10,7 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::engine::{Row, sql};
-use super::{Store, StoreError, Work};
+use super::{StoreError, Work};
 use crate::census::{Timestamp, time::rfc3339};
 
 /// The longest reason in characters.
@@ -220,27 +220,8 @@ impl Work {
     }
 }
 
-impl Store {
-    /// Rows of a trail, the newest first: at most `limit`, of those numbered below `before`.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn audit_trail(
-        &self,
-        subscription: Option<&str>,
-        before: Option<i64>,
-        limit: i64,
-    ) -> Result<Vec<AuditEntry>, StoreError> {
-        let query =
-            sql("SELECT * FROM audit WHERE subscription = $1 AND number < $2 ORDER BY number DESC LIMIT $3")
-                .bind(subscription.unwrap_or_default())
-                .bind(before.unwrap_or(i64::MAX))
-                .bind(limit);
-        self.rows(query).await?.iter().map(read).collect()
-    }
-}
-
-fn read(row: &Row) -> Result<AuditEntry, StoreError> {
+/// A row as the database holds it.
+pub(super) fn read(row: &Row) -> Result<AuditEntry, StoreError> {
     let json = |column| -> Result<Option<Value>, StoreError> {
         let corrupt = |e: serde_json::Error| StoreError::Corrupt { table: "audit", why: e.to_string() };
         row.opt_text(column)?.map(|text| serde_json::from_str(&text).map_err(corrupt)).transpose()

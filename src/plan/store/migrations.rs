@@ -26,6 +26,7 @@ migrations! {
     3 "statements";
     4 "snapshots";
     5 "decisions";
+    6 "access";
     7 "estimates";
     9 "receipts";
 }

@@ -4,11 +4,14 @@
 //! starts with the subscription. Two engines, [SQLite](sqlite) for one service and [PostgreSQL](postgres) for several,
 //! take the same SQL.
 
+mod access;
 pub mod audit;
+mod credentials;
 mod decisions;
 pub mod engine;
 mod facts;
 mod idempotency;
+mod identities;
 mod location;
 mod mappings;
 mod migrations;
@@ -16,11 +19,13 @@ mod people;
 mod plans;
 mod postgres;
 mod prices;
+mod roles;
 mod sensors;
 pub(crate) mod snapshots;
 mod sqlite;
 mod statements;
 mod subscriptions;
+pub mod trail;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -30,14 +35,18 @@ use sqlx::migrate::MigrateError;
 use self::engine::{Access, Bulk, Each, Engine, Query, Row, Transaction, sql};
 use self::postgres::PostgresEngine;
 use self::sqlite::SqliteEngine;
+pub use access::AccessRefusal;
 pub use audit::By;
+pub use credentials::{CredentialEntry, CredentialKind, Holder, Issued, NewToken};
 pub use decisions::Recording;
 pub use facts::{Ingested, Receipt, Replica};
 pub use idempotency::{Answer, Claim};
+pub use identities::{ExternalPerson, GroupRole, PendingSignIn};
 pub use location::Location;
 pub use mappings::{MAPPINGS, MappingError, Remembered};
-pub use people::{CredentialKind, Issued, Person};
+pub use people::{Person, PersonEntry};
 pub use plans::Changed;
+pub use roles::RoleBinding;
 pub use sensors::{Enrolled, Sensor};
 pub use snapshots::{Snapshot, SnapshotError};
 pub use statements::StoredStatement;
@@ -161,6 +170,9 @@ pub enum StoreError {
     /// The upload's sequence number is out of range.
     #[error("the sequence number {0} is out of range; it counts from 1")]
     BadSequence(u64),
+    /// What concerns people, roles, tokens and sign-ins.
+    #[error(transparent)]
+    Access(#[from] AccessRefusal),
     /// No snapshot.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),

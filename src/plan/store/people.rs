@@ -1,64 +1,27 @@
-//! People, their roles, and the secrets that they present: sessions, API tokens, one-time links.
+//! People and their passwords.
 
 use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
 
+use super::access::AccessRefusal;
+use super::audit::{Actor, Entry};
+use super::credentials::CredentialKind;
 use super::engine::{Row, sql};
-use super::{Scope, Store, StoreError, Work, checked_name, or_taken};
-use crate::census::Timestamp;
-use crate::plan::permission::Role;
+use super::{By, Scope, Store, StoreError, Work, checked_name, or_taken};
+use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::secret;
 
 /// The longest name of a person in characters.
-const NAME: usize = 100;
-const MINUTE: i64 = 60_000_000_000;
+pub(super) const NAME: usize = 100;
+/// People of the tenant.
+const PEOPLE: i64 = 10_000;
 /// The hash of a password that nobody knows: with it, unknown names take as long as wrong passwords.
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlz$Cw0O5nGkTVcTjGTfBFVzRGCbbVL4L1+wNiYhTyuXvK0";
 
-/// What a secret of a person is for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum CredentialKind {
-    /// The cookie of a signed-in browser: 12 hours.
-    Session,
-    /// A bearer token for programs: 90 days.
-    Token,
-    /// The one-time link that makes the first administrator: 24 hours.
-    Setup,
-    /// A one-time link that signs a person in: 10 minutes.
-    Login,
-}
-
-impl CredentialKind {
-    const fn key(self) -> &'static str {
-        match self {
-            Self::Session => "session",
-            Self::Token => "token",
-            Self::Setup => "setup",
-            Self::Login => "login",
-        }
-    }
-
-    const fn prefix(self) -> &'static str {
-        match self {
-            Self::Session => "nce_",
-            Self::Token => "nct_",
-            Self::Setup | Self::Login => "",
-        }
-    }
-
-    /// How long it is good, in nanoseconds.
-    pub const fn life(self) -> i64 {
-        match self {
-            Self::Session => 12 * 60 * MINUTE,
-            Self::Token => 90 * 24 * 60 * MINUTE,
-            Self::Setup => 24 * 60 * MINUTE,
-            Self::Login => 10 * MINUTE,
-        }
-    }
-}
-
 /// A person.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Person {
     /// The name with which they sign in.
     pub name: String,
@@ -66,33 +29,46 @@ pub struct Person {
     pub global_admin: bool,
 }
 
-/// A new secret: shown once.
-#[derive(Clone, Debug)]
-pub struct Issued {
-    /// The secret.
-    pub secret: String,
-    /// When it ends.
-    pub expires_at: Timestamp,
+/// A person as an administrator sees them.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+pub struct PersonEntry {
+    /// The name with which they sign in.
+    pub name: String,
+    /// Whether they administer the tenant.
+    pub global_admin: bool,
+    /// Whether they have a password here; without one they sign in by their identity provider.
+    pub has_password: bool,
+    /// When they were created.
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub created_at: Timestamp,
+    /// When they were disabled, if they are.
+    #[serde(with = "rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub disabled_at: Option<Timestamp>,
 }
 
 impl Store {
     /// Creates a person with a password. Hashing is slow: see [`secret::hash_password`].
     ///
     /// # Errors
-    /// [`StoreError::BadName`], [`StoreError::BadPassword`], [`StoreError::Taken`] or the database's.
+    /// [`StoreError::BadName`], [`StoreError::BadPassword`], [`StoreError::Taken`], [`AccessRefusal::Full`] or the
+    /// database's.
     pub async fn create_person(
         &self,
         name: &str,
         password: &str,
         global_admin: bool,
+        by: &By,
         now: Timestamp,
     ) -> Result<Person, StoreError> {
         let name = checked_name(name, NAME)?.to_owned();
         let hash = hash_off_thread(password).await?;
         let mut work = self.write(Scope::Tenant).await?;
-        insert_person(&mut work, &name, hash, global_admin, now).await?;
-        work.commit().await?;
-        Ok(Person { name, global_admin })
+        let person = Person { name, global_admin };
+        insert_person(&mut work, &person, &hash, by, now).await?;
+        work.finish(by).await?;
+        Ok(person)
     }
 
     /// Turns a one-time setup link into the first administrator, who owns every subscription there is.
@@ -104,6 +80,7 @@ impl Store {
         link: &str,
         name: &str,
         password: &str,
+        by: &By,
         now: Timestamp,
     ) -> Result<Person, StoreError> {
         if !self.is_good(CredentialKind::Setup, link, now).await? {
@@ -112,22 +89,18 @@ impl Store {
         let name = checked_name(name, NAME)?.to_owned();
         let hash = hash_off_thread(password).await?;
         let mut work = self.write(Scope::Tenant).await?;
-        let used = work
-            .execute(
-                sql("DELETE FROM credential WHERE hash = $1 AND kind = 'setup' AND expires_at > $2")
-                    .bind(secret::hash(link))
-                    .bind(now.0),
-            )
-            .await?;
-        if used != 1 {
+        let good = "DELETE FROM credential WHERE hash = $1 AND kind = 'setup' AND expires_at > $2";
+        if work.execute(sql(good).bind(secret::hash(link)).bind(now.0)).await? != 1 {
             return Err(no_such_link());
         }
         work.execute(sql("DELETE FROM credential WHERE kind = 'setup'")).await?;
-        insert_person(&mut work, &name, hash, true, now).await?;
-        work.execute(sql("INSERT INTO role_binding (subscription, person, role) SELECT id, $1, 'O' FROM subscription WHERE true").bind(&name))
-            .await?;
-        work.commit().await?;
-        Ok(Person { name, global_admin: true })
+        let person = Person { name, global_admin: true };
+        let by = By { actor: Actor::Person(person.name.clone()), ..by.clone() };
+        insert_person(&mut work, &person, &hash, &by, now).await?;
+        let owns = "INSERT INTO role_binding (subscription, person, role) SELECT id, $1, 'O' FROM subscription WHERE true";
+        work.execute(sql(owns).bind(&person.name)).await?;
+        work.finish(&by).await?;
+        Ok(person)
     }
 
     /// Whether nobody has been created yet.
@@ -143,19 +116,31 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn people(&self) -> Result<Vec<Person>, StoreError> {
-        let rows = self.rows(sql("SELECT name, global_admin FROM person ORDER BY name")).await?;
-        rows.iter().map(read).collect()
+    pub async fn people(&self) -> Result<Vec<PersonEntry>, StoreError> {
+        let query =
+            "SELECT name, global_admin, password_hash, created_at, disabled_at FROM person ORDER BY name";
+        self.rows(sql(query)).await?.iter().map(read_entry).collect()
     }
 
-    /// The person with that name and password; `None` where either is wrong, after the same time.
+    /// One person.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] or the database's.
+    pub async fn person(&self, name: &str) -> Result<PersonEntry, StoreError> {
+        let query =
+            "SELECT name, global_admin, password_hash, created_at, disabled_at FROM person WHERE name = $1";
+        read_entry(&self.row(sql(query).bind(name)).await?.ok_or_else(|| no_such_person(name))?)
+    }
+
+    /// The person with that name and password; `None` where either is wrong or the person is disabled, after the same
+    /// time.
     ///
     /// # Errors
     /// The database's.
     pub async fn sign_in(&self, name: &str, password: &str) -> Result<Option<Person>, StoreError> {
-        let row = self
-            .row(sql("SELECT name, global_admin, password_hash FROM person WHERE name = $1").bind(name))
-            .await?;
+        let query = "SELECT name, global_admin, password_hash FROM person
+                     WHERE name = $1 AND password_hash <> '' AND disabled_at IS NULL";
+        let row = self.row(sql(query).bind(name)).await?;
         let stored = match &row {
             Some(row) => row.text("password_hash")?,
             None => NOBODY.to_owned(),
@@ -168,160 +153,124 @@ impl Store {
         }
     }
 
-    /// Binds a person's role on a subscription, replacing what was bound.
+    /// Gives a person a new password. Their sessions end, but for the one with the id `kept`; their tokens stay.
     ///
     /// # Errors
-    /// The database's; a person or subscription that does not exist is one.
-    pub async fn bind_role(&self, subscription: &str, person: &str, role: Role) -> Result<(), StoreError> {
+    /// [`StoreError::NotFound`], [`StoreError::BadPassword`] or the database's.
+    pub async fn set_password(
+        &self,
+        name: &str,
+        password: &str,
+        kept: Option<&str>,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let hash = hash_off_thread(password).await?;
         let mut work = self.write(Scope::Tenant).await?;
-        work.execute(
-            sql("INSERT INTO role_binding (subscription, person, role) VALUES ($1, $2, $3)
-             ON CONFLICT (subscription, person) DO UPDATE SET role = excluded.role")
-            .bind(subscription)
-            .bind(person)
-            .bind(role.key()),
-        )
-        .await?;
-        work.commit().await?;
-        Ok(())
-    }
-
-    /// The roles that a person has on a subscription, the tenant's included.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn roles(&self, person: &Person, subscription: &str) -> Result<Vec<Role>, StoreError> {
-        let row = self
-            .row(
-                sql("SELECT role FROM role_binding WHERE subscription = $1 AND person = $2")
-                    .bind(subscription)
-                    .bind(&person.name),
-            )
-            .await?;
-        let mut roles: Vec<Role> = person.global_admin.then_some(Role::GlobalAdmin).into_iter().collect();
-        if let Some(row) = row {
-            let corrupt = |e| StoreError::Corrupt { table: "role_binding", why: format!("{e}") };
-            roles.push(row.str("role")?.parse().map_err(corrupt)?);
+        let set = "UPDATE person SET password_hash = $2 WHERE name = $1";
+        if work.execute(sql(set).bind(name).bind(hash)).await? == 0 {
+            return Err(no_such_person(name));
         }
-        Ok(roles)
+        work.end_sessions(name, kept).await?;
+        work.audit(None, by, about("person.password", name), now).await?;
+        work.finish(by).await
     }
 
-    /// Makes a secret for a person, or a setup link for nobody yet.
+    /// Disables a person: they sign in no more, and their sessions and tokens end at once. Or enables them again.
+    /// Doing what is done changes nothing.
     ///
     /// # Errors
-    /// The database's.
-    pub async fn issue(
+    /// [`StoreError::NotFound`], [`AccessRefusal::LastAdmin`] or the database's.
+    pub async fn set_disabled(
         &self,
-        kind: CredentialKind,
-        person: Option<&str>,
+        name: &str,
+        disabled: bool,
+        by: &By,
         now: Timestamp,
-    ) -> Result<Issued, StoreError> {
-        let secret = secret::generate(kind.prefix())?;
-        let expires_at = now.plus(kind.life());
+    ) -> Result<PersonEntry, StoreError> {
         let mut work = self.write(Scope::Tenant).await?;
-        work.execute(sql("DELETE FROM credential WHERE expires_at <= $1").bind(now.0)).await?;
-        work.execute(sql("INSERT INTO credential (hash, kind, person, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)").bind(secret::hash(&secret)).bind(kind.key()).bind(person).bind(now.0).bind(expires_at.0))
-        .await?;
-        work.commit().await?;
-        Ok(Issued { secret, expires_at })
-    }
-
-    /// Whether a secret of that kind is good at `now`.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn is_good(
-        &self,
-        kind: CredentialKind,
-        secret: &str,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let row = self
-            .row(
-                sql("SELECT 1 AS one FROM credential WHERE hash = $1 AND kind = $2 AND expires_at > $3")
-                    .bind(secret::hash(secret))
-                    .bind(kind.key())
-                    .bind(now.0),
-            )
-            .await?;
-        Ok(row.is_some())
-    }
-
-    /// The person who holds a session or token, if it is good at `now`.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn holder(
-        &self,
-        kind: CredentialKind,
-        secret: &str,
-        now: Timestamp,
-    ) -> Result<Option<Person>, StoreError> {
-        let row = self
-            .row(
-                sql("SELECT p.name, p.global_admin FROM credential c JOIN person p ON p.name = c.person
-             WHERE c.hash = $1 AND c.kind = $2 AND c.expires_at > $3")
-                .bind(secret::hash(secret))
-                .bind(kind.key())
-                .bind(now.0),
-            )
-            .await?;
-        row.as_ref().map(read).transpose()
-    }
-
-    /// The person of a one-time sign-in link, which is used up by this.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn redeem_login(&self, link: &str, now: Timestamp) -> Result<Option<Person>, StoreError> {
-        let person = self.holder(CredentialKind::Login, link, now).await?;
-        Ok(if self.forget(link).await? { person } else { None })
-    }
-
-    /// Ends a secret; returns whether there was one.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn forget(&self, secret: &str) -> Result<bool, StoreError> {
-        let mut work = self.write(Scope::Tenant).await?;
-        let done =
-            work.execute(sql("DELETE FROM credential WHERE hash = $1").bind(secret::hash(secret))).await?;
-        work.commit().await?;
-        Ok(done == 1)
+        let query =
+            "SELECT name, global_admin, password_hash, created_at, disabled_at FROM person WHERE name = $1";
+        let row = work.row(sql(query).bind(name)).await?.ok_or_else(|| no_such_person(name))?;
+        let before = read_entry(&row)?;
+        if before.disabled_at.is_some() == disabled {
+            return Ok(before);
+        }
+        if disabled && before.global_admin {
+            let others = "SELECT 1 AS one FROM person WHERE global_admin = 1 AND disabled_at IS NULL AND name <> $1 LIMIT 1";
+            if work.row(sql(others).bind(name)).await?.is_none() {
+                return Err(AccessRefusal::LastAdmin(name.to_owned()).into());
+            }
+        }
+        let disabled_at = disabled.then_some(now);
+        let set = "UPDATE person SET disabled_at = $2 WHERE name = $1";
+        work.execute(sql(set).bind(name).bind(disabled_at.map(|at| at.0))).await?;
+        if disabled {
+            work.execute(sql("DELETE FROM credential WHERE person = $1").bind(name)).await?;
+        }
+        let action = if disabled { "person.disable" } else { "person.enable" };
+        work.audit(None, by, about(action, name), now).await?;
+        work.finish(by).await?;
+        Ok(PersonEntry { disabled_at, ..before })
     }
 }
 
-async fn hash_off_thread(password: &str) -> Result<String, StoreError> {
+/// An entry of the trail about a person.
+pub(super) fn about(action: &'static str, person: &str) -> Entry {
+    Entry { action, object: format!("person/{person}"), ..Entry::default() }
+}
+
+pub(super) async fn hash_off_thread(password: &str) -> Result<String, StoreError> {
     let password = password.to_owned();
     let hashed = tokio::task::spawn_blocking(move || secret::hash_password(&password)).await;
     Ok(hashed.map_err(|_| secret::BadPassword::Hashing)??)
 }
 
-async fn insert_person(
+/// Adds a person, and what the trail tells of it. An empty hash is no password.
+pub(super) async fn insert_person(
     work: &mut Work,
-    name: &str,
-    hash: String,
-    global_admin: bool,
+    person: &Person,
+    hash: &str,
+    by: &By,
     now: Timestamp,
 ) -> Result<(), StoreError> {
+    let count = work.row(sql("SELECT count(*) AS people FROM person")).await?;
+    if count.map_or(Ok(0), |row| row.int("people"))? >= PEOPLE {
+        return Err(AccessRefusal::Full { what: "people", most: PEOPLE }.into());
+    }
     work.execute(
         sql("INSERT INTO person (name, password_hash, global_admin, created_at) VALUES ($1, $2, $3, $4)")
-            .bind(name)
+            .bind(&person.name)
             .bind(hash)
-            .bind(i64::from(global_admin))
+            .bind(person.global_admin)
             .bind(now.0),
     )
     .await
-    .map_err(or_taken(|| StoreError::Taken { what: "person", name: name.to_owned() }))?;
-    Ok(())
+    .map_err(or_taken(|| StoreError::Taken { what: "person", name: person.name.clone() }))?;
+    let after = Some(json!({"global_admin": person.global_admin}));
+    work.audit(None, by, Entry { after, ..about("person.create", &person.name) }, now).await
+}
+
+pub(super) fn no_such_person(name: &str) -> StoreError {
+    StoreError::NotFound { what: "person", id: name.chars().take(60).collect() }
 }
 
 fn no_such_link() -> StoreError {
     StoreError::NotFound { what: "setup link", id: "…".into() }
 }
 
-fn read(row: &Row) -> Result<Person, StoreError> {
-    Ok(Person { name: row.text("name")?, global_admin: row.int("global_admin")? == 1 })
+pub(super) fn read(row: &Row) -> Result<Person, StoreError> {
+    Ok(Person { name: row.text("name")?, global_admin: row.truth("global_admin")? })
+}
+
+fn read_entry(row: &Row) -> Result<PersonEntry, StoreError> {
+    Ok(PersonEntry {
+        name: row.text("name")?,
+        global_admin: row.truth("global_admin")?,
+        has_password: !row.str("password_hash")?.is_empty(),
+        created_at: Timestamp(row.int("created_at")?),
+        disabled_at: row.opt_int("disabled_at")?.map(Timestamp),
+    })
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! Sensors and how they enrol: a one-time secret is exchanged for a bearer key, both stored hashed.
 
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
+use super::audit::{Actor, Entry};
 use super::engine::{Row, sql};
-use super::{Scope, Store, StoreError, checked_name};
+use super::{By, Scope, Store, StoreError, checked_name};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::secret;
 use crate::wire::{EnrolResponse, Health};
@@ -14,6 +16,8 @@ const TOKEN_LIFE: i64 = 3_600_000_000_000;
 /// The longest name of a sensor in characters.
 const NAME: usize = 64;
 const SECRET_PREFIX: char = '.';
+const ONE: &str = "SELECT id, name, enrolled_at, revoked_at, uploaded_at, zone, health FROM sensor
+                   WHERE subscription = $1 AND id = $2";
 
 /// A sensor.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
@@ -56,6 +60,7 @@ impl Store {
     pub async fn create_enrolment(
         &self,
         subscription: &str,
+        by: &By,
         now: Timestamp,
     ) -> Result<(String, Timestamp), StoreError> {
         let id = self.subscription(subscription).await?.id;
@@ -65,15 +70,24 @@ impl Store {
         let mut work = self.write(Scope::Subscription(&id)).await?;
         work.execute(sql("INSERT INTO enrolment (subscription, secret_hash, created_at, expires_at) VALUES ($1, $2, $3, $4)").bind(&id).bind(secret::hash(&secret)).bind(now.0).bind(expires.0))
         .await?;
-        work.commit().await?;
+        let after = Some(json!({"expires_at": expires.to_string()}));
+        let entry = Entry { action: "sensor.token", object: "sensor".to_owned(), after, ..Entry::default() };
+        work.audit(Some(&id), by, entry, now).await?;
+        work.finish(by).await?;
         Ok((secret, expires))
     }
 
-    /// Exchanges a one-time secret for a sensor's identity and key.
+    /// Exchanges a one-time secret for a sensor's identity and key. `origin` tells from where it was asked.
     ///
     /// # Errors
     /// [`StoreError::BadEnrolment`], [`StoreError::BadName`] or the database's.
-    pub async fn enrol(&self, secret: &str, name: &str, now: Timestamp) -> Result<Enrolled, StoreError> {
+    pub async fn enrol(
+        &self,
+        secret: &str,
+        name: &str,
+        origin: &By,
+        now: Timestamp,
+    ) -> Result<Enrolled, StoreError> {
         let name = checked_name(name, NAME)?;
         let (subscription, _) = secret.split_once(SECRET_PREFIX).ok_or(StoreError::BadEnrolment)?;
         let sensor = secret::generate_id()?;
@@ -94,7 +108,11 @@ impl Store {
         }
         work.execute(sql("INSERT INTO sensor (subscription, id, name, key_hash, enrolled_at) VALUES ($1, $2, $3, $4, $5)").bind(subscription).bind(&sensor).bind(name).bind(secret::hash(&key)).bind(now.0))
         .await?;
-        work.commit().await?;
+        let by = By { actor: Actor::Sensor(sensor.clone()), ..origin.clone() };
+        let after = Some(json!({"name": name}));
+        let entry = Entry { action: "sensor.enrol", after, ..about(&sensor) };
+        work.audit(Some(subscription), &by, entry, now).await?;
+        work.finish(&by).await?;
         Ok(EnrolResponse { sensor, subscription: subscription.to_owned(), key })
     }
 
@@ -110,6 +128,46 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// One sensor.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] or the database's.
+    pub async fn sensor(&self, subscription: &str, sensor: &str) -> Result<Sensor, StoreError> {
+        let row = self.row(sql(ONE).bind(subscription).bind(sensor)).await?;
+        read(&row.ok_or_else(|| no_such_sensor(sensor))?)
+    }
+
+    /// Gives a sensor another name; `check` sees it first, under the lock.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`], [`StoreError::BadName`], those of `check`, or the database's.
+    pub async fn rename_sensor<E: From<StoreError>>(
+        &self,
+        subscription: &str,
+        sensor: &str,
+        name: &str,
+        check: impl FnOnce(&Sensor) -> Result<(), E> + Send,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<Sensor, E> {
+        let name = checked_name(name, NAME)?.to_owned();
+        let mut work = self.write(Scope::Subscription(subscription)).await?;
+        let row = work.row(sql(ONE).bind(subscription).bind(sensor)).await?;
+        let before = read(&row.ok_or_else(|| no_such_sensor(sensor))?)?;
+        check(&before)?;
+        let set = "UPDATE sensor SET name = $3 WHERE subscription = $1 AND id = $2";
+        work.execute(sql(set).bind(subscription).bind(sensor).bind(&name)).await?;
+        let entry = Entry {
+            action: "sensor.rename",
+            before: Some(json!({"name": before.name})),
+            after: Some(json!({"name": name})),
+            ..about(sensor)
+        };
+        work.audit(Some(subscription), by, entry, now).await?;
+        work.finish(by).await?;
+        Ok(Sensor { name, ..before })
+    }
+
     /// Revokes a sensor's key for good. Revoking twice changes nothing.
     ///
     /// # Errors
@@ -118,17 +176,21 @@ impl Store {
         &self,
         subscription: &str,
         sensor: &str,
+        by: &By,
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let mut work = self.write(Scope::Subscription(subscription)).await?;
-        let query =
-            "UPDATE sensor SET revoked_at = coalesce(revoked_at, $3) WHERE subscription = $1 AND id = $2";
-        let done = work.execute(sql(query).bind(subscription).bind(sensor).bind(now.0)).await?;
-        if done == 0 {
-            return Err(StoreError::NotFound { what: "sensor", id: sensor.chars().take(60).collect() });
+        let row = work.row(sql(ONE).bind(subscription).bind(sensor)).await?;
+        let before = read(&row.ok_or_else(|| no_such_sensor(sensor))?)?;
+        if before.revoked_at.is_some() {
+            return Ok(());
         }
-        work.commit().await?;
-        Ok(())
+        let set = "UPDATE sensor SET revoked_at = $3 WHERE subscription = $1 AND id = $2";
+        work.execute(sql(set).bind(subscription).bind(sensor).bind(now.0)).await?;
+        let entry =
+            Entry { action: "sensor.revoke", before: Some(json!({"name": before.name})), ..about(sensor) };
+        work.audit(Some(subscription), by, entry, now).await?;
+        work.finish(by).await
     }
 
     /// Whether `key` is the valid key of that sensor.
@@ -146,6 +208,14 @@ impl Store {
         let row = self.row(sql(query).bind(subscription).bind(sensor).bind(secret::hash(key))).await?;
         Ok(row.is_some())
     }
+}
+
+fn about(sensor: &str) -> Entry {
+    Entry { object: format!("sensor/{sensor}"), ..Entry::default() }
+}
+
+fn no_such_sensor(sensor: &str) -> StoreError {
+    StoreError::NotFound { what: "sensor", id: sensor.chars().take(60).collect() }
 }
 
 fn read(row: &Row) -> Result<Sensor, StoreError> {

@@ -1,10 +1,13 @@
 //! Subscriptions: the tenants.
 
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
+use super::audit::Entry;
 use super::engine::{Row, sql};
-use super::{Scope, Store, StoreError, checked_name, or_taken};
+use super::people::no_such_person;
+use super::{By, Scope, Store, StoreError, checked_name, or_taken};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::secret;
 
@@ -28,11 +31,12 @@ impl Store {
     /// Creates a subscription. `owner` becomes its owner.
     ///
     /// # Errors
-    /// [`StoreError::BadName`], [`StoreError::Taken`] or the database's.
+    /// [`StoreError::BadName`], [`StoreError::Taken`], [`StoreError::NotFound`] for the owner, or the database's.
     pub async fn create_subscription(
         &self,
         name: &str,
         owner: Option<&str>,
+        by: &By,
         now: Timestamp,
     ) -> Result<Subscription, StoreError> {
         let name = checked_name(name, NAME)?.to_owned();
@@ -47,15 +51,54 @@ impl Store {
         .await
         .map_err(or_taken(|| StoreError::Taken { what: "subscription", name: subscription.name.clone() }))?;
         if let Some(owner) = owner {
-            work.execute(
-                sql("INSERT INTO role_binding (subscription, person, role) VALUES ($1, $2, 'O')")
-                    .bind(&subscription.id)
-                    .bind(owner),
-            )
-            .await?;
+            if work.row(sql("SELECT 1 AS one FROM person WHERE name = $1").bind(owner)).await?.is_none() {
+                return Err(no_such_person(owner));
+            }
+            let bind = "INSERT INTO role_binding (subscription, person, role) VALUES ($1, $2, 'O')";
+            work.execute(sql(bind).bind(&subscription.id).bind(owner)).await?;
         }
-        work.commit().await?;
+        let entry = Entry {
+            action: "subscription.create",
+            object: format!("subscription/{}", subscription.id),
+            after: Some(json!({"name": subscription.name, "owner": owner})),
+            ..Entry::default()
+        };
+        work.audit(None, by, entry, now).await?;
+        work.finish(by).await?;
         Ok(subscription)
+    }
+
+    /// Gives a subscription another name; `check` sees it first, under the lock.
+    ///
+    /// # Errors
+    /// [`StoreError::BadName`], [`StoreError::Taken`], [`StoreError::NotFound`], those of `check`, or the database's.
+    pub async fn rename_subscription<E: From<StoreError>>(
+        &self,
+        id: &str,
+        name: &str,
+        check: impl FnOnce(&Subscription) -> Result<(), E> + Send,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<Subscription, E> {
+        let name = checked_name(name, NAME)?.to_owned();
+        let mut work = self.write(Scope::Tenant).await?;
+        let row =
+            work.row(sql("SELECT id, name, created_at FROM subscription WHERE id = $1").bind(id)).await?;
+        let before = read(&row.ok_or_else(|| no_such_subscription(id))?)?;
+        check(&before)?;
+        work.execute(sql("UPDATE subscription SET name = $2 WHERE id = $1").bind(id).bind(&name))
+            .await
+            .map_err(or_taken(|| StoreError::Taken { what: "subscription", name: name.clone() }))?;
+        let entry = Entry {
+            action: "subscription.rename",
+            object: format!("subscription/{id}"),
+            before: Some(json!({"name": before.name})),
+            after: Some(json!({"name": name})),
+            count_delta: None,
+        };
+        work.audit(None, by, entry, now).await?;
+        work.finish(by).await?;
+        Ok(Subscription { name, ..before })
     }
 
     /// All subscriptions, by name.
@@ -75,8 +118,7 @@ impl Store {
         let query = "SELECT id, name, created_at FROM subscription WHERE id = $1 OR name = $1
                      ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END LIMIT 1";
         let row = self.row(sql(query).bind(id)).await?;
-        let missing = || StoreError::NotFound { what: "subscription", id: id.chars().take(60).collect() };
-        read(&row.ok_or_else(missing)?)
+        read(&row.ok_or_else(|| no_such_subscription(id))?)
     }
 
     /// How often the facts and the decisions of a subscription changed.
@@ -85,10 +127,13 @@ impl Store {
     /// [`StoreError::NotFound`] or the database's.
     pub async fn revisions(&self, id: &str) -> Result<(i64, i64), StoreError> {
         let query = "SELECT facts_revision, decisions_revision FROM subscription WHERE id = $1";
-        let missing = || StoreError::NotFound { what: "subscription", id: id.chars().take(60).collect() };
-        let row = self.row(sql(query).bind(id)).await?.ok_or_else(missing)?;
+        let row = self.row(sql(query).bind(id)).await?.ok_or_else(|| no_such_subscription(id))?;
         Ok((row.int("facts_revision")?, row.int("decisions_revision")?))
     }
+}
+
+fn no_such_subscription(id: &str) -> StoreError {
+    StoreError::NotFound { what: "subscription", id: id.chars().take(60).collect() }
 }
 
 fn read(row: &Row) -> Result<Subscription, StoreError> {

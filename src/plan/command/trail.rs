@@ -1,0 +1,137 @@
+//! The operator's commands about the audit trail: list, verify.
+
+use std::io;
+
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+use super::failure::Failure;
+use super::operate::say;
+use super::{Common, print_json, table};
+use crate::plan::store::Store;
+use crate::plan::store::trail::{PAGE, TrailFilter};
+
+/// What to do with the audit trail.
+#[derive(Debug, Subcommand)]
+pub(super) enum AuditCommand {
+    /// List who changed what, the newest first
+    #[command(after_help = "Examples:
+  netcensus-plan audit list --subscription Contoso --action plan.cancel
+  netcensus-plan audit list --limit 500 --json")]
+    List {
+        #[command(flatten)]
+        trail: Trail,
+        /// Only this actor, such as person:alice or operator
+        #[arg(long)]
+        actor: Option<String>,
+        /// Only this action, such as plan.cancel or denied
+        #[arg(long)]
+        action: Option<String>,
+        /// Only this object, such as plan/3
+        #[arg(long)]
+        object: Option<String>,
+        /// Only rows with a smaller number
+        #[arg(long, value_name = "NUMBER")]
+        before: Option<i64>,
+        /// How many rows, 1 to 500
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=PAGE))]
+        limit: i64,
+    },
+    /// Recompute the chain of hashes, and name the first row that does not hold
+    #[command(
+        after_help = "Without --seen, the loss of the newest rows cannot be found: keep what the command prints.
+
+Example:
+  netcensus-plan audit verify --subscription Contoso --seen 1200:9f86d081…"
+    )]
+    Verify {
+        #[command(flatten)]
+        trail: Trail,
+        /// A row and its hash, as an earlier run printed them
+        #[arg(long, value_name = "NUMBER:HASH", value_parser = seen)]
+        seen: Option<(i64, [u8; 32])>,
+    },
+}
+
+/// Which trail.
+#[derive(Debug, Args)]
+pub(super) struct Trail {
+    #[command(flatten)]
+    common: Common,
+    /// The subscription's id or name [default: the tenant's own trail: people, subscriptions, sign-ins]
+    #[arg(long, short, value_name = "ID")]
+    subscription: Option<String>,
+}
+
+impl Trail {
+    async fn open(&self) -> Result<(Store, Option<String>), Failure> {
+        let (_, store) = self.common.store().await?;
+        let subscription = match &self.subscription {
+            Some(id) => Some(store.subscription(id).await?.id),
+            None => None,
+        };
+        Ok((store, subscription))
+    }
+}
+
+/// Does what is asked with the audit trail.
+pub(super) async fn audit(command: AuditCommand) -> Result<(), Failure> {
+    match command {
+        AuditCommand::List { trail, actor, action, object, before, limit } => {
+            let (store, subscription) = trail.open().await?;
+            let filter = TrailFilter { actor, action, object, before, ..TrailFilter::default() };
+            let entries = store.trail(subscription.as_deref(), &filter, limit).await?;
+            if trail.common.json {
+                return print_json(&json!({"entries": entries}));
+            }
+            let rows: Vec<_> = entries
+                .into_iter()
+                .map(|e| {
+                    let (address, reason) = (e.address.unwrap_or_default(), e.reason.unwrap_or_default());
+                    vec![e.number.to_string(), e.at.to_string(), e.actor, address, e.action, e.object, reason]
+                })
+                .collect();
+            let header = [">NO", "AT", "ACTOR", "FROM", "ACTION", "OBJECT", "REASON"];
+            Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
+        }
+        AuditCommand::Verify { trail, seen } => {
+            let (store, subscription) = trail.open().await?;
+            let verified = store.verify_trail(subscription.as_deref(), seen).await?;
+            let good = verified.map_err(|broken| Failure::failed(broken.to_string()))?;
+            let head: String = good.head.iter().map(|b| format!("{b:02x}")).collect();
+            if trail.common.json {
+                return print_json(&json!({"rows": good.rows, "head": head}));
+            }
+            say(&format!("the chain of {} rows holds; the newest is {}:{head}", good.rows, good.rows))
+        }
+    }
+}
+
+/// A row and its hash, such as `12:9f86…`.
+fn seen(text: &str) -> Result<(i64, [u8; 32]), String> {
+    let wrong = || "write a row and its hash as 'audit verify' prints them, such as 12:9f86d0…".to_owned();
+    let (number, hex) = text.split_once(':').ok_or_else(wrong)?;
+    let number = number.parse().map_err(|_| wrong())?;
+    let digits: Option<Vec<u8>> =
+        hex.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
+    let digits = digits.filter(|digits| digits.len() == 64).ok_or_else(wrong)?;
+    let mut hash = [0; 32];
+    for (byte, pair) in hash.iter_mut().zip(digits.chunks(2)) {
+        *byte = pair.iter().fold(0, |high, low| (high << 4) | low);
+    }
+    Ok((number, hash))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_verify_prints_is_what_it_reads() {
+        let text = format!("12:{}", "0f".repeat(32));
+        assert_eq!(seen(&text), Ok((12, [15; 32])));
+        for wrong in ["12", "x:00", "12:00", &format!("12:{}", "é".repeat(64))] {
+            assert!(seen(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What a provider says of a person, once it is verified.
+
+use serde_json::{Map, Value};
+
+use super::settings::OidcSettings;
+
+/// Groups of one person that are looked at.
+const GROUPS: usize = 1_000;
+/// The longest text of a claim in bytes.
+const TEXT: usize = 255;
+
+/// A person as the provider vouches for them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Identity {
+    /// Who vouches.
+    pub issuer: String,
+    /// Who they are there.
+    pub subject: String,
+    /// The name that they get here the first time.
+    pub name: String,
+    /// Their e-mail, where the provider tells.
+    pub email: Option<String>,
+    /// Their groups.
+    pub groups: Vec<String>,
+}
+
+/// Why claims make no identity.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BadClaims {
+    /// A claim that is needed is missing.
+    #[error(
+        "the provider tells no '{0}' of the person, or a longer one than {TEXT} bytes; ask for another scope or name another claim in [oidc]"
+    )]
+    Missing(String),
+    /// The e-mail is one that the provider has not verified.
+    #[error("the provider has not verified the person's e-mail, so it cannot name them")]
+    Unverified,
+}
+
+impl Identity {
+    /// The identity in verified claims. Where the name is the e-mail, the provider must not say that it is unverified.
+    ///
+    /// # Errors
+    /// [`BadClaims`].
+    pub fn new(
+        issuer: &str,
+        subject: &str,
+        claims: &Map<String, Value>,
+        settings: &OidcSettings,
+    ) -> Result<Self, BadClaims> {
+        let text = |name: &str| {
+            let text = claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+            text.filter(|text| text.len() <= TEXT).map(str::to_owned)
+        };
+        let name = &settings.name_claim;
+        let missing = |name: &str| BadClaims::Missing(name.to_owned());
+        if subject.is_empty() || subject.len() > TEXT {
+            return Err(missing("sub"));
+        }
+        // Some providers write the truth value as text.
+        let unverified = matches!(claims.get("email_verified"), Some(Value::Bool(false)))
+            || claims.get("email_verified").and_then(Value::as_str) == Some("false");
+        if name == "email" && unverified {
+            return Err(BadClaims::Unverified);
+        }
+        let groups = match claims.get(&settings.groups_claim) {
+            Some(Value::Array(groups)) => {
+                groups.iter().take(GROUPS).filter_map(|g| g.as_str().map(str::to_owned)).collect()
+            }
+            Some(Value::String(group)) => vec![group.clone()],
+            _ => Vec::new(),
+        };
+        Ok(Self {
+            issuer: issuer.to_owned(),
+            subject: subject.to_owned(),
+            name: text(name).ok_or_else(|| missing(name))?,
+            email: text("email"),
+            groups,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(claims: Value) -> Result<Identity, BadClaims> {
+        let Value::Object(claims) = claims else { panic!("claims are an object") };
+        Identity::new("https://id.example", "s1", &claims, &OidcSettings::default())
+    }
+
+    #[test]
+    fn the_claims_of_a_person_make_an_identity() {
+        let identity = of(json!({"email": "a@b.example", "groups": ["x", 7, "y"]})).unwrap();
+        assert_eq!(
+            (identity.name.as_str(), identity.groups),
+            ("a@b.example", vec!["x".to_owned(), "y".into()])
+        );
+        assert_eq!(of(json!({"email": "a@b.example", "groups": "x"})).unwrap().groups, ["x"]);
+        assert_eq!(of(json!({"email": "a@b.example"})).unwrap().groups, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_is_missing_unverified_or_too_long_makes_none() {
+        assert_eq!(of(json!({})), Err(BadClaims::Missing("email".to_owned())));
+        assert!(of(json!({"email": "x".repeat(256)})).is_err());
+        for unverified in [json!(false), json!("false")] {
+            assert_eq!(of(json!({"email": "a@b", "email_verified": unverified})), Err(BadClaims::Unverified));
+        }
+        assert!(of(json!({"email": "a@b", "email_verified": true})).is_ok());
+        let claims = Map::from_iter([("email".to_owned(), json!("a@b"))]);
+        assert!(Identity::new("i", "", &claims, &OidcSettings::default()).is_err());
+    }
+}

@@ -1,0 +1,346 @@
+//! The conversation with the provider: discovery, keys, the code's exchange, the identity token's verification.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use openidconnect::core::{
+    CoreAuthenticationFlow, CoreClient, CoreIdToken, CoreJwsSigningAlgorithm, CoreProviderMetadata,
+};
+use openidconnect::{
+    AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, HttpRequest, HttpResponse,
+    IssuerUrl, Nonce, OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl,
+    RequestTokenError, Scope, SignatureVerificationError, TokenResponse as _,
+};
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+
+use super::claims::{BadClaims, Identity};
+use super::settings::OidcSettings;
+use crate::census::Timestamp;
+use crate::plan::store::PendingSignIn;
+
+/// Where the provider sends people back to, under the service's URL.
+const CALLBACK: &str = "/login/oidc/callback";
+/// How long one question to the provider may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The largest answer of the provider.
+const ANSWER_BYTES: usize = 1 << 20;
+/// How long its description is believed, and the least time between two looks at it: nanoseconds.
+const FRESH: i64 = 3_600_000_000_000;
+const PAUSE: i64 = 5_000_000_000;
+/// How identity tokens may be signed: by keys that the provider alone has, never by a shared secret or not at all.
+const SIGNATURES: [CoreJwsSigningAlgorithm; 9] = [
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha512,
+    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+    CoreJwsSigningAlgorithm::EcdsaP384Sha384,
+    CoreJwsSigningAlgorithm::EdDsa,
+];
+
+/// The identity provider.
+pub struct Provider {
+    settings: OidcSettings,
+    secret: Option<ClientSecret>,
+    redirect: String,
+    http: reqwest::Client,
+    known: Mutex<Option<Known>>,
+}
+
+/// The provider's description and keys, as of an instant.
+#[derive(Clone)]
+struct Known {
+    metadata: CoreProviderMetadata,
+    at: Timestamp,
+}
+
+/// A sign-in that begins.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    /// Where to send the browser.
+    pub url: String,
+    /// What the browser and the provider bring back.
+    pub state: String,
+    /// What is kept here until then.
+    pub pending: PendingSignIn,
+}
+
+/// Why a sign-in fails.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// The provider does not answer, or not with what is needed.
+    #[error(
+        "the identity provider {issuer} cannot be asked: {why}; check 'issuer' in [oidc] and the way there"
+    )]
+    Unavailable {
+        /// Which.
+        issuer: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// The settings cannot be used.
+    #[error("the identity provider cannot be used: {0}; see [oidc] in the configuration")]
+    Settings(String),
+    /// The provider refuses the code.
+    #[error(
+        "the identity provider does not accept the code, which works once and not for long; sign in again"
+    )]
+    Code(String),
+    /// The identity token is not accepted.
+    #[error("the identity token is not accepted: {0}; sign in again")]
+    Token(String),
+    /// The claims make no identity.
+    #[error(transparent)]
+    Claims(#[from] BadClaims),
+}
+
+/// A question to the provider that failed.
+#[derive(Debug, thiserror::Error)]
+enum AskError {
+    #[error("{0}")]
+    Http(#[from] reqwest::Error),
+    #[error("the answer is larger than {ANSWER_BYTES} bytes")]
+    TooLarge,
+    #[error("{0}")]
+    Form(#[from] axum::http::Error),
+}
+
+impl fmt::Debug for Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Provider").field("issuer", &self.settings.issuer).finish_non_exhaustive()
+    }
+}
+
+impl Provider {
+    /// The provider of those settings, for the service at `public_url`. Asks nothing yet: the service starts without it.
+    ///
+    /// # Errors
+    /// [`ProviderError::Settings`].
+    pub fn new(settings: OidcSettings, public_url: &str) -> Result<Self, ProviderError> {
+        let file = &settings.client_secret_file;
+        let secret = if file.as_os_str().is_empty() {
+            None
+        } else {
+            let text = std::fs::read_to_string(file)
+                .map_err(|e| ProviderError::Settings(format!("{}: {e}", file.display())))?;
+            Some(ClientSecret::new(text.trim().to_owned()))
+        };
+        // A provider that sends us elsewhere would turn the service's questions into anybody's.
+        let http = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(PATIENCE)
+            .build()
+            .map_err(|e| ProviderError::Settings(e.to_string()))?;
+        Ok(Self {
+            secret,
+            redirect: format!("{public_url}{CALLBACK}"),
+            http,
+            known: Mutex::new(None),
+            settings,
+        })
+    }
+
+    /// Its settings.
+    pub fn settings(&self) -> &OidcSettings {
+        &self.settings
+    }
+
+    /// Begins a sign-in.
+    ///
+    /// # Errors
+    /// [`ProviderError::Unavailable`] or [`ProviderError::Settings`].
+    pub async fn begin(&self, now: Timestamp) -> Result<Begun, ProviderError> {
+        let metadata = self.metadata(now, FRESH).await?;
+        let client = CoreClient::from_provider_metadata(
+            metadata,
+            ClientId::new(self.settings.client_id.clone()),
+            self.secret.clone(),
+        )
+        .set_redirect_uri(self.redirect()?);
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let (url, state, nonce) = client
+            .authorize_url(
+                CoreAuthenticationFlow::AuthorizationCode,
+                CsrfToken::new_random,
+                Nonce::new_random,
+            )
+            .add_scopes(self.settings.scopes.iter().cloned().map(Scope::new))
+            .set_pkce_challenge(challenge)
+            .url();
+        let pending = PendingSignIn { nonce: nonce.secret().clone(), verifier: verifier.into_secret() };
+        Ok(Begun { url: url.to_string(), state: state.into_secret(), pending })
+    }
+
+    /// Exchanges the code for the person whom the provider vouches for.
+    ///
+    /// # Errors
+    /// [`ProviderError`]; only a token that passes every check is read.
+    pub async fn finish(
+        &self,
+        code: &str,
+        pending: PendingSignIn,
+        now: Timestamp,
+    ) -> Result<Identity, ProviderError> {
+        let metadata = self.metadata(now, FRESH).await?;
+        let client = CoreClient::from_provider_metadata(
+            metadata.clone(),
+            ClientId::new(self.settings.client_id.clone()),
+            self.secret.clone(),
+        )
+        .set_redirect_uri(self.redirect()?);
+        let http = |request: HttpRequest| ask(self.http.clone(), request);
+        let tokens = client
+            .exchange_code(AuthorizationCode::new(code.to_owned()))
+            .map_err(|e| ProviderError::Settings(e.to_string()))?
+            .set_pkce_verifier(PkceCodeVerifier::new(pending.verifier))
+            .request_async(&http)
+            .await
+            .map_err(|e| match e {
+                RequestTokenError::Request(e) => self.unavailable(&e),
+                RequestTokenError::Parse(e, _) => {
+                    ProviderError::Token(format!("the provider's answer cannot be read at {}", e.path()))
+                }
+                // The provider's words may hold what it got: they are for the log.
+                other => ProviderError::Code(other.to_string()),
+            })?;
+        let token = tokens.id_token().ok_or_else(|| ProviderError::Token("there is none".to_owned()))?;
+        let nonce = Nonce::new(pending.nonce);
+        let subject = match self.verify(&metadata, token, &nonce, now) {
+            // Providers change their keys: a key that is not known may be new.
+            Err(ClaimsVerificationError::SignatureVerification(
+                SignatureVerificationError::NoMatchingKey | SignatureVerificationError::CryptoError(_),
+            )) => self.verify(&self.metadata(now, PAUSE).await?, token, &nonce, now),
+            other => other,
+        };
+        let subject = subject.map_err(|e| ProviderError::Token(reason(&e)))?;
+        let mut claims = payload(token)?;
+        if let Some(url) = metadata.userinfo_endpoint() {
+            let access = tokens.access_token().secret();
+            claims.extend(self.user_info(url.as_str(), access, &subject).await?);
+        }
+        Ok(Identity::new(&self.settings.issuer, &subject, &claims, &self.settings)?)
+    }
+
+    /// The subject of a token that passes every check: signature, issuer, audience, time, nonce.
+    fn verify(
+        &self,
+        metadata: &CoreProviderMetadata,
+        token: &CoreIdToken,
+        nonce: &Nonce,
+        now: Timestamp,
+    ) -> Result<String, ClaimsVerificationError> {
+        let client = CoreClient::from_provider_metadata(
+            metadata.clone(),
+            ClientId::new(self.settings.client_id.clone()),
+            self.secret.clone(),
+        );
+        let instant = SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(now.0).unwrap_or_default());
+        let verifier =
+            client.id_token_verifier().set_allowed_algs(SIGNATURES).set_time_fn(move || instant.into());
+        Ok(token.claims(&verifier, nonce)?.subject().to_string())
+    }
+
+    /// What the provider tells of the person beyond the token. It must speak of the same person.
+    async fn user_info(
+        &self,
+        url: &str,
+        access: &str,
+        subject: &str,
+    ) -> Result<Map<String, Value>, ProviderError> {
+        let request = axum::http::Request::get(url)
+            .header("authorization", format!("Bearer {access}"))
+            .header("accept", "application/json")
+            .body(Vec::new());
+        let answer = match request {
+            Ok(request) => ask(self.http.clone(), request).await.map_err(|e| self.unavailable(&e))?,
+            Err(e) => return Err(self.unavailable(&e)),
+        };
+        // A signed answer (JWT) is not asked for; providers that give nothing else leave the token's claims.
+        let Ok(Value::Object(claims)) = serde_json::from_slice(answer.body()) else { return Ok(Map::new()) };
+        if !answer.status().is_success() {
+            return Ok(Map::new());
+        }
+        if claims.get("sub").and_then(Value::as_str) != Some(subject) {
+            return Err(ProviderError::Token("the provider's user info speaks of another person".to_owned()));
+        }
+        Ok(claims)
+    }
+
+    /// The provider's description and keys, asked for anew where they are older than `most` nanoseconds.
+    async fn metadata(&self, now: Timestamp, most: i64) -> Result<CoreProviderMetadata, ProviderError> {
+        let mut known = self.known.lock().await;
+        if let Some(known) = known.as_ref()
+            && (0..most).contains(&now.since(known.at))
+        {
+            return Ok(known.metadata.clone());
+        }
+        let issuer = IssuerUrl::new(self.settings.issuer.clone())
+            .map_err(|e| ProviderError::Settings(format!("issuer: {e}")))?;
+        let http = |request: HttpRequest| ask(self.http.clone(), request);
+        let metadata =
+            CoreProviderMetadata::discover_async(issuer, &http).await.map_err(|e| self.unavailable(&e))?;
+        *known = Some(Known { metadata: metadata.clone(), at: now });
+        Ok(metadata)
+    }
+
+    fn redirect(&self) -> Result<RedirectUrl, ProviderError> {
+        RedirectUrl::new(self.redirect.clone())
+            .map_err(|e| ProviderError::Settings(format!("public_url: {e}")))
+    }
+
+    fn unavailable(&self, error: &dyn std::error::Error) -> ProviderError {
+        let mut why = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            why.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        ProviderError::Unavailable { issuer: self.settings.issuer.clone(), why }
+    }
+}
+
+/// Why a token is refused, without what it says.
+fn reason(error: &ClaimsVerificationError) -> String {
+    match error {
+        ClaimsVerificationError::Expired(_) => "it has expired".to_owned(),
+        ClaimsVerificationError::InvalidAudience(_) => "it is for another service".to_owned(),
+        ClaimsVerificationError::InvalidIssuer(_) => "it is from another provider".to_owned(),
+        ClaimsVerificationError::InvalidNonce(_) => "it belongs to another sign-in".to_owned(),
+        ClaimsVerificationError::SignatureVerification(SignatureVerificationError::NoMatchingKey) => {
+            "the provider lists no key of that name".to_owned()
+        }
+        ClaimsVerificationError::SignatureVerification(_) => "its signature is not the provider's".to_owned(),
+        _ => "it cannot be verified".to_owned(),
+    }
+}
+
+/// The claims of a token whose signature was verified.
+fn payload(token: &CoreIdToken) -> Result<Map<String, Value>, ProviderError> {
+    let text = token.to_string();
+    let payload = text.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    payload
+        .and_then(|json| serde_json::from_slice(&json).ok())
+        .ok_or_else(|| ProviderError::Token("its claims cannot be read".to_owned()))
+}
+
+/// Asks the provider, within bounds of time and size.
+async fn ask(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, AskError> {
+    let mut answer = http.execute(reqwest::Request::try_from(request)?).await?;
+    let mut out = axum::http::Response::builder().status(answer.status());
+    for (name, value) in answer.headers() {
+        out = out.header(name, value);
+    }
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if body.len().saturating_add(chunk.len()) > ANSWER_BYTES {
+            return Err(AskError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(out.body(body)?)
+}

@@ -1,0 +1,137 @@
+//! What is refused where people, roles, tokens and sign-ins are concerned, and the record of denials.
+
+use serde_json::json;
+
+use super::audit::{Actor, Entry};
+use super::engine::sql;
+use super::{By, Scope, Store, StoreError, Work};
+use crate::census::Timestamp;
+
+/// A minute in nanoseconds: how often one denial or failure of one actor is recorded.
+const MINUTE: i64 = 60_000_000_000;
+/// The longest object of a denial in characters.
+const OBJECT: usize = 200;
+
+/// What is refused.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum AccessRefusal {
+    /// Nobody would own the subscription.
+    #[error("{0} is the subscription's only owner; bind the role O for another person first")]
+    LastOwner(String),
+    /// Nobody would administer the tenant.
+    #[error("{0} is the only global admin who can sign in; create another first")]
+    LastAdmin(String),
+    /// The role is not one of a subscription.
+    #[error("global admin is a role of the tenant, not of a subscription; bind R, SA, C or O")]
+    TenantRole,
+    /// A bound is reached.
+    #[error(
+        "there are {most} {what} already, which is all there may be; end or revoke some that nobody uses"
+    )]
+    Full {
+        /// Of what.
+        what: &'static str,
+        /// The bound.
+        most: i64,
+    },
+    /// A token would live too long or not at all.
+    #[error("a token lives 1 to {0} days; choose a number between")]
+    TokenLife(i64),
+    /// A token would do more than the one that makes it.
+    #[error(
+        "the token with which you ask is kept to less than the new one; name a narrower role, subscription or life"
+    )]
+    WiderToken,
+    /// The present password is another.
+    #[error("the present password is another; type it again, or ask a global admin for a new one")]
+    WrongPassword,
+    /// The identity provider's person has the name of somebody else here.
+    #[error(
+        "the name '{0}' belongs to another person here; have the identity provider give another, or rename that person's account there"
+    )]
+    NameOfAnother(String),
+    /// The identity provider's person is disabled here.
+    #[error("{0} is disabled here; ask a global admin")]
+    Disabled(String),
+}
+
+impl Store {
+    /// Records that somebody was not permitted to do something, in the trail of the subscription or of the tenant:
+    /// once a minute for each actor and object.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn audit_denial(
+        &self,
+        subscription: Option<&str>,
+        by: &By,
+        action: &str,
+        object: &str,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let entry = Entry {
+            action: "denied",
+            object: object.chars().take(OBJECT).collect(),
+            after: Some(json!({"action": action})),
+            ..Entry::default()
+        };
+        self.audit_once_a_minute(subscription, by, entry, now).await
+    }
+
+    /// Records that somebody failed to sign in as `name`: once a minute for each name, and once for all names that
+    /// nobody has, as what is typed there may be a password.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn audit_failed_sign_in(&self, name: &str, by: &By, now: Timestamp) -> Result<(), StoreError> {
+        let known = self.row(sql("SELECT 1 AS one FROM person WHERE name = $1").bind(name)).await?.is_some();
+        let object = if known { format!("person/{name}") } else { "person?".to_owned() };
+        let by = By { actor: Actor::Nobody, ..by.clone() };
+        self.audit_once_a_minute(
+            None,
+            &by,
+            Entry { action: "sign-in-failed", object, ..Entry::default() },
+            now,
+        )
+        .await
+    }
+
+    async fn audit_once_a_minute(
+        &self,
+        subscription: Option<&str>,
+        by: &By,
+        entry: Entry,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut work = self.write(subscription.map_or(Scope::Tenant, Scope::Subscription)).await?;
+        if !work.is_recorded(subscription, by, &entry, now).await? {
+            work.audit(subscription, by, entry, now).await?;
+            work.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+impl Work {
+    /// Whether such an entry stands in this minute. A clock that was set back records again.
+    async fn is_recorded(
+        &mut self,
+        subscription: Option<&str>,
+        by: &By,
+        entry: &Entry,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let minute = now.0.saturating_sub(now.0.rem_euclid(MINUTE));
+        let query = "SELECT 1 AS one FROM audit
+                     WHERE subscription = $1 AND action = $2 AND actor = $3 AND object = $4 AND at >= $5 AND at <= $6
+                     LIMIT 1";
+        let query = sql(query)
+            .bind(subscription.unwrap_or_default())
+            .bind(entry.action)
+            .bind(by.actor.to_string())
+            .bind(&entry.object)
+            .bind(minute)
+            .bind(now.0);
+        Ok(self.row(query).await?.is_some())
+    }
+}

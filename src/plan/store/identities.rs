@@ -1,0 +1,181 @@
+//! People whom an identity provider knows: who they are here, which roles their groups give them, and the sign-ins
+//! that are with the provider at this moment.
+
+use serde_json::json;
+
+use super::access::AccessRefusal;
+use super::audit::{Actor, Entry};
+use super::engine::sql;
+use super::people::{NAME, Person, about, insert_person, read};
+use super::{By, Scope, Store, StoreError, checked_name};
+use crate::census::Timestamp;
+use crate::plan::permission::Role;
+use crate::plan::secret;
+
+/// Sign-ins that are with the provider at once.
+const PENDING: i64 = 10_000;
+/// How long one may take: 10 minutes, in nanoseconds.
+const LIFE: i64 = 600_000_000_000;
+
+/// A sign-in that is with the provider.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PendingSignIn {
+    /// What the provider must put into the identity token.
+    pub nonce: String,
+    /// What proves to the provider that the code is ours (PKCE).
+    pub verifier: String,
+}
+
+/// A person as the provider vouches for them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ExternalPerson {
+    /// Who vouches.
+    pub issuer: String,
+    /// Who they are there; with the issuer, the identity.
+    pub subject: String,
+    /// The name that they get here the first time.
+    pub name: String,
+    /// Their e-mail, where the provider tells.
+    pub email: Option<String>,
+}
+
+/// What a group of the provider's gives: a role on a subscription, or on the tenant.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct GroupRole {
+    /// The subscription's id; `None` for [`Role::GlobalAdmin`].
+    pub subscription: Option<String>,
+    /// The role, where a group of the person's gives one.
+    pub role: Option<Role>,
+}
+
+impl Store {
+    /// Keeps a sign-in until the provider sends the person back with `state`.
+    ///
+    /// # Errors
+    /// [`AccessRefusal::Full`] or the database's.
+    pub async fn keep_sign_in(
+        &self,
+        state: &str,
+        pending: &PendingSignIn,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut work = self.write(Scope::Tenant).await?;
+        work.execute(sql("DELETE FROM pending_sign_in WHERE expires_at <= $1").bind(now.0)).await?;
+        let count = work.row(sql("SELECT count(*) AS pending FROM pending_sign_in")).await?;
+        if count.map_or(Ok(0), |row| row.int("pending"))? >= PENDING {
+            return Err(AccessRefusal::Full { what: "sign-ins under way", most: PENDING }.into());
+        }
+        let insert =
+            "INSERT INTO pending_sign_in (state_hash, nonce, verifier, expires_at) VALUES ($1, $2, $3, $4)";
+        work.execute(
+            sql(insert)
+                .bind(secret::hash(state))
+                .bind(&pending.nonce)
+                .bind(&pending.verifier)
+                .bind(now.plus(LIFE).0),
+        )
+        .await?;
+        work.commit().await
+    }
+
+    /// The sign-in of that state, which is used up by this.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn take_sign_in(
+        &self,
+        state: &str,
+        now: Timestamp,
+    ) -> Result<Option<PendingSignIn>, StoreError> {
+        let hash = secret::hash(state);
+        let mut work = self.write(Scope::Tenant).await?;
+        let query = "SELECT nonce, verifier, expires_at FROM pending_sign_in WHERE state_hash = $1";
+        let Some(row) = work.row(sql(query).bind(hash)).await? else { return Ok(None) };
+        work.execute(sql("DELETE FROM pending_sign_in WHERE state_hash = $1").bind(hash)).await?;
+        work.commit().await?;
+        let pending = PendingSignIn { nonce: row.text("nonce")?, verifier: row.text("verifier")? };
+        Ok((row.int("expires_at")? > now.0).then_some(pending))
+    }
+
+    /// The person here whom the provider vouches for; made at the first time. `roles` are what their groups give: they
+    /// replace what the person had there, but a subscription's only owner stays until there is another.
+    ///
+    /// # Errors
+    /// [`AccessRefusal::NameOfAnother`], [`AccessRefusal::Disabled`], [`StoreError::BadName`] or the database's.
+    pub async fn admit(
+        &self,
+        external: &ExternalPerson,
+        roles: &[GroupRole],
+        origin: &By,
+        now: Timestamp,
+    ) -> Result<Person, StoreError> {
+        let person = self.admit_person(external, roles, origin, now).await?;
+        let by = By { actor: Actor::Person(person.name.clone()), ..origin.clone() };
+        for GroupRole { subscription, role } in roles {
+            let Some(subscription) = subscription else { continue };
+            let mut work = self.write(Scope::Subscription(subscription)).await?;
+            match work.set_role(subscription, &person.name, *role, &by, now).await {
+                Ok(()) => work.finish(&by).await?,
+                Err(StoreError::Access(AccessRefusal::LastOwner(name))) => {
+                    tracing::warn!(person = %name, %subscription, "stays the only owner, against their groups");
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(person)
+    }
+
+    async fn admit_person(
+        &self,
+        external: &ExternalPerson,
+        roles: &[GroupRole],
+        origin: &By,
+        now: Timestamp,
+    ) -> Result<Person, StoreError> {
+        let mut work = self.write(Scope::Tenant).await?;
+        let query = "SELECT p.name, p.global_admin, p.disabled_at FROM person_identity i JOIN person p ON p.name = i.person
+                     WHERE i.issuer = $1 AND i.subject = $2";
+        let known = work.row(sql(query).bind(&external.issuer).bind(&external.subject)).await?;
+        let mut person = match &known {
+            Some(row) if row.opt_int("disabled_at")?.is_some() => {
+                return Err(AccessRefusal::Disabled(row.text("name")?).into());
+            }
+            Some(row) => read(row)?,
+            None => Person { name: checked_name(&external.name, NAME)?.to_owned(), global_admin: false },
+        };
+        let by = By { actor: Actor::Person(person.name.clone()), ..origin.clone() };
+        if known.is_none() {
+            insert_person(&mut work, &person, "", &by, now).await.map_err(|error| match error {
+                // Who has the name already is somebody else: nobody gets an account by its name alone.
+                StoreError::Taken { name, .. } => AccessRefusal::NameOfAnother(name).into(),
+                other => other,
+            })?;
+            let insert = "INSERT INTO person_identity (issuer, subject, person, email, created_at) VALUES ($1, $2, $3, $4, $5)";
+            work.execute(
+                sql(insert)
+                    .bind(&external.issuer)
+                    .bind(&external.subject)
+                    .bind(&person.name)
+                    .bind(external.email.clone())
+                    .bind(now.0),
+            )
+            .await?;
+        }
+        if let Some(of_tenant) = roles.iter().find(|given| given.subscription.is_none()) {
+            let is_admin = of_tenant.role == Some(Role::GlobalAdmin);
+            if person.global_admin != is_admin {
+                let set = "UPDATE person SET global_admin = $2 WHERE name = $1";
+                work.execute(sql(set).bind(&person.name).bind(is_admin)).await?;
+                let entry = Entry {
+                    before: Some(json!({"global_admin": person.global_admin})),
+                    after: Some(json!({"global_admin": is_admin})),
+                    ..about("person.global-admin", &person.name)
+                };
+                work.audit(None, &by, entry, now).await?;
+                person.global_admin = is_admin;
+            }
+        }
+        work.finish(&by).await?;
+        Ok(person)
+    }
+}

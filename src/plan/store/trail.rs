@@ -1,0 +1,156 @@
+//! Reading the audit trail: by filters, whole, and to verify it.
+
+use super::audit::{AuditEntry, read};
+use super::engine::{Query, sql};
+use super::{Store, StoreError};
+use crate::census::Timestamp;
+
+/// Rows of one page at most.
+pub const PAGE: i64 = 500;
+
+/// What of a trail is asked for. The default is everything.
+#[derive(Clone, Debug, Default)]
+pub struct TrailFilter {
+    /// Only of this actor, such as `person:alice`.
+    pub actor: Option<String>,
+    /// Only this action, such as `plan.cancel`.
+    pub action: Option<String>,
+    /// Only about this object, such as `plan/3`.
+    pub object: Option<String>,
+    /// Only at this instant or later.
+    pub from: Option<Timestamp>,
+    /// Only before this instant.
+    pub to: Option<Timestamp>,
+    /// Only rows with a smaller number: the last one of the page before.
+    pub before: Option<i64>,
+}
+
+/// A trail whose chain holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct VerifiedTrail {
+    /// How many rows.
+    pub rows: i64,
+    /// The hash of the newest; zeros where there is none.
+    pub head: [u8; 32],
+}
+
+/// Where a trail's chain breaks.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum BrokenTrail {
+    /// Rows are missing.
+    #[error("row {expected} of the audit trail is missing: after it comes {found}; compare with a backup")]
+    Missing {
+        /// The first that is missing.
+        expected: i64,
+        /// The row found instead.
+        found: i64,
+    },
+    /// A row is not as it was written.
+    #[error("row {0} of the audit trail was changed after it was written; compare with a backup")]
+    Changed(i64),
+    /// The trail is not the one that was seen before, or its newest rows are missing.
+    #[error(
+        "the audit trail does not hold row {0} with the hash that was seen before; compare with a backup"
+    )]
+    OtherHead(i64),
+}
+
+impl Store {
+    /// Rows of a trail, the newest first: at most `limit`, and [`PAGE`]. `None` is the tenant's trail.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn trail(
+        &self,
+        subscription: Option<&str>,
+        filter: &TrailFilter,
+        limit: i64,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        self.rows(select(subscription, filter, limit.clamp(1, PAGE))).await?.iter().map(read).collect()
+    }
+
+    /// Rows of a trail, the newest first: at most `limit`, of those numbered below `before`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn audit_trail(
+        &self,
+        subscription: Option<&str>,
+        before: Option<i64>,
+        limit: i64,
+    ) -> Result<Vec<AuditEntry>, StoreError> {
+        let filter = TrailFilter { before, ..TrailFilter::default() };
+        self.rows(select(subscription, &filter, limit)).await?.iter().map(read).collect()
+    }
+
+    /// Recomputes the chain of a trail from its first row. `seen` is a row's number and hash that an earlier
+    /// verification gave: with it, the loss of the newest rows is found too.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn verify_trail(
+        &self,
+        subscription: Option<&str>,
+        seen: Option<(i64, [u8; 32])>,
+    ) -> Result<Result<VerifiedTrail, BrokenTrail>, StoreError> {
+        let trail = subscription.unwrap_or_default();
+        let query = "SELECT * FROM audit WHERE subscription = $1 ORDER BY number";
+        let (mut good, mut broken) = (VerifiedTrail { rows: 0, head: [0; 32] }, None);
+        let mut found = seen.is_none();
+        let mut work = self.read().await?;
+        let mut each = |row: &super::engine::Row| {
+            if broken.is_some() {
+                return Ok(());
+            }
+            let row = match read(row) {
+                Ok(row) => row,
+                Err(StoreError::Corrupt { .. }) => {
+                    broken = Some(BrokenTrail::Changed(row.int("number")?));
+                    return Ok(());
+                }
+                Err(error) => return Err(error),
+            };
+            let expected = good.rows.saturating_add(1);
+            if row.number != expected {
+                broken = Some(BrokenTrail::Missing { expected, found: row.number });
+            } else if row.hash != row.expected_hash(trail, &good.head) {
+                broken = Some(BrokenTrail::Changed(row.number));
+            } else {
+                found |= seen == Some((row.number, row.hash));
+                good = VerifiedTrail { rows: row.number, head: row.hash };
+            }
+            Ok(())
+        };
+        work.each(sql(query).bind(trail), &mut each).await?;
+        Ok(match (broken, seen) {
+            (Some(broken), _) => Err(broken),
+            (None, Some((number, _))) if !found => Err(BrokenTrail::OtherHead(number)),
+            _ => Ok(good),
+        })
+    }
+}
+
+fn select(subscription: Option<&str>, filter: &TrailFilter, limit: i64) -> Query {
+    let mut text = "SELECT * FROM audit WHERE subscription = $1 AND number < $2".to_owned();
+    let mut values: Vec<super::engine::Value> = Vec::new();
+    let words = [("actor", &filter.actor), ("action", &filter.action), ("object", &filter.object)];
+    for (column, word) in words {
+        if let Some(word) = word {
+            values.push(word.into());
+            text.push_str(&format!(" AND {column} = ${}", values.len() + 2));
+        }
+    }
+    for (comparison, instant) in [("at >=", filter.from), ("at <", filter.to)] {
+        if let Some(instant) = instant {
+            values.push(instant.0.into());
+            text.push_str(&format!(" AND {comparison} ${}", values.len() + 2));
+        }
+    }
+    text.push_str(&format!(" ORDER BY number DESC LIMIT ${}", values.len() + 3));
+    let mut query =
+        Query::assembled(text).bind(subscription.unwrap_or_default()).bind(filter.before.unwrap_or(i64::MAX));
+    for value in values {
+        query = query.bind(value);
+    }
+    query.bind(limit)
+}

@@ -1,0 +1,308 @@
+//! One number, whoever is asked: after each of many random changes, the API's census, document, lists and tabs, the CSV,
+//! the metrics and the console say the same; from time to time the command line, the day's snapshot and the month's
+//! statement are asked too.
+
+use std::collections::BTreeMap;
+
+use netcensus::census::Timestamp;
+use netcensus::plan::store::CredentialKind;
+use reqwest::{StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::database::{self, Backend};
+use crate::harness::{Plan, TestSensor, send, upload};
+
+const MINUTE: i64 = 60_000_000_000;
+const DAY: i64 = 1_440 * MINUTE;
+/// Rules by which the command line tells categories as the service of these tests does.
+const RULES: &str = "schema = 1\n[pack]\nname = \"agreement\"\nversion = \"1\"\n";
+
+/// A sequence that looks random and is the same each time.
+struct Dice(u64);
+
+impl Dice {
+    /// A number below `n`.
+    fn roll(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+
+    fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
+        &all[usize::try_from(self.roll(all.len() as u64)).unwrap()]
+    }
+}
+
+struct World {
+    plan: Plan,
+    sensor: TestSensor,
+    dice: Dice,
+    sequence: u64,
+    session: String,
+    folder: tempfile::TempDir,
+    /// The billable count of each sealed day, in order.
+    sealed: Vec<(String, u64)>,
+}
+
+impl World {
+    async fn new(backend: Backend) -> Self {
+        let plan = Plan::start_on(backend).await;
+        let monthly = json!({"kind": "monthly", "devices": 100, "accept_terms": true});
+        assert_eq!(plan.post("/plan", monthly).await.0, StatusCode::CREATED);
+        let sensor = plan.enrol().await;
+        let folder = tempfile::tempdir().unwrap();
+        let mut rules = RULES.to_owned();
+        for category in ["network", "iot", "computer_mobile"] {
+            rules.push_str(&format!(
+                "[[rule]]\nid = \"agreement.{category}\"\ntitle = \"A name of the test\"\nevidence = \"mdns.hostname\"\nmatch = {{ prefix = '{category}-' }}\nset = {{ category = '{category}' }}\nweight = 99\nkind = \"self_reported\"\ntier = \"specific\"\nref = \"test\"\ntests = [ {{ in = \"{category}-7\", expect = {{ category = '{category}' }} }} ]\n"
+            ));
+        }
+        std::fs::write(folder.path().join("agreement.toml"), rules).unwrap();
+        let config = format!("[census]\nrules = {:?}\n", folder.path().to_str().unwrap());
+        std::fs::write(folder.path().join("plan.conf"), config).unwrap();
+        Self { plan, sensor, dice: Dice(7), sequence: 0, session: String::new(), folder, sealed: Vec::new() }
+    }
+
+    fn now(&self) -> Timestamp {
+        self.plan.clock_now()
+    }
+
+    /// Does something that may change a number.
+    async fn change(&mut self) {
+        let devices = self.plan.get("/devices?limit=1000").await;
+        let ids: Vec<String> = devices["devices"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|d| d["id"].as_str().unwrap().to_owned())
+            .collect();
+        match self.dice.roll(12) {
+            0..=4 => self.observe().await,
+            5 => {
+                let later = self.now().plus(i64::try_from(1 + self.dice.roll(600)).unwrap() * MINUTE);
+                self.plan.set_time(&later.to_string());
+            }
+            6 if !ids.is_empty() => {
+                let id = self.dice.of(&ids).clone();
+                let patch = match self.dice.roll(3) {
+                    0 => json!({"category": "iot"}),
+                    1 => json!({"category": "computer_mobile"}),
+                    _ => json!({"name": "=HYPERLINK(1)", "importance": "high"}),
+                };
+                self.write(reqwest::Method::PATCH, &format!("/devices/{id}"), Some(patch)).await;
+            }
+            7 if !ids.is_empty() => {
+                let id = self.dice.of(&ids).clone();
+                self.write(reqwest::Method::DELETE, &format!("/devices/{id}"), None).await;
+            }
+            8 if ids.len() > 2 => {
+                let merge = json!({"ids": [self.dice.of(&ids), self.dice.of(&ids)]});
+                self.write(reqwest::Method::POST, "/devices/merge", Some(merge)).await;
+            }
+            9 => {
+                let mac = format!("02:00:00:00:00:{:02x}", self.dice.roll(40));
+                let import = json!({"source": "test", "entries": [{"mac": mac}]});
+                self.write(reqwest::Method::POST, "/managed/import", Some(import)).await;
+            }
+            10 => {
+                let changes = self.plan.get("/changes").await;
+                if let Some(number) = changes["changes"][0]["number"].as_i64() {
+                    self.write(reqwest::Method::POST, &format!("/changes/{number}/undo"), None).await;
+                }
+            }
+            _ => {
+                let devices = 100 * (1 + self.dice.roll(3));
+                let replace = json!({"kind": "monthly", "devices": devices, "accept_terms": true});
+                self.write(reqwest::Method::POST, "/plan/replace", Some(replace)).await;
+            }
+        }
+    }
+
+    /// Sends a write. It may be refused, but the service must not fail.
+    async fn write(&self, method: reqwest::Method, path: &str, body: Option<Value>) {
+        let mut request = self.plan.client.request(method, self.plan.of(path)).bearer_auth(&self.plan.token);
+        request = request.header(header::IF_MATCH, "*");
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        let (status, answer) = send(request).await;
+        assert!(status.as_u16() < 500, "{path}: {answer}");
+    }
+
+    async fn observe(&mut self) {
+        let mut seen = Vec::new();
+        for _ in 0..=self.dice.roll(5) {
+            let host = self.dice.roll(40);
+            let mac = format!("02:00:00:00:00:{host:02x}");
+            let ip = match self.dice.roll(6) {
+                0 => format!("10.0.1.{}", 1 + self.dice.roll(60)),
+                1 => format!("fe80::{}", 1 + host),
+                _ => format!("10.0.0.{}", 1 + host),
+            };
+            let kind = *self.dice.of(&["network", "iot", "iot", "computer_mobile", "what"]);
+            let back = i64::try_from(self.dice.roll(40 * 24)).unwrap() * 60 * MINUTE;
+            let old = self.dice.roll(4) == 0;
+            let at = self.now().plus(if old { -back } else { -MINUTE });
+            seen.push((mac, ip, format!("{kind}-{host}"), at.to_string()));
+        }
+        let seen: Vec<(&str, &str, &str, &str)> =
+            seen.iter().map(|(m, i, n, a)| (m.as_str(), i.as_str(), n.as_str(), a.as_str())).collect();
+        self.sequence += 1;
+        let zone = *self.dice.of(&["hq", "hq", "branch"]);
+        let (status, answer) = self.plan.upload(&self.sensor, &upload(self.sequence, zone, &seen)).await;
+        assert_eq!(status, StatusCode::CREATED, "{answer}");
+    }
+
+    /// Numbers of the census by verdict, none of them 0.
+    fn verdicts(census: &Value) -> BTreeMap<String, u64> {
+        let mut out: BTreeMap<String, u64> =
+            serde_json::from_value(census["excluded"].clone()).unwrap_or_default();
+        out.insert("C-NET".into(), census["network"].as_u64().unwrap());
+        out.insert("C-IOT".into(), census["iot"].as_u64().unwrap());
+        out.retain(|_, n| *n > 0);
+        out
+    }
+
+    async fn text(&self, url: String) -> String {
+        let request = self.plan.client.get(url).bearer_auth(&self.plan.token);
+        request.send().await.unwrap().text().await.unwrap()
+    }
+
+    /// Asks everybody who tells the number at each moment.
+    async fn agree(&mut self) {
+        let census = self.plan.get("/census").await;
+        let expected = Self::verdicts(&census);
+        let billable = expected.get("C-NET").unwrap_or(&0) + expected.get("C-IOT").unwrap_or(&0);
+        assert_eq!(census["billable"], billable);
+        assert_eq!(census["commitment"], billable.div_ceil(100) * 100);
+        let document = self.plan.get("/inventory").await;
+        assert_eq!(Self::verdicts(&document["census"]), expected, "the document");
+
+        let is_line = |id: &str| ["X-VIRT", "X-PUB", "X-ROUTED"].contains(&id);
+        let of_devices: BTreeMap<String, u64> =
+            expected.iter().filter(|(id, _)| !is_line(id)).map(|(id, n)| (id.clone(), *n)).collect();
+        let total: u64 = of_devices.values().sum();
+        let list = self.plan.get("/devices?limit=1000").await;
+        assert_eq!((&list["total"], &census["devices"]), (&json!(total), &json!(total)));
+        let mut listed = BTreeMap::new();
+        for device in list["devices"].as_array().unwrap() {
+            *listed.entry(device["verdict"].as_str().unwrap().to_owned()).or_insert(0) += 1;
+        }
+        assert_eq!(listed, of_devices, "the list");
+        let tabs: u64 = match &list["tabs"] {
+            Value::Object(tabs) => tabs.values().filter_map(Value::as_u64).sum(),
+            Value::Array(tabs) => tabs.iter().filter_map(|t| t["devices"].as_u64()).sum(),
+            other => panic!("tabs: {other}"),
+        };
+        assert_eq!(tabs, total, "the tabs");
+        if let Some((id, n)) = of_devices.iter().next() {
+            let filtered = self.plan.get(&format!("/devices?verdict={id}&limit=1")).await;
+            assert_eq!(filtered["total"], *n, "the list of {id}");
+        }
+
+        let csv = self.text(self.plan.of("/devices.csv?columns=id,name,verdict")).await;
+        let mut exported = BTreeMap::new();
+        for row in csv::Reader::from_reader(csv.as_bytes()).records() {
+            let row = row.unwrap();
+            assert!(!row[1].starts_with('='), "{row:?}");
+            *exported.entry(row[2].to_owned()).or_insert(0) += 1;
+        }
+        assert_eq!(exported, of_devices, "the CSV");
+
+        let metrics = self.text(format!("{}/metrics", self.plan.url)).await;
+        let mut measured = BTreeMap::new();
+        for line in metrics.lines().filter(|l| l.starts_with("netcensus_plan_devices{")) {
+            let (labels, number) = line.rsplit_once(' ').unwrap();
+            let verdict = labels.split("verdict=\"").nth(1).unwrap().split('"').next().unwrap();
+            measured.insert(verdict.to_owned(), number.parse::<u64>().unwrap());
+        }
+        measured.retain(|_, n| *n > 0);
+        assert_eq!(measured, expected, "the metrics");
+
+        // The console, as a browser that signed in sees it.
+        let now = self.now();
+        if self.dice.roll(50) == 0 || self.session.is_empty() {
+            let session = self.plan.store.issue(CredentialKind::Session, Some("owner"), now).await.unwrap();
+            self.session = format!("netcensus={}", session.secret);
+        }
+        let page = format!("{}/s/{}", self.plan.url, self.plan.sid);
+        let page = self.plan.client.get(page).header(header::COOKIE, &self.session).send().await.unwrap();
+        assert_eq!(page.status(), StatusCode::OK);
+        let page = page.text().await.unwrap();
+        let shown = |of: &str| -> u64 {
+            let term = page.split(of).nth(1).unwrap_or_else(|| panic!("{of}: {page}"));
+            let number = term.split("<b>").nth(1).unwrap().split("</b>").next().unwrap();
+            number.chars().filter(char::is_ascii_digit).collect::<String>().parse().unwrap()
+        };
+        let numbers = ["term network", "term iot", "term billable", "term commitment"].map(shown);
+        let sum = [&census["network"], &census["iot"], &census["billable"], &census["commitment"]];
+        assert_eq!(numbers.map(Some), sum.map(Value::as_u64), "the console");
+    }
+
+    /// The command line counts the same facts and decisions, on the database itself.
+    async fn ask_the_command_line(&self) {
+        let census = self.plan.get("/census").await;
+        let as_of = census["as_of"].as_str().unwrap();
+        let ask = |arguments: &[&str]| -> Value {
+            let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
+            command.args(arguments).env("NETCENSUS_PLAN_DATABASE", database::place(&self.plan.database));
+            command.arg("--config").arg(self.folder.path().join("plan.conf")).arg("--json");
+            let out = command.output().unwrap();
+            assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+            serde_json::from_slice(&out.stdout).unwrap()
+        };
+        assert_eq!(Self::verdicts(&ask(&["census", "--as-of", as_of])), Self::verdicts(&census));
+        let month = as_of.get(..7).unwrap();
+        let said = ask(&["statement", "show", month]);
+        let answered = self.plan.get(&format!("/statements/{month}")).await;
+        // The command line has the machine's clock, so only what does not depend on it is compared.
+        for key in ["peak_billable", "last_billable"] {
+            assert_eq!(said["statement"][key], answered["statement"][key], "{key}");
+        }
+    }
+
+    /// Goes on to the next day, seals the one that ended, and compares the snapshot and the statement.
+    async fn seal(&mut self) {
+        let midnight = Timestamp((self.now().0 / DAY + 1) * DAY);
+        self.plan.set_time(&midnight.plus(11 * MINUTE).to_string());
+        let census = self.plan.get(&format!("/census?as_of={midnight}")).await;
+        let day = midnight.plus(-DAY).to_string();
+        let day = day.get(..10).unwrap();
+        let (status, sealed) = self.plan.post(&format!("/snapshots/{day}"), json!({})).await;
+        assert!(status.is_success(), "{sealed}");
+        let header = &sealed["header"];
+        assert_eq!(Self::verdicts(&header["census"]), Self::verdicts(&census), "the snapshot of {day}");
+        let leaves = self.text(self.plan.of(&format!("/snapshots/{day}/leaves"))).await;
+        assert_eq!(header["size"], leaves.lines().count());
+        self.sealed.push((day.to_owned(), census["billable"].as_u64().unwrap()));
+        let month = day.get(..7).unwrap();
+        let statement = self.plan.get(&format!("/statements/{month}")).await;
+        let of_month = self.sealed.iter().filter(|(d, _)| d.starts_with(month)).map(|(_, n)| *n);
+        let statement = &statement["statement"];
+        assert_eq!(statement["peak_billable"].as_u64(), of_month.clone().max(), "the peak of {month}");
+        assert_eq!(statement["last_billable"].as_u64(), of_month.clone().last(), "the last of {month}");
+    }
+}
+
+async fn agree(backend: Backend, states: u32) {
+    let mut world = World::new(backend).await;
+    for state in 1..=states {
+        world.change().await;
+        world.agree().await;
+        if state % 40 == 0 {
+            world.seal().await;
+        }
+        if state % 250 == 0 {
+            world.ask_the_command_line().await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn everybody_says_the_same_number_in_each_of_900_random_states_on_sqlite() {
+    agree(Backend::Sqlite, 900).await;
+}
+
+#[tokio::test]
+async fn everybody_says_the_same_number_in_each_of_250_random_states_on_postgresql() {
+    agree(Backend::Postgres, 250).await;
+}
