@@ -72,7 +72,7 @@ async fn tenant(store: &Store, name: &str) -> (String, String) {
     let (now, by) = (Timestamp(0), By::operator());
     let sid = store.create_subscription(name, None, &by, now).await.unwrap().id;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
-    store.onboard(&sid, &trial, &netcensus::plan::store::By::operator(), now).await.unwrap();
+    store.onboard(&sid, &trial, &by, now).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, &by, now).await.unwrap();
     let sensor = store.enrol(&secret, "edge", &by, now).await.unwrap().sensor;
     (sid, sensor)
