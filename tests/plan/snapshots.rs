@@ -326,9 +326,9 @@ pub(crate) async fn with_a_day_due(
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
     store.onboard(&sid, &trial, &By::operator(), begin).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, &By::operator(), begin).await.unwrap();
-    let sensor = store.enrol(&secret, "edge", &By::operator(), begin).await.unwrap().sensor;
+    let sensor = crate::harness::TestSensor::enrol_in(&store, &secret, begin).await.id;
     let seen = upload(1, "hq", &[("02:00:00:00:00:01", "10.0.0.1", "iot-1", &noon.to_string())]);
-    store.ingest(&sid, &sensor, &seen, &Replica::default(), noon).await.unwrap();
+    store.ingest(&sid, &sensor, &seen, [0; 32], &Replica::default(), noon).await.unwrap();
     (database, store, sid, day)
 }
 
