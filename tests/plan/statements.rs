@@ -72,8 +72,9 @@ on_both_stores! {
         assert_eq!(closed["sha256"], statement::digest(body));
         let read = statement::read(body).unwrap();
         assert_eq!(read.canonical().unwrap(), body);
-        let november = "2026-11".parse().unwrap();
-        assert_eq!(plan.store.closed_statements(&plan.sid, november, november).await.unwrap(), [(november, body.to_owned())]);
+        let november: statement::Month = "2026-11".parse().unwrap();
+        let kept = plan.store.closed_statements(&plan.sid, november.into(), plan.clock_now()).await.unwrap();
+        assert_eq!(kept, [(november, body.to_owned())]);
     }
 
     async fn what_is_closed_stays_to_the_byte_whatever_happens_later(mut plan: Plan) {
