@@ -12,8 +12,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use netcensus::census::{Coupling, CouplingKey, Field, MacAddr, Sign, Signs, Station, Timestamp, Zone};
-use netcensus::plan::store::{By, Location, Replica, Store};
+use netcensus::plan::store::{By, Enrolling, Location, Replica, Store};
 use netcensus::plan::timeline::{Kind, Onboarding};
+use netcensus::wire::signature::PublicKey;
 use netcensus::wire::{Health, UPLOAD_SCHEMA, Upload};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, QueryBuilder, Sqlite, SqliteConnection};
 
@@ -74,14 +75,15 @@ async fn tenant(store: &Store, name: &str) -> (String, String) {
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
     store.onboard(&sid, &trial, &by, now).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, &by, now).await.unwrap();
-    let sensor = store.enrol(&secret, "edge", &by, now).await.unwrap().sensor;
+    let asked = Enrolling { secret: &secret, name: "edge", public_key: PublicKey([1; 32]), replaces: None };
+    let sensor = store.enrol(&asked, &by, now).await.unwrap().sensor;
     (sid, sensor)
 }
 
 async fn ours(store: &Store, sid: &str, sensor: &str, replica: &Replica, uploads: &[Upload]) -> Duration {
     let begin = Instant::now();
     for upload in uploads {
-        store.ingest(sid, sensor, upload, replica, Timestamp(1)).await.unwrap();
+        store.ingest(sid, sensor, upload, [0; 32], replica, Timestamp(1)).await.unwrap();
     }
     begin.elapsed()
 }

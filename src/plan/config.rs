@@ -1,6 +1,6 @@
 //! The service's configuration file. Every key has a default; `config/netcensus-plan.toml` explains each.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -11,7 +11,8 @@ use super::inventory::CountAt;
 use super::oidc::{OidcSettings, Provider, ProviderError};
 use super::service::{AccessSettings, Settings};
 use super::store::Location;
-use crate::census::{Policy, Prefix};
+use super::tls::{Given, Own, Source, TlsError};
+use crate::census::{Policy, Prefix, Timestamp};
 use crate::config::{ConfigError, complain, parse};
 
 /// The whole file.
@@ -22,10 +23,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The database: SQLite's file, or PostgreSQL's URL.
     pub database: Location,
-    /// The URL under which browsers and sensors reach the service; empty for `http://<listen>`.
+    /// The URL under which browsers and sensors reach the service; empty for the address that it listens on.
     pub public_url: String,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Prefix>,
+    /// HTTPS.
+    pub tls: TlsConfig,
     /// What the count depends on.
     pub census: CensusConfig,
     /// How much one caller may ask.
@@ -34,6 +37,35 @@ pub struct Config {
     pub oidc: OidcSettings,
     /// The log on standard error.
     pub log: LogConfig,
+}
+
+/// `[tls]`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct TlsConfig {
+    /// Where HTTPS is spoken.
+    pub mode: TlsMode,
+    /// The chain of a given certificate in PEM form; empty for the service's own.
+    pub certificate: PathBuf,
+    /// Its private key in PEM form.
+    pub key: PathBuf,
+    /// Whether enrolment tokens carry the given certificate's fingerprint.
+    pub pin: bool,
+    /// Where the service's own certificate is kept; empty for beside SQLite's file.
+    pub own: PathBuf,
+}
+
+/// Where HTTPS is spoken.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum TlsMode {
+    /// Beyond this machine, and where a certificate is given.
+    #[default]
+    Auto,
+    /// Everywhere.
+    On,
+    /// Nowhere: a proxy before the service speaks it.
+    OffBehindProxy,
 }
 
 /// `[census]`.
@@ -75,6 +107,7 @@ impl Default for Config {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
             database: Location::from("netcensus-plan.sqlite".to_owned()),
             public_url: String::new(),
+            tls: TlsConfig::default(),
             trusted_proxies: Vec::new(),
             oidc: OidcSettings::default(),
             census: CensusConfig::default(),
@@ -107,6 +140,12 @@ impl Config {
         if !scheme {
             return Err(complain(&text, path, "public_url", "write it as https://plan.example"));
         }
+        let tls = &config.tls;
+        if tls.certificate.as_os_str().is_empty() != tls.key.as_os_str().is_empty() {
+            let missing = if tls.key.as_os_str().is_empty() { "tls.certificate" } else { "tls.key" };
+            let both = "name both tls.certificate and tls.key, or none for the service's own certificate";
+            return Err(complain(&text, path, missing, both));
+        }
         if let Some((key, advice)) = config.oidc.complaint() {
             return Err(complain(&text, path, key, advice));
         }
@@ -133,7 +172,7 @@ impl Config {
             provider,
         };
         let (count_at, policy) = (self.census.as_of, self.policy());
-        Ok(Settings { public_url, count_at, policy, allowance: self.limits, access })
+        Ok(Settings { public_url, count_at, policy, allowance: self.limits, access, tls: None })
     }
 
     /// The folder of rule packs, where one is named.
@@ -143,8 +182,105 @@ impl Config {
 
     /// The URL under which the service is reached when it listens on `address`.
     pub fn url(&self, address: SocketAddr) -> String {
-        if self.public_url.is_empty() { format!("http://{address}") } else { self.public_url.clone() }
+        if !self.public_url.is_empty() {
+            return self.public_url.clone();
+        }
+        let scheme = if self.speaks_tls(address) { "https" } else { "http" };
+        match host_name() {
+            // Listening everywhere is no place that others could reach.
+            Some(host) if address.ip().is_unspecified() => format!("{scheme}://{host}:{}", address.port()),
+            _ => format!("{scheme}://{address}"),
+        }
     }
+
+    fn speaks_tls(&self, address: SocketAddr) -> bool {
+        match self.tls.mode {
+            TlsMode::Auto => self.is_certificate_given() || !address.ip().is_loopback(),
+            TlsMode::On => true,
+            TlsMode::OffBehindProxy => false,
+        }
+    }
+
+    fn is_certificate_given(&self) -> bool {
+        !self.tls.certificate.as_os_str().is_empty()
+    }
+
+    /// Where the certificate comes from when the service listens on `address`; none where it speaks plain HTTP.
+    ///
+    /// # Errors
+    /// [`TlsError::Refused`] where passwords and keys would cross a network in the clear, or there is no place for the
+    /// service's own certificate.
+    pub fn tls(&self, address: SocketAddr, now: Timestamp) -> Result<Option<Source>, TlsError> {
+        let refused = |why: String| Err(TlsError::Refused(why));
+        let on = self.speaks_tls(address);
+        if let Some(rest) = self.public_url.strip_prefix("http://") {
+            if on {
+                return refused(format!("the service speaks HTTPS: write public_url = \"https://{rest}\""));
+            }
+            if !is_loopback(rest) {
+                return refused(format!(
+                    "public_url = \"{}\" would send passwords and keys in the clear; write https://, and see [tls]",
+                    self.public_url
+                ));
+            }
+        }
+        if !on {
+            if !address.ip().is_loopback() && self.public_url.is_empty() {
+                let why = "with tls.mode = \"off_behind_proxy\" write the proxy's address as public_url = \"https://…\"";
+                return refused(why.to_owned());
+            }
+            return Ok(None);
+        }
+        if self.is_certificate_given() {
+            let TlsConfig { certificate, key, pin, .. } = self.tls.clone();
+            return Ok(Some(Source::Given(Given { certificate, key, pin })));
+        }
+        let file = match (&self.database, self.tls.own.as_os_str().is_empty()) {
+            (_, false) => self.tls.own.clone(),
+            (Location::File(path), true) => {
+                let mut name = path.as_os_str().to_owned();
+                name.push(".tls.pem");
+                PathBuf::from(name)
+            }
+            (Location::Server(_), true) => {
+                let why = "the service's own certificate needs a place: name a file with tls.own, or a certificate with tls.certificate and tls.key";
+                return refused(why.to_owned());
+            }
+        };
+        Ok(Some(Source::Own(Own { file, names: self.names(address), now })))
+    }
+
+    /// The names and addresses under which the service may be reached.
+    fn names(&self, address: SocketAddr) -> Vec<String> {
+        let public = self.public_url.split_once("://").map(|(_, rest)| host_of(rest).to_owned());
+        let listen = (!address.ip().is_unspecified()).then(|| address.ip().to_string());
+        let own = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+        let mut names: Vec<String> = public.into_iter().chain(host_name()).chain(listen).chain(own).collect();
+        let mut seen = std::collections::BTreeSet::new();
+        names.retain(|name| !name.is_empty() && name.is_ascii() && seen.insert(name.clone()));
+        names
+    }
+}
+
+/// The host of what follows a URL's scheme.
+fn host_of(rest: &str) -> &str {
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    match authority.strip_prefix('[').and_then(|a| a.split_once(']')) {
+        Some((address, _)) => address,
+        None => authority.split(':').next().unwrap_or_default(),
+    }
+}
+
+fn is_loopback(rest: &str) -> bool {
+    let host = host_of(rest);
+    host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+}
+
+/// The machine's name, where it is one that a URL can hold.
+fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');
+    Some(name.trim().to_owned()).filter(|n| !n.is_empty() && n.bytes().all(good))
 }
 
 #[cfg(test)]
@@ -155,6 +291,58 @@ mod tests {
     fn the_shipped_file_says_what_the_defaults_are() {
         let shipped = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/config/netcensus-plan.toml"));
         assert_eq!(Config::load(Some(shipped)).unwrap(), Config::default());
+    }
+
+    fn read(text: &str) -> Result<Config, ConfigError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("plan.toml");
+        std::fs::write(&path, text).unwrap();
+        Config::load(Some(&path))
+    }
+
+    #[test]
+    fn http_is_spoken_on_loopback_alone_unless_a_proxy_is_said_to_speak_https() {
+        let of = |text: &str, listen: &str| {
+            read(text).unwrap().tls(listen.parse().unwrap(), Timestamp(0)).map_err(|e| e.to_string())
+        };
+        let (here, everywhere) = ("127.0.0.1:8080", "0.0.0.0:8443");
+        assert_eq!(of("", here), Ok(None));
+        assert_eq!(of("public_url = \"https://plan.example\"", here), Ok(None), "a proxy on this machine");
+        let Ok(Some(Source::Own(own))) = of("public_url = \"https://plan.example/x\"", everywhere) else {
+            unreachable!("HTTPS with its own certificate")
+        };
+        assert_eq!(own.file, Path::new("netcensus-plan.sqlite.tls.pem"));
+        assert!(own.names.starts_with(&["plan.example".to_owned()]), "{:?}", own.names);
+        let given = "[tls]\ncertificate = \"c\"\nkey = \"k\"";
+        assert!(matches!(of(given, here), Ok(Some(Source::Given(_)))));
+        assert!(matches!(of("[tls]\nmode = \"on\"", here), Ok(Some(Source::Own(_)))));
+
+        let proxy = "[tls]\nmode = \"off_behind_proxy\"";
+        let refused = of(proxy, everywhere).unwrap_err();
+        assert!(refused.contains("public_url"), "{refused}");
+        assert_eq!(of(&format!("public_url = \"https://p\"\n{proxy}"), everywhere), Ok(None));
+        for (text, listen) in [
+            (format!("public_url = \"http://p:80\"\n{proxy}"), everywhere),
+            ("public_url = \"http://plan.example\"".to_owned(), here),
+            ("public_url = \"http://plan.example\"".to_owned(), everywhere),
+            ("public_url = \"http://127.0.0.1:8443\"".to_owned(), everywhere),
+            ("database = \"postgresql:///p\"".to_owned(), everywhere),
+        ] {
+            assert!(of(&text, listen).is_err(), "{text} on {listen}");
+        }
+        assert_eq!(of("public_url = \"http://[::1]:8080\"", here), Ok(None));
+        let half = read("[tls]\ncertificate = \"c\"\n").unwrap_err().to_string();
+        assert!(half.contains("plan.toml:2:1: tls.certificate: name both"), "{half}");
+    }
+
+    #[test]
+    fn an_address_for_everybody_is_named_by_the_machine() {
+        let config = Config::default();
+        assert_eq!(config.url("127.0.0.1:8080".parse().unwrap()), "http://127.0.0.1:8080");
+        assert_eq!(config.url("192.0.2.7:8443".parse().unwrap()), "https://192.0.2.7:8443");
+        let everywhere = config.url("0.0.0.0:8443".parse().unwrap());
+        assert!(everywhere.starts_with("https://") && everywhere.ends_with(":8443"), "{everywhere}");
+        assert!(host_name().is_none() || !everywhere.contains("0.0.0.0"), "{everywhere}");
     }
 
     #[test]

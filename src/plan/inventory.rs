@@ -307,11 +307,12 @@ impl Inventories {
         subscription: &str,
         sensor: &str,
         upload: &Upload,
+        request: [u8; 32],
         now: Timestamp,
     ) -> Result<Ingested, StoreError> {
         let tenant = self.tenant(subscription);
         let _turn = tenant.turn.lock().await;
-        let done = self.store.ingest(subscription, sensor, upload, &tenant.replica, now).await?;
+        let done = self.store.ingest(subscription, sensor, upload, request, &tenant.replica, now).await?;
         if done.receipt == Receipt::Stored {
             tenant.tell();
         }

@@ -35,5 +35,7 @@ pub mod server;
 pub mod service;
 pub mod statement;
 pub mod store;
+pub mod suspicion;
 pub mod tick;
 pub mod timeline;
+pub mod tls;

@@ -8,7 +8,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use tokio::net::TcpListener;
+use axum::serve::{Listener, ListenerExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -48,12 +48,13 @@ pub fn router(service: Service) -> Router {
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
 }
 
-/// Serves until `stop` resolves; then ends endless answers, waits for requests that run, and closes the store.
+/// Serves until `stop` resolves; then ends endless answers, waits for requests that run, and closes the store. The
+/// listener is a plain one, or a [`super::tls::TlsListener`].
 ///
 /// # Errors
 /// Where the listener fails.
 pub async fn serve(
-    listener: TcpListener,
+    listener: impl Listener<Addr = SocketAddr>,
     service: Service,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
@@ -64,7 +65,8 @@ pub async fn serve(
         stopping.send_replace(true);
     };
     let app = router(service.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, app).with_graceful_shutdown(signal);
+    // The tap does nothing: axum tells the peer's address of no other listener than its own.
+    let server = axum::serve(listener.tap_io(|_| {}), app).with_graceful_shutdown(signal);
     let late = async {
         // A connection that never ends must not hold up the stop.
         let sender_lives = stopped.wait_for(|s| *s).await.is_ok();

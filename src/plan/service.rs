@@ -14,10 +14,12 @@ use super::metrics::Metrics;
 use super::oidc::Provider;
 use super::proof::{Day, Span};
 use super::store::{By, Ingested, Store, StoreError};
+use super::suspicion::Suspicions;
+use super::tls::Tls;
 use crate::census::{Policy, Prefix, Timestamp};
 use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
-use crate::wire::{Explanation, Subject, Upload};
+use crate::wire::{EnrolmentToken, Explanation, Subject, Upload};
 
 /// Uploads that are decoded at once: each may take [`crate::wire::DECOMPRESSED_BYTES`] and its facts.
 const DECODERS: usize = 2;
@@ -37,6 +39,8 @@ pub struct Settings {
     pub policy: Policy,
     /// How much one caller may ask.
     pub allowance: Allowance,
+    /// The certificate, where the service speaks TLS itself.
+    pub tls: Option<Tls>,
     /// How people get in.
     pub access: AccessSettings,
 }
@@ -76,6 +80,8 @@ pub struct Inner {
     pub settings: Settings,
     /// Bounds what one caller asks.
     pub limits: Limits,
+    /// Bounds what is written down of attempts to pass for a sensor.
+    pub suspicions: Suspicions,
     /// Bounds attempts to sign in.
     pub attempts: Attempts,
     /// Bounds decoding.
@@ -120,6 +126,7 @@ impl Service {
             metrics: Metrics::default(),
             limits: Limits::new(settings.allowance),
             settings,
+            suspicions: Suspicions::default(),
             decoders: Semaphore::new(DECODERS),
             hashers: Semaphore::new(HASHERS),
             estimators: Semaphore::new(ESTIMATORS),
@@ -131,6 +138,12 @@ impl Service {
     /// The present.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
+    }
+
+    /// The enrolment token around a one-time secret.
+    pub fn enrolment_token(&self, secret: String) -> EnrolmentToken {
+        let fingerprint = self.settings.tls.as_ref().and_then(Tls::pin);
+        EnrolmentToken { url: self.settings.public_url.clone(), secret, fingerprint }
     }
 
     /// The view of a subscription; see [`Inventories::view`].
@@ -197,7 +210,7 @@ impl Service {
     }
 
     /// Stores an upload and shows it. Runs to its end even where the sender goes away meanwhile: what is committed
-    /// must also be shown.
+    /// must also be shown. `request` names the request that brings it.
     ///
     /// # Errors
     /// Those of [`Store::ingest`].
@@ -206,10 +219,11 @@ impl Service {
         subscription: String,
         sensor: String,
         upload: Upload,
+        request: [u8; 32],
     ) -> Result<Ingested, StoreError> {
         let service = self.clone();
         let work = tokio::spawn(async move {
-            service.inventories.ingest(&subscription, &sensor, &upload, service.now()).await
+            service.inventories.ingest(&subscription, &sensor, &upload, request, service.now()).await
         });
         work.await.unwrap_or_else(|e| {
             Err(StoreError::Corrupt { table: "upload", why: format!("storing it failed: {e}") })

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::identity;
 use super::route::{self, Route};
 use super::spool::Bounds;
 use crate::census::{Policy, Prefix};
@@ -349,6 +350,12 @@ impl Config {
     /// The file with the identity that enrolment gave.
     pub fn identity_path(&self) -> PathBuf {
         self.state_directory.join("identity.json")
+    }
+
+    /// The file from which the identity is read: that, or the credential that systemd passes to the service.
+    pub fn identity_source(&self) -> PathBuf {
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        identity::source(self.identity_path(), credentials.as_deref())
     }
 
     /// The socket by which the commands ask the running sensor.

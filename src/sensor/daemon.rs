@@ -334,7 +334,7 @@ impl Daemon {
         let config = self.shared.config.load();
         Delivery::new(
             Reader::new(&config.spool_directory()),
-            config.identity_path(),
+            config.identity_source(),
             pace(&config),
             self.shared.status.clone(),
             Arc::new(SystemClock),

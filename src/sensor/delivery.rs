@@ -160,7 +160,11 @@ impl Delivery {
             }
             Err(e @ UploadError::Conflict { .. }) => Err(self.soon(e, None)),
             Err(e @ UploadError::Busy { retry_after, .. }) => Err(self.soon(e, retry_after)),
-            Err(e @ UploadError::Unreachable { .. }) => Err(self.soon(e, None)),
+            Err(e @ (UploadError::Unreachable { .. } | UploadError::Certificate { .. })) => {
+                // A certificate may change, and a new enrolment may name another one.
+                self.uploader = None;
+                Err(self.soon(e, None))
+            }
             Err(
                 e @ (UploadError::Unauthorized { .. }
                 | UploadError::Address { .. }
@@ -194,7 +198,7 @@ impl Delivery {
 
     async fn send(&mut self, uploader: &Uploader, body: Vec<u8>) -> Answer<UploadReceipt> {
         self.sent = self.sent.saturating_add(body.len() as u64);
-        uploader.send(body).await
+        uploader.send(body, self.clock.now()).await
     }
 
     fn done(&mut self, item: &Item, receipt: &UploadReceipt, told: Told) -> Result<Step, Obstacle> {

@@ -1,4 +1,6 @@
-//! Who this sensor is to its plan service: what enrolment gave, in one file that only its owner may read.
+//! Who this sensor is to its plan service: what enrolment gave and the sensor's own key pair, in one file that only its
+//! owner may read. One file, so that there is never half an identity; it may come as a systemd credential instead, see
+//! [`CREDENTIAL`].
 
 use std::fmt;
 use std::fs;
@@ -8,7 +10,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-/// The identity. Its `Debug` form hides the key.
+use super::signing::SigningKey;
+use crate::wire::Fingerprint;
+
+/// The name of the systemd credential that holds the identity, where one is passed to the service: what enrolment wrote,
+/// as it is, for instance encrypted by `systemd-creds encrypt`. It then goes before the file in the state directory.
+pub const CREDENTIAL: &str = "netcensus.identity";
+
+/// The identity. Its `Debug` form hides the keys.
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
@@ -18,8 +27,13 @@ pub struct Identity {
     pub sensor: String,
     /// The subscription that it belongs to.
     pub subscription: String,
-    /// The bearer key.
+    /// The bearer key: tells the service at once who sends.
     pub key: String,
+    /// The private key that signs every request.
+    pub signing_key: SigningKey,
+    /// The certificate by which the service is known; else an authority that this system trusts must vouch for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<Fingerprint>,
 }
 
 impl fmt::Debug for Identity {
@@ -28,6 +42,7 @@ impl fmt::Debug for Identity {
             .field("url", &self.url)
             .field("sensor", &self.sensor)
             .field("subscription", &self.subscription)
+            .field("fingerprint", &self.fingerprint)
             .finish_non_exhaustive()
     }
 }
@@ -57,6 +72,11 @@ pub enum IdentityError {
         /// What the system says.
         error: io::Error,
     },
+}
+
+/// Where the identity is read from: the credential in the folder of the service manager, else `file`.
+pub fn source(file: PathBuf, credentials: Option<&Path>) -> PathBuf {
+    credentials.map(|c| c.join(CREDENTIAL)).filter(|c| c.exists()).unwrap_or(file)
 }
 
 impl Identity {
@@ -113,6 +133,8 @@ mod tests {
             sensor: "s1".into(),
             subscription: "main".into(),
             key: "hidden".into(),
+            signing_key: SigningKey::generate().unwrap(),
+            fingerprint: Some(Fingerprint::of(b"certificate")),
         }
     }
 
@@ -121,23 +143,38 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("state").join("identity.json");
         assert!(matches!(Identity::load(&path), Err(IdentityError::Missing { .. })));
+        let stored = identity();
         identity().store(&path).unwrap();
-        identity().store(&path).unwrap();
-        assert_eq!(Identity::load(&path).unwrap(), identity());
+        stored.store(&path).unwrap();
+        assert_eq!(Identity::load(&path).unwrap(), stored);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
     }
 
     #[test]
-    fn the_key_does_not_show_in_logs() {
-        assert!(!format!("{:?}", identity()).contains("hidden"));
+    fn the_keys_do_not_show_in_logs() {
+        let identity = identity();
+        let (shown, private) = (format!("{identity:?}"), String::from(identity.signing_key));
+        assert!(!shown.contains("hidden") && !shown.contains(&private));
+    }
+
+    #[test]
+    fn a_credential_of_the_service_manager_goes_before_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = Path::new("/state/identity.json").to_owned();
+        assert_eq!(source(file.clone(), None), file);
+        assert_eq!(source(file.clone(), Some(dir.path())), file);
+        fs::write(dir.path().join(CREDENTIAL), "{}").unwrap();
+        assert_eq!(source(file, Some(dir.path())), dir.path().join(CREDENTIAL));
     }
 
     #[test]
     fn a_damaged_file_says_what_to_do() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("identity.json");
-        fs::write(&path, "{}").unwrap();
+        // Without a key pair it is of an older version, which signed nothing.
+        let old = "{\"url\":\"https://plan.example\",\"sensor\":\"s\",\"subscription\":\"m\",\"key\":\"k\"}";
+        fs::write(&path, old).unwrap();
         assert!(Identity::load(&path).unwrap_err().to_string().contains("enrol again"));
     }
 }

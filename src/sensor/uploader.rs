@@ -1,22 +1,27 @@
 //! The client of the plan service: enrolment, and one upload at a time.
 //!
 //! It decides nothing about repetition: see [`delivery`](super::delivery). HTTPS, or plain HTTP to a loopback address;
-//! no redirects, a proxy where one is set, and every answer is bounded.
+//! no redirects, a proxy where one is set, and every answer is bounded. Every upload is signed, see
+//! [`crate::wire::signature`]; whom it takes for the service, see [`trust`].
 
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
-use reqwest::{Client, Response, StatusCode, Url};
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::identity::Identity;
 use super::route::{BadProxy, Route};
+use super::signing::{SignatureHeaders, SigningKey};
+use super::trust;
 use crate::census::Timestamp;
-use crate::wire::{EnrolRequest, EnrolResponse, EnrolmentToken, UploadReceipt};
+use crate::wire::signature::Purpose;
+use crate::wire::{EnrolRequest, EnrolResponse, EnrolmentToken, Fingerprint, Replaced, UploadReceipt};
 
 /// The media type of an upload's body.
 pub const MEDIA_TYPE: &str = "application/vnd.netcensus.upload+json";
+const ENROL: &str = "/api/v1/enrol";
 const ANSWER_BYTES: usize = 64 << 10;
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -44,6 +49,14 @@ pub enum UploadError {
         /// The base URL.
         url: String,
         /// What failed.
+        reason: String,
+    },
+    /// Who answers is not taken for the service.
+    #[error("{url} is not the plan service that this sensor knows: {reason}; nothing was sent")]
+    Certificate {
+        /// The base URL.
+        url: String,
+        /// What is wrong with its certificate, and the next step.
         reason: String,
     },
     /// The service cannot take it now.
@@ -106,21 +119,50 @@ struct Problem {
     detail: String,
 }
 
-/// Exchanges an enrolment token for an identity. `name` is the sensor's name for people.
+/// Exchanges an enrolment token for an identity, with a key pair that is made here. `name` is the sensor's name for
+/// people. `previous` is the identity that this appliance has so far: the service revokes it in the same moment, where it
+/// is one of the same service.
 ///
 /// # Errors
 /// [`UploadError::Token`] where the token is used up, unknown or too old.
-pub async fn enrol(token: &EnrolmentToken, name: &str, route: &Route) -> Result<Identity, UploadError> {
+pub async fn enrol(
+    token: &EnrolmentToken,
+    name: &str,
+    previous: Option<&Identity>,
+    route: &Route,
+    now: Timestamp,
+) -> Result<Identity, UploadError> {
     let base = base(&token.url)?;
-    let client = client(&token.url, TIMEOUT, route)?;
-    let request = EnrolRequest { secret: token.secret.clone(), name: name.to_owned() };
-    let answer = client.post(format!("{base}/api/v1/enrol")).json(&request).send().await;
-    let answer = read::<EnrolResponse>(&base, answer).await;
+    let client = client(&base, TIMEOUT, route, token.fingerprint)?;
+    let unready = |e: std::io::Error| unreachable_because(&base, e.to_string());
+    let signing_key = SigningKey::generate().map_err(unready)?;
+    let previous = previous.filter(|p| p.url == base);
+    let request = EnrolRequest {
+        secret: token.secret.clone(),
+        name: name.to_owned(),
+        public_key: signing_key.public().to_string(),
+        replaces: previous
+            .map(|p| Replaced { subscription: p.subscription.clone(), sensor: p.sensor.clone() }),
+    };
+    let body = serde_json::to_vec(&request).map_err(|e| unready(e.into()))?;
+    let mut post = client.post(format!("{base}{ENROL}")).header(CONTENT_TYPE, "application/json");
+    if let Some(previous) = previous {
+        let headers = previous.signing_key.sign(ENROL, &body, Purpose::Replace, now).map_err(unready)?;
+        post = signed(post, headers);
+    }
+    let answer = read::<EnrolResponse>(&base, post.body(body).send().await).await;
     let answer = answer.result.map_err(|e| match e {
         UploadError::Unauthorized { detail, .. } => UploadError::Token { detail },
         other => other,
     })?;
-    Ok(Identity { url: base, sensor: answer.sensor, subscription: answer.subscription, key: answer.key })
+    Ok(Identity {
+        url: base,
+        sensor: answer.sensor,
+        subscription: answer.subscription,
+        key: answer.key,
+        signing_key,
+        fingerprint: token.fingerprint,
+    })
 }
 
 /// Sends uploads as one sensor.
@@ -129,7 +171,10 @@ pub struct Uploader {
     client: Client,
     base: String,
     target: Url,
+    /// Bytes of the target's path that a proxy takes away: signed is what the service sees.
+    prefix: usize,
     key: String,
+    signing_key: SigningKey,
     timeout: Duration,
 }
 
@@ -151,6 +196,7 @@ impl Uploader {
         let base = base(&identity.url)?;
         let bad = || UploadError::Address { url: identity.url.clone() };
         let mut target = Url::parse(&base).map_err(|_| bad())?;
+        let prefix = target.path().trim_end_matches('/').len();
         target.path_segments_mut().map_err(|()| bad())?.pop_if_empty().extend([
             "api",
             "v1",
@@ -160,15 +206,24 @@ impl Uploader {
             &identity.sensor,
             "uploads",
         ]);
-        Ok(Self { client: client(&base, timeout, route)?, base, target, key: identity.key.clone(), timeout })
+        let client = client(&base, timeout, route, identity.fingerprint)?;
+        let (key, signing_key) = (identity.key.clone(), identity.signing_key.clone());
+        Ok(Self { client, base, target, prefix, key, signing_key, timeout })
     }
 
-    /// Sends one body, as `Upload::encode` makes it. The receipt means that it is stored durably; an [`UploadError`]
-    /// says what to do about it.
-    pub async fn send(&self, body: Vec<u8>) -> Answer<UploadReceipt> {
+    /// Sends one body, as `Upload::encode` makes it, signed at `now`. The receipt means that it is stored durably; an
+    /// [`UploadError`] says what to do about it.
+    pub async fn send(&self, body: Vec<u8>, now: Timestamp) -> Answer<UploadReceipt> {
+        let path = self.target.path().get(self.prefix..).unwrap_or_default();
+        let headers = match self.signing_key.sign(path, &body, Purpose::Upload, now) {
+            Ok(headers) => headers,
+            Err(e) => {
+                return Answer { result: Err(unreachable_because(&self.base, e.to_string())), date: None };
+            }
+        };
         let slow = Duration::from_secs(body.len() as u64 / BYTES_PER_SECOND);
-        let request =
-            self.client.post(self.target.clone()).timeout(self.timeout + slow).bearer_auth(&self.key);
+        let request = self.client.post(self.target.clone()).timeout(self.timeout + slow);
+        let request = signed(request, headers).bearer_auth(&self.key);
         let answer = request.header(CONTENT_TYPE, MEDIA_TYPE).body(body).send().await;
         read(&self.base, answer).await
     }
@@ -191,8 +246,21 @@ fn base(url: &str) -> Result<String, UploadError> {
     Ok(parsed.as_str().trim_end_matches('/').to_owned())
 }
 
-fn client(url: &str, timeout: Duration, route: &Route) -> Result<Client, UploadError> {
-    let builder = Client::builder()
+fn client(
+    url: &str,
+    timeout: Duration,
+    route: &Route,
+    pin: Option<Fingerprint>,
+) -> Result<Client, UploadError> {
+    let builder = match pin {
+        Some(fingerprint) => {
+            let tls = trust::pinned(fingerprint);
+            Client::builder()
+                .tls_backend_preconfigured(tls.map_err(|e| unreachable_because(url, e.to_string()))?)
+        }
+        None => Client::builder(),
+    };
+    let builder = builder
         .user_agent(concat!("netcensus-sensor/", env!("CARGO_PKG_VERSION")))
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
@@ -205,6 +273,11 @@ fn client(url: &str, timeout: Duration, route: &Route) -> Result<Client, UploadE
         None => builder,
     };
     builder.build().map_err(|e| unreachable(url, e))
+}
+
+/// Adds the headers of a signature.
+fn signed(request: RequestBuilder, headers: SignatureHeaders) -> RequestBuilder {
+    headers.into_iter().fold(request, |request, (name, value)| request.header(name, value))
 }
 
 async fn read<T: DeserializeOwned>(url: &str, answer: Result<Response, reqwest::Error>) -> Answer<T> {
@@ -281,7 +354,14 @@ fn date(headers: &HeaderMap, name: &HeaderName) -> Option<Timestamp> {
     i64::try_from(at.as_nanosecond()).ok().map(Timestamp)
 }
 
+fn unreachable_because(url: &str, reason: String) -> UploadError {
+    UploadError::Unreachable { url: url.to_owned(), reason }
+}
+
 fn unreachable(url: &str, error: reqwest::Error) -> UploadError {
+    if let Some(reason) = trust::refusal(&error) {
+        return UploadError::Certificate { url: url.to_owned(), reason };
+    }
     let reason = if error.is_timeout() {
         "no answer in time".to_owned()
     } else {
@@ -292,7 +372,7 @@ fn unreachable(url: &str, error: reqwest::Error) -> UploadError {
         }
         inner.to_string()
     };
-    UploadError::Unreachable { url: url.to_owned(), reason }
+    unreachable_because(url, reason)
 }
 
 #[cfg(test)]

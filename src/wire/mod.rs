@@ -4,6 +4,8 @@ mod decided;
 mod document;
 mod enrolment;
 mod explanation;
+mod fingerprint;
+pub mod signature;
 mod upload;
 
 pub use decided::{DecidedEntry, DeletedEntry, ManagedMatchEntry, SetEntry, SplitEntry};
@@ -11,11 +13,12 @@ pub use document::{
     CaptureSummary, CouplingEntry, DeviceEntry, Document, Entries, EvidenceEntry, FrameNumbers, SCHEMA,
     UnaddressedEntry,
 };
-pub use enrolment::{BadToken, EnrolRequest, EnrolResponse, EnrolmentToken};
+pub use enrolment::{BadToken, EnrolRequest, EnrolResponse, EnrolmentToken, Replaced};
 pub use explanation::{
     BadSubject, CouplingAnswer, Detail, DeviceAnswer, Explanation, JoinAnswer, LineAnswer, ProofAnswer,
     ReasonAnswer, Subject, TieAnswer, UnaddressedAnswer,
 };
+pub use fingerprint::{BadFingerprint, Fingerprint};
 pub use upload::{
     BadUpload, CHUNK_BYTES, COMPRESSED_BYTES, DECOMPRESSED_BYTES, Health, UPLOAD_SCHEMA, Upload,
     UploadReceipt,

@@ -10,11 +10,12 @@ use netcensus::plan::store::engine::sql;
 use netcensus::plan::store::trail::{BrokenTrail, TrailFilter};
 use netcensus::plan::store::{By, CredentialKind, NewToken, Scope};
 use netcensus::wire::EnrolmentToken;
+use netcensus::wire::signature::PublicKey;
 use reqwest::{Method, RequestBuilder, StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::database::on_both_stores;
-use crate::harness::{Plan, problem, send};
+use crate::harness::{Plan, problem, send, signing_key};
 use crate::vectors::{Seen, ready};
 
 /// A write that succeeds: the operation, the values of its path's parameters, and its body.
@@ -92,6 +93,8 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
     plan.set_time("2026-11-22T12:00:00Z");
     let enrolment = plan.post("/sensors/tokens", json!({})).await.1;
     let enrolment: EnrolmentToken = enrolment["token"].as_str().unwrap().parse().unwrap();
+    let public_key = PublicKey(signing_key().verifying_key().to_bytes()).to_string();
+    let enrol = json!({"secret": enrolment.secret, "name": "edge-2", "public_key": public_key});
     let person = json!({"name": "new", "password": "a long enough password"});
     let password = json!({"current": "a long enough password", "new": "another long password"});
     vec![
@@ -99,7 +102,7 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
         recipe(M::POST, "/api/v1/account/password", &[], password),
         recipe(M::POST, "/api/v1/account/tokens", &[], json!({"name": "new"})),
         recipe(M::DELETE, "/api/v1/account/tokens/{id}", &[&token.id], Value::Null),
-        recipe(M::POST, "/api/v1/enrol", &[], json!({"secret": enrolment.secret, "name": "edge-2"})),
+        recipe(M::POST, "/api/v1/enrol", &[], enrol),
         recipe(M::POST, "/api/v1/people", &[], person).by_admin(),
         recipe(
             M::POST,

@@ -61,7 +61,7 @@ fn an_operator_sets_a_subscription_up_and_every_list_is_one_json_document() {
     assert_eq!(document(dir, &["plan", "show", "--json"])["booked"]["kind"], "annual");
 
     let token = document(dir, &["sensor", "token", "--json"])["token"].as_str().unwrap().to_owned();
-    assert!(token.starts_with("nce1_"));
+    assert!(token.starts_with("nce2_"));
     assert_eq!(document(dir, &["sensor", "list", "--json"]), json!({"sensors": []}));
     let census = document(dir, &["census", "--subscription", "Contoso", "--json"]);
     assert_eq!((&census["billable"], &census["committed"]), (&json!(0), &json!(1700)));

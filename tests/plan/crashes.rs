@@ -59,8 +59,7 @@ impl Process {
 async fn send(url: &str, sid: &str, sensor: &TestSensor, upload: &Upload) -> Option<(StatusCode, Value)> {
     let client = Client::builder().no_proxy().build().unwrap();
     let url = format!("{url}/api/v1/subscriptions/{sid}/sensors/{}/uploads", sensor.id);
-    let answer =
-        client.post(url).bearer_auth(&sensor.key).body(upload.encode().unwrap()).send().await.ok()?;
+    let answer = sensor.upload(client.post(url), upload.encode().unwrap()).send().await.ok()?;
     Some((answer.status(), answer.json().await.ok()?))
 }
 
@@ -73,8 +72,7 @@ async fn kill_at(backend: Backend, point: &'static str) {
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
     store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, &By::operator(), now).await.unwrap();
-    let enrolled = store.enrol(&secret, "edge", &By::operator(), now).await.unwrap();
-    let sensor = TestSensor { id: enrolled.sensor, key: enrolled.key };
+    let sensor = TestSensor::enrol_in(&store, &secret, now).await;
     let uploads: Vec<Upload> = (1..=3_u64)
         .map(|n| {
             let (mac, ip) = (format!("02:00:00:00:00:0{n}"), format!("10.0.0.{n}"));

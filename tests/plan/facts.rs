@@ -48,7 +48,7 @@ async fn store(backend: Backend, dir: &tempfile::TempDir) -> (Store, String, Str
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
     store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, &By::operator(), now).await.unwrap();
-    let sensor = store.enrol(&secret, "edge", &By::operator(), now).await.unwrap().sensor;
+    let sensor = crate::harness::TestSensor::enrol_in(&store, &secret, now).await.id;
     (store, sid, sensor)
 }
 
@@ -75,7 +75,8 @@ fn check_join(backend: Backend, parts: &[(usize, Vec<Seen>)], order: &[prop::sam
         let mut known = BTreeSet::new();
         for (turn, i) in sent.into_iter().enumerate() {
             let replica = &replicas[turn * turn % 7 % 2];
-            let done = store.ingest(&sid, &sensor, &uploads[i], replica, Timestamp(1)).await.unwrap();
+            let done =
+                store.ingest(&sid, &sensor, &uploads[i], [0; 32], replica, Timestamp(1)).await.unwrap();
             assert_eq!(done.receipt == Receipt::Stored, known.insert(i));
         }
         for replica in &replicas {
@@ -124,7 +125,7 @@ fn an_upload_of_more_rows_than_one_statement_takes_is_stored_whole() {
             let replica = Replica::default();
             for (sequence, delta) in [(1, first.clone()), (2, second.clone())] {
                 let upload = upload(sequence, "hq", delta);
-                store.ingest(&sid, &sensor, &upload, &replica, Timestamp(1)).await.unwrap();
+                store.ingest(&sid, &sensor, &upload, [0; 32], &replica, Timestamp(1)).await.unwrap();
             }
             store.inventory(&sid).await.unwrap()
         });
@@ -147,12 +148,13 @@ fn a_full_subscription_refuses_newcomers_whole_and_goes_on_with_what_it_knows() 
             }
             zone
         };
-        store.ingest(&sid, &sensor, &upload(1, "hq", of(&[1, 2], 5)), &replica, now).await.unwrap();
-        let refused = store.ingest(&sid, &sensor, &upload(2, "hq", of(&[1, 3], 9)), &replica, now).await;
+        store.ingest(&sid, &sensor, &upload(1, "hq", of(&[1, 2], 5)), [0; 32], &replica, now).await.unwrap();
+        let refused =
+            store.ingest(&sid, &sensor, &upload(2, "hq", of(&[1, 3], 9)), [0; 32], &replica, now).await;
         assert!(matches!(refused, Err(StoreError::Full(2))), "{refused:?}");
         let known = Inventory::of("hq", of(&[1, 2], 5));
         assert_eq!(store.inventory(&sid).await.unwrap(), known, "nothing of it was stored");
-        store.ingest(&sid, &sensor, &upload(2, "hq", of(&[1], 9)), &replica, now).await.unwrap();
+        store.ingest(&sid, &sensor, &upload(2, "hq", of(&[1], 9)), [0; 32], &replica, now).await.unwrap();
         let couplings = &store.inventory(&sid).await.unwrap().zones["hq"].couplings;
         assert_eq!(couplings.values().map(|c| c.last_seen.0).collect::<Vec<_>>(), [9, 5]);
     });

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use ed25519_dalek::{Signer as _, SigningKey};
 use netcensus::census::{
     Classification, Classifier, Coupling, CouplingKey, Field, Sign, Signs, Subject, Timestamp, Zone,
 };
@@ -11,8 +12,9 @@ use netcensus::plan::inventory::CountAt;
 use netcensus::plan::permission::Role;
 use netcensus::plan::service::{AccessSettings, Service, Settings};
 use netcensus::plan::store::engine::sql;
-use netcensus::plan::store::{By, CredentialKind, Location, RoleBinding, Store, StoreError};
+use netcensus::plan::store::{By, CredentialKind, Enrolling, Location, RoleBinding, Store, StoreError};
 use netcensus::plan::{secret, server};
+use netcensus::wire::signature::{self, PublicKey, Purpose, SignatureInput};
 use netcensus::wire::{EnrolResponse, EnrolmentToken, Health, UPLOAD_SCHEMA, Upload};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
@@ -70,9 +72,48 @@ pub(crate) struct Plan {
 }
 
 /// An enrolled sensor.
+#[derive(Clone)]
 pub(crate) struct TestSensor {
     pub(crate) id: String,
     pub(crate) key: String,
+    pub(crate) signing: SigningKey,
+}
+
+impl TestSensor {
+    /// Enrols one in the store itself.
+    pub(crate) async fn enrol_in(store: &Store, secret: &str, now: Timestamp) -> Self {
+        let signing = signing_key();
+        let public_key = PublicKey(signing.verifying_key().to_bytes());
+        let asked = Enrolling { secret, name: "edge", public_key, replaces: None };
+        let enrolled = store.enrol(&asked, &By::service(), now).await.unwrap();
+        Self { id: enrolled.sensor, key: enrolled.key, signing }
+    }
+
+    /// The request with the body, the key and the signature.
+    pub(crate) fn upload(&self, request: RequestBuilder, body: Vec<u8>) -> RequestBuilder {
+        self.sign(request.bearer_auth(&self.key), body, Purpose::Upload)
+    }
+
+    /// The request with the body and the signature.
+    pub(crate) fn sign(&self, request: RequestBuilder, body: Vec<u8>, purpose: Purpose) -> RequestBuilder {
+        let built = request.try_clone().unwrap().build().unwrap();
+        let key = PublicKey(self.signing.verifying_key().to_bytes());
+        let nonce = secret::generate_id().unwrap();
+        let input = SignatureInput { created: 0, key, nonce, purpose };
+        let digest = signature::content_digest(&body);
+        let base = input.base(built.method().as_str(), built.url().path(), &digest);
+        let signed = self.signing.sign(base.as_bytes()).to_bytes();
+        request
+            .header(signature::CONTENT_DIGEST, digest)
+            .header(signature::SIGNATURE_INPUT, input.header())
+            .header(signature::SIGNATURE, signature::signature_header(&signed))
+            .body(body)
+    }
+}
+
+/// A new key pair.
+pub(crate) fn signing_key() -> SigningKey {
+    SigningKey::from_bytes(&secret::hash(&secret::generate("").unwrap()))
 }
 
 impl Plan {
@@ -228,13 +269,15 @@ impl Plan {
         assert_eq!(status, StatusCode::CREATED, "{body}");
         let token: EnrolmentToken = body.get("token").and_then(Value::as_str).unwrap().parse().unwrap();
         assert_eq!(token.url, self.url);
-        let request = json!({"secret": token.secret, "name": "edge-1"});
+        let signing = signing_key();
+        let public_key = PublicKey(signing.verifying_key().to_bytes()).to_string();
+        let request = json!({"secret": token.secret, "name": "edge-1", "public_key": public_key});
         let (status, body) =
             send(self.client.post(format!("{}/api/v1/enrol", self.url)).json(&request)).await;
         assert_eq!(status, StatusCode::CREATED, "{body}");
         let enrolled: EnrolResponse = serde_json::from_value(body).unwrap();
         assert_eq!(enrolled.subscription, self.sid);
-        TestSensor { id: enrolled.sensor, key: enrolled.key }
+        TestSensor { id: enrolled.sensor, key: enrolled.key, signing }
     }
 
     pub(crate) async fn upload(&self, sensor: &TestSensor, upload: &Upload) -> (StatusCode, Value) {
@@ -243,7 +286,7 @@ impl Plan {
 
     pub(crate) async fn upload_bytes(&self, sensor: &TestSensor, body: Vec<u8>) -> (StatusCode, Value) {
         let url = self.of(&format!("/sensors/{}/uploads", sensor.id));
-        send(self.client.post(url).bearer_auth(&sensor.key).body(body)).await
+        send(sensor.upload(self.client.post(url), body)).await
     }
 }
 

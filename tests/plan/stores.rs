@@ -133,8 +133,7 @@ async fn two_services_on_one_database_give_the_same_answers() {
         // They take turns in storing, and the one that did not store is asked first.
         let (to, other) = if n % 2 == 0 { (&plan.url, &second) } else { (&second, &plan.url) };
         let url = format!("{to}/api/v1/subscriptions/{}/sensors/{}/uploads", plan.sid, sensor.id);
-        let body = seen.encode().unwrap();
-        let answer = send(plan.client.post(url).bearer_auth(&sensor.key).body(body)).await;
+        let answer = send(sensor.upload(plan.client.post(url), seen.encode().unwrap())).await;
         assert_eq!(answer.0, StatusCode::CREATED, "{}", answer.1);
         let seen = ask(other).await;
         assert_eq!(

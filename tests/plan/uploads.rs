@@ -1,12 +1,13 @@
 //! Uploads: whoever may send, how often, in which order, and what a crash costs.
 
 use netcensus::plan::store::By;
+use netcensus::wire::signature::PublicKey;
 use netcensus::wire::{COMPRESSED_BYTES, DECOMPRESSED_BYTES};
 use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::database::on_both_stores;
-use crate::harness::{Plan, TestSensor, problem, stranger, upload};
+use crate::harness::{Plan, TestSensor, problem, signing_key, stranger, upload};
 
 const CAMERA: (&str, &str, &str, &str) =
     ("00:40:8c:00:00:01", "10.0.0.41", "iot-camera", "2026-11-22T08:00:00Z");
@@ -145,7 +146,7 @@ async fn only_the_sensors_own_key_uploads_and_a_revoked_one_no_more() {
     let other = plan.enrol().await;
     let body = upload(1, "default", &[CAMERA]);
     for key in [stranger(), other.key.clone(), plan.token.clone(), String::new()] {
-        let forged = TestSensor { id: sensor.id.clone(), key };
+        let forged = TestSensor { key, ..sensor.clone() };
         assert_eq!(problem(&plan.upload(&forged, &body).await), (401, "bad-sensor-key"));
     }
     assert_eq!(plan.upload(&sensor, &body).await.0, 201);
@@ -161,7 +162,8 @@ on_both_stores! {
         let now = plan.clock_now();
         let (secret, _) = plan.store.create_enrolment(&plan.sid, &By::operator(), now).await.unwrap();
         let enrol = |secret: String| {
-            let body = serde_json::json!({"secret": secret, "name": "edge"});
+            let public_key = PublicKey(signing_key().verifying_key().to_bytes()).to_string();
+            let body = serde_json::json!({"secret": secret, "name": "edge", "public_key": public_key});
             crate::harness::send(plan.client.post(format!("{}/api/v1/enrol", plan.url)).json(&body))
         };
         assert_eq!(enrol(secret.clone()).await.0, 201);

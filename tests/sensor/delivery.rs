@@ -240,20 +240,29 @@ async fn enrolment_exchanges_a_token_for_an_identity_once() {
     let answer = "{\"sensor\":\"s1\",\"subscription\":\"main\",\"key\":\"k\"}".to_owned();
     let service =
         Service::start([Answer::Raw(201, vec![], answer), Answer::problem(403, "bad-enrolment")]).await;
-    let token = EnrolmentToken { url: service.url.clone() + "/", secret: "secret".into() };
-    let identity = enrol(&token, "rack 3", &Route::default()).await.unwrap();
+    let token = EnrolmentToken { url: service.url.clone() + "/", secret: "secret".into(), fingerprint: None };
+    let identity = enrol(&token, "rack 3", None, &Route::default(), Timestamp(0)).await.unwrap();
     assert_eq!((identity.sensor.as_str(), identity.key.as_str()), ("s1", "k"));
     assert_eq!(identity.url, service.url);
     let request = &service.requests()[0];
     assert_eq!(request.path, "/api/v1/enrol");
-    assert_eq!(request.body, "{\"secret\":\"secret\",\"name\":\"rack 3\"}");
-    assert!(matches!(enrol(&token, "rack 3", &Route::default()).await, Err(UploadError::Token { .. })));
+    let public_key = identity.signing_key.public();
+    let body = format!("{{\"secret\":\"secret\",\"name\":\"rack 3\",\"public_key\":\"{public_key}\"}}");
+    assert_eq!(request.body, body);
+    assert!(matches!(
+        enrol(&token, "rack 3", None, &Route::default(), Timestamp(0)).await,
+        Err(UploadError::Token { .. })
+    ));
 }
 
 #[tokio::test]
 async fn a_token_for_plain_http_on_the_network_is_refused_before_anything_is_sent() {
-    let token = EnrolmentToken { url: "http://plan.example".into(), secret: "secret".into() };
-    assert!(matches!(enrol(&token, "x", &Route::default()).await, Err(UploadError::Address { .. })));
+    let token =
+        EnrolmentToken { url: "http://plan.example".into(), secret: "secret".into(), fingerprint: None };
+    assert!(matches!(
+        enrol(&token, "x", None, &Route::default(), Timestamp(0)).await,
+        Err(UploadError::Address { .. })
+    ));
 }
 
 #[tokio::test]

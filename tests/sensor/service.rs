@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use netcensus::sensor::identity::Identity;
+use netcensus::sensor::signing::SigningKey;
 use netcensus::wire::Upload;
 use tokio::net::TcpListener;
 
@@ -105,6 +106,8 @@ impl Service {
             sensor: "sensor 1".into(),
             subscription: "main".into(),
             key: key.into(),
+            signing_key: SigningKey::generate().unwrap(),
+            fingerprint: None,
         }
     }
 }

@@ -21,9 +21,11 @@ pub mod prices;
 pub mod problem;
 pub mod roles;
 pub mod sensors;
+mod signed;
 pub mod snapshots;
 pub mod statements;
 pub mod subscriptions;
+pub mod uploads;
 pub mod zones;
 
 use axum::extract::DefaultBodyLimit;
@@ -67,6 +69,7 @@ fn described() -> OpenApiRouter<Service> {
         .merge(snapshots::routes())
         .merge(statements::routes())
         .merge(subscriptions::routes())
+        .merge(uploads::routes())
         .merge(zones::routes())
 }
 

@@ -54,6 +54,8 @@ problems! {
         "Sign in, or send a token that 'netcensus-plan token create' made as 'Authorization: Bearer nct_…'.";
     BadSensorKey = "bad-sensor-key", 401, "The sensor's key is not valid",
         "The key is unknown or revoked. Make a new enrolment token and run 'netcensus-sensor enrol TOKEN'.";
+    BadSignature = "bad-signature", 401, "The request is not signed by the sensor",
+        "Every upload is signed by the key pair that the sensor made when it enrolled. Update the sensor, or enrol it again.";
     NotPermitted = "not-permitted", 403, "Your role does not permit this",
         "The answer names the roles that may. Ask an owner of the subscription.";
     CrossSite = "cross-site", 403, "The request came from another site",

@@ -1,23 +1,28 @@
-//! Sensors: list, rename, enrolment tokens, enrolment itself, revocation, uploads.
+//! Sensors: list, rename, enrolment tokens, enrolment itself, revocation. Uploads are in [`super::uploads`].
 
 use axum::Extension;
-use axum::body::{Body, to_bytes};
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::body::to_bytes;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::auth::{Caller, Origin, bearer};
+use super::BODY_BYTES;
+use super::auth::{Caller, Origin};
 use super::conditional::{IfMatch, ShownOnce, etag, tagged_by};
 use super::extract::{Json, Path};
 use super::problem::{Problem, ProblemType};
+use super::signed::{Signed, verifying_key};
+use super::uploads::{note, unsigned};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::permission::Action;
 use crate::plan::service::Service;
-use crate::plan::store::{Receipt, Sensor};
-use crate::wire::{COMPRESSED_BYTES, EnrolRequest, EnrolResponse, EnrolmentToken, Upload, UploadReceipt};
+use crate::plan::store::{Enrolling, Sensor, StoreError, subscription_of};
+use crate::plan::suspicion::Suspicion;
+use crate::wire::signature::{BadPublicKey, Purpose};
+use crate::wire::{EnrolRequest, EnrolResponse, Replaced};
 
 /// A list of sensors.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -53,7 +58,6 @@ pub fn routes() -> OpenApiRouter<Service> {
         .routes(routes!(create_token))
         .routes(routes!(revoke))
         .routes(routes!(enrol))
-        .routes(routes!(upload))
 }
 
 /// The sensors of a subscription.
@@ -78,7 +82,7 @@ pub async fn create_token(
 ) -> Result<(StatusCode, Extension<ShownOnce>, axum::Json<NewToken>), Problem> {
     caller.may(&service, Action::ManageSensors, &sid).await?;
     let (secret, expires_at) = service.store.create_enrolment(&sid, &caller.by, service.now()).await?;
-    let token = EnrolmentToken { url: service.settings.public_url.clone(), secret }.to_string();
+    let token = service.enrolment_token(secret).to_string();
     Ok((StatusCode::CREATED, Extension(ShownOnce), axum::Json(NewToken { token, expires_at })))
 }
 
@@ -134,72 +138,43 @@ pub async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Exchanges an enrolment token's secret for a sensor's key.
+/// Exchanges an enrolment token's secret for a new sensor. The appliance gives the public half of its own key pair, and
+/// where it was enrolled before, gives that identity up by signing the request with its key.
 #[utoipa::path(post, path = "/api/v1/enrol", extensions(("x-netcensus-action" = json!("enrolment"))), tag = "sensors", request_body = Object,
-    responses((status = 201, body = Object), (status = 403, description = "problem")))]
+    responses((status = 201, body = Object), (status = 401, description = "problem"), (status = 403, description = "problem")))]
 pub async fn enrol(
     State(service): State<Service>,
     Origin(origin): Origin,
-    Json(request): Json<EnrolRequest>,
+    request: Request,
 ) -> Result<(StatusCode, Extension<ShownOnce>, axum::Json<EnrolResponse>), Problem> {
-    let enrolled = service.store.enrol(&request.secret, &request.name, &origin, service.now()).await?;
-    tracing::info!(subscription = %enrolled.subscription, sensor = %enrolled.sensor, "sensor enrolled");
-    Ok((StatusCode::CREATED, Extension(ShownOnce), axum::Json(enrolled)))
-}
-
-/// Stores an upload. The sender is known before a byte of the body is read; the answer comes after the commit.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}/uploads", extensions(("x-netcensus-action" = json!("sensor"))), tag = "sensors",
-    params(("sid" = String, Path, description = "subscription"), ("sensor" = String, Path, description = "sensor")),
-    request_body(content = Vec<u8>, content_type = "application/zstd"),
-    responses((status = 201, body = Object), (status = 200, body = Object, description = "stored before"),
-        (status = 401, description = "problem"), (status = 403, description = "problem"), (status = 409, description = "problem"), (status = 413, description = "problem")))]
-pub async fn upload(
-    State(service): State<Service>,
-    Path((sid, sensor)): Path<(String, String)>,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, axum::Json<UploadReceipt>), Problem> {
-    let outcome = receive(&service, sid, sensor, &headers, body).await;
-    match &outcome {
-        Ok((_, _, rows)) if *rows > 0 => service.metrics.upload("stored", *rows),
-        Ok((StatusCode::OK, ..)) => service.metrics.upload("duplicate", 0),
-        Ok(_) => service.metrics.upload("stored", 0),
-        Err(problem) => service.metrics.upload(problem.kind.slug(), 0),
+    let (parts, body) = request.into_parts();
+    let too_large = |_| Problem::new(ProblemType::TooLarge, "an enrolment has at most 64 KiB");
+    let body = to_bytes(body, BODY_BYTES).await.map_err(too_large)?;
+    let unreadable = |e: serde_json::Error| Problem::new(ProblemType::InvalidRequest, e.to_string());
+    let EnrolRequest { secret, name, public_key, replaces } =
+        serde_json::from_slice(&body).map_err(unreadable)?;
+    let public_key = public_key.parse().ok().filter(|key| verifying_key(key).is_some());
+    let public_key =
+        public_key.ok_or_else(|| Problem::new(ProblemType::InvalidRequest, BadPublicKey.to_string()))?;
+    if let Some(Replaced { subscription, sensor }) = &replaces
+        // Whom the service does not know, or has revoked, there is nothing to prove for.
+        && let Some(key) = service.store.public_key(subscription, sensor).await?
+        && !Signed::verify(&parts, &key, Purpose::Replace).is_some_and(|signed| signed.covers(&body))
+    {
+        note(&service, subscription, Some(sensor), Suspicion::BadSignature, &origin).await;
+        return Err(unsigned("the request is not signed by the key of the sensor that is to be replaced"));
     }
-    outcome.map(|(status, receipt, _)| (status, axum::Json(receipt)))
-}
-
-async fn receive(
-    service: &Service,
-    sid: String,
-    sensor: String,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<(StatusCode, UploadReceipt, usize), Problem> {
-    let unknown = || {
-        let detail = "the key is missing, unknown or revoked; enrol the sensor again";
-        Problem::new(ProblemType::BadSensorKey, detail)
-    };
-    let key = bearer(headers).ok_or_else(unknown)?;
-    if !service.store.is_sensor_key(&sid, &sensor, key).await? {
-        return Err(unknown());
+    let asked = Enrolling { secret: &secret, name: &name, public_key, replaces: replaces.as_ref() };
+    match service.store.enrol(&asked, &origin, service.now()).await {
+        Ok(enrolled) => {
+            tracing::info!(subscription = %enrolled.subscription, sensor = %enrolled.sensor, "sensor enrolled");
+            Ok((StatusCode::CREATED, Extension(ShownOnce), axum::Json(enrolled)))
+        }
+        Err(error) => {
+            if let (StoreError::BadEnrolment, Some(sid)) = (&error, subscription_of(&secret)) {
+                note(&service, sid, None, Suspicion::BadToken, &origin).await;
+            }
+            Err(error.into())
+        }
     }
-    let too_large = || Problem::from(crate::wire::BadUpload::TooLarge);
-    let announced = headers.get(header::CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-    if announced.is_some_and(|bytes| bytes > COMPRESSED_BYTES) {
-        return Err(too_large());
-    }
-    let body = to_bytes(body, COMPRESSED_BYTES).await.map_err(|_| too_large())?;
-    let stopping = |_| Problem::new(ProblemType::Internal, "the service is stopping; send the upload again");
-    let _permit = service.decoders.acquire().await.map_err(stopping)?;
-    let upload = tokio::task::spawn_blocking(move || Upload::decode(&body))
-        .await
-        .map_err(|_| Problem::new(ProblemType::BadUploadBody, "the upload cannot be decoded"))??;
-    let sequence = upload.sequence;
-    let done = service.ingest(sid, sensor, upload).await?;
-    let duplicate = done.receipt == Receipt::Duplicate;
-    let status = if duplicate { StatusCode::OK } else { StatusCode::CREATED };
-    let number = u64::try_from(done.number).ok();
-    let receipt = UploadReceipt { sequence, duplicate, number, forked: done.forked, lost: done.lost };
-    Ok((status, receipt, done.rows))
 }

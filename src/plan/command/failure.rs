@@ -10,6 +10,7 @@ use crate::plan::demo::DemoError;
 use crate::plan::estimate::FileError;
 use crate::plan::oidc::ProviderError;
 use crate::plan::store::StoreError;
+use crate::plan::tls::TlsError;
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -56,6 +57,12 @@ impl From<ConfigError> for Failure {
 
 impl From<RuleError> for Failure {
     fn from(e: RuleError) -> Self {
+        Self { exit: BAD_CONFIGURATION, message: e.to_string() }
+    }
+}
+
+impl From<TlsError> for Failure {
+    fn from(e: TlsError) -> Self {
         Self { exit: BAD_CONFIGURATION, message: e.to_string() }
     }
 }

@@ -114,9 +114,11 @@ pub(super) async fn sensor(command: SensorCommand) -> Result<(), Failure> {
     match command {
         SensorCommand::Token { target, url } => {
             let (config, store, subscription) = target.open().await?;
+            let source = config.tls(config.listen, now)?;
+            let fingerprint = source.map(|source| source.pin()).transpose()?.flatten();
             let (secret, expires) = store.create_enrolment(&subscription.id, &By::operator(), now).await?;
             let url = url.unwrap_or_else(|| config.url(config.listen));
-            let token = EnrolmentToken { url, secret }.to_string();
+            let token = EnrolmentToken { url, secret, fingerprint }.to_string();
             if target.common.json {
                 return print_json(&json!({"token": token, "expires_at": expires.to_string()}));
             }

@@ -7,26 +7,30 @@ use std::sync::Arc;
 
 use clap::Args;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::Common;
 use super::failure::Failure;
-use super::{Common, INSTALLED};
 use crate::clock::{Clock as _, SystemClock};
 use crate::plan::config::{LogConfig, LogFormat};
 use crate::plan::server;
-use crate::plan::service::{self, Service};
+use crate::plan::service::{self, Service, Settings};
 use crate::plan::store::{CredentialKind, Location, Store};
 use crate::plan::tick;
+use crate::plan::tls::{Tls, TlsListener};
 
 /// How the service is started.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   netcensus-plan serve
   netcensus-plan serve --listen 127.0.0.1:9000 --database /var/lib/netcensus/plan.sqlite
-  netcensus-plan serve --config /etc/netcensus/netcensus-plan.toml")]
+  netcensus-plan serve --listen 0.0.0.0:8443     HTTPS, with a certificate that it makes for itself
+  netcensus-plan serve --config /etc/netcensus/netcensus-plan.toml
+
+Beyond this machine it speaks HTTPS, see [tls] in the configuration. SIGHUP reads the certificate anew.")]
 pub(super) struct Arguments {
     /// The configuration file [default: /etc/netcensus/netcensus-plan.toml where it exists]
     #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_CONFIG")]
@@ -50,10 +54,11 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let address = listener.local_addr()?;
     let store = Store::open(&config.database).await?;
     let public_url = config.url(address);
-    if !address.ip().is_loopback() && !public_url.starts_with("https://") {
-        tracing::warn!(
-            "passwords and keys cross the network unencrypted: put a TLS proxy before the service and set public_url (see {INSTALLED})"
-        );
+    let tls = config.tls(address, SystemClock.now())?.map(Tls::new).transpose()?;
+    if let Some(tls) = &tls {
+        let mut out = io::stdout().lock();
+        writeln!(out, "The certificate's SHA-256 is {}", tls.fingerprint())?;
+        out.flush()?;
     }
     if store.is_unclaimed().await? {
         let link = store.issue(CredentialKind::Setup, None, SystemClock.now()).await?;
@@ -64,7 +69,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         out.flush()?;
     }
     tracing::info!("listening on {public_url} with the database {}", config.database);
-    let settings = config.settings(public_url)?;
+    let settings = Settings { tls: tls.clone(), ..config.settings(public_url)? };
     let service = Service::new(store, Arc::new(SystemClock), classifier, settings);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = async move {
@@ -75,8 +80,24 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         tracing::info!("stopping");
     };
     tokio::spawn(tick::run(service.clone()));
-    server::serve(listener, service, stop).await?;
+    let reloading = tokio::spawn(reload_on_hangup(signal(SignalKind::hangup())?, tls.clone()));
+    match tls {
+        Some(tls) => server::serve(TlsListener::new(listener, tls), service, stop).await?,
+        None => server::serve(listener, service, stop).await?,
+    }
+    reloading.abort();
     Ok(())
+}
+
+/// SIGHUP: the certificate is read anew.
+async fn reload_on_hangup(mut hangup: Signal, tls: Option<Tls>) {
+    while hangup.recv().await.is_some() {
+        match tls.as_ref().map(Tls::reload) {
+            Some(Ok(fingerprint)) => tracing::info!("the certificate's SHA-256 is {fingerprint}"),
+            Some(Err(error)) => tracing::error!("{error}; the old certificate stays in use"),
+            None => tracing::info!("there is no certificate to read anew"),
+        }
+    }
 }
 
 fn start_log(config: &LogConfig) {

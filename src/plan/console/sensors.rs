@@ -13,7 +13,6 @@ use crate::plan::api::problem::Problem;
 use crate::plan::permission::Action;
 use crate::plan::service::Service;
 use crate::plan::store::Sensor;
-use crate::wire::EnrolmentToken;
 
 #[derive(Template)]
 #[template(path = "sensors.html")]
@@ -47,7 +46,7 @@ pub(super) async fn create_token(
 ) -> Result<Response, PageError> {
     caller.may(&service, Action::ManageSensors, &sid).await?;
     let (secret, expires) = service.store.create_enrolment(&sid, &caller.by, service.now()).await?;
-    let token = EnrolmentToken { url: service.settings.public_url.clone(), secret };
+    let token = service.enrolment_token(secret);
     page(&service, &caller, &sid, Some((token.to_string(), expires))).await
 }
 

@@ -107,8 +107,8 @@ async fn set_up(service: &Service) -> Result<String, Failed> {
 /// Enrols the sensor by HTTP, as an appliance does; returns the file with its identity.
 async fn enrol(service: &Service, sid: &str, url: &str, dir: &Path) -> Result<PathBuf, Failed> {
     let (secret, _) = service.store.create_enrolment(sid, &By::service(), SystemClock.now()).await?;
-    let token = EnrolmentToken { url: url.to_owned(), secret };
-    let identity = uploader::enrol(&token, "demo-sensor", &Route::default()).await?;
+    let token = EnrolmentToken { url: url.to_owned(), secret, fingerprint: None };
+    let identity = uploader::enrol(&token, "demo-sensor", None, &Route::default(), SystemClock.now()).await?;
     let path = dir.join("identity.json");
     identity.store(&path)?;
     say(&format!("sensor         demo-sensor enrolled as {}", identity.sensor))?;

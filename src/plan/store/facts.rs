@@ -36,6 +36,8 @@ pub enum Receipt {
     Stored,
     /// Stored before: nothing changed.
     Duplicate,
+    /// The very request that stored it came again, which no sensor sends: nothing changed.
+    Replayed,
 }
 
 /// An upload that is stored.
@@ -94,7 +96,7 @@ struct Changes {
 
 impl Store {
     /// Stores an upload durably and joins it with `replica`, or finds that it was stored before. One call at a time
-    /// for a replica.
+    /// for a replica. `request` is a digest that tells the request apart from every other one of the sensor.
     ///
     /// # Errors
     /// [`StoreError::NoPlan`] (P7), [`StoreError::UploadConflict`], [`StoreError::BadSequence`],
@@ -104,6 +106,7 @@ impl Store {
         subscription: &str,
         sensor: &str,
         upload: &Upload,
+        request: [u8; 32],
         replica: &Replica,
         now: Timestamp,
     ) -> Result<Ingested, StoreError> {
@@ -122,17 +125,20 @@ impl Store {
         // A sensor that tells no number, of an older version or without its state, is not judged.
         let known = upload.health.receipt.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
         let (forked, lost) = (known.is_some_and(|n| n < newest), known.is_some_and(|n| n > newest));
-        let query = "SELECT digest, revision FROM upload WHERE subscription = $1 AND sensor = $2 AND epoch = $3 AND sequence = $4";
+        let query = "SELECT digest, revision, request FROM upload WHERE subscription = $1 AND sensor = $2 AND epoch = $3 AND sequence = $4";
         let name = sql(query).bind(subscription).bind(sensor).bind(&upload.epoch).bind(sequence);
         if let Some(row) = work.row(name).await? {
             return if row.blob("digest")? == digest {
+                // Whoever sends a request again that they captured tells no number of their own.
+                let replayed = row.opt_blob("request")?.is_some_and(|r| r == request);
                 // Where the newest receipt was lost on the way, its upload comes again.
-                let forked = forked && row.int("revision")? != newest;
+                let forked = forked && !replayed && row.int("revision")? != newest;
                 if forked {
                     note_fork(&mut work, subscription, sensor, now).await?;
                     work.commit().await?;
                 }
-                Ok(Ingested { receipt: Receipt::Duplicate, rows: 0, number: newest, forked, lost })
+                let receipt = if replayed { Receipt::Replayed } else { Receipt::Duplicate };
+                Ok(Ingested { receipt, rows: 0, number: newest, forked, lost })
             } else {
                 Err(StoreError::UploadConflict { epoch: upload.epoch.clone(), sequence: upload.sequence })
             };
@@ -144,15 +150,16 @@ impl Store {
         }
         let revision = replica.facts().revision.unwrap_or_default().saturating_add(1);
         work.execute(
-            sql("INSERT INTO upload (subscription, sensor, epoch, sequence, digest, received_at, revision)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7)")
+            sql("INSERT INTO upload (subscription, sensor, epoch, sequence, digest, received_at, revision, request)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
             .bind(subscription)
             .bind(sensor)
             .bind(&upload.epoch)
             .bind(sequence)
             .bind(digest)
             .bind(now.0)
-            .bind(revision),
+            .bind(revision)
+            .bind(request),
         )
         .await?;
         work.execute(

@@ -28,6 +28,7 @@ migrations! {
     5 "decisions";
     6 "access";
     7 "estimates";
+    8 "sensor_keys";
     9 "receipts";
 }
 

@@ -9,14 +9,15 @@ use super::engine::{Row, sql};
 use super::{By, Scope, Store, StoreError, checked_name};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::secret;
-use crate::wire::{EnrolResponse, Health};
+use crate::wire::signature::PublicKey;
+use crate::wire::{EnrolResponse, Health, Replaced};
 
 /// How long an enrolment token is good: one hour, in nanoseconds.
 const TOKEN_LIFE: i64 = 3_600_000_000_000;
 /// The longest name of a sensor in characters.
 const NAME: usize = 64;
 const SECRET_PREFIX: char = '.';
-const ONE: &str = "SELECT id, name, enrolled_at, revoked_at, uploaded_at, zone, health FROM sensor
+const ONE: &str = "SELECT id, name, enrolled_at, revoked_at, uploaded_at, zone, forked_at, health FROM sensor
                    WHERE subscription = $1 AND id = $2";
 
 /// A sensor.
@@ -52,6 +53,24 @@ pub struct Sensor {
 /// A new sensor and its key, which is shown once.
 pub type Enrolled = EnrolResponse;
 
+/// What an appliance asks when it enrols.
+#[derive(Clone, Copy, Debug)]
+pub struct Enrolling<'a> {
+    /// The one-time secret.
+    pub secret: &'a str,
+    /// Its name for people.
+    pub name: &'a str,
+    /// The public half of its key pair.
+    pub public_key: PublicKey,
+    /// The sensor that it was before; that it holds its key is proven already.
+    pub replaces: Option<&'a Replaced>,
+}
+
+/// The subscription that an enrolment secret is for.
+pub fn subscription_of(secret: &str) -> Option<&str> {
+    secret.split_once(SECRET_PREFIX).map(|(subscription, _)| subscription)
+}
+
 impl Store {
     /// Makes a one-time secret with which a sensor may enrol within an hour.
     ///
@@ -77,19 +96,20 @@ impl Store {
         Ok((secret, expires))
     }
 
-    /// Exchanges a one-time secret for a sensor's identity and key. `origin` tells from where it was asked.
+    /// Exchanges a one-time secret for a sensor's identity and key, and revokes the sensor that the appliance was before.
+    /// `origin` tells from where it was asked.
     ///
     /// # Errors
     /// [`StoreError::BadEnrolment`], [`StoreError::BadName`] or the database's.
     pub async fn enrol(
         &self,
-        secret: &str,
-        name: &str,
+        asked: &Enrolling<'_>,
         origin: &By,
         now: Timestamp,
     ) -> Result<Enrolled, StoreError> {
-        let name = checked_name(name, NAME)?;
-        let (subscription, _) = secret.split_once(SECRET_PREFIX).ok_or(StoreError::BadEnrolment)?;
+        let Enrolling { secret, public_key, replaces, .. } = asked;
+        let name = checked_name(asked.name, NAME)?;
+        let subscription = subscription_of(secret).ok_or(StoreError::BadEnrolment)?;
         let sensor = secret::generate_id()?;
         let key = secret::generate("ncs_")?;
         let mut work = self.write(Scope::Subscription(subscription)).await?;
@@ -106,13 +126,35 @@ impl Store {
         if used != 1 {
             return Err(StoreError::BadEnrolment);
         }
-        work.execute(sql("INSERT INTO sensor (subscription, id, name, key_hash, enrolled_at) VALUES ($1, $2, $3, $4, $5)").bind(subscription).bind(&sensor).bind(name).bind(secret::hash(&key)).bind(now.0))
+        work.execute(
+            sql("INSERT INTO sensor (subscription, id, name, key_hash, public_key, enrolled_at)
+                 VALUES ($1, $2, $3, $4, $5, $6)")
+            .bind(subscription)
+            .bind(&sensor)
+            .bind(name)
+            .bind(secret::hash(&key))
+            .bind(public_key.0)
+            .bind(now.0),
+        )
         .await?;
         let by = By { actor: Actor::Sensor(sensor.clone()), ..origin.clone() };
-        let after = Some(json!({"name": name}));
+        let after = Some(json!({"name": name, "public_key": public_key.to_string()}));
         let entry = Entry { action: "sensor.enrol", after, ..about(&sensor) };
         work.audit(Some(subscription), &by, entry, now).await?;
+        let (here, elsewhere): (Option<&Replaced>, _) = match replaces {
+            Some(old) if old.subscription == subscription => (Some(old), None),
+            other => (None, *other),
+        };
+        if let Some(old) = here {
+            work.replace_sensor(subscription, &old.sensor, &sensor, &by, now).await?;
+        }
         work.finish(&by).await?;
+        if let Some(old) = elsewhere {
+            // Another subscription's writers wait on their own; where this fails, a person revokes the old one.
+            let mut work = self.write(Scope::Subscription(&old.subscription)).await?;
+            work.replace_sensor(&old.subscription, &old.sensor, &sensor, &by, now).await?;
+            work.finish(&by).await?;
+        }
         Ok(EnrolResponse { sensor, subscription: subscription.to_owned(), key })
     }
 
@@ -191,22 +233,6 @@ impl Store {
             Entry { action: "sensor.revoke", before: Some(json!({"name": before.name})), ..about(sensor) };
         work.audit(Some(subscription), by, entry, now).await?;
         work.finish(by).await
-    }
-
-    /// Whether `key` is the valid key of that sensor.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn is_sensor_key(
-        &self,
-        subscription: &str,
-        sensor: &str,
-        key: &str,
-    ) -> Result<bool, StoreError> {
-        let query = "SELECT 1 AS one FROM sensor
-                   WHERE subscription = $1 AND id = $2 AND key_hash = $3 AND revoked_at IS NULL";
-        let row = self.row(sql(query).bind(subscription).bind(sensor).bind(secret::hash(key))).await?;
-        Ok(row.is_some())
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Read as _, Write as _};
 
 use super::ConfigArguments;
 use super::failure::{FAILED, Failure};
+use crate::clock::{Clock as _, SystemClock};
 use crate::sensor::identity::Identity;
 use crate::sensor::uploader;
 use crate::wire::EnrolmentToken;
@@ -14,10 +15,11 @@ const TOKEN_BYTES: u64 = 8 << 10;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  netcensus-sensor enrol nce1_... --name \"rack 3\"
+  netcensus-sensor enrol nce2_... --name \"rack 3\"
   netcensus-sensor enrol - < token               keeps the token out of the list of processes
 
-Make a token with 'netcensus-plan sensor token' or in the console. It works once.")]
+Make a token with 'netcensus-plan sensor token' or in the console. It works once, for an hour. A sensor that is enrolled
+already becomes a new one: the service revokes the old identity in the same moment.")]
 pub(super) struct Arguments {
     /// The token, or - to read it from standard input
     token: String,
@@ -44,15 +46,23 @@ pub(super) fn enrol(arguments: &Arguments) -> Result<(), Failure> {
         None => host_name(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let identity = runtime.block_on(uploader::enrol(&token, &name, &config.route()))?;
+    // An identity that cannot be read cannot be given up either: a person revokes it.
+    let previous = Identity::load(&config.identity_source()).ok();
+    let route = config.route();
+    let enrolled = uploader::enrol(&token, &name, previous.as_ref(), &route, SystemClock.now());
+    let identity = runtime.block_on(enrolled)?;
     let path = config.identity_path();
     identity.store(&path)?;
-    let Identity { sensor, subscription, url, .. } = identity;
+    let Identity { sensor, subscription, url, .. } = &identity;
+    let mut out = io::stdout().lock();
     writeln!(
-        io::stdout(),
+        out,
         "Enrolled as sensor {sensor} of subscription {subscription} at {url}; the identity is in {}.",
         path.display()
     )?;
+    if let Some(previous) = previous.filter(|p| p.url == identity.url) {
+        writeln!(out, "Sensor {}, which this one was before, is revoked.", previous.sensor)?;
+    }
     Ok(())
 }
 

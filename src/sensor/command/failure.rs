@@ -96,7 +96,9 @@ impl From<UploadError> for Failure {
     fn from(e: UploadError) -> Self {
         let exit = match &e {
             UploadError::Unreachable { .. } | UploadError::Busy { .. } => UNAVAILABLE,
-            UploadError::Unauthorized { .. } | UploadError::Token { .. } => NOT_PERMITTED,
+            UploadError::Unauthorized { .. }
+            | UploadError::Token { .. }
+            | UploadError::Certificate { .. } => NOT_PERMITTED,
             _ => FAILED,
         };
         Self::new(exit, e.to_string())

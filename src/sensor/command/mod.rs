@@ -41,7 +41,7 @@ Examples:
   netcensus-sensor explain 10.2.0.41 --capture office.pcap
   netcensus-sensor simulate --capture office.pcap how many other ways to count would find
   netcensus-sensor interfaces                     what there is to capture on
-  netcensus-sensor enrol nce1_...                 join a subscription, once
+  netcensus-sensor enrol nce2_...                 join a subscription, once
   netcensus-sensor run --interface eth1           capture and upload until stopped
   netcensus-sensor devices                        what the running sensor knows
   netcensus-sensor top                            the same, live in the terminal

@@ -1,0 +1,134 @@
+//! Whether a sender is the sensor that it says it is, and what is written down where it is not.
+
+use serde_json::json;
+
+use super::audit::{Actor, Entry};
+use super::engine::sql;
+use super::{By, Scope, Store, StoreError, Work};
+use crate::census::Timestamp;
+use crate::plan::secret;
+use crate::plan::suspicion::Suspicion;
+use crate::wire::signature::PublicKey;
+
+/// Who sends, by the bearer key alone.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sender {
+    /// The sensor, if it signs with this key.
+    Sensor(PublicKey),
+    /// Somebody who does not pass for the sensor.
+    Suspect(Suspicion),
+    /// Somebody who names a sensor that there is not.
+    Nobody,
+}
+
+impl Store {
+    /// Who sends `key` as the bearer key of that sensor.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn sender(&self, subscription: &str, sensor: &str, key: &str) -> Result<Sender, StoreError> {
+        let hash = secret::hash(key);
+        // By the id alone, which is random: a sensor may knock at another subscription than its own.
+        let query = "SELECT subscription, key_hash, public_key, revoked_at FROM sensor WHERE id = $1";
+        let mut sender = Sender::Nobody;
+        for row in self.rows(sql(query).bind(sensor)).await? {
+            let proven = row.blob("key_hash")? == hash;
+            if row.str("subscription")? != subscription {
+                if proven {
+                    sender = Sender::Suspect(Suspicion::Foreign);
+                }
+                continue;
+            }
+            return Ok(match (proven, row.opt_int("revoked_at")?, row.opt_blob("public_key")?) {
+                (false, ..) => Sender::Suspect(Suspicion::WrongKey),
+                (true, Some(_), _) => Sender::Suspect(Suspicion::Revoked),
+                (true, None, None) => Sender::Suspect(Suspicion::NoKeyPair),
+                (true, None, Some(key)) => Sender::Sensor(read_key(key)?),
+            });
+        }
+        Ok(sender)
+    }
+
+    /// The public key of a sensor that is not revoked, where there is such a one.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn public_key(
+        &self,
+        subscription: &str,
+        sensor: &str,
+    ) -> Result<Option<PublicKey>, StoreError> {
+        let query =
+            "SELECT public_key FROM sensor WHERE subscription = $1 AND id = $2 AND revoked_at IS NULL";
+        let row = self.row(sql(query).bind(subscription).bind(sensor)).await?;
+        match row.map(|row| row.opt_blob("public_key")).transpose()?.flatten() {
+            Some(key) => read_key(key).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Writes a suspicion into the trail of `subscription`, where there is such a one: `times` it came up since the last
+    /// row. `origin` tells from where.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn note_suspicion(
+        &self,
+        subscription: &str,
+        sensor: Option<&str>,
+        what: Suspicion,
+        times: u64,
+        origin: &By,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut work = self.write(Scope::Subscription(subscription)).await?;
+        let known = sql("SELECT 1 AS one FROM subscription WHERE id = $1").bind(subscription);
+        if work.row(known).await?.is_none() {
+            return Ok(());
+        }
+        let actor = match sensor {
+            Some(sensor) if what.is_by_the_sensor() => Actor::Sensor(sensor.to_owned()),
+            _ => Actor::Nobody,
+        };
+        let by = By { actor, reason: None, ..origin.clone() };
+        let entry = Entry {
+            action: what.action(),
+            object: sensor.map_or_else(|| "sensor".to_owned(), |sensor| format!("sensor/{sensor}")),
+            after: Some(json!({"why": what.key(), "times": times})),
+            ..Entry::default()
+        };
+        work.audit(Some(subscription), &by, entry, now).await?;
+        work.commit().await
+    }
+}
+
+impl Work {
+    /// Revokes the sensor that an appliance was before it became `new`. One that is revoked already stays as it is.
+    pub(super) async fn replace_sensor(
+        &mut self,
+        subscription: &str,
+        old: &str,
+        new: &str,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let query = "UPDATE sensor SET revoked_at = $3, replaced_by = $4
+                     WHERE subscription = $1 AND id = $2 AND revoked_at IS NULL";
+        let done = self.execute(sql(query).bind(subscription).bind(old).bind(now.0).bind(new)).await?;
+        if done == 0 {
+            return Ok(());
+        }
+        let entry = Entry {
+            action: "sensor.replace",
+            object: format!("sensor/{old}"),
+            after: Some(json!({"replaced_by": new})),
+            ..Entry::default()
+        };
+        self.audit(Some(subscription), by, entry, now).await
+    }
+}
+
+fn read_key(key: Vec<u8>) -> Result<PublicKey, StoreError> {
+    let corrupt = |_| StoreError::Corrupt { table: "sensor", why: "the public key has not 32 bytes".into() };
+    Ok(PublicKey(key.try_into().map_err(corrupt)?))
+}

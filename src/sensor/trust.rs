@@ -1,0 +1,111 @@
+//! Whom the sensor takes for its plan service: whoever holds the certificate that the enrolment token named, or else
+//! whoever an authority vouches for that this system trusts.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme};
+
+use crate::wire::Fingerprint;
+
+/// The service shows another certificate than the one that was enrolled with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "its certificate has the SHA-256 {shown}, but the enrolment token named {pinned}; where the service has a new certificate, enrol again with a new token, else somebody stands in between"
+)]
+pub struct OtherCertificate {
+    /// That of the token.
+    pub pinned: Fingerprint,
+    /// That of the certificate that came.
+    pub shown: Fingerprint,
+}
+
+/// Takes one certificate, and nobody who does not hold its key. The name and the dates in it do not matter: it is known
+/// by all its bytes, and a sensor without the right time must deliver, too.
+#[derive(Debug)]
+struct Pin {
+    fingerprint: Fingerprint,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Pin {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let shown = Fingerprint::of(end_entity);
+        if shown == self.fingerprint {
+            return Ok(ServerCertVerified::assertion());
+        }
+        let other = OtherCertificate { pinned: self.fingerprint, shown };
+        Err(CertificateError::Other(OtherError(Arc::new(other))).into())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// TLS that takes nobody but the holder of that certificate.
+///
+/// # Errors
+/// Where the cryptography lacks the protocol's versions, which is a defect.
+pub fn pinned(fingerprint: Fingerprint) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let pin = Arc::new(Pin { fingerprint, provider: Arc::clone(&provider) });
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    Ok(config.dangerous().with_custom_certificate_verifier(pin).with_no_client_auth())
+}
+
+/// Why the service's certificate was not taken, where that is what failed.
+pub fn refusal(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {
+            return Some(match why {
+                CertificateError::Other(other) if other.0.is::<OtherCertificate>() => other.0.to_string(),
+                CertificateError::UnknownIssuer => {
+                    "no authority that this system trusts vouches for its certificate; enrol with a token that names it, or install the authority's certificate".to_owned()
+                }
+                CertificateError::BadSignature => {
+                    "it shows a certificate without having its key; somebody stands in between".to_owned()
+                }
+                why => format!("its certificate is not good: {why}; renew it, and check this machine's clock"),
+            });
+        }
+        // An I/O error passes over what it was made from when it is asked for its source.
+        let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        next = match wrapped {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
+}

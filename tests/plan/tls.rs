@@ -1,0 +1,283 @@
+//! HTTPS: the service's own certificate, and who is taken for the service.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use netcensus::clock::SystemClock;
+use netcensus::plan::server;
+use netcensus::plan::service::{Service, Settings, classifier};
+use netcensus::plan::store::{Location, Store};
+use netcensus::plan::tls::{Own, Source, Tls, TlsListener};
+use netcensus::wire::EnrolmentToken;
+use reqwest::{Certificate, Client};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+struct Secure {
+    url: String,
+    service: Service,
+    tls: Tls,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<std::io::Result<()>>,
+    dir: tempfile::TempDir,
+}
+
+fn own(directory: &Path) -> Source {
+    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    Source::Own(Own { file: directory.join("tls.pem"), names, now: "2026-11-22T00:00:00Z".parse().unwrap() })
+}
+
+impl Secure {
+    async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let tls = Tls::new(own(dir.path())).unwrap();
+        let store = Store::open(&Location::File(dir.path().join("plan.sqlite"))).await.unwrap();
+        let tcp = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let url = format!("https://{}", tcp.local_addr().unwrap());
+        let settings = Settings { public_url: url.clone(), tls: Some(tls.clone()), ..Settings::default() };
+        let service = Service::new(store, Arc::new(SystemClock), classifier(None).unwrap(), settings);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let until = async move {
+            stopped.await.ok();
+        };
+        let listener = TlsListener::new(tcp, tls.clone());
+        let server = tokio::spawn(server::serve(listener, service.clone(), until));
+        Self { url, service, tls, stop, server, dir }
+    }
+
+    /// A client that trusts the certificate as an authority's.
+    fn client(&self) -> Client {
+        let pem = std::fs::read(self.dir.path().join("tls.pem")).unwrap();
+        let certificate = Certificate::from_pem(&pem).unwrap();
+        Client::builder().no_proxy().tls_certs_only([certificate]).build().unwrap()
+    }
+}
+
+#[tokio::test]
+async fn the_service_speaks_tls_and_stops_as_gracefully_as_without() {
+    let secure = Secure::start().await;
+    let client = secure.client();
+    // Who connects and says nothing holds up nobody.
+    let address = secure.url.strip_prefix("https://").unwrap();
+    let silent = TcpStream::connect(address).await.unwrap();
+    let answer = client.get(format!("{}/readyz", secure.url)).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-security-policy"], server::CSP);
+    let plain = client.get(format!("http://{address}/readyz")).send().await;
+    assert!(plain.is_err(), "plain HTTP is not answered");
+    let stranger = Client::builder().no_proxy().build().unwrap();
+    assert!(
+        stranger.get(format!("{}/readyz", secure.url)).send().await.is_err(),
+        "no authority vouches for it"
+    );
+    secure.stop.send(()).unwrap();
+    tokio::time::timeout(Duration::from_secs(60), secure.server).await.unwrap().unwrap().unwrap();
+    drop(silent);
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_shown_to_new_connections() {
+    let secure = Secure::start().await;
+    let before = secure.tls.fingerprint();
+    std::fs::remove_file(secure.dir.path().join("tls.pem")).unwrap();
+    let after = secure.tls.reload().unwrap();
+    assert_ne!(before, after);
+    let token = secure.service.enrolment_token("s".into());
+    assert_eq!(token.fingerprint, Some(after));
+    let answer = secure.client().get(format!("{}/readyz", secure.url)).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+}
+
+#[tokio::test]
+async fn beyond_this_machine_the_program_serves_https_alone_and_its_tokens_name_its_certificate() {
+    let dir = tempfile::tempdir().unwrap();
+    let plan = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
+        command.args(arguments).args(["--config", "plan.toml"]).current_dir(dir.path());
+        command.env_remove("NETCENSUS_PLAN_DATABASE").env("NO_COLOR", "1").stdin(Stdio::null());
+        command
+    };
+    let write = |text: &str| std::fs::write(dir.path().join("plan.toml"), text).unwrap();
+    write("listen = \"0.0.0.0:0\"\npublic_url = \"http://plan.example\"\n");
+    let refused = plan(&["serve"]).output().unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(78) && said.contains("https://plan.example"), "{said}");
+
+    write("listen = \"0.0.0.0:0\"\n");
+    let mut service = plan(&["serve"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(service.stdout.take().unwrap()).lines().map_while(Result::ok);
+    let mut log = BufReader::new(service.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let named = |line: String| line.split(" SHA-256 is ").nth(1).map(str::to_owned);
+    let shown = out.find_map(named).unwrap();
+    let port = log.find_map(|line| {
+        let url = line.split("listening on ").nth(1)?;
+        url.strip_prefix("https://")?.split(' ').next()?.rsplit(':').next().map(str::to_owned)
+    });
+    let url = format!("https://localhost:{}/readyz", port.unwrap());
+    let client = || {
+        let pem = std::fs::read(dir.path().join("netcensus-plan.sqlite.tls.pem")).unwrap();
+        let certificate = Certificate::from_pem(&pem).unwrap();
+        Client::builder().no_proxy().tls_certs_only([certificate]).build().unwrap()
+    };
+    assert_eq!(client().get(&url).send().await.unwrap().status(), 200);
+    assert!(plan(&["subscription", "create", "Contoso"]).status().unwrap().success());
+    let token = String::from_utf8(plan(&["sensor", "token"]).output().unwrap().stdout).unwrap();
+    let token: EnrolmentToken = token.parse().unwrap();
+    assert_eq!(token.fingerprint.map(|f| f.to_string()), Some(shown.clone()));
+    assert!(token.url.starts_with("https://"), "{}", token.url);
+
+    let signal = |name: &str| {
+        let pid = service.id().to_string();
+        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
+    };
+    std::fs::remove_file(dir.path().join("netcensus-plan.sqlite.tls.pem")).unwrap();
+    signal("-HUP");
+    let next = log.find_map(named).unwrap();
+    assert_ne!(next, shown);
+    assert_eq!(client().get(&url).send().await.unwrap().status(), 200, "shows the new one");
+    signal("-TERM");
+    assert_eq!(service.wait().unwrap().code(), Some(0));
+}
+
+#[cfg(feature = "sensor")]
+mod with_the_sensor {
+    use netcensus::census::Timestamp;
+    use netcensus::plan::store::By;
+    use netcensus::plan::timeline::{Kind, Onboarding};
+    use netcensus::sensor::identity::Identity;
+    use netcensus::sensor::route::Route;
+    use netcensus::sensor::uploader::{self, UploadError, Uploader};
+    use netcensus::wire::{Fingerprint, UploadReceipt};
+    use rustls::crypto::aws_lc_rs;
+    use rustls::pki_types::pem::PemObject as _;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+    use rustls::server::{ClientHello, ResolvesServerCert};
+    use rustls::sign::CertifiedKey;
+
+    use super::*;
+    use crate::harness::{START, upload};
+
+    const NOW: Timestamp = Timestamp(0);
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    async fn enrol(
+        token: &EnrolmentToken,
+        name: &str,
+        previous: Option<&Identity>,
+        now: Timestamp,
+    ) -> Result<Identity, UploadError> {
+        uploader::enrol(token, name, previous, &Route::default(), now).await
+    }
+
+    async fn send(identity: &Identity, body: Vec<u8>, now: Timestamp) -> Result<UploadReceipt, UploadError> {
+        let uploader = Uploader::new(identity, PATIENCE, &Route::default()).unwrap();
+        uploader.send(body, now).await.result
+    }
+
+    async fn token(secure: &Secure) -> EnrolmentToken {
+        let now = secure.service.now();
+        let store = &secure.service.store;
+        let sid = store.create_subscription("Contoso", None, &By::operator(), now).await.unwrap().id;
+        let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
+        store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
+        secure.service.enrolment_token(store.create_enrolment(&sid, &By::operator(), now).await.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn a_token_is_all_a_sensor_needs_and_its_clock_does_not_matter() {
+        let secure = Secure::start().await;
+        let token = token(&secure).await;
+        assert!(token.fingerprint.is_some());
+        let text: EnrolmentToken = token.to_string().parse().unwrap();
+        let first = enrol(&text, "edge", None, NOW).await.unwrap();
+        let body = upload(1, "hq", &[("02:00:00:00:00:01", "10.0.0.1", "iot-1", START)]).encode().unwrap();
+        assert!(!send(&first, body.clone(), NOW).await.unwrap().duplicate);
+        assert!(send(&first, body.clone(), Timestamp(i64::MAX)).await.unwrap().duplicate);
+        // The same token does not work twice; with another one the sensor becomes a new one.
+        assert!(matches!(enrol(&text, "edge", Some(&first), NOW).await, Err(UploadError::Token { .. })));
+        let sid = &first.subscription;
+        let secret = secure
+            .service
+            .store
+            .create_enrolment(sid, &By::operator(), secure.service.now())
+            .await
+            .unwrap()
+            .0;
+        let next = EnrolmentToken { secret, ..text };
+        let second = enrol(&next, "edge", Some(&first), NOW).await.unwrap();
+        assert_ne!(second.sensor, first.sensor);
+        assert!(matches!(
+            send(&first, body.clone(), NOW).await,
+            Err(UploadError::Unauthorized { status: 401, .. })
+        ));
+        assert!(send(&second, body, NOW).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_service_with_another_certificate_gets_nothing_and_the_sensor_says_why() {
+        let secure = Secure::start().await;
+        let mut token = token(&secure).await;
+        let identity = enrol(&token, "edge", None, NOW).await.unwrap();
+        let known = token.fingerprint.unwrap();
+        std::fs::remove_file(secure.dir.path().join("tls.pem")).unwrap();
+        let shown = secure.tls.reload().unwrap();
+        let refused = send(&identity, Vec::new(), NOW).await.unwrap_err();
+        let UploadError::Certificate { .. } = &refused else { unreachable!("{refused}") };
+        let said = refused.to_string();
+        for words in [&*known.to_string(), &*shown.to_string(), "enrol again", "somebody stands in between"] {
+            assert!(said.contains(words), "{said}");
+        }
+        token.fingerprint = Some(Fingerprint::of(b"another"));
+        assert!(matches!(enrol(&token, "edge", None, NOW).await, Err(UploadError::Certificate { .. })));
+        // Without a fingerprint an authority must vouch for the service.
+        token.fingerprint = None;
+        let refused = enrol(&token, "edge", None, NOW).await.unwrap_err();
+        let UploadError::Certificate { reason, .. } = &refused else { unreachable!("{refused}") };
+        assert!(reason.contains("no authority"), "{reason}");
+    }
+
+    /// Shows one certificate and signs with another's key.
+    #[derive(Debug)]
+    struct Impostor(Arc<CertifiedKey>);
+
+    impl ResolvesServerCert for Impostor {
+        fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+            Some(Arc::clone(&self.0))
+        }
+    }
+
+    #[tokio::test]
+    async fn who_shows_the_certificate_without_its_key_is_not_taken_for_the_service() {
+        let (theirs, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let fingerprint = own(theirs.path()).pin().unwrap();
+        own(ours.path()).pin().unwrap();
+        let read = |dir: &tempfile::TempDir| std::fs::read(dir.path().join("tls.pem")).unwrap();
+        let shown = CertificateDer::from_pem_slice(&read(&theirs)).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(&read(&ours)).unwrap();
+        for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+            let provider = Arc::new(aws_lc_rs::default_provider());
+            let signing = provider.key_provider.load_private_key(key.clone_key()).unwrap();
+            let impostor = Impostor(Arc::new(CertifiedKey::new(vec![shown.clone()], signing)));
+            let config = rustls::ServerConfig::builder_with_provider(provider)
+                .with_protocol_versions(&[version])
+                .unwrap()
+                .with_no_client_auth()
+                .with_cert_resolver(Arc::new(impostor));
+            let tcp = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+            let url = format!("https://{}", tcp.local_addr().unwrap());
+            let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+            let server = tokio::spawn(async move {
+                let (stream, _) = tcp.accept().await.unwrap();
+                acceptor.accept(stream).await.is_ok()
+            });
+            let token = EnrolmentToken { url, secret: "s".into(), fingerprint };
+            let refused = enrol(&token, "edge", None, NOW).await.unwrap_err();
+            assert!(matches!(refused, UploadError::Certificate { .. }), "{refused}");
+            assert!(!server.await.unwrap(), "no handshake, so no secret was sent");
+        }
+    }
+}
