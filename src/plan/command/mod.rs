@@ -19,7 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use self::failure::Failure;
 #[cfg(feature = "sensor")]
@@ -29,6 +29,7 @@ use super::demo;
 use super::service::{self, Service};
 use super::store::{By, Location, Store, Subscription, audit};
 use crate::clock::SystemClock;
+use crate::manual;
 
 /// Where the configuration lies on an installed system.
 const INSTALLED: &str = "/etc/netcensus/netcensus-plan.toml";
@@ -106,6 +107,9 @@ enum Command {
     /// Make API tokens
     #[command(subcommand)]
     Token(operate::TokenCommand),
+    /// Write man pages and shell completions into a folder, for packages
+    #[command(hide = true)]
+    Manual(manual::Arguments),
 }
 
 /// Which database, and how to answer.
@@ -249,6 +253,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Managed(command) => managed::run(command).await,
         Command::User(command) => operate::user(command).await,
         Command::Token(command) => operate::token(command).await,
+        Command::Manual(arguments) => manual::write(&Cli::command(), &arguments).map_err(Failure::from),
     }
 }
 
