@@ -16,6 +16,16 @@ use super::commands::{SENSOR, is_root};
 /// Runs a script in a network namespace of its own, with `span0` and `gen0` as the two ends of a wire and the sensor on
 /// `span0`; `None` where namespaces are not possible here.
 fn in_namespace(dir: &Path, script: &str) -> Option<Output> {
+    run_in_namespace(dir, "", script)
+}
+
+/// As [`in_namespace`], with further arguments of `run`; the script must succeed.
+pub(crate) fn in_namespace_with(dir: &Path, arguments: &str, script: &str) -> Option<()> {
+    succeeded(&run_in_namespace(dir, arguments, script)?);
+    Some(())
+}
+
+fn run_in_namespace(dir: &Path, arguments: &str, script: &str) -> Option<Output> {
     let possible = is_root()
         && Command::new("unshare")
             .args(["-n", "ip", "link", "add", "a0", "type", "veth", "peer", "name", "b0"])
@@ -43,13 +53,13 @@ fn in_namespace(dir: &Path, script: &str) -> Option<Output> {
         stop() { kill -TERM $PID; wait $PID; }
         ip link set lo up
         wire 10.9.0.1
-        "$SENSOR" run --config sensor.toml 2>log & PID=$!
+        "$SENSOR" run $ARGUMENTS --config sensor.toml 2>log & PID=$!
         trap 'kill -KILL $PID 2>/dev/null || true' EXIT
         WANT="^10.9.0.1 " until_says devices
     "#;
     let mut command = Command::new("unshare");
     command.args(["-n", "bash", "-c", &format!("{preamble}\n{script}")]);
-    Some(command.current_dir(dir).env("SENSOR", SENSOR).output().unwrap())
+    Some(command.current_dir(dir).env("SENSOR", SENSOR).env("ARGUMENTS", arguments).output().unwrap())
 }
 
 fn succeeded(output: &Output) -> String {
