@@ -55,7 +55,11 @@ fn main() {
     }
     let recog = "<fingerprints matches=\"http_header.server\"><fingerprint pattern=\"^x/(\\d+)$\"><description>X</description><example service.version=\"1\">x/1</example><param pos=\"1\" name=\"service.version\"/><param pos=\"0\" name=\"hw.device\" value=\"Printer\"/></fingerprint></fingerprints>";
     seed("fingerprints", "recog", recog.as_bytes());
-    let token = EnrolmentToken { url: "https://plan.example".to_owned(), secret: "s3cret".to_owned(), fingerprint: None };
+    let token = EnrolmentToken {
+        url: "https://plan.example".to_owned(),
+        secret: "s3cret".to_owned(),
+        fingerprint: None,
+    };
     seed("enrolment", "token", token.to_string().as_bytes());
     let zone = serde_json::to_string(&upload().delta).expect("facts are JSON");
     let checkpoint = format!(

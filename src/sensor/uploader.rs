@@ -248,8 +248,8 @@ impl Uploader {
     ///
     /// # Errors
     /// [`UploadError::Unauthorized`] where it does not; the others where it cannot be known.
-    pub async fn knock(&self) -> Result<(), UploadError> {
-        match self.send(Vec::new()).await.result {
+    pub async fn knock(&self, now: Timestamp) -> Result<(), UploadError> {
+        match self.send(Vec::new(), now).await.result {
             // Who sends is judged before what is sent.
             Ok(_) | Err(UploadError::Refused { .. }) => Ok(()),
             Err(e) => Err(e),

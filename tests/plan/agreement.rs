@@ -277,7 +277,7 @@ impl World {
         let of_month = self.sealed.iter().filter(|(d, _)| d.starts_with(month)).map(|(_, n)| *n);
         let statement = &statement["statement"];
         assert_eq!(statement["peak_billable"].as_u64(), of_month.clone().max(), "the peak of {month}");
-        assert_eq!(statement["last_billable"].as_u64(), of_month.clone().last(), "the last of {month}");
+        assert_eq!(statement["last_billable"].as_u64(), of_month.clone().next_back(), "the last of {month}");
     }
 }
 

@@ -2,8 +2,6 @@
 
 #![expect(clippy::cast_possible_truncation, reason = "days and sizes of made-up networks are small")]
 
-#![expect(clippy::cast_possible_truncation, reason = "curves are made of small numbers")]
-
 use proptest::prelude::*;
 
 use super::*;

@@ -86,7 +86,7 @@ fn examine(config: &Config, seconds: u64) -> Result<Vec<Finding>, Failure> {
         Ok(spool) => findings.extend(storage::judge(&spool, SystemClock.now())),
         Err(finding) => findings.push(finding),
     }
-    let (finding, identity) = storage::identity(&config.identity_path());
+    let (finding, identity) = storage::identity(&config.identity_source());
     findings.push(finding);
     if let Some(identity) = identity {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

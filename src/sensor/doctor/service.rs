@@ -37,7 +37,7 @@ pub async fn examine(identity: &Identity, route: &Route, clock: &dyn Clock) -> V
     findings.push(reached(&identity.url, answer.as_ref().err()));
     if let Ok(theirs) = answer {
         findings.push(skew(theirs, now));
-        findings.push(key(uploader.knock().await.err().as_ref()));
+        findings.push(key(uploader.knock(now).await.err().as_ref()));
     }
     findings
 }

@@ -165,6 +165,8 @@ mod tests {
             sensor: "s".into(),
             subscription: "t".into(),
             key: "k".into(),
+            signing_key: crate::sensor::signing::SigningKey::generate().unwrap(),
+            fingerprint: None,
         };
         me.store(&path).unwrap();
         assert_eq!(identity(&path).0.outcome, Outcome::Good);
