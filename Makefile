@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt check unit openapi deny demo lab chaos console api bench fuzz audit clean
+.PHONY: help run test lint fmt check unit openapi deny demo lab chaos console api deb systemd bench fuzz audit clean
 
 STEP   := .ci/step
 NEED   := .ci/need
@@ -84,6 +84,15 @@ chaos: binaries ## faults of every kind, each with the census of the undisturbed
 console: binaries ## a visit of the console in headless Chromium
 	@$(NEED) console
 	@$(STEP) "console" tests/console/visit.py $(BIN) $(TARGET)/console
+
+deb: ## the Debian packages netcensus-sensor and netcensus-plan, with their bills of materials, in target/debian
+	@$(NEED) build deb
+	@.ci/deb release
+
+systemd: ## the packages in a booted systemd: installed, enrolled, killed, upgraded, purged (root)
+	@$(NEED) build deb systemd
+	@.ci/deb $(PROFILE)
+	@$(STEP) "systemd" tests/systemd/systemd.sh $(TARGET)/debian
 
 api: binaries ## the API asked by a tool what it can think of, for SECONDS=60
 	@$(NEED) api

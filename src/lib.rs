@@ -16,6 +16,9 @@ pub mod dissect;
 
 pub mod clock;
 pub mod config;
+mod journal;
+mod manual;
+pub mod notify;
 
 pub mod classify;
 

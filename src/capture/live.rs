@@ -18,6 +18,9 @@ use rustix::net::{AddressFamily, SocketType};
 use crate::census::Timestamp;
 use crate::dissect::{Frame, LinkType};
 
+/// `IFF_UP` of netdevice(7).
+const IFF_UP: u16 = 1;
+
 /// What to open, and how.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
@@ -190,6 +193,34 @@ pub fn exists(interface: &str) -> bool {
     socket.is_ok_and(|s| rustix::net::netdevice::name_to_index(s, interface).is_ok())
 }
 
+/// Whether an interface is there and up; needs no privilege. Where the system does not show whether it is up, it counts
+/// as up.
+pub fn is_up(interface: &str) -> bool {
+    exists(interface) && attribute(interface, "flags").is_none_or(|flags| flags & u64::from(IFF_UP) != 0)
+}
+
+/// A number that the system shows of an interface (`/sys/class/net`), in decimal or hex.
+pub fn attribute(interface: &str, name: &str) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/sys/class/net/{interface}/{name}")).ok()?;
+    let text = text.trim();
+    match text.strip_prefix("0x") {
+        Some(hex) => u64::from_str_radix(hex, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// Checks a filter without a privilege, as it is read for Ethernet.
+///
+/// # Errors
+/// [`LiveError::Filter`] where it is wrong.
+pub fn check_filter(filter: &str) -> Result<(), LiveError> {
+    let compiled = Capture::dead(pcap::Linktype::ETHERNET).and_then(|dead| dead.compile(filter, true));
+    match compiled {
+        Ok(_) => Ok(()),
+        Err(e) => Err(LiveError::Filter { filter: filter.to_owned(), reason: text(&e) }),
+    }
+}
+
 /// Adds what happened between two readings of counters of 32 bits that wrap.
 fn advance(totals: &mut Statistics, before: &Stat, now: &Stat) {
     totals.received += u64::from(now.received.wrapping_sub(before.received));
@@ -230,6 +261,13 @@ mod tests {
         let expected =
             Statistics { received: u64::from(u32::MAX) + 4, dropped_ring: 2, dropped_interface: 5 };
         assert_eq!(totals, expected);
+    }
+
+    #[test]
+    fn a_filter_is_checked_without_an_interface() {
+        assert!(check_filter("not port 22").is_ok() && check_filter("").is_ok());
+        assert!(check_filter("not port").unwrap_err().to_string().contains("capture.filter"));
+        assert!(!is_up("nc-none0"));
     }
 
     #[test]

@@ -171,7 +171,7 @@ mod tests {
     fn the_memory_is_bounded() {
         let (attempts, _) = attempts();
         for i in 0..REMEMBERED + 1_000 {
-            let _ = attempts.take(Some(&i.to_string()), None);
+            assert_eq!(attempts.take(Some(&i.to_string()), None).is_err(), i > REMEMBERED + 9, "{i}");
         }
         assert!(attempts.accounts.len() <= REMEMBERED + 1);
     }

@@ -9,13 +9,14 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use tokio::sync::Notify;
 
 use super::config::{Capture, Config};
 use super::rules::Accepted;
 use super::status::{InterfaceStatus, Status};
 use super::table::Table;
 use super::worker::Worker;
-use crate::capture::live::{Live, LiveError, Settings, Statistics};
+use crate::capture::live::{self, Live, LiveError, Settings, Statistics};
 
 /// How long one wait for frames takes; also how soon a thread notices that it shall stop.
 const WAIT: Duration = Duration::from_millis(100);
@@ -39,6 +40,17 @@ pub struct Shared {
     pub status: Arc<Status>,
     /// Set once the threads shall end.
     pub stop: Arc<AtomicBool>,
+    /// How an interface is opened after the start.
+    pub reopening: Reopening,
+}
+
+/// How an interface is opened that was away, or that shall be captured with other settings.
+#[derive(Clone, Debug)]
+pub enum Reopening {
+    /// By its thread, which has kept the privilege.
+    Here,
+    /// By a new start of the process, as this one gave the privilege up; whoever waits here brings it about.
+    Restart(Arc<Notify>),
 }
 
 /// The settings of one interface.
@@ -166,6 +178,15 @@ impl<'s> Thread<'s> {
     }
 
     fn reopen(&mut self) {
+        if let Reopening::Restart(wanted) = &self.shared.reopening {
+            let there = live::is_up(&self.interface);
+            if there {
+                tracing::info!("{}: it is there; a new start opens it", self.interface);
+                wanted.notify_one();
+            }
+            self.next_attempt = Instant::now() + if there { LONGEST_PAUSE } else { FIRST_PAUSE };
+            return;
+        }
         match Live::open(&self.settings) {
             Ok(live) => {
                 tracing::info!("{}: captured again", self.interface);
@@ -198,8 +219,14 @@ impl<'s> Thread<'s> {
         }
     }
 
-    /// Opens the interface with other settings; where that fails the old handle stays.
+    /// Captures with other settings; where that fails the old handle stays.
     fn change(&mut self, wanted: Settings) {
+        if let Reopening::Restart(restart) = &self.shared.reopening {
+            tracing::info!("{}: a new start captures with the changed settings", self.interface);
+            restart.notify_one();
+            self.settings = wanted;
+            return;
+        }
         match Live::open(&wanted) {
             Ok(live) => {
                 if let Some(mut old) = self.live.replace(live) {

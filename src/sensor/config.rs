@@ -23,7 +23,7 @@ pub const DEFAULT_PATH: &str = "/etc/netcensus/netcensus-sensor.toml";
 pub struct Config {
     /// The zone that the captured frames belong to (I9): a site, or a routing domain. 1 to 64 bytes.
     pub zone: String,
-    /// Where the sensor keeps its identity, its spool and its control socket.
+    /// Where the sensor keeps its identity, its spool and its control sockets.
     pub state_directory: PathBuf,
     /// Prefixes that are on-link whatever was learned (I5).
     pub prefixes: BTreeSet<Prefix>,
@@ -39,6 +39,8 @@ pub struct Config {
     pub spool: Spool,
     /// Metrics and health.
     pub health: Health,
+    /// What the sensor gives up after its start.
+    pub confinement: Confinement,
     /// Log.
     pub log: Log,
     /// Classification.
@@ -134,6 +136,27 @@ pub struct Health {
     pub listen: String,
 }
 
+/// `[confinement]`
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct Confinement {
+    /// What to do where the kernel lacks a measure.
+    pub mode: ConfinementMode,
+}
+
+/// How the sensor confines itself.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub enum ConfinementMode {
+    /// As far as the kernel can, with a warning about the rest.
+    #[default]
+    Try,
+    /// Wholly, or the sensor does not start.
+    Require,
+    /// Not at all: for tracing and debugging.
+    Off,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
@@ -177,6 +200,7 @@ impl Default for Config {
             upload: Upload::default(),
             spool: Spool::default(),
             health: Health::default(),
+            confinement: Confinement::default(),
             log: Log::default(),
             rules: Rules::default(),
         }
@@ -347,9 +371,14 @@ impl Config {
         Route { proxy: self.upload.proxy.clone(), credential: self.upload.proxy_credential.clone() }
     }
 
+    /// What the half that uploads keeps, and the half that captures must not read.
+    pub fn upload_directory(&self) -> PathBuf {
+        self.state_directory.join("upload")
+    }
+
     /// The file with the identity that enrolment gave.
     pub fn identity_path(&self) -> PathBuf {
-        self.state_directory.join("identity.json")
+        self.upload_directory().join("identity.json")
     }
 
     /// The file from which the identity is read: that, or the credential that systemd passes to the service.
@@ -358,9 +387,19 @@ impl Config {
         identity::source(self.identity_path(), credentials.as_deref())
     }
 
-    /// The socket by which the commands ask the running sensor.
+    /// The socket by which the commands ask the running sensor, or its half that captures.
     pub fn control_path(&self) -> PathBuf {
         self.state_directory.join("control.sock")
+    }
+
+    /// The socket by which the half that uploads gets the metrics of the half that captures.
+    pub fn health_path(&self) -> PathBuf {
+        self.state_directory.join("health.sock")
+    }
+
+    /// The socket by which the commands ask the half that uploads, where it runs alone.
+    pub fn upload_control_path(&self) -> PathBuf {
+        self.upload_directory().join("control.sock")
     }
 
     /// The policy of the sensor's own commands.

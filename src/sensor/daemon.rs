@@ -5,12 +5,14 @@
 //! └────────────── --only capture ──────────────────┘  └──── --only upload ────┘
 //! ```
 //!
-//! The order of the start matters: first the captures are opened, which needs a privilege, then threads start, then
-//! the runtime. The order of the end too: capture threads hand over what they hold, then the collector puts it into
-//! the spool, then the delivery tries for a bounded time to send it.
+//! The order of the start matters: first the captures are opened, which needs a privilege, and the sockets; then the
+//! process confines itself; then threads start, then the runtime. The order of the end too: capture threads hand over
+//! what they hold, then the collector puts it into the spool, then the delivery tries for a bounded time to send it.
 
+use std::net::TcpListener;
 use std::num::NonZeroU64;
-use std::path::PathBuf;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -18,25 +20,25 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::capturing::{self, Shared};
+use super::capturing::{self, Opened, Reopening, Shared};
 use super::collector::Collector;
-use super::config::Config;
+use super::config::{self, Config, ConfinementMode};
+use super::confinement::{self, Confinement, Needs};
 use super::delivery::{Delivery, IDLE, Pace, Step};
 use super::health::{self, View};
-use super::notify;
 use super::route::Route;
 use super::rules::Accepted;
-use super::spool::{Reader, SpoolError};
+use super::spool::{self, Reader, SpoolError};
 use super::table::Table;
-use crate::capture::live::LiveError;
+use crate::capture::live::{self, LiveError};
 use crate::classify::RuleError;
 use crate::clock::{Clock, SystemClock};
 use crate::config::ConfigError;
+use crate::notify;
 
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 
@@ -91,6 +93,14 @@ pub enum RunError {
         /// Why.
         error: std::io::Error,
     },
+    /// A measure of confinement is required and not to be had.
+    #[error(
+        "the sensor cannot confine itself wholly: {0}; update the kernel, or set confinement.mode to \"try\""
+    )]
+    Confinement(Confinement),
+    /// An interface is to be opened, and this process gave the privilege up.
+    #[error("an interface is to be opened anew, which needs a new start; systemd starts the sensor again")]
+    Restart,
     /// The system refuses a thread, a signal handler or the runtime.
     #[error("the system refuses a thread or a signal handler: {0}; look at the limits of the process")]
     System(#[from] std::io::Error),
@@ -106,6 +116,9 @@ pub fn run(options: Options) -> Result<(), RunError> {
     if captures && config.capture.interfaces.is_empty() {
         return Err(RunError::NoInterface);
     }
+    // The half that captures is nothing else, so it gives up all; both halves in one process go on by themselves.
+    let restart = Arc::new(Notify::new());
+    let reopens = uploads || config.confinement.mode == ConfinementMode::Off;
     let shared = Shared {
         table: Arc::new(Table::new(config.limits.couplings)),
         status: Arc::default(),
@@ -116,13 +129,106 @@ pub fn run(options: Options) -> Result<(), RunError> {
             Accepted::default()
         })),
         config: Arc::new(ArcSwap::from_pointee(config)),
+        reopening: if reopens { Reopening::Here } else { Reopening::Restart(restart.clone()) },
     };
-    let capture = if captures { Some(CaptureHalf::start(&shared)?) } else { None };
+    let capture = if captures { Some(CaptureHalf::open(&shared)?) } else { None };
+    let sockets = Sockets::open(&shared.config.load(), captures, uploads)?;
+    let needs = needs(&shared.config.load(), config_path.as_deref(), captures, uploads);
+    let confinement = confine(shared.config.load().confinement.mode, &needs)?;
+    let capture = capture.map(|half| half.start(&shared)).transpose()?;
+    if !confinement.measures.is_empty() {
+        confinement::give_up_capabilities();
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let daemon = Daemon { config_path, shared, set_level, captures, uploads };
-    let result = runtime.block_on(daemon.run(capture));
+    let daemon = Daemon {
+        config_path,
+        shared,
+        set_level,
+        captures,
+        uploads,
+        confinement: Arc::new(confinement),
+        restart,
+    };
+    let result = runtime.block_on(daemon.run(capture, sockets));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
+}
+
+/// What the process still needs once all is open.
+fn needs(config: &Config, path: Option<&Path>, captures: bool, uploads: bool) -> Needs {
+    let file = path.unwrap_or_else(|| Path::new(config::DEFAULT_PATH));
+    // The folder, not the file: who changes a file often puts another in its place.
+    let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    let mut readable = vec![folder.to_owned(), config.rules.directory.clone()];
+    if uploads {
+        readable.extend(std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from));
+        readable.extend(
+            ["SSL_CERT_FILE", "SSL_CERT_DIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from),
+        );
+    }
+    let state = if captures { config.state_directory.clone() } else { config.upload_directory() };
+    Needs {
+        reopens: captures && uploads,
+        network: uploads,
+        readable,
+        writable: vec![state, config.spool_directory()],
+    }
+}
+
+fn confine(mode: ConfinementMode, needs: &Needs) -> Result<Confinement, RunError> {
+    if mode == ConfinementMode::Off {
+        tracing::warn!("confinement.mode is \"off\": the process keeps its privileges");
+        return Ok(Confinement::default());
+    }
+    let confinement = confinement::enter(needs);
+    if !confinement.missing().is_empty() {
+        if mode == ConfinementMode::Require {
+            return Err(RunError::Confinement(confinement));
+        }
+        tracing::warn!("the sensor goes on without: {confinement}");
+    }
+    Ok(confinement)
+}
+
+/// Where the sensor answers. Opened before it confines itself, as listening is given up then.
+struct Sockets {
+    loopback: Option<TcpListener>,
+    control: UnixListener,
+    /// The capture half's metrics, for the other half to serve.
+    health: Option<UnixListener>,
+    paths: Vec<PathBuf>,
+}
+
+impl Sockets {
+    fn open(config: &Config, captures: bool, uploads: bool) -> Result<Self, RunError> {
+        let refused = |address: String| move |error| RunError::Listen { address, error };
+        let open = |address| {
+            let listener = TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            Ok(listener)
+        };
+        // The half that captures has no network, not even this one.
+        let address = config.listen().filter(|_| uploads);
+        let loopback = address.map(|a| open(a).map_err(refused(a.to_string()))).transpose()?;
+        let control_path = if captures { config.control_path() } else { config.upload_control_path() };
+        let control =
+            health::bind_control(&control_path).map_err(refused(control_path.display().to_string()))?;
+        let mut paths = vec![control_path];
+        let health = if uploads {
+            None
+        } else {
+            let path = config.health_path();
+            let bound = health::bind_health(&path).map_err(refused(path.display().to_string()))?;
+            paths.push(path);
+            Some(bound)
+        };
+        if !captures {
+            // What the other half makes, where it was not started yet: what is not there cannot be left open.
+            let spool = config.spool_directory();
+            spool::make_private(&spool).map_err(|error| SpoolError::Io { path: spool, error })?;
+        }
+        Ok(Self { loopback, control, health, paths })
+    }
 }
 
 /// The threads of the capture half.
@@ -133,14 +239,15 @@ struct CaptureHalf {
     running: mpsc::Sender<()>,
 }
 
-impl CaptureHalf {
-    fn start(shared: &Shared) -> Result<Self, RunError> {
-        let config = shared.config.load_full();
-        let opened = capturing::open(&config, &config.capture.interfaces)?;
-        let (table, status) = (shared.table.clone(), shared.status.clone());
-        let (spool, bounds) = (config.spool_directory(), config.spool_bounds());
-        let mut collector = Collector::open(table, status, &spool, bounds, &config.zone)?;
-        collector.restore(&config.checkpoint_path())?;
+/// What the capture half needs a privilege or a new folder for.
+struct OpenedHalf {
+    interfaces: Vec<Opened>,
+    collector: Collector,
+}
+
+impl OpenedHalf {
+    fn start(self, shared: &Shared) -> Result<CaptureHalf, RunError> {
+        let Self { interfaces: opened, collector } = self;
         let (running, ended) = mpsc::channel();
         let threads: Result<Vec<_>, _> =
             opened.into_iter().map(|o| capturing::start(o, shared.clone())).collect();
@@ -148,7 +255,19 @@ impl CaptureHalf {
         let collector = thread::Builder::new()
             .name("collector".to_owned())
             .spawn(move || collect(collector, &shared, &ended))?;
-        Ok(Self { threads: threads?, collector, running })
+        Ok(CaptureHalf { threads: threads?, collector, running })
+    }
+}
+
+impl CaptureHalf {
+    fn open(shared: &Shared) -> Result<OpenedHalf, RunError> {
+        let config = shared.config.load_full();
+        let interfaces = capturing::open(&config, &config.capture.interfaces)?;
+        let (table, status) = (shared.table.clone(), shared.status.clone());
+        let (spool, bounds) = (config.spool_directory(), config.spool_bounds());
+        let mut collector = Collector::open(table, status, &spool, bounds, &config.zone)?;
+        collector.restore(&config.checkpoint_path())?;
+        Ok(OpenedHalf { interfaces, collector })
     }
 
     /// Ends capturing: what is held goes to the spool. Waits for it.
@@ -215,6 +334,16 @@ struct Daemon {
     set_level: Box<dyn Fn(&str) + Send + Sync>,
     captures: bool,
     uploads: bool,
+    confinement: Arc<Confinement>,
+    /// Notified where a new start is needed.
+    restart: Arc<Notify>,
+}
+
+/// Why the daemon ends.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum End {
+    Asked,
+    Restart,
 }
 
 /// What the delivery task is told.
@@ -226,11 +355,12 @@ enum Order {
 }
 
 impl Daemon {
-    async fn run(self, capture: Option<CaptureHalf>) -> Result<(), RunError> {
-        let served = self.serve(capture.is_some()).await;
+    async fn run(self, capture: Option<CaptureHalf>, sockets: Sockets) -> Result<(), RunError> {
+        let paths = sockets.paths.clone();
+        let served = self.serve(sockets).await;
         notify::stopping();
         self.end_capture(capture).await;
-        let (orders, delivery) = served?;
+        let (end, orders, delivery) = served?;
         let grace = self.shared.config.load().upload.grace;
         orders.send_replace(Order::Finish(Instant::now() + grace));
         if let Some(delivery) = delivery
@@ -239,10 +369,8 @@ impl Daemon {
             tracing::error!("the delivery ended by a defect, please report it: {e}");
         }
         tracing::info!("stopped; {}", self.line());
-        if self.captures {
-            health::unbind_control(&self.shared.config.load().control_path());
-        }
-        Ok(())
+        paths.iter().for_each(|path| health::unbind(path));
+        if end == End::Restart { Err(RunError::Restart) } else { Ok(()) }
     }
 
     /// One line on how it goes.
@@ -264,23 +392,23 @@ impl Daemon {
     /// Starts the tasks and runs until a signal ends it.
     async fn serve(
         &self,
-        captures: bool,
-    ) -> Result<(watch::Sender<Order>, Option<tokio::task::JoinHandle<()>>), RunError> {
+        sockets: Sockets,
+    ) -> Result<(End, watch::Sender<Order>, Option<tokio::task::JoinHandle<()>>), RunError> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;
-        self.listen().await?;
+        self.listen(sockets)?;
         let (orders, order) = watch::channel(order(&self.shared.config.load()));
         let delivery = self.uploads.then(|| tokio::spawn(deliver(self.delivery(), order)));
 
         let config = self.shared.config.load();
-        if captures {
+        if self.captures {
             tracing::info!("capturing on {} as zone '{}'", config.capture.interfaces.join(", "), config.zone);
         }
         drop(config);
         notify::ready();
-        self.watch(&orders, &mut terminate, &mut interrupt, &mut hangup).await;
-        Ok((orders, delivery))
+        let end = self.watch(&orders, &mut terminate, &mut interrupt, &mut hangup).await;
+        Ok((end, orders, delivery))
     }
 
     /// Looks after the process until it shall end.
@@ -290,14 +418,15 @@ impl Daemon {
         terminate: &mut Signal,
         interrupt: &mut Signal,
         hangup: &mut Signal,
-    ) {
+    ) -> End {
         let mut status = tokio::time::interval(STATUS_EVERY);
         let mut watchdog = tokio::time::interval(notify::watchdog_interval());
         let mut rounds = u64::MAX;
         loop {
             tokio::select! {
-                _ = terminate.recv() => return,
-                _ = interrupt.recv() => return,
+                _ = terminate.recv() => return End::Asked,
+                _ = interrupt.recv() => return End::Asked,
+                () = self.restart.notified() => return End::Restart,
                 _ = hangup.recv() => self.reload(orders),
                 _ = status.tick() => notify::status(&self.line()),
                 _ = watchdog.tick() => {
@@ -312,21 +441,25 @@ impl Daemon {
         }
     }
 
-    async fn listen(&self) -> Result<(), RunError> {
-        let config = self.shared.config.load_full();
+    fn listen(&self, sockets: Sockets) -> Result<(), RunError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let view = View { shared: self.shared.clone(), clock, captures: self.captures };
-        if let Some(address) = config.listen() {
-            let bound = TcpListener::bind(address).await;
-            let listener = bound.map_err(|error| RunError::Listen { address: address.to_string(), error })?;
+        let view = View {
+            shared: self.shared.clone(),
+            clock,
+            captures: self.captures,
+            uploads: self.uploads,
+            confinement: self.confinement.clone(),
+        };
+        if let Some(loopback) = sockets.loopback {
+            let listener = tokio::net::TcpListener::from_std(loopback)?;
             tokio::spawn(axum::serve(listener, health::routes(view.clone())).into_future());
         }
-        if self.captures {
-            let path = config.control_path();
-            let listener = health::bind_control(&path)
-                .map_err(|error| RunError::Listen { address: path.display().to_string(), error })?;
-            tokio::spawn(axum::serve(listener, health::control_routes(view)).into_future());
+        if let Some(health) = sockets.health {
+            let listener = tokio::net::UnixListener::from_std(health)?;
+            tokio::spawn(axum::serve(listener, health::routes(view.clone())).into_future());
         }
+        let listener = tokio::net::UnixListener::from_std(sockets.control)?;
+        tokio::spawn(axum::serve(listener, health::control_routes(view)).into_future());
         Ok(())
     }
 
@@ -367,11 +500,12 @@ impl Daemon {
         config.spool.directory.clone_from(&old.spool.directory);
         config.health.clone_from(&old.health);
         config.limits.clone_from(&old.limits);
+        config.confinement = old.confinement;
         let rules =
             if self.captures { Accepted::read(&config.rules.directory)? } else { Accepted::default() };
         if self.captures {
-            // Opens what it would capture, so that a wrong filter is refused here.
-            capturing::open(&config, &config.capture.interfaces)?;
+            // This thread may open no interface any more: the capture threads do, where it can be done.
+            live::check_filter(&config.capture.filter)?;
         }
         Ok((config, rules))
     }

@@ -1,14 +1,17 @@
 //! What the sensor tells about itself: `/metrics`, `/healthz` and `/readyz` on a loopback port, and the inventory on
 //! a socket that only the sensor's user may open. No metric ever has an address in a label.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -20,15 +23,21 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
-use tokio::net::UnixListener;
 
 use super::capturing::Shared;
-use super::spool::Reader;
+use super::confinement::Confinement;
+use super::spool::{self, Reader};
 use super::status::{InterfaceStatus, Status};
 use crate::census::Inventory;
 use crate::classify::RuleFiles;
 use crate::clock::Clock;
 use crate::wire::CaptureSummary;
+
+/// The media type of metrics.
+const METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// How long the other half may take for its metrics, and how large they may be.
+const RELAY_TIMEOUT: Duration = Duration::from_secs(5);
+const RELAY_BYTES: usize = 4 << 20;
 
 /// What the running sensor holds, as its commands get it.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
@@ -59,11 +68,38 @@ pub struct View {
     pub clock: Arc<dyn Clock>,
     /// Whether this process captures.
     pub captures: bool,
+    /// Whether this process uploads.
+    pub uploads: bool,
+    /// What confines it.
+    pub confinement: Arc<Confinement>,
+}
+
+/// How the running sensor, or one half of it, fares: for `doctor`.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct State {
+    /// Its version.
+    pub version: String,
+    /// Whether it captures.
+    pub captures: bool,
+    /// Whether it uploads.
+    pub uploads: bool,
+    /// Each interface: what is wrong with it, the frames that came, and those that the ring or the interface dropped.
+    pub interfaces: BTreeMap<String, (Option<String>, u64, u64)>,
+    /// What is wrong with delivering.
+    pub delivery_problem: Option<String>,
+    /// Seconds since the plan service last acknowledged an upload.
+    pub acknowledged_seconds_ago: Option<u64>,
+    /// Times that a change had to stay in memory as the spool could not take it.
+    pub spool_refused: u64,
+    /// What confines the process.
+    pub confinement: Confinement,
 }
 
 /// The routes of the loopback port.
 pub fn routes(view: View) -> Router {
-    Router::new()
+    let routes =
+        if view.captures { Router::new() } else { Router::new().route("/capture/metrics", get(relay)) };
+    routes
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
@@ -72,35 +108,50 @@ pub fn routes(view: View) -> Router {
 
 /// The routes of the control socket.
 pub fn control_routes(view: View) -> Router {
-    Router::new().route("/inventory", get(inventory)).with_state(view)
+    let captures = view.captures;
+    let routes = routes(view.clone()).route("/state", get(state).with_state(view.clone()));
+    if captures { routes.route("/inventory", get(inventory).with_state(view)) } else { routes }
 }
 
-/// Opens the control socket with mode 0600, in place of one that an earlier process left.
+/// Opens a socket that only the sensor's user may open, in place of one that an earlier process left.
 ///
 /// # Errors
 /// Where the file system refuses.
 pub fn bind_control(path: &Path) -> io::Result<UnixListener> {
+    bind(path, 0o600)
+}
+
+/// Opens the socket of the routes of the loopback port, for the half of the sensor that uploads: it is in the same group.
+///
+/// # Errors
+/// Where the file system refuses.
+pub fn bind_health(path: &Path) -> io::Result<UnixListener> {
+    bind(path, 0o660)
+}
+
+fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
     if let Some(directory) = path.parent() {
-        fs::create_dir_all(directory)?;
+        spool::make_private(directory)?;
     }
     match fs::remove_file(path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}
     }
     let listener = UnixListener::bind(path)?;
-    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(mode))?;
+    listener.set_nonblocking(true)?;
     Ok(listener)
 }
 
-/// Removes the control socket, so that nobody waits for an answer from a sensor that has ended.
-pub fn unbind_control(path: &Path) {
+/// Removes a socket, so that nobody waits for an answer from a sensor that has ended.
+pub fn unbind(path: &Path) {
     if let Err(e) = fs::remove_file(path) {
         tracing::debug!("{}: {e}", path.display());
     }
 }
 
 /// Ready is: every interface is captured, and uploads are delivered or at least not failing.
-async fn ready(State(view): State<View>) -> Response {
+async fn ready(extract::State(view): extract::State<View>) -> Response {
     let problems = problems(&view.shared.status);
     if problems.is_empty() {
         "ok\n".into_response()
@@ -117,7 +168,26 @@ fn problems(status: &Status) -> Vec<String> {
     problems
 }
 
-async fn inventory(State(view): State<View>) -> Json<Snapshot> {
+async fn state(extract::State(view): extract::State<View>) -> Json<State> {
+    let status = &view.shared.status;
+    let interfaces = status.interfaces().into_iter().map(|(name, i)| {
+        let dropped = i.statistics.dropped_ring + i.statistics.dropped_interface;
+        (name, (i.problem, i.counters.frames, dropped))
+    });
+    let ago = |last| (view.clock.now().since(last).max(0) / 1_000_000_000).cast_unsigned();
+    Json(State {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        captures: view.captures,
+        uploads: view.uploads,
+        interfaces: interfaces.collect(),
+        delivery_problem: status.delivery_problem(),
+        acknowledged_seconds_ago: status.last_ack().map(ago),
+        spool_refused: status.spool_refused.load(Ordering::Relaxed),
+        confinement: (*view.confinement).clone(),
+    })
+}
+
+async fn inventory(extract::State(view): extract::State<View>) -> Json<Snapshot> {
     let Shared { config, rules, table, status, .. } = &view.shared;
     let rules = rules.load();
     Json(Snapshot {
@@ -130,15 +200,37 @@ async fn inventory(State(view): State<View>) -> Json<Snapshot> {
     })
 }
 
-async fn metrics(State(view): State<View>) -> Response {
+/// The metrics of the half that captures, which has no network.
+async fn relay(extract::State(view): extract::State<View>) -> Response {
+    let path = view.shared.config.load().health_path();
+    match ask_metrics(&path).await {
+        Ok(text) => ([(header::CONTENT_TYPE, METRICS)], text).into_response(),
+        Err(e) => {
+            let text = format!("the half that captures does not answer on {}: {e}\n", path.display());
+            (StatusCode::BAD_GATEWAY, text).into_response()
+        }
+    }
+}
+
+async fn ask_metrics(path: &Path) -> Result<Vec<u8>, reqwest::Error> {
+    let client = reqwest::Client::builder().unix_socket(path).timeout(RELAY_TIMEOUT).build()?;
+    let mut answer = client.get("http://sensor/metrics").send().await?.error_for_status()?;
+    let mut text = Vec::new();
+    while let Some(chunk) = answer.chunk().await? {
+        if text.len() + chunk.len() > RELAY_BYTES {
+            break;
+        }
+        text.extend_from_slice(&chunk);
+    }
+    Ok(text)
+}
+
+async fn metrics(extract::State(view): extract::State<View>) -> Response {
     let mut registry = Registry::with_prefix("netcensus_sensor");
     registry.register_collector(Box::new(Scrape(view)));
     let mut text = String::new();
     match prometheus_client::encoding::text::encode(&mut text, &registry) {
-        Ok(()) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
+        Ok(()) => ([(header::CONTENT_TYPE, METRICS)], text).into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
@@ -156,7 +248,7 @@ type Encoded = Result<(), std::fmt::Error>;
 
 impl Collector for Scrape {
     fn encode(&self, mut out: DescriptorEncoder<'_>) -> Encoded {
-        let View { shared: Shared { config, table, status, .. }, clock, captures } = &self.0;
+        let View { shared: Shared { config, table, status, .. }, clock, captures, .. } = &self.0;
         if *captures {
             self.encode_capture(&mut out)?;
             gauge(&mut out, "couplings", "Couplings held", table.len() as u64)?;

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::fs;
 use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, fchown};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, chown, fchown};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -105,7 +105,7 @@ impl Identity {
 
     fn write(&self, path: &Path) -> io::Result<()> {
         let directory = path.parent().unwrap_or_else(|| Path::new("."));
-        fs::create_dir_all(directory)?;
+        make_private(directory)?;
         // A temporary file has mode 0600 from the start.
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
         serde_json::to_writer_pretty(&mut file, self)?;
@@ -119,6 +119,23 @@ impl Identity {
         file.persist(path).map_err(|e| e.error)?;
         fs::File::open(directory)?.sync_all()
     }
+}
+
+/// Makes the directory where it is missing: for its owner alone, who is the owner of the directory that it lies in.
+fn make_private(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    if let Some(parent) = directory.parent().filter(|p| !p.as_os_str().is_empty()) {
+        fs::create_dir_all(parent)?;
+        fs::DirBuilder::new().mode(0o700).create(directory)?;
+        let owner = fs::metadata(parent)?;
+        if fs::metadata(directory)?.uid() != owner.uid() {
+            chown(directory, Some(owner.uid()), Some(owner.gid()))?;
+        }
+        return Ok(());
+    }
+    fs::DirBuilder::new().mode(0o700).create(directory)
 }
 
 #[cfg(test)]

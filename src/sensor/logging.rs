@@ -1,7 +1,6 @@
 //! The log: to the journal under systemd, else text or JSON on standard error.
 
 use std::io::IsTerminal as _;
-use std::os::unix::fs::MetadataExt as _;
 
 use tracing_subscriber::filter::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -9,6 +8,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer, Registry, fmt, reload};
 
 use super::config::LogFormat;
+use crate::journal;
 
 /// Changes the level of the running log.
 pub type SetLevel = Box<dyn Fn(&str) + Send + Sync>;
@@ -18,8 +18,8 @@ pub fn start(format: LogFormat, level: &str) -> SetLevel {
     let (filter, handle) = reload::Layer::new(filter(level));
     let layer: Box<dyn Layer<_> + Send + Sync> = match format {
         LogFormat::Json => fmt::layer().json().with_writer(std::io::stderr).boxed(),
-        LogFormat::Auto if leads_to_journal() => match tracing_journald::layer() {
-            Ok(journal) => journal.boxed(),
+        LogFormat::Auto if journal::has_standard_error() => match tracing_journald::layer() {
+            Ok(layer) => layer.boxed(),
             Err(_) => text().boxed(),
         },
         LogFormat::Auto | LogFormat::Text => text().boxed(),
@@ -44,11 +44,4 @@ where
 
 fn filter(level: &str) -> EnvFilter {
     EnvFilter::try_new(level).unwrap_or_else(|_| EnvFilter::new("info"))
-}
-
-/// Whether standard error is the stream that systemd connected with the journal (`$JOURNAL_STREAM`, systemd.exec(5)).
-fn leads_to_journal() -> bool {
-    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
-    let Ok(file) = std::fs::metadata("/proc/self/fd/2") else { return false };
-    stream == format!("{}:{}", file.dev(), file.ino())
 }

@@ -490,7 +490,7 @@ fn remove(path: &Path) -> Result<(), SpoolError> {
 }
 
 /// Makes a directory, and its parents, that only its owner may read.
-fn make_private(path: &Path) -> io::Result<()> {
+pub(super) fn make_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }

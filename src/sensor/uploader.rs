@@ -229,6 +229,40 @@ impl Uploader {
     }
 }
 
+impl Uploader {
+    /// Asks the service for a sign of life, which needs no key. Returns the instant that its answer bears.
+    ///
+    /// # Errors
+    /// [`UploadError::Unreachable`] where no plan service answers.
+    pub async fn greet(&self) -> Result<Option<Timestamp>, UploadError> {
+        let answer = self.client.get(format!("{}/healthz", self.base)).send().await;
+        let answer = answer.map_err(|e| unreachable(&self.base, e))?;
+        if !answer.status().is_success() {
+            let reason = format!("/healthz answers {}", answer.status());
+            return Err(UploadError::Unreachable { url: self.base.clone(), reason });
+        }
+        Ok(date(answer.headers(), &DATE))
+    }
+
+    /// Asks whether the service accepts this sensor's key: sends an upload without a body, which changes nothing.
+    ///
+    /// # Errors
+    /// [`UploadError::Unauthorized`] where it does not; the others where it cannot be known.
+    pub async fn knock(&self, now: Timestamp) -> Result<(), UploadError> {
+        match self.send(Vec::new(), now).await.result {
+            // Who sends is judged before what is sent.
+            Ok(_) | Err(UploadError::Refused { .. }) => Ok(()),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// The host and port of the service.
+    pub fn destination(&self) -> (String, u16) {
+        let host = self.target.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
+        (host, self.target.port_or_known_default().unwrap_or(443))
+    }
+}
+
 /// The base URL without a trailing slash, where it is one that may be used.
 fn base(url: &str) -> Result<String, UploadError> {
     let bad = || UploadError::Address { url: url.chars().take(200).collect() };

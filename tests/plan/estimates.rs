@@ -123,8 +123,8 @@ on_both_stores! {
         assert_eq!(send(delete).await.0, 204);
         assert_eq!(problem(&send(plan.client.get(plan.of(&path)).bearer_auth(&plan.token)).await).0, 404);
         let trail = plan.store.audit_trail(Some(&plan.sid), None, 10).await.unwrap();
-        let actions: Vec<&str> = trail.iter().map(|row| row.action.as_str()).collect();
-        assert_eq!(actions, ["estimate.forget", "estimate.remember"]);
+        let actions = trail.iter().map(|row| row.action.as_str()).filter(|a| a.starts_with("estimate."));
+        assert_eq!(actions.collect::<Vec<_>>(), ["estimate.forget", "estimate.remember"]);
     }
 }
 

@@ -8,9 +8,11 @@
 )]
 
 mod commands;
+mod confinement;
 mod delivery;
 mod exhaustion;
 mod live;
 mod outage;
 mod rules;
 mod service;
+mod units;

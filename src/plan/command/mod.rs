@@ -22,7 +22,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use self::failure::Failure;
 #[cfg(feature = "sensor")]
@@ -32,6 +32,7 @@ use super::demo;
 use super::service::{self, Service};
 use super::store::{By, Location, Store, Subscription, audit};
 use crate::clock::SystemClock;
+use crate::manual;
 
 /// Where the configuration lies on an installed system.
 const INSTALLED: &str = "/etc/netcensus/netcensus-plan.toml";
@@ -115,6 +116,9 @@ enum Command {
     /// Read and verify the audit trail
     #[command(subcommand)]
     Audit(trail::AuditCommand),
+    /// Write man pages and shell completions into a folder, for packages
+    #[command(hide = true)]
+    Manual(manual::Arguments),
 }
 
 /// Which database, and how to answer.
@@ -260,6 +264,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Role(command) => people::role(command).await,
         Command::Token(command) => tokens::token(command).await,
         Command::Audit(command) => trail::audit(command).await,
+        Command::Manual(arguments) => manual::write(&Cli::command(), &arguments).map_err(Failure::from),
     }
 }
 

@@ -21,6 +21,7 @@ use crate::plan::service::{self, Service, Settings};
 use crate::plan::store::{CredentialKind, Location, Store};
 use crate::plan::tick;
 use crate::plan::tls::{Tls, TlsListener};
+use crate::{journal, notify};
 
 /// How the service is started.
 #[derive(Debug, Args)]
@@ -78,7 +79,10 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
             _ = interrupt.recv() => {}
         }
         tracing::info!("stopping");
+        notify::stopping();
     };
+    notify::ready();
+    tokio::spawn(notify::keep_alive());
     tokio::spawn(tick::run(service.clone()));
     let reloading = tokio::spawn(reload_on_hangup(signal(SignalKind::hangup())?, tls.clone()));
     match tls {
@@ -106,7 +110,10 @@ fn start_log(config: &LogConfig) {
     let colours = io::stderr().is_terminal() && !no_colour;
     let registry = tracing_subscriber::registry().with(filter);
     let text = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).with_ansi(colours);
+    let journal = journal::has_standard_error().then(tracing_journald::layer);
     let started = match config.format {
+        // Fields stay fields there.
+        LogFormat::Text if let Some(Ok(journal)) = journal => registry.with(journal).try_init(),
         LogFormat::Text => registry.with(text).try_init(),
         LogFormat::Json => {
             registry.with(tracing_subscriber::fmt::layer().json().with_writer(io::stderr)).try_init()

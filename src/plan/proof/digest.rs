@@ -93,7 +93,8 @@ mod tests {
         assert_eq!(digest.to_string(), text);
         assert_eq!(text.parse(), Ok(digest));
         assert!(text.to_uppercase().parse::<Digest>().is_err());
-        assert!(text[..62].parse::<Digest>().is_err());
-        assert!(format!("{}é", &text[..62]).parse::<Digest>().is_err());
+        let shorter = text.strip_suffix("55").unwrap();
+        assert!(shorter.parse::<Digest>().is_err());
+        assert!(format!("{shorter}é").parse::<Digest>().is_err());
     }
 }

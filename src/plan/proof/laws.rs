@@ -75,7 +75,7 @@ fn seal(inventory: &Inventory, day: Day, after: Option<&Made>, revision: u64) ->
         as_of: day.end(),
         known_until: day.end().plus(600_000_000_000),
         plan: Some(PlanInEffect { number: 1, kind: Kind::Monthly, committed: Some(100) }),
-        census: survey.census.clone(),
+        census: survey.census,
         size: tally.tree().size(),
         root: tally.tree().root(),
         version: "0.1.0".into(),
@@ -207,7 +207,8 @@ fn what_is_signed_but_not_true_is_told() {
         check(&bundle(span, &[(&other, true)], &[])).map(drop)
     };
     assert!(with(&|_| ()).is_ok());
-    let changes: [(&str, &dyn Fn(&mut Made)); 12] = [
+    type Change<'c> = (&'c str, &'c dyn Fn(&mut Made));
+    let changes: [Change<'_>; 12] = [
         ("census.network", &|m| (m.header.census.network, m.header.census.iot) = (0, 2)),
         ("census.commitment", &|m| m.header.census.commitment += 100),
         ("census.billable", &|m| m.header.census.billable += 1),
@@ -297,7 +298,7 @@ proptest! {
         prop_assert_eq!(listed, sealed);
         prop_assert_eq!(document.census, made.header.census.clone());
         let report = check(&bundle(days("1970-01-01", "1970-01-02"), &[(&made, true)], &[])).unwrap();
-        prop_assert_eq!(&report.snapshots, &[made.header.clone()]);
+        prop_assert_eq!(&report.snapshots, std::slice::from_ref(&made.header));
         for index in 0..made.lines.len() {
             let proof = Inclusion::verify(&made.proof(index), &Trust::default()).unwrap();
             prop_assert_eq!(proof.device.leaf.line().unwrap(), made.lines[index].clone());

@@ -17,7 +17,7 @@ const TOKEN_LIFE: i64 = 3_600_000_000_000;
 /// The longest name of a sensor in characters.
 const NAME: usize = 64;
 const SECRET_PREFIX: char = '.';
-const ONE: &str = "SELECT id, name, enrolled_at, revoked_at, uploaded_at, zone, health FROM sensor
+const ONE: &str = "SELECT id, name, enrolled_at, revoked_at, uploaded_at, zone, forked_at, health FROM sensor
                    WHERE subscription = $1 AND id = $2";
 
 /// A sensor.

@@ -112,9 +112,9 @@ impl From<RunError> for Failure {
             RunError::Live(e) => e.into(),
             RunError::Spool(e) => e.into(),
             RunError::Rules(e) => e.into(),
-            RunError::NoInterface => Self::new(BAD_CONFIGURATION, e.to_string()),
+            RunError::NoInterface | RunError::Confinement(_) => Self::new(BAD_CONFIGURATION, e.to_string()),
             RunError::Listen { ref error, .. } => Self::new(of_io(error, FAILED), e.to_string()),
-            RunError::System(_) => Self::new(FAILED, e.to_string()),
+            RunError::System(_) | RunError::Restart => Self::new(FAILED, e.to_string()),
         }
     }
 }

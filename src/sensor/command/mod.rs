@@ -2,6 +2,7 @@
 
 mod coverage;
 mod devices;
+mod doctor;
 mod enrol;
 mod explain;
 mod failure;
@@ -17,12 +18,13 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
-use self::failure::Failure;
+use self::failure::{FAILED, Failure};
 use super::config::Config;
 use super::logging;
 use crate::census::Timestamp;
+use crate::manual;
 
 /// Finds the devices on a network from a mirrored switch port, and tells the plan service what they are.
 #[derive(Debug, Parser)]
@@ -43,6 +45,7 @@ Examples:
   netcensus-sensor interfaces                     what there is to capture on
   netcensus-sensor enrol nce2_...                 join a subscription, once
   netcensus-sensor run --interface eth1           capture and upload until stopped
+  netcensus-sensor doctor                         what is wrong, and what to do about it
   netcensus-sensor devices                        what the running sensor knows
   netcensus-sensor top                            the same, live in the terminal
   netcensus-sensor rules coverage                 what no rule knows
@@ -58,7 +61,9 @@ enum Command {
     /// Exchange a one-time token for this sensor's identity
     Enrol(enrol::Arguments),
     /// Check the configuration and the rules, and print what is in effect
-    Validate(ConfigArguments),
+    Validate(ValidateArguments),
+    /// Find out what is wrong: interfaces, mirror port, clock, plan service, spool, confinement; each with its remedy
+    Doctor(doctor::Arguments),
     /// List the interfaces, and whether they can be captured
     Interfaces(interfaces::Arguments),
     /// List the devices of the running sensor, or of capture files
@@ -72,6 +77,9 @@ enum Command {
     /// List, test and measure the rules by which devices are told apart
     #[command(subcommand)]
     Rules(rules::Command),
+    /// Write man pages and shell completions into a folder, for packages
+    #[command(hide = true)]
+    Manual(manual::Arguments),
 }
 
 /// Where the configuration is.
@@ -86,6 +94,15 @@ impl ConfigArguments {
     fn load(&self) -> Result<Config, Failure> {
         Ok(Config::load(self.config.as_deref())?)
     }
+}
+
+#[derive(Debug, clap::Args)]
+struct ValidateArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    /// Fail where the configuration is good and names no interface, and in no other case: for the service manager
+    #[arg(long)]
+    interfaces: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -121,12 +138,14 @@ pub fn main() -> ExitCode {
         Command::Replay(arguments) => replay(arguments),
         Command::Enrol(arguments) => enrol::enrol(&arguments),
         Command::Validate(arguments) => validate(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Interfaces(arguments) => interfaces::list(&arguments),
         Command::Devices(arguments) => devices::list(arguments),
         Command::Explain(arguments) => explain::explain(arguments),
         Command::Simulate(arguments) => simulate::simulate(&arguments),
         Command::Top(arguments) => top::top(&arguments),
         Command::Rules(command) => rules::run(command),
+        Command::Manual(arguments) => manual::write(&Cli::command(), &arguments).map_err(Failure::from),
     };
     match outcome {
         Ok(()) | Err(Failure { exit: 0, .. }) => ExitCode::SUCCESS,
@@ -143,8 +162,18 @@ fn replay(arguments: ReplayArguments) -> Result<(), Failure> {
     devices::list(source::Arguments { capture: files, as_of, zone, json, config })
 }
 
-fn validate(arguments: &ConfigArguments) -> Result<(), Failure> {
-    let config = arguments.load()?;
+fn validate(arguments: &ValidateArguments) -> Result<(), Failure> {
+    let config = arguments.config.load();
+    if arguments.interfaces {
+        // What is wrong is told by the start itself.
+        return match config {
+            Ok(config) if config.capture.interfaces.is_empty() => {
+                Err(Failure::new(FAILED, "no interface to capture on; set capture.interfaces"))
+            }
+            _ => Ok(()),
+        };
+    }
+    let config = config?;
     let rules = source::rules(&config)?;
     let mut out = io::stdout().lock();
     let interfaces = if config.capture.interfaces.is_empty() {
@@ -184,8 +213,6 @@ fn quiet_log(level: &str) {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]
@@ -196,6 +223,7 @@ mod tests {
             "replay",
             "enrol",
             "validate",
+            "doctor",
             "interfaces",
             "devices",
             "explain",

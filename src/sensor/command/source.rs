@@ -1,7 +1,9 @@
 //! Where the commands have their facts from: capture files, or the running sensor.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use serde::de::DeserializeOwned;
 
 use super::failure::{FAILED, Failure, NOT_PERMITTED, UNAVAILABLE};
 use super::{ConfigArguments, zone_name};
@@ -96,9 +98,13 @@ pub(super) fn rules(config: &Config) -> Result<Rules, Failure> {
     Ok(Rules::of(&rules::read(&config.rules.directory)?)?)
 }
 
-/// Asks the running sensor by its socket.
+/// Asks the running sensor, or its half that captures, for its inventory.
 pub(super) fn ask(config: &Config) -> Result<Snapshot, Failure> {
-    let path = config.control_path();
+    ask_at(&config.control_path(), "inventory")
+}
+
+/// Asks a running process by its socket.
+pub(super) fn ask_at<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T, Failure> {
     let unavailable = |why: String| {
         let message = format!(
             "{}: {why}; start the sensor with 'netcensus-sensor run', or name capture files with --capture",
@@ -106,7 +112,7 @@ pub(super) fn ask(config: &Config) -> Result<Snapshot, Failure> {
         );
         Failure::new(UNAVAILABLE, message)
     };
-    match std::fs::metadata(&path) {
+    match std::fs::metadata(path) {
         Ok(_) => {}
         Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
             let message = format!(
@@ -118,10 +124,9 @@ pub(super) fn ask(config: &Config) -> Result<Snapshot, Failure> {
         Err(_) => return Err(unavailable("no sensor is running here".to_owned())),
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let answer: Result<Snapshot, reqwest::Error> = runtime.block_on(async {
-        let client =
-            reqwest::Client::builder().unix_socket(path.as_path()).timeout(Duration::from_mins(1)).build()?;
-        client.get("http://sensor/inventory").send().await?.error_for_status()?.json().await
+    let answer: Result<T, reqwest::Error> = runtime.block_on(async {
+        let client = reqwest::Client::builder().unix_socket(path).timeout(Duration::from_mins(1)).build()?;
+        client.get(format!("http://sensor/{what}")).send().await?.error_for_status()?.json().await
     });
     answer.map_err(|e| {
         if e.is_decode() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// The sensor works.
+/// The service works.
 pub fn ready() {
     tell(&[NotifyState::Ready]);
 }
@@ -16,7 +16,7 @@ pub fn reloading() {
     tell(&state);
 }
 
-/// The sensor ends.
+/// The service ends.
 pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
@@ -34,6 +34,15 @@ pub fn alive() {
 /// How often to call [`alive`]: half the time that the service manager allows.
 pub fn watchdog_interval() -> Duration {
     sd_notify::watchdog_enabled().map_or(Duration::from_secs(10), |d| (d / 2).max(Duration::from_millis(100)))
+}
+
+/// Tells that the watchdog need not bite, as long as the runtime still runs tasks.
+pub async fn keep_alive() {
+    let mut often = tokio::time::interval(watchdog_interval());
+    loop {
+        often.tick().await;
+        alive();
+    }
 }
 
 fn tell(state: &[NotifyState<'_>]) {

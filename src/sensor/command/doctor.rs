@@ -1,0 +1,197 @@
+//! `doctor`: what is wrong, and what to do about it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{self, Write as _};
+use std::time::{Duration, Instant};
+
+use super::failure::{FAILED, Failure, NOT_PERMITTED, UNAVAILABLE};
+use super::source::ask_at;
+use super::text::safe;
+use super::{ConfigArguments, source};
+use crate::capture::live::{Live, LiveError};
+use crate::census::MacAddr;
+use crate::clock::{Clock as _, SystemClock};
+use crate::dissect::LinkType;
+use crate::sensor::capturing;
+use crate::sensor::config::Config;
+use crate::sensor::doctor::mirror::Mirror;
+use crate::sensor::doctor::{Finding, Outcome, Report, interface, running, service, storage};
+use crate::sensor::health::State;
+use crate::sensor::table::Table;
+use crate::sensor::worker::Worker;
+
+const WAIT: Duration = Duration::from_millis(100);
+/// Couplings for which duplicated frames are looked for.
+const COUPLINGS: usize = 10_000;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sudo netcensus-sensor doctor
+  sudo netcensus-sensor doctor --seconds 30 --interface eth1
+  sudo netcensus-sensor doctor --json | jq '.findings[] | select(.outcome != \"good\")'
+
+Exit status: 0 nothing is a problem, 1 something is.")]
+pub(super) struct Arguments {
+    /// Print one JSON document
+    #[arg(long)]
+    json: bool,
+    /// Look at this interface instead of those in the configuration; may be repeated
+    #[arg(long = "interface", short = 'i', value_name = "NAME")]
+    interfaces: Vec<String>,
+    /// How long to look at the frames of each interface
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    seconds: u64,
+    #[command(flatten)]
+    config: ConfigArguments,
+}
+
+pub(super) fn doctor(arguments: &Arguments) -> Result<(), Failure> {
+    let mut config = arguments.config.load()?;
+    if !arguments.interfaces.is_empty() {
+        config.capture.interfaces.clone_from(&arguments.interfaces);
+    }
+    let report = Report::from(examine(&config, arguments.seconds)?);
+    let mut out = io::stdout().lock();
+    if arguments.json {
+        serde_json::to_writer(&mut out, &report).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        for finding in &report.findings {
+            print(finding, &mut out)?;
+        }
+    }
+    if report.healthy {
+        return Ok(());
+    }
+    let problems = report.findings.iter().filter(|f| f.outcome == Outcome::Problem).count();
+    Err(Failure::new(FAILED, format!("{problems} of {} findings are problems", report.findings.len())))
+}
+
+fn examine(config: &Config, seconds: u64) -> Result<Vec<Finding>, Failure> {
+    let mut findings = vec![rules(config)];
+    let (states, spoken) = ask(config);
+    if config.capture.interfaces.is_empty() {
+        let remedy = "set capture.interfaces to what 'netcensus-sensor interfaces' lists";
+        findings.push(Finding::other(Outcome::Problem, "interface", "", "none is configured", remedy));
+    }
+    for name in &config.capture.interfaces {
+        let captured =
+            states.iter().any(|s| s.interfaces.get(name).is_some_and(|(problem, ..)| problem.is_none()));
+        findings.extend(interface::judge(name, interface::look(name), captured, config.capture.promiscuous));
+        findings.extend(mirror(config, name, seconds));
+    }
+    findings.extend(spoken);
+    match storage::look(config) {
+        Ok(spool) => findings.extend(storage::judge(&spool, SystemClock.now())),
+        Err(finding) => findings.push(finding),
+    }
+    let (finding, identity) = storage::identity(&config.identity_source());
+    findings.push(finding);
+    if let Some(identity) = identity {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        findings.extend(runtime.block_on(service::examine(&identity, &config.route(), &SystemClock)));
+    }
+    Ok(findings)
+}
+
+fn rules(config: &Config) -> Finding {
+    match source::rules(config) {
+        Ok(rules) => Finding::good("rules", "", format!("{} rules are good", rules.len())),
+        Err(e) => {
+            let remedy = "correct the file; until then the running sensor keeps the rules that it has";
+            Finding::other(Outcome::Problem, "rules", "", e.to_string(), remedy)
+        }
+    }
+}
+
+/// Asks the processes of the sensor: one, or its two halves. Returns what they are, and what is to say about it.
+fn ask(config: &Config) -> (Vec<State>, Vec<Finding>) {
+    let (mut states, mut findings) = (Vec::new(), Vec::new());
+    for (path, half, unit) in [
+        (config.control_path(), "capture", "netcensus-sensor"),
+        (config.upload_control_path(), "upload", "netcensus-upload"),
+    ] {
+        if half == "upload" && states.iter().any(|s: &State| s.uploads) {
+            continue;
+        }
+        match ask_at::<State>(&path, "state") {
+            Ok(state) => {
+                findings.extend(running::judge(&state));
+                states.push(state);
+            }
+            Err(e) => {
+                let (outcome, remedy) = match e.exit {
+                    NOT_PERMITTED => (Outcome::Unchecked, "run doctor as root".to_owned()),
+                    UNAVAILABLE => (
+                        Outcome::Problem,
+                        format!("start it: systemctl start {unit}; its log: journalctl -u {unit}"),
+                    ),
+                    _ => (Outcome::Problem, format!("restart it: systemctl restart {unit}")),
+                };
+                findings.push(Finding::other(outcome, "running", half, e.to_string(), remedy));
+            }
+        }
+    }
+    (states, findings)
+}
+
+/// Captures for a while beside the running sensor.
+fn mirror(config: &Config, name: &str, seconds: u64) -> Vec<Finding> {
+    let mut live = match Live::open(&capturing::settings(&config.capture, name)) {
+        Ok(live) => live,
+        Err(e @ LiveError::NotPermitted { .. }) => {
+            let remedy = "run doctor as root";
+            return vec![Finding::other(Outcome::Unchecked, "mirror", name, e.to_string(), remedy)];
+        }
+        Err(e) => {
+            let remedy = "see the interface above";
+            return vec![Finding::other(Outcome::Problem, "mirror", name, e.to_string(), remedy)];
+        }
+    };
+    if live.link() != LinkType::Ethernet {
+        let remedy = "nothing is to be done: such an interface shows what the system tells it";
+        return vec![Finding::other(Outcome::Unchecked, "mirror", name, "it is not Ethernet", remedy)];
+    }
+    let table = Table::new(COUPLINGS);
+    let (mut worker, mut mirror) = (Worker::new(&table), Mirror::new(own()));
+    let end = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < end {
+        let polled = live.poll(WAIT, &mut |frame| {
+            mirror.frame(frame.data);
+            worker.frame(frame);
+        });
+        if let Err(e) = polled {
+            return vec![Finding::other(
+                Outcome::Problem,
+                "mirror",
+                name,
+                e.to_string(),
+                "see the interface above",
+            )];
+        }
+    }
+    mirror.judge(name, seconds, worker.counters().duplicates)
+}
+
+/// The MACs of this host.
+fn own() -> BTreeSet<MacAddr> {
+    let entries = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
+    let read = entries.filter_map(|e| fs::read_to_string(e.path().join("address")).ok()?.trim().parse().ok());
+    read.collect()
+}
+
+fn print(finding: &Finding, out: &mut dyn io::Write) -> io::Result<()> {
+    let mark = match finding.outcome {
+        Outcome::Good => "good",
+        Outcome::Notice => "NOTICE",
+        Outcome::Problem => "PROBLEM",
+        Outcome::Unchecked => "unchecked",
+    };
+    let what = format!("{} {}", finding.check, finding.subject);
+    writeln!(out, "{mark:<9}  {}: {}", safe(what.trim_end()), safe(&finding.finding))?;
+    match &finding.remedy {
+        Some(remedy) => writeln!(out, "{:<9}    -> {}", "", safe(remedy)),
+        None => Ok(()),
+    }
+}
