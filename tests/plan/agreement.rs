@@ -38,6 +38,7 @@ struct World {
     dice: Dice,
     sequence: u64,
     session: String,
+    signed_in: Timestamp,
     folder: tempfile::TempDir,
     /// The billable count of each sealed day, in order.
     sealed: Vec<(String, u64)>,
@@ -51,15 +52,30 @@ impl World {
         let sensor = plan.enrol().await;
         let folder = tempfile::tempdir().unwrap();
         let mut rules = RULES.to_owned();
-        for category in ["network", "iot", "computer_mobile"] {
+        // As the service of these tests does, the first name by letters decides.
+        let no = |name: &str| format!("{{ evidence = \"mdns.hostname\", prefix = '{name}-' }}");
+        for (category, unless) in [
+            ("computer_mobile", String::new()),
+            ("iot", no("computer_mobile")),
+            ("network", format!("{}, {}", no("computer_mobile"), no("iot"))),
+        ] {
             rules.push_str(&format!(
-                "[[rule]]\nid = \"agreement.{category}\"\ntitle = \"A name of the test\"\nevidence = \"mdns.hostname\"\nmatch = {{ prefix = '{category}-' }}\nset = {{ category = '{category}' }}\nweight = 99\nkind = \"self_reported\"\ntier = \"specific\"\nref = \"test\"\ntests = [ {{ in = \"{category}-7\", expect = {{ category = '{category}' }} }} ]\n"
+                "[[rule]]\nid = \"agreement.{category}\"\ntitle = \"A name of the test\"\nevidence = \"mdns.hostname\"\nmatch = {{ prefix = '{category}-' }}\nunless = [ {unless} ]\nset = {{ category = '{category}' }}\nweight = 99\nkind = \"self_reported\"\ntier = \"specific\"\nref = \"test\"\ntests = [ {{ in = \"{category}-7\", expect = {{ category = '{category}' }} }}, {{ in = \"other\", miss = true }} ]\n"
             ));
         }
         std::fs::write(folder.path().join("agreement.toml"), rules).unwrap();
         let config = format!("[census]\nrules = {:?}\n", folder.path().to_str().unwrap());
         std::fs::write(folder.path().join("plan.conf"), config).unwrap();
-        Self { plan, sensor, dice: Dice(7), sequence: 0, session: String::new(), folder, sealed: Vec::new() }
+        Self {
+            plan,
+            sensor,
+            dice: Dice(7),
+            sequence: 0,
+            session: String::new(),
+            signed_in: Timestamp(0),
+            folder,
+            sealed: Vec::new(),
+        }
     }
 
     fn now(&self) -> Timestamp {
@@ -218,11 +234,12 @@ impl World {
 
         // The console, as a browser that signed in sees it.
         let now = self.now();
-        if self.dice.roll(50) == 0 || self.session.is_empty() {
+        if self.session.is_empty() || now.since(self.signed_in) > 360 * MINUTE {
+            self.signed_in = now;
             let session = self.plan.store.issue(CredentialKind::Session, Some("owner"), now).await.unwrap();
             self.session = format!("netcensus={}", session.secret);
         }
-        let page = format!("{}/s/{}", self.plan.url, self.plan.sid);
+        let page = format!("{}/subscriptions/{}", self.plan.url, self.plan.sid);
         let page = self.plan.client.get(page).header(header::COOKIE, &self.session).send().await.unwrap();
         assert_eq!(page.status(), StatusCode::OK);
         let page = page.text().await.unwrap();

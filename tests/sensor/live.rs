@@ -63,8 +63,9 @@ fn run_in_namespace(dir: &Path, arguments: &str, script: &str) -> Option<Output>
 }
 
 fn succeeded(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
+    let (said, told) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{told}\n{said}");
+    said.into_owned()
 }
 
 fn spooled(dir: &Path) -> Zone {
