@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Pure: bytes and an instant in, a report out. Rows that stand for one device are found by MAC, else by address where
-//! no MAC contradicts ([`overlap`]); what a device is, is told by what the lists say of it ([`Sorter`]); whether it
+//! no MAC contradicts (`overlap`); what a device is, is told by what the lists say of it ([`Sorter`]); whether it
 //! counts is decided by [`crate::census::verdict`], as everywhere. Every row ends as exactly one of taken, merged,
 //! excluded or unreadable, so that the ledger closes ([`Estimate::closes`]). Neither the order of the files nor that of
 //! their rows changes a number.

@@ -41,7 +41,7 @@ impl Identity {
     /// The identity in verified claims. Where the name is the e-mail, the provider must not say that it is unverified.
     ///
     /// # Errors
-    /// [`BadClaims`].
+    /// `BadClaims`.
     pub fn new(
         issuer: &str,
         subject: &str,

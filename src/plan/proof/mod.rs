@@ -10,7 +10,7 @@
 //! A leaf is one line of JSON that says of a device what it was taken for and whether it counted; counted and
 //! excluded devices alike have one. The [`Header`] holds the numbers, the root of the [Merkle tree](tree) over the
 //! leaves, and the hash of the header that was sealed before it; it is signed ([`key`]). Anybody who holds a
-//! [bundle](bundle) can recount it without the service, and anybody who holds one device's [proof](inclusion) can
+//! [bundle] can recount it without the service, and anybody who holds one device's [proof](inclusion) can
 //! check that the device is among those that were counted.
 //!
 //! What a snapshot proves: what was counted, by which rule, and that it was not changed later. What it does not: that

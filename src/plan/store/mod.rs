@@ -1,7 +1,7 @@
 //! The store: all that the plan service keeps, behind plain methods, one file a subject.
 //!
 //! What a method returned from is durable. Writers of one subscription come one after another. Every tenant table's key
-//! starts with the subscription. Two engines, [SQLite](sqlite) for one service and [PostgreSQL](postgres) for several,
+//! starts with the subscription. Two engines, SQLite for one service and PostgreSQL for several,
 //! take the same SQL.
 
 mod access;
