@@ -90,6 +90,7 @@ impl fmt::Display for Place {
 
 impl RuleError {
     /// What is compiled in is broken.
+    #[cfg(feature = "plan")]
     pub(crate) fn broken(file: &str, reason: String) -> Self {
         Self::Syntax { place: Place { file: file.to_owned(), line: 1, column: 1 }, reason }
     }
