@@ -33,6 +33,7 @@ pub struct Sensors {
 
 /// A new enrolment token: shown once.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = EnrolmentTokenShown)]
 pub struct NewToken {
     /// What `netcensus-sensor enrol` takes.
     pub token: String,

@@ -58,7 +58,6 @@ impl<'de> Deserialize<'de> for Currency {
 
 /// What a device-month costs.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
-#[serde(deny_unknown_fields)]
 pub struct Price {
     /// The currency: three letters (ISO 4217).
     #[schema(value_type = String, pattern = "^[A-Z]{3}$", example = "EUR")]

@@ -121,10 +121,10 @@ pub struct AuditEntry {
     /// To what.
     pub object: String,
     /// What it was before, as JSON.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     pub before: Option<Value>,
     /// What it is now, as JSON.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     pub after: Option<Value>,
     /// By how much the billable count changed.
     pub count_delta: Option<i64>,
