@@ -1,5 +1,6 @@
 //! A service that runs, and what a test says to it.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -8,6 +9,7 @@ use netcensus::census::{
     Classification, Classifier, Coupling, CouplingKey, Field, Sign, Signs, Subject, Timestamp, Zone,
 };
 use netcensus::clock::Clock;
+use netcensus::plan::api::limit::Allowance;
 use netcensus::plan::inventory::CountAt;
 use netcensus::plan::permission::Role;
 use netcensus::plan::service::{AccessSettings, Service, Settings};
@@ -337,7 +339,10 @@ async fn launch(
 ) -> (String, Store, oneshot::Sender<()>, JoinHandle<std::io::Result<()>>) {
     let store = Store::open(database).await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let settings = Settings { public_url: url.clone(), count_at, access, ..Settings::default() };
+    // A test may ask as fast as its machine can; how much one caller may ask has tests of its own.
+    let per_second = NonZeroU32::new(1_000_000).unwrap();
+    let allowance = Allowance { per_second, burst: per_second };
+    let settings = Settings { public_url: url.clone(), count_at, access, allowance, ..Settings::default() };
     let service = Service::new(store.clone(), Arc::<TestClock>::clone(clock), Arc::new(ByName), settings);
     let (stop, stopped) = oneshot::channel();
     let wait = async move {
