@@ -131,7 +131,7 @@ fn a_category_that_a_person_set_decides_the_verdict_and_a_type_brings_its_catego
         let inventory = Inventory::of(ZONE, net.0.clone());
         let survey = Survey::new(&inventory, &POLICY, &decisions(made), &Unclassified, Timestamp(0));
         let d = &survey.devices[0];
-        (d.verdict, d.classification.kind.clone(), d.classification.confidence)
+        (d.verdict, d.classification().kind.clone(), d.classification().confidence)
     };
     assert_eq!(shown(&[]), (Verdict::Unclassified, "unclassified".into(), 0));
     assert_eq!(shown(std::slice::from_ref(&camera)), (Verdict::CountedIot, "camera".into(), 100));
@@ -218,7 +218,7 @@ fn what_is_set_on_a_coupling_that_another_device_takes_in_goes_with_it() {
         let inventory = Inventory::of(ZONE, net.0);
         let survey = Survey::new(&inventory, &POLICY, &decisions(&made), &Unclassified, Timestamp(0));
         assert_eq!(survey.devices.len(), 1);
-        assert_eq!(survey.devices[0].classification.name.as_deref(), Some("probe"));
+        assert_eq!(survey.devices[0].classification().name.as_deref(), Some("probe"));
     }
 }
 
@@ -252,9 +252,14 @@ fn rulings() -> impl Strategy<Value = (Object, Ruling)> {
 }
 
 fn document(history: &[Event], decisions: &Decisions) -> String {
+    document_keeping(usize::MAX, history, decisions)
+}
+
+fn document_keeping(kept: usize, history: &[Event], decisions: &Decisions) -> String {
     let inventory = Inventory::of(ZONE, zone(history));
     let policy = Policy { quarantine_rate: 2, ..Policy::default() };
-    let survey = Survey::new(&inventory, &policy, decisions, &ByEvidence, Timestamp::from_secs(1_800));
+    let at = Timestamp::from_secs(1_800);
+    let survey = Survey::keeping(kept, &inventory, &policy, decisions, &ByEvidence, at);
     serde_json::to_string(&crate::wire::Document::new(&survey, Default::default(), None)).unwrap()
 }
 
@@ -303,6 +308,14 @@ proptest! {
     }
 
     #[test]
+    fn what_a_large_zone_does_not_keep_it_tells_again(
+        history in vec(events(), 1..80), made in vec(rulings(), 0..12),
+    ) {
+        let made = decisions(&made);
+        prop_assert_eq!(document_keeping(0, &history, &made), document(&history, &made));
+    }
+
+    #[test]
     fn the_ledger_closes_whatever_people_decide(history in vec(events(), 1..80), made in vec(rulings(), 0..12)) {
         let inventory = Inventory::of(ZONE, zone(&history));
         let policy = Policy { quarantine_rate: 2, ..Policy::default() };
@@ -324,7 +337,7 @@ proptest! {
         // A person's word stands: the category that is shown is the one that was set.
         for device in &survey.devices {
             if let Some(category) = device.decided.as_deref().and_then(Decided::category) {
-                prop_assert_eq!(device.classification.category, category);
+                prop_assert_eq!(device.category, category);
             }
         }
     }

@@ -106,8 +106,9 @@ pub struct Device<'a> {
     pub joins: ThinVec<Join>,
     /// Why one of its MACs forwards, where one does.
     pub forwards: Option<Forwards>,
-    /// What it is. Shared by devices of which nothing else is known.
-    pub classification: Arc<Classification>,
+    /// Its category, as a person or the rules say.
+    pub category: Category,
+    told: Told<'a>,
     /// The earliest frame of its couplings.
     pub first_seen: Timestamp,
     /// The newest frame of its couplings.
@@ -120,7 +121,45 @@ pub struct Device<'a> {
     pub verdict: Verdict,
 }
 
+/// How a device's classification is known.
+#[derive(Clone, Debug)]
+enum Told<'a> {
+    /// Kept; shared by silent devices that are taken for the same.
+    Kept(Arc<Classification>),
+    /// To be asked again, as a million kept ones take more than a gigabyte.
+    Again(Arc<Ground<'a>>),
+}
+
+/// What the devices of a zone are classified by.
+struct Ground<'a> {
+    zone: &'a Zone,
+    classifier: &'a dyn Classifier,
+    /// Whether classifications that one device alone has are not kept.
+    again: bool,
+}
+
+impl fmt::Debug for Ground<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ground").finish_non_exhaustive()
+    }
+}
+
+/// Couplings of a zone up to which the classifications of its devices are kept.
+const KEPT: usize = 1 << 16;
+
 impl Device<'_> {
+    /// What it is, and why. In a large zone it is classified again for each call.
+    pub fn classification(&self) -> Arc<Classification> {
+        match &self.told {
+            Told::Kept(what) => Arc::clone(what),
+            Told::Again(ground) => {
+                let what = ground.classifier.classify(&ground.subject(&self.couplings, self.forwards));
+                let set = self.decided.as_deref().and_then(|d| d.over(&what));
+                Arc::new(set.unwrap_or(what))
+            }
+        }
+    }
+
     /// The coupling by which the device is named: the earliest, and of several the first by key. What people set on the
     /// device is set on it.
     pub fn anchor(&self) -> Option<CouplingKey> {
@@ -210,7 +249,19 @@ impl<'a> Survey<'a> {
         inventory: &'a Inventory,
         policy: &'a Policy,
         decisions: &Decisions,
-        classifier: &dyn Classifier,
+        classifier: &'a dyn Classifier,
+        as_of: Timestamp,
+    ) -> Self {
+        Self::keeping(KEPT, inventory, policy, decisions, classifier, as_of)
+    }
+
+    /// [`Survey::new`] that keeps the classifications in zones of up to `kept` couplings.
+    pub(super) fn keeping(
+        kept: usize,
+        inventory: &'a Inventory,
+        policy: &'a Policy,
+        decisions: &Decisions,
+        classifier: &'a dyn Classifier,
         as_of: Timestamp,
     ) -> Self {
         let mut survey = Self {
@@ -225,7 +276,9 @@ impl<'a> Survey<'a> {
         };
         let mut routed: BTreeMap<MacAddr, u64> = BTreeMap::new();
         for (name, zone) in &inventory.zones {
-            survey.add_zone(name, zone, policy, decisions, classifier, &mut routed);
+            let again = zone.couplings.len() > kept;
+            let ground = Arc::new(Ground { zone, classifier, again });
+            survey.add_zone(name, &ground, policy, decisions, &mut routed);
         }
         survey.routed = routed.into_iter().map(|(mac, addresses)| Routed { mac, addresses }).collect();
         // No two devices of a zone are listed under one coupling.
@@ -239,12 +292,12 @@ impl<'a> Survey<'a> {
     fn add_zone(
         &mut self,
         name: &'a str,
-        zone: &'a Zone,
+        ground: &Arc<Ground<'a>>,
         policy: &Policy,
         decisions: &Decisions,
-        classifier: &dyn Classifier,
         routed: &mut BTreeMap<MacAddr, u64>,
     ) {
+        let zone = ground.zone;
         let bindings = Bindings::derive(zone, policy);
         let undecided = ZoneDecisions::default();
         let identities = Identities::derive(zone, &bindings, decisions.of_zone(name).unwrap_or(&undecided));
@@ -294,8 +347,12 @@ impl<'a> Survey<'a> {
                 Some(Member { key: c.key, facts: c.facts, binding: c.binding, state: state(*place) })
             };
             let members: SmallVec<[Member<'a>; 1]> = group.iter().filter_map(member).collect();
-            if let Some(device) = assemble(name, zone, members, &bindings, &joins, classifier, &mut alike) {
-                self.devices.push(judge(device, &bench, policy, self.as_of));
+            if let Some(device) = assemble(name, ground, members, &bindings, &joins, &mut alike) {
+                let mut device = judge(device, &bench, policy, self.as_of);
+                if ground.again && matches!(&device.told, Told::Kept(what) if Arc::strong_count(what) == 1) {
+                    device.told = Told::Again(Arc::clone(ground));
+                }
+                self.devices.push(device);
             }
         }
         let new = self.devices.get(first..).unwrap_or_default();
@@ -326,7 +383,7 @@ impl<'a> Survey<'a> {
                     couplings: Vec::new(),
                 };
                 self.unaddressed
-                    .push(Unaddressed { mac: *mac, classification: classifier.classify(&subject) });
+                    .push(Unaddressed { mac: *mac, classification: ground.classifier.classify(&subject) });
             }
         }
     }
@@ -363,44 +420,27 @@ impl Census {
 
 /// Builds a device from its couplings; `None` for no couplings, which no group has.
 fn assemble<'a>(
-    zone_name: &'a str,
-    zone: &'a Zone,
+    zone: &'a str,
+    ground: &Ground<'a>,
     couplings: SmallVec<[Member<'a>; 1]>,
     bindings: &Bindings<'_>,
     joins: &HashMap<CouplingKey, Vec<&Join>>,
-    classifier: &dyn Classifier,
     alike: &mut HashMap<String, Arc<Classification>>,
 ) -> Option<Device<'a>> {
     let listed = couplings.iter().min_by_key(|m| listing(m))?;
     let anchor = couplings.iter().min_by_key(|m| (m.facts.first_seen, m.key))?;
-    let (ip, mac, id) = (listed.key.ip, listed.key.mac, DeviceId::of(zone_name, anchor.key));
-    // Couplings are sorted by MAC.
-    let mut macs: Vec<MacAddr> = couplings.iter().map(|m| m.key.mac).collect();
-    macs.dedup();
-    let forwards = macs.iter().filter_map(|m| bindings.forwarding.get(m)).min().copied();
-    let mut evidence: BTreeMap<(Field, &str), &'a Evidence> = BTreeMap::new();
-    let stations = macs.iter().filter_map(|m| zone.stations.get(m)).flat_map(|s| &s.evidence);
-    for e in couplings.iter().flat_map(|m| &m.facts.evidence).chain(stations) {
-        let known = evidence.entry((e.field, &e.value)).or_insert(e);
-        if e.at < known.at {
-            *known = e;
-        }
-    }
-    let subject = Subject {
-        macs,
-        evidence: evidence.into_values().collect(),
-        forwards,
-        couplings: couplings.iter().map(|m| m.key).collect(),
-    };
-    let classification = classified(&subject, classifier, alike);
+    let (ip, mac, id) = (listed.key.ip, listed.key.mac, DeviceId::of(zone, anchor.key));
+    let forwards = couplings.iter().filter_map(|m| bindings.forwarding.get(&m.key.mac)).min().copied();
+    let classification = classified(&ground.subject(&couplings, forwards), ground.classifier, alike);
     Some(Device {
         id,
-        zone: zone_name,
+        zone,
         ip,
         mac,
         joins: couplings.iter().filter_map(|m| joins.get(&m.key)).flatten().map(|j| (*j).clone()).collect(),
         forwards,
-        classification,
+        category: classification.category,
+        told: Told::Kept(classification),
         first_seen: couplings.iter().map(|m| m.facts.first_seen).min()?,
         last_seen: couplings.iter().map(|m| m.facts.last_seen).max()?,
         random_mac: mac.is_locally_administered(),
@@ -408,6 +448,28 @@ fn assemble<'a>(
         verdict: Verdict::Unclassified,
         couplings,
     })
+}
+
+impl<'a> Ground<'a> {
+    /// What a classifier is asked about the device of `couplings`, which are sorted by MAC.
+    fn subject(&self, couplings: &[Member<'a>], forwards: Option<Forwards>) -> Subject<'a> {
+        let mut macs: Vec<MacAddr> = couplings.iter().map(|m| m.key.mac).collect();
+        macs.dedup();
+        let mut evidence: BTreeMap<(Field, &str), &'a Evidence> = BTreeMap::new();
+        let stations = macs.iter().filter_map(|m| self.zone.stations.get(m)).flat_map(|s| &s.evidence);
+        for e in couplings.iter().flat_map(|m| &m.facts.evidence).chain(stations) {
+            let known = evidence.entry((e.field, &e.value)).or_insert(e);
+            if e.at < known.at {
+                *known = e;
+            }
+        }
+        Subject {
+            macs,
+            evidence: evidence.into_values().collect(),
+            forwards,
+            couplings: couplings.iter().map(|m| m.key).collect(),
+        }
+    }
 }
 
 /// Classifies a device; silent ones that the classifier takes for the same share one answer.
@@ -429,11 +491,14 @@ fn classified(
 fn judge<'a>(mut device: Device<'a>, bench: &Bench<'_>, policy: &Policy, as_of: Timestamp) -> Device<'a> {
     device.decided = bench.on(&device.couplings);
     let decided = device.decided.as_deref();
-    if let Some(set) = decided.and_then(|d| d.over(&device.classification)) {
-        device.classification = Arc::new(set);
+    if let Told::Kept(what) = &device.told
+        && let Some(set) = decided.and_then(|d| d.over(what))
+    {
+        device.category = set.category;
+        device.told = Told::Kept(Arc::new(set));
     }
     let standing = Standing {
-        category: device.classification.category,
+        category: device.category,
         last_seen: device.last_seen,
         tentative: device.couplings.iter().all(|m| m.state == State::Tentative),
         managed: decided.is_some_and(|d| d.managed.is_some()),
@@ -454,7 +519,7 @@ impl Survey<'_> {
     pub fn by_category(&self) -> BTreeMap<Category, u64> {
         let mut out = BTreeMap::new();
         for d in &self.devices {
-            *out.entry(d.classification.category).or_default() += 1;
+            *out.entry(d.category).or_default() += 1;
         }
         out
     }

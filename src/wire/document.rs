@@ -286,7 +286,7 @@ impl Serialize for Entries<'_, '_> {
 impl DeviceEntry {
     /// The entry of a device.
     pub fn new(device: &Device<'_>, frames: Option<&FrameNumbers>) -> Self {
-        let what = &device.classification;
+        let what = device.classification();
         let decided = device.decided.as_deref();
         Self {
             id: device.id.to_string(),

@@ -215,7 +215,7 @@ impl Detail {
                 .decided
                 .iter()
                 .flat_map(|d| decided::titles(d))
-                .chain(device.classification.reasons.iter().map(|r| r.title.clone()))
+                .chain(device.classification().reasons.iter().map(|r| r.title.clone()))
                 .collect(),
         }
     }

@@ -11,7 +11,7 @@ use reqwest::{Client, StatusCode};
 use serde_json::Value;
 
 use crate::database::{self, Backend};
-use crate::harness::{TestSensor, upload};
+use crate::harness::{START, TestSensor, upload};
 use crate::snapshots::with_a_day_due;
 
 /// A service in a process of its own.
@@ -27,7 +27,7 @@ impl Process {
         command
             .args(["serve", "--listen", "127.0.0.1:0"])
             .env("NETCENSUS_PLAN_DATABASE", database::place(database));
-        command.env_remove("NETCENSUS_PLAN_CONFIG").env("NO_COLOR", "1");
+        command.env("NETCENSUS_NOW", START).env_remove("NETCENSUS_PLAN_CONFIG").env("NO_COLOR", "1");
         if let Some(name) = crash {
             command.env("FAILPOINTS", format!("{name}=return"));
         }
@@ -67,7 +67,7 @@ async fn kill_at(backend: Backend, point: &'static str) {
     let dir = tempfile::tempdir().unwrap();
     let database = database::fresh(backend, dir.path());
     let store = Store::open(&database).await.unwrap();
-    let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
+    let now = START.parse().unwrap();
     let sid = store.create_subscription("Contoso", None, &By::operator(), now).await.unwrap().id;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
     store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
@@ -114,7 +114,7 @@ async fn kill_while_closing(backend: Backend, point: &'static str) {
     let database = database::fresh(backend, dir.path());
     let store = Store::open(&database).await.unwrap();
     let (then, by) = ("2026-09-10T08:00:00Z".parse().unwrap(), By::operator());
-    let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
+    let now = START.parse().unwrap();
     store.create_person("owner", "a long enough password", false, &By::operator(), now).await.unwrap();
     let sid = store.create_subscription("Contoso", Some("owner"), &By::operator(), then).await.unwrap().id;
     let token = store.issue(CredentialKind::Token, Some("owner"), now).await.unwrap().secret;
@@ -168,7 +168,11 @@ fn seal(database: &Location, day: Day, crash: Option<&str>) -> std::process::Exi
     command
         .args(["snapshot", "seal", &day.to_string()])
         .env("NETCENSUS_PLAN_DATABASE", database::place(database));
-    command.env_remove("NETCENSUS_PLAN_CONFIG").stdout(Stdio::null()).stderr(Stdio::null());
+    command
+        .env("NETCENSUS_NOW", START)
+        .env_remove("NETCENSUS_PLAN_CONFIG")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
     if let Some(name) = crash {
         command.env("FAILPOINTS", format!("{name}=return"));
     }
@@ -204,11 +208,6 @@ async fn a_kill_while_a_day_is_sealed_leaves_one_snapshot_with_the_undisturbed_r
 async fn a_service_that_is_killed_while_it_seals_seals_when_it_starts_again() {
     let dir = tempfile::tempdir().unwrap();
     let (database, store, sid, day) = with_a_day_due(Backend::Sqlite, dir.path()).await;
-    // In the first ten minutes of a day, nothing is due yet.
-    let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
-    if now.since(now.day_start()) < netcensus::plan::proof::day::SETTLED_AFTER {
-        return;
-    }
     Process::start(&database, Some("snapshot-seal-before-commit")).crashed();
     assert!(store.snapshots(&sid, None, 10).await.unwrap().is_empty());
     Process::start(&database, Some("snapshot-seal-after-commit")).crashed();

@@ -18,7 +18,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use crate::database::{self, Backend, on_both_stores};
-use crate::harness::{ByName, Plan, TestClock, problem, send, upload};
+use crate::harness::{ByName, Plan, START, TestClock, problem, send, upload};
 
 /// The service's own jobs, as another service on the same database runs them.
 pub(crate) async fn tick_once(plan: &Plan) {
@@ -312,15 +312,14 @@ on_both_stores! {
     }
 }
 
-/// A database with a day that is due: yesterday, of which one device is known.
+/// A database with a day that is due at [`START`]: the one before, of which one device is known.
 pub(crate) async fn with_a_day_due(
     backend: Backend,
     directory: &std::path::Path,
 ) -> (Location, Store, String, Day) {
     let database = database::fresh(backend, directory);
     let store = Store::open(&database).await.unwrap();
-    let now = netcensus::clock::Clock::now(&netcensus::clock::SystemClock);
-    let day = Day::of(now).plus(-1);
+    let day = Day::of(START.parse().unwrap()).plus(-1);
     let (begin, noon) = (day.start(), day.start().plus(43_200_000_000_000));
     let sid = store.create_subscription("Contoso", None, &By::operator(), begin).await.unwrap().id;
     let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
@@ -343,6 +342,7 @@ async fn a_day_is_sealed_shown_exported_and_verified_on_the_command_line() {
         command
             .args(arguments)
             .current_dir(dir.path())
+            .env("NETCENSUS_NOW", START)
             .env_remove("NETCENSUS_PLAN_CONFIG")
             .stdin(Stdio::null());
         let offline = arguments.first() == Some(&"verify");

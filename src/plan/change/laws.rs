@@ -176,7 +176,7 @@ fn an_edit_that_changes_nothing_alters_nothing_and_one_that_another_followed_can
     tenant.make(|desk| desk.edit(&id, &patch(r#"{"name": "two", "category": "network"}"#))).unwrap();
     let shown = |tenant: &Tenant| {
         let survey = tenant.survey();
-        (survey.devices[0].classification.kind.clone(), survey.devices[0].verdict)
+        (survey.devices[0].classification().kind.clone(), survey.devices[0].verdict)
     };
     assert_eq!(shown(&tenant), ("camera".to_owned(), Verdict::CountedNetwork));
     assert_eq!(tenant.undo(1), Err(Refusal::Touched { change: 1, later: 2 }));

@@ -209,7 +209,7 @@ fn first_device(table: &Table, classifier: &dyn crate::census::Classifier) -> Op
         "first device   {}  {}  {}  → {}",
         d.ip,
         d.mac,
-        d.classification.kind.replace('_', " "),
+        d.classification().kind.replace('_', " "),
         d.verdict.title()
     ))
 }

@@ -83,7 +83,7 @@ const HEADER: [&str; 8] =
     ["IP", "MAC", "CATEGORY", "TYPE", "MAKER AND MODEL", "NAME", "VERDICT", "LAST SEEN"];
 
 fn row(d: &Device<'_>) -> [String; 8] {
-    let what = &d.classification;
+    let what = d.classification();
     let model = [&what.vendor, &what.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
     let or_none = |text: String| if text.is_empty() { NONE.to_owned() } else { safe(&text) };
     [

@@ -89,7 +89,7 @@ impl Scene {
 
 impl Row {
     fn new(d: &Device<'_>) -> Self {
-        let what = &d.classification;
+        let what = d.classification();
         Self {
             ip: d.ip,
             mac: d.mac,
