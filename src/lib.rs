@@ -16,6 +16,7 @@ pub mod dissect;
 
 pub mod clock;
 pub mod config;
+pub mod doctor;
 mod journal;
 mod manual;
 pub mod notify;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -127,7 +128,7 @@ enum Told<'a> {
     /// Kept; shared by silent devices that are taken for the same.
     Kept(Arc<Classification>),
     /// To be asked again, as a million kept ones take more than a gigabyte.
-    Again(Arc<Ground<'a>>),
+    Again(Rc<Ground<'a>>),
 }
 
 /// What the devices of a zone are classified by.
@@ -277,7 +278,7 @@ impl<'a> Survey<'a> {
         let mut routed: BTreeMap<MacAddr, u64> = BTreeMap::new();
         for (name, zone) in &inventory.zones {
             let again = zone.couplings.len() > kept;
-            let ground = Arc::new(Ground { zone, classifier, again });
+            let ground = Rc::new(Ground { zone, classifier, again });
             survey.add_zone(name, &ground, policy, decisions, &mut routed);
         }
         survey.routed = routed.into_iter().map(|(mac, addresses)| Routed { mac, addresses }).collect();
@@ -292,7 +293,7 @@ impl<'a> Survey<'a> {
     fn add_zone(
         &mut self,
         name: &'a str,
-        ground: &Arc<Ground<'a>>,
+        ground: &Rc<Ground<'a>>,
         policy: &Policy,
         decisions: &Decisions,
         routed: &mut BTreeMap<MacAddr, u64>,
@@ -350,7 +351,7 @@ impl<'a> Survey<'a> {
             if let Some(device) = assemble(name, ground, members, &bindings, &joins, &mut alike) {
                 let mut device = judge(device, &bench, policy, self.as_of);
                 if ground.again && matches!(&device.told, Told::Kept(what) if Arc::strong_count(what) == 1) {
-                    device.told = Told::Again(Arc::clone(ground));
+                    device.told = Told::Again(Rc::clone(ground));
                 }
                 self.devices.push(device);
             }

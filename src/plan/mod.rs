@@ -19,6 +19,7 @@ pub mod config;
 pub mod console;
 mod crash;
 pub mod demo;
+pub mod doctor;
 pub mod estimate;
 pub mod forecast;
 pub mod inventory;

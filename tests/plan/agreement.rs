@@ -277,6 +277,9 @@ impl World {
     async fn seal(&mut self) {
         let midnight = Timestamp((self.now().0 / DAY + 1) * DAY);
         self.plan.set_time(&midnight.plus(11 * MINUTE).to_string());
+        // A token expires.
+        let token = self.plan.store.issue(CredentialKind::Token, Some("owner"), self.now()).await.unwrap();
+        self.plan.token = token.secret;
         let census = self.plan.get(&format!("/census?as_of={midnight}")).await;
         let day = midnight.plus(-DAY).to_string();
         let day = day.get(..10).unwrap();

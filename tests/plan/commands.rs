@@ -206,6 +206,23 @@ async fn the_first_start_prints_a_link_and_a_killed_service_starts_again_with_ev
     let (mut service, url) = start();
     assert_eq!(client.get(format!("{url}/readyz")).send().await.unwrap().status(), 200);
     assert_eq!(document(dir, &["subscription", "list", "--json"])["subscriptions"][0]["name"], "Contoso");
+    // The doctor finds it, and what its one subscription lacks.
+    let listen = url.trim_start_matches("http://");
+    std::fs::write(dir.join("doctor.toml"), format!("listen = \"{listen}\"\n")).unwrap();
+    let told = run(dir, &["doctor", "--json", "--config", "doctor.toml"]);
+    assert_eq!(told.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&told.stdout).unwrap();
+    assert_eq!((&report["schema"], &report["healthy"]), (&json!("netcensus.doctor/1"), &json!(false)));
+    let findings = report["findings"].as_array().unwrap();
+    let of = |outcome: &str| -> Vec<&str> {
+        let with = findings.iter().filter(|f| f["outcome"] == outcome);
+        with.map(|f| f["check"].as_str().unwrap()).collect()
+    };
+    for check in ["rules", "service", "database", "permissions", "integrity", "clock", "snapshots", "trail"] {
+        assert!(of("good").contains(&check), "{check}: {report}");
+    }
+    assert_eq!(of("problem"), ["plan"], "{report}");
+    assert!(findings.iter().all(|f| f["outcome"] == "good" || f["remedy"].is_string()), "{report}");
     let stop = Command::new("kill").arg(service.id().to_string()).status().unwrap();
     assert!(stop.success());
     assert_eq!(service.wait().unwrap().code(), Some(0), "a stop by SIGTERM is no failure");

@@ -2,6 +2,7 @@
 
 mod changes;
 mod devices;
+mod doctor;
 mod estimate;
 mod failure;
 mod inventory;
@@ -64,6 +65,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Run a service, a sensor and a capture in one process, and print what counts
     Demo(demo::Arguments),
+    /// Tell what is wrong with the service, and what to do about it
+    Doctor(doctor::Arguments),
     /// Bring the database's schema up to date
     Migrate(maintain::Migrate),
     /// Copy the database into a file, beside a running service
@@ -244,6 +247,7 @@ async fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await.map_err(Failure::from),
+        Command::Doctor(arguments) => doctor::doctor(arguments).await,
         Command::Migrate(arguments) => maintain::migrate(arguments).await,
         Command::Backup(arguments) => maintain::backup(arguments).await,
         Command::Restore(arguments) => maintain::restore(arguments).await,

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::failure::{FAILED, Failure, NOT_PERMITTED, UNAVAILABLE};
 use super::source::ask_at;
-use super::text::safe;
 use super::{ConfigArguments, source};
 use crate::capture::live::{Live, LiveError};
 use crate::census::MacAddr;
@@ -52,20 +51,14 @@ pub(super) fn doctor(arguments: &Arguments) -> Result<(), Failure> {
         config.capture.interfaces.clone_from(&arguments.interfaces);
     }
     let report = Report::from(examine(&config, arguments.seconds)?);
-    let mut out = io::stdout().lock();
-    if arguments.json {
-        serde_json::to_writer(&mut out, &report).map_err(io::Error::from)?;
-        writeln!(out)?;
-    } else {
-        for finding in &report.findings {
-            print(finding, &mut out)?;
-        }
-    }
+    report.write(arguments.json, &mut io::stdout().lock())?;
     if report.healthy {
         return Ok(());
     }
-    let problems = report.findings.iter().filter(|f| f.outcome == Outcome::Problem).count();
-    Err(Failure::new(FAILED, format!("{problems} of {} findings are problems", report.findings.len())))
+    Err(Failure::new(
+        FAILED,
+        format!("{} of {} findings are problems", report.problems(), report.findings.len()),
+    ))
 }
 
 fn examine(config: &Config, seconds: u64) -> Result<Vec<Finding>, Failure> {
@@ -179,19 +172,4 @@ fn own() -> BTreeSet<MacAddr> {
     let entries = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
     let read = entries.filter_map(|e| fs::read_to_string(e.path().join("address")).ok()?.trim().parse().ok());
     read.collect()
-}
-
-fn print(finding: &Finding, out: &mut dyn io::Write) -> io::Result<()> {
-    let mark = match finding.outcome {
-        Outcome::Good => "good",
-        Outcome::Notice => "NOTICE",
-        Outcome::Problem => "PROBLEM",
-        Outcome::Unchecked => "unchecked",
-    };
-    let what = format!("{} {}", finding.check, finding.subject);
-    writeln!(out, "{mark:<9}  {}: {}", safe(what.trim_end()), safe(&finding.finding))?;
-    match &finding.remedy {
-        Some(remedy) => writeln!(out, "{:<9}    -> {}", "", safe(remedy)),
-        None => Ok(()),
-    }
 }

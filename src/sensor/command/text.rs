@@ -2,23 +2,10 @@
 
 use std::io::{self, Write};
 
+pub(super) use crate::doctor::safe;
+
 /// What stands for nothing.
 pub(super) const NONE: &str = "-";
-
-/// A string as a terminal may show it: no control characters, and none that change the direction of writing.
-pub(super) fn safe(text: &str) -> String {
-    text.chars()
-        .map(|c| {
-            if c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-            {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        })
-        .collect()
-}
 
 /// Columns of text, each as wide as its widest cell; the last one is not padded.
 #[derive(Debug)]
