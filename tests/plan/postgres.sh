@@ -1,6 +1,7 @@
 #!/bin/bash
 # postgres.sh DIRECTORY [OPTION...]: a PostgreSQL server of the tests' own, on a socket, for as long as a test runs.
-# OPTIONs are the server's, such as -cfsync=on: by default it does not wait for the disk.
+# OPTIONs are the server's, such as -cfsync=on: by default it does not wait for the disk. Where DIRECTORY/tls.pem holds a
+# certificate and its key, it speaks TLS.
 #
 # DIRECTORY/users is locked by every test that uses the server, DIRECTORY/start by whoever looks whether there is one.
 # DIRECTORY/ready names the folder of the socket. The server ends when nobody has used it for some seconds.
@@ -20,6 +21,10 @@ if [ "$(id -u)" = 0 ]; then # the server refuses to run as root
     as=(setpriv --reuid=postgres --regid="$(id -g postgres)" --clear-groups)
 fi
 cd /
+if [ -e "$directory/tls.pem" ]; then # whose key the server must own
+    install -m 600 ${as:+-o postgres} "$directory/tls.pem" "$home/tls.pem"
+    set -- -cssl=on -cssl_cert_file="$home/tls.pem" -cssl_key_file="$home/tls.pem" "$@"
+fi
 stop() {
     rm -f "$directory/ready"
     [ -z "${server:-}" ] || kill -QUIT "$server" 2>/dev/null || true

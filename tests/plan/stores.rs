@@ -1,10 +1,13 @@
 //! What both stores hold, whatever the code above them does: constraints, backups, several services on one database.
 
+use std::process::{Command, Stdio};
+
 use netcensus::census::Timestamp;
 use netcensus::plan::store::audit::Entry;
 use netcensus::plan::store::engine::sql;
 use netcensus::plan::store::trail::TrailFilter;
 use netcensus::plan::store::{By, Location, Scope, Store};
+use netcensus::plan::tls::{Own, Source};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
@@ -149,4 +152,45 @@ fn a_location_never_shows_a_password() {
     let place = Location::from("postgresql://plan:secret@db.example/plan".to_owned());
     assert_eq!(place.to_string(), "postgresql://…@db.example/plan");
     assert_eq!(Location::from("/var/lib/plan.sqlite".to_owned()).to_string(), "/var/lib/plan.sqlite");
+}
+
+#[tokio::test]
+async fn a_server_of_postgresql_on_a_network_is_reached_by_tls_with_a_certificate_for_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let pem = dir.path().join("tls.pem");
+    let now = Timestamp::from_secs(1_795_000_000);
+    Source::Own(Own { file: pem.clone(), names: vec!["localhost".into()], now }).pin().unwrap();
+    let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    // Nobody else uses this server, so it is gone some seconds after this test.
+    let mut server = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/postgres.sh"))
+        .arg(dir.path())
+        .arg("-clisten_addresses=127.0.0.1")
+        .env("PGPORT", port.to_string())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    for _ in 0..1_200 {
+        if dir.path().join("ready").exists() || server.try_wait().unwrap().is_some() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let open = async |host: &str, rest: &str| {
+        let url = format!("postgresql://postgres@{host}:{port}/postgres?sslrootcert={}{rest}", pem.display());
+        Store::open(&Location::Server(url)).await
+    };
+    let store = open("localhost", "&sslmode=verify-full").await.unwrap();
+    let row =
+        store.row(sql("SELECT ssl::int::bigint AS ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")).await.unwrap().unwrap();
+    assert!(row.truth("ssl").unwrap());
+    store.close().await;
+    let other = open("127.0.0.1", "&sslmode=verify-full").await.map(drop).unwrap_err().to_string();
+    assert!(other.to_lowercase().contains("certificate"), "another name: {other}");
+    let url = format!("postgresql://postgres@localhost:{port}/postgres?sslmode=verify-full");
+    let stranger = Store::open(&Location::Server(url)).await.map(drop).unwrap_err().to_string();
+    assert!(stranger.to_lowercase().contains("certificate"), "no authority vouches for it: {stranger}");
+    Command::new("kill").arg(server.id().to_string()).status().unwrap();
+    server.wait().unwrap();
 }

@@ -1,12 +1,13 @@
 //! PostgreSQL 15 or newer: many services on one database. Who writes for a subscription holds its advisory lock until
 //! the end of the transaction, so writers of one subscription come one after another, and those of others beside them.
 
+use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
 
 use async_trait::async_trait;
 use sqlx::migrate::Migrate as _;
-use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::query::Query as Prepared;
 use sqlx::{AssertSqlSafe, Postgres};
 
@@ -36,7 +37,7 @@ impl PostgresEngine {
 
     /// Connects, and leaves the schema as it is.
     pub(super) async fn connect(url: &str) -> Result<Self, StoreError> {
-        let options: PgConnectOptions = url.parse()?;
+        let options = options(url)?;
         let options = options.application_name("netcensus-plan").options([("timezone", "UTC")]);
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
         let version: i32 =
@@ -46,6 +47,23 @@ impl PostgresEngine {
         }
         Ok(Self { pool, url: url.to_owned() })
     }
+}
+
+/// The options of a URL. A server on another machine is reached by TLS with a certificate for its name, unless the URL
+/// or `PGSSLMODE` says otherwise in so many words: the driver's own default would send everything in the clear to
+/// whoever declines TLS.
+fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
+    let options: PgConnectOptions = url.parse()?;
+    let said =
+        url.contains("sslmode=") || url.contains("ssl-mode=") || std::env::var_os("PGSSLMODE").is_some();
+    Ok(if said || is_here(&options) { options } else { options.ssl_mode(PgSslMode::VerifyFull) })
+}
+
+/// Whether the server is this machine's.
+fn is_here(options: &PgConnectOptions) -> bool {
+    let host = options.get_host().trim_matches(['[', ']']);
+    let is_loopback = || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    options.get_socket().is_some() || host.starts_with('/') || host == "localhost" || is_loopback()
 }
 
 #[async_trait]
@@ -112,6 +130,10 @@ pub(super) async fn restore(url: &str, file: &Path) -> Result<(), StoreError> {
 async fn run(mut command: Command, url: &str) -> Result<(), StoreError> {
     let bad = |why: String| StoreError::Tool { name: "reading the database's URL", why };
     let mut place = reqwest::Url::parse(url).map_err(|e| bad(e.to_string()))?;
+    if !is_here(&options(url)?) && std::env::var_os("PGSSLMODE").is_none() {
+        // What the URL says itself stands above this.
+        command.env("PGSSLMODE", "require");
+    }
     if let Some(password) = place.password() {
         let pair = format!("p={}", password.replace('+', "%2B"));
         let pairs: Vec<(String, String)> =
@@ -201,4 +223,25 @@ fn prepared(query: Query) -> Prepared<'static, Postgres, PgArguments> {
 
 fn wrap(rows: Vec<sqlx::postgres::PgRow>) -> Vec<Row> {
     rows.into_iter().map(|row| Row(AnyRow::Postgres(row))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_machine_is_reached_by_tls_unless_the_url_says_otherwise() {
+        let mode = |url: &str| options(url).map(|o| o.get_ssl_mode());
+        let is = |url: &str, wanted: PgSslMode| {
+            let mode = format!("{:?}", mode(url).unwrap());
+            assert_eq!(mode, format!("{wanted:?}"), "{url}");
+        };
+        is("postgresql://netcensus@db.example/netcensus", PgSslMode::VerifyFull);
+        is("postgresql://netcensus@192.0.2.1/netcensus", PgSslMode::VerifyFull);
+        is("postgresql://netcensus@db.example/netcensus?sslmode=disable", PgSslMode::Disable);
+        for here in ["localhost", "127.0.0.1", "[::1]"] {
+            is(&format!("postgresql://netcensus@{here}/netcensus"), PgSslMode::Prefer);
+        }
+        is("postgresql:///netcensus?host=/run/postgresql", PgSslMode::Prefer);
+    }
 }
