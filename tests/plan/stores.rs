@@ -182,8 +182,11 @@ async fn a_server_of_postgresql_on_a_network_is_reached_by_tls_with_a_certificat
         Store::open(&Location::Server(url)).await
     };
     let store = open("localhost", "&sslmode=verify-full").await.unwrap();
-    let row =
-        store.row(sql("SELECT ssl::int::bigint AS ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")).await.unwrap().unwrap();
+    let row = store
+        .row(sql("SELECT ssl::int::bigint AS ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
+        .await
+        .unwrap()
+        .unwrap();
     assert!(row.truth("ssl").unwrap());
     store.close().await;
     let other = open("127.0.0.1", "&sslmode=verify-full").await.map(drop).unwrap_err().to_string();

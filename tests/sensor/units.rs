@@ -63,3 +63,19 @@ fn the_capture_half_has_no_network_and_the_upload_half_no_capability() {
     assert!(has(&upload, "CapabilityBoundingSet=") && !upload.contains("AF_PACKET"));
     assert!(!upload.contains("AmbientCapabilities"));
 }
+
+#[test]
+fn both_halves_may_write_wherever_they_hand_over() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("systemd/netcensus-sensor.tmpfile");
+    let text = std::fs::read_to_string(path).unwrap();
+    let folders: Vec<Vec<&str>> =
+        text.lines().filter(|l| l.starts_with("d ")).map(|l| l.split_whitespace().collect()).collect();
+    let shared = folders.iter().filter(|f| f[1].starts_with("/var/lib/netcensus/spool"));
+    let modes: Vec<_> = shared.map(|f| (f[1].rsplit('/').next().unwrap(), f[2], f[4])).collect();
+    let expected =
+        [("spool", "2770", "netcensus"), ("bad", "2770", "netcensus"), ("tmp", "2770", "netcensus")];
+    assert_eq!(modes, expected);
+    assert!(
+        folders.iter().any(|f| f[1].ends_with("/upload") && f[2] == "0700" && f[3] == "netcensus-upload")
+    );
+}

@@ -97,7 +97,7 @@ ip -n $ID-gen link set gen0 up
 
 unshare --mount --cgroup --propagation private systemd-nspawn -q -D "$W/root" --boot --register=no --keep-unit \
     --network-namespace-path=/run/netns/$ID --kill-signal=SIGRTMIN+3 --console=read-only --machine=$ID \
-    </dev/null >"$W/console" 2>&1 &
+    --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self" </dev/null >"$W/console" 2>&1 &
 NSPAWN=$!
 # nspawn waits for its one child, the container's init; it ends where it cannot make it.
 for _ in $(seq 200); do
@@ -131,7 +131,11 @@ speak() {
 addresses() { python3 -c 'import json, sys; print(*sorted(d["ip"] for d in json.load(sys.stdin)["devices"]), sep="\n")'; }
 counted() {
     inside netcensus-plan devices --json | addresses >"$W/counted"
-    [ "$(wc -l <"$W/counted")" = "$1" ] || { echo "counted are:" $(cat "$W/counted"); false; }
+    [ "$(wc -l <"$W/counted")" = "$1" ] || {
+        echo "counted are:" $(cat "$W/counted")
+        inside journalctl -q -n 3 -o cat -u netcensus-sensor -u netcensus-upload
+        false
+    }
 }
 known() { inside netcensus-sensor devices --json 2>/dev/null | addresses | grep -qx "$1"; }
 spooled() { inside sh -c 'ls /var/lib/netcensus/spool/*.upload'; }
@@ -196,7 +200,9 @@ print(*(f["finding"] for f in found if f["outcome"] != "good"), sep="\n")
 sys.exit(len(found) != 8 or any(f["outcome"] != "good" for f in found))'
 }
 check "all measures of confinement are in force in both halves" confined
-check "doctor finds no problem" inside netcensus-sensor doctor --seconds 2
+healthy() { inside netcensus-sensor doctor --seconds 2 >"$W/doctor" || { grep -A1 PROBLEM "$W/doctor"; false; }; }
+check "doctor finds no problem" healthy
+check "nor does the plan service's" inside netcensus-plan doctor
 
 # ---------------------------------------------------------------------------------------------------------------- kill
 
