@@ -256,8 +256,9 @@ impl<'a> Survey<'a> {
         Self::keeping(KEPT, inventory, policy, decisions, classifier, as_of)
     }
 
-    /// [`Survey::new`] that keeps the classifications in zones of up to `kept` couplings.
-    pub(super) fn keeping(
+    /// [`Survey::new`] that keeps the classifications in zones of up to `kept` couplings: for who asks for each of them
+    /// more than once.
+    pub fn keeping(
         kept: usize,
         inventory: &'a Inventory,
         policy: &'a Policy,

@@ -101,7 +101,8 @@ impl View {
         classifier: &dyn Classifier,
         as_of: Timestamp,
     ) -> Self {
-        let survey = Survey::new(inventory, policy, decisions, classifier, as_of);
+        // Every device is shown whole, and stays in the view.
+        let survey = Survey::keeping(usize::MAX, inventory, policy, decisions, classifier, as_of);
         let capture = CaptureSummary {
             first: inventory.zones.values().filter_map(|z| z.segment.first_frame).min(),
             last: inventory.last_frame(),
