@@ -9,7 +9,7 @@ bin=$(realpath "$1") out=$2 seconds=${3:-60}
 rm -rf "$out"
 mkdir -p "$out"
 out=$(realpath "$out")
-export PATH=${API_PYTHON:-${CARGO_TARGET_DIR:-target}/api-python}/bin:$PATH
+export PATH=$(realpath "${API_PYTHON:-${CARGO_TARGET_DIR:-target}/api-python}")/bin:$PATH
 export NETCENSUS_PLAN_DATABASE=$out/plan.sqlite
 plan=$bin/netcensus-plan
 cat >"$out/plan.toml" <<END

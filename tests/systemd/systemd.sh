@@ -107,7 +107,7 @@ for _ in $(seq 200); do
 done
 inside() { nsenter -t "$LEADER" -a -- "$@"; }
 running() { inside systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'; }
-within 30 running || { tail -n 5 "$W/console"; skip "no systemd boots in a container here"; }
+within 90 running || { tail -n 5 "$W/console"; skip "no systemd boots in a container here"; }
 say "booted: $(inside systemctl --version | head -n 1)"
 
 # --------------------------------------------------------------------------------------------------------------- words
