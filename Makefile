@@ -26,10 +26,9 @@ run: ## build the release and run the demo; ARGS=--once prints the count and end
 
 test: ## everything that continuous integration checks
 	@start=$$(date +%s); \
-	$(STEP) "install what is missing" $(NEED) build nextest unit deny console api chaos deb systemd && \
+	$(STEP) "install what is missing" $(NEED) build nextest unit deny console api chaos && \
 	$(MAKE) --no-print-directory lint unit deny demo lab console api && \
 	$(MAKE) --no-print-directory chaos FAULTS="$(CHAOS_QUICK)" && \
-	$(MAKE) --no-print-directory systemd && \
 	echo "== all passed in $$(($$(date +%s) - start)) s"
 
 lint: ## format, clippy, each feature alone, documentation; warnings are errors
