@@ -7,8 +7,8 @@
 # when this script ends. Needs root and a kernel with namespaces; where a container cannot boot, it says so in one line
 # and exits 0.
 set -u
-cd "$(dirname "$0")" || exit 1
 DEBS=$(realpath "$1")
+cd "$(dirname "$0")" || exit 1
 CACHE=$(realpath -m "$DEBS/../systemd")
 IMAGE=$CACHE/root.tar
 ID=ncsd$$
