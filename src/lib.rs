@@ -19,6 +19,8 @@ pub mod config;
 pub mod doctor;
 mod journal;
 mod manual;
+#[cfg(any(feature = "sensor", feature = "plan"))]
+pub mod tls;
 pub mod notify;
 
 pub mod classify;

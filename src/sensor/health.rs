@@ -213,7 +213,7 @@ async fn relay(extract::State(view): extract::State<View>) -> Response {
 }
 
 async fn ask_metrics(path: &Path) -> Result<Vec<u8>, reqwest::Error> {
-    let client = reqwest::Client::builder().unix_socket(path).timeout(RELAY_TIMEOUT).build()?;
+    let client = crate::tls::client().unix_socket(path).timeout(RELAY_TIMEOUT).build()?;
     let mut answer = client.get("http://sensor/metrics").send().await?.error_for_status()?;
     let mut text = Vec::new();
     while let Some(chunk) = answer.chunk().await? {

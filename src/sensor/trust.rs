@@ -5,10 +5,11 @@ use std::error::Error;
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, SignatureScheme};
 
+use crate::tls;
 use crate::wire::Fingerprint;
 
 /// The service shows another certificate than the one that was enrolled with.
@@ -78,7 +79,7 @@ impl ServerCertVerifier for Pin {
 /// # Errors
 /// Where the cryptography lacks the protocol's versions, which is a defect.
 pub fn pinned(fingerprint: Fingerprint) -> Result<ClientConfig, rustls::Error> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = tls::provider();
     let pin = Arc::new(Pin { fingerprint, provider: Arc::clone(&provider) });
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(config.dangerous().with_custom_certificate_verifier(pin).with_no_client_auth())

@@ -289,10 +289,10 @@ fn client(
     let builder = match pin {
         Some(fingerprint) => {
             let tls = trust::pinned(fingerprint);
-            Client::builder()
+            crate::tls::client()
                 .tls_backend_preconfigured(tls.map_err(|e| unreachable_because(url, e.to_string()))?)
         }
-        None => Client::builder(),
+        None => crate::tls::client(),
     };
     let builder = builder
         .user_agent(concat!("netcensus-sensor/", env!("CARGO_PKG_VERSION")))

@@ -195,7 +195,7 @@ async fn the_first_start_prints_a_link_and_a_killed_service_starts_again_with_ev
     let (mut service, url) = start();
     let mut said = BufReader::new(service.stdout.take().unwrap()).lines().map_while(Result::ok);
     let link = said.find(|l| l.contains("/setup/")).unwrap();
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = netcensus::tls::client().no_proxy().build().unwrap();
     assert!(link.trim().starts_with(&url));
     let page = client.get(link.trim()).send().await.unwrap();
     assert!(page.status() == 200 && page.text().await.unwrap().contains("first administrator"));

@@ -57,7 +57,7 @@ impl Process {
 }
 
 async fn send(url: &str, sid: &str, sensor: &TestSensor, upload: &Upload) -> Option<(StatusCode, Value)> {
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = netcensus::tls::client().no_proxy().build().unwrap();
     let url = format!("{url}/api/v1/subscriptions/{sid}/sensors/{}/uploads", sensor.id);
     let answer = sensor.upload(client.post(url), upload.encode().unwrap()).send().await.ok()?;
     Some((answer.status(), answer.json().await.ok()?))
@@ -121,7 +121,7 @@ async fn kill_while_closing(backend: Backend, point: &'static str) {
     let monthly = Onboarding { kind: Kind::Monthly, devices: Some(1700), accept_terms: true };
     store.onboard(&sid, &monthly, &by, then).await.unwrap();
     store.cancel_plan(&sid, &by, then).await.unwrap();
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = netcensus::tls::client().no_proxy().build().unwrap();
     let ask = async |url: &str| -> Option<Value> {
         let url = format!("{url}/api/v1/subscriptions/{sid}/statements/2026-09");
         client.get(url).bearer_auth(&token).send().await.ok()?.json().await.ok()

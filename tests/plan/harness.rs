@@ -146,7 +146,7 @@ impl Plan {
         let access = access(&format!("http://{}", listener.local_addr().unwrap()));
         let (url, store, stop, server) = launch(listener, &database, &clock, count_at, access.clone()).await;
         let client =
-            Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+            netcensus::tls::client().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
         let mut plan = Self {
             url,
             client,

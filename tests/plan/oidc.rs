@@ -70,7 +70,7 @@ struct Browser {
 impl Browser {
     fn new() -> Self {
         let client =
-            Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+            netcensus::tls::client().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
         Self { client, cookies: Vec::new() }
     }
 

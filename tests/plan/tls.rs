@@ -53,7 +53,7 @@ impl Secure {
     fn client(&self) -> Client {
         let pem = std::fs::read(self.dir.path().join("tls.pem")).unwrap();
         let certificate = Certificate::from_pem(&pem).unwrap();
-        Client::builder().no_proxy().tls_certs_only([certificate]).build().unwrap()
+        netcensus::tls::client().no_proxy().tls_certs_only([certificate]).build().unwrap()
     }
 }
 
@@ -69,7 +69,7 @@ async fn the_service_speaks_tls_and_stops_as_gracefully_as_without() {
     assert_eq!(answer.headers()["content-security-policy"], server::CSP);
     let plain = client.get(format!("http://{address}/readyz")).send().await;
     assert!(plain.is_err(), "plain HTTP is not answered");
-    let stranger = Client::builder().no_proxy().build().unwrap();
+    let stranger = netcensus::tls::client().no_proxy().build().unwrap();
     assert!(
         stranger.get(format!("{}/readyz", secure.url)).send().await.is_err(),
         "no authority vouches for it"
@@ -121,7 +121,7 @@ async fn beyond_this_machine_the_program_serves_https_alone_and_its_tokens_name_
     let client = || {
         let pem = std::fs::read(dir.path().join("netcensus-plan.sqlite.tls.pem")).unwrap();
         let certificate = Certificate::from_pem(&pem).unwrap();
-        Client::builder().no_proxy().tls_certs_only([certificate]).build().unwrap()
+        netcensus::tls::client().no_proxy().tls_certs_only([certificate]).build().unwrap()
     };
     assert_eq!(client().get(&url).send().await.unwrap().status(), 200);
     assert!(plan(&["subscription", "create", "Contoso"]).status().unwrap().success());
@@ -152,7 +152,6 @@ mod with_the_sensor {
     use netcensus::sensor::route::Route;
     use netcensus::sensor::uploader::{self, UploadError, Uploader};
     use netcensus::wire::{Fingerprint, UploadReceipt};
-    use rustls::crypto::aws_lc_rs;
     use rustls::pki_types::pem::PemObject as _;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
     use rustls::server::{ClientHello, ResolvesServerCert};
@@ -259,7 +258,7 @@ mod with_the_sensor {
         let shown = CertificateDer::from_pem_slice(&read(&theirs)).unwrap();
         let key = PrivateKeyDer::from_pem_slice(&read(&ours)).unwrap();
         for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
-            let provider = Arc::new(aws_lc_rs::default_provider());
+            let provider = netcensus::tls::provider();
             let signing = provider.key_provider.load_private_key(key.clone_key()).unwrap();
             let impostor = Impostor(Arc::new(CertifiedKey::new(vec![shown.clone()], signing)));
             let config = rustls::ServerConfig::builder_with_provider(provider)

@@ -6,7 +6,7 @@
 //! nothing.
 
 use rustls::Side;
-use rustls::crypto::aws_lc_rs::cipher_suite::TLS13_AES_128_GCM_SHA256;
+use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::quic::{DirectionalKeys, Version};
 
 use super::hello;

@@ -232,7 +232,7 @@ async fn answers(config: &Config) -> Finding {
     let url = format!("{scheme}://{address}/readyz");
     // Nothing secret is sent, and the certificate is for the service's name, not for this address.
     let client =
-        reqwest::Client::builder().no_proxy().timeout(TIMEOUT).tls_danger_accept_invalid_certs(true).build();
+        crate::tls::client().no_proxy().timeout(TIMEOUT).tls_danger_accept_invalid_certs(true).build();
     let answer = match client {
         Ok(client) => client.get(&url).send().await,
         Err(e) => Err(e),

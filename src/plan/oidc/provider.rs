@@ -131,7 +131,7 @@ impl Provider {
             Some(ClientSecret::new(text.trim().to_owned()))
         };
         // A provider that sends us elsewhere would turn the service's questions into anybody's.
-        let http = reqwest::Client::builder()
+        let http = crate::tls::client()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(PATIENCE)
             .build()

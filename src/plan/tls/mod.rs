@@ -1,6 +1,6 @@
 //! TLS: the certificate that the service shows, its own or a given one, and the listener that speaks it.
 //!
-//! rustls with aws-lc-rs, TLS 1.2 and 1.3, HTTP/1.1. Sensors know the service by the fingerprint in their enrolment token,
+//! rustls with ring, TLS 1.2 and 1.3, HTTP/1.1. Sensors know the service by the fingerprint in their enrolment token,
 //! or by an authority that they trust.
 
 mod certificate;
@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
-use rustls::crypto::aws_lc_rs;
 
 pub use certificate::{Given, Own, Source};
 pub use listener::TlsListener;
@@ -124,7 +123,7 @@ fn show(source: &Source) -> Result<Shown, TlsError> {
     let fingerprint = certificate.fingerprint()?;
     let unusable =
         |e: rustls::Error| TlsError::Unusable { path: certificate.path.clone(), why: e.to_string() };
-    let builder = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let builder = ServerConfig::builder_with_provider(crate::tls::provider());
     let mut config = builder
         .with_safe_default_protocol_versions()
         .map_err(unusable)?

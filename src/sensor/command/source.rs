@@ -125,7 +125,7 @@ pub(super) fn ask_at<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T, 
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let answer: Result<T, reqwest::Error> = runtime.block_on(async {
-        let client = reqwest::Client::builder().unix_socket(path).timeout(Duration::from_mins(1)).build()?;
+        let client = crate::tls::client().unix_socket(path).timeout(Duration::from_mins(1)).build()?;
         client.get(format!("http://sensor/{what}")).send().await?.error_for_status()?.json().await
     });
     answer.map_err(|e| {
