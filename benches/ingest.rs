@@ -11,9 +11,9 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use netcensus::billing::timeline::{Kind, Onboarding};
 use netcensus::census::{Coupling, CouplingKey, Field, MacAddr, Sign, Signs, Station, Timestamp, Zone};
 use netcensus::plan::store::{By, Enrolling, Location, Replica, Store};
-use netcensus::plan::timeline::{Kind, Onboarding};
 use netcensus::wire::signature::PublicKey;
 use netcensus::wire::{Health, UPLOAD_SCHEMA, Upload};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, QueryBuilder, Sqlite, SqliteConnection};

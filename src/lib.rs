@@ -19,9 +19,9 @@ pub mod config;
 pub mod doctor;
 mod journal;
 mod manual;
+pub mod notify;
 #[cfg(any(feature = "sensor", feature = "plan"))]
 pub mod tls;
-pub mod notify;
 
 pub mod classify;
 
@@ -31,4 +31,14 @@ pub mod capture;
 pub mod sensor;
 
 #[cfg(feature = "plan")]
+pub mod billing;
+#[cfg(feature = "plan")]
+pub mod change;
+#[cfg(feature = "plan")]
+pub mod estimate;
+#[cfg(feature = "plan")]
+pub mod listing;
+#[cfg(feature = "plan")]
 pub mod plan;
+#[cfg(feature = "plan")]
+pub mod proof;

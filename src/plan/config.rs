@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::api::limit::Allowance;
-use super::inventory::CountAt;
-use super::oidc::{OidcSettings, Provider, ProviderError};
-use super::service::{AccessSettings, Settings};
 use super::store::Location;
-use super::tls::{Given, Own, Source, TlsError};
 use crate::census::{Policy, Prefix, Timestamp};
 use crate::config::{ConfigError, complain, parse};
+use crate::plan::app::inventory::CountAt;
+use crate::plan::app::service::{AccessSettings, Settings};
+use crate::plan::http::limit::Allowance;
+use crate::plan::http::oidc::{OidcSettings, Provider, ProviderError};
+use crate::plan::http::tls::{Given, Own, Source, TlsError};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, PartialEq)]

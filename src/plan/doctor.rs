@@ -2,12 +2,12 @@
 //!
 //! What is here judges what was found out; the command finds it out.
 
-use super::proof::Day;
-use super::proof::day::SETTLED_AFTER;
 use super::store::{Location, Sensor};
-use super::timeline::{Kind, Plan, in_effect};
+use crate::billing::timeline::{Kind, Plan, in_effect};
 use crate::census::Timestamp;
 use crate::doctor::{Finding, Outcome};
+use crate::proof::Day;
+use crate::proof::day::SETTLED_AFTER;
 
 const MIB: u64 = 1 << 20;
 const HOUR: i64 = 3_600 * 1_000_000_000;

@@ -9,8 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use super::inventory::View;
 use crate::census::Verdict;
+use crate::plan::app::inventory::View;
 
 /// Labels of the upload counter.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]

@@ -10,33 +10,14 @@
 //! What counts is decided by [`crate::census`] alone; what a device is, by [`crate::classify`]. Time comes from an
 //! injected [`crate::clock::Clock`].
 
-pub mod api;
-pub mod attempts;
-pub mod bundling;
-pub mod change;
+pub mod app;
 pub mod command;
 pub mod config;
-pub mod console;
 mod crash;
 pub mod demo;
 pub mod doctor;
-pub mod estimate;
-pub mod forecast;
-pub mod inventory;
-#[cfg(test)]
-mod laws;
-pub mod listing;
+pub mod http;
 pub mod metrics;
-pub mod oidc;
-pub mod permission;
-pub mod proof;
-pub mod sealing;
 pub mod secret;
 pub mod server;
-pub mod service;
-pub mod statement;
 pub mod store;
-pub mod suspicion;
-pub mod tick;
-pub mod timeline;
-pub mod tls;

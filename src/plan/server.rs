@@ -15,9 +15,9 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
-use super::api::problem::{Problem, ProblemType};
-use super::service::Service;
-use super::{api, console};
+use super::http::{api, console};
+use crate::plan::app::service::Service;
+use crate::plan::http::problem::{Problem, ProblemType};
 
 /// How long one request may take, its body included. Endless answers begin within it.
 const REQUEST: Duration = Duration::from_secs(30);
@@ -49,7 +49,7 @@ pub fn router(service: Service) -> Router {
 }
 
 /// Serves until `stop` resolves; then ends endless answers, waits for requests that run, and closes the store. The
-/// listener is a plain one, or a [`super::tls::TlsListener`].
+/// listener is a plain one, or a [`crate::plan::http::tls::TlsListener`].
 ///
 /// # Errors
 /// Where the listener fails.

@@ -1,6 +1,6 @@
 //! People, their passwords, sessions and tokens: who gets in, how often they may try, and how it ends.
 
-use netcensus::plan::permission::Role;
+use netcensus::plan::app::permission::Role;
 use netcensus::plan::store::trail::TrailFilter;
 use netcensus::plan::store::{By, CredentialKind, NewToken, RoleBinding, StoreError};
 use reqwest::{Method, RequestBuilder, StatusCode, header};

@@ -1,6 +1,6 @@
 //! The numbers as the API shows them.
 
-use netcensus::plan::inventory::CountAt;
+use netcensus::plan::app::inventory::CountAt;
 use serde_json::json;
 
 use crate::database::{Backend, on_both_stores};

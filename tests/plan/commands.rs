@@ -4,10 +4,10 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use netcensus::billing::timeline::{Kind, Onboarding};
 use netcensus::census::Timestamp;
 use netcensus::clock::{Clock as _, SystemClock};
 use netcensus::plan::store::{By, Location, Store};
-use netcensus::plan::timeline::{Kind, Onboarding};
 use serde_json::{Value, json};
 
 use crate::harness::{Plan, upload};

@@ -42,21 +42,21 @@ async fn nobody_has_answers_kept_or_learns_of_keys_without_a_valid_token() {
 
 #[test]
 fn the_committed_description_is_what_the_code_generates() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/plan/api/openapi.json");
-    let generated = serde_json::to_string_pretty(&netcensus::plan::api::description()).unwrap() + "\n";
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/plan/http/api/openapi.json");
+    let generated = serde_json::to_string_pretty(&netcensus::plan::http::api::description()).unwrap() + "\n";
     if std::env::var_os("UPDATE_OPENAPI").is_some() {
         std::fs::write(path, &generated).unwrap();
     }
     let committed = std::fs::read_to_string(path).unwrap();
     assert!(
         committed == generated,
-        "run 'make openapi', look at the difference, and commit src/plan/api/openapi.json"
+        "run 'make openapi', look at the difference, and commit src/plan/http/api/openapi.json"
     );
 }
 
 #[test]
 fn every_parameter_of_the_description_is_where_it_is_sent() {
-    let description = serde_json::to_value(netcensus::plan::api::description()).unwrap();
+    let description = serde_json::to_value(netcensus::plan::http::api::description()).unwrap();
     for (path, item) in description["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             for parameter in operation["parameters"].as_array().into_iter().flatten() {

@@ -3,11 +3,11 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use netcensus::plan::proof::{Day, Digest};
+use netcensus::billing::timeline::{Kind, Onboarding};
 use netcensus::plan::store::{By, CredentialKind, Location, Store};
-use netcensus::plan::timeline::{Kind, Onboarding};
+use netcensus::proof::{Day, Digest};
 use netcensus::wire::Upload;
-use reqwest::{Client, StatusCode};
+use reqwest::StatusCode;
 use serde_json::Value;
 
 use crate::database::{self, Backend};

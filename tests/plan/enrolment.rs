@@ -263,7 +263,7 @@ async fn an_unknown_sender_is_refused_before_a_byte_of_the_body_comes() {
 
 /// Every operation of the API, with the names in its path filled in.
 fn operations(sid: &str, sensor: &str) -> Vec<(Method, String)> {
-    let description = serde_json::to_value(netcensus::plan::api::description()).unwrap();
+    let description = serde_json::to_value(netcensus::plan::http::api::description()).unwrap();
     let paths: BTreeMap<String, BTreeMap<String, Value>> =
         serde_json::from_value(description["paths"].clone()).unwrap();
     let mut all = Vec::new();

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use netcensus::billing::timeline::{Kind, Onboarding};
 use netcensus::census::{
     Coupling, CouplingKey, Field, Inventory, MacAddr, Sign, Signs, Station, Timestamp, Zone,
 };
 use netcensus::plan::store::Replica;
 use netcensus::plan::store::{By, Receipt, Store, StoreError};
-use netcensus::plan::timeline::{Kind, Onboarding};
 use netcensus::wire::{Health, UPLOAD_SCHEMA, Upload};
 use proptest::prelude::*;
 

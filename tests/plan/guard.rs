@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use netcensus::plan::api;
-use netcensus::plan::api::guard::{Access, Guarded, operations};
-use netcensus::plan::permission::{Action, Role};
+use netcensus::plan::app::permission::{Action, Role};
+use netcensus::plan::http::api;
+use netcensus::plan::http::guard::{Access, Guarded, operations};
 use netcensus::plan::store::{By, CredentialKind, NewToken};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};
@@ -187,7 +187,7 @@ on_both_stores! {
 
 /// The routes of the console that change something, as its router names them.
 fn console_writes() -> Vec<String> {
-    let code = include_str!("../../src/plan/console/mod.rs");
+    let code = include_str!("../../src/plan/http/console/mod.rs");
     let (tenant, rest) = code.split_once("let tenant").unwrap().1.split_once(";\n    Router::new()").unwrap();
     let of = |text: &str, base: &str| {
         let routes = text.split(".route(\"").skip(1).filter(|route| route.contains("post("));

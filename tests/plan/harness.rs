@@ -9,10 +9,10 @@ use netcensus::census::{
     Classification, Classifier, Coupling, CouplingKey, Field, Sign, Signs, Subject, Timestamp, Zone,
 };
 use netcensus::clock::Clock;
-use netcensus::plan::api::limit::Allowance;
-use netcensus::plan::inventory::CountAt;
-use netcensus::plan::permission::Role;
-use netcensus::plan::service::{AccessSettings, Service, Settings};
+use netcensus::plan::app::inventory::CountAt;
+use netcensus::plan::app::permission::Role;
+use netcensus::plan::app::service::{AccessSettings, Service, Settings};
+use netcensus::plan::http::limit::Allowance;
 use netcensus::plan::store::engine::sql;
 use netcensus::plan::store::{By, CredentialKind, Enrolling, Location, RoleBinding, Store, StoreError};
 use netcensus::plan::{secret, server};

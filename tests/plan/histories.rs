@@ -3,10 +3,10 @@
 
 use std::collections::BTreeSet;
 
+use netcensus::billing::statement::{CorrectionRequest, Month, Price, Statement, check};
+use netcensus::billing::timeline::{Kind, Onboarding, Plan, SECOND, Status};
 use netcensus::census::Timestamp;
-use netcensus::plan::statement::{CorrectionRequest, Month, Price, Statement, check};
 use netcensus::plan::store::{By, Location, Store, StoreError};
-use netcensus::plan::timeline::{Kind, Onboarding, Plan, SECOND, Status};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};

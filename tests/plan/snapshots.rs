@@ -4,15 +4,15 @@ use std::io::{BufReader, Write as _};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
+use netcensus::billing::timeline::{Kind, Onboarding};
 use netcensus::census::Policy;
-use netcensus::plan::permission::Role;
-use netcensus::plan::proof::verify::{Report, Trust, Verified, verify};
-use netcensus::plan::proof::{Day, Leaf};
-use netcensus::plan::service::{Service, Settings};
+use netcensus::plan::app::jobs;
+use netcensus::plan::app::permission::Role;
+use netcensus::plan::app::service::{Service, Settings};
 use netcensus::plan::store::engine::sql;
 use netcensus::plan::store::{By, Location, Replica, Scope, Store};
-use netcensus::plan::tick;
-use netcensus::plan::timeline::{Kind, Onboarding};
+use netcensus::proof::verify::{Report, Trust, Verified, verify};
+use netcensus::proof::{Day, Leaf};
 use netcensus::wire::Upload;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ use crate::harness::{ByName, Plan, START, TestClock, problem, send, upload};
 
 /// The service's own jobs, as another service on the same database runs them.
 pub(crate) async fn tick_once(plan: &Plan) {
-    assert_eq!(tick::once(&service(plan)).await, 0);
+    assert_eq!(jobs::once(&service(plan)).await, 0);
 }
 
 fn service(plan: &Plan) -> Service {
@@ -98,7 +98,7 @@ on_both_stores! {
         plan.set_time("2026-11-23T00:10:00Z");
         let other = Store::open(&plan.database).await.unwrap();
         let (one, other) = (service(&plan), service_on(&plan, other));
-        let (a, b) = tokio::join!(tick::once(&one), tick::once(&other));
+        let (a, b) = tokio::join!(jobs::once(&one), jobs::once(&other));
         assert_eq!((a, b), (0, 0));
         tick_once(&plan).await;
         let list = plan.get("/snapshots").await;
@@ -157,7 +157,7 @@ on_both_stores! {
         let report = holds(&text(&plan, "/bundle?month=2026-11").await);
         let counts: Vec<u64> = report.snapshots.iter().map(|h| h.census.billable).collect();
         assert_eq!((counts, report.headers), (vec![2, 3, 3, 3], 6));
-        let found = plan.store.daily_counts(&plan.sid, "2026-11".parse::<netcensus::plan::statement::Month>().unwrap().into()).await;
+        let found = plan.store.daily_counts(&plan.sid, "2026-11".parse::<netcensus::billing::statement::Month>().unwrap().into()).await;
         assert_eq!(found.unwrap().into_iter().map(|(_, n)| n).collect::<Vec<_>>(), [2, 3, 3, 3]);
         let pages = [plan.get("/snapshots?limit=4").await, plan.get("/snapshots?limit=4&before=3").await];
         assert_eq!((&pages[0]["next"], &pages[1]["next"]), (&json!(3), &Value::Null));
@@ -250,7 +250,7 @@ on_both_stores! {
             let token = plan.person(role.key(), role).await;
             let url = plan.of("/snapshots/2026-11-23");
             let status = send(plan.client.post(&url).bearer_auth(&token)).await.0;
-            let may = netcensus::plan::permission::Action::EditDevices.allowed(&[role]);
+            let may = netcensus::plan::app::permission::Action::EditDevices.allowed(&[role]);
             assert_eq!(status != StatusCode::FORBIDDEN, may, "{role}");
             for path in ["/snapshots", "/snapshots/2026-11-23", "/snapshots/2026-11-23/leaves", "/bundle?month=2026-11"] {
                 let status = send(plan.client.get(plan.of(path)).bearer_auth(&token)).await.0;

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netcensus::clock::SystemClock;
+use netcensus::plan::app::service::{Service, Settings, classifier};
+use netcensus::plan::http::tls::{Own, Source, Tls, TlsListener};
 use netcensus::plan::server;
-use netcensus::plan::service::{Service, Settings, classifier};
 use netcensus::plan::store::{Location, Store};
-use netcensus::plan::tls::{Own, Source, Tls, TlsListener};
 use netcensus::wire::EnrolmentToken;
 use reqwest::{Certificate, Client};
 use tokio::net::{TcpListener, TcpStream};
@@ -145,9 +145,9 @@ async fn beyond_this_machine_the_program_serves_https_alone_and_its_tokens_name_
 
 #[cfg(feature = "sensor")]
 mod with_the_sensor {
+    use netcensus::billing::timeline::{Kind, Onboarding};
     use netcensus::census::Timestamp;
     use netcensus::plan::store::By;
-    use netcensus::plan::timeline::{Kind, Onboarding};
     use netcensus::sensor::identity::Identity;
     use netcensus::sensor::route::Route;
     use netcensus::sensor::uploader::{self, UploadError, Uploader};

@@ -7,9 +7,9 @@ use clap::{Args, Subcommand};
 use super::devices::{HEADER, Making, make, row};
 use super::failure::Failure;
 use super::{Target, print_json, service, table};
-use crate::plan::api::changes::{AlterationsQuery, ChangeAnswer, ChangesQuery, change, changes};
-use crate::plan::change::{Ask, ChangeSet, DecisionEntry};
-use crate::plan::inventory::Changed;
+use crate::change::{Ask, ChangeSet, DecisionEntry};
+use crate::plan::app::inventory::Changed;
+use crate::plan::http::api::changes::{AlterationsQuery, ChangeAnswer, ChangesQuery, change, changes};
 use crate::plan::store::By;
 
 /// What people changed.

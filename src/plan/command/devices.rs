@@ -10,11 +10,11 @@ use super::changes::print_change;
 use super::failure::Failure;
 use super::{Target, print_json, service, table};
 use crate::census::{CouplingKey, DeviceId, Property, Timestamp};
-use crate::plan::api::problem::Problem;
-use crate::plan::change::{Ask, Patch};
-use crate::plan::inventory::View;
-use crate::plan::listing::{BadList, CHUNK, Csv, Filter, Ndjson, columns, places};
-use crate::plan::service::Service;
+use crate::change::{Ask, Patch};
+use crate::listing::{BadList, CHUNK, Csv, Filter, Ndjson, columns, places};
+use crate::plan::app::inventory::View;
+use crate::plan::app::service::Service;
+use crate::plan::http::problem::Problem;
 use crate::plan::store::{By, Subscription};
 use crate::wire::{DeviceEntry, Subject};
 

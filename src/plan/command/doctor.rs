@@ -14,12 +14,12 @@ use super::failure::Failure;
 use crate::census::Timestamp;
 use crate::clock::{Clock as _, SystemClock};
 use crate::doctor::{Finding, Outcome, Report};
+use crate::plan::app::service;
 use crate::plan::config::Config;
 use crate::plan::doctor;
-use crate::plan::service;
+use crate::plan::http::tls::Source;
 use crate::plan::store::engine::sql;
 use crate::plan::store::{Location, Store, Subscription};
-use crate::plan::tls::Source;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Subscriptions that are looked at.

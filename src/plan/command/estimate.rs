@@ -9,14 +9,14 @@ use clap::Args;
 
 use super::failure::Failure;
 use super::{Target, print_json, service, table};
+use crate::billing::forecast::{Forecast, read_series};
 use crate::census::{Policy, Timestamp};
 use crate::clock::{Clock as _, SystemClock};
-use crate::plan::api::estimates::{self, Asked};
-use crate::plan::estimate::{
+use crate::estimate::{
     self, Estimate, Exclusion, FILE_BYTES, FILES, FileError, Kind, Mapping, Options, Outcome, Sorter,
 };
-use crate::plan::forecast::{Forecast, read_series};
-use crate::plan::service as services;
+use crate::plan::app::service as services;
+use crate::plan::http::api::estimates::{self, Asked};
 
 /// What to estimate from.
 #[derive(Debug, Args)]

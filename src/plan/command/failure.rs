@@ -5,12 +5,12 @@ use std::io;
 
 use crate::classify::RuleError;
 use crate::config::ConfigError;
-use crate::plan::api::problem::Problem;
+use crate::estimate::FileError;
 use crate::plan::demo::DemoError;
-use crate::plan::estimate::FileError;
-use crate::plan::oidc::ProviderError;
+use crate::plan::http::oidc::ProviderError;
+use crate::plan::http::problem::Problem;
+use crate::plan::http::tls::TlsError;
 use crate::plan::store::StoreError;
-use crate::plan::tls::TlsError;
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;

@@ -7,7 +7,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::{Target, print_json, service, table};
 use crate::census::{Timestamp, Verdict};
-use crate::plan::api::census::{CensusReport, report, with_capture};
+use crate::plan::http::api::census::{CensusReport, report, with_capture};
 
 /// Which census.
 #[derive(Debug, Args)]

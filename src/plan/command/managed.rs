@@ -10,10 +10,10 @@ use super::devices::{Making, make};
 use super::failure::Failure;
 use super::{Target, print_json, service, table};
 use crate::census::Timestamp;
+use crate::change::{Ask, ListReport};
 use crate::clock::{Clock as _, SystemClock};
-use crate::plan::api::managed::{FileImport, Import, ImportEntry, ManagedPage, ManagedQuery};
-use crate::plan::change::{Ask, ListReport};
-use crate::plan::estimate::Mapping;
+use crate::estimate::Mapping;
+use crate::plan::http::api::managed::{FileImport, Import, ImportEntry, ManagedPage, ManagedQuery};
 
 /// The largest file.
 const FILE_BYTES: u64 = 48 << 20;

@@ -30,10 +30,10 @@ use self::failure::Failure;
 pub(crate) use self::inventory::write_census;
 use super::config::Config;
 use super::demo;
-use super::service::{self, Service};
 use super::store::{By, Location, Store, Subscription, audit};
 use crate::clock::SystemClock;
 use crate::manual;
+use crate::plan::app::service::{self, Service};
 
 /// Where the configuration lies on an installed system.
 const INSTALLED: &str = "/etc/netcensus/netcensus-plan.toml";

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::operate::say;
 use super::{Common, Target, print_json, table};
 use crate::clock::{Clock as _, SystemClock};
-use crate::plan::permission::Role;
+use crate::plan::app::permission::Role;
 use crate::plan::secret::PASSWORD_MAX;
 use crate::plan::store::{By, RoleBinding, Store, StoreError};
 

@@ -7,10 +7,10 @@ use clap::Subcommand;
 use super::failure::Failure;
 use super::operate::say;
 use super::{Attempt, Target, print_json, table};
+use crate::billing::timeline::{Kind, Onboarding};
 use crate::clock::{Clock as _, SystemClock};
-use crate::plan::api::plans::{PlanEntry, Replacement, Timeline};
+use crate::plan::http::api::plans::{PlanEntry, Replacement, Timeline};
 use crate::plan::store::Changed;
-use crate::plan::timeline::{Kind, Onboarding};
 
 /// What to do with the plan.
 #[derive(Debug, Subcommand)]

@@ -15,12 +15,12 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use super::Common;
 use super::failure::Failure;
 use crate::clock::{Clock as _, SystemClock};
+use crate::plan::app::jobs;
+use crate::plan::app::service::{self, Service, Settings};
 use crate::plan::config::{LogConfig, LogFormat};
+use crate::plan::http::tls::{Tls, TlsListener};
 use crate::plan::server;
-use crate::plan::service::{self, Service, Settings};
 use crate::plan::store::{CredentialKind, Location, Store};
-use crate::plan::tick;
-use crate::plan::tls::{Tls, TlsListener};
 use crate::{journal, notify};
 
 /// How the service is started.
@@ -83,7 +83,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     };
     notify::ready();
     tokio::spawn(notify::keep_alive());
-    tokio::spawn(tick::run(service.clone()));
+    tokio::spawn(jobs::run(service.clone()));
     let reloading = tokio::spawn(reload_on_hangup(signal(SignalKind::hangup())?, tls.clone()));
     match tls {
         Some(tls) => server::serve(TlsListener::new(listener, tls), service, stop).await?,

@@ -11,13 +11,13 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::{Common, Target, print_json, service, table};
+use crate::billing::statement::Month;
 use crate::clock::{Clock as _, SystemClock};
-use crate::plan::api::snapshots::{SnapshotEntry, page};
-use crate::plan::proof::verify::{DeviceReport, Report, Trust, Verified};
-use crate::plan::proof::{Day, Header, Span, verify as verification};
-use crate::plan::sealing::Outcome;
-use crate::plan::statement::Month;
+use crate::plan::app::sealing::Outcome;
+use crate::plan::http::api::snapshots::{SnapshotEntry, page};
 use crate::plan::store::By;
+use crate::proof::verify::{DeviceReport, Report, Trust, Verified};
+use crate::proof::{Day, Header, Span, verify as verification};
 
 /// What to do with snapshots.
 #[derive(Debug, Subcommand)]

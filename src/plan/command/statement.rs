@@ -7,13 +7,13 @@ use clap::Subcommand;
 use super::failure::Failure;
 use super::operate::say;
 use super::{Attempt, Target, print_json, table};
-use crate::census::Timestamp;
-use crate::clock::{Clock as _, SystemClock};
-use crate::plan::api::prices::Prices;
-use crate::plan::api::statements::{CorrectionEntry, StatementEntry, StatementView, Totals};
-use crate::plan::statement::{
+use crate::billing::statement::{
     CorrectionRequest, Currency, Line, Micros, Month, Price, State, Statement, arithmetic, price_at,
 };
+use crate::census::Timestamp;
+use crate::clock::{Clock as _, SystemClock};
+use crate::plan::http::api::prices::Prices;
+use crate::plan::http::api::statements::{CorrectionEntry, StatementEntry, StatementView, Totals};
 use crate::plan::store::StoredStatement;
 
 /// What to do with statements.
@@ -166,7 +166,7 @@ pub(super) async fn price(command: PriceCommand) -> Result<(), Failure> {
                 |p| format!("{p} a device-month holds now"),
             );
             say(&holds)?;
-            let row = |p: crate::plan::statement::SetPrice| {
+            let row = |p: crate::billing::statement::SetPrice| {
                 let set = p.set_at.to_string();
                 vec![p.number.to_string(), p.price.to_string(), p.valid_from.to_string(), set]
             };

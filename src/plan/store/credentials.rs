@@ -10,7 +10,7 @@ use super::engine::{Row, sql};
 use super::people::{Person, about, no_such_person, read};
 use super::{By, Scope, Store, StoreError, Work, checked_name};
 use crate::census::{Timestamp, time::rfc3339};
-use crate::plan::permission::{Role, TokenScope};
+use crate::plan::app::permission::{Role, TokenScope};
 use crate::plan::secret;
 
 const MINUTE: i64 = 60_000_000_000;

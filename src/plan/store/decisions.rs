@@ -11,7 +11,7 @@ use super::audit::{By, Entry};
 use super::engine::{Query, Row, sql};
 use super::{Scope, Store, StoreError, Work};
 use crate::census::{CouplingKey, Decision, Decisions, ManagedKey, Mark, Object, Property, Timestamp};
-use crate::plan::change::{Action, Alteration, ChangeSet, CountDelta, Draft};
+use crate::change::{Action, Alteration, ChangeSet, CountDelta, Draft};
 
 /// Rows of one statement: SQLite takes 32,766 values in one.
 const ROWS: usize = 1_000;

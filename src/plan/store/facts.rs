@@ -18,9 +18,9 @@ use sha2::{Digest, Sha256};
 use super::audit::{By, Entry};
 use super::engine::{Bulk, sql};
 use super::{Scope, Store, StoreError, Work, plans, snapshots};
+use crate::billing::timeline;
 use crate::census::{Coupling, CouplingKey, Inventory, MacAddr, Station, Timestamp, Zone};
 use crate::plan::crash::crash_point;
-use crate::plan::timeline;
 use crate::wire::Upload;
 
 /// Uploads that a shared database keeps as they came in, so that other services can catch up.

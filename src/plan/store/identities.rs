@@ -9,7 +9,7 @@ use super::engine::sql;
 use super::people::{NAME, Person, about, insert_person, read};
 use super::{By, Scope, Store, StoreError, checked_name};
 use crate::census::Timestamp;
-use crate::plan::permission::Role;
+use crate::plan::app::permission::Role;
 use crate::plan::secret;
 
 /// Sign-ins that are with the provider at once.

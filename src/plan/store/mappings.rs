@@ -7,7 +7,7 @@ use super::audit::{By, Entry};
 use super::engine::{Query, Row, sql};
 use super::{Scope, Store, StoreError};
 use crate::census::{Timestamp, VALUE_BYTES, clean, time::rfc3339};
-use crate::plan::estimate::{COLUMNS, Mapping};
+use crate::estimate::{COLUMNS, Mapping};
 
 /// Tables whose columns a subscription remembers.
 pub const MAPPINGS: usize = 256;

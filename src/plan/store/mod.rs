@@ -54,10 +54,10 @@ pub use snapshots::{Snapshot, SnapshotError};
 pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
 
-use super::change;
 use super::secret::{BadPassword, NoRandomness};
-use super::statement;
-use super::timeline::Refusal;
+use crate::billing::statement;
+use crate::billing::timeline::Refusal;
+use crate::change;
 
 /// Couplings and stations of one subscription: five times what one sensor holds.
 const ROOM: usize = 5_000_000;

@@ -1,12 +1,12 @@
-//! The rows of the timeline. What may happen to them is decided by [`crate::plan::timeline`].
+//! The rows of the timeline. What may happen to them is decided by [`crate::billing::timeline`].
 
 use serde_json::Value;
 
 use super::audit::Entry;
 use super::engine::{Query, Row, sql};
 use super::{By, Scope, Store, StoreError, Work};
+use crate::billing::timeline::{Change, History, Kind, Onboarding, Plan, Refusal};
 use crate::census::Timestamp;
-use crate::plan::timeline::{Change, History, Kind, Onboarding, Plan, Refusal};
 
 /// What an action on the timeline came to.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -5,9 +5,9 @@ use serde_json::json;
 use super::audit::Entry;
 use super::engine::{Query, Row, sql};
 use super::{By, Scope, Store, StoreError, Work, plans, statements};
+use crate::billing::statement::{Currency, PRICES, Price, Refusal, SetPrice, checked_price};
+use crate::billing::timeline::whole_second;
 use crate::census::Timestamp;
-use crate::plan::statement::{Currency, PRICES, Price, Refusal, SetPrice, checked_price};
-use crate::plan::timeline::whole_second;
 
 impl Store {
     /// All prices of a subscription, in the order in which they were set.

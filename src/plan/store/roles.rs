@@ -10,7 +10,7 @@ use super::engine::{Row, sql};
 use super::people::{Person, no_such_person};
 use super::{By, Scope, Store, StoreError, Work};
 use crate::census::Timestamp;
-use crate::plan::permission::Role;
+use crate::plan::app::permission::Role;
 
 /// A person's role on a subscription.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]

@@ -6,8 +6,8 @@ use super::audit::{Actor, Entry};
 use super::engine::sql;
 use super::{By, Scope, Store, StoreError, Work};
 use crate::census::Timestamp;
+use crate::plan::app::suspicion::Suspicion;
 use crate::plan::secret;
-use crate::plan::suspicion::Suspicion;
 use crate::wire::signature::PublicKey;
 
 /// Who sends, by the bearer key alone.

@@ -1,14 +1,14 @@
 //! Snapshots as they are kept: only ever added, which the database holds too. What goes into them is decided by
-//! [`crate::plan::proof`], when by [`crate::plan::sealing`].
+//! [`crate::proof`], when by [`crate::plan::app::sealing`].
 
 use super::engine::{Query, Row, sql};
 use super::{By, NoRandomness, Scope, Store, StoreError, Work};
 use crate::census::Timestamp;
 use crate::plan::crash::crash_point;
-use crate::plan::proof::bundle::HEADERS;
-use crate::plan::proof::part::Part;
-use crate::plan::proof::{Day, Digest, Header, Sealed, Signature, SigningKey, Span, day};
 use crate::plan::store::audit::Entry;
+use crate::proof::bundle::HEADERS;
+use crate::proof::part::Part;
+use crate::proof::{Day, Digest, Header, Sealed, Signature, SigningKey, Span, day};
 use crate::wire::Upload;
 
 /// Late uploads that a reason names; more are counted.

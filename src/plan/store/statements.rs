@@ -1,4 +1,4 @@
-//! Statements and their corrections. What they say is decided by [`crate::plan::statement`].
+//! Statements and their corrections. What they say is decided by [`crate::billing::statement`].
 //!
 //! Closing follows from the clock. It is done by whoever first needs a statement that is due, or by the service's
 //! background work, month by month, each in a transaction of its own under the subscription's lock: two services close
@@ -10,14 +10,14 @@ use sha2::{Digest as _, Sha256};
 use super::audit::Entry;
 use super::engine::{Row, sql};
 use super::{By, Scope, Store, StoreError, Work, plans, prices, snapshots};
-use crate::census::Timestamp;
-use crate::plan::crash::crash_point;
-use crate::plan::proof::Span;
-use crate::plan::statement::{
+use crate::billing::statement::{
     Correction, CorrectionRequest, Month, Records, Refusal, SetPrice, State, Statement, correct, draw,
     first_month,
 };
-use crate::plan::timeline::History;
+use crate::billing::timeline::History;
+use crate::census::Timestamp;
+use crate::plan::crash::crash_point;
+use crate::proof::Span;
 
 /// A statement and where it stands.
 #[derive(Clone, Debug, Eq, PartialEq)]

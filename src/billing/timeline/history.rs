@@ -1,0 +1,423 @@
+//! What may be done to a timeline, and when (P1 to P6).
+
+use super::{Kind, LARGEST, Onboarding, Plan, STEP, in_effect, present, whole_second};
+use crate::census::Timestamp;
+
+/// The most plans that one subscription can have had. The history is read whole.
+pub const HISTORY: usize = 10_000;
+
+/// The plans of a subscription, and the instant at which they are looked at.
+///
+/// **Replacing** (P4) cancels the plan in effect and books its successor for the instant at which that one ends: an
+/// hour later, or for a trial its end where that is earlier (P5). A plan that is cancelled already ends when it was
+/// to end, and the successor follows it.
+///
+/// **While a successor is booked**, withdrawing takes back both: the plan in effect stays, and the booking never comes
+/// into effect. Cancelling takes back the booking alone: it has not begun, so it needs no notice, and the plan in
+/// effect ends when it was to end. Nothing else can be booked.
+///
+/// **A clock that goes back** moves no timeline back: the instant is never before the newest one that is stored, in the
+/// rows or in what rests on them, such as a statement that is closed. Reading stores nothing, so a clock that was
+/// ahead for a moment does no harm unless somebody changed a plan, or a statement was closed, meanwhile.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct History {
+    plans: Vec<Plan>,
+    now: Timestamp,
+}
+
+/// What an action does to the rows: all of it, or nothing, is to be stored.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Change {
+    /// Rows that are there, as they become; the plan in effect is the first, where it changes.
+    pub updated: Vec<Plan>,
+    /// The row that is added.
+    pub added: Option<Plan>,
+}
+
+/// Why an action on the timeline is refused. Each is a problem type of its own.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// Terms must be accepted (P1).
+    #[error("the terms are not accepted; read them and send \"accept_terms\": true")]
+    TermsNotAccepted,
+    /// A trial has no number (P1).
+    #[error("a trial covers any number of devices; leave the number out")]
+    NumberForTrial,
+    /// A commitment needs a number (P1).
+    #[error(
+        "a {0} plan needs the number of devices to commit to, a multiple of 100; the census proposes one"
+    )]
+    NumberMissing(Kind),
+    /// The number is no positive multiple of 100 (P2).
+    #[error("{asked} is no positive multiple of 100; commit {next}")]
+    NotMultiple {
+        /// What was asked.
+        asked: u64,
+        /// The next multiple.
+        next: u64,
+    },
+    /// The number is beyond [`LARGEST`].
+    #[error("{0} devices are more than can be committed; the most is 1000000000")]
+    TooMany(u64),
+    /// There is one already (P1).
+    #[error(
+        "a {kind} plan is in effect{}; replace it, or cancel it first: a new plan can start when it has ended",
+        until(*.to)
+    )]
+    AlreadyActive {
+        /// Its kind.
+        kind: Kind,
+        /// When it ends, where that is known.
+        to: Option<Timestamp>,
+    },
+    /// No plan is in effect.
+    #[error("no plan is in effect; onboard one first")]
+    NoPlan,
+    /// It is cancelled already (P5).
+    #[error("the plan is cancelled already and ends at {0}; withdraw the cancellation to keep it")]
+    AlreadyCancelled(Timestamp),
+    /// Nothing to withdraw.
+    #[error("the plan is not cancelled, so there is nothing to withdraw")]
+    NotCancelled,
+    /// A successor is booked already.
+    #[error("plan {number} is booked to start at {from}; withdraw it, then replace the plan anew")]
+    SuccessorBooked {
+        /// Its number.
+        number: i64,
+        /// When it starts.
+        from: Timestamp,
+    },
+    /// There were [`HISTORY`] plans.
+    #[error("the subscription has had 10000 plans, which is all it may; create another subscription")]
+    HistoryFull,
+}
+
+fn until(to: Option<Timestamp>) -> String {
+    to.map_or_else(String::new, |to| format!(" until {to}"))
+}
+
+impl History {
+    /// The plans, oldest first, at `now` by the clock, where nothing that is `settled` lies after it.
+    pub fn new(plans: Vec<Plan>, settled: Option<Timestamp>, now: Timestamp) -> Self {
+        let now = present(&plans, now).max(settled.map_or(Timestamp(i64::MIN), whole_second));
+        Self { plans, now }
+    }
+
+    /// All plans, oldest first.
+    pub fn plans(&self) -> &[Plan] {
+        &self.plans
+    }
+
+    /// The instant at which they are looked at: a whole second.
+    pub const fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// The plan in effect.
+    pub fn in_effect(&self) -> Option<&Plan> {
+        in_effect(&self.plans, self.now)
+    }
+
+    /// The plan that is booked to follow.
+    pub fn booked(&self) -> Option<&Plan> {
+        self.plans.iter().find(|p| p.withdrawn_at.is_none() && self.now < p.from)
+    }
+
+    /// Onboards a plan that starts now (P1, P2).
+    ///
+    /// # Errors
+    /// [`Refusal`], for the first rule that is broken.
+    pub fn onboard(&self, asked: &Onboarding) -> Result<Change, Refusal> {
+        let added = self.plan(asked, self.now)?;
+        if let Some(plan) = self.plans.iter().find(|p| p.to().is_none_or(|to| self.now < to)) {
+            return Err(Refusal::AlreadyActive { kind: plan.kind, to: plan.to() });
+        }
+        Ok(Change { updated: Vec::new(), added: Some(added) })
+    }
+
+    /// Confirms the cancellation of the plan in effect (P5), or takes back the successor that is booked.
+    ///
+    /// # Errors
+    /// [`Refusal::NoPlan`] or [`Refusal::AlreadyCancelled`].
+    pub fn cancel(&self) -> Result<Change, Refusal> {
+        let plan = self.in_effect().ok_or(Refusal::NoPlan)?;
+        let updated = match (self.booked(), plan.cancel_requested_at, plan.to()) {
+            (Some(booked), ..) => self.taken_back(booked),
+            (None, Some(_), Some(to)) => return Err(Refusal::AlreadyCancelled(to)),
+            _ => self.cancelled(plan),
+        };
+        Ok(Change { updated: vec![updated], added: None })
+    }
+
+    /// Withdraws the cancellation before the plan's end (P5), and with it the successor that is booked.
+    ///
+    /// # Errors
+    /// [`Refusal::NoPlan`] or [`Refusal::NotCancelled`].
+    pub fn withdraw(&self) -> Result<Change, Refusal> {
+        let plan = self.in_effect().ok_or(Refusal::NoPlan)?;
+        if plan.cancel_requested_at.is_none() {
+            return Err(Refusal::NotCancelled);
+        }
+        let kept = Plan { cancel_requested_at: None, changed_at: self.now, ..plan.clone() };
+        let updated = std::iter::once(kept).chain(self.booked().map(|b| self.taken_back(b))).collect();
+        Ok(Change { updated, added: None })
+    }
+
+    /// Replaces the plan in effect by one that starts where it ends (P4).
+    ///
+    /// # Errors
+    /// [`Refusal`], for the first rule that is broken.
+    pub fn replace(&self, asked: &Onboarding) -> Result<Change, Refusal> {
+        let plan = self.in_effect().ok_or(Refusal::NoPlan)?;
+        if let Some(booked) = self.booked() {
+            return Err(Refusal::SuccessorBooked { number: booked.number, from: booked.from });
+        }
+        let ending = if plan.cancel_requested_at.is_some() { plan.clone() } else { self.cancelled(plan) };
+        // What is cancelled has an end.
+        let start = ending.to().ok_or(Refusal::NotCancelled)?;
+        let updated = if ending == *plan { Vec::new() } else { vec![ending] };
+        Ok(Change { updated, added: Some(self.plan(asked, start)?) })
+    }
+
+    fn cancelled(&self, plan: &Plan) -> Plan {
+        Plan { cancel_requested_at: Some(self.now), changed_at: self.now, ..plan.clone() }
+    }
+
+    fn taken_back(&self, booked: &Plan) -> Plan {
+        Plan { withdrawn_at: Some(self.now), changed_at: self.now, ..booked.clone() }
+    }
+
+    /// The row of what is asked for, in effect from `from` on.
+    fn plan(&self, asked: &Onboarding, from: Timestamp) -> Result<Plan, Refusal> {
+        if !asked.accept_terms {
+            return Err(Refusal::TermsNotAccepted);
+        }
+        match (asked.kind, asked.devices) {
+            (Kind::Trial, Some(_)) => return Err(Refusal::NumberForTrial),
+            (Kind::Monthly | Kind::Annual, None) => return Err(Refusal::NumberMissing(asked.kind)),
+            (_, Some(n)) => committable(n)?,
+            _ => {}
+        }
+        if self.plans.len() >= HISTORY {
+            return Err(Refusal::HistoryFull);
+        }
+        Ok(Plan {
+            number: self.plans.iter().map(|p| p.number).max().unwrap_or(0).saturating_add(1),
+            kind: asked.kind,
+            committed: asked.devices,
+            accepted_terms_at: self.now,
+            from,
+            cancel_requested_at: None,
+            withdrawn_at: None,
+            changed_at: self.now,
+        })
+    }
+}
+
+/// Checks that a number can be committed to (P2).
+///
+/// # Errors
+/// [`Refusal::TooMany`] or [`Refusal::NotMultiple`].
+pub(crate) fn committable(n: u64) -> Result<(), Refusal> {
+    match n {
+        n if n > LARGEST => Err(Refusal::TooMany(n)),
+        n if n == 0 || n % STEP != 0 => {
+            Err(Refusal::NotMultiple { asked: n, next: n.max(1).next_multiple_of(STEP) })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::billing::timeline::Status;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn asked(kind: Kind, devices: Option<u64>) -> Onboarding {
+        Onboarding { kind, devices, accept_terms: true }
+    }
+
+    /// A timeline, and a clock that a test moves.
+    #[derive(Default)]
+    struct Story(Vec<Plan>);
+
+    impl Story {
+        fn at(&self, clock: &str) -> History {
+            History::new(self.0.clone(), None, at(clock))
+        }
+
+        fn does(
+            &mut self,
+            clock: &str,
+            act: impl FnOnce(&History) -> Result<Change, Refusal>,
+        ) -> Result<Change, Refusal> {
+            let change = act(&self.at(clock))?;
+            for row in change.updated.iter().chain(&change.added) {
+                match self.0.iter_mut().find(|p| p.number == row.number) {
+                    Some(plan) => *plan = row.clone(),
+                    None => self.0.push(row.clone()),
+                }
+            }
+            Ok(change)
+        }
+
+        fn statuses(&self, clock: &str) -> Vec<Status> {
+            let history = self.at(clock);
+            history.plans().iter().map(|p| p.status(history.now())).collect()
+        }
+    }
+
+    fn monthly(start: &str, devices: u64) -> Story {
+        let mut story = Story::default();
+        story.does(start, |h| h.onboard(&asked(Kind::Monthly, Some(devices)))).unwrap();
+        story
+    }
+
+    #[test]
+    fn a_number_that_is_no_multiple_of_a_hundred_is_refused_with_the_next_one() {
+        let empty = Story::default().at("2026-11-01T00:00:00Z");
+        for (n, next) in [(0, 100), (1, 100), (99, 100), (101, 200), (1650, 1700), (1679, 1700)] {
+            let refusal = empty.onboard(&asked(Kind::Monthly, Some(n))).unwrap_err();
+            assert_eq!(refusal, Refusal::NotMultiple { asked: n, next });
+            assert!(refusal.to_string().contains(&format!("commit {next}")));
+        }
+        let plan = empty.onboard(&asked(Kind::Annual, Some(1700))).unwrap().added.unwrap();
+        assert_eq!(plan.committed, Some(1700));
+        let huge = empty.onboard(&asked(Kind::Annual, Some(u64::MAX)));
+        assert_eq!(huge, Err(Refusal::TooMany(u64::MAX)));
+    }
+
+    #[test]
+    fn every_other_refusal_is_its_own() {
+        let empty = Story::default().at("2026-11-01T00:00:00Z");
+        let silent = Onboarding { accept_terms: false, ..asked(Kind::Trial, None) };
+        assert_eq!(empty.onboard(&silent), Err(Refusal::TermsNotAccepted));
+        assert_eq!(empty.onboard(&asked(Kind::Trial, Some(100))), Err(Refusal::NumberForTrial));
+        let missing = empty.onboard(&asked(Kind::Monthly, None));
+        assert_eq!(missing, Err(Refusal::NumberMissing(Kind::Monthly)));
+        for refused in [empty.cancel(), empty.withdraw(), empty.replace(&asked(Kind::Trial, None))] {
+            assert_eq!(refused, Err(Refusal::NoPlan));
+        }
+        let running = monthly("2026-11-01T00:00:00Z", 100).at("2026-11-02T00:00:00Z");
+        let second = running.onboard(&asked(Kind::Trial, None));
+        assert_eq!(second, Err(Refusal::AlreadyActive { kind: Kind::Monthly, to: None }));
+        assert_eq!(running.withdraw(), Err(Refusal::NotCancelled));
+        let replaced = running.replace(&asked(Kind::Monthly, Some(150)));
+        assert_eq!(replaced, Err(Refusal::NotMultiple { asked: 150, next: 200 }));
+        let mut full = running.plans().to_vec();
+        full.resize(HISTORY, Plan { withdrawn_at: Some(Timestamp(0)), ..full[0].clone() });
+        let full = History::new(full, None, at("2026-11-02T00:00:00Z"));
+        assert_eq!(full.replace(&asked(Kind::Trial, None)), Err(Refusal::HistoryFull));
+    }
+
+    #[test]
+    fn a_cancelled_plan_stays_in_effect_for_exactly_one_hour() {
+        let mut story = monthly("2026-11-01T00:00:00Z", 1700);
+        let plan = story.does("2026-11-22T10:00:00Z", History::cancel).unwrap().updated[0].clone();
+        assert_eq!(plan.to(), Some(at("2026-11-22T11:00:00Z")));
+        assert_eq!(plan.status(at("2026-11-22T10:59:59.999999999Z")), Status::Cancelling);
+        assert_eq!(plan.status(at("2026-11-22T11:00:00Z")), Status::Cancelled);
+        let again = story.at("2026-11-22T10:30:00Z").cancel();
+        assert_eq!(again, Err(Refusal::AlreadyCancelled(at("2026-11-22T11:00:00Z"))));
+        let kept = story.at("2026-11-22T10:59:59Z").withdraw().unwrap();
+        assert_eq!(kept.updated[0].to(), None);
+        assert_eq!(story.at("2026-11-22T11:00:00Z").withdraw(), Err(Refusal::NoPlan));
+        let next = story.does("2026-11-22T11:00:00Z", |h| h.onboard(&asked(Kind::Annual, Some(2100))));
+        let next = next.unwrap().added.unwrap();
+        assert_eq!((next.number, next.from), (2, at("2026-11-22T11:00:00Z")));
+    }
+
+    #[test]
+    fn a_trial_ends_after_thirty_days_by_itself() {
+        let mut story = Story::default();
+        story.does("2026-11-01T08:00:00Z", |h| h.onboard(&asked(Kind::Trial, None))).unwrap();
+        assert_eq!(story.statuses("2026-12-01T07:59:59Z"), [Status::Active]);
+        assert_eq!(story.statuses("2026-12-01T08:00:00Z"), [Status::Expired]);
+        let late = story.at("2026-12-01T07:30:00Z").cancel().unwrap();
+        let end = late.updated[0].to();
+        assert_eq!(end, Some(at("2026-12-01T08:00:00Z")), "notice never prolongs a trial");
+        let next = story.at("2026-12-01T08:00:00Z").onboard(&asked(Kind::Monthly, Some(100)));
+        assert!(next.is_ok());
+    }
+
+    #[test]
+    fn a_replacement_starts_where_the_plan_in_effect_ends() {
+        let mut story = monthly("2026-11-01T00:00:00Z", 1700);
+        let change =
+            story.does("2026-11-22T10:00:00.75Z", |h| h.replace(&asked(Kind::Annual, Some(2100)))).unwrap();
+        let (old, new) = (change.updated[0].clone(), change.added.unwrap());
+        assert_eq!((old.to(), new.from), (Some(at("2026-11-22T11:00:00Z")), at("2026-11-22T11:00:00Z")));
+        assert_eq!(story.statuses("2026-11-22T10:59:59Z"), [Status::Cancelling, Status::Booked]);
+        assert_eq!(story.statuses("2026-11-22T11:00:00Z"), [Status::Cancelled, Status::Active]);
+        let history = story.at("2026-11-22T10:30:00Z");
+        let booked = Refusal::SuccessorBooked { number: 2, from: at("2026-11-22T11:00:00Z") };
+        assert_eq!(history.replace(&asked(Kind::Trial, None)), Err(booked));
+        assert!(matches!(history.onboard(&asked(Kind::Trial, None)), Err(Refusal::AlreadyActive { .. })));
+    }
+
+    #[test]
+    fn a_replaced_trial_ends_no_later_than_it_would_have_ended() {
+        let mut story = Story::default();
+        story.does("2026-11-01T08:00:00Z", |h| h.onboard(&asked(Kind::Trial, None))).unwrap();
+        let change =
+            story.does("2026-12-01T07:30:00Z", |h| h.replace(&asked(Kind::Monthly, Some(100)))).unwrap();
+        assert_eq!(change.added.unwrap().from, at("2026-12-01T08:00:00Z"));
+    }
+
+    #[test]
+    fn a_plan_that_is_cancelled_already_is_replaced_at_its_end() {
+        let mut story = monthly("2026-11-01T00:00:00Z", 1700);
+        story.does("2026-11-22T10:00:00Z", History::cancel).unwrap();
+        let change =
+            story.does("2026-11-22T10:45:00Z", |h| h.replace(&asked(Kind::Monthly, Some(1800)))).unwrap();
+        assert!(change.updated.is_empty(), "its hour runs from its own confirmation");
+        assert_eq!(change.added.unwrap().from, at("2026-11-22T11:00:00Z"));
+    }
+
+    #[test]
+    fn withdrawing_keeps_the_plan_and_the_successor_never_comes_into_effect() {
+        let mut story = monthly("2026-11-01T00:00:00Z", 1700);
+        story.does("2026-11-22T10:00:00Z", |h| h.replace(&asked(Kind::Monthly, Some(2100)))).unwrap();
+        let change = story.does("2026-11-22T10:30:00Z", History::withdraw).unwrap();
+        assert_eq!(change.updated.iter().map(|p| p.number).collect::<Vec<_>>(), [1, 2]);
+        for clock in ["2026-11-22T10:30:00Z", "2026-11-22T11:00:00Z", "2030-01-01T00:00:00Z"] {
+            assert_eq!(story.statuses(clock), [Status::Active, Status::Withdrawn], "{clock}");
+        }
+        // The next booking is a new row beside it.
+        story.does("2026-11-22T11:00:00Z", |h| h.replace(&asked(Kind::Monthly, Some(1800)))).unwrap();
+        let after = story.statuses("2026-11-22T12:00:00Z");
+        assert_eq!(after, [Status::Cancelled, Status::Withdrawn, Status::Active]);
+    }
+
+    #[test]
+    fn cancelling_while_a_successor_is_booked_takes_back_the_successor_alone() {
+        let mut story = monthly("2026-11-01T00:00:00Z", 1700);
+        story.does("2026-11-22T10:00:00Z", |h| h.replace(&asked(Kind::Monthly, Some(2100)))).unwrap();
+        story.does("2026-11-22T10:30:00Z", History::cancel).unwrap();
+        assert_eq!(story.statuses("2026-11-22T10:59:59Z"), [Status::Cancelling, Status::Withdrawn]);
+        assert_eq!(story.statuses("2026-11-22T11:00:00Z"), [Status::Cancelled, Status::Withdrawn]);
+        let again = story.at("2026-11-22T10:40:00Z").cancel();
+        assert_eq!(again, Err(Refusal::AlreadyCancelled(at("2026-11-22T11:00:00Z"))));
+        let kept = story.does("2026-11-22T10:40:00Z", History::withdraw).unwrap();
+        assert_eq!(kept.updated.len(), 1);
+        assert_eq!(story.statuses("2026-11-22T11:00:00Z"), [Status::Active, Status::Withdrawn]);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_moves_no_timeline_back() {
+        let mut story = monthly("2026-11-01T00:00:00Z", 1700);
+        story.does("2026-11-22T10:00:00Z", History::cancel).unwrap();
+        story.does("2026-11-22T11:00:00Z", |h| h.onboard(&asked(Kind::Monthly, Some(100)))).unwrap();
+        assert_eq!(story.statuses("2026-11-01T00:00:00Z"), [Status::Cancelled, Status::Active]);
+        let plan = story.does("2026-11-22T08:00:00Z", History::cancel).unwrap().updated[0].clone();
+        assert_eq!(plan.cancel_requested_at, Some(at("2026-11-22T11:00:00Z")));
+        let settled = Some(at("2026-12-04T00:00:00.5Z"));
+        let history = History::new(story.0, settled, at("2026-11-22T11:30:00Z"));
+        assert_eq!(history.now(), at("2026-12-04T00:00:00Z"), "nor before a statement that is closed");
+        assert_eq!(history.in_effect(), None);
+    }
+}

@@ -1,0 +1,98 @@
+//! Lists of other systems as entries of the managed list: what [`crate::estimate`] read.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{ENTRIES, Managed};
+use crate::estimate::{Entry, Reading};
+
+/// Rows that a report names.
+const NAMED: usize = 100;
+
+/// What became of the rows of a list. `rows` is the sum of the others.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
+pub struct ListReport {
+    /// Rows of the file.
+    pub rows: u64,
+    /// Rows that became entries.
+    pub taken: u64,
+    /// Rows of what is not managed.
+    pub not_managed: u64,
+    /// Rows of what is managed, but names neither a MAC nor an address.
+    pub without_address: u64,
+    /// Rows that cannot be read.
+    pub unreadable: u64,
+    /// The first 100 of them.
+    pub unreadable_rows: Vec<UnreadableRow>,
+}
+
+/// A row that cannot be read.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+pub struct UnreadableRow {
+    /// Its line, or the number of the record in JSON.
+    pub row: u64,
+    /// Why.
+    pub why: String,
+}
+
+impl Managed {
+    /// The machines of a file that are managed, or all of them: an entry for each MAC, else for each address.
+    pub fn of_list(reading: &Reading, all: bool) -> (Vec<Self>, ListReport) {
+        let mut report = ListReport::default();
+        let mut entries = Vec::new();
+        for row in &reading.rows {
+            report.rows += 1;
+            match &row.entry {
+                Err(why) => {
+                    report.unreadable += 1;
+                    if report.unreadable_rows.len() < NAMED {
+                        report.unreadable_rows.push(UnreadableRow { row: row.number, why: why.clone() });
+                    }
+                }
+                Ok(entry) if !all && !entry.managed => report.not_managed += 1,
+                Ok(entry) if entry.macs.is_empty() && entry.ips.is_empty() => report.without_address += 1,
+                Ok(entry) => {
+                    report.taken += 1;
+                    // One more than may be is refused: no need to hold them all.
+                    let room = (ENTRIES + 1).saturating_sub(entries.len());
+                    entries.extend(Self::of_entry(entry).take(room));
+                }
+            }
+        }
+        (entries, report)
+    }
+
+    fn of_entry(entry: &Entry) -> impl Iterator<Item = Self> {
+        let named = entry.id.clone().or_else(|| entry.name.clone());
+        let ips = if entry.macs.is_empty() { entry.ips.as_slice() } else { &[] };
+        let macs = entry.macs.iter().map(|mac| (Some(*mac), None));
+        macs.chain(ips.iter().map(|ip| (None, Some(*ip)))).map(move |(mac, ip)| {
+            let own = || mac.map(|m| m.to_string()).or_else(|| ip.map(|i| i.to_string())).unwrap_or_default();
+            let external_id: String = named.clone().unwrap_or_else(own).chars().take(200).collect();
+            Self { external_id, mac, ip, from: None, to: None }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estimate::{Options, read};
+
+    #[test]
+    fn every_row_is_taken_or_told_why_not() {
+        let csv = "Device Name,Onboarding status,MAC address,IP\n\
+                   pc,Onboarded,00:21:cc:00:00:11,10.0.0.1\n\
+                   cam,Unsupported,00:40:8c:00:00:01,\n\
+                   far,Onboarded,,10.0.0.7\n\
+                   ghost,Onboarded,,\n";
+        let reading = read("m.csv", csv.as_bytes(), &Options::default()).unwrap();
+        let (entries, report) = Managed::of_list(&reading, false);
+        let sum = report.taken + report.not_managed + report.without_address + report.unreadable;
+        assert_eq!((report.rows, sum, report.taken, report.not_managed), (4, 4, 2, 1));
+        assert_eq!(entries.len(), 2);
+        assert_eq!((entries[0].mac.is_some(), entries[0].ip), (true, None), "the MAC tells it");
+        assert_eq!((entries[1].mac, entries[1].external_id.as_str()), (None, "far"));
+        assert_eq!(Managed::of_list(&reading, true).1.taken, 3);
+    }
+}

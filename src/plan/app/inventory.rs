@@ -1,0 +1,395 @@
+//! Inventories in memory: per subscription the merged facts, what people decided, and the newest view of both.
+//!
+//! Facts are loaded from the store at first use and joined with every upload after its commit. Before they are used
+//! they catch up with what other services, or commands, wrote to the same database; so do decisions, by their own
+//! revision. A view is computed when somebody asks, and kept until facts, decisions or the instant of the count change;
+//! so is one view at another instant, as whoever pages through a list asks for the same instant again.
+//!
+//! Decisions are those in force now, whatever the instant of the count: a correction holds for the past too. What was
+//! billed is in the snapshots, which never change.
+//!
+//! **The instant of the count.** A live service counts at the clock's present, taken down to the whole minute
+//! ([`CountAt::Now`]): a sensor that stopped sending does not keep its devices counted (X-IDLE), and a view serves
+//! for a minute. A service that replays an old capture, as the demo does, counts at the newest frame it knows, or
+//! at the present where that lies earlier ([`CountAt::NewestFrame`]). Whoever asks may name another instant.
+
+mod change;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use utoipa::ToSchema;
+
+pub use change::{Changed, Check};
+
+use crate::census::{
+    Category, Classifier, CouplingKey, Decisions, Inventory, Policy, Survey, Timestamp, time::rfc3339,
+};
+use crate::plan::store::{Ingested, Receipt, Replica, Store, StoreError};
+use crate::wire::{
+    CaptureSummary, Detail, DeviceAnswer, DeviceEntry, Document, Explanation, Subject, Upload,
+};
+
+const MINUTE: i64 = 60_000_000_000;
+
+/// A classifier that threads share.
+pub type SharedClassifier = Arc<dyn Classifier + Send + Sync>;
+
+/// The default instant of the count.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum CountAt {
+    /// The clock's present, down to the minute.
+    #[default]
+    Now,
+    /// The newest frame that is known, but never later than the present.
+    NewestFrame,
+}
+
+/// How often the facts and the decisions of a subscription had changed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Revision {
+    /// The facts.
+    pub facts: i64,
+    /// The decisions.
+    pub decisions: i64,
+}
+
+/// An inventory at an instant, with what pages and documents show of it.
+#[derive(Debug)]
+pub struct View {
+    /// The instant of the count.
+    pub as_of: Timestamp,
+    /// The policy of the count.
+    pub policy: Policy,
+    /// The revisions of the facts and of the decisions.
+    pub revision: Revision,
+    /// The document; its `capture` holds times only.
+    pub document: Document,
+    /// What the document leaves out, device by device.
+    pub details: Vec<Detail>,
+    /// The zones, by name.
+    pub zones: Vec<ZoneSummary>,
+    by_id: HashMap<String, usize>,
+}
+
+/// What a view shows of a zone.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+pub struct ZoneSummary {
+    /// Its name, as its sensors give it.
+    pub name: String,
+    /// Devices.
+    pub devices: u64,
+    /// Those that are billed.
+    pub billable: u64,
+    /// Couplings that sensors reported.
+    pub couplings: u64,
+    /// The newest frame; null where none was seen.
+    #[serde(with = "rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub last_frame: Option<Timestamp>,
+}
+
+impl View {
+    fn new(
+        inventory: &Inventory,
+        decisions: &Decisions,
+        revision: Revision,
+        policy: &Policy,
+        classifier: &dyn Classifier,
+        as_of: Timestamp,
+    ) -> Self {
+        // Every device is shown whole, and stays in the view.
+        let survey = Survey::keeping(usize::MAX, inventory, policy, decisions, classifier, as_of);
+        let capture = CaptureSummary {
+            first: inventory.zones.values().filter_map(|z| z.segment.first_frame).min(),
+            last: inventory.last_frame(),
+            ..CaptureSummary::default()
+        };
+        let document = Document::new(&survey, capture, None);
+        let by_id = document.devices.iter().enumerate().map(|(i, d)| (d.id.clone(), i)).collect();
+        let details = survey.devices.iter().map(|d| Detail::new(d, None)).collect();
+        let zones = zones(inventory, &survey);
+        Self { zones, as_of, policy: policy.clone(), revision, document, details, by_id }
+    }
+
+    /// Why the device of that id counts, or does not.
+    pub fn why(&self, id: &str) -> Option<DeviceAnswer> {
+        let (device, detail) = self.device(id)?;
+        Some(DeviceAnswer::new(device.clone(), detail, &self.policy, None))
+    }
+
+    /// The device of that id, with its details.
+    pub fn device(&self, id: &str) -> Option<(&DeviceEntry, &Detail)> {
+        let place = *self.by_id.get(id)?;
+        Some((self.document.devices.get(place)?, self.details.get(place)?))
+    }
+
+    /// How many devices each tab holds, in the order of the tabs.
+    pub fn tabs(&self) -> [(Category, usize); 4] {
+        Category::ALL.map(|c| (c, self.document.devices.iter().filter(|d| d.category == c).count()))
+    }
+}
+
+fn zones(inventory: &Inventory, survey: &Survey<'_>) -> Vec<ZoneSummary> {
+    let mut out: BTreeMap<&str, ZoneSummary> = BTreeMap::new();
+    for (name, zone) in &inventory.zones {
+        let couplings = zone.couplings.len() as u64;
+        let summary = ZoneSummary {
+            name: name.clone(),
+            devices: 0,
+            billable: 0,
+            couplings,
+            last_frame: zone.segment.last_frame,
+        };
+        out.insert(name, summary);
+    }
+    for device in &survey.devices {
+        if let Some(zone) = out.get_mut(device.zone) {
+            zone.devices += 1;
+            zone.billable += u64::from(device.verdict.is_counted());
+        }
+    }
+    out.into_values().collect()
+}
+
+/// All inventories of a service.
+pub struct Inventories {
+    store: Store,
+    policy: Arc<Policy>,
+    classifier: SharedClassifier,
+    count_at: CountAt,
+    tenants: Mutex<HashMap<String, Arc<Tenant>>>,
+}
+
+struct Tenant {
+    replica: Replica,
+    /// What people decided, and its revision; none before it is loaded.
+    decisions: RwLock<(Option<i64>, Arc<Decisions>)>,
+    /// Held by whoever changes the replica or the decisions.
+    turn: tokio::sync::Mutex<()>,
+    /// Held by whoever drafts a change, as each is drafted on the one before.
+    drafting: tokio::sync::Mutex<()>,
+    view: tokio::sync::Mutex<Kept>,
+    changed: watch::Sender<i64>,
+}
+
+/// The newest views at the default instant and at another one.
+#[derive(Default)]
+struct Kept {
+    default: Option<Arc<View>>,
+    other: Option<Arc<View>>,
+}
+
+impl Tenant {
+    /// The decisions with their revision.
+    fn decisions(&self) -> (i64, Arc<Decisions>) {
+        let known = self.decisions.read().unwrap_or_else(PoisonError::into_inner);
+        (known.0.unwrap_or_default(), Arc::clone(&known.1))
+    }
+
+    fn decide(&self, revision: i64, decisions: Decisions) {
+        let mut known = self.decisions.write().unwrap_or_else(PoisonError::into_inner);
+        *known = (Some(revision), Arc::new(decisions));
+    }
+
+    fn revision(&self) -> Revision {
+        let facts = self.replica.facts().revision.unwrap_or_default();
+        Revision { facts, decisions: self.decisions().0 }
+    }
+
+    /// Tells who listens that there is something new.
+    fn tell(&self) {
+        let Revision { facts, decisions } = self.revision();
+        self.changed.send_replace(facts.saturating_add(decisions));
+    }
+}
+
+impl Inventories {
+    /// Inventories over `store`.
+    pub fn new(store: Store, policy: Policy, classifier: SharedClassifier, count_at: CountAt) -> Self {
+        Self { store, policy: Arc::new(policy), classifier, count_at, tenants: Mutex::default() }
+    }
+
+    /// The view of a subscription at `as_of`, or at the default instant.
+    ///
+    /// # Errors
+    /// The store's, when the facts are loaded.
+    pub async fn view(
+        &self,
+        subscription: &str,
+        as_of: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Arc<View>, StoreError> {
+        let tenant = self.current(subscription).await?;
+        // Held while computing: whoever comes meanwhile waits for this view instead of computing it again.
+        let mut kept = tenant.view.lock().await;
+        let (revision, at) = self.standing(&tenant, as_of, now);
+        let good = |v: &&Arc<View>| v.revision == revision && v.as_of == at;
+        if let Some(view) = [&kept.default, &kept.other].into_iter().flatten().find(good) {
+            return Ok(Arc::clone(view));
+        }
+        let (policy, classifier, shared) =
+            (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&tenant));
+        let view = compute(move || {
+            let facts = shared.replica.facts();
+            let (decided, decisions) = shared.decisions();
+            let revision = Revision { facts: facts.revision.unwrap_or_default(), decisions: decided };
+            Arc::new(View::new(&facts.inventory, &decisions, revision, &policy, &*classifier, at))
+        })
+        .await?;
+        let place = if as_of.is_none() { &mut kept.default } else { &mut kept.other };
+        *place = Some(Arc::clone(&view));
+        Ok(view)
+    }
+
+    /// Everything that is known of an address or a MAC at `as_of`, or at the default instant: devices, and couplings
+    /// that are no device's. Computed anew, as a view keeps no lines.
+    ///
+    /// # Errors
+    /// The store's, when the facts are loaded.
+    pub async fn explain(
+        &self,
+        subscription: &str,
+        subject: Subject,
+        as_of: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Result<Explanation, StoreError> {
+        let tenant = self.current(subscription).await?;
+        // One at a time for a subscription, as for views.
+        let _turn = tenant.view.lock().await;
+        let (_, at) = self.standing(&tenant, as_of, now);
+        let (policy, classifier, shared) =
+            (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&tenant));
+        compute(move || {
+            let facts = shared.replica.facts();
+            let (_, decisions) = shared.decisions();
+            let survey = Survey::new(&facts.inventory, &policy, &decisions, &*classifier, at);
+            Explanation::new(&survey, subject, &policy, None)
+        })
+        .await
+    }
+
+    /// Counts a subscription as it was at `as_of`, the start of a UTC day, and gives the survey to `read`. `known` tells
+    /// of a coupling of a zone when it had been seen last, as an earlier count found it; see [`Inventory::until`].
+    /// Decisions are those that stood then. Returns the revision of the facts too.
+    ///
+    /// # Errors
+    /// The store's, when the facts are loaded.
+    pub async fn count_at<T: Send + 'static>(
+        &self,
+        subscription: &str,
+        as_of: Timestamp,
+        known: impl Fn(&str, CouplingKey) -> Option<Timestamp> + Send + 'static,
+        read: impl FnOnce(&Survey<'_>) -> T + Send + 'static,
+    ) -> Result<(i64, T), StoreError> {
+        let tenant = self.current(subscription).await?;
+        let decisions = self.store.decisions_before(subscription, as_of).await?;
+        let (policy, classifier) = (Arc::clone(&self.policy), Arc::clone(&self.classifier));
+        compute(move || {
+            let (revision, inventory) = {
+                let facts = tenant.replica.facts();
+                (facts.revision.unwrap_or_default(), facts.inventory.until(as_of, known))
+            };
+            let survey = Survey::new(&inventory, &policy, &decisions, &*classifier, as_of);
+            (revision, read(&survey))
+        })
+        .await
+    }
+
+    /// Stores an upload and joins its facts.
+    ///
+    /// # Errors
+    /// Those of [`Store::ingest`].
+    pub async fn ingest(
+        &self,
+        subscription: &str,
+        sensor: &str,
+        upload: &Upload,
+        request: [u8; 32],
+        now: Timestamp,
+    ) -> Result<Ingested, StoreError> {
+        let tenant = self.tenant(subscription);
+        let _turn = tenant.turn.lock().await;
+        let done = self.store.ingest(subscription, sensor, upload, request, &tenant.replica, now).await?;
+        if done.receipt == Receipt::Stored {
+            tenant.tell();
+        }
+        Ok(done)
+    }
+
+    /// Looks whether another service changed facts or decisions; who listens to [`Inventories::changes`] is told then.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn look(&self, subscription: &str) -> Result<(), StoreError> {
+        self.current(subscription).await.map(drop)
+    }
+
+    /// What people decided about a subscription's devices, up to date.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn decisions(&self, subscription: &str) -> Result<Arc<Decisions>, StoreError> {
+        Ok(self.current(subscription).await?.decisions().1)
+    }
+
+    /// Tells of changes of a subscription's facts and decisions.
+    pub fn changes(&self, subscription: &str) -> watch::Receiver<i64> {
+        self.tenant(subscription).changed.subscribe()
+    }
+
+    fn default_instant(&self, now: Timestamp, newest: Option<Timestamp>) -> Timestamp {
+        match self.count_at {
+            CountAt::Now => Timestamp(now.0 - now.0.rem_euclid(MINUTE)),
+            CountAt::NewestFrame => newest.map_or(now, |frame| frame.min(now)),
+        }
+    }
+
+    /// The revisions, and the instant of the count.
+    fn standing(&self, tenant: &Tenant, as_of: Option<Timestamp>, now: Timestamp) -> (Revision, Timestamp) {
+        let newest = tenant.replica.facts().inventory.last_frame();
+        (tenant.revision(), as_of.unwrap_or_else(|| self.default_instant(now, newest)))
+    }
+
+    fn tenant(&self, subscription: &str) -> Arc<Tenant> {
+        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = || {
+            Arc::new(Tenant {
+                replica: Replica::default(),
+                decisions: RwLock::default(),
+                drafting: tokio::sync::Mutex::default(),
+                turn: tokio::sync::Mutex::default(),
+                view: tokio::sync::Mutex::default(),
+                changed: watch::Sender::new(0),
+            })
+        };
+        Arc::clone(tenants.entry(subscription.to_owned()).or_insert_with(new))
+    }
+
+    /// The tenant with facts and decisions that are up to date.
+    async fn current(&self, subscription: &str) -> Result<Arc<Tenant>, StoreError> {
+        let tenant = self.tenant(subscription);
+        let turn = tenant.turn.lock().await;
+        let mut news = self.store.refresh(subscription, &tenant.replica).await?;
+        let known = tenant.decisions.read().unwrap_or_else(PoisonError::into_inner).0;
+        if let Some((revision, decisions)) = self.store.decisions(subscription, known).await? {
+            tenant.decide(revision, decisions);
+            news = true;
+        }
+        if news {
+            tenant.tell();
+        }
+        drop(turn);
+        Ok(tenant)
+    }
+}
+
+/// Runs a survey where it holds up no request.
+async fn compute<T: Send + 'static>(survey: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
+    tokio::task::spawn_blocking(survey)
+        .await
+        .map_err(|e| StoreError::Corrupt { table: "coupling", why: format!("the census failed: {e}") })
+}

@@ -1,0 +1,227 @@
+//! Changes of an inventory: drafted on the facts and decisions at hand, counted before and after by the same survey, and
+//! recorded if nobody else decided anything meanwhile.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::{Inventories, Tenant, compute};
+use crate::census::{CouplingKey, Decisions, Device, DeviceId, Mark, Object, Survey, Timestamp};
+use crate::change::{Alteration, Ask, ChangeSet, CountDelta, Desk, Draft, ENTRIES, Refusal, in_the_way};
+use crate::plan::store::audit::Actor;
+use crate::plan::store::{By, Recording, StoreError};
+use crate::wire::DeviceEntry;
+
+/// How often a change is drafted anew because others decided something meanwhile.
+const TRIES: usize = 5;
+/// Devices that an answer shows.
+const SHOWN: usize = 1_000;
+
+/// Looks at the device that is to be changed, as it is now, before it is.
+pub type Check<E> = dyn Fn(&DeviceEntry) -> Result<(), E> + Send + Sync;
+
+/// What a change did, or would do.
+#[derive(Clone, Debug)]
+pub struct Changed {
+    /// The change set; none where everything stood as it should.
+    pub set: Option<ChangeSet>,
+    /// The number of billable devices before and after.
+    pub count: CountDelta,
+    /// What it altered.
+    pub alterations: Vec<Alteration>,
+    /// The devices that it touched, as they are after it: the first 1,000 in the order of the list.
+    pub devices: Vec<DeviceEntry>,
+}
+
+/// A change that is drafted and counted.
+struct Drafted {
+    draft: Draft,
+    mark: Mark,
+    count: CountDelta,
+    revision: i64,
+    after: Decisions,
+    devices: Vec<DeviceEntry>,
+}
+
+/// What is drafted on.
+struct Ground {
+    ask: Ask,
+    mark: Mark,
+    revision: i64,
+    decisions: Arc<Decisions>,
+    /// The change to undo: its summary and what it altered.
+    undone: Option<(String, Vec<Alteration>)>,
+    at: Timestamp,
+}
+
+impl Inventories {
+    /// Makes a change, or only tries it where `by` says so. `check` looks first at the device that is named alone.
+    ///
+    /// # Errors
+    /// The check's, [`StoreError::Change`] where the change is refused, [`StoreError::NotFound`] for a change to undo that
+    /// there is not, or the store's.
+    pub async fn change<E: From<StoreError> + Send + 'static>(
+        &self,
+        subscription: &str,
+        ask: Ask,
+        by: &By,
+        check: Option<Box<Check<E>>>,
+        now: Timestamp,
+    ) -> Result<Changed, E> {
+        let check = check.map(Arc::new);
+        let tenant = self.tenant(subscription);
+        let _one = tenant.drafting.lock().await;
+        for _ in 0..TRIES {
+            let tenant = self.current(subscription).await?;
+            let ground = self.ground(&tenant, subscription, ask.clone(), by, now).await?;
+            let (policy, classifier, shared) =
+                (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&tenant));
+            let look = check.clone();
+            let at = ground.at;
+            let drafted = compute(move || {
+                let facts = shared.replica.facts();
+                let survey = |decisions: &Decisions| {
+                    Survey::new(&facts.inventory, &policy, decisions, &*classifier, at)
+                };
+                draft(ground, survey, look.as_deref().map(|check| &**check))
+            })
+            .await??;
+            let recording = Recording {
+                draft: &drafted.draft,
+                mark: &drafted.mark,
+                count: drafted.count,
+                revision: drafted.revision,
+            };
+            let turn = tenant.turn.lock().await;
+            let Some(set) = self.store.record_change(subscription, by, &recording).await? else { continue };
+            let Drafted { draft, count, revision, after, devices, .. } = drafted;
+            let changes = !draft.alterations.is_empty();
+            if changes && !by.dry_run {
+                tenant.decide(revision.saturating_add(1), after);
+                tenant.tell();
+            }
+            drop(turn);
+            let set = changes.then_some(set);
+            return Ok(Changed { set, count, alterations: draft.alterations, devices });
+        }
+        Err(StoreError::from(Refusal::Busy).into())
+    }
+
+    async fn ground(
+        &self,
+        tenant: &Tenant,
+        subscription: &str,
+        ask: Ask,
+        by: &By,
+        now: Timestamp,
+    ) -> Result<Ground, StoreError> {
+        let (revision, decisions) = tenant.decisions();
+        let undone = match &ask {
+            Ask::Undo { change } => {
+                let set = self.store.change_set(subscription, *change).await?;
+                in_the_way(*change, &self.store.later_changes(subscription, *change).await?)?;
+                // A list that replaced another altered the entries of both.
+                let alterations = self.store.alterations(subscription, *change, 0, 2 * ENTRIES).await?;
+                Some((set.summary, alterations))
+            }
+            _ => None,
+        };
+        let by = match &by.actor {
+            Actor::Person(name) => name.clone(),
+            other => other.to_string(),
+        };
+        let mark = Mark { by, at: now, change: self.store.next_change(subscription).await? };
+        let (_, at) = self.standing(tenant, None, now);
+        Ok(Ground { ask, mark, revision, decisions, undone, at })
+    }
+}
+
+/// Drafts a change and counts before and after it.
+fn draft<'a, E: From<StoreError>>(
+    ground: Ground,
+    survey: impl Fn(&Decisions) -> Survey<'a>,
+    check: Option<&Check<E>>,
+) -> Result<Drafted, E> {
+    let Ground { ask, mark, revision, decisions, undone, .. } = ground;
+    let before = survey(&decisions);
+    if let (Some(check), Some(id)) = (check, alone(&ask)) {
+        let wanted: Option<DeviceId> = id.parse().ok();
+        let device = before.devices.iter().find(|d| Some(d.id) == wanted);
+        let unknown = || StoreError::NotFound { what: "device", id: id.chars().take(60).collect() };
+        check(&DeviceEntry::new(device.ok_or_else(unknown)?, None))?;
+    }
+    let desk = Desk::new(&before, &decisions, mark.clone());
+    let draft = match (ask, undone) {
+        (Ask::Edit { ids, patch }, _) => desk.edit(&ids, &patch),
+        (Ask::Delete { ids }, _) => desk.delete(&ids),
+        (Ask::Merge { ids }, _) => desk.merge(&ids),
+        (Ask::Split { id, couplings }, _) => desk.split(&id, &couplings),
+        (Ask::Import { source, zone, entries }, _) => desk.import(&source, zone.as_deref(), &entries),
+        (Ask::Forget { source }, _) => desk.forget(&source),
+        (Ask::Undo { change }, Some((summary, alterations))) => desk.undo(change, &summary, alterations),
+        (Ask::Undo { .. }, None) => Err(Refusal::Busy),
+    };
+    let draft = draft.map_err(StoreError::from)?;
+    let billable = before.census.billable;
+    let touched = Touched::new(&draft, &before);
+    drop(before);
+    let mut after = (*decisions).clone();
+    draft.apply(&mut after);
+    let survey = survey(&after);
+    let count = CountDelta::new(billable, survey.census.billable);
+    let devices = survey.devices.iter().filter(|d| touched.has(d)).take(SHOWN);
+    let devices = devices.map(|d| DeviceEntry::new(d, None)).collect();
+    drop(survey);
+    Ok(Drafted { draft, mark, count, revision, after, devices })
+}
+
+/// The id of the device that is named alone.
+fn alone(ask: &Ask) -> Option<&str> {
+    match ask {
+        Ask::Split { id, .. } => Some(id),
+        Ask::Edit { ids, .. } | Ask::Delete { ids } => match ids.as_slice() {
+            [id] => Some(id),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// What a change touches: couplings by zone, and what was managed before it.
+struct Touched {
+    couplings: HashMap<String, HashSet<CouplingKey>>,
+    /// The devices that were managed, where a list is changed.
+    managed: Option<HashSet<DeviceId>>,
+}
+
+impl Touched {
+    fn new(draft: &Draft, before: &Survey<'_>) -> Self {
+        let mut couplings: HashMap<String, HashSet<CouplingKey>> = HashMap::new();
+        let mut managed = None;
+        for a in &draft.alterations {
+            let (zone, keys) = match &a.object {
+                Object::Property(zone, key, _) | Object::Deletion(zone, key) | Object::Split(zone, key) => {
+                    (zone, [*key, *key])
+                }
+                Object::Merge(zone, a, b) => (zone, [*a, *b]),
+                Object::Managed(_) => {
+                    let known = || before.devices.iter().filter(|d| is_managed(d)).map(|d| d.id).collect();
+                    managed.get_or_insert_with(known);
+                    continue;
+                }
+            };
+            couplings.entry(zone.clone()).or_default().extend(keys);
+        }
+        Self { couplings, managed }
+    }
+
+    fn has(&self, device: &Device<'_>) -> bool {
+        // Of a list, those are touched whose being managed it changes.
+        let listed = self.managed.as_ref().is_some_and(|m| m.contains(&device.id) != is_managed(device));
+        let of_zone = self.couplings.get(device.zone);
+        listed || of_zone.is_some_and(|keys| device.couplings.iter().any(|m| keys.contains(&m.key)))
+    }
+}
+
+fn is_managed(device: &Device<'_>) -> bool {
+    device.decided.as_deref().is_some_and(|d| d.managed.is_some())
+}

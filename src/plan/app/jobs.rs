@@ -1,0 +1,67 @@
+//! What the service does on its own, minute by minute: a plain list of jobs. Each is idempotent and finds out by itself
+//! what is due, so that a stop, a second service or a failure costs nothing but time. Nothing that a person is shown
+//! waits for a job: states are functions of rows and the clock.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use super::sealing;
+use super::service::Service;
+use crate::plan::store::StoreError;
+
+/// How often jobs run.
+const EVERY: Duration = Duration::from_secs(60);
+
+type Running = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+
+/// One job.
+struct Job {
+    /// Its name in metrics and the log.
+    name: &'static str,
+    run: fn(Service) -> Running,
+}
+
+/// All jobs, in the order in which they run.
+const JOBS: &[Job] = &[
+    Job { name: "seal_days", run: |service| Box::pin(sealing::seal_due(service)) },
+    // After the days, whose counts a statement tells.
+    Job { name: "close_statements", run: |service| Box::pin(close_statements(service)) },
+];
+
+async fn close_statements(service: Service) -> Result<(), StoreError> {
+    let closed = service.store.close_all_due(service.now()).await?;
+    if closed > 0 {
+        tracing::info!(closed, "closed statements");
+    }
+    Ok(())
+}
+
+/// Runs the jobs until the service stops.
+pub async fn run(service: Service) {
+    let mut stopping = service.stopping.subscribe();
+    let mut every = tokio::time::interval(EVERY);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        // The service itself holds the sender, so this ends only by a stop.
+        let stopped = async { stopping.wait_for(|stop| *stop).await.map(drop) };
+        tokio::select! {
+            _ = stopped => return,
+            _ = every.tick() => drop(once(&service).await),
+        }
+    }
+}
+
+/// Runs every job once; returns how many failed. Failures are logged and counted.
+pub async fn once(service: &Service) -> usize {
+    let mut failures = 0;
+    for job in JOBS {
+        let outcome = (job.run)(service.clone()).await;
+        service.metrics.job(job.name, outcome.is_err());
+        if let Err(error) = outcome {
+            failures += 1;
+            tracing::error!(%error, job = job.name, "a job failed; it runs again in a minute");
+        }
+    }
+    failures
+}

@@ -1,0 +1,262 @@
+//! Sealing: takes the count of a day that has ended and makes it a snapshot.
+//!
+//! By the service itself, ten minutes after midnight UTC and whenever it finds days that were missed, and by people
+//! on request. A day is sealed once: further services find it sealed, and count nothing twice. Uploads that come later
+//! and tell of a sealed day make a new revision of it, and the old one stays.
+
+use std::collections::HashMap;
+
+use super::service::Service;
+use crate::census::{Census, CouplingKey, Policy, Survey, Timestamp};
+use crate::plan::store::snapshots::{SealOutcome, Unsealed};
+use crate::plan::store::{By, Snapshot, SnapshotError, StoreError};
+use crate::proof::day::{self, REVISED};
+use crate::proof::inclusion::{PROOF_SCHEMA, Place};
+use crate::proof::part::{Packer, Part, unpack};
+use crate::proof::{Day, Digest, Due, Header, Inclusion, Leaf, PlanInEffect, SNAPSHOT_SCHEMA, Tally, due};
+
+/// Days that one run seals for a subscription; the next run goes on.
+const AT_ONCE: usize = 8;
+/// How often a day is counted again because somebody else sealed it meanwhile.
+const ATTEMPTS: usize = 3;
+
+/// What became of a request to seal.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Outcome {
+    /// There is a new snapshot.
+    Sealed(Snapshot),
+    /// The newest snapshot of the day says what would be sealed.
+    Unchanged(Snapshot),
+}
+
+impl Outcome {
+    /// The day's newest snapshot.
+    pub fn snapshot(&self) -> &Snapshot {
+        match self {
+            Self::Sealed(snapshot) | Self::Unchanged(snapshot) => snapshot,
+        }
+    }
+}
+
+/// What is counted of a day.
+struct Counted {
+    policy: Policy,
+    census: Census,
+    size: u64,
+    root: Digest,
+    parts: Vec<Part>,
+}
+
+impl Counted {
+    fn new(survey: &Survey<'_>, policy: &Policy) -> Result<Self, StoreError> {
+        let (mut tally, mut packer) = (Tally::default(), Packer::default());
+        for leaf in Leaf::all(survey) {
+            let line = leaf.line().map_err(|e| corrupt(&e))?;
+            tally.push(&leaf, &line).map_err(|e| corrupt(&e))?;
+            packer.push(&leaf, &line).map_err(|e| corrupt(&e))?;
+        }
+        Ok(Self {
+            policy: policy.clone(),
+            census: survey.census.clone(),
+            size: tally.tree().size(),
+            root: tally.tree().root(),
+            parts: packer.finish().map_err(|e| corrupt(&e))?,
+        })
+    }
+}
+
+/// Seals what is due of every subscription.
+///
+/// # Errors
+/// The store's; the other subscriptions are sealed nevertheless.
+pub async fn seal_due(service: Service) -> Result<(), StoreError> {
+    let mut outcome = Ok(());
+    for subscription in service.store.subscriptions().await? {
+        if let Err(error) = service.seal_due_of(&subscription.id).await {
+            tracing::error!(%error, subscription = subscription.id, "a day could not be sealed");
+            outcome = Err(error);
+        }
+    }
+    outcome
+}
+
+impl Service {
+    /// Seals a day, or makes a new revision of it where facts, decisions or rules now give another count.
+    ///
+    /// # Errors
+    /// [`SnapshotError::DayNotOver`], [`SnapshotError::BeforeSubscription`], or the store's.
+    pub async fn seal(&self, subscription: &str, day: Day, by: &By) -> Result<Outcome, StoreError> {
+        let created = self.store.subscription(subscription).await?.created_at;
+        if day.end() > self.now() {
+            return Err(SnapshotError::DayNotOver { day }.into());
+        }
+        if day < Day::of(created) {
+            return Err(SnapshotError::BeforeSubscription(day).into());
+        }
+        for _ in 0..ATTEMPTS {
+            if let Some(outcome) = self.try_to_seal(subscription, day, by).await? {
+                return Ok(outcome);
+            }
+        }
+        // Whoever was faster has just counted the same.
+        Ok(Outcome::Unchanged(self.store.snapshot(subscription, day, None).await?))
+    }
+
+    async fn seal_due_of(&self, subscription: &str) -> Result<(), StoreError> {
+        let now = self.now();
+        let from = Day::of(now).plus(-REVISED - 1);
+        let sealed = self.store.sealed_days(subscription, from).await?;
+        let due = due(now, &self.store.plans(subscription).await?, &sealed);
+        let by = By::service();
+        for Due { day, revision } in due.into_iter().take(AT_ONCE) {
+            if let Some(Outcome::Sealed(snapshot)) = self.try_to_seal(subscription, day, &by).await? {
+                let (billable, number) = (snapshot.header.census.billable, snapshot.header.revision);
+                tracing::info!(subscription, %day, billable, revision, number, "sealed a day");
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts and seals; `None` where somebody else sealed the day meanwhile.
+    async fn try_to_seal(
+        &self,
+        subscription: &str,
+        day: Day,
+        by: &By,
+    ) -> Result<Option<Outcome>, StoreError> {
+        let newest = self.store.find_snapshot(subscription, day, None).await?;
+        let now = self.now();
+        let (facts_revision, counted) = self.count_day(subscription, day).await?;
+        let plans = self.store.plans(subscription).await?;
+        let late = match &newest {
+            Some(newest) => self.store.lateness(subscription, newest).await?,
+            None => None,
+        };
+        let header = Header {
+            schema: SNAPSHOT_SCHEMA.to_owned(),
+            subscription: subscription.to_owned(),
+            number: 0,
+            day,
+            revision: 0,
+            reason: by.reason.clone().or(late).or_else(|| newest.as_ref().map(|_| "on request".to_owned())),
+            previous: None,
+            policy: counted.policy,
+            as_of: day.end(),
+            known_until: now.max(day.end()),
+            plan: day::plan_of(&plans, day).map(PlanInEffect::from),
+            census: counted.census,
+            size: counted.size,
+            root: counted.root,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let after = newest.as_ref().map(|n| n.header.revision);
+        if let Some(same) = newest.filter(|n| n.header.counts_as(&header)) {
+            if !by.dry_run {
+                self.store.note_unchanged(subscription, day, facts_revision, now).await?;
+            }
+            return Ok(Some(Outcome::Unchanged(same)));
+        }
+        let key = self.store.signing_key(now).await?;
+        let unsealed = Unsealed { header, parts: counted.parts, facts_revision, after };
+        Ok(match self.store.seal(subscription, unsealed, &key, by, now).await? {
+            SealOutcome::Sealed(snapshot) => Some(Outcome::Sealed(*snapshot)),
+            SealOutcome::Overtaken => None,
+        })
+    }
+
+    async fn count_day(&self, subscription: &str, day: Day) -> Result<(i64, Counted), StoreError> {
+        let known = match self.store.snapshot_before(subscription, day.end()).await? {
+            Some(earlier) => self.last_seen(&earlier).await?,
+            None => HashMap::new(),
+        };
+        let known = move |zone: &str, key: CouplingKey| {
+            known.get(zone).and_then(|zone: &HashMap<CouplingKey, Timestamp>| zone.get(&key)).copied()
+        };
+        let policy = self.settings.policy.clone();
+        let count = move |survey: &Survey<'_>| Counted::new(survey, &policy);
+        let (revision, counted) = self.inventories.count_at(subscription, day.end(), known, count).await?;
+        Ok((revision, counted?))
+    }
+
+    /// When the listed couplings of a snapshot's devices had been seen last, zone by zone. A device of one coupling,
+    /// as most are, was seen last when that was.
+    async fn last_seen(
+        &self,
+        snapshot: &Snapshot,
+    ) -> Result<HashMap<String, HashMap<CouplingKey, Timestamp>>, StoreError> {
+        let mut out: HashMap<String, HashMap<CouplingKey, Timestamp>> = HashMap::new();
+        let mut parts = self.leaves(snapshot);
+        while let Some(text) = parts.next().await? {
+            for leaf in text.lines().filter_map(Leaf::read).filter(|leaf| leaf.couplings == 1) {
+                let key = CouplingKey { mac: leaf.mac, ip: leaf.ip };
+                out.entry(leaf.zone).or_default().insert(key, leaf.last_seen);
+            }
+        }
+        Ok(out)
+    }
+
+    /// The leaves of a snapshot, some thousands at a time.
+    pub fn leaves(&self, snapshot: &Snapshot) -> Leaves {
+        Leaves { service: self.clone(), snapshot: snapshot.clone(), after: -1 }
+    }
+
+    /// The proof that a device is in a snapshot, with the last leaf's, which pins how many there are.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] where the device is not in it, or the store's.
+    pub async fn proof(&self, snapshot: &Snapshot, device: &str) -> Result<Inclusion, StoreError> {
+        let key = self.store.signing_key(self.now()).await?;
+        let (mut hashes, mut found, mut last) = (Vec::new(), None, None);
+        let mut parts = self.leaves(snapshot);
+        while let Some(text) = parts.next().await? {
+            for line in text.lines() {
+                hashes.push(Leaf::hash(line));
+                if line.strip_prefix(r#"{"id":""#).is_some_and(|rest| rest.split('"').next() == Some(device))
+                {
+                    found = Some((hashes.len().saturating_sub(1), line.to_owned()));
+                }
+            }
+            last = text.lines().last().map(str::to_owned).or(last);
+        }
+        let missing = || StoreError::NotFound { what: "device", id: device.chars().take(60).collect() };
+        let found = found.ok_or_else(missing)?;
+        let last = (hashes.len().saturating_sub(1), last.unwrap_or_default());
+        let place = |(index, line): (usize, String)| {
+            let leaf = Leaf::read(&line).ok_or_else(|| corrupt(&"a leaf cannot be read"))?;
+            Ok::<_, StoreError>(Place::new(leaf, index, &hashes))
+        };
+        Ok(Inclusion {
+            schema: PROOF_SCHEMA.to_owned(),
+            key: key.public(),
+            header: snapshot.header.clone(),
+            signature: snapshot.signature,
+            device: place(found)?,
+            last: place(last)?,
+        })
+    }
+}
+
+/// The leaves of a snapshot, part by part.
+pub struct Leaves {
+    service: Service,
+    snapshot: Snapshot,
+    after: i64,
+}
+
+impl Leaves {
+    /// The lines of the next part, each with its end; `None` after the last one.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn next(&mut self) -> Result<Option<String>, StoreError> {
+        let Some((part, body)) = self.service.store.snapshot_part(&self.snapshot, self.after).await? else {
+            return Ok(None);
+        };
+        self.after = part;
+        unpack(&body).map(Some).map_err(|e| corrupt(&e))
+    }
+}
+
+fn corrupt(why: &dyn std::fmt::Display) -> StoreError {
+    StoreError::Corrupt { table: "snapshot_part", why: why.to_string() }
+}

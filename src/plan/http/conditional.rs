@@ -1,0 +1,179 @@
+//! Writes that are safe to try, to repeat and to make on what one has seen: `If-Match`, `Idempotency-Key`.
+//!
+//! (`?dry_run=true` and the reason of a write are part of [`super::auth::Caller`].)
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::auth::{bearer, is_https, session_cookie};
+use super::problem::{Problem, ProblemType};
+use crate::plan::app::service::Service;
+use crate::plan::store::{Answer, Claim, CredentialKind};
+
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The longest key in characters.
+const KEY_LENGTH: usize = 255;
+/// The largest body of a request with a key, and the largest answer that is kept.
+const BODY_BYTES: usize = 1 << 20;
+
+/// The strong entity tag of something that is shown as JSON.
+pub fn etag(value: &impl Serialize) -> String {
+    let json = serde_json::to_vec(value).unwrap_or_default();
+    let hex: String = Sha256::digest(&json).iter().take(12).map(|b| format!("{b:02x}")).collect();
+    format!("\"{hex}\"")
+}
+
+/// The JSON of `value` with its entity tag.
+pub fn tagged(status: StatusCode, value: &impl Serialize) -> Response {
+    tagged_by(status, value, value)
+}
+
+/// The JSON of `value` with an entity tag that only covers `what` can be changed by hand.
+pub fn tagged_by(status: StatusCode, value: &impl Serialize, what: &impl Serialize) -> Response {
+    let mut response = (status, axum::Json(value)).into_response();
+    if let Ok(tag) = HeaderValue::from_str(&etag(what)) {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    response
+}
+
+/// Marks an answer that holds a secret: it is never kept for an `Idempotency-Key`, as secrets are stored nowhere.
+#[derive(Clone, Copy, Debug)]
+pub struct ShownOnce;
+
+/// What the caller has seen before they change it: the `If-Match` header.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct IfMatch(pub Option<String>);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Ok(Self(parts.headers.get(header::IF_MATCH).and_then(|v| v.to_str().ok()).map(str::to_owned)))
+    }
+}
+
+impl IfMatch {
+    /// Refuses a change of something that is not as the caller saw it. `current` is its tag now, read under the lock
+    /// that the change holds.
+    ///
+    /// # Errors
+    /// 428 where the header is missing, 412 where the tag is another.
+    pub fn check(&self, current: &str) -> Result<(), Problem> {
+        let Some(seen) = &self.0 else {
+            let detail =
+                "get it first, then send its ETag as If-Match, so that nobody's change is overwritten";
+            return Err(Problem::new(ProblemType::PreconditionRequired, detail));
+        };
+        if seen.split(',').map(str::trim).any(|tag| tag == "*" || tag == current) {
+            return Ok(());
+        }
+        let detail = "it was changed since you got it; get it again and look whether your change still fits";
+        Err(Problem::new(ProblemType::PreconditionFailed, detail).with("etag", current))
+    }
+}
+
+/// Gives a POST that is sent again with the same `Idempotency-Key` the answer of the first, for 7 days.
+pub async fn idempotent(State(service): State<Service>, request: Request, next: Next) -> Response {
+    match once(&service, request, next).await {
+        Ok(response) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn once(service: &Service, request: Request, next: Next) -> Result<Response, Problem> {
+    let key = match request.headers().get(&KEY) {
+        Some(key) if *request.method() == Method::POST => key.clone(),
+        _ => return Ok(next.run(request).await),
+    };
+    let unusable = || {
+        let detail = format!("an Idempotency-Key has 1 to {KEY_LENGTH} visible characters");
+        Problem::new(ProblemType::InvalidRequest, detail)
+    };
+    let key = key.to_str().map_err(|_| unusable())?;
+    if key.is_empty() || key.len() > KEY_LENGTH {
+        return Err(unusable());
+    }
+    // Only whoever is known may have answers kept; others get their refusal from the handler.
+    let Some(holder) = holder(service, request.headers()).await? else { return Ok(next.run(request).await) };
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, BODY_BYTES).await.map_err(|_| {
+        Problem::new(ProblemType::TooLarge, "a request with an Idempotency-Key has at most 1 MiB")
+    })?;
+    let mut hasher = Sha256::new();
+    for part in [parts.method.as_str().as_bytes(), parts.uri.to_string().as_bytes(), &body] {
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    let fingerprint: [u8; 32] = hasher.finalize().into();
+    match service.store.claim_key(holder, key, fingerprint, service.now()).await? {
+        Claim::First => {}
+        Claim::Done(answer) => return Ok(replay(answer)),
+        Claim::Running => {
+            let detail = "the request with this key is still running; ask again in a moment";
+            return Err(Problem::new(ProblemType::IdempotencyRunning, detail));
+        }
+        Claim::OtherRequest => {
+            let detail = "the key was used for another request; choose a new one for this";
+            return Err(Problem::new(ProblemType::IdempotencyConflict, detail));
+        }
+    }
+    let response = next.run(Request::from_parts(parts, Body::from(body))).await;
+    let (parts, body) = response.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
+    // What failed here may succeed the next time, and what is too large to keep is not kept.
+    let secret = parts.extensions.get::<ShownOnce>().is_some();
+    let keep = !secret && !parts.status.is_server_error() && body.len() <= BODY_BYTES;
+    let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let answer =
+        keep.then(|| Answer { status: parts.status.as_u16(), kind: kind.to_owned(), body: body.to_vec() });
+    service.store.keep_answer(holder, key, answer).await?;
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+fn replay(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, answer.body).into_response();
+    if let Ok(kind) = HeaderValue::from_str(&answer.kind) {
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
+    response
+        .headers_mut()
+        .insert(HeaderName::from_static("idempotency-replayed"), HeaderValue::from_static("true"));
+    response
+}
+
+/// A hash of who sends the request, where they are known.
+async fn holder(service: &Service, headers: &HeaderMap) -> Result<Option<[u8; 32]>, Problem> {
+    let (kind, secret) = match bearer(headers) {
+        Some(token) => (CredentialKind::Token, token),
+        None => match session_cookie(headers, is_https(service)) {
+            Some(session) => (CredentialKind::Session, session),
+            None => return Ok(None),
+        },
+    };
+    let holder = service.store.holder(kind, secret, service.now()).await?;
+    Ok(holder.map(|holder| Sha256::digest(holder.person.name.as_bytes()).into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_takes_the_tag_of_what_is_there() {
+        let tag = etag(&"a");
+        assert_ne!(tag, etag(&"b"));
+        let of = |text: &str| IfMatch(Some(text.to_owned()));
+        assert!(of(&tag).check(&tag).is_ok() && of("*").check(&tag).is_ok());
+        assert!(of(&format!("\"x\", {tag}")).check(&tag).is_ok());
+        assert_eq!(of("\"x\"").check(&tag).unwrap_err().kind, ProblemType::PreconditionFailed);
+        assert_eq!(IfMatch(None).check(&tag).unwrap_err().kind, ProblemType::PreconditionRequired);
+    }
+}

@@ -1,0 +1,288 @@
+//! The device table with its tabs, and the page that tells why a device counts.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::page::{Frame, PageError, Visitor, render, render_with};
+use super::show;
+use crate::census::{Category, Outcome, Property};
+use crate::change::{Ask, Patch};
+use crate::classify::Taxonomy;
+use crate::listing::{Filter, Page as Devices};
+use crate::plan::app::permission::Action;
+use crate::plan::app::service::Service;
+use crate::plan::http::api::devices::{tag, unchanged};
+use crate::plan::http::auth::Caller;
+use crate::plan::http::conditional::IfMatch;
+use crate::plan::http::extract::{Form, Parameters, Path};
+use crate::plan::http::problem::Problem;
+use crate::plan::store::By;
+use crate::plan::store::audit::REASON;
+use crate::wire::{DeviceAnswer, DeviceEntry, SetEntry, Subject};
+
+#[derive(Template)]
+#[template(path = "devices.html")]
+struct ListPage<'a> {
+    frame: Frame,
+    tabs: Vec<Tab>,
+    q: String,
+    /// Whether what is searched for is an address or a MAC.
+    asks_subject: bool,
+    verdict: String,
+    /// What else the list is narrowed by, for the search form to keep.
+    kept: Vec<(&'static str, String)>,
+    /// The list by category alone.
+    all: String,
+    csv: String,
+    ndjson: String,
+    next: Option<String>,
+    paged: bool,
+    page: Devices<'a>,
+}
+
+struct Tab {
+    title: &'static str,
+    number: usize,
+    href: String,
+    current: bool,
+}
+
+#[derive(Template)]
+#[template(path = "device.html")]
+struct WhyPage {
+    frame: Frame,
+    why: DeviceAnswer,
+    /// The tag of the device as the page shows it.
+    tag: String,
+    form: EditForm,
+    refused: Option<Problem>,
+    denial: String,
+}
+
+impl WhyPage {
+    fn may_edit(&self) -> bool {
+        self.frame.may(Action::EditDevices)
+    }
+
+    /// Types to choose from: key and title.
+    fn types(&self) -> Vec<(&'static str, &'static str)> {
+        let nodes = Taxonomy::builtin().nodes().iter();
+        let mut types: Vec<(&str, &str)> = nodes
+            .filter_map(|n| Taxonomy::builtin().device_type(&n.key))
+            .map(|n| (&*n.key, &*n.title))
+            .collect();
+        types.sort_unstable_by_key(|(_, title)| *title);
+        types
+    }
+}
+
+/// What the edit form sends: all of a device's properties; an empty one is taken back.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct EditForm {
+    tag: String,
+    name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    category: String,
+    location: String,
+    tags: String,
+    importance: String,
+    reason: String,
+}
+
+impl EditForm {
+    /// What stands now.
+    fn of(device: &DeviceEntry) -> Self {
+        let set: &[SetEntry] = device.decided.as_ref().map(|d| d.set.as_slice()).unwrap_or_default();
+        let is_set = |property| set.iter().any(|s| s.property == property);
+        let shown = |property, text: Option<&str>| match text {
+            Some(text) if is_set(property) => text.to_owned(),
+            _ => String::new(),
+        };
+        Self {
+            name: shown(Property::Name, device.name.as_deref()),
+            kind: shown(Property::Type, Some(&device.kind)),
+            category: shown(Property::Category, Some(device.category.key())),
+            location: device.location.clone().unwrap_or_default(),
+            tags: device.tags.join(", "),
+            importance: device.importance.map(|i| i.key().to_owned()).unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
+    fn patch(&self) -> Patch {
+        let text = |text: &str| Some(Some(text.trim().to_owned()).filter(|t| !t.is_empty()));
+        let tags = self.tags.split(',').map(str::trim).filter(|t| !t.is_empty()).map(str::to_owned);
+        let tags: Vec<String> = tags.collect();
+        Patch {
+            name: text(&self.name),
+            kind: text(&self.kind),
+            category: text(&self.category),
+            location: text(&self.location),
+            tags: Some(Some(tags).filter(|t| !t.is_empty())),
+            importance: text(&self.importance),
+        }
+    }
+}
+
+/// What the delete form sends.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct DeleteForm {
+    tag: String,
+    reason: String,
+}
+
+/// The table.
+pub(super) async fn list(
+    State(service): State<Service>,
+    Path(sid): Path<String>,
+    Visitor(caller): Visitor,
+    Parameters(filter): Parameters<Filter>,
+) -> Result<Response, PageError> {
+    let frame = Frame::of(&service, &caller, &sid, "devices", "Devices").await?;
+    let view = service.view(&sid, filter.instant().map_err(Problem::from)?).await?;
+    let page = Devices::new(&view, &filter).map_err(Problem::from)?;
+    let category = filter.category.clone().unwrap_or_default();
+    let base = format!("{}/devices", frame.base());
+    let tab = |category: Option<Category>| {
+        query_string(&base, &Filter { category: category.map(|c| c.key().to_owned()), ..filter.whole() })
+    };
+    let file = |form: &str| query_string(&format!("/api/v1{}/devices.{form}", frame.base()), &filter.whole());
+    let (csv, ndjson) = (file("csv"), file("ndjson"));
+    let kept = kept(&filter);
+    let mut tabs = vec![Tab {
+        title: "All",
+        number: view.document.devices.len(),
+        href: tab(None),
+        current: category.is_empty(),
+    }];
+    tabs.extend(view.tabs().map(|(c, number)| Tab {
+        title: c.title(),
+        number,
+        href: tab(Some(c)),
+        current: category == c.key(),
+    }));
+    let next =
+        page.next.clone().map(|after| query_string(&base, &Filter { after: Some(after), ..filter.clone() }));
+    let page = ListPage {
+        frame,
+        tabs,
+        asks_subject: filter.q.as_deref().is_some_and(|q| q.trim().parse::<Subject>().is_ok()),
+        q: filter.q.clone().unwrap_or_default(),
+        all: query_string(&base, &Filter { category: filter.category.clone(), ..Filter::default() }),
+        verdict: filter.verdict.clone().unwrap_or_default(),
+        kept,
+        csv,
+        ndjson,
+        next,
+        paged: filter.after.is_some(),
+        page,
+    };
+    Ok(render(&page))
+}
+
+/// Why one device counts, or does not, and forms to change it.
+pub(super) async fn why(
+    State(service): State<Service>,
+    Path((sid, id)): Path<(String, String)>,
+    Visitor(caller): Visitor,
+) -> Result<Response, PageError> {
+    page(&service, &caller, &sid, &id, None, None).await
+}
+
+/// Where a person lands who reloads the answer to a form.
+pub(super) async fn back(Path((sid, id)): Path<(String, String)>) -> Redirect {
+    Redirect::to(&format!("/subscriptions/{sid}/devices/{id}"))
+}
+
+/// Sets what the form holds, or shows it again with what is wrong.
+pub(super) async fn edit(
+    State(service): State<Service>,
+    Path((sid, id)): Path<(String, String)>,
+    Visitor(caller): Visitor,
+    Form(form): Form<EditForm>,
+) -> Result<Response, PageError> {
+    let ask = Ask::Edit { ids: vec![id.clone()], patch: form.patch() };
+    match change(&service, &caller, &sid, ask, &form.tag, &form.reason).await {
+        Ok(()) => Ok(back(Path((sid, id))).await.into_response()),
+        Err(refused) => page(&service, &caller, &sid, &id, Some(form), Some(refused)).await,
+    }
+}
+
+/// Deletes the device until it sends again.
+pub(super) async fn delete(
+    State(service): State<Service>,
+    Path((sid, id)): Path<(String, String)>,
+    Visitor(caller): Visitor,
+    Form(form): Form<DeleteForm>,
+) -> Result<Response, PageError> {
+    let ask = Ask::Delete { ids: vec![id.clone()] };
+    match change(&service, &caller, &sid, ask, &form.tag, &form.reason).await {
+        Ok(()) => Ok(back(Path((sid, id))).await.into_response()),
+        Err(refused) => page(&service, &caller, &sid, &id, None, Some(refused)).await,
+    }
+}
+
+/// Changes a device that is as the page showed it.
+async fn change(
+    service: &Service,
+    caller: &Caller,
+    sid: &str,
+    ask: Ask,
+    tag: &str,
+    reason: &str,
+) -> Result<(), Problem> {
+    caller.may(service, Action::EditDevices, sid).await?;
+    let reason: String = reason.trim().chars().filter(|c| !c.is_control()).take(REASON).collect();
+    let by = By { reason: Some(reason).filter(|r| !r.is_empty()), ..caller.by.clone() };
+    let seen = IfMatch(Some(tag.to_owned()));
+    service.change(sid, ask, &by, Some(unchanged(seen))).await.map(drop)
+}
+
+async fn page(
+    service: &Service,
+    caller: &Caller,
+    sid: &str,
+    id: &str,
+    form: Option<EditForm>,
+    refused: Option<Problem>,
+) -> Result<Response, PageError> {
+    let mut frame = Frame::of(service, caller, sid, "devices", "").await?;
+    let view = service.view(sid, None).await?;
+    let why = view.why(id).ok_or_else(|| Problem::not_found("device", id))?;
+    frame.title = format!("{} · why", show::label(&why.device));
+    let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
+    let denial = Problem::not_permitted(Action::EditDevices).detail;
+    let form = form.unwrap_or_else(|| EditForm::of(&why.device));
+    let page = WhyPage { frame, tag: tag(&why.device), form, why, refused, denial };
+    Ok(render_with(status, &page))
+}
+
+/// What a list is narrowed by beside the search.
+fn kept(filter: &Filter) -> Vec<(&'static str, String)> {
+    let all = [
+        ("category", &filter.category),
+        ("verdict", &filter.verdict),
+        ("zone", &filter.zone),
+        ("type", &filter.kind),
+        ("vendor", &filter.vendor),
+        ("tag", &filter.tag),
+        ("importance", &filter.importance),
+        ("managed", &filter.managed),
+        ("sort", &filter.sort),
+        ("as_of", &filter.as_of),
+    ];
+    all.into_iter().filter_map(|(key, value)| Some((key, value.clone().filter(|v| !v.is_empty())?))).collect()
+}
+
+fn query_string(base: &str, filter: &Filter) -> String {
+    match serde_urlencoded::to_string(filter) {
+        Ok(query) if !query.is_empty() => format!("{base}?{query}"),
+        _ => base.to_owned(),
+    }
+}

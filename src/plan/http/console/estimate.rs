@@ -1,0 +1,105 @@
+//! The estimate: a form for lists, the number with its arithmetic, and what the rows came to. Stores nothing.
+
+use askama::Template;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{MethodRouter, post};
+
+use super::page::{Frame, PageError, Visitor, render_with};
+use super::show;
+use crate::billing::forecast::Forecast;
+use crate::estimate::{Estimate, Exclusion, Outcome, RowReport};
+use crate::plan::app::permission::Action;
+use crate::plan::app::service::Service;
+use crate::plan::http::api::estimates::{self, Asked, BODY_BYTES};
+use crate::plan::http::extract::Path;
+use crate::plan::http::problem::Problem;
+
+/// Rows of each table on the page; the API and the command line give all.
+const ROWS: usize = 200;
+
+#[derive(Template)]
+#[template(path = "estimate.html")]
+struct Page {
+    frame: Frame,
+    estimate: Estimate,
+    forecast: Forecast,
+    refused: Option<Problem>,
+    exclusions: Vec<(&'static str, &'static str, u64)>,
+    unreadable: Vec<RowReport>,
+    others: Vec<RowReport>,
+    left_out: usize,
+}
+
+/// The page with the inventory's estimate.
+pub(super) async fn show(
+    State(service): State<Service>,
+    Path(sid): Path<String>,
+    Visitor(caller): Visitor,
+) -> Result<Response, PageError> {
+    let frame = Frame::of(&service, &caller, &sid, "estimate", "Estimate").await?;
+    let estimate = estimates::make(&service, &sid, Asked::default()).await?;
+    page(&service, &sid, frame, estimate, None).await
+}
+
+/// Takes the form of lists.
+pub(super) fn upload() -> MethodRouter<Service> {
+    post(of_lists).layer(DefaultBodyLimit::max(BODY_BYTES))
+}
+
+async fn of_lists(
+    State(service): State<Service>,
+    Path(sid): Path<String>,
+    Visitor(caller): Visitor,
+    request: Request,
+) -> Result<Response, PageError> {
+    let frame = Frame::of(&service, &caller, &sid, "estimate", "Estimate").await?;
+    caller.may(&service, Action::View, &sid).await?;
+    match estimates::receive(&service, &sid, request, |asked| asked).await {
+        Ok(estimate) => page(&service, &sid, frame, estimate, None).await,
+        Err(refused) => {
+            let estimate = estimates::make(&service, &sid, Asked::default()).await?;
+            page(&service, &sid, frame, estimate, Some(refused)).await
+        }
+    }
+}
+
+async fn page(
+    service: &Service,
+    sid: &str,
+    frame: Frame,
+    mut estimate: Estimate,
+    refused: Option<Problem>,
+) -> Result<Response, PageError> {
+    let (unreadable, others): (Vec<RowReport>, Vec<RowReport>) = std::mem::take(&mut estimate.rows)
+        .into_iter()
+        .filter(|row| row.outcome != Outcome::Taken)
+        .partition(|row| row.outcome == Outcome::Unreadable);
+    let left_out = unreadable.len().saturating_sub(ROWS) + others.len().saturating_sub(ROWS);
+    let first = |rows: Vec<RowReport>| rows.into_iter().take(ROWS).collect();
+    let exclusions =
+        Exclusion::ALL.iter().filter_map(|x| Some((x.id(), x.title(), *estimate.excluded.get(x.id())?)));
+    let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
+    let page = Page {
+        frame,
+        exclusions: exclusions.collect(),
+        forecast: estimates::look_ahead(service, sid, None).await?,
+        refused,
+        unreadable: first(unreadable),
+        others: first(others),
+        left_out,
+        estimate,
+    };
+    Ok(render_with(status, &page))
+}
+
+impl Page {
+    /// The tables of rows: what could not be read first.
+    fn tables(&self) -> [(&'static str, &'static str, &[RowReport]); 2] {
+        [
+            ("unreadable", "What could not be read", &self.unreadable),
+            ("others", "What is the same as another, or does not count", &self.others),
+        ]
+    }
+}

@@ -1,0 +1,66 @@
+//! The console: pages for people, rendered here, live by server-sent events. No page needs a script to be read.
+//!
+//! Whatever comes from the network passes the templates' HTML escaping; pages load nothing but their own files.
+
+mod account;
+mod assets;
+mod devices;
+mod estimate;
+mod events;
+mod explain;
+mod overview;
+mod page;
+mod plan;
+mod problems;
+mod provider;
+mod roles;
+mod sensors;
+mod session;
+mod show;
+mod subscriptions;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use crate::plan::app::service::Service;
+
+/// All pages.
+pub fn router() -> Router<Service> {
+    let tenant = Router::new()
+        .route("/", get(overview::show))
+        .route("/devices", get(devices::list))
+        .route("/devices/{id}", get(devices::why))
+        .route("/devices/{id}/edit", get(devices::back).post(devices::edit))
+        .route("/devices/{id}/delete", get(devices::back).post(devices::delete))
+        .route("/explain", get(explain::show))
+        .route("/estimate", get(estimate::show).merge(estimate::upload()))
+        .route("/plan", get(plan::show).post(plan::onboard))
+        .route("/plan/cancel", get(plan::back).post(plan::cancel))
+        .route("/plan/replace", get(plan::back).post(plan::replace))
+        .route("/plan/withdraw", get(plan::back).post(plan::withdraw))
+        .route("/roles", get(roles::show).post(roles::bind))
+        .route("/roles/unbind", post(roles::unbind))
+        .route("/sensors", get(sensors::show).post(sensors::create_token))
+        .route("/sensors/{sensor}/revoke", post(sensors::revoke))
+        .route("/events", get(events::stream));
+    Router::new()
+        .route("/", get(subscriptions::start))
+        .route("/subscriptions", get(subscriptions::show).post(subscriptions::create))
+        .nest("/subscriptions/{sid}", tenant)
+        .route("/login", get(session::form).post(session::sign_in))
+        .route("/account", get(account::show))
+        .route("/account/password", post(account::password))
+        .route("/account/sessions/{id}/end", post(account::end_session))
+        .route("/account/tokens", post(account::create_token))
+        .route("/account/tokens/{id}/revoke", post(account::revoke_token))
+        .route("/login/oidc", get(provider::begin))
+        .route("/login/oidc/callback", get(provider::callback))
+        .route("/login/{link}", get(session::redeem))
+        .route("/logout", post(session::sign_out))
+        .route("/setup/{link}", get(session::setup_form).post(session::set_up))
+        .route("/problems", get(problems::list))
+        .route("/problems/{slug}", get(problems::show))
+        .route("/assets/{file}", get(assets::file))
+        .route("/favicon.ico", get(assets::favicon))
+        .fallback(problems::not_found)
+}

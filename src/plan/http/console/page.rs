@@ -1,0 +1,128 @@
+//! What all pages share: the frame around them, how they fail, how numbers and instants look.
+
+use askama::Template;
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{Html, IntoResponse, Redirect, Response};
+
+use crate::plan::app::permission::{Action, Role};
+use crate::plan::app::service::Service;
+use crate::plan::http::auth::Caller;
+use crate::plan::http::problem::{Problem, ProblemType};
+use crate::plan::store::Subscription;
+
+/// The frame around a page.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Frame {
+    /// The title in the browser's tab.
+    pub(super) title: String,
+    /// Who is signed in; empty for nobody.
+    pub(super) person: String,
+    /// The subscription that the page is about.
+    pub(super) subscription: Option<Subscription>,
+    /// The entry of the navigation that the page belongs to.
+    pub(super) section: &'static str,
+    /// The caller's roles on the subscription.
+    pub(super) roles: Vec<Role>,
+}
+
+impl Frame {
+    /// The frame of a page about a subscription, for a caller who may see it.
+    pub(super) async fn of(
+        service: &Service,
+        caller: &Caller,
+        sid: &str,
+        section: &'static str,
+        title: &str,
+    ) -> Result<Self, PageError> {
+        let subscription = caller.may(service, Action::View, sid).await?;
+        let roles = caller.roles(service, sid).await?;
+        Ok(Self {
+            title: format!("{title} · {}", subscription.name),
+            person: caller.person.name.clone(),
+            subscription: Some(subscription),
+            section,
+            roles,
+        })
+    }
+
+    /// The frame of a page about nothing in particular.
+    pub(super) fn plain(title: &str, person: &str) -> Self {
+        Self { title: title.to_owned(), person: person.to_owned(), ..Self::default() }
+    }
+
+    /// The base of the subscription's pages.
+    pub(super) fn base(&self) -> String {
+        self.subscription.as_ref().map_or_else(String::new, |s| format!("/subscriptions/{}", s.id))
+    }
+
+    /// Whether the caller may do `action`.
+    pub(super) fn may(&self, action: Action) -> bool {
+        action.allowed(&self.roles)
+    }
+}
+
+/// The person who calls, as pages need it: whoever is not signed in is sent to the form.
+pub(super) struct Visitor(pub(super) Caller);
+
+impl FromRequestParts<Service> for Visitor {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, PageError> {
+        Ok(Self(Caller::from_request_parts(parts, service).await?))
+    }
+}
+
+/// Why there is no page.
+#[derive(Debug)]
+pub(super) struct PageError(pub(super) Problem);
+
+impl<E: Into<Problem>> From<E> for PageError {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage {
+    frame: Frame,
+    status: u16,
+    title: &'static str,
+    detail: String,
+    help: &'static str,
+}
+
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let Self(problem) = self;
+        if problem.kind == ProblemType::Unauthenticated {
+            return Redirect::to("/login").into_response();
+        }
+        let page = ErrorPage {
+            frame: Frame::plain(problem.kind.title(), ""),
+            status: problem.kind.status(),
+            title: problem.kind.title(),
+            help: problem.kind.help(),
+            detail: problem.detail.clone(),
+        };
+        render_with(problem.status(), &page)
+    }
+}
+
+/// A page that goes well.
+pub(super) fn render(page: &impl Template) -> Response {
+    render_with(StatusCode::OK, page)
+}
+
+/// A page with another status.
+pub(super) fn render_with(status: StatusCode, page: &impl Template) -> Response {
+    match page.render() {
+        Ok(html) => (status, Html(html)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+        }
+    }
+}

@@ -1,0 +1,483 @@
+//! Errors as `application/problem+json` (RFC 9457). Types are stable: a program may switch on them.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
+
+use crate::billing::statement;
+use crate::billing::timeline::Refusal;
+use crate::change;
+use crate::estimate::FileError;
+use crate::listing::{BadCursor, BadList};
+use crate::plan::app::permission::Action;
+use crate::plan::http::oidc::ProviderError;
+use crate::plan::store::{AccessRefusal, MappingError, SnapshotError, StoreError};
+use crate::wire::BadUpload;
+
+macro_rules! problems {
+    ($($variant:ident = $slug:literal, $status:literal, $title:literal, $help:literal;)*) => {
+        /// The types of problem.
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum ProblemType { $(#[doc = $title] $variant,)* }
+
+        impl ProblemType {
+            /// All types.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The last part of the type's URI `/problems/<slug>`.
+            pub const fn slug(self) -> &'static str {
+                match self { $(Self::$variant => $slug,)* }
+            }
+
+            /// The status of the answer.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)* }
+            }
+
+            /// What it is, in a few words.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)* }
+            }
+
+            /// What to do about it.
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$variant => $help,)* }
+            }
+        }
+    };
+}
+
+problems! {
+    InvalidRequest = "invalid-request", 400, "The request cannot be read",
+        "Compare the request with /openapi.json; the detail names the place.";
+    Unauthenticated = "unauthenticated", 401, "Nobody is signed in",
+        "Sign in, or send a token that 'netcensus-plan token create' made as 'Authorization: Bearer nct_…'.";
+    BadSensorKey = "bad-sensor-key", 401, "The sensor's key is not valid",
+        "The key is unknown or revoked. Make a new enrolment token and run 'netcensus-sensor enrol TOKEN'.";
+    BadSignature = "bad-signature", 401, "The request is not signed by the sensor",
+        "Every upload is signed by the key pair that the sensor made when it enrolled. Update the sensor, or enrol it again.";
+    NotPermitted = "not-permitted", 403, "Your role does not permit this",
+        "The answer names the roles that may. Ask an owner of the subscription.";
+    CrossSite = "cross-site", 403, "The request came from another site",
+        "A signed-in browser may change things only from this service's own pages. Programs use a token.";
+    NotFound = "not-found", 404, "There is no such thing",
+        "Check the id. What you may not see is not shown either.";
+    MethodNotAllowed = "method-not-allowed", 405, "This address does not take that method",
+        "See /openapi.json for the methods of each address.";
+    Taken = "name-taken", 409, "The name is taken", "Choose another name.";
+    TooLarge = "too-large", 413, "The body is too large",
+        "An upload has at most 4 MiB compressed and 64 MiB in all, other bodies 64 KiB. Send it in parts.";
+    Timeout = "timeout", 408, "The request took too long", "Send it again.";
+    InvalidName = "invalid-name", 422, "The name cannot be used", "The detail tells what a name may have.";
+    TermsNotAccepted = "terms-not-accepted", 422, "The terms are not accepted",
+        "A plan is onboarded only when the terms are accepted (P1).";
+    NumberForTrial = "number-for-trial", 422, "A trial takes no number of devices",
+        "A trial covers any number of devices (P1). Leave the number out.";
+    NumberMissing = "number-missing", 422, "The number of devices is missing",
+        "Monthly and annual plans need a number to commit to (P1). The census proposes one.";
+    NumberNotMultiple = "number-not-multiple", 422, "The number is no positive multiple of 100",
+        "Round it up (P2): the answer's member 'next' has the next multiple.";
+    NumberTooLarge = "number-too-large", 422, "The number is larger than can be committed",
+        "Commit 1000000000 devices at most.";
+    PlanActive = "plan-active", 409, "A plan is in effect already",
+        "A subscription has one plan (P1). Cancel it; it ends an hour later, and then a new one can start.";
+    NoPlan = "no-plan", 409, "No plan is in effect", "Onboard a plan first.";
+    PlanCancelled = "plan-cancelled", 409, "The plan is cancelled already",
+        "It ends one hour after it was cancelled (P5). Until then the cancellation can be withdrawn.";
+    PlanNotCancelled = "plan-not-cancelled", 409, "The plan is not cancelled", "There is nothing to withdraw.";
+    PlanBooked = "plan-booked", 409, "A successor is booked already",
+        "One plan can be booked to follow the plan in effect. Withdraw it, then replace the plan anew.";
+    PlanHistoryFull = "plan-history-full", 409, "The subscription has had as many plans as it may",
+        "A subscription takes 10000 plans in all. Create another subscription.";
+    StatementNotClosed = "statement-not-closed", 409, "The statement is not closed",
+        "While a statement is open or a draft, what it rests on can still be changed. It is closed 72 hours after its month (P9).";
+    StatementLineUnknown = "statement-line-unknown", 422, "The statement has no such line",
+        "See the statement's lines; each has its number.";
+    CorrectionOfCorrection = "correction-of-correction", 422, "The line is a correction itself",
+        "Correct the line that it corrects anew: earlier corrections are taken into account.";
+    CorrectionOfTrial = "correction-of-trial", 422, "The line is a trial's", "A trial is never charged (P1).";
+    CorrectionChangesNothing = "correction-changes-nothing", 422, "The correction changes nothing",
+        "Send what should have been charged: committed, seconds or price.";
+    CorrectionSeconds = "correction-seconds", 422, "The seconds lie outside the service period",
+        "A correction charges no more seconds than the line's service period has.";
+    CorrectionCurrency = "correction-currency", 422, "The correction is in another currency",
+        "A line is corrected in the currency in which it was charged.";
+    CorrectionReason = "correction-reason", 422, "The correction has no usable reason",
+        "Tell why in 1 to 200 characters.";
+    CorrectionsFull = "corrections-full", 409, "The statement has as many corrections as it takes",
+        "A statement takes 1000 corrections. Make the others next month.";
+    PriceTooHigh = "price-too-high", 422, "The price is out of range",
+        "A device-month costs at most 1000000000000 millionths, a million of the currency.";
+    PriceInClosed = "price-in-closed-statement", 409, "The price would change a closed statement",
+        "What is closed never changes (P9): let the price hold from the answer's member 'from' or later, and correct the statement.";
+    PricesFull = "prices-full", 409, "The subscription has had as many prices as it may",
+        "A subscription takes 1000 prices in all.";
+    PlanNotInEffect = "plan-not-in-effect", 403, "Uploads are refused: no plan is in effect",
+        "What was collected stays readable (P7). Onboard a plan; the sensor keeps its spool and sends again.";
+    BadEnrolment = "bad-enrolment", 403, "The enrolment token is not valid",
+        "A token works once and for an hour. Make a new one with 'netcensus-plan sensor token'.";
+    BadUploadBody = "bad-upload", 400, "The upload cannot be read",
+        "An upload is zstd-compressed JSON of the schema netcensus.upload/1.";
+    UploadSchema = "upload-schema", 400, "The upload has another schema",
+        "Sensor and service differ too much in version. Update the older one.";
+    UploadConflict = "upload-conflict", 409, "The upload's name was used for other content",
+        "A name (sensor, epoch, sequence) stands for one content. A sensor with a new spool starts a new epoch.";
+    InventoryFull = "inventory-full", 507, "The subscription holds as much as it may",
+        "Nothing of the upload was taken, and the sensor keeps it. A flood of made-up devices is the usual cause.";
+    InvalidPassword = "invalid-password", 422, "The password cannot be used",
+        "A password has 12 characters or more.";
+    PreconditionRequired = "precondition-required", 428, "The change does not say what it is based on",
+        "Get the thing first and send its ETag as If-Match.";
+    PreconditionFailed = "precondition-failed", 412, "It was changed meanwhile",
+        "The answer's member 'etag' has the new tag. Get the thing again, look, and send the change with that tag.";
+    IdempotencyRunning = "idempotency-running", 409, "The request with this key is still running",
+        "Ask again in a moment; the answer of the first request is given then.";
+    IdempotencyConflict = "idempotency-conflict", 422, "The Idempotency-Key was used for another request",
+        "A key stands for one request, for 7 days. Choose a new one.";
+    DayNotOver = "day-not-over", 409, "The day is not over",
+        "A day is counted at its end, 24:00 UTC. Ask again then; the census tells the present.";
+    DayTooEarly = "day-too-early", 422, "The subscription did not exist on that day",
+        "Ask for a day from that of its creation on.";
+    NoSnapshot = "no-snapshot", 404, "There is no snapshot of that",
+        "Days in which a plan was in effect are sealed ten minutes after their end. Others are sealed on request: POST /snapshots/{day}.";
+    BundleTooLarge = "bundle-too-large", 422, "The bundle would hold too many snapshots",
+        "A bundle holds 4096 headers at most, as its chain has no gaps. Export the months one by one.";
+    TooManyRequests = "too-many-requests", 429, "Too many requests",
+        "Wait as long as the header Retry-After tells.";
+    LastOwner = "last-owner", 409, "The subscription would have no owner",
+        "Bind the role O for another person first.";
+    LastAdmin = "last-admin", 409, "Nobody would administer the tenant",
+        "Create another global admin first, or enable one.";
+    TenantRole = "tenant-role", 422, "The role is one of the tenant",
+        "On a subscription, bind R, SA, C or O. A person is made a global admin when they are created.";
+    AccessFull = "access-full", 409, "There are as many as there may be",
+        "10000 people, 100 tokens and 100 sessions a person, 10000 sign-ins under way. End what nobody uses.";
+    TokenLife = "token-life", 422, "The token's life is out of range", "A token lives 1 to 365 days.";
+    WiderToken = "wider-token", 403, "A token cannot make a wider one",
+        "Name a narrower role, subscription or life, or sign in with a password.";
+    WrongPassword = "wrong-password", 403, "The present password is another",
+        "Type the present password again, or ask a global admin for a new one.";
+    SignInRefused = "sign-in-refused", 403, "The identity provider's answer is not accepted",
+        "Start again at /login. The detail tells what was wrong; the service's log tells more.";
+    ProviderUnavailable = "provider-unavailable", 502, "The identity provider cannot be asked",
+        "Try again in a minute. The service's log tells what failed.";
+    NoPasswords = "no-passwords", 403, "Passwords are not accepted here",
+        "Sign in by the identity provider: 'local_passwords' is off in the service's configuration.";
+    CursorMismatch = "cursor-mismatch", 400, "The cursor is of another list",
+        "Send 'after' with the filter, order and instant of the page that gave it, or begin anew without it.";
+    UnknownDevice = "unknown-device", 422, "A device that is named does not exist",
+        "Devices change their id when their earliest coupling goes to another. List them again.";
+    TooFewDevices = "too-few-devices", 422, "Too few devices are named", "A merge takes two or more, others one.";
+    TooManyDevices = "too-many-devices", 422, "Too many devices are named for one change",
+        "One change names at most 1000 devices and alters at most 20000 decisions. Send it in parts.";
+    UnknownType = "unknown-type", 422, "The type is not in the taxonomy",
+        "The answer's detail names it. Types are those that devices are listed with, such as camera or switch.";
+    InvalidProperty = "invalid-property", 422, "A property cannot be set so",
+        "The detail tells what it may be. Null takes it back.";
+    MergeCrossZone = "merge-cross-zone", 422, "Devices of different zones cannot be merged",
+        "Zones keep apart what may have the same addresses (I9). Merge within one zone.";
+    DeviceDeleted = "device-deleted", 409, "The device is deleted",
+        "Undo its deletion first, or wait until it sends again.";
+    InvalidSplit = "invalid-split", 422, "The couplings cannot be taken out so",
+        "Name some of the device's own couplings, and not all of them.";
+    SplitRefused = "split-refused", 409, "A card's own addresses cannot be split",
+        "What follows from a card being one stays together (I8a, I8b, I8d). Name both couplings or neither.";
+    InvalidEntry = "invalid-entry", 422, "An entry of the managed list cannot be used",
+        "The detail names its place and what is wrong. Nothing was imported.";
+    UnreadableList = "unreadable-list", 422, "The list cannot be read",
+        "Send it as it was exported: CSV with a header, or the JSON of the system's API. The detail names what is missing.";
+    ManagedListTooLong = "managed-list-too-long", 422, "The managed list is too long",
+        "A source may have 200000 entries.";
+    DecisionsFull = "decisions-full", 507, "The subscription holds as many decisions as it may",
+        "Forget a managed list, or undo changes.";
+    ChangeTouched = "change-touched", 409, "A later change altered the same objects",
+        "The answer's member 'later' has its number. Undo that one first.";
+    ChangeUndone = "change-undone", 409, "The change was undone before",
+        "The answer's member 'by' has the change that did so, or that brought it back. Undo that one.";
+    ChangeBusy = "change-busy", 409, "Others change the inventory at the same time", "Send it again.";
+    ListUnreadable = "list-unreadable", 422, "A list of devices cannot be read",
+        "The detail names the file and what to do. A single bad row is no problem: the report names it.";
+    ListTooLarge = "list-too-large", 413, "The lists of devices are too large",
+        "An estimate takes 16 files, 16 MiB and 200,000 rows in all, and 512 columns a table. Split it by site.";
+    InvalidMapping = "invalid-mapping", 422, "The columns cannot be remembered",
+        "Name each field's headers as the table has them: 512 of at most 256 bytes each.";
+    TooManyMappings = "too-many-mappings", 409, "Too many tables' columns are remembered",
+        "A subscription remembers the columns of 256 tables. Delete one that is no longer used.";
+    Internal = "internal", 500, "The service failed",
+        "The service's log tells why. Nothing that was acknowledged is lost.";
+}
+
+/// A problem that happened.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// Its type.
+    pub kind: ProblemType,
+    /// What happened, and the next step.
+    pub detail: String,
+    extra: Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem of that type.
+    pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
+        Self { kind, detail: detail.into(), extra: Map::new() }
+    }
+
+    /// Adds a member for programs.
+    #[must_use]
+    pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
+        self.extra.insert(member.to_owned(), value.into());
+        self
+    }
+
+    /// There is no such `what`.
+    pub fn not_found(what: &str, id: &str) -> Self {
+        let id: String = id.chars().take(60).collect();
+        Self::new(ProblemType::NotFound, format!("there is no {what} '{id}', or you may not see it"))
+    }
+
+    /// The roles at hand do not allow `action`.
+    pub fn not_permitted(action: Action) -> Self {
+        let roles: Vec<&str> = action.roles().iter().map(|r| r.title()).collect();
+        Self::new(ProblemType::NotPermitted, format!("to {} takes: {}", action.title(), roles.join(", ")))
+            .with("roles", action.roles().iter().map(|r| r.key()).collect::<Vec<_>>())
+    }
+
+    /// The status.
+    pub fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let mut body = Map::new();
+        body.insert("type".to_owned(), format!("/problems/{}", self.kind.slug()).into());
+        body.insert("title".to_owned(), self.kind.title().into());
+        body.insert("status".to_owned(), self.kind.status().into());
+        body.insert("detail".to_owned(), self.detail.into());
+        body.extend(self.extra);
+        let kind = HeaderValue::from_static("application/problem+json");
+        let mut response =
+            (status, [(header::CONTENT_TYPE, kind)], Value::Object(body).to_string()).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let detail = error.to_string();
+        let kind = match &error {
+            StoreError::Refused(refusal) => return Self::from(refusal),
+            StoreError::Statement(refusal) => return Self::from(refusal),
+            StoreError::NotFound { .. } => ProblemType::NotFound,
+            StoreError::Taken { .. } => ProblemType::Taken,
+            StoreError::BadName(_) => ProblemType::InvalidName,
+            StoreError::BadEnrolment => ProblemType::BadEnrolment,
+            StoreError::NoPlan => ProblemType::PlanNotInEffect,
+            StoreError::UploadConflict { .. } => ProblemType::UploadConflict,
+            StoreError::BadSequence(_) => ProblemType::BadUploadBody,
+            StoreError::Full(_) => ProblemType::InventoryFull,
+            StoreError::BadPassword(_) => ProblemType::InvalidPassword,
+            StoreError::Access(refusal) => access_kind(refusal),
+            StoreError::Snapshot(error) => match error {
+                SnapshotError::DayNotOver { .. } => ProblemType::DayNotOver,
+                SnapshotError::BeforeSubscription(_) => ProblemType::DayTooEarly,
+                SnapshotError::NoSnapshot(_) => ProblemType::NoSnapshot,
+                SnapshotError::TooManyHeaders { .. } => ProblemType::BundleTooLarge,
+            },
+            StoreError::Change(refusal) => return refusal.into(),
+            StoreError::Mapping(MappingError::TooMany) => ProblemType::TooManyMappings,
+            StoreError::Mapping(_) => ProblemType::InvalidMapping,
+            StoreError::Database(_)
+            | StoreError::Migration(_)
+            | StoreError::BadPath
+            | StoreError::OldServer(_)
+            | StoreError::Tool { .. }
+            | StoreError::NotEmpty(_)
+            | StoreError::Corrupt { .. }
+            | StoreError::NoRandomness(_) => {
+                // The cause is for the log: it may name what a caller must not see.
+                tracing::error!(%error, "the store failed");
+                return Self::new(ProblemType::Internal, "the service failed; its log tells why");
+            }
+        };
+        Self::new(kind, detail)
+    }
+}
+
+fn access_kind(refusal: &AccessRefusal) -> ProblemType {
+    match refusal {
+        AccessRefusal::LastOwner(_) => ProblemType::LastOwner,
+        AccessRefusal::LastAdmin(_) => ProblemType::LastAdmin,
+        AccessRefusal::TenantRole => ProblemType::TenantRole,
+        AccessRefusal::Full { .. } => ProblemType::AccessFull,
+        AccessRefusal::TokenLife(_) => ProblemType::TokenLife,
+        AccessRefusal::WiderToken => ProblemType::WiderToken,
+        AccessRefusal::WrongPassword => ProblemType::WrongPassword,
+        AccessRefusal::NameOfAnother(_) | AccessRefusal::Disabled(_) => ProblemType::SignInRefused,
+    }
+}
+
+impl From<ProviderError> for Problem {
+    fn from(error: ProviderError) -> Self {
+        tracing::warn!(%error, cause = ?error, "a sign-in by the identity provider failed");
+        let kind = match &error {
+            ProviderError::Unavailable { .. } | ProviderError::Settings(_) => {
+                ProblemType::ProviderUnavailable
+            }
+            ProviderError::Code(_) | ProviderError::Token(_) | ProviderError::Claims(_) => {
+                ProblemType::SignInRefused
+            }
+        };
+        // How the way to the provider fails is for the log.
+        let detail = match kind {
+            ProblemType::ProviderUnavailable => {
+                "the identity provider cannot be asked; try again in a minute".to_owned()
+            }
+            _ => error.to_string(),
+        };
+        Self::new(kind, detail)
+    }
+}
+
+impl From<&Refusal> for Problem {
+    fn from(refusal: &Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::TermsNotAccepted => ProblemType::TermsNotAccepted,
+            Refusal::NumberForTrial => ProblemType::NumberForTrial,
+            Refusal::NumberMissing(_) => ProblemType::NumberMissing,
+            Refusal::NotMultiple { .. } => ProblemType::NumberNotMultiple,
+            Refusal::TooMany(_) => ProblemType::NumberTooLarge,
+            Refusal::AlreadyActive { .. } => ProblemType::PlanActive,
+            Refusal::NoPlan => ProblemType::NoPlan,
+            Refusal::AlreadyCancelled(_) => ProblemType::PlanCancelled,
+            Refusal::NotCancelled => ProblemType::PlanNotCancelled,
+            Refusal::SuccessorBooked { .. } => ProblemType::PlanBooked,
+            Refusal::HistoryFull => ProblemType::PlanHistoryFull,
+        };
+        let problem = Self::new(kind, refusal.to_string());
+        match refusal {
+            Refusal::NotMultiple { next, .. } => problem.with("next", *next),
+            Refusal::AlreadyCancelled(to) => problem.with("to", to.to_string()),
+            Refusal::AlreadyActive { to: Some(to), .. } => problem.with("to", to.to_string()),
+            Refusal::SuccessorBooked { from, .. } => problem.with("from", from.to_string()),
+            _ => problem,
+        }
+    }
+}
+
+impl From<&statement::Refusal> for Problem {
+    fn from(refusal: &statement::Refusal) -> Self {
+        use statement::Refusal as R;
+        let kind = match refusal {
+            R::NotClosed(_) => ProblemType::StatementNotClosed,
+            R::NoLine { .. } => ProblemType::StatementLineUnknown,
+            R::OfCorrection { .. } => ProblemType::CorrectionOfCorrection,
+            R::OfTrial(_) => ProblemType::CorrectionOfTrial,
+            R::Nothing(_) => ProblemType::CorrectionChangesNothing,
+            R::Seconds { .. } => ProblemType::CorrectionSeconds,
+            R::OtherCurrency(_) => ProblemType::CorrectionCurrency,
+            R::Reason => ProblemType::CorrectionReason,
+            R::Full(_) => ProblemType::CorrectionsFull,
+            R::PriceTooHigh(_) => ProblemType::PriceTooHigh,
+            R::PriceInClosed { .. } => ProblemType::PriceInClosed,
+            R::PricesFull => ProblemType::PricesFull,
+            R::Number(refusal) => return Self::from(refusal),
+            R::TooLarge(_) => {
+                tracing::error!(%refusal, "a statement cannot be summed");
+                return Self::new(ProblemType::Internal, "the service failed; its log tells why");
+            }
+        };
+        let problem = Self::new(kind, refusal.to_string());
+        match refusal {
+            R::PriceInClosed { from, .. } => problem.with("from", from.to_string()),
+            _ => problem,
+        }
+    }
+}
+
+impl From<FileError> for Problem {
+    fn from(error: FileError) -> Self {
+        let kind = match error {
+            FileError::TooLarge { .. }
+            | FileError::TooManyRows { .. }
+            | FileError::TooManyColumns { .. }
+            | FileError::TooManyFiles => ProblemType::ListTooLarge,
+            FileError::BadMapping(_) => ProblemType::InvalidMapping,
+            _ => ProblemType::ListUnreadable,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<&change::Refusal> for Problem {
+    fn from(refusal: &change::Refusal) -> Self {
+        use change::Refusal as R;
+        let kind = match refusal {
+            R::UnknownDevice(_) => ProblemType::UnknownDevice,
+            R::NoDevices | R::OneDevice => ProblemType::TooFewDevices,
+            R::TooManyDevices(_) | R::TooManyAlterations(_) => ProblemType::TooManyDevices,
+            R::UnknownType(_) => ProblemType::UnknownType,
+            R::BadValue { .. } => ProblemType::InvalidProperty,
+            R::CrossZone(..) => ProblemType::MergeCrossZone,
+            R::Deleted(_) => ProblemType::DeviceDeleted,
+            R::NotOfDevice(_) | R::NotASplit => ProblemType::InvalidSplit,
+            R::Indivisible { .. } => ProblemType::SplitRefused,
+            R::BadEntry { .. } => ProblemType::InvalidEntry,
+            R::TooManyEntries(_) => ProblemType::ManagedListTooLong,
+            R::UnknownSource(_) => ProblemType::NotFound,
+            R::Full(_) => ProblemType::DecisionsFull,
+            R::Touched { .. } => ProblemType::ChangeTouched,
+            R::Undone { .. } | R::BroughtBack { .. } => ProblemType::ChangeUndone,
+            R::Busy => ProblemType::ChangeBusy,
+        };
+        let problem = Self::new(kind, refusal.to_string());
+        match refusal {
+            R::UnknownDevice(id) | R::Deleted(id) => problem.with("device", id.as_str()),
+            R::BadEntry { row, .. } => problem.with("row", *row),
+            R::BadValue { property, .. } => problem.with("property", *property),
+            R::Touched { later, .. } => problem.with("later", *later),
+            R::Undone { by, .. } | R::BroughtBack { by, .. } => problem.with("by", *by),
+            _ => problem,
+        }
+    }
+}
+
+impl From<BadList> for Problem {
+    fn from(error: BadList) -> Self {
+        let kind = match error {
+            BadList::Cursor(BadCursor::OtherList) => ProblemType::CursorMismatch,
+            _ => ProblemType::InvalidRequest,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+impl From<BadUpload> for Problem {
+    fn from(error: BadUpload) -> Self {
+        let kind = match error {
+            BadUpload::Compression(_) | BadUpload::Format(_) => ProblemType::BadUploadBody,
+            BadUpload::Schema(_) => ProblemType::UploadSchema,
+            BadUpload::TooLarge => ProblemType::TooLarge,
+        };
+        Self::new(kind, error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_type_has_its_own_slug_and_an_error_status() {
+        for (i, kind) in ProblemType::ALL.iter().enumerate() {
+            assert!((400..600).contains(&kind.status()), "{}", kind.slug());
+            assert!(ProblemType::ALL.iter().skip(i + 1).all(|o| o.slug() != kind.slug()));
+        }
+    }
+}

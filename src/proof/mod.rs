@@ -1,0 +1,42 @@
+//! Snapshots that prove the count: what a subscription's devices were at the end of a UTC day, sealed so that nobody
+//! can change it unseen.
+//!
+//! ```text
+//! facts ─► Inventory::until(end of day) ─► Survey ─► leaves, one a device ─► Merkle root ─┐
+//!                                             └─► census, policy, plan ───────────────────┴─► header ─► signature
+//!                                                                      header of the one before ─► hash ─┘
+//! ```
+//!
+//! A leaf is one line of JSON that says of a device what it was taken for and whether it counted; counted and
+//! excluded devices alike have one. The [`Header`] holds the numbers, the root of the [Merkle tree](tree) over the
+//! leaves, and the hash of the header that was sealed before it; it is signed ([`key`]). Anybody who holds a
+//! [bundle] can recount it without the service, and anybody who holds one device's [proof](inclusion) can
+//! check that the device is among those that were counted.
+//!
+//! What a snapshot proves: what was counted, by which rule, and that it was not changed later. What it does not: that
+//! the sensors saw everything, or told the truth.
+//!
+//! **Pure**: no clock, no database. Sealing lives in [`crate::plan::app::sealing`].
+
+pub mod bundle;
+pub mod day;
+pub mod digest;
+pub mod header;
+pub mod inclusion;
+pub mod key;
+pub mod leaf;
+pub mod part;
+pub mod tally;
+pub mod tree;
+pub mod verify;
+
+#[cfg(test)]
+mod laws;
+
+pub use day::{Day, Due, Sealed, Span, due};
+pub use digest::Digest;
+pub use header::{Header, PlanInEffect, SNAPSHOT_SCHEMA};
+pub use inclusion::Inclusion;
+pub use key::{PublicKey, Signature, SigningKey};
+pub use leaf::Leaf;
+pub use tally::{Tally, Untrue};
