@@ -10,7 +10,7 @@ use super::inventory::{Changed, Check, CountAt, Inventories, SharedClassifier, V
 use super::suspicion::Suspicions;
 use crate::billing::forecast::{self, Sample};
 use crate::census::{Policy, Prefix, Timestamp};
-use crate::change::Ask;
+use crate::change::ChangeRequest;
 use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
 use crate::plan::http::limit::{Allowance, Limits};
@@ -195,7 +195,7 @@ impl Service {
     pub async fn change<E: From<StoreError> + Send + 'static>(
         &self,
         subscription: &str,
-        ask: Ask,
+        ask: ChangeRequest,
         by: &By,
         check: Option<Box<Check<E>>>,
     ) -> Result<Changed, E> {

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use crate::billing::statement;
-use crate::billing::timeline::Refusal;
+use crate::billing::timeline::PlanRefusal;
 use crate::change;
 use crate::estimate::FileError;
 use crate::listing::{BadCursor, BadList};
@@ -345,35 +345,35 @@ impl From<ProviderError> for Problem {
     }
 }
 
-impl From<&Refusal> for Problem {
-    fn from(refusal: &Refusal) -> Self {
+impl From<&PlanRefusal> for Problem {
+    fn from(refusal: &PlanRefusal) -> Self {
         let kind = match refusal {
-            Refusal::TermsNotAccepted => ProblemType::TermsNotAccepted,
-            Refusal::NumberForTrial => ProblemType::NumberForTrial,
-            Refusal::NumberMissing(_) => ProblemType::NumberMissing,
-            Refusal::NotMultiple { .. } => ProblemType::NumberNotMultiple,
-            Refusal::TooMany(_) => ProblemType::NumberTooLarge,
-            Refusal::AlreadyActive { .. } => ProblemType::PlanActive,
-            Refusal::NoPlan => ProblemType::NoPlan,
-            Refusal::AlreadyCancelled(_) => ProblemType::PlanCancelled,
-            Refusal::NotCancelled => ProblemType::PlanNotCancelled,
-            Refusal::SuccessorBooked { .. } => ProblemType::PlanBooked,
-            Refusal::HistoryFull => ProblemType::PlanHistoryFull,
+            PlanRefusal::TermsNotAccepted => ProblemType::TermsNotAccepted,
+            PlanRefusal::NumberForTrial => ProblemType::NumberForTrial,
+            PlanRefusal::NumberMissing(_) => ProblemType::NumberMissing,
+            PlanRefusal::NotMultiple { .. } => ProblemType::NumberNotMultiple,
+            PlanRefusal::TooMany(_) => ProblemType::NumberTooLarge,
+            PlanRefusal::AlreadyActive { .. } => ProblemType::PlanActive,
+            PlanRefusal::NoPlan => ProblemType::NoPlan,
+            PlanRefusal::AlreadyCancelled(_) => ProblemType::PlanCancelled,
+            PlanRefusal::NotCancelled => ProblemType::PlanNotCancelled,
+            PlanRefusal::SuccessorBooked { .. } => ProblemType::PlanBooked,
+            PlanRefusal::HistoryFull => ProblemType::PlanHistoryFull,
         };
         let problem = Self::new(kind, refusal.to_string());
         match refusal {
-            Refusal::NotMultiple { next, .. } => problem.with("next", *next),
-            Refusal::AlreadyCancelled(to) => problem.with("to", to.to_string()),
-            Refusal::AlreadyActive { to: Some(to), .. } => problem.with("to", to.to_string()),
-            Refusal::SuccessorBooked { from, .. } => problem.with("from", from.to_string()),
+            PlanRefusal::NotMultiple { next, .. } => problem.with("next", *next),
+            PlanRefusal::AlreadyCancelled(to) => problem.with("to", to.to_string()),
+            PlanRefusal::AlreadyActive { to: Some(to), .. } => problem.with("to", to.to_string()),
+            PlanRefusal::SuccessorBooked { from, .. } => problem.with("from", from.to_string()),
             _ => problem,
         }
     }
 }
 
-impl From<&statement::Refusal> for Problem {
-    fn from(refusal: &statement::Refusal) -> Self {
-        use statement::Refusal as R;
+impl From<&statement::StatementRefusal> for Problem {
+    fn from(refusal: &statement::StatementRefusal) -> Self {
+        use statement::StatementRefusal as R;
         let kind = match refusal {
             R::NotClosed(_) => ProblemType::StatementNotClosed,
             R::NoLine { .. } => ProblemType::StatementLineUnknown,
@@ -415,9 +415,9 @@ impl From<FileError> for Problem {
     }
 }
 
-impl From<&change::Refusal> for Problem {
-    fn from(refusal: &change::Refusal) -> Self {
-        use change::Refusal as R;
+impl From<&change::ChangeRefusal> for Problem {
+    fn from(refusal: &change::ChangeRefusal) -> Self {
+        use change::ChangeRefusal as R;
         let kind = match refusal {
             R::UnknownDevice(_) => ProblemType::UnknownDevice,
             R::NoDevices | R::OneDevice => ProblemType::TooFewDevices,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::billing::timeline::{History, Kind, Onboarding, Plan, Status, present};
+use crate::billing::timeline::{History, Onboarding, Plan, PlanKind, PlanStatus, present};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::app::permission::Action;
 use crate::plan::app::service::Service;
@@ -21,11 +21,11 @@ pub struct PlanEntry {
     /// Counts from 1 within the subscription.
     pub number: i64,
     /// Kind.
-    pub kind: Kind,
+    pub kind: PlanKind,
     /// The number of devices committed to; null for a trial.
     pub committed: Option<u64>,
     /// Where it stands.
-    pub status: Status,
+    pub status: PlanStatus,
     /// When the terms were accepted.
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
@@ -81,8 +81,8 @@ impl Timeline {
     pub fn new(plans: &[Plan], now: Timestamp) -> Self {
         let now = present(plans, now);
         let history: Vec<PlanEntry> = plans.iter().map(|p| PlanEntry::new(p, now)).collect();
-        let find = |wanted: fn(Status) -> bool| history.iter().find(|p| wanted(p.status)).cloned();
-        Self { plan: find(Status::in_effect), booked: find(|s| s == Status::Booked), history }
+        let find = |wanted: fn(PlanStatus) -> bool| history.iter().find(|p| wanted(p.status)).cloned();
+        Self { plan: find(PlanStatus::in_effect), booked: find(|s| s == PlanStatus::Booked), history }
     }
 }
 
