@@ -15,6 +15,8 @@ CARGO  := cargo --locked
 DEV    := $(if $(filter dev,$(PROFILE)),--features failpoints)
 
 export CARGO_TERM_PROGRESS_WHEN ?= never
+# Where .ci/need puts cargo's tools.
+export PATH := $(PATH):$(abspath $(TARGET))/tools
 
 help: ## print this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | awk -F'\t' '{ printf "make %-9s %s\n", $$1, $$2 }'
