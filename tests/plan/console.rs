@@ -124,7 +124,7 @@ async fn a_devices_verdict_leads_to_its_rule_which_anybody_may_read() {
         ("/rules/C-IOT", 200, "OT, building and medical devices are IoT"),
         ("/rules/I8c", 200, "Not implemented yet"),
         ("/rules", 200, "href=\"/rules/I16\""),
-        ("/rules/I17", 404, "I17"),
+        ("/rules/nothing", 404, "nothing"),
     ] {
         let (found, _, html) = read(plan.client.get(format!("{}{path}", plan.url))).await;
         assert!(found == status && html.contains(text), "{path}: {found} {html}");
