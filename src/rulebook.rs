@@ -176,11 +176,75 @@ fn words(text: &str) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
+/// What tests read from the repository's documents.
 #[cfg(test)]
-mod tests {
+pub(crate) mod documents {
     use std::fs;
     use std::path::{Path, PathBuf};
 
+    /// The repository's files below `folder` with one of these endings.
+    pub(super) fn files(folder: &str, endings: &[&str]) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(&folder).unwrap() {
+                let path = entry.unwrap().path();
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                if path.is_dir() && !name.starts_with('.') && name != "target" {
+                    folders.push(path);
+                } else if endings.iter().any(|e| name.ends_with(e)) {
+                    found.push(path);
+                }
+            }
+        }
+        found
+    }
+
+    /// The command lines of `program` in the documents' console blocks and code spans, split into words.
+    pub(crate) fn commands(program: &str) -> Vec<Vec<String>> {
+        let mut found = Vec::new();
+        for path in [files("docs", &[".md"]), files("config", &[".md"])].concat() {
+            found.extend(commands_in(&fs::read_to_string(path).unwrap(), program));
+        }
+        for name in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+            found.extend(commands_in(&fs::read_to_string(path).unwrap(), program));
+        }
+        found
+    }
+
+    fn commands_in(text: &str, program: &str) -> Vec<Vec<String>> {
+        let span =
+            regex::Regex::new(&format!("(?m)(?:^ *[$#] (?:.*-- )?|`|\\| )({program} [^`\n]*)")).unwrap();
+        span.captures_iter(text).map(|c| split(&c[1])).collect()
+    }
+
+    /// The words of a command up to a pipe, a redirection, a remark or an ellipsis.
+    fn split(line: &str) -> Vec<String> {
+        let line = line.replace("\\|", "/");
+        let mut words = Vec::new();
+        let mut quoted = false;
+        for word in line.split(' ').filter(|w| !w.is_empty()) {
+            if quoted {
+                let last: &mut String = words.last_mut().unwrap();
+                last.push(' ');
+                last.push_str(word.trim_end_matches('"'));
+            } else if matches!(word, "|" | "<" | ">" | "…") || word.starts_with(['#', '(', '[']) {
+                break;
+            } else {
+                words.push(word.trim_matches('"').to_owned());
+            }
+            quoted ^= word.matches('"').count() == 1;
+        }
+        words
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::documents::files;
     use super::*;
     use crate::census::Verdict;
 
@@ -232,24 +296,6 @@ mod tests {
         assert_eq!(all["rules"].as_array().unwrap().len(), rules().len());
     }
 
-    /// The repository's files below `folder` with one of these endings.
-    fn files(folder: &str, endings: &[&str]) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)];
-        while let Some(folder) = folders.pop() {
-            for entry in fs::read_dir(&folder).unwrap() {
-                let path = entry.unwrap().path();
-                let name = path.file_name().unwrap().to_string_lossy().into_owned();
-                if path.is_dir() && !name.starts_with('.') && name != "target" {
-                    folders.push(path);
-                } else if endings.iter().any(|e| name.ends_with(e)) {
-                    found.push(path);
-                }
-            }
-        }
-        found
-    }
-
     #[test]
     fn every_rule_that_is_cited_exists() {
         let id = r"\b(?:(I\d{1,2})(?: ?\(([a-z])\)|([a-z])\b|\b)|(P\d{1,2}\b|[XC]-[A-Z]{2,}\b))|rules,? §";
@@ -297,7 +343,7 @@ mod tests {
     #[cfg(feature = "plan")]
     #[test]
     fn the_table_of_roles_is_the_matrix() {
-        use crate::plan::app::permission::{MATRIX, Role};
+        use crate::plan::permission::{MATRIX, Role};
         let rows: Vec<Vec<bool>> = find("Roles")
             .unwrap()
             .text

@@ -25,3 +25,27 @@ pub(super) fn rule(arguments: &Arguments) -> Result<(), Failure> {
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use clap::error::ErrorKind;
+
+    use super::super::Cli;
+    use crate::rulebook::documents;
+
+    #[test]
+    fn every_command_that_the_documents_name_exists() {
+        let commands = documents::commands("netcensus-plan");
+        assert!(commands.len() > 10, "{commands:?}");
+        for words in commands {
+            if let Err(e) = Cli::try_parse_from(&words) {
+                let unknown = matches!(
+                    e.kind(),
+                    ErrorKind::InvalidSubcommand | ErrorKind::UnknownArgument | ErrorKind::InvalidValue
+                );
+                assert!(!unknown, "{words:?}: {e}");
+            }
+        }
+    }
+}

@@ -7,8 +7,8 @@ use axum::response::Response;
 use pulldown_cmark::{Event, LinkType, Options, Parser, Tag, TagEnd, html};
 
 use super::page::{Frame, PageError, render};
+use crate::plan::app::Refusal;
 use crate::plan::http::extract::Path;
-use crate::plan::http::problem::Problem;
 use crate::rulebook::{self, Rule};
 
 #[derive(Template)]
@@ -44,7 +44,7 @@ pub(super) async fn list() -> Response {
 
 /// One rule, or one section.
 pub(super) async fn show(Path(id): Path<String>) -> Result<Response, PageError> {
-    let rule = rulebook::find(&id).map_err(|_| Problem::not_found("rule", &id))?;
+    let rule = rulebook::find(&id).map_err(|_| Refusal::hidden("rule", &id))?;
     let title = if rule.is_section() { rule.title.to_owned() } else { format!("{} {}", rule.id, rule.title) };
     Ok(render(&RulePage { frame: Frame::plain(&title, ""), rule, html: rendered(rule.text) }))
 }
