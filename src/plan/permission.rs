@@ -1,4 +1,4 @@
-//! Who may do what (census rules §4). The matrix is data: documents, console and tests are generated from it.
+//! Who may do what (`docs/rules.md`, Roles). The matrix is data: documents, console and tests are generated from it.
 //!
 //! Which route does which action is a type in its handler's signature ([`crate::plan::app::May`]); the API's description is made from
 //! that, as `x-netcensus-action`.
@@ -104,7 +104,7 @@ pub enum Action {
     ManageTenant,
 }
 
-/// The matrix of census rules §4: each action with the roles that may.
+/// The matrix of `docs/rules.md`, Roles: each action with the roles that may.
 pub const MATRIX: [(Action, &str, &[Role]); 10] = [
     (Action::View, "view plan, census, devices, sensors and statements", &[R, SA, C, O, G]),
     (Action::Export, "export", &[R, SA, C, O, G]),

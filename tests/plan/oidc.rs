@@ -208,7 +208,7 @@ async fn people_sign_in_by_a_real_provider_and_what_is_wrong_repeated_or_forged_
     let mut alice = Browser::new();
     let page = format!("{}/login", plan.url).parse().unwrap();
     let login = alice.get(&page).await.text().await.unwrap();
-    assert!(login.contains("Sign in by single sign-on") && !login.contains("type=\"password\""), "{login}");
+    assert!(login.contains("Sign in with single sign-on") && !login.contains("type=\"password\""), "{login}");
     let answer = alice.sign_in(&plan, "alice").await;
     let (status, text) = (answer.status(), answer.text().await.unwrap());
     assert!(status == StatusCode::OK && text.contains("http-equiv=\"refresh\""), "{status} {text}");

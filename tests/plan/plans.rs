@@ -1,4 +1,4 @@
-//! Plans by the API: the vectors of census rules §5 about onboarding and cancelling, and who may do what.
+//! Plans by the API: the vectors of docs/rules.md about onboarding and cancelling, and who may do what.
 
 use netcensus::plan::permission::{Action, Role};
 use netcensus::plan::store::By;

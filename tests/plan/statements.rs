@@ -1,4 +1,4 @@
-//! Statements by the API: the golden vector of census rules §3, closing, corrections and prices.
+//! Statements by the API: the example of P9, closing, corrections and prices.
 
 use netcensus::billing::statement;
 use netcensus::plan::permission::Role;

@@ -1,4 +1,4 @@
-//! Statements (census rules P9): what a calendar month in UTC comes to, exact to the second. Pure.
+//! Statements (P9): what a calendar month in UTC comes to, exact to the second. Pure.
 //!
 //! A statement is **drawn** from the rows of plans, prices and corrections. While its month runs it is open and says
 //! what has been in effect so far; for 72 hours more it is a draft; then it is closed, and the text of its canonical

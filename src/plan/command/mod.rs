@@ -11,6 +11,7 @@ mod managed;
 mod operate;
 mod people;
 mod plan;
+mod rule;
 mod serve;
 mod snapshot;
 mod statement;
@@ -119,6 +120,8 @@ enum Command {
     /// Read and verify the audit trail
     #[command(subcommand)]
     Audit(trail::AuditCommand),
+    /// Print a census rule by its id, or list all rules
+    Rule(rule::Arguments),
     /// Write man pages and shell completions into a folder, for packages
     #[command(hide = true)]
     Manual(manual::Arguments),
@@ -268,6 +271,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Role(command) => people::role(command).await,
         Command::Token(command) => tokens::token(command).await,
         Command::Audit(command) => trail::audit(command).await,
+        Command::Rule(arguments) => rule::rule(&arguments),
         Command::Manual(arguments) => manual::write(&Cli::command(), &arguments).map_err(Failure::from),
     }
 }

@@ -14,6 +14,7 @@ mod plan;
 mod problems;
 mod provider;
 mod roles;
+mod rules;
 mod sensors;
 mod session;
 mod show;
@@ -60,6 +61,8 @@ pub fn router() -> Router<App> {
         .route("/setup/{link}", get(session::setup_form).post(session::set_up))
         .route("/problems", get(problems::list))
         .route("/problems/{slug}", get(problems::show))
+        .route("/rules", get(rules::list))
+        .route("/rules/{id}", get(rules::show))
         .route("/assets/{file}", get(assets::file))
         .route("/favicon.ico", get(assets::favicon))
         .fallback(problems::not_found)

@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 
+pub(super) use super::rules::linked;
 use crate::census::{Binding, State, Timestamp, Verdict};
 use crate::plan::app::plans::PlanEntry;
 use crate::wire::DeviceEntry;
