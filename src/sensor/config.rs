@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::identity;
-use super::route::{self, Route};
-use super::spool::Bounds;
 use crate::census::{Policy, Prefix};
 use crate::config::{self, ConfigError};
+use crate::sensor::upload::identity;
+use crate::sensor::upload::route::{self, Route};
+use crate::sensor::upload::spool::Bounds;
 
 /// Where the configuration is read from when no `--config` is given and the file exists.
 pub const DEFAULT_PATH: &str = "/etc/netcensus/netcensus-sensor.toml";

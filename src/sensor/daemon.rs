@@ -24,21 +24,21 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
-use super::capturing::{self, Opened, Reopening, Shared};
-use super::collector::Collector;
 use super::config::{self, Config, ConfinementMode};
 use super::confinement::{self, Confinement, Needs};
-use super::delivery::{Delivery, IDLE, Pace, Step};
 use super::health::{self, View};
-use super::route::Route;
 use super::rules::Accepted;
-use super::spool::{self, Reader, SpoolError};
-use super::table::Table;
 use crate::capture::live::{self, LiveError};
 use crate::classify::RuleError;
 use crate::clock::{Clock, SystemClock};
 use crate::config::ConfigError;
 use crate::notify;
+use crate::sensor::pipeline::capturing::{self, Opened, Reopening, Shared};
+use crate::sensor::pipeline::collector::Collector;
+use crate::sensor::pipeline::table::Table;
+use crate::sensor::upload::delivery::{Delivery, IDLE, Pace, Step};
+use crate::sensor::upload::route::Route;
+use crate::sensor::upload::spool::{self, Reader, SpoolError};
 
 const STATUS_EVERY: Duration = Duration::from_secs(5);
 

@@ -24,13 +24,13 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use serde::{Deserialize, Serialize};
 
-use super::capturing::Shared;
 use super::confinement::Confinement;
-use super::spool::{self, Reader};
 use super::status::{InterfaceStatus, Status};
 use crate::census::Inventory;
 use crate::classify::RuleFiles;
 use crate::clock::Clock;
+use crate::sensor::pipeline::capturing::Shared;
+use crate::sensor::upload::spool::{self, Reader};
 use crate::wire::CaptureSummary;
 
 /// The media type of metrics.

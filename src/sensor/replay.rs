@@ -9,8 +9,8 @@ use crate::capture::file::{self, CaptureError, End};
 use crate::census::Inventory;
 use crate::wire::{CaptureSummary, Document, FrameNumbers};
 
-use super::table::Table;
-use super::worker::{Counters, Worker};
+use crate::sensor::pipeline::table::Table;
+use crate::sensor::pipeline::worker::{Counters, Worker};
 
 /// What to replay, and how.
 #[derive(Clone, Debug)]

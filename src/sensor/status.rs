@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::bounds::{Refused, Reporter};
-use super::delivery::FORKED;
-use super::told::Told;
-use super::worker::Counters;
 use crate::capture::live::Statistics;
 use crate::census::Timestamp;
 use crate::dissect::Anomaly;
+use crate::sensor::pipeline::bounds::{Refused, Reporter};
+use crate::sensor::pipeline::worker::Counters;
+use crate::sensor::upload::delivery::FORKED;
+use crate::sensor::upload::feedback::Told;
 use crate::wire::{CaptureSummary, Health};
 
 /// From how many seconds on it is told that the clocks differ.

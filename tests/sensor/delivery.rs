@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use netcensus::census::{Coupling, CouplingKey, MacAddr, Sign, Timestamp, Zone};
 use netcensus::clock::FixedClock;
-use netcensus::sensor::delivery::{Delivery, Pace, Step};
-use netcensus::sensor::route::Route;
-use netcensus::sensor::spool::{Bounds, Reader, Writer};
 use netcensus::sensor::status::Status;
-use netcensus::sensor::uploader::{MEDIA_TYPE, UploadError, enrol};
+use netcensus::sensor::upload::client::{MEDIA_TYPE, UploadError, enrol};
+use netcensus::sensor::upload::delivery::{Delivery, Pace, Step};
+use netcensus::sensor::upload::route::Route;
+use netcensus::sensor::upload::spool::{Bounds, Reader, Writer};
 use netcensus::wire::{EnrolmentToken, Health, UPLOAD_SCHEMA, Upload};
 
 use super::service::{Answer, Service};

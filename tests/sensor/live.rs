@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use netcensus::capture::file;
 use netcensus::census::Zone;
 use netcensus::dissect::Frame;
-use netcensus::sensor::spool::Reader;
+use netcensus::sensor::upload::spool::Reader;
 use netcensus::wire::Upload;
 use serde_json::Value;
 

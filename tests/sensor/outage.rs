@@ -8,11 +8,11 @@ use std::time::Duration;
 use netcensus::census::{CouplingKey, Field, MacAddr, Sign, Timestamp, Zone};
 use netcensus::clock::FixedClock;
 use netcensus::dissect::Tags;
-use netcensus::sensor::collector::Collector;
-use netcensus::sensor::delivery::{Delivery, Pace, Step};
-use netcensus::sensor::spool::{Bounds, Reader};
+use netcensus::sensor::pipeline::collector::Collector;
+use netcensus::sensor::pipeline::table::Table;
 use netcensus::sensor::status::Status;
-use netcensus::sensor::table::Table;
+use netcensus::sensor::upload::delivery::{Delivery, Pace, Step};
+use netcensus::sensor::upload::spool::{Bounds, Reader};
 
 use super::service::{Answer, Request, Service};
 

@@ -31,8 +31,8 @@ pub(crate) use self::inventory::write_census;
 use super::config::Config;
 use super::demo;
 use super::store::{By, Location, Store, Subscription, audit};
+use crate::cli::manual;
 use crate::clock::SystemClock;
-use crate::manual;
 use crate::plan::app::service::{self, Service};
 
 /// Where the configuration lies on an installed system.

@@ -22,14 +22,14 @@ use crate::plan::command::write_census;
 use crate::plan::http::api::census::report;
 use crate::plan::store::{By, CredentialKind, Location, Store};
 use crate::plan::{secret, server};
-use crate::sensor::collector::Collector;
-use crate::sensor::delivery::{Delivery, Pace, Step};
-use crate::sensor::route::Route;
-use crate::sensor::spool::{Bounds, Reader};
+use crate::sensor::pipeline::collector::Collector;
+use crate::sensor::pipeline::table::Table;
+use crate::sensor::pipeline::worker::Worker;
 use crate::sensor::status::{InterfaceStatus, Status};
-use crate::sensor::table::Table;
-use crate::sensor::uploader;
-use crate::sensor::worker::Worker;
+use crate::sensor::upload::client;
+use crate::sensor::upload::delivery::{Delivery, Pace, Step};
+use crate::sensor::upload::route::Route;
+use crate::sensor::upload::spool::{Bounds, Reader};
 use crate::wire::EnrolmentToken;
 
 type Failed = Box<dyn Error + Send + Sync>;
@@ -108,7 +108,7 @@ async fn set_up(service: &Service) -> Result<String, Failed> {
 async fn enrol(service: &Service, sid: &str, url: &str, dir: &Path) -> Result<PathBuf, Failed> {
     let (secret, _) = service.store.create_enrolment(sid, &By::service(), SystemClock.now()).await?;
     let token = EnrolmentToken { url: url.to_owned(), secret, fingerprint: None };
-    let identity = uploader::enrol(&token, "demo-sensor", None, &Route::default(), SystemClock.now()).await?;
+    let identity = client::enrol(&token, "demo-sensor", None, &Route::default(), SystemClock.now()).await?;
     let path = dir.join("identity.json");
     identity.store(&path)?;
     say(&format!("sensor         demo-sensor enrolled as {}", identity.sensor))?;

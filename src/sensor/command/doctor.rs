@@ -12,13 +12,13 @@ use crate::capture::live::{Live, LiveError};
 use crate::census::MacAddr;
 use crate::clock::{Clock as _, SystemClock};
 use crate::dissect::LinkType;
-use crate::sensor::capturing;
 use crate::sensor::config::Config;
 use crate::sensor::doctor::mirror::Mirror;
 use crate::sensor::doctor::{Finding, Outcome, Report, interface, running, service, storage};
 use crate::sensor::health::State;
-use crate::sensor::table::Table;
-use crate::sensor::worker::Worker;
+use crate::sensor::pipeline::capturing;
+use crate::sensor::pipeline::table::Table;
+use crate::sensor::pipeline::worker::Worker;
 
 const WAIT: Duration = Duration::from_millis(100);
 /// Couplings for which duplicated frames are looked for.

@@ -6,8 +6,8 @@ use std::io::{self, Read as _, Write as _};
 use super::ConfigArguments;
 use super::failure::{FAILED, Failure};
 use crate::clock::{Clock as _, SystemClock};
-use crate::sensor::identity::Identity;
-use crate::sensor::uploader;
+use crate::sensor::upload::client;
+use crate::sensor::upload::identity::Identity;
 use crate::wire::EnrolmentToken;
 
 const NAME_BYTES: usize = 64;
@@ -49,7 +49,7 @@ pub(super) fn enrol(arguments: &Arguments) -> Result<(), Failure> {
     // An identity that cannot be read cannot be given up either: a person revokes it.
     let previous = Identity::load(&config.identity_source()).ok();
     let route = config.route();
-    let enrolled = uploader::enrol(&token, &name, previous.as_ref(), &route, SystemClock.now());
+    let enrolled = client::enrol(&token, &name, previous.as_ref(), &route, SystemClock.now());
     let identity = runtime.block_on(enrolled)?;
     let path = config.identity_path();
     identity.store(&path)?;

@@ -7,10 +7,10 @@ use crate::capture::live::LiveError;
 use crate::classify::RuleError;
 use crate::config::ConfigError;
 use crate::sensor::daemon::RunError;
-use crate::sensor::identity::IdentityError;
 use crate::sensor::replay::ReplayError;
-use crate::sensor::spool::SpoolError;
-use crate::sensor::uploader::UploadError;
+use crate::sensor::upload::client::UploadError;
+use crate::sensor::upload::identity::IdentityError;
+use crate::sensor::upload::spool::SpoolError;
 
 /// It failed.
 pub(super) const FAILED: u8 = 1;

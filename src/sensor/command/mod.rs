@@ -24,7 +24,7 @@ use self::failure::{FAILED, Failure};
 use super::config::Config;
 use super::logging;
 use crate::census::Timestamp;
-use crate::manual;
+use crate::cli::manual;
 
 /// Finds the devices on a network from a mirrored switch port, and tells the plan service what they are.
 #[derive(Debug, Parser)]

@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::{Finding, Outcome};
 use crate::census::Timestamp;
 use crate::clock::Clock;
-use crate::sensor::identity::Identity;
-use crate::sensor::route::Route;
-use crate::sensor::uploader::{UploadError, Uploader};
+use crate::sensor::upload::client::{UploadError, Uploader};
+use crate::sensor::upload::identity::Identity;
+use crate::sensor::upload::route::Route;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const SECOND: i64 = 1_000_000_000;

@@ -7,8 +7,8 @@ use std::path::Path;
 use super::{Finding, Outcome};
 use crate::census::Timestamp;
 use crate::sensor::config::Config;
-use crate::sensor::identity::{Identity, IdentityError};
-use crate::sensor::spool::Reader;
+use crate::sensor::upload::identity::{Identity, IdentityError};
+use crate::sensor::upload::spool::Reader;
 
 const MIB: u64 = 1 << 20;
 /// Uploads that wait longer are shown: a service may be away for a while.
@@ -35,7 +35,7 @@ pub struct Waiting {
 pub fn look(config: &Config) -> Result<Waiting, Finding> {
     let directory = config.spool_directory();
     let reader = Reader::new(&directory);
-    let unreadable = |e: crate::sensor::spool::SpoolError| {
+    let unreadable = |e: crate::sensor::upload::spool::SpoolError| {
         Finding::other(
             Outcome::Unchecked,
             "spool",
@@ -165,7 +165,7 @@ mod tests {
             sensor: "s".into(),
             subscription: "t".into(),
             key: "k".into(),
-            signing_key: crate::sensor::signing::SigningKey::generate().unwrap(),
+            signing_key: crate::sensor::upload::signing::SigningKey::generate().unwrap(),
             fingerprint: None,
         };
         me.store(&path).unwrap();

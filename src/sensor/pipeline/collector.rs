@@ -6,11 +6,11 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, CheckpointError, Head};
-use super::spool::{Bounds, Reader, SpoolError, Writer};
-use super::status::Status;
 use super::table::Table;
-use super::told::Told;
 use crate::census::{EvidenceSet, Segment, Zone};
+use crate::sensor::status::Status;
+use crate::sensor::upload::feedback::Told;
+use crate::sensor::upload::spool::{Bounds, Reader, SpoolError, Writer};
 use crate::wire::{CHUNK_BYTES, UPLOAD_SCHEMA, Upload};
 
 /// The JSON of one upload, as far as it can be told before: it then seldom compresses to more than a chunk.
@@ -305,10 +305,10 @@ fn evidence_bytes(evidence: &EvidenceSet) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::super::spool::Reader;
     use super::*;
     use crate::census::{CouplingKey, Field, MacAddr, Sign, Timestamp};
     use crate::dissect::Tags;
+    use crate::sensor::upload::spool::Reader;
 
     fn fill(table: &Table, from: u16, to: u16) {
         for n in from..to {

@@ -87,7 +87,7 @@ impl Route {
 }
 
 /// Whether a text can be the configuration's proxy.
-pub(super) fn is_proxy(text: &str) -> bool {
+pub(crate) fn is_proxy(text: &str) -> bool {
     matches!(text, "" | NONE) || address(text).is_ok()
 }
 

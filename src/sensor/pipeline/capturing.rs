@@ -11,12 +11,12 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use super::config::{Capture, Config};
-use super::rules::Accepted;
-use super::status::{InterfaceStatus, Status};
 use super::table::Table;
 use super::worker::Worker;
 use crate::capture::live::{self, Live, LiveError, Settings, Statistics};
+use crate::sensor::config::{Capture, Config};
+use crate::sensor::rules::Accepted;
+use crate::sensor::status::{InterfaceStatus, Status};
 
 /// How long one wait for frames takes; also how soon a thread notices that it shall stop.
 const WAIT: Duration = Duration::from_millis(100);

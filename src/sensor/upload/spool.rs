@@ -41,7 +41,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::told::{self, Told};
+use crate::sensor::upload::feedback::{self, Told};
 
 /// Files that are kept in `bad/`.
 const BAD_FILES: usize = 32;
@@ -136,7 +136,7 @@ impl Writer {
         let tmp = directory.join("tmp");
         for entry in fs::read_dir(&tmp).map_err(at(&tmp))?.flatten() {
             // The sending half may be writing this one.
-            if entry.file_name() != told::FILE {
+            if entry.file_name() != feedback::FILE {
                 fs::remove_file(entry.path()).map_err(at(&entry.path()))?;
             }
         }
@@ -406,7 +406,7 @@ impl Reader {
     /// Where the file system refuses.
     pub fn tell(&self, told: &Told) -> Result<(), SpoolError> {
         let json = serde_json::to_vec(told).map_err(|e| at(&self.directory)(e.into()))?;
-        replace(&self.directory, told::FILE, &json)
+        replace(&self.directory, feedback::FILE, &json)
     }
 
     /// Puts an upload aside that is damaged or was refused for good, and removes the oldest ones put aside beyond 32.
@@ -490,7 +490,7 @@ fn remove(path: &Path) -> Result<(), SpoolError> {
 }
 
 /// Makes a directory, and its parents, that only its owner may read.
-pub(super) fn make_private(path: &Path) -> io::Result<()> {
+pub(crate) fn make_private(path: &Path) -> io::Result<()> {
     use std::os::unix::fs::DirBuilderExt as _;
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
 }
@@ -720,7 +720,7 @@ mod tests {
         assert_eq!(f.reader().told(), told);
         f.writer();
         assert_eq!(f.reader().told(), told);
-        fs::write(f.dir.path().join(told::FILE), "{").unwrap();
+        fs::write(f.dir.path().join(feedback::FILE), "{").unwrap();
         assert_eq!(f.reader().told(), Told::default());
     }
 }

@@ -14,10 +14,10 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use super::identity::Identity;
 use super::route::Route;
 use super::spool::{Item, Reader};
-use super::status::Status;
-use super::told::Told;
-use super::uploader::{Answer, UploadError, Uploader};
 use crate::clock::Clock;
+use crate::sensor::status::Status;
+use crate::sensor::upload::client::{Answer, UploadError, Uploader};
+use crate::sensor::upload::feedback::Told;
 use crate::wire::{Upload, UploadReceipt};
 
 /// How often to look for new uploads where none wait.

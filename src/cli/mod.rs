@@ -1,0 +1,3 @@
+//! What both command lines share.
+
+pub(crate) mod manual;
