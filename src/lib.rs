@@ -14,11 +14,10 @@ pub mod wire;
 #[cfg(feature = "sensor")]
 pub mod dissect;
 
-mod cli;
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod doctor;
-mod journal;
 pub mod notify;
 #[cfg(any(feature = "sensor", feature = "plan"))]
 pub mod tls;

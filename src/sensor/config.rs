@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::census::{Policy, Prefix};
+use crate::cli::log::LogConfig;
 use crate::config::{self, ConfigError};
 use crate::sensor::upload::identity;
 use crate::sensor::upload::route::{self, Route};
@@ -42,7 +43,7 @@ pub struct Config {
     /// What the sensor gives up after its start.
     pub confinement: Confinement,
     /// Log.
-    pub log: Log,
+    pub log: LogConfig,
     /// Classification.
     pub rules: Rules,
 }
@@ -157,29 +158,6 @@ pub enum ConfinementMode {
     Off,
 }
 
-/// `[log]`
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub struct Log {
-    /// The form of the log.
-    pub format: LogFormat,
-    /// A level, or tracing directives such as `info,netcensus::sensor=debug`.
-    pub level: String,
-}
-
-/// The form of the log.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// The journal where standard error leads there, else text.
-    #[default]
-    Auto,
-    /// Text on standard error.
-    Text,
-    /// One JSON object a line on standard error.
-    Json,
-}
-
 /// `[rules]`
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
@@ -201,7 +179,7 @@ impl Default for Config {
             spool: Spool::default(),
             health: Health::default(),
             confinement: Confinement::default(),
-            log: Log::default(),
+            log: LogConfig::default(),
             rules: Rules::default(),
         }
     }
@@ -260,12 +238,6 @@ impl Default for Spool {
 impl Default for Health {
     fn default() -> Self {
         Self { listen: "127.0.0.1:9109".to_owned() }
-    }
-}
-
-impl Default for Log {
-    fn default() -> Self {
-        Self { format: LogFormat::Auto, level: "info".to_owned() }
     }
 }
 

@@ -6,7 +6,6 @@ pub mod confinement;
 pub mod daemon;
 pub mod doctor;
 pub mod health;
-pub mod logging;
 pub mod pipeline;
 pub mod replay;
 pub mod rules;

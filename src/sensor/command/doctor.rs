@@ -1,15 +1,16 @@
-//! `doctor`: what is wrong, and what to do about it.
+//! `doctor`: problems of the sensor, and their remedies.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::failure::{FAILED, Failure, NOT_PERMITTED, UNAVAILABLE};
+use super::failure::{Exit, Failure};
 use super::source::ask_at;
 use super::{ConfigArguments, source};
 use crate::capture::live::{Live, LiveError};
 use crate::census::MacAddr;
+use crate::cli;
 use crate::clock::{Clock as _, SystemClock};
 use crate::dissect::LinkType;
 use crate::sensor::config::Config;
@@ -21,7 +22,7 @@ use crate::sensor::pipeline::table::Table;
 use crate::sensor::pipeline::worker::Worker;
 
 const WAIT: Duration = Duration::from_millis(100);
-/// Couplings for which duplicated frames are looked for.
+/// Maximum number of couplings in the table of the mirror check.
 const COUPLINGS: usize = 10_000;
 
 #[derive(Debug, clap::Args)]
@@ -30,15 +31,15 @@ const COUPLINGS: usize = 10_000;
   sudo netcensus-sensor doctor --seconds 30 --interface eth1
   sudo netcensus-sensor doctor --json | jq '.findings[] | select(.outcome != \"good\")'
 
-Exit status: 0 nothing is a problem, 1 something is.")]
+Exit status: 0 no problem found, 1 problems found.")]
 pub(super) struct Arguments {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
-    /// Look at this interface instead of those in the configuration; may be repeated
+    /// Check this interface instead of those in the configuration; repeatable
     #[arg(long = "interface", short = 'i', value_name = "NAME")]
     interfaces: Vec<String>,
-    /// How long to look at the frames of each interface
+    /// How many seconds to capture on each interface
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
     #[command(flatten)]
@@ -55,18 +56,25 @@ pub(super) fn doctor(arguments: &Arguments) -> Result<(), Failure> {
     if report.healthy {
         return Ok(());
     }
-    Err(Failure::new(
-        FAILED,
-        format!("{} of {} findings are problems", report.problems(), report.findings.len()),
-    ))
+    Err(Failure::failed(format!(
+        "{} of {} findings are problems; each has its remedy above",
+        report.problems(),
+        report.findings.len()
+    )))
 }
 
 fn examine(config: &Config, seconds: u64) -> Result<Vec<Finding>, Failure> {
     let mut findings = vec![rules(config)];
     let (states, spoken) = ask(config);
     if config.capture.interfaces.is_empty() {
-        let remedy = "set capture.interfaces to what 'netcensus-sensor interfaces' lists";
-        findings.push(Finding::other(Outcome::Problem, "interface", "", "none is configured", remedy));
+        let remedy = "set capture.interfaces; 'netcensus-sensor interfaces' lists the interfaces";
+        findings.push(Finding::other(
+            Outcome::Problem,
+            "interface",
+            "",
+            "no interface is configured",
+            remedy,
+        ));
     }
     for name in &config.capture.interfaces {
         let captured =
@@ -82,23 +90,22 @@ fn examine(config: &Config, seconds: u64) -> Result<Vec<Finding>, Failure> {
     let (finding, identity) = storage::identity(&config.identity_source());
     findings.push(finding);
     if let Some(identity) = identity {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        findings.extend(runtime.block_on(service::examine(&identity, &config.route(), &SystemClock)));
+        findings.extend(cli::runtime()?.block_on(service::examine(&identity, &config.route(), &SystemClock)));
     }
     Ok(findings)
 }
 
 fn rules(config: &Config) -> Finding {
     match source::rules(config) {
-        Ok(rules) => Finding::good("rules", "", format!("{} rules are good", rules.len())),
+        Ok(rules) => Finding::good("rules", "", format!("{} rules are valid", rules.len())),
         Err(e) => {
-            let remedy = "correct the file; until then the running sensor keeps the rules that it has";
+            let remedy = "correct the file; the running sensor keeps its present rules until then";
             Finding::other(Outcome::Problem, "rules", "", e.to_string(), remedy)
         }
     }
 }
 
-/// Asks the processes of the sensor: one, or its two halves. Returns what they are, and what is to say about it.
+/// Asks the running sensor, or both halves if they run apart. Returns their states and the findings about them.
 fn ask(config: &Config) -> (Vec<State>, Vec<Finding>) {
     let (mut states, mut findings) = (Vec::new(), Vec::new());
     for (path, half, unit) in [
@@ -115,8 +122,8 @@ fn ask(config: &Config) -> (Vec<State>, Vec<Finding>) {
             }
             Err(e) => {
                 let (outcome, remedy) = match e.exit {
-                    NOT_PERMITTED => (Outcome::Unchecked, "run doctor as root".to_owned()),
-                    UNAVAILABLE => (
+                    Exit::NotPermitted => (Outcome::Unchecked, "run doctor as root".to_owned()),
+                    Exit::Unavailable => (
                         Outcome::Problem,
                         format!("start it: systemctl start {unit}; its log: journalctl -u {unit}"),
                     ),
@@ -129,7 +136,7 @@ fn ask(config: &Config) -> (Vec<State>, Vec<Finding>) {
     (states, findings)
 }
 
-/// Captures for a while beside the running sensor.
+/// Captures for `seconds`, beside the running sensor.
 fn mirror(config: &Config, name: &str, seconds: u64) -> Vec<Finding> {
     let mut live = match Live::open(&capturing::settings(&config.capture, name)) {
         Ok(live) => live,
@@ -138,16 +145,22 @@ fn mirror(config: &Config, name: &str, seconds: u64) -> Vec<Finding> {
             return vec![Finding::other(Outcome::Unchecked, "mirror", name, e.to_string(), remedy)];
         }
         Err(e) => {
-            let remedy = "see the interface above";
+            let remedy = "see the finding about this interface above";
             return vec![Finding::other(Outcome::Problem, "mirror", name, e.to_string(), remedy)];
         }
     };
     if live.link() != LinkType::Ethernet {
-        let remedy = "nothing is to be done: such an interface shows what the system tells it";
-        return vec![Finding::other(Outcome::Unchecked, "mirror", name, "it is not Ethernet", remedy)];
+        let remedy = "none needed: mirror ports are Ethernet, and this interface is not";
+        return vec![Finding::other(
+            Outcome::Unchecked,
+            "mirror",
+            name,
+            "the interface is not Ethernet, so it was not checked",
+            remedy,
+        )];
     }
     let table = Table::new(COUPLINGS);
-    let (mut worker, mut mirror) = (Worker::new(&table), Mirror::new(own()));
+    let (mut worker, mut mirror) = (Worker::new(&table), Mirror::new(own_macs()));
     let end = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < end {
         let polled = live.poll(WAIT, &mut |frame| {
@@ -160,15 +173,14 @@ fn mirror(config: &Config, name: &str, seconds: u64) -> Vec<Finding> {
                 "mirror",
                 name,
                 e.to_string(),
-                "see the interface above",
+                "see the finding about this interface above",
             )];
         }
     }
     mirror.judge(name, seconds, worker.counters().duplicates)
 }
 
-/// The MACs of this host.
-fn own() -> BTreeSet<MacAddr> {
+fn own_macs() -> BTreeSet<MacAddr> {
     let entries = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
     let read = entries.filter_map(|e| fs::read_to_string(e.path().join("address")).ok()?.trim().parse().ok());
     read.collect()

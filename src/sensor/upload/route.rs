@@ -40,7 +40,7 @@ pub enum BadProxy {
 
 impl Route {
     /// The proxy for HTTPS, where there is one.
-    pub(super) fn proxy(&self) -> Result<Option<Proxy>, BadProxy> {
+    pub(crate) fn proxy(&self) -> Result<Option<Proxy>, BadProxy> {
         self.proxy_by(&|name| std::env::var(name).ok())
     }
 

@@ -23,6 +23,7 @@ use self::state::State;
 use super::failure::Failure;
 use super::{ConfigArguments, source};
 use crate::classify::{RuleFiles, Rules};
+use crate::cli::terminal;
 use crate::clock::{Clock as _, SystemClock};
 use crate::sensor::config::Config;
 
@@ -56,8 +57,7 @@ pub(super) struct Arguments {
 
 pub(super) fn top(arguments: &Arguments) -> Result<(), Failure> {
     let config = arguments.config.load()?;
-    let mut state =
-        State { colour: std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()), ..State::default() };
+    let mut state = State { colour: terminal::may_colour(), ..State::default() };
     let mut asker = None;
     if arguments.capture.is_empty() {
         let mut first = Asker::new(config);
@@ -70,7 +70,7 @@ pub(super) fn top(arguments: &Arguments) -> Result<(), Failure> {
         return print(&state);
     }
     if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
-        return Err(Failure::new(2, "top needs a terminal; use 'top --once' for one page as plain text"));
+        return Err(Failure::usage("top needs a terminal; 'top --once' prints one page as plain text"));
     }
     let scenes = asker.map(|asker| follow(asker, Duration::from_secs(arguments.interval))).transpose()?;
     let mut terminal = ratatui::try_init()?;

@@ -10,7 +10,7 @@ use ratatui::widgets::{Paragraph, Row as Cells, Table, TableState};
 use super::scene::{Row, Scene};
 use super::state::State;
 use crate::census::{Category, Timestamp, Verdict};
-use crate::sensor::command::text::safe;
+use crate::cli::terminal::safe;
 
 /// The longest text that is drawn, in characters.
 const CHARS: usize = 200;
@@ -178,7 +178,7 @@ fn reasons(row: Option<&Row>) -> Vec<Line<'static>> {
     let (ip, mac, title) = (row.ip, row.mac, row.verdict.title());
     let mut out = vec![bold(format!("{ip} {mac} {title}")).into()];
     if row.reasons.is_empty() {
-        out.push(Line::raw("  nothing that it said is known to a rule"));
+        out.push(Line::raw("  no rule matches what it said"));
     }
     out.extend(row.reasons.iter().map(|r| Line::raw(format!("  {}", harmless(r)))));
     out
@@ -192,8 +192,8 @@ fn keys(state: &State) -> Line<'static> {
     Line::raw(format!("q quit  s sort  c category  / find  Esc all  up/down select  {pause}"))
 }
 
-/// A text from the network or a file as a terminal can show it, one character a cell or two: nothing that moves the
-/// cursor, turns the direction, or has no width of its own.
+/// Text from the network or a file that a terminal can show: without characters that move the cursor, change the
+/// direction of writing, or have no width.
 fn harmless(text: &str) -> String {
     let shown = safe(text);
     let mut buffer = [0; 4];
