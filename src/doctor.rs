@@ -11,7 +11,7 @@ pub const SCHEMA: &str = "netcensus.doctor/1";
 /// How a check came out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum CheckOutcome {
     /// As it should be.
     Good,
     /// It works, but somebody should look at it.
@@ -30,7 +30,7 @@ pub struct Finding {
     /// What was checked: an interface, a file, a host; empty where there is only one.
     pub subject: String,
     /// How it came out.
-    pub outcome: Outcome,
+    pub outcome: CheckOutcome,
     /// What is so.
     pub finding: String,
     /// What to do about it.
@@ -40,12 +40,18 @@ pub struct Finding {
 impl Finding {
     /// All is well.
     pub fn good(check: &'static str, subject: impl Into<String>, finding: impl Into<String>) -> Self {
-        Self { check, subject: subject.into(), outcome: Outcome::Good, finding: finding.into(), remedy: None }
+        Self {
+            check,
+            subject: subject.into(),
+            outcome: CheckOutcome::Good,
+            finding: finding.into(),
+            remedy: None,
+        }
     }
 
     /// Something else than good, with what to do about it.
     pub fn other(
-        outcome: Outcome,
+        outcome: CheckOutcome,
         check: &'static str,
         subject: impl Into<String>,
         finding: impl Into<String>,
@@ -68,7 +74,7 @@ pub struct Report {
 
 impl From<Vec<Finding>> for Report {
     fn from(findings: Vec<Finding>) -> Self {
-        let healthy = findings.iter().all(|f| f.outcome != Outcome::Problem);
+        let healthy = findings.iter().all(|f| f.outcome != CheckOutcome::Problem);
         Self { schema: SCHEMA, healthy, findings }
     }
 }
@@ -76,7 +82,7 @@ impl From<Vec<Finding>> for Report {
 impl Report {
     /// How many findings are problems.
     pub fn problems(&self) -> usize {
-        self.findings.iter().filter(|f| f.outcome == Outcome::Problem).count()
+        self.findings.iter().filter(|f| f.outcome == CheckOutcome::Problem).count()
     }
 
     /// Writes it for people, or as one JSON document.
@@ -95,10 +101,10 @@ impl Report {
 impl Finding {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let mark = match self.outcome {
-            Outcome::Good => "good",
-            Outcome::Notice => "NOTICE",
-            Outcome::Problem => "PROBLEM",
-            Outcome::Unchecked => "unchecked",
+            CheckOutcome::Good => "good",
+            CheckOutcome::Notice => "NOTICE",
+            CheckOutcome::Problem => "PROBLEM",
+            CheckOutcome::Unchecked => "unchecked",
         };
         let what = format!("{} {}", self.check, self.subject);
         writeln!(out, "{mark:<9}  {}: {}", safe(what.trim_end()), safe(&self.finding))?;

@@ -13,7 +13,7 @@ use crate::cli::log::LogConfig;
 use crate::config::{self, ConfigError};
 use crate::sensor::upload::identity;
 use crate::sensor::upload::route::{self, Route};
-use crate::sensor::upload::spool::Bounds;
+use crate::sensor::upload::spool::SpoolBounds;
 
 /// Where the configuration is read from when no `--config` is given and the file exists.
 pub const DEFAULT_PATH: &str = "/etc/netcensus/netcensus-sensor.toml";
@@ -29,29 +29,29 @@ pub struct Config {
     /// Prefixes that are on-link whatever was learned (I5).
     pub prefixes: BTreeSet<Prefix>,
     /// Capture.
-    pub capture: Capture,
+    pub capture: CaptureConfig,
     /// Bounds.
-    pub limits: Limits,
-    /// I11.
-    pub quarantine: Quarantine,
+    pub limits: LimitsConfig,
+    /// I11
+    pub quarantine: QuarantineConfig,
     /// The way to the plan service.
-    pub upload: Upload,
+    pub upload: UploadConfig,
     /// The queue between capture and upload.
-    pub spool: Spool,
+    pub spool: SpoolConfig,
     /// Metrics and health.
-    pub health: Health,
+    pub health: HealthConfig,
     /// What the sensor gives up after its start.
-    pub confinement: Confinement,
+    pub confinement: ConfinementConfig,
     /// Log.
     pub log: LogConfig,
     /// Classification.
-    pub rules: Rules,
+    pub rules: RulesConfig,
 }
 
 /// `[capture]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Capture {
+pub struct CaptureConfig {
     /// The interfaces on mirror ports.
     pub interfaces: Vec<String>,
     /// A filter in the language of tcpdump; empty for all frames.
@@ -67,7 +67,7 @@ pub struct Capture {
 /// `[limits]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Limits {
+pub struct LimitsConfig {
     /// Couplings, and stations, that are held at most.
     pub couplings: usize,
 }
@@ -75,7 +75,7 @@ pub struct Limits {
 /// `[quarantine]` (I11)
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Quarantine {
+pub struct QuarantineConfig {
     /// Newcomers of one minute that are taken without confirmation.
     pub rate: usize,
     /// The time after the first frame in which nobody is a newcomer.
@@ -89,7 +89,7 @@ pub struct Quarantine {
 /// `[upload]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Upload {
+pub struct UploadConfig {
     /// How often what changed is sent.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub interval: Duration,
@@ -116,7 +116,7 @@ pub struct Upload {
 /// `[spool]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Spool {
+pub struct SpoolConfig {
     /// Its directory; empty for `spool` in the state directory.
     pub directory: PathBuf,
     /// Its bound in MiB.
@@ -132,7 +132,7 @@ pub struct Spool {
 /// `[health]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Health {
+pub struct HealthConfig {
     /// Loopback address and port of `/metrics`, `/healthz` and `/readyz`; empty for none.
     pub listen: String,
 }
@@ -140,7 +140,7 @@ pub struct Health {
 /// `[confinement]`
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Confinement {
+pub struct ConfinementConfig {
     /// What to do where the kernel lacks a measure.
     pub mode: ConfinementMode,
 }
@@ -161,7 +161,7 @@ pub enum ConfinementMode {
 /// `[rules]`
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Rules {
+pub struct RulesConfig {
     /// A directory with rule packs that are laid over the built-in ones; empty for none.
     pub directory: PathBuf,
 }
@@ -172,20 +172,20 @@ impl Default for Config {
             zone: "default".to_owned(),
             state_directory: PathBuf::from("/var/lib/netcensus"),
             prefixes: BTreeSet::new(),
-            capture: Capture::default(),
-            limits: Limits::default(),
-            quarantine: Quarantine::default(),
-            upload: Upload::default(),
-            spool: Spool::default(),
-            health: Health::default(),
-            confinement: Confinement::default(),
+            capture: CaptureConfig::default(),
+            limits: LimitsConfig::default(),
+            quarantine: QuarantineConfig::default(),
+            upload: UploadConfig::default(),
+            spool: SpoolConfig::default(),
+            health: HealthConfig::default(),
+            confinement: ConfinementConfig::default(),
             log: LogConfig::default(),
-            rules: Rules::default(),
+            rules: RulesConfig::default(),
         }
     }
 }
 
-impl Default for Capture {
+impl Default for CaptureConfig {
     fn default() -> Self {
         Self {
             interfaces: Vec::new(),
@@ -197,19 +197,19 @@ impl Default for Capture {
     }
 }
 
-impl Default for Limits {
+impl Default for LimitsConfig {
     fn default() -> Self {
         Self { couplings: 1_000_000 }
     }
 }
 
-impl Default for Quarantine {
+impl Default for QuarantineConfig {
     fn default() -> Self {
         Self { rate: 200, grace: Duration::from_mins(10), confirm_after: Duration::from_mins(10) }
     }
 }
 
-impl Default for Upload {
+impl Default for UploadConfig {
     fn default() -> Self {
         Self {
             interval: Duration::from_secs(30),
@@ -224,7 +224,7 @@ impl Default for Upload {
     }
 }
 
-impl Default for Spool {
+impl Default for SpoolConfig {
     fn default() -> Self {
         Self {
             directory: PathBuf::new(),
@@ -235,7 +235,7 @@ impl Default for Spool {
     }
 }
 
-impl Default for Health {
+impl Default for HealthConfig {
     fn default() -> Self {
         Self { listen: "127.0.0.1:9109".to_owned() }
     }
@@ -329,8 +329,8 @@ impl Config {
     }
 
     /// The spool's bounds.
-    pub fn spool_bounds(&self) -> Bounds {
-        Bounds { bytes: self.spool.max_mib << 20, age: self.spool.max_age }
+    pub fn spool_bounds(&self) -> SpoolBounds {
+        SpoolBounds { bytes: self.spool.max_mib << 20, age: self.spool.max_age }
     }
 
     /// The file with the inventory of the last run.

@@ -14,7 +14,7 @@ use crate::sensor::pipeline::worker::{Counters, Worker};
 
 /// What to replay, and how.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ReplayOptions {
     /// Capture files; `-` is standard input. Together they are one capture.
     pub files: Vec<PathBuf>,
     /// The zone that the frames belong to.
@@ -51,7 +51,7 @@ pub enum ReplayError {
 ///
 /// # Errors
 /// Where one of them is no capture. One that ends early is read up to there, with a warning.
-pub fn read(options: &Options) -> Result<Replayed, ReplayError> {
+pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     let table = Table::new(options.couplings);
     let mut worker = Worker::new(&table).numbering();
     for path in &options.files {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use netcensus::sensor::health::State;
+use netcensus::sensor::health::SensorState;
 
 use super::live::in_namespace_with;
 
@@ -14,7 +14,7 @@ fn status(dir: &Path, name: &str, key: &str) -> String {
     line.unwrap().trim().to_owned()
 }
 
-fn state(dir: &Path) -> State {
+fn state(dir: &Path) -> SensorState {
     serde_json::from_str(&fs::read_to_string(dir.join("state.json")).unwrap()).unwrap()
 }
 

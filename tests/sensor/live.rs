@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use netcensus::capture::file;
 use netcensus::census::Zone;
 use netcensus::dissect::Frame;
-use netcensus::sensor::upload::spool::Reader;
+use netcensus::sensor::upload::spool::SpoolReader;
 use netcensus::wire::Upload;
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ fn succeeded(output: &Output) -> String {
 }
 
 fn spooled(dir: &Path) -> Zone {
-    let reader = Reader::new(&dir.join("state/spool"));
+    let reader = SpoolReader::new(&dir.join("state/spool"));
     let mut zone = Zone::default();
     while let Some(item) = reader.oldest().unwrap() {
         zone.merge(&Upload::decode(&reader.read(&item).unwrap().unwrap()).unwrap().delta);

@@ -29,7 +29,7 @@ use crate::sensor::status::{InterfaceStatus, Status};
 use crate::sensor::upload::client;
 use crate::sensor::upload::delivery::{Delivery, Pace, Step};
 use crate::sensor::upload::route::Route;
-use crate::sensor::upload::spool::{Bounds, Reader};
+use crate::sensor::upload::spool::{SpoolBounds, SpoolReader};
 use crate::wire::EnrolmentToken;
 
 type Failed = Box<dyn Error + Send + Sync>;
@@ -127,10 +127,10 @@ async fn replay(
     tokio::fs::write(&capture, CAPTURE).await?;
     let (table, status) = (Arc::new(Table::new(COUPLINGS)), Arc::new(Status::default()));
     let mut collector =
-        Collector::open(Arc::clone(&table), Arc::clone(&status), &spool, Bounds::of(SPOOL_BYTES), ZONE)?;
+        Collector::open(Arc::clone(&table), Arc::clone(&status), &spool, SpoolBounds::of(SPOOL_BYTES), ZONE)?;
     let (first, second) = (Duration::from_millis(50), Duration::from_secs(1));
     let pace = Pace { first, longest: second, timeout: 10 * second, bytes_per_second: None };
-    let reader = Reader::new(&spool);
+    let reader = SpoolReader::new(&spool);
     let mut delivery = Delivery::new(reader, identity, pace, Arc::clone(&status), Arc::new(SystemClock));
 
     let (slice_done, mut slices) = mpsc::channel::<()>(1);

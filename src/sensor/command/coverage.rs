@@ -6,9 +6,9 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
+use super::arguments::field;
 use super::failure::Failure;
-use super::rules::field;
-use super::source::{self, Facts};
+use super::source::{self, SurveyInput};
 use crate::census::{Category, Classification, Classifier, Decisions, Field, Subject, Survey};
 use crate::classify::Rules;
 use crate::cli::table;
@@ -71,7 +71,7 @@ struct Unmatched {
 }
 
 pub(super) fn coverage(arguments: &Arguments) -> Result<(), Failure> {
-    let facts = Facts::gather(&arguments.source)?;
+    let facts = SurveyInput::gather(&arguments.source)?;
     let found = measure(&facts, arguments);
     if arguments.source.json {
         return print_json(&found);
@@ -81,7 +81,7 @@ pub(super) fn coverage(arguments: &Arguments) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-fn measure(facts: &Facts, arguments: &Arguments) -> Coverage {
+fn measure(facts: &SurveyInput, arguments: &Arguments) -> Coverage {
     let observer = Observer { rules: &facts.rules, arguments, tally: RefCell::default() };
     let as_of = facts.as_of.unwrap_or_default();
     Survey::new(&facts.inventory, &facts.policy, &Decisions::default(), &observer, as_of);

@@ -2,15 +2,15 @@
 
 use std::io::{self, BufWriter, Write};
 
-use super::Failure;
-use super::source::{Arguments, Facts};
+use super::failure::Failure;
+use super::source::{Arguments, SurveyInput};
 use crate::census::{Device, Survey, Verdict};
 use crate::cli::table::{self, NONE};
 use crate::cli::terminal::print_json;
 use crate::wire::Document;
 
 pub(super) fn list(arguments: Arguments) -> Result<(), Failure> {
-    let facts = Facts::gather(&arguments)?;
+    let facts = SurveyInput::gather(&arguments)?;
     let survey = facts.survey();
     if arguments.json {
         let mut document = Document::streamed(&survey, facts.capture.clone(), facts.frames.as_ref());
@@ -22,7 +22,7 @@ pub(super) fn list(arguments: Arguments) -> Result<(), Failure> {
     Ok(out.flush()?)
 }
 
-fn print(survey: &Survey<'_>, facts: &Facts, out: &mut dyn Write) -> io::Result<()> {
+fn print(survey: &Survey<'_>, facts: &SurveyInput, out: &mut dyn Write) -> io::Result<()> {
     if !survey.devices.is_empty() {
         table::print(out, &HEADER, survey.devices.iter().map(row))?;
         writeln!(out)?;

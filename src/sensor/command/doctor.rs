@@ -5,9 +5,9 @@ use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
+use super::arguments::ConfigArguments;
 use super::failure::{Exit, Failure};
-use super::source::ask_at;
-use super::{ConfigArguments, source};
+use super::source::{self, ask_at};
 use crate::capture::live::{Live, LiveError};
 use crate::census::MacAddr;
 use crate::cli;
@@ -15,8 +15,8 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::dissect::LinkType;
 use crate::sensor::config::Config;
 use crate::sensor::doctor::mirror::Mirror;
-use crate::sensor::doctor::{Finding, Outcome, Report, interface, running, service, storage};
-use crate::sensor::health::State;
+use crate::sensor::doctor::{CheckOutcome, Finding, Report, interface, running, service, storage};
+use crate::sensor::health::SensorState;
 use crate::sensor::pipeline::capturing;
 use crate::sensor::pipeline::table::Table;
 use crate::sensor::pipeline::worker::Worker;
@@ -69,7 +69,7 @@ fn examine(config: &Config, seconds: u64) -> Result<Vec<Finding>, Failure> {
     if config.capture.interfaces.is_empty() {
         let remedy = "set capture.interfaces; 'netcensus-sensor interfaces' lists the interfaces";
         findings.push(Finding::other(
-            Outcome::Problem,
+            CheckOutcome::Problem,
             "interface",
             "",
             "no interface is configured",
@@ -100,34 +100,34 @@ fn rules(config: &Config) -> Finding {
         Ok(rules) => Finding::good("rules", "", format!("{} rules are valid", rules.len())),
         Err(e) => {
             let remedy = "correct the file; the running sensor keeps its present rules until then";
-            Finding::other(Outcome::Problem, "rules", "", e.to_string(), remedy)
+            Finding::other(CheckOutcome::Problem, "rules", "", e.to_string(), remedy)
         }
     }
 }
 
 /// Asks the running sensor, or both halves if they run apart. Returns their states and the findings about them.
-fn ask(config: &Config) -> (Vec<State>, Vec<Finding>) {
+fn ask(config: &Config) -> (Vec<SensorState>, Vec<Finding>) {
     let (mut states, mut findings) = (Vec::new(), Vec::new());
     for (path, half, unit) in [
         (config.control_path(), "capture", "netcensus-sensor"),
         (config.upload_control_path(), "upload", "netcensus-upload"),
     ] {
-        if half == "upload" && states.iter().any(|s: &State| s.uploads) {
+        if half == "upload" && states.iter().any(|s: &SensorState| s.uploads) {
             continue;
         }
-        match ask_at::<State>(&path, "state") {
+        match ask_at::<SensorState>(&path, "state") {
             Ok(state) => {
                 findings.extend(running::judge(&state));
                 states.push(state);
             }
             Err(e) => {
                 let (outcome, remedy) = match e.exit {
-                    Exit::NotPermitted => (Outcome::Unchecked, "run doctor as root".to_owned()),
+                    Exit::NotPermitted => (CheckOutcome::Unchecked, "run doctor as root".to_owned()),
                     Exit::Unavailable => (
-                        Outcome::Problem,
+                        CheckOutcome::Problem,
                         format!("start it: systemctl start {unit}; its log: journalctl -u {unit}"),
                     ),
-                    _ => (Outcome::Problem, format!("restart it: systemctl restart {unit}")),
+                    _ => (CheckOutcome::Problem, format!("restart it: systemctl restart {unit}")),
                 };
                 findings.push(Finding::other(outcome, "running", half, e.to_string(), remedy));
             }
@@ -142,17 +142,17 @@ fn mirror(config: &Config, name: &str, seconds: u64) -> Vec<Finding> {
         Ok(live) => live,
         Err(e @ LiveError::NotPermitted { .. }) => {
             let remedy = "run doctor as root";
-            return vec![Finding::other(Outcome::Unchecked, "mirror", name, e.to_string(), remedy)];
+            return vec![Finding::other(CheckOutcome::Unchecked, "mirror", name, e.to_string(), remedy)];
         }
         Err(e) => {
             let remedy = "see the finding about this interface above";
-            return vec![Finding::other(Outcome::Problem, "mirror", name, e.to_string(), remedy)];
+            return vec![Finding::other(CheckOutcome::Problem, "mirror", name, e.to_string(), remedy)];
         }
     };
     if live.link() != LinkType::Ethernet {
         let remedy = "none needed: mirror ports are Ethernet, and this interface is not";
         return vec![Finding::other(
-            Outcome::Unchecked,
+            CheckOutcome::Unchecked,
             "mirror",
             name,
             "the interface is not Ethernet, so it was not checked",
@@ -169,7 +169,7 @@ fn mirror(config: &Config, name: &str, seconds: u64) -> Vec<Finding> {
         });
         if let Err(e) = polled {
             return vec![Finding::other(
-                Outcome::Problem,
+                CheckOutcome::Problem,
                 "mirror",
                 name,
                 e.to_string(),

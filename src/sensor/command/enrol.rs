@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 
-use super::ConfigArguments;
+use super::arguments::ConfigArguments;
 use super::failure::Failure;
 use crate::cli;
 use crate::clock::{Clock as _, SystemClock};

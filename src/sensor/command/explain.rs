@@ -3,7 +3,7 @@
 use std::io::{self, BufWriter, Write};
 
 use super::failure::Failure;
-use super::source::{self, Facts};
+use super::source::{self, SurveyInput};
 use crate::census::{Outcome, Timestamp};
 use crate::cli::terminal::{print_json, safe};
 use crate::wire::{
@@ -25,7 +25,7 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn explain(arguments: Arguments) -> Result<(), Failure> {
-    let facts = Facts::gather(&arguments.source)?;
+    let facts = SurveyInput::gather(&arguments.source)?;
     let answer = Explanation::new(&facts.survey(), arguments.subject, &facts.policy, facts.frames.as_ref());
     if answer.is_empty() {
         return Err(Failure::failed(arguments.subject.unknown()));

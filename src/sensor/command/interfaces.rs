@@ -7,7 +7,7 @@ use std::path::Path;
 
 use serde::Serialize;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::capture::live;
 use crate::cli::table;
 use crate::cli::terminal::print_json;

@@ -1,5 +1,6 @@
 //! The commands of `netcensus-sensor`.
 
+mod arguments;
 mod coverage;
 mod devices;
 mod doctor;
@@ -19,8 +20,8 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use self::arguments::{ConfigArguments, zone_name};
 use self::failure::Failure;
-use super::config::Config;
 use crate::census::Timestamp;
 use crate::cli::log::{self, LogFormat};
 use crate::cli::terminal::safe;
@@ -80,19 +81,6 @@ enum Command {
     /// Write man pages and shell completions into a folder, for packages
     #[command(hide = true)]
     Manual(manual::Arguments),
-}
-
-#[derive(Clone, Debug, clap::Args)]
-struct ConfigArguments {
-    /// The configuration file [default: /etc/netcensus/netcensus-sensor.toml, if it exists]
-    #[arg(long, value_name = "FILE", env = "NETCENSUS_SENSOR_CONFIG")]
-    config: Option<PathBuf>,
-}
-
-impl ConfigArguments {
-    fn load(&self) -> Result<Config, Failure> {
-        Ok(Config::load(self.config.as_deref())?)
-    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -190,13 +178,6 @@ fn validate(arguments: &ValidateArguments) -> Result<(), Failure> {
     )?;
     writeln!(out, "  upload      every {:?}", config.upload.interval)?;
     Ok(())
-}
-
-fn zone_name(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.len() > 64 || text.contains(char::is_control) {
-        return Err("a zone's name has 1 to 64 bytes and no control characters".to_owned());
-    }
-    Ok(text.to_owned())
 }
 
 #[cfg(test)]

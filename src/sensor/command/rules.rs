@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
+use super::arguments::{ConfigArguments, field};
 use super::failure::Failure;
-use super::{ConfigArguments, coverage, source};
+use super::{coverage, source};
 use crate::census::Field;
 use crate::classify::{Checked, RuleEntry, RuleFiles, Rules};
 use crate::cli::table;
@@ -57,18 +58,6 @@ pub(super) struct TestArguments {
     json: bool,
     #[command(flatten)]
     config: ConfigArguments,
-}
-
-/// Parses the name of a field of evidence, for clap.
-pub(super) fn field(name: &str) -> Result<Field, String> {
-    name.parse().map_err(|e: crate::census::UnknownField| {
-        let likeness = |f: &&Field| strsim::jaro_winkler(f.name(), name);
-        let nearest = Field::ALL.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        match nearest.filter(|f| likeness(f) > 0.75) {
-            Some(field) => format!("{e}; did you mean '{field}'?"),
-            None => format!("{e}; config/rules/README.md names them"),
-        }
-    })
 }
 
 pub(super) fn run(command: Command) -> Result<(), Failure> {

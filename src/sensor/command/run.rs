@@ -1,9 +1,10 @@
 //! `run`: the daemon.
 
-use super::{ConfigArguments, Failure};
+use super::arguments::ConfigArguments;
+use super::failure::Failure;
 use crate::cli::log;
 use crate::sensor::config::Config;
-use crate::sensor::daemon::{self, Half, Options};
+use crate::sensor::daemon::{self, Half, RunOptions};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -40,5 +41,5 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
         Only::Capture => Half::Capture,
         Only::Upload => Half::Upload,
     });
-    Ok(daemon::run(Options { config_path: arguments.config.config, config, only, set_level })?)
+    Ok(daemon::run(RunOptions { config_path: arguments.config.config, config, only, set_level })?)
 }

@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::source::{self, Facts};
+use super::source::{self, SurveyInput};
 use crate::census::{
     Census, Counting, Difference, Simulated, Survey, Timestamp, simulate as count, time::rfc3339,
 };
@@ -41,7 +41,7 @@ struct Document<'s> {
 }
 
 pub(super) fn simulate(arguments: &Arguments) -> Result<(), Failure> {
-    let facts = Facts::gather(&arguments.source)?;
+    let facts = SurveyInput::gather(&arguments.source)?;
     let survey = facts.survey();
     let simulated = Counting::ALL.map(|counting| count(&survey, counting)).into();
     let document = Document {

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
+use super::arguments::{ConfigArguments, zone_name};
 use super::failure::{Exit, Failure};
-use super::{ConfigArguments, zone_name};
 use crate::census::{Decisions, Inventory, Policy, Survey, Timestamp};
 use crate::classify::Rules;
 use crate::cli;
 use crate::clock::{Clock as _, SystemClock};
 use crate::sensor::config::Config;
-use crate::sensor::health::Snapshot;
+use crate::sensor::health::SensorSnapshot;
 use crate::sensor::{replay, rules};
 use crate::wire::{CaptureSummary, FrameNumbers};
 
@@ -38,7 +38,7 @@ pub(super) struct Arguments {
 }
 
 /// An inventory, and what a survey of it needs.
-pub(super) struct Facts {
+pub(super) struct SurveyInput {
     pub(super) inventory: Inventory,
     pub(super) capture: CaptureSummary,
     pub(super) frames: Option<FrameNumbers>,
@@ -48,12 +48,12 @@ pub(super) struct Facts {
     pub(super) rules: Rules,
 }
 
-impl Facts {
+impl SurveyInput {
     pub(super) fn gather(arguments: &Arguments) -> Result<Self, Failure> {
         let config = arguments.config.load()?;
         let policy = config.policy();
         if arguments.capture.is_empty() {
-            let Snapshot { inventory, capture, refused, rules, rules_problem, .. } = ask(&config)?;
+            let SensorSnapshot { inventory, capture, refused, rules, rules_problem, .. } = ask(&config)?;
             if let Some(problem) = rules_problem {
                 tracing::warn!(
                     "the running sensor uses the built-in rules only, because its own are invalid: {problem}"
@@ -64,7 +64,7 @@ impl Facts {
             return Ok(Self { inventory, capture, frames: None, refused, as_of, policy, rules });
         }
         let rules = rules(&config)?;
-        let options = replay::Options {
+        let options = replay::ReplayOptions {
             files: arguments.capture.clone(),
             zone: arguments.zone.clone().unwrap_or(config.zone),
             couplings: config.limits.couplings,
@@ -82,7 +82,7 @@ impl Facts {
     }
 }
 
-impl Facts {
+impl SurveyInput {
     pub(super) fn survey(&self) -> Survey<'_> {
         let decisions = Decisions::default();
         let as_of = self.as_of.unwrap_or_default();
@@ -98,7 +98,7 @@ pub(super) fn rules(config: &Config) -> Result<Rules, Failure> {
 }
 
 /// Asks the running sensor (its capture half, if the halves run apart) for its inventory.
-pub(super) fn ask(config: &Config) -> Result<Snapshot, Failure> {
+pub(super) fn ask(config: &Config) -> Result<SensorSnapshot, Failure> {
     ask_at(&config.control_path(), "inventory")
 }
 

@@ -1,6 +1,6 @@
 //! Whether an interface is there, up, connected and promiscuous.
 
-use super::{Finding, Outcome};
+use super::{CheckOutcome, Finding};
 use crate::capture::live::{attribute, exists};
 
 const CHECK: &str = "interface";
@@ -35,24 +35,28 @@ pub fn judge(interface: &str, shown: Shown, captured: bool, promiscuous: bool) -
     };
     if !shown.exists {
         let remedy = "set capture.interfaces to what 'netcensus-sensor interfaces' lists".to_owned();
-        return other(Outcome::Problem, "there is no such interface", remedy);
+        return other(CheckOutcome::Problem, "there is no such interface", remedy);
     }
     let Some(flags) = shown.flags else {
         let remedy = "run doctor where /sys is that of the sensor's network".to_owned();
-        return other(Outcome::Unchecked, "the system does not show its state", remedy);
+        return other(CheckOutcome::Unchecked, "the system does not show its state", remedy);
     };
     if flags & IFF_UP == 0 {
-        return other(Outcome::Problem, "it is down", format!("bring it up: ip link set {interface} up"));
+        return other(
+            CheckOutcome::Problem,
+            "it is down",
+            format!("bring it up: ip link set {interface} up"),
+        );
     }
     if shown.carrier == Some(0) {
         let remedy = "check the cable and the switch's port".to_owned();
-        return other(Outcome::Problem, "it is up, but nothing is connected", remedy);
+        return other(CheckOutcome::Problem, "it is up, but nothing is connected", remedy);
     }
     if captured && promiscuous && flags & IFF_PROMISC == 0 {
         let remedy =
             "restart the sensor; a driver that refuses promiscuous mode needs another card".to_owned();
         return other(
-            Outcome::Problem,
+            CheckOutcome::Problem,
             "it is not promiscuous, so it shows this host's frames alone",
             remedy,
         );
@@ -69,12 +73,12 @@ mod tests {
     fn each_state_of_an_interface_has_its_outcome() {
         let up = Shown { exists: true, flags: Some(IFF_UP | IFF_PROMISC), carrier: Some(1) };
         let outcome = |shown, captured| judge("eth1", shown, captured, true)[0].outcome;
-        assert_eq!(outcome(up, true), Outcome::Good);
-        assert_eq!(outcome(Shown { flags: Some(IFF_UP), ..up }, false), Outcome::Good);
-        assert_eq!(outcome(Shown { flags: Some(IFF_UP), ..up }, true), Outcome::Problem);
-        assert_eq!(outcome(Shown { carrier: Some(0), ..up }, true), Outcome::Problem);
-        assert_eq!(outcome(Shown { flags: Some(0), ..up }, true), Outcome::Problem);
-        assert_eq!(outcome(Shown { flags: None, ..up }, true), Outcome::Unchecked);
-        assert_eq!(outcome(Shown::default(), true), Outcome::Problem);
+        assert_eq!(outcome(up, true), CheckOutcome::Good);
+        assert_eq!(outcome(Shown { flags: Some(IFF_UP), ..up }, false), CheckOutcome::Good);
+        assert_eq!(outcome(Shown { flags: Some(IFF_UP), ..up }, true), CheckOutcome::Problem);
+        assert_eq!(outcome(Shown { carrier: Some(0), ..up }, true), CheckOutcome::Problem);
+        assert_eq!(outcome(Shown { flags: Some(0), ..up }, true), CheckOutcome::Problem);
+        assert_eq!(outcome(Shown { flags: None, ..up }, true), CheckOutcome::Unchecked);
+        assert_eq!(outcome(Shown::default(), true), CheckOutcome::Problem);
     }
 }

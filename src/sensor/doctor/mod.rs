@@ -8,4 +8,4 @@ pub mod running;
 pub mod service;
 pub mod storage;
 
-pub use crate::doctor::{Finding, Outcome, Report};
+pub use crate::doctor::{CheckOutcome, Finding, Report};

@@ -1,10 +1,10 @@
 //! How the running sensor fares, as it says itself.
 
-use super::{Finding, Outcome};
-use crate::sensor::health::State;
+use super::{CheckOutcome, Finding};
+use crate::sensor::health::SensorState;
 
 /// Judges what one process of the sensor says: capturing, drops, delivery, confinement.
-pub fn judge(state: &State) -> Vec<Finding> {
+pub fn judge(state: &SensorState) -> Vec<Finding> {
     let name = match (state.captures, state.uploads) {
         (true, false) => "capture",
         (false, true) => "upload",
@@ -16,13 +16,13 @@ pub fn judge(state: &State) -> Vec<Finding> {
         let finding =
             format!("it runs version {}, and {} is installed", state.version, env!("CARGO_PKG_VERSION"));
         let remedy = "restart it: systemctl restart netcensus-sensor netcensus-upload";
-        Finding::other(Outcome::Notice, "running", name, finding, remedy)
+        Finding::other(CheckOutcome::Notice, "running", name, finding, remedy)
     }];
     for (interface, (problem, frames, dropped)) in &state.interfaces {
         findings.push(match problem {
             Some(problem) => {
                 let remedy = "see the interface above; it is captured as soon as it can be";
-                Finding::other(Outcome::Problem, "capture", interface, problem, remedy)
+                Finding::other(CheckOutcome::Problem, "capture", interface, problem, remedy)
             }
             None => Finding::good("capture", interface, format!("{frames} frames were captured")),
         });
@@ -31,7 +31,7 @@ pub fn judge(state: &State) -> Vec<Finding> {
     if state.spool_refused > 0 {
         let finding = format!("{} times a change had to stay in memory", state.spool_refused);
         let remedy = "make room on the disk, or raise spool.max_mib; see the plan service below";
-        findings.push(Finding::other(Outcome::Notice, "spool", "", finding, remedy));
+        findings.push(Finding::other(CheckOutcome::Notice, "spool", "", finding, remedy));
     }
     if state.uploads {
         findings.push(delivery(state));
@@ -47,18 +47,18 @@ fn drops(interface: &str, frames: u64, dropped: u64) -> Finding {
     let outcome = match dropped.saturating_mul(1_000) {
         0 => return Finding::good("drops", interface, "no frame was dropped"),
         n if n <= frames => return Finding::good("drops", interface, finding),
-        n if n <= frames.saturating_mul(50) => Outcome::Notice,
-        _ => Outcome::Problem,
+        n if n <= frames.saturating_mul(50) => CheckOutcome::Notice,
+        _ => CheckOutcome::Problem,
     };
     Finding::other(outcome, "drops", interface, finding, remedy)
 }
 
-fn delivery(state: &State) -> Finding {
+fn delivery(state: &SensorState) -> Finding {
     match (&state.delivery_problem, state.acknowledged_seconds_ago) {
         // The message says the next step itself: to enrol, to onboard a plan, to check the network.
         (Some(problem), _) => {
             let remedy = "do what it says; what was seen waits in the spool meanwhile";
-            Finding::other(Outcome::Problem, "delivery", "", problem, remedy)
+            Finding::other(CheckOutcome::Problem, "delivery", "", problem, remedy)
         }
         (None, Some(seconds)) => {
             Finding::good("delivery", "", format!("the last upload was acknowledged {seconds} s ago"))
@@ -67,11 +67,11 @@ fn delivery(state: &State) -> Finding {
     }
 }
 
-fn confinement(name: &str, state: &State) -> Vec<Finding> {
+fn confinement(name: &str, state: &SensorState) -> Vec<Finding> {
     if state.confinement.measures.is_empty() {
         let remedy = "set confinement.mode to \"try\" and restart the sensor";
         let finding = "it keeps its privileges";
-        return vec![Finding::other(Outcome::Notice, "confinement", name, finding, remedy)];
+        return vec![Finding::other(CheckOutcome::Notice, "confinement", name, finding, remedy)];
     }
     let each = state.confinement.measures.iter().map(|m| {
         let finding = format!("{}: {}", m.name, m.detail);
@@ -79,7 +79,7 @@ fn confinement(name: &str, state: &State) -> Vec<Finding> {
             Finding::good("confinement", name, finding)
         } else {
             let remedy = "run a kernel that has it: 6.12 or newer, with Landlock and seccomp on";
-            Finding::other(Outcome::Notice, "confinement", name, finding, remedy)
+            Finding::other(CheckOutcome::Notice, "confinement", name, finding, remedy)
         }
     });
     each.collect()
@@ -93,8 +93,8 @@ mod tests {
     use super::*;
     use crate::sensor::confinement::{Confinement, Measure};
 
-    fn state() -> State {
-        State {
+    fn state() -> SensorState {
+        SensorState {
             version: env!("CARGO_PKG_VERSION").into(),
             captures: true,
             uploads: true,
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_sensor_that_fares_well_has_good_findings_alone() {
-        assert!(judge(&state()).iter().all(|f| f.outcome == Outcome::Good));
+        assert!(judge(&state()).iter().all(|f| f.outcome == CheckOutcome::Good));
     }
 
     #[test]
@@ -124,17 +124,17 @@ mod tests {
         let findings = judge(&ill);
         let of =
             |outcome| findings.iter().filter(|f| f.outcome == outcome).map(|f| f.check).collect::<Vec<_>>();
-        assert_eq!(of(Outcome::Problem), ["capture", "drops", "delivery"]);
-        assert_eq!(of(Outcome::Notice), ["running", "spool", "confinement"]);
-        assert!(findings.iter().all(|f| f.outcome == Outcome::Good || f.remedy.is_some()));
+        assert_eq!(of(CheckOutcome::Problem), ["capture", "drops", "delivery"]);
+        assert_eq!(of(CheckOutcome::Notice), ["running", "spool", "confinement"]);
+        assert!(findings.iter().all(|f| f.outcome == CheckOutcome::Good || f.remedy.is_some()));
         assert!(!Report::from(findings).healthy);
     }
 
     #[test]
     fn drops_are_judged_by_their_share() {
         let outcome = |dropped| drops("eth1", 100_000, dropped).outcome;
-        assert_eq!([outcome(0), outcome(100)], [Outcome::Good; 2]);
-        assert_eq!([outcome(101), outcome(5_000)], [Outcome::Notice; 2]);
-        assert_eq!(outcome(5_001), Outcome::Problem);
+        assert_eq!([outcome(0), outcome(100)], [CheckOutcome::Good; 2]);
+        assert_eq!([outcome(101), outcome(5_000)], [CheckOutcome::Notice; 2]);
+        assert_eq!(outcome(5_001), CheckOutcome::Problem);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Finding, Outcome};
+use super::{CheckOutcome, Finding};
 use crate::census::Timestamp;
 use crate::clock::Clock;
 use crate::sensor::upload::client::{UploadError, Uploader};
@@ -18,7 +18,7 @@ pub async fn examine(identity: &Identity, route: &Route, clock: &dyn Clock) -> V
         Ok(proxy) => proxy.is_some(),
         Err(e) => {
             let remedy = "correct upload.proxy and upload.proxy_credential, or HTTPS_PROXY";
-            return vec![Finding::other(Outcome::Problem, "proxy", "", e.to_string(), remedy)];
+            return vec![Finding::other(CheckOutcome::Problem, "proxy", "", e.to_string(), remedy)];
         }
     };
     let uploader = match Uploader::new(identity, TIMEOUT, route) {
@@ -53,11 +53,17 @@ async fn name(host: &str, port: u16) -> Finding {
         }
         Ok(Err(e)) => {
             let remedy = "check /etc/resolv.conf and the name server, or the URL of the enrolment token";
-            Finding::other(Outcome::Problem, "dns", host, format!("the name is not resolved: {e}"), remedy)
+            Finding::other(
+                CheckOutcome::Problem,
+                "dns",
+                host,
+                format!("the name is not resolved: {e}"),
+                remedy,
+            )
         }
         Err(_) => {
             let remedy = "check that this host reaches its name server (/etc/resolv.conf)";
-            Finding::other(Outcome::Problem, "dns", host, "no name server answers", remedy)
+            Finding::other(CheckOutcome::Problem, "dns", host, "no name server answers", remedy)
         }
     }
 }
@@ -74,14 +80,20 @@ fn reached(url: &str, error: Option<&UploadError>) -> Finding {
     } else {
         "check that the service runs, and that a firewall lets this host reach it"
     };
-    Finding::other(Outcome::Problem, "service", url, text, remedy)
+    Finding::other(CheckOutcome::Problem, "service", url, text, remedy)
 }
 
 /// Whether both clocks agree. `theirs` has whole seconds.
 fn skew(theirs: Option<Timestamp>, now: Timestamp) -> Finding {
     let Some(theirs) = theirs else {
         let remedy = "compare this host's clock yourself: timedatectl";
-        return Finding::other(Outcome::Unchecked, "clock", "", "the service does not tell its time", remedy);
+        return Finding::other(
+            CheckOutcome::Unchecked,
+            "clock",
+            "",
+            "the service does not tell its time",
+            remedy,
+        );
     };
     let seconds = now.since(theirs) / SECOND;
     let finding =
@@ -89,8 +101,8 @@ fn skew(theirs: Option<Timestamp>, now: Timestamp) -> Finding {
     let remedy = "synchronise this host's clock: timedatectl set-ntp true";
     match seconds.abs() {
         0..=5 => Finding::good("clock", "", finding),
-        6..=300 => Finding::other(Outcome::Notice, "clock", "", finding, remedy),
-        _ => Finding::other(Outcome::Problem, "clock", "", finding, remedy),
+        6..=300 => Finding::other(CheckOutcome::Notice, "clock", "", finding, remedy),
+        _ => Finding::other(CheckOutcome::Problem, "clock", "", finding, remedy),
     }
 }
 
@@ -100,14 +112,14 @@ fn key(error: Option<&UploadError>) -> Finding {
         Some(e @ UploadError::Unauthorized { .. }) => {
             let remedy =
                 "make a token with 'netcensus-plan sensor token', then run 'netcensus-sensor enrol TOKEN'";
-            Finding::other(Outcome::Problem, "key", "", e.to_string(), remedy)
+            Finding::other(CheckOutcome::Problem, "key", "", e.to_string(), remedy)
         }
         Some(e @ UploadError::NoPlan { .. }) => {
             let remedy =
                 "onboard a plan for this subscription: 'netcensus-plan plan onboard', or in the console";
-            Finding::other(Outcome::Problem, "plan", "", e.to_string(), remedy)
+            Finding::other(CheckOutcome::Problem, "plan", "", e.to_string(), remedy)
         }
-        Some(e) => Finding::other(Outcome::Unchecked, "key", "", e.to_string(), "run doctor again"),
+        Some(e) => Finding::other(CheckOutcome::Unchecked, "key", "", e.to_string(), "run doctor again"),
     }
 }
 
@@ -119,11 +131,11 @@ mod tests {
     fn the_clock_is_judged_by_how_far_it_is_off() {
         let at = Timestamp::from_secs;
         let outcome = |now| skew(Some(at(10_000)), at(now)).outcome;
-        assert_eq!([outcome(10_005), outcome(9_995)], [Outcome::Good; 2]);
-        assert_eq!([outcome(10_006), outcome(9_700)], [Outcome::Notice; 2]);
-        assert_eq!(outcome(9_699), Outcome::Problem);
+        assert_eq!([outcome(10_005), outcome(9_995)], [CheckOutcome::Good; 2]);
+        assert_eq!([outcome(10_006), outcome(9_700)], [CheckOutcome::Notice; 2]);
+        assert_eq!(outcome(9_699), CheckOutcome::Problem);
         assert!(skew(Some(at(10_000)), at(9_000)).finding.starts_with("1000 s behind"));
-        assert_eq!(skew(None, at(1)).outcome, Outcome::Unchecked);
+        assert_eq!(skew(None, at(1)).outcome, CheckOutcome::Unchecked);
     }
 
     #[test]

@@ -4,11 +4,11 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::{Finding, Outcome};
+use super::{CheckOutcome, Finding};
 use crate::census::Timestamp;
 use crate::sensor::config::Config;
 use crate::sensor::upload::identity::{Identity, IdentityError};
-use crate::sensor::upload::spool::Reader;
+use crate::sensor::upload::spool::SpoolReader;
 
 const MIB: u64 = 1 << 20;
 /// Uploads that wait longer are shown: a service may be away for a while.
@@ -34,10 +34,10 @@ pub struct Waiting {
 /// Looks at the spool.
 pub fn look(config: &Config) -> Result<Waiting, Finding> {
     let directory = config.spool_directory();
-    let reader = Reader::new(&directory);
+    let reader = SpoolReader::new(&directory);
     let unreadable = |e: crate::sensor::upload::spool::SpoolError| {
         Finding::other(
-            Outcome::Unchecked,
+            CheckOutcome::Unchecked,
             "spool",
             directory.display().to_string(),
             e.to_string(),
@@ -66,21 +66,31 @@ pub fn judge(spool: &Waiting, now: Timestamp) -> Vec<Finding> {
     let remedy = "see the plan service below; nothing is lost while there is room";
     let mut findings = vec![if bytes.saturating_mul(5) > bound.saturating_mul(4) {
         let finding = format!("{size}: it is nearly full");
-        Finding::other(Outcome::Problem, "spool", "", finding, "restore delivery, or raise spool.max_mib")
+        Finding::other(
+            CheckOutcome::Problem,
+            "spool",
+            "",
+            finding,
+            "restore delivery, or raise spool.max_mib",
+        )
     } else if age > LONG {
-        Finding::other(Outcome::Notice, "spool", "", format!("{size}, the oldest for {hours} h"), remedy)
+        Finding::other(CheckOutcome::Notice, "spool", "", format!("{size}, the oldest for {hours} h"), remedy)
     } else {
         Finding::good("spool", "", size)
     }];
     findings.push(match free {
-        None => {
-            Finding::other(Outcome::Unchecked, "disk", "", "its free room is not known", "run doctor as root")
-        }
+        None => Finding::other(
+            CheckOutcome::Unchecked,
+            "disk",
+            "",
+            "its free room is not known",
+            "run doctor as root",
+        ),
         Some(free) => {
             let finding = format!("{} MiB are free where the spool lies", free / MIB);
             if free < LITTLE {
                 Finding::other(
-                    Outcome::Problem,
+                    CheckOutcome::Problem,
                     "disk",
                     "",
                     finding,
@@ -89,7 +99,7 @@ pub fn judge(spool: &Waiting, now: Timestamp) -> Vec<Finding> {
             } else if free < bound.saturating_sub(bytes) {
                 let remedy = "make room, or lower spool.max_mib to what the disk can hold";
                 Finding::other(
-                    Outcome::Notice,
+                    CheckOutcome::Notice,
                     "disk",
                     "",
                     format!("{finding}, less than it may grow to"),
@@ -115,16 +125,17 @@ pub fn identity(path: &Path) -> (Finding, Option<Identity>) {
             } else {
                 let finding = format!("others than its owner may open it (mode {mode:o})");
                 let remedy = format!("chmod 600 {}; if somebody has read it, enrol again", path.display());
-                Finding::other(Outcome::Problem, "identity", subject, finding, remedy)
+                Finding::other(CheckOutcome::Problem, "identity", subject, finding, remedy)
             };
             (finding, Some(identity))
         }
         Err(e) => {
             let (outcome, remedy) = match &e {
-                IdentityError::Io { .. } => (Outcome::Unchecked, "run doctor as root"),
-                _ => {
-                    (Outcome::Problem, "run 'netcensus-sensor enrol TOKEN' with a token of the plan service")
-                }
+                IdentityError::Io { .. } => (CheckOutcome::Unchecked, "run doctor as root"),
+                _ => (
+                    CheckOutcome::Problem,
+                    "run 'netcensus-sensor enrol TOKEN' with a token of the plan service",
+                ),
             };
             (Finding::other(outcome, "identity", subject, e.to_string(), remedy), None)
         }
@@ -146,20 +157,23 @@ mod tests {
             free: Some(500 * MIB),
         };
         let outcomes = |w: &Waiting| judge(w, now).iter().map(|f| f.outcome).collect::<Vec<_>>();
-        assert_eq!(outcomes(&well), [Outcome::Good, Outcome::Good]);
+        assert_eq!(outcomes(&well), [CheckOutcome::Good, CheckOutcome::Good]);
         let old = Waiting { oldest: Some(Timestamp::from_secs(900_000)), ..well };
-        assert_eq!(outcomes(&old), [Outcome::Notice, Outcome::Good]);
+        assert_eq!(outcomes(&old), [CheckOutcome::Notice, CheckOutcome::Good]);
         let full = Waiting { bytes: 81 * MIB, free: Some(10 * MIB), ..well };
-        assert_eq!(outcomes(&full), [Outcome::Problem, Outcome::Problem]);
-        assert_eq!(outcomes(&Waiting { free: Some(80 * MIB), ..well }), [Outcome::Good, Outcome::Notice]);
-        assert_eq!(outcomes(&Waiting { free: None, ..well }), [Outcome::Good, Outcome::Unchecked]);
+        assert_eq!(outcomes(&full), [CheckOutcome::Problem, CheckOutcome::Problem]);
+        assert_eq!(
+            outcomes(&Waiting { free: Some(80 * MIB), ..well }),
+            [CheckOutcome::Good, CheckOutcome::Notice]
+        );
+        assert_eq!(outcomes(&Waiting { free: None, ..well }), [CheckOutcome::Good, CheckOutcome::Unchecked]);
     }
 
     #[test]
     fn an_identity_that_others_can_read_is_a_problem() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("identity.json");
-        assert_eq!(identity(&path).0.outcome, Outcome::Problem);
+        assert_eq!(identity(&path).0.outcome, CheckOutcome::Problem);
         let me = Identity {
             url: "https://plan.example".into(),
             sensor: "s".into(),
@@ -169,8 +183,8 @@ mod tests {
             fingerprint: None,
         };
         me.store(&path).unwrap();
-        assert_eq!(identity(&path).0.outcome, Outcome::Good);
+        assert_eq!(identity(&path).0.outcome, CheckOutcome::Good);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert_eq!(identity(&path).0.outcome, Outcome::Problem);
+        assert_eq!(identity(&path).0.outcome, CheckOutcome::Problem);
     }
 }

@@ -1,4 +1,4 @@
-//! From the spool to the plan service: what waits there, who the sensor is, how and to whom it sends.
+//! The upload half: from the spool to the plan service.
 
 pub mod client;
 pub mod delivery;

@@ -19,9 +19,10 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
 use self::scene::Scene;
-use self::state::State;
+use self::state::TopState;
+use super::arguments::ConfigArguments;
 use super::failure::Failure;
-use super::{ConfigArguments, source};
+use super::source;
 use crate::classify::{RuleFiles, Rules};
 use crate::cli::terminal;
 use crate::clock::{Clock as _, SystemClock};
@@ -57,7 +58,7 @@ pub(super) struct Arguments {
 
 pub(super) fn top(arguments: &Arguments) -> Result<(), Failure> {
     let config = arguments.config.load()?;
-    let mut state = State { colour: terminal::may_colour(), ..State::default() };
+    let mut state = TopState { colour: terminal::may_colour(), ..TopState::default() };
     let mut asker = None;
     if arguments.capture.is_empty() {
         let mut first = Asker::new(config);
@@ -80,7 +81,7 @@ pub(super) fn top(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn replayed(arguments: &Arguments) -> Result<Scene, Failure> {
-    let facts = source::Facts::gather(&source::Arguments {
+    let facts = source::SurveyInput::gather(&source::Arguments {
         capture: arguments.capture.clone(),
         as_of: None,
         zone: None,
@@ -100,7 +101,7 @@ fn replayed(arguments: &Arguments) -> Result<Scene, Failure> {
 }
 
 /// Prints one page as plain text.
-fn print(state: &State) -> Result<(), Failure> {
+fn print(state: &TopState) -> Result<(), Failure> {
     let number = |name: &str, default: u16| {
         let set = std::env::var(name).ok().and_then(|v| v.parse().ok());
         set.filter(|n| (20..=500).contains(n)).unwrap_or(default)
@@ -118,7 +119,7 @@ fn print(state: &State) -> Result<(), Failure> {
 /// Draws, and answers keys, until the person leaves.
 fn run(
     terminal: &mut ratatui::DefaultTerminal,
-    state: &mut State,
+    state: &mut TopState,
     scenes: Option<&Receiver<Result<Scene, Failure>>>,
 ) -> Result<(), Failure> {
     let mut changed = true;

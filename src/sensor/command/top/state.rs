@@ -45,7 +45,7 @@ impl Sort {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct TopState {
     pub(super) scene: Scene,
     /// Why there is no newer scene.
     pub(super) problem: Option<String>,
@@ -62,7 +62,7 @@ pub(super) struct State {
     pub(super) selected: usize,
 }
 
-impl State {
+impl TopState {
     /// Takes what was found last; the selected device stays selected.
     pub(super) fn show(&mut self, scene: Scene) {
         self.problem = None;
@@ -181,16 +181,16 @@ mod tests {
         }
     }
 
-    fn state() -> State {
+    fn state() -> TopState {
         let rows = vec![
             row(1, Category::Iot, "Cam"),
             row(2, Category::Network, "switch"),
             row(3, Category::Iot, "printer"),
         ];
-        State { scene: Scene { rows, ..Scene::default() }, ..State::default() }
+        TopState { scene: Scene { rows, ..Scene::default() }, ..TopState::default() }
     }
 
-    fn press(state: &mut State, keys: &str) -> bool {
+    fn press(state: &mut TopState, keys: &str) -> bool {
         keys.chars().any(|c| {
             let code = match c {
                 '\n' => KeyCode::Enter,
@@ -201,7 +201,7 @@ mod tests {
         })
     }
 
-    fn shown(state: &State) -> Vec<u8> {
+    fn shown(state: &TopState) -> Vec<u8> {
         let last = |r: &&Row| match r.ip {
             std::net::IpAddr::V4(ip) => ip.octets()[3],
             std::net::IpAddr::V6(_) => 0,

@@ -8,7 +8,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Row as Cells, Table, TableState};
 
 use super::scene::{Row, Scene};
-use super::state::State;
+use super::state::TopState;
 use crate::census::{Category, Timestamp, Verdict};
 use crate::cli::terminal::safe;
 
@@ -19,7 +19,7 @@ const ADDRESS: usize = 25;
 /// Lines that tell why the selected device is what it is.
 const WHY: u16 = 5;
 
-pub(super) fn view(state: &State, frame: &mut Frame<'_>) {
+pub(super) fn view(state: &TopState, frame: &mut Frame<'_>) {
     let warnings = warnings(state);
     let height = u16::try_from(warnings.len()).unwrap_or(u16::MAX);
     let [head, warn, title, table, why, help] = Layout::vertical([
@@ -59,7 +59,7 @@ pub(super) fn lines(buffer: &Buffer) -> Vec<String> {
         .collect()
 }
 
-fn numbers(state: &State) -> Vec<Line<'static>> {
+fn numbers(state: &TopState) -> Vec<Line<'static>> {
     let Scene { census, capture, .. } = &state.scene;
     let scene = &state.scene;
     let zones = scene.zones.join(", ");
@@ -99,7 +99,7 @@ fn numbers(state: &State) -> Vec<Line<'static>> {
     ]
 }
 
-fn warnings(state: &State) -> Vec<Line<'static>> {
+fn warnings(state: &TopState) -> Vec<Line<'static>> {
     let scene = &state.scene;
     let bound = (scene.refused > 0).then(|| {
         format!("a lower bound: limits.couplings was hit {} times; raise it", grouped(scene.refused))
@@ -120,7 +120,7 @@ fn warnings(state: &State) -> Vec<Line<'static>> {
         .collect()
 }
 
-fn devices(state: &State, frame: &mut Frame<'_>, title: Rect, table: Rect, why: Rect) {
+fn devices(state: &TopState, frame: &mut Frame<'_>, title: Rect, table: Rect, why: Rect) {
     let rows = state.shown();
     let category = state.category.map_or("all", Category::title);
     let find =
@@ -184,7 +184,7 @@ fn reasons(row: Option<&Row>) -> Vec<Line<'static>> {
     out
 }
 
-fn keys(state: &State) -> Line<'static> {
+fn keys(state: &TopState) -> Line<'static> {
     if state.typing {
         return Line::raw(format!("find: {}_   Enter keep   Esc forget", harmless(&state.find)));
     }
@@ -204,7 +204,7 @@ fn bold(text: String) -> Span<'static> {
     Span::styled(text, Style::new().add_modifier(Modifier::BOLD))
 }
 
-fn paint(state: &State, text: String, category: Category) -> Span<'static> {
+fn paint(state: &TopState, text: String, category: Category) -> Span<'static> {
     if state.colour { Span::styled(text, Style::new().fg(colour(category))) } else { Span::raw(text) }
 }
 
@@ -328,7 +328,7 @@ mod tests {
         }
     }
 
-    fn draw(state: &State, width: u16, height: u16) -> Buffer {
+    fn draw(state: &TopState, width: u16, height: u16) -> Buffer {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         terminal.draw(|frame| view(state, frame)).unwrap();
         terminal.backend().buffer().clone()
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_page_of_80_columns_and_24_lines() {
-        let state = State { scene: scene(), colour: true, ..State::default() };
+        let state = TopState { scene: scene(), colour: true, ..TopState::default() };
         insta::assert_snapshot!(lines(&draw(&state, 80, 24)).join("\n"));
     }
 
@@ -345,7 +345,7 @@ mod tests {
         let mut scene = scene();
         scene.zones = vec!["z\u{1b}[2J\r\n".to_owned()];
         scene.problems = vec!["\u{9b}31m".to_owned()];
-        let state = State { scene, find: "".to_owned(), ..State::default() };
+        let state = TopState { scene, find: "".to_owned(), ..TopState::default() };
         for (width, height) in [(80, 24), (20, 8), (1, 1), (200, 60)] {
             let buffer = draw(&state, width, height);
             for cell in &buffer.content {
@@ -357,10 +357,10 @@ mod tests {
 
     #[test]
     fn without_colour_no_cell_has_one() {
-        let state = State { scene: scene(), colour: false, ..State::default() };
+        let state = TopState { scene: scene(), colour: false, ..TopState::default() };
         let buffer = draw(&state, 80, 24);
         assert!(buffer.content.iter().all(|c| c.fg == Color::Reset && c.bg == Color::Reset));
-        let coloured = draw(&State { scene: scene(), colour: true, ..State::default() }, 80, 24);
+        let coloured = draw(&TopState { scene: scene(), colour: true, ..TopState::default() }, 80, 24);
         assert!(coloured.content.iter().any(|c| c.fg == Color::Red));
     }
 
