@@ -1,44 +1,44 @@
-//! What a doctor finds: on the appliance and at the plan service, each check gives findings with their remedy. A check
-//! that cannot be made says so and why.
+//! The report of `doctor`, on the appliance and at the plan service: findings, each with its remedy. A check that cannot
+//! be made says so and why.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::cli::terminal::{safe, write_json};
+
 /// The schema of the report.
 pub const SCHEMA: &str = "netcensus.doctor/1";
 
-/// How a check came out.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckOutcome {
-    /// As it should be.
+    /// Nothing to do.
     Good,
     /// It works, but somebody should look at it.
     Notice,
     /// It does not work.
     Problem,
-    /// It could not be found out.
+    /// The check could not be made.
     Unchecked,
 }
 
-/// What a check found.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Finding {
     /// The check: `interface`, `mirror`, `clock` …
     pub check: &'static str,
-    /// What was checked: an interface, a file, a host; empty where there is only one.
+    /// What was checked: an interface, a file, a host; empty if there is only one.
     pub subject: String,
-    /// How it came out.
     pub outcome: CheckOutcome,
-    /// What is so.
+    /// What the check found.
     pub finding: String,
     /// What to do about it.
     pub remedy: Option<String>,
 }
 
 impl Finding {
-    /// All is well.
+    /// A finding with nothing to do.
     pub fn good(check: &'static str, subject: impl Into<String>, finding: impl Into<String>) -> Self {
         Self {
             check,
@@ -49,7 +49,7 @@ impl Finding {
         }
     }
 
-    /// Something else than good, with what to do about it.
+    /// A finding with a remedy.
     pub fn other(
         outcome: CheckOutcome,
         check: &'static str,
@@ -61,14 +61,13 @@ impl Finding {
     }
 }
 
-/// All findings.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: &'static str,
     /// Whether nothing is a problem.
     pub healthy: bool,
-    /// In the order in which a person would look: each check needs what those before it found good.
+    /// In the order in which a person would look: each check relies on those before it.
     pub findings: Vec<Finding>,
 }
 
@@ -85,14 +84,13 @@ impl Report {
         self.findings.iter().filter(|f| f.outcome == CheckOutcome::Problem).count()
     }
 
-    /// Writes it for people, or as one JSON document.
+    /// Writes the findings as text, or the report as one JSON document.
     ///
     /// # Errors
-    /// Where `out` fails.
+    /// If `out` cannot be written.
     pub fn write(&self, json: bool, out: &mut dyn Write) -> io::Result<()> {
         if json {
-            serde_json::to_writer(&mut *out, self)?;
-            return writeln!(out);
+            return write_json(self, out);
         }
         self.findings.iter().try_for_each(|finding| finding.write(out))
     }
@@ -113,10 +111,4 @@ impl Finding {
             None => Ok(()),
         }
     }
-}
-
-/// A string as a terminal may show it: no control characters, and none that change the direction of writing.
-pub fn safe(text: &str) -> String {
-    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if c.is_control() || turns(c) { '\u{fffd}' } else { c }).collect()
 }

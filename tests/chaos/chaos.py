@@ -419,7 +419,7 @@ def interface_deleted(s):
     run("ip", "link", "del", "span0")
     time.sleep(1)
     s.plug()
-    until("the capture to go on", lambda: s.said("captured again"), 30)
+    until("the capture to go on", lambda: s.said("capturing again"), 30)
 
 
 # ------------------------------------------------------------------------------------------------------ the sensor's disk

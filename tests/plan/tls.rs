@@ -227,7 +227,7 @@ mod with_the_sensor {
         let refused = send(&identity, Vec::new(), NOW).await.unwrap_err();
         let UploadError::Certificate { .. } = &refused else { unreachable!("{refused}") };
         let said = refused.to_string();
-        for words in [&*known.to_string(), &*shown.to_string(), "enrol again", "somebody stands in between"] {
+        for words in [&*known.to_string(), &*shown.to_string(), "enrol again", "suspect an interception"] {
             assert!(said.contains(words), "{said}");
         }
         token.fingerprint = Some(Fingerprint::of(b"another"));

@@ -11,10 +11,7 @@ use crate::sensor::upload::spool::SpoolError;
 
 impl From<ReplayError> for Failure {
     fn from(e: ReplayError) -> Self {
-        match e {
-            ReplayError::Output(e) => e.into(),
-            e @ ReplayError::Capture(_) => Self::failed(e.to_string()),
-        }
+        Self::failed(e.to_string())
     }
 }
 

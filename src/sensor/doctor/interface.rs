@@ -1,4 +1,4 @@
-//! Whether an interface is there, up, connected and promiscuous.
+//! Whether an interface exists, is up, connected and promiscuous.
 
 use super::{CheckOutcome, Finding};
 use crate::capture::live::{attribute, exists};
@@ -8,18 +8,15 @@ const CHECK: &str = "interface";
 const IFF_UP: u64 = 0x1;
 const IFF_PROMISC: u64 = 0x100;
 
-/// What the system shows of an interface. `None` where it does not show it.
+/// What the system reports about an interface; `None` if it does not report it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Shown {
-    /// Whether there is one of that name.
     pub exists: bool,
-    /// Its flags.
     pub flags: Option<u64>,
-    /// 1 while it is connected.
+    /// 1 while a cable is connected.
     pub carrier: Option<u64>,
 }
 
-/// Looks at an interface.
 pub fn look(interface: &str) -> Shown {
     Shown {
         exists: exists(interface),
@@ -28,36 +25,37 @@ pub fn look(interface: &str) -> Shown {
     }
 }
 
-/// Judges it. `captured` is whether a running sensor captures on it, and `promiscuous` whether it should be.
+/// `captured`: whether a running sensor captures on it. `promiscuous`: whether it should be promiscuous.
 pub fn judge(interface: &str, shown: Shown, captured: bool, promiscuous: bool) -> Vec<Finding> {
     let other = |outcome, finding: &str, remedy: String| {
         vec![Finding::other(outcome, CHECK, interface, finding, remedy)]
     };
     if !shown.exists {
-        let remedy = "set capture.interfaces to what 'netcensus-sensor interfaces' lists".to_owned();
-        return other(CheckOutcome::Problem, "there is no such interface", remedy);
+        let remedy =
+            "correct capture.interfaces; 'netcensus-sensor interfaces' lists the interfaces".to_owned();
+        return other(CheckOutcome::Problem, "the interface does not exist", remedy);
     }
     let Some(flags) = shown.flags else {
-        let remedy = "run doctor where /sys is that of the sensor's network".to_owned();
-        return other(CheckOutcome::Unchecked, "the system does not show its state", remedy);
+        let remedy = "run doctor in the sensor's network namespace, with its /sys".to_owned();
+        return other(CheckOutcome::Unchecked, "the system does not report its state", remedy);
     };
     if flags & IFF_UP == 0 {
         return other(
             CheckOutcome::Problem,
-            "it is down",
+            "the interface is down",
             format!("bring it up: ip link set {interface} up"),
         );
     }
     if shown.carrier == Some(0) {
-        let remedy = "check the cable and the switch's port".to_owned();
-        return other(CheckOutcome::Problem, "it is up, but nothing is connected", remedy);
+        let remedy = "check the cable and the switch port".to_owned();
+        return other(CheckOutcome::Problem, "the interface is up, but no cable is connected", remedy);
     }
     if captured && promiscuous && flags & IFF_PROMISC == 0 {
         let remedy =
-            "restart the sensor; a driver that refuses promiscuous mode needs another card".to_owned();
+            "restart the sensor; if that does not help, the driver refuses promiscuous mode: use another network card".to_owned();
         return other(
             CheckOutcome::Problem,
-            "it is not promiscuous, so it shows this host's frames alone",
+            "the interface is not promiscuous, so it receives only this host's frames",
             remedy,
         );
     }

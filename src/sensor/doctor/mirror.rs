@@ -1,4 +1,4 @@
-//! Whether frames that an interface shows are those of a mirror port: of other machines, in both directions, once.
+//! Whether an interface receives frames as a mirror port does: of other machines, in both directions, once.
 
 use std::collections::BTreeSet;
 
@@ -6,12 +6,12 @@ use super::{CheckOutcome, Finding};
 use crate::census::MacAddr;
 
 const CHECK: &str = "mirror";
-/// Pairs of MACs that are remembered: enough to judge by.
+/// Maximum number of pairs of MACs to remember.
 const PAIRS: usize = 4_096;
-/// Fewer conversations say nothing about directions.
+/// Fewer pairs of MACs say nothing about directions.
 const FEW: usize = 10;
 
-/// Counts of what came.
+/// Counts of the received frames.
 #[derive(Clone, Debug, Default)]
 pub struct Mirror {
     own: BTreeSet<MacAddr>,
@@ -24,12 +24,12 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// Counts on a host whose own MACs these are.
+    /// `own`: the MACs of this host.
     pub fn new(own: BTreeSet<MacAddr>) -> Self {
         Self { own, ..Self::default() }
     }
 
-    /// Takes an Ethernet frame.
+    /// Counts an Ethernet frame.
     pub fn frame(&mut self, data: &[u8]) {
         let Some((to, rest)) = data.split_first_chunk::<6>() else { return };
         let Some((from, mut rest)) = rest.split_first_chunk::<6>() else { return };
@@ -52,7 +52,7 @@ impl Mirror {
         }
     }
 
-    /// Judges what came on `interface` in so many seconds, of which `duplicates` frames had come before.
+    /// Judges the frames received on `interface` in `seconds`, of which `duplicates` were copies of others.
     pub fn judge(&self, interface: &str, seconds: u64, duplicates: u64) -> Vec<Finding> {
         let good = |finding: String| Finding::good(CHECK, interface, finding);
         let other = |outcome, finding: String, remedy: &str| {
@@ -62,15 +62,15 @@ impl Mirror {
         if frames == 0 {
             return vec![other(
                 CheckOutcome::Problem,
-                format!("no frame came in {seconds} s"),
-                "check that the switch mirrors to this port, and that capture.filter passes frames",
+                format!("no frame was received in {seconds} s"),
+                "check that the switch mirrors to this port and that capture.filter does not exclude all frames",
             )];
         }
         if self.foreign == 0 {
             return vec![other(
                 CheckOutcome::Problem,
-                format!("{frames} frames came in {seconds} s, none of them between other machines"),
-                "have the switch mirror its ports or VLANs to this port; an ordinary port shows broadcasts alone",
+                format!("{frames} frames were received in {seconds} s, none of them between other machines"),
+                "configure the switch to mirror ports or VLANs to this port; an ordinary port receives only broadcasts",
             )];
         }
         let share = self.foreign * 100 / frames;
@@ -78,7 +78,7 @@ impl Mirror {
             other(
                 CheckOutcome::Notice,
                 format!("{share} % of {frames} frames in {seconds} s are between other machines"),
-                "check that the mirror's source is the ports or VLANs of the devices",
+                "check that the mirror's sources include the devices' ports or VLANs",
             )
         } else {
             good(format!("{share} % of {frames} frames in {seconds} s are between other machines"))
@@ -93,11 +93,11 @@ impl Mirror {
         findings.push(if duplicates * 10 > frames {
             other(
                 CheckOutcome::Notice,
-                format!("{duplicates} of {frames} frames came twice"),
-                "mirror each link at one place: on its port or in its VLAN, received or sent; the count is right, the load is double",
+                format!("{duplicates} of {frames} frames were received twice"),
+                "mirror each link only once (its port or its VLAN, one direction of each port); the count is correct, but the load is doubled",
             )
         } else {
-            good(format!("{duplicates} of {frames} frames came twice"))
+            good(format!("{duplicates} of {frames} frames were received twice"))
         });
         findings
     }
@@ -109,12 +109,12 @@ impl Mirror {
     ) -> Finding {
         let both = self.pairs.iter().filter(|(a, b)| a < b && self.pairs.contains(&(*b, *a))).count();
         let all = self.pairs.len() - both;
-        let text = format!("{both} of {all} pairs of machines were heard in both directions");
+        let text = format!("{both} of {all} pairs of machines were seen in both directions");
         if all >= FEW && both * 5 < all {
             other(
                 CheckOutcome::Notice,
                 text,
-                "mirror both directions (SPAN 'both'); of one direction only half of the devices may show",
+                "mirror both directions (SPAN 'both'); with one direction, half of the devices may be missing",
             )
         } else {
             good(text)

@@ -1,9 +1,9 @@
-//! How the running sensor fares, as it says itself.
+//! The running sensor's own report.
 
 use super::{CheckOutcome, Finding};
 use crate::sensor::health::SensorState;
 
-/// Judges what one process of the sensor says: capturing, drops, delivery, confinement.
+/// Judges the state of one sensor process: capture, drops, delivery, confinement.
 pub fn judge(state: &SensorState) -> Vec<Finding> {
     let name = match (state.captures, state.uploads) {
         (true, false) => "capture",
@@ -11,26 +11,32 @@ pub fn judge(state: &SensorState) -> Vec<Finding> {
         _ => "both halves",
     };
     let mut findings = vec![if state.version == env!("CARGO_PKG_VERSION") {
-        Finding::good("running", name, format!("it runs, version {}", state.version))
+        Finding::good("running", name, format!("running, version {}", state.version))
     } else {
-        let finding =
-            format!("it runs version {}, and {} is installed", state.version, env!("CARGO_PKG_VERSION"));
+        let finding = format!(
+            "running version {}, but version {} is installed",
+            state.version,
+            env!("CARGO_PKG_VERSION")
+        );
         let remedy = "restart it: systemctl restart netcensus-sensor netcensus-upload";
         Finding::other(CheckOutcome::Notice, "running", name, finding, remedy)
     }];
     for (interface, (problem, frames, dropped)) in &state.interfaces {
         findings.push(match problem {
             Some(problem) => {
-                let remedy = "see the interface above; it is captured as soon as it can be";
+                let remedy = "see the finding about this interface above; the sensor retries";
                 Finding::other(CheckOutcome::Problem, "capture", interface, problem, remedy)
             }
-            None => Finding::good("capture", interface, format!("{frames} frames were captured")),
+            None => Finding::good("capture", interface, format!("{frames} frames captured")),
         });
         findings.push(drops(interface, *frames, *dropped));
     }
     if state.spool_refused > 0 {
-        let finding = format!("{} times a change had to stay in memory", state.spool_refused);
-        let remedy = "make room on the disk, or raise spool.max_mib; see the plan service below";
+        let finding = format!(
+            "changes had to stay in memory {} times because the spool refused them",
+            state.spool_refused
+        );
+        let remedy = "free disk space, or raise spool.max_mib; see the findings about the plan service below";
         findings.push(Finding::other(CheckOutcome::Notice, "spool", "", finding, remedy));
     }
     if state.uploads {
@@ -41,11 +47,12 @@ pub fn judge(state: &SensorState) -> Vec<Finding> {
 }
 
 fn drops(interface: &str, frames: u64, dropped: u64) -> Finding {
-    let finding = format!("{dropped} frames were dropped beside {frames} that were captured");
-    let remedy = "raise capture.ring_mib, or give the host more processor time; a device of which every frame is dropped is not counted";
-    // One in a thousand is lost now and then; what is lost is said again.
+    let finding = format!("{dropped} frames dropped, {frames} captured");
+    let remedy =
+        "raise capture.ring_mib, or give the host more CPU; a device is missed if all its frames are dropped";
+    // One in a thousand is harmless: devices repeat themselves.
     let outcome = match dropped.saturating_mul(1_000) {
-        0 => return Finding::good("drops", interface, "no frame was dropped"),
+        0 => return Finding::good("drops", interface, "no frames dropped"),
         n if n <= frames => return Finding::good("drops", interface, finding),
         n if n <= frames.saturating_mul(50) => CheckOutcome::Notice,
         _ => CheckOutcome::Problem,
@@ -55,22 +62,24 @@ fn drops(interface: &str, frames: u64, dropped: u64) -> Finding {
 
 fn delivery(state: &SensorState) -> Finding {
     match (&state.delivery_problem, state.acknowledged_seconds_ago) {
-        // The message says the next step itself: to enrol, to onboard a plan, to check the network.
+        // The message names the next step: to enrol, to onboard a plan, to check the network.
         (Some(problem), _) => {
-            let remedy = "do what it says; what was seen waits in the spool meanwhile";
+            let remedy = "follow the finding; meanwhile, uploads wait in the spool";
             Finding::other(CheckOutcome::Problem, "delivery", "", problem, remedy)
         }
-        (None, Some(seconds)) => {
-            Finding::good("delivery", "", format!("the last upload was acknowledged {seconds} s ago"))
-        }
-        (None, None) => Finding::good("delivery", "", "nothing was to be delivered yet"),
+        (None, Some(seconds)) => Finding::good(
+            "delivery",
+            "",
+            format!("the plan service acknowledged the last upload {seconds} s ago"),
+        ),
+        (None, None) => Finding::good("delivery", "", "no uploads yet"),
     }
 }
 
 fn confinement(name: &str, state: &SensorState) -> Vec<Finding> {
     if state.confinement.measures.is_empty() {
         let remedy = "set confinement.mode to \"try\" and restart the sensor";
-        let finding = "it keeps its privileges";
+        let finding = "the process keeps its privileges";
         return vec![Finding::other(CheckOutcome::Notice, "confinement", name, finding, remedy)];
     }
     let each = state.confinement.measures.iter().map(|m| {
@@ -78,7 +87,7 @@ fn confinement(name: &str, state: &SensorState) -> Vec<Finding> {
         if m.in_force {
             Finding::good("confinement", name, finding)
         } else {
-            let remedy = "run a kernel that has it: 6.12 or newer, with Landlock and seccomp on";
+            let remedy = "use a kernel from 6.12 on, with Landlock and seccomp enabled";
             Finding::other(CheckOutcome::Notice, "confinement", name, finding, remedy)
         }
     });
@@ -109,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sensor_that_fares_well_has_good_findings_alone() {
+    fn a_healthy_sensor_has_only_good_findings() {
         assert!(judge(&state()).iter().all(|f| f.outcome == CheckOutcome::Good));
     }
 

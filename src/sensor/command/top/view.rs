@@ -44,7 +44,7 @@ pub(super) fn lines(buffer: &Buffer) -> Vec<String> {
         .content
         .chunks(width)
         .map(|row| {
-            // The cell behind a wide character holds nothing of its own.
+            // The cell after a wide character is empty.
             let mut skip = 0;
             let mut line = String::new();
             for cell in row {
@@ -102,10 +102,13 @@ fn numbers(state: &TopState) -> Vec<Line<'static>> {
 fn warnings(state: &TopState) -> Vec<Line<'static>> {
     let scene = &state.scene;
     let bound = (scene.refused > 0).then(|| {
-        format!("a lower bound: limits.couplings was hit {} times; raise it", grouped(scene.refused))
+        format!(
+            "the census is a lower bound: {} sightings refused; raise limits.couplings",
+            grouped(scene.refused)
+        )
     });
     let dropped = (scene.capture.dropped > 0)
-        .then(|| format!("{} frames were dropped: devices may be missing", grouped(scene.capture.dropped)));
+        .then(|| format!("{} frames dropped, so devices may be missing", grouped(scene.capture.dropped)));
     let style = if state.colour { Style::new().fg(Color::Red) } else { Style::new() };
     let style = style.add_modifier(Modifier::BOLD);
     state
@@ -127,7 +130,7 @@ fn devices(state: &TopState, frame: &mut Frame<'_>, title: Rect, table: Rect, wh
         if state.find.is_empty() { String::new() } else { format!(", with '{}'", harmless(&state.find)) };
     let held = match state.scene.devices - state.scene.rows.len().min(state.scene.devices) {
         0 => String::new(),
-        more => format!(", {} older ones not held", grouped(more as u64)),
+        more => format!(", {} older ones not shown", grouped(more as u64)),
     };
     let text = format!(
         "-- {} of {} devices: {category}{find}, {}{held} ",
@@ -138,7 +141,7 @@ fn devices(state: &TopState, frame: &mut Frame<'_>, title: Rect, table: Rect, wh
     let rule = "-".repeat(usize::from(title.width).saturating_sub(text.chars().count()));
     frame.render_widget(Paragraph::new(bold(text + &rule)), title);
 
-    // Only what is visible is made harmless and drawn.
+    // Escape and draw only visible rows.
     let visible = usize::from(table.height).saturating_sub(1).max(1);
     let first = (state.selected + 1).saturating_sub(visible);
     let rows_seen = || rows.iter().skip(first).take(visible);
@@ -186,9 +189,9 @@ fn reasons(row: Option<&Row>) -> Vec<Line<'static>> {
 
 fn keys(state: &TopState) -> Line<'static> {
     if state.typing {
-        return Line::raw(format!("find: {}_   Enter keep   Esc forget", harmless(&state.find)));
+        return Line::raw(format!("find: {}_   Enter keep   Esc clear", harmless(&state.find)));
     }
-    let pause = if state.paused { "p go on (paused)" } else { "p pause" };
+    let pause = if state.paused { "p continue (paused)" } else { "p pause" };
     Line::raw(format!("q quit  s sort  c category  / find  Esc all  up/down select  {pause}"))
 }
 
