@@ -1,4 +1,4 @@
-//! Man pages and shell completions, written from the command line's own description when the package is made.
+//! Man pages and shell completions, generated from the command line when a package is built.
 
 use std::fs;
 use std::io;
@@ -7,18 +7,16 @@ use std::path::PathBuf;
 use clap::Command;
 use clap_complete::{Shell, generate_to};
 
-/// Where to write what a package holds beside the binary.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The folder, made where it is missing
+    /// The folder; created if it is missing
     directory: PathBuf,
 }
 
-/// Writes `man1/` and `completions/` into the folder: a page for the command and one for each of its subcommands, and
-/// completions for bash, zsh and fish.
+/// Writes `man1/` (a page for the command and for each subcommand) and `completions/` (bash, zsh, fish).
 ///
 /// # Errors
-/// Where the file system refuses.
+/// If the folder cannot be written.
 pub(crate) fn write(command: &Command, arguments: &Arguments) -> io::Result<()> {
     let name = command.get_name().to_owned();
     let man = arguments.directory.join("man1");

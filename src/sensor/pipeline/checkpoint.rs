@@ -1,12 +1,13 @@
 //! The checkpoint: the table on disk, so that the inventory survives a restart.
 //!
-//! One file beside the spool, replaced whole every some minutes and at the end. With what the spool took since, it is
-//! the table as it was; and as it says of every row whether a delta has taken it, a row that was seen and written down
-//! is delivered even if the spool never had it.
+//! One file beside the spool, replaced as a whole every few minutes and at the end. The checkpoint and the uploads put
+//! into the spool since together give the table. The checkpoint also records which rows no delta has taken, so these
+//! are delivered after a restart.
 //!
-//! It is JSON, a line a part, compressed with zstd and its checksum. The first line says what it is, the last that it
-//! is whole. A file that is damaged or cut short is found before a line of it is used, and set aside: the sensor then
-//! starts with what the spool holds, and the plan service has the rest.
+//! The file is JSON, one line for each part, compressed by zstd with a checksum. The first line is the
+//! [`CheckpointHead`], the last shows that the file is complete. The sensor checks the whole file before it uses any of
+//! it. It moves a damaged or truncated file aside and starts with the content of the spool; the plan service has the
+//! rest.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -18,47 +19,36 @@ use super::table::Table;
 use crate::census::Zone;
 
 const SCHEMA: &str = "netcensus.checkpoint/1";
-/// Couplings or stations of one line.
+/// Maximum number of couplings or stations in a line.
 const ROWS: usize = 1_000;
-/// The longest line: [`ROWS`] rows with all their evidence take less.
+/// Maximum length of a line: [`ROWS`] rows with all their evidence take less.
 const LINE_BYTES: u64 = 64 << 20;
 const LEVEL: i32 = 3;
 
-/// Why there is no checkpoint to use.
+/// Why a checkpoint cannot be used or written.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// The file system refuses.
-    #[error("{}: {error}; give the sensor a writable state_directory with room", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// It is damaged, or of another version.
+    #[error("{}: {error}; give the sensor a writable state_directory with free space", path.display())]
+    Io { path: PathBuf, error: io::Error },
+    /// The file is damaged, or has another version.
     #[error(
-        "{}: the inventory of the last run cannot be read ({reason}); the sensor starts without it, and the plan service keeps what it has",
+        "{}: cannot read the inventory of the last run ({reason}); the sensor starts without it, and the plan service keeps its facts",
         path.display()
     )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    Damaged { path: PathBuf, reason: String },
 }
 
-/// What a checkpoint belongs to.
+/// The first line of a checkpoint.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Head {
+pub struct CheckpointHead {
     schema: String,
     /// The zone of its facts.
     pub zone: String,
-    /// The spool's life: in another one nobody knows what was sent.
+    /// The spool's epoch: with another epoch, nothing is known about what was sent.
     pub epoch: String,
     /// The number of the newest upload whose facts it holds.
     pub sequence: u64,
-    /// The number of the newest upload of which it does not hold all facts, as they found no room; else 0.
+    /// The number of the newest upload with facts that found no room in the table; otherwise 0.
     #[serde(default)]
     pub uncovered: u64,
 }
@@ -74,26 +64,25 @@ struct End {
     parts: u64,
 }
 
-impl Head {
-    /// The head of a checkpoint.
-    pub fn new(zone: &str, epoch: &str, sequence: u64, uncovered: u64) -> Self {
+impl CheckpointHead {
+    pub(super) fn new(zone: &str, epoch: &str, sequence: u64, uncovered: u64) -> Self {
         let (zone, epoch) = (zone.to_owned(), epoch.to_owned());
         Self { schema: SCHEMA.to_owned(), zone, epoch, sequence, uncovered }
     }
 }
 
-/// Writes the table in place of the checkpoint at `path`, whole or not at all.
+/// Replaces the checkpoint at `path`, whole or not at all.
 ///
 /// # Errors
-/// Where the file system refuses; the old checkpoint stays then.
-pub fn store(path: &Path, head: &Head, table: &Table) -> Result<(), CheckpointError> {
+/// If the file system refuses; the old checkpoint stays.
+pub fn store(path: &Path, head: &CheckpointHead, table: &Table) -> Result<(), CheckpointError> {
     write(path, head, table).map_err(|error| CheckpointError::Io { path: path.to_owned(), error })
 }
 
-fn write(path: &Path, head: &Head, table: &Table) -> io::Result<()> {
+fn write(path: &Path, head: &CheckpointHead, table: &Table) -> io::Result<()> {
     let directory = path.parent().unwrap_or_else(|| Path::new("."));
     fs::create_dir_all(directory)?;
-    // A temporary file has mode 0600 from the start, and is removed where writing fails.
+    // `tempfile` creates it with mode 0600 and removes it if writing fails.
     let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(directory)?;
     let mut out = zstd::stream::write::Encoder::new(file.as_file_mut(), LEVEL)?;
     out.include_checksum(true)?;
@@ -113,10 +102,10 @@ fn write(path: &Path, head: &Head, table: &Table) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// What the last line begins with.
+/// Prefix of the last line.
 const END: &[u8] = b"{\"parts\":";
 
-/// What a temporary file begins with.
+/// Prefix of a temporary file's name.
 const PREFIX: &str = ".inventory-";
 
 fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
@@ -124,20 +113,20 @@ fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// Joins the checkpoint at `path` with the table, where there is one of `zone`; returns its head, and whether every
-/// fact found room. Facts are part of the next delta where they were not taken before, or `epoch` is another life.
+/// Joins the checkpoint at `path` with the table. Returns its head and whether every fact found room, or `None` if there
+/// is no checkpoint of `zone`. Facts are part of the next delta if no delta took them, or if the epoch differs.
 ///
 /// # Errors
-/// [`CheckpointError::Damaged`], before anything was joined; the file is set aside then.
+/// [`CheckpointError::Damaged`] before anything was joined; the file is moved aside.
 pub fn load(
     path: &Path,
     zone: &str,
     epoch: &str,
     table: &Table,
-) -> Result<Option<(Head, bool)>, CheckpointError> {
+) -> Result<Option<(CheckpointHead, bool)>, CheckpointError> {
     let io_error = |error| CheckpointError::Io { path: path.to_owned(), error };
     for left in path.parent().into_iter().filter_map(|d| fs::read_dir(d).ok()).flatten().flatten() {
-        // What a sensor that was killed was writing.
+        // Left by a sensor that was killed while it wrote.
         if left.file_name().to_string_lossy().starts_with(PREFIX) {
             fs::remove_file(left.path()).map_err(io_error)?;
         }
@@ -152,10 +141,10 @@ pub fn load(
             let room = merge(file()?, head.epoch != epoch, table).map_err(|e| damaged(path, &e))?;
             Ok(Some((head, room)))
         }
-        // The disk, not the file.
+        // The disk failed; the file may be good.
         Err(e) if e.raw_os_error().is_some() => Err(io_error(e)),
         Err(e) => {
-            // One is kept for a person to look at.
+            // Keep one damaged file for a person to look at.
             fs::rename(path, path.with_extension("bad")).map_err(io_error)?;
             Err(damaged(path, &e))
         }
@@ -166,11 +155,11 @@ fn damaged(path: &Path, error: &io::Error) -> CheckpointError {
     CheckpointError::Damaged { path: path.to_owned(), reason: error.to_string() }
 }
 
-/// Reads a checkpoint without using it, so that a damaged one is found first.
+/// Reads a checkpoint to the end without using it.
 ///
 /// # Errors
-/// Where it is damaged, cut short or of another version.
-pub fn check(input: impl Read) -> io::Result<Head> {
+/// If it is damaged, truncated or of another version.
+pub fn check(input: impl Read) -> io::Result<CheckpointHead> {
     let mut parts = 0_u64;
     let (head, end) = read_lines(input, &mut |_| {
         parts += 1;
@@ -179,11 +168,11 @@ pub fn check(input: impl Read) -> io::Result<Head> {
     if end.parts == parts { Ok(head) } else { Err(bad("parts are missing")) }
 }
 
-/// Joins what a checkpoint holds with the table; returns whether every fact found room. All is part of the next delta
-/// where it shall `repeat`.
+/// Joins a checkpoint with the table; returns whether every fact found room. With `repeat`, all facts are part of the
+/// next delta.
 ///
 /// # Errors
-/// Where it is damaged: what stood before that is in the table then, so [`check`] it first.
+/// If the checkpoint is damaged. The table then holds what came before the damage, so [`check`] first.
 pub fn merge(input: impl Read, repeat: bool, table: &Table) -> io::Result<bool> {
     let mut room = true;
     read_lines(input, &mut |line| {
@@ -195,9 +184,12 @@ pub fn merge(input: impl Read, repeat: bool, table: &Table) -> io::Result<bool> 
     Ok(room)
 }
 
-/// Reads to the end, which verifies the checksum; `each` gets the lines between the first and the last.
-#[expect(clippy::disallowed_methods, reason = "no line may be longer than its bound, and only one is held")]
-fn read_lines(input: impl Read, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -> io::Result<(Head, End)> {
+/// Reads to the end, which verifies the checksum; `each` gets the lines between head and end.
+#[expect(clippy::disallowed_methods, reason = "the length of a line is limited, and only one is held")]
+fn read_lines(
+    input: impl Read,
+    each: &mut dyn FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<(CheckpointHead, End)> {
     let mut input = BufReader::new(zstd::stream::read::Decoder::new(input)?);
     let (mut line, mut head, mut end) = (Vec::new(), None, None);
     loop {
@@ -206,13 +198,13 @@ fn read_lines(input: impl Read, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -
             break;
         }
         if end.is_some() || line.last() != Some(&b'\n') {
-            return Err(bad("a line is too long, or follows the last"));
+            return Err(bad("a line is too long, or follows the last line"));
         }
         match &head {
             None => {
-                let first: Head = serde_json::from_slice(&line)?;
+                let first: CheckpointHead = serde_json::from_slice(&line)?;
                 if first.schema != SCHEMA {
-                    return Err(bad("it is of another version"));
+                    return Err(bad("it has another version"));
                 }
                 head = Some(first);
             }
@@ -220,7 +212,7 @@ fn read_lines(input: impl Read, each: &mut dyn FnMut(&[u8]) -> io::Result<()>) -
             Some(_) => each(&line)?,
         }
     }
-    head.zip(end).ok_or_else(|| bad("it is cut short"))
+    head.zip(end).ok_or_else(|| bad("it is truncated"))
 }
 
 fn bad(why: &str) -> io::Error {
@@ -246,8 +238,8 @@ mod tests {
         table
     }
 
-    fn head() -> Head {
-        Head::new("z", "e", 7, 0)
+    fn head() -> CheckpointHead {
+        CheckpointHead::new("z", "e", 7, 0)
     }
 
     #[test]
@@ -262,7 +254,7 @@ mod tests {
         let pending = table.take_delta();
         assert!(!pending.is_empty());
         assert_eq!(restored.take_delta(), pending);
-        // In another life of the spool nobody knows what was sent.
+        // With another epoch, nothing is known about what was sent.
         let restored = Table::new(10_000);
         load(&path, "z", "e2", &restored).unwrap();
         assert_eq!(restored.take_delta(), table.snapshot());
@@ -284,7 +276,7 @@ mod tests {
                 fs::write(&path, bytes).unwrap();
                 let restored = Table::new(10);
                 match load(&path, "z", "e", &restored) {
-                    // A bit of the frame's head that changes nothing of what comes out.
+                    // A bit of the zstd frame header that does not change the content.
                     Ok(_) => assert_eq!(restored.snapshot(), whole, "at {at}"),
                     Err(e) => {
                         assert!(e.to_string().contains("starts without it"), "{e}");

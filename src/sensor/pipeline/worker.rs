@@ -1,7 +1,7 @@
-//! A worker: dissects frames and merges what they show into the [`Table`].
+//! A worker dissects frames and merges their facts into the [`Table`].
 //!
-//! Most frames are bulk data of a known coupling. They end in a small cache, without a lock or an allocation; only
-//! what leaves the cache, and what was said, touches the shared table.
+//! Most frames are bulk data of a known coupling. These end in a small cache, without a lock or an allocation. Only
+//! entries that leave the cache, and new evidence, reach the shared table.
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher as _;
@@ -17,58 +17,53 @@ use crate::census::{CouplingKey, Field, MacAddr, Prefix, Segment, Signs, Timesta
 use crate::dissect::{Anomaly, Fragment, Frame, LinkType, Malformed, Sink, Tags, dissect};
 use crate::wire::FrameNumbers;
 
-/// Slots of the cache; a power of two.
+/// Slots of the cache of couplings; a power of two.
 const SLOTS: usize = 8_192;
-/// Slots of the memory for what was said before; a power of two.
+/// Slots of the memory of recent evidence; a power of two.
 const SAID: usize = 8_192;
-/// Slots of the memory for duplicated frames; a power of two.
+/// Slots of the memory of recent frames, to find duplicates; a power of two.
 const RECENT: usize = 1_024;
-/// Bytes of a frame by which a duplicate is known: headers, checksums and the head of the payload.
+/// Bytes of a frame that identify a duplicate: headers, checksums and the head of the payload.
 const DIGESTED: usize = 128;
-/// Where a packet starts in an Ethernet frame without tags.
+/// Offset of the packet in an untagged Ethernet frame.
 const NETWORK: usize = 14;
 /// Copies of one frame on a mirror port lie at most this many nanoseconds apart.
 const DUPLICATE_WINDOW: i64 = 50_000_000;
 
-/// What a worker counted. Totals since it started.
+/// Totals since the worker started.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Counters {
-    /// Frames.
     pub frames: u64,
-    /// Their bytes on the wire.
+    /// Bytes on the wire.
     pub bytes: u64,
-    /// Frames of which some part was malformed.
+    /// Frames with a malformed part.
     pub malformed_frames: u64,
-    /// Frames that a mirror copied twice: equal within 50 ms, but for what a router or a switch on the way changes (the
-    /// MACs, VLAN tags, TTL and header checksum of an IP packet).
+    /// Frames that a mirror copied twice: equal within 50 ms, apart from what a router or switch changes in an IP packet
+    /// (MACs, VLAN tags, TTL, header checksum).
     pub duplicates: u64,
-    /// Panics in dissectors: each cost one frame, and each is a defect to report.
+    /// Panics in dissectors. Each is a defect and costs one frame.
     pub panics: u64,
     /// Malformed parts by protocol and reason.
     pub malformed: BTreeMap<Malformed, u64>,
-    /// Oddities.
     pub anomalies: BTreeMap<Anomaly, u64>,
-    /// The earliest frame.
     pub first: Option<Timestamp>,
-    /// The newest frame.
     pub last: Option<Timestamp>,
 }
 
-/// Feeds frames into a table. One a thread.
+/// Feeds frames into a table. Each thread has its own.
 #[derive(Debug)]
 pub struct Worker<'t> {
-    facts: Facts<'t>,
+    facts: FactSink<'t>,
     recent: Vec<(u64, Timestamp)>,
-    /// The same in every run, so that frame numbers are.
+    /// With a fixed seed, so that frame numbers are the same in every run.
     digest: FixedState,
     numbers: Option<FrameNumbers>,
 }
 
 impl<'t> Worker<'t> {
-    /// A worker for `table`.
     pub fn new(table: &'t Table) -> Self {
         Self {
-            facts: Facts {
+            facts: FactSink {
                 table,
                 hasher: RandomState::default(),
                 slots: vec![None; SLOTS],
@@ -84,14 +79,14 @@ impl<'t> Worker<'t> {
         }
     }
 
-    /// Lets the worker number its frames, for evidence to point at.
+    /// Makes the worker number its frames, so that evidence can refer to them.
     #[must_use]
     pub fn numbering(mut self) -> Self {
         self.numbers = Some(FrameNumbers::default());
         self
     }
 
-    /// Dissects one frame. A panic in a dissector costs this frame alone.
+    /// Dissects one frame. A panic in a dissector costs only this frame.
     pub fn frame(&mut self, frame: &Frame<'_>) {
         let digest = self.copy_digest(frame);
         let counters = &mut self.facts.counters;
@@ -120,7 +115,7 @@ impl<'t> Worker<'t> {
         self.facts.counters.malformed_frames += u64::from(self.facts.broken);
     }
 
-    /// The same for all copies of a frame: of an IP packet what no router or switch changes, of all else the frame.
+    /// A digest that is equal for all copies of a frame: of an IP packet, without what routers and switches change.
     fn copy_digest(&self, frame: &Frame<'_>) -> u64 {
         let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
         let mut start = NETWORK;
@@ -141,7 +136,7 @@ impl<'t> Worker<'t> {
         }
     }
 
-    /// Merges what the cache holds into the table. To be called at least every second, and before a delta.
+    /// Merges the cache into the table. Call it at least every second, and before taking a delta.
     pub fn flush(&mut self) {
         let facts = &mut self.facts;
         for slot in &mut facts.slots {
@@ -154,12 +149,12 @@ impl<'t> Worker<'t> {
         }
     }
 
-    /// What was counted.
+    /// The totals so far.
     pub fn counters(&self) -> &Counters {
         &self.facts.counters
     }
 
-    /// Ends the worker: flushes, and returns its counts and frame numbers.
+    /// Flushes, and returns the totals and the frame numbers.
     pub fn finish(mut self) -> (Counters, Option<FrameNumbers>) {
         self.flush();
         if let Some(numbers) = &mut self.numbers {
@@ -170,7 +165,7 @@ impl<'t> Worker<'t> {
 }
 
 impl Counters {
-    /// Adds what another worker counted.
+    /// Adds the totals of another worker.
     pub fn add(&mut self, other: &Self) {
         self.frames += other.frames;
         self.bytes += other.bytes;
@@ -188,7 +183,7 @@ impl Counters {
     }
 }
 
-/// One coupling in the cache: frames between `first` and `last`, on one UTC day, that all bore `signs` and `tags`.
+/// A cached coupling: frames between `first` and `last`, on one UTC day, all with the same `signs` and `tags`.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     key: CouplingKey,
@@ -196,7 +191,7 @@ struct Slot {
     tags: Tags,
     first: Timestamp,
     last: Timestamp,
-    /// The day's first instant. A coupling keeps on which days it was seen, so no slot may reach over several.
+    /// Start of the day. A coupling records the days on which it was seen, so a slot must not span several.
     day: Timestamp,
 }
 
@@ -215,20 +210,20 @@ impl Slot {
 }
 
 #[derive(Debug)]
-struct Facts<'t> {
+struct FactSink<'t> {
     table: &'t Table,
     hasher: RandomState,
     slots: Vec<Option<Slot>>,
-    /// What went to the table: its hash, and the earliest time that it went with.
+    /// Evidence sent to the table: its hash and earliest time.
     said: Vec<(u64, Timestamp)>,
     at: Timestamp,
-    /// Whether the frame at hand has a malformed part.
+    /// Whether the present frame has a malformed part.
     broken: bool,
     fragments: Fragments,
     counters: Counters,
 }
 
-impl Sink for Facts<'_> {
+impl Sink for FactSink<'_> {
     fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, tags: Tags) {
         let (key, at) = (CouplingKey { mac, ip }, self.at);
         #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
@@ -248,7 +243,7 @@ impl Sink for Facts<'_> {
     }
 
     fn coupling_said(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str) {
-        // A server says what it is with each answer; only the first time teaches anything.
+        // A server repeats its name in each answer; only the first adds a fact.
         let key = CouplingKey { mac, ip };
         let hash = self.hasher.hash_one((key, field, value));
         #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
@@ -274,7 +269,7 @@ impl Sink for Facts<'_> {
     }
 
     fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) {
-        // Most exchanges teach nothing, and then nobody needs the lock.
+        // Most exchanges add nothing, so avoid the lock.
         if Segment::teachable(sender, target).is_some() {
             self.table.learn(|segment| segment.exchange(sender, target, answer));
         }

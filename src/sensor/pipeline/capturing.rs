@@ -1,7 +1,6 @@
-//! Capturing: one thread an interface, from its ring through a [`Worker`] into the table.
+//! The capture threads: one for each interface, from its ring through a [`Worker`] into the table.
 //!
-//! An interface that goes does not end the sensor: the thread opens it again, with growing pauses, and says meanwhile
-//! what is missing.
+//! If an interface disappears, its thread reports the problem and tries to open it again, with growing pauses.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,18 +10,18 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
-use super::config::{Capture, Config};
-use super::rules::Accepted;
-use super::status::{InterfaceStatus, Status};
 use super::table::Table;
 use super::worker::Worker;
 use crate::capture::live::{self, Live, LiveError, Settings, Statistics};
+use crate::sensor::config::{CaptureConfig, Config};
+use crate::sensor::rules::Accepted;
+use crate::sensor::status::{InterfaceStatus, Status};
 
-/// How long one wait for frames takes; also how soon a thread notices that it shall stop.
+/// Longest wait for frames, and so the time in which a thread notices that it must stop.
 const WAIT: Duration = Duration::from_millis(100);
-/// How often the cache is merged into the table, and the counters are shown.
+/// How often the cache is merged into the table and the counters are published.
 const FLUSH: Duration = Duration::from_millis(500);
-/// How long a stopping thread still takes frames that the kernel holds: two blocks of its ring.
+/// How long a stopping thread still reads frames that the kernel holds: two blocks of the ring.
 const LAST_FRAMES: Duration = Duration::from_millis(250);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -30,31 +29,27 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// What all capture threads share.
 #[derive(Clone, Debug)]
 pub struct Shared {
-    /// The configuration, which may change.
+    /// A reload replaces it.
     pub config: Arc<ArcSwap<Config>>,
-    /// The rules in use, which may change.
+    /// The operator's rules in use; a reload replaces them.
     pub rules: Arc<ArcSwap<Accepted>>,
-    /// Where facts go.
     pub table: Arc<Table>,
-    /// Where counts go.
     pub status: Arc<Status>,
-    /// Set once the threads shall end.
+    /// Tells the threads to end.
     pub stop: Arc<AtomicBool>,
-    /// How an interface is opened after the start.
     pub reopening: Reopening,
 }
 
-/// How an interface is opened that was away, or that shall be captured with other settings.
+/// How to open an interface that was away or has new settings.
 #[derive(Clone, Debug)]
 pub enum Reopening {
-    /// By its thread, which has kept the privilege.
+    /// Its thread opens it, with the privilege that it kept.
     Here,
-    /// By a new start of the process, as this one gave the privilege up; whoever waits here brings it about.
+    /// The process gave the privilege up and must be started again; notifies the daemon to end.
     Restart(Arc<Notify>),
 }
 
-/// The settings of one interface.
-pub fn settings(capture: &Capture, interface: &str) -> Settings {
+pub fn settings(capture: &CaptureConfig, interface: &str) -> Settings {
     Settings {
         interface: interface.to_owned(),
         filter: capture.filter.clone(),
@@ -64,17 +59,17 @@ pub fn settings(capture: &Capture, interface: &str) -> Settings {
     }
 }
 
-/// An interface that was opened, or could not be opened yet.
+/// An interface that is open, or that could not be opened yet.
 pub struct Opened {
     interface: String,
     settings: Settings,
     live: Result<Live, LiveError>,
 }
 
-/// Opens all interfaces. One that is away is opened later.
+/// Opens all interfaces, except those that are away, which are opened later.
 ///
 /// # Errors
-/// Where a person must change something first.
+/// If an interface cannot be opened until a person changes something.
 pub fn open(config: &Config, interfaces: &[String]) -> Result<Vec<Opened>, LiveError> {
     let mut all = Vec::new();
     for interface in interfaces {
@@ -91,7 +86,7 @@ pub fn open(config: &Config, interfaces: &[String]) -> Result<Vec<Opened>, LiveE
 /// Starts the thread of an interface.
 ///
 /// # Errors
-/// Where the system gives no thread.
+/// If the system refuses a thread.
 pub fn start(opened: Opened, shared: Shared) -> std::io::Result<JoinHandle<()>> {
     let name = format!("capture {}", opened.interface);
     // The kernel keeps 15 bytes of a thread's name.
@@ -106,7 +101,7 @@ struct Thread<'s> {
     worker: Worker<'s>,
     live: Option<Live>,
     problem: Option<String>,
-    /// Totals of handles that are closed.
+    /// Totals of the closed handles.
     closed: Statistics,
     pause: Duration,
     next_attempt: Instant,
@@ -120,7 +115,7 @@ impl<'s> Thread<'s> {
             Err(e) => (None, Some(e.to_string())),
         };
         if let Some(problem) = &problem {
-            tracing::warn!("{problem}; it is tried again");
+            tracing::warn!("{problem}; retrying");
         }
         Self {
             interface: opened.interface,
@@ -152,7 +147,7 @@ impl<'s> Thread<'s> {
         self.publish();
     }
 
-    /// Takes frames for a moment, or tries to open the interface.
+    /// Reads frames for at most [`WAIT`], or tries to open the interface.
     fn round(&mut self) {
         if let Some(live) = &mut self.live {
             let worker = &mut self.worker;
@@ -167,7 +162,7 @@ impl<'s> Thread<'s> {
     }
 
     fn close(&mut self, why: &LiveError) {
-        tracing::warn!("{why}; it is tried again");
+        tracing::warn!("{why}; retrying");
         if let Some(mut live) = self.live.take() {
             self.closed = sum(self.closed, live.statistics());
         }
@@ -179,17 +174,17 @@ impl<'s> Thread<'s> {
 
     fn reopen(&mut self) {
         if let Reopening::Restart(wanted) = &self.shared.reopening {
-            let there = live::is_up(&self.interface);
-            if there {
-                tracing::info!("{}: it is there; a new start opens it", self.interface);
+            let up = live::is_up(&self.interface);
+            if up {
+                tracing::info!("{}: up again; restarting to open it", self.interface);
                 wanted.notify_one();
             }
-            self.next_attempt = Instant::now() + if there { LONGEST_PAUSE } else { FIRST_PAUSE };
+            self.next_attempt = Instant::now() + if up { LONGEST_PAUSE } else { FIRST_PAUSE };
             return;
         }
         match Live::open(&self.settings) {
             Ok(live) => {
-                tracing::info!("{}: captured again", self.interface);
+                tracing::info!("{}: capturing again", self.interface);
                 (self.live, self.problem, self.pause) = (Some(live), None, FIRST_PAUSE);
             }
             Err(e) => {
@@ -201,7 +196,7 @@ impl<'s> Thread<'s> {
         self.publish();
     }
 
-    /// Merges the cache into the table, shows the counts, and takes over changed settings.
+    /// Merges the cache into the table, publishes the counters, and applies changed settings.
     fn publish(&mut self) {
         self.flushed = Instant::now();
         self.worker.flush();
@@ -212,17 +207,17 @@ impl<'s> Thread<'s> {
             statistics: sum(self.closed, now),
         };
         self.shared.status.publish(&self.interface, status);
-        self.shared.status.tell_bounds(self.shared.table.bounds());
+        self.shared.status.warn_of_limits(self.shared.table.limit_hits());
         let wanted = settings(&self.shared.config.load().capture, &self.interface);
         if wanted != self.settings {
             self.change(wanted);
         }
     }
 
-    /// Captures with other settings; where that fails the old handle stays.
+    /// Captures with new settings; if that fails, the old handle stays open.
     fn change(&mut self, wanted: Settings) {
         if let Reopening::Restart(restart) = &self.shared.reopening {
-            tracing::info!("{}: a new start captures with the changed settings", self.interface);
+            tracing::info!("{}: restarting to capture with the changed settings", self.interface);
             restart.notify_one();
             self.settings = wanted;
             return;
@@ -233,12 +228,12 @@ impl<'s> Thread<'s> {
                     self.closed = sum(self.closed, old.statistics());
                 }
                 self.problem = None;
-                tracing::info!("{}: captured with the changed settings", self.interface);
+                tracing::info!("{}: capturing with the changed settings", self.interface);
             }
-            Err(e) if self.live.is_some() => tracing::error!("{e}; the old settings stay"),
+            Err(e) if self.live.is_some() => tracing::error!("{e}; keeping the old settings"),
             Err(_) => {}
         }
-        // Also where it failed: the same settings are not tried twice.
+        // Even after a failure: do not try the same settings twice.
         self.settings = wanted;
     }
 }

@@ -1,6 +1,5 @@
-//! Who this sensor is to its plan service: what enrolment gave and the sensor's own key pair, in one file that only its
-//! owner may read. One file, so that there is never half an identity; it may come as a systemd credential instead, see
-//! [`CREDENTIAL`].
+//! The sensor's identity: what the plan service issued at enrolment, and the sensor's key pair. It is one file, readable
+//! by its owner only, so that an identity is never half stored. A systemd credential can replace it, see [`CREDENTIAL`].
 
 use std::fmt;
 use std::fs;
@@ -13,25 +12,23 @@ use serde::{Deserialize, Serialize};
 use super::signing::SigningKey;
 use crate::wire::Fingerprint;
 
-/// The name of the systemd credential that holds the identity, where one is passed to the service: what enrolment wrote,
-/// as it is, for instance encrypted by `systemd-creds encrypt`. It then goes before the file in the state directory.
+/// The systemd credential with the identity: the file that enrolment wrote, for example encrypted by
+/// `systemd-creds encrypt`. If the service manager passes it, the file in the state directory is not read.
 pub const CREDENTIAL: &str = "netcensus.identity";
 
-/// The identity. Its `Debug` form hides the keys.
+/// Its `Debug` form hides the keys.
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Identity {
     /// The plan service's base URL.
     pub url: String,
-    /// The sensor's id.
     pub sensor: String,
-    /// The subscription that it belongs to.
     pub subscription: String,
-    /// The bearer key: tells the service at once who sends.
+    /// The bearer key: the service checks it first, as that is cheap.
     pub key: String,
     /// The private key that signs every request.
     pub signing_key: SigningKey,
-    /// The certificate by which the service is known; else an authority that this system trusts must vouch for it.
+    /// The service's certificate; without it, an authority that this system trusts must have issued the certificate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
 }
@@ -47,34 +44,18 @@ impl fmt::Debug for Identity {
     }
 }
 
-/// Why the identity cannot be had or kept.
+/// Why the identity cannot be read or stored.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// There is none.
     #[error("{}: this sensor is not enrolled; run 'netcensus-sensor enrol TOKEN'", path.display())]
-    Missing {
-        /// Where it would be.
-        path: PathBuf,
-    },
-    /// The file is damaged.
-    #[error("{}: this is no identity: {reason}; enrol again with 'netcensus-sensor enrol TOKEN'", path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: serde_json::Error,
-    },
-    /// The file system refuses.
+    Missing { path: PathBuf },
+    #[error("{}: not a valid identity: {reason}; enrol again with 'netcensus-sensor enrol TOKEN'", path.display())]
+    Damaged { path: PathBuf, reason: serde_json::Error },
     #[error("{}: {error}; run the command as the user that owns the state directory", path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        error: io::Error,
-    },
+    Io { path: PathBuf, error: io::Error },
 }
 
-/// Where the identity is read from: the credential in the folder of the service manager, else `file`.
+/// The file to read: the credential in the service manager's folder if it exists, otherwise `file`.
 pub fn source(file: PathBuf, credentials: Option<&Path>) -> PathBuf {
     credentials.map(|c| c.join(CREDENTIAL)).filter(|c| c.exists()).unwrap_or(file)
 }
@@ -83,7 +64,7 @@ impl Identity {
     /// Reads the identity.
     ///
     /// # Errors
-    /// [`IdentityError`] where there is none, or it cannot be read.
+    /// If the file is missing, damaged or not readable.
     pub fn load(path: &Path) -> Result<Self, IdentityError> {
         match fs::read(path) {
             Ok(json) => serde_json::from_slice(&json)
@@ -98,7 +79,7 @@ impl Identity {
     /// Stores the identity, whole or not at all, with mode 0600.
     ///
     /// # Errors
-    /// Where the file system refuses.
+    /// If the file system refuses.
     pub fn store(&self, path: &Path) -> Result<(), IdentityError> {
         self.write(path).map_err(|error| IdentityError::Io { path: path.to_owned(), error })
     }
@@ -106,11 +87,11 @@ impl Identity {
     fn write(&self, path: &Path) -> io::Result<()> {
         let directory = path.parent().unwrap_or_else(|| Path::new("."));
         make_private(directory)?;
-        // A temporary file has mode 0600 from the start.
+        // `tempfile` creates it with mode 0600.
         let mut file = tempfile::NamedTempFile::new_in(directory)?;
         serde_json::to_writer_pretty(&mut file, self)?;
         file.write_all(b"\n")?;
-        // Root enrols for the service, which must be able to read it: it belongs to whom the directory belongs.
+        // If root enrols, the service must be able to read the file: give it to the directory's owner.
         let owner = fs::metadata(directory)?;
         if file.as_file().metadata()?.uid() != owner.uid() {
             fchown(file.as_file(), Some(owner.uid()), Some(owner.gid()))?;
@@ -121,7 +102,7 @@ impl Identity {
     }
 }
 
-/// Makes the directory where it is missing: for its owner alone, who is the owner of the directory that it lies in.
+/// Creates a missing directory with mode 0700, owned by the owner of its parent.
 fn make_private(directory: &Path) -> io::Result<()> {
     if directory.is_dir() {
         return Ok(());

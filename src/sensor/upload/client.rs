@@ -1,8 +1,8 @@
 //! The client of the plan service: enrolment, and one upload at a time.
 //!
-//! It decides nothing about repetition: see [`delivery`](super::delivery). HTTPS, or plain HTTP to a loopback address;
-//! no redirects, a proxy where one is set, and every answer is bounded. Every upload is signed, see
-//! [`crate::wire::signature`]; whom it takes for the service, see [`trust`].
+//! [`delivery`](super::delivery) decides about retries. The client speaks HTTPS, or plain HTTP to a loopback address; it
+//! follows no redirects, uses the configured proxy, and limits the size of every answer. It signs every upload
+//! ([`crate::wire::signature`]) and checks the service's certificate ([`trust`]).
 
 use std::time::Duration;
 
@@ -26,15 +26,15 @@ const ANSWER_BYTES: usize = 64 << 10;
 const TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const LONGEST_RETRY_AFTER: Duration = Duration::from_hours(1);
-/// A slow link still gets an upload through: each of so many bytes adds a second to its time.
+/// A slow link needs more time: an upload gets one more second for each so many bytes.
 const BYTES_PER_SECOND: u64 = 1 << 10;
 
-/// Why an upload, or an enrolment, was not accepted.
+/// Why an upload or an enrolment failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum UploadError {
-    /// The service's URL is none that is used.
+    /// The service's URL cannot be used.
     #[error(
-        "'{url}' is no address of a plan service; it must begin with https://, or http:// with a loopback address"
+        "'{url}' is not a plan service's URL; it must begin with https://, or with http:// and a loopback address"
     )]
     Address {
         /// The URL.
@@ -43,35 +43,35 @@ pub enum UploadError {
     /// The proxy cannot be used.
     #[error(transparent)]
     Proxy(#[from] BadProxy),
-    /// No answer.
-    #[error("the plan service {url} cannot be reached: {reason}; check the network and that it runs")]
+    /// The service did not answer.
+    #[error("cannot reach the plan service {url}: {reason}; check the network and whether the service runs")]
     Unreachable {
         /// The base URL.
         url: String,
         /// What failed.
         reason: String,
     },
-    /// Who answers is not taken for the service.
-    #[error("{url} is not the plan service that this sensor knows: {reason}; nothing was sent")]
+    /// The server's certificate is not the service's.
+    #[error("{url} is not the plan service that this sensor trusts: {reason}; nothing was sent")]
     Certificate {
         /// The base URL.
         url: String,
         /// What is wrong with its certificate, and the next step.
         reason: String,
     },
-    /// The service cannot take it now.
-    #[error("the plan service answers {status}: {detail}; it is tried again")]
+    /// The service cannot accept it now.
+    #[error("the plan service answered {status}: {detail}; the sensor will retry")]
     Busy {
         /// The HTTP status.
         status: u16,
         /// What the service says.
         detail: String,
-        /// When to try again, where the service says so.
+        /// When to retry, if the service says so.
         retry_after: Option<Duration>,
     },
-    /// The service does not know this sensor, or no longer.
+    /// The service does not know this sensor, or has revoked it.
     #[error(
-        "the plan service answers {status}: {detail}; enrol this sensor again with 'netcensus-sensor enrol TOKEN'"
+        "the plan service answered {status}: {detail}; enrol this sensor again with 'netcensus-sensor enrol TOKEN'"
     )]
     Unauthorized {
         /// The HTTP status.
@@ -79,28 +79,28 @@ pub enum UploadError {
         /// What the service says.
         detail: String,
     },
-    /// The enrolment token is not good, or no longer.
-    #[error("the plan service refuses the token: {detail}")]
+    /// The enrolment token is unknown, used or expired.
+    #[error("the plan service refused the token: {detail}")]
     Token {
         /// What the service says.
         detail: String,
     },
     /// No plan is in effect.
-    #[error("{detail}; what was seen is kept and sent when a plan is in effect")]
+    #[error("{detail}; the sensor keeps its uploads until a plan is in effect")]
     NoPlan {
         /// What the service says.
         detail: String,
     },
-    /// The upload's name was used for other content.
+    /// The service has an upload with this epoch and sequence number but other content.
     #[error(
-        "the plan service has other content under this upload's name: {detail}; it is sent under a new name"
+        "the plan service has another upload under this name: {detail}; the sensor sends it under a new name"
     )]
     Conflict {
         /// What the service says.
         detail: String,
     },
-    /// The service will never take this.
-    #[error("the plan service refuses it with {status}: {detail}")]
+    /// The service will never accept this.
+    #[error("the plan service refused it with {status}: {detail}")]
     Refused {
         /// The HTTP status.
         status: u16,
@@ -109,7 +109,7 @@ pub enum UploadError {
     },
 }
 
-/// An RFC 9457 problem, as far as it is used.
+/// The used members of an RFC 9457 problem.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Problem {
@@ -119,12 +119,11 @@ struct Problem {
     detail: String,
 }
 
-/// Exchanges an enrolment token for an identity, with a key pair that is made here. `name` is the sensor's name for
-/// people. `previous` is the identity that this appliance has so far: the service revokes it in the same moment, where it
-/// is one of the same service.
+/// Exchanges an enrolment token for an identity with a new key pair. `name` is the name that the console shows. If the
+/// same service issued `previous`, it revokes that identity in the same transaction.
 ///
 /// # Errors
-/// [`UploadError::Token`] where the token is used up, unknown or too old.
+/// [`UploadError::Token`] if the token is used, unknown or expired; otherwise as for an upload.
 pub async fn enrol(
     token: &EnrolmentToken,
     name: &str,
@@ -165,33 +164,32 @@ pub async fn enrol(
     })
 }
 
-/// Sends uploads as one sensor.
+/// Sends uploads under one identity.
 #[derive(Clone, Debug)]
 pub struct Uploader {
     client: Client,
     base: String,
     target: Url,
-    /// Bytes of the target's path that a proxy takes away: signed is what the service sees.
+    /// Length of the target path's prefix that a reverse proxy removes: the signature covers the path that the service sees.
     prefix: usize,
     key: String,
     signing_key: SigningKey,
     timeout: Duration,
 }
 
-/// What came of a request.
+/// The outcome of a request.
 #[derive(Clone, Debug)]
 pub struct Answer<T> {
-    /// The answer, or why there is none.
     pub result: Result<T, UploadError>,
-    /// The service's time when it answered, to the second.
+    /// The service's time when it answered, in whole seconds.
     pub date: Option<Timestamp>,
 }
 
 impl Uploader {
-    /// A client for `identity`, in which one upload may take `timeout`, and a second more for each KiB of it.
+    /// A client for `identity`. One upload may take `timeout` and one second more for each KiB.
     ///
     /// # Errors
-    /// [`UploadError::Address`] where the identity's URL is none that is used, [`UploadError::Proxy`].
+    /// [`UploadError::Address`] if the identity's URL cannot be used; [`UploadError::Proxy`].
     pub fn new(identity: &Identity, timeout: Duration, route: &Route) -> Result<Self, UploadError> {
         let base = base(&identity.url)?;
         let bad = || UploadError::Address { url: identity.url.clone() };
@@ -211,8 +209,7 @@ impl Uploader {
         Ok(Self { client, base, target, prefix, key, signing_key, timeout })
     }
 
-    /// Sends one body, as `Upload::encode` makes it, signed at `now`. The receipt means that it is stored durably; an
-    /// [`UploadError`] says what to do about it.
+    /// Sends one body from `Upload::encode`, signed at `now`. A receipt means that the service has stored it durably.
     pub async fn send(&self, body: Vec<u8>, now: Timestamp) -> Answer<UploadReceipt> {
         let path = self.target.path().get(self.prefix..).unwrap_or_default();
         let headers = match self.signing_key.sign(path, &body, Purpose::Upload, now) {
@@ -230,40 +227,40 @@ impl Uploader {
 }
 
 impl Uploader {
-    /// Asks the service for a sign of life, which needs no key. Returns the instant that its answer bears.
+    /// Asks whether the service is alive, which needs no key. Returns the date of its answer.
     ///
     /// # Errors
-    /// [`UploadError::Unreachable`] where no plan service answers.
+    /// [`UploadError::Unreachable`] if no plan service answers.
     pub async fn greet(&self) -> Result<Option<Timestamp>, UploadError> {
         let answer = self.client.get(format!("{}/healthz", self.base)).send().await;
         let answer = answer.map_err(|e| unreachable(&self.base, e))?;
         if !answer.status().is_success() {
-            let reason = format!("/healthz answers {}", answer.status());
+            let reason = format!("/healthz answered {}", answer.status());
             return Err(UploadError::Unreachable { url: self.base.clone(), reason });
         }
         Ok(date(answer.headers(), &DATE))
     }
 
-    /// Asks whether the service accepts this sensor's key: sends an upload without a body, which changes nothing.
+    /// Asks whether the service accepts this sensor's key, by an upload without a body, which changes nothing.
     ///
     /// # Errors
-    /// [`UploadError::Unauthorized`] where it does not; the others where it cannot be known.
+    /// [`UploadError::Unauthorized`] if it does not; another error if the answer remains unknown.
     pub async fn knock(&self, now: Timestamp) -> Result<(), UploadError> {
         match self.send(Vec::new(), now).await.result {
-            // Who sends is judged before what is sent.
+            // The service checks the sender before the body.
             Ok(_) | Err(UploadError::Refused { .. }) => Ok(()),
             Err(e) => Err(e),
         }
     }
 
-    /// The host and port of the service.
+    /// The service's host and port.
     pub fn destination(&self) -> (String, u16) {
         let host = self.target.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         (host, self.target.port_or_known_default().unwrap_or(443))
     }
 }
 
-/// The base URL without a trailing slash, where it is one that may be used.
+/// The base URL without a trailing slash, if it may be used.
 fn base(url: &str) -> Result<String, UploadError> {
     let bad = || UploadError::Address { url: url.chars().take(200).collect() };
     let parsed = Url::parse(url).map_err(|_| bad())?;
@@ -300,7 +297,7 @@ fn client(
         .no_proxy()
         .connect_timeout(CONNECT_TIMEOUT.min(timeout))
         .timeout(timeout);
-    // Plain HTTP goes to this machine alone.
+    // Plain HTTP stays on this machine.
     let proxy = if url.starts_with("https:") { route.proxy()? } else { None };
     let builder = match proxy {
         Some(proxy) => builder.proxy(proxy),
@@ -309,7 +306,6 @@ fn client(
     builder.build().map_err(|e| unreachable(url, e))
 }
 
-/// Adds the headers of a signature.
 fn signed(request: RequestBuilder, headers: SignatureHeaders) -> RequestBuilder {
     headers.into_iter().fold(request, |request, (name, value)| request.header(name, value))
 }
@@ -341,7 +337,7 @@ async fn read_body<T: DeserializeOwned>(
     if status.is_success() {
         return serde_json::from_slice(&body).map_err(|_| UploadError::Busy {
             status: status.as_u16(),
-            detail: "with something that is no receipt; is this a plan service?".to_owned(),
+            detail: "the body is not a receipt; check that the URL is a plan service's".to_owned(),
             retry_after,
         });
     }
@@ -368,7 +364,7 @@ fn judge(status: StatusCode, problem: &Problem, retry_after: Option<Duration>) -
     }
 }
 
-/// `Retry-After`: seconds, or an instant, which is judged by the clock of who answers.
+/// `Retry-After`: seconds, or an instant by the service's clock, which is `now`.
 fn retry_after(headers: &HeaderMap, now: Option<Timestamp>) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = match text.parse() {
@@ -381,7 +377,7 @@ fn retry_after(headers: &HeaderMap, now: Option<Timestamp>) -> Option<Duration> 
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
-/// A header that holds an instant in the form of RFC 9110.
+/// An HTTP date (RFC 9110, section 5.6.7) in a header.
 fn date(headers: &HeaderMap, name: &HeaderName) -> Option<Timestamp> {
     let text = headers.get(name)?.to_str().ok()?;
     let at = jiff::fmt::rfc2822::DateTimeParser::new().parse_timestamp(text).ok()?;
@@ -397,7 +393,7 @@ fn unreachable(url: &str, error: reqwest::Error) -> UploadError {
         return UploadError::Certificate { url: url.to_owned(), reason };
     }
     let reason = if error.is_timeout() {
-        "no answer in time".to_owned()
+        "timed out".to_owned()
     } else {
         // The outer errors only say that a request failed; the innermost one says why.
         let mut inner: &dyn std::error::Error = &error;

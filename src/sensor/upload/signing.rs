@@ -1,4 +1,5 @@
-//! The sensor's own key pair: made at enrolment, never sent; what it signs is described in [`crate::wire::signature`].
+//! The sensor's key pair, created at enrolment; the private key never leaves the appliance. See
+//! [`crate::wire::signature`] for what it signs.
 
 use std::fmt;
 
@@ -15,7 +16,7 @@ use crate::wire::signature::{
 
 const NONCE_BYTES: usize = 16;
 
-/// The private key: Ed25519. As text its seed of 32 bytes in base64url; its `Debug` form hides it.
+/// An Ed25519 private key. As text, its seed of 32 bytes in base64url. Its `Debug` form hides it.
 #[derive(Clone, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct SigningKey(ed25519_dalek::SigningKey);
@@ -24,10 +25,10 @@ pub struct SigningKey(ed25519_dalek::SigningKey);
 pub type SignatureHeaders = [(&'static str, String); 3];
 
 impl SigningKey {
-    /// A new key pair.
+    /// Creates a key pair.
     ///
     /// # Errors
-    /// Where the system gives no random numbers.
+    /// If the system cannot supply random numbers.
     pub fn generate() -> std::io::Result<Self> {
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(std::io::Error::other)?;
@@ -39,10 +40,10 @@ impl SigningKey {
         PublicKey(self.0.verifying_key().to_bytes())
     }
 
-    /// The headers that sign a `POST` of `body` to `path`, which begins with `/api/v1`. They differ at every call.
+    /// The headers that sign a `POST` of `body` to `path`, which begins with `/api/v1`. Each call gives other headers.
     ///
     /// # Errors
-    /// Where the system gives no random numbers.
+    /// If the system cannot supply random numbers.
     pub fn sign(
         &self,
         path: &str,
@@ -90,9 +91,9 @@ impl TryFrom<String> for SigningKey {
     }
 }
 
-/// A text that is no private key. The text is not repeated.
+/// Not a private key. The message omits the text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("this is no signing key; it is an Ed25519 seed of 32 bytes in base64url without padding")]
+#[error("not a signing key; it must be an Ed25519 seed of 32 bytes in base64url without padding")]
 pub struct BadSigningKey;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Whom the sensor takes for its plan service: whoever holds the certificate that the enrolment token named, or else
-//! whoever an authority vouches for that this system trusts.
+//! Which server the sensor accepts as its plan service: the holder of the certificate that the enrolment token named,
+//! or, if the token named none, a server whose certificate comes from an authority that this system trusts.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -12,20 +12,18 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, OtherError, 
 use crate::tls;
 use crate::wire::Fingerprint;
 
-/// The service shows another certificate than the one that was enrolled with.
+/// The server has another certificate than the enrolment token named.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "its certificate has the SHA-256 {shown}, but the enrolment token named {pinned}; where the service has a new certificate, enrol again with a new token, else somebody stands in between"
+    "its certificate has the SHA-256 {shown}, but the enrolment token named {pinned}; if the service has a new certificate, enrol again with a new token, otherwise suspect an interception"
 )]
 pub struct OtherCertificate {
-    /// That of the token.
     pub pinned: Fingerprint,
-    /// That of the certificate that came.
     pub shown: Fingerprint,
 }
 
-/// Takes one certificate, and nobody who does not hold its key. The name and the dates in it do not matter: it is known
-/// by all its bytes, and a sensor without the right time must deliver, too.
+/// Accepts one certificate from a server that holds its key. The certificate is compared byte by byte, so its name does
+/// not matter; nor do its dates, as a sensor with a wrong clock must deliver, too.
 #[derive(Debug)]
 struct Pin {
     fingerprint: Fingerprint,
@@ -74,10 +72,10 @@ impl ServerCertVerifier for Pin {
     }
 }
 
-/// TLS that takes nobody but the holder of that certificate.
+/// TLS that accepts only the holder of that certificate.
 ///
 /// # Errors
-/// Where the cryptography lacks the protocol's versions, which is a defect.
+/// If the cryptography lacks the protocol's versions, which is a defect.
 pub fn pinned(fingerprint: Fingerprint) -> Result<ClientConfig, rustls::Error> {
     let provider = tls::provider();
     let pin = Arc::new(Pin { fingerprint, provider: Arc::clone(&provider) });
@@ -85,7 +83,7 @@ pub fn pinned(fingerprint: Fingerprint) -> Result<ClientConfig, rustls::Error> {
     Ok(config.dangerous().with_custom_certificate_verifier(pin).with_no_client_auth())
 }
 
-/// Why the service's certificate was not taken, where that is what failed.
+/// Why the server's certificate was refused, if that is why a request failed.
 pub fn refusal(error: &(dyn Error + 'static)) -> Option<String> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -93,15 +91,15 @@ pub fn refusal(error: &(dyn Error + 'static)) -> Option<String> {
             return Some(match why {
                 CertificateError::Other(other) if other.0.is::<OtherCertificate>() => other.0.to_string(),
                 CertificateError::UnknownIssuer => {
-                    "no authority that this system trusts vouches for its certificate; enrol with a token that names it, or install the authority's certificate".to_owned()
+                    "this system trusts no authority that issued its certificate; enrol with a token that names the certificate, or install the authority's certificate".to_owned()
                 }
                 CertificateError::BadSignature => {
-                    "it shows a certificate without having its key; somebody stands in between".to_owned()
+                    "it does not have the key of the certificate that it presents; suspect an interception".to_owned()
                 }
-                why => format!("its certificate is not good: {why}; renew it, and check this machine's clock"),
+                why => format!("its certificate is invalid: {why}; renew it, and check this machine's clock"),
             });
         }
-        // An I/O error passes over what it was made from when it is asked for its source.
+        // `source` of an I/O error skips the error that it wraps.
         let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         next = match wrapped {
             Some(inner) => Some(inner),

@@ -1,7 +1,7 @@
-//! Delivery: from the spool to the plan service, oldest first, each upload until it is acknowledged.
+//! Delivery: sends the spool to the plan service, oldest upload first, each until it is acknowledged.
 //!
-//! [`Delivery::step`] makes at most one attempt and says how long to wait before the next; who calls it waits. So the
-//! whole behaviour is one state machine, and tests need no time.
+//! [`Delivery::step`] makes at most one attempt and returns how long to wait before the next; the caller waits. So it is
+//! a state machine that tests drive without waiting.
 
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -13,35 +13,32 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 
 use super::identity::Identity;
 use super::route::Route;
-use super::spool::{Item, Reader};
-use super::status::Status;
-use super::told::Told;
-use super::uploader::{Answer, UploadError, Uploader};
+use super::spool::{QueuedUpload, SpoolReader, random_epoch};
 use crate::clock::Clock;
+use crate::sensor::status::{FORKED, Status};
+use crate::sensor::upload::client::{Answer, UploadError, Uploader};
+use crate::sensor::upload::feedback::Feedback;
 use crate::wire::{Upload, UploadReceipt};
 
-/// How often to look for new uploads where none wait.
+/// How often to look for new uploads while none wait.
 pub const IDLE: Duration = Duration::from_secs(1);
 
 /// In nanoseconds.
 const SECOND: i64 = 1_000_000_000;
 
-/// What is told of an identity that two use.
-pub const FORKED: &str = "another appliance uses this sensor's identity, or this one's state came back from a backup; if it was copied, revoke the sensor and enrol each appliance with a token of its own";
-
-/// How often to look for an identity where there is none.
+/// How often to look for an identity while the sensor is not enrolled.
 const UNENROLLED: Duration = Duration::from_secs(10);
 
-/// The waits after failures.
+/// How fast to send and to retry.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Pace {
-    /// The first wait; it doubles with every further failure, with jitter.
+    /// The wait after the first failure; it doubles with each further failure, with jitter.
     pub first: Duration,
-    /// The longest wait; also the wait where only a person can help.
+    /// The longest wait; also the wait if only a person can help.
     pub longest: Duration,
-    /// The longest that one upload may take, and a second more for each KiB of it.
+    /// The longest time of one upload, to which a second a KiB is added.
     pub timeout: Duration,
-    /// How many bytes of uploads may be sent in a second, averaged over an upload; none for as many as go.
+    /// Bytes to send in a second, averaged over an upload; `None` for no limit.
     pub bytes_per_second: Option<NonZeroU64>,
 }
 
@@ -50,34 +47,34 @@ pub struct Pace {
 pub enum Step {
     /// Nothing waits.
     Idle,
-    /// An upload was acknowledged and removed: go on at once.
+    /// An upload was acknowledged and removed: continue at once.
     Stored(u64),
-    /// An upload was put aside: go on at once.
+    /// An upload was moved to `bad/`: continue at once.
     PutAside(u64),
-    /// An upload was merged into others meanwhile: go on at once.
+    /// The capture half merged the upload into others meanwhile: continue at once.
     Replaced(u64),
-    /// It did not work: wait this long.
+    /// The attempt failed: wait this long.
     Wait(Duration),
 }
 
-/// The sending half.
+/// The upload half's state.
 pub struct Delivery {
-    spool: Reader,
+    spool: SpoolReader,
     identity: PathBuf,
     pace: Pace,
     status: Arc<Status>,
     clock: Arc<dyn Clock>,
-    uploader: Option<(Uploader, Told)>,
+    uploader: Option<(Uploader, Feedback)>,
     waits: Option<ExponentialBackoff>,
     route: Route,
-    /// Bytes that were sent and not yet paid for by a rest.
+    /// Bytes sent since the last [`Delivery::rest`].
     sent: u64,
 }
 
 impl Delivery {
     /// Delivers what is in `spool` as the identity in the file `identity`, which need not exist yet.
     pub fn new(
-        spool: Reader,
+        spool: SpoolReader,
         identity: PathBuf,
         pace: Pace,
         status: Arc<Status>,
@@ -87,19 +84,19 @@ impl Delivery {
         Self { spool, identity, pace, status, clock, uploader: None, waits: None, route, sent: 0 }
     }
 
-    /// Changes the waits, and reads the identity anew.
+    /// Changes the pace, and reads the identity again before the next attempt.
     pub fn set_pace(&mut self, pace: Pace) {
         self.pace = pace;
         self.uploader = None;
     }
 
-    /// Changes the way to the service.
+    /// Changes how to reach the service.
     pub fn set_route(&mut self, route: Route) {
         self.route = route;
         self.uploader = None;
     }
 
-    /// How long to rest after what was sent, so that the pace is kept. To be asked once after every step.
+    /// How long to rest to keep the pace. Ask once after every step.
     pub fn rest(&mut self) -> Duration {
         let sent = std::mem::take(&mut self.sent);
         let Some(rate) = self.pace.bytes_per_second else { return Duration::ZERO };
@@ -113,7 +110,7 @@ impl Delivery {
             Err(Obstacle { problem, wait }) => {
                 self.status.uploads_failed.fetch_add(1, Ordering::Relaxed);
                 if self.status.not_delivered(problem.clone()) {
-                    tracing::warn!("not delivered: {problem}");
+                    tracing::warn!("upload failed: {problem}");
                 }
                 Step::Wait(wait)
             }
@@ -129,34 +126,39 @@ impl Delivery {
         };
         let mut upload = match Upload::decode(&body) {
             Ok(upload) if upload.sequence == item.sequence => upload,
-            Ok(_) => return self.put_aside(&item, "its number is not that of its file", true),
+            Ok(_) => {
+                return self.put_aside(&item, "its sequence number is not the one in its file name", true);
+            }
             Err(e) => return self.put_aside(&item, &e.to_string(), true),
         };
-        let (uploader, mut told) = self.uploader()?;
-        upload.health.receipt = told.receipt;
+        let (uploader, mut feedback) = self.uploader()?;
+        upload.health.receipt = feedback.receipt;
         let body = upload.encode().map_err(|e| self.slow(e))?;
         let mut answer = self.send(&uploader, body).await;
         if let Err(UploadError::Conflict { detail }) = &answer.result {
-            // A spool that came back from a backup counts anew. Facts are joined, so another name does no harm.
-            tracing::warn!("upload {}: {detail}; it is sent under a new name", item.sequence);
+            // A spool restored from a backup gives out numbers again. Facts are joined, so a new name does no harm.
+            tracing::warn!("upload {}: {detail}; sending it under a new name", item.sequence);
             let renamed = rename(upload).map_err(|e| self.slow(e))?;
             answer = self.send(&uploader, renamed).await;
         }
         if let Some(date) = answer.date {
-            // Dates have whole seconds: the truth may be one more.
+            // Dates have whole seconds, so the difference may be off by one.
             let skew = date.since(self.clock.now()) / SECOND;
-            let news = told.clock_skew.is_none_or(|known| known.abs_diff(skew) > 1);
-            told.clock_skew = Some(skew);
-            self.status.told(&told);
-            if news {
-                self.tell(&told)?;
+            let changed = feedback.clock_skew.is_none_or(|known| known.abs_diff(skew) > 1);
+            feedback.clock_skew = Some(skew);
+            self.status.set_feedback(&feedback);
+            if changed {
+                self.report(&feedback)?;
             }
         }
         match answer.result {
-            Ok(receipt) if receipt.sequence == item.sequence => self.done(&item, &receipt, told),
-            Ok(_) => Err(self.soon("the receipt is for another upload; is this a plan service?", None)),
+            Ok(receipt) if receipt.sequence == item.sequence => self.done(&item, &receipt, feedback),
+            Ok(_) => {
+                Err(self
+                    .soon("the receipt is for another upload; check that the URL is a plan service's", None))
+            }
             Err(UploadError::Refused { status, detail }) => {
-                self.put_aside(&item, &format!("the plan service refuses it with {status}: {detail}"), false)
+                self.put_aside(&item, &format!("the plan service refused it with {status}: {detail}"), false)
             }
             Err(e @ UploadError::Conflict { .. }) => Err(self.soon(e, None)),
             Err(e @ UploadError::Busy { retry_after, .. }) => Err(self.soon(e, retry_after)),
@@ -179,21 +181,22 @@ impl Delivery {
         }
     }
 
-    /// The client, and what was told of its service before.
-    fn uploader(&mut self) -> Result<(Uploader, Told), Obstacle> {
+    /// The client, and the feedback about its service so far.
+    fn uploader(&mut self) -> Result<(Uploader, Feedback), Obstacle> {
         if let Some(known) = &self.uploader {
             return Ok(known.clone());
         }
         let identity = Identity::load(&self.identity)
             .map_err(|e| Obstacle { problem: e.to_string(), wait: self.pace.longest.min(UNENROLLED) })?;
         let new = Uploader::new(&identity, self.pace.timeout, &self.route).map_err(|e| self.slow(e))?;
-        let mut told = self.spool.told();
+        let mut feedback = self.spool.feedback();
         let recipient = format!("{} {}", identity.url, identity.subscription);
-        if (&told.recipient, &told.sensor) != (&recipient, &identity.sensor) {
-            // Receipts are numbered by whoever gives them, for each sensor.
-            told = Told { recipient, sensor: identity.sensor, receipt: None, clock_skew: None, ..told };
+        if (&feedback.recipient, &feedback.sensor) != (&recipient, &identity.sensor) {
+            // Each service numbers its receipts, for each sensor.
+            feedback =
+                Feedback { recipient, sensor: identity.sensor, receipt: None, clock_skew: None, ..feedback };
         }
-        Ok(self.uploader.insert((new, told)).clone())
+        Ok(self.uploader.insert((new, feedback)).clone())
     }
 
     async fn send(&mut self, uploader: &Uploader, body: Vec<u8>) -> Answer<UploadReceipt> {
@@ -201,20 +204,25 @@ impl Delivery {
         uploader.send(body, self.clock.now()).await
     }
 
-    fn done(&mut self, item: &Item, receipt: &UploadReceipt, told: Told) -> Result<Step, Obstacle> {
-        // First the number, then the file goes: in between a crash sends it again, which the service knows.
-        let lost = told.lost + u64::from(receipt.lost);
-        let told = Told { receipt: receipt.number.or(told.receipt), lost, ..told };
+    fn done(
+        &mut self,
+        item: &QueuedUpload,
+        receipt: &UploadReceipt,
+        feedback: Feedback,
+    ) -> Result<Step, Obstacle> {
+        // Feedback first, then remove: after a crash in between the upload is sent again, which the service recognises.
+        let lost = feedback.lost + u64::from(receipt.lost);
+        let feedback = Feedback { receipt: receipt.number.or(feedback.receipt), lost, ..feedback };
         if receipt.lost {
-            tracing::warn!("the plan service came back from a backup; everything is said again");
+            tracing::warn!("the plan service was restored from a backup; sending all facts again");
         }
-        self.tell(&told)?;
+        self.report(&feedback)?;
         self.spool.done(item).map_err(|e| self.slow(e))?;
         let counter =
             if receipt.duplicate { &self.status.uploads_duplicate } else { &self.status.uploads_stored };
         counter.fetch_add(1, Ordering::Relaxed);
         if self.status.delivery_problem().is_some() {
-            tracing::info!("uploads are delivered again");
+            tracing::info!("uploads succeed again");
         }
         self.status.acknowledged(self.clock.now());
         if receipt.forked && !self.status.forked.swap(true, Ordering::Relaxed) {
@@ -225,23 +233,24 @@ impl Delivery {
         Ok(Step::Stored(item.sequence))
     }
 
-    fn tell(&mut self, told: &Told) -> Result<(), Obstacle> {
-        self.spool.tell(told).map_err(|e| self.slow(e))?;
+    fn report(&mut self, feedback: &Feedback) -> Result<(), Obstacle> {
+        self.spool.write_feedback(feedback).map_err(|e| self.slow(e))?;
         if let Some((_, known)) = &mut self.uploader {
-            known.clone_from(told);
+            known.clone_from(feedback);
         }
         Ok(())
     }
 
-    fn put_aside(&mut self, item: &Item, why: &str, damaged: bool) -> Result<Step, Obstacle> {
-        let mut told = self.uploader.as_ref().map_or_else(|| self.spool.told(), |(_, told)| told.clone());
-        told.put_aside += 1;
-        told.lost += u64::from(damaged);
-        // Told first: a crash in between says too much again, never too little.
-        self.tell(&told)?;
+    fn put_aside(&mut self, item: &QueuedUpload, why: &str, damaged: bool) -> Result<Step, Obstacle> {
+        let mut feedback =
+            self.uploader.as_ref().map_or_else(|| self.spool.feedback(), |(_, feedback)| feedback.clone());
+        feedback.put_aside += 1;
+        feedback.lost += u64::from(damaged);
+        // Feedback first: after a crash in between, facts are sent twice rather than never.
+        self.report(&feedback)?;
         self.spool.put_aside(item).map_err(|e| self.slow(e))?;
         self.status.uploads_put_aside.fetch_add(1, Ordering::Relaxed);
-        tracing::error!("upload {} is put aside in the spool's bad/: {why}", item.sequence);
+        tracing::error!("moved upload {} to the spool's bad/: {why}", item.sequence);
         Ok(Step::PutAside(item.sequence))
     }
 
@@ -267,9 +276,9 @@ impl Delivery {
     }
 }
 
-/// The same upload in an epoch of its own.
+/// The same upload under a new epoch.
 fn rename(upload: Upload) -> std::io::Result<Vec<u8>> {
-    Upload { epoch: super::spool::random_hex()?, ..upload }.encode()
+    Upload { epoch: random_epoch()?, ..upload }.encode()
 }
 
 struct Obstacle {

@@ -1,23 +1,23 @@
-//! Fragments of discovery payloads, gathered by their key as a set: independent of order and repetition, bounded by
-//! number and bytes and not by time. Where the bound is hit the oldest set goes, and that is counted.
+//! Reassembly of fragmented discovery payloads. The result does not depend on the order or repetition of fragments.
+//! Memory is limited by number and bytes, not by time: at the limit the oldest datagram is dropped and counted.
 
 use std::collections::BTreeMap;
 
 use crate::census::Timestamp;
 use crate::dissect::{Fragment, FragmentKey};
 
-/// Datagrams that are gathered at once.
+/// Maximum number of incomplete datagrams.
 const SETS: usize = 1_024;
-/// Bytes of one datagram: discovery payloads are small, bulk data is not gathered.
+/// Maximum bytes of a datagram: discovery payloads are small, and bulk data is not reassembled.
 const BYTES: usize = 16 << 10;
-/// Fragments of one datagram.
+/// Maximum fragments of a datagram.
 const PARTS: usize = 64;
 
-/// The fragments of all datagrams that are being gathered.
+/// The datagrams in reassembly.
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
     sets: BTreeMap<FragmentKey, Set>,
-    /// Sets that went because of the bound.
+    /// Datagrams dropped at the limit.
     pub(super) dropped: u64,
 }
 
@@ -26,15 +26,15 @@ pub(super) struct Fragments {
 struct Set {
     first: Timestamp,
     parts: BTreeMap<usize, Box<[u8]>>,
-    /// The datagram's length, once its last fragment is there.
+    /// The datagram's length, once the last fragment has arrived.
     length: Option<usize>,
-    /// Two fragments contradict each other, or the bound is hit: it is never whole.
+    /// Set if two fragments contradict each other or a limit was hit; the datagram is then never complete.
     broken: bool,
 }
 
 impl Fragments {
-    /// Adds a fragment that was captured at `at`. Returns the whole payload with the time of its earliest fragment,
-    /// each time that it is whole and something about it is new.
+    /// Adds a fragment captured at `at`. Returns the payload and the time of its earliest fragment if the datagram is
+    /// complete and the fragment changed something.
     pub(super) fn gather(&mut self, fragment: &Fragment<'_>, at: Timestamp) -> Option<(Vec<u8>, Timestamp)> {
         if !self.sets.contains_key(&fragment.key) && self.sets.len() >= SETS {
             let oldest = self.sets.iter().min_by_key(|(key, set)| (set.first, **key)).map(|(key, _)| *key);
@@ -78,7 +78,7 @@ impl Set {
         news
     }
 
-    /// The payload, where its fragments fill it without gap or overlap.
+    /// The payload, if the fragments fill it without gap or overlap.
     fn whole(&self) -> Option<Vec<u8>> {
         let length = self.length.filter(|_| !self.broken)?;
         let mut payload = Vec::with_capacity(length);

@@ -1,11 +1,11 @@
-//! The sensor's inventory of one zone: what all workers merge into.
+//! The sensor's inventory of one zone, into which all workers merge.
 //!
-//! A concurrent map of couplings, one of stations, and the zone's segment. Bounded: at the limit new couplings are
-//! refused and counted, and the census is a lower bound. Nothing is ever evicted. Public addresses that nobody proved
-//! are the Internet behind a router: they get half of the room, so that they never keep a device out.
+//! A concurrent map of couplings, one of stations, and the zone's segment. At its limit the table refuses new couplings
+//! and counts them, and the census is a lower bound; it never evicts. Unproven public addresses are the Internet behind
+//! a router: they get half of the room, so that they never keep a device out.
 //!
-//! A million couplings have to fit a small appliance: rows are boxed, as a hash map keeps up to twice as many places
-//! as it has rows, and what many devices say is kept once.
+//! A million couplings must fit a small appliance. Rows are boxed, because a hash map reserves up to twice as many slots
+//! as it has rows, and equal values of evidence are stored once.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,19 +14,19 @@ use dashmap::mapref::entry::Entry;
 use dashmap::{DashMap, DashSet};
 use foldhash::fast::RandomState;
 
-use super::bounds::Refused;
+use super::bounds::LimitHits;
 use crate::census::address::is_public;
 use crate::census::{Coupling, CouplingKey, Field, MacAddr, Segment, Sign, Signs, Station, Timestamp, Zone};
 use crate::dissect::Tags;
 
-/// Different values that are kept once for all who say them; further ones are kept by each.
+/// Maximum number of distinct values stored once; further ones are stored in each row.
 const SHARED_VALUES: usize = 65_536;
 
-/// What is new in a row since the last delta.
+/// What changed in a row since the last delta.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum News {
     Nothing,
-    /// Only that it was seen again.
+    /// Seen again, without other changes.
     Seen,
     Facts,
 }
@@ -37,7 +37,7 @@ struct Row<T> {
     news: News,
 }
 
-/// The inventory of one zone. The hashers have a seed per process, as the keys come from the network.
+/// The inventory of one zone. Hash seeds are random for each process, because the keys come from the network.
 #[derive(Debug)]
 pub struct Table {
     couplings: DashMap<CouplingKey, Box<Row<Coupling>>, RandomState>,
@@ -47,10 +47,10 @@ pub struct Table {
     shared: AtomicUsize,
     limit: usize,
     held: AtomicUsize,
-    /// Of these, the ones that came in as a public address without proof.
+    /// How many of these are unproven public addresses.
     foreign: AtomicUsize,
     refused: AtomicU64,
-    /// Values that full sets of evidence gave up.
+    /// Values dropped from full sets of evidence.
     given_up: AtomicU64,
 }
 
@@ -71,24 +71,24 @@ impl Table {
         }
     }
 
-    /// Couplings held.
+    /// The number of couplings.
     pub fn len(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
 
-    /// Whether no coupling is held.
+    /// Whether the table has no couplings.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Sightings that were refused at the limit.
+    /// How many sightings were refused at the limit.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// What the bounds refused; the fragments are the workers' to count.
-    pub fn bounds(&self) -> Refused {
-        Refused {
+    /// Hits of the table's limits. Workers count those of fragments.
+    pub fn limit_hits(&self) -> LimitHits {
+        LimitHits {
             couplings: self.refused(),
             evidence: self.given_up.load(Ordering::Relaxed),
             fragments: 0,
@@ -96,7 +96,7 @@ impl Table {
         }
     }
 
-    /// Records that frames between `first` and `last` showed a coupling by `signs`.
+    /// Records a coupling that frames between `first` and `last` showed by `signs`.
     pub fn sight(&self, key: CouplingKey, first: Timestamp, last: Timestamp, signs: Signs, tags: Tags) {
         let foreign = is_public(key.ip) && !signs.any(Sign::PROOFS);
         self.change(key, first, foreign, |row| {
@@ -127,7 +127,7 @@ impl Table {
         self.change_as(key, at, foreign, News::Facts, change);
     }
 
-    /// Changes a row; what a new one has of news is `new`.
+    /// Changes a row; a new row starts with `new`.
     fn change_as(
         &self,
         key: CouplingKey,
@@ -141,7 +141,7 @@ impl Table {
             row.news = row.news.max(news);
             return;
         }
-        // At the limit nothing new comes in, so a flood costs one look.
+        // At the limit, a flood costs one lookup.
         if !self.has_room(foreign) {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return;
@@ -166,7 +166,7 @@ impl Table {
             && (!foreign || self.foreign.load(Ordering::Relaxed) < self.limit / 2)
     }
 
-    /// The one copy of a value.
+    /// The shared copy of a value.
     fn share(&self, value: &str) -> Arc<str> {
         if let Some(known) = self.values.get(value) {
             return Arc::clone(known.key());
@@ -199,12 +199,12 @@ impl Table {
         segment.1 |= changed;
     }
 
-    /// What changed since the last call. A coupling that was only seen again comes without its evidence.
+    /// Takes what changed since the last call. A coupling that was only seen again comes without its evidence.
     pub fn take_delta(&self) -> Zone {
         self.take_some(usize::MAX)
     }
 
-    /// As [`Self::take_delta`], but at most `rows` couplings and stations: a million of them at once take much memory.
+    /// As [`Self::take_delta`], but at most `rows` couplings and stations: a million at once would need much memory.
     pub fn take_some(&self, rows: usize) -> Zone {
         let mut delta = Zone::default();
         {
@@ -235,7 +235,7 @@ impl Table {
         delta
     }
 
-    /// Takes back a delta that could not be delivered: it will be part of the next one.
+    /// Makes a delta that could not be delivered part of the next one.
     pub fn requeue(&self, delta: &Zone) {
         if delta.segment != Segment::default() {
             self.segment().1 = true;
@@ -259,8 +259,7 @@ impl Table {
         self.stations.iter_mut().for_each(|mut row| row.news = News::Facts);
     }
 
-    /// Joins facts of an earlier run, within the bounds; returns whether all found room. What is `pending` is part of
-    /// the next delta.
+    /// Joins facts of an earlier run; returns whether all found room. `pending` facts are part of the next delta.
     pub fn restore(&self, zone: Zone, pending: bool) -> bool {
         let (news, before) = (if pending { News::Facts } else { News::Nothing }, self.refused());
         self.learn(|segment| segment.merge(&zone.segment) && pending);
@@ -288,15 +287,15 @@ impl Table {
         self.refused() == before
     }
 
-    /// Everything in parts of at most `rows` couplings or stations, each with whether it waits for the next delta.
-    /// Facts may join while it runs; a row is whole, as it was at one moment.
+    /// Passes the table to `each` in parts of at most `rows` couplings or stations, with whether the part waits for the
+    /// next delta. Other threads may merge meanwhile; each row is consistent.
     ///
     /// # Errors
-    /// The first that `each` returns.
+    /// The first error of `each`.
     pub fn parts<E>(&self, rows: usize, each: &mut dyn FnMut(Zone, bool) -> Result<(), E>) -> Result<(), E> {
         let (segment, changed) = self.segment().clone();
         each(Zone { segment, ..Zone::default() }, changed)?;
-        // No lock is held while a part is written.
+        // Hold no lock while `each` runs.
         let keys: Vec<CouplingKey> = self.couplings.iter().map(|row| *row.key()).collect();
         for keys in keys.chunks(rows) {
             let (mut settled, mut pending) = (Zone::default(), Zone::default());
@@ -326,7 +325,7 @@ impl Table {
         Ok(())
     }
 
-    /// Everything.
+    /// A copy of the whole table.
     pub fn snapshot(&self) -> Zone {
         Zone {
             segment: self.segment().0.clone(),
@@ -335,8 +334,7 @@ impl Table {
         }
     }
 
-    /// Everything, as the table is no longer needed. The rows move over shard by shard, so that the most memory is
-    /// held before, not during the move.
+    /// The whole table, without a copy: rows move shard by shard, so that memory does not grow.
     pub fn into_zone(self) -> Zone {
         let mut couplings = Vec::with_capacity(self.couplings.len());
         couplings.extend(self.couplings.into_iter().map(|(key, row)| (key, row.facts)));
@@ -349,7 +347,7 @@ impl Table {
     }
 
     fn segment(&self) -> MutexGuard<'_, (Segment, bool)> {
-        // A panic while it was held cannot have left a half-made join: each step keeps it valid.
+        // The segment is valid after a panic, too: each step of a join keeps it so.
         self.segment.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -439,7 +437,7 @@ mod tests {
         }
         table.sight(key(1), Timestamp(7), Timestamp(7), Sign::ArpAsked.into(), Tags::default());
         assert_eq!((table.len(), table.refused()), (2, 2));
-        assert!(table.bounds().couplings > 0);
+        assert!(table.limit_hits().couplings > 0);
         assert_eq!(table.snapshot().couplings[&key(1)].last_seen, Timestamp(7));
     }
 

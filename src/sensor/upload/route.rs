@@ -1,4 +1,4 @@
-//! The way to the plan service: directly, or through a proxy, with a credential that lies in a file of its own.
+//! How to reach the plan service: directly or through a proxy, whose credential is in a separate file.
 
 use std::fs;
 use std::io::Read as _;
@@ -6,45 +6,37 @@ use std::path::PathBuf;
 
 use reqwest::{NoProxy, Proxy, Url};
 
-/// The longest credential.
+/// Maximum length of the credential file.
 const CREDENTIAL_BYTES: u64 = 4 << 10;
-/// In place of a proxy: none, whatever the environment says.
+/// Value of `upload.proxy` for no proxy, regardless of the environment.
 const NONE: &str = "none";
 
-/// How the plan service is reached.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Route {
-    /// The proxy's URL; `none` for none; empty for what `HTTPS_PROXY` and `NO_PROXY` say.
+    /// The proxy's URL; `none` for no proxy; empty to use `HTTPS_PROXY` and `NO_PROXY`.
     pub proxy: String,
-    /// A file with `user:password` for the proxy; empty for none.
+    /// A file with `user:password` for the proxy; empty if the proxy needs none.
     pub credential: PathBuf,
 }
 
-/// A proxy that cannot be used. Its URL is not repeated, as it may hold a password.
+/// Why the proxy cannot be used. The message omits its URL, which may contain a password.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BadProxy {
-    /// The URL is none.
     #[error(
-        "the proxy's URL is none that is used; write upload.proxy (or HTTPS_PROXY) as http://proxy.example:3128 or https://..."
+        "invalid proxy URL; write upload.proxy (or HTTPS_PROXY) as http://proxy.example:3128 or https://..."
     )]
     Address,
-    /// The credential cannot be read.
-    #[error("{}: {reason}; upload.proxy_credential names a file with one line, user:password", path.display())]
-    Credential {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    #[error("{}: {reason}; upload.proxy_credential must name a file with one line, user:password", path.display())]
+    Credential { path: PathBuf, reason: String },
 }
 
 impl Route {
-    /// The proxy for HTTPS, where there is one.
-    pub(super) fn proxy(&self) -> Result<Option<Proxy>, BadProxy> {
+    /// The proxy for HTTPS, if any.
+    pub(crate) fn proxy(&self) -> Result<Option<Proxy>, BadProxy> {
         self.proxy_by(&|name| std::env::var(name).ok())
     }
 
-    /// What [`Self::proxy`] is in an environment.
+    /// As [`Self::proxy`], with the environment as a parameter.
     fn proxy_by(&self, environment: &dyn Fn(&str) -> Option<String>) -> Result<Option<Proxy>, BadProxy> {
         let (text, no_proxy) = match self.proxy.as_str() {
             NONE => return Ok(None),
@@ -78,7 +70,7 @@ impl Route {
         let (user, password) = text
             .trim_end_matches(['\r', '\n'])
             .split_once(':')
-            .ok_or_else(|| bad("there is no colon in it".to_owned()))?;
+            .ok_or_else(|| bad("it contains no colon".to_owned()))?;
         if text.trim_end().contains(char::is_control) {
             return Err(bad("it has more than one line".to_owned()));
         }
@@ -86,8 +78,8 @@ impl Route {
     }
 }
 
-/// Whether a text can be the configuration's proxy.
-pub(super) fn is_proxy(text: &str) -> bool {
+/// Whether `upload.proxy` may have this value.
+pub(crate) fn is_proxy(text: &str) -> bool {
     matches!(text, "" | NONE) || address(text).is_ok()
 }
 
