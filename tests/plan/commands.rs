@@ -4,7 +4,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use netcensus::billing::timeline::{Kind, Onboarding};
+use netcensus::billing::timeline::{Onboarding, PlanKind};
 use netcensus::census::Timestamp;
 use netcensus::clock::{Clock as _, SystemClock};
 use netcensus::plan::store::{By, Location, Store};
@@ -92,7 +92,7 @@ async fn a_statement_is_shown_with_the_arithmetic_of_each_line_and_corrected_by_
         .await
         .unwrap()
         .id;
-    let asked = |devices| Onboarding { kind: Kind::Monthly, devices: Some(devices), accept_terms: true };
+    let asked = |devices| Onboarding { kind: PlanKind::Monthly, devices: Some(devices), accept_terms: true };
     let by = By::operator();
     store.onboard(&sid, &asked(1700), &by, at("2025-11-01T00:00:00Z")).await.unwrap();
     store.replace_plan(&sid, &asked(2100), &by, at("2025-11-22T10:00:00Z")).await.unwrap();

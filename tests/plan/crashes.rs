@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use netcensus::billing::timeline::{Kind, Onboarding};
+use netcensus::billing::timeline::{Onboarding, PlanKind};
 use netcensus::plan::store::{By, CredentialKind, Location, Store};
 use netcensus::proof::{Day, Digest};
 use netcensus::wire::Upload;
@@ -69,7 +69,7 @@ async fn kill_at(backend: Backend, point: &'static str) {
     let store = Store::open(&database).await.unwrap();
     let now = START.parse().unwrap();
     let sid = store.create_subscription("Contoso", None, &By::operator(), now).await.unwrap().id;
-    let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
+    let trial = Onboarding { kind: PlanKind::Trial, devices: None, accept_terms: true };
     store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, &By::operator(), now).await.unwrap();
     let sensor = TestSensor::enrol_in(&store, &secret, now).await;
@@ -118,7 +118,7 @@ async fn kill_while_closing(backend: Backend, point: &'static str) {
     store.create_person("owner", "a long enough password", false, &By::operator(), now).await.unwrap();
     let sid = store.create_subscription("Contoso", Some("owner"), &By::operator(), then).await.unwrap().id;
     let token = store.issue(CredentialKind::Token, Some("owner"), now).await.unwrap().secret;
-    let monthly = Onboarding { kind: Kind::Monthly, devices: Some(1700), accept_terms: true };
+    let monthly = Onboarding { kind: PlanKind::Monthly, devices: Some(1700), accept_terms: true };
     store.onboard(&sid, &monthly, &by, then).await.unwrap();
     store.cancel_plan(&sid, &by, then).await.unwrap();
     let client = netcensus::tls::client().no_proxy().build().unwrap();

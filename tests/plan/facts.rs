@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use netcensus::billing::timeline::{Kind, Onboarding};
+use netcensus::billing::timeline::{Onboarding, PlanKind};
 use netcensus::census::{
     Coupling, CouplingKey, Field, Inventory, MacAddr, Sign, Signs, Station, Timestamp, Zone,
 };
@@ -45,7 +45,7 @@ async fn store(backend: Backend, dir: &tempfile::TempDir) -> (Store, String, Str
     let store = Store::open(&fresh(backend, dir.path())).await.unwrap();
     let now = Timestamp(0);
     let sid = store.create_subscription("a", None, &By::operator(), now).await.unwrap().id;
-    let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
+    let trial = Onboarding { kind: PlanKind::Trial, devices: None, accept_terms: true };
     store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, &By::operator(), now).await.unwrap();
     let sensor = crate::harness::TestSensor::enrol_in(&store, &secret, now).await.id;

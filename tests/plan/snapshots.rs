@@ -4,14 +4,14 @@ use std::io::{BufReader, Write as _};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use netcensus::billing::timeline::{Kind, Onboarding};
+use netcensus::billing::timeline::{Onboarding, PlanKind};
 use netcensus::census::Policy;
 use netcensus::plan::app::jobs;
 use netcensus::plan::app::{App, Settings};
 use netcensus::plan::permission::Role;
 use netcensus::plan::store::engine::sql;
 use netcensus::plan::store::{By, Location, Replica, Scope, Store};
-use netcensus::proof::verify::{Report, Trust, Verified, verify};
+use netcensus::proof::verify::{BundleReport, TrustedSigner, Verified, verify};
 use netcensus::proof::{Day, Leaf};
 use netcensus::wire::Upload;
 use reqwest::StatusCode;
@@ -40,8 +40,8 @@ async fn text(plan: &Plan, path: &str) -> String {
     response.text().await.unwrap()
 }
 
-fn holds(bundle: &str) -> Report {
-    match verify(BufReader::new(bundle.as_bytes()), &Trust::default()) {
+fn holds(bundle: &str) -> BundleReport {
+    match verify(BufReader::new(bundle.as_bytes()), &TrustedSigner::default()) {
         Ok(Verified::Bundle(report)) => report,
         other => unreachable!("{other:?}"),
     }
@@ -269,7 +269,7 @@ on_both_stores! {
         tick_once(&plan).await;
         let device = plan.get("/devices?category=iot").await["devices"][0]["id"].as_str().unwrap().to_owned();
         let proof = text(&plan, &format!("/snapshots/2026-11-22/proof?device={device}")).await;
-        let Ok(Verified::Device(report)) = verify(BufReader::new(proof.as_bytes()), &Trust::default()) else {
+        let Ok(Verified::Device(report)) = verify(BufReader::new(proof.as_bytes()), &TrustedSigner::default()) else {
             unreachable!("{proof}");
         };
         assert_eq!((report.device.id.as_str(), report.device.verdict.id()), (device.as_str(), "C-IOT"));
@@ -322,7 +322,7 @@ pub(crate) async fn with_a_day_due(
     let day = Day::of(START.parse().unwrap()).plus(-1);
     let (begin, noon) = (day.start(), day.start().plus(43_200_000_000_000));
     let sid = store.create_subscription("Contoso", None, &By::operator(), begin).await.unwrap().id;
-    let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
+    let trial = Onboarding { kind: PlanKind::Trial, devices: None, accept_terms: true };
     store.onboard(&sid, &trial, &By::operator(), begin).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, &By::operator(), begin).await.unwrap();
     let sensor = crate::harness::TestSensor::enrol_in(&store, &secret, begin).await.id;

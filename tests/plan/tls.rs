@@ -145,7 +145,7 @@ async fn beyond_this_machine_the_program_serves_https_alone_and_its_tokens_name_
 
 #[cfg(feature = "sensor")]
 mod with_the_sensor {
-    use netcensus::billing::timeline::{Kind, Onboarding};
+    use netcensus::billing::timeline::{Onboarding, PlanKind};
     use netcensus::census::Timestamp;
     use netcensus::plan::store::By;
     use netcensus::sensor::identity::Identity;
@@ -181,7 +181,7 @@ mod with_the_sensor {
         let now = secure.service.now();
         let store = &secure.service.store;
         let sid = store.create_subscription("Contoso", None, &By::operator(), now).await.unwrap().id;
-        let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
+        let trial = Onboarding { kind: PlanKind::Trial, devices: None, accept_terms: true };
         store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
         secure.service.enrolment_token(store.create_enrolment(&sid, &By::operator(), now).await.unwrap().0)
     }

@@ -27,7 +27,7 @@ pub use self::refusal::Refusal;
 use self::suspicion::Suspicions;
 use crate::billing::forecast::{self, Sample};
 use crate::census::{Policy, Prefix, Timestamp};
-use crate::change::Ask;
+use crate::change::ChangeRequest;
 use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
 use crate::plan::limits::{Allowance, Limits};
@@ -257,7 +257,7 @@ impl App {
     pub async fn change(
         &self,
         subscription: &str,
-        ask: Ask,
+        ask: ChangeRequest,
         by: &By,
         check: Option<Box<Check>>,
     ) -> Result<Changed, Refusal> {

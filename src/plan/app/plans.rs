@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{App, May, Refusal};
-use crate::billing::timeline::{History, Kind, Onboarding, Plan, Status, present};
+use crate::billing::timeline::{History, Onboarding, Plan, PlanKind, PlanStatus, present};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::permission::{ChangePlan, ReplacePlan, View};
 use crate::plan::store::Changed;
@@ -14,12 +14,12 @@ use crate::plan::store::Changed;
 pub struct PlanEntry {
     /// Counts from 1 within the subscription.
     pub number: i64,
-    /// Kind.
-    pub kind: Kind,
+    /// PlanKind.
+    pub kind: PlanKind,
     /// The number of devices committed to; null for a trial.
     pub committed: Option<u64>,
     /// Where it stands.
-    pub status: Status,
+    pub status: PlanStatus,
     /// When the terms were accepted.
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
@@ -75,8 +75,8 @@ impl Timeline {
     pub fn new(plans: &[Plan], now: Timestamp) -> Self {
         let now = present(plans, now);
         let history: Vec<PlanEntry> = plans.iter().map(|p| PlanEntry::new(p, now)).collect();
-        let find = |wanted: fn(Status) -> bool| history.iter().find(|p| wanted(p.status)).cloned();
-        Self { plan: find(Status::in_effect), booked: find(|s| s == Status::Booked), history }
+        let find = |wanted: fn(PlanStatus) -> bool| history.iter().find(|p| wanted(p.status)).cloned();
+        Self { plan: find(PlanStatus::in_effect), booked: find(|s| s == PlanStatus::Booked), history }
     }
 }
 

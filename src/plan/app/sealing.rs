@@ -11,7 +11,7 @@ use crate::census::{Census, CouplingKey, Policy, Survey, Timestamp};
 use crate::plan::store::snapshots::{SealOutcome, Unsealed};
 use crate::plan::store::{By, Snapshot, SnapshotError, StoreError};
 use crate::proof::day::{self, REVISED};
-use crate::proof::inclusion::{PROOF_SCHEMA, Place};
+use crate::proof::inclusion::{LeafPlace, PROOF_SCHEMA};
 use crate::proof::part::{Packer, Part, unpack};
 use crate::proof::{Day, Digest, Due, Header, Inclusion, Leaf, PlanInEffect, SNAPSHOT_SCHEMA, Tally, due};
 
@@ -218,7 +218,7 @@ impl App {
         let last = (hashes.len().saturating_sub(1), last.unwrap_or_default());
         let place = |(index, line): (usize, String)| {
             let leaf = Leaf::read(&line).ok_or_else(|| corrupt(&"a leaf cannot be read"))?;
-            Ok::<_, StoreError>(Place::new(leaf, index, &hashes))
+            Ok::<_, StoreError>(LeafPlace::new(leaf, index, &hashes))
         };
         Ok(Inclusion {
             schema: PROOF_SCHEMA.to_owned(),

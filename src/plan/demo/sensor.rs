@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use super::DemoError;
-use crate::billing::timeline::{Kind, Onboarding};
+use crate::billing::timeline::{Onboarding, PlanKind};
 use crate::capture::file;
 use crate::census::{Decisions, Inventory, Policy, Survey};
 use crate::clock::{Clock as _, SystemClock};
@@ -97,7 +97,7 @@ async fn set_up(service: &App) -> Result<String, Failed> {
     let now = SystemClock.now();
     service.store.create_person(PERSON, &secret::generate("")?, true, &By::service(), now).await?;
     let subscription = service.store.create_subscription("Demo", Some(PERSON), &By::service(), now).await?;
-    let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
+    let trial = Onboarding { kind: PlanKind::Trial, devices: None, accept_terms: true };
     let plan = service.store.onboard(&subscription.id, &trial, &By::operator(), now).await?.plan;
     let ends = plan.to().map_or_else(String::new, |to| format!(", ends {to}"));
     say(&format!("subscription   Demo · trial, any number of devices{ends}"))?;

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use crate::billing::statement;
-use crate::billing::timeline::Refusal;
+use crate::billing::timeline::PlanRefusal;
 use crate::change;
 use crate::classify::RuleError;
 use crate::estimate::FileError;
@@ -58,7 +58,7 @@ problems! {
     BadSignature = "bad-signature", 401, "The request is not signed by the sensor",
         "Every upload is signed by the key pair that the sensor made when it enrolled. Update the sensor, or enrol it again.";
     NotPermitted = "not-permitted", 403, "Your role does not permit this",
-        "The answer names the roles that may. Ask an owner of the subscription.";
+        "The answer names the roles that may. ChangeRequest an owner of the subscription.";
     CrossSite = "cross-site", 403, "The request came from another site",
         "A signed-in browser may change things only from this service's own pages. Programs use a token.";
     NotFound = "not-found", 404, "There is no such thing",
@@ -132,13 +132,13 @@ problems! {
     PreconditionFailed = "precondition-failed", 412, "It was changed meanwhile",
         "The answer's member 'etag' has the new tag. Get the thing again, look, and send the change with that tag.";
     IdempotencyRunning = "idempotency-running", 409, "The request with this key is still running",
-        "Ask again in a moment; the answer of the first request is given then.";
+        "ChangeRequest again in a moment; the answer of the first request is given then.";
     IdempotencyConflict = "idempotency-conflict", 422, "The Idempotency-Key was used for another request",
         "A key stands for one request, for 7 days. Choose a new one.";
     DayNotOver = "day-not-over", 409, "The day is not over",
-        "A day is counted at its end, 24:00 UTC. Ask again then; the census tells the present.";
+        "A day is counted at its end, 24:00 UTC. ChangeRequest again then; the census tells the present.";
     DayTooEarly = "day-too-early", 422, "The subscription did not exist on that day",
-        "Ask for a day from that of its creation on.";
+        "ChangeRequest for a day from that of its creation on.";
     NoSnapshot = "no-snapshot", 404, "There is no snapshot of that",
         "Days in which a plan was in effect are sealed ten minutes after their end. Others are sealed on request: POST /snapshots/{day}.";
     BundleTooLarge = "bundle-too-large", 422, "The bundle would hold too many snapshots",
@@ -373,35 +373,35 @@ impl From<ProviderError> for Problem {
     }
 }
 
-impl From<&Refusal> for Problem {
-    fn from(refusal: &Refusal) -> Self {
+impl From<&PlanRefusal> for Problem {
+    fn from(refusal: &PlanRefusal) -> Self {
         let kind = match refusal {
-            Refusal::TermsNotAccepted => ProblemType::TermsNotAccepted,
-            Refusal::NumberForTrial => ProblemType::NumberForTrial,
-            Refusal::NumberMissing(_) => ProblemType::NumberMissing,
-            Refusal::NotMultiple { .. } => ProblemType::NumberNotMultiple,
-            Refusal::TooMany(_) => ProblemType::NumberTooLarge,
-            Refusal::AlreadyActive { .. } => ProblemType::PlanActive,
-            Refusal::NoPlan => ProblemType::NoPlan,
-            Refusal::AlreadyCancelled(_) => ProblemType::PlanCancelled,
-            Refusal::NotCancelled => ProblemType::PlanNotCancelled,
-            Refusal::SuccessorBooked { .. } => ProblemType::PlanBooked,
-            Refusal::HistoryFull => ProblemType::PlanHistoryFull,
+            PlanRefusal::TermsNotAccepted => ProblemType::TermsNotAccepted,
+            PlanRefusal::NumberForTrial => ProblemType::NumberForTrial,
+            PlanRefusal::NumberMissing(_) => ProblemType::NumberMissing,
+            PlanRefusal::NotMultiple { .. } => ProblemType::NumberNotMultiple,
+            PlanRefusal::TooMany(_) => ProblemType::NumberTooLarge,
+            PlanRefusal::AlreadyActive { .. } => ProblemType::PlanActive,
+            PlanRefusal::NoPlan => ProblemType::NoPlan,
+            PlanRefusal::AlreadyCancelled(_) => ProblemType::PlanCancelled,
+            PlanRefusal::NotCancelled => ProblemType::PlanNotCancelled,
+            PlanRefusal::SuccessorBooked { .. } => ProblemType::PlanBooked,
+            PlanRefusal::HistoryFull => ProblemType::PlanHistoryFull,
         };
         let problem = Self::new(kind, refusal.to_string());
         match refusal {
-            Refusal::NotMultiple { next, .. } => problem.with("next", *next),
-            Refusal::AlreadyCancelled(to) => problem.with("to", to.to_string()),
-            Refusal::AlreadyActive { to: Some(to), .. } => problem.with("to", to.to_string()),
-            Refusal::SuccessorBooked { from, .. } => problem.with("from", from.to_string()),
+            PlanRefusal::NotMultiple { next, .. } => problem.with("next", *next),
+            PlanRefusal::AlreadyCancelled(to) => problem.with("to", to.to_string()),
+            PlanRefusal::AlreadyActive { to: Some(to), .. } => problem.with("to", to.to_string()),
+            PlanRefusal::SuccessorBooked { from, .. } => problem.with("from", from.to_string()),
             _ => problem,
         }
     }
 }
 
-impl From<&statement::Refusal> for Problem {
-    fn from(refusal: &statement::Refusal) -> Self {
-        use statement::Refusal as R;
+impl From<&statement::StatementRefusal> for Problem {
+    fn from(refusal: &statement::StatementRefusal) -> Self {
+        use statement::StatementRefusal as R;
         let kind = match refusal {
             R::NotClosed(_) => ProblemType::StatementNotClosed,
             R::NoLine { .. } => ProblemType::StatementLineUnknown,
@@ -443,9 +443,9 @@ impl From<FileError> for Problem {
     }
 }
 
-impl From<&change::Refusal> for Problem {
-    fn from(refusal: &change::Refusal) -> Self {
-        use change::Refusal as R;
+impl From<&change::ChangeRefusal> for Problem {
+    fn from(refusal: &change::ChangeRefusal) -> Self {
+        use change::ChangeRefusal as R;
         let kind = match refusal {
             R::UnknownDevice(_) => ProblemType::UnknownDevice,
             R::NoDevices | R::OneDevice => ProblemType::TooFewDevices,

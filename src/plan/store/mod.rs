@@ -58,7 +58,7 @@ pub use subscriptions::Subscription;
 
 use super::secret::{BadPassword, NoRandomness};
 use crate::billing::statement;
-use crate::billing::timeline::Refusal;
+use crate::billing::timeline::PlanRefusal;
 use crate::change;
 
 /// Couplings and stations of one subscription: five times what one sensor holds.
@@ -139,13 +139,13 @@ pub enum StoreError {
     BadName(usize),
     /// The timeline refuses.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] PlanRefusal),
     /// A change of the inventory is refused.
     #[error(transparent)]
-    Change(#[from] change::Refusal),
+    Change(#[from] change::ChangeRefusal),
     /// Statements, prices and corrections refuse.
     #[error(transparent)]
-    Statement(#[from] statement::Refusal),
+    Statement(#[from] statement::StatementRefusal),
     /// The enrolment secret is not good.
     #[error(
         "the enrolment token is unknown, used or expired; make a new one with 'netcensus-plan sensor token'"

@@ -8,7 +8,8 @@ use super::super::Refusal;
 use super::{Inventories, SubscriptionState, compute};
 use crate::census::{CouplingKey, Decisions, Device, DeviceId, Mark, Object, Survey, Timestamp};
 use crate::change::{
-    Alteration, Ask, ChangeSet, CountDelta, Desk, Draft, ENTRIES, Refusal as ChangeRefusal, in_the_way,
+    Alteration, ChangeDrafter, ChangeRefusal, ChangeRequest, ChangeSet, CountDelta, Draft, ENTRIES,
+    ensure_undoable,
 };
 use crate::plan::store::audit::Actor;
 use crate::plan::store::{By, Recording, StoreError};
@@ -47,7 +48,7 @@ struct Drafted {
 
 /// What is drafted on.
 struct Ground {
-    ask: Ask,
+    ask: ChangeRequest,
     mark: Mark,
     revision: i64,
     decisions: Arc<Decisions>,
@@ -65,7 +66,7 @@ impl Inventories {
     pub async fn change(
         &self,
         subscription: &str,
-        ask: Ask,
+        ask: ChangeRequest,
         by: &By,
         check: Option<Box<Check>>,
         now: Timestamp,
@@ -113,15 +114,15 @@ impl Inventories {
         &self,
         state: &SubscriptionState,
         subscription: &str,
-        ask: Ask,
+        ask: ChangeRequest,
         by: &By,
         now: Timestamp,
     ) -> Result<Ground, StoreError> {
         let (revision, decisions) = state.decisions();
         let undone = match &ask {
-            Ask::Undo { change } => {
+            ChangeRequest::Undo { change } => {
                 let set = self.store.change_set(subscription, *change).await?;
-                in_the_way(*change, &self.store.later_changes(subscription, *change).await?)?;
+                ensure_undoable(*change, &self.store.later_changes(subscription, *change).await?)?;
                 // A list that replaced another altered the entries of both.
                 let alterations = self.store.alterations(subscription, *change, 0, 2 * ENTRIES).await?;
                 Some((set.summary, alterations))
@@ -152,16 +153,20 @@ fn draft<'a>(
         let unknown = || StoreError::NotFound { what: "device", id: id.chars().take(60).collect() };
         check(&DeviceEntry::new(device.ok_or_else(unknown)?, None))?;
     }
-    let desk = Desk::new(&before, &decisions, mark.clone());
+    let drafter = ChangeDrafter::new(&before, &decisions, mark.clone());
     let draft = match (ask, undone) {
-        (Ask::Edit { ids, patch }, _) => desk.edit(&ids, &patch),
-        (Ask::Delete { ids }, _) => desk.delete(&ids),
-        (Ask::Merge { ids }, _) => desk.merge(&ids),
-        (Ask::Split { id, couplings }, _) => desk.split(&id, &couplings),
-        (Ask::Import { source, zone, entries }, _) => desk.import(&source, zone.as_deref(), &entries),
-        (Ask::Forget { source }, _) => desk.forget(&source),
-        (Ask::Undo { change }, Some((summary, alterations))) => desk.undo(change, &summary, alterations),
-        (Ask::Undo { .. }, None) => Err(ChangeRefusal::Busy),
+        (ChangeRequest::Edit { ids, patch }, _) => drafter.edit(&ids, &patch),
+        (ChangeRequest::Delete { ids }, _) => drafter.delete(&ids),
+        (ChangeRequest::Merge { ids }, _) => drafter.merge(&ids),
+        (ChangeRequest::Split { id, couplings }, _) => drafter.split(&id, &couplings),
+        (ChangeRequest::Import { source, zone, entries }, _) => {
+            drafter.import(&source, zone.as_deref(), &entries)
+        }
+        (ChangeRequest::Forget { source }, _) => drafter.forget(&source),
+        (ChangeRequest::Undo { change }, Some((summary, alterations))) => {
+            drafter.undo(change, &summary, alterations)
+        }
+        (ChangeRequest::Undo { .. }, None) => Err(ChangeRefusal::Busy),
     };
     let draft = draft.map_err(StoreError::from)?;
     let billable = before.census.billable;
@@ -178,10 +183,10 @@ fn draft<'a>(
 }
 
 /// The id of the device that is named alone.
-fn alone(ask: &Ask) -> Option<&str> {
+fn alone(ask: &ChangeRequest) -> Option<&str> {
     match ask {
-        Ask::Split { id, .. } => Some(id),
-        Ask::Edit { ids, .. } | Ask::Delete { ids } => match ids.as_slice() {
+        ChangeRequest::Split { id, .. } => Some(id),
+        ChangeRequest::Edit { ids, .. } | ChangeRequest::Delete { ids } => match ids.as_slice() {
             [id] => Some(id),
             _ => None,
         },

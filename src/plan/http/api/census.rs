@@ -81,7 +81,7 @@ impl CensusReport {
             policy: view.document.policy.clone(),
             as_of: view.as_of,
             devices: view.document.devices.len() as u64,
-            tabs: Tabs::new(view),
+            tabs: Tabs::new(&view.document.devices),
             committed,
             over: committed.map_or(0, |n| census.billable.saturating_sub(n)),
             refused,

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::devices::Trial;
-use crate::change::{AlterationEntry, Ask, ChangeSet, CountDelta};
+use crate::change::{AlterationEntry, ChangeRequest, ChangeSet, CountDelta};
 use crate::plan::app::App;
 use crate::plan::app::Caller;
 use crate::plan::app::inventory::Changed;
@@ -178,6 +178,6 @@ pub async fn undo(
     caller: Caller,
 ) -> Result<Response, Problem> {
     caller.may_do(&service, Action::EditDevices, &sid).await?;
-    let ask = Ask::Undo { change: number };
+    let ask = ChangeRequest::Undo { change: number };
     Ok(answer(service.change(&sid, ask, &caller.by, None).await?, &caller.by))
 }

@@ -14,8 +14,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::census::{AsOf, parse_instant};
 use super::changes::{ChangeAnswer, answer};
 use crate::census::{CouplingKey, MacAddr};
-use crate::change::{Ask, Patch};
-use crate::listing::{Filter, Page};
+use crate::change::{ChangeRequest, Patch};
+use crate::listing::{DevicePage, Filter};
 use crate::plan::app::App;
 use crate::plan::app::Caller;
 use crate::plan::app::inventory::Check;
@@ -49,7 +49,7 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     caller.may_do(&service, Action::View, &sid).await?;
     let view = service.view(&sid, filter.instant()?).await?;
-    Ok(axum::Json(Page::new(&view, &filter)?).into_response())
+    Ok(axum::Json(DevicePage::new(&view.document.devices, view.as_of, &filter)?).into_response())
 }
 
 /// One device. Its `ETag` names what people decide about and what it is taken for, not its traffic: send it as
@@ -83,7 +83,7 @@ pub async fn edit(
     Json(patch): Json<Patch>,
 ) -> Result<Response, Problem> {
     caller.may_do(&service, Action::EditDevices, &sid).await?;
-    let ask = Ask::Edit { ids: vec![id], patch };
+    let ask = ChangeRequest::Edit { ids: vec![id], patch };
     let changed = service.change(&sid, ask, &caller.by, Some(unchanged(seen))).await?;
     let device = changed.devices.first().cloned();
     Ok(with_tag(answer(changed, &caller.by), device.as_ref()))
@@ -102,7 +102,7 @@ pub async fn delete(
     seen: Expected,
 ) -> Result<Response, Problem> {
     caller.may_do(&service, Action::EditDevices, &sid).await?;
-    let ask = Ask::Delete { ids: vec![id] };
+    let ask = ChangeRequest::Delete { ids: vec![id] };
     Ok(answer(service.change(&sid, ask, &caller.by, Some(unchanged(seen))).await?, &caller.by))
 }
 
@@ -137,8 +137,8 @@ pub async fn edit_many(
             let detail = "'set' and 'delete' stand together; send one of them";
             return Err(Problem::new(ProblemType::InvalidRequest, detail));
         }
-        true => Ask::Delete { ids },
-        false => Ask::Edit { ids, patch: set },
+        true => ChangeRequest::Delete { ids },
+        false => ChangeRequest::Edit { ids, patch: set },
     };
     Ok(answer(service.change(&sid, ask, &caller.by, None).await?, &caller.by))
 }
@@ -163,7 +163,7 @@ pub async fn merge(
     Json(merge): Json<Merge>,
 ) -> Result<Response, Problem> {
     caller.may_do(&service, Action::EditDevices, &sid).await?;
-    let ask = Ask::Merge { ids: merge.ids };
+    let ask = ChangeRequest::Merge { ids: merge.ids };
     Ok(answer(service.change(&sid, ask, &caller.by, None).await?, &caller.by))
 }
 
@@ -203,7 +203,7 @@ pub async fn split(
     caller.may_do(&service, Action::EditDevices, &sid).await?;
     let couplings = split.couplings.iter().map(|c| CouplingKey { mac: c.mac, ip: c.ip }).collect();
     let seen = if seen == Expected::Unsaid { Expected::Any } else { seen };
-    let ask = Ask::Split { id, couplings };
+    let ask = ChangeRequest::Split { id, couplings };
     Ok(answer(service.change(&sid, ask, &caller.by, Some(unchanged(seen))).await?, &caller.by))
 }
 

@@ -21,7 +21,7 @@ use super::census::parse_instant;
 use crate::billing::forecast::Forecast;
 use crate::billing::timeline::in_effect;
 use crate::census::Timestamp;
-use crate::estimate::{self, Estimate, FILE_BYTES, FILES, FileError, Kind, Mapping, Options, Sorter};
+use crate::estimate::{self, Estimate, FILE_BYTES, FILES, FileError, FileKind, Mapping, ReadOptions, Sorter};
 use crate::plan::app::App;
 use crate::plan::app::Caller;
 use crate::plan::http::conditional::tagged;
@@ -71,7 +71,7 @@ pub struct Asked {
     /// Names and bytes of lists.
     pub files: Vec<(String, Vec<u8>)>,
     /// What all of them are; told by their content where it is missing.
-    pub kind: Option<Kind>,
+    pub kind: Option<FileKind>,
     /// Columns that a person named, for every table.
     pub mapping: Mapping,
     /// The instant of the verdicts.
@@ -171,7 +171,7 @@ async fn form(request: Request) -> Result<Asked, Problem> {
                 let text = text(part).await?;
                 asked.kind = match text.trim() {
                     "" => None,
-                    word => Some(Kind::from_key(word).ok_or_else(|| {
+                    word => Some(FileKind::from_key(word).ok_or_else(|| {
                         let detail = "the kind is cmdb, meraki or defender, or left out";
                         Problem::new(ProblemType::InvalidRequest, detail)
                     })?),
@@ -238,7 +238,7 @@ pub async fn make(service: &App, sid: &str, asked: Asked) -> Result<Estimate, Pr
                 .map(|r| r.columns.clone());
             let is_known = known.is_some();
             let mapping = known.unwrap_or_default().under(&asked.mapping);
-            let mut reading = estimate::read(name, bytes, &Options { kind: asked.kind, mapping })?;
+            let mut reading = estimate::read(name, bytes, &ReadOptions { kind: asked.kind, mapping })?;
             if is_known && reading.columns.is_some() {
                 reading.notes.push("its columns were remembered".to_owned());
             }

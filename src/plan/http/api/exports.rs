@@ -130,7 +130,7 @@ async fn prepare(
     let filter = export.filter();
     let columns = columns(export.columns.as_deref()).map_err(BadList::from)?;
     let view = service.view(sid, filter.instant()?).await?;
-    let places = places(&view, &filter)?;
+    let places = places(&view.document.devices, &filter)?;
     Ok((view, places, columns))
 }
 

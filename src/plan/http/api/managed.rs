@@ -18,8 +18,8 @@ use super::census::parse_instant;
 use super::changes::{ChangeAnswer, answer};
 use super::devices::Trial;
 use crate::census::{Decision, Decisions, MacAddr, ManagedKey, Ruling, Timestamp, time::rfc3339};
-use crate::change::{Ask, ListReport, Managed};
-use crate::estimate::{FILE_BYTES, FileError, Kind, Mapping, Options, read};
+use crate::change::{ChangeRequest, ListReport, ManagedEndpoint};
+use crate::estimate::{FILE_BYTES, FileError, FileKind, Mapping, ReadOptions, read};
 use crate::plan::app::App;
 use crate::plan::app::Caller;
 use crate::plan::http::extract::{Json, Parameters, Path};
@@ -235,11 +235,11 @@ pub struct ImportEntry {
 
 impl Import {
     /// What to ask for.
-    pub fn ask(self) -> Ask {
+    pub fn ask(self) -> ChangeRequest {
         let Self { source, zone, from, to, entries } = self;
         let entry = |e: ImportEntry| {
             let named = || e.mac.map(|mac| mac.to_string()).or_else(|| e.ip.map(|ip| ip.to_string()));
-            Managed {
+            ManagedEndpoint {
                 external_id: e.external_id.clone().or_else(named).unwrap_or_default(),
                 mac: e.mac,
                 ip: e.ip,
@@ -247,7 +247,7 @@ impl Import {
                 to: e.to.or(to),
             }
         };
-        Ask::Import { source, zone, entries: entries.into_iter().map(entry).collect() }
+        ChangeRequest::Import { source, zone, entries: entries.into_iter().map(entry).collect() }
     }
 }
 
@@ -302,16 +302,21 @@ impl FileImport {
     ///
     /// # Errors
     /// Where the list or a parameter cannot be read.
-    pub fn ask(self, name: &str, list: &[u8], mapping: Mapping) -> Result<(Ask, ListReport), Problem> {
+    pub fn ask(
+        self,
+        name: &str,
+        list: &[u8],
+        mapping: Mapping,
+    ) -> Result<(ChangeRequest, ListReport), Problem> {
         let unknown = || Problem::new(ProblemType::InvalidRequest, "the kind is cmdb, meraki or defender");
         let kind = self.kind.as_deref().filter(|k| !k.is_empty());
-        let kind = kind.map(|k| Kind::from_key(k).ok_or_else(unknown)).transpose()?;
+        let kind = kind.map(|k| FileKind::from_key(k).ok_or_else(unknown)).transpose()?;
         let (from, to) = (parse_instant(self.from.as_deref())?, parse_instant(self.to.as_deref())?);
         let unreadable = |e: FileError| Problem::new(ProblemType::UnreadableList, e.to_string());
-        let reading = read(name, list, &Options { kind, mapping }).map_err(unreadable)?;
-        let (entries, report) = Managed::of_list(&reading, self.all.unwrap_or(false));
-        let entries = entries.into_iter().map(|e| Managed { from, to, ..e }).collect();
-        Ok((Ask::Import { source: self.source, zone: self.zone, entries }, report))
+        let reading = read(name, list, &ReadOptions { kind, mapping }).map_err(unreadable)?;
+        let (entries, report) = ManagedEndpoint::of_list(&reading, self.all.unwrap_or(false));
+        let entries = entries.into_iter().map(|e| ManagedEndpoint { from, to, ..e }).collect();
+        Ok((ChangeRequest::Import { source: self.source, zone: self.zone, entries }, report))
     }
 }
 
@@ -352,5 +357,5 @@ pub async fn forget(
     caller: Caller,
 ) -> Result<Response, Problem> {
     caller.may_do(&service, Action::EditDevices, &sid).await?;
-    Ok(answer(service.change(&sid, Ask::Forget { source }, &caller.by, None).await?, &caller.by))
+    Ok(answer(service.change(&sid, ChangeRequest::Forget { source }, &caller.by, None).await?, &caller.by))
 }

@@ -10,7 +10,7 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::billing::statement::{
-    Amount, Charge, Correction, CorrectionRequest, Micros, Month, State as Standing, Statement,
+    Amount, Charge, Correction, CorrectionRequest, Micros, Month, Statement, StatementState as Standing,
 };
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::app::App;

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use super::page::{Frame, PageError, Visitor, denial, render, render_with};
 use super::show;
 use crate::census::{Category, Outcome, Property};
-use crate::change::{Ask, Patch};
+use crate::change::{ChangeRequest, Patch};
 use crate::classify::Taxonomy;
-use crate::listing::{Filter, Page as Devices};
+use crate::listing::{DevicePage as Devices, Filter};
 use crate::plan::app::App;
 use crate::plan::app::Caller;
 use crate::plan::http::api::devices::{tag, unchanged};
@@ -147,7 +147,7 @@ pub(super) async fn list(
 ) -> Result<Response, PageError> {
     let frame = Frame::of(&service, &caller, &sid, "devices", "Devices").await?;
     let view = service.view(&sid, filter.instant().map_err(Problem::from)?).await?;
-    let page = Devices::new(&view, &filter).map_err(Problem::from)?;
+    let page = Devices::new(&view.document.devices, view.as_of, &filter).map_err(Problem::from)?;
     let category = filter.category.clone().unwrap_or_default();
     let base = format!("{}/devices", frame.base());
     let tab = |category: Option<Category>| {
@@ -208,7 +208,7 @@ pub(super) async fn edit(
     Visitor(caller): Visitor,
     Form(form): Form<EditForm>,
 ) -> Result<Response, PageError> {
-    let ask = Ask::Edit { ids: vec![id.clone()], patch: form.patch() };
+    let ask = ChangeRequest::Edit { ids: vec![id.clone()], patch: form.patch() };
     match change(&service, &caller, &sid, ask, &form.tag, &form.reason).await {
         Ok(()) => Ok(back(Path((sid, id))).await.into_response()),
         Err(refused) => page(&service, &caller, &sid, &id, Some(form), Some(refused)).await,
@@ -222,7 +222,7 @@ pub(super) async fn delete(
     Visitor(caller): Visitor,
     Form(form): Form<DeleteForm>,
 ) -> Result<Response, PageError> {
-    let ask = Ask::Delete { ids: vec![id.clone()] };
+    let ask = ChangeRequest::Delete { ids: vec![id.clone()] };
     match change(&service, &caller, &sid, ask, &form.tag, &form.reason).await {
         Ok(()) => Ok(back(Path((sid, id))).await.into_response()),
         Err(refused) => page(&service, &caller, &sid, &id, None, Some(refused)).await,
@@ -234,7 +234,7 @@ async fn change(
     service: &App,
     caller: &Caller,
     sid: &str,
-    ask: Ask,
+    ask: ChangeRequest,
     tag: &str,
     reason: &str,
 ) -> Result<(), Problem> {

@@ -9,7 +9,7 @@ use axum::routing::{MethodRouter, post};
 use super::page::{Frame, PageError, Visitor, render_with};
 use super::show;
 use crate::billing::forecast::Forecast;
-use crate::estimate::{Estimate, Exclusion, Outcome, RowReport};
+use crate::estimate::{Estimate, Exclusion, RowOutcome, RowReport};
 use crate::plan::app::App;
 use crate::plan::http::api::estimates::{self, Asked, BODY_BYTES};
 use crate::plan::http::extract::Path;
@@ -74,8 +74,8 @@ async fn page(
 ) -> Result<Response, PageError> {
     let (unreadable, others): (Vec<RowReport>, Vec<RowReport>) = std::mem::take(&mut estimate.rows)
         .into_iter()
-        .filter(|row| row.outcome != Outcome::Taken)
-        .partition(|row| row.outcome == Outcome::Unreadable);
+        .filter(|row| row.outcome != RowOutcome::Taken)
+        .partition(|row| row.outcome == RowOutcome::Unreadable);
     let left_out = unreadable.len().saturating_sub(ROWS) + others.len().saturating_sub(ROWS);
     let first = |rows: Vec<RowReport>| rows.into_iter().take(ROWS).collect();
     let exclusions =

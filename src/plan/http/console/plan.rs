@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::page::{Frame, PageError, Visitor, denial, render_with};
 use super::show;
-use crate::billing::timeline::{Kind, Onboarding};
+use crate::billing::timeline::{Onboarding, PlanKind};
 use crate::plan::app::App;
 use crate::plan::app::Caller;
 use crate::plan::app::plans::Timeline;
@@ -150,7 +150,8 @@ async fn page(
 
 fn asked(form: &OnboardForm) -> Result<Onboarding, Problem> {
     use crate::plan::http::problem::ProblemType::InvalidRequest;
-    let kind: Kind = form.kind.parse().map_err(|_| Problem::new(InvalidRequest, "choose a kind of plan"))?;
+    let kind: PlanKind =
+        form.kind.parse().map_err(|_| Problem::new(InvalidRequest, "choose a kind of plan"))?;
     let devices = form.devices.trim().replace([',', ' '], "");
     let devices = match devices.as_str() {
         "" => None,
