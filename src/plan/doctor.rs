@@ -3,7 +3,7 @@
 //! What is here judges what was found out; the command finds it out.
 
 use super::store::{Location, Sensor};
-use crate::billing::timeline::{Kind, Plan, in_effect};
+use crate::billing::timeline::{Plan, PlanKind, in_effect};
 use crate::census::Timestamp;
 use crate::doctor::{Finding, Outcome};
 use crate::proof::Day;
@@ -119,7 +119,7 @@ pub fn plan(subscription: &str, plans: &[Plan], billable: u64, now: Timestamp) -
     let ends = plan.to().filter(|to| to.since(now) < SOON);
     match (ends, plan.committed) {
         (Some(to), _) => {
-            let kind = if plan.kind == Kind::Trial { "the trial" } else { "the plan" };
+            let kind = if plan.kind == PlanKind::Trial { "the trial" } else { "the plan" };
             let remedy = "replace it before that, or uploads are refused: 'netcensus-plan plan replace'";
             other(Outcome::Notice, format!("{kind} ends at {to}"), remedy)
         }
@@ -209,7 +209,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_795_000_000);
 
-    fn running(kind: Kind, committed: Option<u64>, from: Timestamp) -> Plan {
+    fn running(kind: PlanKind, committed: Option<u64>, from: Timestamp) -> Plan {
         Plan {
             number: 1,
             kind,
@@ -253,14 +253,14 @@ mod tests {
     #[test]
     fn a_plan_is_judged_by_its_end_and_by_what_was_committed_to() {
         let outcome = |plans: &[Plan], billable| plan("Contoso", plans, billable, NOW).outcome;
-        let monthly = running(Kind::Monthly, Some(100), NOW.plus(-DAY));
+        let monthly = running(PlanKind::Monthly, Some(100), NOW.plus(-DAY));
         assert_eq!(outcome(&[], 0), Outcome::Problem);
         assert_eq!(outcome(std::slice::from_ref(&monthly), 100), Outcome::Good);
         assert_eq!(outcome(std::slice::from_ref(&monthly), 101), Outcome::Notice);
         let cancelled = Plan { cancel_requested_at: Some(NOW), ..monthly };
         assert_eq!(outcome(&[cancelled], 1), Outcome::Notice);
-        assert_eq!(outcome(&[running(Kind::Trial, None, NOW)], 1), Outcome::Good);
-        assert_eq!(outcome(&[running(Kind::Trial, None, NOW.plus(-25 * DAY))], 1), Outcome::Notice);
+        assert_eq!(outcome(&[running(PlanKind::Trial, None, NOW)], 1), Outcome::Good);
+        assert_eq!(outcome(&[running(PlanKind::Trial, None, NOW.plus(-25 * DAY))], 1), Outcome::Notice);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! People, their passwords, sessions, tokens and roles: who gets in, how often they may try, and how it ends.
 
-use netcensus::plan::app::permission::Role;
+use netcensus::plan::permission::Role;
 use netcensus::plan::store::{By, CredentialKind, NewToken};
 use reqwest::{Method, RequestBuilder, header};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! The console: what a browser gets, whoever asks and however devices name themselves.
 
-use netcensus::plan::app::permission::Role;
+use netcensus::plan::permission::Role;
 use netcensus::plan::store::CredentialKind;
 use reqwest::header;
 use serde_json::json;
@@ -29,7 +29,15 @@ async fn every_page_has_the_strict_policy_and_nothing_inline() {
     let browser = Browser::sign_in(&plan).await;
     let device = device_path(&plan).await;
     let own = ["", "/devices", "/plan", "/sensors", &device].map(|path| browser.page(path));
-    let others = ["/subscriptions", "/login", "/problems", "/problems/plan-active", "/nowhere"];
+    let others = [
+        "/subscriptions",
+        "/login",
+        "/problems",
+        "/problems/plan-active",
+        "/rules",
+        "/rules/Roles",
+        "/nowhere",
+    ];
     for url in own.into_iter().chain(others.map(|path| format!("{}{path}", plan.url))) {
         let page = browser.get(&url).await;
         let expected = if url.ends_with("/nowhere") { 404 } else { 200 };
@@ -60,6 +68,26 @@ async fn the_names_that_devices_give_themselves_are_escaped() {
         let page = browser.show(path).await;
         page.assert(200, "onerror=alert(1)");
         assert!(!page.html.contains("<img src=x"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_device_links_its_verdict_to_the_page_of_the_rule() {
+    let plan = with_a_hostile_device().await;
+    let page = Browser::sign_in(&plan).await.show(&device_path(&plan).await).await;
+    page.assert(200, "<a href=\"/rules/C-IOT\"><code>C-IOT</code></a>");
+}
+
+#[tokio::test]
+async fn anybody_may_read_the_rules() {
+    let plan = Plan::start().await;
+    for (path, status, text) in [
+        ("/rules/C-IOT", 200, "OT, building and medical devices are IoT"),
+        ("/rules/I8c", 200, "Not implemented yet"),
+        ("/rules", 200, "href=\"/rules/I16\""),
+        ("/rules/nothing", 404, "nothing"),
+    ] {
+        Page::read(plan.client.get(format!("{}{path}", plan.url))).await.assert(status, text);
     }
 }
 

@@ -1,7 +1,7 @@
 //! The changes that people make to an inventory: edits, deletions, merges, splits, the managed list, and undoing each.
 
 use netcensus::census::Field;
-use netcensus::plan::app::permission::Role;
+use netcensus::plan::permission::Role;
 use netcensus::plan::store::engine::sql;
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Estimates from lists of devices, over the API, the command line and the console.
 
 use netcensus::census::Sign;
-use netcensus::plan::app::permission::Role;
+use netcensus::plan::permission::Role;
 use reqwest::{Method, RequestBuilder, header};
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use netcensus::billing::statement::{CorrectionRequest, Month, Price, Statement, check};
-use netcensus::billing::timeline::{Kind, Onboarding, Plan, SECOND, Status};
+use netcensus::billing::timeline::{Onboarding, Plan, PlanKind, PlanStatus, SECOND};
 use netcensus::census::Timestamp;
 use netcensus::plan::store::{By, Location, Store, StoreError};
 use proptest::collection::vec;
@@ -18,8 +18,8 @@ const HISTORIES: u32 = 40;
 
 #[derive(Clone, Debug)]
 enum Event {
-    Onboard(Kind, u64),
-    Replace(Kind, u64),
+    Onboard(PlanKind, u64),
+    Replace(PlanKind, u64),
     Cancel,
     Withdraw,
     Price(u64, i64),
@@ -30,7 +30,7 @@ enum Event {
 }
 
 fn events() -> impl Strategy<Value = Event> {
-    let kinds = || prop::sample::select(&Kind::ALL[..]);
+    let kinds = || prop::sample::select(&PlanKind::ALL[..]);
     let devices = || (1..40_u64).prop_map(|n| n * 100);
     prop_oneof![
         3 => (kinds(), devices()).prop_map(|(k, n)| Event::Onboard(k, n)),
@@ -57,9 +57,9 @@ fn outcome<T>(result: Result<T, StoreError>) -> Option<String> {
 
 async fn apply(store: &Store, sid: &str, event: &Event, now: Timestamp) -> Option<String> {
     let by = By::operator();
-    let asked = |kind: Kind, n: u64| Onboarding {
+    let asked = |kind: PlanKind, n: u64| Onboarding {
         kind,
-        devices: (kind != Kind::Trial).then_some(n),
+        devices: (kind != PlanKind::Trial).then_some(n),
         accept_terms: true,
     };
     match *event {
@@ -134,7 +134,7 @@ async fn check_story(stores: &mut [(Store, Location); 2], story: &[Event]) {
         for plan in plans.last().unwrap() {
             let lasted = plan.to().unwrap().since(plan.from) / SECOND;
             assert_eq!(seconds.get(&plan.number).copied().unwrap_or(0), lasted, "{plan:?}");
-            assert_eq!(lasted == 0, plan.status(end) == Status::Withdrawn);
+            assert_eq!(lasted == 0, plan.status(end) == PlanStatus::Withdrawn);
         }
         both.push(statements);
     }

@@ -6,10 +6,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use netcensus::clock::{Clock as _, SystemClock};
+use netcensus::plan::app::AccessSettings;
 use netcensus::plan::app::inventory::CountAt;
-use netcensus::plan::app::permission::Role;
-use netcensus::plan::app::service::AccessSettings;
-use netcensus::plan::http::oidc::{GroupSetting, OidcSettings, Provider};
+use netcensus::plan::oidc::{GroupSetting, OidcSettings, Provider};
+use netcensus::plan::permission::Role;
 use netcensus::plan::store::{AccessRefusal, By, ExternalPerson, GroupRole, PendingSignIn, StoreError};
 use reqwest::{Client, Method, Response, StatusCode, Url, header};
 
@@ -290,7 +290,7 @@ async fn passwords_can_be_switched_off_and_then_open_nothing() {
     let world = World::start().await;
     let page = format!("{}/login", world.plan.url);
     let login = Browser::new().get(&page.parse().unwrap()).await.text().await.unwrap();
-    assert!(login.contains("Sign in by single sign-on") && !login.contains("type=\"password\""), "{login}");
+    assert!(login.contains("Sign in with single sign-on") && !login.contains("type=\"password\""), "{login}");
     let form = world.plan.client.post(page).header("sec-fetch-site", "same-origin");
     let form = form.header(header::CONTENT_TYPE, FORM).body("name=owner&password=a+long+enough+password");
     assert_eq!(form.send().await.unwrap().status(), StatusCode::FORBIDDEN);

@@ -1,6 +1,6 @@
-//! Plans over the API: onboarding, replacing, cancelling (census rules §5), and who may do what.
+//! Plans over the API: onboarding, replacing, cancelling (docs/rules.md), and who may do what.
 
-use netcensus::plan::app::permission::{Action, Role};
+use netcensus::plan::permission::{Action, Role};
 use reqwest::Method;
 use serde_json::{Value, json};
 

@@ -6,11 +6,11 @@ use std::process::{Command, Stdio};
 
 use netcensus::billing::statement::Month;
 use netcensus::census::{Decisions, Policy, Survey};
-use netcensus::plan::app::permission::{Action, Role};
+use netcensus::plan::permission::{Action, Role};
 use netcensus::plan::store::Store;
 use netcensus::plan::store::engine::sql;
 use netcensus::proof::Leaf;
-use netcensus::proof::verify::{Report, Trust, Verified, verify};
+use netcensus::proof::verify::{BundleReport, TrustedSigner, Verified, verify};
 use netcensus::wire::Upload;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -44,8 +44,8 @@ on_each_database! {
 }
 
 /// The report about a bundle that holds.
-fn verified(bundle: &str) -> Report {
-    match verify(BufReader::new(bundle.as_bytes()), &Trust::default()) {
+fn verified(bundle: &str) -> BundleReport {
+    match verify(BufReader::new(bundle.as_bytes()), &TrustedSigner::default()) {
         Ok(Verified::Bundle(report)) => report,
         other => unreachable!("{other:?}"),
     }
@@ -76,7 +76,7 @@ impl Plan {
         self.get(&format!("/snapshots/{path}")).await["header"].clone()
     }
 
-    async fn verified_bundle(&self, month: &str) -> Report {
+    async fn verified_bundle(&self, month: &str) -> BundleReport {
         verified(&self.text(&format!("/bundle?month={month}")).await)
     }
 }
@@ -327,7 +327,8 @@ async fn proof(plan: &Plan) -> (String, String) {
 async fn a_device_is_proven_to_be_in_a_snapshot(plan: Plan) {
     with_sealed_days(&plan).await;
     let (device, proof) = proof(&plan).await;
-    let Ok(Verified::Device(report)) = verify(BufReader::new(proof.as_bytes()), &Trust::default()) else {
+    let Ok(Verified::Device(report)) = verify(BufReader::new(proof.as_bytes()), &TrustedSigner::default())
+    else {
         unreachable!("{proof}");
     };
     assert_eq!((report.device.id.as_str(), report.device.verdict.id()), (device.as_str(), "C-IOT"));

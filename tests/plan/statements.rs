@@ -1,7 +1,7 @@
-//! Statements over the API: the golden vector (census rules §3), closing, corrections and prices.
+//! Statements over the API: the example of rule P9, closing, corrections and prices.
 
 use netcensus::billing::statement;
-use netcensus::plan::app::permission::Role;
+use netcensus::plan::permission::Role;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
 

@@ -3,10 +3,10 @@
 use std::process::Command;
 
 use netcensus::census::Timestamp;
-use netcensus::plan::http::tls::{Own, Source};
 use netcensus::plan::store::audit::Entry;
 use netcensus::plan::store::engine::sql;
 use netcensus::plan::store::{By, Location, Scope, Store};
+use netcensus::plan::tls::{Own, Source};
 use serde_json::{Value, json};
 
 use crate::support::databases::Backend::Postgres;

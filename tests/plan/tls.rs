@@ -5,10 +5,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use netcensus::clock::SystemClock;
-use netcensus::plan::app::service::{Service, Settings, classifier};
-use netcensus::plan::http::tls::{Own, Source, Tls, TlsListener};
+use netcensus::plan::app::{App, Settings, classifier};
 use netcensus::plan::server;
 use netcensus::plan::store::{Location, Store};
+use netcensus::plan::tls::{Own, Source, Tls, TlsListener};
 use netcensus::wire::EnrolmentToken;
 use reqwest::{Certificate, Client};
 use tokio::net::{TcpListener, TcpStream};
@@ -21,7 +21,7 @@ use crate::support::{PATIENCE, at};
 /// A service that speaks TLS with a certificate that it makes itself.
 struct Secure {
     url: String,
-    service: Service,
+    service: App,
     tls: Tls,
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
@@ -48,7 +48,7 @@ impl Secure {
         let tcp = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("https://{}", tcp.local_addr().unwrap());
         let settings = Settings { public_url: url.clone(), tls: Some(tls.clone()), ..Settings::default() };
-        let service = Service::new(store, Arc::new(SystemClock), classifier(None).unwrap(), settings);
+        let service = App::new(store, Arc::new(SystemClock), classifier(None).unwrap(), settings);
         let (stop, stopped) = oneshot::channel::<()>();
         let until = async move {
             stopped.await.ok();
@@ -156,7 +156,7 @@ async fn beyond_this_machine_the_program_serves_https_and_its_tokens_name_its_ce
 
 #[cfg(feature = "sensor")]
 mod with_the_sensor {
-    use netcensus::billing::timeline::{Kind, Onboarding};
+    use netcensus::billing::timeline::{Onboarding, PlanKind};
     use netcensus::census::Timestamp;
     use netcensus::plan::store::By;
     use netcensus::sensor::identity::Identity;
@@ -191,7 +191,7 @@ mod with_the_sensor {
         let now = secure.service.now();
         let store = &secure.service.store;
         let sid = store.create_subscription("Contoso", None, &By::operator(), now).await.unwrap().id;
-        let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
+        let trial = Onboarding { kind: PlanKind::Trial, devices: None, accept_terms: true };
         store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
         secure.service.enrolment_token(store.create_enrolment(&sid, &By::operator(), now).await.unwrap().0)
     }

@@ -1,4 +1,4 @@
-//! The test vectors about counts (census rules §5): facts go in as a sensor uploads them, numbers come out of the API.
+//! The test vectors about counts (docs/rules.md): facts go in as a sensor uploads them, numbers come out of the API.
 
 use netcensus::census::{Field, Sign};
 use serde_json::{Value, json};

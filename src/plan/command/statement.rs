@@ -8,7 +8,8 @@ use super::failure::Failure;
 use super::operate::say;
 use super::{Attempt, Target, print_json, table};
 use crate::billing::statement::{
-    CorrectionRequest, Currency, Line, Micros, Month, Price, State, Statement, arithmetic, price_at,
+    CorrectionRequest, Currency, Micros, Month, Price, Statement, StatementLine, StatementState, arithmetic,
+    price_at,
 };
 use crate::census::Timestamp;
 use crate::clock::{Clock as _, SystemClock};
@@ -205,11 +206,11 @@ fn print(name: &str, stored: &StoredStatement) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let month = statement.month;
     let standing = match stored.state {
-        State::Open => {
+        StatementState::Open => {
             format!("open, the month runs; what was in effect so far; closes {}", month.closes_at())
         }
-        State::Draft => format!("draft, closes {}", month.closes_at()),
-        State::Closed => "closed".to_owned(),
+        StatementState::Draft => format!("draft, closes {}", month.closes_at()),
+        StatementState::Closed => "closed".to_owned(),
     };
     table::line(&mut out, &format!("{name}, {month}: {standing}"))?;
     let (from, to, days) = (statement.from, statement.to, statement.seconds / 86_400);
@@ -237,8 +238,8 @@ fn print(name: &str, stored: &StoredStatement) -> Result<(), Failure> {
     Ok(())
 }
 
-fn heading(line: &Line) -> String {
-    let Line { number, plan, kind, from, to, .. } = line;
+fn heading(line: &StatementLine) -> String {
+    let StatementLine { number, plan, kind, from, to, .. } = line;
     match (&line.corrects, line.committed) {
         (Some(c), _) => format!(
             "{number}. correction of line {} of {} (plan {plan}), {from} to {to}; {} by {}: {}",

@@ -1,7 +1,7 @@
 //! People, their roles, tokens and sessions.
 
-use netcensus::plan::app::permission::Role;
-use netcensus::plan::store::{By, CredentialKind, NewToken, RoleBinding, StoreError};
+use netcensus::plan::permission::Role;
+use netcensus::plan::store::{By, CredentialKind, Expected, NewToken, StoreError};
 
 use super::Plan;
 
@@ -57,8 +57,8 @@ impl Plan {
     }
 
     pub(crate) async fn bind(&self, name: &str, role: Role) {
-        let unchecked = |_: Option<&RoleBinding>| Ok::<(), StoreError>(());
-        self.store.bind_role(&self.sid, name, role, unchecked, &By::operator(), self.now()).await.unwrap();
+        let (by, now) = (By::operator(), self.now());
+        self.store.bind_role(&self.sid, name, role, &Expected::Any, &by, now).await.unwrap();
     }
 
     pub(crate) async fn unbind(&self, name: &str) {
@@ -66,8 +66,8 @@ impl Plan {
     }
 
     pub(crate) async fn try_unbind(&self, name: &str) -> Result<(), StoreError> {
-        let unchecked = |_: &RoleBinding| Ok::<(), StoreError>(());
-        self.store.unbind_role(&self.sid, name, unchecked, &By::operator(), self.now()).await.map(drop)
+        let (by, now) = (By::operator(), self.now());
+        self.store.unbind_role(&self.sid, name, &Expected::Any, &by, now).await.map(drop)
     }
 
     /// Creates another subscription, and gives its id.

@@ -8,8 +8,8 @@ use netcensus::census::{Category, Classification, Classifier, Field, Subject, Ti
 use netcensus::clock::Clock;
 use netcensus::plan::app::inventory::CountAt;
 use netcensus::plan::app::jobs;
-use netcensus::plan::app::service::{AccessSettings, Service, Settings};
-use netcensus::plan::http::limit::Allowance;
+use netcensus::plan::app::{AccessSettings, App, Settings};
+use netcensus::plan::limits::Allowance;
 use netcensus::plan::server;
 use netcensus::plan::store::{By, Location, Store};
 use reqwest::Client;
@@ -160,8 +160,8 @@ impl Plan {
         Running { stop, server }
     }
 
-    fn service(&self, store: Store, settings: Settings) -> Service {
-        Service::new(store, Arc::<TestClock>::clone(&self.clock), Arc::new(ByName), settings)
+    fn service(&self, store: Store, settings: Settings) -> App {
+        App::new(store, Arc::<TestClock>::clone(&self.clock), Arc::new(ByName), settings)
     }
 
     /// Runs the service's own jobs once, such as closing statements and sealing days. None of them fails.

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use netcensus::billing::timeline::{Kind, Onboarding};
+use netcensus::billing::timeline::{Onboarding, PlanKind};
 use netcensus::census::Timestamp;
 use netcensus::plan::store::engine::{Query, sql};
 use netcensus::plan::store::{By, Location, Replica, Scope, Store};
@@ -26,7 +26,7 @@ impl Stored {
         let store = Store::open(&database).await.unwrap();
         let by = By::operator();
         let sid = store.create_subscription("Contoso", None, &by, now).await.unwrap().id;
-        let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
+        let trial = Onboarding { kind: PlanKind::Trial, devices: None, accept_terms: true };
         store.onboard(&sid, &trial, &by, now).await.unwrap();
         let (secret, _) = store.create_enrolment(&sid, &by, now).await.unwrap();
         let sensor = TestSensor::enrol_in(&store, &secret, now).await;
@@ -47,7 +47,7 @@ impl Stored {
 
 /// The request for a monthly plan.
 pub(crate) fn monthly(devices: u64) -> Onboarding {
-    Onboarding { kind: Kind::Monthly, devices: Some(devices), accept_terms: true }
+    Onboarding { kind: PlanKind::Monthly, devices: Some(devices), accept_terms: true }
 }
 
 impl Plan {

@@ -4,13 +4,13 @@ use std::net::IpAddr;
 
 use super::columns::Columns;
 use super::overlap::Exclusion;
-use super::{ADDRESSES, Kind};
+use super::{ADDRESSES, FileKind};
 use crate::census::address::{is_link_local, is_never_sender};
 use crate::census::{MacAddr, Timestamp, Verdict, clean};
 
 /// One device as one row tells it. Texts are cleaned: 256 bytes, no control characters.
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Entry {
+pub struct ListedDevice {
     /// Its MACs, sorted.
     pub macs: Vec<MacAddr>,
     /// Its addresses that can tell a device from another, sorted.
@@ -41,11 +41,11 @@ pub struct Entry {
 
 /// One row of a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Row {
+pub struct FileRow {
     /// Where it stands: the line of a table (the header's is usually 1), the number of a record in JSON, from 1.
     pub number: u64,
     /// What it says, or why it cannot be read.
-    pub entry: Result<Entry, String>,
+    pub entry: Result<ListedDevice, String>,
 }
 
 /// A file that was read.
@@ -54,9 +54,9 @@ pub struct Reading {
     /// Its name, cleaned.
     pub name: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Its rows in order.
-    pub rows: Vec<Row>,
+    pub rows: Vec<FileRow>,
     /// Which columns were taken for what; `None` for JSON.
     pub columns: Option<Columns>,
     /// What a person should know about the reading.
@@ -146,7 +146,7 @@ impl Addresses {
     }
 
     /// Puts them into `entry`; refuses a row whose MAC cannot be read, as its address alone could name another device.
-    pub(super) fn into_entry(self, mut entry: Entry) -> Result<Entry, String> {
+    pub(super) fn into_entry(self, mut entry: ListedDevice) -> Result<ListedDevice, String> {
         let Self { mut macs, mut ips, group, virtual_router, bad_mac, bad_ip } = self;
         macs.sort_unstable();
         macs.dedup();
@@ -240,7 +240,7 @@ pub(super) fn instant(raw: &str) -> Option<Timestamp> {
 }
 
 /// Which MAC and address a row is shown with.
-pub(super) fn shown(entry: &Entry) -> (Option<MacAddr>, Option<IpAddr>) {
+pub(super) fn shown(entry: &ListedDevice) -> (Option<MacAddr>, Option<IpAddr>) {
     (entry.macs.first().copied(), entry.ips.first().copied())
 }
 
@@ -248,11 +248,11 @@ pub(super) fn shown(entry: &Entry) -> (Option<MacAddr>, Option<IpAddr>) {
 mod tests {
     use super::*;
 
-    fn entry(macs: &str, ips: &str) -> Result<Entry, String> {
+    fn entry(macs: &str, ips: &str) -> Result<ListedDevice, String> {
         let mut addresses = Addresses::default();
         addresses.add_macs(macs);
         addresses.add_ips(ips);
-        addresses.into_entry(Entry::default())
+        addresses.into_entry(ListedDevice::default())
     }
 
     #[test]
@@ -260,7 +260,7 @@ mod tests {
         let e = entry("00-40-8C-00-00-01; 0040.8c00.0002", "10.0.0.5/24, fe80::1%eth0 2001:db8::1").unwrap();
         assert_eq!(e.macs.len(), 2);
         assert_eq!(e.ips, ["10.0.0.5".parse::<IpAddr>().unwrap(), "2001:db8::1".parse().unwrap()]);
-        assert_eq!(entry("00:00:00:00:00:00", "n/a").unwrap(), Entry::default());
+        assert_eq!(entry("00:00:00:00:00:00", "n/a").unwrap(), ListedDevice::default());
         assert_eq!(entry("", "::ffff:10.0.0.5").unwrap().ips, ["10.0.0.5".parse::<IpAddr>().unwrap()]);
     }
 

@@ -1,10 +1,10 @@
-//! The desk at which changes are drafted: a survey, the decisions that stand, and who wants what.
+//! Drafts changes from a survey, the decisions that stand, and the mark of the person who makes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{ALTERATIONS, Action, Alteration, DECISIONS, DEVICES, Draft, ENTRIES, Patch, Refusal};
+use super::{ALTERATIONS, Action, Alteration, ChangeRefusal, DECISIONS, DEVICES, Draft, ENTRIES, Patch};
 use crate::census::{
     CouplingKey, Decision, Decisions, Device, DeviceId, MacAddr, ManagedKey, Mark, Object, Property, Ruling,
     Survey, Timestamp, Verdict,
@@ -20,7 +20,7 @@ const EXTERNAL_ID: usize = 200;
 
 /// An endpoint that another system manages, as an import brings it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Managed {
+pub struct ManagedEndpoint {
     /// Its name in that system.
     pub external_id: String,
     /// Its MAC.
@@ -37,14 +37,14 @@ pub struct Managed {
 
 /// Drafts changes.
 #[derive(Debug)]
-pub struct Desk<'s, 'a> {
+pub struct ChangeDrafter<'s, 'a> {
     survey: &'s Survey<'a>,
     decisions: &'s Decisions,
     mark: Arc<Mark>,
 }
 
-impl<'s, 'a> Desk<'s, 'a> {
-    /// A desk for one change, which is to be made by `mark`.
+impl<'s, 'a> ChangeDrafter<'s, 'a> {
+    /// A drafter for one change, which `mark` will record.
     pub fn new(survey: &'s Survey<'a>, decisions: &'s Decisions, mark: Mark) -> Self {
         Self { survey, decisions, mark: Arc::new(mark) }
     }
@@ -53,7 +53,7 @@ impl<'s, 'a> Desk<'s, 'a> {
     ///
     /// # Errors
     /// Where a device is not known, or a value cannot be set.
-    pub fn edit(&self, ids: &[String], patch: &Patch) -> Result<Draft, Refusal> {
+    pub fn edit(&self, ids: &[String], patch: &Patch) -> Result<Draft, ChangeRefusal> {
         let wanted = patch.checked(Taxonomy::builtin())?;
         let devices = self.devices(ids)?;
         let mut sheet = self.sheet();
@@ -90,7 +90,7 @@ impl<'s, 'a> Desk<'s, 'a> {
     ///
     /// # Errors
     /// Where a device is not known.
-    pub fn delete(&self, ids: &[String]) -> Result<Draft, Refusal> {
+    pub fn delete(&self, ids: &[String]) -> Result<Draft, ChangeRefusal> {
         let devices = self.devices(ids)?;
         let mut sheet = self.sheet();
         for device in devices.iter().filter(|d| d.verdict != Verdict::Deleted) {
@@ -106,17 +106,17 @@ impl<'s, 'a> Desk<'s, 'a> {
     ///
     /// # Errors
     /// Where there are fewer than two, they lie in different zones, or one is deleted or not known.
-    pub fn merge(&self, ids: &[String]) -> Result<Draft, Refusal> {
+    pub fn merge(&self, ids: &[String]) -> Result<Draft, ChangeRefusal> {
         let devices = self.devices(ids)?;
-        let [first, rest @ ..] = devices.as_slice() else { return Err(Refusal::NoDevices) };
+        let [first, rest @ ..] = devices.as_slice() else { return Err(ChangeRefusal::NoDevices) };
         if rest.is_empty() {
-            return Err(Refusal::OneDevice);
+            return Err(ChangeRefusal::OneDevice);
         }
         if let Some(other) = rest.iter().find(|d| d.zone != first.zone) {
-            return Err(Refusal::CrossZone(first.zone.to_owned(), other.zone.to_owned()));
+            return Err(ChangeRefusal::CrossZone(first.zone.to_owned(), other.zone.to_owned()));
         }
         if let Some(deleted) = devices.iter().find(|d| d.verdict == Verdict::Deleted) {
-            return Err(Refusal::Deleted(deleted.id.to_string()));
+            return Err(ChangeRefusal::Deleted(deleted.id.to_string()));
         }
         let mut sheet = self.sheet();
         for other in rest {
@@ -132,23 +132,23 @@ impl<'s, 'a> Desk<'s, 'a> {
     ///
     /// # Errors
     /// Where the device or a coupling is not known, none or all are named, or a join stands in the way.
-    pub fn split(&self, id: &str, couplings: &[CouplingKey]) -> Result<Draft, Refusal> {
+    pub fn split(&self, id: &str, couplings: &[CouplingKey]) -> Result<Draft, ChangeRefusal> {
         let devices = self.devices(std::slice::from_ref(&id.to_owned()))?;
-        let [device] = devices.as_slice() else { return Err(Refusal::NoDevices) };
+        let [device] = devices.as_slice() else { return Err(ChangeRefusal::NoDevices) };
         let taken: BTreeSet<CouplingKey> = couplings.iter().copied().collect();
         let own: BTreeSet<CouplingKey> = device.couplings.iter().map(|m| m.key).collect();
         if let Some(foreign) = taken.difference(&own).next() {
-            return Err(Refusal::NotOfDevice(*foreign));
+            return Err(ChangeRefusal::NotOfDevice(*foreign));
         }
         if taken.is_empty() || taken.len() == own.len() {
-            return Err(Refusal::NotASplit);
+            return Err(ChangeRefusal::NotASplit);
         }
         // The recorded joins of these kinds span what they tie, as they are made first.
         for join in device.joins.iter().filter(|j| !j.reason.may_be_split()) {
             let (a, b) = (join.coupling, join.with);
             if taken.contains(&a) != taken.contains(&b) {
                 let (coupling, with) = if taken.contains(&a) { (a, b) } else { (b, a) };
-                return Err(Refusal::Indivisible { coupling, with, reason: join.reason });
+                return Err(ChangeRefusal::Indivisible { coupling, with, reason: join.reason });
             }
         }
         let mut sheet = self.sheet();
@@ -188,17 +188,22 @@ impl<'s, 'a> Desk<'s, 'a> {
     ///
     /// # Errors
     /// Where an entry is no good, or there are too many.
-    pub fn import(&self, source: &str, zone: Option<&str>, entries: &[Managed]) -> Result<Draft, Refusal> {
-        let source =
-            name("the source's name", source, SOURCE).map_err(|why| Refusal::BadEntry { row: 0, why })?;
+    pub fn import(
+        &self,
+        source: &str,
+        zone: Option<&str>,
+        entries: &[ManagedEndpoint],
+    ) -> Result<Draft, ChangeRefusal> {
+        let source = name("the source's name", source, SOURCE)
+            .map_err(|why| ChangeRefusal::BadEntry { row: 0, why })?;
         let zone = zone.map(|zone| name("the zone's name", zone, EXTERNAL_ID));
-        let zone = zone.transpose().map_err(|why| Refusal::BadEntry { row: 0, why })?;
+        let zone = zone.transpose().map_err(|why| ChangeRefusal::BadEntry { row: 0, why })?;
         if entries.len() > ENTRIES {
-            return Err(Refusal::TooManyEntries(entries.len()));
+            return Err(ChangeRefusal::TooManyEntries(entries.len()));
         }
         let mut list: BTreeMap<ManagedKey, Ruling> = BTreeMap::new();
         for (row, entry) in (1..).zip(entries) {
-            let bad = |why: String| Refusal::BadEntry { row, why };
+            let bad = |why: String| ChangeRefusal::BadEntry { row, why };
             let external_id = name("its id", &entry.external_id, EXTERNAL_ID).map_err(bad)?;
             if entry.mac.is_none() && entry.ip.is_none() {
                 return Err(bad("it names neither a MAC nor an address; give one of them".to_owned()));
@@ -246,10 +251,10 @@ impl<'s, 'a> Desk<'s, 'a> {
     ///
     /// # Errors
     /// Where there is none.
-    pub fn forget(&self, source: &str) -> Result<Draft, Refusal> {
+    pub fn forget(&self, source: &str) -> Result<Draft, ChangeRefusal> {
         let known = self.of_source(source);
         if known.is_empty() {
-            return Err(Refusal::UnknownSource(source.chars().take(SOURCE).collect()));
+            return Err(ChangeRefusal::UnknownSource(source.chars().take(SOURCE).collect()));
         }
         let summary = format!("forgot {} entries managed by {source}", known.len());
         let mut sheet = self.sheet();
@@ -260,16 +265,21 @@ impl<'s, 'a> Desk<'s, 'a> {
     }
 
     /// Sets back what a change altered. That no later change is in the way is for the caller to ask
-    /// ([`super::in_the_way`]); what stands must be what the change left.
+    /// ([`super::ensure_undoable`]); what stands must be what the change left.
     ///
     /// # Errors
     /// Where it is not.
-    pub fn undo(&self, change: u64, summary: &str, alterations: Vec<Alteration>) -> Result<Draft, Refusal> {
+    pub fn undo(
+        &self,
+        change: u64,
+        summary: &str,
+        alterations: Vec<Alteration>,
+    ) -> Result<Draft, ChangeRefusal> {
         for a in &alterations {
             let stands = self.decisions.get(&a.object);
             if stands != a.after.as_ref() {
                 let later = stands.map_or(change, |d| d.mark.change);
-                return Err(Refusal::Touched { change, later });
+                return Err(ChangeRefusal::Touched { change, later });
             }
         }
         let back = |a: Alteration| Alteration { object: a.object, before: a.after, after: a.before };
@@ -288,21 +298,21 @@ impl<'s, 'a> Desk<'s, 'a> {
     }
 
     /// The devices of those ids, each once, in the order in which they were named first.
-    fn devices(&self, ids: &[String]) -> Result<Vec<&'s Device<'a>>, Refusal> {
+    fn devices(&self, ids: &[String]) -> Result<Vec<&'s Device<'a>>, ChangeRefusal> {
         match ids.len() {
-            0 => return Err(Refusal::NoDevices),
+            0 => return Err(ChangeRefusal::NoDevices),
             1..=DEVICES => {}
-            more => return Err(Refusal::TooManyDevices(more)),
+            more => return Err(ChangeRefusal::TooManyDevices(more)),
         }
         let mut wanted: BTreeMap<DeviceId, usize> = BTreeMap::new();
         for (place, id) in ids.iter().enumerate() {
-            let unknown = || Refusal::UnknownDevice(id.chars().take(60).collect());
+            let unknown = || ChangeRefusal::UnknownDevice(id.chars().take(60).collect());
             wanted.entry(id.parse().map_err(|_| unknown())?).or_insert(place);
         }
         let found = self.survey.devices.iter().filter_map(|d| Some((wanted.remove(&d.id)?, d)));
         let mut found: Vec<(usize, &Device<'a>)> = found.collect();
         match wanted.into_keys().next() {
-            Some(id) => Err(Refusal::UnknownDevice(id.to_string())),
+            Some(id) => Err(ChangeRefusal::UnknownDevice(id.to_string())),
             None => {
                 found.sort_unstable_by_key(|(place, _)| *place);
                 Ok(found.into_iter().map(|(_, d)| d).collect())
@@ -344,11 +354,11 @@ impl Sheet<'_> {
         }
     }
 
-    fn draft(self, action: Action, summary: String) -> Result<Draft, Refusal> {
+    fn draft(self, action: Action, summary: String) -> Result<Draft, ChangeRefusal> {
         let Self { decisions, alterations, .. } = self;
         let imports = matches!(action, Action::Import | Action::Forget);
         if !imports && alterations.len() > ALTERATIONS {
-            return Err(Refusal::TooManyAlterations(alterations.len()));
+            return Err(ChangeRefusal::TooManyAlterations(alterations.len()));
         }
         let altered = alterations.into_iter().map(|(object, after)| {
             let before = decisions.get(&object).cloned();
@@ -361,11 +371,11 @@ impl Sheet<'_> {
 }
 
 /// Refuses a change that lets more decisions stand than `most`, where `known` stand.
-fn has_room(known: usize, alterations: &[Alteration], most: usize) -> Result<(), Refusal> {
+fn has_room(known: usize, alterations: &[Alteration], most: usize) -> Result<(), ChangeRefusal> {
     let added = alterations.iter().filter(|a| a.after.is_some()).count();
     let removed = alterations.iter().filter(|a| a.before.is_some()).count();
     let standing = (known + added).saturating_sub(removed);
-    if added > removed && standing > most { Err(Refusal::Full(standing)) } else { Ok(()) }
+    if added > removed && standing > most { Err(ChangeRefusal::Full(standing)) } else { Ok(()) }
 }
 
 /// The devices of a change, for its summary.
@@ -399,7 +409,7 @@ mod tests {
             after: after.then(|| decision.clone()),
         };
         assert_eq!(has_room(2, &[alteration(false, true)], 3), Ok(()));
-        assert_eq!(has_room(3, &[alteration(false, true)], 3), Err(Refusal::Full(4)));
+        assert_eq!(has_room(3, &[alteration(false, true)], 3), Err(ChangeRefusal::Full(4)));
         assert_eq!(has_room(3, &[alteration(true, true)], 3), Ok(()));
         assert_eq!(has_room(4, &[alteration(true, false)], 3), Ok(()), "what is too much may become less");
     }
