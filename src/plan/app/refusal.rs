@@ -44,9 +44,12 @@ pub enum Refusal {
     /// The classification rules cannot be loaded.
     #[error(transparent)]
     Rules(#[from] RuleError),
-    /// Too many attempts: the next is taken after this many seconds.
-    #[error("too many attempts; try again in {0} s")]
+    /// Too many attempts to sign in, or to guess a password. The next one is taken after this many seconds.
+    #[error("too many attempts with this name or from this address; try again in {0} s")]
     TooMany(u64),
+    /// The configuration accepts no passwords.
+    #[error("sign in by the identity provider at /login")]
+    NoPasswords,
     /// The program is wrong. What failed is for the log alone.
     #[error("internal error: {0}")]
     Defect(String),
