@@ -8,7 +8,7 @@ use super::{App, May, MayHere, Refusal};
 use crate::plan::permission::ViewAudit;
 use crate::plan::store::StoreError;
 use crate::plan::store::audit::AuditEntry;
-use crate::plan::store::trail::{PAGE, TrailFilter};
+use crate::plan::store::trail::{BrokenTrail, PAGE, TrailFilter, VerifiedTrail};
 
 /// A page of the trail.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -43,7 +43,7 @@ impl MayViewTrail for MayHere<ViewAudit> {
 /// [`Refusal::Invalid`] for a limit outside 1 to [`PAGE`], or the store's.
 pub async fn page(
     app: &App,
-    may: &impl MayViewTrail,
+    may: &dyn MayViewTrail,
     filter: TrailFilter,
     limit: i64,
 ) -> Result<TrailPage, Refusal> {
@@ -62,16 +62,28 @@ pub async fn page(
     Ok(TrailPage { entries, next: last.filter(|_| more) })
 }
 
+/// Recomputes the chain of hashes. `seen` is a row and its hash that an earlier run found: without it, the loss of the newest
+/// rows cannot be found.
+pub async fn verify(
+    app: &App,
+    may: &dyn MayViewTrail,
+    seen: Option<(i64, [u8; 32])>,
+) -> Result<Result<VerifiedTrail, BrokenTrail>, Refusal> {
+    Ok(app.store.verify_trail(may.trail(), seen).await?)
+}
+
 /// The trail as one JSON object a line, the newest entry first, some entries at a time.
 pub fn lines(
     app: &App,
-    may: &impl MayViewTrail,
+    may: &dyn MayViewTrail,
     mut filter: TrailFilter,
 ) -> impl Stream<Item = Result<Vec<u8>, StoreError>> + Send + use<> {
     let (app, trail) = (app.clone(), may.trail().map(str::to_owned));
     async_stream::try_stream! {
         loop {
-            let entries = app.store.trail(trail.as_deref(), &filter, PAGE).await?;
+            let entries = app.store.trail(trail.as_deref(), &filter, PAGE).await.inspect_err(|error| {
+                tracing::error!(%error, "an export of the audit trail broke off");
+            })?;
             let Some(last) = entries.last() else { break };
             filter.before = Some(last.number);
             let mut chunk = Vec::new();

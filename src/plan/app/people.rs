@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::account::{CreatedToken, Tokens};
 use super::{App, MayHere, Refusal};
 use crate::plan::permission::ManageTenant;
-use crate::plan::store::{Person, PersonEntry};
+use crate::plan::store::{CredentialKind, NewToken, Person, PersonEntry};
 
 /// A list of people.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -59,4 +60,31 @@ pub async fn set_disabled(
     disabled: bool,
 ) -> Result<PersonEntry, Refusal> {
     Ok(app.store.set_disabled(person, disabled, &may.by, app.now()).await?)
+}
+
+/// Makes an API token of a person.
+pub async fn create_token(
+    app: &App,
+    may: &MayHere<ManageTenant>,
+    person: &str,
+    new: &NewToken,
+) -> Result<CreatedToken, Refusal> {
+    let made = app.store.create_token(person, new, None, &may.by, app.now()).await?;
+    Ok(CreatedToken { token: made.secret, id: made.id, expires_at: made.expires_at })
+}
+
+/// The API tokens of a person.
+pub async fn tokens(app: &App, _: &MayHere<ManageTenant>, person: &str) -> Result<Tokens, Refusal> {
+    app.store.person(person).await?;
+    Ok(Tokens { tokens: app.store.credentials(CredentialKind::Token, person, app.now()).await? })
+}
+
+/// Revokes an API token of a person.
+pub async fn revoke_token(
+    app: &App,
+    may: &MayHere<ManageTenant>,
+    person: &str,
+    id: &str,
+) -> Result<(), Refusal> {
+    Ok(app.store.end_credential(CredentialKind::Token, person, id, &may.by, app.now()).await?)
 }

@@ -22,8 +22,9 @@ pub async fn limited(State(app): State<App>, request: Request, next: Next) -> Re
         Ok(()) => next.run(request).await,
         Err(seconds) => {
             let often = app.limits.allowance.per_second;
-            let detail =
-                format!("ask again in {seconds} s; the service answers {often} requests a second to one caller");
+            let detail = format!(
+                "ask again in {seconds} s; the service answers {often} requests a second to one caller"
+            );
             Problem::new(ProblemType::TooManyRequests, detail).after(seconds).into_response()
         }
     }

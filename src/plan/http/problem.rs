@@ -291,6 +291,9 @@ impl From<AppRefusal> for Problem {
             Refusal::Hidden { .. } => Self::new(ProblemType::NotFound, detail),
             Refusal::Invalid(_) => Self::new(ProblemType::InvalidRequest, detail),
             Refusal::TooMany(seconds) => Self::new(ProblemType::TooManyRequests, detail).after(seconds),
+            Refusal::Provider(error) => error.into(),
+            Refusal::SignIn(_) => Self::new(ProblemType::SignInRefused, detail),
+            Refusal::BadLink | Refusal::NoProvider => Self::new(ProblemType::NotFound, detail),
             Refusal::NoPasswords => Self::new(ProblemType::NoPasswords, detail),
             Refusal::Rules(_) | Refusal::Defect(_) => {
                 tracing::error!(error = %detail, "internal error");

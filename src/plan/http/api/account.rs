@@ -27,7 +27,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Who the caller is.
 #[utoipa::path(get, path = "/api/v1/account", tag = "account", responses((status = 200, body = Account)))]
-async fn show(State(_): State<App>, caller: Caller) -> Body<Account> {
+async fn show(State(_app): State<App>, caller: Caller) -> Body<Account> {
     Body(account::show(caller))
 }
 

@@ -46,7 +46,7 @@ async fn create(
 /// One subscription.
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}", tag = "subscriptions",
     responses((status = 200, body = Subscription)))]
-async fn show(State(_): State<App>, may: May<View>) -> Response {
+async fn show(State(_app): State<App>, may: May<View>) -> Response {
     tagged(StatusCode::OK, &may.subscription)
 }
 
