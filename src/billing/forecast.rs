@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::census::{Timestamp, commitment, time::rfc3339};
+use crate::census::time::{DAY, rfc3339};
+use crate::census::{Timestamp, commitment};
 
 /// The document's schema.
 pub const SCHEMA: &str = "netcensus.forecast/1";
@@ -30,7 +31,6 @@ pub const WARNING: i64 = 30;
 /// For how many days the recommended number should hold.
 pub const LASTS: i64 = 30;
 
-const DAY: i64 = 24 * 3_600 * 1_000_000_000;
 /// The two-sided 90 % point of the normal distribution.
 const Z90: f64 = 1.645;
 

@@ -9,11 +9,11 @@ use super::statement::{
     Charge, Correction, CorrectionRequest, Month, Price, Records, SetPrice, Statement, StatementLine,
     StatementState, check, correct, digest, draw, first_month, price_at,
 };
-use super::timeline::{History, Onboarding, Plan, PlanChange, PlanKind, PlanRefusal, PlanStatus, SECOND};
+use super::timeline::{History, Onboarding, Plan, PlanChange, PlanKind, PlanRefusal, PlanStatus};
 use crate::census::Timestamp;
+use crate::census::time::{DAY, HOUR, SECOND};
 
 const START: Timestamp = Timestamp::from_secs(1_795_000_000);
-const DAY: i64 = 86_400 * SECOND;
 
 /// What may happen.
 #[derive(Clone, Debug)]
@@ -219,7 +219,7 @@ proptest! {
             for plan in &world.plans {
                 prop_assert!(plan.from.0 % SECOND == 0 && plan.to().is_none_or(|to| plan.from <= to && to.0 % SECOND == 0));
                 if let (Some(to), Some(at)) = (plan.to(), plan.cancel_requested_at) {
-                    prop_assert!(to == at.plus(3_600 * SECOND) || (plan.kind == PlanKind::Trial && to < at.plus(3_600 * SECOND)), "P5");
+                    prop_assert!(to == at.plus(HOUR) || (plan.kind == PlanKind::Trial && to < at.plus(HOUR)), "P5");
                 }
             }
         }
@@ -324,7 +324,7 @@ proptest! {
             committed: Some(devices * 100),
             accepted_terms_at: from,
             from,
-            cancel_requested_at: Some(to.plus(-3_600 * SECOND)),
+            cancel_requested_at: Some(to.plus(-HOUR)),
             withdrawn_at: None,
             changed_at: from,
         };

@@ -7,11 +7,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::billing::timeline::SECOND;
 use crate::census::Timestamp;
+use crate::census::time::{HOUR, SECOND};
 
 /// How long after a month's end its statement stays a draft: 72 hours, in nanoseconds.
-pub const DRAFT: i64 = 72 * 3_600 * SECOND;
+pub const DRAFT: i64 = 72 * HOUR;
 
 const FIRST: Month = Month { year: 1970, month: 1 };
 const LAST: Month = Month { year: 2199, month: 12 };

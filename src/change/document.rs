@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Alteration;
+use super::change_set::Alteration;
 use crate::census::{CouplingKey, Decision, Importance, Object, Ruling, Timestamp, time::rfc3339};
 
 /// What one object was and is.

@@ -1,39 +1,27 @@
 //! Drafts changes from a survey, the decisions that stand, and the mark of the person who makes them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{ALTERATIONS, Action, Alteration, ChangeRefusal, DECISIONS, DEVICES, Draft, ENTRIES, Patch};
+use super::change_set::{Alteration, ChangeKind, Draft};
+use super::limits::{DECISIONS, DEVICES, ENTRIES};
+use super::patch::Patch;
+use super::refusal::ChangeRefusal;
+use super::request::ManagedEndpoint;
+use super::sheet::{Sheet, has_room};
+use crate::census::time::DAY;
 use crate::census::{
-    CouplingKey, Decision, Decisions, Device, DeviceId, MacAddr, ManagedKey, Mark, Object, Property, Ruling,
-    Survey, Timestamp, Verdict,
+    CouplingKey, Decisions, Device, DeviceId, ManagedKey, Mark, Object, Property, Ruling, Survey, Timestamp,
+    Verdict,
 };
 use crate::classify::Taxonomy;
 
 /// How long an entry without a MAC and without an end holds: as long as a silent device counts, 30 days.
-const ADDRESS_HOLDS: i64 = 30 * 86_400 * 1_000_000_000;
+const ADDRESS_HOLDS: i64 = 30 * DAY;
 /// Characters of a source's name.
 const SOURCE: usize = 100;
 /// Characters of an entry's name in its source.
 const EXTERNAL_ID: usize = 200;
-
-/// An endpoint that another system manages, as an import brings it.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct ManagedEndpoint {
-    /// Its name in that system.
-    pub external_id: String,
-    /// Its MAC.
-    pub mac: Option<MacAddr>,
-    /// Its address: looked at where there is no MAC.
-    pub ip: Option<IpAddr>,
-    /// The first instant at which it holds; the instant of the count where it is missing, or as before where the entry
-    /// is known.
-    pub from: Option<Timestamp>,
-    /// The first instant at which it no longer holds; where it is missing, an entry with a MAC holds until it is
-    /// imported anew or forgotten, and one without for 30 days.
-    pub to: Option<Timestamp>,
-}
 
 /// Drafts changes.
 #[derive(Debug)]
@@ -83,7 +71,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         if names.is_empty() {
             names.push("nothing");
         }
-        sheet.draft(Action::Edit, format!("set {} of {}", names.join(", "), listed(&devices)))
+        sheet.draft(ChangeKind::Edit, format!("set {} of {}", names.join(", "), listed(&devices)))
     }
 
     /// Deletes devices: each returns with a frame newer than now, or than those it has sent, where they are newer.
@@ -99,7 +87,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
                 sheet.rule(Object::Deletion(device.zone.to_owned(), m.key), Ruling::Deleted { at });
             }
         }
-        sheet.draft(Action::Delete, format!("deleted {}", listed(&devices)))
+        sheet.draft(ChangeKind::Delete, format!("deleted {}", listed(&devices)))
     }
 
     /// Makes devices of one zone one device.
@@ -124,7 +112,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
                 sheet.rule(Object::merge(first.zone, a, b), Ruling::Merged);
             }
         }
-        sheet.draft(Action::Merge, format!("merged {}", listed(&devices)))
+        sheet.draft(ChangeKind::Merge, format!("merged {}", listed(&devices)))
     }
 
     /// Takes couplings out of a device. Joins by what cards say of themselves (I8c, I12) and by people (I8e) give way;
@@ -157,7 +145,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         }
         self.cut(&mut sheet, device, &taken, &own);
         let summary = format!("{} of {} couplings of {} split off", taken.len(), own.len(), listed(&devices));
-        sheet.draft(Action::Split, summary)
+        sheet.draft(ChangeKind::Split, summary)
     }
 
     /// Takes back the merges that a split goes through, and ties anew what they held together on either side.
@@ -234,7 +222,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         for (key, ruling) in list {
             sheet.rule(Object::Managed(key), ruling);
         }
-        sheet.draft(Action::Import, summary)
+        sheet.draft(ChangeKind::Import, summary)
     }
 
     /// From when an entry that says nothing of it holds: as it did where it still does, else from this count on. The
@@ -261,11 +249,11 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         for key in known {
             sheet.take_back(Object::Managed(key.clone()));
         }
-        sheet.draft(Action::Forget, summary)
+        sheet.draft(ChangeKind::Forget, summary)
     }
 
     /// Sets back what a change altered. That no later change is in the way is for the caller to ask
-    /// ([`super::ensure_undoable`]); what stands must be what the change left.
+    /// ([`super::undo::ensure_undoable`]); what stands must be what the change left.
     ///
     /// # Errors
     /// Where it is not.
@@ -286,7 +274,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         let alterations: Vec<Alteration> = alterations.into_iter().map(back).collect();
         has_room(self.decisions.len(), &alterations, DECISIONS)?;
         let summary = format!("undid change {change}: {summary}");
-        Ok(Draft { action: Action::Undo, summary, undoes: Some(change), alterations })
+        Ok(Draft { action: ChangeKind::Undo, summary, undoes: Some(change), alterations })
     }
 
     fn of_source(&self, source: &str) -> Vec<&'s ManagedKey> {
@@ -321,61 +309,8 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
     }
 
     fn sheet(&self) -> Sheet<'_> {
-        Sheet { decisions: self.decisions, mark: &self.mark, alterations: BTreeMap::new() }
+        Sheet::new(self.decisions, &self.mark)
     }
-}
-
-/// What a draft alters so far.
-struct Sheet<'d> {
-    decisions: &'d Decisions,
-    mark: &'d Arc<Mark>,
-    alterations: BTreeMap<Object, Option<Decision>>,
-}
-
-impl Sheet<'_> {
-    /// Lets a ruling stand on an object, unless it does already.
-    fn rule(&mut self, object: Object, ruling: Ruling) {
-        if self.decisions.get(&object).is_none_or(|known| known.ruling != ruling) {
-            self.alterations.insert(object, Some(Decision { ruling, mark: Arc::clone(self.mark) }));
-        }
-    }
-
-    /// Lets a decision stand on an object that has none, with the mark of who made it.
-    fn keep(&mut self, object: Object, decision: &Decision) {
-        if self.decisions.get(&object).is_none() {
-            self.alterations.insert(object, Some(decision.clone()));
-        }
-    }
-
-    /// Lets nothing stand on an object.
-    fn take_back(&mut self, object: Object) {
-        if self.decisions.get(&object).is_some() {
-            self.alterations.insert(object, None);
-        }
-    }
-
-    fn draft(self, action: Action, summary: String) -> Result<Draft, ChangeRefusal> {
-        let Self { decisions, alterations, .. } = self;
-        let imports = matches!(action, Action::Import | Action::Forget);
-        if !imports && alterations.len() > ALTERATIONS {
-            return Err(ChangeRefusal::TooManyAlterations(alterations.len()));
-        }
-        let altered = alterations.into_iter().map(|(object, after)| {
-            let before = decisions.get(&object).cloned();
-            Alteration { object, before, after }
-        });
-        let alterations: Vec<Alteration> = altered.collect();
-        has_room(decisions.len(), &alterations, DECISIONS)?;
-        Ok(Draft { action, summary, undoes: None, alterations })
-    }
-}
-
-/// Refuses a change that lets more decisions stand than `most`, where `known` stand.
-fn has_room(known: usize, alterations: &[Alteration], most: usize) -> Result<(), ChangeRefusal> {
-    let added = alterations.iter().filter(|a| a.after.is_some()).count();
-    let removed = alterations.iter().filter(|a| a.before.is_some()).count();
-    let standing = (known + added).saturating_sub(removed);
-    if added > removed && standing > most { Err(ChangeRefusal::Full(standing)) } else { Ok(()) }
 }
 
 /// The devices of a change, for its summary.
@@ -392,25 +327,4 @@ fn name(what: &str, text: &str, most: usize) -> Result<String, String> {
     let good = !text.is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control);
     good.then(|| text.to_owned())
         .ok_or_else(|| format!("{what} has 1 to {most} characters, none of them a control character"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_full_takes_replacements_and_removals_and_nothing_new() {
-        let key = CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, 1]), ip: [10, 0, 0, 1].into() };
-        let mark = Mark { by: "anna".into(), at: Timestamp(0), change: 1 };
-        let decision = Decision { ruling: Ruling::Split, mark: Arc::new(mark) };
-        let alteration = |before: bool, after: bool| Alteration {
-            object: Object::Split("a".into(), key),
-            before: before.then(|| decision.clone()),
-            after: after.then(|| decision.clone()),
-        };
-        assert_eq!(has_room(2, &[alteration(false, true)], 3), Ok(()));
-        assert_eq!(has_room(3, &[alteration(false, true)], 3), Err(ChangeRefusal::Full(4)));
-        assert_eq!(has_room(3, &[alteration(true, true)], 3), Ok(()));
-        assert_eq!(has_room(4, &[alteration(true, false)], 3), Ok(()), "what is too much may become less");
-    }
 }

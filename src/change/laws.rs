@@ -7,8 +7,8 @@ use proptest::sample::Index;
 use super::*;
 use crate::census::laws::{ByEvidence, Event, cases, events, zone};
 use crate::census::{
-    Classifier, Coupling, Device, Field, Inventory, MacAddr, Mark, Policy, Sign, Station, Survey,
-    Unclassified, Verdict, Zone,
+    Classifier, Coupling, CouplingKey, Decisions, Device, Field, Inventory, MacAddr, Mark, Policy, Sign,
+    Station, Survey, Timestamp, Unclassified, Verdict, Zone,
 };
 
 const AS_OF: Timestamp = Timestamp::from_secs(1_800);

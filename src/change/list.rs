@@ -3,7 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ENTRIES, ManagedEndpoint};
+use super::limits::ENTRIES;
+use super::request::ManagedEndpoint;
 use crate::estimate::{ListedDevice, Reading};
 
 /// Rows that a report names.
@@ -42,30 +43,30 @@ impl ManagedEndpoint {
         let mut entries = Vec::new();
         for row in &reading.rows {
             report.rows += 1;
-            match &row.entry {
+            match &row.listed {
                 Err(why) => {
                     report.unreadable += 1;
                     if report.unreadable_rows.len() < NAMED {
                         report.unreadable_rows.push(UnreadableRow { row: row.number, why: why.clone() });
                     }
                 }
-                Ok(entry) if !all && !entry.managed => report.not_managed += 1,
-                Ok(entry) if entry.macs.is_empty() && entry.ips.is_empty() => report.without_address += 1,
-                Ok(entry) => {
+                Ok(listed) if !all && !listed.managed => report.not_managed += 1,
+                Ok(listed) if listed.macs.is_empty() && listed.ips.is_empty() => report.without_address += 1,
+                Ok(listed) => {
                     report.taken += 1;
                     // One more than may be is refused: no need to hold them all.
                     let room = (ENTRIES + 1).saturating_sub(entries.len());
-                    entries.extend(Self::of_entry(entry).take(room));
+                    entries.extend(Self::of_device(listed).take(room));
                 }
             }
         }
         (entries, report)
     }
 
-    fn of_entry(entry: &ListedDevice) -> impl Iterator<Item = Self> {
-        let named = entry.id.clone().or_else(|| entry.name.clone());
-        let ips = if entry.macs.is_empty() { entry.ips.as_slice() } else { &[] };
-        let macs = entry.macs.iter().map(|mac| (Some(*mac), None));
+    fn of_device(listed: &ListedDevice) -> impl Iterator<Item = Self> {
+        let named = listed.id.clone().or_else(|| listed.name.clone());
+        let ips = if listed.macs.is_empty() { listed.ips.as_slice() } else { &[] };
+        let macs = listed.macs.iter().map(|mac| (Some(*mac), None));
         macs.chain(ips.iter().map(|ip| (None, Some(*ip)))).map(move |(mac, ip)| {
             let own = || mac.map(|m| m.to_string()).or_else(|| ip.map(|i| i.to_string())).unwrap_or_default();
             let external_id: String = named.clone().unwrap_or_else(own).chars().take(200).collect();

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use super::ChangeRefusal;
+use super::refusal::ChangeRefusal;
 use crate::census::{Category, Importance, Property, Ruling};
 use crate::classify::Taxonomy;
 

@@ -2,10 +2,15 @@
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::columns::{Columns, FileColumn, Mapping, squash};
-use super::listed::{self, Addresses, FileRow, ListedDevice, Reading};
-use super::overlap::Exclusion;
-use super::{COLUMNS, FileError, FileKind, ROWS};
+use super::cell::{self, squash};
+use super::column::FileColumn;
+use super::columns::{self, Columns};
+use super::error::FileError;
+use super::exclusion::Exclusion;
+use super::limits::{COLUMNS, ROWS};
+use super::listed::{Addresses, ListedDevice};
+use super::mapping::Mapping;
+use super::reading::{FileKind, FileRow, Reading};
 use crate::census::clean;
 
 /// Signs between cells.
@@ -30,7 +35,7 @@ pub(super) fn read(name: String, text: &str, mapping: &Mapping) -> Result<Readin
         Ok(head) => head,
         Err(Missing::Header(cells)) => return Err(FileError::NoColumns { name, columns: listed(&cells) }),
         Err(Missing::Column { wanted, cells }) => {
-            let wanted = listed::text(&wanted).unwrap_or_default();
+            let wanted = cell::text(&wanted).unwrap_or_default();
             return Err(FileError::NoSuchColumn { name, wanted, columns: listed(&cells) });
         }
         Err(Missing::TooMany) => return Err(FileError::TooManyColumns { name }),
@@ -50,7 +55,7 @@ pub(super) fn read(name: String, text: &str, mapping: &Mapping) -> Result<Readin
             return Err(FileError::TooManyRows { name });
         }
         let line = lines.at(record.position().map_or(0, csv::Position::byte));
-        rows.push(FileRow { number: line, entry: row(&record, &head.columns, &name) });
+        rows.push(FileRow { number: line, listed: row(&record, &head.columns, &name) });
     }
     let mut notes = Vec::new();
     if !head.cells.is_empty() && head.record > 0 {
@@ -93,7 +98,7 @@ pub(super) fn signature(text: &str) -> Option<String> {
     match find(text, &delimiters, &Mapping::default()) {
         Ok(head) => Some(head.columns.signature()),
         // What no guess understands is where a remembered mapping helps most.
-        Err(Missing::Header(cells)) if !cells.is_empty() => Some(super::columns::signature(&cells)),
+        Err(Missing::Header(cells)) if !cells.is_empty() => Some(columns::signature(&cells)),
         Err(_) => None,
     }
 }
@@ -179,27 +184,27 @@ fn listed(cells: &[String]) -> String {
 fn row(record: &ByteRecord, columns: &Columns, file: &str) -> Result<ListedDevice, String> {
     let raw = |place: &usize| String::from_utf8_lossy(record.get(*place).unwrap_or_default());
     let all = |column: FileColumn| columns.at(column).iter().map(raw);
-    let one = |column: FileColumn| all(column).find_map(|cell| listed::text(&cell));
+    let one = |column: FileColumn| all(column).find_map(|cell| cell::text(&cell));
     let mut addresses = Addresses::default();
     all(FileColumn::Mac).for_each(|cell| addresses.add_macs(&cell));
     all(FileColumn::Ip).for_each(|cell| addresses.add_ips(&cell));
-    let mut entry = ListedDevice {
+    let mut listed = ListedDevice {
         name: one(FileColumn::Name),
-        kinds: all(FileColumn::Type).filter_map(|cell| listed::text(&cell)).collect(),
+        kinds: all(FileColumn::Type).filter_map(|cell| cell::text(&cell)).collect(),
         os: one(FileColumn::Os),
         vendor: one(FileColumn::Vendor),
         model: one(FileColumn::Model),
-        last_seen: one(FileColumn::LastSeen).as_deref().and_then(listed::instant),
-        managed: one(FileColumn::Managed).as_deref().is_some_and(listed::is_yes),
+        last_seen: one(FileColumn::LastSeen).as_deref().and_then(cell::instant),
+        managed: one(FileColumn::Managed).as_deref().is_some_and(cell::is_yes),
         id: one(FileColumn::Id),
         ids: one(FileColumn::Id).map(|id| scoped(id, file)).into_iter().collect(),
         ..ListedDevice::default()
     };
     if let Some(status) = one(FileColumn::Status).filter(|s| is_retired(s)) {
-        entry.excluded = Some(Exclusion::Retired);
-        entry.because = Some(status);
+        listed.excluded = Some(Exclusion::Retired);
+        listed.because = Some(status);
     }
-    addresses.into_entry(entry)
+    addresses.into_device(listed)
 }
 
 /// An id that several lists may share is one of a wide space; a small number is its own file's.

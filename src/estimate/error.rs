@@ -1,6 +1,6 @@
 //! Why nothing of a file can be read.
 
-use super::{COLUMNS, FILE_BYTES, FILES, ROWS};
+use super::limits::{COLUMNS, FILE_BYTES, FILES, ROWS};
 
 /// Why a file is refused whole.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

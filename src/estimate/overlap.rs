@@ -14,76 +14,14 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use super::ListedDevice;
+use super::listed::ListedDevice;
 use crate::census::address::is_public;
-use crate::census::{MacAddr, State, Timestamp, Verdict};
+use crate::census::time::DAY;
+use crate::census::{MacAddr, State, Timestamp};
 use crate::wire::DeviceEntry;
 
 /// How long an address tells a managed machine: 7 days, in nanoseconds.
-pub const ADDRESS_LIFE: i64 = 7 * 24 * 3_600 * 1_000_000_000;
-
-/// Why a row or a device does not count.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Exclusion {
-    /// As a device of the census would not.
-    Verdict(Verdict),
-    /// A broadcast or group address (I3).
-    Group,
-    /// It never has an address (I14).
-    Unaddressed,
-    /// Its address is borne by several devices with MACs.
-    Ambiguous,
-    /// Its list says that it is not in use.
-    Retired,
-    /// Its list says that it is out of scope.
-    OutOfScope,
-}
-
-impl Exclusion {
-    /// All that a list can lead to, in the order of the report.
-    pub const ALL: [Self; 13] = [
-        Self::Verdict(Verdict::ComputerMobile),
-        Self::Verdict(Verdict::Deleted),
-        Self::Verdict(Verdict::Idle),
-        Self::Verdict(Verdict::Managed),
-        Self::Verdict(Verdict::Public),
-        Self::Verdict(Verdict::Tentative),
-        Self::Verdict(Verdict::Unclassified),
-        Self::Verdict(Verdict::Virtual),
-        Self::Group,
-        Self::Unaddressed,
-        Self::Ambiguous,
-        Self::Retired,
-        Self::OutOfScope,
-    ];
-
-    /// The rule's id, or a word of the estimate's own.
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::Verdict(verdict) => verdict.id(),
-            Self::Group => "I3",
-            Self::Unaddressed => "I14",
-            Self::Ambiguous => "ambiguous",
-            Self::Retired => "retired",
-            Self::OutOfScope => "out-of-scope",
-        }
-    }
-
-    /// What a person reads.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Verdict(Verdict::Public) => "no device: a public address without a MAC",
-            Self::Verdict(verdict) => verdict.title(),
-            Self::Group => "no device: a broadcast or group address",
-            Self::Unaddressed => "not counted: it never has an address of its own",
-            Self::Ambiguous => {
-                "not counted: several devices with MACs bear its address, and it is one of them"
-            }
-            Self::Retired => "not counted: its list says that it is not in use",
-            Self::OutOfScope => "not counted: its list says that it is out of scope",
-        }
-    }
-}
+pub const ADDRESS_LIFE: i64 = 7 * DAY;
 
 /// Rows that stand for one device, by their place in the list of all rows, sorted.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -101,12 +39,12 @@ pub(super) fn groups(entries: &[&ListedDevice], inventory: &[DeviceEntry], as_of
     let mut by_mac: HashMap<MacAddr, usize> = HashMap::new();
     let mut by_id: HashMap<&str, usize> = HashMap::new();
     let taking_part = || entries.iter().enumerate().filter(|(_, e)| e.excluded.is_none());
-    for (row, entry) in taking_part() {
-        for mac in &entry.macs {
+    for (row, listed) in taking_part() {
+        for mac in &listed.macs {
             let first = *by_mac.entry(*mac).or_insert(row);
             ties.join(row, first);
         }
-        for id in &entry.ids {
+        for id in &listed.ids {
             let first = *by_id.entry(id.as_str()).or_insert(row);
             ties.join(row, first);
         }
@@ -114,11 +52,11 @@ pub(super) fn groups(entries: &[&ListedDevice], inventory: &[DeviceEntry], as_of
     let known = Known::new(inventory);
     // What each root knows after the first step; the later ones look at this alone.
     let mut roots: BTreeMap<usize, Root> = BTreeMap::new();
-    for (row, entry) in taking_part() {
+    for (row, listed) in taking_part() {
         let root = roots.entry(ties.root(row)).or_default();
-        root.macs.extend(&entry.macs);
-        root.ips.extend(&entry.ips);
-        let lives = !entry.managed || entry.last_seen.is_none_or(|at| as_of.since(at) <= ADDRESS_LIFE);
+        root.macs.extend(&listed.macs);
+        root.ips.extend(&listed.ips);
+        let lives = !listed.managed || listed.last_seen.is_none_or(|at| as_of.since(at) <= ADDRESS_LIFE);
         root.is_findable |= lives;
     }
     let mut bearers: HashMap<IpAddr, Vec<usize>> = HashMap::new();

@@ -6,7 +6,8 @@ use utoipa::IntoParams;
 
 use super::column::{BadColumn, Sort, SortKey};
 use super::cursor::{BadCursor, Cursor};
-use crate::census::{Category, Importance, Timestamp, Verdict, time::BadTimestamp};
+use super::error::{BadFilter, BadList};
+use crate::census::{Category, Importance, Timestamp, Verdict};
 use crate::wire::DeviceEntry;
 
 /// Words that are looked for; further ones are not.
@@ -59,24 +60,6 @@ pub struct Filter {
     pub as_of: Option<String>,
 }
 
-/// A filter that cannot be read.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum BadFilter {
-    /// A word that its parameter does not know.
-    #[error("'{value}' is no {parameter}; it is {known}")]
-    Unknown {
-        /// The parameter.
-        parameter: &'static str,
-        /// What was sent.
-        value: String,
-        /// What it may be.
-        known: String,
-    },
-    /// The instant.
-    #[error(transparent)]
-    Instant(#[from] BadTimestamp),
-}
-
 fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref().filter(|t| !t.is_empty())
 }
@@ -118,7 +101,7 @@ impl Filter {
     ///
     /// # Errors
     /// Where it is none, or the cursor is another list's.
-    pub fn instant(&self) -> Result<Option<Timestamp>, super::BadList> {
+    pub fn instant(&self) -> Result<Option<Timestamp>, BadList> {
         let asked = given(&self.as_of).map(str::parse).transpose().map_err(BadFilter::from)?;
         let of_page = self.cursor()?.map(|c| c.as_of);
         match (asked, of_page) {
@@ -137,7 +120,7 @@ impl Filter {
     fn fingerprint(&self) -> String {
         let list = Self { as_of: None, ..self.whole() };
         let json = serde_json::to_vec(&list).unwrap_or_default();
-        Sha256::digest(&json).iter().take(8).map(|b| format!("{b:02x}")).collect()
+        hex::encode(Sha256::digest(&json).get(..8).unwrap_or_default())
     }
 }
 

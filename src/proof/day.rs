@@ -9,10 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::billing::statement::Month;
 use crate::billing::timeline::Plan;
 use crate::census::Timestamp;
-use crate::census::time::DAY;
+use crate::census::time::{DAY, MINUTE, SECOND};
 
 /// How long after its end a day is sealed: what sensors still held of it has come in by then. In nanoseconds.
-pub const SETTLED_AFTER: i64 = 10 * 60 * 1_000_000_000;
+pub const SETTLED_AFTER: i64 = 10 * MINUTE;
 /// How many days back a day that was missed is still sealed.
 pub const CAUGHT_UP: i64 = 31;
 /// How many days back late uploads still make a new revision on their own.
@@ -25,7 +25,7 @@ pub struct Day(Date);
 impl Day {
     /// The day of an instant.
     pub fn of(at: Timestamp) -> Self {
-        let seconds = at.0.div_euclid(1_000_000_000);
+        let seconds = at.0.div_euclid(SECOND);
         let instant = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         Self(jiff::tz::Offset::UTC.to_datetime(instant).date())
     }

@@ -3,12 +3,13 @@
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
+use super::fault::Fault;
 use super::header::Header;
 use super::key::{PublicKey, Signature};
 use super::leaf::Leaf;
+use super::signer::TrustedSigner;
 use super::tally::Untrue;
 use super::tree::{is_included, path};
-use super::verify::{Fault, TrustedSigner};
 
 /// The document's schema.
 pub const PROOF_SCHEMA: &str = "netcensus.proof/1";

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ed25519_dalek::Signer as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::digest::{BadHex, Digest, read_hex, write_hex};
+use super::digest::{BadHex, Digest, read_hex};
 
 /// A private key. Its bytes are wiped when it is dropped.
 pub struct SigningKey(ed25519_dalek::SigningKey);
@@ -66,7 +66,7 @@ impl PublicKey {
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(&self.0, f)
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -76,7 +76,7 @@ pub struct Signature(pub [u8; 64]);
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(&self.0, f)
+        f.write_str(&hex::encode(self.0))
     }
 }
 

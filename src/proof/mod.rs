@@ -16,16 +16,18 @@
 //! What a snapshot proves: what was counted, by which rule, and that it was not changed later. What it does not: that
 //! the sensors saw everything, or told the truth.
 //!
-//! **Pure**: no clock, no database. Sealing lives in [`crate::plan::app::sealing`].
+//! Pure: no clock, no database. The plan service decides when to seal, and stores what it sealed.
 
 pub mod bundle;
 pub mod day;
 pub mod digest;
+pub mod fault;
 pub mod header;
 pub mod inclusion;
 pub mod key;
 pub mod leaf;
 pub mod part;
+pub mod signer;
 pub mod tally;
 pub mod tree;
 pub mod verify;

@@ -2,7 +2,7 @@
 //! chain, signatures, statements. A file is read once, line by line, in memory that does not grow with it.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, Read as _};
+use std::io::{BufRead, Read as _};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,96 +13,12 @@ use super::day::{Day, Span};
 use super::digest::Digest;
 use super::header::Header;
 use super::inclusion::Inclusion;
-use super::key::PublicKey;
 use super::leaf::Leaf;
-use super::tally::{Tally, Untrue};
-use crate::billing::statement::{Month, Statement, check};
+use super::tally::Tally;
+use crate::billing::statement::{Statement, check};
 
-/// Whose signature is accepted.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct TrustedSigner {
-    /// The key that must have signed, by its 64 hex digits or its fingerprint; any where there is none.
-    pub key: Option<String>,
-}
-
-impl TrustedSigner {
-    pub(super) fn accepts(&self, key: &PublicKey) -> Result<(), Fault> {
-        match &self.key {
-            Some(named) if !key.is_named(named.trim()) => Err(Fault::Key(key.fingerprint())),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// What does not hold of a file.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// It cannot be read.
-    #[error("it cannot be read: {0}")]
-    Unreadable(#[from] io::Error),
-    /// The file ends before its last line, or within it.
-    #[error("the file ends here, but it is not complete: get it again")]
-    Truncated,
-    /// The line is too long.
-    #[error("the line is longer than {LINE_BYTES} bytes, which no line of a bundle is")]
-    TooLong,
-    /// The line is not in the one form that it may have.
-    #[error("the line is not written as a bundle or a proof is")]
-    Form,
-    /// Something follows the last line.
-    #[error("something follows the end of the bundle")]
-    Trailing,
-    /// Another key signed.
-    #[error("it was signed by the key {0}, which is not the one named by --key")]
-    Key(String),
-    /// The signature is not the key's.
-    #[error("the signature is not good: the file was changed, or another key signed it")]
-    Signature,
-    /// The digest of the file is another.
-    #[error("the file was changed: its lines do not have the digest that its end states")]
-    Digest,
-    /// The snapshot is another subscription's.
-    #[error("the snapshot is of the subscription '{0}', not of the bundle's")]
-    Subscription(String),
-    /// The chain is broken.
-    #[error("the chain is broken: {0}")]
-    Chain(&'static str),
-    /// A bundle is too large.
-    #[error("the bundle holds more than {HEADERS} snapshots; export fewer days")]
-    TooMany,
-    /// The numbers do not hold.
-    #[error(transparent)]
-    Untrue(#[from] Untrue),
-    /// The newest snapshot of a day has no leaves.
-    #[error(
-        "the leaves of the newest snapshot of {0} are missing, or there are some that do not belong here"
-    )]
-    Leaves(Day),
-    /// The path leads elsewhere.
-    #[error("the device {0} is not among those of the snapshot")]
-    Path(String),
-    /// The proof's second leaf is not the last one.
-    #[error("the second leaf is not the last one, so the number of devices is not proven")]
-    NotLast,
-    /// A statement does not hold.
-    #[error("the statement of {month} does not hold: {why}")]
-    Statement {
-        /// Which month.
-        month: Month,
-        /// What is wrong.
-        why: String,
-    },
-}
-
-/// A fault, and where it is.
-#[derive(Debug, thiserror::Error)]
-#[error("line {line}: {fault}")]
-pub struct VerifyError {
-    /// The line, from 1.
-    pub line: u64,
-    /// What does not hold.
-    pub fault: Fault,
-}
+pub use super::fault::{Fault, VerifyError};
+pub use super::signer::TrustedSigner;
 
 /// A file that holds.
 #[derive(Clone, Debug, Serialize)]

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::correction::Charge;
-use super::{Statement, StatementLine};
+use super::document::{Charge, Statement, StatementLine};
 use crate::billing::amount::{Exact, Micros, Sum, TooLarge};
 use crate::billing::price::Currency;
 

@@ -1,9 +1,11 @@
 //! Checks a statement by itself: its periods, and every amount computed anew.
 
-use super::correction::{Charge, checked_price};
-use super::{Month, SCHEMA, Statement, StatementLine, sum};
+use super::document::{Charge, SCHEMA, Statement, StatementLine, sum};
+use super::refusal::checked_price;
 use crate::billing::amount::TooLarge;
-use crate::billing::timeline::{PlanKind, SECOND, committable};
+use crate::billing::month::Month;
+use crate::billing::timeline::{PlanKind, committable};
+use crate::census::time::SECOND;
 
 /// What is wrong with a statement.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

@@ -1,6 +1,10 @@
 //! What may be done to a timeline, and when (P1 to P6).
 
-use super::{LARGEST, Onboarding, Plan, PlanKind, STEP, in_effect, present, whole_second};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::plan::{LARGEST, Plan, PlanKind, STEP, in_effect, present, whole_second};
+use super::refusal::PlanRefusal;
 use crate::census::Timestamp;
 
 /// The most plans that one subscription can have had. The history is read whole.
@@ -25,6 +29,20 @@ pub struct History {
     now: Timestamp,
 }
 
+/// What a person asks for when onboarding.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Onboarding {
+    /// Kind.
+    pub kind: PlanKind,
+    /// The number of devices to commit to: a positive multiple of 100; none for a trial.
+    #[serde(default)]
+    pub devices: Option<u64>,
+    /// Whether the terms are accepted; nothing is onboarded otherwise.
+    #[serde(default)]
+    pub accept_terms: bool,
+}
+
 /// What an action does to the rows: all of it, or nothing, is to be stored.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PlanChange {
@@ -32,68 +50,6 @@ pub struct PlanChange {
     pub updated: Vec<Plan>,
     /// The row that is added.
     pub added: Option<Plan>,
-}
-
-/// Why an action on the timeline is refused. Each is a problem type of its own.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum PlanRefusal {
-    /// Terms must be accepted (P1).
-    #[error("the terms are not accepted; read them and send \"accept_terms\": true")]
-    TermsNotAccepted,
-    /// A trial has no number (P1).
-    #[error("a trial covers any number of devices; leave the number out")]
-    NumberForTrial,
-    /// A commitment needs a number (P1).
-    #[error(
-        "a {0} plan needs the number of devices to commit to, a multiple of 100; the census proposes one"
-    )]
-    NumberMissing(PlanKind),
-    /// The number is no positive multiple of 100 (P2).
-    #[error("{asked} is no positive multiple of 100; commit {next}")]
-    NotMultiple {
-        /// What was asked.
-        asked: u64,
-        /// The next multiple.
-        next: u64,
-    },
-    /// The number is beyond [`LARGEST`].
-    #[error("{0} devices are more than can be committed; the most is 1000000000")]
-    TooMany(u64),
-    /// There is one already (P1).
-    #[error(
-        "a {kind} plan is in effect{}; replace it, or cancel it first: a new plan can start when it has ended",
-        until(*.to)
-    )]
-    AlreadyActive {
-        /// Its kind.
-        kind: PlanKind,
-        /// When it ends, where that is known.
-        to: Option<Timestamp>,
-    },
-    /// No plan is in effect.
-    #[error("no plan is in effect; onboard one first")]
-    NoPlan,
-    /// It is cancelled already (P5).
-    #[error("the plan is cancelled already and ends at {0}; withdraw the cancellation to keep it")]
-    AlreadyCancelled(Timestamp),
-    /// Nothing to withdraw.
-    #[error("the plan is not cancelled, so there is nothing to withdraw")]
-    NotCancelled,
-    /// A successor is booked already.
-    #[error("plan {number} is booked to start at {from}; withdraw it, then replace the plan anew")]
-    SuccessorBooked {
-        /// Its number.
-        number: i64,
-        /// When it starts.
-        from: Timestamp,
-    },
-    /// There were [`HISTORY`] plans.
-    #[error("the subscription has had 10000 plans, which is all it may; create another subscription")]
-    HistoryFull,
-}
-
-fn until(to: Option<Timestamp>) -> String {
-    to.map_or_else(String::new, |to| format!(" until {to}"))
 }
 
 impl History {

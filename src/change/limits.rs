@@ -1,0 +1,10 @@
+//! Limits of changes.
+
+/// Devices that one change may name.
+pub const DEVICES: usize = 1_000;
+/// Decisions that one change may alter, but for imports.
+pub const ALTERATIONS: usize = 20_000;
+/// Entries of one managed list.
+pub const ENTRIES: usize = 200_000;
+/// Decisions that may stand in one subscription.
+pub const DECISIONS: usize = 1_000_000;
