@@ -1,6 +1,6 @@
 //! The laws of the timeline and its statements, held over random histories: people who onboard, cancel, withdraw and
 //! replace, prices and corrections, a clock that jumps both ways, and restarts. `PROPTEST_CASES` sets how many
-//! histories each law is tried on; two thousand where it is not set.
+//! histories each law is tried on; the default is two thousand.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -73,7 +73,7 @@ impl World {
             match self.plans.iter_mut().find(|p| p.number == row.number) {
                 Some(plan) => {
                     let fixed = |p: &Plan| (p.kind, p.committed, p.from, p.accepted_terms_at);
-                    assert_eq!(fixed(plan), fixed(&row), "P4: there is no editing");
+                    assert_eq!(fixed(plan), fixed(&row), "P4: plans cannot be edited");
                     *plan = row;
                 }
                 None => self.plans.push(row),

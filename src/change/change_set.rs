@@ -10,19 +10,19 @@ use crate::census::{Decision, Decisions, Object, Timestamp, time::rfc3339};
 #[serde(rename_all = "lowercase")]
 #[schema(as = Action)]
 pub enum ChangeKind {
-    /// Properties of devices were set or taken back.
+    /// Set or took back properties of devices.
     Edit,
-    /// Devices were deleted.
+    /// Deleted devices.
     Delete,
-    /// Devices were merged.
+    /// Merged devices.
     Merge,
-    /// Couplings were taken out of a device.
+    /// Split couplings off a device.
     Split,
-    /// A list of what is managed elsewhere was imported.
+    /// Imported a list of endpoints that another system manages.
     Import,
-    /// The list of a source was forgotten.
+    /// Removed the list of a source.
     Forget,
-    /// Another change was undone.
+    /// Undid another change.
     Undo,
 }
 
@@ -44,38 +44,33 @@ impl ChangeKind {
         }
     }
 
-    /// The kind of that key.
     pub fn from_key(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|a| a.key() == key)
     }
 }
 
-/// One object of a change: what stood on it before, and what stands on it after.
+/// One object of a change, with the decision on it before and after.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Alteration {
-    /// What it is about.
     pub object: Object,
-    /// What stood before.
     pub before: Option<Decision>,
-    /// What stands after.
     pub after: Option<Decision>,
 }
 
 /// A change that is not made yet.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Draft {
-    /// Its kind.
     pub action: ChangeKind,
     /// What it does, in a few words.
     pub summary: String,
     /// The change that it undoes.
     pub undoes: Option<u64>,
-    /// What it alters, each object once; empty where everything stands already as it should.
+    /// What it alters, each object once; empty if nothing needs to change.
     pub alterations: Vec<Alteration>,
 }
 
 impl Draft {
-    /// Lets the decisions stand as the change wants them.
+    /// Applies the change to `decisions`.
     pub fn apply(&self, decisions: &mut Decisions) {
         for a in &self.alterations {
             decisions.set(&a.object, a.after.clone());
@@ -83,7 +78,7 @@ impl Draft {
     }
 }
 
-/// What a change did to the number of billable devices, at the instant and of the facts at which it was made.
+/// The billable devices before and after a change, at the instant at which it was made.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct CountDelta {
     /// Billable devices before.
@@ -95,7 +90,6 @@ pub struct CountDelta {
 }
 
 impl CountDelta {
-    /// From one number to another.
     pub fn new(before: u64, after: u64) -> Self {
         Self { before, after, delta: after.cast_signed().wrapping_sub(before.cast_signed()) }
     }
@@ -116,7 +110,7 @@ pub struct ChangeSet {
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// Why, as its maker wrote.
+    /// The reason that the person gave.
     pub reason: Option<String>,
     /// The change that it undid.
     pub undoes: Option<u64>,
@@ -124,6 +118,6 @@ pub struct ChangeSet {
     pub undone_by: Option<u64>,
     /// Objects that it altered.
     pub objects: u64,
-    /// What it did to the count.
+    /// The billable devices before and after.
     pub count: CountDelta,
 }

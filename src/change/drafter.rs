@@ -1,4 +1,4 @@
-//! Drafts changes from a survey, the decisions that stand, and the mark of the person who makes them.
+//! Drafts changes from a survey, the decisions in force, and the mark of the person who makes them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use crate::census::{
 };
 use crate::classify::Taxonomy;
 
-/// How long an entry without a MAC and without an end holds: as long as a silent device counts, 30 days.
+/// How long an entry without a MAC and without an end applies: 30 days, as long as a silent device counts.
 const ADDRESS_HOLDS: i64 = 30 * DAY;
 /// Characters of a source's name.
 const SOURCE: usize = 100;
-/// Characters of an entry's name in its source.
+/// Characters of an entry's id in its source.
 const EXTERNAL_ID: usize = 200;
 
 /// Drafts changes.
@@ -40,7 +40,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
     /// Sets properties on devices.
     ///
     /// # Errors
-    /// Where a device is not known, or a value cannot be set.
+    /// If a device is unknown or a value is invalid.
     pub fn edit(&self, ids: &[String], patch: &Patch) -> Result<Draft, ChangeRefusal> {
         let wanted = patch.checked(Taxonomy::builtin())?;
         let devices = self.devices(ids)?;
@@ -57,7 +57,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
                     }
                 }
             }
-            // Type and category stand together, on one coupling: a category alone keeps the type that was set.
+            // Type and category belong together on one coupling: setting only the category keeps the type.
             let sets = |p| wanted.iter().any(|(property, ruling)| *property == p && ruling.is_some());
             let names_type = wanted.iter().any(|(property, _)| *property == Property::Type);
             if sets(Property::Category) && !names_type {
@@ -74,10 +74,10 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         sheet.draft(ChangeKind::Edit, format!("set {} of {}", names.join(", "), listed(&devices)))
     }
 
-    /// Deletes devices: each returns with a frame newer than now, or than those it has sent, where they are newer.
+    /// Deletes devices. A device returns with a frame newer than now and newer than its newest frame.
     ///
     /// # Errors
-    /// Where a device is not known.
+    /// If a device is unknown.
     pub fn delete(&self, ids: &[String]) -> Result<Draft, ChangeRefusal> {
         let devices = self.devices(ids)?;
         let mut sheet = self.sheet();
@@ -90,10 +90,10 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         sheet.draft(ChangeKind::Delete, format!("deleted {}", listed(&devices)))
     }
 
-    /// Makes devices of one zone one device.
+    /// Merges devices of one zone into one.
     ///
     /// # Errors
-    /// Where there are fewer than two, they lie in different zones, or one is deleted or not known.
+    /// If there are fewer than two, if they are in different zones, or if one is deleted or unknown.
     pub fn merge(&self, ids: &[String]) -> Result<Draft, ChangeRefusal> {
         let devices = self.devices(ids)?;
         let [first, rest @ ..] = devices.as_slice() else { return Err(ChangeRefusal::NoDevices) };
@@ -115,11 +115,11 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         sheet.draft(ChangeKind::Merge, format!("merged {}", listed(&devices)))
     }
 
-    /// Takes couplings out of a device. Joins by what cards say of themselves (I8c, I12) and by people (I8e) give way;
-    /// what follows from a card being one (I8a, I8b, I8d) does not, and is to be named whole.
+    /// Splits couplings off a device. The split overrides joins by identity (I8c, I12) and by people (I8e). Couplings joined
+    /// because they belong to one network card (I8a, I8b, I8d) cannot be separated.
     ///
     /// # Errors
-    /// Where the device or a coupling is not known, none or all are named, or a join stands in the way.
+    /// If the device or a coupling is unknown, if none or all are named, or if a join cannot be separated.
     pub fn split(&self, id: &str, couplings: &[CouplingKey]) -> Result<Draft, ChangeRefusal> {
         let devices = self.devices(std::slice::from_ref(&id.to_owned()))?;
         let [device] = devices.as_slice() else { return Err(ChangeRefusal::NoDevices) };
@@ -131,7 +131,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         if taken.is_empty() || taken.len() == own.len() {
             return Err(ChangeRefusal::NotASplit);
         }
-        // The recorded joins of these kinds span what they tie, as they are made first.
+        // Joins of these kinds are made first, so the recorded ones connect everything that they tie.
         for join in device.joins.iter().filter(|j| !j.reason.may_be_split()) {
             let (a, b) = (join.coupling, join.with);
             if taken.contains(&a) != taken.contains(&b) {
@@ -148,7 +148,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         sheet.draft(ChangeKind::Split, summary)
     }
 
-    /// Takes back the merges that a split goes through, and ties anew what they held together on either side.
+    /// Takes back the merges that cross a split, and merges again what they held together on either side.
     fn cut(
         &self,
         sheet: &mut Sheet<'_>,
@@ -175,7 +175,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
     /// Replaces the list of a source. `zone` limits all of its entries to one zone.
     ///
     /// # Errors
-    /// Where an entry is no good, or there are too many.
+    /// If an entry is invalid, or there are too many.
     pub fn import(
         &self,
         source: &str,
@@ -194,12 +194,12 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
             let bad = |why: String| ChangeRefusal::BadEntry { row, why };
             let external_id = name("its id", &entry.external_id, EXTERNAL_ID).map_err(bad)?;
             if entry.mac.is_none() && entry.ip.is_none() {
-                return Err(bad("it names neither a MAC nor an address; give one of them".to_owned()));
+                return Err(bad("it has neither a MAC nor an IP address; give one of them".to_owned()));
             }
             if let Some(mac) = entry.mac.filter(|mac| !mac.is_station()) {
-                return Err(bad(format!("{mac} is no card's MAC but a group's")));
+                return Err(bad(format!("{mac} is a group or zero address, not the MAC of a device")));
             }
-            // The address of an entry with a MAC says nothing.
+            // The address of an entry with a MAC is ignored.
             let ip = entry.ip.filter(|_| entry.mac.is_none());
             let (source, zone) = (source.clone(), zone.clone());
             let key = ManagedKey { source, external_id, zone, mac: entry.mac, ip };
@@ -207,9 +207,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
             let ends = || entry.mac.is_none().then(|| self.survey.as_of.plus(ADDRESS_HOLDS));
             let to = entry.to.or_else(ends);
             if to.is_some_and(|to| to <= from) {
-                return Err(bad(format!(
-                    "it ends before it begins at {from}; 'to' is the first instant after"
-                )));
+                return Err(bad(format!("'to' must be later than 'from', which is {from}")));
             }
             list.insert(key, Ruling::Managed { from, to });
         }
@@ -225,8 +223,8 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         sheet.draft(ChangeKind::Import, summary)
     }
 
-    /// From when an entry that says nothing of it holds: as it did where it still does, else from this count on. The
-    /// count may be a minute back, as views serve for one.
+    /// From when an entry without `from` applies: as before if it still applies, else from the instant of this count,
+    /// which may be a minute ago.
     fn holds_since(&self, key: &ManagedKey) -> Timestamp {
         let now = self.survey.as_of;
         match self.decisions.managed().get(key).map(|d| &d.ruling) {
@@ -235,10 +233,10 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         }
     }
 
-    /// Forgets the list of a source.
+    /// Removes the list of a source.
     ///
     /// # Errors
-    /// Where there is none.
+    /// If the source is unknown.
     pub fn forget(&self, source: &str) -> Result<Draft, ChangeRefusal> {
         let known = self.of_source(source);
         if known.is_empty() {
@@ -252,11 +250,11 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         sheet.draft(ChangeKind::Forget, summary)
     }
 
-    /// Sets back what a change altered. That no later change is in the way is for the caller to ask
-    /// ([`super::undo::ensure_undoable`]); what stands must be what the change left.
+    /// Restores what a change altered. The caller checks with [`super::undo::ensure_undoable`] that no later change stands
+    /// in the way.
     ///
     /// # Errors
-    /// Where it is not.
+    /// If the decisions in force are not those that the change left.
     pub fn undo(
         &self,
         change: u64,
@@ -326,5 +324,5 @@ fn name(what: &str, text: &str, most: usize) -> Result<String, String> {
     let text = text.trim();
     let good = !text.is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control);
     good.then(|| text.to_owned())
-        .ok_or_else(|| format!("{what} has 1 to {most} characters, none of them a control character"))
+        .ok_or_else(|| format!("{what} must have 1 to {most} characters without control characters"))
 }

@@ -2,9 +2,9 @@
 
 /// Devices that one change may name.
 pub const DEVICES: usize = 1_000;
-/// Decisions that one change may alter, but for imports.
+/// Decisions that one change may alter; imports may alter more.
 pub const ALTERATIONS: usize = 20_000;
 /// Entries of one managed list.
 pub const ENTRIES: usize = 200_000;
-/// Decisions that may stand in one subscription.
+/// Decisions in force in one subscription.
 pub const DECISIONS: usize = 1_000_000;

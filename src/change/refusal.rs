@@ -8,50 +8,48 @@ use crate::census::{CouplingKey, JoinReason};
 /// Why a change is refused.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum ChangeRefusal {
-    /// Devices that the survey does not have.
-    #[error("there is no device {0}; its couplings may lie in another device since: list the devices again")]
+    /// The survey does not have the device.
+    #[error(
+        "device {0} does not exist; its couplings may now belong to another device: list the devices again"
+    )]
     UnknownDevice(String),
     /// No device is named.
-    #[error("no device is named; give 1 to {DEVICES} ids")]
+    #[error("name at least one device: send 1 to {DEVICES} ids")]
     NoDevices,
     /// More devices than one change may name.
-    #[error("{0} devices are more than one change may name; send at most {DEVICES} at a time")]
+    #[error("one change may name at most {DEVICES} devices, not {0}; send fewer at a time")]
     TooManyDevices(usize),
     /// More than one change may alter.
-    #[error(
-        "the change alters {0} decisions on couplings; one change may alter {ALTERATIONS}: send fewer devices at a time"
-    )]
+    #[error("the change alters {0} decisions; the limit is {ALTERATIONS}: send fewer devices at a time")]
     TooManyAlterations(usize),
     /// A type that the taxonomy does not have.
-    #[error("'{0}' is no type of the taxonomy; see 'type' in the list of devices, such as camera or switch")]
+    #[error("unknown type '{0}'; use a type of the taxonomy, such as camera or switch")]
     UnknownType(String),
-    /// A value that cannot be set.
-    #[error("{property} cannot be set so: {why}")]
+    /// The value of a property is invalid.
+    #[error("invalid {property}: {why}")]
     BadValue {
         /// Which property.
         property: &'static str,
         /// What is wrong, and what it may be.
         why: String,
     },
-    /// The devices lie in different zones.
-    #[error(
-        "the devices lie in the zones '{0}' and '{1}'; devices of different zones are different devices (I9): merge within one zone"
-    )]
+    /// The devices are in different zones.
+    #[error("the devices are in the zones '{0}' and '{1}'; only devices of one zone can be merged (I9)")]
     CrossZone(String, String),
     /// Fewer than two devices.
-    #[error("a merge takes two devices or more, each named once")]
+    #[error("a merge needs at least two different devices")]
     OneDevice,
     /// The device is deleted.
-    #[error("device {0} is deleted; undo its deletion, or wait for its traffic, before it is merged")]
+    #[error("device {0} is deleted; undo the deletion, or wait until it is seen again, before you merge it")]
     Deleted(String),
-    /// No coupling of the device.
-    #[error("the device has no coupling {}; its page lists them", pair(.0))]
+    /// The device does not have the coupling.
+    #[error("the device does not have the coupling {}; its page lists its couplings", pair(.0))]
     NotOfDevice(CouplingKey),
-    /// Nothing or everything is taken out.
-    #[error("name some of the device's couplings, and not all of them: what is left must be a device too")]
+    /// No coupling or all of them are named.
+    #[error("name at least one of the device's couplings, but not all: the rest must be a device too")]
     NotASplit,
-    /// A join that people cannot undo.
-    #[error("{} and {} cannot be split: {}; name both or neither", pair(.coupling), pair(.with), .reason.title())]
+    /// People cannot undo the join between two couplings.
+    #[error("{} and {} cannot be separated: {}; name both or neither", pair(.coupling), pair(.with), .reason.title())]
     Indivisible {
         /// A coupling that was named.
         coupling: CouplingKey,
@@ -60,7 +58,7 @@ pub enum ChangeRefusal {
         /// What joins them.
         reason: JoinReason,
     },
-    /// An entry of a managed list is no good.
+    /// An entry of a managed list is invalid.
     #[error("{}: {why}", if *row == 0 { "the list".to_owned() } else { format!("entry {row} of the list") })]
     BadEntry {
         /// Its place, from 1; 0 for the list as a whole.
@@ -69,27 +67,27 @@ pub enum ChangeRefusal {
         why: String,
     },
     /// More entries than a list may have.
-    #[error("the list has {0} entries; a source may have {ENTRIES}")]
+    #[error("the list has {0} entries; the limit for one source is {ENTRIES}")]
     TooManyEntries(usize),
-    /// No entries of that source.
-    #[error("nothing is managed by '{0}'; see the sources in the managed list")]
+    /// The managed list has no entries from that source.
+    #[error("unknown source '{0}'; see the sources in the managed list")]
     UnknownSource(String),
     /// More decisions than a subscription may hold.
     #[error(
-        "{0} decisions would stand; a subscription may have {DECISIONS}: forget a managed list, or undo changes"
+        "the subscription would have {0} decisions; the limit is {DECISIONS}: forget a managed list, or undo changes"
     )]
     Full(usize),
     /// A later change touched the same objects.
     #[error(
-        "change {change} cannot be undone, as change {later} altered the same objects since; undo that one first"
+        "change {change} cannot be undone because change {later} altered the same objects later; undo change {later} first"
     )]
     Touched {
         /// The change to undo.
         change: u64,
-        /// The newest that stands in the way.
+        /// The newest change that altered the same objects.
         later: u64,
     },
-    /// It was undone, and that undone.
+    /// The change was undone and brought back.
     #[error("change {change} was undone and brought back by change {by}; undo change {by} instead")]
     BroughtBack {
         /// The change to undo.
@@ -97,11 +95,11 @@ pub enum ChangeRefusal {
         /// What brought it back.
         by: u64,
     },
-    /// Others change the inventory all the time.
-    #[error("others changed the inventory at the same time; send it again")]
+    /// Others changed the inventory during every attempt.
+    #[error("others changed the inventory at the same time; send the request again")]
     Busy,
-    /// It is undone already.
-    #[error("change {change} was undone by change {by} already; undo that one to have it back")]
+    /// The change is undone already.
+    #[error("change {change} is already undone by change {by}; undo change {by} to restore it")]
     Undone {
         /// The change to undo.
         change: u64,

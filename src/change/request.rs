@@ -9,63 +9,38 @@ use crate::census::{CouplingKey, MacAddr, Timestamp};
 #[derive(Clone, Debug, PartialEq)]
 pub enum ChangeRequest {
     /// Set properties on devices.
-    Edit {
-        /// Their ids.
-        ids: Vec<String>,
-        /// What to set.
-        patch: Patch,
-    },
+    Edit { ids: Vec<String>, patch: Patch },
     /// Delete devices.
-    Delete {
-        /// Their ids.
-        ids: Vec<String>,
-    },
-    /// Make devices one.
-    Merge {
-        /// Their ids.
-        ids: Vec<String>,
-    },
-    /// Take couplings out of a device.
-    Split {
-        /// Its id.
-        id: String,
-        /// Which.
-        couplings: Vec<CouplingKey>,
-    },
-    /// Replace the list of what a source manages.
+    Delete { ids: Vec<String> },
+    /// Merge devices into one.
+    Merge { ids: Vec<String> },
+    /// Split couplings off a device.
+    Split { id: String, couplings: Vec<CouplingKey> },
+    /// Replace the list of endpoints that a source manages.
     Import {
-        /// The source.
         source: String,
-        /// The only zone in which its entries are looked for.
+        /// The only zone to which its entries apply; all zones if it is missing.
         zone: Option<String>,
-        /// The list.
         entries: Vec<ManagedEndpoint>,
     },
-    /// Forget the list of a source.
-    Forget {
-        /// The source.
-        source: String,
-    },
+    /// Remove the list of a source.
+    Forget { source: String },
     /// Undo a change.
-    Undo {
-        /// Its number.
-        change: u64,
-    },
+    Undo { change: u64 },
 }
 
 /// An endpoint that another system manages, as an import brings it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ManagedEndpoint {
-    /// Its name in that system.
+    /// Its id in that system.
     pub external_id: String,
-    /// Its MAC.
     pub mac: Option<MacAddr>,
-    /// Its address: looked at where there is no MAC.
+    /// Its IP address, used only if there is no MAC.
     pub ip: Option<IpAddr>,
-    /// The first instant at which it holds; the instant of the count where it is missing, or as before where the entry
-    /// is known.
+    /// The first instant at which it applies. If it is missing: as before for a known entry, else the instant of the
+    /// count.
     pub from: Option<Timestamp>,
-    /// The first instant at which it no longer holds; where it is missing, an entry with a MAC holds until it is
-    /// imported anew or forgotten, and one without for 30 days.
+    /// The first instant at which it no longer applies. If it is missing, an entry with a MAC applies until it is imported
+    /// again or removed, and one without a MAC for 30 days.
     pub to: Option<Timestamp>,
 }

@@ -20,21 +20,21 @@ impl<'d> Sheet<'d> {
         Self { decisions, mark, alterations: BTreeMap::new() }
     }
 
-    /// Lets a ruling stand on an object, unless it does already.
+    /// Sets a ruling on an object, unless it is in force already.
     pub(super) fn rule(&mut self, object: Object, ruling: Ruling) {
         if self.decisions.get(&object).is_none_or(|known| known.ruling != ruling) {
             self.alterations.insert(object, Some(Decision { ruling, mark: Arc::clone(self.mark) }));
         }
     }
 
-    /// Lets a decision stand on an object that has none, with the mark of who made it.
+    /// Sets a decision, with its own mark, on an object that has none.
     pub(super) fn keep(&mut self, object: Object, decision: &Decision) {
         if self.decisions.get(&object).is_none() {
             self.alterations.insert(object, Some(decision.clone()));
         }
     }
 
-    /// Lets nothing stand on an object.
+    /// Takes the decision on an object back.
     pub(super) fn take_back(&mut self, object: Object) {
         if self.decisions.get(&object).is_some() {
             self.alterations.insert(object, None);
@@ -57,7 +57,7 @@ impl<'d> Sheet<'d> {
     }
 }
 
-/// Refuses a change that lets more decisions stand than `most`, where `known` stand.
+/// Refuses a change that raises the number of decisions, now `known`, above `most`.
 pub(super) fn has_room(known: usize, alterations: &[Alteration], most: usize) -> Result<(), ChangeRefusal> {
     let added = alterations.iter().filter(|a| a.after.is_some()).count();
     let removed = alterations.iter().filter(|a| a.before.is_some()).count();
@@ -71,7 +71,7 @@ mod tests {
     use crate::census::{CouplingKey, MacAddr, Timestamp};
 
     #[test]
-    fn what_is_full_takes_replacements_and_removals_and_nothing_new() {
+    fn a_full_subscription_takes_replacements_and_removals_but_nothing_new() {
         let key = CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, 1]), ip: [10, 0, 0, 1].into() };
         let mark = Mark { by: "anna".into(), at: Timestamp(0), change: 1 };
         let decision = Decision { ruling: Ruling::Split, mark: Arc::new(mark) };
@@ -83,6 +83,10 @@ mod tests {
         assert_eq!(has_room(2, &[alteration(false, true)], 3), Ok(()));
         assert_eq!(has_room(3, &[alteration(false, true)], 3), Err(ChangeRefusal::Full(4)));
         assert_eq!(has_room(3, &[alteration(true, true)], 3), Ok(()));
-        assert_eq!(has_room(4, &[alteration(true, false)], 3), Ok(()), "what is too much may become less");
+        assert_eq!(
+            has_room(4, &[alteration(true, false)], 3),
+            Ok(()),
+            "a subscription over the limit may shrink"
+        );
     }
 }

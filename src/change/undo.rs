@@ -2,13 +2,13 @@
 
 use super::refusal::ChangeRefusal;
 
-/// Looks whether a change can be undone. `later` are the changes after it that altered an object of it, in order, each
-/// with what it undid: a change and what undid it count for nothing.
+/// Checks that `change` can be undone. `later` are the changes after it that altered one of its objects, in order, each
+/// with the change that it undid. A later change that is itself undone does not stand in the way.
 ///
 /// # Errors
 /// [`ChangeRefusal::Touched`], [`ChangeRefusal::Undone`] or [`ChangeRefusal::BroughtBack`].
 pub fn ensure_undoable(change: u64, later: &[(u64, Option<u64>)]) -> Result<(), ChangeRefusal> {
-    // What undid the change, what undid that, and so on.
+    // The change that undid `change`, the change that undid that one, and so on.
     let chain: Vec<u64> = std::iter::successors(Some(change), |head| {
         later.iter().find(|(_, undoes)| *undoes == Some(*head)).map(|(number, _)| *number)
     })

@@ -1,4 +1,4 @@
-//! What one cell of a table, or one member of a record, says.
+//! Reads one cell of a table, or one member of a record.
 
 use crate::census::{Timestamp, clean};
 
@@ -8,7 +8,7 @@ pub(super) fn file_name(name: &str) -> String {
     clean(last.as_bytes()).unwrap_or_else(|| "file".to_owned())
 }
 
-/// A text of a row, cleaned; `None` for what stands for nothing.
+/// A text of a row, cleaned; `None` for words such as `n/a` or `unknown`.
 pub(super) fn text(raw: &str) -> Option<String> {
     let text = clean(raw.as_bytes())?;
     let nothing = [
@@ -52,8 +52,8 @@ pub(super) fn is_yes(raw: &str) -> bool {
 }
 
 /// An instant as lists write it: RFC 3339, seconds or milliseconds since 1970, a date with or without a time (then UTC),
-/// and `31.12.2026`. A date with slashes is read only where it can be but one day, as halves of the world swap day and
-/// month.
+/// and `31.12.2026`. A date with slashes is read only if it is unambiguous, because countries differ in the order of day
+/// and month.
 pub(super) fn instant(raw: &str) -> Option<Timestamp> {
     use jiff::civil::{Date, DateTime};
 
@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants_are_read_as_lists_write_them_and_doubtful_ones_are_not() {
+    fn instants_are_read_as_lists_write_them_and_ambiguous_ones_are_not() {
         let at = |text: &str| instant(text).map(|t| t.to_string());
         let day = Some("2026-11-20T00:00:00Z".to_owned());
         for text in ["2026-11-20", "20.11.2026", "20/11/2026", "11/20/2026", "1795132800", "1795132800000"] {

@@ -9,13 +9,13 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileColumn {
-    /// MACs; several columns may hold them.
+    /// MACs; possibly several columns.
     Mac,
-    /// Addresses; several columns may hold them.
+    /// Addresses; possibly several columns.
     Ip,
-    /// The device's name.
+    /// Name.
     Name,
-    /// Its type or class; several columns may tell, the closest first.
+    /// Type or class; possibly several columns, the most specific first.
     Type,
     /// Operating system.
     Os,
@@ -23,18 +23,17 @@ pub enum FileColumn {
     Vendor,
     /// Model.
     Model,
-    /// Whether it is in use: retired, disposed, in stock ….
+    /// Whether the device is in use: retired, disposed, in stock and so on.
     Status,
-    /// When it was last active.
+    /// When the device was last active.
     LastSeen,
-    /// Whether it is managed elsewhere.
+    /// Whether another system manages the device.
     Managed,
-    /// An id of the list's own: rows of one id are one device.
+    /// The id in the list: rows with the same id are one device.
     Id,
 }
 
 impl FileColumn {
-    /// All of them.
     pub const ALL: [Self; 11] = [
         Self::Mac,
         Self::Ip,
@@ -71,7 +70,7 @@ impl FileColumn {
         matches!(self, Self::Mac | Self::Ip | Self::Type)
     }
 
-    /// Headers that mean it, squashed, the surest first.
+    /// Headers that mean it, squashed, the most certain first.
     pub(super) const fn headers(self) -> &'static [&'static str] {
         match self {
             Self::Mac => &[

@@ -9,7 +9,7 @@ use super::column::FileColumn;
 use super::limits::ADDRESSES;
 use super::mapping::Mapping;
 
-/// Which columns of one table were taken for what: places from 0 and headers as they stand.
+/// The meaning of the columns of one table: indexes from 0, and the headers as written.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Columns {
     places: BTreeMap<FileColumn, Vec<usize>>,
@@ -17,11 +17,11 @@ pub struct Columns {
 }
 
 impl Columns {
-    /// Guesses from a header, with what a person named over it.
+    /// Guesses from a header; `mapping` overrides the guesses.
     ///
     /// # Errors
     ///
-    /// With the header that was named and is not there.
+    /// With the named header that the table does not have.
     pub(super) fn of(header: &[String], mapping: &Mapping) -> Result<Self, String> {
         let mut places: BTreeMap<FileColumn, Vec<usize>> = BTreeMap::new();
         let mut taken = BTreeSet::new();
@@ -34,7 +34,7 @@ impl Columns {
             }
             places.insert(*column, found);
         }
-        // A header means what it means most surely: (rank among the column's words, column).
+        // Each column takes the headers that mean it most certainly: (rank among the column's words, index).
         for column in FileColumn::ALL {
             if places.contains_key(&column) {
                 continue;
@@ -56,22 +56,22 @@ impl Columns {
         Ok(Self { places, header: header.to_vec() })
     }
 
-    /// Whether a MAC or an address has a column: else it is no header.
+    /// Whether there is a column of MACs or addresses. If not, the row is not a header.
     pub(super) fn is_useful(&self) -> bool {
         [FileColumn::Mac, FileColumn::Ip].iter().any(|c| !self.at(*c).is_empty())
     }
 
-    /// How many columns have a meaning.
+    /// How many columns have a known meaning.
     pub(super) fn known(&self) -> usize {
         self.places.values().map(Vec::len).sum()
     }
 
-    /// The places of a column.
+    /// The indexes of a column.
     pub(super) fn at(&self, column: FileColumn) -> &[usize] {
         self.places.get(&column).map_or(&[], Vec::as_slice)
     }
 
-    /// Each field with the headers that were taken for it.
+    /// Each column with the headers that were taken for it.
     pub fn mapping(&self) -> Mapping {
         let header = |place: &usize| self.header.get(*place).cloned();
         let of = |places: &Vec<usize>| places.iter().filter_map(header).collect();
@@ -100,8 +100,8 @@ fn place(header: &[String], name: &str) -> Option<usize> {
     exact.or_else(|| header.iter().position(|h| squash(h) == squash(name)))
 }
 
-/// How surely a header means a column; 0 is the surest. Of `cmdb_ci.mac_address` the last part tells, and `MAC 2` is a
-/// second MAC.
+/// How certainly a header means a column; 0 is the most certain. Of `cmdb_ci.mac_address` the last part counts, and
+/// `MAC 2` is a second MAC.
 fn rank(column: FileColumn, header: &str) -> Option<usize> {
     let last = header.rsplit('.').next().unwrap_or(header);
     let bare = last.strip_prefix("u_").unwrap_or(last);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn several_columns_may_hold_macs_and_the_surest_name_wins() {
+    fn several_columns_may_hold_macs_and_the_most_certain_name_wins() {
         let columns = guessed("Description,Name,MAC 1,MAC 2,WiFi MAC,IPv4,IPv6");
         assert_eq!(columns[&FileColumn::Mac], ["MAC 1", "MAC 2", "WiFi MAC"]);
         assert_eq!(columns[&FileColumn::Ip], ["IPv4", "IPv6"]);
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_person_names_goes_before_what_is_guessed() {
+    fn columns_that_a_person_names_override_guesses() {
         let header = header("Tag,mac,Name");
         let mapping = Mapping::parse(["mac=tag", "name="]).unwrap();
         let columns = Columns::of(&header, &mapping).unwrap().mapping().0;
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_is_of_the_columns_and_not_of_their_order() {
+    fn a_signature_depends_on_the_columns_but_not_on_their_order() {
         let of = |text: &str| signature(&header(text));
         assert_eq!(of("MAC Address,Name"), of("name,mac_address"));
         assert_ne!(of("MAC Address,Name"), of("MAC Address,Name,Type"));

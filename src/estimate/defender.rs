@@ -1,13 +1,13 @@
 //! Machines of Defender for Endpoint (`GET /api/machines`).
 //!
-//! An onboarded machine is managed, so it is no part of the plan. A machine that was merged into another is that one.
+//! An onboarded machine is managed, so it does not count. A machine that was merged into another is the same device.
 
 use super::cell;
 use super::exclusion::Exclusion;
 use super::listed::{Addresses, ListedDevice};
 use super::record::Record;
 
-/// Kinds of interface that are no card: their addresses are the machine's own business.
+/// Interfaces that are not network cards: their addresses do not identify the machine.
 const NO_CARDS: [&str; 4] = ["softwareloopback", "loopback", "tunnel", "ppp"];
 
 /// One machine.
@@ -20,7 +20,7 @@ pub(super) fn read(record: &Record) -> Result<ListedDevice, String> {
         if let Some(mac) = card.mac.as_deref().filter(|m| m.parse::<crate::census::MacAddr>().is_ok()) {
             addresses.add_macs(mac);
         }
-        // The address of a card that is down may be another machine's by now; its MAC stays its own.
+        // The address of a card that is down may belong to another machine by now; its MAC does not.
         let is_up = card.status.is_none() || is(&card.status, &["up", "unknown"]);
         if let Some(ip) = card.ip.as_deref().filter(|_| is_up) {
             addresses.add_ips(ip);

@@ -5,13 +5,13 @@ use crate::census::Verdict;
 /// Why a row or a device does not count.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Exclusion {
-    /// As a device of the census would not.
+    /// The verdict of the census.
     Verdict(Verdict),
     /// A broadcast or group address (I3).
     Group,
     /// It never has an address (I14).
     Unaddressed,
-    /// Its address is borne by several devices with MACs.
+    /// Several devices with MACs have its address.
     Ambiguous,
     /// Its list says that it is not in use.
     Retired,
@@ -20,7 +20,7 @@ pub enum Exclusion {
 }
 
 impl Exclusion {
-    /// All that a list can lead to, in the order of the report.
+    /// All exclusions that a list can lead to, in the order of the report.
     pub const ALL: [Self; 13] = [
         Self::Verdict(Verdict::ComputerMobile),
         Self::Verdict(Verdict::Deleted),
@@ -37,7 +37,7 @@ impl Exclusion {
         Self::OutOfScope,
     ];
 
-    /// The rule's id, or a word of the estimate's own.
+    /// The rule's id, or a word that only estimates use.
     pub const fn id(self) -> &'static str {
         match self {
             Self::Verdict(verdict) => verdict.id(),
@@ -49,16 +49,14 @@ impl Exclusion {
         }
     }
 
-    /// What a person reads.
+    /// The text for people.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Verdict(Verdict::Public) => "no device: a public address without a MAC",
             Self::Verdict(verdict) => verdict.title(),
             Self::Group => "no device: a broadcast or group address",
             Self::Unaddressed => "not counted: it never has an address of its own",
-            Self::Ambiguous => {
-                "not counted: several devices with MACs bear its address, and it is one of them"
-            }
+            Self::Ambiguous => "not counted: it has no MAC, and several devices with MACs have its address",
             Self::Retired => "not counted: its list says that it is not in use",
             Self::OutOfScope => "not counted: its list says that it is out of scope",
         }

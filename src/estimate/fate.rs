@@ -1,4 +1,4 @@
-//! What becomes of each row.
+//! Rows on their way into the report.
 
 use super::exclusion::Exclusion;
 use super::listed::ListedDevice;
@@ -6,7 +6,7 @@ use super::reading::Reading;
 use super::report::RowOutcome;
 use super::sorter::Sorted;
 
-/// One row, and where it stands.
+/// One row with its file.
 pub(super) struct Place<'a> {
     pub(super) file: &'a Reading,
     pub(super) number: u64,
@@ -20,7 +20,7 @@ impl Place<'_> {
     }
 }
 
-/// What a row came to, before it is written down.
+/// The outcome of a row.
 pub(super) struct Fate {
     pub(super) outcome: RowOutcome,
     pub(super) rule: Option<&'static str>,

@@ -6,12 +6,12 @@ use super::mapping::Mapping;
 use super::reading::{FileKind, Reading};
 use super::{cell, cmdb, encoding, json};
 
-/// How a file is to be read.
+/// How to read a file.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ReadOptions {
-    /// Its kind; told by its content where none is given.
+    /// Its kind; recognised by its content if it is missing.
     pub kind: Option<FileKind>,
-    /// Columns that a person named, over the guessed ones. For tables only.
+    /// Columns that a person named; they override guessed ones. For tables only.
     pub mapping: Mapping,
 }
 
@@ -19,7 +19,7 @@ pub struct ReadOptions {
 ///
 /// # Errors
 ///
-/// Where nothing of it can be read at all; what is wrong with a single row stands in that row.
+/// If the file as a whole cannot be read. A row that cannot be read carries its own reason.
 pub fn read(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Reading, FileError> {
     let name = cell::file_name(name);
     if bytes.len() > FILE_BYTES {
@@ -37,13 +37,13 @@ pub fn read(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Reading, 
     Ok(reading)
 }
 
-/// The signature of a table's header, under which its columns are remembered; `None` for what is no table.
+/// The signature of a table's header, under which its columns are remembered; `None` if the file is not a table.
 pub fn signature(bytes: &[u8]) -> Option<String> {
     let text = encoding::decode(bytes.get(..FILE_BYTES).unwrap_or(bytes))?;
     (guess(&text.text) == FileKind::Cmdb).then(|| cmdb::signature(&text.text)).flatten()
 }
 
-/// Tells JSON from a table by the first character; whose JSON it is, is told by its members.
+/// Distinguishes JSON from a table by the first character. The members show later whose JSON it is.
 fn guess(text: &str) -> FileKind {
     match text.trim_start().chars().next() {
         Some('{' | '[') => FileKind::Defender,

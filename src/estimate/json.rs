@@ -1,5 +1,5 @@
-//! JSON of makers' APIs as records, one after another: no document is ever held as a tree, as a small body can make a
-//! large one.
+//! JSON of makers' APIs, read record by record. A document is never held as a tree, because a small body can make a large
+//! tree.
 
 use std::fmt;
 
@@ -11,13 +11,13 @@ use super::reading::{FileKind, FileRow, Reading};
 use super::record::{Cards, MEMBERS, Record, Scalar, scalars};
 use super::{defender, meraki};
 
-/// Members around a list of records in the answers of APIs and what tools make of them.
+/// Members that wrap a list of records, in answers of APIs and in exports of tools.
 const WRAPPERS: [&str; 10] =
     ["value", "items", "data", "results", "result", "pages", "clients", "devices", "machines", "records"];
-/// How deep such members may lie in each other.
+/// How deep wrappers may be nested.
 const DEPTH: u8 = 4;
 
-/// Reads records; `named` where a person told the kind.
+/// Reads records; `named` says that a person gave the kind.
 pub(super) fn read(name: String, text: &str, kind: FileKind, named: bool) -> Result<Reading, FileError> {
     let (found, broken) = records(text);
     if found.len() > ROWS {
@@ -27,7 +27,7 @@ pub(super) fn read(name: String, text: &str, kind: FileKind, named: bool) -> Res
         _ if named => kind,
         Some(kind) => kind,
         None if found.iter().all(|r| *r == Record::default()) => {
-            let why = broken.unwrap_or_else(|| "there is none in it".to_owned());
+            let why = broken.unwrap_or_else(|| "it has no record".to_owned());
             return Err(FileError::NoRecords { name, why });
         }
         None => return Err(FileError::UnknownRecords { name }),
@@ -47,19 +47,19 @@ pub(super) fn read(name: String, text: &str, kind: FileKind, named: bool) -> Res
     Ok(Reading { name, kind, rows, columns: None, notes: Vec::new() })
 }
 
-/// All records of a text until its end or until it breaks, and why it broke. At most one more than [`ROWS`].
+/// All records of a text up to its end or to the first error, and that error. At most one more than [`ROWS`].
 fn records(text: &str) -> (Vec<Record>, Option<String>) {
     let mut found = Vec::new();
     let mut rest = text;
     let mut lines = 0;
-    // One document after another: lines of records, or pages that a script put into one file.
+    // One document after another: lines of records, or pages that a script appended to one file.
     loop {
         let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
         let end = match stream.next() {
             None => return (found, None),
             Some(Ok(_)) => stream.byte_offset(),
             Some(Err(error)) => {
-                // What stands before the break counts.
+                // Records before the error count.
                 let mut partial = serde_json::Deserializer::from_str(rest);
                 Node::top(&mut found).deserialize(&mut partial).ok();
                 return (found, Some(place(&error, lines)));
@@ -78,7 +78,7 @@ fn records(text: &str) -> (Vec<Record>, Option<String>) {
     }
 }
 
-/// An error of the parser with the line of the whole file.
+/// A parser's error with its line in the whole file.
 fn place(error: &serde_json::Error, lines_before: usize) -> String {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text);
@@ -90,7 +90,7 @@ fn place(error: &serde_json::Error, lines_before: usize) -> String {
 struct Node<'a> {
     found: &'a mut Vec<Record>,
     depth: u8,
-    /// Whether it is the value of a wrapper's member: then it is a list, or nothing.
+    /// Whether it is the value of a wrapper: then only a list has a meaning.
     is_inside: bool,
 }
 
@@ -99,7 +99,7 @@ impl Node<'_> {
         Node { found, depth: 0, is_inside: false }
     }
 
-    /// Something that stands where a record should.
+    /// A value that is not a record, in the place of one.
     fn nothing(self) -> Seen {
         if !self.is_inside && self.depth > 0 && self.found.len() <= ROWS {
             self.found.push(Record::default());
@@ -108,7 +108,7 @@ impl Node<'_> {
     }
 }
 
-/// What a value was.
+/// The kind of a value.
 enum Seen {
     List,
     Other,
@@ -146,7 +146,7 @@ impl<'de> Visitor<'de> for Node<'_> {
                 break;
             }
             if self.found.len() > ROWS {
-                // Refused for its number; the rest is passed over.
+                // Too many rows: the file will be refused, so skip the rest.
                 while list.next_element::<IgnoredAny>()?.is_some() {}
             }
         }
@@ -173,7 +173,7 @@ impl<'de> Visitor<'de> for Node<'_> {
                 }
             }
         }
-        // An empty list of records makes a wrapper too: a page without any.
+        // A wrapper may be empty: a page without records.
         if is_wrapper {
             return Ok(Seen::List);
         }
@@ -245,11 +245,11 @@ mod tests {
         assert_eq!(macs(r#"{"data":{"clients":[{"mac":"a"},{"mac":"b","data":{"mac":"no"}}]}}"#), ["a", "b"]);
         let error = read("x.json".into(), r#"{"error":{"code":"Unauthorized"}}"#, FileKind::Defender, false)
             .unwrap_err();
-        assert!(error.to_string().contains("there is none"), "{error}");
+        assert!(error.to_string().contains("it has no record"), "{error}");
     }
 
     #[test]
-    fn what_stands_before_a_break_is_kept_and_the_break_is_named() {
+    fn records_before_an_error_are_kept_and_the_error_is_named() {
         let (found, broken) = records("[{\"mac\":\"a\"},\n{\"mac\":");
         assert_eq!((found.len(), found[0].get("mac")), (1, Some("a")));
         assert!(broken.unwrap().ends_with("at line 2 column 7"));

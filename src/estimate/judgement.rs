@@ -19,11 +19,11 @@ use crate::census::{
 use crate::wire::DeviceEntry;
 
 impl Estimate {
-    /// The estimate of files and, where it is given, of an inventory's devices. A pure function of its arguments.
+    /// The estimate of files and, if given, of an inventory's devices. A pure function of its arguments.
     ///
     /// # Errors
     ///
-    /// Where there are more files or rows than may be.
+    /// If there are too many files or rows.
     pub fn new(
         files: &[Reading],
         inventory: Option<&[DeviceEntry]>,
@@ -82,11 +82,12 @@ impl Estimate {
         }
     }
 
-    /// Writes rows and sums down.
+    /// Writes rows and sums into the report.
     fn write(&mut self, files: &[Reading], places: &[Place<'_>], fates: Vec<Option<Fate>>) {
         let mut ledgers: Vec<Ledger> = files.iter().map(|_| Ledger::default()).collect();
         for (place, fate) in places.iter().zip(fates) {
-            let fate = fate.unwrap_or_else(|| Fate::unreadable("it was lost on the way; please report this"));
+            let fate = fate
+                .unwrap_or_else(|| Fate::unreadable("internal error: the row was lost; please report this"));
             self.ledger.add(fate.outcome);
             let of_file = files.iter().position(|f| std::ptr::eq(f, place.file));
             if let Some(ledger) = of_file.and_then(|i| ledgers.get_mut(i)) {
@@ -184,8 +185,8 @@ impl Work<'_> {
         group.rows.iter().filter_map(|row| Some((*row, self.places.get(*row)?.listed.ok()?)))
     }
 
-    /// What the rows of a group say together of what it is: the surest basis decides. Where rows of that basis disagree
-    /// on whether it counts at all, nothing is told.
+    /// The classification by all rows of a group: the most certain basis decides. If rows of that basis disagree on whether
+    /// the device counts at all, it stays unclassified.
     fn sorted(&self, groups: &[&Group]) -> Sorted {
         let rows = groups.iter().flat_map(|g| &g.rows);
         let told: BTreeSet<&Sorted> = rows
@@ -218,7 +219,7 @@ impl Work<'_> {
         groups.iter().flat_map(|g| self.entries(g)).filter_map(|(_, e)| e.last_seen).max()
     }
 
-    /// The verdict on a device, counted.
+    /// Judges and counts a device.
     fn count(&mut self, standing: &Standing) -> Verdict {
         let found = verdict(standing, self.policy, self.estimate.as_of);
         self.tally(found, standing)
@@ -237,7 +238,7 @@ impl Work<'_> {
         found
     }
 
-    /// Judges a group that is none of the inventory's devices: its first row bears the verdict, the others are the same.
+    /// Judges a group that is not in the inventory: its first row gets the verdict, the others are duplicates.
     fn judge(&mut self, group: &Group) {
         let groups = [group];
         let sorted = self.sorted(&groups);
@@ -295,7 +296,7 @@ impl Work<'_> {
 
     fn same_as_row(&self, row: usize, first: usize) -> Fate {
         let (Some(here), Some(there)) = (self.places.get(row), self.places.get(first)) else {
-            return Fate::unreadable("it was lost on the way; please report this");
+            return Fate::unreadable("internal error: the row was lost; please report this");
         };
         let tie = match (here.listed, there.listed) {
             (Ok(a), Ok(b)) => tie(a, &b.macs, &b.ips, &b.ids),
@@ -304,7 +305,7 @@ impl Work<'_> {
         Fate::same(there.named(), format!("the same device as {}, by {tie}", there.named()))
     }
 
-    /// Tells every row of a group which device of the inventory it is.
+    /// Marks every row of a group as a duplicate of a device of the inventory.
     fn find(&mut self, group: &Group) {
         let fates: Vec<(usize, Fate)> = self
             .entries(group)
@@ -333,7 +334,7 @@ impl Work<'_> {
         }
     }
 
-    /// Judges the inventory's devices anew where rows stand for them; the others keep their verdicts.
+    /// Judges again the inventory's devices for which there are rows; the others keep their verdicts.
     fn count_inventory(&mut self, of_device: &BTreeMap<usize, Vec<&Group>>) {
         let mut report = InventoryReport::default();
         for (place, device) in self.devices.iter().enumerate() {
@@ -349,7 +350,7 @@ impl Work<'_> {
             let standing = Standing {
                 category,
                 last_seen,
-                // Whom a list knows is no made-up newcomer.
+                // A device in a list is not an invented newcomer.
                 tentative: device.verdict == Verdict::Tentative && groups.is_empty(),
                 managed: device.verdict == Verdict::Managed || self.managing(groups).is_some(),
                 deleted_at: (device.verdict == Verdict::Deleted).then_some(last_seen),
@@ -369,7 +370,7 @@ impl Work<'_> {
     }
 }
 
-/// By what two are the same.
+/// What makes two rows the same device.
 fn tie(listed: &ListedDevice, macs: &[MacAddr], ips: &[IpAddr], ids: &[String]) -> &'static str {
     if listed.macs.iter().any(|m| macs.contains(m)) {
         "MAC"

@@ -1,4 +1,4 @@
-//! What holds for every list: the ledger closes, no order matters, nothing panics.
+//! Laws of every list: the ledger closes, order does not matter, nothing panics.
 
 use std::net::{IpAddr, Ipv4Addr};
 

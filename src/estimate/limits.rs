@@ -8,5 +8,5 @@ pub const FILES: usize = 16;
 pub const ROWS: usize = 200_000;
 /// The most columns of a table.
 pub const COLUMNS: usize = 512;
-/// The most MACs, and the most addresses, that are read of one row; further ones are left out.
+/// The most MACs, and the most addresses, that are read from one row; further ones are ignored.
 pub const ADDRESSES: usize = 32;

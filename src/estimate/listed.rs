@@ -1,4 +1,4 @@
-//! What one row says of one device, whatever list it comes from.
+//! One device as one row of a list describes it.
 
 use std::net::IpAddr;
 
@@ -8,52 +8,48 @@ use super::limits::ADDRESSES;
 use crate::census::address::{is_link_local, is_never_sender};
 use crate::census::{MacAddr, Timestamp, Verdict};
 
-/// One device as one row tells it. Texts are cleaned: 256 bytes, no control characters.
+/// One device as one row describes it. Texts are cleaned: at most 256 bytes, no control characters.
 #[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct ListedDevice {
     /// Its MACs, sorted.
     pub macs: Vec<MacAddr>,
-    /// Its addresses that can tell a device from another, sorted.
+    /// Its addresses that can identify a device, sorted.
     pub ips: Vec<IpAddr>,
-    /// The list's own id of it.
+    /// Its id in the list.
     pub id: Option<String>,
-    /// Ids that tie rows: its own, and of the machine that it was merged into.
+    /// Ids that tie rows: its own, and that of the machine into which it was merged.
     pub ids: Vec<String>,
-    /// Name.
     pub name: Option<String>,
-    /// What the list calls its type, the closest word first.
+    /// The list's words for its type, the most specific first.
     pub kinds: Vec<String>,
-    /// Operating system.
     pub os: Option<String>,
-    /// Maker.
     pub vendor: Option<String>,
-    /// Model.
     pub model: Option<String>,
-    /// When it was last active, where the list tells.
+    /// When it was last active, if the list says so.
     pub last_seen: Option<Timestamp>,
-    /// Whether it is managed elsewhere.
+    /// Whether another system manages it.
     pub managed: bool,
-    /// Why this row stands for no device that could count.
+    /// Why this row cannot stand for a device that counts.
     pub excluded: Option<Exclusion>,
-    /// What did exclude it, as the list says it.
+    /// The list's words for that reason.
     pub because: Option<String>,
 }
 
-/// What the address parts of a row came to.
+/// The addresses of a row.
 #[derive(Debug, Default)]
 pub(super) struct Addresses {
     pub(super) macs: Vec<MacAddr>,
     pub(super) ips: Vec<IpAddr>,
     group: bool,
     virtual_router: bool,
-    /// The first text where a MAC should be that is none.
+    /// The first text in a place for MACs that is not a MAC.
     bad_mac: Option<String>,
-    /// The first text where an address should be that is none.
+    /// The first text in a place for addresses that is not an address.
     bad_ip: Option<String>,
 }
 
 impl Addresses {
-    /// Takes the MACs of a text; several are set apart by spaces, commas, semicolons or bars.
+    /// Adds the MACs of a text, separated by spaces, commas, semicolons or bars.
     pub(super) fn add_macs(&mut self, raw: &str) {
         let Some(cell) = text(raw) else { return };
         let mut found = false;
@@ -71,7 +67,7 @@ impl Addresses {
         }
     }
 
-    /// Takes the addresses of a text, as [`Self::add_macs`]; a prefix length is left out.
+    /// Adds the addresses of a text, as [`Self::add_macs`] does; a prefix length is ignored.
     pub(super) fn add_ips(&mut self, raw: &str) {
         let Some(cell) = text(raw) else { return };
         let mut found = false;
@@ -91,7 +87,8 @@ impl Addresses {
         }
     }
 
-    /// Puts them into `entry`; refuses a row whose MAC cannot be read, as its address alone could name another device.
+    /// Adds the addresses to `listed`. Refuses a row whose MAC cannot be read: its address alone could belong to another
+    /// device.
     pub(super) fn into_device(self, mut listed: ListedDevice) -> Result<ListedDevice, String> {
         let Self { mut macs, mut ips, group, virtual_router, bad_mac, bad_ip } = self;
         macs.sort_unstable();
@@ -102,7 +99,7 @@ impl Addresses {
             return Err(format!("'{bad}' is no MAC address; write it as aa:bb:cc:dd:ee:ff"));
         }
         if let Some(bad) = bad_ip.filter(|_| macs.is_empty() && ips.is_empty()) {
-            return Err(format!("'{bad}' is no IP address, and there is no MAC"));
+            return Err(format!("'{bad}' is not an IP address, and the row has no MAC"));
         }
         if macs.is_empty() && listed.excluded.is_none() {
             if virtual_router {
@@ -123,7 +120,7 @@ fn words(cell: &str) -> impl Iterator<Item = &str> {
         .filter(|w| !w.is_empty())
 }
 
-/// Which MAC and address a row is shown with.
+/// The MAC and address that the report shows for a row.
 pub(super) fn shown(listed: &ListedDevice) -> (Option<MacAddr>, Option<IpAddr>) {
     (listed.macs.first().copied(), listed.ips.first().copied())
 }
@@ -149,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_no_device_is_told_from_what_cannot_be_read() {
+    fn addresses_that_are_not_a_device_s_exclude_a_row_and_garbage_makes_it_unreadable() {
         assert_eq!(device("01:00:5e:00:00:fb", "").unwrap().excluded, Some(Exclusion::Group));
         assert_eq!(device("", "224.0.0.251").unwrap().excluded, Some(Exclusion::Group));
         assert_eq!(
@@ -157,7 +154,7 @@ mod tests {
             Some(Exclusion::Verdict(Verdict::Virtual))
         );
         assert!(device("1.23E+11", "10.0.0.1").unwrap_err().contains("no MAC address"));
-        assert!(device("", "dynamic").unwrap_err().contains("no IP address"));
+        assert!(device("", "dynamic").unwrap_err().contains("not an IP address"));
         assert!(device("00:40:8c:00:00:01", "dynamic").is_ok());
     }
 }

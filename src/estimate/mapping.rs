@@ -8,24 +8,24 @@ use super::cell;
 use super::column::FileColumn;
 use super::error::FileError;
 
-/// What a person says of columns, by their headers. An empty list: no column holds it.
+/// The headers that a person named for each column. An empty list means that the table does not have the column.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Mapping(pub BTreeMap<FileColumn, Vec<String>>);
 
 impl Mapping {
-    /// Joins `later` over this one.
+    /// Adds `later`, which overrides this mapping.
     #[must_use]
     pub fn under(mut self, later: &Self) -> Self {
         self.0.extend(later.0.iter().map(|(column, headers)| (*column, headers.clone())));
         self
     }
 
-    /// Reads `mac=MAC Address`; the same field may stand several times.
+    /// Reads assignments such as `mac=MAC Address`; a field may be assigned several times.
     ///
     /// # Errors
     ///
-    /// Where the field is none of [`FileColumn`].
+    /// If a field is not a [`FileColumn`].
     pub fn parse<'a>(assignments: impl IntoIterator<Item = &'a str>) -> Result<Self, FileError> {
         let mut mapping = Self::default();
         for text in assignments {

@@ -6,7 +6,7 @@ use super::exclusion::Exclusion;
 use super::listed::{Addresses, ListedDevice};
 use super::record::Record;
 
-/// What a product line of the dashboard is, as a key of the taxonomy.
+/// The taxonomy's key of a product line of the dashboard.
 fn product(line: &str) -> Option<&'static str> {
     Some(match line.to_lowercase().as_str() {
         "appliance" => "firewall",
@@ -20,7 +20,7 @@ fn product(line: &str) -> Option<&'static str> {
     })
 }
 
-/// One record: a device where it says its product line, serial number or LAN address, else a client.
+/// One record: a device if it has a product line, serial number or LAN address, else a client.
 pub(super) fn read(record: &Record) -> Result<ListedDevice, String> {
     let mut addresses = Addresses::default();
     if let Some(mac) = record.get("mac") {
@@ -52,7 +52,7 @@ fn device(record: &Record) -> ListedDevice {
     let kind = line.as_deref().map(|line| product(line).unwrap_or("network_other"));
     let mut listed = ListedDevice {
         name: record.text("name"),
-        // Whatever it is, it is a part of the network that the dashboard runs.
+        // Even if its product line is unknown, it is network equipment.
         kinds: vec![kind.unwrap_or("network_other").to_owned()],
         vendor: Some("Cisco Meraki".to_owned()),
         model: record.text("model"),
@@ -61,7 +61,7 @@ fn device(record: &Record) -> ListedDevice {
         ..ListedDevice::default()
     };
     if kind == Some("sensor") {
-        // They speak by Bluetooth to an access point and never have an address.
+        // Meraki sensors use Bluetooth to an access point and never have an address.
         listed.excluded = Some(Exclusion::Unaddressed);
         listed.because = line;
     }

@@ -1,5 +1,5 @@
-//! How many devices to commit to: from lists that a customer already has, before any sensor exists, and from the
-//! inventory afterwards.
+//! How many devices to commit: from lists that a customer already has, before any sensor exists, and later from the
+//! inventory.
 //!
 //! ```text
 //! file ─► text ─► cmdb | json ─► meraki | defender ─► ListedDevice ─┐
@@ -7,11 +7,10 @@
 //! inventory (devices of a view) ─────────────────────────────┘
 //! ```
 //!
-//! Pure: bytes and an instant in, a report out. Rows that stand for one device are found by MAC, else by address where
-//! no MAC contradicts (`overlap`); what a device is, is told by what the lists say of it ([`Sorter`]); whether it
-//! counts is decided by [`crate::census::verdict`], as everywhere. Every row ends as exactly one of taken, merged,
-//! excluded or unreadable, so that the ledger closes ([`Estimate::closes`]). Neither the order of the files nor that of
-//! their rows changes a number.
+//! Pure: bytes and an instant in, a report out. `overlap` finds the rows that stand for one device: by MAC, or by address
+//! if no MAC contradicts. [`Sorter`] classifies a device by the words of its lists. [`crate::census::verdict`] decides
+//! whether it counts, as everywhere. Every row is exactly one of taken, merged, excluded or unreadable, so the ledger
+//! closes ([`Estimate::closes`]). The order of files and of rows never changes a number.
 //!
 //! # What is read
 //!
@@ -22,8 +21,8 @@
 //! | `meraki` | JSON of `GET /networks/{id}/devices` or `/organizations/{id}/devices` | `mac`, `lanIp`, `name`, `model`, `productType`, `serial` |
 //! | `defender` | JSON of `GET /api/machines` | `id`, `computerDnsName`, `osPlatform`, `lastIpAddress`, `ipAddresses` (`ipAddress`, `macAddress`, `operationalStatus`, `type`), `onboardingStatus`, `mergedIntoMachineId`, `isExcluded`, `deviceCategory`, `deviceType`, `lastSeen` |
 //!
-//! JSON comes as one array, as an answer's `value` (also `items`, `data`, `results`, `pages` and the like), as pages
-//! one after another, or as one record a line. Text is UTF-8 with or without a byte order mark, or UTF-16 with one.
+//! JSON may be one array, an answer with the records in `value` (or `items`, `data`, `results`, `pages` and the like),
+//! several pages one after another, or one record a line. Text is UTF-8 with or without a byte order mark, or UTF-16 with one.
 
 mod cell;
 mod cmdb;

@@ -1,11 +1,11 @@
-//! A file that was read: its kind, its rows, and what a person should know about the reading.
+//! A file that was read.
 
 use serde::{Deserialize, Serialize};
 
 use super::columns::Columns;
 use super::listed::ListedDevice;
 
-/// What a file is.
+/// The kinds of file.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileKind {
@@ -30,7 +30,6 @@ impl FileKind {
         }
     }
 
-    /// The kind of that word.
     pub fn from_key(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|k| k.key() == key)
     }
@@ -45,23 +44,21 @@ impl std::fmt::Display for FileKind {
 /// One row of a file.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FileRow {
-    /// Where it stands: the line of a table (the header's is usually 1), the number of a record in JSON, from 1.
+    /// The line in a table (the header is usually line 1), or the number of the record in JSON, from 1.
     pub number: u64,
-    /// What it says, or why it cannot be read.
+    /// The device that it describes, or why it cannot be read.
     pub listed: Result<ListedDevice, String>,
 }
 
 /// A file that was read.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reading {
-    /// Its name, cleaned.
+    /// The file's name, cleaned.
     pub name: String,
-    /// What it is.
     pub kind: FileKind,
-    /// Its rows in order.
     pub rows: Vec<FileRow>,
-    /// Which columns were taken for what; `None` for JSON.
+    /// The meaning of the columns; `None` for JSON.
     pub columns: Option<Columns>,
-    /// What a person should know about the reading.
+    /// Remarks for people, for example on the encoding.
     pub notes: Vec<String>,
 }

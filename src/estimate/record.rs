@@ -1,4 +1,4 @@
-//! One record of a maker's API: the members that are read, whatever else it holds.
+//! One record of a maker's API, reduced to the members that matter.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,7 +10,7 @@ use super::limits::ADDRESSES;
 use super::reading::FileKind;
 use crate::census::VALUE_BYTES;
 
-/// Members of a record that are read, in any spelling of upper and lower case.
+/// Members of a record that are read, in upper or lower case.
 pub(super) const MEMBERS: [&str; 24] = [
     "id",
     "mac",
@@ -47,7 +47,7 @@ pub(super) struct Card {
     pub(super) kind: Option<String>,
 }
 
-/// One record: its known members that are texts, numbers or truth values.
+/// One record: its known members that are texts, numbers or booleans.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Record {
     pub(super) members: BTreeMap<&'static str, String>,
@@ -60,7 +60,7 @@ impl Record {
         self.members.get(member).map(String::as_str).filter(|v| !v.trim().is_empty())
     }
 
-    /// As [`Self::get`], cleaned, and `None` for what stands for nothing.
+    /// As [`Self::get`], cleaned; `None` for words such as `n/a`.
     pub(super) fn text(&self, member: &str) -> Option<String> {
         cell::text(self.get(member)?)
     }
@@ -78,7 +78,7 @@ impl Record {
     }
 }
 
-/// A text, number or truth value as text, cut to what is kept of one; nothing for lists and objects.
+/// A text, number or boolean as text, truncated to the kept length; nothing for lists and objects.
 pub(super) struct Scalar(pub(super) Option<String>);
 
 impl<'de> serde::Deserialize<'de> for Scalar {
@@ -136,7 +136,7 @@ macro_rules! scalars {
     };
 }
 
-/// The addresses of a machine: objects, or plain texts as older answers have them.
+/// The addresses of a machine: objects, or plain texts in older answers.
 pub(super) struct Cards(pub(super) Vec<Card>);
 
 /// One element of such a list.

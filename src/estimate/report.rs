@@ -1,4 +1,4 @@
-//! The estimate: what each row came to, the ledger, and the number to commit to with its arithmetic.
+//! The estimate as a document: the outcome of each row, the ledger, and the number to commit with its arithmetic.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -13,22 +13,22 @@ use crate::census::{Category, MacAddr, Timestamp, time::rfc3339};
 /// The document's schema.
 pub const SCHEMA: &str = "netcensus.estimate/1";
 
-/// What a row came to. Exactly one of these for every row.
+/// The outcome of a row. Every row has exactly one.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 #[schema(as = Outcome)]
 pub enum RowOutcome {
     /// It stands for a device that counts.
     Taken,
-    /// It is the same device as another row, or as one of the inventory.
+    /// It is the same device as another row, or as a device of the inventory.
     Merged,
-    /// It stands for a device that does not count, or for none.
+    /// It stands for a device that does not count, or not for a device.
     Excluded,
     /// It cannot be read.
     Unreadable,
 }
 
-/// The numbers of rows. They close: the four outcomes sum to the rows.
+/// Numbers of rows. The four outcomes add up to `rows`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Ledger {
     /// All rows.
@@ -37,7 +37,7 @@ pub struct Ledger {
     pub taken: u64,
     /// Rows that are the same device as another.
     pub merged: u64,
-    /// Rows that stand for a device that does not count, or for none.
+    /// Rows that stand for a device that does not count, or not for a device.
     pub excluded: u64,
     /// Rows that cannot be read.
     pub unreadable: u64,
@@ -54,48 +54,48 @@ impl Ledger {
         }
     }
 
-    /// Whether the outcomes sum to the rows.
+    /// Whether the outcomes add up to the rows.
     pub fn closes(&self) -> bool {
         self.taken + self.merged + self.excluded + self.unreadable == self.rows
     }
 }
 
-/// What one file came to.
+/// The outcome of one file.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct FileReport {
-    /// Its name.
+    /// The file's name.
     pub name: String,
-    /// What it is.
+    /// `cmdb`, `meraki` or `defender`.
     #[schema(value_type = String)]
     pub kind: FileKind,
-    /// Its rows.
+    /// The file's rows.
     #[serde(flatten)]
     pub ledger: Ledger,
-    /// Which columns were taken for what; null for JSON.
+    /// The headers that were taken for each column; null for JSON.
     #[schema(value_type = Option<Object>)]
     pub columns: Option<BTreeMap<FileColumn, Vec<String>>>,
-    /// The signature of the header, under which columns are remembered; null for JSON.
+    /// The signature of the header, under which its columns are remembered; null for JSON.
     pub signature: Option<String>,
-    /// What a person should know about the reading.
+    /// Remarks for people, for example on the encoding.
     pub notes: Vec<String>,
 }
 
-/// What one row came to.
+/// The outcome of one row.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct RowReport {
     /// The file.
     pub file: String,
     /// The line of a table, or the number of a record.
     pub row: u64,
-    /// What it came to.
+    /// The outcome.
     pub outcome: RowOutcome,
-    /// The rule of an exclusion; null else.
+    /// The rule of an excluded row; null for others.
     pub rule: Option<&'static str>,
-    /// The row or device that it is the same as; null else.
+    /// The row or device of which this row is a duplicate; null for others.
     pub same_as: Option<String>,
-    /// Why, in words.
+    /// The reason, for people.
     pub why: String,
-    /// What it is taken for.
+    /// The category.
     #[schema(value_type = String)]
     pub category: Category,
     /// The type, a key of the taxonomy.
@@ -111,22 +111,22 @@ pub struct RowReport {
     pub name: Option<String>,
 }
 
-/// What the inventory brought.
+/// The inventory's part of the estimate.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct InventoryReport {
-    /// Its devices.
+    /// Devices of the inventory.
     pub devices: u64,
-    /// Those that count by the inventory alone: the census.
+    /// Devices that count by the inventory alone: the census.
     pub billable: u64,
-    /// Those that a row stands for too.
+    /// Devices for which there is also a row.
     pub matched: u64,
-    /// Those that count by the inventory alone, but not with the lists: managed elsewhere.
+    /// Devices that count by the inventory alone, but not with the lists: another system manages them.
     pub no_longer: u64,
-    /// Those that count with the lists only: the lists tell what they are, or that they are still there.
+    /// Devices that count only with the lists, which classify them or have seen them more recently.
     pub besides: u64,
 }
 
-/// Devices that would count if they were not managed elsewhere.
+/// Devices that would count if no other system managed them.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Managing {
     /// Network devices.
@@ -135,7 +135,7 @@ pub struct Managing {
     pub iot: u64,
 }
 
-/// How many devices to commit to, and why.
+/// How many devices to commit, and why.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Estimate {
     /// [`SCHEMA`].
@@ -152,19 +152,19 @@ pub struct Estimate {
     pub iot: u64,
     /// `network + iot`.
     pub billable: u64,
-    /// The proposed number: `billable` rounded up to a multiple of 100.
+    /// The proposed commitment: `billable` rounded up to a multiple of 100.
     pub commitment: u64,
-    /// How the number comes about: `473 network + 1206 IoT = 1679 → 1700`.
+    /// The arithmetic, such as `473 network + 1206 IoT = 1679 → 1700`.
     pub arithmetic: String,
-    /// Left out because they are managed elsewhere.
+    /// Devices that do not count because another system manages them.
     pub managed: Managing,
-    /// The number committed to by the plan in effect; null without one, and without a service.
+    /// The committed number of the plan in effect; null without a plan, and without a service.
     pub committed: Option<u64>,
-    /// Billable devices beyond the committed number: a warning, it blocks nothing (P3).
+    /// Billable devices above the committed number: a warning that blocks nothing (P3).
     pub over: u64,
-    /// What does not count, by rule: devices, and rows that stand for none. No zeros.
+    /// Devices that do not count, and rows that do not stand for a device, by rule. Zeros are omitted.
     pub excluded: BTreeMap<&'static str, u64>,
-    /// The inventory; null where none was asked.
+    /// The inventory's part; null if the inventory was not included.
     pub inventory: Option<InventoryReport>,
     /// All rows of all files.
     pub ledger: Ledger,
@@ -172,7 +172,7 @@ pub struct Estimate {
     pub files: Vec<FileReport>,
     /// Each row, in the order of files and rows.
     pub rows: Vec<RowReport>,
-    /// Rows that are left out of `rows`; ask for all of them to see these too.
+    /// How many rows `rows` omits; ask for all rows to see them.
     pub rows_left_out: u64,
 }
 
@@ -188,7 +188,7 @@ impl Estimate {
         }
     }
 
-    /// Sets the number beside what the plan in effect commits to.
+    /// Compares the estimate with the committed number of the plan in effect.
     #[must_use]
     pub fn beside(mut self, committed: Option<u64>) -> Self {
         self.committed = committed;
@@ -196,7 +196,7 @@ impl Estimate {
         self
     }
 
-    /// Keeps the first `limit` rows; says how many it left out.
+    /// Keeps the first `limit` rows and counts the others in `rows_left_out`.
     #[must_use]
     pub fn with_rows(mut self, limit: usize) -> Self {
         self.rows_left_out += self.rows.len().saturating_sub(limit) as u64;
@@ -204,8 +204,8 @@ impl Estimate {
         self
     }
 
-    /// Whether the ledger closes: every row has one outcome, in each file and over all, and every counted device is
-    /// either a taken row or the inventory's.
+    /// Whether the ledger closes: every row has one outcome, in each file and in total, and every counted device is either
+    /// a taken row or in the inventory.
     pub fn closes(&self) -> bool {
         let sum = |of: fn(&Ledger) -> u64| self.files.iter().map(|f| of(&f.ledger)).sum::<u64>();
         let files = self.files.iter().all(|f| f.ledger.closes());

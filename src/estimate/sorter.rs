@@ -1,5 +1,5 @@
-//! What a listed device is: by the words that its list has for it, else by what the classifier knows of its names,
-//! its model and its card's maker.
+//! Classifies listed devices: by the list's words for type and system, else by what the classifier knows about the name,
+//! the model and the MAC's vendor.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,24 +8,24 @@ use super::words::{TypeWords, phrase};
 use crate::census::{Category, Classification, Classifier, Evidence, Field, Subject, Timestamp};
 use crate::classify::RuleError;
 
-/// What a category rests on, the surest first.
+/// The basis of a category, the most certain first.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Basis {
-    /// A sensor saw it.
+    /// A sensor saw the device.
     Inventory,
     /// The list names its type.
     Type,
     /// The list names its operating system.
     System,
-    /// The rules know its model, its name or its card's maker.
+    /// The rules know its model, its name or its MAC's vendor.
     Rules,
-    /// Nothing.
+    /// Nothing is known.
     None,
 }
 
 impl Basis {
-    /// What a person reads.
+    /// The text for people.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Inventory => "the inventory",
@@ -37,36 +37,34 @@ impl Basis {
     }
 }
 
-/// What a listed device is taken for.
+/// The classification of a listed device.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Sorted {
-    /// What that rests on.
     pub basis: Basis,
-    /// The category.
     pub category: Category,
     /// The type, a key of the taxonomy.
     pub kind: String,
-    /// The words, or the rule, that told.
+    /// The words, or the rule, that decided.
     pub because: String,
 }
 
-/// Tells what listed devices are.
+/// Classifies listed devices.
 pub struct Sorter<'a> {
     classifier: &'a dyn Classifier,
     words: &'static TypeWords,
 }
 
 impl<'a> Sorter<'a> {
-    /// A sorter over the words that are compiled in.
+    /// A sorter with the compiled-in words.
     ///
     /// # Errors
     ///
-    /// Only where what is compiled in is broken, which a test rules out.
+    /// Only if the compiled-in words are broken, which a test rules out.
     pub fn new(classifier: &'a dyn Classifier) -> Result<Self, RuleError> {
         Ok(Self { classifier, words: TypeWords::builtin()? })
     }
 
-    /// What an entry is. A pure function of the entry.
+    /// The classification of a device. A pure function of `listed`.
     pub fn sort(&self, listed: &ListedDevice) -> Sorted {
         let by_type = listed.kinds.iter().find_map(|text| self.word(text, Basis::Type));
         let told = by_type.or_else(|| self.system(listed));
@@ -80,7 +78,7 @@ impl<'a> Sorter<'a> {
 
     fn system(&self, listed: &ListedDevice) -> Option<Sorted> {
         let os = listed.os.as_deref()?;
-        // Cisco's IOS and Apple's iOS differ by their makers alone.
+        // Only the vendor distinguishes Cisco's IOS from Apple's iOS.
         let is_cisco = |text: &Option<String>| text.as_deref().is_some_and(|t| phrase(t).contains("cisco"));
         if phrase(os).split(' ').any(|w| w == "ios")
             && (is_cisco(&listed.vendor) || phrase(os).contains("cisco"))
@@ -105,8 +103,7 @@ impl<'a> Sorter<'a> {
         })
     }
 
-    /// Asks the classifier as if the device had been seen with its card, its host name and its product's name: what a
-    /// list tells of these is what the device itself would say.
+    /// Asks the classifier as if a sensor had seen the device with this MAC, host name and product name.
     fn rules(&self, listed: &ListedDevice) -> Option<Sorted> {
         let mut said: Vec<(Field, String)> = Vec::new();
         if let Some(name) = listed.name.as_deref().filter(|n| is_host_name(n)) {
@@ -150,7 +147,7 @@ impl std::fmt::Debug for Sorter<'_> {
     }
 }
 
-/// Whether a text could be a host name: `Printer on floor 3` is a person's word, which no rule was made for.
+/// Whether a text could be a host name. `Printer on floor 3` could not: a person wrote it, and no rule expects it.
 fn is_host_name(text: &str) -> bool {
     let is_sign = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     !text.is_empty() && text.bytes().all(is_sign) && text.bytes().any(|b| b.is_ascii_alphabetic())
@@ -207,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_system_tells_where_the_type_does_not() {
+    fn a_system_decides_if_the_type_does_not() {
         let of = |os: &str, vendor: Option<&str>| {
             by(&ListedDevice {
                 os: Some(os.to_owned()),
@@ -225,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn rules_tell_by_card_model_and_host_name_where_no_word_does() {
+    fn rules_decide_by_mac_model_and_host_name_if_no_word_does() {
         let card =
             ListedDevice { macs: vec!["ac:cc:8e:00:00:01".parse().unwrap()], ..ListedDevice::default() };
         assert_eq!(by(&card).0, Category::Iot);

@@ -192,7 +192,7 @@ fn every_bound_is_refused_by_name() {
     let many = format!("[{}{{}}]", "{},".repeat(ROWS));
     assert!(refused(many.as_bytes()).contains("200000 rows"));
     assert!(refused(b"").contains("is empty"));
-    assert!(refused(b"\x89PNG\0\0").contains("no text"));
+    assert!(refused(b"\x89PNG\0\0").contains("not a text file"));
     let rules = crate::census::Unclassified;
     let sorter = Sorter::new(&rules).unwrap();
     let files = vec![file("a.csv", b"mac\n00:40:8c:00:00:01\n"); FILES + 1];

@@ -11,11 +11,11 @@ use crate::classify::{RuleError, Taxonomy};
 
 const WORDS: &str = include_str!("../../config/type-words.toml");
 
-/// Words to keys of the taxonomy.
+/// Words and the types that they mean.
 pub(super) struct TypeWords {
-    /// Those that stand for a whole text alone.
+    /// Words that must be the whole text.
     whole: HashMap<String, Meaning>,
-    /// Those that may be a part of it.
+    /// Words that may be a part of the text.
     part: HashMap<String, Meaning>,
     /// The most words of a part.
     longest: usize,
@@ -46,7 +46,7 @@ struct WordSource {
 }
 
 impl TypeWords {
-    /// The words that are compiled in; read once.
+    /// The compiled-in words, read once.
     pub(super) fn builtin() -> Result<&'static Self, RuleError> {
         static KNOWN: OnceLock<TypeWords> = OnceLock::new();
         match KNOWN.get() {
@@ -75,13 +75,13 @@ impl TypeWords {
         }
         for entry in source.word {
             let node =
-                taxonomy.get(&entry.kind).ok_or_else(|| broken(format!("'{}' is no type", entry.kind)))?;
+                taxonomy.get(&entry.kind).ok_or_else(|| broken(format!("unknown type '{}'", entry.kind)))?;
             let meaning = Meaning { category: node.category, kind: node.key.clone() };
             for text in entry.part {
                 let text = phrase(&text);
                 words.longest = words.longest.max(text.split(' ').count());
                 if words.part.insert(text.clone(), meaning.clone()).is_some_and(|known| known != meaning) {
-                    return Err(broken(format!("'{text}' stands for two types; remove one")));
+                    return Err(broken(format!("'{text}' means two types; remove one")));
                 }
             }
             for text in entry.whole {
@@ -91,7 +91,7 @@ impl TypeWords {
         Ok(words)
     }
 
-    /// The meaning of a text: of the whole, else of its longest part that has one.
+    /// The meaning of the whole text, or else of its longest part that has one.
     pub(super) fn meaning(&self, text: &str) -> Option<&Meaning> {
         let forms = [phrase(text), phrase(&apart(text))];
         let whole = forms.iter().find_map(|f| self.whole.get(f).or_else(|| self.part.get(f)));
@@ -121,7 +121,7 @@ impl TypeWords {
     }
 }
 
-/// A text as words are compared: lower case, no accents, one space between words, no plural endings.
+/// A text in the form in which words are compared: lower case, no accents, single spaces, no plural endings.
 pub(super) fn phrase(text: &str) -> String {
     let folded: String = fold(text).map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
     let mut out = String::with_capacity(folded.len());

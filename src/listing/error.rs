@@ -1,19 +1,19 @@
-//! Why there is no such list.
+//! Why a list cannot be made.
 
 use super::column::BadColumn;
 use super::cursor::BadCursor;
 use crate::census::time::BadTimestamp;
 
-/// Why there is no such list.
+/// Why a list cannot be made.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BadList {
-    /// The filter.
+    /// The filter is invalid.
     #[error(transparent)]
     Filter(#[from] BadFilter),
-    /// The order, or a column.
+    /// The order or a column is invalid.
     #[error(transparent)]
     Column(#[from] BadColumn),
-    /// The cursor.
+    /// The cursor is invalid.
     #[error(transparent)]
     Cursor(#[from] BadCursor),
 }
@@ -21,17 +21,17 @@ pub enum BadList {
 /// A filter that cannot be read.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BadFilter {
-    /// A word that its parameter does not know.
-    #[error("'{value}' is no {parameter}; it is {known}")]
+    /// The parameter does not know the value.
+    #[error("unknown {parameter} '{value}'; use one of {known}")]
     Unknown {
         /// The parameter.
         parameter: &'static str,
         /// What was sent.
         value: String,
-        /// What it may be.
+        /// The values that it knows.
         known: String,
     },
-    /// The instant.
+    /// The instant is invalid.
     #[error(transparent)]
     Instant(#[from] BadTimestamp),
 }

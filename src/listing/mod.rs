@@ -1,7 +1,7 @@
 //! Lists of devices: which ones, in what order, a page at a time or all of them as a file.
 //!
-//! Pure functions of the devices of a view. A page is found by a cursor that names the last device of the page before it by what the
-//! list is sorted by, so that devices that come and go meanwhile neither repeat nor hide others.
+//! Pure functions of the devices of a view. A cursor holds the sort key of the last device of a page, so devices that come
+//! and go between two pages neither repeat nor hide others.
 
 mod column;
 mod cursor;

@@ -9,9 +9,9 @@ use super::filter::{Filter, Matcher};
 use crate::census::{Category, Timestamp, time::rfc3339};
 use crate::wire::DeviceEntry;
 
-/// Devices on a page where nothing else is asked.
+/// Devices on a page by default.
 pub const PAGE: usize = 100;
-/// Devices on a page at most.
+/// The most devices on a page.
 pub const PAGE_MAX: usize = 1_000;
 
 /// How many devices each tab holds. They add up to `all`.
@@ -51,11 +51,11 @@ pub struct DevicePage<'a> {
     pub as_of: Timestamp,
     /// Devices that match, on all pages.
     pub total: usize,
-    /// All devices by category, whether they match or not.
+    /// All devices by category, including those that do not match.
     pub tabs: Tabs,
     /// What to send as `after` for the next page; null on the last one.
     pub next: Option<String>,
-    /// The devices, in the order that was asked for; by zone, address and MAC where none was.
+    /// The devices in the order of the request; by zone, address and MAC if it names none.
     pub devices: Vec<&'a DeviceEntry>,
 }
 
@@ -80,7 +80,7 @@ impl<'a> DevicePage<'a> {
         let order = |a: &(SortKey, &'a DeviceEntry), b: &(SortKey, &'a DeviceEntry)| {
             sort.compare((&a.0, &a.1.id), (&b.0, &b.1.id))
         };
-        // Only the page needs to be in order, not the thousands behind it.
+        // Only the page needs sorting, not the thousands after it.
         let more = rest.len() > limit;
         if more {
             rest.select_nth_unstable_by(limit, order);
@@ -94,7 +94,7 @@ impl<'a> DevicePage<'a> {
     }
 }
 
-/// The places in `devices` of all that match, in the order that was asked for.
+/// The indexes in `devices` of all that match, in the order of the request.
 ///
 /// # Errors
 /// If the filter or the order cannot be read.

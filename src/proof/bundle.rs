@@ -1,18 +1,18 @@
-//! The bundle: one file that holds what is needed to recount some days without the service.
+//! The bundle: one file with everything that is needed to recount some days without the service.
 //!
-//! Lines of compact JSON, each ended by a line feed, and each written in one way alone:
+//! Lines of compact JSON, each ended by a line feed, each in its only valid form:
 //!
 //! ```text
 //! {"schema":"netcensus.bundle/1","subscription":…,"days":{"from":…,"to":…},"key":…}     once, first
 //! {"snapshot":{…header…},"signature":…,"leaves":true}                                    headers without a gap in
-//! {"id":…,"zone":…,…}                                                                    the chain; where `leaves`
-//!                                                                                        is true, its leaves follow
+//! {"id":…,"zone":…,…}                                                                    the chain; if `leaves` is
+//!                                                                                        true, its leaves follow
 //! {"statement":"2026-11","sha256":…,"text":"{…}"}                                        any number
 //! {"end":N,"sha256":…,"signature":…}                                                     once, last
 //! ```
 //!
-//! All headers are of one subscription. The last line signs the digest of everything before it, so every byte of the file matters. The newest revision of
-//! each day in `days` comes with its leaves; other headers only keep the chain whole.
+//! All headers belong to one subscription. The last line signs the digest of everything before it, so every byte of the
+//! file matters. The newest revision of each day in `days` comes with its leaves; other headers only complete the chain.
 
 use std::io::{self, Write};
 
@@ -36,11 +36,8 @@ pub const LINE_BYTES: usize = 4 << 20;
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Opening {
-    /// [`BUNDLE_SCHEMA`].
     pub schema: String,
-    /// Whose devices.
     pub subscription: String,
-    /// Which days.
     pub days: Span,
     /// The key that signed.
     pub key: PublicKey,
@@ -50,7 +47,6 @@ pub struct Opening {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct SnapshotRecord {
-    /// The header.
     pub snapshot: Header,
     /// The key's signature of the header.
     pub signature: Signature,
@@ -113,7 +109,7 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    /// Adds a header, as it was signed; where `leaves`, its leaves must be written next.
+    /// Adds a header in its signed form. If `leaves`, write its leaves next.
     ///
     /// # Errors
     /// Those of writing.
@@ -121,7 +117,7 @@ impl<W: Write> Writer<W> {
         self.line(&format!(r#"{{"snapshot":{signed_form},"signature":"{signature}","leaves":{leaves}}}"#))
     }
 
-    /// Adds a line: a leaf.
+    /// Adds a leaf's line.
     ///
     /// # Errors
     /// Those of writing.
@@ -161,7 +157,7 @@ impl<W: Write> Writer<W> {
 }
 
 impl Writer<Vec<u8>> {
-    /// What was written since this was last asked.
+    /// Takes what was written since the last call.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
     }

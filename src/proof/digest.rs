@@ -1,4 +1,4 @@
-//! A SHA-256 digest, written as 64 lower-case hex digits and read in no other way.
+//! A SHA-256 digest, written and read as exactly 64 lower-case hex digits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-/// SHA-256 of something.
+/// A SHA-256 digest.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Digest(pub [u8; 32]);
 
@@ -49,9 +49,9 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// A text that is not as many lower-case hex digits as it should be.
+/// A text that is not the expected number of lower-case hex digits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("it is not {0} lower-case hex digits")]
+#[error("expected {0} lower-case hex digits")]
 pub struct BadHex(usize);
 
 /// Reads exactly `N` bytes from lower-case hex digits.

@@ -1,4 +1,4 @@
-//! What does not hold of a bundle or a proof.
+//! Why a bundle or a proof is not valid.
 
 use std::io;
 
@@ -7,35 +7,35 @@ use super::day::Day;
 use super::tally::Untrue;
 use crate::billing::statement::Month;
 
-/// What does not hold of a file.
+/// Why a file is not valid.
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
-    /// It cannot be read.
-    #[error("it cannot be read: {0}")]
+    /// The file cannot be read.
+    #[error("the file cannot be read: {0}")]
     Unreadable(#[from] io::Error),
     /// The file ends before its last line, or within it.
-    #[error("the file ends here, but it is not complete: get it again")]
+    #[error("the file ends here, but it is incomplete: get it again")]
     Truncated,
     /// The line is too long.
-    #[error("the line is longer than {LINE_BYTES} bytes, which no line of a bundle is")]
+    #[error("the line exceeds the limit of {LINE_BYTES} bytes")]
     TooLong,
-    /// The line is not in the one form that it may have.
-    #[error("the line is not written as a bundle or a proof is")]
+    /// The line is not in its only valid form.
+    #[error("the line is not in the form of a bundle or a proof")]
     Form,
     /// Something follows the last line.
-    #[error("something follows the end of the bundle")]
+    #[error("the file continues after the end of the bundle")]
     Trailing,
     /// Another key signed.
-    #[error("it was signed by the key {0}, which is not the one named by --key")]
+    #[error("signed by the key {0}, not by the key that --key names")]
     Key(String),
-    /// The signature is not the key's.
-    #[error("the signature is not good: the file was changed, or another key signed it")]
+    /// The signature does not fit the key.
+    #[error("invalid signature: the file was changed, or another key signed it")]
     Signature,
-    /// The digest of the file is another.
-    #[error("the file was changed: its lines do not have the digest that its end states")]
+    /// The digest of the file differs.
+    #[error("the file was changed: the digest of its lines differs from that in its last line")]
     Digest,
-    /// The snapshot is another subscription's.
-    #[error("the snapshot is of the subscription '{0}', not of the bundle's")]
+    /// The snapshot belongs to another subscription.
+    #[error("the snapshot belongs to the subscription '{0}', not to that of the bundle")]
     Subscription(String),
     /// The chain is broken.
     #[error("the chain is broken: {0}")]
@@ -43,36 +43,28 @@ pub enum Fault {
     /// A bundle is too large.
     #[error("the bundle holds more than {HEADERS} snapshots; export fewer days")]
     TooMany,
-    /// The numbers do not hold.
+    /// A snapshot is not valid.
     #[error(transparent)]
     Untrue(#[from] Untrue),
     /// The newest snapshot of a day has no leaves.
-    #[error(
-        "the leaves of the newest snapshot of {0} are missing, or there are some that do not belong here"
-    )]
+    #[error("the leaves of the newest snapshot of {0} are missing")]
     Leaves(Day),
-    /// The path leads elsewhere.
-    #[error("the device {0} is not among those of the snapshot")]
+    /// The path does not lead to the root.
+    #[error("the device {0} is not in the snapshot")]
     Path(String),
     /// The proof's second leaf is not the last one.
     #[error("the second leaf is not the last one, so the number of devices is not proven")]
     NotLast,
-    /// A statement does not hold.
-    #[error("the statement of {month} does not hold: {why}")]
-    Statement {
-        /// Which month.
-        month: Month,
-        /// What is wrong.
-        why: String,
-    },
+    /// A statement is not valid.
+    #[error("the statement of {month} is not valid: {why}")]
+    Statement { month: Month, why: String },
 }
 
-/// A fault, and where it is.
+/// A fault with its line.
 #[derive(Debug, thiserror::Error)]
 #[error("line {line}: {fault}")]
 pub struct VerifyError {
     /// The line, from 1.
     pub line: u64,
-    /// What does not hold.
     pub fault: Fault,
 }

@@ -6,7 +6,7 @@ use super::key::PublicKey;
 /// Whose signature is accepted.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct TrustedSigner {
-    /// The key that must have signed, by its 64 hex digits or its fingerprint; any where there is none.
+    /// The key that must have signed, by its 64 hex digits or its fingerprint; any key if it is missing.
     pub key: Option<String>,
 }
 

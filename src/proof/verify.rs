@@ -1,5 +1,5 @@
-//! Checks a bundle, or the proof of one device, with nothing at hand but the file: form, leaves, roots, sizes, numbers,
-//! chain, signatures, statements. A file is read once, line by line, in memory that does not grow with it.
+//! Checks a bundle, or the proof of one device, by the file alone: form, leaves, roots, sizes, numbers, chain, signatures,
+//! statements. The file is read once, line by line, in constant memory.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, Read as _};
@@ -20,7 +20,7 @@ use crate::billing::statement::{Statement, check};
 pub use super::fault::{Fault, VerifyError};
 pub use super::signer::TrustedSigner;
 
-/// A file that holds.
+/// A valid file.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Verified {
@@ -30,12 +30,10 @@ pub enum Verified {
     Device(Box<DeviceReport>),
 }
 
-/// What a bundle proves.
+/// What a bundle shows.
 #[derive(Clone, Debug, Serialize)]
 pub struct BundleReport {
-    /// Whose devices.
     pub subscription: String,
-    /// Which days.
     pub days: Span,
     /// The fingerprint of the key that signed.
     pub signed_by: String,
@@ -47,11 +45,11 @@ pub struct BundleReport {
     pub headers: u64,
     /// Leaves that were recounted.
     pub leaves: u64,
-    /// The closed statements of the months, each with its arithmetic done anew.
+    /// The closed statements of the months, each recomputed.
     pub statements: Vec<Statement>,
 }
 
-/// What the proof of a device proves.
+/// What the proof of a device shows.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeviceReport {
     /// The fingerprint of the key that signed.
@@ -67,7 +65,7 @@ pub struct DeviceReport {
 /// Checks a file.
 ///
 /// # Errors
-/// [`VerifyError`] with the line of the first thing that does not hold.
+/// [`VerifyError`], with the line of the first check that fails.
 pub fn verify(input: impl BufRead, trust: &TrustedSigner) -> Result<Verified, VerifyError> {
     let mut lines = Lines { input, number: 0, digest: Sha256::new() };
     let outcome = file(&mut lines, trust);
@@ -153,14 +151,14 @@ impl Chain {
         if let Some((number, hash)) = self.last
             && (number.checked_add(1) != Some(header.number) || header.previous != Some(hash))
         {
-            return Err(Fault::Chain("the header before this one is not the one that it names"));
+            return Err(Fault::Chain("the header does not name the one before it"));
         }
         if self
             .newest
             .get(&header.day)
             .is_some_and(|(h, _)| h.revision.checked_add(1) != Some(header.revision))
         {
-            return Err(Fault::Chain("the revisions of the day do not follow each other"));
+            return Err(Fault::Chain("the revisions of the day are not consecutive"));
         }
         self.last = Some((header.number, Digest::of(signed.as_bytes())));
         self.headers = self.headers.saturating_add(1);
@@ -179,7 +177,7 @@ impl Chain {
         Ok(())
     }
 
-    /// The newest header of each day that is asked for; each must have come with its leaves.
+    /// The newest header of each requested day; each must have come with its leaves.
     fn newest(self, days: &Span) -> Result<Vec<Header>, Fault> {
         let of_days = self.newest.into_iter().filter(|(day, _)| days.contains(*day));
         of_days
@@ -197,18 +195,18 @@ fn statement(
     let StatementRecord { statement: month, sha256, text } = line;
     let fail = |why: &str| Fault::Statement { month, why: why.to_owned() };
     if Digest::of(text.as_bytes()) != sha256 {
-        return Err(fail("its text does not have the digest that stands beside it"));
+        return Err(fail("its text does not have the stated digest"));
     }
     let statement: Statement =
-        serde_json::from_str(&text).map_err(|_| fail("its text is no statement that this version knows"))?;
+        serde_json::from_str(&text).map_err(|_| fail("its text is not a statement of a known version"))?;
     if statement.canonical().ok().as_deref() != Some(&*text) {
-        return Err(fail("its text is not written as a statement is"));
+        return Err(fail("its text is not in the canonical form"));
     }
     if statement.month != month || statement.subscription != opening.subscription {
-        return Err(fail("it is another month's or another subscription's"));
+        return Err(fail("it belongs to another month or subscription"));
     }
     if statement.closed_at.is_none_or(|at| at < month.closes_at()) {
-        return Err(fail("it was not closed 72 hours after the month's end"));
+        return Err(fail("it was closed less than 72 hours after the end of the month"));
     }
     if let Some((before, hash)) = last
         && (before.month.next() != month || statement.previous != Some(hash.to_string()))
@@ -219,7 +217,7 @@ fn statement(
     Ok((statement, sha256))
 }
 
-/// A line that is written exactly as this version writes it.
+/// Reads a line that must be exactly as this version writes it.
 fn read<T: DeserializeOwned + Serialize>(line: &str) -> Result<T, Fault> {
     let value: T = serde_json::from_str(line).map_err(|_| Fault::Form)?;
     let same = serde_json::to_string(&value).is_ok_and(|again| again == line);
@@ -234,7 +232,7 @@ struct Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
-    /// The next line, without its end.
+    /// The next line without its line feed.
     fn next(&mut self) -> Result<String, Fault> {
         self.number = self.number.saturating_add(1);
         let mut bytes = Vec::new();
@@ -249,7 +247,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Makes sure that nothing follows.
+    /// Checks that the file ends here.
     fn end(&mut self) -> Result<(), Fault> {
         if self.input.fill_buf()?.is_empty() { Ok(()) } else { Err(Fault::Trailing) }
     }

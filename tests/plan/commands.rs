@@ -101,7 +101,7 @@ async fn a_statement_is_shown_with_the_arithmetic_of_each_line_and_corrected_by_
     let set = ["price", "set", "EUR", "1.40", "--from", "2025-11-01T00:00:00Z", "--reason", "contract 7"];
     // Of the months that are over, none is closed before somebody asks: the command closes them first.
     let (code, message) = failure(dir, &set);
-    assert!(code == 1 && message.contains("closed; let the price hold from"), "{message}");
+    assert!(code == 1 && message.contains("closed; set the price from"), "{message}");
     assert_eq!(document(dir, &["price", "set", "EUR", "1.40", "--json"])["micros"], 1_400_000);
     assert_eq!(document(dir, &["price", "list", "--json"])["price"]["currency"], "EUR");
     let shown = run(dir, &["statement", "show", "2025-11"]);
@@ -265,7 +265,7 @@ async fn an_operator_edits_merges_splits_and_undoes_beside_a_running_service_tha
     let split = ["devices", "split", id, "--coupling", "02:00:00:00:00:02 10.0.0.2", "--json"];
     assert_eq!(document(dir, &split)["count"]["delta"], 1);
     let (code, message) = failure(dir, &["changes", "undo", "2"]);
-    assert!(code == 1 && message.contains("undo that one first"), "{message}");
+    assert!(code == 1 && message.contains("undo change 3 first"), "{message}");
     assert!(run(dir, &["changes", "undo", "3"]).status.success());
     let shown = document(dir, &["changes", "show", "1", "--json"]);
     assert_eq!((shown["altered"].as_array().unwrap().len(), &shown["reason"]), (4, &json!("seen")));

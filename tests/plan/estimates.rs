@@ -315,7 +315,7 @@ fn the_command_forecasts_a_series_of_ones_own() {
     let output = run(dir, &asked);
     assert_eq!(
         String::from_utf8(output.stdout).unwrap(),
-        "grows by +4 a day and passes the committed number between 2026-11-26 and 2026-11-26, most likely on 2026-11-26\n\
+        "grows by +4 per day and passes the committed number between 2026-11-26 and 2026-11-26, most likely on 2026-11-26\n\
          Commit 1800 for it to hold for a month.\n"
     );
     std::fs::write(dir.join("bad.csv"), "2026-11-01,5\nyesterday,6\n").unwrap();

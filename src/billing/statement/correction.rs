@@ -1,4 +1,4 @@
-//! Corrections: what a line of a closed statement should have said, as a line of the next open statement (P9).
+//! Corrections (P9): what a line of a closed statement should have charged, as a line of the current statement.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,12 +10,12 @@ use crate::billing::price::Price;
 use crate::billing::timeline::{PlanKind, committable};
 use crate::census::{Timestamp, time::rfc3339};
 
-/// The most corrections that one statement takes.
+/// The most corrections in one statement.
 pub const CORRECTIONS: usize = 1_000;
 /// The longest reason, in characters.
 pub const REASON: usize = 200;
 
-/// What a person asks to be corrected. What is left out stays as it was.
+/// The correction that a person asks for. Omitted members keep what was charged.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CorrectionRequest {
@@ -69,7 +69,7 @@ pub struct Correction {
     pub by: String,
 }
 
-/// The correction that `asked` makes to `closed` at `at`, where `earlier` holds all corrections that were made before.
+/// The correction that `asked` makes to `closed` at `at`; `earlier` are all corrections made before.
 ///
 /// # Errors
 /// [`StatementRefusal`], for the first rule that is broken.

@@ -15,7 +15,7 @@ use crate::census::{Timestamp, time::rfc3339};
 /// The schema of a statement.
 pub const SCHEMA: &str = "netcensus.statement/1";
 
-/// What a month comes to.
+/// The charge for a month.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Statement {
@@ -26,7 +26,7 @@ pub struct Statement {
     /// The month.
     #[schema(value_type = String, example = "2026-11")]
     pub month: Month,
-    /// Its first instant.
+    /// The first instant of the month.
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub from: Timestamp,
@@ -34,24 +34,24 @@ pub struct Statement {
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub to: Timestamp,
-    /// Its length.
+    /// The length of the month in seconds.
     pub seconds: i64,
     /// When it was closed; null while it is open or a draft.
     #[serde(with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub closed_at: Option<Timestamp>,
-    /// The SHA-256 of the statement of the month before, in hexadecimal; null for the first one, and until it is closed.
+    /// The SHA-256 of the previous month's statement, in hexadecimal; null for the first one, and until it is closed.
     pub previous: Option<String>,
-    /// The lines: plans by their start, then corrections by their number.
+    /// The lines: plans by start, then corrections by number.
     pub lines: Vec<StatementLine>,
     /// The device-months of all lines.
     #[schema(value_type = String, example = "1813.888889")]
     pub device_months: Micros,
-    /// The money of all lines, by currency; empty where no price is set.
+    /// The money of all lines, by currency; empty if no price is set.
     pub amounts: Vec<Amount>,
-    /// The most devices that any daily snapshot of the month counted; never part of the charge (P3).
+    /// The highest count of the month's daily snapshots; never part of the charge (P3).
     pub peak_billable: Option<u64>,
-    /// What the month's last daily snapshot counted; never part of the charge (P3).
+    /// The count of the month's last daily snapshot; never part of the charge (P3).
     pub last_billable: Option<u64>,
 }
 
@@ -92,16 +92,16 @@ pub struct StatementLine {
     pub seconds: i64,
     /// The seconds of the month of service.
     pub seconds_in_month: i64,
-    /// What a device-month costs; null where no price is set.
+    /// The price of a device-month; null if none is set.
     pub price: Option<Price>,
-    /// What the sum of device-months grows by.
+    /// The growth of the rounded sum of device-months.
     #[schema(value_type = String, example = "1215.972222")]
     pub device_months: Micros,
-    /// What the sum of money grows by; null where no price is set.
+    /// The growth of the rounded sum of money; null if no price is set.
     #[schema(value_type = Option<String>, example = "1215.972222")]
     pub amount: Option<Micros>,
-    /// Of a correction: what it corrects. Committed number, seconds and price are what should have been charged, and
-    /// the amounts are the difference to what was.
+    /// For a correction: what it corrects. Committed number, seconds and price are then what should have been charged, and
+    /// the amounts are the difference to what was charged.
     pub corrects: Option<Corrected>,
 }
 
@@ -133,7 +133,7 @@ impl StatementLine {
         committed.map(|committed| Charge { committed, seconds, price })
     }
 
-    /// Its exact device-months and money: what it charges, less what was charged where it corrects.
+    /// Its exact device-months and money; for a correction the difference to what was charged.
     pub(super) fn exact(&self) -> Result<(Exact, Exact), TooLarge> {
         let of = self.seconds_in_month;
         let both = |c: Charge| Ok((c.device_months(of)?, c.amount(of)?));
@@ -148,7 +148,7 @@ impl StatementLine {
     }
 }
 
-/// What a line charges: devices, for so long, at a price.
+/// What a line charges: devices for a time at a price.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Charge {
@@ -156,7 +156,7 @@ pub struct Charge {
     pub committed: u64,
     /// Seconds in effect.
     pub seconds: i64,
-    /// What a device-month costs, where a price is set.
+    /// The price of a device-month; null if none is set.
     pub price: Option<Price>,
 }
 
@@ -169,7 +169,7 @@ impl Charge {
         Exact::part(self.committed, self.seconds, of, 1_000_000)
     }
 
-    /// Money; nothing where no price is set.
+    /// Money; zero if no price is set.
     ///
     /// # Errors
     /// [`TooLarge`].
@@ -179,20 +179,20 @@ impl Charge {
     }
 }
 
-/// Where a statement stands.
+/// Whether a statement can still change.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum StatementState {
     /// The month runs.
     Open,
-    /// The month is over for less than 72 hours: prices may still be set for it.
+    /// The month ended less than 72 hours ago: prices may still be set for it.
     Draft,
-    /// It never changes any more.
+    /// The statement never changes again.
     Closed,
 }
 
 impl StatementState {
-    /// Where the statement of `month` stands at `now`, by the clock alone.
+    /// The state of the statement of `month` at `now`, by the clock alone.
     pub fn at(month: Month, now: Timestamp) -> Self {
         match now {
             now if now < month.to() => Self::Open,

@@ -20,15 +20,15 @@ pub struct Records<'a> {
     pub corrections: &'a [Correction],
 }
 
-/// The month of the first plan that was ever in effect: the first one that has a statement.
+/// The first month that has a statement: that of the first plan ever in effect.
 pub fn first_month(plans: &[Plan]) -> Option<Month> {
     plans.iter().filter(|p| p.to() != Some(p.from)).map(|p| p.from).min().map(Month::of)
 }
 
-/// The statement of `month`, with what is in effect before `until`. A plan without an end runs on.
+/// The statement of `month`, for the time before `until`. A plan without an end is charged up to `until`.
 ///
 /// # Errors
-/// [`TooLarge`], where a row holds a number that is out of range.
+/// [`TooLarge`], if a row holds a number that is out of range.
 pub fn draw(
     subscription: &str,
     month: Month,
@@ -69,7 +69,7 @@ fn plan_lines(month: Month, records: Records<'_>, until: Timestamp) -> Vec<State
         if to <= from {
             continue;
         }
-        // A trial is not charged, so that no price cuts it.
+        // A trial is not charged, so a change of price does not split its line.
         let cuts = match plan.committed {
             Some(_) => cut(records.prices, from, to),
             None => vec![(from, to, price_at(records.prices, from))],

@@ -1,12 +1,12 @@
-//! Statements (census rules P9): what a calendar month in UTC comes to, exact to the second. Pure.
+//! Statements (P9): the charge for a calendar month in UTC, exact to the second. Pure.
 //!
-//! A statement is **drawn** from the rows of plans, prices and corrections. While its month runs it is open and says
-//! what has been in effect so far; for 72 hours more it is a draft; then it is closed, and the text of its canonical
-//! form and the SHA-256 of that are stored and never change. A mistake in what is closed is put right by a line in the
-//! statement of the month that then runs: see [`correct`].
+//! A statement is **drawn** from the rows of plans, prices and corrections. During its month it is open and covers the
+//! time so far. For another 72 hours it is a draft. Then it is closed: its canonical form and the SHA-256 of that are
+//! stored and never change. A mistake in a closed statement is corrected by a line in the statement of the current
+//! month: see [`correct`].
 //!
-//! Canonical is the compact JSON of [`Statement`], its members in the order in which they stand there. It holds
-//! texts, whole numbers and null only, so that any program can write the same bytes.
+//! The canonical form is the compact JSON of [`Statement`] with its members in the order of the type. It contains only
+//! texts, whole numbers and null, so any program can write the same bytes.
 
 mod arithmetic;
 mod check;

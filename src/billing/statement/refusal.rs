@@ -9,13 +9,13 @@ use crate::census::Timestamp;
 /// Why a correction or a price is refused. Each is a problem type of its own.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum StatementRefusal {
-    /// Only what is closed needs a correction.
+    /// Only closed statements can be corrected.
     #[error(
-        "the statement of {0} is not closed, so it needs no correction; change what it rests on, or wait until it is closed"
+        "the statement of {0} is not closed yet; change the plan or the price, or correct it once it is closed"
     )]
     NotClosed(Month),
-    /// No such line.
-    #[error("the statement of {month} has no line {line}; see its lines first")]
+    /// The line does not exist.
+    #[error("the statement of {month} does not have a line {line}; look at its lines first")]
     NoLine {
         /// The statement.
         month: Month,
@@ -24,7 +24,7 @@ pub enum StatementRefusal {
     },
     /// A correction is not corrected itself.
     #[error(
-        "line {line} of {month} is a correction; correct line {of_line} of {of_month} anew, its earlier corrections are taken into account"
+        "line {line} of {month} is itself a correction; correct line {of_line} of {of_month} again, which takes earlier corrections into account"
     )]
     OfCorrection {
         /// The statement.
@@ -37,39 +37,41 @@ pub enum StatementRefusal {
         of_line: u32,
     },
     /// Trials are not charged.
-    #[error("line {0} is a trial's, which is never charged, so there is nothing to correct")]
+    #[error("line {0} belongs to a trial; trials are not charged, so there is nothing to correct")]
     OfTrial(u32),
-    /// It would change nothing.
-    #[error("line {0} says this already; send what should have been charged: committed, seconds or price")]
+    /// The correction does not change the line.
+    #[error(
+        "the correction does not change line {0}; send what should have been charged: committed, seconds or price"
+    )]
     Nothing(u32),
-    /// Not so many seconds.
-    #[error("{asked} s do not lie within the line's service period; send 0 to {most} s")]
+    /// More seconds than the line has.
+    #[error("{asked} s is outside the line's service period; send 0 to {most} s")]
     Seconds {
         /// What was asked.
         asked: i64,
         /// What the line has.
         most: i64,
     },
-    /// Not in that currency.
+    /// The currency differs.
     #[error("the line was charged in {0}; correct it in {0}")]
     OtherCurrency(Currency),
-    /// Too high.
+    /// The price is too high.
     #[error(
-        "a price of {0} millionths is out of range; the most is 1000000000000, a million of the currency"
+        "a price of {0} millionths is out of range; the maximum is 1000000000000, one million of the currency"
     )]
     PriceTooHigh(u64),
     /// The committed number cannot be committed.
     #[error(transparent)]
     Number(#[from] PlanRefusal),
-    /// Nobody told why.
-    #[error("a correction needs a reason of 1 to 200 characters, none of them a control character")]
+    /// The reason is missing or malformed.
+    #[error("a correction needs a reason of 1 to 200 characters without control characters")]
     Reason,
     /// There are [`CORRECTIONS`].
-    #[error("the statement of {0} has 1000 corrections, which is all it takes; correct the rest next month")]
+    #[error("the statement of {0} has reached the limit of 1000 corrections; make the others next month")]
     Full(Month),
-    /// The price would change what is closed.
+    /// The price would change a closed statement.
     #[error(
-        "the statement of {closed} is closed; let the price hold from {from} or later, and correct the statement where it is wrong"
+        "the statement of {closed} is closed; set the price from {from} or later, and correct closed statements that are wrong"
     )]
     PriceInClosed {
         /// The newest closed statement.
@@ -78,9 +80,9 @@ pub enum StatementRefusal {
         from: Timestamp,
     },
     /// There are [`PRICES`](crate::billing::price::PRICES).
-    #[error("the subscription has had 1000 prices, which is all it may; correct statements instead")]
+    #[error("the subscription has reached the limit of 1000 prices; correct statements instead")]
     PricesFull,
-    /// A number is beyond what is summed.
+    /// A number is too large to be added.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
 }

@@ -1,8 +1,8 @@
 //! The plan's timeline (census rules §3, P1 to P10): pure functions of a subscription's plan rows and an instant.
 //!
 //! Instants are whole seconds in UTC, as statements charge by the second; ranges are half-open. No function here
-//! reads a clock, so a stopped scheduler can delay a notice, never a state. What may be done to a timeline, and what
-//! a clock that goes back means to it, is told by [`History`].
+//! reads a clock, so a stopped scheduler can delay a notice, but never a state. [`History`] says what may be done to a
+//! timeline, and what happens if the clock goes back.
 
 mod history;
 mod plan;

@@ -1,4 +1,4 @@
-//! One plan, and where it stands at an instant (P1 to P6).
+//! One plan, and its status at an instant (P1 to P6).
 
 use std::fmt;
 use std::str::FromStr;
@@ -62,21 +62,19 @@ impl FromStr for PlanKind {
     }
 }
 
-/// A word that is no kind of plan.
+/// An unknown kind of plan.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("'{0}' is no kind of plan; it is trial, monthly or annual")]
+#[error("unknown kind of plan '{0}': use trial, monthly or annual")]
 pub struct UnknownPlanKind(String);
 
-/// One plan: a row of the timeline. Rows are only ever added. Of a row that is there, cancelling sets
-/// `cancel_requested_at`, withdrawing clears it, and a booking that is withdrawn gets its `withdrawn_at`: kind, number
-/// and start never change (P4).
+/// One plan: a row of the timeline. Rows are only ever added. Cancelling sets `cancel_requested_at` of an existing row,
+/// withdrawing clears it, and withdrawing a booking sets `withdrawn_at`. Kind, number and start never change (P4).
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Plan {
     /// Counts from 1 within the subscription.
     pub number: i64,
-    /// Kind.
     pub kind: PlanKind,
-    /// The number of devices committed to; none for a trial.
+    /// The committed number of devices; none for a trial.
     pub committed: Option<u64>,
     /// When the terms were accepted.
     #[serde(with = "rfc3339")]
@@ -84,10 +82,10 @@ pub struct Plan {
     /// The first instant in effect.
     #[serde(with = "rfc3339")]
     pub from: Timestamp,
-    /// When the cancellation was confirmed, where one stands.
+    /// When the cancellation was confirmed; none if the plan is not cancelled.
     #[serde(with = "rfc3339::option")]
     pub cancel_requested_at: Option<Timestamp>,
-    /// When the booking was withdrawn, where it was: such a plan is never in effect.
+    /// When the booking was withdrawn. A withdrawn plan is never in effect.
     #[serde(with = "rfc3339::option")]
     pub withdrawn_at: Option<Timestamp>,
     /// When the row was last changed.
@@ -95,7 +93,7 @@ pub struct Plan {
     pub changed_at: Timestamp,
 }
 
-/// Where a plan stands at an instant.
+/// The status of a plan at an instant.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = Status)]
@@ -104,13 +102,13 @@ pub enum PlanStatus {
     Booked,
     /// In effect.
     Active,
-    /// In effect, and cancelled: it ends within the hour.
+    /// In effect and cancelled: it ends within the hour.
     Cancelling,
     /// Over, because it was cancelled.
     Cancelled,
     /// A trial that ran out (P6).
     Expired,
-    /// Booked once, withdrawn before its start: never in effect.
+    /// Booked, then withdrawn before its start: never in effect.
     Withdrawn,
 }
 
@@ -134,8 +132,8 @@ impl PlanStatus {
 }
 
 impl Plan {
-    /// The first instant no longer in effect: an hour after cancelling, and for a trial 30 days after its start at
-    /// the latest. A booking that was withdrawn ends where it starts. None for a plan that runs on.
+    /// The first instant at which it is no longer in effect: an hour after cancelling; for a trial at the latest 30 days
+    /// after its start. A withdrawn booking ends when it starts. None if no end is known.
     pub fn to(&self) -> Option<Timestamp> {
         if self.withdrawn_at.is_some() {
             return Some(self.from);
@@ -148,7 +146,7 @@ impl Plan {
         }
     }
 
-    /// Where the plan stands at `now`.
+    /// The status at `now`.
     pub fn status(&self, now: Timestamp) -> PlanStatus {
         if self.withdrawn_at.is_some() {
             PlanStatus::Withdrawn
@@ -164,19 +162,19 @@ impl Plan {
     }
 }
 
-/// The present of a timeline: `now` to the second, but never before what was last changed in it. So a clock that is
-/// put back can make no plan that has ended run again, once anybody acted on its end.
+/// The present of a timeline: `now`, rounded down to the second, but never before the last change. So a clock that is set
+/// back cannot restart a plan that has ended, once somebody acted on its end.
 pub fn present(plans: &[Plan], now: Timestamp) -> Timestamp {
     plans.iter().map(|p| p.changed_at).fold(whole_second(now), Timestamp::max)
 }
 
-/// The plan that is in effect at `now`, if any (P1: there is one at most).
+/// The plan in effect at `now`, if any (P1: at most one is).
 pub fn in_effect(plans: &[Plan], now: Timestamp) -> Option<&Plan> {
     let now = present(plans, now);
     plans.iter().find(|p| p.status(now).in_effect())
 }
 
-/// The second in which an instant lies.
+/// The start of the second in which an instant lies.
 pub fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_secs(at.0.div_euclid(SECOND))
 }

@@ -17,8 +17,8 @@ pub enum PlanRefusal {
         "a {0} plan needs the number of devices to commit to, a multiple of 100; the census proposes one"
     )]
     NumberMissing(PlanKind),
-    /// The number is no positive multiple of 100 (P2).
-    #[error("{asked} is no positive multiple of 100; commit {next}")]
+    /// The number is not a positive multiple of 100 (P2).
+    #[error("{asked} is not a positive multiple of 100; commit {next}")]
     NotMultiple {
         /// What was asked.
         asked: u64,
@@ -26,9 +26,9 @@ pub enum PlanRefusal {
         next: u64,
     },
     /// The number is beyond [`LARGEST`].
-    #[error("{0} devices are more than can be committed; the most is 1000000000")]
+    #[error("cannot commit {0} devices; the maximum is 1000000000")]
     TooMany(u64),
-    /// There is one already (P1).
+    /// A plan is in effect already (P1).
     #[error(
         "a {kind} plan is in effect{}; replace it, or cancel it first: a new plan can start when it has ended",
         until(*.to)
@@ -36,28 +36,28 @@ pub enum PlanRefusal {
     AlreadyActive {
         /// Its kind.
         kind: PlanKind,
-        /// When it ends, where that is known.
+        /// When it ends, if that is known.
         to: Option<Timestamp>,
     },
     /// No plan is in effect.
     #[error("no plan is in effect; onboard one first")]
     NoPlan,
-    /// It is cancelled already (P5).
-    #[error("the plan is cancelled already and ends at {0}; withdraw the cancellation to keep it")]
+    /// The plan is cancelled already (P5).
+    #[error("the plan is already cancelled and ends at {0}; withdraw the cancellation to keep it")]
     AlreadyCancelled(Timestamp),
-    /// Nothing to withdraw.
+    /// The plan is not cancelled.
     #[error("the plan is not cancelled, so there is nothing to withdraw")]
     NotCancelled,
     /// A successor is booked already.
-    #[error("plan {number} is booked to start at {from}; withdraw it, then replace the plan anew")]
+    #[error("plan {number} is already booked to start at {from}; withdraw it first, then replace the plan")]
     SuccessorBooked {
         /// Its number.
         number: i64,
         /// When it starts.
         from: Timestamp,
     },
-    /// There were [`HISTORY`] plans.
-    #[error("the subscription has had 10000 plans, which is all it may; create another subscription")]
+    /// The subscription had 10,000 plans.
+    #[error("the subscription has reached the limit of 10000 plans; create another subscription")]
     HistoryFull,
 }
 
