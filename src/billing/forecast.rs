@@ -17,19 +17,19 @@ use crate::census::time::{DAY, rfc3339};
 use crate::census::{Timestamp, commitment};
 
 /// The document's schema.
-pub const SCHEMA: &str = "netcensus.forecast/1";
+pub(crate) const SCHEMA: &str = "netcensus.forecast/1";
 /// The name of the method, for programs.
-pub const METHOD: &str = "theil-sen";
+pub(crate) const METHOD: &str = "theil-sen";
 /// Days that the trend looks at: six weeks, so every day of the week weighs the same.
-pub const WINDOW: i64 = 42;
+pub(crate) const WINDOW: i64 = 42;
 /// The fewest days with a count that a forecast needs.
-pub const DAYS: usize = 7;
+pub(crate) const DAYS: usize = 7;
 /// The farthest date that a forecast gives, in days from now.
-pub const HORIZON: i64 = 365;
+pub(crate) const HORIZON: i64 = 365;
 /// The forecast warns if the committed number may be passed within this many days.
-pub const WARNING: i64 = 30;
+pub(crate) const WARNING: i64 = 30;
 /// For how many days the recommended number should hold.
-pub const LASTS: i64 = 30;
+pub(crate) const LASTS: i64 = 30;
 
 /// The two-sided 90 % point of the normal distribution.
 const Z90: f64 = 1.645;
@@ -44,14 +44,14 @@ pub struct Sample {
 }
 
 /// The most lines of a series.
-pub const LINES: usize = 10_000;
+pub(crate) const LINES: usize = 10_000;
 
 /// Reads a series: lines of `day,count` or `instant,count`, where `#` begins a remark and a first line may be a header.
 ///
 /// # Errors
 ///
 /// [`BadSeries`], with the first line that cannot be read.
-pub fn read_series(text: &str) -> Result<Vec<Sample>, BadSeries> {
+pub(crate) fn read_series(text: &str) -> Result<Vec<Sample>, BadSeries> {
     let mut samples = Vec::new();
     for (line, number) in text.lines().zip(1..) {
         let line = line.trim_start_matches('\u{feff}').trim();
@@ -78,7 +78,7 @@ pub fn read_series(text: &str) -> Result<Vec<Sample>, BadSeries> {
 
 /// Why a series cannot be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum BadSeries {
+pub(crate) enum BadSeries {
     /// A line is not a pair of an instant and a number.
     #[error("line {0}: expected a day and a count, such as 2026-11-22,1679")]
     Line(usize),

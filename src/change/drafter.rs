@@ -25,7 +25,7 @@ const EXTERNAL_ID: usize = 200;
 
 /// Drafts changes.
 #[derive(Debug)]
-pub struct ChangeDrafter<'s, 'a> {
+pub(crate) struct ChangeDrafter<'s, 'a> {
     survey: &'s Survey<'a>,
     decisions: &'s Decisions,
     mark: Arc<Mark>,
@@ -33,7 +33,7 @@ pub struct ChangeDrafter<'s, 'a> {
 
 impl<'s, 'a> ChangeDrafter<'s, 'a> {
     /// A drafter for one change, which `mark` will record.
-    pub fn new(survey: &'s Survey<'a>, decisions: &'s Decisions, mark: Mark) -> Self {
+    pub(crate) fn new(survey: &'s Survey<'a>, decisions: &'s Decisions, mark: Mark) -> Self {
         Self { survey, decisions, mark: Arc::new(mark) }
     }
 
@@ -41,7 +41,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
     ///
     /// # Errors
     /// If a device is unknown or a value is invalid.
-    pub fn edit(&self, ids: &[String], patch: &Patch) -> Result<Draft, ChangeRefusal> {
+    pub(crate) fn edit(&self, ids: &[String], patch: &Patch) -> Result<Draft, ChangeRefusal> {
         let wanted = patch.checked(Taxonomy::builtin())?;
         let devices = self.devices(ids)?;
         let mut sheet = self.sheet();
@@ -78,7 +78,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
     ///
     /// # Errors
     /// If a device is unknown.
-    pub fn delete(&self, ids: &[String]) -> Result<Draft, ChangeRefusal> {
+    pub(crate) fn delete(&self, ids: &[String]) -> Result<Draft, ChangeRefusal> {
         let devices = self.devices(ids)?;
         let mut sheet = self.sheet();
         for device in devices.iter().filter(|d| d.verdict != Verdict::Deleted) {
@@ -94,7 +94,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
     ///
     /// # Errors
     /// If there are fewer than two, if they are in different zones, or if one is deleted or unknown.
-    pub fn merge(&self, ids: &[String]) -> Result<Draft, ChangeRefusal> {
+    pub(crate) fn merge(&self, ids: &[String]) -> Result<Draft, ChangeRefusal> {
         let devices = self.devices(ids)?;
         let [first, rest @ ..] = devices.as_slice() else { return Err(ChangeRefusal::NoDevices) };
         if rest.is_empty() {
@@ -120,7 +120,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
     ///
     /// # Errors
     /// If the device or a coupling is unknown, if none or all are named, or if a join cannot be separated.
-    pub fn split(&self, id: &str, couplings: &[CouplingKey]) -> Result<Draft, ChangeRefusal> {
+    pub(crate) fn split(&self, id: &str, couplings: &[CouplingKey]) -> Result<Draft, ChangeRefusal> {
         let devices = self.devices(std::slice::from_ref(&id.to_owned()))?;
         let [device] = devices.as_slice() else { return Err(ChangeRefusal::NoDevices) };
         let taken: BTreeSet<CouplingKey> = couplings.iter().copied().collect();
@@ -176,7 +176,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
     ///
     /// # Errors
     /// If an entry is invalid, or there are too many.
-    pub fn import(
+    pub(crate) fn import(
         &self,
         source: &str,
         zone: Option<&str>,
@@ -237,7 +237,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
     ///
     /// # Errors
     /// If the source is unknown.
-    pub fn forget(&self, source: &str) -> Result<Draft, ChangeRefusal> {
+    pub(crate) fn forget(&self, source: &str) -> Result<Draft, ChangeRefusal> {
         let known = self.of_source(source);
         if known.is_empty() {
             return Err(ChangeRefusal::UnknownSource(source.chars().take(SOURCE).collect()));
@@ -255,7 +255,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
     ///
     /// # Errors
     /// If the decisions in force are not those that the change left.
-    pub fn undo(
+    pub(crate) fn undo(
         &self,
         change: u64,
         summary: &str,

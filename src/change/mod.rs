@@ -17,12 +17,12 @@ mod undo;
 #[cfg(test)]
 mod laws;
 
-pub use change_set::{Alteration, ChangeKind, ChangeSet, CountDelta, Draft};
-pub use document::{AlterationEntry, DecisionEntry, ObjectEntry};
-pub use drafter::ChangeDrafter;
-pub use limits::{ALTERATIONS, DECISIONS, DEVICES, ENTRIES};
-pub use list::{ListReport, UnreadableRow};
-pub use patch::{Patch, TAG, TAGS, TEXT};
-pub use refusal::ChangeRefusal;
-pub use request::{ChangeRequest, ManagedEndpoint};
-pub use undo::ensure_undoable;
+pub(crate) use change_set::{Alteration, ChangeKind, ChangeSet, CountDelta, Draft};
+pub(crate) use document::{AlterationEntry, DecisionEntry};
+pub(crate) use drafter::ChangeDrafter;
+pub(crate) use limits::ENTRIES;
+pub(crate) use list::ListReport;
+pub(crate) use patch::Patch;
+pub(crate) use refusal::ChangeRefusal;
+pub(crate) use request::{ChangeRequest, ManagedEndpoint};
+pub(crate) use undo::ensure_undoable;

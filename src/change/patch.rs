@@ -8,11 +8,11 @@ use crate::census::{Category, Importance, Property, Ruling};
 use crate::classify::Taxonomy;
 
 /// Characters of a name or a location.
-pub const TEXT: usize = 100;
+pub(crate) const TEXT: usize = 100;
 /// Characters of a tag.
-pub const TAG: usize = 40;
+pub(crate) const TAG: usize = 40;
 /// Tags of a device.
-pub const TAGS: usize = 20;
+pub(crate) const TAGS: usize = 20;
 
 /// Properties to set on devices.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, ToSchema)]

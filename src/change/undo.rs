@@ -7,7 +7,7 @@ use super::refusal::ChangeRefusal;
 ///
 /// # Errors
 /// [`ChangeRefusal::Touched`], [`ChangeRefusal::Undone`] or [`ChangeRefusal::BroughtBack`].
-pub fn ensure_undoable(change: u64, later: &[(u64, Option<u64>)]) -> Result<(), ChangeRefusal> {
+pub(crate) fn ensure_undoable(change: u64, later: &[(u64, Option<u64>)]) -> Result<(), ChangeRefusal> {
     // The change that undid `change`, the change that undid that one, and so on.
     let chain: Vec<u64> = std::iter::successors(Some(change), |head| {
         later.iter().find(|(_, undoes)| *undoes == Some(*head)).map(|(number, _)| *number)

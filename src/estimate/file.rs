@@ -8,7 +8,7 @@ use super::{cell, cmdb, encoding, json};
 
 /// How to read a file.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct ReadOptions {
+pub(crate) struct ReadOptions {
     /// Its kind; recognised by its content if it is missing.
     pub kind: Option<FileKind>,
     /// Columns that a person named; they override guessed ones. For tables only.
@@ -20,7 +20,7 @@ pub struct ReadOptions {
 /// # Errors
 ///
 /// If the file as a whole cannot be read. A row that cannot be read carries its own reason.
-pub fn read(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Reading, FileError> {
+pub(crate) fn read(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Reading, FileError> {
     let name = cell::file_name(name);
     if bytes.len() > FILE_BYTES {
         return Err(FileError::TooLarge { name });
@@ -38,7 +38,7 @@ pub fn read(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Reading, 
 }
 
 /// The signature of a table's header, under which its columns are remembered; `None` if the file is not a table.
-pub fn signature(bytes: &[u8]) -> Option<String> {
+pub(crate) fn signature(bytes: &[u8]) -> Option<String> {
     let text = encoding::decode(bytes.get(..FILE_BYTES).unwrap_or(bytes))?;
     (guess(&text.text) == FileKind::Cmdb).then(|| cmdb::signature(&text.text)).flatten()
 }

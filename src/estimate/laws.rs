@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::reading::FileRow;
 use super::*;
 use crate::census::time::DAY;
 use crate::census::{Binding, Category, MacAddr, Policy, State, Timestamp, Unclassified, Verdict};

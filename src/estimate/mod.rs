@@ -16,7 +16,7 @@
 //!
 //! | kind | form | members or columns |
 //! |---|---|---|
-//! | `cmdb` | CSV with `,` `;` tab or `\|`, a header within the first ten lines | those of [`FileColumn`], guessed from the header or named with `mac=COLUMN` |
+//! | `cmdb` | CSV with `,` `;` tab or `\|`, a header within the first ten lines | those of [`FileColumn`](column::FileColumn), guessed from the header or named with `mac=COLUMN` |
 //! | `meraki` | JSON of `GET /networks/{id}/clients` | `id`, `mac`, `ip`, `ip6`, `description`, `os`, `manufacturer`, `deviceTypePrediction`, `lastSeen` |
 //! | `meraki` | JSON of `GET /networks/{id}/devices` or `/organizations/{id}/devices` | `mac`, `lanIp`, `name`, `model`, `productType`, `serial` |
 //! | `defender` | JSON of `GET /api/machines` | `id`, `computerDnsName`, `osPlatform`, `lastIpAddress`, `ipAddresses` (`ipAddress`, `macAddress`, `operationalStatus`, `type`), `onboardingStatus`, `mergedIntoMachineId`, `isExcluded`, `deviceCategory`, `deviceType`, `lastSeen` |
@@ -52,15 +52,12 @@ mod laws;
 #[cfg(test)]
 mod tests;
 
-pub use column::FileColumn;
-pub use columns::Columns;
-pub use error::FileError;
-pub use exclusion::Exclusion;
-pub use file::{ReadOptions, read, signature};
-pub use limits::{ADDRESSES, COLUMNS, FILE_BYTES, FILES, ROWS};
-pub use listed::ListedDevice;
-pub use mapping::Mapping;
-pub use overlap::ADDRESS_LIFE;
-pub use reading::{FileKind, FileRow, Reading};
-pub use report::{Estimate, FileReport, InventoryReport, Ledger, Managing, RowOutcome, RowReport, SCHEMA};
-pub use sorter::{Basis, Sorted, Sorter};
+pub(crate) use error::FileError;
+pub(crate) use exclusion::Exclusion;
+pub(crate) use file::{ReadOptions, read, signature};
+pub(crate) use limits::{COLUMNS, FILE_BYTES, FILES};
+pub(crate) use listed::ListedDevice;
+pub(crate) use mapping::Mapping;
+pub(crate) use reading::{FileKind, Reading};
+pub(crate) use report::{Estimate, RowOutcome, RowReport};
+pub(crate) use sorter::Sorter;

@@ -21,7 +21,7 @@ use crate::census::{MacAddr, State, Timestamp};
 use crate::wire::DeviceEntry;
 
 /// How long an address identifies a managed machine: 7 days, in nanoseconds.
-pub const ADDRESS_LIFE: i64 = 7 * DAY;
+pub(crate) const ADDRESS_LIFE: i64 = 7 * DAY;
 
 /// Rows that stand for one device, by their index in the list of all rows, sorted.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -11,7 +11,7 @@ use super::reading::FileKind;
 use crate::census::{Category, MacAddr, Timestamp, time::rfc3339};
 
 /// The document's schema.
-pub const SCHEMA: &str = "netcensus.estimate/1";
+pub(crate) const SCHEMA: &str = "netcensus.estimate/1";
 
 /// The outcome of a row. Every row has exactly one.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, ToSchema)]

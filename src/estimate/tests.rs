@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use super::limits::ROWS;
 use super::*;
 use crate::census::{Policy, Timestamp};
 use crate::classify::Rules;

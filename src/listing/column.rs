@@ -13,14 +13,14 @@ macro_rules! columns {
     ($($variant:ident = $key:literal, $title:literal;)*) => {
         /// A column of a list of devices.
         #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-        pub enum Column { $(#[doc = $title] $variant,)* }
+        pub(crate) enum Column { $(#[doc = $title] $variant,)* }
 
         impl Column {
             /// All columns, in the order in which a file shows them.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The word in the API and in a file's first row.
-            pub const fn key(self) -> &'static str {
+            pub(crate) const fn key(self) -> &'static str {
                 match self { $(Self::$variant => $key,)* }
             }
         }
@@ -93,7 +93,7 @@ impl FromStr for Column {
 
 impl Column {
     /// The column's text for a device; empty if it is not known.
-    pub fn text(self, d: &DeviceEntry, as_of: Timestamp, policy: &str) -> String {
+    pub(crate) fn text(self, d: &DeviceEntry, as_of: Timestamp, policy: &str) -> String {
         let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
         match self {
             Self::Id => d.id.clone(),
@@ -138,7 +138,7 @@ impl Column {
 
 /// The order of a list: by a column, then by id, so two devices never tie.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Sort {
+pub(crate) struct Sort {
     by: Column,
     descending: bool,
 }
@@ -162,7 +162,7 @@ impl Default for Sort {
 
 impl Sort {
     /// What a list can be sorted by.
-    pub const BY: [Column; 15] = [
+    pub(crate) const BY: [Column; 15] = [
         Column::Ip,
         Column::Mac,
         Column::Zone,
@@ -181,7 +181,7 @@ impl Sort {
     ];
 
     /// The word in the API: the column, with the prefix `-` if descending.
-    pub fn key_text(self) -> String {
+    pub(crate) fn key_text(self) -> String {
         format!("{}{}", if self.descending { "-" } else { "" }, self.by.key())
     }
 

@@ -13,7 +13,7 @@ const LENGTH: usize = 4_096;
 /// The last device of a page.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Cursor {
+pub(crate) struct Cursor {
     /// The fingerprint of the list's filter and order.
     pub(super) list: String,
     /// The order, for people who decode the cursor.

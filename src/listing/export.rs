@@ -11,20 +11,20 @@ use crate::census::Timestamp;
 use crate::wire::DeviceEntry;
 
 /// Devices in one chunk.
-pub const CHUNK: usize = 512;
+pub(crate) const CHUNK: usize = 512;
 
 /// Columns by their keys, separated by commas; `None` if no column is named.
 ///
 /// # Errors
 /// [`BadColumn::Unknown`].
-pub fn columns(asked: Option<&str>) -> Result<Option<Vec<Column>>, BadColumn> {
+pub(crate) fn columns(asked: Option<&str>) -> Result<Option<Vec<Column>>, BadColumn> {
     let asked = asked.map(str::trim).filter(|a| !a.is_empty());
     asked.map(|keys| keys.split(',').take(100).map(|key| key.trim().parse()).collect()).transpose()
 }
 
 /// Writes CSV.
 #[derive(Clone, Debug)]
-pub struct Csv {
+pub(crate) struct Csv {
     columns: Vec<Column>,
     as_of: Timestamp,
     policy: String,
@@ -32,18 +32,18 @@ pub struct Csv {
 
 impl Csv {
     /// With those columns, or with all.
-    pub fn new(columns: Option<Vec<Column>>, as_of: Timestamp, policy: &str) -> Self {
+    pub(crate) fn new(columns: Option<Vec<Column>>, as_of: Timestamp, policy: &str) -> Self {
         let columns = columns.unwrap_or_else(|| Column::ALL.to_vec());
         Self { columns, as_of, policy: policy.to_owned() }
     }
 
     /// The first row.
-    pub fn header(&self) -> Vec<u8> {
+    pub(crate) fn header(&self) -> Vec<u8> {
         rows(std::iter::once(self.columns.iter().map(|c| c.key().to_owned()).collect()))
     }
 
     /// The rows of some devices.
-    pub fn rows<'d>(&self, devices: impl Iterator<Item = &'d DeviceEntry>) -> Vec<u8> {
+    pub(crate) fn rows<'d>(&self, devices: impl Iterator<Item = &'d DeviceEntry>) -> Vec<u8> {
         rows(devices.map(|d| self.columns.iter().map(|c| c.text(d, self.as_of, &self.policy)).collect()))
     }
 }
@@ -71,7 +71,7 @@ fn harmless(cell: &str) -> Cow<'_, str> {
 
 /// Writes NDJSON: an object a line.
 #[derive(Clone, Debug)]
-pub struct Ndjson {
+pub(crate) struct Ndjson {
     columns: Option<Vec<Column>>,
     as_of: Timestamp,
     policy: String,
@@ -79,12 +79,12 @@ pub struct Ndjson {
 
 impl Ndjson {
     /// With those columns, or else with devices as the API shows them, each with `as_of` and `policy`.
-    pub fn new(columns: Option<Vec<Column>>, as_of: Timestamp, policy: &str) -> Self {
+    pub(crate) fn new(columns: Option<Vec<Column>>, as_of: Timestamp, policy: &str) -> Self {
         Self { columns, as_of, policy: policy.to_owned() }
     }
 
     /// The lines of some devices.
-    pub fn lines<'d>(&self, devices: impl Iterator<Item = &'d DeviceEntry>) -> Vec<u8> {
+    pub(crate) fn lines<'d>(&self, devices: impl Iterator<Item = &'d DeviceEntry>) -> Vec<u8> {
         let mut out = Vec::new();
         for device in devices {
             let line = match &self.columns {

@@ -10,9 +10,9 @@ mod export;
 mod filter;
 mod page;
 
-pub use column::{BadColumn, Column, Sort};
-pub use cursor::{BadCursor, Cursor};
-pub use error::{BadFilter, BadList};
-pub use export::{CHUNK, Csv, Ndjson, columns};
-pub use filter::Filter;
-pub use page::{DevicePage, PAGE, PAGE_MAX, Tabs, places};
+pub(crate) use column::Column;
+pub(crate) use cursor::BadCursor;
+pub(crate) use error::BadList;
+pub(crate) use export::{CHUNK, Csv, Ndjson, columns};
+pub(crate) use filter::Filter;
+pub(crate) use page::{DevicePage, Tabs, places};

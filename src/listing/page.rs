@@ -10,9 +10,9 @@ use crate::census::{Category, Timestamp, time::rfc3339};
 use crate::wire::DeviceEntry;
 
 /// Devices on a page by default.
-pub const PAGE: usize = 100;
+pub(crate) const PAGE: usize = 100;
 /// The most devices on a page.
-pub const PAGE_MAX: usize = 1_000;
+pub(crate) const PAGE_MAX: usize = 1_000;
 
 /// How many devices each tab holds. They add up to `all`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
@@ -45,7 +45,7 @@ impl Tabs {
 
 /// One page of devices.
 #[derive(Clone, Debug, Serialize)]
-pub struct DevicePage<'a> {
+pub(crate) struct DevicePage<'a> {
     /// The instant of the verdicts.
     #[serde(with = "rfc3339")]
     pub as_of: Timestamp,
@@ -65,7 +65,11 @@ impl<'a> DevicePage<'a> {
     ///
     /// # Errors
     /// If the filter, the order or the cursor cannot be read, or the cursor belongs to another list.
-    pub fn new(devices: &'a [DeviceEntry], as_of: Timestamp, filter: &Filter) -> Result<Self, BadList> {
+    pub(crate) fn new(
+        devices: &'a [DeviceEntry],
+        as_of: Timestamp,
+        filter: &Filter,
+    ) -> Result<Self, BadList> {
         let sort = filter.order()?;
         let cursor = filter.cursor()?;
         let limit = filter.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
@@ -98,7 +102,7 @@ impl<'a> DevicePage<'a> {
 ///
 /// # Errors
 /// If the filter or the order cannot be read.
-pub fn places(devices: &[DeviceEntry], filter: &Filter) -> Result<Vec<usize>, BadList> {
+pub(crate) fn places(devices: &[DeviceEntry], filter: &Filter) -> Result<Vec<usize>, BadList> {
     let sort = filter.order()?;
     let matcher = Matcher::new(filter)?;
     let matching = devices.iter().enumerate().filter(|(_, d)| matcher.matches(d));

@@ -26,16 +26,16 @@ use super::key::{PublicKey, Signature, SigningKey};
 use crate::billing::statement::Month;
 
 /// The bundle's schema.
-pub const BUNDLE_SCHEMA: &str = "netcensus.bundle/1";
+pub(crate) const BUNDLE_SCHEMA: &str = "netcensus.bundle/1";
 /// Headers in one bundle: some ten years of days.
-pub const HEADERS: usize = 4_096;
+pub(crate) const HEADERS: usize = 4_096;
 /// The longest line in bytes.
-pub const LINE_BYTES: usize = 4 << 20;
+pub(crate) const LINE_BYTES: usize = 4 << 20;
 
 /// The first line.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Opening {
+pub(crate) struct Opening {
     pub schema: String,
     pub subscription: String,
     pub days: Span,
@@ -46,7 +46,7 @@ pub struct Opening {
 /// A line that starts a snapshot.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct SnapshotRecord {
+pub(crate) struct SnapshotRecord {
     pub snapshot: Header,
     /// The key's signature of the header.
     pub signature: Signature,
@@ -57,7 +57,7 @@ pub struct SnapshotRecord {
 /// A line that holds a closed statement.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct StatementRecord {
+pub(crate) struct StatementRecord {
     /// The month, as `2026-11`.
     pub statement: Month,
     /// SHA-256 of `text`.
@@ -69,7 +69,7 @@ pub struct StatementRecord {
 /// The last line.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Closing {
+pub(crate) struct Closing {
     /// How many lines come before it.
     pub end: u64,
     /// SHA-256 of all of them.
@@ -80,14 +80,14 @@ pub struct Closing {
 
 impl Closing {
     /// What is signed.
-    pub fn signed_form(lines: u64, digest: &Digest) -> String {
+    pub(crate) fn signed_form(lines: u64, digest: &Digest) -> String {
         format!("{BUNDLE_SCHEMA} {lines} {digest}")
     }
 }
 
 /// Writes a bundle line by line.
 #[derive(Debug)]
-pub struct Writer<W: Write> {
+pub(crate) struct Writer<W: Write> {
     out: W,
     digest: Sha256,
     lines: u64,
@@ -98,7 +98,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Those of writing.
-    pub fn new(out: W, subscription: &str, days: Span, key: &SigningKey) -> io::Result<Self> {
+    pub(crate) fn new(out: W, subscription: &str, days: Span, key: &SigningKey) -> io::Result<Self> {
         let mut writer = Self { out, digest: Sha256::new(), lines: 0 };
         writer.json(&Opening {
             schema: BUNDLE_SCHEMA.to_owned(),
@@ -113,7 +113,12 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Those of writing.
-    pub fn snapshot(&mut self, signed_form: &str, signature: &Signature, leaves: bool) -> io::Result<()> {
+    pub(crate) fn snapshot(
+        &mut self,
+        signed_form: &str,
+        signature: &Signature,
+        leaves: bool,
+    ) -> io::Result<()> {
         self.line(&format!(r#"{{"snapshot":{signed_form},"signature":"{signature}","leaves":{leaves}}}"#))
     }
 
@@ -121,7 +126,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Those of writing.
-    pub fn line(&mut self, line: &str) -> io::Result<()> {
+    pub(crate) fn line(&mut self, line: &str) -> io::Result<()> {
         for part in [line.as_bytes(), b"\n"] {
             self.digest.update(part);
             self.out.write_all(part)?;
@@ -134,7 +139,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Those of writing.
-    pub fn statement(&mut self, month: Month, text: &str) -> io::Result<()> {
+    pub(crate) fn statement(&mut self, month: Month, text: &str) -> io::Result<()> {
         let sha256 = Digest::of(text.as_bytes());
         self.json(&StatementRecord { statement: month, sha256, text: text.to_owned() })
     }
@@ -143,7 +148,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Those of writing.
-    pub fn close(mut self, key: &SigningKey) -> io::Result<W> {
+    pub(crate) fn close(mut self, key: &SigningKey) -> io::Result<W> {
         let (end, sha256) = (self.lines, Digest(self.digest.clone().finalize().into()));
         let signature = key.sign(Closing::signed_form(end, &sha256).as_bytes());
         self.json(&Closing { end, sha256, signature })?;
@@ -158,7 +163,7 @@ impl<W: Write> Writer<W> {
 
 impl Writer<Vec<u8>> {
     /// Takes what was written since the last call.
-    pub fn take(&mut self) -> Vec<u8> {
+    pub(crate) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
     }
 }

@@ -12,11 +12,11 @@ use crate::census::Timestamp;
 use crate::census::time::{DAY, MINUTE, SECOND};
 
 /// How long after its end a day is sealed, in nanoseconds: sensors have uploaded the rest of the day by then.
-pub const SETTLED_AFTER: i64 = 10 * MINUTE;
+pub(crate) const SETTLED_AFTER: i64 = 10 * MINUTE;
 /// How many days back a missed day is still sealed.
-pub const CAUGHT_UP: i64 = 31;
+pub(crate) const CAUGHT_UP: i64 = 31;
 /// How many days back late uploads still cause a new revision.
-pub const REVISED: i64 = 62;
+pub(crate) const REVISED: i64 = 62;
 
 /// A UTC day. Prints as `2026-11-21`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -145,7 +145,7 @@ pub fn due(now: Timestamp, plans: &[Plan], sealed: &[Sealed]) -> Vec<Due> {
 }
 
 /// The last plan that was in effect during a day.
-pub fn plan_of(plans: &[Plan], day: Day) -> Option<&Plan> {
+pub(crate) fn plan_of(plans: &[Plan], day: Day) -> Option<&Plan> {
     let in_effect = |p: &&Plan| {
         let to = p.to().unwrap_or(Timestamp(i64::MAX));
         p.from < to && p.from < day.end() && to > day.start()

@@ -12,7 +12,7 @@ use super::tally::Untrue;
 use super::tree::{is_included, path};
 
 /// The document's schema.
-pub const PROOF_SCHEMA: &str = "netcensus.proof/1";
+pub(crate) const PROOF_SCHEMA: &str = "netcensus.proof/1";
 
 /// The proof as a document: one line of compact JSON with these members in this order.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -17,18 +17,18 @@
 //!
 //! Pure: no clock, no database. The plan service decides when to seal, and stores what it sealed.
 
-pub mod bundle;
-pub mod day;
-pub mod digest;
-pub mod fault;
-pub mod header;
-pub mod inclusion;
-pub mod key;
-pub mod leaf;
-pub mod part;
-pub mod signer;
-pub mod tally;
-pub mod tree;
+pub(crate) mod bundle;
+pub(crate) mod day;
+pub(crate) mod digest;
+pub(crate) mod fault;
+pub(crate) mod header;
+pub(crate) mod inclusion;
+pub(crate) mod key;
+pub(crate) mod leaf;
+pub(crate) mod part;
+pub(crate) mod signer;
+pub(crate) mod tally;
+pub(crate) mod tree;
 pub mod verify;
 
 #[cfg(test)]

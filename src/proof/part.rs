@@ -5,14 +5,14 @@ use std::io::Read as _;
 use super::leaf::Leaf;
 
 /// Leaves in one part.
-pub const LEAVES: usize = 10_000;
+pub(crate) const LEAVES: usize = 10_000;
 /// The largest part in bytes, decompressed; a leaf has some 250.
-pub const BYTES: usize = 64 << 20;
+pub(crate) const BYTES: usize = 64 << 20;
 const LEVEL: i32 = 3;
 
 /// Consecutive leaves.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Part {
+pub(crate) struct Part {
     /// The id of its first leaf.
     pub first: String,
     pub leaves: usize,
@@ -22,7 +22,7 @@ pub struct Part {
 
 /// Packs leaves into parts.
 #[derive(Debug, Default)]
-pub struct Packer {
+pub(crate) struct Packer {
     parts: Vec<Part>,
     first: String,
     leaves: usize,
@@ -34,7 +34,7 @@ impl Packer {
     ///
     /// # Errors
     /// The compressor's.
-    pub fn push(&mut self, leaf: &Leaf, line: &str) -> std::io::Result<()> {
+    pub(crate) fn push(&mut self, leaf: &Leaf, line: &str) -> std::io::Result<()> {
         if self.leaves == 0 {
             self.first.clone_from(&leaf.id);
         }
@@ -48,7 +48,7 @@ impl Packer {
     ///
     /// # Errors
     /// The compressor's.
-    pub fn finish(mut self) -> std::io::Result<Vec<Part>> {
+    pub(crate) fn finish(mut self) -> std::io::Result<Vec<Part>> {
         if self.leaves > 0 {
             self.pack()?;
         }
@@ -69,7 +69,7 @@ impl Packer {
 /// # Errors
 /// If the body does not decompress into text of at most [`BYTES`].
 #[expect(clippy::disallowed_methods, reason = "the output is bounded below")]
-pub fn unpack(body: &[u8]) -> std::io::Result<String> {
+pub(crate) fn unpack(body: &[u8]) -> std::io::Result<String> {
     let mut text = String::new();
     zstd::stream::read::Decoder::new(body)?.take(BYTES as u64 + 1).read_to_string(&mut text)?;
     if text.len() > BYTES {

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::digest::Digest;
 
 /// The hash of a leaf.
-pub fn leaf_hash(leaf: &[u8]) -> Digest {
+pub(crate) fn leaf_hash(leaf: &[u8]) -> Digest {
     Digest(Sha256::new().chain_update([0]).chain_update(leaf).finalize().into())
 }
 
@@ -63,7 +63,7 @@ impl FromIterator<Digest> for Tree {
 }
 
 /// The path of the leaf at `index`, from below; empty if `leaves` has no such index.
-pub fn path(index: usize, leaves: &[Digest]) -> Vec<Digest> {
+pub(crate) fn path(index: usize, leaves: &[Digest]) -> Vec<Digest> {
     let mut out = Vec::new();
     let (mut index, mut rest) = (index, leaves);
     while rest.len() > 1 && index < rest.len() {
@@ -84,7 +84,7 @@ pub fn path(index: usize, leaves: &[Digest]) -> Vec<Digest> {
 }
 
 /// Whether `path` leads from the leaf at `index` of a tree of `size` leaves to its `root` (RFC 9162 §2.1.3.2).
-pub fn is_included(leaf: &Digest, index: u64, size: u64, path: &[Digest], root: &Digest) -> bool {
+pub(crate) fn is_included(leaf: &Digest, index: u64, size: u64, path: &[Digest], root: &Digest) -> bool {
     let Some(last) = size.checked_sub(1).filter(|last| index <= *last) else { return false };
     let (mut place, mut last, mut hash) = (index, last, *leaf);
     for sibling in path {
