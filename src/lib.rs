@@ -20,6 +20,7 @@ pub mod doctor;
 mod journal;
 mod manual;
 pub mod notify;
+pub mod rulebook;
 #[cfg(any(feature = "sensor", feature = "plan"))]
 pub mod tls;
 

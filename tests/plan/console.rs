@@ -1,6 +1,6 @@
 //! The console: what a browser gets, whoever asks and whatever devices call themselves.
 
-use netcensus::plan::app::permission::Role;
+use netcensus::plan::permission::Role;
 use netcensus::plan::store::CredentialKind;
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 
@@ -66,7 +66,15 @@ async fn every_page_has_the_strict_policy_and_nothing_inline() {
     let browser = Browser::sign_in(&plan).await;
     let id = plan.get("/devices").await["devices"][0]["id"].as_str().unwrap().to_owned();
     let own = ["", "/devices", "/plan", "/sensors"].map(|p| browser.page(p));
-    let others = ["/subscriptions", "/login", "/problems", "/problems/plan-active", "/nowhere"];
+    let others = [
+        "/subscriptions",
+        "/login",
+        "/problems",
+        "/problems/plan-active",
+        "/rules",
+        "/rules/Roles",
+        "/nowhere",
+    ];
     let mut pages: Vec<String> = own.into_iter().chain(others.map(|p| format!("{}{p}", plan.url))).collect();
     pages.push(browser.page(&format!("/devices/{id}")));
     for url in pages {
@@ -102,6 +110,24 @@ async fn what_devices_call_themselves_is_escaped() {
         assert_eq!(status, 200, "{path}");
         assert!(html.contains("onerror=alert(1)"), "{path} shows the name");
         assert!(!html.contains("<img src=x"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_devices_verdict_leads_to_its_rule_which_anybody_may_read() {
+    let plan = with_a_hostile_device().await;
+    let browser = Browser::sign_in(&plan).await;
+    let id = plan.get("/devices").await["devices"][0]["id"].as_str().unwrap().to_owned();
+    let (_, _, html) = browser.get(&browser.page(&format!("/devices/{id}"))).await;
+    assert!(html.contains("<a href=\"/rules/C-IOT\"><code>C-IOT</code></a>"), "{html}");
+    for (path, status, text) in [
+        ("/rules/C-IOT", 200, "OT, building and medical devices are IoT"),
+        ("/rules/I8c", 200, "Not implemented yet"),
+        ("/rules", 200, "href=\"/rules/I16\""),
+        ("/rules/nothing", 404, "nothing"),
+    ] {
+        let (found, _, html) = read(plan.client.get(format!("{}{path}", plan.url))).await;
+        assert!(found == status && html.contains(text), "{path}: {found} {html}");
     }
 }
 

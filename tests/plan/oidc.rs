@@ -6,10 +6,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use netcensus::clock::{Clock as _, SystemClock};
+use netcensus::plan::app::AccessSettings;
 use netcensus::plan::app::inventory::CountAt;
-use netcensus::plan::app::permission::Role;
-use netcensus::plan::app::service::AccessSettings;
-use netcensus::plan::http::oidc::{GroupSetting, OidcSettings, Provider};
+use netcensus::plan::oidc::{GroupSetting, OidcSettings, Provider};
+use netcensus::plan::permission::Role;
 use netcensus::plan::store::{AccessRefusal, By, ExternalPerson, GroupRole, PendingSignIn, StoreError};
 use reqwest::{Client, Response, StatusCode, Url, header};
 
@@ -208,7 +208,7 @@ async fn people_sign_in_by_a_real_provider_and_what_is_wrong_repeated_or_forged_
     let mut alice = Browser::new();
     let page = format!("{}/login", plan.url).parse().unwrap();
     let login = alice.get(&page).await.text().await.unwrap();
-    assert!(login.contains("Sign in by single sign-on") && !login.contains("type=\"password\""), "{login}");
+    assert!(login.contains("Sign in with single sign-on") && !login.contains("type=\"password\""), "{login}");
     let answer = alice.sign_in(&plan, "alice").await;
     let (status, text) = (answer.status(), answer.text().await.unwrap());
     assert!(status == StatusCode::OK && text.contains("http-equiv=\"refresh\""), "{status} {text}");

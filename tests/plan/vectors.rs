@@ -1,4 +1,4 @@
-//! The test vectors of the census rules (§5) about counts: facts go in as a sensor uploads them, numbers come out of the
+//! The vectors of docs/rules.md about counts: facts go in as a sensor uploads them, numbers come out of the
 //! API.
 
 use netcensus::census::{Coupling, CouplingKey, Field, MacAddr, Prefix, Sign, Signs, Station, Zone};

@@ -1,4 +1,4 @@
-//! The golden vector of the census rules, and statements drawn by hand.
+//! The example of P9, and statements drawn by hand.
 
 use super::document::sum;
 use super::*;

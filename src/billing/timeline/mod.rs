@@ -1,4 +1,4 @@
-//! The plan's timeline (census rules §3, P1 to P10): pure functions of a subscription's plan rows and an instant.
+//! The plan's timeline (P1 to P10): pure functions of a subscription's plan rows and an instant.
 //!
 //! Instants are whole seconds in UTC, as statements charge by the second; ranges are half-open. No function here
 //! reads a clock, so a stopped scheduler can delay a notice, but never a state. [`History`] says what may be done to a

@@ -1,4 +1,4 @@
-//! How a command fails: one sentence, and the exit code of the contract.
+//! How a command fails: one sentence, and the exit code of `docs/formats.md`.
 
 use std::fmt;
 use std::io;
@@ -6,11 +6,12 @@ use std::io;
 use crate::classify::RuleError;
 use crate::config::ConfigError;
 use crate::estimate::FileError;
+use crate::plan::app::Refusal;
 use crate::plan::demo::DemoError;
-use crate::plan::http::oidc::ProviderError;
 use crate::plan::http::problem::Problem;
-use crate::plan::http::tls::TlsError;
+use crate::plan::oidc::ProviderError;
 use crate::plan::store::StoreError;
+use crate::plan::tls::TlsError;
 
 const FAILED: u8 = 1;
 const USAGE: u8 = 2;
@@ -76,6 +77,15 @@ impl From<ProviderError> for Failure {
 impl From<FileError> for Failure {
     fn from(e: FileError) -> Self {
         Self::failed(e.to_string())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Rules(error) => error.into(),
+            other => Self::failed(other.to_string()),
+        }
     }
 }
 

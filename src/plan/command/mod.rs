@@ -11,6 +11,7 @@ mod managed;
 mod operate;
 mod people;
 mod plan;
+mod rule;
 mod serve;
 mod snapshot;
 mod statement;
@@ -33,7 +34,7 @@ use super::demo;
 use super::store::{By, Location, Store, Subscription, audit};
 use crate::clock::SystemClock;
 use crate::manual;
-use crate::plan::app::service::{self, Service};
+use crate::plan::app::{self, App};
 
 /// Where the configuration lies on an installed system.
 const INSTALLED: &str = "/etc/netcensus/netcensus-plan.toml";
@@ -119,6 +120,8 @@ enum Command {
     /// Read and verify the audit trail
     #[command(subcommand)]
     Audit(trail::AuditCommand),
+    /// Print a census rule by its id, or list all rules
+    Rule(rule::Arguments),
     /// Write man pages and shell completions into a folder, for packages
     #[command(hide = true)]
     Manual(manual::Arguments),
@@ -268,15 +271,16 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Role(command) => people::role(command).await,
         Command::Token(command) => tokens::token(command).await,
         Command::Audit(command) => trail::audit(command).await,
+        Command::Rule(arguments) => rule::rule(&arguments),
         Command::Manual(arguments) => manual::write(&Cli::command(), &arguments).map_err(Failure::from),
     }
 }
 
 /// A service over the database, for commands that ask what it would answer.
-fn service(config: &Config, store: Store) -> Result<Service, Failure> {
+fn service(config: &Config, store: Store) -> Result<App, Failure> {
     let settings = config.settings(config.url(config.listen))?;
-    let classifier = service::classifier(config.rules())?;
-    Ok(Service::new(store, Arc::new(SystemClock), classifier, settings))
+    let classifier = app::classifier(config.rules())?;
+    Ok(App::new(store, Arc::new(SystemClock), classifier, settings))
 }
 
 /// Prints a JSON document.

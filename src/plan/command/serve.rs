@@ -16,11 +16,11 @@ use super::Common;
 use super::failure::Failure;
 use crate::clock::{Clock as _, SystemClock};
 use crate::plan::app::jobs;
-use crate::plan::app::service::{self, Service, Settings};
+use crate::plan::app::{self, App, Settings};
 use crate::plan::config::{LogConfig, LogFormat};
-use crate::plan::http::tls::{Tls, TlsListener};
 use crate::plan::server;
 use crate::plan::store::{CredentialKind, Location, Store};
+use crate::plan::tls::{Tls, TlsListener};
 use crate::{journal, notify};
 
 /// How the service is started.
@@ -50,7 +50,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut config = Common { config, database, json: false }.config()?;
     config.listen = listen.unwrap_or(config.listen);
     start_log(&config.log);
-    let classifier = service::classifier(config.rules())?;
+    let classifier = app::classifier(config.rules())?;
     let listener = TcpListener::bind(config.listen).await.map_err(|e| Failure::listen(config.listen, &e))?;
     let address = listener.local_addr()?;
     let store = Store::open(&config.database).await?;
@@ -71,7 +71,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     tracing::info!("listening on {public_url} with the database {}", config.database);
     let settings = Settings { tls: tls.clone(), ..config.settings(public_url)? };
-    let service = Service::new(store, Arc::new(SystemClock), classifier, settings);
+    let service = App::new(store, Arc::new(SystemClock), classifier, settings);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = async move {
         tokio::select! {

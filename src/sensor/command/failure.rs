@@ -1,4 +1,4 @@
-//! How a command fails: one sentence, and the exit code of the contract.
+//! How a command fails: one sentence, and the exit code of `docs/formats.md`.
 
 use std::fmt;
 use std::io;

@@ -7,6 +7,7 @@ mod enrol;
 mod explain;
 mod failure;
 mod interfaces;
+mod rule;
 mod rules;
 mod run;
 mod simulate;
@@ -77,6 +78,8 @@ enum Command {
     /// List, test and measure the rules by which devices are told apart
     #[command(subcommand)]
     Rules(rules::Command),
+    /// Print a census rule by its id, or list all rules
+    Rule(rule::Arguments),
     /// Write man pages and shell completions into a folder, for packages
     #[command(hide = true)]
     Manual(manual::Arguments),
@@ -145,6 +148,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::simulate(&arguments),
         Command::Top(arguments) => top::top(&arguments),
         Command::Rules(command) => rules::run(command),
+        Command::Rule(arguments) => rule::rule(&arguments),
         Command::Manual(arguments) => manual::write(&Cli::command(), &arguments).map_err(Failure::from),
     };
     match outcome {
