@@ -28,7 +28,6 @@ pub enum ChangeRefusal {
     /// The value of a property is invalid.
     #[error("invalid {property}: {why}")]
     BadValue {
-        /// Which property.
         property: &'static str,
         /// What is wrong, and what it may be.
         why: String,
@@ -55,7 +54,6 @@ pub enum ChangeRefusal {
         coupling: CouplingKey,
         /// One that was not.
         with: CouplingKey,
-        /// What joins them.
         reason: JoinReason,
     },
     /// An entry of a managed list is invalid.
@@ -103,7 +101,6 @@ pub enum ChangeRefusal {
     Undone {
         /// The change to undo.
         change: u64,
-        /// What undid it.
         by: u64,
     },
 }

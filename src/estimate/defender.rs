@@ -10,7 +10,6 @@ use super::record::Record;
 /// Interfaces that are not network cards: their addresses do not identify the machine.
 const NO_CARDS: [&str; 4] = ["softwareloopback", "loopback", "tunnel", "ppp"];
 
-/// One machine.
 pub(super) fn read(record: &Record) -> Result<ListedDevice, String> {
     let mut addresses = Addresses::default();
     let is = |text: &Option<String>, words: &[&str]| {

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 
-/// A file's text.
 #[derive(Debug)]
 pub(super) struct Text<'a> {
     pub(super) text: Cow<'a, str>,

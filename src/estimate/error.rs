@@ -8,13 +8,10 @@ pub enum FileError {
     /// The file is too large.
     #[error("{name} has more than {} MiB; split it", FILE_BYTES >> 20)]
     TooLarge { name: String },
-    /// Too many rows.
     #[error("with {name} the estimate has more than {ROWS} rows; split it, for example by site")]
     TooManyRows { name: String },
-    /// Too many columns.
     #[error("{name} has more than {COLUMNS} columns; export only those that identify the device")]
     TooManyColumns { name: String },
-    /// Too many files.
     #[error("an estimate takes at most {FILES} files; join some of them")]
     TooManyFiles,
     /// Neither UTF-8 nor UTF-16.

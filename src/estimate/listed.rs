@@ -96,7 +96,7 @@ impl Addresses {
         ips.sort_unstable();
         ips.dedup();
         if let Some(bad) = bad_mac.filter(|_| macs.is_empty()) {
-            return Err(format!("'{bad}' is no MAC address; write it as aa:bb:cc:dd:ee:ff"));
+            return Err(format!("'{bad}' is no MAC address; write it as aa:bb:cc:dd:ee:ff")); // english: ok, as reports show it
         }
         if let Some(bad) = bad_ip.filter(|_| macs.is_empty() && ips.is_empty()) {
             return Err(format!("'{bad}' is not an IP address, and the row has no MAC"));

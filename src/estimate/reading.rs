@@ -18,7 +18,6 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// All kinds.
     pub const ALL: [Self; 3] = [Self::Cmdb, Self::Meraki, Self::Defender];
 
     /// The word in the API and on the command line.

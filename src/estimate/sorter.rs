@@ -20,7 +20,6 @@ pub enum Basis {
     System,
     /// The rules know its model, its name or its MAC's vendor.
     Rules,
-    /// Nothing is known.
     None,
 }
 
@@ -48,7 +47,6 @@ pub struct Sorted {
     pub because: String,
 }
 
-/// Classifies listed devices.
 pub struct Sorter<'a> {
     classifier: &'a dyn Classifier,
     words: &'static TypeWords,

@@ -63,19 +63,13 @@ columns! {
 pub enum BadColumn {
     /// The column does not exist.
     #[error("unknown column '{name}'; the columns are {}", keys(Column::ALL.iter().copied()))]
-    Unknown {
-        /// The word.
-        name: String,
-    },
+    Unknown { name: String },
     /// Lists cannot be sorted by the column.
     #[error(
         "a list cannot be sorted by '{name}'; use one of {}, with the prefix '-' to sort descending",
         keys(Sort::BY.into_iter())
     )]
-    NoOrder {
-        /// The word.
-        name: String,
-    },
+    NoOrder { name: String },
 }
 
 fn keys(columns: impl Iterator<Item = Column>) -> String {

@@ -22,7 +22,6 @@ pub(crate) struct Cursor {
     pub(super) as_of: Timestamp,
     /// The device's sort key.
     pub(super) key: SortKey,
-    /// The device.
     pub(super) id: String,
 }
 

@@ -24,9 +24,7 @@ pub enum BadFilter {
     /// The parameter does not know the value.
     #[error("unknown {parameter} '{value}'; use one of {known}")]
     Unknown {
-        /// The parameter.
         parameter: &'static str,
-        /// What was sent.
         value: String,
         /// The values that it knows.
         known: String,

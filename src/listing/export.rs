@@ -22,7 +22,6 @@ pub(crate) fn columns(asked: Option<&str>) -> Result<Option<Vec<Column>>, BadCol
     asked.map(|keys| keys.split(',').take(100).map(|key| key.trim().parse()).collect()).transpose()
 }
 
-/// Writes CSV.
 #[derive(Clone, Debug)]
 pub(crate) struct Csv {
     columns: Vec<Column>,
@@ -37,7 +36,6 @@ impl Csv {
         Self { columns, as_of, policy: policy.to_owned() }
     }
 
-    /// The first row.
     pub(crate) fn header(&self) -> Vec<u8> {
         rows(std::iter::once(self.columns.iter().map(|c| c.key().to_owned()).collect()))
     }

@@ -25,14 +25,12 @@ use super::header::Header;
 use super::key::{PublicKey, Signature, SigningKey};
 use crate::billing::statement::Month;
 
-/// The bundle's schema.
 pub(crate) const BUNDLE_SCHEMA: &str = "netcensus.bundle/1";
 /// Headers in one bundle: some ten years of days.
 pub(crate) const HEADERS: usize = 4_096;
 /// The longest line in bytes.
 pub(crate) const LINE_BYTES: usize = 4 << 20;
 
-/// The first line.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Opening {
@@ -66,7 +64,6 @@ pub(crate) struct StatementRecord {
     pub text: String,
 }
 
-/// The last line.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Closing {
@@ -79,7 +76,6 @@ pub(crate) struct Closing {
 }
 
 impl Closing {
-    /// What is signed.
     pub(crate) fn signed_form(lines: u64, digest: &Digest) -> String {
         format!("{BUNDLE_SCHEMA} {lines} {digest}")
     }

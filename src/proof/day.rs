@@ -30,7 +30,6 @@ impl Day {
         Self(jiff::tz::Offset::UTC.to_datetime(instant).date())
     }
 
-    /// Its first instant.
     pub fn start(self) -> Timestamp {
         let epoch = Date::constant(1970, 1, 1);
         let days = epoch.until(self.0).map_or(0, |span| i64::from(span.get_days()));
@@ -88,7 +87,6 @@ pub struct BadDay(String);
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Span {
-    /// The first day.
     pub from: Day,
     /// The first day after it.
     pub to: Day,

@@ -25,7 +25,6 @@ pub enum Fault {
     /// Something follows the last line.
     #[error("the file continues after the end of the bundle")]
     Trailing,
-    /// Another key signed.
     #[error("signed by the key {0}, not by the key that --key names")]
     Key(String),
     /// The signature does not fit the key.

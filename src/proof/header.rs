@@ -49,9 +49,7 @@ pub struct Header {
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlanInEffect {
-    /// The plan's number.
     pub number: i64,
-    /// Its kind.
     pub kind: PlanKind,
     /// The number of devices committed to; none for a trial.
     pub committed: Option<u64>,

@@ -11,7 +11,6 @@ use super::signer::TrustedSigner;
 use super::tally::Untrue;
 use super::tree::{is_included, path};
 
-/// The document's schema.
 pub(crate) const PROOF_SCHEMA: &str = "netcensus.proof/1";
 
 /// The proof as a document: one line of compact JSON with these members in this order.

@@ -18,16 +18,13 @@ pub struct Leaf {
     /// The device's id: 16 hex digits.
     pub id: String,
     pub zone: String,
-    /// Listed MAC.
     pub mac: MacAddr,
-    /// Listed address.
     pub ip: IpAddr,
     pub category: Category,
     /// Type, a key of the taxonomy.
     #[serde(rename = "type")]
     pub kind: String,
     pub verdict: Verdict,
-    /// Earliest frame.
     #[serde(with = "rfc3339")]
     pub first_seen: Timestamp,
     /// Newest frame before the end of the day.

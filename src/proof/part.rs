@@ -10,7 +10,6 @@ pub(crate) const LEAVES: usize = 10_000;
 pub(crate) const BYTES: usize = 64 << 20;
 const LEVEL: i32 = 3;
 
-/// Consecutive leaves.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Part {
     /// The id of its first leaf.

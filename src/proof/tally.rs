@@ -33,9 +33,7 @@ pub enum Untrue {
     /// A member of the header differs from what follows from the header and the leaves.
     #[error("the header states {what} = {said}, but it must be {found}")]
     Header {
-        /// The member.
         what: &'static str,
-        /// The header's value.
         said: String,
         /// The value that follows.
         found: String,

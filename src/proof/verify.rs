@@ -20,11 +20,9 @@ use crate::billing::statement::{Statement, check};
 pub use super::fault::{Fault, VerifyError};
 pub use super::signer::TrustedSigner;
 
-/// A valid file.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Verified {
-    /// A bundle.
     Bundle(BundleReport),
     /// The proof of one device.
     Device(Box<DeviceReport>),
@@ -56,9 +54,7 @@ pub struct DeviceReport {
     pub signed_by: String,
     /// Whether the caller named that key.
     pub key_was_named: bool,
-    /// The snapshot.
     pub header: Header,
-    /// The device.
     pub device: Leaf,
 }
 

@@ -16,7 +16,6 @@ pub enum Discrepancy {
     /// The bytes differ from the canonical form.
     #[error("it is not in the canonical form, of which the digest is made")]
     Form,
-    /// Another schema.
     #[error("the schema is '{0}', not netcensus.statement/1; check it with the version that wrote it")]
     Schema(String),
     /// The period is not the month's.
@@ -33,9 +32,7 @@ pub enum Discrepancy {
     /// A line's amounts do not follow from its figures.
     #[error("line {line} states {stated}, but its figures give {computed}")]
     Amounts {
-        /// Its number.
         line: u32,
-        /// What it says.
         stated: String,
         /// What its figures give.
         computed: String,

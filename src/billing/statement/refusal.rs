@@ -16,20 +16,13 @@ pub enum StatementRefusal {
     NotClosed(Month),
     /// The line does not exist.
     #[error("the statement of {month} does not have a line {line}; look at its lines first")]
-    NoLine {
-        /// The statement.
-        month: Month,
-        /// What was asked.
-        line: u32,
-    },
+    NoLine { month: Month, line: u32 },
     /// A correction is not corrected itself.
     #[error(
         "line {line} of {month} is itself a correction; correct line {of_line} of {of_month} again, which takes earlier corrections into account"
     )]
     OfCorrection {
-        /// The statement.
         month: Month,
-        /// What was asked.
         line: u32,
         /// The statement that was corrected.
         of_month: Month,
@@ -47,12 +40,10 @@ pub enum StatementRefusal {
     /// More seconds than the line has.
     #[error("{asked} s is outside the line's service period; send 0 to {most} s")]
     Seconds {
-        /// What was asked.
         asked: i64,
         /// What the line has.
         most: i64,
     },
-    /// The currency differs.
     #[error("the line was charged in {0}; correct it in {0}")]
     OtherCurrency(Currency),
     /// The price is too high.
@@ -76,7 +67,6 @@ pub enum StatementRefusal {
     PriceInClosed {
         /// The newest closed statement.
         closed: Month,
-        /// Its end.
         from: Timestamp,
     },
     /// There are [`PRICES`](crate::billing::price::PRICES).

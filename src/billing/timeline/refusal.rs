@@ -19,12 +19,7 @@ pub enum PlanRefusal {
     NumberMissing(PlanKind),
     /// The number is not a positive multiple of 100 (P2).
     #[error("{asked} is not a positive multiple of 100; commit {next}")]
-    NotMultiple {
-        /// What was asked.
-        asked: u64,
-        /// The next multiple.
-        next: u64,
-    },
+    NotMultiple { asked: u64, next: u64 },
     /// The number is beyond [`LARGEST`].
     #[error("cannot commit {0} devices; the maximum is 1000000000")]
     TooMany(u64),
@@ -34,7 +29,6 @@ pub enum PlanRefusal {
         until(*.to)
     )]
     AlreadyActive {
-        /// Its kind.
         kind: PlanKind,
         /// When it ends, if that is known.
         to: Option<Timestamp>,
@@ -50,12 +44,7 @@ pub enum PlanRefusal {
     NotCancelled,
     /// A successor is booked already.
     #[error("plan {number} is already booked to start at {from}; withdraw it first, then replace the plan")]
-    SuccessorBooked {
-        /// Its number.
-        number: i64,
-        /// When it starts.
-        from: Timestamp,
-    },
+    SuccessorBooked { number: i64, from: Timestamp },
     /// The subscription had 10,000 plans.
     #[error("the subscription has reached the limit of 10000 plans; create another subscription")]
     HistoryFull,
