@@ -33,11 +33,11 @@ pub mod sensor;
 #[cfg(feature = "plan")]
 pub mod billing;
 #[cfg(feature = "plan")]
-pub mod change;
+pub(crate) mod change;
 #[cfg(feature = "plan")]
-pub mod estimate;
+pub(crate) mod estimate;
 #[cfg(feature = "plan")]
-pub mod listing;
+pub(crate) mod listing;
 #[cfg(feature = "plan")]
 pub mod plan;
 #[cfg(feature = "plan")]
