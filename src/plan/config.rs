@@ -11,10 +11,10 @@ use crate::census::{Policy, Prefix, Timestamp};
 use crate::cli::log::LogConfig;
 use crate::config::{ConfigError, complain, parse};
 use crate::plan::app::inventory::CountAt;
-use crate::plan::app::service::{AccessSettings, Settings};
-use crate::plan::http::limit::Allowance;
-use crate::plan::http::oidc::{OidcSettings, Provider, ProviderError};
-use crate::plan::http::tls::{Given, Own, Source, TlsError};
+use crate::plan::app::{AccessSettings, Settings};
+use crate::plan::limits::Allowance;
+use crate::plan::oidc::{OidcSettings, Provider, ProviderError};
+use crate::plan::tls::{Given, Own, Source, TlsError};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, PartialEq)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use netcensus::census::Field;
-use netcensus::plan::app::permission::{Action, Role};
 use netcensus::plan::http::api;
 use netcensus::plan::http::guard::{Access, operations};
+use netcensus::plan::permission::{Action, Role};
 use netcensus::plan::store::engine::sql;
 use netcensus::plan::store::trail::{BrokenTrail, TrailFilter};
 use netcensus::plan::store::{By, CredentialKind, NewToken, Scope};

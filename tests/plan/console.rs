@@ -1,6 +1,6 @@
 //! The console: what a browser gets, whoever asks and whatever devices call themselves.
 
-use netcensus::plan::app::permission::Role;
+use netcensus::plan::permission::Role;
 use netcensus::plan::store::CredentialKind;
 use reqwest::{RequestBuilder, Response, StatusCode, header};
 

@@ -1,7 +1,7 @@
 //! What people change of an inventory: edits, deletions, merges, splits, the managed list, and undoing each.
 
 use netcensus::census::Field;
-use netcensus::plan::app::permission::Role;
+use netcensus::plan::permission::Role;
 use netcensus::plan::store::Scope;
 use netcensus::plan::store::engine::sql;
 use reqwest::{Method, StatusCode};

@@ -1,6 +1,6 @@
 //! The estimate and the forecast over the API, the command line and the console.
 
-use netcensus::plan::app::permission::Role;
+use netcensus::plan::permission::Role;
 use netcensus::plan::store::CredentialKind;
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};

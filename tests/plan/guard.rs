@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use netcensus::plan::app::permission::{Action, Role};
 use netcensus::plan::http::api;
 use netcensus::plan::http::guard::{Access, Guarded, operations};
+use netcensus::plan::permission::{Action, Role};
 use netcensus::plan::store::{By, CredentialKind, NewToken};
 use reqwest::{Method, StatusCode, header};
 use serde_json::{Value, json};

@@ -10,11 +10,11 @@ use netcensus::census::{
 };
 use netcensus::clock::Clock;
 use netcensus::plan::app::inventory::CountAt;
-use netcensus::plan::app::permission::Role;
-use netcensus::plan::app::service::{AccessSettings, Service, Settings};
-use netcensus::plan::http::limit::Allowance;
+use netcensus::plan::app::{AccessSettings, App, Settings};
+use netcensus::plan::limits::Allowance;
+use netcensus::plan::permission::Role;
 use netcensus::plan::store::engine::sql;
-use netcensus::plan::store::{By, CredentialKind, Enrolling, Location, RoleBinding, Store, StoreError};
+use netcensus::plan::store::{By, CredentialKind, Enrolling, Expected, Location, Store};
 use netcensus::plan::{secret, server};
 use netcensus::wire::signature::{self, PublicKey, Purpose, SignatureInput};
 use netcensus::wire::{EnrolResponse, EnrolmentToken, Health, UPLOAD_SCHEMA, Upload};
@@ -254,16 +254,17 @@ impl Plan {
     }
 
     pub(crate) async fn bind(&self, name: &str, role: Role) {
-        let unchecked = |_: Option<&RoleBinding>| Ok::<(), StoreError>(());
         self.store
-            .bind_role(&self.sid, name, role, unchecked, &By::operator(), self.clock.now())
+            .bind_role(&self.sid, name, role, &Expected::Any, &By::operator(), self.clock.now())
             .await
             .unwrap();
     }
 
     pub(crate) async fn unbind(&self, name: &str) {
-        let unchecked = |_: &RoleBinding| Ok::<(), StoreError>(());
-        self.store.unbind_role(&self.sid, name, unchecked, &By::operator(), self.clock.now()).await.unwrap();
+        self.store
+            .unbind_role(&self.sid, name, &Expected::Any, &By::operator(), self.clock.now())
+            .await
+            .unwrap();
     }
 
     pub(crate) async fn enrol(&self) -> TestSensor {
@@ -343,7 +344,7 @@ async fn launch(
     let per_second = NonZeroU32::new(1_000_000).unwrap();
     let allowance = Allowance { per_second, burst: per_second };
     let settings = Settings { public_url: url.clone(), count_at, access, allowance, ..Settings::default() };
-    let service = Service::new(store.clone(), Arc::<TestClock>::clone(clock), Arc::new(ByName), settings);
+    let service = App::new(store.clone(), Arc::<TestClock>::clone(clock), Arc::new(ByName), settings);
     let (stop, stopped) = oneshot::channel();
     let wait = async move {
         stopped.await.ok();

@@ -6,10 +6,10 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
 use netcensus::clock::{Clock as _, SystemClock};
+use netcensus::plan::app::AccessSettings;
 use netcensus::plan::app::inventory::CountAt;
-use netcensus::plan::app::permission::Role;
-use netcensus::plan::app::service::AccessSettings;
-use netcensus::plan::http::oidc::{GroupSetting, OidcSettings, Provider};
+use netcensus::plan::oidc::{GroupSetting, OidcSettings, Provider};
+use netcensus::plan::permission::Role;
 use netcensus::plan::store::{AccessRefusal, By, ExternalPerson, GroupRole, PendingSignIn, StoreError};
 use reqwest::{Client, Response, StatusCode, Url, header};
 

@@ -1,6 +1,6 @@
 //! Plans by the API: the vectors of census rules §5 about onboarding and cancelling, and who may do what.
 
-use netcensus::plan::app::permission::{Action, Role};
+use netcensus::plan::permission::{Action, Role};
 use netcensus::plan::store::By;
 use serde_json::{Value, json};
 

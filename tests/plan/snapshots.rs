@@ -7,8 +7,8 @@ use std::sync::Arc;
 use netcensus::billing::timeline::{Kind, Onboarding};
 use netcensus::census::Policy;
 use netcensus::plan::app::jobs;
-use netcensus::plan::app::permission::Role;
-use netcensus::plan::app::service::{Service, Settings};
+use netcensus::plan::app::{App, Settings};
+use netcensus::plan::permission::Role;
 use netcensus::plan::store::engine::sql;
 use netcensus::plan::store::{By, Location, Replica, Scope, Store};
 use netcensus::proof::verify::{Report, Trust, Verified, verify};
@@ -25,13 +25,13 @@ pub(crate) async fn tick_once(plan: &Plan) {
     assert_eq!(jobs::once(&service(plan)).await, 0);
 }
 
-fn service(plan: &Plan) -> Service {
+fn service(plan: &Plan) -> App {
     service_on(plan, plan.store.clone())
 }
 
-fn service_on(plan: &Plan, store: Store) -> Service {
+fn service_on(plan: &Plan, store: Store) -> App {
     let clock = Arc::<TestClock>::clone(&plan.clock);
-    Service::new(store, clock, Arc::new(ByName), Settings::default())
+    App::new(store, clock, Arc::new(ByName), Settings::default())
 }
 
 async fn text(plan: &Plan, path: &str) -> String {
@@ -250,7 +250,7 @@ on_both_stores! {
             let token = plan.person(role.key(), role).await;
             let url = plan.of("/snapshots/2026-11-23");
             let status = send(plan.client.post(&url).bearer_auth(&token)).await.0;
-            let may = netcensus::plan::app::permission::Action::EditDevices.allowed(&[role]);
+            let may = netcensus::plan::permission::Action::EditDevices.allowed(&[role]);
             assert_eq!(status != StatusCode::FORBIDDEN, may, "{role}");
             for path in ["/snapshots", "/snapshots/2026-11-23", "/snapshots/2026-11-23/leaves", "/bundle?month=2026-11"] {
                 let status = send(plan.client.get(plan.of(path)).bearer_auth(&token)).await.0;

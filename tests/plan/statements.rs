@@ -1,7 +1,7 @@
 //! Statements by the API: the golden vector of census rules §3, closing, corrections and prices.
 
 use netcensus::billing::statement;
-use netcensus::plan::app::permission::Role;
+use netcensus::plan::permission::Role;
 use netcensus::plan::store::engine::sql;
 use netcensus::plan::store::{CredentialKind, Scope};
 use reqwest::StatusCode;

@@ -3,11 +3,11 @@
 use std::process::{Command, Stdio};
 
 use netcensus::census::Timestamp;
-use netcensus::plan::http::tls::{Own, Source};
 use netcensus::plan::store::audit::Entry;
 use netcensus::plan::store::engine::sql;
 use netcensus::plan::store::trail::TrailFilter;
 use netcensus::plan::store::{By, Location, Scope, Store};
+use netcensus::plan::tls::{Own, Source};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 

@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netcensus::clock::SystemClock;
-use netcensus::plan::app::service::{Service, Settings, classifier};
-use netcensus::plan::http::tls::{Own, Source, Tls, TlsListener};
+use netcensus::plan::app::{App, Settings, classifier};
 use netcensus::plan::server;
 use netcensus::plan::store::{Location, Store};
+use netcensus::plan::tls::{Own, Source, Tls, TlsListener};
 use netcensus::wire::EnrolmentToken;
 use reqwest::{Certificate, Client};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 struct Secure {
     url: String,
-    service: Service,
+    service: App,
     tls: Tls,
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
@@ -39,7 +39,7 @@ impl Secure {
         let tcp = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("https://{}", tcp.local_addr().unwrap());
         let settings = Settings { public_url: url.clone(), tls: Some(tls.clone()), ..Settings::default() };
-        let service = Service::new(store, Arc::new(SystemClock), classifier(None).unwrap(), settings);
+        let service = App::new(store, Arc::new(SystemClock), classifier(None).unwrap(), settings);
         let (stop, stopped) = oneshot::channel::<()>();
         let until = async move {
             stopped.await.ok();

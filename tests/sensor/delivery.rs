@@ -231,7 +231,10 @@ async fn a_service_that_is_down_costs_nothing_but_time() {
     down.store(&identity(f.dir.path())).unwrap();
     assert!(f.wait().await > Duration::ZERO);
     let problem = f.status.delivery_problem().unwrap();
-    assert!(problem.contains("cannot reach the plan service") && problem.contains(&port.to_string()), "{problem}");
+    assert!(
+        problem.contains("cannot reach the plan service") && problem.contains(&port.to_string()),
+        "{problem}"
+    );
     assert_eq!(f.waiting(), 1);
 }
 

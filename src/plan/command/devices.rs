@@ -12,8 +12,8 @@ use super::{Target, print_json, service, table};
 use crate::census::{CouplingKey, DeviceId, Property, Timestamp};
 use crate::change::{Ask, Patch};
 use crate::listing::{BadList, CHUNK, Csv, Filter, Ndjson, columns, places};
+use crate::plan::app::App;
 use crate::plan::app::inventory::View;
-use crate::plan::app::service::Service;
 use crate::plan::http::problem::Problem;
 use crate::plan::store::{By, Subscription};
 use crate::wire::{DeviceEntry, Subject};
@@ -468,13 +468,13 @@ async fn change_some(
 
 /// Makes a change and prints what it did.
 pub(super) async fn make(
-    service: &Service,
+    service: &App,
     subscription: &Subscription,
     ask: Ask,
     by: &By,
     json: bool,
 ) -> Result<(), Failure> {
-    let changed = service.change::<Problem>(&subscription.id, ask, by, None).await?;
+    let changed = service.change(&subscription.id, ask, by, None).await?;
     print_change(changed, by, json)
 }
 

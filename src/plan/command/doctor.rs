@@ -14,12 +14,12 @@ use super::failure::Failure;
 use crate::census::Timestamp;
 use crate::clock::{Clock as _, SystemClock};
 use crate::doctor::{CheckOutcome, Finding, Report};
-use crate::plan::app::service;
+use crate::plan::app;
 use crate::plan::config::Config;
 use crate::plan::doctor;
-use crate::plan::http::tls::Source;
 use crate::plan::store::engine::sql;
 use crate::plan::store::{Location, Store, Subscription};
+use crate::plan::tls::Source;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Subscriptions that are looked at.
@@ -73,7 +73,7 @@ async fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
 }
 
 fn rules(config: &Config) -> Finding {
-    match service::classifier(config.rules()) {
+    match app::classifier(config.rules()) {
         Ok(_) => Finding::good("rules", "", "they are good"),
         Err(e) => Finding::other(
             CheckOutcome::Problem,
@@ -142,11 +142,7 @@ async fn store(config: &Config) -> Result<(Store, Vec<Finding>), Finding> {
 }
 
 /// What the database tells of clock, people, plans, sensors and snapshots.
-async fn stored(
-    config: &Config,
-    store: &Store,
-    now: Timestamp,
-) -> Result<Vec<Finding>, crate::plan::store::StoreError> {
+async fn stored(config: &Config, store: &Store, now: Timestamp) -> Result<Vec<Finding>, app::Refusal> {
     let newest = store.row(sql("SELECT MAX(at) AS at FROM audit")).await?;
     let newest = newest.map(|row| row.opt_int("at")).transpose()?.flatten().map(Timestamp);
     let mut findings = vec![doctor::clock(newest, now)];
@@ -168,7 +164,7 @@ async fn stored(
     findings.push(trail(store, None, "the tenant's").await?);
     let Ok(service) = super::service(config, store.clone()) else { return Ok(findings) };
     for Subscription { id, name, created_at } in subscriptions.into_iter().take(SUBSCRIPTIONS) {
-        let view = service.inventories.view(&id, None, now).await?;
+        let view = service.inventories()?.view(&id, None, now).await?;
         let billable = view.document.census.billable;
         findings.push(doctor::plan(&name, &store.plans(&id).await?, billable, now));
         findings.extend(doctor::sensors(&name, &store.sensors(&id).await?, now));

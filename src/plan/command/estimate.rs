@@ -15,8 +15,9 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::estimate::{
     self, Estimate, Exclusion, FILE_BYTES, FILES, FileError, Kind, Mapping, Options, Outcome, Sorter,
 };
-use crate::plan::app::service as services;
+use crate::plan::app::{self, App};
 use crate::plan::http::api::estimates::{self, Asked};
+use crate::plan::store::Expected;
 
 /// What to estimate from.
 #[derive(Debug, Args)]
@@ -99,7 +100,7 @@ pub(super) async fn estimate(arguments: EstimateArguments) -> Result<(), Failure
         }
         estimates::make(&service, &subscription.id, Asked { files, kind, mapping, as_of, files_only }).await?
     } else {
-        let classifier = services::classifier(config.rules())?;
+        let classifier = app::classifier(config.rules())?;
         alone(&files, &Options { kind, mapping }, &*classifier, &config.policy(), as_of)?
     };
     if target.common.json {
@@ -143,19 +144,15 @@ fn read(path: &Path) -> Result<(String, Vec<u8>), Failure> {
 }
 
 async fn remember_columns(
-    service: &services::Service,
+    service: &App,
     sid: &str,
     files: &[(String, Vec<u8>)],
     mapping: &Mapping,
 ) -> Result<(), Failure> {
     let by = crate::plan::store::By::operator();
     for signature in files.iter().filter_map(|(_, bytes)| estimate::signature(bytes)) {
-        let anything = |_: Option<&_>| Ok(());
         let now = service.now();
-        service
-            .store
-            .remember_mapping::<crate::plan::store::StoreError>(sid, &signature, mapping, &by, now, anything)
-            .await?;
+        service.store.remember_mapping(sid, &signature, mapping, &by, now, &Expected::Any).await?;
     }
     Ok(())
 }

@@ -3,11 +3,12 @@
 pub(super) use crate::cli::failure::Failure;
 
 use crate::estimate::FileError;
+use crate::plan::app::Refusal;
 use crate::plan::demo::DemoError;
-use crate::plan::http::oidc::ProviderError;
 use crate::plan::http::problem::Problem;
-use crate::plan::http::tls::TlsError;
+use crate::plan::oidc::ProviderError;
 use crate::plan::store::StoreError;
+use crate::plan::tls::TlsError;
 
 impl From<TlsError> for Failure {
     fn from(e: TlsError) -> Self {
@@ -24,6 +25,15 @@ impl From<ProviderError> for Failure {
 impl From<FileError> for Failure {
     fn from(e: FileError) -> Self {
         Self::failed(e.to_string())
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Rules(error) => error.into(),
+            other => Self::failed(other.to_string()),
+        }
     }
 }
 

@@ -33,7 +33,7 @@ use crate::cli::log::{self, LogFormat};
 use crate::cli::terminal::print_json;
 use crate::cli::{self, manual, table};
 use crate::clock::SystemClock;
-use crate::plan::app::service::{self, Service};
+use crate::plan::app::{self, App};
 
 /// Where the configuration lies on an installed system.
 const INSTALLED: &str = "/etc/netcensus/netcensus-plan.toml";
@@ -265,8 +265,8 @@ async fn run(command: Command) -> Result<(), Failure> {
 }
 
 /// A service over the database, for commands that ask what it would answer.
-fn service(config: &Config, store: Store) -> Result<Service, Failure> {
+fn service(config: &Config, store: Store) -> Result<App, Failure> {
     let settings = config.settings(config.url(config.listen))?;
-    let classifier = service::classifier(config.rules())?;
-    Ok(Service::new(store, Arc::new(SystemClock), classifier, settings))
+    let classifier = app::classifier(config.rules())?;
+    Ok(App::new(store, Arc::new(SystemClock), classifier, settings))
 }

@@ -9,7 +9,7 @@ use super::operate::say;
 use super::{Attempt, Target, print_json, table};
 use crate::billing::timeline::{Kind, Onboarding};
 use crate::clock::{Clock as _, SystemClock};
-use crate::plan::http::api::plans::{PlanEntry, Replacement, Timeline};
+use crate::plan::app::plans::{PlanEntry, Replacement, Timeline};
 use crate::plan::store::Changed;
 
 /// What to do with the plan.

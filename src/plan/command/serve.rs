@@ -15,10 +15,10 @@ use crate::cli::log;
 use crate::clock::{Clock as _, SystemClock};
 use crate::notify;
 use crate::plan::app::jobs;
-use crate::plan::app::service::{self, Service, Settings};
-use crate::plan::http::tls::{Tls, TlsListener};
+use crate::plan::app::{self, App, Settings};
 use crate::plan::server;
 use crate::plan::store::{CredentialKind, Location, Store};
+use crate::plan::tls::{Tls, TlsListener};
 
 /// How the service is started.
 #[derive(Debug, Args)]
@@ -47,7 +47,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let mut config = Common { config, database, json: false }.config()?;
     config.listen = listen.unwrap_or(config.listen);
     drop(log::start(config.log.format, &config.log.level));
-    let classifier = service::classifier(config.rules())?;
+    let classifier = app::classifier(config.rules())?;
     let listener = TcpListener::bind(config.listen).await.map_err(|e| {
         let address = config.listen;
         Failure::listen(&e, format!("cannot listen on {address}: {e}; choose another address with --listen"))
@@ -71,7 +71,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     tracing::info!("listening on {public_url} with the database {}", config.database);
     let settings = Settings { tls: tls.clone(), ..config.settings(public_url)? };
-    let service = Service::new(store, Arc::new(SystemClock), classifier, settings);
+    let service = App::new(store, Arc::new(SystemClock), classifier, settings);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = async move {
         tokio::select! {

@@ -17,7 +17,7 @@ use crate::capture::file;
 use crate::census::{Decisions, Inventory, Policy, Survey};
 use crate::clock::{Clock as _, SystemClock};
 use crate::plan::app::inventory::{CountAt, SharedClassifier};
-use crate::plan::app::service::{self, Service, Settings};
+use crate::plan::app::{self, App, Settings};
 use crate::plan::command::write_census;
 use crate::plan::http::api::census::report;
 use crate::plan::store::{By, CredentialKind, Location, Store};
@@ -51,11 +51,11 @@ pub(super) async fn run(listen: Option<SocketAddr>, once: bool) -> Result<(), De
     let address = listener.local_addr().map_err(Failed::from)?;
     let url = format!("http://{address}");
     let dir = tempfile::tempdir().map_err(Failed::from)?;
-    let classifier = service::classifier(None).map_err(Failed::from)?;
+    let classifier = app::classifier(None).map_err(Failed::from)?;
     let store = Store::open(&Location::File(dir.path().join("plan.sqlite"))).await.map_err(Failed::from)?;
     let settings =
         Settings { public_url: url.clone(), count_at: CountAt::NewestFrame, ..Settings::default() };
-    let service = Service::new(store, Arc::new(SystemClock), Arc::clone(&classifier), settings);
+    let service = App::new(store, Arc::new(SystemClock), Arc::clone(&classifier), settings);
     let (stop, stopped) = oneshot::channel::<()>();
     let until = async move {
         // A sender that is gone is a stop, too.
@@ -93,7 +93,7 @@ pub(super) async fn run(listen: Option<SocketAddr>, once: bool) -> Result<(), De
 const PERSON: &str = "demo";
 
 /// The subscription on its trial, and the person who owns it.
-async fn set_up(service: &Service) -> Result<String, Failed> {
+async fn set_up(service: &App) -> Result<String, Failed> {
     let now = SystemClock.now();
     service.store.create_person(PERSON, &secret::generate("")?, true, &By::service(), now).await?;
     let subscription = service.store.create_subscription("Demo", Some(PERSON), &By::service(), now).await?;
@@ -105,7 +105,7 @@ async fn set_up(service: &Service) -> Result<String, Failed> {
 }
 
 /// Enrols the sensor by HTTP, as an appliance does; returns the file with its identity.
-async fn enrol(service: &Service, sid: &str, url: &str, dir: &Path) -> Result<PathBuf, Failed> {
+async fn enrol(service: &App, sid: &str, url: &str, dir: &Path) -> Result<PathBuf, Failed> {
     let (secret, _) = service.store.create_enrolment(sid, &By::service(), SystemClock.now()).await?;
     let token = EnrolmentToken { url: url.to_owned(), secret, fingerprint: None };
     let identity = client::enrol(&token, "demo-sensor", None, &Route::default(), SystemClock.now()).await?;
@@ -117,7 +117,7 @@ async fn enrol(service: &Service, sid: &str, url: &str, dir: &Path) -> Result<Pa
 
 /// Replays the capture into the sensor's table, uploads what changed after every slice, and prints what came first.
 async fn replay(
-    service: &Service,
+    service: &App,
     sid: &str,
     classifier: &SharedClassifier,
     dir: &Path,

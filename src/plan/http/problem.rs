@@ -7,10 +7,11 @@ use serde_json::{Map, Value};
 use crate::billing::statement;
 use crate::billing::timeline::Refusal;
 use crate::change;
+use crate::classify::RuleError;
 use crate::estimate::FileError;
 use crate::listing::{BadCursor, BadList};
-use crate::plan::app::permission::Action;
-use crate::plan::http::oidc::ProviderError;
+use crate::plan::app::Refusal as AppRefusal;
+use crate::plan::oidc::ProviderError;
 use crate::plan::store::{AccessRefusal, MappingError, SnapshotError, StoreError};
 use crate::wire::BadUpload;
 
@@ -230,19 +231,6 @@ impl Problem {
         self
     }
 
-    /// There is no such `what`.
-    pub fn not_found(what: &str, id: &str) -> Self {
-        let id: String = id.chars().take(60).collect();
-        Self::new(ProblemType::NotFound, format!("there is no {what} '{id}', or you may not see it"))
-    }
-
-    /// The roles at hand do not allow `action`.
-    pub fn not_permitted(action: Action) -> Self {
-        let roles: Vec<&str> = action.roles().iter().map(|r| r.title()).collect();
-        Self::new(ProblemType::NotPermitted, format!("to {} takes: {}", action.title(), roles.join(", ")))
-            .with("roles", action.roles().iter().map(|r| r.key()).collect::<Vec<_>>())
-    }
-
     /// The status.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
@@ -265,6 +253,42 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+impl From<AppRefusal> for Problem {
+    fn from(refusal: AppRefusal) -> Self {
+        use AppRefusal as Refusal;
+        let detail = refusal.to_string();
+        match refusal {
+            Refusal::Store(error) => error.into(),
+            Refusal::List(error) => error.into(),
+            Refusal::File(error) => error.into(),
+            Refusal::Upload(error) => error.into(),
+            Refusal::Unauthenticated => Self::new(ProblemType::Unauthenticated, detail),
+            Refusal::CrossSite => Self::new(ProblemType::CrossSite, detail),
+            Refusal::NotPermitted { by_token: true, .. } => Self::new(ProblemType::NotPermitted, detail),
+            Refusal::NotPermitted { action, .. } => {
+                let roles: Vec<&str> = action.roles().iter().map(|r| r.key()).collect();
+                Self::new(ProblemType::NotPermitted, detail).with("roles", roles)
+            }
+            Refusal::Hidden { .. } => Self::new(ProblemType::NotFound, detail),
+            Refusal::Invalid(_) => Self::new(ProblemType::InvalidRequest, detail),
+            Refusal::TooMany(_) => Self::new(ProblemType::TooManyRequests, detail),
+            Refusal::Rules(_) | Refusal::Defect(_) => {
+                tracing::error!(error = %detail, "internal error");
+                Self::new(ProblemType::Internal, INTERNAL)
+            }
+        }
+    }
+}
+
+/// The cause is for the log: it may name what a caller must not see.
+const INTERNAL: &str = "internal error; the service's log has the cause";
+
+impl From<RuleError> for Problem {
+    fn from(error: RuleError) -> Self {
+        AppRefusal::from(error).into()
     }
 }
 
@@ -291,6 +315,10 @@ impl From<StoreError> for Problem {
                 SnapshotError::TooManyHeaders { .. } => ProblemType::BundleTooLarge,
             },
             StoreError::Change(refusal) => return refusal.into(),
+            StoreError::Unconditional => ProblemType::PreconditionRequired,
+            StoreError::Stale { current } => {
+                return Self::new(ProblemType::PreconditionFailed, detail).with("etag", current.as_str());
+            }
             StoreError::Mapping(MappingError::TooMany) => ProblemType::TooManyMappings,
             StoreError::Mapping(_) => ProblemType::InvalidMapping,
             StoreError::Database(_)

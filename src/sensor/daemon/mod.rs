@@ -89,7 +89,9 @@ pub enum RunError {
     )]
     Confinement(Confinement),
     /// An interface must be opened, but this process has given up the privilege.
-    #[error("an interface must be opened again, which needs a privilege that this process gave up; systemd restarts the sensor")]
+    #[error(
+        "an interface must be opened again, which needs a privilege that this process gave up; systemd restarts the sensor"
+    )]
     Restart,
     #[error("the system refused a thread, a signal handler or the runtime: {0}; check the process's limits")]
     System(#[from] std::io::Error),

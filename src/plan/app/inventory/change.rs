@@ -4,9 +4,12 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Inventories, Tenant, compute};
+use super::super::Refusal;
+use super::{Inventories, SubscriptionState, compute};
 use crate::census::{CouplingKey, Decisions, Device, DeviceId, Mark, Object, Survey, Timestamp};
-use crate::change::{Alteration, Ask, ChangeSet, CountDelta, Desk, Draft, ENTRIES, Refusal, in_the_way};
+use crate::change::{
+    Alteration, Ask, ChangeSet, CountDelta, Desk, Draft, ENTRIES, Refusal as ChangeRefusal, in_the_way,
+};
 use crate::plan::store::audit::Actor;
 use crate::plan::store::{By, Recording, StoreError};
 use crate::wire::DeviceEntry;
@@ -17,7 +20,7 @@ const TRIES: usize = 5;
 const SHOWN: usize = 1_000;
 
 /// Looks at the device that is to be changed, as it is now, before it is.
-pub type Check<E> = dyn Fn(&DeviceEntry) -> Result<(), E> + Send + Sync;
+pub type Check = dyn Fn(&DeviceEntry) -> Result<(), StoreError> + Send + Sync;
 
 /// What a change did, or would do.
 #[derive(Clone, Debug)]
@@ -59,22 +62,22 @@ impl Inventories {
     /// # Errors
     /// The check's, [`StoreError::Change`] where the change is refused, [`StoreError::NotFound`] for a change to undo that
     /// there is not, or the store's.
-    pub async fn change<E: From<StoreError> + Send + 'static>(
+    pub async fn change(
         &self,
         subscription: &str,
         ask: Ask,
         by: &By,
-        check: Option<Box<Check<E>>>,
+        check: Option<Box<Check>>,
         now: Timestamp,
-    ) -> Result<Changed, E> {
+    ) -> Result<Changed, Refusal> {
         let check = check.map(Arc::new);
-        let tenant = self.tenant(subscription);
-        let _one = tenant.drafting.lock().await;
+        let state = self.state(subscription);
+        let _one = state.drafting.lock().await;
         for _ in 0..TRIES {
-            let tenant = self.current(subscription).await?;
-            let ground = self.ground(&tenant, subscription, ask.clone(), by, now).await?;
+            let state = self.current(subscription).await?;
+            let ground = self.ground(&state, subscription, ask.clone(), by, now).await?;
             let (policy, classifier, shared) =
-                (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&tenant));
+                (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&state));
             let look = check.clone();
             let at = ground.at;
             let drafted = compute(move || {
@@ -91,30 +94,30 @@ impl Inventories {
                 count: drafted.count,
                 revision: drafted.revision,
             };
-            let turn = tenant.turn.lock().await;
+            let turn = state.turn.lock().await;
             let Some(set) = self.store.record_change(subscription, by, &recording).await? else { continue };
             let Drafted { draft, count, revision, after, devices, .. } = drafted;
             let changes = !draft.alterations.is_empty();
             if changes && !by.dry_run {
-                tenant.decide(revision.saturating_add(1), after);
-                tenant.tell();
+                state.decide(revision.saturating_add(1), after);
+                state.tell();
             }
             drop(turn);
             let set = changes.then_some(set);
             return Ok(Changed { set, count, alterations: draft.alterations, devices });
         }
-        Err(StoreError::from(Refusal::Busy).into())
+        Err(StoreError::from(ChangeRefusal::Busy).into())
     }
 
     async fn ground(
         &self,
-        tenant: &Tenant,
+        state: &SubscriptionState,
         subscription: &str,
         ask: Ask,
         by: &By,
         now: Timestamp,
     ) -> Result<Ground, StoreError> {
-        let (revision, decisions) = tenant.decisions();
+        let (revision, decisions) = state.decisions();
         let undone = match &ask {
             Ask::Undo { change } => {
                 let set = self.store.change_set(subscription, *change).await?;
@@ -130,17 +133,17 @@ impl Inventories {
             other => other.to_string(),
         };
         let mark = Mark { by, at: now, change: self.store.next_change(subscription).await? };
-        let (_, at) = self.standing(tenant, None, now);
+        let (_, at) = self.standing(state, None, now);
         Ok(Ground { ask, mark, revision, decisions, undone, at })
     }
 }
 
 /// Drafts a change and counts before and after it.
-fn draft<'a, E: From<StoreError>>(
+fn draft<'a>(
     ground: Ground,
     survey: impl Fn(&Decisions) -> Survey<'a>,
-    check: Option<&Check<E>>,
-) -> Result<Drafted, E> {
+    check: Option<&Check>,
+) -> Result<Drafted, StoreError> {
     let Ground { ask, mark, revision, decisions, undone, .. } = ground;
     let before = survey(&decisions);
     if let (Some(check), Some(id)) = (check, alone(&ask)) {
@@ -158,7 +161,7 @@ fn draft<'a, E: From<StoreError>>(
         (Ask::Import { source, zone, entries }, _) => desk.import(&source, zone.as_deref(), &entries),
         (Ask::Forget { source }, _) => desk.forget(&source),
         (Ask::Undo { change }, Some((summary, alterations))) => desk.undo(change, &summary, alterations),
-        (Ask::Undo { .. }, None) => Err(Refusal::Busy),
+        (Ask::Undo { .. }, None) => Err(ChangeRefusal::Busy),
     };
     let draft = draft.map_err(StoreError::from)?;
     let billable = before.census.billable;

@@ -1,24 +1,25 @@
 //! The device table with its tabs, and the page that tells why a device counts.
 
+use crate::plan::app::Refusal;
+use crate::plan::store::Expected;
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Frame, PageError, Visitor, render, render_with};
+use super::page::{Frame, PageError, Visitor, denial, render, render_with};
 use super::show;
 use crate::census::{Category, Outcome, Property};
 use crate::change::{Ask, Patch};
 use crate::classify::Taxonomy;
 use crate::listing::{Filter, Page as Devices};
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::http::api::devices::{tag, unchanged};
-use crate::plan::http::auth::Caller;
-use crate::plan::http::conditional::IfMatch;
 use crate::plan::http::extract::{Form, Parameters, Path};
 use crate::plan::http::problem::Problem;
+use crate::plan::permission::Action;
 use crate::plan::store::By;
 use crate::plan::store::audit::REASON;
 use crate::wire::{DeviceAnswer, DeviceEntry, SetEntry, Subject};
@@ -139,7 +140,7 @@ pub(super) struct DeleteForm {
 
 /// The table.
 pub(super) async fn list(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     Visitor(caller): Visitor,
     Parameters(filter): Parameters<Filter>,
@@ -188,7 +189,7 @@ pub(super) async fn list(
 
 /// Why one device counts, or does not, and forms to change it.
 pub(super) async fn why(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, id)): Path<(String, String)>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
@@ -202,7 +203,7 @@ pub(super) async fn back(Path((sid, id)): Path<(String, String)>) -> Redirect {
 
 /// Sets what the form holds, or shows it again with what is wrong.
 pub(super) async fn edit(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, id)): Path<(String, String)>,
     Visitor(caller): Visitor,
     Form(form): Form<EditForm>,
@@ -216,7 +217,7 @@ pub(super) async fn edit(
 
 /// Deletes the device until it sends again.
 pub(super) async fn delete(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, id)): Path<(String, String)>,
     Visitor(caller): Visitor,
     Form(form): Form<DeleteForm>,
@@ -230,22 +231,23 @@ pub(super) async fn delete(
 
 /// Changes a device that is as the page showed it.
 async fn change(
-    service: &Service,
+    service: &App,
     caller: &Caller,
     sid: &str,
     ask: Ask,
     tag: &str,
     reason: &str,
 ) -> Result<(), Problem> {
-    caller.may(service, Action::EditDevices, sid).await?;
+    caller.may_do(service, Action::EditDevices, sid).await?;
     let reason: String = reason.trim().chars().filter(|c| !c.is_control()).take(REASON).collect();
     let by = By { reason: Some(reason).filter(|r| !r.is_empty()), ..caller.by.clone() };
-    let seen = IfMatch(Some(tag.to_owned()));
-    service.change(sid, ask, &by, Some(unchanged(seen))).await.map(drop)
+    let seen = Expected::Tags(tag.to_owned());
+    service.change(sid, ask, &by, Some(unchanged(seen))).await?;
+    Ok(())
 }
 
 async fn page(
-    service: &Service,
+    service: &App,
     caller: &Caller,
     sid: &str,
     id: &str,
@@ -254,10 +256,10 @@ async fn page(
 ) -> Result<Response, PageError> {
     let mut frame = Frame::of(service, caller, sid, "devices", "").await?;
     let view = service.view(sid, None).await?;
-    let why = view.why(id).ok_or_else(|| Problem::not_found("device", id))?;
+    let why = view.why(id).ok_or_else(|| Refusal::hidden("device", id))?;
     frame.title = format!("{} · why", show::label(&why.device));
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
-    let denial = Problem::not_permitted(Action::EditDevices).detail;
+    let denial = denial(Action::EditDevices);
     let form = form.unwrap_or_else(|| EditForm::of(&why.device));
     let page = WhyPage { frame, tag: tag(&why.device), form, why, refused, denial };
     Ok(render_with(status, &page))

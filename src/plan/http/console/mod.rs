@@ -22,10 +22,10 @@ mod subscriptions;
 use axum::Router;
 use axum::routing::{get, post};
 
-use crate::plan::app::service::Service;
+use crate::plan::app::App;
 
 /// All pages.
-pub fn router() -> Router<Service> {
+pub fn router() -> Router<App> {
     let tenant = Router::new()
         .route("/", get(overview::show))
         .route("/devices", get(devices::list))

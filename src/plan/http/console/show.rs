@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 
 use crate::census::{Binding, State, Timestamp, Verdict};
-use crate::plan::http::api::plans::PlanEntry;
+use crate::plan::app::plans::PlanEntry;
 use crate::wire::DeviceEntry;
 
 /// The version in the footer.

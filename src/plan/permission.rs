@@ -1,7 +1,7 @@
 //! Who may do what (census rules §4). The matrix is data: documents, console and tests are generated from it.
 //!
-//! Which route does which action is data too: `x-netcensus-action` in the API's description, held by
-//! [`crate::plan::http::api::guard`].
+//! Which route does which action is a type in its handler's signature ([`crate::plan::app::May`]); the API's description is made from
+//! that, as `x-netcensus-action`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -150,11 +150,37 @@ impl Action {
         MATRIX.iter().find(|(a, ..)| *a == self).map_or("", |(_, title, _)| title)
     }
 
+    /// The roles that may, as people read them.
+    pub fn role_titles(self) -> String {
+        self.roles().iter().map(|role| role.title()).collect::<Vec<_>>().join(", ")
+    }
+
     /// Whether one of `roles` may.
     pub fn allowed(self, roles: &[Role]) -> bool {
         self.roles().iter().any(|r| roles.contains(r))
     }
 }
+
+/// An action as a type, so that a signature says which one was permitted.
+pub trait Permission: Clone + Send + Sync + 'static {
+    const ACTION: Action;
+}
+
+macro_rules! permissions {
+    ($($action:ident)*) => {
+        $(
+            #[doc = concat!("[`Action::", stringify!($action), "`] as a type.")]
+            #[derive(Clone, Copy, Debug)]
+            pub enum $action {}
+
+            impl Permission for $action {
+                const ACTION: Action = Action::$action;
+            }
+        )*
+    };
+}
+
+permissions! { View Export ChangePlan ReplacePlan ManageSensors EditDevices ViewAudit BindRoles ManageTenant }
 
 /// What a secret may do of what its holder may: a token can be kept to less. The default keeps it to nothing less.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -200,6 +226,13 @@ mod tests {
         assert!(!Action::ManageSensors.allowed(&[G]));
         assert!(!Action::ChangePlan.allowed(&[R]));
         assert!(Action::View.allowed(&[R]) && !Action::View.allowed(&[]));
+    }
+
+    #[test]
+    fn everybody_who_may_do_anything_may_view() {
+        for (action, _, roles) in MATRIX {
+            assert!(roles.iter().all(|role| Action::View.allowed(&[*role])), "{}", action.key());
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use crate::plan::app::permission::Role;
+use crate::plan::permission::Role;
 
 /// `[oidc]`: the identity provider. Without an issuer there is none.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]

@@ -199,7 +199,7 @@ fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::http::tls::Tls;
+    use crate::plan::tls::Tls;
 
     fn own(directory: &Path) -> Source {
         let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "::1".to_owned()];
