@@ -134,7 +134,8 @@ async fn the_command_line_proves_a_device_and_verifies_the_proof() {
     let (store, sid) = (&cli.stored.store, &cli.stored.sid);
     let inventory = store.inventory(sid).await.unwrap();
     let as_of = store.snapshots(sid, None, 1).await.unwrap()[0].header.as_of;
-    let survey = Survey::new(&inventory, &Policy::default(), &Decisions::default(), &ByName, as_of);
+    let (policy, decisions) = (Policy::default(), Decisions::default());
+    let survey = Survey::new(&inventory, &policy, &decisions, &ByName, as_of);
     let proof = cli.run(&["snapshot", "proof", &cli.day, &survey.devices[0].id.to_string()]);
     assert_eq!(proof.code, 0, "{}", proof.message);
     std::fs::write(cli.path("proof.json"), proof.output).unwrap();
