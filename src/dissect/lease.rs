@@ -3,7 +3,7 @@
 use super::Malformed;
 use super::Words;
 use super::network::{self, Packet};
-use super::protocol::dhcp4::{self, Message};
+use super::protocol::discovery::dhcp4::{self, Message};
 use super::sink::Sink;
 use crate::census::address::is_never_sender;
 use crate::census::{Field, MacAddr, Prefix, Sign};
@@ -25,7 +25,7 @@ pub(super) fn dissect(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink)
             sink.station_said(source, field, value);
         }
     };
-    let message = dhcp4::dissect(payload, &mut Words::new(&mut hear))?;
+    let message = dhcp4::read(payload, &mut Words::new(&mut hear))?;
     if message.op == REPLY {
         if matches!(message.kind, Some(OFFER | ACK)) && !is_never_sender(packet.source) {
             sink.coupling_said(source, packet.source, Field::DhcpServer, "server");

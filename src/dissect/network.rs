@@ -7,9 +7,9 @@ use pnet::packet::ipv4::Ipv4Packet;
 use pnet::packet::ipv6::Ipv6Packet;
 
 use super::link::{self, Link};
-use super::protocol::{eigrp, igmp, ospf, pim, vrrp};
+use super::protocol::{self, gear::igmp};
 use super::sink::{Anomaly, Fragment, FragmentKey, Sink};
-use super::{Malformed, Reader, Words, neighbor, transport, tunnel};
+use super::{Malformed, Payload, Reader, neighbor, transport, tunnel};
 use crate::census::address::{is_link_local, is_never_sender};
 use crate::census::{Sign, Signs};
 
@@ -63,6 +63,34 @@ impl Packet<'_> {
             signs = signs.with(if self.is_fresh() { Sign::Near } else { Sign::Far });
         }
         coupling(self.link, self.source, signs, sink);
+    }
+
+    /// What a dissector reads of it.
+    pub(super) fn payload<'b>(&self, bytes: &'b [u8]) -> Payload<'b> {
+        self.link.payload(bytes)
+    }
+
+    pub(super) const fn is_v4(&self) -> bool {
+        self.source.is_ipv4()
+    }
+
+    pub(super) const fn is_v6(&self) -> bool {
+        self.source.is_ipv6()
+    }
+
+    /// Whether its source is an address that a host may send from.
+    pub(super) fn has_sender(&self) -> bool {
+        !is_never_sender(self.source)
+    }
+
+    /// Whether its TTL shows that no router forwarded it.
+    pub(super) const fn is_unforwarded_v4(&self) -> bool {
+        self.ttl == 255 && self.is_v4()
+    }
+
+    /// Whether its hop limit shows that no router forwarded it.
+    pub(super) const fn is_unforwarded_v6(&self) -> bool {
+        self.ttl == 255 && self.is_v6()
     }
 
     /// Whether its TTL is one that packets start with: no router lowered it, as far as that shows.
@@ -229,35 +257,21 @@ fn upper(
             let result = neighbor::dissect(packet, body, sink);
             // RFC 3810 section 5.1.14: a query has the hop limit 1 and a link-local source.
             if packet.ttl == 1 && is_link_local(packet.source) {
-                return link::station(packet.link, sink, |words| igmp::dissect_mld(body, words));
+                return link::station(packet.link, sink, |words| {
+                    igmp::dissect_mld(&packet.payload(body), words)
+                });
             }
             result
         }
         other => {
             packet.sighted(Signs::default(), sink);
             if packet.is_group() && packet.part == Part::Whole {
-                return link::station(packet.link, sink, |words| group_protocol(packet, other, body, words));
+                let payload = packet.payload(body);
+                return link::station(packet.link, sink, |words| {
+                    protocol::over_ip(other.0, packet, payload, words)
+                });
             }
             Ok(())
         }
-    }
-}
-
-/// The protocols of routers right above IP, by protocol number; they count only when sent to a group, as hellos are.
-fn group_protocol(
-    packet: &Packet<'_>,
-    protocol: IpNextHeaderProtocol,
-    body: &[u8],
-    words: &mut Words<'_>,
-) -> Result<(), Malformed> {
-    match protocol {
-        // A switch that only snoops asks from 0.0.0.0 (RFC 4541 section 2.1.1).
-        Next::Igmp if !is_never_sender(packet.source) => igmp::dissect(body, words),
-        Next::Eigrp => eigrp::dissect(body, words),
-        Next::OspfigP => ospf::dissect(body, words),
-        Next::Pim => pim::dissect(body, words),
-        // RFC 9568 section 7.1: what a router may have passed on is not heard.
-        Next::Vrrp if packet.ttl == 255 => vrrp::dissect(body, packet.source.is_ipv6(), words),
-        _ => Ok(()),
     }
 }
