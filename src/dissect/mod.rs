@@ -61,9 +61,18 @@ pub(crate) mod testing {
     pub(crate) fn said(
         dissect: impl FnOnce(&mut Words<'_>) -> Result<(), Malformed>,
     ) -> (Vec<String>, Result<(), Malformed>) {
-        let mut out = Vec::new();
-        let mut hear = |field: Field, value: &str| out.push(format!("{field}={value}"));
-        let result = dissect(&mut Words::new(&mut hear));
+        let (out, _, result) = announced(dissect);
         (out, result)
+    }
+
+    /// As [`said`], with the addresses that it gave.
+    pub(crate) fn announced(
+        dissect: impl FnOnce(&mut Words<'_>) -> Result<(), Malformed>,
+    ) -> (Vec<String>, Vec<String>, Result<(), Malformed>) {
+        let (mut out, mut addresses) = (Vec::new(), Vec::new());
+        let mut hear = |field: Field, value: &str| out.push(format!("{field}={value}"));
+        let mut reach = |ip: std::net::IpAddr, _| addresses.push(ip.to_string());
+        let result = dissect(&mut Words::new(&mut hear).with_addresses(&mut reach));
+        (out, addresses, result)
     }
 }

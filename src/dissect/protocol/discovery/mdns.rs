@@ -158,7 +158,7 @@ pub(super) mod tests {
 
     #[test]
     fn a_printer_says_what_it_offers() {
-        let (mut out, result) = said(|w| dissect(&printer(), w));
+        let (mut out, result) = said(|w| dissect(&Payload::new(&printer()), w));
         out.sort();
         out.dedup();
         assert_eq!(
@@ -189,7 +189,7 @@ pub(super) mod tests {
         let elsewhere = record(&["www", "example", "org"], 1, 120, &[192, 0, 2, 1]);
         let elsewhere = message(0x8400, [&[elsewhere], &[], &[]]);
         for quiet in [known_answer, probe, farewell, reverse, elsewhere] {
-            assert_eq!(said(|w| dissect(&quiet, w)), (vec![], Ok(())), "{quiet:?}");
+            assert_eq!(said(|w| dissect(&Payload::new(&quiet), w)), (vec![], Ok(())), "{quiet:?}");
         }
     }
 
@@ -197,7 +197,7 @@ pub(super) mod tests {
     fn a_record_may_hold_any_number_of_entries_of_which_the_first_count() {
         let data: Vec<u8> = (10..60).flat_map(|n| format!("\x05k{n}=v").into_bytes()).collect();
         let txt = record(&["x", "_a", "_udp", "local"], 16, 9, &data);
-        let (out, _) = said(|w| dissect(&message(0x8400, [&[txt], &[], &[]]), w));
+        let (out, _) = said(|w| dissect(&Payload::new(&message(0x8400, [&[txt], &[], &[]])), w));
         assert_eq!((out.len(), out[0].as_str()), (ENTRIES, "mdns.txt=_a._udp.k10=v"));
     }
 
@@ -205,7 +205,7 @@ pub(super) mod tests {
     fn counts_that_lie_cost_nothing() {
         for counts in [[0xff; 8], [0, 0, 0, 0, 0, 0, 0, 9]] {
             let lie = [&[0, 0, 0x84, 0][..], &counts, &[0; 40]].concat();
-            assert!(said(|w| dissect(&lie, w)).1.is_err());
+            assert!(said(|w| dissect(&Payload::new(&lie), w)).1.is_err());
         }
     }
 
@@ -214,7 +214,7 @@ pub(super) mod tests {
         let head = message(0x8400, [&[vec![]], &[], &[]]);
         for pointer in [[0xc0, 12], [0xc0, 40], [0xff, 0xff]] {
             let circle = [&head[..], &pointer, &[0, 12, 0, 1, 0, 0, 0, 9, 0, 2], &pointer].concat();
-            assert!(said(|w| dissect(&circle, w)).1.is_err());
+            assert!(said(|w| dissect(&Payload::new(&circle), w)).1.is_err());
         }
     }
 
@@ -224,7 +224,7 @@ pub(super) mod tests {
         let mut data = vec![0, 0xc0, 23];
         data.extend((0..200u16).flat_map(|n| (0xc000 | (24 + 2 * n)).to_be_bytes()));
         let records = [record(&[], 0xff00, 9, &data), record(&["a", "local"], 1, 9, &[192, 0, 2, 1])];
-        let (out, result) = said(|w| dissect(&message(0x8400, [&records, &[], &[]]), w));
+        let (out, result) = said(|w| dissect(&Payload::new(&message(0x8400, [&records, &[], &[]])), w));
         assert_eq!((out, result), (vec![], Err(Malformed::new("mdns", "chained pointers"))));
     }
 

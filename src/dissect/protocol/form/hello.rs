@@ -256,7 +256,7 @@ pub(crate) mod tests {
         let (out, result) = said(|w| say(&example(), 't', w));
         assert_eq!(out, ["tls.sni=example.com", "tls.ja4=t13d1516h2_8daaf6152771_e5627efa2ab1"]);
         assert_eq!(result, Ok(()));
-        survives(&example(), |p, w| say(p, 't', w));
+        survives(&example(), |p, w| say(p.bytes, 't', w));
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn say_version(flags: u32, r: &mut Reader<'_>, words: &mut Words<'_>) -> Option<
 }
 
 #[cfg(test)]
-pub(super) mod testing {
+pub(crate) mod testing {
     use super::SIGNATURE;
 
     /// Text as NTLM and SMB have it.
@@ -231,7 +231,7 @@ mod tests {
         ];
         assert_eq!(token(&message, Side::Server), expected);
         survives(&message, |m, w| {
-            say(m, Side::Server, w);
+            say(m.bytes, Side::Server, w);
             Ok(())
         });
     }
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn broken_messages_do_no_harm() {
         survives(&authenticate(WIDE, 0x0200_0001), |m, w| {
-            say(m, Side::Client, w);
+            say(m.bytes, Side::Client, w);
             Ok(())
         });
     }

@@ -91,7 +91,7 @@ fn addresses(value: &[u8]) -> Option<Vec<IpAddr>> {
 mod tests {
     use super::*;
     use crate::dissect::protocol::testing::survives;
-    use crate::dissect::testing::said;
+    use crate::dissect::testing::announced;
 
     const HEAD: &[u8] = &[2, 180, 0, 0];
 
@@ -122,8 +122,7 @@ mod tests {
     }
 
     fn run(payload: &[u8]) -> (Vec<String>, Vec<String>, Result<(), Malformed>) {
-        let mut ips = Vec::new();
-        let (out, result) = said(|w| dissect(payload, w, &mut |ip| ips.push(ip.to_string())));
+        let (out, ips, result) = announced(|w| dissect(&Payload::new(payload), w));
         (out, ips, result)
     }
 

@@ -134,7 +134,7 @@ fn say_med(value: &[u8], words: &mut Words<'_>) {
 mod tests {
     use super::*;
     use crate::dissect::protocol::testing::survives;
-    use crate::dissect::testing::said;
+    use crate::dissect::testing::announced;
 
     const MAC: [u8; 6] = [0x00, 0x1b, 0x54, 1, 2, 3];
 
@@ -180,8 +180,7 @@ mod tests {
     }
 
     fn run(payload: &[u8]) -> (Vec<String>, Vec<String>, Result<(), Malformed>) {
-        let mut ips = Vec::new();
-        let (out, result) = said(|w| dissect(payload, w, &mut |ip| ips.push(ip.to_string())));
+        let (out, ips, result) = announced(|w| dissect(&Payload::new(payload), w));
         (out, ips, result)
     }
 

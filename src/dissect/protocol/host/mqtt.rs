@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_client_names_itself_and_its_topics() {
-        let run = |p: &[u8]| said(|w| dissect(p, w));
+        let run = |bytes: &[u8]| said(|w| dissect(&Payload::new(bytes), w));
         for sound in [
             connect("MQIsdp", 3, &[]),
             connect("MQTT", 4, &[]),

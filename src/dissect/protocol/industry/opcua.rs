@@ -179,7 +179,11 @@ mod tests {
     }
 
     fn of(payload: &[u8], side: Option<Side>) -> Vec<String> {
-        said(|w| dissect(payload, side, w)).0
+        said(|w| {
+            say(payload, side, w);
+            Ok(())
+        })
+        .0
     }
 
     #[test]
@@ -191,7 +195,8 @@ mod tests {
         let list = [&[1, 0, 0, 0][..], &application_of(2)].concat();
         for payload in [answer_of(431, &endpoint), answer_of(464, &session), answer_of(425, &list)] {
             assert_eq!(of(&payload, None), expected);
-            survives(&payload, |p, w| dissect(p, Some(Side::Server), w));
+            survives(&payload, |p, w| dissect(&p.on(Side::Server), w));
+            survives(&payload, dissect_anywhere);
         }
         assert_eq!(of(&answer_of(431, &endpoint), Some(Side::Server)).len(), 3);
     }

@@ -91,6 +91,7 @@ pub(crate) fn dissect_second(payload: &Payload<'_>, words: &mut Words<'_>) -> Re
 mod tests {
     use crate::dissect::protocol::testing::{heard, survives_datagram};
     use crate::dissect::testing::said;
+    use crate::dissect::{Payload, stream};
 
     fn chained(plain: &str) -> Vec<u8> {
         let mut key = super::KEY;
@@ -112,7 +113,7 @@ mod tests {
         survives_datagram(&chained(plain), 9999, 50_000);
         let length = u32::try_from(plain.len()).unwrap().to_be_bytes();
         let segment = [&length[..], &chained(plain)].concat();
-        assert_eq!(said(|w| super::super::stream(&segment, 9999, w)).0, expected);
+        assert_eq!(said(|w| stream(Payload::new(&segment).between(9999, 50_000), w)).0, expected);
         assert!(heard(&chained(r#"{"system":{"get_sysinfo":{}}}"#), 50_000, 9999).is_empty());
     }
 
