@@ -57,8 +57,9 @@ fn reached(layer: Layer, key: Key, bytes: &[u8]) -> Reached {
     let mut to = Reached::default();
     let payload = Payload::new(bytes);
     let link = Link::default();
-    let v4 = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V4(Ipv4Addr::BROADCAST)];
-    let v6 = [IpAddr::V6(Ipv6Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)];
+    let v4 = [IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), IpAddr::V4(Ipv4Addr::BROADCAST)];
+    let host = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+    let v6 = [host, host];
     let packets = [v4, v6].map(|[source, destination]| Packet {
         link: &link,
         source,
