@@ -16,10 +16,10 @@ use netcensus::census::{Timestamp, VALUE_BYTES, clean};
 use netcensus::classify::Rules;
 use netcensus::config;
 use netcensus::dissect::{self, Frame, LinkType, Malformed, PROTOCOLS, Payload, Protocol, Reader, Words};
-use netcensus::sensor::checkpoint;
 use netcensus::sensor::config::Config;
-use netcensus::sensor::table::Table;
-use netcensus::sensor::worker::Worker;
+use netcensus::sensor::pipeline::checkpoint;
+use netcensus::sensor::pipeline::table::Table;
+use netcensus::sensor::pipeline::worker::Worker;
 use netcensus::wire::{EnrolmentToken, Upload};
 
 macro_rules! readers {
