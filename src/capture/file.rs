@@ -68,8 +68,8 @@ pub enum CaptureError {
         /// Why.
         error: io::Error,
     },
-    /// It is no capture.
-    #[error("{}: this is no capture file; pcap and pcapng are read, also compressed with gzip or zstd", path.display())]
+    /// The file is not a capture.
+    #[error("{}: not a capture file; netcensus reads pcap and pcapng, also compressed with gzip or zstd", path.display())]
     NoCapture {
         /// The file.
         path: PathBuf,
@@ -91,8 +91,8 @@ pub enum CaptureError {
 /// Reads all frames of a file, or of standard input for `-`.
 ///
 /// # Errors
-/// Only where the file is no capture at all, or of a link type that is not read: see [`CaptureError`]. A file that
-/// ends early is no error.
+/// If the file is not a capture, or has an unsupported link type: see [`CaptureError`]. A file that
+/// ends early is not an error.
 pub fn read(path: &Path, each: &mut dyn FnMut(&Frame<'_>)) -> Result<Summary, CaptureError> {
     let opened: Box<dyn Read + Send> = if path == Path::new("-") {
         Box::new(io::stdin())
@@ -116,7 +116,7 @@ pub fn read_from(
     read_stream(path, input, each)
 }
 
-/// A link type's number with libpcap's name for it, where it has one.
+/// A link type's number with libpcap's name for it, if it has one.
 pub fn link_name(number: i32) -> String {
     match pcap::Linktype(number).get_name() {
         Ok(name) => format!("{number} ({name})"),
@@ -257,7 +257,7 @@ enum Clock {
 }
 
 impl Links {
-    /// The frame of a block, if it is one; the link type's number where that is not read.
+    /// The frame of a block, if it holds one; the link type's number if that is unsupported.
     fn frame<'a>(&mut self, block: &'a PcapBlockOwned<'a>) -> Option<Result<Frame<'a>, i32>> {
         match block {
             PcapBlockOwned::LegacyHeader(header) => {
@@ -506,7 +506,7 @@ mod tests {
         for packed in [gzip.finish().unwrap(), zstd::bulk::compress(&plain, 1).unwrap()] {
             let (summary, found) = frames(packed.clone());
             assert_eq!((summary.unwrap().end, found.len()), (End::Complete, 2));
-            // Cut off, it ends early where some of it came through, and is an error where nothing did.
+            // A truncated file ends early if some of it could be read, and is an error otherwise.
             let (summary, found) = frames(packed[..packed.len() - 9].to_vec());
             match summary {
                 Ok(summary) => assert!(matches!(summary.end, End::Truncated { .. }) && !found.is_empty()),

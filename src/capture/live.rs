@@ -58,7 +58,7 @@ pub enum LiveError {
         /// The interface.
         interface: String,
     },
-    /// There is no such interface, or it is down.
+    /// The interface does not exist or is down.
     #[error("{interface}: {reason}; 'netcensus-sensor interfaces' lists what there is")]
     Away {
         /// The interface.
@@ -143,7 +143,7 @@ impl Live {
     /// Waits for frames, for at most `wait`, and hands over those that came; returns how many.
     ///
     /// # Errors
-    /// [`LiveError::Away`] where the interface went: open it anew.
+    /// [`LiveError::Away`] if the interface disappeared: open it again.
     pub fn poll(&mut self, wait: Duration, each: &mut dyn FnMut(&Frame<'_>)) -> Result<usize, LiveError> {
         let timeout = Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
         let events = {
@@ -193,7 +193,7 @@ pub fn exists(interface: &str) -> bool {
     socket.is_ok_and(|s| rustix::net::netdevice::name_to_index(s, interface).is_ok())
 }
 
-/// Whether an interface is there and up; needs no privilege. Where the system does not show whether it is up, it counts
+/// Whether an interface is there and up; needs no privilege. If the system does not show its state, it counts
 /// as up.
 pub fn is_up(interface: &str) -> bool {
     exists(interface) && attribute(interface, "flags").is_none_or(|flags| flags & u64::from(IFF_UP) != 0)
@@ -212,7 +212,7 @@ pub fn attribute(interface: &str, name: &str) -> Option<u64> {
 /// Checks a filter without a privilege, as it is read for Ethernet.
 ///
 /// # Errors
-/// [`LiveError::Filter`] where it is wrong.
+/// [`LiveError::Filter`] if it is invalid.
 pub fn check_filter(filter: &str) -> Result<(), LiveError> {
     let compiled = Capture::dead(pcap::Linktype::ETHERNET).and_then(|dead| dead.compile(filter, true));
     match compiled {

@@ -69,7 +69,7 @@ macro_rules! fields {
     ($($(#[doc = $doc:literal])* $variant:ident: $family:ident = $name:literal,)*) => {
         /// A field of evidence, by the name under which rules, documents and the console know it.
         ///
-        /// The order is the order of importance: where a bound is hit, later fields are given up first.
+        /// The order is the order of importance: at a bound, later fields are dropped first.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         #[non_exhaustive]
         pub enum Field { $($(#[doc = $doc])* $variant,)* }
@@ -307,11 +307,11 @@ fields! {
     KasaModel: Things = "kasa.model",
     /// Type of a Kasa or Tapo device's own answer, `IOT.SMARTPLUGSWITCH`.
     KasaType: Things = "kasa.type",
-    /// Product key or version of a Tuya broadcast; `broadcast` where it is enciphered, `device` for the device's side of a session.
+    /// Product key or version of a Tuya broadcast; `broadcast` if it is encrypted, `device` for the device's side of a session.
     TuyaProduct: Things = "tuya.product",
     /// `vendor:product`, decimal, of a LIFX version answer; `state` of other answers.
     LifxProduct: Things = "lifx.product",
-    /// Identity of another maker's own discovery, `protocol:model`, or `protocol` where it names none. Devices: `wiz`,
+    /// Identity of another maker's own discovery, `protocol:model`, or `protocol` if it names none. Devices: `wiz`,
     /// `yeelight`, `dahua`, `sadp` (Hikvision), `bjnp` (Canon), `epson`, `synology`, `crestron`, `govee`, `hiflying`
     /// (Wi-Fi module), `miio` (Xiaomi), `moxa` (model number in hex), `sccp` (Cisco telephone, device type in decimal).
     /// Programs: `dropbox:lan`, `spotify:lan`, `steam:windows` (or `linux`, `macos`, `android`, `ios`, `client`),
@@ -359,17 +359,17 @@ fields! {
     NtlmVersion: Smb = "ntlm.version",
     /// NTLM: workstation name.
     NtlmWorkstation: Smb = "ntlm.workstation",
-    /// NTLM: names of a server's challenge, `dns=…`, `netbios=…`; those of its domain `dns_domain=…`, `domain=…`, which are the server's own again where it is in none.
+    /// NTLM: names of a server's challenge, `dns=…`, `netbios=…`; those of its domain `dns_domain=…`, `domain=…`, which are the server's own if it is not in a domain.
     NtlmTarget: Smb = "ntlm.target",
     /// Native OS of SMB 1.
     SmbNativeOs: Smb = "smb.native_os",
     /// Native LAN manager of SMB 1.
     SmbNativeLanman: Smb = "smb.native_lanman",
-    /// Side and dialect of SMB, the client's highest: `server:3.1.1`, `client:2.1`; `server:1`, `client:1` for the first version, `client:2.x` where that one offers to go on.
+    /// Side and dialect of SMB, the client's highest: `server:3.1.1`, `client:2.1`; `server:1`, `client:1` for the first version, `client:2.x` if the client offers to go on.
     SmbDialect: Smb = "smb.dialect",
     /// Side and realm of Kerberos, `client:EXAMPLE.COM`, `kdc:EXAMPLE.COM`.
     KerberosRealm: Smb = "kerberos.realm",
-    /// Name that a client signs in with by Kerberos where it is a machine's, `host$` or `host/host.example.com`.
+    /// Name that a client signs in with by Kerberos if it is a machine's, `host$` or `host/host.example.com`.
     KerberosMachine: Smb = "kerberos.machine",
     /// What an LDAP server says of itself, `dns=…`, `vendor=…`, `version=…`, `class=…` (object class), `service=…` (of Active Directory); in a domain controller's ping also `dns_domain=…`, `netbios=…`; `server` of any answer.
     LdapServer: Smb = "ldap.server",
@@ -396,7 +396,7 @@ fields! {
     TlsSan: Tls = "tls.san",
     /// JA4 of a TLS or QUIC client hello (BSD-3 method).
     TlsJa4: Tls = "tls.ja4",
-    /// Application protocol that a TLS or QUIC client offers, where it is none of HTTP's.
+    /// Application protocol that a TLS or QUIC client offers, without those of HTTP.
     TlsAlpn: Tls = "tls.alpn",
     /// Server name of a TLS or QUIC client hello, in lower case.
     TlsSni: Lookup = "tls.sni",
@@ -441,9 +441,9 @@ impl<'de> Deserialize<'de> for Field {
     }
 }
 
-/// A name that is no field of evidence.
+/// The name is not that of a field.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("'{0}' is no field of evidence")]
+#[error("unknown evidence field '{0}'")]
 pub struct UnknownField(String);
 
 /// One thing said: a field, its value, and the time of the first frame that said it.
@@ -476,7 +476,7 @@ pub struct Addition {
     pub full: bool,
 }
 
-/// A bounded set of evidence. Merging is a join: where a bound is hit, the smallest by (field, value) stay, so
+/// A bounded set of evidence. Merging is a join: at a bound, the smallest by (field, value) stay, so
 /// that neither order nor repetition matters (design, decision 1).
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
@@ -488,7 +488,7 @@ impl EvidenceSet {
         self.add_shared(field, value, at, |value| value.into()).changed
     }
 
-    /// Adds one value, which `share` makes only where it is new to the set; tells what that did.
+    /// Adds one value, which `share` makes only if it is new to the set; returns what that did.
     pub fn add_shared(
         &mut self,
         field: Field,
@@ -609,7 +609,7 @@ impl<'a> IntoIterator for &'a EvidenceSet {
 }
 
 /// Makes a string from the network harmless: lossy UTF-8, control and format characters (bidirectional
-/// overrides, zero-width marks) out, white space trimmed, at most [`VALUE_BYTES`] bytes. `None` where nothing is left.
+/// overrides, zero-width marks) out, white space trimmed, at most [`VALUE_BYTES`] bytes. `None` if nothing is left.
 pub fn clean(bytes: &[u8]) -> Option<String> {
     let head = bytes.get(..VALUE_BYTES * 2).unwrap_or(bytes);
     let mut out = String::new();

@@ -16,7 +16,7 @@ pub enum LinkType {
 }
 
 impl LinkType {
-    /// The link type of that number, where it is one that is read.
+    /// The link type of that number, if netcensus reads it.
     pub const fn from_number(number: i32) -> Option<Self> {
         match number {
             1 => Some(Self::Ethernet),

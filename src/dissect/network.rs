@@ -99,7 +99,7 @@ impl Packet<'_> {
     }
 }
 
-/// Records a coupling of the frame's source, where the address may have one (I3).
+/// Records a coupling of the frame's source if the address may have one (I3).
 #[inline]
 pub(super) fn coupling(link: &Link, ip: IpAddr, signs: Signs, sink: &mut impl Sink) {
     if !is_never_sender(ip) {

@@ -51,7 +51,7 @@ pub struct FragmentKey {
 pub struct Fragment<'a> {
     /// Whose.
     pub key: FragmentKey,
-    /// Where its bytes stand in the payload.
+    /// If its bytes stand in the payload.
     pub offset: usize,
     /// Whether more follow.
     pub more: bool,
@@ -73,7 +73,7 @@ pub trait Sink {
     fn router(&mut self, ip: IpAddr);
     /// One half of an ARP exchange (I5).
     fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool);
-    /// Adds a fragment, and returns the datagram's payload where it became whole. Facts that follow in this frame
+    /// Adds a fragment, and returns the datagram's payload once it is whole. Facts that follow in this frame
     /// are the datagram's: they bear the time of its earliest fragment.
     fn gather(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>>;
     /// A part of the frame was not understood.

@@ -60,7 +60,7 @@ pub(super) fn gre(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(),
     }
 }
 
-/// Tunnels over UDP, by destination port. `None` where the port is no tunnel's.
+/// Tunnels over UDP, by destination port. `None` if no tunnel uses the port.
 pub(super) fn over_udp(
     packet: &Packet<'_>,
     port: u16,
@@ -141,7 +141,7 @@ fn tzsp(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Ma
     }
 }
 
-/// The frame in a CAPWAP data packet (RFC 5415 4.3), where it is a whole native 802.3 one in the clear.
+/// The frame in a CAPWAP data packet (RFC 5415 4.3), if it is a whole, unencrypted 802.3 frame.
 fn capwap_data(bytes: &[u8]) -> Option<&[u8]> {
     let mut r = Reader::new(bytes);
     let [preamble, length, _, flags] = r.array()?;

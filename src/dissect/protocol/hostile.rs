@@ -1,4 +1,4 @@
-//! Properties that hold for every dissector, whatever the bytes.
+//! Properties that hold for every dissector, for any bytes.
 
 use proptest::prelude::*;
 

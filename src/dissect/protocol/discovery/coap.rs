@@ -18,7 +18,7 @@ const PUBLISH: u8 = 30;
 /// Dissects a message from or to UDP 5683.
 ///
 /// # Errors
-/// Where it is no CoAP message, or an option is cut short.
+/// If it is not CoAP message, or an option is truncated.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let Some([first, code, _, _]) = r.array() else { return Err(malformed("truncated header")) };

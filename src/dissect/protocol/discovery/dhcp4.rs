@@ -26,7 +26,7 @@ pub(crate) struct Message {
     pub op: u8,
     /// Option 53, RFC 2132 section 9.6: 1 DISCOVER, 2 OFFER, 3 REQUEST, 4 DECLINE, 5 ACK, 6 NAK, 7 RELEASE, 8 INFORM.
     pub kind: Option<u8>,
-    /// The client's hardware address, where it is an Ethernet address.
+    /// The client's hardware address, if it is an Ethernet address.
     pub client: Option<MacAddr>,
     /// `yiaddr`: the address the server gives.
     pub your: Ipv4Addr,
@@ -162,7 +162,7 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// The addresses of an option; none where its length is no multiple of four.
+    /// The addresses of an option; none if its length is not a multiple of four.
     fn addresses(&self, code: u8) -> impl Iterator<Item = Ipv4Addr> {
         let value = self.get(code).filter(|v| v.len() % 4 == 0).unwrap_or_default();
         let list: Vec<_> = value.as_chunks::<4>().0.iter().map(|b| Ipv4Addr::from(*b)).collect();
@@ -232,7 +232,7 @@ fn say_fqdn(value: &[u8], words: &mut Words<'_>) {
     }
 }
 
-/// A name of uncompressed labels, with or without the root's; `None` where a label is cut.
+/// A name of uncompressed labels, with or without the root's; `None` if a label is cut.
 pub(crate) fn labels(name: &[u8]) -> Option<Vec<u8>> {
     let mut r = Reader::new(name);
     let mut out = Vec::new();

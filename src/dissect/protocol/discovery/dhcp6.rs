@@ -17,7 +17,7 @@ const CLASSES: usize = 8;
 /// Dissects a message of UDP 547. Only messages that clients send say words; servers and relay agents speak of others.
 ///
 /// # Errors
-/// Where the message is cut short or an option runs past its end; what came before it is said.
+/// If the message is truncated or an option runs past its end; what came before it is said.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let [kind, _, _, _] = r.array().ok_or_else(|| malformed("truncated header"))?;

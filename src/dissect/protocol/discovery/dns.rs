@@ -22,7 +22,7 @@ const BYTES: usize = 9000;
 /// Dissects a datagram to UDP 53. Reverse look-ups and names of one label say nothing, nor do answers.
 ///
 /// # Errors
-/// Where it is no query with one question (RFC 9619), or its name breaks.
+/// If it is not a query with one question (RFC 9619), or its name breaks.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let malformed = |reason| Malformed::new("dns", reason);
     let mut r = Reader::new(payload.bytes);
@@ -46,7 +46,7 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
 /// Dissects the beginning of a segment to TCP 53, where two bytes of length come first (RFC 7766 section 8).
 ///
 /// # Errors
-/// As [`dissect`], or where the message goes on in another segment.
+/// As [`dissect`], or if the message goes on in another segment.
 pub(crate) fn dissect_stream(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let message = r.u16().and_then(|length| r.take(length.into()));
@@ -54,7 +54,7 @@ pub(crate) fn dissect_stream(payload: &Payload<'_>, words: &mut Words<'_>) -> Re
     dissect(&payload.inner(message), words)
 }
 
-/// The name of a question of the Internet's class; there is no name before it that it could point to.
+/// The name of a question of the Internet's class; it has no name before it to point to.
 fn question(r: &mut Reader<'_>) -> Option<Vec<u8>> {
     let mut name = Vec::new();
     while let length @ 1.. = r.u8()? {
@@ -69,7 +69,7 @@ fn question(r: &mut Reader<'_>) -> Option<Vec<u8>> {
 }
 
 /// A host's name as evidence has it: lower case, without a root's dot. `None` for an address, a single label, and what
-/// is no host's name.
+/// is not the name of a host.
 pub(crate) fn host(name: &[u8]) -> Option<String> {
     let name = name.strip_suffix(b".").unwrap_or(name);
     let sound = |label: &[u8]| {
@@ -83,11 +83,11 @@ pub(crate) fn host(name: &[u8]) -> Option<String> {
     name.parse::<IpAddr>().is_err().then_some(name)
 }
 
-/// The records by which a response's sender answers: answers and additional records that are no farewell (TTL 0,
+/// The records by which a response's sender answers: answers and additional records without farewells (TTL 0,
 /// RFC 6762 section 10.1). `None` for a query.
 ///
 /// # Errors
-/// Where the message is cut short, larger than a sound one, or not DNS.
+/// If the message is truncated, larger than a sound one, or not DNS.
 pub(crate) fn answers<'a>(
     payload: &'a [u8],
     protocol: &'static str,

@@ -11,7 +11,7 @@ use crate::dissect::{Malformed, Payload, Words};
 /// Dissects a message of UDP 5355.
 ///
 /// # Errors
-/// Where a response is broken; nothing of it is said then.
+/// If a response is malformed. Nothing is said then.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     for record in answers(payload.bytes, "llmnr")?.into_iter().flatten() {
         let name = match &record.rdata {

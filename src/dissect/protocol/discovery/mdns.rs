@@ -16,7 +16,7 @@ const ENTRIES: usize = 12;
 /// Dissects a message of UDP 5353.
 ///
 /// # Errors
-/// Where a response is broken; nothing of it is said then.
+/// If a response is malformed. Nothing is said then.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     for record in answers(payload.bytes, "mdns")?.into_iter().flatten() {
         match &record.rdata {
@@ -50,7 +50,7 @@ fn say_pointer(owner: &Name<'_>, target: &Name<'_>, words: &mut Words<'_>) {
             words.say(Field::MdnsService, service.as_bytes());
         }
     } else if let Some(([] | [_, b"_sub"], _)) = service(&owner) {
-        // The owner is a type or a subtype; any other pointer is no offer, as one of a reverse lookup.
+        // The owner is a type or a subtype; any other pointer, such as one of a reverse lookup, does not offer a service.
         say_instance(target, words);
     }
 }
@@ -72,7 +72,7 @@ fn say_host(name: &Name<'_>, words: &mut Words<'_>) {
     }
 }
 
-/// RFC 6763 section 6: `key=value`, the key in any case. An entry without value, or with one that is no text, is none.
+/// RFC 6763 section 6: `key=value`, the key in any case. An entry without value, or with one that is not text, does not count.
 fn say_entry(service: &str, key: &[u8], value: Option<&[u8]>, words: &mut Words<'_>) {
     let Some(Ok(value)) = value.map(str::from_utf8) else { return };
     if value.is_empty() || !key.iter().all(|b| matches!(b, 0x20..=0x7e)) {

@@ -31,7 +31,7 @@ const GENERIC_TRAPS: &[u8] = &[0x2b, 6, 1, 6, 3, 1, 1, 5];
 /// Dissects a message of UDP 161 or 162, sent from `source_port`.
 ///
 /// # Errors
-/// Where the message is no SNMP; nothing of it is said then.
+/// If the message is not SNMP. Nothing is said then.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let (_, message) =
         SnmpGenericMessage::from_ber(payload.bytes).map_err(|_| Malformed::new("snmp", "broken message"))?;
@@ -65,7 +65,7 @@ fn say(pdu: &SnmpPdu<'_>, from_agent: bool, words: &mut Words<'_>) {
             say_trap(&trap.var, words);
         }
         // RFC 1157 section 4.1.6: in a generic trap (0 to 5) the enterprise is the sender's sysObjectID; in one of its
-        // own (6) it is whatever the vendor likes.
+        // own (6) it is up to the vendor.
         SnmpPdu::TrapV1(trap) if trap.generic_trap.0 <= 5 => say_product(&trap.enterprise, words),
         _ => {}
     }

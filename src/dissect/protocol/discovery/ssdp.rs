@@ -12,7 +12,7 @@ pub(crate) fn is_answer(payload: &[u8]) -> bool {
 /// Dissects a datagram of UDP 1900: announcements and answers, and the software of who searches; farewells say nothing.
 ///
 /// # Errors
-/// Where it is no SSDP message or a header is none; what the headers before it said is said.
+/// If it is not an SSDP message or a line is not a header; the headers before it still count.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let Some(head) = Head::read(payload.bytes).filter(|h| h.version.starts_with(b"HTTP/")) else {
         return Err(Malformed::new("ssdp", "no message"));

@@ -14,7 +14,7 @@ const TAGS: usize = 2048;
 /// Dissects a datagram of UDP 3702: Hello and ProbeMatches; farewells, searches and resolutions say nothing.
 ///
 /// # Errors
-/// Where it is no XML.
+/// If it is not XML.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     if !payload.bytes.trim_ascii_start().starts_with(b"<") && !payload.bytes.starts_with(b"\xef\xbb\xbf<") {
         return Err(Malformed::new("wsd", "no XML"));

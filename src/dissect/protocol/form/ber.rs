@@ -13,7 +13,7 @@ const SIBLINGS: usize = 64;
 pub(crate) struct Element<'a> {
     /// Class, form and number in one byte, `0x30` for a sequence.
     pub(crate) tag: u8,
-    /// The contents; their beginning, where the segment ends in them.
+    /// The contents, or their beginning if the segment ends in them.
     pub(crate) body: &'a [u8],
     /// Whether all the contents are there.
     pub(crate) whole: bool,

@@ -20,14 +20,14 @@ pub(crate) struct Head<'a> {
     /// The status of an answer, or the target of a request.
     pub(crate) target: &'a [u8],
     headers: [Header<'a>; HEADERS],
-    /// What follows the head of an HTTP message in this segment; nothing where the head goes on in the next one.
+    /// What follows the head of an HTTP message in this segment; empty if the head goes on in the next one.
     pub(crate) body: &'a [u8],
-    /// Whether reading ended at something that is no header.
+    /// Whether reading ended at a line that is not a header.
     pub(crate) broken: bool,
 }
 
 impl<'a> Head<'a> {
-    /// Reads a head; `None` where the first line is no start line of the four protocols.
+    /// Reads a head; `None` if the first line is not a start line of the four protocols.
     pub(crate) fn read(payload: &'a [u8]) -> Option<Self> {
         let window = payload.get(..START).unwrap_or(payload);
         let end = window.iter().position(|b| *b == b'\n')?;
@@ -75,7 +75,7 @@ fn is_version(token: &[u8]) -> bool {
 }
 
 /// Reads the headers of HTTP and SSDP. Those before the end of the segment, before a broken one, or before there are
-/// too many, are in `headers` also where httparse returns none. Where the body starts, which is the payload's end for a
+/// too many, are in `headers` even if httparse returns none. Returns where the body starts, which is the payload's end for a
 /// head that is cut or too long; `None` for a broken one.
 fn http<'a>(payload: &'a [u8], request: bool, headers: &mut [Header<'a>; HEADERS]) -> Option<usize> {
     let mut config = ParserConfig::default();

@@ -23,11 +23,11 @@ const SIGNATURE_ALGORITHMS: u16 = 13;
 const ALPN: u16 = 16;
 const SUPPORTED_VERSIONS: u16 = 43;
 
-/// Says what a handshake message tells where it is a ClientHello, the header of four bytes first. `transport` is the
+/// Says what a handshake message tells if it is a ClientHello, the header of four bytes first. `transport` is the
 /// first letter of the JA4: `t` for TCP, `q` for QUIC.
 ///
 /// # Errors
-/// Where a hello that is not cut breaks.
+/// If a hello that is not cut breaks.
 pub(crate) fn say(handshake: &[u8], transport: char, words: &mut Words<'_>) -> Result<(), Malformed> {
     let Some(hello) = Hello::read(handshake)? else { return Ok(()) };
     if let Some(name) = hello.extension(SERVER_NAME).and_then(server_name).and_then(host) {
@@ -56,7 +56,7 @@ struct Hello<'a> {
 }
 
 impl<'a> Hello<'a> {
-    /// `None` where it is no ClientHello, or one that is cut before its extensions.
+    /// `None` if it is not a ClientHello, or is truncated before its extensions.
     fn read(handshake: &'a [u8]) -> Result<Option<Self>, Malformed> {
         let mut r = Reader::new(handshake);
         let (Some(1), Some(length)) = (r.u8(), u24(&mut r)) else { return Ok(None) };
@@ -110,7 +110,7 @@ impl<'a> Hello<'a> {
         })
     }
 
-    /// The highest version that is offered: of the extension where there is one (RFC 8446 section 4.2.1).
+    /// The highest version that is offered: from the extension if it is present (RFC 8446 section 4.2.1).
     fn highest_version(&self) -> u16 {
         let offered = self.extension(SUPPORTED_VERSIONS).and_then(|data| data.get(1..)).unwrap_or_default();
         numbers(offered).max().unwrap_or(self.version)
@@ -152,7 +152,7 @@ fn server_name(data: &[u8]) -> Option<&[u8]> {
     r.take(length.into())
 }
 
-/// What nearly every client offers, and what is no text.
+/// What nearly every client offers, and what is not text.
 fn is_http(protocol: &[u8]) -> bool {
     [&b"http/"[..], b"h2", b"h3", b"hq", b"spdy/"].iter().any(|p| protocol.starts_with(p))
         || !protocol.iter().all(u8::is_ascii_graphic)
@@ -180,7 +180,7 @@ fn digest(list: &str) -> String {
     Sha256::digest(list.as_bytes()).iter().take(6).map(|b| format!("{b:02x}")).collect()
 }
 
-/// The first and the last character of a protocol, or of its hex where one of the two is neither letter nor digit.
+/// The first and the last character of a protocol, or of its hex if one of the two is neither letter nor digit.
 fn ends(protocol: &[u8]) -> [char; 2] {
     let (Some(first), Some(last)) = (protocol.first(), protocol.last()) else { return ['0', '0'] };
     if first.is_ascii_alphanumeric() && last.is_ascii_alphanumeric() {

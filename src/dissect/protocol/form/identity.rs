@@ -26,7 +26,7 @@ pub(crate) fn device_id<'a>(id: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
         .find_map(|pair| pair.trim_ascii_start().strip_prefix(key)?.strip_prefix(b":"))
 }
 
-/// Reads JSON, where it begins as an object.
+/// Reads JSON that begins as an object.
 pub(crate) fn json<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
     let object = bytes.trim_ascii();
     object.starts_with(b"{").then(|| serde_json::from_slice(object).ok()).flatten()

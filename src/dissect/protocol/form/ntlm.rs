@@ -15,7 +15,7 @@ const WINDOW: usize = 2048;
 const NAMES: usize = 16;
 const SIGNATURE: &[u8] = b"NTLMSSP\0";
 
-/// Says what the value of an `Authorization` or `WWW-Authenticate` header tells, where it holds a message, bare or
+/// Says what the value of an `Authorization` or `WWW-Authenticate` header tells if it holds a message, bare or
 /// inside SPNEGO.
 pub(crate) fn say_header(credentials: &[u8], side: Side, words: &mut Words<'_>) {
     let mut parts = credentials.splitn(2, |b| *b == b' ');
@@ -53,7 +53,7 @@ pub(crate) fn wide(bytes: &[u8]) -> String {
     char::decode_utf16(units).map(|c| c.unwrap_or('\u{fffd}')).collect()
 }
 
-/// Section 2.2.1.1: the names stand in it where the client knows no better character set than its own.
+/// Section 2.2.1.1: the names are in the client's own character set.
 fn negotiate(message: &[u8], mut r: Reader<'_>, words: &mut Words<'_>) -> Option<()> {
     let flags = r.u32_le()?;
     let _domain = r.take(8)?;
@@ -119,7 +119,7 @@ fn say_names(pairs: &[u8], words: &mut Words<'_>) -> Option<()> {
     Some(())
 }
 
-/// A field's bytes by its length and place; the inner `None` where it lies outside of the message.
+/// A field's bytes by its length and place; the inner `None` if it lies outside of the message.
 fn field<'a>(message: &'a [u8], r: &mut Reader<'_>) -> Option<Option<&'a [u8]>> {
     let (length, _, offset) = (r.u16_le()?, r.u16_le()?, r.u32_le()?);
     Some(usize::try_from(offset).ok().and_then(|at| message.get(at..)?.get(..length.into())))
@@ -129,7 +129,7 @@ fn field<'a>(message: &'a [u8], r: &mut Reader<'_>) -> Option<Option<&'a [u8]>> 
 fn say_version(flags: u32, r: &mut Reader<'_>, words: &mut Words<'_>) -> Option<()> {
     if flags & 0x0200_0000 != 0 {
         let ([major, minor], build, [_, _, _, revision]) = (r.array()?, r.u16_le()?, r.array()?);
-        // NTLMSSP_REVISION_W2K3; another or none means that the bytes are no version.
+        // NTLMSSP_REVISION_W2K3; any other means that the bytes are not a version.
         if major > 0 && matches!(revision, 10 | 15) {
             words.say(Field::NtlmVersion, format!("{major}.{minor}.{build}").as_bytes());
         }

@@ -8,10 +8,10 @@ const VERSION: u8 = 2;
 /// Parts of one packet that are looked at.
 const TLVS: usize = 64;
 
-/// Dissects a message to UDP 6696 that went to a group. What is no Babel says nothing.
+/// Dissects a message to UDP 6696 that went to a group. Anything else says nothing.
 ///
 /// # Errors
-/// Where the body or a part runs past the end.
+/// If the body or a part runs past the end.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some([MAGIC, VERSION]), Some(length)) = (r.array(), r.u16()) else { return Ok(()) };

@@ -6,10 +6,10 @@ use crate::dissect::{Malformed, Payload, Reader, Words};
 /// What every message starts with.
 const MARKER: [u8; 16] = [0xff; 16];
 
-/// Dissects the beginning of a segment of TCP 179. What is no OPEN says nothing.
+/// Dissects the beginning of a segment of TCP 179. Anything but an OPEN says nothing.
 ///
 /// # Errors
-/// Where an OPEN lies about a length or a value.
+/// If an OPEN lies about a length or a value.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some(MARKER), Some(length), Some(1)) = (r.array(), r.u16(), r.u8()) else { return Ok(()) };

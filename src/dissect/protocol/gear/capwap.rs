@@ -18,7 +18,7 @@ const MODEL: u16 = 0;
 /// Dissects a message of UDP 5246.
 ///
 /// # Errors
-/// Where a message element runs past the end; what came before it is said.
+/// If a message element runs past the end; what came before it is said.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let may_control = payload.source_port == CONTROL;
     let may_be_point = payload.destination_port == CONTROL;
@@ -56,7 +56,7 @@ const fn malformed(reason: &'static str) -> Malformed {
 fn clear(payload: &[u8]) -> Option<(u32, &[u8])> {
     let mut r = Reader::new(payload);
     let ([0, length, _, flags], _fragment) = (r.array()?, r.u32()?) else { return None };
-    // The length of five bits counts in 4 bytes. F tells a fragment, T a payload that is no control message.
+    // The length of five bits counts in 4 bytes. F tells a fragment, T a payload of another kind.
     if flags & 0b1000_0000 != 0 || length & 1 == 1 {
         return None;
     }

@@ -14,7 +14,7 @@ const IPV6: &[u8] = &[0xaa, 0xaa, 0x03, 0x00, 0x00, 0x00, 0x86, 0xdd];
 /// address TLV (0x0002) and its management address TLV (0x0016).
 ///
 /// # Errors
-/// Where the header is no CDP header or a TLV runs past the end.
+/// If the header is not one of CDP or a TLV runs past the end.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut reader = Reader::new(payload.bytes);
     let [version, _ttl, _, _] = reader.array().ok_or_else(|| malformed("truncated header"))?;

@@ -7,7 +7,7 @@ use crate::dissect::{Malformed, Payload, Reader, Words};
 /// Dissects an EAPOL packet, what follows the Ethernet type 0x888e. What both sides send says nothing.
 ///
 /// # Errors
-/// Where the packet is cut short or its EAP packet lies about its length.
+/// If the packet is truncated or its EAP packet lies about its length.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some([version @ 1..=3, kind]), Some(length)) = (r.array(), r.u16()) else {

@@ -12,7 +12,7 @@ const MARKER: u8 = 0x99;
 /// Dissects an EDP announcement, what follows the SNAP header.
 ///
 /// # Errors
-/// Where it is no EDP, or a part runs past the end; what came before it is said.
+/// If it is not EDP, or a part runs past the end; what came before it is said.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some([1, _]), Some(length)) = (r.array(), r.u16()) else {

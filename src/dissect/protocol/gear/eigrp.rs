@@ -9,7 +9,7 @@ const TLVS: usize = 128;
 /// Dissects a packet that went to a group, what follows the IP header.
 ///
 /// # Errors
-/// Where the packet is no EIGRP.
+/// If the packet is not EIGRP.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     sound(payload.bytes).ok_or(Malformed::new("eigrp", "broken packet"))?;
     words.say(Field::RouterProtocol, b"eigrp");

@@ -11,7 +11,7 @@ const TLVS: usize = 64;
 /// Dissects an FDP announcement, what follows the SNAP header.
 ///
 /// # Errors
-/// Where the header is no FDP header or a part runs past the end; what came before it is said.
+/// If the header is not one of FDP or a part runs past the end; what came before it is said.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     if !matches!(r.array(), Some([1, _hold_time, _, _])) {

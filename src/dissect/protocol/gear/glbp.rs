@@ -6,7 +6,7 @@ use crate::dissect::{Malformed, Payload, Reader, Words};
 /// Dissects a message to UDP 3222 that went to a group.
 ///
 /// # Errors
-/// Where it is no GLBP.
+/// If it is not GLBP.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     sound(payload.bytes).ok_or(Malformed::new("glbp", "broken message"))?;
     words.say(Field::RouterProtocol, b"glbp");

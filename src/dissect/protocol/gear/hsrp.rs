@@ -6,7 +6,7 @@ use crate::dissect::{Malformed, Payload, Reader, Words};
 /// Dissects a message to UDP 1985, or 2029 over IPv6, that went to a group.
 ///
 /// # Errors
-/// Where it is no HSRP.
+/// If it is not HSRP.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     first(payload.bytes).or_else(|| second(payload.bytes)).ok_or(Malformed::new("hsrp", "broken message"))?;
     words.say(Field::RouterProtocol, b"hsrp");

@@ -13,7 +13,7 @@ const MLD_QUERY: u8 = 130;
 /// Dissects an IGMP message, what follows the header of IPv4.
 ///
 /// # Errors
-/// Where a query is cut short.
+/// If a query is truncated.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     if r.u8() != Some(QUERY) {
@@ -29,7 +29,7 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
 /// Dissects an ICMPv6 message that may be one of MLD.
 ///
 /// # Errors
-/// Where a query is cut short.
+/// If a query is truncated.
 pub(crate) fn dissect_mld(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let Some([MLD_QUERY, 0]) = r.array() else { return Ok(()) };

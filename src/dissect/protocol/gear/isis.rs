@@ -6,7 +6,7 @@ use crate::dissect::{Malformed, Payload, Reader, Words};
 /// Dissects what follows the LLC header `fe fe 03`. Other network-layer protocols of OSI say nothing.
 ///
 /// # Errors
-/// Where an IS-IS packet lacks the fixed part of its type.
+/// If an IS-IS packet lacks the fixed part of its type.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     if r.u8() != Some(0x83) {

@@ -9,7 +9,7 @@ const LACP: u8 = 1;
 /// Dissects a slow-protocol frame, what follows the Ethernet type 0x8809. Markers and OAM say nothing.
 ///
 /// # Errors
-/// Where an LACPDU lacks its fixed parts.
+/// If an LACPDU lacks its fixed parts.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     if r.u8() != Some(LACP) {

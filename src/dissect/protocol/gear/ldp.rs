@@ -3,10 +3,10 @@
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Words};
 
-/// Dissects a message to UDP 646 that went to a group. What is no hello says nothing.
+/// Dissects a message to UDP 646 that went to a group. Anything but a hello says nothing.
 ///
 /// # Errors
-/// Where a hello is cut short.
+/// If a hello is truncated.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some(1), Some(_length), Some(1..), Some(_space), Some(0x0100)) =

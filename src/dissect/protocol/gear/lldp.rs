@@ -18,7 +18,7 @@ const TIA: [u8; 3] = [0x00, 0x12, 0xbb];
 /// Dissects an LLDPDU, the payload of EtherType 0x88cc. `address` receives the IPv4 and IPv6 management addresses.
 ///
 /// # Errors
-/// Where the mandatory part is not sound, or a TLV runs past the end or appears twice against the standard.
+/// If the mandatory part is not sound, or a TLV runs past the end or appears twice against the standard.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut reader = Reader::new(payload.bytes);
     let chassis = mandatory(&mut reader, 1)?;

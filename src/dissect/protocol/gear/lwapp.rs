@@ -10,10 +10,7 @@ pub(super) const CONTROL: u16 = 12223;
 const CONTROL_FLAG: u8 = 0x04;
 const VERSION: u8 = 0xc0;
 
-/// Dissects a message of UDP 12223. What is no whole control message says nothing.
-///
-/// # Errors
-/// None.
+/// Dissects a message of UDP 12223. Anything but a whole control message says nothing.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     // An access point may put its MAC in front.
     let starts = [Some(payload.bytes), payload.bytes.get(6..)];

@@ -7,10 +7,10 @@ use crate::dissect::{Malformed, Payload, Reader, Words};
 /// Parts that one announcement may hold.
 const TLVS: usize = 32;
 
-/// Dissects a message of UDP 5678. A request, and what is no announcement, says nothing.
+/// Dissects a message of UDP 5678. Anything but an announcement says nothing.
 ///
 /// # Errors
-/// Where a part of an announcement runs past its end; what came before it is said.
+/// If a part of an announcement runs past its end; what came before it is said.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some(_header), Some(_sequence)) = (r.u16(), r.u16()) else { return Ok(()) };

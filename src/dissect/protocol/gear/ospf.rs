@@ -6,7 +6,7 @@ use crate::dissect::{Malformed, Payload, Reader, Words};
 /// Dissects a packet that went to a group, what follows the IP header.
 ///
 /// # Errors
-/// Where the packet is no OSPF.
+/// If the packet is not OSPF.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     sound(payload.bytes).ok_or(Malformed::new("ospf", "broken packet"))?;
     words.say(Field::RouterProtocol, b"ospf");

@@ -11,7 +11,7 @@ const OPTIONS: usize = 32;
 /// Dissects a message that went to a group, what follows the IP header. Other messages than hellos say nothing.
 ///
 /// # Errors
-/// Where a hello has no option, or one runs past the end.
+/// If a hello has no option, or one runs past the end.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let Some([HELLO, _, _, _]) = r.array() else { return Ok(()) };

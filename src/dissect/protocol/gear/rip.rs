@@ -11,7 +11,7 @@ const INFINITY: u32 = 16;
 /// Dissects a message to UDP 520 that went to a group or to everybody.
 ///
 /// # Errors
-/// Where a response is none of RIP.
+/// If a response is not one of RIP.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     say("rip", payload.bytes, route, words)
 }
@@ -19,7 +19,7 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
 /// Dissects a message to UDP 521 that went to a group.
 ///
 /// # Errors
-/// Where a response is none of RIPng.
+/// If a response is not one of RIPng.
 pub(crate) fn dissect_ng(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     say("ripng", payload.bytes, route_ng, words)
 }
@@ -42,7 +42,7 @@ fn say(
     Ok(())
 }
 
-/// A route to a network of IP; authentication is no route.
+/// A route to a network of IP; authentication does not count.
 fn route(entry: &[u8; 20]) -> bool {
     matches!(entry, [0, 2, .., a, b, c, d] if (1..=INFINITY).contains(&u32::from_be_bytes([*a, *b, *c, *d])))
 }

@@ -6,7 +6,7 @@ use crate::dissect::{Malformed, Payload, Reader, Words};
 /// Dissects a BPDU, what follows the LLC header `42 42 03`.
 ///
 /// # Errors
-/// Where it is no BPDU, or shorter than its version and type need.
+/// If it is not BPDU, or shorter than its version and type need.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut reader = Reader::new(payload.bytes);
     let (Some(protocol), Some([version, kind])) = (reader.u16(), reader.array()) else {

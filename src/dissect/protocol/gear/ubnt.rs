@@ -10,7 +10,7 @@ const TLVS: usize = 64;
 /// Dissects a message of UDP 10001.
 ///
 /// # Errors
-/// Where a part of an answer runs past its end; what came before it is said.
+/// If a part of an answer runs past its end; what came before it is said.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some([version, command]), Some(length)) = (r.array(), r.u16()) else { return Ok(()) };

@@ -14,9 +14,6 @@ const HEADER: usize = 40;
 const HEAD: usize = 1024;
 
 /// Dissects a TCP segment to a controller: one that starts a POST to `/inform`, or a report whose head came before it.
-///
-/// # Errors
-/// None: what is no report says nothing.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let report = if payload.bytes.starts_with(b"POST /inform ") {
         let head = payload.bytes.get(..HEAD).unwrap_or(payload.bytes);

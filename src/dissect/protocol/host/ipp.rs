@@ -14,11 +14,11 @@ const OPERATION: u8 = 1;
 const END: u8 = 3;
 const PRINTER: u8 = 4;
 
-/// Dissects an answer, the body of an HTTP one that starts here or came with its head. What is no answer, or one that
+/// Dissects an answer, the body of an HTTP one that starts here or came with its head. Anything but an answer, or an answer that
 /// failed, says nothing. An answer goes on in other segments; what is within this one counts.
 ///
 /// # Errors
-/// Where a group starts within an attribute.
+/// If a group starts within an attribute.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(without_chunk_line(payload.bytes));
     // Version 1 or 2, a status of success, a request id, and the attribute that comes first in every answer.
@@ -67,7 +67,7 @@ fn has(text: &[u8], part: &[u8]) -> bool {
     text.windows(part.len()).any(|w| w == part)
 }
 
-/// The line before a chunk where the segment starts with one (RFC 9112 section 7.1).
+/// The line before a chunk, if the segment starts with one (RFC 9112 section 7.1).
 fn without_chunk_line(payload: &[u8]) -> &[u8] {
     let window = payload.get(..CHUNK_LINE).unwrap_or(payload);
     let Some(end) = window.windows(2).position(|w| w == b"\r\n") else { return payload };

@@ -17,7 +17,7 @@ const SUBSCRIBE: u8 = 8;
 /// Dissects the beginning of a segment to a broker; what does not start a packet says nothing.
 ///
 /// # Errors
-/// Where a CONNECT breaks.
+/// If a CONNECT breaks.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     for _ in 0..PACKETS {
@@ -71,7 +71,7 @@ fn string<'a>(r: &mut Reader<'a>) -> Option<&'a [u8]> {
     r.take(length.into())
 }
 
-/// The client's identifier, which may be empty; `None` where it is no CONNECT.
+/// The client's identifier, which may be empty; `None` if it is not a CONNECT.
 fn connect(body: &[u8]) -> Result<Option<&[u8]>, Malformed> {
     let mut r = Reader::new(body);
     let version = string(&mut r).zip(r.u8());

@@ -10,7 +10,7 @@ const LEAST: usize = 48;
 /// that has no time itself.
 ///
 /// # Errors
-/// Where it is shorter than a message, or of no version of NTP.
+/// If it is shorter than a message, or its version of NTP is unknown.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let Some([first, stratum]) = payload.bytes.first_chunk() else {
         return Err(Malformed::new("ntp", "no message"));

@@ -5,7 +5,7 @@ use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Words};
 
 /// Dissects the beginning of a segment from TCP 25 or 587; any other reply says nothing. The same number also answers
-/// STARTTLS (RFC 3207 section 4), which says nothing of the server.
+/// STARTTLS (RFC 3207 section 4), which does not describe the server.
 ///
 /// # Errors
 /// None; SMTP shares its form with the other dissectors.

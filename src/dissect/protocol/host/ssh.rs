@@ -7,10 +7,10 @@ const PORT: u16 = 22;
 /// The longest identification line, its end of line counted.
 const LINE: usize = 255;
 
-/// Dissects the beginning of a segment from a server; what is no identification line says nothing.
+/// Dissects the beginning of a segment from a server; anything else says nothing.
 ///
 /// # Errors
-/// Where the line does not end within 255 bytes.
+/// If the line does not end within 255 bytes.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     if !payload.bytes.starts_with(b"SSH-") {
         return Ok(());

@@ -50,7 +50,7 @@ pub(crate) const fn opens(flags: u8) -> bool {
 /// nothing.
 ///
 /// # Errors
-/// Where a header is cut short, or an option runs past the end; the port and the TTL are said also then.
+/// If a header is truncated, or an option runs past the end; the port and the TTL are still said.
 pub(crate) fn opening(ip: &[u8], segment: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
     let header = Header::read(segment).ok_or_else(|| malformed("short header"))?;
     if !opens(header.flags) {
@@ -184,7 +184,7 @@ struct Options {
 }
 
 impl Options {
-    /// Reads at most 40 bytes, as a header has no room for more; `None` where one runs past the end.
+    /// Reads at most 40 bytes, as a header has no room for more; `None` if one runs past the end.
     fn read(bytes: &[u8]) -> Option<Self> {
         let mut out = Self::default();
         let mut r = Reader::new(bytes);

@@ -1,6 +1,6 @@
 //! Telnet: the text that a server greets with (RFC 854, RFC 855).
 //!
-//! Nothing in a segment tells where the session is, and what follows a login is nobody's banner. So text counts only
+//! Nothing in a segment tells where the session is, and what follows a login is not a banner. So text counts only
 //! where option negotiation comes with it or a prompt for a user's name ends it.
 
 use crate::census::Field;
@@ -10,7 +10,7 @@ use crate::dissect::{Malformed, Payload, Words};
 const BYTES: usize = 2048;
 
 const IAC: u8 = 255;
-/// The ends of prompts for a name, and what says nothing where it stands alone.
+/// The ends of prompts for a name, and words that say nothing on their own.
 const PROMPTS: [&[u8]; 4] = [b"login:", b"username:", b"user name:", b"user:"];
 const BARE: [&[u8]; 6] = [b"login:", b"username:", b"user name:", b"user:", b"password:", b"account:"];
 

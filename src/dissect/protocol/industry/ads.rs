@@ -7,10 +7,10 @@ use crate::dissect::{Malformed, Payload, Reader, Words};
 /// Items of one answer to a search that are read.
 const ITEMS: u32 = 16;
 
-/// Dissects what begins a segment of TCP 48898; what is no whole message says nothing.
+/// Dissects what begins a segment of TCP 48898; anything but a whole message says nothing.
 ///
 /// # Errors
-/// Where the device's info is cut short.
+/// If the device's info is truncated.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some(0), Some(length)) = (r.u16(), r.u32_le()) else { return Ok(()) };
@@ -45,7 +45,7 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
 /// Dissects a datagram of UDP 48899: the search for routers and the answer, in which a host names itself.
 ///
 /// # Errors
-/// Where an answer is cut short.
+/// If an answer is truncated.
 pub(crate) fn discovery(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some(0x7114_6603), Some(_invoked), Some(service)) = (r.u32_le(), r.u32_le(), r.u32_le()) else {

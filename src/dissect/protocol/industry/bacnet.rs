@@ -15,7 +15,7 @@ const TEXT_BYTES: usize = 512;
 /// Dissects a message of UDP 47808.
 ///
 /// # Errors
-/// Where it is no BACnet/IP, or an I-Am or the answer to a reading is cut short.
+/// If it is not BACnet/IP, or an I-Am or the answer to a reading is truncated.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some([0x81, function]), Some(length)) = (r.array(), r.u16()) else {
@@ -55,7 +55,7 @@ fn network(r: &mut Reader<'_>) -> Option<Origin> {
     if version != 1 {
         return Some(Origin::Unknown);
     }
-    // A source is named only where it is on another network than the sender.
+    // Only a source on another network than the sender is named.
     if control & 0x08 != 0 {
         return Some(Origin::Routed);
     }

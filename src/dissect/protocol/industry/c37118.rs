@@ -8,7 +8,7 @@ use crate::dissect::{Malformed, Payload, Reader, Words};
 /// Dissects a message of TCP or UDP 4712 or 4713; what has no sound check sum says nothing.
 ///
 /// # Errors
-/// Where a configuration is too short.
+/// If a configuration is too short.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some([0xaa, kind]), Some(length)) = (r.array(), r.u16()) else { return Ok(()) };

@@ -4,9 +4,6 @@ use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Words};
 
 /// Dissects a datagram of UDP 2222; one of another shape says nothing.
-///
-/// # Errors
-/// None; the form is that of all dissectors.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     if is_io(payload.bytes).unwrap_or_default() {
         words.label(Field::OtRole, "enip:io");

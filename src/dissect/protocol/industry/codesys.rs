@@ -7,10 +7,7 @@ use crate::dissect::{Malformed, Payload, Reader, Words};
 /// The byte that begins every datagram of the router layer.
 const ROUTER: u8 = 0xc5;
 
-/// Dissects what begins a segment to or from TCP 11740; what is no whole block says nothing.
-///
-/// # Errors
-/// None; the form is that of all dissectors.
+/// Dissects what begins a segment to or from TCP 11740; anything but a whole block says nothing.
 pub(crate) fn stream(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     if r.u32_le() == Some(0x0001_17e8)
@@ -23,9 +20,6 @@ pub(crate) fn stream(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(),
 }
 
 /// Dissects a datagram of UDP 1740 to 1743: controllers and engineering stations both speak from these ports.
-///
-/// # Errors
-/// None; the form is that of all dissectors.
 pub(crate) fn datagram(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     // The services: addresses (1, 2), names (3, 4), channels (0x40).
     if matches!(payload.bytes, [ROUTER, _, _, 1..=4 | 0x40, _, _, _, _, ..]) {

@@ -10,10 +10,10 @@ const ATTRIBUTES: usize = 32;
 /// The longest user data of a link frame; clause 9.2.4.1.2.
 const USER_BYTES: usize = 250;
 
-/// Dissects what begins a segment or a datagram; what is no link frame says nothing.
+/// Dissects what begins a segment or a datagram; anything else says nothing.
 ///
 /// # Errors
-/// Where a device attribute breaks.
+/// If a device attribute breaks.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some(header), Some(sum)) = (r.array::<8>(), r.u16_le()) else { return Ok(()) };

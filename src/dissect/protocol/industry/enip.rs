@@ -24,7 +24,7 @@ const ITEMS: u16 = 8;
 /// Dissects an encapsulation message of UDP or TCP 44818; what begins within one says nothing.
 ///
 /// # Errors
-/// Where the answer to ListIdentity is cut short or a length runs past its end.
+/// If the answer to ListIdentity is truncated or a length runs past its end.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some(command), Some(length)) = (r.u16_le(), r.u16_le()) else { return Ok(()) };
@@ -113,7 +113,7 @@ fn cip(items: &[u8]) -> Option<&[u8]> {
     None
 }
 
-/// CIP volume 1, 2-4.2: a successful answer (bit 7) to Get_Attributes_All (1), where it has the shape of an identity to
+/// CIP volume 1, 2-4.2: a successful answer (bit 7) to Get_Attributes_All (1), if it has the shape of an identity to
 /// its last byte.
 fn attributes(message: &[u8], words: &mut Words<'_>) {
     let [0x81, 0, 0, 0, attributes @ ..] = message else { return };

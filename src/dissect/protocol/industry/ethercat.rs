@@ -9,7 +9,7 @@ use crate::dissect::{Malformed, Payload, Reader, Words};
 /// Dissects what follows the Ethernet type.
 ///
 /// # Errors
-/// Where the frame is shorter than its header says.
+/// If the frame is shorter than its header says.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     if !is_frame(payload.bytes)? || payload.source.0.first().is_some_and(|b| b & 2 != 0) {
         return Ok(());
@@ -19,9 +19,6 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
 }
 
 /// Dissects a datagram of UDP 34980.
-///
-/// # Errors
-/// None; the form is that of all dissectors.
 pub(crate) fn datagram(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     if is_frame(payload.bytes) == Ok(true) {
         words.label(Field::OtRole, "ethercat:sender");

@@ -4,10 +4,10 @@
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Words};
 
-/// Dissects a datagram of UDP 9600; what is no FINS says nothing.
+/// Dissects a datagram of UDP 9600; anything else says nothing.
 ///
 /// # Errors
-/// Where a controller's data is cut short.
+/// If a controller's data is truncated.
 pub(crate) fn datagram(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some([control, 0, 0..=7]), Some([_, _, _, network, _, _, _]), Some(command)) =

@@ -12,9 +12,6 @@ const KEYS: [&str; 8] =
 
 /// Dissects what begins a segment to or from TCP 1911 or 4911: `fox a 0 -1 fox hello`, and lines of `key=type:value` in
 /// braces.
-///
-/// # Errors
-/// None; the form is that of all dissectors.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut lines = payload.bytes.split(|b| *b == b'\n');
     let Some(first) = lines.next().filter(|line| line.starts_with(b"fox a ")) else { return Ok(()) };

@@ -4,10 +4,7 @@
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Side, Words};
 
-/// Dissects a message of TCP or UDP 5094; what is no whole message says nothing.
-///
-/// # Errors
-/// None; the form is that of all dissectors.
+/// Dissects a message of TCP or UDP 5094; anything but a whole message says nothing.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some([1 | 2, kind, id]), Some([_status, _, _]), Some(length)) = (r.array(), r.array(), r.u16())

@@ -4,10 +4,7 @@
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Side, Words};
 
-/// Dissects what begins a segment to or from TCP 4880; what is no whole message of that side says nothing.
-///
-/// # Errors
-/// None; the form is that of all dissectors.
+/// Dissects what begins a segment to or from TCP 4880; anything but a whole message of that side says nothing.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some([b'H', b'S', kind, _control]), Some(_parameter), Some(0), Some(length)) =

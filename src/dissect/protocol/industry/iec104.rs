@@ -3,10 +3,7 @@
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Side, Words};
 
-/// Dissects what begins a segment to or from TCP 2404; what is no whole message says nothing.
-///
-/// # Errors
-/// None; the form is that of all dissectors.
+/// Dissects what begins a segment to or from TCP 2404; anything but a whole message says nothing.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let Some([0x68, length]) = r.array() else { return Ok(()) };

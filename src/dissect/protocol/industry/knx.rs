@@ -10,7 +10,7 @@ const BLOCKS: usize = 16;
 /// Dissects a message of UDP or TCP 3671; what is none says nothing.
 ///
 /// # Errors
-/// Where a description is cut short.
+/// If a description is truncated.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     // The length of the header, version 1.0, and of all.

@@ -4,9 +4,6 @@ use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Words};
 
 /// Dissects a datagram of UDP 1628 or 1629; what has not the common header says nothing.
-///
-/// # Errors
-/// None; the form is that of all dissectors.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     // Length of all, version 1, kind of packet, size of an extended header in fours of bytes, flags; then vendor,

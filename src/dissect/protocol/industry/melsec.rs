@@ -4,10 +4,7 @@
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Side, Words};
 
-/// Dissects a message of TCP or UDP 5006 or 5007; what is no whole message of that side says nothing.
-///
-/// # Errors
-/// None; the form is that of all dissectors.
+/// Dissects a message of TCP or UDP 5006 or 5007; anything but a whole message of that side says nothing.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     if let Some(data) = body(payload.bytes, payload.side) {
         words.label(Field::OtRole, payload.side.pick("melsec:client", "melsec:server"));

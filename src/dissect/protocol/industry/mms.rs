@@ -11,7 +11,7 @@ const MMS: &[u8] = &[0x28, 0xca, 0x22, 2];
 /// Dissects the user data of a transport message.
 ///
 /// # Errors
-/// Where the identification of a server breaks.
+/// If the identification of a server breaks.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let speaks_as = match payload.bytes {
         // ISO 8327-1: CONNECT and ACCEPT, with ACSE and the first MMS message inside.

@@ -12,10 +12,10 @@ const IDENTIFICATION: [u8; 2] = [0x2b, 0x0e];
 /// Objects of one answer that are read.
 const OBJECTS: u8 = 16;
 
-/// Dissects what begins a segment to or from TCP 502; what is no whole Modbus message says nothing.
+/// Dissects what begins a segment to or from TCP 502; anything but a whole Modbus message says nothing.
 ///
 /// # Errors
-/// Where a device identification breaks.
+/// If a device identification breaks.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some(_transaction), Some(0), Some(length)) = (r.u16(), r.u16(), r.u16()) else { return Ok(()) };

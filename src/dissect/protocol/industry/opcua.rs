@@ -1,4 +1,4 @@
-//! OPC UA over TCP: sides, and what a server says it is where a client asks for endpoints or servers, or opens a
+//! OPC UA over TCP: sides, and what a server says it is when a client asks for endpoints or servers, or opens a
 //! session, without encryption (OPC 10000-6, 5.2 and 7.1; OPC 10000-4, 5.4, 5.6 and 7.1).
 
 use crate::census::Field;
@@ -12,18 +12,12 @@ const CREATE_SESSION: u16 = 464;
 const TEXTS: u32 = 64;
 
 /// Dissects the beginning of a segment from or to TCP 4840.
-///
-/// # Errors
-/// None.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     say(payload.bytes, Some(payload.side), words);
     Ok(())
 }
 
 /// Dissects a segment of any port that begins as a message does: only the opening of a connection tells its side then.
-///
-/// # Errors
-/// None.
 pub(crate) fn dissect_anywhere(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     say(payload.bytes, None, words);
     Ok(())
@@ -54,7 +48,7 @@ fn say(message: &[u8], side: Option<Side>, words: &mut Words<'_>) {
 }
 
 /// OPC 10000-6, 6.7.2: channel, token, sequence, request; then the type, and the head of an answer, which is read to
-/// its end. `None` where it is encrypted or no good answer.
+/// its end. `None` if it is encrypted or not a positive answer.
 fn answer(r: &mut Reader<'_>) -> Option<u16> {
     r.take(16)?;
     let [1, 0] = r.array()? else { return None };
@@ -110,7 +104,7 @@ fn application(r: &mut Reader<'_>, words: &mut Words<'_>) -> Option<()> {
     Some(())
 }
 
-/// A string or byte string: its length, or -1 where there is none.
+/// A string or byte string: its length, or -1 if it is null.
 fn text<'a>(r: &mut Reader<'a>) -> Option<&'a [u8]> {
     match r.u32_le()? {
         u32::MAX => Some(b""),

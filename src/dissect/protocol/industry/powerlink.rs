@@ -9,7 +9,7 @@ const MANAGER: u8 = 240;
 /// Dissects what follows the Ethernet type.
 ///
 /// # Errors
-/// Where the answer to an identification is cut short.
+/// If the answer to an identification is truncated.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let Some([kind, _destination, source]) = r.array() else { return Ok(()) };

@@ -12,7 +12,7 @@ const BLOCKS: usize = 32;
 /// Dissects what follows the Ethernet type.
 ///
 /// # Errors
-/// Where a DCP message is cut short.
+/// If a DCP message is truncated.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     match r.u16().ok_or(Malformed::new("profinet", "short header"))? {

@@ -11,10 +11,7 @@ const INTERFACE: [u8; 12] = [0x6c, 0x97, 0x11, 0xd1, 0x82, 0x71, 0x00, 0xa0, 0x2
 /// The same with the fields of a little-endian sender.
 const INTERFACE_LE: [u8; 12] = [0x97, 0x6c, 0xd1, 0x11, 0x82, 0x71, 0x00, 0xa0, 0x24, 0x42, 0xdf, 0x7d];
 
-/// Dissects a datagram of UDP 34964; what is no call says nothing.
-///
-/// # Errors
-/// None; the form is that of all dissectors.
+/// Dissects a datagram of UDP 34964; anything else says nothing.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     if let Some(role) = role(payload.bytes) {
         words.label(Field::OtRole, role);

@@ -12,7 +12,7 @@ const RECORDS: u16 = 16;
 /// Dissects an S7comm message, what follows the transport's header.
 ///
 /// # Errors
-/// Where an answer's status list breaks.
+/// If an answer's status list breaks.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some([0x32, kind]), Some(0), Some(_reference)) = (r.array(), r.u16(), r.u16()) else {
@@ -49,9 +49,6 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
 }
 
 /// Dissects an S7comm-plus message: its operation code shows the side. Versions from 3 have a digest before it.
-///
-/// # Errors
-/// None; the form is that of all dissectors.
 pub(crate) fn dissect_plus(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let operation = match payload.bytes {
         [0x72, 1 | 2, _, _, operation, 0, 0, ..] => operation,

@@ -7,7 +7,7 @@ use crate::dissect::{Malformed, Payload, Words};
 /// Dissects what follows the Ethernet type.
 ///
 /// # Errors
-/// Where there is no header.
+/// If the header is missing.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     // Channel, kind and number (0 to 3) of a telegram; the phase of communication (0 to 4); a check sum.
     let [kind, phase, _, _, _, _, ..] = payload.bytes else {

@@ -12,7 +12,7 @@ use crate::dissect::{Malformed, Payload, Reader, Words};
 const PROTOCOL: &[u8] = &[0x06, 0x00, 0x08, 0x91, 0x4a, 0x00];
 /// Bytes behind the identifier in which the vendor is looked for.
 const WINDOW: usize = 400;
-/// The longest text in bytes that is believed, so that its length is no letter.
+/// The longest text in bytes that is believed, so that its length is not mistaken for a letter.
 const TEXT: usize = 32;
 /// The element of a Q.931 message that holds H.225.0, and information elements before it that are looked at.
 const USER_TO_USER: u8 = 0x7e;

@@ -7,7 +7,7 @@ use crate::dissect::{Malformed, Payload, Words};
 /// Dissects the beginning of a segment that starts an RTSP answer; anything else says nothing.
 ///
 /// # Errors
-/// Where a header is none; what the headers before it said is said.
+/// If a line is not a header; the headers before it still count.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     Head::read(payload.bytes).filter(|h| h.version.starts_with(b"RTSP/")).map_or(Ok(()), |h| say(&h, words))
 }

@@ -7,15 +7,15 @@ use crate::census::Field;
 use crate::dissect::protocol::form::head::Head;
 use crate::dissect::{Malformed, Payload, Words};
 
-/// Whether a datagram begins as an answer or a registration does, whatever its port.
+/// Whether a datagram of any port begins as an answer or a registration does.
 pub(crate) fn is_message(payload: &[u8]) -> bool {
     payload.starts_with(b"SIP/2.0 ") || payload.starts_with(b"REGISTER sip")
 }
 
-/// Dissects a datagram or the beginning of a segment; what is no SIP, as a keep-alive, says nothing.
+/// Dissects a datagram or the beginning of a segment; anything else, such as a keep-alive, says nothing.
 ///
 /// # Errors
-/// Where a header is none; what the headers before it said is said.
+/// If a line is not a header; the headers before it still count.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     Head::read(payload.bytes).filter(|h| h.version.starts_with(b"SIP/")).map_or(Ok(()), |h| say(&h, words))
 }

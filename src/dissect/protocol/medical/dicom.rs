@@ -17,7 +17,7 @@ const PREFIX: &[u8] = b"1.2.840.10008.";
 /// segments, which are not read.
 ///
 /// # Errors
-/// Where items break before the message's end.
+/// If items break before the message's end.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some([kind @ (1 | 2), 0]), Some(length), Some(version)) = (r.array(), r.u32(), r.u16()) else {

@@ -8,7 +8,7 @@ use crate::dissect::{Malformed, Payload, Words};
 /// Dissects what begins a segment: a start of block and the message header; anything else says nothing.
 ///
 /// # Errors
-/// Where the header ends before it names a sender.
+/// If the header ends before it names a sender.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let Some(([0x0b, b'M', b'S', b'H', separator], rest)) = payload.bytes.split_first_chunk() else {
         return Ok(());

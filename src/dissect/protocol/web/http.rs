@@ -16,7 +16,7 @@ const PAGE: usize = 16_384;
 /// Dissects the beginning of a TCP segment that starts an HTTP message; anything else says nothing.
 ///
 /// # Errors
-/// Where a header is none; what the headers before it said is said.
+/// If a line is not a header; the headers before it still count.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     Head::read(payload.bytes).filter(|h| h.version.starts_with(b"HTTP/")).map_or(Ok(()), |h| say(&h, words))
 }
@@ -28,7 +28,7 @@ pub(crate) fn say(head: &Head<'_>, words: &mut Words<'_>) -> Result<(), Malforme
             if let Some(agent) = head.value("User-Agent") {
                 words.say(Field::HttpUserAgent, agent);
             }
-            // A name only: that a client knows an address tells nothing of it.
+            // A name only: that a client knows an address does not describe it.
             let asked = head.value("Host").and_then(|value| value.split(|b| *b == b':').next());
             if let Some(name) = asked.and_then(host) {
                 words.say(Field::HttpHost, name.as_bytes());
@@ -84,7 +84,7 @@ fn content<'a>(head: &Head<'a>) -> &'a [u8] {
     end.and_then(|end| head.body.get(end + 1..)).unwrap_or(head.body)
 }
 
-/// The text of a page's title; `None` where its end is not in this segment.
+/// The text of a page's title; `None` if its end is not in this segment.
 fn title(page: &[u8]) -> Option<&[u8]> {
     let page = page.get(..PAGE).unwrap_or(page);
     let start = page.windows(6).position(|w| w.eq_ignore_ascii_case(b"<title"))?;

@@ -37,7 +37,7 @@ pub(crate) fn is_initial(payload: &[u8]) -> bool {
 /// Dissects a datagram whose first packet is a client's Initial; anything else says nothing.
 ///
 /// # Errors
-/// Where a packet that opened breaks.
+/// If a packet that opened breaks.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     if !is_initial(payload.bytes) {
         return Ok(());
@@ -46,7 +46,7 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     hello::say(&crypto(&frames)?, 'q', words)
 }
 
-/// The frames of the packet in the clear; `None` where the keys of a client's first packet do not open it.
+/// The frames of the packet in the clear; `None` if the keys of a client's first packet do not open it.
 fn open(payload: &[u8]) -> Option<Vec<u8>> {
     let mut r = Reader::new(payload);
     let (mut first, version) = (r.u8()?, if r.u32()? == 1 { Version::V1 } else { Version::V2 });

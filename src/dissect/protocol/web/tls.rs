@@ -27,11 +27,11 @@ const SERVER_HELLO: u8 = 2;
 const CERTIFICATE: u8 = 11;
 
 /// Dissects the beginning of a segment that starts a handshake record; anything else says nothing. A client may send a
-/// certificate too, which is its user's: one counts where the server's hello came before it, or the sender
+/// certificate too, which is its user's: one counts if the server's hello came before it, or the sender
 /// `is_server`.
 ///
 /// # Errors
-/// Where a hello or a certificate that is not cut breaks.
+/// If a hello or a certificate that is not cut breaks.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut records = Reader::new(payload.bytes);
     let mut is_server = payload.side == Side::Server;

@@ -15,7 +15,7 @@ const ANNOUNCEMENTS: [u8; 2] = [0x01, 0x0f];
 /// Dissects a datagram of UDP 138.
 ///
 /// # Errors
-/// Where an announcement is cut short or a name is no NetBIOS name.
+/// If an announcement is truncated or a name is not a NetBIOS name.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     // A unique, group or broadcast datagram in one piece: first, and no more to come.

@@ -9,7 +9,7 @@ const HEADER: usize = 16;
 /// Dissects the beginning of a segment that may start a bind or its answer; anything else says nothing.
 ///
 /// # Errors
-/// Where the authentication is longer than the packet.
+/// If the authentication is longer than the packet.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some([5, 0 | 1, kind, _flags]), Some([order, 0, 0, 0])) = (r.array(), r.array::<4>()) else {

@@ -1,7 +1,7 @@
 //! Kerberos: the realm of a domain's members and servers, and the names by which machines sign in (RFC 4120 sections
 //! 5.4 and 5.9).
 //!
-//! A user's name says nothing of the device and is left out.
+//! A user's name does not describe the device and is left out.
 
 use super::nbns;
 use crate::census::Field;
@@ -18,7 +18,7 @@ const NETBIOS: u32 = 20;
 /// Dissects a datagram of port 88.
 ///
 /// # Errors
-/// Where a message begins as one of Kerberos and is none.
+/// If a message begins as Kerberos does and is malformed.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let Some(message) = element(&mut Reader::new(payload.bytes)) else { return Ok(()) };
     let broken = || Malformed::new("kerberos", "broken message");
@@ -101,7 +101,7 @@ fn say_realm(side: &str, realm: &[u8], words: &mut Words<'_>) {
     }
 }
 
-/// A name is a machine's where it ends as Windows has them, or names the service of a host (section 6.2.1).
+/// A name is a machine's if it ends as those of Windows do, or names the service of a host (section 6.2.1).
 fn say_machine(names: &[u8], words: &mut Words<'_>) {
     let names: Vec<&[u8]> =
         elements(names).take(COMPONENTS).filter(|e| e.tag == 0x1b && e.whole).map(|e| e.body).collect();

@@ -16,7 +16,7 @@ const POINTERS: usize = 4;
 /// Dissects a datagram, or the beginning of a segment, from or to an LDAP port; what begins no message says nothing.
 ///
 /// # Errors
-/// Where a ping's answer is cut short.
+/// If a ping's answer is truncated.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let Some(message) = element(&mut r).filter(|m| m.tag == 0x30) else { return Ok(()) };

@@ -12,7 +12,7 @@ const OPTIONS: usize = 16;
 /// Dissects a datagram from UDP 1434.
 ///
 /// # Errors
-/// Where an answer is shorter than it says.
+/// If an answer is shorter than it says.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some(5), Some(length)) = (r.u8(), r.u16_le()) else { return Ok(()) };

@@ -15,7 +15,7 @@ const NBSTAT: u16 = 0x21;
 /// Dissects a message of UDP 137.
 ///
 /// # Errors
-/// Where the message is cut short or a name is no NetBIOS name.
+/// If the message is truncated or a name is not a NetBIOS name.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let (Some(_id), Some(flags), Some(questions), Some(answers), Some(_), Some(additional)) =

@@ -18,7 +18,7 @@ const SESSION_REQUEST: u8 = 0x81;
 /// Dissects the beginning of a segment from or to TCP 139 or 445; bulk data says nothing.
 ///
 /// # Errors
-/// Where a message that the segment holds whole ends too early.
+/// If a message that the segment holds whole ends too early.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let side = payload.side;
     let mut r = Reader::new(payload.bytes);
