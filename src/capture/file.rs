@@ -26,12 +26,12 @@ const INPUT_BUFFER: usize = 128 << 10;
 pub enum End {
     /// At its end.
     Complete,
-    /// In the middle of a frame, at this offset of the uncompressed data. What came before was read.
+    /// In the middle of a frame, at this offset of the uncompressed data. The frames before it were read.
     Truncated {
         /// Offset in bytes.
         offset: u64,
     },
-    /// At a record that makes no sense, at this offset. What came before was read.
+    /// At a malformed record at this offset. The frames before it were read.
     Corrupt {
         /// Offset in bytes.
         offset: u64,
@@ -43,7 +43,7 @@ pub enum End {
 pub struct Summary {
     /// How it ended.
     pub end: End,
-    /// Frames of interfaces whose link type is not read.
+    /// Frames of interfaces with an unsupported link type.
     pub skipped: u64,
     /// Link types that were skipped, each once.
     pub skipped_links: Vec<i32>,
@@ -74,7 +74,7 @@ pub enum CaptureError {
         /// The file.
         path: PathBuf,
     },
-    /// Its link type is not read.
+    /// Its link type is unsupported.
     #[error(
         "{}: the link type {} is not read; capture on Ethernet (1), Linux cooked (113, 276) or raw IP (101)",
         path.display(),
@@ -124,7 +124,7 @@ pub fn link_name(number: i32) -> String {
     }
 }
 
-/// Takes off a compression, recognised by its magic number.
+/// Removes the compression, which its magic number shows.
 fn decompressed(input: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     let mut input = BufReader::with_capacity(INPUT_BUFFER, input);
     let head = input.fill_buf()?;
@@ -331,8 +331,8 @@ impl Clock {
     }
 }
 
-/// Fills every read to the brim, as the parser takes a short first read for a short file. A failure ends the stream
-/// and is kept, so that what came before counts.
+/// Fills every read completely, because the parser takes a short first read for a short file. An error ends the stream and
+/// is kept, so that the frames before it count.
 struct Full<R> {
     input: R,
     failure: Arc<OnceLock<io::Error>>,

@@ -41,13 +41,13 @@ pub struct Settings {
 pub struct Statistics {
     /// Frames that the kernel saw and the filter passed, dropped ones included.
     pub received: u64,
-    /// Frames that the ring had no room for.
+    /// Frames that were dropped because the ring was full.
     pub dropped_ring: u64,
     /// Frames that the interface or its driver dropped.
     pub dropped_interface: u64,
 }
 
-/// Why there are no frames.
+/// Why an interface delivers no frames.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LiveError {
     /// The process may not capture.
@@ -59,14 +59,14 @@ pub enum LiveError {
         interface: String,
     },
     /// The interface does not exist or is down.
-    #[error("{interface}: {reason}; 'netcensus-sensor interfaces' lists what there is")]
+    #[error("{interface}: {reason}; 'netcensus-sensor interfaces' lists the interfaces")]
     Away {
         /// The interface.
         interface: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// Its link type is not read.
+    /// Its link type is unsupported.
     #[error(
         "{interface}: the link type {number} ({name}) is not read; capture on Ethernet (1), Linux cooked (113, 276) or raw IP (12, 101)"
     )]
@@ -78,8 +78,8 @@ pub enum LiveError {
         /// Its name.
         name: String,
     },
-    /// The filter is wrong.
-    #[error("the capture filter '{filter}' is wrong: {reason}; correct capture.filter")]
+    /// The filter is invalid.
+    #[error("invalid capture filter '{filter}': {reason}; correct capture.filter")]
     Filter {
         /// The filter.
         filter: String,
@@ -108,7 +108,7 @@ impl Live {
     /// Opens an interface.
     ///
     /// # Errors
-    /// [`LiveError`] says why not.
+    /// See [`LiveError`].
     pub fn open(settings: &Settings) -> Result<Self, LiveError> {
         let interface = settings.interface.clone();
         if interface != "any" && !exists(&interface) {
@@ -140,7 +140,7 @@ impl Live {
         Ok(Self { handle, interface, link, known, totals: Statistics::default() })
     }
 
-    /// Waits for frames, for at most `wait`, and hands over those that came; returns how many.
+    /// Waits for frames for at most `wait`, passes them on, and returns their number.
     ///
     /// # Errors
     /// [`LiveError::Away`] if the interface disappeared: open it again.
@@ -180,7 +180,7 @@ impl Live {
         self.totals
     }
 
-    /// How the frames are to be read.
+    /// The link type of its frames.
     pub fn link(&self) -> LinkType {
         self.link
     }
@@ -221,7 +221,7 @@ pub fn check_filter(filter: &str) -> Result<(), LiveError> {
     }
 }
 
-/// Adds what happened between two readings of counters of 32 bits that wrap.
+/// Adds the difference of two readings of 32-bit counters, which wrap.
 fn advance(totals: &mut Statistics, before: &Stat, now: &Stat) {
     totals.received += u64::from(now.received.wrapping_sub(before.received));
     totals.dropped_ring += u64::from(now.dropped.wrapping_sub(before.dropped));
@@ -239,7 +239,7 @@ fn why(interface: &str, error: &pcap::Error) -> LiveError {
     }
 }
 
-/// libpcap's words alone.
+/// The message of libpcap alone.
 fn text(error: &pcap::Error) -> String {
     match error {
         pcap::Error::PcapError(text) if text.is_empty() => "the interface cannot be opened".to_owned(),

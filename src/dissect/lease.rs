@@ -12,7 +12,7 @@ const REQUEST: u8 = 1;
 const REPLY: u8 = 2;
 const OFFER: u8 = 2;
 const ACK: u8 = 5;
-/// If the client's hardware address stands in a message.
+/// The place of the client's hardware address in a message.
 const CHADDR: std::ops::Range<usize> = 28..34;
 
 pub(super) fn dissect(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {

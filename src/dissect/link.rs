@@ -28,11 +28,11 @@ const MAX_LENGTH: u16 = 1500;
 pub(super) struct Link {
     /// The frame's source: a station.
     pub(super) source: MacAddr,
-    /// The frame's destination; of a cooked capture only whether it is a group is known.
+    /// The frame's destination. A cooked capture only shows whether it is a group.
     pub(super) destination: MacAddr,
     /// Its VLANs.
     pub(super) tags: Tags,
-    /// How many tunnels it came through.
+    /// Number of tunnels around it.
     pub(super) depth: u8,
 }
 
@@ -67,7 +67,7 @@ pub(super) fn inner(outer: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<
     ethernet(bytes, outer.depth + 1, sink)
 }
 
-/// Whether bytes look like an Ethernet frame from a card: of a type that is read, or of a length that fits.
+/// Whether bytes look like an Ethernet frame: sent by a station, with a known type or a fitting length.
 pub(super) fn is_plausible(bytes: &[u8]) -> bool {
     EthernetPacket::new(bytes).is_some_and(|frame| {
         let (source, kind) = (frame.get_source(), frame.get_ethertype().0);

@@ -1,7 +1,9 @@
-//! Dissection: from a frame's bytes to what it proves and says.
+//! Dissection: turns the bytes of a frame into facts.
 //!
-//! Pure: bytes in, facts out through a [`Sink`]; no clock, no I/O, no logging, no panic, no unbounded allocation.
-//! One file a protocol. A malformed frame is counted by protocol and reason, and makes no device.
+//! Pure: bytes in, facts out through a [`Sink`]; no clock, I/O, logging, panic or unbounded allocation. The layers (`link`,
+//! `network`, `transport`, `tunnel`) and `arp`, `neighbor` and `lease` judge what a frame proves. `protocol` holds a file
+//! for each protocol in which devices describe themselves; `registry` tells how to add one. A malformed frame is counted by
+//! protocol and reason, and does not make a device.
 
 #[macro_use]
 mod registry;
@@ -35,18 +37,18 @@ pub use sink::{Anomaly, Fragment, FragmentKey, Sink, Tags};
 pub use transport::{datagram, stream};
 pub use words::Words;
 
-/// Why a part of a frame was not understood: counted, never fatal.
+/// Why a part of a frame was not understood. Counted, never fatal.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, thiserror::Error)]
 #[error("{protocol}: {reason}")]
 pub struct Malformed {
-    /// The protocol's short name, `lldp`.
+    /// Short name of the protocol, such as `lldp`.
     pub protocol: &'static str,
-    /// What is wrong, `truncated TLV`.
+    /// What is wrong, such as `truncated TLV`.
     pub reason: &'static str,
 }
 
 impl Malformed {
-    /// A malformed part of `protocol`.
+    /// A malformed part of `protocol`, which `reason` describes.
     pub const fn new(protocol: &'static str, reason: &'static str) -> Self {
         Self { protocol, reason }
     }

@@ -18,7 +18,7 @@ const INITIAL_TTLS: [u8; 5] = [30, 32, 64, 128, 255];
 /// Extension headers of one packet that are passed over.
 const MAX_EXTENSIONS: usize = 8;
 
-/// One packet: who sent it to whom, and what its header said.
+/// One packet: who sent it to whom, and what its header says.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packet<'a> {
     /// The frame that carries it.
@@ -31,16 +31,16 @@ pub(super) struct Packet<'a> {
     pub(super) ttl: u8,
     /// Whether it came whole.
     pub(super) part: Part,
-    /// Its bytes, from the header on; perhaps more than it, or cut off.
+    /// The bytes from its header on: they may be truncated, or go on behind its end.
     pub(super) bytes: &'a [u8],
 }
 
 /// Whether a packet came whole.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Part {
-    /// It did.
+    /// It came whole.
     Whole,
-    /// It is the first of several fragments: its ports are known, its payload is cut off.
+    /// It is the first of several fragments: its ports are known, its payload is truncated.
     First,
     /// It was put together from fragments.
     Gathered,
@@ -54,7 +54,7 @@ impl Packet<'_> {
             || self.destination == IpAddr::V4(Ipv4Addr::BROADCAST)
     }
 
-    /// Records the sender with what the header shows of it, and `more`.
+    /// Records the sender with `more` and the signs that its header shows.
     #[inline]
     pub(super) fn sighted(&self, more: Signs, sink: &mut impl Sink) {
         let mut signs = more.with(Sign::Sourced);
@@ -93,7 +93,7 @@ impl Packet<'_> {
         self.ttl == 255 && self.is_v6()
     }
 
-    /// Whether its TTL is one that packets start with: no router lowered it, as far as that shows.
+    /// Whether its TTL is one that packets start with, so that probably no router lowered it.
     pub(super) fn is_fresh(&self) -> bool {
         INITIAL_TTLS.contains(&self.ttl)
     }
@@ -198,7 +198,7 @@ pub(super) fn ipv6(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<()
     upper(&packet, next, r.rest(), sink)
 }
 
-/// A fragment shows its sender; the payload is dissected once it is whole. Only UDP is gathered: discovery speaks it.
+/// A fragment shows its sender. The payload is dissected once it is whole. Only UDP is gathered, because discovery uses it.
 fn fragment(
     mut packet: Packet<'_>,
     protocol: IpNextHeaderProtocol,
