@@ -27,15 +27,9 @@ pub enum End {
     /// At its end.
     Complete,
     /// In the middle of a frame, at this offset of the uncompressed data. The frames before it were read.
-    Truncated {
-        /// Offset in bytes.
-        offset: u64,
-    },
+    Truncated { offset: u64 },
     /// At a malformed record at this offset. The frames before it were read.
-    Corrupt {
-        /// Offset in bytes.
-        offset: u64,
-    },
+    Corrupt { offset: u64 },
 }
 
 /// What was read of one file.
@@ -54,38 +48,20 @@ pub struct Summary {
 pub enum CaptureError {
     /// It cannot be opened.
     #[error("{}: cannot be opened: {error}", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    Open { path: PathBuf, error: io::Error },
     /// Reading or decompressing it failed.
     #[error("{}: cannot be read: {error}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    Read { path: PathBuf, error: io::Error },
     /// The file is not a capture.
     #[error("{}: not a capture file; netcensus reads pcap and pcapng, also compressed with gzip or zstd", path.display())]
-    NoCapture {
-        /// The file.
-        path: PathBuf,
-    },
+    NoCapture { path: PathBuf },
     /// Its link type is unsupported.
     #[error(
         "{}: the link type {} is not read; capture on Ethernet (1), Linux cooked (113, 276) or raw IP (101)",
         path.display(),
         link_name(*link)
     )]
-    LinkType {
-        /// The file.
-        path: PathBuf,
-        /// The LINKTYPE_ number.
-        link: i32,
-    },
+    LinkType { path: PathBuf, link: i32 },
 }
 
 /// Reads all frames of a file, or of standard input for `-`.

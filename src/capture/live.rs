@@ -24,7 +24,6 @@ const IFF_UP: u16 = 1;
 /// What to open, and how.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
-    /// The interface.
     pub interface: String,
     /// A filter in the language of tcpdump; empty for all frames.
     pub filter: String,
@@ -54,14 +53,10 @@ pub enum LiveError {
     #[error(
         "{interface}: capturing is not permitted; run as root, by the systemd unit, or after 'setcap cap_net_raw+ep' on the binary"
     )]
-    NotPermitted {
-        /// The interface.
-        interface: String,
-    },
+    NotPermitted { interface: String },
     /// The interface does not exist or is down.
     #[error("{interface}: {reason}; 'netcensus-sensor interfaces' lists the interfaces")]
     Away {
-        /// The interface.
         interface: String,
         /// What is wrong with it.
         reason: String,
@@ -70,22 +65,10 @@ pub enum LiveError {
     #[error(
         "{interface}: the link type {number} ({name}) is not read; capture on Ethernet (1), Linux cooked (113, 276) or raw IP (12, 101)"
     )]
-    LinkType {
-        /// The interface.
-        interface: String,
-        /// The DLT_ number.
-        number: i32,
-        /// Its name.
-        name: String,
-    },
+    LinkType { interface: String, number: i32, name: String },
     /// The filter is invalid.
     #[error("invalid capture filter '{filter}': {reason}; correct capture.filter")]
-    Filter {
-        /// The filter.
-        filter: String,
-        /// What libpcap says.
-        reason: String,
-    },
+    Filter { filter: String, reason: String },
 }
 
 impl LiveError {

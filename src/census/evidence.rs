@@ -20,7 +20,6 @@ pub const VALUES: usize = 96;
 /// Evidence that is not independent of each other: of one family, only the strongest counts.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
 #[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "the names say it")]
 pub enum Family {
     /// What network gear announces to its neighbours: LLDP, CDP and the like.
     Neighbour,
@@ -75,10 +74,8 @@ macro_rules! fields {
         pub enum Field { $($(#[doc = $doc])* $variant,)* }
 
         impl Field {
-            /// Every field, in order.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// The field's name.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
             }
@@ -449,7 +446,6 @@ pub struct UnknownField(String);
 /// One thing said: a field, its value, and the time of the first frame that said it.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Evidence {
-    /// Which field.
     #[serde(rename = "f")]
     pub field: Field,
     /// The value: at most [`VALUE_BYTES`] bytes, without control characters. Many devices say the same, so values
@@ -548,12 +544,10 @@ impl EvidenceSet {
         self.0.iter().filter(move |e| e.field == field).map(|e| &*e.value)
     }
 
-    /// Whether nothing was said.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many values it holds.
     pub fn len(&self) -> usize {
         self.0.len()
     }

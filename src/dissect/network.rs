@@ -23,9 +23,7 @@ const MAX_EXTENSIONS: usize = 8;
 pub(super) struct Packet<'a> {
     /// The frame that carries it.
     pub(super) link: &'a Link,
-    /// Its source.
     pub(super) source: IpAddr,
-    /// Its destination.
     pub(super) destination: IpAddr,
     /// TTL or hop limit.
     pub(super) ttl: u8,

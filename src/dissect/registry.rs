@@ -1,6 +1,6 @@
 //! The registry of protocols: one row a protocol, from which dispatch, fuzz targets and hostile tests come.
 //!
-//! The rows stand in `protocol/mod.rs`, next to the declarations of the modules. The macro [`protocols!`] makes three
+//! The rows stand in `protocol/mod.rs`, next to the declarations of the modules. The macro `protocols!` makes three
 //! things of them:
 //!
 //! - the dispatch functions of each layer (`over_ethernet`, `over_llc`, `over_snap`, `over_ip`, `to_group`, `datagram`,
@@ -19,7 +19,7 @@
 //!    sender is. Begin the module with what it reads and the section of the standard. Test it with `said` (what it says)
 //!    and `survives` (truncated and altered copies); what you pass to `survives` becomes the seeds of its fuzz target.
 //! 2. **Its row** in `protocol/mod.rs`: `mod NAME;` in the folder's block, and `FOLDER::NAME [Family] { way => function; }`
-//!    in [`protocols!`].
+//!    in `protocols!`.
 //! 3. **Its fields**, if it says something new: rows of `Field` in `census/evidence.rs`, each with its family. A field's
 //!    place is its importance: later fields are dropped first at a bound.
 //! 4. **Its rules**: `config/rules/*.toml`, with inline tests.
@@ -103,7 +103,6 @@ pub struct Way {
 
 /// A layer of the dispatch.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-#[expect(missing_docs, reason = "the table of ways in the module's description defines them")]
 pub enum Layer {
     Link,
     Ip,
@@ -119,7 +118,6 @@ pub enum Layer {
 
 /// What leads to a protocol within a layer.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-#[expect(missing_docs, reason = "the table of ways in the module's description defines them")]
 pub enum Key {
     EtherType(u16),
     Llc(u8),

@@ -38,11 +38,8 @@ impl Anomaly {
 pub struct FragmentKey {
     /// The card that sent it. A copy on the other side of a router is gathered separately.
     pub mac: MacAddr,
-    /// Source address.
     pub source: IpAddr,
-    /// Destination address.
     pub destination: IpAddr,
-    /// Identification.
     pub id: u32,
 }
 
@@ -94,7 +91,6 @@ impl Tags {
         }
     }
 
-    /// The ids, outermost first.
     pub fn iter(self) -> impl Iterator<Item = u16> {
         self.0.into_iter().take_while(|id| *id != 0)
     }

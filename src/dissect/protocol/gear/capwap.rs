@@ -7,7 +7,7 @@ use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Words};
 
 /// The control port, the controller's.
-pub(super) const CONTROL: u16 = 5246;
+const CONTROL: u16 = 5246;
 /// Message elements of one message that are looked at.
 const ELEMENTS: usize = 64;
 /// The message element WTP Board Data.

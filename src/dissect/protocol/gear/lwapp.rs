@@ -5,7 +5,7 @@ use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Words};
 
 /// The control port, the controller's.
-pub(super) const CONTROL: u16 = 12223;
+const CONTROL: u16 = 12223;
 /// The flag that tells a control message, and the two bits of the version.
 const CONTROL_FLAG: u8 = 0x04;
 const VERSION: u8 = 0xc0;
