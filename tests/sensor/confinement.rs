@@ -77,7 +77,7 @@ fn a_changed_filter_makes_the_capture_half_end_for_a_restart_and_an_invalid_one_
         cp sensor.toml good.toml
         sed '/^ring_mib/a filter = "not port"' good.toml > sensor.toml
         kill -HUP $PID
-        WANT="the capture filter 'not port' is wrong" until_says cat log
+        WANT="invalid capture filter 'not port'" until_says cat log
         kill -0 $PID
         sed '/^ring_mib/a filter = "arp"' good.toml > sensor.toml
         kill -HUP $PID

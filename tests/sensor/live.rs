@@ -168,7 +168,7 @@ fn a_reload_ignores_an_invalid_configuration_and_applies_a_valid_one() {
         WANT="unknown key 'nonsense'.*keeping the old configuration" until_says cat log
         sed '/^ring_mib/a filter = "not port"' good.toml > sensor.toml
         kill -HUP $PID
-        WANT="the capture filter 'not port' is wrong" until_says cat log
+        WANT="invalid capture filter 'not port'" until_says cat log
         sed '/^ring_mib/a filter = "arp"' good.toml > sensor.toml
         kill -HUP $PID
         WANT="capturing with the changed settings" until_says cat log
