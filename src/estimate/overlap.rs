@@ -16,7 +16,7 @@ use std::net::IpAddr;
 
 use super::Entry;
 use crate::census::address::is_public;
-use crate::census::{MacAddr, State, Timestamp, Verdict};
+use crate::census::{CouplingState, MacAddr, Timestamp, Verdict};
 use crate::wire::DeviceEntry;
 
 /// How long an address tells a managed machine: 7 days, in nanoseconds.
@@ -257,7 +257,7 @@ impl Known {
         for (place, device) in inventory.iter().enumerate() {
             for coupling in &device.couplings {
                 add(known.by_mac.entry(coupling.mac).or_default(), place);
-                if coupling.state != State::Superseded {
+                if coupling.state != CouplingState::Superseded {
                     add(known.by_ip.entry(coupling.ip).or_default(), place);
                 }
             }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Entry;
 use super::columns::fold;
-use crate::census::{Category, Classification, Classifier, Evidence, Field, Subject, Timestamp};
+use crate::census::{Category, Classification, Classifier, ClassifierInput, Evidence, Field, Timestamp};
 use crate::classify::{RuleError, Taxonomy};
 
 const WORDS: &str = include_str!("../../config/type-words.toml");
@@ -236,7 +236,7 @@ impl<'a> Sorter<'a> {
         let mut evidence: Vec<Evidence> =
             said.into_iter().map(|(field, value)| Evidence { field, value: value.into(), at }).collect();
         evidence.sort_by(|a, b| (a.field, &a.value).cmp(&(b.field, &b.value)));
-        let subject = Subject {
+        let subject = ClassifierInput {
             macs: entry.macs.clone(),
             evidence: evidence.iter().collect(),
             forwards: None,

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use netcensus::census::{
-    Classification, Classifier, Coupling, CouplingKey, Field, Sign, Signs, Subject, Timestamp, Zone,
+    Classification, Classifier, ClassifierInput, Coupling, CouplingKey, Field, Sign, Signs, Timestamp, Zone,
 };
 use netcensus::clock::Clock;
 use netcensus::plan::app::inventory::CountAt;
@@ -42,7 +42,7 @@ impl Clock for TestClock {
 pub(crate) struct ByName;
 
 impl Classifier for ByName {
-    fn classify(&self, subject: &Subject<'_>) -> Classification {
+    fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {
         let name =
             subject.evidence.iter().find(|e| e.field == Field::MdnsHostname).map(|e| e.value.to_string());
         let key = name.as_deref().and_then(|n| n.split('-').next()).unwrap_or_default();

@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::rules::{field, json};
 use super::source::{self, Facts};
 use super::text::Table;
-use crate::census::{Category, Classification, Classifier, Decisions, Field, Subject, Survey};
+use crate::census::{Category, Classification, Classifier, ClassifierInput, Decisions, Field, Survey};
 use crate::classify::Rules;
 
 /// The most values that are told apart; more are only counted.
@@ -147,7 +147,7 @@ struct Tally {
 }
 
 impl Classifier for Observer<'_> {
-    fn classify(&self, subject: &Subject<'_>) -> Classification {
+    fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {
         let what = self.rules.classify(subject);
         let undecided = what.category == Category::Unclassified;
         let mut tally = self.tally.borrow_mut();

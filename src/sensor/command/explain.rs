@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, Write};
 use super::failure::{FAILED, Failure};
 use super::source::{self, Facts};
 use super::text::safe;
-use crate::census::{Outcome, Timestamp};
+use crate::census::{RungOutcome, Timestamp};
 use crate::wire::{
     CouplingAnswer, DeviceAnswer, Explanation, LineAnswer, ReasonAnswer, Subject, UnaddressedAnswer,
 };
@@ -77,7 +77,7 @@ fn print_device(answer: &DeviceAnswer, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "\nThe rules, in order")?;
     for rung in &answer.ladder {
-        let mark = if rung.outcome == Outcome::Decided { ">" } else { " " };
+        let mark = if rung.outcome == RungOutcome::Decided { ">" } else { " " };
         writeln!(out, "{mark} {:9} {:14}  {}", rung.rule.id(), rung.outcome.title(), rung.title)?;
     }
     writeln!(out, "\nCouplings")?;

@@ -9,7 +9,7 @@ use super::failure::{FAILED, Failure};
 use super::text::{Table, safe};
 use super::{ConfigArguments, coverage, source};
 use crate::census::Field;
-use crate::classify::{Checked, RuleEntry, RuleFiles, Rules};
+use crate::classify::{RuleEntry, RuleFileCheck, RuleFiles, Rules};
 use crate::sensor::rules;
 
 #[derive(Debug, clap::Subcommand)]
@@ -131,8 +131,8 @@ struct FileTested {
     notes: Vec<String>,
 }
 
-impl From<Checked> for FileTested {
-    fn from(c: Checked) -> Self {
+impl From<RuleFileCheck> for FileTested {
+    fn from(c: RuleFileCheck) -> Self {
         let errors = c.errors.iter().map(ToString::to_string).collect();
         Self { file: c.file, rules: c.rules, tests: c.tests, errors, notes: c.notes }
     }

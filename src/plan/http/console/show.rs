@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use crate::census::{Binding, State, Timestamp, Verdict};
+use crate::census::{Binding, CouplingState, Timestamp, Verdict};
 use crate::plan::http::api::plans::PlanEntry;
 use crate::wire::DeviceEntry;
 
@@ -84,11 +84,11 @@ pub(super) fn binding(binding: impl Borrow<Binding>) -> &'static str {
 }
 
 /// Where a coupling stands, in words.
-pub(super) fn state(state: impl Borrow<State>) -> &'static str {
+pub(super) fn state(state: impl Borrow<CouplingState>) -> &'static str {
     match state.borrow() {
-        State::Active => "active",
-        State::Superseded => "left for another address",
-        State::Tentative => "waits for confirmation",
+        CouplingState::Active => "active",
+        CouplingState::Superseded => "left for another address",
+        CouplingState::Tentative => "waits for confirmation",
     }
 }
 
