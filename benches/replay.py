@@ -3,12 +3,12 @@
 
     replay.py TARGET    TARGET holds release/netcensus-sensor and bench/{office,small,million,flood}.pcap
 
-office and small: CPU relative to `tcpdump -r FILE -w /dev/null` on the same files in the same run. The two take turns,
-five times a file, and the medians of user + system time are compared: a ratio of one run means something on a busy
-machine, a time does not.
+office and small: CPU relative to `tcpdump -r FILE -w /dev/null` on the same files in the same run. The two take turns
+five times per file, and the medians of user + system time are compared. On a busy machine such a ratio means something; a
+time does not.
 
-million and flood: the peak of resident memory, of the whole process with its document, and CPU a frame relative to the
-calm LAN of small.pcap; of the flood also that the LAN's billable count is the calm one's. Nothing here passes or fails.
+million and flood: the peak resident memory of the whole process, and the CPU per frame relative to the calm LAN of
+small.pcap. The flood must not change the LAN's billable count. Nothing here passes or fails.
 """
 
 import json
@@ -23,7 +23,7 @@ ROUNDS = 5
 
 
 def run(command, out=subprocess.DEVNULL):
-    """Seconds of user and system time that the command takes, and its peak of resident memory in MiB."""
+    """The command's seconds of user and system time, and its peak resident memory in MiB."""
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(command, stdout=out, stderr=errors)
         _, status, usage = os.wait4(process.pid, 0)
@@ -34,7 +34,7 @@ def run(command, out=subprocess.DEVNULL):
 
 
 def document(command):
-    """The census and the capture of a replay, with what it took."""
+    """A replay's document without devices, its seconds and its peak memory."""
     with tempfile.TemporaryFile() as out:
         taken = run(command, out)
         out.seek(0)
@@ -56,7 +56,7 @@ def main():
             "replay": [sensor, "replay", "--json", str(file)],
             "tcpdump": ["tcpdump", "-r", str(file), "-w", "/dev/null"],
         }
-        for command in ways.values():  # the file into the page cache, the programs too
+        for command in ways.values():  # warms the page cache
             run(command)
         taken = {way: [] for way in ways}
         for _ in range(ROUNDS):

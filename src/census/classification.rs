@@ -8,7 +8,7 @@ use super::evidence::{Evidence, Field};
 use super::mac::MacAddr;
 use super::time::Timestamp;
 
-/// The category of a device. It decides whether the device counts (§2).
+/// The category of a device. It decides whether the device counts.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {

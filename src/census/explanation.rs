@@ -9,7 +9,7 @@ use super::policy::Policy;
 use super::time::{MINUTE, Timestamp};
 use super::verdict::Verdict;
 
-/// The rules of the verdict, in the order in which they apply (§2).
+/// The rules of the verdict, in the order in which they apply (`docs/rules.md`, Verdict).
 pub const LADDER: [Verdict; 8] = [
     Verdict::Deleted,
     Verdict::Tentative,

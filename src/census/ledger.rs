@@ -1,4 +1,4 @@
-//! The numbers of a survey, as a ledger that closes twice (§2).
+//! The numbers of a survey, as a ledger that closes twice (`docs/rules.md`, Ledger).
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@
 //! facts, a [`Policy`], the [`Decisions`] of people and an instant, and from nothing else. So the same frames, in any
 //! order, any number of times and over any number of workers and sensors, give the same inventory to the byte.
 //!
-//! The ids I1 to I14, X-… and C-… name the census rules. They stand beside the code that applies them.
+//! The ids I1 to I16, X-… and C-… name the rules of `docs/rules.md`. They are cited at the code that applies them.
 
 pub mod address;
 pub mod time;

@@ -1,4 +1,5 @@
-//! The inventory document `netcensus.inventory/1`, which `replay --json` and the plan service print.
+//! The inventory document `netcensus.inventory/1`, which `replay --json` and the plan service print
+//! (`docs/formats.md`).
 
 use serde::{Deserialize, Serialize};
 

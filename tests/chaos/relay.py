@@ -1,4 +1,4 @@
-"""A relay between sensor and plan service that misbehaves on demand, and a server that is not the plan service."""
+"""A relay between sensor and plan service that misbehaves on demand, and a server that only claims to be the service."""
 
 import http.server
 import os
@@ -10,10 +10,10 @@ import time
 
 
 class Relay:
-    """Takes connections on a port and passes them to the service, as `mode` says:
+    """Accepts connections on a port and passes them to the service. `mode` says how:
 
-    pass, slow (a few KiB a second), stall (takes and never answers), lose (passes the request and cuts the answer),
-    cut (cuts in the middle of the request), busy (429 with Retry-After), page (200 with a page that is no receipt).
+    pass, slow (a few KiB a second), stall (accepts and never answers), lose (passes the request, cuts the answer), cut
+    (cuts the request), busy (answers 429 with Retry-After), page (answers 200 with a web page instead of a receipt).
     """
 
     def __init__(self, port, upstream):
@@ -31,11 +31,11 @@ class Relay:
             threading.Thread(target=self.serve, args=(client,), daemon=True).start()
 
     def connect(self):
-        """The next of the services that answers."""
+        """Connects to the next service that answers."""
         for _ in self.upstream:
             self.turn += 1
             try:
-                return socket.create_connection(("127.0.0.1", self.upstream[self.turn % len(self.upstream)]), 5)
+                return socket.create_connection(("127.0.0.1", self.upstream[self.turn % len(self.upstream)]), 60)
             except OSError:
                 pass
         return None
@@ -66,10 +66,10 @@ class Relay:
                 back = threading.Thread(target=self.pump, args=(service, client, mode), daemon=True)
                 back.start()
                 self.pump(client, service, "pass" if mode == "lose" else mode)
-                back.join(30)
+                back.join(300)
 
     def pump(self, source, target, mode):
-        """Passes on until one side ends, or the relay is to behave in another way."""
+        """Passes data on until one side ends or the mode changes."""
         source.settimeout(0.5)
         while self.mode == mode or mode == "pass" and self.mode in ("pass", "lose"):
             try:
@@ -94,7 +94,7 @@ class Relay:
 
 
 def stranger(port, directory):
-    """An HTTPS server whose certificate nobody vouches for, which would take any upload."""
+    """An HTTPS server with a self-signed certificate, which would accept any upload."""
     key, certificate = os.path.join(directory, "key.pem"), os.path.join(directory, "cert.pem")
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "9",

@@ -1,4 +1,4 @@
-"""The network of the chaos tests: frames of a few dozen devices, always the same, sent on one end of a wire."""
+"""The chaos tests' network: the same frames of a few dozen devices in every run, sent on one end of a wire."""
 
 import socket
 import struct
@@ -46,7 +46,7 @@ def name(text):
 
 
 def announcement(source, address, label):
-    """An answer by multicast DNS: the device's name, and a service that it offers."""
+    """A multicast DNS answer with the device's name and a service that it offers."""
     record = name(f"{label}.local") + struct.pack(">HHIH", 1, 0x8001, 120, 4) + socket.inet_aton(address)
     target = name(f"{label}._ipp._tcp.local")
     pointer = name("_ipp._tcp.local") + struct.pack(">HHIH", 12, 1, 120, len(target)) + target
@@ -55,7 +55,7 @@ def announcement(source, address, label):
 
 
 def neighbour(source, label):
-    """LLDP of a switch."""
+    """An LLDP frame of a switch."""
     def tlv(kind, value):
         return struct.pack(">H", kind << 9 | len(value)) + value
 
@@ -65,7 +65,7 @@ def neighbour(source, label):
 
 
 def frames(first, last):
-    """What the devices numbered from first to last, and all before them, say: each itself once more."""
+    """ARP from every device below `last`; from those numbered from `first` on, also their evidence."""
     out = []
     for n in range(2, last):
         source, address = mac(0, n), host(n)
@@ -86,7 +86,7 @@ class Wire:
         self.interface = interface
 
     def send(self, first, last):
-        """Returns how many frames were sent. A bound of the sending socket is not the sensor's."""
+        """Sends and returns the number of frames. Pauses keep the sending socket from dropping any."""
         sender = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
         sender.bind((self.interface, 0))
         all_frames = frames(first, last)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Visits the console of the demo in headless Chromium, as a person would: every kind of page it links to.
+"""Visits the demo's console in headless Chromium, as a person would: it follows links to every kind of page.
 
     visit.py BIN OUT    BIN holds netcensus-plan; screenshots go to OUT
 
-Fails on a console error or warning, a violation of the content security policy, a request that fails or goes to another
-origin, a page wider than a phone's screen, and on a page that is missing. WebDriver by Debian's chromedriver, and
-nothing beyond Python's standard library.
+Fails if the browser logs an error or a warning, if a page violates the content security policy, if a request fails or
+goes to another origin, if a page is wider than a phone's screen, and if an expected page is missing. Needs Debian's
+chromedriver and Python's standard library.
 """
 
 import base64
@@ -24,19 +24,21 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-# What must be among the visited pages: a name and a pattern of the path with its query.
+# Pages that must be visited: a name, and a pattern of the path with its query.
 EXPECTED = {
     "the overview": r"^/[^?]*$",
     "the device tabs": r"devices",
     "a device's why page": r"devices/[^/?]+",
     "the estimate": r"estimate",
     "the plan": r"plan",
+    "a rule": r"^/rules/[^/?]+",
 }
 TABS = ["All", "Computers & Mobile", "Network", "IoT", "Unclassified"]
-PER_KIND = 2  # pages visited of each kind: one device's page looks like the next
+PER_KIND = 2  # pages to visit of each kind
+PATIENCE = 600  # seconds until something counts as hung; no outcome depends on the machine's pace
 DESKTOP, PHONE = (1280, 900), (390, 844)
 
-# Runs in each page before its own scripts.
+# Runs in each page before the page's own scripts.
 WATCH = """
 window.__violations = [];
 document.addEventListener('securitypolicyviolation', e => window.__violations.push(
@@ -45,7 +47,7 @@ document.addEventListener('securitypolicyviolation', e => window.__violations.pu
 
 
 class Driver:
-    """A session of chromedriver, by the W3C protocol."""
+    """A session of chromedriver, over the W3C WebDriver protocol."""
 
     def __init__(self, scratch):
         self.process = subprocess.Popen(
@@ -63,7 +65,7 @@ class Driver:
             "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", f"--user-data-dir={scratch}",
         ]
         if os.geteuid() == 0:
-            arguments.append("--no-sandbox")  # Chromium's sandbox cannot be root's
+            arguments.append("--no-sandbox")  # Chromium refuses its sandbox to root
         capabilities = {
             "browserName": "chrome",
             "goog:chromeOptions": {"binary": shutil.which("chromium"), "args": arguments},
@@ -72,7 +74,7 @@ class Driver:
         self.session = ""
         self.session = "/session/" + self.post("/session", capabilities={"alwaysMatch": capabilities})["sessionId"]
         self.devtools("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
-        self.post("/url", url="about:blank")  # away from the browser's own first page, and what it logged
+        self.post("/url", url="about:blank")  # the browser's own first page logs too
         for kind in ("browser", "performance"):
             self.log(kind)
 
@@ -81,7 +83,7 @@ class Driver:
             self.base + self.session + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=60) as response:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
                 return json.load(response)["value"]
         except urllib.error.HTTPError as error:
             raise RuntimeError(f"{path}: {json.load(error)['value']['message'].splitlines()[0]}") from None
@@ -106,7 +108,7 @@ class Driver:
     def quit(self):
         try:
             request = urllib.request.Request(self.base + self.session, method="DELETE")
-            urllib.request.urlopen(request, timeout=10).close()
+            urllib.request.urlopen(request, timeout=PATIENCE).close()
         except OSError:
             pass
         self.process.terminate()
@@ -123,9 +125,9 @@ class Demo:
         self.url = None
         ready = threading.Event()
         threading.Thread(target=self.listen, args=(ready,), daemon=True).start()
-        if not ready.wait(60) or self.url is None:
+        if not ready.wait(PATIENCE) or self.url is None:
             self.stop()
-            sys.exit("console: the demo printed no console URL within 60 s:\n" + "".join(self.said))
+            sys.exit("console: the demo did not print the console's URL:\n" + "".join(self.said))
 
     def listen(self, ready):
         for line in self.process.stdout:
@@ -138,14 +140,14 @@ class Demo:
     def stop(self):
         self.process.send_signal(signal.SIGINT)
         try:
-            return self.process.wait(10)
+            return self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return None
 
 
 class Visit:
-    """The walk through the pages, and what is wrong with them."""
+    """Walks through the pages and notes what is wrong."""
 
     def __init__(self, driver, origin, out):
         self.driver, self.origin, self.out = driver, origin, out
@@ -159,10 +161,10 @@ class Visit:
         self.wrong.append(f"{page}: {what}")
 
     def open(self, url):
-        """Opens a page, looks at it in both sizes, and returns where its links go."""
+        """Opens a page, checks it in both sizes, and returns the targets of its links."""
         self.driver.resize(DESKTOP)
         self.driver.post("/url", url=url)
-        time.sleep(0.4)  # for scripts and event streams that start after the load
+        time.sleep(0.4)  # scripts and event streams start after the load
         here = self.driver.run("return location.pathname + location.search")
         name = re.sub(r"[^A-Za-z0-9]+", "-", here).strip("-")[:80] or "overview"
         name = f"{len(self.visited) + 1:02}-{name}"
@@ -196,7 +198,7 @@ class Visit:
                     self.streams += given.get("type") == "EventSource"
                     scheme, *_ = parts = urllib.parse.urlsplit(url)
                     if scheme not in ("data", "blob") and f"{scheme}://{parts.netloc}" != self.origin:
-                        self.note(page, f"asked another origin: {url}")
+                        self.note(page, f"requests another origin: {url}")
                 case "Network.responseReceived" if given["response"]["status"] >= 400:
                     self.note(page, f"{given['response']['status']} for {given['response']['url']}")
                 case "Network.loadingFailed" if not given.get("canceled") and given.get("type") != "EventSource":
@@ -215,9 +217,9 @@ class Visit:
 
     @staticmethod
     def kind(url):
-        """Pages that differ only in an id or a search are of one kind; each value of a single filter is its own."""
+        """The kind of a page: ids and searches do not matter, but each value of a single filter does."""
         parts = urllib.parse.urlsplit(url)
-        path = re.sub(r"/(?=[^/]*\d)[^/]+|(?<=/problems)/.+", "/…", parts.path)
+        path = re.sub(r"/(?=[^/]*\d)[^/]+|(?<=/problems)/.+|(?<=/rules)/.+", "/…", parts.path)
         query = urllib.parse.parse_qsl(parts.query)
         return f"{path}?{parts.query if len(query) == 1 else [name for name, _ in query]}"
 
@@ -240,10 +242,10 @@ def main():
         demo.stop()
     for page, pattern in EXPECTED.items():
         if not any(re.search(pattern, path) for path in visit.visited):
-            visit.note("the console", f"{page} was not reached")
+            visit.note("the console", f"no link led to {page}")
     for tab in TABS:
         if tab.lower() not in visit.text.lower():
-            visit.note("the console", f"the tab {tab!r} was not seen")
+            visit.note("the console", f"no page shows the tab {tab!r}")
     if not visit.streams:
         visit.note("the console", "no page listens for events")
     print(f"   {len(visit.visited)} pages visited, screenshots in {out}")

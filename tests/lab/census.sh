@@ -1,5 +1,5 @@
-# The programs under test: the plan service and the sensor, in the sensor's namespace. Sourced by lab.sh, which gives W,
-# BIN, within, wait_for, says, say, die.
+# The programs under test: the plan service and the sensor, in the sensor's namespace. lab.sh sources this file and defines W,
+# BIN, LAB, SECONDS, PATIENCE, within, wait_for, says, say, die.
 
 SERVICE=http://127.0.0.1:8080
 
@@ -9,7 +9,7 @@ serve() {
     ip netns exec sensor "$BIN/netcensus-plan" serve --listen ${SERVICE#http://} --database "$W/plan.sqlite" \
         >>$W/log/plan 2>&1 &
     PLAN=$!
-    wait_for "the plan service" 20 within sensor curl -sf -m 2 $SERVICE/readyz
+    wait_for "the plan service" within sensor curl -sf -m 60 $SERVICE/readyz
 }
 
 start_plan() {
@@ -34,11 +34,11 @@ start_sensor() {
         die "the sensor could not enrol: $(cat $W/log/enrol)"
     ip netns exec sensor "$BIN/netcensus-sensor" run --config $W/sensor.toml >$W/log/sensor 2>&1 &
     SENSOR=$!
-    wait_for "the sensor" 10 within sensor curl -sf -m 2 http://127.0.0.1:9109/healthz
+    wait_for "the sensor" within sensor curl -sf -m 60 http://127.0.0.1:9109/healthz
     say "sensor: enrolled, listening on span0"
 }
 
-# What the sensor learned so far and learns meanwhile must reach the service all the same.
+# The service must still learn what the sensor sees before and during the outage.
 restart_plan() {
     kill -KILL $PLAN
     wait $PLAN 2>/dev/null
@@ -47,7 +47,7 @@ restart_plan() {
     say "plan service: killed, started again after 3 s"
 }
 
-# SIGTERM: the sensor sends what it has and ends.
+# On SIGTERM the sensor sends what it has, then ends.
 stop_sensor() {
     kill -TERM $SENSOR
     wait $SENSOR || die "the sensor ended with $?"
@@ -57,7 +57,16 @@ ask_plan() {
     plan devices --json >$W/found.json 2>$W/log/devices || die "no list of devices: $(cat $W/log/devices)"
 }
 
-# The same port's capture through the same sensor: live and replayed must agree with the truth alike.
+# Waits until the service has the true devices, or for PATIENCE: slow machines need longer until every device has spoken.
+wait_for_truth() {
+    local end=$((SECONDS + PATIENCE))
+    while ask_plan && ! python3 "$LAB/compare.py" $W/truth.tsv $W/unaddressed.tsv $W/found.json >/dev/null; do
+        [ $SECONDS -lt $end ] || return 0 # compare.py shows the differences at the end
+        sleep 1
+    done
+}
+
+# Replays the same port's capture: its document must match the truth too.
 replay_capture() {
     "$BIN/netcensus-sensor" replay --json $W/span.pcap >$W/replayed.json 2>$W/log/replay ||
         die "the capture could not be replayed: $(cat $W/log/replay)"

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Compares what the census found with what is true.
+"""Compares the devices found with the true ones.
 
-    compare.py TRUTH UNADDRESSED FOUND REPLAYED
+    compare.py TRUTH UNADDRESSED FOUND [REPLAYED]
 
-TRUTH and UNADDRESSED: a line a device, `name mac ip category type` by tabs. FOUND: the plan service's devices, and
-REPLAYED: the inventory document of the capture that was taken at the same port; both hold `devices`. Prints a table and
-exits 1 on a device that is missing, extra or in the wrong category, in either of them.
+TRUTH and UNADDRESSED have a line per device: `name mac ip category type`, separated by tabs. FOUND is the plan service's
+list of devices, REPLAYED the inventory document of the same port's capture. Prints a table. Exits 1 if a device is
+missing, extra or in the wrong category in either.
 """
 
 import json
@@ -23,12 +23,12 @@ def document(path):
 
 
 def macs(device):
-    """All MACs that a device speaks from."""
+    """All MACs of a device."""
     return {device["mac"]} | {coupling["mac"] for coupling in device.get("couplings", [])}
 
 
 def compare(where, true, devices):
-    """Differences between the true devices and those found, and which of these each of those is."""
+    """The differences, and a row of the table for each true device and each extra one."""
     wrong, taken, rows = [], set(), []
     for name, mac, ip, category, kind in true:
         mine = [n for n, device in enumerate(devices) if mac in macs(device)]
@@ -45,24 +45,27 @@ def compare(where, true, devices):
             rows.append((name, mac, ip, category, kind, device, right and len(mine) == 1))
     for n, device in enumerate(devices):
         if n not in taken:
-            wrong.append(f"{where}: nothing true is {device['mac']} {device['ip']} ({device['category']})")
+            wrong.append(f"{where}: no true device is {device['mac']} {device['ip']} ({device['category']})")
             rows.append(("-", device["mac"], "-", "-", "-", device, False))
     return wrong, rows
 
 
 def main():
-    true, silent, found, replayed = truth(sys.argv[1]), truth(sys.argv[2]), document(sys.argv[3]), document(sys.argv[4])
+    true, silent, found = truth(sys.argv[1]), truth(sys.argv[2]), document(sys.argv[3])
     wrong, rows = compare("plan service", true, found["devices"])
     print(f"\n  {'device':<9} {'mac':<17} {'ip':<11} {'true':<31} {'found':<31}")
     for name, mac, ip, category, kind, device, right in rows:
         seen = f"{device['category']} / {device.get('type')}" if device else "missing"
         print(f"{' ' if right else '!'} {name:<9} {mac:<17} {ip:<11} {f'{category} / {kind}':<31} {seen:<31}")
+    if len(sys.argv) == 4:
+        sys.exit(1 if wrong else 0)
+    replayed = document(sys.argv[4])
     wrong += compare("replay", true, replayed["devices"])[0]
     listed = {entry["mac"]: entry["category"] for entry in replayed.get("unaddressed", [])}
     for name, mac, _, category, _ in silent:
         if listed.pop(mac, None) != category:
             wrong.append(f"replay: {name} ({mac}) is not listed as an unaddressed {category} device")
-    wrong += [f"replay: nothing true is the unaddressed {mac}" for mac in listed]
+    wrong += [f"replay: no true device is the unaddressed {mac}" for mac in listed]
     print(f"\n  {len(true)} true, {len(found['devices'])} found, {len(replayed['devices'])} in the replay of the capture")
     for what in wrong:
         print(f"  WRONG {what}")

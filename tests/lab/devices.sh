@@ -1,4 +1,4 @@
-# The devices of the lab: which software runs on which host. Sourced by lab.sh, which gives on, within, wait_for, W.
+# The lab's devices: the software that runs on each host. lab.sh sources this file and defines on, within, wait_for, W.
 
 # announce HOST [TYPE PORT TXT[;TXT…]]…: mDNS by avahi, with these DNS-SD services.
 announce() {
@@ -121,7 +121,7 @@ start_router() {
     mkdir -p $W/www && echo hello >$W/www/index.html
     on far http python3 -u -m http.server -d $W/www 80
     on far sip sipp -sn uas -i 192.0.2.80 -p 5060 -nostdin
-    wait_for "the DHCP server" 10 says router.dnsmasq 'DHCP, IP range'
+    wait_for "the DHCP server" says router.dnsmasq 'DHCP, IP range'
 }
 
 start_devices() {
@@ -233,9 +233,17 @@ start_devices() {
     announce tv _googlecast._tcp 8009 "id=8d3a2f;md=Chromecast;fn=Living Room;ca=4101;st=0"
 
     for host in laptop pixel nuc build phone camera ups tv ap plug lamp; do
-        wait_for "the lease of $host" 20 grep -q "$(mac $host) $(address $host)" $W/leases
+        wait_for "the lease of $host" grep -q "$(mac $host) $(address $host)" $W/leases
+    done
+    # Servers must listen before use_devices asks them.
+    local server
+    for server in far.tcp.80 far.udp.5060 nas.tcp.22 inkjet.tcp.631 plc.tcp.502 plc.udp.161 printer.udp.161 ups.udp.161 \
+        hub.tcp.1883 lamp.udp.5683; do
+        wait_for "$server" listens ${server//./ }
     done
 }
+# listens HOST tcp|udp PORT
+listens() { within "$1" ss --no-header --listening --numeric "--$2" "sport = :$3" | grep -q .; }
 
 # A driverless printer: CUPS's own, which publishes itself by avahi over D-Bus.
 start_inkjet() {
@@ -254,7 +262,7 @@ start_inkjet() {
         exec ippeveprinter -p 631 -d $W/inkjet -M EPSON -m 'ET-2850 Series' -f application/pdf,image/jpeg 'EPSON ET-2850 Series'"
 }
 
-# What people and machines do all day: names, pages, calls, queries; and addresses asked for that nobody has.
+# The traffic of people and machines: names, pages, calls, queries, and ARP requests for an address that nobody has.
 use_devices() {
     local web="http://192.0.2.80/" silent=10.99.0.250
     cat >$W/register.xml <<-'END'
@@ -273,32 +281,32 @@ use_devices() {
 
 		]]></send><pause milliseconds="200"/></scenario>
 	END
-    on phone sip sipp 192.0.2.80:5060 -sf $W/register.xml -i "$(address phone)" -m 1 -nostdin -timeout 5
-    on laptop web curl -sS -m 5 -A "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36" $web
+    on phone sip sipp 192.0.2.80:5060 -sf $W/register.xml -i "$(address phone)" -m 1 -nostdin -timeout 60
+    on laptop web curl -sS -m 60 -A "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36" $web
     on laptop ping ping -c 2 -W 1 $silent
     on laptop names nmblookup -s $W/nas.smb.conf -B 10.99.0.255 LABNAS
-    on pixel web curl -sS -m 5 -A "Mozilla/5.0 (Linux; Android 14; Pixel 8)" $web
+    on pixel web curl -sS -m 60 -A "Mozilla/5.0 (Linux; Android 14; Pixel 8)" $web
     on nuc ssh ssh -o BatchMode=yes -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-        -o ConnectTimeout=3 "$(address nas)" true
-    on nuc snmp bash -c "snmpget -v2c -c public -t 2 $(address printer) 1.3.6.1.2.1.1.1.0
-        snmpget -v2c -c public -t 2 $(address ups) 1.3.6.1.2.1.1.1.0
-        snmpget -v2c -c public -t 2 $(address plc) 1.3.6.1.2.1.1.1.0"
-    on laptop ipp ipptool -t -T 3 "ipp://$(address inkjet):631/ipp/print" get-printer-attributes.test
+        -o ConnectTimeout=60 "$(address nas)" true
+    on nuc snmp bash -c "snmpget -v2c -c public -t 20 $(address printer) 1.3.6.1.2.1.1.1.0
+        snmpget -v2c -c public -t 20 $(address ups) 1.3.6.1.2.1.1.1.0
+        snmpget -v2c -c public -t 20 $(address plc) 1.3.6.1.2.1.1.1.0"
+    on laptop ipp ipptool -t -T 60 "ipp://$(address inkjet):631/ipp/print" get-printer-attributes.test
     on plug mqtt bash -c "for n in 1 2 3; do
         mosquitto_pub -h $(address hub) -i shellyplug-s-AA0027 -t shellies/shellyplug-s-AA0027/relay/0 -m on; sleep 1; done"
-    on hub coap coap-client-notls -B 3 -m get "coap://$(address lamp)/.well-known/core"
+    on hub coap coap-client-notls -B 60 -m get "coap://$(address lamp)/.well-known/core"
     ot hub poll "$(address plc)"
-    on build web curl -sS -m 5 $web
+    on build web curl -sS -m 60 $web
     for host in switch ap camera tv core access desk speaker bms; do on $host ping ping -c 3 -i 2 -W 1 192.0.2.80; done
     on build ping6 ping -6 -c 3 -i 2 fd00:99::1
 }
 
-# Dies where a conversation of use_devices did not take place: a device that says nothing proves nothing.
+# Waits for the conversations of use_devices: a silent device proves nothing.
 check_devices() {
-    says laptop.ipp PASS || die "nobody could ask the inkjet for its attributes"
-    says hub.ot 'registers=\[17, 17' || die "nobody could read the registers of the plc"
-    says hub.coap Internal || die "nobody could read the resources of the lamp"
-    says hub.mqtt 'as shellyplug' || die "the plug did not reach the broker"
-    says nuc.snmp SIMATIC || die "nobody could ask the plc what it is"
-    [ "$(wc -l <$W/log/bms.ot)" = 0 ] || die "the building controller had trouble"
+    wait_for "the inkjet's attributes" says laptop.ipp PASS
+    wait_for "the plc's registers" says hub.ot 'registers=\[17, 17'
+    wait_for "the lamp's resources" says hub.coap Internal
+    wait_for "the plug at the broker" says hub.mqtt 'as shellyplug'
+    wait_for "the plc's description" says nuc.snmp SIMATIC
+    [ "$(wc -l <$W/log/bms.ot)" = 0 ] || die "the building controller reported errors"
 }

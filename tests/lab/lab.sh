@@ -1,23 +1,23 @@
 #!/bin/bash
-# lab.sh [BIN] — the sensor on a mirrored port of real network software; compares what was found with what is true.
+# lab.sh [BIN] — runs the sensor on a mirrored port of real network software and compares its devices with the true ones.
 #
 # Hosts are network namespaces with one port each on a bridge; tc mirrors every port to span0 in the sensor's namespace.
 # Unmodified daemons and clients play the devices (devices.sh, ot.py), BIN's binaries listen and count, and compare.py
-# judges: exit 0 when exactly the devices below were found, each in its category; 1 on any difference. The plan service
-# is killed in mid-run and started again, and the mirror port must not have sent a frame.
+# judges. Exits 0 if the census has exactly the devices below, each in its category, and 1 on any difference. In mid-run
+# the script kills the plan service and starts it again. The mirror port must not send a frame.
 #
-# Everything lives in private mount, pid, net, uts and ipc namespaces, on a tmpfs: when this script ends or is killed,
-# nothing is left. Needs root; where namespaces are impossible it says so in one line and exits 0.
+# Everything lives in private mount, pid, net, uts and ipc namespaces, on a tmpfs, and is gone when the script ends. Needs
+# root. If namespaces are impossible, it says so in one line and exits 0.
 #
-#   LAB_KEEP=DIR    keep the mirror port's capture, the logs, the truth and what was found
-#   LAB_SECONDS=N   listen that long after all devices are up (default 16)
+#   LAB_KEEP=DIR    keep the mirror port's capture, the logs, the truth and the devices found
+#   LAB_SECONDS=N   listen at least N seconds after all devices are up (default 16)
 set -u
 cd "$(dirname "$0")/../.." || exit 1
 BIN=$(realpath -m "${1:-target/debug}")
 LAB=$PWD/tests/lab
 
-# Every MAC that has an address and speaks on the mirrored network. What lies behind the router is no device, nor is the
-# virtual router address that the router holds.
+# Every MAC that has an address and speaks on the mirrored network. Hosts behind the router do not count as devices, nor
+# does the virtual address that the router holds.
 TRUTH="
 router    00:1b:54:aa:00:01 10.99.0.1   network         router
 switch    00:1c:73:aa:00:02 10.99.0.2   network         switch
@@ -43,7 +43,7 @@ hub       00:17:88:aa:00:32 10.99.0.32  iot             smart_hub
 bms       00:10:8d:aa:00:33 10.99.0.33  iot             bms_controller
 plc       28:63:36:aa:00:34 10.99.0.34  iot             plc
 "
-# Speaks LLDP and has no address: listed apart, never counted.
+# Speaks LLDP but has no address: the document lists it apart, the census never counts it.
 UNADDRESSED="
 shelf     00:1c:73:aa:00:31 -           network         switch
 "
@@ -57,7 +57,7 @@ if [ "${LAB_INNER:-}" != 1 ]; then
     [ "$(id -u)" = 0 ] || skip "needs root (sudo make lab)"
     unshare --mount --pid --net --uts --ipc --fork --mount-proc true 2>/dev/null ||
         skip "namespaces are not possible on this machine"
-    export LAB_PYTHON=${BIN%/*}/lab-python # packages for ot.py
+    export LAB_PYTHON=${BIN%/*}/lab-python # Python packages for ot.py
     .ci/need lab || exit 1
     unshare --net sh -c 'ip link add name br9 type bridge && ip link add name in9 type veth peer name out9 &&
         tc qdisc add dev in9 clsact && tc filter add dev in9 ingress protocol all u32 match u32 0 0 \
@@ -91,7 +91,8 @@ mac() { field "$1" 2; }
 address() { field "$1" 3; }
 within() { local host=$1 && shift && ip netns exec "$host" "$@"; }
 
-# on HOST NAME COMMAND...: in the background on that host, with its own host name and /run; output in log/HOST.NAME.
+# on HOST NAME COMMAND...: runs the command in the background on that host, with its own host name and /run. Its output goes
+# to log/HOST.NAME.
 on() {
     local host=$1 name=$2
     shift 2
@@ -102,15 +103,16 @@ on() {
         exec "$@"' on "$host" "$W" "$@" >"$W/log/$host.$name" 2>&1 </dev/null &
 }
 
-# wait_for WHAT SECONDS COMMAND...: until the command succeeds.
+# Seconds until something counts as hung. No outcome depends on the machine's pace.
+PATIENCE=300
+# wait_for WHAT COMMAND...: waits until the command succeeds.
 wait_for() {
-    local what=$1 tries=$(($2 * 10))
-    shift 2
-    for _ in $(seq $tries); do
-        "$@" >/dev/null 2>&1 && return
+    local what=$1 end=$((SECONDS + PATIENCE))
+    shift
+    until "$@" >/dev/null 2>&1; do
+        [ $SECONDS -lt $end ] || die "timed out waiting for $what"
         sleep 0.1
     done
-    die "waited in vain for $what"
 }
 says() { grep -qE "$2" "$W/log/$1"; }
 
@@ -122,7 +124,7 @@ mkdir -p $W/log $W/run
 mount -t tmpfs -o mode=755 lab /run
 mkdir -p /run/netns
 : >$W/resolv.conf
-mount --bind $W/resolv.conf /etc/resolv.conf # DHCP clients write here
+mount --bind $W/resolv.conf /etc/resolv.conf # DHCP clients overwrite it
 ip link set lo up
 
 HOSTS=$(awk 'NF { print $1 }' <<<"$TRUTH$UNADDRESSED")
@@ -149,7 +151,7 @@ for host in $HOSTS; do
 done
 ip netns exec sensor tcpdump -i span0 -U -s0 -Z root -w $W/span.pcap >$W/log/tcpdump 2>&1 &
 TCPDUMP=$!
-wait_for "the mirror port" 5 says tcpdump 'listening on'
+wait_for "the mirror port" says tcpdump 'listening on'
 say "a switch of $(wc -w <<<"$HOSTS") ports, each mirrored to span0"
 
 # ------------------------------------------------------------------------------------------------------- sensor and plan
@@ -173,17 +175,18 @@ sleep $((${LAB_SECONDS:-16} / 2))
 # ---------------------------------------------------------------------------------------------------------------- judge
 
 check_devices
+awk 'NF' <<<"$TRUTH" | tr -s ' ' '\t' >$W/truth.tsv
+awk 'NF' <<<"$UNADDRESSED" | tr -s ' ' '\t' >$W/unaddressed.tsv
+wait_for_truth
 stop_sensor
 kill $TCPDUMP && wait $TCPDUMP
 say "the mirror port: $(grep -E 'captured|dropped by kernel' $W/log/tcpdump | xargs)"
-awk 'NF' <<<"$TRUTH" | tr -s ' ' '\t' >$W/truth.tsv
-awk 'NF' <<<"$UNADDRESSED" | tr -s ' ' '\t' >$W/unaddressed.tsv
 sent=$(within sensor cat /sys/class/net/span0/statistics/tx_packets)
-[ "$sent" = 0 ] || die "the mirror port sent $sent frames; a sensor must send none"
+[ "$sent" = 0 ] || die "the mirror port sent $sent frames; a sensor must not send any"
 ask_plan
 replay_capture
 status=0
 python3 "$LAB/compare.py" $W/truth.tsv $W/unaddressed.tsv $W/found.json $W/replayed.json || status=1
 finish
-say "$([ $status = 0 ] && echo 'found what is true, and nothing else' || echo 'FAILED: found and true differ')"
+say "$([ $status = 0 ] && echo 'found exactly the true devices' || echo 'FAILED: the devices found are not the true ones')"
 exit $status

@@ -1,6 +1,6 @@
-//! One number, whoever is asked: after each of many random changes, the API's census, document, lists and tabs, the CSV,
-//! the metrics and the console say the same; from time to time the command line, the day's snapshot and the month's
-//! statement are asked too.
+//! Everybody says the same number. After each of many random changes, these agree: the API's census, document, lists and
+//! tabs, the CSV, the metrics, and the console. Every few states the command line, the day's snapshot and the month's
+//! statement must agree too.
 
 use std::collections::BTreeMap;
 
@@ -9,15 +9,15 @@ use netcensus::plan::store::CredentialKind;
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::database::{self, Backend};
-use crate::harness::{Plan, TestSensor, send, upload};
+use crate::support::databases::{self, Backend};
+use crate::support::{Plan, TestSensor, send, upload};
 
 const MINUTE: i64 = 60_000_000_000;
 const DAY: i64 = 1_440 * MINUTE;
-/// Rules by which the command line tells categories as the service of these tests does.
+/// Rules by which the command line sorts devices into categories as these tests' service does.
 const RULES: &str = "schema = 1\n[pack]\nname = \"agreement\"\nversion = \"1\"\n";
 
-/// A sequence that looks random and is the same each time.
+/// Random numbers, the same for the same seed.
 struct Dice(u64);
 
 impl Dice {
@@ -45,14 +45,14 @@ struct World {
 }
 
 impl World {
-    async fn new(backend: Backend) -> Self {
+    async fn new(backend: Backend, seed: u64) -> Self {
         let plan = Plan::start_on(backend).await;
         let monthly = json!({"kind": "monthly", "devices": 100, "accept_terms": true});
-        assert_eq!(plan.post("/plan", monthly).await.0, StatusCode::CREATED);
+        plan.post("/plan", monthly).await.succeeds(201);
         let sensor = plan.enrol().await;
         let folder = tempfile::tempdir().unwrap();
         let mut rules = RULES.to_owned();
-        // As the service of these tests does, the first name by letters decides.
+        // If a device has several names, the alphabetically first decides, as in these tests' service.
         let no = |name: &str| format!("{{ evidence = \"mdns.hostname\", prefix = '{name}-' }}");
         for (category, unless) in [
             ("computer_mobile", String::new()),
@@ -69,7 +69,7 @@ impl World {
         Self {
             plan,
             sensor,
-            dice: Dice(7),
+            dice: Dice(seed),
             sequence: 0,
             session: String::new(),
             signed_in: Timestamp(0),
@@ -79,10 +79,10 @@ impl World {
     }
 
     fn now(&self) -> Timestamp {
-        self.plan.clock_now()
+        self.plan.now()
     }
 
-    /// Does something that may change a number.
+    /// Changes something at random: facts, decisions, the plan, or the time.
     async fn change(&mut self) {
         let devices = self.plan.get("/devices?limit=1000").await;
         let ids: Vec<String> = devices["devices"]
@@ -133,15 +133,15 @@ impl World {
         }
     }
 
-    /// Sends a write. It may be refused, but the service must not fail.
+    /// Sends a write. The service may refuse it but must not fail.
     async fn write(&self, method: reqwest::Method, path: &str, body: Option<Value>) {
         let mut request = self.plan.client.request(method, self.plan.of(path)).bearer_auth(&self.plan.token);
         request = request.header(header::IF_MATCH, "*");
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let (status, answer) = send(request).await;
-        assert!(status.as_u16() < 500, "{path}: {answer}");
+        let answer = send(request).await;
+        assert!(answer.status.as_u16() < 500, "{path}: {answer:?}");
     }
 
     async fn observe(&mut self) {
@@ -164,11 +164,10 @@ impl World {
             seen.iter().map(|(m, i, n, a)| (m.as_str(), i.as_str(), n.as_str(), a.as_str())).collect();
         self.sequence += 1;
         let zone = *self.dice.of(&["hq", "hq", "branch"]);
-        let (status, answer) = self.plan.upload(&self.sensor, &upload(self.sequence, zone, &seen)).await;
-        assert_eq!(status, StatusCode::CREATED, "{answer}");
+        self.plan.upload(&self.sensor, &upload(self.sequence, zone, &seen)).await.succeeds(201);
     }
 
-    /// Numbers of the census by verdict, none of them 0.
+    /// The census by verdict, without zeros.
     fn verdicts(census: &Value) -> BTreeMap<String, u64> {
         let mut out: BTreeMap<String, u64> =
             serde_json::from_value(census["excluded"].clone()).unwrap_or_default();
@@ -183,7 +182,7 @@ impl World {
         request.send().await.unwrap().text().await.unwrap()
     }
 
-    /// Asks everybody who tells the number at each moment.
+    /// Compares everything that shows the present number.
     async fn agree(&mut self) {
         let census = self.plan.get("/census").await;
         let expected = Self::verdicts(&census);
@@ -232,7 +231,7 @@ impl World {
         measured.retain(|_, n| *n > 0);
         assert_eq!(measured, expected, "the metrics");
 
-        // The console, as a browser that signed in sees it.
+        // The console, to a signed-in browser.
         let now = self.now();
         if self.session.is_empty() || now.since(self.signed_in) > 360 * MINUTE {
             self.signed_in = now;
@@ -253,13 +252,13 @@ impl World {
         assert_eq!(numbers.map(Some), sum.map(Value::as_u64), "the console");
     }
 
-    /// The command line counts the same facts and decisions, on the database itself.
+    /// Compares the command line, which counts from the database itself.
     async fn ask_the_command_line(&self) {
         let census = self.plan.get("/census").await;
         let as_of = census["as_of"].as_str().unwrap();
         let ask = |arguments: &[&str]| -> Value {
             let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
-            command.args(arguments).env("NETCENSUS_PLAN_DATABASE", database::place(&self.plan.database));
+            command.args(arguments).env("NETCENSUS_PLAN_DATABASE", databases::place(&self.plan.database));
             command.env("NETCENSUS_NOW", self.now().to_string());
             command.arg("--config").arg(self.folder.path().join("plan.conf")).arg("--json");
             let out = command.output().unwrap();
@@ -273,19 +272,19 @@ impl World {
         assert_eq!(said["statement"], answered["statement"], "the statement of {month}");
     }
 
-    /// Goes on to the next day, seals the one that ended, and compares the snapshot and the statement.
+    /// Moves to the next day, seals the day before, and compares its snapshot and its month's statement.
     async fn seal(&mut self) {
         let midnight = Timestamp((self.now().0 / DAY + 1) * DAY);
         self.plan.set_time(&midnight.plus(11 * MINUTE).to_string());
-        // A token expires.
+        // The token has expired by then.
         let token = self.plan.store.issue(CredentialKind::Token, Some("owner"), self.now()).await.unwrap();
         self.plan.token = token.secret;
         let census = self.plan.get(&format!("/census?as_of={midnight}")).await;
         let day = midnight.plus(-DAY).to_string();
         let day = day.get(..10).unwrap();
-        let (status, sealed) = self.plan.post(&format!("/snapshots/{day}"), json!({})).await;
-        assert!(status.is_success(), "{sealed}");
-        let header = &sealed["header"];
+        let sealed = self.plan.post(&format!("/snapshots/{day}"), json!({})).await;
+        assert!(sealed.status.is_success(), "{sealed:?}");
+        let header = &sealed.body["header"];
         assert_eq!(Self::verdicts(&header["census"]), Self::verdicts(&census), "the snapshot of {day}");
         let leaves = self.text(self.plan.of(&format!("/snapshots/{day}/leaves"))).await;
         assert_eq!(header["size"], leaves.lines().count());
@@ -299,14 +298,17 @@ impl World {
     }
 }
 
-/// A command costs a process and a sealing a day: `AGREEMENT_EVERY=1` asks for them in each state, which takes minutes.
-async fn agree(backend: Backend, states: u32) {
+/// Goes through random states that begin with `seed`.
+///
+/// A command costs a process and a sealing a day, so most states do without: `AGREEMENT_EVERY=1` asks for both in each
+/// state, which takes minutes.
+async fn agree(backend: Backend, seed: u64, states: u32) {
     let every = std::env::var("AGREEMENT_EVERY").ok().map(|every| every.parse::<u32>().unwrap());
-    let mut world = World::new(backend).await;
+    let mut world = World::new(backend, seed).await;
     for state in 1..=states {
         world.change().await;
         world.agree().await;
-        if state % every.unwrap_or(250) == 0 {
+        if state % every.unwrap_or(60) == 0 {
             world.ask_the_command_line().await;
         }
         if state % every.unwrap_or(40) == 0 {
@@ -315,12 +317,27 @@ async fn agree(backend: Backend, states: u32) {
     }
 }
 
-#[tokio::test]
-async fn everybody_says_the_same_number_in_each_of_900_random_states_on_sqlite() {
-    agree(Backend::Sqlite, 900).await;
+/// Tests that run beside each other: name, database, seed, number of states.
+macro_rules! everybody_says_the_same_number {
+    ($($name:ident: $backend:ident, $seed:literal, $states:literal;)*) => {
+        mod everybody_says_the_same_number {
+            use super::*;
+            $(#[tokio::test]
+            async fn $name() {
+                agree(Backend::$backend, $seed, $states).await;
+            })*
+        }
+    };
 }
 
-#[tokio::test]
-async fn everybody_says_the_same_number_in_each_of_250_random_states_on_postgresql() {
-    agree(Backend::Postgres, 250).await;
+// 900 states on SQLite, 250 on PostgreSQL.
+everybody_says_the_same_number! {
+    on_sqlite_1: Sqlite, 1, 150;
+    on_sqlite_2: Sqlite, 2, 150;
+    on_sqlite_3: Sqlite, 3, 150;
+    on_sqlite_4: Sqlite, 4, 150;
+    on_sqlite_5: Sqlite, 5, 150;
+    on_sqlite_6: Sqlite, 6, 150;
+    on_postgresql_1: Postgres, 7, 125;
+    on_postgresql_2: Postgres, 8, 125;
 }

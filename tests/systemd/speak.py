@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""speak.py INTERFACE FIRST LAST: devices 10.7.0.FIRST to LAST, each with a MAC of its own, ask for each other by ARP and
-talk to a server, until killed."""
+"""speak.py INTERFACE FIRST LAST: plays devices 10.7.0.FIRST to LAST, each with its own MAC. They send each other ARP
+requests and UDP until the process is killed."""
 
 import socket
 import struct
@@ -13,7 +13,7 @@ out.bind((interface, 0))
 
 
 def mac(n):
-    return bytes([0xAC, 0xCC, 0x8E, 0, 7, n])  # of a maker of cameras
+    return bytes([0xAC, 0xCC, 0x8E, 0, 7, n])  # the prefix of a camera maker
 
 
 def ip(n):
@@ -49,6 +49,6 @@ while True:
             out.send(udp(n, peer, number))
             out.send(udp(peer, n, number))
         except OSError:
-            pass  # the wire is away
+            pass  # the interface is down
         time.sleep(0.002)
     time.sleep(0.2)

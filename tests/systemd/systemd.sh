@@ -1,11 +1,11 @@
 #!/bin/bash
-# systemd.sh DEBS — installs the packages of the folder DEBS in a booted systemd, and lives through what a machine does to
-# them: install, enrol, capture, kill, stop, upgrade, purge.
+# systemd.sh DEBS — takes the packages of the folder DEBS through their life in a booted systemd: install, enrol, capture,
+# kill, stop, upgrade, purge.
 #
-# The system is a container (systemd-nspawn) on a tmpfs, with one end of a wire, span0, in its network; speak.py plays
-# devices on the other end. The image is made once by debootstrap and kept in DEBS/../systemd. Everything else is gone
-# when this script ends. Needs root and a kernel with namespaces; where a container cannot boot, it says so in one line
-# and exits 0.
+# The system is a container (systemd-nspawn) on a tmpfs. Its network has one end of a wire, span0; speak.py plays devices
+# on the other end. debootstrap makes the image once and the script keeps it in DEBS/../systemd. Everything else is gone
+# when the script ends. Needs root and a kernel with namespaces. If a container cannot boot, it says so in one line and
+# exits 0.
 set -u
 DEBS=$(realpath "$1")
 cd "$(dirname "$0")" || exit 1
@@ -33,10 +33,11 @@ check() { # check TEXT COMMAND...
         tail -n 5 "$W/last" | sed 's/^/              /'
     fi
 }
-# within SECONDS COMMAND...: until it succeeds, so long at most
+# Seconds until something counts as hung. No outcome depends on the machine's pace.
+PATIENCE=300
+# within COMMAND...: repeats the command until it succeeds.
 within() {
-    local end=$(($(date +%s%N) + $1 * 1000000000))
-    shift
+    local end=$(($(date +%s%N) + PATIENCE * 1000000000))
     until "$@" >"$W/attempt" 2>&1; do
         [ "$(date +%s%N)" -lt $end ] || { cat "$W/attempt"; return 1; }
         sleep 0.05
@@ -86,7 +87,7 @@ tar -C "$W/root" -xf "$IMAGE"
 : >"$W/root/etc/machine-id"
 mkdir -p "$W/root/var/log/journal"
 ip netns add $ID && ip netns add $ID-gen || skip "needs a kernel with network namespaces"
-# Without addresses of IPv6, which the ends of the wire would announce by themselves.
+# Without IPv6: the ends of the wire would announce addresses of their own.
 for n in $ID $ID-gen; do
     ip netns exec $n sh -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6; echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6' 2>/dev/null
 done
@@ -99,15 +100,15 @@ unshare --mount --cgroup --propagation private systemd-nspawn -q -D "$W/root" --
     --network-namespace-path=/run/netns/$ID --kill-signal=SIGRTMIN+3 --console=read-only --machine=$ID \
     --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self" </dev/null >"$W/console" 2>&1 &
 NSPAWN=$!
-# nspawn waits for its one child, the container's init; it ends where it cannot make it.
-for _ in $(seq 200); do
+# nspawn has one child, the container's init. It exits if it cannot start that.
+for _ in $(seq 6000); do
     LEADER=$(pgrep -P $NSPAWN) && break
     kill -0 $NSPAWN 2>/dev/null || { tail -n 3 "$W/console"; skip "systemd-nspawn cannot make a container here"; }
     sleep 0.05
 done
 inside() { nsenter -t "$LEADER" -a -- "$@"; }
 running() { inside systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'; }
-within 90 running || { tail -n 5 "$W/console"; skip "no systemd boots in a container here"; }
+within running || { tail -n 5 "$W/console"; skip "no systemd boots in a container here"; }
 say "booted: $(inside systemctl --version | head -n 1)"
 
 # --------------------------------------------------------------------------------------------------------------- words
@@ -115,15 +116,15 @@ say "booted: $(inside systemctl --version | head -n 1)"
 show() { inside systemctl show "$1" -p "$2" --value; }
 active() { [ "$(show "$1" ActiveState)" = active ]; }
 restarted() { active "$1" && [ "$(show "$1" MainPID)" != "$2" ]; } # restarted UNIT OLD
-# Kills the process of a unit; its id must be one, as 0 would be this script's own group.
+# murder UNIT: kills its process. Refuses process 0, which would be this script's own group.
 murder() {
     OLD=$(show "$1" MainPID)
-    [ "${OLD:-0}" -gt 1 ] || { bad "$1 does not run, so it cannot be killed"; OLD=0; return 1; }
+    [ "${OLD:-0}" -gt 1 ] || { bad "$1 does not run"; OLD=0; return 1; }
     inside kill -KILL "$OLD"
 }
 state_of() { inside grep -E "^$2:" "/proc/$(show "$1" MainPID)/status" | awk '{ print $2 }'; }
 owner() { inside stat -c "%U %G %a" "$1"; }
-# speak FIRST LAST: devices 10.7.0.FIRST to LAST talk, until the end
+# speak FIRST LAST: devices 10.7.0.FIRST to LAST talk until the script ends
 speak() {
     ip netns exec $ID-gen python3 speak.py gen0 "$1" "$2" &
     SPEAKERS="${SPEAKERS:-} $!"
@@ -132,7 +133,7 @@ addresses() { python3 -c 'import json, sys; print(*sorted(d["ip"] for d in json.
 counted() {
     inside netcensus-plan devices --json | addresses >"$W/counted"
     [ "$(wc -l <"$W/counted")" = "$1" ] || {
-        echo "counted are:" $(cat "$W/counted")
+        echo "counted:" $(cat "$W/counted")
         inside journalctl -q -n 3 -o cat -u netcensus-sensor -u netcensus-upload
         false
     }
@@ -149,14 +150,14 @@ mkdir "$W/root/packages" "$W/later"
 for side in sensor plan; do
     deb=$(ls "$DEBS"/netcensus-$side*.deb)
     cp "$deb" "$W/root/packages/$side.deb"
-    # The same package under a later version, to upgrade to.
+    # The same package with a later version, for the upgrade.
     dpkg-deb -R "$deb" "$W/later/$side"
     sed -i 's/^Version: .*/Version: 99.0.0-1/' "$W/later/$side/DEBIAN/control"
     dpkg-deb --root-owner-group -Znone -b "$W/later/$side" "$W/root/packages/$side-later.deb" >/dev/null
 done
 check "both packages are installed" dpkg_in -i /packages/plan.deb /packages/sensor.deb
-check "the plan service is ready" within 15 active netcensus-plan
-check "the upload half is ready" within 5 active netcensus-upload
+check "the plan service is ready" within active netcensus-plan
+check "the upload half is ready" within active netcensus-upload
 check "the capture half waits for an interface, without an error" [ "$(show netcensus-sensor ActiveState)" = inactive ]
 check "all are enabled" inside systemctl is-enabled netcensus-plan netcensus-sensor netcensus-upload
 check "man page and completions" inside test -s /usr/share/man/man1/netcensus-sensor.1.gz -a -s /usr/share/bash-completion/completions/netcensus-sensor
@@ -175,23 +176,23 @@ inside sed -i -e 's/^interfaces = .*/interfaces = ["span0"]/' -e 's/^interval = 
 inside systemctl restart netcensus-upload
 check "the capture half starts" inside systemctl start netcensus-sensor
 speak 1 20
-check "20 devices are in the census of the service" within 20 counted 20
+check "20 devices are in the census of the service" within counted 20
 
 # ----------------------------------------------------------------------------------------------------------- privilege
 
 check "the capture half is its own user" [ "$(state_of netcensus-sensor Uid)" != 0 ]
 capabilities() { echo "$(state_of netcensus-$1 CapPrm) $(state_of netcensus-$1 CapAmb)"; }
-check "the capture half has given up its capability" [ "$(capabilities sensor)" = "0000000000000000 0000000000000000" ]
-check "the upload half has none" [ "$(state_of netcensus-upload CapBnd)" = 0000000000000000 ]
+check "the capture half has dropped its capability" [ "$(capabilities sensor)" = "0000000000000000 0000000000000000" ]
+check "the upload half has no capability" [ "$(state_of netcensus-upload CapBnd)" = 0000000000000000 ]
 for unit in sensor upload plan; do
-    check "netcensus-$unit gains nothing by a program and is filtered" \
+    check "netcensus-$unit cannot gain privileges, and its system calls are filtered" \
         [ "$(state_of netcensus-$unit NoNewPrivs)$(state_of netcensus-$unit Seccomp)" = 12 ]
 done
 check "the capture half cannot read the identity" inside runuser -u netcensus-sensor -- sh -c '! cat /var/lib/netcensus/upload/identity.json'
-check "the upload half cannot read the control socket's folder as its own" inside runuser -u netcensus-upload -- sh -c '! mv /var/lib/netcensus/control.sock /var/lib/netcensus/x'
+check "the upload half cannot write where the control socket is" inside runuser -u netcensus-upload -- sh -c '! mv /var/lib/netcensus/control.sock /var/lib/netcensus/x'
 metrics() { ip netns exec $ID curl -sf -m 5 "http://127.0.0.1:9109$1" | grep -q "$2"; }
 check "the upload half serves its metrics" metrics /metrics netcensus_sensor_uploads_total
-check "and those of the capture half" metrics /capture/metrics netcensus_sensor_interface_up
+check "the upload half passes on the capture half's metrics" metrics /capture/metrics netcensus_sensor_interface_up
 confined() {
     inside netcensus-sensor doctor --seconds 1 --json | python3 -c '
 import json, sys
@@ -202,24 +203,24 @@ sys.exit(len(found) != 8 or any(f["outcome"] != "good" for f in found))'
 check "all measures of confinement are in force in both halves" confined
 healthy() { inside netcensus-sensor doctor --seconds 2 >"$W/doctor" || { grep -A1 PROBLEM "$W/doctor"; false; }; }
 check "doctor finds no problem" healthy
-check "nor does the plan service's" inside netcensus-plan doctor
+check "the plan service's doctor finds no problem" inside netcensus-plan doctor
 
 # ---------------------------------------------------------------------------------------------------------------- kill
 
 inside systemctl stop netcensus-upload
 speak 21 30
-check "10 more are in the spool while nothing is sent" within 10 known 10.7.0.30
-check "the spool holds uploads" within 5 spooled
-sleep 1.5 # what is known is spooled within the interval of 1 s
+check "the sensor knows 10 more while uploads are stopped" within known 10.7.0.30
+check "the spool holds uploads" within spooled
+sleep 5 # five upload intervals: by then the spool has it
 murder netcensus-sensor
-check "killed, the capture half is back within 5 s" within 5 restarted netcensus-sensor "$OLD"
+check "killed, the capture half is back" within restarted netcensus-sensor "$OLD"
 inside systemctl start netcensus-upload
-check "nothing is lost: 30 devices" within 20 counted 30
+check "nothing is lost: 30 devices" within counted 30
 murder netcensus-upload
-check "killed, the upload half is back within 5 s" within 5 restarted netcensus-upload "$OLD"
+check "killed, the upload half is back" within restarted netcensus-upload "$OLD"
 murder netcensus-plan
-check "killed, the plan service is back within 5 s" within 5 restarted netcensus-plan "$OLD"
-check "it still counts 30 devices" within 10 counted 30
+check "killed, the plan service is back" within restarted netcensus-plan "$OLD"
+check "it still counts 30 devices" within counted 30
 
 # ---------------------------------------------------------------------------------------------------- interface, reload
 
@@ -229,38 +230,38 @@ ip -n $ID link set span0 up && ip -n $ID-gen link set gen0 up
 kill $SPEAKERS 2>/dev/null
 SPEAKERS=
 speak 31 35
-check "an interface that went is captured again when it comes" within 30 counted 35
+check "capture resumes on an interface that was deleted and made again" within counted 35
 OLD=$(show netcensus-sensor MainPID)
 inside sed -i 's/^filter = .*/filter = "not port 9"/' /etc/netcensus/netcensus-sensor.toml
 check "a reload with another filter" inside systemctl reload netcensus-sensor
-check "starts the capture half anew, as it gave the privilege up" within 10 restarted netcensus-sensor "$OLD"
+check "the reload restarts the capture half, which had dropped its privilege" within restarted netcensus-sensor "$OLD"
 
 # ------------------------------------------------------------------------------------------------------ stop and upgrade
 
 speak 36 40
-check "5 more are known" within 15 known 10.7.0.40
+check "the sensor knows 5 more" within known 10.7.0.40
 check "both halves stop" inside systemctl stop netcensus-sensor netcensus-upload
-check "cleanly" [ "$(show netcensus-sensor Result)$(show netcensus-upload Result)" = successsuccess ]
-check "the spool is empty: what was seen was sent" sh -c "! ls $W/root/var/lib/netcensus/spool/*.upload"
+check "both ended cleanly" [ "$(show netcensus-sensor Result)$(show netcensus-upload Result)" = successsuccess ]
+check "the spool is empty: the sensor sent everything" sh -c "! ls $W/root/var/lib/netcensus/spool/*.upload"
 check "40 devices" counted 40
 inside systemctl start netcensus-sensor
 OLD=$(show netcensus-sensor MainPID)
 check "upgrade" dpkg_in --force-confold -i /packages/plan-later.deb /packages/sensor-later.deb
 check "the later version is installed" [ "$(version netcensus-sensor)$(version netcensus-plan)" = 99.0.0-199.0.0-1 ]
-check "and runs" within 10 restarted netcensus-sensor "$OLD"
+check "the later version runs" within restarted netcensus-sensor "$OLD"
 check "the configuration is kept" inside grep -q '^interfaces = \["span0"\]' /etc/netcensus/netcensus-sensor.toml
 speak 41 45
-check "identity, database and spool are kept: 45 devices" within 20 counted 45
+check "identity, database and spool are kept: 45 devices" within counted 45
 check "no unit has failed" sh -c "[ -z \"\$(nsenter -t $LEADER -a -- systemctl --failed --no-legend --plain)\" ]"
 
 # --------------------------------------------------------------------------------------------------------------- purge
 
 check "remove" dpkg_in -r netcensus-sensor netcensus-plan
-check "keeps state and configuration" inside test -d /var/lib/netcensus/upload -a -f /etc/netcensus/netcensus-sensor.toml -a -f /var/lib/netcensus-plan/plan.sqlite
+check "removing keeps state and configuration" inside test -d /var/lib/netcensus/upload -a -f /etc/netcensus/netcensus-sensor.toml -a -f /var/lib/netcensus-plan/plan.sqlite
 check "purge" dpkg_in -P netcensus-sensor netcensus-plan
 left >"$W/left"
-check "leaves nothing" sh -c "cat $W/left; test ! -s $W/left"
-check "and no user" sh -c "! nsenter -t $LEADER -a -- grep netcensus /etc/passwd /etc/group"
+check "purging leaves no file" sh -c "cat $W/left; test ! -s $W/left"
+check "purging leaves no user" sh -c "! nsenter -t $LEADER -a -- grep netcensus /etc/passwd /etc/group"
 
 kill -RTMIN+4 "$LEADER"
 wait $NSPAWN

@@ -2,8 +2,8 @@
 
 use super::{NOBODY, builtin, classify};
 use crate::census::Category;
-use crate::classify::source::Source;
 use crate::classify::builtin::PACKS;
+use crate::classify::source::Source;
 
 /// Types, each with the evidence of a device in the naming schemes of its maker.
 const DEVICES: &[(&str, &[(&str, &str)])] = &[
