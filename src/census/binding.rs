@@ -28,7 +28,7 @@ pub enum Binding {
 
 impl Binding {
     /// Whether the coupling belongs to a device.
-    pub fn is_local(self) -> bool {
+    pub(super) fn is_local(self) -> bool {
         matches!(self, Self::Proven | Self::Inferred)
     }
 }
@@ -52,7 +52,7 @@ pub enum Forwards {
 
 /// The on-link prefixes of a zone, learned or configured (I5).
 #[derive(Debug, Default)]
-pub struct OnLink {
+pub(super) struct OnLink {
     prefixes: HashSet<Prefix>,
     lengths: Vec<u8>,
 }
@@ -67,7 +67,7 @@ impl OnLink {
     }
 
     /// Whether `ip` is on-link. Link-local addresses always are (I4).
-    pub fn contains(&self, ip: IpAddr) -> bool {
+    pub(super) fn contains(&self, ip: IpAddr) -> bool {
         is_link_local(ip)
             || self
                 .lengths
@@ -78,25 +78,25 @@ impl OnLink {
 
 /// The couplings of a zone that pass I1 to I3 with their bindings, and the MACs that forward.
 #[derive(Debug)]
-pub struct Bindings<'a> {
+pub(super) struct Bindings<'a> {
     /// Sorted by key.
-    pub couplings: Vec<Bound<'a>>,
+    pub(super) couplings: Vec<Bound<'a>>,
     /// The MACs that forward, each with its first reason.
-    pub forwarding: BTreeMap<MacAddr, Forwards>,
-    pub on_link: OnLink,
+    pub(super) forwarding: BTreeMap<MacAddr, Forwards>,
+    pub(super) on_link: OnLink,
 }
 
 /// A coupling with its binding.
 #[derive(Clone, Copy, Debug)]
-pub struct Bound<'a> {
-    pub key: CouplingKey,
-    pub facts: &'a Coupling,
-    pub binding: Binding,
+pub(super) struct Bound<'a> {
+    pub(super) key: CouplingKey,
+    pub(super) facts: &'a Coupling,
+    pub(super) binding: Binding,
 }
 
 impl<'a> Bindings<'a> {
     /// Derives the bindings of a zone. A function of the merged facts alone.
-    pub fn derive(zone: &'a Zone, policy: &Policy) -> Self {
+    pub(super) fn derive(zone: &'a Zone, policy: &Policy) -> Self {
         let segment = &zone.segment;
         let on_link = OnLink::new(segment.sent.iter().chain(&segment.exchanged).chain(&policy.on_link));
         let broadcasts: HashSet<Ipv4Addr> =
@@ -143,7 +143,7 @@ impl<'a> Bindings<'a> {
     }
 
     /// The couplings that belong to devices: proven or inferred.
-    pub fn local(&self) -> impl Iterator<Item = &Bound<'a>> {
+    pub(super) fn local(&self) -> impl Iterator<Item = &Bound<'a>> {
         self.couplings.iter().filter(|c| c.binding.is_local())
     }
 }

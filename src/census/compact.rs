@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::time::{Timestamp, earliest};
 
 /// The most VLAN ids that a coupling keeps; the smallest stay.
-pub const VLANS: usize = 8;
+pub(super) const VLANS: usize = 8;
 
 /// An optional instant in 8 bytes. It cannot hold the smallest instant, in the year 1677.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]

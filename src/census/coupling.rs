@@ -105,11 +105,11 @@ impl Coupling {
     }
 
     /// The newest DHCP ACK for it (I8b).
-    pub fn leased_at(&self) -> Option<Timestamp> {
+    pub(super) fn leased_at(&self) -> Option<Timestamp> {
         self.leased_at.get()
     }
 
-    /// The VLAN ids of its inner and outer tags, sorted; at most [`VLANS`](super::VLANS).
+    /// The VLAN ids of its inner and outer tags, sorted; at most `VLANS`.
     pub fn vlans(&self) -> &[u16] {
         self.vlans.ids()
     }

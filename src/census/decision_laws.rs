@@ -7,6 +7,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::binding::Bindings;
+use super::identity::Identities;
 use super::laws::{ByEvidence, Event, cases, events, zone};
 use super::rules::{A, B, C, Net, POLICY, RANDOM, RANDOM_2};
 use super::time::MINUTE;

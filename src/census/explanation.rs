@@ -10,7 +10,7 @@ use super::time::{MINUTE, Timestamp};
 use super::verdict::Verdict;
 
 /// The rules of the verdict, in the order in which they apply (`docs/rules.md`, Verdict).
-pub const LADDER: [Verdict; 8] = [
+pub(super) const LADDER: [Verdict; 8] = [
     Verdict::Deleted,
     Verdict::Tentative,
     Verdict::ComputerMobile,

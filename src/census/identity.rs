@@ -81,12 +81,12 @@ pub struct Join {
 
 /// The devices of a zone as groups of local couplings.
 #[derive(Debug, Default)]
-pub struct Identities {
+pub(super) struct Identities {
     /// Places of local couplings in [`Bindings::couplings`], device by device, ascending within a device.
     members: Vec<u32>,
     /// The start of each device in `members`.
     starts: Vec<u32>,
-    pub joins: BTreeSet<Join>,
+    pub(super) joins: BTreeSet<Join>,
     /// Places of couplings whose MAC has moved to another address (I8b).
     superseded: HashSet<u32>,
 }
@@ -97,7 +97,7 @@ impl Identities {
     /// First come the joins of one card's addresses (I8a, I8b, I8d), which always hold. Then come the joins by
     /// identifier, lease and name (I8c, I12), except between couplings that a person split. Merges by people come last
     /// and always hold, because a split removes the merges that it contradicts.
-    pub fn derive(zone: &Zone, bindings: &Bindings<'_>, decisions: &ZoneDecisions) -> Self {
+    pub(super) fn derive(zone: &Zone, bindings: &Bindings<'_>, decisions: &ZoneDecisions) -> Self {
         let cards = Cards::new(&bindings.couplings);
         let mut graph = Graph::new(&bindings.couplings);
         let mut superseded = HashSet::new();
@@ -123,16 +123,16 @@ impl Identities {
     }
 
     /// The number of devices.
-    pub fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.starts.len()
     }
 
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.starts.is_empty()
     }
 
     /// The devices in the order of their first couplings, each as places in [`Bindings::couplings`].
-    pub fn groups(&self) -> impl Iterator<Item = &[u32]> {
+    pub(super) fn groups(&self) -> impl Iterator<Item = &[u32]> {
         let ends = self.starts.iter().skip(1).copied().chain([u32::MAX]);
         self.starts.iter().zip(ends).map(|(start, end)| {
             let end = (end as usize).min(self.members.len());
@@ -141,7 +141,7 @@ impl Identities {
     }
 
     /// Whether the MAC of the coupling at `place` has moved to another address (I8b).
-    pub fn is_superseded(&self, place: u32) -> bool {
+    pub(super) fn is_superseded(&self, place: u32) -> bool {
         self.superseded.contains(&place)
     }
 }
@@ -306,7 +306,7 @@ impl<'b, 'a> Graph<'b, 'a> {
 
     /// Joins the couplings with one identifier, except where a person split them. Each join names the evidence of its own
     /// card.
-    fn join_bearers(&mut self, members: &[u32], reason: JoinReason, said: &BTreeMap<MacAddr, &Evidence>) {
+    fn join_identified(&mut self, members: &[u32], reason: JoinReason, said: &BTreeMap<MacAddr, &Evidence>) {
         let mut firsts: BTreeMap<Option<u64>, u32> = BTreeMap::new();
         for i in members {
             match firsts.entry(self.parts.get(i).copied()) {
@@ -352,54 +352,54 @@ impl<'b, 'a> Graph<'b, 'a> {
 
     /// I8(c): MACs with one identifier are one device, with all their couplings.
     fn join_identifiers(&mut self, zone: &Zone, cards: &Cards<'b, 'a>) {
-        let mut bearers: Bearers<'_> = BTreeMap::new();
+        let mut identifiers: Identifiers<'_> = BTreeMap::new();
         for (mac, station) in &zone.stations {
             let mut named = station.evidence.iter().filter(|e| ties_cards(e.field)).peekable();
             if named.peek().is_some() && !cards.of(*mac).is_empty() {
-                bear(&mut bearers, *mac, named);
+                record(&mut identifiers, *mac, named);
             }
         }
         for c in self.couplings.iter().filter(|c| c.binding.is_local()) {
-            bear(&mut bearers, c.key.mac, c.facts.evidence.iter().filter(|e| ties_cards(e.field)));
+            record(&mut identifiers, c.key.mac, c.facts.evidence.iter().filter(|e| ties_cards(e.field)));
         }
-        for said in bearers.into_values().filter(|said| said.len() > 1) {
+        for said in identifiers.into_values().filter(|said| said.len() > 1) {
             let members = cards.of_all(said.keys());
-            self.join_bearers(&members, JoinReason::SharedIdentifier, &said);
+            self.join_identified(&members, JoinReason::SharedIdentifier, &said);
         }
     }
 
     /// I8(c): couplings of different MACs leased under one client id or DUID are one device.
     fn join_leases(&mut self, zone: &Zone, cards: &Cards<'b, 'a>) {
-        let mut bearers: Bearers<'_> = BTreeMap::new();
+        let mut identifiers: Identifiers<'_> = BTreeMap::new();
         for (mac, station) in &zone.stations {
             let ids = |e: &&Evidence| matches!(e.field, Field::DhcpClientId | Field::DhcpDuid);
-            bear(&mut bearers, *mac, station.evidence.iter().filter(ids));
+            record(&mut identifiers, *mac, station.evidence.iter().filter(ids));
         }
-        for said in bearers.into_values().filter(|said| said.len() > 1) {
+        for said in identifiers.into_values().filter(|said| said.len() > 1) {
             let mut leased = cards.of_all(said.keys());
             leased.retain(|i| self.get(*i).is_some_and(|c| c.facts.leased_at().is_some()));
-            self.join_bearers(&leased, JoinReason::SharedLease, &said);
+            self.join_identified(&leased, JoinReason::SharedLease, &said);
         }
     }
 
     /// I12: randomised MACs with one host name, which is not a default name, are one device if their times from first to
     /// last frame do not overlap.
     fn join_names(&mut self, zone: &Zone, cards: &Cards<'b, 'a>) {
-        let mut bearers: BTreeMap<String, BTreeMap<MacAddr, &Evidence>> = BTreeMap::new();
+        let mut identifiers: BTreeMap<String, BTreeMap<MacAddr, &Evidence>> = BTreeMap::new();
         for (mac, members) in cards.iter().filter(|(mac, _)| mac.is_locally_administered()) {
             let own = members.iter().filter_map(|i| self.get(*i)).map(|c| &c.facts.evidence);
             for e in own.chain(zone.stations.get(&mac).map(|s| &s.evidence)).flatten() {
                 if matches!(e.field, Field::DhcpHostname | Field::MdnsHostname) && is_specific(&e.value) {
-                    bearers.entry(e.value.to_ascii_lowercase()).or_default().entry(mac).or_insert(e);
+                    identifiers.entry(e.value.to_ascii_lowercase()).or_default().entry(mac).or_insert(e);
                 }
             }
         }
-        for said in bearers.into_values().filter(|said| said.len() > 1) {
+        for said in identifiers.into_values().filter(|said| said.len() > 1) {
             let mut spans: Vec<(Timestamp, Timestamp)> =
                 said.keys().filter_map(|mac| self.span(cards.of(*mac))).collect();
             spans.sort_unstable();
             if spans.iter().zip(spans.iter().skip(1)).all(|(a, b)| a.1 < b.0) {
-                self.join_bearers(&cards.of_all(said.keys()), JoinReason::SharedName, &said);
+                self.join_identified(&cards.of_all(said.keys()), JoinReason::SharedName, &said);
             }
         }
     }
@@ -428,11 +428,11 @@ impl<'b, 'a> Graph<'b, 'a> {
 }
 
 /// The MACs that said each identifier, with the evidence.
-type Bearers<'z> = BTreeMap<(Field, &'z str), BTreeMap<MacAddr, &'z Evidence>>;
+type Identifiers<'z> = BTreeMap<(Field, &'z str), BTreeMap<MacAddr, &'z Evidence>>;
 
-fn bear<'z>(bearers: &mut Bearers<'z>, mac: MacAddr, said: impl Iterator<Item = &'z Evidence>) {
+fn record<'z>(identifiers: &mut Identifiers<'z>, mac: MacAddr, said: impl Iterator<Item = &'z Evidence>) {
     for e in said {
-        let first = bearers.entry((e.field, &e.value)).or_default().entry(mac).or_insert(e);
+        let first = identifiers.entry((e.field, &e.value)).or_default().entry(mac).or_insert(e);
         if e.at < first.at {
             *first = e;
         }

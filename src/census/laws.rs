@@ -7,6 +7,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use super::binding::Bindings;
+use super::identity::Identities;
 use super::time::{DAY, MINUTE};
 use super::*;
 

@@ -61,20 +61,12 @@ impl FromStr for MacAddr {
 
     /// Reads six pairs of hex digits, separated by `:` or `-`, or bare, or in groups of four by `.`.
     fn from_str(text: &str) -> Result<Self, BadMac> {
-        let bad = || BadMac(text.chars().take(40).collect());
-        let digits: Vec<u8> = text
-            .chars()
-            .filter(|c| !matches!(c, ':' | '-' | '.'))
-            .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or_else(bad))
-            .collect::<Result<_, _>>()?;
-        let digits: [u8; 12] = digits.try_into().map_err(|_| bad())?;
+        let digits = text.replace([':', '-', '.'], "");
         let mut mac = [0; 6];
-        for (byte, pair) in mac.iter_mut().zip(digits.chunks_exact(2)) {
-            if let [high, low] = pair {
-                *byte = high << 4 | low;
-            }
+        match hex::decode_to_slice(digits, &mut mac) {
+            Ok(()) => Ok(Self(mac)),
+            Err(_) => Err(BadMac(text.chars().take(40).collect())),
         }
-        Ok(Self(mac))
     }
 }
 

@@ -44,9 +44,8 @@ pub(crate) mod laws;
 mod rules;
 
 pub use address::Prefix;
-pub use binding::{Binding, Bindings, Bound, Forwards, OnLink};
+pub use binding::{Binding, Forwards};
 pub use classification::{Category, Classification, Classifier, ClassifierInput, Reason, Unclassified};
-pub use compact::VLANS;
 pub use coupling::{Coupling, CouplingKey, DAYS, Proof};
 pub use decision::{Decision, Importance, ManagedKey, Mark, Object, Property, Ruling};
 pub use decisions::{Decisions, ZoneDecisions};
@@ -55,15 +54,15 @@ pub use device_decisions::DeviceDecisions;
 pub use evidence::{
     Addition, Evidence, EvidenceSet, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD, clean,
 };
-pub use explanation::{LADDER, Rung, RungOutcome, ladder, verdict_changes};
+pub use explanation::{Rung, RungOutcome, ladder, verdict_changes};
 pub use finding::Finding;
-pub use identity::{Identities, Join, JoinReason};
+pub use identity::{Join, JoinReason};
 pub use inventory::{Inventory, Zone};
 pub use ledger::Census;
 pub use mac::{BadMac, MacAddr};
 pub use managed::{ManagedList, ManagedMatch, MatchedBy};
 pub use member::{CouplingState, Member};
-pub use policy::{COUNT_V1, Policy};
+pub use policy::Policy;
 pub use segment::Segment;
 pub use sign::{Sign, Signs};
 pub use simulation::{Counting, Difference, Simulated, simulate};

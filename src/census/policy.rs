@@ -8,7 +8,7 @@ use super::address::Prefix;
 use super::time::{DAY, MINUTE};
 
 /// The name of the built-in policy. It is shown with every count.
-pub const COUNT_V1: &str = "count-v1";
+const COUNT_V1: &str = "count-v1";
 
 /// The settings on which the count depends. Spans are in nanoseconds. The default is `count-v1`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -1,6 +1,8 @@
 //! Tests of the identity rules, one by one, from facts to devices. `dissect/tests.rs` tests what a frame proves;
 //! `quarantine.rs` has its own tests.
 
+use super::binding::Bindings;
+use super::identity::Identities;
 use super::*;
 
 pub(super) const A: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xa]);

@@ -107,7 +107,7 @@ impl Signs {
     }
 
     #[must_use]
-    pub const fn intersection(self, other: Self) -> Self {
+    pub(super) const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
 

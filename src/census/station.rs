@@ -60,7 +60,7 @@ impl Station {
     }
 
     /// Whether the MAC speaks a protocol that only routers speak (I6).
-    pub fn speaks_routing(&self) -> bool {
+    pub(super) fn speaks_routing(&self) -> bool {
         self.evidence.iter().any(|e| {
             e.field == Field::RaSender
                 || e.field == Field::RouterProtocol
@@ -69,7 +69,7 @@ impl Station {
     }
 
     /// Whether the MAC spoke LLDP, CDP or STP. Then it is listed even without an address (I14).
-    pub fn speaks_layer_two(&self) -> bool {
+    pub(super) fn speaks_layer_two(&self) -> bool {
         self.evidence.iter().any(|e| {
             matches!(e.field, Field::LldpChassisId | Field::CdpDeviceId | Field::CdpCap | Field::StpBridge)
         })

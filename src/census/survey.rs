@@ -9,7 +9,7 @@ use smallvec::SmallVec;
 
 use super::address::is_public;
 use super::binding::{Binding, Bindings, Bound, Forwards};
-use super::classification::{Category, Classification, Classifier, ClassifierInput};
+use super::classification::{Classification, Classifier, ClassifierInput};
 use super::coupling::{Coupling, CouplingKey};
 use super::decisions::{Decisions, ZoneDecisions};
 use super::device::{Device, DeviceBuilder, ZoneClassifier};
@@ -198,15 +198,6 @@ impl<'a> Survey<'a> {
             self.findings.push(Finding::NewcomersHeld { zone: name.to_owned(), devices: held });
         }
         self.unaddressed.extend(unaddressed(zone, &bindings, classifier.classifier));
-    }
-
-    /// The number of devices of each category, whatever their verdict.
-    pub fn by_category(&self) -> BTreeMap<Category, u64> {
-        let mut out = BTreeMap::new();
-        for d in &self.devices {
-            *out.entry(d.category).or_default() += 1;
-        }
-        out
     }
 }
 

@@ -58,7 +58,7 @@ impl Rules {
 
     /// The evidence that no rule matches, as field and value.
     pub fn unmatched(&self, subject: &ClassifierInput<'_>) -> Vec<(Field, String)> {
-        let facts = DeviceFacts::of(subject, &*self.oui, &self.vendors);
+        let facts = DeviceFacts::of(subject, &self.vendors);
         let hits = self.hits(&facts);
         // A hit borrows its fact from `facts`.
         facts

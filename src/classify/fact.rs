@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::vendors::{OuiSource, Vendors};
+use super::vendors::{Vendors, registered_name};
 use crate::census::{ClassifierInput, Field, Forwards, Timestamp};
 
 /// One value of one field.
@@ -27,7 +27,7 @@ impl<'a> DeviceFacts<'a> {
     }
 
     /// The facts of a device: its evidence, the makers of its MACs, and why it forwards.
-    pub(super) fn of(subject: &'a ClassifierInput<'_>, oui: &dyn OuiSource, vendors: &Vendors) -> Self {
+    pub(super) fn of(subject: &'a ClassifierInput<'_>, vendors: &Vendors) -> Self {
         let mut facts: Vec<Fact<'a>> = subject
             .evidence
             .iter()
@@ -42,7 +42,7 @@ impl<'a> DeviceFacts<'a> {
         let mut random = !subject.macs.is_empty();
         for mac in &subject.macs {
             let drawn = silent && mac.is_locally_administered();
-            let maker = if drawn { None } else { oui.maker(*mac) };
+            let maker = if drawn { None } else { registered_name(*mac) };
             random &= maker.is_none() && mac.is_locally_administered();
             makers.extend(maker.map(|m| vendors.short(&m).into_owned()));
         }

@@ -37,4 +37,3 @@ pub use files::{RuleFile, RuleFiles};
 pub use rules::Rules;
 pub use summary::{RuleEntry, RuleState};
 pub use taxonomy::{Node, Taxonomy};
-pub use vendors::{BundledOui, OuiSource};

@@ -15,7 +15,7 @@ use super::pack::{Pack, Trust};
 use super::rule::{Attribute, Hit, Rule};
 use super::summary::{RuleEntry, RuleState};
 use super::taxonomy::Taxonomy;
-use super::vendors::{BundledOui, OuiSource, Vendors};
+use super::vendors::Vendors;
 use super::{score, source};
 use crate::census::{Classification, Classifier, ClassifierInput, Field, MacAddr, Reason};
 
@@ -32,7 +32,6 @@ pub struct Rules {
     index: Index,
     pub(super) taxonomy: Taxonomy,
     pub(super) vendors: Vendors,
-    pub(super) oui: Arc<dyn OuiSource>,
 }
 
 impl Rules {
@@ -97,22 +96,7 @@ impl Rules {
         retired.extend(rules.iter().filter(off).map(|r| RuleEntry::new(r, RuleState::Disabled, &taxonomy)));
         rules.retain(|r| !off(&r));
         let index = Index::new(&rules);
-        Ok(Self { rules, retired, notes, index, taxonomy, vendors, oui: Arc::new(BundledOui) })
-    }
-
-    /// Compiles another rule pack and runs its tests. Returns its number of rules.
-    ///
-    /// # Errors
-    /// As [`Rules::load`].
-    pub fn try_pack(&self, name: &str, text: &str) -> Result<usize, RuleError> {
-        Pack::parse(name, text, Trust::Untested, &self.taxonomy, &self.vendors).map(|pack| pack.rules.len())
-    }
-
-    /// Replaces the registry of MAC prefixes.
-    #[must_use]
-    pub fn with_oui(mut self, oui: Arc<dyn OuiSource>) -> Self {
-        self.oui = oui;
-        self
+        Ok(Self { rules, retired, notes, index, taxonomy, vendors })
     }
 
     /// The number of rules in use.
@@ -131,11 +115,6 @@ impl Rules {
 
     pub fn taxonomy(&self) -> &Taxonomy {
         &self.taxonomy
-    }
-
-    /// The date of the registry of MAC prefixes.
-    pub fn oui_updated(&self) -> String {
-        self.oui.updated()
     }
 
     pub(super) fn hits<'f, 'a>(&self, facts: &'f DeviceFacts<'a>) -> Vec<Hit<'_, 'f, 'a>> {
@@ -174,12 +153,12 @@ impl Classifier for Rules {
     fn silent(&self, card: MacAddr) -> Option<String> {
         let subject =
             ClassifierInput { macs: vec![card], evidence: Vec::new(), forwards: None, couplings: Vec::new() };
-        let facts = DeviceFacts::of(&subject, &*self.oui, &self.vendors);
+        let facts = DeviceFacts::of(&subject, &self.vendors);
         Some(facts.iter().map(|f| format!("{}={}\n", f.field, f.value)).collect())
     }
 
     fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {
-        let facts = DeviceFacts::of(subject, &*self.oui, &self.vendors);
+        let facts = DeviceFacts::of(subject, &self.vendors);
         let hits = self.hits(&facts);
         let decided = score::decide(&hits, &self.taxonomy);
         let node = decided.and_then(|(id, _)| self.taxonomy.node(id));

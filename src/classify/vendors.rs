@@ -8,31 +8,13 @@ use serde::Deserialize;
 use super::error::{Place, RuleError, syntax};
 use crate::census::MacAddr;
 
-/// A registry of MAC prefixes.
-pub trait OuiSource: Send + Sync {
-    /// The name to which the prefix of `mac` is registered; `None` if it is not registered.
-    fn maker(&self, mac: MacAddr) -> Option<String>;
-
-    /// The date of the registry.
-    fn updated(&self) -> String;
-}
-
-/// The compiled-in registry.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct BundledOui;
-
-impl OuiSource for BundledOui {
-    fn maker(&self, mac: MacAddr) -> Option<String> {
-        let db = macaddr_ouidb::oui_db();
-        let entry = db.lookup(&mac.0)?;
-        let name = entry.name();
-        // Owners that are hidden, and blocks whose owner the registry does not name.
-        (!matches!(name, "Private" | "IEEE Registration Authority")).then(|| name.to_owned())
-    }
-
-    fn updated(&self) -> String {
-        macaddr_ouidb::oui_db().updated().to_owned()
-    }
+/// The name to which the compiled-in registry assigns the prefix of `mac`; `None` if the prefix is not registered.
+pub(super) fn registered_name(mac: MacAddr) -> Option<String> {
+    let registry = macaddr_ouidb::oui_db();
+    let entry = registry.lookup(&mac.0)?;
+    let name = entry.name();
+    // Owners that are hidden, and blocks whose owner the registry does not name.
+    (!matches!(name, "Private" | "IEEE Registration Authority")).then(|| name.to_owned())
 }
 
 /// The table of makers.
@@ -171,16 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn the_bundled_registry_knows_28_and_36_bit_prefixes_and_virtual_cards() {
-        assert_eq!(
-            BundledOui.maker("ac:cc:8e:00:00:01".parse().unwrap()).as_deref(),
-            Some("Axis Communications")
-        );
-        assert_eq!(
-            BundledOui.maker("52:54:00:00:00:01".parse().unwrap()).as_deref(),
-            Some("QEMU virtual NIC")
-        );
-        assert_eq!(BundledOui.maker("02:00:00:00:00:01".parse().unwrap()), None);
-        assert!(!BundledOui.updated().is_empty());
+    fn the_registry_knows_28_and_36_bit_prefixes_and_virtual_cards() {
+        let name = |mac: &str| registered_name(mac.parse().unwrap());
+        assert_eq!(name("ac:cc:8e:00:00:01").as_deref(), Some("Axis Communications"));
+        assert_eq!(name("52:54:00:00:00:01").as_deref(), Some("QEMU virtual NIC"));
+        assert_eq!(name("02:00:00:00:00:01"), None);
     }
 }

@@ -92,7 +92,7 @@ impl From<&DeviceDecisions> for DecisionsEntry {
 
 impl DecisionsEntry {
     /// Whether a person set the category, by itself or with the type.
-    pub fn sets_category(&self) -> bool {
+    pub(super) fn sets_category(&self) -> bool {
         self.set.iter().any(|s| matches!(s.property, Property::Category | Property::Type))
     }
 
