@@ -6,7 +6,7 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use netcensus::census::{Classifier, Evidence, Field, Subject, Timestamp};
+use netcensus::census::{Classifier, ClassifierInput, Evidence, Field, Timestamp};
 use netcensus::classify::Rules;
 
 /// What devices of many kinds say; `#` stands for a number that makes each value a new one.
@@ -51,8 +51,12 @@ fn main() {
     group.bench_function("value", |b| {
         b.iter(|| {
             for e in &evidence {
-                let subject =
-                    Subject { macs: Vec::new(), evidence: vec![e], forwards: None, couplings: Vec::new() };
+                let subject = ClassifierInput {
+                    macs: Vec::new(),
+                    evidence: vec![e],
+                    forwards: None,
+                    couplings: Vec::new(),
+                };
                 black_box(rules.classify(&subject));
             }
         });
