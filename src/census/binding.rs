@@ -83,6 +83,7 @@ pub(super) struct Bindings<'a> {
     pub(super) couplings: Vec<Bound<'a>>,
     /// The MACs that forward, each with its first reason.
     pub(super) forwarding: BTreeMap<MacAddr, Forwards>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the laws read it"))]
     pub(super) on_link: OnLink,
 }
 

@@ -127,10 +127,6 @@ impl Identities {
         self.starts.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.starts.is_empty()
-    }
-
     /// The devices in the order of their first couplings, each as places in [`Bindings::couplings`].
     pub(super) fn groups(&self) -> impl Iterator<Item = &[u32]> {
         let ends = self.starts.iter().skip(1).copied().chain([u32::MAX]);
