@@ -61,7 +61,7 @@ fn main() {
     criterion.final_summary();
 }
 
-/// Memory in use, in kB; 0 where the system does not tell.
+/// Memory in use, in kB; 0 if the system does not tell.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));

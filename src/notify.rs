@@ -1,43 +1,43 @@
-//! What the service manager is told (sd_notify). Without one, nothing happens.
+//! Messages to the service manager (sd_notify(3)). Without a service manager they do nothing.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// The service works.
-pub fn ready() {
-    tell(&[NotifyState::Ready]);
+/// The service has started, or has finished reloading.
+pub(crate) fn ready() {
+    send(&[NotifyState::Ready]);
 }
 
-/// The configuration is read again.
-pub fn reloading() {
+/// The service reloads its configuration.
+pub(crate) fn reloading() {
     let mut state = vec![NotifyState::Reloading];
     state.extend(NotifyState::monotonic_usec_now().ok());
-    tell(&state);
+    send(&state);
 }
 
-/// The service ends.
-pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
+/// The service is stopping.
+pub(crate) fn stopping() {
+    send(&[NotifyState::Stopping]);
 }
 
-/// One line that `systemctl status` shows.
-pub fn status(line: &str) {
-    tell(&[NotifyState::Status(line)]);
+/// Sets the line that `systemctl status` shows.
+pub(crate) fn status(line: &str) {
+    send(&[NotifyState::Status(line)]);
 }
 
-/// The watchdog need not bite.
-pub fn alive() {
-    tell(&[NotifyState::Watchdog]);
+/// The service is alive: resets the watchdog.
+pub(crate) fn alive() {
+    send(&[NotifyState::Watchdog]);
 }
 
-/// How often to call [`alive`]: half the time that the service manager allows.
-pub fn watchdog_interval() -> Duration {
+/// How often to call [`alive`]: half the watchdog's time.
+pub(crate) fn watchdog_interval() -> Duration {
     sd_notify::watchdog_enabled().map_or(Duration::from_secs(10), |d| (d / 2).max(Duration::from_millis(100)))
 }
 
-/// Tells that the watchdog need not bite, as long as the runtime still runs tasks.
-pub async fn keep_alive() {
+/// Calls [`alive`] for as long as the runtime runs tasks.
+pub(crate) async fn keep_alive() {
     let mut often = tokio::time::interval(watchdog_interval());
     loop {
         often.tick().await;
@@ -45,8 +45,8 @@ pub async fn keep_alive() {
     }
 }
 
-fn tell(state: &[NotifyState<'_>]) {
+fn send(state: &[NotifyState<'_>]) {
     if let Err(e) = sd_notify::notify(state) {
-        tracing::debug!("the service manager cannot be told: {e}");
+        tracing::debug!("cannot notify the service manager: {e}");
     }
 }

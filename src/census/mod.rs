@@ -43,7 +43,8 @@ pub use coupling::{Coupling, CouplingKey, DAYS, Proof, Sign, Signs, VLANS};
 pub use decided::Decided;
 pub use decision::{Decision, Decisions, Importance, Mark, Object, Property, Ruling, ZoneDecisions};
 pub use evidence::{
-    Addition, Evidence, EvidenceSet, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD, clean,
+    Addition, Evidence, EvidenceSet, Family, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD,
+    clean,
 };
 pub use explanation::{LADDER, Outcome, Rung, changes, ladder};
 pub use finding::Finding;

@@ -5,8 +5,14 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// A second in nanoseconds.
+pub const SECOND: i64 = 1_000_000_000;
+/// A minute in nanoseconds.
+pub const MINUTE: i64 = 60 * SECOND;
+/// An hour in nanoseconds.
+pub const HOUR: i64 = 60 * MINUTE;
 /// A UTC day in nanoseconds.
-pub const DAY: i64 = 86_400_000_000_000;
+pub const DAY: i64 = 24 * HOUR;
 
 /// Nanoseconds since 1970-01-01T00:00:00Z; orders by time, prints as RFC 3339 in UTC.
 ///

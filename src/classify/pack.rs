@@ -11,11 +11,11 @@ use super::error::{Place, RuleError, syntax};
 use super::fact::{Fact, Facts};
 use super::matcher::{Matcher, MatcherSource, OneOrMany};
 use super::recog;
-use super::rule::{Attribute, Family, Kind, Map, Rule, Saying, Template, Tier, What};
+use super::rule::{Attribute, Kind, Map, Rule, Saying, Template, Tier, What};
 use super::source::Source;
 use super::taxonomy::Taxonomy;
 use super::vendors::{Vendor, Vendors};
-use crate::census::Field;
+use crate::census::{Family, Field};
 
 /// Whether a pack's own tests have to be run.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -159,9 +159,9 @@ mod with_the_sensor {
     use netcensus::billing::timeline::{Onboarding, PlanKind};
     use netcensus::census::Timestamp;
     use netcensus::plan::store::By;
-    use netcensus::sensor::identity::Identity;
-    use netcensus::sensor::route::Route;
-    use netcensus::sensor::uploader::{self, UploadError, Uploader};
+    use netcensus::sensor::upload::client::{self, UploadError, Uploader};
+    use netcensus::sensor::upload::identity::Identity;
+    use netcensus::sensor::upload::route::Route;
     use netcensus::wire::{Fingerprint, UploadReceipt};
     use rustls::pki_types::pem::PemObject as _;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -179,7 +179,7 @@ mod with_the_sensor {
         previous: Option<&Identity>,
         now: Timestamp,
     ) -> Result<Identity, UploadError> {
-        uploader::enrol(token, name, previous, &Route::default(), now).await
+        client::enrol(token, name, previous, &Route::default(), now).await
     }
 
     async fn send(identity: &Identity, body: Vec<u8>, now: Timestamp) -> Result<UploadReceipt, UploadError> {
@@ -237,7 +237,7 @@ mod with_the_sensor {
         let refused = send(&identity, Vec::new(), NOW).await.unwrap_err();
         let UploadError::Certificate { .. } = &refused else { unreachable!("{refused}") };
         let said = refused.to_string();
-        for words in [&*known.to_string(), &*shown.to_string(), "enrol again", "somebody stands in between"] {
+        for words in [&*known.to_string(), &*shown.to_string(), "enrol again", "suspect an interception"] {
             assert!(said.contains(words), "{said}");
         }
         token.fingerprint = Some(Fingerprint::of(b"another"));

@@ -15,11 +15,9 @@ mod rule;
 mod serve;
 mod snapshot;
 mod statement;
-mod table;
 mod tokens;
 mod trail;
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -32,9 +30,13 @@ pub(crate) use self::inventory::write_census;
 use super::config::Config;
 use super::demo;
 use super::store::{By, Location, Store, Subscription, audit};
+use crate::cli::log::{self, LogFormat};
+use crate::cli::terminal::print_json;
+use crate::cli::{self, manual, table};
 use crate::clock::SystemClock;
-use crate::manual;
-use crate::plan::app::{self, App};
+use crate::plan::app::{self, App, May, MayHere};
+use crate::plan::oidc::OidcSettings;
+use crate::plan::permission::Permission;
 
 /// Where the configuration lies on an installed system.
 const INSTALLED: &str = "/etc/netcensus/netcensus-plan.toml";
@@ -58,7 +60,7 @@ Examples:
   netcensus-plan census --json                   the numbers, for programs
   netcensus-plan estimate cmdb.csv               how many to commit to, before any sensor exists
 
-Exit status: 0 done, 1 failed, 2 usage, 69 unavailable, 77 not permitted, 78 bad configuration.";
+Exit status: 0 done, 1 failed, 2 usage error, 69 service unavailable, 77 not permitted, 78 configuration error.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -201,9 +203,28 @@ impl Common {
         let store = Store::open(&config.database).await?;
         Ok((config, store))
     }
+
+    /// As [`Common::may_here`], but makes the database if there is none.
+    async fn may_begin<A: Permission>(&self, by: By) -> Result<(App, MayHere<A>), Failure> {
+        let config = self.config()?;
+        let store = Store::open(&config.database).await?;
+        Ok((application(&config, store)?, MayHere::operator(by)))
+    }
+
+    /// The application, and the proof that the operator may do `A` to the installation as a whole.
+    async fn may_here<A: Permission>(&self, by: By) -> Result<(App, MayHere<A>), Failure> {
+        let (config, store) = self.store().await?;
+        Ok((application(&config, store)?, MayHere::operator(by)))
+    }
 }
 
 impl Target {
+    /// The application, and the proof that the operator may do `A` to the subscription.
+    async fn may<A: Permission>(&self, by: By) -> Result<(App, May<A>), Failure> {
+        let (config, store, subscription) = self.open().await?;
+        Ok((application(&config, store)?, May::operator(subscription, by)))
+    }
+
     async fn open(&self) -> Result<(Config, Store, Subscription), Failure> {
         let (config, store) = self.common.store().await?;
         let subscription = match &self.subscription {
@@ -227,23 +248,15 @@ impl Target {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let Cli { command } = Cli::parse();
     #[cfg(feature = "failpoints")]
     let _failpoints = super::crash::set_up();
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::from)
-        .and_then(|runtime| runtime.block_on(run(cli.command)));
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { exit: 0, .. }) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // Nobody is left to tell where standard error is closed too.
-            writeln!(io::stderr(), "netcensus-plan: {failure}").ok();
-            ExitCode::from(failure.exit)
-        }
+    // The service starts the log of its configuration.
+    if !matches!(command, Command::Serve(_)) {
+        drop(log::start(LogFormat::Text, log::COMMANDS));
     }
+    let outcome = cli::service_runtime().and_then(|runtime| runtime.block_on(run(command)));
+    cli::exit("netcensus-plan", outcome)
 }
 
 async fn run(command: Command) -> Result<(), Failure> {
@@ -276,17 +289,17 @@ async fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
+/// The application over the database. It loads the rules when something is first counted. No command signs a person in,
+/// so the application gets no identity provider.
+fn application(config: &Config, store: Store) -> Result<App, Failure> {
+    let config = Config { oidc: OidcSettings::default(), ..config.clone() };
+    let settings = config.settings(config.url(config.listen))?;
+    Ok(App::with_rules(store, Arc::new(SystemClock), config.rules().map(PathBuf::from), settings))
+}
+
 /// A service over the database, for commands that ask what it would answer.
 fn service(config: &Config, store: Store) -> Result<App, Failure> {
     let settings = config.settings(config.url(config.listen))?;
     let classifier = app::classifier(config.rules())?;
     Ok(App::new(store, Arc::new(SystemClock), classifier, settings))
-}
-
-/// Prints a JSON document.
-fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, value).map_err(io::Error::from)?;
-    writeln!(out)?;
-    Ok(())
 }

@@ -12,6 +12,7 @@ use crate::billing::statement::{
     price_at,
 };
 use crate::census::Timestamp;
+use crate::cli::terminal;
 use crate::clock::{Clock as _, SystemClock};
 use crate::plan::http::api::prices::Prices;
 use crate::plan::http::api::statements::{CorrectionEntry, StatementEntry, StatementView, Totals};
@@ -212,13 +213,13 @@ fn print(name: &str, stored: &StoredStatement) -> Result<(), Failure> {
         StatementState::Draft => format!("draft, closes {}", month.closes_at()),
         StatementState::Closed => "closed".to_owned(),
     };
-    table::line(&mut out, &format!("{name}, {month}: {standing}"))?;
+    terminal::line(&mut out, &format!("{name}, {month}: {standing}"))?;
     let (from, to, days) = (statement.from, statement.to, statement.seconds / 86_400);
     writeln!(out, "{from} to {to}: {days} days × 86400 s = {} s", statement.seconds)?;
     let workings = arithmetic(statement).map_err(|e| Failure::failed(e.to_string()))?;
     for (line, steps) in statement.lines.iter().zip(workings) {
         writeln!(out)?;
-        table::line(&mut out, &heading(line))?;
+        terminal::line(&mut out, &heading(line))?;
         for step in steps {
             writeln!(out, "   {step}")?;
         }

@@ -22,14 +22,14 @@ use crate::plan::command::write_census;
 use crate::plan::http::api::census::report;
 use crate::plan::store::{By, CredentialKind, Location, Store};
 use crate::plan::{secret, server};
-use crate::sensor::collector::Collector;
-use crate::sensor::delivery::{Delivery, Pace, Step};
-use crate::sensor::route::Route;
-use crate::sensor::spool::{Bounds, Reader};
+use crate::sensor::pipeline::collector::Collector;
+use crate::sensor::pipeline::table::Table;
+use crate::sensor::pipeline::worker::Worker;
 use crate::sensor::status::{InterfaceStatus, Status};
-use crate::sensor::table::Table;
-use crate::sensor::uploader;
-use crate::sensor::worker::Worker;
+use crate::sensor::upload::client;
+use crate::sensor::upload::delivery::{Delivery, Pace, Step};
+use crate::sensor::upload::route::Route;
+use crate::sensor::upload::spool::{SpoolBounds, SpoolReader};
 use crate::wire::EnrolmentToken;
 
 type Failed = Box<dyn Error + Send + Sync>;
@@ -108,7 +108,7 @@ async fn set_up(service: &App) -> Result<String, Failed> {
 async fn enrol(service: &App, sid: &str, url: &str, dir: &Path) -> Result<PathBuf, Failed> {
     let (secret, _) = service.store.create_enrolment(sid, &By::service(), SystemClock.now()).await?;
     let token = EnrolmentToken { url: url.to_owned(), secret, fingerprint: None };
-    let identity = uploader::enrol(&token, "demo-sensor", None, &Route::default(), SystemClock.now()).await?;
+    let identity = client::enrol(&token, "demo-sensor", None, &Route::default(), SystemClock.now()).await?;
     let path = dir.join("identity.json");
     identity.store(&path)?;
     say(&format!("sensor         demo-sensor enrolled as {}", identity.sensor))?;
@@ -127,10 +127,10 @@ async fn replay(
     tokio::fs::write(&capture, CAPTURE).await?;
     let (table, status) = (Arc::new(Table::new(COUPLINGS)), Arc::new(Status::default()));
     let mut collector =
-        Collector::open(Arc::clone(&table), Arc::clone(&status), &spool, Bounds::of(SPOOL_BYTES), ZONE)?;
+        Collector::open(Arc::clone(&table), Arc::clone(&status), &spool, SpoolBounds::of(SPOOL_BYTES), ZONE)?;
     let (first, second) = (Duration::from_millis(50), Duration::from_secs(1));
     let pace = Pace { first, longest: second, timeout: 10 * second, bytes_per_second: None };
-    let reader = Reader::new(&spool);
+    let reader = SpoolReader::new(&spool);
     let mut delivery = Delivery::new(reader, identity, pace, Arc::clone(&status), Arc::new(SystemClock));
 
     let (slice_done, mut slices) = mpsc::channel::<()>(1);

@@ -5,9 +5,6 @@ use std::io::{self, Write};
 use super::failure::Failure;
 use crate::rulebook;
 
-/// The exit code for a command line that is wrong.
-const USAGE: u8 = 2;
-
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   netcensus-sensor rule            all rules
@@ -24,7 +21,7 @@ pub(super) struct Arguments {
 
 pub(super) fn rule(arguments: &Arguments) -> Result<(), Failure> {
     let text = rulebook::printed(arguments.id.as_deref(), arguments.json)
-        .map_err(|e| Failure::new(USAGE, format!("{e}; 'netcensus-sensor rule' lists all")))?;
+        .map_err(|e| Failure::usage(format!("{e}; 'netcensus-sensor rule' lists all")))?;
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(())
 }
