@@ -5,12 +5,10 @@ use utoipa::ToSchema;
 
 use super::audit::{By, Entry};
 use super::engine::{Query, Row, sql};
+use super::error::{MAPPINGS, MappingError};
 use super::{Expected, Scope, Store, StoreError};
-use crate::census::{Timestamp, VALUE_BYTES, clean, time::rfc3339};
+use crate::census::{Timestamp, clean, time::rfc3339};
 use crate::estimate::{COLUMNS, Mapping};
-
-/// Tables whose columns a subscription remembers.
-pub const MAPPINGS: usize = 256;
 
 /// Columns that are remembered.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
@@ -26,22 +24,6 @@ pub struct Remembered {
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub set_at: Timestamp,
-}
-
-/// Why columns cannot be remembered.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum MappingError {
-    /// The signature is none.
-    #[error("a signature has 64 hex digits; an estimate of the table tells it")]
-    BadSignature,
-    /// A header is none, or there are too many.
-    #[error("a mapping names at most {COLUMNS} headers of 1 to {VALUE_BYTES} bytes, and one at least")]
-    BadColumns,
-    /// There are as many as may be.
-    #[error(
-        "the columns of {MAPPINGS} tables are remembered, which is all; delete one that is no longer used"
-    )]
-    TooMany,
 }
 
 impl Store {
