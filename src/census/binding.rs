@@ -14,6 +14,7 @@ use super::policy::Policy;
 /// How a coupling holds (I4).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub enum Binding {
     /// The card itself or its DHCP server named the pair on the link.
     Proven,

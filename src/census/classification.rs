@@ -11,6 +11,7 @@ use super::time::Timestamp;
 /// The category, which decides the tab and whether a device counts (`docs/rules.md`, Verdict).
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub enum Category {
     /// Network devices: counted.
     Network,

@@ -18,11 +18,13 @@ use super::time::{Timestamp, rfc3339};
 
 /// Who decided, and when.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct Mark {
     /// The person's name.
     pub by: String,
     /// When.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub at: Timestamp,
     /// The change set of which it is a part: its number in the subscription.
     pub change: u64,
@@ -37,6 +39,7 @@ impl fmt::Display for Mark {
 /// What a person can set of a device.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema), schema(as = DeviceProperty))]
 pub enum Property {
     /// The category, which decides the tab and the verdict.
     Category,
@@ -78,6 +81,7 @@ impl Property {
 /// How much depends on a device. What nobody set is [`Importance::Normal`].
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub enum Importance {
     /// Little.
     Low,

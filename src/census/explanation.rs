@@ -25,6 +25,7 @@ pub const LADDER: [Verdict; 8] = [
 
 /// One rule of the ladder.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct Rung {
     /// The rule.
     pub rule: Verdict,
@@ -37,6 +38,7 @@ pub struct Rung {
 /// How a rule of the ladder went.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema), schema(as = RungOutcome))]
 pub enum Outcome {
     /// It does not apply.
     Passed,

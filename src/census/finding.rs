@@ -17,22 +17,21 @@ const LISTED: usize = 1_000;
 /// One finding.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub enum Finding {
     /// Devices of different MACs have proven one address in times that overlap: a conflict, or somebody who poses as
     /// another. Each stays a coupling of its own (I1).
     AddressConflict {
-        /// The zone.
         zone: String,
-        /// The address.
+        #[cfg_attr(feature = "plan", schema(value_type = String))]
         ip: IpAddr,
         /// The MACs, sorted.
         macs: Vec<MacAddr>,
     },
     /// Newcomers beyond the rate are held until they are seen again (I11).
     NewcomersHeld {
-        /// The zone.
         zone: String,
-        /// How many devices.
+        /// How many devices are held.
         devices: u64,
     },
 }

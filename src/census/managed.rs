@@ -41,6 +41,7 @@ pub struct ManagedList {
 /// By what an entry matched.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub enum MatchedBy {
     /// The MAC.
     Mac,

@@ -32,6 +32,7 @@ use super::verdict::{Standing, Verdict, commitment, verdict};
 /// Where a coupling of a device stands (I8b, I11).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema), schema(as = CouplingState))]
 pub enum State {
     /// In use.
     Active,
@@ -188,6 +189,7 @@ pub struct Line<'a> {
 
 /// The addresses that lie behind one MAC.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct Routed {
     /// The MAC that forwards.
     pub mac: MacAddr,
@@ -206,6 +208,7 @@ pub struct Unaddressed {
 
 /// The numbers of a census. The ledger closes twice: see [`Census::closes`].
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct Census {
     /// Counted network devices.
     pub network: u64,

@@ -8,6 +8,7 @@ use super::time::Timestamp;
 
 /// The verdict on a device, or the line on which a coupling without a device is counted.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub enum Verdict {
     /// Counted: network.
     #[serde(rename = "C-NET")]

@@ -9,11 +9,12 @@ use crate::census::{
 
 /// What people decided about a device.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct DecidedEntry {
     /// What was set, by property.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub set: Vec<SetEntry>,
-    /// Its deletion, also where it returned since.
+    /// Its deletion, even if it has returned since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted: Option<DeletedEntry>,
     /// The entry of the managed list that matches it.
@@ -26,8 +27,8 @@ pub struct DecidedEntry {
 
 /// A property that a person set.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct SetEntry {
-    /// Which.
     pub property: Property,
     /// Who and when.
     #[serde(flatten)]
@@ -36,9 +37,11 @@ pub struct SetEntry {
 
 /// A deletion.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct DeletedEntry {
     /// The device returns with a frame newer than this.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub until_newer_than: Timestamp,
     /// Who and when.
     #[serde(flatten)]
@@ -47,6 +50,7 @@ pub struct DeletedEntry {
 
 /// An entry of the managed list that matches a device.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct ManagedMatchEntry {
     /// The system that reported it.
     pub source: String,
@@ -56,6 +60,7 @@ pub struct ManagedMatchEntry {
     pub matched_by: MatchedBy,
     /// The first instant at which it no longer holds; null for an open end.
     #[serde(with = "rfc3339::option")]
+    #[cfg_attr(feature = "plan", schema(value_type = Option<String>, format = DateTime))]
     pub to: Option<Timestamp>,
     /// Who imported it, and when.
     #[serde(flatten)]
@@ -64,6 +69,7 @@ pub struct ManagedMatchEntry {
 
 /// A coupling that was split from others.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct SplitEntry {
     /// `mac ip`.
     pub coupling: String,

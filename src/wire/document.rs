@@ -17,13 +17,15 @@ pub const SCHEMA: &str = "netcensus.inventory/1";
 /// `D` is the list of devices: entries, or [`Entries`] that are made one by one while they are written, as a list of a
 /// million takes a gigabyte.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct Document<D = Vec<DeviceEntry>> {
     /// [`SCHEMA`].
     pub schema: String,
     /// The policy's name.
     pub policy: String,
-    /// The instant of the verdicts; null where no frame was seen and none was given.
+    /// The instant of the verdicts; null if no frame was seen and no instant was given.
     #[serde(with = "rfc3339::option")]
+    #[cfg_attr(feature = "plan", schema(value_type = Option<String>, format = DateTime))]
     pub as_of: Option<Timestamp>,
     /// What was captured.
     pub capture: CaptureSummary,
@@ -33,15 +35,16 @@ pub struct Document<D = Vec<DeviceEntry>> {
     pub devices: D,
     /// Addresses behind forwarding MACs.
     pub routed: Vec<Routed>,
-    /// What speaks without an address (I14).
+    /// MACs that speak without an address (I14).
     pub unaddressed: Vec<UnaddressedEntry>,
-    /// What a person should look at: address conflicts, newcomers that are held.
+    /// For a person to look at: address conflicts, newcomers that are held.
     #[serde(default)]
     pub findings: Vec<Finding>,
 }
 
 /// Totals of a capture.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct CaptureSummary {
     /// Frames read.
     pub frames: u64,
@@ -55,122 +58,118 @@ pub struct CaptureSummary {
     pub dropped: u64,
     /// The earliest frame.
     #[serde(with = "rfc3339::option")]
+    #[cfg_attr(feature = "plan", schema(value_type = Option<String>, format = DateTime))]
     pub first: Option<Timestamp>,
     /// The newest frame.
     #[serde(with = "rfc3339::option")]
+    #[cfg_attr(feature = "plan", schema(value_type = Option<String>, format = DateTime))]
     pub last: Option<Timestamp>,
 }
 
 /// One device.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema), schema(as = Device))]
 pub struct DeviceEntry {
-    /// Stable id.
+    /// Stable while its earliest coupling belongs to it.
     pub id: String,
-    /// Zone.
     pub zone: String,
-    /// Listed MAC.
+    /// The MAC under which it is listed.
     pub mac: MacAddr,
-    /// Listed address.
+    /// The address under which it is listed.
+    #[cfg_attr(feature = "plan", schema(value_type = String))]
     pub ip: std::net::IpAddr,
-    /// Its couplings.
     pub couplings: Vec<CouplingEntry>,
-    /// Category.
     pub category: Category,
-    /// Type, a key of the taxonomy.
+    /// A key of the taxonomy.
     #[serde(rename = "type")]
     pub kind: String,
     /// Roles beside the type.
     pub roles: Vec<String>,
     /// Maker.
     pub vendor: Option<String>,
-    /// Model.
     pub model: Option<String>,
     /// Operating system.
     pub os: Option<String>,
-    /// Firmware.
     pub firmware: Option<String>,
-    /// Name.
     pub name: Option<String>,
     /// Whether its MAC is randomised.
     pub random_mac: bool,
-    /// Where it stands, where a person said so.
+    /// Its place; left out unless a person set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
-    /// Words to find it by, that people gave it.
+    /// Words to find it by; left out unless a person set them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// How much depends on it, where a person said so.
+    /// How much depends on it; left out unless a person set it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importance: Option<Importance>,
     /// Certainty of the category, 0 to 1.
     pub confidence: f64,
     /// Earliest frame.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub first_seen: Timestamp,
     /// Newest frame.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub last_seen: Timestamp,
     /// Whether it counts.
     pub verdict: Verdict,
-    /// What people decided about it; left out where they did not.
+    /// What people decided about it; left out if they decided nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided: Option<DecidedEntry>,
-    /// Why it is what it is.
+    /// The reasons of its classification.
     pub evidence: Vec<EvidenceEntry>,
 }
 
 /// One coupling of a device.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct CouplingEntry {
-    /// MAC.
     pub mac: MacAddr,
-    /// Address.
+    #[cfg_attr(feature = "plan", schema(value_type = String))]
     pub ip: std::net::IpAddr,
-    /// How it holds.
     pub binding: Binding,
     /// VLAN ids.
     pub vlan: Vec<u16>,
     /// Earliest frame.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub first_seen: Timestamp,
     /// Newest frame.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub last_seen: Timestamp,
-    /// Where it stands.
     pub state: State,
 }
 
 /// One reason of a device's classification.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct EvidenceEntry {
-    /// Field.
     pub field: String,
-    /// Value.
     pub value: String,
-    /// Rule id.
     pub rule: String,
     /// What the rule concluded.
     pub says: String,
     /// Certainty in percent.
     pub weight: u8,
-    /// Number of the first frame that said it, where a capture was replayed. See [`FrameNumbers`].
+    /// Number of the first frame that said it; null unless a capture was replayed. See [`FrameNumbers`].
     pub frame: Option<u64>,
-    /// Its time.
+    /// The time of that frame.
     #[serde(with = "rfc3339::option")]
+    #[cfg_attr(feature = "plan", schema(value_type = Option<String>, format = DateTime))]
     pub at: Option<Timestamp>,
 }
 
-/// What speaks without an address.
+/// A MAC that speaks without an address (I14).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct UnaddressedEntry {
-    /// MAC.
     pub mac: MacAddr,
-    /// Category.
     pub category: Category,
-    /// Type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Name.
     pub name: Option<String>,
 }
 
@@ -221,7 +220,7 @@ impl FrameNumbers {
         self.frames.dedup();
     }
 
-    /// The number of the first frame at `at`; `None` where the capture is too long or none was recorded.
+    /// The number of the first frame at `at`; `None` if the capture is too long or has no frame at that time.
     pub fn number(&self, at: Timestamp) -> Option<u64> {
         let wanted = Numbered::new(at, 0).instant();
         let rank = self.frames.partition_point(|f| f.instant() < wanted);
@@ -231,7 +230,7 @@ impl FrameNumbers {
 }
 
 impl Document {
-    /// The document of a survey. `frames` is `None` where no file was replayed.
+    /// The document of a survey. `frames` is `None` unless a file was replayed.
     pub fn new(survey: &Survey<'_>, capture: CaptureSummary, frames: Option<&FrameNumbers>) -> Self {
         Self::of(survey, capture, Entries { survey, frames }.iter().collect())
     }

@@ -1,5 +1,5 @@
-//! The explanation `netcensus.explanation/1`: why an address counts, or does not. The sensor's `explain` and the plan
-//! service's why page and API all print this one; exclusions and joins are told as fully as what is counted.
+//! The explanation `netcensus.explanation/1`: why an address counts, or does not. The sensor's `explain`, the plan service's
+//! page and its API all give this document. It explains exclusions and joins as fully as counted devices.
 
 use std::net::IpAddr;
 use std::str::FromStr;
@@ -21,7 +21,7 @@ const SCHEMA: &str = "netcensus.explanation/1";
 pub struct Detail {
     /// Why its couplings are one device.
     pub joins: Vec<JoinAnswer>,
-    /// Why one of its MACs forwards, where one does.
+    /// Why one of its MACs forwards, if one does.
     pub forwards: Option<String>,
     /// How each coupling showed itself, in the device's order.
     pub shown: Vec<Shown>,
@@ -40,6 +40,7 @@ pub struct Shown {
 
 /// Everything that is known of an address or a MAC.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct Explanation {
     /// `netcensus.explanation/1`.
     pub schema: &'static str,
@@ -47,19 +48,20 @@ pub struct Explanation {
     pub policy: String,
     /// The instant of the verdicts.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub as_of: Timestamp,
     /// Devices that have it.
     pub devices: Vec<DeviceAnswer>,
-    /// Couplings with it that are no device's.
+    /// Couplings with it that do not belong to a device.
     pub lines: Vec<LineAnswer>,
-    /// What speaks with it below IP alone (I14).
+    /// MACs that speak with it only below IP (I14).
     pub unaddressed: Vec<UnaddressedAnswer>,
 }
 
 /// Why a device counts, or does not.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct DeviceAnswer {
-    /// The device.
     pub device: DeviceEntry,
     /// The verdict in words.
     pub verdict: &'static str,
@@ -71,7 +73,7 @@ pub struct DeviceAnswer {
     pub joins: Vec<JoinAnswer>,
     /// What people decided about it, each a sentence.
     pub decisions: Vec<String>,
-    /// Why it is held to forward, if it is.
+    /// Why one of its MACs forwards, if one does.
     pub forwards: Option<String>,
     /// What was said, and which rule took it for what.
     pub reasons: Vec<ReasonAnswer>,
@@ -79,34 +81,30 @@ pub struct DeviceAnswer {
     pub changes: Vec<String>,
 }
 
-/// Why a coupling is no device's.
+/// Why a coupling does not belong to a device.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct LineAnswer {
-    /// Its zone.
     pub zone: String,
     /// X-VIRT, X-PUB or X-ROUTED.
     pub rule: Verdict,
-    /// That in words.
+    /// The rule in words.
     pub verdict: &'static str,
-    /// The coupling.
     pub coupling: CouplingAnswer,
-    /// Why its MAC forwards, where it does.
+    /// Why its MAC forwards, if it does.
     pub forwards: Option<String>,
-    /// What would make it a device's.
+    /// What would make it belong to a device.
     pub changes: Vec<String>,
 }
 
-/// What speaks without an address.
+/// A MAC that speaks without an address (I14).
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct UnaddressedAnswer {
-    /// Its MAC.
     pub mac: MacAddr,
-    /// Its category.
     pub category: Category,
-    /// Its type.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its name.
     pub name: Option<String>,
     /// What was said.
     pub reasons: Vec<ReasonAnswer>,
@@ -116,43 +114,47 @@ pub struct UnaddressedAnswer {
 
 /// A coupling with what showed it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct CouplingAnswer {
-    /// MAC.
     pub mac: MacAddr,
-    /// Address.
+    #[cfg_attr(feature = "plan", schema(value_type = String))]
     pub ip: IpAddr,
-    /// How it holds.
     pub binding: Binding,
-    /// Where it stands; null for one that is no device's.
+    /// Null if the coupling does not belong to a device.
     pub state: Option<State>,
     /// VLAN ids.
     pub vlan: Vec<u16>,
     /// Earliest frame.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub first_seen: Timestamp,
     /// Newest frame.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub last_seen: Timestamp,
     /// What showed it, in words.
     pub signs: Vec<&'static str>,
-    /// The first frame that proves it; null where none does.
+    /// The first frame that proves it; null if none does.
     pub proof: Option<ProofAnswer>,
 }
 
 /// The first frame that proves a coupling (I4).
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct ProofAnswer {
     /// How it proves, in words.
     pub by: &'static str,
-    /// Its number, where a capture was replayed.
+    /// The frame's number; null unless a capture was replayed.
     pub frame: Option<u64>,
-    /// Its time.
+    /// The time of that frame.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub at: Timestamp,
 }
 
 /// A join.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct JoinAnswer {
     /// The coupling that was joined, `mac ip`.
     pub coupling: String,
@@ -162,31 +164,31 @@ pub struct JoinAnswer {
     pub reason: JoinReason,
     /// The reason in words.
     pub title: &'static str,
-    /// What the joined card said that ties them; null where no words do.
+    /// What the joined card said that ties them; null if the reason is another.
     pub by: Option<TieAnswer>,
-    /// Who merged them, and when; left out where no person did.
+    /// Who merged them, and when; left out if no person did.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided: Option<Mark>,
 }
 
 /// What a card said that ties it to another.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct TieAnswer {
-    /// The field.
     pub field: &'static str,
-    /// The value.
     pub value: String,
-    /// The number of the first frame that said it, where a capture was replayed.
+    /// The number of the first frame that said it; null unless a capture was replayed.
     pub frame: Option<u64>,
-    /// Its time.
+    /// The time of that frame.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub at: Timestamp,
 }
 
 /// A piece of evidence and its rule.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct ReasonAnswer {
-    /// The evidence.
     #[serde(flatten)]
     pub evidence: EvidenceEntry,
     /// The rule's title.

@@ -26,7 +26,7 @@ pub use change::{Changed, Check};
 
 use super::Refusal;
 use crate::census::{
-    Category, Classifier, CouplingKey, Decisions, Inventory, Policy, Survey, Timestamp, time::rfc3339,
+    Classifier, CouplingKey, Decisions, Inventory, Policy, Survey, Timestamp, time::rfc3339,
 };
 use crate::plan::store::{Ingested, Receipt, Replica, Store};
 use crate::wire::{
@@ -126,11 +126,6 @@ impl View {
     pub fn device(&self, id: &str) -> Option<(&DeviceEntry, &Detail)> {
         let place = *self.by_id.get(id)?;
         Some((self.document.devices.get(place)?, self.details.get(place)?))
-    }
-
-    /// How many devices each tab holds, in the order of the tabs.
-    pub fn tabs(&self) -> [(Category, usize); 4] {
-        Category::ALL.map(|c| (c, self.document.devices.iter().filter(|d| d.category == c).count()))
     }
 }
 

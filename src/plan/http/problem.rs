@@ -272,7 +272,8 @@ impl From<AppRefusal> for Problem {
                 let roles: Vec<&str> = action.roles().iter().map(|r| r.key()).collect();
                 Self::new(ProblemType::NotPermitted, detail).with("roles", roles)
             }
-            Refusal::Hidden { .. } => Self::new(ProblemType::NotFound, detail),
+            Refusal::Hidden { .. } | Refusal::Unknown(_) => Self::new(ProblemType::NotFound, detail),
+            Refusal::ManagedFile(_) => Self::new(ProblemType::UnreadableList, detail),
             Refusal::Invalid(_) => Self::new(ProblemType::InvalidRequest, detail),
             Refusal::TooMany(_) => Self::new(ProblemType::TooManyRequests, detail),
             Refusal::Rules(_) | Refusal::Defect(_) => {
