@@ -45,13 +45,13 @@ pub struct Filter {
     /// Words, each a part of an address, MAC, name, vendor, model, system, type, tag, location or zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
-    /// A column such as `last_seen`; from its end with `-` before it. `ip` where it is missing.
+    /// A column such as `last_seen`; descending with `-` before it. `ip` if it is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sort: Option<String>,
     /// The `next` of the page before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// Devices on the page, at most 1000; 100 where it is missing.
+    /// Devices on the page, at most 1000; 100 if it is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
     /// RFC 3339. The first page's instant on the pages that follow, and else the service's default.

@@ -49,7 +49,7 @@ use crate::wire::{EnrolmentToken, Explanation, Subject, Upload};
 const DECODERS: usize = 2;
 /// Passwords that are hashed at once: each takes 19 MiB.
 const HASHERS: usize = 2;
-/// Estimates that are made at once: each may take 16 MiB of lists and what is told of their rows.
+/// Estimates that are made at once: each may take 16 MiB of lists, and a report of their rows.
 const ESTIMATORS: usize = 2;
 
 /// How a service is made.

@@ -47,7 +47,7 @@ pub struct Export {
     pub managed: Option<String>,
     /// Words, each a part of what a device is found by.
     pub q: Option<String>,
-    /// A column such as `last_seen`; from its end with `-` before it.
+    /// A column such as `last_seen`; descending with `-` before it.
     pub sort: Option<String>,
     /// RFC 3339; the service's default if it is missing.
     pub as_of: Option<String>,
