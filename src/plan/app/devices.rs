@@ -67,13 +67,13 @@ impl Matching {
 }
 
 /// A page of the devices that match a filter.
-pub async fn list(app: &App, may: &May<View>, filter: &Filter) -> Result<DevicePage, Refusal> {
+pub(crate) async fn list(app: &App, may: &May<View>, filter: &Filter) -> Result<DevicePage, Refusal> {
     let inventory = app.view(may.id(), filter.instant()?).await?;
     Ok(DevicePage::new(&inventory.document.devices, inventory.as_of, filter)?)
 }
 
 /// All devices that match a filter, however many.
-pub async fn matching(app: &App, may: &May<View>, filter: &Filter) -> Result<Matching, Refusal> {
+pub(crate) async fn matching(app: &App, may: &May<View>, filter: &Filter) -> Result<Matching, Refusal> {
     let inventory = app.view(may.id(), filter.instant()?).await?;
     let places = places(&inventory.document.devices, filter)?;
     Ok(Matching { inventory, places })

@@ -28,7 +28,7 @@ pub struct DeviceFile {
 }
 
 /// The devices that match a filter, with the columns that are named: their keys, separated by commas; all if `None`.
-pub async fn file(
+pub(crate) async fn file(
     app: &App,
     may: &May<Export>,
     filter: &Filter,

@@ -204,6 +204,13 @@ impl Common {
         Ok((config, store))
     }
 
+    /// As [`Common::may_here`], but makes the database if there is none.
+    async fn may_begin<A: Permission>(&self, by: By) -> Result<(App, MayHere<A>), Failure> {
+        let config = self.config()?;
+        let store = Store::open(&config.database).await?;
+        Ok((application(&config, store)?, MayHere::operator(by)))
+    }
+
     /// The application, and the proof that the operator may do `A` to the installation as a whole.
     async fn may_here<A: Permission>(&self, by: By) -> Result<(App, MayHere<A>), Failure> {
         let (config, store) = self.store().await?;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::page::{Frame, PageError, Visitor, denial, render, render_with};
 use super::show;
-use crate::census::{Category, Outcome, Property};
+use crate::census::{Category, Property, RungOutcome};
 use crate::change::Patch;
 use crate::classify::Taxonomy;
 use crate::listing::{DevicePage as Devices, Filter};
