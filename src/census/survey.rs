@@ -56,6 +56,7 @@ impl<'a> CouplingLine<'a> {
 
 /// The number of addresses behind one MAC.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct Routed {
     /// The MAC that forwards.
     pub mac: MacAddr,

@@ -202,15 +202,12 @@ pub enum SnapshotError {
 /// Why columns cannot be remembered.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum MappingError {
-    /// The signature is none.
-    #[error("a signature has 64 hex digits; an estimate of the table tells it")]
+    #[error("a signature has 64 hex digits; an estimate of the table contains it")]
     BadSignature,
-    /// A header is none, or there are too many.
-    #[error("a mapping names at most {COLUMNS} headers of 1 to {VALUE_BYTES} bytes, and one at least")]
+    #[error("a mapping names 1 to {COLUMNS} headers of 1 to {VALUE_BYTES} bytes each")]
     BadColumns,
-    /// There are as many as may be.
     #[error(
-        "the columns of {MAPPINGS} tables are remembered, which is all; delete one that is no longer used"
+        "the columns of {MAPPINGS} tables are remembered, which is the limit; delete one that is no longer used"
     )]
     TooMany,
 }

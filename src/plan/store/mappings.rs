@@ -7,7 +7,7 @@ use super::audit::{By, Entry};
 use super::engine::{Query, Row, sql};
 use super::error::{MAPPINGS, MappingError};
 use super::{Expected, Scope, Store, StoreError};
-use crate::census::{Timestamp, clean, time::rfc3339};
+use crate::census::{Timestamp, time::rfc3339};
 use crate::estimate::{COLUMNS, Mapping};
 
 /// Columns that are remembered.
@@ -18,16 +18,16 @@ pub struct Remembered {
     /// Each field with its headers.
     #[schema(value_type = Object)]
     pub columns: Mapping,
-    /// Who named them.
+    /// Who named the columns.
     pub set_by: String,
-    /// When.
+    /// When they were named.
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub set_at: Timestamp,
 }
 
 impl Store {
-    /// All that a subscription remembers, by signature.
+    /// All remembered columns of a subscription, by signature.
     ///
     /// # Errors
     /// The database's.
@@ -61,19 +61,7 @@ impl Store {
         now: Timestamp,
         expected: &Expected,
     ) -> Result<Remembered, StoreError> {
-        let is_digest =
-            signature.len() == 64 && signature.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !is_digest {
-            return Err(MappingError::BadSignature.into());
-        }
-        let mut headers = columns.0.values().flatten().peekable();
-        let is_good = headers.peek().is_some()
-            && columns.0.values().map(Vec::len).sum::<usize>() <= COLUMNS
-            && headers.all(|h| clean(h.as_bytes()).as_ref() == Some(h));
         let json = serde_json::to_string(columns).unwrap_or_default();
-        if !is_good || json.len() > 65_536 {
-            return Err(MappingError::BadColumns.into());
-        }
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         let before = work.row(one(subscription, signature)).await?.as_ref().map(read).transpose()?;
         if let Some(before) = &before {

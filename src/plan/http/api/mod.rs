@@ -11,6 +11,7 @@ pub mod managed;
 pub mod people;
 pub mod plans;
 pub mod prices;
+pub mod query;
 pub mod roles;
 pub mod sensors;
 pub mod snapshots;
