@@ -52,7 +52,8 @@ pub use decisions::{Decisions, ZoneDecisions};
 pub use device::{BadDeviceId, Device, DeviceId};
 pub use device_decisions::DeviceDecisions;
 pub use evidence::{
-    Addition, Evidence, EvidenceSet, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD, clean,
+    Addition, Evidence, EvidenceSet, Family, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD,
+    clean,
 };
 pub use explanation::{Rung, RungOutcome, ladder, verdict_changes};
 pub use finding::Finding;

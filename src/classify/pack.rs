@@ -10,11 +10,11 @@ use super::error::{Place, RuleError, syntax};
 use super::fact::{DeviceFacts, Fact};
 use super::matcher::{Matcher, MatcherSource, OneOrMany};
 use super::recog;
-use super::rule::{Attribute, Family, Kind, Map, Origin, Rule, Saying, Template, Tier, What};
+use super::rule::{Attribute, Kind, Map, Origin, Rule, Saying, Template, Tier, What};
 use super::source::Source;
 use super::taxonomy::Taxonomy;
 use super::vendors::{Vendor, Vendors};
-use crate::census::Field;
+use crate::census::{Family, Field};
 
 /// Which tests run when a pack is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -11,7 +11,7 @@ use super::matcher::{Captures, Matcher};
 use super::source::Source;
 use super::taxonomy::{NodeId, Taxonomy};
 use super::vendors::{Registry, Vendors};
-use crate::census::Field;
+use crate::census::Family;
 
 /// An attribute of a device that a rule can set.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
@@ -79,88 +79,6 @@ pub(super) enum Tier {
     Specific,
     /// What it can do, how it behaves, who made its network card.
     Generic,
-}
-
-/// Evidence that is not independent of each other: of one family only the strongest counts.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Family {
-    /// LLDP and CDP.
-    Neighbour,
-    /// Spanning tree.
-    Bridge,
-    /// Forwarding, router advertisements, routing protocols, serving DHCP.
-    Routing,
-    Snmp,
-    Dhcp,
-    /// The names it gives itself, over whatever protocol.
-    Hostname,
-    Mdns,
-    Ssdp,
-    Wsd,
-    Netbios,
-    Http,
-    Voice,
-    Stream,
-    /// Industrial and building protocols.
-    Industrial,
-    Ssh,
-    /// Greetings of FTP, SMTP and Telnet servers.
-    Banner,
-    /// What the programs of Windows networks exchange: SMB, NTLM, Kerberos, LDAP, RDP.
-    Smb,
-    /// Makers' own discovery and messaging of things.
-    Things,
-    Medical,
-    Tls,
-    /// Whom it looks for: names it resolves and asks for.
-    Lookup,
-    /// How its packets are built.
-    Stack,
-    Mac,
-    Other,
-}
-
-/// How many families there are.
-pub(super) const FAMILIES: usize = Family::Other as usize + 1;
-
-impl Family {
-    /// The family of a field read by `source`.
-    pub(super) fn of(source: &Source, field: Field) -> Self {
-        if matches!(source, Source::Name) {
-            return Self::Hostname;
-        }
-        if field == Field::DhcpServer {
-            return Self::Routing;
-        }
-        match field.name().split('.').next().unwrap_or_default() {
-            "lldp" | "cdp" | "mndp" | "ubnt" | "edp" | "fdp" | "capwap" => Self::Neighbour,
-            "stp" | "lacp" => Self::Bridge,
-            "router" | "ra" | "behaviour" => Self::Routing,
-            "snmp" => Self::Snmp,
-            "dhcp" | "dhcp6" => Self::Dhcp,
-            "mdns" => Self::Mdns,
-            "ssdp" | "upnp" => Self::Ssdp,
-            "wsd" => Self::Wsd,
-            "nbns" | "llmnr" | "browser" => Self::Netbios,
-            "http" if field == Field::HttpHost => Self::Lookup,
-            "http" | "ipp" => Self::Http,
-            "sip" | "h323" | "rtp" => Self::Voice,
-            "rtsp" => Self::Stream,
-            "enip" | "bacnet" | "modbus" | "s7" | "pn" | "ot" | "opcua" | "knx" => Self::Industrial,
-            "ssh" => Self::Ssh,
-            "ftp" | "smtp" | "telnet" | "pjl" => Self::Banner,
-            "ntlm" | "smb" | "kerberos" | "ldap" | "rdp" | "mssql" => Self::Smb,
-            "kasa" | "tuya" | "lifx" | "discovery" | "coap" | "mqtt" => Self::Things,
-            "dicom" | "hl7" => Self::Medical,
-            "tls" if field == Field::TlsSni => Self::Lookup,
-            "tls" => Self::Tls,
-            "dns" => Self::Lookup,
-            "tcp" | "ip" => Self::Stack,
-            "mac" => Self::Mac,
-            _ => Self::Other,
-        }
-    }
 }
 
 /// Where a rule is defined.
@@ -298,7 +216,11 @@ impl Rule {
             claims.push(Claim { attribute: saying.attribute, value, weight: saying.weight });
         }
         claims.sort_unstable();
-        let family = self.family.unwrap_or_else(|| Family::of(&self.source, fact.field));
+        let family = self.family.unwrap_or(match self.source {
+            // The names that a host gives itself are one family, over any protocol.
+            Source::Name => Family::Hostname,
+            _ => fact.field.family(),
+        });
         (!claims.is_empty()).then_some(Hit { rule: self, fact, family, claims })
     }
 }

@@ -9,8 +9,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::rule::{Attribute, FAMILIES, Hit, Kind, Tier, Value};
+use super::rule::{Attribute, Hit, Kind, Tier, Value};
 use super::taxonomy::{NodeId, Taxonomy};
+use crate::census::Family;
 
 /// Certainty in millionths.
 type Certainty = u32;
@@ -25,10 +26,10 @@ const ROLE: Certainty = 500_000;
 
 /// The strongest weight of each family, in percent.
 #[derive(Clone, Copy, Debug)]
-struct Support([u8; FAMILIES]);
+struct Support([u8; Family::COUNT]);
 
 impl Support {
-    const NONE: Self = Self([0; FAMILIES]);
+    const NONE: Self = Self([0; Family::COUNT]);
 
     fn add(&mut self, hit: &Hit<'_, '_, '_>, weight: u8) {
         if let Some(known) = self.0.get_mut(hit.family as usize) {

@@ -1,12 +1,10 @@
 //! Forecasts over the API and the command line.
 
-use netcensus::census::Sign;
-use serde_json::json;
-
 use crate::estimates::with_an_inventory;
 use crate::support::databases::on_each_database;
 use crate::support::program::{assert_failure, document, printed};
-use crate::support::{Plan, Seen, assert_has};
+use crate::support::{Plan, Seen};
+use netcensus::census::Sign;
 
 on_each_database! {
     a_forecast_follows_the_sealed_days_and_the_present_count,

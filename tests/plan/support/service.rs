@@ -11,7 +11,7 @@ use netcensus::plan::app::jobs;
 use netcensus::plan::app::{AccessSettings, App, Settings};
 use netcensus::plan::limits::Allowance;
 use netcensus::plan::server;
-use netcensus::plan::store::{By, Location, Store};
+use netcensus::plan::store::{Location, Store};
 use reqwest::Client;
 use serde_json::json;
 use tokio::net::TcpListener;
