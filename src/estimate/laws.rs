@@ -9,7 +9,7 @@ use proptest::sample::select;
 use super::reading::FileRow;
 use super::*;
 use crate::census::time::DAY;
-use crate::census::{Binding, Category, MacAddr, Policy, State, Timestamp, Unclassified, Verdict};
+use crate::census::{Binding, Category, CouplingState, MacAddr, Policy, Timestamp, Unclassified, Verdict};
 use crate::wire::{CouplingEntry, DeviceEntry};
 
 const NOW: Timestamp = Timestamp(20_000 * DAY);
@@ -50,7 +50,7 @@ fn entries() -> impl Strategy<Value = ListedDevice> {
 
 fn devices() -> impl Strategy<Value = DeviceEntry> {
     let categories = select(Category::ALL.to_vec());
-    let states = select(vec![State::Active, State::Superseded]);
+    let states = select(vec![CouplingState::Active, CouplingState::Superseded]);
     let couplings = vec((macs(), 1..9_u8, states), 1..3);
     (couplings, categories, 0..40_i64, any::<bool>()).prop_map(|(couplings, category, age, managed)| {
         let last_seen = NOW.plus(-age * DAY);

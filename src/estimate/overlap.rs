@@ -17,7 +17,7 @@ use std::net::IpAddr;
 use super::listed::ListedDevice;
 use crate::census::address::is_public;
 use crate::census::time::DAY;
-use crate::census::{MacAddr, State, Timestamp};
+use crate::census::{CouplingState, MacAddr, Timestamp};
 use crate::wire::DeviceEntry;
 
 /// How long an address identifies a managed machine: 7 days, in nanoseconds.
@@ -195,7 +195,7 @@ impl Known {
         for (place, device) in inventory.iter().enumerate() {
             for coupling in &device.couplings {
                 add(known.by_mac.entry(coupling.mac).or_default(), place);
-                if coupling.state != State::Superseded {
+                if coupling.state != CouplingState::Superseded {
                     add(known.by_ip.entry(coupling.ip).or_default(), place);
                 }
             }

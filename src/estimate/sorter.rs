@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::listed::ListedDevice;
 use super::words::{TypeWords, phrase};
-use crate::census::{Category, Classification, Classifier, Evidence, Field, Subject, Timestamp};
+use crate::census::{Category, Classification, Classifier, ClassifierInput, Evidence, Field, Timestamp};
 use crate::classify::RuleError;
 
 /// The basis of a category, the most certain first.
@@ -121,7 +121,7 @@ impl<'a> Sorter<'a> {
         let mut evidence: Vec<Evidence> =
             said.into_iter().map(|(field, value)| Evidence { field, value: value.into(), at }).collect();
         evidence.sort_by(|a, b| (a.field, &a.value).cmp(&(b.field, &b.value)));
-        let subject = Subject {
+        let subject = ClassifierInput {
             macs: listed.macs.clone(),
             evidence: evidence.iter().collect(),
             forwards: None,

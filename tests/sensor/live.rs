@@ -278,7 +278,7 @@ fn a_rule_file_is_taken_at_reload_and_one_with_an_error_leaves_the_old_rules_in_
         WANT="^10.9.0.1 .* camera " until_says devices
         rule camara
         kill -HUP $PID
-        WANT="local.toml:5:1: rule 'l.a': 'camara' is no category.*keeping the old configuration" until_says cat log
+        WANT="local.toml:5:1: rule 'l.a': 'camara' is neither a category nor a type.*keeping the old configuration" until_says cat log
         WANT="^10.9.0.1 .* camera " until_says devices
         rule printer
         kill -HUP $PID
