@@ -1,4 +1,4 @@
-//! What decisions do to devices and verdicts, rule by rule, and the laws that hold for all of them.
+//! Tests of how decisions change devices and verdicts, and the laws of decisions.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -7,8 +7,11 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::binding::Bindings;
+use super::identity::Identities;
 use super::laws::{ByEvidence, Event, cases, events, zone};
 use super::rules::{A, B, C, Net, POLICY, RANDOM, RANDOM_2};
+use super::time::MINUTE;
 use super::*;
 
 const ZONE: &str = "default";
@@ -138,7 +141,11 @@ fn a_category_that_a_person_set_decides_the_verdict_and_a_type_brings_its_catego
     assert_eq!(shown(std::slice::from_ref(&network)), (Verdict::CountedNetwork, "network_other".into(), 100));
     assert_eq!(shown(&[camera, network]), (Verdict::CountedNetwork, "camera".into(), 100));
     let name = property(at, Ruling::Name("Lobby".into()));
-    assert_eq!(shown(&[name]), (Verdict::Unclassified, "unclassified".into(), 0), "a name is no category");
+    assert_eq!(
+        shown(&[name]),
+        (Verdict::Unclassified, "unclassified".into(), 0),
+        "a name does not set a category"
+    );
 }
 
 #[test]
@@ -170,7 +177,7 @@ fn of_devices_that_became_one_the_earliest_couplings_edits_stand_and_none_is_los
 }
 
 #[test]
-fn i8e_people_merge_devices_and_the_join_tells_who() {
+fn i8e_people_merge_devices_and_the_join_names_the_person() {
     let net = Net::default().arp(A, "10.0.0.1").arp(B, "10.0.0.2").arp(C, "10.0.0.3").arp(C, "10.0.0.4");
     let (a, b, c) = (key(A, "10.0.0.1"), key(B, "10.0.0.2"), key(C, "10.0.0.4"));
     assert_eq!(
@@ -178,7 +185,11 @@ fn i8e_people_merge_devices_and_the_join_tells_who() {
         [vec!["10.0.0.1", "10.0.0.4"], vec!["10.0.0.2"], vec!["10.0.0.3"]]
     );
     assert_eq!(devices(&net, &[merged(a, c), merged(c, b)]).len(), 2);
-    assert_eq!(devices(&net, &[merged(a, key(RANDOM, "10.0.0.9"))]).len(), 4, "what is not known waits");
+    assert_eq!(
+        devices(&net, &[merged(a, key(RANDOM, "10.0.0.9"))]).len(),
+        4,
+        "a merge with an unknown coupling waits"
+    );
     let bindings = Bindings::derive(&net.0, &POLICY);
     let made = decisions(&[merged(c, a)]);
     let joins = Identities::derive(&net.0, &bindings, made.of_zone(ZONE).unwrap()).joins;
@@ -187,7 +198,7 @@ fn i8e_people_merge_devices_and_the_join_tells_who() {
 }
 
 #[test]
-fn a_split_holds_against_identifiers_and_names_and_takes_along_what_the_card_shows_later() {
+fn a_split_holds_against_identifiers_and_names_and_includes_later_couplings_of_the_card() {
     let tied = Net::default().arp(A, "10.0.0.1").arp(B, "10.0.0.2").arp(C, "10.0.0.3");
     let tied = [A, B, C].iter().fold(tied, |net, mac| net.spoke(*mac, Field::LldpChassisId, "x"));
     assert_eq!(devices(&tied, &[]).len(), 1);
@@ -196,7 +207,7 @@ fn a_split_holds_against_identifiers_and_names_and_takes_along_what_the_card_sho
     let later = tied.clone().seen(B, "fe80::b", 5, &[Sign::NeighborDiscovery]);
     assert_eq!(devices(&later, &apart), [vec!["10.0.0.1", "10.0.0.3"], vec!["10.0.0.2", "fe80::b"]]);
     let each = [split(key(B, "10.0.0.2")), split(key(C, "10.0.0.3"))];
-    assert_eq!(devices(&tied, &each).len(), 3, "what different changes split stays apart");
+    assert_eq!(devices(&tied, &each).len(), 3, "couplings that different changes split stay apart");
     let again = [split(key(B, "10.0.0.2")), merged(key(A, "10.0.0.1"), key(B, "10.0.0.2"))];
     assert_eq!(devices(&tied, &again).len(), 1, "a merge by a person holds");
 
@@ -210,7 +221,7 @@ fn a_split_holds_against_identifiers_and_names_and_takes_along_what_the_card_sho
 }
 
 #[test]
-fn what_is_set_on_a_coupling_that_another_device_takes_in_goes_with_it() {
+fn a_decision_goes_with_its_coupling_into_another_device() {
     let net = Net::default().seen(A, "fe80::1", 3, &[Sign::NeighborDiscovery]);
     let made = [property(key(A, "fe80::1"), Ruling::Name("probe".into()))];
     let grown = net.clone().arp(A, "10.0.0.1");
@@ -238,7 +249,7 @@ fn rulings() -> impl Strategy<Value = (Object, Ruling)> {
         (key.clone(), name).prop_map(|(k, n)| property(k, Ruling::Name(n))),
         key.clone()
             .prop_map(|k| property(k, Ruling::Type { kind: "camera".into(), category: Category::Iot })),
-        (key.clone(), minutes.clone()).prop_map(|(k, m)| deleted(k, m * 60_000_000_000)),
+        (key.clone(), minutes.clone()).prop_map(|(k, m)| deleted(k, m * MINUTE)),
         (key.clone(), key.clone()).prop_map(|(a, b)| merged(a, b)),
         key.prop_map(split),
         (mac, minutes.clone(), minutes.clone()).prop_map(|(m, f, t)| managed(
@@ -267,7 +278,7 @@ proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    fn what_is_set_and_set_back_leaves_no_trace(
+    fn a_decision_that_is_set_back_leaves_no_trace(
         known in vec(rulings(), 0..12), made in vec((rulings(), any::<bool>()), 1..12),
     ) {
         let start = decisions(&known);
@@ -308,7 +319,7 @@ proptest! {
     }
 
     #[test]
-    fn what_a_large_zone_does_not_keep_it_tells_again(
+    fn a_large_zone_gives_the_same_document(
         history in vec(events(), 1..80), made in vec(rulings(), 0..12),
     ) {
         let made = decisions(&made);
@@ -325,7 +336,7 @@ proptest! {
         prop_assert!(survey.census.closes(survey.devices.len() as u64, members));
         let strict = Survey::new(&inventory, &policy, &Decisions::default(), &ByEvidence, Timestamp(0));
         prop_assert_eq!(survey.census.strict_couplings, strict.census.strict_couplings);
-        // Merged couplings lie in one device, wherever both are a device's.
+        // Merged couplings are in one device, if both belong to devices.
         for (a, b) in made.of_zone(ZONE).into_iter().flat_map(|z| z.merges.keys()) {
             let place = |k: &CouplingKey| {
                 survey.devices.iter().position(|d| d.couplings.iter().any(|m| m.key == *k))
@@ -334,9 +345,9 @@ proptest! {
                 prop_assert_eq!(a, b);
             }
         }
-        // A person's word stands: the category that is shown is the one that was set.
+        // A category that a person set is the one that is shown.
         for device in &survey.devices {
-            if let Some(category) = device.decided.as_deref().and_then(Decided::category) {
+            if let Some(category) = device.decided.as_deref().and_then(DeviceDecisions::category) {
                 prop_assert_eq!(device.category, category);
             }
         }

@@ -1,41 +1,40 @@
-//! What the decisions of people say about one device.
+//! What people decided about one device, and the lookup that finds it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::binding::Bindings;
 use super::classification::{Category, Classification};
 use super::coupling::CouplingKey;
-use super::decision::{Decision, Decisions, Importance, Mark, Property, Ruling, ZoneDecisions};
+use super::decision::{Decision, Importance, Mark, Property, Ruling};
+use super::decisions::{Decisions, ZoneDecisions};
 use super::managed::{ManagedList, ManagedMatch};
-use super::survey::Member;
+use super::member::Member;
 use super::time::Timestamp;
 
-/// Certainty of what a person set, in percent.
+/// Certainty of a value that a person set, in percent.
 pub(super) const SET_BY_A_PERSON: u8 = 100;
 
-/// What people decided about one device. Couplings keep their decisions whatever device they lie in, so a device may
-/// have several on one matter: for each property that of its earliest coupling stands, type and category together;
-/// of deletions the newest.
+/// What people decided about one device. Decisions stand on couplings, so a device may collect several on one matter.
+/// Then the decision on its earliest coupling holds (type and category as one matter), and of deletions the newest.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Decided {
-    /// What was set.
+pub struct DeviceDecisions {
     pub properties: BTreeMap<Property, Decision>,
-    /// Its deletion. It stands also after the device returned; see [`Decided::deleted_at`].
+    /// Its deletion, also after the device returned; see [`DeviceDecisions::deleted_at`].
     pub deleted: Option<Decision>,
-    /// The entry by which it is managed elsewhere.
+    /// The entry of the managed list that matches it.
     pub managed: Option<ManagedMatch>,
     /// Its couplings that a person split from others.
     pub split: BTreeMap<CouplingKey, Arc<Mark>>,
 }
 
-impl Decided {
-    /// Whether nothing was decided.
+impl DeviceDecisions {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The instant after which a frame brings the device back, where it was deleted.
+    /// If it was deleted: only a frame newer than this instant brings it back.
     pub fn deleted_at(&self) -> Option<Timestamp> {
         match self.deleted.as_ref()?.ruling {
             Ruling::Deleted { at } => Some(at),
@@ -43,7 +42,6 @@ impl Decided {
         }
     }
 
-    /// The name that was set.
     pub fn name(&self) -> Option<&str> {
         match &self.properties.get(&Property::Name)?.ruling {
             Ruling::Name(name) => Some(name),
@@ -51,7 +49,6 @@ impl Decided {
         }
     }
 
-    /// Where it stands.
     pub fn location(&self) -> Option<&str> {
         match &self.properties.get(&Property::Location)?.ruling {
             Ruling::Location(location) => Some(location),
@@ -59,7 +56,7 @@ impl Decided {
         }
     }
 
-    /// Its tags, sorted.
+    /// Sorted.
     pub fn tags(&self) -> &[String] {
         match self.properties.get(&Property::Tags).map(|d| &d.ruling) {
             Some(Ruling::Tags(tags)) => tags,
@@ -67,7 +64,6 @@ impl Decided {
         }
     }
 
-    /// How much depends on it.
     pub fn importance(&self) -> Option<Importance> {
         match self.properties.get(&Property::Importance)?.ruling {
             Ruling::Importance(importance) => Some(importance),
@@ -75,7 +71,7 @@ impl Decided {
         }
     }
 
-    /// The category that was set: by itself, else with the type.
+    /// The category that was set, by itself or else with the type.
     pub fn category(&self) -> Option<Category> {
         let ruling = |p| self.properties.get(&p).map(|d| &d.ruling);
         match (ruling(Property::Category), ruling(Property::Type)) {
@@ -86,7 +82,7 @@ impl Decided {
         }
     }
 
-    /// The type that was set.
+    /// The type that was set: a key of the taxonomy.
     pub fn kind(&self) -> Option<&str> {
         match &self.properties.get(&Property::Type)?.ruling {
             Ruling::Type { kind, .. } => Some(kind),
@@ -94,7 +90,7 @@ impl Decided {
         }
     }
 
-    /// A classification with what was set in the place of what was concluded; `None` where that changes nothing.
+    /// The classification with the values that people set; `None` if they set none.
     pub(super) fn over(&self, concluded: &Classification) -> Option<Classification> {
         let (category, kind, name) = (self.category(), self.kind(), self.name());
         if category.is_none() && name.is_none() {
@@ -102,7 +98,7 @@ impl Decided {
         }
         let mut out = concluded.clone();
         if let Some(category) = category {
-            // A category alone leaves the type where it is one of that category, and else the closest that is known.
+            // If the type does not fit the new category, the category's catch-all type replaces it.
             if category != concluded.category {
                 category.other_kind().clone_into(&mut out.kind);
             }
@@ -119,8 +115,8 @@ impl Decided {
     }
 }
 
-/// Looks up decisions for the devices of one zone.
-pub(super) struct Bench<'d> {
+/// Looks up the decisions about the devices of one zone.
+pub(super) struct DecisionLookup<'d> {
     zone: &'d str,
     decisions: Option<&'d ZoneDecisions>,
     managed: &'d ManagedList,
@@ -128,11 +124,11 @@ pub(super) struct Bench<'d> {
     as_of: Timestamp,
 }
 
-impl<'d> Bench<'d> {
+impl<'d> DecisionLookup<'d> {
     pub(super) fn new(
         zone: &'d str,
         decisions: &'d Decisions,
-        bindings: &super::binding::Bindings<'_>,
+        bindings: &Bindings<'_>,
         as_of: Timestamp,
     ) -> Self {
         let managed = decisions.managed();
@@ -140,12 +136,12 @@ impl<'d> Bench<'d> {
         Self { zone, decisions: decisions.of_zone(zone), managed, holders, as_of }
     }
 
-    /// What was decided about a device with these couplings; `None` for nothing, as for most.
-    pub(super) fn on(&self, couplings: &[Member<'_>]) -> Option<Box<Decided>> {
+    /// The decisions about a device with these couplings; `None` if there are none, as for most devices.
+    pub(super) fn on(&self, couplings: &[Member<'_>]) -> Option<Box<DeviceDecisions>> {
         if self.decisions.is_none() && self.managed.is_empty() {
             return None;
         }
-        let mut decided = Decided::default();
+        let mut decided = DeviceDecisions::default();
         if let Some(zone) = self.decisions {
             decided.gather(zone, couplings);
         }
@@ -157,9 +153,9 @@ impl<'d> Bench<'d> {
     }
 }
 
-impl Decided {
+impl DeviceDecisions {
     fn gather(&mut self, zone: &ZoneDecisions, couplings: &[Member<'_>]) {
-        // In the order that also chooses the device's anchor.
+        // The same order chooses the device's anchor.
         let mut order: Vec<(Timestamp, CouplingKey)> =
             couplings.iter().map(|m| (m.facts.first_seen, m.key)).collect();
         order.sort_unstable();

@@ -1,25 +1,23 @@
-//! What people decided about a device, as documents show it.
+//! Decisions about a device, as documents write them.
 
 use serde::{Deserialize, Serialize};
 
-use super::document::EvidenceEntry;
+use super::evidence::EvidenceEntry;
 use crate::census::{
-    CouplingKey, Decided, Decision, Mark, MatchedBy, Property, Ruling, Timestamp, time::rfc3339,
+    CouplingKey, Decision, DeviceDecisions, Mark, MatchedBy, Property, Ruling, Timestamp, time::rfc3339,
 };
 
-/// What people decided about a device.
+/// The decisions about a device.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub struct DecidedEntry {
-    /// What was set, by property.
+pub struct DecisionsEntry {
+    /// Sorted by property.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub set: Vec<SetEntry>,
-    /// Its deletion, also where it returned since.
+    /// Its deletion, also if it returned since.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deleted: Option<DeletedEntry>,
-    /// The entry of the managed list that matches it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub managed: Option<ManagedMatchEntry>,
-    /// Couplings that were split from others.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub split: Vec<SplitEntry>,
 }
@@ -27,9 +25,7 @@ pub struct DecidedEntry {
 /// A property that a person set.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct SetEntry {
-    /// Which.
     pub property: Property,
-    /// Who and when.
     #[serde(flatten)]
     pub mark: Mark,
 }
@@ -37,10 +33,8 @@ pub struct SetEntry {
 /// A deletion.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct DeletedEntry {
-    /// The device returns with a frame newer than this.
     #[serde(with = "rfc3339")]
     pub until_newer_than: Timestamp,
-    /// Who and when.
     #[serde(flatten)]
     pub mark: Mark,
 }
@@ -48,16 +42,15 @@ pub struct DeletedEntry {
 /// An entry of the managed list that matches a device.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct ManagedMatchEntry {
-    /// The system that reported it.
+    /// The system that reported the endpoint.
     pub source: String,
-    /// Its name there.
+    /// The endpoint's id in that system.
     pub external_id: String,
-    /// By what it matches.
     pub matched_by: MatchedBy,
-    /// The first instant at which it no longer holds; null for an open end.
+    /// The end of its validity; null if it is open.
     #[serde(with = "rfc3339::option")]
     pub to: Option<Timestamp>,
-    /// Who imported it, and when.
+    /// The import.
     #[serde(flatten)]
     pub mark: Mark,
 }
@@ -67,13 +60,12 @@ pub struct ManagedMatchEntry {
 pub struct SplitEntry {
     /// `mac ip`.
     pub coupling: String,
-    /// Who and when.
     #[serde(flatten)]
     pub mark: Mark,
 }
 
-impl From<&Decided> for DecidedEntry {
-    fn from(decided: &Decided) -> Self {
+impl From<&DeviceDecisions> for DecisionsEntry {
+    fn from(decided: &DeviceDecisions) -> Self {
         let deleted = decided.deleted.as_ref().zip(decided.deleted_at());
         Self {
             set: decided
@@ -92,19 +84,19 @@ impl From<&Decided> for DecidedEntry {
             split: decided
                 .split
                 .iter()
-                .map(|(key, mark)| SplitEntry { coupling: pair(*key), mark: (**mark).clone() })
+                .map(|(key, mark)| SplitEntry { coupling: coupling_text(*key), mark: (**mark).clone() })
                 .collect(),
         }
     }
 }
 
-impl DecidedEntry {
+impl DecisionsEntry {
     /// Whether a person set the category, by itself or with the type.
-    pub fn sets_category(&self) -> bool {
+    pub(super) fn sets_category(&self) -> bool {
         self.set.iter().any(|s| matches!(s.property, Property::Category | Property::Type))
     }
 
-    /// What was decided, each a sentence. `last_seen` is the device's newest frame.
+    /// The decisions in words, one sentence each. `last_seen` is the device's newest frame.
     pub fn sentences(&self, last_seen: Timestamp) -> Vec<String> {
         let mut out: Vec<String> =
             self.set.iter().map(|s| format!("{} set {}", s.property.key(), s.mark)).collect();
@@ -120,7 +112,7 @@ impl DecidedEntry {
                 MatchedBy::Mac => "by its MAC",
                 MatchedBy::Ip => "by its address",
             };
-            let until = m.to.map_or_else(|| "until it is taken off".to_owned(), |to| format!("until {to}"));
+            let until = m.to.map_or_else(|| "until removed".to_owned(), |to| format!("until {to}"));
             let (source, id) = (&m.source, &m.external_id);
             out.push(format!("managed by {source} as '{id}' {until}, matched {by}; imported {}", m.mark));
         }
@@ -131,8 +123,8 @@ impl DecidedEntry {
     }
 }
 
-/// The decisions that say what a device is, as evidence: they stand before what the device said.
-pub(super) fn evidence(decided: &Decided) -> impl Iterator<Item = EvidenceEntry> {
+/// The decisions that set category, type or name, as evidence. Documents list them before all other evidence.
+pub(super) fn evidence(decided: &DeviceDecisions) -> impl Iterator<Item = EvidenceEntry> {
     decided.properties.values().filter_map(|decision: &Decision| {
         let says = match &decision.ruling {
             Ruling::Category(category) => format!("category={}", category.key()),
@@ -152,17 +144,17 @@ pub(super) fn evidence(decided: &Decided) -> impl Iterator<Item = EvidenceEntry>
     })
 }
 
-/// The rule under which decisions stand among evidence.
+/// The rule id of decisions among evidence.
 const RULE: &str = "set-by-a-person";
 
 /// The titles of [`evidence`], in its order.
-pub(super) fn titles(decided: &Decided) -> impl Iterator<Item = String> {
+pub(super) fn titles(decided: &DeviceDecisions) -> impl Iterator<Item = String> {
     let says_what =
         |d: &&Decision| matches!(d.ruling, Ruling::Category(_) | Ruling::Type { .. } | Ruling::Name(_));
     decided.properties.values().filter(says_what).map(|d| format!("set {}", d.mark))
 }
 
-/// A coupling as documents write it.
-pub(super) fn pair(key: CouplingKey) -> String {
+/// A coupling as documents write it: `mac ip`.
+pub(super) fn coupling_text(key: CouplingKey) -> String {
     format!("{} {}", key.mac, key.ip)
 }

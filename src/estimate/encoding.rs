@@ -2,18 +2,17 @@
 
 use std::borrow::Cow;
 
-/// A file's text.
 #[derive(Debug)]
 pub(super) struct Text<'a> {
     pub(super) text: Cow<'a, str>,
-    /// What was done to read it.
+    /// A remark on the encoding.
     pub(super) note: Option<String>,
 }
 
-/// Decodes a file; `None` where it is no text at all.
+/// Decodes a file; `None` if it is not text.
 ///
-/// Bytes that are no UTF-8 are read as Windows-1252 where they could be (a table that a spreadsheet saved), which a note
-/// tells: only names are touched by that, never a MAC or an address.
+/// Bytes that are not UTF-8 are read as Windows-1252, which spreadsheets write, and a note says so. This can only affect
+/// names, never a MAC or an address.
 pub(super) fn decode(bytes: &[u8]) -> Option<Text<'_>> {
     match bytes {
         [0xef, 0xbb, 0xbf, rest @ ..] => utf8(rest),
@@ -46,7 +45,7 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<Text<'static>> {
     (!text.contains('\0')).then(|| Text { text: text.into(), note: Some(note.to_owned()) })
 }
 
-/// The character of a byte: Latin-1 but for the letters that European names need of 0x80 to 0x9f.
+/// The character of a byte: Latin-1, plus the letters of European names among 0x80 to 0x9f.
 fn windows_1252(byte: u8) -> char {
     match byte {
         0x80 => '€',
@@ -76,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_byte_order_mark_is_no_part_of_the_text_in_any_encoding() {
+    fn a_byte_order_mark_is_removed_in_every_encoding() {
         assert_eq!(text(b"\xef\xbb\xbfmac").as_deref(), Some("mac"));
         assert_eq!(text(b"\xff\xfem\0a\0c\0").as_deref(), Some("mac"));
         assert_eq!(text(b"\xfe\xff\0m\0a\0c").as_deref(), Some("mac"));
@@ -84,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_spreadsheet_saved_is_read_and_what_is_no_text_is_not() {
+    fn a_spreadsheet_s_encoding_is_read_and_binary_files_are_not() {
         assert_eq!(text(b"K\xfcche;\x80").as_deref(), Some("Küche;€"));
         assert!(decode(b"K\xfcche").unwrap().note.unwrap().contains("Windows-1252"));
         assert_eq!(text(b"PK\x03\x04\0\0"), None);
