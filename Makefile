@@ -39,6 +39,7 @@ test: ## run everything that continuous integration checks
 lint: ## check format, clippy, each feature alone, documentation; warnings are errors
 	@$(NEED) build
 	@$(STEP) "format" cargo fmt --check
+	@$(STEP) "english" .ci/english
 	@$(STEP) "clippy" $(CARGO) clippy --quiet --all-targets $(LINT) -- -D warnings
 	@$(STEP) "the sensor without the plan service" $(CARGO) clippy --quiet --no-default-features --features sensor --lib --bin netcensus-sensor -- -D warnings
 	@$(STEP) "the plan service without the sensor" $(CARGO) clippy --quiet --no-default-features --features plan --lib --bin netcensus-plan -- -D warnings

@@ -16,8 +16,8 @@ use netcensus::capture::file;
 use netcensus::census::{Decisions, Field, Inventory, MacAddr, Policy, Prefix, Signs, Survey, Timestamp};
 use netcensus::classify::Rules;
 use netcensus::dissect::{Anomaly, Frame, LinkType, Malformed, Sink, Tags, dissect};
-use netcensus::sensor::table::Table;
-use netcensus::sensor::worker::Worker;
+use netcensus::sensor::pipeline::table::Table;
+use netcensus::sensor::pipeline::worker::Worker;
 
 use mix::{Capture, Mix};
 

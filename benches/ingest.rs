@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use netcensus::billing::timeline::{Kind, Onboarding};
+use netcensus::billing::timeline::{Onboarding, PlanKind};
 use netcensus::census::{Coupling, CouplingKey, Field, MacAddr, Sign, Signs, Station, Timestamp, Zone};
 use netcensus::plan::store::{By, Enrolling, Location, Replica, Store};
 use netcensus::wire::signature::PublicKey;
@@ -72,7 +72,7 @@ mod erased {
 async fn tenant(store: &Store, name: &str) -> (String, String) {
     let (now, by) = (Timestamp(0), By::operator());
     let sid = store.create_subscription(name, None, &by, now).await.unwrap().id;
-    let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
+    let trial = Onboarding { kind: PlanKind::Trial, devices: None, accept_terms: true };
     store.onboard(&sid, &trial, &by, now).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, &by, now).await.unwrap();
     let asked = Enrolling { secret: &secret, name: "edge", public_key: PublicKey([1; 32]), replaces: None };

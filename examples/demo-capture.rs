@@ -25,7 +25,7 @@ struct Kind {
     prefix: [u8; 3],
     /// Host name; `#` becomes a number.
     name: &'static str,
-    /// DHCP vendor class, where it asks for a lease; `None` for a fixed address.
+    /// DHCP vendor class if it asks for a lease; `None` for a fixed address.
     vendor_class: Option<&'static str>,
     /// DHCP parameter request list.
     parameters: &'static [u8],

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use etherparse::{LaxSlicedPacket, TransportSlice};
 use netcensus::capture::file;
-use netcensus::sensor::replay::{self, Options};
+use netcensus::sensor::replay::{self, ReplayOptions};
 use netcensus::wire::{EnrolmentToken, Health, UPLOAD_SCHEMA, Upload};
 
 const DEMO: &str = "assets/demo.pcap.zst";
@@ -148,7 +148,8 @@ fn pcapng(frames: &[&Vec<u8>]) -> Vec<u8> {
 
 /// What a sensor would send of some of the demo's devices.
 fn upload() -> Upload {
-    let options = Options { files: vec![PathBuf::from(DEMO)], zone: "demo".to_owned(), couplings: 10_000 };
+    let options =
+        ReplayOptions { files: vec![PathBuf::from(DEMO)], zone: "demo".to_owned(), couplings: 10_000 };
     let inventory = replay::read(&options).expect("the demo's capture is sound").inventory;
     let mut delta = inventory.zones.into_values().next().expect("a replay has one zone");
     delta.couplings = delta.couplings.into_iter().take(FACTS).collect();

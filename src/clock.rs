@@ -1,15 +1,14 @@
-//! The one place that reads the system's clock. The core never does: time is its parameter.
+//! The only place that reads the system clock. The core takes the time as a parameter.
 
 use crate::census::Timestamp;
 
-/// Tells the time. Injected wherever the present matters, so that tests choose it.
+/// A source of the present time. It is injected, so that tests can choose the time.
 pub trait Clock: Send + Sync {
-    /// The present.
     fn now(&self) -> Timestamp;
 }
 
-/// The system's clock. A build with the feature `failpoints`, which no package has, takes the instant of the variable
-/// `NETCENSUS_NOW` where there is one, so that a test of a process chooses its time too.
+/// The system clock. In a build with the feature `failpoints`, which is never packaged, the variable `NETCENSUS_NOW`
+/// replaces the time, so that tests can choose it for a process, too.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -24,7 +23,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands where it was set.
+/// A clock that always shows the same time.
 #[derive(Clone, Copy, Debug)]
 pub struct FixedClock(pub Timestamp);
 

@@ -1,20 +1,20 @@
-//! Configuration files: TOML in which nothing unknown passes, and every complaint names file, line and column.
+//! Configuration files: TOML. Unknown keys are errors, and every error names file, line and column.
 //!
-//! A struct that is loaded here carries `#[serde(deny_unknown_fields, default)]`, so that a key that is left out has
-//! the default and a key that is misspelt is refused with the nearest one that exists.
+//! A struct that is loaded here has `#[serde(deny_unknown_fields, default)]`: a missing key takes its default, and the
+//! error about a misspelt key suggests the nearest known one.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
-/// The largest configuration file that is read.
+/// Maximum size of a configuration file.
 const FILE_BYTES: u64 = 1 << 20;
 
 /// Reads a configuration file.
 ///
 /// # Errors
-/// [`ConfigError`] where the file cannot be read, is no TOML, has an unknown key or a value of the wrong kind.
+/// If the file cannot be read, is not TOML, or has an unknown key or a value of the wrong type.
 pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     let unreadable = |reason: std::io::Error| ConfigError::Unreadable { path: path.to_owned(), reason };
     let size = fs::metadata(path).map_err(unreadable)?.len();
@@ -25,7 +25,7 @@ pub fn load<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
     parse(&text, path)
 }
 
-/// Reads the text of a configuration file; `path` is what complaints name.
+/// Parses the text of a configuration file; errors name `path`.
 ///
 /// # Errors
 /// As [`load`].
@@ -42,45 +42,33 @@ pub fn parse<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ConfigEr
     })
 }
 
-/// Where to complain about a value that reads well but makes no sense: the place of `key` (`upload.interval`) in
-/// the file, or its first line where the key is not written there.
+/// An error about a well-formed value that is invalid: at the place of `key` (`upload.interval`) in the file, or at its
+/// first line if the key is not in the file.
 pub fn complain(text: &str, path: &Path, key: &str, problem: &str) -> ConfigError {
     let (line, column) = place(text, find_key(text, key).unwrap_or(0));
     ConfigError::Wrong { path: path.to_owned(), line, column, problem: format!("{key}: {problem}") }
 }
 
-/// Why a configuration is refused.
+/// Why a configuration cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("cannot read the configuration {}: {reason}; name another file with --config", path.display())]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        reason: std::io::Error,
-    },
-    /// The file is larger than a configuration can be.
-    #[error("{}: larger than {FILE_BYTES} bytes; this is no configuration file, name another with --config", path.display())]
-    TooLarge {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Something in it is wrong.
+    #[error("cannot read the configuration {}: {reason}; choose another file with --config", path.display())]
+    Unreadable { path: PathBuf, reason: std::io::Error },
+    #[error("{}: larger than {FILE_BYTES} bytes, so it is not a configuration file; choose another file with --config", path.display())]
+    TooLarge { path: PathBuf },
     #[error("{}:{line}:{column}: {problem}", path.display())]
     Wrong {
-        /// The file.
         path: PathBuf,
         /// From 1.
         line: usize,
         /// From 1, in characters.
         column: usize,
-        /// What is wrong, and what to write instead.
+        /// What is wrong, and the next step.
         problem: String,
     },
 }
 
-/// Line and column, from 1, of the byte offset `at`.
+/// The line and column, from 1, of the byte offset `at`.
 fn place(text: &str, at: usize) -> (usize, usize) {
     let before = text.get(..at).unwrap_or(text);
     let line = before.matches('\n').count() + 1;
@@ -104,7 +92,7 @@ fn find_key(text: &str, key: &str) -> Option<usize> {
     None
 }
 
-/// The problem in our words: the key, what is wrong with it, and the next step.
+/// Rewords serde's message: the key, what is wrong with it, and the next step.
 fn explain(key: &str, message: &str) -> String {
     if let Some(rest) = message.strip_prefix("unknown field ") {
         let mut quoted = rest.split('`').skip(1).step_by(2);
@@ -117,7 +105,7 @@ fn explain(key: &str, message: &str) -> String {
             .max_by(|a, b| a.0.total_cmp(&b.0));
         return match nearest {
             Some((_, k)) => format!("unknown key '{unknown}'; did you mean '{k}'?"),
-            None if known.is_empty() => format!("unknown key '{unknown}'; remove it, nothing is set here"),
+            None if known.is_empty() => format!("unknown key '{unknown}'; remove it, this table has no keys"),
             None => format!("unknown key '{unknown}'; the keys here are {}", known.join(", ")),
         };
     }
@@ -127,7 +115,7 @@ fn explain(key: &str, message: &str) -> String {
     } else if message.contains("; ") {
         format!("{key}: {message}")
     } else {
-        format!("{key}: {message}; correct this value or remove the line to have the default")
+        format!("{key}: {message}; correct the value, or remove the line for the default")
     }
 }
 

@@ -1,51 +1,57 @@
-//! What a doctor finds: on the appliance and at the plan service, each check gives findings with their remedy. A check
-//! that cannot be made says so and why.
+//! The report of `doctor`, on the appliance and at the plan service: findings, each with its remedy. A check that cannot
+//! be made says so and why.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::cli::terminal::{safe, write_json};
+
 /// The schema of the report.
 pub const SCHEMA: &str = "netcensus.doctor/1";
 
-/// How a check came out.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
-    /// As it should be.
+pub enum CheckOutcome {
+    /// Nothing to do.
     Good,
     /// It works, but somebody should look at it.
     Notice,
     /// It does not work.
     Problem,
-    /// It could not be found out.
+    /// The check could not be made.
     Unchecked,
 }
 
-/// What a check found.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Finding {
     /// The check: `interface`, `mirror`, `clock` …
     pub check: &'static str,
-    /// What was checked: an interface, a file, a host; empty where there is only one.
+    /// What was checked: an interface, a file, a host; empty if there is only one.
     pub subject: String,
-    /// How it came out.
-    pub outcome: Outcome,
-    /// What is so.
+    pub outcome: CheckOutcome,
+    /// What the check found.
     pub finding: String,
     /// What to do about it.
     pub remedy: Option<String>,
 }
 
 impl Finding {
-    /// All is well.
+    /// A finding with nothing to do.
     pub fn good(check: &'static str, subject: impl Into<String>, finding: impl Into<String>) -> Self {
-        Self { check, subject: subject.into(), outcome: Outcome::Good, finding: finding.into(), remedy: None }
+        Self {
+            check,
+            subject: subject.into(),
+            outcome: CheckOutcome::Good,
+            finding: finding.into(),
+            remedy: None,
+        }
     }
 
-    /// Something else than good, with what to do about it.
+    /// A finding with a remedy.
     pub fn other(
-        outcome: Outcome,
+        outcome: CheckOutcome,
         check: &'static str,
         subject: impl Into<String>,
         finding: impl Into<String>,
@@ -55,20 +61,19 @@ impl Finding {
     }
 }
 
-/// All findings.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: &'static str,
     /// Whether nothing is a problem.
     pub healthy: bool,
-    /// In the order in which a person would look: each check needs what those before it found good.
+    /// In the order in which a person would look: each check relies on those before it.
     pub findings: Vec<Finding>,
 }
 
 impl From<Vec<Finding>> for Report {
     fn from(findings: Vec<Finding>) -> Self {
-        let healthy = findings.iter().all(|f| f.outcome != Outcome::Problem);
+        let healthy = findings.iter().all(|f| f.outcome != CheckOutcome::Problem);
         Self { schema: SCHEMA, healthy, findings }
     }
 }
@@ -76,17 +81,16 @@ impl From<Vec<Finding>> for Report {
 impl Report {
     /// How many findings are problems.
     pub fn problems(&self) -> usize {
-        self.findings.iter().filter(|f| f.outcome == Outcome::Problem).count()
+        self.findings.iter().filter(|f| f.outcome == CheckOutcome::Problem).count()
     }
 
-    /// Writes it for people, or as one JSON document.
+    /// Writes the findings as text, or the report as one JSON document.
     ///
     /// # Errors
-    /// Where `out` fails.
+    /// If `out` cannot be written.
     pub fn write(&self, json: bool, out: &mut dyn Write) -> io::Result<()> {
         if json {
-            serde_json::to_writer(&mut *out, self)?;
-            return writeln!(out);
+            return write_json(self, out);
         }
         self.findings.iter().try_for_each(|finding| finding.write(out))
     }
@@ -95,10 +99,10 @@ impl Report {
 impl Finding {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         let mark = match self.outcome {
-            Outcome::Good => "good",
-            Outcome::Notice => "NOTICE",
-            Outcome::Problem => "PROBLEM",
-            Outcome::Unchecked => "unchecked",
+            CheckOutcome::Good => "good",
+            CheckOutcome::Notice => "NOTICE",
+            CheckOutcome::Problem => "PROBLEM",
+            CheckOutcome::Unchecked => "unchecked",
         };
         let what = format!("{} {}", self.check, self.subject);
         writeln!(out, "{mark:<9}  {}: {}", safe(what.trim_end()), safe(&self.finding))?;
@@ -107,10 +111,4 @@ impl Finding {
             None => Ok(()),
         }
     }
-}
-
-/// A string as a terminal may show it: no control characters, and none that change the direction of writing.
-pub fn safe(text: &str) -> String {
-    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    text.chars().map(|c| if c.is_control() || turns(c) { '\u{fffd}' } else { c }).collect()
 }

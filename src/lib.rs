@@ -14,12 +14,12 @@ pub mod wire;
 #[cfg(feature = "sensor")]
 pub mod dissect;
 
+pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod doctor;
-mod journal;
-mod manual;
 pub mod notify;
+pub mod rulebook;
 #[cfg(any(feature = "sensor", feature = "plan"))]
 pub mod tls;
 

@@ -1,42 +1,42 @@
-//! What the service manager is told (sd_notify). Without one, nothing happens.
+//! Messages to the service manager (sd_notify(3)). Without a service manager they do nothing.
 
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
-/// The service works.
+/// The service has started, or has finished reloading.
 pub fn ready() {
-    tell(&[NotifyState::Ready]);
+    send(&[NotifyState::Ready]);
 }
 
-/// The configuration is read again.
+/// The service reloads its configuration.
 pub fn reloading() {
     let mut state = vec![NotifyState::Reloading];
     state.extend(NotifyState::monotonic_usec_now().ok());
-    tell(&state);
+    send(&state);
 }
 
-/// The service ends.
+/// The service is stopping.
 pub fn stopping() {
-    tell(&[NotifyState::Stopping]);
+    send(&[NotifyState::Stopping]);
 }
 
-/// One line that `systemctl status` shows.
+/// Sets the line that `systemctl status` shows.
 pub fn status(line: &str) {
-    tell(&[NotifyState::Status(line)]);
+    send(&[NotifyState::Status(line)]);
 }
 
-/// The watchdog need not bite.
+/// The service is alive: resets the watchdog.
 pub fn alive() {
-    tell(&[NotifyState::Watchdog]);
+    send(&[NotifyState::Watchdog]);
 }
 
-/// How often to call [`alive`]: half the time that the service manager allows.
+/// How often to call [`alive`]: half the watchdog's time.
 pub fn watchdog_interval() -> Duration {
     sd_notify::watchdog_enabled().map_or(Duration::from_secs(10), |d| (d / 2).max(Duration::from_millis(100)))
 }
 
-/// Tells that the watchdog need not bite, as long as the runtime still runs tasks.
+/// Calls [`alive`] for as long as the runtime runs tasks.
 pub async fn keep_alive() {
     let mut often = tokio::time::interval(watchdog_interval());
     loop {
@@ -45,8 +45,8 @@ pub async fn keep_alive() {
     }
 }
 
-fn tell(state: &[NotifyState<'_>]) {
+fn send(state: &[NotifyState<'_>]) {
     if let Err(e) = sd_notify::notify(state) {
-        tracing::debug!("the service manager cannot be told: {e}");
+        tracing::debug!("cannot notify the service manager: {e}");
     }
 }

@@ -16,10 +16,10 @@ use netcensus::classify::Rules;
 use netcensus::config;
 use netcensus::dissect::protocol::*;
 use netcensus::dissect::{Frame, LinkType, Malformed, Reader, Words};
-use netcensus::sensor::checkpoint;
+use netcensus::sensor::pipeline::checkpoint;
 use netcensus::sensor::config::Config;
-use netcensus::sensor::table::Table;
-use netcensus::sensor::worker::Worker;
+use netcensus::sensor::pipeline::table::Table;
+use netcensus::sensor::pipeline::worker::Worker;
 use netcensus::wire::{EnrolmentToken, Upload};
 
 macro_rules! targets {

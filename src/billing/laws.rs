@@ -6,10 +6,10 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::statement::{
-    Charge, Correction, CorrectionRequest, Line, Month, Price, Records, SetPrice, State, Statement, check,
-    correct, digest, draw, first_month, price_at,
+    Charge, Correction, CorrectionRequest, Month, Price, Records, SetPrice, Statement, StatementLine,
+    StatementState, check, correct, digest, draw, first_month, price_at,
 };
-use super::timeline::{Change, History, Kind, Onboarding, Plan, Refusal, SECOND, Status};
+use super::timeline::{History, Onboarding, Plan, PlanChange, PlanKind, PlanRefusal, PlanStatus, SECOND};
 use crate::census::Timestamp;
 
 const START: Timestamp = Timestamp::from_secs(1_795_000_000);
@@ -18,8 +18,8 @@ const DAY: i64 = 86_400 * SECOND;
 /// What may happen.
 #[derive(Clone, Debug)]
 enum Event {
-    Onboard(Kind, u64),
-    Replace(Kind, u64),
+    Onboard(PlanKind, u64),
+    Replace(PlanKind, u64),
     Cancel,
     Withdraw,
     Price(u64, bool, i64),
@@ -30,7 +30,7 @@ enum Event {
 }
 
 fn events() -> impl Strategy<Value = Event> {
-    let kinds = || prop::sample::select(&Kind::ALL[..]);
+    let kinds = || prop::sample::select(&PlanKind::ALL[..]);
     let devices = || (1..40_u64).prop_map(|n| n * 100);
     prop_oneof![
         4 => (kinds(), devices()).prop_map(|(k, n)| Event::Onboard(k, n)),
@@ -67,7 +67,7 @@ impl World {
         Records { plans: &self.plans, prices: &self.prices, corrections: &self.corrections }
     }
 
-    fn act(&mut self, act: impl FnOnce(&History) -> Result<Change, Refusal>) {
+    fn act(&mut self, act: impl FnOnce(&History) -> Result<PlanChange, PlanRefusal>) {
         let Ok(change) = act(&self.history()) else { return };
         for row in change.updated.into_iter().chain(change.added) {
             match self.plans.iter_mut().find(|p| p.number == row.number) {
@@ -92,7 +92,7 @@ impl World {
                 },
             };
             let now = self.history().now();
-            if State::at(month, now) != State::Closed {
+            if StatementState::at(month, now) != StatementState::Closed {
                 return;
             }
             let drawn = draw("s1", month, self.records(), month.to()).unwrap();
@@ -103,9 +103,9 @@ impl World {
     }
 
     fn happens(&mut self, event: &Event) {
-        let asked = |kind: Kind, n: u64| Onboarding {
+        let asked = |kind: PlanKind, n: u64| Onboarding {
             kind,
-            devices: (kind != Kind::Trial).then_some(n),
+            devices: (kind != PlanKind::Trial).then_some(n),
             accept_terms: true,
         };
         match *event {
@@ -163,11 +163,11 @@ impl World {
 }
 
 /// How far a plan has come; withdrawing a cancellation is the one way back, and a person's.
-fn rank(status: Status) -> u8 {
+fn rank(status: PlanStatus) -> u8 {
     match status {
-        Status::Booked => 0,
-        Status::Active | Status::Cancelling => 1,
-        Status::Cancelled | Status::Expired | Status::Withdrawn => 2,
+        PlanStatus::Booked => 0,
+        PlanStatus::Active | PlanStatus::Cancelling => 1,
+        PlanStatus::Cancelled | PlanStatus::Expired | PlanStatus::Withdrawn => 2,
     }
 }
 
@@ -219,7 +219,7 @@ proptest! {
             for plan in &world.plans {
                 prop_assert!(plan.from.0 % SECOND == 0 && plan.to().is_none_or(|to| plan.from <= to && to.0 % SECOND == 0));
                 if let (Some(to), Some(at)) = (plan.to(), plan.cancel_requested_at) {
-                    prop_assert!(to == at.plus(3_600 * SECOND) || (plan.kind == Kind::Trial && to < at.plus(3_600 * SECOND)), "P5");
+                    prop_assert!(to == at.plus(3_600 * SECOND) || (plan.kind == PlanKind::Trial && to < at.plus(3_600 * SECOND)), "P5");
                 }
             }
         }
@@ -252,8 +252,8 @@ proptest! {
         }
 
         // Every second in effect stands in exactly one line, with its plan and its price.
-        let lines: Vec<&Line> = world.closed.iter().flat_map(|(s, _)| &s.lines).collect();
-        let (fixes, services): (Vec<&Line>, Vec<&Line>) = lines.into_iter().partition(|l| l.corrects.is_some());
+        let lines: Vec<&StatementLine> = world.closed.iter().flat_map(|(s, _)| &s.lines).collect();
+        let (fixes, services): (Vec<&StatementLine>, Vec<&StatementLine>) = lines.into_iter().partition(|l| l.corrects.is_some());
         for pair in services.windows(2) {
             prop_assert!(pair[0].to <= pair[1].from, "a second is charged twice");
         }
@@ -320,7 +320,7 @@ proptest! {
         }];
         let plan = |number: i64, from: Timestamp, to: Timestamp| Plan {
             number,
-            kind: Kind::Monthly,
+            kind: PlanKind::Monthly,
             committed: Some(devices * 100),
             accepted_terms_at: from,
             from,

@@ -8,7 +8,7 @@ use super::evidence::{Evidence, Field};
 use super::mac::MacAddr;
 use super::time::Timestamp;
 
-/// The category, which decides the tab and whether a device counts (§2).
+/// The category, which decides the tab and whether a device counts (`docs/rules.md`, Verdict).
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {

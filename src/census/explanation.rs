@@ -11,7 +11,7 @@ use super::verdict::Verdict;
 
 const MINUTE: i64 = 60 * 1_000_000_000;
 
-/// The rules of the verdict in the order in which they are asked (census rules §2).
+/// The rules of the verdict in the order in which they are asked (`docs/rules.md`, Verdict).
 pub const LADDER: [Verdict; 8] = [
     Verdict::Deleted,
     Verdict::Tentative,

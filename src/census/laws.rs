@@ -339,7 +339,7 @@ proptest! {
         let at = |days: i64| Timestamp(days * DAY);
         let policy = Policy::default();
         let device = Standing { category, last_seen: at(seen), tentative, managed, deleted_at: deleted.map(at) };
-        // The table of §2, as data.
+        // The table of verdicts of docs/rules.md, as data.
         let table = |as_of: Timestamp| {
             [
                 (deleted.is_some_and(|d| d >= seen), Verdict::Deleted),

@@ -4,7 +4,7 @@
 //! join: commutative, associative, idempotent. Bindings, devices and verdicts are derived from the merged facts, a
 //! [`Policy`], what people decided ([`Decisions`]) and an instant alone ([`Survey::new`]), so that the same frames in any
 //! order, any number of times, over any number of workers or sensors give the same inventory to the byte. The rules are
-//! those of the census rules document; their ids (I1 to I14, X-…, C-…) stand beside the code that holds them.
+//! those of `docs/rules.md`; their ids (I1 to I16, X-…, C-…) stand beside the code that holds them.
 
 pub mod address;
 pub mod time;

@@ -1,4 +1,5 @@
-//! The survey: an inventory at an instant, as devices with verdicts and a ledger that closes twice (§2).
+//! The survey: an inventory at an instant, as devices with verdicts and a ledger that closes twice
+//! (`docs/rules.md`, Ledger).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The verdict (census rules §2): the one function that decides what counts.
+//! The verdict (`docs/rules.md`, Verdict): the one function that decides what counts.
 
 use serde::{Deserialize, Serialize};
 
@@ -120,7 +120,7 @@ pub struct Standing {
     pub deleted_at: Option<Timestamp>,
 }
 
-/// Decides whether a device counts at `as_of`: the first rule that applies (census rules §2).
+/// Decides whether a device counts at `as_of`: the first rule that applies (`docs/rules.md`, Verdict).
 pub fn verdict(device: &Standing, policy: &Policy, as_of: Timestamp) -> Verdict {
     if device.deleted_at.is_some_and(|at| device.last_seen <= at) {
         Verdict::Deleted

@@ -54,12 +54,18 @@ impl Tenant {
         serde_json::to_string(&crate::wire::Document::new(&self.survey(), Default::default(), None)).unwrap()
     }
 
-    fn draft(&self, ask: impl FnOnce(&Desk<'_, '_>) -> Result<Draft, Refusal>) -> Result<Draft, Refusal> {
+    fn draft(
+        &self,
+        ask: impl FnOnce(&ChangeDrafter<'_, '_>) -> Result<Draft, ChangeRefusal>,
+    ) -> Result<Draft, ChangeRefusal> {
         let survey = self.survey();
-        ask(&Desk::new(&survey, &self.decisions, mark(self.made.len() as u64 + 1)))
+        ask(&ChangeDrafter::new(&survey, &self.decisions, mark(self.made.len() as u64 + 1)))
     }
 
-    fn make(&mut self, ask: impl FnOnce(&Desk<'_, '_>) -> Result<Draft, Refusal>) -> Result<(), Refusal> {
+    fn make(
+        &mut self,
+        ask: impl FnOnce(&ChangeDrafter<'_, '_>) -> Result<Draft, ChangeRefusal>,
+    ) -> Result<(), ChangeRefusal> {
         let draft = self.draft(ask)?;
         draft.apply(&mut self.decisions);
         self.made.push(draft);
@@ -67,9 +73,9 @@ impl Tenant {
     }
 
     /// Undoes the change of that number.
-    fn undo(&mut self, number: u64) -> Result<(), Refusal> {
+    fn undo(&mut self, number: u64) -> Result<(), ChangeRefusal> {
         let draft = self.made[usize::try_from(number).unwrap() - 1].clone();
-        self.make(|desk| desk.undo(number, &draft.summary, draft.alterations.clone()))
+        self.make(|drafter| drafter.undo(number, &draft.summary, draft.alterations.clone()))
     }
 
     fn id(&self, ip: &str) -> String {
@@ -117,15 +123,15 @@ fn a_merge_takes_two_devices_of_one_zone_that_are_not_deleted() {
     let [one, two, far] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(|ip| tenant.id(ip));
     let merge = |tenant: &Tenant, ids: &[&String]| {
         let ids: Vec<String> = ids.iter().map(|id| (*id).clone()).collect();
-        tenant.draft(|desk| desk.merge(&ids))
+        tenant.draft(|drafter| drafter.merge(&ids))
     };
-    assert_eq!(merge(&tenant, &[&one, &one]), Err(Refusal::OneDevice));
-    assert_eq!(merge(&tenant, &[]), Err(Refusal::NoDevices));
-    assert_eq!(merge(&tenant, &[&one, &far]), Err(Refusal::CrossZone("a".into(), "b".into())));
+    assert_eq!(merge(&tenant, &[&one, &one]), Err(ChangeRefusal::OneDevice));
+    assert_eq!(merge(&tenant, &[]), Err(ChangeRefusal::NoDevices));
+    assert_eq!(merge(&tenant, &[&one, &far]), Err(ChangeRefusal::CrossZone("a".into(), "b".into())));
     let unknown = "0123456789abcdef".to_owned();
-    assert_eq!(merge(&tenant, &[&one, &unknown]), Err(Refusal::UnknownDevice(unknown.clone())));
-    tenant.make(|desk| desk.delete(std::slice::from_ref(&two))).unwrap();
-    assert_eq!(merge(&tenant, &[&one, &two]), Err(Refusal::Deleted(two.clone())));
+    assert_eq!(merge(&tenant, &[&one, &unknown]), Err(ChangeRefusal::UnknownDevice(unknown.clone())));
+    tenant.make(|drafter| drafter.delete(std::slice::from_ref(&two))).unwrap();
+    assert_eq!(merge(&tenant, &[&one, &two]), Err(ChangeRefusal::Deleted(two.clone())));
     tenant.undo(1).unwrap();
     assert!(merge(&tenant, &[&one, &two]).is_ok());
 }
@@ -134,17 +140,18 @@ fn a_merge_takes_two_devices_of_one_zone_that_are_not_deleted() {
 fn a_split_takes_out_what_cards_say_and_not_what_one_card_is() {
     let mut tenant = Tenant::new(&[("a", tied())], Unclassified);
     let id = tenant.id("10.0.0.1");
-    let split = |tenant: &Tenant, couplings: &[CouplingKey]| tenant.draft(|desk| desk.split(&id, couplings));
-    assert_eq!(split(&tenant, &[]), Err(Refusal::NotASplit));
-    assert_eq!(split(&tenant, &[at(4, "10.0.0.4")]), Err(Refusal::NotOfDevice(at(4, "10.0.0.4"))));
+    let split =
+        |tenant: &Tenant, couplings: &[CouplingKey]| tenant.draft(|drafter| drafter.split(&id, couplings));
+    assert_eq!(split(&tenant, &[]), Err(ChangeRefusal::NotASplit));
+    assert_eq!(split(&tenant, &[at(4, "10.0.0.4")]), Err(ChangeRefusal::NotOfDevice(at(4, "10.0.0.4"))));
     let half = split(&tenant, &[at(1, "fe80::1")]).unwrap_err();
     assert!(
         half.to_string().contains("an IPv6 address of the same card (I8a); name both or neither"),
         "{half}"
     );
     let all = [at(1, "10.0.0.1"), at(1, "fe80::1"), at(2, "10.0.0.2"), at(3, "10.0.0.3")];
-    assert_eq!(split(&tenant, &all), Err(Refusal::NotASplit));
-    tenant.make(|desk| desk.split(&id, &all[..2])).unwrap();
+    assert_eq!(split(&tenant, &all), Err(ChangeRefusal::NotASplit));
+    tenant.make(|drafter| drafter.split(&id, &all[..2])).unwrap();
     let apart = [vec!["10.0.0.1", "fe80::1"], vec!["10.0.0.2", "10.0.0.3"], vec!["10.0.0.4"]];
     assert_eq!(tenant.devices(), apart);
     tenant.undo(1).unwrap();
@@ -156,10 +163,10 @@ fn what_one_merge_held_together_stays_so_when_its_middle_is_split_off() {
     let zone = proven(&[(1, "10.0.0.1"), (2, "10.0.0.2"), (3, "10.0.0.3"), (4, "10.0.0.4")]);
     let mut tenant = Tenant::new(&[("a", zone)], Unclassified);
     let merged = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(|ip| tenant.id(ip));
-    tenant.make(|desk| desk.merge(&merged)).unwrap();
+    tenant.make(|drafter| drafter.merge(&merged)).unwrap();
     assert_eq!(tenant.devices().len(), 2);
     let id = tenant.id("10.0.0.1");
-    tenant.make(|desk| desk.split(&id, &[at(1, "10.0.0.1")])).unwrap();
+    tenant.make(|drafter| drafter.split(&id, &[at(1, "10.0.0.1")])).unwrap();
     assert_eq!(tenant.devices(), [vec!["10.0.0.1"], vec!["10.0.0.2", "10.0.0.3"], vec!["10.0.0.4"]]);
     tenant.undo(2).unwrap();
     tenant.undo(1).unwrap();
@@ -171,16 +178,16 @@ fn what_one_merge_held_together_stays_so_when_its_middle_is_split_off() {
 fn an_edit_that_changes_nothing_alters_nothing_and_one_that_another_followed_cannot_be_undone() {
     let mut tenant = Tenant::new(&[("a", proven(&[(1, "10.0.0.1")]))], Unclassified);
     let id = [tenant.id("10.0.0.1")];
-    tenant.make(|desk| desk.edit(&id, &patch(r#"{"name": "one", "type": "camera"}"#))).unwrap();
+    tenant.make(|drafter| drafter.edit(&id, &patch(r#"{"name": "one", "type": "camera"}"#))).unwrap();
     assert!(tenant.draft(|d| d.edit(&id, &patch(r#"{"name": "one"}"#))).unwrap().alterations.is_empty());
-    tenant.make(|desk| desk.edit(&id, &patch(r#"{"name": "two", "category": "network"}"#))).unwrap();
+    tenant.make(|drafter| drafter.edit(&id, &patch(r#"{"name": "two", "category": "network"}"#))).unwrap();
     let shown = |tenant: &Tenant| {
         let survey = tenant.survey();
         (survey.devices[0].classification().kind.clone(), survey.devices[0].verdict)
     };
     assert_eq!(shown(&tenant), ("camera".to_owned(), Verdict::CountedNetwork));
-    assert_eq!(tenant.undo(1), Err(Refusal::Touched { change: 1, later: 2 }));
-    tenant.make(|desk| desk.edit(&id, &patch(r#"{"type": "printer"}"#))).unwrap();
+    assert_eq!(tenant.undo(1), Err(ChangeRefusal::Touched { change: 1, later: 2 }));
+    tenant.make(|drafter| drafter.edit(&id, &patch(r#"{"type": "printer"}"#))).unwrap();
     assert_eq!(
         shown(&tenant),
         ("printer".to_owned(), Verdict::CountedIot),
@@ -199,9 +206,12 @@ fn a_device_whose_newest_frame_lies_ahead_of_the_clock_is_deleted_all_the_same()
     zone.merge_coupling(at(1, "10.0.0.1"), &Coupling::new(ahead, Sign::ArpAsked.into()));
     let mut tenant = Tenant::new(&[("a", zone)], Unclassified);
     let id = [tenant.id("10.0.0.1")];
-    tenant.make(|desk| desk.delete(&id)).unwrap();
+    tenant.make(|drafter| drafter.delete(&id)).unwrap();
     assert_eq!(tenant.survey().devices[0].verdict, Verdict::Deleted);
-    assert!(tenant.draft(|desk| desk.delete(&id)).unwrap().alterations.is_empty(), "it is deleted already");
+    assert!(
+        tenant.draft(|drafter| drafter.delete(&id)).unwrap().alterations.is_empty(),
+        "it is deleted already"
+    );
     let newer = Coupling::new(ahead.plus(1), Sign::ArpAsked.into());
     tenant.inventory.zones.get_mut("a").unwrap().merge_coupling(at(1, "10.0.0.1"), &newer);
     assert_eq!(tenant.survey().devices[0].verdict, Verdict::Unclassified);
@@ -211,34 +221,37 @@ fn a_device_whose_newest_frame_lies_ahead_of_the_clock_is_deleted_all_the_same()
 fn an_import_replaces_the_list_of_its_source_and_no_other() {
     let zone = proven(&[(1, "10.0.0.1"), (2, "10.0.0.2"), (3, "10.0.0.3")]);
     let mut tenant = Tenant::new(&[("a", zone)], Unclassified);
-    let entry = |mac: u8| Managed {
+    let entry = |mac: u8| ManagedEndpoint {
         external_id: format!("m{mac}"),
         mac: Some(at(mac, "::").mac),
-        ..Managed::default()
+        ..ManagedEndpoint::default()
     };
     let managed = |tenant: &Tenant| {
         tenant.survey().devices.iter().map(|d| d.verdict == Verdict::Managed).collect::<Vec<_>>()
     };
-    tenant.make(|desk| desk.import("mde", None, &[entry(1), entry(2)])).unwrap();
-    tenant.make(|desk| desk.import("other", None, &[entry(3)])).unwrap();
+    tenant.make(|drafter| drafter.import("mde", None, &[entry(1), entry(2)])).unwrap();
+    tenant.make(|drafter| drafter.import("other", None, &[entry(3)])).unwrap();
     assert_eq!(managed(&tenant), [true, true, true]);
-    tenant.make(|desk| desk.import("mde", None, &[entry(2)])).unwrap();
+    tenant.make(|drafter| drafter.import("mde", None, &[entry(2)])).unwrap();
     assert_eq!(managed(&tenant), [false, true, true]);
     assert!(tenant.draft(|d| d.import("mde", None, &[entry(2)])).unwrap().alterations.is_empty());
-    tenant.make(|desk| desk.forget("other")).unwrap();
+    tenant.make(|drafter| drafter.forget("other")).unwrap();
     assert_eq!(managed(&tenant), [false, true, false]);
-    assert_eq!(tenant.draft(|desk| desk.forget("other")), Err(Refusal::UnknownSource("other".into())));
+    assert_eq!(
+        tenant.draft(|drafter| drafter.forget("other")),
+        Err(ChangeRefusal::UnknownSource("other".into()))
+    );
     for number in [4, 3, 2, 1] {
         tenant.undo(number).unwrap();
     }
     assert!(tenant.decisions.is_empty());
-    let neither = Managed { external_id: "x".into(), ..Managed::default() };
-    let refused = tenant.draft(|desk| desk.import("mde", None, &[entry(1), neither])).unwrap_err();
+    let neither = ManagedEndpoint { external_id: "x".into(), ..ManagedEndpoint::default() };
+    let refused = tenant.draft(|drafter| drafter.import("mde", None, &[entry(1), neither])).unwrap_err();
     assert!(refused.to_string().starts_with("entry 2 of the list: it names neither"), "{refused}");
-    let ended = Managed { from: Some(AS_OF), to: Some(AS_OF), ..entry(1) };
+    let ended = ManagedEndpoint { from: Some(AS_OF), to: Some(AS_OF), ..entry(1) };
     assert!(matches!(
         tenant.draft(|d| d.import("mde", None, &[ended])),
-        Err(Refusal::BadEntry { row: 1, .. })
+        Err(ChangeRefusal::BadEntry { row: 1, .. })
     ));
 }
 
@@ -280,7 +293,7 @@ impl Tenant {
         ids(&places.iter().map(|i| i.get(&survey.devices)).collect::<Vec<_>>())
     }
 
-    fn step(&mut self, step: &Step) -> Result<(), Refusal> {
+    fn step(&mut self, step: &Step) -> Result<(), ChangeRefusal> {
         match step {
             Step::Frames(events) => {
                 self.inventory.zones.get_mut("a").unwrap().merge(&zone(events));
@@ -289,15 +302,15 @@ impl Tenant {
             _ if self.survey().devices.is_empty() => Ok(()),
             Step::Edit(places, json) => {
                 let ids = self.chosen(places);
-                self.make(|desk| desk.edit(&ids, &patch(json)))
+                self.make(|drafter| drafter.edit(&ids, &patch(json)))
             }
             Step::Delete(places) => {
                 let ids = self.chosen(places);
-                self.make(|desk| desk.delete(&ids))
+                self.make(|drafter| drafter.delete(&ids))
             }
             Step::Merge(places) => {
                 let ids = self.chosen(places);
-                self.make(|desk| desk.merge(&ids))
+                self.make(|drafter| drafter.merge(&ids))
             }
             Step::Split(place, picks) => {
                 let chosen = self.survey();
@@ -305,17 +318,21 @@ impl Tenant {
                 let couplings = keys(device).into_iter().zip(picks).filter(|(_, p)| **p).map(|(k, _)| k);
                 let (id, couplings) = (device.id.to_string(), couplings.collect::<Vec<_>>());
                 drop(chosen);
-                self.make(|desk| desk.split(&id, &couplings))
+                self.make(|drafter| drafter.split(&id, &couplings))
             }
             Step::Import(places) => {
                 let survey = self.survey();
                 let entry = |i: &Index| {
                     let d = i.get(&survey.devices);
-                    Managed { external_id: d.id.to_string(), ip: Some(d.ip), ..Managed::default() }
+                    ManagedEndpoint {
+                        external_id: d.id.to_string(),
+                        ip: Some(d.ip),
+                        ..ManagedEndpoint::default()
+                    }
                 };
-                let entries: Vec<Managed> = places.iter().map(entry).collect();
+                let entries: Vec<ManagedEndpoint> = places.iter().map(entry).collect();
                 drop(survey);
-                self.make(|desk| desk.import("mde", None, &entries))
+                self.make(|drafter| drafter.import("mde", None, &entries))
             }
         }
     }
@@ -360,7 +377,7 @@ proptest! {
         distinct.dedup();
         let count = survey.devices.len();
         drop(survey);
-        if tenant.make(|desk| desk.merge(&named)).is_ok() {
+        if tenant.make(|drafter| drafter.merge(&named)).is_ok() {
             let survey = tenant.survey();
             prop_assert_eq!(survey.devices.len(), count + 1 - distinct.len());
             prop_assert!(survey.devices.iter().any(|d| keys(d) == wanted));
@@ -392,7 +409,7 @@ proptest! {
         let taken: Vec<CouplingKey> = own.iter().zip(&picks).filter(|(_, p)| **p).map(|(k, _)| *k).collect();
         let others: Vec<Vec<CouplingKey>> = survey.devices.iter().filter(|d| d.id != device.id).map(keys).collect();
         drop(survey);
-        if tenant.make(|desk| desk.split(&id, &taken)).is_err() {
+        if tenant.make(|drafter| drafter.split(&id, &taken)).is_err() {
             return Ok(());
         }
         let survey = tenant.survey();

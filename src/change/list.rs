@@ -3,8 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ENTRIES, Managed};
-use crate::estimate::{Entry, Reading};
+use super::{ENTRIES, ManagedEndpoint};
+use crate::estimate::{ListedDevice, Reading};
 
 /// Rows that a report names.
 const NAMED: usize = 100;
@@ -35,7 +35,7 @@ pub struct UnreadableRow {
     pub why: String,
 }
 
-impl Managed {
+impl ManagedEndpoint {
     /// The machines of a file that are managed, or all of them: an entry for each MAC, else for each address.
     pub fn of_list(reading: &Reading, all: bool) -> (Vec<Self>, ListReport) {
         let mut report = ListReport::default();
@@ -62,7 +62,7 @@ impl Managed {
         (entries, report)
     }
 
-    fn of_entry(entry: &Entry) -> impl Iterator<Item = Self> {
+    fn of_entry(entry: &ListedDevice) -> impl Iterator<Item = Self> {
         let named = entry.id.clone().or_else(|| entry.name.clone());
         let ips = if entry.macs.is_empty() { entry.ips.as_slice() } else { &[] };
         let macs = entry.macs.iter().map(|mac| (Some(*mac), None));
@@ -77,7 +77,7 @@ impl Managed {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::estimate::{Options, read};
+    use crate::estimate::{ReadOptions, read};
 
     #[test]
     fn every_row_is_taken_or_told_why_not() {
@@ -86,13 +86,13 @@ mod tests {
                    cam,Unsupported,00:40:8c:00:00:01,\n\
                    far,Onboarded,,10.0.0.7\n\
                    ghost,Onboarded,,\n";
-        let reading = read("m.csv", csv.as_bytes(), &Options::default()).unwrap();
-        let (entries, report) = Managed::of_list(&reading, false);
+        let reading = read("m.csv", csv.as_bytes(), &ReadOptions::default()).unwrap();
+        let (entries, report) = ManagedEndpoint::of_list(&reading, false);
         let sum = report.taken + report.not_managed + report.without_address + report.unreadable;
         assert_eq!((report.rows, sum, report.taken, report.not_managed), (4, 4, 2, 1));
         assert_eq!(entries.len(), 2);
         assert_eq!((entries[0].mac.is_some(), entries[0].ip), (true, None), "the MAC tells it");
         assert_eq!((entries[1].mac, entries[1].external_id.as_str()), (None, "far"));
-        assert_eq!(Managed::of_list(&reading, true).1.taken, 3);
+        assert_eq!(ManagedEndpoint::of_list(&reading, true).1.taken, 3);
     }
 }

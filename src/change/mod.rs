@@ -1,10 +1,10 @@
 //! Change sets: every change that people make to an inventory, as one thing with before and after that can be undone.
 //!
-//! Pure. [`Draft`]s are made from a survey and the decisions that stand ([`Desk`]); the store keeps them as they are, so
+//! Pure. [`Draft`]s are made from a survey and the decisions that stand ([`ChangeDrafter`]); the store keeps them as they are, so
 //! that undoing one sets back exactly what stood before.
 
-mod desk;
-mod entry;
+mod document;
+mod drafter;
 mod list;
 mod patch;
 
@@ -16,8 +16,8 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub use desk::{Desk, Managed};
-pub use entry::{AlterationEntry, DecisionEntry, ObjectEntry};
+pub use document::{AlterationEntry, DecisionEntry, ObjectEntry};
+pub use drafter::{ChangeDrafter, ManagedEndpoint};
 pub use list::{ListReport, UnreadableRow};
 pub use patch::{Patch, TAG, TAGS, TEXT};
 
@@ -156,7 +156,7 @@ pub struct ChangeSet {
 
 /// Why a change is refused.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Refusal {
+pub enum ChangeRefusal {
     /// Devices that the survey does not have.
     #[error("there is no device {0}; its couplings may lie in another device since: list the devices again")]
     UnknownDevice(String),
@@ -263,8 +263,8 @@ pub enum Refusal {
 /// with what it undid: a change and what undid it count for nothing.
 ///
 /// # Errors
-/// [`Refusal::Touched`], [`Refusal::Undone`] or [`Refusal::BroughtBack`].
-pub fn in_the_way(change: u64, later: &[(u64, Option<u64>)]) -> Result<(), Refusal> {
+/// [`ChangeRefusal::Touched`], [`ChangeRefusal::Undone`] or [`ChangeRefusal::BroughtBack`].
+pub fn ensure_undoable(change: u64, later: &[(u64, Option<u64>)]) -> Result<(), ChangeRefusal> {
     // What undid the change, what undid that, and so on.
     let chain: Vec<u64> = std::iter::successors(Some(change), |head| {
         later.iter().find(|(_, undoes)| *undoes == Some(*head)).map(|(number, _)| *number)
@@ -275,19 +275,19 @@ pub fn in_the_way(change: u64, later: &[(u64, Option<u64>)]) -> Result<(), Refus
         match undoes {
             _ if undone.contains(number) => {}
             Some(known) if *known > change => undone.push(*known),
-            _ => return Err(Refusal::Touched { change, later: *number }),
+            _ => return Err(ChangeRefusal::Touched { change, later: *number }),
         }
     }
     match chain.as_slice() {
-        [_, .., by] if chain.len().is_multiple_of(2) => Err(Refusal::Undone { change, by: *by }),
-        [_, .., by] => Err(Refusal::BroughtBack { change, by: *by }),
+        [_, .., by] if chain.len().is_multiple_of(2) => Err(ChangeRefusal::Undone { change, by: *by }),
+        [_, .., by] => Err(ChangeRefusal::BroughtBack { change, by: *by }),
         _ => Ok(()),
     }
 }
 
 /// What a person wants changed.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Ask {
+pub enum ChangeRequest {
     /// Set properties on devices.
     Edit {
         /// Their ids.
@@ -319,7 +319,7 @@ pub enum Ask {
         /// The only zone in which its entries are looked for.
         zone: Option<String>,
         /// The list.
-        entries: Vec<Managed>,
+        entries: Vec<ManagedEndpoint>,
     },
     /// Forget the list of a source.
     Forget {
@@ -344,19 +344,19 @@ mod tests {
 
     #[test]
     fn a_change_and_what_undid_it_are_not_in_the_way() {
-        assert_eq!(in_the_way(5, &[]), Ok(()));
-        assert_eq!(in_the_way(5, &[(6, None)]), Err(Refusal::Touched { change: 5, later: 6 }));
-        assert_eq!(in_the_way(5, &[(6, None), (7, Some(6))]), Ok(()));
-        assert_eq!(in_the_way(5, &[(6, Some(5))]), Err(Refusal::Undone { change: 5, by: 6 }));
+        assert_eq!(ensure_undoable(5, &[]), Ok(()));
+        assert_eq!(ensure_undoable(5, &[(6, None)]), Err(ChangeRefusal::Touched { change: 5, later: 6 }));
+        assert_eq!(ensure_undoable(5, &[(6, None), (7, Some(6))]), Ok(()));
+        assert_eq!(ensure_undoable(5, &[(6, Some(5))]), Err(ChangeRefusal::Undone { change: 5, by: 6 }));
         let back = [(6, Some(5)), (7, Some(6))];
-        assert_eq!(in_the_way(5, &back), Err(Refusal::BroughtBack { change: 5, by: 7 }));
+        assert_eq!(ensure_undoable(5, &back), Err(ChangeRefusal::BroughtBack { change: 5, by: 7 }));
         let gone = [(6, Some(5)), (7, Some(6)), (8, Some(7))];
-        assert_eq!(in_the_way(5, &gone), Err(Refusal::Undone { change: 5, by: 8 }));
+        assert_eq!(ensure_undoable(5, &gone), Err(ChangeRefusal::Undone { change: 5, by: 8 }));
         let again = [(6, None), (7, Some(6)), (8, Some(7))];
-        assert_eq!(in_the_way(5, &again), Err(Refusal::Touched { change: 5, later: 6 }));
+        assert_eq!(ensure_undoable(5, &again), Err(ChangeRefusal::Touched { change: 5, later: 6 }));
         assert_eq!(
-            in_the_way(5, &[(6, None), (7, Some(6)), (9, None)]),
-            Err(Refusal::Touched { change: 5, later: 9 })
+            ensure_undoable(5, &[(6, None), (7, Some(6)), (9, None)]),
+            Err(ChangeRefusal::Touched { change: 5, later: 9 })
         );
     }
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use super::Refusal;
+use super::ChangeRefusal;
 use crate::census::{Category, Importance, Property, Ruling};
 use crate::classify::Taxonomy;
 
@@ -53,8 +53,11 @@ impl Patch {
     /// What to set on each property; `None` takes it back.
     ///
     /// # Errors
-    /// [`Refusal::UnknownType`] and [`Refusal::BadValue`].
-    pub(super) fn checked(&self, taxonomy: &Taxonomy) -> Result<Vec<(Property, Option<Ruling>)>, Refusal> {
+    /// [`ChangeRefusal::UnknownType`] and [`ChangeRefusal::BadValue`].
+    pub(super) fn checked(
+        &self,
+        taxonomy: &Taxonomy,
+    ) -> Result<Vec<(Property, Option<Ruling>)>, ChangeRefusal> {
         let mut out = Vec::new();
         if let Some(name) = &self.name {
             let name = name.as_deref().map(|t| text("name", t, TEXT)).transpose()?;
@@ -71,7 +74,7 @@ impl Patch {
             let known = |key: &String| {
                 let why = || "it is low, normal or high".to_owned();
                 Importance::from_key(key)
-                    .ok_or_else(|| Refusal::BadValue { property: "importance", why: why() })
+                    .ok_or_else(|| ChangeRefusal::BadValue { property: "importance", why: why() })
             };
             let importance = importance.as_ref().map(known).transpose()?;
             out.push((Property::Importance, importance.map(Ruling::Importance)));
@@ -82,14 +85,14 @@ impl Patch {
             Some(Some(key)) => {
                 let why = || "it is network, iot, computer_mobile or unclassified".to_owned();
                 let known = Category::from_key(key);
-                Some(Some(known.ok_or_else(|| Refusal::BadValue { property: "category", why: why() })?))
+                Some(Some(known.ok_or_else(|| ChangeRefusal::BadValue { property: "category", why: why() })?))
             }
         };
         match &self.kind {
             None => {}
             Some(None) => out.push((Property::Type, None)),
             Some(Some(kind)) => {
-                let unknown = || Refusal::UnknownType(kind.chars().take(60).collect());
+                let unknown = || ChangeRefusal::UnknownType(kind.chars().take(60).collect());
                 let node = taxonomy.device_type(kind).ok_or_else(unknown)?;
                 out.push((
                     Property::Type,
@@ -108,18 +111,18 @@ impl Patch {
     }
 }
 
-fn text(property: &'static str, text: &str, most: usize) -> Result<String, Refusal> {
+fn text(property: &'static str, text: &str, most: usize) -> Result<String, ChangeRefusal> {
     let text = text.trim();
     let good = !text.is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control);
     let why =
         || format!("it has 1 to {most} characters, none of them a control character; null takes it back");
-    good.then(|| text.to_owned()).ok_or_else(|| Refusal::BadValue { property, why: why() })
+    good.then(|| text.to_owned()).ok_or_else(|| ChangeRefusal::BadValue { property, why: why() })
 }
 
-fn checked_tags(tags: &[String]) -> Result<Vec<String>, Refusal> {
+fn checked_tags(tags: &[String]) -> Result<Vec<String>, ChangeRefusal> {
     if tags.len() > TAGS {
         let why = format!("there are {}; a device has at most {TAGS}", tags.len());
-        return Err(Refusal::BadValue { property: "tags", why });
+        return Err(ChangeRefusal::BadValue { property: "tags", why });
     }
     let mut tags = tags.iter().map(|t| text("tags", t, TAG)).collect::<Result<Vec<_>, _>>()?;
     tags.sort_unstable();
@@ -131,7 +134,7 @@ fn checked_tags(tags: &[String]) -> Result<Vec<String>, Refusal> {
 mod tests {
     use super::*;
 
-    fn checked(json: &str) -> Result<Vec<(Property, Option<Ruling>)>, Refusal> {
+    fn checked(json: &str) -> Result<Vec<(Property, Option<Ruling>)>, ChangeRefusal> {
         serde_json::from_str::<Patch>(json).unwrap().checked(Taxonomy::builtin())
     }
 
@@ -156,9 +159,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_set_is_refused_with_what_can() {
-        assert_eq!(checked(r#"{"type": "toaster9"}"#), Err(Refusal::UnknownType("toaster9".into())));
+        assert_eq!(checked(r#"{"type": "toaster9"}"#), Err(ChangeRefusal::UnknownType("toaster9".into())));
         assert!(
-            matches!(checked(r#"{"type": "iot"}"#), Err(Refusal::UnknownType(_))),
+            matches!(checked(r#"{"type": "iot"}"#), Err(ChangeRefusal::UnknownType(_))),
             "a category is no type"
         );
         for (property, json) in [
@@ -171,7 +174,7 @@ mod tests {
             ("tags", format!(r#"{{"tags": [{}"z"]}}"#, r#""a","#.repeat(20))),
         ] {
             assert!(
-                matches!(checked(&json), Err(Refusal::BadValue { property: p, .. }) if p == property),
+                matches!(checked(&json), Err(ChangeRefusal::BadValue { property: p, .. }) if p == property),
                 "{json}"
             );
         }

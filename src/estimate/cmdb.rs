@@ -2,10 +2,10 @@
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::columns::{Column, Columns, Mapping, squash};
-use super::entry::{self, Addresses, Entry, Reading, Row};
+use super::columns::{Columns, FileColumn, Mapping, squash};
+use super::listed::{self, Addresses, FileRow, ListedDevice, Reading};
 use super::overlap::Exclusion;
-use super::{COLUMNS, FileError, Kind, ROWS};
+use super::{COLUMNS, FileError, FileKind, ROWS};
 use crate::census::clean;
 
 /// Signs between cells.
@@ -30,7 +30,7 @@ pub(super) fn read(name: String, text: &str, mapping: &Mapping) -> Result<Readin
         Ok(head) => head,
         Err(Missing::Header(cells)) => return Err(FileError::NoColumns { name, columns: listed(&cells) }),
         Err(Missing::Column { wanted, cells }) => {
-            let wanted = entry::text(&wanted).unwrap_or_default();
+            let wanted = listed::text(&wanted).unwrap_or_default();
             return Err(FileError::NoSuchColumn { name, wanted, columns: listed(&cells) });
         }
         Err(Missing::TooMany) => return Err(FileError::TooManyColumns { name }),
@@ -50,7 +50,7 @@ pub(super) fn read(name: String, text: &str, mapping: &Mapping) -> Result<Readin
             return Err(FileError::TooManyRows { name });
         }
         let line = lines.at(record.position().map_or(0, csv::Position::byte));
-        rows.push(Row { number: line, entry: row(&record, &head.columns, &name) });
+        rows.push(FileRow { number: line, entry: row(&record, &head.columns, &name) });
     }
     let mut notes = Vec::new();
     if !head.cells.is_empty() && head.record > 0 {
@@ -59,7 +59,7 @@ pub(super) fn read(name: String, text: &str, mapping: &Mapping) -> Result<Readin
             head.record + 1
         ));
     }
-    Ok(Reading { name, kind: Kind::Cmdb, rows, columns: Some(head.columns), notes })
+    Ok(Reading { name, kind: FileKind::Cmdb, rows, columns: Some(head.columns), notes })
 }
 
 /// Which line a byte lies in. Asked with ever later bytes.
@@ -176,26 +176,26 @@ fn listed(cells: &[String]) -> String {
 }
 
 /// One row.
-fn row(record: &ByteRecord, columns: &Columns, file: &str) -> Result<Entry, String> {
+fn row(record: &ByteRecord, columns: &Columns, file: &str) -> Result<ListedDevice, String> {
     let raw = |place: &usize| String::from_utf8_lossy(record.get(*place).unwrap_or_default());
-    let all = |column: Column| columns.at(column).iter().map(raw);
-    let one = |column: Column| all(column).find_map(|cell| entry::text(&cell));
+    let all = |column: FileColumn| columns.at(column).iter().map(raw);
+    let one = |column: FileColumn| all(column).find_map(|cell| listed::text(&cell));
     let mut addresses = Addresses::default();
-    all(Column::Mac).for_each(|cell| addresses.add_macs(&cell));
-    all(Column::Ip).for_each(|cell| addresses.add_ips(&cell));
-    let mut entry = Entry {
-        name: one(Column::Name),
-        kinds: all(Column::Type).filter_map(|cell| entry::text(&cell)).collect(),
-        os: one(Column::Os),
-        vendor: one(Column::Vendor),
-        model: one(Column::Model),
-        last_seen: one(Column::LastSeen).as_deref().and_then(entry::instant),
-        managed: one(Column::Managed).as_deref().is_some_and(entry::is_yes),
-        id: one(Column::Id),
-        ids: one(Column::Id).map(|id| scoped(id, file)).into_iter().collect(),
-        ..Entry::default()
+    all(FileColumn::Mac).for_each(|cell| addresses.add_macs(&cell));
+    all(FileColumn::Ip).for_each(|cell| addresses.add_ips(&cell));
+    let mut entry = ListedDevice {
+        name: one(FileColumn::Name),
+        kinds: all(FileColumn::Type).filter_map(|cell| listed::text(&cell)).collect(),
+        os: one(FileColumn::Os),
+        vendor: one(FileColumn::Vendor),
+        model: one(FileColumn::Model),
+        last_seen: one(FileColumn::LastSeen).as_deref().and_then(listed::instant),
+        managed: one(FileColumn::Managed).as_deref().is_some_and(listed::is_yes),
+        id: one(FileColumn::Id),
+        ids: one(FileColumn::Id).map(|id| scoped(id, file)).into_iter().collect(),
+        ..ListedDevice::default()
     };
-    if let Some(status) = one(Column::Status).filter(|s| is_retired(s)) {
+    if let Some(status) = one(FileColumn::Status).filter(|s| is_retired(s)) {
         entry.excluded = Some(Exclusion::Retired);
         entry.because = Some(status);
     }

@@ -12,7 +12,7 @@ use super::FileError;
 /// What a column can hold.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Column {
+pub enum FileColumn {
     /// MACs; several columns may hold them.
     Mac,
     /// Addresses; several columns may hold them.
@@ -37,7 +37,7 @@ pub enum Column {
     Id,
 }
 
-impl Column {
+impl FileColumn {
     /// All of them.
     pub const ALL: [Self; 11] = [
         Self::Mac,
@@ -295,7 +295,7 @@ impl Column {
     }
 }
 
-impl fmt::Display for Column {
+impl fmt::Display for FileColumn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.key())
     }
@@ -304,7 +304,7 @@ impl fmt::Display for Column {
 /// What a person says of columns, by their headers. An empty list: no column holds it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct Mapping(pub BTreeMap<Column, Vec<String>>);
+pub struct Mapping(pub BTreeMap<FileColumn, Vec<String>>);
 
 impl Mapping {
     /// Joins `later` over this one.
@@ -318,13 +318,13 @@ impl Mapping {
     ///
     /// # Errors
     ///
-    /// Where the field is none of [`Column`].
+    /// Where the field is none of [`FileColumn`].
     pub fn parse<'a>(assignments: impl IntoIterator<Item = &'a str>) -> Result<Self, FileError> {
         let mut mapping = Self::default();
         for text in assignments {
-            let bad = || FileError::BadMapping(super::entry::text(text).unwrap_or_default());
+            let bad = || FileError::BadMapping(super::listed::text(text).unwrap_or_default());
             let (field, header) = text.split_once('=').ok_or_else(bad)?;
-            let column: Column = field.trim().parse().map_err(|()| bad())?;
+            let column: FileColumn = field.trim().parse().map_err(|()| bad())?;
             let headers = mapping.0.entry(column).or_default();
             if !header.trim().is_empty() {
                 headers.push(header.trim().to_owned());
@@ -334,7 +334,7 @@ impl Mapping {
     }
 }
 
-impl FromStr for Column {
+impl FromStr for FileColumn {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
@@ -346,7 +346,7 @@ impl FromStr for Column {
 /// Which columns of one table were taken for what: places from 0 and headers as they stand.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Columns {
-    places: BTreeMap<Column, Vec<usize>>,
+    places: BTreeMap<FileColumn, Vec<usize>>,
     header: Vec<String>,
 }
 
@@ -357,7 +357,7 @@ impl Columns {
     ///
     /// With the header that was named and is not there.
     pub(super) fn of(header: &[String], mapping: &Mapping) -> Result<Self, String> {
-        let mut places: BTreeMap<Column, Vec<usize>> = BTreeMap::new();
+        let mut places: BTreeMap<FileColumn, Vec<usize>> = BTreeMap::new();
         let mut taken = BTreeSet::new();
         for (column, wanted) in &mapping.0 {
             let mut found = Vec::new();
@@ -369,7 +369,7 @@ impl Columns {
             places.insert(*column, found);
         }
         // A header means what it means most surely: (rank among the column's words, column).
-        for column in Column::ALL {
+        for column in FileColumn::ALL {
             if places.contains_key(&column) {
                 continue;
             }
@@ -392,7 +392,7 @@ impl Columns {
 
     /// Whether a MAC or an address has a column: else it is no header.
     pub(super) fn is_useful(&self) -> bool {
-        [Column::Mac, Column::Ip].iter().any(|c| !self.at(*c).is_empty())
+        [FileColumn::Mac, FileColumn::Ip].iter().any(|c| !self.at(*c).is_empty())
     }
 
     /// How many columns have a meaning.
@@ -401,7 +401,7 @@ impl Columns {
     }
 
     /// The places of a column.
-    pub(super) fn at(&self, column: Column) -> &[usize] {
+    pub(super) fn at(&self, column: FileColumn) -> &[usize] {
         self.places.get(&column).map_or(&[], Vec::as_slice)
     }
 
@@ -436,12 +436,12 @@ fn place(header: &[String], name: &str) -> Option<usize> {
 
 /// How surely a header means a column; 0 is the surest. Of `cmdb_ci.mac_address` the last part tells, and `MAC 2` is a
 /// second MAC.
-fn rank(column: Column, header: &str) -> Option<usize> {
+fn rank(column: FileColumn, header: &str) -> Option<usize> {
     let last = header.rsplit('.').next().unwrap_or(header);
     let bare = last.strip_prefix("u_").unwrap_or(last);
     let word = squash(bare);
     let word = match column {
-        Column::Mac | Column::Ip if !matches!(word.as_str(), "ipv4" | "ipv6") => {
+        FileColumn::Mac | FileColumn::Ip if !matches!(word.as_str(), "ipv4" | "ipv6") => {
             word.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()
         }
         _ => word,
@@ -476,7 +476,7 @@ mod tests {
         text.split(',').map(str::to_owned).collect()
     }
 
-    fn guessed(text: &str) -> BTreeMap<Column, Vec<String>> {
+    fn guessed(text: &str) -> BTreeMap<FileColumn, Vec<String>> {
         Columns::of(&header(text), &Mapping::default()).unwrap().mapping().0
     }
 
@@ -486,12 +486,12 @@ mod tests {
             "name,sys_class_name,cmdb_ci.mac_address,ip_address,manufacturer,model_id,os,install_status,sys_id",
         );
         assert_eq!(servicenow.len(), 9);
-        assert_eq!(servicenow[&Column::Mac], ["cmdb_ci.mac_address"]);
+        assert_eq!(servicenow[&FileColumn::Mac], ["cmdb_ci.mac_address"]);
         let lansweeper = guessed(
             "AssetName,Domain,Username,AssetTypename,IPAddress,Mac,Manufacturer,Model,OSname,Lastseen,Statename",
         );
         assert_eq!(lansweeper.len(), 9);
-        assert_eq!(lansweeper[&Column::Type], ["AssetTypename"]);
+        assert_eq!(lansweeper[&FileColumn::Type], ["AssetTypename"]);
         let german = guessed(
             "Gerätename,MAC-Adresse,IP-Adresse,Geräteart,Hersteller,Modell,Betriebssystem,Zuletzt gesehen",
         );
@@ -502,16 +502,16 @@ mod tests {
         let defender = guessed(
             "Device ID,Device Name,Domain,Device Category,Device Type,OS Platform,Onboarding status,IP",
         );
-        assert_eq!(defender[&Column::Type], ["Device Type", "Device Category"]);
-        assert_eq!(defender[&Column::Managed], ["Onboarding status"]);
+        assert_eq!(defender[&FileColumn::Type], ["Device Type", "Device Category"]);
+        assert_eq!(defender[&FileColumn::Managed], ["Onboarding status"]);
     }
 
     #[test]
     fn several_columns_may_hold_macs_and_the_surest_name_wins() {
         let columns = guessed("Description,Name,MAC 1,MAC 2,WiFi MAC,IPv4,IPv6");
-        assert_eq!(columns[&Column::Mac], ["MAC 1", "MAC 2", "WiFi MAC"]);
-        assert_eq!(columns[&Column::Ip], ["IPv4", "IPv6"]);
-        assert_eq!(columns[&Column::Name], ["Name"]);
+        assert_eq!(columns[&FileColumn::Mac], ["MAC 1", "MAC 2", "WiFi MAC"]);
+        assert_eq!(columns[&FileColumn::Ip], ["IPv4", "IPv6"]);
+        assert_eq!(columns[&FileColumn::Name], ["Name"]);
     }
 
     #[test]
@@ -519,8 +519,8 @@ mod tests {
         let header = header("Tag,mac,Name");
         let mapping = Mapping::parse(["mac=tag", "name="]).unwrap();
         let columns = Columns::of(&header, &mapping).unwrap().mapping().0;
-        assert_eq!(columns[&Column::Mac], ["Tag"]);
-        assert!(columns[&Column::Name].is_empty());
+        assert_eq!(columns[&FileColumn::Mac], ["Tag"]);
+        assert!(columns[&FileColumn::Name].is_empty());
         let missing = Mapping::parse(["ip=Address"]).unwrap();
         assert_eq!(Columns::of(&header, &missing).unwrap_err(), "Address");
         assert!(Mapping::parse(["colour=Tag"]).unwrap_err().to_string().contains("colour"));

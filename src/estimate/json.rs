@@ -6,8 +6,8 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::entry::{Reading, Row};
-use super::{ADDRESSES, FileError, Kind, ROWS, defender, meraki};
+use super::listed::{FileRow, Reading};
+use super::{ADDRESSES, FileError, FileKind, ROWS, defender, meraki};
 use crate::census::VALUE_BYTES;
 
 /// Members around a list of records in the answers of APIs and what tools make of them.
@@ -67,24 +67,24 @@ impl Record {
 
     /// As [`Self::get`], cleaned, and `None` for what stands for nothing.
     pub(super) fn text(&self, member: &str) -> Option<String> {
-        super::entry::text(self.get(member)?)
+        super::listed::text(self.get(member)?)
     }
 
-    fn kind(&self) -> Option<Kind> {
+    fn kind(&self) -> Option<FileKind> {
         let has = |member: &&str| self.members.contains_key(*member);
         let defender =
             ["computerDnsName", "onboardingStatus", "osPlatform", "lastIpAddress", "mergedIntoMachineId"];
         let meraki = ["mac", "serial", "productType", "deviceTypePrediction"];
         if defender.iter().any(has) || !self.cards.is_empty() {
-            Some(Kind::Defender)
+            Some(FileKind::Defender)
         } else {
-            meraki.iter().any(has).then_some(Kind::Meraki)
+            meraki.iter().any(has).then_some(FileKind::Meraki)
         }
     }
 }
 
 /// Reads records; `named` where a person told the kind.
-pub(super) fn read(name: String, text: &str, kind: Kind, named: bool) -> Result<Reading, FileError> {
+pub(super) fn read(name: String, text: &str, kind: FileKind, named: bool) -> Result<Reading, FileError> {
     let (found, broken) = records(text);
     if found.len() > ROWS {
         return Err(FileError::TooManyRows { name });
@@ -99,13 +99,13 @@ pub(super) fn read(name: String, text: &str, kind: Kind, named: bool) -> Result<
         None => return Err(FileError::UnknownRecords { name }),
     };
     let entry = match kind {
-        Kind::Defender => defender::entry,
+        FileKind::Defender => defender::entry,
         _ => meraki::entry,
     };
-    let mut rows: Vec<Row> =
-        found.iter().zip(1..).map(|(record, number)| Row { number, entry: entry(record) }).collect();
+    let mut rows: Vec<FileRow> =
+        found.iter().zip(1..).map(|(record, number)| FileRow { number, entry: entry(record) }).collect();
     if let Some(why) = broken {
-        rows.push(Row {
+        rows.push(FileRow {
             number: rows.len() as u64 + 1,
             entry: Err(format!("the file breaks off here: {why}")),
         });
@@ -465,8 +465,8 @@ mod tests {
         }
         assert!(records(r#"{"value":[]}"#).0.is_empty());
         assert_eq!(macs(r#"{"data":{"clients":[{"mac":"a"},{"mac":"b","data":{"mac":"no"}}]}}"#), ["a", "b"]);
-        let error =
-            read("x.json".into(), r#"{"error":{"code":"Unauthorized"}}"#, Kind::Defender, false).unwrap_err();
+        let error = read("x.json".into(), r#"{"error":{"code":"Unauthorized"}}"#, FileKind::Defender, false)
+            .unwrap_err();
         assert!(error.to_string().contains("there is none"), "{error}");
     }
 

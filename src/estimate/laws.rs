@@ -30,12 +30,12 @@ fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
     list
 }
 
-fn entries() -> impl Strategy<Value = Entry> {
+fn entries() -> impl Strategy<Value = ListedDevice> {
     let words = || select(vec!["Camera", "Switch", "Laptop", "Windows 10", "what"]);
     let id = select(vec!["", "", "", "m1", "m2"]);
     let excluded = prop_oneof![9 => Just(None), 1 => Just(Some(Exclusion::Retired))];
     (vec(macs(), 0..3), vec(ips(), 0..3), vec(words(), 0..2), id, 0..50_i64, any::<bool>(), 0..8_u8, excluded)
-        .prop_map(|(macs, ips, kinds, id, age, dated, managed, excluded)| Entry {
+        .prop_map(|(macs, ips, kinds, id, age, dated, managed, excluded)| ListedDevice {
             macs: sorted(macs),
             ips: sorted(ips),
             kinds: kinds.into_iter().map(str::to_owned).collect(),
@@ -43,7 +43,7 @@ fn entries() -> impl Strategy<Value = Entry> {
             last_seen: dated.then(|| NOW.plus(-age * DAY)),
             managed: managed == 0,
             excluded,
-            ..Entry::default()
+            ..ListedDevice::default()
         })
 }
 
@@ -96,9 +96,10 @@ fn devices() -> impl Strategy<Value = DeviceEntry> {
     })
 }
 
-fn reading(name: &str, entries: Vec<Entry>) -> Reading {
-    let rows = entries.into_iter().zip(1..).map(|(entry, number)| Row { number, entry: Ok(entry) }).collect();
-    Reading { name: name.to_owned(), kind: Kind::Cmdb, rows, columns: None, notes: Vec::new() }
+fn reading(name: &str, entries: Vec<ListedDevice>) -> Reading {
+    let rows =
+        entries.into_iter().zip(1..).map(|(entry, number)| FileRow { number, entry: Ok(entry) }).collect();
+    Reading { name: name.to_owned(), kind: FileKind::Cmdb, rows, columns: None, notes: Vec::new() }
 }
 
 fn estimate(files: &[Reading], inventory: Option<&[DeviceEntry]>) -> Estimate {
@@ -118,7 +119,7 @@ proptest! {
         inventory in vec(devices(), 0..6),
         order in any::<proptest::sample::Index>(),
     ) {
-        let split = |rows: &[(Entry, usize)]| -> Vec<Reading> {
+        let split = |rows: &[(ListedDevice, usize)]| -> Vec<Reading> {
             let of = |file: usize| rows.iter().filter(|(_, f)| *f == file).map(|(e, _)| e.clone()).collect();
             (0..3).map(|file| reading(&format!("{file}.csv"), of(file))).collect()
         };
@@ -177,8 +178,9 @@ proptest! {
 }
 
 fn closes(bytes: &[u8]) -> Result<(), TestCaseError> {
-    let options = Kind::ALL.into_iter().map(|kind| Options { kind: Some(kind), ..Options::default() });
-    for options in options.chain([Options::default()]) {
+    let options =
+        FileKind::ALL.into_iter().map(|kind| ReadOptions { kind: Some(kind), ..ReadOptions::default() });
+    for options in options.chain([ReadOptions::default()]) {
         if let Ok(reading) = read("x", bytes, &options) {
             let rows = reading.rows.len() as u64;
             let found = estimate(&[reading], None);

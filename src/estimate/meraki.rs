@@ -1,8 +1,8 @@
 //! The Meraki dashboard: clients of a network (`GET /networks/{id}/clients`), and the network's own devices
 //! (`GET /networks/{id}/devices`, `GET /organizations/{id}/devices`).
 
-use super::entry::{self, Addresses, Entry};
 use super::json::Record;
+use super::listed::{self, Addresses, ListedDevice};
 use super::overlap::Exclusion;
 
 /// What a product line of the dashboard is, as a key of the taxonomy.
@@ -20,7 +20,7 @@ fn product(line: &str) -> Option<&'static str> {
 }
 
 /// One record: a device where it says its product line, serial number or LAN address, else a client.
-pub(super) fn entry(record: &Record) -> Result<Entry, String> {
+pub(super) fn entry(record: &Record) -> Result<ListedDevice, String> {
     let mut addresses = Addresses::default();
     if let Some(mac) = record.get("mac") {
         addresses.add_macs(mac);
@@ -33,23 +33,23 @@ pub(super) fn entry(record: &Record) -> Result<Entry, String> {
     addresses.into_entry(entry)
 }
 
-fn client(record: &Record) -> Entry {
-    Entry {
+fn client(record: &Record) -> ListedDevice {
+    ListedDevice {
         name: record.text("description").or_else(|| record.text("name")),
         kinds: record.text("deviceTypePrediction").into_iter().collect(),
         os: record.text("os"),
         vendor: record.text("manufacturer"),
-        last_seen: record.get("lastSeen").and_then(entry::instant),
+        last_seen: record.get("lastSeen").and_then(listed::instant),
         id: record.text("id"),
         ids: record.text("id").map(|id| format!("meraki#{id}")).into_iter().collect(),
-        ..Entry::default()
+        ..ListedDevice::default()
     }
 }
 
-fn device(record: &Record) -> Entry {
+fn device(record: &Record) -> ListedDevice {
     let line = record.text("productType");
     let kind = line.as_deref().map(|line| product(line).unwrap_or("network_other"));
-    let mut entry = Entry {
+    let mut entry = ListedDevice {
         name: record.text("name"),
         // Whatever it is, it is a part of the network that the dashboard runs.
         kinds: vec![kind.unwrap_or("network_other").to_owned()],
@@ -57,7 +57,7 @@ fn device(record: &Record) -> Entry {
         model: record.text("model"),
         id: record.text("serial"),
         ids: record.text("serial").map(|id| format!("meraki#{id}")).into_iter().collect(),
-        ..Entry::default()
+        ..ListedDevice::default()
     };
     if kind == Some("sensor") {
         // They speak by Bluetooth to an access point and never have an address.

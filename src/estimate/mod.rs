@@ -2,7 +2,7 @@
 //! inventory afterwards.
 //!
 //! ```text
-//! file ─► text ─► cmdb | json ─► meraki | defender ─► Entry ─┐
+//! file ─► text ─► cmdb | json ─► meraki | defender ─► ListedDevice ─┐
 //!                                                            ├─► overlap ─► verdict ─► Estimate
 //! inventory (devices of a view) ─────────────────────────────┘
 //! ```
@@ -17,7 +17,7 @@
 //!
 //! | kind | form | members or columns |
 //! |---|---|---|
-//! | `cmdb` | CSV with `,` `;` tab or `\|`, a header within the first ten lines | those of [`Column`], guessed from the header or named with `mac=COLUMN` |
+//! | `cmdb` | CSV with `,` `;` tab or `\|`, a header within the first ten lines | those of [`FileColumn`], guessed from the header or named with `mac=COLUMN` |
 //! | `meraki` | JSON of `GET /networks/{id}/clients` | `id`, `mac`, `ip`, `ip6`, `description`, `os`, `manufacturer`, `deviceTypePrediction`, `lastSeen` |
 //! | `meraki` | JSON of `GET /networks/{id}/devices` or `/organizations/{id}/devices` | `mac`, `lanIp`, `name`, `model`, `productType`, `serial` |
 //! | `defender` | JSON of `GET /api/machines` | `id`, `computerDnsName`, `osPlatform`, `lastIpAddress`, `ipAddresses` (`ipAddress`, `macAddress`, `operationalStatus`, `type`), `onboardingStatus`, `mergedIntoMachineId`, `isExcluded`, `deviceCategory`, `deviceType`, `lastSeen` |
@@ -28,9 +28,9 @@
 mod cmdb;
 mod columns;
 mod defender;
-mod entry;
 mod error;
 mod json;
+mod listed;
 mod meraki;
 mod overlap;
 mod report;
@@ -42,11 +42,11 @@ mod laws;
 #[cfg(test)]
 mod tests;
 
-pub use columns::{Column, Columns, Mapping};
-pub use entry::{Entry, Reading, Row};
+pub use columns::{Columns, FileColumn, Mapping};
 pub use error::FileError;
+pub use listed::{FileRow, ListedDevice, Reading};
 pub use overlap::{ADDRESS_LIFE, Exclusion};
-pub use report::{Estimate, FileReport, InventoryReport, Ledger, Managing, Outcome, RowReport, SCHEMA};
+pub use report::{Estimate, FileReport, InventoryReport, Ledger, Managing, RowOutcome, RowReport, SCHEMA};
 pub use sorter::{Basis, Sorted, Sorter};
 
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ pub const ADDRESSES: usize = 32;
 /// What a file is.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum FileKind {
     /// A table from a configuration management database, or any other.
     Cmdb,
     /// Clients or devices of the Meraki dashboard.
@@ -74,7 +74,7 @@ pub enum Kind {
     Defender,
 }
 
-impl Kind {
+impl FileKind {
     /// All kinds.
     pub const ALL: [Self; 3] = [Self::Cmdb, Self::Meraki, Self::Defender];
 
@@ -93,7 +93,7 @@ impl Kind {
     }
 }
 
-impl std::fmt::Display for Kind {
+impl std::fmt::Display for FileKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.key())
     }
@@ -101,9 +101,9 @@ impl std::fmt::Display for Kind {
 
 /// How a file is to be read.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Options {
+pub struct ReadOptions {
     /// Its kind; told by its content where none is given.
-    pub kind: Option<Kind>,
+    pub kind: Option<FileKind>,
     /// Columns that a person named, over the guessed ones. For tables only.
     pub mapping: Mapping,
 }
@@ -113,8 +113,8 @@ pub struct Options {
 /// # Errors
 ///
 /// Where nothing of it can be read at all; what is wrong with a single row stands in that row.
-pub fn read(name: &str, bytes: &[u8], options: &Options) -> Result<Reading, FileError> {
-    let name = entry::file_name(name);
+pub fn read(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Reading, FileError> {
+    let name = listed::file_name(name);
     if bytes.len() > FILE_BYTES {
         return Err(FileError::TooLarge { name });
     }
@@ -123,7 +123,7 @@ pub fn read(name: &str, bytes: &[u8], options: &Options) -> Result<Reading, File
         return Err(FileError::Empty { name });
     }
     let mut reading = match options.kind.unwrap_or_else(|| guess(&text.text)) {
-        Kind::Cmdb => cmdb::read(name, &text.text, &options.mapping)?,
+        FileKind::Cmdb => cmdb::read(name, &text.text, &options.mapping)?,
         kind => json::read(name, &text.text, kind, options.kind.is_some())?,
     };
     reading.notes.extend(text.note);
@@ -133,13 +133,13 @@ pub fn read(name: &str, bytes: &[u8], options: &Options) -> Result<Reading, File
 /// The signature of a table's header, under which its columns are remembered; `None` for what is no table.
 pub fn signature(bytes: &[u8]) -> Option<String> {
     let text = text::decode(bytes.get(..FILE_BYTES).unwrap_or(bytes))?;
-    (guess(&text.text) == Kind::Cmdb).then(|| cmdb::signature(&text.text)).flatten()
+    (guess(&text.text) == FileKind::Cmdb).then(|| cmdb::signature(&text.text)).flatten()
 }
 
 /// Tells JSON from a table by the first character; whose JSON it is, is told by its members.
-fn guess(text: &str) -> Kind {
+fn guess(text: &str) -> FileKind {
     match text.trim_start().chars().next() {
-        Some('{' | '[') => Kind::Defender,
-        _ => Kind::Cmdb,
+        Some('{' | '[') => FileKind::Defender,
+        _ => FileKind::Cmdb,
     }
 }

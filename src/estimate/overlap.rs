@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use super::Entry;
+use super::ListedDevice;
 use crate::census::address::is_public;
 use crate::census::{MacAddr, State, Timestamp, Verdict};
 use crate::wire::DeviceEntry;
@@ -96,7 +96,7 @@ pub(super) struct Group {
 }
 
 /// Groups the rows, and finds each group in the inventory. Rows that are excluded by themselves are left out.
-pub(super) fn groups(entries: &[&Entry], inventory: &[DeviceEntry], as_of: Timestamp) -> Vec<Group> {
+pub(super) fn groups(entries: &[&ListedDevice], inventory: &[DeviceEntry], as_of: Timestamp) -> Vec<Group> {
     let mut ties = Ties::new(entries.len());
     let mut by_mac: HashMap<MacAddr, usize> = HashMap::new();
     let mut by_id: HashMap<&str, usize> = HashMap::new();

@@ -6,10 +6,10 @@ use std::net::IpAddr;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::entry::{Entry, Reading, shown};
+use super::listed::{ListedDevice, Reading, shown};
 use super::overlap::{self, Exclusion, Group};
 use super::sorter::{Basis, Sorted, Sorter};
-use super::{Column, FILES, FileError, Kind, ROWS};
+use super::{FILES, FileColumn, FileError, FileKind, ROWS};
 use crate::census::{
     Category, Classification, MacAddr, Policy, Standing, Timestamp, Verdict, commitment, time::rfc3339,
     verdict,
@@ -22,7 +22,8 @@ pub const SCHEMA: &str = "netcensus.estimate/1";
 /// What a row came to. Exactly one of these for every row.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+#[schema(as = Outcome)]
+pub enum RowOutcome {
     /// It stands for a device that counts.
     Taken,
     /// It is the same device as another row, or as one of the inventory.
@@ -49,13 +50,13 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    fn add(&mut self, outcome: Outcome) {
+    fn add(&mut self, outcome: RowOutcome) {
         self.rows += 1;
         match outcome {
-            Outcome::Taken => self.taken += 1,
-            Outcome::Merged => self.merged += 1,
-            Outcome::Excluded => self.excluded += 1,
-            Outcome::Unreadable => self.unreadable += 1,
+            RowOutcome::Taken => self.taken += 1,
+            RowOutcome::Merged => self.merged += 1,
+            RowOutcome::Excluded => self.excluded += 1,
+            RowOutcome::Unreadable => self.unreadable += 1,
         }
     }
 
@@ -72,13 +73,13 @@ pub struct FileReport {
     pub name: String,
     /// What it is.
     #[schema(value_type = String)]
-    pub kind: Kind,
+    pub kind: FileKind,
     /// Its rows.
     #[serde(flatten)]
     pub ledger: Ledger,
     /// Which columns were taken for what; null for JSON.
     #[schema(value_type = Option<Object>)]
-    pub columns: Option<BTreeMap<Column, Vec<String>>>,
+    pub columns: Option<BTreeMap<FileColumn, Vec<String>>>,
     /// The signature of the header, under which columns are remembered; null for JSON.
     pub signature: Option<String>,
     /// What a person should know about the reading.
@@ -93,7 +94,7 @@ pub struct RowReport {
     /// The line of a table, or the number of a record.
     pub row: u64,
     /// What it came to.
-    pub outcome: Outcome,
+    pub outcome: RowOutcome,
     /// The rule of an exclusion; null else.
     pub rule: Option<&'static str>,
     /// The row or device that it is the same as; null else.
@@ -185,7 +186,7 @@ pub struct Estimate {
 struct Place<'a> {
     file: &'a Reading,
     number: u64,
-    entry: Result<&'a Entry, &'a str>,
+    entry: Result<&'a ListedDevice, &'a str>,
     sorted: Option<Sorted>,
 }
 
@@ -197,7 +198,7 @@ impl Place<'_> {
 
 /// What a row came to, before it is written down.
 struct Fate {
-    outcome: Outcome,
+    outcome: RowOutcome,
     rule: Option<&'static str>,
     same_as: Option<String>,
     why: String,
@@ -207,15 +208,15 @@ impl Fate {
     fn excluded(exclusion: Exclusion, because: Option<&str>) -> Self {
         let title = exclusion.title();
         let why = because.map_or_else(|| title.to_owned(), |b| format!("{title}: {b}"));
-        Self { outcome: Outcome::Excluded, rule: Some(exclusion.id()), same_as: None, why }
+        Self { outcome: RowOutcome::Excluded, rule: Some(exclusion.id()), same_as: None, why }
     }
 
     fn unreadable(why: &str) -> Self {
-        Self { outcome: Outcome::Unreadable, rule: None, same_as: None, why: why.to_owned() }
+        Self { outcome: RowOutcome::Unreadable, rule: None, same_as: None, why: why.to_owned() }
     }
 
     fn same(as_what: String, why: String) -> Self {
-        Self { outcome: Outcome::Merged, rule: None, same_as: Some(as_what), why }
+        Self { outcome: RowOutcome::Merged, rule: None, same_as: Some(as_what), why }
     }
 }
 
@@ -293,7 +294,7 @@ impl Estimate {
             if let Some(ledger) = of_file.and_then(|i| ledgers.get_mut(i)) {
                 ledger.add(fate.outcome);
             }
-            if let (Some(rule), Outcome::Excluded) = (fate.rule, fate.outcome) {
+            if let (Some(rule), RowOutcome::Excluded) = (fate.rule, fate.outcome) {
                 *self.excluded.entry(rule).or_default() += 1;
             }
             let (mac, ip) = place.entry.map_or((None, None), shown);
@@ -418,7 +419,7 @@ impl Work<'_> {
         }
     }
 
-    fn entries<'b>(&'b self, group: &'b Group) -> impl Iterator<Item = (usize, &'b Entry)> {
+    fn entries<'b>(&'b self, group: &'b Group) -> impl Iterator<Item = (usize, &'b ListedDevice)> {
         group.rows.iter().filter_map(|row| Some((*row, self.places.get(*row)?.entry.ok()?)))
     }
 
@@ -509,7 +510,7 @@ impl Work<'_> {
             };
             match self.count(&standing) {
                 found if found.is_counted() => Fate {
-                    outcome: Outcome::Taken,
+                    outcome: RowOutcome::Taken,
                     rule: Some(found.id()),
                     same_as: None,
                     why: format!("{}, by {}: {}", found.title(), sorted.basis.title(), sorted.because),
@@ -608,7 +609,7 @@ impl Work<'_> {
 }
 
 /// By what two are the same.
-fn tie(entry: &Entry, macs: &[MacAddr], ips: &[IpAddr], ids: &[String]) -> &'static str {
+fn tie(entry: &ListedDevice, macs: &[MacAddr], ips: &[IpAddr], ids: &[String]) -> &'static str {
     if entry.macs.iter().any(|m| macs.contains(m)) {
         "MAC"
     } else if entry.ids.iter().any(|i| ids.contains(i)) {

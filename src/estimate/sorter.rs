@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 
-use super::Entry;
+use super::ListedDevice;
 use super::columns::fold;
 use crate::census::{Category, Classification, Classifier, Evidence, Field, Subject, Timestamp};
 use crate::classify::{RuleError, Taxonomy};
@@ -177,7 +177,7 @@ impl<'a> Sorter<'a> {
     }
 
     /// What an entry is. A pure function of the entry.
-    pub fn sort(&self, entry: &Entry) -> Sorted {
+    pub fn sort(&self, entry: &ListedDevice) -> Sorted {
         let by_type = entry.kinds.iter().find_map(|text| self.word(text, Basis::Type));
         let told = by_type.or_else(|| self.system(entry));
         told.or_else(|| self.rules(entry)).unwrap_or_else(|| Sorted {
@@ -188,7 +188,7 @@ impl<'a> Sorter<'a> {
         })
     }
 
-    fn system(&self, entry: &Entry) -> Option<Sorted> {
+    fn system(&self, entry: &ListedDevice) -> Option<Sorted> {
         let os = entry.os.as_deref()?;
         // Cisco's IOS and Apple's iOS differ by their makers alone.
         let is_cisco = |text: &Option<String>| text.as_deref().is_some_and(|t| phrase(t).contains("cisco"));
@@ -217,7 +217,7 @@ impl<'a> Sorter<'a> {
 
     /// Asks the classifier as if the device had been seen with its card, its host name and its product's name: what a
     /// list tells of these is what the device itself would say.
-    fn rules(&self, entry: &Entry) -> Option<Sorted> {
+    fn rules(&self, entry: &ListedDevice) -> Option<Sorted> {
         let mut said: Vec<(Field, String)> = Vec::new();
         if let Some(name) = entry.name.as_deref().filter(|n| is_host_name(n)) {
             let host = name.split('.').next().unwrap_or(name);
@@ -311,7 +311,7 @@ mod tests {
     use super::*;
     use crate::census::Unclassified;
 
-    fn by(entry: &Entry) -> (Category, String, Basis) {
+    fn by(entry: &ListedDevice) -> (Category, String, Basis) {
         let sorted = Sorter::new(crate::estimate::tests::rules()).unwrap().sort(entry);
         (sorted.category, sorted.kind, sorted.basis)
     }
@@ -320,7 +320,7 @@ mod tests {
     fn types_are_understood_in_the_words_of_every_usual_list() {
         let sorter = Sorter::new(&Unclassified).unwrap();
         let kind = |text: &str| {
-            let entry = Entry { kinds: vec![text.to_owned()], ..Entry::default() };
+            let entry = ListedDevice { kinds: vec![text.to_owned()], ..ListedDevice::default() };
             sorter.sort(&entry).kind
         };
         for (text, expected) in [
@@ -359,7 +359,11 @@ mod tests {
     #[test]
     fn a_system_tells_where_the_type_does_not() {
         let of = |os: &str, vendor: Option<&str>| {
-            by(&Entry { os: Some(os.to_owned()), vendor: vendor.map(str::to_owned), ..Entry::default() })
+            by(&ListedDevice {
+                os: Some(os.to_owned()),
+                vendor: vendor.map(str::to_owned),
+                ..ListedDevice::default()
+            })
         };
         let named = |c, k: &str| (c, k.to_owned(), Basis::System);
         assert_eq!(of("Windows Server 2019 Standard", None), named(Category::ComputerMobile, "server"));
@@ -372,17 +376,20 @@ mod tests {
 
     #[test]
     fn rules_tell_by_card_model_and_host_name_where_no_word_does() {
-        let card = Entry { macs: vec!["ac:cc:8e:00:00:01".parse().unwrap()], ..Entry::default() };
+        let card =
+            ListedDevice { macs: vec!["ac:cc:8e:00:00:01".parse().unwrap()], ..ListedDevice::default() };
         assert_eq!(by(&card).0, Category::Iot);
-        let model = Entry {
+        let model = ListedDevice {
             vendor: Some("HP".to_owned()),
             model: Some("Color LaserJet Pro M454dw".to_owned()),
-            ..Entry::default()
+            ..ListedDevice::default()
         };
         assert_eq!(by(&model), (Category::Iot, "printer".to_owned(), Basis::Rules));
-        let host = Entry { name: Some("DESKTOP-7F3K2QA.corp.example".to_owned()), ..Entry::default() };
+        let host =
+            ListedDevice { name: Some("DESKTOP-7F3K2QA.corp.example".to_owned()), ..ListedDevice::default() };
         assert_eq!(by(&host), (Category::ComputerMobile, "workstation".to_owned(), Basis::Rules));
-        let word = Entry { name: Some("DESKTOP-7F3K2QA in the hall".to_owned()), ..Entry::default() };
+        let word =
+            ListedDevice { name: Some("DESKTOP-7F3K2QA in the hall".to_owned()), ..ListedDevice::default() };
         assert_eq!(by(&word).0, Category::Unclassified);
     }
 }

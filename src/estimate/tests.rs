@@ -17,7 +17,7 @@ fn now() -> Timestamp {
 }
 
 fn file(name: &str, bytes: &[u8]) -> Reading {
-    read(name, bytes, &Options::default()).unwrap()
+    read(name, bytes, &ReadOptions::default()).unwrap()
 }
 
 /// The rules that are compiled in, read once.
@@ -102,16 +102,16 @@ fn an_address_joins_a_row_without_a_mac_only_where_one_device_bears_it() {
     let list = "name,mac,ip,type\na,00:40:8c:00:00:01,10.0.0.1,Camera\nb,00:40:8c:00:00:02,10.0.0.2,Camera\nc,00:40:8c:00:00:03,10.0.0.2,Camera\n";
     let more = "name,ip,type\nsame as a,10.0.0.1,Camera\nb or c,10.0.0.2,Camera\nnew,10.0.0.4,Camera\nnew again,10.0.0.4,Camera\n";
     let both = estimate(&[file("a.csv", list.as_bytes()), file("b.csv", more.as_bytes())]);
-    let outcomes: Vec<(Outcome, Option<&str>)> =
-        both.rows.iter().map(|r| (r.outcome, r.rule.filter(|_| r.outcome == Outcome::Excluded))).collect();
+    let outcomes: Vec<(RowOutcome, Option<&str>)> =
+        both.rows.iter().map(|r| (r.outcome, r.rule.filter(|_| r.outcome == RowOutcome::Excluded))).collect();
     assert_eq!(both.iot, 4);
     assert_eq!(
         outcomes[3..],
         [
-            (Outcome::Merged, None),
-            (Outcome::Excluded, Some("ambiguous")),
-            (Outcome::Taken, None),
-            (Outcome::Merged, None)
+            (RowOutcome::Merged, None),
+            (RowOutcome::Excluded, Some("ambiguous")),
+            (RowOutcome::Taken, None),
+            (RowOutcome::Merged, None)
         ]
     );
     assert_eq!(both.rows[3].same_as.as_deref(), Some("a.csv:2"));
@@ -144,14 +144,14 @@ fn lists_that_disagree_on_whether_a_device_counts_leave_it_unclassified_and_say_
 #[test]
 fn columns_are_named_by_a_person_where_no_guess_understands_them() {
     let list = b"Kennung\tNetz\tWas\n00:40:8c:00:00:01\t10.0.0.1\tCamera\n";
-    let refused = read("liste.tsv", list, &Options::default()).unwrap_err().to_string();
+    let refused = read("liste.tsv", list, &ReadOptions::default()).unwrap_err().to_string();
     assert!(refused.contains("Kennung, Netz, Was") && refused.contains("mac=COLUMN"), "{refused}");
     let mapping = Mapping::parse(["mac=kennung", "type=Was"]).unwrap();
-    let options = Options { mapping, ..Options::default() };
+    let options = ReadOptions { mapping, ..ReadOptions::default() };
     let found = estimate(&[read("liste.tsv", list, &options).unwrap()]);
     assert_eq!((found.iot, found.rows[0].row), (1, 2));
     assert_eq!(signature(list), found.files[0].signature);
-    let missing = Options { mapping: Mapping::parse(["mac=MAC"]).unwrap(), ..Options::default() };
+    let missing = ReadOptions { mapping: Mapping::parse(["mac=MAC"]).unwrap(), ..ReadOptions::default() };
     assert!(read("liste.tsv", list, &missing).unwrap_err().to_string().contains("has no column 'MAC'"));
 }
 
@@ -174,7 +174,8 @@ fn the_same_list_is_read_alike_in_every_encoding_and_with_every_sign() {
 #[test]
 fn hostile_texts_are_cut_and_cannot_steer_a_terminal() {
     let list = format!("name,mac,type\n\"\u{1b}[31m{}\",00:40:8c:00:00:01,Camera\n", "x".repeat(100_000));
-    let reading = read("../../etc/\u{1b}pass\u{202e}wd.csv", list.as_bytes(), &Options::default()).unwrap();
+    let reading =
+        read("../../etc/\u{1b}pass\u{202e}wd.csv", list.as_bytes(), &ReadOptions::default()).unwrap();
     let name = reading.rows[0].entry.as_ref().unwrap().name.clone().unwrap();
     assert!(name.len() <= 256 && name.starts_with("[31m"));
     assert_eq!(reading.name, "passwd.csv");
@@ -182,7 +183,7 @@ fn hostile_texts_are_cut_and_cannot_steer_a_terminal() {
 
 #[test]
 fn every_bound_is_refused_by_name() {
-    let refused = |bytes: &[u8]| read("a.csv", bytes, &Options::default()).unwrap_err().to_string();
+    let refused = |bytes: &[u8]| read("a.csv", bytes, &ReadOptions::default()).unwrap_err().to_string();
     assert!(refused(&vec![b'a'; FILE_BYTES + 1]).contains("16 MiB"));
     let wide = format!("mac{}\n", ",x".repeat(COLUMNS));
     assert!(refused(wide.as_bytes()).contains("512 columns"));

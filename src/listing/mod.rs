@@ -1,6 +1,6 @@
 //! Lists of devices: which ones, in what order, a page at a time or all of them as a file.
 //!
-//! Pure functions of a view. A page is found by a cursor that names the last device of the page before it by what the
+//! Pure functions of the devices of a view. A page is found by a cursor that names the last device of the page before it by what the
 //! list is sorted by, so that devices that come and go meanwhile neither repeat nor hide others.
 
 mod column;
@@ -18,8 +18,7 @@ pub use filter::{BadFilter, Filter};
 
 use self::column::SortKey;
 use self::filter::Matcher;
-use crate::census::{Timestamp, time::rfc3339};
-use crate::plan::app::inventory::View;
+use crate::census::{Category, Timestamp, time::rfc3339};
 use crate::wire::DeviceEntry;
 
 /// Devices on a page where nothing else is asked.
@@ -57,17 +56,22 @@ pub struct Tabs {
 }
 
 impl Tabs {
-    /// The tabs of a view.
-    pub fn new(view: &View) -> Self {
-        let [(_, computer_mobile), (_, network), (_, iot), (_, unclassified)] =
-            view.tabs().map(|(category, number)| (category, number as u64));
-        Self { all: view.document.devices.len() as u64, computer_mobile, network, iot, unclassified }
+    /// Counts all devices by category.
+    pub fn new(devices: &[DeviceEntry]) -> Self {
+        let of = |category| devices.iter().filter(|d| d.category == category).count() as u64;
+        Self {
+            all: devices.len() as u64,
+            computer_mobile: of(Category::ComputerMobile),
+            network: of(Category::Network),
+            iot: of(Category::Iot),
+            unclassified: of(Category::Unclassified),
+        }
     }
 }
 
 /// One page of devices.
 #[derive(Clone, Debug, Serialize)]
-pub struct Page<'a> {
+pub struct DevicePage<'a> {
     /// The instant of the verdicts.
     #[serde(with = "rfc3339")]
     pub as_of: Timestamp,
@@ -81,16 +85,18 @@ pub struct Page<'a> {
     pub devices: Vec<&'a DeviceEntry>,
 }
 
-impl<'a> Page<'a> {
-    /// The page that `filter` asks for. `view` is at [`Filter::instant`].
+impl<'a> DevicePage<'a> {
+    /// The page of `devices` that `filter` asks for. Their verdicts are those at `as_of`: [`Filter::instant`], if it names
+    /// one.
     ///
     /// # Errors
-    /// Where the filter, the order or the cursor cannot be read, or the cursor is another list's.
-    pub fn new(view: &'a View, filter: &Filter) -> Result<Self, BadList> {
+    /// If the filter, the order or the cursor cannot be read, or the cursor belongs to another list.
+    pub fn new(devices: &'a [DeviceEntry], as_of: Timestamp, filter: &Filter) -> Result<Self, BadList> {
         let sort = filter.order()?;
         let cursor = filter.cursor()?;
         let limit = filter.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
-        let matching = matching(view, filter)?;
+        let matcher = Matcher::new(filter)?;
+        let matching: Vec<&DeviceEntry> = devices.iter().filter(|d| matcher.matches(d)).collect();
         let total = matching.len();
         let keyed = matching.into_iter().map(|d| (sort.key(d), d));
         let after = |(key, d): &(SortKey, &DeviceEntry)| {
@@ -108,27 +114,22 @@ impl<'a> Page<'a> {
         }
         rest.sort_unstable_by(order);
         let next = rest.last().cloned().filter(|_| more);
-        let next = next.map(|(key, d)| filter.cursor_after(sort, view.as_of, key, d.id.clone()));
-        let devices = rest.into_iter().map(|(_, d)| d).collect();
-        Ok(Self { as_of: view.as_of, total, tabs: Tabs::new(view), next, devices })
+        let next = next.map(|(key, d)| filter.cursor_after(sort, as_of, key, d.id.clone()));
+        let page = rest.into_iter().map(|(_, d)| d).collect();
+        Ok(Self { as_of, total, tabs: Tabs::new(devices), next, devices: page })
     }
 }
 
-/// The places in the view's document of all devices that match, in the order that was asked for.
+/// The places in `devices` of all that match, in the order that was asked for.
 ///
 /// # Errors
-/// Where the filter or the order cannot be read.
-pub fn places(view: &View, filter: &Filter) -> Result<Vec<usize>, BadList> {
+/// If the filter or the order cannot be read.
+pub fn places(devices: &[DeviceEntry], filter: &Filter) -> Result<Vec<usize>, BadList> {
     let sort = filter.order()?;
     let matcher = Matcher::new(filter)?;
-    let devices = view.document.devices.iter().enumerate().filter(|(_, d)| matcher.matches(d));
+    let matching = devices.iter().enumerate().filter(|(_, d)| matcher.matches(d));
     let mut keyed: Vec<(SortKey, &str, usize)> =
-        devices.map(|(place, d)| (sort.key(d), d.id.as_str(), place)).collect();
+        matching.map(|(place, d)| (sort.key(d), d.id.as_str(), place)).collect();
     keyed.sort_unstable_by(|a, b| sort.compare((&a.0, a.1), (&b.0, b.1)));
     Ok(keyed.into_iter().map(|(.., place)| place).collect())
-}
-
-fn matching<'a>(view: &'a View, filter: &Filter) -> Result<Vec<&'a DeviceEntry>, BadList> {
-    let matcher = Matcher::new(filter)?;
-    Ok(view.document.devices.iter().filter(|d| matcher.matches(d)).collect())
 }

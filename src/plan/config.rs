@@ -8,12 +8,13 @@ use serde::Deserialize;
 
 use super::store::Location;
 use crate::census::{Policy, Prefix, Timestamp};
+use crate::cli::log::LogConfig;
 use crate::config::{ConfigError, complain, parse};
 use crate::plan::app::inventory::CountAt;
-use crate::plan::app::service::{AccessSettings, Settings};
-use crate::plan::http::limit::Allowance;
-use crate::plan::http::oidc::{OidcSettings, Provider, ProviderError};
-use crate::plan::http::tls::{Given, Own, Source, TlsError};
+use crate::plan::app::{AccessSettings, Settings};
+use crate::plan::limits::Allowance;
+use crate::plan::oidc::{OidcSettings, Provider, ProviderError};
+use crate::plan::tls::{Given, Own, Source, TlsError};
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -35,7 +36,7 @@ pub struct Config {
     pub limits: Allowance,
     /// The identity provider.
     pub oidc: OidcSettings,
-    /// The log on standard error.
+    /// The log.
     pub log: LogConfig,
 }
 
@@ -80,27 +81,6 @@ pub struct CensusConfig {
     pub rules: PathBuf,
 }
 
-/// `[log]`.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub struct LogConfig {
-    /// A filter such as `info` or `netcensus=debug,warn`.
-    pub filter: String,
-    /// How lines look.
-    pub format: LogFormat,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// For people.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
-
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -114,12 +94,6 @@ impl Default for Config {
             limits: Allowance::default(),
             log: LogConfig::default(),
         }
-    }
-}
-
-impl Default for LogConfig {
-    fn default() -> Self {
-        Self { filter: "info".to_owned(), format: LogFormat::Text }
     }
 }
 

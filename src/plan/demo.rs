@@ -29,7 +29,7 @@ pub struct Arguments {
 #[derive(Debug, thiserror::Error)]
 pub enum DemoError {
     /// The address is not free.
-    #[error("cannot listen on {address}: {error}; choose another with --listen")]
+    #[error("cannot listen on {address}: {error}; choose another address with --listen")]
     Listen {
         /// The address.
         address: SocketAddr,

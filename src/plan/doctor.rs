@@ -3,9 +3,9 @@
 //! What is here judges what was found out; the command finds it out.
 
 use super::store::{Location, Sensor};
-use crate::billing::timeline::{Kind, Plan, in_effect};
+use crate::billing::timeline::{Plan, PlanKind, in_effect};
 use crate::census::Timestamp;
-use crate::doctor::{Finding, Outcome};
+use crate::doctor::{CheckOutcome, Finding};
 use crate::proof::Day;
 use crate::proof::day::SETTLED_AFTER;
 
@@ -27,7 +27,7 @@ pub fn database(place: &Location, pending: usize) -> Finding {
     }
     let finding = format!("{pending} migrations are pending: an older version made it");
     Finding::other(
-        Outcome::Problem,
+        CheckOutcome::Problem,
         "database",
         place,
         finding,
@@ -45,11 +45,11 @@ pub fn file(place: &Location, mode: u32, free: Option<u64>) -> Vec<Finding> {
         let finding = format!("others than its owner may open it (mode {:o})", mode & 0o777);
         let remedy =
             format!("chmod 600 {place}: it holds the key that signs snapshots and hashes of passwords");
-        Finding::other(Outcome::Problem, "permissions", &place, finding, remedy)
+        Finding::other(CheckOutcome::Problem, "permissions", &place, finding, remedy)
     });
     findings.push(match free {
         None => Finding::other(
-            Outcome::Unchecked,
+            CheckOutcome::Unchecked,
             "disk",
             place,
             "its free room is not known",
@@ -59,7 +59,7 @@ pub fn file(place: &Location, mode: u32, free: Option<u64>) -> Vec<Finding> {
             let finding = format!("{} MiB are free where the database lies", free / MIB);
             let remedy = "make room: without it uploads are refused, and wait at the sensors";
             if free < LITTLE {
-                Finding::other(Outcome::Problem, "disk", place, finding, remedy)
+                Finding::other(CheckOutcome::Problem, "disk", place, finding, remedy)
             } else {
                 Finding::good("disk", place, finding)
             }
@@ -75,7 +75,7 @@ pub fn clock(newest: Option<Timestamp>, now: Timestamp) -> Finding {
             let finding =
                 format!("this host's clock says {now}, but something was already written down at {newest}");
             let remedy = "synchronise this host's clock: timedatectl set-ntp true";
-            Finding::other(Outcome::Problem, "clock", "", finding, remedy)
+            Finding::other(CheckOutcome::Problem, "clock", "", finding, remedy)
         }
         _ => Finding::good("clock", "", format!("it is {now}, after all that is written down")),
     }
@@ -88,16 +88,16 @@ pub fn certificate(subject: &str, from: Timestamp, to: Timestamp, now: Timestamp
         "renew it and put it in the place of the old one, then send SIGHUP: systemctl reload netcensus-plan";
     if now.since(from) < 0 {
         Finding::other(
-            Outcome::Problem,
+            CheckOutcome::Problem,
             "certificate",
             subject,
             finding,
             "check this host's clock, and the certificate",
         )
     } else if now.since(to) >= 0 {
-        Finding::other(Outcome::Problem, "certificate", subject, finding, remedy)
+        Finding::other(CheckOutcome::Problem, "certificate", subject, finding, remedy)
     } else if to.since(now) < SOON {
-        Finding::other(Outcome::Notice, "certificate", subject, finding, remedy)
+        Finding::other(CheckOutcome::Notice, "certificate", subject, finding, remedy)
     } else {
         Finding::good("certificate", subject, finding)
     }
@@ -111,7 +111,7 @@ pub fn plan(subscription: &str, plans: &[Plan], billable: u64, now: Timestamp) -
     let Some(plan) = in_effect(plans, now) else {
         let finding = "no plan is in effect: uploads are refused";
         return other(
-            Outcome::Problem,
+            CheckOutcome::Problem,
             finding.into(),
             "onboard one: 'netcensus-plan plan onboard', or in the console",
         );
@@ -119,13 +119,17 @@ pub fn plan(subscription: &str, plans: &[Plan], billable: u64, now: Timestamp) -
     let ends = plan.to().filter(|to| to.since(now) < SOON);
     match (ends, plan.committed) {
         (Some(to), _) => {
-            let kind = if plan.kind == Kind::Trial { "the trial" } else { "the plan" };
+            let kind = if plan.kind == PlanKind::Trial { "the trial" } else { "the plan" };
             let remedy = "replace it before that, or uploads are refused: 'netcensus-plan plan replace'";
-            other(Outcome::Notice, format!("{kind} ends at {to}"), remedy)
+            other(CheckOutcome::Notice, format!("{kind} ends at {to}"), remedy)
         }
         (None, Some(committed)) if billable > committed => {
             let finding = format!("{billable} billable devices, {committed} are committed to");
-            other(Outcome::Notice, finding, "nothing is blocked; 'netcensus-plan estimate' proposes a number")
+            other(
+                CheckOutcome::Notice,
+                finding,
+                "nothing is blocked; 'netcensus-plan estimate' proposes a number",
+            )
         }
         (None, Some(committed)) => Finding::good(
             "plan",
@@ -144,7 +148,13 @@ pub fn sensors(subscription: &str, sensors: &[Sensor], now: Timestamp) -> Vec<Fi
     if standing.is_empty() {
         let remedy =
             "make a token with 'netcensus-plan sensor token', then run 'netcensus-sensor enrol TOKEN' there";
-        return vec![Finding::other(Outcome::Notice, "sensor", subscription, "none is enrolled", remedy)];
+        return vec![Finding::other(
+            CheckOutcome::Notice,
+            "sensor",
+            subscription,
+            "none is enrolled",
+            remedy,
+        )];
     }
     standing.into_iter().map(|s| sensor(subscription, s, now)).collect()
 }
@@ -155,27 +165,31 @@ fn sensor(subscription: &str, sensor: &Sensor, now: Timestamp) -> Finding {
         |outcome, finding: String, remedy: &str| Finding::other(outcome, "sensor", &subject, finding, remedy);
     let away = "on the appliance: 'netcensus-sensor doctor'";
     let Some(uploaded) = sensor.uploaded_at else {
-        return other(Outcome::Notice, "it has not uploaded yet".into(), away);
+        return other(CheckOutcome::Notice, "it has not uploaded yet".into(), away);
     };
     let health = &sensor.health;
     if let Some(at) = sensor.forked_at {
         let finding = format!("two appliances upload as this one since {at}, or it came back from a backup");
         return other(
-            Outcome::Problem,
+            CheckOutcome::Problem,
             finding,
             "enrol each appliance with a token of its own, and revoke this one",
         );
     }
     if now.since(uploaded) > SILENT {
         let finding = format!("its last upload came at {uploaded}, {} h ago", now.since(uploaded) / HOUR);
-        return other(Outcome::Problem, finding, away);
+        return other(CheckOutcome::Problem, finding, away);
     }
     if health.refused > 0 || health.spool_dropped > 0 {
         let finding = format!(
             "{} sightings were refused at its bound, {} uploads dropped undelivered: its count is a lower bound",
             health.refused, health.spool_dropped
         );
-        return other(Outcome::Problem, finding, "raise limits.couplings or spool.max_mib on the appliance");
+        return other(
+            CheckOutcome::Problem,
+            finding,
+            "raise limits.couplings or spool.max_mib on the appliance",
+        );
     }
     Finding::good("sensor", subject, format!("its last upload came at {uploaded}"))
 }
@@ -193,7 +207,7 @@ pub fn snapshots(subscription: &str, sealed: Option<Day>, created: Timestamp, no
                 .map_or_else(|| "none is sealed".to_owned(), |day| format!("{day} is the newest sealed"));
             let remedy = "a running service seals what is due each minute: see its log, or 'netcensus-plan snapshot seal DAY'";
             Finding::other(
-                Outcome::Problem,
+                CheckOutcome::Problem,
                 "snapshots",
                 subscription,
                 format!("{due} is due, {newest}"),
@@ -209,7 +223,7 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::from_secs(1_795_000_000);
 
-    fn running(kind: Kind, committed: Option<u64>, from: Timestamp) -> Plan {
+    fn running(kind: PlanKind, committed: Option<u64>, from: Timestamp) -> Plan {
         Plan {
             number: 1,
             kind,
@@ -226,41 +240,41 @@ mod tests {
     fn a_database_in_a_file_is_judged_by_who_may_open_it_and_the_room_beside_it() {
         let place = Location::File("plan.sqlite".into());
         let outcomes = |mode, free| file(&place, mode, free).iter().map(|f| f.outcome).collect::<Vec<_>>();
-        assert_eq!(outcomes(0o100_600, Some(LITTLE)), [Outcome::Good, Outcome::Good]);
-        assert_eq!(outcomes(0o100_640, Some(LITTLE - 1)), [Outcome::Problem, Outcome::Problem]);
-        assert_eq!(outcomes(0o100_600, None), [Outcome::Good, Outcome::Unchecked]);
+        assert_eq!(outcomes(0o100_600, Some(LITTLE)), [CheckOutcome::Good, CheckOutcome::Good]);
+        assert_eq!(outcomes(0o100_640, Some(LITTLE - 1)), [CheckOutcome::Problem, CheckOutcome::Problem]);
+        assert_eq!(outcomes(0o100_600, None), [CheckOutcome::Good, CheckOutcome::Unchecked]);
         assert_eq!(
             [database(&place, 0).outcome, database(&place, 2).outcome],
-            [Outcome::Good, Outcome::Problem]
+            [CheckOutcome::Good, CheckOutcome::Problem]
         );
     }
 
     #[test]
     fn a_clock_before_what_is_written_down_is_a_problem() {
-        assert_eq!(clock(None, NOW).outcome, Outcome::Good);
-        assert_eq!(clock(Some(NOW), NOW).outcome, Outcome::Good);
-        assert_eq!(clock(Some(NOW.plus(1)), NOW).outcome, Outcome::Problem);
+        assert_eq!(clock(None, NOW).outcome, CheckOutcome::Good);
+        assert_eq!(clock(Some(NOW), NOW).outcome, CheckOutcome::Good);
+        assert_eq!(clock(Some(NOW.plus(1)), NOW).outcome, CheckOutcome::Problem);
     }
 
     #[test]
     fn a_certificate_is_shown_a_week_before_its_end() {
         let outcome = |from, to| certificate("plan.pem", NOW.plus(from), NOW.plus(to), NOW).outcome;
-        assert_eq!(outcome(-DAY, SOON), Outcome::Good);
-        assert_eq!(outcome(-DAY, SOON - 1), Outcome::Notice);
-        assert_eq!([outcome(-DAY, 0), outcome(1, SOON)], [Outcome::Problem; 2]);
+        assert_eq!(outcome(-DAY, SOON), CheckOutcome::Good);
+        assert_eq!(outcome(-DAY, SOON - 1), CheckOutcome::Notice);
+        assert_eq!([outcome(-DAY, 0), outcome(1, SOON)], [CheckOutcome::Problem; 2]);
     }
 
     #[test]
     fn a_plan_is_judged_by_its_end_and_by_what_was_committed_to() {
         let outcome = |plans: &[Plan], billable| plan("Contoso", plans, billable, NOW).outcome;
-        let monthly = running(Kind::Monthly, Some(100), NOW.plus(-DAY));
-        assert_eq!(outcome(&[], 0), Outcome::Problem);
-        assert_eq!(outcome(std::slice::from_ref(&monthly), 100), Outcome::Good);
-        assert_eq!(outcome(std::slice::from_ref(&monthly), 101), Outcome::Notice);
+        let monthly = running(PlanKind::Monthly, Some(100), NOW.plus(-DAY));
+        assert_eq!(outcome(&[], 0), CheckOutcome::Problem);
+        assert_eq!(outcome(std::slice::from_ref(&monthly), 100), CheckOutcome::Good);
+        assert_eq!(outcome(std::slice::from_ref(&monthly), 101), CheckOutcome::Notice);
         let cancelled = Plan { cancel_requested_at: Some(NOW), ..monthly };
-        assert_eq!(outcome(&[cancelled], 1), Outcome::Notice);
-        assert_eq!(outcome(&[running(Kind::Trial, None, NOW)], 1), Outcome::Good);
-        assert_eq!(outcome(&[running(Kind::Trial, None, NOW.plus(-25 * DAY))], 1), Outcome::Notice);
+        assert_eq!(outcome(&[cancelled], 1), CheckOutcome::Notice);
+        assert_eq!(outcome(&[running(PlanKind::Trial, None, NOW)], 1), CheckOutcome::Good);
+        assert_eq!(outcome(&[running(PlanKind::Trial, None, NOW.plus(-25 * DAY))], 1), CheckOutcome::Notice);
     }
 
     #[test]
@@ -276,17 +290,17 @@ mod tests {
             health: crate::wire::Health::default(),
         };
         let outcome = |s: &Sensor| sensors("Contoso", std::slice::from_ref(s), NOW)[0].outcome;
-        assert_eq!(outcome(&well), Outcome::Good);
+        assert_eq!(outcome(&well), CheckOutcome::Good);
         assert_eq!(
             outcome(&Sensor { uploaded_at: Some(NOW.plus(-SILENT - 1)), ..well.clone() }),
-            Outcome::Problem
+            CheckOutcome::Problem
         );
-        assert_eq!(outcome(&Sensor { forked_at: Some(NOW), ..well.clone() }), Outcome::Problem);
-        assert_eq!(outcome(&Sensor { uploaded_at: None, ..well.clone() }), Outcome::Notice);
-        assert_eq!(outcome(&Sensor { revoked_at: Some(NOW), ..well.clone() }), Outcome::Notice);
+        assert_eq!(outcome(&Sensor { forked_at: Some(NOW), ..well.clone() }), CheckOutcome::Problem);
+        assert_eq!(outcome(&Sensor { uploaded_at: None, ..well.clone() }), CheckOutcome::Notice);
+        assert_eq!(outcome(&Sensor { revoked_at: Some(NOW), ..well.clone() }), CheckOutcome::Notice);
         let mut full = well;
         full.health.refused = 1;
-        assert_eq!(outcome(&full), Outcome::Problem);
+        assert_eq!(outcome(&full), CheckOutcome::Problem);
     }
 
     #[test]
@@ -294,10 +308,10 @@ mod tests {
         let today = Day::of(NOW).start();
         let yesterday = Day::of(NOW).plus(-1);
         let outcome = |sealed, now| snapshots("Contoso", sealed, today.plus(-9 * DAY), now).outcome;
-        assert_eq!(outcome(Some(yesterday), NOW), Outcome::Good);
-        assert_eq!(outcome(Some(yesterday.plus(-1)), NOW), Outcome::Problem);
-        assert_eq!(outcome(Some(yesterday.plus(-1)), today.plus(SETTLED_AFTER - 1)), Outcome::Good);
-        assert_eq!(outcome(None, NOW), Outcome::Problem);
-        assert_eq!(snapshots("Contoso", None, today, NOW).outcome, Outcome::Good);
+        assert_eq!(outcome(Some(yesterday), NOW), CheckOutcome::Good);
+        assert_eq!(outcome(Some(yesterday.plus(-1)), NOW), CheckOutcome::Problem);
+        assert_eq!(outcome(Some(yesterday.plus(-1)), today.plus(SETTLED_AFTER - 1)), CheckOutcome::Good);
+        assert_eq!(outcome(None, NOW), CheckOutcome::Problem);
+        assert_eq!(snapshots("Contoso", None, today, NOW).outcome, CheckOutcome::Good);
     }
 }

@@ -16,7 +16,7 @@ use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
 use super::http::{api, console};
-use crate::plan::app::service::Service;
+use crate::plan::app::App;
 use crate::plan::http::problem::{Problem, ProblemType};
 
 /// How long one request may take, its body included. Endless answers begin within it.
@@ -28,7 +28,7 @@ const GRACE: Duration = Duration::from_secs(10);
 pub const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /// All routes of the service.
-pub fn router(service: Service) -> Router {
+pub fn router(service: App) -> Router {
     let routes = Router::new().merge(api::router(&service)).merge(console::router()).with_state(service);
     let fixed = |name: &'static str, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
@@ -49,13 +49,13 @@ pub fn router(service: Service) -> Router {
 }
 
 /// Serves until `stop` resolves; then ends endless answers, waits for requests that run, and closes the store. The
-/// listener is a plain one, or a [`crate::plan::http::tls::TlsListener`].
+/// listener is a plain one, or a [`crate::plan::tls::TlsListener`].
 ///
 /// # Errors
 /// Where the listener fails.
 pub async fn serve(
     listener: impl Listener<Addr = SocketAddr>,
-    service: Service,
+    service: App,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let stopping = service.stopping.clone();

@@ -49,7 +49,7 @@ pub struct Opening {
 /// A line that starts a snapshot.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct SnapshotLine {
+pub struct SnapshotRecord {
     /// The header.
     pub snapshot: Header,
     /// The key's signature of the header.
@@ -61,7 +61,7 @@ pub struct SnapshotLine {
 /// A line that holds a closed statement.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct StatementLine {
+pub struct StatementRecord {
     /// The month, as `2026-11`.
     pub statement: Month,
     /// SHA-256 of `text`.
@@ -140,7 +140,7 @@ impl<W: Write> Writer<W> {
     /// Those of writing.
     pub fn statement(&mut self, month: Month, text: &str) -> io::Result<()> {
         let sha256 = Digest::of(text.as_bytes());
-        self.json(&StatementLine { statement: month, sha256, text: text.to_owned() })
+        self.json(&StatementRecord { statement: month, sha256, text: text.to_owned() })
     }
 
     /// Signs and ends the bundle.

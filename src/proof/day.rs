@@ -159,7 +159,7 @@ pub fn plan_of(plans: &[Plan], day: Day) -> Option<&Plan> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::billing::timeline::Kind;
+    use crate::billing::timeline::PlanKind;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -172,7 +172,7 @@ mod tests {
     fn plan(number: i64, from: &str, cancelled: Option<&str>) -> Plan {
         Plan {
             number,
-            kind: Kind::Monthly,
+            kind: PlanKind::Monthly,
             committed: Some(100),
             accepted_terms_at: at(from),
             from: at(from),

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::day::Day;
 use super::digest::Digest;
-use crate::billing::timeline::{Kind, Plan};
+use crate::billing::timeline::{Plan, PlanKind};
 use crate::census::{Census, Policy, Timestamp, time::rfc3339};
 
 /// The header's schema, and what keeps its signature from passing for that of anything else.
@@ -55,7 +55,7 @@ pub struct PlanInEffect {
     /// The plan's number.
     pub number: i64,
     /// Its kind.
-    pub kind: Kind,
+    pub kind: PlanKind,
     /// The number of devices committed to; none for a trial.
     pub committed: Option<u64>,
 }

@@ -8,7 +8,7 @@ use super::key::{PublicKey, Signature};
 use super::leaf::Leaf;
 use super::tally::Untrue;
 use super::tree::{is_included, path};
-use super::verify::{Fault, Trust};
+use super::verify::{Fault, TrustedSigner};
 
 /// The document's schema.
 pub const PROOF_SCHEMA: &str = "netcensus.proof/1";
@@ -26,15 +26,15 @@ pub struct Inclusion {
     /// The key's signature of the header.
     pub signature: Signature,
     /// The device.
-    pub device: Place,
+    pub device: LeafPlace,
     /// The last leaf: its path fits one size alone, which that of the device does not.
-    pub last: Place,
+    pub last: LeafPlace,
 }
 
 /// A leaf, and how it leads to the root.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Place {
+pub struct LeafPlace {
     /// Its place among the leaves, from 0.
     pub index: u64,
     /// What it says.
@@ -43,7 +43,7 @@ pub struct Place {
     pub path: Vec<Digest>,
 }
 
-impl Place {
+impl LeafPlace {
     /// The place of `leaf` at `index` among the hashes of all leaves.
     pub fn new(leaf: Leaf, index: usize, hashes: &[Digest]) -> Self {
         Self { index: index as u64, leaf, path: path(index, hashes) }
@@ -67,7 +67,7 @@ impl Inclusion {
     ///
     /// # Errors
     /// [`Fault`], for the first thing that does not hold.
-    pub fn verify(text: &str, trust: &Trust) -> Result<Self, Fault> {
+    pub fn verify(text: &str, trust: &TrustedSigner) -> Result<Self, Fault> {
         let line = text.strip_suffix('\n').ok_or(Fault::Form)?;
         let proof: Self = serde_json::from_str(line).map_err(|_| Fault::Form)?;
         if proof.schema != PROOF_SCHEMA || serde_json::to_string(&proof).ok().as_deref() != Some(line) {

@@ -5,12 +5,12 @@ use std::io::BufReader;
 use proptest::prelude::*;
 
 use super::bundle::Writer;
-use super::inclusion::{Inclusion, PROOF_SCHEMA, Place};
+use super::inclusion::{Inclusion, LeafPlace, PROOF_SCHEMA};
 use super::part::{Packer, unpack};
-use super::verify::{Fault, Report, Trust, Verified, verify};
+use super::verify::{BundleReport, Fault, TrustedSigner, Verified, verify};
 use super::*;
 use crate::billing::statement::{Month, Records, Statement, draw};
-use crate::billing::timeline::{Kind, Plan};
+use crate::billing::timeline::{Plan, PlanKind};
 use crate::census::laws::{ByEvidence, cases, inventories};
 use crate::census::{Decisions, Inventory, Policy, Survey, Timestamp, Verdict};
 
@@ -46,8 +46,8 @@ impl Made {
             key: key().public(),
             header: self.header.clone(),
             signature: self.signature(),
-            device: Place::new(leaf(index), index, &self.hashes()),
-            last: Place::new(leaf(self.lines.len() - 1), self.lines.len() - 1, &self.hashes()),
+            device: LeafPlace::new(leaf(index), index, &self.hashes()),
+            last: LeafPlace::new(leaf(self.lines.len() - 1), self.lines.len() - 1, &self.hashes()),
         };
         serde_json::to_string(&proof).unwrap() + "\n"
     }
@@ -74,7 +74,7 @@ fn seal(inventory: &Inventory, day: Day, after: Option<&Made>, revision: u64) ->
         previous: after.map(|a| Digest::of(a.signed.as_bytes())),
         as_of: day.end(),
         known_until: day.end().plus(600_000_000_000),
-        plan: Some(PlanInEffect { number: 1, kind: Kind::Monthly, committed: Some(100) }),
+        plan: Some(PlanInEffect { number: 1, kind: PlanKind::Monthly, committed: Some(100) }),
         census: survey.census,
         size: tally.tree().size(),
         root: tally.tree().root(),
@@ -90,7 +90,7 @@ fn closed(month: &str, previous: Option<&str>) -> (Month, String) {
     let month: Month = month.parse().unwrap();
     let plan = Plan {
         number: 1,
-        kind: Kind::Monthly,
+        kind: PlanKind::Monthly,
         committed: Some(1_700),
         accepted_terms_at: Timestamp(0),
         from: Timestamp(0),
@@ -119,8 +119,8 @@ fn bundle(days: Span, made: &[(&Made, bool)], statements: &[(Month, String)]) ->
     writer.close(&key()).unwrap()
 }
 
-fn check(bytes: &[u8]) -> Result<Report, Fault> {
-    match verify(BufReader::new(bytes), &Trust::default()) {
+fn check(bytes: &[u8]) -> Result<BundleReport, Fault> {
+    match verify(BufReader::new(bytes), &TrustedSigner::default()) {
         Ok(Verified::Bundle(report)) => Ok(report),
         Ok(Verified::Device(_)) => panic!("no bundle"),
         Err(e) => Err(e.fault),
@@ -170,7 +170,7 @@ fn a_bundle_reads_as_it_was_written() {
     let months: Vec<_> =
         report.statements.iter().map(|s| (s.month.to_string(), s.device_months.to_string())).collect();
     assert_eq!(months, [("1970-01".to_owned(), "1700.000000".to_owned())]);
-    let named = |key: &str| verify(BufReader::new(&*bytes), &Trust { key: Some(key.into()) });
+    let named = |key: &str| verify(BufReader::new(&*bytes), &TrustedSigner { key: Some(key.into()) });
     assert!(named(&key().public().fingerprint()).is_ok() && named(&key().public().to_string()).is_ok());
     let other = SigningKey::from_seed(&[8; 32]).public().fingerprint();
     assert!(matches!(named(&other).unwrap_err().fault, Fault::Key(_)));
@@ -180,18 +180,18 @@ fn a_bundle_reads_as_it_was_written() {
 fn whatever_bit_of_a_bundle_or_a_proof_is_changed_it_is_detected() {
     let made = seal(&small(), day(), None, 0);
     for whole in [small_bundle(), made.proof(1).into_bytes()] {
-        assert!(verify(BufReader::new(&*whole), &Trust::default()).is_ok());
+        assert!(verify(BufReader::new(&*whole), &TrustedSigner::default()).is_ok());
         for place in 0..whole.len() {
             // Each byte in one of its bits, all bits in turn.
             let mut changed = whole.clone();
             changed[place] ^= 1 << (place % 8);
-            assert!(verify(BufReader::new(&*changed), &Trust::default()).is_err(), "byte {place}");
+            assert!(verify(BufReader::new(&*changed), &TrustedSigner::default()).is_err(), "byte {place}");
             let shorter = &whole[..place];
-            assert!(verify(BufReader::new(shorter), &Trust::default()).is_err(), "cut at {place}");
+            assert!(verify(BufReader::new(shorter), &TrustedSigner::default()).is_err(), "cut at {place}");
         }
         for tail in ["\n", " ", "{}", "{}\n"] {
             let longer = [&whole[..], tail.as_bytes()].concat();
-            assert!(verify(BufReader::new(&*longer), &Trust::default()).is_err(), "{tail:?} behind");
+            assert!(verify(BufReader::new(&*longer), &TrustedSigner::default()).is_err(), "{tail:?} behind");
         }
     }
 }
@@ -261,7 +261,7 @@ fn a_proof_whose_second_leaf_is_not_the_last_is_none() {
     let mut proof: Inclusion = serde_json::from_str(&made.proof(0)).unwrap();
     proof.last = proof.device.clone();
     let text = serde_json::to_string(&proof).unwrap() + "\n";
-    assert!(matches!(Inclusion::verify(&text, &Trust::default()), Err(Fault::NotLast)));
+    assert!(matches!(Inclusion::verify(&text, &TrustedSigner::default()), Err(Fault::NotLast)));
 }
 
 /// A fifth of the cases of other laws: each signs and verifies some documents.
@@ -300,7 +300,7 @@ proptest! {
         let report = check(&bundle(days("1970-01-01", "1970-01-02"), &[(&made, true)], &[])).unwrap();
         prop_assert_eq!(&report.snapshots, std::slice::from_ref(&made.header));
         for index in 0..made.lines.len() {
-            let proof = Inclusion::verify(&made.proof(index), &Trust::default()).unwrap();
+            let proof = Inclusion::verify(&made.proof(index), &TrustedSigner::default()).unwrap();
             prop_assert_eq!(proof.device.leaf.line().unwrap(), made.lines[index].clone());
         }
     }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use super::bundle::{BUNDLE_SCHEMA, Closing, HEADERS, LINE_BYTES, Opening, SnapshotLine, StatementLine};
+use super::bundle::{BUNDLE_SCHEMA, Closing, HEADERS, LINE_BYTES, Opening, SnapshotRecord, StatementRecord};
 use super::day::{Day, Span};
 use super::digest::Digest;
 use super::header::Header;
@@ -20,12 +20,12 @@ use crate::billing::statement::{Month, Statement, check};
 
 /// Whose signature is accepted.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Trust {
+pub struct TrustedSigner {
     /// The key that must have signed, by its 64 hex digits or its fingerprint; any where there is none.
     pub key: Option<String>,
 }
 
-impl Trust {
+impl TrustedSigner {
     pub(super) fn accepts(&self, key: &PublicKey) -> Result<(), Fault> {
         match &self.key {
             Some(named) if !key.is_named(named.trim()) => Err(Fault::Key(key.fingerprint())),
@@ -109,14 +109,14 @@ pub struct VerifyError {
 #[serde(untagged)]
 pub enum Verified {
     /// A bundle.
-    Bundle(Report),
+    Bundle(BundleReport),
     /// The proof of one device.
     Device(Box<DeviceReport>),
 }
 
 /// What a bundle proves.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct BundleReport {
     /// Whose devices.
     pub subscription: String,
     /// Which days.
@@ -152,13 +152,13 @@ pub struct DeviceReport {
 ///
 /// # Errors
 /// [`VerifyError`] with the line of the first thing that does not hold.
-pub fn verify(input: impl BufRead, trust: &Trust) -> Result<Verified, VerifyError> {
+pub fn verify(input: impl BufRead, trust: &TrustedSigner) -> Result<Verified, VerifyError> {
     let mut lines = Lines { input, number: 0, digest: Sha256::new() };
     let outcome = file(&mut lines, trust);
     outcome.map_err(|fault| VerifyError { line: lines.number, fault })
 }
 
-fn file(lines: &mut Lines<impl BufRead>, trust: &Trust) -> Result<Verified, Fault> {
+fn file(lines: &mut Lines<impl BufRead>, trust: &TrustedSigner) -> Result<Verified, Fault> {
     let first = lines.next()?;
     if first.starts_with(r#"{"schema":"netcensus.proof"#) {
         let proof = Inclusion::verify(&format!("{first}\n"), trust)?;
@@ -197,7 +197,7 @@ fn file(lines: &mut Lines<impl BufRead>, trust: &Trust) -> Result<Verified, Faul
         }
     }
     let (headers, leaves) = (chain.headers, chain.leaves);
-    Ok(Verified::Bundle(Report {
+    Ok(Verified::Bundle(BundleReport {
         subscription: opening.subscription,
         signed_by: opening.key.fingerprint(),
         key_was_named: trust.key.is_some(),
@@ -221,7 +221,7 @@ struct Chain {
 impl Chain {
     fn add(
         &mut self,
-        line: SnapshotLine,
+        line: SnapshotRecord,
         opening: &Opening,
         lines: &mut Lines<impl BufRead>,
     ) -> Result<(), Fault> {
@@ -274,11 +274,11 @@ impl Chain {
 
 /// Checks a statement's line; `last` is the statement of the line before, with its digest.
 fn statement(
-    line: StatementLine,
+    line: StatementRecord,
     opening: &Opening,
     last: Option<&(Statement, Digest)>,
 ) -> Result<(Statement, Digest), Fault> {
-    let StatementLine { statement: month, sha256, text } = line;
+    let StatementRecord { statement: month, sha256, text } = line;
     let fail = |why: &str| Fault::Statement { month, why: why.to_owned() };
     if Digest::of(text.as_bytes()) != sha256 {
         return Err(fail("its text does not have the digest that stands beside it"));

@@ -1,4 +1,4 @@
-//! The sensor's configuration, `config/netcensus-sensor.toml`: every key there is a field here.
+//! The sensor's configuration: each key of `config/netcensus-sensor.toml` is a field here.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,79 +8,70 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::identity;
-use super::route::{self, Route};
-use super::spool::Bounds;
 use crate::census::{Policy, Prefix};
+use crate::cli::log::LogConfig;
 use crate::config::{self, ConfigError};
+use crate::sensor::upload::identity;
+use crate::sensor::upload::route::{self, Route};
+use crate::sensor::upload::spool::SpoolBounds;
 
-/// Where the configuration is read from when no `--config` is given and the file exists.
+/// The configuration file to read without `--config`, if it exists.
 pub const DEFAULT_PATH: &str = "/etc/netcensus/netcensus-sensor.toml";
 
-/// The whole configuration.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    /// The zone that the captured frames belong to (I9): a site, or a routing domain. 1 to 64 bytes.
+    /// The zone that the captured frames belong to (I9): a site or a routing domain. 1 to 64 bytes.
     pub zone: String,
-    /// Where the sensor keeps its identity, its spool and its control sockets.
+    /// The folder of the identity, the spool and the control sockets.
     pub state_directory: PathBuf,
-    /// Prefixes that are on-link whatever was learned (I5).
+    /// Prefixes that are on-link in addition to the learned ones (I5).
     pub prefixes: BTreeSet<Prefix>,
-    /// Capture.
-    pub capture: Capture,
-    /// Bounds.
-    pub limits: Limits,
-    /// I11.
-    pub quarantine: Quarantine,
-    /// The way to the plan service.
-    pub upload: Upload,
-    /// The queue between capture and upload.
-    pub spool: Spool,
-    /// Metrics and health.
-    pub health: Health,
-    /// What the sensor gives up after its start.
-    pub confinement: Confinement,
-    /// Log.
-    pub log: Log,
-    /// Classification.
-    pub rules: Rules,
+    pub capture: CaptureConfig,
+    pub limits: LimitsConfig,
+    pub quarantine: QuarantineConfig,
+    pub upload: UploadConfig,
+    pub spool: SpoolConfig,
+    pub health: HealthConfig,
+    pub confinement: ConfinementConfig,
+    pub log: LogConfig,
+    pub rules: RulesConfig,
 }
 
 /// `[capture]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Capture {
-    /// The interfaces on mirror ports.
+pub struct CaptureConfig {
+    /// Interfaces on mirror ports.
     pub interfaces: Vec<String>,
-    /// A filter in the language of tcpdump; empty for all frames.
+    /// A tcpdump filter; empty for all frames.
     pub filter: String,
-    /// The kernel's ring of one interface in MiB.
+    /// Size of the kernel's ring for each interface, in MiB.
     pub ring_mib: u32,
-    /// Bytes of each frame that are captured.
+    /// Maximum bytes to capture of each frame.
     pub snap_length: u32,
-    /// Whether frames for other machines are received.
+    /// Whether to receive frames for other machines.
     pub promiscuous: bool,
 }
 
 /// `[limits]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Limits {
-    /// Couplings, and stations, that are held at most.
+pub struct LimitsConfig {
+    /// Maximum number of couplings, and of stations.
     pub couplings: usize,
 }
 
 /// `[quarantine]` (I11)
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Quarantine {
-    /// Newcomers of one minute that are taken without confirmation.
+pub struct QuarantineConfig {
+    /// Maximum number of new devices accepted per minute without confirmation.
     pub rate: usize,
-    /// The time after the first frame in which nobody is a newcomer.
+    /// Time after the first frame in which no device counts as new.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub grace: Duration,
-    /// The time after which a newcomer must have been seen again.
+    /// Time after which a new device must have been seen again.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub confirm_after: Duration,
 }
@@ -88,42 +79,42 @@ pub struct Quarantine {
 /// `[upload]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Upload {
-    /// How often what changed is sent.
+pub struct UploadConfig {
+    /// How often to send changes.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub interval: Duration,
-    /// The longest one upload may take.
+    /// Maximum time of an upload.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub timeout: Duration,
-    /// The first wait after a failure; it doubles up to `retry_at_most`.
+    /// Wait after the first failure; doubles with each further failure, up to `retry_at_most`.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub retry_after: Duration,
-    /// The longest wait after failures.
+    /// Longest wait after failures.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub retry_at_most: Duration,
-    /// How long a stopping sensor still tries to send what is spooled.
+    /// How long a stopping sensor still sends the spool.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub grace: Duration,
-    /// Bytes of uploads that are sent in a second, averaged over an upload; 0 for as many as go.
+    /// Bytes to send in a second, averaged over an upload; 0 for no limit.
     pub max_bytes_per_second: u64,
-    /// The proxy's URL; `none` for none; empty for what the environment says.
+    /// The proxy's URL; `none` for no proxy; empty to use the environment.
     pub proxy: String,
-    /// A file with `user:password` for the proxy; empty for none.
+    /// A file with `user:password` for the proxy; empty if the proxy needs none.
     pub proxy_credential: PathBuf,
 }
 
 /// `[spool]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Spool {
-    /// Its directory; empty for `spool` in the state directory.
+pub struct SpoolConfig {
+    /// Empty for `spool` in the state directory.
     pub directory: PathBuf,
-    /// Its bound in MiB.
+    /// Maximum size in MiB.
     pub max_mib: u64,
-    /// How old an upload may become.
+    /// Maximum age of an upload.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub max_age: Duration,
-    /// How often the inventory is written to disk.
+    /// How often to write the inventory to disk.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub checkpoint_every: Duration,
 }
@@ -131,60 +122,36 @@ pub struct Spool {
 /// `[health]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Health {
-    /// Loopback address and port of `/metrics`, `/healthz` and `/readyz`; empty for none.
+pub struct HealthConfig {
+    /// Loopback address and port of `/metrics`, `/healthz` and `/readyz`; empty to serve none.
     pub listen: String,
 }
 
 /// `[confinement]`
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Confinement {
-    /// What to do where the kernel lacks a measure.
+pub struct ConfinementConfig {
+    /// What to do if the kernel lacks a measure.
     pub mode: ConfinementMode,
 }
 
-/// How the sensor confines itself.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub enum ConfinementMode {
-    /// As far as the kernel can, with a warning about the rest.
+    /// Take the measures that the kernel supports, and warn about the others.
     #[default]
     Try,
-    /// Wholly, or the sensor does not start.
+    /// Take all measures, or do not start.
     Require,
-    /// Not at all: for tracing and debugging.
+    /// Take none, for tracing and debugging.
     Off,
-}
-
-/// `[log]`
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(deny_unknown_fields, default)]
-pub struct Log {
-    /// The form of the log.
-    pub format: LogFormat,
-    /// A level, or tracing directives such as `info,netcensus::sensor=debug`.
-    pub level: String,
-}
-
-/// The form of the log.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
-#[serde(rename_all = "lowercase")]
-pub enum LogFormat {
-    /// The journal where standard error leads there, else text.
-    #[default]
-    Auto,
-    /// Text on standard error.
-    Text,
-    /// One JSON object a line on standard error.
-    Json,
 }
 
 /// `[rules]`
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
-pub struct Rules {
-    /// A directory with rule packs that are laid over the built-in ones; empty for none.
+pub struct RulesConfig {
+    /// A directory with rule packs that extend the built-in ones; empty for none.
     pub directory: PathBuf,
 }
 
@@ -194,20 +161,20 @@ impl Default for Config {
             zone: "default".to_owned(),
             state_directory: PathBuf::from("/var/lib/netcensus"),
             prefixes: BTreeSet::new(),
-            capture: Capture::default(),
-            limits: Limits::default(),
-            quarantine: Quarantine::default(),
-            upload: Upload::default(),
-            spool: Spool::default(),
-            health: Health::default(),
-            confinement: Confinement::default(),
-            log: Log::default(),
-            rules: Rules::default(),
+            capture: CaptureConfig::default(),
+            limits: LimitsConfig::default(),
+            quarantine: QuarantineConfig::default(),
+            upload: UploadConfig::default(),
+            spool: SpoolConfig::default(),
+            health: HealthConfig::default(),
+            confinement: ConfinementConfig::default(),
+            log: LogConfig::default(),
+            rules: RulesConfig::default(),
         }
     }
 }
 
-impl Default for Capture {
+impl Default for CaptureConfig {
     fn default() -> Self {
         Self {
             interfaces: Vec::new(),
@@ -219,19 +186,19 @@ impl Default for Capture {
     }
 }
 
-impl Default for Limits {
+impl Default for LimitsConfig {
     fn default() -> Self {
         Self { couplings: 1_000_000 }
     }
 }
 
-impl Default for Quarantine {
+impl Default for QuarantineConfig {
     fn default() -> Self {
         Self { rate: 200, grace: Duration::from_mins(10), confirm_after: Duration::from_mins(10) }
     }
 }
 
-impl Default for Upload {
+impl Default for UploadConfig {
     fn default() -> Self {
         Self {
             interval: Duration::from_secs(30),
@@ -246,7 +213,7 @@ impl Default for Upload {
     }
 }
 
-impl Default for Spool {
+impl Default for SpoolConfig {
     fn default() -> Self {
         Self {
             directory: PathBuf::new(),
@@ -257,24 +224,18 @@ impl Default for Spool {
     }
 }
 
-impl Default for Health {
+impl Default for HealthConfig {
     fn default() -> Self {
         Self { listen: "127.0.0.1:9109".to_owned() }
     }
 }
 
-impl Default for Log {
-    fn default() -> Self {
-        Self { format: LogFormat::Auto, level: "info".to_owned() }
-    }
-}
-
 impl Config {
-    /// Reads and checks the configuration: the file that is named, else [`DEFAULT_PATH`] where it exists, else the
+    /// Reads and checks the configuration: the file at `path`, otherwise [`DEFAULT_PATH`] if it exists, otherwise the
     /// defaults.
     ///
     /// # Errors
-    /// As [`config::load`], and where a value makes no sense.
+    /// As [`config::load`], and for invalid values.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         let path = match path {
             Some(path) => path,
@@ -282,7 +243,7 @@ impl Config {
             None => return Ok(Self::default()),
         };
         let config: Self = config::load(path)?;
-        match config.nonsense() {
+        match config.invalid() {
             None => Ok(config),
             Some((key, problem)) => {
                 let text = fs::read_to_string(path).unwrap_or_default();
@@ -291,8 +252,8 @@ impl Config {
         }
     }
 
-    /// The first key whose value makes no sense, and why.
-    fn nonsense(&self) -> Option<(&'static str, String)> {
+    /// The first key with an invalid value, and why it is invalid.
+    fn invalid(&self) -> Option<(&'static str, String)> {
         let within = |key, value: u64, low: u64, high: u64, unit: &str| {
             (!(low..=high).contains(&value))
                 .then(|| (key, format!("{value} is out of range; write a number from {low} to {high}{unit}")))
@@ -307,14 +268,16 @@ impl Config {
             let name = n.escape_debug();
             (
                 "capture.interfaces",
-                format!("'{name}' is no interface; 'netcensus-sensor interfaces' lists them"),
+                format!(
+                    "'{name}' is not an interface name; 'netcensus-sensor interfaces' lists the interfaces"
+                ),
             )
         });
         let listen = (!self.health.listen.is_empty() && self.listen().is_none()).then(|| {
             let listen = self.health.listen.escape_debug();
             (
                 "health.listen",
-                format!("'{listen}' is no loopback address; write 127.0.0.1:9109, or \"\" for none"),
+                format!("'{listen}' is not a loopback address with a port; write 127.0.0.1:9109, or \"\" to serve no metrics"),
             )
         });
         zone.or(bad_name)
@@ -332,7 +295,7 @@ impl Config {
             })
             .or_else(|| at_least("spool.checkpoint_every", self.spool.checkpoint_every, Duration::from_secs(1)))
             .or_else(|| {
-                let why = "this is no proxy that is used; write http://proxy.example:3128, \"none\", or \"\" for HTTPS_PROXY";
+                let why = "not a proxy URL; write http://proxy.example:3128, \"none\" for no proxy, or \"\" to use HTTPS_PROXY";
                 (!route::is_proxy(&self.upload.proxy)).then(|| ("upload.proxy", why.to_owned()))
             })
             .or_else(|| at_least("upload.interval", self.upload.interval, Duration::from_millis(100)))
@@ -342,12 +305,11 @@ impl Config {
             .or(listen)
     }
 
-    /// Where `/metrics` is served, where it is.
+    /// The address of `/metrics`, if it is served.
     pub fn listen(&self) -> Option<SocketAddr> {
         self.health.listen.parse().ok().filter(|a: &SocketAddr| a.ip().is_loopback())
     }
 
-    /// The spool's directory.
     pub fn spool_directory(&self) -> PathBuf {
         if self.spool.directory.as_os_str().is_empty() {
             self.state_directory.join("spool")
@@ -356,53 +318,51 @@ impl Config {
         }
     }
 
-    /// The spool's bounds.
-    pub fn spool_bounds(&self) -> Bounds {
-        Bounds { bytes: self.spool.max_mib << 20, age: self.spool.max_age }
+    pub fn spool_bounds(&self) -> SpoolBounds {
+        SpoolBounds { bytes: self.spool.max_mib << 20, age: self.spool.max_age }
     }
 
-    /// The file with the inventory of the last run.
+    /// The file of the checkpoint.
     pub fn checkpoint_path(&self) -> PathBuf {
         self.state_directory.join("inventory.zst")
     }
 
-    /// The way to the plan service.
     pub fn route(&self) -> Route {
         Route { proxy: self.upload.proxy.clone(), credential: self.upload.proxy_credential.clone() }
     }
 
-    /// What the half that uploads keeps, and the half that captures must not read.
+    /// The folder of the upload half, which the capture half must not read.
     pub fn upload_directory(&self) -> PathBuf {
         self.state_directory.join("upload")
     }
 
-    /// The file with the identity that enrolment gave.
+    /// The file to which enrolment writes the identity.
     pub fn identity_path(&self) -> PathBuf {
         self.upload_directory().join("identity.json")
     }
 
-    /// The file from which the identity is read: that, or the credential that systemd passes to the service.
+    /// The file from which the identity is read: that file, or the credential that systemd passes to the service.
     pub fn identity_source(&self) -> PathBuf {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         identity::source(self.identity_path(), credentials.as_deref())
     }
 
-    /// The socket by which the commands ask the running sensor, or its half that captures.
+    /// The control socket of the running sensor, or of its capture half.
     pub fn control_path(&self) -> PathBuf {
         self.state_directory.join("control.sock")
     }
 
-    /// The socket by which the half that uploads gets the metrics of the half that captures.
+    /// The socket on which the capture half serves its metrics to the upload half.
     pub fn health_path(&self) -> PathBuf {
         self.state_directory.join("health.sock")
     }
 
-    /// The socket by which the commands ask the half that uploads, where it runs alone.
+    /// The control socket of the upload half, if it runs alone.
     pub fn upload_control_path(&self) -> PathBuf {
         self.upload_directory().join("control.sock")
     }
 
-    /// The policy of the sensor's own commands.
+    /// The policy of the sensor's commands.
     pub fn policy(&self) -> Policy {
         let nanos = |d: Duration| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX);
         Policy {
@@ -415,7 +375,7 @@ impl Config {
     }
 }
 
-/// Whether the kernel could have an interface of that name (`dev_valid_name`: at most 15 bytes, no slash, no blank).
+/// Whether the kernel accepts an interface name (`dev_valid_name`: at most 15 bytes, no slash, no blank).
 pub fn is_interface_name(name: &str) -> bool {
     (1..=15).contains(&name.len())
         && !matches!(name, "." | "..")
@@ -438,7 +398,7 @@ mod tests {
         let shipped = include_str!("../../config/netcensus-sensor.toml");
         let read: Config = config::parse(shipped, Path::new("config/netcensus-sensor.toml")).unwrap();
         assert_eq!(read, Config::default());
-        assert_eq!(read.nonsense(), None);
+        assert_eq!(read.invalid(), None);
     }
 
     #[test]
@@ -456,11 +416,14 @@ mod tests {
     fn values_without_sense_are_refused_at_their_line() {
         for (text, expected) in [
             ("\n[upload]\ninterval = \"1ms\"\n", ":3:1: upload.interval: 1ms is out of range"),
-            ("[health]\nlisten = \"0.0.0.0:9109\"\n", ":2:1: health.listen: '0.0.0.0:9109' is no loopback"),
+            (
+                "[health]\nlisten = \"0.0.0.0:9109\"\n",
+                ":2:1: health.listen: '0.0.0.0:9109' is not a loopback",
+            ),
             ("zone = \"\"\n", ":1:1: zone: a zone's name"),
-            ("[capture]\ninterfaces = [\"a/b\"]\n", ":2:1: capture.interfaces: 'a/b' is no interface"),
+            ("[capture]\ninterfaces = [\"a/b\"]\n", ":2:1: capture.interfaces: 'a/b' is not an interface"),
             ("[capture]\nring_mb = 3\n", ":2:1: unknown key 'ring_mb'; did you mean 'ring_mib'?"),
-            ("[upload]\nproxy = \"p:3128\"\n", ":2:1: upload.proxy: this is no proxy"),
+            ("[upload]\nproxy = \"p:3128\"\n", ":2:1: upload.proxy: not a proxy"),
             ("[spool]\nmax_age = \"1m\"\n", ":2:1: spool.max_age: 60s is out of range"),
             ("prefixes = [\"10.0.0.1/8\"]\n", ":1:12: prefixes[0]: '10.0.0.1/8' is no prefix"),
         ] {

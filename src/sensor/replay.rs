@@ -1,57 +1,43 @@
-//! Replay: capture files through the same path as live frames, to one inventory.
+//! Replay: reads capture files into one inventory, as live frames are read.
 
-use std::io::{self, Write};
 use std::path::PathBuf;
-
-use serde::Serialize;
 
 use crate::capture::file::{self, CaptureError, End};
 use crate::census::Inventory;
-use crate::wire::{CaptureSummary, Document, FrameNumbers};
+use crate::sensor::pipeline::table::Table;
+use crate::sensor::pipeline::worker::{Counters, Worker};
+use crate::wire::{CaptureSummary, FrameNumbers};
 
-use super::table::Table;
-use super::worker::{Counters, Worker};
-
-/// What to replay, and how.
 #[derive(Clone, Debug)]
-pub struct Options {
-    /// Capture files; `-` is standard input. Together they are one capture.
+pub struct ReplayOptions {
+    /// Capture files that together are one capture; `-` is standard input.
     pub files: Vec<PathBuf>,
-    /// The zone that the frames belong to.
     pub zone: String,
-    /// The most couplings to hold.
+    /// Maximum number of couplings.
     pub couplings: usize,
 }
 
-/// What a replay found.
 #[derive(Debug)]
 pub struct Replayed {
-    /// The facts, in one zone.
     pub inventory: Inventory,
-    /// What was counted on the way.
     pub counters: Counters,
-    /// The numbers of the frames.
     pub frames: FrameNumbers,
-    /// Couplings and stations that were refused at the bound: the census is a lower bound where it is not 0.
+    /// Refused sightings of couplings and stations: if not 0, the census is a lower bound.
     pub refused: u64,
 }
 
 /// Why a replay failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
-    /// A file could not be read at all.
     #[error(transparent)]
     Capture(#[from] CaptureError),
-    /// The result could not be written.
-    #[error("the result cannot be written: {0}")]
-    Output(#[from] io::Error),
 }
 
 /// Reads all files.
 ///
 /// # Errors
-/// Where one of them is no capture. One that ends early is read up to there, with a warning.
-pub fn read(options: &Options) -> Result<Replayed, ReplayError> {
+/// If a file is not a capture. A truncated or damaged file is read up to that place, with a warning.
+pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     let table = Table::new(options.couplings);
     let mut worker = Worker::new(&table).numbering();
     for path in &options.files {
@@ -61,16 +47,16 @@ pub fn read(options: &Options) -> Result<Replayed, ReplayError> {
             End::Complete => {}
             End::Truncated { offset } => {
                 tracing::warn!(
-                    "{path}: ends in the middle of a frame at byte {offset}; what came before counts"
+                    "{path}: ends in the middle of a frame at byte {offset}; using the frames before it"
                 );
             }
             End::Corrupt { offset } => {
-                tracing::warn!("{path}: damaged at byte {offset}; what came before counts");
+                tracing::warn!("{path}: damaged at byte {offset}; using the frames before it");
             }
         }
         if summary.skipped > 0 {
             tracing::warn!(
-                "{path}: {} frames of link types {:?} were skipped: these are not read",
+                "{path}: skipped {} frames of unsupported link types {:?}",
                 summary.skipped,
                 summary.skipped_links
             );
@@ -78,12 +64,12 @@ pub fn read(options: &Options) -> Result<Replayed, ReplayError> {
     }
     let (counters, frames) = worker.finish();
     if let Some(n) = counters.anomalies.get(&crate::dissect::Anomaly::NoLinkLayer) {
-        tracing::warn!("{n} packets have no MAC address, so they show no coupling; capture on Ethernet");
+        tracing::warn!("{n} packets have no MAC address and so show no coupling; capture on Ethernet");
     }
     let refused = table.refused();
     if refused > 0 {
         tracing::warn!(
-            "the bound of {} couplings was hit {refused} times: the census is a lower bound; raise limits.couplings",
+            "refused {refused} sightings at the limit of {} couplings, so the census is a lower bound; raise limits.couplings",
             options.couplings
         );
     }
@@ -96,7 +82,7 @@ pub fn read(options: &Options) -> Result<Replayed, ReplayError> {
 }
 
 impl Replayed {
-    /// Totals of the capture.
+    /// Totals in the form of the inventory document.
     pub fn capture(&self) -> CaptureSummary {
         let c = &self.counters;
         CaptureSummary {
@@ -111,17 +97,6 @@ impl Replayed {
     }
 }
 
-/// Writes a document as one line of JSON.
-///
-/// # Errors
-/// Where `out` fails.
-pub fn write_json<D: Serialize>(document: &Document<D>, out: &mut dyn Write) -> Result<(), ReplayError> {
-    let mut out = io::BufWriter::new(out);
-    serde_json::to_writer(&mut out, document).map_err(io::Error::from)?;
-    writeln!(out)?;
-    Ok(out.flush()?)
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::Path;
@@ -131,6 +106,7 @@ mod tests {
     use super::*;
     use crate::census::{Decisions, Policy, Survey, Timestamp, Unclassified};
     use crate::dissect::{Frame, LinkType};
+    use crate::wire::Document;
 
     /// The demo's office: real frames of many protocols.
     const OFFICE: &[u8] = include_bytes!("../../assets/demo.pcap.zst");

@@ -1,5 +1,5 @@
-//! The operator's rules that the running sensor has taken, for the commands that ask it: facts need no rules, so the
-//! daemon keeps the texts that were found good, and whoever makes a survey compiles them.
+//! The operator's rules that the running sensor has accepted. Facts need no rules: the daemon only keeps the valid files,
+//! and the commands that ask it compile them for a survey.
 
 use std::io;
 use std::path::Path;
@@ -9,17 +9,16 @@ use crate::classify::{RuleError, RuleFiles, Rules};
 /// The rules in use.
 #[derive(Clone, Debug, Default)]
 pub struct Accepted {
-    /// The operator's files.
     pub files: RuleFiles,
-    /// Why none of them is in use although a folder is configured.
+    /// Why the configured folder is not in use, if it is not.
     pub problem: Option<String>,
 }
 
 impl Accepted {
-    /// Reads the folder and checks all that is in it; an empty path is no folder.
+    /// Reads the folder and checks all its files; an empty path means that no folder is configured.
     ///
     /// # Errors
-    /// With the first thing that is wrong. What was accepted before stays in use then.
+    /// The first invalid file.
     pub fn read(folder: &Path) -> Result<Self, RuleError> {
         let files = read(folder)?;
         if !files.is_empty() {
@@ -30,10 +29,10 @@ impl Accepted {
         Ok(Self { files, problem: None })
     }
 
-    /// As [`Accepted::read`], at a start: capturing does not wait for a rule to be corrected.
+    /// As [`Accepted::read`], but an invalid file does not stop the sensor from capturing.
     pub fn at_start(folder: &Path) -> Self {
         Self::read(folder).unwrap_or_else(|e| {
-            tracing::error!("{e}; the built-in rules alone are in use");
+            tracing::error!("{e}; using only the built-in rules");
             Self { files: RuleFiles::default(), problem: Some(e.to_string()) }
         })
     }
@@ -42,13 +41,13 @@ impl Accepted {
 /// The files of the configured folder, unchecked.
 ///
 /// # Errors
-/// Where they cannot be read, and where the folder is none.
+/// If the path is not a folder or a file cannot be read.
 pub fn read(folder: &Path) -> Result<RuleFiles, RuleError> {
     if folder.as_os_str().is_empty() {
         return Ok(RuleFiles::default());
     }
     if !folder.is_dir() {
-        let source = io::Error::new(io::ErrorKind::NotADirectory, "rules.directory is no directory");
+        let source = io::Error::new(io::ErrorKind::NotADirectory, "rules.directory is not a directory");
         return Err(RuleError::Read { path: folder.to_owned(), source });
     }
     RuleFiles::of_folder(folder)

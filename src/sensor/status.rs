@@ -1,88 +1,86 @@
-//! How the sensor fares: written by its threads, read by metrics, health and the service manager.
+//! The sensor's counters and problems: its threads write them; metrics, health and the service manager read them.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use super::bounds::{Refused, Reporter};
-use super::delivery::FORKED;
-use super::told::Told;
-use super::worker::Counters;
 use crate::capture::live::Statistics;
 use crate::census::Timestamp;
 use crate::dissect::Anomaly;
+use crate::sensor::pipeline::bounds::{LimitHits, Reporter};
+use crate::sensor::pipeline::worker::Counters;
+use crate::sensor::upload::feedback::Feedback;
 use crate::wire::{CaptureSummary, Health};
 
-/// From how many seconds on it is told that the clocks differ.
+/// Clock difference, in seconds, from which on the sensor warns.
 const SKEW: u64 = 60;
 
-/// One interface.
+/// Said if two appliances use one identity.
+pub(crate) const FORKED: &str = "another appliance uses this sensor's identity, or this appliance was restored from a backup; if it was copied, revoke the sensor and enrol each appliance with its own token";
+
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct InterfaceStatus {
-    /// `None` while it is captured, else why not.
+    /// Why the interface is not captured; `None` while it is.
     pub problem: Option<String>,
-    /// What its worker counted.
     pub counters: Counters,
-    /// Totals of all handles that were opened on it.
+    /// Totals of all capture handles ever opened on it.
     pub statistics: Statistics,
 }
 
-/// Totals since the sensor started.
+/// Totals count from the start of the sensor.
 #[derive(Debug, Default)]
 pub struct Status {
     interfaces: Mutex<BTreeMap<String, InterfaceStatus>>,
     delivery_problem: Mutex<Option<String>>,
     reporter: Mutex<Reporter>,
-    /// Rounds of all capture threads: stands still where they all hang.
+    /// Rounds of all capture threads: stands still if all of them hang.
     pub rounds: AtomicU64,
-    /// Uploads that were acknowledged for the first time.
+    /// Uploads that the service acknowledged for the first time.
     pub uploads_stored: AtomicU64,
     /// Uploads that the service had already.
     pub uploads_duplicate: AtomicU64,
-    /// Attempts that failed.
+    /// Failed attempts to upload.
     pub uploads_failed: AtomicU64,
-    /// Uploads that were damaged or refused for good, and put aside.
+    /// Uploads moved to `bad/`: damaged, or finally refused by the service.
     pub uploads_put_aside: AtomicU64,
-    /// Times that a change had to stay in memory because the spool could not take it.
+    /// How often changes had to stay in memory because the spool refused them.
     pub spool_refused: AtomicU64,
-    /// Times that the waiting uploads were merged.
+    /// How often waiting uploads were merged.
     pub spool_compacted: AtomicU64,
-    /// Uploads that were dropped undelivered because they were too old.
+    /// Uploads dropped undelivered because of their age.
     pub spool_dropped: AtomicU64,
-    /// Whether the service saw that two appliances use the identity.
+    /// Whether the service saw two appliances with this identity.
     pub forked: AtomicBool,
     last_ack: AtomicI64,
     spool_problem: Mutex<Option<String>>,
-    told: Mutex<Told>,
+    feedback: Mutex<Feedback>,
 }
 
 impl Status {
-    /// Replaces what is known of an interface.
     pub fn publish(&self, interface: &str, status: InterfaceStatus) {
         lock(&self.interfaces).insert(interface.to_owned(), status);
     }
 
-    /// All interfaces.
     pub fn interfaces(&self) -> BTreeMap<String, InterfaceStatus> {
         lock(&self.interfaces).clone()
     }
 
-    /// What all bounds refused, given what the table's did.
-    pub fn bounds(&self, table: Refused) -> Refused {
+    /// Hits of all limits, given those of the table.
+    pub fn limit_hits(&self, table: LimitHits) -> LimitHits {
         let dropped = self.counters().anomalies.get(&Anomaly::FragmentsDropped).copied();
-        Refused { fragments: dropped.unwrap_or_default(), ..table }
+        LimitHits { fragments: dropped.unwrap_or_default(), ..table }
     }
 
-    /// Warns of bounds that were hit, at most once a minute.
-    pub fn tell_bounds(&self, table: Refused) {
-        let due = lock(&self.reporter).due(Instant::now(), self.bounds(table));
-        if let Some(refused) = due {
-            tracing::warn!("a bound was hit: {refused}");
+    /// Warns of limits that were hit, at most once a minute.
+    pub fn warn_of_limits(&self, table: LimitHits) {
+        let due = lock(&self.reporter).due(Instant::now(), self.limit_hits(table));
+        if let Some(hits) = due {
+            tracing::warn!("limit reached: {hits}");
         }
     }
 
-    /// Records that the service has acknowledged an upload.
+    /// Records that the service acknowledged an upload.
     pub fn acknowledged(&self, now: Timestamp) {
         self.last_ack.store(now.0, Ordering::Relaxed);
         *lock(&self.delivery_problem) = None;
@@ -93,7 +91,7 @@ impl Status {
         Some(self.last_ack.load(Ordering::Relaxed)).filter(|t| *t != 0).map(Timestamp)
     }
 
-    /// Records why nothing can be delivered; returns whether it is another reason than before.
+    /// Records why uploads fail; returns whether the reason is new.
     pub fn not_delivered(&self, problem: String) -> bool {
         let problem = Some(problem);
         let mut known = lock(&self.delivery_problem);
@@ -102,42 +100,42 @@ impl Status {
         new
     }
 
-    /// Why nothing can be delivered, where it is so.
+    /// Why uploads fail, if they do.
     pub fn delivery_problem(&self) -> Option<String> {
         lock(&self.delivery_problem).clone()
     }
 
-    /// Records why the spool takes no changes, or that it does.
-    pub fn spool_trouble(&self, problem: Option<String>) {
+    /// Records why the spool refuses changes, or that it takes them.
+    pub fn set_spool_problem(&self, problem: Option<String>) {
         *lock(&self.spool_problem) = problem;
     }
 
-    /// Why the spool takes no changes, where it is so.
+    /// Why the spool refuses changes, if it does.
     pub fn spool_problem(&self) -> Option<String> {
         lock(&self.spool_problem).clone()
     }
 
-    /// Records what the sending half told.
-    pub fn told(&self, told: &Told) {
-        lock(&self.told).clone_from(told);
+    /// Records the newest feedback of the upload half.
+    pub fn set_feedback(&self, feedback: &Feedback) {
+        lock(&self.feedback).clone_from(feedback);
     }
 
-    /// By how many seconds the plan service's clock is ahead of this one's, where that is known.
+    /// By how many seconds the plan service's clock is ahead of this one, if known.
     pub fn clock_skew(&self) -> Option<i64> {
-        lock(&self.told).clock_skew
+        lock(&self.feedback).clock_skew
     }
 
-    /// What a person should know of the clock.
+    /// The warning about the clock, if it differs too much.
     pub fn clock_problem(&self) -> Option<String> {
         let skew = self.clock_skew().filter(|s| s.unsigned_abs() >= SKEW)?;
         let side = if skew > 0 { "behind" } else { "ahead of" };
         Some(format!(
-            "this machine's clock is {} s {side} the plan service's: first and last sightings are wrong by as much; set up time synchronisation on both",
+            "this machine's clock is {} s {side} the plan service's, so first and last sightings are wrong by that much; set up time synchronisation on both machines",
             skew.unsigned_abs()
         ))
     }
 
-    /// What is wrong with capturing and delivering, for a person: of interfaces first.
+    /// All problems of capture and upload, those of interfaces first.
     pub fn problems(&self) -> Vec<String> {
         let mut all: Vec<String> = self.interfaces().into_values().filter_map(|i| i.problem).collect();
         let forked = self.forked.load(Ordering::Relaxed).then(|| FORKED.to_owned());
@@ -146,7 +144,7 @@ impl Status {
         all
     }
 
-    /// The counts of all interfaces.
+    /// The sum over all interfaces.
     pub fn counters(&self) -> Counters {
         let mut sum = Counters::default();
         for i in lock(&self.interfaces).values() {
@@ -155,7 +153,7 @@ impl Status {
         sum
     }
 
-    /// Frames that the kernel or the interfaces dropped.
+    /// Frames dropped by the kernel or by the interfaces.
     pub fn dropped(&self) -> u64 {
         lock(&self.interfaces)
             .values()
@@ -163,7 +161,7 @@ impl Status {
             .sum()
     }
 
-    /// Totals as documents show them.
+    /// Totals in the form of the inventory document.
     pub fn capture(&self) -> CaptureSummary {
         let c = self.counters();
         CaptureSummary {
@@ -177,9 +175,9 @@ impl Status {
         }
     }
 
-    /// What an upload tells the service.
+    /// The part of an upload about the sensor itself. `refused`: see [`Health::refused`].
     pub fn health(&self, refused: u64) -> Health {
-        let (c, told) = (self.capture(), lock(&self.told).clone());
+        let (c, feedback) = (self.capture(), lock(&self.feedback).clone());
         Health {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             frames: c.frames,
@@ -190,13 +188,13 @@ impl Status {
             refused,
             spool_refused: self.spool_refused.load(Ordering::Relaxed),
             spool_dropped: self.spool_dropped.load(Ordering::Relaxed),
-            put_aside: told.put_aside,
-            clock_skew: told.clock_skew,
+            put_aside: feedback.put_aside,
+            clock_skew: feedback.clock_skew,
             receipt: None,
         }
     }
 
-    /// One line for the service manager.
+    /// The line that `systemctl status` shows.
     pub fn line(&self, couplings: usize, waiting: u64) -> String {
         let interfaces = self.interfaces();
         let away: Vec<&str> =
@@ -244,13 +242,14 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_wrong_is_told_from_a_minute_on() {
-        let (status, told) = (Status::default(), |s| Told { clock_skew: Some(s), ..Told::default() });
-        status.told(&told(59));
+    fn a_clock_difference_is_a_problem_from_a_minute_on() {
+        let (status, differing) =
+            (Status::default(), |s| Feedback { clock_skew: Some(s), ..Feedback::default() });
+        status.set_feedback(&differing(59));
         assert_eq!((status.clock_problem(), status.health(0).clock_skew), (None, Some(59)));
-        status.told(&told(3_600));
+        status.set_feedback(&differing(3_600));
         assert!(status.line(0, 0).contains("3600 s behind"), "{}", status.line(0, 0));
-        status.told(&told(-61));
+        status.set_feedback(&differing(-61));
         assert!(status.clock_problem().unwrap().contains("61 s ahead"));
     }
 }

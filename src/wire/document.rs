@@ -1,4 +1,5 @@
-//! The inventory document `netcensus.inventory/1` that `replay --json` and the plan service print (contract).
+//! The inventory document `netcensus.inventory/1` that `replay --json` and the plan service print
+//! (`docs/formats.md`).
 
 use serde::{Deserialize, Serialize};
 

@@ -5,6 +5,7 @@ mod document;
 mod enrolment;
 mod explanation;
 mod fingerprint;
+mod ids;
 pub mod signature;
 mod upload;
 
@@ -19,6 +20,7 @@ pub use explanation::{
     ReasonAnswer, Subject, TieAnswer, UnaddressedAnswer,
 };
 pub use fingerprint::{BadFingerprint, Fingerprint};
+pub use ids::{BadId, SensorId, SubscriptionId};
 pub use upload::{
     BadUpload, CHUNK_BYTES, COMPRESSED_BYTES, DECOMPRESSED_BYTES, Health, UPLOAD_SCHEMA, Upload,
     UploadReceipt,

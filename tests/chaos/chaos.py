@@ -420,7 +420,7 @@ def interface_deleted(s):
     run("ip", "link", "del", "span0")
     time.sleep(1)
     s.plug()
-    until("the capture to go on", lambda: s.said("captured again"))
+    until("the capture to go on", lambda: s.said("capturing again"))
 
 
 # ------------------------------------------------------------------------------------------------------ the sensor's disk

@@ -31,6 +31,7 @@ EXPECTED = {
     "a device's why page": r"devices/[^/?]+",
     "the estimate": r"estimate",
     "the plan": r"plan",
+    "a rule": r"^/rules/[^/?]+",
 }
 TABS = ["All", "Computers & Mobile", "Network", "IoT", "Unclassified"]
 PER_KIND = 2  # pages to visit of each kind
@@ -218,7 +219,7 @@ class Visit:
     def kind(url):
         """The kind of a page: ids and searches do not matter, but each value of a single filter does."""
         parts = urllib.parse.urlsplit(url)
-        path = re.sub(r"/(?=[^/]*\d)[^/]+|(?<=/problems)/.+", "/…", parts.path)
+        path = re.sub(r"/(?=[^/]*\d)[^/]+|(?<=/problems)/.+|(?<=/rules)/.+", "/…", parts.path)
         query = urllib.parse.parse_qsl(parts.query)
         return f"{path}?{parts.query if len(query) == 1 else [name for name, _ in query]}"
 

@@ -9,8 +9,8 @@ use netcensus::plan::store::CredentialKind;
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::database::{self, Backend};
-use crate::harness::{Plan, TestSensor, send, upload};
+use crate::support::databases::{self, Backend};
+use crate::support::{Plan, TestSensor, send, upload};
 
 const MINUTE: i64 = 60_000_000_000;
 const DAY: i64 = 1_440 * MINUTE;
@@ -48,7 +48,7 @@ impl World {
     async fn new(backend: Backend, seed: u64) -> Self {
         let plan = Plan::start_on(backend).await;
         let monthly = json!({"kind": "monthly", "devices": 100, "accept_terms": true});
-        assert_eq!(plan.post("/plan", monthly).await.0, StatusCode::CREATED);
+        plan.post("/plan", monthly).await.succeeds(201);
         let sensor = plan.enrol().await;
         let folder = tempfile::tempdir().unwrap();
         let mut rules = RULES.to_owned();
@@ -79,7 +79,7 @@ impl World {
     }
 
     fn now(&self) -> Timestamp {
-        self.plan.clock_now()
+        self.plan.now()
     }
 
     /// Changes something at random: facts, decisions, the plan, or the time.
@@ -140,8 +140,8 @@ impl World {
         if let Some(body) = body {
             request = request.json(&body);
         }
-        let (status, answer) = send(request).await;
-        assert!(status.as_u16() < 500, "{path}: {answer}");
+        let answer = send(request).await;
+        assert!(answer.status.as_u16() < 500, "{path}: {answer:?}");
     }
 
     async fn observe(&mut self) {
@@ -164,8 +164,7 @@ impl World {
             seen.iter().map(|(m, i, n, a)| (m.as_str(), i.as_str(), n.as_str(), a.as_str())).collect();
         self.sequence += 1;
         let zone = *self.dice.of(&["hq", "hq", "branch"]);
-        let (status, answer) = self.plan.upload(&self.sensor, &upload(self.sequence, zone, &seen)).await;
-        assert_eq!(status, StatusCode::CREATED, "{answer}");
+        self.plan.upload(&self.sensor, &upload(self.sequence, zone, &seen)).await.succeeds(201);
     }
 
     /// The census by verdict, without zeros.
@@ -259,7 +258,7 @@ impl World {
         let as_of = census["as_of"].as_str().unwrap();
         let ask = |arguments: &[&str]| -> Value {
             let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
-            command.args(arguments).env("NETCENSUS_PLAN_DATABASE", database::place(&self.plan.database));
+            command.args(arguments).env("NETCENSUS_PLAN_DATABASE", databases::place(&self.plan.database));
             command.env("NETCENSUS_NOW", self.now().to_string());
             command.arg("--config").arg(self.folder.path().join("plan.conf")).arg("--json");
             let out = command.output().unwrap();
@@ -283,9 +282,9 @@ impl World {
         let census = self.plan.get(&format!("/census?as_of={midnight}")).await;
         let day = midnight.plus(-DAY).to_string();
         let day = day.get(..10).unwrap();
-        let (status, sealed) = self.plan.post(&format!("/snapshots/{day}"), json!({})).await;
-        assert!(status.is_success(), "{sealed}");
-        let header = &sealed["header"];
+        let sealed = self.plan.post(&format!("/snapshots/{day}"), json!({})).await;
+        assert!(sealed.status.is_success(), "{sealed:?}");
+        let header = &sealed.body["header"];
         assert_eq!(Self::verdicts(&header["census"]), Self::verdicts(&census), "the snapshot of {day}");
         let leaves = self.text(self.plan.of(&format!("/snapshots/{day}/leaves"))).await;
         assert_eq!(header["size"], leaves.lines().count());

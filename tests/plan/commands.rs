@@ -1,51 +1,38 @@
-//! The command line as an operator uses it: the built binary, its output and its exit codes.
+//! The command line as an operator uses it: its output and its exit codes.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
-use netcensus::billing::timeline::{Kind, Onboarding};
-use netcensus::census::Timestamp;
-use netcensus::clock::{Clock as _, SystemClock};
 use netcensus::plan::store::{By, Location, Store};
 use serde_json::{Value, json};
 
-use crate::harness::{Plan, upload};
+use crate::support::program::{Process, assert_failure, document, failure, printed, program, run};
+use crate::support::store::monthly;
+use crate::support::{Plan, Seen, assert_has, at};
 
-fn plan(dir: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
-    command.args(arguments).current_dir(dir).env("NETCENSUS_PLAN_DATABASE", dir.join("plan.sqlite"));
-    command.env_remove("NETCENSUS_PLAN_CONFIG").stdin(Stdio::null());
-    command
-}
-
-pub(crate) fn run(dir: &Path, arguments: &[&str]) -> Output {
-    plan(dir, arguments).output().unwrap()
-}
-
-pub(crate) fn document(dir: &Path, arguments: &[&str]) -> Value {
-    let output = run(dir, arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
-}
-
-pub(crate) fn failure(dir: &Path, arguments: &[&str]) -> (i32, String) {
-    let output = run(dir, arguments);
-    assert!(output.stdout.is_empty(), "{arguments:?}");
-    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+/// A folder with a database of one subscription, Contoso.
+fn with_a_subscription() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    printed(dir.path(), &["subscription", "create", "Contoso"]);
+    dir
 }
 
 #[test]
-fn an_operator_sets_a_subscription_up_and_every_list_is_one_json_document() {
+fn migrate_tells_what_a_database_lacks_and_brings_it_up_to_date() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let pending = document(dir, &["migrate", "--dry-run", "--json"]);
-    assert_eq!((&pending["pending"][0], &pending["applied"]), (&json!("0001 spine"), &json!(false)));
-    assert!(run(dir, &["migrate"]).status.success());
+    assert_eq!(pending["pending"][0], "0001 spine");
+    assert_eq!(pending["applied"], false);
+    printed(dir, &["migrate"]);
     assert_eq!(document(dir, &["migrate", "--json"])["pending"], json!([]));
-    assert_eq!(document(dir, &["subscription", "create", "Contoso", "--json"])["name"], "Contoso");
-    assert_eq!(document(dir, &["subscription", "list", "--json"])["subscriptions"][0]["name"], "Contoso");
+}
 
+#[test]
+fn an_operator_onboards_cancels_keeps_and_replaces_a_plan() {
+    let dir = with_a_subscription();
+    let dir = dir.path();
     let onboard = ["plan", "onboard", "--kind", "monthly", "--devices", "1700", "--accept-terms", "--json"];
     assert_eq!(document(dir, &onboard)["status"], "active");
     assert_eq!(document(dir, &["plan", "cancel", "--json"])["status"], "cancelling");
@@ -53,59 +40,69 @@ fn an_operator_sets_a_subscription_up_and_every_list_is_one_json_document() {
     assert_eq!(document(dir, &["plan", "show", "--json"])["plan"]["committed"], 1700);
     let replace = ["plan", "replace", "--kind", "annual", "--devices", "2100", "--accept-terms", "--json"];
     let tried = document(dir, &[&replace[..], &["--dry-run"]].concat());
+    assert_eq!(tried["ending"]["number"], 1);
     assert_eq!(document(dir, &["plan", "show", "--json"])["booked"], Value::Null);
-    assert_eq!(
-        (&tried["ending"]["number"], &document(dir, &replace)["booked"]["committed"]),
-        (&json!(1), &json!(2100))
-    );
+    assert_eq!(document(dir, &replace)["booked"]["committed"], 2100);
     assert_eq!(document(dir, &["plan", "show", "--json"])["booked"]["kind"], "annual");
+}
 
-    let token = document(dir, &["sensor", "token", "--json"])["token"].as_str().unwrap().to_owned();
-    assert!(token.starts_with("nce2_"));
+#[test]
+fn every_list_is_one_json_document() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert_eq!(document(dir, &["subscription", "create", "Contoso", "--json"])["name"], "Contoso");
+    assert_eq!(document(dir, &["subscription", "list", "--json"])["subscriptions"][0]["name"], "Contoso");
+    let token = document(dir, &["sensor", "token", "--json"]);
+    assert!(token["token"].as_str().unwrap().starts_with("nce2_"));
     assert_eq!(document(dir, &["sensor", "list", "--json"]), json!({"sensors": []}));
+    printed(dir, &["plan", "onboard", "--kind", "monthly", "--devices", "1700", "--accept-terms"]);
     let census = document(dir, &["census", "--subscription", "Contoso", "--json"]);
-    assert_eq!((&census["billable"], &census["committed"]), (&json!(0), &json!(1700)));
+    assert_has(&census, json!({"billable": 0, "committed": 1700}));
     assert_eq!(document(dir, &["census", "--inventory"])["schema"], "netcensus.inventory/1");
     assert_eq!(document(dir, &["devices", "--json"])["devices"], json!([]));
+}
 
-    let mut user = plan(dir, &["user", "create", "alice", "--role", "O", "--json"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    user.stdin.take().unwrap().write_all(b"a long enough password\n").unwrap();
-    assert!(user.wait_with_output().unwrap().status.success());
-    assert!(
-        document(dir, &["token", "create", "alice", "--json"])["token"].as_str().unwrap().starts_with("nct_")
-    );
+#[test]
+fn an_operator_creates_a_person_whose_password_comes_from_standard_input() {
+    let dir = with_a_subscription();
+    let dir = dir.path();
+    let mut create = program(dir, &["user", "create", "alice", "--role", "O", "--json"]);
+    let mut create = create.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    create.stdin.take().unwrap().write_all(b"a long enough password\n").unwrap();
+    assert!(create.wait_with_output().unwrap().status.success());
+    let token = document(dir, &["token", "create", "alice", "--json"]);
+    assert!(token["token"].as_str().unwrap().starts_with("nct_"));
     assert_eq!(document(dir, &["user", "list", "--json"])["people"][0]["name"], "alice");
 }
 
-#[tokio::test]
-async fn a_statement_is_shown_with_the_arithmetic_of_each_line_and_corrected_by_the_next_one() {
+/// 1700 devices from November 2025 on, 2100 from 22 November 11:00 on, until the end of the month.
+async fn with_statements() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    let at = |text: &str| -> Timestamp { text.parse().unwrap() };
-    let store = Store::open(&Location::File(dir.join("plan.sqlite"))).await.unwrap();
-    let sid = store
-        .create_subscription("Contoso", None, &By::operator(), at("2025-11-01T00:00:00Z"))
-        .await
-        .unwrap()
-        .id;
-    let asked = |devices| Onboarding { kind: Kind::Monthly, devices: Some(devices), accept_terms: true };
-    let by = By::operator();
-    store.onboard(&sid, &asked(1700), &by, at("2025-11-01T00:00:00Z")).await.unwrap();
-    store.replace_plan(&sid, &asked(2100), &by, at("2025-11-22T10:00:00Z")).await.unwrap();
+    let store = Store::open(&Location::File(dir.path().join("plan.sqlite"))).await.unwrap();
+    let (begin, by) = (at("2025-11-01T00:00:00Z"), By::operator());
+    let sid = store.create_subscription("Contoso", None, &by, begin).await.unwrap().id;
+    store.onboard(&sid, &monthly(1700), &by, begin).await.unwrap();
+    store.replace_plan(&sid, &monthly(2100), &by, at("2025-11-22T10:00:00Z")).await.unwrap();
     store.cancel_plan(&sid, &by, at("2025-11-30T23:00:00Z")).await.unwrap();
     store.close().await;
-    let set = ["price", "set", "EUR", "1.40", "--from", "2025-11-01T00:00:00Z", "--reason", "contract 7"];
-    // Of the months that are over, none is closed before somebody asks: the command closes them first.
-    let (code, message) = failure(dir, &set);
-    assert!(code == 1 && message.contains("closed; let the price hold from"), "{message}");
+    dir
+}
+
+#[tokio::test]
+async fn a_price_for_a_month_that_is_over_is_refused_as_its_statement_closes_first() {
+    let dir = with_statements().await;
+    let dir = dir.path();
+    let late = ["price", "set", "EUR", "1.40", "--from", "2025-11-01T00:00:00Z", "--reason", "contract 7"];
+    assert_failure(dir, &late, 1, "closed; let the price hold from");
     assert_eq!(document(dir, &["price", "set", "EUR", "1.40", "--json"])["micros"], 1_400_000);
     assert_eq!(document(dir, &["price", "list", "--json"])["price"]["currency"], "EUR");
-    let shown = run(dir, &["statement", "show", "2025-11"]);
-    let text = String::from_utf8(shown.stdout).unwrap();
+}
+
+#[tokio::test]
+async fn a_statement_is_shown_with_the_arithmetic_of_each_line() {
+    let dir = with_statements().await;
+    let dir = dir.path();
+    let text = printed(dir, &["statement", "show", "2025-11"]);
     let (body, closing) = text.rsplit_once("closed ").unwrap();
     assert!(closing.contains("sha256 "), "{text}");
     insta::assert_snapshot!(body, @"
@@ -124,180 +121,201 @@ async fn a_statement_is_shown_with_the_arithmetic_of_each_line_and_corrected_by_
     ");
     let list = document(dir, &["statement", "list", "--before", "2025-12", "--json"]);
     assert_eq!(list["statements"][0]["device_months"], "1813.888889");
-    let fix = ["statement", "correct", "2025-11", "--line", "1", "--committed", "1600"];
-    let (code, message) = failure(dir, &fix);
-    assert!(code == 1 && message.contains("needs a reason"), "{message}");
-    let fix = [&fix[..], &["--reason", "1600 were ordered", "--json"]].concat();
-    let made = document(dir, &fix);
-    assert_eq!((&made["was"]["committed"], &made["by"]), (&json!(1700), &json!("operator")));
-    let here = made["appears_in"].as_str().unwrap();
-    let shown = String::from_utf8(run(dir, &["statement", "show", here]).stdout).unwrap();
-    assert!(
-        shown.contains(
-            "1600 × 1854000 s / 2592000 s − 1700 × 1854000 s / 2592000 s = -71.527777777777… device-months"
-        ),
-        "{shown}"
-    );
     assert_eq!(failure(dir, &["statement", "show", "2025-13"]).0, 2);
-    let (code, message) = failure(dir, &["statement", "show", "2025-10"]);
-    assert!(code == 1 && message.contains("no statement '2025-10'"), "{message}");
-}
-
-#[test]
-fn a_failure_is_one_sentence_with_the_next_step_and_the_contracts_exit_code() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    let (code, message) = failure(dir, &["census"]);
-    assert!(code == 1 && message.contains("there is no database"), "{message}");
-    assert_eq!(failure(dir, &["plan"]).0, 2);
-    assert_eq!(failure(dir, &["plan", "onboard", "--kind", "weekly"]).0, 2);
-    assert!(run(dir, &["migrate"]).status.success());
-    let (code, message) = failure(dir, &["plan", "show"]);
-    assert!(code == 1 && message.contains("subscription create"), "{message}");
-    for name in ["a", "b"] {
-        assert!(run(dir, &["subscription", "create", name]).status.success());
-    }
-    let (code, message) = failure(dir, &["plan", "show"]);
-    assert!(code == 2 && message.contains("--subscription"), "{message}");
-    let (code, message) = failure(
-        dir,
-        &["plan", "onboard", "-s", "a", "--kind", "annual", "--devices", "1650", "--accept-terms"],
-    );
-    assert!(code == 1 && message.contains("commit 1700"), "{message}");
-    assert_eq!(message.lines().count(), 1);
-
-    std::fs::write(dir.join("bad.toml"), "[census]\nas_off = \"now\"\n").unwrap();
-    let (code, message) = failure(dir, &["serve", "--config", "bad.toml"]);
-    assert!(
-        code == 78 && message.contains("bad.toml:2:1: unknown key 'as_off'; did you mean 'as_of'?"),
-        "{message}"
-    );
-    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    let (code, message) = failure(dir, &["serve", "--listen", &taken.local_addr().unwrap().to_string()]);
-    assert!(code == 69 && message.contains("--listen"), "{message}");
+    assert_failure(dir, &["statement", "show", "2025-10"], 1, "no statement '2025-10'");
 }
 
 #[tokio::test]
-async fn the_first_start_prints_a_link_and_a_killed_service_starts_again_with_everything() {
-    let dir = tempfile::tempdir().unwrap();
+async fn a_statement_is_corrected_by_a_line_of_the_next_one() {
+    let dir = with_statements().await;
     let dir = dir.path();
-    let start = || {
-        let mut service = plan(dir, &["serve", "--listen", "127.0.0.1:0"])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let log = BufReader::new(service.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let line = log.into_iter().find(|l| l.contains("listening on")).unwrap();
-        let url = line.split_whitespace().find(|w| w.starts_with("http://")).unwrap().to_owned();
-        (service, url)
-    };
-    let (mut service, url) = start();
-    let mut said = BufReader::new(service.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let link = said.find(|l| l.contains("/setup/")).unwrap();
-    let client = netcensus::tls::client().no_proxy().build().unwrap();
-    assert!(link.trim().starts_with(&url));
-    let page = client.get(link.trim()).send().await.unwrap();
-    assert!(page.status() == 200 && page.text().await.unwrap().contains("first administrator"));
-    assert!(run(dir, &["subscription", "create", "Contoso"]).status.success(), "beside the running service");
-    service.kill().unwrap();
-    service.wait().unwrap();
-
-    let (mut service, url) = start();
-    assert_eq!(client.get(format!("{url}/readyz")).send().await.unwrap().status(), 200);
-    assert_eq!(document(dir, &["subscription", "list", "--json"])["subscriptions"][0]["name"], "Contoso");
-    // The doctor finds it, and what its one subscription lacks.
-    let listen = url.trim_start_matches("http://");
-    std::fs::write(dir.join("doctor.toml"), format!("listen = \"{listen}\"\n")).unwrap();
-    let told = run(dir, &["doctor", "--json", "--config", "doctor.toml"]);
-    assert_eq!(told.status.code(), Some(1));
-    let report: Value = serde_json::from_slice(&told.stdout).unwrap();
-    assert_eq!((&report["schema"], &report["healthy"]), (&json!("netcensus.doctor/1"), &json!(false)));
-    let findings = report["findings"].as_array().unwrap();
-    let of = |outcome: &str| -> Vec<&str> {
-        let with = findings.iter().filter(|f| f["outcome"] == outcome);
-        with.map(|f| f["check"].as_str().unwrap()).collect()
-    };
-    for check in ["rules", "service", "database", "permissions", "integrity", "clock", "snapshots", "trail"] {
-        assert!(of("good").contains(&check), "{check}: {report}");
-    }
-    assert_eq!(of("problem"), ["plan"], "{report}");
-    assert!(findings.iter().all(|f| f["outcome"] == "good" || f["remedy"].is_string()), "{report}");
-    let stop = Command::new("kill").arg(service.id().to_string()).status().unwrap();
-    assert!(stop.success());
-    assert_eq!(service.wait().unwrap().code(), Some(0), "a stop by SIGTERM is no failure");
+    printed(dir, &["statement", "show", "2025-11"]);
+    let correct = ["statement", "correct", "2025-11", "--line", "1", "--committed", "1600"];
+    assert_failure(dir, &correct, 1, "needs a reason");
+    let made = document(dir, &[&correct[..], &["--reason", "1600 were ordered", "--json"]].concat());
+    assert_has(&made, json!({"was": {"committed": 1700}, "by": "operator"}));
+    let shown = printed(dir, &["statement", "show", made["appears_in"].as_str().unwrap()]);
+    let arithmetic =
+        "1600 × 1854000 s / 2592000 s − 1700 × 1854000 s / 2592000 s = -71.527777777777… device-months";
+    assert!(shown.contains(arithmetic), "{shown}");
 }
 
-/// A running service with three devices that no rule knows, and the folder of its database.
+#[test]
+fn a_failure_names_the_next_step_and_its_kind_by_the_exit_code() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    assert_failure(dir, &["census"], 1, "there is no database");
+    assert_eq!(failure(dir, &["plan"]).0, 2);
+    assert_eq!(failure(dir, &["plan", "onboard", "--kind", "weekly"]).0, 2);
+    printed(dir, &["migrate"]);
+    assert_failure(dir, &["plan", "show"], 1, "subscription create");
+    for name in ["a", "b"] {
+        printed(dir, &["subscription", "create", name]);
+    }
+    assert_failure(dir, &["plan", "show"], 2, "--subscription");
+    let onboard = ["plan", "onboard", "-s", "a", "--kind", "annual", "--devices", "1650", "--accept-terms"];
+    let (code, message) = failure(dir, &onboard);
+    assert!(code == 1 && message.contains("commit 1700"), "{message}");
+    assert_eq!(message.lines().count(), 1);
+}
+
+#[test]
+fn a_service_that_cannot_start_says_what_to_change() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    std::fs::write(dir.join("bad.toml"), "[census]\nas_off = \"now\"\n").unwrap();
+    let unknown_key = "bad.toml:2:1: unknown key 'as_off'; did you mean 'as_of'?";
+    assert_failure(dir, &["serve", "--config", "bad.toml"], 78, unknown_key);
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    assert_failure(dir, &["serve", "--listen", &address], 69, "--listen");
+}
+
+fn serve(dir: &Path) -> Process {
+    let mut command = program(dir, &["serve", "--listen", "127.0.0.1:0"]);
+    command.env_remove("NETCENSUS_NOW");
+    Process::start(command)
+}
+
+#[tokio::test]
+async fn the_first_start_prints_a_link_for_the_first_administrator() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut service = serve(dir.path());
+    let link = service.line_with("/setup/");
+    assert!(link.trim().starts_with(&service.url), "{link}");
+    let client = netcensus::tls::client().no_proxy().build().unwrap();
+    let page = client.get(link.trim()).send().await.unwrap();
+    assert!(page.status() == 200 && page.text().await.unwrap().contains("first administrator"));
+    service.kill();
+}
+
+#[tokio::test]
+async fn a_killed_service_starts_again_with_everything_and_stops_by_sigterm() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let service = serve(dir);
+    printed(dir, &["subscription", "create", "Contoso"]);
+    service.kill();
+    let service = serve(dir);
+    let client = netcensus::tls::client().no_proxy().build().unwrap();
+    assert_eq!(client.get(format!("{}/readyz", service.url)).send().await.unwrap().status(), 200);
+    assert_eq!(document(dir, &["subscription", "list", "--json"])["subscriptions"][0]["name"], "Contoso");
+    service.signal("-TERM");
+    assert_eq!(service.ended().code(), Some(0));
+}
+
+#[test]
+fn the_doctor_checks_a_running_service_and_names_what_its_subscription_lacks() {
+    let dir = with_a_subscription();
+    let dir = dir.path();
+    let service = serve(dir);
+    let listen = service.url.trim_start_matches("http://");
+    std::fs::write(dir.join("doctor.toml"), format!("listen = \"{listen}\"\n")).unwrap();
+    let doctor = program(dir, &["doctor", "--json", "--config", "doctor.toml"])
+        .env_remove("NETCENSUS_NOW")
+        .output()
+        .unwrap();
+    service.kill();
+    assert_eq!(doctor.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    assert_has(&report, json!({"schema": "netcensus.doctor/1", "healthy": false}));
+    let findings = report["findings"].as_array().unwrap();
+    let with = |outcome: &str| -> Vec<&str> {
+        let with = findings.iter().filter(|finding| finding["outcome"] == outcome);
+        with.map(|finding| finding["check"].as_str().unwrap()).collect()
+    };
+    for check in ["rules", "service", "database", "permissions", "integrity", "clock", "snapshots", "trail"] {
+        assert!(with("good").contains(&check), "{check}: {report}");
+    }
+    assert_eq!(with("problem"), ["plan"], "{report}");
+    assert!(findings.iter().all(|f| f["outcome"] == "good" || f["remedy"].is_string()), "{report}");
+}
+
+/// A running service with three unclassified devices, and the folder of its database.
 async fn with_devices() -> (Plan, PathBuf) {
     let plan = Plan::start().await;
-    let now = SystemClock.now().to_string();
-    plan.set_time(&now);
-    plan.onboard_trial().await;
-    let sensor = plan.enrol().await;
-    let seen: Vec<(String, String)> =
-        (1..=3).map(|n| (format!("02:00:00:00:00:0{n}"), format!("10.0.0.{n}"))).collect();
-    let seen: Vec<_> = seen.iter().map(|(mac, ip)| (&**mac, &**ip, "x", &*now)).collect();
-    assert_eq!(plan.upload(&sensor, &upload(1, "hq", &seen)).await.0, 201);
+    let sensor = plan.ready().await;
+    let device = |seen: Seen, n: u8| seen.arp(&format!("02:00:00:00:00:0{n}"), &format!("10.0.0.{n}"), "x");
+    (1..=3).fold(Seen::default(), device).send(&plan, &sensor, 1, "hq").await;
     let Location::File(database) = &plan.database else { panic!("a file") };
     let dir = database.parent().unwrap().to_owned();
     (plan, dir)
 }
 
 #[tokio::test]
-async fn an_operator_edits_merges_splits_and_undoes_beside_a_running_service_that_shows_it_at_once() {
+async fn a_running_service_shows_at_once_what_an_operator_edits() {
     let (plan, dir) = with_devices().await;
     let dir = dir.as_path();
     let tried = document(dir, &["devices", "edit", "10.0.0.1", "--type", "camera", "--dry-run", "--json"]);
-    assert_eq!((&tried["dry_run"], &tried["count"]["delta"]), (&json!(true), &json!(1)));
-    let edit = [
-        "devices", "edit", "10.0.0.1", "10.0.0.2", "--type", "camera", "--tag", "a", "--reason", "seen",
-        "--json",
-    ];
-    let done = document(dir, &edit);
-    assert_eq!((&done["change"]["number"], &done["change"]["by"]), (&json!(1), &json!("operator")));
+    assert_has(&tried, json!({"dry_run": true, "count": {"delta": 1}}));
+    let edit = ["devices", "edit", "10.0.0.1", "10.0.0.2", "--type", "camera", "--tag", "a"];
+    let done = document(dir, &[&edit[..], &["--reason", "seen", "--json"]].concat());
+    assert_has(&done, json!({"change": {"number": 1, "by": "operator"}}));
     assert_eq!(plan.get("/census").await["billable"], 2);
+    let shown = document(dir, &["changes", "show", "1", "--json"]);
+    assert_eq!(shown["altered"].as_array().unwrap().len(), 4);
+    assert_eq!(shown["reason"], "seen");
+}
+
+#[tokio::test]
+async fn an_operator_merges_splits_and_undoes() {
+    let (plan, dir) = with_devices().await;
+    let dir = dir.as_path();
+    printed(dir, &["devices", "edit", "10.0.0.1", "10.0.0.2", "--type", "camera"]);
     let merged = document(dir, &["devices", "merge", "10.0.0.1", "10.0.0.2", "--json"]);
     assert_eq!(merged["count"]["delta"], -1);
     let id = merged["devices"][0]["id"].as_str().unwrap();
-    let text = String::from_utf8(run(dir, &["devices", "why", "10.0.0.2"]).stdout).unwrap();
+    let text = printed(dir, &["devices", "why", "10.0.0.2"]);
     assert!(text.contains("merged by operator at") && text.contains("type set by operator"), "{text}");
     let split = ["devices", "split", id, "--coupling", "02:00:00:00:00:02 10.0.0.2", "--json"];
     assert_eq!(document(dir, &split)["count"]["delta"], 1);
-    let (code, message) = failure(dir, &["changes", "undo", "2"]);
-    assert!(code == 1 && message.contains("undo that one first"), "{message}");
-    assert!(run(dir, &["changes", "undo", "3"]).status.success());
-    let shown = document(dir, &["changes", "show", "1", "--json"]);
-    assert_eq!((shown["altered"].as_array().unwrap().len(), &shown["reason"]), (4, &json!("seen")));
+    assert_failure(dir, &["changes", "undo", "2"], 1, "undo that one first");
+    printed(dir, &["changes", "undo", "3"]);
     assert_eq!(plan.get("/changes").await["changes"][1]["undone_by"], 4);
 }
 
 #[tokio::test]
-async fn an_operator_deletes_imports_lists_and_exports() {
-    let (plan, dir) = with_devices().await;
+async fn an_operator_deletes_a_device_and_lists_what_is_deleted() {
+    let (_plan, dir) = with_devices().await;
     let dir = dir.as_path();
     assert_eq!(document(dir, &["devices", "delete", "10.0.0.3", "--json"])["change"]["number"], 1);
     let deleted = document(dir, &["devices", "list", "--verdict", "X-DEL", "--json"]);
     assert_eq!(deleted["devices"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn an_operator_imports_replaces_and_forgets_a_managed_list() {
+    let (plan, dir) = with_devices().await;
+    let dir = dir.as_path();
+    printed(dir, &["devices", "delete", "10.0.0.3"]);
     std::fs::write(dir.join("list.json"), r#"[{"mac": "02:00:00:00:00:01"}, {"ip": "10.0.0.2"}]"#).unwrap();
-    assert!(
-        run(dir, &["managed", "import", "list.json", "--source", "mde", "--from", "2020-01-01T00:00:00Z"])
-            .status
-            .success()
-    );
+    let import = ["managed", "import", "list.json", "--source", "mde", "--from", "2020-01-01T00:00:00Z"];
+    printed(dir, &import);
     assert_eq!(plan.get("/census").await["excluded"], json!({"X-DEL": 1, "X-MANAGED": 2}));
     let csv =
         "Name,Onboarding status,MAC\npc,Onboarded,02-00-00-00-00-02\ncam,Unsupported,02-00-00-00-00-01\n";
     std::fs::write(dir.join("list.csv"), csv).unwrap();
     let out = run(dir, &["managed", "import", "list.csv", "--source", "mde", "--json"]);
-    assert!(String::from_utf8(out.stderr).unwrap().starts_with("2 rows: 1 taken, 1 not managed"));
+    let message = String::from_utf8(out.stderr).unwrap();
+    assert!(message.starts_with("2 rows: 1 taken, 1 not managed"), "{message}");
     assert_eq!(document(dir, &["managed", "list", "--json"])["total"], 1);
     assert_eq!(document(dir, &["managed", "forget", "mde", "--json"])["altered_total"], 1);
-    assert!(run(dir, &["devices", "export", "--columns", "ip,type", "--output", "out.csv"]).status.success());
+}
+
+#[tokio::test]
+async fn an_operator_exports_devices_with_the_columns_that_are_asked_for() {
+    let (_plan, dir) = with_devices().await;
+    let dir = dir.as_path();
+    printed(dir, &["devices", "export", "--columns", "ip,type", "--output", "out.csv"]);
     let csv = std::fs::read_to_string(dir.join("out.csv")).unwrap();
     assert_eq!(csv, "ip,type\r\n10.0.0.1,unclassified\r\n10.0.0.2,unclassified\r\n10.0.0.3,unclassified\r\n");
+}
+
+#[tokio::test]
+async fn an_edit_without_a_change_and_an_unknown_device_are_refused() {
+    let (_plan, dir) = with_devices().await;
+    let dir = dir.as_path();
     assert_eq!(failure(dir, &["devices", "edit", "10.0.0.1"]).0, 2);
     assert_eq!(failure(dir, &["devices", "edit", "10.0.0.1", "--clear", "colour"]).0, 2);
-    let (code, message) = failure(dir, &["devices", "show", "10.0.0.77"]);
-    assert!(code == 1 && message.contains("devices why"), "{message}");
+    assert_failure(dir, &["devices", "show", "10.0.0.77"], 1, "devices why");
 }

@@ -1,88 +1,56 @@
-//! The console: what a browser gets, whoever asks and whatever devices call themselves.
+//! The console: what a browser gets, whoever asks and however devices name themselves.
 
-use netcensus::plan::app::permission::Role;
+use netcensus::plan::permission::Role;
 use netcensus::plan::store::CredentialKind;
-use reqwest::{RequestBuilder, Response, StatusCode, header};
+use reqwest::header;
+use serde_json::json;
 
-use crate::harness::{Plan, upload};
+use crate::support::browser::{Browser, FORM, Page};
+use crate::support::{Plan, Seen, assert_has};
 
 const HOSTILE: &str = "iot-<img src=x onerror=alert(1)>\"'&";
 
-/// A browser that signed in by a one-time link.
-struct Browser<'a> {
-    plan: &'a Plan,
-    cookie: String,
-}
-
-impl<'a> Browser<'a> {
-    async fn sign_in(plan: &'a Plan) -> Self {
-        let link = plan.store.issue(CredentialKind::Login, Some("owner"), plan.clock_now()).await.unwrap();
-        let answer = plan.client.get(format!("{}/login/{}", plan.url, link.secret)).send().await.unwrap();
-        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
-        let cookie = cookie_of(&answer);
-        assert!(cookie.contains("HttpOnly; SameSite=Strict"), "{cookie}");
-        Self { plan, cookie: cookie.split(';').next().unwrap().to_owned() }
-    }
-
-    fn page(&self, path: &str) -> String {
-        format!("{}/subscriptions/{}{path}", self.plan.url, self.plan.sid)
-    }
-
-    async fn get(&self, url: &str) -> (StatusCode, header::HeaderMap, String) {
-        read(self.plan.client.get(url).header(header::COOKIE, &self.cookie)).await
-    }
-
-    async fn post(&self, path: &str, form: &str) -> (StatusCode, header::HeaderMap, String) {
-        read(self.form(path, form).header(header::ORIGIN, &self.plan.url)).await
-    }
-
-    fn form(&self, path: &str, form: &str) -> RequestBuilder {
-        let request = self.plan.client.post(self.page(path)).header(header::COOKIE, &self.cookie);
-        request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form.to_owned())
-    }
-}
-
-async fn read(request: RequestBuilder) -> (StatusCode, header::HeaderMap, String) {
-    let answer = request.send().await.unwrap();
-    (answer.status(), answer.headers().clone(), answer.text().await.unwrap())
-}
-
-fn cookie_of(answer: &Response) -> String {
-    answer.headers()[header::SET_COOKIE].to_str().unwrap().to_owned()
-}
-
 async fn with_a_hostile_device() -> Plan {
     let plan = Plan::start().await;
-    plan.onboard_trial().await;
-    let sensor = plan.enrol().await;
-    let seen = [("00:40:8c:00:00:01", "10.0.0.1", HOSTILE, "2026-11-22T08:00:00Z")];
-    assert_eq!(plan.upload(&sensor, &upload(1, "default", &seen)).await.0, 201);
+    let sensor = plan.ready().await;
+    Seen::default().arp("00:40:8c:00:00:01", "10.0.0.1", HOSTILE).send(&plan, &sensor, 1, "default").await;
     plan
+}
+
+/// The path of the page of the only device.
+async fn device_path(plan: &Plan) -> String {
+    let devices = plan.get("/devices").await;
+    format!("/devices/{}", devices["devices"][0]["id"].as_str().unwrap())
 }
 
 #[tokio::test]
 async fn every_page_has_the_strict_policy_and_nothing_inline() {
     let plan = with_a_hostile_device().await;
     let browser = Browser::sign_in(&plan).await;
-    let id = plan.get("/devices").await["devices"][0]["id"].as_str().unwrap().to_owned();
-    let own = ["", "/devices", "/plan", "/sensors"].map(|p| browser.page(p));
-    let others = ["/subscriptions", "/login", "/problems", "/problems/plan-active", "/nowhere"];
-    let mut pages: Vec<String> = own.into_iter().chain(others.map(|p| format!("{}{p}", plan.url))).collect();
-    pages.push(browser.page(&format!("/devices/{id}")));
-    for url in pages {
-        let (status, headers, html) = browser.get(&url).await;
+    let device = device_path(&plan).await;
+    let own = ["", "/devices", "/plan", "/sensors", &device].map(|path| browser.page(path));
+    let others = [
+        "/subscriptions",
+        "/login",
+        "/problems",
+        "/problems/plan-active",
+        "/rules",
+        "/rules/Roles",
+        "/nowhere",
+    ];
+    for url in own.into_iter().chain(others.map(|path| format!("{}{path}", plan.url))) {
+        let page = browser.get(&url).await;
         let expected = if url.ends_with("/nowhere") { 404 } else { 200 };
-        assert_eq!(status, expected, "{url}");
-        let policy = headers[header::CONTENT_SECURITY_POLICY].to_str().unwrap();
-        assert!(
-            policy.starts_with("default-src 'none'; script-src 'self'; style-src 'self';"),
-            "{url}: {policy}"
-        );
+        assert_eq!(page.status, expected, "{url}");
+        let policy = page.header(header::CONTENT_SECURITY_POLICY);
+        let scripts_and_styles = "default-src 'none'; script-src 'self'; style-src 'self';";
+        assert!(policy.starts_with(scripts_and_styles), "{url}: {policy}");
         for part in ["base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'", "connect-src 'self'"]
         {
             assert!(policy.contains(part), "{url}: {policy}");
         }
-        assert_eq!(headers[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(page.header(header::X_CONTENT_TYPE_OPTIONS), "nosniff");
+        let html = &page.html;
         for inline in ["style=", "onclick=", "<style", "javascript:", "http://", "https://"] {
             assert!(!html.contains(inline), "{url} has {inline}");
         }
@@ -92,30 +60,47 @@ async fn every_page_has_the_strict_policy_and_nothing_inline() {
 }
 
 #[tokio::test]
-async fn what_devices_call_themselves_is_escaped() {
+async fn the_names_that_devices_give_themselves_are_escaped() {
     let plan = with_a_hostile_device().await;
     let browser = Browser::sign_in(&plan).await;
-    let id = plan.get("/devices").await["devices"][0]["id"].as_str().unwrap().to_owned();
-    let query = "?q=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%22";
-    for path in ["/devices".to_owned(), format!("/devices{query}"), format!("/devices/{id}")] {
-        let (status, _, html) = browser.get(&browser.page(&path)).await;
-        assert_eq!(status, 200, "{path}");
-        assert!(html.contains("onerror=alert(1)"), "{path} shows the name");
-        assert!(!html.contains("<img src=x"), "{path}");
+    let search = "/devices?q=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%22";
+    for path in ["/devices", search, &device_path(&plan).await] {
+        let page = browser.show(path).await;
+        page.assert(200, "onerror=alert(1)");
+        assert!(!page.html.contains("<img src=x"), "{path}");
     }
 }
 
 #[tokio::test]
-async fn numbers_on_the_page_are_those_of_the_api() {
+async fn a_device_links_its_verdict_to_the_page_of_the_rule() {
     let plan = with_a_hostile_device().await;
-    let browser = Browser::sign_in(&plan).await;
-    let (_, _, html) = browser.get(&browser.page("")).await;
-    assert!(html.contains("C-IOT\"><b>1</b>"), "{html}");
-    assert!(html.contains("<b>100</b><span>to commit"), "{html}");
+    let page = Browser::sign_in(&plan).await.show(&device_path(&plan).await).await;
+    page.assert(200, "<a href=\"/rules/C-IOT\"><code>C-IOT</code></a>");
 }
 
 #[tokio::test]
-async fn whoever_is_not_signed_in_is_sent_to_the_form_and_assets_are_free() {
+async fn anybody_may_read_the_rules() {
+    let plan = Plan::start().await;
+    for (path, status, text) in [
+        ("/rules/C-IOT", 200, "OT, building and medical devices are IoT"),
+        ("/rules/I8c", 200, "Not implemented yet"),
+        ("/rules", 200, "href=\"/rules/I16\""),
+        ("/rules/nothing", 404, "nothing"),
+    ] {
+        Page::read(plan.client.get(format!("{}{path}", plan.url))).await.assert(status, text);
+    }
+}
+
+#[tokio::test]
+async fn the_overview_shows_the_numbers_of_the_census() {
+    let plan = with_a_hostile_device().await;
+    let page = Browser::sign_in(&plan).await.show("").await;
+    page.assert(200, "C-IOT\"><b>1</b>");
+    page.assert(200, "<b>100</b><span>to commit");
+}
+
+#[tokio::test]
+async fn a_browser_that_is_not_signed_in_is_sent_to_the_form() {
     let plan = Plan::start().await;
     for path in [
         "/",
@@ -123,143 +108,166 @@ async fn whoever_is_not_signed_in_is_sent_to_the_form_and_assets_are_free() {
         &format!("/subscriptions/{}", plan.sid),
         &format!("/subscriptions/{}/plan", plan.sid),
     ] {
-        let (status, headers, _) = read(plan.client.get(format!("{}{path}", plan.url))).await;
-        assert_eq!((status.as_u16(), headers[header::LOCATION].to_str().unwrap()), (303, "/login"), "{path}");
+        let page = Page::read(plan.client.get(format!("{}{path}", plan.url))).await;
+        assert_eq!((page.status.as_u16(), page.header(header::LOCATION)), (303, "/login"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn assets_need_no_session_and_are_not_sent_twice() {
+    let plan = Plan::start().await;
     for (path, kind) in [
         ("/assets/console.css", "text/css"),
         ("/assets/console.js", "text/javascript"),
         ("/favicon.ico", "image/svg+xml"),
     ] {
-        let (status, headers, _) = read(plan.client.get(format!("{}{path}", plan.url))).await;
-        assert_eq!(status, 200, "{path}");
-        assert!(headers[header::CONTENT_TYPE].to_str().unwrap().starts_with(kind), "{path}");
-        let known = plan
-            .client
-            .get(format!("{}{path}", plan.url))
-            .header(header::IF_NONE_MATCH, &headers[header::ETAG]);
-        assert_eq!(read(known).await.0, 304, "{path}");
+        let request = || plan.client.get(format!("{}{path}", plan.url));
+        let asset = Page::read(request()).await;
+        assert_eq!(asset.status, 200, "{path}");
+        assert!(asset.header(header::CONTENT_TYPE).starts_with(kind), "{path}");
+        let known = request().header(header::IF_NONE_MATCH, asset.header(header::ETAG));
+        assert_eq!(Page::read(known).await.status, 304, "{path}");
     }
-    assert_eq!(read(plan.client.get(format!("{}/assets/demo.pcap.zst", plan.url))).await.0, 404);
+    let demo = plan.client.get(format!("{}/assets/demo.pcap.zst", plan.url));
+    assert_eq!(Page::read(demo).await.status, 404);
+}
+
+async fn send_form(plan: &Plan, path: &str, form: String) -> Page {
+    let request = plan.client.post(format!("{}{path}", plan.url)).header(header::ORIGIN, &plan.url);
+    Page::read(request.header(header::CONTENT_TYPE, FORM).body(form)).await
 }
 
 #[tokio::test]
-async fn the_first_administrator_is_made_by_a_link_that_works_once() {
+async fn the_first_administrator_is_created_by_a_link_that_works_once() {
     let plan = Plan::start().await;
-    let link = plan.store.issue(CredentialKind::Setup, None, plan.clock_now()).await.unwrap().secret;
-    let url = format!("{}/setup/{link}", plan.url);
-    assert_eq!(read(plan.client.get(&url)).await.0, 200);
-    assert_eq!(read(plan.client.get(format!("{url}x"))).await.0, 404);
-    let send = |password: &str| {
-        let form = format!("name=root&password={password}");
-        let request = plan.client.post(&url).header(header::ORIGIN, &plan.url);
-        request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form)
-    };
-    assert_eq!(read(send("short")).await.0, 422);
-    let made = send("a+long+enough+password").send().await.unwrap();
-    assert_eq!(made.status(), 303);
-    let cookie = cookie_of(&made);
-    let home = plan.client.get(&plan.url).header(header::COOKIE, cookie.split(';').next().unwrap());
-    assert_eq!(read(home).await.1[header::LOCATION], format!("/subscriptions/{}", plan.sid));
-    assert_eq!(read(plan.client.get(&url)).await.0, 404);
-    assert_eq!(read(send("a+long+enough+password")).await.0, 404);
-
-    let login = |password: &str| {
-        let form = format!("name=root&password={password}");
-        let request = plan.client.post(format!("{}/login", plan.url)).header("sec-fetch-site", "same-origin");
-        read(request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form))
-    };
-    assert_eq!(login("a+long+enough+password").await.0, 303);
-    let (status, _, html) = login("a+wrong+password").await;
-    assert!(status == 422 && html.contains("is wrong"));
+    let path = format!("/setup/{}", plan.issue(CredentialKind::Setup, None).await);
+    let get = async |path: &str| Page::read(plan.client.get(format!("{}{path}", plan.url))).await;
+    assert_eq!(get(&path).await.status, 200);
+    assert_eq!(get(&format!("{path}x")).await.status, 404);
+    let set_up =
+        async |password: &str| send_form(&plan, &path, format!("name=root&password={password}")).await;
+    assert_eq!(set_up("short").await.status, 422);
+    let done = set_up("a+long+enough+password").await;
+    assert_eq!(done.status, 303);
+    let home = plan.client.get(&plan.url).header(header::COOKIE, done.cookie());
+    assert_eq!(Page::read(home).await.header(header::LOCATION), format!("/subscriptions/{}", plan.sid));
+    assert_eq!(get(&path).await.status, 404);
+    assert_eq!(set_up("a+long+enough+password").await.status, 404);
 }
 
 #[tokio::test]
-async fn forms_onboard_cancel_and_keep_a_plan_and_say_what_is_wrong() {
+async fn the_first_administrator_signs_in_by_the_password_that_they_chose() {
+    let plan = Plan::start().await;
+    let link = plan.issue(CredentialKind::Setup, None).await;
+    let form = |password: &str| format!("name=root&password={password}");
+    send_form(&plan, &format!("/setup/{link}"), form("a+long+enough+password")).await;
+    assert_eq!(send_form(&plan, "/login", form("a+long+enough+password")).await.status, 303);
+    send_form(&plan, "/login", form("a+wrong+password")).await.assert(422, "is wrong");
+}
+
+#[tokio::test]
+async fn forms_onboard_cancel_and_keep_a_plan() {
     let plan = Plan::start().await;
     let browser = Browser::sign_in(&plan).await;
-    let (status, _, html) = browser.post("/plan", "kind=monthly&devices=1650&accept_terms=yes").await;
-    assert!(status == 422 && html.contains("commit 1700"), "{html}");
-    let (status, headers, _) = browser.post("/plan", "kind=monthly&devices=1%2C700&accept_terms=yes").await;
-    assert_eq!(
-        (status.as_u16(), headers[header::LOCATION].to_str().unwrap().ends_with("/plan")),
-        (303, true)
-    );
+    let form = |devices: &str| format!("kind=monthly&devices={devices}&accept_terms=yes");
+    browser.post("/plan", &form("1650")).await.assert(422, "commit 1700");
+    let done = browser.post("/plan", &form("1%2C700")).await;
+    assert_eq!(done.status, 303);
+    assert!(done.header(header::LOCATION).ends_with("/plan"));
     assert_eq!(plan.get("/plan").await["plan"]["committed"], 1700);
-    assert_eq!(browser.post("/plan/cancel", "").await.0, 303);
-    let (_, _, html) = browser.get(&browser.page("/plan")).await;
-    assert!(html.contains("2026-11-22 10:00:00 UTC") && html.contains("Withdraw"), "{html}");
-    assert_eq!(browser.post("/plan/withdraw", "").await.0, 303);
+    assert_eq!(browser.post("/plan/cancel", "").await.status, 303);
+    let page = browser.show("/plan").await;
+    page.assert(200, "2026-11-22 10:00:00 UTC");
+    page.assert(200, "Withdraw");
+    assert_eq!(browser.post("/plan/withdraw", "").await.status, 303);
     assert_eq!(plan.get("/plan").await["plan"]["status"], "active");
-    let (status, _, html) = browser.post("/plan/replace", "kind=annual&devices=2050&accept_terms=yes").await;
-    assert!(status == 422 && html.contains("commit 2100") && html.contains("Replace the plan"), "{html}");
-    assert_eq!(browser.post("/plan/replace", "kind=annual&devices=2100&accept_terms=yes").await.0, 303);
-    let (_, _, html) = browser.get(&browser.page("/plan")).await;
-    assert!(html.contains("Then follows: annual plan for 2,100 committed devices"), "{html}");
-    assert_eq!(browser.post("/plan/withdraw", "").await.0, 303);
+}
+
+#[tokio::test]
+async fn a_form_books_a_successor_and_withdraws_it() {
+    let plan = Plan::start().await;
+    let browser = Browser::sign_in(&plan).await;
+    plan.onboard_monthly(1700).await;
+    let form = |devices: u32| format!("kind=annual&devices={devices}&accept_terms=yes");
+    let refused = browser.post("/plan/replace", &form(2050)).await;
+    refused.assert(422, "commit 2100");
+    refused.assert(422, "Replace the plan");
+    assert_eq!(browser.post("/plan/replace", &form(2100)).await.status, 303);
+    let page = browser.show("/plan").await;
+    page.assert(200, "Then follows: annual plan for 2,100 committed devices");
+    assert_eq!(browser.post("/plan/withdraw", "").await.status, 303);
     assert_eq!(plan.get("/plan").await["history"][1]["status"], "withdrawn");
 }
 
 #[tokio::test]
-async fn another_sites_form_and_a_reader_change_nothing() {
+async fn a_form_of_another_site_or_of_a_reader_changes_nothing() {
     let plan = Plan::start().await;
     let browser = Browser::sign_in(&plan).await;
     let form = "kind=trial&accept_terms=yes";
     for (name, value) in
         [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site"), ("x-nothing", "x")]
     {
-        let (status, ..) = read(browser.form("/plan", form).header(name, value)).await;
-        assert_eq!(status, 403, "{name}");
+        let page = Page::read(browser.form("/plan", form).header(name, value)).await;
+        assert_eq!(page.status, 403, "{name}");
     }
     let reader = plan.person("reader", Role::Reader).await;
     let request = browser.form("/plan", form).header(header::AUTHORIZATION, format!("Bearer {reader}"));
-    assert_eq!(read(request).await.0, 403);
-    assert_eq!(plan.get("/plan").await["history"], serde_json::json!([]));
+    assert_eq!(Page::read(request).await.status, 403);
+    assert_eq!(plan.get("/plan").await["history"], json!([]));
+}
+
+/// The tag that a page of a device sends back with its forms.
+fn tag_of(page: &Page) -> String {
+    let (_, rest) = page.html.split_once("name=\"tag\" value=\"").unwrap();
+    rest.split('"').next().unwrap().replace("&#34;", "%22").replace("&quot;", "%22")
 }
 
 #[tokio::test]
-async fn forms_edit_and_delete_a_device_that_is_as_the_page_showed_it() {
+async fn a_form_edits_a_device_that_nobody_changed_since_the_page_showed_it() {
     let plan = with_a_hostile_device().await;
     let browser = Browser::sign_in(&plan).await;
-    let id = plan.get("/devices").await["devices"][0]["id"].as_str().unwrap().to_owned();
-    let path = format!("/devices/{id}");
-    let tag_of = |html: &str| {
-        let (_, rest) = html.split_once("name=\"tag\" value=\"").unwrap();
-        rest.split('"').next().unwrap().replace("&#34;", "%22").replace("&quot;", "%22")
-    };
-    let (_, _, html) = browser.get(&browser.page(&path)).await;
-    let tag = tag_of(&html);
+    let path = device_path(&plan).await;
+    let edit = format!("{path}/edit");
+    let tag = tag_of(&browser.show(&path).await);
     let form = format!(
         "tag={tag}&name=%3Db%3E&type=camera&category=&location=Roof&tags=a%2C+b&importance=high&reason=moved"
     );
-    let (status, headers, html) = browser.post(&format!("{path}/edit"), &form).await;
-    assert_eq!(status, 303, "{html}");
-    assert!(headers[header::LOCATION].to_str().unwrap().ends_with(&path));
+    let done = browser.post(&edit, &form).await;
+    assert_eq!(done.status, 303, "{}", done.html);
+    assert!(done.header(header::LOCATION).ends_with(&path));
     let device = plan.get(&path).await;
-    assert_eq!((&device["name"], &device["type"]), (&serde_json::json!("=b>"), &serde_json::json!("camera")));
-    assert_eq!(
-        (&device["tags"], &device["location"]),
-        (&serde_json::json!(["a", "b"]), &serde_json::json!("Roof"))
-    );
+    assert_has(&device, json!({"name": "=b>", "type": "camera", "tags": ["a", "b"], "location": "Roof"}));
     assert_eq!(plan.get("/changes/1").await["reason"], "moved");
-    let (status, _, html) = browser.post(&format!("{path}/edit"), &form).await;
-    assert!(status == 412 && html.contains("It was changed meanwhile"), "{html}");
-    let (_, _, html) = browser.get(&browser.page(&path)).await;
-    let form = format!("tag={}&type=toaster9", tag_of(&html));
-    let (status, _, html) = browser.post(&format!("{path}/edit"), &form).await;
-    assert!(status == 422 && html.contains("is no type of the taxonomy"), "{html}");
-    let (_, _, html) = browser.get(&browser.page(&path)).await;
-    assert!(html.contains("type set by owner at") && html.contains("value=\"camera\" selected"), "{html}");
-    let (status, ..) = browser.post(&format!("{path}/delete"), &format!("tag={}", tag_of(&html))).await;
-    assert_eq!((status.as_u16(), plan.get("/census").await["billable"].as_u64()), (303, Some(0)));
-    let (_, _, html) = browser.get(&browser.page(&path)).await;
-    assert!(html.contains("not counted: deleted, and no traffic since"), "{html}");
+    browser.post(&edit, &form).await.assert(412, "It was changed meanwhile");
+    let page = browser.show(&path).await;
+    page.assert(200, "type set by owner at");
+    page.assert(200, "value=\"camera\" selected");
+    let refused = browser.post(&edit, &format!("tag={}&type=toaster9", tag_of(&page))).await;
+    refused.assert(422, "is no type of the taxonomy");
+}
+
+#[tokio::test]
+async fn a_form_deletes_a_device_which_then_is_not_counted() {
+    let plan = with_a_hostile_device().await;
+    let browser = Browser::sign_in(&plan).await;
+    let path = device_path(&plan).await;
+    let tag = tag_of(&browser.show(&path).await);
+    assert_eq!(browser.post(&format!("{path}/delete"), &format!("tag={tag}")).await.status, 303);
+    assert_eq!(plan.get("/census").await["billable"], 0);
+    browser.show(&path).await.assert(200, "not counted: deleted, and no traffic since");
+}
+
+#[tokio::test]
+async fn a_device_is_changed_by_no_reader_and_by_no_form_of_unknown_origin() {
+    let plan = with_a_hostile_device().await;
+    let browser = Browser::sign_in(&plan).await;
+    let path = device_path(&plan).await;
     let reader = plan.person("reader", Role::Reader).await;
     for form in ["edit", "delete"] {
-        let request = browser.form(&format!("{path}/{form}"), "tag=%2A");
-        assert_eq!(read(request.header(header::AUTHORIZATION, format!("Bearer {reader}"))).await.0, 403);
-        let (status, ..) = read(browser.form(&format!("{path}/{form}"), "tag=%2A")).await;
-        assert_eq!(status, 403, "no page of this service sent it");
+        let request = || browser.form(&format!("{path}/{form}"), "tag=%2A");
+        let by_reader = request().header(header::AUTHORIZATION, format!("Bearer {reader}"));
+        assert_eq!(Page::read(by_reader).await.status, 403, "{form}");
+        assert_eq!(Page::read(request()).await.status, 403, "{form}");
     }
 }
 
@@ -267,21 +275,20 @@ async fn forms_edit_and_delete_a_device_that_is_as_the_page_showed_it() {
 async fn a_list_keeps_its_filters_and_leads_to_the_same_list_as_a_file() {
     let plan = with_a_hostile_device().await;
     let browser = Browser::sign_in(&plan).await;
-    let (_, _, html) =
-        browser.get(&browser.page("/devices?category=iot&zone=default&sort=-last_seen&q=img")).await;
+    let list = browser.show("/devices?category=iot&zone=default&sort=-last_seen&q=img").await;
     for part in [
         "name=\"category\" value=\"iot\"",
         "name=\"zone\" value=\"default\"",
         "name=\"sort\" value=\"-last_seen\"",
         "devices?category=network&#38;zone=default&#38;q=img&#38;sort=-last_seen",
     ] {
-        assert!(html.contains(part), "{part}: {html}");
+        list.assert(200, part);
     }
-    let (_, rest) = html.split_once("Export <a href=\"").unwrap();
+    let (_, rest) = list.html.split_once("Export <a href=\"").unwrap();
     let link = rest.split('"').next().unwrap().replace("&#38;", "&");
-    let (status, headers, csv) = browser.get(&format!("{}{link}", plan.url)).await;
-    assert_eq!((status.as_u16(), csv.lines().count()), (200, 2), "{csv}");
-    assert!(headers[header::CONTENT_DISPOSITION].to_str().unwrap().contains("devices.csv"));
+    let file = browser.get(&format!("{}{link}", plan.url)).await;
+    assert_eq!((file.status.as_u16(), file.html.lines().count()), (200, 2), "{}", file.html);
+    assert!(file.header(header::CONTENT_DISPOSITION).contains("devices.csv"));
 }
 
 #[tokio::test]
@@ -294,8 +301,7 @@ async fn an_open_page_is_told_of_an_upload() {
     let hello = stream.chunk().await.unwrap().unwrap();
     assert!(hello.starts_with(b"event: hello"));
     let sensor = plan.enrol().await;
-    let seen = [("00:40:8c:00:00:02", "10.0.0.2", "iot-b", "2026-11-22T08:00:00Z")];
-    plan.upload(&sensor, &upload(1, "default", &seen)).await;
+    Seen::default().arp("00:40:8c:00:00:02", "10.0.0.2", "iot-b").send(&plan, &sensor, 1, "default").await;
     let change = stream.chunk().await.unwrap().unwrap();
     assert!(change.starts_with(b"event: change"), "{change:?}");
 }
@@ -305,8 +311,8 @@ async fn signing_out_ends_the_session() {
     let plan = Plan::start().await;
     let browser = Browser::sign_in(&plan).await;
     let out = plan.client.post(format!("{}/logout", plan.url)).header(header::COOKIE, &browser.cookie);
-    assert_eq!(read(out.header(header::ORIGIN, &plan.url)).await.0, 303);
-    assert_eq!(browser.get(&browser.page("/plan")).await.0, 303);
+    assert_eq!(Page::read(out.header(header::ORIGIN, &plan.url)).await.status, 303);
+    assert_eq!(browser.show("/plan").await.status, 303);
 }
 
 #[tokio::test]

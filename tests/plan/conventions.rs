@@ -1,49 +1,60 @@
-//! What every write of the API has in common.
+//! What all writes of the API have in common, and the description of the API.
 
-use reqwest::StatusCode;
+use netcensus::plan::http::api;
+use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::database::on_both_stores;
-use crate::harness::{Plan, problem, send};
+use crate::support::databases::on_each_database;
+use crate::support::service::monthly;
+use crate::support::{Plan, send};
 
-on_both_stores! {
-    async fn a_post_that_is_sent_again_with_its_key_is_done_once(plan: Plan) {
-        let post = async |key: &str, body: &Value| {
-            let request = plan.client.post(plan.of("/plan")).bearer_auth(&plan.token);
-            let response = request.header("idempotency-key", key).json(body).send().await.unwrap();
-            let again = response.headers().get("idempotency-replayed").is_some();
-            (response.status(), response.bytes().await.unwrap(), again)
-        };
-        let trial = json!({"kind": "trial", "accept_terms": true});
-        let first = post("k1", &trial).await;
-        assert_eq!((first.0, first.2), (StatusCode::CREATED, false));
-        let second = post("k1", &trial).await;
-        assert_eq!((second.0, second.2), (StatusCode::CREATED, true));
-        assert_eq!(first.1, second.1, "the same answer, to the byte");
-        assert_eq!(plan.store.plans(&plan.sid).await.unwrap().len(), 1);
-        let other = post("k1", &json!({"kind": "monthly", "devices": 100, "accept_terms": true})).await;
-        assert_eq!(other.0, StatusCode::UNPROCESSABLE_ENTITY);
-        // A refusal is an answer too: it is kept until the key is forgotten, and other keys are not affected.
-        assert_eq!(post("k2", &trial).await.0, StatusCode::CONFLICT);
-        let key = "k".repeat(256);
-        assert_eq!(post(&key, &trial).await.0, StatusCode::BAD_REQUEST);
-        plan.set_time("2026-11-29T09:00:01Z");
-        assert_eq!(post("k1", &trial).await.0, StatusCode::CONFLICT, "7 days later it is a new request");
-    }
+on_each_database! {
+    a_post_that_is_sent_again_with_its_key_is_done_once,
+    a_key_is_for_one_body_and_for_seven_days,
+}
+
+/// Posts a plan with an idempotency key; gives the status, the body's bytes, and whether they were kept.
+async fn post(plan: &Plan, key: &str, body: &Value) -> (u16, Vec<u8>, bool) {
+    let request = plan.request(Method::POST, "/plan").header("idempotency-key", key);
+    let response = request.json(body).send().await.unwrap();
+    let replayed = response.headers().contains_key("idempotency-replayed");
+    (response.status().as_u16(), response.bytes().await.unwrap().to_vec(), replayed)
+}
+
+fn trial() -> Value {
+    json!({"kind": "trial", "accept_terms": true})
+}
+
+async fn a_post_that_is_sent_again_with_its_key_is_done_once(plan: Plan) {
+    let (status, first, replayed) = post(&plan, "k1", &trial()).await;
+    assert_eq!((status, replayed), (201, false));
+    let (status, second, replayed) = post(&plan, "k1", &trial()).await;
+    assert_eq!((status, replayed), (201, true));
+    assert_eq!(first, second, "the same answer, to the byte");
+    assert_eq!(plan.store.plans(&plan.sid).await.unwrap().len(), 1);
+}
+
+async fn a_key_is_for_one_body_and_for_seven_days(plan: Plan) {
+    assert_eq!(post(&plan, "k1", &trial()).await.0, 201);
+    assert_eq!(post(&plan, "k1", &monthly(100)).await.0, 422);
+    // A refusal is an answer too: it is kept under its own key.
+    assert_eq!(post(&plan, "k2", &trial()).await.0, 409);
+    assert_eq!(post(&plan, &"k".repeat(256), &trial()).await.0, 400);
+    plan.set_time("2026-11-29T09:00:01Z");
+    assert_eq!(post(&plan, "k1", &trial()).await.0, 409, "a new request, and there is a plan");
 }
 
 #[tokio::test]
-async fn nobody_has_answers_kept_or_learns_of_keys_without_a_valid_token() {
+async fn without_a_valid_token_an_idempotency_key_means_nothing() {
     let plan = Plan::start().await;
-    let request = plan.client.post(plan.of("/plan")).bearer_auth("nct_wrong").header("idempotency-key", "k");
-    let answer = send(request.json(&json!({"kind": "trial", "accept_terms": true}))).await;
-    assert_eq!(problem(&answer), (401, "unauthenticated"));
+    let request = plan.request_as("nct_wrong", Method::POST, "/plan").header("idempotency-key", "k");
+    send(request.json(&trial())).await.fails(401, "unauthenticated");
 }
 
 #[test]
 fn the_committed_description_is_what_the_code_generates() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/plan/http/api/openapi.json");
-    let generated = serde_json::to_string_pretty(&netcensus::plan::http::api::description()).unwrap() + "\n";
+    let generated = serde_json::to_string_pretty(&api::description()).unwrap() + "\n";
     if std::env::var_os("UPDATE_OPENAPI").is_some() {
         std::fs::write(path, &generated).unwrap();
     }
@@ -55,8 +66,8 @@ fn the_committed_description_is_what_the_code_generates() {
 }
 
 #[test]
-fn every_parameter_of_the_description_is_where_it_is_sent() {
-    let description = serde_json::to_value(netcensus::plan::http::api::description()).unwrap();
+fn the_description_has_each_parameter_in_the_place_where_it_is_sent() {
+    let description = serde_json::to_value(api::description()).unwrap();
     for (path, item) in description["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             for parameter in operation["parameters"].as_array().into_iter().flatten() {

@@ -1,216 +1,175 @@
-//! The service is killed at the worst moments, and nothing that it acknowledged is lost.
+//! The service is killed at the worst moments, and loses nothing that it acknowledged.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+use std::os::unix::process::ExitStatusExt as _;
 
-use netcensus::billing::timeline::{Kind, Onboarding};
+use netcensus::census::Inventory;
 use netcensus::plan::store::{By, CredentialKind, Location, Store};
 use netcensus::proof::{Day, Digest};
 use netcensus::wire::Upload;
-use reqwest::StatusCode;
+use reqwest::{Client, StatusCode};
 use serde_json::Value;
 
-use crate::database::{self, Backend};
-use crate::harness::{START, TestSensor, upload};
-use crate::snapshots::with_a_day_due;
+use crate::support::databases::Backend::{self, Sqlite};
+use crate::support::databases::on_each_database;
+use crate::support::program::{Process, program_at};
+use crate::support::store::{Stored, monthly};
+use crate::support::{Answer, START, assert_has, at, databases, upload};
 
-/// A service in a process of its own.
-pub(crate) struct Process {
-    child: Child,
-    pub(crate) url: String,
+on_each_database! {
+    bare
+    an_upload_is_lost_whole_by_a_kill_before_its_commit_and_sent_again,
+    an_upload_is_kept_whole_by_a_kill_after_its_commit,
+    a_statement_whose_closing_is_killed_before_the_commit_is_closed_once,
+    a_statement_whose_closing_is_killed_after_the_commit_is_closed_once,
+    a_day_whose_sealing_is_killed_before_the_commit_gets_the_undisturbed_root,
+    a_day_whose_sealing_is_killed_after_the_commit_keeps_the_undisturbed_root,
 }
 
-impl Process {
-    /// Starts it; it aborts where it comes by the crash point of that name.
-    pub(crate) fn start(database: &Location, crash: Option<&str>) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
-        command
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .env("NETCENSUS_PLAN_DATABASE", database::place(database));
-        command.env("NETCENSUS_NOW", START).env_remove("NETCENSUS_PLAN_CONFIG").env("NO_COLOR", "1");
-        if let Some(name) = crash {
-            command.env("FAILPOINTS", format!("{name}=return"));
-        }
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-        let url = log.find_map(|line| {
-            let (_, rest) = line.split_once("listening on ")?;
-            rest.split(' ').next().map(str::to_owned)
-        });
-        let url = url.expect("the service tells where it listens");
-        std::thread::spawn(move || log.for_each(drop));
-        Self { child, url }
-    }
-
-    /// Waits for its end by a crash.
-    pub(crate) fn crashed(mut self) {
-        use std::os::unix::process::ExitStatusExt as _;
-        assert!(self.child.wait().unwrap().signal().is_some(), "it ended by a signal");
-    }
-
-    /// Kills it.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
+/// Starts the service. It aborts when it comes to the crash point of this name.
+fn start(database: &Location, crash: Option<&str>) -> Process {
+    let mut command = program_at(database, START, &["serve", "--listen", "127.0.0.1:0"]);
+    command.envs(crash.map(|name| ("FAILPOINTS", format!("{name}=return"))));
+    Process::start(command)
 }
 
-async fn send(url: &str, sid: &str, sensor: &TestSensor, upload: &Upload) -> Option<(StatusCode, Value)> {
-    let client = netcensus::tls::client().no_proxy().build().unwrap();
-    let url = format!("{url}/api/v1/subscriptions/{sid}/sensors/{}/uploads", sensor.id);
-    let answer = sensor.upload(client.post(url), upload.encode().unwrap()).send().await.ok()?;
-    Some((answer.status(), answer.json().await.ok()?))
+/// Waits until a crash ends the service.
+fn crashed(process: Process) {
+    assert!(process.ended().signal().is_some(), "it ended by a signal");
 }
 
-async fn kill_at(backend: Backend, point: &'static str) {
+fn client() -> Client {
+    netcensus::tls::client().no_proxy().build().unwrap()
+}
+
+/// The answer to an upload, unless the connection breaks.
+async fn send(url: &str, stored: &Stored, upload: &Upload) -> Option<Answer> {
+    let url = format!("{url}/api/v1/subscriptions/{}/sensors/{}/uploads", stored.sid, stored.sensor.id);
+    let request = stored.sensor.upload(client().post(url), upload.encode().unwrap());
+    let answer = request.send().await.ok()?;
+    Some(Answer { status: answer.status(), body: answer.json().await.ok()? })
+}
+
+async fn an_upload_is_lost_whole_by_a_kill_before_its_commit_and_sent_again(backend: Backend) {
+    kill_an_upload(backend, "ingest-before-commit").await;
+}
+
+async fn an_upload_is_kept_whole_by_a_kill_after_its_commit(backend: Backend) {
+    kill_an_upload(backend, "ingest-after-commit").await;
+}
+
+async fn kill_an_upload(backend: Backend, point: &str) {
     let dir = tempfile::tempdir().unwrap();
-    let database = database::fresh(backend, dir.path());
-    let store = Store::open(&database).await.unwrap();
-    let now = START.parse().unwrap();
-    let sid = store.create_subscription("Contoso", None, &By::operator(), now).await.unwrap().id;
-    let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
-    store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
-    let (secret, _) = store.create_enrolment(&sid, &By::operator(), now).await.unwrap();
-    let sensor = TestSensor::enrol_in(&store, &secret, now).await;
+    let stored = Stored::with_trial(backend, dir.path(), at(START)).await;
     let uploads: Vec<Upload> = (1..=3_u64)
         .map(|n| {
             let (mac, ip) = (format!("02:00:00:00:00:0{n}"), format!("10.0.0.{n}"));
             upload(n, "hq", &[(&mac, &ip, "iot-1", "2026-11-22T08:00:00Z")])
         })
         .collect();
-    let calm = Process::start(&database, None);
-    assert_eq!(send(&calm.url, &sid, &sensor, &uploads[0]).await.unwrap().0, StatusCode::CREATED);
+    let calm = start(&stored.database, None);
+    send(&calm.url, &stored, &uploads[0]).await.unwrap().succeeds(201);
     calm.kill();
-    let doomed = Process::start(&database, Some(point));
-    assert!(send(&doomed.url, &sid, &sensor, &uploads[1]).await.is_none(), "no answer comes");
-    doomed.crashed();
-    // The sensor sends what was not acknowledged again, and goes on.
-    let calm = Process::start(&database, None);
-    let (status, receipt) = send(&calm.url, &sid, &sensor, &uploads[1]).await.unwrap();
-    let stored = point == "ingest-after-commit";
-    assert_eq!((status == StatusCode::OK, &receipt["duplicate"]), (stored, &Value::Bool(stored)));
-    assert_eq!(send(&calm.url, &sid, &sensor, &uploads[2]).await.unwrap().0, StatusCode::CREATED);
+    let doomed = start(&stored.database, Some(point));
+    assert!(send(&doomed.url, &stored, &uploads[1]).await.is_none(), "no answer comes");
+    crashed(doomed);
+    // The sensor sends the upload again, as it was not acknowledged, and goes on.
+    let calm = start(&stored.database, None);
+    let again = send(&calm.url, &stored, &uploads[1]).await.unwrap();
+    let was_stored = point == "ingest-after-commit";
+    assert_eq!(again.status == StatusCode::OK, was_stored);
+    assert_eq!(again.body["duplicate"], was_stored);
+    send(&calm.url, &stored, &uploads[2]).await.unwrap().succeeds(201);
     calm.kill();
-    let mut expected = netcensus::census::Inventory::default();
+    let mut expected = Inventory::default();
     for upload in &uploads {
         expected.merge_zone(&upload.zone, &upload.delta);
     }
-    assert_eq!(store.inventory(&sid).await.unwrap(), expected);
+    assert_eq!(stored.store.inventory(&stored.sid).await.unwrap(), expected);
 }
 
-#[tokio::test]
-async fn a_kill_before_the_commit_of_an_upload_leaves_nothing_of_it_and_after_it_everything() {
-    for backend in [Backend::Sqlite, Backend::Postgres] {
-        for point in ["ingest-before-commit", "ingest-after-commit"] {
-            kill_at(backend, point).await;
-        }
-    }
+/// The statement of September, which the service closes when it is first asked for; none if the connection breaks.
+async fn september(url: &str, sid: &str, token: &str) -> Option<Value> {
+    let url = format!("{url}/api/v1/subscriptions/{sid}/statements/2026-09");
+    client().get(url).bearer_auth(token).send().await.ok()?.json().await.ok()
 }
 
-/// A plan of one hour in a month that is long over; the service closes its statement when it is first asked for.
-async fn kill_while_closing(backend: Backend, point: &'static str) {
+async fn a_statement_whose_closing_is_killed_before_the_commit_is_closed_once(backend: Backend) {
+    kill_a_closing(backend, "statement-close-before-commit").await;
+}
+
+async fn a_statement_whose_closing_is_killed_after_the_commit_is_closed_once(backend: Backend) {
+    kill_a_closing(backend, "statement-close-after-commit").await;
+}
+
+async fn kill_a_closing(backend: Backend, point: &str) {
     let dir = tempfile::tempdir().unwrap();
-    let database = database::fresh(backend, dir.path());
+    let database = databases::fresh(backend, dir.path());
     let store = Store::open(&database).await.unwrap();
-    let (then, by) = ("2026-09-10T08:00:00Z".parse().unwrap(), By::operator());
-    let now = START.parse().unwrap();
-    store.create_person("owner", "a long enough password", false, &By::operator(), now).await.unwrap();
-    let sid = store.create_subscription("Contoso", Some("owner"), &By::operator(), then).await.unwrap().id;
+    // A plan of one hour in a month that ended long ago.
+    let (then, now, by) = (at("2026-09-10T08:00:00Z"), at(START), By::operator());
+    store.create_person("owner", "a long enough password", false, &by, now).await.unwrap();
+    let sid = store.create_subscription("Contoso", Some("owner"), &by, then).await.unwrap().id;
     let token = store.issue(CredentialKind::Token, Some("owner"), now).await.unwrap().secret;
-    let monthly = Onboarding { kind: Kind::Monthly, devices: Some(1700), accept_terms: true };
-    store.onboard(&sid, &monthly, &by, then).await.unwrap();
+    store.onboard(&sid, &monthly(1700), &by, then).await.unwrap();
     store.cancel_plan(&sid, &by, then).await.unwrap();
-    let client = netcensus::tls::client().no_proxy().build().unwrap();
-    let ask = async |url: &str| -> Option<Value> {
-        let url = format!("{url}/api/v1/subscriptions/{sid}/statements/2026-09");
-        client.get(url).bearer_auth(&token).send().await.ok()?.json().await.ok()
-    };
-    let doomed = Process::start(&database, Some(point));
-    assert!(ask(&doomed.url).await.is_none(), "no answer comes");
-    doomed.crashed();
     let closings = async || {
         let trail = store.audit_trail(Some(&sid), None, 1_000).await.unwrap();
         trail.into_iter().filter(|e| e.object == "statement/2026-09" && e.action == "statement.close").count()
     };
+
+    let doomed = start(&database, Some(point));
+    assert!(september(&doomed.url, &sid, &token).await.is_none(), "no answer comes");
+    crashed(doomed);
     assert_eq!(closings().await, usize::from(point == "statement-close-after-commit"));
-    let calm = Process::start(&database, None);
-    let (first, second) = (ask(&calm.url).await.unwrap(), ask(&calm.url).await.unwrap());
+    let calm = start(&database, None);
+    let first = september(&calm.url, &sid, &token).await.unwrap();
+    let second = september(&calm.url, &sid, &token).await.unwrap();
     calm.kill();
-    assert_eq!(
-        (&first["state"], &first["statement"]["device_months"]),
-        (&"closed".into(), &"2.361111".into())
-    );
+    assert_has(&first, serde_json::json!({"state": "closed", "statement": {"device_months": "2.361111"}}));
     assert_eq!(first, second);
-    assert_eq!(closings().await, 1, "it is closed once");
+    assert_eq!(closings().await, 1);
 }
 
-/// Before and after the commit.
-async fn a_killed_closing_is_done_once(backend: Backend) {
-    for point in ["statement-close-before-commit", "statement-close-after-commit"] {
-        kill_while_closing(backend, point).await;
-    }
+/// Seals a day by the command line; says whether that succeeded.
+fn seal(database: &Location, day: Day, crash: Option<&str>) -> bool {
+    let mut command = program_at(database, START, &["snapshot", "seal", &day.to_string()]);
+    command.envs(crash.map(|name| ("FAILPOINTS", format!("{name}=return"))));
+    command.output().unwrap().status.success()
 }
 
-#[tokio::test]
-async fn a_statement_whose_closing_is_killed_is_closed_once_on_sqlite() {
-    a_killed_closing_is_done_once(Backend::Sqlite).await;
-}
-
-#[tokio::test]
-async fn a_statement_whose_closing_is_killed_is_closed_once_on_postgresql() {
-    a_killed_closing_is_done_once(Backend::Postgres).await;
-}
-
-/// What `netcensus-plan snapshot seal` ends with.
-fn seal(database: &Location, day: Day, crash: Option<&str>) -> std::process::ExitStatus {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
-    command
-        .args(["snapshot", "seal", &day.to_string()])
-        .env("NETCENSUS_PLAN_DATABASE", database::place(database));
-    command
-        .env("NETCENSUS_NOW", START)
-        .env_remove("NETCENSUS_PLAN_CONFIG")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    if let Some(name) = crash {
-        command.env("FAILPOINTS", format!("{name}=return"));
-    }
-    command.status().unwrap()
-}
-
-/// The root and the number of snapshots after a kill at `crash`, if any, and another attempt.
-async fn seal_through(backend: Backend, crash: Option<&str>) -> (Digest, usize) {
+/// Seals a day after a crash at this point, if any; gives the snapshot's root.
+async fn seal_after_a_crash(backend: Backend, crash: Option<&str>) -> Digest {
     let dir = tempfile::tempdir().unwrap();
-    let (database, store, sid, day) = with_a_day_due(backend, dir.path()).await;
+    let (stored, day) = Stored::with_a_day_due(backend, dir.path()).await;
+    let snapshots = async || stored.store.snapshots(&stored.sid, None, 10).await.unwrap();
     if let Some(crash) = crash {
-        assert!(!seal(&database, day, Some(crash)).success());
-        let left = store.snapshots(&sid, None, 10).await.unwrap();
-        assert_eq!(left.len(), usize::from(crash == "snapshot-seal-after-commit"), "all of it or nothing");
+        assert!(!seal(&stored.database, day, Some(crash)));
+        let left = usize::from(crash == "snapshot-seal-after-commit");
+        assert_eq!(snapshots().await.len(), left, "all of it or nothing");
     }
-    assert!(seal(&database, day, None).success());
-    let sealed = store.snapshots(&sid, None, 10).await.unwrap();
-    (sealed[0].header.root, sealed.len())
+    assert!(seal(&stored.database, day, None));
+    let sealed = snapshots().await;
+    assert_eq!(sealed.len(), 1);
+    sealed[0].header.root
 }
 
-#[tokio::test]
-async fn a_kill_while_a_day_is_sealed_leaves_one_snapshot_with_the_undisturbed_root() {
-    for backend in [Backend::Sqlite, Backend::Postgres] {
-        let undisturbed = seal_through(backend, None).await;
-        assert_eq!(undisturbed.1, 1);
-        for point in ["snapshot-seal-before-commit", "snapshot-seal-after-commit"] {
-            assert_eq!(seal_through(backend, Some(point)).await, undisturbed, "{point}");
-        }
-    }
+async fn a_day_whose_sealing_is_killed_before_the_commit_gets_the_undisturbed_root(backend: Backend) {
+    let killed = seal_after_a_crash(backend, Some("snapshot-seal-before-commit")).await;
+    assert_eq!(killed, seal_after_a_crash(backend, None).await);
+}
+
+async fn a_day_whose_sealing_is_killed_after_the_commit_keeps_the_undisturbed_root(backend: Backend) {
+    let killed = seal_after_a_crash(backend, Some("snapshot-seal-after-commit")).await;
+    assert_eq!(killed, seal_after_a_crash(backend, None).await);
 }
 
 #[tokio::test]
 async fn a_service_that_is_killed_while_it_seals_seals_when_it_starts_again() {
     let dir = tempfile::tempdir().unwrap();
-    let (database, store, sid, day) = with_a_day_due(Backend::Sqlite, dir.path()).await;
-    Process::start(&database, Some("snapshot-seal-before-commit")).crashed();
-    assert!(store.snapshots(&sid, None, 10).await.unwrap().is_empty());
-    Process::start(&database, Some("snapshot-seal-after-commit")).crashed();
-    let sealed = store.snapshots(&sid, None, 10).await.unwrap();
+    let (stored, day) = Stored::with_a_day_due(Sqlite, dir.path()).await;
+    crashed(start(&stored.database, Some("snapshot-seal-before-commit")));
+    assert!(stored.store.snapshots(&stored.sid, None, 10).await.unwrap().is_empty());
+    crashed(start(&stored.database, Some("snapshot-seal-after-commit")));
+    let sealed = stored.store.snapshots(&stored.sid, None, 10).await.unwrap();
     assert_eq!((sealed.len(), sealed[0].header.day, sealed[0].header.size), (1, day, 1));
 }

@@ -1,14 +1,25 @@
-//! The estimate and the forecast over the API, the command line and the console.
+//! Estimates from lists of devices, over the API, the command line and the console.
 
-use netcensus::plan::app::permission::Role;
-use netcensus::plan::store::CredentialKind;
-use reqwest::{StatusCode, header};
+use netcensus::census::Sign;
+use netcensus::plan::permission::Role;
+use reqwest::{Method, RequestBuilder, header};
 use serde_json::{Value, json};
 
-use crate::commands::{document, failure, run};
-use crate::database::on_both_stores;
-use crate::harness::{Plan, problem, send, upload};
-use crate::snapshots::tick_once;
+use crate::support::answers::masked;
+use crate::support::browser::{Browser, Page};
+use crate::support::databases::on_each_database;
+use crate::support::program::{assert_failure, document, failure, printed, run};
+use crate::support::{Answer, Plan, Seen, assert_has, send};
+
+on_each_database! {
+    without_lists_the_estimate_is_the_census_beside_the_committed_number,
+    an_inventory_and_lists_make_one_number,
+    lists_are_estimated_without_the_inventory_on_request,
+    the_columns_of_a_list_are_remembered_by_those_who_may_and_used_for_everybody,
+    a_mapping_is_replaced_and_forgotten_only_by_its_current_tag,
+    each_refusal_of_a_mapping_is_its_own_problem,
+    the_vectors_1679_to_1700_and_1179_to_1200_hold_for_lists,
+}
 
 const LISTS: [(&str, &[u8]); 5] = [
     ("servicenow.csv", include_bytes!("estimate/servicenow.csv")),
@@ -19,7 +30,7 @@ const LISTS: [(&str, &[u8]); 5] = [
 ];
 const TYPE: &str = "multipart/form-data; boundary=sep";
 
-/// A form as browsers send it: parts with a file name are lists.
+/// A form as browsers send it. Parts with a file name are lists.
 fn form(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, file, bytes) in parts {
@@ -36,317 +47,267 @@ fn lists<'a>(files: &[(&'a str, &'a [u8])]) -> Vec<u8> {
     form(&files.iter().map(|(name, bytes)| ("file", Some(*name), *bytes)).collect::<Vec<_>>())
 }
 
-async fn estimate(plan: &Plan, token: &str, query: &str, body: Vec<u8>) -> (StatusCode, Value) {
-    let request = plan.client.post(plan.of(&format!("/estimate{query}"))).bearer_auth(token);
+async fn estimate_as(plan: &Plan, token: &str, query: &str, body: Vec<u8>) -> Answer {
+    let request = plan.request_as(token, Method::POST, &format!("/estimate{query}"));
     send(request.header(header::CONTENT_TYPE, TYPE).body(body)).await
 }
 
-async fn with_an_inventory(plan: &Plan) {
-    plan.post("/plan", json!({"kind": "monthly", "devices": 100, "accept_terms": true})).await;
+async fn estimate(plan: &Plan, query: &str, body: Vec<u8>) -> Value {
+    estimate_as(plan, &plan.token, query, body).await.succeeds(200)
+}
+
+/// A plan for 100 devices, and 110 devices of which 105 are billable: 40 of the network, 65 of IoT, 5 unclassified.
+pub(crate) async fn with_an_inventory(plan: &Plan) {
+    plan.onboard_monthly(100).await;
     let sensor = plan.enrol().await;
-    let macs: Vec<String> = (0..110).map(|i| format!("00:40:8c:00:00:{i:02x}")).collect();
-    let ips: Vec<String> = (0..110).map(|i| format!("10.9.0.{}", i + 1)).collect();
-    let name = |i: usize| match i {
-        0..40 => "network-x",
-        40..105 => "iot-x",
-        _ => "what",
-    };
-    let seen: Vec<_> =
-        (0..110).map(|i| (macs[i].as_str(), ips[i].as_str(), name(i), "2026-11-22T08:00:00Z")).collect();
-    assert_eq!(plan.upload(&sensor, &upload(1, "default", &seen)).await.0, 201);
-}
-
-on_both_stores! {
-    async fn an_inventory_and_lists_make_one_number_beside_the_committed_one(plan: Plan) {
-        with_an_inventory(&plan).await;
-        let alone = plan.get("/estimate").await;
-        assert_eq!(alone["arithmetic"], "40 network + 65 IoT = 105 → 200");
-        assert_eq!((&alone["committed"], &alone["over"]), (&json!(100), &json!(5)));
-        assert_eq!(alone["billable"], plan.get("/census").await["billable"]);
-        // One that sensors know is managed; one that they could not classify is a camera; one is new; one stands twice.
-        let machines = br#"{"value":[
-            {"id":"m1","onboardingStatus":"Onboarded","ipAddresses":[{"macAddress":"00408C000000"}]},
-            {"id":"m2","onboardingStatus":"Onboarded","lastIpAddress":"10.9.0.2","lastSeen":"2026-11-22T07:00:00Z","ipAddresses":[]}
-        ]}"#;
-        let cmdb = b"name,mac,ip,type\na,00:40:8c:00:00:69,,Camera\nb,00:04:13:00:00:07,10.9.1.1,IP phone\nc,,10.9.0.3,Switch\n";
-        let body = lists(&[("machines.json", machines), ("cmdb.csv", cmdb)]);
-        let (status, both) = estimate(&plan, &plan.token, "", body.clone()).await;
-        assert_eq!(status, 200, "{both}");
-        assert_eq!(both["arithmetic"], "40 network + 67 IoT = 107 − 2 managed = 105 → 200");
-        assert_eq!(
-            both["inventory"],
-            json!({"devices": 110, "billable": 105, "matched": 4, "no_longer": 2, "besides": 1})
-        );
-        assert_eq!(both["ledger"], json!({"rows": 5, "taken": 1, "merged": 4, "excluded": 0, "unreadable": 0}));
-        assert_eq!(both["excluded"], json!({"X-MANAGED": 2, "X-UNCL": 4}));
-        assert_eq!(plan.get("/census").await["billable"], 105, "an estimate changes nothing");
-        let (_, files_only) = estimate(&plan, &plan.token, "?inventory=false", body).await;
-        assert_eq!(files_only["inventory"], Value::Null);
-        assert_eq!(files_only["arithmetic"], "1 network + 2 IoT = 3 → 100");
-    }
-}
-
-on_both_stores! {
-    async fn columns_are_remembered_by_those_who_may_and_used_for_everybody(plan: Plan) {
-        let table = b"Kennung,Was\n00:40:8c:00:00:01,Camera\n";
-        let body = lists(&[("a.csv", table)]);
-        let reader = plan.person("ruth", Role::Reader).await;
-        let refused = estimate(&plan, &reader, "", body.clone()).await;
-        assert_eq!(problem(&refused), (422, "list-unreadable"));
-        assert!(refused.1["detail"].as_str().unwrap().contains("mac=COLUMN"));
-        let mapped = form(&[("file", Some("a.csv"), table), ("map", None, b"mac=Kennung\ntype=Was")]);
-        let (_, found) = estimate(&plan, &reader, "", mapped).await;
-        assert_eq!(found["iot"], 1);
-        let signature = found["files"][0]["signature"].as_str().unwrap().to_owned();
-        let columns = json!({"columns": found["files"][0]["columns"]});
-
-        let path = format!("/estimate/mappings/{signature}");
-        let put = |token: &str, query: &str| {
-            plan.client.put(plan.of(&format!("{path}{query}"))).bearer_auth(token).json(&columns)
+    let device = |seen: Seen, n: u32| {
+        let name = match n {
+            0..40 => "network-x",
+            40..105 => "iot-x",
+            _ => "what",
         };
-        let denied = send(put(&reader, "")).await;
-        assert_eq!(problem(&denied), (403, "not-permitted"));
-        assert_eq!(denied.1["roles"], json!(["SA", "C", "O"]));
-        assert_eq!(send(put(&plan.token, "?dry_run=true")).await.0, 200);
-        assert_eq!(plan.get("/estimate/mappings").await, json!({"mappings": []}));
-        assert_eq!(send(put(&plan.token, "")).await.0, 200);
-        let (_, known) = estimate(&plan, &reader, "", body).await;
-        assert_eq!(known["iot"], 1);
-        assert_eq!(known["files"][0]["notes"], json!(["its columns were remembered"]));
-
-        assert_eq!(problem(&send(put(&plan.token, "")).await), (428, "precondition-required"));
-        let got = plan.client.get(plan.of(&path)).bearer_auth(&plan.token).send().await.unwrap();
-        let tag = got.headers()[header::ETAG].to_str().unwrap().to_owned();
-        let stale = put(&plan.token, "").header(header::IF_MATCH, "\"x\"");
-        assert_eq!(problem(&send(stale).await), (412, "precondition-failed"));
-        let delete = plan.client.delete(plan.of(&path)).bearer_auth(&plan.token).header(header::IF_MATCH, &tag);
-        assert_eq!(send(delete).await.0, 204);
-        assert_eq!(problem(&send(plan.client.get(plan.of(&path)).bearer_auth(&plan.token)).await).0, 404);
-        let trail = plan.store.audit_trail(Some(&plan.sid), None, 10).await.unwrap();
-        let actions = trail.iter().map(|row| row.action.as_str()).filter(|a| a.starts_with("estimate."));
-        assert_eq!(actions.collect::<Vec<_>>(), ["estimate.forget", "estimate.remember"]);
-    }
-}
-
-on_both_stores! {
-    async fn mappings_have_bounds_and_each_refusal_is_its_own_problem(plan: Plan) {
-        let put = async |signature: &str, columns: Value| {
-            let url = plan.of(&format!("/estimate/mappings/{signature}"));
-            let body = json!({"columns": columns});
-            send(plan.client.put(url).bearer_auth(&plan.token).json(&body)).await
-        };
-        let good = json!({"mac": ["Kennung"]});
-        assert_eq!(problem(&put("abc", good.clone()).await), (422, "invalid-mapping"));
-        let of = |n: usize| format!("{n:064x}");
-        for columns in [json!({}), json!({"mac": ["\u{1b}[31m"]}), json!({"mac": ["x".repeat(300)]})] {
-            assert_eq!(problem(&put(&of(1), columns).await), (422, "invalid-mapping"));
-        }
-        assert_eq!(problem(&put(&of(1), json!({"colour": ["x"]})).await), (400, "invalid-request"));
-        for n in 0..256 {
-            assert_eq!(put(&of(n), good.clone()).await.0, 200);
-        }
-        assert_eq!(problem(&put(&of(256), good).await), (409, "too-many-mappings"));
-    }
-}
-
-on_both_stores! {
-    async fn the_vectors_1679_to_1700_and_1179_to_1200_hold_for_lists(plan: Plan) {
-        let mac = |i: usize| format!("00:40:8c:01:{:02x}:{:02x}", i / 256, i % 256);
-        let mut list = String::from("Name,Class,MAC\n");
-        for i in 0..2_000 {
-            let class = match i {
-                0..473 => "cmdb_ci_ip_switch",
-                473..1_679 => "IoT",
-                _ => "cmdb_ci_computer",
-            };
-            list.push_str(&format!("d{i},{class},{}\n", mac(i)));
-        }
-        let machines: Vec<Value> = (0..500)
-            .map(|i| json!({"id": format!("m{i}"), "onboardingStatus": "Onboarded", "ipAddresses": [{"macAddress": mac(3 * i)}]}))
-            .collect();
-        let machines = json!({"value": machines}).to_string();
-        let (_, plain) = estimate(&plan, &plan.token, "", lists(&[("cmdb.csv", list.as_bytes())])).await;
-        assert_eq!(plain["arithmetic"], "473 network + 1206 IoT = 1679 → 1700");
-        assert_eq!((&plain["billable"], &plain["commitment"]), (&json!(1_679), &json!(1_700)));
-        let files = [("cmdb.csv", list.as_bytes()), ("machines.json", machines.as_bytes())];
-        let (_, both) = estimate(&plan, &plan.token, "", lists(&files)).await;
-        assert_eq!((&both["billable"], &both["commitment"]), (&json!(1_179), &json!(1_200)));
-        assert_eq!(both["excluded"], json!({"X-CM": 321, "X-MANAGED": 500}));
-    }
-}
-
-#[tokio::test]
-async fn what_cannot_be_taken_is_refused_by_its_own_problem() {
-    let plan = Plan::start().await;
-    let refused = async |body: Vec<u8>| {
-        let answer = estimate(&plan, &plan.token, "", body).await;
-        let (status, slug) = problem(&answer);
-        (status, slug.to_owned(), answer.1["detail"].as_str().unwrap_or_default().to_owned())
+        let (mac, ip) = (format!("00:40:8c:00:00:{n:02x}"), format!("10.9.0.{}", n + 1));
+        seen.sign(&mac, &ip, name, Sign::ArpAsked, "2026-11-22T08:00:00Z")
     };
-    let is = |answer: (u16, String, String), status: u16, slug: &str, word: &str| {
-        assert_eq!((answer.0, answer.1.as_str()), (status, slug), "{}", answer.2);
-        assert!(answer.2.contains(word), "{}", answer.2);
-    };
-    is(refused(form(&[])).await, 400, "invalid-request", "named 'file'");
-    is(refused(form(&[("what", None, b"x")])).await, 400, "invalid-request", "file, kind and map");
-    is(refused(form(&[("kind", None, b"excel")])).await, 400, "invalid-request", "cmdb, meraki or defender");
-    is(refused(form(&[("map", None, b"colour=x")])).await, 422, "invalid-mapping", "colour");
-    is(refused(lists(&[("a.xlsx", b"PK\0\0")])).await, 422, "list-unreadable", "a.xlsx");
-    is(refused(lists(&[("a.json", b"{}")])).await, 422, "list-unreadable", "a.json");
-    is(refused(lists(&[("a.csv", b"mac\n".as_slice()); 17])).await, 413, "list-too-large", "16 files");
-    is(refused(lists(&[("a.csv", &vec![b'a'; 18 << 20])])).await, 413, "list-too-large", "16 MiB");
-    let request = plan.client.post(plan.of("/estimate")).bearer_auth(&plan.token).json(&json!({}));
-    assert_eq!(problem(&send(request).await), (400, "invalid-request"));
-    let stranger = send(plan.client.post(plan.of("/estimate")).header(header::CONTENT_TYPE, TYPE)).await;
-    assert_eq!(problem(&stranger), (401, "unauthenticated"));
-    let mut rows = b"mac,type\n".to_vec();
-    rows.extend(
-        (0..1_500).flat_map(|i| format!("00:40:8c:00:{:02x}:{:02x},Camera\n", i / 256, i % 256).into_bytes()),
-    );
-    let some = estimate(&plan, &plan.token, "", lists(&[("a.csv", &rows)])).await.1;
-    assert_eq!((some["rows"].as_array().unwrap().len(), &some["rows_left_out"]), (1_000, &json!(500)));
-    let all = estimate(&plan, &plan.token, "?all_rows=true", lists(&[("a.csv", &rows)])).await.1;
-    assert_eq!((all["rows"].as_array().unwrap().len(), &all["rows_left_out"]), (1_500, &json!(0)));
-    assert_eq!((&all["iot"], &all["commitment"]), (&json!(1_500), &json!(1_500)));
+    (0..110).fold(Seen::default(), device).send(plan, &sensor, 1, "default").await;
 }
 
-on_both_stores! {
-    async fn a_forecast_follows_the_sealed_days_and_the_present_count(plan: Plan) {
-        plan.post("/plan", json!({"kind": "monthly", "devices": 300, "accept_terms": true})).await;
-        let sensor = plan.enrol().await;
-        let mac = |i: usize| format!("00:40:8c:00:{:02x}:{:02x}", i / 256, i % 256);
-        for day in 0..10 {
-            let date = if day < 9 { format!("2026-11-{}", 22 + day) } else { "2026-12-01".to_owned() };
-            // What was sealed is the day before.
-            plan.set_time(&format!("{date}T01:00:00Z"));
-            tick_once(&plan).await;
-            let at = format!("{date}T09:00:00Z");
-            plan.set_time(&at);
-            let names: Vec<(String, String)> =
-                (0..100 + 10 * day).map(|i| (mac(i), format!("10.0.{}.{}", i / 200, i % 200 + 1))).collect();
-            let seen: Vec<_> =
-                names.iter().map(|(mac, ip)| (mac.as_str(), ip.as_str(), "iot-x", at.as_str())).collect();
-            let sent = plan.upload(&sensor, &upload(day as u64 + 1, "default", &seen)).await;
-            assert_eq!(sent.0, 201, "{}", sent.1);
-        }
-        let forecast = plan.get("/forecast").await;
-        assert_eq!((&forecast["days"], &forecast["billable"]), (&json!(10), &json!(190)), "{forecast}");
-        assert_eq!((&forecast["per_day"], &forecast["outlook"]), (&json!(10.0), &json!("will_pass")));
-        assert_eq!(forecast["expected"], "2026-12-13T00:00:00Z");
-        assert_eq!((&forecast["warning"], &forecast["recommended"]), (&json!(true), &json!(500)));
-    }
-}
-
-#[tokio::test]
-async fn a_forecast_cannot_say_anything_before_there_are_days() {
-    let plan = Plan::start().await;
+async fn without_lists_the_estimate_is_the_census_beside_the_committed_number(plan: Plan) {
     with_an_inventory(&plan).await;
-    let forecast = plan.get("/forecast").await;
-    assert_eq!(
-        (&forecast["schema"], &forecast["outlook"]),
-        (&json!("netcensus.forecast/1"), &json!("passed"))
-    );
-    assert_eq!((&forecast["committed"], &forecast["billable"]), (&json!(100), &json!(105)));
-    assert_eq!((&forecast["per_day"], &forecast["warning"]), (&Value::Null, &json!(true)));
+    let alone = plan.get("/estimate").await;
+    assert_eq!(alone["arithmetic"], "40 network + 65 IoT = 105 → 200");
+    assert_has(&alone, json!({"committed": 100, "over": 5}));
+    assert_eq!(alone["billable"], plan.get("/census").await["billable"]);
+}
+
+/// Two managed devices that sensors know; a camera that they could not classify, a new phone, a known switch.
+fn two_lists() -> Vec<u8> {
+    let machines = br#"{"value":[
+        {"id":"m1","onboardingStatus":"Onboarded","ipAddresses":[{"macAddress":"00408C000000"}]},
+        {"id":"m2","onboardingStatus":"Onboarded","lastIpAddress":"10.9.0.2","lastSeen":"2026-11-22T07:00:00Z","ipAddresses":[]}
+    ]}"#;
+    let cmdb = b"name,mac,ip,type\n\
+        a,00:40:8c:00:00:69,,Camera\nb,00:04:13:00:00:07,10.9.1.1,IP phone\nc,,10.9.0.3,Switch\n";
+    lists(&[("machines.json", machines), ("cmdb.csv", cmdb)])
+}
+
+async fn an_inventory_and_lists_make_one_number(plan: Plan) {
+    with_an_inventory(&plan).await;
+    let both = estimate(&plan, "", two_lists()).await;
+    insta::assert_json_snapshot!("estimate_of_an_inventory_and_lists", masked(both, &["signature"]));
+    assert_eq!(plan.get("/census").await["billable"], 105, "an estimate changes nothing");
+}
+
+async fn lists_are_estimated_without_the_inventory_on_request(plan: Plan) {
+    with_an_inventory(&plan).await;
+    let files_only = estimate(&plan, "?inventory=false", two_lists()).await;
+    assert_eq!(files_only["inventory"], Value::Null);
+    assert_eq!(files_only["arithmetic"], "1 network + 2 IoT = 3 → 100");
+}
+
+/// A table whose columns have unknown names.
+const TABLE: (&str, &[u8]) = ("a.csv", b"Kennung,Was\n00:40:8c:00:00:01,Camera\n");
+
+/// The mapping of the columns of [`TABLE`], and the path at which it is remembered. A reader teaches it.
+async fn mapping(plan: &Plan, reader: &str) -> (String, Value) {
+    let mapped = form(&[("file", Some(TABLE.0), TABLE.1), ("map", None, b"mac=Kennung\ntype=Was")]);
+    let found = estimate_as(plan, reader, "", mapped).await.succeeds(200);
+    assert_eq!(found["iot"], 1);
+    let signature = found["files"][0]["signature"].as_str().unwrap();
+    (format!("/estimate/mappings/{signature}"), json!({"columns": found["files"][0]["columns"]}))
+}
+
+async fn the_columns_of_a_list_are_remembered_by_those_who_may_and_used_for_everybody(plan: Plan) {
+    let reader = plan.person("ruth", Role::Reader).await;
+    let refused = estimate_as(&plan, &reader, "", lists(&[TABLE])).await.fails(422, "list-unreadable");
+    assert!(refused["detail"].as_str().unwrap().contains("mac=COLUMN"), "{refused}");
+    let (path, columns) = mapping(&plan, &reader).await;
+    let put =
+        async |token: &str, path: &str| send(plan.request_as(token, Method::PUT, path).json(&columns)).await;
+    let denied = put(&reader, &path).await.fails(403, "not-permitted");
+    assert_eq!(denied["roles"], json!(["SA", "C", "O"]));
+    put(&plan.token, &format!("{path}?dry_run=true")).await.succeeds(200);
+    assert_eq!(plan.get("/estimate/mappings").await, json!({"mappings": []}));
+    put(&plan.token, &path).await.succeeds(200);
+    let known = estimate_as(&plan, &reader, "", lists(&[TABLE])).await.succeeds(200);
+    assert_eq!(known["iot"], 1);
+    assert_eq!(known["files"][0]["notes"], json!(["its columns were remembered"]));
+}
+
+async fn a_mapping_is_replaced_and_forgotten_only_by_its_current_tag(plan: Plan) {
+    let (path, columns) = mapping(&plan, &plan.token).await;
+    let put = || plan.request(Method::PUT, &path).json(&columns);
+    send(put()).await.succeeds(200);
+    send(put()).await.fails(428, "precondition-required");
+    send(put().header(header::IF_MATCH, "\"x\"")).await.fails(412, "precondition-failed");
+    let tag = plan.tag(&path).await;
+    let forget: RequestBuilder = plan.request(Method::DELETE, &path).header(header::IF_MATCH, tag);
+    send(forget).await.succeeds(204);
+    assert_eq!(plan.try_get(&path).await.status, 404);
+    let trail = plan.trail().await;
+    let actions = trail.iter().map(|entry| entry.action.as_str()).filter(|a| a.starts_with("estimate."));
+    assert_eq!(actions.collect::<Vec<_>>(), ["estimate.forget", "estimate.remember"]);
+}
+
+async fn each_refusal_of_a_mapping_is_its_own_problem(plan: Plan) {
+    let put = async |signature: &str, columns: Value| {
+        let request = plan.request(Method::PUT, &format!("/estimate/mappings/{signature}"));
+        send(request.json(&json!({"columns": columns}))).await
+    };
+    let of = |n: usize| format!("{n:064x}");
+    let good = json!({"mac": ["Kennung"]});
+    put("abc", good.clone()).await.fails(422, "invalid-mapping");
+    for columns in [json!({}), json!({"mac": ["\u{1b}[31m"]}), json!({"mac": ["x".repeat(300)]})] {
+        put(&of(1), columns).await.fails(422, "invalid-mapping");
+    }
+    put(&of(1), json!({"colour": ["x"]})).await.fails(400, "invalid-request");
+    for n in 0..256 {
+        put(&of(n), good.clone()).await.succeeds(200);
+    }
+    put(&of(256), good).await.fails(409, "too-many-mappings");
+}
+
+async fn the_vectors_1679_to_1700_and_1179_to_1200_hold_for_lists(plan: Plan) {
+    let mac = |i: usize| format!("00:40:8c:01:{:02x}:{:02x}", i / 256, i % 256);
+    let mut list = String::from("Name,Class,MAC\n");
+    for i in 0..2_000 {
+        let class = match i {
+            0..473 => "cmdb_ci_ip_switch",
+            473..1_679 => "IoT",
+            _ => "cmdb_ci_computer",
+        };
+        list.push_str(&format!("d{i},{class},{}\n", mac(i)));
+    }
+    let machine = |i: usize| {
+        let addresses = json!([{"macAddress": mac(3 * i)}]);
+        json!({"id": format!("m{i}"), "onboardingStatus": "Onboarded", "ipAddresses": addresses})
+    };
+    let machines = json!({"value": (0..500).map(machine).collect::<Vec<_>>()}).to_string();
+    let plain = estimate(&plan, "", lists(&[("cmdb.csv", list.as_bytes())])).await;
+    assert_eq!(plain["arithmetic"], "473 network + 1206 IoT = 1679 → 1700");
+    assert_has(&plain, json!({"billable": 1_679, "commitment": 1_700}));
+    let files = [("cmdb.csv", list.as_bytes()), ("machines.json", machines.as_bytes())];
+    let both = estimate(&plan, "", lists(&files)).await;
+    assert_has(&both, json!({"billable": 1_179, "commitment": 1_200}));
+    assert_eq!(both["excluded"], json!({"X-CM": 321, "X-MANAGED": 500}));
+}
+
+#[tokio::test]
+async fn each_refusal_of_a_list_is_its_own_problem_and_says_what_is_wrong() {
+    let plan = Plan::start().await;
+    let too_long = vec![b'a'; 18 << 20];
+    let cases = [
+        (form(&[]), 400, "invalid-request", "named 'file'"),
+        (form(&[("what", None, b"x")]), 400, "invalid-request", "file, kind and map"),
+        (form(&[("kind", None, b"excel")]), 400, "invalid-request", "cmdb, meraki or defender"),
+        (form(&[("map", None, b"colour=x")]), 422, "invalid-mapping", "colour"),
+        (lists(&[("a.xlsx", b"PK\0\0")]), 422, "list-unreadable", "a.xlsx"),
+        (lists(&[("a.json", b"{}")]), 422, "list-unreadable", "a.json"),
+        (lists(&[("a.csv", b"mac\n".as_slice()); 17]), 413, "list-too-large", "16 files"),
+        (lists(&[("a.csv", &too_long)]), 413, "list-too-large", "16 MiB"),
+    ];
+    for (body, status, slug, word) in cases {
+        let refused = estimate_as(&plan, &plan.token, "", body).await.fails(status, slug);
+        assert!(refused["detail"].as_str().unwrap().contains(word), "{refused}");
+    }
+    plan.post("/estimate", json!({})).await.fails(400, "invalid-request");
+    let stranger = send(plan.client.post(plan.of("/estimate")).header(header::CONTENT_TYPE, TYPE)).await;
+    stranger.fails(401, "unauthenticated");
+}
+
+#[tokio::test]
+async fn an_estimate_counts_all_rows_and_shows_the_first_1000_unless_all_are_asked_for() {
+    let plan = Plan::start().await;
+    let row = |i: usize| format!("00:40:8c:00:{:02x}:{:02x},Camera\n", i / 256, i % 256);
+    let table = format!("mac,type\n{}", (0..1_500).map(row).collect::<String>());
+    let files = [("a.csv", table.as_bytes())];
+    let some = estimate(&plan, "", lists(&files)).await;
+    assert_eq!(some["rows"].as_array().unwrap().len(), 1_000);
+    assert_eq!(some["rows_left_out"], 500);
+    let all = estimate(&plan, "?all_rows=true", lists(&files)).await;
+    assert_eq!(all["rows"].as_array().unwrap().len(), 1_500);
+    assert_has(&all, json!({"rows_left_out": 0, "iot": 1_500, "commitment": 1_500}));
+}
+
+/// Writes the lists to a folder; gives the arguments that estimate from them.
+fn with_lists(dir: &std::path::Path) -> Vec<&'static str> {
+    let names = LISTS.map(|(name, bytes)| {
+        std::fs::write(dir.join(name), bytes).unwrap();
+        name
+    });
+    ["estimate"].into_iter().chain(names).chain(["--as-of", "2026-11-22T09:00:00Z"]).collect()
 }
 
 #[test]
 fn the_command_estimates_from_lists_alone_without_a_database() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    let names = LISTS.map(|(name, bytes)| {
-        std::fs::write(dir.join(name), bytes).unwrap();
-        name
-    });
-    let as_of = ["--as-of", "2026-11-22T09:00:00Z"];
-    let arguments: Vec<&str> = ["estimate"].into_iter().chain(names).chain(as_of).collect();
-    let output = run(dir, &arguments);
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    insta::assert_snapshot!("estimate_of_lists", text);
+    let arguments = with_lists(dir);
+    insta::assert_snapshot!("estimate_of_lists", printed(dir, &arguments));
     let found = document(dir, &[arguments.as_slice(), &["--json"]].concat());
     assert_eq!(found["arithmetic"], "5 network + 8 IoT = 13 − 1 managed = 12 → 100");
-    assert_eq!((&found["inventory"], found["rows"].as_array().unwrap().len()), (&Value::Null, 35));
+    assert_eq!(found["inventory"], Value::Null);
+    assert_eq!(found["rows"].as_array().unwrap().len(), 35);
     assert!(!dir.join("plan.sqlite").exists());
+}
 
+#[test]
+fn the_command_reports_each_row_on_request_and_says_what_is_wrong_with_a_list() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    with_lists(dir);
     let report = run(dir, &["estimate", "servicenow.csv", "--report"]);
     assert!(String::from_utf8(report.stdout).unwrap().contains("servicenow.csv:3"));
-    let (code, message) = failure(dir, &["estimate", "missing.csv"]);
-    assert!(code == 1 && message.contains("missing.csv"), "{message}");
-    let (code, message) = failure(dir, &["estimate", "servicenow.csv", "--map", "mac"]);
-    assert!(code == 2 && message.contains("FIELD=COLUMN"), "{message}");
-    let (code, message) = failure(dir, &["estimate", "servicenow.csv", "--map", "mac=Nowhere"]);
-    assert!(code == 1 && message.contains("has no column 'Nowhere'"), "{message}");
-    assert_eq!(failure(dir, &["estimate"]).0, 1, "without lists it takes a database");
+    assert_failure(dir, &["estimate", "missing.csv"], 1, "missing.csv");
+    assert_failure(dir, &["estimate", "servicenow.csv", "--map", "mac"], 2, "FIELD=COLUMN");
+    let nowhere = ["estimate", "servicenow.csv", "--map", "mac=Nowhere"];
+    assert_failure(dir, &nowhere, 1, "has no column 'Nowhere'");
+    assert_eq!(failure(dir, &["estimate"]).0, 1, "without lists it needs a database");
 }
 
 #[test]
 fn the_command_estimates_beside_the_inventory_and_remembers_columns() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    assert!(run(dir, &["subscription", "create", "Contoso"]).status.success());
-    std::fs::write(dir.join("a.csv"), "Kennung,Was\n00:40:8c:00:00:01,Camera\n").unwrap();
-    let taught = document(
-        dir,
-        &["estimate", "a.csv", "--map", "mac=Kennung", "--map", "type=was", "--remember", "--json"],
-    );
-    assert_eq!((&taught["iot"], &taught["inventory"]["devices"]), (&json!(1), &json!(0)));
+    printed(dir, &["subscription", "create", "Contoso"]);
+    std::fs::write(dir.join(TABLE.0), TABLE.1).unwrap();
+    let teach = ["estimate", "a.csv", "--map", "mac=Kennung", "--map", "type=was", "--remember", "--json"];
+    assert_has(&document(dir, &teach), json!({"iot": 1, "inventory": {"devices": 0}}));
     let known = document(dir, &["estimate", "a.csv", "--json"]);
-    assert_eq!(
-        (&known["iot"], &known["files"][0]["notes"]),
-        (&json!(1), &json!(["its columns were remembered"]))
-    );
+    assert_eq!(known["iot"], 1);
+    assert_eq!(known["files"][0]["notes"], json!(["its columns were remembered"]));
     assert!(failure(dir, &["estimate", "a.csv", "--files-only"]).1.contains("mac=COLUMN"));
     assert_eq!(document(dir, &["estimate", "--json"])["arithmetic"], "0 network + 0 IoT = 0 → 0");
-    assert_eq!(document(dir, &["forecast", "--json"])["outlook"], "too_few_days");
 }
 
-#[test]
-fn the_command_forecasts_a_series_of_ones_own() {
-    let dir = tempfile::tempdir().unwrap();
-    let dir = dir.path();
-    let mut series = String::from("day,billable\n");
-    for day in 1..=20 {
-        series.push_str(&format!("2026-11-{day:02},{}\n", 1_600 + 4 * day));
-    }
-    std::fs::write(dir.join("counts.csv"), series).unwrap();
-    let asked =
-        ["forecast", "--series", "counts.csv", "--committed", "1700", "--as-of", "2026-11-20T12:00:00Z"];
-    let output = run(dir, &asked);
-    assert_eq!(
-        String::from_utf8(output.stdout).unwrap(),
-        "grows by +4 a day and passes the committed number between 2026-11-26 and 2026-11-26, most likely on 2026-11-26\n\
-         Commit 1800 for it to hold for a month.\n"
-    );
-    std::fs::write(dir.join("bad.csv"), "2026-11-01,5\nyesterday,6\n").unwrap();
-    let (code, message) = failure(dir, &["forecast", "--series", "bad.csv"]);
-    assert!(code == 1 && message.contains("bad.csv: line 2"), "{message}");
+/// Sends lists by the form of the console.
+async fn send_form(plan: &Plan, browser: &Browser<'_>, origin: &str, body: Vec<u8>) -> Page {
+    let request = plan.client.post(browser.page("/estimate")).header(header::COOKIE, &browser.cookie);
+    let request = request.header(header::ORIGIN, origin).header(header::CONTENT_TYPE, TYPE);
+    Page::read(request.body(body)).await
 }
 
 #[tokio::test]
-async fn the_page_takes_lists_without_a_script_and_escapes_what_they_say() {
+async fn the_page_shows_the_estimate_of_the_inventory() {
     let plan = Plan::start().await;
     with_an_inventory(&plan).await;
-    let link = plan.store.issue(CredentialKind::Login, Some("owner"), plan.clock_now()).await.unwrap();
-    let answer = plan.client.get(format!("{}/login/{}", plan.url, link.secret)).send().await.unwrap();
-    let cookie = answer.headers()[header::SET_COOKIE].to_str().unwrap().split(';').next().unwrap().to_owned();
-    let url = format!("{}/subscriptions/{}/estimate", plan.url, plan.sid);
-    let page =
-        plan.client.get(&url).header(header::COOKIE, &cookie).send().await.unwrap().text().await.unwrap();
-    assert!(
-        page.contains("40 network + 65 IoT = 105 → 200") && page.contains("5 more than the 100 committed")
-    );
-    let post = async |body: Vec<u8>, origin: &str| {
-        let request = plan.client.post(&url).header(header::COOKIE, &cookie).header(header::ORIGIN, origin);
-        let answer = request.header(header::CONTENT_TYPE, TYPE).body(body).send().await.unwrap();
-        (answer.status(), answer.text().await.unwrap())
-    };
+    let page = Browser::sign_in(&plan).await.show("/estimate").await;
+    page.assert(200, "40 network + 65 IoT = 105 → 200");
+    page.assert(200, "5 more than the 100 committed");
+}
+
+#[tokio::test]
+async fn the_page_takes_lists_without_a_script_and_escapes_what_is_in_them() {
+    let plan = Plan::start().await;
+    let browser = Browser::sign_in(&plan).await;
     let hostile = b"name,mac,type\n<img src=x onerror=alert(1)>,00:40:8c:00:01:01,Laptop\nx,broken,Camera\n";
-    let (status, page) = post(lists(&[("<b>.csv", hostile)]), &plan.url).await;
-    assert_eq!(status, 200);
-    assert!(!page.contains("<img src=x") && !page.contains("<b>"), "{page}");
-    assert!(page.contains("&#60;img src=x") && page.contains("&#39;broken&#39; is no MAC address"), "{page}");
-    let (status, page) = post(form(&[("file", Some(""), b""), ("map", None, b"")]), &plan.url).await;
-    assert!(status == 400 && page.contains("there is no list in it"), "{page}");
-    assert_eq!(post(lists(&[("a.csv", hostile)]), "http://elsewhere.example").await.0, 403);
+    let page = send_form(&plan, &browser, &plan.url, lists(&[("<b>.csv", hostile)])).await;
+    page.assert(200, "&#60;img src=x");
+    page.assert(200, "&#39;broken&#39; is no MAC address");
+    assert!(!page.html.contains("<img src=x") && !page.html.contains("<b>"), "{}", page.html);
+    let empty = form(&[("file", Some(""), b""), ("map", None, b"")]);
+    send_form(&plan, &browser, &plan.url, empty).await.assert(400, "there is no list in it");
+    let elsewhere =
+        send_form(&plan, &browser, "http://elsewhere.example", lists(&[("a.csv", hostile)])).await;
+    assert_eq!(elsewhere.status, 403);
 }

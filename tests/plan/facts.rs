@@ -1,22 +1,22 @@
-//! Stored facts are the join of all uploads, whatever the order, the repetition and the size.
+//! The stored facts are the join of all uploads, in any order and size, however often each is sent.
 
 use std::collections::BTreeSet;
 
-use netcensus::billing::timeline::{Kind, Onboarding};
 use netcensus::census::{
     Coupling, CouplingKey, Field, Inventory, MacAddr, Sign, Signs, Station, Timestamp, Zone,
 };
-use netcensus::plan::store::Replica;
-use netcensus::plan::store::{By, Receipt, Store, StoreError};
-use netcensus::wire::{Health, UPLOAD_SCHEMA, Upload};
+use netcensus::plan::store::{Receipt, Replica, Store, StoreError};
+use netcensus::wire::Upload;
 use proptest::prelude::*;
 
-use crate::database::{Backend, fresh};
+use crate::support::Backend;
+use crate::support::seen::upload_of;
+use crate::support::store::Stored;
 
-/// One thing seen: (MAC, host, second, sign, what it said).
-type Seen = (u8, u8, i64, usize, u8);
+/// A sighting: MAC address, host, second, sign, what the device said.
+type Sighting = (u8, u8, i64, usize, u8);
 
-fn zone(seen: &[Seen]) -> Zone {
+fn zone(seen: &[Sighting]) -> Zone {
     let mut zone = Zone::default();
     for (mac, host, second, sign, word) in seen {
         let at = Timestamp::from_secs(1_795_000_000 + second);
@@ -35,33 +35,36 @@ fn zone(seen: &[Seen]) -> Zone {
     zone
 }
 
-fn upload(sequence: u64, zone: &str, delta: Zone) -> Upload {
-    let health = Health::default();
-    Upload { schema: UPLOAD_SCHEMA.into(), epoch: "e".into(), sequence, zone: zone.into(), delta, health }
+async fn stored(backend: Backend, dir: &tempfile::TempDir) -> Stored {
+    Stored::with_trial(backend, dir.path(), Timestamp(0)).await
 }
 
-/// A store with a plan in effect and a sensor.
-async fn store(backend: Backend, dir: &tempfile::TempDir) -> (Store, String, String) {
-    let store = Store::open(&fresh(backend, dir.path())).await.unwrap();
-    let now = Timestamp(0);
-    let sid = store.create_subscription("a", None, &By::operator(), now).await.unwrap().id;
-    let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
-    store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
-    let (secret, _) = store.create_enrolment(&sid, &By::operator(), now).await.unwrap();
-    let sensor = crate::harness::TestSensor::enrol_in(&store, &secret, now).await.id;
-    (store, sid, sensor)
+impl Stored {
+    async fn ingest(&self, upload: &Upload, replica: &Replica) -> Result<Receipt, StoreError> {
+        let (sid, sensor) = (&self.sid, &self.sensor.id);
+        let done = self.store.ingest(sid, sensor, upload, [0; 32], replica, Timestamp(1)).await?;
+        Ok(done.receipt)
+    }
+
+    async fn inventory(&self) -> Inventory {
+        self.store.inventory(&self.sid).await.unwrap()
+    }
+
+    fn with_store(self, change: impl FnOnce(Store) -> Store) -> Self {
+        Self { store: change(self.store), ..self }
+    }
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 
-fn check_join(backend: Backend, parts: &[(usize, Vec<Seen>)], order: &[prop::sample::Index]) {
+fn check_join(backend: Backend, parts: &[(usize, Vec<Sighting>)], order: &[prop::sample::Index]) {
     let uploads: Vec<Upload> = (1..)
         .zip(parts)
-        .map(|(sequence, (name, seen))| upload(sequence, ["hq", "branch"][*name], zone(seen)))
+        .map(|(sequence, (name, seen))| upload_of(sequence, ["hq", "branch"][*name], zone(seen)))
         .collect();
-    // Some several times, in any order, and at the end all that were left out.
+    // Some are sent several times, in any order, and at the end all of them.
     let sent: Vec<usize> = order.iter().map(|i| i.index(uploads.len())).chain(0..uploads.len()).collect();
     let mut expected = Inventory::default();
     for u in &uploads {
@@ -69,21 +72,19 @@ fn check_join(backend: Backend, parts: &[(usize, Vec<Seen>)], order: &[prop::sam
     }
     let dir = tempfile::tempdir().unwrap();
     block_on(async {
-        let (store, sid, sensor) = store(backend, &dir).await;
+        let stored = stored(backend, &dir).await;
         // Two services on one database: each takes some of the uploads.
         let replicas = [Replica::default(), Replica::default()];
         let mut known = BTreeSet::new();
         for (turn, i) in sent.into_iter().enumerate() {
-            let replica = &replicas[turn * turn % 7 % 2];
-            let done =
-                store.ingest(&sid, &sensor, &uploads[i], [0; 32], replica, Timestamp(1)).await.unwrap();
-            assert_eq!(done.receipt == Receipt::Stored, known.insert(i));
+            let receipt = stored.ingest(&uploads[i], &replicas[turn * turn % 7 % 2]).await.unwrap();
+            assert_eq!(receipt == Receipt::Stored, known.insert(i));
         }
         for replica in &replicas {
-            store.refresh(&sid, replica).await.unwrap();
+            stored.store.refresh(&stored.sid, replica).await.unwrap();
             assert_eq!(replica.facts().inventory, expected, "the facts in memory");
         }
-        assert_eq!(store.inventory(&sid).await.unwrap(), expected, "the rows");
+        assert_eq!(stored.inventory().await, expected, "the rows");
     });
 }
 
@@ -120,26 +121,23 @@ fn an_upload_of_more_rows_than_one_statement_takes_is_stored_whole() {
     expected.merge(&second);
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let dir = tempfile::tempdir().unwrap();
-        let stored = block_on(async {
-            let (store, sid, sensor) = store(backend, &dir).await;
-            let replica = Replica::default();
+        let found = block_on(async {
+            let (stored, replica) = (stored(backend, &dir).await, Replica::default());
             for (sequence, delta) in [(1, first.clone()), (2, second.clone())] {
-                let upload = upload(sequence, "hq", delta);
-                store.ingest(&sid, &sensor, &upload, [0; 32], &replica, Timestamp(1)).await.unwrap();
+                stored.ingest(&upload_of(sequence, "hq", delta), &replica).await.unwrap();
             }
-            store.inventory(&sid).await.unwrap()
+            stored.inventory().await
         });
-        assert_eq!(stored, Inventory::of("hq", expected.clone()));
+        assert_eq!(found, Inventory::of("hq", expected.clone()));
     }
 }
 
 #[test]
-fn a_full_subscription_refuses_newcomers_whole_and_goes_on_with_what_it_knows() {
+fn a_full_subscription_refuses_uploads_with_new_devices_whole_and_takes_those_with_known_ones() {
     block_on(async {
         let dir = tempfile::tempdir().unwrap();
-        let (store, sid, sensor) = store(Backend::Sqlite, &dir).await;
-        let (store, replica) = (store.with_room(2), Replica::default());
-        let now = Timestamp(1);
+        let stored = stored(Backend::Sqlite, &dir).await.with_store(|store| store.with_room(2));
+        let replica = Replica::default();
         let of = |hosts: &[u8], at: i64| {
             let mut zone = Zone::default();
             for host in hosts {
@@ -148,14 +146,12 @@ fn a_full_subscription_refuses_newcomers_whole_and_goes_on_with_what_it_knows() 
             }
             zone
         };
-        store.ingest(&sid, &sensor, &upload(1, "hq", of(&[1, 2], 5)), [0; 32], &replica, now).await.unwrap();
-        let refused =
-            store.ingest(&sid, &sensor, &upload(2, "hq", of(&[1, 3], 9)), [0; 32], &replica, now).await;
+        stored.ingest(&upload_of(1, "hq", of(&[1, 2], 5)), &replica).await.unwrap();
+        let refused = stored.ingest(&upload_of(2, "hq", of(&[1, 3], 9)), &replica).await;
         assert!(matches!(refused, Err(StoreError::Full(2))), "{refused:?}");
-        let known = Inventory::of("hq", of(&[1, 2], 5));
-        assert_eq!(store.inventory(&sid).await.unwrap(), known, "nothing of it was stored");
-        store.ingest(&sid, &sensor, &upload(2, "hq", of(&[1], 9)), [0; 32], &replica, now).await.unwrap();
-        let couplings = &store.inventory(&sid).await.unwrap().zones["hq"].couplings;
+        assert_eq!(stored.inventory().await, Inventory::of("hq", of(&[1, 2], 5)), "nothing of it is stored");
+        stored.ingest(&upload_of(2, "hq", of(&[1], 9)), &replica).await.unwrap();
+        let couplings = &stored.inventory().await.zones["hq"].couplings;
         assert_eq!(couplings.values().map(|c| c.last_seen.0).collect::<Vec<_>>(), [9, 5]);
     });
 }

@@ -1,77 +1,89 @@
-//! Who may call which route: every operation of the description, by everybody.
+//! Who may call which route: every operation of the description, called by everybody.
 
 use std::collections::BTreeSet;
 
-use netcensus::plan::app::permission::{Action, Role};
 use netcensus::plan::http::api;
 use netcensus::plan::http::guard::{Access, Guarded, operations};
+use netcensus::plan::permission::{Action, Role};
 use netcensus::plan::store::{By, CredentialKind, NewToken};
-use reqwest::{Method, StatusCode, header};
-use serde_json::{Value, json};
+use reqwest::{Method, header};
+use serde_json::json;
 
-use crate::database::on_both_stores;
-use crate::harness::{Plan, problem, send};
+use crate::support::browser::{FORM, Page};
+use crate::support::databases::on_each_database;
+use crate::support::{Answer, HOUR, Plan, send};
 
-/// Everybody who may knock: what they present, and their role on the subscription.
-struct Knocker {
+on_each_database! {
+    everybody_may_call_exactly_what_the_matrix_says,
+    a_token_with_a_role_has_no_other_rights_of_its_person,
+    a_token_for_one_subscription_sees_no_other,
+    a_token_creates_no_token_with_more_rights,
+}
+
+/// Somebody who calls the service, and what they present.
+struct Caller {
     name: String,
     token: Option<String>,
+    /// Their role on the subscription.
     role: Option<Role>,
-    /// Whether the token is good.
+    /// Whether the token is valid.
     known: bool,
+}
+
+impl Caller {
+    fn known(name: &str, token: String, role: Option<Role>) -> Self {
+        Self { name: name.to_owned(), token: Some(token), role, known: true }
+    }
+
+    fn unknown(name: &str, token: Option<String>) -> Self {
+        Self { name: name.to_owned(), token, role: None, known: false }
+    }
 }
 
 fn all() -> Vec<Guarded> {
     operations(&api::description())
 }
 
-async fn everybody(plan: &Plan) -> Vec<Knocker> {
-    let mut out = Vec::new();
+fn a_day() -> NewToken {
+    NewToken { days: Some(1), ..NewToken::default() }
+}
+
+async fn everybody(plan: &Plan) -> Vec<Caller> {
+    let mut callers = Vec::new();
     for role in Role::ALL {
         let token = plan.person(role.key(), role).await;
-        out.push(Knocker { name: role.to_string(), token: Some(token), role: Some(role), known: true });
+        callers.push(Caller::known(&role.to_string(), token, Some(role)));
     }
-    let (by, now) = (By::operator(), plan.clock_now());
-    let mut outsider = async |name: &str, known| {
-        plan.store.create_person(name, "a long enough password", false, &by, now).await.unwrap();
-        let new = NewToken { name: "t".into(), days: Some(1), ..NewToken::default() };
-        let made = plan.store.create_token(name, &new, None, &by, now).await.unwrap();
-        out.push(Knocker { name: name.to_owned(), token: Some(made.secret), role: None, known });
-        made.id
-    };
-    outsider("without a role", true).await;
-    outsider("owner of another subscription", true).await;
-    let revoked = outsider("revoked", false).await;
-    outsider("disabled", false).await;
-    plan.store
-        .create_subscription("Fabrikam", Some("owner of another subscription"), &by, now)
-        .await
-        .unwrap();
+    for name in ["without a role", "owner of another subscription", "revoked", "disabled"] {
+        plan.create_person(name, false).await;
+    }
+    plan.subscription("Fabrikam", Some("owner of another subscription")).await;
+    for name in ["without a role", "owner of another subscription"] {
+        callers.push(Caller::known(name, plan.create_token(name, a_day()).await.1, None));
+    }
+
+    let (by, now) = (By::operator(), plan.now());
     plan.bind("revoked", Role::Owner).await;
+    let (id, revoked) = plan.create_token("revoked", a_day()).await;
+    plan.store.end_credential(CredentialKind::Token, "revoked", &id, &by, now).await.unwrap();
     plan.bind("disabled", Role::Owner).await;
-    plan.store.end_credential(CredentialKind::Token, "revoked", &revoked, &by, now).await.unwrap();
+    let (_, disabled) = plan.create_token("disabled", a_day()).await;
     plan.store.set_disabled("disabled", true, &by, now).await.unwrap();
-    let expired = plan
-        .store
-        .create_token(
-            "owner",
-            &NewToken { name: "t".into(), days: Some(1), ..NewToken::default() },
-            None,
-            &by,
-            now.plus(-86_400_000_000_000),
-        )
-        .await
-        .unwrap();
-    for (name, token) in
-        [("expired", Some(expired.secret)), ("nobody", None), ("forger", Some("nct_x".to_owned()))]
-    {
-        out.push(Knocker { name: name.to_owned(), token, role: None, known: false });
-    }
-    out
+    plan.move_to(now.plus(-24 * HOUR));
+    let (_, expired) = plan.create_token("owner", a_day()).await;
+    plan.move_to(now);
+    callers.extend([
+        Caller::unknown("revoked", Some(revoked)),
+        Caller::unknown("disabled", Some(disabled)),
+        Caller::unknown("expired", Some(expired)),
+        Caller::unknown("nobody", None),
+        Caller::unknown("forger", Some("nct_x".to_owned())),
+    ]);
+    callers
 }
 
 #[test]
-fn every_operation_tells_who_may_call_it() {
+fn every_operation_says_who_may_call_it() {
     for operation in all() {
         assert!(operation.access.is_some(), "{} {}", operation.method, operation.path);
     }
@@ -81,111 +93,107 @@ fn every_operation_tells_who_may_call_it() {
     }
 }
 
-on_both_stores! {
-    async fn everybody_may_call_exactly_what_the_matrix_says(plan: Plan) {
-        let knockers = everybody(&plan).await;
-        for Guarded { method, path, access } in all() {
-            let url = url(&plan, &path, "0");
-            for knocker in &knockers {
-                let mut request = plan.client.request(method.clone(), format!("{url}?dry_run=true"));
-                if let Some(token) = &knocker.token {
-                    request = request.bearer_auth(token);
-                }
-                if method != Method::GET {
-                    request = request.json(&json!({}));
-                }
-                let answer = send(request).await;
-                let what = format!("{} {method} {path}: {} {}", knocker.name, answer.0, answer.1);
-                assert!(!answer.0.is_server_error(), "{what}");
-                expect(&answer, access.unwrap(), knocker, path.contains("{sid}"), &what);
+async fn everybody_may_call_exactly_what_the_matrix_says(plan: Plan) {
+    let callers = everybody(&plan).await;
+    for Guarded { method, path, access } in all() {
+        let url = url(&plan, &path, "0");
+        for caller in &callers {
+            let mut request = plan.client.request(method.clone(), format!("{url}?dry_run=true"));
+            if let Some(token) = &caller.token {
+                request = request.bearer_auth(token);
             }
+            if method != Method::GET {
+                request = request.json(&json!({}));
+            }
+            let answer = send(request).await;
+            let what = format!("{} {method} {path}: {answer:?}", caller.name);
+            assert!(!answer.status.is_server_error(), "{what}");
+            check(&answer, access.unwrap(), caller, path.contains("{sid}"), &what);
         }
     }
 }
 
-fn expect(answer: &(StatusCode, Value), access: Access, knocker: &Knocker, on_one: bool, what: &str) {
-    let unseen = problem(answer) == (404, "not-found")
-        && answer.1["detail"].as_str().unwrap().starts_with("there is no subscription");
-    let let_in = answer.0 != 401 && problem(answer) != (403, "not-permitted") && !unseen;
+/// Asserts that the answer is the one for this caller. `on_one` says whether the path is below a subscription.
+fn check(answer: &Answer, access: Access, caller: &Caller, on_one: bool, what: &str) {
+    let problem = answer.problem();
+    let unseen = problem == (404, "not-found")
+        && answer.body["detail"].as_str().unwrap().starts_with("there is no subscription");
+    let let_in = answer.status != 401 && problem != (403, "not-permitted") && !unseen;
     match access {
-        Access::Sensor => assert_eq!(problem(answer), (401, "bad-sensor-key"), "{what}"),
-        Access::Enrolment => assert_eq!(problem(answer), (400, "invalid-request"), "{what}"),
-        _ if !knocker.known => assert_eq!(problem(answer), (401, "unauthenticated"), "{what}"),
+        Access::Sensor => assert_eq!(problem, (401, "bad-sensor-key"), "{what}"),
+        Access::Enrolment => assert_eq!(problem, (400, "invalid-request"), "{what}"),
+        _ if !caller.known => assert_eq!(problem, (401, "unauthenticated"), "{what}"),
         Access::Account => assert!(let_in, "{what}"),
         Access::Action(action) => {
-            // On the tenant as a whole, only a global admin has a role.
-            let role = knocker.role.filter(|role| on_one || *role == Role::GlobalAdmin);
+            // Only a global admin has a role on the installation as a whole.
+            let role = caller.role.filter(|role| on_one || *role == Role::GlobalAdmin);
             let may = role.is_some_and(|role| action.allowed(&[role]));
             assert_eq!(let_in, may, "{what}");
             if on_one && role.is_none() {
                 assert!(unseen, "{what}");
             } else if !may {
                 let named: Vec<&str> = action.roles().iter().map(|role| role.key()).collect();
-                assert_eq!(
-                    (problem(answer), &answer.1["roles"]),
-                    ((403, "not-permitted"), &json!(named)),
-                    "{what}"
-                );
+                assert_eq!(problem, (403, "not-permitted"), "{what}");
+                assert_eq!(answer.body["roles"], json!(named), "{what}");
             }
         }
     }
 }
 
+/// The URL of a route. `other` stands for each parameter but the subscription.
 fn url(plan: &Plan, path: &str, other: &str) -> String {
-    let mut out = plan.url.clone();
-    for part in path.split('/').skip(1) {
-        out.push('/');
-        out.push_str(match part {
-            "{sid}" => &plan.sid,
-            part if part.starts_with('{') => other,
-            part => part,
-        });
-    }
-    out
+    let part = |part| match part {
+        "{sid}" => plan.sid.as_str(),
+        part if part.starts_with('{') => other,
+        part => part,
+    };
+    let parts: Vec<&str> = path.split('/').map(part).collect();
+    format!("{}{}", plan.url, parts.join("/"))
 }
 
-on_both_stores! {
-    async fn a_token_does_no_more_than_it_is_kept_to(plan: Plan) {
-        let (by, now) = (By::operator(), plan.clock_now());
-        let fabrikam = plan.store.create_subscription("Fabrikam", Some("owner"), &by, now).await.unwrap().id;
-        let make = async |role, subscription: Option<&str>| {
-            let subscription = subscription.map(str::to_owned);
-            let new = NewToken { name: "t".into(), role, subscription, ..NewToken::default() };
-            plan.store.create_token("owner", &new, None, &by, now).await.unwrap().secret
-        };
-        let ask = async |method: Method, path: &str, token: &str, body: Value| {
-            let request = plan.client.request(method, format!("{}/api/v1{path}", plan.url)).bearer_auth(token);
-            send(request.json(&body)).await
-        };
-        let cancel = |sid: &str| format!("/subscriptions/{sid}/plan/cancel");
-        let reader = make(Some(Role::Reader), None).await;
-        assert_eq!(ask(Method::GET, &format!("/subscriptions/{fabrikam}/plan"), &reader, json!({})).await.0, 200);
-        let denied = ask(Method::POST, &cancel(&fabrikam), &reader, json!({})).await;
-        assert_eq!(problem(&denied), (403, "not-permitted"));
-        assert!(denied.1["detail"].as_str().unwrap().starts_with("this token is kept to less"), "{}", denied.1);
-
-        let one = make(None, Some(&plan.sid)).await;
-        assert_eq!(problem(&ask(Method::POST, &cancel(&plan.sid), &one, json!({})).await), (409, "no-plan"));
-        let other = ask(Method::GET, &format!("/subscriptions/{fabrikam}/plan"), &one, json!({})).await;
-        assert_eq!(problem(&other), (404, "not-found"));
-        let seen = ask(Method::GET, "/subscriptions", &one, json!({})).await.1;
-        assert_eq!(seen["subscriptions"].as_array().unwrap().len(), 1);
-
-        // A token makes no wider one.
-        let tokens = "/account/tokens";
-        for wider in [json!({"name": "x"}), json!({"name": "x", "role": "SA"})] {
-            assert_eq!(problem(&ask(Method::POST, tokens, &reader, wider).await), (403, "wider-token"));
-        }
-        let longer = json!({"name": "x", "role": "R", "days": 91});
-        assert_eq!(problem(&ask(Method::POST, tokens, &reader, longer).await), (403, "wider-token"));
-        let narrower = json!({"name": "x", "role": "R", "subscription": plan.sid, "days": 1});
-        assert_eq!(ask(Method::POST, tokens, &reader, narrower).await.0, 201);
-        let beyond = json!({"name": "x", "subscription": fabrikam, "days": 1});
-        assert_eq!(problem(&ask(Method::POST, tokens, &one, beyond).await), (404, "not-found"));
-    }
+fn cancel(sid: &str) -> String {
+    format!("/subscriptions/{sid}/plan/cancel")
 }
 
-/// The routes of the console that change something, as its router names them.
+async fn a_token_with_a_role_has_no_other_rights_of_its_person(plan: Plan) {
+    let fabrikam = plan.subscription("Fabrikam", Some("owner")).await;
+    let reader = NewToken { role: Some(Role::Reader), ..NewToken::default() };
+    let (_, reader) = plan.create_token("owner", reader).await;
+    let timeline = format!("/subscriptions/{fabrikam}/plan");
+    send(plan.api_as(&reader, Method::GET, &timeline)).await.succeeds(200);
+    let denied = plan.api(&reader, Method::POST, &cancel(&fabrikam), json!({})).await;
+    let denied = denied.fails(403, "not-permitted");
+    assert!(denied["detail"].as_str().unwrap().starts_with("this token is kept to less"), "{denied}");
+}
+
+async fn a_token_for_one_subscription_sees_no_other(plan: Plan) {
+    let fabrikam = plan.subscription("Fabrikam", Some("owner")).await;
+    let one = NewToken { subscription: Some(plan.sid.clone()), ..NewToken::default() };
+    let (_, one) = plan.create_token("owner", one).await;
+    plan.api(&one, Method::POST, &cancel(&plan.sid), json!({})).await.fails(409, "no-plan");
+    let timeline = format!("/subscriptions/{fabrikam}/plan");
+    send(plan.api_as(&one, Method::GET, &timeline)).await.fails(404, "not-found");
+    let seen = send(plan.api_as(&one, Method::GET, "/subscriptions")).await.body;
+    assert_eq!(seen["subscriptions"].as_array().unwrap().len(), 1);
+    let beyond = json!({"name": "x", "subscription": fabrikam, "days": 1});
+    plan.api(&one, Method::POST, "/account/tokens", beyond).await.fails(404, "not-found");
+}
+
+async fn a_token_creates_no_token_with_more_rights(plan: Plan) {
+    let reader = NewToken { role: Some(Role::Reader), ..NewToken::default() };
+    let (_, reader) = plan.create_token("owner", reader).await;
+    for wider in [
+        json!({"name": "x"}),
+        json!({"name": "x", "role": "SA"}),
+        json!({"name": "x", "role": "R", "days": 91}),
+    ] {
+        plan.api(&reader, Method::POST, "/account/tokens", wider).await.fails(403, "wider-token");
+    }
+    let narrower = json!({"name": "x", "role": "R", "subscription": plan.sid, "days": 1});
+    plan.api(&reader, Method::POST, "/account/tokens", narrower).await.succeeds(201);
+}
+
+/// The console's routes that change something, as its router names them.
 fn console_writes() -> Vec<String> {
     let code = include_str!("../../src/plan/http/console/mod.rs");
     let (tenant, rest) = code.split_once("let tenant").unwrap().1.split_once(";\n    Router::new()").unwrap();
@@ -198,18 +206,21 @@ fn console_writes() -> Vec<String> {
     all
 }
 
-#[tokio::test]
-async fn no_form_of_the_console_is_taken_from_another_site_or_from_nowhere() {
-    let plan = Plan::start().await;
-    let now = plan.clock_now();
-    let session = plan.store.issue(CredentialKind::Session, Some("owner"), now).await.unwrap().secret;
-    let setup = plan.store.issue(CredentialKind::Setup, None, now).await.unwrap().secret;
+#[test]
+fn the_routes_of_the_console_that_change_something_are_found() {
     let writes = console_writes();
     for known in ["/login", "/logout", "/setup/{link}", "/account/tokens", "/subscriptions/{sid}/roles"] {
         assert!(writes.iter().any(|path| path == known), "{known} in {writes:?}");
     }
+}
+
+#[tokio::test]
+async fn the_console_takes_no_form_of_another_site_or_of_unknown_origin() {
+    let plan = Plan::start().await;
+    let session = plan.issue(CredentialKind::Session, Some("owner")).await;
+    let setup = plan.issue(CredentialKind::Setup, None).await;
     let rows = plan.audit_rows().await;
-    for path in writes {
+    for path in console_writes() {
         let url = url(&plan, &path, &setup);
         for (name, value) in [
             ("origin", "https://evil.example"),
@@ -218,19 +229,16 @@ async fn no_form_of_the_console_is_taken_from_another_site_or_from_nowhere() {
             ("sec-fetch-site", "same-site"),
             ("x-nothing", "x"),
         ] {
-            let request = plan.client.post(&url).header(header::COOKIE, format!("netcensus={session}"));
             let form = "name=a&password=a+long+enough+password&person=a&role=R&current=a&new=b&kind=trial";
-            let request =
-                request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded").body(form);
-            let answer = request.header(name, value).send().await.unwrap();
-            let status = answer.status();
-            let text = answer.text().await.unwrap();
-            assert!(status == 403 && text.contains("another site"), "{path} {name}: {status} {text}");
+            let request = plan.client.post(&url).header(header::COOKIE, format!("netcensus={session}"));
+            let request = request.header(header::CONTENT_TYPE, FORM).body(form);
+            let page = Page::read(request.header(name, value)).await;
+            let refused = page.status == 403 && page.html.contains("another site");
+            assert!(refused, "{path} {name}: {} {}", page.status, page.html);
         }
     }
-    // Each is recorded, once a minute, as a denial: nothing else was written.
-    let filter = netcensus::plan::store::trail::TrailFilter::default();
-    let trail = plan.store.trail(None, &filter, 500).await.unwrap();
+    // Each attempt is recorded as a denial, once a minute. Nothing else is written.
     let added = usize::try_from(plan.audit_rows().await - rows).unwrap();
+    let trail = plan.store.trail(None, &Default::default(), 500).await.unwrap();
     assert!(added > 0 && trail.iter().take(added).all(|entry| entry.action == "denied"));
 }

@@ -1,25 +1,25 @@
-//! Random histories of plans, prices and statements on both stores at once, with restarts and a clock that jumps: the
-//! databases' own rules agree with those of the code, and both come to the same statements.
+//! Random histories of plans, prices and statements on both databases at once, with restarts and a clock that jumps: the
+//! constraints of the databases agree with the rules of the code, and both databases come to the same statements.
 
 use std::collections::BTreeSet;
 
 use netcensus::billing::statement::{CorrectionRequest, Month, Price, Statement, check};
-use netcensus::billing::timeline::{Kind, Onboarding, Plan, SECOND, Status};
+use netcensus::billing::timeline::{Onboarding, Plan, PlanKind, PlanStatus, SECOND};
 use netcensus::census::Timestamp;
 use netcensus::plan::store::{By, Location, Store, StoreError};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::database::{self, Backend};
+use crate::support::databases::{self, Backend};
 
 const DAY: i64 = 86_400 * SECOND;
 const HISTORIES: u32 = 40;
 
 #[derive(Clone, Debug)]
 enum Event {
-    Onboard(Kind, u64),
-    Replace(Kind, u64),
+    Onboard(PlanKind, u64),
+    Replace(PlanKind, u64),
     Cancel,
     Withdraw,
     Price(u64, i64),
@@ -30,7 +30,7 @@ enum Event {
 }
 
 fn events() -> impl Strategy<Value = Event> {
-    let kinds = || prop::sample::select(&Kind::ALL[..]);
+    let kinds = || prop::sample::select(&PlanKind::ALL[..]);
     let devices = || (1..40_u64).prop_map(|n| n * 100);
     prop_oneof![
         3 => (kinds(), devices()).prop_map(|(k, n)| Event::Onboard(k, n)),
@@ -46,7 +46,7 @@ fn events() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// A refusal is an outcome like others; a database that fails is none.
+/// The refusal, if there is one. A database that fails ends the test.
 fn outcome<T>(result: Result<T, StoreError>) -> Option<String> {
     let error = result.err()?;
     let refused =
@@ -55,11 +55,11 @@ fn outcome<T>(result: Result<T, StoreError>) -> Option<String> {
     Some(error.to_string())
 }
 
-async fn happens(store: &Store, sid: &str, event: &Event, now: Timestamp) -> Option<String> {
+async fn apply(store: &Store, sid: &str, event: &Event, now: Timestamp) -> Option<String> {
     let by = By::operator();
-    let asked = |kind: Kind, n: u64| Onboarding {
+    let asked = |kind: PlanKind, n: u64| Onboarding {
         kind,
-        devices: (kind != Kind::Trial).then_some(n),
+        devices: (kind != PlanKind::Trial).then_some(n),
         accept_terms: true,
     };
     match *event {
@@ -82,14 +82,15 @@ async fn happens(store: &Store, sid: &str, event: &Event, now: Timestamp) -> Opt
     }
 }
 
-/// All statements, the oldest first, without what differs between two databases: ids and hashes.
+/// All statements, the oldest first, without ids and hashes, which differ between two databases.
 async fn statements(store: &Store, sid: &str, now: Timestamp) -> Vec<Statement> {
     let found = store.statements(sid, None, 1_000, now).await.unwrap();
     let plain = |s: Statement| Statement { subscription: String::new(), previous: None, ..s };
     found.into_iter().rev().map(|s| plain(s.statement)).collect()
 }
 
-async fn holds(stores: &mut [(Store, Location); 2], story: &[Event]) {
+/// Applies the events to both databases, and compares what comes of them.
+async fn check_story(stores: &mut [(Store, Location); 2], story: &[Event]) {
     let mut now: Timestamp = "2026-11-18T06:26:40.5Z".parse().unwrap();
     let name = netcensus::plan::secret::generate_id().unwrap();
     let mut sids = Vec::new();
@@ -106,17 +107,17 @@ async fn holds(stores: &mut [(Store, Location); 2], story: &[Event]) {
                 store.close().await;
                 *store = Store::open(location).await.unwrap();
             }
-            outcomes.insert(happens(store, sid, event, now).await);
+            outcomes.insert(apply(store, sid, event, now).await);
         }
         assert_eq!(outcomes.len(), 1, "{event:?}: {outcomes:?}");
     }
     let mut plans: Vec<Vec<Plan>> = Vec::new();
-    let mut drawn = Vec::new();
+    let mut both = Vec::new();
     for ((store, _), sid) in stores.iter().zip(&sids) {
         let history = store.history(sid, now).await.unwrap();
         let running = history.plans().iter().filter(|p| p.status(history.now()).in_effect()).count();
         assert!(running <= 1);
-        // Let all end, and all but the last statement close.
+        // End all plans, and close all statements but the last.
         for _ in 0..2 {
             outcome(store.cancel_plan(sid, &By::operator(), now).await);
         }
@@ -133,27 +134,27 @@ async fn holds(stores: &mut [(Store, Location); 2], story: &[Event]) {
         for plan in plans.last().unwrap() {
             let lasted = plan.to().unwrap().since(plan.from) / SECOND;
             assert_eq!(seconds.get(&plan.number).copied().unwrap_or(0), lasted, "{plan:?}");
-            assert_eq!(lasted == 0, plan.status(end) == Status::Withdrawn);
+            assert_eq!(lasted == 0, plan.status(end) == PlanStatus::Withdrawn);
         }
-        drawn.push(statements);
+        both.push(statements);
     }
     assert_eq!(plans[0], plans[1]);
-    assert_eq!(drawn[0], drawn[1]);
+    assert_eq!(both[0], both[1]);
 }
 
 #[test]
-fn random_histories_come_to_the_same_statements_on_both_stores() {
+fn random_histories_come_to_the_same_statements_on_both_databases() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let dir = tempfile::tempdir().unwrap();
     let open = |backend| {
-        let location = database::fresh(backend, dir.path());
+        let location = databases::fresh(backend, dir.path());
         (runtime.block_on(Store::open(&location)).unwrap(), location)
     };
     let stores = std::cell::RefCell::new([open(Backend::Sqlite), open(Backend::Postgres)]);
     let mut runner =
         TestRunner::new(Config { cases: HISTORIES, failure_persistence: None, ..Config::default() });
     let law = |story: Vec<Event>| {
-        runtime.block_on(holds(&mut stores.borrow_mut(), &story));
+        runtime.block_on(check_story(&mut stores.borrow_mut(), &story));
         Ok(())
     };
     runner.run(&vec(events(), 1..40), law).unwrap();

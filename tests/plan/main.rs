@@ -1,5 +1,6 @@
-//! The plan service as a whole: a real server on loopback, a real database in a temporary folder, a clock that
-//! stands where a test puts it.
+//! The plan service as a whole: a real server on loopback, a real database, a clock that the test sets.
+//!
+//! Tests that `on_each_database!` lists run once on SQLite and once on PostgreSQL.
 
 #![expect(
     clippy::expect_used,
@@ -18,13 +19,12 @@ mod console;
 mod conventions;
 #[cfg(feature = "failpoints")]
 mod crashes;
-mod database;
 mod decisions;
 mod enrolment;
 mod estimates;
 mod facts;
+mod forecasts;
 mod guard;
-mod harness;
 mod histories;
 mod lists;
 mod oidc;
@@ -32,6 +32,7 @@ mod plans;
 mod snapshots;
 mod statements;
 mod stores;
+mod support;
 mod tls;
 mod uploads;
 mod vectors;

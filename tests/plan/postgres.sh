@@ -1,14 +1,15 @@
 #!/bin/bash
-# postgres.sh DIRECTORY [OPTION...]: a PostgreSQL server of the tests' own, on a socket, for as long as a test runs.
-# OPTIONs are the server's, such as -cfsync=on: by default it does not wait for the disk. Where DIRECTORY/tls.pem holds a
-# certificate and its key, it speaks TLS.
+# postgres.sh DIRECTORY [OPTION...]: runs a PostgreSQL server for the tests, on a socket.
+# OPTIONs are the server's, such as -cfsync=on: by default it does not wait for the disk. If DIRECTORY/tls.pem holds a
+# certificate and its key, the server speaks TLS.
 #
-# DIRECTORY/users is locked by every test that uses the server, DIRECTORY/start by whoever looks whether there is one.
-# DIRECTORY/ready names the folder of the socket. The server ends when nobody has used it for some seconds.
+# As soon as the server answers, DIRECTORY/ready names the folder of its socket, and the script prints that name.
+# A test holds a shared lock on DIRECTORY/users while it uses the server, and a lock on DIRECTORY/start while it looks
+# whether a server runs. The server ends when no test has used it for some seconds.
 set -euo pipefail
 directory=$1
 shift
-# Debian's folders, the newest version first; else what the PATH has.
+# Take the newest version that Debian installed, or the one in PATH.
 for bin in $(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -rV); do
     PATH=$bin:$PATH
     break
@@ -21,7 +22,7 @@ if [ "$(id -u)" = 0 ]; then # the server refuses to run as root
     as=(setpriv --reuid=postgres --regid="$(id -g postgres)" --clear-groups)
 fi
 cd /
-if [ -e "$directory/tls.pem" ]; then # whose key the server must own
+if [ -e "$directory/tls.pem" ]; then # the server must own the file with its key
     install -m 600 ${as:+-o postgres} "$directory/tls.pem" "$home/tls.pem"
     set -- -cssl=on -cssl_cert_file="$home/tls.pem" -cssl_key_file="$home/tls.pem" "$@"
 fi
@@ -43,6 +44,8 @@ until psql -qAt -h "$home" -U postgres -c 'SELECT 1' postgres >/dev/null 2>&1; d
 done
 echo "$home" >"$directory/ready.new"
 mv "$directory/ready.new" "$directory/ready"
+echo "$home" # the caller waits for this line
+exec >/dev/null
 exec 8>>"$directory/start" 9>>"$directory/users"
 idle=0
 while kill -0 "$server" 2>/dev/null; do
@@ -54,7 +57,7 @@ while kill -0 "$server" 2>/dev/null; do
         idle=0
     fi
     if [ $idle -ge 6 ] && flock --nonblock --exclusive 8; then
-        # Nobody can begin to use it now; was it still unused?
+        # No test can begin to use it now. End, if none began just before.
         flock --nonblock --exclusive 9 && exit 0
         flock --unlock 8
     fi

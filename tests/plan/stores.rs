@@ -1,148 +1,174 @@
-//! What both stores hold, whatever the code above them does: constraints, backups, several services on one database.
+//! What the databases themselves guarantee: constraints, backups, several services on one database.
 
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use netcensus::census::Timestamp;
-use netcensus::plan::http::tls::{Own, Source};
 use netcensus::plan::store::audit::Entry;
 use netcensus::plan::store::engine::sql;
-use netcensus::plan::store::trail::TrailFilter;
 use netcensus::plan::store::{By, Location, Scope, Store};
-use reqwest::StatusCode;
+use netcensus::plan::tls::{Own, Source};
 use serde_json::{Value, json};
 
-use crate::database::{self, Backend, on_both_stores};
-use crate::harness::{Plan, send, upload};
+use crate::support::databases::Backend::Postgres;
+use crate::support::databases::on_each_database;
+use crate::support::{HOUR, Plan, START, Seen, databases, send, upload};
 
-const HOUR: i64 = 3_600_000_000_000;
+on_each_database! {
+    the_database_refuses_plans_with_numbers_or_ends_that_no_plan_has,
+    the_database_refuses_plans_that_overlap_by_a_nanosecond,
+    a_booking_that_is_withdrawn_frees_its_time,
+    the_hashes_of_the_audit_trail_are_a_chain,
+    the_database_only_adds_to_the_audit_trail,
+    a_backup_restores_everything_into_an_empty_database,
+    a_backup_overwrites_no_file_and_is_restored_over_no_data,
+}
 
-on_both_stores! {
-    async fn the_database_itself_refuses_plans_that_break_the_rules(plan: Plan) {
-        let sid = plan.store.create_subscription("other", None, &By::operator(), Timestamp(0)).await.unwrap().id;
-        let try_it = async |query: netcensus::plan::store::engine::Query| {
-            let mut work = plan.store.write(Scope::Subscription(&sid)).await.unwrap();
-            match work.execute(query).await {
-                Ok(_) => work.commit().await.is_ok(),
-                Err(_) => false,
-            }
-        };
-        let insert = async |number: i64,
-                            kind: &str,
-                            committed: Option<i64>,
-                            from: i64,
-                            to: Option<i64>,
-                            cancelled: Option<i64>| {
-            let text = "INSERT INTO plan (subscription, number, kind, committed, accepted_terms_at, from_at, to_at, cancelled_at, changed_at)
-                        VALUES ($1, $2, $3, $4, 0, $5, $6, $7, 0)";
-            let query = sql(text).bind(&sid).bind(number).bind(kind).bind(committed);
-            try_it(query.bind(from).bind(to).bind(cancelled)).await
-        };
-        assert!(!insert(1, "monthly", Some(1650), 0, None, None).await, "no multiple of 100");
-        assert!(!insert(1, "monthly", None, 0, None, None).await, "no number");
-        assert!(!insert(1, "trial", Some(100), 0, Some(HOUR), None).await, "a number for a trial");
-        assert!(!insert(1, "trial", None, 0, None, None).await, "a trial without an end");
-        assert!(!insert(1, "trial", None, 0, Some(721 * HOUR), None).await, "a trial of more than 30 days");
-        let late = insert(1, "annual", Some(100), 0, Some(9 * HOUR), Some(HOUR)).await;
-        assert!(!late, "more than an hour's notice");
-        assert!(insert(1, "annual", Some(100), 0, Some(2 * HOUR), Some(HOUR)).await);
-        let overlap = insert(2, "monthly", Some(100), 2 * HOUR - 1, None, None).await;
-        assert!(!overlap, "an overlap of a nanosecond");
-        assert!(insert(2, "monthly", Some(100), 2 * HOUR, None, None).await);
-        let widen = "UPDATE plan SET to_at = NULL, cancelled_at = NULL WHERE number = 1 AND subscription = $1";
-        assert!(!try_it(sql(widen).bind(&sid)).await, "an update that overlaps");
-        // A booking that is withdrawn gives its time free, and takes none.
-        let keep = "UPDATE plan SET to_at = NULL, cancelled_at = NULL WHERE number = 1 AND subscription = $1";
-        let withdraw = "UPDATE plan SET to_at = from_at, withdrawn_at = from_at - 1 WHERE number = 2 AND subscription = $1";
-        assert!(try_it(sql(withdraw).bind(&sid)).await && try_it(sql(keep).bind(&sid)).await);
-        assert!(!insert(3, "monthly", Some(100), 3 * HOUR, None, None).await, "the plan that was kept is there");
-        for edit in [
-            "UPDATE plan SET committed = 200 WHERE subscription = $1",
-            "UPDATE plan SET from_at = from_at + 1 WHERE subscription = $1",
-            "UPDATE plan SET withdrawn_at = from_at + 1 WHERE number = 2 AND subscription = $1",
-            "UPDATE plan SET cancelled_at = 5, to_at = 6 WHERE number = 1 AND subscription = $1",
-            "DELETE FROM plan WHERE subscription = $1",
-        ] {
-            assert!(!try_it(sql(edit).bind(&sid)).await, "{edit}");
-        }
+/// A row of the table of plans; times are nanoseconds.
+#[derive(Clone, Copy)]
+struct Row {
+    number: i64,
+    kind: &'static str,
+    committed: Option<i64>,
+    from: i64,
+    to: Option<i64>,
+    cancelled: Option<i64>,
+}
+
+const MONTHLY: Row =
+    Row { number: 1, kind: "monthly", committed: Some(100), from: 0, to: None, cancelled: None };
+const TRIAL: Row = Row { kind: "trial", committed: None, to: Some(HOUR), ..MONTHLY };
+/// Cancelled after an hour, with an hour's notice.
+const CANCELLED: Row = Row { kind: "annual", to: Some(2 * HOUR), cancelled: Some(HOUR), ..MONTHLY };
+
+/// Says whether the database takes the row.
+async fn inserts(plan: &Plan, sid: &str, row: Row) -> bool {
+    let text = "INSERT INTO plan (subscription, number, kind, committed, accepted_terms_at, from_at, to_at,
+                                  cancelled_at, changed_at)
+                VALUES ($1, $2, $3, $4, 0, $5, $6, $7, 0)";
+    let query = sql(text).bind(sid).bind(row.number).bind(row.kind).bind(row.committed);
+    plan.execute_for(sid, query.bind(row.from).bind(row.to).bind(row.cancelled)).await
+}
+
+async fn the_database_refuses_plans_with_numbers_or_ends_that_no_plan_has(plan: Plan) {
+    let sid = plan.subscription("other", None).await;
+    for (why, row) in [
+        ("not a multiple of 100", Row { committed: Some(1650), ..MONTHLY }),
+        ("no number", Row { committed: None, ..MONTHLY }),
+        ("a number for a trial", Row { committed: Some(100), ..TRIAL }),
+        ("a trial without an end", Row { to: None, ..TRIAL }),
+        ("a trial of more than 30 days", Row { to: Some(721 * HOUR), ..TRIAL }),
+        ("more than an hour's notice", Row { to: Some(9 * HOUR), ..CANCELLED }),
+    ] {
+        assert!(!inserts(&plan, &sid, row).await, "{why}");
     }
+    assert!(inserts(&plan, &sid, CANCELLED).await);
+}
 
-    async fn the_audit_trail_is_only_ever_added_to_and_its_hashes_are_a_chain(plan: Plan) {
-        let now = plan.clock_now();
-        for (number, reason) in [(1, None), (2, Some("moved")), (3, None)] {
-            let mut work = plan.store.write(Scope::Subscription(&plan.sid)).await.unwrap();
-            let by = By { reason: reason.map(str::to_owned), ..By::person("owner") };
-            let after = Some(json!({"number": number, "text": "\u{202e}<b>"}));
-            let entry = Entry { action: "test", object: "thing/1".into(), after, ..Entry::default() };
-            work.audit(Some(&plan.sid), &by, entry, now).await.unwrap();
-            work.finish(&by).await.unwrap();
-        }
-        let tried = By { dry_run: true, ..By::operator() };
-        let mut work = plan.store.write(Scope::Subscription(&plan.sid)).await.unwrap();
-        let entry = Entry { action: "test", object: "thing/2".into(), ..Entry::default() };
-        work.audit(Some(&plan.sid), &tried, entry, now).await.unwrap();
-        work.finish(&tried).await.unwrap();
-        let mut trail = plan.store.trail(Some(&plan.sid), &TrailFilter::default(), 100).await.unwrap();
-        trail.reverse();
-        assert!(trail.iter().filter(|e| e.action == "test").count() == 3, "a dry run leaves nothing");
-        let mut previous = [0; 32];
-        for entry in &trail {
-            assert_eq!(entry.expected_hash(&plan.sid, &previous), entry.hash);
-            previous = entry.hash;
-        }
-        for change in ["UPDATE audit SET actor = 'nobody'", "DELETE FROM audit"] {
-            let mut work = plan.store.write(Scope::Subscription(&plan.sid)).await.unwrap();
-            assert!(work.execute(sql(change)).await.is_err(), "{change}");
-        }
-    }
+/// Keeps plan 1, which was cancelled.
+const KEEP: &str = "UPDATE plan SET to_at = NULL, cancelled_at = NULL WHERE number = 1 AND subscription = $1";
 
-    async fn a_backup_restores_everything_into_an_empty_place_and_nowhere_else(plan: Plan) {
-        plan.onboard_trial().await;
-        let sensor = plan.enrol().await;
-        let seen = upload(1, "hq", &[("02:00:00:00:00:01", "10.0.0.1", "iot-1", crate::harness::START)]);
-        assert_eq!(plan.upload(&sensor, &seen).await.0, StatusCode::CREATED);
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("backup");
-        plan.store.backup(&file).await.unwrap();
-        let over = plan.store.backup(&file).await.unwrap_err().to_string();
-        assert!(over.contains("holds something already"), "{over}");
-        let backend = if plan.store.is_shared() { Backend::Postgres } else { Backend::Sqlite };
-        let place = database::fresh(backend, dir.path());
-        let restored = Store::restore(&file, &place).await.unwrap();
-        let facts = restored.inventory(&plan.sid).await.unwrap();
-        assert_eq!(facts, plan.store.inventory(&plan.sid).await.unwrap());
-        assert_eq!(restored.plans(&plan.sid).await.unwrap(), plan.store.plans(&plan.sid).await.unwrap());
-        restored.close().await;
-        let again = Store::restore(&file, &place).await.unwrap_err().to_string();
-        assert!(again.contains("holds something already"), "{again}");
+async fn the_database_refuses_plans_that_overlap_by_a_nanosecond(plan: Plan) {
+    let sid = plan.subscription("other", None).await;
+    assert!(inserts(&plan, &sid, CANCELLED).await);
+    assert!(!inserts(&plan, &sid, Row { number: 2, from: 2 * HOUR - 1, ..MONTHLY }).await);
+    assert!(inserts(&plan, &sid, Row { number: 2, from: 2 * HOUR, ..MONTHLY }).await);
+    assert!(!plan.execute_for(&sid, sql(KEEP).bind(&sid)).await, "by an update either");
+}
+
+async fn a_booking_that_is_withdrawn_frees_its_time(plan: Plan) {
+    let sid = plan.subscription("other", None).await;
+    assert!(inserts(&plan, &sid, CANCELLED).await);
+    assert!(inserts(&plan, &sid, Row { number: 2, from: 2 * HOUR, ..MONTHLY }).await);
+    let withdraw = "UPDATE plan SET to_at = from_at, withdrawn_at = from_at - 1
+                    WHERE number = 2 AND subscription = $1";
+    assert!(plan.execute_for(&sid, sql(withdraw).bind(&sid)).await);
+    assert!(plan.execute_for(&sid, sql(KEEP).bind(&sid)).await);
+    let third = Row { number: 3, from: 3 * HOUR, ..MONTHLY };
+    assert!(!inserts(&plan, &sid, third).await, "the plan that was kept lasts");
+    for edit in [
+        "UPDATE plan SET committed = 200 WHERE subscription = $1",
+        "UPDATE plan SET from_at = from_at + 1 WHERE subscription = $1",
+        "UPDATE plan SET withdrawn_at = from_at + 1 WHERE number = 2 AND subscription = $1",
+        "UPDATE plan SET cancelled_at = 5, to_at = 6 WHERE number = 1 AND subscription = $1",
+        "DELETE FROM plan WHERE subscription = $1",
+    ] {
+        assert!(!plan.execute_for(&sid, sql(edit).bind(&sid)).await, "{edit}");
     }
+}
+
+/// Adds a row to the audit trail.
+async fn audit(plan: &Plan, by: &By, object: &str, after: Option<Value>) {
+    let mut work = plan.store.write(Scope::Subscription(&plan.sid)).await.unwrap();
+    let entry = Entry { action: "test", object: object.to_owned(), after, ..Entry::default() };
+    work.audit(Some(&plan.sid), by, entry, plan.now()).await.unwrap();
+    work.finish(by).await.unwrap();
+}
+
+async fn the_hashes_of_the_audit_trail_are_a_chain(plan: Plan) {
+    for (number, reason) in [(1, None), (2, Some("moved")), (3, None)] {
+        let by = By { reason: reason.map(str::to_owned), ..By::person("owner") };
+        audit(&plan, &by, "thing/1", Some(json!({"number": number, "text": "\u{202e}<b>"}))).await;
+    }
+    audit(&plan, &By { dry_run: true, ..By::operator() }, "thing/2", None).await;
+    let mut trail = plan.trail().await;
+    trail.reverse();
+    assert_eq!(trail.iter().filter(|e| e.action == "test").count(), 3, "a dry run leaves nothing");
+    let mut previous = [0; 32];
+    for entry in &trail {
+        assert_eq!(entry.expected_hash(&plan.sid, &previous), entry.hash);
+        previous = entry.hash;
+    }
+}
+
+async fn the_database_only_adds_to_the_audit_trail(plan: Plan) {
+    audit(&plan, &By::operator(), "thing/1", None).await;
+    plan.assert_database_refuses(&["UPDATE audit SET actor = 'nobody'", "DELETE FROM audit"]).await;
+}
+
+async fn a_backup_restores_everything_into_an_empty_database(plan: Plan) {
+    let sensor = plan.ready().await;
+    Seen::default().arp("02:00:00:00:00:01", "10.0.0.1", "iot-1").send(&plan, &sensor, 1, "hq").await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("backup");
+    plan.store.backup(&file).await.unwrap();
+    let restored = Store::restore(&file, &databases::fresh(plan.backend, dir.path())).await.unwrap();
+    let facts = restored.inventory(&plan.sid).await.unwrap();
+    assert_eq!(facts, plan.store.inventory(&plan.sid).await.unwrap());
+    assert_eq!(restored.plans(&plan.sid).await.unwrap(), plan.store.plans(&plan.sid).await.unwrap());
+}
+
+async fn a_backup_overwrites_no_file_and_is_restored_over_no_data(plan: Plan) {
+    plan.onboard_trial().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("backup");
+    plan.store.backup(&file).await.unwrap();
+    let over = plan.store.backup(&file).await.unwrap_err().to_string();
+    assert!(over.contains("holds something already"), "{over}");
+    let place = databases::fresh(plan.backend, dir.path());
+    Store::restore(&file, &place).await.unwrap().close().await;
+    let again = Store::restore(&file, &place).await.unwrap_err().to_string();
+    assert!(again.contains("holds something already"), "{again}");
 }
 
 #[tokio::test]
 async fn two_services_on_one_database_give_the_same_answers() {
-    let plan = Plan::start_on(Backend::Postgres).await;
+    let plan = Plan::start_on(Postgres).await;
     let second = plan.second().await;
-    plan.onboard_trial().await;
-    let sensor = plan.enrol().await;
+    let sensor = plan.ready().await;
     let path = format!("/api/v1/subscriptions/{}/inventory", plan.sid);
     let ask = async |url: &str| -> Value {
-        let answer = send(plan.client.get(format!("{url}{path}")).bearer_auth(&plan.token)).await;
-        assert_eq!(answer.0, StatusCode::OK, "{}", answer.1);
-        answer.1
+        send(plan.client.get(format!("{url}{path}")).bearer_auth(&plan.token)).await.succeeds(200)
     };
     assert_eq!(ask(&plan.url).await, ask(&second).await);
     for n in 1..=9_u64 {
         let (mac, ip) = (format!("02:00:00:00:00:0{n}"), format!("10.0.0.{n}"));
-        let seen = upload(n, "hq", &[(&mac, &ip, "iot-1", crate::harness::START)]);
-        // They take turns in storing, and the one that did not store is asked first.
+        let seen = upload(n, "hq", &[(&mac, &ip, "iot-1", START)]);
+        // They take turns; the one that did not store the upload is asked first.
         let (to, other) = if n % 2 == 0 { (&plan.url, &second) } else { (&second, &plan.url) };
         let url = format!("{to}/api/v1/subscriptions/{}/sensors/{}/uploads", plan.sid, sensor.id);
-        let answer = send(sensor.upload(plan.client.post(url), seen.encode().unwrap())).await;
-        assert_eq!(answer.0, StatusCode::CREATED, "{}", answer.1);
+        send(sensor.upload(plan.client.post(url), seen.encode().unwrap())).await.succeeds(201);
         let seen = ask(other).await;
-        assert_eq!(
-            seen.get("devices").and_then(Value::as_array).map(Vec::len),
-            Some(usize::try_from(n).unwrap())
-        );
+        assert_eq!(seen["devices"].as_array().unwrap().len() as u64, n);
         assert_eq!(seen, ask(to).await);
     }
 }
@@ -155,45 +181,34 @@ fn a_location_never_shows_a_password() {
 }
 
 #[tokio::test]
-async fn a_server_of_postgresql_on_a_network_is_reached_by_tls_with_a_certificate_for_its_name() {
+async fn a_postgresql_server_on_a_network_is_reached_by_tls_with_a_certificate_for_its_name() {
     let dir = tempfile::tempdir().unwrap();
     let pem = dir.path().join("tls.pem");
     let now = Timestamp::from_secs(1_795_000_000);
     Source::Own(Own { file: pem.clone(), names: vec!["localhost".into()], now }).pin().unwrap();
     let port = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-    // Nobody else uses this server, so it is gone some seconds after this test.
-    let mut server = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/plan/postgres.sh"))
-        .arg(dir.path())
-        .arg("-clisten_addresses=127.0.0.1")
-        .env("PGPORT", port.to_string())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    for _ in 0..1_200 {
-        if dir.path().join("ready").exists() || server.try_wait().unwrap().is_some() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
+    // Held until the test ends: the server runs as long as somebody uses it.
+    let users = std::fs::File::create(dir.path().join("users")).unwrap();
+    users.lock_shared().unwrap();
+    let mut launcher = Command::new(databases::SCRIPT);
+    launcher.arg(dir.path()).arg("-clisten_addresses=127.0.0.1").env("PGPORT", port.to_string());
+    let mut server = databases::start_server(launcher, dir.path());
     let open = async |host: &str, rest: &str| {
-        let url = format!("postgresql://postgres@{host}:{port}/postgres?sslrootcert={}{rest}", pem.display());
+        let url = format!("postgresql://postgres@{host}:{port}/postgres?sslmode=verify-full{rest}");
         Store::open(&Location::Server(url)).await
     };
-    let store = open("localhost", "&sslmode=verify-full").await.unwrap();
-    let row = store
-        .row(sql("SELECT ssl::int::bigint AS ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
-        .await
-        .unwrap()
-        .unwrap();
-    assert!(row.truth("ssl").unwrap());
+    let refusal = async |host: &str, rest: &str| {
+        open(host, rest).await.map(drop).unwrap_err().to_string().to_lowercase()
+    };
+    let authority = format!("&sslrootcert={}", pem.display());
+    let store = open("localhost", &authority).await.unwrap();
+    let query = sql("SELECT ssl::int::bigint AS ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()");
+    assert!(store.row(query).await.unwrap().unwrap().truth("ssl").unwrap());
     store.close().await;
-    let other = open("127.0.0.1", "&sslmode=verify-full").await.map(drop).unwrap_err().to_string();
-    assert!(other.to_lowercase().contains("certificate"), "another name: {other}");
-    let url = format!("postgresql://postgres@localhost:{port}/postgres?sslmode=verify-full");
-    let stranger = Store::open(&Location::Server(url)).await.map(drop).unwrap_err().to_string();
-    assert!(stranger.to_lowercase().contains("certificate"), "no authority vouches for it: {stranger}");
+    let other = refusal("127.0.0.1", &authority).await;
+    assert!(other.contains("certificate"), "another name: {other}");
+    let stranger = refusal("localhost", "").await;
+    assert!(stranger.contains("certificate"), "an unknown authority: {stranger}");
     Command::new("kill").arg(server.id().to_string()).status().unwrap();
     server.wait().unwrap();
 }

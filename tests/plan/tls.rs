@@ -1,34 +1,43 @@
 //! HTTPS: the service's own certificate, and who is taken for the service.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::time::Duration;
 
 use netcensus::clock::SystemClock;
-use netcensus::plan::app::service::{Service, Settings, classifier};
-use netcensus::plan::http::tls::{Own, Source, Tls, TlsListener};
+use netcensus::plan::app::{App, Settings, classifier};
 use netcensus::plan::server;
 use netcensus::plan::store::{Location, Store};
+use netcensus::plan::tls::{Own, Source, Tls, TlsListener};
 use netcensus::wire::EnrolmentToken;
 use reqwest::{Certificate, Client};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::support::program::Process;
+use crate::support::{PATIENCE, at};
+
+/// A service that speaks TLS with a certificate that it makes itself.
 struct Secure {
     url: String,
-    service: Service,
+    service: App,
     tls: Tls,
     stop: oneshot::Sender<()>,
     server: JoinHandle<std::io::Result<()>>,
     dir: tempfile::TempDir,
 }
 
+/// The service's own certificate, in `directory`.
 fn own(directory: &Path) -> Source {
     let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
-    Source::Own(Own { file: directory.join("tls.pem"), names, now: "2026-11-22T00:00:00Z".parse().unwrap() })
+    Source::Own(Own { file: directory.join("tls.pem"), names, now: at("2026-11-22T00:00:00Z") })
+}
+
+/// A client that trusts the certificate in the file as it trusts an authority.
+fn client_that_trusts(file: &Path) -> Client {
+    let certificate = Certificate::from_pem(&std::fs::read(file).unwrap()).unwrap();
+    netcensus::tls::client().no_proxy().tls_certs_only([certificate]).build().unwrap()
 }
 
 impl Secure {
@@ -39,7 +48,7 @@ impl Secure {
         let tcp = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let url = format!("https://{}", tcp.local_addr().unwrap());
         let settings = Settings { public_url: url.clone(), tls: Some(tls.clone()), ..Settings::default() };
-        let service = Service::new(store, Arc::new(SystemClock), classifier(None).unwrap(), settings);
+        let service = App::new(store, Arc::new(SystemClock), classifier(None).unwrap(), settings);
         let (stop, stopped) = oneshot::channel::<()>();
         let until = async move {
             stopped.await.ok();
@@ -49,108 +58,110 @@ impl Secure {
         Self { url, service, tls, stop, server, dir }
     }
 
-    /// A client that trusts the certificate as an authority's.
     fn client(&self) -> Client {
-        let pem = std::fs::read(self.dir.path().join("tls.pem")).unwrap();
-        let certificate = Certificate::from_pem(&pem).unwrap();
-        netcensus::tls::client().no_proxy().tls_certs_only([certificate]).build().unwrap()
+        client_that_trusts(&self.dir.path().join("tls.pem"))
+    }
+
+    async fn is_ready(&self, client: &Client) -> bool {
+        let answer = client.get(format!("{}/readyz", self.url)).send().await;
+        answer.is_ok_and(|answer| answer.status() == 200)
     }
 }
 
 #[tokio::test]
-async fn the_service_speaks_tls_and_stops_as_gracefully_as_without() {
+async fn the_service_speaks_tls_to_clients_that_trust_its_certificate() {
     let secure = Secure::start().await;
     let client = secure.client();
-    // Who connects and says nothing holds up nobody.
-    let address = secure.url.strip_prefix("https://").unwrap();
-    let silent = TcpStream::connect(address).await.unwrap();
     let answer = client.get(format!("{}/readyz", secure.url)).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-security-policy"], server::CSP);
-    let plain = client.get(format!("http://{address}/readyz")).send().await;
+    let plain = client.get(format!("{}/readyz", secure.url.replace("https", "http"))).send().await;
     assert!(plain.is_err(), "plain HTTP is not answered");
     let stranger = netcensus::tls::client().no_proxy().build().unwrap();
-    assert!(
-        stranger.get(format!("{}/readyz", secure.url)).send().await.is_err(),
-        "no authority vouches for it"
-    );
+    assert!(!secure.is_ready(&stranger).await, "no authority vouches for it");
+}
+
+#[tokio::test]
+async fn a_connection_that_sends_nothing_delays_neither_others_nor_the_stop() {
+    let secure = Secure::start().await;
+    let silent = TcpStream::connect(secure.url.strip_prefix("https://").unwrap()).await.unwrap();
+    assert!(secure.is_ready(&secure.client()).await);
     secure.stop.send(()).unwrap();
-    tokio::time::timeout(Duration::from_secs(60), secure.server).await.unwrap().unwrap().unwrap();
+    tokio::time::timeout(PATIENCE, secure.server).await.unwrap().unwrap().unwrap();
     drop(silent);
 }
 
 #[tokio::test]
-async fn a_new_certificate_is_shown_to_new_connections() {
+async fn a_new_certificate_is_shown_to_new_connections_and_named_by_new_tokens() {
     let secure = Secure::start().await;
     let before = secure.tls.fingerprint();
     std::fs::remove_file(secure.dir.path().join("tls.pem")).unwrap();
     let after = secure.tls.reload().unwrap();
     assert_ne!(before, after);
-    let token = secure.service.enrolment_token("s".into());
-    assert_eq!(token.fingerprint, Some(after));
-    let answer = secure.client().get(format!("{}/readyz", secure.url)).send().await.unwrap();
-    assert_eq!(answer.status(), 200);
+    assert_eq!(secure.service.enrolment_token("s".into()).fingerprint, Some(after));
+    assert!(secure.is_ready(&secure.client()).await);
+}
+
+/// The program with these arguments and the configuration `plan.toml`.
+fn program(dir: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
+    command.args(arguments).args(["--config", "plan.toml"]).current_dir(dir);
+    command.env_remove("NETCENSUS_PLAN_DATABASE").env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+}
+
+fn configure(dir: &Path, text: &str) {
+    std::fs::write(dir.join("plan.toml"), text).unwrap();
+}
+
+#[test]
+fn the_program_does_not_serve_plain_http_beyond_this_machine() {
+    let dir = tempfile::tempdir().unwrap();
+    configure(dir.path(), "listen = \"0.0.0.0:0\"\npublic_url = \"http://plan.example\"\n");
+    let refused = program(dir.path(), &["serve"]).output().unwrap();
+    let message = String::from_utf8(refused.stderr).unwrap();
+    assert!(refused.status.code() == Some(78) && message.contains("https://plan.example"), "{message}");
+}
+
+/// The fingerprint in a line that names it.
+fn fingerprint(line: &str) -> String {
+    line.split(" SHA-256 is ").nth(1).unwrap().to_owned()
 }
 
 #[tokio::test]
-async fn beyond_this_machine_the_program_serves_https_alone_and_its_tokens_name_its_certificate() {
+async fn beyond_this_machine_the_program_serves_https_and_its_tokens_name_its_certificate() {
     let dir = tempfile::tempdir().unwrap();
-    let plan = |arguments: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
-        command.args(arguments).args(["--config", "plan.toml"]).current_dir(dir.path());
-        command.env_remove("NETCENSUS_PLAN_DATABASE").env("NO_COLOR", "1").stdin(Stdio::null());
-        command
-    };
-    let write = |text: &str| std::fs::write(dir.path().join("plan.toml"), text).unwrap();
-    write("listen = \"0.0.0.0:0\"\npublic_url = \"http://plan.example\"\n");
-    let refused = plan(&["serve"]).output().unwrap();
-    let said = String::from_utf8(refused.stderr).unwrap();
-    assert!(refused.status.code() == Some(78) && said.contains("https://plan.example"), "{said}");
-
-    write("listen = \"0.0.0.0:0\"\n");
-    let mut service = plan(&["serve"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut out = BufReader::new(service.stdout.take().unwrap()).lines().map_while(Result::ok);
-    let mut log = BufReader::new(service.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let named = |line: String| line.split(" SHA-256 is ").nth(1).map(str::to_owned);
-    let shown = out.find_map(named).unwrap();
-    let port = log.find_map(|line| {
-        let url = line.split("listening on ").nth(1)?;
-        url.strip_prefix("https://")?.split(' ').next()?.rsplit(':').next().map(str::to_owned)
-    });
-    let url = format!("https://localhost:{}/readyz", port.unwrap());
-    let client = || {
-        let pem = std::fs::read(dir.path().join("netcensus-plan.sqlite.tls.pem")).unwrap();
-        let certificate = Certificate::from_pem(&pem).unwrap();
-        netcensus::tls::client().no_proxy().tls_certs_only([certificate]).build().unwrap()
-    };
-    assert_eq!(client().get(&url).send().await.unwrap().status(), 200);
-    assert!(plan(&["subscription", "create", "Contoso"]).status().unwrap().success());
-    let token = String::from_utf8(plan(&["sensor", "token"]).output().unwrap().stdout).unwrap();
+    let dir = dir.path();
+    configure(dir, "listen = \"0.0.0.0:0\"\n");
+    let mut service = Process::start(program(dir, &["serve"]));
+    let shown = fingerprint(&service.line_with(" SHA-256 is "));
+    assert!(service.url.starts_with("https://"), "{}", service.url);
+    let url = format!("https://localhost:{}/readyz", service.url.rsplit(':').next().unwrap());
+    let file = dir.join("netcensus-plan.sqlite.tls.pem");
+    assert_eq!(client_that_trusts(&file).get(&url).send().await.unwrap().status(), 200);
+    assert!(program(dir, &["subscription", "create", "Contoso"]).status().unwrap().success());
+    let token = String::from_utf8(program(dir, &["sensor", "token"]).output().unwrap().stdout).unwrap();
     let token: EnrolmentToken = token.parse().unwrap();
     assert_eq!(token.fingerprint.map(|f| f.to_string()), Some(shown.clone()));
     assert!(token.url.starts_with("https://"), "{}", token.url);
 
-    let signal = |name: &str| {
-        let pid = service.id().to_string();
-        assert!(Command::new("kill").args([name, &pid]).status().unwrap().success());
-    };
-    std::fs::remove_file(dir.path().join("netcensus-plan.sqlite.tls.pem")).unwrap();
-    signal("-HUP");
-    let next = log.find_map(named).unwrap();
-    assert_ne!(next, shown);
-    assert_eq!(client().get(&url).send().await.unwrap().status(), 200, "shows the new one");
-    signal("-TERM");
-    assert_eq!(service.wait().unwrap().code(), Some(0));
+    // SIGHUP makes the service read its certificate again; here it makes a new one.
+    std::fs::remove_file(&file).unwrap();
+    service.signal("-HUP");
+    assert_ne!(fingerprint(&service.log_with(" SHA-256 is ")), shown);
+    assert_eq!(client_that_trusts(&file).get(&url).send().await.unwrap().status(), 200);
+    service.signal("-TERM");
+    assert_eq!(service.ended().code(), Some(0));
 }
 
 #[cfg(feature = "sensor")]
 mod with_the_sensor {
-    use netcensus::billing::timeline::{Kind, Onboarding};
+    use netcensus::billing::timeline::{Onboarding, PlanKind};
     use netcensus::census::Timestamp;
     use netcensus::plan::store::By;
-    use netcensus::sensor::identity::Identity;
-    use netcensus::sensor::route::Route;
-    use netcensus::sensor::uploader::{self, UploadError, Uploader};
+    use netcensus::sensor::upload::client::{self, UploadError, Uploader};
+    use netcensus::sensor::upload::identity::Identity;
+    use netcensus::sensor::upload::route::Route;
     use netcensus::wire::{Fingerprint, UploadReceipt};
     use rustls::pki_types::pem::PemObject as _;
     use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -158,10 +169,9 @@ mod with_the_sensor {
     use rustls::sign::CertifiedKey;
 
     use super::*;
-    use crate::harness::{START, upload};
+    use crate::support::{START, upload};
 
     const NOW: Timestamp = Timestamp(0);
-    const PATIENCE: Duration = Duration::from_secs(30);
 
     async fn enrol(
         token: &EnrolmentToken,
@@ -169,7 +179,7 @@ mod with_the_sensor {
         previous: Option<&Identity>,
         now: Timestamp,
     ) -> Result<Identity, UploadError> {
-        uploader::enrol(token, name, previous, &Route::default(), now).await
+        client::enrol(token, name, previous, &Route::default(), now).await
     }
 
     async fn send(identity: &Identity, body: Vec<u8>, now: Timestamp) -> Result<UploadReceipt, UploadError> {
@@ -181,7 +191,7 @@ mod with_the_sensor {
         let now = secure.service.now();
         let store = &secure.service.store;
         let sid = store.create_subscription("Contoso", None, &By::operator(), now).await.unwrap().id;
-        let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
+        let trial = Onboarding { kind: PlanKind::Trial, devices: None, accept_terms: true };
         store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
         secure.service.enrolment_token(store.create_enrolment(&sid, &By::operator(), now).await.unwrap().0)
     }
@@ -196,7 +206,7 @@ mod with_the_sensor {
         let body = upload(1, "hq", &[("02:00:00:00:00:01", "10.0.0.1", "iot-1", START)]).encode().unwrap();
         assert!(!send(&first, body.clone(), NOW).await.unwrap().duplicate);
         assert!(send(&first, body.clone(), Timestamp(i64::MAX)).await.unwrap().duplicate);
-        // The same token does not work twice; with another one the sensor becomes a new one.
+        // A token works once. With another one the appliance enrols as a new sensor.
         assert!(matches!(enrol(&text, "edge", Some(&first), NOW).await, Err(UploadError::Token { .. })));
         let sid = &first.subscription;
         let secret = secure
@@ -227,12 +237,12 @@ mod with_the_sensor {
         let refused = send(&identity, Vec::new(), NOW).await.unwrap_err();
         let UploadError::Certificate { .. } = &refused else { unreachable!("{refused}") };
         let said = refused.to_string();
-        for words in [&*known.to_string(), &*shown.to_string(), "enrol again", "somebody stands in between"] {
+        for words in [&*known.to_string(), &*shown.to_string(), "enrol again", "suspect an interception"] {
             assert!(said.contains(words), "{said}");
         }
         token.fingerprint = Some(Fingerprint::of(b"another"));
         assert!(matches!(enrol(&token, "edge", None, NOW).await, Err(UploadError::Certificate { .. })));
-        // Without a fingerprint an authority must vouch for the service.
+        // If the token has no fingerprint, an authority must vouch for the service.
         token.fingerprint = None;
         let refused = enrol(&token, "edge", None, NOW).await.unwrap_err();
         let UploadError::Certificate { reason, .. } = &refused else { unreachable!("{refused}") };
@@ -250,7 +260,7 @@ mod with_the_sensor {
     }
 
     #[tokio::test]
-    async fn who_shows_the_certificate_without_its_key_is_not_taken_for_the_service() {
+    async fn a_server_that_shows_the_certificate_but_lacks_its_key_is_not_taken_for_the_service() {
         let (theirs, ours) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let fingerprint = own(theirs.path()).pin().unwrap();
         own(ours.path()).pin().unwrap();

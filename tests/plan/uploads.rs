@@ -1,13 +1,15 @@
-//! Uploads: whoever may send, how often, in which order, and what a crash costs.
+//! Uploads: who may send, how often, in which order, and what a crash costs.
 
-use netcensus::plan::store::By;
-use netcensus::wire::signature::PublicKey;
 use netcensus::wire::{COMPRESSED_BYTES, DECOMPRESSED_BYTES};
-use reqwest::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::database::on_both_stores;
-use crate::harness::{Plan, TestSensor, problem, signing_key, stranger, upload};
+use crate::support::databases::on_each_database;
+use crate::support::sensors::new_public_key;
+use crate::support::{Answer, Plan, TestSensor, stranger, upload};
+
+on_each_database! {
+    an_enrolment_token_works_once_and_for_an_hour,
+}
 
 const CAMERA: (&str, &str, &str, &str) =
     ("00:40:8c:00:00:01", "10.0.0.41", "iot-camera", "2026-11-22T08:00:00Z");
@@ -18,32 +20,39 @@ const LAPTOP: (&str, &str, &str, &str) =
 
 async fn ready() -> (Plan, TestSensor) {
     let plan = Plan::start().await;
-    plan.onboard_trial().await;
-    let sensor = plan.enrol().await;
+    let sensor = plan.ready().await;
     (plan, sensor)
 }
 
 #[tokio::test]
-async fn the_same_upload_twice_changes_nothing_and_other_content_under_its_name_is_refused() {
+async fn the_same_upload_twice_changes_nothing() {
     let (plan, sensor) = ready().await;
     let first = upload(1, "default", &[CAMERA, SWITCH]);
-    assert_eq!(
-        plan.upload(&sensor, &first).await,
-        (StatusCode::CREATED, serde_json::json!({"sequence": 1, "duplicate": false, "number": 1}))
-    );
+    let receipt = plan.upload(&sensor, &first).await.succeeds(201);
+    assert_eq!(receipt, json!({"sequence": 1, "duplicate": false, "number": 1}));
     let before = plan.get("/inventory").await;
-    assert_eq!(
-        plan.upload(&sensor, &first).await,
-        (StatusCode::OK, serde_json::json!({"sequence": 1, "duplicate": true, "number": 1}))
-    );
+    let receipt = plan.upload(&sensor, &first).await.succeeds(200);
+    assert_eq!(receipt, json!({"sequence": 1, "duplicate": true, "number": 1}));
     assert_eq!(plan.get("/inventory").await, before);
-    let other = upload(1, "default", &[LAPTOP]);
-    assert_eq!(problem(&plan.upload(&sensor, &other).await), (409, "upload-conflict"));
+}
+
+#[tokio::test]
+async fn other_content_under_the_sequence_number_of_an_upload_is_refused() {
+    let (plan, sensor) = ready().await;
+    plan.upload(&sensor, &upload(1, "default", &[CAMERA, SWITCH])).await.succeeds(201);
+    let before = plan.get("/inventory").await;
+    let mut other = upload(1, "default", &[LAPTOP]);
+    plan.upload(&sensor, &other).await.fails(409, "upload-conflict");
     assert_eq!(plan.get("/inventory").await, before);
-    let mut restarted = other;
-    restarted.epoch = "e2".into();
-    assert_eq!(plan.upload(&sensor, &restarted).await.0, 201);
+    // A sensor that restarts counts from 1 again, in another epoch.
+    other.epoch = "e2".into();
+    plan.upload(&sensor, &other).await.succeeds(201);
     assert_eq!(plan.get("/census").await["devices"], 3);
+}
+
+/// The number in the receipt, and whether the sensor was copied or the service lost uploads.
+fn flags(answer: &Answer) -> (Option<u64>, bool, bool) {
+    (answer.body["number"].as_u64(), answer.body["forked"] == true, answer.body["lost"] == true)
 }
 
 #[tokio::test]
@@ -54,27 +63,28 @@ async fn two_appliances_with_one_identity_are_noticed_with_the_first_upload_of_t
         upload.health.receipt = receipt;
         upload
     };
-    let flags = |answer: &(StatusCode, Value)| {
-        (answer.1["number"].as_u64(), answer.1["forked"] == true, answer.1["lost"] == true)
-    };
     assert_eq!(flags(&plan.upload(&sensor, &say(1, None, CAMERA)).await), (Some(1), false, false));
-    // A receipt that was lost on the way: the upload comes again, and its number is learned.
+    // The receipt was lost on the way: the sensor sends the upload again and learns its number.
     assert_eq!(flags(&plan.upload(&sensor, &say(1, Some(0), CAMERA)).await), (Some(1), false, false));
     assert_eq!(flags(&plan.upload(&sensor, &say(2, Some(1), SWITCH)).await), (Some(2), false, false));
-    let sensors = plan.get("/sensors").await;
-    assert_eq!(sensors["sensors"][0]["forked_at"], Value::Null);
-    // The copy had the first receipt, and has seen something else.
+    assert_eq!(plan.get("/sensors").await["sensors"][0]["forked_at"], Value::Null);
+    // The copy knows the first receipt, and has seen something else.
     let mut copy = say(3, Some(1), LAPTOP);
     copy.epoch = "e2".into();
     assert_eq!(flags(&plan.upload(&sensor, &copy).await), (Some(3), true, false));
     assert_eq!(flags(&plan.upload(&sensor, &say(1, Some(1), CAMERA)).await), (Some(3), true, false));
     assert_eq!(plan.get("/census").await["devices"], 3, "the facts are kept");
-    let sensors = plan.get("/sensors").await;
-    assert_ne!(sensors["sensors"][0]["forked_at"], Value::Null);
-    let trail = plan.store.audit_trail(Some(&plan.sid), None, 100).await.unwrap();
-    assert_eq!(trail.iter().filter(|e| e.action == "sensor.fork").count(), 1, "told once an hour");
-    // A sensor that knows more than the service: the service came back from a backup.
-    assert_eq!(flags(&plan.upload(&sensor, &say(9, Some(77), CAMERA)).await), (Some(4), false, true));
+    assert_ne!(plan.get("/sensors").await["sensors"][0]["forked_at"], Value::Null);
+    assert_eq!(plan.trail_of("sensor.fork").await.len(), 1, "once an hour");
+}
+
+#[tokio::test]
+async fn a_sensor_that_knows_more_receipts_than_the_service_shows_that_a_backup_was_restored() {
+    let (plan, sensor) = ready().await;
+    plan.upload(&sensor, &upload(1, "default", &[CAMERA])).await.succeeds(201);
+    let mut ahead = upload(9, "default", &[CAMERA]);
+    ahead.health.receipt = Some(77);
+    assert_eq!(flags(&plan.upload(&sensor, &ahead).await), (Some(2), false, true));
 }
 
 #[tokio::test]
@@ -85,7 +95,7 @@ async fn the_order_of_uploads_does_not_matter() {
     for order in [[0, 1], [1, 0]] {
         let (plan, sensor) = ready().await;
         for i in order {
-            assert_eq!(plan.upload(&sensor, &uploads[i]).await.0, 201);
+            plan.upload(&sensor, &uploads[i]).await.succeeds(201);
         }
         let mut inventory = plan.get("/inventory").await;
         inventory["capture"] = Value::Null;
@@ -98,15 +108,15 @@ async fn the_order_of_uploads_does_not_matter() {
 #[tokio::test]
 async fn a_restart_loses_nothing_that_was_acknowledged() {
     let (mut plan, sensor) = ready().await;
-    plan.upload(&sensor, &upload(1, "default", &[CAMERA])).await;
-    plan.upload(&sensor, &upload(2, "branch", &[CAMERA, SWITCH])).await;
+    plan.upload(&sensor, &upload(1, "default", &[CAMERA])).await.succeeds(201);
+    plan.upload(&sensor, &upload(2, "branch", &[CAMERA, SWITCH])).await.succeeds(201);
     let before = plan.get("/inventory").await;
     plan.restart().await;
     assert_eq!(plan.get("/inventory").await, before);
     assert_eq!(plan.get("/plan").await["plan"]["kind"], "trial");
-    let answer = plan.upload(&sensor, &upload(2, "branch", &[CAMERA, SWITCH])).await;
-    assert_eq!(answer.1["duplicate"], true);
-    plan.upload(&sensor, &upload(3, "branch", &[LAPTOP])).await;
+    let again = plan.upload(&sensor, &upload(2, "branch", &[CAMERA, SWITCH])).await.body;
+    assert_eq!(again["duplicate"], true);
+    plan.upload(&sensor, &upload(3, "branch", &[LAPTOP])).await.succeeds(201);
     assert_eq!(plan.get("/census").await["devices"], 4);
 }
 
@@ -114,69 +124,70 @@ async fn a_restart_loses_nothing_that_was_acknowledged() {
 async fn two_sensors_of_one_zone_see_one_device_and_of_two_zones_two() {
     let (plan, sensor) = ready().await;
     let second = plan.enrol().await;
-    plan.upload(&sensor, &upload(1, "hq", &[CAMERA])).await;
-    plan.upload(&second, &upload(1, "hq", &[CAMERA])).await;
+    plan.upload(&sensor, &upload(1, "hq", &[CAMERA])).await.succeeds(201);
+    plan.upload(&second, &upload(1, "hq", &[CAMERA])).await.succeeds(201);
     assert_eq!(plan.get("/census").await["iot"], 1);
-    plan.upload(&second, &upload(2, "branch", &[CAMERA])).await;
+    plan.upload(&second, &upload(2, "branch", &[CAMERA])).await.succeeds(201);
     assert_eq!(plan.get("/census").await["iot"], 2);
 }
 
 #[tokio::test]
-async fn uploads_are_refused_while_no_plan_is_in_effect_and_what_was_collected_stays_readable() {
+async fn without_a_plan_in_effect_uploads_are_refused_and_earlier_ones_stay_readable() {
     let (plan, sensor) = ready().await;
-    plan.upload(&sensor, &upload(1, "default", &[CAMERA])).await;
-    plan.post("/plan/cancel", Value::Null).await;
+    plan.upload(&sensor, &upload(1, "default", &[CAMERA])).await.succeeds(201);
+    plan.post("/plan/cancel", Value::Null).await.succeeds(200);
     plan.set_time("2026-11-22T09:59:59Z");
-    assert_eq!(plan.upload(&sensor, &upload(2, "default", &[SWITCH])).await.0, 201);
+    plan.upload(&sensor, &upload(2, "default", &[SWITCH])).await.succeeds(201);
     plan.set_time("2026-11-22T10:00:00Z");
-    let answer = plan.upload(&sensor, &upload(3, "default", &[LAPTOP])).await;
-    assert_eq!(problem(&answer), (403, "plan-not-in-effect"));
+    let third = upload(3, "default", &[LAPTOP]);
+    plan.upload(&sensor, &third).await.fails(403, "plan-not-in-effect");
     assert_eq!(plan.get("/census").await["devices"], 2);
+    // The sensor keeps what was refused, and sends it again.
     plan.onboard_trial().await;
-    assert_eq!(
-        plan.upload(&sensor, &upload(3, "default", &[LAPTOP])).await.0,
-        201,
-        "the sensor sends it again"
-    );
+    plan.upload(&sensor, &third).await.succeeds(201);
 }
 
 #[tokio::test]
-async fn only_the_sensors_own_key_uploads_and_a_revoked_one_no_more() {
+async fn a_sensor_uploads_with_its_own_key_alone() {
     let (plan, sensor) = ready().await;
     let other = plan.enrol().await;
     let body = upload(1, "default", &[CAMERA]);
     for key in [stranger(), other.key.clone(), plan.token.clone(), String::new()] {
         let forged = TestSensor { key, ..sensor.clone() };
-        assert_eq!(problem(&plan.upload(&forged, &body).await), (401, "bad-sensor-key"));
+        plan.upload(&forged, &body).await.fails(401, "bad-sensor-key");
     }
-    assert_eq!(plan.upload(&sensor, &body).await.0, 201);
-    let census = plan.client.get(plan.of("/census")).bearer_auth(&sensor.key).send().await.unwrap();
-    assert_eq!(census.status(), 401, "a sensor's key reads nothing");
-    assert_eq!(plan.post(&format!("/sensors/{}/revoke", sensor.id), Value::Null).await.0, 204);
-    assert_eq!(problem(&plan.upload(&sensor, &body).await), (401, "bad-sensor-key"));
-    assert_eq!(problem(&plan.post("/sensors/nope/revoke", Value::Null).await), (404, "not-found"));
-}
-
-on_both_stores! {
-    async fn an_enrolment_token_works_once_and_for_an_hour(plan: Plan) {
-        let now = plan.clock_now();
-        let (secret, _) = plan.store.create_enrolment(&plan.sid, &By::operator(), now).await.unwrap();
-        let enrol = |secret: String| {
-            let public_key = PublicKey(signing_key().verifying_key().to_bytes()).to_string();
-            let body = serde_json::json!({"secret": secret, "name": "edge", "public_key": public_key});
-            crate::harness::send(plan.client.post(format!("{}/api/v1/enrol", plan.url)).json(&body))
-        };
-        assert_eq!(enrol(secret.clone()).await.0, 201);
-        assert_eq!(problem(&enrol(secret).await), (403, "bad-enrolment"));
-        assert_eq!(problem(&enrol("made.up".into()).await), (403, "bad-enrolment"));
-        let (late, _) = plan.store.create_enrolment(&plan.sid, &By::operator(), now).await.unwrap();
-        plan.set_time("2026-11-22T10:00:00Z");
-        assert_eq!(problem(&enrol(late).await), (403, "bad-enrolment"));
-    }
+    plan.upload(&sensor, &body).await.succeeds(201);
 }
 
 #[tokio::test]
-async fn bodies_that_are_no_upload_or_too_large_are_refused() {
+async fn the_key_of_a_sensor_reads_nothing() {
+    let (plan, sensor) = ready().await;
+    let census = plan.client.get(plan.of("/census")).bearer_auth(&sensor.key).send().await.unwrap();
+    assert_eq!(census.status(), 401);
+}
+
+#[tokio::test]
+async fn a_revoked_sensor_uploads_no_more() {
+    let (plan, sensor) = ready().await;
+    let body = upload(1, "default", &[CAMERA]);
+    plan.upload(&sensor, &body).await.succeeds(201);
+    plan.revoke(&sensor).await.succeeds(204);
+    plan.upload(&sensor, &body).await.fails(401, "bad-sensor-key");
+    plan.post("/sensors/nope/revoke", Value::Null).await.fails(404, "not-found");
+}
+
+async fn an_enrolment_token_works_once_and_for_an_hour(plan: Plan) {
+    let secret = plan.enrolment_secret(&plan.sid).await;
+    let late = plan.enrolment_secret(&plan.sid).await;
+    plan.enrol_with(&secret, &new_public_key()).await.succeeds(201);
+    plan.enrol_with(&secret, &new_public_key()).await.fails(403, "bad-enrolment");
+    plan.enrol_with("made.up", &new_public_key()).await.fails(403, "bad-enrolment");
+    plan.set_time("2026-11-22T10:00:00Z");
+    plan.enrol_with(&late, &new_public_key()).await.fails(403, "bad-enrolment");
+}
+
+#[tokio::test]
+async fn bodies_that_are_not_uploads_or_are_too_large_are_refused() {
     let (plan, sensor) = ready().await;
     let bomb = zstd::bulk::compress(&vec![b' '; DECOMPRESSED_BYTES + 1], 1).unwrap();
     assert!(bomb.len() < COMPRESSED_BYTES);
@@ -187,10 +198,10 @@ async fn bodies_that_are_no_upload_or_too_large_are_refused() {
         (Vec::new(), 400, "bad-upload"),
     ];
     for (body, status, slug) in cases {
-        assert_eq!(problem(&plan.upload_bytes(&sensor, body).await), (status, slug));
+        plan.upload_bytes(&sensor, body).await.fails(status, slug);
     }
     let mut newer = upload(1, "default", &[CAMERA]);
     newer.schema = "netcensus.upload/9".into();
-    assert_eq!(problem(&plan.upload(&sensor, &newer).await), (400, "upload-schema"));
+    plan.upload(&sensor, &newer).await.fails(400, "upload-schema");
     assert_eq!(plan.get("/census").await["devices"], 0);
 }

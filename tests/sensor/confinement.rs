@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use netcensus::sensor::health::State;
+use netcensus::sensor::health::SensorState;
 
 use super::live::in_namespace_with;
 
@@ -14,7 +14,7 @@ fn status(dir: &Path, name: &str, key: &str) -> String {
     line.unwrap().trim().to_owned()
 }
 
-fn state(dir: &Path) -> State {
+fn state(dir: &Path) -> SensorState {
     serde_json::from_str(&fs::read_to_string(dir.join("state.json")).unwrap()).unwrap()
 }
 
@@ -64,7 +64,7 @@ fn a_capture_half_whose_interface_comes_again_ends_for_a_new_start() {
         kill -0 $PID
         wire 10.9.0.99
         set +e; wait $PID; test $? = 1 || exit 9; set -e
-        grep -q "needs a new start" log
+        grep -q "needs a privilege that this process gave up" log
         ls state/spool/*.upload
     "#;
     let _ran = in_namespace_with(dir.path(), "--only capture", script);
@@ -82,7 +82,7 @@ fn a_filter_that_changes_makes_the_capture_half_end_for_a_new_start_and_a_wrong_
         sed '/^ring_mib/a filter = "arp"' good.toml > sensor.toml
         kill -HUP $PID
         set +e; wait $PID; test $? = 1 || exit 9; set -e
-        grep -q "needs a new start" log
+        grep -q "needs a privilege that this process gave up" log
     "#;
     let _ran = in_namespace_with(dir.path(), "--only capture", script);
 }

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use netcensus::census::{Coupling, CouplingKey, MacAddr, Sign, Timestamp, Zone};
 use netcensus::clock::FixedClock;
-use netcensus::sensor::delivery::{Delivery, Pace, Step};
-use netcensus::sensor::route::Route;
-use netcensus::sensor::spool::{Bounds, Reader, Writer};
 use netcensus::sensor::status::Status;
-use netcensus::sensor::uploader::{MEDIA_TYPE, UploadError, enrol};
+use netcensus::sensor::upload::client::{MEDIA_TYPE, UploadError, enrol};
+use netcensus::sensor::upload::delivery::{Delivery, Pace, Step};
+use netcensus::sensor::upload::route::Route;
+use netcensus::sensor::upload::spool::{SpoolBounds, SpoolReader, SpoolWriter};
 use netcensus::wire::{EnrolmentToken, Health, UPLOAD_SCHEMA, Upload};
 
 use super::service::{Answer, Service};
@@ -34,20 +34,20 @@ impl Fixture {
     fn new(service: &Service, uploads: u8) -> Self {
         let dir = tempfile::tempdir().unwrap();
         service.identity("key 1").store(&identity(dir.path())).unwrap();
-        let mut writer = Writer::open(&spool(dir.path()), Bounds::of(1 << 20), "default").unwrap();
+        let mut writer = SpoolWriter::open(&spool(dir.path()), SpoolBounds::of(1 << 20), "default").unwrap();
         for n in 0..uploads {
             let body = upload(&writer, n).encode().unwrap();
             writer.put(&body).unwrap();
         }
         let status = Arc::<Status>::default();
         let clock = Arc::new(FixedClock(Timestamp::from_secs(77)));
-        let reader = Reader::new(&spool(dir.path()));
+        let reader = SpoolReader::new(&spool(dir.path()));
         let delivery = Delivery::new(reader, identity(dir.path()), PACE, status.clone(), clock);
         Self { dir, status, delivery }
     }
 
     fn waiting(&self) -> u64 {
-        Reader::new(&spool(self.dir.path())).backlog().unwrap().0
+        SpoolReader::new(&spool(self.dir.path())).backlog().unwrap().0
     }
 
     fn aside(&self) -> usize {
@@ -70,7 +70,7 @@ fn identity(dir: &Path) -> PathBuf {
     dir.join("identity.json")
 }
 
-fn upload(writer: &Writer, n: u8) -> Upload {
+fn upload(writer: &SpoolWriter, n: u8) -> Upload {
     let key = CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, n]), ip: [10, 0, 0, n + 1].into() };
     let mut delta = Zone::default();
     delta.couplings.insert(key, Coupling::new(Timestamp(5), Sign::ArpAsked.into()));
@@ -185,7 +185,7 @@ async fn what_is_refused_for_good_is_put_aside_and_the_next_goes_on() {
 async fn a_damaged_file_is_put_aside_without_asking_the_service() {
     let service = Service::start([]).await;
     let mut f = Fixture::new(&service, 2);
-    let first = Reader::new(&spool(f.dir.path())).oldest().unwrap().unwrap();
+    let first = SpoolReader::new(&spool(f.dir.path())).oldest().unwrap().unwrap();
     std::fs::write(&first.path, b"damaged").unwrap();
     assert_eq!(f.delivery.step().await, Step::PutAside(1));
     assert_eq!(f.delivery.step().await, Step::Stored(2));
@@ -231,7 +231,10 @@ async fn a_service_that_is_down_costs_nothing_but_time() {
     down.store(&identity(f.dir.path())).unwrap();
     assert!(f.wait().await > Duration::ZERO);
     let problem = f.status.delivery_problem().unwrap();
-    assert!(problem.contains("cannot be reached") && problem.contains(&port.to_string()), "{problem}");
+    assert!(
+        problem.contains("cannot reach the plan service") && problem.contains(&port.to_string()),
+        "{problem}"
+    );
     assert_eq!(f.waiting(), 1);
 }
 
@@ -282,7 +285,8 @@ async fn each_upload_carries_the_newest_receipt_and_a_fork_is_shown() {
     let forked = |status: &Status| status.problems().iter().any(|p| p.contains("another appliance"));
     assert!(!forked(&f.status));
     // The number outlives the process.
-    let (reader, clock) = (Reader::new(&spool(f.dir.path())), Arc::new(FixedClock(Timestamp::from_secs(77))));
+    let (reader, clock) =
+        (SpoolReader::new(&spool(f.dir.path())), Arc::new(FixedClock(Timestamp::from_secs(77))));
     f.delivery = Delivery::new(reader, identity(f.dir.path()), PACE, f.status.clone(), clock);
     assert_eq!(f.delivery.step().await, Step::Stored(2));
     assert!(forked(&f.status), "{:?}", f.status.problems());
@@ -324,7 +328,7 @@ async fn what_is_damaged_is_told_to_the_capturing_half_and_what_is_refused_is_no
     let service = Service::start([Answer::problem(400, "bad-upload")]).await;
     let mut f = Fixture::new(&service, 2);
     assert_eq!(f.delivery.step().await, Step::PutAside(1));
-    let reader = Reader::new(&spool(f.dir.path()));
+    let reader = SpoolReader::new(&spool(f.dir.path()));
     assert_eq!((reader.told().put_aside, reader.told().lost), (1, 0));
     std::fs::write(&reader.oldest().unwrap().unwrap().path, b"damaged").unwrap();
     assert_eq!(f.delivery.step().await, Step::PutAside(2));

@@ -5,8 +5,8 @@ use std::path::Path;
 use netcensus::capture::file;
 use netcensus::census::{CouplingKey, MacAddr, Sign, Timestamp};
 use netcensus::dissect::{Frame, LinkType};
-use netcensus::sensor::table::Table;
-use netcensus::sensor::worker::{Counters, Worker};
+use netcensus::sensor::pipeline::table::Table;
+use netcensus::sensor::pipeline::worker::{Counters, Worker};
 
 const MINE: MacAddr = MacAddr([0x02, 0, 0, 0, 0xaa, 1]);
 

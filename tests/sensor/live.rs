@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use netcensus::capture::file;
 use netcensus::census::Zone;
 use netcensus::dissect::Frame;
-use netcensus::sensor::spool::Reader;
+use netcensus::sensor::upload::spool::SpoolReader;
 use netcensus::wire::Upload;
 use serde_json::Value;
 
@@ -71,7 +71,7 @@ fn succeeded(output: &Output) -> String {
 }
 
 fn spooled(dir: &Path) -> Zone {
-    let reader = Reader::new(&dir.join("state/spool"));
+    let reader = SpoolReader::new(&dir.join("state/spool"));
     let mut zone = Zone::default();
     while let Some(item) = reader.oldest().unwrap() {
         zone.merge(&Upload::decode(&reader.read(&item).unwrap().unwrap()).unwrap().delta);
@@ -150,7 +150,7 @@ fn an_interface_that_goes_and_comes_again_is_captured_again() {
         wire 10.9.0.99
         WANT="^10.9.0.99 " until_says devices
         stop
-        grep -q "captured again" log
+        grep -q "capturing again" log
     "#;
     let Some(output) = in_namespace(dir.path(), script) else { return };
     succeeded(&output);
@@ -165,13 +165,13 @@ fn a_wrong_configuration_at_reload_changes_nothing_and_a_right_one_is_taken() {
         cp sensor.toml good.toml
         echo 'nonsense = 1' > sensor.toml
         kill -HUP $PID
-        WANT="unknown key 'nonsense'.*the old configuration stays" until_says cat log
+        WANT="unknown key 'nonsense'.*keeping the old configuration" until_says cat log
         sed '/^ring_mib/a filter = "not port"' good.toml > sensor.toml
         kill -HUP $PID
         WANT="the capture filter 'not port' is wrong" until_says cat log
         sed '/^ring_mib/a filter = "arp"' good.toml > sensor.toml
         kill -HUP $PID
-        WANT="captured with the changed settings" until_says cat log
+        WANT="capturing with the changed settings" until_says cat log
         kill -0 $PID
         stop
     "#;
@@ -278,7 +278,7 @@ fn a_rule_file_is_taken_at_reload_and_one_with_an_error_leaves_the_old_rules_in_
         WANT="^10.9.0.1 .* camera " until_says devices
         rule camara
         kill -HUP $PID
-        WANT="local.toml:5:1: rule 'l.a': 'camara' is no category.*the old configuration stays" until_says cat log
+        WANT="local.toml:5:1: rule 'l.a': 'camara' is no category.*keeping the old configuration" until_says cat log
         WANT="^10.9.0.1 .* camera " until_says devices
         rule printer
         kill -HUP $PID

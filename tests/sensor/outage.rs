@@ -8,11 +8,11 @@ use std::time::Duration;
 use netcensus::census::{CouplingKey, Field, MacAddr, Sign, Timestamp, Zone};
 use netcensus::clock::FixedClock;
 use netcensus::dissect::Tags;
-use netcensus::sensor::collector::Collector;
-use netcensus::sensor::delivery::{Delivery, Pace, Step};
-use netcensus::sensor::spool::{Bounds, Reader};
+use netcensus::sensor::pipeline::collector::Collector;
+use netcensus::sensor::pipeline::table::Table;
 use netcensus::sensor::status::Status;
-use netcensus::sensor::table::Table;
+use netcensus::sensor::upload::delivery::{Delivery, Pace, Step};
+use netcensus::sensor::upload::spool::{SpoolBounds, SpoolReader};
 
 use super::service::{Answer, Request, Service};
 
@@ -39,12 +39,12 @@ struct Run {
 impl Run {
     fn start(dir: &Path) -> Self {
         let (table, status) = (Arc::new(Table::new(10_000)), Arc::<Status>::default());
-        let (spool, bounds) = (dir.join("spool"), Bounds { bytes: SPOOL, age: 30 * 24 * 60 * MINUTE });
+        let (spool, bounds) = (dir.join("spool"), SpoolBounds { bytes: SPOOL, age: 30 * 24 * 60 * MINUTE });
         let mut collector =
             Collector::open(table.clone(), status.clone(), &spool, bounds, "default").unwrap();
         collector.restore(&dir.join("inventory")).unwrap();
         let clock = Arc::new(FixedClock(Timestamp::from_secs(0)));
-        let (reader, identity) = (Reader::new(&spool), dir.join("identity.json"));
+        let (reader, identity) = (SpoolReader::new(&spool), dir.join("identity.json"));
         let delivery = Delivery::new(reader, identity, PACE, status.clone(), clock);
         Self { table, status, collector, delivery }
     }
@@ -91,7 +91,7 @@ async fn a_week_without_a_service_and_with_kills_takes_bounded_room_and_loses_no
         traffic(&shown, minute);
         run.collector.pass(EVERY * MINUTE);
         run.collector.collect().unwrap();
-        assert!(Reader::new(&dir.path().join("spool")).backlog().unwrap().1 <= SPOOL);
+        assert!(SpoolReader::new(&dir.path().join("spool")).backlog().unwrap().1 <= SPOOL);
         match minute {
             // The first hour is delivered; then nobody answers, as often as it is tried.
             60 => {
@@ -116,7 +116,7 @@ async fn a_week_without_a_service_and_with_kills_takes_bounded_room_and_loses_no
     compacted += run.status.spool_compacted.load(Ordering::Relaxed);
     assert!(compacted > 3, "{compacted}");
     assert_eq!(run.status.spool_refused.load(Ordering::Relaxed), 0);
-    let waiting = Reader::new(&dir.path().join("spool")).backlog().unwrap().0;
+    let waiting = SpoolReader::new(&dir.path().join("spool")).backlog().unwrap().0;
     let refused = service.requests().len();
     service.say([]);
     run.drain().await;

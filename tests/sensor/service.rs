@@ -8,8 +8,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use netcensus::sensor::identity::Identity;
-use netcensus::sensor::signing::SigningKey;
+use netcensus::sensor::upload::identity::Identity;
+use netcensus::sensor::upload::signing::SigningKey;
 use netcensus::wire::Upload;
 use tokio::net::TcpListener;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::correction::Charge;
-use super::{Line, Statement};
+use super::{Statement, StatementLine};
 use crate::billing::amount::{Exact, Micros, Sum, TooLarge};
 use crate::billing::price::Currency;
 
@@ -18,7 +18,7 @@ pub fn arithmetic(statement: &Statement) -> Result<Vec<Vec<String>>, TooLarge> {
 }
 
 fn steps(
-    line: &Line,
+    line: &StatementLine,
     months: &mut Sum,
     money: &mut BTreeMap<Currency, Sum>,
 ) -> Result<Vec<String>, TooLarge> {

@@ -1,9 +1,9 @@
 //! Checks a statement by itself: its periods, and every amount computed anew.
 
 use super::correction::{Charge, checked_price};
-use super::{Line, Month, SCHEMA, Statement, sum};
+use super::{Month, SCHEMA, Statement, StatementLine, sum};
 use crate::billing::amount::TooLarge;
-use crate::billing::timeline::{Kind, SECOND, committable};
+use crate::billing::timeline::{PlanKind, SECOND, committable};
 
 /// What is wrong with a statement.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -59,7 +59,7 @@ pub fn check(statement: &Statement) -> Result<(), Discrepancy> {
     if (statement.from, statement.to, statement.seconds) != (month.from(), month.to(), month.seconds()) {
         return Err(Discrepancy::Month(month));
     }
-    let mut before: Option<&Line> = None;
+    let mut before: Option<&StatementLine> = None;
     for (line, place) in statement.lines.iter().zip(1..) {
         rules(statement, line, before).map_err(|rule| Discrepancy::Line { line: place, rule })?;
         before = Some(line);
@@ -89,12 +89,16 @@ pub fn read(text: &str) -> Result<Statement, Discrepancy> {
     Ok(statement)
 }
 
-fn amounts(line: &Line) -> String {
+fn amounts(line: &StatementLine) -> String {
     let money = line.amount.map_or_else(String::new, |a| format!(" and {a}"));
     format!("number {}, {} device-months{money}", line.number, line.device_months)
 }
 
-fn rules(statement: &Statement, line: &Line, before: Option<&Line>) -> Result<(), &'static str> {
+fn rules(
+    statement: &Statement,
+    line: &StatementLine,
+    before: Option<&StatementLine>,
+) -> Result<(), &'static str> {
     let holds = |condition: bool, rule: &'static str| if condition { Ok(()) } else { Err(rule) };
     let month = line.corrects.as_ref().map_or(statement.month, |c| c.statement);
     let period = line.to.since(line.from);
@@ -102,7 +106,10 @@ fn rules(statement: &Statement, line: &Line, before: Option<&Line>) -> Result<()
     holds(period > 0 && period % SECOND == 0, "the service period is no whole number of seconds")?;
     holds(line.from.0 % SECOND == 0, "the service period starts within a second")?;
     holds(line.seconds_in_month == month.seconds(), "the month of service has another length")?;
-    holds((line.kind == Kind::Trial) == line.committed.is_none(), "a trial has no number, other plans do")?;
+    holds(
+        (line.kind == PlanKind::Trial) == line.committed.is_none(),
+        "a trial has no number, other plans do",
+    )?;
     match &line.corrects {
         None => {
             holds(line.seconds == period / SECOND, "the seconds are not those of the service period")?;

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Line, Statement};
+use super::{Statement, StatementLine};
 use crate::billing::amount::{Exact, TooLarge};
 use crate::billing::month::Month;
 use crate::billing::price::{Currency, HIGHEST, Price};
-use crate::billing::timeline::{self, Kind, committable};
+use crate::billing::timeline::{self, PlanKind, committable};
 use crate::census::{Timestamp, time::rfc3339};
 
 /// The most corrections that one statement takes.
@@ -81,7 +81,7 @@ pub struct Correction {
     /// The plan of that line.
     pub plan: i64,
     /// Its kind.
-    pub kind: Kind,
+    pub kind: PlanKind,
     /// The start of the service period.
     #[serde(with = "rfc3339")]
     pub from: Timestamp,
@@ -102,7 +102,7 @@ pub struct Correction {
 
 /// Why a correction or a price is refused. Each is a problem type of its own.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Refusal {
+pub enum StatementRefusal {
     /// Only what is closed needs a correction.
     #[error(
         "the statement of {0} is not closed, so it needs no correction; change what it rests on, or wait until it is closed"
@@ -154,7 +154,7 @@ pub enum Refusal {
     PriceTooHigh(u64),
     /// The committed number cannot be committed.
     #[error(transparent)]
-    Number(#[from] timeline::Refusal),
+    Number(#[from] timeline::PlanRefusal),
     /// Nobody told why.
     #[error("a correction needs a reason of 1 to 200 characters, none of them a control character")]
     Reason,
@@ -182,36 +182,36 @@ pub enum Refusal {
 /// Checks a price.
 ///
 /// # Errors
-/// [`Refusal::PriceTooHigh`].
-pub fn checked_price(price: Price) -> Result<Price, Refusal> {
-    if price.micros > HIGHEST { Err(Refusal::PriceTooHigh(price.micros)) } else { Ok(price) }
+/// [`StatementRefusal::PriceTooHigh`].
+pub fn checked_price(price: Price) -> Result<Price, StatementRefusal> {
+    if price.micros > HIGHEST { Err(StatementRefusal::PriceTooHigh(price.micros)) } else { Ok(price) }
 }
 
 /// The correction that `asked` makes to `closed` at `at`, where `earlier` holds all corrections that were made before.
 ///
 /// # Errors
-/// [`Refusal`], for the first rule that is broken.
+/// [`StatementRefusal`], for the first rule that is broken.
 pub fn correct(
     closed: &Statement,
     earlier: &[Correction],
     asked: &CorrectionRequest,
     by: &str,
     at: Timestamp,
-) -> Result<Correction, Refusal> {
+) -> Result<Correction, StatementRefusal> {
     let month = closed.month;
     let reason = checked_reason(&asked.reason)?;
     let line = closed.lines.iter().find(|l| l.number == asked.line);
-    let line = line.ok_or(Refusal::NoLine { month, line: asked.line })?;
+    let line = line.ok_or(StatementRefusal::NoLine { month, line: asked.line })?;
     if let Some(c) = &line.corrects {
         let (of_month, of_line) = (c.statement, c.line);
-        return Err(Refusal::OfCorrection { month, line: asked.line, of_month, of_line });
+        return Err(StatementRefusal::OfCorrection { month, line: asked.line, of_month, of_line });
     }
-    let charged = line.charge().ok_or(Refusal::OfTrial(line.number))?;
+    let charged = line.charge().ok_or(StatementRefusal::OfTrial(line.number))?;
     let same = earlier.iter().filter(|c| c.statement == month && c.line == line.number);
     let was = same.max_by_key(|c| c.number).map_or(charged, |c| c.charge);
     let here = Month::of(at);
     if earlier.iter().filter(|c| Month::of(c.at) == here).count() >= CORRECTIONS {
-        return Err(Refusal::Full(here));
+        return Err(StatementRefusal::Full(here));
     }
     let charge = Charge {
         committed: asked.committed.unwrap_or(was.committed),
@@ -220,17 +220,17 @@ pub fn correct(
     };
     committable(charge.committed)?;
     if !(0..=line.seconds).contains(&charge.seconds) {
-        return Err(Refusal::Seconds { asked: charge.seconds, most: line.seconds });
+        return Err(StatementRefusal::Seconds { asked: charge.seconds, most: line.seconds });
     }
     if let (Some(before), Some(after)) = (was.price, charge.price)
         && before.currency != after.currency
     {
-        return Err(Refusal::OtherCurrency(before.currency));
+        return Err(StatementRefusal::OtherCurrency(before.currency));
     }
     if charge == was {
-        return Err(Refusal::Nothing(line.number));
+        return Err(StatementRefusal::Nothing(line.number));
     }
-    let Line { plan, kind, from, to, seconds_in_month, .. } = *line;
+    let StatementLine { plan, kind, from, to, seconds_in_month, .. } = *line;
     let number = earlier.iter().map(|c| c.number).max().unwrap_or(0).saturating_add(1);
     let (reason, by) = (reason.to_owned(), by.to_owned());
     Ok(Correction {
@@ -250,8 +250,8 @@ pub fn correct(
     })
 }
 
-fn checked_reason(reason: &str) -> Result<&str, Refusal> {
+fn checked_reason(reason: &str) -> Result<&str, StatementRefusal> {
     let reason = reason.trim();
     let fits = (1..=REASON).contains(&reason.chars().count());
-    (fits && !reason.chars().any(char::is_control)).then_some(reason).ok_or(Refusal::Reason)
+    (fits && !reason.chars().any(char::is_control)).then_some(reason).ok_or(StatementRefusal::Reason)
 }

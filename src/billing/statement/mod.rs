@@ -1,4 +1,4 @@
-//! Statements (census rules P9): what a calendar month in UTC comes to, exact to the second. Pure.
+//! Statements (P9): what a calendar month in UTC comes to, exact to the second. Pure.
 //!
 //! A statement is **drawn** from the rows of plans, prices and corrections. While its month runs it is open and says
 //! what has been in effect so far; for 72 hours more it is a draft; then it is closed, and the text of its canonical
@@ -21,12 +21,12 @@ use utoipa::ToSchema;
 pub use self::arithmetic::arithmetic;
 pub use self::check::{Discrepancy, check, read};
 pub use self::correction::{
-    CORRECTIONS, Charge, Correction, CorrectionRequest, REASON, Refusal, checked_price, correct,
+    CORRECTIONS, Charge, Correction, CorrectionRequest, REASON, StatementRefusal, checked_price, correct,
 };
 pub use crate::billing::amount::{BadAmount, Exact, Micros, Sum, TooLarge};
 pub use crate::billing::month::{BadMonth, DRAFT, Month};
 pub use crate::billing::price::{BadCurrency, Currency, HIGHEST, PRICES, Price, SetPrice, price_at};
-use crate::billing::timeline::{Kind, Plan, SECOND, whole_second};
+use crate::billing::timeline::{Plan, PlanKind, SECOND, whole_second};
 use crate::census::{Timestamp, time::rfc3339};
 
 /// The schema of a statement.
@@ -60,7 +60,7 @@ pub struct Statement {
     /// The SHA-256 of the statement of the month before, in hexadecimal; null for the first one, and until it is closed.
     pub previous: Option<String>,
     /// The lines: plans by their start, then corrections by their number.
-    pub lines: Vec<Line>,
+    pub lines: Vec<StatementLine>,
     /// The device-months of all lines.
     #[schema(value_type = String, example = "1813.888889")]
     pub device_months: Micros,
@@ -87,13 +87,14 @@ pub struct Amount {
 /// One line: a plan at one price, or a correction.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Line {
+#[schema(as = Line)]
+pub struct StatementLine {
     /// Counts from 1.
     pub number: u32,
     /// The plan.
     pub plan: i64,
     /// Its kind.
-    pub kind: Kind,
+    pub kind: PlanKind,
     /// The committed number of devices; null for a trial, which is not charged.
     pub committed: Option<u64>,
     /// The first instant of the service period.
@@ -142,7 +143,7 @@ pub struct Corrected {
     pub at: Timestamp,
 }
 
-impl Line {
+impl StatementLine {
     /// What it charges; none for a trial.
     pub fn charge(&self) -> Option<Charge> {
         let Self { committed, seconds, price, .. } = *self;
@@ -167,7 +168,7 @@ impl Line {
 /// Where a statement stands.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum StatementState {
     /// The month runs.
     Open,
     /// The month is over for less than 72 hours: prices may still be set for it.
@@ -176,7 +177,7 @@ pub enum State {
     Closed,
 }
 
-impl State {
+impl StatementState {
     /// Where the statement of `month` stands at `now`, by the clock alone.
     pub fn at(month: Month, now: Timestamp) -> Self {
         match now {
@@ -246,7 +247,7 @@ pub fn draw(
     Ok(statement)
 }
 
-fn plan_lines(month: Month, records: Records<'_>, until: Timestamp) -> Vec<Line> {
+fn plan_lines(month: Month, records: Records<'_>, until: Timestamp) -> Vec<StatementLine> {
     let mut plans: Vec<&Plan> = records.plans.iter().collect();
     plans.sort_by_key(|p| (p.from, p.number));
     let mut lines = Vec::new();
@@ -261,7 +262,7 @@ fn plan_lines(month: Month, records: Records<'_>, until: Timestamp) -> Vec<Line>
             Some(_) => crate::billing::price::cut(records.prices, from, to),
             None => vec![(from, to, price_at(records.prices, from))],
         };
-        lines.extend(cuts.into_iter().map(|(from, to, price)| Line {
+        lines.extend(cuts.into_iter().map(|(from, to, price)| StatementLine {
             number: 0,
             plan: plan.number,
             kind: plan.kind,
@@ -279,8 +280,8 @@ fn plan_lines(month: Month, records: Records<'_>, until: Timestamp) -> Vec<Line>
     lines
 }
 
-fn correction_line(c: &Correction) -> Line {
-    Line {
+fn correction_line(c: &Correction) -> StatementLine {
+    StatementLine {
         number: 0,
         plan: c.plan,
         kind: c.kind,

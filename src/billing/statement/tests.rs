@@ -1,4 +1,4 @@
-//! The golden vector of the census rules, and statements drawn by hand.
+//! The example of P9, and statements drawn by hand.
 
 use super::*;
 use crate::billing::timeline::{History, Onboarding};
@@ -19,7 +19,7 @@ fn price(number: i64, price: Price, from: &str) -> SetPrice {
     SetPrice { number, price, valid_from: at(from), set_at: at(from) }
 }
 
-fn plan(number: i64, kind: Kind, committed: Option<u64>, from: &str, cancelled: Option<&str>) -> Plan {
+fn plan(number: i64, kind: PlanKind, committed: Option<u64>, from: &str, cancelled: Option<&str>) -> Plan {
     Plan {
         number,
         kind,
@@ -35,8 +35,8 @@ fn plan(number: i64, kind: Kind, committed: Option<u64>, from: &str, cancelled: 
 /// 1700 devices until 22 November 11:00, then 2100.
 fn golden_plans() -> Vec<Plan> {
     vec![
-        plan(1, Kind::Monthly, Some(1700), "2026-11-01T00:00:00Z", Some("2026-11-22T10:00:00Z")),
-        plan(2, Kind::Monthly, Some(2100), "2026-11-22T11:00:00Z", None),
+        plan(1, PlanKind::Monthly, Some(1700), "2026-11-01T00:00:00Z", Some("2026-11-22T10:00:00Z")),
+        plan(2, PlanKind::Monthly, Some(2100), "2026-11-22T11:00:00Z", None),
     ]
 }
 
@@ -114,7 +114,7 @@ fn the_canonical_form_and_its_digest_are_fixed() {
 
 #[test]
 fn a_trial_is_a_line_of_zero_charge() {
-    let plans = [plan(1, Kind::Trial, None, "2026-11-10T00:00:00Z", None)];
+    let plans = [plan(1, PlanKind::Trial, None, "2026-11-10T00:00:00Z", None)];
     let prices =
         [price(1, eur(1_000_000), "2026-01-01T00:00:00Z"), price(2, eur(2_000_000), "2026-11-20T00:00:00Z")];
     let november = drawn("2026-11", &plans, &prices, &[]);
@@ -130,7 +130,7 @@ fn a_trial_is_a_line_of_zero_charge() {
 
 #[test]
 fn a_price_that_changes_within_the_month_splits_the_line_and_another_currency_has_its_own_sum() {
-    let plans = [plan(1, Kind::Annual, Some(100), "2026-11-01T00:00:00Z", None)];
+    let plans = [plan(1, PlanKind::Annual, Some(100), "2026-11-01T00:00:00Z", None)];
     let yen = Price { currency: "JPY".parse().unwrap(), micros: 200_000_000 };
     let prices = [
         price(1, eur(1_000_000), "2026-11-07T00:00:00Z"),
@@ -163,13 +163,13 @@ fn an_open_statement_says_what_has_been_in_effect_so_far() {
 fn a_statement_is_open_then_a_draft_for_72_hours_then_closed() {
     let november = month("2026-11");
     let states = [
-        ("2026-11-30T23:59:59.999999999Z", State::Open),
-        ("2026-12-01T00:00:00Z", State::Draft),
-        ("2026-12-03T23:59:59.999999999Z", State::Draft),
-        ("2026-12-04T00:00:00Z", State::Closed),
+        ("2026-11-30T23:59:59.999999999Z", StatementState::Open),
+        ("2026-12-01T00:00:00Z", StatementState::Draft),
+        ("2026-12-03T23:59:59.999999999Z", StatementState::Draft),
+        ("2026-12-04T00:00:00Z", StatementState::Closed),
     ];
     for (now, state) in states {
-        assert_eq!(State::at(november, at(now)), state, "{now}");
+        assert_eq!(StatementState::at(november, at(now)), state, "{now}");
     }
 }
 
@@ -214,13 +214,13 @@ fn a_correction_is_a_line_of_the_month_in_which_it_is_made_with_the_period_that_
         "1600 × 1854000 s / 2592000 s − 1700 × 1854000 s / 2592000 s = -71.527777777777… device-months"
     );
     let nothing = correct(&november, &all, &fewer, "grace", made);
-    assert_eq!(nothing, Err(Refusal::Nothing(1)));
+    assert_eq!(nothing, Err(StatementRefusal::Nothing(1)));
 }
 
 #[test]
 fn each_correction_that_makes_no_sense_is_refused_by_its_own_refusal() {
     let mut plans = golden_plans();
-    plans.push(plan(3, Kind::Trial, None, "2027-01-01T00:00:00Z", None));
+    plans.push(plan(3, PlanKind::Trial, None, "2027-01-01T00:00:00Z", None));
     plans[1].cancel_requested_at = Some(at("2026-12-31T23:00:00Z"));
     let prices = [price(1, eur(1_000_000), "2026-01-01T00:00:00Z")];
     let made = at("2027-02-05T09:00:00Z");
@@ -228,34 +228,37 @@ fn each_correction_that_makes_no_sense_is_refused_by_its_own_refusal() {
     let refused = |request: CorrectionRequest| correct(&closed, &[], &request, "grace", made).unwrap_err();
     let base = CorrectionRequest { seconds: Some(0), ..asked(1) };
     for reason in ["", " \n ", "a\u{7}b", &"x".repeat(201)] {
-        assert_eq!(refused(CorrectionRequest { reason: reason.into(), ..base.clone() }), Refusal::Reason);
+        assert_eq!(
+            refused(CorrectionRequest { reason: reason.into(), ..base.clone() }),
+            StatementRefusal::Reason
+        );
     }
-    assert_eq!(refused(asked(9)), Refusal::NoLine { month: month("2026-11"), line: 9 });
-    assert_eq!(refused(asked(1)), Refusal::Nothing(1));
+    assert_eq!(refused(asked(9)), StatementRefusal::NoLine { month: month("2026-11"), line: 9 });
+    assert_eq!(refused(asked(1)), StatementRefusal::Nothing(1));
     let number = refused(CorrectionRequest { committed: Some(1650), ..asked(1) });
     assert!(number.to_string().contains("commit 1700"), "{number}");
     let long = CorrectionRequest { seconds: Some(1_854_001), ..asked(1) };
-    assert_eq!(refused(long), Refusal::Seconds { asked: 1_854_001, most: 1_854_000 });
+    assert_eq!(refused(long), StatementRefusal::Seconds { asked: 1_854_001, most: 1_854_000 });
     let yen = Price { currency: "JPY".parse().unwrap(), micros: 1 };
     let other = CorrectionRequest { price: Some(yen), ..asked(1) };
-    assert_eq!(refused(other), Refusal::OtherCurrency("EUR".parse().unwrap()));
+    assert_eq!(refused(other), StatementRefusal::OtherCurrency("EUR".parse().unwrap()));
     let dear = CorrectionRequest { price: Some(eur(HIGHEST + 1)), ..asked(1) };
-    assert_eq!(refused(dear), Refusal::PriceTooHigh(HIGHEST + 1));
+    assert_eq!(refused(dear), StatementRefusal::PriceTooHigh(HIGHEST + 1));
 
     let trial = drawn("2027-01", &plans, &prices, &[]);
     let refused = correct(&trial, &[], &base, "grace", made).unwrap_err();
-    assert_eq!(refused, Refusal::OfTrial(1));
+    assert_eq!(refused, StatementRefusal::OfTrial(1));
 
     let first = correct(&closed, &[], &base, "grace", at("2026-12-05T09:00:00Z")).unwrap();
     let december = drawn("2026-12", &plans, &prices, std::slice::from_ref(&first));
     let again = correct(&december, std::slice::from_ref(&first), &asked(2), "grace", made).unwrap_err();
     let (of_month, of_line) = (month("2026-11"), 1);
-    assert_eq!(again, Refusal::OfCorrection { month: month("2026-12"), line: 2, of_month, of_line });
+    assert_eq!(again, StatementRefusal::OfCorrection { month: month("2026-12"), line: 2, of_month, of_line });
 
     let many: Vec<Correction> = (0..CORRECTIONS).map(|_| Correction { at: made, ..first.clone() }).collect();
     let more = CorrectionRequest { committed: Some(100), ..base };
     let full = correct(&closed, &many, &more, "grace", made);
-    assert_eq!(full, Err(Refusal::Full(month("2027-02"))));
+    assert_eq!(full, Err(StatementRefusal::Full(month("2027-02"))));
 }
 
 #[test]
@@ -294,7 +297,7 @@ fn every_figure_of_a_statement_that_is_changed_is_found() {
 #[test]
 fn a_plan_in_parts_comes_to_what_it_comes_to_whole() {
     // Replaced by its like every day, it is thirty lines, and not a millionth more or less.
-    let asked = Onboarding { kind: Kind::Monthly, devices: Some(1700), accept_terms: true };
+    let asked = Onboarding { kind: PlanKind::Monthly, devices: Some(1700), accept_terms: true };
     let mut plans = History::new(vec![], None, at("2026-11-01T00:00:00Z")).onboard(&asked).unwrap().added;
     let mut rows = vec![plans.take().unwrap()];
     for day in 0..28 {

@@ -1,6 +1,6 @@
 //! What may be done to a timeline, and when (P1 to P6).
 
-use super::{Kind, LARGEST, Onboarding, Plan, STEP, in_effect, present, whole_second};
+use super::{LARGEST, Onboarding, Plan, PlanKind, STEP, in_effect, present, whole_second};
 use crate::census::Timestamp;
 
 /// The most plans that one subscription can have had. The history is read whole.
@@ -27,7 +27,7 @@ pub struct History {
 
 /// What an action does to the rows: all of it, or nothing, is to be stored.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Change {
+pub struct PlanChange {
     /// Rows that are there, as they become; the plan in effect is the first, where it changes.
     pub updated: Vec<Plan>,
     /// The row that is added.
@@ -36,7 +36,7 @@ pub struct Change {
 
 /// Why an action on the timeline is refused. Each is a problem type of its own.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum Refusal {
+pub enum PlanRefusal {
     /// Terms must be accepted (P1).
     #[error("the terms are not accepted; read them and send \"accept_terms\": true")]
     TermsNotAccepted,
@@ -47,7 +47,7 @@ pub enum Refusal {
     #[error(
         "a {0} plan needs the number of devices to commit to, a multiple of 100; the census proposes one"
     )]
-    NumberMissing(Kind),
+    NumberMissing(PlanKind),
     /// The number is no positive multiple of 100 (P2).
     #[error("{asked} is no positive multiple of 100; commit {next}")]
     NotMultiple {
@@ -66,7 +66,7 @@ pub enum Refusal {
     )]
     AlreadyActive {
         /// Its kind.
-        kind: Kind,
+        kind: PlanKind,
         /// When it ends, where that is known.
         to: Option<Timestamp>,
     },
@@ -126,57 +126,57 @@ impl History {
     /// Onboards a plan that starts now (P1, P2).
     ///
     /// # Errors
-    /// [`Refusal`], for the first rule that is broken.
-    pub fn onboard(&self, asked: &Onboarding) -> Result<Change, Refusal> {
+    /// [`PlanRefusal`], for the first rule that is broken.
+    pub fn onboard(&self, asked: &Onboarding) -> Result<PlanChange, PlanRefusal> {
         let added = self.plan(asked, self.now)?;
         if let Some(plan) = self.plans.iter().find(|p| p.to().is_none_or(|to| self.now < to)) {
-            return Err(Refusal::AlreadyActive { kind: plan.kind, to: plan.to() });
+            return Err(PlanRefusal::AlreadyActive { kind: plan.kind, to: plan.to() });
         }
-        Ok(Change { updated: Vec::new(), added: Some(added) })
+        Ok(PlanChange { updated: Vec::new(), added: Some(added) })
     }
 
     /// Confirms the cancellation of the plan in effect (P5), or takes back the successor that is booked.
     ///
     /// # Errors
-    /// [`Refusal::NoPlan`] or [`Refusal::AlreadyCancelled`].
-    pub fn cancel(&self) -> Result<Change, Refusal> {
-        let plan = self.in_effect().ok_or(Refusal::NoPlan)?;
+    /// [`PlanRefusal::NoPlan`] or [`PlanRefusal::AlreadyCancelled`].
+    pub fn cancel(&self) -> Result<PlanChange, PlanRefusal> {
+        let plan = self.in_effect().ok_or(PlanRefusal::NoPlan)?;
         let updated = match (self.booked(), plan.cancel_requested_at, plan.to()) {
             (Some(booked), ..) => self.taken_back(booked),
-            (None, Some(_), Some(to)) => return Err(Refusal::AlreadyCancelled(to)),
+            (None, Some(_), Some(to)) => return Err(PlanRefusal::AlreadyCancelled(to)),
             _ => self.cancelled(plan),
         };
-        Ok(Change { updated: vec![updated], added: None })
+        Ok(PlanChange { updated: vec![updated], added: None })
     }
 
     /// Withdraws the cancellation before the plan's end (P5), and with it the successor that is booked.
     ///
     /// # Errors
-    /// [`Refusal::NoPlan`] or [`Refusal::NotCancelled`].
-    pub fn withdraw(&self) -> Result<Change, Refusal> {
-        let plan = self.in_effect().ok_or(Refusal::NoPlan)?;
+    /// [`PlanRefusal::NoPlan`] or [`PlanRefusal::NotCancelled`].
+    pub fn withdraw(&self) -> Result<PlanChange, PlanRefusal> {
+        let plan = self.in_effect().ok_or(PlanRefusal::NoPlan)?;
         if plan.cancel_requested_at.is_none() {
-            return Err(Refusal::NotCancelled);
+            return Err(PlanRefusal::NotCancelled);
         }
         let kept = Plan { cancel_requested_at: None, changed_at: self.now, ..plan.clone() };
         let updated = std::iter::once(kept).chain(self.booked().map(|b| self.taken_back(b))).collect();
-        Ok(Change { updated, added: None })
+        Ok(PlanChange { updated, added: None })
     }
 
     /// Replaces the plan in effect by one that starts where it ends (P4).
     ///
     /// # Errors
-    /// [`Refusal`], for the first rule that is broken.
-    pub fn replace(&self, asked: &Onboarding) -> Result<Change, Refusal> {
-        let plan = self.in_effect().ok_or(Refusal::NoPlan)?;
+    /// [`PlanRefusal`], for the first rule that is broken.
+    pub fn replace(&self, asked: &Onboarding) -> Result<PlanChange, PlanRefusal> {
+        let plan = self.in_effect().ok_or(PlanRefusal::NoPlan)?;
         if let Some(booked) = self.booked() {
-            return Err(Refusal::SuccessorBooked { number: booked.number, from: booked.from });
+            return Err(PlanRefusal::SuccessorBooked { number: booked.number, from: booked.from });
         }
         let ending = if plan.cancel_requested_at.is_some() { plan.clone() } else { self.cancelled(plan) };
         // What is cancelled has an end.
-        let start = ending.to().ok_or(Refusal::NotCancelled)?;
+        let start = ending.to().ok_or(PlanRefusal::NotCancelled)?;
         let updated = if ending == *plan { Vec::new() } else { vec![ending] };
-        Ok(Change { updated, added: Some(self.plan(asked, start)?) })
+        Ok(PlanChange { updated, added: Some(self.plan(asked, start)?) })
     }
 
     fn cancelled(&self, plan: &Plan) -> Plan {
@@ -188,18 +188,20 @@ impl History {
     }
 
     /// The row of what is asked for, in effect from `from` on.
-    fn plan(&self, asked: &Onboarding, from: Timestamp) -> Result<Plan, Refusal> {
+    fn plan(&self, asked: &Onboarding, from: Timestamp) -> Result<Plan, PlanRefusal> {
         if !asked.accept_terms {
-            return Err(Refusal::TermsNotAccepted);
+            return Err(PlanRefusal::TermsNotAccepted);
         }
         match (asked.kind, asked.devices) {
-            (Kind::Trial, Some(_)) => return Err(Refusal::NumberForTrial),
-            (Kind::Monthly | Kind::Annual, None) => return Err(Refusal::NumberMissing(asked.kind)),
+            (PlanKind::Trial, Some(_)) => return Err(PlanRefusal::NumberForTrial),
+            (PlanKind::Monthly | PlanKind::Annual, None) => {
+                return Err(PlanRefusal::NumberMissing(asked.kind));
+            }
             (_, Some(n)) => committable(n)?,
             _ => {}
         }
         if self.plans.len() >= HISTORY {
-            return Err(Refusal::HistoryFull);
+            return Err(PlanRefusal::HistoryFull);
         }
         Ok(Plan {
             number: self.plans.iter().map(|p| p.number).max().unwrap_or(0).saturating_add(1),
@@ -217,12 +219,12 @@ impl History {
 /// Checks that a number can be committed to (P2).
 ///
 /// # Errors
-/// [`Refusal::TooMany`] or [`Refusal::NotMultiple`].
-pub(crate) fn committable(n: u64) -> Result<(), Refusal> {
+/// [`PlanRefusal::TooMany`] or [`PlanRefusal::NotMultiple`].
+pub(crate) fn committable(n: u64) -> Result<(), PlanRefusal> {
     match n {
-        n if n > LARGEST => Err(Refusal::TooMany(n)),
+        n if n > LARGEST => Err(PlanRefusal::TooMany(n)),
         n if n == 0 || n % STEP != 0 => {
-            Err(Refusal::NotMultiple { asked: n, next: n.max(1).next_multiple_of(STEP) })
+            Err(PlanRefusal::NotMultiple { asked: n, next: n.max(1).next_multiple_of(STEP) })
         }
         _ => Ok(()),
     }
@@ -231,13 +233,13 @@ pub(crate) fn committable(n: u64) -> Result<(), Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::billing::timeline::Status;
+    use crate::billing::timeline::PlanStatus;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
     }
 
-    fn asked(kind: Kind, devices: Option<u64>) -> Onboarding {
+    fn asked(kind: PlanKind, devices: Option<u64>) -> Onboarding {
         Onboarding { kind, devices, accept_terms: true }
     }
 
@@ -253,8 +255,8 @@ mod tests {
         fn does(
             &mut self,
             clock: &str,
-            act: impl FnOnce(&History) -> Result<Change, Refusal>,
-        ) -> Result<Change, Refusal> {
+            act: impl FnOnce(&History) -> Result<PlanChange, PlanRefusal>,
+        ) -> Result<PlanChange, PlanRefusal> {
             let change = act(&self.at(clock))?;
             for row in change.updated.iter().chain(&change.added) {
                 match self.0.iter_mut().find(|p| p.number == row.number) {
@@ -265,7 +267,7 @@ mod tests {
             Ok(change)
         }
 
-        fn statuses(&self, clock: &str) -> Vec<Status> {
+        fn statuses(&self, clock: &str) -> Vec<PlanStatus> {
             let history = self.at(clock);
             history.plans().iter().map(|p| p.status(history.now())).collect()
         }
@@ -273,7 +275,7 @@ mod tests {
 
     fn monthly(start: &str, devices: u64) -> Story {
         let mut story = Story::default();
-        story.does(start, |h| h.onboard(&asked(Kind::Monthly, Some(devices)))).unwrap();
+        story.does(start, |h| h.onboard(&asked(PlanKind::Monthly, Some(devices)))).unwrap();
         story
     }
 
@@ -281,37 +283,37 @@ mod tests {
     fn a_number_that_is_no_multiple_of_a_hundred_is_refused_with_the_next_one() {
         let empty = Story::default().at("2026-11-01T00:00:00Z");
         for (n, next) in [(0, 100), (1, 100), (99, 100), (101, 200), (1650, 1700), (1679, 1700)] {
-            let refusal = empty.onboard(&asked(Kind::Monthly, Some(n))).unwrap_err();
-            assert_eq!(refusal, Refusal::NotMultiple { asked: n, next });
+            let refusal = empty.onboard(&asked(PlanKind::Monthly, Some(n))).unwrap_err();
+            assert_eq!(refusal, PlanRefusal::NotMultiple { asked: n, next });
             assert!(refusal.to_string().contains(&format!("commit {next}")));
         }
-        let plan = empty.onboard(&asked(Kind::Annual, Some(1700))).unwrap().added.unwrap();
+        let plan = empty.onboard(&asked(PlanKind::Annual, Some(1700))).unwrap().added.unwrap();
         assert_eq!(plan.committed, Some(1700));
-        let huge = empty.onboard(&asked(Kind::Annual, Some(u64::MAX)));
-        assert_eq!(huge, Err(Refusal::TooMany(u64::MAX)));
+        let huge = empty.onboard(&asked(PlanKind::Annual, Some(u64::MAX)));
+        assert_eq!(huge, Err(PlanRefusal::TooMany(u64::MAX)));
     }
 
     #[test]
     fn every_other_refusal_is_its_own() {
         let empty = Story::default().at("2026-11-01T00:00:00Z");
-        let silent = Onboarding { accept_terms: false, ..asked(Kind::Trial, None) };
-        assert_eq!(empty.onboard(&silent), Err(Refusal::TermsNotAccepted));
-        assert_eq!(empty.onboard(&asked(Kind::Trial, Some(100))), Err(Refusal::NumberForTrial));
-        let missing = empty.onboard(&asked(Kind::Monthly, None));
-        assert_eq!(missing, Err(Refusal::NumberMissing(Kind::Monthly)));
-        for refused in [empty.cancel(), empty.withdraw(), empty.replace(&asked(Kind::Trial, None))] {
-            assert_eq!(refused, Err(Refusal::NoPlan));
+        let silent = Onboarding { accept_terms: false, ..asked(PlanKind::Trial, None) };
+        assert_eq!(empty.onboard(&silent), Err(PlanRefusal::TermsNotAccepted));
+        assert_eq!(empty.onboard(&asked(PlanKind::Trial, Some(100))), Err(PlanRefusal::NumberForTrial));
+        let missing = empty.onboard(&asked(PlanKind::Monthly, None));
+        assert_eq!(missing, Err(PlanRefusal::NumberMissing(PlanKind::Monthly)));
+        for refused in [empty.cancel(), empty.withdraw(), empty.replace(&asked(PlanKind::Trial, None))] {
+            assert_eq!(refused, Err(PlanRefusal::NoPlan));
         }
         let running = monthly("2026-11-01T00:00:00Z", 100).at("2026-11-02T00:00:00Z");
-        let second = running.onboard(&asked(Kind::Trial, None));
-        assert_eq!(second, Err(Refusal::AlreadyActive { kind: Kind::Monthly, to: None }));
-        assert_eq!(running.withdraw(), Err(Refusal::NotCancelled));
-        let replaced = running.replace(&asked(Kind::Monthly, Some(150)));
-        assert_eq!(replaced, Err(Refusal::NotMultiple { asked: 150, next: 200 }));
+        let second = running.onboard(&asked(PlanKind::Trial, None));
+        assert_eq!(second, Err(PlanRefusal::AlreadyActive { kind: PlanKind::Monthly, to: None }));
+        assert_eq!(running.withdraw(), Err(PlanRefusal::NotCancelled));
+        let replaced = running.replace(&asked(PlanKind::Monthly, Some(150)));
+        assert_eq!(replaced, Err(PlanRefusal::NotMultiple { asked: 150, next: 200 }));
         let mut full = running.plans().to_vec();
         full.resize(HISTORY, Plan { withdrawn_at: Some(Timestamp(0)), ..full[0].clone() });
         let full = History::new(full, None, at("2026-11-02T00:00:00Z"));
-        assert_eq!(full.replace(&asked(Kind::Trial, None)), Err(Refusal::HistoryFull));
+        assert_eq!(full.replace(&asked(PlanKind::Trial, None)), Err(PlanRefusal::HistoryFull));
     }
 
     #[test]
@@ -319,14 +321,14 @@ mod tests {
         let mut story = monthly("2026-11-01T00:00:00Z", 1700);
         let plan = story.does("2026-11-22T10:00:00Z", History::cancel).unwrap().updated[0].clone();
         assert_eq!(plan.to(), Some(at("2026-11-22T11:00:00Z")));
-        assert_eq!(plan.status(at("2026-11-22T10:59:59.999999999Z")), Status::Cancelling);
-        assert_eq!(plan.status(at("2026-11-22T11:00:00Z")), Status::Cancelled);
+        assert_eq!(plan.status(at("2026-11-22T10:59:59.999999999Z")), PlanStatus::Cancelling);
+        assert_eq!(plan.status(at("2026-11-22T11:00:00Z")), PlanStatus::Cancelled);
         let again = story.at("2026-11-22T10:30:00Z").cancel();
-        assert_eq!(again, Err(Refusal::AlreadyCancelled(at("2026-11-22T11:00:00Z"))));
+        assert_eq!(again, Err(PlanRefusal::AlreadyCancelled(at("2026-11-22T11:00:00Z"))));
         let kept = story.at("2026-11-22T10:59:59Z").withdraw().unwrap();
         assert_eq!(kept.updated[0].to(), None);
-        assert_eq!(story.at("2026-11-22T11:00:00Z").withdraw(), Err(Refusal::NoPlan));
-        let next = story.does("2026-11-22T11:00:00Z", |h| h.onboard(&asked(Kind::Annual, Some(2100))));
+        assert_eq!(story.at("2026-11-22T11:00:00Z").withdraw(), Err(PlanRefusal::NoPlan));
+        let next = story.does("2026-11-22T11:00:00Z", |h| h.onboard(&asked(PlanKind::Annual, Some(2100))));
         let next = next.unwrap().added.unwrap();
         assert_eq!((next.number, next.from), (2, at("2026-11-22T11:00:00Z")));
     }
@@ -334,37 +336,41 @@ mod tests {
     #[test]
     fn a_trial_ends_after_thirty_days_by_itself() {
         let mut story = Story::default();
-        story.does("2026-11-01T08:00:00Z", |h| h.onboard(&asked(Kind::Trial, None))).unwrap();
-        assert_eq!(story.statuses("2026-12-01T07:59:59Z"), [Status::Active]);
-        assert_eq!(story.statuses("2026-12-01T08:00:00Z"), [Status::Expired]);
+        story.does("2026-11-01T08:00:00Z", |h| h.onboard(&asked(PlanKind::Trial, None))).unwrap();
+        assert_eq!(story.statuses("2026-12-01T07:59:59Z"), [PlanStatus::Active]);
+        assert_eq!(story.statuses("2026-12-01T08:00:00Z"), [PlanStatus::Expired]);
         let late = story.at("2026-12-01T07:30:00Z").cancel().unwrap();
         let end = late.updated[0].to();
         assert_eq!(end, Some(at("2026-12-01T08:00:00Z")), "notice never prolongs a trial");
-        let next = story.at("2026-12-01T08:00:00Z").onboard(&asked(Kind::Monthly, Some(100)));
+        let next = story.at("2026-12-01T08:00:00Z").onboard(&asked(PlanKind::Monthly, Some(100)));
         assert!(next.is_ok());
     }
 
     #[test]
     fn a_replacement_starts_where_the_plan_in_effect_ends() {
         let mut story = monthly("2026-11-01T00:00:00Z", 1700);
-        let change =
-            story.does("2026-11-22T10:00:00.75Z", |h| h.replace(&asked(Kind::Annual, Some(2100)))).unwrap();
+        let change = story
+            .does("2026-11-22T10:00:00.75Z", |h| h.replace(&asked(PlanKind::Annual, Some(2100))))
+            .unwrap();
         let (old, new) = (change.updated[0].clone(), change.added.unwrap());
         assert_eq!((old.to(), new.from), (Some(at("2026-11-22T11:00:00Z")), at("2026-11-22T11:00:00Z")));
-        assert_eq!(story.statuses("2026-11-22T10:59:59Z"), [Status::Cancelling, Status::Booked]);
-        assert_eq!(story.statuses("2026-11-22T11:00:00Z"), [Status::Cancelled, Status::Active]);
+        assert_eq!(story.statuses("2026-11-22T10:59:59Z"), [PlanStatus::Cancelling, PlanStatus::Booked]);
+        assert_eq!(story.statuses("2026-11-22T11:00:00Z"), [PlanStatus::Cancelled, PlanStatus::Active]);
         let history = story.at("2026-11-22T10:30:00Z");
-        let booked = Refusal::SuccessorBooked { number: 2, from: at("2026-11-22T11:00:00Z") };
-        assert_eq!(history.replace(&asked(Kind::Trial, None)), Err(booked));
-        assert!(matches!(history.onboard(&asked(Kind::Trial, None)), Err(Refusal::AlreadyActive { .. })));
+        let booked = PlanRefusal::SuccessorBooked { number: 2, from: at("2026-11-22T11:00:00Z") };
+        assert_eq!(history.replace(&asked(PlanKind::Trial, None)), Err(booked));
+        assert!(matches!(
+            history.onboard(&asked(PlanKind::Trial, None)),
+            Err(PlanRefusal::AlreadyActive { .. })
+        ));
     }
 
     #[test]
     fn a_replaced_trial_ends_no_later_than_it_would_have_ended() {
         let mut story = Story::default();
-        story.does("2026-11-01T08:00:00Z", |h| h.onboard(&asked(Kind::Trial, None))).unwrap();
+        story.does("2026-11-01T08:00:00Z", |h| h.onboard(&asked(PlanKind::Trial, None))).unwrap();
         let change =
-            story.does("2026-12-01T07:30:00Z", |h| h.replace(&asked(Kind::Monthly, Some(100)))).unwrap();
+            story.does("2026-12-01T07:30:00Z", |h| h.replace(&asked(PlanKind::Monthly, Some(100)))).unwrap();
         assert_eq!(change.added.unwrap().from, at("2026-12-01T08:00:00Z"));
     }
 
@@ -373,7 +379,7 @@ mod tests {
         let mut story = monthly("2026-11-01T00:00:00Z", 1700);
         story.does("2026-11-22T10:00:00Z", History::cancel).unwrap();
         let change =
-            story.does("2026-11-22T10:45:00Z", |h| h.replace(&asked(Kind::Monthly, Some(1800)))).unwrap();
+            story.does("2026-11-22T10:45:00Z", |h| h.replace(&asked(PlanKind::Monthly, Some(1800)))).unwrap();
         assert!(change.updated.is_empty(), "its hour runs from its own confirmation");
         assert_eq!(change.added.unwrap().from, at("2026-11-22T11:00:00Z"));
     }
@@ -381,38 +387,38 @@ mod tests {
     #[test]
     fn withdrawing_keeps_the_plan_and_the_successor_never_comes_into_effect() {
         let mut story = monthly("2026-11-01T00:00:00Z", 1700);
-        story.does("2026-11-22T10:00:00Z", |h| h.replace(&asked(Kind::Monthly, Some(2100)))).unwrap();
+        story.does("2026-11-22T10:00:00Z", |h| h.replace(&asked(PlanKind::Monthly, Some(2100)))).unwrap();
         let change = story.does("2026-11-22T10:30:00Z", History::withdraw).unwrap();
         assert_eq!(change.updated.iter().map(|p| p.number).collect::<Vec<_>>(), [1, 2]);
         for clock in ["2026-11-22T10:30:00Z", "2026-11-22T11:00:00Z", "2030-01-01T00:00:00Z"] {
-            assert_eq!(story.statuses(clock), [Status::Active, Status::Withdrawn], "{clock}");
+            assert_eq!(story.statuses(clock), [PlanStatus::Active, PlanStatus::Withdrawn], "{clock}");
         }
         // The next booking is a new row beside it.
-        story.does("2026-11-22T11:00:00Z", |h| h.replace(&asked(Kind::Monthly, Some(1800)))).unwrap();
+        story.does("2026-11-22T11:00:00Z", |h| h.replace(&asked(PlanKind::Monthly, Some(1800)))).unwrap();
         let after = story.statuses("2026-11-22T12:00:00Z");
-        assert_eq!(after, [Status::Cancelled, Status::Withdrawn, Status::Active]);
+        assert_eq!(after, [PlanStatus::Cancelled, PlanStatus::Withdrawn, PlanStatus::Active]);
     }
 
     #[test]
     fn cancelling_while_a_successor_is_booked_takes_back_the_successor_alone() {
         let mut story = monthly("2026-11-01T00:00:00Z", 1700);
-        story.does("2026-11-22T10:00:00Z", |h| h.replace(&asked(Kind::Monthly, Some(2100)))).unwrap();
+        story.does("2026-11-22T10:00:00Z", |h| h.replace(&asked(PlanKind::Monthly, Some(2100)))).unwrap();
         story.does("2026-11-22T10:30:00Z", History::cancel).unwrap();
-        assert_eq!(story.statuses("2026-11-22T10:59:59Z"), [Status::Cancelling, Status::Withdrawn]);
-        assert_eq!(story.statuses("2026-11-22T11:00:00Z"), [Status::Cancelled, Status::Withdrawn]);
+        assert_eq!(story.statuses("2026-11-22T10:59:59Z"), [PlanStatus::Cancelling, PlanStatus::Withdrawn]);
+        assert_eq!(story.statuses("2026-11-22T11:00:00Z"), [PlanStatus::Cancelled, PlanStatus::Withdrawn]);
         let again = story.at("2026-11-22T10:40:00Z").cancel();
-        assert_eq!(again, Err(Refusal::AlreadyCancelled(at("2026-11-22T11:00:00Z"))));
+        assert_eq!(again, Err(PlanRefusal::AlreadyCancelled(at("2026-11-22T11:00:00Z"))));
         let kept = story.does("2026-11-22T10:40:00Z", History::withdraw).unwrap();
         assert_eq!(kept.updated.len(), 1);
-        assert_eq!(story.statuses("2026-11-22T11:00:00Z"), [Status::Active, Status::Withdrawn]);
+        assert_eq!(story.statuses("2026-11-22T11:00:00Z"), [PlanStatus::Active, PlanStatus::Withdrawn]);
     }
 
     #[test]
     fn a_clock_that_goes_back_moves_no_timeline_back() {
         let mut story = monthly("2026-11-01T00:00:00Z", 1700);
         story.does("2026-11-22T10:00:00Z", History::cancel).unwrap();
-        story.does("2026-11-22T11:00:00Z", |h| h.onboard(&asked(Kind::Monthly, Some(100)))).unwrap();
-        assert_eq!(story.statuses("2026-11-01T00:00:00Z"), [Status::Cancelled, Status::Active]);
+        story.does("2026-11-22T11:00:00Z", |h| h.onboard(&asked(PlanKind::Monthly, Some(100)))).unwrap();
+        assert_eq!(story.statuses("2026-11-01T00:00:00Z"), [PlanStatus::Cancelled, PlanStatus::Active]);
         let plan = story.does("2026-11-22T08:00:00Z", History::cancel).unwrap().updated[0].clone();
         assert_eq!(plan.cancel_requested_at, Some(at("2026-11-22T11:00:00Z")));
         let settled = Some(at("2026-12-04T00:00:00.5Z"));

@@ -1,4 +1,4 @@
-//! The plan's timeline (census rules §3, P1 to P10): pure functions of a subscription's plan rows and an instant.
+//! The plan's timeline (P1 to P10): pure functions of a subscription's plan rows and an instant.
 //!
 //! Instants are whole seconds in UTC, as statements charge by the second; ranges are half-open. No function here
 //! reads a clock, so a stopped scheduler can delay a notice, never a state. What may be done to a timeline, and what
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub(crate) use self::history::committable;
-pub use self::history::{Change, HISTORY, History, Refusal};
+pub use self::history::{HISTORY, History, PlanChange, PlanRefusal};
 use crate::census::{Timestamp, time::rfc3339};
 
 /// A second, in nanoseconds.
@@ -30,7 +30,8 @@ pub const LARGEST: u64 = 1_000_000_000;
 /// The kinds of plan (P1).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+#[schema(as = Kind)]
+pub enum PlanKind {
     /// 30 days, any number of devices.
     Trial,
     /// A committed number, charged by the month.
@@ -39,7 +40,7 @@ pub enum Kind {
     Annual,
 }
 
-impl Kind {
+impl PlanKind {
     /// All kinds.
     pub const ALL: [Self; 3] = [Self::Trial, Self::Monthly, Self::Annual];
 
@@ -53,27 +54,27 @@ impl Kind {
     }
 }
 
-impl fmt::Display for Kind {
+impl fmt::Display for PlanKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.key())
     }
 }
 
-impl FromStr for Kind {
-    type Err = UnknownKind;
+impl FromStr for PlanKind {
+    type Err = UnknownPlanKind;
 
-    fn from_str(text: &str) -> Result<Self, UnknownKind> {
+    fn from_str(text: &str) -> Result<Self, UnknownPlanKind> {
         Self::ALL
             .into_iter()
             .find(|k| k.key() == text)
-            .ok_or_else(|| UnknownKind(text.chars().take(40).collect()))
+            .ok_or_else(|| UnknownPlanKind(text.chars().take(40).collect()))
     }
 }
 
 /// A word that is no kind of plan.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("'{0}' is no kind of plan; it is trial, monthly or annual")]
-pub struct UnknownKind(String);
+pub struct UnknownPlanKind(String);
 
 /// One plan: a row of the timeline. Rows are only ever added. Of a row that is there, cancelling sets
 /// `cancel_requested_at`, withdrawing clears it, and a booking that is withdrawn gets its `withdrawn_at`: kind, number
@@ -83,7 +84,7 @@ pub struct Plan {
     /// Counts from 1 within the subscription.
     pub number: i64,
     /// Kind.
-    pub kind: Kind,
+    pub kind: PlanKind,
     /// The number of devices committed to; none for a trial.
     pub committed: Option<u64>,
     /// When the terms were accepted.
@@ -106,7 +107,8 @@ pub struct Plan {
 /// Where a plan stands at an instant.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Status {
+#[schema(as = Status)]
+pub enum PlanStatus {
     /// Not yet in effect.
     Booked,
     /// In effect.
@@ -121,7 +123,7 @@ pub enum Status {
     Withdrawn,
 }
 
-impl Status {
+impl PlanStatus {
     /// Whether the plan is in effect.
     pub const fn in_effect(self) -> bool {
         matches!(self, Self::Active | Self::Cancelling)
@@ -147,7 +149,7 @@ impl Plan {
         if self.withdrawn_at.is_some() {
             return Some(self.from);
         }
-        let trial_end = (self.kind == Kind::Trial).then(|| self.from.plus(TRIAL));
+        let trial_end = (self.kind == PlanKind::Trial).then(|| self.from.plus(TRIAL));
         let notice_end = self.cancel_requested_at.map(|at| at.plus(NOTICE));
         match (trial_end, notice_end) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -156,17 +158,17 @@ impl Plan {
     }
 
     /// Where the plan stands at `now`.
-    pub fn status(&self, now: Timestamp) -> Status {
+    pub fn status(&self, now: Timestamp) -> PlanStatus {
         if self.withdrawn_at.is_some() {
-            Status::Withdrawn
+            PlanStatus::Withdrawn
         } else if now < self.from {
-            Status::Booked
+            PlanStatus::Booked
         } else if self.to().is_none_or(|to| now < to) {
-            if self.cancel_requested_at.is_some() { Status::Cancelling } else { Status::Active }
+            if self.cancel_requested_at.is_some() { PlanStatus::Cancelling } else { PlanStatus::Active }
         } else if self.cancel_requested_at.is_some_and(|at| self.to() == Some(at.plus(NOTICE))) {
-            Status::Cancelled
+            PlanStatus::Cancelled
         } else {
-            Status::Expired
+            PlanStatus::Expired
         }
     }
 }
@@ -188,7 +190,7 @@ pub fn in_effect(plans: &[Plan], now: Timestamp) -> Option<&Plan> {
 #[serde(deny_unknown_fields)]
 pub struct Onboarding {
     /// Kind.
-    pub kind: Kind,
+    pub kind: PlanKind,
     /// The number of devices to commit to: a positive multiple of 100; none for a trial.
     #[serde(default)]
     pub devices: Option<u64>,

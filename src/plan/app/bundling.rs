@@ -3,7 +3,7 @@
 use async_stream::try_stream;
 use futures_core::Stream;
 
-use super::service::Service;
+use super::App;
 use crate::billing::statement::Month;
 use crate::plan::store::{Snapshot, StoreError};
 use crate::proof::bundle::Writer;
@@ -11,7 +11,7 @@ use crate::proof::{SigningKey, Span};
 
 /// What a bundle is made of.
 pub struct Bundle {
-    service: Service,
+    service: App,
     subscription: String,
     days: Span,
     key: SigningKey,
@@ -19,7 +19,7 @@ pub struct Bundle {
     statements: Vec<(Month, String)>,
 }
 
-impl Service {
+impl App {
     /// The bundle of some days: the chain that holds their snapshots, the leaves of each day's newest one, and the
     /// closed statements of their months.
     ///

@@ -24,10 +24,11 @@ use utoipa::ToSchema;
 
 pub use change::{Changed, Check};
 
+use super::Refusal;
 use crate::census::{
     Category, Classifier, CouplingKey, Decisions, Inventory, Policy, Survey, Timestamp, time::rfc3339,
 };
-use crate::plan::store::{Ingested, Receipt, Replica, Store, StoreError};
+use crate::plan::store::{Ingested, Receipt, Replica, Store};
 use crate::wire::{
     CaptureSummary, Detail, DeviceAnswer, DeviceEntry, Document, Explanation, Subject, Upload,
 };
@@ -161,10 +162,10 @@ pub struct Inventories {
     policy: Arc<Policy>,
     classifier: SharedClassifier,
     count_at: CountAt,
-    tenants: Mutex<HashMap<String, Arc<Tenant>>>,
+    states: Mutex<HashMap<String, Arc<SubscriptionState>>>,
 }
 
-struct Tenant {
+struct SubscriptionState {
     replica: Replica,
     /// What people decided, and its revision; none before it is loaded.
     decisions: RwLock<(Option<i64>, Arc<Decisions>)>,
@@ -183,7 +184,7 @@ struct Kept {
     other: Option<Arc<View>>,
 }
 
-impl Tenant {
+impl SubscriptionState {
     /// The decisions with their revision.
     fn decisions(&self) -> (i64, Arc<Decisions>) {
         let known = self.decisions.read().unwrap_or_else(PoisonError::into_inner);
@@ -210,7 +211,7 @@ impl Tenant {
 impl Inventories {
     /// Inventories over `store`.
     pub fn new(store: Store, policy: Policy, classifier: SharedClassifier, count_at: CountAt) -> Self {
-        Self { store, policy: Arc::new(policy), classifier, count_at, tenants: Mutex::default() }
+        Self { store, policy: Arc::new(policy), classifier, count_at, states: Mutex::default() }
     }
 
     /// The view of a subscription at `as_of`, or at the default instant.
@@ -222,17 +223,17 @@ impl Inventories {
         subscription: &str,
         as_of: Option<Timestamp>,
         now: Timestamp,
-    ) -> Result<Arc<View>, StoreError> {
-        let tenant = self.current(subscription).await?;
+    ) -> Result<Arc<View>, Refusal> {
+        let state = self.current(subscription).await?;
         // Held while computing: whoever comes meanwhile waits for this view instead of computing it again.
-        let mut kept = tenant.view.lock().await;
-        let (revision, at) = self.standing(&tenant, as_of, now);
+        let mut kept = state.view.lock().await;
+        let (revision, at) = self.standing(&state, as_of, now);
         let good = |v: &&Arc<View>| v.revision == revision && v.as_of == at;
         if let Some(view) = [&kept.default, &kept.other].into_iter().flatten().find(good) {
             return Ok(Arc::clone(view));
         }
         let (policy, classifier, shared) =
-            (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&tenant));
+            (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&state));
         let view = compute(move || {
             let facts = shared.replica.facts();
             let (decided, decisions) = shared.decisions();
@@ -256,13 +257,13 @@ impl Inventories {
         subject: Subject,
         as_of: Option<Timestamp>,
         now: Timestamp,
-    ) -> Result<Explanation, StoreError> {
-        let tenant = self.current(subscription).await?;
+    ) -> Result<Explanation, Refusal> {
+        let state = self.current(subscription).await?;
         // One at a time for a subscription, as for views.
-        let _turn = tenant.view.lock().await;
-        let (_, at) = self.standing(&tenant, as_of, now);
+        let _turn = state.view.lock().await;
+        let (_, at) = self.standing(&state, as_of, now);
         let (policy, classifier, shared) =
-            (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&tenant));
+            (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&state));
         compute(move || {
             let facts = shared.replica.facts();
             let (_, decisions) = shared.decisions();
@@ -284,13 +285,13 @@ impl Inventories {
         as_of: Timestamp,
         known: impl Fn(&str, CouplingKey) -> Option<Timestamp> + Send + 'static,
         read: impl FnOnce(&Survey<'_>) -> T + Send + 'static,
-    ) -> Result<(i64, T), StoreError> {
-        let tenant = self.current(subscription).await?;
+    ) -> Result<(i64, T), Refusal> {
+        let state = self.current(subscription).await?;
         let decisions = self.store.decisions_before(subscription, as_of).await?;
         let (policy, classifier) = (Arc::clone(&self.policy), Arc::clone(&self.classifier));
         compute(move || {
             let (revision, inventory) = {
-                let facts = tenant.replica.facts();
+                let facts = state.replica.facts();
                 (facts.revision.unwrap_or_default(), facts.inventory.until(as_of, known))
             };
             let survey = Survey::new(&inventory, &policy, &decisions, &*classifier, as_of);
@@ -310,12 +311,12 @@ impl Inventories {
         upload: &Upload,
         request: [u8; 32],
         now: Timestamp,
-    ) -> Result<Ingested, StoreError> {
-        let tenant = self.tenant(subscription);
-        let _turn = tenant.turn.lock().await;
-        let done = self.store.ingest(subscription, sensor, upload, request, &tenant.replica, now).await?;
+    ) -> Result<Ingested, Refusal> {
+        let state = self.state(subscription);
+        let _turn = state.turn.lock().await;
+        let done = self.store.ingest(subscription, sensor, upload, request, &state.replica, now).await?;
         if done.receipt == Receipt::Stored {
-            tenant.tell();
+            state.tell();
         }
         Ok(done)
     }
@@ -324,7 +325,7 @@ impl Inventories {
     ///
     /// # Errors
     /// The store's.
-    pub async fn look(&self, subscription: &str) -> Result<(), StoreError> {
+    pub async fn look(&self, subscription: &str) -> Result<(), Refusal> {
         self.current(subscription).await.map(drop)
     }
 
@@ -332,13 +333,13 @@ impl Inventories {
     ///
     /// # Errors
     /// The store's.
-    pub async fn decisions(&self, subscription: &str) -> Result<Arc<Decisions>, StoreError> {
+    pub async fn decisions(&self, subscription: &str) -> Result<Arc<Decisions>, Refusal> {
         Ok(self.current(subscription).await?.decisions().1)
     }
 
     /// Tells of changes of a subscription's facts and decisions.
     pub fn changes(&self, subscription: &str) -> watch::Receiver<i64> {
-        self.tenant(subscription).changed.subscribe()
+        self.state(subscription).changed.subscribe()
     }
 
     fn default_instant(&self, now: Timestamp, newest: Option<Timestamp>) -> Timestamp {
@@ -349,15 +350,20 @@ impl Inventories {
     }
 
     /// The revisions, and the instant of the count.
-    fn standing(&self, tenant: &Tenant, as_of: Option<Timestamp>, now: Timestamp) -> (Revision, Timestamp) {
-        let newest = tenant.replica.facts().inventory.last_frame();
-        (tenant.revision(), as_of.unwrap_or_else(|| self.default_instant(now, newest)))
+    fn standing(
+        &self,
+        state: &SubscriptionState,
+        as_of: Option<Timestamp>,
+        now: Timestamp,
+    ) -> (Revision, Timestamp) {
+        let newest = state.replica.facts().inventory.last_frame();
+        (state.revision(), as_of.unwrap_or_else(|| self.default_instant(now, newest)))
     }
 
-    fn tenant(&self, subscription: &str) -> Arc<Tenant> {
-        let mut tenants = self.tenants.lock().unwrap_or_else(PoisonError::into_inner);
+    fn state(&self, subscription: &str) -> Arc<SubscriptionState> {
+        let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
-            Arc::new(Tenant {
+            Arc::new(SubscriptionState {
                 replica: Replica::default(),
                 decisions: RwLock::default(),
                 drafting: tokio::sync::Mutex::default(),
@@ -366,30 +372,28 @@ impl Inventories {
                 changed: watch::Sender::new(0),
             })
         };
-        Arc::clone(tenants.entry(subscription.to_owned()).or_insert_with(new))
+        Arc::clone(states.entry(subscription.to_owned()).or_insert_with(new))
     }
 
-    /// The tenant with facts and decisions that are up to date.
-    async fn current(&self, subscription: &str) -> Result<Arc<Tenant>, StoreError> {
-        let tenant = self.tenant(subscription);
-        let turn = tenant.turn.lock().await;
-        let mut news = self.store.refresh(subscription, &tenant.replica).await?;
-        let known = tenant.decisions.read().unwrap_or_else(PoisonError::into_inner).0;
+    /// The state with facts and decisions that are up to date.
+    async fn current(&self, subscription: &str) -> Result<Arc<SubscriptionState>, Refusal> {
+        let state = self.state(subscription);
+        let turn = state.turn.lock().await;
+        let mut news = self.store.refresh(subscription, &state.replica).await?;
+        let known = state.decisions.read().unwrap_or_else(PoisonError::into_inner).0;
         if let Some((revision, decisions)) = self.store.decisions(subscription, known).await? {
-            tenant.decide(revision, decisions);
+            state.decide(revision, decisions);
             news = true;
         }
         if news {
-            tenant.tell();
+            state.tell();
         }
         drop(turn);
-        Ok(tenant)
+        Ok(state)
     }
 }
 
-/// Runs a survey where it holds up no request.
-async fn compute<T: Send + 'static>(survey: impl FnOnce() -> T + Send + 'static) -> Result<T, StoreError> {
-    tokio::task::spawn_blocking(survey)
-        .await
-        .map_err(|e| StoreError::Corrupt { table: "coupling", why: format!("the census failed: {e}") })
+/// Runs a survey on a thread of its own, so that it holds up no request.
+async fn compute<T: Send + 'static>(survey: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(survey).await.map_err(|e| Refusal::Defect(format!("a survey failed: {e}")))
 }

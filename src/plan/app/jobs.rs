@@ -7,19 +7,18 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::sealing;
-use super::service::Service;
-use crate::plan::store::StoreError;
+use super::{App, Refusal};
 
 /// How often jobs run.
 const EVERY: Duration = Duration::from_secs(60);
 
-type Running = Pin<Box<dyn Future<Output = Result<(), StoreError>> + Send>>;
+type Running = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
 
 /// One job.
 struct Job {
     /// Its name in metrics and the log.
     name: &'static str,
-    run: fn(Service) -> Running,
+    run: fn(App) -> Running,
 }
 
 /// All jobs, in the order in which they run.
@@ -29,7 +28,7 @@ const JOBS: &[Job] = &[
     Job { name: "close_statements", run: |service| Box::pin(close_statements(service)) },
 ];
 
-async fn close_statements(service: Service) -> Result<(), StoreError> {
+async fn close_statements(service: App) -> Result<(), Refusal> {
     let closed = service.store.close_all_due(service.now()).await?;
     if closed > 0 {
         tracing::info!(closed, "closed statements");
@@ -38,7 +37,7 @@ async fn close_statements(service: Service) -> Result<(), StoreError> {
 }
 
 /// Runs the jobs until the service stops.
-pub async fn run(service: Service) {
+pub async fn run(service: App) {
     let mut stopping = service.stopping.subscribe();
     let mut every = tokio::time::interval(EVERY);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -53,7 +52,7 @@ pub async fn run(service: Service) {
 }
 
 /// Runs every job once; returns how many failed. Failures are logged and counted.
-pub async fn once(service: &Service) -> usize {
+pub async fn once(service: &App) -> usize {
     let mut failures = 0;
     for job in JOBS {
         let outcome = (job.run)(service.clone()).await;

@@ -1,10 +1,300 @@
-//! What the service does, whoever asks: console, API and command line call the same.
+//! The application: what the plan service does, a use case a function.
+//!
+//! A use case takes the [`App`] and the proof that its caller may do it ([`May`]), and returns an answer or a [`Refusal`].
+//! API, console and command line call the same functions and only translate: requests into arguments, answers into JSON,
+//! pages or tables, refusals into problems, error pages or exit codes.
 
 pub mod attempts;
 pub mod bundling;
+mod caller;
 pub mod inventory;
 pub mod jobs;
-pub mod permission;
+pub mod plans;
+mod refusal;
+pub mod roles;
 pub mod sealing;
-pub mod service;
 pub mod suspicion;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use tokio::sync::{Semaphore, watch};
+
+use self::attempts::Attempts;
+pub use self::caller::{Caller, May, MayHere};
+use self::inventory::{Changed, Check, CountAt, Inventories, SharedClassifier, View};
+pub use self::refusal::Refusal;
+use self::suspicion::Suspicions;
+use crate::billing::forecast::{self, Sample};
+use crate::census::{Policy, Prefix, Timestamp};
+use crate::change::ChangeRequest;
+use crate::classify::{RuleError, Rules};
+use crate::clock::Clock;
+use crate::plan::limits::{Allowance, Limits};
+use crate::plan::metrics::Metrics;
+use crate::plan::oidc::Provider;
+use crate::plan::store::{By, Ingested, Store};
+use crate::plan::tls::Tls;
+use crate::proof::{Day, Span};
+use crate::wire::{EnrolmentToken, Explanation, Subject, Upload};
+
+/// Uploads that are decoded at once: each may take [`crate::wire::DECOMPRESSED_BYTES`] and its facts.
+const DECODERS: usize = 2;
+/// Passwords that are hashed at once: each takes 19 MiB.
+const HASHERS: usize = 2;
+/// Estimates that are made at once: each may take 16 MiB of lists and what is told of their rows.
+const ESTIMATORS: usize = 2;
+
+/// How a service is made.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The URL under which browsers and sensors reach it, without a slash at the end.
+    pub public_url: String,
+    /// The default instant of the count.
+    pub count_at: CountAt,
+    /// The policy of the count.
+    pub policy: Policy,
+    /// How much one caller may ask.
+    pub allowance: Allowance,
+    /// The certificate, where the service speaks TLS itself.
+    pub tls: Option<Tls>,
+    /// How people get in.
+    pub access: AccessSettings,
+}
+
+/// How people get in.
+#[derive(Clone, Debug)]
+pub struct AccessSettings {
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Prefix>,
+    /// Whether people sign in by passwords that are kept here.
+    pub local_passwords: bool,
+    /// The identity provider, where there is one.
+    pub provider: Option<Arc<Provider>>,
+}
+
+impl Default for AccessSettings {
+    fn default() -> Self {
+        Self { trusted_proxies: Vec::new(), local_passwords: true, provider: None }
+    }
+}
+
+/// The running service. Cheap to clone.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+/// What [`App`] points to.
+pub struct Inner {
+    /// The store.
+    pub store: Store,
+    counting: OnceLock<Counting>,
+    /// The operator's rules, for a classifier that is loaded when it is first needed.
+    rules: Option<PathBuf>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The metrics.
+    pub metrics: Metrics,
+    /// How it was made.
+    pub settings: Settings,
+    /// Bounds what one caller asks.
+    pub limits: Limits,
+    /// Bounds what is written down of attempts to pass for a sensor.
+    pub suspicions: Suspicions,
+    /// Bounds attempts to sign in.
+    pub attempts: Attempts,
+    /// Bounds decoding.
+    pub decoders: Semaphore,
+    /// Bounds hashing of passwords.
+    pub hashers: Semaphore,
+    /// Bounds estimates.
+    pub estimators: Semaphore,
+    /// Becomes true when the service stops: endless answers end then.
+    pub stopping: watch::Sender<bool>,
+}
+
+/// What counts devices.
+struct Counting {
+    inventories: Inventories,
+    classifier: SharedClassifier,
+}
+
+impl Counting {
+    fn new(inner: &Inner, classifier: SharedClassifier) -> Self {
+        let Settings { policy, count_at, .. } = &inner.settings;
+        let inventories =
+            Inventories::new(inner.store.clone(), policy.clone(), Arc::clone(&classifier), *count_at);
+        Self { inventories, classifier }
+    }
+}
+
+impl std::ops::Deref for App {
+    type Target = Inner;
+
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+impl App {
+    /// The application over `store`.
+    pub fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        classifier: SharedClassifier,
+        settings: Settings,
+    ) -> Self {
+        let app = Self::with_rules(store, clock, None, settings);
+        app.counting.get_or_init(|| Counting::new(&app.0, classifier));
+        app
+    }
+
+    /// The application over `store`, for a command: it loads the built-in rules, and over them those of the folder, when
+    /// something is first counted.
+    pub fn with_rules(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        rules: Option<PathBuf>,
+        settings: Settings,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            store,
+            counting: OnceLock::new(),
+            rules,
+            attempts: Attempts::new(Arc::clone(&clock)),
+            clock,
+            metrics: Metrics::default(),
+            limits: Limits::new(settings.allowance),
+            settings,
+            suspicions: Suspicions::default(),
+            decoders: Semaphore::new(DECODERS),
+            hashers: Semaphore::new(HASHERS),
+            estimators: Semaphore::new(ESTIMATORS),
+            stopping: watch::Sender::new(false),
+        }))
+    }
+
+    fn counting(&self) -> Result<&Counting, RuleError> {
+        if let Some(counting) = self.counting.get() {
+            return Ok(counting);
+        }
+        let classifier = classifier(self.rules.as_deref())?;
+        Ok(self.counting.get_or_init(|| Counting::new(&self.0, classifier)))
+    }
+
+    /// The inventories of all subscriptions.
+    ///
+    /// # Errors
+    /// The classification rules cannot be loaded.
+    pub fn inventories(&self) -> Result<&Inventories, RuleError> {
+        Ok(&self.counting()?.inventories)
+    }
+
+    /// The classifier of all counts.
+    ///
+    /// # Errors
+    /// The classification rules cannot be loaded.
+    pub fn classifier(&self) -> Result<&SharedClassifier, RuleError> {
+        Ok(&self.counting()?.classifier)
+    }
+
+    /// The present.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// The enrolment token around a one-time secret.
+    pub fn enrolment_token(&self, secret: String) -> EnrolmentToken {
+        let fingerprint = self.settings.tls.as_ref().and_then(Tls::pin);
+        EnrolmentToken { url: self.settings.public_url.clone(), secret, fingerprint }
+    }
+
+    /// The view of a subscription; see [`Inventories::view`].
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn view(&self, subscription: &str, as_of: Option<Timestamp>) -> Result<Arc<View>, Refusal> {
+        let view = self.inventories()?.view(subscription, as_of, self.now()).await?;
+        if as_of.is_none() {
+            self.metrics.census(subscription, &view);
+        }
+        Ok(view)
+    }
+
+    /// What was billable day by day, for the forecast: at the end of each sealed day by its newest snapshot, and now.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn samples(&self, subscription: &str) -> Result<Vec<Sample>, Refusal> {
+        let view = self.view(subscription, None).await?;
+        let today = Day::of(self.now());
+        let days = Span { from: today.plus(-forecast::WINDOW), to: today };
+        let sealed = self.store.daily_counts(subscription, days).await?;
+        let last_of = |day: Day| day.end().plus(-1);
+        let mut samples: Vec<Sample> =
+            sealed.into_iter().map(|(day, billable)| Sample { at: last_of(day), billable }).collect();
+        samples.push(Sample { at: view.as_of, billable: view.document.census.billable });
+        Ok(samples)
+    }
+
+    /// Everything that is known of an address or a MAC; see [`Inventories::explain`].
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn explain(
+        &self,
+        subscription: &str,
+        subject: Subject,
+        as_of: Option<Timestamp>,
+    ) -> Result<Explanation, Refusal> {
+        self.inventories()?.explain(subscription, subject, as_of, self.now()).await
+    }
+
+    /// Makes a change of an inventory; see [`Inventories::change`]. Runs to its end even where the caller goes away
+    /// meanwhile: what is committed must also be shown.
+    ///
+    /// # Errors
+    /// Those of [`Inventories::change`].
+    pub async fn change(
+        &self,
+        subscription: &str,
+        ask: ChangeRequest,
+        by: &By,
+        check: Option<Box<Check>>,
+    ) -> Result<Changed, Refusal> {
+        let (service, subscription, by) = (self.clone(), subscription.to_owned(), by.clone());
+        let work = tokio::spawn(async move {
+            service.inventories()?.change(&subscription, ask, &by, check, service.now()).await
+        });
+        work.await.unwrap_or_else(|e| Err(Refusal::Defect(format!("a change of the inventory failed: {e}"))))
+    }
+
+    /// Stores an upload and shows it. Runs to its end even where the sender goes away meanwhile: what is committed
+    /// must also be shown. `request` names the request that brings it.
+    ///
+    /// # Errors
+    /// Those of [`Store::ingest`].
+    pub async fn ingest(
+        &self,
+        subscription: String,
+        sensor: String,
+        upload: Upload,
+        request: [u8; 32],
+    ) -> Result<Ingested, Refusal> {
+        let service = self.clone();
+        let work = tokio::spawn(async move {
+            service.inventories()?.ingest(&subscription, &sensor, &upload, request, service.now()).await
+        });
+        work.await.unwrap_or_else(|e| Err(Refusal::Defect(format!("storing an upload failed: {e}"))))
+    }
+}
+
+/// The classifier of the service: the rules that are compiled in, and over them those of a folder.
+///
+/// # Errors
+/// With the file, line and reason of the first rule that is broken.
+pub fn classifier(rules: Option<&Path>) -> Result<SharedClassifier, RuleError> {
+    Ok(Arc::new(match rules {
+        Some(folder) => Rules::load(folder)?,
+        None => Rules::builtin()?,
+    }))
+}

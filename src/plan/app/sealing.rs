@@ -6,12 +6,12 @@
 
 use std::collections::HashMap;
 
-use super::service::Service;
+use super::{App, Refusal};
 use crate::census::{Census, CouplingKey, Policy, Survey, Timestamp};
 use crate::plan::store::snapshots::{SealOutcome, Unsealed};
 use crate::plan::store::{By, Snapshot, SnapshotError, StoreError};
 use crate::proof::day::{self, REVISED};
-use crate::proof::inclusion::{PROOF_SCHEMA, Place};
+use crate::proof::inclusion::{LeafPlace, PROOF_SCHEMA};
 use crate::proof::part::{Packer, Part, unpack};
 use crate::proof::{Day, Digest, Due, Header, Inclusion, Leaf, PlanInEffect, SNAPSHOT_SCHEMA, Tally, due};
 
@@ -69,7 +69,7 @@ impl Counted {
 ///
 /// # Errors
 /// The store's; the other subscriptions are sealed nevertheless.
-pub async fn seal_due(service: Service) -> Result<(), StoreError> {
+pub async fn seal_due(service: App) -> Result<(), Refusal> {
     let mut outcome = Ok(());
     for subscription in service.store.subscriptions().await? {
         if let Err(error) = service.seal_due_of(&subscription.id).await {
@@ -80,18 +80,18 @@ pub async fn seal_due(service: Service) -> Result<(), StoreError> {
     outcome
 }
 
-impl Service {
+impl App {
     /// Seals a day, or makes a new revision of it where facts, decisions or rules now give another count.
     ///
     /// # Errors
     /// [`SnapshotError::DayNotOver`], [`SnapshotError::BeforeSubscription`], or the store's.
-    pub async fn seal(&self, subscription: &str, day: Day, by: &By) -> Result<Outcome, StoreError> {
+    pub async fn seal(&self, subscription: &str, day: Day, by: &By) -> Result<Outcome, Refusal> {
         let created = self.store.subscription(subscription).await?.created_at;
         if day.end() > self.now() {
-            return Err(SnapshotError::DayNotOver { day }.into());
+            return Err(StoreError::from(SnapshotError::DayNotOver { day }).into());
         }
         if day < Day::of(created) {
-            return Err(SnapshotError::BeforeSubscription(day).into());
+            return Err(StoreError::from(SnapshotError::BeforeSubscription(day)).into());
         }
         for _ in 0..ATTEMPTS {
             if let Some(outcome) = self.try_to_seal(subscription, day, by).await? {
@@ -102,7 +102,7 @@ impl Service {
         Ok(Outcome::Unchanged(self.store.snapshot(subscription, day, None).await?))
     }
 
-    async fn seal_due_of(&self, subscription: &str) -> Result<(), StoreError> {
+    async fn seal_due_of(&self, subscription: &str) -> Result<(), Refusal> {
         let now = self.now();
         let from = Day::of(now).plus(-REVISED - 1);
         let sealed = self.store.sealed_days(subscription, from).await?;
@@ -118,12 +118,7 @@ impl Service {
     }
 
     /// Counts and seals; `None` where somebody else sealed the day meanwhile.
-    async fn try_to_seal(
-        &self,
-        subscription: &str,
-        day: Day,
-        by: &By,
-    ) -> Result<Option<Outcome>, StoreError> {
+    async fn try_to_seal(&self, subscription: &str, day: Day, by: &By) -> Result<Option<Outcome>, Refusal> {
         let newest = self.store.find_snapshot(subscription, day, None).await?;
         let now = self.now();
         let (facts_revision, counted) = self.count_day(subscription, day).await?;
@@ -164,7 +159,7 @@ impl Service {
         })
     }
 
-    async fn count_day(&self, subscription: &str, day: Day) -> Result<(i64, Counted), StoreError> {
+    async fn count_day(&self, subscription: &str, day: Day) -> Result<(i64, Counted), Refusal> {
         let known = match self.store.snapshot_before(subscription, day.end()).await? {
             Some(earlier) => self.last_seen(&earlier).await?,
             None => HashMap::new(),
@@ -174,7 +169,7 @@ impl Service {
         };
         let policy = self.settings.policy.clone();
         let count = move |survey: &Survey<'_>| Counted::new(survey, &policy);
-        let (revision, counted) = self.inventories.count_at(subscription, day.end(), known, count).await?;
+        let (revision, counted) = self.inventories()?.count_at(subscription, day.end(), known, count).await?;
         Ok((revision, counted?))
     }
 
@@ -223,7 +218,7 @@ impl Service {
         let last = (hashes.len().saturating_sub(1), last.unwrap_or_default());
         let place = |(index, line): (usize, String)| {
             let leaf = Leaf::read(&line).ok_or_else(|| corrupt(&"a leaf cannot be read"))?;
-            Ok::<_, StoreError>(Place::new(leaf, index, &hashes))
+            Ok::<_, StoreError>(LeafPlace::new(leaf, index, &hashes))
         };
         Ok(Inclusion {
             schema: PROOF_SCHEMA.to_owned(),
@@ -238,7 +233,7 @@ impl Service {
 
 /// The leaves of a snapshot, part by part.
 pub struct Leaves {
-    service: Service,
+    service: App,
     snapshot: Snapshot,
     after: i64,
 }

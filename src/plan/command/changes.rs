@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use super::devices::{HEADER, Making, make, row};
 use super::failure::Failure;
 use super::{Target, print_json, service, table};
-use crate::change::{Ask, ChangeSet, DecisionEntry};
+use crate::change::{ChangeRequest, ChangeSet, DecisionEntry};
 use crate::plan::app::inventory::Changed;
 use crate::plan::http::api::changes::{AlterationsQuery, ChangeAnswer, ChangesQuery, change, changes};
 use crate::plan::store::By;
@@ -103,7 +103,8 @@ pub(super) async fn run(command: ChangesCommand) -> Result<(), Failure> {
             let by = making.by()?;
             let (config, store, subscription) = target.open().await?;
             let service = service(&config, store)?;
-            make(&service, &subscription, Ask::Undo { change: number }, &by, target.common.json).await
+            make(&service, &subscription, ChangeRequest::Undo { change: number }, &by, target.common.json)
+                .await
         }
     }
 }

@@ -10,10 +10,10 @@ use super::changes::print_change;
 use super::failure::Failure;
 use super::{Target, print_json, service, table};
 use crate::census::{CouplingKey, DeviceId, Property, Timestamp};
-use crate::change::{Ask, Patch};
+use crate::change::{ChangeRequest, Patch};
 use crate::listing::{BadList, CHUNK, Csv, Filter, Ndjson, columns, places};
+use crate::plan::app::App;
 use crate::plan::app::inventory::View;
-use crate::plan::app::service::Service;
 use crate::plan::http::problem::Problem;
 use crate::plan::store::{By, Subscription};
 use crate::wire::{DeviceEntry, Subject};
@@ -243,10 +243,10 @@ pub(super) async fn devices(command: DevicesCommand) -> Result<(), Failure> {
         Some(Subcommands::Why(arguments)) => why(arguments).await,
         Some(Subcommands::Edit(arguments)) => edit(arguments).await,
         Some(Subcommands::Delete(SomeArguments { target, making, devices })) => {
-            change_some(&target, &making, &devices, |ids| Ask::Delete { ids }).await
+            change_some(&target, &making, &devices, |ids| ChangeRequest::Delete { ids }).await
         }
         Some(Subcommands::Merge(SomeArguments { target, making, devices })) => {
-            change_some(&target, &making, &devices, |ids| Ask::Merge { ids }).await
+            change_some(&target, &making, &devices, |ids| ChangeRequest::Merge { ids }).await
         }
         Some(Subcommands::Split(arguments)) => split(arguments).await,
         Some(Subcommands::Export(arguments)) => export(arguments).await,
@@ -259,7 +259,7 @@ async fn list(arguments: ListArguments) -> Result<(), Failure> {
     let service = service(&config, store)?;
     let (filter, as_of) = selection.filter();
     let view = service.view(&subscription.id, as_of).await?;
-    let places = places(&view, &filter).map_err(Problem::from)?;
+    let places = places(&view.document.devices, &filter).map_err(Problem::from)?;
     let devices: Vec<&DeviceEntry> = places.iter().filter_map(|p| view.document.devices.get(*p)).collect();
     if target.common.json {
         return print_json(&json!({"as_of": view.as_of.to_string(), "devices": devices}));
@@ -430,7 +430,7 @@ async fn edit(arguments: EditArguments) -> Result<(), Failure> {
     }
     let patch: Patch = serde_json::from_value(patch.into()).map_err(|e| Failure::usage(e.to_string()))?;
     let SomeArguments { target, making, devices } = some;
-    change_some(&target, &making, &devices, |ids| Ask::Edit { ids, patch }).await
+    change_some(&target, &making, &devices, |ids| ChangeRequest::Edit { ids, patch }).await
 }
 
 async fn split(arguments: SplitArguments) -> Result<(), Failure> {
@@ -444,7 +444,7 @@ async fn split(arguments: SplitArguments) -> Result<(), Failure> {
     };
     let couplings: Vec<CouplingKey> =
         couplings.iter().map(|text| pair(text).ok_or_else(|| bad(text))).collect::<Result<_, _>>()?;
-    change_some(&target, &making, &[device], |ids| Ask::Split {
+    change_some(&target, &making, &[device], |ids| ChangeRequest::Split {
         id: ids.into_iter().next().unwrap_or_default(),
         couplings,
     })
@@ -455,7 +455,7 @@ async fn change_some(
     target: &Target,
     making: &Making,
     devices: &[String],
-    ask: impl FnOnce(Vec<String>) -> Ask,
+    ask: impl FnOnce(Vec<String>) -> ChangeRequest,
 ) -> Result<(), Failure> {
     let by = making.by()?;
     let (config, store, subscription) = target.open().await?;
@@ -468,13 +468,13 @@ async fn change_some(
 
 /// Makes a change and prints what it did.
 pub(super) async fn make(
-    service: &Service,
+    service: &App,
     subscription: &Subscription,
-    ask: Ask,
+    ask: ChangeRequest,
     by: &By,
     json: bool,
 ) -> Result<(), Failure> {
-    let changed = service.change::<Problem>(&subscription.id, ask, by, None).await?;
+    let changed = service.change(&subscription.id, ask, by, None).await?;
     print_change(changed, by, json)
 }
 
@@ -508,7 +508,7 @@ async fn export(arguments: ExportArguments) -> Result<(), Failure> {
     let (filter, as_of) = selection.filter();
     let asked = columns(asked.as_deref()).map_err(|e| Problem::from(BadList::from(e)))?;
     let view = service.view(&subscription.id, as_of).await?;
-    let places = places(&view, &filter).map_err(Problem::from)?;
+    let places = places(&view.document.devices, &filter).map_err(Problem::from)?;
     let mut out: Box<dyn Write> = match &output {
         Some(path) => {
             let file = std::fs::File::create(path).map_err(|e| {

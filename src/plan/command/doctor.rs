@@ -13,13 +13,13 @@ use super::Common;
 use super::failure::Failure;
 use crate::census::Timestamp;
 use crate::clock::{Clock as _, SystemClock};
-use crate::doctor::{Finding, Outcome, Report};
-use crate::plan::app::service;
+use crate::doctor::{CheckOutcome, Finding, Report};
+use crate::plan::app;
 use crate::plan::config::Config;
 use crate::plan::doctor;
-use crate::plan::http::tls::Source;
 use crate::plan::store::engine::sql;
 use crate::plan::store::{Location, Store, Subscription};
+use crate::plan::tls::Source;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Subscriptions that are looked at.
@@ -58,7 +58,7 @@ async fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
             findings.extend(found);
             findings.extend(stored(config, &store, now).await.unwrap_or_else(|e| {
                 vec![Finding::other(
-                    Outcome::Problem,
+                    CheckOutcome::Problem,
                     "database",
                     "",
                     e.to_string(),
@@ -73,10 +73,10 @@ async fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
 }
 
 fn rules(config: &Config) -> Finding {
-    match service::classifier(config.rules()) {
+    match app::classifier(config.rules()) {
         Ok(_) => Finding::good("rules", "", "they are good"),
         Err(e) => Finding::other(
-            Outcome::Problem,
+            CheckOutcome::Problem,
             "rules",
             "",
             e.to_string(),
@@ -89,7 +89,7 @@ fn rules(config: &Config) -> Finding {
 async fn store(config: &Config) -> Result<(Store, Vec<Finding>), Finding> {
     let place = &config.database;
     let wrong = |finding: String, remedy: &str| {
-        Err(Finding::other(Outcome::Problem, "database", place.to_string(), finding, remedy))
+        Err(Finding::other(CheckOutcome::Problem, "database", place.to_string(), finding, remedy))
     };
     if place.is_missing() {
         return wrong(
@@ -107,7 +107,7 @@ async fn store(config: &Config) -> Result<(Store, Vec<Finding>), Finding> {
         }
     };
     let finding = doctor::database(place, pending);
-    if finding.outcome != Outcome::Good {
+    if finding.outcome != CheckOutcome::Good {
         return Err(finding);
     }
     let store = match Store::open(place).await {
@@ -127,10 +127,10 @@ async fn store(config: &Config) -> Result<(Store, Vec<Finding>), Finding> {
             Ok(row) => {
                 let said = row.and_then(|r| r.text("quick_check").ok()).unwrap_or_default();
                 let remedy = "stop the service and restore a backup: 'netcensus-plan restore'";
-                Finding::other(Outcome::Problem, "integrity", place.to_string(), said, remedy)
+                Finding::other(CheckOutcome::Problem, "integrity", place.to_string(), said, remedy)
             }
             Err(e) => Finding::other(
-                Outcome::Unchecked,
+                CheckOutcome::Unchecked,
                 "integrity",
                 place.to_string(),
                 e.to_string(),
@@ -142,27 +142,29 @@ async fn store(config: &Config) -> Result<(Store, Vec<Finding>), Finding> {
 }
 
 /// What the database tells of clock, people, plans, sensors and snapshots.
-async fn stored(
-    config: &Config,
-    store: &Store,
-    now: Timestamp,
-) -> Result<Vec<Finding>, crate::plan::store::StoreError> {
+async fn stored(config: &Config, store: &Store, now: Timestamp) -> Result<Vec<Finding>, app::Refusal> {
     let newest = store.row(sql("SELECT MAX(at) AS at FROM audit")).await?;
     let newest = newest.map(|row| row.opt_int("at")).transpose()?.flatten().map(Timestamp);
     let mut findings = vec![doctor::clock(newest, now)];
     if store.is_unclaimed().await? {
         let remedy = "open the link that the service prints at its start, and choose a password";
-        findings.push(Finding::other(Outcome::Notice, "people", "", "nobody has an account yet", remedy));
+        findings.push(Finding::other(
+            CheckOutcome::Notice,
+            "people",
+            "",
+            "nobody has an account yet",
+            remedy,
+        ));
     }
     let subscriptions = store.subscriptions().await?;
     if subscriptions.is_empty() {
         let remedy = "create one: 'netcensus-plan subscription create NAME'";
-        findings.push(Finding::other(Outcome::Notice, "subscription", "", "there is none", remedy));
+        findings.push(Finding::other(CheckOutcome::Notice, "subscription", "", "there is none", remedy));
     }
     findings.push(trail(store, None, "the tenant's").await?);
     let Ok(service) = super::service(config, store.clone()) else { return Ok(findings) };
     for Subscription { id, name, created_at } in subscriptions.into_iter().take(SUBSCRIPTIONS) {
-        let view = service.inventories.view(&id, None, now).await?;
+        let view = service.inventories()?.view(&id, None, now).await?;
         let billable = view.document.census.billable;
         findings.push(doctor::plan(&name, &store.plans(&id).await?, billable, now));
         findings.extend(doctor::sensors(&name, &store.sensors(&id).await?, now));
@@ -182,7 +184,7 @@ async fn trail(
         Ok(good) => Finding::good("trail", subject, format!("the chain of {} rows holds", good.rows)),
         Err(broken) => {
             let remedy = "somebody changed the database itself: compare it with a backup";
-            Finding::other(Outcome::Problem, "trail", subject, broken.to_string(), remedy)
+            Finding::other(CheckOutcome::Problem, "trail", subject, broken.to_string(), remedy)
         }
     })
 }
@@ -194,13 +196,13 @@ fn certificate(config: &Config, now: Timestamp) -> Option<Finding> {
         Ok(Some(Source::Given(given))) => (given.certificate, "correct tls.certificate"),
         Err(e) => {
             let remedy = "correct [tls] and public_url in the configuration";
-            return Some(Finding::other(Outcome::Problem, "certificate", "", e.to_string(), remedy));
+            return Some(Finding::other(CheckOutcome::Problem, "certificate", "", e.to_string(), remedy));
         }
     };
     let subject = path.display().to_string();
     Some(match validity(&path) {
         Ok((from, to)) => doctor::certificate(&subject, from, to, now),
-        Err(why) => Finding::other(Outcome::Problem, "certificate", subject, why, remedy),
+        Err(why) => Finding::other(CheckOutcome::Problem, "certificate", subject, why, remedy),
     })
 }
 
@@ -244,11 +246,17 @@ async fn answers(config: &Config) -> Finding {
         }
         Ok(answer) => {
             let finding = format!("it answers {}", answer.status());
-            Finding::other(Outcome::Problem, "service", url, finding, "see the database below, and its log")
+            Finding::other(
+                CheckOutcome::Problem,
+                "service",
+                url,
+                finding,
+                "see the database below, and its log",
+            )
         }
         Err(e) => {
             let finding = if e.is_connect() { "nobody answers".to_owned() } else { e.to_string() };
-            Finding::other(Outcome::Problem, "service", url, finding, remedy)
+            Finding::other(CheckOutcome::Problem, "service", url, finding, remedy)
         }
     }
 }
@@ -259,7 +267,7 @@ async fn provider(config: &Config, now: Timestamp) -> Option<Finding> {
         Ok(settings) => settings.access.provider?,
         Err(e) => {
             let remedy = "correct [oidc] in the configuration";
-            return Some(Finding::other(Outcome::Problem, "provider", "", e.to_string(), remedy));
+            return Some(Finding::other(CheckOutcome::Problem, "provider", "", e.to_string(), remedy));
         }
     };
     let issuer = provider.settings().issuer.clone();
@@ -268,7 +276,7 @@ async fn provider(config: &Config, now: Timestamp) -> Option<Finding> {
         Err(e) => {
             let remedy =
                 "check oidc.issuer, and that this host reaches it; people with a password can still sign in";
-            Finding::other(Outcome::Problem, "provider", issuer, e.to_string(), remedy)
+            Finding::other(CheckOutcome::Problem, "provider", issuer, e.to_string(), remedy)
         }
     })
 }
@@ -285,7 +293,7 @@ fn hardening() -> Finding {
     });
     let Some(process) = serving else {
         let remedy = "start it: systemctl start netcensus-plan";
-        return Finding::other(Outcome::Unchecked, "hardening", "", "no service runs here", remedy);
+        return Finding::other(CheckOutcome::Unchecked, "hardening", "", "no service runs here", remedy);
     };
     let subject = process.display().to_string();
     let status = fs::read_to_string(process.join("status")).unwrap_or_default();
@@ -307,5 +315,5 @@ fn hardening() -> Finding {
         );
     }
     let remedy = "run it by the unit of the package: systemctl start netcensus-plan";
-    Finding::other(Outcome::Notice, "hardening", subject, lacks.join(", "), remedy)
+    Finding::other(CheckOutcome::Notice, "hardening", subject, lacks.join(", "), remedy)
 }

@@ -13,10 +13,12 @@ use crate::billing::forecast::{Forecast, read_series};
 use crate::census::{Policy, Timestamp};
 use crate::clock::{Clock as _, SystemClock};
 use crate::estimate::{
-    self, Estimate, Exclusion, FILE_BYTES, FILES, FileError, Kind, Mapping, Options, Outcome, Sorter,
+    self, Estimate, Exclusion, FILE_BYTES, FILES, FileError, FileKind, Mapping, ReadOptions, RowOutcome,
+    Sorter,
 };
-use crate::plan::app::service as services;
+use crate::plan::app::{self, App};
 use crate::plan::http::api::estimates::{self, Asked};
+use crate::plan::store::Expected;
 
 /// What to estimate from.
 #[derive(Debug, Args)]
@@ -35,7 +37,7 @@ pub(super) struct EstimateArguments {
     files: Vec<PathBuf>,
     /// What the lists are: cmdb, meraki or defender [default: told by their content]
     #[arg(long, value_name = "KIND", value_parser = kind)]
-    kind: Option<Kind>,
+    kind: Option<FileKind>,
     /// Which column of a table holds what, such as mac=COLUMN; may be repeated
     #[arg(long, value_name = "FIELD=COLUMN")]
     map: Vec<String>,
@@ -75,8 +77,8 @@ pub(super) struct ForecastArguments {
 }
 
 /// Reads the kind of a list.
-pub(super) fn kind(text: &str) -> Result<Kind, String> {
-    Kind::from_key(text).ok_or_else(|| "it is cmdb, meraki or defender".to_owned())
+pub(super) fn kind(text: &str) -> Result<FileKind, String> {
+    FileKind::from_key(text).ok_or_else(|| "it is cmdb, meraki or defender".to_owned())
 }
 
 /// Prints an estimate.
@@ -99,8 +101,8 @@ pub(super) async fn estimate(arguments: EstimateArguments) -> Result<(), Failure
         }
         estimates::make(&service, &subscription.id, Asked { files, kind, mapping, as_of, files_only }).await?
     } else {
-        let classifier = services::classifier(config.rules())?;
-        alone(&files, &Options { kind, mapping }, &*classifier, &config.policy(), as_of)?
+        let classifier = app::classifier(config.rules())?;
+        alone(&files, &ReadOptions { kind, mapping }, &*classifier, &config.policy(), as_of)?
     };
     if target.common.json {
         return print_json(&found);
@@ -113,7 +115,7 @@ pub(super) async fn estimate(arguments: EstimateArguments) -> Result<(), Failure
 /// The estimate of lists, without anything else.
 fn alone(
     files: &[(String, Vec<u8>)],
-    options: &Options,
+    options: &ReadOptions,
     classifier: &(dyn crate::census::Classifier + Send + Sync),
     policy: &Policy,
     as_of: Option<Timestamp>,
@@ -143,19 +145,15 @@ fn read(path: &Path) -> Result<(String, Vec<u8>), Failure> {
 }
 
 async fn remember_columns(
-    service: &services::Service,
+    service: &App,
     sid: &str,
     files: &[(String, Vec<u8>)],
     mapping: &Mapping,
 ) -> Result<(), Failure> {
     let by = crate::plan::store::By::operator();
     for signature in files.iter().filter_map(|(_, bytes)| estimate::signature(bytes)) {
-        let anything = |_: Option<&_>| Ok(());
         let now = service.now();
-        service
-            .store
-            .remember_mapping::<crate::plan::store::StoreError>(sid, &signature, mapping, &by, now, anything)
-            .await?;
+        service.store.remember_mapping(sid, &signature, mapping, &by, now, &Expected::Any).await?;
     }
     Ok(())
 }
@@ -207,13 +205,13 @@ fn write_estimate(out: &mut dyn Write, e: &Estimate, report: bool) -> io::Result
     let rows: Vec<Vec<String>> = e
         .rows
         .iter()
-        .filter(|r| report || r.outcome == Outcome::Unreadable)
+        .filter(|r| report || r.outcome == RowOutcome::Unreadable)
         .map(|r| {
             let outcome = match r.outcome {
-                Outcome::Taken => "counted",
-                Outcome::Merged => "same",
-                Outcome::Excluded => "not counted",
-                Outcome::Unreadable => "unreadable",
+                RowOutcome::Taken => "counted",
+                RowOutcome::Merged => "same",
+                RowOutcome::Excluded => "not counted",
+                RowOutcome::Unreadable => "unreadable",
             };
             let of = |text: Option<String>| text.unwrap_or_default();
             vec![

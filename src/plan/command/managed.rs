@@ -10,7 +10,7 @@ use super::devices::{Making, make};
 use super::failure::Failure;
 use super::{Target, print_json, service, table};
 use crate::census::Timestamp;
-use crate::change::{Ask, ListReport};
+use crate::change::{ChangeRequest, ListReport};
 use crate::clock::{Clock as _, SystemClock};
 use crate::estimate::Mapping;
 use crate::plan::http::api::managed::{FileImport, Import, ImportEntry, ManagedPage, ManagedQuery};
@@ -97,7 +97,7 @@ pub(super) async fn run(command: ManagedCommand) -> Result<(), Failure> {
             let by = making.by()?;
             let (config, store, subscription) = target.open().await?;
             let service = service(&config, store)?;
-            make(&service, &subscription, Ask::Forget { source }, &by, target.common.json).await
+            make(&service, &subscription, ChangeRequest::Forget { source }, &by, target.common.json).await
         }
     }
 }

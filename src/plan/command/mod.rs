@@ -11,14 +11,13 @@ mod managed;
 mod operate;
 mod people;
 mod plan;
+mod rule;
 mod serve;
 mod snapshot;
 mod statement;
-mod table;
 mod tokens;
 mod trail;
 
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -31,9 +30,11 @@ pub(crate) use self::inventory::write_census;
 use super::config::Config;
 use super::demo;
 use super::store::{By, Location, Store, Subscription, audit};
+use crate::cli::log::{self, LogFormat};
+use crate::cli::terminal::print_json;
+use crate::cli::{self, manual, table};
 use crate::clock::SystemClock;
-use crate::manual;
-use crate::plan::app::service::{self, Service};
+use crate::plan::app::{self, App};
 
 /// Where the configuration lies on an installed system.
 const INSTALLED: &str = "/etc/netcensus/netcensus-plan.toml";
@@ -57,7 +58,7 @@ Examples:
   netcensus-plan census --json                   the numbers, for programs
   netcensus-plan estimate cmdb.csv               how many to commit to, before any sensor exists
 
-Exit status: 0 done, 1 failed, 2 usage, 69 unavailable, 77 not permitted, 78 bad configuration.";
+Exit status: 0 done, 1 failed, 2 usage error, 69 service unavailable, 77 not permitted, 78 configuration error.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -119,6 +120,8 @@ enum Command {
     /// Read and verify the audit trail
     #[command(subcommand)]
     Audit(trail::AuditCommand),
+    /// Print a census rule by its id, or list all rules
+    Rule(rule::Arguments),
     /// Write man pages and shell completions into a folder, for packages
     #[command(hide = true)]
     Manual(manual::Arguments),
@@ -224,23 +227,15 @@ impl Target {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let Cli { command } = Cli::parse();
     #[cfg(feature = "failpoints")]
     let _failpoints = super::crash::set_up();
-    let outcome = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Failure::from)
-        .and_then(|runtime| runtime.block_on(run(cli.command)));
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failure { exit: 0, .. }) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // Nobody is left to tell where standard error is closed too.
-            writeln!(io::stderr(), "netcensus-plan: {failure}").ok();
-            ExitCode::from(failure.exit)
-        }
+    // The service starts the log of its configuration.
+    if !matches!(command, Command::Serve(_)) {
+        drop(log::start(LogFormat::Text, log::COMMANDS));
     }
+    let outcome = cli::service_runtime().and_then(|runtime| runtime.block_on(run(command)));
+    cli::exit("netcensus-plan", outcome)
 }
 
 async fn run(command: Command) -> Result<(), Failure> {
@@ -268,21 +263,14 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Role(command) => people::role(command).await,
         Command::Token(command) => tokens::token(command).await,
         Command::Audit(command) => trail::audit(command).await,
+        Command::Rule(arguments) => rule::rule(&arguments),
         Command::Manual(arguments) => manual::write(&Cli::command(), &arguments).map_err(Failure::from),
     }
 }
 
 /// A service over the database, for commands that ask what it would answer.
-fn service(config: &Config, store: Store) -> Result<Service, Failure> {
+fn service(config: &Config, store: Store) -> Result<App, Failure> {
     let settings = config.settings(config.url(config.listen))?;
-    let classifier = service::classifier(config.rules())?;
-    Ok(Service::new(store, Arc::new(SystemClock), classifier, settings))
-}
-
-/// Prints a JSON document.
-fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    serde_json::to_writer(&mut out, value).map_err(io::Error::from)?;
-    writeln!(out)?;
-    Ok(())
+    let classifier = app::classifier(config.rules())?;
+    Ok(App::new(store, Arc::new(SystemClock), classifier, settings))
 }

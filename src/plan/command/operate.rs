@@ -1,5 +1,6 @@
 //! The operator's commands: subscriptions, sensors.
 
+use crate::plan::store::Expected;
 use std::io::{self, Write as _};
 
 use clap::Subcommand;
@@ -8,7 +9,7 @@ use serde_json::json;
 use super::failure::Failure;
 use super::{Common, Target, print_json, table};
 use crate::clock::{Clock as _, SystemClock};
-use crate::plan::store::{By, Sensor, Store, StoreError, Subscription};
+use crate::plan::store::{By, Store};
 use crate::wire::EnrolmentToken;
 
 /// What to do with subscriptions.
@@ -87,9 +88,9 @@ pub(super) async fn subscription(command: SubscriptionCommand) -> Result<(), Fai
         }
         SubscriptionCommand::Rename { target, name } => {
             let (_, store, subscription) = target.open().await?;
-            let unchecked = |_: &Subscription| Ok::<(), StoreError>(());
             let (by, now) = (By::operator(), SystemClock.now());
-            let renamed = store.rename_subscription(&subscription.id, &name, unchecked, &by, now).await?;
+            let renamed =
+                store.rename_subscription(&subscription.id, &name, &Expected::Any, &by, now).await?;
             if target.common.json {
                 return print_json(&renamed);
             }
@@ -144,9 +145,9 @@ pub(super) async fn sensor(command: SensorCommand) -> Result<(), Failure> {
         }
         SensorCommand::Rename { target, sensor, name } => {
             let (_, store, subscription) = target.open().await?;
-            let unchecked = |_: &Sensor| Ok::<(), StoreError>(());
             let by = By::operator();
-            let renamed = store.rename_sensor(&subscription.id, &sensor, &name, unchecked, &by, now).await?;
+            let renamed =
+                store.rename_sensor(&subscription.id, &sensor, &name, &Expected::Any, &by, now).await?;
             if target.common.json {
                 return print_json(&renamed);
             }

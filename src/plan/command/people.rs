@@ -1,5 +1,6 @@
 //! The operator's commands about people and their roles. Passwords come by standard input, never on the command line.
 
+use crate::plan::store::Expected;
 use std::io::{self, BufRead as _};
 
 use clap::Subcommand;
@@ -9,9 +10,9 @@ use super::failure::Failure;
 use super::operate::say;
 use super::{Common, Target, print_json, table};
 use crate::clock::{Clock as _, SystemClock};
-use crate::plan::app::permission::Role;
+use crate::plan::permission::Role;
 use crate::plan::secret::PASSWORD_MAX;
-use crate::plan::store::{By, RoleBinding, Store, StoreError};
+use crate::plan::store::{By, RoleBinding, Store};
 
 /// What to do with people.
 #[derive(Debug, Subcommand)]
@@ -189,9 +190,8 @@ pub(super) async fn role(command: RoleCommand) -> Result<(), Failure> {
         }
         RoleCommand::Unbind { target, person } => {
             let (_, store, subscription) = target.open().await?;
-            let unchecked = |_: &RoleBinding| Ok::<(), StoreError>(());
             let (by, now) = (By::operator(), SystemClock.now());
-            store.unbind_role(&subscription.id, &person, unchecked, &by, now).await?;
+            store.unbind_role(&subscription.id, &person, &Expected::Any, &by, now).await?;
             if target.common.json {
                 return print_json(&json!({"unbound": person}));
             }
@@ -201,9 +201,8 @@ pub(super) async fn role(command: RoleCommand) -> Result<(), Failure> {
 }
 
 async fn bind(store: &Store, subscription: &str, person: &str, role: Role) -> Result<RoleBinding, Failure> {
-    let unchecked = |_: Option<&RoleBinding>| Ok::<(), StoreError>(());
     let (by, now) = (By::operator(), SystemClock.now());
-    Ok(store.bind_role(subscription, person, role, unchecked, &by, now).await?)
+    Ok(store.bind_role(subscription, person, role, &Expected::Any, &by, now).await?)
 }
 
 fn read_password() -> Result<String, Failure> {

@@ -7,9 +7,9 @@ use clap::Subcommand;
 use super::failure::Failure;
 use super::operate::say;
 use super::{Attempt, Target, print_json, table};
-use crate::billing::timeline::{Kind, Onboarding};
+use crate::billing::timeline::{Onboarding, PlanKind};
 use crate::clock::{Clock as _, SystemClock};
-use crate::plan::http::api::plans::{PlanEntry, Replacement, Timeline};
+use crate::plan::app::plans::{PlanEntry, Replacement, Timeline};
 use crate::plan::store::Changed;
 
 /// What to do with the plan.
@@ -60,7 +60,7 @@ pub(super) enum PlanCommand {
 pub(super) struct Wanted {
     /// trial, monthly or annual
     #[arg(long, value_name = "KIND")]
-    kind: Kind,
+    kind: PlanKind,
     /// The number of devices to commit to, a multiple of 100; not for a trial
     #[arg(long, value_name = "N")]
     devices: Option<u64>,

@@ -1,6 +1,6 @@
 //! `serve`: the service on its address, until it is told to stop.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -8,20 +8,17 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::layer::SubscriberExt as _;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::Common;
 use super::failure::Failure;
+use crate::cli::log;
 use crate::clock::{Clock as _, SystemClock};
+use crate::notify;
 use crate::plan::app::jobs;
-use crate::plan::app::service::{self, Service, Settings};
-use crate::plan::config::{LogConfig, LogFormat};
-use crate::plan::http::tls::{Tls, TlsListener};
+use crate::plan::app::{self, App, Settings};
 use crate::plan::server;
 use crate::plan::store::{CredentialKind, Location, Store};
-use crate::{journal, notify};
+use crate::plan::tls::{Tls, TlsListener};
 
 /// How the service is started.
 #[derive(Debug, Args)]
@@ -49,9 +46,12 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { config, listen, database } = arguments;
     let mut config = Common { config, database, json: false }.config()?;
     config.listen = listen.unwrap_or(config.listen);
-    start_log(&config.log);
-    let classifier = service::classifier(config.rules())?;
-    let listener = TcpListener::bind(config.listen).await.map_err(|e| Failure::listen(config.listen, &e))?;
+    drop(log::start(config.log.format, &config.log.level));
+    let classifier = app::classifier(config.rules())?;
+    let listener = TcpListener::bind(config.listen).await.map_err(|e| {
+        let address = config.listen;
+        Failure::listen(&e, format!("cannot listen on {address}: {e}; choose another address with --listen"))
+    })?;
     let address = listener.local_addr()?;
     let store = Store::open(&config.database).await?;
     let public_url = config.url(address);
@@ -71,7 +71,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     tracing::info!("listening on {public_url} with the database {}", config.database);
     let settings = Settings { tls: tls.clone(), ..config.settings(public_url)? };
-    let service = Service::new(store, Arc::new(SystemClock), classifier, settings);
+    let service = App::new(store, Arc::new(SystemClock), classifier, settings);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = async move {
         tokio::select! {
@@ -102,23 +102,4 @@ async fn reload_on_hangup(mut hangup: Signal, tls: Option<Tls>) {
             None => tracing::info!("there is no certificate to read anew"),
         }
     }
-}
-
-fn start_log(config: &LogConfig) {
-    let filter = EnvFilter::try_new(&config.filter).unwrap_or_else(|_| EnvFilter::new("info"));
-    let no_colour = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-    let colours = io::stderr().is_terminal() && !no_colour;
-    let registry = tracing_subscriber::registry().with(filter);
-    let text = tracing_subscriber::fmt::layer().with_writer(io::stderr).with_target(false).with_ansi(colours);
-    let journal = journal::has_standard_error().then(tracing_journald::layer);
-    let started = match config.format {
-        // Fields stay fields there.
-        LogFormat::Text if let Some(Ok(journal)) = journal => registry.with(journal).try_init(),
-        LogFormat::Text => registry.with(text).try_init(),
-        LogFormat::Json => {
-            registry.with(tracing_subscriber::fmt::layer().json().with_writer(io::stderr)).try_init()
-        }
-    };
-    // Only a second start in one process fails, and the first one's log serves.
-    drop(started);
 }

@@ -16,7 +16,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::plan::app::sealing::Outcome;
 use crate::plan::http::api::snapshots::{SnapshotEntry, page};
 use crate::plan::store::By;
-use crate::proof::verify::{DeviceReport, Report, Trust, Verified};
+use crate::proof::verify::{BundleReport, DeviceReport, TrustedSigner, Verified};
 use crate::proof::{Day, Header, Span, verify as verification};
 
 /// What to do with snapshots.
@@ -176,7 +176,7 @@ pub(super) async fn snapshot(command: SnapshotCommand) -> Result<(), Failure> {
 
 /// Checks a file.
 pub(super) fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
-    let trust = Trust { key: arguments.key.clone() };
+    let trust = TrustedSigner { key: arguments.key.clone() };
     let name = arguments.file.display();
     let outcome = if arguments.file.as_os_str() == "-" {
         verification::verify(io::stdin().lock(), &trust)
@@ -197,7 +197,7 @@ pub(super) fn verify(arguments: &VerifyArguments) -> Result<(), Failure> {
     Ok(())
 }
 
-fn write_report(out: &mut dyn io::Write, report: &Report) -> io::Result<()> {
+fn write_report(out: &mut dyn io::Write, report: &BundleReport) -> io::Result<()> {
     let rows: Vec<_> = report.snapshots.iter().map(counts).collect();
     let titles =
         ["DAY", ">REVISION", ">NETWORK", ">IOT", ">BILLABLE", ">ROUNDED UP", ">COMMITTED", ">DEVICES"];

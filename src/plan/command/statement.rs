@@ -8,9 +8,11 @@ use super::failure::Failure;
 use super::operate::say;
 use super::{Attempt, Target, print_json, table};
 use crate::billing::statement::{
-    CorrectionRequest, Currency, Line, Micros, Month, Price, State, Statement, arithmetic, price_at,
+    CorrectionRequest, Currency, Micros, Month, Price, Statement, StatementLine, StatementState, arithmetic,
+    price_at,
 };
 use crate::census::Timestamp;
+use crate::cli::terminal;
 use crate::clock::{Clock as _, SystemClock};
 use crate::plan::http::api::prices::Prices;
 use crate::plan::http::api::statements::{CorrectionEntry, StatementEntry, StatementView, Totals};
@@ -205,19 +207,19 @@ fn print(name: &str, stored: &StoredStatement) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let month = statement.month;
     let standing = match stored.state {
-        State::Open => {
+        StatementState::Open => {
             format!("open, the month runs; what was in effect so far; closes {}", month.closes_at())
         }
-        State::Draft => format!("draft, closes {}", month.closes_at()),
-        State::Closed => "closed".to_owned(),
+        StatementState::Draft => format!("draft, closes {}", month.closes_at()),
+        StatementState::Closed => "closed".to_owned(),
     };
-    table::line(&mut out, &format!("{name}, {month}: {standing}"))?;
+    terminal::line(&mut out, &format!("{name}, {month}: {standing}"))?;
     let (from, to, days) = (statement.from, statement.to, statement.seconds / 86_400);
     writeln!(out, "{from} to {to}: {days} days × 86400 s = {} s", statement.seconds)?;
     let workings = arithmetic(statement).map_err(|e| Failure::failed(e.to_string()))?;
     for (line, steps) in statement.lines.iter().zip(workings) {
         writeln!(out)?;
-        table::line(&mut out, &heading(line))?;
+        terminal::line(&mut out, &heading(line))?;
         for step in steps {
             writeln!(out, "   {step}")?;
         }
@@ -237,8 +239,8 @@ fn print(name: &str, stored: &StoredStatement) -> Result<(), Failure> {
     Ok(())
 }
 
-fn heading(line: &Line) -> String {
-    let Line { number, plan, kind, from, to, .. } = line;
+fn heading(line: &StatementLine) -> String {
+    let StatementLine { number, plan, kind, from, to, .. } = line;
     match (&line.corrects, line.committed) {
         (Some(c), _) => format!(
             "{number}. correction of line {} of {} (plan {plan}), {from} to {to}; {} by {}: {}",

@@ -9,7 +9,7 @@ use super::failure::Failure;
 use super::operate::say;
 use super::{Common, print_json, table};
 use crate::clock::{Clock as _, SystemClock};
-use crate::plan::app::permission::Role;
+use crate::plan::permission::Role;
 use crate::plan::store::{By, CredentialKind, NewToken};
 
 /// What to do with API tokens.

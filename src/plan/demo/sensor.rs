@@ -12,24 +12,24 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 
 use super::DemoError;
-use crate::billing::timeline::{Kind, Onboarding};
+use crate::billing::timeline::{Onboarding, PlanKind};
 use crate::capture::file;
 use crate::census::{Decisions, Inventory, Policy, Survey};
 use crate::clock::{Clock as _, SystemClock};
 use crate::plan::app::inventory::{CountAt, SharedClassifier};
-use crate::plan::app::service::{self, Service, Settings};
+use crate::plan::app::{self, App, Settings};
 use crate::plan::command::write_census;
 use crate::plan::http::api::census::report;
 use crate::plan::store::{By, CredentialKind, Location, Store};
 use crate::plan::{secret, server};
-use crate::sensor::collector::Collector;
-use crate::sensor::delivery::{Delivery, Pace, Step};
-use crate::sensor::route::Route;
-use crate::sensor::spool::{Bounds, Reader};
+use crate::sensor::pipeline::collector::Collector;
+use crate::sensor::pipeline::table::Table;
+use crate::sensor::pipeline::worker::Worker;
 use crate::sensor::status::{InterfaceStatus, Status};
-use crate::sensor::table::Table;
-use crate::sensor::uploader;
-use crate::sensor::worker::Worker;
+use crate::sensor::upload::client;
+use crate::sensor::upload::delivery::{Delivery, Pace, Step};
+use crate::sensor::upload::route::Route;
+use crate::sensor::upload::spool::{SpoolBounds, SpoolReader};
 use crate::wire::EnrolmentToken;
 
 type Failed = Box<dyn Error + Send + Sync>;
@@ -51,11 +51,11 @@ pub(super) async fn run(listen: Option<SocketAddr>, once: bool) -> Result<(), De
     let address = listener.local_addr().map_err(Failed::from)?;
     let url = format!("http://{address}");
     let dir = tempfile::tempdir().map_err(Failed::from)?;
-    let classifier = service::classifier(None).map_err(Failed::from)?;
+    let classifier = app::classifier(None).map_err(Failed::from)?;
     let store = Store::open(&Location::File(dir.path().join("plan.sqlite"))).await.map_err(Failed::from)?;
     let settings =
         Settings { public_url: url.clone(), count_at: CountAt::NewestFrame, ..Settings::default() };
-    let service = Service::new(store, Arc::new(SystemClock), Arc::clone(&classifier), settings);
+    let service = App::new(store, Arc::new(SystemClock), Arc::clone(&classifier), settings);
     let (stop, stopped) = oneshot::channel::<()>();
     let until = async move {
         // A sender that is gone is a stop, too.
@@ -93,11 +93,11 @@ pub(super) async fn run(listen: Option<SocketAddr>, once: bool) -> Result<(), De
 const PERSON: &str = "demo";
 
 /// The subscription on its trial, and the person who owns it.
-async fn set_up(service: &Service) -> Result<String, Failed> {
+async fn set_up(service: &App) -> Result<String, Failed> {
     let now = SystemClock.now();
     service.store.create_person(PERSON, &secret::generate("")?, true, &By::service(), now).await?;
     let subscription = service.store.create_subscription("Demo", Some(PERSON), &By::service(), now).await?;
-    let trial = Onboarding { kind: Kind::Trial, devices: None, accept_terms: true };
+    let trial = Onboarding { kind: PlanKind::Trial, devices: None, accept_terms: true };
     let plan = service.store.onboard(&subscription.id, &trial, &By::operator(), now).await?.plan;
     let ends = plan.to().map_or_else(String::new, |to| format!(", ends {to}"));
     say(&format!("subscription   Demo · trial, any number of devices{ends}"))?;
@@ -105,10 +105,10 @@ async fn set_up(service: &Service) -> Result<String, Failed> {
 }
 
 /// Enrols the sensor by HTTP, as an appliance does; returns the file with its identity.
-async fn enrol(service: &Service, sid: &str, url: &str, dir: &Path) -> Result<PathBuf, Failed> {
+async fn enrol(service: &App, sid: &str, url: &str, dir: &Path) -> Result<PathBuf, Failed> {
     let (secret, _) = service.store.create_enrolment(sid, &By::service(), SystemClock.now()).await?;
     let token = EnrolmentToken { url: url.to_owned(), secret, fingerprint: None };
-    let identity = uploader::enrol(&token, "demo-sensor", None, &Route::default(), SystemClock.now()).await?;
+    let identity = client::enrol(&token, "demo-sensor", None, &Route::default(), SystemClock.now()).await?;
     let path = dir.join("identity.json");
     identity.store(&path)?;
     say(&format!("sensor         demo-sensor enrolled as {}", identity.sensor))?;
@@ -117,7 +117,7 @@ async fn enrol(service: &Service, sid: &str, url: &str, dir: &Path) -> Result<Pa
 
 /// Replays the capture into the sensor's table, uploads what changed after every slice, and prints what came first.
 async fn replay(
-    service: &Service,
+    service: &App,
     sid: &str,
     classifier: &SharedClassifier,
     dir: &Path,
@@ -127,10 +127,10 @@ async fn replay(
     tokio::fs::write(&capture, CAPTURE).await?;
     let (table, status) = (Arc::new(Table::new(COUPLINGS)), Arc::new(Status::default()));
     let mut collector =
-        Collector::open(Arc::clone(&table), Arc::clone(&status), &spool, Bounds::of(SPOOL_BYTES), ZONE)?;
+        Collector::open(Arc::clone(&table), Arc::clone(&status), &spool, SpoolBounds::of(SPOOL_BYTES), ZONE)?;
     let (first, second) = (Duration::from_millis(50), Duration::from_secs(1));
     let pace = Pace { first, longest: second, timeout: 10 * second, bytes_per_second: None };
-    let reader = Reader::new(&spool);
+    let reader = SpoolReader::new(&spool);
     let mut delivery = Delivery::new(reader, identity, pace, Arc::clone(&status), Arc::new(SystemClock));
 
     let (slice_done, mut slices) = mpsc::channel::<()>(1);

@@ -1,160 +1,92 @@
-//! Who calls: a person by session cookie or API token, a sensor by its key.
+//! Who calls over HTTP: a person by session cookie or API token.
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 
 use super::address::source;
+use super::guard::Admitted;
 use super::problem::{Problem, ProblemType};
-use crate::plan::app::permission::{Action, Role};
-use crate::plan::app::service::Service;
+use crate::plan::app::{App, Caller, May, MayHere, Refusal};
+use crate::plan::permission::Permission;
 use crate::plan::store::audit::{self, Actor};
-use crate::plan::store::{By, CredentialKind, Holder, Person, StoreError, Subscription};
+use crate::plan::store::{By, CredentialKind};
 
-/// The person who calls.
-///
-/// Extracting it refuses whoever is not signed in, and a signed-in browser that another site sent here to change
-/// something.
-#[derive(Clone, Debug)]
-pub struct Caller {
-    /// Who.
-    pub person: Person,
-    /// Who, from where, why, and whether the write is only tried: header `X-Reason`, query `dry_run=true`.
-    pub by: By,
-    /// The session or token by which they call, and what it is kept to.
-    pub holder: Holder,
-    /// Which of the two it is.
-    pub kind: CredentialKind,
-    /// What the trail calls the request, where it is one that changes something: `POST /the/path`.
-    change: Option<String>,
-}
-
-impl FromRequestParts<Service> for Caller {
+/// Extracting a caller refuses a request of nobody known, and one that another site made a signed-in browser send.
+impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         // The guard has found out already.
         if let Some(caller) = parts.extensions.get::<Self>() {
             return Ok(caller.clone());
         }
-        let anonymous = || {
-            Problem::new(
-                ProblemType::Unauthenticated,
-                "sign in at /login, or send 'Authorization: Bearer nct_…'",
-            )
-        };
         let (kind, secret) = match bearer(&parts.headers) {
             Some(token) => (CredentialKind::Token, token),
             None => {
-                let session = session_cookie(&parts.headers, is_https(service));
-                (CredentialKind::Session, session.ok_or_else(anonymous)?)
+                let session = session_cookie(&parts.headers, is_https(app));
+                (CredentialKind::Session, session.ok_or(Refusal::Unauthenticated)?)
             }
         };
-        let holder = service.store.holder(kind, secret, service.now()).await?.ok_or_else(anonymous)?;
-        let by = By { actor: Actor::Person(holder.person.name.clone()), ..origin(parts, service)? };
+        let holder = app.store.holder(kind, secret, app.now()).await?.ok_or(Refusal::Unauthenticated)?;
+        let by = By { actor: Actor::Person(holder.person.name.clone()), ..origin(parts, app)? };
         let change = (!is_safe(&parts.method)).then(|| format!("{} {}", parts.method, parts.uri.path()));
         let caller = Self { person: holder.person.clone(), by, holder, kind, change };
         if kind == CredentialKind::Session && caller.change.is_some() && !is_same_origin(&parts.headers) {
-            caller.record_denial(service, None, "cross-site").await?;
-            return Err(Problem::new(ProblemType::CrossSite, "send the form from this service's own page"));
+            caller.record_denial(app, None, "cross-site").await?;
+            return Err(Refusal::CrossSite.into());
         }
         Ok(caller)
     }
 }
 
-impl Caller {
-    /// The subscription of that id, where the caller may do `action` to it. A change that is denied is recorded in the
-    /// subscription's trail.
-    ///
-    /// # Errors
-    /// Not found where there is none or the caller has no role on it; not permitted where the roles do not suffice.
-    pub async fn may(&self, service: &Service, action: Action, id: &str) -> Result<Subscription, Problem> {
-        let subscription = service.store.subscription(id).await.map_err(|error| match error {
-            StoreError::NotFound { .. } => Problem::not_found("subscription", id),
-            other => other.into(),
-        })?;
-        if subscription.id != id {
-            return Err(Problem::not_found("subscription", id));
-        }
-        let roles = self.roles(service, id).await?;
-        if action.allowed(&roles) && self.holder.scope.permits(action, Some(id)) {
-            return Ok(subscription);
-        }
-        self.record_denial(service, Some(id), action.key()).await?;
-        if roles.is_empty() {
-            return Err(Problem::not_found("subscription", id));
-        }
-        Err(self.denial(action, &roles))
-    }
+/// Extracting the proof checks the caller's roles on the subscription `{sid}` in the path.
+impl<A: Permission> FromRequestParts<App> for May<A> {
+    type Rejection = Problem;
 
-    /// The caller's roles on a subscription; none where the token is kept to another one.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn roles(&self, service: &Service, subscription: &str) -> Result<Vec<Role>, Problem> {
-        if !self.holder.scope.sees(Some(subscription)) {
-            return Ok(Vec::new());
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        if let Some(may) = parts.extensions.get::<Admitted>().and_then(Admitted::may) {
+            return Ok(may);
         }
-        Ok(service.store.roles(&self.person, subscription).await?)
+        let caller = Caller::from_request_parts(parts, app).await?;
+        let sid = subscription_in_path(parts, app).await;
+        Ok(caller.may(app, &sid.unwrap_or_default()).await?)
     }
+}
 
-    /// Refuses a caller who may not do `action` to the tenant as a whole.
-    ///
-    /// # Errors
-    /// Not permitted.
-    pub fn may_in_tenant(&self, action: Action) -> Result<(), Problem> {
-        let roles: &[Role] = if self.person.global_admin { &[Role::GlobalAdmin] } else { &[] };
-        let permitted = action.allowed(roles) && self.holder.scope.permits(action, None);
-        if permitted { Ok(()) } else { Err(self.denial(action, roles)) }
-    }
+/// Extracting the proof checks the caller's roles on the installation.
+impl<A: Permission> FromRequestParts<App> for MayHere<A> {
+    type Rejection = Problem;
 
-    /// As [`Caller::may_in_tenant`]; a change that is denied is recorded in the tenant's trail.
-    ///
-    /// # Errors
-    /// Not permitted, or the store's.
-    pub async fn may_here(&self, service: &Service, action: Action) -> Result<(), Problem> {
-        let outcome = self.may_in_tenant(action);
-        if outcome.is_err() {
-            self.record_denial(service, None, action.key()).await?;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        if let Some(may) = parts.extensions.get::<Admitted>().and_then(Admitted::may_here) {
+            return Ok(may);
         }
-        outcome
+        let caller = Caller::from_request_parts(parts, app).await?;
+        Ok(caller.may_here(app).await?)
     }
+}
 
-    fn denial(&self, action: Action, roles: &[Role]) -> Problem {
-        let problem = Problem::not_permitted(action);
-        if action.allowed(roles) {
-            // The person may; it is the token that is kept to less.
-            let detail = format!("this token is kept to less than its holder may; {}", problem.detail);
-            return Problem::new(problem.kind, detail);
-        }
-        problem
-    }
-
-    async fn record_denial(
-        &self,
-        service: &Service,
-        subscription: Option<&str>,
-        action: &str,
-    ) -> Result<(), Problem> {
-        let Some(change) = &self.change else { return Ok(()) };
-        Ok(service.store.audit_denial(subscription, &self.by, action, change, service.now()).await?)
-    }
+/// The id of the subscription in the path.
+pub(super) async fn subscription_in_path(parts: &mut Parts, app: &App) -> Option<String> {
+    let params = RawPathParams::from_request_parts(parts, app).await.ok()?;
+    params.iter().find(|(name, _)| *name == "sid").map(|(_, value)| value.to_owned())
 }
 
 /// From where a request of nobody known comes: to enrol, to sign in.
 #[derive(Clone, Debug)]
 pub struct Origin(pub By);
 
-impl FromRequestParts<Service> for Origin {
+impl FromRequestParts<App> for Origin {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, Problem> {
-        Ok(Self(origin(parts, service)?))
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        Ok(Self(origin(parts, app)?))
     }
 }
 
 /// What the trail keeps of a request but for who sent it.
-fn origin(parts: &Parts, service: &Service) -> Result<By, Problem> {
+fn origin(parts: &Parts, app: &App) -> Result<By, Problem> {
     // Reasons are written in any language; clients send UTF-8.
     let text =
         |name: &'static str| parts.headers.get(name).and_then(|v| std::str::from_utf8(v.as_bytes()).ok());
@@ -171,7 +103,7 @@ fn origin(parts: &Parts, service: &Service) -> Result<By, Problem> {
             return Err(Problem::new(ProblemType::InvalidRequest, "dry_run is true or false"));
         }
     };
-    let address = source(&parts.extensions, &parts.headers, &service.settings.access.trusted_proxies);
+    let address = source(&parts.extensions, &parts.headers, &app.settings.access.trusted_proxies);
     let request = text("x-request-id").unwrap_or_default().chars().take(64).collect();
     Ok(By { actor: Actor::Nobody, address, request, reason, dry_run })
 }
@@ -200,8 +132,8 @@ pub const fn cookie_name(https: bool) -> &'static str {
 }
 
 /// Whether browsers reach the service over HTTPS.
-pub fn is_https(service: &Service) -> bool {
-    service.settings.public_url.starts_with("https://")
+pub fn is_https(app: &App) -> bool {
+    app.settings.public_url.starts_with("https://")
 }
 
 /// Whether a page of this service sent the request: browsers tell by `Sec-Fetch-Site`, older ones by `Origin`.

@@ -13,21 +13,14 @@ use sha2::{Digest, Sha256};
 
 use super::auth::{bearer, is_https, session_cookie};
 use super::problem::{Problem, ProblemType};
-use crate::plan::app::service::Service;
-use crate::plan::store::{Answer, Claim, CredentialKind};
+use crate::plan::app::App;
+use crate::plan::store::{Answer, Claim, CredentialKind, Expected, tag};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The longest key in characters.
 const KEY_LENGTH: usize = 255;
 /// The largest body of a request with a key, and the largest answer that is kept.
 const BODY_BYTES: usize = 1 << 20;
-
-/// The strong entity tag of something that is shown as JSON.
-pub fn etag(value: &impl Serialize) -> String {
-    let json = serde_json::to_vec(value).unwrap_or_default();
-    let hex: String = Sha256::digest(&json).iter().take(12).map(|b| format!("{b:02x}")).collect();
-    format!("\"{hex}\"")
-}
 
 /// The JSON of `value` with its entity tag.
 pub fn tagged(status: StatusCode, value: &impl Serialize) -> Response {
@@ -37,7 +30,7 @@ pub fn tagged(status: StatusCode, value: &impl Serialize) -> Response {
 /// The JSON of `value` with an entity tag that only covers `what` can be changed by hand.
 pub fn tagged_by(status: StatusCode, value: &impl Serialize, what: &impl Serialize) -> Response {
     let mut response = (status, axum::Json(value)).into_response();
-    if let Ok(tag) = HeaderValue::from_str(&etag(what)) {
+    if let Ok(tag) = HeaderValue::from_str(&tag(what)) {
         response.headers_mut().insert(header::ETAG, tag);
     }
     response
@@ -47,47 +40,24 @@ pub fn tagged_by(status: StatusCode, value: &impl Serialize, what: &impl Seriali
 #[derive(Clone, Copy, Debug)]
 pub struct ShownOnce;
 
-/// What the caller has seen before they change it: the `If-Match` header.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct IfMatch(pub Option<String>);
-
-impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+impl<S: Send + Sync> FromRequestParts<S> for Expected {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        Ok(Self(parts.headers.get(header::IF_MATCH).and_then(|v| v.to_str().ok()).map(str::to_owned)))
-    }
-}
-
-impl IfMatch {
-    /// Refuses a change of something that is not as the caller saw it. `current` is its tag now, read under the lock
-    /// that the change holds.
-    ///
-    /// # Errors
-    /// 428 where the header is missing, 412 where the tag is another.
-    pub fn check(&self, current: &str) -> Result<(), Problem> {
-        let Some(seen) = &self.0 else {
-            let detail =
-                "get it first, then send its ETag as If-Match, so that nobody's change is overwritten";
-            return Err(Problem::new(ProblemType::PreconditionRequired, detail));
-        };
-        if seen.split(',').map(str::trim).any(|tag| tag == "*" || tag == current) {
-            return Ok(());
-        }
-        let detail = "it was changed since you got it; get it again and look whether your change still fits";
-        Err(Problem::new(ProblemType::PreconditionFailed, detail).with("etag", current))
+        let seen = parts.headers.get(header::IF_MATCH).and_then(|v| v.to_str().ok());
+        Ok(seen.map_or(Self::Unsaid, |tags| Self::Tags(tags.to_owned())))
     }
 }
 
 /// Gives a POST that is sent again with the same `Idempotency-Key` the answer of the first, for 7 days.
-pub async fn idempotent(State(service): State<Service>, request: Request, next: Next) -> Response {
+pub async fn idempotent(State(service): State<App>, request: Request, next: Next) -> Response {
     match once(&service, request, next).await {
         Ok(response) => response,
         Err(problem) => problem.into_response(),
     }
 }
 
-async fn once(service: &Service, request: Request, next: Next) -> Result<Response, Problem> {
+async fn once(service: &App, request: Request, next: Next) -> Result<Response, Problem> {
     let key = match request.headers().get(&KEY) {
         Some(key) if *request.method() == Method::POST => key.clone(),
         _ => return Ok(next.run(request).await),
@@ -150,7 +120,7 @@ fn replay(answer: Answer) -> Response {
 }
 
 /// A hash of who sends the request, where they are known.
-async fn holder(service: &Service, headers: &HeaderMap) -> Result<Option<[u8; 32]>, Problem> {
+async fn holder(service: &App, headers: &HeaderMap) -> Result<Option<[u8; 32]>, Problem> {
     let (kind, secret) = match bearer(headers) {
         Some(token) => (CredentialKind::Token, token),
         None => match session_cookie(headers, is_https(service)) {
@@ -160,20 +130,4 @@ async fn holder(service: &Service, headers: &HeaderMap) -> Result<Option<[u8; 32
     };
     let holder = service.store.holder(kind, secret, service.now()).await?;
     Ok(holder.map(|holder| Sha256::digest(holder.person.name.as_bytes()).into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_change_takes_the_tag_of_what_is_there() {
-        let tag = etag(&"a");
-        assert_ne!(tag, etag(&"b"));
-        let of = |text: &str| IfMatch(Some(text.to_owned()));
-        assert!(of(&tag).check(&tag).is_ok() && of("*").check(&tag).is_ok());
-        assert!(of(&format!("\"x\", {tag}")).check(&tag).is_ok());
-        assert_eq!(of("\"x\"").check(&tag).unwrap_err().kind, ProblemType::PreconditionFailed);
-        assert_eq!(IfMatch(None).check(&tag).unwrap_err().kind, ProblemType::PreconditionRequired);
-    }
 }

@@ -1,7 +1,10 @@
 //! Extractors whose refusals are problems.
 
+use std::fmt;
+use std::str::FromStr;
+
 use axum::extract::rejection::{FormRejection, JsonRejection};
-use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -23,6 +26,24 @@ pub struct Parameters<T>(pub T);
 /// Path parameters.
 #[derive(Clone, Copy, Debug)]
 pub struct Path<T>(pub T);
+
+/// The last parameter of a path under a subscription, which [`crate::plan::app::May`] has taken care of.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<T>(pub T);
+
+impl<T: FromStr<Err: fmt::Display>, S: Send + Sync> FromRequestParts<S> for Segment<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let params = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|e| unreadable(e.status(), &e.body_text()))?;
+        let (name, text) = params.iter().last().unwrap_or_default();
+        text.parse()
+            .map(Self)
+            .map_err(|e| unreadable(StatusCode::BAD_REQUEST, &format!("invalid {name} '{text}': {e}")))
+    }
+}
 
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;

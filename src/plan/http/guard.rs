@@ -1,22 +1,29 @@
 //! Who may call which route, decided before the route's handler sees the request.
 //!
-//! Each operation's description carries `x-netcensus-action`: an action of the matrix, or one of the other kinds of
-//! [`Access`]. That word is what is enforced here, so the description cannot differ from what happens.
+//! A handler's second argument says who may call it: [`May`], [`MayHere`], [`Caller`] for one's own account, or a type
+//! whose holder authenticates itself. [`operation!`](super::operation) takes a handler into the API only with such an
+//! argument, and writes it into the operation's description as `x-netcensus-action`. The guard enforces what stands there.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts as _, MatchedPath, RawPathParams, Request, State};
+use axum::extract::{FromRequestParts as _, MatchedPath, Request, State};
+use axum::handler::Handler;
 use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use utoipa::openapi::OpenApi;
-use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::extensions::ExtensionsBuilder;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
+use utoipa::openapi::schema::{Object, Type};
+use utoipa::openapi::{Required, ResponseBuilder};
+use utoipa_axum::router::UtoipaMethodRouter;
 
-use super::auth::Caller;
+use super::auth::{Origin, subscription_in_path};
 use super::problem::Problem;
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
+use crate::plan::app::{App, Caller, May, MayHere};
+use crate::plan::permission::{Action, Permission, Role};
+use crate::plan::store::{By, Subscription};
 
 /// The member of an operation's description that tells who may.
 pub const EXTENSION: &str = "x-netcensus-action";
@@ -24,7 +31,7 @@ pub const EXTENSION: &str = "x-netcensus-action";
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Access {
-    /// Whoever may do this to the subscription in the path, or to the tenant where there is none.
+    /// Whoever may do this to the subscription in the path, or to the installation if the path names none.
     Action(Action),
     /// Everybody who is signed in, for their own account.
     Account,
@@ -35,7 +42,7 @@ pub enum Access {
 }
 
 impl Access {
-    /// What stands in the description.
+    /// Its name in the description.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Action(action) => action.key(),
@@ -54,58 +61,166 @@ impl Access {
     }
 }
 
-/// An operation of the description, with who may call it; `None` where the description does not tell.
+/// A handler's argument that says who may call it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not say who may call the handler",
+    note = "the second argument must be `May<…>`, `MayHere<…>`, `Caller`, `SensorRequest` or `Origin`"
+)]
+pub trait Admission {
+    const ACCESS: Access;
+}
+
+impl<A: Permission> Admission for May<A> {
+    const ACCESS: Access = Access::Action(A::ACTION);
+}
+
+impl<A: Permission> Admission for MayHere<A> {
+    const ACCESS: Access = Access::Action(A::ACTION);
+}
+
+impl Admission for Caller {
+    const ACCESS: Access = Access::Account;
+}
+
+impl Admission for Origin {
+    const ACCESS: Access = Access::Enrolment;
+}
+
+/// The arguments of a handler, the second of which is an [`Admission`].
+pub trait Arguments {
+    const ACCESS: Access;
+}
+
+macro_rules! arguments {
+    ($(($($rest:ident)*))*) => {
+        $(impl<M, S, G: Admission, $($rest),*> Arguments for (M, S, G, $($rest,)*) {
+            const ACCESS: Access = G::ACCESS;
+        })*
+    };
+}
+
+arguments! { () (A) (A B) (A B C) (A B C D) (A B C D E) }
+
+/// Who may call `handler`, as its signature says.
+pub fn access_of<H: Handler<T, App>, T: Arguments>(_: &H) -> Access {
+    T::ACCESS
+}
+
+/// A route of one operation, its description completed: who may call it, the subscription in its path, the statuses of
+/// its problems.
+pub fn described(
+    access: Access,
+    refusals: &[u16],
+    route: UtoipaMethodRouter<App>,
+) -> UtoipaMethodRouter<App> {
+    let (schemas, mut paths, router) = route;
+    for (path, item) in &mut paths.paths {
+        for operation in methods(item).into_iter().filter_map(|(_, operation)| operation.as_mut()) {
+            let extension = ExtensionsBuilder::new().add(EXTENSION, access.key()).build();
+            operation.extensions.get_or_insert_default().merge(extension);
+            if path.contains("{sid}") {
+                let sid = ParameterBuilder::new()
+                    .name("sid")
+                    .parameter_in(ParameterIn::Path)
+                    .required(Required::True)
+                    .description(Some("subscription"))
+                    .schema(Some(Object::with_type(Type::String)))
+                    .build();
+                operation.parameters.get_or_insert_default().insert(0, sid.into());
+            }
+            for status in refusals {
+                let problem = ResponseBuilder::new().description("problem").build();
+                operation.responses.responses.insert(status.to_string(), problem.into());
+            }
+        }
+    }
+    (schemas, paths, router)
+}
+
+/// `operation!(handler, 404, 409)`: the route of a handler with `#[utoipa::path]`, and the statuses of its problems.
+#[macro_export]
+macro_rules! operation {
+    ($handler:ident $(, $refusal:literal)*) => {
+        $crate::plan::http::guard::described(
+            $crate::plan::http::guard::access_of(&$handler),
+            &[$($refusal),*],
+            utoipa_axum::routes!($handler),
+        )
+    };
+}
+
+/// An operation of the description, with who may call it; `None` if the description does not tell.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Guarded {
-    /// The method.
     pub method: Method,
     /// The path, with its parameters in braces.
     pub path: String,
-    /// Who may.
     pub access: Option<Access>,
 }
 
 /// All operations of a description.
 pub fn operations(description: &OpenApi) -> Vec<Guarded> {
-    let of = |path: &str, item: &PathItem| {
-        let each = [
-            (Method::GET, &item.get),
-            (Method::POST, &item.post),
-            (Method::PUT, &item.put),
-            (Method::PATCH, &item.patch),
-            (Method::DELETE, &item.delete),
-        ];
-        each.into_iter()
-            .filter_map(|(method, operation)| {
-                let operation = operation.as_ref()?;
-                Some(Guarded { method, path: path.to_owned(), access: access(operation) })
-            })
-            .collect::<Vec<_>>()
-    };
-    description.paths.paths.iter().flat_map(|(path, item)| of(path, item)).collect()
+    let mut out = Vec::new();
+    for (path, item) in &description.paths.paths {
+        for (method, operation) in methods(&mut item.clone()) {
+            if let Some(operation) = operation {
+                out.push(Guarded { method, path: path.clone(), access: access(operation) });
+            }
+        }
+    }
+    out
+}
+
+fn methods(item: &mut PathItem) -> [(Method, &mut Option<Operation>); 5] {
+    [
+        (Method::GET, &mut item.get),
+        (Method::POST, &mut item.post),
+        (Method::PUT, &mut item.put),
+        (Method::PATCH, &mut item.patch),
+        (Method::DELETE, &mut item.delete),
+    ]
 }
 
 fn access(operation: &Operation) -> Option<Access> {
     Access::from_key(operation.extensions.as_ref()?.get(EXTENSION)?.as_str()?)
 }
 
-/// What the guard knows.
+/// The check that the guard made of a request. [`May`] and [`MayHere`] take it from the request's extensions.
+#[derive(Clone)]
+pub(super) struct Admitted {
+    action: Action,
+    by: By,
+    subscription: Option<(Subscription, Vec<Role>)>,
+}
+
+impl Admitted {
+    pub(super) fn may<A: Permission>(&self) -> Option<May<A>> {
+        let (subscription, roles) = self.subscription.clone().filter(|_| self.action == A::ACTION)?;
+        Some(May::checked(subscription, self.by.clone(), roles))
+    }
+
+    pub(super) fn may_here<A: Permission>(&self) -> Option<MayHere<A>> {
+        (self.action == A::ACTION && self.subscription.is_none()).then(|| MayHere::checked(self.by.clone()))
+    }
+}
+
+/// The application, and who may call which route.
 #[derive(Clone)]
 pub struct Guard {
-    service: Service,
+    app: App,
     routes: Arc<HashMap<(Method, String), Access>>,
 }
 
 impl Guard {
-    /// The guard of what `description` describes.
-    pub fn new(service: &Service, description: &OpenApi) -> Self {
+    /// The guard of the operations in `description`.
+    pub fn new(app: &App, description: &OpenApi) -> Self {
         let known = operations(description).into_iter();
         let routes = known.filter_map(|o| Some(((o.method, o.path), o.access?))).collect();
-        Self { service: service.clone(), routes: Arc::new(routes) }
+        Self { app: app.clone(), routes: Arc::new(routes) }
     }
 }
 
-/// Lets through whoever may; the handler finds the caller among the request's extensions.
+/// Lets a permitted request through; the handler finds the caller and the proof among the request's extensions.
 pub async fn guarded(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     // HEAD is answered by what answers GET.
@@ -114,42 +229,40 @@ pub async fn guarded(State(guard): State<Guard>, request: Request, next: Next) -
     let action = match access {
         Some(Access::Action(action)) => Some(action),
         Some(Access::Account) => None,
-        // These authenticate themselves; an address that is no operation has nothing to keep.
+        // These authenticate themselves; an unknown address has nothing to protect.
         Some(Access::Sensor | Access::Enrolment) | None => return next.run(request).await,
     };
     let (mut parts, body) = request.into_parts();
-    let caller = match Caller::from_request_parts(&mut parts, &guard.service).await {
+    let caller = match Caller::from_request_parts(&mut parts, &guard.app).await {
         Ok(caller) => caller,
         Err(problem) => return problem.into_response(),
     };
     if let Some(action) = action {
-        let params = RawPathParams::from_request_parts(&mut parts, &guard.service).await;
-        let sid =
-            params.ok().and_then(|p| p.iter().find(|(name, _)| *name == "sid").map(|(_, v)| v.to_owned()));
-        if let Err(problem) = permitted(&guard.service, &caller, action, sid.as_deref()).await {
-            return problem.into_response();
-        }
+        let sid = subscription_in_path(&mut parts, &guard.app).await;
+        match admit(&guard.app, &caller, action, sid.as_deref()).await {
+            Ok(admitted) => parts.extensions.insert(admitted),
+            Err(problem) => return problem.into_response(),
+        };
     }
     parts.extensions.insert(caller);
     next.run(Request::from_parts(parts, body)).await
 }
 
-async fn permitted(
-    service: &Service,
-    caller: &Caller,
-    action: Action,
-    sid: Option<&str>,
-) -> Result<(), Problem> {
-    match sid {
-        Some(sid) => caller.may(service, action, sid).await.map(drop),
-        None => caller.may_here(service, action).await,
-    }
+async fn admit(app: &App, caller: &Caller, action: Action, sid: Option<&str>) -> Result<Admitted, Problem> {
+    let subscription = match sid {
+        Some(sid) => Some(caller.may_do(app, action, sid).await?),
+        None => {
+            caller.may_do_here(app, action).await?;
+            None
+        }
+    };
+    Ok(Admitted { action, by: caller.by.clone(), subscription })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::app::permission::MATRIX;
+    use crate::plan::permission::MATRIX;
 
     #[test]
     fn each_access_has_a_name_of_its_own() {

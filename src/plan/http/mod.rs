@@ -8,8 +8,6 @@ pub mod console;
 pub mod extract;
 pub mod guard;
 pub mod limit;
-pub mod oidc;
 pub mod operations;
 pub mod problem;
 pub mod signed;
-pub mod tls;

@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::problem::{Problem, ProblemType};
-use crate::plan::app::service::Service;
+use crate::plan::app::App;
 
 /// The process runs.
 pub async fn health() -> &'static str {
@@ -13,7 +13,7 @@ pub async fn health() -> &'static str {
 }
 
 /// The database answers.
-pub async fn ready(State(service): State<Service>) -> Response {
+pub async fn ready(State(service): State<App>) -> Response {
     match service.store.ping().await {
         Ok(()) => "ok\n".into_response(),
         Err(error) => {
@@ -24,7 +24,7 @@ pub async fn ready(State(service): State<Service>) -> Response {
 }
 
 /// The metrics, for Prometheus.
-pub async fn metrics(State(service): State<Service>) -> Result<Response, Problem> {
+pub async fn metrics(State(service): State<App>) -> Result<Response, Problem> {
     let text = service.metrics.text().map_err(|e| Problem::new(ProblemType::Internal, e.to_string()))?;
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())

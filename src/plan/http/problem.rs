@@ -5,12 +5,13 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
 use crate::billing::statement;
-use crate::billing::timeline::Refusal;
+use crate::billing::timeline::PlanRefusal;
 use crate::change;
+use crate::classify::RuleError;
 use crate::estimate::FileError;
 use crate::listing::{BadCursor, BadList};
-use crate::plan::app::permission::Action;
-use crate::plan::http::oidc::ProviderError;
+use crate::plan::app::Refusal as AppRefusal;
+use crate::plan::oidc::ProviderError;
 use crate::plan::store::{AccessRefusal, MappingError, SnapshotError, StoreError};
 use crate::wire::BadUpload;
 
@@ -57,7 +58,7 @@ problems! {
     BadSignature = "bad-signature", 401, "The request is not signed by the sensor",
         "Every upload is signed by the key pair that the sensor made when it enrolled. Update the sensor, or enrol it again.";
     NotPermitted = "not-permitted", 403, "Your role does not permit this",
-        "The answer names the roles that may. Ask an owner of the subscription.";
+        "The answer names the roles that may. ChangeRequest an owner of the subscription.";
     CrossSite = "cross-site", 403, "The request came from another site",
         "A signed-in browser may change things only from this service's own pages. Programs use a token.";
     NotFound = "not-found", 404, "There is no such thing",
@@ -131,13 +132,13 @@ problems! {
     PreconditionFailed = "precondition-failed", 412, "It was changed meanwhile",
         "The answer's member 'etag' has the new tag. Get the thing again, look, and send the change with that tag.";
     IdempotencyRunning = "idempotency-running", 409, "The request with this key is still running",
-        "Ask again in a moment; the answer of the first request is given then.";
+        "ChangeRequest again in a moment; the answer of the first request is given then.";
     IdempotencyConflict = "idempotency-conflict", 422, "The Idempotency-Key was used for another request",
         "A key stands for one request, for 7 days. Choose a new one.";
     DayNotOver = "day-not-over", 409, "The day is not over",
-        "A day is counted at its end, 24:00 UTC. Ask again then; the census tells the present.";
+        "A day is counted at its end, 24:00 UTC. ChangeRequest again then; the census tells the present.";
     DayTooEarly = "day-too-early", 422, "The subscription did not exist on that day",
-        "Ask for a day from that of its creation on.";
+        "ChangeRequest for a day from that of its creation on.";
     NoSnapshot = "no-snapshot", 404, "There is no snapshot of that",
         "Days in which a plan was in effect are sealed ten minutes after their end. Others are sealed on request: POST /snapshots/{day}.";
     BundleTooLarge = "bundle-too-large", 422, "The bundle would hold too many snapshots",
@@ -230,19 +231,6 @@ impl Problem {
         self
     }
 
-    /// There is no such `what`.
-    pub fn not_found(what: &str, id: &str) -> Self {
-        let id: String = id.chars().take(60).collect();
-        Self::new(ProblemType::NotFound, format!("there is no {what} '{id}', or you may not see it"))
-    }
-
-    /// The roles at hand do not allow `action`.
-    pub fn not_permitted(action: Action) -> Self {
-        let roles: Vec<&str> = action.roles().iter().map(|r| r.title()).collect();
-        Self::new(ProblemType::NotPermitted, format!("to {} takes: {}", action.title(), roles.join(", ")))
-            .with("roles", action.roles().iter().map(|r| r.key()).collect::<Vec<_>>())
-    }
-
     /// The status.
     pub fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
@@ -265,6 +253,42 @@ impl IntoResponse for Problem {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         response
+    }
+}
+
+impl From<AppRefusal> for Problem {
+    fn from(refusal: AppRefusal) -> Self {
+        use AppRefusal as Refusal;
+        let detail = refusal.to_string();
+        match refusal {
+            Refusal::Store(error) => error.into(),
+            Refusal::List(error) => error.into(),
+            Refusal::File(error) => error.into(),
+            Refusal::Upload(error) => error.into(),
+            Refusal::Unauthenticated => Self::new(ProblemType::Unauthenticated, detail),
+            Refusal::CrossSite => Self::new(ProblemType::CrossSite, detail),
+            Refusal::NotPermitted { by_token: true, .. } => Self::new(ProblemType::NotPermitted, detail),
+            Refusal::NotPermitted { action, .. } => {
+                let roles: Vec<&str> = action.roles().iter().map(|r| r.key()).collect();
+                Self::new(ProblemType::NotPermitted, detail).with("roles", roles)
+            }
+            Refusal::Hidden { .. } => Self::new(ProblemType::NotFound, detail),
+            Refusal::Invalid(_) => Self::new(ProblemType::InvalidRequest, detail),
+            Refusal::TooMany(_) => Self::new(ProblemType::TooManyRequests, detail),
+            Refusal::Rules(_) | Refusal::Defect(_) => {
+                tracing::error!(error = %detail, "internal error");
+                Self::new(ProblemType::Internal, INTERNAL)
+            }
+        }
+    }
+}
+
+/// The cause is for the log: it may name what a caller must not see.
+const INTERNAL: &str = "internal error; the service's log has the cause";
+
+impl From<RuleError> for Problem {
+    fn from(error: RuleError) -> Self {
+        AppRefusal::from(error).into()
     }
 }
 
@@ -291,6 +315,10 @@ impl From<StoreError> for Problem {
                 SnapshotError::TooManyHeaders { .. } => ProblemType::BundleTooLarge,
             },
             StoreError::Change(refusal) => return refusal.into(),
+            StoreError::Unconditional => ProblemType::PreconditionRequired,
+            StoreError::Stale { current } => {
+                return Self::new(ProblemType::PreconditionFailed, detail).with("etag", current.as_str());
+            }
             StoreError::Mapping(MappingError::TooMany) => ProblemType::TooManyMappings,
             StoreError::Mapping(_) => ProblemType::InvalidMapping,
             StoreError::Database(_)
@@ -345,35 +373,35 @@ impl From<ProviderError> for Problem {
     }
 }
 
-impl From<&Refusal> for Problem {
-    fn from(refusal: &Refusal) -> Self {
+impl From<&PlanRefusal> for Problem {
+    fn from(refusal: &PlanRefusal) -> Self {
         let kind = match refusal {
-            Refusal::TermsNotAccepted => ProblemType::TermsNotAccepted,
-            Refusal::NumberForTrial => ProblemType::NumberForTrial,
-            Refusal::NumberMissing(_) => ProblemType::NumberMissing,
-            Refusal::NotMultiple { .. } => ProblemType::NumberNotMultiple,
-            Refusal::TooMany(_) => ProblemType::NumberTooLarge,
-            Refusal::AlreadyActive { .. } => ProblemType::PlanActive,
-            Refusal::NoPlan => ProblemType::NoPlan,
-            Refusal::AlreadyCancelled(_) => ProblemType::PlanCancelled,
-            Refusal::NotCancelled => ProblemType::PlanNotCancelled,
-            Refusal::SuccessorBooked { .. } => ProblemType::PlanBooked,
-            Refusal::HistoryFull => ProblemType::PlanHistoryFull,
+            PlanRefusal::TermsNotAccepted => ProblemType::TermsNotAccepted,
+            PlanRefusal::NumberForTrial => ProblemType::NumberForTrial,
+            PlanRefusal::NumberMissing(_) => ProblemType::NumberMissing,
+            PlanRefusal::NotMultiple { .. } => ProblemType::NumberNotMultiple,
+            PlanRefusal::TooMany(_) => ProblemType::NumberTooLarge,
+            PlanRefusal::AlreadyActive { .. } => ProblemType::PlanActive,
+            PlanRefusal::NoPlan => ProblemType::NoPlan,
+            PlanRefusal::AlreadyCancelled(_) => ProblemType::PlanCancelled,
+            PlanRefusal::NotCancelled => ProblemType::PlanNotCancelled,
+            PlanRefusal::SuccessorBooked { .. } => ProblemType::PlanBooked,
+            PlanRefusal::HistoryFull => ProblemType::PlanHistoryFull,
         };
         let problem = Self::new(kind, refusal.to_string());
         match refusal {
-            Refusal::NotMultiple { next, .. } => problem.with("next", *next),
-            Refusal::AlreadyCancelled(to) => problem.with("to", to.to_string()),
-            Refusal::AlreadyActive { to: Some(to), .. } => problem.with("to", to.to_string()),
-            Refusal::SuccessorBooked { from, .. } => problem.with("from", from.to_string()),
+            PlanRefusal::NotMultiple { next, .. } => problem.with("next", *next),
+            PlanRefusal::AlreadyCancelled(to) => problem.with("to", to.to_string()),
+            PlanRefusal::AlreadyActive { to: Some(to), .. } => problem.with("to", to.to_string()),
+            PlanRefusal::SuccessorBooked { from, .. } => problem.with("from", from.to_string()),
             _ => problem,
         }
     }
 }
 
-impl From<&statement::Refusal> for Problem {
-    fn from(refusal: &statement::Refusal) -> Self {
-        use statement::Refusal as R;
+impl From<&statement::StatementRefusal> for Problem {
+    fn from(refusal: &statement::StatementRefusal) -> Self {
+        use statement::StatementRefusal as R;
         let kind = match refusal {
             R::NotClosed(_) => ProblemType::StatementNotClosed,
             R::NoLine { .. } => ProblemType::StatementLineUnknown,
@@ -415,9 +443,9 @@ impl From<FileError> for Problem {
     }
 }
 
-impl From<&change::Refusal> for Problem {
-    fn from(refusal: &change::Refusal) -> Self {
-        use change::Refusal as R;
+impl From<&change::ChangeRefusal> for Problem {
+    fn from(refusal: &change::ChangeRefusal) -> Self {
+        use change::ChangeRefusal as R;
         let kind = match refusal {
             R::UnknownDevice(_) => ProblemType::UnknownDevice,
             R::NoDevices | R::OneDevice => ProblemType::TooFewDevices,

@@ -103,7 +103,7 @@ impl Store {
         entry: Entry,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut work = self.write(subscription.map_or(Scope::Tenant, Scope::Subscription)).await?;
+        let mut work = self.write(subscription.map_or(Scope::Installation, Scope::Subscription)).await?;
         if !work.is_recorded(subscription, by, &entry, now).await? {
             work.audit(subscription, by, entry, now).await?;
             work.commit().await?;

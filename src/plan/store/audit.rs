@@ -59,6 +59,14 @@ pub struct By {
 }
 
 impl By {
+    /// The person who acts; empty if it is not a person.
+    pub fn person_name(&self) -> &str {
+        match &self.actor {
+            Actor::Person(name) => name,
+            _ => "",
+        }
+    }
+
     fn plain(actor: Actor) -> Self {
         Self { actor, address: None, request: String::new(), reason: None, dry_run: false }
     }

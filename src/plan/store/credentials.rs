@@ -10,7 +10,7 @@ use super::engine::{Row, sql};
 use super::people::{Person, about, no_such_person, read};
 use super::{By, Scope, Store, StoreError, Work, checked_name};
 use crate::census::{Timestamp, time::rfc3339};
-use crate::plan::app::permission::{Role, TokenScope};
+use crate::plan::permission::{Role, TokenScope};
 use crate::plan::secret;
 
 const MINUTE: i64 = 60_000_000_000;
@@ -146,7 +146,7 @@ impl Store {
         person: Option<&str>,
         now: Timestamp,
     ) -> Result<Issued, StoreError> {
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         let issued = work.issue(kind, person, "", &TokenScope::default(), kind.life(), now).await?;
         let object = person.map_or_else(|| "person?".to_owned(), |name| format!("person/{name}"));
         let after = Some(json!({"kind": kind.key(), "id": issued.id}));
@@ -192,7 +192,7 @@ impl Store {
         {
             return Err(AccessRefusal::WiderToken.into());
         }
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         work.refuse_disabled(person).await?;
         if work.count(CredentialKind::Token, person, now).await? >= MOST {
             return Err(AccessRefusal::Full { what: "tokens of this person", most: MOST }.into());
@@ -216,7 +216,7 @@ impl Store {
         by: &By,
         now: Timestamp,
     ) -> Result<Issued, StoreError> {
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         work.refuse_disabled(person).await?;
         if work.count(CredentialKind::Session, person, now).await? >= MOST {
             let oldest = "DELETE FROM credential WHERE hash = (SELECT hash FROM credential
@@ -260,7 +260,7 @@ impl Store {
         by: &By,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         let query = "SELECT hash, label FROM credential WHERE person = $1 AND kind = $2";
         let rows = work.rows(sql(query).bind(person).bind(kind.key())).await?;
         for row in &rows {
@@ -311,7 +311,7 @@ impl Store {
         };
         let hour = now.0.saturating_sub(now.0.rem_euclid(HOUR));
         if row.opt_int("used_at")?.is_none_or(|used| used < hour) {
-            let mut work = self.write(Scope::Tenant).await?;
+            let mut work = self.write(Scope::Installation).await?;
             work.execute(sql("UPDATE credential SET used_at = $2 WHERE hash = $1").bind(hash).bind(hour))
                 .await?;
             work.commit().await?;
@@ -327,7 +327,7 @@ impl Store {
     /// The database's.
     pub async fn redeem_login(&self, link: &str, now: Timestamp) -> Result<Option<Person>, StoreError> {
         let holder = self.holder(CredentialKind::Login, link, now).await?;
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         let used = "DELETE FROM credential WHERE hash = $1 AND kind = 'login'";
         let used = work.execute(sql(used).bind(secret::hash(link))).await?;
         work.commit().await?;

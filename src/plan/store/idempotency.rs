@@ -46,7 +46,7 @@ impl Store {
         fingerprint: [u8; 32],
         now: Timestamp,
     ) -> Result<Claim, StoreError> {
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         work.execute(
             sql("DELETE FROM idempotency WHERE created_at <= $1 OR (status IS NULL AND created_at <= $2)")
                 .bind(now.plus(-KEPT).0)
@@ -88,7 +88,7 @@ impl Store {
         key: &str,
         answer: Option<Answer>,
     ) -> Result<(), StoreError> {
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         let query = match answer {
             Some(answer) => {
                 sql("UPDATE idempotency SET status = $3, kind = $4, body = $5 WHERE holder = $1 AND key = $2")

@@ -9,7 +9,7 @@ use super::engine::sql;
 use super::people::{NAME, Person, about, insert_person, read};
 use super::{By, Scope, Store, StoreError, checked_name};
 use crate::census::Timestamp;
-use crate::plan::app::permission::Role;
+use crate::plan::permission::Role;
 use crate::plan::secret;
 
 /// Sign-ins that are with the provider at once.
@@ -59,7 +59,7 @@ impl Store {
         pending: &PendingSignIn,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         work.execute(sql("DELETE FROM pending_sign_in WHERE expires_at <= $1").bind(now.0)).await?;
         let count = work.row(sql("SELECT count(*) AS pending FROM pending_sign_in")).await?;
         if count.map_or(Ok(0), |row| row.int("pending"))? >= PENDING {
@@ -88,7 +88,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<PendingSignIn>, StoreError> {
         let hash = secret::hash(state);
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         let query = "SELECT nonce, verifier, expires_at FROM pending_sign_in WHERE state_hash = $1";
         let Some(row) = work.row(sql(query).bind(hash)).await? else { return Ok(None) };
         work.execute(sql("DELETE FROM pending_sign_in WHERE state_hash = $1").bind(hash)).await?;
@@ -132,7 +132,7 @@ impl Store {
         origin: &By,
         now: Timestamp,
     ) -> Result<Person, StoreError> {
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         let query = "SELECT p.name, p.global_admin, p.disabled_at FROM person_identity i JOIN person p ON p.name = i.person
                      WHERE i.issuer = $1 AND i.subject = $2";
         let known = work.row(sql(query).bind(&external.issuer).bind(&external.subject)).await?;

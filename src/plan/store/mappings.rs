@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::audit::{By, Entry};
 use super::engine::{Query, Row, sql};
-use super::{Scope, Store, StoreError};
+use super::{Expected, Scope, Store, StoreError};
 use crate::census::{Timestamp, VALUE_BYTES, clean, time::rfc3339};
 use crate::estimate::{COLUMNS, Mapping};
 
@@ -66,23 +66,23 @@ impl Store {
         self.row(one(subscription, signature)).await?.as_ref().map(read).transpose()
     }
 
-    /// Remembers the columns of a table; `check` sees what is there, under the lock.
+    /// Remembers the columns of a table. If some are remembered already, they must be as `expected`.
     ///
     /// # Errors
-    /// [`StoreError::Mapping`], what `check` says, or the database's.
-    pub async fn remember_mapping<E: From<StoreError>>(
+    /// [`StoreError::Mapping`], those of [`Expected::check`], or the database's.
+    pub async fn remember_mapping(
         &self,
         subscription: &str,
         signature: &str,
         columns: &Mapping,
         by: &By,
         now: Timestamp,
-        check: impl FnOnce(Option<&Remembered>) -> Result<(), E> + Send,
-    ) -> Result<Remembered, E> {
+        expected: &Expected,
+    ) -> Result<Remembered, StoreError> {
         let is_digest =
             signature.len() == 64 && signature.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
         if !is_digest {
-            return Err(StoreError::from(MappingError::BadSignature).into());
+            return Err(MappingError::BadSignature.into());
         }
         let mut headers = columns.0.values().flatten().peekable();
         let is_good = headers.peek().is_some()
@@ -90,17 +90,19 @@ impl Store {
             && headers.all(|h| clean(h.as_bytes()).as_ref() == Some(h));
         let json = serde_json::to_string(columns).unwrap_or_default();
         if !is_good || json.len() > 65_536 {
-            return Err(StoreError::from(MappingError::BadColumns).into());
+            return Err(MappingError::BadColumns.into());
         }
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         let before = work.row(one(subscription, signature)).await?.as_ref().map(read).transpose()?;
-        check(before.as_ref())?;
+        if let Some(before) = &before {
+            expected.check(before)?;
+        }
         if before.is_none() {
             let count =
                 sql("SELECT COUNT(*) AS n FROM estimate_mapping WHERE subscription = $1").bind(subscription);
             let known = work.row(count).await?.map(|row| row.int("n")).transpose()?.unwrap_or_default();
             if usize::try_from(known).is_ok_and(|n| n >= MAPPINGS) {
-                return Err(StoreError::from(MappingError::TooMany).into());
+                return Err(MappingError::TooMany.into());
             }
         }
         let after = Remembered {
@@ -127,23 +129,23 @@ impl Store {
         Ok(after)
     }
 
-    /// Forgets the columns of a table; `check` sees what is there, under the lock.
+    /// Forgets the columns of a table, if they are as `expected`.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], what `check` says, or the database's.
-    pub async fn forget_mapping<E: From<StoreError>>(
+    /// [`StoreError::NotFound`], those of [`Expected::check`], or the database's.
+    pub async fn forget_mapping(
         &self,
         subscription: &str,
         signature: &str,
         by: &By,
         now: Timestamp,
-        check: impl FnOnce(&Remembered) -> Result<(), E> + Send,
-    ) -> Result<(), E> {
+        expected: &Expected,
+    ) -> Result<(), StoreError> {
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         let before = work.row(one(subscription, signature)).await?.as_ref().map(read).transpose()?;
         let missing = || StoreError::NotFound { what: "mapping", id: signature.chars().take(64).collect() };
         let before = before.ok_or_else(missing)?;
-        check(&before)?;
+        expected.check(&before)?;
         let gone = sql("DELETE FROM estimate_mapping WHERE subscription = $1 AND signature = $2");
         work.execute(gone.bind(subscription).bind(signature)).await?;
         let entry = Entry {

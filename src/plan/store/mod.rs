@@ -9,6 +9,7 @@ pub mod audit;
 mod credentials;
 mod decisions;
 pub mod engine;
+mod expected;
 mod facts;
 mod idempotency;
 mod identities;
@@ -40,6 +41,7 @@ pub use access::AccessRefusal;
 pub use audit::By;
 pub use credentials::{CredentialEntry, CredentialKind, Holder, Issued, NewToken};
 pub use decisions::Recording;
+pub use expected::{Expected, tag};
 pub use facts::{Ingested, Receipt, Replica};
 pub use idempotency::{Answer, Claim};
 pub use identities::{ExternalPerson, GroupRole, PendingSignIn};
@@ -56,7 +58,7 @@ pub use subscriptions::Subscription;
 
 use super::secret::{BadPassword, NoRandomness};
 use crate::billing::statement;
-use crate::billing::timeline::Refusal;
+use crate::billing::timeline::PlanRefusal;
 use crate::change;
 
 /// Couplings and stations of one subscription: five times what one sensor holds.
@@ -74,7 +76,7 @@ pub struct Store {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Scope<'a> {
     /// What is of no subscription: people, and subscriptions as such.
-    Tenant,
+    Installation,
     /// Everything of one subscription.
     Subscription(&'a str),
 }
@@ -137,13 +139,13 @@ pub enum StoreError {
     BadName(usize),
     /// The timeline refuses.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] PlanRefusal),
     /// A change of the inventory is refused.
     #[error(transparent)]
-    Change(#[from] change::Refusal),
+    Change(#[from] change::ChangeRefusal),
     /// Statements, prices and corrections refuse.
     #[error(transparent)]
-    Statement(#[from] statement::Refusal),
+    Statement(#[from] statement::StatementRefusal),
     /// The enrolment secret is not good.
     #[error(
         "the enrolment token is unknown, used or expired; make a new one with 'netcensus-plan sensor token'"
@@ -181,6 +183,15 @@ pub enum StoreError {
     /// The columns of a list cannot be remembered.
     #[error(transparent)]
     Mapping(#[from] MappingError),
+    /// The change does not say what it is based on.
+    #[error("get it first, then send its ETag as If-Match, so that nobody's change is overwritten")]
+    Unconditional,
+    /// Somebody changed it since the caller saw it.
+    #[error("it was changed since you got it; get it again and look whether your change still fits")]
+    Stale {
+        /// Its entity tag now.
+        current: String,
+    },
     /// No randomness.
     #[error(transparent)]
     NoRandomness(#[from] NoRandomness),
@@ -312,7 +323,7 @@ impl Store {
     /// The database's.
     pub async fn write(&self, scope: Scope<'_>) -> Result<Work, StoreError> {
         let name = match scope {
-            Scope::Tenant => "",
+            Scope::Installation => "",
             Scope::Subscription(id) => id,
         };
         Ok(Work(self.engine.begin(Access::Write(name)).await?))
@@ -400,7 +411,7 @@ mod tests {
                 "{file}"
             );
         }
-        let mut work = store.write(Scope::Tenant).await.unwrap();
+        let mut work = store.write(Scope::Installation).await.unwrap();
         let journal = work.row(sql("PRAGMA journal_mode")).await.unwrap().unwrap();
         let synchronous = work.row(sql("PRAGMA synchronous")).await.unwrap().unwrap();
         assert_eq!(

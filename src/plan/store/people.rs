@@ -64,7 +64,7 @@ impl Store {
     ) -> Result<Person, StoreError> {
         let name = checked_name(name, NAME)?.to_owned();
         let hash = hash_off_thread(password).await?;
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         let person = Person { name, global_admin };
         insert_person(&mut work, &person, &hash, by, now).await?;
         work.finish(by).await?;
@@ -88,7 +88,7 @@ impl Store {
         }
         let name = checked_name(name, NAME)?.to_owned();
         let hash = hash_off_thread(password).await?;
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         let good = "DELETE FROM credential WHERE hash = $1 AND kind = 'setup' AND expires_at > $2";
         if work.execute(sql(good).bind(secret::hash(link)).bind(now.0)).await? != 1 {
             return Err(no_such_link());
@@ -166,7 +166,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<(), StoreError> {
         let hash = hash_off_thread(password).await?;
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         let set = "UPDATE person SET password_hash = $2 WHERE name = $1";
         if work.execute(sql(set).bind(name).bind(hash)).await? == 0 {
             return Err(no_such_person(name));
@@ -188,7 +188,7 @@ impl Store {
         by: &By,
         now: Timestamp,
     ) -> Result<PersonEntry, StoreError> {
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         let query =
             "SELECT name, global_admin, password_hash, created_at, disabled_at FROM person WHERE name = $1";
         let row = work.row(sql(query).bind(name)).await?.ok_or_else(|| no_such_person(name))?;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::audit::Entry;
 use super::engine::{Query, Row, sql};
 use super::{By, Scope, Store, StoreError, Work};
-use crate::billing::timeline::{Change, History, Kind, Onboarding, Plan, Refusal};
+use crate::billing::timeline::{History, Onboarding, Plan, PlanChange, PlanKind, PlanRefusal};
 use crate::census::Timestamp;
 
 /// What an action on the timeline came to.
@@ -94,7 +94,7 @@ impl Store {
         action: &'static str,
         by: &By,
         now: Timestamp,
-        act: impl FnOnce(&History) -> Result<Change, Refusal> + Send,
+        act: impl FnOnce(&History) -> Result<PlanChange, PlanRefusal> + Send,
     ) -> Result<Changed, StoreError> {
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         let before = history(&mut work, subscription, now).await?;
@@ -107,7 +107,7 @@ impl Store {
             insert(&mut work, subscription, plan).await?;
         }
         let history = history(&mut work, subscription, now).await?;
-        let plan = change.added.as_ref().or_else(|| history.in_effect()).ok_or(Refusal::NoPlan)?.clone();
+        let plan = change.added.as_ref().or_else(|| history.in_effect()).ok_or(PlanRefusal::NoPlan)?.clone();
         let entry = Entry {
             action,
             object: format!("plan/{}", plan.number),
@@ -122,7 +122,7 @@ impl Store {
 }
 
 /// Those of `plans` that a change is about, for the audit trail.
-fn rows(plans: &[Plan], change: &Change) -> Value {
+fn rows(plans: &[Plan], change: &PlanChange) -> Value {
     let touched: Vec<i64> = change.updated.iter().chain(&change.added).map(|p| p.number).collect();
     let rows = plans.iter().filter(|p| touched.contains(&p.number));
     rows.map(|p| serde_json::to_value(p).unwrap_or_default()).collect()
@@ -187,7 +187,7 @@ fn all(subscription: &str) -> Query {
 
 fn read(row: &Row) -> Result<Plan, StoreError> {
     let corrupt = |why: String| StoreError::Corrupt { table: "plan", why };
-    let kind: Kind = row.str("kind")?.parse().map_err(|e| corrupt(format!("{e}")))?;
+    let kind: PlanKind = row.str("kind")?.parse().map_err(|e| corrupt(format!("{e}")))?;
     let committed = row.opt_int("committed")?.map(u64::try_from).transpose();
     Ok(Plan {
         number: row.int("number")?,

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::audit::Entry;
 use super::engine::{Query, Row, sql};
 use super::{By, Scope, Store, StoreError, Work, plans, statements};
-use crate::billing::statement::{Currency, PRICES, Price, Refusal, SetPrice, checked_price};
+use crate::billing::statement::{Currency, PRICES, Price, SetPrice, StatementRefusal, checked_price};
 use crate::billing::timeline::whole_second;
 use crate::census::Timestamp;
 
@@ -38,11 +38,11 @@ impl Store {
         if let Some(closed) = statements::newest(&mut work, subscription).await?.map(|(month, _)| month)
             && valid_from < closed.to()
         {
-            return Err(Refusal::PriceInClosed { closed, from: closed.to() }.into());
+            return Err(StatementRefusal::PriceInClosed { closed, from: closed.to() }.into());
         }
         let before = prices(&mut work, subscription).await?;
         if before.len() >= PRICES {
-            return Err(Refusal::PricesFull.into());
+            return Err(StatementRefusal::PricesFull.into());
         }
         let number = before.last().map_or(0, |p| p.number).saturating_add(1);
         let set = SetPrice { number, price, valid_from, set_at: now };
@@ -52,7 +52,7 @@ impl Store {
             .bind(subscription)
             .bind(number)
             .bind(price.currency.to_string())
-            .bind(i64::try_from(price.micros).map_err(|_| Refusal::PriceTooHigh(price.micros))?)
+            .bind(i64::try_from(price.micros).map_err(|_| StatementRefusal::PriceTooHigh(price.micros))?)
             .bind(valid_from.0)
             .bind(now.0),
         )

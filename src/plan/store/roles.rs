@@ -8,9 +8,9 @@ use super::access::AccessRefusal;
 use super::audit::Entry;
 use super::engine::{Row, sql};
 use super::people::{Person, no_such_person};
-use super::{By, Scope, Store, StoreError, Work};
+use super::{By, Expected, Scope, Store, StoreError, Work};
 use crate::census::Timestamp;
-use crate::plan::app::permission::Role;
+use crate::plan::permission::Role;
 
 /// A person's role on a subscription.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
@@ -42,47 +42,49 @@ impl Store {
         read(&row.ok_or_else(|| no_binding(person))?)
     }
 
-    /// Binds a person's role on a subscription, replacing what was bound; `check` sees that first, under the lock.
+    /// Binds a person's role on a subscription. A role that was bound already must be as `expected`.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], an [`AccessRefusal`], those of `check`, or the database's.
-    pub async fn bind_role<E: From<StoreError>>(
+    /// [`StoreError::NotFound`], an [`AccessRefusal`], those of [`Expected::check`], or the database's.
+    pub async fn bind_role(
         &self,
         subscription: &str,
         person: &str,
         role: Role,
-        check: impl FnOnce(Option<&RoleBinding>) -> Result<(), E> + Send,
+        expected: &Expected,
         by: &By,
         now: Timestamp,
-    ) -> Result<RoleBinding, E> {
+    ) -> Result<RoleBinding, StoreError> {
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         let known = work.row(sql("SELECT 1 AS one FROM person WHERE name = $1").bind(person)).await?;
         if known.is_none() {
-            return Err(no_such_person(person).into());
+            return Err(no_such_person(person));
         }
-        check(work.binding(subscription, person).await?.as_ref())?;
+        if let Some(bound) = work.binding(subscription, person).await? {
+            expected.check(&bound)?;
+        }
         work.set_role(subscription, person, Some(role), by, now).await?;
         work.finish(by).await?;
         Ok(RoleBinding { person: person.to_owned(), role })
     }
 
-    /// Takes a person's role on a subscription away; `check` sees it first, under the lock.
+    /// Takes a person's role on a subscription away, if it is as `expected`.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`AccessRefusal::LastOwner`], those of `check`, or the database's.
-    pub async fn unbind_role<E: From<StoreError>>(
+    /// [`StoreError::NotFound`], [`AccessRefusal::LastOwner`], those of [`Expected::check`], or the database's.
+    pub async fn unbind_role(
         &self,
         subscription: &str,
         person: &str,
-        check: impl FnOnce(&RoleBinding) -> Result<(), E> + Send,
+        expected: &Expected,
         by: &By,
         now: Timestamp,
-    ) -> Result<(), E> {
+    ) -> Result<(), StoreError> {
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         let binding = work.binding(subscription, person).await?.ok_or_else(|| no_binding(person))?;
-        check(&binding)?;
+        expected.check(&binding)?;
         work.set_role(subscription, person, None, by, now).await?;
-        Ok(work.finish(by).await?)
+        work.finish(by).await
     }
 
     /// The roles that a person has on a subscription, the tenant's included.

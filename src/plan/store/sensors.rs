@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::audit::{Actor, Entry};
 use super::engine::{Row, sql};
-use super::{By, Scope, Store, StoreError, checked_name};
+use super::{By, Expected, Scope, Store, StoreError, checked_name};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::secret;
 use crate::wire::signature::PublicKey;
@@ -69,6 +69,13 @@ pub struct Enrolling<'a> {
 /// The subscription that an enrolment secret is for.
 pub fn subscription_of(secret: &str) -> Option<&str> {
     secret.split_once(SECRET_PREFIX).map(|(subscription, _)| subscription)
+}
+
+impl Sensor {
+    /// What people change of a sensor. Its entity tag covers this alone, as every upload changes the rest.
+    pub fn by_hand(&self) -> (&str, &str, bool) {
+        (&self.id, &self.name, self.revoked_at.is_some())
+    }
 }
 
 impl Store {
@@ -179,24 +186,24 @@ impl Store {
         read(&row.ok_or_else(|| no_such_sensor(sensor))?)
     }
 
-    /// Gives a sensor another name; `check` sees it first, under the lock.
+    /// Gives a sensor another name, if it is as `expected`.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`], [`StoreError::BadName`], those of `check`, or the database's.
-    pub async fn rename_sensor<E: From<StoreError>>(
+    /// [`StoreError::NotFound`], [`StoreError::BadName`], those of [`Expected::check`], or the database's.
+    pub async fn rename_sensor(
         &self,
         subscription: &str,
         sensor: &str,
         name: &str,
-        check: impl FnOnce(&Sensor) -> Result<(), E> + Send,
+        expected: &Expected,
         by: &By,
         now: Timestamp,
-    ) -> Result<Sensor, E> {
+    ) -> Result<Sensor, StoreError> {
         let name = checked_name(name, NAME)?.to_owned();
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         let row = work.row(sql(ONE).bind(subscription).bind(sensor)).await?;
         let before = read(&row.ok_or_else(|| no_such_sensor(sensor))?)?;
-        check(&before)?;
+        expected.check(&before.by_hand())?;
         let set = "UPDATE sensor SET name = $3 WHERE subscription = $1 AND id = $2";
         work.execute(sql(set).bind(subscription).bind(sensor).bind(&name)).await?;
         let entry = Entry {

@@ -92,7 +92,7 @@ impl Store {
         }
         let mut seed = [0; 32];
         getrandom::fill(&mut seed).map_err(|_| NoRandomness)?;
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         let insert =
             "INSERT INTO signing_key (id, seed, created_at) VALUES (1, $1, $2) ON CONFLICT (id) DO NOTHING";
         work.execute(sql(insert).bind(seed).bind(now.0)).await?;

@@ -11,8 +11,8 @@ use super::audit::Entry;
 use super::engine::{Row, sql};
 use super::{By, Scope, Store, StoreError, Work, plans, prices, snapshots};
 use crate::billing::statement::{
-    Correction, CorrectionRequest, Month, Records, Refusal, SetPrice, State, Statement, correct, draw,
-    first_month,
+    Correction, CorrectionRequest, Month, Records, SetPrice, Statement, StatementRefusal, StatementState,
+    correct, draw, first_month,
 };
 use crate::billing::timeline::History;
 use crate::census::Timestamp;
@@ -23,7 +23,7 @@ use crate::proof::Span;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoredStatement {
     /// Where it stands.
-    pub state: State,
+    pub state: StatementState,
     /// The SHA-256 of its canonical form in hexadecimal, once it is closed.
     pub sha256: Option<String>,
     /// What it says: while the month runs, what has been in effect so far.
@@ -154,7 +154,8 @@ impl Store {
         if !rows.months().contains(&month) {
             return Err(StoreError::NotFound { what: "statement", id: month.to_string() });
         }
-        let closed = closed(&mut work, subscription, month).await?.ok_or(Refusal::NotClosed(month))?;
+        let closed =
+            closed(&mut work, subscription, month).await?.ok_or(StatementRefusal::NotClosed(month))?;
         let at = rows.history.now();
         let made = correct(&closed.statement, &rows.corrections, asked, &by.actor.to_string(), at)?;
         let body = serde_json::to_string(&made).map_err(|e| corrupt("correction", e))?;
@@ -221,13 +222,13 @@ impl Rows {
         let now = self.history.now();
         let (peak_billable, last_billable) =
             snapshots::peak_and_last(work, subscription, month.into()).await?;
-        let drawn = |until| -> Result<Statement, Refusal> {
+        let drawn = |until| -> Result<Statement, StatementRefusal> {
             let drawn = draw(subscription, month, self.records(), until)?;
             Ok(Statement { peak_billable, last_billable, ..drawn })
         };
         let open = now < month.to();
         Ok(StoredStatement {
-            state: if open { State::Open } else { State::Draft },
+            state: if open { StatementState::Open } else { StatementState::Draft },
             sha256: None,
             statement: drawn(now)?,
             expected: if open { Some(drawn(month.to())?) } else { None },
@@ -252,13 +253,13 @@ async fn due(work: &mut Work, subscription: &str, now: Timestamp) -> Result<Opti
         },
     };
     let now = history.now();
-    Ok((State::at(month, now) == State::Closed).then_some(Due { month, previous, now }))
+    Ok((StatementState::at(month, now) == StatementState::Closed).then_some(Due { month, previous, now }))
 }
 
 async fn close(work: &mut Work, subscription: &str, due: Due) -> Result<(), StoreError> {
     let Due { month, previous, now } = due;
     let rows = Rows::read(work, subscription, now).await?;
-    let drawn = draw(subscription, month, rows.records(), month.to()).map_err(Refusal::from)?;
+    let drawn = draw(subscription, month, rows.records(), month.to()).map_err(StatementRefusal::from)?;
     let (peak_billable, last_billable) = snapshots::peak_and_last(work, subscription, month.into()).await?;
     let statement = Statement { closed_at: Some(now), previous, peak_billable, last_billable, ..drawn };
     let body = statement.canonical().map_err(|e| corrupt("statement", e))?;
@@ -316,7 +317,12 @@ async fn closed(
         return Err(StoreError::Corrupt { table: "statement", why });
     }
     let statement = serde_json::from_str(body).map_err(|e| corrupt("statement", e))?;
-    Ok(Some(StoredStatement { state: State::Closed, sha256: Some(hex(&hash)), statement, expected: None }))
+    Ok(Some(StoredStatement {
+        state: StatementState::Closed,
+        sha256: Some(hex(&hash)),
+        statement,
+        expected: None,
+    }))
 }
 
 fn corrupt(table: &'static str, error: impl std::fmt::Display) -> StoreError {

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use super::audit::Entry;
 use super::engine::{Row, sql};
 use super::people::no_such_person;
-use super::{By, Scope, Store, StoreError, checked_name, or_taken};
+use super::{By, Expected, Scope, Store, StoreError, checked_name, or_taken};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::secret;
 
@@ -41,7 +41,7 @@ impl Store {
     ) -> Result<Subscription, StoreError> {
         let name = checked_name(name, NAME)?.to_owned();
         let subscription = Subscription { id: secret::generate_id()?, name, created_at: now };
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         work.execute(
             sql("INSERT INTO subscription (id, name, created_at) VALUES ($1, $2, $3)")
                 .bind(&subscription.id)
@@ -68,24 +68,24 @@ impl Store {
         Ok(subscription)
     }
 
-    /// Gives a subscription another name; `check` sees it first, under the lock.
+    /// Gives a subscription another name, if it is as `expected`.
     ///
     /// # Errors
-    /// [`StoreError::BadName`], [`StoreError::Taken`], [`StoreError::NotFound`], those of `check`, or the database's.
-    pub async fn rename_subscription<E: From<StoreError>>(
+    /// [`StoreError::BadName`], [`StoreError::Taken`], [`StoreError::NotFound`], those of [`Expected::check`], or the database's.
+    pub async fn rename_subscription(
         &self,
         id: &str,
         name: &str,
-        check: impl FnOnce(&Subscription) -> Result<(), E> + Send,
+        expected: &Expected,
         by: &By,
         now: Timestamp,
-    ) -> Result<Subscription, E> {
+    ) -> Result<Subscription, StoreError> {
         let name = checked_name(name, NAME)?.to_owned();
-        let mut work = self.write(Scope::Tenant).await?;
+        let mut work = self.write(Scope::Installation).await?;
         let row =
             work.row(sql("SELECT id, name, created_at FROM subscription WHERE id = $1").bind(id)).await?;
         let before = read(&row.ok_or_else(|| no_such_subscription(id))?)?;
-        check(&before)?;
+        expected.check(&before)?;
         work.execute(sql("UPDATE subscription SET name = $2 WHERE id = $1").bind(id).bind(&name))
             .await
             .map_err(or_taken(|| StoreError::Taken { what: "subscription", name: name.clone() }))?;

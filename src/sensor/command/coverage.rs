@@ -1,4 +1,4 @@
-//! `rules coverage`: what devices said that no rule knows, so that an operator sees what to write a rule for.
+//! `rules coverage`: values of evidence that no rule matches, so that an operator sees what to write a rule for.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -6,16 +6,17 @@ use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
+use super::arguments::field;
 use super::failure::Failure;
-use super::rules::{field, json};
-use super::source::{self, Facts};
-use super::text::Table;
+use super::source::{self, SurveyInput};
 use crate::census::{Category, Classification, Classifier, Decisions, Field, Subject, Survey};
 use crate::classify::Rules;
+use crate::cli::table;
+use crate::cli::terminal::print_json;
 
-/// The most values that are told apart; more are only counted.
+/// Maximum number of distinct values. Above it, further values are dropped and the answer says `lower_bound`.
 const VALUES: usize = 200_000;
-/// Fields whose values are one device's own, and what the census concluded: nobody writes a rule for one.
+/// Fields whose values identify one device or are conclusions of the census: a rule for one makes no sense.
 const IDENTIFIERS: [Field; 8] = [
     Field::Behaviour,
     Field::LldpChassisId,
@@ -29,37 +30,34 @@ const IDENTIFIERS: [Field; 8] = [
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  netcensus-sensor rules coverage                 of the running sensor
+  netcensus-sensor rules coverage                 ask the running sensor
   netcensus-sensor rules coverage --undecided --capture office.pcap
   netcensus-sensor rules coverage --field dhcp.vendor_class --top 0")]
 #[group(skip)]
 pub(super) struct Arguments {
-    /// Only what devices said whose category is not decided
+    /// Only values of devices whose category is undecided
     #[arg(long)]
     undecided: bool,
     /// Only this field of evidence
     #[arg(long, value_name = "NAME", value_parser = field)]
     field: Option<Field>,
-    /// So many values at most; 0 for all
+    /// Maximum number of values to list; 0 lists all
     #[arg(long, value_name = "N", default_value_t = 40)]
     top: usize,
     #[command(flatten)]
     source: source::Arguments,
 }
 
-/// The answer.
 #[derive(Debug, Default, Serialize)]
 struct Coverage {
     schema: &'static str,
-    /// Devices, and speakers without an address, that were looked at.
+    /// Devices, and speakers without an address.
     devices: u64,
-    /// Those whose category is decided.
     decided: u64,
-    /// Those whose category is not.
     undecided: u64,
-    /// Values that no rule knows, and how many there are in all.
+    /// How many values no rule matches, before `--top` cuts the list.
     unmatched_values: usize,
-    /// Whether there were more values than are told apart.
+    /// Whether there were more than [`VALUES`].
     lower_bound: bool,
     unmatched: Vec<Unmatched>,
 }
@@ -73,17 +71,17 @@ struct Unmatched {
 }
 
 pub(super) fn coverage(arguments: &Arguments) -> Result<(), Failure> {
-    let facts = Facts::gather(&arguments.source)?;
+    let facts = SurveyInput::gather(&arguments.source)?;
     let found = measure(&facts, arguments);
-    let mut out = BufWriter::new(io::stdout().lock());
     if arguments.source.json {
-        return json(&found, out);
+        return print_json(&found);
     }
+    let mut out = BufWriter::new(io::stdout().lock());
     print(&found, &mut out)?;
     Ok(out.flush()?)
 }
 
-fn measure(facts: &Facts, arguments: &Arguments) -> Coverage {
+fn measure(facts: &SurveyInput, arguments: &Arguments) -> Coverage {
     let observer = Observer { rules: &facts.rules, arguments, tally: RefCell::default() };
     let as_of = facts.as_of.unwrap_or_default();
     Survey::new(&facts.inventory, &facts.policy, &Decisions::default(), &observer, as_of);
@@ -117,20 +115,20 @@ fn measure(facts: &Facts, arguments: &Arguments) -> Coverage {
 
 fn print(found: &Coverage, out: &mut dyn Write) -> io::Result<()> {
     if !found.unmatched.is_empty() {
-        let mut table = Table::new(&["DEVICES", "UNDECIDED", "FIELD", "VALUE"]);
-        for u in &found.unmatched {
-            table.row([u.devices.to_string(), u.undecided.to_string(), u.field.to_owned(), u.value.clone()]);
-        }
-        table.write(out)?;
+        let rows = found
+            .unmatched
+            .iter()
+            .map(|u| [u.devices.to_string(), u.undecided.to_string(), u.field.to_owned(), u.value.clone()]);
+        table::print(out, &[">DEVICES", ">UNDECIDED", "FIELD", "VALUE"], rows)?;
         writeln!(out)?;
     }
     writeln!(out, "{} devices: {} decided, {} undecided", found.devices, found.decided, found.undecided)?;
     let more = if found.lower_bound { " or more" } else { "" };
     let shown = found.unmatched.len();
-    writeln!(out, "{}{more} values that no rule knows, {shown} shown", found.unmatched_values)
+    writeln!(out, "{}{more} values that no rule matches, {shown} shown", found.unmatched_values)
 }
 
-/// Classifies as the rules do, and takes down what they do not know.
+/// Classifies by the rules and collects the values that none of them matches.
 struct Observer<'a> {
     rules: &'a Rules,
     arguments: &'a Arguments,
@@ -141,7 +139,7 @@ struct Observer<'a> {
 struct Tally {
     decided: u64,
     undecided: u64,
-    /// How many devices said it, and how many of them are undecided.
+    /// How many devices have the value, and how many of these are undecided.
     values: HashMap<(Field, String), (u64, u64)>,
     refused: bool,
 }

@@ -1,42 +1,39 @@
-//! `devices` and `replay`: the census, and the devices behind it.
+//! `devices` and `replay`: the census and its devices.
 
 use std::io::{self, BufWriter, Write};
 
-use super::Failure;
-use super::source::{Arguments, Facts};
-use super::text::{NONE, Table, columns, safe};
+use super::failure::Failure;
+use super::source::{Arguments, SurveyInput};
 use crate::census::{Device, Survey, Verdict};
-use crate::sensor::replay;
+use crate::cli::table::{self, NONE};
+use crate::cli::terminal::print_json;
 use crate::wire::Document;
 
 pub(super) fn list(arguments: Arguments) -> Result<(), Failure> {
-    let facts = Facts::gather(&arguments)?;
+    let facts = SurveyInput::gather(&arguments)?;
     let survey = facts.survey();
-    let mut out = io::stdout().lock();
     if arguments.json {
         let mut document = Document::streamed(&survey, facts.capture.clone(), facts.frames.as_ref());
         document.as_of = facts.as_of;
-        return Ok(replay::write_json(&document, &mut out)?);
+        return print_json(&document);
     }
-    let mut out = BufWriter::new(out);
+    let mut out = BufWriter::new(io::stdout().lock());
     print(&survey, &facts, &mut out)?;
     Ok(out.flush()?)
 }
 
-fn print(survey: &Survey<'_>, facts: &Facts, out: &mut dyn Write) -> io::Result<()> {
+fn print(survey: &Survey<'_>, facts: &SurveyInput, out: &mut dyn Write) -> io::Result<()> {
     if !survey.devices.is_empty() {
-        let header = HEADER.map(str::to_owned);
-        columns(std::iter::once(header).chain(survey.devices.iter().map(row)), out)?;
+        table::print(out, &HEADER, survey.devices.iter().map(row))?;
         writeln!(out)?;
     }
     if !survey.unaddressed.is_empty() {
-        let mut table = Table::new(&["WITHOUT AN ADDRESS", "CATEGORY", "TYPE", "NAME"]);
-        for u in &survey.unaddressed {
+        let rows = survey.unaddressed.iter().map(|u| {
             let what = &u.classification;
             let name = what.name.clone().unwrap_or_else(|| NONE.to_owned());
-            table.row([u.mac.to_string(), what.category.title().to_owned(), what.kind.clone(), name]);
-        }
-        table.write(out)?;
+            [u.mac.to_string(), what.category.title().to_owned(), what.kind.clone(), name]
+        });
+        table::print(out, &["WITHOUT AN ADDRESS", "CATEGORY", "TYPE", "NAME"], rows)?;
         writeln!(out)?;
     }
     let (c, capture) = (&survey.census, &facts.capture);
@@ -70,14 +67,14 @@ fn print(survey: &Survey<'_>, facts: &Facts, out: &mut dyn Write) -> io::Result<
     if c.lower_bound {
         writeln!(
             out,
-            "This census is a lower bound: a bound was hit, {} sightings were refused; raise limits.couplings.",
+            "This census is a lower bound: the sensor refused {} sightings at a limit; raise limits.couplings.",
             facts.refused
         )?;
     }
     Ok(())
 }
 
-/// Findings that are listed for people.
+/// Maximum number of findings in the text; the JSON has all.
 const FINDINGS: usize = 10;
 const HEADER: [&str; 8] =
     ["IP", "MAC", "CATEGORY", "TYPE", "MAKER AND MODEL", "NAME", "VERDICT", "LAST SEEN"];
@@ -85,7 +82,7 @@ const HEADER: [&str; 8] =
 fn row(d: &Device<'_>) -> [String; 8] {
     let what = d.classification();
     let model = [&what.vendor, &what.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
-    let or_none = |text: String| if text.is_empty() { NONE.to_owned() } else { safe(&text) };
+    let or_none = |text: String| if text.is_empty() { NONE.to_owned() } else { text };
     [
         d.ip.to_string(),
         d.mac.to_string(),

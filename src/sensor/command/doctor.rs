@@ -1,27 +1,28 @@
-//! `doctor`: what is wrong, and what to do about it.
+//! `doctor`: problems of the sensor, and their remedies.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::time::{Duration, Instant};
 
-use super::failure::{FAILED, Failure, NOT_PERMITTED, UNAVAILABLE};
-use super::source::ask_at;
-use super::{ConfigArguments, source};
+use super::arguments::ConfigArguments;
+use super::failure::{Exit, Failure};
+use super::source::{self, ask_at};
 use crate::capture::live::{Live, LiveError};
 use crate::census::MacAddr;
+use crate::cli;
 use crate::clock::{Clock as _, SystemClock};
 use crate::dissect::LinkType;
-use crate::sensor::capturing;
 use crate::sensor::config::Config;
 use crate::sensor::doctor::mirror::Mirror;
-use crate::sensor::doctor::{Finding, Outcome, Report, interface, running, service, storage};
-use crate::sensor::health::State;
-use crate::sensor::table::Table;
-use crate::sensor::worker::Worker;
+use crate::sensor::doctor::{CheckOutcome, Finding, Report, interface, running, service, storage};
+use crate::sensor::health::SensorState;
+use crate::sensor::pipeline::capturing;
+use crate::sensor::pipeline::table::Table;
+use crate::sensor::pipeline::worker::Worker;
 
 const WAIT: Duration = Duration::from_millis(100);
-/// Couplings for which duplicated frames are looked for.
+/// Maximum number of couplings in the table of the mirror check.
 const COUPLINGS: usize = 10_000;
 
 #[derive(Debug, clap::Args)]
@@ -30,15 +31,15 @@ const COUPLINGS: usize = 10_000;
   sudo netcensus-sensor doctor --seconds 30 --interface eth1
   sudo netcensus-sensor doctor --json | jq '.findings[] | select(.outcome != \"good\")'
 
-Exit status: 0 nothing is a problem, 1 something is.")]
+Exit status: 0 no problem found, 1 problems found.")]
 pub(super) struct Arguments {
     /// Print one JSON document
     #[arg(long)]
     json: bool,
-    /// Look at this interface instead of those in the configuration; may be repeated
+    /// Check this interface instead of those in the configuration; repeatable
     #[arg(long = "interface", short = 'i', value_name = "NAME")]
     interfaces: Vec<String>,
-    /// How long to look at the frames of each interface
+    /// How many seconds to capture on each interface
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     seconds: u64,
     #[command(flatten)]
@@ -55,18 +56,25 @@ pub(super) fn doctor(arguments: &Arguments) -> Result<(), Failure> {
     if report.healthy {
         return Ok(());
     }
-    Err(Failure::new(
-        FAILED,
-        format!("{} of {} findings are problems", report.problems(), report.findings.len()),
-    ))
+    Err(Failure::failed(format!(
+        "{} of {} findings are problems; each has its remedy above",
+        report.problems(),
+        report.findings.len()
+    )))
 }
 
 fn examine(config: &Config, seconds: u64) -> Result<Vec<Finding>, Failure> {
     let mut findings = vec![rules(config)];
     let (states, spoken) = ask(config);
     if config.capture.interfaces.is_empty() {
-        let remedy = "set capture.interfaces to what 'netcensus-sensor interfaces' lists";
-        findings.push(Finding::other(Outcome::Problem, "interface", "", "none is configured", remedy));
+        let remedy = "set capture.interfaces; 'netcensus-sensor interfaces' lists the interfaces";
+        findings.push(Finding::other(
+            CheckOutcome::Problem,
+            "interface",
+            "",
+            "no interface is configured",
+            remedy,
+        ));
     }
     for name in &config.capture.interfaces {
         let captured =
@@ -82,45 +90,44 @@ fn examine(config: &Config, seconds: u64) -> Result<Vec<Finding>, Failure> {
     let (finding, identity) = storage::identity(&config.identity_source());
     findings.push(finding);
     if let Some(identity) = identity {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        findings.extend(runtime.block_on(service::examine(&identity, &config.route(), &SystemClock)));
+        findings.extend(cli::runtime()?.block_on(service::examine(&identity, &config.route(), &SystemClock)));
     }
     Ok(findings)
 }
 
 fn rules(config: &Config) -> Finding {
     match source::rules(config) {
-        Ok(rules) => Finding::good("rules", "", format!("{} rules are good", rules.len())),
+        Ok(rules) => Finding::good("rules", "", format!("{} rules are valid", rules.len())),
         Err(e) => {
-            let remedy = "correct the file; until then the running sensor keeps the rules that it has";
-            Finding::other(Outcome::Problem, "rules", "", e.to_string(), remedy)
+            let remedy = "correct the file; the running sensor keeps its present rules until then";
+            Finding::other(CheckOutcome::Problem, "rules", "", e.to_string(), remedy)
         }
     }
 }
 
-/// Asks the processes of the sensor: one, or its two halves. Returns what they are, and what is to say about it.
-fn ask(config: &Config) -> (Vec<State>, Vec<Finding>) {
+/// Asks the running sensor, or both halves if they run apart. Returns their states and the findings about them.
+fn ask(config: &Config) -> (Vec<SensorState>, Vec<Finding>) {
     let (mut states, mut findings) = (Vec::new(), Vec::new());
     for (path, half, unit) in [
         (config.control_path(), "capture", "netcensus-sensor"),
         (config.upload_control_path(), "upload", "netcensus-upload"),
     ] {
-        if half == "upload" && states.iter().any(|s: &State| s.uploads) {
+        if half == "upload" && states.iter().any(|s: &SensorState| s.uploads) {
             continue;
         }
-        match ask_at::<State>(&path, "state") {
+        match ask_at::<SensorState>(&path, "state") {
             Ok(state) => {
                 findings.extend(running::judge(&state));
                 states.push(state);
             }
             Err(e) => {
                 let (outcome, remedy) = match e.exit {
-                    NOT_PERMITTED => (Outcome::Unchecked, "run doctor as root".to_owned()),
-                    UNAVAILABLE => (
-                        Outcome::Problem,
+                    Exit::NotPermitted => (CheckOutcome::Unchecked, "run doctor as root".to_owned()),
+                    Exit::Unavailable => (
+                        CheckOutcome::Problem,
                         format!("start it: systemctl start {unit}; its log: journalctl -u {unit}"),
                     ),
-                    _ => (Outcome::Problem, format!("restart it: systemctl restart {unit}")),
+                    _ => (CheckOutcome::Problem, format!("restart it: systemctl restart {unit}")),
                 };
                 findings.push(Finding::other(outcome, "running", half, e.to_string(), remedy));
             }
@@ -129,25 +136,31 @@ fn ask(config: &Config) -> (Vec<State>, Vec<Finding>) {
     (states, findings)
 }
 
-/// Captures for a while beside the running sensor.
+/// Captures for `seconds`, beside the running sensor.
 fn mirror(config: &Config, name: &str, seconds: u64) -> Vec<Finding> {
     let mut live = match Live::open(&capturing::settings(&config.capture, name)) {
         Ok(live) => live,
         Err(e @ LiveError::NotPermitted { .. }) => {
             let remedy = "run doctor as root";
-            return vec![Finding::other(Outcome::Unchecked, "mirror", name, e.to_string(), remedy)];
+            return vec![Finding::other(CheckOutcome::Unchecked, "mirror", name, e.to_string(), remedy)];
         }
         Err(e) => {
-            let remedy = "see the interface above";
-            return vec![Finding::other(Outcome::Problem, "mirror", name, e.to_string(), remedy)];
+            let remedy = "see the finding about this interface above";
+            return vec![Finding::other(CheckOutcome::Problem, "mirror", name, e.to_string(), remedy)];
         }
     };
     if live.link() != LinkType::Ethernet {
-        let remedy = "nothing is to be done: such an interface shows what the system tells it";
-        return vec![Finding::other(Outcome::Unchecked, "mirror", name, "it is not Ethernet", remedy)];
+        let remedy = "none needed: mirror ports are Ethernet, and this interface is not";
+        return vec![Finding::other(
+            CheckOutcome::Unchecked,
+            "mirror",
+            name,
+            "the interface is not Ethernet, so it was not checked",
+            remedy,
+        )];
     }
     let table = Table::new(COUPLINGS);
-    let (mut worker, mut mirror) = (Worker::new(&table), Mirror::new(own()));
+    let (mut worker, mut mirror) = (Worker::new(&table), Mirror::new(own_macs()));
     let end = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < end {
         let polled = live.poll(WAIT, &mut |frame| {
@@ -156,19 +169,18 @@ fn mirror(config: &Config, name: &str, seconds: u64) -> Vec<Finding> {
         });
         if let Err(e) = polled {
             return vec![Finding::other(
-                Outcome::Problem,
+                CheckOutcome::Problem,
                 "mirror",
                 name,
                 e.to_string(),
-                "see the interface above",
+                "see the finding about this interface above",
             )];
         }
     }
     mirror.judge(name, seconds, worker.counters().duplicates)
 }
 
-/// The MACs of this host.
-fn own() -> BTreeSet<MacAddr> {
+fn own_macs() -> BTreeSet<MacAddr> {
     let entries = fs::read_dir("/sys/class/net").into_iter().flatten().flatten();
     let read = entries.filter_map(|e| fs::read_to_string(e.path().join("address")).ok()?.trim().parse().ok());
     read.collect()

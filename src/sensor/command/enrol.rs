@@ -1,13 +1,14 @@
-//! `enrol`: one token becomes this sensor's identity.
+//! `enrol`: exchanges a token for the sensor's identity.
 
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 
-use super::ConfigArguments;
-use super::failure::{FAILED, Failure};
+use super::arguments::ConfigArguments;
+use super::failure::Failure;
+use crate::cli;
 use crate::clock::{Clock as _, SystemClock};
-use crate::sensor::identity::Identity;
-use crate::sensor::uploader;
+use crate::sensor::upload::client;
+use crate::sensor::upload::identity::Identity;
 use crate::wire::EnrolmentToken;
 
 const NAME_BYTES: usize = 64;
@@ -16,14 +17,14 @@ const TOKEN_BYTES: u64 = 8 << 10;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   netcensus-sensor enrol nce2_... --name \"rack 3\"
-  netcensus-sensor enrol - < token               keeps the token out of the list of processes
+  netcensus-sensor enrol - < token               does not show the token in the process list
 
-Make a token with 'netcensus-plan sensor token' or in the console. It works once, for an hour. A sensor that is enrolled
-already becomes a new one: the service revokes the old identity in the same moment.")]
+Create a token with 'netcensus-plan sensor token' or in the console. It works once, within an hour. If this sensor is
+already enrolled, it becomes a new sensor, and the service revokes the old one.")]
 pub(super) struct Arguments {
     /// The token, or - to read it from standard input
     token: String,
-    /// The sensor's name for people, at most 64 bytes [default: the host's name]
+    /// The name that the console shows, 1 to 64 bytes [default: the host name]
     #[arg(long)]
     name: Option<String>,
     #[command(flatten)]
@@ -34,22 +35,21 @@ pub(super) fn enrol(arguments: &Arguments) -> Result<(), Failure> {
     let config = arguments.config.load()?;
     let token: EnrolmentToken = token(&arguments.token)?
         .parse()
-        .map_err(|e: crate::wire::BadToken| Failure::new(FAILED, e.to_string()))?;
+        .map_err(|e: crate::wire::BadToken| Failure::failed(e.to_string()))?;
     let name = match &arguments.name {
         Some(name) if name.is_empty() || name.len() > NAME_BYTES => {
-            return Err(Failure::new(
-                2,
-                format!("--name: a name has 1 to {NAME_BYTES} bytes; choose another"),
-            ));
+            return Err(Failure::usage(format!(
+                "--name must have 1 to {NAME_BYTES} bytes; choose another name"
+            )));
         }
         Some(name) => name.clone(),
         None => host_name(),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    // An identity that cannot be read cannot be given up either: a person revokes it.
+    let runtime = cli::runtime()?;
+    // If the old identity cannot be read, a person has to revoke it in the console.
     let previous = Identity::load(&config.identity_source()).ok();
     let route = config.route();
-    let enrolled = uploader::enrol(&token, &name, previous.as_ref(), &route, SystemClock.now());
+    let enrolled = client::enrol(&token, &name, previous.as_ref(), &route, SystemClock.now());
     let identity = runtime.block_on(enrolled)?;
     let path = config.identity_path();
     identity.store(&path)?;
@@ -61,7 +61,7 @@ pub(super) fn enrol(arguments: &Arguments) -> Result<(), Failure> {
         path.display()
     )?;
     if let Some(previous) = previous.filter(|p| p.url == identity.url) {
-        writeln!(out, "Sensor {}, which this one was before, is revoked.", previous.sensor)?;
+        writeln!(out, "The service revoked its old identity, sensor {}.", previous.sensor)?;
     }
     Ok(())
 }
@@ -73,7 +73,7 @@ fn token(argument: &str) -> Result<String, Failure> {
     let mut text = String::new();
     let read = io::stdin().take(TOKEN_BYTES).read_to_string(&mut text);
     read.map_err(|e| {
-        Failure::new(FAILED, format!("standard input cannot be read: {e}; pass the token as argument"))
+        Failure::failed(format!("cannot read the token from standard input: {e}; pass it as an argument"))
     })?;
     Ok(text)
 }

@@ -1,11 +1,11 @@
-//! `explain`: why an address or a MAC is counted, or is not.
+//! `explain`: why an address or a MAC counts or does not count.
 
 use std::io::{self, BufWriter, Write};
 
-use super::failure::{FAILED, Failure};
-use super::source::{self, Facts};
-use super::text::safe;
+use super::failure::Failure;
+use super::source::{self, SurveyInput};
 use crate::census::{Outcome, Timestamp};
+use crate::cli::terminal::{print_json, safe};
 use crate::wire::{
     CouplingAnswer, DeviceAnswer, Explanation, LineAnswer, ReasonAnswer, Subject, UnaddressedAnswer,
 };
@@ -25,18 +25,16 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn explain(arguments: Arguments) -> Result<(), Failure> {
-    let facts = Facts::gather(&arguments.source)?;
+    let facts = SurveyInput::gather(&arguments.source)?;
     let answer = Explanation::new(&facts.survey(), arguments.subject, &facts.policy, facts.frames.as_ref());
     if answer.is_empty() {
-        return Err(Failure::new(FAILED, arguments.subject.unknown()));
+        return Err(Failure::failed(arguments.subject.unknown()));
+    }
+    if arguments.source.json {
+        return print_json(&answer);
     }
     let mut out = BufWriter::new(io::stdout().lock());
-    if arguments.source.json {
-        serde_json::to_writer(&mut out, &answer).map_err(io::Error::from)?;
-        writeln!(out)?;
-    } else {
-        print(&answer, &mut out)?;
-    }
+    print(&answer, &mut out)?;
     Ok(out.flush()?)
 }
 
@@ -73,7 +71,7 @@ fn print_device(answer: &DeviceAnswer, out: &mut dyn Write) -> io::Result<()> {
     let percent = d.confidence * 100.0;
     writeln!(out, "  {}, {}{} ({percent:.0} % certain)", d.category.title(), safe(&d.kind), what.concat())?;
     if d.random_mac {
-        writeln!(out, "  its MAC is made up (locally administered)")?;
+        writeln!(out, "  its MAC is locally administered, so it may be random")?;
     }
     writeln!(out, "\nThe rules, in order")?;
     for rung in &answer.ladder {
@@ -91,7 +89,7 @@ fn print_device(answer: &DeviceAnswer, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     if let Some(why) = &answer.forwards {
-        writeln!(out, "  it forwards for others: {why}")?;
+        writeln!(out, "  it forwards packets of others: {why}")?;
     }
     print_reasons(&answer.reasons, out)?;
     print_changes(&answer.changes, out)
@@ -133,9 +131,9 @@ fn print_coupling(coupling: &CouplingAnswer, out: &mut dyn Write) -> io::Result<
 }
 
 fn print_reasons(reasons: &[ReasonAnswer], out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "\nWhy it is taken for this")?;
+    writeln!(out, "\nWhy it has this type")?;
     if reasons.is_empty() {
-        writeln!(out, "  nothing that it said is known to a rule")?;
+        writeln!(out, "  no rule matches what it said")?;
     }
     for r in reasons {
         let title = if r.title.is_empty() { &r.evidence.rule } else { &r.title };

@@ -1,18 +1,19 @@
-//! `interfaces`: what there is to capture on.
+//! `interfaces`: the interfaces of this system.
 
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 
 use serde::Serialize;
 
-use super::Failure;
-use super::text::Table;
+use super::failure::Failure;
 use crate::capture::live;
+use crate::cli::table;
+use crate::cli::terminal::print_json;
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "A mirror port usually has no address, is up, and its frames grow.")]
+#[command(after_help = "A mirror port usually is up and has no address, and its number of frames grows.")]
 pub(super) struct Arguments {
     /// Print one JSON document
     #[arg(long)]
@@ -32,32 +33,31 @@ struct Interface {
 
 pub(super) fn list(arguments: &Arguments) -> Result<(), Failure> {
     let interfaces = find();
-    let mut out = io::stdout().lock();
     if arguments.json {
-        let document = serde_json::json!({ "schema": "netcensus.interfaces/1", "interfaces": interfaces });
-        writeln!(out, "{document}")?;
-        return Ok(());
+        return print_json(
+            &serde_json::json!({ "schema": "netcensus.interfaces/1", "interfaces": interfaces }),
+        );
     }
-    let mut table = Table::new(&["NAME", "STATE", "LINK", "READABLE", "FRAMES", "DROPPED", "ADDRESSES"]);
-    for i in interfaces {
+    let rows = interfaces.iter().map(|i| {
         let addresses: Vec<String> = i.addresses.iter().map(ToString::to_string).collect();
-        table.row([
-            i.name,
+        [
+            i.name.clone(),
             if i.up { "up" } else { "down" }.to_owned(),
             i.link.to_owned(),
             if i.readable { "yes" } else { "no" }.to_owned(),
             i.frames.to_string(),
             i.dropped.to_string(),
             addresses.join(" "),
-        ]);
-    }
-    Ok(table.write(&mut out)?)
+        ]
+    });
+    let header = ["NAME", "STATE", "LINK", "READABLE", ">FRAMES", ">DROPPED", "ADDRESSES"];
+    Ok(table::print(&mut io::stdout().lock(), &header, rows)?)
 }
 
-/// The network interfaces of this system by name, as libpcap shows them; needs no privilege.
+/// The network interfaces that libpcap lists, sorted by name. Needs no privilege.
 fn find() -> Vec<Interface> {
     let devices = pcap::Device::list().unwrap_or_default();
-    // libpcap also lists what is no interface: `any`, `nflog`, `usbmon0`.
+    // libpcap also lists `any`, `nflog` and `usbmon0`, which are not network interfaces.
     let mut all: Vec<Interface> = devices
         .into_iter()
         .filter(|d| live::exists(&d.name))
@@ -83,7 +83,7 @@ fn number(path: &Path) -> u64 {
     fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
-/// What libpcap makes of an interface of that ARPHRD_ number (if_arp.h), and whether it is read.
+/// The link type of an ARPHRD_ number (if_arp.h), and whether the sensor can read its frames.
 fn link(arphrd: u64) -> (&'static str, bool) {
     match arphrd {
         1 => ("ethernet", true),

@@ -1,5 +1,6 @@
 //! The commands of `netcensus-sensor`.
 
+mod arguments;
 mod coverage;
 mod devices;
 mod doctor;
@@ -7,30 +8,31 @@ mod enrol;
 mod explain;
 mod failure;
 mod interfaces;
+mod rule;
 mod rules;
 mod run;
 mod simulate;
 mod source;
-mod text;
 mod top;
 
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
-use self::failure::{FAILED, Failure};
-use super::config::Config;
-use super::logging;
+use self::arguments::{ConfigArguments, zone_name};
+use self::failure::Failure;
 use crate::census::Timestamp;
-use crate::manual;
+use crate::cli::log::{self, LogFormat};
+use crate::cli::terminal::safe;
+use crate::cli::{self, manual};
 
-/// Finds the devices on a network from a mirrored switch port, and tells the plan service what they are.
+/// Finds the devices on a network from a mirrored switch port and uploads them to the plan service.
 #[derive(Debug, Parser)]
 #[command(name = "netcensus-sensor", version, after_help = EXAMPLES, max_term_width = 110)]
 struct Cli {
-    /// Print no warnings, only errors; `run` logs as its configuration says
+    /// Print errors only, no warnings; 'run' logs as [log] in its configuration says
     #[arg(long, short, global = true)]
     quiet: bool,
     #[command(subcommand)]
@@ -39,68 +41,56 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  netcensus-sensor replay office.pcap             the census of a capture file; needs no privilege
+  netcensus-sensor replay office.pcap              count the devices in a capture file; needs no privilege
   netcensus-sensor explain 10.2.0.41 --capture office.pcap
-  netcensus-sensor simulate --capture office.pcap how many other ways to count would find
-  netcensus-sensor interfaces                     what there is to capture on
-  netcensus-sensor enrol nce2_...                 join a subscription, once
-  netcensus-sensor run --interface eth1           capture and upload until stopped
-  netcensus-sensor doctor                         what is wrong, and what to do about it
-  netcensus-sensor devices                        what the running sensor knows
-  netcensus-sensor top                            the same, live in the terminal
-  netcensus-sensor rules coverage                 what no rule knows
+  netcensus-sensor simulate --capture office.pcap  compare the count with other ways to count
+  netcensus-sensor interfaces                      list the interfaces to capture on
+  netcensus-sensor enrol nce2_...                  join a subscription, once
+  netcensus-sensor run --interface eth1            capture and upload until stopped
+  netcensus-sensor doctor                          find problems and their remedies
+  netcensus-sensor devices                         list the devices of the running sensor
+  netcensus-sensor top                             watch them in the terminal
+  netcensus-sensor rules coverage                  list what devices said that no rule matches
 
-Exit status: 0 done, 1 failed, 2 usage, 69 service unavailable, 77 not permitted, 78 bad configuration.";
+Exit status: 0 done, 1 failed, 2 usage error, 69 service unavailable, 77 not permitted, 78 configuration error.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Capture from mirror ports and upload what changes, until SIGTERM or Ctrl-C; SIGHUP reads the configuration anew
+    /// Capture from mirror ports and upload changes until SIGTERM or Ctrl-C; SIGHUP reloads the configuration
     Run(run::Arguments),
-    /// Read capture files as one capture, and print the census
+    /// Read capture files as one capture and print the census
     Replay(ReplayArguments),
     /// Exchange a one-time token for this sensor's identity
     Enrol(enrol::Arguments),
-    /// Check the configuration and the rules, and print what is in effect
+    /// Check the configuration and the rules, and print the settings in effect
     Validate(ValidateArguments),
-    /// Find out what is wrong: interfaces, mirror port, clock, plan service, spool, confinement; each with its remedy
+    /// Check interfaces, mirror port, clock, plan service, spool and confinement, and print a remedy for each problem
     Doctor(doctor::Arguments),
-    /// List the interfaces, and whether they can be captured
+    /// List the interfaces and whether the sensor can capture on them
     Interfaces(interfaces::Arguments),
-    /// List the devices of the running sensor, or of capture files
+    /// List the devices of the running sensor or of capture files
     Devices(source::Arguments),
-    /// Tell why an address or a MAC is counted, or is not
+    /// Explain why an address or a MAC counts or does not count
     Explain(explain::Arguments),
-    /// Count the same devices in other ways, and list those that differ
+    /// Count the same devices in other ways and list the differences
     Simulate(simulate::Arguments),
     /// Watch the census of the running sensor in the terminal
     Top(top::Arguments),
-    /// List, test and measure the rules by which devices are told apart
+    /// List the classification rules, run their tests, and measure what they cover
     #[command(subcommand)]
     Rules(rules::Command),
+    /// Print a census rule by its id, or list all rules
+    Rule(rule::Arguments),
     /// Write man pages and shell completions into a folder, for packages
     #[command(hide = true)]
     Manual(manual::Arguments),
-}
-
-/// Where the configuration is.
-#[derive(Clone, Debug, clap::Args)]
-struct ConfigArguments {
-    /// The configuration file [default: /etc/netcensus/netcensus-sensor.toml where it exists]
-    #[arg(long, value_name = "FILE", env = "NETCENSUS_SENSOR_CONFIG")]
-    config: Option<PathBuf>,
-}
-
-impl ConfigArguments {
-    fn load(&self) -> Result<Config, Failure> {
-        Ok(Config::load(self.config.as_deref())?)
-    }
 }
 
 #[derive(Debug, clap::Args)]
 struct ValidateArguments {
     #[command(flatten)]
     config: ConfigArguments,
-    /// Fail where the configuration is good and names no interface, and in no other case: for the service manager
+    /// For the service manager: fail only if the configuration is valid but names no interface
     #[arg(long)]
     interfaces: bool,
 }
@@ -111,29 +101,30 @@ struct ValidateArguments {
   netcensus-sensor replay --json monday.pcapng.gz tuesday.pcapng.gz > inventory.json
   tcpdump -i eth1 -w - | netcensus-sensor replay -")]
 struct ReplayArguments {
-    /// Print the inventory document, one line of JSON
+    /// Print the inventory as one JSON document
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     config: ConfigArguments,
-    /// The instant of the verdicts, RFC 3339 [default: the newest frame's]
+    /// Count as of this time, RFC 3339 [default: the newest frame's]
     #[arg(long, value_name = "RFC3339")]
     as_of: Option<Timestamp>,
-    /// The zone of the frames [default: the configuration's]
+    /// The zone that the frames belong to [default: the configuration's]
     #[arg(long, value_name = "NAME", value_parser = zone_name)]
     zone: Option<String>,
-    /// Capture files, pcap or pcapng, also compressed with gzip or zstd; - is standard input
+    /// Capture files (pcap or pcapng, also compressed by gzip or zstd); - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 }
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
-    if !matches!(cli.command, Command::Run(_)) {
-        quiet_log(if cli.quiet { "error" } else { "warn" });
+    let Cli { quiet, command } = Cli::parse();
+    // `run` starts the log of its configuration.
+    if !matches!(command, Command::Run(_)) {
+        drop(log::start(LogFormat::Text, if quiet { "error" } else { log::COMMANDS }));
     }
-    let outcome = match cli.command {
+    let outcome = match command {
         Command::Run(arguments) => run::run(arguments),
         Command::Replay(arguments) => replay(arguments),
         Command::Enrol(arguments) => enrol::enrol(&arguments),
@@ -145,16 +136,10 @@ pub fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::simulate(&arguments),
         Command::Top(arguments) => top::top(&arguments),
         Command::Rules(command) => rules::run(command),
+        Command::Rule(arguments) => rule::rule(&arguments),
         Command::Manual(arguments) => manual::write(&Cli::command(), &arguments).map_err(Failure::from),
     };
-    match outcome {
-        Ok(()) | Err(Failure { exit: 0, .. }) => ExitCode::SUCCESS,
-        Err(failure) => {
-            // Where standard error is closed, the code alone tells.
-            writeln!(io::stderr(), "netcensus-sensor: {failure}").ok();
-            ExitCode::from(failure.exit)
-        }
-    }
+    cli::exit("netcensus-sensor", outcome)
 }
 
 fn replay(arguments: ReplayArguments) -> Result<(), Failure> {
@@ -165,10 +150,10 @@ fn replay(arguments: ReplayArguments) -> Result<(), Failure> {
 fn validate(arguments: &ValidateArguments) -> Result<(), Failure> {
     let config = arguments.config.load();
     if arguments.interfaces {
-        // What is wrong is told by the start itself.
+        // The service itself reports an invalid configuration when it starts.
         return match config {
             Ok(config) if config.capture.interfaces.is_empty() => {
-                Err(Failure::new(FAILED, "no interface to capture on; set capture.interfaces"))
+                Err(Failure::failed("no interface to capture on; set capture.interfaces"))
             }
             _ => Ok(()),
         };
@@ -181,12 +166,12 @@ fn validate(arguments: &ValidateArguments) -> Result<(), Failure> {
     } else {
         config.capture.interfaces.join(", ")
     };
-    writeln!(out, "The configuration is good.")?;
+    writeln!(out, "The configuration is valid.")?;
     writeln!(out, "  zone        {}", config.zone)?;
     writeln!(out, "  interfaces  {interfaces}")?;
     writeln!(out, "  rules       {}", rules.len())?;
     for note in rules.notes() {
-        writeln!(out, "              {}", text::safe(note))?;
+        writeln!(out, "              {}", safe(note))?;
     }
     writeln!(out, "  state       {}", config.state_directory.display())?;
     writeln!(
@@ -197,18 +182,6 @@ fn validate(arguments: &ValidateArguments) -> Result<(), Failure> {
     )?;
     writeln!(out, "  upload      every {:?}", config.upload.interval)?;
     Ok(())
-}
-
-fn zone_name(text: &str) -> Result<String, String> {
-    if text.is_empty() || text.len() > 64 || text.contains(char::is_control) {
-        return Err("a zone's name has 1 to 64 bytes and no control characters".to_owned());
-    }
-    Ok(text.to_owned())
-}
-
-/// The log of commands that end by themselves: text on standard error.
-fn quiet_log(level: &str) {
-    drop(logging::start(super::config::LogFormat::Text, level));
 }
 
 #[cfg(test)]

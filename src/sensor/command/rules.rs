@@ -1,24 +1,26 @@
-//! `rules`: which rules there are, whether they pass their tests, and what none of them knows.
+//! `rules`: lists the classification rules and runs their tests.
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::failure::{FAILED, Failure};
-use super::text::{Table, safe};
-use super::{ConfigArguments, coverage, source};
+use super::arguments::{ConfigArguments, field};
+use super::failure::Failure;
+use super::{coverage, source};
 use crate::census::Field;
 use crate::classify::{Checked, RuleEntry, RuleFiles, Rules};
+use crate::cli::table;
+use crate::cli::terminal::{print_json, safe};
 use crate::sensor::rules;
 
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Command {
-    /// List the rules, those that are overridden or disabled too
+    /// List the rules, including overridden and disabled ones
     List(ListArguments),
-    /// Run the tests that stand in the rules
+    /// Run the tests in the rule files
     Test(TestArguments),
-    /// Show what devices said that no rule knows, most frequent first
+    /// List what devices said that no rule matches, most frequent first
     Coverage(coverage::Arguments),
 }
 
@@ -27,7 +29,7 @@ pub(super) enum Command {
   netcensus-sensor rules list --field dhcp.vendor_class
   netcensus-sensor rules list --pack local printer")]
 pub(super) struct ListArguments {
-    /// Only rules in which this text stands: in id, title, what they look for or what they set
+    /// Only rules with this text in their id, title or what they set
     #[arg(value_name = "TEXT")]
     text: Option<String>,
     /// Only rules that read this field of evidence
@@ -45,10 +47,10 @@ pub(super) struct ListArguments {
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  netcensus-sensor rules test                     the built-in packs, and those of rules.directory
-  netcensus-sensor rules test badge-readers.toml  before it goes there")]
+  netcensus-sensor rules test                     the built-in packs and those in rules.directory
+  netcensus-sensor rules test badge-readers.toml  a file before you install it there")]
 pub(super) struct TestArguments {
-    /// Rule files [default: the built-in packs and those of rules.directory]
+    /// Rule files [default: the built-in packs and those in rules.directory]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Print one JSON document
@@ -56,18 +58,6 @@ pub(super) struct TestArguments {
     json: bool,
     #[command(flatten)]
     config: ConfigArguments,
-}
-
-/// The name of a field, read.
-pub(super) fn field(name: &str) -> Result<Field, String> {
-    name.parse().map_err(|e: crate::census::UnknownField| {
-        let likeness = |f: &&Field| strsim::jaro_winkler(f.name(), name);
-        let nearest = Field::ALL.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)));
-        match nearest.filter(|f| likeness(f) > 0.75) {
-            Some(field) => format!("{e}; did you mean '{field}'?"),
-            None => format!("{e}; config/rules/README.md names them"),
-        }
-    })
 }
 
 pub(super) fn run(command: Command) -> Result<(), Failure> {
@@ -89,17 +79,16 @@ fn list(arguments: &ListArguments) -> Result<(), Failure> {
     let catalog = rules.catalog();
     let mut found: Vec<&RuleEntry> = catalog.iter().filter(|e| arguments.wants(e)).collect();
     found.sort_by(|a, b| (&a.id, a.state.key()).cmp(&(&b.id, b.state.key())));
-    let mut out = BufWriter::new(io::stdout().lock());
     if arguments.json {
-        return json(&Listed { schema: "netcensus.rules/1", rules: found }, out);
+        return print_json(&Listed { schema: "netcensus.rules/1", rules: found });
     }
-    let mut table = Table::new(&["ID", "EVIDENCE", "WEIGHT", "SETS", "PACK", "STATE", "TITLE"]);
-    for e in &found {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let rows = found.iter().map(|e| {
         let (id, sets) = (e.id.clone(), e.sets.join(", "));
         let (pack, state) = (e.pack.clone(), e.state.key().to_owned());
-        table.row([id, e.evidence.clone(), e.weight.to_string(), sets, pack, state, e.title.clone()]);
-    }
-    table.write(&mut out)?;
+        [id, e.evidence.clone(), e.weight.to_string(), sets, pack, state, e.title.clone()]
+    });
+    table::print(&mut out, &["ID", "EVIDENCE", ">WEIGHT", "SETS", "PACK", "STATE", "TITLE"], rows)?;
     writeln!(out, "\n{} of {} rules", found.len(), catalog.len())?;
     Ok(out.flush()?)
 }
@@ -149,35 +138,27 @@ fn test(arguments: &TestArguments) -> Result<(), Failure> {
     };
     let files: Vec<FileTested> = checked.into_iter().map(Into::into).collect();
     let wrong: usize = files.iter().map(|f| f.errors.len()).sum();
-    let mut out = BufWriter::new(io::stdout().lock());
     if arguments.json {
-        json(&Tested { schema: "netcensus.rule_tests/1", passed: wrong == 0, files }, out)?;
+        print_json(&Tested { schema: "netcensus.rule_tests/1", passed: wrong == 0, files })?;
     } else {
+        let mut out = BufWriter::new(io::stdout().lock());
         print(&files, &mut out)?;
         out.flush()?;
     }
     match wrong {
         0 => Ok(()),
-        1 => Err(Failure::new(FAILED, "1 rule or test is wrong; its place is above")),
-        n => Err(Failure::new(FAILED, format!("{n} rules or tests are wrong; their places are above"))),
+        1 => Err(Failure::failed("1 rule or test failed; see file and line above")),
+        n => Err(Failure::failed(format!("{n} rules or tests failed; see files and lines above"))),
     }
 }
 
 fn print(files: &[FileTested], out: &mut dyn Write) -> io::Result<()> {
-    let mut table = Table::new(&["FILE", "RULES", "TESTS", "WRONG"]);
-    for f in files {
-        table.row([f.file.clone(), f.rules.to_string(), f.tests.to_string(), f.errors.len().to_string()]);
-    }
-    table.write(out)?;
+    let number = |n: usize| n.to_string();
+    let rows =
+        files.iter().map(|f| [f.file.clone(), number(f.rules), number(f.tests), number(f.errors.len())]);
+    table::print(out, &["FILE", ">RULES", ">TESTS", ">FAILED"], rows)?;
     for line in files.iter().flat_map(|f| f.notes.iter().chain(&f.errors)) {
         writeln!(out, "{}", safe(line))?;
     }
     Ok(())
-}
-
-/// One line of JSON.
-pub(super) fn json(document: &impl Serialize, mut out: impl Write) -> Result<(), Failure> {
-    serde_json::to_writer(&mut out, document).map_err(io::Error::from)?;
-    writeln!(out)?;
-    Ok(out.flush()?)
 }

@@ -1,28 +1,29 @@
-//! `simulate`: the count under other ways to count, from the same inventory.
+//! `simulate`: counts the same inventory in other ways.
 
 use std::io::{self, BufWriter, Write};
 
 use serde::Serialize;
 
 use super::failure::Failure;
-use super::source::{self, Facts};
-use super::text::{NONE, Table};
+use super::source::{self, SurveyInput};
 use crate::census::{
     Census, Counting, Difference, Simulated, Survey, Timestamp, simulate as count, time::rfc3339,
 };
+use crate::cli::table::{self, NONE};
+use crate::cli::terminal::print_json;
 
-/// Differences that are listed for people, a way to count; `--json` lists all.
+/// Maximum number of differences in the text for each way to count; the JSON has all.
 const SHOWN: usize = 20;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  netcensus-sensor simulate                         the running sensor's devices
+  netcensus-sensor simulate                         count the running sensor's devices
   netcensus-sensor simulate --capture office.pcap
   netcensus-sensor simulate --capture office.pcap --all
   netcensus-sensor simulate --capture office.pcap --json | jq '.simulated[].billable'")]
 #[group(skip)]
 pub(super) struct Arguments {
-    /// List every device that differs, not only the first 20 of each way
+    /// List every difference, not only the first 20 for each way to count
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -40,7 +41,7 @@ struct Document<'s> {
 }
 
 pub(super) fn simulate(arguments: &Arguments) -> Result<(), Failure> {
-    let facts = Facts::gather(&arguments.source)?;
+    let facts = SurveyInput::gather(&arguments.source)?;
     let survey = facts.survey();
     let simulated = Counting::ALL.map(|counting| count(&survey, counting)).into();
     let document = Document {
@@ -50,40 +51,33 @@ pub(super) fn simulate(arguments: &Arguments) -> Result<(), Failure> {
         census: &survey.census,
         simulated,
     };
-    let mut out = BufWriter::new(io::stdout().lock());
     if arguments.source.json {
-        serde_json::to_writer(&mut out, &document).map_err(io::Error::from)?;
-        writeln!(out)?;
-    } else {
-        print(&document, &survey, if arguments.all { usize::MAX } else { SHOWN }, &mut out)?;
+        return print_json(&document);
     }
+    let mut out = BufWriter::new(io::stdout().lock());
+    print(&document, &survey, if arguments.all { usize::MAX } else { SHOWN }, &mut out)?;
     Ok(out.flush()?)
 }
 
 fn print(document: &Document<'_>, survey: &Survey<'_>, shown: usize, out: &mut dyn Write) -> io::Result<()> {
-    let mut table = Table::new(&["COUNTING", "BILLABLE", "COMMITMENT", "DIFFERENCE", "WHAT COUNTS"]);
     let real = &survey.census;
-    let number = |n: u64| format!("{n:>8}");
-    let counted = "network and IoT devices".to_owned();
-    table.row([survey.policy.to_owned(), number(real.billable), number(real.commitment), number(0), counted]);
-    for s in &document.simulated {
-        let difference = i128::from(s.billable) - i128::from(real.billable);
-        table.row([
-            s.counting.key().to_owned(),
-            number(s.billable),
-            number(s.commitment),
-            format!("{difference:>+8}"),
-            s.counting.title().to_owned(),
-        ]);
-    }
-    table.write(out)?;
+    let line = |counting: &str, billable: u64, commitment: u64, what: &str| {
+        let difference = i128::from(billable) - i128::from(real.billable);
+        let difference = if difference == 0 { "0".to_owned() } else { format!("{difference:+}") };
+        [counting.to_owned(), billable.to_string(), commitment.to_string(), difference, what.to_owned()]
+    };
+    let mut rows = vec![line(survey.policy, real.billable, real.commitment, "network and IoT devices")];
+    rows.extend(
+        document
+            .simulated
+            .iter()
+            .map(|s| line(s.counting.key(), s.billable, s.commitment, s.counting.title())),
+    );
+    table::print(out, &["COUNTING", ">BILLABLE", ">COMMITMENT", ">DIFFERENCE", "WHAT COUNTS"], &rows)?;
     for s in document.simulated.iter().filter(|s| !s.differs.is_empty()) {
-        writeln!(out, "\n{}: what counts otherwise than by {}", s.counting.key(), survey.policy)?;
-        let mut table = Table::new(&["IP", "MAC", "VERDICT", "COUNTS", "WOULD COUNT"]);
-        for d in s.differs.iter().take(shown) {
-            table.row(row(d));
-        }
-        table.write(out)?;
+        writeln!(out, "\n{}: what it counts differently from {}", s.counting.key(), survey.policy)?;
+        let header = ["IP", "MAC", "VERDICT", ">COUNTS", ">WOULD COUNT"];
+        table::print(out, &header, s.differs.iter().take(shown).map(row))?;
         if s.differs.len() > shown {
             writeln!(out, "… and {} more; --all lists them", s.differs.len() - shown)?;
         }

@@ -1,33 +1,33 @@
-//! Where the commands have their facts from: capture files, or the running sensor.
+//! Where commands get their facts: from capture files or from the running sensor.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-use super::failure::{FAILED, Failure, NOT_PERMITTED, UNAVAILABLE};
-use super::{ConfigArguments, zone_name};
+use super::arguments::{ConfigArguments, zone_name};
+use super::failure::{Exit, Failure};
 use crate::census::{Decisions, Inventory, Policy, Survey, Timestamp};
 use crate::classify::Rules;
+use crate::cli;
 use crate::clock::{Clock as _, SystemClock};
 use crate::sensor::config::Config;
-use crate::sensor::health::Snapshot;
+use crate::sensor::health::SensorSnapshot;
 use crate::sensor::{replay, rules};
 use crate::wire::{CaptureSummary, FrameNumbers};
 
-/// Options of the commands that look at an inventory.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  netcensus-sensor devices                        of the running sensor
-  netcensus-sensor devices --capture office.pcap")]
+  netcensus-sensor devices                        ask the running sensor
+  netcensus-sensor devices --capture office.pcap  read a capture file")]
 pub(super) struct Arguments {
-    /// Read this capture file instead of asking the running sensor; may be given several times
+    /// Read this capture file instead of asking the running sensor; repeatable
     #[arg(long, value_name = "FILE")]
     pub(super) capture: Vec<PathBuf>,
-    /// The instant of the verdicts, RFC 3339 [default: the newest frame's of files, else now]
+    /// Count as of this time, RFC 3339 [default: now, or the newest frame's with --capture]
     #[arg(long, value_name = "RFC3339")]
     pub(super) as_of: Option<Timestamp>,
-    /// The zone of the frames in files [default: the configuration's]
+    /// The zone that the frames of the capture files belong to [default: the configuration's]
     #[arg(long, value_name = "NAME", value_parser = zone_name, requires = "capture")]
     pub(super) zone: Option<String>,
     /// Print one JSON document
@@ -37,8 +37,8 @@ pub(super) struct Arguments {
     pub(super) config: ConfigArguments,
 }
 
-/// All that is needed for a survey.
-pub(super) struct Facts {
+/// An inventory, and what a survey of it needs.
+pub(super) struct SurveyInput {
     pub(super) inventory: Inventory,
     pub(super) capture: CaptureSummary,
     pub(super) frames: Option<FrameNumbers>,
@@ -48,15 +48,15 @@ pub(super) struct Facts {
     pub(super) rules: Rules,
 }
 
-impl Facts {
+impl SurveyInput {
     pub(super) fn gather(arguments: &Arguments) -> Result<Self, Failure> {
         let config = arguments.config.load()?;
         let policy = config.policy();
         if arguments.capture.is_empty() {
-            let Snapshot { inventory, capture, refused, rules, rules_problem, .. } = ask(&config)?;
+            let SensorSnapshot { inventory, capture, refused, rules, rules_problem, .. } = ask(&config)?;
             if let Some(problem) = rules_problem {
                 tracing::warn!(
-                    "the running sensor has refused its rules, the built-in ones are used: {problem}"
+                    "the running sensor uses the built-in rules only, because its own are invalid: {problem}"
                 );
             }
             let rules = Rules::of(&rules)?;
@@ -64,7 +64,7 @@ impl Facts {
             return Ok(Self { inventory, capture, frames: None, refused, as_of, policy, rules });
         }
         let rules = rules(&config)?;
-        let options = replay::Options {
+        let options = replay::ReplayOptions {
             files: arguments.capture.clone(),
             zone: arguments.zone.clone().unwrap_or(config.zone),
             couplings: config.limits.couplings,
@@ -82,8 +82,7 @@ impl Facts {
     }
 }
 
-impl Facts {
-    /// The survey of these facts.
+impl SurveyInput {
     pub(super) fn survey(&self) -> Survey<'_> {
         let decisions = Decisions::default();
         let as_of = self.as_of.unwrap_or_default();
@@ -93,44 +92,46 @@ impl Facts {
     }
 }
 
-/// The rules of the configuration.
+/// The built-in rules and those of the configured folder.
 pub(super) fn rules(config: &Config) -> Result<Rules, Failure> {
     Ok(Rules::of(&rules::read(&config.rules.directory)?)?)
 }
 
-/// Asks the running sensor, or its half that captures, for its inventory.
-pub(super) fn ask(config: &Config) -> Result<Snapshot, Failure> {
+/// Asks the running sensor (its capture half, if the halves run apart) for its inventory.
+pub(super) fn ask(config: &Config) -> Result<SensorSnapshot, Failure> {
     ask_at(&config.control_path(), "inventory")
 }
 
-/// Asks a running process by its socket.
+/// Requests `what` from a sensor process over its control socket.
 pub(super) fn ask_at<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T, Failure> {
     let unavailable = |why: String| {
         let message = format!(
-            "{}: {why}; start the sensor with 'netcensus-sensor run', or name capture files with --capture",
+            "{}: {why}; start the sensor with 'netcensus-sensor run', or read a file with --capture",
             path.display()
         );
-        Failure::new(UNAVAILABLE, message)
+        Failure::new(Exit::Unavailable, message)
     };
     match std::fs::metadata(path) {
         Ok(_) => {}
         Err(e) if e.kind() == std::io::ErrorKind::PermissionDenied => {
             let message = format!(
-                "{}: the running sensor answers its own user and root only; use sudo",
+                "{}: only root and the sensor's user may ask the running sensor; use sudo",
                 path.display()
             );
-            return Err(Failure::new(NOT_PERMITTED, message));
+            return Err(Failure::new(Exit::NotPermitted, message));
         }
-        Err(_) => return Err(unavailable("no sensor is running here".to_owned())),
+        Err(_) => return Err(unavailable("the sensor is not running".to_owned())),
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = cli::runtime()?;
     let answer: Result<T, reqwest::Error> = runtime.block_on(async {
         let client = crate::tls::client().unix_socket(path).timeout(Duration::from_mins(1)).build()?;
         client.get(format!("http://sensor/{what}")).send().await?.error_for_status()?.json().await
     });
     answer.map_err(|e| {
         if e.is_decode() {
-            return Failure::new(FAILED, "the running sensor has another version; restart it".to_owned());
+            return Failure::failed(
+                "the running sensor has another version than this command; restart the sensor",
+            );
         }
         let mut inner: &dyn std::error::Error = &e;
         while let Some(source) = inner.source() {

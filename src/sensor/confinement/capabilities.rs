@@ -1,4 +1,4 @@
-//! Capabilities: all are given up, but `CAP_NET_RAW` where interfaces are opened again.
+//! Drops all capabilities, except `CAP_NET_RAW` if interfaces must be reopened.
 
 use rustix::io;
 use rustix::thread::{
@@ -6,25 +6,25 @@ use rustix::thread::{
     remove_capability_from_bounding_set, set_capabilities,
 };
 
-/// Keeps nothing, or `CAP_NET_RAW` alone where the thread has it. Tells what is left.
+/// Drops all capabilities; with `net_raw`, all except `CAP_NET_RAW`. Returns what is left, in words.
 pub(super) fn keep(net_raw: bool) -> Result<String, String> {
     let wanted = if net_raw { CapabilitySet::NET_RAW } else { CapabilitySet::empty() };
-    reduce(wanted).map_err(|e| format!("capabilities cannot be given up: {e}"))?;
-    let left = capabilities(None).map_err(|e| format!("capabilities cannot be read: {e}"))?;
+    reduce(wanted).map_err(|e| format!("cannot drop capabilities: {e}"))?;
+    let left = capabilities(None).map_err(|e| format!("cannot read capabilities: {e}"))?;
     let all = left.effective | left.permitted | left.inheritable;
     if !wanted.contains(all) {
-        return Err(format!("more than wanted is left: {all:?}"));
+        return Err(format!("more capabilities are left than intended: {all:?}"));
     }
     Ok(if all.is_empty() {
-        "none is left".to_owned()
+        "no capabilities are left".to_owned()
     } else {
-        "CAP_NET_RAW is left to the capture threads, which open interfaces that come again".to_owned()
+        "only CAP_NET_RAW is left, for capture threads to reopen interfaces".to_owned()
     })
 }
 
 fn reduce(wanted: CapabilitySet) -> io::Result<()> {
-    // Removing from the bounding set needs CAP_SETPCAP; who lacks it can gain nothing by another program anyway, as
-    // no_new_privileges holds.
+    // Removing from the bounding set needs CAP_SETPCAP. Without it, no_new_privs still stops the process from gaining
+    // capabilities by starting a program.
     for bit in 0..u64::BITS {
         let one = CapabilitySet::from_bits_retain(1 << bit);
         if wanted.contains(one) {
@@ -36,12 +36,12 @@ fn reduce(wanted: CapabilitySet) -> io::Result<()> {
                 Err(e) => return Err(e),
             },
             Ok(false) => {}
-            // The kernel knows no more.
+            // The kernel has no further capabilities.
             Err(_) => break,
         }
     }
     match clear_ambient_capability_set() {
-        // A kernel before 4.3 has no such set.
+        // Kernels before 4.3 have no ambient set.
         Ok(()) | Err(io::Errno::INVAL) => {}
         Err(e) => return Err(e),
     }

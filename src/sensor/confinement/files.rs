@@ -1,4 +1,4 @@
-//! Landlock: which files may be read and written, and that nothing listens or connects where no network is needed.
+//! Landlock: limits which files the process may read and write, and whether it may listen or connect.
 
 use std::path::Path;
 
@@ -9,18 +9,18 @@ use landlock::{
 
 use super::Needs;
 
-/// The newest version of the interface whose rights are asked for; an older kernel gives those that it knows.
+/// The newest Landlock version to ask for; an older kernel enforces the rights that it knows.
 const NEWEST: ABI = ABI::V6;
 
-/// What resolving names, trust in certificates and the C library's loader read.
+/// Read for name resolution, trusted certificates and the C library's loader.
 const NETWORK: &[&str] =
     &["/etc", "/usr", "/lib", "/lib64", "/run/systemd/resolve", "/run/resolvconf", "/run/NetworkManager"];
-/// Where the state of interfaces is read.
+/// Read for the state of interfaces.
 const INTERFACES: &[&str] = &["/sys/class/net", "/sys/devices"];
-/// What libpcap reads to open an interface.
+/// Read by libpcap to open an interface.
 const REOPENS: &[&str] = &["/proc/net", "/proc/self", "/proc/sys/net"];
 
-/// Restricts this thread. Tells what is left.
+/// Restricts this thread. Returns what is left, in words.
 pub(super) fn restrict(needs: &Needs) -> Result<String, String> {
     let status = build(needs).and_then(RulesetCreated::restrict_self).map_err(|e| e.to_string())?;
     judge(&status)
@@ -28,7 +28,7 @@ pub(super) fn restrict(needs: &Needs) -> Result<String, String> {
 
 fn build(needs: &Needs) -> Result<RulesetCreated, RulesetError> {
     let mut ruleset = Ruleset::default().handle_access(AccessFs::from_all(NEWEST))?;
-    // The port of a plan service may change with a new enrolment, so connecting stays free where it is needed at all.
+    // A new enrolment may change the plan service's port, so any port may be connected to if the network is needed.
     ruleset = ruleset.handle_access(AccessNet::BindTcp)?;
     if !needs.network {
         ruleset = ruleset.handle_access(AccessNet::ConnectTcp)?;
@@ -62,10 +62,10 @@ fn build(needs: &Needs) -> Result<RulesetCreated, RulesetError> {
 
 fn judge(status: &RestrictionStatus) -> Result<String, String> {
     match status.ruleset {
-        RulesetStatus::FullyEnforced => Ok("only the state and spool folders can be written".to_owned()),
+        RulesetStatus::FullyEnforced => Ok("the process can write only to the state and spool folders".to_owned()),
         RulesetStatus::PartiallyEnforced => {
-            Err("only the state and spool folders can be written, but the kernel is older than 6.12 and leaves some ways open".to_owned())
+            Err("the process can write only to the state and spool folders, but kernels before 6.12 do not enforce all restrictions".to_owned())
         }
-        RulesetStatus::NotEnforced => Err("the kernel has no Landlock, or it is off".to_owned()),
+        RulesetStatus::NotEnforced => Err("the kernel lacks Landlock, or Landlock is disabled".to_owned()),
     }
 }

@@ -1,12 +1,12 @@
-//! What the process may still do once it has opened what needs a privilege: nearly nothing.
+//! Confinement: what the process gives up after it has opened everything that needs a privilege.
 //!
-//! Four measures, from the kernel's side, each on its own: **capabilities** are given up, **no new privileges** come
-//! with another program, **Landlock** leaves the state and spool folders to write and what is read to read, and
-//! **seccomp** leaves the system calls that the sensor makes. All four hold for one thread and those that it starts, so
-//! [`enter`] comes after the captures are opened and before the first thread.
+//! Four independent measures of the kernel: the process drops its **capabilities**; **no new privileges** stops it from
+//! gaining any by starting a program; **Landlock** limits writing to the state and spool folders, and reading to what it
+//! needs; **seccomp** limits system calls to those that the sensor makes. Each holds for the calling thread and the
+//! threads that it starts later, so [`enter`] is called after the captures are opened and before the first thread.
 //!
-//! A kernel that lacks a measure is no reason not to count: the sensor goes on without it, with one warning, and
-//! `doctor` shows it. `confinement.mode = "require"` makes it a reason.
+//! If the kernel lacks a measure, the sensor warns once and continues without it, and `doctor` reports it. With
+//! `confinement.mode = "require"` it does not start.
 
 mod capabilities;
 mod files;
@@ -20,24 +20,24 @@ use serde::{Deserialize, Serialize};
 /// What the process still needs.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Needs {
-    /// Its capture threads open interfaces again, so they keep `CAP_NET_RAW` and packet sockets.
+    /// Capture threads reopen interfaces, so they keep `CAP_NET_RAW` and packet sockets.
     pub reopens: bool,
-    /// It reaches the plan service.
+    /// The process connects to the plan service.
     pub network: bool,
-    /// Folders and files that it reads. One that does not exist is passed over.
+    /// Folders and files to read. Missing ones are ignored.
     pub readable: Vec<PathBuf>,
-    /// Folders that it writes to. One that does not exist is passed over.
+    /// Folders to write to. Missing ones are ignored.
     pub writable: Vec<PathBuf>,
 }
 
-/// One measure, and how far it is in force.
+/// One measure and whether it is in force.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Measure {
-    /// Its name: `capabilities`, `no_new_privileges`, `landlock`, `seccomp`.
+    /// `capabilities`, `no_new_privileges`, `landlock`, `seccomp`.
     pub name: String,
-    /// Whether all of it is in force.
+    /// Whether it is completely in force.
     pub in_force: bool,
-    /// What is left to the process, or what is missing.
+    /// What the process may still do, or why the measure is not in force.
     pub detail: String,
 }
 
@@ -54,15 +54,14 @@ impl Measure {
     }
 }
 
-/// What confines the process.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Confinement {
-    /// In the order in which they were taken; none where confinement is off.
+    /// In the order in which they were taken; empty if confinement is off.
     pub measures: Vec<Measure>,
 }
 
 impl Confinement {
-    /// The measures that are not wholly in force.
+    /// The measures that are not completely in force.
     pub fn missing(&self) -> Vec<&Measure> {
         self.measures.iter().filter(|m| !m.in_force).collect()
     }
@@ -77,11 +76,11 @@ impl fmt::Display for Confinement {
     }
 }
 
-/// Confines this thread, and all that it starts from now on. There is no way back.
+/// Confines this thread and all that it starts from now on, for good.
 pub fn enter(needs: &Needs) -> Confinement {
-    // Landlock and seccomp are open to every process that promises to gain nothing by another program.
+    // An unprivileged process may use Landlock and seccomp only with no_new_privs.
     let promised = rustix::thread::set_no_new_privs(true);
-    let promised = promised.map(|()| "no program can give a privilege back".to_owned());
+    let promised = promised.map(|()| "no program can give back a privilege".to_owned());
     let capabilities = capabilities::keep(needs.reopens);
     let landlock = files::restrict(needs);
     let seccomp = system_calls::restrict(needs);
@@ -95,8 +94,8 @@ pub fn enter(needs: &Needs) -> Confinement {
     }
 }
 
-/// Gives up the capabilities that [`enter`] left for the threads that were started since: this thread, and those that
-/// it starts from now on, need none.
+/// Gives up the capabilities that [`enter`] kept for the capture threads, which have started: this thread and those that
+/// it starts from now on need none.
 pub fn give_up_capabilities() {
     if let Err(e) = capabilities::keep(false) {
         tracing::warn!("the main thread keeps its capabilities: {e}");

@@ -1,13 +1,11 @@
-//! seccomp: which system calls remain.
+//! seccomp: limits the system calls of the process.
 //!
-//! Three filters, of which the strictest answer holds:
+//! Three filters, of which the strictest result applies:
 //!
-//! 1. What only an intruder does (start a program, trace, mount, load code into the kernel) kills the process: the
-//!    sensor never does it, so whoever does has taken it over.
-//! 2. What is not on the list of calls that the sensor makes answers "no such call" (`ENOSYS`), as an older kernel
-//!    would: a later C library then falls back to an older call, where killing, or `EPERM`, would end a good sensor after
-//!    an update.
-//! 3. Sockets of other families than needed answer "not supported" (`EAFNOSUPPORT`).
+//! 1. Calls that only an intruder makes (to start a program, trace, mount, load code into the kernel) kill the process.
+//! 2. Other calls that the sensor does not make fail with `ENOSYS`, as on an older kernel. A newer C library then falls
+//!    back to an older call; `EPERM` or killing would end the sensor after an update of the library.
+//! 3. Sockets of families that the sensor does not need fail with `EAFNOSUPPORT`.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +16,7 @@ use seccompiler::{
 
 use super::Needs;
 
-/// Calls that end the process.
+/// Calls that kill the process.
 const DEADLY: &[i64] = &[
     libc::SYS_acct,
     libc::SYS_add_key,
@@ -47,8 +45,7 @@ const DEADLY: &[i64] = &[
     libc::SYS_userfaultfd,
 ];
 
-/// Calls that the sensor makes: those of a run under `strace`, and their neighbours by which a C library may replace
-/// them.
+/// Calls that the sensor makes: those of a run under `strace`, and the variants that another C library may use.
 const ALLOWED: &[i64] = &[
     // files
     libc::SYS_close,
@@ -173,7 +170,7 @@ const ALLOWED: &[i64] = &[
     libc::SYS_socketpair,
 ];
 
-/// Older forms, which newer architectures do not have.
+/// Older variants, which newer architectures lack.
 #[cfg(target_arch = "x86_64")]
 const OLDER: &[i64] = &[
     libc::SYS_access,
@@ -198,12 +195,15 @@ const OLDER: &[i64] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const OLDER: &[i64] = &[];
 
-/// Restricts this thread. Tells what is left.
+/// Restricts this thread. Returns what is left, in words.
 pub(super) fn restrict(needs: &Needs) -> Result<String, String> {
     for filter in filters(needs).map_err(|e| e.to_string())? {
-        apply_filter(&filter).map_err(|e| format!("the kernel has no seccomp filters: {e}"))?;
+        apply_filter(&filter).map_err(|e| format!("the kernel does not support seccomp filters: {e}"))?;
     }
-    Ok(format!("{} system calls are left; starting a program ends the process", ALLOWED.len() + OLDER.len()))
+    Ok(format!(
+        "{} system calls are allowed; starting a program kills the process",
+        ALLOWED.len() + OLDER.len()
+    ))
 }
 
 fn filters(needs: &Needs) -> Result<[BpfProgram; 3], BackendError> {
@@ -227,12 +227,12 @@ fn filters(needs: &Needs) -> Result<[BpfProgram; 3], BackendError> {
     Ok([
         compile(always(DEADLY), SeccompAction::Allow, SeccompAction::KillProcess)?,
         compile(sockets, SeccompAction::Allow, number(libc::EAFNOSUPPORT))?,
-        // The last one, as it forbids to add another.
+        // Must be last: it forbids adding another filter.
         compile(allowed, number(libc::ENOSYS), SeccompAction::Allow)?,
     ])
 }
 
-/// The families of sockets that are needed. Resolving a name asks the kernel for the addresses of this host (netlink).
+/// The socket families that the process needs. Name resolution asks the kernel for this host's addresses by netlink.
 fn families(needs: &Needs) -> Vec<i32> {
     let mut families = vec![libc::AF_UNIX];
     if needs.network {

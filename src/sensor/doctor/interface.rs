@@ -1,6 +1,6 @@
-//! Whether an interface is there, up, connected and promiscuous.
+//! Whether an interface exists, is up, connected and promiscuous.
 
-use super::{Finding, Outcome};
+use super::{CheckOutcome, Finding};
 use crate::capture::live::{attribute, exists};
 
 const CHECK: &str = "interface";
@@ -8,18 +8,15 @@ const CHECK: &str = "interface";
 const IFF_UP: u64 = 0x1;
 const IFF_PROMISC: u64 = 0x100;
 
-/// What the system shows of an interface. `None` where it does not show it.
+/// What the system reports about an interface; `None` if it does not report it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Shown {
-    /// Whether there is one of that name.
     pub exists: bool,
-    /// Its flags.
     pub flags: Option<u64>,
-    /// 1 while it is connected.
+    /// 1 while a cable is connected.
     pub carrier: Option<u64>,
 }
 
-/// Looks at an interface.
 pub fn look(interface: &str) -> Shown {
     Shown {
         exists: exists(interface),
@@ -28,32 +25,37 @@ pub fn look(interface: &str) -> Shown {
     }
 }
 
-/// Judges it. `captured` is whether a running sensor captures on it, and `promiscuous` whether it should be.
+/// `captured`: whether a running sensor captures on it. `promiscuous`: whether it should be promiscuous.
 pub fn judge(interface: &str, shown: Shown, captured: bool, promiscuous: bool) -> Vec<Finding> {
     let other = |outcome, finding: &str, remedy: String| {
         vec![Finding::other(outcome, CHECK, interface, finding, remedy)]
     };
     if !shown.exists {
-        let remedy = "set capture.interfaces to what 'netcensus-sensor interfaces' lists".to_owned();
-        return other(Outcome::Problem, "there is no such interface", remedy);
+        let remedy =
+            "correct capture.interfaces; 'netcensus-sensor interfaces' lists the interfaces".to_owned();
+        return other(CheckOutcome::Problem, "the interface does not exist", remedy);
     }
     let Some(flags) = shown.flags else {
-        let remedy = "run doctor where /sys is that of the sensor's network".to_owned();
-        return other(Outcome::Unchecked, "the system does not show its state", remedy);
+        let remedy = "run doctor in the sensor's network namespace, with its /sys".to_owned();
+        return other(CheckOutcome::Unchecked, "the system does not report its state", remedy);
     };
     if flags & IFF_UP == 0 {
-        return other(Outcome::Problem, "it is down", format!("bring it up: ip link set {interface} up"));
+        return other(
+            CheckOutcome::Problem,
+            "the interface is down",
+            format!("bring it up: ip link set {interface} up"),
+        );
     }
     if shown.carrier == Some(0) {
-        let remedy = "check the cable and the switch's port".to_owned();
-        return other(Outcome::Problem, "it is up, but nothing is connected", remedy);
+        let remedy = "check the cable and the switch port".to_owned();
+        return other(CheckOutcome::Problem, "the interface is up, but no cable is connected", remedy);
     }
     if captured && promiscuous && flags & IFF_PROMISC == 0 {
         let remedy =
-            "restart the sensor; a driver that refuses promiscuous mode needs another card".to_owned();
+            "restart the sensor; if that does not help, the driver refuses promiscuous mode: use another network card".to_owned();
         return other(
-            Outcome::Problem,
-            "it is not promiscuous, so it shows this host's frames alone",
+            CheckOutcome::Problem,
+            "the interface is not promiscuous, so it receives only this host's frames",
             remedy,
         );
     }
@@ -69,12 +71,12 @@ mod tests {
     fn each_state_of_an_interface_has_its_outcome() {
         let up = Shown { exists: true, flags: Some(IFF_UP | IFF_PROMISC), carrier: Some(1) };
         let outcome = |shown, captured| judge("eth1", shown, captured, true)[0].outcome;
-        assert_eq!(outcome(up, true), Outcome::Good);
-        assert_eq!(outcome(Shown { flags: Some(IFF_UP), ..up }, false), Outcome::Good);
-        assert_eq!(outcome(Shown { flags: Some(IFF_UP), ..up }, true), Outcome::Problem);
-        assert_eq!(outcome(Shown { carrier: Some(0), ..up }, true), Outcome::Problem);
-        assert_eq!(outcome(Shown { flags: Some(0), ..up }, true), Outcome::Problem);
-        assert_eq!(outcome(Shown { flags: None, ..up }, true), Outcome::Unchecked);
-        assert_eq!(outcome(Shown::default(), true), Outcome::Problem);
+        assert_eq!(outcome(up, true), CheckOutcome::Good);
+        assert_eq!(outcome(Shown { flags: Some(IFF_UP), ..up }, false), CheckOutcome::Good);
+        assert_eq!(outcome(Shown { flags: Some(IFF_UP), ..up }, true), CheckOutcome::Problem);
+        assert_eq!(outcome(Shown { carrier: Some(0), ..up }, true), CheckOutcome::Problem);
+        assert_eq!(outcome(Shown { flags: Some(0), ..up }, true), CheckOutcome::Problem);
+        assert_eq!(outcome(Shown { flags: None, ..up }, true), CheckOutcome::Unchecked);
+        assert_eq!(outcome(Shown::default(), true), CheckOutcome::Problem);
     }
 }

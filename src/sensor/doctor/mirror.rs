@@ -1,17 +1,17 @@
-//! Whether frames that an interface shows are those of a mirror port: of other machines, in both directions, once.
+//! Whether an interface receives frames as a mirror port does: of other machines, in both directions, once.
 
 use std::collections::BTreeSet;
 
-use super::{Finding, Outcome};
+use super::{CheckOutcome, Finding};
 use crate::census::MacAddr;
 
 const CHECK: &str = "mirror";
-/// Pairs of MACs that are remembered: enough to judge by.
+/// Maximum number of pairs of MACs to remember.
 const PAIRS: usize = 4_096;
-/// Fewer conversations say nothing about directions.
+/// Fewer pairs of MACs say nothing about directions.
 const FEW: usize = 10;
 
-/// Counts of what came.
+/// Counts of the received frames.
 #[derive(Clone, Debug, Default)]
 pub struct Mirror {
     own: BTreeSet<MacAddr>,
@@ -24,12 +24,12 @@ pub struct Mirror {
 }
 
 impl Mirror {
-    /// Counts on a host whose own MACs these are.
+    /// `own`: the MACs of this host.
     pub fn new(own: BTreeSet<MacAddr>) -> Self {
         Self { own, ..Self::default() }
     }
 
-    /// Takes an Ethernet frame.
+    /// Counts an Ethernet frame.
     pub fn frame(&mut self, data: &[u8]) {
         let Some((to, rest)) = data.split_first_chunk::<6>() else { return };
         let Some((from, mut rest)) = rest.split_first_chunk::<6>() else { return };
@@ -52,7 +52,7 @@ impl Mirror {
         }
     }
 
-    /// Judges what came on `interface` in so many seconds, of which `duplicates` frames had come before.
+    /// Judges the frames received on `interface` in `seconds`, of which `duplicates` were copies of others.
     pub fn judge(&self, interface: &str, seconds: u64, duplicates: u64) -> Vec<Finding> {
         let good = |finding: String| Finding::good(CHECK, interface, finding);
         let other = |outcome, finding: String, remedy: &str| {
@@ -61,24 +61,24 @@ impl Mirror {
         let frames = self.frames;
         if frames == 0 {
             return vec![other(
-                Outcome::Problem,
-                format!("no frame came in {seconds} s"),
-                "check that the switch mirrors to this port, and that capture.filter passes frames",
+                CheckOutcome::Problem,
+                format!("no frame was received in {seconds} s"),
+                "check that the switch mirrors to this port and that capture.filter does not exclude all frames",
             )];
         }
         if self.foreign == 0 {
             return vec![other(
-                Outcome::Problem,
-                format!("{frames} frames came in {seconds} s, none of them between other machines"),
-                "have the switch mirror its ports or VLANs to this port; an ordinary port shows broadcasts alone",
+                CheckOutcome::Problem,
+                format!("{frames} frames were received in {seconds} s, none of them between other machines"),
+                "configure the switch to mirror ports or VLANs to this port; an ordinary port receives only broadcasts",
             )];
         }
         let share = self.foreign * 100 / frames;
         let mut findings = vec![if share < 5 {
             other(
-                Outcome::Notice,
+                CheckOutcome::Notice,
                 format!("{share} % of {frames} frames in {seconds} s are between other machines"),
-                "check that the mirror's source is the ports or VLANs of the devices",
+                "check that the mirror's sources include the devices' ports or VLANs",
             )
         } else {
             good(format!("{share} % of {frames} frames in {seconds} s are between other machines"))
@@ -92,12 +92,12 @@ impl Mirror {
         }));
         findings.push(if duplicates * 10 > frames {
             other(
-                Outcome::Notice,
-                format!("{duplicates} of {frames} frames came twice"),
-                "mirror each link at one place: on its port or in its VLAN, received or sent; the count is right, the load is double",
+                CheckOutcome::Notice,
+                format!("{duplicates} of {frames} frames were received twice"),
+                "mirror each link only once (its port or its VLAN, one direction of each port); the count is correct, but the load is doubled",
             )
         } else {
-            good(format!("{duplicates} of {frames} frames came twice"))
+            good(format!("{duplicates} of {frames} frames were received twice"))
         });
         findings
     }
@@ -105,16 +105,16 @@ impl Mirror {
     fn directions(
         &self,
         good: &dyn Fn(String) -> Finding,
-        other: &dyn Fn(Outcome, String, &str) -> Finding,
+        other: &dyn Fn(CheckOutcome, String, &str) -> Finding,
     ) -> Finding {
         let both = self.pairs.iter().filter(|(a, b)| a < b && self.pairs.contains(&(*b, *a))).count();
         let all = self.pairs.len() - both;
-        let text = format!("{both} of {all} pairs of machines were heard in both directions");
+        let text = format!("{both} of {all} pairs of machines were seen in both directions");
         if all >= FEW && both * 5 < all {
             other(
-                Outcome::Notice,
+                CheckOutcome::Notice,
                 text,
-                "mirror both directions (SPAN 'both'); of one direction only half of the devices may show",
+                "mirror both directions (SPAN 'both'); with one direction, half of the devices may be missing",
             )
         } else {
             good(text)
@@ -136,7 +136,7 @@ mod tests {
         frame
     }
 
-    fn outcomes(mirror: &Mirror, duplicates: u64) -> Vec<Outcome> {
+    fn outcomes(mirror: &Mirror, duplicates: u64) -> Vec<CheckOutcome> {
         mirror.judge("eth1", 5, duplicates).iter().map(|f| f.outcome).collect()
     }
 
@@ -147,19 +147,19 @@ mod tests {
             mirror.frame(&frame(1, n, &[10]));
             mirror.frame(&frame(n, 1, &[20, 30]));
         }
-        assert_eq!(outcomes(&mirror, 1), [Outcome::Good; 4]);
+        assert_eq!(outcomes(&mirror, 1), [CheckOutcome::Good; 4]);
         assert!(mirror.judge("eth1", 5, 0)[2].finding.ends_with("36 frames have VLAN tags: 10, 20, 30"));
     }
 
     #[test]
     fn an_ordinary_port_is_told_from_a_mirror_port() {
         let mut mirror = Mirror::new(BTreeSet::from([MacAddr([2, 0, 0, 0, 0, 9])]));
-        assert_eq!(outcomes(&mirror, 0), [Outcome::Problem]);
+        assert_eq!(outcomes(&mirror, 0), [CheckOutcome::Problem]);
         mirror.frame(&[0xff; 60]);
         mirror.frame(&frame(9, 1, &[]));
         mirror.frame(&frame(1, 9, &[]));
         mirror.frame(&[1, 2, 3]);
-        assert_eq!(outcomes(&mirror, 0), [Outcome::Problem]);
+        assert_eq!(outcomes(&mirror, 0), [CheckOutcome::Problem]);
         assert!(mirror.judge("eth1", 5, 0)[0].finding.starts_with("3 frames"));
     }
 
@@ -169,6 +169,9 @@ mod tests {
         for n in 2..20 {
             mirror.frame(&frame(1, n, &[]));
         }
-        assert_eq!(outcomes(&mirror, 9), [Outcome::Good, Outcome::Notice, Outcome::Good, Outcome::Notice]);
+        assert_eq!(
+            outcomes(&mirror, 9),
+            [CheckOutcome::Good, CheckOutcome::Notice, CheckOutcome::Good, CheckOutcome::Notice]
+        );
     }
 }

@@ -1,6 +1,6 @@
-//! What is wrong with a sensor, and what to do about it: for `netcensus-sensor doctor`.
+//! The checks of `netcensus-sensor doctor`.
 //!
-//! The parts that judge are functions of what was found out, so that tests need neither a mirror port nor a service.
+//! Each judges what was observed as a pure function, so that tests need neither a mirror port nor a service.
 
 pub mod interface;
 pub mod mirror;
@@ -8,4 +8,4 @@ pub mod running;
 pub mod service;
 pub mod storage;
 
-pub use crate::doctor::{Finding, Outcome, Report};
+pub use crate::doctor::{CheckOutcome, Finding, Report};

@@ -1,37 +1,43 @@
-//! How the running sensor fares, as it says itself.
+//! The running sensor's own report.
 
-use super::{Finding, Outcome};
-use crate::sensor::health::State;
+use super::{CheckOutcome, Finding};
+use crate::sensor::health::SensorState;
 
-/// Judges what one process of the sensor says: capturing, drops, delivery, confinement.
-pub fn judge(state: &State) -> Vec<Finding> {
+/// Judges the state of one sensor process: capture, drops, delivery, confinement.
+pub fn judge(state: &SensorState) -> Vec<Finding> {
     let name = match (state.captures, state.uploads) {
         (true, false) => "capture",
         (false, true) => "upload",
         _ => "both halves",
     };
     let mut findings = vec![if state.version == env!("CARGO_PKG_VERSION") {
-        Finding::good("running", name, format!("it runs, version {}", state.version))
+        Finding::good("running", name, format!("running, version {}", state.version))
     } else {
-        let finding =
-            format!("it runs version {}, and {} is installed", state.version, env!("CARGO_PKG_VERSION"));
+        let finding = format!(
+            "running version {}, but version {} is installed",
+            state.version,
+            env!("CARGO_PKG_VERSION")
+        );
         let remedy = "restart it: systemctl restart netcensus-sensor netcensus-upload";
-        Finding::other(Outcome::Notice, "running", name, finding, remedy)
+        Finding::other(CheckOutcome::Notice, "running", name, finding, remedy)
     }];
     for (interface, (problem, frames, dropped)) in &state.interfaces {
         findings.push(match problem {
             Some(problem) => {
-                let remedy = "see the interface above; it is captured as soon as it can be";
-                Finding::other(Outcome::Problem, "capture", interface, problem, remedy)
+                let remedy = "see the finding about this interface above; the sensor retries";
+                Finding::other(CheckOutcome::Problem, "capture", interface, problem, remedy)
             }
-            None => Finding::good("capture", interface, format!("{frames} frames were captured")),
+            None => Finding::good("capture", interface, format!("{frames} frames captured")),
         });
         findings.push(drops(interface, *frames, *dropped));
     }
     if state.spool_refused > 0 {
-        let finding = format!("{} times a change had to stay in memory", state.spool_refused);
-        let remedy = "make room on the disk, or raise spool.max_mib; see the plan service below";
-        findings.push(Finding::other(Outcome::Notice, "spool", "", finding, remedy));
+        let finding = format!(
+            "changes had to stay in memory {} times because the spool refused them",
+            state.spool_refused
+        );
+        let remedy = "free disk space, or raise spool.max_mib; see the findings about the plan service below";
+        findings.push(Finding::other(CheckOutcome::Notice, "spool", "", finding, remedy));
     }
     if state.uploads {
         findings.push(delivery(state));
@@ -41,45 +47,48 @@ pub fn judge(state: &State) -> Vec<Finding> {
 }
 
 fn drops(interface: &str, frames: u64, dropped: u64) -> Finding {
-    let finding = format!("{dropped} frames were dropped beside {frames} that were captured");
-    let remedy = "raise capture.ring_mib, or give the host more processor time; a device of which every frame is dropped is not counted";
-    // One in a thousand is lost now and then; what is lost is said again.
+    let finding = format!("{dropped} frames dropped, {frames} captured");
+    let remedy =
+        "raise capture.ring_mib, or give the host more CPU; a device is missed if all its frames are dropped";
+    // One in a thousand is harmless: devices repeat themselves.
     let outcome = match dropped.saturating_mul(1_000) {
-        0 => return Finding::good("drops", interface, "no frame was dropped"),
+        0 => return Finding::good("drops", interface, "no frames dropped"),
         n if n <= frames => return Finding::good("drops", interface, finding),
-        n if n <= frames.saturating_mul(50) => Outcome::Notice,
-        _ => Outcome::Problem,
+        n if n <= frames.saturating_mul(50) => CheckOutcome::Notice,
+        _ => CheckOutcome::Problem,
     };
     Finding::other(outcome, "drops", interface, finding, remedy)
 }
 
-fn delivery(state: &State) -> Finding {
+fn delivery(state: &SensorState) -> Finding {
     match (&state.delivery_problem, state.acknowledged_seconds_ago) {
-        // The message says the next step itself: to enrol, to onboard a plan, to check the network.
+        // The message names the next step: to enrol, to onboard a plan, to check the network.
         (Some(problem), _) => {
-            let remedy = "do what it says; what was seen waits in the spool meanwhile";
-            Finding::other(Outcome::Problem, "delivery", "", problem, remedy)
+            let remedy = "follow the finding; meanwhile, uploads wait in the spool";
+            Finding::other(CheckOutcome::Problem, "delivery", "", problem, remedy)
         }
-        (None, Some(seconds)) => {
-            Finding::good("delivery", "", format!("the last upload was acknowledged {seconds} s ago"))
-        }
-        (None, None) => Finding::good("delivery", "", "nothing was to be delivered yet"),
+        (None, Some(seconds)) => Finding::good(
+            "delivery",
+            "",
+            format!("the plan service acknowledged the last upload {seconds} s ago"),
+        ),
+        (None, None) => Finding::good("delivery", "", "no uploads yet"),
     }
 }
 
-fn confinement(name: &str, state: &State) -> Vec<Finding> {
+fn confinement(name: &str, state: &SensorState) -> Vec<Finding> {
     if state.confinement.measures.is_empty() {
         let remedy = "set confinement.mode to \"try\" and restart the sensor";
-        let finding = "it keeps its privileges";
-        return vec![Finding::other(Outcome::Notice, "confinement", name, finding, remedy)];
+        let finding = "the process keeps its privileges";
+        return vec![Finding::other(CheckOutcome::Notice, "confinement", name, finding, remedy)];
     }
     let each = state.confinement.measures.iter().map(|m| {
         let finding = format!("{}: {}", m.name, m.detail);
         if m.in_force {
             Finding::good("confinement", name, finding)
         } else {
-            let remedy = "run a kernel that has it: 6.12 or newer, with Landlock and seccomp on";
-            Finding::other(Outcome::Notice, "confinement", name, finding, remedy)
+            let remedy = "use a kernel from 6.12 on, with Landlock and seccomp enabled";
+            Finding::other(CheckOutcome::Notice, "confinement", name, finding, remedy)
         }
     });
     each.collect()
@@ -93,8 +102,8 @@ mod tests {
     use super::*;
     use crate::sensor::confinement::{Confinement, Measure};
 
-    fn state() -> State {
-        State {
+    fn state() -> SensorState {
+        SensorState {
             version: env!("CARGO_PKG_VERSION").into(),
             captures: true,
             uploads: true,
@@ -109,8 +118,8 @@ mod tests {
     }
 
     #[test]
-    fn a_sensor_that_fares_well_has_good_findings_alone() {
-        assert!(judge(&state()).iter().all(|f| f.outcome == Outcome::Good));
+    fn a_healthy_sensor_has_only_good_findings() {
+        assert!(judge(&state()).iter().all(|f| f.outcome == CheckOutcome::Good));
     }
 
     #[test]
@@ -124,17 +133,17 @@ mod tests {
         let findings = judge(&ill);
         let of =
             |outcome| findings.iter().filter(|f| f.outcome == outcome).map(|f| f.check).collect::<Vec<_>>();
-        assert_eq!(of(Outcome::Problem), ["capture", "drops", "delivery"]);
-        assert_eq!(of(Outcome::Notice), ["running", "spool", "confinement"]);
-        assert!(findings.iter().all(|f| f.outcome == Outcome::Good || f.remedy.is_some()));
+        assert_eq!(of(CheckOutcome::Problem), ["capture", "drops", "delivery"]);
+        assert_eq!(of(CheckOutcome::Notice), ["running", "spool", "confinement"]);
+        assert!(findings.iter().all(|f| f.outcome == CheckOutcome::Good || f.remedy.is_some()));
         assert!(!Report::from(findings).healthy);
     }
 
     #[test]
     fn drops_are_judged_by_their_share() {
         let outcome = |dropped| drops("eth1", 100_000, dropped).outcome;
-        assert_eq!([outcome(0), outcome(100)], [Outcome::Good; 2]);
-        assert_eq!([outcome(101), outcome(5_000)], [Outcome::Notice; 2]);
-        assert_eq!(outcome(5_001), Outcome::Problem);
+        assert_eq!([outcome(0), outcome(100)], [CheckOutcome::Good; 2]);
+        assert_eq!([outcome(101), outcome(5_000)], [CheckOutcome::Notice; 2]);
+        assert_eq!(outcome(5_001), CheckOutcome::Problem);
     }
 }

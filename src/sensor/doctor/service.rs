@@ -1,24 +1,24 @@
-//! The way to the plan service: name, network, certificate, clock, key.
+//! The connection to the plan service: proxy, name, network, certificate, clock, key.
 
 use std::time::Duration;
 
-use super::{Finding, Outcome};
+use super::{CheckOutcome, Finding};
 use crate::census::Timestamp;
 use crate::clock::Clock;
-use crate::sensor::identity::Identity;
-use crate::sensor::route::Route;
-use crate::sensor::uploader::{UploadError, Uploader};
+use crate::sensor::upload::client::{UploadError, Uploader};
+use crate::sensor::upload::identity::Identity;
+use crate::sensor::upload::route::Route;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 const SECOND: i64 = 1_000_000_000;
 
-/// Goes the way of an upload, as far as it comes.
+/// Takes the steps of an upload until one fails.
 pub async fn examine(identity: &Identity, route: &Route, clock: &dyn Clock) -> Vec<Finding> {
     let proxied = match route.proxy() {
         Ok(proxy) => proxy.is_some(),
         Err(e) => {
             let remedy = "correct upload.proxy and upload.proxy_credential, or HTTPS_PROXY";
-            return vec![Finding::other(Outcome::Problem, "proxy", "", e.to_string(), remedy)];
+            return vec![Finding::other(CheckOutcome::Problem, "proxy", "", e.to_string(), remedy)];
         }
     };
     let uploader = match Uploader::new(identity, TIMEOUT, route) {
@@ -44,7 +44,7 @@ pub async fn examine(identity: &Identity, route: &Route, clock: &dyn Clock) -> V
 
 async fn name(host: &str, port: u16) -> Finding {
     if host.parse::<std::net::IpAddr>().is_ok() {
-        return Finding::good("dns", host, "the plan service is named by its address");
+        return Finding::good("dns", host, "the plan service's URL has an address, not a name");
     }
     match tokio::time::timeout(TIMEOUT, tokio::net::lookup_host((host, port))).await {
         Ok(Ok(addresses)) => {
@@ -52,45 +52,59 @@ async fn name(host: &str, port: u16) -> Finding {
             Finding::good("dns", host, addresses.join(", "))
         }
         Ok(Err(e)) => {
-            let remedy = "check /etc/resolv.conf and the name server, or the URL of the enrolment token";
-            Finding::other(Outcome::Problem, "dns", host, format!("the name is not resolved: {e}"), remedy)
+            let remedy = "check /etc/resolv.conf, the name server, and the URL in the enrolment token";
+            Finding::other(
+                CheckOutcome::Problem,
+                "dns",
+                host,
+                format!("cannot resolve the name: {e}"),
+                remedy,
+            )
         }
         Err(_) => {
-            let remedy = "check that this host reaches its name server (/etc/resolv.conf)";
-            Finding::other(Outcome::Problem, "dns", host, "no name server answers", remedy)
+            let remedy = "check that this host can reach its name server (/etc/resolv.conf)";
+            Finding::other(CheckOutcome::Problem, "dns", host, "the name server does not answer", remedy)
         }
     }
 }
 
-/// Whether the service answers.
 fn reached(url: &str, error: Option<&UploadError>) -> Finding {
-    let Some(error) = error else { return Finding::good("service", url, "it answers") };
+    let Some(error) = error else { return Finding::good("service", url, "the service answers") };
     let text = error.to_string();
     let lower = text.to_lowercase();
     let remedy = if lower.contains("certificate") || lower.contains("handshake") || lower.contains("tls") {
-        "check the clock below, the service's certificate and its name; a private authority belongs into /usr/local/share/ca-certificates"
+        "check the clock (below), the service's certificate and the name in it; install a private authority in /usr/local/share/ca-certificates"
     } else if matches!(error, UploadError::Address { .. }) {
         "enrol again with a token whose URL begins with https://"
     } else {
-        "check that the service runs, and that a firewall lets this host reach it"
+        "check that the service runs and that no firewall blocks this host"
     };
-    Finding::other(Outcome::Problem, "service", url, text, remedy)
+    Finding::other(CheckOutcome::Problem, "service", url, text, remedy)
 }
 
-/// Whether both clocks agree. `theirs` has whole seconds.
+/// Compares the clocks. `theirs` has whole seconds.
 fn skew(theirs: Option<Timestamp>, now: Timestamp) -> Finding {
     let Some(theirs) = theirs else {
-        let remedy = "compare this host's clock yourself: timedatectl";
-        return Finding::other(Outcome::Unchecked, "clock", "", "the service does not tell its time", remedy);
+        let remedy = "check this host's clock by hand: timedatectl";
+        return Finding::other(
+            CheckOutcome::Unchecked,
+            "clock",
+            "",
+            "the service's answer has no date",
+            remedy,
+        );
     };
     let seconds = now.since(theirs) / SECOND;
-    let finding =
-        format!("{} s {} the service's", seconds.abs(), if seconds < 0 { "behind" } else { "ahead of" });
+    let finding = format!(
+        "{} s {} the service's clock",
+        seconds.abs(),
+        if seconds < 0 { "behind" } else { "ahead of" }
+    );
     let remedy = "synchronise this host's clock: timedatectl set-ntp true";
     match seconds.abs() {
         0..=5 => Finding::good("clock", "", finding),
-        6..=300 => Finding::other(Outcome::Notice, "clock", "", finding, remedy),
-        _ => Finding::other(Outcome::Problem, "clock", "", finding, remedy),
+        6..=300 => Finding::other(CheckOutcome::Notice, "clock", "", finding, remedy),
+        _ => Finding::other(CheckOutcome::Problem, "clock", "", finding, remedy),
     }
 }
 
@@ -99,15 +113,15 @@ fn key(error: Option<&UploadError>) -> Finding {
         None => Finding::good("key", "", "the service accepts this sensor's key"),
         Some(e @ UploadError::Unauthorized { .. }) => {
             let remedy =
-                "make a token with 'netcensus-plan sensor token', then run 'netcensus-sensor enrol TOKEN'";
-            Finding::other(Outcome::Problem, "key", "", e.to_string(), remedy)
+                "create a token with 'netcensus-plan sensor token', then run 'netcensus-sensor enrol TOKEN'";
+            Finding::other(CheckOutcome::Problem, "key", "", e.to_string(), remedy)
         }
         Some(e @ UploadError::NoPlan { .. }) => {
             let remedy =
-                "onboard a plan for this subscription: 'netcensus-plan plan onboard', or in the console";
-            Finding::other(Outcome::Problem, "plan", "", e.to_string(), remedy)
+                "onboard a plan for this subscription, in the console or with 'netcensus-plan plan onboard'";
+            Finding::other(CheckOutcome::Problem, "plan", "", e.to_string(), remedy)
         }
-        Some(e) => Finding::other(Outcome::Unchecked, "key", "", e.to_string(), "run doctor again"),
+        Some(e) => Finding::other(CheckOutcome::Unchecked, "key", "", e.to_string(), "run doctor again"),
     }
 }
 
@@ -119,11 +133,11 @@ mod tests {
     fn the_clock_is_judged_by_how_far_it_is_off() {
         let at = Timestamp::from_secs;
         let outcome = |now| skew(Some(at(10_000)), at(now)).outcome;
-        assert_eq!([outcome(10_005), outcome(9_995)], [Outcome::Good; 2]);
-        assert_eq!([outcome(10_006), outcome(9_700)], [Outcome::Notice; 2]);
-        assert_eq!(outcome(9_699), Outcome::Problem);
+        assert_eq!([outcome(10_005), outcome(9_995)], [CheckOutcome::Good; 2]);
+        assert_eq!([outcome(10_006), outcome(9_700)], [CheckOutcome::Notice; 2]);
+        assert_eq!(outcome(9_699), CheckOutcome::Problem);
         assert!(skew(Some(at(10_000)), at(9_000)).finding.starts_with("1000 s behind"));
-        assert_eq!(skew(None, at(1)).outcome, Outcome::Unchecked);
+        assert_eq!(skew(None, at(1)).outcome, CheckOutcome::Unchecked);
     }
 
     #[test]

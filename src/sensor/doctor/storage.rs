@@ -1,43 +1,40 @@
-//! The spool, the disk that it lies on, and the identity.
+//! The spool, its disk, and the identity.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use super::{Finding, Outcome};
+use super::{CheckOutcome, Finding};
 use crate::census::Timestamp;
 use crate::sensor::config::Config;
-use crate::sensor::identity::{Identity, IdentityError};
-use crate::sensor::spool::Reader;
+use crate::sensor::upload::identity::{Identity, IdentityError};
+use crate::sensor::upload::spool::{SpoolError, SpoolReader};
 
 const MIB: u64 = 1 << 20;
-/// Uploads that wait longer are shown: a service may be away for a while.
+/// Age of the oldest upload, in nanoseconds, from which on it is a notice: a service may be away for a while.
 const LONG: i64 = 3_600 * 1_000_000_000;
-/// Less room stops a sensor within hours.
+/// Free disk space, in bytes, below which a sensor stops within hours.
 const LITTLE: u64 = 64 * MIB;
 
-/// What waits in the spool, and the room for more.
+/// The content of the spool, and the room for more.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Waiting {
-    /// How many uploads.
     pub uploads: u64,
-    /// Their bytes.
     pub bytes: u64,
-    /// The most that may wait, in bytes.
+    /// The limit in bytes.
     pub bound: u64,
-    /// When the oldest was put in.
+    /// When the oldest upload was put in.
     pub oldest: Option<Timestamp>,
-    /// Bytes that the disk has left for this user; `None` where it cannot be known.
+    /// Bytes of the disk available to this user; `None` if unknown.
     pub free: Option<u64>,
 }
 
-/// Looks at the spool.
 pub fn look(config: &Config) -> Result<Waiting, Finding> {
     let directory = config.spool_directory();
-    let reader = Reader::new(&directory);
-    let unreadable = |e: crate::sensor::spool::SpoolError| {
+    let reader = SpoolReader::new(&directory);
+    let unreadable = |e: SpoolError| {
         Finding::other(
-            Outcome::Unchecked,
+            CheckOutcome::Unchecked,
             "spool",
             directory.display().to_string(),
             e.to_string(),
@@ -57,42 +54,57 @@ fn modified(path: &Path) -> Option<Timestamp> {
     i64::try_from(since.as_nanos()).ok().map(Timestamp)
 }
 
-/// Judges the spool at `now`.
 pub fn judge(spool: &Waiting, now: Timestamp) -> Vec<Finding> {
     let Waiting { uploads, bytes, bound, oldest, free } = *spool;
     let age = oldest.map_or(0, |t| now.since(t).max(0));
     let hours = age / LONG;
-    let size = format!("{uploads} uploads wait, {} of {} MiB", bytes.div_ceil(MIB), bound / MIB);
-    let remedy = "see the plan service below; nothing is lost while there is room";
+    let size = format!("{uploads} uploads waiting, {} of {} MiB", bytes.div_ceil(MIB), bound / MIB);
+    let remedy = "see the findings about the plan service below; no facts are lost while there is room";
     let mut findings = vec![if bytes.saturating_mul(5) > bound.saturating_mul(4) {
-        let finding = format!("{size}: it is nearly full");
-        Finding::other(Outcome::Problem, "spool", "", finding, "restore delivery, or raise spool.max_mib")
+        let finding = format!("{size}: nearly full");
+        Finding::other(
+            CheckOutcome::Problem,
+            "spool",
+            "",
+            finding,
+            "restore delivery, or raise spool.max_mib",
+        )
     } else if age > LONG {
-        Finding::other(Outcome::Notice, "spool", "", format!("{size}, the oldest for {hours} h"), remedy)
+        Finding::other(
+            CheckOutcome::Notice,
+            "spool",
+            "",
+            format!("{size}, the oldest since {hours} h"),
+            remedy,
+        )
     } else {
         Finding::good("spool", "", size)
     }];
     findings.push(match free {
-        None => {
-            Finding::other(Outcome::Unchecked, "disk", "", "its free room is not known", "run doctor as root")
-        }
+        None => Finding::other(
+            CheckOutcome::Unchecked,
+            "disk",
+            "",
+            "cannot determine the free disk space",
+            "run doctor as root",
+        ),
         Some(free) => {
-            let finding = format!("{} MiB are free where the spool lies", free / MIB);
+            let finding = format!("{} MiB free on the spool's disk", free / MIB);
             if free < LITTLE {
                 Finding::other(
-                    Outcome::Problem,
+                    CheckOutcome::Problem,
                     "disk",
                     "",
                     finding,
-                    "make room, or set spool.directory to another disk",
+                    "free disk space, or move spool.directory to another disk",
                 )
             } else if free < bound.saturating_sub(bytes) {
-                let remedy = "make room, or lower spool.max_mib to what the disk can hold";
+                let remedy = "free disk space, or lower spool.max_mib to what the disk can hold";
                 Finding::other(
-                    Outcome::Notice,
+                    CheckOutcome::Notice,
                     "disk",
                     "",
-                    format!("{finding}, less than it may grow to"),
+                    format!("{finding}, less than the spool may grow"),
                     remedy,
                 )
             } else {
@@ -103,7 +115,6 @@ pub fn judge(spool: &Waiting, now: Timestamp) -> Vec<Finding> {
     findings
 }
 
-/// Looks at the identity.
 pub fn identity(path: &Path) -> (Finding, Option<Identity>) {
     let subject = path.display().to_string();
     match Identity::load(path) {
@@ -113,18 +124,19 @@ pub fn identity(path: &Path) -> (Finding, Option<Identity>) {
                 let finding = format!("sensor {} of subscription {}", identity.sensor, identity.subscription);
                 Finding::good("identity", subject, finding)
             } else {
-                let finding = format!("others than its owner may open it (mode {mode:o})");
-                let remedy = format!("chmod 600 {}; if somebody has read it, enrol again", path.display());
-                Finding::other(Outcome::Problem, "identity", subject, finding, remedy)
+                let finding = format!("not only its owner may open it (mode {mode:o})");
+                let remedy = format!("chmod 600 {}; if others may have read it, enrol again", path.display());
+                Finding::other(CheckOutcome::Problem, "identity", subject, finding, remedy)
             };
             (finding, Some(identity))
         }
         Err(e) => {
             let (outcome, remedy) = match &e {
-                IdentityError::Io { .. } => (Outcome::Unchecked, "run doctor as root"),
-                _ => {
-                    (Outcome::Problem, "run 'netcensus-sensor enrol TOKEN' with a token of the plan service")
-                }
+                IdentityError::Io { .. } => (CheckOutcome::Unchecked, "run doctor as root"),
+                _ => (
+                    CheckOutcome::Problem,
+                    "run 'netcensus-sensor enrol TOKEN' with a token from the plan service",
+                ),
             };
             (Finding::other(outcome, "identity", subject, e.to_string(), remedy), None)
         }
@@ -146,31 +158,34 @@ mod tests {
             free: Some(500 * MIB),
         };
         let outcomes = |w: &Waiting| judge(w, now).iter().map(|f| f.outcome).collect::<Vec<_>>();
-        assert_eq!(outcomes(&well), [Outcome::Good, Outcome::Good]);
+        assert_eq!(outcomes(&well), [CheckOutcome::Good, CheckOutcome::Good]);
         let old = Waiting { oldest: Some(Timestamp::from_secs(900_000)), ..well };
-        assert_eq!(outcomes(&old), [Outcome::Notice, Outcome::Good]);
+        assert_eq!(outcomes(&old), [CheckOutcome::Notice, CheckOutcome::Good]);
         let full = Waiting { bytes: 81 * MIB, free: Some(10 * MIB), ..well };
-        assert_eq!(outcomes(&full), [Outcome::Problem, Outcome::Problem]);
-        assert_eq!(outcomes(&Waiting { free: Some(80 * MIB), ..well }), [Outcome::Good, Outcome::Notice]);
-        assert_eq!(outcomes(&Waiting { free: None, ..well }), [Outcome::Good, Outcome::Unchecked]);
+        assert_eq!(outcomes(&full), [CheckOutcome::Problem, CheckOutcome::Problem]);
+        assert_eq!(
+            outcomes(&Waiting { free: Some(80 * MIB), ..well }),
+            [CheckOutcome::Good, CheckOutcome::Notice]
+        );
+        assert_eq!(outcomes(&Waiting { free: None, ..well }), [CheckOutcome::Good, CheckOutcome::Unchecked]);
     }
 
     #[test]
     fn an_identity_that_others_can_read_is_a_problem() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("identity.json");
-        assert_eq!(identity(&path).0.outcome, Outcome::Problem);
+        assert_eq!(identity(&path).0.outcome, CheckOutcome::Problem);
         let me = Identity {
             url: "https://plan.example".into(),
             sensor: "s".into(),
             subscription: "t".into(),
             key: "k".into(),
-            signing_key: crate::sensor::signing::SigningKey::generate().unwrap(),
+            signing_key: crate::sensor::upload::signing::SigningKey::generate().unwrap(),
             fingerprint: None,
         };
         me.store(&path).unwrap();
-        assert_eq!(identity(&path).0.outcome, Outcome::Good);
+        assert_eq!(identity(&path).0.outcome, CheckOutcome::Good);
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-        assert_eq!(identity(&path).0.outcome, Outcome::Problem);
+        assert_eq!(identity(&path).0.outcome, CheckOutcome::Problem);
     }
 }

@@ -4,9 +4,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{Inventories, Tenant, compute};
+use super::super::Refusal;
+use super::{Inventories, SubscriptionState, compute};
 use crate::census::{CouplingKey, Decisions, Device, DeviceId, Mark, Object, Survey, Timestamp};
-use crate::change::{Alteration, Ask, ChangeSet, CountDelta, Desk, Draft, ENTRIES, Refusal, in_the_way};
+use crate::change::{
+    Alteration, ChangeDrafter, ChangeRefusal, ChangeRequest, ChangeSet, CountDelta, Draft, ENTRIES,
+    ensure_undoable,
+};
 use crate::plan::store::audit::Actor;
 use crate::plan::store::{By, Recording, StoreError};
 use crate::wire::DeviceEntry;
@@ -17,7 +21,7 @@ const TRIES: usize = 5;
 const SHOWN: usize = 1_000;
 
 /// Looks at the device that is to be changed, as it is now, before it is.
-pub type Check<E> = dyn Fn(&DeviceEntry) -> Result<(), E> + Send + Sync;
+pub type Check = dyn Fn(&DeviceEntry) -> Result<(), StoreError> + Send + Sync;
 
 /// What a change did, or would do.
 #[derive(Clone, Debug)]
@@ -44,7 +48,7 @@ struct Drafted {
 
 /// What is drafted on.
 struct Ground {
-    ask: Ask,
+    ask: ChangeRequest,
     mark: Mark,
     revision: i64,
     decisions: Arc<Decisions>,
@@ -59,22 +63,22 @@ impl Inventories {
     /// # Errors
     /// The check's, [`StoreError::Change`] where the change is refused, [`StoreError::NotFound`] for a change to undo that
     /// there is not, or the store's.
-    pub async fn change<E: From<StoreError> + Send + 'static>(
+    pub async fn change(
         &self,
         subscription: &str,
-        ask: Ask,
+        ask: ChangeRequest,
         by: &By,
-        check: Option<Box<Check<E>>>,
+        check: Option<Box<Check>>,
         now: Timestamp,
-    ) -> Result<Changed, E> {
+    ) -> Result<Changed, Refusal> {
         let check = check.map(Arc::new);
-        let tenant = self.tenant(subscription);
-        let _one = tenant.drafting.lock().await;
+        let state = self.state(subscription);
+        let _one = state.drafting.lock().await;
         for _ in 0..TRIES {
-            let tenant = self.current(subscription).await?;
-            let ground = self.ground(&tenant, subscription, ask.clone(), by, now).await?;
+            let state = self.current(subscription).await?;
+            let ground = self.ground(&state, subscription, ask.clone(), by, now).await?;
             let (policy, classifier, shared) =
-                (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&tenant));
+                (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&state));
             let look = check.clone();
             let at = ground.at;
             let drafted = compute(move || {
@@ -91,34 +95,34 @@ impl Inventories {
                 count: drafted.count,
                 revision: drafted.revision,
             };
-            let turn = tenant.turn.lock().await;
+            let turn = state.turn.lock().await;
             let Some(set) = self.store.record_change(subscription, by, &recording).await? else { continue };
             let Drafted { draft, count, revision, after, devices, .. } = drafted;
             let changes = !draft.alterations.is_empty();
             if changes && !by.dry_run {
-                tenant.decide(revision.saturating_add(1), after);
-                tenant.tell();
+                state.decide(revision.saturating_add(1), after);
+                state.tell();
             }
             drop(turn);
             let set = changes.then_some(set);
             return Ok(Changed { set, count, alterations: draft.alterations, devices });
         }
-        Err(StoreError::from(Refusal::Busy).into())
+        Err(StoreError::from(ChangeRefusal::Busy).into())
     }
 
     async fn ground(
         &self,
-        tenant: &Tenant,
+        state: &SubscriptionState,
         subscription: &str,
-        ask: Ask,
+        ask: ChangeRequest,
         by: &By,
         now: Timestamp,
     ) -> Result<Ground, StoreError> {
-        let (revision, decisions) = tenant.decisions();
+        let (revision, decisions) = state.decisions();
         let undone = match &ask {
-            Ask::Undo { change } => {
+            ChangeRequest::Undo { change } => {
                 let set = self.store.change_set(subscription, *change).await?;
-                in_the_way(*change, &self.store.later_changes(subscription, *change).await?)?;
+                ensure_undoable(*change, &self.store.later_changes(subscription, *change).await?)?;
                 // A list that replaced another altered the entries of both.
                 let alterations = self.store.alterations(subscription, *change, 0, 2 * ENTRIES).await?;
                 Some((set.summary, alterations))
@@ -130,17 +134,17 @@ impl Inventories {
             other => other.to_string(),
         };
         let mark = Mark { by, at: now, change: self.store.next_change(subscription).await? };
-        let (_, at) = self.standing(tenant, None, now);
+        let (_, at) = self.standing(state, None, now);
         Ok(Ground { ask, mark, revision, decisions, undone, at })
     }
 }
 
 /// Drafts a change and counts before and after it.
-fn draft<'a, E: From<StoreError>>(
+fn draft<'a>(
     ground: Ground,
     survey: impl Fn(&Decisions) -> Survey<'a>,
-    check: Option<&Check<E>>,
-) -> Result<Drafted, E> {
+    check: Option<&Check>,
+) -> Result<Drafted, StoreError> {
     let Ground { ask, mark, revision, decisions, undone, .. } = ground;
     let before = survey(&decisions);
     if let (Some(check), Some(id)) = (check, alone(&ask)) {
@@ -149,16 +153,20 @@ fn draft<'a, E: From<StoreError>>(
         let unknown = || StoreError::NotFound { what: "device", id: id.chars().take(60).collect() };
         check(&DeviceEntry::new(device.ok_or_else(unknown)?, None))?;
     }
-    let desk = Desk::new(&before, &decisions, mark.clone());
+    let drafter = ChangeDrafter::new(&before, &decisions, mark.clone());
     let draft = match (ask, undone) {
-        (Ask::Edit { ids, patch }, _) => desk.edit(&ids, &patch),
-        (Ask::Delete { ids }, _) => desk.delete(&ids),
-        (Ask::Merge { ids }, _) => desk.merge(&ids),
-        (Ask::Split { id, couplings }, _) => desk.split(&id, &couplings),
-        (Ask::Import { source, zone, entries }, _) => desk.import(&source, zone.as_deref(), &entries),
-        (Ask::Forget { source }, _) => desk.forget(&source),
-        (Ask::Undo { change }, Some((summary, alterations))) => desk.undo(change, &summary, alterations),
-        (Ask::Undo { .. }, None) => Err(Refusal::Busy),
+        (ChangeRequest::Edit { ids, patch }, _) => drafter.edit(&ids, &patch),
+        (ChangeRequest::Delete { ids }, _) => drafter.delete(&ids),
+        (ChangeRequest::Merge { ids }, _) => drafter.merge(&ids),
+        (ChangeRequest::Split { id, couplings }, _) => drafter.split(&id, &couplings),
+        (ChangeRequest::Import { source, zone, entries }, _) => {
+            drafter.import(&source, zone.as_deref(), &entries)
+        }
+        (ChangeRequest::Forget { source }, _) => drafter.forget(&source),
+        (ChangeRequest::Undo { change }, Some((summary, alterations))) => {
+            drafter.undo(change, &summary, alterations)
+        }
+        (ChangeRequest::Undo { .. }, None) => Err(ChangeRefusal::Busy),
     };
     let draft = draft.map_err(StoreError::from)?;
     let billable = before.census.billable;
@@ -175,10 +183,10 @@ fn draft<'a, E: From<StoreError>>(
 }
 
 /// The id of the device that is named alone.
-fn alone(ask: &Ask) -> Option<&str> {
+fn alone(ask: &ChangeRequest) -> Option<&str> {
     match ask {
-        Ask::Split { id, .. } => Some(id),
-        Ask::Edit { ids, .. } | Ask::Delete { ids } => match ids.as_slice() {
+        ChangeRequest::Split { id, .. } => Some(id),
+        ChangeRequest::Edit { ids, .. } | ChangeRequest::Delete { ids } => match ids.as_slice() {
             [id] => Some(id),
             _ => None,
         },

@@ -1,5 +1,6 @@
 //! One's own account: the password, the sessions, the API tokens.
 
+use crate::plan::app::Refusal;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,13 +10,13 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::census::{Timestamp, time::rfc3339};
-use crate::plan::app::permission::Role;
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::http::conditional::ShownOnce;
 use crate::plan::http::extract::{Json, Path};
 use crate::plan::http::limit::too_many_attempts;
 use crate::plan::http::problem::{Problem, ProblemType};
+use crate::plan::permission::Role;
 use crate::plan::store::{AccessRefusal, CredentialEntry, CredentialKind, NewToken, Person, StoreError};
 
 /// Who the caller is, and what their token is kept to.
@@ -74,7 +75,7 @@ pub struct CreatedToken {
 }
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(show))
         .routes(routes!(password))
@@ -102,7 +103,7 @@ pub async fn show(caller: Caller) -> axum::Json<Account> {
     request_body = PasswordChange,
     responses((status = 204), (status = 403, description = "problem"), (status = 422, description = "problem"), (status = 429, description = "problem")))]
 pub async fn password(
-    State(service): State<Service>,
+    State(service): State<App>,
     caller: Caller,
     Json(change): Json<PasswordChange>,
 ) -> Result<Response, Problem> {
@@ -117,11 +118,7 @@ pub async fn password(
 ///
 /// # Errors
 /// Wrong password, unusable password, passwords that are not accepted, or the store's.
-pub async fn change_password(
-    service: &Service,
-    caller: &Caller,
-    change: &PasswordChange,
-) -> Result<(), Problem> {
+pub async fn change_password(service: &App, caller: &Caller, change: &PasswordChange) -> Result<(), Problem> {
     refuse_without_passwords(service)?;
     let _permit = service.hashers.acquire().await;
     let (name, now) = (&caller.person.name, service.now());
@@ -137,7 +134,7 @@ pub async fn change_password(
 ///
 /// # Errors
 /// [`ProblemType::NoPasswords`].
-pub fn refuse_without_passwords(service: &Service) -> Result<(), Problem> {
+pub fn refuse_without_passwords(service: &App) -> Result<(), Problem> {
     if service.settings.access.local_passwords {
         return Ok(());
     }
@@ -147,10 +144,7 @@ pub fn refuse_without_passwords(service: &Service) -> Result<(), Problem> {
 /// The caller's sessions.
 #[utoipa::path(get, path = "/api/v1/account/sessions", extensions(("x-netcensus-action" = json!("account"))), tag = "account",
     responses((status = 200, body = Sessions)))]
-pub async fn sessions(
-    State(service): State<Service>,
-    caller: Caller,
-) -> Result<axum::Json<Sessions>, Problem> {
+pub async fn sessions(State(service): State<App>, caller: Caller) -> Result<axum::Json<Sessions>, Problem> {
     let kind = CredentialKind::Session;
     let sessions = service.store.credentials(kind, &caller.person.name, service.now()).await?;
     let current = (caller.kind == kind).then_some(caller.holder.id);
@@ -162,7 +156,7 @@ pub async fn sessions(
     params(("id" = String, Path, description = "session")),
     responses((status = 204), (status = 404, description = "problem")))]
 pub async fn end_session(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(id): Path<String>,
     caller: Caller,
 ) -> Result<StatusCode, Problem> {
@@ -174,7 +168,7 @@ pub async fn end_session(
 /// The caller's API tokens.
 #[utoipa::path(get, path = "/api/v1/account/tokens", extensions(("x-netcensus-action" = json!("account"))), tag = "account",
     responses((status = 200, body = Tokens)))]
-pub async fn tokens(State(service): State<Service>, caller: Caller) -> Result<axum::Json<Tokens>, Problem> {
+pub async fn tokens(State(service): State<App>, caller: Caller) -> Result<axum::Json<Tokens>, Problem> {
     let kind = CredentialKind::Token;
     let tokens = service.store.credentials(kind, &caller.person.name, service.now()).await?;
     Ok(axum::Json(Tokens { tokens }))
@@ -185,7 +179,7 @@ pub async fn tokens(State(service): State<Service>, caller: Caller) -> Result<ax
     request_body = NewToken,
     responses((status = 201, body = CreatedToken), (status = 403, description = "problem"), (status = 409, description = "problem"), (status = 422, description = "problem")))]
 pub async fn create_token(
-    State(service): State<Service>,
+    State(service): State<App>,
     caller: Caller,
     Json(new): Json<NewToken>,
 ) -> Result<(StatusCode, Extension<ShownOnce>, axum::Json<CreatedToken>), Problem> {
@@ -197,11 +191,11 @@ pub async fn create_token(
 ///
 /// # Errors
 /// What the token asks for and may not have, or the store's.
-pub async fn make_token(service: &Service, caller: &Caller, new: &NewToken) -> Result<CreatedToken, Problem> {
+pub async fn make_token(service: &App, caller: &Caller, new: &NewToken) -> Result<CreatedToken, Problem> {
     if let Some(id) = &new.subscription
         && caller.roles(service, id).await?.is_empty()
     {
-        return Err(Problem::not_found("subscription", id));
+        return Err(Refusal::hidden("subscription", id).into());
     }
     let maker = (caller.kind == CredentialKind::Token).then_some(&caller.holder);
     let name = &caller.person.name;
@@ -214,7 +208,7 @@ pub async fn make_token(service: &Service, caller: &Caller, new: &NewToken) -> R
     params(("id" = String, Path, description = "token")),
     responses((status = 204), (status = 404, description = "problem")))]
 pub async fn revoke_token(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(id): Path<String>,
     caller: Caller,
 ) -> Result<StatusCode, Problem> {

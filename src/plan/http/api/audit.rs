@@ -9,11 +9,11 @@ use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::census::Timestamp;
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::http::extract::{Parameters, Path};
 use crate::plan::http::problem::{Problem, ProblemType};
+use crate::plan::permission::Action;
 use crate::plan::store::audit::AuditEntry;
 use crate::plan::store::trail::{PAGE, TrailFilter};
 
@@ -52,7 +52,7 @@ pub struct TrailPage {
 }
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(export))
@@ -65,12 +65,12 @@ pub fn routes() -> OpenApiRouter<Service> {
     params(("sid" = String, Path, description = "subscription"), TrailQuery),
     responses((status = 200, body = TrailPage), (status = 400, description = "problem"), (status = 403, description = "problem")))]
 pub async fn list(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(query): Parameters<TrailQuery>,
 ) -> Result<axum::Json<TrailPage>, Problem> {
-    caller.may(&service, Action::ViewAudit, &sid).await?;
+    caller.may_do(&service, Action::ViewAudit, &sid).await?;
     page(&service, Some(&sid), query).await
 }
 
@@ -79,12 +79,12 @@ pub async fn list(
     params(("sid" = String, Path, description = "subscription"), TrailQuery),
     responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = 400, description = "problem"), (status = 403, description = "problem")))]
 pub async fn export(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(query): Parameters<TrailQuery>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::ViewAudit, &sid).await?;
+    caller.may_do(&service, Action::ViewAudit, &sid).await?;
     stream(service, Some(sid), query)
 }
 
@@ -92,11 +92,11 @@ pub async fn export(
 #[utoipa::path(get, path = "/api/v1/audit", extensions(("x-netcensus-action" = json!("view-audit"))), tag = "audit", params(TrailQuery),
     responses((status = 200, body = TrailPage), (status = 400, description = "problem"), (status = 403, description = "problem")))]
 pub async fn list_of_tenant(
-    State(service): State<Service>,
+    State(service): State<App>,
     caller: Caller,
     Parameters(query): Parameters<TrailQuery>,
 ) -> Result<axum::Json<TrailPage>, Problem> {
-    caller.may_here(&service, Action::ViewAudit).await?;
+    caller.may_do_here(&service, Action::ViewAudit).await?;
     page(&service, None, query).await
 }
 
@@ -104,16 +104,16 @@ pub async fn list_of_tenant(
 #[utoipa::path(get, path = "/api/v1/audit/export", extensions(("x-netcensus-action" = json!("view-audit"))), tag = "audit", params(TrailQuery),
     responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = 400, description = "problem"), (status = 403, description = "problem")))]
 pub async fn export_of_tenant(
-    State(service): State<Service>,
+    State(service): State<App>,
     caller: Caller,
     Parameters(query): Parameters<TrailQuery>,
 ) -> Result<Response, Problem> {
-    caller.may_here(&service, Action::ViewAudit).await?;
+    caller.may_do_here(&service, Action::ViewAudit).await?;
     stream(service, None, query)
 }
 
 async fn page(
-    service: &Service,
+    service: &App,
     trail: Option<&str>,
     query: TrailQuery,
 ) -> Result<axum::Json<TrailPage>, Problem> {
@@ -134,7 +134,7 @@ async fn page(
     Ok(axum::Json(TrailPage { entries, next: last.filter(|_| more) }))
 }
 
-fn stream(service: Service, trail: Option<String>, query: TrailQuery) -> Result<Response, Problem> {
+fn stream(service: App, trail: Option<String>, query: TrailQuery) -> Result<Response, Problem> {
     let mut filter = filter(query)?;
     let lines = async_stream::stream! {
         loop {

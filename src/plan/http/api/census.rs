@@ -10,12 +10,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::billing::timeline::{Plan, in_effect};
 use crate::census::{Census, Timestamp, commitment, time::rfc3339};
 use crate::listing::Tabs;
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::app::inventory::View;
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
 use crate::plan::http::extract::{Parameters, Path};
 use crate::plan::http::problem::{Problem, ProblemType};
+use crate::plan::permission::Action;
 use crate::plan::store::Sensor;
 use crate::wire::Document;
 
@@ -81,7 +81,7 @@ impl CensusReport {
             policy: view.document.policy.clone(),
             as_of: view.as_of,
             devices: view.document.devices.len() as u64,
-            tabs: Tabs::new(view),
+            tabs: Tabs::new(&view.document.devices),
             committed,
             over: committed.map_or(0, |n| census.billable.saturating_sub(n)),
             refused,
@@ -96,7 +96,7 @@ impl CensusReport {
 }
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(census)).routes(routes!(inventory))
 }
 
@@ -104,12 +104,12 @@ pub fn routes() -> OpenApiRouter<Service> {
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/census", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), AsOf), responses((status = 200, body = CensusReport)))]
 pub async fn census(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(query): Parameters<AsOf>,
 ) -> Result<axum::Json<CensusReport>, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     Ok(axum::Json(report(&service, &sid, query.instant()?).await?))
 }
 
@@ -117,12 +117,12 @@ pub async fn census(
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/inventory", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), AsOf), responses((status = 200, body = Object)))]
 pub async fn inventory(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(query): Parameters<AsOf>,
 ) -> Result<axum::Json<Document>, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let view = service.view(&sid, query.instant()?).await?;
     Ok(axum::Json(with_capture(&view, &service.store.sensors(&sid).await?)))
 }
@@ -131,7 +131,7 @@ pub async fn inventory(
 ///
 /// # Errors
 /// The store's.
-pub async fn report(service: &Service, sid: &str, as_of: Option<Timestamp>) -> Result<CensusReport, Problem> {
+pub async fn report(service: &App, sid: &str, as_of: Option<Timestamp>) -> Result<CensusReport, Problem> {
     let view = service.view(sid, as_of).await?;
     let plans = service.store.plans(sid).await?;
     let sensors = service.store.sensors(sid).await?;

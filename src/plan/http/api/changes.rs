@@ -9,13 +9,13 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::devices::Trial;
-use crate::change::{AlterationEntry, Ask, ChangeSet, CountDelta};
+use crate::change::{AlterationEntry, ChangeRequest, ChangeSet, CountDelta};
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::app::inventory::Changed;
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
 use crate::plan::http::extract::{Parameters, Path};
 use crate::plan::http::problem::Problem;
+use crate::plan::permission::Action;
 use crate::plan::store::{By, Store, StoreError};
 use crate::wire::DeviceEntry;
 
@@ -25,7 +25,7 @@ const PAGE: usize = 100;
 const PAGE_MAX: usize = 1_000;
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(undo))
 }
 
@@ -90,12 +90,12 @@ pub struct Changes {
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/changes", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ChangesQuery), responses((status = 200, body = Changes)))]
 pub async fn list(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(query): Parameters<ChangesQuery>,
 ) -> Result<axum::Json<Changes>, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     Ok(axum::Json(changes(&service.store, &sid, query).await?))
 }
 
@@ -140,12 +140,12 @@ pub struct ChangeDetail {
     params(("sid" = String, Path, description = "subscription"), ("number" = u64, Path, description = "change"), AlterationsQuery),
     responses((status = 200, body = ChangeDetail), (status = 404, description = "problem")))]
 pub async fn show(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, number)): Path<(String, u64)>,
     caller: Caller,
     Parameters(query): Parameters<AlterationsQuery>,
 ) -> Result<axum::Json<ChangeDetail>, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     Ok(axum::Json(change(&service.store, &sid, number, query).await?))
 }
 
@@ -173,11 +173,11 @@ pub async fn change(
     params(("sid" = String, Path, description = "subscription"), ("number" = u64, Path, description = "change"), Trial),
     responses((status = 200, body = ChangeAnswer), (status = 404, description = "problem"), (status = 409, description = "problem")))]
 pub async fn undo(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, number)): Path<(String, u64)>,
     caller: Caller,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::EditDevices, &sid).await?;
-    let ask = Ask::Undo { change: number };
-    Ok(answer(service.change::<Problem>(&sid, ask, &caller.by, None).await?, &caller.by))
+    caller.may_do(&service, Action::EditDevices, &sid).await?;
+    let ask = ChangeRequest::Undo { change: number };
+    Ok(answer(service.change(&sid, ask, &caller.by, None).await?, &caller.by))
 }

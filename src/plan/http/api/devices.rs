@@ -2,6 +2,8 @@
 
 #![expect(unused_qualifications, reason = "the attributes that describe the API expand to qualified names")]
 
+use crate::plan::app::Refusal;
+use crate::plan::store::{self, Expected};
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,19 +14,18 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::census::{AsOf, parse_instant};
 use super::changes::{ChangeAnswer, answer};
 use crate::census::{CouplingKey, MacAddr};
-use crate::change::{Ask, Patch};
-use crate::listing::{Filter, Page};
+use crate::change::{ChangeRequest, Patch};
+use crate::listing::{DevicePage, Filter};
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::app::inventory::Check;
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
-use crate::plan::http::conditional::{IfMatch, etag};
 use crate::plan::http::extract::{Json, Parameters, Path};
 use crate::plan::http::problem::{Problem, ProblemType};
+use crate::plan::permission::Action;
 use crate::wire::{BadSubject, DeviceEntry, Subject};
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(show, edit, delete))
@@ -41,14 +42,14 @@ pub fn routes() -> OpenApiRouter<Service> {
     params(("sid" = String, Path, description = "subscription"), Filter),
     responses((status = 200, body = Object), (status = 400, description = "problem")))]
 pub async fn list(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(filter): Parameters<Filter>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let view = service.view(&sid, filter.instant()?).await?;
-    Ok(axum::Json(Page::new(&view, &filter)?).into_response())
+    Ok(axum::Json(DevicePage::new(&view.document.devices, view.as_of, &filter)?).into_response())
 }
 
 /// One device. Its `ETag` names what people decide about and what it is taken for, not its traffic: send it as
@@ -57,14 +58,14 @@ pub async fn list(
     params(("sid" = String, Path, description = "subscription"), ("id" = String, Path, description = "device"), AsOf),
     responses((status = 200, body = Object), (status = 404, description = "problem")))]
 pub async fn show(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, id)): Path<(String, String)>,
     caller: Caller,
     Parameters(query): Parameters<AsOf>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let view = service.view(&sid, query.instant()?).await?;
-    let (device, _) = view.device(&id).ok_or_else(|| Problem::not_found("device", &id))?;
+    let (device, _) = view.device(&id).ok_or_else(|| Refusal::hidden("device", &id))?;
     Ok(with_tag(axum::Json(device).into_response(), Some(device)))
 }
 
@@ -75,14 +76,14 @@ pub async fn show(
     responses((status = 200, body = ChangeAnswer), (status = 404, description = "problem"),
         (status = 412, description = "problem"), (status = 422, description = "problem"), (status = 428, description = "problem")))]
 pub async fn edit(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, id)): Path<(String, String)>,
     caller: Caller,
-    seen: IfMatch,
+    seen: Expected,
     Json(patch): Json<Patch>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::EditDevices, &sid).await?;
-    let ask = Ask::Edit { ids: vec![id], patch };
+    caller.may_do(&service, Action::EditDevices, &sid).await?;
+    let ask = ChangeRequest::Edit { ids: vec![id], patch };
     let changed = service.change(&sid, ask, &caller.by, Some(unchanged(seen))).await?;
     let device = changed.devices.first().cloned();
     Ok(with_tag(answer(changed, &caller.by), device.as_ref()))
@@ -95,13 +96,13 @@ pub async fn edit(
     responses((status = 200, body = ChangeAnswer), (status = 404, description = "problem"),
         (status = 412, description = "problem"), (status = 428, description = "problem")))]
 pub async fn delete(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, id)): Path<(String, String)>,
     caller: Caller,
-    seen: IfMatch,
+    seen: Expected,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::EditDevices, &sid).await?;
-    let ask = Ask::Delete { ids: vec![id] };
+    caller.may_do(&service, Action::EditDevices, &sid).await?;
+    let ask = ChangeRequest::Delete { ids: vec![id] };
     Ok(answer(service.change(&sid, ask, &caller.by, Some(unchanged(seen))).await?, &caller.by))
 }
 
@@ -124,22 +125,22 @@ pub struct Edits {
     params(("sid" = String, Path, description = "subscription"), Trial),
     responses((status = 200, body = ChangeAnswer), (status = 422, description = "problem")))]
 pub async fn edit_many(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Json(edits): Json<Edits>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::EditDevices, &sid).await?;
+    caller.may_do(&service, Action::EditDevices, &sid).await?;
     let Edits { ids, set, delete } = edits;
     let ask = match delete {
         true if set != Patch::default() => {
             let detail = "'set' and 'delete' stand together; send one of them";
             return Err(Problem::new(ProblemType::InvalidRequest, detail));
         }
-        true => Ask::Delete { ids },
-        false => Ask::Edit { ids, patch: set },
+        true => ChangeRequest::Delete { ids },
+        false => ChangeRequest::Edit { ids, patch: set },
     };
-    Ok(answer(service.change::<Problem>(&sid, ask, &caller.by, None).await?, &caller.by))
+    Ok(answer(service.change(&sid, ask, &caller.by, None).await?, &caller.by))
 }
 
 /// Devices to merge.
@@ -156,14 +157,14 @@ pub struct Merge {
     params(("sid" = String, Path, description = "subscription"), Trial),
     responses((status = 200, body = ChangeAnswer), (status = 409, description = "problem"), (status = 422, description = "problem")))]
 pub async fn merge(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Json(merge): Json<Merge>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::EditDevices, &sid).await?;
-    let ask = Ask::Merge { ids: merge.ids };
-    Ok(answer(service.change::<Problem>(&sid, ask, &caller.by, None).await?, &caller.by))
+    caller.may_do(&service, Action::EditDevices, &sid).await?;
+    let ask = ChangeRequest::Merge { ids: merge.ids };
+    Ok(answer(service.change(&sid, ask, &caller.by, None).await?, &caller.by))
 }
 
 /// Couplings to take out of a device.
@@ -193,16 +194,16 @@ pub struct Coupling {
     responses((status = 200, body = ChangeAnswer), (status = 404, description = "problem"),
         (status = 409, description = "problem"), (status = 422, description = "problem")))]
 pub async fn split(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, id)): Path<(String, String)>,
     caller: Caller,
-    seen: IfMatch,
+    seen: Expected,
     Json(split): Json<Split>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::EditDevices, &sid).await?;
+    caller.may_do(&service, Action::EditDevices, &sid).await?;
     let couplings = split.couplings.iter().map(|c| CouplingKey { mac: c.mac, ip: c.ip }).collect();
-    let seen = IfMatch(seen.0.or_else(|| Some("*".to_owned())));
-    let ask = Ask::Split { id, couplings };
+    let seen = if seen == Expected::Unsaid { Expected::Any } else { seen };
+    let ask = ChangeRequest::Split { id, couplings };
     Ok(answer(service.change(&sid, ask, &caller.by, Some(unchanged(seen))).await?, &caller.by))
 }
 
@@ -211,14 +212,14 @@ pub async fn split(
     params(("sid" = String, Path, description = "subscription"), ("id" = String, Path, description = "device"), AsOf),
     responses((status = 200, body = Object), (status = 404, description = "problem")))]
 pub async fn why(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, id)): Path<(String, String)>,
     caller: Caller,
     Parameters(query): Parameters<AsOf>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let view = service.view(&sid, query.instant()?).await?;
-    let why = view.why(&id).ok_or_else(|| Problem::not_found("device", &id))?;
+    let why = view.why(&id).ok_or_else(|| Refusal::hidden("device", &id))?;
     Ok(axum::Json(why).into_response())
 }
 
@@ -239,12 +240,12 @@ pub struct Question {
     params(("sid" = String, Path, description = "subscription"), Question),
     responses((status = 200, body = Object), (status = 404, description = "problem")))]
 pub async fn explain(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(query): Parameters<Question>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let subject: Subject = query
         .subject
         .trim()
@@ -269,14 +270,19 @@ pub struct Trial {
 /// The entity tag of a device: of what people change, and of what the change is based on. Traffic changes it only where
 /// it changes what the device is or consists of.
 pub fn tag(d: &DeviceEntry) -> String {
+    store::tag(&by_hand(d))
+}
+
+/// What people change of a device, and what the change is based on.
+fn by_hand(d: &DeviceEntry) -> impl Serialize {
     let couplings: Vec<_> = d.couplings.iter().map(|c| (c.mac, c.ip)).collect();
     let is = (d.category, &d.kind, &d.name, &d.vendor, &d.model);
-    etag(&(&d.id, &d.zone, couplings, is, &d.location, &d.tags, d.importance, &d.decided))
+    (&d.id, &d.zone, couplings, is, &d.location, &d.tags, d.importance, &d.decided)
 }
 
 /// Refuses a change of a device that is not as the caller saw it.
-pub fn unchanged(seen: IfMatch) -> Box<Check<Problem>> {
-    Box::new(move |device| seen.check(&tag(device)))
+pub fn unchanged(seen: Expected) -> Box<Check> {
+    Box::new(move |device| seen.check(&by_hand(device)))
 }
 
 fn with_tag(mut response: Response, device: Option<&DeviceEntry>) -> Response {

@@ -5,6 +5,8 @@
 
 #![expect(unused_qualifications, reason = "the attributes that describe the API expand to qualified names")]
 
+use crate::plan::app::Refusal;
+use crate::plan::store::Expected;
 use std::sync::Arc;
 
 use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
@@ -19,14 +21,14 @@ use super::census::parse_instant;
 use crate::billing::forecast::Forecast;
 use crate::billing::timeline::in_effect;
 use crate::census::Timestamp;
-use crate::estimate::{self, Estimate, FILE_BYTES, FILES, FileError, Kind, Mapping, Options, Sorter};
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
-use crate::plan::http::conditional::{IfMatch, etag, tagged};
+use crate::estimate::{self, Estimate, FILE_BYTES, FILES, FileError, FileKind, Mapping, ReadOptions, Sorter};
+use crate::plan::app::App;
+use crate::plan::app::Caller;
+use crate::plan::http::conditional::tagged;
 use crate::plan::http::extract::{Json, Parameters, Path};
 use crate::plan::http::problem::{Problem, ProblemType};
-use crate::plan::store::{Remembered, StoreError};
+use crate::plan::permission::Action;
+use crate::plan::store::Remembered;
 
 /// Rows of a report where not all are asked for.
 pub const ROWS_SHOWN: usize = 1_000;
@@ -37,7 +39,7 @@ const ASSIGNMENTS: usize = 64;
 const ASSIGNMENT_BYTES: usize = 1 << 10;
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     let lists = OpenApiRouter::new().routes(routes!(show, of_lists)).layer(DefaultBodyLimit::max(BODY_BYTES));
     OpenApiRouter::new()
         .routes(routes!(mappings))
@@ -69,7 +71,7 @@ pub struct Asked {
     /// Names and bytes of lists.
     pub files: Vec<(String, Vec<u8>)>,
     /// What all of them are; told by their content where it is missing.
-    pub kind: Option<Kind>,
+    pub kind: Option<FileKind>,
     /// Columns that a person named, for every table.
     pub mapping: Mapping,
     /// The instant of the verdicts.
@@ -95,12 +97,12 @@ pub struct ListForm {
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/estimate", extensions(("x-netcensus-action" = json!("view"))), tag = "estimate",
     params(("sid" = String, Path, description = "subscription"), super::census::AsOf), responses((status = 200, body = Estimate)))]
 pub async fn show(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(query): Parameters<super::census::AsOf>,
 ) -> Result<axum::Json<Estimate>, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let asked = Asked { as_of: query.instant()?, ..Asked::default() };
     Ok(axum::Json(make(&service, &sid, asked).await?))
 }
@@ -111,13 +113,13 @@ pub async fn show(
     params(("sid" = String, Path, description = "subscription"), EstimateQuery),
     responses((status = 200, body = Estimate), (status = 413, description = "problem"), (status = 422, description = "problem")))]
 pub async fn of_lists(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(query): Parameters<EstimateQuery>,
     request: Request,
 ) -> Result<axum::Json<Estimate>, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let as_of = parse_instant(query.as_of.as_deref())?;
     let files_only = query.inventory == Some(false);
     let estimate = receive(&service, &sid, request, |asked| Asked { as_of, files_only, ..asked }).await?;
@@ -130,7 +132,7 @@ pub async fn of_lists(
 /// # Errors
 /// Where the form or a list cannot be read, or the store's.
 pub async fn receive(
-    service: &Service,
+    service: &App,
     sid: &str,
     request: Request,
     and: impl FnOnce(Asked) -> Asked,
@@ -169,7 +171,7 @@ async fn form(request: Request) -> Result<Asked, Problem> {
                 let text = text(part).await?;
                 asked.kind = match text.trim() {
                     "" => None,
-                    word => Some(Kind::from_key(word).ok_or_else(|| {
+                    word => Some(FileKind::from_key(word).ok_or_else(|| {
                         let detail = "the kind is cmdb, meraki or defender, or left out";
                         Problem::new(ProblemType::InvalidRequest, detail)
                     })?),
@@ -222,11 +224,11 @@ fn broken(error: MultipartError) -> Problem {
 ///
 /// # Errors
 /// Where a list cannot be read, or the store's.
-pub async fn make(service: &Service, sid: &str, asked: Asked) -> Result<Estimate, Problem> {
+pub async fn make(service: &App, sid: &str, asked: Asked) -> Result<Estimate, Problem> {
     let view = service.view(sid, asked.as_of).await?;
     let committed = in_effect(&service.store.plans(sid).await?, service.now()).and_then(|p| p.committed);
     let remembered = if asked.files.is_empty() { Vec::new() } else { service.store.mappings(sid).await? };
-    let classifier = Arc::clone(&service.classifier);
+    let classifier = Arc::clone(service.classifier()?);
     let policy = service.settings.policy.clone();
     let work = move || {
         let mut readings = Vec::new();
@@ -236,7 +238,7 @@ pub async fn make(service: &Service, sid: &str, asked: Asked) -> Result<Estimate
                 .map(|r| r.columns.clone());
             let is_known = known.is_some();
             let mapping = known.unwrap_or_default().under(&asked.mapping);
-            let mut reading = estimate::read(name, bytes, &Options { kind: asked.kind, mapping })?;
+            let mut reading = estimate::read(name, bytes, &ReadOptions { kind: asked.kind, mapping })?;
             if is_known && reading.columns.is_some() {
                 reading.notes.push("its columns were remembered".to_owned());
             }
@@ -274,11 +276,11 @@ pub struct NewMapping {
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/estimate/mappings", extensions(("x-netcensus-action" = json!("view"))), tag = "estimate",
     params(("sid" = String, Path, description = "subscription")), responses((status = 200, body = Mappings)))]
 pub async fn mappings(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
 ) -> Result<axum::Json<Mappings>, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     Ok(axum::Json(Mappings { mappings: service.store.mappings(&sid).await? }))
 }
 
@@ -287,13 +289,13 @@ pub async fn mappings(
     params(("sid" = String, Path, description = "subscription"), ("signature" = String, Path, description = "signature of the header")),
     responses((status = 200, body = Remembered), (status = 404, description = "problem")))]
 pub async fn mapping(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, signature)): Path<(String, String)>,
     caller: Caller,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let found = service.store.mapping(&sid, &signature).await?;
-    Ok(tagged(StatusCode::OK, &found.ok_or_else(|| Problem::not_found("mapping", &signature))?))
+    Ok(tagged(StatusCode::OK, &found.ok_or_else(|| Refusal::hidden("mapping", &signature))?))
 }
 
 /// Remembers the columns of a table. Where some are remembered already, `If-Match` is needed.
@@ -301,19 +303,16 @@ pub async fn mapping(
     params(("sid" = String, Path, description = "subscription"), ("signature" = String, Path, description = "signature of the header"), super::devices::Trial),
     responses((status = 200, body = Remembered), (status = 409, description = "problem"), (status = 412, description = "problem"), (status = 422, description = "problem"), (status = 428, description = "problem")))]
 pub async fn remember(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, signature)): Path<(String, String)>,
     caller: Caller,
-    seen: IfMatch,
+    expected: Expected,
     Json(new): Json<NewMapping>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::EditDevices, &sid).await?;
+    caller.may_do(&service, Action::EditDevices, &sid).await?;
     let now = service.now();
-    let check = |known: Option<&Remembered>| known.map_or(Ok(()), |known| seen.check(&etag(known)));
-    let remembered = service
-        .store
-        .remember_mapping::<Problem>(&sid, &signature, &new.columns, &caller.by, now, check)
-        .await?;
+    let remembered =
+        service.store.remember_mapping(&sid, &signature, &new.columns, &caller.by, now, &expected).await?;
     Ok(tagged(StatusCode::OK, &remembered))
 }
 
@@ -322,14 +321,13 @@ pub async fn remember(
     params(("sid" = String, Path, description = "subscription"), ("signature" = String, Path, description = "signature of the header"), super::devices::Trial),
     responses((status = 204), (status = 404, description = "problem"), (status = 412, description = "problem"), (status = 428, description = "problem")))]
 pub async fn forget(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, signature)): Path<(String, String)>,
     caller: Caller,
-    seen: IfMatch,
+    expected: Expected,
 ) -> Result<StatusCode, Problem> {
-    caller.may(&service, Action::EditDevices, &sid).await?;
-    let check = |known: &Remembered| seen.check(&etag(known));
-    service.store.forget_mapping::<Problem>(&sid, &signature, &caller.by, service.now(), check).await?;
+    caller.may_do(&service, Action::EditDevices, &sid).await?;
+    service.store.forget_mapping(&sid, &signature, &caller.by, service.now(), &expected).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -337,11 +335,11 @@ pub async fn forget(
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/forecast", extensions(("x-netcensus-action" = json!("view"))), tag = "estimate",
     params(("sid" = String, Path, description = "subscription")), responses((status = 200, body = Forecast)))]
 pub async fn forecast(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
 ) -> Result<axum::Json<Forecast>, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     Ok(axum::Json(look_ahead(&service, &sid, None).await?))
 }
 
@@ -349,11 +347,7 @@ pub async fn forecast(
 ///
 /// # Errors
 /// The store's.
-pub async fn look_ahead(
-    service: &Service,
-    sid: &str,
-    committed: Option<u64>,
-) -> Result<Forecast, StoreError> {
+pub async fn look_ahead(service: &App, sid: &str, committed: Option<u64>) -> Result<Forecast, Refusal> {
     let now = service.now();
     let planned = in_effect(&service.store.plans(sid).await?, now).and_then(|p| p.committed);
     let committed = committed.or(planned);

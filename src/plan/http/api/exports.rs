@@ -14,16 +14,16 @@ use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::listing::{BadList, CHUNK, Csv, Filter, Ndjson, columns, places};
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::app::inventory::View;
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
 use crate::plan::http::extract::{Parameters, Path};
 use crate::plan::http::problem::Problem;
+use crate::plan::permission::Action;
 use crate::wire::DeviceEntry;
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(csv)).routes(routes!(ndjson))
 }
 
@@ -89,7 +89,7 @@ impl Export {
     params(("sid" = String, Path, description = "subscription"), Export),
     responses((status = 200, content_type = "text/csv", body = String), (status = 400, description = "problem")))]
 pub async fn csv(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(export): Parameters<Export>,
@@ -107,7 +107,7 @@ pub async fn csv(
     params(("sid" = String, Path, description = "subscription"), Export),
     responses((status = 200, content_type = "application/x-ndjson", body = String), (status = 400, description = "problem")))]
 pub async fn ndjson(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(export): Parameters<Export>,
@@ -121,16 +121,16 @@ pub async fn ndjson(
 type Columns = Option<Vec<crate::listing::Column>>;
 
 async fn prepare(
-    service: &Service,
+    service: &App,
     sid: &str,
     caller: &Caller,
     export: &Export,
 ) -> Result<(Arc<View>, Vec<usize>, Columns), Problem> {
-    caller.may(service, Action::Export, sid).await?;
+    caller.may_do(service, Action::Export, sid).await?;
     let filter = export.filter();
     let columns = columns(export.columns.as_deref()).map_err(BadList::from)?;
     let view = service.view(sid, filter.instant()?).await?;
-    let places = places(&view, &filter)?;
+    let places = places(&view.document.devices, &filter)?;
     Ok((view, places, columns))
 }
 

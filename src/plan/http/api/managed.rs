@@ -18,13 +18,13 @@ use super::census::parse_instant;
 use super::changes::{ChangeAnswer, answer};
 use super::devices::Trial;
 use crate::census::{Decision, Decisions, MacAddr, ManagedKey, Ruling, Timestamp, time::rfc3339};
-use crate::change::{Ask, ListReport, Managed};
-use crate::estimate::{FILE_BYTES, FileError, Kind, Mapping, Options, read};
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
+use crate::change::{ChangeRequest, ListReport, ManagedEndpoint};
+use crate::estimate::{FILE_BYTES, FileError, FileKind, Mapping, ReadOptions, read};
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::http::extract::{Json, Parameters, Path};
 use crate::plan::http::problem::{Problem, ProblemType};
+use crate::plan::permission::Action;
 
 /// The largest list to import: 200,000 entries fit.
 const LIST_BYTES: usize = 48 << 20;
@@ -33,7 +33,7 @@ const PAGE: usize = 100;
 const PAGE_MAX: usize = 1_000;
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     let import = OpenApiRouter::new()
         .routes(routes!(import))
         .routes(routes!(import_file))
@@ -178,13 +178,13 @@ impl ManagedPage {
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/managed", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), ManagedQuery), responses((status = 200, body = ManagedPage)))]
 pub async fn list(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(query): Parameters<ManagedQuery>,
 ) -> Result<axum::Json<ManagedPage>, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
-    let decisions = service.inventories.decisions(&sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
+    let decisions = service.inventories()?.decisions(&sid).await?;
     Ok(axum::Json(ManagedPage::new(&decisions, &query, service.now())?))
 }
 
@@ -235,11 +235,11 @@ pub struct ImportEntry {
 
 impl Import {
     /// What to ask for.
-    pub fn ask(self) -> Ask {
+    pub fn ask(self) -> ChangeRequest {
         let Self { source, zone, from, to, entries } = self;
         let entry = |e: ImportEntry| {
             let named = || e.mac.map(|mac| mac.to_string()).or_else(|| e.ip.map(|ip| ip.to_string()));
-            Managed {
+            ManagedEndpoint {
                 external_id: e.external_id.clone().or_else(named).unwrap_or_default(),
                 mac: e.mac,
                 ip: e.ip,
@@ -247,7 +247,7 @@ impl Import {
                 to: e.to.or(to),
             }
         };
-        Ask::Import { source, zone, entries: entries.into_iter().map(entry).collect() }
+        ChangeRequest::Import { source, zone, entries: entries.into_iter().map(entry).collect() }
     }
 }
 
@@ -256,13 +256,13 @@ impl Import {
     params(("sid" = String, Path, description = "subscription"), Trial),
     responses((status = 200, body = ChangeAnswer), (status = 413, description = "problem"), (status = 422, description = "problem")))]
 pub async fn import(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Json(list): Json<Import>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::EditDevices, &sid).await?;
-    Ok(answer(service.change::<Problem>(&sid, list.ask(), &caller.by, None).await?, &caller.by))
+    caller.may_do(&service, Action::EditDevices, &sid).await?;
+    Ok(answer(service.change(&sid, list.ask(), &caller.by, None).await?, &caller.by))
 }
 
 /// A list of another system to import.
@@ -302,16 +302,21 @@ impl FileImport {
     ///
     /// # Errors
     /// Where the list or a parameter cannot be read.
-    pub fn ask(self, name: &str, list: &[u8], mapping: Mapping) -> Result<(Ask, ListReport), Problem> {
+    pub fn ask(
+        self,
+        name: &str,
+        list: &[u8],
+        mapping: Mapping,
+    ) -> Result<(ChangeRequest, ListReport), Problem> {
         let unknown = || Problem::new(ProblemType::InvalidRequest, "the kind is cmdb, meraki or defender");
         let kind = self.kind.as_deref().filter(|k| !k.is_empty());
-        let kind = kind.map(|k| Kind::from_key(k).ok_or_else(unknown)).transpose()?;
+        let kind = kind.map(|k| FileKind::from_key(k).ok_or_else(unknown)).transpose()?;
         let (from, to) = (parse_instant(self.from.as_deref())?, parse_instant(self.to.as_deref())?);
         let unreadable = |e: FileError| Problem::new(ProblemType::UnreadableList, e.to_string());
-        let reading = read(name, list, &Options { kind, mapping }).map_err(unreadable)?;
-        let (entries, report) = Managed::of_list(&reading, self.all.unwrap_or(false));
-        let entries = entries.into_iter().map(|e| Managed { from, to, ..e }).collect();
-        Ok((Ask::Import { source: self.source, zone: self.zone, entries }, report))
+        let reading = read(name, list, &ReadOptions { kind, mapping }).map_err(unreadable)?;
+        let (entries, report) = ManagedEndpoint::of_list(&reading, self.all.unwrap_or(false));
+        let entries = entries.into_iter().map(|e| ManagedEndpoint { from, to, ..e }).collect();
+        Ok((ChangeRequest::Import { source: self.source, zone: self.zone, entries }, report))
     }
 }
 
@@ -322,13 +327,13 @@ impl FileImport {
     params(("sid" = String, Path, description = "subscription"), FileImport),
     responses((status = 200, body = FileAnswer), (status = 413, description = "problem"), (status = 422, description = "problem")))]
 pub async fn import_file(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(import): Parameters<FileImport>,
     body: Body,
 ) -> Result<axum::Json<FileAnswer>, Problem> {
-    caller.may(&service, Action::EditDevices, &sid).await?;
+    caller.may_do(&service, Action::EditDevices, &sid).await?;
     let too_large = || {
         let detail = format!("a list has at most {} MiB", FILE_BYTES >> 20);
         Problem::new(ProblemType::TooLarge, detail)
@@ -338,7 +343,7 @@ pub async fn import_file(
     let read = tokio::task::spawn_blocking(move || import.ask("the list", &list, Mapping::default()));
     let failed = |e: tokio::task::JoinError| Problem::new(ProblemType::Internal, e.to_string());
     let (ask, list) = read.await.map_err(failed)??;
-    let changed = service.change::<Problem>(&sid, ask, &caller.by, None).await?;
+    let changed = service.change(&sid, ask, &caller.by, None).await?;
     Ok(axum::Json(FileAnswer { list, answer: ChangeAnswer::new(changed, &caller.by) }))
 }
 
@@ -347,10 +352,10 @@ pub async fn import_file(
     params(("sid" = String, Path, description = "subscription"), ("source" = String, Path, description = "source"), Trial),
     responses((status = 200, body = ChangeAnswer), (status = 404, description = "problem")))]
 pub async fn forget(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, source)): Path<(String, String)>,
     caller: Caller,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::EditDevices, &sid).await?;
-    Ok(answer(service.change::<Problem>(&sid, Ask::Forget { source }, &caller.by, None).await?, &caller.by))
+    caller.may_do(&service, Action::EditDevices, &sid).await?;
+    Ok(answer(service.change(&sid, ChangeRequest::Forget { source }, &caller.by, None).await?, &caller.by))
 }

@@ -19,6 +19,7 @@ pub mod subscriptions;
 pub mod uploads;
 pub mod zones;
 
+use crate::plan::app::Refusal;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 use axum::{Router, middleware};
@@ -29,7 +30,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use super::guard::Guard;
 use super::problem::{Problem, ProblemType};
-use crate::plan::app::service::Service;
+use crate::plan::app::App;
 
 /// The largest body of anything but an upload.
 const BODY_BYTES: usize = 64 << 10;
@@ -42,7 +43,7 @@ const BODY_BYTES: usize = 64 << 10;
 ))]
 struct Description;
 
-fn described() -> OpenApiRouter<Service> {
+fn described() -> OpenApiRouter<App> {
     OpenApiRouter::with_openapi(Description::openapi())
         .merge(account::routes())
         .merge(audit::routes())
@@ -101,7 +102,7 @@ fn string(description: &str) -> ObjectBuilder {
 }
 
 /// All routes of the API.
-pub fn router(service: &Service) -> Router<Service> {
+pub fn router(service: &App) -> Router<App> {
     let (routes, description) = described().split_for_parts();
     let guard = Guard::new(service, &description);
     routes
@@ -118,7 +119,7 @@ pub fn router(service: &Service) -> Router<Service> {
 }
 
 async fn not_found(uri: axum::http::Uri) -> Problem {
-    Problem::not_found("address", uri.path())
+    Refusal::hidden("address", uri.path()).into()
 }
 
 async fn method_not_allowed() -> Problem {

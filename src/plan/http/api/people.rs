@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::http::extract::{Json, Path};
 use crate::plan::http::problem::Problem;
+use crate::plan::permission::Action;
 use crate::plan::store::{Person, PersonEntry};
 
 /// A list of people.
@@ -42,7 +42,7 @@ pub struct NewPassword {
 }
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, create))
         .routes(routes!(password))
@@ -53,8 +53,8 @@ pub fn routes() -> OpenApiRouter<Service> {
 /// All people.
 #[utoipa::path(get, path = "/api/v1/people", extensions(("x-netcensus-action" = json!("manage-tenant"))), tag = "people",
     responses((status = 200, body = People), (status = 403, description = "problem")))]
-pub async fn list(State(service): State<Service>, caller: Caller) -> Result<axum::Json<People>, Problem> {
-    caller.may_here(&service, Action::ManageTenant).await?;
+pub async fn list(State(service): State<App>, caller: Caller) -> Result<axum::Json<People>, Problem> {
+    caller.may_do_here(&service, Action::ManageTenant).await?;
     Ok(axum::Json(People { people: service.store.people().await? }))
 }
 
@@ -62,11 +62,11 @@ pub async fn list(State(service): State<Service>, caller: Caller) -> Result<axum
 #[utoipa::path(post, path = "/api/v1/people", extensions(("x-netcensus-action" = json!("manage-tenant"))), tag = "people", request_body = NewPerson,
     responses((status = 201, body = Person), (status = 409, description = "problem"), (status = 422, description = "problem")))]
 pub async fn create(
-    State(service): State<Service>,
+    State(service): State<App>,
     caller: Caller,
     Json(new): Json<NewPerson>,
 ) -> Result<(StatusCode, axum::Json<Person>), Problem> {
-    caller.may_here(&service, Action::ManageTenant).await?;
+    caller.may_do_here(&service, Action::ManageTenant).await?;
     let _permit = service.hashers.acquire().await;
     let NewPerson { name, password, global_admin } = new;
     let person =
@@ -79,12 +79,12 @@ pub async fn create(
     params(("person" = String, Path, description = "name")), request_body = NewPassword,
     responses((status = 204), (status = 404, description = "problem"), (status = 422, description = "problem")))]
 pub async fn password(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(person): Path<String>,
     caller: Caller,
     Json(new): Json<NewPassword>,
 ) -> Result<StatusCode, Problem> {
-    caller.may_here(&service, Action::ManageTenant).await?;
+    caller.may_do_here(&service, Action::ManageTenant).await?;
     let _permit = service.hashers.acquire().await;
     service.store.set_password(&person, &new.password, None, &caller.by, service.now()).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -95,11 +95,11 @@ pub async fn password(
     params(("person" = String, Path, description = "name")),
     responses((status = 200, body = PersonEntry), (status = 404, description = "problem"), (status = 409, description = "problem")))]
 pub async fn disable(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(person): Path<String>,
     caller: Caller,
 ) -> Result<axum::Json<PersonEntry>, Problem> {
-    caller.may_here(&service, Action::ManageTenant).await?;
+    caller.may_do_here(&service, Action::ManageTenant).await?;
     Ok(axum::Json(service.store.set_disabled(&person, true, &caller.by, service.now()).await?))
 }
 
@@ -108,10 +108,10 @@ pub async fn disable(
     params(("person" = String, Path, description = "name")),
     responses((status = 200, body = PersonEntry), (status = 404, description = "problem")))]
 pub async fn enable(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(person): Path<String>,
     caller: Caller,
 ) -> Result<axum::Json<PersonEntry>, Problem> {
-    caller.may_here(&service, Action::ManageTenant).await?;
+    caller.may_do_here(&service, Action::ManageTenant).await?;
     Ok(axum::Json(service.store.set_disabled(&person, false, &caller.by, service.now()).await?))
 }

@@ -8,11 +8,11 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::billing::statement::{Currency, Price, SetPrice, price_at};
 use crate::census::{Timestamp, time::rfc3339};
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::http::extract::{Json, Path};
 use crate::plan::http::problem::{Problem, ProblemType};
+use crate::plan::permission::Action;
 
 /// The prices of a subscription.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -48,7 +48,7 @@ pub struct NewPrice {
 }
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, set))
 }
 
@@ -56,11 +56,11 @@ pub fn routes() -> OpenApiRouter<Service> {
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/prices", extensions(("x-netcensus-action" = json!("view"))), tag = "statements",
     params(("sid" = String, Path, description = "subscription")), responses((status = 200, body = Prices)))]
 pub async fn list(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
 ) -> Result<axum::Json<Prices>, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     Ok(axum::Json(Prices::new(service.store.prices(&sid).await?, service.now())))
 }
 
@@ -69,12 +69,12 @@ pub async fn list(
     params(("sid" = String, Path, description = "subscription")),
     responses((status = 201, body = SetPrice), (status = 409, description = "problem"), (status = 422, description = "problem")))]
 pub async fn set(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Json(new): Json<NewPrice>,
 ) -> Result<(StatusCode, axum::Json<SetPrice>), Problem> {
-    caller.may(&service, Action::ManageTenant, &sid).await?;
+    caller.may_do(&service, Action::ManageTenant, &sid).await?;
     let unknown = |e: &dyn std::fmt::Display| Problem::new(ProblemType::InvalidRequest, e.to_string());
     let currency: Currency = new.currency.parse().map_err(|e| unknown(&e))?;
     let price = Price { currency, micros: new.micros };

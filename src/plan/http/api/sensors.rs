@@ -1,5 +1,7 @@
 //! Sensors: list, rename, enrolment tokens, enrolment itself, revocation. Uploads are in [`super::uploads`].
 
+use crate::plan::app::Caller;
+use crate::plan::store::Expected;
 use axum::Extension;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
@@ -12,14 +14,14 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use super::BODY_BYTES;
 use super::uploads::{note, unsigned};
 use crate::census::{Timestamp, time::rfc3339};
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
+use crate::plan::app::App;
 use crate::plan::app::suspicion::Suspicion;
-use crate::plan::http::auth::{Caller, Origin};
-use crate::plan::http::conditional::{IfMatch, ShownOnce, etag, tagged_by};
+use crate::plan::http::auth::Origin;
+use crate::plan::http::conditional::{ShownOnce, tagged_by};
 use crate::plan::http::extract::{Json, Path};
 use crate::plan::http::problem::{Problem, ProblemType};
 use crate::plan::http::signed::{Signed, verifying_key};
+use crate::plan::permission::Action;
 use crate::plan::store::{Enrolling, Sensor, StoreError, subscription_of};
 use crate::wire::signature::{BadPublicKey, Purpose};
 use crate::wire::{EnrolRequest, EnrolResponse, Replaced};
@@ -52,7 +54,7 @@ pub struct NewName {
 }
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(show, rename))
@@ -65,11 +67,11 @@ pub fn routes() -> OpenApiRouter<Service> {
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/sensors", extensions(("x-netcensus-action" = json!("view"))), tag = "sensors",
     params(("sid" = String, Path, description = "subscription")), responses((status = 200, body = Sensors)))]
 pub async fn list(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
 ) -> Result<axum::Json<Sensors>, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     Ok(axum::Json(Sensors { sensors: service.store.sensors(&sid).await? }))
 }
 
@@ -77,11 +79,11 @@ pub async fn list(
 #[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/sensors/tokens", extensions(("x-netcensus-action" = json!("manage-sensors"))), tag = "sensors",
     params(("sid" = String, Path, description = "subscription")), responses((status = 201, body = NewToken)))]
 pub async fn create_token(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
 ) -> Result<(StatusCode, Extension<ShownOnce>, axum::Json<NewToken>), Problem> {
-    caller.may(&service, Action::ManageSensors, &sid).await?;
+    caller.may_do(&service, Action::ManageSensors, &sid).await?;
     let (secret, expires_at) = service.store.create_enrolment(&sid, &caller.by, service.now()).await?;
     let token = service.enrolment_token(secret).to_string();
     Ok((StatusCode::CREATED, Extension(ShownOnce), axum::Json(NewToken { token, expires_at })))
@@ -92,13 +94,13 @@ pub async fn create_token(
     params(("sid" = String, Path, description = "subscription"), ("sensor" = String, Path, description = "sensor")),
     responses((status = 200, body = Sensor), (status = 404, description = "problem")))]
 pub async fn show(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, sensor)): Path<(String, String)>,
     caller: Caller,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let sensor = service.store.sensor(&sid, &sensor).await?;
-    Ok(tagged_by(StatusCode::OK, &sensor, &by_hand(&sensor)))
+    Ok(tagged_by(StatusCode::OK, &sensor, &sensor.by_hand()))
 }
 
 /// Gives a sensor another name. Takes the `ETag` of the sensor as `If-Match`.
@@ -107,22 +109,16 @@ pub async fn show(
     request_body = NewName,
     responses((status = 200, body = Sensor), (status = 404, description = "problem"), (status = 412, description = "problem"), (status = 428, description = "problem")))]
 pub async fn rename(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, sensor)): Path<(String, String)>,
     caller: Caller,
-    if_match: IfMatch,
+    expected: Expected,
     Json(new): Json<NewName>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::ManageSensors, &sid).await?;
-    let check = |current: &Sensor| if_match.check(&etag(&by_hand(current)));
+    caller.may_do(&service, Action::ManageSensors, &sid).await?;
     let renamed =
-        service.store.rename_sensor(&sid, &sensor, &new.name, check, &caller.by, service.now()).await?;
-    Ok(tagged_by(StatusCode::OK, &renamed, &by_hand(&renamed)))
-}
-
-/// What of a sensor people change: every upload changes the rest.
-fn by_hand(sensor: &Sensor) -> (&str, &str, bool) {
-    (&sensor.id, &sensor.name, sensor.revoked_at.is_some())
+        service.store.rename_sensor(&sid, &sensor, &new.name, &expected, &caller.by, service.now()).await?;
+    Ok(tagged_by(StatusCode::OK, &renamed, &renamed.by_hand()))
 }
 
 /// Revokes a sensor's key for good.
@@ -130,11 +126,11 @@ fn by_hand(sensor: &Sensor) -> (&str, &str, bool) {
     params(("sid" = String, Path, description = "subscription"), ("sensor" = String, Path, description = "sensor")),
     responses((status = 204), (status = 404, description = "problem")))]
 pub async fn revoke(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, sensor)): Path<(String, String)>,
     caller: Caller,
 ) -> Result<StatusCode, Problem> {
-    caller.may(&service, Action::ManageSensors, &sid).await?;
+    caller.may_do(&service, Action::ManageSensors, &sid).await?;
     service.store.revoke_sensor(&sid, &sensor, &caller.by, service.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -144,7 +140,7 @@ pub async fn revoke(
 #[utoipa::path(post, path = "/api/v1/enrol", extensions(("x-netcensus-action" = json!("enrolment"))), tag = "sensors", request_body = Object,
     responses((status = 201, body = Object), (status = 401, description = "problem"), (status = 403, description = "problem")))]
 pub async fn enrol(
-    State(service): State<Service>,
+    State(service): State<App>,
     Origin(origin): Origin,
     request: Request,
 ) -> Result<(StatusCode, Extension<ShownOnce>, axum::Json<EnrolResponse>), Problem> {

@@ -12,12 +12,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::billing::statement::{BadMonth, Month};
 use crate::census::{Timestamp, time::rfc3339};
-use crate::plan::app::permission::Action;
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::app::sealing::Outcome;
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
 use crate::plan::http::extract::{Parameters, Path};
 use crate::plan::http::problem::{Problem, ProblemType};
+use crate::plan::permission::Action;
 use crate::plan::store::{By, Snapshot};
 use crate::proof::{Day, Digest, Header, PublicKey, Signature, Span};
 
@@ -119,7 +119,7 @@ pub struct WhichMonth {
 }
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(show, seal))
@@ -132,12 +132,12 @@ pub fn routes() -> OpenApiRouter<Service> {
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/snapshots", extensions(("x-netcensus-action" = json!("view"))), tag = "snapshots", operation_id = "list_snapshots",
     params(("sid" = String, Path, description = "subscription"), Paging), responses((status = 200, body = SnapshotPage)))]
 pub async fn list(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(paging): Parameters<Paging>,
 ) -> Result<axum::Json<SnapshotPage>, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     Ok(axum::Json(page(&service, &sid, paging.before, paging.limit).await?))
 }
 
@@ -146,7 +146,7 @@ pub async fn list(
 /// # Errors
 /// The store's, as a problem.
 pub async fn page(
-    service: &Service,
+    service: &App,
     sid: &str,
     before: Option<i64>,
     limit: Option<i64>,
@@ -164,12 +164,12 @@ pub async fn page(
     params(("sid" = String, Path, description = "subscription"), ("day" = String, Path, description = "UTC day, such as 2026-11-21"), Revision),
     responses((status = 200, body = SnapshotEntry), (status = 404, description = "problem")))]
 pub async fn show(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, day)): Path<(String, String)>,
     caller: Caller,
     Parameters(asked): Parameters<Revision>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let snapshot = service.store.snapshot(&sid, parse_day(&day)?, asked.revision).await?;
     entry(&service, StatusCode::OK, snapshot, asked.revision.is_some()).await
 }
@@ -181,12 +181,12 @@ pub async fn show(
     responses((status = 200, body = SnapshotEntry, description = "the newest snapshot holds"), (status = 201, body = SnapshotEntry),
         (status = 409, description = "problem"), (status = 422, description = "problem")))]
 pub async fn seal(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, day)): Path<(String, String)>,
     caller: Caller,
     Parameters(trying): Parameters<Trying>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::EditDevices, &sid).await?;
+    caller.may_do(&service, Action::EditDevices, &sid).await?;
     let by = By { dry_run: trying.dry_run.unwrap_or(false), ..caller.by };
     match service.seal(&sid, parse_day(&day)?, &by).await? {
         Outcome::Sealed(snapshot) => entry(&service, StatusCode::CREATED, snapshot, false).await,
@@ -199,12 +199,12 @@ pub async fn seal(
     params(("sid" = String, Path, description = "subscription"), ("day" = String, Path, description = "UTC day, such as 2026-11-21"), Revision),
     responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = 404, description = "problem")))]
 pub async fn leaves(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, day)): Path<(String, String)>,
     caller: Caller,
     Parameters(asked): Parameters<Revision>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let snapshot = service.store.snapshot(&sid, parse_day(&day)?, asked.revision).await?;
     let mut parts = service.leaves(&snapshot);
     let lines = async_stream::stream! {
@@ -223,12 +223,12 @@ pub async fn leaves(
     params(("sid" = String, Path, description = "subscription"), ("day" = String, Path, description = "UTC day, such as 2026-11-21"), OfDevice),
     responses((status = 200, body = Object), (status = 404, description = "problem")))]
 pub async fn proof(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, day)): Path<(String, String)>,
     caller: Caller,
     Parameters(asked): Parameters<OfDevice>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let snapshot = service.store.snapshot(&sid, parse_day(&day)?, asked.revision).await?;
     let proof = service.proof(&snapshot, &asked.device).await?;
     let line =
@@ -245,12 +245,12 @@ pub async fn proof(
     params(("sid" = String, Path, description = "subscription"), WhichMonth),
     responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = 404, description = "problem"), (status = 422, description = "problem")))]
 pub async fn bundle(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(asked): Parameters<WhichMonth>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let invalid = |e: BadMonth| Problem::new(ProblemType::InvalidRequest, e.to_string());
     let month: Month = asked.month.parse().map_err(invalid)?;
     let days = Span::from(month);
@@ -269,7 +269,7 @@ fn parse_day(text: &str) -> Result<Day, Problem> {
 }
 
 async fn entry(
-    service: &Service,
+    service: &App,
     status: StatusCode,
     snapshot: Snapshot,
     named: bool,

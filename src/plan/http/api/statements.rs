@@ -10,15 +10,15 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::billing::statement::{
-    Amount, Charge, Correction, CorrectionRequest, Micros, Month, State as Standing, Statement,
+    Amount, Charge, Correction, CorrectionRequest, Micros, Month, Statement, StatementState as Standing,
 };
 use crate::census::{Timestamp, time::rfc3339};
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::http::conditional::tagged;
 use crate::plan::http::extract::{Json, Parameters, Path};
 use crate::plan::http::problem::{Problem, ProblemType};
+use crate::plan::permission::Action;
 use crate::plan::store::StoredStatement;
 
 /// Statements of one page, where nothing else is asked, and at most.
@@ -168,7 +168,7 @@ pub struct Page {
 }
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list)).routes(routes!(show)).routes(routes!(correct))
 }
 
@@ -176,12 +176,12 @@ pub fn routes() -> OpenApiRouter<Service> {
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/statements", extensions(("x-netcensus-action" = json!("view"))), tag = "statements",
     params(("sid" = String, Path, description = "subscription"), Page), responses((status = 200, body = Statements)))]
 pub async fn list(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(page): Parameters<Page>,
 ) -> Result<axum::Json<Statements>, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let before = page.before.as_deref().map(month).transpose()?;
     let limit = page.limit.unwrap_or(PAGE);
     if !(1..=LARGEST_PAGE).contains(&limit) {
@@ -200,11 +200,11 @@ pub async fn list(
     params(("sid" = String, Path, description = "subscription"), ("month" = String, Path, description = "such as 2026-11")),
     responses((status = 200, body = StatementView), (status = 404, description = "problem")))]
 pub async fn show(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, asked)): Path<(String, String)>,
     caller: Caller,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let stored = service.store.statement(&sid, month(&asked)?, service.now()).await?;
     Ok(tagged(StatusCode::OK, &StatementView::from(stored)))
 }
@@ -215,12 +215,12 @@ pub async fn show(
     params(("sid" = String, Path, description = "subscription"), ("month" = String, Path, description = "such as 2026-11")),
     responses((status = 201, body = CorrectionEntry), (status = 404, description = "problem"), (status = 409, description = "problem"), (status = 422, description = "problem")))]
 pub async fn correct(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, asked)): Path<(String, String)>,
     caller: Caller,
     Json(request): Json<CorrectionRequest>,
 ) -> Result<(StatusCode, axum::Json<CorrectionEntry>), Problem> {
-    caller.may(&service, Action::ManageTenant, &sid).await?;
+    caller.may_do(&service, Action::ManageTenant, &sid).await?;
     let month = month(&asked)?;
     let made = service.store.correct_statement(&sid, month, &request, &caller.by, service.now()).await?;
     Ok((StatusCode::CREATED, axum::Json(made.into())))

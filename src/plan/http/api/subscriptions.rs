@@ -1,5 +1,6 @@
 //! Subscriptions: list, create, show, rename.
 
+use crate::plan::store::Expected;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -7,12 +8,12 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
-use crate::plan::http::conditional::{IfMatch, etag, tagged};
+use crate::plan::app::App;
+use crate::plan::app::Caller;
+use crate::plan::http::conditional::tagged;
 use crate::plan::http::extract::{Json, Path};
 use crate::plan::http::problem::Problem;
+use crate::plan::permission::Action;
 use crate::plan::store::Subscription;
 
 /// What a new subscription needs.
@@ -31,17 +32,14 @@ pub struct Subscriptions {
 }
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(show, rename))
 }
 
 /// The subscriptions that the caller may see.
 #[utoipa::path(get, path = "/api/v1/subscriptions", extensions(("x-netcensus-action" = json!("account"))), tag = "subscriptions",
     responses((status = 200, body = Subscriptions), (status = 401, description = "problem")))]
-pub async fn list(
-    State(service): State<Service>,
-    caller: Caller,
-) -> Result<axum::Json<Subscriptions>, Problem> {
+pub async fn list(State(service): State<App>, caller: Caller) -> Result<axum::Json<Subscriptions>, Problem> {
     Ok(axum::Json(Subscriptions { subscriptions: visible(&service, &caller).await? }))
 }
 
@@ -49,11 +47,11 @@ pub async fn list(
 #[utoipa::path(post, path = "/api/v1/subscriptions", extensions(("x-netcensus-action" = json!("manage-tenant"))), tag = "subscriptions", request_body = NewSubscription,
     responses((status = 201, body = Subscription), (status = 403, description = "problem"), (status = 409, description = "problem")))]
 pub async fn create(
-    State(service): State<Service>,
+    State(service): State<App>,
     caller: Caller,
     Json(new): Json<NewSubscription>,
 ) -> Result<(StatusCode, axum::Json<Subscription>), Problem> {
-    caller.may_here(&service, Action::ManageTenant).await?;
+    caller.may_do_here(&service, Action::ManageTenant).await?;
     let owner = Some(caller.person.name.as_str());
     let created = service.store.create_subscription(&new.name, owner, &caller.by, service.now()).await?;
     Ok((StatusCode::CREATED, axum::Json(created)))
@@ -64,11 +62,11 @@ pub async fn create(
     params(("sid" = String, Path, description = "subscription")),
     responses((status = 200, body = Subscription), (status = 404, description = "problem")))]
 pub async fn show(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
 ) -> Result<Response, Problem> {
-    Ok(tagged(StatusCode::OK, &caller.may(&service, Action::View, &sid).await?))
+    Ok(tagged(StatusCode::OK, &caller.may_do(&service, Action::View, &sid).await?))
 }
 
 /// Gives a subscription another name. Takes the `ETag` of the subscription as `If-Match`.
@@ -76,16 +74,15 @@ pub async fn show(
     params(("sid" = String, Path, description = "subscription")), request_body = NewSubscription,
     responses((status = 200, body = Subscription), (status = 409, description = "problem"), (status = 412, description = "problem"), (status = 428, description = "problem")))]
 pub async fn rename(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
-    if_match: IfMatch,
+    expected: Expected,
     Json(new): Json<NewSubscription>,
 ) -> Result<Response, Problem> {
-    caller.may(&service, Action::ManageTenant, &sid).await?;
-    let check = |current: &Subscription| if_match.check(&etag(current));
+    caller.may_do(&service, Action::ManageTenant, &sid).await?;
     let renamed =
-        service.store.rename_subscription(&sid, &new.name, check, &caller.by, service.now()).await?;
+        service.store.rename_subscription(&sid, &new.name, &expected, &caller.by, service.now()).await?;
     Ok(tagged(StatusCode::OK, &renamed))
 }
 
@@ -93,7 +90,7 @@ pub async fn rename(
 ///
 /// # Errors
 /// The store's.
-pub async fn visible(service: &Service, caller: &Caller) -> Result<Vec<Subscription>, Problem> {
+pub async fn visible(service: &App, caller: &Caller) -> Result<Vec<Subscription>, Problem> {
     let mut out = Vec::new();
     for subscription in service.store.subscriptions().await? {
         if Action::View.allowed(&caller.roles(service, &subscription.id).await?) {

@@ -7,8 +7,8 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::plan::app::service::Service;
 use crate::plan::app::suspicion::Suspicion;
+use crate::plan::app::{App, Refusal};
 use crate::plan::http::address::source;
 use crate::plan::http::auth::bearer;
 use crate::plan::http::extract::Path;
@@ -20,7 +20,7 @@ use crate::wire::signature::Purpose;
 use crate::wire::{BadUpload, COMPRESSED_BYTES, Upload, UploadReceipt};
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(upload))
 }
 
@@ -32,7 +32,7 @@ pub fn routes() -> OpenApiRouter<Service> {
     responses((status = 201, body = Object), (status = 200, body = Object, description = "stored before"),
         (status = 401, description = "problem"), (status = 403, description = "problem"), (status = 409, description = "problem"), (status = 413, description = "problem")))]
 pub async fn upload(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, sensor)): Path<(String, String)>,
     request: Request,
 ) -> Result<(StatusCode, axum::Json<UploadReceipt>), Problem> {
@@ -47,7 +47,7 @@ pub async fn upload(
 }
 
 async fn receive(
-    service: &Service,
+    service: &App,
     sid: String,
     sensor: String,
     request: Request,
@@ -78,7 +78,7 @@ async fn receive(
     let done = match service.ingest(sid.clone(), sensor.clone(), upload, signed.request).await {
         Ok(done) => done,
         Err(error) => {
-            if matches!(error, StoreError::UploadConflict { .. }) {
+            if matches!(error, Refusal::Store(StoreError::UploadConflict { .. })) {
                 note(Suspicion::Conflict).await;
             }
             return Err(error.into());
@@ -98,7 +98,7 @@ async fn receive(
 /// The head of the request, where the sensor itself sends it; else why not. All who do not know the bearer key are told
 /// the same.
 async fn identified(
-    service: &Service,
+    service: &App,
     sid: &str,
     sensor: &str,
     parts: &Parts,
@@ -136,7 +136,7 @@ async fn whole(parts: &Parts, body: Body) -> Result<Bytes, Problem> {
 }
 
 /// Writes a suspicion down, once a minute for each sensor and kind. That it cannot be is no reason to answer otherwise.
-pub(super) async fn note(service: &Service, sid: &str, sensor: Option<&str>, what: Suspicion, origin: &By) {
+pub(super) async fn note(service: &App, sid: &str, sensor: Option<&str>, what: Suspicion, origin: &By) {
     let now = service.now();
     let Some(times) = service.suspicions.take(sid, sensor.unwrap_or_default(), what, now) else { return };
     tracing::warn!(subscription = sid, sensor, why = what.key(), times, "somebody may pass for a sensor");
@@ -146,7 +146,7 @@ pub(super) async fn note(service: &Service, sid: &str, sensor: Option<&str>, wha
 }
 
 /// From where an upload comes.
-fn origin(service: &Service, parts: &Parts) -> By {
+fn origin(service: &App, parts: &Parts) -> By {
     let request = parts.headers.get("x-request-id").and_then(|v| v.to_str().ok()).unwrap_or_default();
     By {
         actor: Actor::Nobody,

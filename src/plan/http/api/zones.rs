@@ -7,12 +7,12 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::census::AsOf;
 use crate::census::{Timestamp, time::rfc3339};
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::app::inventory::ZoneSummary;
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
 use crate::plan::http::extract::{Parameters, Path};
 use crate::plan::http::problem::Problem;
+use crate::plan::permission::Action;
 
 /// The zones of a subscription.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -26,7 +26,7 @@ pub struct Zones {
 }
 
 /// The routes.
-pub fn routes() -> OpenApiRouter<Service> {
+pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list))
 }
 
@@ -34,12 +34,12 @@ pub fn routes() -> OpenApiRouter<Service> {
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/zones", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
     params(("sid" = String, Path, description = "subscription"), AsOf), responses((status = 200, body = Zones)))]
 pub async fn list(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     caller: Caller,
     Parameters(query): Parameters<AsOf>,
 ) -> Result<axum::Json<Zones>, Problem> {
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     let view = service.view(&sid, query.instant()?).await?;
     Ok(axum::Json(Zones { as_of: view.as_of, zones: view.zones.clone() }))
 }

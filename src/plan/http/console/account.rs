@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::page::{Frame, PageError, Visitor, render_with};
 use super::show;
-use crate::plan::app::service::Service;
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::http::api::account::{CreatedToken, PasswordChange, change_password, make_token};
-use crate::plan::http::auth::Caller;
 use crate::plan::http::extract::{Form, Path};
 use crate::plan::http::limit::too_many_attempts;
 use crate::plan::http::problem::{Problem, ProblemType};
@@ -51,7 +51,7 @@ struct Told {
 
 /// The page.
 pub(super) async fn show(
-    State(service): State<Service>,
+    State(service): State<App>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     page(&service, &caller, Told::default()).await
@@ -59,7 +59,7 @@ pub(super) async fn show(
 
 /// Changes the password; other sessions end.
 pub(super) async fn password(
-    State(service): State<Service>,
+    State(service): State<App>,
     Visitor(caller): Visitor,
     Form(change): Form<PasswordChange>,
 ) -> Result<Response, PageError> {
@@ -75,7 +75,7 @@ pub(super) async fn password(
 
 /// Ends a session.
 pub(super) async fn end_session(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(id): Path<String>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
@@ -84,7 +84,7 @@ pub(super) async fn end_session(
 
 /// Makes a token and shows it, once.
 pub(super) async fn create_token(
-    State(service): State<Service>,
+    State(service): State<App>,
     Visitor(caller): Visitor,
     Form(form): Form<TokenForm>,
 ) -> Result<Response, PageError> {
@@ -101,19 +101,14 @@ pub(super) async fn create_token(
 
 /// Revokes a token.
 pub(super) async fn revoke_token(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(id): Path<String>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     end(&service, &caller, CredentialKind::Token, &id).await
 }
 
-async fn end(
-    service: &Service,
-    caller: &Caller,
-    kind: CredentialKind,
-    id: &str,
-) -> Result<Response, PageError> {
+async fn end(service: &App, caller: &Caller, kind: CredentialKind, id: &str) -> Result<Response, PageError> {
     service.store.end_credential(kind, &caller.person.name, id, &caller.by, service.now()).await?;
     Ok(Redirect::to("/account").into_response())
 }
@@ -132,7 +127,7 @@ fn asked(form: &TokenForm) -> Result<NewToken, Problem> {
     })
 }
 
-async fn page(service: &Service, caller: &Caller, told: Told) -> Result<Response, PageError> {
+async fn page(service: &App, caller: &Caller, told: Told) -> Result<Response, PageError> {
     let (name, now) = (&caller.person.name, service.now());
     let status = told.refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let current = (caller.kind == CredentialKind::Session).then(|| caller.holder.id.clone());

@@ -1,24 +1,25 @@
 //! The device table with its tabs, and the page that tells why a device counts.
 
+use crate::plan::app::Refusal;
+use crate::plan::store::Expected;
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Frame, PageError, Visitor, render, render_with};
+use super::page::{Frame, PageError, Visitor, denial, render, render_with};
 use super::show;
 use crate::census::{Category, Outcome, Property};
-use crate::change::{Ask, Patch};
+use crate::change::{ChangeRequest, Patch};
 use crate::classify::Taxonomy;
-use crate::listing::{Filter, Page as Devices};
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
+use crate::listing::{DevicePage as Devices, Filter};
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::http::api::devices::{tag, unchanged};
-use crate::plan::http::auth::Caller;
-use crate::plan::http::conditional::IfMatch;
 use crate::plan::http::extract::{Form, Parameters, Path};
 use crate::plan::http::problem::Problem;
+use crate::plan::permission::Action;
 use crate::plan::store::By;
 use crate::plan::store::audit::REASON;
 use crate::wire::{DeviceAnswer, DeviceEntry, SetEntry, Subject};
@@ -139,14 +140,14 @@ pub(super) struct DeleteForm {
 
 /// The table.
 pub(super) async fn list(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     Visitor(caller): Visitor,
     Parameters(filter): Parameters<Filter>,
 ) -> Result<Response, PageError> {
     let frame = Frame::of(&service, &caller, &sid, "devices", "Devices").await?;
     let view = service.view(&sid, filter.instant().map_err(Problem::from)?).await?;
-    let page = Devices::new(&view, &filter).map_err(Problem::from)?;
+    let page = Devices::new(&view.document.devices, view.as_of, &filter).map_err(Problem::from)?;
     let category = filter.category.clone().unwrap_or_default();
     let base = format!("{}/devices", frame.base());
     let tab = |category: Option<Category>| {
@@ -188,7 +189,7 @@ pub(super) async fn list(
 
 /// Why one device counts, or does not, and forms to change it.
 pub(super) async fn why(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, id)): Path<(String, String)>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
@@ -202,12 +203,12 @@ pub(super) async fn back(Path((sid, id)): Path<(String, String)>) -> Redirect {
 
 /// Sets what the form holds, or shows it again with what is wrong.
 pub(super) async fn edit(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, id)): Path<(String, String)>,
     Visitor(caller): Visitor,
     Form(form): Form<EditForm>,
 ) -> Result<Response, PageError> {
-    let ask = Ask::Edit { ids: vec![id.clone()], patch: form.patch() };
+    let ask = ChangeRequest::Edit { ids: vec![id.clone()], patch: form.patch() };
     match change(&service, &caller, &sid, ask, &form.tag, &form.reason).await {
         Ok(()) => Ok(back(Path((sid, id))).await.into_response()),
         Err(refused) => page(&service, &caller, &sid, &id, Some(form), Some(refused)).await,
@@ -216,12 +217,12 @@ pub(super) async fn edit(
 
 /// Deletes the device until it sends again.
 pub(super) async fn delete(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, id)): Path<(String, String)>,
     Visitor(caller): Visitor,
     Form(form): Form<DeleteForm>,
 ) -> Result<Response, PageError> {
-    let ask = Ask::Delete { ids: vec![id.clone()] };
+    let ask = ChangeRequest::Delete { ids: vec![id.clone()] };
     match change(&service, &caller, &sid, ask, &form.tag, &form.reason).await {
         Ok(()) => Ok(back(Path((sid, id))).await.into_response()),
         Err(refused) => page(&service, &caller, &sid, &id, None, Some(refused)).await,
@@ -230,22 +231,23 @@ pub(super) async fn delete(
 
 /// Changes a device that is as the page showed it.
 async fn change(
-    service: &Service,
+    service: &App,
     caller: &Caller,
     sid: &str,
-    ask: Ask,
+    ask: ChangeRequest,
     tag: &str,
     reason: &str,
 ) -> Result<(), Problem> {
-    caller.may(service, Action::EditDevices, sid).await?;
+    caller.may_do(service, Action::EditDevices, sid).await?;
     let reason: String = reason.trim().chars().filter(|c| !c.is_control()).take(REASON).collect();
     let by = By { reason: Some(reason).filter(|r| !r.is_empty()), ..caller.by.clone() };
-    let seen = IfMatch(Some(tag.to_owned()));
-    service.change(sid, ask, &by, Some(unchanged(seen))).await.map(drop)
+    let seen = Expected::Tags(tag.to_owned());
+    service.change(sid, ask, &by, Some(unchanged(seen))).await?;
+    Ok(())
 }
 
 async fn page(
-    service: &Service,
+    service: &App,
     caller: &Caller,
     sid: &str,
     id: &str,
@@ -254,10 +256,10 @@ async fn page(
 ) -> Result<Response, PageError> {
     let mut frame = Frame::of(service, caller, sid, "devices", "").await?;
     let view = service.view(sid, None).await?;
-    let why = view.why(id).ok_or_else(|| Problem::not_found("device", id))?;
+    let why = view.why(id).ok_or_else(|| Refusal::hidden("device", id))?;
     frame.title = format!("{} · why", show::label(&why.device));
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
-    let denial = Problem::not_permitted(Action::EditDevices).detail;
+    let denial = denial(Action::EditDevices);
     let form = form.unwrap_or_else(|| EditForm::of(&why.device));
     let page = WhyPage { frame, tag: tag(&why.device), form, why, refused, denial };
     Ok(render_with(status, &page))

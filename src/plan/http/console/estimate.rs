@@ -9,12 +9,12 @@ use axum::routing::{MethodRouter, post};
 use super::page::{Frame, PageError, Visitor, render_with};
 use super::show;
 use crate::billing::forecast::Forecast;
-use crate::estimate::{Estimate, Exclusion, Outcome, RowReport};
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
+use crate::estimate::{Estimate, Exclusion, RowOutcome, RowReport};
+use crate::plan::app::App;
 use crate::plan::http::api::estimates::{self, Asked, BODY_BYTES};
 use crate::plan::http::extract::Path;
 use crate::plan::http::problem::Problem;
+use crate::plan::permission::Action;
 
 /// Rows of each table on the page; the API and the command line give all.
 const ROWS: usize = 200;
@@ -34,7 +34,7 @@ struct Page {
 
 /// The page with the inventory's estimate.
 pub(super) async fn show(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
@@ -44,18 +44,18 @@ pub(super) async fn show(
 }
 
 /// Takes the form of lists.
-pub(super) fn upload() -> MethodRouter<Service> {
+pub(super) fn upload() -> MethodRouter<App> {
     post(of_lists).layer(DefaultBodyLimit::max(BODY_BYTES))
 }
 
 async fn of_lists(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     Visitor(caller): Visitor,
     request: Request,
 ) -> Result<Response, PageError> {
     let frame = Frame::of(&service, &caller, &sid, "estimate", "Estimate").await?;
-    caller.may(&service, Action::View, &sid).await?;
+    caller.may_do(&service, Action::View, &sid).await?;
     match estimates::receive(&service, &sid, request, |asked| asked).await {
         Ok(estimate) => page(&service, &sid, frame, estimate, None).await,
         Err(refused) => {
@@ -66,7 +66,7 @@ async fn of_lists(
 }
 
 async fn page(
-    service: &Service,
+    service: &App,
     sid: &str,
     frame: Frame,
     mut estimate: Estimate,
@@ -74,8 +74,8 @@ async fn page(
 ) -> Result<Response, PageError> {
     let (unreadable, others): (Vec<RowReport>, Vec<RowReport>) = std::mem::take(&mut estimate.rows)
         .into_iter()
-        .filter(|row| row.outcome != Outcome::Taken)
-        .partition(|row| row.outcome == Outcome::Unreadable);
+        .filter(|row| row.outcome != RowOutcome::Taken)
+        .partition(|row| row.outcome == RowOutcome::Unreadable);
     let left_out = unreadable.len().saturating_sub(ROWS) + others.len().saturating_sub(ROWS);
     let first = |rows: Vec<RowReport>| rows.into_iter().take(ROWS).collect();
     let exclusions =

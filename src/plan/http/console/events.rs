@@ -8,9 +8,9 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_core::Stream;
 
 use super::page::{PageError, Visitor};
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
+use crate::plan::app::App;
 use crate::plan::http::extract::Path;
+use crate::plan::permission::Action;
 
 /// How often an open page is told at most.
 const PACE: Duration = Duration::from_secs(1);
@@ -19,12 +19,12 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// The stream of a subscription. Its events carry the number of the change only: the page asks for what it shows.
 pub(super) async fn stream(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     Visitor(caller): Visitor,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, PageError> {
-    caller.may(&service, Action::View, &sid).await?;
-    let mut changes = service.inventories.changes(&sid);
+    caller.may_do(&service, Action::View, &sid).await?;
+    let mut changes = service.inventories()?.changes(&sid);
     let mut stopping = service.stopping.subscribe();
     let events = async_stream::stream! {
         yield Ok(Event::default().event("hello").data("0"));
@@ -41,7 +41,9 @@ pub(super) async fn stream(
                 Woken::End => break,
                 Woken::Look => {
                     // A failure is told by the page's next request.
-                    service.inventories.look(&sid).await.ok();
+                    if let Ok(inventories) = service.inventories() {
+                        inventories.look(&sid).await.ok();
+                    }
                     continue;
                 }
             }

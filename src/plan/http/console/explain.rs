@@ -6,7 +6,7 @@ use axum::response::Response;
 
 use super::page::{Frame, PageError, Visitor, render};
 use super::show;
-use crate::plan::app::service::Service;
+use crate::plan::app::App;
 use crate::plan::http::api::devices::Question;
 use crate::plan::http::extract::{Parameters, Path};
 use crate::plan::http::problem::{Problem, ProblemType};
@@ -22,7 +22,7 @@ struct ExplainPage {
 
 /// What is known of an address or a MAC.
 pub(super) async fn show(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     Visitor(caller): Visitor,
     Parameters(question): Parameters<Question>,

@@ -14,6 +14,7 @@ mod plan;
 mod problems;
 mod provider;
 mod roles;
+mod rules;
 mod sensors;
 mod session;
 mod show;
@@ -22,10 +23,10 @@ mod subscriptions;
 use axum::Router;
 use axum::routing::{get, post};
 
-use crate::plan::app::service::Service;
+use crate::plan::app::App;
 
 /// All pages.
-pub fn router() -> Router<Service> {
+pub fn router() -> Router<App> {
     let tenant = Router::new()
         .route("/", get(overview::show))
         .route("/devices", get(devices::list))
@@ -60,6 +61,8 @@ pub fn router() -> Router<Service> {
         .route("/setup/{link}", get(session::setup_form).post(session::set_up))
         .route("/problems", get(problems::list))
         .route("/problems/{slug}", get(problems::show))
+        .route("/rules", get(rules::list))
+        .route("/rules/{id}", get(rules::show))
         .route("/assets/{file}", get(assets::file))
         .route("/favicon.ico", get(assets::favicon))
         .fallback(problems::not_found)

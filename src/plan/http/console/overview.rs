@@ -8,10 +8,10 @@ use super::page::{Frame, PageError, Visitor, render};
 use super::show;
 use crate::billing::timeline::in_effect;
 use crate::census::{Category, Verdict};
+use crate::plan::app::App;
 use crate::plan::app::inventory::View;
-use crate::plan::app::service::Service;
+use crate::plan::app::plans::PlanEntry;
 use crate::plan::http::api::census::CensusReport;
-use crate::plan::http::api::plans::PlanEntry;
 use crate::plan::http::extract::Path;
 use crate::plan::store::Sensor;
 
@@ -59,7 +59,7 @@ struct Gauge {
 
 /// The page.
 pub(super) async fn show(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {

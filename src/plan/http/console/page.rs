@@ -1,15 +1,17 @@
 //! What all pages share: the frame around them, how they fail, how numbers and instants look.
 
+use crate::plan::app::{May, Refusal};
+use crate::plan::permission::View;
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
-use crate::plan::app::permission::{Action, Role};
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::http::problem::{Problem, ProblemType};
+use crate::plan::permission::{Action, Role};
 use crate::plan::store::Subscription;
 
 /// The frame around a page.
@@ -30,21 +32,24 @@ pub(super) struct Frame {
 impl Frame {
     /// The frame of a page about a subscription, for a caller who may see it.
     pub(super) async fn of(
-        service: &Service,
+        service: &App,
         caller: &Caller,
         sid: &str,
         section: &'static str,
         title: &str,
     ) -> Result<Self, PageError> {
-        let subscription = caller.may(service, Action::View, sid).await?;
-        let roles = caller.roles(service, sid).await?;
-        Ok(Self {
-            title: format!("{title} · {}", subscription.name),
-            person: caller.person.name.clone(),
-            subscription: Some(subscription),
+        Ok(Self::new(&caller.may(service, sid).await?, section, title))
+    }
+
+    /// The frame of a page about a subscription, for a caller who may see it.
+    pub(super) fn new(may: &May<View>, section: &'static str, title: &str) -> Self {
+        Self {
+            title: format!("{title} · {}", may.subscription.name),
+            person: may.by.person_name().to_owned(),
+            subscription: Some(may.subscription.clone()),
             section,
-            roles,
-        })
+            roles: may.roles.clone(),
+        }
     }
 
     /// The frame of a page about nothing in particular.
@@ -63,14 +68,15 @@ impl Frame {
     }
 }
 
-/// The person who calls, as pages need it: whoever is not signed in is sent to the form.
-pub(super) struct Visitor(pub(super) Caller);
+/// A caller, or the proof of what they may, as pages extract it: nobody who is signed in gets the sign-in form, every other
+/// refusal an error page.
+pub(super) struct Visitor<T = Caller>(pub(super) T);
 
-impl FromRequestParts<Service> for Visitor {
+impl<T: FromRequestParts<App, Rejection = Problem>> FromRequestParts<App> for Visitor<T> {
     type Rejection = PageError;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Service) -> Result<Self, PageError> {
-        Ok(Self(Caller::from_request_parts(parts, service).await?))
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
+        Ok(Self(T::from_request_parts(parts, app).await?))
     }
 }
 
@@ -109,6 +115,11 @@ impl IntoResponse for PageError {
         };
         render_with(problem.status(), &page)
     }
+}
+
+/// What a page says in place of a form that the caller may not use.
+pub(super) fn denial(action: Action) -> String {
+    Refusal::NotPermitted { action, by_token: false }.to_string()
 }
 
 /// A page that goes well.

@@ -6,16 +6,16 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Frame, PageError, Visitor, render_with};
+use super::page::{Frame, PageError, Visitor, denial, render_with};
 use super::show;
-use crate::billing::timeline::{Kind, Onboarding};
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
+use crate::billing::timeline::{Onboarding, PlanKind};
+use crate::plan::app::App;
+use crate::plan::app::Caller;
+use crate::plan::app::plans::Timeline;
 use crate::plan::http::api::census::CensusReport;
-use crate::plan::http::api::plans::Timeline;
-use crate::plan::http::auth::Caller;
 use crate::plan::http::extract::{Form, Path};
 use crate::plan::http::problem::Problem;
+use crate::plan::permission::Action;
 use crate::plan::store::StoreError;
 
 #[derive(Template)]
@@ -40,7 +40,7 @@ pub(super) struct OnboardForm {
 
 /// The page.
 pub(super) async fn show(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
@@ -54,12 +54,12 @@ pub(super) async fn back(Path(sid): Path<String>) -> Redirect {
 
 /// Onboards a plan, or shows the form again with what is wrong.
 pub(super) async fn onboard(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     Visitor(caller): Visitor,
     Form(form): Form<OnboardForm>,
 ) -> Result<Response, PageError> {
-    caller.may(&service, Action::ChangePlan, &sid).await?;
+    caller.may_do(&service, Action::ChangePlan, &sid).await?;
     let outcome = match asked(&form) {
         Ok(asked) => service
             .store
@@ -74,12 +74,12 @@ pub(super) async fn onboard(
 
 /// Replaces the plan in effect, or shows the form again with what is wrong.
 pub(super) async fn replace(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     Visitor(caller): Visitor,
     Form(form): Form<OnboardForm>,
 ) -> Result<Response, PageError> {
-    caller.may(&service, Action::ReplacePlan, &sid).await?;
+    caller.may_do(&service, Action::ReplacePlan, &sid).await?;
     let outcome = match asked(&form) {
         Ok(asked) => done(service.store.replace_plan(&sid, &asked, &caller.by, service.now()).await),
         Err(problem) => Err(problem),
@@ -89,22 +89,22 @@ pub(super) async fn replace(
 
 /// Cancels the plan in effect.
 pub(super) async fn cancel(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
-    caller.may(&service, Action::ChangePlan, &sid).await?;
+    caller.may_do(&service, Action::ChangePlan, &sid).await?;
     let outcome = service.store.cancel_plan(&sid, &caller.by, service.now()).await;
     after(&service, &caller, &sid, OnboardForm::default(), done(outcome)).await
 }
 
 /// Withdraws the cancellation.
 pub(super) async fn withdraw(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
-    caller.may(&service, Action::ChangePlan, &sid).await?;
+    caller.may_do(&service, Action::ChangePlan, &sid).await?;
     let outcome = service.store.withdraw_cancellation(&sid, &caller.by, service.now()).await;
     after(&service, &caller, &sid, OnboardForm::default(), done(outcome)).await
 }
@@ -114,7 +114,7 @@ fn done<T>(outcome: Result<T, StoreError>) -> Result<(), Problem> {
 }
 
 async fn after(
-    service: &Service,
+    service: &App,
     caller: &Caller,
     sid: &str,
     form: OnboardForm,
@@ -127,7 +127,7 @@ async fn after(
 }
 
 async fn page(
-    service: &Service,
+    service: &App,
     caller: &Caller,
     sid: &str,
     form: OnboardForm,
@@ -142,7 +142,7 @@ async fn page(
         timeline: Timeline::from(&history),
         form,
         refused,
-        denial: Problem::not_permitted(Action::ChangePlan).detail,
+        denial: denial(Action::ChangePlan),
         frame,
     };
     Ok(render_with(status, &page))
@@ -150,7 +150,8 @@ async fn page(
 
 fn asked(form: &OnboardForm) -> Result<Onboarding, Problem> {
     use crate::plan::http::problem::ProblemType::InvalidRequest;
-    let kind: Kind = form.kind.parse().map_err(|_| Problem::new(InvalidRequest, "choose a kind of plan"))?;
+    let kind: PlanKind =
+        form.kind.parse().map_err(|_| Problem::new(InvalidRequest, "choose a kind of plan"))?;
     let devices = form.devices.trim().replace([',', ' '], "");
     let devices = match devices.as_str() {
         "" => None,

@@ -8,13 +8,13 @@ use serde::Deserialize;
 
 use super::page::{Frame, PageError, render};
 use super::session::session_cookie_header;
-use crate::plan::app::permission::Role;
-use crate::plan::app::service::Service;
+use crate::plan::app::App;
 use crate::plan::http::auth::{Origin, is_https};
 use crate::plan::http::extract::Parameters;
 use crate::plan::http::limit::too_many_attempts;
-use crate::plan::http::oidc::{GroupSetting, Identity, Provider};
 use crate::plan::http::problem::{Problem, ProblemType};
+use crate::plan::oidc::{GroupSetting, Identity, Provider};
+use crate::plan::permission::Role;
 use crate::plan::store::{CredentialKind, ExternalPerson, GroupRole, StoreError};
 
 /// Seconds that a sign-in may take at the provider.
@@ -39,10 +39,7 @@ pub(super) struct Callback {
 }
 
 /// Sends the browser to the provider.
-pub(super) async fn begin(
-    State(service): State<Service>,
-    Origin(origin): Origin,
-) -> Result<Response, PageError> {
+pub(super) async fn begin(State(service): State<App>, Origin(origin): Origin) -> Result<Response, PageError> {
     let provider = provider(&service)?;
     if let Err(seconds) = service.attempts.take(None, origin.address) {
         return Ok(too_many_attempts(seconds, |p| PageError(p).into_response()));
@@ -55,7 +52,7 @@ pub(super) async fn begin(
 
 /// Takes the browser back, and whom the provider vouches for in.
 pub(super) async fn callback(
-    State(service): State<Service>,
+    State(service): State<App>,
     Origin(origin): Origin,
     headers: HeaderMap,
     Parameters(callback): Parameters<Callback>,
@@ -91,7 +88,7 @@ pub(super) async fn callback(
 
 /// Whom the provider vouches for, where the browser, the state and the provider's answer belong together.
 async fn identity(
-    service: &Service,
+    service: &App,
     provider: &Provider,
     headers: &HeaderMap,
     callback: Callback,
@@ -116,7 +113,7 @@ async fn identity(
 
 /// What the groups of a person give on each subscription that the configuration names, and on the tenant.
 async fn roles(
-    service: &Service,
+    service: &App,
     settings: &[GroupSetting],
     groups: &[String],
 ) -> Result<Vec<GroupRole>, Problem> {
@@ -142,7 +139,7 @@ async fn roles(
     Ok(out)
 }
 
-fn provider(service: &Service) -> Result<&Provider, Problem> {
+fn provider(service: &App) -> Result<&Provider, Problem> {
     let provider = service.settings.access.provider.as_deref();
     provider.ok_or_else(|| {
         Problem::new(ProblemType::NotFound, "no identity provider is configured; sign in at /login")
@@ -155,7 +152,7 @@ const fn state_cookie_name(https: bool) -> &'static str {
 }
 
 /// It must come along when the provider's site leads back here, hence not strict.
-fn state_cookie(service: &Service, state: &str, seconds: u32) -> Result<HeaderValue, Problem> {
+fn state_cookie(service: &App, state: &str, seconds: u32) -> Result<HeaderValue, Problem> {
     let https = is_https(service);
     let (name, secure) = (state_cookie_name(https), if https { "; Secure" } else { "" });
     let cookie = format!("{name}={state}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");

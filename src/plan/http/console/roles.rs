@@ -2,16 +2,16 @@
 
 use askama::Template;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::page::{Frame, PageError, Visitor, render_with};
-use crate::plan::app::permission::{Action, Role};
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
-use crate::plan::http::extract::{Form, Path};
-use crate::plan::http::problem::{Problem, ProblemType};
-use crate::plan::store::{RoleBinding, StoreError};
+use crate::plan::app::{App, May, Refusal, roles};
+use crate::plan::http::extract::Form;
+use crate::plan::http::problem::Problem;
+use crate::plan::permission::{BindRoles, Role};
+use crate::plan::store::{Expected, RoleBinding};
 
 #[derive(Template)]
 #[template(path = "roles.html")]
@@ -36,63 +36,44 @@ pub(super) struct UnbindForm {
 
 /// The page.
 pub(super) async fn show(
-    State(service): State<Service>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<BindRoles>>,
 ) -> Result<Response, PageError> {
-    page(&service, &caller, &sid, None).await
+    page(&app, &may, None).await
 }
 
 /// Binds a role.
 pub(super) async fn bind(
-    State(service): State<Service>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<BindRoles>>,
     Form(form): Form<BindForm>,
 ) -> Result<Response, PageError> {
-    caller.may(&service, Action::BindRoles, &sid).await?;
-    let unknown = |_| Problem::new(ProblemType::InvalidRequest, "choose a role: R, SA, C or O");
+    let unknown = |_| Refusal::invalid("choose a role: R, SA, C or O");
     let role: Role = form.role.parse().map_err(unknown)?;
-    let unchecked = |_: Option<&RoleBinding>| Ok::<(), StoreError>(());
-    let person = form.person.trim();
-    let outcome = service.store.bind_role(&sid, person, role, unchecked, &caller.by, service.now()).await;
-    after(&service, &caller, &sid, outcome.map(drop)).await
+    let outcome = roles::bind(&app, &may, form.person.trim(), role, &Expected::Any).await;
+    after(&app, &may, outcome.map(drop)).await
 }
 
 /// Takes a role away.
 pub(super) async fn unbind(
-    State(service): State<Service>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<BindRoles>>,
     Form(form): Form<UnbindForm>,
 ) -> Result<Response, PageError> {
-    caller.may(&service, Action::BindRoles, &sid).await?;
-    let unchecked = |_: &RoleBinding| Ok::<(), StoreError>(());
-    let outcome = service.store.unbind_role(&sid, &form.person, unchecked, &caller.by, service.now()).await;
-    after(&service, &caller, &sid, outcome).await
+    let outcome = roles::unbind(&app, &may, &form.person, &Expected::Any).await;
+    after(&app, &may, outcome).await
 }
 
-async fn after(
-    service: &Service,
-    caller: &Caller,
-    sid: &str,
-    outcome: Result<(), StoreError>,
-) -> Result<Response, PageError> {
+async fn after(app: &App, may: &May<BindRoles>, outcome: Result<(), Refusal>) -> Result<Response, PageError> {
     match outcome {
-        Ok(()) => Ok(Redirect::to(&format!("/subscriptions/{sid}/roles")).into_response()),
-        Err(error) => page(service, caller, sid, Some(error.into())).await,
+        Ok(()) => Ok(Redirect::to(&format!("/subscriptions/{}/roles", may.id())).into_response()),
+        Err(refused) => page(app, may, Some(refused.into())).await,
     }
 }
 
-async fn page(
-    service: &Service,
-    caller: &Caller,
-    sid: &str,
-    refused: Option<Problem>,
-) -> Result<Response, PageError> {
-    caller.may(service, Action::BindRoles, sid).await?;
-    let frame = Frame::of(service, caller, sid, "roles", "Roles").await?;
-    let status = refused.as_ref().map_or(axum::http::StatusCode::OK, Problem::status);
-    let page = Page { bindings: service.store.role_bindings(sid).await?, refused, frame };
+async fn page(app: &App, may: &May<BindRoles>, refused: Option<Problem>) -> Result<Response, PageError> {
+    let frame = Frame::new(&may.view(), "roles", "Roles");
+    let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
+    let page = Page { bindings: roles::list(app, may).await?.roles, refused, frame };
     Ok(render_with(status, &page))
 }

@@ -4,14 +4,13 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::page::{Frame, PageError, Visitor, render};
+use super::page::{Frame, PageError, Visitor, denial, render};
 use super::show;
 use crate::census::Timestamp;
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
-use crate::plan::http::auth::Caller;
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::http::extract::Path;
-use crate::plan::http::problem::Problem;
+use crate::plan::permission::Action;
 use crate::plan::store::Sensor;
 
 #[derive(Template)]
@@ -31,7 +30,7 @@ impl Page {
 
 /// The page.
 pub(super) async fn show(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
@@ -40,11 +39,11 @@ pub(super) async fn show(
 
 /// Makes an enrolment token and shows it, once.
 pub(super) async fn create_token(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(sid): Path<String>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
-    caller.may(&service, Action::ManageSensors, &sid).await?;
+    caller.may_do(&service, Action::ManageSensors, &sid).await?;
     let (secret, expires) = service.store.create_enrolment(&sid, &caller.by, service.now()).await?;
     let token = service.enrolment_token(secret);
     page(&service, &caller, &sid, Some((token.to_string(), expires))).await
@@ -52,22 +51,22 @@ pub(super) async fn create_token(
 
 /// Revokes a sensor's key.
 pub(super) async fn revoke(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path((sid, sensor)): Path<(String, String)>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
-    caller.may(&service, Action::ManageSensors, &sid).await?;
+    caller.may_do(&service, Action::ManageSensors, &sid).await?;
     service.store.revoke_sensor(&sid, &sensor, &caller.by, service.now()).await?;
     Ok(Redirect::to(&format!("/subscriptions/{sid}/sensors")).into_response())
 }
 
 async fn page(
-    service: &Service,
+    service: &App,
     caller: &Caller,
     sid: &str,
     token: Option<(String, Timestamp)>,
 ) -> Result<Response, PageError> {
     let frame = Frame::of(service, caller, sid, "sensors", "Sensors").await?;
-    let denial = Problem::not_permitted(Action::ManageSensors).detail;
+    let denial = denial(Action::ManageSensors);
     Ok(render(&Page { sensors: service.store.sensors(sid).await?, token, denial, frame }))
 }

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::page::{Frame, PageError, Visitor, render, render_with};
-use crate::plan::app::service::Service;
+use crate::plan::app::App;
 use crate::plan::http::api::account::refuse_without_passwords;
 use crate::plan::http::auth::{Origin, cookie_name, is_https, is_same_origin};
 use crate::plan::http::extract::{Form, Path};
@@ -42,12 +42,12 @@ pub(super) struct SignIn {
 }
 
 /// The form.
-pub(super) async fn form(State(service): State<Service>) -> Result<Response, PageError> {
+pub(super) async fn form(State(service): State<App>) -> Result<Response, PageError> {
     let unclaimed = service.store.is_unclaimed().await?;
     Ok(render(&login_page(&service, String::new(), false, unclaimed)))
 }
 
-fn login_page(service: &Service, name: String, wrong: bool, unclaimed: bool) -> LoginPage {
+fn login_page(service: &App, name: String, wrong: bool, unclaimed: bool) -> LoginPage {
     let access = &service.settings.access;
     LoginPage {
         frame: Frame::plain("Sign in", ""),
@@ -61,7 +61,7 @@ fn login_page(service: &Service, name: String, wrong: bool, unclaimed: bool) -> 
 
 /// Signs in.
 pub(super) async fn sign_in(
-    State(service): State<Service>,
+    State(service): State<App>,
     Origin(origin): Origin,
     headers: HeaderMap,
     Form(form): Form<SignIn>,
@@ -87,7 +87,7 @@ pub(super) async fn sign_in(
 
 /// Signs in by a one-time link.
 pub(super) async fn redeem(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(link): Path<String>,
     Origin(origin): Origin,
 ) -> Result<Response, PageError> {
@@ -99,7 +99,7 @@ pub(super) async fn redeem(
 
 /// Signs out.
 pub(super) async fn sign_out(
-    State(service): State<Service>,
+    State(service): State<App>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     if caller.kind == CredentialKind::Session {
@@ -111,7 +111,7 @@ pub(super) async fn sign_out(
 
 /// The form that makes the first administrator.
 pub(super) async fn setup_form(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(link): Path<String>,
 ) -> Result<Response, PageError> {
     if !service.store.is_good(CredentialKind::Setup, &link, service.now()).await? {
@@ -123,7 +123,7 @@ pub(super) async fn setup_form(
 
 /// Makes the first administrator and signs them in.
 pub(super) async fn set_up(
-    State(service): State<Service>,
+    State(service): State<App>,
     Path(link): Path<String>,
     Origin(origin): Origin,
     headers: HeaderMap,
@@ -147,20 +147,20 @@ pub(super) async fn set_up(
     }
 }
 
-async fn begin(service: &Service, person: &str, how: &str, origin: &By) -> Result<Response, PageError> {
+async fn begin(service: &App, person: &str, how: &str, origin: &By) -> Result<Response, PageError> {
     let session = service.store.begin_session(person, how, origin, service.now()).await?;
     with_cookie(service, &session.secret, CredentialKind::Session.life() / 1_000_000_000, "/")
 }
 
 /// A redirect that sets the session's cookie; an empty one for zero seconds ends it.
-fn with_cookie(service: &Service, session: &str, seconds: i64, target: &str) -> Result<Response, PageError> {
+fn with_cookie(service: &App, session: &str, seconds: i64, target: &str) -> Result<Response, PageError> {
     let cookie = session_cookie_header(service, session, seconds)?;
     Ok(([(header::SET_COOKIE, cookie)], Redirect::to(target)).into_response())
 }
 
 /// What sets the session's cookie.
 pub(super) fn session_cookie_header(
-    service: &Service,
+    service: &App,
     session: &str,
     seconds: i64,
 ) -> Result<HeaderValue, PageError> {

@@ -2,8 +2,9 @@
 
 use std::borrow::Borrow;
 
+pub(super) use super::rules::linked;
 use crate::census::{Binding, State, Timestamp, Verdict};
-use crate::plan::http::api::plans::PlanEntry;
+use crate::plan::app::plans::PlanEntry;
 use crate::wire::DeviceEntry;
 
 /// The version in the footer.

@@ -8,12 +8,12 @@ use serde::Deserialize;
 
 use super::page::{Frame, PageError, Visitor, render_with};
 use super::show;
-use crate::plan::app::permission::Action;
-use crate::plan::app::service::Service;
+use crate::plan::app::App;
+use crate::plan::app::Caller;
 use crate::plan::http::api::subscriptions::visible;
-use crate::plan::http::auth::Caller;
 use crate::plan::http::extract::Form;
 use crate::plan::http::problem::Problem;
+use crate::plan::permission::Action;
 use crate::plan::store::Subscription;
 
 #[derive(Template)]
@@ -33,7 +33,7 @@ pub(super) struct NewForm {
 
 /// The only subscription, or the list.
 pub(super) async fn start(
-    State(service): State<Service>,
+    State(service): State<App>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     let subscriptions = visible(&service, &caller).await?;
@@ -46,7 +46,7 @@ pub(super) async fn start(
 
 /// The list.
 pub(super) async fn show(
-    State(service): State<Service>,
+    State(service): State<App>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     page(&service, &caller, None).await
@@ -54,11 +54,11 @@ pub(super) async fn show(
 
 /// Creates a subscription; its creator owns it.
 pub(super) async fn create(
-    State(service): State<Service>,
+    State(service): State<App>,
     Visitor(caller): Visitor,
     Form(form): Form<NewForm>,
 ) -> Result<Response, PageError> {
-    caller.may_here(&service, Action::ManageTenant).await?;
+    caller.may_do_here(&service, Action::ManageTenant).await?;
     let owner = Some(caller.person.name.as_str());
     match service.store.create_subscription(&form.name, owner, &caller.by, service.now()).await {
         Ok(created) => Ok(Redirect::to(&format!("/subscriptions/{}", created.id)).into_response()),
@@ -66,12 +66,12 @@ pub(super) async fn create(
     }
 }
 
-async fn page(service: &Service, caller: &Caller, refused: Option<Problem>) -> Result<Response, PageError> {
+async fn page(service: &App, caller: &Caller, refused: Option<Problem>) -> Result<Response, PageError> {
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let page = Page {
         frame: Frame::plain("Subscriptions", &caller.person.name),
         subscriptions: visible(service, caller).await?,
-        may_create: caller.may_in_tenant(Action::ManageTenant).is_ok(),
+        may_create: caller.is_permitted_here(Action::ManageTenant),
         refused,
     };
     Ok(render_with(status, &page))

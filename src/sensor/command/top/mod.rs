@@ -1,8 +1,8 @@
-//! `top`: the census of the running sensor, live in a terminal.
+//! `top`: the census of the running sensor, live in the terminal.
 //!
-//! [`scene`] is what is known at one moment, [`state`] what the person chose to see of it, and [`view`] draws both, as
-//! a pure function. A thread of its own asks the sensor, so that keys are answered while it waits. What comes from the
-//! network is made harmless where it is drawn.
+//! [`scene`] is the census at one moment, [`state`] the person's choice of what to see, and [`view`] a pure function that
+//! draws both. A separate thread asks the sensor, so that keys respond meanwhile. Text from the network is escaped when
+//! it is drawn.
 
 mod scene;
 mod state;
@@ -19,35 +19,37 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
 use self::scene::Scene;
-use self::state::State;
+use self::state::TopState;
+use super::arguments::ConfigArguments;
 use super::failure::Failure;
-use super::{ConfigArguments, source};
+use super::source;
 use crate::classify::{RuleFiles, Rules};
+use crate::cli::terminal;
 use crate::clock::{Clock as _, SystemClock};
 use crate::sensor::config::Config;
 
-/// How long a key may wait to be answered.
+/// Longest delay before a key responds.
 const TICK: Duration = Duration::from_millis(100);
-/// The pause after a question is that many times as long as its answer took: a large inventory is asked for rarely.
+/// The pause after a request is this many times as long as the request took, so that a large inventory is requested rarely.
 const EASE: u32 = 4;
-/// Columns and lines of what `--once` prints, where nothing says otherwise.
+/// Columns and lines of the page that `--once` prints, by default.
 const PAGE: (u16, u16) = (80, 24);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   netcensus-sensor top
-  netcensus-sensor top --once                     one page as plain text
+  netcensus-sensor top --once                     print one page as plain text
   netcensus-sensor top --capture office.pcap
 
-Keys: q quit, s sort, c category, / find, up and down select, p pause. NO_COLOR switches colours off.")]
+Keys: q quit, s sort, c category, / find, Esc show all, up and down select, p pause. NO_COLOR=1 disables colours.")]
 pub(super) struct Arguments {
-    /// Look at this capture file instead of the running sensor; may be given several times
+    /// Show this capture file instead of the running sensor; repeatable
     #[arg(long, value_name = "FILE")]
     capture: Vec<PathBuf>,
-    /// Print one page as plain text, as wide and long as COLUMNS and LINES say [default: 80 and 24]
+    /// Print one page of COLUMNS by LINES as plain text [default: 80 by 24]
     #[arg(long)]
     once: bool,
-    /// Seconds between questions to the sensor
+    /// Seconds between requests to the sensor
     #[arg(long, value_name = "SECONDS", default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     interval: u64,
     #[command(flatten)]
@@ -56,8 +58,7 @@ pub(super) struct Arguments {
 
 pub(super) fn top(arguments: &Arguments) -> Result<(), Failure> {
     let config = arguments.config.load()?;
-    let mut state =
-        State { colour: std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()), ..State::default() };
+    let mut state = TopState { colour: terminal::may_colour(), ..TopState::default() };
     let mut asker = None;
     if arguments.capture.is_empty() {
         let mut first = Asker::new(config);
@@ -70,7 +71,7 @@ pub(super) fn top(arguments: &Arguments) -> Result<(), Failure> {
         return print(&state);
     }
     if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
-        return Err(Failure::new(2, "top needs a terminal; use 'top --once' for one page as plain text"));
+        return Err(Failure::usage("top needs a terminal; 'top --once' prints one page as plain text"));
     }
     let scenes = asker.map(|asker| follow(asker, Duration::from_secs(arguments.interval))).transpose()?;
     let mut terminal = ratatui::try_init()?;
@@ -80,7 +81,7 @@ pub(super) fn top(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 fn replayed(arguments: &Arguments) -> Result<Scene, Failure> {
-    let facts = source::Facts::gather(&source::Arguments {
+    let facts = source::SurveyInput::gather(&source::Arguments {
         capture: arguments.capture.clone(),
         as_of: None,
         zone: None,
@@ -100,7 +101,7 @@ fn replayed(arguments: &Arguments) -> Result<Scene, Failure> {
 }
 
 /// Prints one page as plain text.
-fn print(state: &State) -> Result<(), Failure> {
+fn print(state: &TopState) -> Result<(), Failure> {
     let number = |name: &str, default: u16| {
         let set = std::env::var(name).ok().and_then(|v| v.parse().ok());
         set.filter(|n| (20..=500).contains(n)).unwrap_or(default)
@@ -115,10 +116,10 @@ fn print(state: &State) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Draws, and answers keys, until the person leaves.
+/// Draws and handles keys until the person quits.
 fn run(
     terminal: &mut ratatui::DefaultTerminal,
-    state: &mut State,
+    state: &mut TopState,
     scenes: Option<&Receiver<Result<Scene, Failure>>>,
 ) -> Result<(), Failure> {
     let mut changed = true;
@@ -144,7 +145,7 @@ fn run(
             Some(Ok(Err(failure))) => state.problem = Some(failure.to_string()),
             Some(Err(TryRecvError::Disconnected)) => {
                 state.problem =
-                    Some("the questions to the sensor ended by a defect: please report it".to_owned());
+                    Some("the thread that asks the sensor panicked; please report this defect".to_owned());
             }
             Some(Err(TryRecvError::Empty)) | None => continue,
         }
@@ -152,7 +153,7 @@ fn run(
     }
 }
 
-/// Asks in a thread of its own, until nobody listens any more.
+/// Asks the sensor in a separate thread, until the receiver is dropped.
 fn follow(mut asker: Asker, interval: Duration) -> io::Result<Receiver<Result<Scene, Failure>>> {
     let (scenes, receiver): (Sender<Result<Scene, Failure>>, _) = mpsc::channel();
     thread::Builder::new().name("asker".to_owned()).spawn(move || {
@@ -169,11 +170,11 @@ fn follow(mut asker: Asker, interval: Duration) -> io::Result<Receiver<Result<Sc
     Ok(receiver)
 }
 
-/// Asks the running sensor, and keeps what makes the next question cheaper.
+/// Asks the running sensor, and keeps its rules compiled for the next request.
 struct Asker {
     config: Config,
     rules: Option<(RuleFiles, Rules)>,
-    /// When it was asked last, and how many frames there were.
+    /// The time and the number of frames of the last answer.
     last: Option<(Instant, u64)>,
 }
 
@@ -201,7 +202,7 @@ impl Asker {
         );
         scene.source = "the running sensor".to_owned();
         scene.problems.extend(snapshot.problems);
-        scene.problems.extend(snapshot.rules_problem.map(|p| format!("the rules were refused: {p}")));
+        scene.problems.extend(snapshot.rules_problem.map(|p| format!("the sensor refused its rules: {p}")));
         if let Some((then, before)) = self.last {
             let millis = now.duration_since(then).as_millis().max(1);
             let frames = u128::from(frames.saturating_sub(before));

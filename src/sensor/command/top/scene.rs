@@ -1,4 +1,4 @@
-//! What `top` shows: the census at one moment, with its newest devices.
+//! The census at one moment, with its newest devices.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -9,36 +9,33 @@ use crate::census::{
 };
 use crate::wire::CaptureSummary;
 
-/// Devices that are held to be looked at: the newest.
+/// Maximum number of devices to keep: the newest.
 const ROWS: usize = 10_000;
-/// Reasons of one device.
+/// Maximum number of reasons for a device.
 const REASONS: usize = 6;
 
-/// One moment.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scene {
-    /// Where this is from.
+    /// The running sensor, or capture files.
     pub(super) source: String,
-    /// The zones, by name.
     pub(super) zones: Vec<String>,
     pub(super) as_of: Timestamp,
     pub(super) census: Census,
     pub(super) capture: CaptureSummary,
-    /// Frames a second, where it is known.
+    /// Frames a second, if known.
     pub(super) rate: Option<u64>,
-    /// Couplings that were refused at the bound.
+    /// Sightings of couplings refused at the limit.
     pub(super) refused: u64,
-    /// Whatever else a person must know.
+    /// Further warnings.
     pub(super) problems: Vec<String>,
-    /// Protocols in which devices spoke, and how many did; the most spoken first.
+    /// Protocols, and how many couplings and stations spoke each, most spoken first.
     pub(super) heard: Vec<(&'static str, u64)>,
-    /// How many devices there are.
+    /// The number of all devices.
     pub(super) devices: usize,
-    /// The newest of them.
+    /// The newest devices.
     pub(super) rows: Vec<Row>,
 }
 
-/// One device.
 #[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) ip: IpAddr,
@@ -50,7 +47,7 @@ pub(super) struct Row {
     pub(super) verdict: Verdict,
     pub(super) first_seen: Timestamp,
     pub(super) last_seen: Timestamp,
-    /// Why it is taken for this, the strongest first.
+    /// Why the device has its type, strongest first.
     pub(super) reasons: Vec<String>,
 }
 
@@ -81,7 +78,7 @@ impl Scene {
         }
     }
 
-    /// How many devices, or addresses, have that verdict.
+    /// The number of devices (or addresses) with a verdict.
     pub(super) fn excluded(&self, verdict: Verdict) -> u64 {
         self.census.excluded.get(verdict.id()).copied().unwrap_or(0)
     }

@@ -1,4 +1,4 @@
-//! What the person at the terminal chose to see, and the keys that change it.
+//! The person's choice of what to see, and the keys that change it.
 
 use std::cmp::Reverse;
 
@@ -7,18 +7,18 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use super::scene::{Row, Scene};
 use crate::census::Category;
 
-/// The longest text to search for.
+/// Maximum length of the text to find.
 const FIND_CHARS: usize = 40;
-/// Rows that a page key moves by.
+/// Rows that Page Up and Page Down move by.
 const PAGE: usize = 10;
 
 /// The order of the devices.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) enum Sort {
-    /// First seen, the newest first.
+    /// By first sighting, newest first.
     #[default]
     Newest,
-    /// Heard last, the latest first.
+    /// By last sighting, newest first.
     Heard,
     Address,
     Category,
@@ -28,7 +28,7 @@ impl Sort {
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::Newest => "newest first",
-            Self::Heard => "heard last first",
+            Self::Heard => "last heard first",
             Self::Address => "by address",
             Self::Category => "by category",
         }
@@ -45,25 +45,25 @@ impl Sort {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct TopState {
     pub(super) scene: Scene,
-    /// Why there is no newer scene.
+    /// Why the scene is not current, if it is not.
     pub(super) problem: Option<String>,
     pub(super) sort: Sort,
-    /// Only this category.
+    /// Show only this category.
     pub(super) category: Option<Category>,
-    /// Only devices in which this stands; in lower case.
+    /// Show only devices with this text; in lower case.
     pub(super) find: String,
     /// Whether keys go into `find`.
     pub(super) typing: bool,
     pub(super) paused: bool,
     pub(super) colour: bool,
-    /// The place of the selected device among those shown.
+    /// Index of the selected device among those shown.
     pub(super) selected: usize,
 }
 
-impl State {
-    /// Takes what was found last; the selected device stays selected.
+impl TopState {
+    /// Shows a new scene; the selected device stays selected.
     pub(super) fn show(&mut self, scene: Scene) {
         self.problem = None;
         if self.paused {
@@ -76,10 +76,10 @@ impl State {
         self.hold();
     }
 
-    /// The devices to be shown, in order.
+    /// The devices to show, in order.
     pub(super) fn shown(&self) -> Vec<&Row> {
         let mut rows: Vec<&Row> = self.scene.rows.iter().filter(|r| self.wants(r)).collect();
-        // They stand newest first already, which decides between equal ones.
+        // Rows are newest first already; sorting is stable.
         match self.sort {
             Sort::Newest => {}
             Sort::Heard => rows.sort_by_key(|r| Reverse(r.last_seen)),
@@ -98,7 +98,7 @@ impl State {
                 || holds(&row.mac.to_string()))
     }
 
-    /// Answers a key; returns whether the person leaves.
+    /// Handles a key; returns whether it quits.
     pub(super) fn key(&mut self, key: KeyEvent) -> bool {
         if key.modifiers.contains(KeyModifiers::CONTROL) {
             return matches!(key.code, KeyCode::Char('c' | 'd'));
@@ -181,16 +181,16 @@ mod tests {
         }
     }
 
-    fn state() -> State {
+    fn state() -> TopState {
         let rows = vec![
             row(1, Category::Iot, "Cam"),
             row(2, Category::Network, "switch"),
             row(3, Category::Iot, "printer"),
         ];
-        State { scene: Scene { rows, ..Scene::default() }, ..State::default() }
+        TopState { scene: Scene { rows, ..Scene::default() }, ..TopState::default() }
     }
 
-    fn press(state: &mut State, keys: &str) -> bool {
+    fn press(state: &mut TopState, keys: &str) -> bool {
         keys.chars().any(|c| {
             let code = match c {
                 '\n' => KeyCode::Enter,
@@ -201,7 +201,7 @@ mod tests {
         })
     }
 
-    fn shown(state: &State) -> Vec<u8> {
+    fn shown(state: &TopState) -> Vec<u8> {
         let last = |r: &&Row| match r.ip {
             std::net::IpAddr::V4(ip) => ip.octets()[3],
             std::net::IpAddr::V6(_) => 0,

@@ -8,9 +8,9 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Row as Cells, Table, TableState};
 
 use super::scene::{Row, Scene};
-use super::state::State;
+use super::state::TopState;
 use crate::census::{Category, Timestamp, Verdict};
-use crate::sensor::command::text::safe;
+use crate::cli::terminal::safe;
 
 /// The longest text that is drawn, in characters.
 const CHARS: usize = 200;
@@ -19,7 +19,7 @@ const ADDRESS: usize = 25;
 /// Lines that tell why the selected device is what it is.
 const WHY: u16 = 5;
 
-pub(super) fn view(state: &State, frame: &mut Frame<'_>) {
+pub(super) fn view(state: &TopState, frame: &mut Frame<'_>) {
     let warnings = warnings(state);
     let height = u16::try_from(warnings.len()).unwrap_or(u16::MAX);
     let [head, warn, title, table, why, help] = Layout::vertical([
@@ -44,7 +44,7 @@ pub(super) fn lines(buffer: &Buffer) -> Vec<String> {
         .content
         .chunks(width)
         .map(|row| {
-            // The cell behind a wide character holds nothing of its own.
+            // The cell after a wide character is empty.
             let mut skip = 0;
             let mut line = String::new();
             for cell in row {
@@ -59,7 +59,7 @@ pub(super) fn lines(buffer: &Buffer) -> Vec<String> {
         .collect()
 }
 
-fn numbers(state: &State) -> Vec<Line<'static>> {
+fn numbers(state: &TopState) -> Vec<Line<'static>> {
     let Scene { census, capture, .. } = &state.scene;
     let scene = &state.scene;
     let zones = scene.zones.join(", ");
@@ -99,13 +99,16 @@ fn numbers(state: &State) -> Vec<Line<'static>> {
     ]
 }
 
-fn warnings(state: &State) -> Vec<Line<'static>> {
+fn warnings(state: &TopState) -> Vec<Line<'static>> {
     let scene = &state.scene;
     let bound = (scene.refused > 0).then(|| {
-        format!("a lower bound: limits.couplings was hit {} times; raise it", grouped(scene.refused))
+        format!(
+            "the census is a lower bound: {} sightings refused; raise limits.couplings",
+            grouped(scene.refused)
+        )
     });
     let dropped = (scene.capture.dropped > 0)
-        .then(|| format!("{} frames were dropped: devices may be missing", grouped(scene.capture.dropped)));
+        .then(|| format!("{} frames dropped, so devices may be missing", grouped(scene.capture.dropped)));
     let style = if state.colour { Style::new().fg(Color::Red) } else { Style::new() };
     let style = style.add_modifier(Modifier::BOLD);
     state
@@ -120,14 +123,14 @@ fn warnings(state: &State) -> Vec<Line<'static>> {
         .collect()
 }
 
-fn devices(state: &State, frame: &mut Frame<'_>, title: Rect, table: Rect, why: Rect) {
+fn devices(state: &TopState, frame: &mut Frame<'_>, title: Rect, table: Rect, why: Rect) {
     let rows = state.shown();
     let category = state.category.map_or("all", Category::title);
     let find =
         if state.find.is_empty() { String::new() } else { format!(", with '{}'", harmless(&state.find)) };
     let held = match state.scene.devices - state.scene.rows.len().min(state.scene.devices) {
         0 => String::new(),
-        more => format!(", {} older ones not held", grouped(more as u64)),
+        more => format!(", {} older ones not shown", grouped(more as u64)),
     };
     let text = format!(
         "-- {} of {} devices: {category}{find}, {}{held} ",
@@ -138,7 +141,7 @@ fn devices(state: &State, frame: &mut Frame<'_>, title: Rect, table: Rect, why: 
     let rule = "-".repeat(usize::from(title.width).saturating_sub(text.chars().count()));
     frame.render_widget(Paragraph::new(bold(text + &rule)), title);
 
-    // Only what is visible is made harmless and drawn.
+    // Escape and draw only visible rows.
     let visible = usize::from(table.height).saturating_sub(1).max(1);
     let first = (state.selected + 1).saturating_sub(visible);
     let rows_seen = || rows.iter().skip(first).take(visible);
@@ -178,22 +181,22 @@ fn reasons(row: Option<&Row>) -> Vec<Line<'static>> {
     let (ip, mac, title) = (row.ip, row.mac, row.verdict.title());
     let mut out = vec![bold(format!("{ip} {mac} {title}")).into()];
     if row.reasons.is_empty() {
-        out.push(Line::raw("  nothing that it said is known to a rule"));
+        out.push(Line::raw("  no rule matches what it said"));
     }
     out.extend(row.reasons.iter().map(|r| Line::raw(format!("  {}", harmless(r)))));
     out
 }
 
-fn keys(state: &State) -> Line<'static> {
+fn keys(state: &TopState) -> Line<'static> {
     if state.typing {
-        return Line::raw(format!("find: {}_   Enter keep   Esc forget", harmless(&state.find)));
+        return Line::raw(format!("find: {}_   Enter keep   Esc clear", harmless(&state.find)));
     }
-    let pause = if state.paused { "p go on (paused)" } else { "p pause" };
+    let pause = if state.paused { "p continue (paused)" } else { "p pause" };
     Line::raw(format!("q quit  s sort  c category  / find  Esc all  up/down select  {pause}"))
 }
 
-/// A text from the network or a file as a terminal can show it, one character a cell or two: nothing that moves the
-/// cursor, turns the direction, or has no width of its own.
+/// Text from the network or a file that a terminal can show: without characters that move the cursor, change the
+/// direction of writing, or have no width.
 fn harmless(text: &str) -> String {
     let shown = safe(text);
     let mut buffer = [0; 4];
@@ -204,7 +207,7 @@ fn bold(text: String) -> Span<'static> {
     Span::styled(text, Style::new().add_modifier(Modifier::BOLD))
 }
 
-fn paint(state: &State, text: String, category: Category) -> Span<'static> {
+fn paint(state: &TopState, text: String, category: Category) -> Span<'static> {
     if state.colour { Span::styled(text, Style::new().fg(colour(category))) } else { Span::raw(text) }
 }
 
@@ -328,7 +331,7 @@ mod tests {
         }
     }
 
-    fn draw(state: &State, width: u16, height: u16) -> Buffer {
+    fn draw(state: &TopState, width: u16, height: u16) -> Buffer {
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         terminal.draw(|frame| view(state, frame)).unwrap();
         terminal.backend().buffer().clone()
@@ -336,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_page_of_80_columns_and_24_lines() {
-        let state = State { scene: scene(), colour: true, ..State::default() };
+        let state = TopState { scene: scene(), colour: true, ..TopState::default() };
         insta::assert_snapshot!(lines(&draw(&state, 80, 24)).join("\n"));
     }
 
@@ -345,7 +348,7 @@ mod tests {
         let mut scene = scene();
         scene.zones = vec!["z\u{1b}[2J\r\n".to_owned()];
         scene.problems = vec!["\u{9b}31m".to_owned()];
-        let state = State { scene, find: "".to_owned(), ..State::default() };
+        let state = TopState { scene, find: "".to_owned(), ..TopState::default() };
         for (width, height) in [(80, 24), (20, 8), (1, 1), (200, 60)] {
             let buffer = draw(&state, width, height);
             for cell in &buffer.content {
@@ -357,10 +360,10 @@ mod tests {
 
     #[test]
     fn without_colour_no_cell_has_one() {
-        let state = State { scene: scene(), colour: false, ..State::default() };
+        let state = TopState { scene: scene(), colour: false, ..TopState::default() };
         let buffer = draw(&state, 80, 24);
         assert!(buffer.content.iter().all(|c| c.fg == Color::Reset && c.bg == Color::Reset));
-        let coloured = draw(&State { scene: scene(), colour: true, ..State::default() }, 80, 24);
+        let coloured = draw(&TopState { scene: scene(), colour: true, ..TopState::default() }, 80, 24);
         assert!(coloured.content.iter().any(|c| c.fg == Color::Red));
     }
 

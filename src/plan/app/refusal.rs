@@ -1,0 +1,65 @@
+//! Why a use case gives no answer.
+
+use crate::classify::RuleError;
+use crate::estimate::FileError;
+use crate::listing::BadList;
+use crate::plan::permission::Action;
+use crate::plan::store::StoreError;
+use crate::wire::BadUpload;
+
+/// Why a use case gives no answer. The API makes a problem of it, the console an error page, the command line an exit code.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The store refuses, or fails.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Nobody is signed in.
+    #[error("sign in at /login, or send 'Authorization: Bearer nct_…'")]
+    Unauthenticated,
+    /// Another site sent a signed-in browser here to change something.
+    #[error("send the form from this service's own page")]
+    CrossSite,
+    /// The caller's roles, or the scope of their token, do not suffice.
+    #[error("{}to {} takes: {}", if *by_token { "this token is kept to less than its holder may; " } else { "" }, action.title(), action.role_titles())]
+    NotPermitted {
+        action: Action,
+        /// The person may; their token may not.
+        by_token: bool,
+    },
+    /// It does not exist, or the caller may not see it: they are not told which.
+    #[error("there is no {what} '{id}', or you may not see it")]
+    Hidden { what: &'static str, id: String },
+    /// The request cannot be understood.
+    #[error("{0}")]
+    Invalid(String),
+    /// The parameters of a list cannot be understood.
+    #[error(transparent)]
+    List(#[from] BadList),
+    /// A list of devices cannot be read.
+    #[error(transparent)]
+    File(#[from] FileError),
+    /// An upload cannot be read.
+    #[error(transparent)]
+    Upload(#[from] BadUpload),
+    /// The classification rules cannot be loaded.
+    #[error(transparent)]
+    Rules(#[from] RuleError),
+    /// Too many attempts: the next is taken after this many seconds.
+    #[error("too many attempts; try again in {0} s")]
+    TooMany(u64),
+    /// The program is wrong. What failed is for the log alone.
+    #[error("internal error: {0}")]
+    Defect(String),
+}
+
+impl Refusal {
+    /// There is no such `what`, or the caller may not see it.
+    pub fn hidden(what: &'static str, id: &str) -> Self {
+        Self::Hidden { what, id: id.chars().take(60).collect() }
+    }
+
+    /// The request cannot be understood, in these words.
+    pub fn invalid(detail: impl Into<String>) -> Self {
+        Self::Invalid(detail.into())
+    }
+}

@@ -1,0 +1,59 @@
+//! What a caller has seen of something before they change it. The API's `If-Match` is one.
+
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::StoreError;
+
+/// What a caller has seen of something before they change it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Expected {
+    /// The caller changes it whatever its state: a person at the console or the command line.
+    Any,
+    /// The caller had to say what they have seen, and did not.
+    Unsaid,
+    /// The entity tags that the caller has seen, as in `If-Match`: separated by commas, `*` for any.
+    Tags(String),
+}
+
+impl Expected {
+    /// Compares with `current`, read under the lock that the change holds.
+    ///
+    /// # Errors
+    /// [`StoreError::Unconditional`] or [`StoreError::Stale`].
+    pub fn check(&self, current: &impl Serialize) -> Result<(), StoreError> {
+        let seen = match self {
+            Self::Any => return Ok(()),
+            Self::Unsaid => return Err(StoreError::Unconditional),
+            Self::Tags(seen) => seen,
+        };
+        let current = tag(current);
+        if seen.split(',').map(str::trim).any(|tag| tag == "*" || tag == current) {
+            return Ok(());
+        }
+        Err(StoreError::Stale { current })
+    }
+}
+
+/// The strong entity tag of something that is shown as JSON: the first 12 bytes of its SHA-256, in hex and quotes.
+pub fn tag(value: &impl Serialize) -> String {
+    let json = serde_json::to_vec(value).unwrap_or_default();
+    let hex: String = Sha256::digest(&json).iter().take(12).map(|b| format!("{b:02x}")).collect();
+    format!("\"{hex}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_takes_the_tag_of_the_current_state() {
+        let current = tag(&"a");
+        assert_ne!(current, tag(&"b"));
+        let tags = |text: &str| Expected::Tags(text.to_owned()).check(&"a");
+        assert!(tags(&current).is_ok() && tags("*").is_ok() && Expected::Any.check(&"a").is_ok());
+        assert!(tags(&format!("\"x\", {current}")).is_ok());
+        assert!(matches!(tags("\"x\""), Err(StoreError::Stale { current: now }) if now == current));
+        assert!(matches!(Expected::Unsaid.check(&"a"), Err(StoreError::Unconditional)));
+    }
+}

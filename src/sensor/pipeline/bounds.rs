@@ -1,0 +1,83 @@
+//! Hits of the sensor's limits: always counted, and logged at most once a minute.
+
+use std::fmt;
+use std::time::{Duration, Instant};
+
+const EVERY: Duration = Duration::from_mins(1);
+
+/// What limits refused since the sensor started.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct LimitHits {
+    /// Refused sightings of couplings and stations beyond `limits.couplings`.
+    pub couplings: u64,
+    /// Values dropped from full sets of evidence.
+    pub evidence: u64,
+    /// Fragmented datagrams dropped before they were complete.
+    pub fragments: u64,
+    /// Whether the segment is full: no more prefixes, routers or half ARP exchanges are learned.
+    pub learned: bool,
+}
+
+impl fmt::Display for LimitHits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut parts = Vec::new();
+        if self.couplings > 0 {
+            parts.push(format!(
+                "{} sightings of new couplings refused, so the census is a lower bound; raise limits.couplings",
+                self.couplings
+            ));
+        }
+        if self.learned {
+            parts.push(
+                "no more prefixes or routers are learned, so the census is a lower bound; set 'prefixes'"
+                    .to_owned(),
+            );
+        }
+        if self.evidence > 0 {
+            parts.push(format!("{} values of evidence dropped", self.evidence));
+        }
+        if self.fragments > 0 {
+            parts.push(format!("{} incomplete datagrams dropped", self.fragments));
+        }
+        f.write_str(&parts.join("; "))
+    }
+}
+
+/// Decides when to log.
+#[derive(Debug, Default)]
+pub struct Reporter {
+    reported: Option<(Instant, LimitHits)>,
+}
+
+impl Reporter {
+    /// The hits to log at `now`: `None` if they have not changed or the last report is less than a minute ago.
+    pub fn due(&mut self, now: Instant, hits: LimitHits) -> Option<LimitHits> {
+        let (at, known) = match self.reported {
+            Some((at, known)) => (Some(at), known),
+            None => (None, LimitHits::default()),
+        };
+        if hits == known || at.is_some_and(|at| now.duration_since(at) < EVERY) {
+            return None;
+        }
+        self.reported = Some((now, hits));
+        Some(hits)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_reported_when_it_is_hit_and_then_at_most_once_a_minute() {
+        let (mut reporter, start) = (Reporter::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let hit = |couplings| LimitHits { couplings, ..LimitHits::default() };
+        assert_eq!(reporter.due(at(0), hit(0)), None);
+        assert_eq!(reporter.due(at(1), hit(5)), Some(hit(5)));
+        assert_eq!(reporter.due(at(60), hit(9)), None);
+        assert_eq!(reporter.due(at(61), hit(9)), Some(hit(9)));
+        assert_eq!(reporter.due(at(200), hit(9)), None);
+        assert!(hit(9).to_string().contains("raise limits.couplings"));
+    }
+}

@@ -1,0 +1,247 @@
+//! The capture threads: one for each interface, from its ring through a [`Worker`] into the table.
+//!
+//! If an interface disappears, its thread reports the problem and tries to open it again, with growing pauses.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::sync::Notify;
+
+use super::table::Table;
+use super::worker::Worker;
+use crate::capture::live::{self, Live, LiveError, Settings, Statistics};
+use crate::sensor::config::{CaptureConfig, Config};
+use crate::sensor::rules::Accepted;
+use crate::sensor::status::{InterfaceStatus, Status};
+
+/// Longest wait for frames, and so the time in which a thread notices that it must stop.
+const WAIT: Duration = Duration::from_millis(100);
+/// How often the cache is merged into the table and the counters are published.
+const FLUSH: Duration = Duration::from_millis(500);
+/// How long a stopping thread still reads frames that the kernel holds: two blocks of the ring.
+const LAST_FRAMES: Duration = Duration::from_millis(250);
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+
+/// What all capture threads share.
+#[derive(Clone, Debug)]
+pub struct Shared {
+    /// A reload replaces it.
+    pub config: Arc<ArcSwap<Config>>,
+    /// The operator's rules in use; a reload replaces them.
+    pub rules: Arc<ArcSwap<Accepted>>,
+    pub table: Arc<Table>,
+    pub status: Arc<Status>,
+    /// Tells the threads to end.
+    pub stop: Arc<AtomicBool>,
+    pub reopening: Reopening,
+}
+
+/// How to open an interface that was away or has new settings.
+#[derive(Clone, Debug)]
+pub enum Reopening {
+    /// Its thread opens it, with the privilege that it kept.
+    Here,
+    /// The process gave the privilege up and must be started again; notifies the daemon to end.
+    Restart(Arc<Notify>),
+}
+
+pub fn settings(capture: &CaptureConfig, interface: &str) -> Settings {
+    Settings {
+        interface: interface.to_owned(),
+        filter: capture.filter.clone(),
+        ring_mib: capture.ring_mib,
+        snap_length: capture.snap_length,
+        promiscuous: capture.promiscuous,
+    }
+}
+
+/// An interface that is open, or that could not be opened yet.
+pub struct Opened {
+    interface: String,
+    settings: Settings,
+    live: Result<Live, LiveError>,
+}
+
+/// Opens all interfaces, except those that are away, which are opened later.
+///
+/// # Errors
+/// If an interface cannot be opened until a person changes something.
+pub fn open(config: &Config, interfaces: &[String]) -> Result<Vec<Opened>, LiveError> {
+    let mut all = Vec::new();
+    for interface in interfaces {
+        let settings = settings(&config.capture, interface);
+        let live = Live::open(&settings);
+        match live {
+            Err(e) if !e.may_pass() => return Err(e),
+            live => all.push(Opened { interface: interface.clone(), settings, live }),
+        }
+    }
+    Ok(all)
+}
+
+/// Starts the thread of an interface.
+///
+/// # Errors
+/// If the system refuses a thread.
+pub fn start(opened: Opened, shared: Shared) -> std::io::Result<JoinHandle<()>> {
+    let name = format!("capture {}", opened.interface);
+    // The kernel keeps 15 bytes of a thread's name.
+    let name = name.chars().take(15).collect();
+    thread::Builder::new().name(name).spawn(move || Thread::new(opened, &shared).run())
+}
+
+struct Thread<'s> {
+    interface: String,
+    settings: Settings,
+    shared: &'s Shared,
+    worker: Worker<'s>,
+    live: Option<Live>,
+    problem: Option<String>,
+    /// Totals of the closed handles.
+    closed: Statistics,
+    pause: Duration,
+    next_attempt: Instant,
+    flushed: Instant,
+}
+
+impl<'s> Thread<'s> {
+    fn new(opened: Opened, shared: &'s Shared) -> Self {
+        let (live, problem) = match opened.live {
+            Ok(live) => (Some(live), None),
+            Err(e) => (None, Some(e.to_string())),
+        };
+        if let Some(problem) = &problem {
+            tracing::warn!("{problem}; retrying");
+        }
+        Self {
+            interface: opened.interface,
+            settings: opened.settings,
+            shared,
+            worker: Worker::new(&shared.table),
+            live,
+            problem,
+            closed: Statistics::default(),
+            pause: FIRST_PAUSE,
+            next_attempt: Instant::now() + FIRST_PAUSE,
+            flushed: Instant::now(),
+        }
+    }
+
+    fn run(mut self) {
+        self.publish();
+        while !self.shared.stop.load(Ordering::Relaxed) {
+            self.round();
+            self.shared.status.rounds.fetch_add(1, Ordering::Relaxed);
+            if self.flushed.elapsed() >= FLUSH {
+                self.publish();
+            }
+        }
+        let end = Instant::now() + LAST_FRAMES;
+        while self.live.is_some() && Instant::now() < end {
+            self.round();
+        }
+        self.publish();
+    }
+
+    /// Reads frames for at most [`WAIT`], or tries to open the interface.
+    fn round(&mut self) {
+        if let Some(live) = &mut self.live {
+            let worker = &mut self.worker;
+            if let Err(e) = live.poll(WAIT, &mut |frame| worker.frame(frame)) {
+                self.close(&e);
+            }
+        } else if Instant::now() >= self.next_attempt {
+            self.reopen();
+        } else {
+            thread::sleep(WAIT);
+        }
+    }
+
+    fn close(&mut self, why: &LiveError) {
+        tracing::warn!("{why}; retrying");
+        if let Some(mut live) = self.live.take() {
+            self.closed = sum(self.closed, live.statistics());
+        }
+        self.problem = Some(why.to_string());
+        self.pause = FIRST_PAUSE;
+        self.next_attempt = Instant::now() + self.pause;
+        self.publish();
+    }
+
+    fn reopen(&mut self) {
+        if let Reopening::Restart(wanted) = &self.shared.reopening {
+            let up = live::is_up(&self.interface);
+            if up {
+                tracing::info!("{}: up again; restarting to open it", self.interface);
+                wanted.notify_one();
+            }
+            self.next_attempt = Instant::now() + if up { LONGEST_PAUSE } else { FIRST_PAUSE };
+            return;
+        }
+        match Live::open(&self.settings) {
+            Ok(live) => {
+                tracing::info!("{}: capturing again", self.interface);
+                (self.live, self.problem, self.pause) = (Some(live), None, FIRST_PAUSE);
+            }
+            Err(e) => {
+                self.problem = Some(e.to_string());
+                self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                self.next_attempt = Instant::now() + self.pause;
+            }
+        }
+        self.publish();
+    }
+
+    /// Merges the cache into the table, publishes the counters, and applies changed settings.
+    fn publish(&mut self) {
+        self.flushed = Instant::now();
+        self.worker.flush();
+        let now = self.live.as_mut().map(Live::statistics).unwrap_or_default();
+        let status = InterfaceStatus {
+            problem: self.problem.clone(),
+            counters: self.worker.counters().clone(),
+            statistics: sum(self.closed, now),
+        };
+        self.shared.status.publish(&self.interface, status);
+        self.shared.status.warn_of_limits(self.shared.table.limit_hits());
+        let wanted = settings(&self.shared.config.load().capture, &self.interface);
+        if wanted != self.settings {
+            self.change(wanted);
+        }
+    }
+
+    /// Captures with new settings; if that fails, the old handle stays open.
+    fn change(&mut self, wanted: Settings) {
+        if let Reopening::Restart(restart) = &self.shared.reopening {
+            tracing::info!("{}: restarting to capture with the changed settings", self.interface);
+            restart.notify_one();
+            self.settings = wanted;
+            return;
+        }
+        match Live::open(&wanted) {
+            Ok(live) => {
+                if let Some(mut old) = self.live.replace(live) {
+                    self.closed = sum(self.closed, old.statistics());
+                }
+                self.problem = None;
+                tracing::info!("{}: capturing with the changed settings", self.interface);
+            }
+            Err(e) if self.live.is_some() => tracing::error!("{e}; keeping the old settings"),
+            Err(_) => {}
+        }
+        // Even after a failure: do not try the same settings twice.
+        self.settings = wanted;
+    }
+}
+
+fn sum(a: Statistics, b: Statistics) -> Statistics {
+    Statistics {
+        received: a.received + b.received,
+        dropped_ring: a.dropped_ring + b.dropped_ring,
+        dropped_interface: a.dropped_interface + b.dropped_interface,
+    }
+}

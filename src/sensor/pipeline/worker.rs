@@ -1,0 +1,361 @@
+//! A worker dissects frames and merges their facts into the [`Table`].
+//!
+//! Most frames are bulk data of a known coupling. These end in a small cache, without a lock or an allocation. Only
+//! entries that leave the cache, and new evidence, reach the shared table.
+
+use std::collections::BTreeMap;
+use std::hash::BuildHasher as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use foldhash::fast::{FixedState, RandomState};
+
+use super::fragments::Fragments;
+use super::table::Table;
+use crate::census::time::DAY;
+use crate::census::{CouplingKey, Field, MacAddr, Prefix, Segment, Signs, Timestamp};
+use crate::dissect::{Anomaly, Fragment, Frame, LinkType, Malformed, Sink, Tags, dissect};
+use crate::wire::FrameNumbers;
+
+/// Slots of the cache of couplings; a power of two.
+const SLOTS: usize = 8_192;
+/// Slots of the memory of recent evidence; a power of two.
+const SAID: usize = 8_192;
+/// Slots of the memory of recent frames, to find duplicates; a power of two.
+const RECENT: usize = 1_024;
+/// Bytes of a frame that identify a duplicate: headers, checksums and the head of the payload.
+const DIGESTED: usize = 128;
+/// Offset of the packet in an untagged Ethernet frame.
+const NETWORK: usize = 14;
+/// Copies of one frame on a mirror port lie at most this many nanoseconds apart.
+const DUPLICATE_WINDOW: i64 = 50_000_000;
+
+/// Totals since the worker started.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Counters {
+    pub frames: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+    /// Frames with a malformed part.
+    pub malformed_frames: u64,
+    /// Frames that a mirror copied twice: equal within 50 ms, apart from what a router or switch changes in an IP packet
+    /// (MACs, VLAN tags, TTL, header checksum).
+    pub duplicates: u64,
+    /// Panics in dissectors. Each is a defect and costs one frame.
+    pub panics: u64,
+    /// Malformed parts by protocol and reason.
+    pub malformed: BTreeMap<Malformed, u64>,
+    pub anomalies: BTreeMap<Anomaly, u64>,
+    pub first: Option<Timestamp>,
+    pub last: Option<Timestamp>,
+}
+
+/// Feeds frames into a table. Each thread has its own.
+#[derive(Debug)]
+pub struct Worker<'t> {
+    facts: FactSink<'t>,
+    recent: Vec<(u64, Timestamp)>,
+    /// With a fixed seed, so that frame numbers are the same in every run.
+    digest: FixedState,
+    numbers: Option<FrameNumbers>,
+}
+
+impl<'t> Worker<'t> {
+    pub fn new(table: &'t Table) -> Self {
+        Self {
+            facts: FactSink {
+                table,
+                hasher: RandomState::default(),
+                slots: vec![None; SLOTS],
+                said: vec![(0, Timestamp(i64::MAX)); SAID],
+                at: Timestamp::default(),
+                broken: false,
+                fragments: Fragments::default(),
+                counters: Counters::default(),
+            },
+            recent: vec![(0, Timestamp(i64::MIN)); RECENT],
+            digest: FixedState::with_seed(0x6e65_7463_656e),
+            numbers: None,
+        }
+    }
+
+    /// Makes the worker number its frames, so that evidence can refer to them.
+    #[must_use]
+    pub fn numbering(mut self) -> Self {
+        self.numbers = Some(FrameNumbers::default());
+        self
+    }
+
+    /// Dissects one frame. A panic in a dissector costs only this frame.
+    pub fn frame(&mut self, frame: &Frame<'_>) {
+        let digest = self.copy_digest(frame);
+        let counters = &mut self.facts.counters;
+        counters.frames += 1;
+        counters.bytes += u64::from(frame.length);
+        counters.first = Some(counters.first.map_or(frame.at, |t| t.min(frame.at)));
+        counters.last = Some(counters.last.map_or(frame.at, |t| t.max(frame.at)));
+        if let Some(numbers) = &mut self.numbers {
+            let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
+            #[expect(clippy::cast_possible_truncation, reason = "half of a digest is a digest")]
+            numbers.record(frame.at, self.digest.hash_one((head, frame.length)) as u32);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
+        if let Some((known, at)) = self.recent.get_mut(digest as usize & (RECENT - 1)) {
+            if *known == digest && frame.at.since(*at).saturating_abs() <= DUPLICATE_WINDOW {
+                counters.duplicates += 1;
+            }
+            (*known, *at) = (digest, frame.at);
+        }
+        self.facts.at = frame.at;
+        self.facts.broken = false;
+        let facts = &mut self.facts;
+        if catch_unwind(AssertUnwindSafe(|| dissect(frame, facts))).is_err() {
+            self.facts.counters.panics += 1;
+        }
+        self.facts.counters.malformed_frames += u64::from(self.facts.broken);
+    }
+
+    /// A digest that is equal for all copies of a frame: of an IP packet, without what routers and switches change.
+    fn copy_digest(&self, frame: &Frame<'_>) -> u64 {
+        let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
+        let mut start = NETWORK;
+        while let Some([0x81, 0x00] | [0x88, 0xa8]) = head.get(start - 2..start)
+            && start < NETWORK + 8
+        {
+            start += 4;
+        }
+        let packet = head.get(start..).unwrap_or_default();
+        let (until_ttl, after) = match (frame.link, head.get(start - 2..start)) {
+            (LinkType::Ethernet, Some([0x08, 0x00])) => (packet.get(..8), packet.get(12..)),
+            (LinkType::Ethernet, Some([0x86, 0xdd])) => (packet.get(..7), packet.get(8..)),
+            _ => (None, None),
+        };
+        match until_ttl.zip(after) {
+            Some(unchanged) => self.digest.hash_one(unchanged),
+            None => self.digest.hash_one((head, frame.length)),
+        }
+    }
+
+    /// Merges the cache into the table. Call it at least every second, and before taking a delta.
+    pub fn flush(&mut self) {
+        let facts = &mut self.facts;
+        for slot in &mut facts.slots {
+            if let Some(slot) = slot.take() {
+                slot.merge_into(facts.table);
+            }
+        }
+        if let (Some(first), Some(last)) = (facts.counters.first, facts.counters.last) {
+            facts.table.learn(|segment| segment.span(first, last));
+        }
+    }
+
+    /// The totals so far.
+    pub fn counters(&self) -> &Counters {
+        &self.facts.counters
+    }
+
+    /// Flushes, and returns the totals and the frame numbers.
+    pub fn finish(mut self) -> (Counters, Option<FrameNumbers>) {
+        self.flush();
+        if let Some(numbers) = &mut self.numbers {
+            numbers.seal();
+        }
+        (self.facts.counters, self.numbers)
+    }
+}
+
+impl Counters {
+    /// Adds the totals of another worker.
+    pub fn add(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.bytes += other.bytes;
+        self.malformed_frames += other.malformed_frames;
+        self.duplicates += other.duplicates;
+        self.panics += other.panics;
+        for (what, n) in &other.malformed {
+            *self.malformed.entry(*what).or_default() += n;
+        }
+        for (what, n) in &other.anomalies {
+            *self.anomalies.entry(*what).or_default() += n;
+        }
+        self.first = [self.first, other.first].into_iter().flatten().min();
+        self.last = self.last.max(other.last);
+    }
+}
+
+/// A cached coupling: frames between `first` and `last`, on one UTC day, all with the same `signs` and `tags`.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    key: CouplingKey,
+    signs: Signs,
+    tags: Tags,
+    first: Timestamp,
+    last: Timestamp,
+    /// Start of the day. A coupling records the days on which it was seen, so a slot must not span several.
+    day: Timestamp,
+}
+
+impl Slot {
+    fn new(key: CouplingKey, signs: Signs, tags: Tags, at: Timestamp) -> Self {
+        Self { key, signs, tags, first: at, last: at, day: at.day_start() }
+    }
+
+    fn holds_day_of(&self, at: Timestamp) -> bool {
+        at.since(self.day).cast_unsigned() < DAY.cast_unsigned()
+    }
+
+    fn merge_into(self, table: &Table) {
+        table.sight(self.key, self.first, self.last, self.signs, self.tags);
+    }
+}
+
+#[derive(Debug)]
+struct FactSink<'t> {
+    table: &'t Table,
+    hasher: RandomState,
+    slots: Vec<Option<Slot>>,
+    /// Evidence sent to the table: its hash and earliest time.
+    said: Vec<(u64, Timestamp)>,
+    at: Timestamp,
+    /// Whether the present frame has a malformed part.
+    broken: bool,
+    fragments: Fragments,
+    counters: Counters,
+}
+
+impl Sink for FactSink<'_> {
+    fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, tags: Tags) {
+        let (key, at) = (CouplingKey { mac, ip }, self.at);
+        #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
+        let place = (self.hasher.hash_one(key) as usize ^ usize::from(signs.0)) & (SLOTS - 1);
+        let Some(slot) = self.slots.get_mut(place) else { return };
+        if let Some(known) = slot
+            && known.signs == signs
+            && known.key == key
+            && known.tags == tags
+            && known.holds_day_of(at)
+        {
+            known.first = known.first.min(at);
+            known.last = known.last.max(at);
+        } else if let Some(old) = slot.replace(Slot::new(key, signs, tags, at)) {
+            old.merge_into(self.table);
+        }
+    }
+
+    fn coupling_said(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str) {
+        // A server repeats its name in each answer; only the first adds a fact.
+        let key = CouplingKey { mac, ip };
+        let hash = self.hasher.hash_one((key, field, value));
+        #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
+        if let Some((known, at)) = self.said.get_mut(hash as usize & (SAID - 1)) {
+            if *known == hash && *at <= self.at {
+                return;
+            }
+            (*known, *at) = (hash, self.at);
+        }
+        self.table.coupling_said(key, self.at, field, value);
+    }
+
+    fn station_said(&mut self, mac: MacAddr, field: Field, value: &str) {
+        self.table.station_said(mac, self.at, field, value);
+    }
+
+    fn prefix(&mut self, prefix: Prefix) {
+        self.table.learn(|segment| segment.learn_sent(prefix));
+    }
+
+    fn router(&mut self, ip: IpAddr) {
+        self.table.learn(|segment| segment.learn_router(ip));
+    }
+
+    fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) {
+        // Most exchanges add nothing, so avoid the lock.
+        if Segment::teachable(sender, target).is_some() {
+            self.table.learn(|segment| segment.exchange(sender, target, answer));
+        }
+    }
+
+    fn gather(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>> {
+        let dropped = self.fragments.dropped;
+        let whole = self.fragments.gather(fragment, self.at);
+        if self.fragments.dropped != dropped {
+            self.anomaly(Anomaly::FragmentsDropped);
+        }
+        let (payload, first) = whole?;
+        self.at = first;
+        Some(payload)
+    }
+
+    fn malformed(&mut self, what: Malformed) {
+        self.broken = true;
+        *self.counters.malformed.entry(what).or_default() += 1;
+    }
+
+    fn anomaly(&mut self, what: Anomaly) {
+        *self.counters.anomalies.entry(what).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A UDP packet with a payload byte, from behind or before a router.
+    fn packet(mac: u8, ttl: u8, tag: bool, payload: u8) -> Vec<u8> {
+        let mut out = vec![2, 0, 0, 0, 0, mac, 2, 0, 0, 0, 1, mac];
+        if tag {
+            out.extend([0x81, 0, 0, 10]);
+        }
+        out.extend([
+            8,
+            0,
+            0x45,
+            0,
+            0,
+            29,
+            0x12,
+            0x34,
+            0,
+            0,
+            ttl,
+            17,
+            0xff - ttl,
+            0,
+            10,
+            0,
+            0,
+            1,
+            10,
+            0,
+            1,
+            1,
+        ]);
+        out.extend([0x30, 0x39, 0x30, 0x39, 0, 9, 0, 0, payload]);
+        out
+    }
+
+    fn duplicates(frames: &[(i64, Vec<u8>)]) -> u64 {
+        let table = Table::new(100);
+        let mut worker = Worker::new(&table);
+        for (ms, data) in frames {
+            let length = u32::try_from(data.len()).unwrap();
+            let at = Timestamp(ms * 1_000_000);
+            worker.frame(&Frame { at, link: LinkType::Ethernet, data, length });
+        }
+        worker.finish().0.duplicates
+    }
+
+    #[test]
+    fn i10_copies_of_a_mirror_and_from_a_routers_other_side_are_counted() {
+        assert_eq!(duplicates(&[(0, packet(1, 64, false, 7)), (1, packet(1, 64, false, 7))]), 1);
+        assert_eq!(duplicates(&[(0, packet(1, 64, false, 7)), (1, packet(2, 63, true, 7))]), 1);
+    }
+
+    #[test]
+    fn what_differs_or_comes_later_is_no_copy() {
+        assert_eq!(duplicates(&[(0, packet(1, 64, false, 7)), (1, packet(1, 64, false, 8))]), 0);
+        assert_eq!(duplicates(&[(0, packet(1, 64, false, 7)), (51, packet(1, 64, false, 7))]), 0);
+        let arp = |mac| [vec![0xff; 6], vec![2, 0, 0, 0, 1, mac, 8, 6], vec![0; 46]].concat();
+        assert_eq!(duplicates(&[(0, arp(1)), (1, arp(2)), (2, arp(1))]), 1);
+    }
+}

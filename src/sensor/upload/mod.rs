@@ -1,0 +1,10 @@
+//! The upload half: from the spool to the plan service.
+
+pub mod client;
+pub mod delivery;
+pub mod feedback;
+pub mod identity;
+pub mod route;
+pub mod signing;
+pub mod spool;
+pub mod trust;

@@ -1,0 +1,112 @@
+//! The program `netcensus-plan` as an operator runs it: its output, its exit codes, and the service in a process of its
+//! own.
+
+use std::io::{BufRead as _, BufReader, Lines};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::Receiver;
+
+use netcensus::plan::store::Location;
+use serde_json::Value;
+
+use super::{START, databases};
+
+/// The program with these arguments, in `directory`, at [`START`]. Its database is `plan.sqlite` there.
+pub(crate) fn program(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = program_at(&Location::File(directory.join("plan.sqlite")), START, arguments);
+    command.current_dir(directory);
+    command
+}
+
+/// The program with these arguments, on a database, at a time.
+pub(crate) fn program_at(database: &Location, now: &str, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
+    command.args(arguments).stdin(Stdio::null());
+    command.env("NETCENSUS_PLAN_DATABASE", databases::place(database)).env("NETCENSUS_NOW", now);
+    command.env_remove("NETCENSUS_PLAN_CONFIG").env("NO_COLOR", "1");
+    command
+}
+
+/// Runs the program with these arguments, see [`program`].
+pub(crate) fn run(directory: &Path, arguments: &[&str]) -> Output {
+    program(directory, arguments).output().unwrap()
+}
+
+/// Runs the program, which must succeed; gives what it printed.
+pub(crate) fn printed(directory: &Path, arguments: &[&str]) -> String {
+    let output = run(directory, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Runs the program, which must succeed; gives the JSON document that it printed.
+pub(crate) fn document(directory: &Path, arguments: &[&str]) -> Value {
+    serde_json::from_str(&printed(directory, arguments)).unwrap()
+}
+
+/// Runs the program, which must fail without printing a result; gives its exit code and its message.
+pub(crate) fn failure(directory: &Path, arguments: &[&str]) -> (i32, String) {
+    let output = run(directory, arguments);
+    assert!(output.stdout.is_empty(), "{arguments:?}");
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// Asserts that the program fails with this exit code and a message that has `part` in it.
+#[track_caller]
+pub(crate) fn assert_failure(directory: &Path, arguments: &[&str], code: i32, part: &str) {
+    let (found, message) = failure(directory, arguments);
+    assert!(found == code && message.contains(part), "{arguments:?}: exit code {found}: {message}");
+}
+
+/// `netcensus-plan serve` in a process of its own.
+pub(crate) struct Process {
+    child: Child,
+    pub(crate) url: String,
+    output: Lines<BufReader<ChildStdout>>,
+    log: Receiver<String>,
+}
+
+impl Process {
+    /// Starts the service, and waits until it listens.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let url = log.find_map(|line| {
+            let (_, rest) = line.split_once("listening on ")?;
+            rest.split(' ').next().map(str::to_owned)
+        });
+        let url = url.expect("the service logs where it listens");
+        let (lines, later) = std::sync::mpsc::channel();
+        // Reads on though nobody listens: a full pipe would stop the service.
+        std::thread::spawn(move || log.for_each(|line| drop(lines.send(line))));
+        let output = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, url, output, log: later }
+    }
+
+    /// The next line of its output that has `part` in it.
+    pub(crate) fn line_with(&mut self, part: &str) -> String {
+        self.output.by_ref().map_while(Result::ok).find(|line| line.contains(part)).unwrap()
+    }
+
+    /// The next line of its log that has `part` in it.
+    pub(crate) fn log_with(&self, part: &str) -> String {
+        self.log.iter().find(|line| line.contains(part)).unwrap()
+    }
+
+    /// Sends it a signal, such as `-TERM`.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Waits for its end.
+    pub(crate) fn ended(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// Kills it, as a failure of the machine would.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
