@@ -7,7 +7,7 @@ SHELL := /bin/bash
 STEP   := .ci/step
 NEED   := .ci/need
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-# The cargo profile of demo, lab, console, chaos and api. Tests use dev; a second profile would compile everything twice.
+# The cargo profile of run, demo, lab, console, chaos and api. Tests use dev; a second profile compiles everything again.
 PROFILE ?= dev
 BIN    := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CARGO  := cargo --locked
