@@ -1,6 +1,6 @@
-//! Writes the captures that the whole-process benchmark replays, the same bytes every time: `capture DIR` makes
-//! `office.pcap` and `small.pcap`, 1,000,000 frames each; `million.pcap`, in which a million couplings say what is typical;
-//! `flood.pcap`, in which ten minutes of random ARP at 10,000 a second come beside the calm LAN of `small.pcap`.
+//! Writes the captures that the whole-process benchmark replays. `capture DIR` writes the same bytes each time:
+//! `office.pcap` and `small.pcap` with 1,000,000 frames each, `million.pcap` with a million couplings and their typical
+//! evidence, and `flood.pcap` with ten minutes of random ARP at 10,000 frames a second on top of the LAN of `small.pcap`.
 
 mod mix;
 
@@ -12,13 +12,13 @@ use mix::{Capture, Mix};
 
 const FRAMES: usize = 1_000_000;
 const POISONED: usize = 6_000_000;
-/// Frames of the calm LAN, one in so many of the flood.
+/// The flood has a frame of the calm LAN before every 11th frame.
 const CALM: usize = 11;
 
 type Out = BufWriter<File>;
 
 fn main() -> io::Result<()> {
-    // Cargo adds `--bench`; a directory is what does not look like an option.
+    // Cargo adds `--bench`, so the directory is the first argument that is not an option.
     let Some(directory) = std::env::args().skip(1).find(|a| !a.starts_with("--")) else {
         return Err(io::Error::other("usage: capture DIR"));
     };

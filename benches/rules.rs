@@ -1,15 +1,15 @@
-//! The rules: how long reading and testing them takes, and what one value of evidence costs that was not seen before.
+//! Benchmarks of the rules: the time to load and test them, and the time per new value of evidence.
 
-#![expect(clippy::expect_used, reason = "a benchmark that cannot be set up should stop")]
-#![expect(clippy::print_stdout, reason = "a benchmark prints what it measured")]
+#![expect(clippy::expect_used, reason = "a benchmark stops if its setup fails")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput};
-use netcensus::census::{Classifier, Evidence, Field, Subject, Timestamp};
+use netcensus::census::{Classifier, ClassifierInput, Evidence, Field, Timestamp};
 use netcensus::classify::Rules;
 
-/// What devices of many kinds say; `#` stands for a number that makes each value a new one.
+/// Evidence of many kinds of devices. `#` is replaced by a number, so that each value is new.
 const SAID: &[(Field, &str)] = &[
     (Field::LldpSysDescr, "Juniper Networks, Inc. ex2300-48p Ethernet Switch, kernel JUNOS 20.4R3.#"),
     (Field::LldpSysName, "sw-og#-01"),
@@ -51,8 +51,12 @@ fn main() {
     group.bench_function("value", |b| {
         b.iter(|| {
             for e in &evidence {
-                let subject =
-                    Subject { macs: Vec::new(), evidence: vec![e], forwards: None, couplings: Vec::new() };
+                let subject = ClassifierInput {
+                    macs: Vec::new(),
+                    evidence: vec![e],
+                    forwards: None,
+                    couplings: Vec::new(),
+                };
                 black_box(rules.classify(&subject));
             }
         });
@@ -61,7 +65,7 @@ fn main() {
     criterion.final_summary();
 }
 
-/// Memory in use, in kB; 0 where the system does not tell.
+/// Resident memory in kB; 0 if the system does not report it.
 fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"));

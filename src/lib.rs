@@ -18,7 +18,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod doctor;
-pub mod notify;
+mod notify;
 pub mod rulebook;
 #[cfg(any(feature = "sensor", feature = "plan"))]
 pub mod tls;
@@ -33,11 +33,11 @@ pub mod sensor;
 #[cfg(feature = "plan")]
 pub mod billing;
 #[cfg(feature = "plan")]
-pub mod change;
+pub(crate) mod change;
 #[cfg(feature = "plan")]
-pub mod estimate;
+pub(crate) mod estimate;
 #[cfg(feature = "plan")]
-pub mod listing;
+pub(crate) mod listing;
 #[cfg(feature = "plan")]
 pub mod plan;
 #[cfg(feature = "plan")]

@@ -1,7 +1,8 @@
-//! Fuzz targets: every dissector, and whatever else reads bytes from outside. `TARGET` in the environment names the one
-//! to run; without it the names are printed. All are in one binary, as linking each apart takes longer than it runs.
+//! Fuzz targets: the dissectors of every protocol, and whatever else reads bytes from outside. `TARGET` in the environment
+//! names the one to run; without it the names are printed. All are in one binary, because linking one for each target
+//! would take longer than running it.
 //!
-//! A new dissector is one line in `dissectors`; the seeds of a target are in `corpus/` under its name.
+//! Each row of the registry of protocols is a target. The seeds of a target are in `corpus/` under its name.
 
 #![no_main]
 
@@ -11,172 +12,86 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use netcensus::capture::file;
-use netcensus::census::{MacAddr, Timestamp, VALUE_BYTES, clean};
+use netcensus::census::{Timestamp, VALUE_BYTES, clean};
 use netcensus::classify::Rules;
 use netcensus::config;
-use netcensus::dissect::protocol::*;
-use netcensus::dissect::{Frame, LinkType, Malformed, Reader, Words};
-use netcensus::sensor::pipeline::checkpoint;
+use netcensus::dissect::{self, Frame, LinkType, Malformed, PROTOCOLS, Payload, Protocol, Reader, Words};
 use netcensus::sensor::config::Config;
+use netcensus::sensor::pipeline::checkpoint;
 use netcensus::sensor::pipeline::table::Table;
 use netcensus::sensor::pipeline::worker::Worker;
 use netcensus::wire::{EnrolmentToken, Upload};
 
-macro_rules! targets {
-    (dissectors: { $($name:ident => $dissect:expr,)* } readers: { $($reader:ident,)* }) => {
-        const TARGETS: &[(&str, fn(&[u8]))] = &[
-            $((stringify!($name), |data| said(data, $dissect)),)*
-            $((stringify!($reader), $reader),)*
-        ];
+macro_rules! readers {
+    ($($reader:ident,)*) => {
+        const READERS: &[(&str, fn(&[u8]))] = &[$((stringify!($reader), $reader),)*];
     };
 }
 
-targets! {
-    dissectors: {
-        ads => |p, w| ads::dissect(p, w).and_then(|()| ads::discovery(p, w)),
-        babel => babel::dissect,
-        bacnet => bacnet::dissect,
-        bgp => bgp::dissect,
-        browser => browser::dissect,
-        c37118 => c37118::dissect,
-        capwap => |p, w| capwap::dissect(p, 1024, 5246, w),
-        cdp => |p, w| cdp::dissect(p, w, &mut |_| {}),
-        cip_io => cip_io::dissect,
-        cisco => |p, w| with_port(p, |kind, p| cisco::dissect(kind, p, w)),
-        coap => |p, w| with_port(p, |from, p| coap::dissect(p, from, w)),
-        codesys => |p, w| sides(|side| codesys::stream(p, side, w)).and_then(|()| codesys::datagram(p, w)),
-        datagram => |p, w| with_port(p, |from, p| with_port(p, |to, p| datagram(p, from, to, w))),
-        dcerpc => dcerpc::dissect,
-        dhcp4 => |p, w| dhcp4::dissect(p, w).map(drop),
-        dhcp6 => dhcp6::dissect,
-        dicom => dicom::dissect,
-        dnp3 => dnp3::dissect,
-        dns => |p, w| dns::dissect(p, w).and_then(|()| dns::dissect_stream(p, w)),
-        eapol => eapol::dissect,
-        edp => edp::dissect,
-        eigrp => eigrp::dissect,
-        enip => |p, w| sides(|side| enip::dissect(p, side, w)),
-        ethercat => |p, w| ethercat::dissect(p, MacAddr([0, 1, 2, 3, 4, 5]), w).and_then(|()| ethercat::datagram(p, w)),
-        fdp => fdp::dissect,
-        fins => |p, w| fins::datagram(p, w).and_then(|()| fins::stream(p, w)),
-        fox => |p, w| sides(|side| fox::dissect(p, side, w)),
-        ftp => ftp::dissect,
-        glbp => glbp::dissect,
-        goose => |p, w| with_port(p, |kind, p| goose::dissect(p, kind, w)),
-        h323 => |p, w| h323::dissect(p, w).and_then(|()| h323::dissect_registration(p, w)),
-        hartip => |p, w| sides(|side| hartip::dissect(p, side, w)),
-        hislip => |p, w| sides(|side| hislip::dissect(p, side, w)),
-        hl7 => hl7::dissect,
-        hsrp => hsrp::dissect,
-        http => http::dissect,
-        iec104 => |p, w| sides(|side| iec104::dissect(p, side, w)),
-        igmp => |p, w| igmp::dissect(p, w).and_then(|()| igmp::dissect_mld(p, w)),
-        ipp => ipp::dissect,
-        isis => isis::dissect,
-        kerberos => |p, w| with_port(p, |from, p| kerberos::dissect(p, from, w)),
-        kerberos_segment => |p, w| with_port(p, |from, p| kerberos::dissect_segment(p, from, w)),
-        knx => |p, w| sides(|side| knx::dissect(p, side, w)),
-        lacp => lacp::dissect,
-        ldap => |p, w| with_port(p, |from, p| ldap::dissect(p, from, w)),
-        ldp => ldp::dissect,
-        lldp => |p, w| lldp::dissect(p, w, &mut |_| {}),
-        llmnr => llmnr::dissect,
-        lon => lon::dissect,
-        lwapp => |p, w| lwapp::dissect(p, 1024, 12223, w),
-        maker => |p, w| with_port(p, |port, p| {
-            maker::datagram(p, port, 50_000, w)?;
-            maker::datagram(p, 50_000, port, w)?;
-            maker::stream(p, port, w)
-        }),
-        mdns => mdns::dissect,
-        melsec => |p, w| sides(|side| melsec::dissect(p, side, w)),
-        mms => |p, w| sides(|side| mms::dissect(p, side, w)),
-        mndp => mndp::dissect,
-        modbus => |p, w| sides(|side| modbus::dissect(p, side, w)),
-        mqtt => mqtt::dissect,
-        mssql => |p, w| mssql::dissect(p, w).and_then(|()| mssql::dissect_segment(p, w)),
-        nbns => nbns::dissect,
-        ntp => |p, w| with_port(p, |from, p| ntp::dissect(p, from, w)),
-        opcua => |p, w| sides(|side| opcua::dissect(p, Some(side), w)).and_then(|()| opcua::dissect(p, None, w)),
-        ospf => ospf::dissect,
-        pim => pim::dissect,
-        pjl => pjl::dissect,
-        powerlink => powerlink::dissect,
-        profinet => profinet::dissect,
-        profinet_cm => profinet_cm::dissect,
-        quic => quic::dissect,
-        rdp => |p, w| with_port(p, |from, p| rdp::dissect(p, from, w)),
-        rip => |p, w| rip::dissect(p, w).and_then(|()| rip::dissect_ng(p, w)),
-        rtp => |p, w| with_port(p, |from, p| with_port(p, |to, p| rtp::dissect(p, from, to, w))),
-        rtsp => rtsp::dissect,
-        s7 => |p, w| sides(|side| s7::dissect(p, side, w)),
-        sccp => sccp::dissect,
-        sercos => sercos::dissect,
-        sip => sip::dissect,
-        smb => |p, w| with_port(p, |from, p| smb::dissect(p, from, w)),
-        smtp => smtp::dissect,
-        snmp => |p, w| snmp::dissect(p, 161, w).and_then(|()| snmp::dissect(p, 1024, w)),
-        ssdp => ssdp::dissect,
-        ssh => ssh::dissect,
-        stp => stp::dissect,
-        stream => |p, w| with_port(p, |from, p| with_port(p, |to, p| stream(p, from, to, w))),
-        tcp => |p, w| tcp::dissect(p, p.get(20..).unwrap_or_default(), w),
-        telnet => telnet::dissect,
-        tls => |p, w| tls::dissect(p, true, w).and_then(|()| tls::dissect(p, false, w)),
-        ubnt => ubnt::dissect,
-        unifi => unifi::dissect,
-        upnp => upnp::dissect,
-        vrrp => |p, w| vrrp::dissect(p, false, w).and_then(|()| vrrp::dissect(p, true, w)),
-        wsd => wsd::dissect,
-    }
-    readers: { capture, checkpoint, config_file, enrolment, fingerprints, frame, rules, upload, }
+readers! {
+    capture, checkpoint, config_file, datagram, enrolment, fingerprints, frame, rules, stream, upload,
 }
 
-static TARGET: LazyLock<fn(&[u8])> = LazyLock::new(|| {
+enum Target {
+    Protocol(&'static Protocol),
+    Reader(fn(&[u8])),
+}
+
+static TARGET: LazyLock<Target> = LazyLock::new(|| {
     let name = std::env::var("TARGET").unwrap_or_default();
-    match TARGETS.iter().find(|(known, _)| *known == name) {
-        Some((_, run)) => *run,
-        None => {
-            for (name, _) in TARGETS {
-                println!("{name}");
-            }
-            std::process::exit(i32::from(!name.is_empty()));
-        }
+    if let Some(protocol) = PROTOCOLS.iter().find(|protocol| protocol.name == name) {
+        return Target::Protocol(protocol);
     }
+    if let Some((_, reader)) = READERS.iter().find(|(known, _)| *known == name) {
+        return Target::Reader(*reader);
+    }
+    for name in PROTOCOLS.iter().map(|protocol| protocol.name).chain(READERS.iter().map(|(name, _)| *name)) {
+        println!("{name}");
+    }
+    std::process::exit(i32::from(!name.is_empty()));
 });
 
 fuzz_target!(
     init: {
         LazyLock::force(&TARGET);
     },
-    |data: &[u8]| TARGET(data)
+    |data: &[u8]| match &*TARGET {
+        Target::Protocol(protocol) => said(|words| protocol.exercise(data, words)),
+        Target::Reader(read) => read(data),
+    }
 );
 
-/// Runs a dissector: whatever it says must be clean, short and bounded in number.
-fn said(data: &[u8], dissect: impl FnOnce(&[u8], &mut Words<'_>) -> Result<(), Malformed>) {
+/// Runs a dissector: what it says must be clean, short and bounded in number.
+fn said(dissect: impl FnOnce(&mut Words<'_>) -> Result<(), Malformed>) {
     let mut count = 0;
     let mut hear = |field, value: &str| {
         count += 1;
         assert!(value.len() <= VALUE_BYTES, "{field} is too long: {value}");
         assert_eq!(clean(value.as_bytes()).as_deref(), Some(value), "{field} is not clean");
     };
-    let _ = dissect(data, &mut Words::new(&mut hear));
+    let _ = dissect(&mut Words::new(&mut hear));
     assert!(count <= 4096, "{count} values");
 }
 
-/// Takes two bytes off the front for an argument.
-fn with_port(data: &[u8], run: impl FnOnce(u16, &[u8]) -> Result<(), Malformed>) -> Result<(), Malformed> {
-    data.split_first_chunk().map_or(Ok(()), |(port, rest)| run(u16::from_be_bytes(*port), rest))
+/// A UDP payload between any ports: two ports, then the bytes.
+fn datagram(data: &[u8]) {
+    between_ports(data, |payload, words| dissect::datagram(payload, words));
 }
 
-/// Runs a dissector for either side of a conversation.
-fn sides(mut run: impl FnMut(industry::Side) -> Result<(), Malformed>) -> Result<(), Malformed> {
-    run(industry::Side::Client)?;
-    run(industry::Side::Server)
+/// A TCP payload between any ports: two ports, then the bytes.
+fn stream(data: &[u8]) {
+    between_ports(data, |payload, words| dissect::stream(payload, words));
 }
 
-/// The whole way from frames to the inventory: a link type, then frames, each behind its length of two bytes. A panic
-/// in a dissector, which the worker would catch, ends the process before that.
+fn between_ports(data: &[u8], run: impl FnOnce(Payload<'_>, &mut Words<'_>) -> Result<(), Malformed>) {
+    let mut r = Reader::new(data);
+    if let Some((from, to)) = r.u16().zip(r.u16()) {
+        said(|words| run(Payload::new(r.rest()).between(from, to), words));
+    }
+}
+
+/// From frames to the inventory: a link type, then frames, each after its length of two bytes. A panic in a dissector ends
+/// the process before the worker can catch it.
 fn frame(data: &[u8]) {
     let types = [LinkType::Ethernet, LinkType::LinuxSll, LinkType::LinuxSll2, LinkType::RawIp];
     let mut r = Reader::new(data);
@@ -256,7 +171,7 @@ fn upload(data: &[u8]) {
     }
 }
 
-/// What is no zstd yet, compressed, so that the fuzzer gets past the compression.
+/// Compresses bytes that are not zstd yet, so that the fuzzer gets past the compression.
 fn compressed(data: &[u8]) -> Vec<u8> {
     if data.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
         data.to_vec()

@@ -44,9 +44,9 @@ impl FromStr for Micros {
     }
 }
 
-/// A text that is no amount.
+/// A text that cannot be read as an amount.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("'{0}' is no amount; write it in digits with at most six decimals, such as 1.40")]
+#[error("invalid amount '{0}': write digits with at most six decimals, such as 1.40")]
 pub struct BadAmount(String);
 
 impl Serialize for Micros {
@@ -61,21 +61,22 @@ impl<'de> Deserialize<'de> for Micros {
     }
 }
 
-/// A number larger than can be summed exactly.
+/// The amounts are too large to add exactly.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the amounts are larger than can be summed exactly; one of their parts is out of range")]
+#[error("the amounts are too large to add exactly; at least one of them is out of range")]
 pub struct TooLarge;
 
 /// An exact amount: millionths as a fraction with a fixed denominator. Devices up to 10⁹, a month's seconds and
-/// a unit price up to 10¹² millionths take less than 2¹⁰⁵, so that millions of them fit.
+/// a unit price up to 10¹² millionths take less than 2¹⁰⁵, so millions of them can be added.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Exact(i128);
 
 impl Exact {
-    /// `devices` × `seconds` / `of` × `unit`: the part of a month of `of` seconds, at so many millionths a device-month.
+    /// `devices` × `seconds` / `of` × `unit`: the price of `devices` for `seconds` of a month of `of` seconds, at `unit`
+    /// millionths per device-month.
     ///
     /// # Errors
-    /// [`TooLarge`], also where `of` is no month's length.
+    /// [`TooLarge`], also if `of` is not the length of a month.
     pub fn part(devices: u64, seconds: i64, of: i64, unit: u64) -> Result<Self, TooLarge> {
         let of = i128::from(of);
         let whole = DENOMINATOR.checked_rem(of).ok_or(TooLarge)?;
@@ -116,7 +117,7 @@ impl Exact {
         Micros(if up { floor + 1 } else { floor })
     }
 
-    /// As a decimal of twelve places, cut off, for people who check the rounding; `…` where digits follow.
+    /// As a decimal with at most twelve places, for people who check the rounding; `…` if more digits follow.
     pub fn digits(self) -> String {
         let sign = if self.0 < 0 { "-" } else { "" };
         let (n, d) = (self.0.unsigned_abs(), DENOMINATOR.unsigned_abs());
@@ -130,8 +131,8 @@ impl Exact {
     }
 }
 
-/// A sum whose parts are rounded cumulatively: each part is what the rounded sum grows by. So the parts add up to the
-/// rounded total, in however many parts it is cut.
+/// A sum with cumulative rounding: each part is the growth of the rounded sum, so the parts always add up to the
+/// rounded total.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sum {
     exact: Exact,
@@ -139,7 +140,7 @@ pub struct Sum {
 }
 
 impl Sum {
-    /// Adds an amount; what it comes to, rounded.
+    /// Adds an amount and returns its rounded part.
     ///
     /// # Errors
     /// [`TooLarge`].

@@ -1,36 +1,36 @@
 //! When the committed number will be passed, and how sure that is.
 //!
 //! Pure: daily counts and an instant in, dates out. The trend is the Theil–Sen line through the last [`WINDOW`] days: the
-//! median of the slopes of all pairs of days, which a day of outage or a burst of guests does not bend (Sen 1968, with
-//! Sen's interval of 90 % for the slope). Around it lies the band of what counts differ from the line, from the 5th to
-//! the 95th part in a hundred. The line starts at the median of the last week. A date range says on which day the upper
+//! median of the slopes of all pairs of days, which an outage of a day or a burst of guests does not bend (Sen 1968, with
+//! Sen's interval of 90 % for the slope). Around the line lies a band: the 5th to the 95th percentile of the differences
+//! between counts and line. The line starts at the median of the last week. The dates are the days on which the upper
 //! edge, the line and the lower edge pass the committed number.
 //!
-//! It knows no calendar and no building plan: a new site next month is in no trend.
+//! The forecast does not know plans: a new site that opens next month does not show in the trend.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::census::{Timestamp, commitment, time::rfc3339};
+use crate::census::time::{DAY, rfc3339};
+use crate::census::{Timestamp, commitment};
 
 /// The document's schema.
-pub const SCHEMA: &str = "netcensus.forecast/1";
-/// How it is done, in one word for programs.
-pub const METHOD: &str = "theil-sen";
-/// Days that the trend looks at: six weeks, so that every day of the week weighs the same.
-pub const WINDOW: i64 = 42;
-/// Days with a count below which nothing can be said.
-pub const DAYS: usize = 7;
-/// How many days ahead a date is given at all.
-pub const HORIZON: i64 = 365;
-/// A passing whose earliest day lies within this many days is a warning.
-pub const WARNING: i64 = 30;
+pub(crate) const SCHEMA: &str = "netcensus.forecast/1";
+/// The name of the method, for programs.
+pub(crate) const METHOD: &str = "theil-sen";
+/// Days that the trend looks at: six weeks, so every day of the week weighs the same.
+pub(crate) const WINDOW: i64 = 42;
+/// The fewest days with a count that a forecast needs.
+pub(crate) const DAYS: usize = 7;
+/// The farthest date that a forecast gives, in days from now.
+pub(crate) const HORIZON: i64 = 365;
+/// The forecast warns if the committed number may be passed within this many days.
+pub(crate) const WARNING: i64 = 30;
 /// For how many days the recommended number should hold.
-pub const LASTS: i64 = 30;
+pub(crate) const LASTS: i64 = 30;
 
-const DAY: i64 = 24 * 3_600 * 1_000_000_000;
 /// The two-sided 90 % point of the normal distribution.
 const Z90: f64 = 1.645;
 
@@ -44,14 +44,14 @@ pub struct Sample {
 }
 
 /// The most lines of a series.
-pub const LINES: usize = 10_000;
+pub(crate) const LINES: usize = 10_000;
 
 /// Reads a series: lines of `day,count` or `instant,count`, where `#` begins a remark and a first line may be a header.
 ///
 /// # Errors
 ///
-/// With the line that is none.
-pub fn read_series(text: &str) -> Result<Vec<Sample>, BadSeries> {
+/// [`BadSeries`], with the first line that cannot be read.
+pub(crate) fn read_series(text: &str) -> Result<Vec<Sample>, BadSeries> {
     let mut samples = Vec::new();
     for (line, number) in text.lines().zip(1..) {
         let line = line.trim_start_matches('\u{feff}').trim();
@@ -78,34 +78,34 @@ pub fn read_series(text: &str) -> Result<Vec<Sample>, BadSeries> {
 
 /// Why a series cannot be read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum BadSeries {
-    /// A line is no pair of an instant and a number.
-    #[error("line {0} is no day and count; write 2026-11-22,1679")]
+pub(crate) enum BadSeries {
+    /// A line is not a pair of an instant and a number.
+    #[error("line {0}: expected a day and a count, such as 2026-11-22,1679")]
     Line(usize),
-    /// More lines than may be.
+    /// More than [`LINES`] lines.
     #[error("a series has at most {LINES} lines; the newest {WINDOW} days are enough")]
     TooLong,
 }
 
-/// Where it leads.
+/// Whether and when the count passes the committed number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outlook {
-    /// Fewer than [`DAYS`] days have a count: nothing can be said yet.
+    /// Fewer than [`DAYS`] days have a count.
     TooFewDays,
-    /// No number is committed to.
+    /// There is no committed number.
     NoCommitment,
-    /// The committed number is passed already.
+    /// The count is already above the committed number.
     Passed,
-    /// The number of devices does not grow that one could tell.
+    /// The count does not clearly grow.
     Flat,
-    /// It grows, but will not pass the committed number within a year.
+    /// The count grows, but does not pass the committed number within a year.
     NotWithinAYear,
-    /// It grows, and will pass the committed number.
+    /// The count grows and passes the committed number within a year.
     WillPass,
 }
 
-/// What is to be expected.
+/// A forecast.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Forecast {
     /// [`SCHEMA`].
@@ -116,37 +116,37 @@ pub struct Forecast {
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub as_of: Timestamp,
-    /// The number committed to; null for a trial and without a plan.
+    /// The committed number; null for a trial and without a plan.
     pub committed: Option<u64>,
-    /// The newest count; null without any.
+    /// The newest count; null if there is none.
     pub billable: Option<u64>,
     /// Days with a count among the last [`WINDOW`].
     pub days: usize,
-    /// Where it leads.
+    /// Whether and when the count passes the committed number.
     pub outlook: Outlook,
-    /// Devices a day; null where there are too few days.
+    /// Growth in devices per day; null if too few days have a count.
     pub per_day: Option<f64>,
-    /// The interval of 90 % around it.
+    /// Lower end of the 90 % interval of `per_day`.
     pub per_day_low: Option<f64>,
-    /// The interval of 90 % around it.
+    /// Upper end of the 90 % interval of `per_day`.
     pub per_day_high: Option<f64>,
-    /// The start of the first day on which the committed number may be passed.
+    /// Start of the first day on which the count may pass the committed number.
     #[serde(with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub earliest: Option<Timestamp>,
-    /// The start of the day on which the line passes it.
+    /// Start of the day on which the trend line passes it.
     #[serde(with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expected: Option<Timestamp>,
-    /// The start of the day by which it is passed even at the lower edge; null where that is not within a year.
+    /// Start of the day on which even the lower edge passes it; null if that is more than a year away.
     #[serde(with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub latest: Option<Timestamp>,
-    /// Whether the number should be looked at now: it is passed, or may be within [`WARNING`] days. Blocks nothing (P3).
+    /// Whether to act now: the number is passed, or may be within [`WARNING`] days. Nothing is blocked (P3).
     pub warning: bool,
-    /// The next number to commit to, so that it holds for [`LASTS`] days; null where there are too few days.
+    /// The number to commit to if it should last [`LASTS`] days; null if too few days have a count.
     pub recommended: Option<u64>,
-    /// All of it in one sentence.
+    /// The forecast in one sentence.
     pub says: String,
 }
 
@@ -160,9 +160,9 @@ struct Trend {
     slope_high: f64,
     below: f64,
     above: f64,
-    /// The most that a count was above the line.
+    /// How far the highest count lay above the line.
     most: f64,
-    /// The slope if growth goes on gathering speed as it did within the window.
+    /// The slope if growth keeps accelerating as it did within the window.
     slope_rush: f64,
 }
 
@@ -181,8 +181,8 @@ impl Trend {
 }
 
 impl Forecast {
-    /// The forecast at `as_of`. Samples may come in any order; of each day the newest counts, and none from after
-    /// `as_of`.
+    /// The forecast at `as_of`. Samples may come in any order. The newest sample of each day counts; those after `as_of`
+    /// are ignored.
     pub fn new(samples: &[Sample], committed: Option<u64>, as_of: Timestamp) -> Self {
         let today = day(as_of);
         let mut newest: BTreeMap<i64, Sample> = BTreeMap::new();
@@ -261,50 +261,54 @@ impl Forecast {
         match self.outlook {
             Outlook::TooFewDays => {
                 format!(
-                    "cannot say yet: {} of the last {WINDOW} days have a count, and it takes {DAYS}",
+                    "no forecast yet: {} of the last {WINDOW} days have a count, and at least {DAYS} are needed",
                     self.days
                 )
             }
             Outlook::NoCommitment => {
-                format!("no number is committed to; the count changes by {slope:+} a day")
+                format!("no committed number; the count changes by {slope:+} per day")
             }
             Outlook::Passed => {
                 let (billable, committed) =
                     (self.billable.unwrap_or_default(), self.committed.unwrap_or_default());
-                format!("{billable} devices are {} more than committed", billable.saturating_sub(committed))
+                format!(
+                    "{billable} devices are {} more than the committed number",
+                    billable.saturating_sub(committed)
+                )
             }
             Outlook::Flat => {
-                format!("no growth that one could tell: {slope:+} a day, and no date follows from that")
+                format!("no clear growth ({slope:+} per day), so no date is given")
             }
             Outlook::NotWithinAYear => {
-                format!("grows by {slope:+} a day, and does not pass the committed number within a year")
+                format!("grows by {slope:+} per day and does not pass the committed number within a year")
             }
             Outlook::WillPass => {
                 let earliest = date(self.earliest).unwrap_or_default();
                 let expected =
                     date(self.expected).map_or_else(String::new, |d| format!(", most likely on {d}"));
-                let latest = date(self.latest).unwrap_or_else(|| "later than a year from now".to_owned());
-                format!(
-                    "grows by {slope:+} a day and passes the committed number between {earliest} and {latest}{expected}"
-                )
+                let range = date(self.latest).map_or_else(
+                    || format!("on {earliest} at the earliest"),
+                    |latest| format!("between {earliest} and {latest}"),
+                );
+                format!("grows by {slope:+} per day and passes the committed number {range}{expected}")
             }
         }
     }
 }
 
-/// The line through points that are sorted by day, the last day being nearest to 0. `None` for fewer than two.
+/// The line through points sorted by day, of which the last is nearest to 0. `None` for fewer than two points.
 fn trend(points: &[(f64, f64)]) -> Option<Trend> {
     let slopes = slopes(points);
     let slope = part(&slopes, 0.5)?;
     // Sen's interval: the slopes whose ranks lie z·σ/2 of Kendall's statistic from the middle.
     let (n, pairs) = (points.len() as f64, slopes.len() as f64);
     let spread = Z90 * (n * (n - 1.0) * (2.0 * n + 5.0) / 18.0).sqrt() / pairs / 2.0;
-    // Growth that gathers speed shows in the newer half before it bends the whole.
+    // Accelerating growth shows in the newer half before it bends the whole trend.
     let newer = points.get(points.len() / 2..).unwrap_or_default();
     let newer = if newer.len() < DAYS { slope } else { part(&self::slopes(newer), 0.5)? };
     let slope_low = part(&slopes, 0.5 - spread)?;
     let slope_high = part(&slopes, 0.5 + spread)?.max(newer + (newer - slope) / 2.0);
-    // The middles of the halves and of the whole lie a quarter of the window apart: a month ahead is twice as far again.
+    // The middles of the newer half and of the whole window are a quarter of it apart; a month ahead is twice as far.
     let slope_rush = slope_high.max(newer + 2.0 * (newer - slope));
     let sorted = |mut values: Vec<f64>| {
         values.sort_unstable_by(f64::total_cmp);
@@ -330,7 +334,7 @@ fn slopes(points: &[(f64, f64)]) -> Vec<f64> {
     slopes
 }
 
-/// The value below which that share of sorted values lies, between neighbours in proportion.
+/// The value below which that share of the sorted values lies, interpolated between neighbours.
 fn part(sorted: &[f64], share: f64) -> Option<f64> {
     let last = sorted.len().checked_sub(1)?;
     let place = share.clamp(0.0, 1.0) * last as f64;
@@ -353,13 +357,12 @@ fn ceil(number: f64) -> u64 {
     number.max(0.0).ceil() as u64
 }
 
-/// Days as a number to reckon with; they are few.
 #[expect(clippy::cast_precision_loss, reason = "days of a few years")]
 fn whole(days: i64) -> f64 {
     days as f64
 }
 
-/// To a hundredth, as a person reads it.
+/// Rounds to a hundredth.
 fn round(number: f64) -> f64 {
     (number * 100.0).round() / 100.0
 }

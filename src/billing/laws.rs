@@ -1,6 +1,6 @@
 //! The laws of the timeline and its statements, held over random histories: people who onboard, cancel, withdraw and
 //! replace, prices and corrections, a clock that jumps both ways, and restarts. `PROPTEST_CASES` sets how many
-//! histories each law is tried on; two thousand where it is not set.
+//! histories each law is tried on; the default is two thousand.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -9,11 +9,11 @@ use super::statement::{
     Charge, Correction, CorrectionRequest, Month, Price, Records, SetPrice, Statement, StatementLine,
     StatementState, check, correct, digest, draw, first_month, price_at,
 };
-use super::timeline::{History, Onboarding, Plan, PlanChange, PlanKind, PlanRefusal, PlanStatus, SECOND};
+use super::timeline::{History, Onboarding, Plan, PlanChange, PlanKind, PlanRefusal, PlanStatus};
 use crate::census::Timestamp;
+use crate::census::time::{DAY, HOUR, SECOND};
 
 const START: Timestamp = Timestamp::from_secs(1_795_000_000);
-const DAY: i64 = 86_400 * SECOND;
 
 /// What may happen.
 #[derive(Clone, Debug)]
@@ -73,7 +73,7 @@ impl World {
             match self.plans.iter_mut().find(|p| p.number == row.number) {
                 Some(plan) => {
                     let fixed = |p: &Plan| (p.kind, p.committed, p.from, p.accepted_terms_at);
-                    assert_eq!(fixed(plan), fixed(&row), "P4: there is no editing");
+                    assert_eq!(fixed(plan), fixed(&row), "P4: plans cannot be edited");
                     *plan = row;
                 }
                 None => self.plans.push(row),
@@ -219,7 +219,7 @@ proptest! {
             for plan in &world.plans {
                 prop_assert!(plan.from.0 % SECOND == 0 && plan.to().is_none_or(|to| plan.from <= to && to.0 % SECOND == 0));
                 if let (Some(to), Some(at)) = (plan.to(), plan.cancel_requested_at) {
-                    prop_assert!(to == at.plus(3_600 * SECOND) || (plan.kind == PlanKind::Trial && to < at.plus(3_600 * SECOND)), "P5");
+                    prop_assert!(to == at.plus(HOUR) || (plan.kind == PlanKind::Trial && to < at.plus(HOUR)), "P5");
                 }
             }
         }
@@ -324,7 +324,7 @@ proptest! {
             committed: Some(devices * 100),
             accepted_terms_at: from,
             from,
-            cancel_requested_at: Some(to.plus(-3_600 * SECOND)),
+            cancel_requested_at: Some(to.plus(-HOUR)),
             withdrawn_at: None,
             changed_at: from,
         };

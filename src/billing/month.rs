@@ -7,11 +7,11 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::billing::timeline::SECOND;
 use crate::census::Timestamp;
+use crate::census::time::{HOUR, SECOND};
 
 /// How long after a month's end its statement stays a draft: 72 hours, in nanoseconds.
-pub const DRAFT: i64 = 72 * 3_600 * SECOND;
+pub const DRAFT: i64 = 72 * HOUR;
 
 const FIRST: Month = Month { year: 1970, month: 1 };
 const LAST: Month = Month { year: 2199, month: 12 };
@@ -24,7 +24,7 @@ pub struct Month {
 }
 
 impl Month {
-    /// The month in which an instant lies; the first or last one where it lies beyond them.
+    /// The month of an instant; the first or the last month if the instant is out of range.
     pub fn of(at: Timestamp) -> Self {
         let Ok(at) = jiff::Timestamp::from_nanosecond(i128::from(at.0)) else { return LAST };
         let date = at.to_zoned(TimeZone::UTC).date();
@@ -37,7 +37,7 @@ impl Month {
         start.map_or(Timestamp(i64::MAX), |z| Timestamp::from_secs(z.timestamp().as_second()))
     }
 
-    /// The first instant that lies no longer in it.
+    /// The first instant after it.
     pub fn to(self) -> Timestamp {
         self.next().from()
     }
@@ -95,9 +95,9 @@ impl FromStr for Month {
     }
 }
 
-/// A text that is no month.
+/// A text that cannot be read as a month.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("'{0}' is no month from 1970-01 to 2199-12; write it as 2026-11")]
+#[error("invalid month '{0}': write it as 2026-11; months from 1970-01 to 2199-12 are known")]
 pub struct BadMonth(String);
 
 impl Serialize for Month {
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_month_is_refused() {
+    fn texts_that_are_not_months_are_refused() {
         for text in
             ["", "2026", "2026-13", "2026-00", "2026-1", "+026-11", "1969-12", "2200-01", "2026-11-01"]
         {

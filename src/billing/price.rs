@@ -1,7 +1,7 @@
 //! Prices of a device-month. None is built in (P9).
 //!
-//! One price holds for all committed plans of a subscription, monthly or annual: an annual plan is charged month by
-//! month too, so who sells by the year sets the twelfth part of the yearly price.
+//! One price applies to all committed plans of a subscription, monthly or annual. An annual plan is charged month by
+//! month too, so set one twelfth of a yearly price.
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,9 +39,9 @@ impl FromStr for Currency {
     }
 }
 
-/// A text that is no currency.
+/// A text that cannot be read as a currency.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("'{0}' is no currency; write three capital letters (ISO 4217), such as EUR")]
+#[error("invalid currency '{0}': write three capital letters (ISO 4217), such as EUR")]
 pub struct BadCurrency(String);
 
 impl Serialize for Currency {
@@ -73,8 +73,8 @@ impl fmt::Display for Price {
     }
 }
 
-/// A price with the instant from which it holds. Prices are only ever added; of two that hold from one instant, the
-/// one that was set later is meant.
+/// A price with the instant from which it applies. Prices are only ever added. If two apply from the same instant, the
+/// one that was set later is used.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct SetPrice {
     /// Counts from 1 within the subscription, in the order in which prices were set.
@@ -82,7 +82,7 @@ pub struct SetPrice {
     /// What a device-month costs.
     #[serde(flatten)]
     pub price: Price,
-    /// The first instant for which it holds: a whole second.
+    /// The first instant at which it applies: a whole second.
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub valid_from: Timestamp,
@@ -92,7 +92,7 @@ pub struct SetPrice {
     pub set_at: Timestamp,
 }
 
-/// The price that holds at `at`, if any was set for it.
+/// The price that applies at `at`, if one was set.
 pub fn price_at(prices: &[SetPrice], at: Timestamp) -> Option<Price> {
     let valid = prices.iter().filter(|p| p.valid_from <= at);
     valid.max_by_key(|p| (p.valid_from, p.number)).map(|p| p.price)

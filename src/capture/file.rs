@@ -26,16 +26,10 @@ const INPUT_BUFFER: usize = 128 << 10;
 pub enum End {
     /// At its end.
     Complete,
-    /// In the middle of a frame, at this offset of the uncompressed data. What came before was read.
-    Truncated {
-        /// Offset in bytes.
-        offset: u64,
-    },
-    /// At a record that makes no sense, at this offset. What came before was read.
-    Corrupt {
-        /// Offset in bytes.
-        offset: u64,
-    },
+    /// In the middle of a frame, at this offset of the uncompressed data. The frames before it were read.
+    Truncated { offset: u64 },
+    /// At a malformed record at this offset. The frames before it were read.
+    Corrupt { offset: u64 },
 }
 
 /// What was read of one file.
@@ -43,7 +37,7 @@ pub enum End {
 pub struct Summary {
     /// How it ended.
     pub end: End,
-    /// Frames of interfaces whose link type is not read.
+    /// Frames of interfaces with an unsupported link type.
     pub skipped: u64,
     /// Link types that were skipped, each once.
     pub skipped_links: Vec<i32>,
@@ -54,45 +48,27 @@ pub struct Summary {
 pub enum CaptureError {
     /// It cannot be opened.
     #[error("{}: cannot be opened: {error}", path.display())]
-    Open {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
+    Open { path: PathBuf, error: io::Error },
     /// Reading or decompressing it failed.
     #[error("{}: cannot be read: {error}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: io::Error,
-    },
-    /// It is no capture.
-    #[error("{}: this is no capture file; pcap and pcapng are read, also compressed with gzip or zstd", path.display())]
-    NoCapture {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Its link type is not read.
+    Read { path: PathBuf, error: io::Error },
+    /// The file is not a capture.
+    #[error("{}: not a capture file; netcensus reads pcap and pcapng, also compressed with gzip or zstd", path.display())]
+    NoCapture { path: PathBuf },
+    /// Its link type is unsupported.
     #[error(
         "{}: the link type {} is not read; capture on Ethernet (1), Linux cooked (113, 276) or raw IP (101)",
         path.display(),
         link_name(*link)
     )]
-    LinkType {
-        /// The file.
-        path: PathBuf,
-        /// The LINKTYPE_ number.
-        link: i32,
-    },
+    LinkType { path: PathBuf, link: i32 },
 }
 
 /// Reads all frames of a file, or of standard input for `-`.
 ///
 /// # Errors
-/// Only where the file is no capture at all, or of a link type that is not read: see [`CaptureError`]. A file that
-/// ends early is no error.
+/// If the file is not a capture, or has an unsupported link type: see [`CaptureError`]. A file that
+/// ends early is not an error.
 pub fn read(path: &Path, each: &mut dyn FnMut(&Frame<'_>)) -> Result<Summary, CaptureError> {
     let opened: Box<dyn Read + Send> = if path == Path::new("-") {
         Box::new(io::stdin())
@@ -116,7 +92,7 @@ pub fn read_from(
     read_stream(path, input, each)
 }
 
-/// A link type's number with libpcap's name for it, where it has one.
+/// A link type's number with libpcap's name for it, if it has one.
 pub fn link_name(number: i32) -> String {
     match pcap::Linktype(number).get_name() {
         Ok(name) => format!("{number} ({name})"),
@@ -124,7 +100,7 @@ pub fn link_name(number: i32) -> String {
     }
 }
 
-/// Takes off a compression, recognised by its magic number.
+/// Removes the compression, which its magic number shows.
 fn decompressed(input: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
     let mut input = BufReader::with_capacity(INPUT_BUFFER, input);
     let head = input.fill_buf()?;
@@ -257,7 +233,7 @@ enum Clock {
 }
 
 impl Links {
-    /// The frame of a block, if it is one; the link type's number where that is not read.
+    /// The frame of a block, if it holds one; the link type's number if that is unsupported.
     fn frame<'a>(&mut self, block: &'a PcapBlockOwned<'a>) -> Option<Result<Frame<'a>, i32>> {
         match block {
             PcapBlockOwned::LegacyHeader(header) => {
@@ -331,8 +307,8 @@ impl Clock {
     }
 }
 
-/// Fills every read to the brim, as the parser takes a short first read for a short file. A failure ends the stream
-/// and is kept, so that what came before counts.
+/// Fills every read completely, because the parser takes a short first read for a short file. An error ends the stream and
+/// is kept, so that the frames before it count.
 struct Full<R> {
     input: R,
     failure: Arc<OnceLock<io::Error>>,
@@ -506,7 +482,7 @@ mod tests {
         for packed in [gzip.finish().unwrap(), zstd::bulk::compress(&plain, 1).unwrap()] {
             let (summary, found) = frames(packed.clone());
             assert_eq!((summary.unwrap().end, found.len()), (End::Complete, 2));
-            // Cut off, it ends early where some of it came through, and is an error where nothing did.
+            // A truncated file ends early if some of it could be read, and is an error otherwise.
             let (summary, found) = frames(packed[..packed.len() - 9].to_vec());
             match summary {
                 Ok(summary) => assert!(matches!(summary.end, End::Truncated { .. }) && !found.is_empty()),

@@ -24,7 +24,6 @@ const IFF_UP: u16 = 1;
 /// What to open, and how.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Settings {
-    /// The interface.
     pub interface: String,
     /// A filter in the language of tcpdump; empty for all frames.
     pub filter: String,
@@ -41,51 +40,35 @@ pub struct Settings {
 pub struct Statistics {
     /// Frames that the kernel saw and the filter passed, dropped ones included.
     pub received: u64,
-    /// Frames that the ring had no room for.
+    /// Frames that were dropped because the ring was full.
     pub dropped_ring: u64,
     /// Frames that the interface or its driver dropped.
     pub dropped_interface: u64,
 }
 
-/// Why there are no frames.
+/// Why an interface delivers no frames.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LiveError {
     /// The process may not capture.
     #[error(
         "{interface}: capturing is not permitted; run as root, by the systemd unit, or after 'setcap cap_net_raw+ep' on the binary"
     )]
-    NotPermitted {
-        /// The interface.
-        interface: String,
-    },
-    /// There is no such interface, or it is down.
-    #[error("{interface}: {reason}; 'netcensus-sensor interfaces' lists what there is")]
+    NotPermitted { interface: String },
+    /// The interface does not exist or is down.
+    #[error("{interface}: {reason}; 'netcensus-sensor interfaces' lists the interfaces")]
     Away {
-        /// The interface.
         interface: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// Its link type is not read.
+    /// Its link type is unsupported.
     #[error(
         "{interface}: the link type {number} ({name}) is not read; capture on Ethernet (1), Linux cooked (113, 276) or raw IP (12, 101)"
     )]
-    LinkType {
-        /// The interface.
-        interface: String,
-        /// The DLT_ number.
-        number: i32,
-        /// Its name.
-        name: String,
-    },
-    /// The filter is wrong.
-    #[error("the capture filter '{filter}' is wrong: {reason}; correct capture.filter")]
-    Filter {
-        /// The filter.
-        filter: String,
-        /// What libpcap says.
-        reason: String,
-    },
+    LinkType { interface: String, number: i32, name: String },
+    /// The filter is invalid.
+    #[error("invalid capture filter '{filter}': {reason}; correct capture.filter")]
+    Filter { filter: String, reason: String },
 }
 
 impl LiveError {
@@ -108,7 +91,7 @@ impl Live {
     /// Opens an interface.
     ///
     /// # Errors
-    /// [`LiveError`] says why not.
+    /// See [`LiveError`].
     pub fn open(settings: &Settings) -> Result<Self, LiveError> {
         let interface = settings.interface.clone();
         if interface != "any" && !exists(&interface) {
@@ -140,10 +123,10 @@ impl Live {
         Ok(Self { handle, interface, link, known, totals: Statistics::default() })
     }
 
-    /// Waits for frames, for at most `wait`, and hands over those that came; returns how many.
+    /// Waits for frames for at most `wait`, passes them on, and returns their number.
     ///
     /// # Errors
-    /// [`LiveError::Away`] where the interface went: open it anew.
+    /// [`LiveError::Away`] if the interface disappeared: open it again.
     pub fn poll(&mut self, wait: Duration, each: &mut dyn FnMut(&Frame<'_>)) -> Result<usize, LiveError> {
         let timeout = Timespec::try_from(wait).unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 });
         let events = {
@@ -180,7 +163,7 @@ impl Live {
         self.totals
     }
 
-    /// How the frames are to be read.
+    /// The link type of its frames.
     pub fn link(&self) -> LinkType {
         self.link
     }
@@ -193,7 +176,7 @@ pub fn exists(interface: &str) -> bool {
     socket.is_ok_and(|s| rustix::net::netdevice::name_to_index(s, interface).is_ok())
 }
 
-/// Whether an interface is there and up; needs no privilege. Where the system does not show whether it is up, it counts
+/// Whether an interface is there and up; needs no privilege. If the system does not show its state, it counts
 /// as up.
 pub fn is_up(interface: &str) -> bool {
     exists(interface) && attribute(interface, "flags").is_none_or(|flags| flags & u64::from(IFF_UP) != 0)
@@ -212,7 +195,7 @@ pub fn attribute(interface: &str, name: &str) -> Option<u64> {
 /// Checks a filter without a privilege, as it is read for Ethernet.
 ///
 /// # Errors
-/// [`LiveError::Filter`] where it is wrong.
+/// [`LiveError::Filter`] if it is invalid.
 pub fn check_filter(filter: &str) -> Result<(), LiveError> {
     let compiled = Capture::dead(pcap::Linktype::ETHERNET).and_then(|dead| dead.compile(filter, true));
     match compiled {
@@ -221,7 +204,7 @@ pub fn check_filter(filter: &str) -> Result<(), LiveError> {
     }
 }
 
-/// Adds what happened between two readings of counters of 32 bits that wrap.
+/// Adds the difference of two readings of 32-bit counters, which wrap.
 fn advance(totals: &mut Statistics, before: &Stat, now: &Stat) {
     totals.received += u64::from(now.received.wrapping_sub(before.received));
     totals.dropped_ring += u64::from(now.dropped.wrapping_sub(before.dropped));
@@ -239,7 +222,7 @@ fn why(interface: &str, error: &pcap::Error) -> LiveError {
     }
 }
 
-/// libpcap's words alone.
+/// The message of libpcap alone.
 fn text(error: &pcap::Error) -> String {
     match error {
         pcap::Error::PcapError(text) if text.is_empty() => "the interface cannot be opened".to_owned(),

@@ -1,4 +1,4 @@
-//! What an IP address can be by itself: a sender at all (I3), public (I6), link-local (I4); and prefixes (I5).
+//! IP addresses: which can be senders (I3), which are link-local (I4) or public (I6). Prefixes (I5).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -72,7 +72,7 @@ pub struct Prefix {
 }
 
 impl Prefix {
-    /// The prefix of `length` bits in which `ip` lies; `None` where the length exceeds the family's bits.
+    /// The prefix of `length` bits that contains `ip`; `None` if `length` is too large for the address family.
     pub fn of(ip: IpAddr, length: u8) -> Option<Self> {
         let address = match ip {
             IpAddr::V4(a) if length <= 32 => IpAddr::V4(Ipv4Addr::from_bits(a.to_bits() & mask_v4(length))),
@@ -82,7 +82,7 @@ impl Prefix {
         Some(Self { address, length })
     }
 
-    /// The prefix of `ip` under a dotted mask; `None` where the mask is not contiguous or leaves no network.
+    /// The prefix of `ip` under a mask; `None` if the mask is not contiguous or is empty.
     pub fn of_mask(ip: Ipv4Addr, mask: Ipv4Addr) -> Option<Self> {
         let bits = mask.to_bits();
         let length = bits.leading_ones();
@@ -92,7 +92,7 @@ impl Prefix {
         Self::of(ip.into(), u8::try_from(length).ok()?)
     }
 
-    /// The smallest prefix that holds both addresses; `None` across families.
+    /// The smallest prefix that contains both addresses; `None` if their families differ.
     pub fn common(a: IpAddr, b: IpAddr) -> Option<Self> {
         let length = match (a, b) {
             (IpAddr::V4(a), IpAddr::V4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
@@ -102,17 +102,15 @@ impl Prefix {
         Self::of(a, u8::try_from(length).ok()?)
     }
 
-    /// Whether `ip` lies in the prefix.
     pub fn contains(&self, ip: IpAddr) -> bool {
         Self::of(ip, self.length) == Some(*self)
     }
 
-    /// Whether every address of `other` lies in this prefix.
+    /// Whether the prefix contains all addresses of `other`.
     pub fn covers(&self, other: &Self) -> bool {
         self.length <= other.length && self.contains(other.address)
     }
 
-    /// The number of leading bits that are fixed.
     pub fn length(&self) -> u8 {
         self.length
     }
@@ -122,7 +120,7 @@ impl Prefix {
         self.address
     }
 
-    /// The directed broadcast address of an IPv4 prefix that has one (RFC 3021: /31 and /32 have none).
+    /// The directed broadcast address; `None` for IPv6, and for /31 and /32 (RFC 3021).
     pub fn broadcast(&self) -> Option<Ipv4Addr> {
         match self.address {
             IpAddr::V4(a) if self.length < 31 => {
@@ -176,9 +174,9 @@ impl From<Prefix> for String {
     }
 }
 
-/// A text that is no prefix.
+/// The text is not a prefix.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("'{0}' is no prefix; write it as 10.1.0.0/24 or fd00:1::/64, without host bits")]
+#[error("'{0}' is not a prefix; write it as 10.1.0.0/24 or fd00:1::/64, without host bits")]
 pub struct BadPrefix(String);
 
 #[cfg(test)]

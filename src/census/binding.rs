@@ -1,4 +1,4 @@
-//! Bindings (I3 to I7): which couplings are a card's own, which lie behind a router, which belong to a group.
+//! Bindings (I3 to I7): which couplings are local to a card, which are behind a router, and which are virtual.
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -6,52 +6,53 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 use super::address::{Prefix, is_link_local, is_public};
-use super::coupling::{Coupling, CouplingKey, Sign};
+use super::coupling::{Coupling, CouplingKey};
 use super::inventory::Zone;
 use super::mac::MacAddr;
 use super::policy::Policy;
+use super::sign::Sign;
 
-/// How a coupling holds (I4).
+/// How an address is bound to a MAC (I4).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Binding {
-    /// The card itself or its DHCP server named the pair on the link.
+    /// The card, or its DHCP server, stated the pair on the link.
     Proven,
-    /// Only IP headers show it, and nothing speaks against it.
+    /// Only IP headers show the pair, and nothing contradicts it.
     Inferred,
-    /// The address lies behind the card.
+    /// The address is behind the card, which forwards.
     Routed,
-    /// The card is a virtual router's (I7).
+    /// The MAC is that of a virtual router (I7).
     Virtual,
 }
 
 impl Binding {
     /// Whether the coupling belongs to a device.
-    pub fn is_local(self) -> bool {
+    pub(super) fn is_local(self) -> bool {
         matches!(self, Self::Proven | Self::Inferred)
     }
 }
 
-/// Why a MAC is held to forward (I6). The first that applies, in this order.
+/// Why a MAC forwards (I6): the first reason that applies, in this order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Forwards {
-    /// A DHCP router option names its address.
+    /// A DHCP router option names this address of it.
     RouterOption(IpAddr),
-    /// It speaks a routing or first-hop protocol, or sends router advertisements with a lifetime.
+    /// It speaks a routing or first-hop redundancy protocol, or sends router advertisements with a lifetime.
     Protocol,
-    /// It carries tunnelled packets of the address (I13).
+    /// It carries tunnelled packets from the address (I13).
     Carries(IpAddr),
     /// It sends from a public address that is not on-link.
     Public(IpAddr),
-    /// It sends from an address that another MAC has proven.
+    /// It sends from an address that another MAC proved.
     ProvenElsewhere(IpAddr),
-    /// It sends from an off-link address only with TTLs that a router has lowered.
+    /// It sends from an off-link address, and only with TTLs that a router lowered.
     OffLink(IpAddr),
 }
 
-/// The on-link prefixes of a zone: learned, or configured (I5).
+/// The on-link prefixes of a zone, learned or configured (I5).
 #[derive(Debug, Default)]
-pub struct OnLink {
+pub(super) struct OnLink {
     prefixes: HashSet<Prefix>,
     lengths: Vec<u8>,
 }
@@ -65,8 +66,8 @@ impl OnLink {
         Self { prefixes, lengths }
     }
 
-    /// Whether `ip` is on-link; link-local addresses always are.
-    pub fn contains(&self, ip: IpAddr) -> bool {
+    /// Whether `ip` is on-link. Link-local addresses always are (I4).
+    pub(super) fn contains(&self, ip: IpAddr) -> bool {
         is_link_local(ip)
             || self
                 .lengths
@@ -75,38 +76,35 @@ impl OnLink {
     }
 }
 
-/// The couplings of a zone that pass I1 to I3, each with its binding, and the MACs that forward.
+/// The couplings of a zone that pass I1 to I3 with their bindings, and the MACs that forward.
 #[derive(Debug)]
-pub struct Bindings<'a> {
-    /// Every strict coupling, sorted by key.
-    pub couplings: Vec<Bound<'a>>,
-    /// The MACs that forward, each with the first reason.
-    pub forwarding: BTreeMap<MacAddr, Forwards>,
-    /// The prefixes that decided.
-    pub on_link: OnLink,
+pub(super) struct Bindings<'a> {
+    /// Sorted by key.
+    pub(super) couplings: Vec<Bound<'a>>,
+    /// The MACs that forward, each with its first reason.
+    pub(super) forwarding: BTreeMap<MacAddr, Forwards>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the laws read it"))]
+    pub(super) on_link: OnLink,
 }
 
-/// One coupling with its binding.
+/// A coupling with its binding.
 #[derive(Clone, Copy, Debug)]
-pub struct Bound<'a> {
-    /// Which coupling.
-    pub key: CouplingKey,
-    /// Its facts.
-    pub facts: &'a Coupling,
-    /// How it holds.
-    pub binding: Binding,
+pub(super) struct Bound<'a> {
+    pub(super) key: CouplingKey,
+    pub(super) facts: &'a Coupling,
+    pub(super) binding: Binding,
 }
 
 impl<'a> Bindings<'a> {
     /// Derives the bindings of a zone. A function of the merged facts alone.
-    pub fn derive(zone: &'a Zone, policy: &Policy) -> Self {
+    pub(super) fn derive(zone: &'a Zone, policy: &Policy) -> Self {
         let segment = &zone.segment;
         let on_link = OnLink::new(segment.sent.iter().chain(&segment.exchanged).chain(&policy.on_link));
         let broadcasts: HashSet<Ipv4Addr> =
             segment.sent.iter().chain(&policy.on_link).filter_map(Prefix::broadcast).collect();
         let is_broadcast = |ip| matches!(ip, IpAddr::V4(a) if broadcasts.contains(&a));
 
-        // First what proves itself; everything open is judged against that.
+        // First the couplings that prove themselves; the others are judged by comparison with them.
         let mut couplings: Vec<Bound<'a>> = zone
             .couplings
             .iter()
@@ -145,8 +143,8 @@ impl<'a> Bindings<'a> {
         Self { couplings, forwarding, on_link }
     }
 
-    /// The couplings that belong to devices.
-    pub fn local(&self) -> impl Iterator<Item = &Bound<'a>> {
+    /// The couplings that belong to devices: proven or inferred.
+    pub(super) fn local(&self) -> impl Iterator<Item = &Bound<'a>> {
         self.couplings.iter().filter(|c| c.binding.is_local())
     }
 }
@@ -158,7 +156,7 @@ fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
     out
 }
 
-/// What a coupling's own facts say; `Inferred` stands for "open" until the forwarding MACs are known.
+/// The binding by the coupling's own facts alone. `Inferred` may become `Routed` once the forwarding MACs are known.
 fn by_itself(key: CouplingKey, facts: &Coupling, on_link: &OnLink) -> Binding {
     if key.mac.is_virtual_router() {
         Binding::Virtual
@@ -169,7 +167,7 @@ fn by_itself(key: CouplingKey, facts: &Coupling, on_link: &OnLink) -> Binding {
     }
 }
 
-/// Why a MAC that sources `ip` without proof forwards (I6), if it does.
+/// Why a MAC that sends from `ip` without a proof forwards (I6); `None` if it does not.
 fn forwards_for(ip: IpAddr, facts: &Coupling, on_link: &OnLink, proven_elsewhere: bool) -> Option<Forwards> {
     let off_link = !on_link.contains(ip);
     if facts.signs.has(Sign::Carried) {

@@ -1,4 +1,4 @@
-//! What a device is: the classifier's answer, and the question put to it.
+//! Classification: the interface between the census and a classifier.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,26 +8,26 @@ use super::evidence::{Evidence, Field};
 use super::mac::MacAddr;
 use super::time::Timestamp;
 
-/// The category, which decides the tab and whether a device counts (`docs/rules.md`, Verdict).
+/// The category of a device. It decides whether the device counts.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Category {
-    /// Network devices: counted.
+    /// Counted.
     Network,
-    /// IoT devices, OT, building and medical devices included: counted.
+    /// IoT devices, including OT, building and medical devices. Counted.
     Iot,
-    /// Computers & mobile: not counted.
+    /// Computers and mobile devices. Not counted.
     ComputerMobile,
-    /// Not known: shown, not counted.
+    /// Shown, but not counted.
     #[default]
     Unclassified,
 }
 
 impl Category {
-    /// All categories in the order of the tabs.
+    /// In the order of the tabs.
     pub const ALL: [Self; 4] = [Self::ComputerMobile, Self::Network, Self::Iot, Self::Unclassified];
 
-    /// The word in documents, rules and the API.
+    /// The name in documents, rules and the API.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Network => "network",
@@ -37,7 +37,7 @@ impl Category {
         }
     }
 
-    /// The tab's title.
+    /// The title of its tab.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Network => "Network",
@@ -47,7 +47,7 @@ impl Category {
         }
     }
 
-    /// The taxonomy's type for a device of which nothing but the category is known.
+    /// The catch-all type of the category: for a device of which only the category is known.
     pub const fn other_kind(self) -> &'static str {
         match self {
             Self::Network => "network_other",
@@ -57,87 +57,79 @@ impl Category {
         }
     }
 
-    /// The category of that key.
     pub fn from_key(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|c| c.key() == key)
     }
 }
 
-/// What a classifier is asked: all that is known of one device.
+/// Everything that a classifier gets to know about one device.
 #[derive(Clone, Debug)]
-pub struct Subject<'a> {
-    /// The device's MACs, sorted.
+pub struct ClassifierInput<'a> {
+    /// Sorted.
     pub macs: Vec<MacAddr>,
-    /// All evidence of its couplings and stations, sorted by field and value, each value once with its earliest time.
+    /// The evidence of its couplings and stations, sorted by field and value. Each value once, with its earliest time.
     pub evidence: Vec<&'a Evidence>,
-    /// Why one of its MACs forwards, where one does.
+    /// Why one of its MACs forwards, if one does (I6).
     pub forwards: Option<Forwards>,
-    /// Its couplings, sorted; empty for what speaks without an address (I14).
+    /// Sorted; empty for a MAC without an address (I14).
     pub couplings: Vec<CouplingKey>,
 }
 
-/// One piece of evidence that a rule used, and what the rule concluded from it.
+/// A piece of evidence that a rule used, and the rule's conclusion.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reason {
-    /// The field.
     pub field: Field,
-    /// The value as it was said.
     pub value: String,
-    /// The rule's id.
     pub rule: String,
-    /// The rule's title: one sentence for people.
+    /// The title of the rule: one sentence for people.
     pub title: String,
-    /// What follows, as `attribute=value` joined by `, `.
+    /// The conclusions, as `attribute=value` joined by `, `.
     pub says: String,
-    /// Certainty in percent, 1 to 99.
+    /// The certainty in percent, 1 to 99.
     pub weight: u8,
-    /// The earliest frame that said it; `None` for what is derived, such as a MAC's vendor.
+    /// The earliest frame with the value; `None` for derived evidence, such as the vendor of a MAC.
     pub at: Option<Timestamp>,
 }
 
-/// What a device is taken for, and why.
+/// What a device is, and why.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Classification {
-    /// The category.
     pub category: Category,
-    /// The type's key in the taxonomy; `unclassified` where none is supported.
+    /// The type: a key of the taxonomy, or [`Classification::UNKNOWN_KIND`].
     pub kind: String,
-    /// Roles beside the type: `gateway`, `dhcp_server` …; sorted.
+    /// Roles in addition to the type, such as `gateway` or `dhcp_server`. Sorted.
     pub roles: Vec<String>,
-    /// Maker.
     pub vendor: Option<String>,
-    /// Model.
     pub model: Option<String>,
-    /// Operating system.
+    /// The operating system.
     pub os: Option<String>,
-    /// Firmware version.
+    /// The firmware version.
     pub firmware: Option<String>,
-    /// The name that it gives itself.
+    /// The name that the device gives itself, or that a person set.
     pub name: Option<String>,
-    /// Certainty of the category in percent, 0 to 99; 100 where a person set it.
+    /// The certainty of the category in percent: 0 to 99, or 100 if a person set it.
     pub confidence: u8,
-    /// Why, strongest first; then by field and value.
+    /// Strongest first, then by field and value.
     pub reasons: Vec<Reason>,
 }
 
 impl Classification {
-    /// The type's key where nothing is known.
+    /// The type of a device of which nothing is known.
     pub const UNKNOWN_KIND: &str = "unclassified";
 }
 
-/// Tells what a device is. A pure function of the subject: the order in which evidence came never matters.
+/// Classifies devices. An implementation is a pure function of its input.
 pub trait Classifier {
-    /// Classifies one device.
-    fn classify(&self, subject: &Subject<'_>) -> Classification;
+    fn classify(&self, subject: &ClassifierInput<'_>) -> Classification;
 
-    /// A key that silent devices share which it classifies alike: one card each, no evidence, not forwarding. A flood
-    /// makes a million of them. `None` where it cannot tell.
+    /// A key for a device with one card, without evidence and without forwarding. Devices with the same key must get the
+    /// same classification, which the survey then computes once: a flood makes a million such devices. `None` opts out.
     fn silent(&self, _card: MacAddr) -> Option<String> {
         None
     }
 }
 
-/// A classifier that knows nothing: every device stays unclassified. For tests of the count alone.
+/// A classifier that leaves every device unclassified. For tests of the count.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unclassified;
 
@@ -146,7 +138,7 @@ impl Classifier for Unclassified {
         Some(String::new())
     }
 
-    fn classify(&self, _: &Subject<'_>) -> Classification {
+    fn classify(&self, _: &ClassifierInput<'_>) -> Classification {
         Classification { kind: Classification::UNKNOWN_KIND.to_owned(), ..Classification::default() }
     }
 }

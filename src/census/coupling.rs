@@ -1,30 +1,28 @@
-//! The coupling (I1): one MAC with one IP address, and the facts that frames gave of it.
+//! The coupling (I1): one MAC with one IP address, and what frames showed of it.
 
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
-use std::num::NonZeroI64;
 
 use serde::{Deserialize, Serialize};
 
+use super::compact::{OptionalTime, VlanSet};
 use super::evidence::EvidenceSet;
 use super::mac::MacAddr;
+use super::sign::{Sign, Signs};
 use super::time::{DAY, Timestamp};
 
-/// VLAN ids that one coupling keeps: the smallest ones.
-pub const VLANS: usize = 8;
-/// Days before that of its newest frame of which a coupling keeps whether it was seen: more than the 30 of X-IDLE.
+/// A coupling remembers for this many days before the day of its newest frame whether it was seen. More than the 30 days
+/// of X-IDLE.
 pub const DAYS: u32 = 32;
 
-/// What identifies a coupling within its zone.
+/// Identifies a coupling within its zone.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct CouplingKey {
-    /// The card's address.
     pub mac: MacAddr,
-    /// The address it uses.
     pub ip: IpAddr,
 }
 
-/// Two or three words instead of the derived implementation's many bytes: this runs once a frame.
+/// Hashes two or three words, where the derived implementation hashes many bytes: this runs once per frame.
 impl Hash for CouplingKey {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
@@ -40,191 +38,52 @@ impl Hash for CouplingKey {
     }
 }
 
-/// One way in which a coupling showed itself.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-#[repr(u16)]
-pub enum Sign {
-    /// It asked or announced by ARP (sender pair equal to the Ethernet source).
-    ArpAsked = 1,
-    /// It answered an ARP request.
-    ArpAnswered = 1 << 1,
-    /// NS, NA or RA with hop limit 255, unfragmented.
-    NeighborDiscovery = 1 << 2,
-    /// A DHCP ACK on the client's own link.
-    DhcpAck = 1 << 3,
-    /// A management address in its own LLDP frame.
-    LldpManagement = 1 << 4,
-    /// An address in its own CDP frame.
-    CdpManagement = 1 << 5,
-    /// A link-scope announcement: mDNS, LLMNR, NBNS, SSDP, WSD. Proves an on-link address only.
-    Announced = 1 << 6,
-    /// The source of an IP packet.
-    Sourced = 1 << 7,
-    /// The source of a unicast packet with an initial TTL (I6).
-    Near = 1 << 8,
-    /// The source of a unicast packet with another TTL.
-    Far = 1 << 9,
-    /// The source of a tunnelled packet without an Ethernet header of its own (I13).
-    Carried = 1 << 10,
-}
-
-impl Sign {
-    /// The signs that prove a coupling wherever its address lies (I4).
-    pub const PROOFS: Signs = Signs(
-        Self::ArpAsked as u16
-            | Self::ArpAnswered as u16
-            | Self::NeighborDiscovery as u16
-            | Self::DhcpAck as u16
-            | Self::LldpManagement as u16
-            | Self::CdpManagement as u16,
-    );
-
-    /// Every sign, in order.
-    pub const ALL: [Self; 11] = [
-        Self::ArpAsked,
-        Self::ArpAnswered,
-        Self::NeighborDiscovery,
-        Self::DhcpAck,
-        Self::LldpManagement,
-        Self::CdpManagement,
-        Self::Announced,
-        Self::Sourced,
-        Self::Near,
-        Self::Far,
-        Self::Carried,
-    ];
-
-    /// What a person reads.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::ArpAsked => "asked or announced itself by ARP",
-            Self::ArpAnswered => "answered for the address by ARP",
-            Self::NeighborDiscovery => "spoke IPv6 neighbour discovery with hop limit 255",
-            Self::DhcpAck => "was given the address by a DHCP server",
-            Self::LldpManagement => "named the address as its management address by LLDP",
-            Self::CdpManagement => "named the address as its own by CDP",
-            Self::Announced => "announced itself on the link (mDNS, LLMNR, NetBIOS, SSDP or WS-Discovery)",
-            Self::Sourced => "sent IP packets from the address",
-            Self::Near => "sent unicast packets with a TTL that packets start with",
-            Self::Far => "sent unicast packets with a TTL that a router has lowered",
-            Self::Carried => "carried packets of the address in a tunnel",
-        }
-    }
-}
-
-/// A set of [`Sign`]s.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct Signs(pub u16);
-
-impl Signs {
-    /// The set with `sign` in it.
-    #[must_use]
-    pub const fn with(self, sign: Sign) -> Self {
-        Self(self.0 | sign as u16)
-    }
-
-    /// The set without `sign`.
-    #[must_use]
-    pub const fn without(self, sign: Sign) -> Self {
-        Self(self.0 & !(sign as u16))
-    }
-
-    /// Whether `sign` is in the set.
-    pub const fn has(self, sign: Sign) -> bool {
-        self.0 & sign as u16 != 0
-    }
-
-    /// The set without the signs of `other`.
-    #[must_use]
-    pub const fn difference(self, other: Self) -> Self {
-        Self(self.0 & !other.0)
-    }
-
-    /// Whether the sets share a sign.
-    pub const fn any(self, other: Self) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// Whether no sign is in the set.
-    pub const fn is_empty(&self) -> bool {
-        self.0 == 0
-    }
-
-    /// What both sets hold.
-    #[must_use]
-    pub const fn intersection(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    /// The union.
-    #[must_use]
-    pub const fn union(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
-
-    /// The signs in the set.
-    pub fn iter(self) -> impl Iterator<Item = Sign> {
-        Sign::ALL.into_iter().filter(move |s| self.has(*s))
-    }
-}
-
-impl From<Sign> for Signs {
-    fn from(sign: Sign) -> Self {
-        Self(sign as u16)
-    }
-}
-
-/// What proved a coupling first (I4): the earliest frame, and the sign that it bore.
+/// The first proof of a coupling (I4).
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Proof {
-    /// The frame's time.
     pub at: Timestamp,
-    /// How it proves; of two signs at one instant the smaller.
+    /// The smaller sign if two proved at the same instant.
     pub sign: Sign,
 }
 
-/// The facts of a coupling. Every field has a merge that is commutative, associative and idempotent. Small, as a
-/// sensor holds a million of them: instants that may be missing take 8 bytes, VLAN ids stand inline.
+/// The facts of a coupling. The merge of each field is commutative, associative and idempotent. Small, because a sensor
+/// holds a million couplings.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Coupling {
-    /// The earliest frame.
     #[serde(rename = "a")]
     pub first_seen: Timestamp,
-    /// The newest frame.
     #[serde(rename = "z")]
     pub last_seen: Timestamp,
-    #[serde(rename = "p", default, skip_serializing_if = "At::is_never")]
-    proven_at: At,
-    #[serde(rename = "n", default, skip_serializing_if = "At::is_never")]
-    announced_at: At,
-    #[serde(rename = "l", default, skip_serializing_if = "At::is_never")]
-    leased_at: At,
-    /// How it showed itself.
+    #[serde(rename = "p", default, skip_serializing_if = "OptionalTime::is_never")]
+    proven_at: OptionalTime,
+    #[serde(rename = "n", default, skip_serializing_if = "OptionalTime::is_never")]
+    announced_at: OptionalTime,
+    #[serde(rename = "l", default, skip_serializing_if = "OptionalTime::is_never")]
+    leased_at: OptionalTime,
     #[serde(rename = "s")]
     pub signs: Signs,
-    /// The sign of `proven_at`; empty where nothing proves.
+    /// The sign at `proven_at`; empty without a proof.
     #[serde(rename = "q", default, skip_serializing_if = "Signs::is_empty")]
     proven_by: Signs,
-    /// On which UTC days it was seen: bit `i` stands for the day that lies `i + 1` days before that of `last_seen`.
+    /// The UTC days on which it was seen: bit `i` stands for the day `i + 1` days before that of `last_seen`.
     #[serde(rename = "d", default, skip_serializing_if = "is_zero")]
     days: u32,
     #[serde(rename = "w", default, skip_serializing_if = "VlanSet::is_empty")]
     vlans: VlanSet,
-    /// What was said from the address.
+    /// What frames from the address said.
     #[serde(rename = "e", default, skip_serializing_if = "EvidenceSet::is_empty")]
     pub evidence: EvidenceSet,
 }
 
 impl Coupling {
-    /// A coupling that one frame at `at` showed by `signs`.
+    /// A coupling that one frame at `at` showed, with `signs`.
     pub fn new(at: Timestamp, signs: Signs) -> Self {
         let mut new = Self {
             first_seen: at,
             last_seen: at,
-            proven_at: At::NEVER,
-            announced_at: At::NEVER,
-            leased_at: At::NEVER,
+            proven_at: OptionalTime::NEVER,
+            announced_at: OptionalTime::NEVER,
+            leased_at: OptionalTime::NEVER,
             signs: Signs::default(),
             proven_by: Signs::default(),
             days: 0,
@@ -235,7 +94,7 @@ impl Coupling {
         new
     }
 
-    /// The earliest frame that bore one of [`Sign::PROOFS`].
+    /// The earliest frame with one of [`Sign::PROOFS`].
     pub fn proof(&self) -> Option<Proof> {
         self.proven_at.get().zip(self.proven_by.iter().next()).map(|(at, sign)| Proof { at, sign })
     }
@@ -246,17 +105,17 @@ impl Coupling {
     }
 
     /// The newest DHCP ACK for it (I8b).
-    pub fn leased_at(&self) -> Option<Timestamp> {
+    pub(super) fn leased_at(&self) -> Option<Timestamp> {
         self.leased_at.get()
     }
 
-    /// VLAN ids it was seen in: at most [`VLANS`], sorted. Inner and outer tags alike.
+    /// The VLAN ids of its inner and outer tags, sorted; at most `VLANS`.
     pub fn vlans(&self) -> &[u16] {
         self.vlans.ids()
     }
 
-    /// Records that frames between `first` and `last`, each of which bore all of `signs`, showed the coupling.
-    /// Returns whether anything but `last_seen` changed.
+    /// Records frames from `first` to `last`, each with all of `signs`. Returns whether anything but `last_seen` and the
+    /// days changed.
     pub fn sight(&mut self, first: Timestamp, last: Timestamp, signs: Signs) -> bool {
         let before = self.shown();
         self.first_seen = self.first_seen.min(first);
@@ -266,33 +125,33 @@ impl Coupling {
             self.prove(first, sign);
         }
         if signs.has(Sign::Announced) {
-            self.announced_at = self.announced_at.earliest(At::of(first));
+            self.announced_at = self.announced_at.earliest(OptionalTime::of(first));
         }
         if signs.has(Sign::DhcpAck) {
-            self.leased_at = self.leased_at.newest(At::of(last));
+            self.leased_at = self.leased_at.newest(OptionalTime::of(last));
         }
         before != self.shown()
     }
 
-    /// Joins that its newest frame came at `at`, after those of `days` before.
+    /// Records a frame at `at`, and frames on the `days` before it.
     fn seen(&mut self, at: Timestamp, days: u32) {
         let newest = self.last_seen.max(at);
         self.days = days_before(newest, self.last_seen, self.days) | days_before(newest, at, days);
         self.last_seen = newest;
     }
 
-    /// Of two first proofs the earlier one stays, at one instant that of the smaller sign.
+    /// Records a proof. The earliest stays; at the same instant, the one with the smaller sign.
     fn prove(&mut self, at: Timestamp, sign: Sign) {
         let earlier = match self.proof() {
             Some(known) => (at, sign) < (known.at, known.sign),
             None => true,
         };
         if earlier {
-            (self.proven_at, self.proven_by) = (At::of(at), sign.into());
+            (self.proven_at, self.proven_by) = (OptionalTime::of(at), sign.into());
         }
     }
 
-    fn shown(&self) -> (Timestamp, Signs, At, Signs, At, At) {
+    fn shown(&self) -> (Timestamp, Signs, OptionalTime, Signs, OptionalTime, OptionalTime) {
         (self.first_seen, self.signs, self.proven_at, self.proven_by, self.announced_at, self.leased_at)
     }
 
@@ -319,15 +178,15 @@ impl Coupling {
         self.evidence.merge(&other.evidence) || changed
     }
 
-    /// The same without its evidence: what a delta carries of a coupling that was only seen again.
+    /// The coupling without evidence and VLAN ids: what a delta carries if it was only seen again.
     #[must_use]
     pub fn without_evidence(&self) -> Self {
         Self { evidence: EvidenceSet::default(), vlans: VlanSet::default(), ..self.clone() }
     }
 
-    /// What frames before `as_of` gave, as far as the facts still tell; `None` where there was none. See
-    /// [`Inventory::until`](super::Inventory::until) for what is exact and what is not. `known` is what the newest
-    /// frame before `as_of` was when somebody looked earlier: it holds where no later day showed the coupling.
+    /// The facts as of frames before `as_of`, as far as they are still known; `None` if all frames came later.
+    /// [`Inventory::until`](super::Inventory::until) says what is exact. `known` is the newest frame before `as_of` as an
+    /// earlier snapshot recorded it; it is used unless the coupling was seen on a later day before `as_of`.
     #[must_use]
     pub fn until(&self, as_of: Timestamp, known: Option<Timestamp>) -> Option<Self> {
         if self.first_seen >= as_of {
@@ -337,37 +196,38 @@ impl Coupling {
         out.last_seen = self.newest_before(as_of, known);
         let back = self.last_seen.day().saturating_sub(out.last_seen.day());
         out.days = u32::try_from(back).ok().and_then(|n| self.days.checked_shr(n)).unwrap_or(0);
-        let is_later = |at: At| at.get().is_some_and(|at| at >= as_of);
+        let is_later = |at: OptionalTime| at.get().is_some_and(|at| at >= as_of);
         if is_later(self.proven_at) {
-            // The earliest proof lies later, so every sign that proves came later, and every lease.
+            // The earliest proof came later, so all proofs and all leases did.
             out.signs = out.signs.difference(Sign::PROOFS);
-            (out.proven_at, out.proven_by, out.leased_at) = (At::NEVER, Signs::default(), At::NEVER);
+            (out.proven_at, out.proven_by, out.leased_at) =
+                (OptionalTime::NEVER, Signs::default(), OptionalTime::NEVER);
         }
         if is_later(out.leased_at) {
-            out.leased_at = At::of(out.last_seen);
+            out.leased_at = OptionalTime::of(out.last_seen);
         }
         if is_later(self.announced_at) {
             out.signs = out.signs.without(Sign::Announced);
-            out.announced_at = At::NEVER;
+            out.announced_at = OptionalTime::NEVER;
         }
         out.evidence.retain_before(as_of);
         Some(out)
     }
 
-    /// The newest frame before `as_of`, or the latest instant at which it may have come: the facts keep the newest of
-    /// all frames, and of earlier ones the day.
+    /// The newest frame before `as_of`. If later frames came, the latest instant at which it can have come, because of
+    /// earlier frames only the day is kept.
     fn newest_before(&self, as_of: Timestamp, known: Option<Timestamp>) -> Timestamp {
         if self.last_seen < as_of {
             return self.last_seen;
         }
         let end = as_of.plus(-1);
         let back = u32::try_from(self.last_seen.day().saturating_sub(end.day())).unwrap_or(u32::MAX);
-        // Bit 0 of what is left is the day of `end`.
+        // After the shift, bit 0 is the day of `end`.
         let seen = back.checked_sub(1).and_then(|n| self.days.checked_shr(n)).unwrap_or(0);
         let latest = match back {
             0 => end,
             1..=DAYS => {
-                // Where no bit is left, the window was silent from its first day on.
+                // Without a bit, the coupling was silent on all days that are kept.
                 let silent = seen.trailing_zeros().min(DAYS + 1 - back);
                 let day_after = end.day().saturating_sub(i64::from(silent)).saturating_add(1);
                 Timestamp(day_after.saturating_mul(DAY)).plus(-1).min(end)
@@ -378,9 +238,9 @@ impl Coupling {
         known.filter(|at| *at < as_of && !seen_later(*at)).unwrap_or(latest).max(self.first_seen)
     }
 
-    /// The earliest instant of which this says more than `before` did, which it was joined from; `None` where it says
-    /// no more. A day is dated to its start, and what has no time of its own, such as a sign, to `seen`, the newest
-    /// frame of what was joined.
+    /// The earliest instant about which `self` says more than `before`, from which it was merged; `None` if it says
+    /// nothing more. A new day counts from its start. Signs have no time of their own and count from `seen`, the newest
+    /// frame of what was merged.
     pub fn news(&self, before: Option<&Self>, seen: Timestamp) -> Option<Timestamp> {
         let Some(before) = before else { return Some(self.first_seen) };
         let days = self.days & !days_before(self.last_seen, before.last_seen, before.days);
@@ -388,7 +248,7 @@ impl Coupling {
             let back = i64::from(u32::BITS - days.leading_zeros());
             Timestamp(self.last_seen.day().saturating_sub(back).saturating_mul(DAY))
         };
-        let changed = |now: At, then: At| now.get().filter(|_| now != then);
+        let changed = |now: OptionalTime, then: OptionalTime| now.get().filter(|_| now != then);
         [
             (self.first_seen < before.first_seen).then_some(self.first_seen),
             (self.last_seen > before.last_seen).then_some(self.last_seen),
@@ -404,121 +264,24 @@ impl Coupling {
         .min()
     }
 
-    /// The same without the days, for laws about what the count sees.
+    /// Without the days, which the count does not use.
     #[cfg(test)]
     pub(super) fn without_days(self) -> Self {
         Self { days: 0, ..self }
     }
 
-    /// Restores the invariants that facts from outside may lack.
+    /// Restores the invariants of facts from outside.
     pub fn normalise(&mut self) {
         match self.proof().filter(|p| Sign::PROOFS.has(p.sign)) {
             Some(proof) => self.proven_by = proof.sign.into(),
-            None => (self.proven_at, self.proven_by) = (At::NEVER, Signs::default()),
+            None => (self.proven_at, self.proven_by) = (OptionalTime::NEVER, Signs::default()),
         }
         self.vlans.normalise();
         self.evidence.normalise();
     }
 }
 
-/// An instant that may be missing, in 8 bytes: every instant but the smallest, which is 2,262 years away.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(from = "Option<i64>", into = "Option<i64>")]
-struct At(Option<NonZeroI64>);
-
-impl At {
-    const NEVER: Self = Self(None);
-
-    fn of(at: Timestamp) -> Self {
-        Self(NonZeroI64::new(at.0 ^ i64::MIN))
-    }
-
-    fn get(self) -> Option<Timestamp> {
-        self.0.map(|n| Timestamp(n.get() ^ i64::MIN))
-    }
-
-    fn is_never(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn earliest(self, other: Self) -> Self {
-        earliest(self.get(), other.get()).map_or(Self::NEVER, Self::of)
-    }
-
-    fn newest(self, other: Self) -> Self {
-        self.get().max(other.get()).map_or(Self::NEVER, Self::of)
-    }
-}
-
-impl Default for At {
-    fn default() -> Self {
-        Self::NEVER
-    }
-}
-
-impl From<Option<i64>> for At {
-    fn from(at: Option<i64>) -> Self {
-        at.map_or(Self::NEVER, |n| Self::of(Timestamp(n)))
-    }
-}
-
-impl From<At> for Option<i64> {
-    fn from(at: At) -> Self {
-        at.get().map(|t| t.0)
-    }
-}
-
-/// At most [`VLANS`] ids, sorted, the smallest ones; unused places are 0, which is no id.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(from = "Vec<u16>", into = "Vec<u16>")]
-struct VlanSet([u16; VLANS]);
-
-impl VlanSet {
-    fn ids(&self) -> &[u16] {
-        let end = self.0.iter().position(|id| *id == 0).unwrap_or(VLANS);
-        self.0.get(..end).unwrap_or_default()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.ids().is_empty()
-    }
-
-    fn add(&mut self, id: u16) -> bool {
-        let before = *self;
-        if id != 0 && !self.ids().contains(&id) {
-            let place = self.ids().partition_point(|known| *known < id);
-            if let Some(tail) = self.0.get_mut(place..).filter(|tail| !tail.is_empty()) {
-                tail.rotate_right(1);
-                if let Some(slot) = tail.first_mut() {
-                    *slot = id;
-                }
-            }
-        }
-        before != *self
-    }
-
-    fn normalise(&mut self) {
-        *self = Self::from(self.ids().to_vec());
-    }
-}
-
-impl From<Vec<u16>> for VlanSet {
-    fn from(ids: Vec<u16>) -> Self {
-        let mut out = Self::default();
-        for id in ids {
-            out.add(id);
-        }
-        out
-    }
-}
-
-impl From<VlanSet> for Vec<u16> {
-    fn from(set: VlanSet) -> Self {
-        set.ids().to_vec()
-    }
-}
-
-/// The days before that of `newest` on which a coupling was seen that was seen at `at` and on `days` before that.
+/// The days of a coupling that was seen at `at` and on the `days` before it, relative to the day of `newest`.
 fn days_before(newest: Timestamp, at: Timestamp, days: u32) -> u32 {
     match u32::try_from(newest.day().saturating_sub(at.day())) {
         Ok(0) => days,
@@ -530,14 +293,6 @@ fn days_before(newest: Timestamp, at: Timestamp, days: u32) -> u32 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 fn is_zero(n: &u32) -> bool {
     *n == 0
-}
-
-/// The earlier of two instants that may be missing.
-pub(super) fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
-    match (a, b) {
-        (Some(a), Some(b)) => Some(a.min(b)),
-        (a, b) => a.or(b),
-    }
 }
 
 #[cfg(test)]

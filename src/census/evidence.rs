@@ -17,22 +17,72 @@ pub const VALUES_PER_FIELD: usize = 16;
 /// Values of all fields that one coupling or station keeps: those of the first fields of [`Field`].
 pub const VALUES: usize = 96;
 
+/// Evidence that is not independent of each other: of one family, only the strongest counts.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(rename_all = "snake_case")]
+pub enum Family {
+    /// What network gear announces to its neighbours: LLDP, CDP and the like.
+    Neighbour,
+    /// Spanning tree and link aggregation.
+    Bridge,
+    /// Forwarding, router advertisements, routing protocols, serving DHCP.
+    Routing,
+    Snmp,
+    Dhcp,
+    /// The names that a host gives itself, over any protocol.
+    Hostname,
+    Mdns,
+    Ssdp,
+    Wsd,
+    Netbios,
+    Http,
+    /// Telephony.
+    Voice,
+    /// Cameras and media servers.
+    Stream,
+    /// Industrial and building protocols.
+    Industrial,
+    Ssh,
+    /// Greetings of FTP, SMTP and Telnet servers, and printers.
+    Banner,
+    /// What the programs of Windows networks exchange: SMB, NTLM, Kerberos, LDAP, RDP.
+    Smb,
+    /// Makers' own discovery, and messaging of things.
+    Things,
+    Medical,
+    Tls,
+    /// What a host looks for: names it resolves and asks for.
+    Lookup,
+    /// How its packets are built.
+    Stack,
+    Mac,
+    Other,
+}
+
+impl Family {
+    /// How many families there are.
+    pub const COUNT: usize = Self::Other as usize + 1;
+}
+
 macro_rules! fields {
-    ($($(#[doc = $doc:literal])* $variant:ident = $name:literal,)*) => {
+    ($($(#[doc = $doc:literal])* $variant:ident: $family:ident = $name:literal,)*) => {
         /// A field of evidence, by the name under which rules, documents and the console know it.
         ///
-        /// The order is the order of importance: where a bound is hit, later fields are given up first.
+        /// The order is the order of importance: at a bound, later fields are dropped first.
         #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
         #[non_exhaustive]
         pub enum Field { $($(#[doc = $doc])* $variant,)* }
 
         impl Field {
-            /// Every field, in order.
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
-            /// The field's name.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name,)* }
+            }
+
+            /// The family whose evidence the field is.
+            pub const fn family(self) -> Family {
+                match self { $(Self::$variant => Family::$family,)* }
             }
         }
     };
@@ -40,322 +90,322 @@ macro_rules! fields {
 
 fields! {
     /// The chassis id as `subtype:hex`, IEEE 802.1AB 8.5.2. Ties MACs (I8c).
-    LldpChassisId = "lldp.chassis_id",
+    LldpChassisId: Neighbour = "lldp.chassis_id",
     /// The device id TLV of CDP. Ties MACs (I8c).
-    CdpDeviceId = "cdp.device_id",
+    CdpDeviceId: Neighbour = "cdp.device_id",
     /// The authoritative engine id as hex, RFC 3411. Ties MACs (I8c).
-    SnmpEngineId = "snmp.engine_id",
+    SnmpEngineId: Snmp = "snmp.engine_id",
     /// Vendor number and serial number as `vendor:serial` in hex, CIP identity object. Ties MACs (I8c).
-    EnipSerial = "enip.serial",
+    EnipSerial: Industrial = "enip.serial",
     /// The DHCP client identifier as hex, RFC 2132 9.14; of a type-255 one only the DUID (see `dhcp.duid`). Ties leases (I8c).
-    DhcpClientId = "dhcp.client_id",
+    DhcpClientId: Dhcp = "dhcp.client_id",
     /// The DUID as hex, from DHCPv6 (RFC 8415) or inside a DHCPv4 client identifier (RFC 4361). Ties leases (I8c).
-    DhcpDuid = "dhcp.duid",
+    DhcpDuid: Dhcp = "dhcp.duid",
 
     /// Enabled capabilities, decimal bits of IEEE 802.1AB table 8-4.
-    LldpCapEnabled = "lldp.cap_enabled",
+    LldpCapEnabled: Neighbour = "lldp.cap_enabled",
     /// System description.
-    LldpSysDescr = "lldp.sys_descr",
+    LldpSysDescr: Neighbour = "lldp.sys_descr",
     /// System name.
-    LldpSysName = "lldp.sys_name",
+    LldpSysName: Neighbour = "lldp.sys_name",
     /// Port description.
-    LldpPortDescr = "lldp.port_descr",
+    LldpPortDescr: Neighbour = "lldp.port_descr",
     /// LLDP-MED device class, decimal (ANSI/TIA-1057).
-    LldpMedClass = "lldp.med_class",
+    LldpMedClass: Neighbour = "lldp.med_class",
     /// LLDP-MED inventory: model.
-    LldpMedModel = "lldp.med_model",
+    LldpMedModel: Neighbour = "lldp.med_model",
     /// LLDP-MED inventory: manufacturer.
-    LldpMedManufacturer = "lldp.med_manufacturer",
+    LldpMedManufacturer: Neighbour = "lldp.med_manufacturer",
     /// LLDP-MED inventory: firmware revision.
-    LldpMedFirmware = "lldp.med_fw",
+    LldpMedFirmware: Neighbour = "lldp.med_fw",
     /// LLDP-MED inventory: serial number.
-    LldpMedSerial = "lldp.med_serial",
+    LldpMedSerial: Neighbour = "lldp.med_serial",
     /// CDP capabilities, decimal bits.
-    CdpCap = "cdp.cap",
+    CdpCap: Neighbour = "cdp.cap",
     /// CDP platform.
-    CdpPlatform = "cdp.platform",
+    CdpPlatform: Neighbour = "cdp.platform",
     /// CDP software version.
-    CdpVersion = "cdp.version",
+    CdpVersion: Neighbour = "cdp.version",
     /// Platform of an MNDP announcement (MikroTik).
-    MndpPlatform = "mndp.platform",
+    MndpPlatform: Neighbour = "mndp.platform",
     /// Board name of an MNDP announcement.
-    MndpBoard = "mndp.board",
+    MndpBoard: Neighbour = "mndp.board",
     /// Software version of an MNDP announcement.
-    MndpVersion = "mndp.version",
+    MndpVersion: Neighbour = "mndp.version",
     /// Identity of an MNDP announcement.
-    MndpIdentity = "mndp.identity",
+    MndpIdentity: Neighbour = "mndp.identity",
     /// Model, short or long, of a Ubiquiti discovery answer.
-    UbntModel = "ubnt.model",
+    UbntModel: Neighbour = "ubnt.model",
     /// Firmware of a Ubiquiti discovery answer.
-    UbntFirmware = "ubnt.firmware",
+    UbntFirmware: Neighbour = "ubnt.firmware",
     /// Host name of a Ubiquiti discovery answer.
-    UbntHostname = "ubnt.hostname",
+    UbntHostname: Neighbour = "ubnt.hostname",
     /// Display name of an Extreme discovery (EDP) announcement.
-    EdpName = "edp.name",
+    EdpName: Neighbour = "edp.name",
     /// Software version of an EDP announcement.
-    EdpVersion = "edp.version",
+    EdpVersion: Neighbour = "edp.version",
     /// Device id of a Foundry discovery (FDP) announcement.
-    FdpDeviceId = "fdp.device_id",
+    FdpDeviceId: Neighbour = "fdp.device_id",
     /// Platform of an FDP announcement.
-    FdpPlatform = "fdp.platform",
+    FdpPlatform: Neighbour = "fdp.platform",
     /// Software version of an FDP announcement.
-    FdpVersion = "fdp.version",
+    FdpVersion: Neighbour = "fdp.version",
     /// What a sender of CAPWAP control is: `access_point` or `controller` (RFC 5415); `unifi_device` of one that reports to a UniFi controller: access point, switch or gateway.
-    CapwapRole = "capwap.role",
+    CapwapRole: Neighbour = "capwap.role",
     /// Model in the board data of a CAPWAP access point.
-    CapwapModel = "capwap.model",
+    CapwapModel: Neighbour = "capwap.model",
     /// `sender` for a bridge that sends BPDUs (IEEE 802.1D).
-    StpBridge = "stp.bridge",
+    StpBridge: Bridge = "stp.bridge",
     /// `sender` of link aggregation control, by a system (IEEE 802.1AX).
-    LacpSystem = "lacp.system",
+    LacpSystem: Bridge = "lacp.system",
     /// A routing or first-hop protocol that the MAC speaks: `vrrp`, `hsrp`, `glbp`, `carp`, `ospf`, `eigrp`, `isis`.
-    RouterProtocol = "router.protocol",
+    RouterProtocol: Routing = "router.protocol",
     /// What else the sender does for routing and multicast: `rip` (RIPng too), `babel`, `bgp`, `ldp`, `pim`, `igmp_querier`, `mld_querier`; and as a switch among Cisco's: `vtp`, `dtp`, `udld`, `pagp`.
-    RouterTask = "router.task",
+    RouterTask: Routing = "router.task",
     /// Side of port authentication (IEEE 802.1X): `authenticator` or `supplicant`.
-    EapolRole = "eapol.role",
+    EapolRole: Other = "eapol.role",
     /// `router` for a sender of router advertisements with a lifetime (RFC 4861 4.2).
-    RaSender = "ra.sender",
+    RaSender: Routing = "ra.sender",
     /// `server` for a sender of DHCP offers and acknowledgements.
-    DhcpServer = "dhcp.server",
+    DhcpServer: Routing = "dhcp.server",
 
     /// Option 60.
-    DhcpVendorClass = "dhcp.vendor_class",
+    DhcpVendorClass: Dhcp = "dhcp.vendor_class",
     /// Option 55 as decimal numbers with commas, in the order sent.
-    DhcpPrl = "dhcp.prl",
+    DhcpPrl: Dhcp = "dhcp.prl",
     /// The order of all options of a DISCOVER or REQUEST, decimal with commas.
-    DhcpOptionOrder = "dhcp.option_order",
+    DhcpOptionOrder: Dhcp = "dhcp.option_order",
     /// Option 12.
-    DhcpHostname = "dhcp.hostname",
+    DhcpHostname: Dhcp = "dhcp.hostname",
     /// Option 81.
-    DhcpFqdn = "dhcp.fqdn",
+    DhcpFqdn: Dhcp = "dhcp.fqdn",
     /// Option 77.
-    DhcpUserClass = "dhcp.user_class",
+    DhcpUserClass: Dhcp = "dhcp.user_class",
     /// Option 57, decimal.
-    DhcpMaxSize = "dhcp.max_size",
+    DhcpMaxSize: Dhcp = "dhcp.max_size",
     /// DHCPv6 vendor class data (RFC 8415 21.16).
-    Dhcp6VendorClass = "dhcp6.vendor_class",
+    Dhcp6VendorClass: Dhcp = "dhcp6.vendor_class",
     /// Enterprise number of the DHCPv6 vendor class, decimal.
-    Dhcp6Enterprise = "dhcp6.enterprise",
+    Dhcp6Enterprise: Dhcp = "dhcp6.enterprise",
     /// DHCPv6 option request as decimal numbers with commas, in the order sent.
-    Dhcp6Oro = "dhcp6.oro",
+    Dhcp6Oro: Dhcp = "dhcp6.oro",
     /// DHCPv6 client FQDN (RFC 4704).
-    Dhcp6Fqdn = "dhcp6.fqdn",
+    Dhcp6Fqdn: Dhcp = "dhcp6.fqdn",
 
     /// sysDescr of an SNMP answer.
-    SnmpSysDescr = "snmp.sys_descr",
+    SnmpSysDescr: Snmp = "snmp.sys_descr",
     /// sysObjectID of an SNMP answer, dotted.
-    SnmpSysObjectId = "snmp.sys_object_id",
+    SnmpSysObjectId: Snmp = "snmp.sys_object_id",
     /// sysName of an SNMP answer.
-    SnmpSysName = "snmp.sys_name",
+    SnmpSysName: Snmp = "snmp.sys_name",
     /// `vendor-number` of an EtherNet/IP identity.
-    EnipVendorId = "enip.vendor_id",
+    EnipVendorId: Industrial = "enip.vendor_id",
     /// Device type number of an EtherNet/IP identity.
-    EnipDeviceType = "enip.device_type",
+    EnipDeviceType: Industrial = "enip.device_type",
     /// Product name of an EtherNet/IP identity.
-    EnipProduct = "enip.product",
+    EnipProduct: Industrial = "enip.product",
     /// Firmware revision of an EtherNet/IP identity, `major.minor`.
-    EnipRevision = "enip.revision",
+    EnipRevision: Industrial = "enip.revision",
     /// Vendor number of a BACnet I-Am (ASHRAE 135).
-    BacnetVendorId = "bacnet.vendor_id",
+    BacnetVendorId: Industrial = "bacnet.vendor_id",
     /// Model name property of a BACnet device object.
-    BacnetModel = "bacnet.model",
+    BacnetModel: Industrial = "bacnet.model",
     /// Object name property of a BACnet device object.
-    BacnetName = "bacnet.name",
+    BacnetName: Industrial = "bacnet.name",
     /// Firmware revision property of a BACnet device object.
-    BacnetFirmware = "bacnet.firmware",
+    BacnetFirmware: Industrial = "bacnet.firmware",
     /// Side of Modbus/TCP: `server` or `client`.
-    ModbusRole = "modbus.role",
+    ModbusRole: Industrial = "modbus.role",
     /// Vendor name of a Modbus device identification (function 43/14).
-    ModbusVendor = "modbus.vendor",
+    ModbusVendor: Industrial = "modbus.vendor",
     /// Product code, product name or model name of a Modbus device identification.
-    ModbusProduct = "modbus.product",
+    ModbusProduct: Industrial = "modbus.product",
     /// Revision of a Modbus device identification.
-    ModbusRevision = "modbus.revision",
+    ModbusRevision: Industrial = "modbus.revision",
     /// Side of S7comm: `server` or `client`.
-    S7Role = "s7.role",
+    S7Role: Industrial = "s7.role",
     /// Order number or module name of an S7comm system status list.
-    S7Module = "s7.module",
+    S7Module: Industrial = "s7.module",
     /// Plant or station name of an S7comm system status list.
-    S7Name = "s7.name",
+    S7Name: Industrial = "s7.name",
     /// Firmware of an S7comm system status list.
-    S7Firmware = "s7.firmware",
+    S7Firmware: Industrial = "s7.firmware",
     /// `vendor:device` in hex of a PROFINET DCP answer (IEC 61158-6-10).
-    PnDevice = "pn.device",
+    PnDevice: Industrial = "pn.device",
     /// Device roles of a PROFINET DCP answer, decimal bits: 1 device, 2 controller, 4 multidevice, 8 supervisor.
-    PnRole = "pn.role",
+    PnRole: Industrial = "pn.role",
     /// Name of station of a PROFINET DCP answer.
-    PnStation = "pn.station",
+    PnStation: Industrial = "pn.station",
     /// Manufacturer-specific string (type of station) of a PROFINET DCP answer.
-    PnType = "pn.type",
+    PnType: Industrial = "pn.type",
     /// Side of an industrial protocol, `protocol:side`; a controller that polls its devices is their client.
     /// `server` or `client` of `bacnet`, `enip`, `profinet`, `dnp3`, `iec104`, `c37118`, `mms`, `opcua`, `fins`, `melsec`, `hartip`, `codesys`, `ads`, `fox`, `knx`, `powerlink`, `hislip`; `sender` of `profinet`, `codesys`, `ethercat`, `goose`, `sv`, `sercos`, `knx`, `lon`; also `bacnet:router`, `enip:io`.
-    OtRole = "ot.role",
+    OtRole: Industrial = "ot.role",
     /// Application name or uri of an OPC UA server's description.
-    OpcuaName = "opcua.name",
+    OpcuaName: Industrial = "opcua.name",
     /// Product uri of an OPC UA server's description.
-    OpcuaProduct = "opcua.product",
+    OpcuaProduct: Industrial = "opcua.product",
     /// What another industrial protocol's identification says, `protocol:text`: `mms:vendor model revision`, `fins:model version`, `melsec:model`, `ads:name version`, `fox:key=value`, `c37118:station`, `dnp3:text`, `goose:control block`, `sv:stream`, `powerlink:vendor:product` in hex or its host name, `hislip:maker,model,firmware`.
-    OtIdentity = "ot.identity",
+    OtIdentity: Industrial = "ot.identity",
     /// Friendly name of a KNXnet/IP device.
-    KnxName = "knx.name",
+    KnxName: Industrial = "knx.name",
     /// KNX medium, decimal, of a KNXnet/IP device.
-    KnxMedium = "knx.medium",
+    KnxMedium: Industrial = "knx.medium",
     /// Application entity title that a DICOM association names for its sender.
-    DicomAet = "dicom.aet",
+    DicomAet: Medical = "dicom.aet",
     /// Implementation version name of a DICOM association's sender.
-    DicomImplementation = "dicom.implementation",
+    DicomImplementation: Medical = "dicom.implementation",
     /// What the sender does in DICOM: `scu` or `scp`, with the abstract syntaxes' names where known, `scu:CTImageStorage`.
-    DicomRole = "dicom.role",
+    DicomRole: Medical = "dicom.role",
     /// Sending application of an HL7 v2 message (MSH-3).
-    Hl7Application = "hl7.application",
+    Hl7Application: Medical = "hl7.application",
     /// User-Agent of a SIP request.
-    SipUserAgent = "sip.user_agent",
+    SipUserAgent: Voice = "sip.user_agent",
     /// Server of a SIP answer.
-    SipServer = "sip.server",
+    SipServer: Voice = "sip.server",
     /// Server of an RTSP answer, or its authentication realm as `realm=…`.
-    RtspServer = "rtsp.server",
+    RtspServer: Stream = "rtsp.server",
     /// Product of an H.323 message.
-    H323Product = "h323.product",
+    H323Product: Voice = "h323.product",
     /// A media stream that the sender keeps up over RTP, by payload type: `audio`, `video`.
-    RtpMedia = "rtp.media",
+    RtpMedia: Voice = "rtp.media",
 
     /// A service type that the host offers, `_ipp._tcp` (RFC 6763).
-    MdnsService = "mdns.service",
+    MdnsService: Mdns = "mdns.service",
     /// A TXT entry of an offered service as `_service._proto.key=value` (RFC 6763 6).
-    MdnsTxt = "mdns.txt",
+    MdnsTxt: Mdns = "mdns.txt",
     /// The instance name of an offered service.
-    MdnsInstance = "mdns.instance",
+    MdnsInstance: Mdns = "mdns.instance",
     /// The host's own `.local` name without the suffix.
-    MdnsHostname = "mdns.hostname",
+    MdnsHostname: Mdns = "mdns.hostname",
     /// NT of an SSDP NOTIFY, ST of an SSDP answer.
-    SsdpType = "ssdp.nt",
+    SsdpType: Ssdp = "ssdp.nt",
     /// Server of an SSDP NOTIFY or answer.
-    SsdpServer = "ssdp.server",
+    SsdpServer: Ssdp = "ssdp.server",
     /// User-Agent of an SSDP search.
-    SsdpUserAgent = "ssdp.user_agent",
+    SsdpUserAgent: Ssdp = "ssdp.user_agent",
     /// Device type of a UPnP description.
-    UpnpDeviceType = "upnp.device_type",
+    UpnpDeviceType: Ssdp = "upnp.device_type",
     /// Manufacturer of a UPnP description.
-    UpnpManufacturer = "upnp.manufacturer",
+    UpnpManufacturer: Ssdp = "upnp.manufacturer",
     /// Model name of a UPnP description.
-    UpnpModelName = "upnp.model_name",
+    UpnpModelName: Ssdp = "upnp.model_name",
     /// Model number of a UPnP description.
-    UpnpModelNumber = "upnp.model_number",
+    UpnpModelNumber: Ssdp = "upnp.model_number",
     /// Model description of a UPnP description.
-    UpnpModelDescription = "upnp.model_description",
+    UpnpModelDescription: Ssdp = "upnp.model_description",
     /// Friendly name of a UPnP description.
-    UpnpFriendlyName = "upnp.friendly_name",
+    UpnpFriendlyName: Ssdp = "upnp.friendly_name",
     /// WS-Discovery types, one a value, prefix stripped of its namespace alias.
-    WsdTypes = "wsd.types",
+    WsdTypes: Wsd = "wsd.types",
     /// WS-Discovery scopes, one a value.
-    WsdScopes = "wsd.scopes",
+    WsdScopes: Wsd = "wsd.scopes",
     /// Model of a Kasa or Tapo device's own answer.
-    KasaModel = "kasa.model",
+    KasaModel: Things = "kasa.model",
     /// Type of a Kasa or Tapo device's own answer, `IOT.SMARTPLUGSWITCH`.
-    KasaType = "kasa.type",
-    /// Product key or version of a Tuya broadcast; `broadcast` where it is enciphered, `device` for the device's side of a session.
-    TuyaProduct = "tuya.product",
+    KasaType: Things = "kasa.type",
+    /// Product key or version of a Tuya broadcast; `broadcast` if it is encrypted, `device` for the device's side of a session.
+    TuyaProduct: Things = "tuya.product",
     /// `vendor:product`, decimal, of a LIFX version answer; `state` of other answers.
-    LifxProduct = "lifx.product",
-    /// Identity of another maker's own discovery, `protocol:model`, or `protocol` where it names none. Devices: `wiz`,
+    LifxProduct: Things = "lifx.product",
+    /// Identity of another maker's own discovery, `protocol:model`, or `protocol` if it names none. Devices: `wiz`,
     /// `yeelight`, `dahua`, `sadp` (Hikvision), `bjnp` (Canon), `epson`, `synology`, `crestron`, `govee`, `hiflying`
     /// (Wi-Fi module), `miio` (Xiaomi), `moxa` (model number in hex), `sccp` (Cisco telephone, device type in decimal).
     /// Programs: `dropbox:lan`, `spotify:lan`, `steam:windows` (or `linux`, `macos`, `android`, `ios`, `client`),
     /// `syncthing`, `mscdp:windows_laptop` (or `windows_desktop`, `windows_tablet`, `xbox`, `android`, …), `kdeconnect:phone` (or `desktop`, `laptop`, `tablet`, `tv`), `localsend:mobile` (or `desktop`, …).
-    DiscoveryIdentity = "discovery.identity",
+    DiscoveryIdentity: Things = "discovery.identity",
     /// Side and path of CoAP, `server:/cit/s`, `client:/oic/res`; `server:` of any answer.
-    CoapPath = "coap.path",
+    CoapPath: Things = "coap.path",
     /// Client identifier of an MQTT connection.
-    MqttClientId = "mqtt.client_id",
+    MqttClientId: Things = "mqtt.client_id",
     /// Topic that an MQTT client publishes or subscribes to.
-    MqttTopic = "mqtt.topic",
+    MqttTopic: Things = "mqtt.topic",
     /// Server type of a browse announcement, decimal bits (MS-BRWS 2.2.6).
-    BrowserServerType = "browser.server_type",
+    BrowserServerType: Netbios = "browser.server_type",
     /// Operating system version of a browse announcement, `major.minor`.
-    BrowserOsVersion = "browser.os_version",
+    BrowserOsVersion: Netbios = "browser.os_version",
     /// Comment of a browse announcement.
-    BrowserComment = "browser.comment",
+    BrowserComment: Netbios = "browser.comment",
     /// A NetBIOS name that the host registers or defends, with its suffix as `NAME<00>`; a group's as `NAME<00> group`.
-    NbnsName = "nbns.name",
+    NbnsName: Netbios = "nbns.name",
     /// The name that an LLMNR answer claims.
-    LlmnrName = "llmnr.name",
+    LlmnrName: Netbios = "llmnr.name",
     /// User-Agent of an HTTP request.
-    HttpUserAgent = "http.user_agent",
+    HttpUserAgent: Http = "http.user_agent",
     /// Server of an HTTP answer.
-    HttpServer = "http.server",
+    HttpServer: Http = "http.server",
     /// WWW-Authenticate realm of an HTTP answer.
-    HttpRealm = "http.realm",
+    HttpRealm: Http = "http.realm",
     /// Title of an HTML page that an HTTP answer bears.
-    HttpTitle = "http.title",
+    HttpTitle: Http = "http.title",
     /// Host of an HTTP request in lower case, without its port; no addresses and single labels.
-    HttpHost = "http.host",
+    HttpHost: Lookup = "http.host",
     /// printer-make-and-model or printer-device-id of an IPP answer.
-    IppPrinter = "ipp.printer",
+    IppPrinter: Http = "ipp.printer",
     /// Model that a printer answers to a PJL INFO ID or INFO PRODINFO.
-    PjlId = "pjl.id",
+    PjlId: Banner = "pjl.id",
     /// The identification line of an SSH server.
-    SshBanner = "ssh.banner",
+    SshBanner: Ssh = "ssh.banner",
     /// Greeting of an FTP server.
-    FtpBanner = "ftp.banner",
+    FtpBanner: Banner = "ftp.banner",
     /// Greeting of an SMTP server, without its date.
-    SmtpBanner = "smtp.banner",
+    SmtpBanner: Banner = "smtp.banner",
     /// Text that a Telnet server greets with.
-    TelnetBanner = "telnet.banner",
+    TelnetBanner: Banner = "telnet.banner",
     /// NTLM: the sender's version of Windows, `10.0.19045`; other systems send one too, Samba `6.1.0`.
-    NtlmVersion = "ntlm.version",
+    NtlmVersion: Smb = "ntlm.version",
     /// NTLM: workstation name.
-    NtlmWorkstation = "ntlm.workstation",
-    /// NTLM: names of a server's challenge, `dns=…`, `netbios=…`; those of its domain `dns_domain=…`, `domain=…`, which are the server's own again where it is in none.
-    NtlmTarget = "ntlm.target",
+    NtlmWorkstation: Smb = "ntlm.workstation",
+    /// NTLM: names of a server's challenge, `dns=…`, `netbios=…`; those of its domain `dns_domain=…`, `domain=…`, which are the server's own if it is not in a domain.
+    NtlmTarget: Smb = "ntlm.target",
     /// Native OS of SMB 1.
-    SmbNativeOs = "smb.native_os",
+    SmbNativeOs: Smb = "smb.native_os",
     /// Native LAN manager of SMB 1.
-    SmbNativeLanman = "smb.native_lanman",
-    /// Side and dialect of SMB, the client's highest: `server:3.1.1`, `client:2.1`; `server:1`, `client:1` for the first version, `client:2.x` where that one offers to go on.
-    SmbDialect = "smb.dialect",
+    SmbNativeLanman: Smb = "smb.native_lanman",
+    /// Side and dialect of SMB, the client's highest: `server:3.1.1`, `client:2.1`; `server:1`, `client:1` for the first version, `client:2.x` if the client offers to go on.
+    SmbDialect: Smb = "smb.dialect",
     /// Side and realm of Kerberos, `client:EXAMPLE.COM`, `kdc:EXAMPLE.COM`.
-    KerberosRealm = "kerberos.realm",
-    /// Name that a client signs in with by Kerberos where it is a machine's, `host$` or `host/host.example.com`.
-    KerberosMachine = "kerberos.machine",
+    KerberosRealm: Smb = "kerberos.realm",
+    /// Name that a client signs in with by Kerberos if it is a machine's, `host$` or `host/host.example.com`.
+    KerberosMachine: Smb = "kerberos.machine",
     /// What an LDAP server says of itself, `dns=…`, `vendor=…`, `version=…`, `class=…` (object class), `service=…` (of Active Directory); in a domain controller's ping also `dns_domain=…`, `netbios=…`; `server` of any answer.
-    LdapServer = "ldap.server",
+    LdapServer: Smb = "ldap.server",
     /// Side of RDP: `server`, or `client` with its cookie's name, `client:name`.
-    RdpRole = "rdp.role",
+    RdpRole: Smb = "rdp.role",
     /// Server and instance of an SQL Server browser answer, `server\instance`, and `version=15.0.2000.5` of that or of an answer to a login.
-    MssqlInstance = "mssql.instance",
+    MssqlInstance: Smb = "mssql.instance",
 
     /// What the host does in time keeping: `server` of an answer (NTP mode 4), `broadcast` (mode 5), `client` of a request.
-    NtpRole = "ntp.role",
-    /// How the stack opens a TCP connection, `4:64:1460:mss*44,7:mss,sok,ts,nop,ws:df,id+`: IP version, TTL, segment size, window and scale, options, marks; own notation, described at the dissector (`protocol/tcp.rs`).
-    TcpSyn = "tcp.syn",
+    NtpRole: Other = "ntp.role",
+    /// How the stack opens a TCP connection, `4:64:1460:mss*44,7:mss,sok,ts,nop,ws:df,id+`: IP version, TTL, segment size, window and scale, options, marks; own notation, described at the dissector (`protocol/host/tcp.rs`).
+    TcpSyn: Stack = "tcp.syn",
     /// The same of a SYN-ACK.
-    TcpSynAck = "tcp.syn_ack",
+    TcpSynAck: Stack = "tcp.syn_ack",
     /// A TCP port that the host accepts connections on, decimal, below 32,768.
-    TcpListens = "tcp.listens",
+    TcpListens: Stack = "tcp.listens",
     /// The TTL its packets start with, decimal: 30, 32, 64, 128 or 255.
-    IpTtl = "ip.ttl",
+    IpTtl: Stack = "ip.ttl",
     /// Common name of a TLS server's own certificate.
-    TlsSubject = "tls.subject",
+    TlsSubject: Tls = "tls.subject",
     /// Organisation or common name of the issuer of a TLS server's certificate.
-    TlsIssuer = "tls.issuer",
+    TlsIssuer: Tls = "tls.issuer",
     /// Alternative name of a TLS server's own certificate.
-    TlsSan = "tls.san",
+    TlsSan: Tls = "tls.san",
     /// JA4 of a TLS or QUIC client hello (BSD-3 method).
-    TlsJa4 = "tls.ja4",
-    /// Application protocol that a TLS or QUIC client offers, where it is none of HTTP's.
-    TlsAlpn = "tls.alpn",
+    TlsJa4: Tls = "tls.ja4",
+    /// Application protocol that a TLS or QUIC client offers, without those of HTTP.
+    TlsAlpn: Tls = "tls.alpn",
     /// Server name of a TLS or QUIC client hello, in lower case.
-    TlsSni = "tls.sni",
+    TlsSni: Lookup = "tls.sni",
     /// Name that the host looks up by DNS, in lower case; no reverse look-ups and single labels.
-    DnsQuery = "dns.query",
+    DnsQuery: Lookup = "dns.query",
 
     /// Vendor of the MAC's prefix. Derived when classifying, never stored.
-    MacVendor = "mac.oui_vendor",
+    MacVendor: Mac = "mac.oui_vendor",
     /// `true` for a randomised MAC. Derived when classifying, never stored.
-    MacRandom = "mac.random",
+    MacRandom: Mac = "mac.random",
     /// What the census concluded about the MAC: `gateway` (it forwards). Derived when classifying, never stored.
-    Behaviour = "behaviour",
+    Behaviour: Routing = "behaviour",
 }
 
 impl fmt::Display for Field {
@@ -388,15 +438,14 @@ impl<'de> Deserialize<'de> for Field {
     }
 }
 
-/// A name that is no field of evidence.
+/// The name is not that of a field.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("'{0}' is no field of evidence")]
+#[error("unknown evidence field '{0}'")]
 pub struct UnknownField(String);
 
 /// One thing said: a field, its value, and the time of the first frame that said it.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Evidence {
-    /// Which field.
     #[serde(rename = "f")]
     pub field: Field,
     /// The value: at most [`VALUE_BYTES`] bytes, without control characters. Many devices say the same, so values
@@ -423,7 +472,7 @@ pub struct Addition {
     pub full: bool,
 }
 
-/// A bounded set of evidence. Merging is a join: where a bound is hit, the smallest by (field, value) stay, so
+/// A bounded set of evidence. Merging is a join: at a bound, the smallest by (field, value) stay, so
 /// that neither order nor repetition matters (design, decision 1).
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
@@ -435,7 +484,7 @@ impl EvidenceSet {
         self.add_shared(field, value, at, |value| value.into()).changed
     }
 
-    /// Adds one value, which `share` makes only where it is new to the set; tells what that did.
+    /// Adds one value, which `share` makes only if it is new to the set; returns what that did.
     pub fn add_shared(
         &mut self,
         field: Field,
@@ -495,12 +544,10 @@ impl EvidenceSet {
         self.0.iter().filter(move |e| e.field == field).map(|e| &*e.value)
     }
 
-    /// Whether nothing was said.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// How many values it holds.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -556,7 +603,7 @@ impl<'a> IntoIterator for &'a EvidenceSet {
 }
 
 /// Makes a string from the network harmless: lossy UTF-8, control and format characters (bidirectional
-/// overrides, zero-width marks) out, white space trimmed, at most [`VALUE_BYTES`] bytes. `None` where nothing is left.
+/// overrides, zero-width marks) out, white space trimmed, at most [`VALUE_BYTES`] bytes. `None` if nothing is left.
 pub fn clean(bytes: &[u8]) -> Option<String> {
     let head = bytes.get(..VALUE_BYTES * 2).unwrap_or(bytes);
     let mut out = String::new();

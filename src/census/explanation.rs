@@ -1,4 +1,4 @@
-//! A verdict in words: the ladder of rules that led to it, and what would change it.
+//! A verdict in words: the rules that led to it, and what would change it.
 
 use std::fmt;
 
@@ -6,13 +6,11 @@ use serde::Serialize;
 
 use super::binding::Forwards;
 use super::policy::Policy;
-use super::time::Timestamp;
+use super::time::{MINUTE, Timestamp};
 use super::verdict::Verdict;
 
-const MINUTE: i64 = 60 * 1_000_000_000;
-
-/// The rules of the verdict in the order in which they are asked (`docs/rules.md`, Verdict).
-pub const LADDER: [Verdict; 8] = [
+/// The rules of the verdict, in the order in which they apply (`docs/rules.md`, Verdict).
+pub(super) const LADDER: [Verdict; 8] = [
     Verdict::Deleted,
     Verdict::Tentative,
     Verdict::ComputerMobile,
@@ -26,37 +24,33 @@ pub const LADDER: [Verdict; 8] = [
 /// One rule of the ladder.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct Rung {
-    /// The rule.
     pub rule: Verdict,
-    /// What it says.
     pub title: &'static str,
-    /// How it went.
-    pub outcome: Outcome,
+    pub outcome: RungOutcome,
 }
 
-/// How a rule of the ladder went.
+/// The outcome of a rule of the ladder.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
-    /// It does not apply.
+pub enum RungOutcome {
+    /// The rule does not apply.
     Passed,
-    /// It applies, and decided.
+    /// The rule applies and decides the verdict.
     Decided,
-    /// An earlier rule had decided.
+    /// An earlier rule decided.
     NotReached,
 }
 
-impl Outcome {
-    /// What a person reads.
+impl RungOutcome {
     pub const fn title(self) -> &'static str {
         match self {
             Self::Passed => "does not apply",
             Self::Decided => "decides",
-            Self::NotReached => "not asked",
+            Self::NotReached => "not reached",
         }
     }
 
-    /// The word in documents.
+    /// The name in documents.
     pub const fn key(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -66,13 +60,13 @@ impl Outcome {
     }
 }
 
-/// The rules up to the one that decided, and those after it.
+/// The ladder, with the outcome of each rule, for a device whose verdict is `decided`.
 pub fn ladder(decided: Verdict) -> Vec<Rung> {
     let place = LADDER.iter().position(|v| *v == decided);
     let outcome = |i: usize| match place {
-        Some(p) if i == p => Outcome::Decided,
-        Some(p) if i > p => Outcome::NotReached,
-        _ => Outcome::Passed,
+        Some(p) if i == p => RungOutcome::Decided,
+        Some(p) if i > p => RungOutcome::NotReached,
+        _ => RungOutcome::Passed,
     };
     LADDER
         .into_iter()
@@ -81,41 +75,40 @@ pub fn ladder(decided: Verdict) -> Vec<Rung> {
         .collect()
 }
 
-/// What would make the verdict another one, each a sentence. `set` tells whether a person set the category: then nothing
-/// that is said changes it.
-pub fn changes(verdict: Verdict, set: bool, last_seen: Timestamp, policy: &Policy) -> Vec<String> {
-    let proof =
-        "the card itself proves the address: by ARP, IPv6 neighbour discovery, a DHCP lease, LLDP or CDP";
-    let on_link = "the address lies in a network of the link: learned, or configured in 'prefixes'";
-    let taken_back = "the category that a person set is taken back, or set to another one";
+/// What would change the verdict, one condition a text. If a person `set` the category, evidence cannot change it.
+pub fn verdict_changes(verdict: Verdict, set: bool, last_seen: Timestamp, policy: &Policy) -> Vec<String> {
+    let proof = "the card proves the address by ARP, IPv6 neighbour discovery, a DHCP lease, LLDP or CDP";
+    let on_link = "the address is in an on-link prefix, learned or configured in 'prefixes'";
+    let reset = "a person resets the category, or sets another one";
+    let removed = "a person deletes it in the plan service, or imports it as managed elsewhere";
     let texts: &[&str] = match verdict {
-        Verdict::CountedNetwork | Verdict::CountedIot if set => {
-            &[taken_back, "it is deleted, or imported as managed elsewhere, in the plan service"]
+        Verdict::CountedNetwork | Verdict::CountedIot if set => &[reset, removed],
+        Verdict::ComputerMobile | Verdict::Unclassified if set => &[reset],
+        Verdict::CountedNetwork | Verdict::CountedIot => {
+            &["new evidence with more weight classifies it as computers & mobile", removed]
         }
-        Verdict::ComputerMobile | Verdict::Unclassified if set => &[taken_back],
-        Verdict::CountedNetwork | Verdict::CountedIot => &[
-            "it says something that a stronger rule takes for computers & mobile",
-            "it is deleted, or imported as managed elsewhere, in the plan service",
-        ],
         Verdict::ComputerMobile => {
-            &["it says something that a stronger rule takes for a network or an IoT device"]
+            &["new evidence with more weight classifies it as a network or an IoT device"]
         }
         Verdict::Unclassified => &[
-            "it says what it is: by DHCP, LLDP, CDP, mDNS, SSDP, SNMP, HTTP and others",
-            "a rule is added that knows what it says",
+            "it identifies itself by DHCP, LLDP, CDP, mDNS, SSDP, SNMP, HTTP or another protocol",
+            "a rule is added for what it already says",
         ],
-        Verdict::Deleted | Verdict::Idle => &["a frame of it is captured again"],
+        Verdict::Deleted | Verdict::Idle => &["a sensor captures a new frame from it"],
         Verdict::Tentative => &[],
-        Verdict::Managed => &["it is taken off the list of what is managed elsewhere"],
+        Verdict::Managed => &["its entry is removed from the managed list"],
         Verdict::Public => &[proof, on_link],
-        Verdict::Routed => {
-            &[proof, "the sensor captures on the segment where the address lives, before the router"]
+        Verdict::Routed => &[proof, "a sensor captures on the segment of the address, before the router"],
+        Verdict::Virtual => {
+            &["nothing: the routers that share a virtual address are counted under their own addresses"]
         }
-        Verdict::Virtual => &["nothing: the routers behind a virtual address are counted by their own"],
     };
     let mut out: Vec<String> = texts.iter().map(|t| (*t).to_owned()).collect();
     if verdict.is_counted() {
-        out.insert(0, format!("nothing is heard of it until after {}", last_seen.plus(policy.idle_after)));
+        out.insert(
+            0,
+            format!("no sensor captures a frame from it until after {}", last_seen.plus(policy.idle_after)),
+        );
     }
     if verdict == Verdict::Tentative {
         let minutes = policy.quarantine_confirm_after / MINUTE;
@@ -129,12 +122,12 @@ impl fmt::Display for Forwards {
         match self {
             Self::RouterOption(ip) => write!(f, "a DHCP server names {ip} as a router (I6)"),
             Self::Protocol => f.write_str("it speaks a routing or first-hop protocol (I6)"),
-            Self::Carries(ip) => write!(f, "it carries tunnelled packets of {ip} (I13)"),
-            Self::Public(ip) => write!(f, "it sends packets of the public address {ip} (I6)"),
+            Self::Carries(ip) => write!(f, "it carries tunnelled packets from {ip} (I13)"),
+            Self::Public(ip) => write!(f, "it sends packets from the public address {ip} (I6)"),
             Self::ProvenElsewhere(ip) => {
-                write!(f, "it sends packets of {ip}, which another card has proven (I6)")
+                write!(f, "it sends packets from {ip}, which another card has proven (I6)")
             }
-            Self::OffLink(ip) => write!(f, "it sends packets of {ip} with a lowered TTL (I6)"),
+            Self::OffLink(ip) => write!(f, "it sends packets from {ip} with a lowered TTL (I6)"),
         }
     }
 }
@@ -145,10 +138,10 @@ mod tests {
     use crate::census::{Category, Standing, verdict};
 
     #[test]
-    fn the_ladder_stands_in_the_order_in_which_the_verdict_asks() {
+    fn the_ladder_has_the_order_of_the_verdict() {
         let policy = Policy::default();
         let late = Timestamp(policy.idle_after + 1);
-        // Everything that excludes applies at once; taking away what decided lets the next rule decide.
+        // Everything that excludes applies at once. Each step removes the reason that decided.
         let mut d = Standing {
             category: Category::ComputerMobile,
             last_seen: Timestamp(0),
@@ -176,9 +169,9 @@ mod tests {
     #[test]
     fn every_verdict_says_what_would_change_it() {
         for v in Verdict::ALL {
-            assert!(!changes(v, false, Timestamp(0), &Policy::default()).is_empty(), "{v:?}");
+            assert!(!verdict_changes(v, false, Timestamp(0), &Policy::default()).is_empty(), "{v:?}");
         }
-        let outcomes: Vec<Outcome> = ladder(Verdict::Managed).iter().map(|r| r.outcome).collect();
-        assert_eq!(outcomes[2..5], [Outcome::Passed, Outcome::Decided, Outcome::NotReached]);
+        let outcomes: Vec<RungOutcome> = ladder(Verdict::Managed).iter().map(|r| r.outcome).collect();
+        assert_eq!(outcomes[2..5], [RungOutcome::Passed, RungOutcome::Decided, RungOutcome::NotReached]);
     }
 }

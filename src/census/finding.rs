@@ -1,4 +1,4 @@
-//! Findings: what a person should look at, though it changes no count by itself.
+//! Findings: what a person should look at. A finding does not change the count.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -11,30 +11,21 @@ use super::identity::Identities;
 use super::mac::MacAddr;
 use super::time::Timestamp;
 
-/// Findings of one kind and zone that are listed; the first ones by address stay.
+/// The most findings of one kind in a zone; the first by address stay.
 const LISTED: usize = 1_000;
 
-/// One finding.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Finding {
-    /// Devices of different MACs have proven one address in times that overlap: a conflict, or somebody who poses as
-    /// another. Each stays a coupling of its own (I1).
+    /// Several devices proved one address at overlapping times: a conflict, or spoofing. Each coupling stays (I1).
     AddressConflict {
-        /// The zone.
         zone: String,
-        /// The address.
         ip: IpAddr,
-        /// The MACs, sorted.
+        /// Sorted.
         macs: Vec<MacAddr>,
     },
-    /// Newcomers beyond the rate are held until they are seen again (I11).
-    NewcomersHeld {
-        /// The zone.
-        zone: String,
-        /// How many devices.
-        devices: u64,
-    },
+    /// New devices above the rate wait until they are seen again (I11).
+    NewcomersHeld { zone: String, devices: u64 },
 }
 
 impl fmt::Display for Finding {
@@ -42,17 +33,17 @@ impl fmt::Display for Finding {
         match self {
             Self::AddressConflict { ip, macs, .. } => {
                 let macs: Vec<String> = macs.iter().map(ToString::to_string).collect();
-                write!(f, "{ip} is used by several cards in times that overlap: {}", macs.join(", "))
+                write!(f, "{ip} is used by several cards at overlapping times: {}", macs.join(", "))
             }
             Self::NewcomersHeld { devices, .. } => write!(
                 f,
-                "{devices} newcomers came in a flood and are not counted until they are seen again (I11)"
+                "{devices} devices are not counted until they are seen again: too many new devices in one minute (I11)"
             ),
         }
     }
 }
 
-/// The address conflicts of a zone. Tentative couplings take no part: poisoned ARP is told as a flood.
+/// The address conflicts of a zone. Tentative couplings are left out: they are reported as [`Finding::NewcomersHeld`].
 pub(super) fn conflicts(
     zone: &str,
     bindings: &Bindings<'_>,

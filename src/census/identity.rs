@@ -1,7 +1,7 @@
-//! Identity (I8): which couplings are one device, and why. Every join has a reason that is shown and can be undone.
+//! Identity (I8): which couplings are one device, and why. Each join keeps its reason.
 //!
-//! A million couplings are grouped here at a time, so they are named by their place in the sorted list of couplings,
-//! and a card's couplings are a run of it.
+//! To group a million couplings at a time, the code names a coupling by its place in the sorted list of couplings. The
+//! couplings of one card are a run of that list.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -12,11 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::address::is_link_local;
 use super::binding::{Bindings, Bound};
-use super::coupling::{CouplingKey, Sign};
-use super::decision::{Mark, ZoneDecisions};
+use super::coupling::CouplingKey;
+use super::decision::Mark;
+use super::decisions::ZoneDecisions;
 use super::evidence::{Evidence, Field};
 use super::inventory::Zone;
 use super::mac::MacAddr;
+use super::sign::Sign;
 use super::time::Timestamp;
 
 /// Why a coupling is joined with another (I8).
@@ -25,7 +27,7 @@ use super::time::Timestamp;
 pub enum JoinReason {
     /// I8(a): an IPv6 address of the same MAC.
     Ipv6OfMac,
-    /// I8(b): the MAC left the address by a DHCP lease move, or left 169.254/16 for a lease.
+    /// I8(b): the MAC moved from the address to another lease, or from 169.254/16 to a lease.
     LeaseMove,
     /// I8(c): one LLDP chassis id, CDP device id, SNMP engine id or EtherNet/IP serial.
     SharedIdentifier,
@@ -35,30 +37,28 @@ pub enum JoinReason {
     SharedName,
     /// I8(d): the MAC forwards, so all its own addresses are one device.
     ForwardingMac,
-    /// I8(d): the MAC only ever answers ARP for the address.
+    /// I8(d): the MAC only answers ARP for the address.
     ProxyArp,
     /// I8(e): a person merged them.
     Person,
 }
 
 impl JoinReason {
-    /// What a person reads.
     pub const fn title(self) -> &'static str {
         match self {
             Self::Ipv6OfMac => "an IPv6 address of the same card (I8a)",
-            Self::LeaseMove => "the card left this address by a DHCP lease (I8b)",
+            Self::LeaseMove => "the card moved from this address to a DHCP lease (I8b)",
             Self::SharedIdentifier => "both name the same chassis, device, engine or serial number (I8c)",
-            Self::SharedLease => "both lease under one DHCP client (I8c)",
-            Self::SharedName => "randomised cards with one host name, never active at once (I12)",
+            Self::SharedLease => "both hold leases of one DHCP client (I8c)",
+            Self::SharedName => "randomised MACs with one host name, never active at the same time (I12)",
             Self::ForwardingMac => "all addresses of a router's card are one device (I8d)",
             Self::ProxyArp => "the card only answers ARP for this address (I8d)",
             Self::Person => "a person merged them (I8e)",
         }
     }
 
-    /// Whether a person may split what it joined. What cards say of themselves can mislead (I8c, I12), and people can
-    /// err (I8e); but that one card's IPv6 addresses, left leases, own and proxied addresses are one device follows
-    /// from the card being one (I8a, I8b, I8d).
+    /// Whether a person may split the couplings that it joined. Names and identifiers can mislead (I8c, I12), and people
+    /// can err (I8e). The addresses of one card are always one device (I8a, I8b, I8d).
     pub const fn may_be_split(self) -> bool {
         match self {
             Self::SharedIdentifier | Self::SharedLease | Self::SharedName | Self::Person => true,
@@ -67,41 +67,37 @@ impl JoinReason {
     }
 }
 
-/// One join: `coupling` lies in the device of `with`.
+/// One join: `coupling` belongs to the device of `with`.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Join {
-    /// The coupling that was joined.
     pub coupling: CouplingKey,
-    /// A coupling of the device it was joined to.
     pub with: CouplingKey,
-    /// Why.
     pub reason: JoinReason,
-    /// What the joined card said that ties them, where an identifier or a name does.
+    /// The identifier or name that ties them, as the joined card said it; `None` for other reasons.
     pub by: Option<Evidence>,
-    /// Who merged them, where a person did.
+    /// Who merged them; `None` unless a person did.
     pub decided: Option<Arc<Mark>>,
 }
 
 /// The devices of a zone as groups of local couplings.
 #[derive(Debug, Default)]
-pub struct Identities {
-    /// Places of local couplings in [`Bindings::couplings`]: device by device, those of a device in order.
+pub(super) struct Identities {
+    /// Places of local couplings in [`Bindings::couplings`], device by device, ascending within a device.
     members: Vec<u32>,
-    /// Where each device starts among `members`.
+    /// The start of each device in `members`.
     starts: Vec<u32>,
-    /// All joins, sorted.
-    pub joins: BTreeSet<Join>,
-    /// Places of couplings that their own MAC has left (I8b).
+    pub(super) joins: BTreeSet<Join>,
+    /// Places of couplings whose MAC has moved to another address (I8b).
     superseded: HashSet<u32>,
 }
 
 impl Identities {
-    /// Groups the local couplings of a zone. A function of the merged facts and of what people decided.
+    /// Groups the local couplings of a zone. A function of the merged facts and the decisions.
     ///
-    /// First the joins that follow from a card being one (I8a, I8b, I8d); what they tie stays together. Of the others
-    /// those are left out that would join what a person split. Merges by people come last and always hold: a split
-    /// takes away the merges that it goes through.
-    pub fn derive(zone: &Zone, bindings: &Bindings<'_>, decisions: &ZoneDecisions) -> Self {
+    /// First come the joins of one card's addresses (I8a, I8b, I8d), which always hold. Then come the joins by
+    /// identifier, lease and name (I8c, I12), except between couplings that a person split. Merges by people come last
+    /// and always hold, because a split removes the merges that it contradicts.
+    pub(super) fn derive(zone: &Zone, bindings: &Bindings<'_>, decisions: &ZoneDecisions) -> Self {
         let cards = Cards::new(&bindings.couplings);
         let mut graph = Graph::new(&bindings.couplings);
         let mut superseded = HashSet::new();
@@ -126,18 +122,13 @@ impl Identities {
         Self { members, starts, joins: graph.joins, superseded }
     }
 
-    /// How many devices there are.
-    pub fn len(&self) -> usize {
+    /// The number of devices.
+    pub(super) fn len(&self) -> usize {
         self.starts.len()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.starts.is_empty()
-    }
-
-    /// The devices, in the order of their first couplings, each as places in [`Bindings::couplings`].
-    pub fn groups(&self) -> impl Iterator<Item = &[u32]> {
+    /// The devices in the order of their first couplings, each as places in [`Bindings::couplings`].
+    pub(super) fn groups(&self) -> impl Iterator<Item = &[u32]> {
         let ends = self.starts.iter().skip(1).copied().chain([u32::MAX]);
         self.starts.iter().zip(ends).map(|(start, end)| {
             let end = (end as usize).min(self.members.len());
@@ -145,16 +136,16 @@ impl Identities {
         })
     }
 
-    /// Whether the MAC of the coupling at that place has left it (I8b).
-    pub fn is_superseded(&self, place: u32) -> bool {
+    /// Whether the MAC of the coupling at `place` has moved to another address (I8b).
+    pub(super) fn is_superseded(&self, place: u32) -> bool {
         self.superseded.contains(&place)
     }
 }
 
-/// The local couplings card by card.
+/// The local couplings, card by card.
 struct Cards<'b, 'a> {
     couplings: &'b [Bound<'a>],
-    /// Their places, in order of their keys.
+    /// Their places, sorted by key.
     local: Vec<u32>,
 }
 
@@ -172,7 +163,7 @@ impl<'b, 'a> Cards<'b, 'a> {
         self.get(place).map(|c| c.key.mac)
     }
 
-    /// Every card with its couplings.
+    /// The cards, each with its couplings.
     fn iter(&self) -> impl Iterator<Item = (MacAddr, &[u32])> {
         let cards = self.local.chunk_by(|a, b| self.mac(*a) == self.mac(*b));
         cards.filter_map(|members| Some((self.mac(*members.first()?)?, members)))
@@ -190,8 +181,8 @@ impl<'b, 'a> Cards<'b, 'a> {
         macs.flat_map(|mac| self.of(*mac)).copied().collect()
     }
 
-    /// I8(b): the couplings of one MAC that it has left, each with its successor: the newest lease takes over every
-    /// older lease and every self-assigned address that was silent ever since.
+    /// I8(b): the couplings that one MAC has moved from, each with its successor. The newest lease supersedes older
+    /// leases and self-assigned addresses that were silent since it was given.
     fn lease_moves(&self, members: &[u32]) -> Vec<(u32, u32)> {
         let leased = |i: &u32| {
             let c = self.get(*i)?;
@@ -209,13 +200,12 @@ impl<'b, 'a> Cards<'b, 'a> {
     }
 }
 
-/// Couplings that are joined, by union-find. The lower place stays the root, so that devices come out in order of their
-/// first keys.
+/// Joins couplings by union-find. The lower place stays the root, so devices come out in the order of their first keys.
 struct Graph<'b, 'a> {
     parent: Vec<u32>,
     couplings: &'b [Bound<'a>],
     joins: BTreeSet<Join>,
-    /// The change that split each coupling from the others, where one did.
+    /// The change by which a person split each coupling; only couplings that were split.
     parts: HashMap<u32, u64>,
 }
 
@@ -225,14 +215,14 @@ impl<'b, 'a> Graph<'b, 'a> {
         Self { parent, couplings, joins: BTreeSet::new(), parts: HashMap::new() }
     }
 
-    /// The place of a coupling, where it belongs to a device.
+    /// The place of a local coupling.
     fn place(&self, key: CouplingKey) -> Option<u32> {
         let i = self.couplings.binary_search_by(|c| c.key.cmp(&key)).ok()?;
         self.couplings.get(i).filter(|c| c.binding.is_local())?;
         u32::try_from(i).ok()
     }
 
-    /// Spreads what was split over what is tied to it so far: a coupling that the card shows later goes with it.
+    /// Extends each split to the couplings that are already joined with it, so that new addresses of a card go with it.
     fn part(&mut self, local: &[u32], decisions: &ZoneDecisions) {
         let mut of_root: HashMap<u32, u64> = HashMap::new();
         for (key, decision) in &decisions.splits {
@@ -250,7 +240,7 @@ impl<'b, 'a> Graph<'b, 'a> {
         }
     }
 
-    /// I8(e): people merged them.
+    /// I8(e): the merges of people.
     fn merge(&mut self, decisions: &ZoneDecisions) {
         for ((a, b), decision) in &decisions.merges {
             if let (Some(a), Some(b)) = (self.place(*a), self.place(*b)) {
@@ -310,8 +300,9 @@ impl<'b, 'a> Graph<'b, 'a> {
         }
     }
 
-    /// Joins everything that bears one identifier and was not split; each join names what its own card said.
-    fn join_bearers(&mut self, members: &[u32], reason: JoinReason, said: &BTreeMap<MacAddr, &Evidence>) {
+    /// Joins the couplings with one identifier, except where a person split them. Each join names the evidence of its own
+    /// card.
+    fn join_identified(&mut self, members: &[u32], reason: JoinReason, said: &BTreeMap<MacAddr, &Evidence>) {
         let mut firsts: BTreeMap<Option<u64>, u32> = BTreeMap::new();
         for i in members {
             match firsts.entry(self.parts.get(i).copied()) {
@@ -327,7 +318,7 @@ impl<'b, 'a> Graph<'b, 'a> {
         }
     }
 
-    /// I8(a). Keys sort IPv4 before IPv6, so the first member is the lowest IPv4 address where there is one.
+    /// I8(a). Keys sort IPv4 before IPv6, so the first member has the lowest IPv4 address, if any has one.
     fn join_ipv6(&mut self, members: &[u32]) {
         let Some(first) = members.first().copied() else { return };
         for i in members {
@@ -337,7 +328,7 @@ impl<'b, 'a> Graph<'b, 'a> {
         }
     }
 
-    /// I8(d): an address that the MAC only answers ARP for goes to its lowest address that is more than that.
+    /// I8(d): an address that the MAC only answers ARP for belongs to the lowest other address of that MAC.
     fn join_proxied(&mut self, members: &[u32]) {
         let only_answered = |i: &u32| {
             self.get(*i).is_some_and(|c| {
@@ -355,67 +346,67 @@ impl<'b, 'a> Graph<'b, 'a> {
         }
     }
 
-    /// I8(c): MACs that bear one identifier are one device, with everything on them.
+    /// I8(c): MACs with one identifier are one device, with all their couplings.
     fn join_identifiers(&mut self, zone: &Zone, cards: &Cards<'b, 'a>) {
-        let mut bearers: Bearers<'_> = BTreeMap::new();
+        let mut identifiers: Identifiers<'_> = BTreeMap::new();
         for (mac, station) in &zone.stations {
             let mut named = station.evidence.iter().filter(|e| ties_cards(e.field)).peekable();
             if named.peek().is_some() && !cards.of(*mac).is_empty() {
-                bear(&mut bearers, *mac, named);
+                record(&mut identifiers, *mac, named);
             }
         }
         for c in self.couplings.iter().filter(|c| c.binding.is_local()) {
-            bear(&mut bearers, c.key.mac, c.facts.evidence.iter().filter(|e| ties_cards(e.field)));
+            record(&mut identifiers, c.key.mac, c.facts.evidence.iter().filter(|e| ties_cards(e.field)));
         }
-        for said in bearers.into_values().filter(|said| said.len() > 1) {
+        for said in identifiers.into_values().filter(|said| said.len() > 1) {
             let members = cards.of_all(said.keys());
-            self.join_bearers(&members, JoinReason::SharedIdentifier, &said);
+            self.join_identified(&members, JoinReason::SharedIdentifier, &said);
         }
     }
 
     /// I8(c): couplings of different MACs leased under one client id or DUID are one device.
     fn join_leases(&mut self, zone: &Zone, cards: &Cards<'b, 'a>) {
-        let mut bearers: Bearers<'_> = BTreeMap::new();
+        let mut identifiers: Identifiers<'_> = BTreeMap::new();
         for (mac, station) in &zone.stations {
             let ids = |e: &&Evidence| matches!(e.field, Field::DhcpClientId | Field::DhcpDuid);
-            bear(&mut bearers, *mac, station.evidence.iter().filter(ids));
+            record(&mut identifiers, *mac, station.evidence.iter().filter(ids));
         }
-        for said in bearers.into_values().filter(|said| said.len() > 1) {
+        for said in identifiers.into_values().filter(|said| said.len() > 1) {
             let mut leased = cards.of_all(said.keys());
             leased.retain(|i| self.get(*i).is_some_and(|c| c.facts.leased_at().is_some()));
-            self.join_bearers(&leased, JoinReason::SharedLease, &said);
+            self.join_identified(&leased, JoinReason::SharedLease, &said);
         }
     }
 
-    /// I12: randomised MACs that bear one host name, which is no default one, are one device where their times from
-    /// first to last frame never overlap.
+    /// I12: randomised MACs with one host name, which is not a default name, are one device if their times from first to
+    /// last frame do not overlap.
     fn join_names(&mut self, zone: &Zone, cards: &Cards<'b, 'a>) {
-        let mut bearers: BTreeMap<String, BTreeMap<MacAddr, &Evidence>> = BTreeMap::new();
+        let mut identifiers: BTreeMap<String, BTreeMap<MacAddr, &Evidence>> = BTreeMap::new();
         for (mac, members) in cards.iter().filter(|(mac, _)| mac.is_locally_administered()) {
             let own = members.iter().filter_map(|i| self.get(*i)).map(|c| &c.facts.evidence);
             for e in own.chain(zone.stations.get(&mac).map(|s| &s.evidence)).flatten() {
                 if matches!(e.field, Field::DhcpHostname | Field::MdnsHostname) && is_specific(&e.value) {
-                    bearers.entry(e.value.to_ascii_lowercase()).or_default().entry(mac).or_insert(e);
+                    identifiers.entry(e.value.to_ascii_lowercase()).or_default().entry(mac).or_insert(e);
                 }
             }
         }
-        for said in bearers.into_values().filter(|said| said.len() > 1) {
+        for said in identifiers.into_values().filter(|said| said.len() > 1) {
             let mut spans: Vec<(Timestamp, Timestamp)> =
                 said.keys().filter_map(|mac| self.span(cards.of(*mac))).collect();
             spans.sort_unstable();
             if spans.iter().zip(spans.iter().skip(1)).all(|(a, b)| a.1 < b.0) {
-                self.join_bearers(&cards.of_all(said.keys()), JoinReason::SharedName, &said);
+                self.join_identified(&cards.of_all(said.keys()), JoinReason::SharedName, &said);
             }
         }
     }
 
-    /// From the first to the last frame of some couplings.
+    /// The first and the last frame of some couplings.
     fn span(&self, members: &[u32]) -> Option<(Timestamp, Timestamp)> {
         let facts = || members.iter().filter_map(|i| self.get(*i)).map(|c| c.facts);
         Some((facts().map(|f| f.first_seen).min()?, facts().map(|f| f.last_seen).max()?))
     }
 
-    /// The local couplings device by device, and where each device starts.
+    /// The local couplings device by device, and the start of each device.
     fn groups(&mut self, local: &[u32]) -> (Vec<u32>, Vec<u32>) {
         let mut members = local.to_vec();
         members.sort_by_key(|i| self.root(*i));
@@ -432,12 +423,12 @@ impl<'b, 'a> Graph<'b, 'a> {
     }
 }
 
-/// Who said each identifier, and the evidence of it.
-type Bearers<'z> = BTreeMap<(Field, &'z str), BTreeMap<MacAddr, &'z Evidence>>;
+/// The MACs that said each identifier, with the evidence.
+type Identifiers<'z> = BTreeMap<(Field, &'z str), BTreeMap<MacAddr, &'z Evidence>>;
 
-fn bear<'z>(bearers: &mut Bearers<'z>, mac: MacAddr, said: impl Iterator<Item = &'z Evidence>) {
+fn record<'z>(identifiers: &mut Identifiers<'z>, mac: MacAddr, said: impl Iterator<Item = &'z Evidence>) {
     for e in said {
-        let first = bearers.entry((e.field, &e.value)).or_default().entry(mac).or_insert(e);
+        let first = identifiers.entry((e.field, &e.value)).or_default().entry(mac).or_insert(e);
         if e.at < first.at {
             *first = e;
         }
@@ -449,10 +440,10 @@ fn ties_cards(field: Field) -> bool {
     matches!(field, Field::LldpChassisId | Field::CdpDeviceId | Field::SnmpEngineId | Field::EnipSerial)
 }
 
-/// Names that makers give every unit, one a line; a trailing `*` stands for anything.
+/// Names that makers give every unit, one per line; a trailing `*` matches anything.
 const DEFAULT_NAMES: &str = include_str!("../../config/default-names.txt");
 
-/// Whether a host name says which unit it is, and not only of which make (I12).
+/// Whether a host name identifies a unit: it is not a default name (I12).
 fn is_specific(name: &str) -> bool {
     let name = name.trim().to_ascii_lowercase();
     let default = |pattern: &str| match pattern.strip_suffix('*') {
@@ -468,7 +459,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn i12_a_makers_name_is_no_specific_one() {
+    fn i12_a_default_name_is_not_specific() {
         for name in ["iPhone", "iPhone-2", "android-4f1c", "Galaxy-S21", "localhost", "ESP_4A21B0", "x"] {
             assert!(!is_specific(name), "{name}");
         }

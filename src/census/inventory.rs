@@ -1,4 +1,4 @@
-//! The inventory: the merged facts of all zones. A join semilattice; everything else is derived from it.
+//! The inventory: the merged facts of all zones, from which everything else is derived. It is a join semilattice.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,14 @@ use super::segment::Segment;
 use super::station::Station;
 use super::time::Timestamp;
 
-/// The facts of one zone (I9). Also the form in which a change travels: a delta is a small zone.
+/// The facts of one zone (I9). A delta, as sensors upload it, is a small zone.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Zone {
-    /// What is known of the zone as a whole.
+    /// Facts about the zone as a whole.
     #[serde(default)]
     pub segment: Segment,
-    /// Couplings.
     #[serde(default, with = "entries")]
     pub couplings: BTreeMap<CouplingKey, Coupling>,
-    /// Stations.
     #[serde(default, with = "entries")]
     pub stations: BTreeMap<MacAddr, Station>,
 }
@@ -59,7 +57,7 @@ impl Zone {
         }
     }
 
-    /// What frames before `as_of` gave; see [`Inventory::until`].
+    /// The facts from frames before `as_of`; see [`Inventory::until`].
     #[must_use]
     pub fn until(&self, as_of: Timestamp, known: impl Fn(CouplingKey) -> Option<Timestamp>) -> Self {
         let coupling = |(key, c): (&CouplingKey, &Coupling)| Some((*key, c.until(as_of, known(*key))?));
@@ -71,7 +69,7 @@ impl Zone {
         }
     }
 
-    /// Restores the invariants that facts from outside may lack, and drops what can be no coupling (I3).
+    /// Restores the invariants of facts from outside, and drops couplings and stations that cannot exist (I3).
     pub fn normalise(&mut self) {
         self.couplings.retain(|key, c| {
             c.normalise();
@@ -83,22 +81,19 @@ impl Zone {
         });
     }
 
-    /// Whether the zone holds nothing.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 }
 
-/// All zones by name.
+/// The zones by name.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Inventory {
-    /// The zones.
     pub zones: BTreeMap<String, Zone>,
 }
 
 impl Inventory {
-    /// An inventory of one zone.
     pub fn of(name: &str, zone: Zone) -> Self {
         Self { zones: BTreeMap::from([(name.to_owned(), zone)]) }
     }
@@ -123,33 +118,33 @@ impl Inventory {
         }
     }
 
-    /// What frames before `as_of` gave: the inventory of an earlier instant, from facts that have grown since.
+    /// The facts from frames before `as_of`: the inventory of an earlier instant, taken from the facts of today.
     ///
-    /// **Exact:** which couplings, stations and zones there were; when each was first seen, first proven and first
-    /// announced; what each said. A device that was not seen yet is not there. Where the newest frame of a coupling
-    /// came before `as_of`, all of it is exact.
+    /// **Exact:** the couplings, stations and zones that were known, when each was first seen, first proven and first
+    /// announced, and its evidence. If the newest frame of a coupling came before `as_of`, the whole coupling is exact.
     ///
-    /// **Bounds**, where a coupling was seen again since: its newest frame before `as_of` is known by its UTC day, and
-    /// taken at the latest instant of that day before `as_of`, which should therefore start a day. Where
-    /// [`DAYS`](super::DAYS) days do not reach back so far, at the latest instant that they leave. `known` mends that:
-    /// the newest frame before `as_of` as an earlier look, such as a snapshot, found it; it holds unless a later day
-    /// showed the coupling. A lease that was renewed since is taken to have been given as late as it may have been.
+    /// **Approximate**, if a coupling was seen again later: only the UTC day of its newest frame before `as_of` is known.
+    /// The result has the latest instant of that day before `as_of`, so `as_of` should be the start of a day. If the day
+    /// is more than [`DAYS`](super::DAYS) days before the newest frame, the result has the latest instant before the days
+    /// that are kept. `known` improves on this: it gives the newest frame as an earlier snapshot recorded it, which is
+    /// used unless the coupling was seen on a later day before `as_of`. A lease that was renewed later gets the latest
+    /// possible time.
     ///
-    /// **Without a time**, so kept although it may be newer: signs that prove nothing, VLAN ids, and what a zone's
-    /// segment learned: prefixes, routers.
+    /// **Kept without a time**, so possibly newer than `as_of`: signs that are not proofs, VLAN ids, and the prefixes and
+    /// routers that a zone's segment learned.
     #[must_use]
     pub fn until(&self, as_of: Timestamp, known: impl Fn(&str, CouplingKey) -> Option<Timestamp>) -> Self {
         let zones = self.zones.iter().map(|(name, zone)| (name, zone.until(as_of, |key| known(name, key))));
         Self { zones: zones.filter(|(_, z)| !z.is_empty()).map(|(name, z)| (name.clone(), z)).collect() }
     }
 
-    /// The newest frame of all zones: the default `as_of`.
+    /// The newest frame of all zones; the default for `as_of`.
     pub fn last_frame(&self) -> Option<Timestamp> {
         self.zones.values().filter_map(|z| z.segment.last_frame).max()
     }
 }
 
-/// Maps travel as lists of pairs, as JSON keys are texts.
+/// Serialises maps as lists of pairs, because JSON keys must be strings.
 mod entries {
     use std::collections::BTreeMap;
 

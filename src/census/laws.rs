@@ -1,5 +1,5 @@
-//! The laws of the census, held over generated histories: merging is a join, order and repetition never matter,
-//! and the ledger closes twice. `PROPTEST_CASES` sets how many histories each law is tried on; a thousand where it is not set.
+//! The laws of the census, tested over generated histories: merging is a join, order and repetition do not matter, and
+//! the ledger closes twice. `PROPTEST_CASES` sets the number of histories for each law; the default is 1,000.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,11 +7,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
+use super::binding::Bindings;
+use super::identity::Identities;
+use super::time::{DAY, MINUTE};
 use super::*;
 
-const MINUTE: i64 = 60_000_000_000;
-
-/// One thing that a frame showed.
+/// What one frame showed.
 #[derive(Clone, Debug)]
 pub(crate) enum Event {
     Sighted(CouplingKey, Timestamp, Signs, u16),
@@ -78,7 +79,7 @@ pub(crate) fn events() -> impl Strategy<Value = Event> {
     ]
 }
 
-/// The same event with its instant `factor` times as late.
+/// The event with its instant multiplied by `factor`.
 fn stretch(event: &Event, factor: i64) -> Event {
     let later = |at: &Timestamp| Timestamp(at.0 * factor);
     match event.clone() {
@@ -90,7 +91,7 @@ fn stretch(event: &Event, factor: i64) -> Event {
     }
 }
 
-/// Stretch 40 minutes to a history of as many, of 27 days or of 80.
+/// Stretch a history of 40 minutes to 40 minutes, 27 days or 80 days.
 const FACTORS: [i64; 3] = [1, 960, 2_880];
 
 fn stretched(events: &[Event], length: usize) -> Vec<Event> {
@@ -110,7 +111,7 @@ fn until(zone: &Zone, as_of: Timestamp) -> Zone {
     zone.until(as_of, |_| None)
 }
 
-/// Whether everything that `less` says is in `more`, but for the days.
+/// Whether `more` contains everything that `less` says, except for the days.
 fn is_within(less: &Zone, more: &Zone) -> bool {
     let shown = |zone: &Zone| {
         let mut zone = zone.clone();
@@ -164,7 +165,7 @@ pub(crate) fn zone(events: &[Event]) -> Zone {
     out
 }
 
-/// Inventories of one zone or two, from random histories of 40 minutes.
+/// Inventories of one or two zones, from random histories of 40 minutes.
 pub(crate) fn inventories() -> impl Strategy<Value = Inventory> {
     (vec(events(), 0..60), vec(events(), 0..10)).prop_map(|(one, other)| {
         let mut inventory = Inventory::of("default", zone(&one));
@@ -173,11 +174,11 @@ pub(crate) fn inventories() -> impl Strategy<Value = Inventory> {
     })
 }
 
-/// A classifier that depends on the evidence, so that a difference in it shows in the document.
+/// A classifier that depends on the evidence, so that different evidence gives a different document.
 pub(crate) struct ByEvidence;
 
 impl Classifier for ByEvidence {
-    fn classify(&self, subject: &Subject<'_>) -> Classification {
+    fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {
         let category = Category::ALL[subject.evidence.len() % 4];
         let reasons = subject.evidence.iter().map(|e| Reason {
             field: e.field,
@@ -200,7 +201,7 @@ impl Classifier for ByEvidence {
 fn document(zone: Zone) -> String {
     let inventory = Inventory::of("default", zone);
     let policy = Policy { quarantine_rate: 2, ..Policy::default() };
-    let as_of = Timestamp(31 * 24 * 60 * MINUTE);
+    let as_of = Timestamp(31 * DAY);
     let survey = Survey::new(&inventory, &policy, &Decisions::default(), &ByEvidence, as_of);
     serde_json::to_string(&crate::wire::Document::new(&survey, Default::default(), None)).unwrap()
 }
@@ -237,7 +238,7 @@ proptest! {
         let straight = document(zone(&history));
         let mut other: Vec<Event> = history.clone();
         other.extend(repeated.iter().map(|i| i.get(&history).clone()));
-        // A seeded shuffle: the generator draws the order, so that a failure shrinks.
+        // A seeded shuffle, because the generator must draw the order for a failure to shrink.
         let mut state = order;
         for i in (1..other.len()).rev() {
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -279,7 +280,7 @@ proptest! {
             .map(|g| g.iter().map(|i| bindings.couplings[*i as usize].key).collect())
             .collect();
         let device_of = |key: &CouplingKey| devices.iter().position(|d| d.contains(key));
-        // Each join lies within one device, and together they hold it together: nothing is joined without a reason.
+        // Each join is within one device, and a device of n couplings has n - 1 joins.
         for join in &identities.joins {
             prop_assert!(device_of(&join.coupling).is_some() && device_of(&join.coupling) == device_of(&join.with));
         }
@@ -289,7 +290,7 @@ proptest! {
             let v4 = |mac: MacAddr| device.iter().any(|k| k.mac == mac && k.ip.is_ipv4());
             for key in device {
                 prop_assert!(!key.mac.is_virtual_router(), "I7");
-                // I8(a): an IPv6 address lies with the lowest IPv4 address of its card, where the card has one.
+                // I8(a): an IPv6 address belongs to the lowest IPv4 address of its card, if the card has one.
                 let lowest = bindings.local().map(|c| c.key).find(|k| k.mac == key.mac);
                 prop_assert!(lowest.is_none_or(|k| key.ip.is_ipv4() || v4(key.mac) == k.ip.is_ipv4()), "I8a");
             }
@@ -335,7 +336,6 @@ proptest! {
         category in select(&Category::ALL[..]), seen in 0..100i64, tentative: bool, managed: bool,
         deleted in proptest::option::of(0..100i64), first in 0..100i64, later in 0..100i64,
     ) {
-        const DAY: i64 = 24 * 60 * MINUTE;
         let at = |days: i64| Timestamp(days * DAY);
         let policy = Policy::default();
         let device = Standing { category, last_seen: at(seen), tentative, managed, deleted_at: deleted.map(at) };
@@ -358,7 +358,7 @@ proptest! {
         };
         let (before, after) = (at(first.min(later)), at(first.max(later)));
         prop_assert_eq!(verdict(&device, &policy, before), table(before));
-        // Without a frame a device that does not count never counts again.
+        // A device that does not count needs a new frame to count again.
         if !verdict(&device, &policy, before).is_counted() {
             prop_assert!(!verdict(&device, &policy, after).is_counted());
         }
@@ -389,13 +389,13 @@ proptest! {
             if !midnight {
                 continue;
             }
-            // Within the days that are kept, the day is right, or the one at which they begin.
+            // The day is right if it is among the days that are kept.
             let newest = whole.couplings[key].last_seen.day();
             let days = i64::from(DAYS);
             if newest - as_of.plus(-1).day() <= days && newest - c.last_seen.day() <= days {
                 prop_assert_eq!(c.last_seen.day(), truth.last_seen.day());
             }
-            // What an earlier look found is kept where nothing came between.
+            // What an earlier snapshot recorded is kept if nothing came between.
             let again = whole.couplings[key].until(as_of, Some(truth.last_seen)).unwrap();
             prop_assert_eq!(again.last_seen, truth.last_seen);
         }
@@ -436,7 +436,7 @@ proptest! {
     fn news_reach_back_to_every_instant_whose_earlier_inventory_they_change(
         history in vec(events(), 0..40), more in vec(events(), 1..20), as_of in instants(),
     ) {
-        // Without what has no time of its own, and without being seen again later, which the day tells.
+        // Without events that have no time.
         let timed = |e: &&Event| !matches!(e, Event::Mask(_) | Event::Router(_) | Event::Exchange(..));
         let history: Vec<Event> = history.iter().filter(timed).map(|e| stretch(e, 960)).collect();
         let more: Vec<Event> = more.iter().filter(timed).map(|e| stretch(e, 960)).collect();

@@ -1,4 +1,4 @@
-//! MAC addresses and what can be told from their bits alone.
+//! MAC addresses, and what their bits say.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,33 +11,32 @@ use serde::{Deserialize, Serialize};
 pub struct MacAddr(pub [u8; 6]);
 
 impl MacAddr {
-    /// Reads the first six bytes of `bytes`; `None` where there are fewer.
+    /// The first six bytes of `bytes`; `None` if there are fewer.
     pub fn from_slice(bytes: &[u8]) -> Option<Self> {
         Some(Self(*bytes.first_chunk::<6>()?))
     }
 
-    /// Whether the address names a group (multicast or broadcast) rather than a card.
+    /// Whether it is a multicast or broadcast address.
     pub fn is_group(self) -> bool {
         self.0[0] & 1 == 1
     }
 
-    /// Whether the address was made up locally, as randomised addresses are (I12).
+    /// Whether it is locally administered, as randomised addresses are (I12).
     pub fn is_locally_administered(self) -> bool {
         self.0[0] & 2 == 2
     }
 
-    /// Whether the address is `00:00:00:00:00:00`.
+    /// Whether it is `00:00:00:00:00:00`.
     pub fn is_null(self) -> bool {
         self.0 == [0; 6]
     }
 
-    /// Whether the address may stand in a coupling: no group, not null (I3).
+    /// Whether it can be the MAC of a coupling: neither a group address nor null (I3).
     pub fn is_station(self) -> bool {
         !self.is_group() && !self.is_null()
     }
 
-    /// Whether the address belongs to a virtual router group (I7): VRRP and CARP (RFC 5798),
-    /// HSRP v1, v2 and IPv6, GLBP (Cisco's assignments).
+    /// Whether it is the MAC of a virtual router (I7): VRRP and CARP (RFC 5798), HSRP v1, v2 and IPv6, GLBP (Cisco).
     pub fn is_virtual_router(self) -> bool {
         matches!(
             self.0,
@@ -62,20 +61,12 @@ impl FromStr for MacAddr {
 
     /// Reads six pairs of hex digits, separated by `:` or `-`, or bare, or in groups of four by `.`.
     fn from_str(text: &str) -> Result<Self, BadMac> {
-        let bad = || BadMac(text.chars().take(40).collect());
-        let digits: Vec<u8> = text
-            .chars()
-            .filter(|c| !matches!(c, ':' | '-' | '.'))
-            .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or_else(bad))
-            .collect::<Result<_, _>>()?;
-        let digits: [u8; 12] = digits.try_into().map_err(|_| bad())?;
+        let digits = text.replace([':', '-', '.'], "");
         let mut mac = [0; 6];
-        for (byte, pair) in mac.iter_mut().zip(digits.chunks_exact(2)) {
-            if let [high, low] = pair {
-                *byte = high << 4 | low;
-            }
+        match hex::decode_to_slice(digits, &mut mac) {
+            Ok(()) => Ok(Self(mac)),
+            Err(_) => Err(BadMac(text.chars().take(40).collect())),
         }
-        Ok(Self(mac))
     }
 }
 
@@ -93,9 +84,9 @@ impl From<MacAddr> for String {
     }
 }
 
-/// A text that is no MAC address.
+/// The text is not a MAC address.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("'{0}' is no MAC address; write it as aa:bb:cc:dd:ee:ff")]
+#[error("'{0}' is not a MAC address; write it as aa:bb:cc:dd:ee:ff")]
 pub struct BadMac(String);
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! The list of what is managed elsewhere (X-MANAGED): endpoints that another system reported, each for a time.
+//! The managed list (X-MANAGED): endpoints that another system reported as managed, each for a period.
 //!
-//! An entry that names a MAC matches the devices with that MAC, wherever their addresses lie. Only an entry without one
-//! matches by its address, and then the device whose coupling with that address was seen last: addresses change hands,
-//! and a MAC that is named speaks against another one. An entry holds in `[from, to)` of the survey's instant alone.
+//! An entry with a MAC matches the devices with that MAC, whatever their addresses. An entry without a MAC matches by its
+//! address, and only the device that used the address last, because addresses change hands. An entry with a MAC never
+//! matches by its address: another MAC there contradicts it. An entry holds if the survey's instant is in `[from, to)`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -11,26 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::binding::Bindings;
 use super::coupling::CouplingKey;
-use super::decision::{Decision, Ruling, put};
+use super::decision::{Decision, ManagedKey, Ruling};
 use super::mac::MacAddr;
 use super::time::Timestamp;
 
-/// What identifies an entry.
-#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-pub struct ManagedKey {
-    /// The system that reported it.
-    pub source: String,
-    /// Its name there: a machine with several cards has an entry for each.
-    pub external_id: String,
-    /// The only zone in which it is looked for; all zones where it is none.
-    pub zone: Option<String>,
-    /// Its MAC.
-    pub mac: Option<MacAddr>,
-    /// Its address.
-    pub ip: Option<IpAddr>,
-}
-
-/// The entries, found by what they match by.
+/// The entries, indexed by MAC and by address.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct ManagedList {
     entries: BTreeMap<ManagedKey, Decision>,
@@ -38,46 +23,39 @@ pub struct ManagedList {
     by_ip: BTreeMap<IpAddr, Vec<ManagedKey>>,
 }
 
-/// By what an entry matched.
+/// How an entry matched a device.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum MatchedBy {
-    /// The MAC.
     Mac,
-    /// The address, which it used last of all.
+    /// By an address that no other device used later.
     Ip,
 }
 
 /// An entry that matches a device.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ManagedMatch {
-    /// Which entry.
     pub entry: ManagedKey,
-    /// Until when it holds; none for an open end.
+    /// The end of its validity; `None` if it is open.
     pub to: Option<Timestamp>,
-    /// By what.
     pub by: MatchedBy,
-    /// The decision by which it stands.
     pub decision: Decision,
 }
 
 impl ManagedList {
-    /// The entries, by key.
+    /// Sorted by key.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&ManagedKey, &Decision)> {
         self.entries.iter()
     }
 
-    /// How many entries there are.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The entry of that key.
     pub fn get(&self, key: &ManagedKey) -> Option<&Decision> {
         self.entries.get(key)
     }
@@ -97,10 +75,13 @@ impl ManagedList {
             },
             _ => {}
         }
-        put(&mut self.entries, key.clone(), decision)
+        match decision {
+            Some(decision) => self.entries.insert(key.clone(), decision),
+            None => self.entries.remove(key),
+        }
     }
 
-    /// The device couplings of a zone that used, last of all, an address of an entry without a MAC.
+    /// For each address of an entry without a MAC: the local coupling of the zone that used it last.
     pub(super) fn holders(&self, bindings: &Bindings<'_>) -> HashMap<IpAddr, CouplingKey> {
         let mut newest: HashMap<IpAddr, (Timestamp, CouplingKey)> = HashMap::new();
         if self.by_ip.is_empty() {
@@ -113,7 +94,8 @@ impl ManagedList {
         newest.into_iter().map(|(ip, (_, key))| (ip, key)).collect()
     }
 
-    /// The entry that matches a device with these couplings at `as_of`: by MAC before by address, then the first by key.
+    /// The entry that matches a device with these couplings at `as_of`: matches by MAC before those by address, then the
+    /// first by key.
     pub(super) fn of(
         &self,
         zone: &str,
@@ -145,7 +127,7 @@ impl ManagedList {
 
 fn add<K: Ord>(index: &mut BTreeMap<K, Vec<ManagedKey>>, at: K, key: &ManagedKey) {
     let keys = index.entry(at).or_default();
-    // Sorted, so that the index depends on what is in it alone.
+    // Sorted, so that equal lists have equal indexes whatever the order of insertion.
     let place = keys.partition_point(|k| k < key);
     keys.insert(place, key.clone());
 }

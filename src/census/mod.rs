@@ -1,60 +1,73 @@
 //! The census: what was seen, which couplings are one device, and what counts.
 //!
 //! Pure: no clock, no I/O, no async, no logging. Facts ([`Zone`], [`Coupling`], [`Station`], [`Segment`]) merge as a
-//! join: commutative, associative, idempotent. Bindings, devices and verdicts are derived from the merged facts, a
-//! [`Policy`], what people decided ([`Decisions`]) and an instant alone ([`Survey::new`]), so that the same frames in any
-//! order, any number of times, over any number of workers or sensors give the same inventory to the byte. The rules are
-//! those of `docs/rules.md`; their ids (I1 to I16, X-…, C-…) stand beside the code that holds them.
+//! join: commutative, associative and idempotent. [`Survey::new`] derives bindings, devices and verdicts from the merged
+//! facts, a [`Policy`], the [`Decisions`] of people and an instant, and from nothing else. So the same frames, in any
+//! order, any number of times and over any number of workers and sensors, give the same inventory to the byte.
+//!
+//! The ids I1 to I16, X-… and C-… name the rules of `docs/rules.md`. They are cited at the code that applies them.
 
 pub mod address;
 pub mod time;
 
 mod binding;
 mod classification;
+mod compact;
 mod coupling;
-mod decided;
 mod decision;
+mod decisions;
+mod device;
+mod device_decisions;
 mod evidence;
 mod explanation;
 mod finding;
 mod identity;
 mod inventory;
+mod ledger;
 mod mac;
 mod managed;
+mod member;
 mod policy;
 mod quarantine;
 mod segment;
+mod sign;
 mod simulation;
 mod station;
 mod survey;
 mod verdict;
 
 #[cfg(test)]
-mod deciding;
+mod decision_laws;
 #[cfg(test)]
 pub(crate) mod laws;
 #[cfg(test)]
 mod rules;
 
 pub use address::Prefix;
-pub use binding::{Binding, Bindings, Bound, Forwards, OnLink};
-pub use classification::{Category, Classification, Classifier, Reason, Subject, Unclassified};
-pub use coupling::{Coupling, CouplingKey, DAYS, Proof, Sign, Signs, VLANS};
-pub use decided::Decided;
-pub use decision::{Decision, Decisions, Importance, Mark, Object, Property, Ruling, ZoneDecisions};
+pub use binding::{Binding, Forwards};
+pub use classification::{Category, Classification, Classifier, ClassifierInput, Reason, Unclassified};
+pub use coupling::{Coupling, CouplingKey, DAYS, Proof};
+pub use decision::{Decision, Importance, ManagedKey, Mark, Object, Property, Ruling};
+pub use decisions::{Decisions, ZoneDecisions};
+pub use device::{BadDeviceId, Device, DeviceId};
+pub use device_decisions::DeviceDecisions;
 pub use evidence::{
-    Addition, Evidence, EvidenceSet, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD, clean,
+    Addition, Evidence, EvidenceSet, Family, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD,
+    clean,
 };
-pub use explanation::{LADDER, Outcome, Rung, changes, ladder};
+pub use explanation::{Rung, RungOutcome, ladder, verdict_changes};
 pub use finding::Finding;
-pub use identity::{Identities, Join, JoinReason};
+pub use identity::{Join, JoinReason};
 pub use inventory::{Inventory, Zone};
+pub use ledger::Census;
 pub use mac::{BadMac, MacAddr};
-pub use managed::{ManagedKey, ManagedList, ManagedMatch, MatchedBy};
-pub use policy::{COUNT_V1, Policy};
+pub use managed::{ManagedList, ManagedMatch, MatchedBy};
+pub use member::{CouplingState, Member};
+pub use policy::Policy;
 pub use segment::Segment;
+pub use sign::{Sign, Signs};
 pub use simulation::{Counting, Difference, Simulated, simulate};
 pub use station::Station;
-pub use survey::{BadDeviceId, Census, Device, DeviceId, Line, Member, Routed, State, Survey, Unaddressed};
+pub use survey::{CouplingLine, Routed, Survey, Unaddressed};
 pub use time::Timestamp;
 pub use verdict::{Standing, Verdict, commitment, verdict};

@@ -1,13 +1,10 @@
-//! Quarantine (I11): newcomers beyond a rate wait until they are seen again, so that poisoned ARP inflates no bill.
+//! Quarantine (I11): new couplings above a rate wait until they are seen again, so that ARP poisoning cannot inflate a bill.
 
 use super::binding::Bound;
 use super::policy::Policy;
-use super::time::Timestamp;
+use super::time::{MINUTE, Timestamp};
 
-const MINUTE: i64 = 60 * 1_000_000_000;
-
-/// Whether each coupling is still tentative, in the order of `couplings`, which are sorted by key. `first_frame` is the
-/// zone's first frame.
+/// Whether each of `couplings` is still tentative. They must be sorted by key. `first_frame` is that of the zone.
 pub(super) fn tentative(
     couplings: &[Bound<'_>],
     first_frame: Option<Timestamp>,
@@ -17,7 +14,7 @@ pub(super) fn tentative(
     let Some(start) = first_frame.map(|t| t.plus(policy.quarantine_grace)) else { return held };
     let newcomers = couplings.iter().enumerate();
     let newcomers = newcomers.filter(|(_, c)| c.binding.is_local() && c.facts.first_seen >= start);
-    // The place among the couplings stands for the key.
+    // Couplings are sorted by key, so the index breaks ties as the key would.
     let mut newcomers: Vec<(Timestamp, usize)> = newcomers.map(|(i, c)| (c.facts.first_seen, i)).collect();
     newcomers.sort_unstable();
     for minute in newcomers.chunk_by(|(a, _), (b, _)| a.0.div_euclid(MINUTE) == b.0.div_euclid(MINUTE)) {
@@ -61,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn i11_nobody_is_a_newcomer_in_the_first_ten_minutes() {
+    fn i11_no_coupling_is_new_in_the_first_ten_minutes() {
         assert_eq!(held(&[(598, 598), (599, 599), (599, 599)], 1), [false; 3]);
     }
 

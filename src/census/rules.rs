@@ -1,6 +1,8 @@
-//! The identity rules one by one, each over the whole way from facts to devices. What a frame proves is tested at the
-//! dissector (`dissect/tests.rs`), quarantine beside its code.
+//! Tests of the identity rules, one by one, from facts to devices. `dissect/tests.rs` tests what a frame proves;
+//! `quarantine.rs` has its own tests.
 
+use super::binding::Bindings;
+use super::identity::Identities;
 use super::*;
 
 pub(super) const A: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xa]);
@@ -10,7 +12,7 @@ pub(super) const RANDOM: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 pub(super) const RANDOM_2: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 const VRRP: MacAddr = MacAddr([0, 0, 0x5e, 0, 1, 7]);
 
-/// Facts of one zone, built by what frames showed.
+/// Builds the facts of one zone.
 #[derive(Clone, Default)]
 pub(super) struct Net(pub(super) Zone);
 
@@ -50,13 +52,13 @@ impl Net {
         self
     }
 
-    /// The devices as their addresses, and the lines as address and rule.
+    /// The addresses of each device, and the coupling lines as address and rule.
     fn census(&self) -> (Vec<Vec<String>>, Vec<String>) {
         let inventory = Inventory::of("default", self.0.clone());
         let (policy, decisions) = (Policy::default(), Decisions::default());
         let survey = Survey::new(&inventory, &policy, &decisions, &Unclassified, Timestamp(0));
         let device = |d: &Device<'_>| d.couplings.iter().map(|m| m.key.ip.to_string()).collect();
-        let line = |l: &Line<'_>| format!("{} {}", l.key.ip, l.verdict.id());
+        let line = |l: &CouplingLine<'_>| format!("{} {}", l.key.ip, l.verdict.id());
         (survey.devices.iter().map(device).collect(), survey.lines.iter().map(line).collect())
     }
 
@@ -64,7 +66,6 @@ impl Net {
         self.census().0.len()
     }
 
-    /// Why the couplings are joined.
     fn joins(&self) -> Vec<JoinReason> {
         let bindings = Bindings::derive(&self.0, &POLICY);
         Identities::derive(&self.0, &bindings, &ZoneDecisions::default())
@@ -84,7 +85,7 @@ fn i1_a_device_is_a_pair_of_mac_and_address() {
 }
 
 #[test]
-fn one_address_on_two_cards_at_once_is_a_finding_and_one_after_the_other_is_none() {
+fn one_address_on_two_cards_is_a_finding_only_if_both_use_it_at_once() {
     let findings = |second| {
         let net = Net::default().seen(A, "10.0.0.1", 0, &[Sign::ArpAsked]).seen(
             A,
@@ -105,7 +106,7 @@ fn one_address_on_two_cards_at_once_is_a_finding_and_one_after_the_other_is_none
 }
 
 #[test]
-fn i3_the_broadcast_address_of_a_mask_that_was_sent_is_nobody() {
+fn i3_the_broadcast_address_of_a_sent_mask_is_not_a_device() {
     let net = Net::default().arp(A, "10.0.3.255").arp(B, "10.0.2.255");
     assert_eq!(net.devices(), 2);
     assert_eq!(net.mask("10.0.0.0/22").devices(), 1);
@@ -147,7 +148,7 @@ fn i6_a_public_address_that_is_proven_or_on_link_is_a_device_like_others() {
 }
 
 #[test]
-fn i7_a_virtual_routers_mac_is_no_device_and_a_virtual_address_on_a_real_one_is_that_ones() {
+fn i7_a_virtual_mac_is_not_a_device_and_a_virtual_address_belongs_to_the_real_mac() {
     let net = Net::default()
         .arp(A, "10.0.0.2")
         .arp(B, "10.0.0.3")
@@ -223,7 +224,7 @@ fn i8d_a_router_is_one_device_with_all_its_addresses() {
 }
 
 #[test]
-fn i8d_an_address_that_a_card_only_answers_for_is_no_device_of_its_own() {
+fn i8d_an_address_that_a_card_only_answers_for_belongs_to_its_device() {
     let net = Net::default().arp(A, "10.0.0.1").seen(A, "10.0.0.7", 0, &[Sign::ArpAnswered]);
     assert_eq!((net.devices(), net.joins()), (1, vec![JoinReason::ProxyArp]));
     assert_eq!(net.seen(A, "10.0.0.7", 0, &[Sign::Sourced]).devices(), 2, "using it makes it one");

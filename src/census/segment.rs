@@ -1,4 +1,4 @@
-//! The segment: what frames taught about a zone as a whole (I5): prefixes, masks, routers, the time it spans.
+//! The segment: what frames show about a zone as a whole (I5): on-link prefixes, routers and the time of its frames.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
@@ -6,17 +6,16 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 use super::address::Prefix;
-use super::coupling::earliest;
-use super::time::Timestamp;
+use super::time::{Timestamp, earliest};
 
-/// Prefixes, and routers, that one zone keeps.
+/// The most prefixes of each kind, and the most routers, of a zone.
 const LEARNED: usize = 4_096;
-/// ARP conversations that wait for their other half.
+/// The most half ARP exchanges of a zone.
 const PENDING: usize = 65_536;
-/// The shortest prefix that an ARP exchange teaches (I5).
+/// The shortest prefix that is learned from an ARP exchange (I5).
 const EXCHANGE_LENGTH: u8 = 20;
 
-/// What is known of a zone. Merging is a join.
+/// Facts about a zone as a whole. Merging is a join.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Segment {
     /// The earliest frame of the zone, of any kind.
@@ -25,23 +24,23 @@ pub struct Segment {
     /// The newest frame of the zone, of any kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_frame: Option<Timestamp>,
-    /// Prefixes whose mask somebody sent: DHCP ACKs, router advertisements with the on-link flag.
+    /// Prefixes from DHCP ACKs and from router advertisements with the on-link flag.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub sent: BTreeSet<Prefix>,
-    /// Prefixes that two hosts of an ARP exchange share; none covers another.
+    /// The smallest common prefixes of ARP exchanges; none covers another.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub exchanged: BTreeSet<Prefix>,
-    /// Addresses that a DHCP router option named.
+    /// Addresses from DHCP router options.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub routers: BTreeSet<IpAddr>,
-    /// Half exchanges: (lower address, higher address) → 1 the lower asked, 2 the higher asked, 4 the lower
-    /// answered, 8 the higher answered. Held only while no exchanged prefix covers the pair.
+    /// Half ARP exchanges by (lower address, higher address). Bits: 1 the lower asked, 2 the higher asked, 4 the lower
+    /// answered, 8 the higher answered. Dropped once an exchanged prefix covers both addresses.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "pairs")]
     pending: BTreeMap<(Ipv4Addr, Ipv4Addr), u8>,
 }
 
 impl Segment {
-    /// Records that a frame of any kind was captured at `at`.
+    /// Records frames of any kind from `first` to `last`.
     pub fn span(&mut self, first: Timestamp, last: Timestamp) -> bool {
         let before = (self.first_frame, self.last_frame);
         self.first_frame = earliest(self.first_frame, Some(first));
@@ -49,18 +48,18 @@ impl Segment {
         before != (self.first_frame, self.last_frame)
     }
 
-    /// Records a prefix whose mask was sent; returns whether it is new. A full set takes no more: see `LEARNED`.
+    /// Records a prefix whose mask was sent, unless the set is full. Returns whether it was added.
     pub fn learn_sent(&mut self, prefix: Prefix) -> bool {
         (self.sent.contains(&prefix) || self.sent.len() < LEARNED) && self.sent.insert(prefix)
     }
 
-    /// Records the address of a router option; returns whether it is new.
+    /// Records the address of a router option, unless the set is full. Returns whether it was added.
     pub fn learn_router(&mut self, ip: IpAddr) -> bool {
         (self.routers.contains(&ip) || self.routers.len() < LEARNED) && self.routers.insert(ip)
     }
 
-    /// Records one half of an ARP exchange: `sender` asked for `target`, or answered it. Returns whether
-    /// anything changed. Only both halves together teach a prefix.
+    /// Records one half of an ARP exchange: `sender` asked for `target`, or answered it. Both halves together teach a
+    /// prefix. Returns whether anything changed.
     pub fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) -> bool {
         let pair = (sender.min(target), sender.max(target));
         let half = match (answer, sender == pair.0) {
@@ -72,12 +71,12 @@ impl Segment {
         self.halves(pair, half)
     }
 
-    /// The prefix that an exchange between two addresses would teach, if it may teach any (I5).
+    /// The prefix that an exchange between two addresses teaches; `None` if they are too far apart (I5).
     pub fn teachable(a: Ipv4Addr, b: Ipv4Addr) -> Option<Prefix> {
         Prefix::common(a.into(), b.into()).filter(|p| a != b && p.length() >= EXCHANGE_LENGTH)
     }
 
-    /// Whether an exchanged prefix covers `prefix`. None covers another, so a look a length is enough.
+    /// Whether an exchanged prefix covers `prefix`.
     fn is_exchanged(&self, prefix: &Prefix) -> bool {
         (EXCHANGE_LENGTH..=prefix.length())
             .filter_map(|length| Prefix::of(prefix.address(), length))
@@ -133,8 +132,8 @@ impl Segment {
         changed
     }
 
-    /// What frames before `as_of` taught: nothing where the first frame came later. Otherwise everything that was
-    /// learned stays, as what is learned has no time.
+    /// The facts from frames before `as_of`; none if the first frame came later. Prefixes and routers have no time, so
+    /// all of them stay.
     #[must_use]
     pub fn until(&self, as_of: Timestamp) -> Self {
         if self.first_frame.is_some_and(|first| first >= as_of) {
@@ -143,8 +142,8 @@ impl Segment {
         Self { last_frame: self.last_frame.map(|last| last.min(as_of.plus(-1))), ..self.clone() }
     }
 
-    /// The earliest instant of which this says more than `before` did, but for its newest frame; `None` where it says
-    /// no more. What was learned is dated to `seen`.
+    /// The earliest instant about which `self` says more than `before`, except for its newest frame; `None` if it says
+    /// nothing more. New prefixes and routers count from `seen`.
     pub fn news(&self, before: &Self, seen: Option<Timestamp>) -> Option<Timestamp> {
         let first = self.first_frame.filter(|_| self.first_frame != before.first_frame);
         let learned = (&self.sent, &self.exchanged, &self.routers, &self.pending)
@@ -152,7 +151,7 @@ impl Segment {
         earliest(first, seen.filter(|_| learned))
     }
 
-    /// Whether a bound of this segment is full, so that something may not have been learned.
+    /// Whether a bound was reached, so that prefixes or routers may be missing.
     pub fn is_full(&self) -> bool {
         self.sent.len() >= LEARNED
             || self.exchanged.len() >= LEARNED
@@ -161,7 +160,7 @@ impl Segment {
     }
 }
 
-/// JSON has no tuple keys: half exchanges travel as a list.
+/// Serialises half exchanges as a list, because JSON keys must be strings.
 mod pairs {
     use std::collections::BTreeMap;
     use std::net::Ipv4Addr;
@@ -189,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_alone_teaches_nothing_and_its_answer_the_smallest_common_prefix() {
+    fn a_request_with_its_answer_teaches_the_smallest_common_prefix() {
         let mut s = Segment::default();
         s.exchange(v4("10.21.8.5"), v4("10.21.8.9"), false);
         assert!(s.exchanged.is_empty());
@@ -199,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn two_requests_or_two_answers_are_no_exchange() {
+    fn two_requests_or_two_answers_are_not_an_exchange() {
         let mut s = Segment::default();
         s.exchange(v4("10.0.0.5"), v4("10.0.0.9"), false);
         s.exchange(v4("10.0.0.9"), v4("10.0.0.5"), false);

@@ -1,7 +1,7 @@
-//! Simulation: what other ways to count would say of the same inventory, and on which devices they differ.
+//! Simulation: the result of other ways to count, and the devices on which they differ.
 //!
-//! The survey is the one of the policy in force; a simulation only counts its devices and lines in another way, so that
-//! every difference names a device or the MAC behind which addresses were counted.
+//! A simulation counts the devices and coupling lines of the same survey in another way. So each difference names a
+//! device, or a MAC and the number of addresses behind it.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -9,30 +9,31 @@ use std::collections::btree_map::Entry;
 use serde::Serialize;
 
 use super::coupling::CouplingKey;
+use super::device::{Device, DeviceId};
 use super::mac::MacAddr;
-use super::survey::{Device, DeviceId, Survey};
+use super::survey::Survey;
 use super::verdict::{Verdict, commitment};
 
 /// Another way to count.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Counting {
-    /// Every pair of MAC and IP address that passes I1 to I3, whatever it is and whoever it belongs to.
+    /// Each coupling that passes I1 to I3.
     StrictCouplings,
-    /// "Devices are listed based on a unique IP and MAC address coupling", taken literally: each coupling of a counted
-    /// device counts.
+    /// Each coupling of a counted device: "devices are listed based on a unique IP and MAC address coupling", taken
+    /// literally.
     CouplingsOfDevices,
-    /// Each MAC of a counted device counts once, however many devices share it.
+    /// Each MAC of a counted device, once even if several devices share it.
     PerMac,
-    /// IoT devices alone.
+    /// IoT devices only.
     IotOnly,
 }
 
 impl Counting {
-    /// Every way, in the order of the table.
+    /// In the order of the table.
     pub const ALL: [Self; 4] = [Self::StrictCouplings, Self::CouplingsOfDevices, Self::PerMac, Self::IotOnly];
 
-    /// The word in documents.
+    /// The name in documents.
     pub const fn key(self) -> &'static str {
         match self {
             Self::StrictCouplings => "strict-couplings",
@@ -42,44 +43,41 @@ impl Counting {
         }
     }
 
-    /// What a person reads.
     pub const fn title(self) -> &'static str {
         match self {
-            Self::StrictCouplings => "every MAC and IP pair that was seen, routed and public ones included",
+            Self::StrictCouplings => "every MAC and IP pair that was seen, including routed and public ones",
             Self::CouplingsOfDevices => "every MAC and IP pair of a counted device",
             Self::PerMac => "every MAC of a counted device",
-            Self::IotOnly => "IoT devices alone",
+            Self::IotOnly => "IoT devices only",
         }
     }
 }
 
-/// What one way to count says.
+/// The result of one way to count.
 #[derive(Clone, Debug, Serialize)]
 pub struct Simulated {
-    /// Which way.
     pub counting: Counting,
-    /// The number.
     pub billable: u64,
-    /// That rounded up to a multiple of 100.
+    /// `billable` rounded up to a multiple of 100.
     pub commitment: u64,
-    /// The devices, and groups of addresses, that count otherwise than in the survey; in the survey's order.
+    /// The devices and groups of addresses that count differently than in the survey, in its order.
     pub differs: Vec<Difference>,
 }
 
-/// What counts otherwise.
+/// A device, or a group of addresses behind one MAC, that counts differently.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 pub struct Difference {
-    /// The device's id; null for addresses that are no device's.
+    /// `None` for a group of addresses.
     pub device: Option<DeviceId>,
-    /// Its MAC, or the one that the addresses were seen with.
+    /// The device's MAC, or the one behind which the addresses were seen.
     pub mac: MacAddr,
-    /// Its address; null for a group of addresses.
+    /// `None` for a group of several addresses.
     pub ip: Option<std::net::IpAddr>,
     /// The verdict in the survey.
     pub verdict: Verdict,
-    /// How many it counts as in the survey.
+    /// The number that it adds to the survey.
     pub counted: u64,
-    /// How many it would count as.
+    /// The number that it adds to the simulation.
     pub simulated: u64,
 }
 
@@ -126,7 +124,7 @@ pub fn simulate(survey: &Survey<'_>, counting: Counting) -> Simulated {
     Simulated { counting, billable, commitment: commitment(billable), differs }
 }
 
-/// The MACs of a device, each once; its couplings are sorted by MAC.
+/// The MACs of a device, each once. Its couplings are sorted by MAC.
 fn macs(device: &Device<'_>) -> impl Iterator<Item = MacAddr> {
     device.couplings.chunk_by(|a, b| a.key.mac == b.key.mac).filter_map(|card| Some(card.first()?.key.mac))
 }
@@ -135,15 +133,15 @@ fn macs(device: &Device<'_>) -> impl Iterator<Item = MacAddr> {
 mod tests {
     use super::*;
     use crate::census::{
-        Category, Classification, Classifier, Coupling, Decisions, Field, Inventory, Policy, Sign, Station,
-        Subject, Timestamp, Zone,
+        Category, Classification, Classifier, ClassifierInput, Coupling, Decisions, Field, Inventory, Policy,
+        Sign, Station, Timestamp, Zone,
     };
 
-    /// IoT, but for what names itself a switch.
+    /// Classifies bridges as network devices and everything else as IoT.
     struct Simple;
 
     impl Classifier for Simple {
-        fn classify(&self, subject: &Subject<'_>) -> Classification {
+        fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {
             let network = subject.evidence.iter().any(|e| e.field == Field::StpBridge);
             let category = if network { Category::Network } else { Category::Iot };
             Classification { category, ..Classification::default() }
@@ -156,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_to_count_names_what_it_counts_otherwise() {
+    fn each_way_to_count_names_what_it_counts_differently() {
         let mut zone = Zone::default();
         arp(&mut zone, 1, "10.0.0.1"); // a card with two addresses: two devices
         arp(&mut zone, 1, "10.0.0.2");

@@ -1,27 +1,22 @@
-//! The station: what a MAC said without an IP address of its own, by LLDP, CDP, STP, DHCP requests, routing protocols.
+//! The station: what a MAC said below IP, by LLDP, CDP, STP, DHCP requests and routing protocols.
 
 use serde::{Deserialize, Serialize};
 
-use super::coupling::earliest;
 use super::evidence::{EvidenceSet, Field};
-use super::time::Timestamp;
+use super::time::{Timestamp, earliest};
 
-/// The facts of a MAC that lie below IP. Merging is a join, as for couplings.
+/// The facts of a MAC below IP. Merging is a join.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Station {
-    /// The earliest frame that gave evidence.
     #[serde(rename = "a")]
     pub first_seen: Timestamp,
-    /// The newest frame that gave evidence.
     #[serde(rename = "z")]
     pub last_seen: Timestamp,
-    /// What it said.
     #[serde(rename = "e", default, skip_serializing_if = "EvidenceSet::is_empty")]
     pub evidence: EvidenceSet,
 }
 
 impl Station {
-    /// A station of which one frame at `at` gave evidence.
     pub fn new(at: Timestamp) -> Self {
         Self { first_seen: at, last_seen: at, evidence: EvidenceSet::default() }
     }
@@ -43,7 +38,8 @@ impl Station {
         self.evidence.merge(&other.evidence) || changed
     }
 
-    /// What frames before `as_of` gave; `None` where there was none. Of the newest frame only the bound is known.
+    /// The facts from frames before `as_of`; `None` if all frames came later. If later frames came, `last_seen` is the
+    /// latest possible instant.
     #[must_use]
     pub fn until(&self, as_of: Timestamp) -> Option<Self> {
         if self.first_seen >= as_of {
@@ -55,16 +51,16 @@ impl Station {
         Some(out)
     }
 
-    /// The earliest instant of which this says more than `before` did, but for having been seen again; `None` where it
-    /// says no more.
+    /// The earliest instant about which `self` says more than `before`, except for `last_seen`; `None` if it says nothing
+    /// more.
     pub fn news(&self, before: Option<&Self>) -> Option<Timestamp> {
         let Some(before) = before else { return Some(self.first_seen) };
         let first = (self.first_seen < before.first_seen).then_some(self.first_seen);
         earliest(first, self.evidence.news(&before.evidence))
     }
 
-    /// Whether the MAC speaks a protocol that only a forwarding MAC speaks (I6).
-    pub fn speaks_routing(&self) -> bool {
+    /// Whether the MAC speaks a protocol that only routers speak (I6).
+    pub(super) fn speaks_routing(&self) -> bool {
         self.evidence.iter().any(|e| {
             e.field == Field::RaSender
                 || e.field == Field::RouterProtocol
@@ -72,8 +68,8 @@ impl Station {
         })
     }
 
-    /// Whether the MAC spoke LLDP, CDP or STP, and so is listed even without an address (I14).
-    pub fn speaks_layer_two(&self) -> bool {
+    /// Whether the MAC spoke LLDP, CDP or STP. Then it is listed even without an address (I14).
+    pub(super) fn speaks_layer_two(&self) -> bool {
         self.evidence.iter().any(|e| {
             matches!(e.field, Field::LldpChassisId | Field::CdpDeviceId | Field::CdpCap | Field::StpBridge)
         })

@@ -1,37 +1,42 @@
-//! Instants as the core knows them: packet time, never a clock's.
+//! Instants and spans in nanoseconds. The core takes them from packets and arguments, never from a clock.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A UTC day in nanoseconds.
-pub const DAY: i64 = 86_400_000_000_000;
+/// Nanoseconds of a second.
+pub const SECOND: i64 = 1_000_000_000;
+/// Nanoseconds of a minute.
+pub const MINUTE: i64 = 60 * SECOND;
+/// Nanoseconds of an hour.
+pub const HOUR: i64 = 60 * MINUTE;
+/// Nanoseconds of a UTC day.
+pub const DAY: i64 = 24 * HOUR;
 
-/// Nanoseconds since 1970-01-01T00:00:00Z; orders by time, prints as RFC 3339 in UTC.
+/// Nanoseconds since 1970-01-01T00:00:00Z. Orders by time and prints as RFC 3339 in UTC.
 ///
-/// On the wire it is the bare number, in documents for people the RFC 3339 text.
+/// Serialised as a number on the wire; documents for people write it as text by [`rfc3339`].
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(transparent)]
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
-    /// A whole second since the epoch.
     pub const fn from_secs(secs: i64) -> Self {
-        Self(secs.saturating_mul(1_000_000_000))
+        Self(secs.saturating_mul(SECOND))
     }
 
-    /// Seconds and nanoseconds as capture files carry them.
+    /// From seconds and nanoseconds, as in capture files.
     pub const fn from_parts(secs: i64, nanos: i64) -> Self {
-        Self(secs.saturating_mul(1_000_000_000).saturating_add(nanos))
+        Self(secs.saturating_mul(SECOND).saturating_add(nanos))
     }
 
-    /// The time that lies between `earlier` and this instant, in nanoseconds; negative where it lies later.
+    /// Nanoseconds from `earlier` to this instant; negative if `earlier` is later.
     pub const fn since(self, earlier: Self) -> i64 {
         self.0.saturating_sub(earlier.0)
     }
 
-    /// The UTC day of the instant, counted from 1970.
+    /// Its UTC day, as days since 1970-01-01.
     pub const fn day(self) -> i64 {
         self.0.div_euclid(DAY)
     }
@@ -41,7 +46,6 @@ impl Timestamp {
         Self(self.0.saturating_sub(self.0.rem_euclid(DAY)))
     }
 
-    /// This instant, `nanos` later.
     pub const fn plus(self, nanos: i64) -> Self {
         Self(self.0.saturating_add(nanos))
     }
@@ -68,9 +72,9 @@ impl FromStr for Timestamp {
     }
 }
 
-/// A text that is no instant.
+/// The text is not an instant.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("'{0}' is no instant; write it as 2026-11-22T03:00:00Z (RFC 3339)")]
+#[error("'{0}' is not an instant; write it as 2026-11-22T03:00:00Z (RFC 3339)")]
 pub struct BadTimestamp(String);
 
 /// Serialises an instant as RFC 3339 text: `#[serde(with = "rfc3339")]`.
@@ -79,23 +83,20 @@ pub mod rfc3339 {
 
     use super::Timestamp;
 
-    /// Writes the instant as text.
     pub fn serialize<S: Serializer>(at: &Timestamp, out: S) -> Result<S::Ok, S::Error> {
         out.collect_str(at)
     }
 
-    /// Reads the instant from text.
     pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Timestamp, D::Error> {
         String::deserialize(input)?.parse().map_err(D::Error::custom)
     }
 
-    /// The same for an instant that may be missing.
+    /// The same for an optional instant; `None` is null.
     pub mod option {
         use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
         use super::Timestamp;
 
-        /// Writes the instant as text, or null.
         pub fn serialize<S: Serializer>(at: &Option<Timestamp>, out: S) -> Result<S::Ok, S::Error> {
             match at {
                 Some(at) => out.collect_str(at),
@@ -103,12 +104,19 @@ pub mod rfc3339 {
             }
         }
 
-        /// Reads the instant from text, or null.
         pub fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Option<Timestamp>, D::Error> {
             Option::<String>::deserialize(input)?
                 .map(|text| text.parse().map_err(D::Error::custom))
                 .transpose()
         }
+    }
+}
+
+/// The earlier of two optional instants.
+pub(super) fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (a, b) => a.or(b),
     }
 }
 

@@ -6,46 +6,45 @@ use super::classification::Category;
 use super::policy::Policy;
 use super::time::Timestamp;
 
-/// The verdict on a device, or the line on which a coupling without a device is counted.
+/// The verdict on a device, or the exclusion of a coupling that does not belong to a device.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum Verdict {
-    /// Counted: network.
+    /// A network device.
     #[serde(rename = "C-NET")]
     CountedNetwork,
-    /// Counted: IoT.
+    /// An IoT device.
     #[serde(rename = "C-IOT")]
     CountedIot,
     /// Computers & mobile.
     #[serde(rename = "X-CM")]
     ComputerMobile,
-    /// Deleted by a person, and silent since.
+    /// Deleted by a person, and silent since then.
     #[serde(rename = "X-DEL")]
     Deleted,
-    /// Silent for too long.
+    /// Silent for longer than [`Policy::idle_after`].
     #[serde(rename = "X-IDLE")]
     Idle,
-    /// Managed elsewhere.
+    /// On the managed list.
     #[serde(rename = "X-MANAGED")]
     Managed,
     /// A coupling with a public address that is neither proven nor on-link.
     #[serde(rename = "X-PUB")]
     Public,
-    /// A coupling that lies behind a router.
+    /// A coupling with an address behind a router.
     #[serde(rename = "X-ROUTED")]
     Routed,
-    /// Newcomers that wait for confirmation (I11).
+    /// A newcomer of a flood, not confirmed yet (I11).
     #[serde(rename = "X-TENT")]
     Tentative,
-    /// Unclassified.
     #[serde(rename = "X-UNCL")]
     Unclassified,
-    /// A coupling of a virtual router's MAC (I7).
+    /// A coupling with the MAC of a virtual router (I7).
     #[serde(rename = "X-VIRT")]
     Virtual,
 }
 
 impl Verdict {
-    /// All verdicts, sorted by id within counted and excluded.
+    /// First the counted, then the excluded, each sorted by id.
     pub const ALL: [Self; 11] = [
         Self::CountedNetwork,
         Self::CountedIot,
@@ -60,7 +59,7 @@ impl Verdict {
         Self::Virtual,
     ];
 
-    /// The rule's id.
+    /// The id of the rule.
     pub const fn id(self) -> &'static str {
         match self {
             Self::CountedNetwork => "C-NET",
@@ -77,20 +76,19 @@ impl Verdict {
         }
     }
 
-    /// What a person reads.
     pub const fn title(self) -> &'static str {
         match self {
             Self::CountedNetwork => "counted: a network device",
             Self::CountedIot => "counted: an IoT device",
-            Self::ComputerMobile => "not counted: computers & mobile are no part of the plan",
+            Self::ComputerMobile => "not counted: the plan does not bill computers & mobile",
             Self::Deleted => "not counted: deleted, and no traffic since",
             Self::Idle => "not counted: silent for more than 30 days",
             Self::Managed => "not counted: managed elsewhere",
-            Self::Public => "no device: a public address behind a router",
-            Self::Routed => "no device: an address behind a router",
-            Self::Tentative => "not counted yet: new in a flood of newcomers, and not seen again",
-            Self::Unclassified => "not counted: what it is, is not known",
-            Self::Virtual => "no device: the address of a virtual router",
+            Self::Public => "not a device: a public address behind a router",
+            Self::Routed => "not a device: an address behind a router",
+            Self::Tentative => "not counted yet: one of a flood of new devices, not seen again since",
+            Self::Unclassified => "not counted: unclassified",
+            Self::Virtual => "not a device: the address of a virtual router",
         }
     }
 
@@ -99,24 +97,22 @@ impl Verdict {
         matches!(self, Self::CountedNetwork | Self::CountedIot)
     }
 
-    /// Whether it is counted in couplings instead of devices.
+    /// Whether it excludes a coupling instead of a device.
     pub const fn is_line(self) -> bool {
         matches!(self, Self::Public | Self::Routed | Self::Virtual)
     }
 }
 
-/// What the verdict depends on.
+/// What the verdict on a device depends on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Standing {
-    /// The device's category.
     pub category: Category,
-    /// The newest frame of its couplings.
     pub last_seen: Timestamp,
-    /// Whether every coupling is tentative (I11).
+    /// Whether all its couplings are tentative (I11).
     pub tentative: bool,
-    /// Whether an imported list says that it is managed elsewhere.
+    /// Whether it is on the managed list.
     pub managed: bool,
-    /// When a person deleted it, if one did.
+    /// Frames up to this instant do not bring it back; `None` unless a person deleted it.
     pub deleted_at: Option<Timestamp>,
 }
 
@@ -142,7 +138,7 @@ pub fn verdict(device: &Standing, policy: &Policy, as_of: Timestamp) -> Verdict 
     }
 }
 
-/// The number of devices to commit to: `billable` rounded up to a multiple of 100 (P2).
+/// The commitment for `billable` devices: rounded up to a multiple of 100 (P2).
 pub fn commitment(billable: u64) -> u64 {
     billable.div_ceil(100).saturating_mul(100)
 }
@@ -150,8 +146,7 @@ pub fn commitment(billable: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const DAY: i64 = 24 * 3600 * 1_000_000_000;
+    use crate::census::time::DAY;
 
     fn standing(category: Category) -> Standing {
         Standing { category, last_seen: Timestamp(0), tentative: false, managed: false, deleted_at: None }

@@ -1,63 +1,64 @@
-//! Alterations as documents show them.
+//! Alterations as the API shows them.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Alteration;
+use super::change_set::Alteration;
 use crate::census::{CouplingKey, Decision, Importance, Object, Ruling, Timestamp, time::rfc3339};
 
-/// What one object was and is.
+/// The decision on one object before and after a change.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct AlterationEntry {
-    /// What it is about.
+    /// The object of the decision.
     pub object: ObjectEntry,
-    /// What stood before; null for nothing.
+    /// The decision before; null if there was none.
     pub before: Option<DecisionEntry>,
-    /// What stands after; null for nothing.
+    /// The decision after; null if there is none.
     pub after: Option<DecisionEntry>,
 }
 
-/// What a decision is about.
+/// The object of a decision.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct ObjectEntry {
     /// `property`, `deletion`, `merge`, `split` or `managed`.
     pub kind: &'static str,
-    /// The zone; null for an entry of the managed list that is of all zones.
+    /// The zone; null for an entry of the managed list that applies to all zones.
     pub zone: Option<String>,
     /// The coupling, `mac ip`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coupling: Option<String>,
-    /// The coupling that it is merged with, `mac ip`.
+    /// The coupling with which it is merged, `mac ip`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub with: Option<String>,
-    /// Which property.
+    /// The property, such as `name`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub property: Option<&'static str>,
     /// The source of an entry of the managed list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
-    /// Its name there.
+    /// Its id in the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub external_id: Option<String>,
-    /// Its MAC.
+    /// The MAC of an entry of the managed list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mac: Option<String>,
-    /// Its address.
+    /// The IP address of an entry of the managed list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
 }
 
-/// What stands on an object.
+/// A decision on an object.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct DecisionEntry {
     /// The value of a property; `true` for a merge or a split; null for others.
     #[schema(value_type = Object)]
     pub value: serde_json::Value,
-    /// From when an entry of the managed list holds, or after when a deleted device's frame brings it back.
+    /// The first instant at which an entry of the managed list applies; for a deletion, the instant after which a frame
+    /// brings the device back.
     #[serde(with = "rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub from: Option<Timestamp>,
-    /// The first instant at which an entry of the managed list no longer holds; left out for an open end.
+    /// The first instant at which an entry of the managed list no longer applies; omitted if the end is open.
     #[serde(with = "rfc3339::option", skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub to: Option<Timestamp>,
@@ -67,7 +68,7 @@ pub struct DecisionEntry {
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// The change by which it came to stand.
+    /// The change that made it.
     pub change: u64,
 }
 

@@ -1,43 +1,31 @@
-//! Drafts changes from a survey, the decisions that stand, and the mark of the person who makes them.
+//! Drafts changes from a survey, the decisions in force, and the mark of the person who makes them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{ALTERATIONS, Action, Alteration, ChangeRefusal, DECISIONS, DEVICES, Draft, ENTRIES, Patch};
+use super::change_set::{Alteration, ChangeKind, Draft};
+use super::limits::{DECISIONS, DEVICES, ENTRIES};
+use super::patch::Patch;
+use super::refusal::ChangeRefusal;
+use super::request::ManagedEndpoint;
+use super::sheet::{Sheet, has_room};
+use crate::census::time::DAY;
 use crate::census::{
-    CouplingKey, Decision, Decisions, Device, DeviceId, MacAddr, ManagedKey, Mark, Object, Property, Ruling,
-    Survey, Timestamp, Verdict,
+    CouplingKey, Decisions, Device, DeviceId, ManagedKey, Mark, Object, Property, Ruling, Survey, Timestamp,
+    Verdict,
 };
 use crate::classify::Taxonomy;
 
-/// How long an entry without a MAC and without an end holds: as long as a silent device counts, 30 days.
-const ADDRESS_HOLDS: i64 = 30 * 86_400 * 1_000_000_000;
+/// How long an entry without a MAC and without an end applies: 30 days, as long as a silent device counts.
+const ADDRESS_HOLDS: i64 = 30 * DAY;
 /// Characters of a source's name.
 const SOURCE: usize = 100;
-/// Characters of an entry's name in its source.
+/// Characters of an entry's id in its source.
 const EXTERNAL_ID: usize = 200;
-
-/// An endpoint that another system manages, as an import brings it.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct ManagedEndpoint {
-    /// Its name in that system.
-    pub external_id: String,
-    /// Its MAC.
-    pub mac: Option<MacAddr>,
-    /// Its address: looked at where there is no MAC.
-    pub ip: Option<IpAddr>,
-    /// The first instant at which it holds; the instant of the count where it is missing, or as before where the entry
-    /// is known.
-    pub from: Option<Timestamp>,
-    /// The first instant at which it no longer holds; where it is missing, an entry with a MAC holds until it is
-    /// imported anew or forgotten, and one without for 30 days.
-    pub to: Option<Timestamp>,
-}
 
 /// Drafts changes.
 #[derive(Debug)]
-pub struct ChangeDrafter<'s, 'a> {
+pub(crate) struct ChangeDrafter<'s, 'a> {
     survey: &'s Survey<'a>,
     decisions: &'s Decisions,
     mark: Arc<Mark>,
@@ -45,15 +33,15 @@ pub struct ChangeDrafter<'s, 'a> {
 
 impl<'s, 'a> ChangeDrafter<'s, 'a> {
     /// A drafter for one change, which `mark` will record.
-    pub fn new(survey: &'s Survey<'a>, decisions: &'s Decisions, mark: Mark) -> Self {
+    pub(crate) fn new(survey: &'s Survey<'a>, decisions: &'s Decisions, mark: Mark) -> Self {
         Self { survey, decisions, mark: Arc::new(mark) }
     }
 
     /// Sets properties on devices.
     ///
     /// # Errors
-    /// Where a device is not known, or a value cannot be set.
-    pub fn edit(&self, ids: &[String], patch: &Patch) -> Result<Draft, ChangeRefusal> {
+    /// If a device is unknown or a value is invalid.
+    pub(crate) fn edit(&self, ids: &[String], patch: &Patch) -> Result<Draft, ChangeRefusal> {
         let wanted = patch.checked(Taxonomy::builtin())?;
         let devices = self.devices(ids)?;
         let mut sheet = self.sheet();
@@ -69,7 +57,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
                     }
                 }
             }
-            // Type and category stand together, on one coupling: a category alone keeps the type that was set.
+            // Type and category belong together on one coupling: setting only the category keeps the type.
             let sets = |p| wanted.iter().any(|(property, ruling)| *property == p && ruling.is_some());
             let names_type = wanted.iter().any(|(property, _)| *property == Property::Type);
             if sets(Property::Category) && !names_type {
@@ -83,14 +71,14 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         if names.is_empty() {
             names.push("nothing");
         }
-        sheet.draft(Action::Edit, format!("set {} of {}", names.join(", "), listed(&devices)))
+        sheet.draft(ChangeKind::Edit, format!("set {} of {}", names.join(", "), listed(&devices)))
     }
 
-    /// Deletes devices: each returns with a frame newer than now, or than those it has sent, where they are newer.
+    /// Deletes devices. A device returns with a frame newer than now and newer than its newest frame.
     ///
     /// # Errors
-    /// Where a device is not known.
-    pub fn delete(&self, ids: &[String]) -> Result<Draft, ChangeRefusal> {
+    /// If a device is unknown.
+    pub(crate) fn delete(&self, ids: &[String]) -> Result<Draft, ChangeRefusal> {
         let devices = self.devices(ids)?;
         let mut sheet = self.sheet();
         for device in devices.iter().filter(|d| d.verdict != Verdict::Deleted) {
@@ -99,14 +87,14 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
                 sheet.rule(Object::Deletion(device.zone.to_owned(), m.key), Ruling::Deleted { at });
             }
         }
-        sheet.draft(Action::Delete, format!("deleted {}", listed(&devices)))
+        sheet.draft(ChangeKind::Delete, format!("deleted {}", listed(&devices)))
     }
 
-    /// Makes devices of one zone one device.
+    /// Merges devices of one zone into one.
     ///
     /// # Errors
-    /// Where there are fewer than two, they lie in different zones, or one is deleted or not known.
-    pub fn merge(&self, ids: &[String]) -> Result<Draft, ChangeRefusal> {
+    /// If there are fewer than two, if they are in different zones, or if one is deleted or unknown.
+    pub(crate) fn merge(&self, ids: &[String]) -> Result<Draft, ChangeRefusal> {
         let devices = self.devices(ids)?;
         let [first, rest @ ..] = devices.as_slice() else { return Err(ChangeRefusal::NoDevices) };
         if rest.is_empty() {
@@ -124,15 +112,15 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
                 sheet.rule(Object::merge(first.zone, a, b), Ruling::Merged);
             }
         }
-        sheet.draft(Action::Merge, format!("merged {}", listed(&devices)))
+        sheet.draft(ChangeKind::Merge, format!("merged {}", listed(&devices)))
     }
 
-    /// Takes couplings out of a device. Joins by what cards say of themselves (I8c, I12) and by people (I8e) give way;
-    /// what follows from a card being one (I8a, I8b, I8d) does not, and is to be named whole.
+    /// Splits couplings off a device. The split overrides joins by identity (I8c, I12) and by people (I8e). Couplings joined
+    /// because they belong to one network card (I8a, I8b, I8d) cannot be separated.
     ///
     /// # Errors
-    /// Where the device or a coupling is not known, none or all are named, or a join stands in the way.
-    pub fn split(&self, id: &str, couplings: &[CouplingKey]) -> Result<Draft, ChangeRefusal> {
+    /// If the device or a coupling is unknown, if none or all are named, or if a join cannot be separated.
+    pub(crate) fn split(&self, id: &str, couplings: &[CouplingKey]) -> Result<Draft, ChangeRefusal> {
         let devices = self.devices(std::slice::from_ref(&id.to_owned()))?;
         let [device] = devices.as_slice() else { return Err(ChangeRefusal::NoDevices) };
         let taken: BTreeSet<CouplingKey> = couplings.iter().copied().collect();
@@ -143,7 +131,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         if taken.is_empty() || taken.len() == own.len() {
             return Err(ChangeRefusal::NotASplit);
         }
-        // The recorded joins of these kinds span what they tie, as they are made first.
+        // Joins of these kinds are made first, so the recorded ones connect everything that they tie.
         for join in device.joins.iter().filter(|j| !j.reason.may_be_split()) {
             let (a, b) = (join.coupling, join.with);
             if taken.contains(&a) != taken.contains(&b) {
@@ -157,10 +145,10 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         }
         self.cut(&mut sheet, device, &taken, &own);
         let summary = format!("{} of {} couplings of {} split off", taken.len(), own.len(), listed(&devices));
-        sheet.draft(Action::Split, summary)
+        sheet.draft(ChangeKind::Split, summary)
     }
 
-    /// Takes back the merges that a split goes through, and ties anew what they held together on either side.
+    /// Takes back the merges that cross a split, and merges again what they held together on either side.
     fn cut(
         &self,
         sheet: &mut Sheet<'_>,
@@ -187,8 +175,8 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
     /// Replaces the list of a source. `zone` limits all of its entries to one zone.
     ///
     /// # Errors
-    /// Where an entry is no good, or there are too many.
-    pub fn import(
+    /// If an entry is invalid, or there are too many.
+    pub(crate) fn import(
         &self,
         source: &str,
         zone: Option<&str>,
@@ -206,12 +194,12 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
             let bad = |why: String| ChangeRefusal::BadEntry { row, why };
             let external_id = name("its id", &entry.external_id, EXTERNAL_ID).map_err(bad)?;
             if entry.mac.is_none() && entry.ip.is_none() {
-                return Err(bad("it names neither a MAC nor an address; give one of them".to_owned()));
+                return Err(bad("it has neither a MAC nor an IP address; give one of them".to_owned()));
             }
             if let Some(mac) = entry.mac.filter(|mac| !mac.is_station()) {
-                return Err(bad(format!("{mac} is no card's MAC but a group's")));
+                return Err(bad(format!("{mac} is a group or zero address, not the MAC of a device")));
             }
-            // The address of an entry with a MAC says nothing.
+            // The address of an entry with a MAC is ignored.
             let ip = entry.ip.filter(|_| entry.mac.is_none());
             let (source, zone) = (source.clone(), zone.clone());
             let key = ManagedKey { source, external_id, zone, mac: entry.mac, ip };
@@ -219,9 +207,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
             let ends = || entry.mac.is_none().then(|| self.survey.as_of.plus(ADDRESS_HOLDS));
             let to = entry.to.or_else(ends);
             if to.is_some_and(|to| to <= from) {
-                return Err(bad(format!(
-                    "it ends before it begins at {from}; 'to' is the first instant after"
-                )));
+                return Err(bad(format!("'to' must be later than 'from', which is {from}")));
             }
             list.insert(key, Ruling::Managed { from, to });
         }
@@ -234,11 +220,11 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         for (key, ruling) in list {
             sheet.rule(Object::Managed(key), ruling);
         }
-        sheet.draft(Action::Import, summary)
+        sheet.draft(ChangeKind::Import, summary)
     }
 
-    /// From when an entry that says nothing of it holds: as it did where it still does, else from this count on. The
-    /// count may be a minute back, as views serve for one.
+    /// From when an entry without `from` applies: as before if it still applies, else from the instant of this count,
+    /// which may be a minute ago.
     fn holds_since(&self, key: &ManagedKey) -> Timestamp {
         let now = self.survey.as_of;
         match self.decisions.managed().get(key).map(|d| &d.ruling) {
@@ -247,11 +233,11 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         }
     }
 
-    /// Forgets the list of a source.
+    /// Removes the list of a source.
     ///
     /// # Errors
-    /// Where there is none.
-    pub fn forget(&self, source: &str) -> Result<Draft, ChangeRefusal> {
+    /// If the source is unknown.
+    pub(crate) fn forget(&self, source: &str) -> Result<Draft, ChangeRefusal> {
         let known = self.of_source(source);
         if known.is_empty() {
             return Err(ChangeRefusal::UnknownSource(source.chars().take(SOURCE).collect()));
@@ -261,15 +247,15 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         for key in known {
             sheet.take_back(Object::Managed(key.clone()));
         }
-        sheet.draft(Action::Forget, summary)
+        sheet.draft(ChangeKind::Forget, summary)
     }
 
-    /// Sets back what a change altered. That no later change is in the way is for the caller to ask
-    /// ([`super::ensure_undoable`]); what stands must be what the change left.
+    /// Restores what a change altered. The caller checks with [`super::undo::ensure_undoable`] that no later change stands
+    /// in the way.
     ///
     /// # Errors
-    /// Where it is not.
-    pub fn undo(
+    /// If the decisions in force are not those that the change left.
+    pub(crate) fn undo(
         &self,
         change: u64,
         summary: &str,
@@ -286,7 +272,7 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
         let alterations: Vec<Alteration> = alterations.into_iter().map(back).collect();
         has_room(self.decisions.len(), &alterations, DECISIONS)?;
         let summary = format!("undid change {change}: {summary}");
-        Ok(Draft { action: Action::Undo, summary, undoes: Some(change), alterations })
+        Ok(Draft { action: ChangeKind::Undo, summary, undoes: Some(change), alterations })
     }
 
     fn of_source(&self, source: &str) -> Vec<&'s ManagedKey> {
@@ -321,61 +307,8 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
     }
 
     fn sheet(&self) -> Sheet<'_> {
-        Sheet { decisions: self.decisions, mark: &self.mark, alterations: BTreeMap::new() }
+        Sheet::new(self.decisions, &self.mark)
     }
-}
-
-/// What a draft alters so far.
-struct Sheet<'d> {
-    decisions: &'d Decisions,
-    mark: &'d Arc<Mark>,
-    alterations: BTreeMap<Object, Option<Decision>>,
-}
-
-impl Sheet<'_> {
-    /// Lets a ruling stand on an object, unless it does already.
-    fn rule(&mut self, object: Object, ruling: Ruling) {
-        if self.decisions.get(&object).is_none_or(|known| known.ruling != ruling) {
-            self.alterations.insert(object, Some(Decision { ruling, mark: Arc::clone(self.mark) }));
-        }
-    }
-
-    /// Lets a decision stand on an object that has none, with the mark of who made it.
-    fn keep(&mut self, object: Object, decision: &Decision) {
-        if self.decisions.get(&object).is_none() {
-            self.alterations.insert(object, Some(decision.clone()));
-        }
-    }
-
-    /// Lets nothing stand on an object.
-    fn take_back(&mut self, object: Object) {
-        if self.decisions.get(&object).is_some() {
-            self.alterations.insert(object, None);
-        }
-    }
-
-    fn draft(self, action: Action, summary: String) -> Result<Draft, ChangeRefusal> {
-        let Self { decisions, alterations, .. } = self;
-        let imports = matches!(action, Action::Import | Action::Forget);
-        if !imports && alterations.len() > ALTERATIONS {
-            return Err(ChangeRefusal::TooManyAlterations(alterations.len()));
-        }
-        let altered = alterations.into_iter().map(|(object, after)| {
-            let before = decisions.get(&object).cloned();
-            Alteration { object, before, after }
-        });
-        let alterations: Vec<Alteration> = altered.collect();
-        has_room(decisions.len(), &alterations, DECISIONS)?;
-        Ok(Draft { action, summary, undoes: None, alterations })
-    }
-}
-
-/// Refuses a change that lets more decisions stand than `most`, where `known` stand.
-fn has_room(known: usize, alterations: &[Alteration], most: usize) -> Result<(), ChangeRefusal> {
-    let added = alterations.iter().filter(|a| a.after.is_some()).count();
-    let removed = alterations.iter().filter(|a| a.before.is_some()).count();
-    let standing = (known + added).saturating_sub(removed);
-    if added > removed && standing > most { Err(ChangeRefusal::Full(standing)) } else { Ok(()) }
 }
 
 /// The devices of a change, for its summary.
@@ -391,26 +324,5 @@ fn name(what: &str, text: &str, most: usize) -> Result<String, String> {
     let text = text.trim();
     let good = !text.is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control);
     good.then(|| text.to_owned())
-        .ok_or_else(|| format!("{what} has 1 to {most} characters, none of them a control character"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_full_takes_replacements_and_removals_and_nothing_new() {
-        let key = CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, 1]), ip: [10, 0, 0, 1].into() };
-        let mark = Mark { by: "anna".into(), at: Timestamp(0), change: 1 };
-        let decision = Decision { ruling: Ruling::Split, mark: Arc::new(mark) };
-        let alteration = |before: bool, after: bool| Alteration {
-            object: Object::Split("a".into(), key),
-            before: before.then(|| decision.clone()),
-            after: after.then(|| decision.clone()),
-        };
-        assert_eq!(has_room(2, &[alteration(false, true)], 3), Ok(()));
-        assert_eq!(has_room(3, &[alteration(false, true)], 3), Err(ChangeRefusal::Full(4)));
-        assert_eq!(has_room(3, &[alteration(true, true)], 3), Ok(()));
-        assert_eq!(has_room(4, &[alteration(true, false)], 3), Ok(()), "what is too much may become less");
-    }
+        .ok_or_else(|| format!("{what} must have 1 to {most} characters without control characters"))
 }

@@ -7,8 +7,8 @@ use proptest::sample::Index;
 use super::*;
 use crate::census::laws::{ByEvidence, Event, cases, events, zone};
 use crate::census::{
-    Classifier, Coupling, Device, Field, Inventory, MacAddr, Mark, Policy, Sign, Station, Survey,
-    Unclassified, Verdict, Zone,
+    Classifier, Coupling, CouplingKey, Decisions, Device, Field, Inventory, MacAddr, Mark, Policy, Sign,
+    Station, Survey, Timestamp, Unclassified, Verdict, Zone,
 };
 
 const AS_OF: Timestamp = Timestamp::from_secs(1_800);
@@ -247,7 +247,7 @@ fn an_import_replaces_the_list_of_its_source_and_no_other() {
     assert!(tenant.decisions.is_empty());
     let neither = ManagedEndpoint { external_id: "x".into(), ..ManagedEndpoint::default() };
     let refused = tenant.draft(|drafter| drafter.import("mde", None, &[entry(1), neither])).unwrap_err();
-    assert!(refused.to_string().starts_with("entry 2 of the list: it names neither"), "{refused}");
+    assert!(refused.to_string().starts_with("entry 2 of the list: it has neither"), "{refused}");
     let ended = ManagedEndpoint { from: Some(AS_OF), to: Some(AS_OF), ..entry(1) };
     assert!(matches!(
         tenant.draft(|d| d.import("mde", None, &[ended])),
@@ -342,7 +342,7 @@ proptest! {
     #![proptest_config(cases())]
 
     #[test]
-    fn whatever_people_do_undoing_it_backwards_leaves_no_trace(
+    fn undoing_all_changes_backwards_leaves_no_trace(
         history in vec(events(), 5..40), wanted in vec(steps(), 1..8),
     ) {
         let mut tenant = Tenant::new(&[("a", zone(&history))], ByEvidence);

@@ -1,28 +1,29 @@
-//! Lists of other systems as entries of the managed list: what [`crate::estimate`] read.
+//! Makes entries of the managed list from lists of other systems, which [`crate::estimate`] reads.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{ENTRIES, ManagedEndpoint};
+use super::limits::ENTRIES;
+use super::request::ManagedEndpoint;
 use crate::estimate::{ListedDevice, Reading};
 
-/// Rows that a report names.
+/// Unreadable rows that a report names.
 const NAMED: usize = 100;
 
-/// What became of the rows of a list. `rows` is the sum of the others.
+/// What became of the rows of a list. `rows` is the sum of the other numbers.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
 pub struct ListReport {
     /// Rows of the file.
     pub rows: u64,
     /// Rows that became entries.
     pub taken: u64,
-    /// Rows of what is not managed.
+    /// Rows of endpoints that are not managed.
     pub not_managed: u64,
-    /// Rows of what is managed, but names neither a MAC nor an address.
+    /// Rows of managed endpoints without a MAC and without an IP address.
     pub without_address: u64,
     /// Rows that cannot be read.
     pub unreadable: u64,
-    /// The first 100 of them.
+    /// The first 100 unreadable rows.
     pub unreadable_rows: Vec<UnreadableRow>,
 }
 
@@ -36,36 +37,36 @@ pub struct UnreadableRow {
 }
 
 impl ManagedEndpoint {
-    /// The machines of a file that are managed, or all of them: an entry for each MAC, else for each address.
+    /// The managed machines of a file, or `all` machines: one entry for each MAC, or for each address if there is no MAC.
     pub fn of_list(reading: &Reading, all: bool) -> (Vec<Self>, ListReport) {
         let mut report = ListReport::default();
         let mut entries = Vec::new();
         for row in &reading.rows {
             report.rows += 1;
-            match &row.entry {
+            match &row.listed {
                 Err(why) => {
                     report.unreadable += 1;
                     if report.unreadable_rows.len() < NAMED {
                         report.unreadable_rows.push(UnreadableRow { row: row.number, why: why.clone() });
                     }
                 }
-                Ok(entry) if !all && !entry.managed => report.not_managed += 1,
-                Ok(entry) if entry.macs.is_empty() && entry.ips.is_empty() => report.without_address += 1,
-                Ok(entry) => {
+                Ok(listed) if !all && !listed.managed => report.not_managed += 1,
+                Ok(listed) if listed.macs.is_empty() && listed.ips.is_empty() => report.without_address += 1,
+                Ok(listed) => {
                     report.taken += 1;
-                    // One more than may be is refused: no need to hold them all.
+                    // One entry over the limit is enough to refuse the list.
                     let room = (ENTRIES + 1).saturating_sub(entries.len());
-                    entries.extend(Self::of_entry(entry).take(room));
+                    entries.extend(Self::of_device(listed).take(room));
                 }
             }
         }
         (entries, report)
     }
 
-    fn of_entry(entry: &ListedDevice) -> impl Iterator<Item = Self> {
-        let named = entry.id.clone().or_else(|| entry.name.clone());
-        let ips = if entry.macs.is_empty() { entry.ips.as_slice() } else { &[] };
-        let macs = entry.macs.iter().map(|mac| (Some(*mac), None));
+    fn of_device(listed: &ListedDevice) -> impl Iterator<Item = Self> {
+        let named = listed.id.clone().or_else(|| listed.name.clone());
+        let ips = if listed.macs.is_empty() { listed.ips.as_slice() } else { &[] };
+        let macs = listed.macs.iter().map(|mac| (Some(*mac), None));
         macs.chain(ips.iter().map(|ip| (None, Some(*ip)))).map(move |(mac, ip)| {
             let own = || mac.map(|m| m.to_string()).or_else(|| ip.map(|i| i.to_string())).unwrap_or_default();
             let external_id: String = named.clone().unwrap_or_else(own).chars().take(200).collect();

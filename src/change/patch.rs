@@ -1,24 +1,24 @@
-//! What a person wants set on devices: a JSON merge patch (RFC 7396). What is left out stays, null takes back.
+//! Properties that a person sets on devices: a JSON merge patch (RFC 7396). Omitted members stay, null takes back.
 
 use serde::{Deserialize, Deserializer};
 use utoipa::ToSchema;
 
-use super::ChangeRefusal;
+use super::refusal::ChangeRefusal;
 use crate::census::{Category, Importance, Property, Ruling};
 use crate::classify::Taxonomy;
 
 /// Characters of a name or a location.
-pub const TEXT: usize = 100;
+pub(crate) const TEXT: usize = 100;
 /// Characters of a tag.
-pub const TAG: usize = 40;
+pub(crate) const TAG: usize = 40;
 /// Tags of a device.
-pub const TAGS: usize = 20;
+pub(crate) const TAGS: usize = 20;
 
 /// Properties to set on devices.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Patch {
-    /// What it is called, 1 to 100 characters.
+    /// The name, 1 to 100 characters.
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     pub name: Option<Option<String>>,
@@ -30,11 +30,11 @@ pub struct Patch {
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     pub category: Option<Option<String>>,
-    /// Where it stands, 1 to 100 characters.
+    /// The location, 1 to 100 characters.
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
     pub location: Option<Option<String>>,
-    /// At most 20 words of 1 to 40 characters.
+    /// At most 20 tags of 1 to 40 characters.
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<Vec<String>>)]
     pub tags: Option<Option<Vec<String>>>,
@@ -44,13 +44,13 @@ pub struct Patch {
     pub importance: Option<Option<String>>,
 }
 
-/// Tells null from what is left out.
+/// Distinguishes null from an omitted member.
 fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(input: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(input).map(Some)
 }
 
 impl Patch {
-    /// What to set on each property; `None` takes it back.
+    /// The ruling to set on each property; `None` takes it back.
     ///
     /// # Errors
     /// [`ChangeRefusal::UnknownType`] and [`ChangeRefusal::BadValue`].
@@ -72,7 +72,7 @@ impl Patch {
         }
         if let Some(importance) = &self.importance {
             let known = |key: &String| {
-                let why = || "it is low, normal or high".to_owned();
+                let why = || "use low, normal or high".to_owned();
                 Importance::from_key(key)
                     .ok_or_else(|| ChangeRefusal::BadValue { property: "importance", why: why() })
             };
@@ -83,7 +83,7 @@ impl Patch {
             None => None,
             Some(None) => Some(None),
             Some(Some(key)) => {
-                let why = || "it is network, iot, computer_mobile or unclassified".to_owned();
+                let why = || "use network, iot, computer_mobile or unclassified".to_owned();
                 let known = Category::from_key(key);
                 Some(Some(known.ok_or_else(|| ChangeRefusal::BadValue { property: "category", why: why() })?))
             }
@@ -98,7 +98,7 @@ impl Patch {
                     Property::Type,
                     Some(Ruling::Type { kind: kind.clone(), category: node.category }),
                 ));
-                // A type brings its category, whatever was set before.
+                // A type brings its category, so one that was set before is taken back.
                 if category.is_none() {
                     out.push((Property::Category, None));
                 }
@@ -114,14 +114,13 @@ impl Patch {
 fn text(property: &'static str, text: &str, most: usize) -> Result<String, ChangeRefusal> {
     let text = text.trim();
     let good = !text.is_empty() && text.chars().count() <= most && !text.chars().any(char::is_control);
-    let why =
-        || format!("it has 1 to {most} characters, none of them a control character; null takes it back");
+    let why = || format!("write 1 to {most} characters without control characters, or null to take it back");
     good.then(|| text.to_owned()).ok_or_else(|| ChangeRefusal::BadValue { property, why: why() })
 }
 
 fn checked_tags(tags: &[String]) -> Result<Vec<String>, ChangeRefusal> {
     if tags.len() > TAGS {
-        let why = format!("there are {}; a device has at most {TAGS}", tags.len());
+        let why = format!("{} tags are too many; a device may have {TAGS}", tags.len());
         return Err(ChangeRefusal::BadValue { property: "tags", why });
     }
     let mut tags = tags.iter().map(|t| text("tags", t, TAG)).collect::<Result<Vec<_>, _>>()?;
@@ -139,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_stays_and_null_takes_back() {
+    fn omitted_properties_stay_and_null_takes_back() {
         assert_eq!(checked("{}"), Ok(vec![]));
         assert_eq!(checked(r#"{"name": null}"#), Ok(vec![(Property::Name, None)]));
         let set = vec![(Property::Name, Some(Ruling::Name("Lobby".into())))];
@@ -162,7 +161,7 @@ mod tests {
         assert_eq!(checked(r#"{"type": "toaster9"}"#), Err(ChangeRefusal::UnknownType("toaster9".into())));
         assert!(
             matches!(checked(r#"{"type": "iot"}"#), Err(ChangeRefusal::UnknownType(_))),
-            "a category is no type"
+            "a category is not a type"
         );
         for (property, json) in [
             ("name", r#"{"name": ""}"#.to_owned()),

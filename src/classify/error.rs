@@ -1,79 +1,48 @@
-//! What can be wrong with rule files.
+//! Errors in rule files.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why a set of rules was refused. A set is refused whole: whoever holds an older one keeps it.
+/// Why a set of rules was refused. One error refuses the whole set, and the previous set stays in use.
 #[derive(Debug, thiserror::Error)]
 pub enum RuleError {
-    /// A file or the folder cannot be read.
-    #[error("cannot read {}: {source}; check that it exists and may be read", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// A file or the folder is over a bound.
-    #[error("{}: {what} is over the limit of {limit}; split or remove rules", path.display())]
-    TooLarge {
-        /// Which.
-        path: PathBuf,
-        /// What is too large.
-        what: &'static str,
-        /// The bound.
-        limit: u64,
-    },
-    /// The text is no rule pack: bad TOML, an unknown key, a wrong type.
+    #[error("cannot read {}: {source}; check that it exists and is readable", path.display())]
+    Read { path: PathBuf, source: io::Error },
+    /// A file or the folder exceeds a limit.
+    #[error("{}: {what} exceeds the limit of {limit}; split or remove files", path.display())]
+    TooLarge { path: PathBuf, what: &'static str, limit: u64 },
+    /// The text is not a rule pack: invalid TOML, an unknown key or a wrong type.
     #[error("{place}: {reason}")]
-    Syntax {
-        /// Where.
-        place: Place,
-        /// What, and what is expected.
-        reason: String,
-    },
-    /// A rule means nothing: an unknown field, attribute or type, a bad pattern.
+    Syntax { place: Place, reason: String },
+    /// A rule is invalid: an unknown field, attribute or type, or a bad pattern.
     #[error("{place}: rule '{rule}': {reason}")]
-    Rule {
-        /// Where.
-        place: Place,
-        /// The rule's id.
-        rule: String,
-        /// What, and the next step.
-        reason: String,
-    },
+    Rule { place: Place, rule: String, reason: String },
     /// A rule fails one of its own tests.
     #[error(
         "{place}: rule '{rule}' fails its test {number}, '{input}': {reason}; correct the rule or the test"
     )]
     Test {
-        /// Where the test stands.
         place: Place,
-        /// The rule's id.
         rule: String,
-        /// The test's number, from 1.
+        /// From 1.
         number: usize,
-        /// The value tested.
         input: String,
-        /// Expected against found.
+        /// What was expected and what happened.
         reason: String,
     },
 }
 
-/// A place in a rule file; lines and columns (in bytes) count from 1.
+/// A place in a rule file. Lines and columns count from 1, columns in bytes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Place {
-    /// The file's name.
     pub file: String,
-    /// Line.
     pub line: usize,
-    /// Column.
     pub column: usize,
 }
 
 impl Place {
-    /// The place of byte `offset` in `text`.
+    /// The place of the byte at `offset` in `text`.
     pub(super) fn new(file: &str, text: &str, offset: usize) -> Self {
         let before = text.as_bytes().get(..offset).unwrap_or(text.as_bytes());
         let line = before.iter().filter(|b| **b == b'\n').count() + 1;
@@ -89,14 +58,14 @@ impl fmt::Display for Place {
 }
 
 impl RuleError {
-    /// What is compiled in is broken.
+    /// A compiled-in file is broken.
     #[cfg(feature = "plan")]
     pub(crate) fn broken(file: &str, reason: String) -> Self {
         Self::Syntax { place: Place { file: file.to_owned(), line: 1, column: 1 }, reason }
     }
 }
 
-/// The error of a text that does not parse.
+/// The error for a text that does not parse.
 pub(super) fn syntax(file: &str, text: &str, error: &toml::de::Error) -> RuleError {
     let offset = error.span().map_or(0, |s| s.start);
     RuleError::Syntax { place: Place::new(file, text, offset), reason: error.message().to_owned() }

@@ -1,48 +1,48 @@
-//! What rules look at: the evidence of one device, with what follows from its addresses.
+//! Facts: the evidence of one device, and what follows from its MACs and its forwarding. Rules read facts.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::vendors::{OuiSource, Vendors};
-use crate::census::{Field, Forwards, Subject, Timestamp};
+use super::vendors::{Vendors, registered_name};
+use crate::census::{ClassifierInput, Field, Forwards, Timestamp};
 
 /// One value of one field.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Fact<'a> {
     pub(super) field: Field,
     pub(super) value: Cow<'a, str>,
-    /// `None` for what is derived.
+    /// `None` for a derived fact.
     pub(super) at: Option<Timestamp>,
 }
 
 /// All facts of a device, sorted by field and value.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Facts<'a>(Vec<Fact<'a>>);
+pub(super) struct DeviceFacts<'a>(Vec<Fact<'a>>);
 
-impl<'a> Facts<'a> {
+impl<'a> DeviceFacts<'a> {
     pub(super) fn new(mut facts: Vec<Fact<'a>>) -> Self {
         facts.sort_unstable();
         facts.dedup_by(|b, a| a.field == b.field && a.value == b.value);
         Self(facts)
     }
 
-    /// The facts of a subject: its evidence, the makers of its MACs, and what the census concluded.
-    pub(super) fn of(subject: &'a Subject<'_>, oui: &dyn OuiSource, vendors: &Vendors) -> Self {
+    /// The facts of a device: its evidence, the makers of its MACs, and why it forwards.
+    pub(super) fn of(subject: &'a ClassifierInput<'_>, vendors: &Vendors) -> Self {
         let mut facts: Vec<Fact<'a>> = subject
             .evidence
             .iter()
             .filter(|e| !is_derived(e.field))
             .map(|e| Fact { field: e.field, value: Cow::Borrowed(&e.value), at: Some(e.at) })
             .collect();
-        // No registry gives out locally administered prefixes: a hypervisor's is one that anybody may have drawn, so it
-        // tells something only beside words.
+        // Locally administered prefixes are not assigned by a registry. A random MAC can have that of a hypervisor, so the
+        // prefix counts only if there is other evidence.
         let silent = facts.is_empty();
         let mut derive = |field, value| facts.push(Fact { field, value, at: None });
         let mut makers = BTreeSet::new();
         let mut random = !subject.macs.is_empty();
         for mac in &subject.macs {
             let drawn = silent && mac.is_locally_administered();
-            let maker = if drawn { None } else { oui.maker(*mac) };
+            let maker = if drawn { None } else { registered_name(*mac) };
             random &= maker.is_none() && mac.is_locally_administered();
             makers.extend(maker.map(|m| vendors.short(&m).into_owned()));
         }
@@ -75,7 +75,7 @@ fn is_derived(field: Field) -> bool {
     matches!(field, Field::MacVendor | Field::MacRandom | Field::Behaviour)
 }
 
-/// How it was seen to forward, beside `gateway`, which stands for any of them.
+/// The way in which it forwards. All have the behaviour `gateway` in addition.
 fn behaviour(why: Forwards) -> &'static str {
     match why {
         Forwards::RouterOption(_) => "gateway.named_by_dhcp",

@@ -1,4 +1,4 @@
-//! An operator's rule files: their texts, read from a folder by name, and bounded.
+//! An operator's rule files: reads their texts from a folder, within limits.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,35 +7,32 @@ use serde::{Deserialize, Serialize};
 
 use super::error::RuleError;
 
-/// Bytes of one rule pack.
+/// The most bytes of a rule pack.
 const FILE_BYTES: u64 = 1 << 20;
-/// Bytes of one file of fingerprints.
+/// The most bytes of a fingerprint file.
 const XML_BYTES: u64 = 4 << 20;
-/// Files of a folder of rules.
+/// The most files of a folder.
 const FILES: usize = 256;
-/// Bytes of all files of a folder.
+/// The most bytes of all files of a folder.
 const FOLDER_BYTES: u64 = 32 << 20;
 
-/// One file.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct RuleFile {
-    /// Its path, as complaints name it.
+    /// Its path, as errors name it.
     pub name: String,
-    /// What stands in it.
     pub text: String,
 }
 
-/// The files of an operator, in the order in which they are laid over each other. Their texts are not checked yet:
-/// that is done by [`Rules::of`](super::Rules::of).
+/// The files of an operator; later files override earlier ones. [`Rules::of`](super::Rules::of) checks their texts.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct RuleFiles(Vec<RuleFile>);
 
 impl RuleFiles {
-    /// All rule files of a folder, by name. One that does not exist holds none.
+    /// The rule files of a folder, sorted by name; none if the folder does not exist.
     ///
     /// # Errors
-    /// Where something cannot be read or is over a bound.
+    /// If something cannot be read or exceeds a limit.
     pub fn of_folder(dir: &Path) -> Result<Self, RuleError> {
         let failed = |source| RuleError::Read { path: dir.to_owned(), source };
         let entries = match fs::read_dir(dir) {
@@ -63,10 +60,10 @@ impl RuleFiles {
         Ok(files)
     }
 
-    /// These files, in this order.
+    /// Reads these files, in this order.
     ///
     /// # Errors
-    /// Where one cannot be read or is over a bound.
+    /// If one cannot be read or exceeds a limit.
     pub fn read(paths: &[PathBuf]) -> Result<Self, RuleError> {
         let mut files = Vec::with_capacity(paths.len());
         for path in paths {
@@ -83,12 +80,10 @@ impl RuleFiles {
         Ok(Self(files))
     }
 
-    /// The files.
     pub fn iter(&self) -> std::slice::Iter<'_, RuleFile> {
         self.0.iter()
     }
 
-    /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

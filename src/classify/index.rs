@@ -1,5 +1,5 @@
-//! Which rules a value of a field can concern: by the field, by the whole value where a rule names it, and by the
-//! literals that a match must hold. Patterns are tried, and compiled, only where that leaves a rule over.
+//! The index: finds the rules that can match a value, by field, by whole value and by the literals that a match must
+//! contain. Only these rules run, and only their patterns are compiled.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,19 +9,19 @@ use super::rule::Rule;
 use super::source::{Group, Source};
 use crate::census::Field;
 
-/// The rules of every field, or of every group of fields that is read as one.
+/// The rules by field, or by group of fields that is read as one.
 #[derive(Debug, Default)]
-pub(super) struct Index(BTreeMap<Group, Rules>);
+pub(super) struct Index(BTreeMap<Group, FieldRules>);
 
 #[derive(Debug, Default)]
-struct Rules {
+struct FieldRules {
     /// By the whole value in lower case.
     exact: HashMap<String, Vec<usize>>,
-    /// Finds the literals; `None` where there are none.
+    /// Finds the literals; `None` if there are none.
     literals: Option<AhoCorasick>,
-    /// The rules of each literal, by its number.
+    /// The rules of each literal, by the literal's number.
     by_literal: Vec<Vec<usize>>,
-    /// Those that must look at every value.
+    /// The rules that must look at every value.
     open: Vec<usize>,
 }
 
@@ -30,7 +30,7 @@ impl Index {
         let mut index = Self::default();
         let mut literals: BTreeMap<Group, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
         for (id, rule) in rules.iter().enumerate() {
-            // Other sources read a part of the value, which the whole value does not equal.
+            // Other sources read only a part of the value.
             let exact = matches!(rule.source, Source::Field(_)).then(|| rule.matcher.exact()).flatten();
             let found = rule.matcher.literals().or_else(|| rule.source.literal().map(|l| vec![l]));
             let group = rule.source.group();
@@ -51,14 +51,14 @@ impl Index {
                     entry.literals = Some(finder);
                     entry.by_literal = found.into_values().collect();
                 }
-                // Too many for one automaton: every value is looked at, slower but as right.
+                // Too many literals for one automaton: looking at every value is slower, but as correct.
                 Err(_) => entry.open.extend(found.into_values().flatten()),
             }
         }
         index
     }
 
-    /// The rules that may match, sorted; never leaves one out that does.
+    /// The rules that may match, sorted. Contains all that do.
     pub(super) fn candidates(&self, field: Field, value: &str) -> Vec<usize> {
         let mut found = Vec::new();
         for rules in Group::of(field).filter_map(|group| self.0.get(&group)) {

@@ -1,4 +1,4 @@
-//! Matchers: what a rule demands of a value. Every one runs in time linear in the value.
+//! Matchers: the conditions of a rule on a value. Each runs in time linear in the value.
 
 use std::sync::OnceLock;
 
@@ -8,20 +8,20 @@ use regex_syntax::hir::literal::Extractor;
 use regex_syntax::hir::{Hir, HirKind};
 use serde::Deserialize;
 
-/// Bytes of memory that one compiled pattern may take.
+/// The most bytes of memory of a compiled pattern.
 const PATTERN_BYTES: usize = 1 << 20;
-/// The longest text that a capture yields, in characters.
+/// The most characters of a captured text.
 const CAPTURE_CHARS: usize = 64;
-/// The shortest literal that is worth looking for before a rule is tried.
+/// The fewest bytes of a literal in the index.
 const LITERAL_BYTES: usize = 2;
-/// The most literals that stand for one matcher.
+/// The most literals of a matcher in the index.
 const LITERALS: usize = 512;
 
-/// A matcher as written. All keys that are given must hold. Text compares without ASCII case unless `case = true`.
+/// A matcher as written in a pack. All given keys must hold. Text comparison ignores ASCII case unless `case = true`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct MatcherSource {
-    /// Only in `also` and `unless`: where to read. Default: where the rule reads.
+    /// Only in `also` and `unless`: the evidence to read. Default: that of the rule.
     pub(super) evidence: Option<String>,
     #[serde(default)]
     case: bool,
@@ -45,7 +45,7 @@ pub(super) struct MatcherSource {
     oid: Option<OneOrMany>,
 }
 
-/// One string or several, of which any will do.
+/// One string or several; any of them may match.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub(super) enum OneOrMany {
@@ -101,7 +101,7 @@ struct Pattern {
     compiled: OnceLock<Option<Regex>>,
 }
 
-/// What named groups captured, and `value`, the value itself; bounded and harmless.
+/// The texts that groups captured, by name, and the value itself as `value`. Bounded, without unusual characters.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Captures(Vec<(String, String)>);
 
@@ -121,8 +121,8 @@ impl Captures {
 }
 
 impl Matcher {
-    /// Compiles a matcher; the error is a sentence for the author of the rule. A pattern that is `trusted` is compiled
-    /// when a value first needs it.
+    /// Compiles a matcher. The error is for the author of the rule. A `trusted` pattern is compiled when a value first
+    /// needs it.
     pub(super) fn new(source: MatcherSource, trusted: bool) -> Result<Self, String> {
         let case = source.case;
         let fold = |v: Vec<String>| -> Vec<String> {
@@ -131,7 +131,7 @@ impl Matcher {
         let mut tests = Vec::new();
         match source.exists {
             Some(true) => tests.push(Test::Exists),
-            Some(false) => return Err("exists = false matches nothing; use unless".to_owned()),
+            Some(false) => return Err("exists = false never matches; use unless".to_owned()),
             None => {}
         }
         tests.extend(source.eq.map(|s| Test::OneOf(fold(vec![s]))));
@@ -154,11 +154,11 @@ impl Matcher {
             let (low, high) = range.split_once("..").unwrap_or((&range, &range));
             match (number(low), number(high)) {
                 (Some(low), Some(high)) => tests.push(Test::Num(low, high)),
-                _ => return Err(format!("num = '{range}' is no number and no range a..b")),
+                _ => return Err(format!("num = '{range}' is neither a number nor a range a..b")),
             }
         }
         if let Some(oid) = source.oid {
-            let arcs = |o: &String| arcs(o).ok_or_else(|| format!("oid = '{o}' is no dotted number"));
+            let arcs = |o: &String| arcs(o).ok_or_else(|| format!("oid = '{o}' is not a dotted number"));
             tests.push(Test::Oid(oid.into_vec().iter().map(arcs).collect::<Result<_, _>>()?));
         }
         if let Some(text) = source.regex {
@@ -173,32 +173,32 @@ impl Matcher {
             tests.push(Test::Regex(pattern));
         }
         if tests.is_empty() {
-            return Err("a matcher without a key matches nothing; give eq, prefix, regex …".to_owned());
+            return Err("the matcher has no key; add eq, prefix, regex …".to_owned());
         }
         Ok(Self { tests, case })
     }
 
-    /// Matches a pattern, and captures groups by their numbers. It is parsed here and compiled when it is needed; what
-    /// is then found to be too large matches nothing.
+    /// Matches a pattern, and captures groups by number. The pattern is parsed now and compiled when a value first needs
+    /// it. A pattern that is too large to compile never matches.
     pub(super) fn numbered(text: String, case: bool) -> Result<Self, String> {
         let pattern = Pattern { text, case, numbered: true, compiled: OnceLock::new() };
         pattern.parse()?;
         Ok(Self { tests: vec![Test::Regex(pattern)], case })
     }
 
-    /// Whether the value matches; the error says that a pattern cannot be compiled.
+    /// Whether the value matches. Fails if a pattern does not compile.
     pub(super) fn try_match(&self, value: &str) -> Result<bool, String> {
         for test in &self.tests {
             if let Test::Regex(pattern) = test
                 && pattern.compiled.get_or_init(|| pattern.compile().ok()).is_none()
             {
-                return Err("the pattern takes too much memory, or is none".to_owned());
+                return Err("the pattern is invalid or takes too much memory".to_owned());
             }
         }
         Ok(self.matches(value, &mut Captures::default()))
     }
 
-    /// Matches one text, without case.
+    /// Matches one text, ignoring case.
     pub(super) fn equal(text: &str) -> Self {
         Self { tests: vec![Test::OneOf(vec![text.to_ascii_lowercase()])], case: false }
     }
@@ -209,18 +209,18 @@ impl Matcher {
         Self { tests: vec![Test::Oid(oids)], case: false }
     }
 
-    /// Whether the value matches; what groups captured goes to `captures`.
+    /// Whether the value matches. Adds the captured texts to `captures`.
     pub(super) fn matches(&self, value: &str, captures: &mut Captures) -> bool {
         self.tests.iter().all(|t| t.matches(value, self.case, captures))
     }
 
-    /// What it looks for, in words: `prefix a, b`.
+    /// Its conditions, as `prefix a, b`.
     pub(super) fn texts(&self) -> Vec<String> {
         self.tests.iter().map(Test::text).collect()
     }
 
-    /// Gives the memory of compiled patterns back; they are compiled again when needed.
-    pub(super) fn rest(&mut self) {
+    /// Frees the memory of compiled patterns. They are compiled again when needed.
+    pub(super) fn free_patterns(&mut self) {
         for test in &mut self.tests {
             if let Test::Regex(pattern) = test {
                 pattern.compiled.take();
@@ -228,7 +228,7 @@ impl Matcher {
         }
     }
 
-    /// The values, folded to lower case, of which one is the whole value, where that is so.
+    /// The values in lower case, if the whole value must be one of them.
     pub(super) fn exact(&self) -> Option<Vec<String>> {
         self.tests.iter().find_map(|t| match t {
             Test::OneOf(v) => Some(v.iter().map(|s| s.to_ascii_lowercase()).collect()),
@@ -236,7 +236,7 @@ impl Matcher {
         })
     }
 
-    /// Texts in lower case of which every value that matches holds one, where there are such.
+    /// Texts in lower case; each value that matches contains at least one. `None` if unknown.
     pub(super) fn literals(&self) -> Option<Vec<String>> {
         self.tests.iter().filter_map(Test::literals).max_by_key(|v| shortest(v))
     }
@@ -272,7 +272,7 @@ impl Test {
         let found = match self {
             Self::OneOf(v) | Self::Prefix(v) | Self::Suffix(v) | Self::Contains(v) => v.clone(),
             Self::Regex(pattern) => required(&pattern.parse().ok()?)?,
-            // As object identifiers are written: without leading zeros.
+            // Object identifiers are written without leading zeros.
             Self::Oid(oids) => {
                 oids.iter().map(|oid| oid.iter().map(u32::to_string).collect::<Vec<_>>().join(".")).collect()
             }
@@ -313,7 +313,7 @@ impl Test {
 }
 
 impl Pattern {
-    /// The error is a sentence for the author of the rule.
+    /// The error is for the author of the rule.
     fn parse(&self) -> Result<Hir, String> {
         let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
         parser.parse(&self.text).map_err(|e| format!("regex: {}", last_line(&e.to_string())))
@@ -350,7 +350,7 @@ impl Pattern {
     }
 }
 
-/// Literals of which every match of the pattern holds one.
+/// Literals; each match of the pattern contains at least one.
 fn required(hir: &Hir) -> Option<Vec<String>> {
     match hir.kind() {
         HirKind::Literal(literal) => Some(vec![String::from_utf8(literal.0.to_vec()).ok()?]),
@@ -372,15 +372,15 @@ fn required(hir: &Hir) -> Option<Vec<String>> {
     }
 }
 
-/// Literals of which every match begins with one, small classes written out: `[XQ]N` is `XN` or `QN`.
+/// Literals; each match begins with one. Small classes are expanded: `[XQ]N` gives `XN` and `QN`.
 fn beginnings(hir: &Hir) -> Option<Vec<String>> {
     let found = Extractor::new().limit_total(LITERALS).extract(hir);
     let texts = found.literals()?.iter().map(|l| String::from_utf8(l.as_bytes().to_vec()).ok());
     texts.collect::<Option<Vec<_>>>().filter(|v| shortest(v) > 0)
 }
 
-/// Few and long ones leave out most.
-#[expect(clippy::ptr_arg, reason = "as max_by_key hands it over")]
+/// Few and long literals exclude the most values.
+#[expect(clippy::ptr_arg, reason = "max_by_key passes it so")]
 fn worth(texts: &Vec<String>) -> (bool, usize) {
     (texts.len() <= LITERALS / 8, shortest(texts))
 }
@@ -482,7 +482,7 @@ mod tests {
 
     #[test]
     fn a_matcher_that_cannot_match_is_refused() {
-        assert!(matcher("").unwrap_err().contains("without a key"));
+        assert!(matcher("").unwrap_err().contains("has no key"));
         assert!(matcher("regex = '('").unwrap_err().contains("regex"));
         assert!(matcher("regex = '(?:a{1000}){1000}'").is_err());
         assert!(matcher("num = 'x'").is_err());

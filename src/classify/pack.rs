@@ -1,4 +1,4 @@
-//! Rule packs: TOML files of rules, compiled and put to their own tests when read.
+//! Rule packs: TOML files of rules, which are compiled and tested when they are read.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -6,37 +6,35 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::catalog::Origin;
 use super::error::{Place, RuleError, syntax};
-use super::fact::{Fact, Facts};
+use super::fact::{DeviceFacts, Fact};
 use super::matcher::{Matcher, MatcherSource, OneOrMany};
 use super::recog;
-use super::rule::{Attribute, Family, Kind, Map, Rule, Saying, Template, Tier, What};
+use super::rule::{Attribute, Kind, Map, Origin, Rule, Saying, Template, Tier, What};
 use super::source::Source;
 use super::taxonomy::Taxonomy;
 use super::vendors::{Vendor, Vendors};
-use crate::census::Field;
+use crate::census::{Family, Field};
 
-/// Whether a pack's own tests have to be run.
+/// Which tests run when a pack is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Trust {
-    /// It is compiled in, and a test of this crate has run them.
+    /// None: the pack is compiled in, and this crate's tests run its tests.
     Tested,
-    /// It comes from outside.
+    /// The tests of its rules.
     Untested,
-    /// It is put to every test there is, the examples in Recog's files included.
+    /// The tests of its rules, and the examples in Recog's files.
     Thorough,
 }
 
-/// A rule pack.
 #[derive(Debug, Default)]
 pub(super) struct Pack {
     pub(super) rules: Vec<Rule>,
-    /// Ids of rules of earlier packs to leave out.
+    /// Ids of rules of earlier packs that this pack disables.
     pub(super) disable: Vec<String>,
-    /// How many tests ran.
+    /// The number of tests that ran.
     pub(super) tests: usize,
-    /// What was left out without being an error.
+    /// What was skipped without being an error.
     pub(super) notes: Vec<String>,
 }
 
@@ -84,9 +82,9 @@ struct RuleSource {
     #[serde(default)]
     tier: Tier,
     family: Option<Family>,
-    /// Where the fact can be checked.
+    /// A source for the fact.
     #[serde(rename = "ref")]
-    #[expect(dead_code, reason = "kept for those who read the pack")]
+    #[expect(dead_code, reason = "for readers of the pack")]
     reference: Option<String>,
     tests: Vec<Spanned<TestSource>>,
 }
@@ -103,7 +101,7 @@ struct MapSource {
 struct TestSource {
     #[serde(rename = "in")]
     input: String,
-    /// Other evidence of the device.
+    /// Other evidence of the device, by source.
     #[serde(default)]
     with: BTreeMap<String, String>,
     expect: Option<BTreeMap<Attribute, String>>,
@@ -112,8 +110,7 @@ struct TestSource {
 }
 
 impl Pack {
-    /// Reads a pack, compiles its rules and, where they are untested, runs their tests. Any error refuses the whole
-    /// text.
+    /// Reads a pack, compiles its rules and runs the tests that `trust` asks for. Fails on the first error.
     pub(super) fn parse(
         file: &str,
         text: &str,
@@ -126,7 +123,7 @@ impl Pack {
         errors.into_iter().next().map_or(Ok(pack), Err)
     }
 
-    /// As [`Pack::parse`], and tells everything that is wrong. What it gives is sound only where nothing is.
+    /// As [`Pack::parse`], but collects all errors. The pack is only sound if there are none.
     pub(super) fn read(
         file: &str,
         text: &str,
@@ -136,7 +133,9 @@ impl Pack {
         errors: &mut Vec<RuleError>,
     ) -> Self {
         if file.ends_with(".xml") {
-            return recog::read(file, text, taxonomy, trust == Trust::Thorough, errors);
+            let recog::Fingerprints { rules, tests, notes } =
+                recog::read(file, text, taxonomy, trust == Trust::Thorough, errors);
+            return Self { rules, disable: Vec::new(), tests, notes };
         }
         let source: PackSource = match toml::from_str(text) {
             Ok(source) => source,
@@ -146,7 +145,7 @@ impl Pack {
             }
         };
         if source.schema != 1 {
-            let reason = format!("schema {} is not known; write schema = 1", source.schema);
+            let reason = format!("schema {} is not supported; write schema = 1", source.schema);
             errors.push(RuleError::Syntax { place: Place::new(file, text, 0), reason });
             return Self::default();
         }
@@ -159,7 +158,7 @@ impl Pack {
             let id = source.id.clone();
             let refuse = |reason| RuleError::Rule { place: place.clone(), rule: id.clone(), reason };
             if !ids.insert(id.clone()) {
-                errors.push(refuse("stands twice in this file; give each rule its own id".to_owned()));
+                errors.push(refuse("the id occurs twice in this file; give each rule its own".to_owned()));
                 continue;
             }
             let origin = Origin { pack: name.clone(), file: short.clone(), line: place.line };
@@ -180,7 +179,7 @@ impl Pack {
                     errors.push(RuleError::Test { place, rule, number, input, reason });
                 }
             }
-            rule.rest();
+            rule.free_patterns();
             pack.rules.push(rule);
         }
         pack
@@ -188,24 +187,23 @@ impl Pack {
 }
 
 impl Rule {
-    /// Gives the memory of compiled patterns back.
-    fn rest(&mut self) {
-        self.matcher.rest();
-        self.also.iter_mut().chain(&mut self.unless).for_each(|(_, m)| m.rest());
+    fn free_patterns(&mut self) {
+        self.matcher.free_patterns();
+        self.also.iter_mut().chain(&mut self.unless).for_each(|(_, m)| m.free_patterns());
     }
 
-    /// The rules that a maker's entry stands for: what bears its prefix, or its number in SNMP, is mostly of one kind.
+    /// The rules of a maker's entry: devices with its MAC prefix or SNMP enterprise number are mostly of one type.
     pub(super) fn of_maker(vendor: &Vendor, taxonomy: &Taxonomy) -> Result<Vec<Self>, String> {
         let Some(makes) = &vendor.makes else { return Ok(Vec::new()) };
         let node = taxonomy.find(makes).ok_or_else(|| unknown_node(makes))?;
         if vendor.weight == 0 {
-            return Err("makes lacks its weight".to_owned());
+            return Err("makes needs a weight".to_owned());
         }
         let dash = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
         let slug: String = vendor.name.chars().map(dash).collect();
         let rule = |what: &str, title: &str, field, matcher| Self {
             id: format!("{what}.maker.{slug}").into(),
-            title: format!("{title} {}, which makes mostly: {}", vendor.name, taxonomy.title(makes)).into(),
+            title: format!("{title} {}, which mostly makes: {}", vendor.name, taxonomy.title(makes)).into(),
             origin: Origin { pack: "vendors".into(), file: "vendors.toml".into(), line: 0 },
             first_of: None,
             kind: Kind::Registry,
@@ -228,7 +226,7 @@ impl Rule {
         };
         let mut rules = vec![rule(
             "mac",
-            "Its card's prefix is registered to",
+            "Its MAC prefix is registered to",
             Field::MacVendor,
             Matcher::equal(&vendor.name),
         )];
@@ -246,10 +244,10 @@ impl Rule {
 }
 
 fn unknown_node(key: &str) -> String {
-    format!("'{key}' is no category and no type; use a key of taxonomy.toml")
+    format!("'{key}' is neither a category nor a type; use a key of taxonomy.toml")
 }
 
-/// Compiles a rule. The error is a sentence for its author.
+/// Compiles a rule. The error is for the author of the rule.
 fn compile(
     source: RuleSource,
     origin: Origin,
@@ -258,14 +256,14 @@ fn compile(
 ) -> Result<(Rule, Vec<Spanned<TestSource>>), String> {
     let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
     if source.id.is_empty() || !source.id.chars().all(fine) {
-        return Err("an id is made of a-z, 0-9, '.', '-' and '_'".to_owned());
+        return Err("an id consists of a-z, 0-9, '.', '-' and '_'".to_owned());
     }
     let own: Source = source.evidence.parse().map_err(|e| format!("evidence: {e}"))?;
     let cap = source.kind.cap();
     let weighed = |attribute: Attribute| -> Result<u8, String> {
         match source.weights.get(&attribute).copied().unwrap_or(source.weight) {
             weight @ 1..=99 => Ok(weight.min(cap)),
-            other => Err(format!("weight {other} is not within 1 to 99")),
+            other => Err(format!("weight {other} is outside 1 to 99")),
         }
     };
     let says = sayings(source.set, taxonomy, &weighed)?;
@@ -281,7 +279,7 @@ fn compile(
         })
         .transpose()?;
     if says.is_empty() && map.is_none() {
-        return Err("says nothing; give set or map".to_owned());
+        return Err("the rule says nothing; add set or map".to_owned());
     }
     let condition = |mut m: MatcherSource| -> Result<(Source, Matcher), String> {
         let from = match m.evidence.take() {
@@ -291,12 +289,12 @@ fn compile(
         Ok((from, Matcher::new(m, trust == Trust::Tested)?))
     };
     if source.matcher.evidence.is_some() {
-        return Err("match reads the rule's evidence; put another field into also".to_owned());
+        return Err("match always reads the rule's evidence; use also for another field".to_owned());
     }
     if !source.tests.iter().any(|t| t.get_ref().expect.is_some())
         || !source.tests.iter().any(|t| t.get_ref().miss)
     {
-        return Err("has no test; give at least one with expect and one with miss = true".to_owned());
+        return Err("tests are missing; add at least one with expect and one with miss = true".to_owned());
     }
     let rule = Rule {
         id: source.id.into(),
@@ -351,7 +349,7 @@ fn sayings(
     Ok(out)
 }
 
-/// Runs one test of a rule. The error says what was expected and what came.
+/// Runs one test of a rule. The error says what was expected and what happened.
 fn run(rule: &Rule, test: &TestSource, taxonomy: &Taxonomy, vendors: &Vendors) -> Result<(), String> {
     let mut facts = Vec::new();
     let main = rule.source.example(&test.input);
@@ -361,21 +359,23 @@ fn run(rule: &Rule, test: &TestSource, taxonomy: &Taxonomy, vendors: &Vendors) -
         let source: Source = path.parse().map_err(|e| format!("with: {e}"))?;
         put(source.example(value));
     }
-    let facts = Facts::new(facts);
+    let facts = DeviceFacts::new(facts);
     let fact = facts.iter().find(|f| f.field == main.0 && f.value == main.1);
     let hit = fact.and_then(|f| rule.fire(f, &facts, vendors));
     match (hit, &test.expect) {
         (None, None) if test.miss => Ok(()),
-        (Some(hit), None) if test.miss => Err(format!("it should not match but says {}", hit.says(taxonomy))),
-        (_, None) => Err("it neither expects anything nor says miss = true".to_owned()),
-        (_, Some(_)) if test.miss => Err("it cannot both expect something and miss".to_owned()),
+        (Some(hit), None) if test.miss => {
+            Err(format!("it should not match, but says {}", hit.says(taxonomy)))
+        }
+        (_, None) => Err("the test has neither expect nor miss = true".to_owned()),
+        (_, Some(_)) if test.miss => Err("the test has both expect and miss = true".to_owned()),
         (None, Some(_)) => Err("it does not match".to_owned()),
         (Some(hit), Some(expected)) => {
             for (attribute, value) in expected {
                 let mut claims = hit.claims.iter().filter(|c| c.attribute == *attribute);
                 if !claims.any(|c| c.value.text(taxonomy) == value) {
                     return Err(format!(
-                        "{} should be '{value}' but it says {}",
+                        "{} should be '{value}', but it says {}",
                         attribute.key(),
                         hit.says(taxonomy)
                     ));

@@ -1,41 +1,38 @@
-//! Reads fingerprints in Recog's XML form, which an operator may put into the folder of rules: one file a database,
-//! each fingerprint a pattern with parameters (github.com/rapid7/recog, `xml/fingerprints.xsd`). None are shipped.
+//! Reads Recog's XML fingerprints, which an operator may add to the folder of rules. A file is a database of
+//! fingerprints, each a pattern with parameters (github.com/rapid7/recog, `xml/fingerprints.xsd`). None are shipped.
 //!
-//! A database is read where it has a field here; the first of its patterns that matches a value speaks, or by saying
-//! nothing silences the rest, as Recog has it. What it says is knowledge from elsewhere: weighed as from a registry,
-//! so that what the built-in rules read from a device's own words comes first. Patterns are parsed when the file is
-//! read, and compiled when a value needs them or in a test; one that does not compile is left out, counted and named.
-//! No document type, and with it no entity, is accepted.
+//! A database is read if its values correspond to a field here. As in Recog, only the first pattern that matches a value
+//! counts, even if it says nothing. Fingerprints weigh like registry knowledge, so what the built-in rules read from a
+//! device's own words takes precedence. Patterns are parsed when the file is read, and compiled when a value or a test
+//! needs them. A pattern that does not compile is skipped and reported. Document types, and so entities, are refused.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use roxmltree::{Document, Node, ParsingOptions};
 
-use super::catalog::Origin;
 use super::error::{Place, RuleError};
 use super::matcher::Matcher;
-use super::pack::Pack;
-use super::rule::{Attribute, Kind, Rule, Saying, Template, Tier, What};
+use super::rule::{Attribute, Kind, Origin, Rule, Saying, Template, Tier, What};
 use super::source::Source;
 use super::taxonomy::Taxonomy;
 use crate::census::{Field, clean};
 
-/// Fingerprints of one file.
+/// The most fingerprints of a file.
 const FINGERPRINTS: usize = 10_000;
-/// Elements, attributes and texts of one file.
+/// The most elements, attributes and texts of a file.
 const NODES: u32 = 500_000;
-/// Bytes of one pattern.
+/// The most bytes of a pattern.
 const PATTERN: usize = 4_096;
-/// Parameters and examples of one fingerprint.
+/// The most parameters, and the most examples, of a fingerprint.
 const CHILDREN: usize = 256;
-/// Problems that are named; more are counted.
+/// The most problems that are reported; the rest is counted.
 const NAMED: usize = 10;
-/// Percent for a certainty of 1: a device's type, and everything else.
+/// The weight, in percent, of a certainty of 1: for the type, and for all other attributes.
 const TYPE: f64 = 75.0;
 const TEXT: f64 = 70.0;
 
-/// What a database is called, and where its values stand here.
+/// The evidence that corresponds to the values of a database.
 fn source(database: &str) -> Option<Source> {
     let field = |f| Some(Source::Field(f));
     match database {
@@ -63,7 +60,7 @@ fn source(database: &str) -> Option<Source> {
     }
 }
 
-/// Recog's words for a device, in the taxonomy's.
+/// The taxonomy's type for a Recog device.
 fn kind(device: &str) -> Option<&'static str> {
     Some(match device {
         "ADSL Modem" | "ATM DSL Unit" | "CSU/DSU" | "Cable Modem" | "DOCSIS Cable Modem" | "DSL Modem"
@@ -117,15 +114,25 @@ fn kind(device: &str) -> Option<&'static str> {
     })
 }
 
-/// Reads a file; `thorough` compiles every pattern and runs the examples.
+/// The fingerprints of one file, as rules.
+#[derive(Debug, Default)]
+pub(super) struct Fingerprints {
+    pub(super) rules: Vec<Rule>,
+    /// The number of examples that were tested.
+    pub(super) tests: usize,
+    /// What was skipped without being an error.
+    pub(super) notes: Vec<String>,
+}
+
+/// Reads a file. If `thorough`, compiles every pattern and tests the examples.
 pub(super) fn read(
     file: &str,
     text: &str,
     taxonomy: &Taxonomy,
     thorough: bool,
     errors: &mut Vec<RuleError>,
-) -> Pack {
-    let mut pack = Pack::default();
+) -> Fingerprints {
+    let mut read = Fingerprints::default();
     let mut refuse = |line: u32, column: u32, reason: String| {
         let place = Place { file: file.to_owned(), line: line as usize, column: column as usize };
         errors.push(RuleError::Syntax { place, reason });
@@ -134,33 +141,37 @@ pub(super) fn read(
     let document = match Document::parse_with_options(text, options) {
         Ok(document) => document,
         Err(e) => {
-            refuse(e.pos().row, e.pos().col, format!("no XML that is read here: {e}"));
-            return pack;
+            refuse(e.pos().row, e.pos().col, format!("the file is not XML, or has a document type: {e}"));
+            return read;
         }
     };
     let root = document.root_element();
     let fingerprints = || root.children().filter(|n| n.has_tag_name("fingerprint"));
     if !root.has_tag_name("fingerprints") {
-        refuse(1, 1, format!("the document is <{}>; Recog's is <fingerprints>", root.tag_name().name()));
-        return pack;
+        refuse(
+            1,
+            1,
+            format!("the root element is <{}>; expected Recog's <fingerprints>", root.tag_name().name()),
+        );
+        return read;
     }
     if fingerprints().count() > FINGERPRINTS {
-        refuse(1, 1, format!("more than {FINGERPRINTS} fingerprints; split the file"));
-        return pack;
+        refuse(1, 1, format!("the file has more than {FINGERPRINTS} fingerprints; split it"));
+        return read;
     }
-    // Some databases are named by their file alone.
+    // Without the attribute, the file name names the database.
     let stem = Path::new(file).file_stem().and_then(|s| s.to_str()).unwrap_or("recog");
     let database = root.attribute("matches").unwrap_or(stem);
     let Some(source) = source(database) else {
         let n = fingerprints().count();
-        pack.notes
-            .push(format!("{file}: no evidence is like '{database}'; its {n} fingerprints are left out"));
-        return pack;
+        read.notes
+            .push(format!("{file}: no field corresponds to '{database}'; its {n} fingerprints are skipped"));
+        return read;
     };
     let preference = root.attribute("preference").and_then(share).unwrap_or(1.0);
     let own: Arc<str> = file.into();
     let mut problems = Vec::new();
-    // Counted on the way: to count from the start for each of them would be slow in a long file.
+    // Counting from the start for each fingerprint would be slow in a long file.
     let (mut line, mut counted) = (1, 0);
     for node in fingerprints() {
         let start = node.range().start;
@@ -173,33 +184,33 @@ pub(super) fn read(
             Ok((mut rule, examples)) => {
                 if thorough {
                     for example in examples {
-                        pack.tests += 1;
+                        read.tests += 1;
                         match rule.matcher.try_match(&example) {
                             Ok(true) => {}
                             Ok(false) => problem(format!("its example '{example}' does not match")),
-                            Err(e) => problem(format!("the pattern is left out: {e}")),
+                            Err(e) => problem(format!("the pattern is skipped: {e}")),
                         }
                     }
-                    rule.matcher.rest();
+                    rule.matcher.free_patterns();
                 }
-                pack.rules.push(rule);
+                read.rules.push(rule);
             }
-            Err(why) => problem(format!("left out: {why}")),
+            Err(why) => problem(format!("skipped: {why}")),
         }
     }
     let more = problems.len().saturating_sub(NAMED);
     if !problems.is_empty() {
-        pack.notes.push(format!(
-            "{file}: {} of {} fingerprints or examples are not good",
+        read.notes.push(format!(
+            "{file}: {} problems in {} fingerprints",
             problems.len(),
             fingerprints().count()
         ));
     }
-    pack.notes.extend(problems.into_iter().take(NAMED));
+    read.notes.extend(problems.into_iter().take(NAMED));
     if more > 0 {
-        pack.notes.push(format!("{file}: and {more} more"));
+        read.notes.push(format!("{file}: and {more} more problems"));
     }
-    pack
+    read
 }
 
 /// A certainty, 0 to 1.
@@ -207,7 +218,7 @@ fn share(text: &str) -> Option<f64> {
     text.parse().ok().filter(|c| (0.0..=1.0).contains(c))
 }
 
-/// One fingerprint, and its examples. The error says why it is of no use.
+/// The rule of one fingerprint, and its examples. The error says why it is skipped.
 fn fingerprint(
     node: Node<'_, '_>,
     source: &Source,
@@ -218,11 +229,11 @@ fn fingerprint(
 ) -> Result<(Rule, Vec<String>), String> {
     let pattern = node.attribute("pattern").ok_or("it has no pattern")?;
     if pattern.len() > PATTERN || node.children().count() > CHILDREN * 2 {
-        return Err("it is longer than what is read here".to_owned());
+        return Err("it is longer than the limits".to_owned());
     }
     let flags = node.attribute("flags").unwrap_or_default();
     let part = Part::of(source);
-    let pattern = part.pattern(pattern).ok_or("it looks at a part of the value that is not kept")?;
+    let pattern = part.pattern(pattern).ok_or("it matches a part of the value that is not kept")?;
     let dot = if flags.contains("REG_DOT_NEWLINE") { "s" } else { "" };
     let matcher = Matcher::numbered(format!("(?m{dot}){pattern}"), !flags.contains("REG_ICASE"))?;
     let params: Vec<Param<'_>> =
@@ -239,7 +250,7 @@ fn fingerprint(
     let database: String = stem.chars().map(slug).collect();
     let rule = Rule {
         id: format!("recog.{database}.{}", origin.line).into(),
-        title: format!("A fingerprint of the operator's matches: {title}").into(),
+        title: format!("An operator's fingerprint matches: {title}").into(),
         first_of: Some(origin.file.clone()),
         origin,
         kind: Kind::Registry,
@@ -255,14 +266,13 @@ fn fingerprint(
     Ok((rule, examples.collect()))
 }
 
-/// What the parameters say in our words. Of several for one attribute the first that can be filled counts.
+/// The claims of the parameters. If several give one attribute, the first that can be filled counts.
 fn sayings(params: &[Param<'_>], certainty: f64, taxonomy: &Taxonomy) -> Vec<Saying> {
     let find = |name: &str| params.iter().find(|p| p.name == name).filter(|p| p.value != Some("Unknown"));
     let constant = |name: &str| find(name).and_then(|p| p.value);
     let sure = |part: &str| constant(part).and_then(share).unwrap_or(1.0) * certainty;
     let mut says = Vec::new();
     let percent = |most: f64, sure: f64| {
-        // Within 1 to 80, so nothing is cut.
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded just before")]
         let weight = (most * sure).round().clamp(1.0, f64::from(Kind::Registry.cap())) as u8;
         weight
@@ -284,7 +294,7 @@ fn sayings(params: &[Param<'_>], certainty: f64, taxonomy: &Taxonomy) -> Vec<Say
     let (hw, os) = (sure("hw.certainty"), sure("os.certainty"));
     text(Attribute::Vendor, &["hw.vendor"], hw);
     if device.is_some() {
-        // Of a device, and not a computer that runs an operating system, the system's maker is its own.
+        // For a device, unlike for a computer, the maker of the operating system is the maker of the device.
         text(Attribute::Vendor, &["os.vendor"], os);
     }
     for names in [&["hw.product"], &["hw.model"], &["hw.family"]] {
@@ -299,7 +309,7 @@ fn sayings(params: &[Param<'_>], certainty: f64, taxonomy: &Taxonomy) -> Vec<Say
     says
 }
 
-/// A parameter: a text, or a capture.
+/// A parameter: a text or a capture.
 #[derive(Clone, Copy, Debug)]
 struct Param<'a> {
     name: &'a str,
@@ -314,7 +324,7 @@ impl<'a> Param<'a> {
         (position > 0 || value.is_some()).then_some(Self { name: node.attribute("name")?, position, value })
     }
 
-    /// Its text as a template of ours: captures by number, other parameters that it names put in.
+    /// The parameter as a [`Template`]: captures by number, with the parameters that it names filled in.
     fn template(&self, params: &[Self]) -> Option<String> {
         let Some(value) = self.value else { return Some(format!("{{{}}}", self.position)) };
         let mut out = String::new();
@@ -324,7 +334,7 @@ impl<'a> Param<'a> {
             out.push_str(before);
             let named = params.iter().find(|p| p.name == name)?;
             match named.value {
-                // One step deep, so that two cannot name each other for ever.
+                // Only one level deep, because two parameters may name each other.
                 Some(text) if !text.contains('{') => out.push_str(text),
                 Some(_) => return None,
                 None => out.push_str(&format!("{{{}}}", named.position)),
@@ -336,7 +346,7 @@ impl<'a> Param<'a> {
     }
 }
 
-/// The part of the value in Recog's patterns that is kept here.
+/// The part of Recog's value that our evidence keeps.
 #[derive(Clone, Copy, Debug)]
 enum Part {
     Whole,
@@ -360,7 +370,7 @@ impl Part {
             Self::Whole => Some(pattern.to_owned()),
             Self::Realm => {
                 let (before, after) = pattern.split_once("realm=\"")?;
-                // A capture before the realm would count among those that are left.
+                // A capture before the realm would shift the numbers of the others.
                 let captures = before.replace("(?:", "").contains('(');
                 let inside = after.split_once('"').map_or_else(|| after.to_owned(), |(i, _)| format!("{i}$"));
                 (!captures).then(|| format!("^{inside}"))
@@ -391,7 +401,7 @@ mod tests {
 
     const TAXONOMY: &str = include_str!("../../config/taxonomy.toml");
 
-    fn read_as(file: &str, text: &str) -> (Pack, Vec<RuleError>) {
+    fn read_as(file: &str, text: &str) -> (Fingerprints, Vec<RuleError>) {
         let taxonomy = Taxonomy::parse("", TAXONOMY).unwrap();
         let mut errors = Vec::new();
         let pack = read(file, text, &taxonomy, true, &mut errors);
@@ -422,20 +432,20 @@ mod tests {
         assert_eq!((pack.rules.len(), pack.tests), (2, 3));
         let notes = pack.notes.join("\n");
         for part in [
-            "3 of 3",
-            "web.xml:2: left out",
+            "3 problems in 3 fingerprints",
+            "web.xml:2: skipped",
             "web.xml:3: its example 'Emca'",
-            "web.xml:4: the pattern is left",
+            "web.xml:4: the pattern is skipped",
         ] {
             assert!(notes.contains(part), "{part}: {notes}");
         }
     }
 
     #[test]
-    fn what_is_no_fingerprint_file_is_refused_with_its_place() {
+    fn a_file_that_is_not_a_fingerprint_file_is_refused_with_its_place() {
         for (text, expected) in [
             ("<fingerprints>\n</x>", "local.xml:2:"),
-            ("<rules/>", "<rules>; Recog's is"),
+            ("<rules/>", "<rules>; expected"),
             ("<!DOCTYPE a [<!ENTITY b 'c'>]><fingerprints matches='ssh.banner'/>", "local.xml:1:"),
         ] {
             let (_, errors) = read_as("local.xml", text);

@@ -1,4 +1,4 @@
-//! One compiled rule: when it fires, and what it then says.
+//! A compiled rule: its conditions, and what it says of a device.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,15 +6,14 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::catalog::Origin;
-use super::fact::{Fact, Facts};
+use super::fact::{DeviceFacts, Fact};
 use super::matcher::{Captures, Matcher};
 use super::source::Source;
 use super::taxonomy::{NodeId, Taxonomy};
 use super::vendors::{Registry, Vendors};
-use crate::census::Field;
+use crate::census::Family;
 
-/// What a rule can say of a device.
+/// An attribute of a device that a rule can set.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Attribute {
@@ -29,7 +28,7 @@ pub(super) enum Attribute {
 }
 
 impl Attribute {
-    /// The word in rules and in what a reason says.
+    /// The name in rules and in reasons.
     pub(super) const fn key(self) -> &'static str {
         match self {
             Self::Category => "category",
@@ -44,14 +43,14 @@ impl Attribute {
     }
 }
 
-/// Where the knowledge comes from. It caps the weight, and a better kind wins for vendor, model and the like.
+/// The source of the knowledge in a rule. It limits the weight, and the better kind wins for vendor, model and other texts.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Kind {
-    /// The device says it of itself.
+    /// The device says so itself.
     #[default]
     SelfReported,
-    /// Seen in how it behaves.
+    /// From its behaviour.
     Observed,
     /// From a registry, such as that of MAC prefixes.
     Registry,
@@ -60,7 +59,7 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    /// The highest weight such knowledge can have, in percent.
+    /// The highest weight in percent.
     pub(super) const fn cap(self) -> u8 {
         match self {
             Self::SelfReported => 99,
@@ -71,98 +70,24 @@ impl Kind {
     }
 }
 
-/// Whether a rule tells what a device is, or only what it can do or whose card it bears: where specific rules
-/// decide, generic ones do not count against them.
+/// Whether a rule says what a device is. If specific rules decide, generic ones do not count against them.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Tier {
     /// What it is.
     #[default]
     Specific,
-    /// What it can do, how it behaves, whose card it bears.
+    /// What it can do, how it behaves, who made its network card.
     Generic,
 }
 
-/// Evidence that is not independent of each other: of one family only the strongest counts.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Family {
-    /// LLDP and CDP.
-    Neighbour,
-    /// Spanning tree.
-    Bridge,
-    /// Forwarding, router advertisements, routing protocols, serving DHCP.
-    Routing,
-    Snmp,
-    Dhcp,
-    /// The names it gives itself, over whatever protocol.
-    Hostname,
-    Mdns,
-    Ssdp,
-    Wsd,
-    Netbios,
-    Http,
-    Voice,
-    Stream,
-    /// Industrial and building protocols.
-    Industrial,
-    Ssh,
-    /// Greetings of FTP, SMTP and Telnet servers.
-    Banner,
-    /// What the programs of Windows networks exchange: SMB, NTLM, Kerberos, LDAP, RDP.
-    Smb,
-    /// Makers' own discovery and messaging of things.
-    Things,
-    Medical,
-    Tls,
-    /// Whom it looks for: names it resolves and asks for.
-    Lookup,
-    /// How its packets are built.
-    Stack,
-    Mac,
-    Other,
-}
-
-/// How many families there are.
-pub(super) const FAMILIES: usize = Family::Other as usize + 1;
-
-impl Family {
-    /// The family of a field read by `source`.
-    pub(super) fn of(source: &Source, field: Field) -> Self {
-        if matches!(source, Source::Name) {
-            return Self::Hostname;
-        }
-        if field == Field::DhcpServer {
-            return Self::Routing;
-        }
-        match field.name().split('.').next().unwrap_or_default() {
-            "lldp" | "cdp" | "mndp" | "ubnt" | "edp" | "fdp" | "capwap" => Self::Neighbour,
-            "stp" | "lacp" => Self::Bridge,
-            "router" | "ra" | "behaviour" => Self::Routing,
-            "snmp" => Self::Snmp,
-            "dhcp" | "dhcp6" => Self::Dhcp,
-            "mdns" => Self::Mdns,
-            "ssdp" | "upnp" => Self::Ssdp,
-            "wsd" => Self::Wsd,
-            "nbns" | "llmnr" | "browser" => Self::Netbios,
-            "http" if field == Field::HttpHost => Self::Lookup,
-            "http" | "ipp" => Self::Http,
-            "sip" | "h323" | "rtp" => Self::Voice,
-            "rtsp" => Self::Stream,
-            "enip" | "bacnet" | "modbus" | "s7" | "pn" | "ot" | "opcua" | "knx" => Self::Industrial,
-            "ssh" => Self::Ssh,
-            "ftp" | "smtp" | "telnet" | "pjl" => Self::Banner,
-            "ntlm" | "smb" | "kerberos" | "ldap" | "rdp" | "mssql" => Self::Smb,
-            "kasa" | "tuya" | "lifx" | "discovery" | "coap" | "mqtt" => Self::Things,
-            "dicom" | "hl7" => Self::Medical,
-            "tls" if field == Field::TlsSni => Self::Lookup,
-            "tls" => Self::Tls,
-            "dns" => Self::Lookup,
-            "tcp" | "ip" => Self::Stack,
-            "mac" => Self::Mac,
-            _ => Self::Other,
-        }
-    }
+/// Where a rule is defined.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub(super) pack: Arc<str>,
+    pub(super) file: Arc<str>,
+    /// From 1; 0 for a rule without a line of its own.
+    pub(super) line: usize,
 }
 
 /// A rule.
@@ -171,41 +96,41 @@ pub(super) struct Rule {
     pub(super) id: Box<str>,
     pub(super) title: Box<str>,
     pub(super) origin: Origin,
-    /// The file of which only the first rule that matches a value counts, where it is so.
+    /// If set: of the rules with this file, only the first that matches a value counts.
     pub(super) first_of: Option<Arc<str>>,
     pub(super) kind: Kind,
     pub(super) tier: Tier,
-    /// Instead of the field's own.
+    /// Overrides the family of the field.
     pub(super) family: Option<Family>,
     pub(super) source: Source,
     pub(super) matcher: Matcher,
-    /// All must hold, of any value each.
+    /// Each must match some value of the device.
     pub(super) also: Vec<(Source, Matcher)>,
-    /// None may hold.
+    /// None may match a value of the device.
     pub(super) unless: Vec<(Source, Matcher)>,
     pub(super) says: Vec<Saying>,
     pub(super) map: Option<Map>,
 }
 
-/// More sayings by what a group captured.
+/// Further claims, chosen by a captured text.
 #[derive(Debug)]
 pub(super) struct Map {
     pub(super) from: String,
-    /// By the captured text in lower case.
+    /// By the captured text, in lower case.
     pub(super) table: BTreeMap<String, Vec<Saying>>,
 }
 
-/// One thing that a rule says when it fires.
+/// A claim as the rule states it, before captures are filled in.
 #[derive(Clone, Debug)]
 pub(super) struct Saying {
     pub(super) attribute: Attribute,
     pub(super) what: What,
-    /// In percent, capped by the kind.
+    /// In percent, limited by the kind.
     pub(super) weight: u8,
 }
 
 impl Saying {
-    /// What it says as `attribute=value`, with the places of a template as they were written.
+    /// As `attribute=value`, with the placeholders of a template.
     pub(super) fn text(&self, taxonomy: &Taxonomy) -> String {
         match &self.what {
             What::Node(id) => {
@@ -223,7 +148,7 @@ pub(super) enum What {
     Text(Template),
 }
 
-/// A rule that fired on a fact.
+/// A rule that matched a fact.
 #[derive(Debug)]
 pub(super) struct Hit<'r, 'f, 'a> {
     pub(super) rule: &'r Rule,
@@ -233,7 +158,7 @@ pub(super) struct Hit<'r, 'f, 'a> {
     pub(super) claims: Vec<Claim>,
 }
 
-/// What a hit claims.
+/// What a rule says of the device that it matched.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Claim {
     pub(super) attribute: Attribute,
@@ -248,17 +173,17 @@ pub(super) enum Value {
 }
 
 impl Rule {
-    /// Whether it matches `fact`, whatever it says.
+    /// Whether `match` holds for `fact`, without `also` and `unless`.
     pub(super) fn concerns(&self, fact: &Fact<'_>) -> bool {
         let value = self.source.read(fact.field, &fact.value);
         value.is_some_and(|v| self.matcher.matches(v, &mut Captures::default()))
     }
 
-    /// Fires the rule on `fact`; `None` where it does not match or has nothing to say.
+    /// Applies the rule to `fact`; `None` if it does not match or has nothing to say.
     pub(super) fn fire<'f, 'a>(
         &self,
         fact: &'f Fact<'a>,
-        facts: &Facts<'_>,
+        facts: &DeviceFacts<'_>,
         vendors: &Vendors,
     ) -> Option<Hit<'_, 'f, 'a>> {
         let value = self.source.read(fact.field, &fact.value)?;
@@ -273,7 +198,7 @@ impl Rule {
         let mapped = self.map.as_ref().and_then(|m| m.table.get(&captures.get(&m.from)?.to_lowercase()));
         let mut claims: Vec<Claim> = Vec::new();
         for saying in mapped.into_iter().flatten().chain(&self.says) {
-            // What the table says of an attribute comes before what the rule says of it in general.
+            // The table takes precedence over the rule's general claims.
             let said = |a: Attribute| a != Attribute::Role && claims.iter().any(|c| c.attribute == a);
             if said(saying.attribute) {
                 continue;
@@ -291,12 +216,16 @@ impl Rule {
             claims.push(Claim { attribute: saying.attribute, value, weight: saying.weight });
         }
         claims.sort_unstable();
-        let family = self.family.unwrap_or_else(|| Family::of(&self.source, fact.field));
+        let family = self.family.unwrap_or(match self.source {
+            // The names that a host gives itself are one family, over any protocol.
+            Source::Name => Family::Hostname,
+            _ => fact.field.family(),
+        });
         (!claims.is_empty()).then_some(Hit { rule: self, fact, family, claims })
     }
 }
 
-fn holds((source, matcher): &(Source, Matcher), facts: &Facts<'_>) -> bool {
+fn holds((source, matcher): &(Source, Matcher), facts: &DeviceFacts<'_>) -> bool {
     source.fields().iter().flat_map(|f| facts.field(*f)).any(|fact| {
         source
             .read(fact.field, &fact.value)
@@ -305,7 +234,7 @@ fn holds((source, matcher): &(Source, Matcher), facts: &Facts<'_>) -> bool {
 }
 
 impl Hit<'_, '_, '_> {
-    /// The strongest of its claims, in percent.
+    /// The highest weight of its claims, in percent.
     pub(super) fn weight(&self) -> u8 {
         self.claims.iter().map(|c| c.weight).max().unwrap_or(0)
     }
@@ -319,7 +248,7 @@ impl Hit<'_, '_, '_> {
 }
 
 impl Value {
-    /// The key of a node, or the text.
+    /// The text, or the key of the taxonomy.
     pub(super) fn text<'a>(&'a self, taxonomy: &'a Taxonomy) -> &'a str {
         match self {
             Self::Node(id) => taxonomy.node(*id).map_or("", |n| &n.key),
@@ -328,7 +257,7 @@ impl Value {
     }
 }
 
-/// A text with places for what was captured: `SIP-{model|upper}`.
+/// A text with placeholders for captured texts, such as `SIP-{model|upper}`.
 #[derive(Clone, Debug)]
 pub(super) struct Template(Vec<Piece>);
 
@@ -360,22 +289,22 @@ impl fmt::Display for Template {
 enum Filter {
     Lower,
     Upper,
-    /// Underscores become blanks.
+    /// Replaces underscores by spaces.
     Spaces,
-    /// The short name of a maker; nothing where it only makes parts.
+    /// The short name of a maker; fails for makers of parts.
     Maker,
-    /// The maker of a number in a registry.
+    /// The maker with this number in a registry.
     Number(Registry),
 }
 
 impl Template {
-    /// Reads a template; the error is a sentence for the author of the rule.
+    /// Parses a template. The error is for the author of the rule.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('{') {
             let (inside, tail) =
-                after.split_once('}').ok_or_else(|| format!("'{text}' lacks a closing brace"))?;
+                after.split_once('}').ok_or_else(|| format!("'{text}' has no closing brace"))?;
             let mut parts = inside.split('|');
             let name = parts.next().unwrap_or_default().to_owned();
             let filters = parts.map(Filter::parse).collect::<Result<_, _>>()?;
@@ -391,7 +320,7 @@ impl Template {
         Ok(Self(pieces))
     }
 
-    /// The text, where it holds no place for a capture.
+    /// The text, if it has no placeholders.
     pub(super) fn constant(&self) -> Option<&str> {
         match self.0.as_slice() {
             [Piece::Text(text)] => Some(text),
@@ -399,7 +328,7 @@ impl Template {
         }
     }
 
-    /// Fills the places; `None` where a capture is missing or empty.
+    /// Fills the placeholders; `None` if a capture is missing or the result is empty.
     fn fill(&self, captures: &Captures, vendors: &Vendors) -> Option<String> {
         let mut out = String::new();
         for piece in &self.0 {
@@ -441,7 +370,7 @@ impl Filter {
             "pen" => Ok(Self::Number(Registry::Pen)),
             "bacnet" => Ok(Self::Number(Registry::Bacnet)),
             "cip" => Ok(Self::Number(Registry::Cip)),
-            _ => Err(format!("'{name}' is no filter; use lower, upper, spaces, maker, pen, bacnet or cip")),
+            _ => Err(format!("unknown filter '{name}'; use lower, upper, spaces, maker, pen, bacnet or cip")),
         }
     }
 

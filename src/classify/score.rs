@@ -1,34 +1,35 @@
-//! Conclusions from hits: a function of the set of hits alone, in whole numbers.
+//! Conclusions from hits: a function of the set of hits, in whole numbers.
 //!
-//! Within one family of evidence the strongest hit counts, since its values are not independent; across families
-//! certainties combine as 1 − Π(1 − w). A node of the taxonomy has the support of everything below it. From the
-//! categories down, a node is taken when it has at least [`DECIDE`] and leads its siblings by [`MARGIN`]; else its
-//! parent stands. At every step specific hits decide alone where they can, so that what a device says it is comes
-//! before what it can do (a phone with a bridge inside, a computer that shares its link) and whose card it bears.
+//! Within one family of evidence only the strongest hit counts, because its values are not independent. Across families,
+//! certainties combine as 1 − Π(1 − w). A node of the taxonomy has the support of all nodes below it. The search goes
+//! from the categories down: it takes a node that has at least [`DECIDE`] and leads its siblings by [`MARGIN`], and else
+//! stops at the parent. At each step the specific hits are tried first. So what a device says it is takes precedence over
+//! what it can do (a phone with a bridge inside, a computer that shares its link) and who made its card.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::rule::{Attribute, FAMILIES, Hit, Kind, Tier, Value};
+use super::rule::{Attribute, Hit, Kind, Tier, Value};
 use super::taxonomy::{NodeId, Taxonomy};
+use crate::census::Family;
 
 /// Certainty in millionths.
 type Certainty = u32;
 
 const ONE: u64 = 1_000_000;
-/// The certainty from which a node is taken.
+/// The least certainty of a node that is taken.
 pub(super) const DECIDE: Certainty = 600_000;
-/// By how much it must lead its siblings.
+/// The least lead over its siblings.
 pub(super) const MARGIN: Certainty = 200_000;
-/// The certainty from which a role is listed.
+/// The least certainty of a role that is listed.
 const ROLE: Certainty = 500_000;
 
 /// The strongest weight of each family, in percent.
 #[derive(Clone, Copy, Debug)]
-struct Support([u8; FAMILIES]);
+struct Support([u8; Family::COUNT]);
 
 impl Support {
-    const NONE: Self = Self([0; FAMILIES]);
+    const NONE: Self = Self([0; Family::COUNT]);
 
     fn add(&mut self, hit: &Hit<'_, '_, '_>, weight: u8) {
         if let Some(known) = self.0.get_mut(hit.family as usize) {
@@ -71,7 +72,7 @@ fn supports<'h>(hits: impl Iterator<Item = &'h Hit<'h, 'h, 'h>>, taxonomy: &Taxo
     out
 }
 
-/// The child that is certain enough and far enough ahead of the others.
+/// The child that is certain enough and leads the others by enough.
 fn leader(supports: &[Support], taxonomy: &Taxonomy, parent: Option<NodeId>) -> Option<NodeId> {
     let mut best: Option<(Certainty, NodeId)> = None;
     let mut second = 0;
@@ -88,9 +89,8 @@ fn leader(supports: &[Support], taxonomy: &Taxonomy, parent: Option<NodeId>) -> 
     best.filter(|(top, _)| *top >= DECIDE && top - second >= MARGIN).map(|(_, child)| child)
 }
 
-/// The best text for an attribute: specific before generic, said before registered, then the more certain, then
-/// the longer, then the first by letters. A text supports every longer one that begins with it: who says
-/// `Windows` does not speak against `Windows 10`.
+/// The best text for an attribute: by tier, then by kind, then the most certain, then the longest, then the first by
+/// letters. A text supports the longer texts that begin with it: `Windows` supports `Windows 10`.
 pub(super) fn best(hits: &[Hit<'_, '_, '_>], attribute: Attribute) -> Option<String> {
     let mut found: BTreeMap<&str, (Tier, Kind, Support)> = BTreeMap::new();
     for (hit, text, weight) in texts(hits, attribute) {

@@ -1,11 +1,12 @@
-//! Where a rule reads: a field, one key of the mDNS TXT records, or a group of fields that say the same thing.
+//! The sources of evidence that a rule can read: a field, a key of mDNS TXT records, or a group of fields with the same
+//! meaning.
 
 use std::fmt;
 use std::str::FromStr;
 
 use crate::census::{Field, UnknownField};
 
-/// The fields in which a device names itself; what each is read as lacks the NetBIOS suffix.
+/// The fields in which a device names itself. NetBIOS names are read without their suffix.
 const NAMES: &[Field] = &[
     Field::LldpSysName,
     Field::DhcpHostname,
@@ -21,10 +22,10 @@ const NAMES: &[Field] = &[
 /// The fields in which a device describes its system in words.
 const DESCRIPTIONS: &[Field] = &[Field::LldpSysDescr, Field::CdpVersion, Field::SnmpSysDescr];
 
-/// The fields that name whom a device looks for.
+/// The fields with the names of hosts that a device looks for.
 const LOOKUPS: &[Field] = &[Field::DnsQuery, Field::TlsSni, Field::HttpHost];
 
-/// The fields in which a device names its product: by model, by line or in a banner, mostly beside its maker.
+/// The fields in which a device names its product, mostly with its maker.
 const PRODUCTS: &[Field] = &[
     Field::LldpSysDescr,
     Field::LldpMedModel,
@@ -80,35 +81,35 @@ const PRODUCT_KEYS: &[&str] = &[
     "vendor",
 ];
 
-/// What a rule's `evidence` names.
+/// The value of `evidence` in a rule.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Source {
     /// A field, `dhcp.prl`.
     Field(Field),
-    /// A key of a TXT record, `mdns.txt._ipp._tcp.ty`, or of any service's, `mdns.txt.*.ty`.
+    /// A key of the TXT records of one service, `mdns.txt._ipp._tcp.ty`, or of all services, `mdns.txt.*.ty`.
     Txt {
-        /// `_ipp._tcp`; `None` for any.
+        /// `_ipp._tcp`; `None` for all services.
         service: Option<String>,
-        /// The key; RFC 6763 6.4 has no case.
+        /// Without case (RFC 6763 section 6.4).
         key: String,
     },
     /// `hostname`: any name.
     Name,
-    /// `lookup`: any host that it looks for by DNS, TLS or HTTP.
+    /// `lookup`: any host that the device looks for by DNS, TLS or HTTP.
     Lookup,
     /// `description`: any system description, by LLDP, CDP or SNMP.
     Description,
-    /// `ssh.software`: what an SSH server names after the version of the protocol (RFC 4253 4.2).
+    /// `ssh.software`: the part of an SSH banner after the protocol version (RFC 4253 section 4.2).
     SshSoftware,
     /// `ftp.greeting`, `smtp.greeting`: the greeting of a server without its code.
     Greeting(Field),
     /// `mdns.entry._device-info._tcp`: a TXT entry of that service, `key=value`.
     Entry(String),
-    /// `product`: any text in which a device names its product, over whatever protocol.
+    /// `product`: any text in which a device names its product.
     Product,
 }
 
-/// Fields whose values the same rules look at.
+/// Fields whose values the same rules read.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) enum Group {
     Field(Field),
@@ -189,7 +190,6 @@ impl fmt::Display for Source {
 }
 
 impl Source {
-    /// The fields it reads.
     pub(super) fn fields(&self) -> &[Field] {
         match self {
             Self::Field(field) | Self::Greeting(field) => std::slice::from_ref(field),
@@ -215,7 +215,7 @@ impl Source {
         }
     }
 
-    /// The part of a field's value that it reads; `None` where it reads none.
+    /// The part of a field's value that it reads; `None` if it reads none.
     pub(super) fn read<'v>(&self, field: Field, value: &'v str) -> Option<&'v str> {
         match self {
             Self::Field(own) => (*own == field).then_some(value),
@@ -238,13 +238,13 @@ impl Source {
                 let key = path.splitn(3, '.').nth(2)?;
                 PRODUCT_KEYS.iter().any(|k| k.eq_ignore_ascii_case(key)).then_some(rest)
             }
-            // A name that a person or the device's address completes: "Hue - C94115", "AXIS P3245 - ACCC8E001122".
+            // Names often end with an address or a serial number: "Hue - C94115", "AXIS P3245 - ACCC8E001122".
             Self::Product if matches!(field, Field::MdnsInstance | Field::UpnpFriendlyName) => {
                 Some(before_identifier(value)).filter(|v| !v.is_empty())
             }
             Self::Product => PRODUCTS.contains(&field).then_some(value),
             Self::SshSoftware if field == Field::SshBanner => {
-                // SSH-protoversion-softwareversion; software may hold dashes.
+                // SSH-protoversion-softwareversion. The software may contain dashes.
                 Some(value.strip_prefix("SSH-").and_then(|v| v.split_once('-')).map_or(value, |(_, s)| s))
             }
             Self::Greeting(own) if *own == field => {
@@ -260,7 +260,7 @@ impl Source {
         }
     }
 
-    /// A text in lower case that every value it reads from holds, where there is one.
+    /// A text in lower case that all values it reads from contain, if there is one.
     pub(super) fn literal(&self) -> Option<String> {
         match self {
             Self::Txt { key, .. } => Some(format!(".{}=", key.to_ascii_lowercase())),
@@ -268,7 +268,7 @@ impl Source {
         }
     }
 
-    /// A field and a value of it from which `read` gives `value`: what a rule's test puts in.
+    /// A field and a value of it from which [`Source::read`] gives `value`; the evidence of a rule's test.
     pub(super) fn example(&self, value: &str) -> (Field, String) {
         match self {
             Self::Field(field) => (*field, value.to_owned()),
@@ -286,14 +286,14 @@ impl Source {
     }
 }
 
-/// The host's name in a NetBIOS name as `NAME<00>`; `None` for a group's, `NAME<00> group`.
+/// The host name in a NetBIOS name such as `NAME<00>`; `None` for the name of a group, `NAME<00> group`.
 pub(super) fn host_of_netbios(value: &str) -> Option<&str> {
     let (name, suffix) = value.rsplit_once('<')?;
     matches!(suffix, "00>" | "03>" | "20>").then_some(name)
 }
 
-/// Text up to the first word of six or more hexadecimal digits, figures among them: part of a MAC or a serial number,
-/// in which any model's name may stand by chance.
+/// The text before the first word of six or more hexadecimal digits, one of them decimal. Such a word is part of a MAC or
+/// a serial number, which may contain the name of a model by chance.
 fn before_identifier(text: &str) -> &str {
     let mut words = text.split(|c: char| !c.is_ascii_alphanumeric());
     let is_identifier = |word: &&str| {

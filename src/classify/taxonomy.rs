@@ -1,4 +1,4 @@
-//! The taxonomy: categories and, below them, types as a tree. Rules may name nothing else.
+//! The taxonomy: a tree of categories and types. Rules can only use its keys.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -8,10 +8,10 @@ use serde::Deserialize;
 use super::error::{Place, RuleError, syntax};
 use crate::census::Category;
 
-/// The place of a node in the taxonomy.
+/// The index of a node in the taxonomy.
 pub(super) type NodeId = usize;
 
-/// All categories and types. Parents stand before their children.
+/// All categories and types. Parents come before their children.
 #[derive(Clone, Debug)]
 pub struct Taxonomy {
     nodes: Vec<Node>,
@@ -21,15 +21,13 @@ pub struct Taxonomy {
 /// A category or a type.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Node {
-    /// The word in documents, rules and the API.
+    /// The name in documents, rules and the API.
     pub key: String,
-    /// What people read.
     pub title: String,
-    /// The category it lies in.
     pub category: Category,
-    /// What it is a kind of; `None` for a category.
+    /// `None` for a category.
     pub(super) parent: Option<NodeId>,
-    /// The type reported where no deeper one is supported, if not this node itself; every category has one.
+    /// The catch-all type: reported instead of this node if no deeper one is supported. Each category has one.
     other: Option<String>,
 }
 
@@ -60,28 +58,27 @@ struct TypeSource {
 }
 
 impl Taxonomy {
-    /// The one that is compiled in, and the only one that there is: packs bring rules, never types.
+    /// The compiled-in taxonomy. There is no other: packs cannot add types.
     pub fn builtin() -> &'static Self {
         static BUILTIN: LazyLock<Taxonomy> = LazyLock::new(|| {
             let text = include_str!("../../config/taxonomy.toml");
-            // This crate's tests read it, so that it is sound.
+            // This crate's tests parse it.
             Taxonomy::parse("taxonomy.toml", text)
                 .unwrap_or_else(|_| Taxonomy { nodes: Vec::new(), by_key: HashMap::new() })
         });
         &BUILTIN
     }
 
-    /// The type of that key, with the category it lies in; `None` for a category's own key.
+    /// The type with this key; `None` for the key of a category.
     pub fn device_type(&self, key: &str) -> Option<&Node> {
         self.get(key).filter(|node| node.parent.is_some())
     }
 
-    /// Reads a taxonomy.
     pub(super) fn parse(file: &str, text: &str) -> Result<Self, RuleError> {
         let source: Source = toml::from_str(text).map_err(|e| syntax(file, text, &e))?;
         let bad = |offset, reason| RuleError::Syntax { place: Place::new(file, text, offset), reason };
         if source.schema != 1 {
-            return Err(bad(0, format!("schema {} is not known; write schema = 1", source.schema)));
+            return Err(bad(0, format!("schema {} is not supported; write schema = 1", source.schema)));
         }
         let mut taxonomy = Self { nodes: Vec::new(), by_key: HashMap::new() };
         for entry in source.category {
@@ -89,7 +86,7 @@ impl Taxonomy {
             let c = entry.into_inner();
             let category =
                 Category::from_key(&c.key).filter(|c| *c != Category::Unclassified).ok_or_else(|| {
-                    bad(at, format!("'{}' is no category; use network, iot or computer_mobile", c.key))
+                    bad(at, format!("'{}' is not a category; use network, iot or computer_mobile", c.key))
                 })?;
             let node = Node { key: c.key, title: c.title, category, parent: None, other: Some(c.other) };
             taxonomy.add(node).map_err(|reason| bad(at, reason))?;
@@ -98,7 +95,7 @@ impl Taxonomy {
             let at = entry.span().start;
             let t = entry.into_inner();
             let parent = taxonomy.find(&t.parent).ok_or_else(|| {
-                bad(at, format!("parent '{}' of '{}' does not stand before it", t.parent, t.key))
+                bad(at, format!("the parent '{}' of '{}' is not defined before it", t.parent, t.key))
             })?;
             let Some(category) = taxonomy.node(parent).map(|n| n.category) else { continue };
             let node = Node { key: t.key, title: t.title, category, parent: Some(parent), other: t.other };
@@ -111,7 +108,10 @@ impl Taxonomy {
             {
                 return Err(bad(
                     0,
-                    format!("'{other}' of '{}' is no type of its category; add it", node.key),
+                    format!(
+                        "'{other}', the catch-all type of '{}', is not a type of its category; add it",
+                        node.key
+                    ),
                 ));
             }
         }
@@ -120,23 +120,22 @@ impl Taxonomy {
 
     fn add(&mut self, node: Node) -> Result<(), String> {
         if self.by_key.insert(node.key.clone(), self.nodes.len()).is_some() {
-            return Err(format!("'{}' stands twice; remove one", node.key));
+            return Err(format!("'{}' is defined twice; remove one", node.key));
         }
         self.nodes.push(node);
         Ok(())
     }
 
-    /// Every category and type; categories first, parents before children.
+    /// Categories first, parents before children.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
-    /// The category or type of that key.
     pub fn get(&self, key: &str) -> Option<&Node> {
         self.node(self.find(key)?)
     }
 
-    /// The title of a type's key; the key itself where it is none of ours.
+    /// The title of a category or type; the key itself if it is unknown.
     pub fn title<'a>(&'a self, key: &'a str) -> &'a str {
         self.get(key).map_or(key, |n| &n.title)
     }
@@ -149,7 +148,7 @@ impl Taxonomy {
         self.nodes.get(id)
     }
 
-    /// The type reported for a node: itself, or its type for what is not known closer.
+    /// The type to report for a node: its catch-all type, or itself.
     pub(super) fn kind(&self, id: NodeId) -> Option<&str> {
         let node = self.node(id)?;
         Some(node.other.as_deref().unwrap_or(&node.key))
@@ -160,12 +159,11 @@ impl Taxonomy {
         std::iter::successors(Some(id), |id| self.node(*id)?.parent)
     }
 
-    /// What lies directly below `parent`, or the categories.
+    /// The nodes directly below `parent`; the categories for `None`.
     pub(super) fn children(&self, parent: Option<NodeId>) -> impl Iterator<Item = NodeId> {
         self.nodes.iter().enumerate().filter(move |(_, n)| n.parent == parent).map(|(id, _)| id)
     }
 
-    /// How many nodes there are.
     pub(super) fn len(&self) -> usize {
         self.nodes.len()
     }
@@ -176,14 +174,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_category_has_the_type_for_what_is_not_known_closer_that_the_census_names() {
+    fn each_category_has_the_catch_all_type_that_the_census_names() {
         let taxonomy = Taxonomy::builtin();
         let categories = Category::ALL.into_iter().filter(|c| *c != Category::Unclassified);
         for category in categories {
             let node = taxonomy.find(category.key()).unwrap();
             assert_eq!(taxonomy.kind(node), Some(category.other_kind()));
             assert_eq!(taxonomy.device_type(category.other_kind()).map(|n| n.category), Some(category));
-            assert!(taxonomy.device_type(category.key()).is_none(), "a category is no type");
+            assert!(taxonomy.device_type(category.key()).is_none(), "a category is not a type");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Makers: short names, their numbers in other registries, and who only makes network cards.
+//! Makers: their short names, their numbers in registries, and whether they only make parts.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -8,31 +8,13 @@ use serde::Deserialize;
 use super::error::{Place, RuleError, syntax};
 use crate::census::MacAddr;
 
-/// Tells whom a MAC's prefix is registered to.
-pub trait OuiSource: Send + Sync {
-    /// The registered name; `None` where the prefix is not registered.
-    fn maker(&self, mac: MacAddr) -> Option<String>;
-
-    /// The date of the data.
-    fn updated(&self) -> String;
-}
-
-/// The registry that is compiled in.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct BundledOui;
-
-impl OuiSource for BundledOui {
-    fn maker(&self, mac: MacAddr) -> Option<String> {
-        let db = macaddr_ouidb::oui_db();
-        let entry = db.lookup(&mac.0)?;
-        let name = entry.name();
-        // Owners who hide, and blocks whose owner the registry does not name.
-        (!matches!(name, "Private" | "IEEE Registration Authority")).then(|| name.to_owned())
-    }
-
-    fn updated(&self) -> String {
-        macaddr_ouidb::oui_db().updated().to_owned()
-    }
+/// The name to which the compiled-in registry assigns the prefix of `mac`; `None` if the prefix is not registered.
+pub(super) fn registered_name(mac: MacAddr) -> Option<String> {
+    let registry = macaddr_ouidb::oui_db();
+    let entry = registry.lookup(&mac.0)?;
+    let name = entry.name();
+    // Owners that are hidden, and blocks whose owner the registry does not name.
+    (!matches!(name, "Private" | "IEEE Registration Authority")).then(|| name.to_owned())
 }
 
 /// The table of makers.
@@ -47,9 +29,9 @@ pub(super) struct Vendors {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Vendor {
-    /// The short name shown.
+    /// The short name.
     pub(super) name: String,
-    /// Other spellings; each also stands for longer names that begin with it.
+    /// Other spellings. Each also matches longer names that begin with it.
     #[serde(default)]
     aka: Vec<String>,
     /// SNMP enterprise numbers (IANA).
@@ -61,17 +43,17 @@ pub(super) struct Vendor {
     /// EtherNet/IP vendor ids (ODVA).
     #[serde(default)]
     cip: Vec<u32>,
-    /// Makes parts that others build in: never the maker of the device.
+    /// Makes parts that others build in, so it is never the maker of a device.
     #[serde(default)]
     pub(super) module: bool,
-    /// The category or type of nearly everything it makes.
+    /// The category or type of nearly all its products.
     pub(super) makes: Option<String>,
-    /// How certain that is, in percent.
+    /// The certainty of `makes` in percent.
     #[serde(default)]
     pub(super) weight: u8,
 }
 
-/// A registry in which makers have numbers.
+/// A registry that assigns numbers to makers.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Registry {
     /// SNMP enterprise numbers.
@@ -90,12 +72,11 @@ struct Source {
 }
 
 impl Vendors {
-    /// Reads a table of makers.
     pub(super) fn parse(file: &str, text: &str) -> Result<Self, RuleError> {
         let source: Source = toml::from_str(text).map_err(|e| syntax(file, text, &e))?;
         let bad = |offset, reason| RuleError::Syntax { place: Place::new(file, text, offset), reason };
         if source.schema != 1 {
-            return Err(bad(0, format!("schema {} is not known; write schema = 1", source.schema)));
+            return Err(bad(0, format!("schema {} is not supported; write schema = 1", source.schema)));
         }
         let mut table = Self::default();
         for entry in source.vendor {
@@ -104,7 +85,7 @@ impl Vendors {
             let id = table.vendors.len();
             for alias in vendor.aka.iter().chain(Some(&vendor.name)) {
                 if table.by_alias.insert(alias.to_lowercase(), id).is_some_and(|known| known != id) {
-                    return Err(bad(at, format!("the name '{alias}' stands for two makers; remove one")));
+                    return Err(bad(at, format!("two makers have the name '{alias}'; remove one")));
                 }
             }
             let numbers = [
@@ -118,7 +99,7 @@ impl Vendors {
                 if table.by_number.insert((registry, number), id).is_some() {
                     return Err(bad(
                         at,
-                        format!("{registry:?} number {number} stands for two makers; remove one"),
+                        format!("two makers have the {registry:?} number {number}; remove one"),
                     ));
                 }
             }
@@ -131,7 +112,7 @@ impl Vendors {
         self.vendors.iter()
     }
 
-    /// The entry whose name or alias is `raw`, or the longest one that `raw` begins with.
+    /// The entry whose name or alias is `raw`, or else the longest one with which `raw` begins.
     pub(super) fn find(&self, raw: &str) -> Option<&Vendor> {
         let lower = raw.trim().to_lowercase();
         let ends = lower.char_indices().filter(|(_, c)| !c.is_alphanumeric()).map(|(i, _)| i);
@@ -144,7 +125,7 @@ impl Vendors {
         None
     }
 
-    /// The short name for `raw`; `raw` itself, trimmed, where it is not in the table.
+    /// The short name for `raw`; `raw` itself, trimmed, if it is not in the table.
     pub(super) fn short<'a>(&'a self, raw: &'a str) -> Cow<'a, str> {
         match self.find(raw) {
             Some(vendor) => Cow::Borrowed(&vendor.name),
@@ -152,7 +133,6 @@ impl Vendors {
         }
     }
 
-    /// The maker with that number.
     pub(super) fn by_number(&self, registry: Registry, number: u32) -> Option<&Vendor> {
         self.by_number.get(&(registry, number)).and_then(|id| self.vendors.get(*id))
     }
@@ -173,16 +153,10 @@ mod tests {
     }
 
     #[test]
-    fn the_bundled_registry_knows_28_and_36_bit_prefixes_and_virtual_cards() {
-        assert_eq!(
-            BundledOui.maker("ac:cc:8e:00:00:01".parse().unwrap()).as_deref(),
-            Some("Axis Communications")
-        );
-        assert_eq!(
-            BundledOui.maker("52:54:00:00:00:01".parse().unwrap()).as_deref(),
-            Some("QEMU virtual NIC")
-        );
-        assert_eq!(BundledOui.maker("02:00:00:00:00:01".parse().unwrap()), None);
-        assert!(!BundledOui.updated().is_empty());
+    fn the_registry_knows_28_and_36_bit_prefixes_and_virtual_cards() {
+        let name = |mac: &str| registered_name(mac.parse().unwrap());
+        assert_eq!(name("ac:cc:8e:00:00:01").as_deref(), Some("Axis Communications"));
+        assert_eq!(name("52:54:00:00:00:01").as_deref(), Some("QEMU virtual NIC"));
+        assert_eq!(name("02:00:00:00:00:01"), None);
     }
 }

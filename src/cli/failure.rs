@@ -46,7 +46,6 @@ impl Failure {
     }
 
     /// A failure because of the file system or a socket: not permitted if `error` says so, otherwise failed.
-    #[cfg(feature = "sensor")]
     pub(crate) fn system(error: &io::Error, message: impl Into<String>) -> Self {
         Self::new(refusal(error).unwrap_or(Exit::Failed), message)
     }

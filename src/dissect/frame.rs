@@ -2,7 +2,7 @@
 
 use crate::census::Timestamp;
 
-/// The link types that are read (contract of the capture formats: LINKTYPE_ values).
+/// The supported link types (LINKTYPE_ values of the capture formats).
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum LinkType {
     /// LINKTYPE_ETHERNET, 1.
@@ -16,7 +16,7 @@ pub enum LinkType {
 }
 
 impl LinkType {
-    /// The link type of that number, where it is one that is read.
+    /// The link type of that number, if netcensus reads it.
     pub const fn from_number(number: i32) -> Option<Self> {
         match number {
             1 => Some(Self::Ethernet),
@@ -33,9 +33,9 @@ impl LinkType {
 pub struct Frame<'a> {
     /// When it was captured.
     pub at: Timestamp,
-    /// How its first bytes are to be read.
+    /// What its first bytes are.
     pub link: LinkType,
-    /// What was captured of it.
+    /// The captured bytes; fewer than `length` if the capture truncates frames.
     pub data: &'a [u8],
     /// Its length on the wire in bytes.
     pub length: u32,

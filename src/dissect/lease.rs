@@ -3,7 +3,7 @@
 use super::Malformed;
 use super::Words;
 use super::network::{self, Packet};
-use super::protocol::dhcp4::{self, Message};
+use super::protocol::discovery::dhcp4::{self, Message};
 use super::sink::Sink;
 use crate::census::address::is_never_sender;
 use crate::census::{Field, MacAddr, Prefix, Sign};
@@ -12,7 +12,7 @@ const REQUEST: u8 = 1;
 const REPLY: u8 = 2;
 const OFFER: u8 = 2;
 const ACK: u8 = 5;
-/// Where the client's hardware address stands in a message.
+/// The place of the client's hardware address in a message.
 const CHADDR: std::ops::Range<usize> = 28..34;
 
 pub(super) fn dissect(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
@@ -25,7 +25,7 @@ pub(super) fn dissect(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink)
             sink.station_said(source, field, value);
         }
     };
-    let message = dhcp4::dissect(payload, &mut Words::new(&mut hear))?;
+    let message = dhcp4::read(payload, &mut Words::new(&mut hear))?;
     if message.op == REPLY {
         if matches!(message.kind, Some(OFFER | ACK)) && !is_never_sender(packet.source) {
             sink.coupling_said(source, packet.source, Field::DhcpServer, "server");

@@ -1,21 +1,17 @@
 //! The link layer: Ethernet II, IEEE 802.3 with LLC and SNAP, VLAN tags, Linux cooked capture.
 
-use std::net::IpAddr;
-
 use pnet::packet::Packet as _;
 use pnet::packet::ethernet::EthernetPacket;
 
-use super::protocol::{cdp, cisco, eapol, edp, fdp, industry, isis, lacp, lldp, stp};
+use super::protocol;
 use super::sink::{Anomaly, Sink, Tags};
-use super::{Frame, LinkType, Malformed, Reader, Words, arp, network, tunnel};
-use crate::census::{Field, MacAddr, Sign};
+use super::{Frame, LinkType, Malformed, Payload, Reader, Words, arp, network, tunnel};
+use crate::census::{Field, MacAddr, Signs};
 
 const ARP: u16 = 0x0806;
 const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 const LLDP: u16 = 0x88cc;
-const SLOW: u16 = 0x8809;
-const EAPOL: u16 = 0x888e;
 const MPLS: u16 = 0x8847;
 const MPLS_MULTICAST: u16 = 0x8848;
 const PPPOE_SESSION: u16 = 0x8864;
@@ -28,16 +24,23 @@ const MAX_TAGS: usize = 6;
 const MAX_LENGTH: u16 = 1500;
 
 /// Who sent a frame, and to whom.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Link {
     /// The frame's source: a station.
     pub(super) source: MacAddr,
-    /// The frame's destination; of a cooked capture only whether it is a group is known.
+    /// The frame's destination. A cooked capture only shows whether it is a group.
     pub(super) destination: MacAddr,
     /// Its VLANs.
     pub(super) tags: Tags,
-    /// How many tunnels it came through.
+    /// Number of tunnels around it.
     pub(super) depth: u8,
+}
+
+impl Link {
+    /// What a dissector reads of the frame.
+    pub(super) fn payload<'a>(&self, bytes: &'a [u8]) -> Payload<'a> {
+        Payload { source: self.source, ..Payload::new(bytes) }
+    }
 }
 
 /// Dissects one frame.
@@ -64,7 +67,7 @@ pub(super) fn inner(outer: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<
     ethernet(bytes, outer.depth + 1, sink)
 }
 
-/// Whether bytes look like an Ethernet frame from a card: of a type that is read, or of a length that fits.
+/// Whether bytes look like an Ethernet frame: sent by a station, with a known type or a fitting length.
 pub(super) fn is_plausible(bytes: &[u8]) -> bool {
     EthernetPacket::new(bytes).is_some_and(|frame| {
         let (source, kind) = (frame.get_source(), frame.get_ethertype().0);
@@ -171,15 +174,7 @@ fn typed(link: &Link, ethertype: u16, body: &[u8], sink: &mut impl Sink) -> Resu
         MPLS | MPLS_MULTICAST => tunnel::mpls(link, body, sink),
         BACKBONE => tunnel::backbone(link, body, sink),
         PPPOE_SESSION => tunnel::pppoe(link, body, sink),
-        LLDP => {
-            addressed(link, sink, Sign::LldpManagement, |words, address| lldp::dissect(body, words, address))
-        }
-        SLOW => station(link, sink, |words| lacp::dissect(body, words)),
-        EAPOL => station(link, sink, |words| eapol::dissect(body, words)),
-        _ if industry::is_industrial(ethertype) => {
-            station(link, sink, |words| industry::frame(ethertype, link.source, body, words))
-        }
-        _ => Ok(()),
+        _ => announced(link, sink, |words| protocol::over_ethernet(ethertype, link.payload(body), words)),
     }
 }
 
@@ -188,52 +183,45 @@ fn logical_link(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), M
     let mut r = Reader::new(bytes);
     let Some(header) = r.array::<3>() else { return Ok(()) };
     match header {
-        [0x42, 0x42, 0x03] => station(link, sink, |words| stp::dissect(r.rest(), words)),
-        [0xfe, 0xfe, 0x03] => station(link, sink, |words| isis::dissect(r.rest(), words)),
         [0xaa, 0xaa, 0x03] => {
             let snap = r.array::<3>().zip(r.u16());
             let (organisation, kind) = snap.ok_or(Malformed::new("snap", "short header"))?;
             match (organisation, kind) {
                 ([0, 0, 0], MAX_LENGTH..) => typed(link, kind, r.rest(), sink),
-                ([0, 0, 0x0c], 0x2000) => addressed(link, sink, Sign::CdpManagement, |words, address| {
-                    cdp::dissect(r.rest(), words, address)
-                }),
-                // Cisco's per-VLAN spanning tree.
-                ([0, 0, 0x0c], 0x010b) => station(link, sink, |words| stp::dissect(r.rest(), words)),
-                ([0, 0, 0x0c], kind) if cisco::is_task(kind) => {
-                    station(link, sink, |words| cisco::dissect(kind, r.rest(), words))
+                ([a, b, c], kind) => {
+                    let kind = (u32::from_be_bytes([0, a, b, c]), kind);
+                    announced(link, sink, |words| protocol::over_snap(kind, link.payload(r.rest()), words))
                 }
-                ([0, 0xe0, 0x2b], 0x00bb) => station(link, sink, |words| edp::dissect(r.rest(), words)),
-                ([0, 0xe0, 0x52], 0x2000) => station(link, sink, |words| fdp::dissect(r.rest(), words)),
-                _ => Ok(()),
             }
+        }
+        // Unnumbered information between the same service access point.
+        [to, from, 0x03] if to == from => {
+            announced(link, sink, |words| protocol::over_llc(to, link.payload(r.rest()), words))
         }
         _ => Ok(()),
     }
 }
 
 /// Runs a dissector whose words are the station's.
-pub(super) fn station(
-    link: &Link,
-    sink: &mut impl Sink,
-    dissect: impl FnOnce(&mut Words<'_>) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
+pub(super) fn station<T>(link: &Link, sink: &mut impl Sink, dissect: impl FnOnce(&mut Words<'_>) -> T) -> T {
     let source = link.source;
     let mut hear = |field: Field, value: &str| sink.station_said(source, field, value);
     dissect(&mut Words::new(&mut hear))
 }
 
-/// Runs a dissector whose words are the station's, and whose addresses are proven by `sign` (I4).
-fn addressed(
+/// Runs a dissector whose words are the station's, and whose addresses it proves (I4).
+fn announced(
     link: &Link,
     sink: &mut impl Sink,
-    sign: Sign,
-    dissect: impl FnOnce(&mut Words<'_>, &mut dyn FnMut(IpAddr)) -> Result<(), Malformed>,
+    dissect: impl FnOnce(&mut Words<'_>) -> Result<(), Malformed>,
 ) -> Result<(), Malformed> {
     let mut addresses = Vec::new();
-    let result = station(link, sink, |words| dissect(words, &mut |ip| addresses.push(ip)));
-    for ip in addresses {
-        network::coupling(link, ip, sign.into(), sink);
+    let mut reach = |ip, proof| addresses.push((ip, proof));
+    let source = link.source;
+    let mut hear = |field: Field, value: &str| sink.station_said(source, field, value);
+    let result = dissect(&mut Words::new(&mut hear).with_addresses(&mut reach));
+    for (ip, proof) in addresses {
+        network::coupling(link, ip, Signs::from(proof), sink);
     }
     result
 }

@@ -41,7 +41,7 @@ pub(super) fn dissect(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -
     }
 }
 
-/// Reads one message behind its type; whether it names its own frame's source. `None` where it is cut off.
+/// Reads one message behind its type; returns whether it names its own frame's source. `None` if it is truncated.
 fn message(kind: u8, mut r: Reader<'_>, packet: &Packet<'_>, sink: &mut impl Sink) -> Option<bool> {
     r.take(3)?; // code and checksum
     let lifetime = if kind == ROUTER_ADVERTISEMENT {

@@ -7,9 +7,9 @@ use pnet::packet::ipv4::Ipv4Packet;
 use pnet::packet::ipv6::Ipv6Packet;
 
 use super::link::{self, Link};
-use super::protocol::{eigrp, igmp, ospf, pim, vrrp};
+use super::protocol::{self, gear::igmp};
 use super::sink::{Anomaly, Fragment, FragmentKey, Sink};
-use super::{Malformed, Reader, Words, neighbor, transport, tunnel};
+use super::{Malformed, Payload, Reader, neighbor, transport, tunnel};
 use crate::census::address::{is_link_local, is_never_sender};
 use crate::census::{Sign, Signs};
 
@@ -18,29 +18,27 @@ const INITIAL_TTLS: [u8; 5] = [30, 32, 64, 128, 255];
 /// Extension headers of one packet that are passed over.
 const MAX_EXTENSIONS: usize = 8;
 
-/// One packet: who sent it to whom, and what its header said.
+/// One packet: who sent it to whom, and what its header says.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Packet<'a> {
     /// The frame that carries it.
     pub(super) link: &'a Link,
-    /// Its source.
     pub(super) source: IpAddr,
-    /// Its destination.
     pub(super) destination: IpAddr,
     /// TTL or hop limit.
     pub(super) ttl: u8,
     /// Whether it came whole.
     pub(super) part: Part,
-    /// Its bytes, from the header on; perhaps more than it, or cut off.
+    /// The bytes from its header on: they may be truncated, or go on behind its end.
     pub(super) bytes: &'a [u8],
 }
 
 /// Whether a packet came whole.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Part {
-    /// It did.
+    /// It came whole.
     Whole,
-    /// It is the first of several fragments: its ports are known, its payload is cut off.
+    /// It is the first of several fragments: its ports are known, its payload is truncated.
     First,
     /// It was put together from fragments.
     Gathered,
@@ -54,7 +52,7 @@ impl Packet<'_> {
             || self.destination == IpAddr::V4(Ipv4Addr::BROADCAST)
     }
 
-    /// Records the sender with what the header shows of it, and `more`.
+    /// Records the sender with `more` and the signs that its header shows.
     #[inline]
     pub(super) fn sighted(&self, more: Signs, sink: &mut impl Sink) {
         let mut signs = more.with(Sign::Sourced);
@@ -65,13 +63,41 @@ impl Packet<'_> {
         coupling(self.link, self.source, signs, sink);
     }
 
-    /// Whether its TTL is one that packets start with: no router lowered it, as far as that shows.
+    /// What a dissector reads of it.
+    pub(super) fn payload<'b>(&self, bytes: &'b [u8]) -> Payload<'b> {
+        self.link.payload(bytes)
+    }
+
+    pub(super) const fn is_v4(&self) -> bool {
+        self.source.is_ipv4()
+    }
+
+    pub(super) const fn is_v6(&self) -> bool {
+        self.source.is_ipv6()
+    }
+
+    /// Whether its source is an address that a host may send from.
+    pub(super) fn has_sender(&self) -> bool {
+        !is_never_sender(self.source)
+    }
+
+    /// Whether its TTL shows that no router forwarded it.
+    pub(super) const fn is_unforwarded_v4(&self) -> bool {
+        self.ttl == 255 && self.is_v4()
+    }
+
+    /// Whether its hop limit shows that no router forwarded it.
+    pub(super) const fn is_unforwarded_v6(&self) -> bool {
+        self.ttl == 255 && self.is_v6()
+    }
+
+    /// Whether its TTL is one that packets start with, so that probably no router lowered it.
     pub(super) fn is_fresh(&self) -> bool {
         INITIAL_TTLS.contains(&self.ttl)
     }
 }
 
-/// Records a coupling of the frame's source, where the address may have one (I3).
+/// Records a coupling of the frame's source if the address may have one (I3).
 #[inline]
 pub(super) fn coupling(link: &Link, ip: IpAddr, signs: Signs, sink: &mut impl Sink) {
     if !is_never_sender(ip) {
@@ -170,7 +196,7 @@ pub(super) fn ipv6(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<()
     upper(&packet, next, r.rest(), sink)
 }
 
-/// A fragment shows its sender; the payload is dissected once it is whole. Only UDP is gathered: discovery speaks it.
+/// A fragment shows its sender. The payload is dissected once it is whole. Only UDP is gathered, because discovery uses it.
 fn fragment(
     mut packet: Packet<'_>,
     protocol: IpNextHeaderProtocol,
@@ -229,35 +255,21 @@ fn upper(
             let result = neighbor::dissect(packet, body, sink);
             // RFC 3810 section 5.1.14: a query has the hop limit 1 and a link-local source.
             if packet.ttl == 1 && is_link_local(packet.source) {
-                return link::station(packet.link, sink, |words| igmp::dissect_mld(body, words));
+                return link::station(packet.link, sink, |words| {
+                    igmp::dissect_mld(&packet.payload(body), words)
+                });
             }
             result
         }
         other => {
             packet.sighted(Signs::default(), sink);
             if packet.is_group() && packet.part == Part::Whole {
-                return link::station(packet.link, sink, |words| group_protocol(packet, other, body, words));
+                let payload = packet.payload(body);
+                return link::station(packet.link, sink, |words| {
+                    protocol::over_ip(other.0, packet, payload, words)
+                });
             }
             Ok(())
         }
-    }
-}
-
-/// The protocols of routers right above IP, by protocol number; they count only when sent to a group, as hellos are.
-fn group_protocol(
-    packet: &Packet<'_>,
-    protocol: IpNextHeaderProtocol,
-    body: &[u8],
-    words: &mut Words<'_>,
-) -> Result<(), Malformed> {
-    match protocol {
-        // A switch that only snoops asks from 0.0.0.0 (RFC 4541 section 2.1.1).
-        Next::Igmp if !is_never_sender(packet.source) => igmp::dissect(body, words),
-        Next::Eigrp => eigrp::dissect(body, words),
-        Next::OspfigP => ospf::dissect(body, words),
-        Next::Pim => pim::dissect(body, words),
-        // RFC 9568 section 7.1: what a router may have passed on is not heard.
-        Next::Vrrp if packet.ttl == 255 => vrrp::dissect(body, packet.source.is_ipv6(), words),
-        _ => Ok(()),
     }
 }

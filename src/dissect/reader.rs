@@ -1,6 +1,7 @@
-//! A cursor over bytes that cannot run past their end.
+//! A cursor over bytes that stops at their end.
 
-/// Reads big-endian fields from the front of a slice. Every method returns `None` at the end and consumes nothing then.
+/// Reads big-endian fields from the front of a slice. At the end every method returns `None` and
+/// consumes nothing.
 #[derive(Clone, Copy, Debug)]
 pub struct Reader<'a> {
     rest: &'a [u8],
@@ -12,7 +13,7 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    /// What was not read yet.
+    /// The bytes that are left.
     pub const fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -36,22 +37,19 @@ impl<'a> Reader<'a> {
         Some(*head)
     }
 
-    /// One byte.
     pub fn u8(&mut self) -> Option<u8> {
         self.array::<1>().map(|[b]| b)
     }
 
-    /// Two bytes.
     pub fn u16(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
     }
 
-    /// Four bytes.
     pub fn u32(&mut self) -> Option<u32> {
         self.array().map(u32::from_be_bytes)
     }
 
-    /// Two bytes, little-endian, as CIP has them.
+    /// Two bytes, little-endian.
     pub fn u16_le(&mut self) -> Option<u16> {
         self.array().map(u16::from_le_bytes)
     }

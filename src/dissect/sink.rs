@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use super::Malformed;
 use crate::census::{Field, MacAddr, Prefix, Signs};
 
-/// What is counted beside the facts: neither an error nor a device.
+/// An oddity that is counted beside the facts. It is not an error and does not make a device.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Anomaly {
     /// An ARP or neighbour discovery message names another MAC than its frame's source (I3).
@@ -14,7 +14,7 @@ pub enum Anomaly {
     ImpossibleSource,
     /// A fragment of a packet.
     Fragment,
-    /// A datagram whose fragments were given up for newer ones.
+    /// A datagram whose fragments were dropped to make room for newer ones.
     FragmentsDropped,
     /// A packet without a link layer: no MAC, so no coupling.
     NoLinkLayer,
@@ -33,35 +33,32 @@ impl Anomaly {
     }
 }
 
-/// What tells the fragments of one datagram from all others.
+/// What the fragments of one datagram have in common.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct FragmentKey {
-    /// The card that sent it: a copy on a router's other side is gathered for itself.
+    /// The card that sent it. A copy on the other side of a router is gathered separately.
     pub mac: MacAddr,
-    /// Source address.
     pub source: IpAddr,
-    /// Destination address.
     pub destination: IpAddr,
-    /// Identification.
     pub id: u32,
 }
 
 /// One fragment of a datagram.
 #[derive(Clone, Copy, Debug)]
 pub struct Fragment<'a> {
-    /// Whose.
+    /// The datagram that it is part of.
     pub key: FragmentKey,
-    /// Where its bytes stand in the payload.
+    /// Offset of its bytes in the datagram's payload.
     pub offset: usize,
-    /// Whether more follow.
+    /// Whether further fragments follow.
     pub more: bool,
-    /// Its bytes.
+    /// Its part of the payload.
     pub bytes: &'a [u8],
 }
 
 /// Receives the facts of one frame. The receiver knows the frame's time.
 pub trait Sink {
-    /// `mac` showed itself with `ip` by `signs`, in the VLANs `tags`.
+    /// `mac` used `ip`; `signs` are the proofs, `tags` the VLANs.
     fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, tags: Tags);
     /// The sender `mac` said something from `ip`.
     fn coupling_said(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str);
@@ -73,16 +70,16 @@ pub trait Sink {
     fn router(&mut self, ip: IpAddr);
     /// One half of an ARP exchange (I5).
     fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool);
-    /// Adds a fragment, and returns the datagram's payload where it became whole. Facts that follow in this frame
-    /// are the datagram's: they bear the time of its earliest fragment.
+    /// Adds a fragment, and returns the datagram's payload once it is whole. Facts that follow in
+    /// this frame are the datagram's: they take the time of its earliest fragment.
     fn gather(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>>;
-    /// A part of the frame was not understood.
+    /// Counts a part of the frame that was not understood.
     fn malformed(&mut self, what: Malformed);
-    /// Something odd, to be counted.
+    /// Counts an oddity.
     fn anomaly(&mut self, what: Anomaly);
 }
 
-/// The VLAN ids of a frame, outermost first; at most four, further ones are passed over.
+/// The VLAN ids of a frame, outermost first. At most four are kept.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Tags([u16; 4]);
 
@@ -94,7 +91,6 @@ impl Tags {
         }
     }
 
-    /// The ids.
     pub fn iter(self) -> impl Iterator<Item = u16> {
         self.0.into_iter().take_while(|id| *id != 0)
     }

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::census::{MacAddr, Prefix, Signs, Timestamp, VALUE_BYTES};
+use crate::census::{Field, MacAddr, Prefix, Signs, Timestamp, VALUE_BYTES};
 
 const A: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0a];
 const B: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0b];

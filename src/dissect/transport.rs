@@ -1,15 +1,13 @@
 //! The transport layer: UDP (RFC 768) and TCP (RFC 9293), and which protocol speaks on them.
 
-use std::net::IpAddr;
-
 use pnet::packet::Packet as _;
 use pnet::packet::tcp::TcpPacket;
 use pnet::packet::udp::UdpPacket;
 
 use super::network::{Packet, Part};
-use super::protocol::{babel, datagram, glbp, hsrp, ldp, rip, stream, tcp as opening};
+use super::protocol::{self, host::tcp as opening};
 use super::sink::Sink;
-use super::{Malformed, Words, lease, link, tunnel};
+use super::{Malformed, Payload, Words, lease, link, tunnel};
 use crate::census::address::is_never_sender;
 use crate::census::{Field, Sign, Signs};
 
@@ -33,10 +31,14 @@ pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     if let Some(opened) = tunnel::over_udp(packet, destination, payload, sink) {
         return opened;
     }
-    if let Some(dissect) = group_protocol(packet, destination) {
-        return link::station(packet.link, sink, |words| dissect(payload, words));
+    let payload = packet.payload(payload).between(source, destination);
+    if packet.is_group()
+        && let Some(said) =
+            link::station(packet.link, sink, |words| protocol::to_group(packet, payload, words))
+    {
+        return said;
     }
-    heard(packet, sink, |words| datagram(payload, source, destination, words))
+    heard(packet, sink, |words| datagram(payload, words))
 }
 
 pub(super) fn tcp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
@@ -48,15 +50,32 @@ pub(super) fn tcp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     }
     // Not on the path of bulk data, and only of hosts whose own TTL shows.
     if opening::opens(header.get_flags()) && packet.is_fresh() && !packet.is_group() {
-        return heard(packet, sink, |words| opening::dissect(packet.bytes, bytes, words));
+        return heard(packet, sink, |words| opening::opening(packet.bytes, bytes, words));
     }
     match bytes.get(offset..) {
         None | Some([]) => Ok(()),
         Some(payload) => {
-            let (source, destination) = (header.get_source(), header.get_destination());
-            heard(packet, sink, |words| stream(payload, source, destination, words))
+            let payload = packet.payload(payload).between(header.get_source(), header.get_destination());
+            heard(packet, sink, |words| stream(payload, words))
         }
     }
+}
+
+/// Says what a UDP payload tells of its sender, by the registry's ways of `udp`, `industry_udp` and `maker_udp`.
+///
+/// # Errors
+/// As the dissector of the protocol.
+pub fn datagram(payload: Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    protocol::datagram(payload, words)
+}
+
+/// Says what a TCP payload tells of its sender if it begins a message, by the registry's ways of `tcp`, `industry_tcp`
+/// and `maker_tcp`. Bulk data says nothing.
+///
+/// # Errors
+/// As the dissector of the protocol.
+pub fn stream(payload: Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    protocol::stream(payload, words)
 }
 
 /// Runs a dissector whose words are the packet's sender's.
@@ -80,21 +99,4 @@ fn announcement(packet: &Packet<'_>, port: u16) -> Signs {
         137 | 138 | 1900 | 3702 | 5353 | 5355 if packet.is_group() => Sign::Announced.into(),
         _ => Signs::default(),
     }
-}
-
-/// A dissector that needs nothing but the payload.
-type Dissect = fn(&[u8], &mut Words<'_>) -> Result<(), Malformed>;
-
-/// The protocols of routers over UDP, where sent to a group or to everybody: they are the station's, not an address's.
-fn group_protocol(packet: &Packet<'_>, port: u16) -> Option<Dissect> {
-    let dissect = match (port, packet.source) {
-        (520, IpAddr::V4(_)) => rip::dissect,
-        (521, IpAddr::V6(_)) => rip::dissect_ng,
-        (646, IpAddr::V4(_)) => ldp::dissect,
-        (1985, _) | (2029, IpAddr::V6(_)) => hsrp::dissect,
-        (3222, _) => glbp::dissect,
-        (6696, _) => babel::dissect,
-        _ => return None,
-    };
-    packet.is_group().then_some(dissect)
 }

@@ -1,5 +1,5 @@
-//! Tunnels (I13): the innermost Ethernet frame decides; a packet without one is routed traffic of the MAC that
-//! carries it. The outer addresses were judged before, by the same rules, on the outer link.
+//! Tunnels (I13). The innermost Ethernet frame decides. A tunnel without one carries traffic that the outer MAC routes.
+//! The outer addresses are judged first, by the same rules, on the outer link.
 
 use std::net::IpAddr;
 
@@ -9,9 +9,9 @@ use super::sink::Sink;
 use super::{Malformed, Reader};
 use crate::census::Sign;
 
-/// Tunnels within tunnels that are opened.
+/// Maximum depth of tunnels in tunnels.
 pub(super) const MAX_DEPTH: u8 = 8;
-/// MPLS labels of one stack that are passed over.
+/// Maximum number of MPLS labels of one stack.
 const MAX_LABELS: usize = 16;
 
 const IPV4: u16 = 0x0800;
@@ -60,7 +60,7 @@ pub(super) fn gre(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(),
     }
 }
 
-/// Tunnels over UDP, by destination port. `None` where the port is no tunnel's.
+/// Tunnels over UDP, by destination port. `None` if no tunnel uses the port.
 pub(super) fn over_udp(
     packet: &Packet<'_>,
     port: u16,
@@ -141,7 +141,7 @@ fn tzsp(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Ma
     }
 }
 
-/// The frame in a CAPWAP data packet (RFC 5415 4.3), where it is a whole native 802.3 one in the clear.
+/// The frame in a CAPWAP data packet (RFC 5415 4.3), if it is a whole, unencrypted 802.3 frame.
 fn capwap_data(bytes: &[u8]) -> Option<&[u8]> {
     let mut r = Reader::new(bytes);
     let [preamble, length, _, flags] = r.array()?;
@@ -202,7 +202,7 @@ pub(super) fn pppoe(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(
 }
 
 /// L2TPv3 over IP (RFC 3931 4.1.1) with an Ethernet pseudowire: cookie and sublayer are negotiated out of band, so the
-/// first place where an Ethernet header with a known type stands is taken.
+/// first place with an Ethernet header of a known type counts.
 pub(super) fn l2tpv3(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
     let mut r = Reader::new(bytes);
     let session = r.u32().ok_or(Malformed::new("l2tp", "short header"))?;
@@ -230,7 +230,7 @@ pub(super) fn backbone(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Resul
     link::inner(link, frame, sink)
 }
 
-/// An IP packet inside another, or inside a tunnel without Ethernet: its source lies behind the MAC that carries it.
+/// An IP packet inside another, or inside a tunnel without Ethernet. Its source is behind the MAC that carries it.
 pub(super) fn carried(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
     let short = Malformed::new("tunnel", "short inner packet");
     let mut r = Reader::new(bytes);

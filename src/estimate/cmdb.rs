@@ -2,21 +2,26 @@
 
 use csv::{ByteRecord, ReaderBuilder};
 
-use super::columns::{Columns, FileColumn, Mapping, squash};
-use super::listed::{self, Addresses, FileRow, ListedDevice, Reading};
-use super::overlap::Exclusion;
-use super::{COLUMNS, FileError, FileKind, ROWS};
+use super::cell::{self, squash};
+use super::column::FileColumn;
+use super::columns::{self, Columns};
+use super::error::FileError;
+use super::exclusion::Exclusion;
+use super::limits::{COLUMNS, ROWS};
+use super::listed::{Addresses, ListedDevice};
+use super::mapping::Mapping;
+use super::reading::{FileKind, FileRow, Reading};
 use crate::census::clean;
 
-/// Signs between cells.
+/// Characters that separate cells.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
-/// Within how many records the header stands: some exports have a title above it.
+/// The header is searched in the first records, because some exports have a title above it.
 const HEADER: usize = 10;
 
 /// A table's header, and how to read on.
 struct Head {
     delimiter: u8,
-    /// The record at which it stands, from 0.
+    /// The header's record, from 0.
     record: usize,
     cells: Vec<String>,
     columns: Columns,
@@ -30,7 +35,7 @@ pub(super) fn read(name: String, text: &str, mapping: &Mapping) -> Result<Readin
         Ok(head) => head,
         Err(Missing::Header(cells)) => return Err(FileError::NoColumns { name, columns: listed(&cells) }),
         Err(Missing::Column { wanted, cells }) => {
-            let wanted = listed::text(&wanted).unwrap_or_default();
+            let wanted = cell::text(&wanted).unwrap_or_default();
             return Err(FileError::NoSuchColumn { name, wanted, columns: listed(&cells) });
         }
         Err(Missing::TooMany) => return Err(FileError::TooManyColumns { name }),
@@ -40,7 +45,7 @@ pub(super) fn read(name: String, text: &str, mapping: &Mapping) -> Result<Readin
     let mut record = ByteRecord::new();
     let mut place = 0;
     let mut lines = Lines { text, byte: 0, line: 1 + skipped };
-    // Reading from memory bytes that need not be text cannot fail.
+    // Reading bytes from memory cannot fail.
     while reader.read_byte_record(&mut record).unwrap_or(false) {
         place += 1;
         if place <= head.record + 1 || record.iter().all(|cell| cell.trim_ascii().is_empty()) {
@@ -50,19 +55,16 @@ pub(super) fn read(name: String, text: &str, mapping: &Mapping) -> Result<Readin
             return Err(FileError::TooManyRows { name });
         }
         let line = lines.at(record.position().map_or(0, csv::Position::byte));
-        rows.push(FileRow { number: line, entry: row(&record, &head.columns, &name) });
+        rows.push(FileRow { number: line, listed: row(&record, &head.columns, &name) });
     }
     let mut notes = Vec::new();
     if !head.cells.is_empty() && head.record > 0 {
-        notes.push(format!(
-            "the header was found as record {}; what stands above it was passed over",
-            head.record + 1
-        ));
+        notes.push(format!("the header is record {}; the records above it were skipped", head.record + 1));
     }
     Ok(Reading { name, kind: FileKind::Cmdb, rows, columns: Some(head.columns), notes })
 }
 
-/// Which line a byte lies in. Asked with ever later bytes.
+/// The line of a byte. Ask in ascending order.
 struct Lines<'a> {
     text: &'a str,
     byte: usize,
@@ -70,8 +72,8 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    /// The line of the first character from `byte` on that ends no line: a record's place lies before its own line
-    /// where the one above ends in two characters.
+    /// The line of the first character at or after `byte` that is not a line end: the reader's position of a record is
+    /// still on the line above if that line ends in two characters.
     fn at(&mut self, byte: u64) -> u64 {
         let bytes = self.text.as_bytes();
         let mut end = usize::try_from(byte).unwrap_or(usize::MAX).max(self.byte);
@@ -87,25 +89,25 @@ impl Lines<'_> {
     }
 }
 
-/// The signature of the header; `None` where none is found.
+/// The signature of the header; `None` if there is none.
 pub(super) fn signature(text: &str) -> Option<String> {
     let ((_, text), delimiters) = separator(text);
     match find(text, &delimiters, &Mapping::default()) {
         Ok(head) => Some(head.columns.signature()),
-        // What no guess understands is where a remembered mapping helps most.
-        Err(Missing::Header(cells)) if !cells.is_empty() => Some(super::columns::signature(&cells)),
+        // A remembered mapping helps most with headers that cannot be guessed.
+        Err(Missing::Header(cells)) if !cells.is_empty() => Some(columns::signature(&cells)),
         Err(_) => None,
     }
 }
 
-/// Why there is no header.
+/// Why the header was not found.
 enum Missing {
     Header(Vec<String>),
     Column { wanted: String, cells: Vec<String> },
     TooMany,
 }
 
-/// The sign that a first line `sep=;` names, as spreadsheets write it, with how many lines to pass over.
+/// The separator that a first line `sep=;` names, as spreadsheets write it, and how many lines to skip.
 fn separator(text: &str) -> ((u64, &str), Vec<u8>) {
     let first = text.lines().next().unwrap_or_default();
     let named = first.trim().trim_matches('"').strip_prefix("sep=").map(str::as_bytes);
@@ -118,7 +120,7 @@ fn separator(text: &str) -> ((u64, &str), Vec<u8>) {
     }
 }
 
-/// Finds the header: of all signs and the first records the one that most columns are known of.
+/// Finds the header: over all separators and the first records, the one with the most known columns.
 fn find(text: &str, delimiters: &[u8], mapping: &Mapping) -> Result<Head, Missing> {
     let mut best: Option<Head> = None;
     let mut first: Vec<String> = Vec::new();
@@ -142,7 +144,7 @@ fn find(text: &str, delimiters: &[u8], mapping: &Mapping) -> Result<Head, Missin
                     if best.as_ref().is_none_or(more) {
                         best = Some(Head { delimiter: *delimiter, record: place, cells, columns });
                     }
-                    // Rows below a header may look like one.
+                    // Rows below the header may look like another one.
                     break;
                 }
                 Ok(_) => {
@@ -169,7 +171,7 @@ fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
     ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes())
 }
 
-/// A header as a message shows it.
+/// A header in an error message.
 fn listed(cells: &[String]) -> String {
     let shown: Vec<&str> = cells.iter().map(String::as_str).filter(|c| !c.is_empty()).take(20).collect();
     if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") }
@@ -179,30 +181,30 @@ fn listed(cells: &[String]) -> String {
 fn row(record: &ByteRecord, columns: &Columns, file: &str) -> Result<ListedDevice, String> {
     let raw = |place: &usize| String::from_utf8_lossy(record.get(*place).unwrap_or_default());
     let all = |column: FileColumn| columns.at(column).iter().map(raw);
-    let one = |column: FileColumn| all(column).find_map(|cell| listed::text(&cell));
+    let one = |column: FileColumn| all(column).find_map(|cell| cell::text(&cell));
     let mut addresses = Addresses::default();
     all(FileColumn::Mac).for_each(|cell| addresses.add_macs(&cell));
     all(FileColumn::Ip).for_each(|cell| addresses.add_ips(&cell));
-    let mut entry = ListedDevice {
+    let mut listed = ListedDevice {
         name: one(FileColumn::Name),
-        kinds: all(FileColumn::Type).filter_map(|cell| listed::text(&cell)).collect(),
+        kinds: all(FileColumn::Type).filter_map(|cell| cell::text(&cell)).collect(),
         os: one(FileColumn::Os),
         vendor: one(FileColumn::Vendor),
         model: one(FileColumn::Model),
-        last_seen: one(FileColumn::LastSeen).as_deref().and_then(listed::instant),
-        managed: one(FileColumn::Managed).as_deref().is_some_and(listed::is_yes),
+        last_seen: one(FileColumn::LastSeen).as_deref().and_then(cell::instant),
+        managed: one(FileColumn::Managed).as_deref().is_some_and(cell::is_yes),
         id: one(FileColumn::Id),
         ids: one(FileColumn::Id).map(|id| scoped(id, file)).into_iter().collect(),
         ..ListedDevice::default()
     };
     if let Some(status) = one(FileColumn::Status).filter(|s| is_retired(s)) {
-        entry.excluded = Some(Exclusion::Retired);
-        entry.because = Some(status);
+        listed.excluded = Some(Exclusion::Retired);
+        listed.because = Some(status);
     }
-    addresses.into_entry(entry)
+    addresses.into_device(listed)
 }
 
-/// An id that several lists may share is one of a wide space; a small number is its own file's.
+/// Only a long hexadecimal id can be shared by several lists; a short one is specific to its file.
 fn scoped(id: String, file: &str) -> String {
     let bare = squash(&id);
     let is_wide = bare.len() >= 32 && bare.bytes().all(|b| b.is_ascii_hexdigit());

@@ -1,89 +1,23 @@
-//! JSON of makers' APIs as records, one after another: no document is ever held as a tree, as a small body can make a
-//! large one.
+//! JSON of makers' APIs, read record by record. A document is never held as a tree, because a small body can make a large
+//! tree.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::listed::{FileRow, Reading};
-use super::{ADDRESSES, FileError, FileKind, ROWS, defender, meraki};
-use crate::census::VALUE_BYTES;
+use super::error::FileError;
+use super::limits::ROWS;
+use super::reading::{FileKind, FileRow, Reading};
+use super::record::{Cards, MEMBERS, Record, Scalar, scalars};
+use super::{defender, meraki};
 
-/// Members around a list of records in the answers of APIs and what tools make of them.
+/// Members that wrap a list of records, in answers of APIs and in exports of tools.
 const WRAPPERS: [&str; 10] =
     ["value", "items", "data", "results", "result", "pages", "clients", "devices", "machines", "records"];
-/// How deep such members may lie in each other.
+/// How deep wrappers may be nested.
 const DEPTH: u8 = 4;
-/// Members of a record that are read, in any spelling of upper and lower case.
-const MEMBERS: [&str; 24] = [
-    "id",
-    "mac",
-    "ip",
-    "ip6",
-    "lanIp",
-    "description",
-    "name",
-    "os",
-    "manufacturer",
-    "deviceTypePrediction",
-    "lastSeen",
-    "model",
-    "productType",
-    "serial",
-    "computerDnsName",
-    "osPlatform",
-    "lastIpAddress",
-    "onboardingStatus",
-    "mergedIntoMachineId",
-    "isExcluded",
-    "deviceCategory",
-    "deviceType",
-    "deviceManufacturer",
-    "deviceModel",
-];
 
-/// An address of a machine.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Card {
-    pub(super) ip: Option<String>,
-    pub(super) mac: Option<String>,
-    pub(super) status: Option<String>,
-    pub(super) kind: Option<String>,
-}
-
-/// One record: its known members that are texts, numbers or truth values.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Record {
-    members: BTreeMap<&'static str, String>,
-    pub(super) cards: Vec<Card>,
-}
-
-impl Record {
-    /// A member by the name in [`MEMBERS`].
-    pub(super) fn get(&self, member: &str) -> Option<&str> {
-        self.members.get(member).map(String::as_str).filter(|v| !v.trim().is_empty())
-    }
-
-    /// As [`Self::get`], cleaned, and `None` for what stands for nothing.
-    pub(super) fn text(&self, member: &str) -> Option<String> {
-        super::listed::text(self.get(member)?)
-    }
-
-    fn kind(&self) -> Option<FileKind> {
-        let has = |member: &&str| self.members.contains_key(*member);
-        let defender =
-            ["computerDnsName", "onboardingStatus", "osPlatform", "lastIpAddress", "mergedIntoMachineId"];
-        let meraki = ["mac", "serial", "productType", "deviceTypePrediction"];
-        if defender.iter().any(has) || !self.cards.is_empty() {
-            Some(FileKind::Defender)
-        } else {
-            meraki.iter().any(has).then_some(FileKind::Meraki)
-        }
-    }
-}
-
-/// Reads records; `named` where a person told the kind.
+/// Reads records; `named` says that a person gave the kind.
 pub(super) fn read(name: String, text: &str, kind: FileKind, named: bool) -> Result<Reading, FileError> {
     let (found, broken) = records(text);
     if found.len() > ROWS {
@@ -93,39 +27,39 @@ pub(super) fn read(name: String, text: &str, kind: FileKind, named: bool) -> Res
         _ if named => kind,
         Some(kind) => kind,
         None if found.iter().all(|r| *r == Record::default()) => {
-            let why = broken.unwrap_or_else(|| "there is none in it".to_owned());
+            let why = broken.unwrap_or_else(|| "it has no record".to_owned());
             return Err(FileError::NoRecords { name, why });
         }
         None => return Err(FileError::UnknownRecords { name }),
     };
-    let entry = match kind {
-        FileKind::Defender => defender::entry,
-        _ => meraki::entry,
+    let read = match kind {
+        FileKind::Defender => defender::read,
+        _ => meraki::read,
     };
     let mut rows: Vec<FileRow> =
-        found.iter().zip(1..).map(|(record, number)| FileRow { number, entry: entry(record) }).collect();
+        found.iter().zip(1..).map(|(record, number)| FileRow { number, listed: read(record) }).collect();
     if let Some(why) = broken {
         rows.push(FileRow {
             number: rows.len() as u64 + 1,
-            entry: Err(format!("the file breaks off here: {why}")),
+            listed: Err(format!("the file breaks off here: {why}")),
         });
     }
     Ok(Reading { name, kind, rows, columns: None, notes: Vec::new() })
 }
 
-/// All records of a text until its end or until it breaks, and why it broke. At most one more than [`ROWS`].
+/// All records of a text up to its end or to the first error, and that error. At most one more than [`ROWS`].
 fn records(text: &str) -> (Vec<Record>, Option<String>) {
     let mut found = Vec::new();
     let mut rest = text;
     let mut lines = 0;
-    // One document after another: lines of records, or pages that a script put into one file.
+    // One document after another: lines of records, or pages that a script appended to one file.
     loop {
         let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
         let end = match stream.next() {
             None => return (found, None),
             Some(Ok(_)) => stream.byte_offset(),
             Some(Err(error)) => {
-                // What stands before the break counts.
+                // Records before the error count.
                 let mut partial = serde_json::Deserializer::from_str(rest);
                 Node::top(&mut found).deserialize(&mut partial).ok();
                 return (found, Some(place(&error, lines)));
@@ -144,7 +78,7 @@ fn records(text: &str) -> (Vec<Record>, Option<String>) {
     }
 }
 
-/// An error of the parser with the line of the whole file.
+/// A parser's error with its line in the whole file.
 fn place(error: &serde_json::Error, lines_before: usize) -> String {
     let text = error.to_string();
     let what = text.split(" at line ").next().unwrap_or(&text);
@@ -156,7 +90,7 @@ fn place(error: &serde_json::Error, lines_before: usize) -> String {
 struct Node<'a> {
     found: &'a mut Vec<Record>,
     depth: u8,
-    /// Whether it is the value of a wrapper's member: then it is a list, or nothing.
+    /// Whether it is the value of a wrapper: then only a list has a meaning.
     is_inside: bool,
 }
 
@@ -165,7 +99,7 @@ impl Node<'_> {
         Node { found, depth: 0, is_inside: false }
     }
 
-    /// Something that stands where a record should.
+    /// A value that is not a record, in the place of one.
     fn nothing(self) -> Seen {
         if !self.is_inside && self.depth > 0 && self.found.len() <= ROWS {
             self.found.push(Record::default());
@@ -174,7 +108,7 @@ impl Node<'_> {
     }
 }
 
-/// What a value was.
+/// The kind of a value.
 enum Seen {
     List,
     Other,
@@ -186,12 +120,6 @@ impl<'de> DeserializeSeed<'de> for Node<'_> {
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Seen, D::Error> {
         input.deserialize_any(self)
     }
-}
-
-macro_rules! scalars {
-    ($me:ident => $value:expr; $($method:ident: $type:ty),*) => {
-        $(fn $method<E: serde::de::Error>($me, _: $type) -> Result<Self::Value, E> { Ok($value) })*
-    };
 }
 
 impl<'de> Visitor<'de> for Node<'_> {
@@ -218,7 +146,7 @@ impl<'de> Visitor<'de> for Node<'_> {
                 break;
             }
             if self.found.len() > ROWS {
-                // Refused for its number; the rest is passed over.
+                // Too many rows: the file will be refused, so skip the rest.
                 while list.next_element::<IgnoredAny>()?.is_some() {}
             }
         }
@@ -245,7 +173,7 @@ impl<'de> Visitor<'de> for Node<'_> {
                 }
             }
         }
-        // An empty list of records makes a wrapper too: a page without any.
+        // A wrapper may be empty: a page without records.
         if is_wrapper {
             return Ok(Seen::List);
         }
@@ -291,156 +219,6 @@ impl<'de> serde::Deserialize<'de> for Name {
     }
 }
 
-/// A text, number or truth value as text, cut to what is kept of one; nothing for lists and objects.
-struct Scalar(Option<String>);
-
-impl<'de> serde::Deserialize<'de> for Scalar {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Scalar;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("any value")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Scalar, E> {
-                Ok(Scalar(Some(text.chars().take(VALUE_BYTES * 2).collect())))
-            }
-
-            fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Scalar, E> {
-                Ok(Scalar(Some(value.to_string())))
-            }
-
-            fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Scalar, E> {
-                Ok(Scalar(Some(value.to_string())))
-            }
-
-            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Scalar, E> {
-                Ok(Scalar(Some(value.to_string())))
-            }
-
-            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Scalar, E> {
-                Ok(Scalar(Some(value.to_string())))
-            }
-
-            fn visit_unit<E: serde::de::Error>(self) -> Result<Scalar, E> {
-                Ok(Scalar(None))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Scalar, A::Error> {
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(Scalar(None))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Scalar, A::Error> {
-                while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Scalar(None))
-            }
-        }
-        input.deserialize_any(Any)
-    }
-}
-
-/// The addresses of a machine: objects, or plain texts as older answers have them.
-struct Cards(Vec<Card>);
-
-/// One element of such a list.
-struct OneCard(Option<Card>);
-
-impl<'de> serde::Deserialize<'de> for Cards {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Cards;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of addresses")
-            }
-
-            scalars!(self => Cards(Vec::new()); visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
-
-            fn visit_unit<E: serde::de::Error>(self) -> Result<Cards, E> {
-                Ok(Cards(Vec::new()))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Cards, A::Error> {
-                while members.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-                Ok(Cards(Vec::new()))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Cards, A::Error> {
-                let mut cards = Vec::new();
-                while let Some(OneCard(card)) = list.next_element()? {
-                    cards.extend(card.filter(|_| cards.len() < ADDRESSES));
-                }
-                Ok(Cards(cards))
-            }
-        }
-        input.deserialize_any(Any)
-    }
-}
-
-impl<'de> serde::Deserialize<'de> for OneCard {
-    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = OneCard;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an address")
-            }
-
-            scalars!(self => OneCard(None); visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64);
-
-            fn visit_unit<E: serde::de::Error>(self) -> Result<OneCard, E> {
-                Ok(OneCard(None))
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<OneCard, E> {
-                let ip = text.chars().take(VALUE_BYTES).collect();
-                Ok(OneCard(Some(Card { ip: Some(ip), ..Card::default() })))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<OneCard, A::Error> {
-                while list.next_element::<IgnoredAny>()?.is_some() {}
-                Ok(OneCard(None))
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<OneCard, A::Error> {
-                let mut card = Card::default();
-                while let Some(name) = members.next_key::<CardMember>()? {
-                    let Scalar(value) = members.next_value()?;
-                    match name {
-                        CardMember::Ip => card.ip = value,
-                        CardMember::Mac => card.mac = value,
-                        CardMember::Status => card.status = value,
-                        CardMember::Kind => card.kind = value,
-                        CardMember::Other => {}
-                    }
-                }
-                Ok(OneCard(Some(card)))
-            }
-        }
-        input.deserialize_any(Any)
-    }
-}
-
-/// A member of a machine's address.
-#[derive(serde::Deserialize)]
-enum CardMember {
-    #[serde(rename = "ipAddress", alias = "ipaddress", alias = "IPAddress", alias = "IpAddress")]
-    Ip,
-    #[serde(rename = "macAddress", alias = "macaddress", alias = "MacAddress", alias = "MACAddress")]
-    Mac,
-    #[serde(rename = "operationalStatus", alias = "OperationalStatus")]
-    Status,
-    #[serde(rename = "type", alias = "Type")]
-    Kind,
-    #[serde(other)]
-    Other,
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -467,11 +245,11 @@ mod tests {
         assert_eq!(macs(r#"{"data":{"clients":[{"mac":"a"},{"mac":"b","data":{"mac":"no"}}]}}"#), ["a", "b"]);
         let error = read("x.json".into(), r#"{"error":{"code":"Unauthorized"}}"#, FileKind::Defender, false)
             .unwrap_err();
-        assert!(error.to_string().contains("there is none"), "{error}");
+        assert!(error.to_string().contains("it has no record"), "{error}");
     }
 
     #[test]
-    fn what_stands_before_a_break_is_kept_and_the_break_is_named() {
+    fn records_before_an_error_are_kept_and_the_error_is_named() {
         let (found, broken) = records("[{\"mac\":\"a\"},\n{\"mac\":");
         assert_eq!((found.len(), found[0].get("mac")), (1, Some("a")));
         assert!(broken.unwrap().ends_with("at line 2 column 7"));

@@ -1,4 +1,4 @@
-//! What holds for every list: the ledger closes, no order matters, nothing panics.
+//! Laws of every list: the ledger closes, order does not matter, nothing panics.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -6,11 +6,12 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use super::reading::FileRow;
 use super::*;
-use crate::census::{Binding, Category, MacAddr, Policy, State, Timestamp, Unclassified, Verdict};
+use crate::census::time::DAY;
+use crate::census::{Binding, Category, CouplingState, MacAddr, Policy, Timestamp, Unclassified, Verdict};
 use crate::wire::{CouplingEntry, DeviceEntry};
 
-const DAY: i64 = 24 * 3_600 * 1_000_000_000;
 const NOW: Timestamp = Timestamp(20_000 * DAY);
 
 fn macs() -> impl Strategy<Value = MacAddr> {
@@ -49,7 +50,7 @@ fn entries() -> impl Strategy<Value = ListedDevice> {
 
 fn devices() -> impl Strategy<Value = DeviceEntry> {
     let categories = select(Category::ALL.to_vec());
-    let states = select(vec![State::Active, State::Superseded]);
+    let states = select(vec![CouplingState::Active, CouplingState::Superseded]);
     let couplings = vec((macs(), 1..9_u8, states), 1..3);
     (couplings, categories, 0..40_i64, any::<bool>()).prop_map(|(couplings, category, age, managed)| {
         let last_seen = NOW.plus(-age * DAY);
@@ -98,7 +99,7 @@ fn devices() -> impl Strategy<Value = DeviceEntry> {
 
 fn reading(name: &str, entries: Vec<ListedDevice>) -> Reading {
     let rows =
-        entries.into_iter().zip(1..).map(|(entry, number)| FileRow { number, entry: Ok(entry) }).collect();
+        entries.into_iter().zip(1..).map(|(listed, number)| FileRow { number, listed: Ok(listed) }).collect();
     Reading { name: name.to_owned(), kind: FileKind::Cmdb, rows, columns: None, notes: Vec::new() }
 }
 

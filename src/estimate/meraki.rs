@@ -1,11 +1,12 @@
 //! The Meraki dashboard: clients of a network (`GET /networks/{id}/clients`), and the network's own devices
 //! (`GET /networks/{id}/devices`, `GET /organizations/{id}/devices`).
 
-use super::json::Record;
-use super::listed::{self, Addresses, ListedDevice};
-use super::overlap::Exclusion;
+use super::cell;
+use super::exclusion::Exclusion;
+use super::listed::{Addresses, ListedDevice};
+use super::record::Record;
 
-/// What a product line of the dashboard is, as a key of the taxonomy.
+/// The taxonomy's key of a product line of the dashboard.
 fn product(line: &str) -> Option<&'static str> {
     Some(match line.to_lowercase().as_str() {
         "appliance" => "firewall",
@@ -19,8 +20,8 @@ fn product(line: &str) -> Option<&'static str> {
     })
 }
 
-/// One record: a device where it says its product line, serial number or LAN address, else a client.
-pub(super) fn entry(record: &Record) -> Result<ListedDevice, String> {
+/// One record: a device if it has a product line, serial number or LAN address, else a client.
+pub(super) fn read(record: &Record) -> Result<ListedDevice, String> {
     let mut addresses = Addresses::default();
     if let Some(mac) = record.get("mac") {
         addresses.add_macs(mac);
@@ -29,8 +30,8 @@ pub(super) fn entry(record: &Record) -> Result<ListedDevice, String> {
         addresses.add_ips(ip);
     }
     let is_device = ["productType", "serial", "lanIp"].iter().any(|m| record.get(m).is_some());
-    let entry = if is_device { device(record) } else { client(record) };
-    addresses.into_entry(entry)
+    let listed = if is_device { device(record) } else { client(record) };
+    addresses.into_device(listed)
 }
 
 fn client(record: &Record) -> ListedDevice {
@@ -39,7 +40,7 @@ fn client(record: &Record) -> ListedDevice {
         kinds: record.text("deviceTypePrediction").into_iter().collect(),
         os: record.text("os"),
         vendor: record.text("manufacturer"),
-        last_seen: record.get("lastSeen").and_then(listed::instant),
+        last_seen: record.get("lastSeen").and_then(cell::instant),
         id: record.text("id"),
         ids: record.text("id").map(|id| format!("meraki#{id}")).into_iter().collect(),
         ..ListedDevice::default()
@@ -49,9 +50,9 @@ fn client(record: &Record) -> ListedDevice {
 fn device(record: &Record) -> ListedDevice {
     let line = record.text("productType");
     let kind = line.as_deref().map(|line| product(line).unwrap_or("network_other"));
-    let mut entry = ListedDevice {
+    let mut listed = ListedDevice {
         name: record.text("name"),
-        // Whatever it is, it is a part of the network that the dashboard runs.
+        // Even if its product line is unknown, it is network equipment.
         kinds: vec![kind.unwrap_or("network_other").to_owned()],
         vendor: Some("Cisco Meraki".to_owned()),
         model: record.text("model"),
@@ -60,9 +61,9 @@ fn device(record: &Record) -> ListedDevice {
         ..ListedDevice::default()
     };
     if kind == Some("sensor") {
-        // They speak by Bluetooth to an access point and never have an address.
-        entry.excluded = Some(Exclusion::Unaddressed);
-        entry.because = line;
+        // Meraki sensors use Bluetooth to an access point and never have an address.
+        listed.excluded = Some(Exclusion::Unaddressed);
+        listed.because = line;
     }
-    entry
+    listed
 }

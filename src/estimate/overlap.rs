@@ -1,124 +1,62 @@
-//! Which rows stand for one device, and which for one of the inventory's.
+//! Finds rows that stand for the same device, and rows that stand for a device of the inventory.
 //!
-//! 1. Rows that share a MAC or an id are one device, and so on through all rows.
-//! 2. A row without a MAC is the device that bears its address: of the inventory in a coupling that is in use, or of a
-//!    row with a MAC. Where several bear it, no MAC can tell which: the row is set aside as ambiguous. Where none does,
-//!    rows without a MAC that share an address are one device.
-//! 3. Devices of the inventory stay as they are: rows are told to be one of them, never the other way round.
+//! 1. Rows that share a MAC or an id, directly or through other rows, are one device.
+//! 2. A row without a MAC is the device that has its address: a device of the inventory with a current coupling, or a row
+//!    with a MAC. If several devices have the address, the row is ambiguous and does not count. If none has it, rows
+//!    without a MAC that share an address are one device.
+//! 3. Devices of the inventory never change: rows are matched to them, and never merge two of them.
 //!
-//! An address alone tells a managed machine only for [`ADDRESS_LIFE`] after the machine was last seen, as another device
-//! may have leased it since.
+//! The address of a managed machine identifies it only for [`ADDRESS_LIFE`] after the machine was last seen, because another
+//! device may have leased the address since.
 //!
-//! Every step looks at the whole set of rows, so that neither their order nor that of the files matters.
+//! Every step looks at all rows, so the order of rows and files does not matter.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
-use super::ListedDevice;
+use super::listed::ListedDevice;
 use crate::census::address::is_public;
-use crate::census::{MacAddr, State, Timestamp, Verdict};
+use crate::census::time::DAY;
+use crate::census::{CouplingState, MacAddr, Timestamp};
 use crate::wire::DeviceEntry;
 
-/// How long an address tells a managed machine: 7 days, in nanoseconds.
-pub const ADDRESS_LIFE: i64 = 7 * 24 * 3_600 * 1_000_000_000;
+/// How long an address identifies a managed machine: 7 days, in nanoseconds.
+pub(crate) const ADDRESS_LIFE: i64 = 7 * DAY;
 
-/// Why a row or a device does not count.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Exclusion {
-    /// As a device of the census would not.
-    Verdict(Verdict),
-    /// A broadcast or group address (I3).
-    Group,
-    /// It never has an address (I14).
-    Unaddressed,
-    /// Its address is borne by several devices with MACs.
-    Ambiguous,
-    /// Its list says that it is not in use.
-    Retired,
-    /// Its list says that it is out of scope.
-    OutOfScope,
-}
-
-impl Exclusion {
-    /// All that a list can lead to, in the order of the report.
-    pub const ALL: [Self; 13] = [
-        Self::Verdict(Verdict::ComputerMobile),
-        Self::Verdict(Verdict::Deleted),
-        Self::Verdict(Verdict::Idle),
-        Self::Verdict(Verdict::Managed),
-        Self::Verdict(Verdict::Public),
-        Self::Verdict(Verdict::Tentative),
-        Self::Verdict(Verdict::Unclassified),
-        Self::Verdict(Verdict::Virtual),
-        Self::Group,
-        Self::Unaddressed,
-        Self::Ambiguous,
-        Self::Retired,
-        Self::OutOfScope,
-    ];
-
-    /// The rule's id, or a word of the estimate's own.
-    pub const fn id(self) -> &'static str {
-        match self {
-            Self::Verdict(verdict) => verdict.id(),
-            Self::Group => "I3",
-            Self::Unaddressed => "I14",
-            Self::Ambiguous => "ambiguous",
-            Self::Retired => "retired",
-            Self::OutOfScope => "out-of-scope",
-        }
-    }
-
-    /// What a person reads.
-    pub const fn title(self) -> &'static str {
-        match self {
-            Self::Verdict(Verdict::Public) => "no device: a public address without a MAC",
-            Self::Verdict(verdict) => verdict.title(),
-            Self::Group => "no device: a broadcast or group address",
-            Self::Unaddressed => "not counted: it never has an address of its own",
-            Self::Ambiguous => {
-                "not counted: several devices with MACs bear its address, and it is one of them"
-            }
-            Self::Retired => "not counted: its list says that it is not in use",
-            Self::OutOfScope => "not counted: its list says that it is out of scope",
-        }
-    }
-}
-
-/// Rows that stand for one device, by their place in the list of all rows, sorted.
+/// Rows that stand for one device, by their index in the list of all rows, sorted.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Group {
     pub(super) rows: Vec<usize>,
-    /// Devices of the inventory that they are, by place, sorted; usually one.
+    /// The matching devices of the inventory, by index, sorted; usually one.
     pub(super) devices: Vec<usize>,
-    /// Whether its address is borne by several devices.
+    /// Whether several devices have its address.
     pub(super) is_ambiguous: bool,
 }
 
-/// Groups the rows, and finds each group in the inventory. Rows that are excluded by themselves are left out.
+/// Groups the rows, and finds each group in the inventory. Rows that exclude themselves are left out.
 pub(super) fn groups(entries: &[&ListedDevice], inventory: &[DeviceEntry], as_of: Timestamp) -> Vec<Group> {
     let mut ties = Ties::new(entries.len());
     let mut by_mac: HashMap<MacAddr, usize> = HashMap::new();
     let mut by_id: HashMap<&str, usize> = HashMap::new();
     let taking_part = || entries.iter().enumerate().filter(|(_, e)| e.excluded.is_none());
-    for (row, entry) in taking_part() {
-        for mac in &entry.macs {
+    for (row, listed) in taking_part() {
+        for mac in &listed.macs {
             let first = *by_mac.entry(*mac).or_insert(row);
             ties.join(row, first);
         }
-        for id in &entry.ids {
+        for id in &listed.ids {
             let first = *by_id.entry(id.as_str()).or_insert(row);
             ties.join(row, first);
         }
     }
     let known = Known::new(inventory);
-    // What each root knows after the first step; the later ones look at this alone.
+    // What each root knows after the first step; the later steps look only at this.
     let mut roots: BTreeMap<usize, Root> = BTreeMap::new();
-    for (row, entry) in taking_part() {
+    for (row, listed) in taking_part() {
         let root = roots.entry(ties.root(row)).or_default();
-        root.macs.extend(&entry.macs);
-        root.ips.extend(&entry.ips);
-        let lives = !entry.managed || entry.last_seen.is_none_or(|at| as_of.since(at) <= ADDRESS_LIFE);
+        root.macs.extend(&listed.macs);
+        root.ips.extend(&listed.ips);
+        let lives = !listed.managed || listed.last_seen.is_none_or(|at| as_of.since(at) <= ADDRESS_LIFE);
         root.is_findable |= lives;
     }
     let mut bearers: HashMap<IpAddr, Vec<usize>> = HashMap::new();
@@ -163,24 +101,24 @@ pub(super) fn groups(entries: &[&ListedDevice], inventory: &[DeviceEntry], as_of
     out
 }
 
-/// What rows that are tied know together.
+/// The joint knowledge of rows that are tied.
 #[derive(Debug, Default)]
 struct Root {
     macs: BTreeSet<MacAddr>,
     ips: BTreeSet<IpAddr>,
-    /// Whether its addresses may tell what it is.
+    /// Whether its addresses may identify it.
     is_findable: bool,
     devices: Vec<usize>,
 }
 
-/// Where rows without a MAC belong.
+/// The device to which rows without a MAC belong.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Home {
-    /// To the rows with that root.
+    /// The rows with that root.
     Row(usize),
-    /// To that device of the inventory.
+    /// That device of the inventory.
     Device(usize),
-    /// To one of several.
+    /// One of several devices.
     Ambiguous,
 }
 
@@ -207,7 +145,7 @@ fn homes(
     let mut of_set: HashMap<usize, Home> = HashMap::new();
     for (set, ips) in &wanted {
         let devices: BTreeSet<usize> = ips.iter().flat_map(|ip| known.of_ip(*ip)).copied().collect();
-        // Rows that are one of these devices already are no further candidate.
+        // Rows that already belong to one of these devices are not further candidates.
         let is_other =
             |row: &&usize| roots.get(row).is_some_and(|r| !r.devices.iter().any(|d| devices.contains(d)));
         let rows: BTreeSet<usize> =
@@ -224,7 +162,7 @@ fn homes(
     for (place, _) in seekers() {
         let set = ties.root(*place);
         match of_set.get(&set) {
-            // Those that go together stay together: the device and the doubt are told by their first.
+            // Rows that share an address stay together: the first one carries the device or the ambiguity.
             Some(Home::Device(device)) => {
                 out.insert(*place, if *place == set { Home::Device(*device) } else { Home::Row(set) });
             }
@@ -240,7 +178,7 @@ fn homes(
     out
 }
 
-/// The inventory by MAC, and by the addresses that are in use.
+/// The inventory by MAC, and by current address.
 struct Known {
     by_mac: HashMap<MacAddr, Vec<usize>>,
     by_ip: HashMap<IpAddr, Vec<usize>>,
@@ -257,7 +195,7 @@ impl Known {
         for (place, device) in inventory.iter().enumerate() {
             for coupling in &device.couplings {
                 add(known.by_mac.entry(coupling.mac).or_default(), place);
-                if coupling.state != State::Superseded {
+                if coupling.state != CouplingState::Superseded {
                     add(known.by_ip.entry(coupling.ip).or_default(), place);
                 }
             }
@@ -276,7 +214,7 @@ impl Known {
     }
 }
 
-/// A union-find whose roots are the lowest places.
+/// A union-find whose roots are the lowest indexes.
 struct Ties(Vec<usize>);
 
 impl Ties {
@@ -306,7 +244,7 @@ impl Ties {
     }
 }
 
-/// Whether a device is known by public addresses alone.
+/// Whether a device has only public addresses.
 pub(super) fn is_public_only<'a>(
     mut macs: impl Iterator<Item = &'a MacAddr>,
     ips: &BTreeSet<IpAddr>,

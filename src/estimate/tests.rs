@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use super::limits::ROWS;
 use super::*;
 use crate::census::{Policy, Timestamp};
 use crate::classify::Rules;
@@ -163,7 +164,7 @@ fn the_same_list_is_read_alike_in_every_encoding_and_with_every_sign() {
     let bom: Vec<u8> = [0xef, 0xbb, 0xbf].into_iter().chain(text.bytes()).collect();
     let rows = |bytes: &[u8]| file("a.csv", bytes).rows;
     let plain = rows(text.as_bytes());
-    assert_eq!(plain[0].entry.as_ref().unwrap().name.as_deref(), Some("Küche"));
+    assert_eq!(plain[0].listed.as_ref().unwrap().name.as_deref(), Some("Küche"));
     for other in
         [utf16.as_slice(), &bom, text.replace(';', ",").as_bytes(), text.replace(';', "\t").as_bytes()]
     {
@@ -176,7 +177,7 @@ fn hostile_texts_are_cut_and_cannot_steer_a_terminal() {
     let list = format!("name,mac,type\n\"\u{1b}[31m{}\",00:40:8c:00:00:01,Camera\n", "x".repeat(100_000));
     let reading =
         read("../../etc/\u{1b}pass\u{202e}wd.csv", list.as_bytes(), &ReadOptions::default()).unwrap();
-    let name = reading.rows[0].entry.as_ref().unwrap().name.clone().unwrap();
+    let name = reading.rows[0].listed.as_ref().unwrap().name.clone().unwrap();
     assert!(name.len() <= 256 && name.starts_with("[31m"));
     assert_eq!(reading.name, "passwd.csv");
 }
@@ -192,7 +193,7 @@ fn every_bound_is_refused_by_name() {
     let many = format!("[{}{{}}]", "{},".repeat(ROWS));
     assert!(refused(many.as_bytes()).contains("200000 rows"));
     assert!(refused(b"").contains("is empty"));
-    assert!(refused(b"\x89PNG\0\0").contains("no text"));
+    assert!(refused(b"\x89PNG\0\0").contains("not a text file"));
     let rules = crate::census::Unclassified;
     let sorter = Sorter::new(&rules).unwrap();
     let files = vec![file("a.csv", b"mac\n00:40:8c:00:00:01\n"); FILES + 1];

@@ -1,4 +1,4 @@
-//! The columns of a list: what it can be sorted by, and what a file of it shows.
+//! The columns of a list, for sorting and for files.
 
 use std::cmp::Ordering;
 use std::net::IpAddr;
@@ -13,14 +13,14 @@ macro_rules! columns {
     ($($variant:ident = $key:literal, $title:literal;)*) => {
         /// A column of a list of devices.
         #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-        pub enum Column { $(#[doc = $title] $variant,)* }
+        pub(crate) enum Column { $(#[doc = $title] $variant,)* }
 
         impl Column {
             /// All columns, in the order in which a file shows them.
-            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+            pub(crate) const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The word in the API and in a file's first row.
-            pub const fn key(self) -> &'static str {
+            pub(crate) const fn key(self) -> &'static str {
                 match self { $(Self::$variant => $key,)* }
             }
         }
@@ -40,9 +40,9 @@ columns! {
     Model = "model", "Its model.";
     Os = "os", "Its operating system.";
     Firmware = "firmware", "Its firmware.";
-    Location = "location", "Where it stands, as a person set it.";
+    Location = "location", "Its location, as a person set it.";
     Tags = "tags", "Its tags, as people set them.";
-    Importance = "importance", "How much depends on it; normal where nobody set it.";
+    Importance = "importance", "Its importance; normal unless somebody set it.";
     RandomMac = "random_mac", "Whether its MAC is randomised.";
     Confidence = "confidence", "Certainty of the category, 0 to 1.";
     Couplings = "couplings", "How many couplings it has.";
@@ -58,24 +58,18 @@ columns! {
     Policy = "policy", "The policy of the count, the same in every row.";
 }
 
-/// A word that names no column, or none that a list can be sorted by.
+/// A column that does not exist, or by which a list cannot be sorted.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BadColumn {
-    /// No column.
-    #[error("'{name}' is no column; they are {}", keys(Column::ALL.iter().copied()))]
-    Unknown {
-        /// The word.
-        name: String,
-    },
-    /// A column that has no order.
+    /// The column does not exist.
+    #[error("unknown column '{name}'; the columns are {}", keys(Column::ALL.iter().copied()))]
+    Unknown { name: String },
+    /// Lists cannot be sorted by the column.
     #[error(
-        "a list cannot be sorted by '{name}'; sort by one of {}, from the end with '-' before it",
+        "a list cannot be sorted by '{name}'; use one of {}, with the prefix '-' to sort descending",
         keys(Sort::BY.into_iter())
     )]
-    NoOrder {
-        /// The word.
-        name: String,
-    },
+    NoOrder { name: String },
 }
 
 fn keys(columns: impl Iterator<Item = Column>) -> String {
@@ -92,8 +86,8 @@ impl FromStr for Column {
 }
 
 impl Column {
-    /// The column's text for a device; empty for what is not known.
-    pub fn text(self, d: &DeviceEntry, as_of: Timestamp, policy: &str) -> String {
+    /// The column's text for a device; empty if it is not known.
+    pub(crate) fn text(self, d: &DeviceEntry, as_of: Timestamp, policy: &str) -> String {
         let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
         match self {
             Self::Id => d.id.clone(),
@@ -136,14 +130,14 @@ impl Column {
     }
 }
 
-/// The order of a list: by a column, then by id, so that no two devices tie.
+/// The order of a list: by a column, then by id, so two devices never tie.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Sort {
+pub(crate) struct Sort {
     by: Column,
     descending: bool,
 }
 
-/// What a device is sorted by. Names are compared without regard to case; devices without one come last.
+/// The sort key of a device. Texts are compared without regard to case; devices without one come last.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum SortKey {
@@ -162,7 +156,7 @@ impl Default for Sort {
 
 impl Sort {
     /// What a list can be sorted by.
-    pub const BY: [Column; 15] = [
+    pub(crate) const BY: [Column; 15] = [
         Column::Ip,
         Column::Mac,
         Column::Zone,
@@ -180,8 +174,8 @@ impl Sort {
         Column::Verdict,
     ];
 
-    /// The word in the API: the column, after `-` where it runs from the end.
-    pub fn key_text(self) -> String {
+    /// The word in the API: the column, with the prefix `-` if descending.
+    pub(crate) fn key_text(self) -> String {
         format!("{}{}", if self.descending { "-" } else { "" }, self.by.key())
     }
 

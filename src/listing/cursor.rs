@@ -1,4 +1,4 @@
-//! Cursors: where the page before ended.
+//! Cursors: where the previous page ended.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,34 +7,33 @@ use serde::{Deserialize, Serialize};
 use super::column::SortKey;
 use crate::census::Timestamp;
 
-/// The longest cursor in characters: names are bounded by what a frame can say.
+/// The longest cursor in characters. Names are bounded by the size of a frame.
 const LENGTH: usize = 4_096;
 
 /// The last device of a page.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Cursor {
-    /// Which list: its filter and order.
+pub(crate) struct Cursor {
+    /// The fingerprint of the list's filter and order.
     pub(super) list: String,
-    /// The order, for people who look.
+    /// The order, for people who decode the cursor.
     pub(super) sort: String,
     /// The instant of the list.
     pub(super) as_of: Timestamp,
-    /// What the device is sorted by.
+    /// The device's sort key.
     pub(super) key: SortKey,
-    /// The device.
     pub(super) id: String,
 }
 
-/// A cursor that leads nowhere.
+/// A cursor that cannot be used.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BadCursor {
     /// It cannot be read.
-    #[error("'after' is no cursor; send the 'next' of the page before as it is")]
+    #[error("'after' is not a cursor; send the 'next' of the previous page unchanged")]
     Unreadable,
-    /// It is of another list.
+    /// It belongs to another list.
     #[error(
-        "'after' is of a list with another filter, order or instant; send it with those of the page before, or begin anew without it"
+        "'after' belongs to a list with another filter, order or instant; repeat those of the previous page, or start again without 'after'"
     )]
     OtherList,
 }

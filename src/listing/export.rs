@@ -1,6 +1,6 @@
 //! Whole lists as files: CSV that is safe to open in a spreadsheet (RFC 4180, UTF-8), and NDJSON.
 //!
-//! Made chunk by chunk, so that neither has a cap.
+//! Written chunk by chunk, so the size of a list is not limited.
 
 use std::borrow::Cow;
 
@@ -10,40 +10,38 @@ use super::column::{BadColumn, Column};
 use crate::census::Timestamp;
 use crate::wire::DeviceEntry;
 
-/// Devices that are written at once.
-pub const CHUNK: usize = 512;
+/// Devices in one chunk.
+pub(crate) const CHUNK: usize = 512;
 
-/// Columns by their keys, separated by commas; `None` where nothing is named.
+/// Columns by their keys, separated by commas; `None` if no column is named.
 ///
 /// # Errors
 /// [`BadColumn::Unknown`].
-pub fn columns(asked: Option<&str>) -> Result<Option<Vec<Column>>, BadColumn> {
+pub(crate) fn columns(asked: Option<&str>) -> Result<Option<Vec<Column>>, BadColumn> {
     let asked = asked.map(str::trim).filter(|a| !a.is_empty());
     asked.map(|keys| keys.split(',').take(100).map(|key| key.trim().parse()).collect()).transpose()
 }
 
-/// Writes CSV.
 #[derive(Clone, Debug)]
-pub struct Csv {
+pub(crate) struct Csv {
     columns: Vec<Column>,
     as_of: Timestamp,
     policy: String,
 }
 
 impl Csv {
-    /// Of those columns, or all.
-    pub fn new(columns: Option<Vec<Column>>, as_of: Timestamp, policy: &str) -> Self {
+    /// With those columns, or with all.
+    pub(crate) fn new(columns: Option<Vec<Column>>, as_of: Timestamp, policy: &str) -> Self {
         let columns = columns.unwrap_or_else(|| Column::ALL.to_vec());
         Self { columns, as_of, policy: policy.to_owned() }
     }
 
-    /// The first row.
-    pub fn header(&self) -> Vec<u8> {
+    pub(crate) fn header(&self) -> Vec<u8> {
         rows(std::iter::once(self.columns.iter().map(|c| c.key().to_owned()).collect()))
     }
 
     /// The rows of some devices.
-    pub fn rows<'d>(&self, devices: impl Iterator<Item = &'d DeviceEntry>) -> Vec<u8> {
+    pub(crate) fn rows<'d>(&self, devices: impl Iterator<Item = &'d DeviceEntry>) -> Vec<u8> {
         rows(devices.map(|d| self.columns.iter().map(|c| c.text(d, self.as_of, &self.policy)).collect()))
     }
 }
@@ -51,7 +49,7 @@ impl Csv {
 fn rows(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
-        // Writing to memory does not fail, and rows are all as long as the first.
+        // Writing to memory does not fail, and all rows have the same length.
         if out.write_record(row.iter().map(|cell| harmless(cell).into_owned())).is_err() {
             tracing::error!("a row of an export could not be written");
         }
@@ -59,7 +57,7 @@ fn rows(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     out.into_inner().unwrap_or_default()
 }
 
-/// A cell that no spreadsheet takes for a formula: what devices say of themselves must not run on a person's desk.
+/// Quotes a cell that a spreadsheet would take for a formula: names that devices send must not run on a person's computer.
 fn harmless(cell: &str) -> Cow<'_, str> {
     let formula =
         |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
@@ -71,20 +69,20 @@ fn harmless(cell: &str) -> Cow<'_, str> {
 
 /// Writes NDJSON: an object a line.
 #[derive(Clone, Debug)]
-pub struct Ndjson {
+pub(crate) struct Ndjson {
     columns: Option<Vec<Column>>,
     as_of: Timestamp,
     policy: String,
 }
 
 impl Ndjson {
-    /// Of those columns, or else devices as the API shows them, each with `as_of` and `policy`.
-    pub fn new(columns: Option<Vec<Column>>, as_of: Timestamp, policy: &str) -> Self {
+    /// With those columns, or else with devices as the API shows them, each with `as_of` and `policy`.
+    pub(crate) fn new(columns: Option<Vec<Column>>, as_of: Timestamp, policy: &str) -> Self {
         Self { columns, as_of, policy: policy.to_owned() }
     }
 
     /// The lines of some devices.
-    pub fn lines<'d>(&self, devices: impl Iterator<Item = &'d DeviceEntry>) -> Vec<u8> {
+    pub(crate) fn lines<'d>(&self, devices: impl Iterator<Item = &'d DeviceEntry>) -> Vec<u8> {
         let mut out = Vec::new();
         for device in devices {
             let line = match &self.columns {
@@ -132,6 +130,6 @@ mod tests {
         assert_eq!(columns(None), Ok(None));
         assert_eq!(columns(Some("ip, name")), Ok(Some(vec![Column::Ip, Column::Name])));
         let unknown = columns(Some("ip,colour")).unwrap_err().to_string();
-        assert!(unknown.starts_with("'colour' is no column; they are id, zone, ip"), "{unknown}");
+        assert!(unknown.starts_with("unknown column 'colour'; the columns are id, zone, ip"), "{unknown}");
     }
 }

@@ -1,4 +1,4 @@
-//! Which devices a list holds.
+//! Which devices are in a list.
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -6,13 +6,14 @@ use utoipa::IntoParams;
 
 use super::column::{BadColumn, Sort, SortKey};
 use super::cursor::{BadCursor, Cursor};
-use crate::census::{Category, Importance, Timestamp, Verdict, time::BadTimestamp};
+use super::error::{BadFilter, BadList};
+use crate::census::{Category, Importance, Timestamp, Verdict};
 use crate::wire::DeviceEntry;
 
-/// Words that are looked for; further ones are not.
+/// Words that are searched for; further words are ignored.
 const WORDS: usize = 8;
 
-/// Which devices, in what order, and which page of them. Empty values are as if left out.
+/// Which devices, in what order, and which page of them. Empty values count as omitted.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
@@ -30,10 +31,10 @@ pub struct Filter {
     #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     #[param(rename = "type")]
     pub kind: Option<String>,
-    /// A maker, whatever the case.
+    /// A vendor; upper and lower case are the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vendor: Option<String>,
-    /// A tag that people gave, whatever the case.
+    /// A tag that people set; upper and lower case are the same.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tag: Option<String>,
     /// `low`, `normal` or `high`.
@@ -45,36 +46,18 @@ pub struct Filter {
     /// Words, each a part of an address, MAC, name, vendor, model, system, type, tag, location or zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
-    /// A column such as `last_seen`; from its end with `-` before it. `ip` where it is missing.
+    /// A column such as `last_seen`; prefix with `-` to sort descending. Default: `ip`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sort: Option<String>,
-    /// The `next` of the page before.
+    /// The `next` of the previous page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
-    /// Devices on the page, at most 1000; 100 where it is missing.
+    /// Devices on the page, at most 1000. Default: 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
-    /// RFC 3339. The first page's instant on the pages that follow, and else the service's default.
+    /// The instant of the verdicts, RFC 3339. Default: the instant of the first page, or of the service.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<String>,
-}
-
-/// A filter that cannot be read.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum BadFilter {
-    /// A word that its parameter does not know.
-    #[error("'{value}' is no {parameter}; it is {known}")]
-    Unknown {
-        /// The parameter.
-        parameter: &'static str,
-        /// What was sent.
-        value: String,
-        /// What it may be.
-        known: String,
-    },
-    /// The instant.
-    #[error(transparent)]
-    Instant(#[from] BadTimestamp),
 }
 
 fn given(text: &Option<String>) -> Option<&str> {
@@ -99,26 +82,29 @@ fn known<T: Copy>(
 }
 
 impl Filter {
-    /// The order that is asked for.
+    /// The requested order.
     pub(super) fn order(&self) -> Result<Sort, BadColumn> {
         given(&self.sort).map_or_else(|| Ok(Sort::default()), str::parse)
     }
 
-    /// The cursor that was sent, if it is one of this list.
+    /// The cursor that was sent.
+    ///
+    /// # Errors
+    /// If it belongs to another list.
     pub(super) fn cursor(&self) -> Result<Option<Cursor>, BadCursor> {
         given(&self.after).map(|text| Cursor::read(text, &self.fingerprint())).transpose()
     }
 
-    /// The cursor of the page behind a device.
+    /// The cursor of the page after a device.
     pub(super) fn cursor_after(&self, sort: Sort, as_of: Timestamp, key: SortKey, id: String) -> String {
         Cursor { list: self.fingerprint(), sort: sort.key_text(), as_of, key, id }.write()
     }
 
-    /// The instant that is asked for: by itself, else that of the page before.
+    /// The requested instant, or else that of the previous page.
     ///
     /// # Errors
-    /// Where it is none, or the cursor is another list's.
-    pub fn instant(&self) -> Result<Option<Timestamp>, super::BadList> {
+    /// If the instant cannot be read, or the cursor belongs to another list.
+    pub fn instant(&self) -> Result<Option<Timestamp>, BadList> {
         let asked = given(&self.as_of).map(str::parse).transpose().map_err(BadFilter::from)?;
         let of_page = self.cursor()?.map(|c| c.as_of);
         match (asked, of_page) {
@@ -127,17 +113,17 @@ impl Filter {
         }
     }
 
-    /// The same list from its first device, all of it: for a file.
+    /// The whole list from its first device, for a file.
     #[must_use]
     pub fn whole(&self) -> Self {
         Self { after: None, limit: None, ..self.clone() }
     }
 
-    /// Tells lists apart: the same for every page of one.
+    /// Identifies the list: the same for all of its pages.
     fn fingerprint(&self) -> String {
         let list = Self { as_of: None, ..self.whole() };
         let json = serde_json::to_vec(&list).unwrap_or_default();
-        Sha256::digest(&json).iter().take(8).map(|b| format!("{b:02x}")).collect()
+        hex::encode(Sha256::digest(&json).get(..8).unwrap_or_default())
     }
 }
 

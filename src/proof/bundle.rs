@@ -1,18 +1,18 @@
-//! The bundle: one file that holds what is needed to recount some days without the service.
+//! The bundle: one file with everything that is needed to recount some days without the service.
 //!
-//! Lines of compact JSON, each ended by a line feed, and each written in one way alone:
+//! Lines of compact JSON, each ended by a line feed, each in its only valid form:
 //!
 //! ```text
 //! {"schema":"netcensus.bundle/1","subscription":…,"days":{"from":…,"to":…},"key":…}     once, first
 //! {"snapshot":{…header…},"signature":…,"leaves":true}                                    headers without a gap in
-//! {"id":…,"zone":…,…}                                                                    the chain; where `leaves`
-//!                                                                                        is true, its leaves follow
+//! {"id":…,"zone":…,…}                                                                    the chain; if `leaves` is
+//!                                                                                        true, its leaves follow
 //! {"statement":"2026-11","sha256":…,"text":"{…}"}                                        any number
 //! {"end":N,"sha256":…,"signature":…}                                                     once, last
 //! ```
 //!
-//! All headers are of one subscription. The last line signs the digest of everything before it, so every byte of the file matters. The newest revision of
-//! each day in `days` comes with its leaves; other headers only keep the chain whole.
+//! All headers belong to one subscription. The last line signs the digest of everything before it, so every byte of the
+//! file matters. The newest revision of each day in `days` comes with its leaves; other headers only complete the chain.
 
 use std::io::{self, Write};
 
@@ -25,22 +25,17 @@ use super::header::Header;
 use super::key::{PublicKey, Signature, SigningKey};
 use crate::billing::statement::Month;
 
-/// The bundle's schema.
-pub const BUNDLE_SCHEMA: &str = "netcensus.bundle/1";
+pub(crate) const BUNDLE_SCHEMA: &str = "netcensus.bundle/1";
 /// Headers in one bundle: some ten years of days.
-pub const HEADERS: usize = 4_096;
+pub(crate) const HEADERS: usize = 4_096;
 /// The longest line in bytes.
-pub const LINE_BYTES: usize = 4 << 20;
+pub(crate) const LINE_BYTES: usize = 4 << 20;
 
-/// The first line.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Opening {
-    /// [`BUNDLE_SCHEMA`].
+pub(crate) struct Opening {
     pub schema: String,
-    /// Whose devices.
     pub subscription: String,
-    /// Which days.
     pub days: Span,
     /// The key that signed.
     pub key: PublicKey,
@@ -49,8 +44,7 @@ pub struct Opening {
 /// A line that starts a snapshot.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct SnapshotRecord {
-    /// The header.
+pub(crate) struct SnapshotRecord {
     pub snapshot: Header,
     /// The key's signature of the header.
     pub signature: Signature,
@@ -61,7 +55,7 @@ pub struct SnapshotRecord {
 /// A line that holds a closed statement.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct StatementRecord {
+pub(crate) struct StatementRecord {
     /// The month, as `2026-11`.
     pub statement: Month,
     /// SHA-256 of `text`.
@@ -70,10 +64,9 @@ pub struct StatementRecord {
     pub text: String,
 }
 
-/// The last line.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Closing {
+pub(crate) struct Closing {
     /// How many lines come before it.
     pub end: u64,
     /// SHA-256 of all of them.
@@ -83,15 +76,14 @@ pub struct Closing {
 }
 
 impl Closing {
-    /// What is signed.
-    pub fn signed_form(lines: u64, digest: &Digest) -> String {
+    pub(crate) fn signed_form(lines: u64, digest: &Digest) -> String {
         format!("{BUNDLE_SCHEMA} {lines} {digest}")
     }
 }
 
 /// Writes a bundle line by line.
 #[derive(Debug)]
-pub struct Writer<W: Write> {
+pub(crate) struct Writer<W: Write> {
     out: W,
     digest: Sha256,
     lines: u64,
@@ -102,7 +94,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Those of writing.
-    pub fn new(out: W, subscription: &str, days: Span, key: &SigningKey) -> io::Result<Self> {
+    pub(crate) fn new(out: W, subscription: &str, days: Span, key: &SigningKey) -> io::Result<Self> {
         let mut writer = Self { out, digest: Sha256::new(), lines: 0 };
         writer.json(&Opening {
             schema: BUNDLE_SCHEMA.to_owned(),
@@ -113,19 +105,24 @@ impl<W: Write> Writer<W> {
         Ok(writer)
     }
 
-    /// Adds a header, as it was signed; where `leaves`, its leaves must be written next.
+    /// Adds a header in its signed form. If `leaves`, write its leaves next.
     ///
     /// # Errors
     /// Those of writing.
-    pub fn snapshot(&mut self, signed_form: &str, signature: &Signature, leaves: bool) -> io::Result<()> {
+    pub(crate) fn snapshot(
+        &mut self,
+        signed_form: &str,
+        signature: &Signature,
+        leaves: bool,
+    ) -> io::Result<()> {
         self.line(&format!(r#"{{"snapshot":{signed_form},"signature":"{signature}","leaves":{leaves}}}"#))
     }
 
-    /// Adds a line: a leaf.
+    /// Adds a leaf's line.
     ///
     /// # Errors
     /// Those of writing.
-    pub fn line(&mut self, line: &str) -> io::Result<()> {
+    pub(crate) fn line(&mut self, line: &str) -> io::Result<()> {
         for part in [line.as_bytes(), b"\n"] {
             self.digest.update(part);
             self.out.write_all(part)?;
@@ -138,7 +135,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Those of writing.
-    pub fn statement(&mut self, month: Month, text: &str) -> io::Result<()> {
+    pub(crate) fn statement(&mut self, month: Month, text: &str) -> io::Result<()> {
         let sha256 = Digest::of(text.as_bytes());
         self.json(&StatementRecord { statement: month, sha256, text: text.to_owned() })
     }
@@ -147,7 +144,7 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// Those of writing.
-    pub fn close(mut self, key: &SigningKey) -> io::Result<W> {
+    pub(crate) fn close(mut self, key: &SigningKey) -> io::Result<W> {
         let (end, sha256) = (self.lines, Digest(self.digest.clone().finalize().into()));
         let signature = key.sign(Closing::signed_form(end, &sha256).as_bytes());
         self.json(&Closing { end, sha256, signature })?;
@@ -161,8 +158,8 @@ impl<W: Write> Writer<W> {
 }
 
 impl Writer<Vec<u8>> {
-    /// What was written since this was last asked.
-    pub fn take(&mut self) -> Vec<u8> {
+    /// Takes what was written since the last call.
+    pub(crate) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.out)
     }
 }

@@ -1,4 +1,4 @@
-//! UTC days, and which of them are due to be sealed.
+//! UTC days, and which of them are due for sealing.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,14 +9,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::billing::statement::Month;
 use crate::billing::timeline::Plan;
 use crate::census::Timestamp;
-use crate::census::time::DAY;
+use crate::census::time::{DAY, MINUTE, SECOND};
 
-/// How long after its end a day is sealed: what sensors still held of it has come in by then. In nanoseconds.
-pub const SETTLED_AFTER: i64 = 10 * 60 * 1_000_000_000;
-/// How many days back a day that was missed is still sealed.
-pub const CAUGHT_UP: i64 = 31;
-/// How many days back late uploads still make a new revision on their own.
-pub const REVISED: i64 = 62;
+/// How long after its end a day is sealed, in nanoseconds: sensors have uploaded the rest of the day by then.
+pub(crate) const SETTLED_AFTER: i64 = 10 * MINUTE;
+/// How many days back a missed day is still sealed.
+pub(crate) const CAUGHT_UP: i64 = 31;
+/// How many days back late uploads still cause a new revision.
+pub(crate) const REVISED: i64 = 62;
 
 /// A UTC day. Prints as `2026-11-21`.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -25,12 +25,11 @@ pub struct Day(Date);
 impl Day {
     /// The day of an instant.
     pub fn of(at: Timestamp) -> Self {
-        let seconds = at.0.div_euclid(1_000_000_000);
+        let seconds = at.0.div_euclid(SECOND);
         let instant = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         Self(jiff::tz::Offset::UTC.to_datetime(instant).date())
     }
 
-    /// Its first instant.
     pub fn start(self) -> Timestamp {
         let epoch = Date::constant(1970, 1, 1);
         let days = epoch.until(self.0).map_or(0, |span| i64::from(span.get_days()));
@@ -61,7 +60,7 @@ impl FromStr for Day {
     fn from_str(text: &str) -> Result<Self, BadDay> {
         let bad = || BadDay(text.chars().take(40).collect());
         let day = Self(text.parse().map_err(|_| bad())?);
-        // Only one way to write a day, of those whose instants can be told.
+        // A day has one spelling, and its instants must fit a timestamp.
         let known = (1970..2262).contains(&day.0.year()) && day.to_string() == text;
         known.then_some(day).ok_or_else(bad)
     }
@@ -79,23 +78,21 @@ impl<'de> Deserialize<'de> for Day {
     }
 }
 
-/// A text that is no day.
+/// A text that cannot be read as a day.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("'{0}' is no day; write it as 2026-11-21")]
+#[error("invalid day '{0}': write it as 2026-11-21")]
 pub struct BadDay(String);
 
-/// Some days in a row: half-open.
+/// Consecutive days, half-open.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Span {
-    /// The first day.
     pub from: Day,
     /// The first day after it.
     pub to: Day,
 }
 
 impl Span {
-    /// Whether `day` is one of them.
     pub fn contains(&self, day: Day) -> bool {
         self.from <= day && day < self.to
     }
@@ -107,31 +104,29 @@ impl From<Month> for Span {
     }
 }
 
-/// The newest revision of a day that is sealed.
+/// The newest revision of a sealed day.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Sealed {
-    /// The day.
     pub day: Day,
     /// When that revision was sealed.
     pub sealed_at: Timestamp,
-    /// Whether uploads have come since that tell of the day.
+    /// Whether later uploads contain frames of the day.
     pub late: bool,
 }
 
-/// A day that is to be sealed.
+/// A day to seal.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Due {
-    /// The day.
     pub day: Day,
-    /// Whether it is sealed already, and late uploads make a new revision.
+    /// Whether it is sealed already and late uploads cause a new revision.
     pub revision: bool,
 }
 
 /// The days that are due at `now`, the earliest first.
 ///
-/// A day is due when it ended [`SETTLED_AFTER`] ago and a plan was in effect in it: without a plan there is nothing to
-/// prove, and a person may still ask for a snapshot. Missed days are caught up for [`CAUGHT_UP`] days. Late uploads
-/// make a new revision for [`REVISED`] days, and of one day no more than one each day, whatever a sensor sends.
+/// A day is due [`SETTLED_AFTER`] its end if a plan was in effect during it. Without a plan nothing needs proof, but a
+/// person may still ask for a snapshot. Missed days are sealed up to [`CAUGHT_UP`] days later. Late uploads cause a new
+/// revision up to [`REVISED`] days later, at most one per day.
 pub fn due(now: Timestamp, plans: &[Plan], sealed: &[Sealed]) -> Vec<Due> {
     let settled = Day::of(now.plus(-SETTLED_AFTER));
     let missed = (1..=CAUGHT_UP)
@@ -147,8 +142,8 @@ pub fn due(now: Timestamp, plans: &[Plan], sealed: &[Sealed]) -> Vec<Due> {
     out
 }
 
-/// The plan of a day: the last one that was in effect in it.
-pub fn plan_of(plans: &[Plan], day: Day) -> Option<&Plan> {
+/// The last plan that was in effect during a day.
+pub(crate) fn plan_of(plans: &[Plan], day: Day) -> Option<&Plan> {
     let in_effect = |p: &&Plan| {
         let to = p.to().unwrap_or(Timestamp(i64::MAX));
         p.from < to && p.from < day.end() && to > day.start()

@@ -1,4 +1,4 @@
-//! A SHA-256 digest, written as 64 lower-case hex digits and read in no other way.
+//! A SHA-256 digest, written and read as exactly 64 lower-case hex digits.
 
 use std::fmt;
 use std::str::FromStr;
@@ -6,7 +6,6 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest as _, Sha256};
 
-/// SHA-256 of something.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Digest(pub [u8; 32]);
 
@@ -19,13 +18,13 @@ impl Digest {
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(&self.0, f)
+        f.write_str(&hex::encode(self.0))
     }
 }
 
 impl fmt::Debug for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(&self.0, f)
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -49,37 +48,19 @@ impl<'de> Deserialize<'de> for Digest {
     }
 }
 
-/// A text that is not as many lower-case hex digits as it should be.
+/// A text that is not the expected number of lower-case hex digits.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("it is not {0} lower-case hex digits")]
+#[error("expected {0} lower-case hex digits")]
 pub struct BadHex(usize);
 
-/// Writes bytes as lower-case hex.
-pub(super) fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|b| write!(f, "{b:02x}"))
-}
-
-/// Reads exactly `N` bytes from lower-case hex.
+/// Reads exactly `N` bytes from lower-case hex digits.
 pub(super) fn read_hex<const N: usize>(text: &str) -> Result<[u8; N], BadHex> {
-    let digit = |c: &u8| match c {
-        b'0'..=b'9' => Some(c - b'0'),
-        b'a'..=b'f' => Some(c - b'a' + 10),
-        _ => None,
-    };
     let mut out = [0; N];
-    let pairs = text.as_bytes().chunks(2);
-    if text.len() != 2 * N {
-        return Err(BadHex(2 * N));
+    let is_lower = !text.bytes().any(|b| b.is_ascii_uppercase());
+    match hex::decode_to_slice(text, &mut out) {
+        Ok(()) if is_lower => Ok(out),
+        _ => Err(BadHex(2 * N)),
     }
-    for (slot, pair) in out.iter_mut().zip(pairs) {
-        match pair {
-            [high, low] => {
-                *slot = digit(high).zip(digit(low)).map(|(h, l)| h << 4 | l).ok_or(BadHex(2 * N))?;
-            }
-            _ => return Err(BadHex(2 * N)),
-        }
-    }
-    Ok(out)
 }
 
 #[cfg(test)]

@@ -1,45 +1,39 @@
-//! The proof of one device: that it is, with this verdict, among exactly as many devices as the header says.
+//! The proof of one device: it is, with this verdict, one of exactly as many devices as the header states.
 
 use serde::{Deserialize, Serialize};
 
 use super::digest::Digest;
+use super::fault::Fault;
 use super::header::Header;
 use super::key::{PublicKey, Signature};
 use super::leaf::Leaf;
+use super::signer::TrustedSigner;
 use super::tally::Untrue;
 use super::tree::{is_included, path};
-use super::verify::{Fault, TrustedSigner};
 
-/// The document's schema.
-pub const PROOF_SCHEMA: &str = "netcensus.proof/1";
+pub(crate) const PROOF_SCHEMA: &str = "netcensus.proof/1";
 
 /// The proof as a document: one line of compact JSON with these members in this order.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Inclusion {
-    /// [`PROOF_SCHEMA`].
     pub schema: String,
-    /// The key that signed.
     pub key: PublicKey,
-    /// The snapshot's header.
     pub header: Header,
-    /// The key's signature of the header.
     pub signature: Signature,
-    /// The device.
     pub device: LeafPlace,
-    /// The last leaf: its path fits one size alone, which that of the device does not.
+    /// The last leaf. Its path fits only one size of tree, which the device's path does not.
     pub last: LeafPlace,
 }
 
-/// A leaf, and how it leads to the root.
+/// A leaf with its path to the root.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeafPlace {
-    /// Its place among the leaves, from 0.
+    /// Its index among the leaves, from 0.
     pub index: u64,
-    /// What it says.
     pub leaf: Leaf,
-    /// The hashes beside its way to the root, from below.
+    /// The sibling hashes on the way to the root, from below.
     pub path: Vec<Digest>,
 }
 
@@ -63,10 +57,10 @@ impl LeafPlace {
 }
 
 impl Inclusion {
-    /// Checks a document: form, signature, header, and that both leaves lead to its root.
+    /// Checks a document: form, signature and header, and that both leaves lead to the root.
     ///
     /// # Errors
-    /// [`Fault`], for the first thing that does not hold.
+    /// [`Fault`], for the first check that fails.
     pub fn verify(text: &str, trust: &TrustedSigner) -> Result<Self, Fault> {
         let line = text.strip_suffix('\n').ok_or(Fault::Form)?;
         let proof: Self = serde_json::from_str(line).map_err(|_| Fault::Form)?;

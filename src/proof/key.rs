@@ -1,8 +1,8 @@
 //! The service's Ed25519 key (RFC 8032), with which headers and bundles are signed.
 //!
-//! The key lies in the database, so that several services on one database sign alike. Whoever can read the database
-//! can therefore sign as the service does. A rewritten history still shows: its headers differ from those in bundles
-//! and proofs that were handed out before. So keep bundles, or the fingerprint and the newest header's hash, outside.
+//! The key is in the database, so several services on one database sign with the same key. Anybody who can read the
+//! database can therefore sign as the service. A rewritten history still shows: its headers differ from those in bundles
+//! and proofs that were handed out before. So keep bundles, or the fingerprint and the newest header's hash, elsewhere.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,23 +12,22 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use ed25519_dalek::Signer as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::digest::{BadHex, Digest, read_hex, write_hex};
+use super::digest::{BadHex, Digest, read_hex};
 
 /// A private key. Its bytes are wiped when it is dropped.
 pub struct SigningKey(ed25519_dalek::SigningKey);
 
 impl SigningKey {
-    /// The key of that seed (RFC 8032 §5.1.5), which must be random.
+    /// The key of a random seed (RFC 8032 §5.1.5).
     pub fn from_seed(seed: &[u8; 32]) -> Self {
         Self(ed25519_dalek::SigningKey::from_bytes(seed))
     }
 
-    /// What checks its signatures.
+    /// The public key that verifies its signatures.
     pub fn public(&self) -> PublicKey {
         PublicKey(self.0.verifying_key().to_bytes())
     }
 
-    /// Signs.
     pub fn sign(&self, message: &[u8]) -> Signature {
         Signature(self.0.sign(message).to_bytes())
     }
@@ -50,8 +49,7 @@ impl PublicKey {
         format!("SHA256:{}", STANDARD_NO_PAD.encode(Digest::of(&self.0).0))
     }
 
-    /// Whether the key's owner signed `message`. Strict: no second signature of one message passes that its owner did
-    /// not make, and no key of small order.
+    /// Whether the key's owner signed `message`. Strict verification: malleated signatures and keys of small order fail.
     pub fn signed(&self, message: &[u8], signature: &Signature) -> bool {
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
         ed25519_dalek::VerifyingKey::from_bytes(&self.0)
@@ -66,7 +64,7 @@ impl PublicKey {
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(&self.0, f)
+        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -76,7 +74,7 @@ pub struct Signature(pub [u8; 64]);
 
 impl fmt::Display for Signature {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(&self.0, f)
+        f.write_str(&hex::encode(self.0))
     }
 }
 

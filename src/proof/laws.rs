@@ -177,7 +177,7 @@ fn a_bundle_reads_as_it_was_written() {
 }
 
 #[test]
-fn whatever_bit_of_a_bundle_or_a_proof_is_changed_it_is_detected() {
+fn any_changed_bit_of_a_bundle_or_a_proof_is_detected() {
     let made = seal(&small(), day(), None, 0);
     for whole in [small_bundle(), made.proof(1).into_bytes()] {
         assert!(verify(BufReader::new(&*whole), &TrustedSigner::default()).is_ok());
@@ -220,7 +220,7 @@ fn what_is_signed_but_not_true_is_told() {
         ("out of order", &|m| m.lines.swap(0, 1)),
         ("out of order", &|m| m.lines[1] = m.lines[0].clone()),
         ("does not follow", &|m| m.lines[0] = m.lines[0].replace("C-IOT", "C-NET")),
-        ("not written as", &|m| m.lines[0].push(' ')),
+        ("in the form of a leaf", &|m| m.lines[0].push(' ')),
     ];
     for (what, change) in changes {
         let error = with(change).unwrap_err().to_string();

@@ -1,4 +1,4 @@
-//! The leaf: what is sealed of one device, as one line of JSON.
+//! The leaf: one device in a snapshot, as one line of JSON.
 
 use std::net::IpAddr;
 
@@ -10,33 +10,27 @@ use crate::census::{
     Category, Device, MacAddr, Policy, Standing, Survey, Timestamp, Verdict, time::rfc3339, verdict,
 };
 
-/// One device, counted or not. The line is the compact JSON of these members in this order; lines sort as their ids
-/// do, so that two neighbours prove that a device between them is not there.
+/// One device, counted or not. The line is the compact JSON of these members in this order. Lines are sorted by id, so two
+/// neighbours prove that a device between them does not exist.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Leaf {
     /// The device's id: 16 hex digits.
     pub id: String,
-    /// Its zone.
     pub zone: String,
-    /// Listed MAC.
     pub mac: MacAddr,
-    /// Listed address.
     pub ip: IpAddr,
-    /// Category.
     pub category: Category,
     /// Type, a key of the taxonomy.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Whether it counted.
     pub verdict: Verdict,
-    /// Earliest frame.
     #[serde(with = "rfc3339")]
     pub first_seen: Timestamp,
     /// Newest frame before the end of the day.
     #[serde(with = "rfc3339")]
     pub last_seen: Timestamp,
-    /// How many couplings it has, so that the second ledger closes too.
+    /// The number of its couplings, with which the ledger of couplings closes too.
     pub couplings: u64,
 }
 
@@ -60,20 +54,20 @@ impl Leaf {
     /// The leaves of a survey, in order.
     pub fn all(survey: &Survey<'_>) -> impl Iterator<Item = Self> {
         let mut devices: Vec<&Device<'_>> = survey.devices.iter().collect();
-        // As hex digits of one length, ids sort as they do as numbers.
+        // Ids are hex digits of one length, so they sort like numbers.
         devices.sort_unstable_by_key(|d| d.id);
         devices.into_iter().map(Self::new)
     }
 
-    /// The line, without its end.
+    /// The line without its line feed.
     ///
     /// # Errors
-    /// None that happens: every member can be written.
+    /// Never, in practice: every member can be written.
     pub fn line(&self) -> Result<String, serde_json::Error> {
         serde_json::to_string(self)
     }
 
-    /// The leaf of a line that is written exactly as [`Leaf::line`] writes it.
+    /// Reads a line. `None` unless it is exactly as [`Leaf::line`] writes it.
     pub fn read(line: &str) -> Option<Self> {
         let leaf: Self = serde_json::from_str(line).ok()?;
         (leaf.line().ok()? == line).then_some(leaf)
@@ -84,8 +78,8 @@ impl Leaf {
         leaf_hash(line.as_bytes())
     }
 
-    /// Whether the verdict follows from the category and the silence, as far as these decide: that a device is
-    /// deleted, held or managed elsewhere is taken from the leaf.
+    /// Whether the verdict follows from the category and the last frame. That a device is deleted, tentative or managed
+    /// elsewhere is taken from the leaf.
     pub fn follows(&self, policy: &Policy, as_of: Timestamp) -> bool {
         let standing = Standing {
             category: self.category,

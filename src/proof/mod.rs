@@ -1,5 +1,5 @@
-//! Snapshots that prove the count: what a subscription's devices were at the end of a UTC day, sealed so that nobody
-//! can change it unseen.
+//! Snapshots that prove the count: a subscription's devices at the end of a UTC day, sealed so that every later change
+//! shows.
 //!
 //! ```text
 //! facts ─► Inventory::until(end of day) ─► Survey ─► leaves, one a device ─► Merkle root ─┐
@@ -7,27 +7,28 @@
 //!                                                                      header of the one before ─► hash ─┘
 //! ```
 //!
-//! A leaf is one line of JSON that says of a device what it was taken for and whether it counted; counted and
-//! excluded devices alike have one. The [`Header`] holds the numbers, the root of the [Merkle tree](tree) over the
-//! leaves, and the hash of the header that was sealed before it; it is signed ([`key`]). Anybody who holds a
-//! [bundle] can recount it without the service, and anybody who holds one device's [proof](inclusion) can
-//! check that the device is among those that were counted.
+//! A leaf is one line of JSON with the category and the verdict of one device; excluded devices have one too. The
+//! [`Header`] holds the numbers, the root of the [Merkle tree](tree) over the leaves, and the hash of the previous header.
+//! It is signed ([`key`]). Anybody with a [bundle] can recount it without the service. Anybody with one device's
+//! [proof](inclusion) can check that the device is among those counted.
 //!
-//! What a snapshot proves: what was counted, by which rule, and that it was not changed later. What it does not: that
-//! the sensors saw everything, or told the truth.
+//! A snapshot proves what was counted, by which rule, and that it was not changed later. It does not prove that the
+//! sensors saw everything or told the truth.
 //!
-//! **Pure**: no clock, no database. Sealing lives in [`crate::plan::app::sealing`].
+//! Pure: no clock, no database. The plan service decides when to seal, and stores what it sealed.
 
-pub mod bundle;
-pub mod day;
-pub mod digest;
-pub mod header;
-pub mod inclusion;
-pub mod key;
-pub mod leaf;
-pub mod part;
-pub mod tally;
-pub mod tree;
+pub(crate) mod bundle;
+pub(crate) mod day;
+pub(crate) mod digest;
+pub(crate) mod fault;
+pub(crate) mod header;
+pub(crate) mod inclusion;
+pub(crate) mod key;
+pub(crate) mod leaf;
+pub(crate) mod part;
+pub(crate) mod signer;
+pub(crate) mod tally;
+pub(crate) mod tree;
 pub mod verify;
 
 #[cfg(test)]

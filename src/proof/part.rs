@@ -1,29 +1,27 @@
-//! Leaves as they are stored: compressed, some thousands together, so that no list of a million lines is ever held.
+//! Leaves as they are stored: compressed in parts of some thousands, so a million lines are never held at once.
 
 use std::io::Read as _;
 
 use super::leaf::Leaf;
 
 /// Leaves in one part.
-pub const LEAVES: usize = 10_000;
-/// The largest part in bytes when it is decompressed; a leaf has some 250.
-pub const BYTES: usize = 64 << 20;
+pub(crate) const LEAVES: usize = 10_000;
+/// The largest part in bytes, decompressed; a leaf has some 250.
+pub(crate) const BYTES: usize = 64 << 20;
 const LEVEL: i32 = 3;
 
-/// Some leaves in a row.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Part {
+pub(crate) struct Part {
     /// The id of its first leaf.
     pub first: String,
-    /// How many there are.
     pub leaves: usize,
     /// Their lines, compressed with zstd.
     pub body: Vec<u8>,
 }
 
-/// Puts leaves together.
+/// Packs leaves into parts.
 #[derive(Debug, Default)]
-pub struct Packer {
+pub(crate) struct Packer {
     parts: Vec<Part>,
     first: String,
     leaves: usize,
@@ -35,7 +33,7 @@ impl Packer {
     ///
     /// # Errors
     /// The compressor's.
-    pub fn push(&mut self, leaf: &Leaf, line: &str) -> std::io::Result<()> {
+    pub(crate) fn push(&mut self, leaf: &Leaf, line: &str) -> std::io::Result<()> {
         if self.leaves == 0 {
             self.first.clone_from(&leaf.id);
         }
@@ -49,7 +47,7 @@ impl Packer {
     ///
     /// # Errors
     /// The compressor's.
-    pub fn finish(mut self) -> std::io::Result<Vec<Part>> {
+    pub(crate) fn finish(mut self) -> std::io::Result<Vec<Part>> {
         if self.leaves > 0 {
             self.pack()?;
         }
@@ -65,16 +63,16 @@ impl Packer {
     }
 }
 
-/// The lines of a part, each with its end.
+/// The lines of a part, each with its line feed.
 ///
 /// # Errors
-/// Where the body does not decompress into text of at most [`BYTES`].
-#[expect(clippy::disallowed_methods, reason = "what comes out is bounded below")]
-pub fn unpack(body: &[u8]) -> std::io::Result<String> {
+/// If the body does not decompress into text of at most [`BYTES`].
+#[expect(clippy::disallowed_methods, reason = "the output is bounded below")]
+pub(crate) fn unpack(body: &[u8]) -> std::io::Result<String> {
     let mut text = String::new();
     zstd::stream::read::Decoder::new(body)?.take(BYTES as u64 + 1).read_to_string(&mut text)?;
     if text.len() > BYTES {
-        return Err(std::io::Error::other("the part is larger than a part may be"));
+        return Err(std::io::Error::other("the part exceeds the limit of 64 MiB"));
     }
     Ok(text)
 }

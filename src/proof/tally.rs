@@ -1,4 +1,4 @@
-//! The recount: leaves one by one into numbers and a root, and whether a header says the same.
+//! The recount: adds up leaves one by one, and compares the numbers and the root with a header.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use super::leaf::Leaf;
 use super::tree::Tree;
 use crate::census::{Verdict, commitment};
 
-/// Numbers and root of leaves that come in order.
+/// Numbers and root of leaves in order.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     tree: Tree,
@@ -18,26 +18,24 @@ pub struct Tally {
     couplings: u64,
 }
 
-/// What does not hold of a snapshot.
+/// Why a snapshot is not valid.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Untrue {
-    /// The line is no leaf, or is written in another way.
-    #[error("the line is no device, or not written as a device is")]
+    /// The line is not a leaf in its only valid form.
+    #[error("the line is not a device in the form of a leaf")]
     NoLeaf,
-    /// Leaves are not in order, or one comes twice.
-    #[error("the device {0} is out of order or there twice")]
+    /// Leaves are out of order, or one is repeated.
+    #[error("the device {0} is out of order or repeated")]
     Order(String),
     /// The verdict does not follow.
-    #[error("the verdict {1} on the device {0} does not follow from its category and its silence")]
+    #[error("the verdict {1} on the device {0} does not follow from its category and its last frame")]
     Verdict(String, &'static str),
-    /// The header says something else than follows from it, or from the leaves.
-    #[error("the header's {what} is {said}, but it must be {found}")]
+    /// A member of the header differs from what follows from the header and the leaves.
+    #[error("the header states {what} = {said}, but it must be {found}")]
     Header {
-        /// Which member.
         what: &'static str,
-        /// What the header says.
         said: String,
-        /// What follows.
+        /// The value that follows.
         found: String,
     },
 }
@@ -75,7 +73,7 @@ impl Tally {
     /// Adds the leaf of the next line, of a snapshot with that header.
     ///
     /// # Errors
-    /// [`Untrue`], for the first thing that does not hold.
+    /// [`Untrue`], for the first check that fails.
     pub fn check(&mut self, line: &str, header: &Header) -> Result<(), Untrue> {
         let leaf = Leaf::read(line).ok_or(Untrue::NoLeaf)?;
         if !leaf.follows(&header.policy, header.as_of) {
@@ -89,10 +87,10 @@ impl Tally {
         &self.tree
     }
 
-    /// Whether the header says what the leaves do.
+    /// Checks that the header states the numbers and the root of the leaves.
     ///
     /// # Errors
-    /// [`Untrue::Header`], for the first member that does not hold.
+    /// [`Untrue::Header`], for the first member that differs.
     pub fn agrees(&self, header: &Header) -> Result<(), Untrue> {
         same("size", header.size, self.tree.size())?;
         same("root", header.root, self.tree.root())?;
@@ -112,7 +110,7 @@ impl Tally {
 }
 
 impl Header {
-    /// Couplings that are no device's: X-VIRT, X-PUB and X-ROUTED.
+    /// Couplings that do not belong to a device: X-VIRT, X-PUB and X-ROUTED.
     fn lines(&self) -> impl Iterator<Item = u64> {
         Verdict::ALL
             .into_iter()
@@ -120,10 +118,10 @@ impl Header {
             .filter_map(|v| self.census.excluded.get(v.id()).copied())
     }
 
-    /// Whether the header agrees with itself: bounds of the day, sums, rounding.
+    /// Checks that the header is consistent: bounds of the day, sums, rounding.
     ///
     /// # Errors
-    /// [`Untrue::Header`], for the first member that does not hold.
+    /// [`Untrue::Header`], for the first member that differs.
     pub fn is_consistent(&self) -> Result<(), Untrue> {
         let c = &self.census;
         same("schema", self.schema.as_str(), SNAPSHOT_SCHEMA)?;

@@ -1,16 +1,15 @@
-//! The Merkle tree of RFC 6962 §2.1 over lines: SHA-256, with 0x00 before a leaf and 0x01 before a node, so that
-//! neither can pass for the other.
+//! The Merkle tree of RFC 6962 §2.1 over lines: SHA-256, with 0x00 before a leaf and 0x01 before a node, so a leaf cannot
+//! be taken for a node.
 //!
-//! A path proves that a leaf lies at a place of a tree with a given root and size. The path of an ordinary leaf does
-//! not pin the size: it fits trees of other sizes too. The path of the **last** leaf does, so a proof of one device
-//! carries both.
+//! A path proves that a leaf is at an index of a tree with a given root and size. The path of an ordinary leaf also fits
+//! trees of other sizes. The path of the **last** leaf fits only one size, so a proof of one device carries both paths.
 
 use sha2::{Digest as _, Sha256};
 
 use super::digest::Digest;
 
 /// The hash of a leaf.
-pub fn leaf_hash(leaf: &[u8]) -> Digest {
+pub(crate) fn leaf_hash(leaf: &[u8]) -> Digest {
     Digest(Sha256::new().chain_update([0]).chain_update(leaf).finalize().into())
 }
 
@@ -19,10 +18,10 @@ fn node_hash(left: &Digest, right: &Digest) -> Digest {
     Digest(Sha256::new().chain_update([1]).chain_update(left.0).chain_update(right.0).finalize().into())
 }
 
-/// A tree that grows leaf by leaf, in as much memory as it is high.
+/// A tree that grows leaf by leaf. Its memory is proportional to its height.
 #[derive(Clone, Debug, Default)]
 pub struct Tree {
-    /// Roots of complete subtrees, the largest first: those of the ones in the binary form of `size`.
+    /// Roots of complete subtrees, the largest first: one for each 1 in the binary form of `size`.
     roots: Vec<Digest>,
     size: u64,
 }
@@ -31,7 +30,7 @@ impl Tree {
     /// Adds the next leaf by its hash.
     pub fn push(&mut self, leaf: Digest) {
         let mut node = leaf;
-        // Each one at the end of the old size is a complete subtree as large as the one at hand.
+        // Each trailing 1 of the old size is a complete subtree as large as `node`.
         for _ in 0..self.size.trailing_ones() {
             if let Some(left) = self.roots.pop() {
                 node = node_hash(&left, &node);
@@ -41,12 +40,11 @@ impl Tree {
         self.size = self.size.saturating_add(1);
     }
 
-    /// How many leaves it has.
     pub fn size(&self) -> u64 {
         self.size
     }
 
-    /// Its root; that of no leaves is the hash of nothing.
+    /// The root; without leaves, the hash of the empty string.
     pub fn root(&self) -> Digest {
         let mut roots = self.roots.iter().rev();
         match roots.next() {
@@ -64,8 +62,8 @@ impl FromIterator<Digest> for Tree {
     }
 }
 
-/// The path of the leaf at `index` among the hashes of all leaves, from below; empty where there is no such leaf.
-pub fn path(index: usize, leaves: &[Digest]) -> Vec<Digest> {
+/// The path of the leaf at `index`, from below; empty if `leaves` has no such index.
+pub(crate) fn path(index: usize, leaves: &[Digest]) -> Vec<Digest> {
     let mut out = Vec::new();
     let (mut index, mut rest) = (index, leaves);
     while rest.len() > 1 && index < rest.len() {
@@ -86,7 +84,7 @@ pub fn path(index: usize, leaves: &[Digest]) -> Vec<Digest> {
 }
 
 /// Whether `path` leads from the leaf at `index` of a tree of `size` leaves to its `root` (RFC 9162 §2.1.3.2).
-pub fn is_included(leaf: &Digest, index: u64, size: u64, path: &[Digest], root: &Digest) -> bool {
+pub(crate) fn is_included(leaf: &Digest, index: u64, size: u64, path: &[Digest], root: &Digest) -> bool {
     let Some(last) = size.checked_sub(1).filter(|last| index <= *last) else { return false };
     let (mut place, mut last, mut hash) = (index, last, *leaf);
     for sibling in path {
@@ -140,7 +138,7 @@ mod tests {
         assert!(!is_included(&hashes[place], 1001, 1679, &path, &tree.root()));
     }
 
-    /// What an independent implementation gives.
+    /// The root by an independent implementation.
     const GOLDEN: &str = "5nOdF0fq3P0f0/1sgPG7w7MnjntDx8fIQ5Zt5YJP5aM=";
 
     #[test]
@@ -165,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_leaf_is_no_node_and_nothing_has_a_root_too() {
+    fn a_leaf_is_not_a_node_and_the_empty_tree_has_a_root() {
         assert_eq!(Tree::default().root(), Digest::of(b""));
         let (a, b) = (leaf_hash(b"a"), leaf_hash(b"b"));
         let node = [&a.0[..], &b.0[..]].concat();

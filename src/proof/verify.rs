@@ -1,8 +1,8 @@
-//! Checks a bundle, or the proof of one device, with nothing at hand but the file: form, leaves, roots, sizes, numbers,
-//! chain, signatures, statements. A file is read once, line by line, in memory that does not grow with it.
+//! Checks a bundle, or the proof of one device, by the file alone: form, leaves, roots, sizes, numbers, chain, signatures,
+//! statements. The file is read once, line by line, in constant memory.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, Read as _};
+use std::io::{BufRead, Read as _};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,113 +13,25 @@ use super::day::{Day, Span};
 use super::digest::Digest;
 use super::header::Header;
 use super::inclusion::Inclusion;
-use super::key::PublicKey;
 use super::leaf::Leaf;
-use super::tally::{Tally, Untrue};
-use crate::billing::statement::{Month, Statement, check};
+use super::tally::Tally;
+use crate::billing::statement::{Statement, check};
 
-/// Whose signature is accepted.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct TrustedSigner {
-    /// The key that must have signed, by its 64 hex digits or its fingerprint; any where there is none.
-    pub key: Option<String>,
-}
+pub use super::fault::{Fault, VerifyError};
+pub use super::signer::TrustedSigner;
 
-impl TrustedSigner {
-    pub(super) fn accepts(&self, key: &PublicKey) -> Result<(), Fault> {
-        match &self.key {
-            Some(named) if !key.is_named(named.trim()) => Err(Fault::Key(key.fingerprint())),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// What does not hold of a file.
-#[derive(Debug, thiserror::Error)]
-pub enum Fault {
-    /// It cannot be read.
-    #[error("it cannot be read: {0}")]
-    Unreadable(#[from] io::Error),
-    /// The file ends before its last line, or within it.
-    #[error("the file ends here, but it is not complete: get it again")]
-    Truncated,
-    /// The line is too long.
-    #[error("the line is longer than {LINE_BYTES} bytes, which no line of a bundle is")]
-    TooLong,
-    /// The line is not in the one form that it may have.
-    #[error("the line is not written as a bundle or a proof is")]
-    Form,
-    /// Something follows the last line.
-    #[error("something follows the end of the bundle")]
-    Trailing,
-    /// Another key signed.
-    #[error("it was signed by the key {0}, which is not the one named by --key")]
-    Key(String),
-    /// The signature is not the key's.
-    #[error("the signature is not good: the file was changed, or another key signed it")]
-    Signature,
-    /// The digest of the file is another.
-    #[error("the file was changed: its lines do not have the digest that its end states")]
-    Digest,
-    /// The snapshot is another subscription's.
-    #[error("the snapshot is of the subscription '{0}', not of the bundle's")]
-    Subscription(String),
-    /// The chain is broken.
-    #[error("the chain is broken: {0}")]
-    Chain(&'static str),
-    /// A bundle is too large.
-    #[error("the bundle holds more than {HEADERS} snapshots; export fewer days")]
-    TooMany,
-    /// The numbers do not hold.
-    #[error(transparent)]
-    Untrue(#[from] Untrue),
-    /// The newest snapshot of a day has no leaves.
-    #[error(
-        "the leaves of the newest snapshot of {0} are missing, or there are some that do not belong here"
-    )]
-    Leaves(Day),
-    /// The path leads elsewhere.
-    #[error("the device {0} is not among those of the snapshot")]
-    Path(String),
-    /// The proof's second leaf is not the last one.
-    #[error("the second leaf is not the last one, so the number of devices is not proven")]
-    NotLast,
-    /// A statement does not hold.
-    #[error("the statement of {month} does not hold: {why}")]
-    Statement {
-        /// Which month.
-        month: Month,
-        /// What is wrong.
-        why: String,
-    },
-}
-
-/// A fault, and where it is.
-#[derive(Debug, thiserror::Error)]
-#[error("line {line}: {fault}")]
-pub struct VerifyError {
-    /// The line, from 1.
-    pub line: u64,
-    /// What does not hold.
-    pub fault: Fault,
-}
-
-/// A file that holds.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum Verified {
-    /// A bundle.
     Bundle(BundleReport),
     /// The proof of one device.
     Device(Box<DeviceReport>),
 }
 
-/// What a bundle proves.
+/// What a bundle shows.
 #[derive(Clone, Debug, Serialize)]
 pub struct BundleReport {
-    /// Whose devices.
     pub subscription: String,
-    /// Which days.
     pub days: Span,
     /// The fingerprint of the key that signed.
     pub signed_by: String,
@@ -131,27 +43,25 @@ pub struct BundleReport {
     pub headers: u64,
     /// Leaves that were recounted.
     pub leaves: u64,
-    /// The closed statements of the months, each with its arithmetic done anew.
+    /// The closed statements of the months, each recomputed.
     pub statements: Vec<Statement>,
 }
 
-/// What the proof of a device proves.
+/// What the proof of a device shows.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeviceReport {
     /// The fingerprint of the key that signed.
     pub signed_by: String,
     /// Whether the caller named that key.
     pub key_was_named: bool,
-    /// The snapshot.
     pub header: Header,
-    /// The device.
     pub device: Leaf,
 }
 
 /// Checks a file.
 ///
 /// # Errors
-/// [`VerifyError`] with the line of the first thing that does not hold.
+/// [`VerifyError`], with the line of the first check that fails.
 pub fn verify(input: impl BufRead, trust: &TrustedSigner) -> Result<Verified, VerifyError> {
     let mut lines = Lines { input, number: 0, digest: Sha256::new() };
     let outcome = file(&mut lines, trust);
@@ -237,14 +147,14 @@ impl Chain {
         if let Some((number, hash)) = self.last
             && (number.checked_add(1) != Some(header.number) || header.previous != Some(hash))
         {
-            return Err(Fault::Chain("the header before this one is not the one that it names"));
+            return Err(Fault::Chain("the header does not name the one before it"));
         }
         if self
             .newest
             .get(&header.day)
             .is_some_and(|(h, _)| h.revision.checked_add(1) != Some(header.revision))
         {
-            return Err(Fault::Chain("the revisions of the day do not follow each other"));
+            return Err(Fault::Chain("the revisions of the day are not consecutive"));
         }
         self.last = Some((header.number, Digest::of(signed.as_bytes())));
         self.headers = self.headers.saturating_add(1);
@@ -263,7 +173,7 @@ impl Chain {
         Ok(())
     }
 
-    /// The newest header of each day that is asked for; each must have come with its leaves.
+    /// The newest header of each requested day; each must have come with its leaves.
     fn newest(self, days: &Span) -> Result<Vec<Header>, Fault> {
         let of_days = self.newest.into_iter().filter(|(day, _)| days.contains(*day));
         of_days
@@ -281,18 +191,18 @@ fn statement(
     let StatementRecord { statement: month, sha256, text } = line;
     let fail = |why: &str| Fault::Statement { month, why: why.to_owned() };
     if Digest::of(text.as_bytes()) != sha256 {
-        return Err(fail("its text does not have the digest that stands beside it"));
+        return Err(fail("its text does not have the stated digest"));
     }
     let statement: Statement =
-        serde_json::from_str(&text).map_err(|_| fail("its text is no statement that this version knows"))?;
+        serde_json::from_str(&text).map_err(|_| fail("its text is not a statement of a known version"))?;
     if statement.canonical().ok().as_deref() != Some(&*text) {
-        return Err(fail("its text is not written as a statement is"));
+        return Err(fail("its text is not in the canonical form"));
     }
     if statement.month != month || statement.subscription != opening.subscription {
-        return Err(fail("it is another month's or another subscription's"));
+        return Err(fail("it belongs to another month or subscription"));
     }
     if statement.closed_at.is_none_or(|at| at < month.closes_at()) {
-        return Err(fail("it was not closed 72 hours after the month's end"));
+        return Err(fail("it was closed less than 72 hours after the end of the month"));
     }
     if let Some((before, hash)) = last
         && (before.month.next() != month || statement.previous != Some(hash.to_string()))
@@ -303,7 +213,7 @@ fn statement(
     Ok((statement, sha256))
 }
 
-/// A line that is written exactly as this version writes it.
+/// Reads a line that must be exactly as this version writes it.
 fn read<T: DeserializeOwned + Serialize>(line: &str) -> Result<T, Fault> {
     let value: T = serde_json::from_str(line).map_err(|_| Fault::Form)?;
     let same = serde_json::to_string(&value).is_ok_and(|again| again == line);
@@ -318,7 +228,7 @@ struct Lines<R> {
 }
 
 impl<R: BufRead> Lines<R> {
-    /// The next line, without its end.
+    /// The next line without its line feed.
     fn next(&mut self) -> Result<String, Fault> {
         self.number = self.number.saturating_add(1);
         let mut bytes = Vec::new();
@@ -333,7 +243,7 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Makes sure that nothing follows.
+    /// Checks that the file ends here.
     fn end(&mut self) -> Result<(), Fault> {
         if self.input.fill_buf()?.is_empty() { Ok(()) } else { Err(Fault::Trailing) }
     }

@@ -306,11 +306,11 @@ impl Config {
     }
 
     /// The address of `/metrics`, if it is served.
-    pub fn listen(&self) -> Option<SocketAddr> {
+    pub(crate) fn listen(&self) -> Option<SocketAddr> {
         self.health.listen.parse().ok().filter(|a: &SocketAddr| a.ip().is_loopback())
     }
 
-    pub fn spool_directory(&self) -> PathBuf {
+    pub(crate) fn spool_directory(&self) -> PathBuf {
         if self.spool.directory.as_os_str().is_empty() {
             self.state_directory.join("spool")
         } else {
@@ -318,52 +318,52 @@ impl Config {
         }
     }
 
-    pub fn spool_bounds(&self) -> SpoolBounds {
+    pub(crate) fn spool_bounds(&self) -> SpoolBounds {
         SpoolBounds { bytes: self.spool.max_mib << 20, age: self.spool.max_age }
     }
 
     /// The file of the checkpoint.
-    pub fn checkpoint_path(&self) -> PathBuf {
+    pub(crate) fn checkpoint_path(&self) -> PathBuf {
         self.state_directory.join("inventory.zst")
     }
 
-    pub fn route(&self) -> Route {
+    pub(crate) fn route(&self) -> Route {
         Route { proxy: self.upload.proxy.clone(), credential: self.upload.proxy_credential.clone() }
     }
 
     /// The folder of the upload half, which the capture half must not read.
-    pub fn upload_directory(&self) -> PathBuf {
+    pub(crate) fn upload_directory(&self) -> PathBuf {
         self.state_directory.join("upload")
     }
 
     /// The file to which enrolment writes the identity.
-    pub fn identity_path(&self) -> PathBuf {
+    pub(crate) fn identity_path(&self) -> PathBuf {
         self.upload_directory().join("identity.json")
     }
 
     /// The file from which the identity is read: that file, or the credential that systemd passes to the service.
-    pub fn identity_source(&self) -> PathBuf {
+    pub(crate) fn identity_source(&self) -> PathBuf {
         let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
         identity::source(self.identity_path(), credentials.as_deref())
     }
 
     /// The control socket of the running sensor, or of its capture half.
-    pub fn control_path(&self) -> PathBuf {
+    pub(crate) fn control_path(&self) -> PathBuf {
         self.state_directory.join("control.sock")
     }
 
     /// The socket on which the capture half serves its metrics to the upload half.
-    pub fn health_path(&self) -> PathBuf {
+    pub(crate) fn health_path(&self) -> PathBuf {
         self.state_directory.join("health.sock")
     }
 
     /// The control socket of the upload half, if it runs alone.
-    pub fn upload_control_path(&self) -> PathBuf {
+    pub(crate) fn upload_control_path(&self) -> PathBuf {
         self.upload_directory().join("control.sock")
     }
 
     /// The policy of the sensor's commands.
-    pub fn policy(&self) -> Policy {
+    pub(crate) fn policy(&self) -> Policy {
         let nanos = |d: Duration| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX);
         Policy {
             quarantine_rate: self.quarantine.rate,
@@ -376,7 +376,7 @@ impl Config {
 }
 
 /// Whether the kernel accepts an interface name (`dev_valid_name`: at most 15 bytes, no slash, no blank).
-pub fn is_interface_name(name: &str) -> bool {
+pub(crate) fn is_interface_name(name: &str) -> bool {
     (1..=15).contains(&name.len())
         && !matches!(name, "." | "..")
         && name.bytes().all(|b| b.is_ascii_graphic() && b != b'/')

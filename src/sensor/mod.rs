@@ -3,11 +3,11 @@
 pub mod command;
 pub mod config;
 pub mod confinement;
-pub mod daemon;
-pub mod doctor;
+pub(crate) mod daemon;
+pub(crate) mod doctor;
 pub mod health;
 pub mod pipeline;
 pub mod replay;
-pub mod rules;
+pub(crate) mod rules;
 pub mod status;
 pub mod upload;

@@ -8,10 +8,10 @@ use crate::classify::{RuleError, RuleFiles, Rules};
 
 /// The rules in use.
 #[derive(Clone, Debug, Default)]
-pub struct Accepted {
-    pub files: RuleFiles,
+pub(crate) struct Accepted {
+    pub(crate) files: RuleFiles,
     /// Why the configured folder is not in use, if it is not.
-    pub problem: Option<String>,
+    pub(crate) problem: Option<String>,
 }
 
 impl Accepted {
@@ -19,7 +19,7 @@ impl Accepted {
     ///
     /// # Errors
     /// The first invalid file.
-    pub fn read(folder: &Path) -> Result<Self, RuleError> {
+    pub(crate) fn read(folder: &Path) -> Result<Self, RuleError> {
         let files = read(folder)?;
         if !files.is_empty() {
             for note in Rules::of(&files)?.notes() {
@@ -30,7 +30,7 @@ impl Accepted {
     }
 
     /// As [`Accepted::read`], but an invalid file does not stop the sensor from capturing.
-    pub fn at_start(folder: &Path) -> Self {
+    pub(crate) fn at_start(folder: &Path) -> Self {
         Self::read(folder).unwrap_or_else(|e| {
             tracing::error!("{e}; using only the built-in rules");
             Self { files: RuleFiles::default(), problem: Some(e.to_string()) }
@@ -42,7 +42,7 @@ impl Accepted {
 ///
 /// # Errors
 /// If the path is not a folder or a file cannot be read.
-pub fn read(folder: &Path) -> Result<RuleFiles, RuleError> {
+pub(crate) fn read(folder: &Path) -> Result<RuleFiles, RuleError> {
     if folder.as_os_str().is_empty() {
         return Ok(RuleFiles::default());
     }

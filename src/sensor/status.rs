@@ -58,22 +58,22 @@ pub struct Status {
 }
 
 impl Status {
-    pub fn publish(&self, interface: &str, status: InterfaceStatus) {
+    pub(crate) fn publish(&self, interface: &str, status: InterfaceStatus) {
         lock(&self.interfaces).insert(interface.to_owned(), status);
     }
 
-    pub fn interfaces(&self) -> BTreeMap<String, InterfaceStatus> {
+    pub(crate) fn interfaces(&self) -> BTreeMap<String, InterfaceStatus> {
         lock(&self.interfaces).clone()
     }
 
     /// Hits of all limits, given those of the table.
-    pub fn limit_hits(&self, table: LimitHits) -> LimitHits {
+    pub(crate) fn limit_hits(&self, table: LimitHits) -> LimitHits {
         let dropped = self.counters().anomalies.get(&Anomaly::FragmentsDropped).copied();
         LimitHits { fragments: dropped.unwrap_or_default(), ..table }
     }
 
     /// Warns of limits that were hit, at most once a minute.
-    pub fn warn_of_limits(&self, table: LimitHits) {
+    pub(crate) fn warn_of_limits(&self, table: LimitHits) {
         let due = lock(&self.reporter).due(Instant::now(), self.limit_hits(table));
         if let Some(hits) = due {
             tracing::warn!("limit reached: {hits}");
@@ -81,7 +81,7 @@ impl Status {
     }
 
     /// Records that the service acknowledged an upload.
-    pub fn acknowledged(&self, now: Timestamp) {
+    pub(crate) fn acknowledged(&self, now: Timestamp) {
         self.last_ack.store(now.0, Ordering::Relaxed);
         *lock(&self.delivery_problem) = None;
     }
@@ -92,7 +92,7 @@ impl Status {
     }
 
     /// Records why uploads fail; returns whether the reason is new.
-    pub fn not_delivered(&self, problem: String) -> bool {
+    pub(crate) fn not_delivered(&self, problem: String) -> bool {
         let problem = Some(problem);
         let mut known = lock(&self.delivery_problem);
         let new = *known != problem;
@@ -106,7 +106,7 @@ impl Status {
     }
 
     /// Records why the spool refuses changes, or that it takes them.
-    pub fn set_spool_problem(&self, problem: Option<String>) {
+    pub(crate) fn set_spool_problem(&self, problem: Option<String>) {
         *lock(&self.spool_problem) = problem;
     }
 
@@ -116,7 +116,7 @@ impl Status {
     }
 
     /// Records the newest feedback of the upload half.
-    pub fn set_feedback(&self, feedback: &Feedback) {
+    pub(crate) fn set_feedback(&self, feedback: &Feedback) {
         lock(&self.feedback).clone_from(feedback);
     }
 
@@ -126,7 +126,7 @@ impl Status {
     }
 
     /// The warning about the clock, if it differs too much.
-    pub fn clock_problem(&self) -> Option<String> {
+    pub(crate) fn clock_problem(&self) -> Option<String> {
         let skew = self.clock_skew().filter(|s| s.unsigned_abs() >= SKEW)?;
         let side = if skew > 0 { "behind" } else { "ahead of" };
         Some(format!(
@@ -145,7 +145,7 @@ impl Status {
     }
 
     /// The sum over all interfaces.
-    pub fn counters(&self) -> Counters {
+    pub(crate) fn counters(&self) -> Counters {
         let mut sum = Counters::default();
         for i in lock(&self.interfaces).values() {
             sum.add(&i.counters);
@@ -154,7 +154,7 @@ impl Status {
     }
 
     /// Frames dropped by the kernel or by the interfaces.
-    pub fn dropped(&self) -> u64 {
+    pub(crate) fn dropped(&self) -> u64 {
         lock(&self.interfaces)
             .values()
             .map(|i| i.statistics.dropped_ring + i.statistics.dropped_interface)
@@ -162,7 +162,7 @@ impl Status {
     }
 
     /// Totals in the form of the inventory document.
-    pub fn capture(&self) -> CaptureSummary {
+    pub(crate) fn capture(&self) -> CaptureSummary {
         let c = self.counters();
         CaptureSummary {
             frames: c.frames,

@@ -1,41 +1,40 @@
-//! The inventory document `netcensus.inventory/1` that `replay --json` and the plan service print
+//! The inventory document `netcensus.inventory/1`, which `replay --json` and the plan service print
 //! (`docs/formats.md`).
 
 use serde::{Deserialize, Serialize};
 
-use super::decided::{self, DecidedEntry};
+use super::decisions::{self, DecisionsEntry};
+use super::evidence::EvidenceEntry;
+use super::frames::FrameNumbers;
 use crate::census::{
-    Binding, Category, Census, Device, Finding, Importance, MacAddr, Reason, Routed, State, Survey,
+    Binding, Category, Census, CouplingState, Device, Finding, Importance, MacAddr, Routed, Survey,
     Timestamp, Unaddressed, Verdict, time::rfc3339,
 };
 
 /// The document's schema.
 pub const SCHEMA: &str = "netcensus.inventory/1";
 
-/// The whole document. Byte-identical for the same frames in any order and number, but for `capture`.
+/// The document. It is byte-identical for the same frames in any order and number, except for `capture`.
 ///
-/// `D` is the list of devices: entries, or [`Entries`] that are made one by one while they are written, as a list of a
-/// million takes a gigabyte.
+/// `D` is the list of devices: a `Vec`, or [`DeviceEntries`], which makes each entry while it is written, because a list
+/// of a million takes a gigabyte.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct Document<D = Vec<DeviceEntry>> {
     /// [`SCHEMA`].
     pub schema: String,
     /// The policy's name.
     pub policy: String,
-    /// The instant of the verdicts; null where no frame was seen and none was given.
+    /// The instant of the verdicts; null if no frame was seen and no instant was given.
     #[serde(with = "rfc3339::option")]
     pub as_of: Option<Timestamp>,
-    /// What was captured.
     pub capture: CaptureSummary,
-    /// The numbers.
     pub census: Census,
-    /// Devices sorted by zone, address, MAC.
+    /// Sorted by zone, address, MAC.
     pub devices: D,
-    /// Addresses behind forwarding MACs.
+    /// The number of addresses behind each forwarding MAC.
     pub routed: Vec<Routed>,
-    /// What speaks without an address (I14).
+    /// MACs without an address (I14).
     pub unaddressed: Vec<UnaddressedEntry>,
-    /// What a person should look at: address conflicts, newcomers that are held.
     #[serde(default)]
     pub findings: Vec<Finding>,
 }
@@ -43,20 +42,17 @@ pub struct Document<D = Vec<DeviceEntry>> {
 /// Totals of a capture.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct CaptureSummary {
-    /// Frames read.
     pub frames: u64,
-    /// Their bytes on the wire.
+    /// Bytes on the wire.
     pub bytes: u64,
-    /// Frames that some dissector found malformed.
+    /// Frames that a dissector found malformed.
     pub malformed: u64,
-    /// Frames that a mirror copied twice.
+    /// Frames that the mirror port copied twice.
     pub duplicates: u64,
     /// Frames that the kernel or the interface dropped.
     pub dropped: u64,
-    /// The earliest frame.
     #[serde(with = "rfc3339::option")]
     pub first: Option<Timestamp>,
-    /// The newest frame.
     #[serde(with = "rfc3339::option")]
     pub last: Option<Timestamp>,
 }
@@ -64,187 +60,91 @@ pub struct CaptureSummary {
 /// One device.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 pub struct DeviceEntry {
-    /// Stable id.
     pub id: String,
-    /// Zone.
     pub zone: String,
-    /// Listed MAC.
+    /// The MAC that it is listed under.
     pub mac: MacAddr,
-    /// Listed address.
+    /// The address that it is listed under.
     pub ip: std::net::IpAddr,
-    /// Its couplings.
     pub couplings: Vec<CouplingEntry>,
-    /// Category.
     pub category: Category,
-    /// Type, a key of the taxonomy.
+    /// A key of the taxonomy.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Roles beside the type.
+    /// Roles in addition to the type.
     pub roles: Vec<String>,
-    /// Maker.
     pub vendor: Option<String>,
-    /// Model.
     pub model: Option<String>,
-    /// Operating system.
+    /// The operating system.
     pub os: Option<String>,
-    /// Firmware.
+    /// The firmware version.
     pub firmware: Option<String>,
-    /// Name.
     pub name: Option<String>,
-    /// Whether its MAC is randomised.
+    /// Whether its MAC is randomised (I12).
     pub random_mac: bool,
-    /// Where it stands, where a person said so.
+    /// Set by a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
-    /// Words to find it by, that people gave it.
+    /// Set by a person. Sorted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub tags: Vec<String>,
-    /// How much depends on it, where a person said so.
+    /// Set by a person.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub importance: Option<Importance>,
-    /// Certainty of the category, 0 to 1.
+    /// The certainty of the category, 0 to 1.
     pub confidence: f64,
-    /// Earliest frame.
     #[serde(with = "rfc3339")]
     pub first_seen: Timestamp,
-    /// Newest frame.
     #[serde(with = "rfc3339")]
     pub last_seen: Timestamp,
-    /// Whether it counts.
     pub verdict: Verdict,
-    /// What people decided about it; left out where they did not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub decided: Option<DecidedEntry>,
-    /// Why it is what it is.
+    pub decided: Option<DecisionsEntry>,
+    /// The reasons for its classification, decisions first.
     pub evidence: Vec<EvidenceEntry>,
 }
 
 /// One coupling of a device.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct CouplingEntry {
-    /// MAC.
     pub mac: MacAddr,
-    /// Address.
     pub ip: std::net::IpAddr,
-    /// How it holds.
     pub binding: Binding,
-    /// VLAN ids.
+    /// The ids of inner and outer VLAN tags, sorted.
     pub vlan: Vec<u16>,
-    /// Earliest frame.
     #[serde(with = "rfc3339")]
     pub first_seen: Timestamp,
-    /// Newest frame.
     #[serde(with = "rfc3339")]
     pub last_seen: Timestamp,
-    /// Where it stands.
-    pub state: State,
+    pub state: CouplingState,
 }
 
-/// One reason of a device's classification.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct EvidenceEntry {
-    /// Field.
-    pub field: String,
-    /// Value.
-    pub value: String,
-    /// Rule id.
-    pub rule: String,
-    /// What the rule concluded.
-    pub says: String,
-    /// Certainty in percent.
-    pub weight: u8,
-    /// Number of the first frame that said it, where a capture was replayed. See [`FrameNumbers`].
-    pub frame: Option<u64>,
-    /// Its time.
-    #[serde(with = "rfc3339::option")]
-    pub at: Option<Timestamp>,
-}
-
-/// What speaks without an address.
+/// A MAC without an address (I14).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct UnaddressedEntry {
-    /// MAC.
     pub mac: MacAddr,
-    /// Category.
     pub category: Category,
-    /// Type.
+    /// A key of the taxonomy.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Name.
     pub name: Option<String>,
 }
 
-/// Numbers the frames of a capture by their time, so that a number survives shuffling and duplication: the rank of
-/// the instant among the distinct (time, digest) pairs of the capture, from 1. In an ordinary capture file, whose
-/// frames stand in order of time and are all different, it is the frame's number in the file.
-#[derive(Clone, Debug, Default)]
-pub struct FrameNumbers {
-    frames: Vec<Numbered>,
-    overflow: bool,
-}
-
-/// A frame's instant and digest in 12 bytes, which order as (instant, digest) do.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-struct Numbered([u32; 3]);
-
-impl Numbered {
-    #[expect(clippy::cast_possible_truncation, reason = "the two halves of a word")]
-    fn new(at: Timestamp, digest: u32) -> Self {
-        let ordered = at.0.cast_unsigned() ^ (1 << 63);
-        Self([(ordered >> 32) as u32, ordered as u32, digest])
-    }
-
-    fn instant(&self) -> [u32; 2] {
-        let [high, low, _] = self.0;
-        [high, low]
-    }
-}
-
-/// Frames that are numbered; a longer capture has no frame numbers.
-const NUMBERED: usize = 1 << 25;
-
-impl FrameNumbers {
-    /// Records a frame.
-    pub fn record(&mut self, at: Timestamp, digest: u32) {
-        if self.frames.len() < NUMBERED {
-            self.frames.push(Numbered::new(at, digest));
-        } else {
-            self.overflow = true;
-        }
-    }
-
-    /// Ends recording: sorts and drops duplicates.
-    pub fn seal(&mut self) {
-        if !self.frames.is_sorted() {
-            self.frames.sort_unstable();
-        }
-        self.frames.dedup();
-    }
-
-    /// The number of the first frame at `at`; `None` where the capture is too long or none was recorded.
-    pub fn number(&self, at: Timestamp) -> Option<u64> {
-        let wanted = Numbered::new(at, 0).instant();
-        let rank = self.frames.partition_point(|f| f.instant() < wanted);
-        (!self.overflow && self.frames.get(rank).is_some_and(|f| f.instant() == wanted))
-            .then_some(rank as u64 + 1)
-    }
-}
-
 impl Document {
-    /// The document of a survey. `frames` is `None` where no file was replayed.
+    /// The document of a survey. `frames` has the frame numbers of a replayed capture.
     pub fn new(survey: &Survey<'_>, capture: CaptureSummary, frames: Option<&FrameNumbers>) -> Self {
-        Self::of(survey, capture, Entries { survey, frames }.iter().collect())
+        Self::of(survey, capture, DeviceEntries { survey, frames }.iter().collect())
     }
 }
 
-impl<'s, 'a> Document<Entries<'s, 'a>> {
-    /// The document of a survey, for writing only.
+impl<'s, 'a> Document<DeviceEntries<'s, 'a>> {
+    /// The document of a survey, for writing only; see [`DeviceEntries`].
     pub fn streamed(
         survey: &'s Survey<'a>,
         capture: CaptureSummary,
         frames: Option<&'s FrameNumbers>,
     ) -> Self {
-        Self::of(survey, capture, Entries { survey, frames })
+        Self::of(survey, capture, DeviceEntries { survey, frames })
     }
 }
 
@@ -264,28 +164,27 @@ impl<D> Document<D> {
     }
 }
 
-/// The devices of a survey, as entries that are made when they are asked for.
+/// The devices of a survey, as entries that are made while they are written.
 #[derive(Clone, Copy, Debug)]
-pub struct Entries<'s, 'a> {
+pub struct DeviceEntries<'s, 'a> {
     survey: &'s Survey<'a>,
     frames: Option<&'s FrameNumbers>,
 }
 
-impl Entries<'_, '_> {
-    /// The entries in the document's order.
+impl DeviceEntries<'_, '_> {
+    /// In the order of the document.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = DeviceEntry> {
         self.survey.devices.iter().map(|d| DeviceEntry::new(d, self.frames))
     }
 }
 
-impl Serialize for Entries<'_, '_> {
+impl Serialize for DeviceEntries<'_, '_> {
     fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
         out.collect_seq(self.iter())
     }
 }
 
 impl DeviceEntry {
-    /// The entry of a device.
     pub fn new(device: &Device<'_>, frames: Option<&FrameNumbers>) -> Self {
         let what = device.classification();
         let decided = device.decided.as_deref();
@@ -323,27 +222,12 @@ impl DeviceEntry {
             first_seen: device.first_seen,
             last_seen: device.last_seen,
             verdict: device.verdict,
-            decided: decided.map(DecidedEntry::from),
+            decided: decided.map(DecisionsEntry::from),
             evidence: decided
                 .into_iter()
-                .flat_map(decided::evidence)
+                .flat_map(decisions::evidence)
                 .chain(what.reasons.iter().map(|r| EvidenceEntry::new(r, frames)))
                 .collect(),
-        }
-    }
-}
-
-impl EvidenceEntry {
-    /// The entry of a reason.
-    pub fn new(reason: &Reason, frames: Option<&FrameNumbers>) -> Self {
-        Self {
-            field: reason.field.name().to_owned(),
-            value: reason.value.clone(),
-            rule: reason.rule.clone(),
-            says: reason.says.clone(),
-            weight: reason.weight,
-            frame: reason.at.and_then(|at| frames?.number(at)),
-            at: reason.at,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Enrolment: one token that a person carries from the plan service to an appliance.
+//! Enrolment: the token that a person copies from the plan service to an appliance, and the request that uses it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,20 +10,19 @@ use serde::{Deserialize, Serialize};
 use super::fingerprint::Fingerprint;
 
 const PREFIX: &str = "nce2_";
-/// Tokens of the first version have no fingerprint.
+/// The prefix of the first version, which had no fingerprint.
 const FIRST: &str = "nce1_";
 const TOKEN_BYTES: usize = 4_096;
 
-/// Where to enrol, the one-time secret that allows it, and by what the service is known. Prints as one word, `nce2_…`;
-/// the form of the first version, `nce1_…`, is read too.
+/// An enrolment token: one word, `nce2_…`. Tokens of the first version, `nce1_…`, can still be read.
 #[derive(Clone, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnrolmentToken {
-    /// The plan service's base URL, `https://plan.example`.
+    /// The base URL of the plan service, such as `https://plan.example`.
     pub url: String,
     /// The one-time secret.
     pub secret: String,
-    /// The fingerprint of the service's certificate, where no authority vouches for it.
+    /// The fingerprint of the service's certificate, if no certificate authority signed it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<Fingerprint>,
 }
@@ -57,51 +56,47 @@ impl FromStr for EnrolmentToken {
     }
 }
 
-/// A text that is no enrolment token. The text is not repeated: it may be a secret.
+/// The text is not an enrolment token. The error does not repeat it, because it may be a secret.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error(
-    "this is no enrolment token; make one with 'netcensus-plan sensor token' and pass it whole, it starts with nce2_"
+    "this is not an enrolment token; make one with 'netcensus-plan sensor token' and pass all of it; it starts with nce2_"
 )]
 pub struct BadToken;
 
 /// Body of `POST /api/v1/enrol`.
 ///
-/// Every enrolment makes a new sensor with a key pair of its own, and neither ever changes: so it is always plain which
-/// key signed what a sensor sent. An appliance that enrols again names the sensor that it was, and signs the request
-/// with that one's key ([`super::signature`], purpose `Replace`): the old sensor is revoked in the same moment. Who
-/// cannot sign for it, as its state is lost, leaves it to a person to revoke.
+/// Each enrolment makes a new sensor with its own key pair, and the key pair of a sensor never changes. So each signature
+/// has exactly one possible key. An appliance that enrols again names its former sensor and signs the request with that
+/// sensor's key ([`super::signature`], purpose `Replace`). The service then revokes the former sensor in the same
+/// transaction. If the appliance has lost that key, a person must revoke the former sensor.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnrolRequest {
-    /// The token's secret.
+    /// The secret of the token.
     pub secret: String,
     /// The appliance's name for people, at most 64 bytes.
     pub name: String,
-    /// The public half of the key pair that the appliance made: Ed25519, base64url without padding.
+    /// The appliance's new public key: Ed25519, base64url without padding.
     pub public_key: String,
-    /// The sensor that the appliance was before.
+    /// The former sensor of the appliance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Replaced>,
 }
 
-/// A sensor that is given up for a new one.
+/// A sensor that a new one replaces.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Replaced {
-    /// Its subscription.
     pub subscription: String,
-    /// Its id.
     pub sensor: String,
 }
 
-/// Answer to [`EnrolRequest`].
+/// The answer to [`EnrolRequest`].
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct EnrolResponse {
-    /// The sensor's id.
     pub sensor: String,
-    /// The subscription that it belongs to.
     pub subscription: String,
-    /// The bearer key with which it uploads: shown once.
+    /// The bearer key for uploads. It is not shown again.
     pub key: String,
 }
 
@@ -110,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_survives_print_and_read_and_junk_does_not() {
+    fn a_token_is_read_as_it_was_printed_and_junk_is_refused() {
         let url = "https://plan.example".to_owned();
         for fingerprint in [None, Some(Fingerprint::of(b"certificate"))] {
             let token = EnrolmentToken { url: url.clone(), secret: "s3cret".into(), fingerprint };
@@ -118,7 +113,7 @@ mod tests {
             assert!(text.starts_with("nce2_") && !format!("{token:?}").contains("s3cret"));
             assert_eq!(text.parse(), Ok(token));
             let cut = text.get(..text.len() - 1).unwrap();
-            assert!(cut.parse::<EnrolmentToken>().is_err(), "a copy that lacks its end");
+            assert!(cut.parse::<EnrolmentToken>().is_err(), "a truncated copy");
         }
         for junk in ["", "nce1_", "nce1_!!!", "nce2_e30", "nce1_e30", "nce3_e30", "nce2_"] {
             assert!(junk.parse::<EnrolmentToken>().is_err(), "{junk}");

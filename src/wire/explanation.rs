@@ -1,208 +1,182 @@
-//! The explanation `netcensus.explanation/1`: why an address counts, or does not. The sensor's `explain` and the plan
-//! service's why page and API all print this one; exclusions and joins are told as fully as what is counted.
+//! The explanation `netcensus.explanation/1`: why an address counts or does not count. The sensor's `explain`, the plan
+//! service's "why" page and its API all show this one.
 
 use std::net::IpAddr;
 use std::str::FromStr;
 
 use serde::Serialize;
 
-use super::decided::{self, DecidedEntry, pair};
-use super::document::{DeviceEntry, EvidenceEntry, FrameNumbers};
+use super::decisions::{self, DecisionsEntry, coupling_text};
+use super::document::DeviceEntry;
+use super::evidence::EvidenceEntry;
+use super::frames::FrameNumbers;
 use crate::census::{
-    Binding, Category, Coupling, CouplingKey, Device, Evidence, JoinReason, Line, MacAddr, Mark, Policy,
-    Reason, Rung, Sign, Signs, State, Survey, Timestamp, Unaddressed, Verdict, changes, ladder,
-    time::rfc3339,
+    Binding, Category, Coupling, CouplingKey, CouplingLine, CouplingState, Device, Evidence, JoinReason,
+    MacAddr, Mark, Policy, Reason, Rung, Sign, Signs, Survey, Timestamp, Unaddressed, Verdict, ladder,
+    time::rfc3339, verdict_changes,
 };
 
 const SCHEMA: &str = "netcensus.explanation/1";
 
-/// What the inventory document leaves out of a device. The plan service keeps it beside the document.
+/// The parts of an explanation that the inventory document does not have. The plan service keeps them beside it.
 #[derive(Clone, Debug, Default)]
 pub struct Detail {
-    /// Why its couplings are one device.
     pub joins: Vec<JoinAnswer>,
-    /// Why one of its MACs forwards, where one does.
+    /// Why one of its MACs forwards, if one does.
     pub forwards: Option<String>,
-    /// How each coupling showed itself, in the device's order.
+    /// What showed each coupling, in the order of the device's couplings.
     pub shown: Vec<Shown>,
-    /// The titles of the rules behind its evidence, in the document's order.
+    /// The titles of the rules, in the order of the document's evidence.
     pub titles: Vec<String>,
 }
 
-/// How a coupling showed itself.
+/// What showed a coupling.
 #[derive(Clone, Debug, Default)]
 pub struct Shown {
-    /// By what.
     pub signs: Signs,
-    /// What proves it, and from when on.
+    /// The first proof.
     pub proof: Option<(Sign, Timestamp)>,
 }
 
-/// Everything that is known of an address or a MAC.
+/// Everything that is known about an address or a MAC.
 #[derive(Clone, Debug, Serialize)]
 pub struct Explanation {
-    /// `netcensus.explanation/1`.
     pub schema: &'static str,
-    /// The policy's name.
     pub policy: String,
-    /// The instant of the verdicts.
     #[serde(with = "rfc3339")]
     pub as_of: Timestamp,
-    /// Devices that have it.
     pub devices: Vec<DeviceAnswer>,
-    /// Couplings with it that are no device's.
+    /// Couplings that do not belong to a device.
     pub lines: Vec<LineAnswer>,
-    /// What speaks with it below IP alone (I14).
+    /// The MAC, if it has no address (I14).
     pub unaddressed: Vec<UnaddressedAnswer>,
 }
 
-/// Why a device counts, or does not.
+/// Why a device counts or does not count.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeviceAnswer {
-    /// The device.
     pub device: DeviceEntry,
-    /// The verdict in words.
+    /// The title of the verdict.
     pub verdict: &'static str,
-    /// The rules asked, in order.
     pub ladder: Vec<Rung>,
-    /// Its couplings, each with what showed and what proves it.
     pub couplings: Vec<CouplingAnswer>,
-    /// Why they are one device.
+    /// Why its couplings are one device.
     pub joins: Vec<JoinAnswer>,
-    /// What people decided about it, each a sentence.
+    /// The decisions of people, one sentence each.
     pub decisions: Vec<String>,
-    /// Why it is held to forward, if it is.
+    /// Why it forwards, if it does.
     pub forwards: Option<String>,
-    /// What was said, and which rule took it for what.
     pub reasons: Vec<ReasonAnswer>,
-    /// What would make the verdict another one.
+    /// What would change the verdict.
     pub changes: Vec<String>,
 }
 
-/// Why a coupling is no device's.
+/// Why a coupling does not belong to a device.
 #[derive(Clone, Debug, Serialize)]
 pub struct LineAnswer {
-    /// Its zone.
     pub zone: String,
     /// X-VIRT, X-PUB or X-ROUTED.
     pub rule: Verdict,
-    /// That in words.
+    /// The title of the verdict.
     pub verdict: &'static str,
-    /// The coupling.
     pub coupling: CouplingAnswer,
-    /// Why its MAC forwards, where it does.
+    /// Why its MAC forwards, if it does.
     pub forwards: Option<String>,
-    /// What would make it a device's.
+    /// What would make it part of a device.
     pub changes: Vec<String>,
 }
 
-/// What speaks without an address.
+/// A MAC without an address (I14).
 #[derive(Clone, Debug, Serialize)]
 pub struct UnaddressedAnswer {
-    /// Its MAC.
     pub mac: MacAddr,
-    /// Its category.
     pub category: Category,
-    /// Its type.
+    /// A key of the taxonomy.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Its name.
     pub name: Option<String>,
-    /// What was said.
     pub reasons: Vec<ReasonAnswer>,
     /// What would make it a device.
     pub changes: Vec<String>,
 }
 
-/// A coupling with what showed it.
+/// A coupling and what showed it.
 #[derive(Clone, Debug, Serialize)]
 pub struct CouplingAnswer {
-    /// MAC.
     pub mac: MacAddr,
-    /// Address.
     pub ip: IpAddr,
-    /// How it holds.
     pub binding: Binding,
-    /// Where it stands; null for one that is no device's.
-    pub state: Option<State>,
-    /// VLAN ids.
+    /// Null for a coupling that does not belong to a device.
+    pub state: Option<CouplingState>,
     pub vlan: Vec<u16>,
-    /// Earliest frame.
     #[serde(with = "rfc3339")]
     pub first_seen: Timestamp,
-    /// Newest frame.
     #[serde(with = "rfc3339")]
     pub last_seen: Timestamp,
-    /// What showed it, in words.
+    /// The titles of its signs.
     pub signs: Vec<&'static str>,
-    /// The first frame that proves it; null where none does.
+    /// Null if no frame proves it.
     pub proof: Option<ProofAnswer>,
 }
 
 /// The first frame that proves a coupling (I4).
 #[derive(Clone, Debug, Serialize)]
 pub struct ProofAnswer {
-    /// How it proves, in words.
+    /// The title of the sign.
     pub by: &'static str,
-    /// Its number, where a capture was replayed.
+    /// The frame's number; null unless a capture was replayed.
     pub frame: Option<u64>,
     /// Its time.
     #[serde(with = "rfc3339")]
     pub at: Timestamp,
 }
 
-/// A join.
+/// Why a coupling belongs to a device (I8).
 #[derive(Clone, Debug, Serialize)]
 pub struct JoinAnswer {
     /// The coupling that was joined, `mac ip`.
     pub coupling: String,
-    /// A coupling of the device that it joined.
+    /// A coupling of the device.
     pub with: String,
-    /// The reason's key.
     pub reason: JoinReason,
-    /// The reason in words.
+    /// The title of the reason.
     pub title: &'static str,
-    /// What the joined card said that ties them; null where no words do.
+    /// The identifier or name that ties them; null for other reasons.
     pub by: Option<TieAnswer>,
-    /// Who merged them, and when; left out where no person did.
+    /// The merge by a person; left out for other reasons.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decided: Option<Mark>,
 }
 
-/// What a card said that ties it to another.
+/// An identifier or a name that ties two cards.
 #[derive(Clone, Debug, Serialize)]
 pub struct TieAnswer {
-    /// The field.
     pub field: &'static str,
-    /// The value.
     pub value: String,
-    /// The number of the first frame that said it, where a capture was replayed.
+    /// The number of the first frame with it; null unless a capture was replayed.
     pub frame: Option<u64>,
     /// Its time.
     #[serde(with = "rfc3339")]
     pub at: Timestamp,
 }
 
-/// A piece of evidence and its rule.
+/// A piece of evidence with the title of its rule.
 #[derive(Clone, Debug, Serialize)]
 pub struct ReasonAnswer {
-    /// The evidence.
     #[serde(flatten)]
     pub evidence: EvidenceEntry,
-    /// The rule's title.
     pub title: String,
 }
 
 impl Detail {
-    /// The details of a device.
     pub fn new(device: &Device<'_>, frames: Option<&FrameNumbers>) -> Self {
         Self {
             joins: device
                 .joins
                 .iter()
                 .map(|join| JoinAnswer {
-                    coupling: pair(join.coupling),
-                    with: pair(join.with),
+                    coupling: coupling_text(join.coupling),
+                    with: coupling_text(join.with),
                     reason: join.reason,
                     title: join.reason.title(),
                     by: join.by.as_ref().map(|e| TieAnswer::new(e, frames)),
@@ -214,7 +188,7 @@ impl Detail {
             titles: device
                 .decided
                 .iter()
-                .flat_map(|d| decided::titles(d))
+                .flat_map(|d| decisions::titles(d))
                 .chain(device.classification().reasons.iter().map(|r| r.title.clone()))
                 .collect(),
         }
@@ -223,7 +197,7 @@ impl Detail {
 
 impl Shown {
     fn new(facts: &Coupling, binding: Binding) -> Self {
-        // An announcement proves where the address is on-link: then the binding says that it did.
+        // An announcement proves an on-link address only. The binding says whether it did.
         let announced = || facts.announced_at().filter(|_| binding == Binding::Proven);
         let proof = facts.proof().map(|p| (p.sign, p.at));
         Self { signs: facts.signs, proof: proof.or_else(|| announced().map(|at| (Sign::Announced, at))) }
@@ -240,7 +214,6 @@ impl Shown {
 }
 
 impl Explanation {
-    /// Everything that a survey under `policy` knows of `subject`.
     pub fn new(
         survey: &Survey<'_>,
         subject: Subject,
@@ -264,18 +237,15 @@ impl Explanation {
         }
     }
 
-    /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.devices.is_empty() && self.lines.is_empty() && self.unaddressed.is_empty()
     }
 }
 
-/// What somebody asks about: an address or a MAC.
+/// What a person asks about: an address or a MAC.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Subject {
-    /// An address.
     Ip(IpAddr),
-    /// A card.
     Mac(MacAddr),
 }
 
@@ -284,7 +254,7 @@ impl Subject {
         self.is(key.mac, key.ip)
     }
 
-    /// Whether a coupling of that MAC and address is meant.
+    /// Whether a coupling of `mac` and `ip` has it.
     pub fn is(self, mac: MacAddr, ip: IpAddr) -> bool {
         match self {
             Self::Ip(asked) => asked == ip,
@@ -292,14 +262,14 @@ impl Subject {
         }
     }
 
-    /// Why nothing is known of it.
+    /// Says why nothing may be known about it.
     pub fn unknown(self) -> String {
         match self {
             Self::Ip(ip) => format!(
-                "{ip}: no frame showed this address with a MAC; it may be silent, beyond another router, or a group or broadcast address, which is never a device"
+                "{ip}: no frame showed this address with a MAC; it may be silent or behind another router, or it is a group or broadcast address, which is never a device"
             ),
             Self::Mac(mac) => format!(
-                "{mac}: no frame showed this MAC with an address, nor speaking LLDP, CDP or STP; it may be silent, or not on the mirrored ports"
+                "{mac}: no frame showed this MAC with an address, or speaking LLDP, CDP or STP; it may be silent, or not on a mirrored port"
             ),
         }
     }
@@ -314,13 +284,12 @@ impl FromStr for Subject {
     }
 }
 
-/// A text that is neither an address nor a MAC.
+/// The text is neither an address nor a MAC.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("write an address as 10.2.0.41 or fe80::1, a MAC as aa:bb:cc:dd:ee:ff")]
 pub struct BadSubject;
 
 impl DeviceAnswer {
-    /// The answer for a device.
     pub fn new(device: DeviceEntry, detail: &Detail, policy: &Policy, frames: Option<&FrameNumbers>) -> Self {
         let unknown = Shown::default();
         let shown = detail.shown.iter().chain(std::iter::repeat(&unknown));
@@ -337,7 +306,7 @@ impl DeviceAnswer {
         });
         let titles = detail.titles.iter().map(String::as_str).chain(std::iter::repeat(""));
         let reasons = device.evidence.iter().zip(titles);
-        let sets_category = device.decided.as_ref().is_some_and(DecidedEntry::sets_category);
+        let sets_category = device.decided.as_ref().is_some_and(DecisionsEntry::sets_category);
         Self {
             verdict: device.verdict.title(),
             ladder: ladder(device.verdict),
@@ -348,15 +317,14 @@ impl DeviceAnswer {
             reasons: reasons
                 .map(|(e, title)| ReasonAnswer { evidence: e.clone(), title: title.to_owned() })
                 .collect(),
-            changes: changes(device.verdict, sets_category, device.last_seen, policy),
+            changes: verdict_changes(device.verdict, sets_category, device.last_seen, policy),
             device,
         }
     }
 }
 
 impl LineAnswer {
-    /// The answer for a coupling without a device.
-    pub fn new(line: &Line<'_>, policy: &Policy, frames: Option<&FrameNumbers>) -> Self {
+    pub fn new(line: &CouplingLine<'_>, policy: &Policy, frames: Option<&FrameNumbers>) -> Self {
         let shown = Shown::new(line.facts, line.binding);
         Self {
             zone: line.zone.to_owned(),
@@ -374,13 +342,12 @@ impl LineAnswer {
                 proof: shown.proof(frames),
             },
             forwards: line.forwards.map(|why| why.to_string()),
-            changes: changes(line.verdict, false, line.facts.last_seen, policy),
+            changes: verdict_changes(line.verdict, false, line.facts.last_seen, policy),
         }
     }
 }
 
 impl UnaddressedAnswer {
-    /// The answer for a MAC without an address.
     pub fn new(unaddressed: &Unaddressed, frames: Option<&FrameNumbers>) -> Self {
         let what = &unaddressed.classification;
         let answer =
@@ -391,7 +358,7 @@ impl UnaddressedAnswer {
             kind: what.kind.clone(),
             name: what.name.clone(),
             reasons: what.reasons.iter().map(answer).collect(),
-            changes: vec!["it becomes a device as soon as a frame shows an address of it".to_owned()],
+            changes: vec!["a sensor captures a frame that shows its address".to_owned()],
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The SHA-256 of a certificate, by which a sensor knows its plan service again.
+//! The SHA-256 of a certificate, by which a sensor recognises its plan service.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// That of a certificate in DER.
+    /// `certificate` is in DER form.
     pub fn of(certificate: &[u8]) -> Self {
         Self(Sha256::digest(certificate).into())
     }
@@ -41,30 +41,20 @@ impl TryFrom<String> for Fingerprint {
     }
 }
 
-/// 64 hex digits, with colons or without.
+/// Reads 64 hex digits, with or without colons.
 impl FromStr for Fingerprint {
     type Err = BadFingerprint;
 
     fn from_str(text: &str) -> Result<Self, BadFingerprint> {
-        let digits: Vec<u8> = text
-            .chars()
-            .filter(|c| *c != ':')
-            .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or(BadFingerprint))
-            .collect::<Result<_, _>>()?;
-        let bytes: Vec<u8> = digits
-            .chunks(2)
-            .map(|pair| match pair {
-                [high, low] => Ok(high << 4 | low),
-                _ => Err(BadFingerprint),
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self(bytes.try_into().map_err(|_| BadFingerprint)?))
+        let mut digest = [0; 32];
+        hex::decode_to_slice(text.replace(':', ""), &mut digest).map_err(|_| BadFingerprint)?;
+        Ok(Self(digest))
     }
 }
 
-/// A text that is no SHA-256 in hex.
+/// The text is not a fingerprint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("this is no fingerprint; it is the SHA-256 of a certificate, 64 hex digits")]
+#[error("this is not a fingerprint; it must be the SHA-256 of a certificate in 64 hex digits")]
 pub struct BadFingerprint;
 
 #[cfg(test)]

@@ -1,25 +1,28 @@
-//! What crosses the network between sensor and plan service, and the documents that commands print.
+//! The formats between sensor and plan service, and the documents that commands and the API print.
 
-mod decided;
+mod decisions;
 mod document;
 mod enrolment;
+mod evidence;
 mod explanation;
 mod fingerprint;
+mod frames;
 mod ids;
 pub mod signature;
 mod upload;
 
-pub use decided::{DecidedEntry, DeletedEntry, ManagedMatchEntry, SetEntry, SplitEntry};
+pub use decisions::{DecisionsEntry, DeletedEntry, ManagedMatchEntry, SetEntry, SplitEntry};
 pub use document::{
-    CaptureSummary, CouplingEntry, DeviceEntry, Document, Entries, EvidenceEntry, FrameNumbers, SCHEMA,
-    UnaddressedEntry,
+    CaptureSummary, CouplingEntry, DeviceEntries, DeviceEntry, Document, SCHEMA, UnaddressedEntry,
 };
 pub use enrolment::{BadToken, EnrolRequest, EnrolResponse, EnrolmentToken, Replaced};
+pub use evidence::EvidenceEntry;
 pub use explanation::{
     BadSubject, CouplingAnswer, Detail, DeviceAnswer, Explanation, JoinAnswer, LineAnswer, ProofAnswer,
     ReasonAnswer, Subject, TieAnswer, UnaddressedAnswer,
 };
 pub use fingerprint::{BadFingerprint, Fingerprint};
+pub use frames::FrameNumbers;
 pub use ids::{BadId, SensorId, SubscriptionId};
 pub use upload::{
     BadUpload, CHUNK_BYTES, COMPRESSED_BYTES, DECOMPRESSED_BYTES, Health, UPLOAD_SCHEMA, Upload,

@@ -1,5 +1,5 @@
-//! The signature that binds a request to a sensor's own key: HTTP message signatures (RFC 9421) with the body's digest
-//! (RFC 9530), in one fixed shape.
+//! The signature of a request with the sensor's own key: HTTP message signatures (RFC 9421) with the digest of the body
+//! (RFC 9530), in one fixed form.
 //!
 //! ```text
 //! Content-Digest: sha-256=:…:
@@ -7,7 +7,7 @@
 //! Signature: sensor=:…:
 //! ```
 //!
-//! Signed is exactly this text, lines ended by a line feed but the last one, parameters as in the header:
+//! The signed text is exactly this. A line feed separates the lines, and the parameters are those of the header:
 //!
 //! ```text
 //! "@method": POST
@@ -16,16 +16,16 @@
 //! "@signature-params": ("@method" "@path" "content-digest");created=…;keyid="…";alg="ed25519";nonce="…";tag="…"
 //! ```
 //!
-//! - The standard's headers instead of own ones, as others can read and check them with what exists; one shape instead
-//!   of the standard's freedom, as there is nothing to choose and nothing to get wrong: whatever differs is refused.
-//! - `@path` is the path as the service sees it, from `/api/v1` on: a proxy may add a prefix before it.
-//! - The body needs no signature of its own: its digest is signed. So the sender is known before the body is read. Epoch
-//!   and sequence stand in the body, and the service remembers them with the digest of the content.
-//! - `nonce` makes every request another one. The service remembers the request that brought an upload: who sends those
-//!   very bytes again is no sensor that repeats itself.
-//! - `created` is information. Nothing is refused by it: a sensor without the right time must deliver, too, and what is
-//!   repeated or reordered changes nothing, however late it comes.
-//! - `tag` is what the signature is for; one that was made for an upload does nothing else.
+//! - The headers are those of the standard, so that existing tools can check them. The standard leaves choices open;
+//!   here there is one form, and the service refuses all others.
+//! - `@path` is the path as the service sees it, from `/api/v1` on. A proxy may add a prefix before it.
+//! - The signature covers the digest of the body, so the service knows the sender before it reads the body. Epoch and
+//!   sequence are in the body; the service stores them with the digest of the content.
+//! - `nonce` makes each request unique. The service stores the request that brought an upload. So it can tell a copied
+//!   request, which has the same nonce, from a sensor that sends the upload again.
+//! - `created` is for information only. The service does not refuse a request by its time: a sensor with a wrong clock
+//!   must be able to deliver, and repeated, reordered or late uploads change nothing.
+//! - `tag` states the purpose. A signature for an upload is not valid for another purpose.
 
 use std::fmt;
 
@@ -33,25 +33,24 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-/// Header with the digest of the body.
+/// The header with the digest of the body.
 pub const CONTENT_DIGEST: &str = "content-digest";
-/// Header that tells what is signed, and by whom.
+/// The header with the parameters of the signature.
 pub const SIGNATURE_INPUT: &str = "signature-input";
-/// Header with the signature.
+/// The header with the signature.
 pub const SIGNATURE: &str = "signature";
 
 const COVERED: &str = "(\"@method\" \"@path\" \"content-digest\")";
 const LABEL: &str = "sensor=";
-/// The longest nonce and the longest header value that are read, in bytes.
+/// The most bytes of a nonce, and of a header value.
 const NONCE: usize = 64;
 const HEADER: usize = 512;
 
-/// What a signature is for.
+/// The purpose of a signature.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Purpose {
-    /// To upload.
     Upload,
-    /// To give an identity up for a new one.
+    /// To replace a sensor by a new one.
     Replace,
 }
 
@@ -83,21 +82,20 @@ impl std::str::FromStr for PublicKey {
     }
 }
 
-/// A text that is no public key.
+/// The text is not a public key.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("this is no public key; it is an Ed25519 key of 32 bytes in base64url without padding")]
+#[error("this is not a public key; it must be an Ed25519 key of 32 bytes in base64url without padding")]
 pub struct BadPublicKey;
 
 /// The parameters of a signature.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct SignatureInput {
-    /// When it was made, by the signer's clock: seconds since 1970.
+    /// The time of signing by the signer's clock: seconds since 1970.
     pub created: i64,
-    /// Whose key signs.
+    /// The signer's key.
     pub key: PublicKey,
-    /// Makes it another one each time: letters, digits, `-` and `_`.
+    /// 1 to 64 letters, digits, `-` and `_`; different for each request.
     pub nonce: String,
-    /// What it is for.
     pub purpose: Purpose,
 }
 
@@ -113,7 +111,7 @@ impl SignatureInput {
         format!("{COVERED};created={created};keyid=\"{key}\";alg=\"ed25519\";nonce=\"{nonce}\";tag=\"{tag}\"")
     }
 
-    /// Reads the header of a request for `purpose`: only exactly what [`SignatureInput::header`] writes.
+    /// Reads the header of a request for `purpose`; `None` unless it is exactly as [`SignatureInput::header`] writes it.
     pub fn read(header: &str, purpose: Purpose) -> Option<Self> {
         if header.len() > HEADER {
             return None;
@@ -132,11 +130,11 @@ impl SignatureInput {
             nonce: nonce.to_owned(),
             purpose,
         };
-        // Written anew it must be the same: one text, one meaning.
+        // Refuses everything that the parser above ignores.
         (input.header() == header).then_some(input)
     }
 
-    /// The text that is signed. `path` begins with `/api/v1`, `digest` is the header [`CONTENT_DIGEST`].
+    /// The text to sign. `path` begins with `/api/v1`; `digest` is the value of [`CONTENT_DIGEST`].
     pub fn base(&self, method: &str, path: &str, digest: &str) -> String {
         format!(
             "\"@method\": {method}\n\"@path\": {path}\n\"content-digest\": {digest}\n\"@signature-params\": {}",
@@ -194,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_one_shape_is_read() {
+    fn only_the_one_form_is_read() {
         let header = input().header();
         assert_eq!(SignatureInput::read(&header, Purpose::Upload), Some(input()));
         assert_eq!(SignatureInput::read(&header, Purpose::Replace), None);

@@ -1,4 +1,4 @@
-//! The upload: a change of one zone, numbered by its sensor. JSON, compressed with zstd.
+//! The upload: the changes of one zone, numbered by its sensor. JSON, compressed with zstd.
 
 use std::io::Read;
 
@@ -6,92 +6,88 @@ use serde::{Deserialize, Serialize};
 
 use crate::census::Zone;
 
-/// The schema that this version writes and reads.
 pub const UPLOAD_SCHEMA: &str = "netcensus.upload/1";
-/// The largest compressed body.
+/// The most bytes of a compressed body.
 pub const COMPRESSED_BYTES: usize = 4 << 20;
-/// What a sensor sends at once: so much passes even a slow link before a request times out.
+/// The most bytes that a sensor sends in one request, so that a slow link delivers them before the request times out.
 pub const CHUNK_BYTES: usize = 256 << 10;
-/// The largest body after decompression.
+/// The most bytes of a body after decompression.
 pub const DECOMPRESSED_BYTES: usize = 64 << 20;
 const LEVEL: i32 = 3;
 
-/// One upload. `(sensor, epoch, sequence)` names it: the same name twice changes nothing.
+/// One upload, identified by `(sensor, epoch, sequence)`. Sending it again changes nothing.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Upload {
     /// [`UPLOAD_SCHEMA`].
     pub schema: String,
-    /// The life of the sensor's spool: a random number in hex, made with the spool.
+    /// Identifies the sensor's spool: a random number in hex, made with the spool. At most 64 bytes.
     pub epoch: String,
     /// Counts from 1 within the epoch.
     pub sequence: u64,
-    /// The zone's name, at most 64 bytes.
+    /// The zone's name, 1 to 64 bytes.
     pub zone: String,
-    /// What changed.
     pub delta: Zone,
-    /// How the sensor fares.
     pub health: Health,
 }
 
-/// How a sensor fares: totals since it started. Shown, never counted.
+/// The health of a sensor: totals since it started. They do not affect the count.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Health {
     /// The sensor's version.
     pub version: String,
-    /// Frames captured.
+    /// Captured frames.
     pub frames: u64,
-    /// Bytes captured, as on the wire.
+    /// Captured bytes, as on the wire.
     pub bytes: u64,
-    /// Frames that some dissector found malformed.
+    /// Frames that a dissector found malformed.
     pub malformed: u64,
-    /// Frames that the mirror copied twice.
+    /// Frames that the mirror port copied twice.
     pub duplicates: u64,
     /// Frames that the kernel or the interface dropped.
     pub dropped: u64,
-    /// Couplings that were refused at the bound: the census is a lower bound where it is not 0.
+    /// Couplings that were refused at the limit. If it is not 0, the census is a lower bound.
     pub refused: u64,
-    /// Times that the spool had no room, so that a change waited in memory.
+    /// How often the spool was full, so that changes waited in memory.
     pub spool_refused: u64,
-    /// Uploads that were dropped undelivered because they were too old: what they said is lost.
+    /// Uploads that were dropped undelivered because they were too old. Their facts are lost.
     pub spool_dropped: u64,
-    /// Uploads that were set aside as damaged or refused for good.
+    /// Uploads that were set aside, because they were damaged or the service refused them permanently.
     pub put_aside: u64,
-    /// By how many seconds the plan service's clock was ahead of the sensor's when both last spoke; negative where it
-    /// was behind.
+    /// Seconds by which the plan service's clock was ahead of the sensor's at the last request; negative if it was behind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_skew: Option<i64>,
-    /// The number of the newest receipt that the sensor holds, put in when the upload is sent. Where the service has
-    /// given a newer one to the same identity, two appliances use it, or one came back from a backup.
+    /// The number of the newest receipt that the sensor has, added when the upload is sent. If the service has given a
+    /// newer one, two appliances use the identity, or the sensor was restored from a backup.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<u64>,
 }
 
-/// Answer to an upload, given only after it is stored durably.
+/// The answer to an upload, sent once the upload is stored durably.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct UploadReceipt {
-    /// The sequence number that is stored.
+    /// That of the upload.
     pub sequence: u64,
-    /// Whether it had been stored before.
+    /// Whether the upload had been stored before.
     pub duplicate: bool,
-    /// The receipt's number: it grows with every upload of this sensor that is stored.
+    /// The receipt's number. It increases with each stored upload of the sensor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
-    /// Whether the upload showed that two appliances use the identity, see [`Health::receipt`].
+    /// Whether the upload showed that two appliances use the identity; see [`Health::receipt`].
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forked: bool,
-    /// Whether the service has lost what it gave the sensor's newest receipt for, as it came back from a backup: the
-    /// sensor says everything again.
+    /// Whether the service was restored from a backup and lost uploads of the sensor. The sensor then uploads all its
+    /// facts again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub lost: bool,
 }
 
 impl Upload {
-    /// The compressed body. It ends with a checksum (zstd's own), so that damage never reads as other facts.
+    /// The compressed body. It ends with zstd's checksum, so that a damaged body is never read as other facts.
     ///
     /// # Errors
-    /// Only where memory runs out or the compressor fails.
+    /// If memory runs out or the compressor fails.
     pub fn encode(&self) -> std::io::Result<Vec<u8>> {
         let json = serde_json::to_vec(self)?;
         let mut compressor = zstd::bulk::Compressor::new(LEVEL)?;
@@ -99,12 +95,12 @@ impl Upload {
         compressor.compress(&json)
     }
 
-    /// Reads a compressed body of at most [`COMPRESSED_BYTES`], which may grow to [`DECOMPRESSED_BYTES`], and
-    /// restores the invariants of its facts.
+    /// Reads a compressed body, within [`COMPRESSED_BYTES`] and [`DECOMPRESSED_BYTES`], and restores the invariants of its
+    /// facts.
     ///
     /// # Errors
-    /// [`BadUpload`] says which bound or format the body breaks.
-    #[expect(clippy::disallowed_methods, reason = "what comes out is bounded below")]
+    /// [`BadUpload`].
+    #[expect(clippy::disallowed_methods, reason = "the output is limited below")]
     pub fn decode(body: &[u8]) -> Result<Self, BadUpload> {
         if body.len() > COMPRESSED_BYTES {
             return Err(BadUpload::TooLarge);
@@ -131,21 +127,19 @@ impl Upload {
     }
 }
 
-/// Why a body is no upload.
+/// Why a body is not a valid upload.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BadUpload {
-    /// It does not decompress.
-    #[error("the body is not zstd: {0}")]
+    #[error("the body is not valid zstd: {0}")]
     Compression(String),
-    /// It is no JSON of the schema.
-    #[error("the body is no upload: {0}")]
+    #[error("the body is not a valid upload: {0}")]
     Format(String),
-    /// It has another schema.
-    #[error("the upload has the schema '{0}', this service reads {UPLOAD_SCHEMA}; update the older side")]
-    Schema(String),
-    /// It is larger than the bounds.
     #[error(
-        "the upload is larger than {COMPRESSED_BYTES} bytes compressed or {DECOMPRESSED_BYTES} bytes in all; send it in parts"
+        "the upload has the schema '{0}', but this service reads {UPLOAD_SCHEMA}; update the older program"
+    )]
+    Schema(String),
+    #[error(
+        "the upload exceeds {COMPRESSED_BYTES} bytes compressed or {DECOMPRESSED_BYTES} bytes decompressed; send it in parts"
     )]
     TooLarge,
 }
@@ -175,13 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn damage_is_found_wherever_it_is_and_never_reads_as_other_facts() {
+    fn a_damaged_body_is_never_read_as_other_facts() {
         let (upload, body) = (upload(), upload().encode().unwrap());
         for at in 0..body.len() {
             for bit in [1, 0x10, 0x80] {
                 let mut damaged = body.clone();
                 damaged[at] ^= bit;
-                // A bit of the frame's head may say how to decompress, and change nothing of what comes out.
+                // Some bits of the header do not affect the output.
                 assert!(
                     Upload::decode(&damaged).is_ok_and(|u| u == upload) || Upload::decode(&damaged).is_err()
                 );

@@ -26,6 +26,7 @@ on_each_database! {
     a_role_is_bound_by_those_who_may_and_changed_only_by_its_current_tag,
     the_only_owner_stays_until_there_is_another,
     the_database_itself_keeps_the_only_owner,
+    a_subscription_is_shown_with_its_id_and_name,
     a_global_admin_renames_a_subscription_by_its_current_tag,
     a_sensor_is_renamed_by_its_current_tag_which_an_upload_does_not_change,
 }
@@ -248,12 +249,16 @@ async fn rename(plan: &Plan, token: &str, path: &str, name: &str, tag: Option<&s
     send(on_tag(plan.request_as(token, Method::PATCH, path), tag).json(&json!({"name": name}))).await
 }
 
+async fn a_subscription_is_shown_with_its_id_and_name(plan: Plan) {
+    assert_has(&plan.get("").await, json!({"id": plan.sid, "name": "Contoso"}));
+}
+
 async fn a_global_admin_renames_a_subscription_by_its_current_tag(plan: Plan) {
     let admin = plan.admin().await;
     let seen = plan.tag("").await;
     rename(&plan, &plan.token, "", "x", Some(&seen)).await.fails(403, "not-permitted");
     rename(&plan, &admin, "", "x", None).await.fails(428, "precondition-required");
-    let renamed = rename(&plan, &admin, "", "Contoso Ltd", Some(&seen)).await.body;
+    let renamed = rename(&plan, &admin, "", "Contoso Ltd", Some(&seen)).await.succeeds(200);
     assert_eq!(renamed["name"], "Contoso Ltd");
     rename(&plan, &admin, "", "x", Some(&seen)).await.fails(412, "precondition-failed");
     plan.subscription("Fabrikam", None).await;

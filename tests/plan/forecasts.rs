@@ -1,12 +1,10 @@
 //! Forecasts over the API and the command line.
 
-use netcensus::census::Sign;
-use serde_json::json;
-
 use crate::estimates::with_an_inventory;
 use crate::support::databases::on_each_database;
 use crate::support::program::{assert_failure, document, printed};
-use crate::support::{Plan, Seen, assert_has};
+use crate::support::{Plan, Seen};
+use netcensus::census::Sign;
 
 on_each_database! {
     a_forecast_follows_the_sealed_days_and_the_present_count,
@@ -57,7 +55,7 @@ fn the_command_forecasts_a_series_from_a_file() {
     let forecast =
         ["forecast", "--series", "counts.csv", "--committed", "1700", "--as-of", "2026-11-20T12:00:00Z"];
     insta::assert_snapshot!(printed(dir, &forecast), @"
-    grows by +4 a day and passes the committed number between 2026-11-26 and 2026-11-26, most likely on 2026-11-26
+    grows by +4 per day and passes the committed number between 2026-11-26 and 2026-11-26, most likely on 2026-11-26
     Commit 1800 for it to hold for a month.
     ");
     std::fs::write(dir.join("bad.csv"), "2026-11-01,5\nyesterday,6\n").unwrap();

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 
 use netcensus::billing::statement::{CorrectionRequest, Month, Price, Statement, check};
-use netcensus::billing::timeline::{Onboarding, Plan, PlanKind, PlanStatus, SECOND};
+use netcensus::billing::timeline::{Onboarding, Plan, PlanKind, PlanStatus};
 use netcensus::census::Timestamp;
+use netcensus::census::time::SECOND;
 use netcensus::plan::store::{By, Location, Store, StoreError};
 use proptest::collection::vec;
 use proptest::prelude::*;

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""A real identity provider (Canaille) on loopback, with what the tests of signing in need in it.
+"""A real identity provider (Canaille) on loopback, with the people, groups and clients of the tests.
 
-provider.py REDIRECT: prints "ready URL", then does what standard input says, a line each, and answers "done":
+provider.py REDIRECT: prints "ready URL". Then it obeys one command a line from standard input, and answers "done" to each:
 
-  audience ID   identity tokens are for the client ID
-  rotate        signs with a new key, and lists it
-  forge         signs with a new key that it does not list
-  group NAME    alice is in the group NAME alone
+  audience ID   issue identity tokens for the client ID
+  rotate        sign with a new key, and list it
+  forge         sign with a new key, and do not list it
+  group NAME    put alice into the group NAME and no other
 """
 
 import logging
@@ -46,7 +46,7 @@ from canaille.backends import Backend  # noqa: E402
 from flask import jsonify, request  # noqa: E402
 
 store = Backend.instance
-hidden = None  # the keys that are listed, where these are not those that sign
+hidden = None  # the keys to list, if they are not the ones that sign
 
 
 @app.before_request
@@ -57,7 +57,7 @@ def list_other_keys():
 
 @app.before_request
 def forget_tokens():
-    # What a person is issued within one second is alike, and the store takes each token once.
+    # Tokens that a person gets within one second are equal, and the store takes an equal one only once.
     if request.path == "/oauth/token":
         for token in store.query(models.Token):
             store.delete(token)
@@ -75,7 +75,7 @@ def client(name):
         scope=["openid", "profile", "email", "groups"],
         token_endpoint_auth_method="client_secret_basic",
     )
-    store.save(made)  # only what is stored can be referred to
+    store.save(made)  # the audience refers to a stored client
     made.audience = [made]
     store.save(made)
     return made

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Checks a bundle or a proof on standard input, with Python's standard library alone and no code of netcensus.
 
-Written from the description of the format, as a customer's auditor would. Exit status: 0 it holds, 1 it does not.
-With a number N, it also changes one bit in each of N bytes in turn, and fails where one of these files holds too.
+It is written from the description of the format, as a customer's auditor would write it. Exit status: 0 if the file
+holds, 1 if it does not. With a number N, it also changes a bit in each of N bytes in turn, and fails if one of the
+changed files holds.
 """
 import datetime, hashlib, json, sys
 from fractions import Fraction
@@ -117,7 +118,7 @@ FIXED = {'network': 'C-NET', 'iot': 'C-IOT', 'unclassified': 'X-UNCL'}
 
 
 def verdict(leaf, header):
-    """Census rules, section 2: what the leaf's category and silence make of it."""
+    """docs/rules.md: the verdict that follows from the category and the silence of a leaf."""
     given = leaf['verdict']
     if given in ('X-DEL', 'X-TENT'):
         return given
@@ -164,7 +165,7 @@ def recount(header, lines):
 
 
 def statement_holds(statement, month, subscription):
-    """P9: exact sums, rounded half to even, line by line on what the lines before come to."""
+    """P9: exact sums, rounded half to even. Each line adds to the rounded sum of the lines before."""
     need((statement['month'], statement['subscription']) == (month, subscription), 'statement')
 
     def months(charge, length):

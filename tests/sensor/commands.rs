@@ -91,7 +91,7 @@ fn each_kind_of_failure_has_its_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     let run = |arguments: &[&str]| sensor(dir.path(), arguments);
     ends(&run(&["replay", "/nowhere.pcap"]), 1, "/nowhere.pcap");
-    ends(&run(&["replay", SENSOR]), 1, "no capture file");
+    ends(&run(&["replay", SENSOR]), 1, "not a capture file");
     ends(&run(&["replay"]), 2, "Usage");
     ends(&run(&["explain", "nonsense"]), 2, "aa:bb:cc:dd:ee:ff");
     ends(&run(&["devices"]), 69, "netcensus-sensor run");

@@ -7,7 +7,7 @@ use netcensus::sensor::health::SensorState;
 
 use super::live::in_namespace_with;
 
-/// `(name, value)` of the lines of `/proc/PID/status`, as the script copied them.
+/// The lines of `/proc/PID/status`, which the script copied, as `(name, value)`.
 fn status(dir: &Path, name: &str, key: &str) -> String {
     let text = fs::read_to_string(dir.join(name)).unwrap();
     let line = text.lines().find_map(|l| l.strip_prefix(&format!("{key}:")));
@@ -71,13 +71,13 @@ fn a_capture_half_whose_interface_comes_again_ends_for_a_new_start() {
 }
 
 #[test]
-fn a_filter_that_changes_makes_the_capture_half_end_for_a_new_start_and_a_wrong_one_does_not() {
+fn a_changed_filter_makes_the_capture_half_end_for_a_restart_and_an_invalid_one_does_not() {
     let dir = tempfile::tempdir().unwrap();
     let script = r#"
         cp sensor.toml good.toml
         sed '/^ring_mib/a filter = "not port"' good.toml > sensor.toml
         kill -HUP $PID
-        WANT="the capture filter 'not port' is wrong" until_says cat log
+        WANT="invalid capture filter 'not port'" until_says cat log
         kill -0 $PID
         sed '/^ring_mib/a filter = "arp"' good.toml > sensor.toml
         kill -HUP $PID

@@ -30,7 +30,7 @@ struct Fixture {
 }
 
 impl Fixture {
-    /// A sensor that is enrolled with `service`, and in whose spool `uploads` uploads wait.
+    /// A sensor enrolled with `service`, with `uploads` uploads in its spool.
     fn new(service: &Service, uploads: u8) -> Self {
         let dir = tempfile::tempdir().unwrap();
         service.identity("key 1").store(&identity(dir.path())).unwrap();
@@ -324,18 +324,18 @@ async fn the_pace_is_kept_on_average() {
 }
 
 #[tokio::test]
-async fn what_is_damaged_is_told_to_the_capturing_half_and_what_is_refused_is_not() {
+async fn a_damaged_upload_is_reported_to_the_capture_half_and_a_refused_one_is_not() {
     let service = Service::start([Answer::problem(400, "bad-upload")]).await;
     let mut f = Fixture::new(&service, 2);
     assert_eq!(f.delivery.step().await, Step::PutAside(1));
     let reader = SpoolReader::new(&spool(f.dir.path()));
-    assert_eq!((reader.told().put_aside, reader.told().lost), (1, 0));
+    assert_eq!((reader.feedback().put_aside, reader.feedback().lost), (1, 0));
     std::fs::write(&reader.oldest().unwrap().unwrap().path, b"damaged").unwrap();
     assert_eq!(f.delivery.step().await, Step::PutAside(2));
-    assert_eq!((reader.told().put_aside, reader.told().lost), (2, 1));
+    assert_eq!((reader.feedback().put_aside, reader.feedback().lost), (2, 1));
 }
 
-/// A proxy that answers each CONNECT with `answer`, and returns what it was asked.
+/// A proxy that answers each CONNECT with `answer` and returns the requests.
 async fn proxy(answer: &'static str) -> (String, tokio::task::JoinHandle<String>) {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -16,7 +16,7 @@ fn ethernet(source: MacAddr, kind: u16, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// `source` asks for somebody by ARP as `ip`.
+/// An ARP request from `source` with the address `ip`.
 fn arp(source: MacAddr, ip: [u8; 4]) -> Vec<u8> {
     let body = [&[0, 1, 8, 0, 6, 4, 0, 1][..], &source.0, &ip, &[0; 6], &[10, 0, 0, 1]].concat();
     ethernet(source, 0x0806, &body)
@@ -47,7 +47,7 @@ fn feed(table: &Table, frames: impl IntoIterator<Item = Vec<u8>>) -> Counters {
     counters
 }
 
-/// How much was kept of what [`MINE`] said.
+/// How many values of evidence the table holds of [`MINE`].
 fn said(table: &Table) -> usize {
     let zone = table.snapshot();
     zone.couplings
@@ -71,7 +71,7 @@ fn a_flood_of_invented_macs_and_addresses_stays_within_the_limit_and_leaves_the_
     feed(&table, invented);
     feed(&table, (1..=50).map(real));
     assert_eq!(table.len(), 5_000);
-    assert!(table.refused() > 100_000 && table.bounds().couplings == table.refused());
+    assert!(table.refused() > 100_000 && table.limit_hits().couplings == table.refused());
     let after = table.snapshot();
     for (key, facts) in &before.couplings {
         assert!(
@@ -105,7 +105,7 @@ fn one_device_that_says_something_new_with_every_frame_keeps_what_its_set_holds(
     });
     feed(&table, names);
     assert!((1..=96).contains(&said(&table)), "{}", said(&table));
-    assert!(table.bounds().evidence > 10_000);
+    assert!(table.limit_hits().evidence > 10_000);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use serde_json::Value;
 
 use super::commands::{SENSOR, is_root};
 
-/// Runs a script in a network namespace of its own, with `span0` and `gen0` as the two ends of a wire and the sensor on
-/// `span0`; `None` where namespaces are not possible here.
+/// Runs a script in its own network namespace, with `span0` and `gen0` as the two ends of a wire and the sensor on
+/// `span0`; `None` if this machine does not allow namespaces.
 fn in_namespace(dir: &Path, script: &str) -> Option<Output> {
     run_in_namespace(dir, "", script)
 }
@@ -141,7 +141,7 @@ fn what_was_known_is_known_again_after_a_kill_and_after_a_stop() {
 }
 
 #[test]
-fn an_interface_that_goes_and_comes_again_is_captured_again() {
+fn an_interface_that_disappears_is_captured_again_when_it_returns() {
     let dir = tempfile::tempdir().unwrap();
     let script = r#"
         ip link del span0
@@ -159,7 +159,7 @@ fn an_interface_that_goes_and_comes_again_is_captured_again() {
 }
 
 #[test]
-fn a_wrong_configuration_at_reload_changes_nothing_and_a_right_one_is_taken() {
+fn a_reload_ignores_an_invalid_configuration_and_applies_a_valid_one() {
     let dir = tempfile::tempdir().unwrap();
     let script = r#"
         cp sensor.toml good.toml
@@ -168,7 +168,7 @@ fn a_wrong_configuration_at_reload_changes_nothing_and_a_right_one_is_taken() {
         WANT="unknown key 'nonsense'.*keeping the old configuration" until_says cat log
         sed '/^ring_mib/a filter = "not port"' good.toml > sensor.toml
         kill -HUP $PID
-        WANT="the capture filter 'not port' is wrong" until_says cat log
+        WANT="invalid capture filter 'not port'" until_says cat log
         sed '/^ring_mib/a filter = "arp"' good.toml > sensor.toml
         kill -HUP $PID
         WANT="capturing with the changed settings" until_says cat log
@@ -219,7 +219,7 @@ fn tagged_office() -> Vec<u8> {
     out
 }
 
-/// A document without what tells a live capture from a file: totals, and the numbers of frames.
+/// A document without what differs between a live capture and a file: totals and frame numbers.
 fn comparable(json: &str) -> Value {
     let mut document: Value = serde_json::from_str(json).unwrap();
     document.as_object_mut().unwrap().remove("capture").unwrap();
@@ -278,7 +278,7 @@ fn a_rule_file_is_taken_at_reload_and_one_with_an_error_leaves_the_old_rules_in_
         WANT="^10.9.0.1 .* camera " until_says devices
         rule camara
         kill -HUP $PID
-        WANT="local.toml:5:1: rule 'l.a': 'camara' is no category.*keeping the old configuration" until_says cat log
+        WANT="local.toml:5:1: rule 'l.a': 'camara' is neither a category nor a type.*keeping the old configuration" until_says cat log
         WANT="^10.9.0.1 .* camera " until_says devices
         rule printer
         kill -HUP $PID

@@ -18,7 +18,7 @@ use super::service::{Answer, Request, Service};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAYS: u32 = 7;
-/// Minutes from one delta to the next.
+/// Minutes between deltas.
 const EVERY: u32 = 5;
 const SPOOL: u64 = 256 << 10;
 const PACE: Pace = Pace {
@@ -54,7 +54,7 @@ impl Run {
     }
 }
 
-/// What a minute of traffic shows: each of 300 devices now and then, and a new one every half hour.
+/// The facts of a minute: some of 300 devices, and a new device every half hour.
 fn traffic(table: &Table, minute: u32) {
     for n in (minute % 7..300 + minute / 30).step_by(7) {
         let [_, a, b, c] = n.to_be_bytes();
@@ -67,7 +67,7 @@ fn traffic(table: &Table, minute: u32) {
     }
 }
 
-/// What requests say together.
+/// The facts of all requests, joined.
 fn said(requests: &[Request]) -> Zone {
     let mut zone = Zone::default();
     for request in requests {

@@ -1,4 +1,4 @@
-//! A plan service of which a test says what it answers.
+//! A plan service whose answers a test prescribes.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -13,7 +13,7 @@ use netcensus::sensor::upload::signing::SigningKey;
 use netcensus::wire::Upload;
 use tokio::net::TcpListener;
 
-/// A request that came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) path: String,
@@ -31,14 +31,14 @@ impl Request {
     }
 }
 
-/// What to answer.
+/// A prescribed answer.
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
-    /// 201 with a receipt of the sequence that came.
+    /// 201 with a receipt for the received sequence number.
     Stored,
     /// 200 with a receipt that says duplicate.
     Duplicate,
-    /// This status, these headers, this body.
+    /// Status, headers and body.
     Raw(u16, Vec<(&'static str, &'static str)>, String),
 }
 
@@ -95,7 +95,7 @@ impl Service {
         self.script.lock().unwrap().requests.clone()
     }
 
-    /// Replaces the answers that are still to be given.
+    /// Replaces the remaining answers.
     pub(crate) fn say(&self, answers: impl IntoIterator<Item = Answer>) {
         self.script.lock().unwrap().answers = answers.into_iter().collect();
     }

@@ -165,13 +165,13 @@ fn what_cannot_be_said_is_not_said() {
     };
     let few = Forecast::new(&at(6, 500), Some(1_000), start(5));
     assert_eq!((few.outlook, few.days, few.per_day, few.recommended), (Outlook::TooFewDays, 6, None, None));
-    assert!(few.says.starts_with("cannot say yet"), "{}", few.says);
+    assert!(few.says.starts_with("no forecast yet"), "{}", few.says);
     assert_eq!(Forecast::new(&[], Some(1_000), start(5)).billable, None);
     let flat = Forecast::new(&at(30, 500), Some(1_000), start(29));
     assert_eq!((flat.outlook, flat.earliest, flat.recommended), (Outlook::Flat, None, Some(500)));
     let over = Forecast::new(&at(3, 1_001), Some(1_000), start(2));
     assert_eq!((over.outlook, over.warning), (Outlook::Passed, true));
-    assert_eq!(over.says, "1001 devices are 1 more than committed");
+    assert_eq!(over.says, "1001 devices are 1 more than the committed number");
     assert_eq!(Forecast::new(&at(30, 500), None, start(29)).outlook, Outlook::NoCommitment);
     // Counts older than the window, and of the future, are none.
     assert_eq!(Forecast::new(&at(30, 500), Some(1_000), start(90)).days, 0);

@@ -1,16 +1,15 @@
-//! A statement's arithmetic in words and figures, as a person would check it on paper.
+//! A statement's arithmetic, step by step, as a person would check it on paper.
 
 use std::collections::BTreeMap;
 
-use super::correction::Charge;
-use super::{Statement, StatementLine};
+use super::document::{Charge, Statement, StatementLine};
 use crate::billing::amount::{Exact, Micros, Sum, TooLarge};
 use crate::billing::price::Currency;
 
-/// For each line, how its device-months and its money come about. Exact figures are cut after twelve decimals.
+/// For each line, the steps that lead to its device-months and its money. Exact figures are cut after twelve decimals.
 ///
 /// # Errors
-/// [`TooLarge`], where the statement holds a number that is out of range.
+/// [`TooLarge`], if the statement holds a number that is out of range.
 pub fn arithmetic(statement: &Statement) -> Result<Vec<Vec<String>>, TooLarge> {
     let mut months = Sum::default();
     let mut money: BTreeMap<Currency, Sum> = BTreeMap::new();

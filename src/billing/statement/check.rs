@@ -1,39 +1,38 @@
-//! Checks a statement by itself: its periods, and every amount computed anew.
+//! Checks a statement by itself: its periods, and every amount recomputed.
 
-use super::correction::{Charge, checked_price};
-use super::{Month, SCHEMA, Statement, StatementLine, sum};
+use super::document::{Charge, SCHEMA, Statement, StatementLine, sum};
+use super::refusal::checked_price;
 use crate::billing::amount::TooLarge;
-use crate::billing::timeline::{PlanKind, SECOND, committable};
+use crate::billing::month::Month;
+use crate::billing::timeline::{PlanKind, committable};
+use crate::census::time::SECOND;
 
 /// What is wrong with a statement.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Discrepancy {
     /// It cannot be read.
-    #[error("it is no statement: {0}")]
+    #[error("it is not a statement: {0}")]
     Unreadable(String),
-    /// It says what it says in other bytes.
-    #[error("it is not in the canonical form, whose bytes are hashed")]
+    /// The bytes differ from the canonical form.
+    #[error("it is not in the canonical form, of which the digest is made")]
     Form,
-    /// Another schema.
     #[error("the schema is '{0}', not netcensus.statement/1; check it with the version that wrote it")]
     Schema(String),
     /// The period is not the month's.
-    #[error("{0} has another first instant, end or length than the statement says")]
+    #[error("the statement's start, end or length is not that of {0}")]
     Month(Month),
     /// A line breaks a rule.
     #[error("line {line}: {rule}")]
     Line {
         /// Its place, from 1.
         line: usize,
-        /// What does not hold.
+        /// The rule that it breaks.
         rule: &'static str,
     },
-    /// A line's amounts are others.
-    #[error("line {line} says {stated}, and comes to {computed}")]
+    /// A line's amounts do not follow from its figures.
+    #[error("line {line} states {stated}, but its figures give {computed}")]
     Amounts {
-        /// Its number.
         line: u32,
-        /// What it says.
         stated: String,
         /// What its figures give.
         computed: String,
@@ -41,13 +40,13 @@ pub enum Discrepancy {
     /// The totals are not the sums of the lines.
     #[error("the totals are not the sums of the lines")]
     Totals,
-    /// A number is beyond what is summed.
+    /// A number is too large to be added.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
 }
 
 /// Checks that a statement's periods are consistent, that its plans do not overlap, and that all amounts follow from
-/// its figures. What it cannot know is whether the plans were so: that is in the timeline.
+/// its figures. It cannot check whether these plans existed: only the timeline shows that.
 ///
 /// # Errors
 /// [`Discrepancy`], for the first thing that is wrong.
@@ -75,7 +74,7 @@ pub fn check(statement: &Statement) -> Result<(), Discrepancy> {
     if *statement == computed { Ok(()) } else { Err(Discrepancy::Totals) }
 }
 
-/// Reads a canonical form, and checks what it says by [`check`]. Other bytes that say the same are refused.
+/// Reads a canonical form and checks the statement by [`check`]. Any other form of the same statement is refused.
 ///
 /// # Errors
 /// [`Discrepancy`], for the first thing that is wrong.
@@ -103,26 +102,29 @@ fn rules(
     let month = line.corrects.as_ref().map_or(statement.month, |c| c.statement);
     let period = line.to.since(line.from);
     holds(month.from() <= line.from && line.to <= month.to(), "the service period lies outside its month")?;
-    holds(period > 0 && period % SECOND == 0, "the service period is no whole number of seconds")?;
-    holds(line.from.0 % SECOND == 0, "the service period starts within a second")?;
-    holds(line.seconds_in_month == month.seconds(), "the month of service has another length")?;
+    holds(period > 0 && period % SECOND == 0, "the service period is not a whole number of seconds")?;
+    holds(line.from.0 % SECOND == 0, "the service period does not start at a whole second")?;
+    holds(line.seconds_in_month == month.seconds(), "the length of the month of service is wrong")?;
     holds(
         (line.kind == PlanKind::Trial) == line.committed.is_none(),
-        "a trial has no number, other plans do",
+        "only a trial has no committed number",
     )?;
     match &line.corrects {
         None => {
-            holds(line.seconds == period / SECOND, "the seconds are not those of the service period")?;
+            holds(
+                line.seconds == period / SECOND,
+                "the seconds differ from the length of the service period",
+            )?;
             let follows = before.is_none_or(|b| b.corrects.is_none() && b.to <= line.from);
             holds(follows, "it does not follow the line before it")?;
         }
         Some(c) => {
             holds(c.statement < statement.month, "it corrects a statement that was not closed")?;
             holds(Month::of(c.at) == statement.month, "the correction was made in another month")?;
-            holds(line.charge() != Some(c.was), "it corrects nothing")?;
+            holds(line.charge() != Some(c.was), "it does not change what was charged")?;
             let currency = |charge: &Charge| charge.price.map(|p| p.currency);
             let same = c.was.price.is_none() || currency(&c.was) == line.price.map(|p| p.currency);
-            holds(same, "it is in another currency than what it corrects")?;
+            holds(same, "its currency differs from that of the corrected line")?;
             charge(&c.was, period)?;
         }
     }
@@ -131,7 +133,7 @@ fn rules(
 
 fn charge(charge: &Charge, period: i64) -> Result<(), &'static str> {
     if committable(charge.committed).is_err() {
-        return Err("the committed number is no positive multiple of 100 within its range");
+        return Err("the committed number is not a positive multiple of 100 within its range");
     }
     if !(0..=period / SECOND).contains(&charge.seconds) {
         return Err("more seconds are charged than the service period has");

@@ -1,7 +1,10 @@
 //! The example of P9, and statements drawn by hand.
 
+use super::document::sum;
 use super::*;
-use crate::billing::timeline::{History, Onboarding};
+use crate::billing::timeline::{History, Onboarding, Plan, PlanKind};
+use crate::census::Timestamp;
+use crate::census::time::DAY;
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -301,7 +304,7 @@ fn a_plan_in_parts_comes_to_what_it_comes_to_whole() {
     let mut plans = History::new(vec![], None, at("2026-11-01T00:00:00Z")).onboard(&asked).unwrap().added;
     let mut rows = vec![plans.take().unwrap()];
     for day in 0..28 {
-        let now = at("2026-11-02T00:13:07Z").plus(day * 86_400 * SECOND);
+        let now = at("2026-11-02T00:13:07Z").plus(day * DAY);
         let change = History::new(rows.clone(), None, now).replace(&asked).unwrap();
         *rows.last_mut().unwrap() = change.updated[0].clone();
         rows.extend(change.added);

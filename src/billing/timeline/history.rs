@@ -1,6 +1,10 @@
 //! What may be done to a timeline, and when (P1 to P6).
 
-use super::{LARGEST, Onboarding, Plan, PlanKind, STEP, in_effect, present, whole_second};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::plan::{LARGEST, Plan, PlanKind, STEP, in_effect, present, whole_second};
+use super::refusal::PlanRefusal;
 use crate::census::Timestamp;
 
 /// The most plans that one subscription can have had. The history is read whole.
@@ -8,96 +12,47 @@ pub const HISTORY: usize = 10_000;
 
 /// The plans of a subscription, and the instant at which they are looked at.
 ///
-/// **Replacing** (P4) cancels the plan in effect and books its successor for the instant at which that one ends: an
-/// hour later, or for a trial its end where that is earlier (P5). A plan that is cancelled already ends when it was
-/// to end, and the successor follows it.
+/// **Replacing** (P4) cancels the plan in effect and books a successor for the instant at which that plan ends: an hour
+/// later, or at the end of a trial if that is earlier (P5). If the plan is already cancelled, its end does not move.
 ///
-/// **While a successor is booked**, withdrawing takes back both: the plan in effect stays, and the booking never comes
-/// into effect. Cancelling takes back the booking alone: it has not begun, so it needs no notice, and the plan in
-/// effect ends when it was to end. Nothing else can be booked.
+/// **While a successor is booked**, withdrawing takes back both: the plan in effect continues, and the booking never comes
+/// into effect. Cancelling takes back only the booking, which needs no notice because it has not begun; the end of the
+/// plan in effect does not move. A second successor cannot be booked.
 ///
-/// **A clock that goes back** moves no timeline back: the instant is never before the newest one that is stored, in the
-/// rows or in what rests on them, such as a statement that is closed. Reading stores nothing, so a clock that was
-/// ahead for a moment does no harm unless somebody changed a plan, or a statement was closed, meanwhile.
+/// **If the clock goes back**, the timeline does not: the instant is never before the newest stored one of
+/// a plan or of a closed statement. Reading stores nothing, so a clock that was ahead for a moment does no harm unless somebody
+/// changed a plan, or a statement was closed, during that moment.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct History {
     plans: Vec<Plan>,
     now: Timestamp,
 }
 
-/// What an action does to the rows: all of it, or nothing, is to be stored.
+/// The plan that a person asks for.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Onboarding {
+    /// The kind of plan.
+    pub kind: PlanKind,
+    /// The number of devices to commit: a positive multiple of 100; none for a trial.
+    #[serde(default)]
+    pub devices: Option<u64>,
+    /// Whether the terms are accepted; without that, the plan is refused.
+    #[serde(default)]
+    pub accept_terms: bool,
+}
+
+/// What an action does to the rows. Store all of it or nothing.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PlanChange {
-    /// Rows that are there, as they become; the plan in effect is the first, where it changes.
+    /// Existing rows with their new values; if the plan in effect changes, it is the first.
     pub updated: Vec<Plan>,
-    /// The row that is added.
+    /// The new row.
     pub added: Option<Plan>,
 }
 
-/// Why an action on the timeline is refused. Each is a problem type of its own.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum PlanRefusal {
-    /// Terms must be accepted (P1).
-    #[error("the terms are not accepted; read them and send \"accept_terms\": true")]
-    TermsNotAccepted,
-    /// A trial has no number (P1).
-    #[error("a trial covers any number of devices; leave the number out")]
-    NumberForTrial,
-    /// A commitment needs a number (P1).
-    #[error(
-        "a {0} plan needs the number of devices to commit to, a multiple of 100; the census proposes one"
-    )]
-    NumberMissing(PlanKind),
-    /// The number is no positive multiple of 100 (P2).
-    #[error("{asked} is no positive multiple of 100; commit {next}")]
-    NotMultiple {
-        /// What was asked.
-        asked: u64,
-        /// The next multiple.
-        next: u64,
-    },
-    /// The number is beyond [`LARGEST`].
-    #[error("{0} devices are more than can be committed; the most is 1000000000")]
-    TooMany(u64),
-    /// There is one already (P1).
-    #[error(
-        "a {kind} plan is in effect{}; replace it, or cancel it first: a new plan can start when it has ended",
-        until(*.to)
-    )]
-    AlreadyActive {
-        /// Its kind.
-        kind: PlanKind,
-        /// When it ends, where that is known.
-        to: Option<Timestamp>,
-    },
-    /// No plan is in effect.
-    #[error("no plan is in effect; onboard one first")]
-    NoPlan,
-    /// It is cancelled already (P5).
-    #[error("the plan is cancelled already and ends at {0}; withdraw the cancellation to keep it")]
-    AlreadyCancelled(Timestamp),
-    /// Nothing to withdraw.
-    #[error("the plan is not cancelled, so there is nothing to withdraw")]
-    NotCancelled,
-    /// A successor is booked already.
-    #[error("plan {number} is booked to start at {from}; withdraw it, then replace the plan anew")]
-    SuccessorBooked {
-        /// Its number.
-        number: i64,
-        /// When it starts.
-        from: Timestamp,
-    },
-    /// There were [`HISTORY`] plans.
-    #[error("the subscription has had 10000 plans, which is all it may; create another subscription")]
-    HistoryFull,
-}
-
-fn until(to: Option<Timestamp>) -> String {
-    to.map_or_else(String::new, |to| format!(" until {to}"))
-}
-
 impl History {
-    /// The plans, oldest first, at `now` by the clock, where nothing that is `settled` lies after it.
+    /// The plans, oldest first, at `now` by the clock, or at `settled` if that is later.
     pub fn new(plans: Vec<Plan>, settled: Option<Timestamp>, now: Timestamp) -> Self {
         let now = present(&plans, now).max(settled.map_or(Timestamp(i64::MIN), whole_second));
         Self { plans, now }
@@ -108,7 +63,7 @@ impl History {
         &self.plans
     }
 
-    /// The instant at which they are looked at: a whole second.
+    /// The instant at which the plans are looked at: a whole second.
     pub const fn now(&self) -> Timestamp {
         self.now
     }
@@ -135,7 +90,7 @@ impl History {
         Ok(PlanChange { updated: Vec::new(), added: Some(added) })
     }
 
-    /// Confirms the cancellation of the plan in effect (P5), or takes back the successor that is booked.
+    /// Confirms the cancellation of the plan in effect (P5), or takes back the booked successor.
     ///
     /// # Errors
     /// [`PlanRefusal::NoPlan`] or [`PlanRefusal::AlreadyCancelled`].
@@ -149,7 +104,7 @@ impl History {
         Ok(PlanChange { updated: vec![updated], added: None })
     }
 
-    /// Withdraws the cancellation before the plan's end (P5), and with it the successor that is booked.
+    /// Withdraws the cancellation before the plan's end (P5), and with it the booked successor.
     ///
     /// # Errors
     /// [`PlanRefusal::NoPlan`] or [`PlanRefusal::NotCancelled`].
@@ -173,7 +128,7 @@ impl History {
             return Err(PlanRefusal::SuccessorBooked { number: booked.number, from: booked.from });
         }
         let ending = if plan.cancel_requested_at.is_some() { plan.clone() } else { self.cancelled(plan) };
-        // What is cancelled has an end.
+        // A cancelled plan always has an end.
         let start = ending.to().ok_or(PlanRefusal::NotCancelled)?;
         let updated = if ending == *plan { Vec::new() } else { vec![ending] };
         Ok(PlanChange { updated, added: Some(self.plan(asked, start)?) })
@@ -187,7 +142,7 @@ impl History {
         Plan { withdrawn_at: Some(self.now), changed_at: self.now, ..booked.clone() }
     }
 
-    /// The row of what is asked for, in effect from `from` on.
+    /// The row of the plan asked for, in effect from `from` on.
     fn plan(&self, asked: &Onboarding, from: Timestamp) -> Result<Plan, PlanRefusal> {
         if !asked.accept_terms {
             return Err(PlanRefusal::TermsNotAccepted);

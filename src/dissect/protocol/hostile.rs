@@ -1,129 +1,11 @@
-//! Properties that hold for every dissector, whatever the bytes.
+//! Properties that hold for every dissector, for any bytes.
 
 use proptest::prelude::*;
 
+use super::form::{hello, ntlm};
 use super::*;
-use crate::census::{MacAddr, VALUE_BYTES, clean};
-use crate::dissect::{Malformed, Words};
-
-type Dissect = fn(&[u8], &mut Words<'_>) -> Result<(), Malformed>;
-
-const ALL: &[Dissect] = &[
-    |p, w| lldp::dissect(p, w, &mut |_| {}),
-    |p, w| cdp::dissect(p, w, &mut |_| {}),
-    |p, w| dhcp4::dissect(p, w).map(drop),
-    |p, w| snmp::dissect(p, 161, w),
-    |p, w| snmp::dissect(p, 1024, w),
-    |p, w| stream(p, 22, 40000, w),
-    |p, w| stream(p, 44818, 40000, w),
-    |p, w| datagram(p, 1900, 1900, w),
-    |p, w| enip::dissect(p, industry::Side::Server, w),
-    |p, w| industrial(p, w),
-    |p, w| smb::dissect(p, 445, w),
-    |p, w| smb::dissect(p, 50_000, w),
-    |p, w| kerberos::dissect(p, 88, w),
-    |p, w| kerberos::dissect(p, 50_000, w),
-    |p, w| ldap::dissect(p, 389, w),
-    |p, w| ldap::dissect(p, 50_000, w),
-    |p, w| rdp::dissect(p, 50_000, w),
-    |p, w| rtp::dissect(p, 16384, 16384, w),
-    |p, w| MAKERS.iter().try_for_each(|port| maker::datagram(p, *port, 50_000, w)),
-    |p, w| MAKERS.iter().try_for_each(|port| maker::datagram(p, 50_000, *port, w)),
-    |p, w| maker::stream(p, 6668, w),
-    |p, w| maker::stream(p, 9999, w),
-    |p, w| coap::dissect(p, coap::PORT, w),
-    |p, w| hello::say(p, 'q', w),
-    |p, w| ntp::dissect(p, ntp::PORT, w),
-    |p, w| tls::dissect(p, true, w),
-    // Network gear.
-    |p, w| capwap::dissect(p, 1024, 5246, w),
-    |p, w| lwapp::dissect(p, 1024, 12223, w),
-    |p, w| cisco::dissect(0x2003, p, w),
-    |p, w| cisco::dissect(0x2004, p, w),
-    |p, w| cisco::dissect(0x0111, p, w),
-    |p, w| cisco::dissect(0x0104, p, w),
-    |p, w| tcp::dissect(p, p.get(20..).unwrap_or_default(), w),
-    |p, w| vrrp::dissect(p, false, w),
-    babel::dissect,
-    bgp::dissect,
-    eapol::dissect,
-    edp::dissect,
-    eigrp::dissect,
-    fdp::dissect,
-    glbp::dissect,
-    hsrp::dissect,
-    igmp::dissect,
-    igmp::dissect_mld,
-    isis::dissect,
-    lacp::dissect,
-    ldp::dissect,
-    mndp::dissect,
-    ospf::dissect,
-    pim::dissect,
-    rip::dissect,
-    rip::dissect_ng,
-    ubnt::dissect,
-    unifi::dissect,
-    bacnet::dissect,
-    browser::dissect,
-    dcerpc::dissect,
-    dhcp6::dissect,
-    h323::dissect,
-    h323::dissect_registration,
-    dns::dissect,
-    dns::dissect_stream,
-    ftp::dissect,
-    http::dissect,
-    ipp::dissect,
-    llmnr::dissect,
-    mdns::dissect,
-    mssql::dissect,
-    mssql::dissect_segment,
-    mqtt::dissect,
-    nbns::dissect,
-    pjl::dissect,
-    quic::dissect,
-    rtsp::dissect,
-    sccp::dissect,
-    sip::dissect,
-    smtp::dissect,
-    ssdp::dissect,
-    ssh::dissect,
-    stp::dissect,
-    telnet::dissect,
-    upnp::dissect,
-    wsd::dissect,
-];
-
-/// Every port and Ethernet type of [`industry`].
-fn industrial(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    const UDP: &[u16] = &[1628, 1740, 2222, 3671, 4712, 5006, 5094, 9600, 20000, 34964, 34980, 48899];
-    const TCP: &[u16] = &[1, 102, 502, 1911, 2404, 3671, 4712, 4840, 4880, 5006, 5094, 9600, 11740, 48898];
-    const TYPES: &[u16] = &[0x8892, 0x88a4, 0x88ab, 0x88b8, 0x88ba, 0x88cd];
-    let mut ended = Ok(());
-    for port in UDP {
-        for (from, to) in [(*port, 49152), (49152, *port)] {
-            let result = datagram(payload, from, to, words);
-            ended = ended.and(result);
-        }
-    }
-    for port in TCP {
-        for (from, to) in [(*port, 49152), (49152, *port)] {
-            let result = stream(payload, from, to, words);
-            ended = ended.and(result);
-        }
-    }
-    for ethertype in TYPES {
-        let result = industry::frame(*ethertype, MacAddr([0, 1, 2, 3, 4, 5]), payload, words);
-        ended = ended.and(result);
-    }
-    ended
-}
-/// Ports of makers' own protocols.
-const MAKERS: &[u16] = &[
-    1716, 1982, 3289, 4002, 4800, 5050, 6667, 8611, 9999, 17500, 20002, 21027, 27036, 37020, 37810, 38899,
-    38900, 41794, 48899, 53317, 54321, 56700, 57621,
-];
+use crate::census::{Field, MacAddr, VALUE_BYTES, clean};
+use crate::dissect::Words;
 
 /// Beginnings that lead past the first checks.
 const STARTS: &[&[u8]] = &[
@@ -203,17 +85,48 @@ const STARTS: &[&[u8]] = &[
 ];
 
 fn check(payload: &[u8]) -> Result<(), TestCaseError> {
-    for dissect in ALL {
-        let mut said = Vec::new();
-        let mut hear = |field, value: &str| said.push((field, value.to_owned()));
-        let ended = dissect(payload, &mut Words::new(&mut hear));
-        prop_assert!(said.len() <= 2048, "{ended:?}");
-        for (field, value) in said {
-            prop_assert!(value.len() <= VALUE_BYTES, "{field} {value}");
-            prop_assert_eq!(clean(value.as_bytes()), Some(value.clone()), "{}", field);
+    for protocol in PROTOCOLS {
+        for (field, value) in heard(|words| protocol.exercise(payload, words))? {
+            let family = field.family();
+            prop_assert!(protocol.families.contains(&family), "{}: {family:?} {value}", protocol.name);
         }
     }
+    // What several protocols share, and the way of every port through the dispatch.
+    heard(|words| hello::say(payload, 'q', words))?;
+    for side in [Side::Client, Side::Server] {
+        heard(|words| {
+            ntlm::say(payload, side, words);
+            ntlm::say_header(payload, side, words);
+            Ok(())
+        })?;
+    }
+    let keys = PROTOCOLS.iter().flat_map(|p| p.ways).flat_map(|way| way.keys);
+    for key in keys.chain(&[Key::From(22), Key::To(8080), Key::To(179), Key::From(1)]) {
+        let (from, to) = match key {
+            Key::From(port) => (*port, 49_152),
+            Key::To(port) => (49_152, *port),
+            _ => continue,
+        };
+        let payload = Payload { source: MacAddr([0, 1, 2, 3, 4, 5]), ..Payload::new(payload) };
+        heard(|words| datagram(payload.between(from, to), words))?;
+        heard(|words| stream(payload.between(from, to), words))?;
+    }
     Ok(())
+}
+
+/// What `dissect` says, after checking it.
+fn heard(
+    dissect: impl FnOnce(&mut Words<'_>) -> Result<(), Malformed>,
+) -> Result<Vec<(Field, String)>, TestCaseError> {
+    let mut said = Vec::new();
+    let mut hear = |field, value: &str| said.push((field, value.to_owned()));
+    let ended = dissect(&mut Words::new(&mut hear));
+    prop_assert!(said.len() <= 2048, "{ended:?}");
+    for (field, value) in &said {
+        prop_assert!(value.len() <= VALUE_BYTES, "{field} {value}");
+        prop_assert_eq!(clean(value.as_bytes()), Some(value.clone()), "{}", field);
+    }
+    Ok(said)
 }
 
 proptest! {

@@ -4,15 +4,20 @@
 //! API, console and command line call the same functions and only translate: requests into arguments, answers into JSON,
 //! pages or tables, refusals into problems, error pages or exit codes.
 
+pub mod account;
 pub mod attempts;
+pub mod audit;
 pub mod bundling;
 mod caller;
 pub mod inventory;
 pub mod jobs;
+pub mod people;
 pub mod plans;
 mod refusal;
 pub mod roles;
 pub mod sealing;
+pub mod sign_in;
+pub mod subscriptions;
 pub mod suspicion;
 
 use std::path::{Path, PathBuf};

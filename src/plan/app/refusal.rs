@@ -3,6 +3,7 @@
 use crate::classify::RuleError;
 use crate::estimate::FileError;
 use crate::listing::BadList;
+use crate::plan::oidc::ProviderError;
 use crate::plan::permission::Action;
 use crate::plan::store::StoreError;
 use crate::wire::BadUpload;
@@ -44,9 +45,24 @@ pub enum Refusal {
     /// The classification rules cannot be loaded.
     #[error(transparent)]
     Rules(#[from] RuleError),
-    /// Too many attempts: the next is taken after this many seconds.
-    #[error("too many attempts; try again in {0} s")]
+    /// Too many attempts to sign in, or to guess a password. The next one is taken after this many seconds.
+    #[error("too many attempts with this name or from this address; try again in {0} s")]
     TooMany(u64),
+    /// A one-time link is not good.
+    #[error("the link is unknown, used or too old; a new one is printed when the service starts unclaimed")]
+    BadLink,
+    /// The configuration names no identity provider.
+    #[error("no identity provider is configured; sign in at /login")]
+    NoProvider,
+    /// What the identity provider sent the browser back with is not accepted.
+    #[error("{0}")]
+    SignIn(&'static str),
+    /// The identity provider fails, or vouches for nobody.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// The configuration accepts no passwords.
+    #[error("sign in by the identity provider at /login")]
+    NoPasswords,
     /// The program is wrong. What failed is for the log alone.
     #[error("internal error: {0}")]
     Defect(String),

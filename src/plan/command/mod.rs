@@ -34,7 +34,9 @@ use crate::cli::log::{self, LogFormat};
 use crate::cli::terminal::print_json;
 use crate::cli::{self, manual, table};
 use crate::clock::SystemClock;
-use crate::plan::app::{self, App};
+use crate::plan::app::{self, App, May, MayHere};
+use crate::plan::oidc::OidcSettings;
+use crate::plan::permission::Permission;
 
 /// Where the configuration lies on an installed system.
 const INSTALLED: &str = "/etc/netcensus/netcensus-plan.toml";
@@ -201,9 +203,28 @@ impl Common {
         let store = Store::open(&config.database).await?;
         Ok((config, store))
     }
+
+    /// As [`Common::may_here`], but makes the database if there is none.
+    async fn may_begin<A: Permission>(&self, by: By) -> Result<(App, MayHere<A>), Failure> {
+        let config = self.config()?;
+        let store = Store::open(&config.database).await?;
+        Ok((application(&config, store)?, MayHere::operator(by)))
+    }
+
+    /// The application, and the proof that the operator may do `A` to the installation as a whole.
+    async fn may_here<A: Permission>(&self, by: By) -> Result<(App, MayHere<A>), Failure> {
+        let (config, store) = self.store().await?;
+        Ok((application(&config, store)?, MayHere::operator(by)))
+    }
 }
 
 impl Target {
+    /// The application, and the proof that the operator may do `A` to the subscription.
+    async fn may<A: Permission>(&self, by: By) -> Result<(App, May<A>), Failure> {
+        let (config, store, subscription) = self.open().await?;
+        Ok((application(&config, store)?, May::operator(subscription, by)))
+    }
+
     async fn open(&self) -> Result<(Config, Store, Subscription), Failure> {
         let (config, store) = self.common.store().await?;
         let subscription = match &self.subscription {
@@ -266,6 +287,14 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Rule(arguments) => rule::rule(&arguments),
         Command::Manual(arguments) => manual::write(&Cli::command(), &arguments).map_err(Failure::from),
     }
+}
+
+/// The application over the database. It loads the rules when something is first counted. No command signs a person in,
+/// so the application gets no identity provider.
+fn application(config: &Config, store: Store) -> Result<App, Failure> {
+    let config = Config { oidc: OidcSettings::default(), ..config.clone() };
+    let settings = config.settings(config.url(config.listen))?;
+    Ok(App::with_rules(store, Arc::new(SystemClock), config.rules().map(PathBuf::from), settings))
 }
 
 /// A service over the database, for commands that ask what it would answer.

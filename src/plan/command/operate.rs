@@ -1,6 +1,5 @@
 //! The operator's commands: subscriptions, sensors.
 
-use crate::plan::store::Expected;
 use std::io::{self, Write as _};
 
 use clap::Subcommand;
@@ -9,7 +8,8 @@ use serde_json::json;
 use super::failure::Failure;
 use super::{Common, Target, print_json, table};
 use crate::clock::{Clock as _, SystemClock};
-use crate::plan::store::{By, Store};
+use crate::plan::app::subscriptions;
+use crate::plan::store::{By, Expected};
 use crate::wire::EnrolmentToken;
 
 /// What to do with subscriptions.
@@ -77,33 +77,32 @@ pub(super) enum SensorCommand {
 pub(super) async fn subscription(command: SubscriptionCommand) -> Result<(), Failure> {
     match command {
         SubscriptionCommand::Create { common, name, owner } => {
-            let store = Store::open(&common.config()?.database).await?;
-            let created = store
-                .create_subscription(&name, owner.as_deref(), &By::operator(), SystemClock.now())
-                .await?;
+            let (app, may) = common.may_begin(By::operator()).await?;
+            let created = subscriptions::create(&app, &may, &name, owner.as_deref()).await?;
             if common.json {
                 return print_json(&created);
             }
             say(&format!("created {} ({})", created.name, created.id))
         }
         SubscriptionCommand::Rename { target, name } => {
-            let (_, store, subscription) = target.open().await?;
-            let (by, now) = (By::operator(), SystemClock.now());
-            let renamed =
-                store.rename_subscription(&subscription.id, &name, &Expected::Any, &by, now).await?;
+            let (app, may) = target.may(By::operator()).await?;
+            let renamed = subscriptions::rename(&app, &may, &name, &Expected::Any).await?;
             if target.common.json {
                 return print_json(&renamed);
             }
-            say(&format!("renamed {} to {}", subscription.name, renamed.name))
+            say(&format!("renamed {} to {}", may.subscription.name, renamed.name))
         }
         SubscriptionCommand::List { common } => {
-            let (_, store) = common.store().await?;
-            let subscriptions = store.subscriptions().await?;
+            let (app, may) = common.may_here(By::operator()).await?;
+            let list = subscriptions::all(&app, &may).await?;
             if common.json {
-                return print_json(&json!({"subscriptions": subscriptions}));
+                return print_json(&list);
             }
-            let rows: Vec<_> =
-                subscriptions.into_iter().map(|s| vec![s.id, s.name, s.created_at.to_string()]).collect();
+            let rows: Vec<_> = list
+                .subscriptions
+                .into_iter()
+                .map(|s| vec![s.id, s.name, s.created_at.to_string()])
+                .collect();
             Ok(table::print(&mut io::stdout().lock(), &["ID", "NAME", "CREATED"], &rows)?)
         }
     }

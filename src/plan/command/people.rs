@@ -1,6 +1,5 @@
 //! The operator's commands about people and their roles. Passwords come by standard input, never on the command line.
 
-use crate::plan::store::Expected;
 use std::io::{self, BufRead as _};
 
 use clap::Subcommand;
@@ -9,10 +8,11 @@ use serde_json::json;
 use super::failure::Failure;
 use super::operate::say;
 use super::{Common, Target, print_json, table};
-use crate::clock::{Clock as _, SystemClock};
+use crate::plan::app::people::{self, NewPerson};
+use crate::plan::app::roles;
 use crate::plan::permission::Role;
 use crate::plan::secret::PASSWORD_MAX;
-use crate::plan::store::{By, RoleBinding, Store};
+use crate::plan::store::{By, Expected};
 
 /// What to do with people.
 #[derive(Debug, Subcommand)]
@@ -90,18 +90,19 @@ pub(super) enum RoleCommand {
 
 /// Does what is asked with people.
 pub(super) async fn user(command: UserCommand) -> Result<(), Failure> {
-    let (by, now) = (By::operator(), SystemClock.now());
+    let by = By::operator();
     match command {
         UserCommand::Create { target, name, role, global_admin } => {
             create(&target, &name, role, global_admin).await
         }
         UserCommand::List { common } => {
-            let (_, store) = common.store().await?;
-            let people = store.people().await?;
+            let (app, may) = common.may_here(by).await?;
+            let people = people::list(&app, &may).await?;
             if common.json {
-                return print_json(&json!({"people": people}));
+                return print_json(&people);
             }
             let rows: Vec<_> = people
+                .people
                 .into_iter()
                 .map(|p| {
                     let tenant = if p.global_admin { "global admin" } else { "" };
@@ -115,25 +116,24 @@ pub(super) async fn user(command: UserCommand) -> Result<(), Failure> {
             Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
         }
         UserCommand::Password { common, name } => {
-            let (_, store) = common.store().await?;
-            store.person(&name).await?;
-            store.set_password(&name, &read_password()?, None, &by, now).await?;
+            let (app, may) = common.may_here(by).await?;
+            people::set_password(&app, &may, &name, &read_password()?).await?;
             if common.json {
                 return print_json(&json!({"changed": name}));
             }
             say(&format!("changed the password of {name}; their sessions have ended"))
         }
         UserCommand::Disable { common, name } => {
-            let (_, store) = common.store().await?;
-            let person = store.set_disabled(&name, true, &by, now).await?;
+            let (app, may) = common.may_here(by).await?;
+            let person = people::set_disabled(&app, &may, &name, true).await?;
             if common.json {
                 return print_json(&person);
             }
             say(&format!("disabled {name}; their sessions and tokens have ended"))
         }
         UserCommand::Enable { common, name } => {
-            let (_, store) = common.store().await?;
-            let person = store.set_disabled(&name, false, &by, now).await?;
+            let (app, may) = common.may_here(by).await?;
+            let person = people::set_disabled(&app, &may, &name, false).await?;
             if common.json {
                 return print_json(&person);
             }
@@ -143,21 +143,22 @@ pub(super) async fn user(command: UserCommand) -> Result<(), Failure> {
 }
 
 async fn create(target: &Target, name: &str, role: Option<Role>, global_admin: bool) -> Result<(), Failure> {
-    let store = Store::open(&target.common.config()?.database).await?;
+    let by = By::operator();
+    let (app, may) = target.common.may_begin(by.clone()).await?;
     if role.is_none() && !global_admin {
         return Err(Failure::usage("a person needs --role ROLE, --global-admin or both"));
     }
     if role == Some(Role::GlobalAdmin) {
         return Err(Failure::usage("a global admin is one of the whole tenant; use --global-admin"));
     }
-    let subscription = match role {
-        Some(_) => Some(target.open().await?.2),
+    let binding = match role {
+        Some(role) => Some((role, target.may(by).await?.1)),
         None => None,
     };
-    let (by, now) = (By::operator(), SystemClock.now());
-    let person = store.create_person(name, &read_password()?, global_admin, &by, now).await?;
-    if let (Some(role), Some(subscription)) = (role, &subscription) {
-        bind(&store, &subscription.id, &person.name, role).await?;
+    let new = NewPerson { name: name.to_owned(), password: read_password()?, global_admin };
+    let person = people::create(&app, &may, &new).await?;
+    if let Some((role, may)) = binding {
+        roles::bind(&app, &may, &person.name, role, &Expected::Any).await?;
     }
     if target.common.json {
         return print_json(&person);
@@ -167,42 +168,38 @@ async fn create(target: &Target, name: &str, role: Option<Role>, global_admin: b
 
 /// Does what is asked with roles.
 pub(super) async fn role(command: RoleCommand) -> Result<(), Failure> {
+    let by = By::operator();
     match command {
         RoleCommand::List { target } => {
-            let (_, store, subscription) = target.open().await?;
-            let roles = store.role_bindings(&subscription.id).await?;
+            let (app, may) = target.may(by).await?;
+            let roles = roles::list(&app, &may).await?;
             if target.common.json {
-                return print_json(&json!({"roles": roles}));
+                return print_json(&roles);
             }
             let rows: Vec<_> = roles
+                .roles
                 .into_iter()
                 .map(|b| vec![b.person, b.role.key().to_owned(), b.role.title().to_owned()])
                 .collect();
             Ok(table::print(&mut io::stdout().lock(), &["PERSON", "ROLE", "WHICH IS"], &rows)?)
         }
         RoleCommand::Bind { target, person, role } => {
-            let (_, store, subscription) = target.open().await?;
-            let bound = bind(&store, &subscription.id, &person, role).await?;
+            let (app, may) = target.may(by).await?;
+            let bound = roles::bind(&app, &may, &person, role, &Expected::Any).await?;
             if target.common.json {
                 return print_json(&bound);
             }
-            say(&format!("{person} is {role} of {}", subscription.name))
+            say(&format!("{person} is {role} of {}", may.subscription.name))
         }
         RoleCommand::Unbind { target, person } => {
-            let (_, store, subscription) = target.open().await?;
-            let (by, now) = (By::operator(), SystemClock.now());
-            store.unbind_role(&subscription.id, &person, &Expected::Any, &by, now).await?;
+            let (app, may) = target.may(by).await?;
+            roles::unbind(&app, &may, &person, &Expected::Any).await?;
             if target.common.json {
                 return print_json(&json!({"unbound": person}));
             }
-            say(&format!("{person} has no role on {} any more", subscription.name))
+            say(&format!("{person} has no role on {} any more", may.subscription.name))
         }
     }
-}
-
-async fn bind(store: &Store, subscription: &str, person: &str, role: Role) -> Result<RoleBinding, Failure> {
-    let (by, now) = (By::operator(), SystemClock.now());
-    Ok(store.bind_role(subscription, person, role, &Expected::Any, &by, now).await?)
 }
 
 fn read_password() -> Result<String, Failure> {

@@ -1,4 +1,4 @@
-//! `serve`: the service on its address, until it is told to stop.
+//! `serve`: runs the service until a signal stops it.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
@@ -20,28 +20,26 @@ use crate::plan::server;
 use crate::plan::store::{CredentialKind, Location, Store};
 use crate::plan::tls::{Tls, TlsListener};
 
-/// How the service is started.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   netcensus-plan serve
   netcensus-plan serve --listen 127.0.0.1:9000 --database /var/lib/netcensus/plan.sqlite
-  netcensus-plan serve --listen 0.0.0.0:8443     HTTPS, with a certificate that it makes for itself
+  netcensus-plan serve --listen 0.0.0.0:8443     HTTPS, with a self-signed certificate
   netcensus-plan serve --config /etc/netcensus/netcensus-plan.toml
 
-Beyond this machine it speaks HTTPS, see [tls] in the configuration. SIGHUP reads the certificate anew.")]
+On other than loopback addresses the service speaks HTTPS; see [tls] in the configuration. SIGHUP reloads the certificate.")]
 pub(super) struct Arguments {
-    /// The configuration file [default: /etc/netcensus/netcensus-plan.toml where it exists]
+    /// The configuration file [default: /etc/netcensus/netcensus-plan.toml, if it exists]
     #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_CONFIG")]
     config: Option<PathBuf>,
-    /// Where to listen; port 0 chooses a free one [default: the configuration's]
+    /// The address to listen on; port 0 chooses a free port [default: the configuration's]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// The database: a file, made where it is missing, or a URL postgresql://… [default: the configuration's]
+    /// The database: a file (created if it is missing) or a URL postgresql://… [default: the configuration's]
     #[arg(long, value_name = "FILE|URL", env = "NETCENSUS_PLAN_DATABASE")]
     database: Option<Location>,
 }
 
-/// Runs the service.
 pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { config, listen, database } = arguments;
     let mut config = Common { config, database, json: false }.config()?;
@@ -52,7 +50,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         let address = config.listen;
         Failure::listen(&e, format!("cannot listen on {address}: {e}; choose another address with --listen"))
     })?;
-    let address = listener.local_addr()?;
+    let address = listener.local_addr().map_err(refused)?;
     let store = Store::open(&config.database).await?;
     let public_url = config.url(address);
     let tls = config.tls(address, SystemClock.now())?.map(Tls::new).transpose()?;
@@ -72,7 +70,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     tracing::info!("listening on {public_url} with the database {}", config.database);
     let settings = Settings { tls: tls.clone(), ..config.settings(public_url)? };
     let service = App::new(store, Arc::new(SystemClock), classifier, settings);
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
     let stop = async move {
         tokio::select! {
             _ = terminate.recv() => {}
@@ -84,22 +82,34 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     notify::ready();
     tokio::spawn(notify::keep_alive());
     tokio::spawn(jobs::run(service.clone()));
-    let reloading = tokio::spawn(reload_on_hangup(signal(SignalKind::hangup())?, tls.clone()));
+    let reloading = tokio::spawn(reload_on_hangup(on(SignalKind::hangup())?, tls.clone()));
     match tls {
-        Some(tls) => server::serve(TlsListener::new(listener, tls), service, stop).await?,
-        None => server::serve(listener, service, stop).await?,
+        Some(tls) => server::serve(TlsListener::new(listener, tls), service, stop).await,
+        None => server::serve(listener, service, stop).await,
     }
+    .map_err(refused)?;
     reloading.abort();
     Ok(())
 }
 
-/// SIGHUP: the certificate is read anew.
+fn on(kind: SignalKind) -> Result<Signal, Failure> {
+    signal(kind).map_err(refused)
+}
+
+fn refused(e: io::Error) -> Failure {
+    Failure::system(
+        &e,
+        format!("the system refused a socket or a signal handler: {e}; check the process's limits"),
+    )
+}
+
+/// Reloads the certificate at each SIGHUP.
 async fn reload_on_hangup(mut hangup: Signal, tls: Option<Tls>) {
     while hangup.recv().await.is_some() {
         match tls.as_ref().map(Tls::reload) {
             Some(Ok(fingerprint)) => tracing::info!("the certificate's SHA-256 is {fingerprint}"),
-            Some(Err(error)) => tracing::error!("{error}; the old certificate stays in use"),
-            None => tracing::info!("there is no certificate to read anew"),
+            Some(Err(error)) => tracing::error!("{error}; keeping the old certificate"),
+            None => tracing::info!("no certificate to reload"),
         }
     }
 }

@@ -8,9 +8,9 @@ use serde_json::json;
 use super::failure::Failure;
 use super::operate::say;
 use super::{Common, print_json, table};
-use crate::clock::{Clock as _, SystemClock};
+use crate::plan::app::people;
 use crate::plan::permission::Role;
-use crate::plan::store::{By, CredentialKind, NewToken};
+use crate::plan::store::{By, NewToken};
 
 /// What to do with API tokens.
 #[derive(Debug, Subcommand)]
@@ -57,26 +57,26 @@ pub(super) enum TokenCommand {
 
 /// Does what is asked with API tokens.
 pub(super) async fn token(command: TokenCommand) -> Result<(), Failure> {
-    let (by, now) = (By::operator(), SystemClock.now());
+    let by = By::operator();
     match command {
         TokenCommand::Create { common, person, name, days, role, subscription } => {
-            let (_, store) = common.store().await?;
+            let (app, may) = common.may_here(by).await?;
             let new = NewToken { name, days: Some(days), role, subscription };
-            let made = store.create_token(&person, &new, None, &by, now).await?;
+            let created = people::create_token(&app, &may, &person, &new).await?;
             if common.json {
-                let expires = made.expires_at.to_string();
-                return print_json(&json!({"token": made.secret, "id": made.id, "expires_at": expires}));
+                let expires = created.expires_at.to_string();
+                return print_json(&json!({"token": created.token, "id": created.id, "expires_at": expires}));
             }
-            say(&made.secret)
+            say(&created.token)
         }
         TokenCommand::List { common, person } => {
-            let (_, store) = common.store().await?;
-            store.person(&person).await?;
-            let tokens = store.credentials(CredentialKind::Token, &person, now).await?;
+            let (app, may) = common.may_here(by).await?;
+            let tokens = people::tokens(&app, &may, &person).await?;
             if common.json {
-                return print_json(&json!({"tokens": tokens}));
+                return print_json(&tokens);
             }
             let rows: Vec<_> = tokens
+                .tokens
                 .into_iter()
                 .map(|t| {
                     let used = t.used_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
@@ -95,8 +95,8 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), Failure> {
             Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
         }
         TokenCommand::Revoke { common, person, id } => {
-            let (_, store) = common.store().await?;
-            store.end_credential(CredentialKind::Token, &person, &id, &by, now).await?;
+            let (app, may) = common.may_here(by).await?;
+            people::revoke_token(&app, &may, &person, &id).await?;
             if common.json {
                 return print_json(&json!({"revoked": id}));
             }

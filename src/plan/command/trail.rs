@@ -7,8 +7,11 @@ use serde_json::json;
 
 use super::failure::Failure;
 use super::operate::say;
-use super::{Common, print_json, table};
-use crate::plan::store::Store;
+use super::{Common, Target, print_json, table};
+use crate::plan::app::App;
+use crate::plan::app::audit::{self, MayViewTrail};
+use crate::plan::permission::ViewAudit;
+use crate::plan::store::By;
 use crate::plan::store::trail::{PAGE, TrailFilter};
 
 /// What to do with the audit trail.
@@ -64,13 +67,16 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    async fn open(&self) -> Result<(Store, Option<String>), Failure> {
-        let (_, store) = self.common.store().await?;
-        let subscription = match &self.subscription {
-            Some(id) => Some(store.subscription(id).await?.id),
-            None => None,
-        };
-        Ok((store, subscription))
+    /// The application, and the proof that the operator may view the trail.
+    async fn open(self) -> Result<(App, Box<dyn MayViewTrail + Send>), Failure> {
+        let Self { common, subscription } = self;
+        let by = By::operator();
+        if subscription.is_none() {
+            let (app, may) = common.may_here::<ViewAudit>(by).await?;
+            return Ok((app, Box::new(may)));
+        }
+        let (app, may) = Target { common, subscription }.may::<ViewAudit>(by).await?;
+        Ok((app, Box::new(may)))
     }
 }
 
@@ -78,10 +84,11 @@ impl Trail {
 pub(super) async fn audit(command: AuditCommand) -> Result<(), Failure> {
     match command {
         AuditCommand::List { trail, actor, action, object, before, limit } => {
-            let (store, subscription) = trail.open().await?;
+            let json = trail.common.json;
+            let (app, may) = trail.open().await?;
             let filter = TrailFilter { actor, action, object, before, ..TrailFilter::default() };
-            let entries = store.trail(subscription.as_deref(), &filter, limit).await?;
-            if trail.common.json {
+            let entries = audit::page(&app, &*may, filter, limit).await?.entries;
+            if json {
                 return print_json(&json!({"entries": entries}));
             }
             let rows: Vec<_> = entries
@@ -95,11 +102,12 @@ pub(super) async fn audit(command: AuditCommand) -> Result<(), Failure> {
             Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
         }
         AuditCommand::Verify { trail, seen } => {
-            let (store, subscription) = trail.open().await?;
-            let verified = store.verify_trail(subscription.as_deref(), seen).await?;
+            let json = trail.common.json;
+            let (app, may) = trail.open().await?;
+            let verified = audit::verify(&app, &*may, seen).await?;
             let good = verified.map_err(|broken| Failure::failed(broken.to_string()))?;
-            let head: String = good.head.iter().map(|b| format!("{b:02x}")).collect();
-            if trail.common.json {
+            let head: String = hex::encode(good.head);
+            if json {
                 return print_json(&json!({"rows": good.rows, "head": head}));
             }
             say(&format!("the chain of {} rows holds; the newest is {}:{head}", good.rows, good.rows))
@@ -109,17 +117,15 @@ pub(super) async fn audit(command: AuditCommand) -> Result<(), Failure> {
 
 /// A row and its hash, such as `12:9f86…`.
 fn seen(text: &str) -> Result<(i64, [u8; 32]), String> {
-    let wrong = || "write a row and its hash as 'audit verify' prints them, such as 12:9f86d0…".to_owned();
-    let (number, hex) = text.split_once(':').ok_or_else(wrong)?;
-    let number = number.parse().map_err(|_| wrong())?;
-    let digits: Option<Vec<u8>> =
-        hex.chars().map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok())).collect();
-    let digits = digits.filter(|digits| digits.len() == 64).ok_or_else(wrong)?;
-    let mut hash = [0; 32];
-    for (byte, pair) in hash.iter_mut().zip(digits.chunks(2)) {
-        *byte = pair.iter().fold(0, |high, low| (high << 4) | low);
-    }
-    Ok((number, hash))
+    let read = || {
+        let (number, digits) = text.split_once(':')?;
+        let mut hash = [0; 32];
+        hex::decode_to_slice(digits, &mut hash).ok()?;
+        Some((number.parse().ok()?, hash))
+    };
+    read().ok_or_else(|| {
+        "write a row and its hash as 'audit verify' prints them, such as 12:9f86d0…".to_owned()
+    })
 }
 
 #[cfg(test)]

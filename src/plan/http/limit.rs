@@ -1,7 +1,6 @@
 //! Refuses callers that ask too much: 429 with `Retry-After`. How much that is, [`crate::plan::limits`] says.
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
@@ -23,24 +22,10 @@ pub async fn limited(State(app): State<App>, request: Request, next: Next) -> Re
         Ok(()) => next.run(request).await,
         Err(seconds) => {
             let often = app.limits.allowance.per_second;
-            too_many(seconds, &format!("the service answers {often} requests a second to one caller"))
+            let detail = format!(
+                "ask again in {seconds} s; the service answers {often} requests a second to one caller"
+            );
+            Problem::new(ProblemType::TooManyRequests, detail).after(seconds).into_response()
         }
     }
-}
-
-/// The answer to too many requests: when to ask again, and why.
-pub fn too_many(seconds: u64, why: &str) -> Response {
-    let detail = format!("ask again in {seconds} s; {why}");
-    later(seconds, Problem::new(ProblemType::TooManyRequests, detail).into_response())
-}
-
-/// The answer to too many attempts to sign in, or to guess a password; `show` makes the answer of the problem.
-pub fn too_many_attempts(seconds: u64, show: impl FnOnce(Problem) -> Response) -> Response {
-    let detail = format!("too many attempts with this name or from this address; try again in {seconds} s");
-    later(seconds, show(Problem::new(ProblemType::TooManyRequests, detail)))
-}
-
-fn later(seconds: u64, mut response: Response) -> Response {
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    response
 }

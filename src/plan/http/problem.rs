@@ -216,12 +216,14 @@ pub struct Problem {
     /// What happened, and the next step.
     pub detail: String,
     extra: Map<String, Value>,
+    /// Seconds after which the caller may try again: the header `Retry-After`.
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     /// A problem of that type.
     pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
-        Self { kind, detail: detail.into(), extra: Map::new() }
+        Self { kind, detail: detail.into(), extra: Map::new(), retry_after: None }
     }
 
     /// Adds a member for programs.
@@ -229,6 +231,17 @@ impl Problem {
     pub fn with(mut self, member: &str, value: impl Into<Value>) -> Self {
         self.extra.insert(member.to_owned(), value.into());
         self
+    }
+
+    /// Tells the caller to try again after some seconds.
+    #[must_use]
+    pub fn after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    /// Seconds after which the caller may try again.
+    pub const fn retry_after(&self) -> Option<u64> {
+        self.retry_after
     }
 
     /// The status.
@@ -249,6 +262,9 @@ impl IntoResponse for Problem {
         let kind = HeaderValue::from_static("application/problem+json");
         let mut response =
             (status, [(header::CONTENT_TYPE, kind)], Value::Object(body).to_string()).into_response();
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -274,7 +290,11 @@ impl From<AppRefusal> for Problem {
             }
             Refusal::Hidden { .. } => Self::new(ProblemType::NotFound, detail),
             Refusal::Invalid(_) => Self::new(ProblemType::InvalidRequest, detail),
-            Refusal::TooMany(_) => Self::new(ProblemType::TooManyRequests, detail),
+            Refusal::TooMany(seconds) => Self::new(ProblemType::TooManyRequests, detail).after(seconds),
+            Refusal::Provider(error) => error.into(),
+            Refusal::SignIn(_) => Self::new(ProblemType::SignInRefused, detail),
+            Refusal::BadLink | Refusal::NoProvider => Self::new(ProblemType::NotFound, detail),
+            Refusal::NoPasswords => Self::new(ProblemType::NoPasswords, detail),
             Refusal::Rules(_) | Refusal::Defect(_) => {
                 tracing::error!(error = %detail, "internal error");
                 Self::new(ProblemType::Internal, INTERNAL)

@@ -11,7 +11,7 @@ use super::audit::{By, Entry};
 use super::engine::{Query, Row, sql};
 use super::{Scope, Store, StoreError, Work};
 use crate::census::{CouplingKey, Decision, Decisions, ManagedKey, Mark, Object, Property, Timestamp};
-use crate::change::{Action, Alteration, ChangeSet, CountDelta, Draft};
+use crate::change::{Alteration, ChangeKind, ChangeSet, CountDelta, Draft};
 
 /// Rows of one statement: SQLite takes 32,766 values in one.
 const ROWS: usize = 1_000;
@@ -329,15 +329,15 @@ fn tuples(fixed: usize, own: usize, rows: usize, bare: &str) -> String {
     (0..rows).map(tuple).collect::<Vec<_>>().join(", ")
 }
 
-fn audit_action(action: Action) -> &'static str {
+fn audit_action(action: ChangeKind) -> &'static str {
     match action {
-        Action::Edit => "devices.edit",
-        Action::Delete => "devices.delete",
-        Action::Merge => "devices.merge",
-        Action::Split => "devices.split",
-        Action::Import => "managed.import",
-        Action::Forget => "managed.forget",
-        Action::Undo => "changes.undo",
+        ChangeKind::Edit => "devices.edit",
+        ChangeKind::Delete => "devices.delete",
+        ChangeKind::Merge => "devices.merge",
+        ChangeKind::Split => "devices.split",
+        ChangeKind::Import => "managed.import",
+        ChangeKind::Forget => "managed.forget",
+        ChangeKind::Undo => "changes.undo",
     }
 }
 
@@ -399,7 +399,8 @@ fn read_set(row: &Row) -> Result<ChangeSet, StoreError> {
     let action = row.str("action")?;
     Ok(ChangeSet {
         number: number(row, "number")?,
-        action: Action::from_key(action).ok_or_else(|| corrupt("change_set", &format!("action {action}")))?,
+        action: ChangeKind::from_key(action)
+            .ok_or_else(|| corrupt("change_set", &format!("action {action}")))?,
         summary: row.text("summary")?,
         by: row.text("made_by")?,
         at: Timestamp(row.int("made_at")?),

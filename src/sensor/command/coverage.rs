@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::arguments::field;
 use super::failure::Failure;
 use super::source::{self, SurveyInput};
-use crate::census::{Category, Classification, Classifier, Decisions, Field, Subject, Survey};
+use crate::census::{Category, Classification, Classifier, ClassifierInput, Decisions, Field, Survey};
 use crate::classify::Rules;
 use crate::cli::table;
 use crate::cli::terminal::print_json;
@@ -145,7 +145,7 @@ struct Tally {
 }
 
 impl Classifier for Observer<'_> {
-    fn classify(&self, subject: &Subject<'_>) -> Classification {
+    fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {
         let what = self.rules.classify(subject);
         let undecided = what.category == Category::Unclassified;
         let mut tally = self.tally.borrow_mut();

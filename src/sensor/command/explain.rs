@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 
 use super::failure::Failure;
 use super::source::{self, SurveyInput};
-use crate::census::{Outcome, Timestamp};
+use crate::census::{RungOutcome, Timestamp};
 use crate::cli::terminal::{print_json, safe};
 use crate::wire::{
     CouplingAnswer, DeviceAnswer, Explanation, LineAnswer, ReasonAnswer, Subject, UnaddressedAnswer,
@@ -75,7 +75,7 @@ fn print_device(answer: &DeviceAnswer, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "\nThe rules, in order")?;
     for rung in &answer.ladder {
-        let mark = if rung.outcome == Outcome::Decided { ">" } else { " " };
+        let mark = if rung.outcome == RungOutcome::Decided { ">" } else { " " };
         writeln!(out, "{mark} {:9} {:14}  {}", rung.rule.id(), rung.outcome.title(), rung.title)?;
     }
     writeln!(out, "\nCouplings")?;

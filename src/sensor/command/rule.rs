@@ -5,8 +5,6 @@ use std::io::{self, Write};
 use super::failure::Failure;
 use crate::rulebook;
 
-/// The exit code for a command line that is wrong.
-
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   netcensus-sensor rule            all rules

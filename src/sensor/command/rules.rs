@@ -9,7 +9,7 @@ use super::arguments::{ConfigArguments, field};
 use super::failure::Failure;
 use super::{coverage, source};
 use crate::census::Field;
-use crate::classify::{Checked, RuleEntry, RuleFiles, Rules};
+use crate::classify::{RuleEntry, RuleFileCheck, RuleFiles, Rules};
 use crate::cli::table;
 use crate::cli::terminal::{print_json, safe};
 use crate::sensor::rules;
@@ -120,8 +120,8 @@ struct FileTested {
     notes: Vec<String>,
 }
 
-impl From<Checked> for FileTested {
-    fn from(c: Checked) -> Self {
+impl From<RuleFileCheck> for FileTested {
+    fn from(c: RuleFileCheck) -> Self {
         let errors = c.errors.iter().map(ToString::to_string).collect();
         Self { file: c.file, rules: c.rules, tests: c.tests, errors, notes: c.notes }
     }

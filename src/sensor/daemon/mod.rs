@@ -45,26 +45,26 @@ const STATUS_EVERY: Duration = Duration::from_secs(5);
 
 /// One half of the sensor.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Half {
+pub(crate) enum Half {
     /// Captures and fills the spool; has no network.
     Capture,
     /// Empties the spool; cannot capture.
     Upload,
 }
 
-pub struct RunOptions {
+pub(crate) struct RunOptions {
     /// The file that `--config` named; a reload reads it again.
-    pub config_path: Option<PathBuf>,
-    pub config: Config,
+    pub(crate) config_path: Option<PathBuf>,
+    pub(crate) config: Config,
     /// `None` for both halves.
-    pub only: Option<Half>,
+    pub(crate) only: Option<Half>,
     /// Changes the log level, at a reload.
-    pub set_level: SetLevel,
+    pub(crate) set_level: SetLevel,
 }
 
 /// Why the daemon ended.
 #[derive(Debug, thiserror::Error)]
-pub enum RunError {
+pub(crate) enum RunError {
     #[error(
         "no interface to capture on; set capture.interfaces or use --interface ('netcensus-sensor interfaces' lists them)"
     )]
@@ -101,7 +101,7 @@ pub enum RunError {
 ///
 /// # Errors
 /// Only at the start. Later failures are logged, shown in the metrics, and retried.
-pub fn run(options: RunOptions) -> Result<(), RunError> {
+pub(crate) fn run(options: RunOptions) -> Result<(), RunError> {
     let RunOptions { config_path, config, only, set_level } = options;
     let (captures, uploads) = (only != Some(Half::Upload), only != Some(Half::Capture));
     if captures && config.capture.interfaces.is_empty() {

@@ -10,14 +10,14 @@ const IFF_PROMISC: u64 = 0x100;
 
 /// What the system reports about an interface; `None` if it does not report it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Shown {
-    pub exists: bool,
-    pub flags: Option<u64>,
+pub(crate) struct Shown {
+    pub(crate) exists: bool,
+    pub(crate) flags: Option<u64>,
     /// 1 while a cable is connected.
-    pub carrier: Option<u64>,
+    pub(crate) carrier: Option<u64>,
 }
 
-pub fn look(interface: &str) -> Shown {
+pub(crate) fn look(interface: &str) -> Shown {
     Shown {
         exists: exists(interface),
         flags: attribute(interface, "flags"),
@@ -26,7 +26,7 @@ pub fn look(interface: &str) -> Shown {
 }
 
 /// `captured`: whether a running sensor captures on it. `promiscuous`: whether it should be promiscuous.
-pub fn judge(interface: &str, shown: Shown, captured: bool, promiscuous: bool) -> Vec<Finding> {
+pub(crate) fn judge(interface: &str, shown: Shown, captured: bool, promiscuous: bool) -> Vec<Finding> {
     let other = |outcome, finding: &str, remedy: String| {
         vec![Finding::other(outcome, CHECK, interface, finding, remedy)]
     };

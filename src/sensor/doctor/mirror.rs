@@ -13,7 +13,7 @@ const FEW: usize = 10;
 
 /// Counts of the received frames.
 #[derive(Clone, Debug, Default)]
-pub struct Mirror {
+pub(crate) struct Mirror {
     own: BTreeSet<MacAddr>,
     frames: u64,
     foreign: u64,
@@ -25,12 +25,12 @@ pub struct Mirror {
 
 impl Mirror {
     /// `own`: the MACs of this host.
-    pub fn new(own: BTreeSet<MacAddr>) -> Self {
+    pub(crate) fn new(own: BTreeSet<MacAddr>) -> Self {
         Self { own, ..Self::default() }
     }
 
     /// Counts an Ethernet frame.
-    pub fn frame(&mut self, data: &[u8]) {
+    pub(crate) fn frame(&mut self, data: &[u8]) {
         let Some((to, rest)) = data.split_first_chunk::<6>() else { return };
         let Some((from, mut rest)) = rest.split_first_chunk::<6>() else { return };
         let (to, from) = (MacAddr(*to), MacAddr(*from));
@@ -53,7 +53,7 @@ impl Mirror {
     }
 
     /// Judges the frames received on `interface` in `seconds`, of which `duplicates` were copies of others.
-    pub fn judge(&self, interface: &str, seconds: u64, duplicates: u64) -> Vec<Finding> {
+    pub(crate) fn judge(&self, interface: &str, seconds: u64, duplicates: u64) -> Vec<Finding> {
         let good = |finding: String| Finding::good(CHECK, interface, finding);
         let other = |outcome, finding: String, remedy: &str| {
             Finding::other(outcome, CHECK, interface, finding, remedy)

@@ -2,10 +2,10 @@
 //!
 //! Each judges what was observed as a pure function, so that tests need neither a mirror port nor a service.
 
-pub mod interface;
-pub mod mirror;
-pub mod running;
-pub mod service;
-pub mod storage;
+pub(crate) mod interface;
+pub(crate) mod mirror;
+pub(crate) mod running;
+pub(crate) mod service;
+pub(crate) mod storage;
 
-pub use crate::doctor::{CheckOutcome, Finding, Report};
+pub(crate) use crate::doctor::{CheckOutcome, Finding, Report};

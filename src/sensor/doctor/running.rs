@@ -4,7 +4,7 @@ use super::{CheckOutcome, Finding};
 use crate::sensor::health::SensorState;
 
 /// Judges the state of one sensor process: capture, drops, delivery, confinement.
-pub fn judge(state: &SensorState) -> Vec<Finding> {
+pub(crate) fn judge(state: &SensorState) -> Vec<Finding> {
     let name = match (state.captures, state.uploads) {
         (true, false) => "capture",
         (false, true) => "upload",

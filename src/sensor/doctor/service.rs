@@ -13,7 +13,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const SECOND: i64 = 1_000_000_000;
 
 /// Takes the steps of an upload until one fails.
-pub async fn examine(identity: &Identity, route: &Route, clock: &dyn Clock) -> Vec<Finding> {
+pub(crate) async fn examine(identity: &Identity, route: &Route, clock: &dyn Clock) -> Vec<Finding> {
     let proxied = match route.proxy() {
         Ok(proxy) => proxy.is_some(),
         Err(e) => {

@@ -18,18 +18,18 @@ const LITTLE: u64 = 64 * MIB;
 
 /// The content of the spool, and the room for more.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Waiting {
-    pub uploads: u64,
-    pub bytes: u64,
+pub(crate) struct Waiting {
+    pub(crate) uploads: u64,
+    pub(crate) bytes: u64,
     /// The limit in bytes.
-    pub bound: u64,
+    pub(crate) bound: u64,
     /// When the oldest upload was put in.
-    pub oldest: Option<Timestamp>,
+    pub(crate) oldest: Option<Timestamp>,
     /// Bytes of the disk available to this user; `None` if unknown.
-    pub free: Option<u64>,
+    pub(crate) free: Option<u64>,
 }
 
-pub fn look(config: &Config) -> Result<Waiting, Finding> {
+pub(crate) fn look(config: &Config) -> Result<Waiting, Finding> {
     let directory = config.spool_directory();
     let reader = SpoolReader::new(&directory);
     let unreadable = |e: SpoolError| {
@@ -54,7 +54,7 @@ fn modified(path: &Path) -> Option<Timestamp> {
     i64::try_from(since.as_nanos()).ok().map(Timestamp)
 }
 
-pub fn judge(spool: &Waiting, now: Timestamp) -> Vec<Finding> {
+pub(crate) fn judge(spool: &Waiting, now: Timestamp) -> Vec<Finding> {
     let Waiting { uploads, bytes, bound, oldest, free } = *spool;
     let age = oldest.map_or(0, |t| now.since(t).max(0));
     let hours = age / LONG;
@@ -115,7 +115,7 @@ pub fn judge(spool: &Waiting, now: Timestamp) -> Vec<Finding> {
     findings
 }
 
-pub fn identity(path: &Path) -> (Finding, Option<Identity>) {
+pub(crate) fn identity(path: &Path) -> (Finding, Option<Identity>) {
     let subject = path.display().to_string();
     match Identity::load(path) {
         Ok(identity) => {

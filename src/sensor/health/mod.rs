@@ -31,32 +31,32 @@ use crate::wire::CaptureSummary;
 
 /// The running sensor's answer to its commands.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
-pub struct SensorSnapshot {
-    pub inventory: Inventory,
+pub(crate) struct SensorSnapshot {
+    pub(crate) inventory: Inventory,
     /// Totals since the sensor started.
-    pub capture: CaptureSummary,
+    pub(crate) capture: CaptureSummary,
     /// Sightings of couplings refused at the limit.
-    pub refused: u64,
+    pub(crate) refused: u64,
     /// The operator's rules in use.
     #[serde(default)]
-    pub rules: RuleFiles,
+    pub(crate) rules: RuleFiles,
     /// Why the configured rules are not in use, if they are not.
     #[serde(default)]
-    pub rules_problem: Option<String>,
+    pub(crate) rules_problem: Option<String>,
     /// Problems of capture and upload.
     #[serde(default)]
-    pub problems: Vec<String>,
+    pub(crate) problems: Vec<String>,
 }
 
 #[derive(Clone)]
-pub struct HealthView {
-    pub shared: Shared,
-    pub clock: Arc<dyn Clock>,
+pub(crate) struct HealthView {
+    pub(crate) shared: Shared,
+    pub(crate) clock: Arc<dyn Clock>,
     /// Whether this process is or includes the capture half.
-    pub captures: bool,
+    pub(crate) captures: bool,
     /// Whether this process is or includes the upload half.
-    pub uploads: bool,
-    pub confinement: Arc<Confinement>,
+    pub(crate) uploads: bool,
+    pub(crate) confinement: Arc<Confinement>,
 }
 
 /// The state of the running sensor, or of one of its halves, for `doctor`.
@@ -77,7 +77,7 @@ pub struct SensorState {
 }
 
 /// The routes of the loopback port.
-pub fn routes(view: HealthView) -> Router {
+pub(crate) fn routes(view: HealthView) -> Router {
     let routes =
         if view.captures { Router::new() } else { Router::new().route("/capture/metrics", get(relay)) };
     routes
@@ -88,7 +88,7 @@ pub fn routes(view: HealthView) -> Router {
 }
 
 /// The routes of the control socket.
-pub fn control_routes(view: HealthView) -> Router {
+pub(crate) fn control_routes(view: HealthView) -> Router {
     let captures = view.captures;
     let routes = routes(view.clone()).route("/state", get(state).with_state(view.clone()));
     if captures { routes.route("/inventory", get(inventory).with_state(view)) } else { routes }
@@ -98,7 +98,7 @@ pub fn control_routes(view: HealthView) -> Router {
 ///
 /// # Errors
 /// If the file system refuses.
-pub fn bind_control(path: &Path) -> io::Result<UnixListener> {
+pub(crate) fn bind_control(path: &Path) -> io::Result<UnixListener> {
     bind(path, 0o600)
 }
 
@@ -106,7 +106,7 @@ pub fn bind_control(path: &Path) -> io::Result<UnixListener> {
 ///
 /// # Errors
 /// If the file system refuses.
-pub fn bind_health(path: &Path) -> io::Result<UnixListener> {
+pub(crate) fn bind_health(path: &Path) -> io::Result<UnixListener> {
     bind(path, 0o660)
 }
 
@@ -125,7 +125,7 @@ fn bind(path: &Path, mode: u32) -> io::Result<UnixListener> {
 }
 
 /// Removes a socket, so that no client waits for a sensor that has ended.
-pub fn unbind(path: &Path) {
+pub(crate) fn unbind(path: &Path) {
     if let Err(e) = fs::remove_file(path) {
         tracing::debug!("{}: {e}", path.display());
     }

@@ -28,28 +28,28 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 /// What all capture threads share.
 #[derive(Clone, Debug)]
-pub struct Shared {
+pub(crate) struct Shared {
     /// A reload replaces it.
-    pub config: Arc<ArcSwap<Config>>,
+    pub(crate) config: Arc<ArcSwap<Config>>,
     /// The operator's rules in use; a reload replaces them.
-    pub rules: Arc<ArcSwap<Accepted>>,
-    pub table: Arc<Table>,
-    pub status: Arc<Status>,
+    pub(crate) rules: Arc<ArcSwap<Accepted>>,
+    pub(crate) table: Arc<Table>,
+    pub(crate) status: Arc<Status>,
     /// Tells the threads to end.
-    pub stop: Arc<AtomicBool>,
-    pub reopening: Reopening,
+    pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) reopening: Reopening,
 }
 
 /// How to open an interface that was away or has new settings.
 #[derive(Clone, Debug)]
-pub enum Reopening {
+pub(crate) enum Reopening {
     /// Its thread opens it, with the privilege that it kept.
     Here,
     /// The process gave the privilege up and must be started again; notifies the daemon to end.
     Restart(Arc<Notify>),
 }
 
-pub fn settings(capture: &CaptureConfig, interface: &str) -> Settings {
+pub(crate) fn settings(capture: &CaptureConfig, interface: &str) -> Settings {
     Settings {
         interface: interface.to_owned(),
         filter: capture.filter.clone(),
@@ -60,7 +60,7 @@ pub fn settings(capture: &CaptureConfig, interface: &str) -> Settings {
 }
 
 /// An interface that is open, or that could not be opened yet.
-pub struct Opened {
+pub(crate) struct Opened {
     interface: String,
     settings: Settings,
     live: Result<Live, LiveError>,
@@ -70,7 +70,7 @@ pub struct Opened {
 ///
 /// # Errors
 /// If an interface cannot be opened until a person changes something.
-pub fn open(config: &Config, interfaces: &[String]) -> Result<Vec<Opened>, LiveError> {
+pub(crate) fn open(config: &Config, interfaces: &[String]) -> Result<Vec<Opened>, LiveError> {
     let mut all = Vec::new();
     for interface in interfaces {
         let settings = settings(&config.capture, interface);
@@ -87,7 +87,7 @@ pub fn open(config: &Config, interfaces: &[String]) -> Result<Vec<Opened>, LiveE
 ///
 /// # Errors
 /// If the system refuses a thread.
-pub fn start(opened: Opened, shared: Shared) -> std::io::Result<JoinHandle<()>> {
+pub(crate) fn start(opened: Opened, shared: Shared) -> std::io::Result<JoinHandle<()>> {
     let name = format!("capture {}", opened.interface);
     // The kernel keeps 15 bytes of a thread's name.
     let name = name.chars().take(15).collect();

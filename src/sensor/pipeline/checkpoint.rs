@@ -75,7 +75,7 @@ impl CheckpointHead {
 ///
 /// # Errors
 /// If the file system refuses; the old checkpoint stays.
-pub fn store(path: &Path, head: &CheckpointHead, table: &Table) -> Result<(), CheckpointError> {
+pub(crate) fn store(path: &Path, head: &CheckpointHead, table: &Table) -> Result<(), CheckpointError> {
     write(path, head, table).map_err(|error| CheckpointError::Io { path: path.to_owned(), error })
 }
 
@@ -118,7 +118,7 @@ fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
 ///
 /// # Errors
 /// [`CheckpointError::Damaged`] before anything was joined; the file is moved aside.
-pub fn load(
+pub(crate) fn load(
     path: &Path,
     zone: &str,
     epoch: &str,

@@ -205,7 +205,7 @@ impl Table {
     }
 
     /// As [`Self::take_delta`], but at most `rows` couplings and stations: a million at once would need much memory.
-    pub fn take_some(&self, rows: usize) -> Zone {
+    pub(crate) fn take_some(&self, rows: usize) -> Zone {
         let mut delta = Zone::default();
         {
             let mut segment = self.segment();
@@ -236,7 +236,7 @@ impl Table {
     }
 
     /// Makes a delta that could not be delivered part of the next one.
-    pub fn requeue(&self, delta: &Zone) {
+    pub(crate) fn requeue(&self, delta: &Zone) {
         if delta.segment != Segment::default() {
             self.segment().1 = true;
         }
@@ -253,14 +253,14 @@ impl Table {
     }
 
     /// Makes everything part of the next delta.
-    pub fn requeue_all(&self) {
+    pub(crate) fn requeue_all(&self) {
         self.segment().1 = true;
         self.couplings.iter_mut().for_each(|mut row| row.news = News::Facts);
         self.stations.iter_mut().for_each(|mut row| row.news = News::Facts);
     }
 
     /// Joins facts of an earlier run; returns whether all found room. `pending` facts are part of the next delta.
-    pub fn restore(&self, zone: Zone, pending: bool) -> bool {
+    pub(crate) fn restore(&self, zone: Zone, pending: bool) -> bool {
         let (news, before) = (if pending { News::Facts } else { News::Nothing }, self.refused());
         self.learn(|segment| segment.merge(&zone.segment) && pending);
         for (key, mut facts) in zone.couplings {
@@ -292,7 +292,11 @@ impl Table {
     ///
     /// # Errors
     /// The first error of `each`.
-    pub fn parts<E>(&self, rows: usize, each: &mut dyn FnMut(Zone, bool) -> Result<(), E>) -> Result<(), E> {
+    pub(crate) fn parts<E>(
+        &self,
+        rows: usize,
+        each: &mut dyn FnMut(Zone, bool) -> Result<(), E>,
+    ) -> Result<(), E> {
         let (segment, changed) = self.segment().clone();
         each(Zone { segment, ..Zone::default() }, changed)?;
         // Hold no lock while `each` runs.

@@ -231,7 +231,7 @@ impl Uploader {
     ///
     /// # Errors
     /// [`UploadError::Unreachable`] if no plan service answers.
-    pub async fn greet(&self) -> Result<Option<Timestamp>, UploadError> {
+    pub(crate) async fn greet(&self) -> Result<Option<Timestamp>, UploadError> {
         let answer = self.client.get(format!("{}/healthz", self.base)).send().await;
         let answer = answer.map_err(|e| unreachable(&self.base, e))?;
         if !answer.status().is_success() {
@@ -245,7 +245,7 @@ impl Uploader {
     ///
     /// # Errors
     /// [`UploadError::Unauthorized`] if it does not; another error if the answer remains unknown.
-    pub async fn knock(&self, now: Timestamp) -> Result<(), UploadError> {
+    pub(crate) async fn knock(&self, now: Timestamp) -> Result<(), UploadError> {
         match self.send(Vec::new(), now).await.result {
             // The service checks the sender before the body.
             Ok(_) | Err(UploadError::Refused { .. }) => Ok(()),
@@ -254,7 +254,7 @@ impl Uploader {
     }
 
     /// The service's host and port.
-    pub fn destination(&self) -> (String, u16) {
+    pub(crate) fn destination(&self) -> (String, u16) {
         let host = self.target.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned();
         (host, self.target.port_or_known_default().unwrap_or(443))
     }

@@ -7,4 +7,4 @@ pub mod identity;
 pub mod route;
 pub mod signing;
 pub mod spool;
-pub mod trust;
+pub(crate) mod trust;

@@ -17,9 +17,9 @@ use crate::wire::Fingerprint;
 #[error(
     "its certificate has the SHA-256 {shown}, but the enrolment token named {pinned}; if the service has a new certificate, enrol again with a new token, otherwise suspect an interception"
 )]
-pub struct OtherCertificate {
-    pub pinned: Fingerprint,
-    pub shown: Fingerprint,
+pub(crate) struct OtherCertificate {
+    pub(crate) pinned: Fingerprint,
+    pub(crate) shown: Fingerprint,
 }
 
 /// Accepts one certificate from a server that holds its key. The certificate is compared byte by byte, so its name does
@@ -76,7 +76,7 @@ impl ServerCertVerifier for Pin {
 ///
 /// # Errors
 /// If the cryptography lacks the protocol's versions, which is a defect.
-pub fn pinned(fingerprint: Fingerprint) -> Result<ClientConfig, rustls::Error> {
+pub(crate) fn pinned(fingerprint: Fingerprint) -> Result<ClientConfig, rustls::Error> {
     let provider = tls::provider();
     let pin = Arc::new(Pin { fingerprint, provider: Arc::clone(&provider) });
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
@@ -84,7 +84,7 @@ pub fn pinned(fingerprint: Fingerprint) -> Result<ClientConfig, rustls::Error> {
 }
 
 /// Why the server's certificate was refused, if that is why a request failed.
-pub fn refusal(error: &(dyn Error + 'static)) -> Option<String> {
+pub(crate) fn refusal(error: &(dyn Error + 'static)) -> Option<String> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(rustls::Error::InvalidCertificate(why)) = error.downcast_ref() {

@@ -8,6 +8,7 @@ pub(crate) mod browser;
 pub(crate) mod databases;
 pub(crate) mod people;
 pub(crate) mod program;
+pub(crate) mod provider;
 pub(crate) mod seen;
 pub(crate) mod sensors;
 pub(crate) mod service;

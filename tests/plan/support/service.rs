@@ -4,14 +4,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use netcensus::census::{Category, Classification, Classifier, Field, Subject, Timestamp};
+use netcensus::census::{Category, Classification, Classifier, ClassifierInput, Field, Timestamp};
 use netcensus::clock::Clock;
 use netcensus::plan::app::inventory::CountAt;
 use netcensus::plan::app::jobs;
 use netcensus::plan::app::{AccessSettings, App, Settings};
 use netcensus::plan::limits::Allowance;
 use netcensus::plan::server;
-use netcensus::plan::store::{By, Location, Store};
+use netcensus::plan::store::{Location, Store};
 use reqwest::Client;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -42,7 +42,7 @@ impl Clock for TestClock {
 pub(crate) struct ByName;
 
 impl Classifier for ByName {
-    fn classify(&self, subject: &Subject<'_>) -> Classification {
+    fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {
         let name =
             subject.evidence.iter().find(|e| e.field == Field::MdnsHostname).map(|e| e.value.to_string());
         let key = name.as_deref().and_then(|n| n.split('-').next()).unwrap_or_default();

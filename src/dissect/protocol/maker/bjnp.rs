@@ -1,14 +1,14 @@
 //! BJNP, by which Canon's printers and scanners are found on UDP 8611 and 8612.
 
-use super::{device_id, identity};
-use crate::dissect::{Malformed, Reader, Words};
+use crate::dissect::protocol::form::identity::{device_id, identity};
+use crate::dissect::{Malformed, Payload, Reader, Words};
 
 /// The answer to a discovery, and the one that bears the device's id.
 const DISCOVER: u8 = 0x01;
 const GET_ID: u8 = 0x30;
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    let mut r = Reader::new(payload);
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let mut r = Reader::new(payload.bytes);
     let Some(b"BJNP" | b"MFNP") = r.array::<4>().as_ref() else { return Ok(()) };
     // The top bit of the device type marks an answer.
     let Some([0x81 | 0x82, command]) = r.array() else { return Ok(()) };
@@ -25,7 +25,7 @@ pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malfo
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     fn message(kind: u8, command: u8, body: &[u8]) -> Vec<u8> {
         let length = u32::try_from(body.len()).unwrap().to_be_bytes();
@@ -38,6 +38,6 @@ mod tests {
         assert_eq!(heard(&answer, 8611, 50_000), ["discovery.identity=bjnp:MX520 series"]);
         assert_eq!(heard(&message(0x82, 1, &[0; 16]), 8612, 50_000), ["discovery.identity=bjnp"]);
         assert!(heard(&message(1, 1, b""), 8612, 8612).is_empty());
-        survives(&answer, 8611, 50_000);
+        survives_datagram(&answer, 8611, 50_000);
     }
 }

@@ -1,17 +1,17 @@
 //! Crestron's autodiscovery on UDP 41794: host name and description of a control system or panel.
 
-use super::identity;
-use crate::dissect::{Malformed, Words};
+use crate::dissect::protocol::form::identity::identity;
+use crate::dissect::{Malformed, Payload, Words};
 
 /// Bytes of an answer before the description: a head of ten, and the host name.
 const DESCRIPTION: usize = 266;
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     // A search begins with 0x14.
-    if !payload.starts_with(&[0x15, 0, 0, 0]) {
+    if !payload.bytes.starts_with(&[0x15, 0, 0, 0]) {
         return Ok(());
     }
-    let text = payload.get(DESCRIPTION..).ok_or(Malformed::new("crestron", "truncated answer"))?;
+    let text = payload.bytes.get(DESCRIPTION..).ok_or(Malformed::new("crestron", "truncated answer"))?;
     // `CP3 [v1.501.0013 (Mar 01 2016), #00A1B2C3]`.
     if let Some(at) = text.windows(3).take(64).position(|w| w == b" [v") {
         identity("crestron", text.get(..at), words);
@@ -21,7 +21,7 @@ pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malfo
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     #[test]
     fn a_control_system_describes_itself() {
@@ -30,7 +30,7 @@ mod tests {
         answer.resize(266, 0);
         answer.extend(b"CP3 [v1.501.0013 (Mar 01 2016), #00A1B2C3]\0\0");
         assert_eq!(heard(&answer, 41794, 41794), ["discovery.identity=crestron:CP3"]);
-        survives(&answer, 41794, 41794);
+        survives_datagram(&answer, 41794, 41794);
         answer[0] = 0x14;
         assert!(heard(&answer, 41794, 41794).is_empty());
     }

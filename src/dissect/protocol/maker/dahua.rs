@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{identity, json};
-use crate::dissect::{Malformed, Reader, Words};
+use crate::dissect::protocol::form::identity::{identity, json};
+use crate::dissect::{Malformed, Payload, Reader, Words};
 
 /// Bytes of the head: its own length and `DHIP`, a session, then twice the length of the JSON, with a gap each.
 const HEAD: usize = 32;
@@ -30,8 +30,8 @@ struct Device {
     class: Option<String>,
 }
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    let mut r = Reader::new(payload);
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let mut r = Reader::new(payload.bytes);
     if r.take(8) != Some(b"\x20\0\0\0DHIP") {
         return Ok(());
     }
@@ -49,7 +49,7 @@ pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malfo
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     fn message(json: &str) -> Vec<u8> {
         let length = u32::try_from(json.len()).unwrap().to_le_bytes();
@@ -64,7 +64,7 @@ mod tests {
             {"DeviceClass":"IPC","DeviceType":"IPC-HDW2431T","HttpPort":80}}}"#,
         );
         assert_eq!(heard(&answer, 37810, 37810), ["discovery.identity=dahua:IPC-HDW2431T"]);
-        survives(&answer, 37810, 50_000);
+        survives_datagram(&answer, 37810, 50_000);
         let search = message(r#"{"method":"DHDiscover.search","params":{"mac":"","uni":1}}"#);
         assert!(heard(&search, 50_000, 37810).is_empty());
     }

@@ -3,8 +3,8 @@
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::{identity, json};
-use crate::dissect::{Malformed, Words};
+use crate::dissect::protocol::form::identity::{identity, json};
+use crate::dissect::{Malformed, Payload, Words};
 
 #[derive(Deserialize)]
 struct Announcement {
@@ -15,8 +15,9 @@ struct Announcement {
     port: u16,
 }
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    if payload.starts_with(b"{") && json::<Announcement>(payload).is_some_and(|a| a.port == 17500) {
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    if payload.bytes.starts_with(b"{") && json::<Announcement>(payload.bytes).is_some_and(|a| a.port == 17500)
+    {
         identity("dropbox", Some(b"lan"), words);
     }
     Ok(())
@@ -24,7 +25,7 @@ pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malfo
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     #[test]
     fn a_client_announces_itself() {
@@ -32,6 +33,6 @@ mod tests {
             br#"{"host_int": 1, "version": [2, 0], "displayname": "", "port": 17500, "namespaces": [7]}"#;
         assert_eq!(heard(message, 17500, 17500), ["discovery.identity=dropbox:lan"]);
         assert!(heard(br#"{"host_int": 1, "port": 17500}"#, 17500, 17500).is_empty());
-        survives(message, 17500, 17500);
+        survives_datagram(message, 17500, 17500);
     }
 }

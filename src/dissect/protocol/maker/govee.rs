@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{identity, json};
-use crate::dissect::{Malformed, Words};
+use crate::dissect::protocol::form::identity::{identity, json};
+use crate::dissect::{Malformed, Payload, Words};
 
 #[derive(Deserialize)]
 struct Message {
@@ -22,9 +22,9 @@ struct Data {
     sku: String,
 }
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    if payload.starts_with(b"{")
-        && let Some(Message { msg }) = json::<Message>(payload)
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    if payload.bytes.starts_with(b"{")
+        && let Some(Message { msg }) = json::<Message>(payload.bytes)
         && msg.cmd == "scan"
         && !msg.data.device.is_empty()
     {
@@ -35,7 +35,7 @@ pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malfo
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     #[test]
     fn a_lamp_answers_with_its_model() {
@@ -44,6 +44,6 @@ mod tests {
         assert_eq!(heard(answer, 4003, 4002), ["discovery.identity=govee:H6072"]);
         let search = br#"{"msg":{"cmd":"scan","data":{"account_topic":"reserve"}}}"#;
         assert!(heard(search, 4002, 4001).is_empty());
-        survives(answer, 4003, 4002);
+        survives_datagram(answer, 4003, 4002);
     }
 }

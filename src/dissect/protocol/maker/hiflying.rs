@@ -1,11 +1,11 @@
 //! The assist thread of Hi-Flying's Wi-Fi modules on UDP 48899, which many lamps, sockets and inverters have: the
 //! answer `address,MAC,module`.
 
-use super::identity;
-use crate::dissect::{Malformed, Words};
+use crate::dissect::protocol::form::identity::identity;
+use crate::dissect::{Malformed, Payload, Words};
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    let mut parts = payload.split(|b| *b == b',');
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let mut parts = payload.bytes.split(|b| *b == b',');
     let (Some(address), Some(mac), Some(module), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
     else {
@@ -25,7 +25,7 @@ pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malfo
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     #[test]
     fn a_module_answers_with_its_name() {
@@ -33,6 +33,6 @@ mod tests {
         assert_eq!(heard(answer, 48899, 50_000), ["discovery.identity=hiflying:HF-LPB100"]);
         assert!(heard(b"HF-A11ASSISTHREAD", 50_000, 48899).is_empty());
         assert!(heard(b"a,b,c", 48899, 50_000).is_empty());
-        survives(answer, 48899, 50_000);
+        survives_datagram(answer, 48899, 50_000);
     }
 }

@@ -3,9 +3,10 @@
 
 use serde::Deserialize;
 
-use super::json;
+use super::synology;
 use crate::census::Field;
-use crate::dissect::{Malformed, Reader, Words};
+use crate::dissect::protocol::form::identity::json;
+use crate::dissect::{Malformed, Payload, Reader, Words};
 
 /// The byte with which the chain begins.
 const KEY: u8 = 171;
@@ -44,13 +45,18 @@ struct Found {
     device_model: String,
 }
 
+/// Whether a datagram from UDP 9999 is not the finder of Synology's, which sends from the same port.
+pub(crate) fn is_own(payload: &[u8]) -> bool {
+    !synology::is_magic(payload)
+}
+
 /// Dissects a datagram from UDP 9999.
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    if payload.len() > ANSWER || payload.first().is_none_or(|first| first ^ KEY != b'{') {
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    if payload.bytes.len() > ANSWER || payload.bytes.first().is_none_or(|first| first ^ KEY != b'{') {
         return Ok(());
     }
     let mut key = KEY;
-    let plain: Vec<u8> = payload.iter().map(|b| b ^ std::mem::replace(&mut key, *b)).collect();
+    let plain: Vec<u8> = payload.bytes.iter().map(|b| b ^ std::mem::replace(&mut key, *b)).collect();
     if let Some(Answer { system: System { get_sysinfo: info } }) = json::<Answer>(&plain) {
         words.say(Field::KasaModel, info.model.as_bytes());
         if let Some(kind) = info.kind.or(info.mic_type) {
@@ -62,18 +68,18 @@ pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malfo
 
 /// Dissects the beginning of a segment from TCP 9999: the length goes before the same bytes. One that goes on in the
 /// next segment says nothing.
-pub(super) fn dissect_segment(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    let mut r = Reader::new(payload);
+pub(crate) fn dissect_segment(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let mut r = Reader::new(payload.bytes);
     match r.u32().and_then(|n| usize::try_from(n).ok()) {
-        Some(length) if length == r.rest().len() => dissect(r.rest(), words),
+        Some(length) if length == r.rest().len() => dissect(&payload.inner(r.rest()), words),
         _ => Ok(()),
     }
 }
 
 /// Dissects a datagram from UDP 20002.
-pub(super) fn dissect_second(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    if let Some([2, ..]) = payload.get(..HEAD)
-        && let Some(Second { result }) = payload.get(HEAD..).and_then(json::<Second>)
+pub(crate) fn dissect_second(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    if let Some([2, ..]) = payload.bytes.get(..HEAD)
+        && let Some(Second { result }) = payload.bytes.get(HEAD..).and_then(json::<Second>)
     {
         words.say(Field::KasaModel, result.device_model.as_bytes());
         words.say(Field::KasaType, result.device_type.as_bytes());
@@ -83,8 +89,9 @@ pub(super) fn dissect_second(payload: &[u8], words: &mut Words<'_>) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
     use crate::dissect::testing::said;
+    use crate::dissect::{Payload, stream};
 
     fn chained(plain: &str) -> Vec<u8> {
         let mut key = super::KEY;
@@ -103,10 +110,10 @@ mod tests {
             "model":"HS110(EU)","alias":"Lamp"}},"emeter":{"get_realtime":{"err_code":0}}}"#;
         let expected = ["kasa.model=HS110(EU)", "kasa.type=IOT.SMARTPLUGSWITCH"];
         assert_eq!(heard(&chained(plain), 9999, 50_000), expected);
-        survives(&chained(plain), 9999, 50_000);
+        survives_datagram(&chained(plain), 9999, 50_000);
         let length = u32::try_from(plain.len()).unwrap().to_be_bytes();
         let segment = [&length[..], &chained(plain)].concat();
-        assert_eq!(said(|w| super::super::stream(&segment, 9999, w)).0, expected);
+        assert_eq!(said(|w| stream(Payload::new(&segment).between(9999, 50_000), w)).0, expected);
         assert!(heard(&chained(r#"{"system":{"get_sysinfo":{}}}"#), 50_000, 9999).is_empty());
     }
 
@@ -119,6 +126,6 @@ mod tests {
         answer.extend(json.as_bytes());
         let expected = ["kasa.model=P100(EU)", "kasa.type=SMART.TAPOPLUG"];
         assert_eq!(heard(&answer, 20002, 50_000), expected);
-        survives(&answer, 20002, 50_000);
+        survives_datagram(&answer, 20002, 50_000);
     }
 }

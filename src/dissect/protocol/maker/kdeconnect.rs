@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{identity, json};
-use crate::dissect::{Malformed, Words};
+use crate::dissect::protocol::form::identity::{identity, json};
+use crate::dissect::{Malformed, Payload, Words};
 
 #[derive(Deserialize)]
 struct Packet {
@@ -20,9 +20,9 @@ struct Body {
     kind: String,
 }
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    if payload.starts_with(b"{")
-        && let Some(Packet { kind, body }) = json::<Packet>(payload)
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    if payload.bytes.starts_with(b"{")
+        && let Some(Packet { kind, body }) = json::<Packet>(payload.bytes)
         && kind == "kdeconnect.identity"
         && !body.id.is_empty()
         && matches!(&*body.kind, "desktop" | "laptop" | "phone" | "smartphone" | "tablet" | "tv")
@@ -34,7 +34,7 @@ pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malfo
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     #[test]
     fn a_telephone_announces_its_type() {
@@ -46,6 +46,6 @@ mod tests {
         };
         assert_eq!(heard(of("phone").as_bytes(), 40_000, 1716), ["discovery.identity=kdeconnect:phone"]);
         assert!(heard(of("toaster").as_bytes(), 40_000, 1716).is_empty());
-        survives(of("phone").as_bytes(), 40_000, 1716);
+        survives_datagram(of("phone").as_bytes(), 40_000, 1716);
     }
 }

@@ -1,15 +1,15 @@
 //! LIFX lamps on UDP 56700: the product that a lamp's StateVersion names (LIFX LAN protocol).
 
 use crate::census::Field;
-use crate::dissect::{Malformed, Reader, Words};
+use crate::dissect::{Malformed, Payload, Reader, Words};
 
 /// StateVersion, and other messages that only lamps send: StateService, StateHostFirmware, StateWifiInfo,
 /// StateWifiFirmware, StatePower, StateLabel, StateLocation, StateGroup, LightState, StateLightPower.
 const STATE_VERSION: u16 = 33;
 const STATES: [u16; 10] = [3, 15, 17, 19, 22, 25, 50, 53, 107, 118];
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    if let Some((kind, mut body)) = message(payload) {
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    if let Some((kind, mut body)) = message(payload.bytes) {
         if kind == STATE_VERSION {
             let (Some(vendor), Some(product)) = (body.u32_le(), body.u32_le()) else {
                 return Err(Malformed::new("lifx", "truncated version"));
@@ -38,7 +38,7 @@ fn message(payload: &[u8]) -> Option<(u16, Reader<'_>)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     fn message(kind: u16, body: &[u8]) -> Vec<u8> {
         let size = u16::try_from(36 + body.len()).unwrap();
@@ -57,6 +57,6 @@ mod tests {
         assert_eq!(heard(&message(3, &[1, 0xd4, 0xdd, 0, 0]), 56700, 50_000), ["lifx.product=state"]);
         assert!(heard(&message(2, b""), 56700, 56700).is_empty());
         assert!(heard(&version, 50_000, 56700).is_empty());
-        survives(&version, 56700, 50_000);
+        survives_datagram(&version, 56700, 50_000);
     }
 }

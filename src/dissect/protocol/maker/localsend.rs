@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{identity, json};
-use crate::dissect::{Malformed, Words};
+use crate::dissect::protocol::form::identity::{identity, json};
+use crate::dissect::{Malformed, Payload, Words};
 
 #[derive(Deserialize)]
 struct Announcement {
@@ -15,9 +15,9 @@ struct Announcement {
     kind: String,
 }
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    if payload.starts_with(b"{")
-        && let Some(a) = json::<Announcement>(payload)
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    if payload.bytes.starts_with(b"{")
+        && let Some(a) = json::<Announcement>(payload.bytes)
         && matches!(&*a.kind, "mobile" | "desktop" | "web" | "headless" | "server")
     {
         identity("localsend", Some(a.kind.as_bytes()), words);
@@ -27,7 +27,7 @@ pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malfo
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     #[test]
     fn a_telephone_announces_its_type() {
@@ -35,6 +35,6 @@ mod tests {
             br#"{"alias":"Nice Orange","version":"2.0","deviceModel":"Samsung","deviceType":"mobile",
             "fingerprint":"f","port":53317,"protocol":"https","announce":true}"#;
         assert_eq!(heard(message, 53317, 53317), ["discovery.identity=localsend:mobile"]);
-        survives(message, 53317, 53317);
+        survives_datagram(message, 53317, 53317);
     }
 }

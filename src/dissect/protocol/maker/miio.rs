@@ -1,13 +1,13 @@
 //! miIO, by which Xiaomi's household devices are found and asked on UDP 54321.
 
-use super::identity;
-use crate::dissect::{Malformed, Reader, Words};
+use crate::dissect::protocol::form::identity::identity;
+use crate::dissect::{Malformed, Payload, Reader, Words};
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    let mut r = Reader::new(payload);
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let mut r = Reader::new(payload.bytes);
     let (Some([0x21, 0x31]), Some(length), Some(0)) = (r.array(), r.u16(), r.u32()) else { return Ok(()) };
     // A head of 32 bytes, then enciphered blocks of sixteen. A question bears no device.
-    if usize::from(length) == payload.len()
+    if usize::from(length) == payload.bytes.len()
         && length >= 32
         && length % 16 == 0
         && !matches!(r.u32(), None | Some(0 | u32::MAX))
@@ -19,7 +19,7 @@ pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malfo
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     #[test]
     fn a_device_answers_a_hello() {
@@ -29,6 +29,6 @@ mod tests {
         assert!(heard(&answer, 50_000, 54321).is_empty());
         answer[8..12].fill(0xff);
         assert!(heard(&answer, 54321, 50_000).is_empty());
-        survives(&answer, 54321, 50_000);
+        survives_datagram(&answer, 54321, 50_000);
     }
 }

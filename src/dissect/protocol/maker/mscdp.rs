@@ -1,11 +1,11 @@
 //! Microsoft's Connected Devices Platform on UDP 5050: what answers a presence request (MS-CDP sections 2.2.2.1.1 and
 //! 2.2.2.2.2).
 
-use super::identity;
-use crate::dissect::{Malformed, Reader, Words};
+use crate::dissect::protocol::form::identity::identity;
+use crate::dissect::{Malformed, Payload, Reader, Words};
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    let kind = match device(payload) {
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let kind = match device(payload.bytes) {
         Some(1) => "xbox",
         Some(6) => "iphone",
         Some(7) => "ipad",
@@ -42,7 +42,7 @@ fn device(payload: &[u8]) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     fn message(kind: u8, device: u8) -> Vec<u8> {
         let mut out = vec![0x30, 0x30, 0, 93, 3, 1];
@@ -60,6 +60,6 @@ mod tests {
         for quiet in [message(0, 15), message(1, 99), message(1, 15)[..60].to_vec()] {
             assert!(heard(&quiet, 5050, 5050).is_empty());
         }
-        survives(&message(1, 15), 5050, 5050);
+        survives_datagram(&message(1, 15), 5050, 5050);
     }
 }

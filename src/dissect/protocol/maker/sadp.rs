@@ -1,11 +1,11 @@
 //! SADP, by which Hikvision's cameras and recorders are found on UDP 37020: the model in a ProbeMatch. Other brands
 //! sell the same devices.
 
-use super::identity;
-use crate::dissect::{Malformed, Words};
+use crate::dissect::protocol::form::identity::identity;
+use crate::dissect::{Malformed, Payload, Words};
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    let document = payload.trim_ascii();
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let document = payload.bytes.trim_ascii();
     // A search is a `Probe`.
     if document.starts_with(b"<?xml") && after(document, b"<ProbeMatch>").is_some() {
         let model =
@@ -23,7 +23,7 @@ fn after<'a>(document: &'a [u8], tag: &[u8]) -> Option<&'a [u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     #[test]
     fn a_camera_answers_with_its_model() {
@@ -33,6 +33,6 @@ mod tests {
         let search =
             b"<?xml version=\"1.0\" encoding=\"utf-8\"?><Probe><Uuid>1</Uuid><Types>inquiry</Types></Probe>";
         assert!(heard(search, 37020, 37020).is_empty());
-        survives(answer, 37020, 37020);
+        survives_datagram(answer, 37020, 37020);
     }
 }

@@ -1,7 +1,7 @@
 //! Steam's remote play discovery on UDP 27036: which system the client runs on, in Protocol Buffers.
 
-use super::identity;
-use crate::dissect::{Malformed, Reader, Words};
+use crate::dissect::protocol::form::identity::identity;
+use crate::dissect::{Malformed, Payload, Reader, Words};
 
 const MAGIC: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0x21, 0x4c, 0x5f, 0xa0];
 /// Fields of one message that are looked at; a status has some twenty.
@@ -11,8 +11,8 @@ const KIND: u64 = 2;
 const STATUS: u64 = 1;
 const SYSTEM: u64 = 7;
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    let Some(rest) = payload.strip_prefix(MAGIC) else { return Ok(()) };
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let Some(rest) = payload.bytes.strip_prefix(MAGIC) else { return Ok(()) };
     let mut r = Reader::new(rest);
     let (Some(head), Some(body)) = (block(&mut r), block(&mut r)) else {
         return Err(Malformed::new("steam", "truncated message"));
@@ -79,8 +79,8 @@ fn varint(r: &mut Reader<'_>) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
     use super::*;
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     fn message(head: &[u8], body: &[u8]) -> Vec<u8> {
         let block = |b: &[u8]| [&u32::try_from(b.len()).unwrap().to_le_bytes()[..], b].concat();
@@ -98,7 +98,7 @@ mod tests {
         assert_eq!(heard(&status(&linux), 27036, 27036), ["discovery.identity=steam:linux"]);
         let search = message(&[0x08, 5, 0x10, 0], &[0x08, 1]);
         assert_eq!(heard(&search, 27036, 27036), ["discovery.identity=steam"]);
-        survives(&status(&linux), 27036, 27036);
+        survives_datagram(&status(&linux), 27036, 27036);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The finder of Synology's storage servers on UDP 9997 to 9999: the model.
 
-use super::identity;
-use crate::dissect::{Malformed, Reader, Words};
+use crate::dissect::protocol::form::identity::identity;
+use crate::dissect::{Malformed, Payload, Reader, Words};
 
 const MAGIC: &[u8] = b"\x12\x34\x56\x78SYNO";
 /// Fields of one message that are looked at; an answer has some fifty.
@@ -15,8 +15,8 @@ pub(super) fn is_magic(payload: &[u8]) -> bool {
     payload.starts_with(MAGIC)
 }
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    let Some(fields) = payload.strip_prefix(MAGIC) else { return Ok(()) };
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let Some(fields) = payload.bytes.strip_prefix(MAGIC) else { return Ok(()) };
     let mut r = Reader::new(fields);
     let (mut answers, mut model) = (false, None);
     for _ in 0..FIELDS {
@@ -36,8 +36,8 @@ pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malfo
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
     use super::*;
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     #[test]
     fn a_storage_server_answers_with_its_model() {
@@ -55,6 +55,6 @@ mod tests {
         assert_eq!(heard(&message(2), 9999, 9998), ["discovery.identity=synology:DS918+"]);
         assert_eq!(heard(&message(2), 9998, 50_000), ["discovery.identity=synology:DS918+"]);
         assert!(heard(&message(1), 50_000, 9999).is_empty());
-        survives(&message(2), 9999, 9998);
+        survives_datagram(&message(2), 9999, 9998);
     }
 }

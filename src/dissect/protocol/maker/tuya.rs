@@ -3,9 +3,9 @@
 
 use serde::Deserialize;
 
-use super::json;
 use crate::census::Field;
-use crate::dissect::{Malformed, Reader, Words};
+use crate::dissect::protocol::form::identity::json;
+use crate::dissect::{Malformed, Payload, Reader, Words};
 
 const PREFIX: u32 = 0x0000_55aa;
 const SUFFIX: &[u8] = &[0x00, 0x00, 0xaa, 0x55];
@@ -22,8 +22,8 @@ struct Announcement {
     version: Option<String>,
 }
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    let Some((command, body)) = frame(payload) else { return Ok(()) };
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let Some((command, body)) = frame(payload.bytes) else { return Ok(()) };
     if command == REQUEST_DEVICES {
         return Ok(());
     }
@@ -41,8 +41,8 @@ pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malfo
 }
 
 /// Dissects the beginning of a segment from TCP 6668.
-pub(super) fn dissect_segment(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    if frame(payload).is_some() {
+pub(crate) fn dissect_segment(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    if frame(payload.bytes).is_some() {
         words.say(Field::TuyaProduct, b"device");
     }
     Ok(())
@@ -69,8 +69,8 @@ fn frame(payload: &[u8]) -> Option<(u32, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
     use super::*;
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
     use crate::dissect::testing::said;
 
     fn message(command: u8, body: &[u8]) -> Vec<u8> {
@@ -85,14 +85,14 @@ mod tests {
         let plain = message(0, body);
         let expected = ["tuya.product=keytg5kq8gvkv9dh", "tuya.product=3.1"];
         assert_eq!(heard(&plain, 49154, 6666), expected);
-        survives(&plain, 49154, 6666);
+        survives_datagram(&plain, 49154, 6666);
     }
 
     #[test]
     fn an_enciphered_one_is_a_device_all_the_same() {
         let secret = message(0x13, &[0xa5; 180]);
         assert_eq!(heard(&secret, 49154, 6667), ["tuya.product=broadcast"]);
-        assert_eq!(said(|w| dissect_segment(&secret, w)).0, ["tuya.product=device"]);
+        assert_eq!(said(|w| dissect_segment(&Payload::new(&secret), w)).0, ["tuya.product=device"]);
         let mut newer = vec![0, 0, 0x66, 0x99, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0x13, 0, 0, 0, 40];
         newer.extend([0xa5; 40]);
         newer.extend(SUFFIX_35);

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{identity, json};
-use crate::dissect::{Malformed, Words};
+use crate::dissect::protocol::form::identity::{identity, json};
+use crate::dissect::{Malformed, Payload, Words};
 
 #[derive(Deserialize)]
 struct Message {
@@ -19,11 +19,11 @@ struct Body {
     module: Option<String>,
 }
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    if !payload.starts_with(b"{\"method\"") {
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    if !payload.bytes.starts_with(b"{\"method\"") {
         return Ok(());
     }
-    let Some(message) = json::<Message>(payload) else { return Ok(()) };
+    let Some(message) = json::<Message>(payload.bytes) else { return Ok(()) };
     // A lamp answers with a result, or pushes its state; an app that registers gives parameters too, by another method.
     let body = match &*message.method {
         "syncPilot" | "firstBeat" => message.params,
@@ -42,7 +42,7 @@ pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malfo
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     #[test]
     fn a_lamp_answers_with_its_module() {
@@ -53,6 +53,6 @@ mod tests {
         assert_eq!(heard(push, 50_000, 38900), ["discovery.identity=wiz"]);
         let register = br#"{"method":"registration","params":{"phoneMac":"AAAAAAAAAAAA","register":false}}"#;
         assert!(heard(register, 38900, 38899).is_empty());
-        survives(answer, 38899, 50_000);
+        survives_datagram(answer, 38899, 50_000);
     }
 }

@@ -1,12 +1,12 @@
 //! Yeelight lamps on UDP 1982: answers and announcements in the form of SSDP (Yeelight WiFi Light Inter-Operation
 //! Specification, section 3).
 
-use super::super::head::Head;
-use super::identity;
-use crate::dissect::{Malformed, Words};
+use crate::dissect::protocol::form::head::Head;
+use crate::dissect::protocol::form::identity::identity;
+use crate::dissect::{Malformed, Payload, Words};
 
-pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
-    let Some(head) = Head::read(payload) else { return Ok(()) };
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let Some(head) = Head::read(payload.bytes) else { return Ok(()) };
     let speaks = matches!((head.method, head.target), (Some(b"NOTIFY"), _) | (None, b"200"));
     if speaks && head.value("Location").is_some_and(|l| l.starts_with(b"yeelight://")) {
         identity("yeelight", head.value("model"), words);
@@ -16,7 +16,7 @@ pub(super) fn dissect(payload: &[u8], words: &mut Words<'_>) -> Result<(), Malfo
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{heard, survives};
+    use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     #[test]
     fn a_lamp_answers_with_its_model() {
@@ -26,6 +26,6 @@ mod tests {
         assert_eq!(heard(answer, 1982, 50_000), ["discovery.identity=yeelight:color"]);
         let search = b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1982\r\nST: wifi_bulb\r\n\r\n";
         assert!(heard(search, 1982, 1982).is_empty());
-        survives(answer, 1982, 50_000);
+        survives_datagram(answer, 1982, 50_000);
     }
 }

@@ -1,21 +1,20 @@
 //! The audit trail: a page at a time by filters, or all of it as NDJSON.
 
-use axum::body::Body;
+use axum::Json as Body;
 use axum::extract::State;
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use serde::Deserialize;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::census::Timestamp;
-use crate::plan::app::App;
-use crate::plan::app::Caller;
-use crate::plan::http::extract::{Parameters, Path};
+use crate::operation;
+use crate::plan::app::audit::{self, TrailPage};
+use crate::plan::app::{App, May, MayHere};
+use crate::plan::http::extract::Parameters;
 use crate::plan::http::problem::{Problem, ProblemType};
-use crate::plan::permission::Action;
-use crate::plan::store::audit::AuditEntry;
-use crate::plan::store::trail::{PAGE, TrailFilter};
+use crate::plan::permission::ViewAudit;
+use crate::plan::store::trail::TrailFilter;
 
 /// Rows of a page where nobody says.
 const LIMIT: i64 = 100;
@@ -42,126 +41,75 @@ pub struct TrailQuery {
     pub limit: Option<i64>,
 }
 
-/// A page of the trail.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct TrailPage {
-    /// The newest first.
-    pub entries: Vec<AuditEntry>,
-    /// The `before` of the next page, where there is one.
-    pub next: Option<i64>,
-}
-
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(export))
-        .routes(routes!(list_of_tenant))
-        .routes(routes!(export_of_tenant))
+        .routes(operation!(list, 400, 403))
+        .routes(operation!(export, 400, 403))
+        .routes(operation!(list_of_tenant, 400, 403))
+        .routes(operation!(export_of_tenant, 400, 403))
 }
 
 /// A page of the subscription's trail, the newest first.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/audit", extensions(("x-netcensus-action" = json!("view-audit"))), tag = "audit",
-    params(("sid" = String, Path, description = "subscription"), TrailQuery),
-    responses((status = 200, body = TrailPage), (status = 400, description = "problem"), (status = 403, description = "problem")))]
-pub async fn list(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    caller: Caller,
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/audit", tag = "audit",
+    params(TrailQuery), responses((status = 200, body = TrailPage)))]
+async fn list(
+    State(app): State<App>,
+    may: May<ViewAudit>,
     Parameters(query): Parameters<TrailQuery>,
-) -> Result<axum::Json<TrailPage>, Problem> {
-    caller.may_do(&service, Action::ViewAudit, &sid).await?;
-    page(&service, Some(&sid), query).await
+) -> Result<Body<TrailPage>, Problem> {
+    page(&app, &may, query).await
 }
 
 /// The subscription's trail as one JSON object a line, the newest first.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/audit/export", extensions(("x-netcensus-action" = json!("view-audit"))), tag = "audit",
-    params(("sid" = String, Path, description = "subscription"), TrailQuery),
-    responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = 400, description = "problem"), (status = 403, description = "problem")))]
-pub async fn export(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    caller: Caller,
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/audit/export", tag = "audit",
+    params(TrailQuery), responses((status = 200, body = String, content_type = "application/x-ndjson")))]
+async fn export(
+    State(app): State<App>,
+    may: May<ViewAudit>,
     Parameters(query): Parameters<TrailQuery>,
 ) -> Result<Response, Problem> {
-    caller.may_do(&service, Action::ViewAudit, &sid).await?;
-    stream(service, Some(sid), query)
+    stream(&app, &may, query)
 }
 
 /// A page of the tenant's trail: people, subscriptions, sign-ins.
-#[utoipa::path(get, path = "/api/v1/audit", extensions(("x-netcensus-action" = json!("view-audit"))), tag = "audit", params(TrailQuery),
-    responses((status = 200, body = TrailPage), (status = 400, description = "problem"), (status = 403, description = "problem")))]
-pub async fn list_of_tenant(
-    State(service): State<App>,
-    caller: Caller,
+#[utoipa::path(get, path = "/api/v1/audit", tag = "audit",
+    params(TrailQuery), responses((status = 200, body = TrailPage)))]
+async fn list_of_tenant(
+    State(app): State<App>,
+    may: MayHere<ViewAudit>,
     Parameters(query): Parameters<TrailQuery>,
-) -> Result<axum::Json<TrailPage>, Problem> {
-    caller.may_do_here(&service, Action::ViewAudit).await?;
-    page(&service, None, query).await
+) -> Result<Body<TrailPage>, Problem> {
+    page(&app, &may, query).await
 }
 
 /// The tenant's trail as one JSON object a line, the newest first.
-#[utoipa::path(get, path = "/api/v1/audit/export", extensions(("x-netcensus-action" = json!("view-audit"))), tag = "audit", params(TrailQuery),
-    responses((status = 200, body = String, content_type = "application/x-ndjson"), (status = 400, description = "problem"), (status = 403, description = "problem")))]
-pub async fn export_of_tenant(
-    State(service): State<App>,
-    caller: Caller,
+#[utoipa::path(get, path = "/api/v1/audit/export", tag = "audit",
+    params(TrailQuery), responses((status = 200, body = String, content_type = "application/x-ndjson")))]
+async fn export_of_tenant(
+    State(app): State<App>,
+    may: MayHere<ViewAudit>,
     Parameters(query): Parameters<TrailQuery>,
 ) -> Result<Response, Problem> {
-    caller.may_do_here(&service, Action::ViewAudit).await?;
-    stream(service, None, query)
+    stream(&app, &may, query)
 }
 
 async fn page(
-    service: &App,
-    trail: Option<&str>,
+    app: &App,
+    may: &dyn audit::MayViewTrail,
     query: TrailQuery,
-) -> Result<axum::Json<TrailPage>, Problem> {
+) -> Result<Body<TrailPage>, Problem> {
     let limit = query.limit.unwrap_or(LIMIT);
-    if !(1..=PAGE).contains(&limit) {
-        return Err(Problem::new(ProblemType::InvalidRequest, format!("limit is 1 to {PAGE}")));
-    }
-    let filter = filter(query)?;
-    let entries = service.store.trail(trail, &filter, limit).await?;
-    let last = entries.last().map(|entry| entry.number);
-    let more = match last {
-        Some(number) if i64::try_from(entries.len()) == Ok(limit) => {
-            let rest = TrailFilter { before: Some(number), ..filter };
-            !service.store.trail(trail, &rest, 1).await?.is_empty()
-        }
-        _ => false,
-    };
-    Ok(axum::Json(TrailPage { entries, next: last.filter(|_| more) }))
+    Ok(Body(audit::page(app, may, filter(query)?, limit).await?))
 }
 
-fn stream(service: App, trail: Option<String>, query: TrailQuery) -> Result<Response, Problem> {
-    let mut filter = filter(query)?;
-    let lines = async_stream::stream! {
-        loop {
-            let entries = match service.store.trail(trail.as_deref(), &filter, PAGE).await {
-                Ok(entries) => entries,
-                Err(error) => {
-                    tracing::error!(%error, "an export of the audit trail broke off");
-                    // The client sees that the answer was cut, not a whole one that lacks rows.
-                    yield Err(std::io::Error::other("the store failed"));
-                    break;
-                }
-            };
-            let Some(last) = entries.last() else { break };
-            filter.before = Some(last.number);
-            let mut chunk = Vec::new();
-            for entry in &entries {
-                if serde_json::to_writer(&mut chunk, entry).is_ok() {
-                    chunk.push(b'\n');
-                }
-            }
-            yield Ok(chunk);
-        }
-    };
+fn stream(app: &App, may: &dyn audit::MayViewTrail, query: TrailQuery) -> Result<Response, Problem> {
+    let lines = audit::lines(app, may, filter(query)?);
     let kind = HeaderValue::from_static("application/x-ndjson");
     let name = HeaderValue::from_static("attachment; filename=\"audit.ndjson\"");
     let headers = [(header::CONTENT_TYPE, kind), (header::CONTENT_DISPOSITION, name)];
-    Ok((headers, Body::from_stream(lines)).into_response())
+    // If the store fails meanwhile, the client sees that the answer was cut.
+    Ok((headers, axum::body::Body::from_stream(lines)).into_response())
 }
 
 fn filter(query: TrailQuery) -> Result<TrailFilter, Problem> {

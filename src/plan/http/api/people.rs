@@ -1,117 +1,87 @@
 //! People: list, create, give a new password, disable, enable.
 
+use axum::Json as Body;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
-use crate::plan::app::App;
-use crate::plan::app::Caller;
+use crate::operation;
+use crate::plan::app::people::{self, NewPerson, People};
+use crate::plan::app::{App, MayHere};
 use crate::plan::http::extract::{Json, Path};
 use crate::plan::http::problem::Problem;
-use crate::plan::permission::Action;
+use crate::plan::permission::ManageTenant;
 use crate::plan::store::{Person, PersonEntry};
-
-/// A list of people.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct People {
-    /// By name.
-    pub people: Vec<PersonEntry>,
-}
-
-/// What a new person needs.
-#[derive(Clone, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct NewPerson {
-    /// The name to sign in with: 1 to 100 characters.
-    pub name: String,
-    /// The password: 12 characters or more, at most 256 bytes.
-    pub password: String,
-    /// Whether they administer the tenant.
-    #[serde(default)]
-    pub global_admin: bool,
-}
 
 /// A new password.
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewPassword {
+struct NewPassword {
     /// 12 characters or more, at most 256 bytes.
-    pub password: String,
+    password: String,
 }
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list, create))
-        .routes(routes!(password))
-        .routes(routes!(disable))
-        .routes(routes!(enable))
+        .routes(operation!(list, 403))
+        .routes(operation!(create, 409, 422))
+        .routes(operation!(password, 404, 422))
+        .routes(operation!(disable, 404, 409))
+        .routes(operation!(enable, 404))
 }
 
 /// All people.
-#[utoipa::path(get, path = "/api/v1/people", extensions(("x-netcensus-action" = json!("manage-tenant"))), tag = "people",
-    responses((status = 200, body = People), (status = 403, description = "problem")))]
-pub async fn list(State(service): State<App>, caller: Caller) -> Result<axum::Json<People>, Problem> {
-    caller.may_do_here(&service, Action::ManageTenant).await?;
-    Ok(axum::Json(People { people: service.store.people().await? }))
+#[utoipa::path(get, path = "/api/v1/people", tag = "people", responses((status = 200, body = People)))]
+async fn list(State(app): State<App>, may: MayHere<ManageTenant>) -> Result<Body<People>, Problem> {
+    Ok(Body(people::list(&app, &may).await?))
 }
 
 /// Creates a person with a password. Roles are bound on subscriptions.
-#[utoipa::path(post, path = "/api/v1/people", extensions(("x-netcensus-action" = json!("manage-tenant"))), tag = "people", request_body = NewPerson,
-    responses((status = 201, body = Person), (status = 409, description = "problem"), (status = 422, description = "problem")))]
-pub async fn create(
-    State(service): State<App>,
-    caller: Caller,
+#[utoipa::path(post, path = "/api/v1/people", tag = "people",
+    request_body = NewPerson, responses((status = 201, body = Person)))]
+async fn create(
+    State(app): State<App>,
+    may: MayHere<ManageTenant>,
     Json(new): Json<NewPerson>,
-) -> Result<(StatusCode, axum::Json<Person>), Problem> {
-    caller.may_do_here(&service, Action::ManageTenant).await?;
-    let _permit = service.hashers.acquire().await;
-    let NewPerson { name, password, global_admin } = new;
-    let person =
-        service.store.create_person(&name, &password, global_admin, &caller.by, service.now()).await?;
-    Ok((StatusCode::CREATED, axum::Json(person)))
+) -> Result<(StatusCode, Body<Person>), Problem> {
+    Ok((StatusCode::CREATED, Body(people::create(&app, &may, &new).await?)))
 }
 
 /// Gives a person a new password. Their sessions end; their tokens stay.
-#[utoipa::path(post, path = "/api/v1/people/{person}/password", extensions(("x-netcensus-action" = json!("manage-tenant"))), tag = "people",
-    params(("person" = String, Path, description = "name")), request_body = NewPassword,
-    responses((status = 204), (status = 404, description = "problem"), (status = 422, description = "problem")))]
-pub async fn password(
-    State(service): State<App>,
+#[utoipa::path(post, path = "/api/v1/people/{person}/password", tag = "people",
+    params(("person" = String, Path, description = "name")),
+    request_body = NewPassword, responses((status = 204)))]
+async fn password(
+    State(app): State<App>,
+    may: MayHere<ManageTenant>,
     Path(person): Path<String>,
-    caller: Caller,
     Json(new): Json<NewPassword>,
 ) -> Result<StatusCode, Problem> {
-    caller.may_do_here(&service, Action::ManageTenant).await?;
-    let _permit = service.hashers.acquire().await;
-    service.store.set_password(&person, &new.password, None, &caller.by, service.now()).await?;
+    people::set_password(&app, &may, &person, &new.password).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Disables a person: they sign in no more, and their sessions and tokens end at once.
-#[utoipa::path(post, path = "/api/v1/people/{person}/disable", extensions(("x-netcensus-action" = json!("manage-tenant"))), tag = "people",
-    params(("person" = String, Path, description = "name")),
-    responses((status = 200, body = PersonEntry), (status = 404, description = "problem"), (status = 409, description = "problem")))]
-pub async fn disable(
-    State(service): State<App>,
+#[utoipa::path(post, path = "/api/v1/people/{person}/disable", tag = "people",
+    params(("person" = String, Path, description = "name")), responses((status = 200, body = PersonEntry)))]
+async fn disable(
+    State(app): State<App>,
+    may: MayHere<ManageTenant>,
     Path(person): Path<String>,
-    caller: Caller,
-) -> Result<axum::Json<PersonEntry>, Problem> {
-    caller.may_do_here(&service, Action::ManageTenant).await?;
-    Ok(axum::Json(service.store.set_disabled(&person, true, &caller.by, service.now()).await?))
+) -> Result<Body<PersonEntry>, Problem> {
+    Ok(Body(people::set_disabled(&app, &may, &person, true).await?))
 }
 
 /// Enables a person again. Tokens that ended stay ended.
-#[utoipa::path(post, path = "/api/v1/people/{person}/enable", extensions(("x-netcensus-action" = json!("manage-tenant"))), tag = "people",
-    params(("person" = String, Path, description = "name")),
-    responses((status = 200, body = PersonEntry), (status = 404, description = "problem")))]
-pub async fn enable(
-    State(service): State<App>,
+#[utoipa::path(post, path = "/api/v1/people/{person}/enable", tag = "people",
+    params(("person" = String, Path, description = "name")), responses((status = 200, body = PersonEntry)))]
+async fn enable(
+    State(app): State<App>,
+    may: MayHere<ManageTenant>,
     Path(person): Path<String>,
-    caller: Caller,
-) -> Result<axum::Json<PersonEntry>, Problem> {
-    caller.may_do_here(&service, Action::ManageTenant).await?;
-    Ok(axum::Json(service.store.set_disabled(&person, false, &caller.by, service.now()).await?))
+) -> Result<Body<PersonEntry>, Problem> {
+    Ok(Body(people::set_disabled(&app, &may, &person, false).await?))
 }

@@ -8,13 +8,11 @@ use serde::Deserialize;
 
 use super::page::{Frame, PageError, Visitor, render_with};
 use super::show;
-use crate::plan::app::App;
-use crate::plan::app::Caller;
-use crate::plan::http::api::account::{CreatedToken, PasswordChange, change_password, make_token};
+use crate::plan::app::account::{self, CreatedToken, PasswordChange, Sessions};
+use crate::plan::app::{App, Caller, Refusal};
 use crate::plan::http::extract::{Form, Path};
-use crate::plan::http::limit::too_many_attempts;
-use crate::plan::http::problem::{Problem, ProblemType};
-use crate::plan::store::{CredentialEntry, CredentialKind, NewToken};
+use crate::plan::http::problem::Problem;
+use crate::plan::store::{CredentialEntry, NewToken};
 
 #[derive(Template)]
 #[template(path = "account.html")]
@@ -41,80 +39,78 @@ pub(super) struct TokenForm {
     subscription: String,
 }
 
-/// What the page tells beside the lists.
+/// What became of a form.
 #[derive(Default)]
-struct Told {
+struct Feedback {
     created: Option<CreatedToken>,
     refused: Option<Problem>,
     changed: bool,
 }
 
+impl Feedback {
+    fn refused(refusal: Refusal) -> Self {
+        Self { refused: Some(refusal.into()), ..Self::default() }
+    }
+}
+
 /// The page.
-pub(super) async fn show(
-    State(service): State<App>,
-    Visitor(caller): Visitor,
-) -> Result<Response, PageError> {
-    page(&service, &caller, Told::default()).await
+pub(super) async fn show(State(app): State<App>, Visitor(caller): Visitor) -> Result<Response, PageError> {
+    page(&app, &caller, Feedback::default()).await
 }
 
 /// Changes the password; other sessions end.
 pub(super) async fn password(
-    State(service): State<App>,
+    State(app): State<App>,
     Visitor(caller): Visitor,
     Form(change): Form<PasswordChange>,
 ) -> Result<Response, PageError> {
-    if let Err(seconds) = service.attempts.take(Some(&caller.person.name), caller.by.address) {
-        return Ok(too_many_attempts(seconds, |p| PageError(p).into_response()));
-    }
-    let told = match change_password(&service, &caller, &change).await {
-        Ok(()) => Told { changed: true, ..Told::default() },
-        Err(refused) => Told { refused: Some(refused), ..Told::default() },
+    let feedback = match account::change_password(&app, &caller, &change).await {
+        Ok(()) => Feedback { changed: true, ..Feedback::default() },
+        Err(refused @ Refusal::TooMany(_)) => return Err(refused.into()),
+        Err(refused) => Feedback::refused(refused),
     };
-    page(&service, &caller, told).await
+    page(&app, &caller, feedback).await
 }
 
 /// Ends a session.
 pub(super) async fn end_session(
-    State(service): State<App>,
+    State(app): State<App>,
     Path(id): Path<String>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
-    end(&service, &caller, CredentialKind::Session, &id).await
+    account::end_session(&app, &caller, &id).await?;
+    Ok(Redirect::to("/account").into_response())
 }
 
 /// Makes a token and shows it, once.
 pub(super) async fn create_token(
-    State(service): State<App>,
+    State(app): State<App>,
     Visitor(caller): Visitor,
     Form(form): Form<TokenForm>,
 ) -> Result<Response, PageError> {
     let outcome = match asked(&form) {
-        Ok(new) => make_token(&service, &caller, &new).await,
-        Err(problem) => Err(problem),
+        Ok(new) => account::create_token(&app, &caller, &new).await,
+        Err(refused) => Err(refused),
     };
-    let told = match outcome {
-        Ok(created) => Told { created: Some(created), ..Told::default() },
-        Err(refused) => Told { refused: Some(refused), ..Told::default() },
+    let feedback = match outcome {
+        Ok(created) => Feedback { created: Some(created), ..Feedback::default() },
+        Err(refused) => Feedback::refused(refused),
     };
-    page(&service, &caller, told).await
+    page(&app, &caller, feedback).await
 }
 
 /// Revokes a token.
 pub(super) async fn revoke_token(
-    State(service): State<App>,
+    State(app): State<App>,
     Path(id): Path<String>,
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
-    end(&service, &caller, CredentialKind::Token, &id).await
-}
-
-async fn end(service: &App, caller: &Caller, kind: CredentialKind, id: &str) -> Result<Response, PageError> {
-    service.store.end_credential(kind, &caller.person.name, id, &caller.by, service.now()).await?;
+    account::revoke_token(&app, &caller, &id).await?;
     Ok(Redirect::to("/account").into_response())
 }
 
-fn asked(form: &TokenForm) -> Result<NewToken, Problem> {
-    let wrong = |detail: &str| Problem::new(ProblemType::InvalidRequest, detail);
+fn asked(form: &TokenForm) -> Result<NewToken, Refusal> {
+    let wrong = |detail: &str| Refusal::invalid(detail);
     let some = |text: &str| Some(text.trim().to_owned()).filter(|text| !text.is_empty());
     let days = some(&form.days).map(|days| days.parse().map_err(|_| wrong("write the days in digits")));
     let role =
@@ -127,19 +123,18 @@ fn asked(form: &TokenForm) -> Result<NewToken, Problem> {
     })
 }
 
-async fn page(service: &App, caller: &Caller, told: Told) -> Result<Response, PageError> {
-    let (name, now) = (&caller.person.name, service.now());
-    let status = told.refused.as_ref().map_or(StatusCode::OK, Problem::status);
-    let current = (caller.kind == CredentialKind::Session).then(|| caller.holder.id.clone());
+async fn page(app: &App, caller: &Caller, feedback: Feedback) -> Result<Response, PageError> {
+    let status = feedback.refused.as_ref().map_or(StatusCode::OK, Problem::status);
+    let Sessions { sessions, current } = account::sessions(app, caller).await?;
     let page = Page {
-        frame: Frame::plain("Account", name),
-        passwords: service.settings.access.local_passwords && service.store.person(name).await?.has_password,
-        sessions: service.store.credentials(CredentialKind::Session, name, now).await?,
+        frame: Frame::plain("Account", &caller.person.name),
+        passwords: account::has_password(app, caller).await?,
+        sessions,
         current: current.unwrap_or_default(),
-        tokens: service.store.credentials(CredentialKind::Token, name, now).await?,
-        created: told.created,
-        refused: told.refused,
-        changed: told.changed,
+        tokens: account::tokens(app, caller).await?.tokens,
+        created: feedback.created,
+        refused: feedback.refused,
+        changed: feedback.changed,
     };
     Ok(render_with(status, &page))
 }

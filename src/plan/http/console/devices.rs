@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::page::{Frame, PageError, Visitor, denial, render, render_with};
 use super::show;
-use crate::census::{Category, Outcome, Property};
+use crate::census::{Category, Property, RungOutcome};
 use crate::change::{ChangeRequest, Patch};
 use crate::classify::Taxonomy;
 use crate::listing::{DevicePage as Devices, Filter};

@@ -3,7 +3,7 @@
 use std::borrow::Borrow;
 
 pub(super) use super::rules::linked;
-use crate::census::{Binding, State, Timestamp, Verdict};
+use crate::census::{Binding, CouplingState, Timestamp, Verdict};
 use crate::plan::app::plans::PlanEntry;
 use crate::wire::DeviceEntry;
 
@@ -85,11 +85,11 @@ pub(super) fn binding(binding: impl Borrow<Binding>) -> &'static str {
 }
 
 /// Where a coupling stands, in words.
-pub(super) fn state(state: impl Borrow<State>) -> &'static str {
+pub(super) fn state(state: impl Borrow<CouplingState>) -> &'static str {
     match state.borrow() {
-        State::Active => "active",
-        State::Superseded => "left for another address",
-        State::Tentative => "waits for confirmation",
+        CouplingState::Active => "active",
+        CouplingState::Superseded => "left for another address",
+        CouplingState::Tentative => "waits for confirmation",
     }
 }
 

@@ -8,9 +8,8 @@ use serde::Deserialize;
 
 use super::page::{Frame, PageError, Visitor, render_with};
 use super::show;
-use crate::plan::app::App;
-use crate::plan::app::Caller;
-use crate::plan::http::api::subscriptions::visible;
+use crate::plan::app::subscriptions::{self, Subscriptions};
+use crate::plan::app::{App, Caller};
 use crate::plan::http::extract::Form;
 use crate::plan::http::problem::Problem;
 use crate::plan::permission::Action;
@@ -32,11 +31,8 @@ pub(super) struct NewForm {
 }
 
 /// The only subscription, or the list.
-pub(super) async fn start(
-    State(service): State<App>,
-    Visitor(caller): Visitor,
-) -> Result<Response, PageError> {
-    let subscriptions = visible(&service, &caller).await?;
+pub(super) async fn start(State(app): State<App>, Visitor(caller): Visitor) -> Result<Response, PageError> {
+    let Subscriptions { subscriptions } = subscriptions::visible(&app, &caller).await?;
     let target = match subscriptions.as_slice() {
         [only] => format!("/subscriptions/{}", only.id),
         _ => "/subscriptions".to_owned(),
@@ -45,32 +41,28 @@ pub(super) async fn start(
 }
 
 /// The list.
-pub(super) async fn show(
-    State(service): State<App>,
-    Visitor(caller): Visitor,
-) -> Result<Response, PageError> {
-    page(&service, &caller, None).await
+pub(super) async fn show(State(app): State<App>, Visitor(caller): Visitor) -> Result<Response, PageError> {
+    page(&app, &caller, None).await
 }
 
 /// Creates a subscription; its creator owns it.
 pub(super) async fn create(
-    State(service): State<App>,
+    State(app): State<App>,
     Visitor(caller): Visitor,
     Form(form): Form<NewForm>,
 ) -> Result<Response, PageError> {
-    caller.may_do_here(&service, Action::ManageTenant).await?;
-    let owner = Some(caller.person.name.as_str());
-    match service.store.create_subscription(&form.name, owner, &caller.by, service.now()).await {
+    let may = caller.may_here(&app).await?;
+    match subscriptions::create(&app, &may, &form.name, Some(&caller.person.name)).await {
         Ok(created) => Ok(Redirect::to(&format!("/subscriptions/{}", created.id)).into_response()),
-        Err(error) => page(&service, &caller, Some(error.into())).await,
+        Err(refused) => page(&app, &caller, Some(refused.into())).await,
     }
 }
 
-async fn page(service: &App, caller: &Caller, refused: Option<Problem>) -> Result<Response, PageError> {
+async fn page(app: &App, caller: &Caller, refused: Option<Problem>) -> Result<Response, PageError> {
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let page = Page {
         frame: Frame::plain("Subscriptions", &caller.person.name),
-        subscriptions: visible(service, caller).await?,
+        subscriptions: subscriptions::visible(app, caller).await?.subscriptions,
         may_create: caller.is_permitted_here(Action::ManageTenant),
         refused,
     };

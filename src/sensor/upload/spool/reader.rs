@@ -69,7 +69,7 @@ impl SpoolReader {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn write_feedback(&self, feedback: &Feedback) -> Result<(), SpoolError> {
+    pub(crate) fn write_feedback(&self, feedback: &Feedback) -> Result<(), SpoolError> {
         let json = serde_json::to_vec(feedback).map_err(|e| at(&self.directory)(e.into()))?;
         replace(&self.directory, feedback::FILE, &json)
     }

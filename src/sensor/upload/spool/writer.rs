@@ -108,12 +108,12 @@ impl SpoolWriter {
     }
 
     /// The spool's directory.
-    pub fn directory(&self) -> &Path {
+    pub(crate) fn directory(&self) -> &Path {
         &self.directory
     }
 
     /// Adds to the age of all uploads.
-    pub fn pass(&mut self, time: Duration) {
+    pub(crate) fn pass(&mut self, time: Duration) {
         self.rest = self.rest.saturating_add(time);
         self.record.lived = self.record.lived.saturating_add(self.rest.as_secs());
         self.rest = Duration::from_nanos(self.rest.subsec_nanos().into());
@@ -134,7 +134,7 @@ impl SpoolWriter {
     }
 
     /// Changes the limits.
-    pub fn set_bounds(&mut self, bounds: SpoolBounds) {
+    pub(crate) fn set_bounds(&mut self, bounds: SpoolBounds) {
         self.bounds = bounds;
     }
 
@@ -142,7 +142,7 @@ impl SpoolWriter {
     ///
     /// # Errors
     /// If the directory cannot be read.
-    pub fn own_since(&self, since: u64) -> Result<Vec<QueuedUpload>, SpoolError> {
+    pub(crate) fn own_since(&self, since: u64) -> Result<Vec<QueuedUpload>, SpoolError> {
         let mut uploads = list(&self.directory)?;
         uploads.retain(|u| u.sequence >= self.record.zone_since.max(since));
         Ok(uploads)
@@ -150,7 +150,7 @@ impl SpoolWriter {
 
     /// Whether the whole table must be put in again: the epoch is new, another service receives the uploads, or an
     /// upload was lost. Holds until [`Self::repeated`].
-    pub fn must_repeat(&self, feedback: &Feedback) -> bool {
+    pub(crate) fn must_repeat(&self, feedback: &Feedback) -> bool {
         let others = !self.record.recipient.is_empty() && self.record.recipient != feedback.recipient;
         self.new || others && !feedback.recipient.is_empty() || self.record.lost < feedback.lost
     }
@@ -159,7 +159,7 @@ impl SpoolWriter {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn repeated(&mut self, feedback: &Feedback) -> Result<(), SpoolError> {
+    pub(crate) fn repeated(&mut self, feedback: &Feedback) -> Result<(), SpoolError> {
         if !feedback.recipient.is_empty() {
             self.record.recipient.clone_from(&feedback.recipient);
         }
@@ -173,7 +173,7 @@ impl SpoolWriter {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn learn_recipient(&mut self, feedback: &Feedback) -> Result<(), SpoolError> {
+    pub(crate) fn learn_recipient(&mut self, feedback: &Feedback) -> Result<(), SpoolError> {
         if !self.record.recipient.is_empty() || feedback.recipient.is_empty() {
             return Ok(());
         }
@@ -185,7 +185,7 @@ impl SpoolWriter {
     ///
     /// # Errors
     /// If the directory cannot be read.
-    pub fn should_compact(&mut self) -> Result<bool, SpoolError> {
+    pub(crate) fn should_compact(&mut self) -> Result<bool, SpoolError> {
         let uploads = list(&self.directory)?;
         let own: Vec<&QueuedUpload> =
             uploads.iter().skip(1).filter(|u| u.sequence >= self.record.zone_since).collect();
@@ -208,7 +208,7 @@ impl SpoolWriter {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn replace(&mut self, until: u64) -> Result<usize, SpoolError> {
+    pub(crate) fn replace(&mut self, until: u64) -> Result<usize, SpoolError> {
         let mut removed = 0;
         for upload in list(&self.directory)?.iter().skip(1) {
             if (self.record.zone_since..=until).contains(&upload.sequence) {
@@ -223,7 +223,7 @@ impl SpoolWriter {
     }
 
     /// Records that `room` bytes were not enough to compact. It is tried again when there is more.
-    pub fn could_not_compact(&mut self, room: u64) {
+    pub(crate) fn could_not_compact(&mut self, room: u64) {
         self.too_little = self.too_little.max(room);
     }
 
@@ -231,7 +231,7 @@ impl SpoolWriter {
     ///
     /// # Errors
     /// If the directory cannot be read.
-    pub fn room(&self) -> Result<u64, SpoolError> {
+    pub(crate) fn room(&self) -> Result<u64, SpoolError> {
         Ok(self.bounds.bytes.saturating_sub(bytes(&self.directory)?))
     }
 
@@ -239,7 +239,7 @@ impl SpoolWriter {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub fn expire(&mut self) -> Result<u64, SpoolError> {
+    pub(crate) fn expire(&mut self) -> Result<u64, SpoolError> {
         let mut dropped = 0;
         for upload in list(&self.directory)? {
             if upload.sequence < self.record.zone_since && self.age(&upload) > self.bounds.age {

@@ -1,0 +1,180 @@
+//! One plan, and its status at an instant (P1 to P6).
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::census::Timestamp;
+use crate::census::time::{DAY, HOUR, SECOND, rfc3339};
+
+/// How long a cancelled plan stays in effect (P5): one hour, in nanoseconds.
+pub const NOTICE: i64 = HOUR;
+/// How long a trial lasts (P1): 30 days, in nanoseconds.
+pub const TRIAL: i64 = 30 * DAY;
+/// A committed number is a multiple of this (P2).
+pub const STEP: u64 = 100;
+/// The largest number that can be committed.
+pub const LARGEST: u64 = 1_000_000_000;
+
+/// The kinds of plan (P1).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+#[schema(as = Kind)]
+pub enum PlanKind {
+    /// 30 days, any number of devices.
+    Trial,
+    /// A committed number, charged by the month.
+    Monthly,
+    /// A committed number, bought for a year.
+    Annual,
+}
+
+impl PlanKind {
+    /// All kinds.
+    pub const ALL: [Self; 3] = [Self::Trial, Self::Monthly, Self::Annual];
+
+    /// The word in the API and the store.
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Trial => "trial",
+            Self::Monthly => "monthly",
+            Self::Annual => "annual",
+        }
+    }
+}
+
+impl fmt::Display for PlanKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key())
+    }
+}
+
+impl FromStr for PlanKind {
+    type Err = UnknownPlanKind;
+
+    fn from_str(text: &str) -> Result<Self, UnknownPlanKind> {
+        Self::ALL
+            .into_iter()
+            .find(|k| k.key() == text)
+            .ok_or_else(|| UnknownPlanKind(text.chars().take(40).collect()))
+    }
+}
+
+/// An unknown kind of plan.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("unknown kind of plan '{0}': use trial, monthly or annual")]
+pub struct UnknownPlanKind(String);
+
+/// One plan: a row of the timeline. Rows are only ever added. Cancelling sets `cancel_requested_at` of an existing row,
+/// withdrawing clears it, and withdrawing a booking sets `withdrawn_at`. Kind, number and start never change (P4).
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Plan {
+    /// Counts from 1 within the subscription.
+    pub number: i64,
+    pub kind: PlanKind,
+    /// The committed number of devices; none for a trial.
+    pub committed: Option<u64>,
+    /// When the terms were accepted.
+    #[serde(with = "rfc3339")]
+    pub accepted_terms_at: Timestamp,
+    /// The first instant in effect.
+    #[serde(with = "rfc3339")]
+    pub from: Timestamp,
+    /// When the cancellation was confirmed; none if the plan is not cancelled.
+    #[serde(with = "rfc3339::option")]
+    pub cancel_requested_at: Option<Timestamp>,
+    /// When the booking was withdrawn. A withdrawn plan is never in effect.
+    #[serde(with = "rfc3339::option")]
+    pub withdrawn_at: Option<Timestamp>,
+    /// When the row was last changed.
+    #[serde(with = "rfc3339")]
+    pub changed_at: Timestamp,
+}
+
+/// The status of a plan at an instant.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = Status)]
+pub enum PlanStatus {
+    /// Not yet in effect.
+    Booked,
+    /// In effect.
+    Active,
+    /// In effect and cancelled: it ends within the hour.
+    Cancelling,
+    /// Over, because it was cancelled.
+    Cancelled,
+    /// A trial that ran out (P6).
+    Expired,
+    /// Booked, then withdrawn before its start: never in effect.
+    Withdrawn,
+}
+
+impl PlanStatus {
+    /// Whether the plan is in effect.
+    pub const fn in_effect(self) -> bool {
+        matches!(self, Self::Active | Self::Cancelling)
+    }
+
+    /// What a person reads.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Booked => "booked",
+            Self::Active => "active",
+            Self::Cancelling => "active, cancellation confirmed",
+            Self::Cancelled => "cancelled",
+            Self::Expired => "trial ended",
+            Self::Withdrawn => "booking withdrawn",
+        }
+    }
+}
+
+impl Plan {
+    /// The first instant at which it is no longer in effect: an hour after cancelling; for a trial at the latest 30 days
+    /// after its start. A withdrawn booking ends when it starts. None if no end is known.
+    pub fn to(&self) -> Option<Timestamp> {
+        if self.withdrawn_at.is_some() {
+            return Some(self.from);
+        }
+        let trial_end = (self.kind == PlanKind::Trial).then(|| self.from.plus(TRIAL));
+        let notice_end = self.cancel_requested_at.map(|at| at.plus(NOTICE));
+        match (trial_end, notice_end) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
+    }
+
+    /// The status at `now`.
+    pub fn status(&self, now: Timestamp) -> PlanStatus {
+        if self.withdrawn_at.is_some() {
+            PlanStatus::Withdrawn
+        } else if now < self.from {
+            PlanStatus::Booked
+        } else if self.to().is_none_or(|to| now < to) {
+            if self.cancel_requested_at.is_some() { PlanStatus::Cancelling } else { PlanStatus::Active }
+        } else if self.cancel_requested_at.is_some_and(|at| self.to() == Some(at.plus(NOTICE))) {
+            PlanStatus::Cancelled
+        } else {
+            PlanStatus::Expired
+        }
+    }
+}
+
+/// The present of a timeline: `now`, rounded down to the second, but never before the last change. So a clock that is set
+/// back cannot restart a plan that has ended, once somebody acted on its end.
+pub fn present(plans: &[Plan], now: Timestamp) -> Timestamp {
+    plans.iter().map(|p| p.changed_at).fold(whole_second(now), Timestamp::max)
+}
+
+/// The plan in effect at `now`, if any (P1: at most one is).
+pub fn in_effect(plans: &[Plan], now: Timestamp) -> Option<&Plan> {
+    let now = present(plans, now);
+    plans.iter().find(|p| p.status(now).in_effect())
+}
+
+/// The start of the second in which an instant lies.
+pub fn whole_second(at: Timestamp) -> Timestamp {
+    Timestamp::from_secs(at.0.div_euclid(SECOND))
+}

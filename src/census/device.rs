@@ -1,0 +1,262 @@
+//! A device: a group of couplings with an id, a classification and a verdict.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
+use thin_vec::ThinVec;
+
+use super::address::is_link_local;
+use super::binding::{Bindings, Forwards};
+use super::classification::{Category, Classification, Classifier, ClassifierInput};
+use super::coupling::CouplingKey;
+use super::device_decisions::{DecisionLookup, DeviceDecisions};
+use super::evidence::{Evidence, Field};
+use super::identity::Join;
+use super::inventory::Zone;
+use super::mac::MacAddr;
+use super::member::{CouplingState, Member};
+use super::policy::Policy;
+use super::time::Timestamp;
+use super::verdict::{Standing, Verdict, verdict};
+
+/// The id of a device: 16 hex digits, made of its zone and its earliest coupling. It is stable as long as that coupling
+/// stays known and stays the earliest.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct DeviceId(u64);
+
+impl DeviceId {
+    fn of(zone: &str, anchor: CouplingKey) -> Self {
+        let digest = Sha256::digest(format!("{zone}|{}|{}", anchor.mac, anchor.ip));
+        Self(digest.first_chunk().map_or(0, |head| u64::from_be_bytes(*head)))
+    }
+}
+
+impl fmt::Display for DeviceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl Serialize for DeviceId {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_str(self)
+    }
+}
+
+impl FromStr for DeviceId {
+    type Err = BadDeviceId;
+
+    fn from_str(text: &str) -> Result<Self, BadDeviceId> {
+        let digits = text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        digits.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(Self).ok_or(BadDeviceId)
+    }
+}
+
+/// The text is not a device id.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a device id has 16 lowercase hexadecimal digits")]
+pub struct BadDeviceId;
+
+/// One device with its verdict. Small, because a zone may have a million, most of them with one coupling and without
+/// evidence.
+#[derive(Clone, Debug)]
+pub struct Device<'a> {
+    pub id: DeviceId,
+    pub zone: &'a str,
+    /// The address it is listed under: its lowest active IPv4 address if it has one.
+    pub ip: IpAddr,
+    /// The MAC of the coupling it is listed under.
+    pub mac: MacAddr,
+    /// Sorted by MAC and address.
+    pub couplings: SmallVec<[Member<'a>; 1]>,
+    /// Why its couplings are one device (I8).
+    pub joins: ThinVec<Join>,
+    /// Why one of its MACs forwards, if one does (I6).
+    pub forwards: Option<Forwards>,
+    /// As a person set it, else as the rules conclude.
+    pub category: Category,
+    classification: Stored<'a>,
+    /// The earliest frame of its couplings.
+    pub first_seen: Timestamp,
+    /// The newest frame of its couplings.
+    pub last_seen: Timestamp,
+    /// Whether the MAC it is listed under is randomised (I12).
+    pub random_mac: bool,
+    /// What people decided about it; `None` if nothing.
+    pub decided: Option<Box<DeviceDecisions>>,
+    pub verdict: Verdict,
+}
+
+/// How a device holds its classification.
+#[derive(Clone, Debug)]
+enum Stored<'a> {
+    /// Devices without evidence share one.
+    Kept(Arc<Classification>),
+    /// Classified again on demand: a million kept classifications take more than a gigabyte.
+    OnDemand(Rc<ZoneClassifier<'a>>),
+}
+
+/// Classifies the devices of one zone.
+pub(super) struct ZoneClassifier<'a> {
+    pub(super) zone: &'a Zone,
+    pub(super) classifier: &'a dyn Classifier,
+    /// Whether to drop classifications that only one device has.
+    pub(super) on_demand: bool,
+}
+
+impl fmt::Debug for ZoneClassifier<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ZoneClassifier").finish_non_exhaustive()
+    }
+}
+
+impl<'a> ZoneClassifier<'a> {
+    /// The question to the classifier about the device of `couplings`, which are sorted by MAC.
+    fn subject(&self, couplings: &[Member<'a>], forwards: Option<Forwards>) -> ClassifierInput<'a> {
+        let mut macs: Vec<MacAddr> = couplings.iter().map(|m| m.key.mac).collect();
+        macs.dedup();
+        let mut evidence: BTreeMap<(Field, &str), &'a Evidence> = BTreeMap::new();
+        let stations = macs.iter().filter_map(|m| self.zone.stations.get(m)).flat_map(|s| &s.evidence);
+        for e in couplings.iter().flat_map(|m| &m.facts.evidence).chain(stations) {
+            let known = evidence.entry((e.field, &e.value)).or_insert(e);
+            if e.at < known.at {
+                *known = e;
+            }
+        }
+        ClassifierInput {
+            macs,
+            evidence: evidence.into_values().collect(),
+            forwards,
+            couplings: couplings.iter().map(|m| m.key).collect(),
+        }
+    }
+
+    /// Classifies a device. Devices without evidence for which the classifier gives one key share one answer.
+    fn classify(
+        &self,
+        subject: &ClassifierInput<'_>,
+        shared: &mut HashMap<String, Arc<Classification>>,
+    ) -> Arc<Classification> {
+        let silent = match subject.macs.as_slice() {
+            [card] if subject.evidence.is_empty() && subject.forwards.is_none() => {
+                self.classifier.silent(*card)
+            }
+            _ => None,
+        };
+        let classify = || Arc::new(self.classifier.classify(subject));
+        match silent {
+            Some(key) => Arc::clone(shared.entry(key).or_insert_with(classify)),
+            None => classify(),
+        }
+    }
+}
+
+/// Builds the devices of one zone.
+pub(super) struct DeviceBuilder<'s, 'a> {
+    pub(super) zone: &'a str,
+    pub(super) classifier: &'s Rc<ZoneClassifier<'a>>,
+    pub(super) bindings: &'s Bindings<'a>,
+    pub(super) joins: HashMap<CouplingKey, Vec<&'s Join>>,
+    pub(super) decisions: DecisionLookup<'s>,
+    pub(super) policy: &'s Policy,
+    pub(super) as_of: Timestamp,
+    /// Classifications that devices without evidence share, by the classifier's key.
+    pub(super) shared: HashMap<String, Arc<Classification>>,
+}
+
+impl<'a> DeviceBuilder<'_, 'a> {
+    /// The device of `couplings` with its verdict; `None` for no couplings.
+    pub(super) fn build(&mut self, couplings: SmallVec<[Member<'a>; 1]>) -> Option<Device<'a>> {
+        let listed = couplings.iter().min_by_key(|m| listing_order(m))?.key;
+        let mut device = Device {
+            id: DeviceId::of(self.zone, anchor(&couplings)?),
+            zone: self.zone,
+            ip: listed.ip,
+            mac: listed.mac,
+            joins: couplings
+                .iter()
+                .filter_map(|m| self.joins.get(&m.key))
+                .flatten()
+                .map(|j| (*j).clone())
+                .collect(),
+            forwards: couplings
+                .iter()
+                .filter_map(|m| self.bindings.forwarding.get(&m.key.mac))
+                .min()
+                .copied(),
+            category: Category::default(),
+            classification: Stored::OnDemand(Rc::clone(self.classifier)),
+            first_seen: couplings.iter().map(|m| m.facts.first_seen).min()?,
+            last_seen: couplings.iter().map(|m| m.facts.last_seen).max()?,
+            random_mac: listed.mac.is_locally_administered(),
+            decided: self.decisions.on(&couplings),
+            verdict: Verdict::Unclassified,
+            couplings,
+        };
+        self.classify(&mut device);
+        self.judge(&mut device);
+        Some(device)
+    }
+
+    fn classify(&mut self, device: &mut Device<'a>) {
+        let subject = self.classifier.subject(&device.couplings, device.forwards);
+        let mut classification = self.classifier.classify(&subject, &mut self.shared);
+        if let Some(set) = device.decided.as_deref().and_then(|d| d.over(&classification)) {
+            classification = Arc::new(set);
+        }
+        device.category = classification.category;
+        if !self.classifier.on_demand || Arc::strong_count(&classification) > 1 {
+            device.classification = Stored::Kept(classification);
+        }
+    }
+
+    fn judge(&self, device: &mut Device<'a>) {
+        let decided = device.decided.as_deref();
+        let standing = Standing {
+            category: device.category,
+            last_seen: device.last_seen,
+            tentative: device.couplings.iter().all(|m| m.state == CouplingState::Tentative),
+            managed: decided.is_some_and(|d| d.managed.is_some()),
+            deleted_at: decided.and_then(DeviceDecisions::deleted_at),
+        };
+        device.verdict = verdict(&standing, self.policy, self.as_of);
+    }
+}
+
+impl Device<'_> {
+    /// What it is, and why. In a large zone each call classifies it again.
+    pub fn classification(&self) -> Arc<Classification> {
+        match &self.classification {
+            Stored::Kept(classification) => Arc::clone(classification),
+            Stored::OnDemand(zone) => {
+                let concluded = zone.classifier.classify(&zone.subject(&self.couplings, self.forwards));
+                let set = self.decided.as_deref().and_then(|d| d.over(&concluded));
+                Arc::new(set.unwrap_or(concluded))
+            }
+        }
+    }
+
+    /// The coupling that gives the device its id, and on which decisions about the device stand: the earliest, and of
+    /// several the first by key.
+    pub fn anchor(&self) -> Option<CouplingKey> {
+        anchor(&self.couplings)
+    }
+}
+
+fn anchor(couplings: &[Member<'_>]) -> Option<CouplingKey> {
+    couplings.iter().min_by_key(|m| (m.facts.first_seen, m.key)).map(|m| m.key)
+}
+
+/// The coupling that a device is listed under is the first by this key: IPv4 before IPv6, in use before superseded,
+/// global before link-local, lower before higher.
+fn listing_order(m: &Member<'_>) -> (bool, bool, bool, IpAddr, MacAddr) {
+    let superseded = m.state == CouplingState::Superseded;
+    (m.key.ip.is_ipv6(), superseded, is_link_local(m.key.ip), m.key.ip, m.key.mac)
+}

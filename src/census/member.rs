@@ -1,0 +1,26 @@
+//! A coupling as a member of a device.
+
+use serde::{Deserialize, Serialize};
+
+use super::binding::Binding;
+use super::coupling::{Coupling, CouplingKey};
+
+/// The state of a coupling within its device (I8b, I11).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CouplingState {
+    Active,
+    /// Its MAC has moved to another address by DHCP (I8b).
+    Superseded,
+    /// A newcomer of a flood that was not seen again yet (I11).
+    Tentative,
+}
+
+/// One coupling of a device.
+#[derive(Clone, Debug)]
+pub struct Member<'a> {
+    pub key: CouplingKey,
+    pub facts: &'a Coupling,
+    pub binding: Binding,
+    pub state: CouplingState,
+}

@@ -1,0 +1,129 @@
+//! Signs: the ways in which frames show that a card uses an address, and which of them prove it (I4).
+
+use serde::{Deserialize, Serialize};
+
+/// What a frame showed about a coupling.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[repr(u16)]
+pub enum Sign {
+    /// An ARP request or announcement whose sender is the Ethernet source.
+    ArpAsked = 1,
+    /// An ARP reply.
+    ArpAnswered = 1 << 1,
+    /// An unfragmented NS, NA or RA with hop limit 255.
+    NeighborDiscovery = 1 << 2,
+    /// A DHCP ACK on the client's own link.
+    DhcpAck = 1 << 3,
+    /// A management address in its own LLDP frame.
+    LldpManagement = 1 << 4,
+    /// An address in its own CDP frame.
+    CdpManagement = 1 << 5,
+    /// A link-scope announcement by mDNS, LLMNR, NBNS, SSDP or WSD. It proves an on-link address only.
+    Announced = 1 << 6,
+    /// The source of an IP packet.
+    Sourced = 1 << 7,
+    /// The source of a unicast packet whose TTL is an initial one, such as 64 or 128 (I6).
+    Near = 1 << 8,
+    /// The source of a unicast packet with any other TTL.
+    Far = 1 << 9,
+    /// The source of a tunnelled packet that has no Ethernet header of its own (I13).
+    Carried = 1 << 10,
+}
+
+impl Sign {
+    /// The signs that prove a coupling whatever its address (I4).
+    pub const PROOFS: Signs = Signs(
+        Self::ArpAsked as u16
+            | Self::ArpAnswered as u16
+            | Self::NeighborDiscovery as u16
+            | Self::DhcpAck as u16
+            | Self::LldpManagement as u16
+            | Self::CdpManagement as u16,
+    );
+
+    pub const ALL: [Self; 11] = [
+        Self::ArpAsked,
+        Self::ArpAnswered,
+        Self::NeighborDiscovery,
+        Self::DhcpAck,
+        Self::LldpManagement,
+        Self::CdpManagement,
+        Self::Announced,
+        Self::Sourced,
+        Self::Near,
+        Self::Far,
+        Self::Carried,
+    ];
+
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::ArpAsked => "asked or announced itself by ARP",
+            Self::ArpAnswered => "answered for the address by ARP",
+            Self::NeighborDiscovery => "spoke IPv6 neighbour discovery with hop limit 255",
+            Self::DhcpAck => "was given the address by a DHCP server",
+            Self::LldpManagement => "named the address as its management address by LLDP",
+            Self::CdpManagement => "named the address as its own by CDP",
+            Self::Announced => "announced itself on the link (mDNS, LLMNR, NetBIOS, SSDP or WS-Discovery)",
+            Self::Sourced => "sent IP packets from the address",
+            Self::Near => "sent unicast packets with a TTL that packets start with",
+            Self::Far => "sent unicast packets with a TTL that a router has lowered",
+            Self::Carried => "carried packets of the address in a tunnel",
+        }
+    }
+}
+
+/// A set of [`Sign`]s.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct Signs(pub u16);
+
+impl Signs {
+    #[must_use]
+    pub const fn with(self, sign: Sign) -> Self {
+        Self(self.0 | sign as u16)
+    }
+
+    #[must_use]
+    pub const fn without(self, sign: Sign) -> Self {
+        Self(self.0 & !(sign as u16))
+    }
+
+    pub const fn has(self, sign: Sign) -> bool {
+        self.0 & sign as u16 != 0
+    }
+
+    #[must_use]
+    pub const fn difference(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// Whether both sets have a sign in common.
+    pub const fn any(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub const fn is_empty(&self) -> bool {
+        self.0 == 0
+    }
+
+    #[must_use]
+    pub(super) const fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    #[must_use]
+    pub const fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Ascending.
+    pub fn iter(self) -> impl Iterator<Item = Sign> {
+        Sign::ALL.into_iter().filter(move |s| self.has(*s))
+    }
+}
+
+impl From<Sign> for Signs {
+    fn from(sign: Sign) -> Self {
+        Self(sign as u16)
+    }
+}

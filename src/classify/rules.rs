@@ -1,0 +1,219 @@
+//! The rules in use: loading, and the answer to a device.
+
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::builtin;
+use super::error::{Place, RuleError};
+use super::fact::DeviceFacts;
+use super::files::RuleFiles;
+use super::index::Index;
+use super::pack::{Pack, Trust};
+use super::rule::{Attribute, Hit, Rule};
+use super::summary::{RuleEntry, RuleState};
+use super::taxonomy::Taxonomy;
+use super::vendors::Vendors;
+use super::{score, source};
+use crate::census::{Classification, Classifier, ClassifierInput, Field, MacAddr, Reason};
+
+/// The most reasons of a classification; the strongest stay.
+const REASONS: usize = 64;
+
+/// Compiled rules, and the tables that they refer to.
+pub struct Rules {
+    pub(super) rules: Vec<Rule>,
+    /// Rules that are overridden or disabled.
+    pub(super) retired: Vec<RuleEntry>,
+    /// What was skipped without being an error.
+    notes: Vec<String>,
+    index: Index,
+    pub(super) taxonomy: Taxonomy,
+    pub(super) vendors: Vendors,
+}
+
+impl Rules {
+    /// The compiled-in rules.
+    ///
+    /// # Errors
+    /// If they are broken, which a test rules out.
+    pub fn builtin() -> Result<Self, RuleError> {
+        Self::of(&RuleFiles::default())
+    }
+
+    /// The compiled-in rules and those in the `*.toml` and Recog `*.xml` files of `dir`, in order of file name. A rule with
+    /// a known id replaces the earlier one. A folder that does not exist is treated as empty.
+    ///
+    /// # Errors
+    /// The file, line and reason of the first error.
+    pub fn load(dir: &Path) -> Result<Self, RuleError> {
+        Self::of(&RuleFiles::of_folder(dir)?)
+    }
+
+    /// As [`Rules::load`], from files that were already read.
+    ///
+    /// # Errors
+    /// As [`Rules::load`].
+    pub fn of(operator: &RuleFiles) -> Result<Self, RuleError> {
+        let (taxonomy, vendors) = builtin::tables()?;
+        let mut rules: Vec<Rule> = Vec::new();
+        let (mut retired, mut notes) = (Vec::new(), Vec::new());
+        let mut places: HashMap<Box<str>, usize> = HashMap::new();
+        let mut put =
+            |rules: &mut Vec<Rule>, rule: Rule| match places.get(&rule.id).and_then(|i| rules.get_mut(*i)) {
+                Some(known) => {
+                    let replaced = std::mem::replace(known, rule);
+                    retired.push(RuleEntry::new(&replaced, RuleState::Overridden, &taxonomy));
+                }
+                None => {
+                    places.insert(rule.id.clone(), rules.len());
+                    rules.push(rule);
+                }
+            };
+        for vendor in vendors.iter() {
+            let made = Rule::of_maker(vendor, &taxonomy).map_err(|reason| RuleError::Syntax {
+                place: Place { file: "vendors.toml".to_owned(), line: 1, column: 1 },
+                reason: format!("{}: {reason}", vendor.name),
+            })?;
+            for rule in made {
+                put(&mut rules, rule);
+            }
+        }
+        let mut disabled = HashSet::new();
+        let builtin = builtin::PACKS.iter().map(|(name, text)| (*name, *text, Trust::Tested));
+        let operator = operator.iter().map(|f| (f.name.as_str(), f.text.as_str(), Trust::Untested));
+        for (name, text, trust) in builtin.chain(operator) {
+            let pack = Pack::parse(name, text, trust, &taxonomy, &vendors)?;
+            for rule in pack.rules {
+                put(&mut rules, rule);
+            }
+            disabled.extend(pack.disable);
+            notes.extend(pack.notes);
+        }
+        let off = |rule: &&Rule| disabled.contains(&*rule.id);
+        retired.extend(rules.iter().filter(off).map(|r| RuleEntry::new(r, RuleState::Disabled, &taxonomy)));
+        rules.retain(|r| !off(&r));
+        let index = Index::new(&rules);
+        Ok(Self { rules, retired, notes, index, taxonomy, vendors })
+    }
+
+    /// The number of rules in use.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// What was skipped in an operator's files without being an error, for people.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    pub fn taxonomy(&self) -> &Taxonomy {
+        &self.taxonomy
+    }
+
+    pub(super) fn hits<'f, 'a>(&self, facts: &'f DeviceFacts<'a>) -> Vec<Hit<'_, 'f, 'a>> {
+        let mut hits = Vec::new();
+        for fact in facts.iter() {
+            let ids = self.index.candidates(fact.field, &fact.value);
+            let mut spoken: Vec<&Arc<str>> = Vec::new();
+            for rule in ids.into_iter().filter_map(|id| self.rules.get(id)) {
+                if rule.first_of.as_ref().is_some_and(|file| spoken.contains(&file)) {
+                    continue;
+                }
+                let hit = rule.fire(fact, facts, &self.vendors);
+                if let Some(file) = &rule.first_of
+                    && (hit.is_some() || rule.concerns(fact))
+                {
+                    spoken.push(file);
+                }
+                hits.extend(hit);
+            }
+        }
+        hits.sort_by(|a, b| {
+            let key = |h: &Hit<'_, '_, '_>| (Reverse(h.weight()), h.fact.field);
+            key(a).cmp(&key(b)).then_with(|| (&a.fact.value, &a.rule.id).cmp(&(&b.fact.value, &b.rule.id)))
+        });
+        hits
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl Classifier for Rules {
+    fn silent(&self, card: MacAddr) -> Option<String> {
+        let subject =
+            ClassifierInput { macs: vec![card], evidence: Vec::new(), forwards: None, couplings: Vec::new() };
+        let facts = DeviceFacts::of(&subject, &self.vendors);
+        Some(facts.iter().map(|f| format!("{}={}\n", f.field, f.value)).collect())
+    }
+
+    fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {
+        let facts = DeviceFacts::of(subject, &self.vendors);
+        let hits = self.hits(&facts);
+        let decided = score::decide(&hits, &self.taxonomy);
+        let node = decided.and_then(|(id, _)| self.taxonomy.node(id));
+        let kind = decided.and_then(|(id, _)| self.taxonomy.kind(id));
+        Classification {
+            category: node.map(|n| n.category).unwrap_or_default(),
+            kind: kind.unwrap_or(Classification::UNKNOWN_KIND).to_owned(),
+            roles: score::roles(&hits),
+            vendor: score::best(&hits, Attribute::Vendor),
+            model: score::best(&hits, Attribute::Model),
+            os: score::best(&hits, Attribute::Os),
+            firmware: score::best(&hits, Attribute::Firmware),
+            name: score::best(&hits, Attribute::Name).or_else(|| name(&facts)),
+            confidence: decided.map_or(0, |(_, certainty)| certainty),
+            reasons: hits
+                .iter()
+                .take(REASONS)
+                .map(|h| Reason {
+                    field: h.fact.field,
+                    value: h.fact.value.clone().into_owned(),
+                    rule: h.rule.id.clone().into_string(),
+                    title: h.rule.title.clone().into_string(),
+                    says: h.says(&self.taxonomy),
+                    weight: h.weight(),
+                    at: h.fact.at,
+                })
+                .collect(),
+        }
+    }
+}
+
+/// The fields with a device's own name, best first.
+const NAMES: [Field; 11] = [
+    Field::SnmpSysName,
+    Field::LldpSysName,
+    Field::DhcpHostname,
+    Field::MdnsHostname,
+    Field::DhcpFqdn,
+    Field::Dhcp6Fqdn,
+    Field::NtlmWorkstation,
+    Field::NbnsName,
+    Field::LlmnrName,
+    Field::CdpDeviceId,
+    Field::MdnsInstance,
+];
+
+/// The best name that the device gives itself.
+fn name(facts: &DeviceFacts<'_>) -> Option<String> {
+    let readable = |field: Field, value: &str| {
+        let name = match field {
+            Field::NbnsName => source::host_of_netbios(value)?,
+            _ => value,
+        };
+        let name = name.trim().trim_end_matches('.');
+        (!name.is_empty() && !name.eq_ignore_ascii_case("localhost")).then(|| name.to_owned())
+    };
+    NAMES.iter().find_map(|field| facts.field(*field).iter().find_map(|f| readable(*field, &f.value)))
+}

@@ -1,0 +1,208 @@
+//! Tests of the conclusions from evidence.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use proptest::prelude::*;
+
+use super::{NOBODY, builtin, classify, classify_in, operator, pack, rule};
+use crate::census::{
+    Category, Classification, Classifier, ClassifierInput, Evidence, Forwards, MacAddr, Timestamp,
+};
+use crate::classify::fact::{DeviceFacts, Fact};
+use crate::classify::rules::Rules;
+
+#[test]
+fn a_device_that_says_nothing_stays_unclassified() {
+    let what = classify(NOBODY, &[]);
+    assert_eq!(
+        (what.category, what.kind.as_str(), what.confidence),
+        (Category::Unclassified, "unclassified", 0)
+    );
+    assert!(what.reasons.is_empty());
+    assert_eq!(what.vendor, None);
+}
+
+#[test]
+fn a_forwarding_card_is_a_router_unless_it_says_otherwise() {
+    let rules = Rules::builtin().unwrap();
+    let forwards = Some(Forwards::RouterOption(IpAddr::from([10, 0, 0, 1])));
+    let what = classify_in(&rules, NOBODY, forwards, &[]);
+    assert_eq!((what.category, what.kind.as_str()), (Category::Network, "router"));
+    assert_eq!(what.roles, ["gateway"]);
+    assert_eq!(what.reasons.first().unwrap().at, None);
+}
+
+#[test]
+fn evidence_that_contradicts_itself_is_shown_and_decides_nothing() {
+    let text = pack(&format!(
+        "{}\n{}",
+        rule("local.a", "set = { type = 'camera' }\nweight = 90"),
+        rule("local.b", "set = { type = 'server' }\nweight = 85"),
+    ));
+    let what = classify_in(&operator(&text).unwrap(), NOBODY, None, &[("http.realm", "x")]);
+    assert_eq!(
+        (what.category, what.kind.as_str(), what.confidence),
+        (Category::Unclassified, "unclassified", 0)
+    );
+    let rules: Vec<&str> = what.reasons.iter().map(|r| r.rule.as_str()).collect();
+    assert_eq!(rules, ["local.a", "local.b"]);
+}
+
+#[test]
+fn where_types_contradict_each_other_their_common_parent_stands() {
+    let text = pack(&format!(
+        "{}\n{}",
+        rule("local.a", "set = { type = 'smartphone' }\nweight = 90"),
+        rule("local.b", "set = { type = 'tablet' }\nweight = 85"),
+    ));
+    let what = classify_in(&operator(&text).unwrap(), NOBODY, None, &[("http.realm", "x")]);
+    assert_eq!(
+        (what.category, what.kind.as_str(), what.confidence),
+        (Category::ComputerMobile, "mobile_other", 90)
+    );
+}
+
+#[test]
+fn one_family_counts_once_and_several_add_up() {
+    let text = pack(
+        "[[rule]]\nid = 'local.a'\ntitle = 'T'\nevidence = 'http.realm'\nmatch = { exists = true }\nunless = [{ eq = '-' }]\nset = { category = 'iot' }\nweight = 50\ntests = [{ in = 'x', expect = {} }, { in = '-', miss = true }]\n\
+         [[rule]]\nid = 'local.b'\ntitle = 'T'\nevidence = 'sip.server'\nmatch = { eq = 'x' }\nset = { category = 'iot' }\nweight = 50\ntests = [{ in = 'x', expect = {} }, { in = '-', miss = true }]\n",
+    );
+    let rules = operator(&text).unwrap();
+    let one = classify_in(&rules, NOBODY, None, &[("http.realm", "a"), ("http.realm", "b")]);
+    assert_eq!(one.category, Category::Unclassified);
+    let two = classify_in(&rules, NOBODY, None, &[("http.realm", "a"), ("sip.server", "x")]);
+    assert_eq!((two.category, two.kind.as_str(), two.confidence), (Category::Iot, "iot_other", 75));
+}
+
+fn kind(mac: &str, forwards: Option<Forwards>, said: &[(&str, &str)]) -> (Category, String) {
+    let what = classify_in(builtin(), mac, forwards, said);
+    (what.category, what.kind)
+}
+
+#[test]
+fn what_a_device_says_it_is_comes_before_what_it_can_do() {
+    let shares = Some(Forwards::OffLink(IpAddr::from([192, 0, 2, 1])));
+    let phone = [("lldp.cap_enabled", "36"), ("lldp.med_class", "3"), ("stp.bridge", "sender")];
+    assert_eq!(kind(NOBODY, None, &phone), (Category::Iot, "voip_phone".to_owned()));
+    let mac = [("mdns.txt", "_device-info._tcp.model=MacBookPro18,1"), ("dhcp.server", "server")];
+    assert_eq!(kind(NOBODY, shares, &mac), (Category::ComputerMobile, "laptop".to_owned()));
+    let speaker = [("ssdp.server", "Linux UPnP/1.0 Sonos/70.3-35220 (ZPS13)"), ("stp.bridge", "sender")];
+    assert_eq!(kind(NOBODY, None, &speaker), (Category::Iot, "smart_speaker".to_owned()));
+    // The border router of a sensor network announces itself as a router, but its maker does not make routers.
+    let border = [("ra.sender", "router")];
+    assert_eq!(kind("18:b4:30:00:00:01", Some(Forwards::Protocol), &border).0, Category::Iot);
+    assert_eq!(kind("18:b4:30:00:00:01", None, &border).0, Category::Iot);
+}
+
+#[test]
+fn a_card_of_a_maker_of_everything_decides_nothing() {
+    for mac in ["3c:d9:2b:00:00:01", "f8:b1:56:00:00:01", "70:db:98:00:00:01", "8c:79:f5:00:00:01"] {
+        let what = classify(mac, &[]);
+        assert_eq!((what.category, what.kind.as_str()), (Category::Unclassified, "unclassified"), "{mac}");
+        assert!(what.vendor.is_some());
+    }
+}
+
+#[test]
+fn a_maker_of_parts_is_never_the_maker_of_the_device() {
+    let what = classify("24:0a:c4:00:00:01", &[]);
+    assert_eq!(what.vendor, None);
+    let what = classify("24:0a:c4:00:00:01", &[("dhcp.hostname", "shellyplug-s-ABC123")]);
+    assert_eq!((what.category, what.name.as_deref()), (Category::Iot, Some("shellyplug-s-ABC123")));
+}
+
+#[test]
+fn what_is_said_comes_before_what_is_registered() {
+    let what =
+        classify("f8:b1:56:00:00:01", &[("lldp.med_manufacturer", "Polycom"), ("lldp.med_model", "VVX 411")]);
+    assert_eq!((what.vendor.as_deref(), what.model.as_deref()), (Some("Polycom"), Some("VVX 411")));
+}
+
+#[test]
+fn a_name_is_the_hosts_and_not_its_groups() {
+    let what = classify(NOBODY, &[("nbns.name", "ACME<00> group"), ("nbns.name", "DESKTOP-7F3K2QA<00>")]);
+    assert_eq!(what.name.as_deref(), Some("DESKTOP-7F3K2QA"));
+    assert_eq!(what.kind, "workstation");
+}
+
+#[test]
+fn the_index_leaves_no_rule_out_that_matches() {
+    let rules = builtin();
+    for (field, value) in SAID {
+        let fact = Fact { field: field.parse().unwrap(), value: (*value).into(), at: None };
+        let facts = DeviceFacts::new(vec![fact.clone()]);
+        let by_index: Vec<&str> = rules.hits(&facts).iter().map(|h| &*h.rule.id).collect();
+        let mut all: Vec<&str> = Vec::new();
+        for rule in &rules.rules {
+            if rule.fire(&fact, &facts, &rules.vendors).is_some() {
+                all.push(&rule.id);
+            }
+        }
+        assert_eq!(by_index.len(), all.len(), "{field} = {value}: {by_index:?} against {all:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn the_order_of_evidence_never_matters(
+        order in Just((0..SAID.len()).collect::<Vec<_>>()).prop_shuffle(),
+        keep in proptest::collection::vec(any::<bool>(), SAID.len()),
+    ) {
+        let evidence: Vec<Evidence> = SAID
+            .iter()
+            .map(|(f, v)| Evidence { field: f.parse().unwrap(), value: (*v).into(), at: Timestamp(1) })
+            .collect();
+        let subject = |order: &[usize]| ClassifierInput {
+            macs: vec![NOBODY.parse().unwrap()],
+            evidence: order.iter().filter(|i| keep[**i]).map(|i| &evidence[*i]).collect(),
+            forwards: None,
+            couplings: Vec::new(),
+        };
+        let sorted: Vec<usize> = (0..SAID.len()).collect();
+        prop_assert_eq!(builtin().classify(&subject(&sorted)), builtin().classify(&subject(&order)));
+    }
+}
+
+/// Evidence of many different devices.
+const SAID: &[(&str, &str)] = &[
+    ("lldp.cap_enabled", "36"),
+    ("lldp.sys_descr", "Polycom;VVX-VVX_411;3111-48450-001,1;SIP/5.9.0.9373"),
+    ("cdp.cap", "1168"),
+    ("dhcp.vendor_class", "MSFT 5.0"),
+    ("dhcp.prl", "1,3,6,15,31,33,43,44,46,47,119,121,249,252"),
+    ("dhcp.hostname", "DESKTOP-ABC1234"),
+    ("mdns.service", "_ipp._tcp"),
+    ("mdns.service", "_googlecast._tcp"),
+    ("mdns.txt", "_ipp._tcp.ty=HP LaserJet M507"),
+    ("mdns.txt", "_googlecast._tcp.md=Chromecast"),
+    ("ssdp.server", "Roku/12.0.0 UPnP/1.0 Roku/12.0.0"),
+    ("wsd.types", "NetworkVideoTransmitter"),
+    ("http.user_agent", "Mozilla/5.0 (X11; Linux x86_64) Firefox/119.0"),
+    ("snmp.sys_descr", "Juniper Networks, Inc. ex2300-48p Ethernet Switch, kernel JUNOS 20.4R3.8"),
+];
+
+#[test]
+fn a_made_up_mac_that_falls_on_a_hypervisors_prefix_says_nothing_alone() {
+    assert_eq!(classify("52:54:00:12:34:56", &[]).category, Category::Unclassified);
+    assert_eq!(classify("52:54:00:12:34:56", &[("dhcp.hostname", "x7")]).category, Category::ComputerMobile);
+}
+
+proptest! {
+    /// The survey classifies devices without evidence once per key.
+    #[test]
+    fn silent_cards_of_one_key_are_classified_alike(macs in prop::collection::vec(any::<[u8; 6]>(), 2..40), maker in any::<u8>()) {
+        let known = [[0x00, 0x40, 0x8c], [0x52, 0x54, 0x00], [0x00, 0x1b, 0x54], [0xac, 0xcc, 0x8e]][usize::from(maker % 4)];
+        let mut answers: BTreeMap<String, Classification> = Default::default();
+        for (n, [a, b, c, d, e, f]) in macs.into_iter().enumerate() {
+            let [a, b, c] = if n % 2 == 0 { known } else { [a & 0xfe, b, c] };
+            let card = MacAddr([a, b, c, d, e, f]);
+            let what = classify(&card.to_string(), &[]);
+            let known = answers.entry(builtin().silent(card).unwrap()).or_insert_with(|| what.clone());
+            prop_assert_eq!(&*known, &what);
+        }
+    }
+}

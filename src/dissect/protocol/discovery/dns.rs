@@ -1,0 +1,211 @@
+//! DNS: the names that a host looks up (RFC 1035 section 4), and responses as multicast DNS and LLMNR carry them, within
+//! bounds.
+//!
+//! `simple-dns` reads a message whole or not at all, reserves memory for as many records as the header claims, and
+//! follows as many compression pointers as there are; so size and counts are checked against each other first. It does
+//! not know every type that is asked for, so a question is read here.
+
+use std::net::IpAddr;
+
+use simple_dns::{Name, Packet, PacketFlag, ResourceRecord};
+
+use crate::census::Field;
+use crate::dissect::{Malformed, Payload, Reader, Words};
+
+/// Records and questions that one message may hold; a busy Bonjour host sends some forty.
+const RECORDS: usize = 192;
+/// Compression pointers to a pointer that one message may hold. Sound ones point at a label; bytes of text may look so.
+const CHAINED: usize = 32;
+/// The longest message, RFC 6762 section 17.
+const BYTES: usize = 9000;
+
+/// Dissects a datagram to UDP 53. Reverse look-ups and names of one label say nothing, nor do answers.
+///
+/// # Errors
+/// If it is not a query with one question (RFC 9619), or its name breaks.
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let malformed = |reason| Malformed::new("dns", reason);
+    let mut r = Reader::new(payload.bytes);
+    let (Some(_id), Some(flags), Some(questions)) = (r.u16(), r.u16(), r.u16()) else {
+        return Err(malformed("truncated header"));
+    };
+    // A response, or another operation than a query.
+    if flags & 0xf800 != 0 {
+        return Ok(());
+    }
+    if questions != 1 {
+        return Err(malformed("not one question"));
+    }
+    let name = r.take(6).and_then(|_| question(&mut r)).ok_or_else(|| malformed("broken question"))?;
+    if let Some(name) = host(&name).filter(|name| !name.ends_with(".arpa")) {
+        words.say(Field::DnsQuery, name.as_bytes());
+    }
+    Ok(())
+}
+
+/// Dissects the beginning of a segment to TCP 53, where two bytes of length come first (RFC 7766 section 8).
+///
+/// # Errors
+/// As [`dissect`], or if the message goes on in another segment.
+pub(crate) fn dissect_stream(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let mut r = Reader::new(payload.bytes);
+    let message = r.u16().and_then(|length| r.take(length.into()));
+    let message = message.ok_or(Malformed::new("dns", "truncated message"))?;
+    dissect(&payload.inner(message), words)
+}
+
+/// The name of a question of the Internet's class; it has no name before it to point to.
+fn question(r: &mut Reader<'_>) -> Option<Vec<u8>> {
+    let mut name = Vec::new();
+    while let length @ 1.. = r.u8()? {
+        if length > 63 || name.len() > 253 {
+            return None;
+        }
+        name.extend(r.take(length.into())?);
+        name.push(b'.');
+    }
+    let _kind = r.u16()?;
+    (r.u16()? == 1).then_some(name)
+}
+
+/// A host's name as evidence has it: lower case, without a root's dot. `None` for an address, a single label, and what
+/// is not the name of a host.
+pub(crate) fn host(name: &[u8]) -> Option<String> {
+    let name = name.strip_suffix(b".").unwrap_or(name);
+    let sound = |label: &[u8]| {
+        (1..=63).contains(&label.len())
+            && label.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    if name.len() > 253 || !name.contains(&b'.') || !name.split(|b| *b == b'.').all(sound) {
+        return None;
+    }
+    let name = str::from_utf8(name).ok()?.to_ascii_lowercase();
+    name.parse::<IpAddr>().is_err().then_some(name)
+}
+
+/// The records by which a response's sender answers: answers and additional records without farewells (TTL 0,
+/// RFC 6762 section 10.1). `None` for a query.
+///
+/// # Errors
+/// If the message is truncated, larger than a sound one, or not DNS.
+pub(crate) fn answers<'a>(
+    payload: &'a [u8],
+    protocol: &'static str,
+) -> Result<Option<Vec<ResourceRecord<'a>>>, Malformed> {
+    let mut r = Reader::new(payload);
+    let head = (|| Some((r.u16()?, r.u16()?, [r.u16()?, r.u16()?, r.u16()?, r.u16()?])))();
+    let Some((_, flags, counts)) = head else {
+        return Err(Malformed::new(protocol, "truncated header"));
+    };
+    if flags & PacketFlag::RESPONSE.bits() == 0 {
+        return Ok(None);
+    }
+    let [questions, records @ ..] = counts.map(usize::from);
+    let records = records.iter().sum::<usize>();
+    if questions + records > RECORDS || payload.len() > BYTES {
+        return Err(Malformed::new(protocol, "too many records"));
+    }
+    if questions * 5 + records * 11 > r.rest().len() {
+        return Err(Malformed::new(protocol, "truncated records"));
+    }
+    if has_chains(payload) {
+        return Err(Malformed::new(protocol, "chained pointers"));
+    }
+    let packet = Packet::parse(payload).map_err(|_| Malformed::new(protocol, "broken message"))?;
+    let mut out = packet.answers;
+    out.extend(packet.additional_records);
+    out.retain(|record| record.ttl > 0);
+    Ok(Some(out))
+}
+
+/// Whether names may lead through long chains of pointers, each of which is followed again for every record.
+fn has_chains(payload: &[u8]) -> bool {
+    let is_pointer = |b: u8| b & 0xc0 == 0xc0;
+    let pointers = payload.windows(2).filter_map(|w| match w {
+        [high, low] if is_pointer(*high) => Some(usize::from(high & 0x3f) << 8 | usize::from(*low)),
+        _ => None,
+    });
+    pointers.filter(|at| payload.get(*at).copied().is_some_and(is_pointer)).nth(CHAINED).is_some()
+}
+
+/// The labels of a name.
+pub(crate) fn labels<'n>(name: &'n Name<'_>) -> Vec<&'n [u8]> {
+    name.as_bytes().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dissect::protocol::discovery::mdns::tests::name;
+    use crate::dissect::protocol::testing::survives;
+    use crate::dissect::testing::said;
+
+    fn query(flags: u16, names: &[&[&str]]) -> Vec<u8> {
+        let count = u16::try_from(names.len()).unwrap();
+        let mut out = [&[7, 7][..], &flags.to_be_bytes(), &count.to_be_bytes(), &[0; 5], &[1]].concat();
+        out.extend(names.iter().flat_map(|n| [&name(n)[..], &[0, 1, 0, 1]].concat()));
+        // EDNS, RFC 6891.
+        out.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+        out
+    }
+
+    #[test]
+    fn a_query_says_what_the_host_looks_up() {
+        let one = query(0x0100, &[&["Time", "NIST", "gov"]]);
+        assert_eq!(
+            said(|w| dissect(&Payload::new(&one), w)),
+            (vec!["dns.query=time.nist.gov".to_owned()], Ok(()))
+        );
+        let stream = [&u16::try_from(one.len()).unwrap().to_be_bytes()[..], &one].concat();
+        assert_eq!(said(|w| dissect_stream(&Payload::new(&stream), w)).0, ["dns.query=time.nist.gov"]);
+        // A type that hardly anybody knows.
+        let mut odd = one.clone();
+        let at = odd.len() - 15;
+        odd[at..at + 2].copy_from_slice(&65534_u16.to_be_bytes());
+        assert_eq!(said(|w| dissect(&Payload::new(&odd), w)).0, ["dns.query=time.nist.gov"]);
+        let domain = query(0x0100, &[&["_ldap", "_tcp", "dc", "_msdcs", "corp", "example"]]);
+        assert_eq!(
+            said(|w| dissect(&Payload::new(&domain), w)).0,
+            ["dns.query=_ldap._tcp.dc._msdcs.corp.example"]
+        );
+        survives(&stream, dissect_stream);
+        survives(&one, dissect);
+    }
+
+    #[test]
+    fn answers_updates_reverse_lookups_and_single_labels_say_nothing() {
+        let name: &[&str] = &["a", "example"];
+        for quiet in [
+            query(0x8180, &[name]),
+            query(0x2800, &[name]),
+            query(0x0100, &[&["1", "2", "0", "192", "in-addr", "arpa"]]),
+            query(0x0100, &[&["wpad"]]),
+            query(0x0100, &[&["a b", "example"]]),
+        ] {
+            assert_eq!(said(|w| dissect(&Payload::new(&quiet), w)), (vec![], Ok(())), "{quiet:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_dns_is_malformed() {
+        let one = query(0x0100, &[&["a", "example"]]);
+        let mut chaos = one.clone();
+        // The class of the question.
+        let at = chaos.len() - 12;
+        chaos[at] = 3;
+        let two = query(0x0100, &[&["a", "example"], &["b", "example"]]);
+        for bad in [&b"\x07\x07\0\0hello, nobody"[..], &one[..20], b"x", &chaos, &two] {
+            let (out, result) = said(|w| dissect(&Payload::new(bad), w));
+            assert!(out.is_empty() && result.is_err(), "{bad:?}");
+        }
+        assert!(said(|w| dissect_stream(&Payload::new(&one), w)).1.is_err());
+    }
+
+    #[test]
+    fn a_host_name_is_lower_case_and_no_address() {
+        assert_eq!(host(b"Api.Example.COM.").as_deref(), Some("api.example.com"));
+        for none in [&b"192.0.2.1"[..], b"localhost", b"a..b", b"a b.c", b"", b".", b"[2001:db8::1]"] {
+            assert_eq!(host(none), None, "{none:?}");
+        }
+    }
+}

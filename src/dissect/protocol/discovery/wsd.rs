@@ -1,0 +1,123 @@
+//! WS-Discovery: the types and scopes that a device announces (OASIS WS-Discovery 1.1 sections 4.1 and 5.3).
+//!
+//! No XML is built: one pass over the tags finds the message's kind and the two elements. What a hostile document
+//! can gain by that, it can gain by well-formed XML too: values of its own choosing.
+
+use crate::census::Field;
+use crate::dissect::{Malformed, Payload, Words};
+
+/// Types and scopes that are taken from one message, together.
+const ITEMS: usize = 64;
+/// Tags that are looked at in one message.
+const TAGS: usize = 2048;
+
+/// Dissects a datagram of UDP 3702: Hello and ProbeMatches; farewells, searches and resolutions say nothing.
+///
+/// # Errors
+/// If it is not XML.
+pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    if !payload.bytes.trim_ascii_start().starts_with(b"<") && !payload.bytes.starts_with(b"\xef\xbb\xbf<") {
+        return Err(Malformed::new("wsd", "no XML"));
+    }
+    let (mut announces, mut left) = (false, ITEMS);
+    for (tag, text) in tags(payload.bytes) {
+        let (field, prefixed) = match tag {
+            b"Hello" | b"ProbeMatches" => {
+                announces = true;
+                continue;
+            }
+            b"Types" if announces => (Field::WsdTypes, true),
+            b"Scopes" if announces => (Field::WsdScopes, false),
+            _ => continue,
+        };
+        for item in text.split(u8::is_ascii_whitespace).filter(|i| !i.is_empty()) {
+            let Some(rest) = left.checked_sub(1) else { return Ok(()) };
+            left = rest;
+            let item = if prefixed { item.rsplit(|b| *b == b':').next().unwrap_or(item) } else { item };
+            words.say(field, &decoded(item));
+        }
+    }
+    Ok(())
+}
+
+/// The local name of each opening tag, and the text that follows it up to the next tag.
+pub(crate) fn tags(document: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    document.split(|b| *b == b'<').skip(1).take(TAGS).filter_map(|piece| {
+        let end = piece.iter().position(|b| *b == b'>')?;
+        let (tag, text) = piece.split_at_checked(end)?;
+        let name = tag.split(|b| b.is_ascii_whitespace() || *b == b'/').next()?;
+        let local = name.rsplit(|b| *b == b':').next()?;
+        Some((local, text.get(1..)?))
+    })
+}
+
+/// The five entities of XML 1.0 section 4.6, in one pass; any other stays as it is.
+pub(crate) fn decoded(text: &[u8]) -> Vec<u8> {
+    const ENTITIES: [(&[u8], u8); 5] =
+        [(b"&lt;", b'<'), (b"&gt;", b'>'), (b"&quot;", b'"'), (b"&apos;", b'\''), (b"&amp;", b'&')];
+    let mut out = Vec::new();
+    let mut rest = text;
+    while let Some((first, tail)) = rest.split_first() {
+        let entity = ENTITIES.iter().find_map(|(name, c)| Some((*c, rest.strip_prefix(*name)?)));
+        let (c, tail) = entity.unwrap_or((*first, tail));
+        out.push(c);
+        rest = tail;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dissect::protocol::testing::survives;
+    use crate::dissect::testing::said;
+
+    fn message(kind: &str, body: &str) -> Vec<u8> {
+        format!(
+            "<?xml version=\"1.0\"?><s:Envelope xmlns:s=\"x\"><s:Header><a:To>urn:x</a:To></s:Header>\
+             <s:Body><d:{kind}>{body}</d:{kind}></s:Body></s:Envelope>"
+        )
+        .into_bytes()
+    }
+
+    const BODY: &str = "<d:Types>dn:NetworkVideoTransmitter\n tds:Device</d:Types>\
+        <d:Scopes MatchBy=\"x\"> onvif://www.onvif.org/name/A&amp;B onvif://www.onvif.org/hardware/C1 </d:Scopes>\
+        <d:XAddrs>http://192.0.2.1/</d:XAddrs>";
+
+    #[test]
+    fn a_camera_announces_types_and_scopes() {
+        for kind in ["Hello", "ProbeMatches"] {
+            let (out, result) = said(|w| dissect(&Payload::new(&message(kind, BODY)), w));
+            assert_eq!(
+                out,
+                [
+                    "wsd.types=NetworkVideoTransmitter",
+                    "wsd.types=Device",
+                    "wsd.scopes=onvif://www.onvif.org/name/A&B",
+                    "wsd.scopes=onvif://www.onvif.org/hardware/C1",
+                ]
+            );
+            assert_eq!(result, Ok(()));
+        }
+        survives(&message("Hello", BODY), dissect);
+    }
+
+    #[test]
+    fn searches_and_farewells_say_nothing() {
+        for kind in ["Probe", "Bye", "Resolve"] {
+            assert_eq!(said(|w| dissect(&Payload::new(&message(kind, BODY)), w)), (vec![], Ok(())));
+        }
+        assert!(said(|w| dissect(&Payload::new(b"GET / HTTP/1.1"), w)).1.is_err());
+    }
+
+    #[test]
+    fn entities_are_decoded_once() {
+        assert_eq!(decoded(b"&amp;lt;&lt;&x;&"), b"&lt;<&x;&");
+    }
+
+    #[test]
+    fn endless_lists_end() {
+        let many = message("Hello", &format!("<Types>{}</Types>", "a:b ".repeat(9000)));
+        assert_eq!(said(|w| dissect(&Payload::new(&many), w)).0.len(), ITEMS);
+    }
+}

@@ -1,0 +1,90 @@
+//! People: list, create, give a new password, disable, enable.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::account::{CreatedToken, Tokens};
+use super::{App, MayHere, Refusal};
+use crate::plan::permission::ManageTenant;
+use crate::plan::store::{CredentialKind, NewToken, Person, PersonEntry};
+
+/// A list of people.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct People {
+    /// By name.
+    pub people: Vec<PersonEntry>,
+}
+
+/// What a new person needs.
+#[derive(Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NewPerson {
+    /// The name to sign in with: 1 to 100 characters.
+    pub name: String,
+    /// The password: 12 characters or more, at most 256 bytes.
+    pub password: String,
+    /// Whether they administer the tenant.
+    #[serde(default)]
+    pub global_admin: bool,
+}
+
+/// All people.
+pub async fn list(app: &App, _: &MayHere<ManageTenant>) -> Result<People, Refusal> {
+    Ok(People { people: app.store.people().await? })
+}
+
+/// Creates a person with a password. Roles are bound on subscriptions.
+pub async fn create(app: &App, may: &MayHere<ManageTenant>, new: &NewPerson) -> Result<Person, Refusal> {
+    let _permit = app.hashers.acquire().await;
+    let NewPerson { name, password, global_admin } = new;
+    Ok(app.store.create_person(name, password, *global_admin, &may.by, app.now()).await?)
+}
+
+/// Gives a person a new password. Their sessions end; their tokens stay.
+pub async fn set_password(
+    app: &App,
+    may: &MayHere<ManageTenant>,
+    person: &str,
+    password: &str,
+) -> Result<(), Refusal> {
+    let _permit = app.hashers.acquire().await;
+    Ok(app.store.set_password(person, password, None, &may.by, app.now()).await?)
+}
+
+/// Disables a person, who can no longer sign in and whose sessions and tokens end at once, or enables them again. Tokens
+/// that have ended stay ended.
+pub async fn set_disabled(
+    app: &App,
+    may: &MayHere<ManageTenant>,
+    person: &str,
+    disabled: bool,
+) -> Result<PersonEntry, Refusal> {
+    Ok(app.store.set_disabled(person, disabled, &may.by, app.now()).await?)
+}
+
+/// Makes an API token of a person.
+pub async fn create_token(
+    app: &App,
+    may: &MayHere<ManageTenant>,
+    person: &str,
+    new: &NewToken,
+) -> Result<CreatedToken, Refusal> {
+    let made = app.store.create_token(person, new, None, &may.by, app.now()).await?;
+    Ok(CreatedToken { token: made.secret, id: made.id, expires_at: made.expires_at })
+}
+
+/// The API tokens of a person.
+pub async fn tokens(app: &App, _: &MayHere<ManageTenant>, person: &str) -> Result<Tokens, Refusal> {
+    app.store.person(person).await?;
+    Ok(Tokens { tokens: app.store.credentials(CredentialKind::Token, person, app.now()).await? })
+}
+
+/// Revokes an API token of a person.
+pub async fn revoke_token(
+    app: &App,
+    may: &MayHere<ManageTenant>,
+    person: &str,
+    id: &str,
+) -> Result<(), Refusal> {
+    Ok(app.store.end_credential(CredentialKind::Token, person, id, &may.by, app.now()).await?)
+}

@@ -1,0 +1,198 @@
+//! Signing in: by password, by one-time link, by the identity provider; and the first administrator.
+
+use super::{App, Caller, Refusal};
+use crate::plan::oidc::{GroupSetting, Identity, Provider};
+use crate::plan::permission::Role;
+use crate::plan::store::{By, CredentialKind, ExternalPerson, GroupRole, Issued, Person, StoreError};
+
+/// The longest code or state of the identity provider in bytes.
+const PARAMETER: usize = 4_096;
+
+/// What the identity provider sends the browser back with.
+#[derive(Clone, Debug)]
+pub struct Returned {
+    pub state: Option<String>,
+    pub code: Option<String>,
+    /// Whether the provider signed nobody in.
+    pub failed: bool,
+    /// The state that the browser kept since the sign-in began.
+    pub kept_state: Option<String>,
+}
+
+/// Where to send a browser that signs in at the identity provider.
+#[derive(Clone, Debug)]
+pub struct Begun {
+    pub url: String,
+    /// The browser keeps it until it comes back.
+    pub state: String,
+}
+
+impl App {
+    /// Takes an attempt to sign in, or to guess a password, from the limit.
+    ///
+    /// # Errors
+    /// [`Refusal::TooMany`].
+    pub(super) fn attempt(&self, account: Option<&str>, by: &By) -> Result<(), Refusal> {
+        self.attempts.take(account, by.address).map_err(Refusal::TooMany)
+    }
+
+    /// Refuses passwords if the configuration does.
+    pub(super) fn passwords_accepted(&self) -> Result<(), Refusal> {
+        self.settings.access.local_passwords.then_some(()).ok_or(Refusal::NoPasswords)
+    }
+
+    fn provider(&self) -> Result<&Provider, Refusal> {
+        self.settings.access.provider.as_deref().ok_or(Refusal::NoProvider)
+    }
+}
+
+/// Signs a person in by password; none if the name or the password is wrong.
+///
+/// # Errors
+/// [`Refusal::NoPasswords`], [`Refusal::TooMany`], or the store's.
+pub async fn by_password(app: &App, name: &str, password: &str, by: &By) -> Result<Option<Issued>, Refusal> {
+    app.passwords_accepted()?;
+    app.attempt(Some(name), by)?;
+    let person = {
+        let _permit = app.hashers.acquire().await;
+        app.store.sign_in(name, password).await?
+    };
+    match person {
+        Some(person) => Ok(Some(session(app, &person, "password", by).await?)),
+        None => {
+            app.store.audit_failed_sign_in(name, by, app.now()).await?;
+            Ok(None)
+        }
+    }
+}
+
+/// Signs a person in by a one-time link.
+///
+/// # Errors
+/// [`Refusal::BadLink`], or the store's.
+pub async fn by_link(app: &App, link: &str, by: &By) -> Result<Issued, Refusal> {
+    let person = app.store.redeem_login(link, app.now()).await?.ok_or(Refusal::BadLink)?;
+    session(app, &person, "link", by).await
+}
+
+/// Whether the service has no administrator yet.
+pub async fn is_unclaimed(app: &App) -> Result<bool, Refusal> {
+    Ok(app.store.is_unclaimed().await?)
+}
+
+/// Checks the link that makes the first administrator.
+///
+/// # Errors
+/// [`Refusal::BadLink`], or the store's.
+pub async fn check_setup_link(app: &App, link: &str) -> Result<(), Refusal> {
+    let good = app.store.is_good(CredentialKind::Setup, link, app.now()).await?;
+    good.then_some(()).ok_or(Refusal::BadLink)
+}
+
+/// Makes the first administrator by the link, and signs them in.
+///
+/// # Errors
+/// [`Refusal::BadLink`], an unusable name or password, or the store's.
+pub async fn set_up(app: &App, link: &str, name: &str, password: &str, by: &By) -> Result<Issued, Refusal> {
+    let made = {
+        let _permit = app.hashers.acquire().await;
+        app.store.set_up(link, name, password, by, app.now()).await
+    };
+    match made {
+        Ok(person) => session(app, &person, "setup", by).await,
+        Err(StoreError::NotFound { .. }) => Err(Refusal::BadLink),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Signs the caller out. A token stays.
+pub async fn out(app: &App, caller: &Caller) -> Result<(), Refusal> {
+    if caller.kind == CredentialKind::Session {
+        let (name, id) = (&caller.person.name, &caller.holder.id);
+        app.store.end_credential(CredentialKind::Session, name, id, &caller.by, app.now()).await?;
+    }
+    Ok(())
+}
+
+/// Begins a sign-in at the identity provider.
+///
+/// # Errors
+/// [`Refusal::NoProvider`], [`Refusal::TooMany`], [`Refusal::Provider`], or the store's.
+pub async fn begin(app: &App, by: &By) -> Result<Begun, Refusal> {
+    let provider = app.provider()?;
+    app.attempt(None, by)?;
+    let begun = provider.begin(app.now()).await?;
+    app.store.keep_sign_in(&begun.state, &begun.pending, app.now()).await?;
+    Ok(Begun { url: begun.url.to_string(), state: begun.state })
+}
+
+/// Completes a sign-in at the identity provider: checks what it sent the browser back with, gives the person the roles of
+/// their groups, and makes a session.
+///
+/// # Errors
+/// [`Refusal::NoProvider`], [`Refusal::TooMany`], [`Refusal::SignIn`], [`Refusal::Provider`], or the store's.
+pub async fn complete(app: &App, returned: Returned, by: &By) -> Result<(Person, Issued), Refusal> {
+    let provider = app.provider()?;
+    app.attempt(None, by)?;
+    let identity = match identity(app, provider, returned).await {
+        Ok(identity) => identity,
+        Err(refusal) => {
+            app.store.audit_failed_sign_in("", by, app.now()).await?;
+            return Err(refusal);
+        }
+    };
+    let now = app.now();
+    let roles = roles(app, &provider.settings().roles, &identity.groups).await?;
+    let Identity { issuer, subject, name, email, .. } = identity;
+    let external = ExternalPerson { issuer, subject, name, email };
+    let person = app.store.admit(&external, &roles, by, now).await?;
+    let session = app.store.begin_session(&person.name, "identity provider", by, now).await?;
+    Ok((person, session))
+}
+
+async fn session(app: &App, person: &Person, how: &str, by: &By) -> Result<Issued, Refusal> {
+    Ok(app.store.begin_session(&person.name, how, by, app.now()).await?)
+}
+
+/// The identity that the provider vouches for, if the browser, the state and the provider's answer belong together.
+async fn identity(app: &App, provider: &Provider, returned: Returned) -> Result<Identity, Refusal> {
+    let state = returned.state.filter(|state| state.len() <= PARAMETER);
+    let state = state.ok_or(Refusal::SignIn("the provider sent no state; start again at /login"))?;
+    // The same browser must bring the state: else somebody could be made to sign in as somebody else.
+    if returned.kept_state.as_deref() != Some(state.as_str()) {
+        return Err(Refusal::SignIn("the sign-in was begun by another browser; start again at /login"));
+    }
+    let pending = app.store.take_sign_in(&state, app.now()).await?;
+    let pending =
+        pending.ok_or(Refusal::SignIn("the sign-in is unknown, used or too old; start again at /login"))?;
+    if returned.failed {
+        return Err(Refusal::SignIn("the identity provider signed nobody in; start again at /login"));
+    }
+    let code = returned.code.filter(|code| code.len() <= PARAMETER);
+    let code = code.ok_or(Refusal::SignIn("the provider sent no code; start again at /login"))?;
+    Ok(provider.finish(&code, pending, app.now()).await?)
+}
+
+/// The roles that the groups of a person give, on each subscription that the configuration names and on the installation.
+async fn roles(app: &App, settings: &[GroupSetting], groups: &[String]) -> Result<Vec<GroupRole>, Refusal> {
+    let mut out: Vec<GroupRole> = Vec::new();
+    for setting in settings {
+        let subscription = match &setting.subscription {
+            None => None,
+            Some(name) => match app.store.subscription(name).await {
+                Ok(subscription) => Some(subscription.id),
+                Err(StoreError::NotFound { .. }) => {
+                    tracing::warn!(%name, "[oidc] roles names a subscription that does not exist");
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            },
+        };
+        let role: Option<Role> = groups.contains(&setting.group).then_some(setting.role);
+        match out.iter_mut().find(|known| known.subscription == subscription) {
+            Some(known) => known.role = known.role.max(role),
+            None => out.push(GroupRole { subscription, role }),
+        }
+    }
+    Ok(out)
+}

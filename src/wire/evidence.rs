@@ -1,0 +1,38 @@
+//! Evidence as documents write it.
+
+use serde::{Deserialize, Serialize};
+
+use super::frames::FrameNumbers;
+use crate::census::{Reason, Timestamp, time::rfc3339};
+
+/// One reason for a device's classification.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct EvidenceEntry {
+    pub field: String,
+    pub value: String,
+    /// The rule's id.
+    pub rule: String,
+    /// The rule's conclusions, as `attribute=value` joined by `, `.
+    pub says: String,
+    /// The certainty in percent.
+    pub weight: u8,
+    /// The number of the first frame with the value; null unless a capture was replayed. See [`FrameNumbers`].
+    pub frame: Option<u64>,
+    /// The time of that frame; null for derived evidence.
+    #[serde(with = "rfc3339::option")]
+    pub at: Option<Timestamp>,
+}
+
+impl EvidenceEntry {
+    pub fn new(reason: &Reason, frames: Option<&FrameNumbers>) -> Self {
+        Self {
+            field: reason.field.name().to_owned(),
+            value: reason.value.clone(),
+            rule: reason.rule.clone(),
+            says: reason.says.clone(),
+            weight: reason.weight,
+            frame: reason.at.and_then(|at| frames?.number(at)),
+            at: reason.at,
+        }
+    }
+}
