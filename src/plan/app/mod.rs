@@ -13,12 +13,17 @@ pub mod inventory;
 pub mod jobs;
 pub mod people;
 pub mod plans;
+pub mod prices;
 mod refusal;
 pub mod roles;
 pub mod sealing;
+pub mod sensors;
 pub mod sign_in;
+pub mod snapshots;
+pub mod statements;
 pub mod subscriptions;
 pub mod suspicion;
+pub mod uploads;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
