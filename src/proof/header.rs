@@ -1,6 +1,7 @@
 //! The header: the signed part of a snapshot.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::day::Day;
 use super::digest::Digest;
@@ -11,7 +12,8 @@ use crate::census::{Census, Policy, Timestamp, time::rfc3339};
 pub const SNAPSHOT_SCHEMA: &str = "netcensus.snapshot/1";
 
 /// The snapshot of a day without its leaves. The signed form is the compact JSON of these members in this order.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[schema(as = SnapshotHeader)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
     pub schema: String,
@@ -19,34 +21,41 @@ pub struct Header {
     /// Its place in the chain of the subscription's snapshots, in the order of sealing, from 1.
     pub number: u64,
     /// The UTC day at the end of which the devices are counted.
+    #[schema(value_type = String)]
     pub day: Day,
     /// 0 for the first snapshot of the day. A later revision supersedes it and leaves it unchanged.
     pub revision: u64,
     /// Why this revision was sealed.
     pub reason: Option<String>,
     /// SHA-256 of the signed form of the previous header in the chain.
+    #[schema(value_type = Option<String>)]
     pub previous: Option<Digest>,
     /// The policy of the count.
+    #[schema(value_type = Object)]
     pub policy: Policy,
     /// Frames before this instant are counted: the end of the day.
     #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub as_of: Timestamp,
     /// Facts stored before this instant are counted.
     #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub known_until: Timestamp,
     /// The last plan in effect during the day.
     pub plan: Option<PlanInEffect>,
+    #[schema(value_type = Object)]
     pub census: Census,
     /// The number of leaves, one for each device.
     pub size: u64,
     /// The root of the tree over the leaves.
+    #[schema(value_type = String)]
     pub root: Digest,
     /// The version of the service that counted: another version may classify devices differently.
     pub version: String,
 }
 
 /// The plan in effect.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanInEffect {
     pub number: i64,

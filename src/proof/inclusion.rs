@@ -1,6 +1,7 @@
 //! The proof of one device: it is, with this verdict, one of exactly as many devices as the header states.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::digest::Digest;
 use super::fault::Fault;
@@ -14,12 +15,14 @@ use super::tree::{is_included, path};
 pub(crate) const PROOF_SCHEMA: &str = "netcensus.proof/1";
 
 /// The proof as a document: one line of compact JSON with these members in this order.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Inclusion {
     pub schema: String,
+    #[schema(value_type = String)]
     pub key: PublicKey,
     pub header: Header,
+    #[schema(value_type = String)]
     pub signature: Signature,
     pub device: LeafPlace,
     /// The last leaf. Its path fits only one size of tree, which the device's path does not.
@@ -27,13 +30,14 @@ pub struct Inclusion {
 }
 
 /// A leaf with its path to the root.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LeafPlace {
     /// Its index among the leaves, from 0.
     pub index: u64,
     pub leaf: Leaf,
     /// The sibling hashes on the way to the root, from below.
+    #[schema(value_type = Vec<String>)]
     pub path: Vec<Digest>,
 }
 

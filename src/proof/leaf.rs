@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::digest::Digest;
 use super::tree::leaf_hash;
@@ -12,23 +13,30 @@ use crate::census::{
 
 /// One device, counted or not. The line is the compact JSON of these members in this order. Lines are sorted by id, so two
 /// neighbours prove that a device between them does not exist.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[schema(as = SnapshotLeaf)]
 #[serde(deny_unknown_fields)]
 pub struct Leaf {
     /// The device's id: 16 hex digits.
     pub id: String,
     pub zone: String,
+    #[schema(value_type = String)]
     pub mac: MacAddr,
+    #[schema(value_type = String)]
     pub ip: IpAddr,
+    #[schema(value_type = String)]
     pub category: Category,
     /// Type, a key of the taxonomy.
     #[serde(rename = "type")]
     pub kind: String,
+    #[schema(value_type = String)]
     pub verdict: Verdict,
     #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub first_seen: Timestamp,
     /// Newest frame before the end of the day.
     #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub last_seen: Timestamp,
     /// The number of its couplings, with which the ledger of couplings closes too.
     pub couplings: u64,

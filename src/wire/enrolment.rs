@@ -67,9 +67,10 @@ pub struct BadToken;
 ///
 /// Each enrolment makes a new sensor with its own key pair, and the key pair of a sensor never changes. So each signature
 /// has exactly one possible key. An appliance that enrols again names its former sensor and signs the request with that
-/// sensor's key ([`super::signature`], purpose `Replace`). The service then revokes the former sensor in the same
+/// sensor's key (`wire::signature`, purpose `Replace`). The service then revokes the former sensor in the same
 /// transaction. If the appliance has lost that key, a person must revoke the former sensor.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct EnrolRequest {
     /// The secret of the token.
@@ -85,14 +86,16 @@ pub struct EnrolRequest {
 
 /// A sensor that a new one replaces.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Replaced {
     pub subscription: String,
     pub sensor: String,
 }
 
-/// The answer to [`EnrolRequest`].
+/// The answer to an enrolment.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct EnrolResponse {
     pub sensor: String,
     pub subscription: String,

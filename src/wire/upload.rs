@@ -33,6 +33,7 @@ pub struct Upload {
 
 /// The health of a sensor: totals since it started. They do not affect the count.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 #[serde(default)]
 pub struct Health {
     /// The sensor's version.
@@ -66,6 +67,7 @@ pub struct Health {
 
 /// The answer to an upload, sent once the upload is stored durably.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct UploadReceipt {
     /// That of the upload.
     pub sequence: u64,
@@ -74,7 +76,7 @@ pub struct UploadReceipt {
     /// The receipt's number. It increases with each stored upload of the sensor.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub number: Option<u64>,
-    /// Whether the upload showed that two appliances use the identity; see [`Health::receipt`].
+    /// Whether the upload showed that two appliances use the identity; see `receipt` in the upload's health.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub forked: bool,
     /// Whether the service was restored from a backup and lost uploads of the sensor. The sensor then uploads all its

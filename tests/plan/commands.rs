@@ -23,7 +23,7 @@ fn migrate_tells_what_a_database_lacks_and_brings_it_up_to_date() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let pending = document(dir, &["migrate", "--dry-run", "--json"]);
-    assert_eq!(pending["pending"][0], "0001 spine");
+    assert_eq!(pending["pending"][0], "0001 schema");
     assert_eq!(pending["applied"], false);
     printed(dir, &["migrate"]);
     assert_eq!(document(dir, &["migrate", "--json"])["pending"], json!([]));

@@ -69,6 +69,7 @@ async fn apply(store: &Store, sid: &str, event: &Event, now: Timestamp) -> Optio
         Event::Cancel => outcome(store.cancel_plan(sid, &by, now).await),
         Event::Withdraw => outcome(store.withdraw_cancellation(sid, &by, now).await),
         Event::Price(micros, days) => {
+            store.close_due(sid, now).await.unwrap();
             let price = Price { currency: "EUR".parse().unwrap(), micros };
             outcome(store.set_price(sid, price, Some(now.plus(days * DAY)), &by, now).await)
         }
@@ -76,6 +77,7 @@ async fn apply(store: &Store, sid: &str, event: &Event, now: Timestamp) -> Optio
             let month = (0..=back).fold(Month::of(now), |m, _| m.previous());
             let (committed, reason) = (Some(committed), "as ordered".to_owned());
             let asked = CorrectionRequest { line, committed, reason, ..CorrectionRequest::default() };
+            store.close_due(sid, now).await.unwrap();
             outcome(store.correct_statement(sid, month, &asked, &by, now).await)
         }
         Event::Look => outcome(store.statements(sid, None, 1_000, now).await),

@@ -1,17 +1,18 @@
-//! Bundles, written while they are read from the store: however large, one part of the leaves is held at a time.
+//! Bundles, written while they are read from the store: only one part of the leaves is in memory at a time.
 
 use async_stream::try_stream;
 use futures_core::Stream;
 
 use super::App;
+use super::snapshots::Leaves;
 use crate::billing::statement::Month;
 use crate::plan::store::{Snapshot, StoreError};
 use crate::proof::bundle::Writer;
 use crate::proof::{SigningKey, Span};
 
-/// What a bundle is made of.
+/// The contents of a bundle, but for the leaves.
 pub struct Bundle {
-    service: App,
+    app: App,
     subscription: String,
     days: Span,
     key: SigningKey,
@@ -19,26 +20,22 @@ pub struct Bundle {
     statements: Vec<(Month, String)>,
 }
 
-impl App {
-    /// The bundle of some days: the chain that holds their snapshots, the leaves of each day's newest one, and the
-    /// closed statements of their months.
+impl Bundle {
+    /// The bundle of some days; see [`super::snapshots::bundle`].
     ///
     /// # Errors
     /// [`SnapshotError::NoSnapshot`](crate::plan::store::SnapshotError::NoSnapshot),
     /// [`SnapshotError::TooManyHeaders`](crate::plan::store::SnapshotError::TooManyHeaders) or the store's.
-    pub async fn bundle(&self, subscription: &str, days: Span) -> Result<Bundle, StoreError> {
-        let chain = self.store.chain(subscription, days).await?;
-        let key = self.store.signing_key(self.now()).await?;
-        let statements = self.store.closed_statements(subscription, days, self.now()).await?;
-        let (service, subscription) = (self.clone(), subscription.to_owned());
-        Ok(Bundle { service, subscription, days, key, chain, statements })
+    pub(super) async fn new(app: &App, subscription: &str, days: Span) -> Result<Self, StoreError> {
+        let chain = app.store.chain(subscription, days).await?;
+        let key = app.store.signing_key(app.now()).await?;
+        let statements = app.store.closed_statements(subscription, days, app.now()).await?;
+        Ok(Self { app: app.clone(), subscription: subscription.to_owned(), days, key, chain, statements })
     }
-}
 
-impl Bundle {
     /// The file, piece by piece.
     pub fn stream(self) -> impl Stream<Item = Result<Vec<u8>, StoreError>> + Send {
-        let Self { service, subscription, days, key, chain, statements } = self;
+        let Self { app, subscription, days, key, chain, statements } = self;
         try_stream! {
             let mut writer = Writer::new(Vec::new(), &subscription, days, &key).map_err(failed)?;
             for (place, snapshot) in chain.iter().enumerate() {
@@ -46,7 +43,7 @@ impl Bundle {
                 let is_newest = chain.iter().skip(place + 1).all(|later| later.header.day != day);
                 let leaves = days.contains(day) && is_newest;
                 writer.snapshot(&snapshot.signed_form, &snapshot.signature, leaves).map_err(failed)?;
-                let mut parts = service.leaves(snapshot);
+                let mut parts = Leaves::new(&app, snapshot.clone());
                 while let Some(text) = if leaves { parts.next().await? } else { None } {
                     for line in text.lines() {
                         writer.line(line).map_err(failed)?;

@@ -19,12 +19,17 @@ pub mod jobs;
 pub mod managed;
 pub mod people;
 pub mod plans;
+pub mod prices;
 mod refusal;
 pub mod roles;
 pub mod sealing;
+pub mod sensors;
 pub mod sign_in;
+pub mod snapshots;
+pub mod statements;
 pub mod subscriptions;
 pub mod suspicion;
+pub mod uploads;
 pub mod zones;
 
 use std::path::{Path, PathBuf};

@@ -14,11 +14,11 @@ use crate::plan::store::Changed;
 pub struct PlanEntry {
     /// Counts from 1 within the subscription.
     pub number: i64,
-    /// PlanKind.
+    /// Trial, monthly or annual.
     pub kind: PlanKind,
     /// The number of devices committed to; null for a trial.
     pub committed: Option<u64>,
-    /// Where it stands.
+    /// The state of the plan at present.
     pub status: PlanStatus,
     /// When the terms were accepted.
     #[serde(with = "rfc3339")]
@@ -28,15 +28,15 @@ pub struct PlanEntry {
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub from: Timestamp,
-    /// The first instant no longer in effect; null for a plan that runs on.
+    /// The first instant at which it is no longer in effect; null if no end is set.
     #[serde(with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub to: Option<Timestamp>,
-    /// When its cancellation was confirmed, if one stands.
+    /// When it was cancelled; null if it is not cancelled or the cancellation was withdrawn.
     #[serde(with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub cancel_requested_at: Option<Timestamp>,
-    /// When the booking was withdrawn, if it was: then the plan is never in effect.
+    /// When the booking was withdrawn; null if it was not. A withdrawn plan is never in effect.
     #[serde(with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub withdrawn_at: Option<Timestamp>,
@@ -64,7 +64,7 @@ impl PlanEntry {
 pub struct Timeline {
     /// The plan in effect, if any.
     pub plan: Option<PlanEntry>,
-    /// The plan that is booked to follow it, if any.
+    /// The plan that is booked as its successor, if any.
     pub booked: Option<PlanEntry>,
     /// All plans, oldest first.
     pub history: Vec<PlanEntry>,
@@ -92,7 +92,7 @@ impl From<&Changed> for PlanEntry {
     }
 }
 
-/// What replacing came to.
+/// The result of a replacement.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Replacement {
     /// The plan in effect, and when it ends.

@@ -48,6 +48,12 @@ pub enum Refusal {
     /// An upload cannot be read.
     #[error(transparent)]
     Upload(#[from] BadUpload),
+    /// The bearer key is not that of an enrolled sensor. The sender is not told more.
+    #[error("the key is missing, unknown or revoked; enrol the sensor again")]
+    UnknownSensor,
+    /// The request is not signed as it must be.
+    #[error("{0}")]
+    Unsigned(&'static str),
     /// The classification rules cannot be loaded.
     #[error(transparent)]
     Rules(#[from] RuleError),

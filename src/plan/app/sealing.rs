@@ -1,44 +1,35 @@
-//! Sealing: takes the count of a day that has ended and makes it a snapshot.
+//! Sealing: makes the count of a day that has ended a snapshot.
 //!
-//! By the service itself, ten minutes after midnight UTC and whenever it finds days that were missed, and by people
-//! on request. A day is sealed once: further services find it sealed, and count nothing twice. Uploads that come later
-//! and tell of a sealed day make a new revision of it, and the old one stays.
+//! The service seals a day ten minutes after midnight UTC, and later if it missed the day. People seal on request. A day is
+//! sealed once, even if several services run. If later uploads concern a sealed day, the service seals a new revision of
+//! the day and keeps the old one.
 
 use std::collections::HashMap;
 
+use super::snapshots::Leaves;
 use super::{App, Refusal};
 use crate::census::{Census, CouplingKey, Policy, Survey, Timestamp};
 use crate::plan::store::snapshots::{SealOutcome, Unsealed};
 use crate::plan::store::{By, Snapshot, SnapshotError, StoreError};
 use crate::proof::day::{self, REVISED};
-use crate::proof::inclusion::{LeafPlace, PROOF_SCHEMA};
-use crate::proof::part::{Packer, Part, unpack};
-use crate::proof::{Day, Digest, Due, Header, Inclusion, Leaf, PlanInEffect, SNAPSHOT_SCHEMA, Tally, due};
+use crate::proof::part::{Packer, Part};
+use crate::proof::{Day, Digest, Due, Header, Leaf, PlanInEffect, SNAPSHOT_SCHEMA, Tally, due};
 
-/// Days that one run seals for a subscription; the next run goes on.
+/// The most days that one run seals for a subscription. The next run seals the rest.
 const AT_ONCE: usize = 8;
-/// How often a day is counted again because somebody else sealed it meanwhile.
+/// How often a day is counted again because another service sealed it meanwhile.
 const ATTEMPTS: usize = 3;
 
-/// What became of a request to seal.
+/// The result of a request to seal.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Outcome {
-    /// There is a new snapshot.
+    /// A new snapshot was sealed.
     Sealed(Snapshot),
-    /// The newest snapshot of the day says what would be sealed.
+    /// The newest snapshot of the day has the same count.
     Unchanged(Snapshot),
 }
 
-impl Outcome {
-    /// The day's newest snapshot.
-    pub fn snapshot(&self) -> &Snapshot {
-        match self {
-            Self::Sealed(snapshot) | Self::Unchanged(snapshot) => snapshot,
-        }
-    }
-}
-
-/// What is counted of a day.
+/// The count of a day.
 struct Counted {
     policy: Policy,
     census: Census,
@@ -65,10 +56,10 @@ impl Counted {
     }
 }
 
-/// Seals what is due of every subscription.
+/// Seals the days that are due of all subscriptions. If one subscription fails, the others are still sealed.
 ///
 /// # Errors
-/// The store's; the other subscriptions are sealed nevertheless.
+/// The last of the store's errors.
 pub async fn seal_due(service: App) -> Result<(), Refusal> {
     let mut outcome = Ok(());
     for subscription in service.store.subscriptions().await? {
@@ -81,11 +72,11 @@ pub async fn seal_due(service: App) -> Result<(), Refusal> {
 }
 
 impl App {
-    /// Seals a day, or makes a new revision of it where facts, decisions or rules now give another count.
+    /// Seals a day, or makes a new revision of it if facts, decisions or rules now give another count.
     ///
     /// # Errors
     /// [`SnapshotError::DayNotOver`], [`SnapshotError::BeforeSubscription`], or the store's.
-    pub async fn seal(&self, subscription: &str, day: Day, by: &By) -> Result<Outcome, Refusal> {
+    pub(super) async fn seal(&self, subscription: &str, day: Day, by: &By) -> Result<Outcome, Refusal> {
         let created = self.store.subscription(subscription).await?.created_at;
         if day.end() > self.now() {
             return Err(StoreError::from(SnapshotError::DayNotOver { day }).into());
@@ -98,7 +89,7 @@ impl App {
                 return Ok(outcome);
             }
         }
-        // Whoever was faster has just counted the same.
+        // Another service was faster each time, and counted the same.
         Ok(Outcome::Unchanged(self.store.snapshot(subscription, day, None).await?))
     }
 
@@ -117,7 +108,7 @@ impl App {
         Ok(())
     }
 
-    /// Counts and seals; `None` where somebody else sealed the day meanwhile.
+    /// Counts and seals; `None` if another service sealed the day meanwhile.
     async fn try_to_seal(&self, subscription: &str, day: Day, by: &By) -> Result<Option<Outcome>, Refusal> {
         let newest = self.store.find_snapshot(subscription, day, None).await?;
         let now = self.now();
@@ -173,14 +164,14 @@ impl App {
         Ok((revision, counted?))
     }
 
-    /// When the listed couplings of a snapshot's devices had been seen last, zone by zone. A device of one coupling,
-    /// as most are, was seen last when that was.
+    /// When the couplings of a snapshot's devices were last seen, by zone. A leaf tells this only of a device with one
+    /// coupling; most have one.
     async fn last_seen(
         &self,
         snapshot: &Snapshot,
     ) -> Result<HashMap<String, HashMap<CouplingKey, Timestamp>>, StoreError> {
         let mut out: HashMap<String, HashMap<CouplingKey, Timestamp>> = HashMap::new();
-        let mut parts = self.leaves(snapshot);
+        let mut parts = Leaves::new(self, snapshot.clone());
         while let Some(text) = parts.next().await? {
             for leaf in text.lines().filter_map(Leaf::read).filter(|leaf| leaf.couplings == 1) {
                 let key = CouplingKey { mac: leaf.mac, ip: leaf.ip };
@@ -188,67 +179,6 @@ impl App {
             }
         }
         Ok(out)
-    }
-
-    /// The leaves of a snapshot, some thousands at a time.
-    pub fn leaves(&self, snapshot: &Snapshot) -> Leaves {
-        Leaves { service: self.clone(), snapshot: snapshot.clone(), after: -1 }
-    }
-
-    /// The proof that a device is in a snapshot, with the last leaf's, which pins how many there are.
-    ///
-    /// # Errors
-    /// [`StoreError::NotFound`] where the device is not in it, or the store's.
-    pub async fn proof(&self, snapshot: &Snapshot, device: &str) -> Result<Inclusion, StoreError> {
-        let key = self.store.signing_key(self.now()).await?;
-        let (mut hashes, mut found, mut last) = (Vec::new(), None, None);
-        let mut parts = self.leaves(snapshot);
-        while let Some(text) = parts.next().await? {
-            for line in text.lines() {
-                hashes.push(Leaf::hash(line));
-                if line.strip_prefix(r#"{"id":""#).is_some_and(|rest| rest.split('"').next() == Some(device))
-                {
-                    found = Some((hashes.len().saturating_sub(1), line.to_owned()));
-                }
-            }
-            last = text.lines().last().map(str::to_owned).or(last);
-        }
-        let missing = || StoreError::NotFound { what: "device", id: device.chars().take(60).collect() };
-        let found = found.ok_or_else(missing)?;
-        let last = (hashes.len().saturating_sub(1), last.unwrap_or_default());
-        let place = |(index, line): (usize, String)| {
-            let leaf = Leaf::read(&line).ok_or_else(|| corrupt(&"a leaf cannot be read"))?;
-            Ok::<_, StoreError>(LeafPlace::new(leaf, index, &hashes))
-        };
-        Ok(Inclusion {
-            schema: PROOF_SCHEMA.to_owned(),
-            key: key.public(),
-            header: snapshot.header.clone(),
-            signature: snapshot.signature,
-            device: place(found)?,
-            last: place(last)?,
-        })
-    }
-}
-
-/// The leaves of a snapshot, part by part.
-pub struct Leaves {
-    service: App,
-    snapshot: Snapshot,
-    after: i64,
-}
-
-impl Leaves {
-    /// The lines of the next part, each with its end; `None` after the last one.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn next(&mut self) -> Result<Option<String>, StoreError> {
-        let Some((part, body)) = self.service.store.snapshot_part(&self.snapshot, self.after).await? else {
-            return Ok(None);
-        };
-        self.after = part;
-        unpack(&body).map(Some).map_err(|e| corrupt(&e))
     }
 }
 

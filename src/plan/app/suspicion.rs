@@ -1,10 +1,11 @@
-//! Attempts to pass for a sensor, and how often they are written down: one row of the audit trail a minute for each
-//! sensor and kind, however many come.
+//! Attempts to impersonate a sensor. The audit trail gets at most one row a minute for each sensor and kind of attempt.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
+use super::App;
 use crate::census::Timestamp;
+use crate::plan::store::By;
 
 /// Sensors and kinds that are remembered at once. Beyond them a new one is not written down until a minute has passed.
 const REMEMBERED: usize = 4_096;
@@ -98,6 +99,19 @@ impl Suspicions {
         }
         noted.insert(key, Noted { minute, unsaid: 0 });
         Some(1)
+    }
+}
+
+/// Records a suspicion in the audit trail, at most once a minute for each sensor and kind. If that fails, the answer to the
+/// request stays the same.
+pub async fn note(app: &App, subscription: &str, sensor: Option<&str>, what: Suspicion, origin: &By) {
+    let now = app.now();
+    let Some(times) = app.suspicions.take(subscription, sensor.unwrap_or_default(), what, now) else {
+        return;
+    };
+    tracing::warn!(subscription, sensor, why = what.key(), times, "a request may impersonate a sensor");
+    if let Err(error) = app.store.note_suspicion(subscription, sensor, what, times, origin, now).await {
+        tracing::error!("the audit trail lacks a suspicious request: {error}");
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::failure::Failure;
 use super::{Common, Target, print_json, table};
 use crate::clock::{Clock as _, SystemClock};
-use crate::plan::app::subscriptions;
+use crate::plan::app::{sensors, subscriptions};
 use crate::plan::store::{By, Expected};
 use crate::wire::EnrolmentToken;
 
@@ -42,7 +42,7 @@ pub(super) enum SubscriptionCommand {
 /// What to do with sensors.
 #[derive(Debug, Subcommand)]
 pub(super) enum SensorCommand {
-    /// Make a one-time enrolment token, good for an hour
+    /// Make an enrolment token, which works once, for one hour
     Token {
         #[command(flatten)]
         target: Target,
@@ -50,7 +50,7 @@ pub(super) enum SensorCommand {
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
-    /// List the sensors and how they fare
+    /// List the sensors and their health
     List {
         #[command(flatten)]
         target: Target,
@@ -64,7 +64,7 @@ pub(super) enum SensorCommand {
         /// Its new name
         name: String,
     },
-    /// Revoke a sensor's key for good
+    /// Revoke a sensor's key permanently
     Revoke {
         #[command(flatten)]
         target: Target,
@@ -110,27 +110,29 @@ pub(super) async fn subscription(command: SubscriptionCommand) -> Result<(), Fai
 
 /// Enrols, lists and revokes sensors.
 pub(super) async fn sensor(command: SensorCommand) -> Result<(), Failure> {
-    let now = SystemClock.now();
+    let by = By::operator();
     match command {
         SensorCommand::Token { target, url } => {
-            let (config, store, subscription) = target.open().await?;
-            let source = config.tls(config.listen, now)?;
-            let fingerprint = source.map(|source| source.pin()).transpose()?.flatten();
-            let (secret, expires) = store.create_enrolment(&subscription.id, &By::operator(), now).await?;
-            let url = url.unwrap_or_else(|| config.url(config.listen));
-            let token = EnrolmentToken { url, secret, fingerprint }.to_string();
+            let config = target.common.config()?;
+            let tls = config.tls(config.listen, SystemClock.now())?;
+            let fingerprint = tls.map(|tls| tls.pin()).transpose()?.flatten();
+            let (app, may) = target.may(by).await?;
+            let made = sensors::create_token(&app, &may).await?;
+            let url = url.unwrap_or(made.token.url);
+            let token = EnrolmentToken { url, secret: made.token.secret, fingerprint }.to_string();
             if target.common.json {
-                return print_json(&json!({"token": token, "expires_at": expires.to_string()}));
+                return print_json(&json!({"token": token, "expires_at": made.expires_at.to_string()}));
             }
             say(&token)
         }
         SensorCommand::List { target } => {
-            let (_, store, subscription) = target.open().await?;
-            let sensors = store.sensors(&subscription.id).await?;
+            let (app, may) = target.may(by).await?;
+            let list = sensors::list(&app, &may).await?;
             if target.common.json {
-                return print_json(&json!({"sensors": sensors}));
+                return print_json(&list);
             }
-            let rows: Vec<_> = sensors
+            let rows: Vec<_> = list
+                .sensors
                 .into_iter()
                 .map(|s| {
                     let uploaded = s.uploaded_at.map_or_else(|| "never".into(), |t| t.to_string());
@@ -143,18 +145,16 @@ pub(super) async fn sensor(command: SensorCommand) -> Result<(), Failure> {
             Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
         }
         SensorCommand::Rename { target, sensor, name } => {
-            let (_, store, subscription) = target.open().await?;
-            let by = By::operator();
-            let renamed =
-                store.rename_sensor(&subscription.id, &sensor, &name, &Expected::Any, &by, now).await?;
+            let (app, may) = target.may(by).await?;
+            let renamed = sensors::rename(&app, &may, &sensor, &name, &Expected::Any).await?;
             if target.common.json {
                 return print_json(&renamed);
             }
             say(&format!("renamed {sensor} to {}", renamed.name))
         }
         SensorCommand::Revoke { target, sensor } => {
-            let (_, store, subscription) = target.open().await?;
-            store.revoke_sensor(&subscription.id, &sensor, &By::operator(), now).await?;
+            let (app, may) = target.may(by).await?;
+            sensors::revoke(&app, &may, &sensor).await?;
             if target.common.json {
                 return print_json(&json!({"revoked": sensor}));
             }

@@ -8,14 +8,13 @@ use super::failure::Failure;
 use super::operate::say;
 use super::{Attempt, Target, print_json, table};
 use crate::billing::timeline::{Onboarding, PlanKind};
-use crate::clock::{Clock as _, SystemClock};
-use crate::plan::app::plans::{PlanEntry, Replacement, Timeline};
-use crate::plan::store::Changed;
+use crate::plan::app::plans::{self, PlanEntry};
+use crate::plan::store::By;
 
 /// What to do with the plan.
 #[derive(Debug, Subcommand)]
 pub(super) enum PlanCommand {
-    /// Show the plan in effect, the one booked to follow, and those before
+    /// Show the plan in effect, the booked plan, and all earlier plans
     Show {
         #[command(flatten)]
         target: Target,
@@ -29,12 +28,12 @@ pub(super) enum PlanCommand {
         #[command(flatten)]
         attempt: Attempt,
     },
-    /// Replace the plan in effect: it ends an hour later, and the new one starts at that instant
+    /// Replace the plan in effect: it ends in one hour, and the new plan starts at that instant
     #[command(after_help = "Example:
   netcensus-plan plan replace --kind monthly --devices 2100 --accept-terms
 
-'plan cancel --withdraw' within the hour keeps the old plan and takes back the new one;
-'plan cancel' takes back the new one alone.")]
+Within the hour, 'plan cancel --withdraw' keeps the old plan and takes back the new plan;
+'plan cancel' takes back only the new plan, and the old plan still ends.")]
     Replace {
         #[command(flatten)]
         target: Target,
@@ -55,7 +54,7 @@ pub(super) enum PlanCommand {
     },
 }
 
-/// The plan that is wanted.
+/// The plan to onboard.
 #[derive(Debug, clap::Args)]
 pub(super) struct Wanted {
     /// trial, monthly or annual
@@ -77,11 +76,10 @@ impl From<Wanted> for Onboarding {
 
 /// Shows and changes plans.
 pub(super) async fn run(command: PlanCommand) -> Result<(), Failure> {
-    let now = SystemClock.now();
     match command {
         PlanCommand::Show { target } => {
-            let (_, store, subscription) = target.open().await?;
-            let timeline = Timeline::from(&store.history(&subscription.id, now).await?);
+            let (app, may) = target.may(By::operator()).await?;
+            let timeline = plans::timeline(&app, &may).await?;
             if target.common.json {
                 return print_json(&timeline);
             }
@@ -93,14 +91,12 @@ pub(super) async fn run(command: PlanCommand) -> Result<(), Failure> {
             Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
         }
         PlanCommand::Onboard { target, wanted, attempt } => {
-            let (_, store, subscription) = target.open().await?;
-            let done = store.onboard(&subscription.id, &wanted.into(), &attempt.by()?, now).await?;
-            changed(&target, &attempt, &done)
+            let (app, may) = target.may(attempt.by()?).await?;
+            changed(&target, &attempt, &plans::onboard(&app, &may, &wanted.into()).await?)
         }
         PlanCommand::Replace { target, wanted, attempt } => {
-            let (_, store, subscription) = target.open().await?;
-            let done = store.replace_plan(&subscription.id, &wanted.into(), &attempt.by()?, now).await?;
-            let replacement = Replacement::from(&done);
+            let (app, may) = target.may(attempt.by()?).await?;
+            let replacement = plans::replace(&app, &may, &wanted.into()).await?;
             if target.common.json {
                 return print_json(&replacement);
             }
@@ -110,23 +106,21 @@ pub(super) async fn run(command: PlanCommand) -> Result<(), Failure> {
             Ok(())
         }
         PlanCommand::Cancel { target, withdraw, attempt } => {
-            let (_, store, subscription) = target.open().await?;
-            let by = attempt.by()?;
-            let done = match withdraw {
-                true => store.withdraw_cancellation(&subscription.id, &by, now).await?,
-                false => store.cancel_plan(&subscription.id, &by, now).await?,
+            let (app, may) = target.may(attempt.by()?).await?;
+            let entry = match withdraw {
+                true => plans::withdraw(&app, &may).await?,
+                false => plans::cancel(&app, &may).await?,
             };
-            changed(&target, &attempt, &done)
+            changed(&target, &attempt, &entry)
         }
     }
 }
 
-fn changed(target: &Target, attempt: &Attempt, done: &Changed) -> Result<(), Failure> {
-    let entry = PlanEntry::from(done);
+fn changed(target: &Target, attempt: &Attempt, entry: &PlanEntry) -> Result<(), Failure> {
     if target.common.json {
-        return print_json(&entry);
+        return print_json(entry);
     }
-    say(&format!("{}{}", attempt.tried(), sentence(&entry)))
+    say(&format!("{}{}", attempt.tried(), sentence(entry)))
 }
 
 fn sentence(entry: &PlanEntry) -> String {

@@ -1,4 +1,4 @@
-//! Snapshots on the command line, and the check of what was exported, which needs neither configuration nor database.
+//! Snapshots, and the check of exported files, which needs neither configuration nor database.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write as _};
@@ -10,11 +10,9 @@ use futures_core::Stream as _;
 use serde_json::json;
 
 use super::failure::Failure;
-use super::{Common, Target, print_json, service, table};
+use super::{Common, Target, print_json, table};
 use crate::billing::statement::Month;
-use crate::clock::{Clock as _, SystemClock};
-use crate::plan::app::sealing::Outcome;
-use crate::plan::http::api::snapshots::{SnapshotEntry, page};
+use crate::plan::app::snapshots::{self, SnapshotEntry};
 use crate::plan::store::By;
 use crate::proof::verify::{BundleReport, DeviceReport, TrustedSigner, Verified};
 use crate::proof::{Day, Header, Span, verify as verification};
@@ -22,11 +20,11 @@ use crate::proof::{Day, Header, Span, verify as verification};
 /// What to do with snapshots.
 #[derive(Debug, Subcommand)]
 pub(super) enum SnapshotCommand {
-    /// List the snapshots, the one that was sealed last first
+    /// List the snapshots in reverse order of sealing
     List {
         #[command(flatten)]
         target: Target,
-        /// How many
+        /// The most snapshots to list
         #[arg(long, value_name = "N", default_value_t = 31)]
         limit: i64,
     },
@@ -40,7 +38,7 @@ pub(super) enum SnapshotCommand {
         #[arg(long, value_name = "N")]
         revision: Option<i64>,
     },
-    /// Seal a day that has ended, or make a new revision where it counts otherwise now
+    /// Seal a day that has ended, or make a new revision if the day now counts differently
     Seal {
         #[command(flatten)]
         target: Target,
@@ -49,7 +47,7 @@ pub(super) enum SnapshotCommand {
         /// Why, for the header and the audit trail
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
-        /// Only tell what would be sealed
+        /// Count and print, but seal nothing
         #[arg(long)]
         dry_run: bool,
     },
@@ -90,7 +88,7 @@ pub(super) enum SnapshotCommand {
   netcensus-plan verify november.ndjson
   netcensus-plan verify november.ndjson --key SHA256:mVPwvezndPv/ARoIadVY98vAC0g+P/5633yTC4d/wXE
 
-Needs no configuration, no database and no network. Exit status: 0 it holds, 1 it does not.")]
+Needs no configuration, database or network. Exit status: 0 the file is valid, 1 it is not.")]
 pub(super) struct VerifyArguments {
     /// The file; - for standard input
     file: PathBuf,
@@ -104,10 +102,11 @@ pub(super) struct VerifyArguments {
 
 /// Seals, shows and exports.
 pub(super) async fn snapshot(command: SnapshotCommand) -> Result<(), Failure> {
+    let by = By::operator();
     match command {
         SnapshotCommand::List { target, limit } => {
-            let (config, store, subscription) = target.open().await?;
-            let page = page(&service(&config, store)?, &subscription.id, None, Some(limit)).await?;
+            let (app, may) = target.may(by).await?;
+            let page = snapshots::page(&app, &may, None, Some(limit)).await?;
             if target.common.json {
                 return print_json(&page);
             }
@@ -117,34 +116,27 @@ pub(super) async fn snapshot(command: SnapshotCommand) -> Result<(), Failure> {
             Ok(table::print(&mut io::stdout().lock(), &titles, &rows)?)
         }
         SnapshotCommand::Show { target, day, revision } => {
-            let (_, store, subscription) = target.open().await?;
-            let key = store.signing_key(SystemClock.now()).await?.public();
-            let snapshot = store.snapshot(&subscription.id, day, revision).await?;
-            show(&SnapshotEntry::new(snapshot, key), target.common.json)
+            let (app, may) = target.may(by).await?;
+            show(&snapshots::show(&app, &may, day, revision).await?, target.common.json)
         }
         SnapshotCommand::Seal { target, day, reason, dry_run } => {
-            let (config, store, subscription) = target.open().await?;
-            let service = service(&config, store)?;
-            let by = By { reason, dry_run, ..By::operator() };
-            let outcome = service.seal(&subscription.id, day, &by).await?;
-            let key = service.store.signing_key(service.now()).await?.public();
-            let sealed = matches!(outcome, Outcome::Sealed(_));
-            let entry = SnapshotEntry::new(outcome.snapshot().clone(), key);
+            let (app, may) = target.may(By { reason, dry_run, ..by }).await?;
+            let done = snapshots::seal(&app, &may, day).await?;
             if target.common.json {
-                return print_json(&json!({"sealed": sealed && !dry_run, "snapshot": entry}));
+                return print_json(&json!({"sealed": done.sealed && !dry_run, "snapshot": done.snapshot}));
             }
-            let what = match (sealed, dry_run) {
+            let what = match (done.sealed, dry_run) {
                 (true, false) => "sealed",
                 (true, true) => "would be sealed",
-                (false, _) => "holds already, nothing was sealed",
+                (false, _) => "unchanged, nothing was sealed",
             };
             let mut out = io::stdout().lock();
-            writeln!(out, "{day}, revision {}: {what}", entry.header.revision)?;
-            Ok(write_header(&mut out, &entry.header)?)
+            writeln!(out, "{day}, revision {}: {what}", done.snapshot.header.revision)?;
+            Ok(write_header(&mut out, &done.snapshot.header)?)
         }
         SnapshotCommand::Export { target, month, output } => {
-            let (config, store, subscription) = target.open().await?;
-            let bundle = service(&config, store)?.bundle(&subscription.id, Span::from(month)).await?;
+            let (app, may) = target.may(by).await?;
+            let bundle = snapshots::bundle(&app, &may, Span::from(month)).await?;
             let mut out: Box<dyn io::Write + Send> = match &output {
                 Some(path) => Box::new(BufWriter::new(File::create_new(path).map_err(|e| {
                     Failure::failed(format!("cannot make {}: {e}; name another --output", path.display()))
@@ -158,14 +150,12 @@ pub(super) async fn snapshot(command: SnapshotCommand) -> Result<(), Failure> {
             Ok(out.flush()?)
         }
         SnapshotCommand::Proof { target, day, device, revision } => {
-            let (config, store, subscription) = target.open().await?;
-            let service = service(&config, store)?;
-            let snapshot = service.store.snapshot(&subscription.id, day, revision).await?;
-            print_json(&service.proof(&snapshot, &device).await?)
+            let (app, may) = target.may(by).await?;
+            print_json(&snapshots::proof(&app, &may, day, revision, &device).await?.inclusion)
         }
         SnapshotCommand::Key { common } => {
-            let (_, store) = common.store().await?;
-            let key = store.signing_key(SystemClock.now()).await?.public();
+            let (app, may) = common.may_here(by).await?;
+            let key = snapshots::signing_key(&app, &may).await?;
             if common.json {
                 return print_json(&json!({"key": key, "fingerprint": key.fingerprint()}));
             }

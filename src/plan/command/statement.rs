@@ -8,15 +8,13 @@ use super::failure::Failure;
 use super::operate::say;
 use super::{Attempt, Target, print_json, table};
 use crate::billing::statement::{
-    CorrectionRequest, Currency, Micros, Month, Price, Statement, StatementLine, StatementState, arithmetic,
-    price_at,
+    CorrectionRequest, Currency, Micros, Month, Price, SetPrice, StatementLine, StatementState, arithmetic,
 };
 use crate::census::Timestamp;
 use crate::cli::terminal;
-use crate::clock::{Clock as _, SystemClock};
-use crate::plan::http::api::prices::Prices;
-use crate::plan::http::api::statements::{CorrectionEntry, StatementEntry, StatementView, Totals};
-use crate::plan::store::StoredStatement;
+use crate::plan::app::statements::{StatementEntry, StatementView, Totals};
+use crate::plan::app::{prices, statements};
+use crate::plan::store::By;
 
 /// What to do with statements.
 #[derive(Debug, Subcommand)]
@@ -28,7 +26,7 @@ pub(super) enum StatementCommand {
         /// Only months before this one, such as 2026-11
         #[arg(long, value_name = "MONTH")]
         before: Option<Month>,
-        /// At most so many
+        /// The most statements to list
         #[arg(long, value_name = "N", default_value_t = 24)]
         limit: usize,
     },
@@ -75,7 +73,7 @@ pub(super) enum PriceCommand {
     #[command(after_help = "Example:
   netcensus-plan price set EUR 1.40 --from 2027-01-01T00:00:00Z
 
-One price holds for monthly and annual plans: set the twelfth part of a yearly price.")]
+The price applies to monthly and annual plans: for an annual price, set its twelfth part.")]
     Set {
         #[command(flatten)]
         target: Target,
@@ -83,7 +81,7 @@ One price holds for monthly and annual plans: set the twelfth part of a yearly p
         currency: Currency,
         /// The price of one device for one month, with at most six decimals
         amount: Micros,
-        /// The first instant for which it holds [default: now]
+        /// The first instant at which the price is valid [default: now]
         #[arg(long, value_name = "RFC3339")]
         from: Option<Timestamp>,
         #[command(flatten)]
@@ -98,38 +96,34 @@ One price holds for monthly and annual plans: set the twelfth part of a yearly p
 
 /// Lists, shows and corrects statements.
 pub(super) async fn statement(command: StatementCommand) -> Result<(), Failure> {
-    let now = SystemClock.now();
     match command {
         StatementCommand::List { target, before, limit } => {
-            let (_, store, subscription) = target.open().await?;
-            let found = store.statements(&subscription.id, before, limit, now).await?;
-            let entries: Vec<StatementEntry> = found.iter().map(StatementEntry::from).collect();
+            let (app, may) = target.may(By::operator()).await?;
+            let list = statements::list(&app, &may, before, limit).await?;
             if target.common.json {
-                return print_json(&serde_json::json!({"statements": entries}));
+                return print_json(&serde_json::json!({"statements": list.statements}));
             }
-            let rows: Vec<_> = entries.iter().map(row).collect();
+            let rows: Vec<_> = list.statements.iter().map(row).collect();
             let header = ["MONTH", "STATE", "CLOSES", ">DEVICE-MONTHS", ">AMOUNT", "SHA-256"];
             Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
         }
         StatementCommand::Show { target, month } => {
-            let (_, store, subscription) = target.open().await?;
-            let stored = store.statement(&subscription.id, month, now).await?;
+            let (app, may) = target.may(By::operator()).await?;
+            let view = statements::show(&app, &may, month).await?;
             if target.common.json {
-                return print_json(&StatementView::from(stored));
+                return print_json(&view);
             }
-            print(&subscription.name, &stored)
+            print(&may.subscription.name, &view)
         }
         StatementCommand::Correct { target, month, line, committed, seconds, price, currency, attempt } => {
-            let (_, store, subscription) = target.open().await?;
+            let (app, may) = target.may(attempt.by()?).await?;
             let price = match (price, currency) {
                 (Some(amount), Some(currency)) => Some(priced(currency, amount)?),
                 _ => None,
             };
             let reason = attempt.reason.clone().unwrap_or_default();
             let asked = CorrectionRequest { line, committed, seconds, price, reason };
-            let by = attempt.by()?;
-            let made = store.correct_statement(&subscription.id, month, &asked, &by, now).await?;
-            let entry = CorrectionEntry::from(made);
+            let entry = statements::correct(&app, &may, month, &asked).await?;
             if target.common.json {
                 return print_json(&entry);
             }
@@ -145,34 +139,31 @@ pub(super) async fn statement(command: StatementCommand) -> Result<(), Failure> 
 
 /// Sets and lists prices.
 pub(super) async fn price(command: PriceCommand) -> Result<(), Failure> {
-    let now = SystemClock.now();
     match command {
         PriceCommand::Set { target, currency, amount, from, attempt } => {
-            let (_, store, subscription) = target.open().await?;
-            let price = priced(currency, amount)?;
-            let set = store.set_price(&subscription.id, price, from, &attempt.by()?, now).await?;
+            let (app, may) = target.may(attempt.by()?).await?;
+            let set = prices::set(&app, &may, priced(currency, amount)?, from).await?;
             if target.common.json {
                 return print_json(&set);
             }
             say(&format!("{}{} a device-month from {} on", attempt.tried(), set.price, set.valid_from))
         }
         PriceCommand::List { target } => {
-            let (_, store, subscription) = target.open().await?;
-            let prices = store.prices(&subscription.id).await?;
+            let (app, may) = target.may(By::operator()).await?;
+            let list = prices::list(&app, &may).await?;
             if target.common.json {
-                return print_json(&Prices::new(prices, now));
+                return print_json(&list);
             }
-            let current = price_at(&prices, now);
-            let holds = current.map_or_else(
-                || "no price holds now: statements show device-months".to_owned(),
-                |p| format!("{p} a device-month holds now"),
+            let current = list.price.map_or_else(
+                || "no price is set for now: statements show device-months".to_owned(),
+                |p| format!("{p} a device-month now"),
             );
-            say(&holds)?;
-            let row = |p: crate::billing::statement::SetPrice| {
+            say(&current)?;
+            let row = |p: SetPrice| {
                 let set = p.set_at.to_string();
                 vec![p.number.to_string(), p.price.to_string(), p.valid_from.to_string(), set]
             };
-            let rows: Vec<_> = prices.into_iter().map(row).collect();
+            let rows: Vec<_> = list.prices.into_iter().map(row).collect();
             Ok(table::print(&mut io::stdout().lock(), &[">NO", ">PRICE", "FROM", "SET"], &rows)?)
         }
     }
@@ -202,13 +193,13 @@ fn money(totals: &Totals) -> String {
 }
 
 /// The statement as a person checks it on paper.
-fn print(name: &str, stored: &StoredStatement) -> Result<(), Failure> {
-    let statement = &stored.statement;
+fn print(name: &str, view: &StatementView) -> Result<(), Failure> {
+    let statement = &view.statement;
     let mut out = io::stdout().lock();
     let month = statement.month;
-    let standing = match stored.state {
+    let standing = match view.state {
         StatementState::Open => {
-            format!("open, the month runs; what was in effect so far; closes {}", month.closes_at())
+            format!("open, covers the month so far, closes {}", month.closes_at())
         }
         StatementState::Draft => format!("draft, closes {}", month.closes_at()),
         StatementState::Closed => "closed".to_owned(),
@@ -225,15 +216,15 @@ fn print(name: &str, stored: &StoredStatement) -> Result<(), Failure> {
         }
     }
     writeln!(out)?;
-    writeln!(out, "total: {}", total(statement))?;
-    if let Some(expected) = &stored.expected {
+    writeln!(out, "total: {}", total(&statement.into()))?;
+    if let Some(expected) = &view.expected {
         writeln!(out, "at the month's end, if nothing changes: {}", total(expected))?;
     }
     if let Some(peak) = statement.peak_billable {
         let last = statement.last_billable.map_or_else(String::new, |n| format!(", last {n}"));
         writeln!(out, "devices counted: peak {peak}{last} (never part of the charge, P3)")?;
     }
-    if let (Some(hash), Some(at)) = (&stored.sha256, statement.closed_at) {
+    if let (Some(hash), Some(at)) = (&view.sha256, statement.closed_at) {
         writeln!(out, "closed {at}, sha256 {hash}")?;
     }
     Ok(())
@@ -251,9 +242,8 @@ fn heading(line: &StatementLine) -> String {
     }
 }
 
-fn total(statement: &Statement) -> String {
-    let totals = Totals::from(statement);
-    let amounts = money(&totals);
+fn total(totals: &Totals) -> String {
+    let amounts = money(totals);
     let money = if amounts.is_empty() { String::new() } else { format!(", {amounts}") };
     format!("{} device-months{money}", totals.device_months)
 }

@@ -295,6 +295,8 @@ impl From<AppRefusal> for Problem {
             Refusal::Provider(error) => error.into(),
             Refusal::SignIn(_) => Self::new(ProblemType::SignInRefused, detail),
             Refusal::BadLink | Refusal::NoProvider => Self::new(ProblemType::NotFound, detail),
+            Refusal::UnknownSensor => Self::new(ProblemType::BadSensorKey, detail),
+            Refusal::Unsigned(_) => Self::new(ProblemType::BadSignature, detail),
             Refusal::NoPasswords => Self::new(ProblemType::NoPasswords, detail),
             Refusal::Rules(_) | Refusal::Defect(_) => {
                 tracing::error!(error = %detail, "internal error");

@@ -1,24 +1,87 @@
 //! Whether a request is signed by the key of a sensor; see [`crate::wire::signature`].
 
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{FromRequestParts, Request};
+use axum::http::header;
 use axum::http::request::Parts;
 use ed25519_dalek::{Signature, VerifyingKey};
 use sha2::{Digest, Sha256};
 
+use super::address::source;
+use super::auth::bearer;
+use super::extract::Path;
+use super::guard::{Access, Admission};
+use super::problem::Problem;
+use crate::plan::app::uploads::{Claim, Proven};
+use crate::plan::app::{App, Refusal};
+use crate::plan::store::By;
+use crate::plan::store::audit::Actor;
 use crate::wire::signature::{
     CONTENT_DIGEST, PublicKey, Purpose, SIGNATURE, SIGNATURE_INPUT, SignatureInput, content_digest,
     read_signature,
 };
+use crate::wire::{BadUpload, COMPRESSED_BYTES};
 
-/// A request whose head is the sensor's; its body is not read yet.
+/// A request that the sensor `{sensor}` in the path sent itself. Its body is not read yet.
+pub(super) struct SensorRequest {
+    from: Proven,
+    signed: Signed,
+}
+
+impl Admission for SensorRequest {
+    const ACCESS: Access = Access::Sensor;
+}
+
+impl SensorRequest {
+    pub(super) fn into_parts(self) -> (Proven, Signed) {
+        (self.from, self.signed)
+    }
+
+    async fn of(app: &App, parts: &Parts, claim: Claim) -> Result<Self, Refusal> {
+        let key = claim.public_key(app, bearer(&parts.headers)).await?;
+        match Signed::verify(parts, &key, Purpose::Upload) {
+            Some(signed) => Ok(Self { from: claim.proven(signed.request), signed }),
+            None => Err(claim.refuse_unsigned(app).await),
+        }
+    }
+}
+
+impl FromRequestParts<App> for SensorRequest {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let Path((subscription, sensor)) = Path::from_request_parts(parts, app).await?;
+        let claim = Claim { subscription, sensor, origin: origin(app, parts) };
+        Self::of(app, parts, claim).await.map_err(|refusal| {
+            let problem = Problem::from(refusal);
+            app.metrics.upload(problem.kind.slug(), 0);
+            problem
+        })
+    }
+}
+
+/// Where an upload comes from. A sensor gives no reason and tries nothing.
+fn origin(app: &App, parts: &Parts) -> By {
+    let request = parts.headers.get("x-request-id").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    By {
+        actor: Actor::Nobody,
+        address: source(&parts.extensions, &parts.headers, &app.settings.access.trusted_proxies),
+        request: request.chars().take(64).collect(),
+        reason: None,
+        dry_run: false,
+    }
+}
+
+/// The good signature of a request's head.
 #[derive(Clone, Debug)]
 pub(super) struct Signed {
     digest: String,
-    /// Tells the request apart from every other one: SHA-256 of the signature.
-    pub(super) request: [u8; 32],
+    /// Identifies the request: SHA-256 of the signature.
+    request: [u8; 32],
 }
 
 impl Signed {
-    /// The request, where `key` signed its method, its path and its body's digest for `purpose`.
+    /// The signature, if `key` signed the request's method, path and body digest for `purpose`.
     pub(super) fn verify(parts: &Parts, key: &PublicKey, purpose: Purpose) -> Option<Self> {
         let digest = only(parts, CONTENT_DIGEST)?;
         let input = SignatureInput::read(only(parts, SIGNATURE_INPUT)?, purpose)?;
@@ -31,18 +94,29 @@ impl Signed {
         Some(Self { digest: digest.to_owned(), request: Sha256::digest(signature).into() })
     }
 
-    /// Whether `body` is the one that was signed.
+    /// Reads the body of the request. It is refused unread if the header states too large a length.
+    pub(super) async fn body(request: Request) -> Result<Bytes, Refusal> {
+        let length = request.headers().get(header::CONTENT_LENGTH);
+        let announced = length.and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
+        if announced.is_some_and(|bytes| bytes > COMPRESSED_BYTES) {
+            return Err(BadUpload::TooLarge.into());
+        }
+        let body = to_bytes(request.into_body(), COMPRESSED_BYTES).await;
+        Ok(body.map_err(|_| BadUpload::TooLarge)?)
+    }
+
+    /// Whether the signature covers `body`.
     pub(super) fn covers(&self, body: &[u8]) -> bool {
         content_digest(body) == self.digest
     }
 }
 
-/// The key, where it is one that can sign.
+/// The key, unless it is weak.
 pub(super) fn verifying_key(key: &PublicKey) -> Option<VerifyingKey> {
     VerifyingKey::from_bytes(&key.0).ok().filter(|key| !key.is_weak())
 }
 
-/// The value of a header that stands there once.
+/// The value of a header; `None` if the header is missing or occurs twice.
 fn only<'a>(parts: &'a Parts, name: &str) -> Option<&'a str> {
     let mut values = parts.headers.get_all(name).iter();
     let value = values.next()?.to_str().ok()?;

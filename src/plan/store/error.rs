@@ -8,6 +8,7 @@ use crate::census::VALUE_BYTES;
 use crate::change::ChangeRefusal;
 use crate::estimate::COLUMNS;
 use crate::plan::secret::{BadPassword, NoRandomness};
+use crate::proof::bundle::HEADERS;
 use crate::proof::{Day, Span};
 
 /// Tables whose columns a subscription remembers.
@@ -172,31 +173,23 @@ pub enum AccessRefusal {
     Disabled(String),
 }
 
-/// What is refused about snapshots.
+/// Why a snapshot is not sealed or not found.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SnapshotError {
     /// The day is not over.
-    #[error("{day} is not over; it can be sealed from {} on", .day.end())]
-    DayNotOver {
-        /// Which day.
-        day: Day,
-    },
-    /// There was nothing to count.
+    #[error("{day} is not over; you can seal it from {} on", .day.end())]
+    DayNotOver { day: Day },
+    /// The subscription did not exist on that day.
     #[error("the subscription did not exist on {0}; ask for a later day")]
     BeforeSubscription(Day),
     /// There is no such snapshot.
     #[error(
-        "there is no snapshot of {0}; days in which a plan was in effect are sealed ten minutes after their end, others on request"
+        "there is no snapshot of {0}; a day with a plan in effect is sealed ten minutes after its end, other days only on request"
     )]
     NoSnapshot(String),
     /// The chain between the days is too long.
-    #[error("the chain from {} to {} has {headers} headers, of which a bundle holds 4096; export fewer days", .days.from, .days.to)]
-    TooManyHeaders {
-        /// Which days.
-        days: Span,
-        /// How many.
-        headers: i64,
-    },
+    #[error("the chain from {} to {} has {headers} headers, but a bundle has at most {HEADERS}; export fewer days", .days.from, .days.to)]
+    TooManyHeaders { days: Span, headers: i64 },
 }
 
 /// Why columns cannot be remembered.

@@ -1,19 +1,19 @@
-//! The schema's migrations: forward only, one file each, the same numbers for both databases.
+//! The migrations of the schema: one file each, the same numbers for both databases, forward only.
+//!
+//! The files are included by hand: `sqlx::migrate!` needs the feature `macros` of sqlx, which compiles slowly.
 
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::{AppliedMigration, Migration, MigrationType, Migrator};
 
-/// Where the database keeps which were applied.
+/// The table with the applied migrations.
 pub(super) const TABLE: &str = "_sqlx_migrations";
 
 macro_rules! migrations {
     ($($version:literal $name:literal;)*) => {
-        /// Those of SQLite.
         pub(super) fn sqlite() -> Migrator {
             Migrator::with_migrations(vec![$(migration($version, $name, include_str!(concat!("../../../migrations/sqlite/000", $version, "_", $name, ".sql"))),)*])
         }
 
-        /// Those of PostgreSQL.
         pub(super) fn postgres() -> Migrator {
             Migrator::with_migrations(vec![$(migration($version, $name, include_str!(concat!("../../../migrations/postgres/000", $version, "_", $name, ".sql"))),)*])
         }
@@ -21,22 +21,14 @@ macro_rules! migrations {
 }
 
 migrations! {
-    1 "spine";
-    2 "revisions";
-    3 "statements";
-    4 "snapshots";
-    5 "decisions";
-    6 "access";
-    7 "estimates";
-    8 "sensor_keys";
-    9 "receipts";
+    1 "schema";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {
     Migration::new(version, name.into(), MigrationType::Simple, text.into_sql_str(), false)
 }
 
-/// The migrations that are not among `applied`, in order, as people read them.
+/// The migrations that are not in `applied`, in order, as text for people.
 pub(super) fn missing(all: &Migrator, applied: &[AppliedMigration]) -> Vec<String> {
     let pending = |m: &&Migration| applied.iter().all(|a| a.version != m.version);
     all.iter().filter(pending).map(|m| format!("{:04} {}", m.version, m.description)).collect()

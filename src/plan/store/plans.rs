@@ -1,4 +1,4 @@
-//! The rows of the timeline. What may happen to them is decided by [`crate::billing::timeline`].
+//! The rows of the timeline. [`crate::billing::timeline`] decides which changes are allowed.
 
 use serde_json::Value;
 
@@ -8,12 +8,12 @@ use super::{By, Scope, Store, StoreError, Work};
 use crate::billing::timeline::{History, Onboarding, Plan, PlanChange, PlanKind, PlanRefusal};
 use crate::census::Timestamp;
 
-/// What an action on the timeline came to.
+/// The result of a change of the timeline.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Changed {
-    /// The plan that the action is about: the one that is new, else the one in effect.
+    /// The new plan, or else the plan in effect.
     pub plan: Plan,
-    /// The timeline after it.
+    /// The timeline after the change.
     pub history: History,
 }
 
@@ -48,7 +48,7 @@ impl Store {
         self.change(subscription, "plan.onboard", by, now, |history| history.onboard(asked)).await
     }
 
-    /// Confirms the cancellation of the plan in effect at `now`, or takes back the successor that is booked.
+    /// Cancels the plan in effect at `now`. If a successor is booked, takes back only that.
     ///
     /// # Errors
     /// [`StoreError::Refused`], or the database's.
@@ -61,7 +61,7 @@ impl Store {
         self.change(subscription, "plan.cancel", by, now, History::cancel).await
     }
 
-    /// Withdraws the cancellation of the plan in effect at `now`, and the successor that is booked.
+    /// Withdraws the cancellation of the plan in effect at `now`, and takes back the booked successor.
     ///
     /// # Errors
     /// [`StoreError::Refused`], or the database's.
@@ -74,7 +74,7 @@ impl Store {
         self.change(subscription, "plan.withdraw", by, now, History::withdraw).await
     }
 
-    /// Replaces the plan in effect at `now` by one that starts where it ends.
+    /// Replaces the plan in effect at `now`: the new plan starts when it ends.
     ///
     /// # Errors
     /// [`StoreError::Refused`], or the database's.
@@ -121,7 +121,7 @@ impl Store {
     }
 }
 
-/// Those of `plans` that a change is about, for the audit trail.
+/// The `plans` that a change concerns, for the audit trail.
 fn rows(plans: &[Plan], change: &PlanChange) -> Value {
     let touched: Vec<i64> = change.updated.iter().chain(&change.added).map(|p| p.number).collect();
     let rows = plans.iter().filter(|p| touched.contains(&p.number));
@@ -162,7 +162,7 @@ async fn update(work: &mut Work, subscription: &str, plan: &Plan) -> Result<(), 
     .map(drop)
 }
 
-/// The timeline within a transaction: its rows, and the newest statement that rests on them.
+/// The timeline within a transaction. It cannot change before the instant at which the newest statement was closed.
 pub(super) async fn history(
     work: &mut Work,
     subscription: &str,

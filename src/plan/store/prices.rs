@@ -1,4 +1,4 @@
-//! Prices: rows that are only ever added.
+//! Prices. Rows are only added.
 
 use serde_json::json;
 
@@ -18,7 +18,8 @@ impl Store {
         self.rows(all(subscription)).await?.iter().map(read).collect()
     }
 
-    /// Sets a price that holds from `valid_from` on, or from now. It may hold from the past, but not for what is closed.
+    /// Sets a price that is valid from `valid_from` on, or from now. That instant may lie in the past, but not in a closed
+    /// statement. Call [`Store::close_due`] first: a statement that is due but not closed does not protect its month.
     ///
     /// # Errors
     /// [`StoreError::Statement`], or the database's.
@@ -31,7 +32,6 @@ impl Store {
         now: Timestamp,
     ) -> Result<SetPrice, StoreError> {
         checked_price(price)?;
-        self.close_due(subscription, now).await?;
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         let now = plans::history(&mut work, subscription, now).await?.now();
         let valid_from = whole_second(valid_from.unwrap_or(now));

@@ -1,4 +1,4 @@
-//! Whether a sender is the sensor that it says it is, and what is written down where it is not.
+//! Whether a sender is the sensor that it claims to be, and the record of senders who are not.
 
 use serde_json::json;
 
@@ -10,14 +10,14 @@ use crate::plan::app::suspicion::Suspicion;
 use crate::plan::secret;
 use crate::wire::signature::PublicKey;
 
-/// Who sends, by the bearer key alone.
+/// Who sends, judged by the bearer key alone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Sender {
     /// The sensor, if it signs with this key.
     Sensor(PublicKey),
-    /// Somebody who does not pass for the sensor.
+    /// Somebody who pretends to be the sensor.
     Suspect(Suspicion),
-    /// Somebody who names a sensor that there is not.
+    /// Somebody who names an unknown sensor.
     Nobody,
 }
 
@@ -28,7 +28,7 @@ impl Store {
     /// The database's.
     pub async fn sender(&self, subscription: &str, sensor: &str, key: &str) -> Result<Sender, StoreError> {
         let hash = secret::hash(key);
-        // By the id alone, which is random: a sensor may knock at another subscription than its own.
+        // Looks the sensor up by its id alone, which is random, to recognise a sensor that sends to another subscription.
         let query = "SELECT subscription, key_hash, public_key, revoked_at FROM sensor WHERE id = $1";
         let mut sender = Sender::Nobody;
         for row in self.rows(sql(query).bind(sensor)).await? {
@@ -49,7 +49,7 @@ impl Store {
         Ok(sender)
     }
 
-    /// The public key of a sensor that is not revoked, where there is such a one.
+    /// The public key of a sensor; `None` if the sensor is unknown or revoked, or has no key pair.
     ///
     /// # Errors
     /// The database's.
@@ -67,8 +67,8 @@ impl Store {
         }
     }
 
-    /// Writes a suspicion into the trail of `subscription`, where there is such a one: `times` it came up since the last
-    /// row. `origin` tells from where.
+    /// Writes a suspicion into the trail of `subscription`, if that exists. `times` is how often it came up since the last
+    /// row; `origin` says where the request came from.
     ///
     /// # Errors
     /// The database's.
@@ -103,7 +103,7 @@ impl Store {
 }
 
 impl Work {
-    /// Revokes the sensor that an appliance was before it became `new`. One that is revoked already stays as it is.
+    /// Revokes the former sensor `old` of the appliance that is now `new`. A revoked sensor stays as it is.
     pub(super) async fn replace_sensor(
         &mut self,
         subscription: &str,

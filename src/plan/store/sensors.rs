@@ -12,7 +12,7 @@ use crate::plan::secret;
 use crate::wire::signature::PublicKey;
 use crate::wire::{EnrolResponse, Health, Replaced};
 
-/// How long an enrolment token is good: one hour, in nanoseconds.
+/// The life of an enrolment token: one hour, in nanoseconds.
 const TOKEN_LIFE: i64 = 3_600_000_000_000;
 /// The longest name of a sensor in characters.
 const NAME: usize = 64;
@@ -31,11 +31,11 @@ pub struct Sensor {
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub enrolled_at: Timestamp,
-    /// When its key was revoked, if it was.
+    /// When its key was revoked; null if it was not.
     #[serde(with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub revoked_at: Option<Timestamp>,
-    /// Its newest upload.
+    /// When its newest upload arrived.
     #[serde(with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub uploaded_at: Option<Timestamp>,
@@ -45,15 +45,14 @@ pub struct Sensor {
     #[serde(with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub forked_at: Option<Timestamp>,
-    /// How it fared at its newest upload.
-    #[schema(value_type = Object)]
+    /// Its health at its newest upload.
     pub health: Health,
 }
 
 /// A new sensor and its key, which is shown once.
 pub type Enrolled = EnrolResponse;
 
-/// What an appliance asks when it enrols.
+/// The enrolment of an appliance.
 #[derive(Clone, Copy, Debug)]
 pub struct Enrolling<'a> {
     /// The one-time secret.
@@ -62,7 +61,7 @@ pub struct Enrolling<'a> {
     pub name: &'a str,
     /// The public half of its key pair.
     pub public_key: PublicKey,
-    /// The sensor that it was before; that it holds its key is proven already.
+    /// The former sensor of the appliance. The caller has checked that the appliance holds its key.
     pub replaces: Option<&'a Replaced>,
 }
 
@@ -72,7 +71,7 @@ pub fn subscription_of(secret: &str) -> Option<&str> {
 }
 
 impl Sensor {
-    /// What people change of a sensor. Its entity tag covers this alone, as every upload changes the rest.
+    /// What people change of a sensor. Its entity tag covers only this, because every upload changes the rest.
     pub fn by_hand(&self) -> (&str, &str, bool) {
         (&self.id, &self.name, self.revoked_at.is_some())
     }
@@ -103,8 +102,8 @@ impl Store {
         Ok((secret, expires))
     }
 
-    /// Exchanges a one-time secret for a sensor's identity and key, and revokes the sensor that the appliance was before.
-    /// `origin` tells from where it was asked.
+    /// Exchanges a one-time secret for a sensor's identity and key, and revokes the former sensor of the appliance.
+    /// `origin` says where the request came from.
     ///
     /// # Errors
     /// [`StoreError::BadEnrolment`], [`StoreError::BadName`] or the database's.
@@ -157,7 +156,7 @@ impl Store {
         }
         work.finish(&by).await?;
         if let Some(old) = elsewhere {
-            // Another subscription's writers wait on their own; where this fails, a person revokes the old one.
+            // Each subscription has its own lock. If this second transaction fails, a person must revoke the old sensor.
             let mut work = self.write(Scope::Subscription(&old.subscription)).await?;
             work.replace_sensor(&old.subscription, &old.sensor, &sensor, &by, now).await?;
             work.finish(&by).await?;
@@ -217,7 +216,7 @@ impl Store {
         Ok(Sensor { name, ..before })
     }
 
-    /// Revokes a sensor's key for good. Revoking twice changes nothing.
+    /// Revokes a sensor's key permanently. Revoking twice changes nothing.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] or the database's.

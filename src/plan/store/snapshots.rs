@@ -1,5 +1,5 @@
-//! Snapshots as they are kept: only ever added, which the database holds too. What goes into them is decided by
-//! [`crate::proof`], when by [`crate::plan::app::sealing`].
+//! Stored snapshots. Rows are only added; the database refuses changes. [`crate::proof`] decides the content of a snapshot,
+//! [`crate::plan::app::sealing`] when it is sealed.
 
 use super::engine::{Query, Row, sql};
 use super::error::SnapshotError;
@@ -13,32 +13,28 @@ use crate::proof::part::Part;
 use crate::proof::{Day, Digest, Header, Sealed, Signature, SigningKey, Span, day};
 use crate::wire::Upload;
 
-/// Late uploads that a reason names; more are counted.
+/// The most late uploads that a reason names. It counts the others.
 const NAMED: i64 = 3;
 
 /// A sealed snapshot without its leaves.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Snapshot {
-    /// What was sealed.
     pub header: Header,
-    /// The form of it that was signed.
+    /// The signed form of the header.
     pub signed_form: String,
-    /// SHA-256 of that form.
+    /// SHA-256 of the signed form.
     pub hash: Digest,
-    /// Its signature.
     pub signature: Signature,
-    /// When it was sealed.
     pub sealed_at: Timestamp,
-    /// The revision of the facts that it was counted from.
+    /// The revision of the facts that was counted.
     pub facts_revision: i64,
 }
 
-/// What is to be sealed; the chain gives the rest of the header.
+/// A count to be sealed. The chain gives the rest of the header.
 #[derive(Debug)]
 pub(crate) struct Unsealed {
-    /// The header, without its number, revision, and the hash of the one before it.
+    /// The header without its number, its revision and the hash of the previous header.
     pub(crate) header: Header,
-    /// The leaves.
     pub(crate) parts: Vec<Part>,
     /// The revision of the facts that was counted.
     pub(crate) facts_revision: i64,
@@ -46,17 +42,16 @@ pub(crate) struct Unsealed {
     pub(crate) after: Option<u64>,
 }
 
-/// What became of it.
+/// The result of sealing.
 #[derive(Debug)]
 pub(crate) enum SealOutcome {
-    /// It is sealed.
     Sealed(Box<Snapshot>),
-    /// Somebody else sealed the day meanwhile.
+    /// Another service sealed the day meanwhile.
     Overtaken,
 }
 
 impl Store {
-    /// The key that signs snapshots, made at first need.
+    /// The key that signs snapshots. The first call makes it.
     ///
     /// # Errors
     /// [`StoreError::NoRandomness`] or the database's.
@@ -73,7 +68,7 @@ impl Store {
         work.execute(sql(insert).bind(seed).bind(now.0)).await?;
         let row = work.row(query()).await?;
         work.commit().await?;
-        // Of two services that begin at once, one has made the key that both use.
+        // If two services begin at once, both use the key that the first one stored.
         key_of(&row.ok_or_else(|| corrupt("signing_key", "no key"))?)
     }
 
@@ -93,7 +88,7 @@ impl Store {
         self.rows(query).await?.iter().map(read).collect()
     }
 
-    /// The newest snapshot of a day, or that of a revision.
+    /// The newest snapshot of a day, or the snapshot of a revision.
     ///
     /// # Errors
     /// [`SnapshotError::NoSnapshot`], [`StoreError::Corrupt`] or the database's.
@@ -111,7 +106,7 @@ impl Store {
         Ok(found.ok_or_else(|| SnapshotError::NoSnapshot(name()))?)
     }
 
-    /// The same where there may be none.
+    /// As [`Store::snapshot`], but `None` if there is no such snapshot.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] or the database's.
@@ -167,7 +162,7 @@ impl Store {
         rows.iter().map(sealed).collect()
     }
 
-    /// The late uploads that a snapshot lacks, in words; `None` where it lacks none.
+    /// The late uploads that a snapshot lacks, as text; `None` if it lacks none.
     ///
     /// # Errors
     /// The database's.
@@ -195,7 +190,7 @@ impl Store {
         Ok((count > 0).then(|| format!("late uploads (sensor epoch/sequence): {}", names.join(", "))))
     }
 
-    /// Seals what was counted: gives it its place in the chain, signs and stores it.
+    /// Seals a count: gives it its place in the chain, signs and stores it.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] or the database's.
@@ -257,7 +252,7 @@ impl Store {
         Ok(SealOutcome::Sealed(Box::new(snapshot)))
     }
 
-    /// Notes that a sealed day was counted again, at a revision of the facts, and is as it was.
+    /// Notes that a sealed day was counted again at a revision of the facts, with the same result.
     ///
     /// # Errors
     /// The database's.
@@ -296,7 +291,7 @@ impl Store {
         row.map(|row| Ok((row.int("part")?, row.blob("body")?))).transpose()
     }
 
-    /// The stretch of the chain that holds every snapshot of some days, in order: what a bundle holds.
+    /// The part of the chain with all snapshots of some days, in order, for a bundle.
     ///
     /// # Errors
     /// [`SnapshotError::NoSnapshot`], [`SnapshotError::TooManyHeaders`], [`StoreError::Corrupt`] or the database's.
@@ -333,7 +328,7 @@ impl Store {
     }
 }
 
-/// The most that the newest snapshots of some days counted, and what the last of them counted; none where there is no
+/// The highest billable count among the newest snapshots of some days, and the count of the last day; `None` if there is no
 /// snapshot.
 pub(super) async fn peak_and_last(
     work: &mut Work,
@@ -345,7 +340,7 @@ pub(super) async fn peak_and_last(
     Ok((counts.iter().max().copied(), counts.last().copied()))
 }
 
-/// What the newest snapshot of each day counted, in order.
+/// The billable count of the newest snapshot of each day, in order.
 fn counts(subscription: &str, days: Span) -> Query {
     let text = "SELECT s.day, s.billable FROM snapshot s
                 WHERE s.subscription = $1 AND s.day >= $2 AND s.day < $3
@@ -359,7 +354,7 @@ fn billable(row: &Row) -> Result<u64, StoreError> {
     Ok(row.int("billable")?.cast_unsigned())
 }
 
-/// Notes an upload that tells something new of a day that has ended.
+/// Notes an upload with new facts about a day that has ended.
 pub(super) async fn note_late(
     work: &mut Work,
     subscription: &str,

@@ -1,8 +1,8 @@
-//! Statements and their corrections. What they say is decided by [`crate::billing::statement`].
+//! Statements and their corrections. [`crate::billing::statement`] decides their content.
 //!
-//! Closing follows from the clock. It is done by whoever first needs a statement that is due, or by the service's
-//! background work, month by month, each in a transaction of its own under the subscription's lock: two services close
-//! once. What is stored is never computed again.
+//! A statement closes at an instant that the clock alone decides. The first call that needs a due statement, or the
+//! service's background job, closes it: month by month, one transaction each, under the subscription's lock. So two
+//! services close a month once. A stored statement is never computed again.
 
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
@@ -19,27 +19,26 @@ use crate::census::Timestamp;
 use crate::plan::crash::crash_point;
 use crate::proof::Span;
 
-/// A statement and where it stands.
+/// A statement and its state.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct StoredStatement {
-    /// Where it stands.
     pub state: StatementState,
-    /// The SHA-256 of its canonical form in hexadecimal, once it is closed.
+    /// The SHA-256 of the canonical form in hexadecimal, once the statement is closed.
     pub sha256: Option<String>,
-    /// What it says: while the month runs, what has been in effect so far.
+    /// While the month runs, it covers what has been in effect so far.
     pub statement: Statement,
-    /// What it will say if nothing changes, while the month runs.
+    /// While the month runs: the statement at its end if nothing changes.
     pub expected: Option<Statement>,
 }
 
 impl Store {
-    /// Closes the statements of a subscription that are due at `now`, oldest first; how many that were.
+    /// Closes the statements of a subscription that are due at `now`, the oldest first, and returns their number.
     ///
     /// # Errors
     /// The database's.
     pub async fn close_due(&self, subscription: &str, now: Timestamp) -> Result<usize, StoreError> {
         let mut closed = 0;
-        // Whether one is due is looked at without the lock first: mostly none is.
+        // Looks without the lock first, because mostly no statement is due.
         while due(&mut self.read().await?, subscription, now).await?.is_some() {
             let mut work = self.write(Scope::Subscription(subscription)).await?;
             let Some(next) = due(&mut work, subscription, now).await? else { break };
@@ -52,11 +51,11 @@ impl Store {
         Ok(closed)
     }
 
-    /// Closes the statements of all subscriptions that are due at `now`; how many that were. One that fails keeps none
-    /// of the others from being closed.
+    /// Closes the statements of all subscriptions that are due at `now`, and returns their number. If one subscription
+    /// fails, the others are still closed.
     ///
     /// # Errors
-    /// The database's: the last one.
+    /// The last of the database's errors.
     pub async fn close_all_due(&self, now: Timestamp) -> Result<usize, StoreError> {
         let (mut closed, mut failed) = (0, None);
         for subscription in self.subscriptions().await? {
@@ -136,7 +135,8 @@ impl Store {
         rows.iter().map(|row| Ok((month(row)?, row.text("body")?))).collect()
     }
 
-    /// Corrects a line of the closed statement of `month` by a line of the statement that is open at `now`.
+    /// Corrects a line of the closed statement of `month` by a line of the statement that is open at `now`. Call
+    /// [`Store::close_due`] first.
     ///
     /// # Errors
     /// [`StoreError::Statement`], [`StoreError::NotFound`] or the database's.
@@ -148,7 +148,6 @@ impl Store {
         by: &By,
         now: Timestamp,
     ) -> Result<Correction, StoreError> {
-        self.close_due(subscription, now).await?;
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         let rows = Rows::read(&mut work, subscription, now).await?;
         if !rows.months().contains(&month) {
@@ -236,7 +235,7 @@ impl Rows {
     }
 }
 
-/// The next statement that is to be closed.
+/// The next statement to close.
 struct Due {
     month: Month,
     previous: Option<String>,
@@ -300,7 +299,7 @@ pub(super) async fn newest(
     row.as_ref().map(read).transpose()
 }
 
-/// The closed statement of a month, whose hash is checked.
+/// The closed statement of a month. Checks its hash.
 async fn closed(
     work: &mut Work,
     subscription: &str,
@@ -313,7 +312,7 @@ async fn closed(
     let body = row.str("body")?;
     let hash = row.blob("sha256")?;
     if Sha256::digest(body.as_bytes()).as_slice() != hash {
-        let why = format!("the statement of {month} is not the one whose hash was stored");
+        let why = format!("the statement of {month} does not match its stored hash");
         return Err(StoreError::Corrupt { table: "statement", why });
     }
     let statement = serde_json::from_str(body).map_err(|e| corrupt("statement", e))?;

@@ -23,7 +23,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(operation!(replace, 409, 422))
 }
 
-/// The plan in effect, the one that is booked to follow, and all plans.
+/// The plan in effect, the booked plan, and all plans.
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/plan", tag = "plan",
     responses((status = 200, body = Timeline)))]
 async fn show(State(app): State<App>, may: May<View>) -> Result<Body<Timeline>, Problem> {
@@ -41,21 +41,21 @@ async fn onboard(
     Ok((StatusCode::CREATED, Body(plans::onboard(&app, &may, &asked).await?)))
 }
 
-/// Cancels the plan in effect: it ends exactly one hour later. Where a successor is booked, that alone is taken back.
+/// Cancels the plan in effect: it ends exactly one hour later. If a successor is booked, takes back only that.
 #[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/cancel", tag = "plan",
     responses((status = 200, body = PlanEntry)))]
 async fn cancel(State(app): State<App>, may: May<ChangePlan>) -> Result<Body<PlanEntry>, Problem> {
     Ok(Body(plans::cancel(&app, &may).await?))
 }
 
-/// Withdraws the cancellation, within its hour, and with it the successor that is booked.
+/// Withdraws the cancellation within its hour, and takes back the booked successor.
 #[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/cancel/withdraw", tag = "plan",
     responses((status = 200, body = PlanEntry)))]
 async fn withdraw(State(app): State<App>, may: May<ChangePlan>) -> Result<Body<PlanEntry>, Problem> {
     Ok(Body(plans::withdraw(&app, &may).await?))
 }
 
-/// Replaces the plan in effect in one step: it is cancelled, and the new one starts at the instant at which it ends.
+/// Replaces the plan in effect: cancels it, and starts the new plan at the instant at which it ends.
 #[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/plan/replace", tag = "plan",
     request_body = Onboarding, responses((status = 201, body = Replacement)))]
 async fn replace(

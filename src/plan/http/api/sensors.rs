@@ -1,176 +1,139 @@
-//! Sensors: list, rename, enrolment tokens, enrolment itself, revocation. Uploads are in [`super::uploads`].
+//! Sensors: list, show, rename, revoke, make enrolment tokens, enrol. [`super::uploads`] has their uploads.
 
-use crate::plan::app::Caller;
-use crate::plan::store::Expected;
-use axum::Extension;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::{Extension, Json as Body};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
-use super::uploads::{note, unsigned};
 use crate::census::{Timestamp, time::rfc3339};
-use crate::plan::app::App;
-use crate::plan::app::suspicion::Suspicion;
+use crate::operation;
+use crate::plan::app::sensors::{self, Sensors};
+use crate::plan::app::{App, May, Refusal};
 use crate::plan::http::auth::Origin;
 use crate::plan::http::conditional::{ShownOnce, tagged_by};
-use crate::plan::http::extract::{BODY_BYTES, Json, Path};
+use crate::plan::http::extract::{BODY_BYTES, Json, Segment};
 use crate::plan::http::problem::{Problem, ProblemType};
 use crate::plan::http::signed::{Signed, verifying_key};
-use crate::plan::permission::Action;
-use crate::plan::store::{Enrolling, Sensor, StoreError, subscription_of};
-use crate::wire::signature::{BadPublicKey, Purpose};
-use crate::wire::{EnrolRequest, EnrolResponse, Replaced};
+use crate::plan::permission::{ManageSensors, View};
+use crate::plan::store::{Enrolling, Expected, Sensor};
+use crate::wire::signature::{BadPublicKey, PublicKey, Purpose};
+use crate::wire::{EnrolRequest, EnrolResponse};
 
-/// A list of sensors.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Sensors {
-    /// By name.
-    pub sensors: Vec<Sensor>,
-}
-
-/// A new enrolment token: shown once.
+/// A new enrolment token. It is shown once.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = EnrolmentTokenShown)]
-pub struct NewToken {
-    /// What `netcensus-sensor enrol` takes.
-    pub token: String,
-    /// When it ends.
+struct NewToken {
+    /// The argument of `netcensus-sensor enrol`.
+    token: String,
+    /// When the token expires.
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
-    pub expires_at: Timestamp,
+    expires_at: Timestamp,
 }
 
 /// Another name.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct NewName {
+struct NewName {
     /// 1 to 64 characters.
-    pub name: String,
+    name: String,
 }
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
-        .routes(routes!(list))
-        .routes(routes!(show, rename))
-        .routes(routes!(create_token))
-        .routes(routes!(revoke))
-        .routes(routes!(enrol))
+        .routes(operation!(list))
+        .routes(operation!(show, 404))
+        .routes(operation!(rename, 404, 412, 428))
+        .routes(operation!(create_token))
+        .routes(operation!(revoke, 404))
+        .routes(operation!(enrol, 401, 403))
 }
 
 /// The sensors of a subscription.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/sensors", extensions(("x-netcensus-action" = json!("view"))), tag = "sensors",
-    params(("sid" = String, Path, description = "subscription")), responses((status = 200, body = Sensors)))]
-pub async fn list(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    caller: Caller,
-) -> Result<axum::Json<Sensors>, Problem> {
-    caller.may_do(&service, Action::View, &sid).await?;
-    Ok(axum::Json(Sensors { sensors: service.store.sensors(&sid).await? }))
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/sensors", tag = "sensors",
+    responses((status = 200, body = Sensors)))]
+async fn list(State(app): State<App>, may: May<View>) -> Result<Body<Sensors>, Problem> {
+    Ok(Body(sensors::list(&app, &may).await?))
 }
 
-/// Makes an enrolment token: it works once, for one hour.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/sensors/tokens", extensions(("x-netcensus-action" = json!("manage-sensors"))), tag = "sensors",
-    params(("sid" = String, Path, description = "subscription")), responses((status = 201, body = NewToken)))]
-pub async fn create_token(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    caller: Caller,
-) -> Result<(StatusCode, Extension<ShownOnce>, axum::Json<NewToken>), Problem> {
-    caller.may_do(&service, Action::ManageSensors, &sid).await?;
-    let (secret, expires_at) = service.store.create_enrolment(&sid, &caller.by, service.now()).await?;
-    let token = service.enrolment_token(secret).to_string();
-    Ok((StatusCode::CREATED, Extension(ShownOnce), axum::Json(NewToken { token, expires_at })))
+/// Makes an enrolment token. It works once, for one hour.
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/sensors/tokens", tag = "sensors",
+    responses((status = 201, body = NewToken)))]
+async fn create_token(
+    State(app): State<App>,
+    may: May<ManageSensors>,
+) -> Result<(StatusCode, Extension<ShownOnce>, Body<NewToken>), Problem> {
+    let made = sensors::create_token(&app, &may).await?;
+    let shown = NewToken { token: made.token.to_string(), expires_at: made.expires_at };
+    Ok((StatusCode::CREATED, Extension(ShownOnce), Body(shown)))
 }
 
-/// One sensor. Its `ETag` covers what people change: the name, and that the key is revoked.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}", extensions(("x-netcensus-action" = json!("view"))), tag = "sensors",
-    params(("sid" = String, Path, description = "subscription"), ("sensor" = String, Path, description = "sensor")),
-    responses((status = 200, body = Sensor), (status = 404, description = "problem")))]
-pub async fn show(
-    State(service): State<App>,
-    Path((sid, sensor)): Path<(String, String)>,
-    caller: Caller,
+/// One sensor. Its `ETag` covers only what people change: the name, and that the key is revoked.
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}", tag = "sensors",
+    params(("sensor" = String, Path, description = "sensor")), responses((status = 200, body = Sensor)))]
+async fn show(
+    State(app): State<App>,
+    may: May<View>,
+    Segment(sensor): Segment<String>,
 ) -> Result<Response, Problem> {
-    caller.may_do(&service, Action::View, &sid).await?;
-    let sensor = service.store.sensor(&sid, &sensor).await?;
+    let sensor = sensors::show(&app, &may, &sensor).await?;
     Ok(tagged_by(StatusCode::OK, &sensor, &sensor.by_hand()))
 }
 
 /// Gives a sensor another name. Takes the `ETag` of the sensor as `If-Match`.
-#[utoipa::path(patch, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}", extensions(("x-netcensus-action" = json!("manage-sensors"))), tag = "sensors",
-    params(("sid" = String, Path, description = "subscription"), ("sensor" = String, Path, description = "sensor")),
-    request_body = NewName,
-    responses((status = 200, body = Sensor), (status = 404, description = "problem"), (status = 412, description = "problem"), (status = 428, description = "problem")))]
-pub async fn rename(
-    State(service): State<App>,
-    Path((sid, sensor)): Path<(String, String)>,
-    caller: Caller,
+#[utoipa::path(patch, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}", tag = "sensors",
+    params(("sensor" = String, Path, description = "sensor")),
+    request_body = NewName, responses((status = 200, body = Sensor)))]
+async fn rename(
+    State(app): State<App>,
+    may: May<ManageSensors>,
+    Segment(sensor): Segment<String>,
     expected: Expected,
     Json(new): Json<NewName>,
 ) -> Result<Response, Problem> {
-    caller.may_do(&service, Action::ManageSensors, &sid).await?;
-    let renamed =
-        service.store.rename_sensor(&sid, &sensor, &new.name, &expected, &caller.by, service.now()).await?;
+    let renamed = sensors::rename(&app, &may, &sensor, &new.name, &expected).await?;
     Ok(tagged_by(StatusCode::OK, &renamed, &renamed.by_hand()))
 }
 
-/// Revokes a sensor's key for good.
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}/revoke", extensions(("x-netcensus-action" = json!("manage-sensors"))), tag = "sensors",
-    params(("sid" = String, Path, description = "subscription"), ("sensor" = String, Path, description = "sensor")),
-    responses((status = 204), (status = 404, description = "problem")))]
-pub async fn revoke(
-    State(service): State<App>,
-    Path((sid, sensor)): Path<(String, String)>,
-    caller: Caller,
+/// Revokes a sensor's key permanently.
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/sensors/{sensor}/revoke", tag = "sensors",
+    params(("sensor" = String, Path, description = "sensor")), responses((status = 204)))]
+async fn revoke(
+    State(app): State<App>,
+    may: May<ManageSensors>,
+    Segment(sensor): Segment<String>,
 ) -> Result<StatusCode, Problem> {
-    caller.may_do(&service, Action::ManageSensors, &sid).await?;
-    service.store.revoke_sensor(&sid, &sensor, &caller.by, service.now()).await?;
+    sensors::revoke(&app, &may, &sensor).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Exchanges an enrolment token's secret for a new sensor. The appliance gives the public half of its own key pair, and
-/// where it was enrolled before, gives that identity up by signing the request with its key.
-#[utoipa::path(post, path = "/api/v1/enrol", extensions(("x-netcensus-action" = json!("enrolment"))), tag = "sensors", request_body = Object,
-    responses((status = 201, body = Object), (status = 401, description = "problem"), (status = 403, description = "problem")))]
-pub async fn enrol(
-    State(service): State<App>,
+/// Exchanges the secret of an enrolment token for a new sensor. The appliance sends the public half of its own key pair.
+/// If it was enrolled before, it names its former sensor and signs the request with that sensor's key, which is then
+/// revoked.
+#[utoipa::path(post, path = "/api/v1/enrol", tag = "sensors",
+    request_body = EnrolRequest, responses((status = 201, body = EnrolResponse)))]
+async fn enrol(
+    State(app): State<App>,
     Origin(origin): Origin,
     request: Request,
-) -> Result<(StatusCode, Extension<ShownOnce>, axum::Json<EnrolResponse>), Problem> {
+) -> Result<(StatusCode, Extension<ShownOnce>, Body<EnrolResponse>), Problem> {
     let (parts, body) = request.into_parts();
     let too_large = |_| Problem::new(ProblemType::TooLarge, "an enrolment has at most 64 KiB");
     let body = to_bytes(body, BODY_BYTES).await.map_err(too_large)?;
-    let unreadable = |e: serde_json::Error| Problem::new(ProblemType::InvalidRequest, e.to_string());
+    let unreadable = |e: serde_json::Error| Refusal::invalid(e.to_string());
     let EnrolRequest { secret, name, public_key, replaces } =
         serde_json::from_slice(&body).map_err(unreadable)?;
     let public_key = public_key.parse().ok().filter(|key| verifying_key(key).is_some());
-    let public_key =
-        public_key.ok_or_else(|| Problem::new(ProblemType::InvalidRequest, BadPublicKey.to_string()))?;
-    if let Some(Replaced { subscription, sensor }) = &replaces
-        // Whom the service does not know, or has revoked, there is nothing to prove for.
-        && let Some(key) = service.store.public_key(subscription, sensor).await?
-        && !Signed::verify(&parts, &key, Purpose::Replace).is_some_and(|signed| signed.covers(&body))
-    {
-        note(&service, subscription, Some(sensor), Suspicion::BadSignature, &origin).await;
-        return Err(unsigned("the request is not signed by the key of the sensor that is to be replaced"));
-    }
+    let public_key = public_key.ok_or_else(|| Refusal::invalid(BadPublicKey.to_string()))?;
     let asked = Enrolling { secret: &secret, name: &name, public_key, replaces: replaces.as_ref() };
-    match service.store.enrol(&asked, &origin, service.now()).await {
-        Ok(enrolled) => {
-            tracing::info!(subscription = %enrolled.subscription, sensor = %enrolled.sensor, "sensor enrolled");
-            Ok((StatusCode::CREATED, Extension(ShownOnce), axum::Json(enrolled)))
-        }
-        Err(error) => {
-            if let (StoreError::BadEnrolment, Some(sid)) = (&error, subscription_of(&secret)) {
-                note(&service, sid, None, Suspicion::BadToken, &origin).await;
-            }
-            Err(error.into())
-        }
-    }
+    let is_signed_by = |key: &PublicKey| {
+        Signed::verify(&parts, key, Purpose::Replace).is_some_and(|signed| signed.covers(&body))
+    };
+    let enrolled = sensors::enrol(&app, &origin, &asked, is_signed_by).await?;
+    Ok((StatusCode::CREATED, Extension(ShownOnce), Body(enrolled)))
 }

@@ -9,14 +9,12 @@ use serde::Deserialize;
 use super::page::{Frame, PageError, Visitor, denial, render_with};
 use super::show;
 use crate::billing::timeline::{Onboarding, PlanKind};
-use crate::plan::app::App;
-use crate::plan::app::Caller;
 use crate::plan::app::census::CensusReport;
-use crate::plan::app::plans::Timeline;
+use crate::plan::app::plans::{self, Timeline};
+use crate::plan::app::{App, May, Refusal};
 use crate::plan::http::extract::{Form, Path};
 use crate::plan::http::problem::Problem;
-use crate::plan::permission::Action;
-use crate::plan::store::StoreError;
+use crate::plan::permission::{Action, ChangePlan, ReplacePlan, View};
 
 #[derive(Template)]
 #[template(path = "plan.html")]
@@ -29,7 +27,7 @@ struct Page {
     denial: String,
 }
 
-/// What the form sends: empty fields are left out.
+/// The form. An empty field counts as not given.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct OnboardForm {
@@ -40,102 +38,81 @@ pub(super) struct OnboardForm {
 
 /// The page.
 pub(super) async fn show(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<View>>,
 ) -> Result<Response, PageError> {
-    page(&service, &caller, &sid, OnboardForm::default(), None).await
+    page(&app, &may, OnboardForm::default(), None).await
 }
 
-/// Where a person lands who reloads the answer to a form.
+/// Answers a reload of the answer to a form.
 pub(super) async fn back(Path(sid): Path<String>) -> Redirect {
-    Redirect::to(&format!("/subscriptions/{}/plan", sid))
+    Redirect::to(&format!("/subscriptions/{sid}/plan"))
 }
 
 /// Onboards a plan, or shows the form again with what is wrong.
 pub(super) async fn onboard(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<ChangePlan>>,
     Form(form): Form<OnboardForm>,
 ) -> Result<Response, PageError> {
-    caller.may_do(&service, Action::ChangePlan, &sid).await?;
     let outcome = match asked(&form) {
-        Ok(asked) => service
-            .store
-            .onboard(&sid, &asked, &caller.by, service.now())
-            .await
-            .map(|_| ())
-            .map_err(Problem::from),
-        Err(problem) => Err(problem),
+        Ok(asked) => plans::onboard(&app, &may, &asked).await.map(drop),
+        Err(refusal) => Err(refusal),
     };
-    after(&service, &caller, &sid, form, outcome).await
+    after(&app, &may.view(), form, outcome).await
 }
 
 /// Replaces the plan in effect, or shows the form again with what is wrong.
 pub(super) async fn replace(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<ReplacePlan>>,
     Form(form): Form<OnboardForm>,
 ) -> Result<Response, PageError> {
-    caller.may_do(&service, Action::ReplacePlan, &sid).await?;
     let outcome = match asked(&form) {
-        Ok(asked) => done(service.store.replace_plan(&sid, &asked, &caller.by, service.now()).await),
-        Err(problem) => Err(problem),
+        Ok(asked) => plans::replace(&app, &may, &asked).await.map(drop),
+        Err(refusal) => Err(refusal),
     };
-    after(&service, &caller, &sid, form, outcome).await
+    after(&app, &may.view(), form, outcome).await
 }
 
 /// Cancels the plan in effect.
 pub(super) async fn cancel(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<ChangePlan>>,
 ) -> Result<Response, PageError> {
-    caller.may_do(&service, Action::ChangePlan, &sid).await?;
-    let outcome = service.store.cancel_plan(&sid, &caller.by, service.now()).await;
-    after(&service, &caller, &sid, OnboardForm::default(), done(outcome)).await
+    let outcome = plans::cancel(&app, &may).await.map(drop);
+    after(&app, &may.view(), OnboardForm::default(), outcome).await
 }
 
 /// Withdraws the cancellation.
 pub(super) async fn withdraw(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<ChangePlan>>,
 ) -> Result<Response, PageError> {
-    caller.may_do(&service, Action::ChangePlan, &sid).await?;
-    let outcome = service.store.withdraw_cancellation(&sid, &caller.by, service.now()).await;
-    after(&service, &caller, &sid, OnboardForm::default(), done(outcome)).await
-}
-
-fn done<T>(outcome: Result<T, StoreError>) -> Result<(), Problem> {
-    outcome.map(|_| ()).map_err(Problem::from)
+    let outcome = plans::withdraw(&app, &may).await.map(drop);
+    after(&app, &may.view(), OnboardForm::default(), outcome).await
 }
 
 async fn after(
-    service: &App,
-    caller: &Caller,
-    sid: &str,
+    app: &App,
+    may: &May<View>,
     form: OnboardForm,
-    outcome: Result<(), Problem>,
+    outcome: Result<(), Refusal>,
 ) -> Result<Response, PageError> {
     match outcome {
-        Ok(()) => Ok(Redirect::to(&format!("/subscriptions/{sid}/plan")).into_response()),
-        Err(refused) => page(service, caller, sid, form, Some(refused)).await,
+        Ok(()) => Ok(Redirect::to(&format!("/subscriptions/{}/plan", may.id())).into_response()),
+        Err(refused) => page(app, may, form, Some(refused.into())).await,
     }
 }
 
 async fn page(
-    service: &App,
-    caller: &Caller,
-    sid: &str,
+    app: &App,
+    may: &May<View>,
     form: OnboardForm,
     refused: Option<Problem>,
 ) -> Result<Response, PageError> {
-    let frame = Frame::of(service, caller, sid, "plan", "Plan").await?;
-    let view = service.view(sid, None).await?;
-    let history = service.store.history(sid, service.now()).await?;
+    let view = app.view(may.id(), None).await?;
+    let history = app.store.history(may.id(), app.now()).await?;
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let page = Page {
         report: CensusReport::new(&view, history.plans(), &[], history.now()),
@@ -143,23 +120,20 @@ async fn page(
         form,
         refused,
         denial: denial(Action::ChangePlan),
-        frame,
+        frame: Frame::new(may, "plan", "Plan"),
     };
     Ok(render_with(status, &page))
 }
 
-fn asked(form: &OnboardForm) -> Result<Onboarding, Problem> {
-    use crate::plan::http::problem::ProblemType::InvalidRequest;
-    let kind: PlanKind =
-        form.kind.parse().map_err(|_| Problem::new(InvalidRequest, "choose a kind of plan"))?;
-    let devices = form.devices.trim().replace([',', ' '], "");
-    let devices = match devices.as_str() {
+fn asked(form: &OnboardForm) -> Result<Onboarding, Refusal> {
+    let kind: PlanKind = form.kind.parse().map_err(|_| Refusal::invalid("choose a kind of plan"))?;
+    let digits = form.devices.trim().replace([',', ' '], "");
+    let devices = match digits.as_str() {
         "" => None,
-        digits => Some(
-            digits
-                .parse()
-                .map_err(|_| Problem::new(InvalidRequest, "write the number of devices in digits"))?,
-        ),
+        digits => {
+            let number = digits.parse();
+            Some(number.map_err(|_| Refusal::invalid("write the number of devices in digits"))?)
+        }
     };
     Ok(Onboarding { kind, devices, accept_terms: form.accept_terms.is_some() })
 }
@@ -173,7 +147,6 @@ impl Page {
         self.frame.may(Action::ReplacePlan)
     }
 
-    /// Whether the kind is the chosen one.
     fn chosen(&self, kind: &str) -> bool {
         if self.form.kind.is_empty() { kind == "monthly" } else { self.form.kind == kind }
     }

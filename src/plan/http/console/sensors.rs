@@ -1,4 +1,4 @@
-//! Sensors: how they fare, new enrolment tokens, revocation.
+//! Sensors: their health, new enrolment tokens, revocation.
 
 use askama::Template;
 use axum::extract::State;
@@ -7,10 +7,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::page::{Frame, PageError, Visitor, denial, render};
 use super::show;
 use crate::census::Timestamp;
-use crate::plan::app::App;
-use crate::plan::app::Caller;
-use crate::plan::http::extract::Path;
-use crate::plan::permission::Action;
+use crate::plan::app::{App, May, sensors};
+use crate::plan::http::extract::Segment;
+use crate::plan::permission::{Action, ManageSensors, View};
 use crate::plan::store::Sensor;
 
 #[derive(Template)]
@@ -30,43 +29,33 @@ impl Page {
 
 /// The page.
 pub(super) async fn show(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<View>>,
 ) -> Result<Response, PageError> {
-    page(&service, &caller, &sid, None).await
+    page(&app, &may, None).await
 }
 
-/// Makes an enrolment token and shows it, once.
+/// Makes an enrolment token and shows it once.
 pub(super) async fn create_token(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<ManageSensors>>,
 ) -> Result<Response, PageError> {
-    caller.may_do(&service, Action::ManageSensors, &sid).await?;
-    let (secret, expires) = service.store.create_enrolment(&sid, &caller.by, service.now()).await?;
-    let token = service.enrolment_token(secret);
-    page(&service, &caller, &sid, Some((token.to_string(), expires))).await
+    let made = sensors::create_token(&app, &may).await?;
+    page(&app, &may.view(), Some((made.token.to_string(), made.expires_at))).await
 }
 
 /// Revokes a sensor's key.
 pub(super) async fn revoke(
-    State(service): State<App>,
-    Path((sid, sensor)): Path<(String, String)>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<ManageSensors>>,
+    Segment(sensor): Segment<String>,
 ) -> Result<Response, PageError> {
-    caller.may_do(&service, Action::ManageSensors, &sid).await?;
-    service.store.revoke_sensor(&sid, &sensor, &caller.by, service.now()).await?;
-    Ok(Redirect::to(&format!("/subscriptions/{sid}/sensors")).into_response())
+    sensors::revoke(&app, &may, &sensor).await?;
+    Ok(Redirect::to(&format!("/subscriptions/{}/sensors", may.id())).into_response())
 }
 
-async fn page(
-    service: &App,
-    caller: &Caller,
-    sid: &str,
-    token: Option<(String, Timestamp)>,
-) -> Result<Response, PageError> {
-    let frame = Frame::of(service, caller, sid, "sensors", "Sensors").await?;
-    let denial = denial(Action::ManageSensors);
-    Ok(render(&Page { sensors: service.store.sensors(sid).await?, token, denial, frame }))
+async fn page(app: &App, may: &May<View>, token: Option<(String, Timestamp)>) -> Result<Response, PageError> {
+    let frame = Frame::new(may, "sensors", "Sensors");
+    let sensors = sensors::list(app, may).await?.sensors;
+    Ok(render(&Page { sensors, token, denial: denial(Action::ManageSensors), frame }))
 }

@@ -1,4 +1,0 @@
--- The newest receipt of a sensor: the revision that its newest upload made. A sensor that says another one when it
--- uploads is not alone with its identity.
-ALTER TABLE sensor ADD COLUMN receipt BIGINT NOT NULL DEFAULT 0;
-ALTER TABLE sensor ADD COLUMN forked_at BIGINT;

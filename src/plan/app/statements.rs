@@ -1,0 +1,175 @@
+//! Statements: what each calendar month comes to, and corrections of closed statements (P9).
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{App, May, Refusal};
+use crate::billing::statement::{
+    Amount, Charge, Correction, CorrectionRequest, Micros, Month, Statement, StatementState,
+};
+use crate::census::{Timestamp, time::rfc3339};
+use crate::plan::permission::{ManageTenant, View};
+use crate::plan::store::StoredStatement;
+
+/// Totals of a month.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Totals {
+    /// The device-months.
+    #[schema(value_type = String, example = "1813.888889")]
+    pub device_months: Micros,
+    /// The money, by currency; empty if no price is set.
+    pub amounts: Vec<Amount>,
+}
+
+impl From<&Statement> for Totals {
+    fn from(statement: &Statement) -> Self {
+        Self { device_months: statement.device_months, amounts: statement.amounts.clone() }
+    }
+}
+
+/// A statement in a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StatementEntry {
+    /// The month in UTC.
+    #[schema(value_type = String, example = "2026-11")]
+    pub month: Month,
+    /// Open, draft or closed.
+    #[schema(inline)]
+    pub state: StatementState,
+    /// When the statement closes, or was due to close.
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub closes_at: Timestamp,
+    /// The SHA-256 of the canonical form in hexadecimal, once the statement is closed.
+    pub sha256: Option<String>,
+    /// The totals; while the month runs, the totals so far.
+    #[serde(flatten)]
+    pub totals: Totals,
+}
+
+impl From<&StoredStatement> for StatementEntry {
+    fn from(stored: &StoredStatement) -> Self {
+        Self {
+            month: stored.statement.month,
+            state: stored.state,
+            closes_at: stored.statement.month.closes_at(),
+            sha256: stored.sha256.clone(),
+            totals: (&stored.statement).into(),
+        }
+    }
+}
+
+/// A page of statements.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Statements {
+    /// The newest first.
+    pub statements: Vec<StatementEntry>,
+    /// The value of `before` for the next page; null on the last page.
+    #[schema(value_type = Option<String>, example = "2026-11")]
+    pub next: Option<Month>,
+}
+
+/// A whole statement.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct StatementView {
+    /// Open, draft or closed.
+    #[schema(inline)]
+    pub state: StatementState,
+    /// When the statement closes, or was due to close.
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub closes_at: Timestamp,
+    /// The SHA-256 of the canonical form, once the statement is closed. The bytes of the member `statement` are that form.
+    pub sha256: Option<String>,
+    /// The statement; while the month runs, it covers what has been in effect so far.
+    pub statement: Statement,
+    /// While the month runs: the totals at its end if nothing changes.
+    pub expected: Option<Totals>,
+}
+
+impl From<StoredStatement> for StatementView {
+    fn from(stored: StoredStatement) -> Self {
+        Self {
+            state: stored.state,
+            closes_at: stored.statement.month.closes_at(),
+            sha256: stored.sha256,
+            expected: stored.expected.as_ref().map(Totals::from),
+            statement: stored.statement,
+        }
+    }
+}
+
+/// A correction.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CorrectionEntry {
+    /// Counts from 1 within the subscription.
+    pub number: i64,
+    /// The statement that has the correction as a line.
+    #[schema(value_type = String, example = "2026-12")]
+    pub appears_in: Month,
+    /// The closed statement that is corrected.
+    #[schema(value_type = String, example = "2026-11")]
+    pub statement: Month,
+    /// The number of the corrected line.
+    pub line: u32,
+    /// What was charged, earlier corrections included.
+    pub was: Charge,
+    /// What should have been charged.
+    pub charge: Charge,
+    /// Why the correction was made.
+    pub reason: String,
+    /// Who made the correction.
+    pub by: String,
+    /// When the correction was made.
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+}
+
+impl From<Correction> for CorrectionEntry {
+    fn from(c: Correction) -> Self {
+        Self {
+            number: c.number,
+            appears_in: Month::of(c.at),
+            statement: c.statement,
+            line: c.line,
+            was: c.was,
+            charge: c.charge,
+            reason: c.reason,
+            by: c.by,
+            at: c.at,
+        }
+    }
+}
+
+/// The statements of all months since the first plan, the newest first: at most `limit`, of the months before `before`.
+pub async fn list(
+    app: &App,
+    may: &May<View>,
+    before: Option<Month>,
+    limit: usize,
+) -> Result<Statements, Refusal> {
+    let found = app.store.statements(may.id(), before, limit.saturating_add(1), app.now()).await?;
+    let statements: Vec<StatementEntry> = found.iter().take(limit).map(StatementEntry::from).collect();
+    let more = found.len() > statements.len();
+    let next = more.then(|| statements.last().map(|s| s.month)).flatten();
+    Ok(Statements { statements, next })
+}
+
+/// The statement of a month.
+pub async fn show(app: &App, may: &May<View>, month: Month) -> Result<StatementView, Refusal> {
+    Ok(app.store.statement(may.id(), month, app.now()).await?.into())
+}
+
+/// Corrects a line of the closed statement of `month` by a line of the statement that is open now (P9).
+pub async fn correct(
+    app: &App,
+    may: &May<ManageTenant>,
+    month: Month,
+    asked: &CorrectionRequest,
+) -> Result<CorrectionEntry, Refusal> {
+    let now = app.now();
+    // Statements are closed on demand: close the one to be corrected, if it is due.
+    app.store.close_due(may.id(), now).await?;
+    Ok(app.store.correct_statement(may.id(), month, asked, &may.by, now).await?.into())
+}

@@ -1,0 +1,104 @@
+//! Uploads: who sends one, and storing it.
+//!
+//! The service knows the sender before it reads a byte of the body: first by the bearer key, which is cheap to look up,
+//! then by the signature, which covers the body's digest.
+
+use super::suspicion::{self, Suspicion};
+use super::{App, Refusal};
+use crate::plan::store::{By, Receipt, Sender, StoreError};
+use crate::wire::signature::PublicKey;
+use crate::wire::{BadUpload, Upload, UploadReceipt};
+
+/// The sensor that a request claims to be from, and where the request came from.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    pub subscription: String,
+    pub sensor: String,
+    pub origin: By,
+}
+
+/// The proof that the sensor itself sent a request: the sender knows the sensor's bearer key and signed with its key pair.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    claim: Claim,
+    /// Identifies the request: SHA-256 of its signature.
+    request: [u8; 32],
+}
+
+/// A stored upload.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub receipt: UploadReceipt,
+    /// The number of rows that the upload changed.
+    pub rows: usize,
+}
+
+impl Claim {
+    /// The public key of the sensor, for a sender who knows its bearer key. All others get the same refusal.
+    pub async fn public_key(&self, app: &App, bearer: Option<&str>) -> Result<PublicKey, Refusal> {
+        let bearer = bearer.ok_or(Refusal::UnknownSensor)?;
+        match app.store.sender(&self.subscription, &self.sensor, bearer).await? {
+            Sender::Sensor(key) => Ok(key),
+            Sender::Suspect(what) => {
+                self.note(app, what).await;
+                Err(Refusal::UnknownSensor)
+            }
+            Sender::Nobody => Err(Refusal::UnknownSensor),
+        }
+    }
+
+    /// The proof, after the sensor's key was found to have signed the request; `request` is the SHA-256 of the signature.
+    pub const fn proven(self, request: [u8; 32]) -> Proven {
+        Proven { claim: self, request }
+    }
+
+    /// Refuses a request whose head the sensor's key has not signed.
+    pub async fn refuse_unsigned(&self, app: &App) -> Refusal {
+        self.note(app, Suspicion::BadSignature).await;
+        Refusal::Unsigned(
+            "the request is not signed by the key that the sensor enrolled with; update or enrol it",
+        )
+    }
+
+    async fn note(&self, app: &App, what: Suspicion) {
+        suspicion::note(app, &self.subscription, Some(&self.sensor), what, &self.origin).await;
+    }
+}
+
+/// Refuses a body that is not the signed one.
+pub async fn refuse_tampered(app: &App, from: &Proven) -> Refusal {
+    from.claim.note(app, Suspicion::Tampered).await;
+    Refusal::Unsigned("the body is not the signed one; send the body unchanged")
+}
+
+/// Stores the upload in `body`, a signed body of the sensor. Returns after the commit. Storing it again changes nothing.
+pub async fn store<B>(app: &App, from: &Proven, body: B) -> Result<Stored, Refusal>
+where
+    B: AsRef<[u8]> + Send + 'static,
+{
+    let stopping = |_| Refusal::Defect("the service is stopping".to_owned());
+    let permit = app.decoders.acquire().await.map_err(stopping)?;
+    let upload = tokio::task::spawn_blocking(move || Upload::decode(body.as_ref()))
+        .await
+        .map_err(|_| BadUpload::Format("the decoder failed".to_owned()))??;
+    let sequence = upload.sequence;
+    let Proven { claim: Claim { subscription, sensor, .. }, request } = from;
+    let done = app.ingest(subscription.clone(), sensor.clone(), upload, *request).await;
+    drop(permit);
+    if matches!(done, Err(Refusal::Store(StoreError::UploadConflict { .. }))) {
+        from.claim.note(app, Suspicion::Conflict).await;
+    }
+    let done = done?;
+    // A replay changes nothing, so it gets the first answer: a proxy may have sent the request twice.
+    if done.receipt == Receipt::Replayed {
+        from.claim.note(app, Suspicion::Replayed).await;
+    }
+    let receipt = UploadReceipt {
+        sequence,
+        duplicate: done.receipt != Receipt::Stored,
+        number: u64::try_from(done.number).ok(),
+        forked: done.forked,
+        lost: done.lost,
+    };
+    Ok(Stored { receipt, rows: done.rows })
+}
