@@ -5,12 +5,10 @@ use utoipa::ToSchema;
 
 use super::audit::{By, Entry};
 use super::engine::{Query, Row, sql};
+use super::error::{MAPPINGS, MappingError};
 use super::{Expected, Scope, Store, StoreError};
-use crate::census::{Timestamp, VALUE_BYTES, time::rfc3339};
-use crate::estimate::{COLUMNS, Mapping};
-
-/// The most tables whose columns a subscription remembers.
-pub const MAPPINGS: usize = 256;
+use crate::census::{Timestamp, time::rfc3339};
+use crate::estimate::Mapping;
 
 /// Columns that are remembered.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
@@ -26,19 +24,6 @@ pub struct Remembered {
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub set_at: Timestamp,
-}
-
-/// Why columns cannot be remembered.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum MappingError {
-    #[error("a signature has 64 hex digits; an estimate of the table contains it")]
-    BadSignature,
-    #[error("a mapping names 1 to {COLUMNS} headers of 1 to {VALUE_BYTES} bytes each")]
-    BadColumns,
-    #[error(
-        "the columns of {MAPPINGS} tables are remembered, which is the limit; delete one that is no longer used"
-    )]
-    TooMany,
 }
 
 impl Store {

@@ -2,9 +2,11 @@
 //! [`crate::proof`], when by [`crate::plan::app::sealing`].
 
 use super::engine::{Query, Row, sql};
-use super::{By, NoRandomness, Scope, Store, StoreError, Work};
+use super::error::SnapshotError;
+use super::{By, Scope, Store, StoreError, Work};
 use crate::census::Timestamp;
 use crate::plan::crash::crash_point;
+use crate::plan::secret::NoRandomness;
 use crate::plan::store::audit::Entry;
 use crate::proof::bundle::HEADERS;
 use crate::proof::part::Part;
@@ -29,33 +31,6 @@ pub struct Snapshot {
     pub sealed_at: Timestamp,
     /// The revision of the facts that it was counted from.
     pub facts_revision: i64,
-}
-
-/// What is refused about snapshots.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum SnapshotError {
-    /// The day is not over.
-    #[error("{day} is not over; it can be sealed from {} on", .day.end())]
-    DayNotOver {
-        /// Which day.
-        day: Day,
-    },
-    /// There was nothing to count.
-    #[error("the subscription did not exist on {0}; ask for a later day")]
-    BeforeSubscription(Day),
-    /// There is no such snapshot.
-    #[error(
-        "there is no snapshot of {0}; days in which a plan was in effect are sealed ten minutes after their end, others on request"
-    )]
-    NoSnapshot(String),
-    /// The chain between the days is too long.
-    #[error("the chain from {} to {} has {headers} headers, of which a bundle holds 4096; export fewer days", .days.from, .days.to)]
-    TooManyHeaders {
-        /// Which days.
-        days: Span,
-        /// How many.
-        headers: i64,
-    },
 }
 
 /// What is to be sealed; the chain gives the rest of the header.

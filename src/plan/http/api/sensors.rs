@@ -11,14 +11,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use super::BODY_BYTES;
 use super::uploads::{note, unsigned};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::app::App;
 use crate::plan::app::suspicion::Suspicion;
 use crate::plan::http::auth::Origin;
 use crate::plan::http::conditional::{ShownOnce, tagged_by};
-use crate::plan::http::extract::{Json, Path};
+use crate::plan::http::extract::{BODY_BYTES, Json, Path};
 use crate::plan::http::problem::{Problem, ProblemType};
 use crate::plan::http::signed::{Signed, verifying_key};
 use crate::plan::permission::Action;
