@@ -7,12 +7,15 @@ SHELL := /bin/bash
 STEP   := .ci/step
 NEED   := .ci/need
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-# The cargo profile of demo, lab, console, chaos and api. Tests use dev; a second profile would compile everything twice.
+# The cargo profile of run, demo, lab, console, chaos and api. Tests use dev; a second profile compiles everything again.
 PROFILE ?= dev
 BIN    := $(TARGET)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
 CARGO  := cargo --locked
 # Places at which tests kill the plan service; releases do not have them.
 DEV    := $(if $(filter dev,$(PROFILE)),--features failpoints)
+# Commands that compile the same code must name the same features, or cargo compiles half of the dependencies twice.
+LINT   := --features failpoints,bench
+BENCH  := --quiet --features bench
 
 export CARGO_TERM_PROGRESS_WHEN ?= never
 # .ci/need installs cargo's tools there.
@@ -23,8 +26,8 @@ help: ## list the targets
 
 run: ## build the plan service and run its demo; ARGS=--once prints the count and exits
 	@$(NEED) build
-	@cargo build --locked --release --bin netcensus-plan
-	@$(TARGET)/release/netcensus-plan demo $(ARGS)
+	@$(CARGO) build --profile $(PROFILE) $(DEV) --bin netcensus-plan
+	@$(BIN)/netcensus-plan demo $(ARGS)
 
 test: ## run everything that continuous integration checks
 	@start=$$(date +%s); \
@@ -37,10 +40,10 @@ lint: ## check format, clippy, each feature alone, documentation; warnings are e
 	@$(NEED) build
 	@$(STEP) "format" cargo fmt --check
 	@$(STEP) "english" .ci/english
-	@$(STEP) "clippy" $(CARGO) clippy --quiet --all-targets $(DEV) -- -D warnings
+	@$(STEP) "clippy" $(CARGO) clippy --quiet --all-targets $(LINT) -- -D warnings
 	@$(STEP) "the sensor without the plan service" $(CARGO) clippy --quiet --no-default-features --features sensor --lib --bin netcensus-sensor -- -D warnings
 	@$(STEP) "the plan service without the sensor" $(CARGO) clippy --quiet --no-default-features --features plan --lib --bin netcensus-plan -- -D warnings
-	@RUSTDOCFLAGS="-D warnings" $(STEP) "documentation" $(CARGO) doc --quiet --no-deps
+	@RUSTDOCFLAGS="-D warnings" $(STEP) "documentation" $(CARGO) doc --quiet --no-deps $(LINT)
 
 fmt: ## format the code
 	@cargo fmt
@@ -103,12 +106,12 @@ api: binaries ## fuzz the API by its description for SECONDS=60
 
 bench: ## measure nanoseconds per frame and stage, and compare replay with tcpdump
 	@$(NEED) build bench unit
-	@cargo build --locked --quiet --release --bin netcensus-sensor
-	@cargo bench --locked --quiet --bench capture -- $(abspath $(TARGET))/bench
+	@$(CARGO) build --release $(BENCH) --bin netcensus-sensor
+	@$(CARGO) bench $(BENCH) --bench capture -- $(abspath $(TARGET))/bench
 	@benches/replay.py $(TARGET)
-	@cargo bench --locked --quiet --bench frame
-	@cargo bench --locked --quiet --bench rules
-	@cargo bench --locked --quiet --bench ingest
+	@$(CARGO) bench $(BENCH) --bench frame
+	@$(CARGO) bench $(BENCH) --bench rules
+	@$(CARGO) bench $(BENCH) --bench ingest
 
 fuzz: ## fuzz each target for SECONDS=60; TARGETS="dns frame" chooses
 	@$(NEED) build fuzz

@@ -18,7 +18,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod doctor;
-mod notify;
+pub mod notify;
 pub mod rulebook;
 #[cfg(any(feature = "sensor", feature = "plan"))]
 pub mod tls;

@@ -5,39 +5,39 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 /// The service has started, or has finished reloading.
-pub(crate) fn ready() {
+pub fn ready() {
     send(&[NotifyState::Ready]);
 }
 
 /// The service reloads its configuration.
-pub(crate) fn reloading() {
+pub fn reloading() {
     let mut state = vec![NotifyState::Reloading];
     state.extend(NotifyState::monotonic_usec_now().ok());
     send(&state);
 }
 
 /// The service is stopping.
-pub(crate) fn stopping() {
+pub fn stopping() {
     send(&[NotifyState::Stopping]);
 }
 
 /// Sets the line that `systemctl status` shows.
-pub(crate) fn status(line: &str) {
+pub fn status(line: &str) {
     send(&[NotifyState::Status(line)]);
 }
 
 /// The service is alive: resets the watchdog.
-pub(crate) fn alive() {
+pub fn alive() {
     send(&[NotifyState::Watchdog]);
 }
 
 /// How often to call [`alive`]: half the watchdog's time.
-pub(crate) fn watchdog_interval() -> Duration {
+pub fn watchdog_interval() -> Duration {
     sd_notify::watchdog_enabled().map_or(Duration::from_secs(10), |d| (d / 2).max(Duration::from_millis(100)))
 }
 
 /// Calls [`alive`] for as long as the runtime runs tasks.
-pub(crate) async fn keep_alive() {
+pub async fn keep_alive() {
     let mut often = tokio::time::interval(watchdog_interval());
     loop {
         often.tick().await;

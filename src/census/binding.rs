@@ -15,6 +15,7 @@ use super::sign::Sign;
 /// How an address is bound to a MAC (I4).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub enum Binding {
     /// The card, or its DHCP server, stated the pair on the link.
     Proven,

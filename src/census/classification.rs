@@ -11,6 +11,7 @@ use super::time::Timestamp;
 /// The category of a device. It decides whether the device counts.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub enum Category {
     /// Counted.
     Network,

@@ -17,10 +17,12 @@ use super::time::{Timestamp, rfc3339};
 
 /// Who decided, and when.
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct Mark {
     /// The person's name.
     pub by: String,
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub at: Timestamp,
     /// The number of the change set within the subscription.
     pub change: u64,
@@ -35,6 +37,7 @@ impl fmt::Display for Mark {
 /// A property of a device that a person can set.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema), schema(as = DeviceProperty))]
 pub enum Property {
     /// The category, which decides the tab and the verdict.
     Category,
@@ -71,6 +74,7 @@ impl Property {
 /// How much depends on a device; [`Importance::Normal`] unless a person set it.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub enum Importance {
     Low,
     #[default]

@@ -1,4 +1,4 @@
-//! What people decided about one device, and the lookup that finds it.
+//! The decisions about one device, and the lookup that finds them.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -16,7 +16,7 @@ use super::time::Timestamp;
 /// Certainty of a value that a person set, in percent.
 pub(super) const SET_BY_A_PERSON: u8 = 100;
 
-/// What people decided about one device. Decisions stand on couplings, so a device may collect several on one matter.
+/// The decisions about one device. Decisions stand on couplings, so a device may collect several on one matter.
 /// Then the decision on its earliest coupling holds (type and category as one matter), and of deletions the newest.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct DeviceDecisions {

@@ -23,6 +23,7 @@ pub(super) const LADDER: [Verdict; 8] = [
 
 /// One rule of the ladder.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct Rung {
     pub rule: Verdict,
     pub title: &'static str,
@@ -32,6 +33,7 @@ pub struct Rung {
 /// The outcome of a rule of the ladder.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub enum RungOutcome {
     /// The rule does not apply.
     Passed,

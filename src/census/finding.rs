@@ -16,10 +16,12 @@ const LISTED: usize = 1_000;
 
 #[derive(Clone, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub enum Finding {
     /// Several devices proved one address at overlapping times: a conflict, or spoofing. Each coupling stays (I1).
     AddressConflict {
         zone: String,
+        #[cfg_attr(feature = "plan", schema(value_type = String))]
         ip: IpAddr,
         /// Sorted.
         macs: Vec<MacAddr>,

@@ -24,6 +24,7 @@ use super::time::Timestamp;
 /// Why a coupling is joined with another (I8).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub enum JoinReason {
     /// I8(a): an IPv6 address of the same MAC.
     Ipv6OfMac,

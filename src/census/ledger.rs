@@ -8,6 +8,7 @@ use super::verdict::{Verdict, commitment};
 
 /// The numbers of a survey. See [`Census::closes`].
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct Census {
     /// Counted network devices.
     pub network: u64,

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A 48-bit MAC address; orders by its bytes and prints as `aa:bb:cc:dd:ee:ff`.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(try_from = "String", into = "String")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema), schema(value_type = String))]
 pub struct MacAddr(pub [u8; 6]);
 
 impl MacAddr {

@@ -26,6 +26,7 @@ pub struct ManagedList {
 /// How an entry matched a device.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub enum MatchedBy {
     Mac,
     /// By an address that no other device used later.

@@ -8,6 +8,7 @@ use super::coupling::{Coupling, CouplingKey};
 /// The state of a coupling within its device (I8b, I11).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub enum CouplingState {
     Active,
     /// Its MAC has moved to another address by DHCP (I8b).

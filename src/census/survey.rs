@@ -56,6 +56,7 @@ impl<'a> CouplingLine<'a> {
 
 /// The number of addresses behind one MAC.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct Routed {
     /// The MAC that forwards.
     pub mac: MacAddr,
@@ -210,7 +211,7 @@ fn routed(lines: &[CouplingLine<'_>]) -> Vec<Routed> {
     addresses.into_iter().map(|(mac, addresses)| Routed { mac, addresses }).collect()
 }
 
-/// The MACs of a zone without an address (I14), but for the ports of a chassis that is a device.
+/// The MACs of a zone without an address (I14), except for the ports of a chassis that is a device.
 fn unaddressed(
     zone: &Zone,
     bindings: &Bindings<'_>,

@@ -8,6 +8,7 @@ use super::time::Timestamp;
 
 /// The verdict on a device, or the exclusion of a coupling that does not belong to a device.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub enum Verdict {
     /// A network device.
     #[serde(rename = "C-NET")]

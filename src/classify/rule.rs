@@ -216,7 +216,7 @@ impl Rule {
             claims.push(Claim { attribute: saying.attribute, value, weight: saying.weight });
         }
         claims.sort_unstable();
-        let family = self.family.unwrap_or(match self.source {
+        let family = self.family.unwrap_or_else(|| match self.source {
             // The names that a host gives itself are one family, over any protocol.
             Source::Name => Family::Hostname,
             _ => fact.field.family(),

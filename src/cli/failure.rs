@@ -50,7 +50,7 @@ impl Failure {
         Self::new(refusal(error).unwrap_or(Exit::Failed), message)
     }
 
-    /// The program cannot listen where it shall.
+    /// The program cannot listen on an address or socket.
     pub(crate) fn listen(error: &io::Error, message: impl Into<String>) -> Self {
         Self::new(refusal(error).unwrap_or(Exit::Unavailable), message)
     }

@@ -29,6 +29,7 @@ pub(crate) fn exit(program: &str, outcome: Result<(), Failure>) -> ExitCode {
 ///
 /// # Errors
 /// If the system refuses what a runtime needs (an epoll descriptor, for example).
+#[cfg(feature = "sensor")]
 pub(crate) fn runtime() -> Result<Runtime, Failure> {
     started(&mut Builder::new_current_thread())
 }
@@ -36,12 +37,13 @@ pub(crate) fn runtime() -> Result<Runtime, Failure> {
 /// The runtime of a service: a worker thread a core.
 ///
 /// # Errors
-/// As [`runtime`].
+/// If the system refuses what a runtime needs.
 #[cfg(feature = "plan")]
 pub(crate) fn service_runtime() -> Result<Runtime, Failure> {
     started(&mut Builder::new_multi_thread())
 }
 
+#[cfg(any(feature = "sensor", feature = "plan"))]
 fn started(builder: &mut Builder) -> Result<Runtime, Failure> {
     builder.enable_all().build().map_err(|e| {
         Failure::failed(format!(

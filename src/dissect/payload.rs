@@ -24,9 +24,10 @@ impl<'a> Payload<'a> {
         Self { bytes, ..Self::default() }
     }
 
-    /// The same payload from one port to another.
+    /// The same payload from one port to another. As long as nothing else tells, the server has the lower port.
     pub const fn between(self, source_port: u16, destination_port: u16) -> Self {
-        Self { source_port, destination_port, ..self }
+        let side = if source_port < destination_port { Side::Server } else { Side::Client };
+        Self { source_port, destination_port, side, ..self }
     }
 
     /// The same payload from a sender on that side.

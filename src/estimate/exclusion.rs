@@ -52,9 +52,9 @@ impl Exclusion {
     /// The text for people.
     pub const fn title(self) -> &'static str {
         match self {
-            Self::Verdict(Verdict::Public) => "no device: a public address without a MAC",
+            Self::Verdict(Verdict::Public) => "not a device: a public address without a MAC",
             Self::Verdict(verdict) => verdict.title(),
-            Self::Group => "no device: a broadcast or group address",
+            Self::Group => "not a device: a broadcast or group address",
             Self::Unaddressed => "not counted: it never has an address of its own",
             Self::Ambiguous => "not counted: it has no MAC, and several devices with MACs have its address",
             Self::Retired => "not counted: its list says that it is not in use",

@@ -17,7 +17,7 @@ const WORDS: usize = 8;
 #[derive(Clone, Debug, Default, Deserialize, IntoParams, Serialize)]
 #[serde(deny_unknown_fields, default)]
 #[into_params(parameter_in = Query)]
-pub struct Filter {
+pub(crate) struct Filter {
     /// `network`, `iot`, `computer_mobile` or `unclassified`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
@@ -104,7 +104,7 @@ impl Filter {
     ///
     /// # Errors
     /// If the instant cannot be read, or the cursor belongs to another list.
-    pub fn instant(&self) -> Result<Option<Timestamp>, BadList> {
+    pub(crate) fn instant(&self) -> Result<Option<Timestamp>, BadList> {
         let asked = given(&self.as_of).map(str::parse).transpose().map_err(BadFilter::from)?;
         let of_page = self.cursor()?.map(|c| c.as_of);
         match (asked, of_page) {
@@ -115,7 +115,7 @@ impl Filter {
 
     /// The whole list from its first device, for a file.
     #[must_use]
-    pub fn whole(&self) -> Self {
+    pub(crate) fn whole(&self) -> Self {
         Self { after: None, limit: None, ..self.clone() }
     }
 

@@ -10,7 +10,6 @@ mod export;
 mod filter;
 mod page;
 
-pub(crate) use column::Column;
 pub(crate) use cursor::BadCursor;
 pub(crate) use error::BadList;
 pub(crate) use export::{CHUNK, Csv, Ndjson, columns};

@@ -41,13 +41,27 @@ impl Tabs {
             unclassified: of(Category::Unclassified),
         }
     }
+
+    /// The number of devices in each category, in the order of the tabs.
+    pub(crate) fn by_category(&self) -> [(Category, u64); 4] {
+        Category::ALL.map(|category| {
+            let number = match category {
+                Category::ComputerMobile => self.computer_mobile,
+                Category::Network => self.network,
+                Category::Iot => self.iot,
+                Category::Unclassified => self.unclassified,
+            };
+            (category, number)
+        })
+    }
 }
 
 /// One page of devices.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct DevicePage<'a> {
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct DevicePage {
     /// The instant of the verdicts.
     #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
     pub as_of: Timestamp,
     /// Devices that match, on all pages.
     pub total: usize,
@@ -56,20 +70,16 @@ pub(crate) struct DevicePage<'a> {
     /// What to send as `after` for the next page; null on the last one.
     pub next: Option<String>,
     /// The devices in the order of the request; by zone, address and MAC if it names none.
-    pub devices: Vec<&'a DeviceEntry>,
+    pub devices: Vec<DeviceEntry>,
 }
 
-impl<'a> DevicePage<'a> {
+impl DevicePage {
     /// The page of `devices` that `filter` asks for. Their verdicts are those at `as_of`: [`Filter::instant`], if it names
     /// one.
     ///
     /// # Errors
     /// If the filter, the order or the cursor cannot be read, or the cursor belongs to another list.
-    pub(crate) fn new(
-        devices: &'a [DeviceEntry],
-        as_of: Timestamp,
-        filter: &Filter,
-    ) -> Result<Self, BadList> {
+    pub(crate) fn new(devices: &[DeviceEntry], as_of: Timestamp, filter: &Filter) -> Result<Self, BadList> {
         let sort = filter.order()?;
         let cursor = filter.cursor()?;
         let limit = filter.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
@@ -81,7 +91,7 @@ impl<'a> DevicePage<'a> {
             cursor.as_ref().is_none_or(|c| sort.compare((key, &d.id), (&c.key, &c.id)).is_gt())
         };
         let mut rest: Vec<(SortKey, &DeviceEntry)> = keyed.filter(after).collect();
-        let order = |a: &(SortKey, &'a DeviceEntry), b: &(SortKey, &'a DeviceEntry)| {
+        let order = |a: &(SortKey, &DeviceEntry), b: &(SortKey, &DeviceEntry)| {
             sort.compare((&a.0, &a.1.id), (&b.0, &b.1.id))
         };
         // Only the page needs sorting, not the thousands after it.
@@ -93,7 +103,7 @@ impl<'a> DevicePage<'a> {
         rest.sort_unstable_by(order);
         let next = rest.last().cloned().filter(|_| more);
         let next = next.map(|(key, d)| filter.cursor_after(sort, as_of, key, d.id.clone()));
-        let page = rest.into_iter().map(|(_, d)| d).collect();
+        let page = rest.into_iter().map(|(_, d)| d.clone()).collect();
         Ok(Self { as_of, total, tabs: Tabs::new(devices), next, devices: page })
     }
 }

@@ -425,7 +425,7 @@ mod tests {
             ("[capture]\nring_mb = 3\n", ":2:1: unknown key 'ring_mb'; did you mean 'ring_mib'?"),
             ("[upload]\nproxy = \"p:3128\"\n", ":2:1: upload.proxy: not a proxy"),
             ("[spool]\nmax_age = \"1m\"\n", ":2:1: spool.max_age: 60s is out of range"),
-            ("prefixes = [\"10.0.0.1/8\"]\n", ":1:12: prefixes[0]: '10.0.0.1/8' is no prefix"),
+            ("prefixes = [\"10.0.0.1/8\"]\n", ":1:12: prefixes[0]: '10.0.0.1/8' is not a prefix"),
         ] {
             let complaint = load(text).unwrap_err().to_string();
             assert!(complaint.contains(expected), "{complaint}");

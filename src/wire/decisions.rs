@@ -9,6 +9,7 @@ use crate::census::{
 
 /// The decisions about a device.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct DecisionsEntry {
     /// Sorted by property.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -24,6 +25,7 @@ pub struct DecisionsEntry {
 
 /// A property that a person set.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct SetEntry {
     pub property: Property,
     #[serde(flatten)]
@@ -32,8 +34,10 @@ pub struct SetEntry {
 
 /// A deletion.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct DeletedEntry {
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub until_newer_than: Timestamp,
     #[serde(flatten)]
     pub mark: Mark,
@@ -41,6 +45,7 @@ pub struct DeletedEntry {
 
 /// An entry of the managed list that matches a device.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct ManagedMatchEntry {
     /// The system that reported the endpoint.
     pub source: String,
@@ -49,6 +54,7 @@ pub struct ManagedMatchEntry {
     pub matched_by: MatchedBy,
     /// The end of its validity; null if it is open.
     #[serde(with = "rfc3339::option")]
+    #[cfg_attr(feature = "plan", schema(value_type = Option<String>, format = DateTime))]
     pub to: Option<Timestamp>,
     /// The import.
     #[serde(flatten)]
@@ -57,6 +63,7 @@ pub struct ManagedMatchEntry {
 
 /// A coupling that was split from others.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct SplitEntry {
     /// `mac ip`.
     pub coupling: String,

@@ -19,6 +19,7 @@ pub const SCHEMA: &str = "netcensus.inventory/1";
 /// `D` is the list of devices: a `Vec`, or [`DeviceEntries`], which makes each entry while it is written, because a list
 /// of a million takes a gigabyte.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct Document<D = Vec<DeviceEntry>> {
     /// [`SCHEMA`].
     pub schema: String,
@@ -26,6 +27,7 @@ pub struct Document<D = Vec<DeviceEntry>> {
     pub policy: String,
     /// The instant of the verdicts; null if no frame was seen and no instant was given.
     #[serde(with = "rfc3339::option")]
+    #[cfg_attr(feature = "plan", schema(value_type = Option<String>, format = DateTime))]
     pub as_of: Option<Timestamp>,
     pub capture: CaptureSummary,
     pub census: Census,
@@ -41,6 +43,7 @@ pub struct Document<D = Vec<DeviceEntry>> {
 
 /// Totals of a capture.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct CaptureSummary {
     pub frames: u64,
     /// Bytes on the wire.
@@ -52,19 +55,23 @@ pub struct CaptureSummary {
     /// Frames that the kernel or the interface dropped.
     pub dropped: u64,
     #[serde(with = "rfc3339::option")]
+    #[cfg_attr(feature = "plan", schema(value_type = Option<String>, format = DateTime))]
     pub first: Option<Timestamp>,
     #[serde(with = "rfc3339::option")]
+    #[cfg_attr(feature = "plan", schema(value_type = Option<String>, format = DateTime))]
     pub last: Option<Timestamp>,
 }
 
 /// One device.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema), schema(as = Device))]
 pub struct DeviceEntry {
     pub id: String,
     pub zone: String,
     /// The MAC that it is listed under.
     pub mac: MacAddr,
     /// The address that it is listed under.
+    #[cfg_attr(feature = "plan", schema(value_type = String))]
     pub ip: std::net::IpAddr,
     pub couplings: Vec<CouplingEntry>,
     pub category: Category,
@@ -94,8 +101,10 @@ pub struct DeviceEntry {
     /// The certainty of the category, 0 to 1.
     pub confidence: f64,
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub first_seen: Timestamp,
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub last_seen: Timestamp,
     pub verdict: Verdict,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -106,21 +115,26 @@ pub struct DeviceEntry {
 
 /// One coupling of a device.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct CouplingEntry {
     pub mac: MacAddr,
+    #[cfg_attr(feature = "plan", schema(value_type = String))]
     pub ip: std::net::IpAddr,
     pub binding: Binding,
     /// The ids of inner and outer VLAN tags, sorted.
     pub vlan: Vec<u16>,
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub first_seen: Timestamp,
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub last_seen: Timestamp,
     pub state: CouplingState,
 }
 
 /// A MAC without an address (I14).
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct UnaddressedEntry {
     pub mac: MacAddr,
     pub category: Category,

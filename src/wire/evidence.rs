@@ -7,6 +7,7 @@ use crate::census::{Reason, Timestamp, time::rfc3339};
 
 /// One reason for a device's classification.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct EvidenceEntry {
     pub field: String,
     pub value: String,
@@ -20,6 +21,7 @@ pub struct EvidenceEntry {
     pub frame: Option<u64>,
     /// The time of that frame; null for derived evidence.
     #[serde(with = "rfc3339::option")]
+    #[cfg_attr(feature = "plan", schema(value_type = Option<String>, format = DateTime))]
     pub at: Option<Timestamp>,
 }
 

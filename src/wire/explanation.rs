@@ -40,10 +40,12 @@ pub struct Shown {
 
 /// Everything that is known about an address or a MAC.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct Explanation {
     pub schema: &'static str,
     pub policy: String,
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub as_of: Timestamp,
     pub devices: Vec<DeviceAnswer>,
     /// Couplings that do not belong to a device.
@@ -54,6 +56,7 @@ pub struct Explanation {
 
 /// Why a device counts or does not count.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct DeviceAnswer {
     pub device: DeviceEntry,
     /// The title of the verdict.
@@ -73,6 +76,7 @@ pub struct DeviceAnswer {
 
 /// Why a coupling does not belong to a device.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct LineAnswer {
     pub zone: String,
     /// X-VIRT, X-PUB or X-ROUTED.
@@ -88,6 +92,7 @@ pub struct LineAnswer {
 
 /// A MAC without an address (I14).
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct UnaddressedAnswer {
     pub mac: MacAddr,
     pub category: Category,
@@ -102,16 +107,20 @@ pub struct UnaddressedAnswer {
 
 /// A coupling and what showed it.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct CouplingAnswer {
     pub mac: MacAddr,
+    #[cfg_attr(feature = "plan", schema(value_type = String))]
     pub ip: IpAddr,
     pub binding: Binding,
     /// Null for a coupling that does not belong to a device.
     pub state: Option<CouplingState>,
     pub vlan: Vec<u16>,
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub first_seen: Timestamp,
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub last_seen: Timestamp,
     /// The titles of its signs.
     pub signs: Vec<&'static str>,
@@ -121,6 +130,7 @@ pub struct CouplingAnswer {
 
 /// The first frame that proves a coupling (I4).
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct ProofAnswer {
     /// The title of the sign.
     pub by: &'static str,
@@ -128,11 +138,13 @@ pub struct ProofAnswer {
     pub frame: Option<u64>,
     /// Its time.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub at: Timestamp,
 }
 
 /// Why a coupling belongs to a device (I8).
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct JoinAnswer {
     /// The coupling that was joined, `mac ip`.
     pub coupling: String,
@@ -150,6 +162,7 @@ pub struct JoinAnswer {
 
 /// An identifier or a name that ties two cards.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct TieAnswer {
     pub field: &'static str,
     pub value: String,
@@ -157,11 +170,13 @@ pub struct TieAnswer {
     pub frame: Option<u64>,
     /// Its time.
     #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub at: Timestamp,
 }
 
 /// A piece of evidence with the title of its rule.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct ReasonAnswer {
     #[serde(flatten)]
     pub evidence: EvidenceEntry,

@@ -127,7 +127,7 @@ async fn a_busy_service_is_asked_again_no_sooner_than_it_says() {
 }
 
 #[tokio::test]
-async fn waits_grow_with_jitter_and_stay_bounded_and_begin_anew_after_a_success() {
+async fn waits_grow_with_jitter_up_to_a_limit_and_start_over_after_a_success() {
     let failures = std::iter::repeat_n(Answer::Raw(500, vec![], String::new()), 12);
     let service = Service::start(failures).await;
     let mut f = Fixture::new(&service, 1);
@@ -290,7 +290,7 @@ async fn each_upload_carries_the_newest_receipt_and_a_fork_is_shown() {
     f.delivery = Delivery::new(reader, identity(f.dir.path()), PACE, f.status.clone(), clock);
     assert_eq!(f.delivery.step().await, Step::Stored(2));
     assert!(forked(&f.status), "{:?}", f.status.problems());
-    // Whoever gives no numbers is asked with none that another gave.
+    // A service that gives no numbers does not get the numbers of another.
     let mut moved = service.identity("key 1");
     moved.sensor = "sensor 2".into();
     moved.store(&identity(f.dir.path())).unwrap();
@@ -301,7 +301,7 @@ async fn each_upload_carries_the_newest_receipt_and_a_fork_is_shown() {
 }
 
 #[tokio::test]
-async fn a_service_whose_clock_differs_is_noticed_whatever_it_answers() {
+async fn a_clock_difference_is_noticed_with_any_answer() {
     let late = |status| Answer::Raw(status, vec![("date", "Thu, 01 Jan 1970 01:01:17 GMT")], String::new());
     let service = Service::start([late(503)]).await;
     let mut f = Fixture::new(&service, 1);

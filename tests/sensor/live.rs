@@ -1,4 +1,4 @@
-//! The running sensor on a real interface, in a network namespace of its own.
+//! The running sensor on a real interface, in its own network namespace.
 
 use std::fs;
 use std::path::Path;

@@ -60,6 +60,7 @@ macro_rules! protocols {
             None
         }
 
+        #[expect(clippy::manual_range_patterns, reason = "the registry lists each port")]
         /// What a UDP payload tells of its sender. On the path of every packet: an uninteresting one costs comparisons.
         pub(super) fn datagram(p: Payload<'_>, to: &mut impl Route) -> Result<(), Malformed> {
             $($(step!(udp all (p p to $folder $name $f); $layer $($how $args)*);)+)+
@@ -71,12 +72,14 @@ macro_rules! protocols {
             Ok(())
         }
 
+        #[expect(clippy::manual_range_patterns, reason = "the registry lists each port")]
         fn industry_datagram(p: Payload<'_>, to: &mut impl Route) -> Result<(), Malformed> {
             $($(step!(industry_udp from (p p to $folder $name $f); $layer $($how $args)*);)+)+
             $($(step!(industry_udp to (p p to $folder $name $f); $layer $($how $args)*);)+)+
             Ok(())
         }
 
+        #[expect(clippy::manual_range_patterns, reason = "the registry lists each port")]
         /// What a TCP payload tells of its sender if it begins a message; bulk data says nothing.
         pub(super) fn stream(p: Payload<'_>, to: &mut impl Route) -> Result<(), Malformed> {
             let Some(start) = p.bytes.first_chunk::<4>() else { return Ok(()) };

@@ -213,6 +213,19 @@ fn the_earlier_row_wins_and_the_port_tells_the_side() {
 }
 
 #[test]
+fn without_a_port_of_the_protocol_the_server_has_the_lower_one() {
+    let side = |from, to| Payload::new(b"").between(from, to).side;
+    assert_eq!(
+        (side(443, 50_000), side(50_000, 443), side(443, 443)),
+        (Side::Server, Side::Client, Side::Client)
+    );
+    // A certificate that is not preceded by a hello counts from the server alone.
+    let certificate = [0x16, 3, 3, 0, 12, 11, 0, 0, 8, 0, 0, 5, 0, 0, 2, 0x30, 0x80];
+    let ended = |from, to| said(|w| protocol::stream(Payload::new(&certificate).between(from, to), w)).1;
+    assert!(ended(8443, 50_000).is_err() && ended(50_000, 8443).is_ok());
+}
+
+#[test]
 fn what_begins_unmistakably_is_found_on_any_port() {
     let of = |bytes: &[u8]| said(|w| protocol::stream(Payload::new(bytes).between(49152, 12345), w)).0;
     assert_eq!(of(&[5, 0x64, 5, 0xc0, 1, 0, 0, 4, 0xe9, 0x21]), ["ot.role=dnp3:client"]);

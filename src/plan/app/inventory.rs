@@ -1,17 +1,17 @@
 //! Inventories in memory: per subscription the merged facts, what people decided, and the newest view of both.
 //!
-//! Facts are loaded from the store at first use and joined with every upload after its commit. Before they are used
-//! they catch up with what other services, or commands, wrote to the same database; so do decisions, by their own
-//! revision. A view is computed when somebody asks, and kept until facts, decisions or the instant of the count change;
-//! so is one view at another instant, as whoever pages through a list asks for the same instant again.
+//! At first use, the facts are loaded from the store. Each upload is joined with them after its commit. Before each use,
+//! facts and decisions catch up with what other services, or commands, wrote to the same database. A view is computed when
+//! somebody asks for it, and kept until the facts, the decisions or the instant of the count change. One view at another
+//! instant is kept, too: a person who pages through a list asks for the same instant again.
 //!
-//! Decisions are those in force now, whatever the instant of the count: a correction holds for the past too. What was
-//! billed is in the snapshots, which never change.
+//! A view uses the decisions in force now, at any instant of the count: a correction also holds for the past. Snapshots,
+//! from which the plan bills, never change.
 //!
-//! **The instant of the count.** A live service counts at the clock's present, taken down to the whole minute
-//! ([`CountAt::Now`]): a sensor that stopped sending does not keep its devices counted (X-IDLE), and a view serves
-//! for a minute. A service that replays an old capture, as the demo does, counts at the newest frame it knows, or
-//! at the present where that lies earlier ([`CountAt::NewestFrame`]). Whoever asks may name another instant.
+//! **The instant of the count.** A live service counts at the present, rounded down to the minute ([`CountAt::Now`]). So
+//! devices of a sensor that stopped sending become idle (X-IDLE), and a view serves for a minute. A service that replays
+//! an old capture, as the demo does, counts at the newest frame, but never later than the present
+//! ([`CountAt::NewestFrame`]). A caller may name another instant.
 
 mod change;
 
@@ -26,7 +26,7 @@ pub use change::{Changed, Check};
 
 use super::Refusal;
 use crate::census::{
-    Category, Classifier, CouplingKey, Decisions, Inventory, Policy, Survey, Timestamp, time::rfc3339,
+    Classifier, CouplingKey, Decisions, Inventory, Policy, Survey, Timestamp, time::rfc3339,
 };
 use crate::plan::store::{Ingested, Receipt, Replica, Store};
 use crate::wire::{
@@ -49,45 +49,39 @@ pub enum CountAt {
     NewestFrame,
 }
 
-/// How often the facts and the decisions of a subscription had changed.
+/// How often the facts and the decisions of a subscription have changed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Revision {
-    /// The facts.
     pub facts: i64,
-    /// The decisions.
     pub decisions: i64,
 }
 
-/// An inventory at an instant, with what pages and documents show of it.
+/// An inventory at an instant, as pages and documents show it.
 #[derive(Debug)]
 pub struct View {
-    /// The instant of the count.
     pub as_of: Timestamp,
-    /// The policy of the count.
     pub policy: Policy,
-    /// The revisions of the facts and of the decisions.
     pub revision: Revision,
     /// The document; its `capture` holds times only.
     pub document: Document,
-    /// What the document leaves out, device by device.
+    /// What the document leaves out of each device, in its order.
     pub details: Vec<Detail>,
     /// The zones, by name.
     pub zones: Vec<ZoneSummary>,
     by_id: HashMap<String, usize>,
 }
 
-/// What a view shows of a zone.
+/// A zone and its numbers.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct ZoneSummary {
-    /// Its name, as its sensors give it.
+    /// Its name in the configuration of its sensors.
     pub name: String,
-    /// Devices.
     pub devices: u64,
-    /// Those that are billed.
+    /// Devices that count.
     pub billable: u64,
     /// Couplings that sensors reported.
     pub couplings: u64,
-    /// The newest frame; null where none was seen.
+    /// The newest frame; null if none was seen.
     #[serde(with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub last_frame: Option<Timestamp>,
@@ -127,11 +121,6 @@ impl View {
         let place = *self.by_id.get(id)?;
         Some((self.document.devices.get(place)?, self.details.get(place)?))
     }
-
-    /// How many devices each tab holds, in the order of the tabs.
-    pub fn tabs(&self) -> [(Category, usize); 4] {
-        Category::ALL.map(|c| (c, self.document.devices.iter().filter(|d| d.category == c).count()))
-    }
 }
 
 fn zones(inventory: &Inventory, survey: &Survey<'_>) -> Vec<ZoneSummary> {
@@ -169,9 +158,9 @@ struct SubscriptionState {
     replica: Replica,
     /// What people decided, and its revision; none before it is loaded.
     decisions: RwLock<(Option<i64>, Arc<Decisions>)>,
-    /// Held by whoever changes the replica or the decisions.
+    /// Held while the replica or the decisions are changed.
     turn: tokio::sync::Mutex<()>,
-    /// Held by whoever drafts a change, as each is drafted on the one before.
+    /// Held while a change is drafted: each draft builds on the change before.
     drafting: tokio::sync::Mutex<()>,
     view: tokio::sync::Mutex<Kept>,
     changed: watch::Sender<i64>,
@@ -201,7 +190,7 @@ impl SubscriptionState {
         Revision { facts, decisions: self.decisions().0 }
     }
 
-    /// Tells who listens that there is something new.
+    /// Notifies the receivers of [`Inventories::changes`].
     fn tell(&self) {
         let Revision { facts, decisions } = self.revision();
         self.changed.send_replace(facts.saturating_add(decisions));
@@ -225,7 +214,7 @@ impl Inventories {
         now: Timestamp,
     ) -> Result<Arc<View>, Refusal> {
         let state = self.current(subscription).await?;
-        // Held while computing: whoever comes meanwhile waits for this view instead of computing it again.
+        // Held while computing: a second caller waits for this view instead of computing it again.
         let mut kept = state.view.lock().await;
         let (revision, at) = self.standing(&state, as_of, now);
         let good = |v: &&Arc<View>| v.revision == revision && v.as_of == at;
@@ -246,8 +235,8 @@ impl Inventories {
         Ok(view)
     }
 
-    /// Everything that is known of an address or a MAC at `as_of`, or at the default instant: devices, and couplings
-    /// that are no device's. Computed anew, as a view keeps no lines.
+    /// Everything that is known of an address or a MAC at `as_of`, or at the default instant: devices, and couplings that do
+    /// not belong to a device. Computed each time, because a view does not keep such couplings.
     ///
     /// # Errors
     /// The store's, when the facts are loaded.
@@ -321,7 +310,7 @@ impl Inventories {
         Ok(done)
     }
 
-    /// Looks whether another service changed facts or decisions; who listens to [`Inventories::changes`] is told then.
+    /// Looks whether another service changed facts or decisions. If so, notifies the receivers of [`Inventories::changes`].
     ///
     /// # Errors
     /// The store's.
@@ -337,7 +326,7 @@ impl Inventories {
         Ok(self.current(subscription).await?.decisions().1)
     }
 
-    /// Tells of changes of a subscription's facts and decisions.
+    /// Receives a new number at each change of a subscription's facts or decisions.
     pub fn changes(&self, subscription: &str) -> watch::Receiver<i64> {
         self.state(subscription).changed.subscribe()
     }

@@ -9,8 +9,14 @@ pub mod attempts;
 pub mod audit;
 pub mod bundling;
 mod caller;
+pub mod census;
+pub mod changes;
+pub mod devices;
+pub mod estimates;
+pub mod exports;
 pub mod inventory;
 pub mod jobs;
+pub mod managed;
 pub mod people;
 pub mod plans;
 pub mod prices;
@@ -24,6 +30,7 @@ pub mod statements;
 pub mod subscriptions;
 pub mod suspicion;
 pub mod uploads;
+pub mod zones;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -36,7 +43,7 @@ use self::inventory::{Changed, Check, CountAt, Inventories, SharedClassifier, Vi
 pub use self::refusal::Refusal;
 use self::suspicion::Suspicions;
 use crate::billing::forecast::{self, Sample};
-use crate::census::{Policy, Prefix, Timestamp};
+use crate::census::{Decisions, Policy, Prefix, Timestamp};
 use crate::change::ChangeRequest;
 use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
@@ -52,7 +59,7 @@ use crate::wire::{EnrolmentToken, Explanation, Subject, Upload};
 const DECODERS: usize = 2;
 /// Passwords that are hashed at once: each takes 19 MiB.
 const HASHERS: usize = 2;
-/// Estimates that are made at once: each may take 16 MiB of lists and what is told of their rows.
+/// Estimates that are made at once: each may take 16 MiB of lists, and a report of their rows.
 const ESTIMATORS: usize = 2;
 
 /// How a service is made.
@@ -246,6 +253,18 @@ impl App {
         Ok(samples)
     }
 
+    /// What people decided about a subscription's devices. Does not load the rules.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn decisions(&self, subscription: &str) -> Result<Arc<Decisions>, Refusal> {
+        if let Some(counting) = self.counting.get() {
+            return counting.inventories.decisions(subscription).await;
+        }
+        let found = self.store.decisions(subscription, None).await?;
+        Ok(Arc::new(found.map(|(_, decisions)| decisions).unwrap_or_default()))
+    }
+
     /// Everything that is known of an address or a MAC; see [`Inventories::explain`].
     ///
     /// # Errors
@@ -259,8 +278,8 @@ impl App {
         self.inventories()?.explain(subscription, subject, as_of, self.now()).await
     }
 
-    /// Makes a change of an inventory; see [`Inventories::change`]. Runs to its end even where the caller goes away
-    /// meanwhile: what is committed must also be shown.
+    /// Makes a change of an inventory; see [`Inventories::change`]. Runs to its end even if the caller goes away meanwhile:
+    /// the inventory in memory must not lack what is committed.
     ///
     /// # Errors
     /// Those of [`Inventories::change`].

@@ -6,7 +6,7 @@ use crate::listing::BadList;
 use crate::plan::oidc::ProviderError;
 use crate::plan::permission::Action;
 use crate::plan::store::StoreError;
-use crate::wire::BadUpload;
+use crate::wire::{BadUpload, Subject};
 
 /// Why a use case gives no answer. The API makes a problem of it, the console an error page, the command line an exit code.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +39,12 @@ pub enum Refusal {
     /// A list of devices cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A list to import into the managed list cannot be read.
+    #[error(transparent)]
+    ManagedFile(FileError),
+    /// Nothing is known of an address or a MAC.
+    #[error("{}", .0.unknown())]
+    Unknown(Subject),
     /// An upload cannot be read.
     #[error(transparent)]
     Upload(#[from] BadUpload),

@@ -1,23 +1,22 @@
-//! `changes`: what people changed, and undoing it.
+//! `changes`: lists, shows and undoes what people changed.
 
 use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
 
-use super::devices::{HEADER, Making, make, row};
+use super::devices::{HEADER, row};
 use super::failure::Failure;
-use super::{Target, print_json, service, table};
-use crate::change::{ChangeRequest, ChangeSet, DecisionEntry};
-use crate::plan::app::inventory::Changed;
-use crate::plan::http::api::changes::{AlterationsQuery, ChangeAnswer, ChangesQuery, change, changes};
+use super::{Attempt, Target, print_json, table};
+use crate::change::{ChangeSet, DecisionEntry};
+use crate::plan::app::changes::{self, ChangeAnswer, ChangesQuery};
+use crate::plan::permission::{EditDevices, View};
 use crate::plan::store::By;
 
-/// What people changed.
 #[derive(Debug, Subcommand)]
 pub(super) enum ChangesCommand {
     /// List the changes, the newest first
     List(ListArguments),
-    /// Show what a change altered, with what stood before and after
+    /// Show what a change altered, with the decisions before and after
     Show(ShowArguments),
     /// Undo a change
     Undo(UndoArguments),
@@ -49,7 +48,7 @@ pub(super) struct UndoArguments {
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
-    making: Making,
+    attempt: Attempt,
     /// The change's number
     #[arg(value_name = "NUMBER")]
     number: u64,
@@ -59,8 +58,8 @@ pub(super) struct UndoArguments {
 pub(super) async fn run(command: ChangesCommand) -> Result<(), Failure> {
     match command {
         ChangesCommand::List(ListArguments { target, before, limit }) => {
-            let (_, store, subscription) = target.open().await?;
-            let page = changes(&store, &subscription.id, ChangesQuery { before, limit: Some(limit) }).await?;
+            let (app, may) = target.may::<View>(By::operator()).await?;
+            let page = changes::list(&app, &may, ChangesQuery { before, limit: Some(limit) }).await?;
             if target.common.json {
                 return print_json(&page);
             }
@@ -69,15 +68,8 @@ pub(super) async fn run(command: ChangesCommand) -> Result<(), Failure> {
             Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
         }
         ChangesCommand::Show(ShowArguments { target, number }) => {
-            let (_, store, subscription) = target.open().await?;
-            let mut query = AlterationsQuery { after: None, limit: Some(usize::MAX) };
-            let mut detail = change(&store, &subscription.id, number, query).await?;
-            while let Some(after) = detail.next {
-                query.after = Some(after);
-                let page = change(&store, &subscription.id, number, query).await?;
-                detail.altered.extend(page.altered);
-                detail.next = page.next;
-            }
+            let (app, may) = target.may::<View>(By::operator()).await?;
+            let detail = changes::show_whole(&app, &may, number).await?;
             if target.common.json {
                 return print_json(&detail);
             }
@@ -99,34 +91,31 @@ pub(super) async fn run(command: ChangesCommand) -> Result<(), Failure> {
                 .collect();
             Ok(table::print(&mut out, &["WHAT", "ZONE", "OF", "BEFORE", "AFTER"], &rows)?)
         }
-        ChangesCommand::Undo(UndoArguments { target, making, number }) => {
-            let by = making.by()?;
-            let (config, store, subscription) = target.open().await?;
-            let service = service(&config, store)?;
-            make(&service, &subscription, ChangeRequest::Undo { change: number }, &by, target.common.json)
-                .await
+        ChangesCommand::Undo(UndoArguments { target, attempt, number }) => {
+            let (app, may) = target.may::<EditDevices>(attempt.by()?).await?;
+            print_change(changes::undo(&app, &may, number).await?, target.common.json)
         }
     }
 }
 
 /// Prints what a change did, or would do.
-pub(super) fn print_change(changed: Changed, by: &By, json: bool) -> Result<(), Failure> {
+pub(super) fn print_change(changed: ChangeAnswer, json: bool) -> Result<(), Failure> {
     if json {
-        return print_json(&ChangeAnswer::new(changed, by));
+        return print_json(&changed);
     }
     let mut out = io::stdout().lock();
-    let Some(set) = &changed.set else {
-        writeln!(out, "nothing to change: everything stands so already")?;
+    let Some(set) = &changed.change else {
+        writeln!(out, "nothing to change: everything is as asked for already")?;
         return Ok(());
     };
-    let (tried, count) = (if by.dry_run { "would be change" } else { "change" }, set.count);
+    let (tried, count) = (if changed.dry_run { "would be change" } else { "change" }, set.count);
     writeln!(out, "{tried} {}: {}", set.number, set.summary)?;
     writeln!(out, "billable {} → {} ({:+})", count.before, count.after, count.delta)?;
     let rows: Vec<Vec<String>> = changed.devices.iter().map(row).collect();
     if !rows.is_empty() {
         table::print(&mut out, &HEADER, &rows)?;
     }
-    if by.dry_run {
+    if changed.dry_run {
         writeln!(out, "nothing was stored")?;
     } else {
         writeln!(out, "undo it with 'netcensus-plan changes undo {}'", set.number)?;

@@ -8,14 +8,14 @@ use serde_json::{Map, Value, json};
 
 use super::changes::print_change;
 use super::failure::Failure;
-use super::{Target, print_json, service, table};
+use super::{Attempt, Target, print_json, table};
 use crate::census::{CouplingKey, DeviceId, Property, Timestamp};
-use crate::change::{ChangeRequest, Patch};
-use crate::listing::{BadList, CHUNK, Csv, Filter, Ndjson, columns, places};
-use crate::plan::app::App;
-use crate::plan::app::inventory::View;
-use crate::plan::http::problem::Problem;
-use crate::plan::store::{By, Subscription};
+use crate::change::Patch;
+use crate::listing::Filter;
+use crate::plan::app::devices::{self, Edits};
+use crate::plan::app::{App, May, exports};
+use crate::plan::permission::{self, EditDevices, View};
+use crate::plan::store::{By, Expected};
 use crate::wire::{DeviceEntry, Subject};
 
 /// `devices` and what can be done with them; alone it lists them.
@@ -42,17 +42,17 @@ enum Subcommands {
     List(ListArguments),
     /// Show one device
     Show(OneArguments),
-    /// Tell why an address, a MAC or a device counts, or does not
+    /// Explain why an address, a MAC or a device counts, or does not
     Why(OneArguments),
     /// Set properties of devices, or take them back
     Edit(EditArguments),
     /// Delete devices: each returns with new traffic
     Delete(SomeArguments),
-    /// Make devices of one zone one device
+    /// Merge devices of one zone into one
     Merge(SomeArguments),
     /// Take couplings out of a device
     Split(SplitArguments),
-    /// Write the devices to a file: all of them, however many
+    /// Write all devices to a file
     Export(ExportArguments),
 }
 
@@ -77,16 +77,16 @@ struct Selection {
     /// A tag
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
-    /// low, normal or high
-    #[arg(long, value_name = "HOW MUCH")]
+    /// The importance: low, normal or high
+    #[arg(long, value_name = "LEVEL")]
     importance: Option<String>,
-    /// Whether the managed list names it: true or false
+    /// Whether the managed list contains it: true or false
     #[arg(long, value_name = "BOOL")]
     managed: Option<String>,
     /// Words, each a part of an address, MAC, name, vendor, model, type, tag or location
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
-    /// A column to sort by, such as last_seen; from its end with '-' before it
+    /// A column to sort by, such as last_seen; descending with '-' before it
     #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
     sort: Option<String>,
     /// The instant of the verdicts, RFC 3339 [default: now]
@@ -95,10 +95,10 @@ struct Selection {
 }
 
 impl Selection {
-    fn filter(self) -> (Filter, Option<Timestamp>) {
+    fn filter(self) -> Filter {
         let Self { category, verdict, zone, kind, vendor, tag, importance, managed, search, sort, as_of } =
             self;
-        let filter = Filter {
+        Filter {
             category,
             verdict,
             zone,
@@ -109,9 +109,9 @@ impl Selection {
             managed,
             q: search,
             sort,
+            as_of: as_of.map(|at| at.to_string()),
             ..Filter::default()
-        };
-        (filter, as_of)
+        }
     }
 }
 
@@ -135,34 +135,12 @@ struct OneArguments {
     as_of: Option<Timestamp>,
 }
 
-/// How a change is made.
-#[derive(Clone, Debug, Default, Args)]
-pub(super) struct Making {
-    /// Check everything and tell what would change, but store nothing
-    #[arg(long)]
-    dry_run: bool,
-    /// Why, for the audit trail
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-}
-
-impl Making {
-    /// Who makes it.
-    pub(super) fn by(&self) -> Result<By, Failure> {
-        let most = crate::plan::store::audit::REASON;
-        if self.reason.as_ref().is_some_and(|r| r.chars().count() > most) {
-            return Err(Failure::usage(format!("a reason has at most {most} characters; shorten --reason")));
-        }
-        Ok(By { reason: self.reason.clone(), dry_run: self.dry_run, ..By::operator() })
-    }
-}
-
 #[derive(Clone, Debug, Args)]
 struct SomeArguments {
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
-    making: Making,
+    attempt: Attempt,
     /// Devices by id, address or MAC
     #[arg(value_name = "DEVICE", required = true)]
     devices: Vec<String>,
@@ -172,7 +150,7 @@ struct SomeArguments {
 struct EditArguments {
     #[command(flatten)]
     some: SomeArguments,
-    /// What they are called
+    /// Their name
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
     /// A type of the taxonomy, which brings its category
@@ -181,14 +159,14 @@ struct EditArguments {
     /// network, iot, computer_mobile or unclassified
     #[arg(long, value_name = "CATEGORY")]
     category: Option<String>,
-    /// Where they stand
+    /// Their location
     #[arg(long, value_name = "TEXT")]
     location: Option<String>,
-    /// A tag; may be given several times, and replaces all that there are
+    /// A tag; may be given several times. Replaces all earlier tags
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
-    /// low, normal or high
-    #[arg(long, value_name = "HOW MUCH")]
+    /// How important they are: low, normal or high
+    #[arg(long, value_name = "LEVEL")]
     importance: Option<String>,
     /// A property to take back: name, type, category, location, tags or importance; may be given several times
     #[arg(long, value_name = "PROPERTY")]
@@ -200,7 +178,7 @@ struct SplitArguments {
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
-    making: Making,
+    attempt: Attempt,
     /// The device's id
     #[arg(value_name = "DEVICE")]
     device: String,
@@ -234,7 +212,6 @@ struct ExportArguments {
     output: Option<PathBuf>,
 }
 
-/// Does what is asked with the devices.
 pub(super) async fn devices(command: DevicesCommand) -> Result<(), Failure> {
     match command.command {
         None => list(command.list).await,
@@ -242,11 +219,14 @@ pub(super) async fn devices(command: DevicesCommand) -> Result<(), Failure> {
         Some(Subcommands::Show(arguments)) => show(arguments).await,
         Some(Subcommands::Why(arguments)) => why(arguments).await,
         Some(Subcommands::Edit(arguments)) => edit(arguments).await,
-        Some(Subcommands::Delete(SomeArguments { target, making, devices })) => {
-            change_some(&target, &making, &devices, |ids| ChangeRequest::Delete { ids }).await
+        Some(Subcommands::Delete(SomeArguments { target, attempt, devices })) => {
+            let (app, may, ids) = open(&target, &attempt, &devices).await?;
+            let edits = Edits { ids, delete: true, ..Edits::default() };
+            print_change(devices::edit_many(&app, &may, edits).await?, target.common.json)
         }
-        Some(Subcommands::Merge(SomeArguments { target, making, devices })) => {
-            change_some(&target, &making, &devices, |ids| ChangeRequest::Merge { ids }).await
+        Some(Subcommands::Merge(SomeArguments { target, attempt, devices })) => {
+            let (app, may, ids) = open(&target, &attempt, &devices).await?;
+            print_change(devices::merge(&app, &may, ids).await?, target.common.json)
         }
         Some(Subcommands::Split(arguments)) => split(arguments).await,
         Some(Subcommands::Export(arguments)) => export(arguments).await,
@@ -255,14 +235,11 @@ pub(super) async fn devices(command: DevicesCommand) -> Result<(), Failure> {
 
 async fn list(arguments: ListArguments) -> Result<(), Failure> {
     let ListArguments { target, selection } = arguments;
-    let (config, store, subscription) = target.open().await?;
-    let service = service(&config, store)?;
-    let (filter, as_of) = selection.filter();
-    let view = service.view(&subscription.id, as_of).await?;
-    let places = places(&view.document.devices, &filter).map_err(Problem::from)?;
-    let devices: Vec<&DeviceEntry> = places.iter().filter_map(|p| view.document.devices.get(*p)).collect();
+    let (app, may) = target.may::<View>(By::operator()).await?;
+    let found = devices::matching(&app, &may, &selection.filter()).await?;
+    let devices: Vec<&DeviceEntry> = found.iter().collect();
     if target.common.json {
-        return print_json(&json!({"as_of": view.as_of.to_string(), "devices": devices}));
+        return print_json(&json!({"as_of": found.as_of().to_string(), "devices": devices}));
     }
     let rows: Vec<Vec<String>> = devices.into_iter().map(row).collect();
     Ok(table::print(&mut io::stdout().lock(), &HEADER, &rows)?)
@@ -288,11 +265,9 @@ pub(super) fn row(d: &DeviceEntry) -> Vec<String> {
 
 async fn show(arguments: OneArguments) -> Result<(), Failure> {
     let OneArguments { target, device, as_of } = arguments;
-    let (config, store, subscription) = target.open().await?;
-    let service = service(&config, store)?;
-    let view = service.view(&subscription.id, as_of).await?;
-    let id = identify(&view, &device)?;
-    let why = view.why(&id).ok_or_else(|| Failure::failed(format!("there is no device {id}")))?;
+    let (app, may) = target.may::<View>(By::operator()).await?;
+    let id = identify(&app, &may, &device, as_of).await?;
+    let why = devices::why(&app, &may, &id, as_of).await?;
     if target.common.json {
         return print_json(&why.device);
     }
@@ -330,15 +305,11 @@ async fn show(arguments: OneArguments) -> Result<(), Failure> {
 
 async fn why(arguments: OneArguments) -> Result<(), Failure> {
     let OneArguments { target, device, as_of } = arguments;
-    let (config, store, subscription) = target.open().await?;
-    let service = service(&config, store)?;
+    let (app, may) = target.may::<View>(By::operator()).await?;
     let answers = match device.parse::<Subject>() {
-        // What is no device's is told too.
+        // Couplings that do not belong to a device have reasons, too.
         Ok(subject) if device.parse::<DeviceId>().is_err() => {
-            let explanation = service.explain(&subscription.id, subject, as_of).await?;
-            if explanation.is_empty() {
-                return Err(Failure::failed(subject.unknown()));
-            }
+            let explanation = devices::explain(&app, &may, subject, as_of).await?;
             if target.common.json {
                 return print_json(&explanation);
             }
@@ -361,9 +332,8 @@ async fn why(arguments: OneArguments) -> Result<(), Failure> {
             explanation.devices
         }
         _ => {
-            let view = service.view(&subscription.id, as_of).await?;
-            let id = identify(&view, &device)?;
-            let why = view.why(&id).ok_or_else(|| Failure::failed(format!("there is no device {id}")))?;
+            let id = identify(&app, &may, &device, as_of).await?;
+            let why = devices::why(&app, &may, &id, as_of).await?;
             if target.common.json {
                 return print_json(&why);
             }
@@ -420,75 +390,66 @@ async fn edit(arguments: EditArguments) -> Result<(), Failure> {
             Failure::usage(format!("'{property}' cannot be cleared; it is one of {}", all.join(", ")))
         })?;
         if patch.insert(known.key().to_owned(), Value::Null).is_some() {
-            return Err(Failure::usage(format!("{property} is both set and cleared; give one of them")));
+            return Err(Failure::usage(format!("{property} is both set and cleared; do one of them")));
         }
     }
     if patch.is_empty() {
         return Err(Failure::usage(
-            "nothing is to be set; give --name, --type, --category, --location, --tag, --importance or --clear",
+            "nothing to set; give --name, --type, --category, --location, --tag, --importance or --clear",
         ));
     }
     let patch: Patch = serde_json::from_value(patch.into()).map_err(|e| Failure::usage(e.to_string()))?;
-    let SomeArguments { target, making, devices } = some;
-    change_some(&target, &making, &devices, |ids| ChangeRequest::Edit { ids, patch }).await
+    let SomeArguments { target, attempt, devices } = some;
+    let (app, may, ids) = open(&target, &attempt, &devices).await?;
+    let edits = Edits { ids, set: patch, delete: false };
+    print_change(devices::edit_many(&app, &may, edits).await?, target.common.json)
 }
 
 async fn split(arguments: SplitArguments) -> Result<(), Failure> {
-    let SplitArguments { target, making, device, couplings } = arguments;
+    let SplitArguments { target, attempt, device, couplings } = arguments;
     let pair = |text: &String| {
         let (mac, ip) = text.trim().split_once([' ', ','])?;
         Some(CouplingKey { mac: mac.parse().ok()?, ip: ip.trim().parse().ok()? })
     };
     let bad = |text: &String| {
-        Failure::usage(format!("'{text}' is no coupling; write it as 'aa:bb:cc:dd:ee:ff 10.2.0.41'"))
+        Failure::usage(format!("'{text}' is not a coupling; write it as 'aa:bb:cc:dd:ee:ff 10.2.0.41'"))
     };
     let couplings: Vec<CouplingKey> =
         couplings.iter().map(|text| pair(text).ok_or_else(|| bad(text))).collect::<Result<_, _>>()?;
-    change_some(&target, &making, &[device], |ids| ChangeRequest::Split {
-        id: ids.into_iter().next().unwrap_or_default(),
-        couplings,
-    })
-    .await
+    let (app, may) = target.may::<EditDevices>(attempt.by()?).await?;
+    let id = identify(&app, &may.view(), &device, None).await?;
+    let changed = devices::split(&app, &may, id, couplings, Expected::Any).await?;
+    print_change(changed, target.common.json)
 }
 
-async fn change_some(
+/// Opens the application and finds the devices that are to be changed.
+async fn open(
     target: &Target,
-    making: &Making,
+    attempt: &Attempt,
     devices: &[String],
-    ask: impl FnOnce(Vec<String>) -> ChangeRequest,
-) -> Result<(), Failure> {
-    let by = making.by()?;
-    let (config, store, subscription) = target.open().await?;
-    let service = service(&config, store)?;
-    let view = service.view(&subscription.id, None).await?;
-    let ids = devices.iter().map(|d| identify(&view, d)).collect::<Result<Vec<_>, _>>()?;
-    drop(view);
-    make(&service, &subscription, ask(ids), &by, target.common.json).await
+) -> Result<(App, May<EditDevices>, Vec<String>), Failure> {
+    let (app, may) = target.may::<EditDevices>(attempt.by()?).await?;
+    let mut ids = Vec::with_capacity(devices.len());
+    for device in devices {
+        ids.push(identify(&app, &may.view(), device, None).await?);
+    }
+    Ok((app, may, ids))
 }
 
-/// Makes a change and prints what it did.
-pub(super) async fn make(
-    service: &App,
-    subscription: &Subscription,
-    ask: ChangeRequest,
-    by: &By,
-    json: bool,
-) -> Result<(), Failure> {
-    let changed = service.change(&subscription.id, ask, by, None).await?;
-    print_change(changed, by, json)
-}
-
-/// The id of the one device that is meant: by its id, an address or a MAC.
-fn identify(view: &View, device: &str) -> Result<String, Failure> {
+/// The id of the one device that a person names by its id, an address or a MAC.
+async fn identify(
+    app: &App,
+    may: &May<View>,
+    device: &str,
+    as_of: Option<Timestamp>,
+) -> Result<String, Failure> {
     if device.parse::<DeviceId>().is_ok() {
         return Ok(device.to_owned());
     }
     let subject: Subject = device.parse().map_err(|_| {
-        Failure::usage(format!("'{device}' names no device; give its id, an address or a MAC"))
+        Failure::usage(format!("'{device}' is not a device's id, an address or a MAC; give one of them"))
     })?;
-    let devices = view.document.devices.iter();
-    let found: Vec<&DeviceEntry> =
-        devices.filter(|d| d.couplings.iter().any(|c| subject.is(c.mac, c.ip))).collect();
+    let found = devices::find(app, may, subject, as_of).await?;
     match found.as_slice() {
         [only] => Ok(only.id.clone()),
         [] => Err(Failure::failed(format!(
@@ -496,19 +457,19 @@ fn identify(view: &View, device: &str) -> Result<String, Failure> {
         ))),
         several => {
             let ids: Vec<String> = several.iter().map(|d| format!("{} ({})", d.id, d.zone)).collect();
-            Err(Failure::usage(format!("{device} is of several devices; name one of {}", ids.join(", "))))
+            Err(Failure::usage(format!("several devices have {device}; name one of {}", ids.join(", "))))
         }
     }
 }
 
 async fn export(arguments: ExportArguments) -> Result<(), Failure> {
-    let ExportArguments { target, selection, format, columns: asked, output } = arguments;
-    let (config, store, subscription) = target.open().await?;
-    let service = service(&config, store)?;
-    let (filter, as_of) = selection.filter();
-    let asked = columns(asked.as_deref()).map_err(|e| Problem::from(BadList::from(e)))?;
-    let view = service.view(&subscription.id, as_of).await?;
-    let places = places(&view.document.devices, &filter).map_err(Problem::from)?;
+    let ExportArguments { target, selection, format, columns, output } = arguments;
+    let (app, may) = target.may::<permission::Export>(By::operator()).await?;
+    let format = match format {
+        Format::Csv => exports::Format::Csv,
+        Format::Ndjson => exports::Format::Ndjson,
+    };
+    let file = exports::file(&app, &may, &selection.filter(), columns.as_deref(), format).await?;
     let mut out: Box<dyn Write> = match &output {
         Some(path) => {
             let file = std::fs::File::create(path).map_err(|e| {
@@ -518,19 +479,8 @@ async fn export(arguments: ExportArguments) -> Result<(), Failure> {
         }
         None => Box::new(io::stdout().lock()),
     };
-    let (csv, ndjson) = (
-        Csv::new(asked.clone(), view.as_of, &view.policy.name),
-        Ndjson::new(asked, view.as_of, &view.policy.name),
-    );
-    if matches!(format, Format::Csv) {
-        out.write_all(&csv.header())?;
-    }
-    for places in places.chunks(CHUNK) {
-        let devices = places.iter().filter_map(|place| view.document.devices.get(*place));
-        out.write_all(&match format {
-            Format::Csv => csv.rows(devices),
-            Format::Ndjson => ndjson.lines(devices),
-        })?;
+    for chunk in file {
+        out.write_all(&chunk)?;
     }
     Ok(out.flush()?)
 }

@@ -1,6 +1,6 @@
-//! `estimate` and `forecast`: how many devices to commit to, and until when that will do.
+//! `estimate` and `forecast`: how many devices to commit to, and when the committed number is passed.
 //!
-//! Lists are read without a service, a database or a configuration: the estimate comes before all of them.
+//! It reads lists without a service, a database or a configuration: people estimate before they have any.
 
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::failure::Failure;
-use super::{Target, print_json, service, table};
+use super::{Target, print_json, table};
 use crate::billing::forecast::{Forecast, read_series};
 use crate::census::{Policy, Timestamp};
 use crate::clock::{Clock as _, SystemClock};
@@ -16,38 +16,38 @@ use crate::estimate::{
     self, Estimate, Exclusion, FILE_BYTES, FILES, FileError, FileKind, Mapping, ReadOptions, RowOutcome,
     Sorter,
 };
-use crate::plan::app::{self, App};
-use crate::plan::http::api::estimates::{self, Asked};
-use crate::plan::store::Expected;
+use crate::plan::app::estimates::{self, Asked};
+use crate::plan::app::{self, App, May};
+use crate::plan::permission::{EditDevices, View};
+use crate::plan::store::{By, Expected};
 
-/// What to estimate from.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   netcensus-plan estimate cmdb.csv meraki-clients.json machines.json
   netcensus-plan estimate assets.csv --map mac=Kennung --map type='Art des Geräts' --report
   netcensus-plan estimate                        from the inventory of the service
 
-Lists: a CMDB as CSV, Meraki clients and devices, and Defender machines as JSON. A device that stands in several
+Lists: a CMDB as CSV, Meraki clients and devices, and Defender machines as JSON. A device that is in several
 counts once; machines that Defender manages do not count. No list leaves this machine.")]
 pub(super) struct EstimateArguments {
     #[command(flatten)]
     target: Target,
-    /// Lists; none for the inventory alone
+    /// Lists; without any, the estimate is of the inventory alone
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// What the lists are: cmdb, meraki or defender [default: told by their content]
+    /// The kind of the lists: cmdb, meraki or defender [default: recognized by their content]
     #[arg(long, value_name = "KIND", value_parser = kind)]
     kind: Option<FileKind>,
-    /// Which column of a table holds what, such as mac=COLUMN; may be repeated
+    /// The column of a table that contains a field, such as mac=COLUMN; may be given several times
     #[arg(long, value_name = "FIELD=COLUMN")]
     map: Vec<String>,
     /// Remember the columns of --map for tables with the same header
     #[arg(long, requires = "map")]
     remember: bool,
-    /// Leave the inventory out, also where there is a database
+    /// Leave the inventory out, even if there is a database
     #[arg(long, requires = "files")]
     files_only: bool,
-    /// Print what each row came to
+    /// Print the outcome of each row
     #[arg(long)]
     report: bool,
     /// The instant of the verdicts, RFC 3339 [default: now]
@@ -55,7 +55,6 @@ pub(super) struct EstimateArguments {
     as_of: Option<Timestamp>,
 }
 
-/// What to look ahead from.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   netcensus-plan forecast
@@ -94,12 +93,11 @@ pub(super) async fn estimate(arguments: EstimateArguments) -> Result<(), Failure
     let is_asked = files.is_empty() || target.subscription.is_some() || remember;
     let with_service = !files_only && (is_asked || !config.database.is_missing());
     let found = if with_service {
-        let (config, store, subscription) = target.open().await?;
-        let service = service(&config, store)?;
+        let (app, may) = target.may::<EditDevices>(By::operator()).await?;
         if remember {
-            remember_columns(&service, &subscription.id, &files, &mapping).await?;
+            remember_columns(&app, &may, &files, &mapping).await?;
         }
-        estimates::make(&service, &subscription.id, Asked { files, kind, mapping, as_of, files_only }).await?
+        estimates::make(&app, &may.view(), Asked { files, kind, mapping, as_of, files_only }).await?
     } else {
         let classifier = app::classifier(config.rules())?;
         alone(&files, &ReadOptions { kind, mapping }, &*classifier, &config.policy(), as_of)?
@@ -145,15 +143,13 @@ fn read(path: &Path) -> Result<(String, Vec<u8>), Failure> {
 }
 
 async fn remember_columns(
-    service: &App,
-    sid: &str,
+    app: &App,
+    may: &May<EditDevices>,
     files: &[(String, Vec<u8>)],
     mapping: &Mapping,
 ) -> Result<(), Failure> {
-    let by = crate::plan::store::By::operator();
     for signature in files.iter().filter_map(|(_, bytes)| estimate::signature(bytes)) {
-        let now = service.now();
-        service.store.remember_mapping(sid, &signature, mapping, &by, now, &Expected::Any).await?;
+        estimates::remember(app, may, &signature, mapping, &Expected::Any).await?;
     }
     Ok(())
 }
@@ -247,9 +243,8 @@ pub(super) async fn forecast(arguments: ForecastArguments) -> Result<(), Failure
             Forecast::new(&samples, committed, as_of)
         }
         None => {
-            let (config, store, subscription) = target.open().await?;
-            let service = service(&config, store)?;
-            estimates::look_ahead(&service, &subscription.id, committed).await?
+            let (app, may) = target.may::<View>(By::operator()).await?;
+            estimates::forecast(&app, &may, committed).await?
         }
     };
     if target.common.json {

@@ -1,15 +1,16 @@
-//! `census`: the numbers that the console shows, on the terminal.
+//! `census`: prints the numbers that the console shows.
 
 use std::io::{self, Write};
 
 use clap::Args;
 
 use super::failure::Failure;
-use super::{Target, print_json, service, table};
+use super::{Target, print_json, table};
 use crate::census::{Timestamp, Verdict};
-use crate::plan::http::api::census::{CensusReport, report, with_capture};
+use crate::plan::app::census::{self, CensusReport};
+use crate::plan::permission::View;
+use crate::plan::store::By;
 
-/// Which census.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   netcensus-plan census
@@ -28,13 +29,11 @@ pub(super) struct CensusArguments {
 /// Prints the numbers.
 pub(super) async fn census(arguments: CensusArguments) -> Result<(), Failure> {
     let CensusArguments { target, as_of, inventory } = arguments;
-    let (config, store, subscription) = target.open().await?;
-    let service = service(&config, store)?;
+    let (app, may) = target.may::<View>(By::operator()).await?;
     if inventory {
-        let view = service.view(&subscription.id, as_of).await?;
-        return print_json(&with_capture(&view, &service.store.sensors(&subscription.id).await?));
+        return print_json(&census::document(&app, &may, as_of).await?);
     }
-    let report = report(&service, &subscription.id, as_of).await?;
+    let report = census::report(&app, &may, as_of).await?;
     if target.common.json {
         return print_json(&report);
     }

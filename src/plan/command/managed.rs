@@ -1,4 +1,4 @@
-//! `managed`: the list of what is managed elsewhere.
+//! `managed`: the managed list, of devices that other systems manage.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -6,22 +6,22 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::devices::{Making, make};
+use super::changes::print_change;
 use super::failure::Failure;
-use super::{Target, print_json, service, table};
+use super::{Attempt, Target, print_json, table};
 use crate::census::Timestamp;
-use crate::change::{ChangeRequest, ListReport};
-use crate::clock::{Clock as _, SystemClock};
+use crate::change::ListReport;
 use crate::estimate::Mapping;
-use crate::plan::http::api::managed::{FileImport, Import, ImportEntry, ManagedPage, ManagedQuery};
+use crate::plan::app::managed::{self, FileImport, Import, ImportEntry};
+use crate::plan::permission::{EditDevices, View};
+use crate::plan::store::By;
 
 /// The largest file.
 const FILE_BYTES: u64 = 48 << 20;
 
-/// What is managed elsewhere.
 #[derive(Debug, Subcommand)]
 pub(super) enum ManagedCommand {
-    /// List what is managed elsewhere
+    /// List the devices that other systems manage
     List(ListArguments),
     /// Replace the list of a source
     Import(ImportArguments),
@@ -50,29 +50,29 @@ pub(super) struct ImportArguments {
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
-    making: Making,
+    attempt: Attempt,
     /// The file; - for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The system that the list is from; the list replaces all that it had
+    /// The system that the list is from. The list replaces its earlier one
     #[arg(long, value_name = "NAME")]
     source: String,
-    /// The only zone in which its entries are looked for [default: all]
+    /// The zone to which its entries apply [default: all zones]
     #[arg(long, value_name = "NAME")]
     zone: Option<String>,
-    /// From when entries hold that say nothing of it, RFC 3339 [default: now]
+    /// From when entries without 'from' hold, RFC 3339 [default: now]
     #[arg(long, value_name = "RFC3339")]
     from: Option<Timestamp>,
-    /// Until when entries hold that say nothing of it, RFC 3339
+    /// Until when entries without 'to' hold, RFC 3339
     #[arg(long, value_name = "RFC3339")]
     to: Option<Timestamp>,
-    /// cmdb for a table, meraki or defender [default: told by the content]
+    /// cmdb for a table, meraki or defender [default: recognized by the content]
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
-    /// Take every row, and not only those that the list calls managed
+    /// Take every row, not only those that the list marks as managed
     #[arg(long)]
     all: bool,
-    /// A column of a table by hand; may be given several times
+    /// The column of a table that contains a field, such as mac=COLUMN; may be given several times
     #[arg(long = "map", value_name = "WHAT=COLUMN")]
     mapping: Vec<String>,
 }
@@ -82,7 +82,7 @@ pub(super) struct ForgetArguments {
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
-    making: Making,
+    attempt: Attempt,
     /// The source's name
     #[arg(value_name = "SOURCE")]
     source: String,
@@ -93,28 +93,17 @@ pub(super) async fn run(command: ManagedCommand) -> Result<(), Failure> {
     match command {
         ManagedCommand::List(arguments) => list(arguments).await,
         ManagedCommand::Import(arguments) => import(arguments).await,
-        ManagedCommand::Forget(ForgetArguments { target, making, source }) => {
-            let by = making.by()?;
-            let (config, store, subscription) = target.open().await?;
-            let service = service(&config, store)?;
-            make(&service, &subscription, ChangeRequest::Forget { source }, &by, target.common.json).await
+        ManagedCommand::Forget(ForgetArguments { target, attempt, source }) => {
+            let (app, may) = target.may::<EditDevices>(attempt.by()?).await?;
+            print_change(managed::forget(&app, &may, source).await?, target.common.json)
         }
     }
 }
 
 async fn list(arguments: ListArguments) -> Result<(), Failure> {
     let ListArguments { target, source } = arguments;
-    let (_, store, subscription) = target.open().await?;
-    let decisions = store.decisions(&subscription.id, None).await?.map(|(_, d)| d).unwrap_or_default();
-    let now = SystemClock.now();
-    let mut query = ManagedQuery { source, after: None, limit: Some(usize::MAX) };
-    let mut page = ManagedPage::new(&decisions, &query, now)?;
-    while page.next.is_some() {
-        query.after = page.next.take();
-        let next = ManagedPage::new(&decisions, &query, now)?;
-        page.entries.extend(next.entries);
-        page.next = next.next;
-    }
+    let (app, may) = target.may::<View>(By::operator()).await?;
+    let page = managed::list_whole(&app, &may, source).await?;
     if target.common.json {
         return print_json(&page);
     }
@@ -143,8 +132,8 @@ async fn list(arguments: ListArguments) -> Result<(), Failure> {
 }
 
 async fn import(arguments: ImportArguments) -> Result<(), Failure> {
-    let ImportArguments { target, making, file, source, zone, from, to, kind, all, mapping } = arguments;
-    let by = making.by()?;
+    let ImportArguments { target, attempt, file, source, zone, from, to, kind, all, mapping } = arguments;
+    let by = attempt.by()?;
     let name = file.display();
     let cannot = |e: io::Error| Failure::failed(format!("cannot read {name}: {e}"));
     let mut bytes = Vec::new();
@@ -159,25 +148,27 @@ async fn import(arguments: ImportArguments) -> Result<(), Failure> {
         )));
     }
     let own = if kind.is_none() { entries(&bytes).ok() } else { None };
-    let ask = match own {
-        Some(entries) => Import { source, zone, from, to, entries }.ask(),
+    let changed = match own {
+        Some(entries) => {
+            let (app, may) = target.may::<EditDevices>(by).await?;
+            managed::import(&app, &may, Import { source, zone, from, to, entries }).await?
+        }
         None => {
             let mapping = Mapping::parse(mapping.iter().map(String::as_str));
             let mapping = mapping.map_err(|e| Failure::usage(e.to_string()))?;
             let (from, to) = (from.map(|t| t.to_string()), to.map(|t| t.to_string()));
             let list = FileImport { source, zone, from, to, kind, all: Some(all), dry_run: None };
-            let (ask, report) = list.ask(&name.to_string(), &bytes, mapping)?;
-            tell(&report)?;
-            ask
+            let list = list.read(&name.to_string(), &bytes, mapping)?;
+            print_rows(&list.report)?;
+            let (app, may) = target.may::<EditDevices>(by).await?;
+            managed::import_list(&app, &may, list).await?.answer
         }
     };
-    let (config, store, subscription) = target.open().await?;
-    let service = service(&config, store)?;
-    make(&service, &subscription, ask, &by, target.common.json).await
+    print_change(changed, target.common.json)
 }
 
-/// Tells what became of a list's rows, on standard error: standard output is for the change.
-fn tell(report: &ListReport) -> io::Result<()> {
+/// Prints the outcome of a list's rows on standard error: standard output is for the change.
+fn print_rows(report: &ListReport) -> io::Result<()> {
     let mut out = io::stderr().lock();
     let ListReport { rows, taken, not_managed, without_address, unreadable, .. } = report;
     writeln!(

@@ -205,6 +205,8 @@ pub(super) async fn role(command: RoleCommand) -> Result<(), Failure> {
 fn read_password() -> Result<String, Failure> {
     let mut line = String::new();
     let most = PASSWORD_MAX as u64 + 2;
-    io::Read::take(io::stdin().lock(), most).read_line(&mut line)?;
+    io::Read::take(io::stdin().lock(), most)
+        .read_line(&mut line)
+        .map_err(|e| Failure::failed(format!("cannot read standard input: {e}")))?;
     Ok(line.trim_end_matches(['\n', '\r']).to_owned())
 }

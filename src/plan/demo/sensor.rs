@@ -16,10 +16,10 @@ use crate::billing::timeline::{Onboarding, PlanKind};
 use crate::capture::file;
 use crate::census::{Decisions, Inventory, Policy, Survey};
 use crate::clock::{Clock as _, SystemClock};
+use crate::plan::app::census::report;
 use crate::plan::app::inventory::{CountAt, SharedClassifier};
-use crate::plan::app::{self, App, Settings};
+use crate::plan::app::{self, App, May, Settings};
 use crate::plan::command::write_census;
-use crate::plan::http::api::census::report;
 use crate::plan::store::{By, CredentialKind, Location, Store};
 use crate::plan::{secret, server};
 use crate::sensor::pipeline::collector::Collector;
@@ -68,7 +68,9 @@ pub(super) async fn run(listen: Option<SocketAddr>, once: bool) -> Result<(), De
     let identity = enrol(&service, &sid, &url, dir.path()).await?;
     replay(&service, &sid, &classifier, dir.path(), identity).await?;
 
-    let census = report(&service, &sid, None).await.map_err(|problem| Failed::from(problem.detail))?;
+    let subscription = service.store.subscription(&sid).await.map_err(Failed::from)?;
+    let may = May::operator(subscription, By::operator());
+    let census = report(&service, &may, None).await.map_err(Failed::from)?;
     let mut out = io::stdout().lock();
     writeln!(out).and_then(|()| write_census(&mut out, &census)).map_err(Failed::from)?;
     drop(out);

@@ -5,12 +5,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 
 use super::address::source;
-use super::guard::Admitted;
 use super::problem::{Problem, ProblemType};
 use crate::plan::app::{App, Caller, May, MayHere, Refusal};
-use crate::plan::permission::Permission;
+use crate::plan::permission::{Action, Permission, Role};
 use crate::plan::store::audit::{self, Actor};
-use crate::plan::store::{By, CredentialKind};
+use crate::plan::store::{By, CredentialKind, Subscription};
 
 /// Extracting a caller refuses a request of nobody known, and one that another site made a signed-in browser send.
 impl FromRequestParts<App> for Caller {
@@ -64,6 +63,25 @@ impl<A: Permission> FromRequestParts<App> for MayHere<A> {
         }
         let caller = Caller::from_request_parts(parts, app).await?;
         Ok(caller.may_here(app).await?)
+    }
+}
+
+/// The check that the guard made of a request. [`May`] and [`MayHere`] take it from the request's extensions.
+#[derive(Clone)]
+pub(super) struct Admitted {
+    pub(super) action: Action,
+    pub(super) by: By,
+    pub(super) subscription: Option<(Subscription, Vec<Role>)>,
+}
+
+impl Admitted {
+    pub(super) fn may<A: Permission>(&self) -> Option<May<A>> {
+        let (subscription, roles) = self.subscription.clone().filter(|_| self.action == A::ACTION)?;
+        Some(May::checked(subscription, self.by.clone(), roles))
+    }
+
+    pub(super) fn may_here<A: Permission>(&self) -> Option<MayHere<A>> {
+        (self.action == A::ACTION && self.subscription.is_none()).then(|| MayHere::checked(self.by.clone()))
     }
 }
 

@@ -11,6 +11,9 @@ use serde::de::DeserializeOwned;
 
 use super::problem::{Problem, ProblemType};
 
+/// The largest body of anything but an upload, in bytes.
+pub(super) const BODY_BYTES: usize = 64 << 10;
+
 /// A JSON body.
 #[derive(Clone, Copy, Debug)]
 pub struct Json<T>(pub T);

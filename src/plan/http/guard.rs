@@ -19,11 +19,10 @@ use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::{Required, ResponseBuilder};
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use super::auth::{Origin, subscription_in_path};
+use super::auth::{Admitted, Origin, subscription_in_path};
 use super::problem::Problem;
 use crate::plan::app::{App, Caller, May, MayHere};
-use crate::plan::permission::{Action, Permission, Role};
-use crate::plan::store::{By, Subscription};
+use crate::plan::permission::{Action, Permission};
 
 /// The member of an operation's description that tells who may.
 pub const EXTENSION: &str = "x-netcensus-action";
@@ -183,25 +182,6 @@ fn methods(item: &mut PathItem) -> [(Method, &mut Option<Operation>); 5] {
 
 fn access(operation: &Operation) -> Option<Access> {
     Access::from_key(operation.extensions.as_ref()?.get(EXTENSION)?.as_str()?)
-}
-
-/// The check that the guard made of a request. [`May`] and [`MayHere`] take it from the request's extensions.
-#[derive(Clone)]
-pub(super) struct Admitted {
-    action: Action,
-    by: By,
-    subscription: Option<(Subscription, Vec<Role>)>,
-}
-
-impl Admitted {
-    pub(super) fn may<A: Permission>(&self) -> Option<May<A>> {
-        let (subscription, roles) = self.subscription.clone().filter(|_| self.action == A::ACTION)?;
-        Some(May::checked(subscription, self.by.clone(), roles))
-    }
-
-    pub(super) fn may_here<A: Permission>(&self) -> Option<MayHere<A>> {
-        (self.action == A::ACTION && self.subscription.is_none()).then(|| MayHere::checked(self.by.clone()))
-    }
 }
 
 /// The application, and who may call which route.

@@ -29,8 +29,3 @@ pub async fn metrics(State(service): State<App>) -> Result<Response, Problem> {
     let kind = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
     Ok(([(header::CONTENT_TYPE, kind)], text).into_response())
 }
-
-/// The API's description, OpenAPI 3.1.
-pub async fn openapi() -> Response {
-    axum::Json(crate::plan::http::api::description()).into_response()
-}

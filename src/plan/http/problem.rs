@@ -288,7 +288,8 @@ impl From<AppRefusal> for Problem {
                 let roles: Vec<&str> = action.roles().iter().map(|r| r.key()).collect();
                 Self::new(ProblemType::NotPermitted, detail).with("roles", roles)
             }
-            Refusal::Hidden { .. } => Self::new(ProblemType::NotFound, detail),
+            Refusal::Hidden { .. } | Refusal::Unknown(_) => Self::new(ProblemType::NotFound, detail),
+            Refusal::ManagedFile(_) => Self::new(ProblemType::UnreadableList, detail),
             Refusal::Invalid(_) => Self::new(ProblemType::InvalidRequest, detail),
             Refusal::TooMany(seconds) => Self::new(ProblemType::TooManyRequests, detail).after(seconds),
             Refusal::Provider(error) => error.into(),

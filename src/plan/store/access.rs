@@ -12,49 +12,6 @@ const MINUTE: i64 = 60_000_000_000;
 /// The longest object of a denial in characters.
 const OBJECT: usize = 200;
 
-/// What is refused.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum AccessRefusal {
-    /// Nobody would own the subscription.
-    #[error("{0} is the subscription's only owner; bind the role O for another person first")]
-    LastOwner(String),
-    /// Nobody would administer the tenant.
-    #[error("{0} is the only global admin who can sign in; create another first")]
-    LastAdmin(String),
-    /// The role is not one of a subscription.
-    #[error("global admin is a role of the tenant, not of a subscription; bind R, SA, C or O")]
-    TenantRole,
-    /// A bound is reached.
-    #[error(
-        "there are {most} {what} already, which is all there may be; end or revoke some that nobody uses"
-    )]
-    Full {
-        /// Of what.
-        what: &'static str,
-        /// The bound.
-        most: i64,
-    },
-    /// A token would live too long or not at all.
-    #[error("a token lives 1 to {0} days; choose a number between")]
-    TokenLife(i64),
-    /// A token would do more than the one that makes it.
-    #[error(
-        "the token with which you ask is kept to less than the new one; name a narrower role, subscription or life"
-    )]
-    WiderToken,
-    /// The present password is another.
-    #[error("the present password is another; type it again, or ask a global admin for a new one")]
-    WrongPassword,
-    /// The identity provider's person has the name of somebody else here.
-    #[error(
-        "the name '{0}' belongs to another person here; have the identity provider give another, or rename that person's account there"
-    )]
-    NameOfAnother(String),
-    /// The identity provider's person is disabled here.
-    #[error("{0} is disabled here; ask a global admin")]
-    Disabled(String),
-}
-
 impl Store {
     /// Records that somebody was not permitted to do something, in the trail of the subscription or of the tenant:
     /// once a minute for each actor and object.

@@ -4,67 +4,23 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::access::AccessRefusal;
 use super::audit::{Actor, Entry};
+use super::credential_kind::{CredentialKind, TOKEN_DAYS};
 use super::engine::{Row, sql};
+use super::error::AccessRefusal;
 use super::people::{Person, about, no_such_person, read};
 use super::{By, Scope, Store, StoreError, Work, checked_name};
-use crate::census::{Timestamp, time::rfc3339};
+use crate::census::Timestamp;
+use crate::census::time::{DAY, HOUR, rfc3339};
 use crate::plan::permission::{Role, TokenScope};
 use crate::plan::secret;
 
-const MINUTE: i64 = 60_000_000_000;
-const HOUR: i64 = 60 * MINUTE;
-const DAY: i64 = 24 * HOUR;
 /// The longest name of a token in characters.
 const NAME: usize = 100;
-/// Days that a token lives where nobody says, and at most.
-const DAYS: i64 = 90;
+/// The longest life of a token in days.
 const MOST_DAYS: i64 = 365;
 /// Tokens, and sessions, of one person.
 const MOST: i64 = 100;
-
-/// What a secret of a person is for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum CredentialKind {
-    /// The cookie of a signed-in browser: 12 hours.
-    Session,
-    /// A bearer token for programs: 90 days where nobody says.
-    Token,
-    /// The one-time link that makes the first administrator: 24 hours.
-    Setup,
-    /// A one-time link that signs a person in: 10 minutes.
-    Login,
-}
-
-impl CredentialKind {
-    const fn key(self) -> &'static str {
-        match self {
-            Self::Session => "session",
-            Self::Token => "token",
-            Self::Setup => "setup",
-            Self::Login => "login",
-        }
-    }
-
-    const fn prefix(self) -> &'static str {
-        match self {
-            Self::Session => "nce_",
-            Self::Token => "nct_",
-            Self::Setup | Self::Login => "",
-        }
-    }
-
-    /// How long it is good, in nanoseconds.
-    pub const fn life(self) -> i64 {
-        match self {
-            Self::Session => 12 * HOUR,
-            Self::Token => DAYS * DAY,
-            Self::Setup => DAY,
-            Self::Login => 10 * MINUTE,
-        }
-    }
-}
 
 /// A new secret: shown once.
 #[derive(Clone, Debug)]
@@ -175,7 +131,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Issued, StoreError> {
         let name = checked_name(&new.name, NAME)?;
-        let days = new.days.unwrap_or(DAYS);
+        let days = new.days.unwrap_or(TOKEN_DAYS);
         if !(1..=MOST_DAYS).contains(&days) {
             return Err(AccessRefusal::TokenLife(MOST_DAYS).into());
         }

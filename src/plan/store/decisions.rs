@@ -1,6 +1,6 @@
 //! Decisions and the change sets by which they came to stand.
 //!
-//! Objects lie in five columns of text (kind, zone, MAC, address, and what else tells them apart), decisions as JSON.
+//! An object takes five text columns (kind, zone, MAC, address and a detail), a decision one of JSON.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,19 +13,17 @@ use super::{Scope, Store, StoreError, Work};
 use crate::census::{CouplingKey, Decision, Decisions, ManagedKey, Mark, Object, Property, Timestamp};
 use crate::change::{Alteration, ChangeKind, ChangeSet, CountDelta, Draft};
 
-/// Rows of one statement: SQLite takes 32,766 values in one.
+/// Rows of one statement: SQLite accepts 32,766 values in a statement.
 const ROWS: usize = 1_000;
 
 /// A change to record.
 #[derive(Debug)]
 pub struct Recording<'a> {
-    /// What it alters.
     pub draft: &'a Draft,
-    /// Its maker as the decisions name them, the instant, and the number that it was drafted under.
+    /// Its maker, as decisions name people; the instant; and the number under which it was drafted.
     pub mark: &'a Mark,
-    /// What it does to the count.
     pub count: CountDelta,
-    /// The revision of the decisions on which it was drafted.
+    /// The revision of the decisions from which it was drafted.
     pub revision: i64,
 }
 
@@ -47,7 +45,7 @@ impl Store {
         Ok(Some((revision, standing(&mut work, subscription).await?)))
     }
 
-    /// The decisions of a subscription as they stood just before `at`: what changes altered since is taken back.
+    /// The decisions of a subscription as they stood just before `at`: takes back what later changes altered.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] or the database's.
@@ -75,8 +73,8 @@ impl Store {
         Ok(row.map(|row| number(&row, "number")).transpose()?.unwrap_or(0) + 1)
     }
 
-    /// Records a change with its audit row; `None` where other decisions were made since it was drafted. Where it alters
-    /// nothing, the audit row alone is added.
+    /// Records a change with its audit row. Returns `None` if others decided something since it was drafted. Adds only the
+    /// audit row if the change alters nothing.
     ///
     /// # Errors
     /// The database's.
@@ -424,7 +422,7 @@ fn as_number(n: i64) -> Result<u64, StoreError> {
     u64::try_from(n).map_err(|e| corrupt("change_set", &e))
 }
 
-/// Numbers beyond what the database holds are of nothing that there is.
+/// A number beyond `i64::MAX` becomes `i64::MAX`, which no row has.
 fn as_int(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

@@ -3,9 +3,9 @@
 
 use serde_json::json;
 
-use super::access::AccessRefusal;
 use super::audit::{Actor, Entry};
 use super::engine::sql;
+use super::error::AccessRefusal;
 use super::people::{NAME, Person, about, insert_person, read};
 use super::{By, Scope, Store, StoreError, checked_name};
 use crate::census::Timestamp;

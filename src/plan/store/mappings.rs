@@ -5,12 +5,10 @@ use utoipa::ToSchema;
 
 use super::audit::{By, Entry};
 use super::engine::{Query, Row, sql};
+use super::error::{MAPPINGS, MappingError};
 use super::{Expected, Scope, Store, StoreError};
-use crate::census::{Timestamp, VALUE_BYTES, clean, time::rfc3339};
+use crate::census::{Timestamp, time::rfc3339};
 use crate::estimate::{COLUMNS, Mapping};
-
-/// Tables whose columns a subscription remembers.
-pub const MAPPINGS: usize = 256;
 
 /// Columns that are remembered.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
@@ -20,32 +18,16 @@ pub struct Remembered {
     /// Each field with its headers.
     #[schema(value_type = Object)]
     pub columns: Mapping,
-    /// Who named them.
+    /// Who named the columns.
     pub set_by: String,
-    /// When.
+    /// When they were named.
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub set_at: Timestamp,
 }
 
-/// Why columns cannot be remembered.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum MappingError {
-    /// The signature is none.
-    #[error("a signature has 64 hex digits; an estimate of the table tells it")]
-    BadSignature,
-    /// A header is none, or there are too many.
-    #[error("a mapping names at most {COLUMNS} headers of 1 to {VALUE_BYTES} bytes, and one at least")]
-    BadColumns,
-    /// There are as many as may be.
-    #[error(
-        "the columns of {MAPPINGS} tables are remembered, which is all; delete one that is no longer used"
-    )]
-    TooMany,
-}
-
 impl Store {
-    /// All that a subscription remembers, by signature.
+    /// All remembered columns of a subscription, by signature.
     ///
     /// # Errors
     /// The database's.
@@ -79,19 +61,7 @@ impl Store {
         now: Timestamp,
         expected: &Expected,
     ) -> Result<Remembered, StoreError> {
-        let is_digest =
-            signature.len() == 64 && signature.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        if !is_digest {
-            return Err(MappingError::BadSignature.into());
-        }
-        let mut headers = columns.0.values().flatten().peekable();
-        let is_good = headers.peek().is_some()
-            && columns.0.values().map(Vec::len).sum::<usize>() <= COLUMNS
-            && headers.all(|h| clean(h.as_bytes()).as_ref() == Some(h));
         let json = serde_json::to_string(columns).unwrap_or_default();
-        if !is_good || json.len() > 65_536 {
-            return Err(MappingError::BadColumns.into());
-        }
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         let before = work.row(one(subscription, signature)).await?.as_ref().map(read).transpose()?;
         if let Some(before) = &before {

@@ -6,9 +6,11 @@
 
 mod access;
 pub mod audit;
+mod credential_kind;
 mod credentials;
 mod decisions;
 pub mod engine;
+mod error;
 mod expected;
 mod facts;
 mod idempotency;
@@ -32,34 +34,28 @@ pub mod trail;
 use std::path::Path;
 use std::sync::Arc;
 
-use sqlx::migrate::MigrateError;
-
 use self::engine::{Access, Bulk, Each, Engine, Query, Row, Transaction, sql};
 use self::postgres::PostgresEngine;
 use self::sqlite::SqliteEngine;
-pub use access::AccessRefusal;
 pub use audit::By;
-pub use credentials::{CredentialEntry, CredentialKind, Holder, Issued, NewToken};
+pub use credential_kind::CredentialKind;
+pub use credentials::{CredentialEntry, Holder, Issued, NewToken};
 pub use decisions::Recording;
+pub use error::{AccessRefusal, MAPPINGS, MappingError, SnapshotError, StoreError};
 pub use expected::{Expected, tag};
 pub use facts::{Ingested, Receipt, Replica};
 pub use idempotency::{Answer, Claim};
 pub use identities::{ExternalPerson, GroupRole, PendingSignIn};
 pub use location::Location;
-pub use mappings::{MAPPINGS, MappingError, Remembered};
+pub use mappings::Remembered;
 pub use people::{Person, PersonEntry};
 pub use plans::Changed;
 pub use roles::RoleBinding;
 pub use sensor_keys::Sender;
 pub use sensors::{Enrolled, Enrolling, Sensor, subscription_of};
-pub use snapshots::{Snapshot, SnapshotError};
+pub use snapshots::Snapshot;
 pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
-
-use super::secret::{BadPassword, NoRandomness};
-use crate::billing::statement;
-use crate::billing::timeline::PlanRefusal;
-use crate::change;
 
 /// Couplings and stations of one subscription: five times what one sensor holds.
 const ROOM: usize = 5_000_000;
@@ -83,122 +79,6 @@ pub enum Scope<'a> {
 
 /// A transaction of the store.
 pub struct Work(Box<dyn Transaction>);
-
-/// What the store refuses or fails at.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The database failed.
-    #[error("the database failed: {0}")]
-    Database(#[from] sqlx::Error),
-    /// A backup's path cannot be given to the database.
-    #[error("the path is no UTF-8, which the database needs; choose another")]
-    BadPath,
-    /// The server is too old.
-    #[error("the database server is PostgreSQL {0}; 15 or newer is needed")]
-    OldServer(i32),
-    /// A tool of the database failed.
-    #[error("{name} failed: {why}; it comes with the Debian package postgresql-client")]
-    Tool {
-        /// Which tool.
-        name: &'static str,
-        /// What it said.
-        why: String,
-    },
-    /// A restore would overwrite something.
-    #[error("{0} holds something already; restore into an empty place, then point the configuration at it")]
-    NotEmpty(String),
-    /// The schema could not be brought up to date.
-    #[error("the database's schema cannot be brought up to date: {0}; was it written by a newer version?")]
-    Migration(#[from] MigrateError),
-    /// A row holds what this version cannot read.
-    #[error("the table {table} holds a row that this version cannot read: {why}; restore a backup or update")]
-    Corrupt {
-        /// Which table.
-        table: &'static str,
-        /// What is wrong with it.
-        why: String,
-    },
-    /// No such thing.
-    #[error("there is no {what} '{id}'")]
-    NotFound {
-        /// Its kind.
-        what: &'static str,
-        /// Its id, as asked.
-        id: String,
-    },
-    /// The name is taken.
-    #[error("the {what} '{name}' exists already; choose another name")]
-    Taken {
-        /// Its kind.
-        what: &'static str,
-        /// The name.
-        name: String,
-    },
-    /// The name is not usable.
-    #[error("a name has 1 to {0} characters, none of them a control character")]
-    BadName(usize),
-    /// The timeline refuses.
-    #[error(transparent)]
-    Refused(#[from] PlanRefusal),
-    /// A change of the inventory is refused.
-    #[error(transparent)]
-    Change(#[from] change::ChangeRefusal),
-    /// Statements, prices and corrections refuse.
-    #[error(transparent)]
-    Statement(#[from] statement::StatementRefusal),
-    /// The enrolment secret is not good.
-    #[error(
-        "the enrolment token is unknown, used or expired; make a new one with 'netcensus-plan sensor token'"
-    )]
-    BadEnrolment,
-    /// No plan is in effect (P7).
-    #[error(
-        "no plan is in effect for this subscription, so uploads are refused; onboard a plan and send again"
-    )]
-    NoPlan,
-    /// The upload's name was used for other content.
-    #[error(
-        "upload {epoch}/{sequence} was stored with other content; a sensor must start a new epoch to resend"
-    )]
-    UploadConflict {
-        /// Its epoch.
-        epoch: String,
-        /// Its sequence number.
-        sequence: u64,
-    },
-    /// The subscription holds as many couplings and stations as it may.
-    #[error(
-        "the subscription holds {0} couplings and stations, which is all it may; split the site into subscriptions, or find out who floods its sensors"
-    )]
-    Full(usize),
-    /// The upload's sequence number is out of range.
-    #[error("the sequence number {0} is out of range; it counts from 1")]
-    BadSequence(u64),
-    /// What concerns people, roles, tokens and sign-ins.
-    #[error(transparent)]
-    Access(#[from] AccessRefusal),
-    /// No snapshot.
-    #[error(transparent)]
-    Snapshot(#[from] SnapshotError),
-    /// The columns of a list cannot be remembered.
-    #[error(transparent)]
-    Mapping(#[from] MappingError),
-    /// The change does not say what it is based on.
-    #[error("get it first, then send its ETag as If-Match, so that nobody's change is overwritten")]
-    Unconditional,
-    /// Somebody changed it since the caller saw it.
-    #[error("it was changed since you got it; get it again and look whether your change still fits")]
-    Stale {
-        /// Its entity tag now.
-        current: String,
-    },
-    /// No randomness.
-    #[error(transparent)]
-    NoRandomness(#[from] NoRandomness),
-    /// The password is not accepted.
-    #[error(transparent)]
-    BadPassword(#[from] BadPassword),
-}
 
 impl Store {
     /// Opens the database at `location`, makes a file where it is missing, and brings the schema up to date.

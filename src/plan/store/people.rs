@@ -4,10 +4,10 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::access::AccessRefusal;
 use super::audit::{Actor, Entry};
-use super::credentials::CredentialKind;
+use super::credential_kind::CredentialKind;
 use super::engine::{Row, sql};
+use super::error::AccessRefusal;
 use super::{By, Scope, Store, StoreError, Work, checked_name, or_taken};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::secret;

@@ -4,9 +4,9 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::access::AccessRefusal;
 use super::audit::Entry;
 use super::engine::{Row, sql};
+use super::error::AccessRefusal;
 use super::people::{Person, no_such_person};
 use super::{By, Expected, Scope, Store, StoreError, Work};
 use crate::census::Timestamp;

@@ -2,9 +2,11 @@
 //! [`crate::plan::app::sealing`] when it is sealed.
 
 use super::engine::{Query, Row, sql};
-use super::{By, NoRandomness, Scope, Store, StoreError, Work};
+use super::error::SnapshotError;
+use super::{By, Scope, Store, StoreError, Work};
 use crate::census::Timestamp;
 use crate::plan::crash::crash_point;
+use crate::plan::secret::NoRandomness;
 use crate::plan::store::audit::Entry;
 use crate::proof::bundle::HEADERS;
 use crate::proof::part::Part;
@@ -26,25 +28,6 @@ pub struct Snapshot {
     pub sealed_at: Timestamp,
     /// The revision of the facts that was counted.
     pub facts_revision: i64,
-}
-
-/// Why a snapshot is not sealed or not found.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum SnapshotError {
-    /// The day is not over.
-    #[error("{day} is not over; you can seal it from {} on", .day.end())]
-    DayNotOver { day: Day },
-    /// The subscription did not exist on that day.
-    #[error("the subscription did not exist on {0}; ask for a later day")]
-    BeforeSubscription(Day),
-    /// There is no such snapshot.
-    #[error(
-        "there is no snapshot of {0}; a day with a plan in effect is sealed ten minutes after its end, other days only on request"
-    )]
-    NoSnapshot(String),
-    /// The chain between the days is too long.
-    #[error("the chain from {} to {} has {headers} headers, but a bundle has at most {HEADERS}; export fewer days", .days.from, .days.to)]
-    TooManyHeaders { days: Span, headers: i64 },
 }
 
 /// A count to be sealed. The chain gives the rest of the header.

@@ -89,7 +89,7 @@ fn print_device(answer: &DeviceAnswer, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     if let Some(why) = &answer.forwards {
-        writeln!(out, "  it forwards packets of others: {why}")?;
+        writeln!(out, "  it forwards packets for others: {why}")?;
     }
     print_reasons(&answer.reasons, out)?;
     print_changes(&answer.changes, out)
@@ -101,7 +101,7 @@ fn print_line(answer: &LineAnswer, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  {} {}", answer.rule.id(), answer.verdict)?;
     print_coupling(c, out)?;
     if let Some(why) = &answer.forwards {
-        writeln!(out, "  {} forwards for others: {why}", c.mac)?;
+        writeln!(out, "  {} forwards packets for others: {why}", c.mac)?;
     }
     print_changes(&answer.changes, out)
 }

@@ -113,8 +113,8 @@ fn line(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// Joins the checkpoint at `path` with the table. Returns its head and whether every fact found room, or `None` if there
-/// is no checkpoint of `zone`. Facts are part of the next delta if no delta took them, or if the epoch differs.
+/// Joins the checkpoint at `path` with the table. Returns its head and whether every fact found room, or `None` without
+/// a checkpoint of `zone`. Facts are part of the next delta if no delta took them, or if the epoch differs.
 ///
 /// # Errors
 /// [`CheckpointError::Damaged`] before anything was joined; the file is moved aside.

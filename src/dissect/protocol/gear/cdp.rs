@@ -172,6 +172,6 @@ mod tests {
 
     #[test]
     fn broken_frames_do_no_harm() {
-        survives(&switch(), |p, w| dissect(p, w));
+        survives(&switch(), dissect);
     }
 }

@@ -253,7 +253,7 @@ mod tests {
 
     #[test]
     fn broken_and_endless_frames_do_no_harm() {
-        survives(&switch(), |p, w| dissect(p, w));
+        survives(&switch(), dissect);
         let (_, ips, _) = run(&[mac_chassis(), (0..60).flat_map(v4).collect()].concat());
         assert_eq!(ips.len(), ADDRESSES);
     }

@@ -1,5 +1,5 @@
-//! Changes of an inventory: drafted on the facts and decisions at hand, counted before and after by the same survey, and
-//! recorded if nobody else decided anything meanwhile.
+//! Changes of an inventory: drafted on the present facts and decisions, counted before and after in the same way, and
+//! recorded unless somebody else decided something meanwhile.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,22 +15,21 @@ use crate::plan::store::audit::Actor;
 use crate::plan::store::{By, Recording, StoreError};
 use crate::wire::DeviceEntry;
 
-/// How often a change is drafted anew because others decided something meanwhile.
+/// How often a change is drafted, if others decide something meanwhile.
 const TRIES: usize = 5;
-/// Devices that an answer shows.
+/// The most devices in an answer.
 const SHOWN: usize = 1_000;
 
-/// Looks at the device that is to be changed, as it is now, before it is.
+/// Checks the only device of a change before the change.
 pub type Check = dyn Fn(&DeviceEntry) -> Result<(), StoreError> + Send + Sync;
 
 /// What a change did, or would do.
 #[derive(Clone, Debug)]
 pub struct Changed {
-    /// The change set; none where everything stood as it should.
+    /// `None` if everything was as asked for already.
     pub set: Option<ChangeSet>,
-    /// The number of billable devices before and after.
+    /// Billable devices before and after.
     pub count: CountDelta,
-    /// What it altered.
     pub alterations: Vec<Alteration>,
     /// The devices that it touched, as they are after it: the first 1,000 in the order of the list.
     pub devices: Vec<DeviceEntry>,
@@ -46,7 +45,7 @@ struct Drafted {
     devices: Vec<DeviceEntry>,
 }
 
-/// What is drafted on.
+/// What a change is drafted from.
 struct Ground {
     ask: ChangeRequest,
     mark: Mark,
@@ -58,11 +57,11 @@ struct Ground {
 }
 
 impl Inventories {
-    /// Makes a change, or only tries it where `by` says so. `check` looks first at the device that is named alone.
+    /// Makes a change, or tries it if `by` says so. If the change names a single device, `check` sees that device first.
     ///
     /// # Errors
-    /// The check's, [`StoreError::Change`] where the change is refused, [`StoreError::NotFound`] for a change to undo that
-    /// there is not, or the store's.
+    /// The check's, [`StoreError::Change`] if the change is refused, [`StoreError::NotFound`] if the change to undo does not
+    /// exist, or the store's.
     pub async fn change(
         &self,
         subscription: &str,
@@ -182,7 +181,7 @@ fn draft<'a>(
     Ok(Drafted { draft, mark, count, revision, after, devices })
 }
 
-/// The id of the device that is named alone.
+/// The id of the device, if the change names a single one.
 fn alone(ask: &ChangeRequest) -> Option<&str> {
     match ask {
         ChangeRequest::Split { id, .. } => Some(id),
@@ -194,10 +193,10 @@ fn alone(ask: &ChangeRequest) -> Option<&str> {
     }
 }
 
-/// What a change touches: couplings by zone, and what was managed before it.
+/// What a change touches: couplings by zone, and the managed devices.
 struct Touched {
     couplings: HashMap<String, HashSet<CouplingKey>>,
-    /// The devices that were managed, where a list is changed.
+    /// The devices that were managed before, if the change alters the managed list.
     managed: Option<HashSet<DeviceId>>,
 }
 
@@ -223,7 +222,7 @@ impl Touched {
     }
 
     fn has(&self, device: &Device<'_>) -> bool {
-        // Of a list, those are touched whose being managed it changes.
+        // A list touches the devices that it makes managed, or no longer managed.
         let listed = self.managed.as_ref().is_some_and(|m| m.contains(&device.id) != is_managed(device));
         let of_zone = self.couplings.get(device.zone);
         listed || of_zone.is_some_and(|keys| device.couplings.iter().any(|m| keys.contains(&m.key)))

@@ -11,6 +11,7 @@ pub mod managed;
 pub mod people;
 pub mod plans;
 pub mod prices;
+pub mod query;
 pub mod roles;
 pub mod sensors;
 pub mod snapshots;
@@ -21,6 +22,7 @@ pub mod zones;
 
 use crate::plan::app::Refusal;
 use axum::extract::DefaultBodyLimit;
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Router, middleware};
 use utoipa::OpenApi as _;
@@ -28,12 +30,10 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, Type};
 use utoipa::openapi::{ContentBuilder, OpenApi, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 
+use super::extract::BODY_BYTES;
 use super::guard::Guard;
 use super::problem::{Problem, ProblemType};
 use crate::plan::app::App;
-
-/// The largest body of anything but an upload.
-const BODY_BYTES: usize = 64 << 10;
 
 /// The description of the API; each module's routes add theirs.
 #[derive(utoipa::OpenApi)]
@@ -113,9 +113,14 @@ pub fn router(service: &App) -> Router<App> {
         .route("/healthz", get(super::operations::health))
         .route("/readyz", get(super::operations::ready))
         .route("/metrics", get(super::operations::metrics))
-        .route("/openapi.json", get(super::operations::openapi))
+        .route("/openapi.json", get(openapi))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
+}
+
+/// The API's description, OpenAPI 3.1.
+async fn openapi() -> Response {
+    axum::Json(description()).into_response()
 }
 
 async fn not_found(uri: axum::http::Uri) -> Problem {

@@ -9,14 +9,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::BODY_BYTES;
 use crate::census::{Timestamp, time::rfc3339};
 use crate::operation;
 use crate::plan::app::sensors::{self, Sensors};
 use crate::plan::app::{App, May, Refusal};
 use crate::plan::http::auth::Origin;
 use crate::plan::http::conditional::{ShownOnce, tagged_by};
-use crate::plan::http::extract::{Json, Segment};
+use crate::plan::http::extract::{BODY_BYTES, Json, Segment};
 use crate::plan::http::problem::{Problem, ProblemType};
 use crate::plan::http::signed::{Signed, verifying_key};
 use crate::plan::permission::{ManageSensors, View};

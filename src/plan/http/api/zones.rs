@@ -1,45 +1,29 @@
-//! Zones: where the same addresses may be other devices' (I9).
+//! Zones: the same address in two zones belongs to two devices (I9).
 
+use axum::Json as Body;
 use axum::extract::State;
-use serde::Serialize;
-use utoipa::ToSchema;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::router::OpenApiRouter;
 
-use super::census::AsOf;
-use crate::census::{Timestamp, time::rfc3339};
-use crate::plan::app::App;
-use crate::plan::app::Caller;
-use crate::plan::app::inventory::ZoneSummary;
-use crate::plan::http::extract::{Parameters, Path};
+use super::query::AsOf;
+use crate::operation;
+use crate::plan::app::zones::{self, Zones};
+use crate::plan::app::{App, May};
+use crate::plan::http::extract::Parameters;
 use crate::plan::http::problem::Problem;
-use crate::plan::permission::Action;
-
-/// The zones of a subscription.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Zones {
-    /// The instant of the verdicts.
-    #[serde(with = "rfc3339")]
-    #[schema(value_type = String, format = DateTime)]
-    pub as_of: Timestamp,
-    /// The zones, by name.
-    pub zones: Vec<ZoneSummary>,
-}
+use crate::plan::permission::View;
 
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new().routes(operation!(list))
 }
 
-/// The zones that sensors report, with what each holds. A sensor names its zone; see its configuration.
-#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/zones", extensions(("x-netcensus-action" = json!("view"))), tag = "inventory",
-    params(("sid" = String, Path, description = "subscription"), AsOf), responses((status = 200, body = Zones)))]
-pub async fn list(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    caller: Caller,
+/// The zones that sensors report, each with its numbers. A sensor's configuration names its zone.
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/zones", tag = "inventory", params(AsOf),
+    responses((status = 200, body = Zones)))]
+async fn list(
+    State(app): State<App>,
+    may: May<View>,
     Parameters(query): Parameters<AsOf>,
-) -> Result<axum::Json<Zones>, Problem> {
-    caller.may_do(&service, Action::View, &sid).await?;
-    let view = service.view(&sid, query.instant()?).await?;
-    Ok(axum::Json(Zones { as_of: view.as_of, zones: view.zones.clone() }))
+) -> Result<Body<Zones>, Problem> {
+    Ok(Body(zones::list(&app, &may, query.instant()?).await?))
 }

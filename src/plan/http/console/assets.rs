@@ -7,10 +7,7 @@ use rust_embed::RustEmbed;
 use crate::plan::http::extract::Path;
 
 #[derive(RustEmbed)]
-#[folder = "assets/"]
-#[include = "*.css"]
-#[include = "*.js"]
-#[include = "*.svg"]
+#[folder = "assets/console/"]
 struct Assets;
 
 /// One file. Browsers keep it and ask whether it changed.

@@ -1,7 +1,5 @@
 //! The device table with its tabs, and the page that tells why a device counts.
 
-use crate::plan::app::Refusal;
-use crate::plan::store::Expected;
 use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -11,29 +9,28 @@ use serde::Deserialize;
 use super::page::{Frame, PageError, Visitor, denial, render, render_with};
 use super::show;
 use crate::census::{Category, Property, RungOutcome};
-use crate::change::{ChangeRequest, Patch};
+use crate::change::Patch;
 use crate::classify::Taxonomy;
 use crate::listing::{DevicePage as Devices, Filter};
-use crate::plan::app::App;
-use crate::plan::app::Caller;
-use crate::plan::http::api::devices::{tag, unchanged};
-use crate::plan::http::extract::{Form, Parameters, Path};
+use crate::plan::app::devices::{self, tag};
+use crate::plan::app::{App, May, Refusal};
+use crate::plan::http::extract::{Form, Parameters, Path, Segment};
 use crate::plan::http::problem::Problem;
-use crate::plan::permission::Action;
-use crate::plan::store::By;
+use crate::plan::permission::{Action, EditDevices, View};
+use crate::plan::store::Expected;
 use crate::plan::store::audit::REASON;
 use crate::wire::{DeviceAnswer, DeviceEntry, SetEntry, Subject};
 
 #[derive(Template)]
 #[template(path = "devices.html")]
-struct ListPage<'a> {
+struct ListPage {
     frame: Frame,
     tabs: Vec<Tab>,
     q: String,
-    /// Whether what is searched for is an address or a MAC.
+    /// Whether the search is for an address or a MAC.
     asks_subject: bool,
     verdict: String,
-    /// What else the list is narrowed by, for the search form to keep.
+    /// The rest of the filter, which the search form sends along.
     kept: Vec<(&'static str, String)>,
     /// The list by category alone.
     all: String,
@@ -41,12 +38,12 @@ struct ListPage<'a> {
     ndjson: String,
     next: Option<String>,
     paged: bool,
-    page: Devices<'a>,
+    page: Devices,
 }
 
 struct Tab {
     title: &'static str,
-    number: usize,
+    number: u64,
     href: String,
     current: bool,
 }
@@ -80,7 +77,7 @@ impl WhyPage {
     }
 }
 
-/// What the edit form sends: all of a device's properties; an empty one is taken back.
+/// The edit form: all properties of a device; an empty one is taken back.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct EditForm {
@@ -96,7 +93,7 @@ pub(super) struct EditForm {
 }
 
 impl EditForm {
-    /// What stands now.
+    /// The form with the properties that people have set.
     fn of(device: &DeviceEntry) -> Self {
         let set: &[SetEntry] = device.decided.as_ref().map(|d| d.set.as_slice()).unwrap_or_default();
         let is_set = |property| set.iter().any(|s| s.property == property);
@@ -130,7 +127,6 @@ impl EditForm {
     }
 }
 
-/// What the delete form sends.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct DeleteForm {
@@ -140,14 +136,12 @@ pub(super) struct DeleteForm {
 
 /// The table.
 pub(super) async fn list(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<View>>,
     Parameters(filter): Parameters<Filter>,
 ) -> Result<Response, PageError> {
-    let frame = Frame::of(&service, &caller, &sid, "devices", "Devices").await?;
-    let view = service.view(&sid, filter.instant().map_err(Problem::from)?).await?;
-    let page = Devices::new(&view.document.devices, view.as_of, &filter).map_err(Problem::from)?;
+    let frame = Frame::new(&may, "devices", "Devices");
+    let page = devices::list(&app, &may, &filter).await?;
     let category = filter.category.clone().unwrap_or_default();
     let base = format!("{}/devices", frame.base());
     let tab = |category: Option<Category>| {
@@ -156,13 +150,9 @@ pub(super) async fn list(
     let file = |form: &str| query_string(&format!("/api/v1{}/devices.{form}", frame.base()), &filter.whole());
     let (csv, ndjson) = (file("csv"), file("ndjson"));
     let kept = kept(&filter);
-    let mut tabs = vec![Tab {
-        title: "All",
-        number: view.document.devices.len(),
-        href: tab(None),
-        current: category.is_empty(),
-    }];
-    tabs.extend(view.tabs().map(|(c, number)| Tab {
+    let mut tabs =
+        vec![Tab { title: "All", number: page.tabs.all, href: tab(None), current: category.is_empty() }];
+    tabs.extend(page.tabs.by_category().map(|(c, number)| Tab {
         title: c.title(),
         number,
         href: tab(Some(c)),
@@ -189,75 +179,69 @@ pub(super) async fn list(
 
 /// Why one device counts, or does not, and forms to change it.
 pub(super) async fn why(
-    State(service): State<App>,
-    Path((sid, id)): Path<(String, String)>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<View>>,
+    Segment(id): Segment<String>,
 ) -> Result<Response, PageError> {
-    page(&service, &caller, &sid, &id, None, None).await
+    page(&app, &may, &id, None, None).await
 }
 
-/// Where a person lands who reloads the answer to a form.
+/// Sends a person who reloads the answer to a form back to the device.
 pub(super) async fn back(Path((sid, id)): Path<(String, String)>) -> Redirect {
+    to_device(&sid, &id)
+}
+
+fn to_device(sid: &str, id: &str) -> Redirect {
     Redirect::to(&format!("/subscriptions/{sid}/devices/{id}"))
 }
 
-/// Sets what the form holds, or shows it again with what is wrong.
+/// Sets the properties in the form. If they are refused, shows the form again with the reason.
 pub(super) async fn edit(
-    State(service): State<App>,
-    Path((sid, id)): Path<(String, String)>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<EditDevices>>,
+    Segment(id): Segment<String>,
     Form(form): Form<EditForm>,
 ) -> Result<Response, PageError> {
-    let ask = ChangeRequest::Edit { ids: vec![id.clone()], patch: form.patch() };
-    match change(&service, &caller, &sid, ask, &form.tag, &form.reason).await {
-        Ok(()) => Ok(back(Path((sid, id))).await.into_response()),
-        Err(refused) => page(&service, &caller, &sid, &id, Some(form), Some(refused)).await,
+    let may = with_reason(may, &form.reason);
+    let seen = Expected::Tags(form.tag.clone());
+    match devices::edit(&app, &may, id.clone(), form.patch(), seen).await {
+        Ok(_) => Ok(to_device(may.id(), &id).into_response()),
+        Err(refused) => page(&app, &may.view(), &id, Some(form), Some(refused)).await,
     }
 }
 
 /// Deletes the device until it sends again.
 pub(super) async fn delete(
-    State(service): State<App>,
-    Path((sid, id)): Path<(String, String)>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<EditDevices>>,
+    Segment(id): Segment<String>,
     Form(form): Form<DeleteForm>,
 ) -> Result<Response, PageError> {
-    let ask = ChangeRequest::Delete { ids: vec![id.clone()] };
-    match change(&service, &caller, &sid, ask, &form.tag, &form.reason).await {
-        Ok(()) => Ok(back(Path((sid, id))).await.into_response()),
-        Err(refused) => page(&service, &caller, &sid, &id, None, Some(refused)).await,
+    let may = with_reason(may, &form.reason);
+    match devices::delete(&app, &may, id.clone(), Expected::Tags(form.tag)).await {
+        Ok(_) => Ok(to_device(may.id(), &id).into_response()),
+        Err(refused) => page(&app, &may.view(), &id, None, Some(refused)).await,
     }
 }
 
-/// Changes a device that is as the page showed it.
-async fn change(
-    service: &App,
-    caller: &Caller,
-    sid: &str,
-    ask: ChangeRequest,
-    tag: &str,
-    reason: &str,
-) -> Result<(), Problem> {
-    caller.may_do(service, Action::EditDevices, sid).await?;
+/// The proof with the reason that the form gives, for the audit trail.
+fn with_reason(mut may: May<EditDevices>, reason: &str) -> May<EditDevices> {
     let reason: String = reason.trim().chars().filter(|c| !c.is_control()).take(REASON).collect();
-    let by = By { reason: Some(reason).filter(|r| !r.is_empty()), ..caller.by.clone() };
-    let seen = Expected::Tags(tag.to_owned());
-    service.change(sid, ask, &by, Some(unchanged(seen))).await?;
-    Ok(())
+    may.by.reason = Some(reason).filter(|r| !r.is_empty());
+    may
 }
 
 async fn page(
-    service: &App,
-    caller: &Caller,
-    sid: &str,
+    app: &App,
+    may: &May<View>,
     id: &str,
     form: Option<EditForm>,
-    refused: Option<Problem>,
+    refused: Option<Refusal>,
 ) -> Result<Response, PageError> {
-    let mut frame = Frame::of(service, caller, sid, "devices", "").await?;
-    let view = service.view(sid, None).await?;
-    let why = view.why(id).ok_or_else(|| Refusal::hidden("device", id))?;
-    frame.title = format!("{} · why", show::label(&why.device));
+    let refused = refused.map(Problem::from);
+    let why = devices::why(app, may, id, None).await?;
+    let title = format!("{} · why", show::label(&why.device));
+    let frame = Frame { title, ..Frame::new(may, "devices", "") };
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let denial = denial(Action::EditDevices);
     let form = form.unwrap_or_else(|| EditForm::of(&why.device));
@@ -265,7 +249,7 @@ async fn page(
     Ok(render_with(status, &page))
 }
 
-/// What a list is narrowed by beside the search.
+/// The filter without the search and the page.
 fn kept(filter: &Filter) -> Vec<(&'static str, String)> {
     let all = [
         ("category", &filter.category),

@@ -1,4 +1,4 @@
-//! The estimate: a form for lists, the number with its arithmetic, and what the rows came to. Stores nothing.
+//! The estimate: a form for lists, the number with its arithmetic, and the outcome of each row. Stores nothing.
 
 use askama::Template;
 use axum::extract::{DefaultBodyLimit, Request, State};
@@ -10,11 +10,11 @@ use super::page::{Frame, PageError, Visitor, render_with};
 use super::show;
 use crate::billing::forecast::Forecast;
 use crate::estimate::{Estimate, Exclusion, RowOutcome, RowReport};
-use crate::plan::app::App;
-use crate::plan::http::api::estimates::{self, Asked, BODY_BYTES};
-use crate::plan::http::extract::Path;
+use crate::plan::app::estimates::{self, Asked};
+use crate::plan::app::{App, May};
+use crate::plan::http::api::estimates::{BODY_BYTES, receive};
 use crate::plan::http::problem::Problem;
-use crate::plan::permission::Action;
+use crate::plan::permission::View;
 
 /// Rows of each table on the page; the API and the command line give all.
 const ROWS: usize = 200;
@@ -34,13 +34,11 @@ struct Page {
 
 /// The page with the inventory's estimate.
 pub(super) async fn show(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<View>>,
 ) -> Result<Response, PageError> {
-    let frame = Frame::of(&service, &caller, &sid, "estimate", "Estimate").await?;
-    let estimate = estimates::make(&service, &sid, Asked::default()).await?;
-    page(&service, &sid, frame, estimate, None).await
+    let estimate = estimates::make(&app, &may, Asked::default()).await?;
+    page(&app, &may, estimate, None).await
 }
 
 /// Takes the form of lists.
@@ -49,26 +47,22 @@ pub(super) fn upload() -> MethodRouter<App> {
 }
 
 async fn of_lists(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<View>>,
     request: Request,
 ) -> Result<Response, PageError> {
-    let frame = Frame::of(&service, &caller, &sid, "estimate", "Estimate").await?;
-    caller.may_do(&service, Action::View, &sid).await?;
-    match estimates::receive(&service, &sid, request, |asked| asked).await {
-        Ok(estimate) => page(&service, &sid, frame, estimate, None).await,
+    match receive(&app, &may, request, |asked| asked).await {
+        Ok(estimate) => page(&app, &may, estimate, None).await,
         Err(refused) => {
-            let estimate = estimates::make(&service, &sid, Asked::default()).await?;
-            page(&service, &sid, frame, estimate, Some(refused)).await
+            let estimate = estimates::make(&app, &may, Asked::default()).await?;
+            page(&app, &may, estimate, Some(refused)).await
         }
     }
 }
 
 async fn page(
-    service: &App,
-    sid: &str,
-    frame: Frame,
+    app: &App,
+    may: &May<View>,
     mut estimate: Estimate,
     refused: Option<Problem>,
 ) -> Result<Response, PageError> {
@@ -82,9 +76,9 @@ async fn page(
         Exclusion::ALL.iter().filter_map(|x| Some((x.id(), x.title(), *estimate.excluded.get(x.id())?)));
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let page = Page {
-        frame,
+        frame: Frame::new(may, "estimate", "Estimate"),
         exclusions: exclusions.collect(),
-        forecast: estimates::look_ahead(service, sid, None).await?,
+        forecast: estimates::forecast(app, may, None).await?,
         refused,
         unreadable: first(unreadable),
         others: first(others),

@@ -8,24 +8,21 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_core::Stream;
 
 use super::page::{PageError, Visitor};
-use crate::plan::app::App;
-use crate::plan::http::extract::Path;
-use crate::plan::permission::Action;
+use crate::plan::app::{App, May};
+use crate::plan::permission::View;
 
-/// How often an open page is told at most.
+/// The shortest time between two events.
 const PACE: Duration = Duration::from_secs(1);
-/// How often an open page has the database asked what other services wrote.
+/// How often the stream asks a shared database for changes by other services.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// The stream of a subscription. Its events carry the number of the change only: the page asks for what it shows.
 pub(super) async fn stream(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<View>>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, PageError> {
-    caller.may_do(&service, Action::View, &sid).await?;
-    let mut changes = service.inventories()?.changes(&sid);
-    let mut stopping = service.stopping.subscribe();
+    let mut changes = app.inventories()?.changes(may.id());
+    let mut stopping = app.stopping.subscribe();
     let events = async_stream::stream! {
         yield Ok(Event::default().event("hello").data("0"));
         loop {
@@ -34,15 +31,15 @@ pub(super) async fn stream(
             let woken = tokio::select! {
                 changed = changes.changed() => if changed.is_ok() { Woken::Changed } else { Woken::End },
                 _ = stop => Woken::End,
-                () = tokio::time::sleep(LOOK), if service.store.is_shared() => Woken::Look,
+                () = tokio::time::sleep(LOOK), if app.store.is_shared() => Woken::Look,
             };
             match woken {
                 Woken::Changed => {}
                 Woken::End => break,
                 Woken::Look => {
-                    // A failure is told by the page's next request.
-                    if let Ok(inventories) = service.inventories() {
-                        inventories.look(&sid).await.ok();
+                    // If this fails, the page's next request shows why.
+                    if let Ok(inventories) = app.inventories() {
+                        inventories.look(may.id()).await.ok();
                     }
                     continue;
                 }

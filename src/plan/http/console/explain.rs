@@ -1,4 +1,4 @@
-//! The page that tells why an address or a MAC is a device's, or no device's.
+//! The page that tells why an address or a MAC belongs to a device, or does not.
 
 use askama::Template;
 use axum::extract::State;
@@ -6,11 +6,11 @@ use axum::response::Response;
 
 use super::page::{Frame, PageError, Visitor, render};
 use super::show;
-use crate::plan::app::App;
+use crate::plan::app::{App, May, devices};
 use crate::plan::http::api::devices::Question;
-use crate::plan::http::extract::{Parameters, Path};
-use crate::plan::http::problem::{Problem, ProblemType};
-use crate::wire::{BadSubject, Explanation, Subject};
+use crate::plan::http::extract::Parameters;
+use crate::plan::permission::View;
+use crate::wire::Explanation;
 
 #[derive(Template)]
 #[template(path = "explain.html")]
@@ -22,15 +22,13 @@ struct ExplainPage {
 
 /// What is known of an address or a MAC.
 pub(super) async fn show(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<View>>,
     Parameters(question): Parameters<Question>,
 ) -> Result<Response, PageError> {
     let title = format!("{} · why", question.subject.trim());
-    let frame = Frame::of(&service, &caller, &sid, "devices", &title).await?;
-    let wrong = |e: BadSubject| Problem::new(ProblemType::InvalidRequest, e.to_string());
-    let subject: Subject = question.subject.trim().parse().map_err(wrong)?;
-    let answer = service.explain(&sid, subject, None).await.map_err(Problem::from)?;
+    let frame = Frame::new(&may, "devices", &title);
+    let subject = question.subject()?;
+    let answer = devices::look_up(&app, &may, subject, None).await?;
     Ok(render(&ExplainPage { frame, unknown: subject.unknown(), answer }))
 }

@@ -6,13 +6,12 @@ use axum::response::Response;
 
 use super::page::{Frame, PageError, Visitor, render};
 use super::show;
-use crate::billing::timeline::in_effect;
 use crate::census::{Category, Verdict};
-use crate::plan::app::App;
-use crate::plan::app::inventory::View;
+use crate::plan::app::census::{CensusReport, Overview, overview};
+use crate::plan::app::inventory;
 use crate::plan::app::plans::PlanEntry;
-use crate::plan::http::api::census::CensusReport;
-use crate::plan::http::extract::Path;
+use crate::plan::app::{App, May};
+use crate::plan::permission::View;
 use crate::plan::store::Sensor;
 
 #[derive(Template)]
@@ -26,15 +25,15 @@ struct Page {
     bar: Vec<Segment>,
     gauge: Option<Gauge>,
     dropped: u64,
-    /// The first ones, and how many there are.
+    /// The first [`FINDINGS`].
     findings: Vec<String>,
     all_findings: usize,
 }
 
-/// Findings on the page.
+/// The most findings on the page.
 const FINDINGS: usize = 10;
 
-/// A line of what is not counted.
+/// A verdict by which devices or couplings are not counted.
 struct Exclusion {
     rule: &'static str,
     title: &'static str,
@@ -59,29 +58,22 @@ struct Gauge {
 
 /// The page.
 pub(super) async fn show(
-    State(service): State<App>,
-    Path(sid): Path<String>,
-    Visitor(caller): Visitor,
+    State(app): State<App>,
+    Visitor(may): Visitor<May<View>>,
 ) -> Result<Response, PageError> {
-    let frame = Frame::of(&service, &caller, &sid, "overview", "Overview").await?;
-    let (view, plans, sensors) = (
-        service.view(&sid, None).await?,
-        service.store.plans(&sid).await?,
-        service.store.sensors(&sid).await?,
-    );
-    let now = service.now();
-    let report = CensusReport::new(&view, &plans, &sensors, now);
+    let Overview { report, inventory, plan, sensors } = overview(&app, &may).await?;
+    let findings = &inventory.document.findings;
     let page = Page {
-        plan: in_effect(&plans, now).map(|p| PlanEntry::new(p, now)),
+        frame: Frame::new(&may, "overview", "Overview"),
+        plan,
         exclusions: exclusions(&report),
-        bar: bar(&view),
+        bar: bar(&inventory),
         gauge: gauge(&report),
-        findings: view.document.findings.iter().take(FINDINGS).map(ToString::to_string).collect(),
-        all_findings: view.document.findings.len(),
+        findings: findings.iter().take(FINDINGS).map(ToString::to_string).collect(),
+        all_findings: findings.len(),
         dropped: sensors.iter().map(|s| s.health.dropped).sum(),
         sensors,
         report,
-        frame,
     };
     Ok(render(&page))
 }
@@ -96,7 +88,7 @@ fn exclusions(report: &CensusReport) -> Vec<Exclusion> {
         .collect()
 }
 
-fn bar(view: &View) -> Vec<Segment> {
+fn bar(view: &inventory::View) -> Vec<Segment> {
     let census = &view.document.census;
     let excluded = |v: Verdict| census.excluded.get(v.id()).copied().unwrap_or(0);
     let of_devices: u64 = Verdict::ALL.into_iter().filter(|v| !v.is_line()).map(excluded).sum();

@@ -221,7 +221,7 @@ mod tests {
         assert_eq!((shown(&s), s.typing), (vec![1], false));
         press(&mut s, "^");
         assert_eq!(shown(&s).len(), 3);
-        // While text is typed, its letters are no commands.
+        // While text is typed, its letters are not commands.
         assert!(!press(&mut s, "/q^"));
         assert!(press(&mut s, "q"));
         assert!(s.key(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)));

@@ -202,7 +202,7 @@ fn old_uploads_are_rewritten_and_only_those_of_another_zone_dropped_and_counted(
     let table = Arc::new(Table::new(10_000));
     let spool = dir.path().join("spool");
     let mut collector = open(&table, dir.path(), bounds);
-    // The oldest stays whatever its age, so it is the second that grows too old.
+    // The oldest upload stays at any age, so the second one grows too old.
     for n in 0..4 {
         fill(&table, n, n + 1);
         collector.collect().unwrap();

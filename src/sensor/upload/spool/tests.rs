@@ -191,7 +191,7 @@ fn a_spool_is_compacted_near_its_bounds_and_not_over_and_over_where_that_does_no
     // A copy that takes as much as what it replaced.
     writer.replace(0).unwrap();
     assert!(!writer.should_compact().unwrap());
-    // Old uploads are rewritten whatever room they take; the oldest of all may be in flight.
+    // Old uploads are rewritten at any size, except the oldest, which may be in flight.
     writer.set_bounds(SpoolBounds { bytes: 1_000, age: Duration::from_secs(9) });
     writer.pass(Duration::from_secs(10));
     assert!(writer.should_compact().unwrap());

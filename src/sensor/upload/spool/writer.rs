@@ -239,7 +239,7 @@ impl SpoolWriter {
     ///
     /// # Errors
     /// If the file system refuses.
-    pub(crate) fn expire(&mut self) -> Result<u64, SpoolError> {
+    pub(crate) fn expire(&self) -> Result<u64, SpoolError> {
         let mut dropped = 0;
         for upload in list(&self.directory)? {
             if upload.sequence < self.record.zone_since && self.age(&upload) > self.bounds.age {

@@ -1,0 +1,117 @@
+//! The numbers of a subscription, and the whole inventory.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::inventory::View as Inventory;
+use super::plans::PlanEntry;
+use super::{App, May, Refusal};
+use crate::billing::timeline::{Plan, in_effect};
+use crate::census::{Census, Timestamp, commitment, time::rfc3339};
+use crate::listing::Tabs;
+use crate::plan::permission::View;
+use crate::plan::store::Sensor;
+use crate::wire::Document;
+
+/// The schema of [`CensusReport`].
+pub const SCHEMA: &str = "netcensus.census/1";
+
+/// The census of a subscription, beside the committed number.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CensusReport {
+    /// `netcensus.census/1`.
+    pub schema: &'static str,
+    /// The policy's name.
+    pub policy: String,
+    /// The instant of the verdicts.
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub as_of: Timestamp,
+    #[serde(flatten)]
+    pub census: Census,
+    /// All devices, counted or not.
+    pub devices: u64,
+    /// Devices by category, whatever their verdict; they add up to `devices`.
+    pub tabs: Tabs,
+    /// The committed number of the plan in effect; null for a trial and without a plan.
+    pub committed: Option<u64>,
+    /// Billable devices beyond the committed number: a warning that blocks nothing (P3).
+    pub over: u64,
+    /// Couplings that sensors refused because they were full. If it is not 0, the count is a lower bound.
+    pub refused: u64,
+}
+
+impl CensusReport {
+    /// The report of an inventory under the plan in effect at `now`.
+    pub fn new(inventory: &Inventory, plans: &[Plan], sensors: &[Sensor], now: Timestamp) -> Self {
+        let mut census = inventory.document.census.clone();
+        let refused = sensors.iter().map(|s| s.health.refused).sum();
+        census.lower_bound |= refused > 0;
+        let committed = in_effect(plans, now).and_then(|p| p.committed);
+        Self {
+            schema: SCHEMA,
+            policy: inventory.document.policy.clone(),
+            as_of: inventory.as_of,
+            devices: inventory.document.devices.len() as u64,
+            tabs: Tabs::new(&inventory.document.devices),
+            committed,
+            over: committed.map_or(0, |n| census.billable.saturating_sub(n)),
+            refused,
+            census,
+        }
+    }
+
+    /// The number to commit to that covers all billable devices.
+    pub fn proposed(&self) -> u64 {
+        commitment(self.census.billable)
+    }
+}
+
+/// The census beside the plan and the sensors behind it.
+#[derive(Debug)]
+pub struct Overview {
+    pub report: CensusReport,
+    pub inventory: Arc<Inventory>,
+    /// The plan in effect.
+    pub plan: Option<PlanEntry>,
+    pub sensors: Vec<Sensor>,
+}
+
+/// The census at `as_of`, or at the service's default instant.
+pub async fn report(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> Result<CensusReport, Refusal> {
+    Ok(look(app, may, as_of).await?.report)
+}
+
+/// The census at the service's default instant, with the plan and the sensors.
+pub async fn overview(app: &App, may: &May<View>) -> Result<Overview, Refusal> {
+    look(app, may, None).await
+}
+
+async fn look(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> Result<Overview, Refusal> {
+    let inventory = app.view(may.id(), as_of).await?;
+    let plans = app.store.plans(may.id()).await?;
+    let sensors = app.store.sensors(may.id()).await?;
+    let now = app.now();
+    Ok(Overview {
+        report: CensusReport::new(&inventory, &plans, &sensors, now),
+        plan: in_effect(&plans, now).map(|p| PlanEntry::new(p, now)),
+        inventory,
+        sensors,
+    })
+}
+
+/// The whole inventory, with totals of what its sensors captured.
+pub async fn document(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> Result<Document, Refusal> {
+    let mut document = app.view(may.id(), as_of).await?.document.clone();
+    for Sensor { health, .. } in app.store.sensors(may.id()).await? {
+        document.capture.frames += health.frames;
+        document.capture.bytes += health.bytes;
+        document.capture.malformed += health.malformed;
+        document.capture.duplicates += health.duplicates;
+        document.capture.dropped += health.dropped;
+        document.census.lower_bound |= health.refused > 0;
+    }
+    Ok(document)
+}

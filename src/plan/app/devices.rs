@@ -1,0 +1,209 @@
+//! Devices: list, show, tell why they count, and change them.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::changes::{ChangeAnswer, make};
+use super::inventory::{Check, View as Inventory};
+use super::{App, May, Refusal};
+use crate::census::{CouplingKey, Timestamp};
+use crate::change::{ChangeRequest, Patch};
+use crate::listing::{DevicePage, Filter, places};
+use crate::plan::permission::{EditDevices, View};
+use crate::plan::store::{self, Expected};
+use crate::wire::{DeviceAnswer, DeviceEntry, Explanation, Subject};
+
+/// Devices to edit or to delete at once.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Edits {
+    /// Their ids, at most 1000.
+    pub ids: Vec<String>,
+    /// What to set on each of them.
+    #[serde(default)]
+    pub set: Patch,
+    /// Deletes them instead.
+    #[serde(default)]
+    pub delete: bool,
+}
+
+/// All devices that match a filter, in its order.
+#[derive(Debug)]
+pub struct Matching {
+    inventory: Arc<Inventory>,
+    places: Vec<usize>,
+}
+
+impl Matching {
+    /// The instant of the verdicts.
+    pub fn as_of(&self) -> Timestamp {
+        self.inventory.as_of
+    }
+
+    /// The name of the policy of the count.
+    pub fn policy(&self) -> &str {
+        &self.inventory.policy.name
+    }
+
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// At most `number` devices, from the place `first` on.
+    pub fn devices(&self, first: usize, number: usize) -> impl Iterator<Item = &DeviceEntry> {
+        let places = self.places.iter().skip(first).take(number);
+        places.filter_map(|place| self.inventory.document.devices.get(*place))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &DeviceEntry> {
+        self.devices(0, usize::MAX)
+    }
+}
+
+/// A page of the devices that match a filter.
+pub(crate) async fn list(app: &App, may: &May<View>, filter: &Filter) -> Result<DevicePage, Refusal> {
+    let inventory = app.view(may.id(), filter.instant()?).await?;
+    Ok(DevicePage::new(&inventory.document.devices, inventory.as_of, filter)?)
+}
+
+/// All devices that match a filter, however many.
+pub(crate) async fn matching(app: &App, may: &May<View>, filter: &Filter) -> Result<Matching, Refusal> {
+    let inventory = app.view(may.id(), filter.instant()?).await?;
+    let places = places(&inventory.document.devices, filter)?;
+    Ok(Matching { inventory, places })
+}
+
+/// The devices that have an address or a MAC, at the service's default instant if `as_of` is `None`.
+pub async fn find(
+    app: &App,
+    may: &May<View>,
+    subject: Subject,
+    as_of: Option<Timestamp>,
+) -> Result<Vec<DeviceEntry>, Refusal> {
+    let inventory = app.view(may.id(), as_of).await?;
+    let devices = inventory.document.devices.iter();
+    Ok(devices.filter(|d| d.couplings.iter().any(|c| subject.is(c.mac, c.ip))).cloned().collect())
+}
+
+/// One device.
+pub async fn show(
+    app: &App,
+    may: &May<View>,
+    id: &str,
+    as_of: Option<Timestamp>,
+) -> Result<DeviceEntry, Refusal> {
+    let inventory = app.view(may.id(), as_of).await?;
+    let (device, _) = inventory.device(id).ok_or_else(|| Refusal::hidden("device", id))?;
+    Ok(device.clone())
+}
+
+/// Why a device counts, or does not.
+pub async fn why(
+    app: &App,
+    may: &May<View>,
+    id: &str,
+    as_of: Option<Timestamp>,
+) -> Result<DeviceAnswer, Refusal> {
+    let inventory = app.view(may.id(), as_of).await?;
+    inventory.why(id).ok_or_else(|| Refusal::hidden("device", id))
+}
+
+/// Everything that is known of an address or a MAC: devices, and couplings that do not belong to a device. Refused if
+/// nothing is known.
+pub async fn explain(
+    app: &App,
+    may: &May<View>,
+    subject: Subject,
+    as_of: Option<Timestamp>,
+) -> Result<Explanation, Refusal> {
+    let explanation = look_up(app, may, subject, as_of).await?;
+    if explanation.is_empty() {
+        return Err(Refusal::Unknown(subject));
+    }
+    Ok(explanation)
+}
+
+/// As [`explain`]; the answer is empty if nothing is known.
+pub async fn look_up(
+    app: &App,
+    may: &May<View>,
+    subject: Subject,
+    as_of: Option<Timestamp>,
+) -> Result<Explanation, Refusal> {
+    app.explain(may.id(), subject, as_of).await
+}
+
+/// Sets properties of a device that is as `expected`, or takes them back.
+pub async fn edit(
+    app: &App,
+    may: &May<EditDevices>,
+    id: String,
+    patch: Patch,
+    expected: Expected,
+) -> Result<ChangeAnswer, Refusal> {
+    make(app, may, ChangeRequest::Edit { ids: vec![id], patch }, Some(check(expected))).await
+}
+
+/// Deletes a device that is as `expected`. It returns with a frame that is newer than now (X-DEL).
+pub async fn delete(
+    app: &App,
+    may: &May<EditDevices>,
+    id: String,
+    expected: Expected,
+) -> Result<ChangeAnswer, Refusal> {
+    make(app, may, ChangeRequest::Delete { ids: vec![id] }, Some(check(expected))).await
+}
+
+/// Edits or deletes many devices. If one is refused, none is changed.
+pub async fn edit_many(app: &App, may: &May<EditDevices>, edits: Edits) -> Result<ChangeAnswer, Refusal> {
+    let Edits { ids, set, delete } = edits;
+    let ask = match delete {
+        true if set != Patch::default() => {
+            return Err(Refusal::invalid("'set' and 'delete' exclude each other; send one of them"));
+        }
+        true => ChangeRequest::Delete { ids },
+        false => ChangeRequest::Edit { ids, patch: set },
+    };
+    make(app, may, ask, None).await
+}
+
+/// Makes devices of one zone one device (I8e).
+pub async fn merge(app: &App, may: &May<EditDevices>, ids: Vec<String>) -> Result<ChangeAnswer, Refusal> {
+    make(app, may, ChangeRequest::Merge { ids }, None).await
+}
+
+/// Takes couplings out of a device. A caller may leave `expected` unsaid: a split names the couplings that it is about.
+pub async fn split(
+    app: &App,
+    may: &May<EditDevices>,
+    id: String,
+    couplings: Vec<CouplingKey>,
+    expected: Expected,
+) -> Result<ChangeAnswer, Refusal> {
+    let expected = if expected == Expected::Unsaid { Expected::Any } else { expected };
+    make(app, may, ChangeRequest::Split { id, couplings }, Some(check(expected))).await
+}
+
+/// The part of a device that its entity tag covers: what people change, and what the change is based on. Traffic alters
+/// it only if it alters what the device is or which couplings it has.
+pub fn editable(d: &DeviceEntry) -> impl Serialize {
+    let couplings: Vec<_> = d.couplings.iter().map(|c| (c.mac, c.ip)).collect();
+    let is = (d.category, &d.kind, &d.name, &d.vendor, &d.model);
+    (&d.id, &d.zone, couplings, is, &d.location, &d.tags, d.importance, &d.decided)
+}
+
+/// The entity tag of a device.
+pub fn tag(device: &DeviceEntry) -> String {
+    store::tag(&editable(device))
+}
+
+/// Refuses a change of a device that is not as the caller saw it.
+fn check(expected: Expected) -> Box<Check> {
+    Box::new(move |device| expected.check(&editable(device)))
+}

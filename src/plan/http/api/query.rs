@@ -1,0 +1,36 @@
+//! Query parameters that several routes take.
+
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use crate::census::{Timestamp, time::BadTimestamp};
+use crate::plan::app::Refusal;
+
+/// The instant of a count.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct AsOf {
+    /// RFC 3339; the service's default if it is missing.
+    pub as_of: Option<String>,
+}
+
+impl AsOf {
+    pub fn instant(&self) -> Result<Option<Timestamp>, Refusal> {
+        instant(self.as_of.as_deref())
+    }
+}
+
+/// Whether a write is only tried. [`crate::plan::http::auth`] reads it; routes only describe it.
+#[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Trial {
+    /// `true`: the service checks everything and answers what would change, and by how much the count, but stores nothing.
+    pub dry_run: Option<bool>,
+}
+
+/// Reads an instant.
+pub fn instant(text: Option<&str>) -> Result<Option<Timestamp>, Refusal> {
+    let bad = |e: BadTimestamp| Refusal::invalid(e.to_string());
+    text.map(str::parse).transpose().map_err(bad)
+}

@@ -1,0 +1,48 @@
+//! The kinds of secrets that people present, and how long each is good.
+
+use crate::census::time::{DAY, HOUR, MINUTE};
+
+/// Days that a token lives if nobody says how many.
+pub(super) const TOKEN_DAYS: i64 = 90;
+
+/// What a secret of a person is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum CredentialKind {
+    /// The cookie of a signed-in browser: 12 hours.
+    Session,
+    /// A bearer token for programs: 90 days where nobody says.
+    Token,
+    /// The one-time link that makes the first administrator: 24 hours.
+    Setup,
+    /// A one-time link that signs a person in: 10 minutes.
+    Login,
+}
+
+impl CredentialKind {
+    pub(super) const fn key(self) -> &'static str {
+        match self {
+            Self::Session => "session",
+            Self::Token => "token",
+            Self::Setup => "setup",
+            Self::Login => "login",
+        }
+    }
+
+    pub(super) const fn prefix(self) -> &'static str {
+        match self {
+            Self::Session => "nce_",
+            Self::Token => "nct_",
+            Self::Setup | Self::Login => "",
+        }
+    }
+
+    /// How long it is good, in nanoseconds.
+    pub const fn life(self) -> i64 {
+        match self {
+            Self::Session => 12 * HOUR,
+            Self::Token => TOKEN_DAYS * DAY,
+            Self::Setup => DAY,
+            Self::Login => 10 * MINUTE,
+        }
+    }
+}
