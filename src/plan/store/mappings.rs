@@ -8,7 +8,7 @@ use super::engine::{Query, Row, sql};
 use super::error::{MAPPINGS, MappingError};
 use super::{Expected, Scope, Store, StoreError};
 use crate::census::{Timestamp, time::rfc3339};
-use crate::estimate::{COLUMNS, Mapping};
+use crate::estimate::Mapping;
 
 /// Columns that are remembered.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]

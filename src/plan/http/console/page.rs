@@ -31,17 +31,6 @@ pub(super) struct Frame {
 
 impl Frame {
     /// The frame of a page about a subscription, for a caller who may see it.
-    pub(super) async fn of(
-        service: &App,
-        caller: &Caller,
-        sid: &str,
-        section: &'static str,
-        title: &str,
-    ) -> Result<Self, PageError> {
-        Ok(Self::new(&caller.may(service, sid).await?, section, title))
-    }
-
-    /// The frame of a page about a subscription, for a caller who may see it.
     pub(super) fn new(may: &May<View>, section: &'static str, title: &str) -> Self {
         Self {
             title: format!("{title} · {}", may.subscription.name),
