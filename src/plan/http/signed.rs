@@ -50,7 +50,7 @@ impl FromRequestParts<App> for SensorRequest {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let Path((subscription, sensor)) = Path::from_request_parts(parts, app).await?;
+        let Path((subscription, sensor)) = Path::<(String, String)>::from_request_parts(parts, app).await?;
         let claim = Claim { subscription, sensor, origin: origin(app, parts) };
         Self::of(app, parts, claim).await.map_err(|refusal| {
             let problem = Problem::from(refusal);

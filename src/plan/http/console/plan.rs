@@ -10,7 +10,7 @@ use super::page::{Frame, PageError, Visitor, denial, render_with};
 use super::show;
 use crate::billing::timeline::{Onboarding, PlanKind};
 use crate::plan::app::census::CensusReport;
-use crate::plan::app::plans::{self, Timeline};
+use crate::plan::app::plans::{self, Outlook, Timeline};
 use crate::plan::app::{App, May, Refusal};
 use crate::plan::http::extract::{Form, Path};
 use crate::plan::http::problem::Problem;
@@ -111,12 +111,11 @@ async fn page(
     form: OnboardForm,
     refused: Option<Problem>,
 ) -> Result<Response, PageError> {
-    let view = app.view(may.id(), None).await?;
-    let history = app.store.history(may.id(), app.now()).await?;
+    let Outlook { timeline, report } = plans::outlook(app, may).await?;
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let page = Page {
-        report: CensusReport::new(&view, history.plans(), &[], history.now()),
-        timeline: Timeline::from(&history),
+        report,
+        timeline,
         form,
         refused,
         denial: denial(Action::ChangePlan),
