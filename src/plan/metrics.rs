@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 
 use crate::census::Verdict;
 use crate::plan::app::inventory::View;
+use crate::wire::SubscriptionId;
 
 /// Labels of the upload counter.
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -78,7 +79,7 @@ impl Metrics {
     }
 
     /// Shows the numbers of a view.
-    pub fn census(&self, subscription: &str, view: &View) {
+    pub fn census(&self, subscription: &SubscriptionId, view: &View) {
         let census = &view.document.census;
         for verdict in Verdict::ALL {
             let number = match verdict {
@@ -86,7 +87,7 @@ impl Metrics {
                 Verdict::CountedIot => census.iot,
                 other => census.excluded.get(other.id()).copied().unwrap_or(0),
             };
-            let labels = DeviceLabels { subscription: subscription.to_owned(), verdict: verdict.id() };
+            let labels = DeviceLabels { subscription: subscription.to_string(), verdict: verdict.id() };
             self.devices.get_or_create(&labels).set(i64::try_from(number).unwrap_or(i64::MAX));
         }
     }

@@ -31,14 +31,14 @@ pub fn generate(prefix: &str) -> Result<String, NoRandomness> {
     Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-/// A new id of 64 random bits in hex.
+/// The 64 random bits of a new id.
 ///
 /// # Errors
 /// [`NoRandomness`].
-pub fn generate_id() -> Result<String, NoRandomness> {
+pub fn generate_id_bits() -> Result<[u8; 8], NoRandomness> {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).map_err(|_| NoRandomness)?;
-    Ok(bytes.iter().map(|b| format!("{b:02x}")).collect())
+    Ok(bytes)
 }
 
 /// The stored form of a random secret. A fast hash is enough: there is nothing to guess.

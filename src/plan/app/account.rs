@@ -130,10 +130,12 @@ async fn end(app: &App, caller: &Caller, kind: CredentialKind, id: &str) -> Resu
 /// # Errors
 /// [`Refusal::Hidden`] for a subscription on which the caller has no role, or the store's.
 pub async fn create_token(app: &App, caller: &Caller, new: &NewToken) -> Result<CreatedToken, Refusal> {
-    if let Some(id) = &new.subscription
-        && caller.roles(app, id).await?.is_empty()
-    {
-        return Err(Refusal::hidden("subscription", id));
+    if let Some(id) = &new.subscription {
+        let hidden = || Refusal::hidden("subscription", id);
+        let known = id.parse().map_err(|_| hidden())?;
+        if caller.roles(app, &known).await?.is_empty() {
+            return Err(hidden());
+        }
     }
     let maker = (caller.kind == CredentialKind::Token).then_some(&caller.holder);
     let made = app.store.create_token(&caller.person.name, new, maker, &caller.by, app.now()).await?;

@@ -9,6 +9,7 @@ use crate::plan::permission::ViewAudit;
 use crate::plan::store::StoreError;
 use crate::plan::store::audit::AuditEntry;
 use crate::plan::store::trail::{BrokenTrail, PAGE, TrailFilter, VerifiedTrail};
+use crate::wire::SubscriptionId;
 
 /// A page of the trail.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -22,17 +23,17 @@ pub struct TrailPage {
 /// The proof that somebody may view a trail, and which.
 pub trait MayViewTrail: Sync {
     /// The subscription of the trail; none for the installation's own.
-    fn trail(&self) -> Option<&str>;
+    fn trail(&self) -> Option<&SubscriptionId>;
 }
 
 impl MayViewTrail for May<ViewAudit> {
-    fn trail(&self) -> Option<&str> {
+    fn trail(&self) -> Option<&SubscriptionId> {
         Some(self.id())
     }
 }
 
 impl MayViewTrail for MayHere<ViewAudit> {
-    fn trail(&self) -> Option<&str> {
+    fn trail(&self) -> Option<&SubscriptionId> {
         None
     }
 }
@@ -78,10 +79,10 @@ pub fn lines(
     may: &dyn MayViewTrail,
     mut filter: TrailFilter,
 ) -> impl Stream<Item = Result<Vec<u8>, StoreError>> + Send + use<> {
-    let (app, trail) = (app.clone(), may.trail().map(str::to_owned));
+    let (app, trail) = (app.clone(), may.trail().cloned());
     async_stream::try_stream! {
         loop {
-            let entries = app.store.trail(trail.as_deref(), &filter, PAGE).await.inspect_err(|error| {
+            let entries = app.store.trail(trail.as_ref(), &filter, PAGE).await.inspect_err(|error| {
                 tracing::error!(%error, "an export of the audit trail broke off");
             })?;
             let Some(last) = entries.last() else { break };

@@ -9,6 +9,7 @@ use crate::billing::statement::Month;
 use crate::plan::store::{Snapshot, StoreError};
 use crate::proof::bundle::Writer;
 use crate::proof::{SigningKey, Span};
+use crate::wire::SubscriptionId;
 
 /// The contents of a bundle, but for the leaves.
 pub struct Bundle {
@@ -26,11 +27,15 @@ impl Bundle {
     /// # Errors
     /// [`SnapshotError::NoSnapshot`](crate::plan::store::SnapshotError::NoSnapshot),
     /// [`SnapshotError::TooManyHeaders`](crate::plan::store::SnapshotError::TooManyHeaders) or the store's.
-    pub(super) async fn new(app: &App, subscription: &str, days: Span) -> Result<Self, StoreError> {
+    pub(super) async fn new(
+        app: &App,
+        subscription: &SubscriptionId,
+        days: Span,
+    ) -> Result<Self, StoreError> {
         let chain = app.store.chain(subscription, days).await?;
         let key = app.store.signing_key(app.now()).await?;
         let statements = app.store.closed_statements(subscription, days, app.now()).await?;
-        Ok(Self { app: app.clone(), subscription: subscription.to_owned(), days, key, chain, statements })
+        Ok(Self { app: app.clone(), subscription: subscription.to_string(), days, key, chain, statements })
     }
 
     /// The file, piece by piece.

@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use super::{App, Refusal};
 use crate::plan::permission::{Action, Permission, Role, View};
 use crate::plan::store::{By, CredentialKind, Holder, Person, StoreError, Subscription};
+use crate::wire::SubscriptionId;
 
 /// A person who is signed in.
 #[derive(Clone, Debug)]
@@ -57,7 +58,7 @@ impl<A: Permission> May<A> {
     }
 
     /// The subscription's id.
-    pub fn id(&self) -> &str {
+    pub fn id(&self) -> &SubscriptionId {
         &self.subscription.id
     }
 }
@@ -93,15 +94,17 @@ impl Caller {
         action: Action,
         id: &str,
     ) -> Result<(Subscription, Vec<Role>), Refusal> {
-        let subscription = app.store.subscription(id).await.map_err(|error| match error {
+        // A text that cannot be an id names no subscription.
+        let known: SubscriptionId = id.parse().map_err(|_| Refusal::hidden("subscription", id))?;
+        let subscription = app.store.subscription(&known).await.map_err(|error| match error {
             StoreError::NotFound { .. } => Refusal::hidden("subscription", id),
             other => other.into(),
         })?;
-        let roles = self.roles(app, id).await?;
+        let roles = self.roles(app, &known).await?;
         if action.allowed(&roles) && self.holder.scope.permits(action, Some(id)) {
             return Ok((subscription, roles));
         }
-        self.record_denial(app, Some(id), action.key()).await?;
+        self.record_denial(app, Some(&known), action.key()).await?;
         if roles.is_empty() {
             return Err(Refusal::hidden("subscription", id));
         }
@@ -112,8 +115,8 @@ impl Caller {
     ///
     /// # Errors
     /// The store's.
-    pub async fn roles(&self, app: &App, subscription: &str) -> Result<Vec<Role>, Refusal> {
-        if !self.holder.scope.sees(Some(subscription)) {
+    pub async fn roles(&self, app: &App, subscription: &SubscriptionId) -> Result<Vec<Role>, Refusal> {
+        if !self.holder.scope.sees(Some(subscription.as_str())) {
             return Ok(Vec::new());
         }
         Ok(app.store.roles(&self.person, subscription).await?)
@@ -154,7 +157,7 @@ impl Caller {
     pub(in crate::plan) async fn record_denial(
         &self,
         app: &App,
-        subscription: Option<&str>,
+        subscription: Option<&SubscriptionId>,
         action: &str,
     ) -> Result<(), Refusal> {
         let Some(change) = &self.change else { return Ok(()) };

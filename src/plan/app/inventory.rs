@@ -29,6 +29,8 @@ use crate::census::{
     Classifier, CouplingKey, Decisions, Inventory, Policy, Survey, Timestamp, time::rfc3339,
 };
 use crate::plan::store::{Ingested, Receipt, Replica, Store};
+use crate::wire::SensorId;
+use crate::wire::SubscriptionId;
 use crate::wire::{
     CaptureSummary, Detail, DeviceAnswer, DeviceEntry, Document, Explanation, Subject, Upload,
 };
@@ -151,7 +153,7 @@ pub struct Inventories {
     policy: Arc<Policy>,
     classifier: SharedClassifier,
     count_at: CountAt,
-    states: Mutex<HashMap<String, Arc<SubscriptionState>>>,
+    states: Mutex<HashMap<SubscriptionId, Arc<SubscriptionState>>>,
 }
 
 struct SubscriptionState {
@@ -209,7 +211,7 @@ impl Inventories {
     /// The store's, when the facts are loaded.
     pub async fn view(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         as_of: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<Arc<View>, Refusal> {
@@ -242,7 +244,7 @@ impl Inventories {
     /// The store's, when the facts are loaded.
     pub async fn explain(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         subject: Subject,
         as_of: Option<Timestamp>,
         now: Timestamp,
@@ -270,7 +272,7 @@ impl Inventories {
     /// The store's, when the facts are loaded.
     pub async fn count_at<T: Send + 'static>(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         as_of: Timestamp,
         known: impl Fn(&str, CouplingKey) -> Option<Timestamp> + Send + 'static,
         read: impl FnOnce(&Survey<'_>) -> T + Send + 'static,
@@ -295,8 +297,8 @@ impl Inventories {
     /// Those of [`Store::ingest`].
     pub async fn ingest(
         &self,
-        subscription: &str,
-        sensor: &str,
+        subscription: &SubscriptionId,
+        sensor: &SensorId,
         upload: &Upload,
         request: [u8; 32],
         now: Timestamp,
@@ -314,7 +316,7 @@ impl Inventories {
     ///
     /// # Errors
     /// The store's.
-    pub async fn look(&self, subscription: &str) -> Result<(), Refusal> {
+    pub async fn look(&self, subscription: &SubscriptionId) -> Result<(), Refusal> {
         self.current(subscription).await.map(drop)
     }
 
@@ -322,12 +324,12 @@ impl Inventories {
     ///
     /// # Errors
     /// The store's.
-    pub async fn decisions(&self, subscription: &str) -> Result<Arc<Decisions>, Refusal> {
+    pub async fn decisions(&self, subscription: &SubscriptionId) -> Result<Arc<Decisions>, Refusal> {
         Ok(self.current(subscription).await?.decisions().1)
     }
 
     /// Receives a new number at each change of a subscription's facts or decisions.
-    pub fn changes(&self, subscription: &str) -> watch::Receiver<i64> {
+    pub fn changes(&self, subscription: &SubscriptionId) -> watch::Receiver<i64> {
         self.state(subscription).changed.subscribe()
     }
 
@@ -349,7 +351,7 @@ impl Inventories {
         (state.revision(), as_of.unwrap_or_else(|| self.default_instant(now, newest)))
     }
 
-    fn state(&self, subscription: &str) -> Arc<SubscriptionState> {
+    fn state(&self, subscription: &SubscriptionId) -> Arc<SubscriptionState> {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || {
             Arc::new(SubscriptionState {
@@ -361,11 +363,11 @@ impl Inventories {
                 changed: watch::Sender::new(0),
             })
         };
-        Arc::clone(states.entry(subscription.to_owned()).or_insert_with(new))
+        Arc::clone(states.entry(subscription.clone()).or_insert_with(new))
     }
 
     /// The state with facts and decisions that are up to date.
-    async fn current(&self, subscription: &str) -> Result<Arc<SubscriptionState>, Refusal> {
+    async fn current(&self, subscription: &SubscriptionId) -> Result<Arc<SubscriptionState>, Refusal> {
         let state = self.state(subscription);
         let turn = state.turn.lock().await;
         let mut news = self.store.refresh(subscription, &state.replica).await?;

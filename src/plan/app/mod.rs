@@ -53,6 +53,8 @@ use crate::plan::oidc::Provider;
 use crate::plan::store::{By, Ingested, Store};
 use crate::plan::tls::Tls;
 use crate::proof::{Day, Span};
+use crate::wire::SensorId;
+use crate::wire::SubscriptionId;
 use crate::wire::{EnrolmentToken, Explanation, Subject, Upload};
 
 /// Uploads that are decoded at once: each may take [`crate::wire::DECOMPRESSED_BYTES`] and its facts.
@@ -229,7 +231,11 @@ impl App {
     ///
     /// # Errors
     /// The store's.
-    pub async fn view(&self, subscription: &str, as_of: Option<Timestamp>) -> Result<Arc<View>, Refusal> {
+    pub async fn view(
+        &self,
+        subscription: &SubscriptionId,
+        as_of: Option<Timestamp>,
+    ) -> Result<Arc<View>, Refusal> {
         let view = self.inventories()?.view(subscription, as_of, self.now()).await?;
         if as_of.is_none() {
             self.metrics.census(subscription, &view);
@@ -241,7 +247,7 @@ impl App {
     ///
     /// # Errors
     /// The store's.
-    pub async fn samples(&self, subscription: &str) -> Result<Vec<Sample>, Refusal> {
+    pub async fn samples(&self, subscription: &SubscriptionId) -> Result<Vec<Sample>, Refusal> {
         let view = self.view(subscription, None).await?;
         let today = Day::of(self.now());
         let days = Span { from: today.plus(-forecast::WINDOW), to: today };
@@ -257,7 +263,7 @@ impl App {
     ///
     /// # Errors
     /// The store's.
-    pub async fn decisions(&self, subscription: &str) -> Result<Arc<Decisions>, Refusal> {
+    pub async fn decisions(&self, subscription: &SubscriptionId) -> Result<Arc<Decisions>, Refusal> {
         if let Some(counting) = self.counting.get() {
             return counting.inventories.decisions(subscription).await;
         }
@@ -271,7 +277,7 @@ impl App {
     /// The store's.
     pub async fn explain(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         subject: Subject,
         as_of: Option<Timestamp>,
     ) -> Result<Explanation, Refusal> {
@@ -285,7 +291,7 @@ impl App {
     /// Those of [`Inventories::change`].
     pub async fn change(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         ask: ChangeRequest,
         by: &By,
         check: Option<Box<Check>>,
@@ -304,8 +310,8 @@ impl App {
     /// Those of [`Store::ingest`].
     pub async fn ingest(
         &self,
-        subscription: String,
-        sensor: String,
+        subscription: SubscriptionId,
+        sensor: SensorId,
         upload: Upload,
         request: [u8; 32],
     ) -> Result<Ingested, Refusal> {

@@ -14,6 +14,7 @@ use crate::plan::store::{By, Snapshot, SnapshotError, StoreError};
 use crate::proof::day::{self, REVISED};
 use crate::proof::part::{Packer, Part};
 use crate::proof::{Day, Digest, Due, Header, Leaf, PlanInEffect, SNAPSHOT_SCHEMA, Tally, due};
+use crate::wire::SubscriptionId;
 
 /// The most days that one run seals for a subscription. The next run seals the rest.
 const AT_ONCE: usize = 8;
@@ -64,7 +65,7 @@ pub async fn seal_due(service: App) -> Result<(), Refusal> {
     let mut outcome = Ok(());
     for subscription in service.store.subscriptions().await? {
         if let Err(error) = service.seal_due_of(&subscription.id).await {
-            tracing::error!(%error, subscription = subscription.id, "a day could not be sealed");
+            tracing::error!(%error, subscription = %subscription.id, "a day could not be sealed");
             outcome = Err(error);
         }
     }
@@ -76,7 +77,12 @@ impl App {
     ///
     /// # Errors
     /// [`SnapshotError::DayNotOver`], [`SnapshotError::BeforeSubscription`], or the store's.
-    pub(super) async fn seal(&self, subscription: &str, day: Day, by: &By) -> Result<Outcome, Refusal> {
+    pub(super) async fn seal(
+        &self,
+        subscription: &SubscriptionId,
+        day: Day,
+        by: &By,
+    ) -> Result<Outcome, Refusal> {
         let created = self.store.subscription(subscription).await?.created_at;
         if day.end() > self.now() {
             return Err(StoreError::from(SnapshotError::DayNotOver { day }).into());
@@ -93,7 +99,7 @@ impl App {
         Ok(Outcome::Unchanged(self.store.snapshot(subscription, day, None).await?))
     }
 
-    async fn seal_due_of(&self, subscription: &str) -> Result<(), Refusal> {
+    async fn seal_due_of(&self, subscription: &SubscriptionId) -> Result<(), Refusal> {
         let now = self.now();
         let from = Day::of(now).plus(-REVISED - 1);
         let sealed = self.store.sealed_days(subscription, from).await?;
@@ -102,14 +108,19 @@ impl App {
         for Due { day, revision } in due.into_iter().take(AT_ONCE) {
             if let Some(Outcome::Sealed(snapshot)) = self.try_to_seal(subscription, day, &by).await? {
                 let (billable, number) = (snapshot.header.census.billable, snapshot.header.revision);
-                tracing::info!(subscription, %day, billable, revision, number, "sealed a day");
+                tracing::info!(%subscription, %day, billable, revision, number, "sealed a day");
             }
         }
         Ok(())
     }
 
     /// Counts and seals; `None` if another service sealed the day meanwhile.
-    async fn try_to_seal(&self, subscription: &str, day: Day, by: &By) -> Result<Option<Outcome>, Refusal> {
+    async fn try_to_seal(
+        &self,
+        subscription: &SubscriptionId,
+        day: Day,
+        by: &By,
+    ) -> Result<Option<Outcome>, Refusal> {
         let newest = self.store.find_snapshot(subscription, day, None).await?;
         let now = self.now();
         let (facts_revision, counted) = self.count_day(subscription, day).await?;
@@ -120,7 +131,7 @@ impl App {
         };
         let header = Header {
             schema: SNAPSHOT_SCHEMA.to_owned(),
-            subscription: subscription.to_owned(),
+            subscription: subscription.to_string(),
             number: 0,
             day,
             revision: 0,
@@ -150,7 +161,7 @@ impl App {
         })
     }
 
-    async fn count_day(&self, subscription: &str, day: Day) -> Result<(i64, Counted), Refusal> {
+    async fn count_day(&self, subscription: &SubscriptionId, day: Day) -> Result<(i64, Counted), Refusal> {
         let known = match self.store.snapshot_before(subscription, day.end()).await? {
             Some(earlier) => self.last_seen(&earlier).await?,
             None => HashMap::new(),

@@ -8,8 +8,9 @@ use super::{App, May, Refusal};
 use crate::census::Timestamp;
 use crate::plan::permission::{ManageSensors, View};
 use crate::plan::store::{By, Enrolling, Expected, Sensor, StoreError, subscription_of};
+use crate::wire::SensorId;
 use crate::wire::signature::PublicKey;
-use crate::wire::{EnrolResponse, EnrolmentToken, Replaced};
+use crate::wire::{EnrolResponse, EnrolmentToken};
 
 /// A list of sensors.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -31,7 +32,7 @@ pub async fn list(app: &App, may: &May<View>) -> Result<Sensors, Refusal> {
 }
 
 /// One sensor.
-pub async fn show(app: &App, may: &May<View>, sensor: &str) -> Result<Sensor, Refusal> {
+pub async fn show(app: &App, may: &May<View>, sensor: &SensorId) -> Result<Sensor, Refusal> {
     Ok(app.store.sensor(may.id(), sensor).await?)
 }
 
@@ -39,7 +40,7 @@ pub async fn show(app: &App, may: &May<View>, sensor: &str) -> Result<Sensor, Re
 pub async fn rename(
     app: &App,
     may: &May<ManageSensors>,
-    sensor: &str,
+    sensor: &SensorId,
     name: &str,
     expected: &Expected,
 ) -> Result<Sensor, Refusal> {
@@ -47,7 +48,7 @@ pub async fn rename(
 }
 
 /// Revokes a sensor's key permanently.
-pub async fn revoke(app: &App, may: &May<ManageSensors>, sensor: &str) -> Result<(), Refusal> {
+pub async fn revoke(app: &App, may: &May<ManageSensors>, sensor: &SensorId) -> Result<(), Refusal> {
     Ok(app.store.revoke_sensor(may.id(), sensor, &may.by, app.now()).await?)
 }
 
@@ -67,7 +68,7 @@ pub async fn enrol(
     asked: &Enrolling<'_>,
     is_signed_by: impl Fn(&PublicKey) -> bool + Send + Sync,
 ) -> Result<EnrolResponse, Refusal> {
-    if let Some(Replaced { subscription, sensor }) = asked.replaces
+    if let Some((subscription, sensor)) = &asked.replaces
         // An unknown or revoked sensor has no key that could sign, and nothing to lose.
         && let Some(key) = app.store.public_key(subscription, sensor).await?
         && !is_signed_by(&key)
@@ -82,7 +83,7 @@ pub async fn enrol(
         }
         Err(StoreError::BadEnrolment) => {
             if let Some(subscription) = subscription_of(asked.secret) {
-                suspicion::note(app, subscription, None, Suspicion::BadToken, origin).await;
+                suspicion::note(app, &subscription, None, Suspicion::BadToken, origin).await;
             }
         }
         Err(_) => {}

@@ -179,7 +179,7 @@ async fn roles(app: &App, settings: &[GroupSetting], groups: &[String]) -> Resul
     for setting in settings {
         let subscription = match &setting.subscription {
             None => None,
-            Some(name) => match app.store.subscription(name).await {
+            Some(name) => match app.store.find_subscription(name).await {
                 Ok(subscription) => Some(subscription.id),
                 Err(StoreError::NotFound { .. }) => {
                     tracing::warn!(%name, "[oidc] roles names a subscription that does not exist");

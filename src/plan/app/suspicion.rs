@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use super::App;
 use crate::census::Timestamp;
 use crate::plan::store::By;
+use crate::wire::{SensorId, SubscriptionId};
 
 /// Sensors and kinds that are remembered at once. Beyond them a new one is not written down until a minute has passed.
 const REMEMBERED: usize = 4_096;
@@ -104,12 +105,21 @@ impl Suspicions {
 
 /// Records a suspicion in the audit trail, at most once a minute for each sensor and kind. If that fails, the answer to the
 /// request stays the same.
-pub async fn note(app: &App, subscription: &str, sensor: Option<&str>, what: Suspicion, origin: &By) {
+pub async fn note(
+    app: &App,
+    subscription: &SubscriptionId,
+    sensor: Option<&SensorId>,
+    what: Suspicion,
+    origin: &By,
+) {
     let now = app.now();
-    let Some(times) = app.suspicions.take(subscription, sensor.unwrap_or_default(), what, now) else {
+    let Some(times) =
+        app.suspicions.take(subscription.as_str(), sensor.map_or("", SensorId::as_str), what, now)
+    else {
         return;
     };
-    tracing::warn!(subscription, sensor, why = what.key(), times, "a request may impersonate a sensor");
+    let named = sensor.map(tracing::field::display);
+    tracing::warn!(%subscription, sensor = named, why = what.key(), times, "a request may impersonate a sensor");
     if let Err(error) = app.store.note_suspicion(subscription, sensor, what, times, origin, now).await {
         tracing::error!("the audit trail lacks a suspicious request: {error}");
     }

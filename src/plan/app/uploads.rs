@@ -8,12 +8,13 @@ use super::{App, Refusal};
 use crate::plan::store::{By, Receipt, Sender, StoreError};
 use crate::wire::signature::PublicKey;
 use crate::wire::{BadUpload, Upload, UploadReceipt};
+use crate::wire::{SensorId, SubscriptionId};
 
 /// The sensor that a request claims to be from, and where the request came from.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    pub subscription: String,
-    pub sensor: String,
+    pub subscription: SubscriptionId,
+    pub sensor: SensorId,
     pub origin: By,
 }
 

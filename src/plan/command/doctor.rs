@@ -20,6 +20,7 @@ use crate::plan::doctor;
 use crate::plan::store::engine::sql;
 use crate::plan::store::{Location, Store, Subscription};
 use crate::plan::tls::Source;
+use crate::wire::SubscriptionId;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Subscriptions that are looked at.
@@ -177,7 +178,7 @@ async fn stored(config: &Config, store: &Store, now: Timestamp) -> Result<Vec<Fi
 
 async fn trail(
     store: &Store,
-    subscription: Option<&str>,
+    subscription: Option<&SubscriptionId>,
     subject: &str,
 ) -> Result<Finding, crate::plan::store::StoreError> {
     Ok(match store.verify_trail(subscription, None).await? {

@@ -228,7 +228,7 @@ impl Target {
     async fn open(&self) -> Result<(Config, Store, Subscription), Failure> {
         let (config, store) = self.common.store().await?;
         let subscription = match &self.subscription {
-            Some(id) => store.subscription(id).await?,
+            Some(id) => store.find_subscription(id).await?,
             None => match store.subscriptions().await?.as_slice() {
                 [only] => only.clone(),
                 [] => {

@@ -11,6 +11,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::plan::app::{sensors, subscriptions};
 use crate::plan::store::{By, Expected};
 use crate::wire::EnrolmentToken;
+use crate::wire::SensorId;
 
 /// What to do with subscriptions.
 #[derive(Debug, Subcommand)]
@@ -60,7 +61,7 @@ pub(super) enum SensorCommand {
         #[command(flatten)]
         target: Target,
         /// The sensor's id
-        sensor: String,
+        sensor: SensorId,
         /// Its new name
         name: String,
     },
@@ -69,7 +70,7 @@ pub(super) enum SensorCommand {
         #[command(flatten)]
         target: Target,
         /// The sensor's id
-        sensor: String,
+        sensor: SensorId,
     },
 }
 
@@ -101,7 +102,7 @@ pub(super) async fn subscription(command: SubscriptionCommand) -> Result<(), Fai
             let rows: Vec<_> = list
                 .subscriptions
                 .into_iter()
-                .map(|s| vec![s.id, s.name, s.created_at.to_string()])
+                .map(|s| vec![s.id.to_string(), s.name, s.created_at.to_string()])
                 .collect();
             Ok(table::print(&mut io::stdout().lock(), &["ID", "NAME", "CREATED"], &rows)?)
         }
@@ -138,7 +139,15 @@ pub(super) async fn sensor(command: SensorCommand) -> Result<(), Failure> {
                     let uploaded = s.uploaded_at.map_or_else(|| "never".into(), |t| t.to_string());
                     let state = if s.revoked_at.is_some() { "revoked" } else { "enrolled" };
                     let (frames, dropped) = (s.health.frames.to_string(), s.health.dropped.to_string());
-                    vec![s.id, s.name, state.into(), s.zone.unwrap_or_default(), uploaded, frames, dropped]
+                    vec![
+                        s.id.to_string(),
+                        s.name,
+                        state.into(),
+                        s.zone.unwrap_or_default(),
+                        uploaded,
+                        frames,
+                        dropped,
+                    ]
                 })
                 .collect();
             let header = ["ID", "NAME", "STATE", "ZONE", "UPLOADED", ">FRAMES", ">DROPPED"];

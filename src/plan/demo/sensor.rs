@@ -31,6 +31,7 @@ use crate::sensor::upload::delivery::{Delivery, Pace, Step};
 use crate::sensor::upload::route::Route;
 use crate::sensor::upload::spool::{SpoolBounds, SpoolReader};
 use crate::wire::EnrolmentToken;
+use crate::wire::SubscriptionId;
 
 type Failed = Box<dyn Error + Send + Sync>;
 
@@ -95,7 +96,7 @@ pub(super) async fn run(listen: Option<SocketAddr>, once: bool) -> Result<(), De
 const PERSON: &str = "demo";
 
 /// The subscription on its trial, and the person who owns it.
-async fn set_up(service: &App) -> Result<String, Failed> {
+async fn set_up(service: &App) -> Result<SubscriptionId, Failed> {
     let now = SystemClock.now();
     service.store.create_person(PERSON, &secret::generate("")?, true, &By::service(), now).await?;
     let subscription = service.store.create_subscription("Demo", Some(PERSON), &By::service(), now).await?;
@@ -107,7 +108,7 @@ async fn set_up(service: &App) -> Result<String, Failed> {
 }
 
 /// Enrols the sensor by HTTP, as an appliance does; returns the file with its identity.
-async fn enrol(service: &App, sid: &str, url: &str, dir: &Path) -> Result<PathBuf, Failed> {
+async fn enrol(service: &App, sid: &SubscriptionId, url: &str, dir: &Path) -> Result<PathBuf, Failed> {
     let (secret, _) = service.store.create_enrolment(sid, &By::service(), SystemClock.now()).await?;
     let token = EnrolmentToken { url: url.to_owned(), secret, fingerprint: None };
     let identity = client::enrol(&token, "demo-sensor", None, &Route::default(), SystemClock.now()).await?;
@@ -120,7 +121,7 @@ async fn enrol(service: &App, sid: &str, url: &str, dir: &Path) -> Result<PathBu
 /// Replays the capture into the sensor's table, uploads what changed after every slice, and prints what came first.
 async fn replay(
     service: &App,
-    sid: &str,
+    sid: &SubscriptionId,
     classifier: &SharedClassifier,
     dir: &Path,
     identity: PathBuf,

@@ -51,8 +51,15 @@ impl FromRequestParts<App> for SensorRequest {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
         let Path((subscription, sensor)) = Path::<(String, String)>::from_request_parts(parts, app).await?;
-        let claim = Claim { subscription, sensor, origin: origin(app, parts) };
-        Self::of(app, parts, claim).await.map_err(|refusal| {
+        let outcome = match (subscription.parse(), sensor.parse()) {
+            (Ok(subscription), Ok(sensor)) => {
+                let claim = Claim { subscription, sensor, origin: origin(app, parts) };
+                Self::of(app, parts, claim).await
+            }
+            // What cannot be an id names no sensor.
+            _ => Err(Refusal::UnknownSensor),
+        };
+        outcome.map_err(|refusal| {
             let problem = Problem::from(refusal);
             app.metrics.upload(problem.kind.slug(), 0);
             problem

@@ -6,6 +6,7 @@ use super::audit::{Actor, Entry};
 use super::engine::sql;
 use super::{By, Scope, Store, StoreError, Work};
 use crate::census::Timestamp;
+use crate::wire::SubscriptionId;
 
 /// A minute in nanoseconds: how often one denial or failure of one actor is recorded.
 const MINUTE: i64 = 60_000_000_000;
@@ -20,7 +21,7 @@ impl Store {
     /// The database's.
     pub async fn audit_denial(
         &self,
-        subscription: Option<&str>,
+        subscription: Option<&SubscriptionId>,
         by: &By,
         action: &str,
         object: &str,
@@ -55,7 +56,7 @@ impl Store {
 
     async fn audit_once_a_minute(
         &self,
-        subscription: Option<&str>,
+        subscription: Option<&SubscriptionId>,
         by: &By,
         entry: Entry,
         now: Timestamp,
@@ -73,7 +74,7 @@ impl Work {
     /// Whether such an entry stands in this minute. A clock that was set back records again.
     async fn is_recorded(
         &mut self,
-        subscription: Option<&str>,
+        subscription: Option<&SubscriptionId>,
         by: &By,
         entry: &Entry,
         now: Timestamp,
@@ -83,7 +84,7 @@ impl Work {
                      WHERE subscription = $1 AND action = $2 AND actor = $3 AND object = $4 AND at >= $5 AND at <= $6
                      LIMIT 1";
         let query = sql(query)
-            .bind(subscription.unwrap_or_default())
+            .bind(subscription.map_or("", SubscriptionId::as_str))
             .bind(entry.action)
             .bind(by.actor.to_string())
             .bind(&entry.object)

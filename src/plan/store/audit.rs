@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 use super::engine::{Row, sql};
 use super::{StoreError, Work};
 use crate::census::{Timestamp, time::rfc3339};
+use crate::wire::SubscriptionId;
 
 /// The longest reason in characters.
 pub const REASON: usize = 200;
@@ -179,12 +180,12 @@ impl Work {
     /// The database's.
     pub async fn audit(
         &mut self,
-        subscription: Option<&str>,
+        subscription: Option<&SubscriptionId>,
         by: &By,
         entry: Entry,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let trail = subscription.unwrap_or_default();
+        let trail = subscription.map_or("", SubscriptionId::as_str);
         let newest = "SELECT number, hash FROM audit WHERE subscription = $1 ORDER BY number DESC LIMIT 1";
         let (number, previous) = match self.row(sql(newest).bind(trail)).await? {
             Some(row) => (row.int("number")?, hash_of(&row)?),

@@ -136,7 +136,7 @@ impl Store {
             return Err(AccessRefusal::TokenLife(MOST_DAYS).into());
         }
         let subscription = match &new.subscription {
-            Some(id) => Some(self.subscription(id).await?.id),
+            Some(id) => Some(self.find_subscription(id).await?.id.to_string()),
             None => None,
         };
         let scope = TokenScope { role: new.role, subscription };

@@ -12,6 +12,7 @@ use super::engine::{Query, Row, sql};
 use super::{Scope, Store, StoreError, Work};
 use crate::census::{CouplingKey, Decision, Decisions, ManagedKey, Mark, Object, Property, Timestamp};
 use crate::change::{Alteration, ChangeKind, ChangeSet, CountDelta, Draft};
+use crate::wire::SubscriptionId;
 
 /// Rows of one statement: SQLite accepts 32,766 values in a statement.
 const ROWS: usize = 1_000;
@@ -34,7 +35,7 @@ impl Store {
     /// [`StoreError::Corrupt`], [`StoreError::NotFound`] or the database's.
     pub async fn decisions(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         known: Option<i64>,
     ) -> Result<Option<(i64, Decisions)>, StoreError> {
         let mut work = self.read().await?;
@@ -49,7 +50,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] or the database's.
-    pub async fn decisions_before(&self, subscription: &str, at: Timestamp) -> Result<Decisions, StoreError> {
+    pub async fn decisions_before(
+        &self,
+        subscription: &SubscriptionId,
+        at: Timestamp,
+    ) -> Result<Decisions, StoreError> {
         let mut work = self.read().await?;
         let mut decisions = standing(&mut work, subscription).await?;
         let query = sql("SELECT a.kind, a.zone, a.mac, a.ip, a.detail, a.before FROM alteration a
@@ -68,7 +73,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn next_change(&self, subscription: &str) -> Result<u64, StoreError> {
+    pub async fn next_change(&self, subscription: &SubscriptionId) -> Result<u64, StoreError> {
         let row = self.row(newest(subscription)).await?;
         Ok(row.map(|row| number(&row, "number")).transpose()?.unwrap_or(0) + 1)
     }
@@ -80,7 +85,7 @@ impl Store {
     /// The database's.
     pub async fn record_change(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         by: &By,
         recording: &Recording<'_>,
     ) -> Result<Option<ChangeSet>, StoreError> {
@@ -128,7 +133,7 @@ impl Store {
     /// The database's.
     pub async fn changes(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         before: Option<u64>,
         limit: usize,
     ) -> Result<Vec<ChangeSet>, StoreError> {
@@ -146,7 +151,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] or the database's.
-    pub async fn change_set(&self, subscription: &str, change: u64) -> Result<ChangeSet, StoreError> {
+    pub async fn change_set(
+        &self,
+        subscription: &SubscriptionId,
+        change: u64,
+    ) -> Result<ChangeSet, StoreError> {
         let found = self.changes(subscription, change.checked_add(1), 1).await?.into_iter().next();
         let missing = || StoreError::NotFound { what: "change", id: change.to_string() };
         found.filter(|set| set.number == change).ok_or_else(missing)
@@ -158,7 +167,7 @@ impl Store {
     /// The database's.
     pub async fn alterations(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         change: u64,
         after: u64,
         limit: usize,
@@ -183,7 +192,7 @@ impl Store {
     /// The database's.
     pub async fn later_changes(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         change: u64,
     ) -> Result<Vec<(u64, Option<u64>)>, StoreError> {
         let query = sql(
@@ -199,7 +208,7 @@ impl Store {
 }
 
 /// The decisions that stand.
-async fn standing(work: &mut Work, subscription: &str) -> Result<Decisions, StoreError> {
+async fn standing(work: &mut Work, subscription: &SubscriptionId) -> Result<Decisions, StoreError> {
     let mut decisions = Decisions::default();
     // One mark for all decisions of a change, however many there are.
     let mut marks: HashMap<u64, Arc<Mark>> = HashMap::new();
@@ -221,20 +230,24 @@ async fn standing(work: &mut Work, subscription: &str) -> Result<Decisions, Stor
     Ok(decisions)
 }
 
-async fn revision(work: &mut Work, subscription: &str) -> Result<i64, StoreError> {
+async fn revision(work: &mut Work, subscription: &SubscriptionId) -> Result<i64, StoreError> {
     let query = sql("SELECT decisions_revision FROM subscription WHERE id = $1").bind(subscription);
     match work.row(query).await? {
         Some(row) => row.int("decisions_revision"),
-        None => Err(StoreError::NotFound { what: "subscription", id: subscription.to_owned() }),
+        None => Err(StoreError::NotFound { what: "subscription", id: subscription.to_string() }),
     }
 }
 
-fn newest(subscription: &str) -> Query {
+fn newest(subscription: &SubscriptionId) -> Query {
     sql("SELECT number FROM change_set WHERE subscription = $1 ORDER BY number DESC LIMIT 1")
         .bind(subscription)
 }
 
-async fn insert_set(work: &mut Work, subscription: &str, set: &ChangeSet) -> Result<(), StoreError> {
+async fn insert_set(
+    work: &mut Work,
+    subscription: &SubscriptionId,
+    set: &ChangeSet,
+) -> Result<(), StoreError> {
     let query = sql(
         "INSERT INTO change_set (subscription, number, action, summary, made_by, made_at, reason, undoes, objects,
                                  count_before, count_after)
@@ -257,7 +270,7 @@ async fn insert_set(work: &mut Work, subscription: &str, set: &ChangeSet) -> Res
 
 async fn insert_alterations(
     work: &mut Work,
-    subscription: &str,
+    subscription: &SubscriptionId,
     set: &ChangeSet,
     alterations: &[Alteration],
 ) -> Result<(), StoreError> {
@@ -282,7 +295,11 @@ async fn insert_alterations(
 }
 
 /// Lets decisions stand as a change left them.
-async fn stand(work: &mut Work, subscription: &str, alterations: &[Alteration]) -> Result<(), StoreError> {
+async fn stand(
+    work: &mut Work,
+    subscription: &SubscriptionId,
+    alterations: &[Alteration],
+) -> Result<(), StoreError> {
     let set: Vec<(&Object, &Decision)> =
         alterations.iter().filter_map(|a| Some((&a.object, a.after.as_ref()?))).collect();
     for chunk in set.chunks(ROWS) {

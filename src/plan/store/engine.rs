@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
 
 use async_trait::async_trait;
 use sqlx::Row as _;
@@ -14,6 +15,7 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 
 use super::StoreError;
+use crate::wire::{SensorId, SubscriptionId};
 
 /// A value that a query carries.
 #[derive(Clone, Debug)]
@@ -48,6 +50,8 @@ values! {
     String => Text(|text| text);
     &str => Text(str::to_owned);
     &String => Text(String::clone);
+    &SubscriptionId => Text(|id| id.as_str().to_owned());
+    &SensorId => Text(|id| id.as_str().to_owned());
     Vec<u8> => Blob(|bytes| bytes);
     &[u8] => Blob(<[u8]>::to_vec);
     [u8; 32] => Blob(|bytes| bytes.to_vec());
@@ -131,6 +135,12 @@ impl Row {
     /// Text that is there, without a copy.
     pub fn str(&self, column: &str) -> Result<&str, StoreError> {
         get!(self, column)
+    }
+
+    /// An id.
+    pub fn id<T: FromStr<Err: fmt::Display>>(&self, column: &'static str) -> Result<T, StoreError> {
+        let corrupt = |e: T::Err| StoreError::Corrupt { table: column, why: e.to_string() };
+        self.str(column)?.parse().map_err(corrupt)
     }
 
     /// Text that may be missing.

@@ -22,6 +22,7 @@ use crate::billing::timeline;
 use crate::census::{Coupling, CouplingKey, Inventory, MacAddr, Station, Timestamp, Zone};
 use crate::plan::crash::crash_point;
 use crate::wire::Upload;
+use crate::wire::{SensorId, SubscriptionId};
 
 /// Uploads that a shared database keeps as they came in, so that other services can catch up.
 const LOGGED: i64 = 256;
@@ -103,8 +104,8 @@ impl Store {
     /// [`StoreError::Full`] (nothing of the upload is stored then), or the database's.
     pub async fn ingest(
         &self,
-        subscription: &str,
-        sensor: &str,
+        subscription: &SubscriptionId,
+        sensor: &SensorId,
         upload: &Upload,
         request: [u8; 32],
         replica: &Replica,
@@ -213,7 +214,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`], [`StoreError::NotFound`] or the database's.
-    pub async fn refresh(&self, subscription: &str, replica: &Replica) -> Result<bool, StoreError> {
+    pub async fn refresh(
+        &self,
+        subscription: &SubscriptionId,
+        replica: &Replica,
+    ) -> Result<bool, StoreError> {
         let known = replica.facts().revision;
         if known == Some(self.revisions(subscription).await?.0) {
             return Ok(false);
@@ -226,7 +231,7 @@ impl Store {
     ///
     /// # Errors
     /// Those of [`Store::refresh`].
-    pub async fn inventory(&self, subscription: &str) -> Result<Inventory, StoreError> {
+    pub async fn inventory(&self, subscription: &SubscriptionId) -> Result<Inventory, StoreError> {
         let replica = Replica::default();
         self.refresh(subscription, &replica).await?;
         Ok(replica.0.into_inner().unwrap_or_else(PoisonError::into_inner).inventory)
@@ -236,8 +241,8 @@ impl Store {
 /// Records that two appliances use one identity; in the audit trail at most once an hour.
 async fn note_fork(
     work: &mut Work,
-    subscription: &str,
-    sensor: &str,
+    subscription: &SubscriptionId,
+    sensor: &SensorId,
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let query = "UPDATE sensor SET forked_at = $3 WHERE subscription = $1 AND id = $2
@@ -253,17 +258,21 @@ async fn note_fork(
         .await?;
     if new > 0 {
         let entry = Entry { action: "sensor.fork", object: format!("sensor/{sensor}"), ..Entry::default() };
-        work.audit(Some(subscription), &By::sensor(sensor), entry, now).await?;
+        work.audit(Some(subscription), &By::sensor(sensor.as_str()), entry, now).await?;
     }
     Ok(())
 }
 
 /// Brings `replica` to what the transaction sees.
-async fn catch_up(work: &mut Work, subscription: &str, replica: &Replica) -> Result<bool, StoreError> {
+async fn catch_up(
+    work: &mut Work,
+    subscription: &SubscriptionId,
+    replica: &Replica,
+) -> Result<bool, StoreError> {
     let query = sql("SELECT facts_revision FROM subscription WHERE id = $1").bind(subscription);
     let newest = match work.row(query).await? {
         Some(row) => row.int("facts_revision")?,
-        None => return Err(StoreError::NotFound { what: "subscription", id: subscription.to_owned() }),
+        None => return Err(StoreError::NotFound { what: "subscription", id: subscription.to_string() }),
     };
     let known = replica.facts().revision;
     if known == Some(newest) {
@@ -290,7 +299,7 @@ async fn catch_up(work: &mut Work, subscription: &str, replica: &Replica) -> Res
 }
 
 /// The stored facts of a subscription.
-async fn load(work: &mut Work, subscription: &str) -> Result<Inventory, StoreError> {
+async fn load(work: &mut Work, subscription: &SubscriptionId) -> Result<Inventory, StoreError> {
     let mut inventory = Inventory::default();
     let query = sql("SELECT zone, facts FROM segment WHERE subscription = $1").bind(subscription);
     work.each(query, &mut |row| {
@@ -380,8 +389,13 @@ fn merged<K: Copy + Ord, F: Clone + PartialEq>(
     }
 }
 
-async fn write(work: &mut Work, subscription: &str, zone: &str, changes: &Changes) -> Result<(), StoreError> {
-    let fixed = [("subscription", subscription), ("zone", zone)];
+async fn write(
+    work: &mut Work,
+    subscription: &SubscriptionId,
+    zone: &str,
+    changes: &Changes,
+) -> Result<(), StoreError> {
+    let fixed = [("subscription", subscription.as_str()), ("zone", zone)];
     if let Some(facts) = &changes.segment {
         let values = vec![vec![facts.clone()]];
         work.upsert(Bulk { table: "segment", fixed: &fixed, columns: &["facts"], values }).await?;

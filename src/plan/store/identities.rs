@@ -11,6 +11,7 @@ use super::{By, Scope, Store, StoreError, checked_name};
 use crate::census::Timestamp;
 use crate::plan::permission::Role;
 use crate::plan::secret;
+use crate::wire::SubscriptionId;
 
 /// Sign-ins that are with the provider at once.
 const PENDING: i64 = 10_000;
@@ -43,7 +44,7 @@ pub struct ExternalPerson {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GroupRole {
     /// The subscription's id; `None` for [`Role::GlobalAdmin`].
-    pub subscription: Option<String>,
+    pub subscription: Option<SubscriptionId>,
     /// The role, where a group of the person's gives one.
     pub role: Option<Role>,
 }

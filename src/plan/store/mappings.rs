@@ -9,6 +9,7 @@ use super::error::{MAPPINGS, MappingError};
 use super::{Expected, Scope, Store, StoreError};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::estimate::Mapping;
+use crate::wire::SubscriptionId;
 
 /// Columns that are remembered.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
@@ -31,7 +32,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn mappings(&self, subscription: &str) -> Result<Vec<Remembered>, StoreError> {
+    pub async fn mappings(&self, subscription: &SubscriptionId) -> Result<Vec<Remembered>, StoreError> {
         let all = sql("SELECT * FROM estimate_mapping WHERE subscription = $1 ORDER BY signature");
         self.rows(all.bind(subscription)).await?.iter().map(read).collect()
     }
@@ -42,7 +43,7 @@ impl Store {
     /// The database's.
     pub async fn mapping(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         signature: &str,
     ) -> Result<Option<Remembered>, StoreError> {
         self.row(one(subscription, signature)).await?.as_ref().map(read).transpose()
@@ -54,7 +55,7 @@ impl Store {
     /// [`StoreError::Mapping`], those of [`Expected::check`], or the database's.
     pub async fn remember_mapping(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         signature: &str,
         columns: &Mapping,
         by: &By,
@@ -105,7 +106,7 @@ impl Store {
     /// [`StoreError::NotFound`], those of [`Expected::check`], or the database's.
     pub async fn forget_mapping(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         signature: &str,
         by: &By,
         now: Timestamp,
@@ -131,7 +132,7 @@ impl Store {
     }
 }
 
-fn one(subscription: &str, signature: &str) -> Query {
+fn one(subscription: &SubscriptionId, signature: &str) -> Query {
     sql("SELECT * FROM estimate_mapping WHERE subscription = $1 AND signature = $2")
         .bind(subscription)
         .bind(signature)

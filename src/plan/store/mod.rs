@@ -37,6 +37,7 @@ use std::sync::Arc;
 use self::engine::{Access, Bulk, Each, Engine, Query, Row, Transaction, sql};
 use self::postgres::PostgresEngine;
 use self::sqlite::SqliteEngine;
+use crate::wire::SubscriptionId;
 pub use audit::By;
 pub use credential_kind::CredentialKind;
 pub use credentials::{CredentialEntry, Holder, Issued, NewToken};
@@ -74,7 +75,7 @@ pub enum Scope<'a> {
     /// What is of no subscription: people, and subscriptions as such.
     Installation,
     /// Everything of one subscription.
-    Subscription(&'a str),
+    Subscription(&'a SubscriptionId),
 }
 
 /// A transaction of the store.
@@ -204,7 +205,7 @@ impl Store {
     pub async fn write(&self, scope: Scope<'_>) -> Result<Work, StoreError> {
         let name = match scope {
             Scope::Installation => "",
-            Scope::Subscription(id) => id,
+            Scope::Subscription(id) => id.as_str(),
         };
         Ok(Work(self.engine.begin(Access::Write(name)).await?))
     }
@@ -248,7 +249,7 @@ impl Work {
     }
 
     /// Tells whoever keeps a subscription's decisions in memory that they changed.
-    pub async fn bump_decisions(&mut self, subscription: &str) -> Result<(), StoreError> {
+    pub async fn bump_decisions(&mut self, subscription: &SubscriptionId) -> Result<(), StoreError> {
         let bump = "UPDATE subscription SET decisions_revision = decisions_revision + 1 WHERE id = $1";
         self.execute(sql(bump).bind(subscription)).await.map(drop)
     }

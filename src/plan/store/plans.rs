@@ -7,6 +7,7 @@ use super::engine::{Query, Row, sql};
 use super::{By, Scope, Store, StoreError, Work};
 use crate::billing::timeline::{History, Onboarding, Plan, PlanChange, PlanKind, PlanRefusal};
 use crate::census::Timestamp;
+use crate::wire::SubscriptionId;
 
 /// The result of a change of the timeline.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -22,7 +23,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn plans(&self, subscription: &str) -> Result<Vec<Plan>, StoreError> {
+    pub async fn plans(&self, subscription: &SubscriptionId) -> Result<Vec<Plan>, StoreError> {
         self.rows(all(subscription)).await?.iter().map(read).collect()
     }
 
@@ -30,7 +31,11 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn history(&self, subscription: &str, now: Timestamp) -> Result<History, StoreError> {
+    pub async fn history(
+        &self,
+        subscription: &SubscriptionId,
+        now: Timestamp,
+    ) -> Result<History, StoreError> {
         history(&mut self.read().await?, subscription, now).await
     }
 
@@ -40,7 +45,7 @@ impl Store {
     /// [`StoreError::Refused`], or the database's.
     pub async fn onboard(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         asked: &Onboarding,
         by: &By,
         now: Timestamp,
@@ -54,7 +59,7 @@ impl Store {
     /// [`StoreError::Refused`], or the database's.
     pub async fn cancel_plan(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         by: &By,
         now: Timestamp,
     ) -> Result<Changed, StoreError> {
@@ -67,7 +72,7 @@ impl Store {
     /// [`StoreError::Refused`], or the database's.
     pub async fn withdraw_cancellation(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         by: &By,
         now: Timestamp,
     ) -> Result<Changed, StoreError> {
@@ -80,7 +85,7 @@ impl Store {
     /// [`StoreError::Refused`], or the database's.
     pub async fn replace_plan(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         asked: &Onboarding,
         by: &By,
         now: Timestamp,
@@ -90,7 +95,7 @@ impl Store {
 
     async fn change(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         action: &'static str,
         by: &By,
         now: Timestamp,
@@ -128,7 +133,7 @@ fn rows(plans: &[Plan], change: &PlanChange) -> Value {
     rows.map(|p| serde_json::to_value(p).unwrap_or_default()).collect()
 }
 
-async fn insert(work: &mut Work, subscription: &str, plan: &Plan) -> Result<(), StoreError> {
+async fn insert(work: &mut Work, subscription: &SubscriptionId, plan: &Plan) -> Result<(), StoreError> {
     let committed = plan.committed.and_then(|n| i64::try_from(n).ok());
     work.execute(
         sql("INSERT INTO plan (subscription, number, kind, committed, accepted_terms_at, from_at, to_at,
@@ -147,7 +152,7 @@ async fn insert(work: &mut Work, subscription: &str, plan: &Plan) -> Result<(), 
     .map(drop)
 }
 
-async fn update(work: &mut Work, subscription: &str, plan: &Plan) -> Result<(), StoreError> {
+async fn update(work: &mut Work, subscription: &SubscriptionId, plan: &Plan) -> Result<(), StoreError> {
     work.execute(
         sql("UPDATE plan SET cancelled_at = $3, withdrawn_at = $4, to_at = $5, changed_at = $6
              WHERE subscription = $1 AND number = $2")
@@ -165,7 +170,7 @@ async fn update(work: &mut Work, subscription: &str, plan: &Plan) -> Result<(), 
 /// The timeline within a transaction. It cannot change before the instant at which the newest statement was closed.
 pub(super) async fn history(
     work: &mut Work,
-    subscription: &str,
+    subscription: &SubscriptionId,
     now: Timestamp,
 ) -> Result<History, StoreError> {
     let settled = "SELECT MAX(closed_at) AS settled FROM statement WHERE subscription = $1";
@@ -175,11 +180,11 @@ pub(super) async fn history(
 }
 
 /// All plans of a subscription within a transaction, oldest first.
-pub(super) async fn plans(work: &mut Work, subscription: &str) -> Result<Vec<Plan>, StoreError> {
+pub(super) async fn plans(work: &mut Work, subscription: &SubscriptionId) -> Result<Vec<Plan>, StoreError> {
     work.rows(all(subscription)).await?.iter().map(read).collect()
 }
 
-fn all(subscription: &str) -> Query {
+fn all(subscription: &SubscriptionId) -> Query {
     sql("SELECT number, kind, committed, accepted_terms_at, from_at, cancelled_at, withdrawn_at, changed_at
          FROM plan WHERE subscription = $1 ORDER BY number")
     .bind(subscription)

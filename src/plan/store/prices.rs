@@ -8,13 +8,14 @@ use super::{By, Scope, Store, StoreError, Work, plans, statements};
 use crate::billing::statement::{Currency, PRICES, Price, SetPrice, StatementRefusal, checked_price};
 use crate::billing::timeline::whole_second;
 use crate::census::Timestamp;
+use crate::wire::SubscriptionId;
 
 impl Store {
     /// All prices of a subscription, in the order in which they were set.
     ///
     /// # Errors
     /// The database's.
-    pub async fn prices(&self, subscription: &str) -> Result<Vec<SetPrice>, StoreError> {
+    pub async fn prices(&self, subscription: &SubscriptionId) -> Result<Vec<SetPrice>, StoreError> {
         self.rows(all(subscription)).await?.iter().map(read).collect()
     }
 
@@ -25,7 +26,7 @@ impl Store {
     /// [`StoreError::Statement`], or the database's.
     pub async fn set_price(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         price: Price,
         valid_from: Option<Timestamp>,
         by: &By,
@@ -66,11 +67,14 @@ impl Store {
 }
 
 /// All prices within a transaction.
-pub(super) async fn prices(work: &mut Work, subscription: &str) -> Result<Vec<SetPrice>, StoreError> {
+pub(super) async fn prices(
+    work: &mut Work,
+    subscription: &SubscriptionId,
+) -> Result<Vec<SetPrice>, StoreError> {
     work.rows(all(subscription)).await?.iter().map(read).collect()
 }
 
-fn all(subscription: &str) -> Query {
+fn all(subscription: &SubscriptionId) -> Query {
     sql("SELECT number, currency, micros, valid_from, set_at FROM price WHERE subscription = $1 ORDER BY number")
         .bind(subscription)
 }

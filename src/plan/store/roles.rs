@@ -11,6 +11,7 @@ use super::people::{Person, no_such_person};
 use super::{By, Expected, Scope, Store, StoreError, Work};
 use crate::census::Timestamp;
 use crate::plan::permission::Role;
+use crate::wire::SubscriptionId;
 
 /// A person's role on a subscription.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
@@ -27,7 +28,7 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn role_bindings(&self, subscription: &str) -> Result<Vec<RoleBinding>, StoreError> {
+    pub async fn role_bindings(&self, subscription: &SubscriptionId) -> Result<Vec<RoleBinding>, StoreError> {
         let query = "SELECT person, role FROM role_binding WHERE subscription = $1 ORDER BY person";
         self.rows(sql(query).bind(subscription)).await?.iter().map(read).collect()
     }
@@ -36,7 +37,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] or the database's.
-    pub async fn role_binding(&self, subscription: &str, person: &str) -> Result<RoleBinding, StoreError> {
+    pub async fn role_binding(
+        &self,
+        subscription: &SubscriptionId,
+        person: &str,
+    ) -> Result<RoleBinding, StoreError> {
         let query = "SELECT person, role FROM role_binding WHERE subscription = $1 AND person = $2";
         let row = self.row(sql(query).bind(subscription).bind(person)).await?;
         read(&row.ok_or_else(|| no_binding(person))?)
@@ -48,7 +53,7 @@ impl Store {
     /// [`StoreError::NotFound`], an [`AccessRefusal`], those of [`Expected::check`], or the database's.
     pub async fn bind_role(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         person: &str,
         role: Role,
         expected: &Expected,
@@ -74,7 +79,7 @@ impl Store {
     /// [`StoreError::NotFound`], [`AccessRefusal::LastOwner`], those of [`Expected::check`], or the database's.
     pub async fn unbind_role(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         person: &str,
         expected: &Expected,
         by: &By,
@@ -91,7 +96,11 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn roles(&self, person: &Person, subscription: &str) -> Result<Vec<Role>, StoreError> {
+    pub async fn roles(
+        &self,
+        person: &Person,
+        subscription: &SubscriptionId,
+    ) -> Result<Vec<Role>, StoreError> {
         let query = "SELECT person, role FROM role_binding WHERE subscription = $1 AND person = $2";
         let row = self.row(sql(query).bind(subscription).bind(&person.name)).await?;
         let bound = row.as_ref().map(read).transpose()?.map(|binding| binding.role);
@@ -102,7 +111,7 @@ impl Store {
 impl Work {
     pub(super) async fn binding(
         &mut self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         person: &str,
     ) -> Result<Option<RoleBinding>, StoreError> {
         let query = "SELECT person, role FROM role_binding WHERE subscription = $1 AND person = $2";
@@ -113,7 +122,7 @@ impl Work {
     /// so already is not written again.
     pub(super) async fn set_role(
         &mut self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         person: &str,
         role: Option<Role>,
         by: &By,

@@ -9,6 +9,7 @@ use crate::census::Timestamp;
 use crate::plan::app::suspicion::Suspicion;
 use crate::plan::secret;
 use crate::wire::signature::PublicKey;
+use crate::wire::{SensorId, SubscriptionId};
 
 /// Who sends, judged by the bearer key alone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -26,14 +27,19 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn sender(&self, subscription: &str, sensor: &str, key: &str) -> Result<Sender, StoreError> {
+    pub async fn sender(
+        &self,
+        subscription: &SubscriptionId,
+        sensor: &SensorId,
+        key: &str,
+    ) -> Result<Sender, StoreError> {
         let hash = secret::hash(key);
         // Looks the sensor up by its id alone, which is random, to recognise a sensor that sends to another subscription.
         let query = "SELECT subscription, key_hash, public_key, revoked_at FROM sensor WHERE id = $1";
         let mut sender = Sender::Nobody;
         for row in self.rows(sql(query).bind(sensor)).await? {
             let proven = row.blob("key_hash")? == hash;
-            if row.str("subscription")? != subscription {
+            if row.str("subscription")? != subscription.as_str() {
                 if proven {
                     sender = Sender::Suspect(Suspicion::Foreign);
                 }
@@ -55,8 +61,8 @@ impl Store {
     /// The database's.
     pub async fn public_key(
         &self,
-        subscription: &str,
-        sensor: &str,
+        subscription: &SubscriptionId,
+        sensor: &SensorId,
     ) -> Result<Option<PublicKey>, StoreError> {
         let query =
             "SELECT public_key FROM sensor WHERE subscription = $1 AND id = $2 AND revoked_at IS NULL";
@@ -74,8 +80,8 @@ impl Store {
     /// The database's.
     pub async fn note_suspicion(
         &self,
-        subscription: &str,
-        sensor: Option<&str>,
+        subscription: &SubscriptionId,
+        sensor: Option<&SensorId>,
         what: Suspicion,
         times: u64,
         origin: &By,
@@ -87,7 +93,7 @@ impl Store {
             return Ok(());
         }
         let actor = match sensor {
-            Some(sensor) if what.is_by_the_sensor() => Actor::Sensor(sensor.to_owned()),
+            Some(sensor) if what.is_by_the_sensor() => Actor::Sensor(sensor.to_string()),
             _ => Actor::Nobody,
         };
         let by = By { actor, reason: None, ..origin.clone() };
@@ -106,9 +112,9 @@ impl Work {
     /// Revokes the former sensor `old` of the appliance that is now `new`. A revoked sensor stays as it is.
     pub(super) async fn replace_sensor(
         &mut self,
-        subscription: &str,
-        old: &str,
-        new: &str,
+        subscription: &SubscriptionId,
+        old: &SensorId,
+        new: &SensorId,
         by: &By,
         now: Timestamp,
     ) -> Result<(), StoreError> {

@@ -10,7 +10,8 @@ use super::{By, Expected, Scope, Store, StoreError, checked_name};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::secret;
 use crate::wire::signature::PublicKey;
-use crate::wire::{EnrolResponse, Health, Replaced};
+use crate::wire::{EnrolResponse, Health};
+use crate::wire::{SensorId, SubscriptionId};
 
 /// The life of an enrolment token: one hour, in nanoseconds.
 const TOKEN_LIFE: i64 = 3_600_000_000_000;
@@ -24,7 +25,7 @@ const ONE: &str = "SELECT id, name, enrolled_at, revoked_at, uploaded_at, zone, 
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Sensor {
     /// 16 hex digits.
-    pub id: String,
+    pub id: SensorId,
     /// Its name for people.
     pub name: String,
     /// When it enrolled.
@@ -53,7 +54,7 @@ pub struct Sensor {
 pub type Enrolled = EnrolResponse;
 
 /// The enrolment of an appliance.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Enrolling<'a> {
     /// The one-time secret.
     pub secret: &'a str,
@@ -62,18 +63,18 @@ pub struct Enrolling<'a> {
     /// The public half of its key pair.
     pub public_key: PublicKey,
     /// The former sensor of the appliance. The caller has checked that the appliance holds its key.
-    pub replaces: Option<&'a Replaced>,
+    pub replaces: Option<(SubscriptionId, SensorId)>,
 }
 
 /// The subscription that an enrolment secret is for.
-pub fn subscription_of(secret: &str) -> Option<&str> {
-    secret.split_once(SECRET_PREFIX).map(|(subscription, _)| subscription)
+pub fn subscription_of(secret: &str) -> Option<SubscriptionId> {
+    secret.split_once(SECRET_PREFIX)?.0.parse().ok()
 }
 
 impl Sensor {
     /// What people change of a sensor. Its entity tag covers only this, because every upload changes the rest.
     pub fn by_hand(&self) -> (&str, &str, bool) {
-        (&self.id, &self.name, self.revoked_at.is_some())
+        (self.id.as_str(), &self.name, self.revoked_at.is_some())
     }
 }
 
@@ -84,7 +85,7 @@ impl Store {
     /// [`StoreError::NotFound`] or the database's.
     pub async fn create_enrolment(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         by: &By,
         now: Timestamp,
     ) -> Result<(String, Timestamp), StoreError> {
@@ -115,8 +116,8 @@ impl Store {
     ) -> Result<Enrolled, StoreError> {
         let Enrolling { secret, public_key, replaces, .. } = asked;
         let name = checked_name(asked.name, NAME)?;
-        let subscription = subscription_of(secret).ok_or(StoreError::BadEnrolment)?;
-        let sensor = secret::generate_id()?;
+        let subscription = &subscription_of(secret).ok_or(StoreError::BadEnrolment)?;
+        let sensor = SensorId::from_bits(secret::generate_id_bits()?);
         let key = secret::generate("ncs_")?;
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         let used = work
@@ -143,32 +144,32 @@ impl Store {
             .bind(now.0),
         )
         .await?;
-        let by = By { actor: Actor::Sensor(sensor.clone()), ..origin.clone() };
+        let by = By { actor: Actor::Sensor(sensor.to_string()), ..origin.clone() };
         let after = Some(json!({"name": name, "public_key": public_key.to_string()}));
         let entry = Entry { action: "sensor.enrol", after, ..about(&sensor) };
         work.audit(Some(subscription), &by, entry, now).await?;
-        let (here, elsewhere): (Option<&Replaced>, _) = match replaces {
-            Some(old) if old.subscription == subscription => (Some(old), None),
-            other => (None, *other),
+        let elsewhere = match replaces {
+            Some((there, old)) if there == subscription => {
+                work.replace_sensor(subscription, old, &sensor, &by, now).await?;
+                None
+            }
+            other => other.as_ref(),
         };
-        if let Some(old) = here {
-            work.replace_sensor(subscription, &old.sensor, &sensor, &by, now).await?;
-        }
         work.finish(&by).await?;
-        if let Some(old) = elsewhere {
+        if let Some((there, old)) = elsewhere {
             // Each subscription has its own lock. If this second transaction fails, a person must revoke the old sensor.
-            let mut work = self.write(Scope::Subscription(&old.subscription)).await?;
-            work.replace_sensor(&old.subscription, &old.sensor, &sensor, &by, now).await?;
+            let mut work = self.write(Scope::Subscription(there)).await?;
+            work.replace_sensor(there, old, &sensor, &by, now).await?;
             work.finish(&by).await?;
         }
-        Ok(EnrolResponse { sensor, subscription: subscription.to_owned(), key })
+        Ok(EnrolResponse { sensor: sensor.to_string(), subscription: subscription.to_string(), key })
     }
 
     /// All sensors of a subscription, by name.
     ///
     /// # Errors
     /// The database's.
-    pub async fn sensors(&self, subscription: &str) -> Result<Vec<Sensor>, StoreError> {
+    pub async fn sensors(&self, subscription: &SubscriptionId) -> Result<Vec<Sensor>, StoreError> {
         let query =
             "SELECT id, name, enrolled_at, revoked_at, uploaded_at, zone, forked_at, health FROM sensor
                    WHERE subscription = $1 ORDER BY name, id";
@@ -180,7 +181,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] or the database's.
-    pub async fn sensor(&self, subscription: &str, sensor: &str) -> Result<Sensor, StoreError> {
+    pub async fn sensor(
+        &self,
+        subscription: &SubscriptionId,
+        sensor: &SensorId,
+    ) -> Result<Sensor, StoreError> {
         let row = self.row(sql(ONE).bind(subscription).bind(sensor)).await?;
         read(&row.ok_or_else(|| no_such_sensor(sensor))?)
     }
@@ -191,8 +196,8 @@ impl Store {
     /// [`StoreError::NotFound`], [`StoreError::BadName`], those of [`Expected::check`], or the database's.
     pub async fn rename_sensor(
         &self,
-        subscription: &str,
-        sensor: &str,
+        subscription: &SubscriptionId,
+        sensor: &SensorId,
         name: &str,
         expected: &Expected,
         by: &By,
@@ -222,8 +227,8 @@ impl Store {
     /// [`StoreError::NotFound`] or the database's.
     pub async fn revoke_sensor(
         &self,
-        subscription: &str,
-        sensor: &str,
+        subscription: &SubscriptionId,
+        sensor: &SensorId,
         by: &By,
         now: Timestamp,
     ) -> Result<(), StoreError> {
@@ -242,12 +247,12 @@ impl Store {
     }
 }
 
-fn about(sensor: &str) -> Entry {
+fn about(sensor: &SensorId) -> Entry {
     Entry { object: format!("sensor/{sensor}"), ..Entry::default() }
 }
 
-fn no_such_sensor(sensor: &str) -> StoreError {
-    StoreError::NotFound { what: "sensor", id: sensor.chars().take(60).collect() }
+fn no_such_sensor(sensor: &SensorId) -> StoreError {
+    StoreError::NotFound { what: "sensor", id: sensor.to_string() }
 }
 
 fn read(row: &Row) -> Result<Sensor, StoreError> {
@@ -257,7 +262,7 @@ fn read(row: &Row) -> Result<Sensor, StoreError> {
         None => Health::default(),
     };
     Ok(Sensor {
-        id: row.text("id")?,
+        id: row.id("id")?,
         name: row.text("name")?,
         enrolled_at: Timestamp(row.int("enrolled_at")?),
         revoked_at: row.opt_int("revoked_at")?.map(Timestamp),

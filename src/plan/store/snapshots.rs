@@ -11,7 +11,7 @@ use crate::plan::store::audit::Entry;
 use crate::proof::bundle::HEADERS;
 use crate::proof::part::Part;
 use crate::proof::{Day, Digest, Header, Sealed, Signature, SigningKey, Span, day};
-use crate::wire::Upload;
+use crate::wire::{SensorId, SubscriptionId, Upload};
 
 /// The most late uploads that a reason names. It counts the others.
 const NAMED: i64 = 3;
@@ -78,7 +78,7 @@ impl Store {
     /// [`StoreError::Corrupt`] or the database's.
     pub async fn snapshots(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<Snapshot>, StoreError> {
@@ -94,7 +94,7 @@ impl Store {
     /// [`SnapshotError::NoSnapshot`], [`StoreError::Corrupt`] or the database's.
     pub async fn snapshot(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         day: Day,
         revision: Option<i64>,
     ) -> Result<Snapshot, StoreError> {
@@ -112,7 +112,7 @@ impl Store {
     /// [`StoreError::Corrupt`] or the database's.
     pub async fn find_snapshot(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         day: Day,
         revision: Option<i64>,
     ) -> Result<Option<Snapshot>, StoreError> {
@@ -130,7 +130,7 @@ impl Store {
     /// [`StoreError::Corrupt`] or the database's.
     pub(crate) async fn snapshot_before(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         as_of: Timestamp,
     ) -> Result<Option<Snapshot>, StoreError> {
         let text = "SELECT * FROM snapshot WHERE subscription = $1 AND as_of <= $2
@@ -143,7 +143,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] or the database's.
-    pub async fn sealed_days(&self, subscription: &str, from: Day) -> Result<Vec<Sealed>, StoreError> {
+    pub async fn sealed_days(
+        &self,
+        subscription: &SubscriptionId,
+        from: Day,
+    ) -> Result<Vec<Sealed>, StoreError> {
         let text = "SELECT s.day, s.sealed_at, c.checked_at,
                            (SELECT COUNT(*) FROM late_upload u
                             WHERE u.subscription = s.subscription AND u.reach < s.as_of
@@ -168,7 +172,7 @@ impl Store {
     /// The database's.
     pub(crate) async fn lateness(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         snapshot: &Snapshot,
     ) -> Result<Option<String>, StoreError> {
         let which = "FROM late_upload WHERE subscription = $1 AND revision > $2 AND reach < $3";
@@ -196,7 +200,7 @@ impl Store {
     /// [`StoreError::Corrupt`] or the database's.
     pub(crate) async fn seal(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         unsealed: Unsealed,
         key: &SigningKey,
         by: &By,
@@ -258,7 +262,7 @@ impl Store {
     /// The database's.
     pub(crate) async fn note_unchanged(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         day: Day,
         facts_revision: i64,
         now: Timestamp,
@@ -295,7 +299,11 @@ impl Store {
     ///
     /// # Errors
     /// [`SnapshotError::NoSnapshot`], [`SnapshotError::TooManyHeaders`], [`StoreError::Corrupt`] or the database's.
-    pub async fn chain(&self, subscription: &str, days: Span) -> Result<Vec<Snapshot>, StoreError> {
+    pub async fn chain(
+        &self,
+        subscription: &SubscriptionId,
+        days: Span,
+    ) -> Result<Vec<Snapshot>, StoreError> {
         let text = "SELECT MIN(number) AS first, MAX(number) AS last FROM snapshot
                     WHERE subscription = $1 AND day >= $2 AND day < $3";
         let query = sql(text).bind(subscription).bind(days.from.to_string()).bind(days.to.to_string());
@@ -322,7 +330,11 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] or the database's.
-    pub async fn daily_counts(&self, subscription: &str, days: Span) -> Result<Vec<(Day, u64)>, StoreError> {
+    pub async fn daily_counts(
+        &self,
+        subscription: &SubscriptionId,
+        days: Span,
+    ) -> Result<Vec<(Day, u64)>, StoreError> {
         let rows = self.rows(counts(subscription, days)).await?;
         rows.iter().map(|row| Ok((day_of(row)?, billable(row)?))).collect()
     }
@@ -332,7 +344,7 @@ impl Store {
 /// snapshot.
 pub(super) async fn peak_and_last(
     work: &mut Work,
-    subscription: &str,
+    subscription: &SubscriptionId,
     days: Span,
 ) -> Result<(Option<u64>, Option<u64>), StoreError> {
     let rows = work.rows(counts(subscription, days)).await?;
@@ -341,7 +353,7 @@ pub(super) async fn peak_and_last(
 }
 
 /// The billable count of the newest snapshot of each day, in order.
-fn counts(subscription: &str, days: Span) -> Query {
+fn counts(subscription: &SubscriptionId, days: Span) -> Query {
     let text = "SELECT s.day, s.billable FROM snapshot s
                 WHERE s.subscription = $1 AND s.day >= $2 AND s.day < $3
                   AND s.revision = (SELECT MAX(n.revision) FROM snapshot n
@@ -357,8 +369,8 @@ fn billable(row: &Row) -> Result<u64, StoreError> {
 /// Notes an upload with new facts about a day that has ended.
 pub(super) async fn note_late(
     work: &mut Work,
-    subscription: &str,
-    sensor: &str,
+    subscription: &SubscriptionId,
+    sensor: &SensorId,
     upload: &Upload,
     revision: i64,
     reach: Timestamp,

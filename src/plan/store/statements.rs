@@ -18,6 +18,7 @@ use crate::billing::timeline::History;
 use crate::census::Timestamp;
 use crate::plan::crash::crash_point;
 use crate::proof::Span;
+use crate::wire::SubscriptionId;
 
 /// A statement and its state.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -36,7 +37,11 @@ impl Store {
     ///
     /// # Errors
     /// The database's.
-    pub async fn close_due(&self, subscription: &str, now: Timestamp) -> Result<usize, StoreError> {
+    pub async fn close_due(
+        &self,
+        subscription: &SubscriptionId,
+        now: Timestamp,
+    ) -> Result<usize, StoreError> {
         let mut closed = 0;
         // Looks without the lock first, because mostly no statement is due.
         while due(&mut self.read().await?, subscription, now).await?.is_some() {
@@ -73,7 +78,7 @@ impl Store {
     /// [`StoreError::NotFound`] before the first plan's month and after the present one, or the database's.
     pub async fn statement(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         month: Month,
         now: Timestamp,
     ) -> Result<StoredStatement, StoreError> {
@@ -96,7 +101,7 @@ impl Store {
     /// The database's.
     pub async fn statements(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         before: Option<Month>,
         limit: usize,
         now: Timestamp,
@@ -122,7 +127,7 @@ impl Store {
     /// The database's.
     pub async fn closed_statements(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         days: Span,
         now: Timestamp,
     ) -> Result<Vec<(Month, String)>, StoreError> {
@@ -142,7 +147,7 @@ impl Store {
     /// [`StoreError::Statement`], [`StoreError::NotFound`] or the database's.
     pub async fn correct_statement(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         month: Month,
         asked: &CorrectionRequest,
         by: &By,
@@ -191,7 +196,11 @@ struct Rows {
 }
 
 impl Rows {
-    async fn read(work: &mut Work, subscription: &str, now: Timestamp) -> Result<Self, StoreError> {
+    async fn read(
+        work: &mut Work,
+        subscription: &SubscriptionId,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
         let history = plans::history(work, subscription, now).await?;
         let prices = prices::prices(work, subscription).await?;
         let query = sql("SELECT body FROM correction WHERE subscription = $1 ORDER BY number");
@@ -215,14 +224,14 @@ impl Rows {
     async fn unclosed(
         &self,
         work: &mut Work,
-        subscription: &str,
+        subscription: &SubscriptionId,
         month: Month,
     ) -> Result<StoredStatement, StoreError> {
         let now = self.history.now();
         let (peak_billable, last_billable) =
             snapshots::peak_and_last(work, subscription, month.into()).await?;
         let drawn = |until| -> Result<Statement, StatementRefusal> {
-            let drawn = draw(subscription, month, self.records(), until)?;
+            let drawn = draw(subscription.as_str(), month, self.records(), until)?;
             Ok(Statement { peak_billable, last_billable, ..drawn })
         };
         let open = now < month.to();
@@ -242,7 +251,11 @@ struct Due {
     now: Timestamp,
 }
 
-async fn due(work: &mut Work, subscription: &str, now: Timestamp) -> Result<Option<Due>, StoreError> {
+async fn due(
+    work: &mut Work,
+    subscription: &SubscriptionId,
+    now: Timestamp,
+) -> Result<Option<Due>, StoreError> {
     let history = plans::history(work, subscription, now).await?;
     let (month, previous) = match newest(work, subscription).await? {
         Some((month, hash)) => (month.next(), Some(hash)),
@@ -255,10 +268,11 @@ async fn due(work: &mut Work, subscription: &str, now: Timestamp) -> Result<Opti
     Ok((StatementState::at(month, now) == StatementState::Closed).then_some(Due { month, previous, now }))
 }
 
-async fn close(work: &mut Work, subscription: &str, due: Due) -> Result<(), StoreError> {
+async fn close(work: &mut Work, subscription: &SubscriptionId, due: Due) -> Result<(), StoreError> {
     let Due { month, previous, now } = due;
     let rows = Rows::read(work, subscription, now).await?;
-    let drawn = draw(subscription, month, rows.records(), month.to()).map_err(StatementRefusal::from)?;
+    let drawn =
+        draw(subscription.as_str(), month, rows.records(), month.to()).map_err(StatementRefusal::from)?;
     let (peak_billable, last_billable) = snapshots::peak_and_last(work, subscription, month.into()).await?;
     let statement = Statement { closed_at: Some(now), previous, peak_billable, last_billable, ..drawn };
     let body = statement.canonical().map_err(|e| corrupt("statement", e))?;
@@ -288,7 +302,7 @@ async fn close(work: &mut Work, subscription: &str, due: Due) -> Result<(), Stor
 /// The newest closed statement: its month, and its hash in hexadecimal.
 pub(super) async fn newest(
     work: &mut Work,
-    subscription: &str,
+    subscription: &SubscriptionId,
 ) -> Result<Option<(Month, String)>, StoreError> {
     let query = "SELECT month, sha256 FROM statement WHERE subscription = $1 ORDER BY month DESC LIMIT 1";
     let row = work.row(sql(query).bind(subscription)).await?;
@@ -302,7 +316,7 @@ pub(super) async fn newest(
 /// The closed statement of a month. Checks its hash.
 async fn closed(
     work: &mut Work,
-    subscription: &str,
+    subscription: &SubscriptionId,
     month: Month,
 ) -> Result<Option<StoredStatement>, StoreError> {
     let query = sql("SELECT body, sha256 FROM statement WHERE subscription = $1 AND month = $2");

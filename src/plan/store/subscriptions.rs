@@ -10,6 +10,7 @@ use super::people::no_such_person;
 use super::{By, Expected, Scope, Store, StoreError, checked_name, or_taken};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::secret;
+use crate::wire::SubscriptionId;
 
 /// The longest name of a subscription in characters.
 const NAME: usize = 100;
@@ -18,7 +19,7 @@ const NAME: usize = 100;
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Subscription {
     /// 16 hex digits.
-    pub id: String,
+    pub id: SubscriptionId,
     /// Its name for people.
     pub name: String,
     /// When it was created.
@@ -40,7 +41,11 @@ impl Store {
         now: Timestamp,
     ) -> Result<Subscription, StoreError> {
         let name = checked_name(name, NAME)?.to_owned();
-        let subscription = Subscription { id: secret::generate_id()?, name, created_at: now };
+        let subscription = Subscription {
+            id: SubscriptionId::from_bits(secret::generate_id_bits()?),
+            name,
+            created_at: now,
+        };
         let mut work = self.write(Scope::Installation).await?;
         work.execute(
             sql("INSERT INTO subscription (id, name, created_at) VALUES ($1, $2, $3)")
@@ -74,7 +79,7 @@ impl Store {
     /// [`StoreError::BadName`], [`StoreError::Taken`], [`StoreError::NotFound`], those of [`Expected::check`], or the database's.
     pub async fn rename_subscription(
         &self,
-        id: &str,
+        id: &SubscriptionId,
         name: &str,
         expected: &Expected,
         by: &By,
@@ -84,7 +89,7 @@ impl Store {
         let mut work = self.write(Scope::Installation).await?;
         let row =
             work.row(sql("SELECT id, name, created_at FROM subscription WHERE id = $1").bind(id)).await?;
-        let before = read(&row.ok_or_else(|| no_such_subscription(id))?)?;
+        let before = read(&row.ok_or_else(|| no_such_subscription(id.as_str()))?)?;
         expected.check(&before)?;
         work.execute(sql("UPDATE subscription SET name = $2 WHERE id = $1").bind(id).bind(&name))
             .await
@@ -114,20 +119,30 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NotFound`] or the database's.
-    pub async fn subscription(&self, id: &str) -> Result<Subscription, StoreError> {
+    pub async fn find_subscription(&self, id_or_name: &str) -> Result<Subscription, StoreError> {
         let query = "SELECT id, name, created_at FROM subscription WHERE id = $1 OR name = $1
                      ORDER BY CASE WHEN id = $1 THEN 0 ELSE 1 END LIMIT 1";
+        let row = self.row(sql(query).bind(id_or_name)).await?;
+        read(&row.ok_or_else(|| no_such_subscription(id_or_name))?)
+    }
+
+    /// The subscription with that id.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] or the database's.
+    pub async fn subscription(&self, id: &SubscriptionId) -> Result<Subscription, StoreError> {
+        let query = "SELECT id, name, created_at FROM subscription WHERE id = $1";
         let row = self.row(sql(query).bind(id)).await?;
-        read(&row.ok_or_else(|| no_such_subscription(id))?)
+        read(&row.ok_or_else(|| no_such_subscription(id.as_str()))?)
     }
 
     /// How often the facts and the decisions of a subscription changed.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] or the database's.
-    pub async fn revisions(&self, id: &str) -> Result<(i64, i64), StoreError> {
+    pub async fn revisions(&self, id: &SubscriptionId) -> Result<(i64, i64), StoreError> {
         let query = "SELECT facts_revision, decisions_revision FROM subscription WHERE id = $1";
-        let row = self.row(sql(query).bind(id)).await?.ok_or_else(|| no_such_subscription(id))?;
+        let row = self.row(sql(query).bind(id)).await?.ok_or_else(|| no_such_subscription(id.as_str()))?;
         Ok((row.int("facts_revision")?, row.int("decisions_revision")?))
     }
 }
@@ -138,7 +153,7 @@ fn no_such_subscription(id: &str) -> StoreError {
 
 fn read(row: &Row) -> Result<Subscription, StoreError> {
     Ok(Subscription {
-        id: row.text("id")?,
+        id: row.id("id")?,
         name: row.text("name")?,
         created_at: Timestamp(row.int("created_at")?),
     })

@@ -4,6 +4,7 @@ use super::audit::{AuditEntry, read};
 use super::engine::{Query, sql};
 use super::{Store, StoreError};
 use crate::census::Timestamp;
+use crate::wire::SubscriptionId;
 
 /// Rows of one page at most.
 pub const PAGE: i64 = 500;
@@ -62,7 +63,7 @@ impl Store {
     /// The database's.
     pub async fn trail(
         &self,
-        subscription: Option<&str>,
+        subscription: Option<&SubscriptionId>,
         filter: &TrailFilter,
         limit: i64,
     ) -> Result<Vec<AuditEntry>, StoreError> {
@@ -75,7 +76,7 @@ impl Store {
     /// The database's.
     pub async fn audit_trail(
         &self,
-        subscription: Option<&str>,
+        subscription: Option<&SubscriptionId>,
         before: Option<i64>,
         limit: i64,
     ) -> Result<Vec<AuditEntry>, StoreError> {
@@ -90,10 +91,10 @@ impl Store {
     /// The database's.
     pub async fn verify_trail(
         &self,
-        subscription: Option<&str>,
+        subscription: Option<&SubscriptionId>,
         seen: Option<(i64, [u8; 32])>,
     ) -> Result<Result<VerifiedTrail, BrokenTrail>, StoreError> {
-        let trail = subscription.unwrap_or_default();
+        let trail = subscription.map_or("", SubscriptionId::as_str);
         let query = "SELECT * FROM audit WHERE subscription = $1 ORDER BY number";
         let (mut good, mut broken) = (VerifiedTrail { rows: 0, head: [0; 32] }, None);
         let mut found = seen.is_none();
@@ -130,7 +131,7 @@ impl Store {
     }
 }
 
-fn select(subscription: Option<&str>, filter: &TrailFilter, limit: i64) -> Query {
+fn select(subscription: Option<&SubscriptionId>, filter: &TrailFilter, limit: i64) -> Query {
     let mut text = "SELECT * FROM audit WHERE subscription = $1 AND number < $2".to_owned();
     let mut values: Vec<super::engine::Value> = Vec::new();
     let words = [("actor", &filter.actor), ("action", &filter.action), ("object", &filter.object)];
@@ -147,8 +148,9 @@ fn select(subscription: Option<&str>, filter: &TrailFilter, limit: i64) -> Query
         }
     }
     text.push_str(&format!(" ORDER BY number DESC LIMIT ${}", values.len() + 3));
-    let mut query =
-        Query::assembled(text).bind(subscription.unwrap_or_default()).bind(filter.before.unwrap_or(i64::MAX));
+    let mut query = Query::assembled(text)
+        .bind(subscription.map_or("", SubscriptionId::as_str))
+        .bind(filter.before.unwrap_or(i64::MAX));
     for value in values {
         query = query.bind(value);
     }

@@ -14,6 +14,7 @@ use crate::change::{
 use crate::plan::store::audit::Actor;
 use crate::plan::store::{By, Recording, StoreError};
 use crate::wire::DeviceEntry;
+use crate::wire::SubscriptionId;
 
 /// How often a change is drafted, if others decide something meanwhile.
 const TRIES: usize = 5;
@@ -64,7 +65,7 @@ impl Inventories {
     /// exist, or the store's.
     pub async fn change(
         &self,
-        subscription: &str,
+        subscription: &SubscriptionId,
         ask: ChangeRequest,
         by: &By,
         check: Option<Box<Check>>,
@@ -112,7 +113,7 @@ impl Inventories {
     async fn ground(
         &self,
         state: &SubscriptionState,
-        subscription: &str,
+        subscription: &SubscriptionId,
         ask: ChangeRequest,
         by: &By,
         now: Timestamp,

@@ -20,6 +20,7 @@ use crate::plan::http::problem::{Problem, ProblemType};
 use crate::plan::http::signed::{Signed, verifying_key};
 use crate::plan::permission::{ManageSensors, View};
 use crate::plan::store::{Enrolling, Expected, Sensor};
+use crate::wire::SensorId;
 use crate::wire::signature::{BadPublicKey, PublicKey, Purpose};
 use crate::wire::{EnrolRequest, EnrolResponse};
 
@@ -79,7 +80,7 @@ async fn create_token(
 async fn show(
     State(app): State<App>,
     may: May<View>,
-    Segment(sensor): Segment<String>,
+    Segment(sensor): Segment<SensorId>,
 ) -> Result<Response, Problem> {
     let sensor = sensors::show(&app, &may, &sensor).await?;
     Ok(tagged_by(StatusCode::OK, &sensor, &sensor.by_hand()))
@@ -92,7 +93,7 @@ async fn show(
 async fn rename(
     State(app): State<App>,
     may: May<ManageSensors>,
-    Segment(sensor): Segment<String>,
+    Segment(sensor): Segment<SensorId>,
     expected: Expected,
     Json(new): Json<NewName>,
 ) -> Result<Response, Problem> {
@@ -106,7 +107,7 @@ async fn rename(
 async fn revoke(
     State(app): State<App>,
     may: May<ManageSensors>,
-    Segment(sensor): Segment<String>,
+    Segment(sensor): Segment<SensorId>,
 ) -> Result<StatusCode, Problem> {
     sensors::revoke(&app, &may, &sensor).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -130,7 +131,9 @@ async fn enrol(
         serde_json::from_slice(&body).map_err(unreadable)?;
     let public_key = public_key.parse().ok().filter(|key| verifying_key(key).is_some());
     let public_key = public_key.ok_or_else(|| Refusal::invalid(BadPublicKey.to_string()))?;
-    let asked = Enrolling { secret: &secret, name: &name, public_key, replaces: replaces.as_ref() };
+    // What cannot be an id names no sensor, which has nothing to lose.
+    let replaces = replaces.and_then(|old| Some((old.subscription.parse().ok()?, old.sensor.parse().ok()?)));
+    let asked = Enrolling { secret: &secret, name: &name, public_key, replaces };
     let is_signed_by = |key: &PublicKey| {
         Signed::verify(&parts, key, Purpose::Replace).is_some_and(|signed| signed.covers(&body))
     };

@@ -19,6 +19,7 @@ use crate::plan::http::problem::Problem;
 use crate::plan::permission::{Action, EditDevices, View};
 use crate::plan::store::Expected;
 use crate::plan::store::audit::REASON;
+use crate::wire::SubscriptionId;
 use crate::wire::{DeviceAnswer, DeviceEntry, SetEntry, Subject};
 
 #[derive(Template)]
@@ -187,11 +188,11 @@ pub(super) async fn why(
 }
 
 /// Sends a person who reloads the answer to a form back to the device.
-pub(super) async fn back(Path((sid, id)): Path<(String, String)>) -> Redirect {
+pub(super) async fn back(Path((sid, id)): Path<(SubscriptionId, String)>) -> Redirect {
     to_device(&sid, &id)
 }
 
-fn to_device(sid: &str, id: &str) -> Redirect {
+fn to_device(sid: &SubscriptionId, id: &str) -> Redirect {
     Redirect::to(&format!("/subscriptions/{sid}/devices/{id}"))
 }
 

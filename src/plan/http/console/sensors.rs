@@ -11,6 +11,7 @@ use crate::plan::app::{App, May, sensors};
 use crate::plan::http::extract::Segment;
 use crate::plan::permission::{Action, ManageSensors, View};
 use crate::plan::store::Sensor;
+use crate::wire::SensorId;
 
 #[derive(Template)]
 #[template(path = "sensors.html")]
@@ -48,7 +49,7 @@ pub(super) async fn create_token(
 pub(super) async fn revoke(
     State(app): State<App>,
     Visitor(may): Visitor<May<ManageSensors>>,
-    Segment(sensor): Segment<String>,
+    Segment(sensor): Segment<SensorId>,
 ) -> Result<Response, PageError> {
     sensors::revoke(&app, &may, &sensor).await?;
     Ok(Redirect::to(&format!("/subscriptions/{}/sensors", may.id())).into_response())
