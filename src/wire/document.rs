@@ -15,9 +15,7 @@ use crate::census::{
 pub const SCHEMA: &str = "netcensus.inventory/1";
 
 /// The document. It is byte-identical for the same frames in any order and number, except for `capture`.
-///
-/// `D` is the list of devices: a `Vec`, or [`DeviceEntries`], which makes each entry while it is written, because a list
-/// of a million takes a gigabyte.
+// `D` is a `Vec` or `DeviceEntries`, which makes each entry while it is written: a list of a million takes a gigabyte.
 #[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
 #[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct Document<D = Vec<DeviceEntry>> {

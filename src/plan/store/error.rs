@@ -11,7 +11,7 @@ use crate::plan::secret::{BadPassword, NoRandomness};
 use crate::proof::bundle::HEADERS;
 use crate::proof::{Day, Span};
 
-/// Tables whose columns a subscription remembers.
+/// The most tables whose columns a subscription remembers.
 pub const MAPPINGS: usize = 256;
 
 /// What the store refuses or fails at.
