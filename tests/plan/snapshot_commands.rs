@@ -113,7 +113,7 @@ async fn the_command_line_exports_a_bundle_and_verifies_it_without_a_database() 
     report.prints(&fingerprint);
     cli.run(&["verify", "bundle.ndjson", "--key", &fingerprint, "--json"]).prints("");
     let other = cli.run(&["verify", "bundle.ndjson", "--key", "SHA256:other"]);
-    other.fails("bundle.ndjson: line 1: it was signed by the key SHA256:");
+    other.fails("bundle.ndjson: line 1: signed by the key SHA256:");
 }
 
 #[tokio::test]
