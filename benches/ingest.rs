@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use netcensus::billing::timeline::{Onboarding, PlanKind};
 use netcensus::census::{Coupling, CouplingKey, Field, MacAddr, Sign, Signs, Station, Timestamp, Zone};
 use netcensus::plan::store::{By, Enrolling, Location, Replica, Store};
-use netcensus::wire::signature::PublicKey;
 use netcensus::wire::{Health, UPLOAD_SCHEMA, Upload};
+use netcensus::wire::{SensorId, SubscriptionId, signature::PublicKey};
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, QueryBuilder, Sqlite, SqliteConnection};
 
 const ROUNDS: usize = 5;
@@ -69,18 +69,24 @@ mod erased {
 }
 
 /// A subscription with a plan and a sensor.
-async fn tenant(store: &Store, name: &str) -> (String, String) {
+async fn tenant(store: &Store, name: &str) -> (SubscriptionId, SensorId) {
     let (now, by) = (Timestamp(0), By::operator());
     let sid = store.create_subscription(name, None, &by, now).await.unwrap().id;
     let trial = Onboarding { kind: PlanKind::Trial, devices: None, accept_terms: true };
     store.onboard(&sid, &trial, &by, now).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, &by, now).await.unwrap();
     let asked = Enrolling { secret: &secret, name: "edge", public_key: PublicKey([1; 32]), replaces: None };
-    let sensor = store.enrol(&asked, &by, now).await.unwrap().sensor;
+    let sensor = store.enrol(&asked, &by, now).await.unwrap().sensor.parse().unwrap();
     (sid, sensor)
 }
 
-async fn ours(store: &Store, sid: &str, sensor: &str, replica: &Replica, uploads: &[Upload]) -> Duration {
+async fn ours(
+    store: &Store,
+    sid: &SubscriptionId,
+    sensor: &SensorId,
+    replica: &Replica,
+    uploads: &[Upload],
+) -> Duration {
     let begin = Instant::now();
     for upload in uploads {
         store.ingest(sid, sensor, upload, [0; 32], replica, Timestamp(1)).await.unwrap();
@@ -190,8 +196,8 @@ async fn compare(name: &str, location: &Location) {
             let mine = async || ours(&store, &sid, &sensor, &replica, uploads).await;
             let before = if round % 2 == 0 { Some(mine().await) } else { None };
             let least = match &mut bare {
-                Bare::Sqlite(db) => bare_sqlite(db, &other, rows).await,
-                Bare::Postgres(db) => bare_postgres(db, &other, rows).await,
+                Bare::Sqlite(db) => bare_sqlite(db, other.as_str(), rows).await,
+                Bare::Postgres(db) => bare_postgres(db, other.as_str(), rows).await,
             };
             let took = match before {
                 Some(took) => took,

@@ -280,7 +280,7 @@ mod tests {
     #[test]
     fn a_silent_a_cloned_and_a_full_sensor_are_problems() {
         let well = Sensor {
-            id: "s".into(),
+            id: "s".parse().unwrap(),
             name: "edge".into(),
             enrolled_at: NOW.plus(-DAY),
             revoked_at: None,

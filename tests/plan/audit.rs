@@ -83,7 +83,7 @@ impl Recipe {
     fn url(&self, plan: &Plan) -> String {
         let mut values = self.values.iter();
         let parts = self.path.split('/').map(|part| match part {
-            "{sid}" => plan.sid.clone(),
+            "{sid}" => plan.sid.to_string(),
             part if part.starts_with('{') => values.next().unwrap().clone(),
             part => part.to_owned(),
         });
@@ -120,7 +120,7 @@ async fn prepare(plan: &Plan) -> String {
     seen.send(plan, &sensor, 1, "hq").await;
     plan.post("/plan/cancel", Value::Null).await.succeeds(200);
     plan.set_time("2026-11-22T12:00:00Z");
-    sensor.id
+    sensor.id.to_string()
 }
 
 /// A write of every operation that changes something, in an order in which each succeeds.
@@ -342,7 +342,10 @@ async fn an_unbroken_trail_is_verified_up_to_its_head(plan: Plan) {
     assert_eq!(good.rows, 5);
     assert_eq!(plan.verify(Some((5, good.head))).await, Ok(good));
     assert_eq!(plan.verify(Some((5, [1; 32]))).await, Err(BrokenTrail::OtherHead(5)));
-    assert_eq!(plan.store.verify_trail(Some("nobody"), None).await.unwrap().unwrap().rows, 0);
+    assert_eq!(
+        plan.store.verify_trail(Some(&"nobody".parse().unwrap()), None).await.unwrap().unwrap().rows,
+        0
+    );
 }
 
 async fn a_trail_that_lost_its_newest_row_is_found_by_the_head_that_was_seen(plan: Plan) {

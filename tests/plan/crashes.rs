@@ -5,6 +5,7 @@ use std::os::unix::process::ExitStatusExt as _;
 use netcensus::census::Inventory;
 use netcensus::plan::store::{By, CredentialKind, Location, Store};
 use netcensus::proof::{Day, Digest};
+use netcensus::wire::SubscriptionId;
 use netcensus::wire::Upload;
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
@@ -88,7 +89,7 @@ async fn kill_an_upload(backend: Backend, point: &str) {
 }
 
 /// The statement of September, which the service closes when it is first asked for; none if the connection breaks.
-async fn september(url: &str, sid: &str, token: &str) -> Option<Value> {
+async fn september(url: &str, sid: &SubscriptionId, token: &str) -> Option<Value> {
     let url = format!("{url}/api/v1/subscriptions/{sid}/statements/2026-09");
     client().get(url).bearer_auth(token).send().await.ok()?.json().await.ok()
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use netcensus::plan::store::audit::AuditEntry;
 use netcensus::plan::store::engine::sql;
 use netcensus::plan::store::{By, Enrolling};
+use netcensus::wire::EnrolResponse;
 use netcensus::wire::signature::{CONTENT_DIGEST, PublicKey, Purpose, SIGNATURE, SIGNATURE_INPUT};
-use netcensus::wire::{EnrolResponse, Replaced};
+use netcensus::wire::{SensorId, SubscriptionId};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -29,14 +30,14 @@ const CAMERA: (&str, &str, &str, &str) = ("00:40:8c:00:00:01", "10.0.0.41", "iot
 const SWITCH: (&str, &str, &str, &str) = ("00:1b:54:00:00:02", "10.0.0.2", "network-sw", START);
 
 /// Another subscription, and a sensor of it.
-async fn neighbour(plan: &Plan) -> (String, TestSensor) {
+async fn neighbour(plan: &Plan) -> (SubscriptionId, TestSensor) {
     let sid = plan.subscription("Fabrikam", None).await;
     let secret = plan.enrolment_secret(&sid).await;
     let sensor = TestSensor::enrol_in(&plan.store, &secret, plan.now()).await;
     (sid, sensor)
 }
 
-fn target(plan: &Plan, sid: &str, sensor: &str) -> RequestBuilder {
+fn target(plan: &Plan, sid: &SubscriptionId, sensor: &SensorId) -> RequestBuilder {
     plan.client.post(format!("{}/api/v1/subscriptions/{sid}/sensors/{sensor}/uploads", plan.url))
 }
 
@@ -60,7 +61,7 @@ fn suspicion(actor: &str, action: &str, why: &str) -> Suspicion {
 }
 
 /// The suspicions in the trail of a subscription, the oldest first.
-async fn suspicions(plan: &Plan, sid: &str) -> Vec<Suspicion> {
+async fn suspicions(plan: &Plan, sid: &SubscriptionId) -> Vec<Suspicion> {
     let mut trail = plan.store.audit_trail(Some(sid), None, 1_000).await.unwrap();
     trail.reverse();
     let suspicious = |entry: AuditEntry| {
@@ -96,7 +97,7 @@ async fn nobody_but_the_sensor_itself_uploads_and_each_attempt_is_recorded_once_
         built.headers().iter().fold(bearer(&sensor.key), |r, (k, v)| r.header(k, v)).body(body())
     };
     let as_the_other = TestSensor { signing: other.signing.clone(), ..sensor.clone() };
-    let to = |sid: &str, id: &str| target(&plan, sid, id);
+    let to = |sid: &SubscriptionId, id: &SensorId| target(&plan, sid, id);
     let signed = |key: &str| sensor.sign(bearer(key), body(), Purpose::Upload);
     let wrong_keys = [
         ("no key", own().body(body())),
@@ -106,8 +107,8 @@ async fn nobody_but_the_sensor_itself_uploads_and_each_attempt_is_recorded_once_
         ("revoked", revoked.upload(to(&plan.sid, &revoked.id), body())),
         ("another subscription's sensor", foreign.upload(to(&plan.sid, &foreign.id), body())),
         ("to another subscription", sensor.upload(to(&theirs, &sensor.id), body())),
-        ("an unknown sensor", sensor.upload(to(&plan.sid, "nope"), body())),
-        ("an unknown subscription", sensor.upload(to("nope", &sensor.id), body())),
+        ("an unknown sensor", sensor.upload(to(&plan.sid, &"nope".parse().unwrap()), body())),
+        ("an unknown subscription", sensor.upload(to(&"nope".parse().unwrap(), &sensor.id), body())),
     ];
     let wrong_signatures = [
         ("unsigned", bearer(&sensor.key).body(body())),
@@ -183,7 +184,7 @@ async fn a_replayed_request_changes_nothing_and_is_not_taken_for_a_sensor_that_r
 async fn enrol_again(
     plan: &Plan,
     (public_key, secret): (&str, &str),
-    (sid, replaced): (&str, &TestSensor),
+    (sid, replaced): (&SubscriptionId, &TestSensor),
     signer: &TestSensor,
 ) -> Answer {
     let body = json!({"secret": secret, "name": "edge", "public_key": public_key,
@@ -201,8 +202,8 @@ async fn to_enrol_again_revokes_the_old_identity_in_the_same_moment(plan: Plan) 
     plan.upload_bytes(&old, body()).await.succeeds(201);
     let enrolled = enrol_again(&plan, (&key, &secret), (&plan.sid, &old), &old).await.succeeds(201);
     let enrolled: EnrolResponse = serde_json::from_value(enrolled).unwrap();
-    assert_ne!(enrolled.sensor, old.id);
-    let new = TestSensor { id: enrolled.sensor, key: enrolled.key, signing };
+    assert_ne!(enrolled.sensor, old.id.as_str());
+    let new = TestSensor { id: enrolled.sensor.parse().unwrap(), key: enrolled.key, signing };
     let more = upload(2, "default", &[SWITCH]).encode().unwrap();
     plan.upload_bytes(&old, more.clone()).await.fails(401, "bad-sensor-key");
     // Uploads that the old identity sent, and those that it still had to send, come from the new one and count once.
@@ -239,7 +240,7 @@ async fn an_appliance_that_moves_to_another_subscription_leaves_no_identity_behi
 }
 
 async fn an_appliance_whose_old_identity_is_unknown_here_enrols_as_a_new_one(plan: Plan) {
-    let unknown = TestSensor { id: "nope".into(), ..plan.enrol().await };
+    let unknown = TestSensor { id: "nope".parse().unwrap(), ..plan.enrol().await };
     let secret = plan.enrolment_secret(&plan.sid).await;
     let key = new_public_key();
     enrol_again(&plan, (&key, &secret), (&plan.sid, &unknown), &unknown).await.succeeds(201);
@@ -315,13 +316,13 @@ async fn an_unknown_sender_is_refused_before_it_sends_a_byte_of_the_body() {
 }
 
 /// Every operation of the API, with the parameters of its path filled in.
-fn operations(sid: &str, sensor: &str) -> Vec<(Method, String)> {
+fn operations(sid: &SubscriptionId, sensor: &SensorId) -> Vec<(Method, String)> {
     let description = serde_json::to_value(netcensus::plan::http::api::description()).unwrap();
     let paths: BTreeMap<String, BTreeMap<String, Value>> =
         serde_json::from_value(description["paths"].clone()).unwrap();
     let mut all = Vec::new();
     for (path, methods) in paths {
-        let mut filled = path.replace("{sid}", sid).replace("{sensor}", sensor);
+        let mut filled = path.replace("{sid}", sid.as_str()).replace("{sensor}", sensor.as_str());
         while let (Some(begin), Some(end)) = (filled.find('{'), filled.find('}')) {
             filled.replace_range(begin..=end, "1");
         }
@@ -383,11 +384,15 @@ async fn the_store_replaces_a_sensor_only_for_a_valid_token() {
     let plan = Plan::start().await;
     let now = plan.now();
     let old = TestSensor::enrol_in(&plan.store, &plan.enrolment_secret(&plan.sid).await, now).await;
-    let replaced = Replaced { subscription: plan.sid.clone(), sensor: old.id.clone() };
     let secret = plan.enrolment_secret(&plan.sid).await;
     let public_key = public_key(&signing_key());
-    let asked = Enrolling { secret: &secret, name: "edge", public_key, replaces: Some(&replaced) };
-    let invalid = Enrolling { secret: "made.up", ..asked };
+    let asked = Enrolling {
+        secret: &secret,
+        name: "edge",
+        public_key,
+        replaces: Some((plan.sid.clone(), old.id.clone())),
+    };
+    let invalid = Enrolling { secret: "made.up", ..asked.clone() };
     assert!(plan.store.enrol(&invalid, &By::service(), now).await.is_err());
     assert!(plan.store.public_key(&plan.sid, &old.id).await.unwrap().is_some());
     plan.store.enrol(&asked, &By::service(), now).await.unwrap();

@@ -6,6 +6,7 @@ use netcensus::plan::http::api;
 use netcensus::plan::http::guard::{Access, Guarded, operations};
 use netcensus::plan::permission::{Action, Role};
 use netcensus::plan::store::{By, CredentialKind, NewToken};
+use netcensus::wire::SubscriptionId;
 use reqwest::{Method, header};
 use serde_json::json;
 
@@ -151,7 +152,7 @@ fn url(plan: &Plan, path: &str, other: &str) -> String {
     format!("{}{}", plan.url, parts.join("/"))
 }
 
-fn cancel(sid: &str) -> String {
+fn cancel(sid: &SubscriptionId) -> String {
     format!("/subscriptions/{sid}/plan/cancel")
 }
 
@@ -168,7 +169,7 @@ async fn a_token_with_a_role_has_no_other_rights_of_its_person(plan: Plan) {
 
 async fn a_token_for_one_subscription_sees_no_other(plan: Plan) {
     let fabrikam = plan.subscription("Fabrikam", Some("owner")).await;
-    let one = NewToken { subscription: Some(plan.sid.clone()), ..NewToken::default() };
+    let one = NewToken { subscription: Some(plan.sid.to_string()), ..NewToken::default() };
     let (_, one) = plan.create_token("owner", one).await;
     plan.api(&one, Method::POST, &cancel(&plan.sid), json!({})).await.fails(409, "no-plan");
     let timeline = format!("/subscriptions/{fabrikam}/plan");

@@ -8,6 +8,7 @@ use netcensus::billing::timeline::{Onboarding, Plan, PlanKind, PlanStatus};
 use netcensus::census::Timestamp;
 use netcensus::census::time::SECOND;
 use netcensus::plan::store::{By, Location, Store, StoreError};
+use netcensus::wire::SubscriptionId;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -56,7 +57,7 @@ fn outcome<T>(result: Result<T, StoreError>) -> Option<String> {
     Some(error.to_string())
 }
 
-async fn apply(store: &Store, sid: &str, event: &Event, now: Timestamp) -> Option<String> {
+async fn apply(store: &Store, sid: &SubscriptionId, event: &Event, now: Timestamp) -> Option<String> {
     let by = By::operator();
     let asked = |kind: PlanKind, n: u64| Onboarding {
         kind,
@@ -86,7 +87,7 @@ async fn apply(store: &Store, sid: &str, event: &Event, now: Timestamp) -> Optio
 }
 
 /// All statements, the oldest first, without ids and hashes, which differ between two databases.
-async fn statements(store: &Store, sid: &str, now: Timestamp) -> Vec<Statement> {
+async fn statements(store: &Store, sid: &SubscriptionId, now: Timestamp) -> Vec<Statement> {
     let found = store.statements(sid, None, 1_000, now).await.unwrap();
     let plain = |s: Statement| Statement { subscription: String::new(), previous: None, ..s };
     found.into_iter().rev().map(|s| plain(s.statement)).collect()
@@ -95,7 +96,7 @@ async fn statements(store: &Store, sid: &str, now: Timestamp) -> Vec<Statement> 
 /// Applies the events to both databases, and compares what comes of them.
 async fn check_story(stores: &mut [(Store, Location); 2], story: &[Event]) {
     let mut now: Timestamp = "2026-11-18T06:26:40.5Z".parse().unwrap();
-    let name = netcensus::plan::secret::generate_id().unwrap();
+    let name = hex::encode(netcensus::plan::secret::generate_id_bits().unwrap());
     let mut sids = Vec::new();
     for (store, _) in stores.iter() {
         sids.push(store.create_subscription(&name, None, &By::operator(), now).await.unwrap().id);

@@ -149,7 +149,7 @@ async fn with_a_late_upload(plan: &Plan) -> String {
     plan.set_time("2026-11-25T08:00:00Z");
     let late = upload(7, "hq", &[("00:1b:d4:00:00:09", "10.0.0.9", "iot-9", "2026-11-23T12:00:00Z")]);
     plan.upload(&sensor, &late).await.succeeds(201);
-    sensor.id
+    sensor.id.to_string()
 }
 
 async fn a_late_upload_makes_a_new_revision_that_names_it_and_the_old_one_stays(plan: Plan) {

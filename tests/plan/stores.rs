@@ -7,6 +7,7 @@ use netcensus::plan::store::audit::Entry;
 use netcensus::plan::store::engine::sql;
 use netcensus::plan::store::{By, Location, Scope, Store};
 use netcensus::plan::tls::{Own, Source};
+use netcensus::wire::SubscriptionId;
 use serde_json::{Value, json};
 
 use crate::support::databases::Backend::Postgres;
@@ -41,7 +42,7 @@ const TRIAL: Row = Row { kind: "trial", committed: None, to: Some(HOUR), ..MONTH
 const CANCELLED: Row = Row { kind: "annual", to: Some(2 * HOUR), cancelled: Some(HOUR), ..MONTHLY };
 
 /// Says whether the database takes the row.
-async fn inserts(plan: &Plan, sid: &str, row: Row) -> bool {
+async fn inserts(plan: &Plan, sid: &SubscriptionId, row: Row) -> bool {
     let text = "INSERT INTO plan (subscription, number, kind, committed, accepted_terms_at, from_at, to_at,
                                   cancelled_at, changed_at)
                 VALUES ($1, $2, $3, $4, 0, $5, $6, $7, 0)";
@@ -115,7 +116,7 @@ async fn the_hashes_of_the_audit_trail_are_a_chain(plan: Plan) {
     assert_eq!(trail.iter().filter(|e| e.action == "test").count(), 3, "a dry run leaves nothing");
     let mut previous = [0; 32];
     for entry in &trail {
-        assert_eq!(entry.expected_hash(&plan.sid, &previous), entry.hash);
+        assert_eq!(entry.expected_hash(plan.sid.as_str(), &previous), entry.hash);
         previous = entry.hash;
     }
 }

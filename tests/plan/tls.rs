@@ -208,7 +208,7 @@ mod with_the_sensor {
         assert!(send(&first, body.clone(), Timestamp(i64::MAX)).await.unwrap().duplicate);
         // A token works once. With another one the appliance enrols as a new sensor.
         assert!(matches!(enrol(&text, "edge", Some(&first), NOW).await, Err(UploadError::Token { .. })));
-        let sid = &first.subscription;
+        let sid = &first.subscription.parse().unwrap();
         let secret = secure
             .service
             .store

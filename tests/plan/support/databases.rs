@@ -58,7 +58,7 @@ pub(crate) fn fresh(backend: Backend, directory: &Path) -> Location {
         Backend::Sqlite => Location::File(directory.join("plan.sqlite")),
         Backend::Postgres => {
             let socket = server();
-            let name = format!("t{}", secret::generate_id().unwrap());
+            let name = format!("t{}", hex::encode(secret::generate_id_bits().unwrap()));
             psql(&socket, "postgres", &format!("CREATE DATABASE {name}"));
             Location::Server(format!("postgresql:///{name}?host={}&user=postgres", socket.display()))
         }

@@ -2,6 +2,7 @@
 
 use netcensus::plan::permission::Role;
 use netcensus::plan::store::{By, CredentialKind, Expected, NewToken, StoreError};
+use netcensus::wire::SubscriptionId;
 
 use super::Plan;
 
@@ -71,7 +72,7 @@ impl Plan {
     }
 
     /// Creates another subscription, and gives its id.
-    pub(crate) async fn subscription(&self, name: &str, owner: Option<&str>) -> String {
+    pub(crate) async fn subscription(&self, name: &str, owner: Option<&str>) -> SubscriptionId {
         self.store.create_subscription(name, owner, &By::operator(), self.now()).await.unwrap().id
     }
 }

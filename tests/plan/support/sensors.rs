@@ -6,6 +6,7 @@ use netcensus::plan::secret;
 use netcensus::plan::store::{By, Enrolling, Store};
 use netcensus::wire::signature::{self, PublicKey, Purpose, SignatureInput};
 use netcensus::wire::{EnrolResponse, EnrolmentToken, Upload};
+use netcensus::wire::{SensorId, SubscriptionId};
 use reqwest::{Method, RequestBuilder};
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ use super::{Answer, Plan, send};
 /// An enrolled sensor.
 #[derive(Clone)]
 pub(crate) struct TestSensor {
-    pub(crate) id: String,
+    pub(crate) id: SensorId,
     pub(crate) key: String,
     pub(crate) signing: SigningKey,
 }
@@ -25,7 +26,7 @@ impl TestSensor {
         let signing = signing_key();
         let asked = Enrolling { secret, name: "edge", public_key: public_key(&signing), replaces: None };
         let enrolled = store.enrol(&asked, &By::service(), now).await.unwrap();
-        Self { id: enrolled.sensor, key: enrolled.key, signing }
+        Self { id: enrolled.sensor.parse().unwrap(), key: enrolled.key, signing }
     }
 
     /// The request with the body, the sensor's key and its signature.
@@ -36,7 +37,7 @@ impl TestSensor {
     /// The request with the body and the signature.
     pub(crate) fn sign(&self, request: RequestBuilder, body: Vec<u8>, purpose: Purpose) -> RequestBuilder {
         let built = request.try_clone().unwrap().build().unwrap();
-        let nonce = secret::generate_id().unwrap();
+        let nonce = hex::encode(secret::generate_id_bits().unwrap());
         let input = SignatureInput { created: 0, key: public_key(&self.signing), nonce, purpose };
         let digest = signature::content_digest(&body);
         let base = input.base(built.method().as_str(), built.url().path(), &digest);
@@ -82,8 +83,8 @@ impl Plan {
         let signing = signing_key();
         let body = self.enrol_with(&token.secret, &public_key(&signing).to_string()).await.succeeds(201);
         let enrolled: EnrolResponse = serde_json::from_value(body).unwrap();
-        assert_eq!(enrolled.subscription, self.sid);
-        TestSensor { id: enrolled.sensor, key: enrolled.key, signing }
+        assert_eq!(enrolled.subscription, self.sid.as_str());
+        TestSensor { id: enrolled.sensor.parse().unwrap(), key: enrolled.key, signing }
     }
 
     /// The enrolment token that the owner creates.
@@ -93,7 +94,7 @@ impl Plan {
     }
 
     /// The secret of an enrolment token for the subscription, created in the store itself.
-    pub(crate) async fn enrolment_secret(&self, sid: &str) -> String {
+    pub(crate) async fn enrolment_secret(&self, sid: &SubscriptionId) -> String {
         self.store.create_enrolment(sid, &By::operator(), self.now()).await.unwrap().0
     }
 

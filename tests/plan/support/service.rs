@@ -12,6 +12,7 @@ use netcensus::plan::app::{AccessSettings, App, Settings};
 use netcensus::plan::limits::Allowance;
 use netcensus::plan::server;
 use netcensus::plan::store::{Location, Store};
+use netcensus::wire::SubscriptionId;
 use reqwest::Client;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -61,7 +62,7 @@ pub(crate) struct Plan {
     pub(crate) backend: Backend,
     pub(crate) database: Location,
     /// The subscription's id.
-    pub(crate) sid: String,
+    pub(crate) sid: SubscriptionId,
     /// The owner's token.
     pub(crate) token: String,
     count_at: CountAt,
@@ -112,7 +113,7 @@ impl Plan {
             store,
             backend,
             database,
-            sid: String::new(),
+            sid: SubscriptionId::from_bits([0; 8]),
             token: String::new(),
             count_at,
             access,

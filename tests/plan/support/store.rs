@@ -7,6 +7,7 @@ use netcensus::census::Timestamp;
 use netcensus::plan::store::engine::{Query, sql};
 use netcensus::plan::store::{By, Location, Replica, Scope, Store};
 use netcensus::proof::Day;
+use netcensus::wire::SubscriptionId;
 
 use super::databases::{self, Backend};
 use super::{HOUR, Plan, START, TestSensor, at, upload};
@@ -15,7 +16,7 @@ use super::{HOUR, Plan, START, TestSensor, at, upload};
 pub(crate) struct Stored {
     pub(crate) database: Location,
     pub(crate) store: Store,
-    pub(crate) sid: String,
+    pub(crate) sid: SubscriptionId,
     pub(crate) sensor: TestSensor,
 }
 
@@ -57,7 +58,7 @@ impl Plan {
     }
 
     /// Executes a statement in the scope of this subscription; says whether the database took it.
-    pub(crate) async fn execute_for(&self, sid: &str, query: Query) -> bool {
+    pub(crate) async fn execute_for(&self, sid: &SubscriptionId, query: Query) -> bool {
         let mut work = self.store.write(Scope::Subscription(sid)).await.unwrap();
         work.execute(query).await.is_ok() && work.commit().await.is_ok()
     }

@@ -3,6 +3,7 @@
 use netcensus::plan::store::audit::AuditEntry;
 use netcensus::plan::store::engine::sql;
 use netcensus::plan::store::trail::TrailFilter;
+use netcensus::wire::SubscriptionId;
 
 use super::Plan;
 
@@ -22,7 +23,7 @@ impl Plan {
         self.filtered(None, action).await
     }
 
-    async fn filtered(&self, trail: Option<&str>, action: &str) -> Vec<AuditEntry> {
+    async fn filtered(&self, trail: Option<&SubscriptionId>, action: &str) -> Vec<AuditEntry> {
         let filter = TrailFilter { action: Some(action.to_owned()), ..TrailFilter::default() };
         self.store.trail(trail, &filter, 100).await.unwrap()
     }
