@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use super::arguments::{Attempt, Target};
 use super::changes::print_change;
 use super::failure::Failure;
-use super::{Attempt, Target, print_json, table};
 use crate::census::{CouplingKey, DeviceId, Property, Timestamp};
 use crate::change::Patch;
+use crate::cli::table;
+use crate::cli::terminal::print_json;
 use crate::listing::Filter;
 use crate::plan::app::devices::{self, Edits};
 use crate::plan::app::{App, May, exports};

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Common;
+use super::arguments::Common;
 use super::failure::Failure;
 use crate::census::Timestamp;
 use crate::clock::{Clock as _, SystemClock};
