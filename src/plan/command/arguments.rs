@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::failure::Failure;
 use crate::clock::SystemClock;
-use crate::plan::app::{App, May, MayHere};
+use crate::plan::app::{self, App, May, MayHere};
 use crate::plan::config::Config;
 use crate::plan::oidc::OidcSettings;
 use crate::plan::permission::Permission;
@@ -146,4 +146,11 @@ pub(super) fn application(config: &Config, store: Store) -> Result<App, Failure>
 pub(super) fn say(line: &str) -> Result<(), Failure> {
     writeln!(io::stdout(), "{line}")?;
     Ok(())
+}
+
+/// A service over the database, for commands that ask what it would answer.
+pub(super) fn service(config: &Config, store: Store) -> Result<App, Failure> {
+    let settings = config.settings(config.url(config.listen))?;
+    let classifier = app::classifier(config.rules())?;
+    Ok(App::new(store, Arc::new(SystemClock), classifier, settings))
 }

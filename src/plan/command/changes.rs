@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use clap::{Args, Subcommand};
 
 use super::arguments::{Attempt, Target};
-use super::devices::{HEADER, row};
+use super::device_table::{HEADER, row};
 use super::failure::Failure;
 use crate::change::{ChangeSet, DecisionEntry};
 use crate::cli::table;

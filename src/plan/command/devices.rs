@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::arguments::{Attempt, Target};
 use super::changes::print_change;
+use super::device_table::{HEADER, row};
 use super::failure::Failure;
 use crate::census::{CouplingKey, DeviceId, Property, Timestamp};
 use crate::change::Patch;
@@ -245,24 +246,6 @@ async fn list(arguments: ListArguments) -> Result<(), Failure> {
     }
     let rows: Vec<Vec<String>> = devices.into_iter().map(row).collect();
     Ok(table::print(&mut io::stdout().lock(), &HEADER, &rows)?)
-}
-
-/// The columns of the table.
-pub(super) const HEADER: [&str; 8] = ["IP", "MAC", "CATEGORY", "TYPE", "VENDOR", "NAME", "VERDICT", "ID"];
-
-/// A device as a row of the table.
-pub(super) fn row(d: &DeviceEntry) -> Vec<String> {
-    let text = |o: &Option<String>| o.clone().unwrap_or_default();
-    vec![
-        d.ip.to_string(),
-        d.mac.to_string(),
-        d.category.key().to_owned(),
-        d.kind.clone(),
-        text(&d.vendor),
-        text(&d.name),
-        d.verdict.id().to_owned(),
-        d.id.clone(),
-    ]
 }
 
 async fn show(arguments: OneArguments) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod changes;
+mod device_table;
 mod devices;
 mod doctor;
 mod estimate;
@@ -20,20 +21,15 @@ mod tokens;
 mod trail;
 
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::failure::Failure;
 #[cfg(feature = "sensor")]
 pub(crate) use self::inventory::write_census;
-use super::config::Config;
 use super::demo;
-use super::store::Store;
 use crate::cli::log::{self, LogFormat};
 use crate::cli::{self, manual};
-use crate::clock::SystemClock;
-use crate::plan::app::{self, App};
 
 /// Counts the devices that a plan bills, takes uploads from sensors, and shows both in a console.
 #[derive(Debug, Parser)]
@@ -164,11 +160,4 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Rule(arguments) => rule::rule(&arguments),
         Command::Manual(arguments) => manual::write(&Cli::command(), &arguments).map_err(Failure::from),
     }
-}
-
-/// A service over the database, for commands that ask what it would answer.
-fn service(config: &Config, store: Store) -> Result<App, Failure> {
-    let settings = config.settings(config.url(config.listen))?;
-    let classifier = app::classifier(config.rules())?;
-    Ok(App::new(store, Arc::new(SystemClock), classifier, settings))
 }
