@@ -291,7 +291,7 @@ async fn close(work: &mut Work, subscription: &SubscriptionId, due: Due) -> Resu
         action: "statement.close",
         object: format!("statement/{month}"),
         after: Some(json!({
-            "sha256": hex::encode(&hash),
+            "sha256": hex::encode(hash),
             "device_months": statement.device_months,
             "amounts": statement.amounts,
         })),

@@ -67,7 +67,7 @@ impl Plan {
     pub(crate) async fn assert_database_refuses(&self, statements: &[&'static str]) {
         for statement in statements {
             let mut work = self.store.write(Scope::Subscription(&self.sid)).await.unwrap();
-            assert!(work.execute(sql(*statement)).await.is_err(), "{statement}");
+            assert!(work.execute(sql(statement)).await.is_err(), "{statement}");
         }
     }
 }
