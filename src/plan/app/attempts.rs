@@ -30,8 +30,8 @@ const REMEMBERED: usize = 65_536;
 type Key = [u8; 32];
 type Limiter = RateLimiter<Key, HashMapStateStore<Key>, Injected, NoOpMiddleware<Duration>>;
 
-/// The service's clock, as the limiter reads it: it only runs on. A clock that is set back neither gives attempts back
-/// nor locks everybody out until it is where it was.
+/// A clock for the limiter that never goes back. If somebody sets the service's clock back, nobody gains attempts, and
+/// nobody is locked out until the clock has caught up.
 #[derive(Clone)]
 struct Injected(Arc<Monotonic>);
 

@@ -16,11 +16,11 @@ use crate::wire::SubscriptionId;
 pub struct TrailPage {
     /// The newest first.
     pub entries: Vec<AuditEntry>,
-    /// The `before` of the next page, where there is one.
+    /// The `before` of the next page; null on the last page.
     pub next: Option<i64>,
 }
 
-/// The proof that somebody may view a trail, and which.
+/// The proof that somebody may view a trail; it names the trail.
 pub trait MayViewTrail: Sync {
     /// The subscription of the trail; none for the installation's own.
     fn trail(&self) -> Option<&SubscriptionId>;

@@ -88,7 +88,7 @@ pub struct AccessSettings {
     pub trusted_proxies: Vec<Prefix>,
     /// Whether people sign in by passwords that are kept here.
     pub local_passwords: bool,
-    /// The identity provider, where there is one.
+    /// The identity provider, if one is configured.
     pub provider: Option<Arc<Provider>>,
 }
 

@@ -262,7 +262,7 @@ async fn answers(config: &Config) -> Finding {
     }
 }
 
-/// Whether the identity provider can be reached, where one is configured.
+/// Whether the service can reach the identity provider, if one is configured.
 async fn provider(config: &Config, now: Timestamp) -> Option<Finding> {
     let provider = match config.settings(config.url(config.listen)) {
         Ok(settings) => settings.access.provider?,

@@ -82,7 +82,7 @@ pub(super) async fn backup(arguments: Backup) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Puts a backup where nothing is yet.
+/// Restores a backup into an empty database.
 pub(super) async fn restore(arguments: Restore) -> Result<(), Failure> {
     let config = arguments.common.config()?;
     if !arguments.file.is_file() {

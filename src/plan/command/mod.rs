@@ -74,7 +74,7 @@ enum Command {
     Migrate(maintain::Migrate),
     /// Copy the database into a file, beside a running service
     Backup(maintain::Backup),
-    /// Put a backup where nothing is yet
+    /// Restore a backup into an empty database
     Restore(maintain::Restore),
     /// Create and list subscriptions
     #[command(subcommand)]
@@ -174,7 +174,7 @@ impl Attempt {
         Ok(By { reason: reason.map(str::to_owned), dry_run: self.dry_run, ..By::operator() })
     }
 
-    /// What stands before the outcome, where nothing was stored.
+    /// A prefix for the outcome of a dry run.
     fn tried(&self) -> &'static str {
         if self.dry_run { "would be: " } else { "" }
     }

@@ -70,7 +70,7 @@ async fn once(service: &App, request: Request, next: Next) -> Result<Response, P
     if key.is_empty() || key.len() > KEY_LENGTH {
         return Err(unusable());
     }
-    // Only whoever is known may have answers kept; others get their refusal from the handler.
+    // Only answers to callers with a token or session are kept. The handler refuses all others.
     let Some(holder) = holder(service, request.headers()).await? else { return Ok(next.run(request).await) };
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, BODY_BYTES).await.map_err(|_| {
@@ -119,7 +119,7 @@ fn replay(answer: Answer) -> Response {
     response
 }
 
-/// A hash of who sends the request, where they are known.
+/// A hash that identifies the sender, if the request has a token or session.
 async fn holder(service: &App, headers: &HeaderMap) -> Result<Option<[u8; 32]>, Problem> {
     let (kind, secret) = match bearer(headers) {
         Some(token) => (CredentialKind::Token, token),

@@ -271,7 +271,7 @@ impl Provider {
         Ok(claims)
     }
 
-    /// The provider's description and keys, asked for anew where they are older than `most` nanoseconds.
+    /// The provider's description and keys. Fetches them again if they are older than `most` nanoseconds.
     async fn metadata(&self, now: Timestamp, most: i64) -> Result<CoreProviderMetadata, ProviderError> {
         let mut known = self.known.lock().await;
         if let Some(known) = known.as_ref()

@@ -52,7 +52,7 @@ pub struct Holder {
 pub struct NewToken {
     /// Its name, for the list: 1 to 100 characters.
     pub name: String,
-    /// How many days it lives: 1 to 365. Where nothing is said 90, and no longer than the token that makes it.
+    /// Its life in days: 1 to 365; by default 90, but no longer than the token that makes it.
     #[serde(default)]
     pub days: Option<i64>,
     /// The role that it is kept to: it does what its holder may and this role may too.
@@ -350,7 +350,7 @@ impl Work {
     }
 }
 
-/// By what a secret is listed: the first 8 bytes of its hash, which tell nothing of the secret.
+/// The id of a secret in lists: the first 8 bytes of its hash. They do not reveal the secret.
 fn id_of(hash: &[u8]) -> String {
     hash.iter().take(8).map(|b| format!("{b:02x}")).collect()
 }

@@ -110,7 +110,7 @@ macro_rules! get {
 /// Each reads a column by its name.
 ///
 /// # Errors
-/// [`StoreError::Database`] where there is no such column or it holds something else.
+/// [`StoreError::Database`] if there is no such column, or if it has another type.
 impl Row {
     /// A number that is there.
     pub fn int(&self, column: &str) -> Result<i64, StoreError> {

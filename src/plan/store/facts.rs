@@ -101,7 +101,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NoPlan`] (P7), [`StoreError::UploadConflict`], [`StoreError::BadSequence`],
-    /// [`StoreError::Full`] (nothing of the upload is stored then), or the database's.
+    /// [`StoreError::Full`], or the database's. On an error, no part of the upload is stored.
     pub async fn ingest(
         &self,
         subscription: &SubscriptionId,
@@ -283,7 +283,7 @@ async fn catch_up(
         let rows = work.rows(sql(query).bind(subscription).bind(known)).await?;
         let uploads: Vec<Upload> =
             rows.iter().map_while(|row| Upload::decode(&row.blob("body").ok()?).ok()).collect();
-        // A log that has a gap or cannot be read is no loss: the rows themselves are complete.
+        // If the log has a gap or cannot be read, no fact is lost: the rows are complete.
         if i64::try_from(uploads.len()).is_ok_and(|n| n == newest.saturating_sub(known)) {
             let mut facts = replica.change();
             for upload in uploads {

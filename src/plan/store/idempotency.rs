@@ -78,7 +78,7 @@ impl Store {
         Ok(Claim::First)
     }
 
-    /// Keeps the answer to a claimed request, or frees the key where there is none.
+    /// Keeps the answer to a claimed request. Without an answer, frees the key.
     ///
     /// # Errors
     /// The database's.

@@ -82,7 +82,7 @@ pub enum Scope<'a> {
 pub struct Work(Box<dyn Transaction>);
 
 impl Store {
-    /// Opens the database at `location`, makes a file where it is missing, and brings the schema up to date.
+    /// Opens the database at `location`, creates the file if it is missing, and brings the schema up to date.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Migration`] or [`StoreError::OldServer`].
@@ -100,7 +100,7 @@ impl Store {
         Self { room: rows, ..self }
     }
 
-    /// The migrations that the database at `location` lacks, in order; an empty list where it is up to date.
+    /// The migrations that the database at `location` lacks, in order; empty if it is up to date.
     ///
     /// # Errors
     /// [`StoreError::Database`].
@@ -248,7 +248,7 @@ impl Work {
         if by.dry_run { Ok(()) } else { self.commit().await }
     }
 
-    /// Tells whoever keeps a subscription's decisions in memory that they changed.
+    /// Tells the services that have a subscription's decisions in memory that the decisions changed.
     pub async fn bump_decisions(&mut self, subscription: &SubscriptionId) -> Result<(), StoreError> {
         let bump = "UPDATE subscription SET decisions_revision = decisions_revision + 1 WHERE id = $1";
         self.execute(sql(bump).bind(subscription)).await.map(drop)

@@ -226,7 +226,7 @@ pub(super) async fn hash_off_thread(password: &str) -> Result<String, StoreError
     Ok(hashed.map_err(|_| secret::BadPassword::Hashing)??)
 }
 
-/// Adds a person, and what the trail tells of it. An empty hash is no password.
+/// Adds a person and the row of the audit trail. An empty hash means that the person has no password.
 pub(super) async fn insert_person(
     work: &mut Work,
     person: &Person,

@@ -49,9 +49,9 @@ impl PostgresEngine {
     }
 }
 
-/// The options of a URL. A server on another machine is reached by TLS with a certificate for its name, unless the URL
-/// or `PGSSLMODE` says otherwise in so many words: the driver's own default would send everything in the clear to
-/// whoever declines TLS.
+/// The options of a URL. A server on another machine must speak TLS and have a certificate for its name, unless the URL
+/// or `PGSSLMODE` sets another mode. The driver's own default would send everything in the clear to a server that
+/// declines TLS.
 fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     let options: PgConnectOptions = url.parse()?;
     let said =

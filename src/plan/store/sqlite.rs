@@ -32,7 +32,7 @@ pub(super) struct SqliteEngine {
 }
 
 impl SqliteEngine {
-    /// Opens the file, makes it where it is missing, and brings its schema up to date.
+    /// Opens the file, creates it if it is missing, and brings its schema up to date.
     pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
         create_private(path).map_err(sqlx::Error::Io)?;
         let options = SqliteConnectOptions::new()

@@ -31,7 +31,7 @@ pub struct TrailFilter {
 pub struct VerifiedTrail {
     /// How many rows.
     pub rows: i64,
-    /// The hash of the newest; zeros where there is none.
+    /// The hash of the newest row; zeros if the trail is empty.
     pub head: [u8; 32],
 }
 

@@ -37,7 +37,7 @@ pub struct Own {
     pub file: PathBuf,
     /// The names and addresses under which the service is reached.
     pub names: Vec<String>,
-    /// The present, where it must be made.
+    /// The start of the validity, if the certificate must be created.
     pub now: Timestamp,
 }
 
@@ -74,8 +74,8 @@ impl Source {
         }
     }
 
-    /// The fingerprint that enrolment tokens carry. Reads no key that is given; makes the own certificate where it is
-    /// missing.
+    /// The fingerprint that enrolment tokens carry. Does not read the key of a given certificate. Creates the service's
+    /// own certificate if it is missing.
     ///
     /// # Errors
     /// [`TlsError`].

@@ -77,7 +77,7 @@ struct Shown {
 }
 
 impl Tls {
-    /// TLS with the certificate from `source`; its own is made where it is missing.
+    /// TLS with the certificate from `source`. Creates the service's own certificate if it is missing.
     ///
     /// # Errors
     /// [`TlsError`].

@@ -37,7 +37,7 @@ pub struct TrailQuery {
     pub to: Option<String>,
     /// Only rows with a smaller number: `next` of the page before.
     pub before: Option<i64>,
-    /// Rows of a page: 1 to 500, 100 where nothing is said. An export has no pages.
+    /// Rows of a page: 1 to 500; 100 if it is missing. An export has no pages.
     pub limit: Option<i64>,
 }
 
