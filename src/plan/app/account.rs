@@ -28,7 +28,7 @@ pub struct Account {
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordChange {
-    /// The present password.
+    /// The current password.
     pub current: String,
     /// The new one: 12 characters or more, at most 256 bytes.
     pub new: String,

@@ -49,7 +49,7 @@ pub async fn page(
     limit: i64,
 ) -> Result<TrailPage, Refusal> {
     if !(1..=PAGE).contains(&limit) {
-        return Err(Refusal::Invalid(format!("limit is 1 to {PAGE}")));
+        return Err(Refusal::Invalid(format!("limit must be 1 to {PAGE}")));
     }
     let entries = app.store.trail(may.trail(), &filter, limit).await?;
     let last = entries.last().map(|entry| entry.number);

@@ -1,4 +1,4 @@
-//! The commands of `netcensus-plan`. Operator commands work on the database file itself, beside a running service.
+//! The commands of `netcensus-plan`. Operator commands work on the database itself; the service may run meanwhile.
 
 mod changes;
 mod devices;
@@ -38,7 +38,7 @@ use crate::plan::app::{self, App, May, MayHere};
 use crate::plan::oidc::OidcSettings;
 use crate::plan::permission::Permission;
 
-/// Where the configuration lies on an installed system.
+/// The configuration file of an installed system.
 const INSTALLED: &str = "/etc/netcensus/netcensus-plan.toml";
 
 /// Counts the devices that a plan bills, takes uploads from sensors, and shows both in a console.
@@ -51,11 +51,11 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  netcensus-plan demo                            see it work: service, sensor, capture, count
-  netcensus-plan serve --listen 127.0.0.1:8080   run the service; prints the first link
+  netcensus-plan demo                            try it: service, sensor, capture and count
+  netcensus-plan serve --listen 127.0.0.1:8080   run the service; prints the link for the first sign-in
   netcensus-plan subscription create Contoso
   netcensus-plan plan onboard --kind monthly --devices 1700 --accept-terms
-  netcensus-plan statement show 2026-11          what a month comes to, line by line
+  netcensus-plan statement show 2026-11          the charges of a month, line by line
   netcensus-plan sensor token                    a one-time token for 'netcensus-sensor enrol'
   netcensus-plan census --json                   the numbers, for programs
   netcensus-plan estimate cmdb.csv               how many to commit to, before any sensor exists
@@ -68,11 +68,11 @@ enum Command {
     Serve(serve::Arguments),
     /// Run a service, a sensor and a capture in one process, and print what counts
     Demo(demo::Arguments),
-    /// Tell what is wrong with the service, and what to do about it
+    /// Find problems of the service, and print how to solve each
     Doctor(doctor::Arguments),
     /// Bring the database's schema up to date
     Migrate(maintain::Migrate),
-    /// Copy the database into a file, beside a running service
+    /// Copy the database into a file; the service may run meanwhile
     Backup(maintain::Backup),
     /// Restore a backup into an empty database
     Restore(maintain::Restore),
@@ -85,35 +85,35 @@ enum Command {
     /// Set and list the prices of a device-month
     #[command(subcommand)]
     Price(statement::PriceCommand),
-    /// List, show and correct what each month comes to
+    /// List, show and correct the monthly statements
     #[command(subcommand)]
     Statement(statement::StatementCommand),
     /// Enrol, list and revoke sensors
     #[command(subcommand)]
     Sensor(operate::SensorCommand),
-    /// Seal, show and export what was counted at the end of a day
+    /// Seal, show and export the count at the end of a day
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotCommand),
-    /// Check an exported bundle, or the proof of a device, with nothing but the file
+    /// Check an exported bundle, or the proof of a device, without a database or network
     Verify(snapshot::VerifyArguments),
-    /// Print the census: what counts, and what does not
+    /// Print the census: how many devices count, and how many do not
     Census(inventory::CensusArguments),
-    /// Tell how many devices to commit to, from lists of yours, the inventory, or both
+    /// Estimate how many devices to commit to, from your lists, the inventory, or both
     Estimate(estimate::EstimateArguments),
-    /// Tell when the committed number will be passed
+    /// Forecast when the count passes the committed number
     Forecast(estimate::ForecastArguments),
     /// List, explain, change and export the devices
     Devices(Box<devices::DevicesCommand>),
-    /// Show and undo what people changed of the devices
+    /// List, show and undo the changes that people made to devices
     #[command(subcommand)]
     Changes(changes::ChangesCommand),
-    /// List, import and forget what is managed elsewhere
+    /// List, import and forget devices that other systems manage
     #[command(subcommand)]
     Managed(managed::ManagedCommand),
-    /// Create, list, disable and enable people; give new passwords
+    /// Create, list, disable and enable people; set passwords
     #[command(subcommand)]
     User(people::UserCommand),
-    /// List, bind and take away roles on a subscription
+    /// List, bind and remove roles on a subscription
     #[command(subcommand)]
     Role(people::RoleCommand),
     /// Make, list and revoke API tokens
@@ -129,13 +129,13 @@ enum Command {
     Manual(manual::Arguments),
 }
 
-/// Which database, and how to answer.
+/// The database, and the form of the output.
 #[derive(Clone, Debug, Args)]
 struct Common {
-    /// The configuration file [default: /etc/netcensus/netcensus-plan.toml where it exists]
+    /// The configuration file [default: /etc/netcensus/netcensus-plan.toml, if it exists]
     #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_CONFIG")]
     config: Option<PathBuf>,
-    /// The database: a file, or a URL postgresql://… [default: the configuration's]
+    /// The database: a file, or a URL postgresql://… [default: as configured]
     #[arg(long, value_name = "FILE|URL", env = "NETCENSUS_PLAN_DATABASE")]
     database: Option<Location>,
     /// Print one JSON document
@@ -143,33 +143,33 @@ struct Common {
     json: bool,
 }
 
-/// Which subscription.
+/// The subscription.
 #[derive(Clone, Debug, Args)]
 struct Target {
     #[command(flatten)]
     common: Common,
-    /// The subscription's id or name [default: the only one there is]
+    /// The subscription's id or name; not needed if there is only one subscription
     #[arg(long, short, value_name = "ID")]
     subscription: Option<String>,
 }
 
-/// How something is changed.
+/// The reason for a change, and whether it is only tried.
 #[derive(Clone, Debug, Args)]
 struct Attempt {
-    /// Why, for the audit trail: at most 200 characters
+    /// The reason, for the audit trail: at most 200 characters
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
-    /// Check everything and store nothing
+    /// Check the change and print its result, but store nothing
     #[arg(long)]
     dry_run: bool,
 }
 
 impl Attempt {
-    /// The operator, who does it.
+    /// The operator, with the reason that they gave.
     fn by(&self) -> Result<By, Failure> {
         let reason = self.reason.as_deref().map(str::trim).filter(|r| !r.is_empty());
         if reason.is_some_and(|r| r.chars().count() > audit::REASON) {
-            return Err(Failure::usage(format!("a reason has at most {} characters", audit::REASON)));
+            return Err(Failure::usage(format!("the reason is longer than {} characters", audit::REASON)));
         }
         Ok(By { reason: reason.map(str::to_owned), dry_run: self.dry_run, ..By::operator() })
     }
@@ -196,7 +196,7 @@ impl Common {
         let config = self.config()?;
         if config.database.is_missing() {
             return Err(Failure::failed(format!(
-                "there is no database {}; name it with --database, or start one with 'netcensus-plan serve'",
+                "the database {} does not exist; name another with --database, or create it with 'netcensus-plan serve'",
                 config.database
             )));
         }
@@ -204,7 +204,7 @@ impl Common {
         Ok((config, store))
     }
 
-    /// As [`Common::may_here`], but makes the database if there is none.
+    /// As [`Common::may_here`], but creates the database if it is missing.
     async fn may_begin<A: Permission>(&self, by: By) -> Result<(App, MayHere<A>), Failure> {
         let config = self.config()?;
         let store = Store::open(&config.database).await?;
@@ -237,7 +237,7 @@ impl Target {
                     return Err(Failure::failed(next));
                 }
                 _ => {
-                    let next = "there are several subscriptions; name one with --subscription, see 'netcensus-plan subscription list'";
+                    let next = "there are several subscriptions; choose one with --subscription ('netcensus-plan subscription list' lists them)";
                     return Err(Failure::usage(next));
                 }
             },
@@ -251,7 +251,7 @@ pub fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     #[cfg(feature = "failpoints")]
     let _failpoints = super::crash::set_up();
-    // The service starts the log of its configuration.
+    // The command serve starts the log itself, as its configuration says.
     if !matches!(command, Command::Serve(_)) {
         drop(log::start(LogFormat::Text, log::COMMANDS));
     }
@@ -297,7 +297,7 @@ fn application(config: &Config, store: Store) -> Result<App, Failure> {
     Ok(App::with_rules(store, Arc::new(SystemClock), config.rules().map(PathBuf::from), settings))
 }
 
-/// A service over the database, for commands that ask what it would answer.
+/// The application as the service runs it, with the rules loaded, for `doctor`.
 fn service(config: &Config, store: Store) -> Result<App, Failure> {
     let settings = config.settings(config.url(config.listen))?;
     let classifier = app::classifier(config.rules())?;

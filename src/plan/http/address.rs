@@ -1,4 +1,4 @@
-//! From where a request came, where proxies stand between.
+//! The address of a request's sender, with and without proxies.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -27,15 +27,15 @@ pub enum StoreError {
     #[error("the database server is PostgreSQL {0}; install PostgreSQL 15 or newer")]
     OldServer(i32),
     /// A tool of the database failed.
-    #[error("{name} failed: {why}; if it is not installed, install the Debian package postgresql-client")]
+    #[error("{name} failed: {why}; pg_dump and pg_restore are in the Debian package postgresql-client")]
     Tool {
         /// Which tool.
         name: &'static str,
         /// What it said.
         why: String,
     },
-    /// A restore would overwrite something.
-    #[error("{0} is not empty; restore into a new database, then name that in the configuration")]
+    /// A backup or a restore would overwrite a file or a database.
+    #[error("{0} already exists or is not empty; name a new file or an empty database")]
     NotEmpty(String),
     /// The schema could not be brought up to date.
     #[error(

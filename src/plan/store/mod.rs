@@ -1,8 +1,8 @@
-//! The store: all that the plan service keeps, behind plain methods, one file a subject.
+//! The store: everything that the plan service keeps, one file a subject.
 //!
-//! What a method returned from is durable. Writers of one subscription come one after another. Every tenant table's key
-//! starts with the subscription. Two engines, SQLite for one service and PostgreSQL for several,
-//! take the same SQL.
+//! When a method returns, its writes are durable. Writers of one subscription take turns. The key of every table with data
+//! of subscriptions starts with the subscription. Two engines run the same SQL: SQLite for one service, PostgreSQL for
+//! several.
 
 mod access;
 pub mod audit;
@@ -69,12 +69,12 @@ pub struct Store {
     room: usize,
 }
 
-/// What a writer holds until its end.
+/// The lock that a writer holds until its transaction ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Scope<'a> {
-    /// What is of no subscription: people, and subscriptions as such.
+    /// The installation: people, and the list of subscriptions.
     Installation,
-    /// Everything of one subscription.
+    /// The data of one subscription.
     Subscription(&'a SubscriptionId),
 }
 
@@ -116,7 +116,7 @@ impl Store {
         }
     }
 
-    /// Writes a copy of everything as it is now into a new file, beside running services.
+    /// Writes a consistent copy of the database into a new file. Services may run meanwhile.
     ///
     /// # Errors
     /// [`StoreError::NotEmpty`], [`StoreError::Tool`] or the database's.
@@ -127,7 +127,7 @@ impl Store {
         self.engine.backup(file).await
     }
 
-    /// Puts a backup into a place that holds nothing yet, and brings its schema up to date.
+    /// Restores a backup into a new file or an empty database, and brings the schema up to date.
     ///
     /// # Errors
     /// [`StoreError::NotEmpty`], [`StoreError::Tool`] or the database's.
@@ -151,7 +151,7 @@ impl Store {
         Self::open(location).await
     }
 
-    /// What people call the database.
+    /// The database's name for people.
     pub fn engine_name(&self) -> &'static str {
         self.engine.name()
     }
@@ -198,7 +198,7 @@ impl Store {
         Ok(Work(self.engine.begin(Access::Read).await?))
     }
 
-    /// A transaction that may write what is in `scope`; nobody else writes there until it ends.
+    /// A transaction that may write in `scope`; nobody else writes there until it ends.
     ///
     /// # Errors
     /// The database's.
@@ -211,7 +211,7 @@ impl Store {
     }
 }
 
-/// Each fails with what the database says.
+/// Each fails with the database's error.
 impl Work {
     /// The rows that a query answers.
     pub async fn rows(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
@@ -238,12 +238,12 @@ impl Work {
         self.0.upsert(bulk).await
     }
 
-    /// Makes it durable.
+    /// Commits.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.0.commit().await
     }
 
-    /// Makes it durable, or undoes it where `by` only tries.
+    /// Commits, or rolls back if `by` is a dry run.
     pub async fn finish(self, by: &By) -> Result<(), StoreError> {
         if by.dry_run { Ok(()) } else { self.commit().await }
     }
@@ -262,7 +262,7 @@ fn checked_name(name: &str, most: usize) -> Result<&str, StoreError> {
     good.then_some(name).ok_or(StoreError::BadName(most))
 }
 
-/// Turns the breach of a unique name into `taken`.
+/// Turns the violation of a unique constraint into `taken`.
 fn or_taken(taken: impl FnOnce() -> StoreError) -> impl FnOnce(StoreError) -> StoreError {
     |error| match &error {
         StoreError::Database(e)

@@ -72,7 +72,7 @@ async fn export(
     stream(&app, &may, query)
 }
 
-/// A page of the tenant's trail: people, subscriptions, sign-ins.
+/// A page of the installation's trail: people, subscriptions, sign-ins.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit",
     params(TrailQuery), responses((status = 200, body = TrailPage)))]
 async fn list_of_tenant(
@@ -83,7 +83,7 @@ async fn list_of_tenant(
     page(&app, &may, query).await
 }
 
-/// The tenant's trail as one JSON object a line, the newest first.
+/// The installation's trail as one JSON object a line, the newest first.
 #[utoipa::path(get, path = "/api/v1/audit/export", tag = "audit",
     params(TrailQuery), responses((status = 200, body = String, content_type = "application/x-ndjson")))]
 async fn export_of_tenant(
