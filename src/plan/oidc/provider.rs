@@ -1,4 +1,4 @@
-//! The conversation with the provider: discovery, keys, the code's exchange, the identity token's verification.
+//! Requests to the provider: discovery, keys, exchange of the code; and the verification of the identity token.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -23,9 +23,9 @@ use crate::plan::store::PendingSignIn;
 
 /// Where the provider sends people back to, under the service's URL.
 const CALLBACK: &str = "/login/oidc/callback";
-/// How long one question to the provider may take.
+/// The timeout of a request to the provider.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The largest answer of the provider.
+/// The largest answer of the provider, in bytes.
 const ANSWER_BYTES: usize = 1 << 20;
 /// The longest age of its description, and the shortest time between two requests for it, in nanoseconds.
 const FRESH: i64 = 3_600_000_000_000;
@@ -64,16 +64,16 @@ struct Known {
 pub struct Begun {
     /// Where to send the browser.
     pub url: String,
-    /// What the browser and the provider bring back.
+    /// The state, which the browser and the provider send back.
     pub state: String,
-    /// What is kept here until then.
+    /// The secrets that the service keeps until then.
     pub pending: PendingSignIn,
 }
 
 /// Why a sign-in fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    /// The provider does not answer, or not with what is needed.
+    /// The provider does not answer, or its answer is not usable.
     #[error("cannot reach the identity provider {issuer}: {why}; check 'issuer' in [oidc] and the network")]
     Unavailable {
         /// Which.
@@ -92,12 +92,12 @@ pub enum ProviderError {
     /// The identity token is not accepted.
     #[error("the identity token is not accepted: {0}; sign in again")]
     Token(String),
-    /// The claims make no identity.
+    /// The claims are not sufficient for an identity.
     #[error(transparent)]
     Claims(#[from] BadClaims),
 }
 
-/// A question to the provider that failed.
+/// A request to the provider that failed.
 #[derive(Debug, thiserror::Error)]
 enum AskError {
     #[error("{0}")]

@@ -55,11 +55,11 @@ pub struct NewToken {
     /// Its life in days: 1 to 365; by default 90, but no longer than the token that makes it.
     #[serde(default)]
     pub days: Option<i64>,
-    /// The role that it is kept to: it does what its holder may and this role may too.
+    /// A role that limits the token: it permits what both its holder and this role may do.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub role: Option<Role>,
-    /// The id of the subscription that it is kept to.
+    /// The id of the only subscription on which the token is valid.
     #[serde(default)]
     pub subscription: Option<String>,
 }
@@ -71,10 +71,10 @@ pub struct CredentialEntry {
     pub id: String,
     /// The token's name; empty for a session.
     pub name: String,
-    /// The role that a token is kept to, if any.
+    /// The role that limits the token, if any.
     #[schema(value_type = Option<String>)]
     pub role: Option<Role>,
-    /// The subscription that a token is kept to, if any.
+    /// The only subscription of the token, if it is limited to one.
     pub subscription: Option<String>,
     /// When it was made.
     #[serde(with = "rfc3339")]

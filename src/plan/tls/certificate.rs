@@ -24,7 +24,7 @@ const NAMES: usize = 16;
 /// Where the certificate comes from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Source {
-    /// Made by the service.
+    /// A certificate that the service creates.
     Own(Own),
     /// Given as files.
     Given(Given),
@@ -33,7 +33,7 @@ pub enum Source {
 /// A certificate that the service makes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Own {
-    /// Certificate and key in one file, so that there is never one without the other.
+    /// One file for certificate and key, so that both always exist together.
     pub file: PathBuf,
     /// The names and addresses under which the service is reached.
     pub names: Vec<String>,

@@ -1,4 +1,4 @@
-//! TLS: the certificate that the service shows, its own or a given one, and the listener that speaks it.
+//! TLS: the service's certificate, its own or a configured one, and the listener.
 //!
 //! rustls with ring, TLS 1.2 and 1.3, HTTP/1.1. Sensors know the service by the fingerprint in their enrolment token,
 //! or by an authority that they trust.
