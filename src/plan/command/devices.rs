@@ -83,7 +83,7 @@ struct Selection {
     /// Only devices that are on the managed list (true) or are not (false)
     #[arg(long, value_name = "BOOL")]
     managed: Option<String>,
-    /// Only devices that match every word in part: address, MAC, name, vendor, model, type, tag or location
+    /// Only devices that have each of these words in their address, MAC, name, vendor, model, type, tags or location
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
     /// The column to sort by, such as last_seen; prefix with '-' to sort descending
