@@ -28,15 +28,12 @@ pub struct Config {
     pub public_url: String,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Prefix>,
-    /// HTTPS.
     pub tls: TlsConfig,
     /// What the count depends on.
     pub census: CensusConfig,
-    /// How much one caller may ask.
+    /// How many requests one caller may send.
     pub limits: Allowance,
-    /// The identity provider.
     pub oidc: OidcSettings,
-    /// The log.
     pub log: LogConfig,
 }
 
@@ -44,7 +41,6 @@ pub struct Config {
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct TlsConfig {
-    /// Where HTTPS is spoken.
     pub mode: TlsMode,
     /// The chain of a given certificate in PEM form; empty for the service's own.
     pub certificate: PathBuf,
@@ -52,20 +48,20 @@ pub struct TlsConfig {
     pub key: PathBuf,
     /// Whether enrolment tokens carry the given certificate's fingerprint.
     pub pin: bool,
-    /// Where the service's own certificate is kept; empty for beside SQLite's file.
+    /// The file of the service's own certificate; empty for a file next to SQLite's.
     pub own: PathBuf,
 }
 
-/// Where HTTPS is spoken.
+/// When the service speaks HTTPS.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub enum TlsMode {
-    /// Beyond this machine, and where a certificate is given.
+    /// On other than loopback addresses, and if a certificate is configured.
     #[default]
     Auto,
-    /// Everywhere.
+    /// Always.
     On,
-    /// Nowhere: a proxy before the service speaks it.
+    /// Never: a proxy in front of the service speaks HTTPS.
     OffBehindProxy,
 }
 
@@ -75,7 +71,7 @@ pub enum TlsMode {
 pub struct CensusConfig {
     /// The default instant of the count.
     pub as_of: CountAt,
-    /// Prefixes that are on-link whatever was learned (I5).
+    /// Prefixes that are on-link, even if the frames show otherwise (I5).
     pub on_link: Vec<Prefix>,
     /// A folder of rule packs over the built-in ones; empty for none.
     pub rules: PathBuf,
@@ -98,10 +94,10 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the file, or gives the defaults where none is named.
+    /// Reads the file; without a path, returns the defaults.
     ///
     /// # Errors
-    /// [`ConfigError`] names the place.
+    /// [`ConfigError`] with the file, line and column.
     pub fn load(path: Option<&Path>) -> Result<Self, ConfigError> {
         let Some(path) = path else { return Ok(Self::default()) };
         let text = std::fs::read_to_string(path)
@@ -117,7 +113,8 @@ impl Config {
         let tls = &config.tls;
         if tls.certificate.as_os_str().is_empty() != tls.key.as_os_str().is_empty() {
             let missing = if tls.key.as_os_str().is_empty() { "tls.certificate" } else { "tls.key" };
-            let both = "name both tls.certificate and tls.key, or none for the service's own certificate";
+            let both =
+                "name both tls.certificate and tls.key, or leave both out for the service's own certificate";
             return Err(complain(&text, path, missing, both));
         }
         if let Some((key, advice)) = config.oidc.complaint() {
@@ -131,10 +128,10 @@ impl Config {
         Policy { on_link: self.census.on_link.iter().copied().collect(), ..Policy::default() }
     }
 
-    /// How a service is made that is reached at `public_url`.
+    /// The settings of a service whose clients reach it at `public_url`.
     ///
     /// # Errors
-    /// [`ProviderError::Settings`] where the identity provider's cannot be used.
+    /// [`ProviderError::Settings`] if those of the identity provider are not valid.
     pub fn settings(&self, public_url: String) -> Result<Settings, ProviderError> {
         let provider = match self.oidc.is_on() {
             true => Some(Arc::new(Provider::new(self.oidc.clone(), &public_url)?)),
@@ -149,7 +146,7 @@ impl Config {
         Ok(Settings { public_url, count_at, policy, allowance: self.limits, access, tls: None })
     }
 
-    /// The folder of rule packs, where one is named.
+    /// The folder of rule packs, if the file names one.
     pub fn rules(&self) -> Option<&Path> {
         Some(self.census.rules.as_path()).filter(|p| !p.as_os_str().is_empty())
     }
@@ -161,7 +158,7 @@ impl Config {
         }
         let scheme = if self.speaks_tls(address) { "https" } else { "http" };
         match host_name() {
-            // Listening everywhere is no place that others could reach.
+            // Nobody can connect to 0.0.0.0 or [::].
             Some(host) if address.ip().is_unspecified() => format!("{scheme}://{host}:{}", address.port()),
             _ => format!("{scheme}://{address}"),
         }
@@ -179,11 +176,11 @@ impl Config {
         !self.tls.certificate.as_os_str().is_empty()
     }
 
-    /// Where the certificate comes from when the service listens on `address`; none where it speaks plain HTTP.
+    /// The source of the certificate if the service listens on `address`; `None` if the service speaks plain HTTP.
     ///
     /// # Errors
-    /// [`TlsError::Refused`] where passwords and keys would cross a network in the clear, or there is no place for the
-    /// service's own certificate.
+    /// [`TlsError::Refused`] if passwords and keys would cross a network in the clear, or if no file is configured for
+    /// the service's own certificate.
     pub fn tls(&self, address: SocketAddr, now: Timestamp) -> Result<Option<Source>, TlsError> {
         let refused = |why: String| Err(TlsError::Refused(why));
         let on = self.speaks_tls(address);
@@ -200,7 +197,7 @@ impl Config {
         }
         if !on {
             if !address.ip().is_loopback() && self.public_url.is_empty() {
-                let why = "with tls.mode = \"off_behind_proxy\" write the proxy's address as public_url = \"https://…\"";
+                let why = "tls.mode = \"off_behind_proxy\" needs the proxy's address: write public_url = \"https://…\"";
                 return refused(why.to_owned());
             }
             return Ok(None);
@@ -217,7 +214,7 @@ impl Config {
                 PathBuf::from(name)
             }
             (Location::Server(_), true) => {
-                let why = "the service's own certificate needs a place: name a file with tls.own, or a certificate with tls.certificate and tls.key";
+                let why = "with PostgreSQL, name the file for the service's own certificate with tls.own, or your own certificate with tls.certificate and tls.key";
                 return refused(why.to_owned());
             }
         };
@@ -250,7 +247,7 @@ fn is_loopback(rest: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
-/// The machine's name, where it is one that a URL can hold.
+/// The machine's name, if it is valid in a URL.
 fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.');

@@ -1,6 +1,6 @@
-//! What is wrong with a plan service, and what to do about it: for `netcensus-plan doctor`.
+//! Findings of `netcensus-plan doctor`: problems of a plan service, and how to solve them.
 //!
-//! What is here judges what was found out; the command finds it out.
+//! The command collects the data; the functions here judge it.
 
 use super::store::{Location, Sensor};
 use crate::billing::timeline::{Plan, PlanKind, in_effect};
@@ -12,20 +12,20 @@ use crate::proof::day::SETTLED_AFTER;
 const MIB: u64 = 1 << 20;
 const HOUR: i64 = 3_600 * 1_000_000_000;
 const DAY: i64 = 24 * HOUR;
-/// Less room stops a service within hours.
+/// With less free space, a service may stop within hours.
 const LITTLE: u64 = 256 * MIB;
-/// A sensor reports at least every few minutes, so one that is silent for so long does not run or does not reach us.
+/// A sensor uploads at least every few minutes. After so long a silence, it does not run or cannot reach the service.
 const SILENT: i64 = HOUR;
-/// How long before its end a certificate or a trial is shown.
+/// How long before the end of a certificate or a plan doctor warns.
 const SOON: i64 = 7 * DAY;
 
-/// The database: whether it is there, and whether its schema is this version's.
+/// Whether the schema is up to date.
 pub fn database(place: &Location, pending: usize) -> Finding {
     let place = place.to_string();
     if pending == 0 {
-        return Finding::good("database", place, "it answers, and its schema is this version's");
+        return Finding::good("database", place, "the database answers, and its schema is up to date");
     }
-    let finding = format!("{pending} migrations are pending: an older version made it");
+    let finding = format!("{pending} migrations are pending: an older version wrote the database");
     Finding::other(
         CheckOutcome::Problem,
         "database",
@@ -35,16 +35,17 @@ pub fn database(place: &Location, pending: usize) -> Finding {
     )
 }
 
-/// What a file's system tells of a database in a file: its permissions, and bytes that are free beside it.
+/// A database file: its permissions, and the free space of its file system in bytes.
 pub fn file(place: &Location, mode: u32, free: Option<u64>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let place = place.to_string();
     findings.push(if mode & 0o077 == 0 {
-        Finding::good("permissions", &place, "only its owner may open it")
+        Finding::good("permissions", &place, "only the owner may open the file")
     } else {
-        let finding = format!("others than its owner may open it (mode {:o})", mode & 0o777);
-        let remedy =
-            format!("chmod 600 {place}: it holds the key that signs snapshots and hashes of passwords");
+        let finding = format!("users other than the owner may open the file (mode {:o})", mode & 0o777);
+        let remedy = format!(
+            "chmod 600 {place}: the file contains hashes of passwords and the key that signs snapshots"
+        );
         Finding::other(CheckOutcome::Problem, "permissions", &place, finding, remedy)
     });
     findings.push(match free {
@@ -52,12 +53,13 @@ pub fn file(place: &Location, mode: u32, free: Option<u64>) -> Vec<Finding> {
             CheckOutcome::Unchecked,
             "disk",
             place,
-            "its free room is not known",
+            "the free space is unknown",
             "run doctor as root",
         ),
         Some(free) => {
-            let finding = format!("{} MiB are free where the database lies", free / MIB);
-            let remedy = "make room: without it uploads are refused, and wait at the sensors";
+            let finding = format!("{} MiB are free on the file system of the database", free / MIB);
+            let remedy =
+                "free some space: without it, the service refuses uploads, and they wait on the sensors";
             if free < LITTLE {
                 Finding::other(CheckOutcome::Problem, "disk", place, finding, remedy)
             } else {
@@ -73,19 +75,18 @@ pub fn clock(newest: Option<Timestamp>, now: Timestamp) -> Finding {
     match newest {
         Some(newest) if newest.since(now) > 0 => {
             let finding =
-                format!("this host's clock says {now}, but something was already written down at {newest}");
+                format!("this host's clock says {now}, but the newest row of the audit trail is of {newest}");
             let remedy = "synchronise this host's clock: timedatectl set-ntp true";
             Finding::other(CheckOutcome::Problem, "clock", "", finding, remedy)
         }
-        _ => Finding::good("clock", "", format!("it is {now}, after all that is written down")),
+        _ => Finding::good("clock", "", format!("it is {now}, later than all rows of the audit trail")),
     }
 }
 
-/// How long the certificate is good.
+/// The validity of the certificate.
 pub fn certificate(subject: &str, from: Timestamp, to: Timestamp, now: Timestamp) -> Finding {
-    let finding = format!("it is good from {from} to {to}");
-    let remedy =
-        "renew it and put it in the place of the old one, then send SIGHUP: systemctl reload netcensus-plan";
+    let finding = format!("valid from {from} to {to}");
+    let remedy = "replace the file with a new certificate, then reload it: systemctl reload netcensus-plan";
     if now.since(from) < 0 {
         Finding::other(
             CheckOutcome::Problem,
@@ -103,28 +104,29 @@ pub fn certificate(subject: &str, from: Timestamp, to: Timestamp, now: Timestamp
     }
 }
 
-/// The plan of a subscription. `billable` is what is counted now.
+/// The plan of a subscription. `billable` is the present count.
 pub fn plan(subscription: &str, plans: &[Plan], billable: u64, now: Timestamp) -> Finding {
     let other = |outcome, finding: String, remedy: &str| {
         Finding::other(outcome, "plan", subscription, finding, remedy)
     };
     let Some(plan) = in_effect(plans, now) else {
-        let finding = "no plan is in effect: uploads are refused";
+        let finding = "no plan is in effect: the service refuses uploads";
         return other(
             CheckOutcome::Problem,
             finding.into(),
-            "onboard one: 'netcensus-plan plan onboard', or in the console",
+            "onboard a plan: 'netcensus-plan plan onboard', or in the console",
         );
     };
     let ends = plan.to().filter(|to| to.since(now) < SOON);
     match (ends, plan.committed) {
         (Some(to), _) => {
             let kind = if plan.kind == PlanKind::Trial { "the trial" } else { "the plan" };
-            let remedy = "replace it before that, or uploads are refused: 'netcensus-plan plan replace'";
+            let remedy =
+                "replace it before it ends, or the service refuses uploads: 'netcensus-plan plan replace'";
             other(CheckOutcome::Notice, format!("{kind} ends at {to}"), remedy)
         }
         (None, Some(committed)) if billable > committed => {
-            let finding = format!("{billable} billable devices, {committed} are committed to");
+            let finding = format!("{billable} billable devices, but only {committed} are committed");
             other(
                 CheckOutcome::Notice,
                 finding,
@@ -134,7 +136,7 @@ pub fn plan(subscription: &str, plans: &[Plan], billable: u64, now: Timestamp) -
         (None, Some(committed)) => Finding::good(
             "plan",
             subscription,
-            format!("{committed} devices are committed to, {billable} are billable"),
+            format!("{committed} devices are committed, {billable} are billable"),
         ),
         (None, None) => {
             Finding::good("plan", subscription, format!("a trial, {billable} devices are billable"))
@@ -146,13 +148,12 @@ pub fn plan(subscription: &str, plans: &[Plan], billable: u64, now: Timestamp) -
 pub fn sensors(subscription: &str, sensors: &[Sensor], now: Timestamp) -> Vec<Finding> {
     let standing: Vec<&Sensor> = sensors.iter().filter(|s| s.revoked_at.is_none()).collect();
     if standing.is_empty() {
-        let remedy =
-            "make a token with 'netcensus-plan sensor token', then run 'netcensus-sensor enrol TOKEN' there";
+        let remedy = "create a token with 'netcensus-plan sensor token', then run 'netcensus-sensor enrol TOKEN' on the appliance";
         return vec![Finding::other(
             CheckOutcome::Notice,
             "sensor",
             subscription,
-            "none is enrolled",
+            "no sensor is enrolled",
             remedy,
         )];
     }
@@ -165,11 +166,13 @@ fn sensor(subscription: &str, sensor: &Sensor, now: Timestamp) -> Finding {
         |outcome, finding: String, remedy: &str| Finding::other(outcome, "sensor", &subject, finding, remedy);
     let away = "on the appliance: 'netcensus-sensor doctor'";
     let Some(uploaded) = sensor.uploaded_at else {
-        return other(CheckOutcome::Notice, "it has not uploaded yet".into(), away);
+        return other(CheckOutcome::Notice, "it has sent no upload yet".into(), away);
     };
     let health = &sensor.health;
     if let Some(at) = sensor.forked_at {
-        let finding = format!("two appliances upload as this one since {at}, or it came back from a backup");
+        let finding = format!(
+            "since {at}, two appliances use the identity of this sensor, or its state was restored from a backup"
+        );
         return other(
             CheckOutcome::Problem,
             finding,
@@ -177,12 +180,12 @@ fn sensor(subscription: &str, sensor: &Sensor, now: Timestamp) -> Finding {
         );
     }
     if now.since(uploaded) > SILENT {
-        let finding = format!("its last upload came at {uploaded}, {} h ago", now.since(uploaded) / HOUR);
+        let finding = format!("the last upload came at {uploaded}, {} h ago", now.since(uploaded) / HOUR);
         return other(CheckOutcome::Problem, finding, away);
     }
     if health.refused > 0 || health.spool_dropped > 0 {
         let finding = format!(
-            "{} sightings were refused at its bound, {} uploads dropped undelivered: its count is a lower bound",
+            "the sensor refused {} sightings at its limit and dropped {} uploads unsent: its count is a lower bound",
             health.refused, health.spool_dropped
         );
         return other(
@@ -191,21 +194,23 @@ fn sensor(subscription: &str, sensor: &Sensor, now: Timestamp) -> Finding {
             "raise limits.couplings or spool.max_mib on the appliance",
         );
     }
-    Finding::good("sensor", subject, format!("its last upload came at {uploaded}"))
+    Finding::good("sensor", subject, format!("the last upload came at {uploaded}"))
 }
 
-/// Whether the days are sealed that are due: `sealed` is the newest one, `created` when the subscription was.
+/// Whether the due days are sealed. `sealed` is the newest sealed day; `created`, when the subscription was created.
 pub fn snapshots(subscription: &str, sealed: Option<Day>, created: Timestamp, now: Timestamp) -> Finding {
     let due = Day::of(now.plus(-SETTLED_AFTER)).plus(-1);
     match sealed {
         Some(day) if day >= due => {
-            Finding::good("snapshots", subscription, format!("{day} is sealed, the newest that is due"))
+            Finding::good("snapshots", subscription, format!("{day} is sealed, the newest day that is due"))
         }
         None if Day::of(created) > due => Finding::good("snapshots", subscription, "no day is due yet"),
         _ => {
-            let newest = sealed
-                .map_or_else(|| "none is sealed".to_owned(), |day| format!("{day} is the newest sealed"));
-            let remedy = "a running service seals what is due each minute: see its log, or 'netcensus-plan snapshot seal DAY'";
+            let newest = sealed.map_or_else(
+                || "no day is sealed".to_owned(),
+                |day| format!("the newest sealed day is {day}"),
+            );
+            let remedy = "start the service, which seals due days each minute, or see its log; by hand: 'netcensus-plan snapshot seal DAY'";
             Finding::other(
                 CheckOutcome::Problem,
                 "snapshots",

@@ -1,4 +1,4 @@
-//! How much one caller may ask: a bounded memory of recent callers.
+//! Limits the requests of one caller, with a bounded memory of recent callers.
 
 use std::num::NonZeroU32;
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 /// Callers that are remembered. Beyond this number, those that have been quiet are forgotten.
 const REMEMBERED: usize = 65_536;
 
-/// How much one caller may ask.
+/// How many requests one caller may send.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct Allowance {

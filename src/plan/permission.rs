@@ -1,14 +1,14 @@
 //! Who may do what (`docs/rules.md`, Roles). The matrix is data: documents, console and tests are generated from it.
 //!
-//! Which route does which action is a type in its handler's signature ([`crate::plan::app::May`]); the API's description is made from
-//! that, as `x-netcensus-action`.
+//! A type in the signature of each handler ([`crate::plan::app::May`]) says which action its route does. The API's
+//! description gets its `x-netcensus-action` from that type.
 
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-/// A person's role on a subscription; [`Role::GlobalAdmin`] is of the tenant.
+/// A person's role on a subscription; [`Role::GlobalAdmin`] is a role on the whole installation.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum Role {
     /// Sees everything but the audit trail.
@@ -45,7 +45,7 @@ impl Role {
         }
     }
 
-    /// What a person reads.
+    /// The name that people read.
     pub const fn title(self) -> &'static str {
         match self {
             R => "reader",
@@ -74,9 +74,9 @@ impl FromStr for Role {
     }
 }
 
-/// A word that is no role.
+/// A text that does not name a role.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("'{0}' is no role; it is R, SA, C, O or G")]
+#[error("unknown role '{0}': write R, SA, C, O or G")]
 pub struct UnknownRole(String);
 
 /// What can be done.
@@ -84,7 +84,7 @@ pub struct UnknownRole(String);
 pub enum Action {
     /// See the plan, the census, devices, sensors, statements; ask why; estimate.
     View,
-    /// Take what is seen away as a file.
+    /// Download devices, snapshots and statements as files.
     Export,
     /// Add, cancel or keep a plan.
     ChangePlan,
@@ -145,7 +145,7 @@ impl Action {
         MATRIX.iter().find(|(a, ..)| *a == self).map_or(&[], |(.., roles)| roles)
     }
 
-    /// What a person reads.
+    /// The text that people read.
     pub fn title(self) -> &'static str {
         MATRIX.iter().find(|(a, ..)| *a == self).map_or("", |(_, title, _)| title)
     }
@@ -182,27 +182,27 @@ macro_rules! permissions {
 
 permissions! { View Export ChangePlan ReplacePlan ManageSensors EditDevices ViewAudit BindRoles ManageTenant }
 
-/// What a secret may do of what its holder may: a token can be kept to less. The default keeps it to nothing less.
+/// The limits of a session or token. Within them, it may do what its holder may. The default has no limits.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct TokenScope {
-    /// It does nothing that this role may not.
+    /// Only actions that this role permits.
     pub role: Option<Role>,
-    /// It sees and does nothing outside this subscription.
+    /// Only this subscription.
     pub subscription: Option<String>,
 }
 
 impl TokenScope {
-    /// Whether the scope leaves `action` on `subscription`, or on the tenant as a whole.
+    /// Whether the scope permits `action` on `subscription`; `None` is the installation as a whole.
     pub fn permits(&self, action: Action, subscription: Option<&str>) -> bool {
         self.sees(subscription) && self.role.is_none_or(|role| action.allowed(&[role]))
     }
 
-    /// Whether the scope reaches `subscription`, or the tenant as a whole.
+    /// Whether the scope includes `subscription`; `None` is the installation as a whole.
     pub fn sees(&self, subscription: Option<&str>) -> bool {
         self.subscription.is_none() || self.subscription.as_deref() == subscription
     }
 
-    /// Whether a token of this scope does nothing that one of `other` does not.
+    /// Whether `other` permits everything that this scope permits.
     pub fn is_within(&self, other: &Self) -> bool {
         let least =
             |role: Role| MATRIX.iter().filter(move |(.., roles)| roles.contains(&role)).map(|(a, ..)| *a);
@@ -269,7 +269,7 @@ mod tests {
                         .iter()
                         .any(|on| own.permits(*action, *on) && !other.permits(*action, *on))
                 });
-                // What is within adds nothing; `role: None` is wider by name, even where G and O together are all.
+                // `role: None` counts as wider than G, although G and O together permit everything.
                 assert!(!(own.is_within(other) && wider), "{own:?} within {other:?}");
             }
         }

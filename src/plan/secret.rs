@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 /// The shortest password in characters.
 pub const PASSWORD_MIN: usize = 12;
-/// The longest password in bytes: hashing cost must not follow the sender.
+/// The longest password in bytes: it bounds the cost of hashing.
 pub const PASSWORD_MAX: usize = 256;
 const RANDOM_BYTES: usize = 32;
 
@@ -18,7 +18,7 @@ pub type Hash = [u8; 32];
 
 /// The system gives no random numbers.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
-#[error("the system gives no random numbers; check that /dev/urandom is readable")]
+#[error("the system returned no random numbers; check that /dev/urandom is readable")]
 pub struct NoRandomness;
 
 /// A new secret of 256 random bits behind `prefix`, as one word that is safe in URLs and headers.
@@ -41,7 +41,7 @@ pub fn generate_id_bits() -> Result<[u8; 8], NoRandomness> {
     Ok(bytes)
 }
 
-/// The stored form of a random secret. A fast hash is enough: there is nothing to guess.
+/// The stored form of a random secret. A fast hash is enough: nobody can guess 256 random bits.
 pub fn hash(secret: &str) -> Hash {
     Sha256::digest(secret.as_bytes()).into()
 }
@@ -50,10 +50,10 @@ pub fn hash(secret: &str) -> Hash {
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 pub enum BadPassword {
     /// Too short or too long.
-    #[error("a password has {PASSWORD_MIN} characters or more, and at most {PASSWORD_MAX} bytes")]
+    #[error("a password must have at least {PASSWORD_MIN} characters and at most {PASSWORD_MAX} bytes")]
     Length,
     /// It could not be hashed.
-    #[error("the password cannot be hashed; is memory short?")]
+    #[error("cannot hash the password; check that 19 MiB of memory are free")]
     Hashing,
 }
 

@@ -52,7 +52,7 @@ pub fn router(service: App) -> Router {
 /// listener is a plain one, or a [`crate::plan::tls::TlsListener`].
 ///
 /// # Errors
-/// Where the listener fails.
+/// If the listener fails.
 pub async fn serve(
     listener: impl Listener<Addr = SocketAddr>,
     service: App,
@@ -65,7 +65,7 @@ pub async fn serve(
         stopping.send_replace(true);
     };
     let app = router(service.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    // The tap does nothing: axum tells the peer's address of no other listener than its own.
+    // The tap does nothing itself: axum gives the peer's address only for its own listener types, and a tap is one.
     let server = axum::serve(listener.tap_io(|_| {}), app).with_graceful_shutdown(signal);
     let late = async {
         // A connection that never ends must not hold up the stop.

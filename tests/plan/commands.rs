@@ -144,7 +144,7 @@ async fn a_statement_is_corrected_by_a_line_of_the_next_one() {
 fn a_failure_names_the_next_step_and_its_kind_by_the_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    assert_failure(dir, &["census"], 1, "there is no database");
+    assert_failure(dir, &["census"], 1, "does not exist");
     assert_eq!(failure(dir, &["plan"]).0, 2);
     assert_eq!(failure(dir, &["plan", "onboard", "--kind", "weekly"]).0, 2);
     printed(dir, &["migrate"]);

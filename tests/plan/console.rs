@@ -1,4 +1,4 @@
-//! The console: what a browser gets, whoever asks and however devices name themselves.
+//! The console: the pages that people with different roles get, and hostile names of devices in pages.
 
 use netcensus::plan::permission::Role;
 use netcensus::plan::store::CredentialKind;
@@ -238,7 +238,7 @@ async fn a_form_edits_a_device_that_nobody_changed_since_the_page_showed_it() {
     let device = plan.get(&path).await;
     assert_has(&device, json!({"name": "=b>", "type": "camera", "tags": ["a", "b"], "location": "Roof"}));
     assert_eq!(plan.get("/changes/1").await["reason"], "moved");
-    browser.post(&edit, &form).await.assert(412, "It was changed meanwhile");
+    browser.post(&edit, &form).await.assert(412, "The resource was changed meanwhile");
     let page = browser.show(&path).await;
     page.assert(200, "type set by owner at");
     page.assert(200, "value=\"camera\" selected");

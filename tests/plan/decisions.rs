@@ -139,7 +139,10 @@ async fn a_device_tells_who_decided_what(plan: Plan) {
     patch(&plan, &path, Some("*"), lobby_camera()).await.succeeds(200);
     let why = plan.get(&format!("{path}/why")).await;
     assert_eq!(why["decisions"][4], "type set by owner at 2026-11-22T09:00:00Z (change 1)");
-    assert!(why["changes"].to_string().contains("the category that a person set is taken back"), "{why}");
+    assert!(
+        why["changes"].to_string().contains("a person resets the category, or sets another one"),
+        "{why}"
+    );
 }
 
 async fn an_edit_is_undone_exactly_once_and_its_undoing_can_be_undone(plan: Plan) {

@@ -149,7 +149,7 @@ fn a_full_subscription_refuses_uploads_with_new_devices_whole_and_takes_those_wi
         stored.ingest(&upload_of(1, "hq", of(&[1, 2], 5)), &replica).await.unwrap();
         let refused = stored.ingest(&upload_of(2, "hq", of(&[1, 3], 9)), &replica).await;
         assert!(matches!(refused, Err(StoreError::Full(2))), "{refused:?}");
-        assert_eq!(stored.inventory().await, Inventory::of("hq", of(&[1, 2], 5)), "nothing of it is stored");
+        assert_eq!(stored.inventory().await, Inventory::of("hq", of(&[1, 2], 5)), "no part of it is stored");
         stored.ingest(&upload_of(2, "hq", of(&[1], 9)), &replica).await.unwrap();
         let couplings = &stored.inventory().await.zones["hq"].couplings;
         assert_eq!(couplings.values().map(|c| c.last_seen.0).collect::<Vec<_>>(), [9, 5]);

@@ -56,7 +56,7 @@ fn the_command_forecasts_a_series_from_a_file() {
         ["forecast", "--series", "counts.csv", "--committed", "1700", "--as-of", "2026-11-20T12:00:00Z"];
     insta::assert_snapshot!(printed(dir, &forecast), @"
     grows by +4 per day and passes the committed number between 2026-11-26 and 2026-11-26, most likely on 2026-11-26
-    Commit 1800 for it to hold for a month.
+    To cover a month, commit 1800.
     ");
     std::fs::write(dir.join("bad.csv"), "2026-11-01,5\nyesterday,6\n").unwrap();
     assert_failure(dir, &["forecast", "--series", "bad.csv"], 1, "bad.csv: line 2");

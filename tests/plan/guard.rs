@@ -164,7 +164,7 @@ async fn a_token_with_a_role_has_no_other_rights_of_its_person(plan: Plan) {
     send(plan.api_as(&reader, Method::GET, &timeline)).await.succeeds(200);
     let denied = plan.api(&reader, Method::POST, &cancel(&fabrikam), json!({})).await;
     let denied = denied.fails(403, "not-permitted");
-    assert!(denied["detail"].as_str().unwrap().starts_with("this token is kept to less"), "{denied}");
+    assert!(denied["detail"].as_str().unwrap().starts_with("this token permits less"), "{denied}");
 }
 
 async fn a_token_for_one_subscription_sees_no_other(plan: Plan) {

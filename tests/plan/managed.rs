@@ -100,7 +100,7 @@ async fn a_table_of_which_all_rows_are_managed_is_imported_too(plan: Plan) {
     let table = "name;ip\nx;10.0.0.3\n";
     let done = import_file(&plan, "source=cmdb&all=true", table).await.body;
     assert_eq!(done["list"]["taken"], 1, "{done}");
-    import_file(&plan, "source=mde", "nothing of use").await.fails(422, "unreadable-list");
+    import_file(&plan, "source=mde", "not a list").await.fails(422, "unreadable-list");
     import_file(&plan, "source=mde&kind=toys", table).await.fails(400, "invalid-request");
     import_file(&plan, "source=", table).await.fails(422, "invalid-entry");
 }

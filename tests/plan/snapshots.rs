@@ -162,7 +162,7 @@ async fn a_late_upload_makes_a_new_revision_that_names_it_and_the_old_one_stays(
     let reason = header["reason"].as_str().unwrap();
     assert!(reason.contains(&format!("{sensor} e1/7")), "{reason}");
     assert_eq!(plan.get("/snapshots/2026-11-23?revision=0").await, first);
-    assert_eq!(plan.snapshot("2026-11-22").await["revision"], 0, "the upload has nothing of that day");
+    assert_eq!(plan.snapshot("2026-11-22").await["revision"], 0, "the upload has no facts about that day");
 }
 
 async fn a_day_that_was_sealed_today_gets_its_next_revision_tomorrow(plan: Plan) {

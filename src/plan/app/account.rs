@@ -8,15 +8,15 @@ use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::permission::Role;
 use crate::plan::store::{AccessRefusal, CredentialEntry, CredentialKind, NewToken, Person, StoreError};
 
-/// Who the caller is, and what their token is kept to.
+/// Who the caller is, and the limits of their token.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Account {
     /// The person.
     pub person: Person,
-    /// The role that the token is kept to, if any.
+    /// The role that limits the token, if any.
     #[schema(value_type = Option<String>)]
     pub role: Option<Role>,
-    /// The subscription that the token is kept to, if any.
+    /// The only subscription of the token, if it is limited to one.
     pub subscription: Option<String>,
     /// When the session or token ends.
     #[serde(with = "rfc3339")]
@@ -28,7 +28,7 @@ pub struct Account {
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PasswordChange {
-    /// The present password.
+    /// The current password.
     pub current: String,
     /// The new one: 12 characters or more, at most 256 bytes.
     pub new: String,

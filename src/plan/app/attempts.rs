@@ -1,7 +1,7 @@
 //! How often somebody may try to sign in: a bounded memory of attempts, by account and by address.
 //!
-//! Beside it the answer to a wrong password takes as long for a name that nobody has, so that neither tells which names
-//! exist.
+//! The limit holds for unknown names too, and a wrong password takes as long for an unknown name. So neither reveals which
+//! names exist.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -24,14 +24,14 @@ const ACCOUNT_PAUSE: Duration = Duration::from_secs(30);
 /// Attempts from one address (of IPv6, one /64) at once; after them one every [`ADDRESS_PAUSE`].
 const ADDRESS_BURST: NonZeroU32 = NonZeroU32::new(50).unwrap();
 const ADDRESS_PAUSE: Duration = Duration::from_secs(5);
-/// Accounts, and addresses, that are remembered. Beyond them the newcomers share one memory until others rest.
+/// The most accounts, and the most addresses, that are remembered. Beyond it, new ones share one limit.
 const REMEMBERED: usize = 65_536;
 
 type Key = [u8; 32];
 type Limiter = RateLimiter<Key, HashMapStateStore<Key>, Injected, NoOpMiddleware<Duration>>;
 
-/// The service's clock, as the limiter reads it: it only runs on. A clock that is set back neither gives attempts back
-/// nor locks everybody out until it is where it was.
+/// A clock for the limiter that never goes back. If somebody sets the service's clock back, nobody gains attempts, and
+/// nobody is locked out until the clock has caught up.
 #[derive(Clone)]
 struct Injected(Arc<Monotonic>);
 
@@ -89,10 +89,10 @@ impl Attempts {
         }
     }
 
-    /// Takes one attempt on `account` (none where the attempt names none) from `address`.
+    /// Records an attempt from `address` on `account`, if the attempt names one.
     ///
     /// # Errors
-    /// After how many seconds the next is taken, where these were too many.
+    /// The seconds to wait, if there were too many attempts.
     pub fn take(&self, account: Option<&str>, address: Option<IpAddr>) -> Result<(), u64> {
         let network = address.map(|address| match address {
             IpAddr::V4(v4) => v4.octets().to_vec(),
@@ -100,7 +100,7 @@ impl Attempts {
         });
         let address = network.map(|network| (&self.addresses, Sha256::digest(network).into()));
         let account = account.map(|name| (&self.accounts, Sha256::digest(name.as_bytes()).into()));
-        // The address first: who is held back by it must not use up the attempts of an account's owner.
+        // The address first: a sender over its limit must not use up the attempts of the account's owner.
         for (limiter, key) in [address, account].into_iter().flatten() {
             self.check(limiter, key)?;
         }

@@ -16,11 +16,11 @@ use crate::wire::SubscriptionId;
 pub struct TrailPage {
     /// The newest first.
     pub entries: Vec<AuditEntry>,
-    /// The `before` of the next page, where there is one.
+    /// The `before` of the next page; null on the last page.
     pub next: Option<i64>,
 }
 
-/// The proof that somebody may view a trail, and which.
+/// The proof that somebody may view a trail; it names the trail.
 pub trait MayViewTrail: Sync {
     /// The subscription of the trail; none for the installation's own.
     fn trail(&self) -> Option<&SubscriptionId>;
@@ -49,7 +49,7 @@ pub async fn page(
     limit: i64,
 ) -> Result<TrailPage, Refusal> {
     if !(1..=PAGE).contains(&limit) {
-        return Err(Refusal::Invalid(format!("limit is 1 to {PAGE}")));
+        return Err(Refusal::Invalid(format!("limit must be 1 to {PAGE}")));
     }
     let entries = app.store.trail(may.trail(), &filter, limit).await?;
     let last = entries.last().map(|entry| entry.number);

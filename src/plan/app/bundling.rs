@@ -11,7 +11,7 @@ use crate::proof::bundle::Writer;
 use crate::proof::{SigningKey, Span};
 use crate::wire::SubscriptionId;
 
-/// The contents of a bundle, but for the leaves.
+/// The contents of a bundle, except the leaves.
 pub struct Bundle {
     app: App,
     subscription: String,

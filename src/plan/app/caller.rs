@@ -23,8 +23,8 @@ pub struct Caller {
 
 /// The proof that somebody may do `A` to a subscription.
 ///
-/// [`Caller::may`] gives it to a person whose roles suffice, [`May::operator`] to whoever runs commands on the service's
-/// machine. Use cases take it as an argument, so none can be called without.
+/// [`Caller::may`] gives it to a person whose roles suffice, [`May::operator`] to anyone who runs commands on the
+/// service's machine. Use cases take it as an argument, so none can be called without.
 #[derive(Clone, Debug)]
 pub struct May<A: Permission> {
     pub subscription: Subscription,

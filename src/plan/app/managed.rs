@@ -120,7 +120,7 @@ impl ManagedPage {
         limit: usize,
         now: Timestamp,
     ) -> Result<Self, Refusal> {
-        let bad = || Refusal::invalid("'after' is not a cursor; send the 'next' of the page before");
+        let bad = || Refusal::invalid("'after' is not a cursor; send the 'next' of the previous page");
         let read = |text: &String| -> Option<ManagedKey> {
             serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
         };
@@ -259,7 +259,7 @@ impl FileImport {
     /// # Errors
     /// [`Refusal::ManagedFile`], or [`Refusal::Invalid`] if a parameter cannot be read.
     pub fn read(self, name: &str, list: &[u8], mapping: Mapping) -> Result<ReadList, Refusal> {
-        let unknown = || Refusal::invalid("the kind is cmdb, meraki or defender");
+        let unknown = || Refusal::invalid("unknown kind: write cmdb, meraki or defender");
         let kind = self.kind.as_deref().filter(|k| !k.is_empty());
         let kind = kind.map(|k| FileKind::from_key(k).ok_or_else(unknown)).transpose()?;
         let instant = |text: Option<String>| {

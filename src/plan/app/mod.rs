@@ -65,7 +65,7 @@ const HASHERS: usize = 2;
 /// Estimates that are made at once: each may take 16 MiB of lists, and a report of their rows.
 const ESTIMATORS: usize = 2;
 
-/// How a service is made.
+/// The settings of a service.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     /// The URL under which browsers and sensors reach it, without a slash at the end.
@@ -74,22 +74,22 @@ pub struct Settings {
     pub count_at: CountAt,
     /// The policy of the count.
     pub policy: Policy,
-    /// How much one caller may ask.
+    /// How many requests one caller may send.
     pub allowance: Allowance,
-    /// The certificate, where the service speaks TLS itself.
+    /// The certificate, if the service itself speaks TLS.
     pub tls: Option<Tls>,
-    /// How people get in.
+    /// How people sign in.
     pub access: AccessSettings,
 }
 
-/// How people get in.
+/// How people sign in.
 #[derive(Clone, Debug)]
 pub struct AccessSettings {
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Prefix>,
     /// Whether people sign in by passwords that are kept here.
     pub local_passwords: bool,
-    /// The identity provider, where there is one.
+    /// The identity provider, if one is configured.
     pub provider: Option<Arc<Provider>>,
 }
 
@@ -116,11 +116,11 @@ pub struct Inner {
     pub metrics: Metrics,
     /// How it was made.
     pub settings: Settings,
-    /// Bounds what one caller asks.
+    /// Limits the requests of one caller.
     pub limits: Limits,
-    /// Bounds what is written down of attempts to pass for a sensor.
+    /// Limits the records of attempts to impersonate a sensor.
     pub suspicions: Suspicions,
-    /// Bounds attempts to sign in.
+    /// Limits attempts to sign in.
     pub attempts: Attempts,
     /// Bounds decoding.
     pub decoders: Semaphore,
@@ -132,7 +132,7 @@ pub struct Inner {
     pub stopping: watch::Sender<bool>,
 }
 
-/// What counts devices.
+/// The parts that count devices.
 struct Counting {
     inventories: Inventories,
     classifier: SharedClassifier,
@@ -244,7 +244,7 @@ impl App {
         Ok(view)
     }
 
-    /// What was billable day by day, for the forecast: at the end of each sealed day by its newest snapshot, and now.
+    /// The billable counts for the forecast: of each sealed day, by its newest snapshot, and the present one.
     ///
     /// # Errors
     /// The store's.
@@ -304,8 +304,8 @@ impl App {
         work.await.unwrap_or_else(|e| Err(Refusal::Defect(format!("a change of the inventory failed: {e}"))))
     }
 
-    /// Stores an upload and shows it. Runs to its end even where the sender goes away meanwhile: what is committed
-    /// must also be shown. `request` names the request that brings it.
+    /// Stores an upload and updates the inventory in memory. Runs to its end even if the sender goes away meanwhile,
+    /// because the inventory in memory must not lack committed facts. `request` identifies the request.
     ///
     /// # Errors
     /// Those of [`Store::ingest`].

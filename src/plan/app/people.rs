@@ -23,7 +23,7 @@ pub struct NewPerson {
     pub name: String,
     /// The password: 12 characters or more, at most 256 bytes.
     pub password: String,
-    /// Whether they administer the tenant.
+    /// Whether the person is a global admin.
     #[serde(default)]
     pub global_admin: bool,
 }

@@ -8,20 +8,21 @@ use crate::plan::permission::Action;
 use crate::plan::store::StoreError;
 use crate::wire::{BadUpload, Subject};
 
-/// Why a use case gives no answer. The API makes a problem of it, the console an error page, the command line an exit code.
+/// Why a use case gives no answer. The API turns it into a problem, the console into an error page, the command line into
+/// an exit code.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
     /// The store refuses, or fails.
     #[error(transparent)]
     Store(#[from] StoreError),
     /// Nobody is signed in.
-    #[error("sign in at /login, or send 'Authorization: Bearer nct_…'")]
+    #[error("nobody is signed in; sign in at /login, or send 'Authorization: Bearer nct_…'")]
     Unauthenticated,
     /// Another site sent a signed-in browser here to change something.
     #[error("send the form from this service's own page")]
     CrossSite,
     /// The caller's roles, or the scope of their token, do not suffice.
-    #[error("{}to {} takes: {}", if *by_token { "this token is kept to less than its holder may; " } else { "" }, action.title(), action.role_titles())]
+    #[error("{}the action '{}' needs one of the roles: {}", if *by_token { "this token permits less than its holder's roles; " } else { "" }, action.title(), action.role_titles())]
     NotPermitted {
         action: Action,
         /// The person may; their token may not.
@@ -42,7 +43,7 @@ pub enum Refusal {
     /// A list to import into the managed list cannot be read.
     #[error(transparent)]
     ManagedFile(FileError),
-    /// Nothing is known of an address or a MAC.
+    /// The address or MAC is unknown.
     #[error("{}", .0.unknown())]
     Unknown(Subject),
     /// An upload cannot be read.
@@ -51,7 +52,7 @@ pub enum Refusal {
     /// The bearer key is not that of an enrolled sensor. The sender is not told more.
     #[error("the key is missing, unknown or revoked; enrol the sensor again")]
     UnknownSensor,
-    /// The request is not signed as it must be.
+    /// The signature of the request is missing or invalid.
     #[error("{0}")]
     Unsigned(&'static str),
     /// The classification rules cannot be loaded.
@@ -60,22 +61,24 @@ pub enum Refusal {
     /// Too many attempts to sign in, or to guess a password. The next one is taken after this many seconds.
     #[error("too many attempts with this name or from this address; try again in {0} s")]
     TooMany(u64),
-    /// A one-time link is not good.
-    #[error("the link is unknown, used or too old; a new one is printed when the service starts unclaimed")]
+    /// A one-time link is not valid.
+    #[error(
+        "the link is unknown, used or expired; restart the service: it prints a new link while it has no administrator"
+    )]
     BadLink,
     /// The configuration names no identity provider.
     #[error("no identity provider is configured; sign in at /login")]
     NoProvider,
-    /// What the identity provider sent the browser back with is not accepted.
+    /// The parameters with which the identity provider sent the browser back are not accepted.
     #[error("{0}")]
     SignIn(&'static str),
-    /// The identity provider fails, or vouches for nobody.
+    /// The identity provider fails, or does not sign the person in.
     #[error(transparent)]
     Provider(#[from] ProviderError),
     /// The configuration accepts no passwords.
-    #[error("sign in by the identity provider at /login")]
+    #[error("passwords are not accepted; sign in with the identity provider at /login")]
     NoPasswords,
-    /// The program is wrong. What failed is for the log alone.
+    /// A defect of the program. Only the log has the cause.
     #[error("internal error: {0}")]
     Defect(String),
 }

@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::census::Timestamp;
 
-/// Sensors and kinds that are remembered at once. Beyond them a new one is not written down until a minute has passed.
+/// The most pairs of sensor and kind that are remembered. Beyond it, a new one is not recorded until a minute has passed.
 const REMEMBERED: usize = 4_096;
 const MINUTE: i64 = 60_000_000_000;
 
@@ -51,7 +51,7 @@ impl Suspicion {
     /// What the trail calls the request.
     pub const fn action(self) -> &'static str {
         match self {
-            // Nothing is refused: the answer is that of the first time.
+            // The request is not refused: it gets the first answer.
             Self::Replayed => "upload.replayed",
             Self::BadToken => "enrol.refused",
             _ => "upload.refused",
@@ -64,7 +64,7 @@ impl Suspicion {
     }
 }
 
-/// The memory of what was written down lately.
+/// The suspicions that were recorded in the last minute.
 #[derive(Debug, Default)]
 pub struct Suspicions(Mutex<HashMap<(String, String, Suspicion), Noted>>);
 
@@ -75,8 +75,8 @@ struct Noted {
 }
 
 impl Suspicions {
-    /// Counts one at `now`. Where it shall be written down: how many there were since the last one that was, this one
-    /// included.
+    /// Counts a suspicion at `now`. If it must be recorded, returns how many there were since the last record, including
+    /// this one.
     pub fn take(&self, subscription: &str, sensor: &str, what: Suspicion, now: Timestamp) -> Option<u64> {
         let minute = now.0.div_euclid(MINUTE);
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -14,16 +14,16 @@ use crate::plan::oidc::OidcSettings;
 use crate::plan::permission::Permission;
 use crate::plan::store::{By, Location, Store, Subscription, audit};
 
-/// Where the configuration lies on an installed system.
+/// The configuration file of an installed system.
 const INSTALLED: &str = "/etc/netcensus/netcensus-plan.toml";
 
-/// Which database, and how to answer.
+/// The database, and the form of the output.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Common {
-    /// The configuration file [default: /etc/netcensus/netcensus-plan.toml where it exists]
+    /// The configuration file [default: /etc/netcensus/netcensus-plan.toml, if it exists]
     #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_CONFIG")]
     pub(super) config: Option<PathBuf>,
-    /// The database: a file, or a URL postgresql://… [default: the configuration's]
+    /// The database: a file, or a URL postgresql://… [default: as configured]
     #[arg(long, value_name = "FILE|URL", env = "NETCENSUS_PLAN_DATABASE")]
     pub(super) database: Option<Location>,
     /// Print one JSON document
@@ -31,38 +31,38 @@ pub(super) struct Common {
     pub(super) json: bool,
 }
 
-/// Which subscription.
+/// The subscription.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Target {
     #[command(flatten)]
     pub(super) common: Common,
-    /// The subscription's id or name [default: the only one there is]
+    /// The subscription's id or name; not needed if there is only one subscription
     #[arg(long, short, value_name = "ID")]
     pub(super) subscription: Option<String>,
 }
 
-/// How something is changed.
+/// The reason for a change, and whether it is only tried.
 #[derive(Clone, Debug, Args)]
 pub(super) struct Attempt {
-    /// Why, for the audit trail: at most 200 characters
+    /// The reason, for the audit trail: at most 200 characters
     #[arg(long, value_name = "TEXT")]
     pub(super) reason: Option<String>,
-    /// Check everything and store nothing
+    /// Check the change and print its result, but store nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }
 
 impl Attempt {
-    /// The operator, who does it.
+    /// The operator, with the reason that they gave.
     pub(super) fn by(&self) -> Result<By, Failure> {
         let reason = self.reason.as_deref().map(str::trim).filter(|r| !r.is_empty());
         if reason.is_some_and(|r| r.chars().count() > audit::REASON) {
-            return Err(Failure::usage(format!("a reason has at most {} characters", audit::REASON)));
+            return Err(Failure::usage(format!("the reason is longer than {} characters", audit::REASON)));
         }
         Ok(By { reason: reason.map(str::to_owned), dry_run: self.dry_run, ..By::operator() })
     }
 
-    /// The words before the outcome of a dry run.
+    /// A prefix for the outcome of a dry run.
     pub(super) fn tried(&self) -> &'static str {
         if self.dry_run { "would be: " } else { "" }
     }
@@ -84,7 +84,7 @@ impl Common {
         let config = self.config()?;
         if config.database.is_missing() {
             return Err(Failure::failed(format!(
-                "there is no database {}; name it with --database, or start one with 'netcensus-plan serve'",
+                "the database {} does not exist; name another with --database, or create it with 'netcensus-plan serve'",
                 config.database
             )));
         }
@@ -92,7 +92,7 @@ impl Common {
         Ok((config, store))
     }
 
-    /// As [`Common::may_here`], but makes the database if there is none.
+    /// As [`Common::may_here`], but creates the database if it is missing.
     pub(super) async fn may_begin<A: Permission>(&self, by: By) -> Result<(App, MayHere<A>), Failure> {
         let config = self.config()?;
         let store = Store::open(&config.database).await?;
@@ -125,7 +125,7 @@ impl Target {
                     return Err(Failure::failed(next));
                 }
                 _ => {
-                    let next = "there are several subscriptions; name one with --subscription, see 'netcensus-plan subscription list'";
+                    let next = "there are several subscriptions; choose one with --subscription ('netcensus-plan subscription list' lists them)";
                     return Err(Failure::usage(next));
                 }
             },
@@ -142,15 +142,15 @@ pub(super) fn application(config: &Config, store: Store) -> Result<App, Failure>
     Ok(App::with_rules(store, Arc::new(SystemClock), config.rules().map(PathBuf::from), settings))
 }
 
-/// Prints a line.
-pub(super) fn say(line: &str) -> Result<(), Failure> {
-    writeln!(io::stdout(), "{line}")?;
-    Ok(())
-}
-
-/// A service over the database, for commands that ask what it would answer.
+/// The application as the service runs it, with the rules loaded, for `doctor`.
 pub(super) fn service(config: &Config, store: Store) -> Result<App, Failure> {
     let settings = config.settings(config.url(config.listen))?;
     let classifier = app::classifier(config.rules())?;
     Ok(App::new(store, Arc::new(SystemClock), classifier, settings))
+}
+
+/// Prints a line.
+pub(super) fn say(line: &str) -> Result<(), Failure> {
+    writeln!(io::stdout(), "{line}")?;
+    Ok(())
 }

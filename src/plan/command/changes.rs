@@ -1,4 +1,4 @@
-//! `changes`: lists, shows and undoes what people changed.
+//! `changes`: lists, shows and undoes changes of devices.
 
 use std::io::{self, Write};
 
@@ -18,7 +18,7 @@ use crate::plan::store::By;
 pub(super) enum ChangesCommand {
     /// List the changes, the newest first
     List(ListArguments),
-    /// Show what a change altered, with the decisions before and after
+    /// Show the decisions that a change altered, before and after
     Show(ShowArguments),
     /// Undo a change
     Undo(UndoArguments),
@@ -31,7 +31,7 @@ pub(super) struct ListArguments {
     /// Only changes with a lower number
     #[arg(long, value_name = "NUMBER")]
     before: Option<u64>,
-    /// How many, at most 1000
+    /// The most changes to list, at most 1000
     #[arg(long, value_name = "N", default_value_t = 100)]
     limit: usize,
 }
@@ -100,14 +100,14 @@ pub(super) async fn run(command: ChangesCommand) -> Result<(), Failure> {
     }
 }
 
-/// Prints what a change did, or would do.
+/// Prints the result of a change, or of a dry run.
 pub(super) fn print_change(changed: ChangeAnswer, json: bool) -> Result<(), Failure> {
     if json {
         return print_json(&changed);
     }
     let mut out = io::stdout().lock();
     let Some(set) = &changed.change else {
-        writeln!(out, "nothing to change: everything is as asked for already")?;
+        writeln!(out, "nothing to change: the devices already are as you asked")?;
         return Ok(());
     };
     let (tried, count) = (if changed.dry_run { "would be change" } else { "change" }, set.count);

@@ -21,7 +21,7 @@ use crate::plan::permission::{self, EditDevices, View};
 use crate::plan::store::{By, Expected};
 use crate::wire::{DeviceEntry, Subject};
 
-/// `devices` and what can be done with them; alone it lists them.
+/// Without a subcommand, lists the devices.
 #[derive(Debug, Args)]
 #[command(
     args_conflicts_with_subcommands = true,
@@ -45,54 +45,54 @@ enum Subcommands {
     List(ListArguments),
     /// Show one device
     Show(OneArguments),
-    /// Explain why an address, a MAC or a device counts, or does not
+    /// Explain why an address, a MAC or a device counts or does not
     Why(OneArguments),
-    /// Set properties of devices, or take them back
+    /// Set or clear properties of devices
     Edit(EditArguments),
-    /// Delete devices: each returns with new traffic
+    /// Delete devices; a deleted device returns when it sends again
     Delete(SomeArguments),
     /// Merge devices of one zone into one
     Merge(SomeArguments),
-    /// Take couplings out of a device
+    /// Split couplings off a device
     Split(SplitArguments),
     /// Write all devices to a file
     Export(ExportArguments),
 }
 
-/// Which devices, in what order.
+/// A filter of devices, and their order.
 #[derive(Clone, Debug, Args)]
 struct Selection {
-    /// network, iot, computer_mobile or unclassified
+    /// Only devices of this category: network, iot, computer_mobile or unclassified
     #[arg(long, value_name = "CATEGORY")]
     category: Option<String>,
-    /// A verdict's id, such as C-IOT
+    /// Only devices with this verdict, such as C-IOT
     #[arg(long, value_name = "ID")]
     verdict: Option<String>,
-    /// A zone's name
+    /// Only devices of this zone
     #[arg(long, value_name = "NAME")]
     zone: Option<String>,
-    /// A type, such as camera
+    /// Only devices of this type, such as camera
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
-    /// A maker
+    /// Only devices of this vendor
     #[arg(long, value_name = "NAME")]
     vendor: Option<String>,
-    /// A tag
+    /// Only devices with this tag
     #[arg(long, value_name = "TAG")]
     tag: Option<String>,
-    /// The importance: low, normal or high
+    /// Only devices of this importance: low, normal or high
     #[arg(long, value_name = "LEVEL")]
     importance: Option<String>,
-    /// Whether the managed list contains it: true or false
+    /// Only devices that are on the managed list (true) or are not (false)
     #[arg(long, value_name = "BOOL")]
     managed: Option<String>,
-    /// Words, each a part of an address, MAC, name, vendor, model, type, tag or location
+    /// Only devices that have each of these words in their address, MAC, name, vendor, model, type, tags or location
     #[arg(long, value_name = "TEXT")]
     search: Option<String>,
-    /// A column to sort by, such as last_seen; descending with '-' before it
+    /// The column to sort by, such as last_seen; prefix with '-' to sort descending
     #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
     sort: Option<String>,
-    /// The instant of the verdicts, RFC 3339 [default: now]
+    /// The instant at which to count, RFC 3339 [default: now]
     #[arg(long, value_name = "RFC3339")]
     as_of: Option<Timestamp>,
 }
@@ -130,10 +130,10 @@ struct ListArguments {
 struct OneArguments {
     #[command(flatten)]
     target: Target,
-    /// A device's id, or an address or MAC
+    /// The device's id, address or MAC
     #[arg(value_name = "DEVICE")]
     device: String,
-    /// The instant of the verdicts, RFC 3339 [default: now]
+    /// The instant at which to count, RFC 3339 [default: now]
     #[arg(long, value_name = "RFC3339")]
     as_of: Option<Timestamp>,
 }
@@ -144,7 +144,7 @@ struct SomeArguments {
     target: Target,
     #[command(flatten)]
     attempt: Attempt,
-    /// Devices by id, address or MAC
+    /// The devices, by id, address or MAC
     #[arg(value_name = "DEVICE", required = true)]
     devices: Vec<String>,
 }
@@ -153,25 +153,25 @@ struct SomeArguments {
 struct EditArguments {
     #[command(flatten)]
     some: SomeArguments,
-    /// Their name
+    /// The new name
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
-    /// A type of the taxonomy, which brings its category
+    /// The new type, such as camera; it sets the category too
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
-    /// network, iot, computer_mobile or unclassified
+    /// The new category: network, iot, computer_mobile or unclassified
     #[arg(long, value_name = "CATEGORY")]
     category: Option<String>,
-    /// Their location
+    /// The new location
     #[arg(long, value_name = "TEXT")]
     location: Option<String>,
-    /// A tag; may be given several times. Replaces all earlier tags
+    /// A new tag; may be repeated. The new tags replace all earlier tags
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
-    /// How important they are: low, normal or high
+    /// The new importance: low, normal or high
     #[arg(long, value_name = "LEVEL")]
     importance: Option<String>,
-    /// A property to take back: name, type, category, location, tags or importance; may be given several times
+    /// A property to clear: name, type, category, location, tags or importance; may be repeated
     #[arg(long, value_name = "PROPERTY")]
     clear: Vec<String>,
 }
@@ -185,7 +185,7 @@ struct SplitArguments {
     /// The device's id
     #[arg(value_name = "DEVICE")]
     device: String,
-    /// A coupling to take out, as 'MAC IP'; may be given several times
+    /// A coupling to split off, as 'MAC IP'; may be repeated
     #[arg(long = "coupling", value_name = "MAC IP", required = true)]
     couplings: Vec<String>,
 }
@@ -194,7 +194,7 @@ struct SplitArguments {
 enum Format {
     /// A table for spreadsheets (RFC 4180)
     Csv,
-    /// A JSON object a line
+    /// One JSON object a line
     Ndjson,
 }
 
@@ -204,13 +204,13 @@ struct ExportArguments {
     target: Target,
     #[command(flatten)]
     selection: Selection,
-    /// The form of the file
+    /// The format of the file
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     format: Format,
-    /// Columns by their keys, separated by commas [default: all]
+    /// The keys of the columns, separated by commas [default: all]
     #[arg(long, value_name = "KEYS")]
     columns: Option<String>,
-    /// Where to write it [default: standard output]
+    /// The file to write [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -372,10 +372,12 @@ async fn edit(arguments: EditArguments) -> Result<(), Failure> {
     for property in clear {
         let known = Property::from_key(&property).ok_or_else(|| {
             let all: Vec<&str> = Property::ALL.into_iter().map(Property::key).collect();
-            Failure::usage(format!("'{property}' cannot be cleared; it is one of {}", all.join(", ")))
+            Failure::usage(format!("unknown property '{property}': clear one of {}", all.join(", ")))
         })?;
         if patch.insert(known.key().to_owned(), Value::Null).is_some() {
-            return Err(Failure::usage(format!("{property} is both set and cleared; do one of them")));
+            return Err(Failure::usage(format!(
+                "{property} is both set and cleared: leave out one of the two"
+            )));
         }
     }
     if patch.is_empty() {
@@ -432,17 +434,20 @@ async fn identify(
         return Ok(device.to_owned());
     }
     let subject: Subject = device.parse().map_err(|_| {
-        Failure::usage(format!("'{device}' is not a device's id, an address or a MAC; give one of them"))
+        Failure::usage(format!("'{device}' is not a device's id, an address or a MAC address"))
     })?;
     let found = devices::find(app, may, subject, as_of).await?;
     match found.as_slice() {
         [only] => Ok(only.id.clone()),
-        [] => Err(Failure::failed(format!(
-            "no device has {device}; 'netcensus-plan devices why {device}' may tell why"
-        ))),
+        [] => {
+            Err(Failure::failed(format!("no device has {device}; see 'netcensus-plan devices why {device}'")))
+        }
         several => {
             let ids: Vec<String> = several.iter().map(|d| format!("{} ({})", d.id, d.zone)).collect();
-            Err(Failure::usage(format!("several devices have {device}; name one of {}", ids.join(", "))))
+            Err(Failure::usage(format!(
+                "several devices have {device}; choose one by its id: {}",
+                ids.join(", ")
+            )))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! `doctor`: what is wrong with the service, and what to do about it.
+//! `doctor`: finds problems of the service, and how to solve them.
 
 use std::fs;
 use std::io;
@@ -23,16 +23,15 @@ use crate::plan::tls::Source;
 use crate::wire::SubscriptionId;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Subscriptions that are looked at.
+/// The most subscriptions to examine.
 const SUBSCRIPTIONS: usize = 1_000;
 
-/// How to look.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   sudo netcensus-plan doctor
   netcensus-plan doctor --json | jq '.findings[] | select(.outcome != \"good\")'
 
-It changes nothing, and may run beside the service. Exit status: 0 nothing is a problem, 1 something is.")]
+It changes nothing; the service may run meanwhile. Exit status: 0 without problems, 1 with problems.")]
 pub(super) struct Arguments {
     #[command(flatten)]
     common: Common,
@@ -63,7 +62,7 @@ async fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
                     "database",
                     "",
                     e.to_string(),
-                    "restore a backup, if it is damaged",
+                    "if the database is damaged, restore a backup",
                 )]
             }));
             store.close().await;
@@ -75,7 +74,7 @@ async fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
 
 fn rules(config: &Config) -> Finding {
     match app::classifier(config.rules()) {
-        Ok(_) => Finding::good("rules", "", "they are good"),
+        Ok(_) => Finding::good("rules", "", "the rules are valid"),
         Err(e) => Finding::other(
             CheckOutcome::Problem,
             "rules",
@@ -86,7 +85,7 @@ fn rules(config: &Config) -> Finding {
     }
 }
 
-/// The database, opened only where that changes nothing in it.
+/// The database, opened only if that does not change it.
 async fn store(config: &Config) -> Result<(Store, Vec<Finding>), Finding> {
     let place = &config.database;
     let wrong = |finding: String, remedy: &str| {
@@ -95,7 +94,7 @@ async fn store(config: &Config) -> Result<(Store, Vec<Finding>), Finding> {
     if place.is_missing() {
         return wrong(
             "it does not exist".into(),
-            "start the service, which makes it; or name it with --database",
+            "start the service, which creates it, or name another with --database",
         );
     }
     let pending = match Store::pending(place).await {
@@ -103,7 +102,7 @@ async fn store(config: &Config) -> Result<(Store, Vec<Finding>), Finding> {
         Err(e) => {
             return wrong(
                 e.to_string(),
-                "check that it runs, that this user may open it, and that it is undamaged",
+                "check that the database runs, that this user may open it, and that it is not damaged",
             );
         }
     };
@@ -123,7 +122,7 @@ async fn store(config: &Config) -> Result<(Store, Vec<Finding>), Finding> {
         findings.extend(doctor::file(place, mode, free));
         findings.push(match store.row(sql("PRAGMA quick_check(1)")).await {
             Ok(Some(row)) if row.text("quick_check").is_ok_and(|said| said == "ok") => {
-                Finding::good("integrity", place.to_string(), "SQLite finds nothing damaged")
+                Finding::good("integrity", place.to_string(), "SQLite finds no damage")
             }
             Ok(row) => {
                 let said = row.and_then(|r| r.text("quick_check").ok()).unwrap_or_default();
@@ -142,13 +141,13 @@ async fn store(config: &Config) -> Result<(Store, Vec<Finding>), Finding> {
     Ok((store, findings))
 }
 
-/// What the database tells of clock, people, plans, sensors and snapshots.
+/// Findings from the database: clock, people, plans, sensors, snapshots and audit trails.
 async fn stored(config: &Config, store: &Store, now: Timestamp) -> Result<Vec<Finding>, app::Refusal> {
     let newest = store.row(sql("SELECT MAX(at) AS at FROM audit")).await?;
     let newest = newest.map(|row| row.opt_int("at")).transpose()?.flatten().map(Timestamp);
     let mut findings = vec![doctor::clock(newest, now)];
     if store.is_unclaimed().await? {
-        let remedy = "open the link that the service prints at its start, and choose a password";
+        let remedy = "open the link that the service prints when it starts, and choose a password";
         findings.push(Finding::other(
             CheckOutcome::Notice,
             "people",
@@ -160,9 +159,15 @@ async fn stored(config: &Config, store: &Store, now: Timestamp) -> Result<Vec<Fi
     let subscriptions = store.subscriptions().await?;
     if subscriptions.is_empty() {
         let remedy = "create one: 'netcensus-plan subscription create NAME'";
-        findings.push(Finding::other(CheckOutcome::Notice, "subscription", "", "there is none", remedy));
+        findings.push(Finding::other(
+            CheckOutcome::Notice,
+            "subscription",
+            "",
+            "there is no subscription",
+            remedy,
+        ));
     }
-    findings.push(trail(store, None, "the tenant's").await?);
+    findings.push(trail(store, None, "the installation's").await?);
     let Ok(service) = service(config, store.clone()) else { return Ok(findings) };
     for Subscription { id, name, created_at } in subscriptions.into_iter().take(SUBSCRIPTIONS) {
         let view = service.inventories()?.view(&id, None, now).await?;
@@ -184,7 +189,7 @@ async fn trail(
     Ok(match store.verify_trail(subscription, None).await? {
         Ok(good) => Finding::good("trail", subject, format!("the chain of {} rows holds", good.rows)),
         Err(broken) => {
-            let remedy = "somebody changed the database itself: compare it with a backup";
+            let remedy = "somebody changed rows in the database: compare it with a backup";
             Finding::other(CheckOutcome::Problem, "trail", subject, broken.to_string(), remedy)
         }
     })
@@ -193,7 +198,7 @@ async fn trail(
 fn certificate(config: &Config, now: Timestamp) -> Option<Finding> {
     let (path, remedy) = match config.tls(config.listen, now) {
         Ok(None) => return None,
-        Ok(Some(Source::Own(own))) => (own.file, "start the service, which makes it"),
+        Ok(Some(Source::Own(own))) => (own.file, "start the service, which creates it"),
         Ok(Some(Source::Given(given))) => (given.certificate, "correct tls.certificate"),
         Err(e) => {
             let remedy = "correct [tls] and public_url in the configuration";
@@ -207,20 +212,20 @@ fn certificate(config: &Config, now: Timestamp) -> Option<Finding> {
     })
 }
 
-/// From when to when the first certificate of a file is good.
+/// The validity of the first certificate in a file.
 fn validity(path: &Path) -> Result<(Timestamp, Timestamp), String> {
     let text = fs::read(path).map_err(|e| e.to_string())?;
     let first = x509_parser::pem::Pem::iter_from_buffer(&text)
         .filter_map(Result::ok)
         .find(|pem| pem.label == "CERTIFICATE")
-        .ok_or("it holds no certificate in PEM form")?;
+        .ok_or("the file does not contain a certificate in PEM form")?;
     let certificate = first.parse_x509().map_err(|e| e.to_string())?;
     let validity = certificate.validity();
     let at = |time: x509_parser::time::ASN1Time| Timestamp::from_secs(time.timestamp());
     Ok((at(validity.not_before), at(validity.not_after)))
 }
 
-/// Whether the service answers where it listens.
+/// Whether the service answers at its address.
 async fn answers(config: &Config) -> Finding {
     let loopback = |ip: std::net::IpAddr| match ip {
         ip if !ip.is_unspecified() => ip,
@@ -233,7 +238,7 @@ async fn answers(config: &Config) -> Finding {
         _ => "https",
     };
     let url = format!("{scheme}://{address}/readyz");
-    // Nothing secret is sent, and the certificate is for the service's name, not for this address.
+    // Not verified: the certificate is for the service's name, not this address, and the request has no secret.
     let client =
         crate::tls::client().no_proxy().timeout(TIMEOUT).tls_danger_accept_invalid_certs(true).build();
     let answer = match client {
@@ -242,27 +247,26 @@ async fn answers(config: &Config) -> Finding {
     };
     let remedy = "start it: systemctl start netcensus-plan; its log: journalctl -u netcensus-plan";
     match answer {
-        Ok(answer) if answer.status().is_success() => {
-            Finding::good("service", url, "it answers, and is ready")
-        }
+        Ok(answer) if answer.status().is_success() => Finding::good("service", url, "the service is ready"),
         Ok(answer) => {
-            let finding = format!("it answers {}", answer.status());
+            let finding = format!("the service answers {}", answer.status());
             Finding::other(
                 CheckOutcome::Problem,
                 "service",
                 url,
                 finding,
-                "see the database below, and its log",
+                "see the finding about the database, and the service's log",
             )
         }
         Err(e) => {
-            let finding = if e.is_connect() { "nobody answers".to_owned() } else { e.to_string() };
+            let finding =
+                if e.is_connect() { "the service does not answer".to_owned() } else { e.to_string() };
             Finding::other(CheckOutcome::Problem, "service", url, finding, remedy)
         }
     }
 }
 
-/// Whether the identity provider can be reached, where one is configured.
+/// Whether the service can reach the identity provider, if one is configured.
 async fn provider(config: &Config, now: Timestamp) -> Option<Finding> {
     let provider = match config.settings(config.url(config.listen)) {
         Ok(settings) => settings.access.provider?,
@@ -273,16 +277,15 @@ async fn provider(config: &Config, now: Timestamp) -> Option<Finding> {
     };
     let issuer = provider.settings().issuer.clone();
     Some(match provider.begin(now).await {
-        Ok(_) => Finding::good("provider", issuer, "the identity provider describes itself"),
+        Ok(_) => Finding::good("provider", issuer, "the identity provider answers"),
         Err(e) => {
-            let remedy =
-                "check oidc.issuer, and that this host reaches it; people with a password can still sign in";
+            let remedy = "check oidc.issuer, and that this host can reach it; people with a password can still sign in";
             Finding::other(CheckOutcome::Problem, "provider", issuer, e.to_string(), remedy)
         }
     })
 }
 
-/// What the kernel holds the running service to.
+/// The restrictions that the kernel enforces on the running service.
 fn hardening() -> Finding {
     let own = std::process::id().to_string();
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -294,15 +297,21 @@ fn hardening() -> Finding {
     });
     let Some(process) = serving else {
         let remedy = "start it: systemctl start netcensus-plan";
-        return Finding::other(CheckOutcome::Unchecked, "hardening", "", "no service runs here", remedy);
+        return Finding::other(
+            CheckOutcome::Unchecked,
+            "hardening",
+            "",
+            "the service does not run on this host",
+            remedy,
+        );
     };
     let subject = process.display().to_string();
     let status = fs::read_to_string(process.join("status")).unwrap_or_default();
     let has = |line: &str| status.lines().any(|l| l.split_whitespace().eq(line.split_whitespace()));
     let root = fs::metadata(&process).is_ok_and(|m| m.uid() == 0);
     let lacks: Vec<&str> = [
-        (has("NoNewPrivs: 1"), "it may gain privileges"),
-        (has("Seccomp: 2"), "it may call all of the kernel"),
+        (has("NoNewPrivs: 1"), "it can gain privileges"),
+        (has("Seccomp: 2"), "it can make all system calls"),
         (!root, "it runs as root"),
     ]
     .into_iter()
@@ -312,9 +321,9 @@ fn hardening() -> Finding {
         return Finding::good(
             "hardening",
             subject,
-            "it runs as a user of its own, and can neither gain privileges nor call all of the kernel",
+            "it does not run as root, cannot gain privileges, and its system calls are restricted",
         );
     }
-    let remedy = "run it by the unit of the package: systemctl start netcensus-plan";
+    let remedy = "run it with the unit of the package: systemctl start netcensus-plan";
     Finding::other(CheckOutcome::Notice, "hardening", subject, lacks.join(", "), remedy)
 }

@@ -1,6 +1,6 @@
-//! `estimate` and `forecast`: how many devices to commit to, and when the committed number is passed.
+//! `estimate` and `forecast`: how many devices to commit to, and when the count passes the committed number.
 //!
-//! It reads lists without a service, a database or a configuration: people estimate before they have any.
+//! `estimate` reads lists without a service, a database or a configuration, because people estimate before they install.
 
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
@@ -29,30 +29,30 @@ use crate::plan::store::{By, Expected};
   netcensus-plan estimate assets.csv --map mac=Kennung --map type='Art des Geräts' --report
   netcensus-plan estimate                        from the inventory of the service
 
-Lists: a CMDB as CSV, Meraki clients and devices, and Defender machines as JSON. A device that is in several
-counts once; machines that Defender manages do not count. No list leaves this machine.")]
+Lists: a CMDB as CSV, Meraki clients and devices as JSON, and Defender machines as JSON. A device that is in
+several lists counts once. Machines that Defender manages do not count. No list leaves this machine.")]
 pub(super) struct EstimateArguments {
     #[command(flatten)]
     target: Target,
-    /// Lists; without any, the estimate is of the inventory alone
+    /// The lists; - for standard input [default: none, only the inventory]
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
     /// The kind of the lists: cmdb, meraki or defender [default: recognized by their content]
     #[arg(long, value_name = "KIND", value_parser = kind)]
     kind: Option<FileKind>,
-    /// The column of a table that contains a field, such as mac=COLUMN; may be given several times
+    /// The column of a table that contains a field, such as mac=COLUMN; may be repeated
     #[arg(long, value_name = "FIELD=COLUMN")]
     map: Vec<String>,
     /// Remember the columns of --map for tables with the same header
     #[arg(long, requires = "map")]
     remember: bool,
-    /// Leave the inventory out, even if there is a database
+    /// Leave out the inventory, even if there is a database
     #[arg(long, requires = "files")]
     files_only: bool,
     /// Print the outcome of each row
     #[arg(long)]
     report: bool,
-    /// The instant of the verdicts, RFC 3339 [default: now]
+    /// The instant at which to count, RFC 3339 [default: now]
     #[arg(long, value_name = "RFC3339")]
     as_of: Option<Timestamp>,
 }
@@ -62,24 +62,24 @@ pub(super) struct EstimateArguments {
   netcensus-plan forecast
   netcensus-plan forecast --series counts.csv --committed 1700
 
-A series has lines such as 2026-11-22,1679. A forecast takes counts of 7 days and looks at the newest 42.")]
+A series has lines such as 2026-11-22,1679. A forecast needs the counts of at least 7 days and uses the newest 42.")]
 pub(super) struct ForecastArguments {
     #[command(flatten)]
     target: Target,
-    /// Daily counts of your own, instead of the service's
+    /// A file with your own daily counts, instead of the service's counts
     #[arg(long, value_name = "FILE")]
     series: Option<PathBuf>,
     /// The committed number [default: that of the plan in effect]
     #[arg(long, value_name = "NUMBER")]
     committed: Option<u64>,
-    /// The instant from which to look ahead, RFC 3339 [default: now]
+    /// The instant at which the forecast starts, RFC 3339 [default: now]
     #[arg(long, value_name = "RFC3339", requires = "series")]
     as_of: Option<Timestamp>,
 }
 
 /// Reads the kind of a list.
 pub(super) fn kind(text: &str) -> Result<FileKind, String> {
-    FileKind::from_key(text).ok_or_else(|| "it is cmdb, meraki or defender".to_owned())
+    FileKind::from_key(text).ok_or_else(|| "write cmdb, meraki or defender".to_owned())
 }
 
 /// Prints an estimate.
@@ -112,7 +112,7 @@ pub(super) async fn estimate(arguments: EstimateArguments) -> Result<(), Failure
     Ok(())
 }
 
-/// The estimate of lists, without anything else.
+/// The estimate of lists alone.
 fn alone(
     files: &[(String, Vec<u8>)],
     options: &ReadOptions,
@@ -133,7 +133,7 @@ fn alone(
 fn read(path: &Path) -> Result<(String, Vec<u8>), Failure> {
     let cannot = |e: io::Error| Failure::failed(format!("cannot read {}: {e}", path.display()));
     let mut bytes = Vec::new();
-    // One byte more tells that it is too large.
+    // One byte over the limit shows that the file is too large.
     let most = FILE_BYTES as u64 + 1;
     if path.as_os_str() == "-" {
         io::stdin().lock().take(most).read_to_end(&mut bytes).map_err(cannot)?;
@@ -156,7 +156,7 @@ async fn remember_columns(
     Ok(())
 }
 
-/// The estimate for people: the arithmetic first, then what does not count, then what could not be read.
+/// The estimate for people: first the arithmetic, then the devices that do not count, then the unreadable rows.
 fn write_estimate(out: &mut dyn Write, e: &Estimate, report: bool) -> io::Result<()> {
     writeln!(out, "{}", e.arithmetic)?;
     match e.committed {
@@ -255,7 +255,7 @@ pub(super) async fn forecast(arguments: ForecastArguments) -> Result<(), Failure
     let mut out = io::stdout().lock();
     writeln!(out, "{}", found.says)?;
     if let Some(recommended) = found.recommended {
-        writeln!(out, "Commit {recommended} for it to hold for a month.")?;
+        writeln!(out, "To cover a month, commit {recommended}.")?;
     }
     Ok(())
 }

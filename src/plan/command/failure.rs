@@ -1,4 +1,4 @@
-//! How the errors of the plan service end a command.
+//! Turns errors of the plan service into exit codes and messages.
 
 pub(super) use crate::cli::failure::Failure;
 

@@ -20,10 +20,10 @@ use crate::plan::store::By;
 pub(super) struct CensusArguments {
     #[command(flatten)]
     target: Target,
-    /// The instant of the verdicts, RFC 3339 [default: now]
+    /// The instant at which to count, RFC 3339 [default: now]
     #[arg(long, value_name = "RFC3339")]
     as_of: Option<Timestamp>,
-    /// Print the whole inventory document instead, as JSON
+    /// Print the whole inventory document as JSON instead
     #[arg(long)]
     inventory: bool,
 }
@@ -83,5 +83,5 @@ pub(crate) fn write_census(out: &mut dyn Write, report: &CensusReport) -> io::Re
 }
 
 fn over(devices: u64) -> String {
-    if devices == 0 { String::new() } else { format!(": {devices} more were found; this blocks nothing") }
+    if devices == 0 { String::new() } else { format!(": {devices} more devices count; nothing is blocked") }
 }

@@ -1,4 +1,4 @@
-//! `migrate`, `backup`, `restore`: what keeps the database itself in order.
+//! `migrate`, `backup` and `restore` of the database.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -11,41 +11,39 @@ use super::failure::Failure;
 use crate::cli::terminal::print_json;
 use crate::plan::store::Store;
 
-/// How to migrate.
 #[derive(Debug, Args)]
 pub(super) struct Migrate {
     #[command(flatten)]
     common: Common,
-    /// Only tell what would be done
+    /// Print the pending migrations, but apply none
     #[arg(long)]
     dry_run: bool,
 }
 
-/// Where to back up to.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   netcensus-plan backup /var/backups/netcensus-2026-11-25
 
-The copy is of one moment; the service may run meanwhile. With PostgreSQL it is an archive of pg_dump's.
-It holds inventories, hashes of passwords and the key that signs snapshots: keep it as you keep the database.")]
+The copy is consistent; the service may run meanwhile. With PostgreSQL, the copy is an archive of pg_dump.
+It contains inventories, hashes of passwords and the key that signs snapshots: protect it like the database.")]
 pub(super) struct Backup {
     #[command(flatten)]
     common: Common,
-    /// The new file
+    /// The file to create; it must not exist
     file: PathBuf,
 }
 
-/// What to restore.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   netcensus-plan restore /var/backups/netcensus-2026-11-25 --database /var/lib/netcensus/plan.sqlite
   netcensus-plan restore /var/backups/netcensus-2026-11-25 --database postgresql:///netcensus
 
-Stop the service first. Nothing is overwritten: the file must not exist, the PostgreSQL database must be empty.")]
+Stop the service first. The command overwrites nothing: a database file must not exist, a PostgreSQL database
+must be empty.")]
 pub(super) struct Restore {
     #[command(flatten)]
     common: Common,
-    /// What 'netcensus-plan backup' wrote
+    /// The file that 'netcensus-plan backup' wrote
     file: PathBuf,
 }
 
@@ -79,15 +77,18 @@ pub(super) async fn backup(arguments: Backup) -> Result<(), Failure> {
     if arguments.common.json {
         return print_json(&json!({"file": arguments.file, "bytes": bytes}));
     }
-    writeln!(io::stdout(), "{} was copied to {} ({bytes} bytes)", config.database, arguments.file.display())?;
+    writeln!(io::stdout(), "copied {} to {} ({bytes} bytes)", config.database, arguments.file.display())?;
     Ok(())
 }
 
-/// Puts a backup where nothing is yet.
+/// Restores a backup into an empty database.
 pub(super) async fn restore(arguments: Restore) -> Result<(), Failure> {
     let config = arguments.common.config()?;
     if !arguments.file.is_file() {
-        return Err(Failure::failed(format!("there is no file {}", arguments.file.display())));
+        return Err(Failure::failed(format!(
+            "the backup {} does not exist or is not a file",
+            arguments.file.display()
+        )));
     }
     let store = Store::restore(&arguments.file, &config.database).await?;
     let subscriptions = store.subscriptions().await?.len();
@@ -96,6 +97,6 @@ pub(super) async fn restore(arguments: Restore) -> Result<(), Failure> {
         return print_json(&json!({"database": config.database.to_string(), "subscriptions": subscriptions}));
     }
     let file = arguments.file.display();
-    writeln!(io::stdout(), "{} holds what {file} held: {subscriptions} subscriptions", config.database)?;
+    writeln!(io::stdout(), "restored {file} into {}: {subscriptions} subscriptions", config.database)?;
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `managed`: the managed list, of devices that other systems manage.
+//! `managed`: the list of devices that other systems manage.
 
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
@@ -25,9 +25,9 @@ const FILE_BYTES: u64 = 48 << 20;
 pub(super) enum ManagedCommand {
     /// List the devices that other systems manage
     List(ListArguments),
-    /// Replace the list of a source
+    /// Import the list of a source; it replaces the earlier list of that source
     Import(ImportArguments),
-    /// Forget the list of a source
+    /// Delete the list of a source
     Forget(ForgetArguments),
 }
 
@@ -35,17 +35,17 @@ pub(super) enum ManagedCommand {
 pub(super) struct ListArguments {
     #[command(flatten)]
     target: Target,
-    /// Only the entries of this source
+    /// Only entries of this source
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
 }
 
 #[derive(Clone, Debug, Args)]
 #[command(
-    after_help = "The file is JSON: a list of entries, or an object with 'entries'. An entry has 'mac' or 'ip', and may have
-'external_id', 'from' and 'to'.
+    after_help = "The file is a CMDB as CSV, an export of Meraki or Defender as JSON, or a JSON list of entries (or an object with
+the member 'entries'). An entry has 'mac' or 'ip', and may have 'external_id', 'from' and 'to'.
 
-Examples:
+Example:
   netcensus-plan managed import machines.json --source defender --dry-run"
 )]
 pub(super) struct ImportArguments {
@@ -56,25 +56,25 @@ pub(super) struct ImportArguments {
     /// The file; - for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// The system that the list is from. The list replaces its earlier one
+    /// A name for the system that the list comes from
     #[arg(long, value_name = "NAME")]
     source: String,
-    /// The zone to which its entries apply [default: all zones]
+    /// The zone to which the entries apply [default: all zones]
     #[arg(long, value_name = "NAME")]
     zone: Option<String>,
-    /// From when entries without 'from' hold, RFC 3339 [default: now]
+    /// The start for entries without 'from', RFC 3339 [default: now]
     #[arg(long, value_name = "RFC3339")]
     from: Option<Timestamp>,
-    /// Until when entries without 'to' hold, RFC 3339
+    /// The end for entries without 'to', RFC 3339 [default: 30 days for entries without a MAC, else none]
     #[arg(long, value_name = "RFC3339")]
     to: Option<Timestamp>,
-    /// cmdb for a table, meraki or defender [default: recognized by the content]
+    /// The kind of the file: cmdb, meraki or defender [default: recognized by the content]
     #[arg(long, value_name = "KIND")]
     kind: Option<String>,
-    /// Take every row, not only those that the list marks as managed
+    /// Import every row, not only rows that the list marks as managed
     #[arg(long)]
     all: bool,
-    /// The column of a table that contains a field, such as mac=COLUMN; may be given several times
+    /// The column of a table that contains a field, such as mac=COLUMN; may be repeated
     #[arg(long = "map", value_name = "WHAT=COLUMN")]
     mapping: Vec<String>,
 }
@@ -146,7 +146,7 @@ async fn import(arguments: ImportArguments) -> Result<(), Failure> {
     if read.map_err(cannot)? as u64 > FILE_BYTES {
         let most = FILE_BYTES >> 20;
         return Err(Failure::failed(format!(
-            "{name} has more than {most} MiB; a source may have 200000 entries"
+            "{name} is larger than {most} MiB; a source has at most 200000 entries"
         )));
     }
     let own = if kind.is_none() { entries(&bytes).ok() } else { None };
@@ -169,7 +169,7 @@ async fn import(arguments: ImportArguments) -> Result<(), Failure> {
     print_change(changed, target.common.json)
 }
 
-/// Prints the outcome of a list's rows on standard error: standard output is for the change.
+/// Prints the outcome of a list's rows on standard error, because the change goes to standard output.
 fn print_rows(report: &ListReport) -> io::Result<()> {
     let mut out = io::stderr().lock();
     let ListReport { rows, taken, not_managed, without_address, unreadable, .. } = report;

@@ -1,4 +1,4 @@
-//! The commands of `netcensus-plan`. Operator commands work on the database file itself, beside a running service.
+//! The commands of `netcensus-plan`. Operator commands work on the database itself; the service may run meanwhile.
 
 mod arguments;
 mod changes;
@@ -41,11 +41,11 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  netcensus-plan demo                            see it work: service, sensor, capture, count
-  netcensus-plan serve --listen 127.0.0.1:8080   run the service; prints the first link
+  netcensus-plan demo                            try it: service, sensor, capture and count
+  netcensus-plan serve --listen 127.0.0.1:8080   run the service; prints the link for the first sign-in
   netcensus-plan subscription create Contoso
   netcensus-plan plan onboard --kind monthly --devices 1700 --accept-terms
-  netcensus-plan statement show 2026-11          what a month comes to, line by line
+  netcensus-plan statement show 2026-11          the charges of a month, line by line
   netcensus-plan sensor token                    a one-time token for 'netcensus-sensor enrol'
   netcensus-plan census --json                   the numbers, for programs
   netcensus-plan estimate cmdb.csv               how many to commit to, before any sensor exists
@@ -58,13 +58,13 @@ enum Command {
     Serve(serve::Arguments),
     /// Run a service, a sensor and a capture in one process, and print what counts
     Demo(demo::Arguments),
-    /// Tell what is wrong with the service, and what to do about it
+    /// Find problems of the service, and print how to solve each
     Doctor(doctor::Arguments),
     /// Bring the database's schema up to date
     Migrate(maintain::Migrate),
-    /// Copy the database into a file, beside a running service
+    /// Copy the database into a file; the service may run meanwhile
     Backup(maintain::Backup),
-    /// Put a backup where nothing is yet
+    /// Restore a backup into an empty database
     Restore(maintain::Restore),
     /// Create and list subscriptions
     #[command(subcommand)]
@@ -75,35 +75,35 @@ enum Command {
     /// Set and list the prices of a device-month
     #[command(subcommand)]
     Price(statement::PriceCommand),
-    /// List, show and correct what each month comes to
+    /// List, show and correct the monthly statements
     #[command(subcommand)]
     Statement(statement::StatementCommand),
     /// Enrol, list and revoke sensors
     #[command(subcommand)]
     Sensor(operate::SensorCommand),
-    /// Seal, show and export what was counted at the end of a day
+    /// Seal, show and export the count at the end of a day
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotCommand),
-    /// Check an exported bundle, or the proof of a device, with nothing but the file
+    /// Check an exported bundle, or the proof of a device, without a database or network
     Verify(snapshot::VerifyArguments),
-    /// Print the census: what counts, and what does not
+    /// Print the census: how many devices count, and how many do not
     Census(inventory::CensusArguments),
-    /// Tell how many devices to commit to, from lists of yours, the inventory, or both
+    /// Estimate how many devices to commit to, from your lists, the inventory, or both
     Estimate(estimate::EstimateArguments),
-    /// Tell when the committed number will be passed
+    /// Forecast when the count passes the committed number
     Forecast(estimate::ForecastArguments),
     /// List, explain, change and export the devices
     Devices(Box<devices::DevicesCommand>),
-    /// Show and undo what people changed of the devices
+    /// List, show and undo the changes that people made to devices
     #[command(subcommand)]
     Changes(changes::ChangesCommand),
-    /// List, import and forget what is managed elsewhere
+    /// List, import and forget devices that other systems manage
     #[command(subcommand)]
     Managed(managed::ManagedCommand),
-    /// Create, list, disable and enable people; give new passwords
+    /// Create, list, disable and enable people; set passwords
     #[command(subcommand)]
     User(people::UserCommand),
-    /// List, bind and take away roles on a subscription
+    /// List, bind and remove roles on a subscription
     #[command(subcommand)]
     Role(people::RoleCommand),
     /// Make, list and revoke API tokens
@@ -124,7 +124,7 @@ pub fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
     #[cfg(feature = "failpoints")]
     let _failpoints = super::crash::set_up();
-    // The service starts the log of its configuration.
+    // The command serve starts the log itself, as its configuration says.
     if !matches!(command, Command::Serve(_)) {
         drop(log::start(LogFormat::Text, log::COMMANDS));
     }

@@ -1,4 +1,4 @@
-//! The operator's commands: subscriptions, sensors.
+//! `subscription` and `sensor`.
 
 use std::io;
 
@@ -15,20 +15,19 @@ use crate::plan::store::{By, Expected};
 use crate::wire::EnrolmentToken;
 use crate::wire::SensorId;
 
-/// What to do with subscriptions.
 #[derive(Debug, Subcommand)]
 pub(super) enum SubscriptionCommand {
     /// Create a subscription
     Create {
         #[command(flatten)]
         common: Common,
-        /// Its name
+        /// Its name, 1 to 100 characters
         name: String,
-        /// The person who owns it
+        /// The name of the person who becomes its owner
         #[arg(long, value_name = "PERSON")]
         owner: Option<String>,
     },
-    /// Give a subscription another name
+    /// Rename a subscription
     Rename {
         #[command(flatten)]
         target: Target,
@@ -42,10 +41,9 @@ pub(super) enum SubscriptionCommand {
     },
 }
 
-/// What to do with sensors.
 #[derive(Debug, Subcommand)]
 pub(super) enum SensorCommand {
-    /// Make an enrolment token, which works once, for one hour
+    /// Create an enrolment token: it works once, within one hour
     Token {
         #[command(flatten)]
         target: Target,
@@ -58,7 +56,7 @@ pub(super) enum SensorCommand {
         #[command(flatten)]
         target: Target,
     },
-    /// Give a sensor another name
+    /// Rename a sensor
     Rename {
         #[command(flatten)]
         target: Target,

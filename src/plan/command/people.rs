@@ -15,21 +15,20 @@ use crate::plan::permission::Role;
 use crate::plan::secret::PASSWORD_MAX;
 use crate::plan::store::{By, Expected};
 
-/// What to do with people.
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
-    /// Create a person; the password is the first line of standard input
+    /// Create a person; reads the password from the first line of standard input
     #[command(after_help = "Example:
   printf '%s\\n' \"$PASSWORD\" | netcensus-plan user create alice --role O --subscription Contoso")]
     Create {
         #[command(flatten)]
         target: Target,
-        /// The name to sign in with
+        /// The name with which the person signs in
         name: String,
         /// The role on the subscription: R reader, SA security admin, C contributor, O owner
         #[arg(long, value_name = "ROLE")]
         role: Option<Role>,
-        /// Make them a global admin
+        /// Make the person a global admin, who administers the whole installation
         #[arg(long)]
         global_admin: bool,
     },
@@ -38,58 +37,57 @@ pub(super) enum UserCommand {
         #[command(flatten)]
         common: Common,
     },
-    /// Give a person a new password, the first line of standard input; their sessions end
+    /// Set a person's password, read from the first line of standard input; their sessions end
     #[command(after_help = "Example:
   printf '%s\\n' \"$PASSWORD\" | netcensus-plan user password alice")]
     Password {
         #[command(flatten)]
         common: Common,
-        /// Whose
+        /// The person's name
         name: String,
     },
-    /// Disable a person: their sessions and tokens end at once
+    /// Disable a person: they can no longer sign in, and their sessions and tokens end at once
     Disable {
         #[command(flatten)]
         common: Common,
-        /// Whom
+        /// The person's name
         name: String,
     },
-    /// Enable a person again
+    /// Enable a disabled person
     Enable {
         #[command(flatten)]
         common: Common,
-        /// Whom
+        /// The person's name
         name: String,
     },
 }
 
-/// What to do with roles.
 #[derive(Debug, Subcommand)]
 pub(super) enum RoleCommand {
-    /// List who has a role on the subscription
+    /// List the people who have a role on the subscription
     List {
         #[command(flatten)]
         target: Target,
     },
-    /// Bind a role for a person, in place of the one that they have
+    /// Bind a role for a person; it replaces the role that they have
     Bind {
         #[command(flatten)]
         target: Target,
-        /// Whose
+        /// The person's name
         person: String,
-        /// R reader, SA security admin, C contributor, O owner
+        /// The role: R reader, SA security admin, C contributor, O owner
         role: Role,
     },
-    /// Take a person's role away; the only owner stays
+    /// Remove a person's role; refused for the only owner
     Unbind {
         #[command(flatten)]
         target: Target,
-        /// Whose
+        /// The person's name
         person: String,
     },
 }
 
-/// Does what is asked with people.
+/// Runs a `user` command.
 pub(super) async fn user(command: UserCommand) -> Result<(), Failure> {
     let by = By::operator();
     match command {
@@ -106,14 +104,14 @@ pub(super) async fn user(command: UserCommand) -> Result<(), Failure> {
                 .people
                 .into_iter()
                 .map(|p| {
-                    let tenant = if p.global_admin { "global admin" } else { "" };
+                    let installation = if p.global_admin { "global admin" } else { "" };
                     let state =
                         p.disabled_at.map_or_else(|| "enabled".to_owned(), |at| format!("disabled {at}"));
                     let signs_in = if p.has_password { "password" } else { "provider" };
-                    vec![p.name, tenant.to_owned(), signs_in.to_owned(), state]
+                    vec![p.name, installation.to_owned(), signs_in.to_owned(), state]
                 })
                 .collect();
-            let header = ["NAME", "TENANT", "SIGNS IN BY", "STATE"];
+            let header = ["NAME", "INSTALLATION", "SIGNS IN BY", "STATE"];
             Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
         }
         UserCommand::Password { common, name } => {
@@ -147,10 +145,12 @@ async fn create(target: &Target, name: &str, role: Option<Role>, global_admin: b
     let by = By::operator();
     let (app, may) = target.common.may_begin(by.clone()).await?;
     if role.is_none() && !global_admin {
-        return Err(Failure::usage("a person needs --role ROLE, --global-admin or both"));
+        return Err(Failure::usage("give --role ROLE, --global-admin or both"));
     }
     if role == Some(Role::GlobalAdmin) {
-        return Err(Failure::usage("a global admin is one of the whole tenant; use --global-admin"));
+        return Err(Failure::usage(
+            "global admin is a role on the whole installation: use --global-admin instead of --role",
+        ));
     }
     let binding = match role {
         Some(role) => Some((role, target.may(by).await?.1)),
@@ -167,7 +167,7 @@ async fn create(target: &Target, name: &str, role: Option<Role>, global_admin: b
     say(&format!("created {}", person.name))
 }
 
-/// Does what is asked with roles.
+/// Runs a `role` command.
 pub(super) async fn role(command: RoleCommand) -> Result<(), Failure> {
     let by = By::operator();
     match command {
@@ -182,7 +182,7 @@ pub(super) async fn role(command: RoleCommand) -> Result<(), Failure> {
                 .into_iter()
                 .map(|b| vec![b.person, b.role.key().to_owned(), b.role.title().to_owned()])
                 .collect();
-            Ok(table::print(&mut io::stdout().lock(), &["PERSON", "ROLE", "WHICH IS"], &rows)?)
+            Ok(table::print(&mut io::stdout().lock(), &["PERSON", "ROLE", "TITLE"], &rows)?)
         }
         RoleCommand::Bind { target, person, role } => {
             let (app, may) = target.may(by).await?;
@@ -198,7 +198,7 @@ pub(super) async fn role(command: RoleCommand) -> Result<(), Failure> {
             if target.common.json {
                 return print_json(&json!({"unbound": person}));
             }
-            say(&format!("{person} has no role on {} any more", may.subscription.name))
+            say(&format!("{person} no longer has a role on {}", may.subscription.name))
         }
     }
 }

@@ -12,7 +12,6 @@ use crate::cli::terminal::print_json;
 use crate::plan::app::plans::{self, PlanEntry};
 use crate::plan::store::By;
 
-/// What to do with the plan.
 #[derive(Debug, Subcommand)]
 pub(super) enum PlanCommand {
     /// Show the plan in effect, the booked plan, and all earlier plans
@@ -33,8 +32,8 @@ pub(super) enum PlanCommand {
     #[command(after_help = "Example:
   netcensus-plan plan replace --kind monthly --devices 2100 --accept-terms
 
-Within the hour, 'plan cancel --withdraw' keeps the old plan and takes back the new plan;
-'plan cancel' takes back only the new plan, and the old plan still ends.")]
+Within the hour, 'plan cancel --withdraw' removes the new plan and keeps the old plan. 'plan cancel' removes
+only the new plan: the old plan still ends.")]
     Replace {
         #[command(flatten)]
         target: Target,
@@ -43,11 +42,11 @@ Within the hour, 'plan cancel --withdraw' keeps the old plan and takes back the 
         #[command(flatten)]
         attempt: Attempt,
     },
-    /// Cancel the plan in effect: it ends exactly one hour later
+    /// Cancel the plan in effect: it ends one hour later
     Cancel {
         #[command(flatten)]
         target: Target,
-        /// Withdraw the cancellation instead, within its hour
+        /// Withdraw the cancellation; possible until the plan ends
         #[arg(long)]
         withdraw: bool,
         #[command(flatten)]
@@ -58,7 +57,7 @@ Within the hour, 'plan cancel --withdraw' keeps the old plan and takes back the 
 /// The plan to onboard.
 #[derive(Debug, clap::Args)]
 pub(super) struct Wanted {
-    /// trial, monthly or annual
+    /// The kind: trial, monthly or annual
     #[arg(long, value_name = "KIND")]
     kind: PlanKind,
     /// The number of devices to commit to, a multiple of 100; not for a trial

@@ -1,4 +1,4 @@
-//! `netcensus-plan rule`: prints a census rule, or the list of all.
+//! `rule`: prints a census rule, or the list of all rules.
 
 use std::io::{self, Write};
 
@@ -7,9 +7,9 @@ use crate::rulebook;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  netcensus-plan rule            all rules
-  netcensus-plan rule X-IDLE     one of them
-  netcensus-plan rule I8c        a clause is found in its rule")]
+  netcensus-plan rule            list all rules
+  netcensus-plan rule X-IDLE     print a rule
+  netcensus-plan rule I8c        print the rule that contains a clause")]
 pub(super) struct Arguments {
     /// Print one JSON document
     #[arg(long)]
@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 
 pub(super) fn rule(arguments: &Arguments) -> Result<(), Failure> {
     let text = rulebook::printed(arguments.id.as_deref(), arguments.json)
-        .map_err(|e| Failure::usage(format!("{e}; 'netcensus-plan rule' lists all")))?;
+        .map_err(|e| Failure::usage(format!("{e}; 'netcensus-plan rule' lists all rules")))?;
     io::stdout().lock().write_all(text.as_bytes())?;
     Ok(())
 }

@@ -27,15 +27,15 @@ use crate::plan::tls::{Tls, TlsListener};
   netcensus-plan serve --listen 0.0.0.0:8443     HTTPS, with a self-signed certificate
   netcensus-plan serve --config /etc/netcensus/netcensus-plan.toml
 
-On other than loopback addresses the service speaks HTTPS; see [tls] in the configuration. SIGHUP reloads the certificate.")]
+On other than loopback addresses, the service speaks HTTPS: see [tls] in the configuration. SIGHUP reloads the certificate.")]
 pub(super) struct Arguments {
     /// The configuration file [default: /etc/netcensus/netcensus-plan.toml, if it exists]
     #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_CONFIG")]
     config: Option<PathBuf>,
-    /// The address to listen on; port 0 chooses a free port [default: the configuration's]
+    /// The address to listen on; port 0 chooses a free port [default: as configured]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// The database: a file (created if it is missing) or a URL postgresql://… [default: the configuration's]
+    /// The database: a file (created if it is missing) or a URL postgresql://… [default: as configured]
     #[arg(long, value_name = "FILE|URL", env = "NETCENSUS_PLAN_DATABASE")]
     database: Option<Location>,
 }
@@ -99,7 +99,7 @@ fn on(kind: SignalKind) -> Result<Signal, Failure> {
 fn refused(e: io::Error) -> Failure {
     Failure::system(
         &e,
-        format!("the system refused a socket or a signal handler: {e}; check the process's limits"),
+        format!("the system refused a socket or a signal handler: {e}; check the limits of the process"),
     )
 }
 

@@ -1,4 +1,4 @@
-//! Snapshots, and the check of exported files, which needs neither configuration nor database.
+//! `snapshot` and `verify`. `verify` needs neither a configuration nor a database.
 
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Write as _};
@@ -19,10 +19,9 @@ use crate::plan::store::By;
 use crate::proof::verify::{BundleReport, DeviceReport, TrustedSigner, Verified};
 use crate::proof::{Day, Header, Span, verify as verification};
 
-/// What to do with snapshots.
 #[derive(Debug, Subcommand)]
 pub(super) enum SnapshotCommand {
-    /// List the snapshots in reverse order of sealing
+    /// List the snapshots, the last sealed first
     List {
         #[command(flatten)]
         target: Target,
@@ -40,20 +39,20 @@ pub(super) enum SnapshotCommand {
         #[arg(long, value_name = "N")]
         revision: Option<i64>,
     },
-    /// Seal a day that has ended, or make a new revision if the day now counts differently
+    /// Seal a day that has ended, or create a new revision if its count has changed
     Seal {
         #[command(flatten)]
         target: Target,
         /// A UTC day, such as 2026-11-21
         day: Day,
-        /// Why, for the header and the audit trail
+        /// The reason, for the snapshot's header and the audit trail
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
-        /// Count and print, but seal nothing
+        /// Print the count, but seal nothing
         #[arg(long)]
         dry_run: bool,
     },
-    /// Write the bundle of a month, for 'netcensus-plan verify'
+    /// Export a month as a bundle that 'netcensus-plan verify' checks
     #[command(after_help = "Example:
   netcensus-plan snapshot export 2026-11 --output november.ndjson && netcensus-plan verify november.ndjson")]
     Export {
@@ -61,11 +60,11 @@ pub(super) enum SnapshotCommand {
         target: Target,
         /// A UTC month, such as 2026-11
         month: Month,
-        /// The file; it must not exist [default: standard output]
+        /// The file to create; it must not exist [default: standard output]
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
-    /// Print the proof that a device is in the snapshot of a day, for 'netcensus-plan verify'
+    /// Print the proof that a device is in a snapshot; 'netcensus-plan verify' checks it
     Proof {
         #[command(flatten)]
         target: Target,
@@ -77,24 +76,23 @@ pub(super) enum SnapshotCommand {
         #[arg(long, value_name = "N")]
         revision: Option<i64>,
     },
-    /// Print the public key that signs, and its fingerprint
+    /// Print the public key that verifies snapshots, and its fingerprint
     Key {
         #[command(flatten)]
         common: Common,
     },
 }
 
-/// What to check.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   netcensus-plan verify november.ndjson
   netcensus-plan verify november.ndjson --key SHA256:mVPwvezndPv/ARoIadVY98vAC0g+P/5633yTC4d/wXE
 
-Needs no configuration, database or network. Exit status: 0 the file is valid, 1 it is not.")]
+Needs no configuration, database or network. Exit status: 0 if the file is valid, 1 if it is not.")]
 pub(super) struct VerifyArguments {
     /// The file; - for standard input
     file: PathBuf,
-    /// The key that must have signed: its 64 hex digits or its fingerprint, see 'netcensus-plan snapshot key'
+    /// The expected public key: its 64 hex digits or its fingerprint; see 'netcensus-plan snapshot key'
     #[arg(long, value_name = "KEY")]
     key: Option<String>,
     /// Print one JSON document
@@ -141,7 +139,7 @@ pub(super) async fn snapshot(command: SnapshotCommand) -> Result<(), Failure> {
             let bundle = snapshots::bundle(&app, &may, Span::from(month)).await?;
             let mut out: Box<dyn io::Write + Send> = match &output {
                 Some(path) => Box::new(BufWriter::new(File::create_new(path).map_err(|e| {
-                    Failure::failed(format!("cannot make {}: {e}; name another --output", path.display()))
+                    Failure::failed(format!("cannot create {}: {e}; name another --output", path.display()))
                 })?)),
                 None => Box::new(io::stdout()),
             };
@@ -235,7 +233,7 @@ fn write_device(out: &mut dyn io::Write, report: &DeviceReport) -> io::Result<()
 
 fn write_signer(out: &mut dyn io::Write, signed_by: &str, named: bool) -> io::Result<()> {
     let trust = if named {
-        "the key that you named"
+        "as required by --key"
     } else {
         "compare it with 'netcensus-plan snapshot key', or give --key"
     };

@@ -1,4 +1,4 @@
-//! `statement` and `price`: what each month comes to, line by line, and what a device-month costs.
+//! `statement` and `price`: the charges of each month, line by line, and the prices of a device-month.
 
 use std::io::{self, Write as _};
 
@@ -17,7 +17,6 @@ use crate::plan::app::statements::{StatementEntry, StatementView, Totals};
 use crate::plan::app::{prices, statements};
 use crate::plan::store::By;
 
-/// What to do with statements.
 #[derive(Debug, Subcommand)]
 pub(super) enum StatementCommand {
     /// List the statements, the newest first
@@ -38,7 +37,7 @@ pub(super) enum StatementCommand {
         /// The month in UTC, such as 2026-11
         month: Month,
     },
-    /// Correct a line of a closed statement by a line of the open one
+    /// Correct a line of a closed statement: adds a line to the open statement
     #[command(after_help = "Examples:
   netcensus-plan statement correct 2026-11 --line 1 --committed 1600 --reason '1600 were ordered'
   netcensus-plan statement correct 2026-11 --line 1 --seconds 0 --reason 'onboarded by mistake'")]
@@ -56,10 +55,10 @@ pub(super) enum StatementCommand {
         /// The seconds in effect that should have been charged
         #[arg(long, value_name = "N")]
         seconds: Option<i64>,
-        /// What a device-month should have cost, such as 1.40; with --currency
+        /// The price of a device-month that should have been charged, such as 1.40; needs --currency
         #[arg(long, value_name = "AMOUNT", requires = "currency")]
         price: Option<Micros>,
-        /// The currency of --price
+        /// The currency of --price: three letters (ISO 4217)
         #[arg(long, value_name = "CODE", requires = "price")]
         currency: Option<Currency>,
         #[command(flatten)]
@@ -67,14 +66,13 @@ pub(super) enum StatementCommand {
     },
 }
 
-/// What to do with prices.
 #[derive(Debug, Subcommand)]
 pub(super) enum PriceCommand {
-    /// Set what a device-month costs from an instant on
+    /// Set the price of a device-month from an instant on
     #[command(after_help = "Example:
   netcensus-plan price set EUR 1.40 --from 2027-01-01T00:00:00Z
 
-The price applies to monthly and annual plans: for an annual price, set its twelfth part.")]
+The price applies to monthly and annual plans. For a price per year, set one twelfth of it.")]
     Set {
         #[command(flatten)]
         target: Target,
@@ -172,7 +170,7 @@ pub(super) async fn price(command: PriceCommand) -> Result<(), Failure> {
 
 fn priced(currency: Currency, amount: Micros) -> Result<Price, Failure> {
     let micros = u64::try_from(amount.0);
-    let micros = micros.map_err(|_| Failure::usage("a price is not negative, and at most 1000000"))?;
+    let micros = micros.map_err(|_| Failure::usage("a price must be 0 to 1000000"))?;
     Ok(Price { currency, micros })
 }
 

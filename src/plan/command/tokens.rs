@@ -1,4 +1,4 @@
-//! The operator's commands about API tokens.
+//! `token`: API tokens of people.
 
 use std::io;
 
@@ -13,28 +13,27 @@ use crate::plan::app::people;
 use crate::plan::permission::Role;
 use crate::plan::store::{By, NewToken};
 
-/// What to do with API tokens.
 #[derive(Debug, Subcommand)]
 pub(super) enum TokenCommand {
-    /// Make a bearer token that acts as a person; it is shown once
+    /// Create an API token that acts as a person, and print it; it cannot be printed again
     #[command(after_help = "Examples:
   netcensus-plan token create alice --name backup --days 30
   netcensus-plan token create alice --name dashboard --role R --subscription Contoso")]
     Create {
         #[command(flatten)]
         common: Common,
-        /// Whose token
+        /// The person's name
         person: String,
-        /// Its name in the list
+        /// The token's name, for lists
         #[arg(long, default_value = "command line")]
         name: String,
-        /// How many days it lives, 1 to 365
+        /// The token's life in days, 1 to 365
         #[arg(long, default_value_t = 90)]
         days: i64,
-        /// Keep it to what this role may: R, SA, C, O or G
+        /// Limit the token to what this role permits: R, SA, C, O or G
         #[arg(long, value_name = "ROLE")]
         role: Option<Role>,
-        /// Keep it to this subscription, by id or name
+        /// Limit the token to this subscription, by id or name
         #[arg(long, short, value_name = "ID")]
         subscription: Option<String>,
     },
@@ -42,21 +41,21 @@ pub(super) enum TokenCommand {
     List {
         #[command(flatten)]
         common: Common,
-        /// Whose tokens
+        /// The person's name
         person: String,
     },
     /// Revoke a token of a person
     Revoke {
         #[command(flatten)]
         common: Common,
-        /// Whose token
+        /// The person's name
         person: String,
-        /// The token's id, as the list shows it
+        /// The token's id: see 'netcensus-plan token list'
         id: String,
     },
 }
 
-/// Does what is asked with API tokens.
+/// Runs a `token` command.
 pub(super) async fn token(command: TokenCommand) -> Result<(), Failure> {
     let by = By::operator();
     match command {
@@ -92,7 +91,7 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), Failure> {
                     ]
                 })
                 .collect();
-            let header = ["ID", "NAME", "KEPT TO", "SUBSCRIPTION", "EXPIRES", "LAST USED"];
+            let header = ["ID", "NAME", "LIMITED TO", "SUBSCRIPTION", "EXPIRES", "LAST USED"];
             Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
         }
         TokenCommand::Revoke { common, person, id } => {

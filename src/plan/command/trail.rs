@@ -1,4 +1,4 @@
-//! The operator's commands about the audit trail: list, verify.
+//! `audit`: lists and verifies the audit trail.
 
 use std::io;
 
@@ -15,7 +15,6 @@ use crate::plan::permission::ViewAudit;
 use crate::plan::store::By;
 use crate::plan::store::trail::{PAGE, TrailFilter};
 
-/// What to do with the audit trail.
 #[derive(Debug, Subcommand)]
 pub(super) enum AuditCommand {
     /// List who changed what, the newest first
@@ -25,25 +24,25 @@ pub(super) enum AuditCommand {
     List {
         #[command(flatten)]
         trail: Trail,
-        /// Only this actor, such as person:alice or operator
+        /// Only rows of this actor, such as person:alice or operator
         #[arg(long)]
         actor: Option<String>,
-        /// Only this action, such as plan.cancel or denied
+        /// Only rows of this action, such as plan.cancel or denied
         #[arg(long)]
         action: Option<String>,
-        /// Only this object, such as plan/3
+        /// Only rows about this object, such as plan/3
         #[arg(long)]
         object: Option<String>,
         /// Only rows with a smaller number
         #[arg(long, value_name = "NUMBER")]
         before: Option<i64>,
-        /// How many rows, 1 to 500
+        /// The most rows to list, 1 to 500
         #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=PAGE))]
         limit: i64,
     },
-    /// Recompute the chain of hashes, and name the first row that does not hold
+    /// Recompute the chain of hashes, and print the first row that was changed or is missing
     #[command(
-        after_help = "Without --seen, the loss of the newest rows cannot be found: keep what the command prints.
+        after_help = "Keep the output: with --seen, the next run also finds out whether the newest rows were deleted.
 
 Example:
   netcensus-plan audit verify --subscription Contoso --seen 1200:9f86d081…"
@@ -57,12 +56,12 @@ Example:
     },
 }
 
-/// Which trail.
+/// The trail.
 #[derive(Debug, Args)]
 pub(super) struct Trail {
     #[command(flatten)]
     common: Common,
-    /// The subscription's id or name [default: the tenant's own trail: people, subscriptions, sign-ins]
+    /// The subscription's id or name [default: the installation's trail: people, subscriptions, sign-ins]
     #[arg(long, short, value_name = "ID")]
     subscription: Option<String>,
 }
@@ -81,7 +80,7 @@ impl Trail {
     }
 }
 
-/// Does what is asked with the audit trail.
+/// Runs an `audit` command.
 pub(super) async fn audit(command: AuditCommand) -> Result<(), Failure> {
     match command {
         AuditCommand::List { trail, actor, action, object, before, limit } => {
@@ -125,7 +124,7 @@ fn seen(text: &str) -> Result<(i64, [u8; 32]), String> {
         Some((number.parse().ok()?, hash))
     };
     read().ok_or_else(|| {
-        "write a row and its hash as 'audit verify' prints them, such as 12:9f86d0…".to_owned()
+        "write the number of a row and its hash as 'audit verify' printed them, such as 12:9f86d0…".to_owned()
     })
 }
 

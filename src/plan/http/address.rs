@@ -1,4 +1,4 @@
-//! From where a request came, where proxies stand between.
+//! The address of a request's sender, with and without proxies.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -10,10 +10,11 @@ use crate::census::Prefix;
 /// Entries of `X-Forwarded-For` that are looked at, from the end.
 const HOPS: usize = 16;
 
-/// The address of whoever sent the request.
+/// The address of the client that sent the request.
 ///
-/// That is the connection's peer; where the peer is a trusted proxy, it is the last address in `X-Forwarded-For` that is
-/// none: each proxy adds who asked it at the end, and what stands before the first untrusted address may be made up.
+/// That is the peer of the connection. If the peer is a trusted proxy, it is the last address in `X-Forwarded-For` that
+/// is not a trusted proxy: each proxy appends the address of its own client. A client can make up all entries before that
+/// address.
 pub fn source(extensions: &Extensions, headers: &HeaderMap, trusted: &[Prefix]) -> Option<IpAddr> {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip())?;
     let forwarded = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
@@ -47,7 +48,7 @@ mod tests {
     #[test]
     fn only_trusted_proxies_are_believed_and_only_what_they_added() {
         let proxy = ["10.0.0.0/8"];
-        assert_eq!(of("203.0.113.9", &["1.2.3.4"], &proxy), "203.0.113.9", "the peer is no proxy");
+        assert_eq!(of("203.0.113.9", &["1.2.3.4"], &proxy), "203.0.113.9", "the peer is not a proxy");
         assert_eq!(of("10.0.0.1", &["203.0.113.9"], &proxy), "203.0.113.9");
         assert_eq!(
             of("10.0.0.1", &["1.2.3.4", "203.0.113.9"], &proxy),

@@ -11,12 +11,12 @@ use crate::plan::permission::{Action, Permission, Role};
 use crate::plan::store::audit::{self, Actor};
 use crate::plan::store::{By, CredentialKind, Subscription};
 
-/// Extracting a caller refuses a request of nobody known, and one that another site made a signed-in browser send.
+/// Refuses a request without a session or token, and a request that another site made a signed-in browser send.
 impl FromRequestParts<App> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        // The guard has found out already.
+        // The guard has already looked the caller up.
         if let Some(caller) = parts.extensions.get::<Self>() {
             return Ok(caller.clone());
         }
@@ -91,7 +91,7 @@ pub(super) async fn subscription_in_path(parts: &mut Parts, app: &App) -> Option
     params.iter().find(|(name, _)| *name == "sid").map(|(_, value)| value.to_owned())
 }
 
-/// From where a request of nobody known comes: to enrol, to sign in.
+/// The origin of a request without a session or token: to enrol, to sign in.
 #[derive(Clone, Debug)]
 pub struct Origin(pub By);
 
@@ -103,14 +103,14 @@ impl FromRequestParts<App> for Origin {
     }
 }
 
-/// What the trail keeps of a request but for who sent it.
+/// The data of a request for the audit trail, except its sender.
 fn origin(parts: &Parts, app: &App) -> Result<By, Problem> {
     // Reasons are written in any language; clients send UTF-8.
     let text =
         |name: &'static str| parts.headers.get(name).and_then(|v| std::str::from_utf8(v.as_bytes()).ok());
     let reason = text("x-reason").map(|r| r.trim().replace(char::is_control, " ")).filter(|r| !r.is_empty());
     if reason.as_ref().is_some_and(|r| r.chars().count() > audit::REASON) {
-        let detail = format!("a reason has at most {} characters", audit::REASON);
+        let detail = format!("the reason is longer than {} characters", audit::REASON);
         return Err(Problem::new(ProblemType::InvalidRequest, detail));
     }
     let query = parts.uri.query().unwrap_or_default();
@@ -118,7 +118,7 @@ fn origin(parts: &Parts, app: &App) -> Result<By, Problem> {
         None | Some("false") => false,
         Some("true") => true,
         Some(_) => {
-            return Err(Problem::new(ProblemType::InvalidRequest, "dry_run is true or false"));
+            return Err(Problem::new(ProblemType::InvalidRequest, "dry_run must be true or false"));
         }
     };
     let address = source(&parts.extensions, &parts.headers, &app.settings.access.trusted_proxies);

@@ -1,4 +1,4 @@
-//! Writes that are safe to try, to repeat and to make on what one has seen: `If-Match`, `Idempotency-Key`.
+//! Conditional and repeatable writes: `If-Match` and `Idempotency-Key`.
 //!
 //! (`?dry_run=true` and the reason of a write are part of [`super::auth::Caller`].)
 
@@ -27,7 +27,7 @@ pub fn tagged(status: StatusCode, value: &impl Serialize) -> Response {
     tagged_by(status, value, value)
 }
 
-/// The JSON of `value` with an entity tag that only covers `what` can be changed by hand.
+/// The JSON of `value` with an entity tag that covers only `what`: the part that people can change.
 pub fn tagged_by(status: StatusCode, value: &impl Serialize, what: &impl Serialize) -> Response {
     let mut response = (status, axum::Json(value)).into_response();
     if let Ok(tag) = HeaderValue::from_str(&tag(what)) {
@@ -36,7 +36,7 @@ pub fn tagged_by(status: StatusCode, value: &impl Serialize, what: &impl Seriali
     response
 }
 
-/// Marks an answer that holds a secret: it is never kept for an `Idempotency-Key`, as secrets are stored nowhere.
+/// Marks an answer with a secret. It is never kept for an `Idempotency-Key`, because secrets are stored only as hashes.
 #[derive(Clone, Copy, Debug)]
 pub struct ShownOnce;
 
@@ -63,18 +63,21 @@ async fn once(service: &App, request: Request, next: Next) -> Result<Response, P
         _ => return Ok(next.run(request).await),
     };
     let unusable = || {
-        let detail = format!("an Idempotency-Key has 1 to {KEY_LENGTH} visible characters");
+        let detail = format!("an Idempotency-Key must have 1 to {KEY_LENGTH} visible ASCII characters");
         Problem::new(ProblemType::InvalidRequest, detail)
     };
     let key = key.to_str().map_err(|_| unusable())?;
     if key.is_empty() || key.len() > KEY_LENGTH {
         return Err(unusable());
     }
-    // Only whoever is known may have answers kept; others get their refusal from the handler.
+    // Only answers to callers with a token or session are kept. The handler refuses all others.
     let Some(holder) = holder(service, request.headers()).await? else { return Ok(next.run(request).await) };
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, BODY_BYTES).await.map_err(|_| {
-        Problem::new(ProblemType::TooLarge, "a request with an Idempotency-Key has at most 1 MiB")
+        Problem::new(
+            ProblemType::TooLarge,
+            "the body of a request with an Idempotency-Key must not be larger than 1 MiB",
+        )
     })?;
     let mut hasher = Sha256::new();
     for part in [parts.method.as_str().as_bytes(), parts.uri.to_string().as_bytes(), &body] {
@@ -90,14 +93,14 @@ async fn once(service: &App, request: Request, next: Next) -> Result<Response, P
             return Err(Problem::new(ProblemType::IdempotencyRunning, detail));
         }
         Claim::OtherRequest => {
-            let detail = "the key was used for another request; choose a new one for this";
+            let detail = "the key was used for another request; choose a new key for this request";
             return Err(Problem::new(ProblemType::IdempotencyConflict, detail));
         }
     }
     let response = next.run(Request::from_parts(parts, Body::from(body))).await;
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap_or_default();
-    // What failed here may succeed the next time, and what is too large to keep is not kept.
+    // Failures of the service are not kept, because a retry may succeed; neither are large answers.
     let secret = parts.extensions.get::<ShownOnce>().is_some();
     let keep = !secret && !parts.status.is_server_error() && body.len() <= BODY_BYTES;
     let kind = parts.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
@@ -119,7 +122,7 @@ fn replay(answer: Answer) -> Response {
     response
 }
 
-/// A hash of who sends the request, where they are known.
+/// A hash that identifies the sender, if the request has a token or session.
 async fn holder(service: &App, headers: &HeaderMap) -> Result<Option<[u8; 32]>, Problem> {
     let (kind, secret) = match bearer(headers) {
         Some(token) => (CredentialKind::Token, token),

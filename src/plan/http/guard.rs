@@ -2,7 +2,7 @@
 //!
 //! A handler's second argument says who may call it: [`May`], [`MayHere`], [`Caller`] for one's own account, or a type
 //! whose holder authenticates itself. [`operation!`](super::operation) takes a handler into the API only with such an
-//! argument, and writes it into the operation's description as `x-netcensus-action`. The guard enforces what stands there.
+//! argument, and writes it into the operation's description as `x-netcensus-action`. The guard enforces it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -30,13 +30,13 @@ pub const EXTENSION: &str = "x-netcensus-action";
 /// Who may call a route.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Access {
-    /// Whoever may do this to the subscription in the path, or to the installation if the path names none.
+    /// People who may do this to the subscription in the path, or to the installation if the path names none.
     Action(Action),
-    /// Everybody who is signed in, for their own account.
+    /// All who are signed in, for their own account.
     Account,
     /// The sensor in the path, by its key.
     Sensor,
-    /// Whoever holds an enrolment token.
+    /// Anyone with an enrolment token.
     Enrolment,
 }
 
@@ -203,13 +203,13 @@ impl Guard {
 /// Lets a permitted request through; the handler finds the caller and the proof among the request's extensions.
 pub async fn guarded(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     let path = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    // HEAD is answered by what answers GET.
+    // The handler of GET also answers HEAD.
     let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
     let access = path.and_then(|path| guard.routes.get(&(method, path)).copied());
     let action = match access {
         Some(Access::Action(action)) => Some(action),
         Some(Access::Account) => None,
-        // These authenticate themselves; an unknown address has nothing to protect.
+        // These handlers authenticate the sender themselves. An unknown address has no handler.
         Some(Access::Sensor | Access::Enrolment) | None => return next.run(request).await,
     };
     let (mut parts, body) = request.into_parts();

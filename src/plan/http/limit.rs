@@ -1,4 +1,4 @@
-//! Refuses callers that ask too much: 429 with `Retry-After`. How much that is, [`crate::plan::limits`] says.
+//! Refuses callers over their limit with 429 and `Retry-After`; see [`crate::plan::limits`].
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -23,7 +23,7 @@ pub async fn limited(State(app): State<App>, request: Request, next: Next) -> Re
         Err(seconds) => {
             let often = app.limits.allowance.per_second;
             let detail = format!(
-                "ask again in {seconds} s; the service answers {often} requests a second to one caller"
+                "too many requests: send it again in {seconds} s; one caller may send {often} requests a second"
             );
             Problem::new(ProblemType::TooManyRequests, detail).after(seconds).into_response()
         }

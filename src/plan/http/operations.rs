@@ -1,4 +1,4 @@
-//! What operators' tools ask: health, metrics, the API's description.
+//! For operators' tools: health, metrics, the API's description.
 
 use axum::extract::State;
 use axum::http::{HeaderValue, StatusCode, header};

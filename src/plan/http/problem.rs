@@ -35,12 +35,12 @@ macro_rules! problems {
                 match self { $(Self::$variant => $status,)* }
             }
 
-            /// What it is, in a few words.
+            /// A summary in a few words.
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)* }
             }
 
-            /// What to do about it.
+            /// The next step.
             pub const fn help(self) -> &'static str {
                 match self { $(Self::$variant => $help,)* }
             }
@@ -58,154 +58,156 @@ problems! {
     BadSignature = "bad-signature", 401, "The request is not signed by the sensor",
         "Every upload is signed by the key pair that the sensor made when it enrolled. Update the sensor, or enrol it again.";
     NotPermitted = "not-permitted", 403, "Your role does not permit this",
-        "The answer names the roles that may. ChangeRequest an owner of the subscription.";
+        "The answer names the roles that may do this. Ask an owner of the subscription for one of them.";
     CrossSite = "cross-site", 403, "The request came from another site",
         "A signed-in browser may change things only from this service's own pages. Programs use a token.";
-    NotFound = "not-found", 404, "There is no such thing",
-        "Check the id. What you may not see is not shown either.";
-    MethodNotAllowed = "method-not-allowed", 405, "This address does not take that method",
+    NotFound = "not-found", 404, "Not found",
+        "Check the id. The answer is the same if it exists but you may not see it.";
+    MethodNotAllowed = "method-not-allowed", 405, "This address does not support the method",
         "See /openapi.json for the methods of each address.";
     Taken = "name-taken", 409, "The name is taken", "Choose another name.";
     TooLarge = "too-large", 413, "The body is too large",
         "An upload has at most 4 MiB compressed and 64 MiB in all, other bodies 64 KiB. Send it in parts.";
     Timeout = "timeout", 408, "The request took too long", "Send it again.";
-    InvalidName = "invalid-name", 422, "The name cannot be used", "The detail tells what a name may have.";
+    InvalidName = "invalid-name", 422, "The name cannot be used", "The detail says what a valid name is.";
     TermsNotAccepted = "terms-not-accepted", 422, "The terms are not accepted",
         "A plan is onboarded only when the terms are accepted (P1).";
-    NumberForTrial = "number-for-trial", 422, "A trial takes no number of devices",
+    NumberForTrial = "number-for-trial", 422, "A trial has no number of devices",
         "A trial covers any number of devices (P1). Leave the number out.";
     NumberMissing = "number-missing", 422, "The number of devices is missing",
         "Monthly and annual plans need a number to commit to (P1). The census proposes one.";
-    NumberNotMultiple = "number-not-multiple", 422, "The number is no positive multiple of 100",
+    NumberNotMultiple = "number-not-multiple", 422, "The number is not a positive multiple of 100",
         "Round it up (P2): the answer's member 'next' has the next multiple.";
-    NumberTooLarge = "number-too-large", 422, "The number is larger than can be committed",
-        "Commit 1000000000 devices at most.";
-    PlanActive = "plan-active", 409, "A plan is in effect already",
+    NumberTooLarge = "number-too-large", 422, "The number of devices is too large",
+        "Commit at most 1000000000 devices.";
+    PlanActive = "plan-active", 409, "A plan is already in effect",
         "A subscription has one plan (P1). Cancel it; it ends an hour later, and then a new one can start.";
     NoPlan = "no-plan", 409, "No plan is in effect", "Onboard a plan first.";
-    PlanCancelled = "plan-cancelled", 409, "The plan is cancelled already",
+    PlanCancelled = "plan-cancelled", 409, "The plan is already cancelled",
         "It ends one hour after it was cancelled (P5). Until then the cancellation can be withdrawn.";
     PlanNotCancelled = "plan-not-cancelled", 409, "The plan is not cancelled", "There is nothing to withdraw.";
-    PlanBooked = "plan-booked", 409, "A successor is booked already",
-        "One plan can be booked to follow the plan in effect. Withdraw it, then replace the plan anew.";
-    PlanHistoryFull = "plan-history-full", 409, "The subscription has had as many plans as it may",
-        "A subscription takes 10000 plans in all. Create another subscription.";
+    PlanBooked = "plan-booked", 409, "A successor is already booked",
+        "Only one plan can be booked to follow the plan in effect. Withdraw it, then replace the plan again.";
+    PlanHistoryFull = "plan-history-full", 409, "The subscription has too many plans",
+        "A subscription has at most 10000 plans, including those that ended. Create another subscription.";
     StatementNotClosed = "statement-not-closed", 409, "The statement is not closed",
-        "While a statement is open or a draft, what it rests on can still be changed. It is closed 72 hours after its month (P9).";
+        "Only closed statements take corrections. A statement closes 72 hours after the end of its month (P9).";
     StatementLineUnknown = "statement-line-unknown", 422, "The statement has no such line",
-        "See the statement's lines; each has its number.";
-    CorrectionOfCorrection = "correction-of-correction", 422, "The line is a correction itself",
-        "Correct the line that it corrects anew: earlier corrections are taken into account.";
-    CorrectionOfTrial = "correction-of-trial", 422, "The line is a trial's", "A trial is never charged (P1).";
+        "Read the statement: each line has its number.";
+    CorrectionOfCorrection = "correction-of-correction", 422, "The line is itself a correction",
+        "Correct the original line again. Earlier corrections are taken into account.";
+    CorrectionOfTrial = "correction-of-trial", 422, "The line belongs to a trial", "A trial is never charged (P1).";
     CorrectionChangesNothing = "correction-changes-nothing", 422, "The correction changes nothing",
-        "Send what should have been charged: committed, seconds or price.";
-    CorrectionSeconds = "correction-seconds", 422, "The seconds lie outside the service period",
-        "A correction charges no more seconds than the line's service period has.";
+        "Send a value that differs from the one that was charged: committed, seconds or price.";
+    CorrectionSeconds = "correction-seconds", 422, "The number of seconds is out of range",
+        "Send at least 0 and at most the seconds of the line's service period.";
     CorrectionCurrency = "correction-currency", 422, "The correction is in another currency",
         "A line is corrected in the currency in which it was charged.";
-    CorrectionReason = "correction-reason", 422, "The correction has no usable reason",
-        "Tell why in 1 to 200 characters.";
-    CorrectionsFull = "corrections-full", 409, "The statement has as many corrections as it takes",
-        "A statement takes 1000 corrections. Make the others next month.";
+    CorrectionReason = "correction-reason", 422, "The correction has no valid reason",
+        "Give a reason of 1 to 200 characters.";
+    CorrectionsFull = "corrections-full", 409, "The statement has too many corrections",
+        "A statement has at most 1000 corrections. Make the others next month.";
     PriceTooHigh = "price-too-high", 422, "The price is out of range",
-        "A device-month costs at most 1000000000000 millionths, a million of the currency.";
+        "A device-month costs at most 1000000 units of the currency, which is 1000000000000 millionths.";
     PriceInClosed = "price-in-closed-statement", 409, "The price would change a closed statement",
-        "What is closed never changes (P9): let the price hold from the answer's member 'from' or later, and correct the statement.";
-    PricesFull = "prices-full", 409, "The subscription has had as many prices as it may",
-        "A subscription takes 1000 prices in all.";
+        "A closed statement never changes (P9). Set the price from the answer's member 'from' or later, and correct the statement.";
+    PricesFull = "prices-full", 409, "The subscription has too many prices",
+        "A subscription has at most 1000 prices, including former prices.";
     PlanNotInEffect = "plan-not-in-effect", 403, "Uploads are refused: no plan is in effect",
-        "What was collected stays readable (P7). Onboard a plan; the sensor keeps its spool and sends again.";
+        "Onboard a plan. The sensor keeps its spool and sends it again. Earlier data stays readable (P7).";
     BadEnrolment = "bad-enrolment", 403, "The enrolment token is not valid",
         "A token works once and for an hour. Make a new one with 'netcensus-plan sensor token'.";
     BadUploadBody = "bad-upload", 400, "The upload cannot be read",
         "An upload is zstd-compressed JSON of the schema netcensus.upload/1.";
     UploadSchema = "upload-schema", 400, "The upload has another schema",
-        "Sensor and service differ too much in version. Update the older one.";
+        "The versions of sensor and service are too far apart. Update the older one.";
     UploadConflict = "upload-conflict", 409, "The upload's name was used for other content",
-        "A name (sensor, epoch, sequence) stands for one content. A sensor with a new spool starts a new epoch.";
-    InventoryFull = "inventory-full", 507, "The subscription holds as much as it may",
-        "Nothing of the upload was taken, and the sensor keeps it. A flood of made-up devices is the usual cause.";
+        "A name (sensor, epoch, sequence) belongs to one content. A sensor with a new spool must start a new epoch.";
+    InventoryFull = "inventory-full", 507, "The subscription's inventory is full",
+        "No part of the upload was stored, and the sensor keeps it. The usual cause is a flood of made-up devices.";
     InvalidPassword = "invalid-password", 422, "The password cannot be used",
-        "A password has 12 characters or more.";
-    PreconditionRequired = "precondition-required", 428, "The change does not say what it is based on",
-        "Get the thing first and send its ETag as If-Match.";
-    PreconditionFailed = "precondition-failed", 412, "It was changed meanwhile",
-        "The answer's member 'etag' has the new tag. Get the thing again, look, and send the change with that tag.";
+        "A password has at least 12 characters and at most 256 bytes.";
+    PreconditionRequired = "precondition-required", 428, "The request lacks the header If-Match",
+        "Get the resource first, then send its ETag as If-Match.";
+    PreconditionFailed = "precondition-failed", 412, "The resource was changed meanwhile",
+        "Get the resource again and check it, then send your change with its new ETag: the answer's member 'etag'.";
     IdempotencyRunning = "idempotency-running", 409, "The request with this key is still running",
-        "ChangeRequest again in a moment; the answer of the first request is given then.";
+        "Send it again in a moment. Then the service returns the answer to the first request.";
     IdempotencyConflict = "idempotency-conflict", 422, "The Idempotency-Key was used for another request",
-        "A key stands for one request, for 7 days. Choose a new one.";
+        "A key belongs to one request for 7 days. Choose a new key.";
     DayNotOver = "day-not-over", 409, "The day is not over",
-        "A day is counted at its end, 24:00 UTC. ChangeRequest again then; the census tells the present.";
+        "A day is counted at its end, 24:00 UTC. Ask again then; for the present count, read the census.";
     DayTooEarly = "day-too-early", 422, "The subscription did not exist on that day",
-        "ChangeRequest for a day from that of its creation on.";
-    NoSnapshot = "no-snapshot", 404, "There is no snapshot of that",
-        "Days in which a plan was in effect are sealed ten minutes after their end. Others are sealed on request: POST /snapshots/{day}.";
-    BundleTooLarge = "bundle-too-large", 422, "The bundle would hold too many snapshots",
-        "A bundle holds 4096 headers at most, as its chain has no gaps. Export the months one by one.";
+        "Ask for the day on which the subscription was created, or for a later day.";
+    NoSnapshot = "no-snapshot", 404, "There is no such snapshot",
+        "A day with a plan in effect is sealed ten minutes after its end. Other days are sealed on request: POST /snapshots/{day}.";
+    BundleTooLarge = "bundle-too-large", 422, "The bundle would contain too many snapshots",
+        "A bundle contains at most 4096 headers, because its chain has no gaps. Export the months one by one.";
     TooManyRequests = "too-many-requests", 429, "Too many requests",
-        "Wait as long as the header Retry-After tells.";
+        "Wait for the number of seconds in the header Retry-After.";
     LastOwner = "last-owner", 409, "The subscription would have no owner",
-        "Bind the role O for another person first.";
-    LastAdmin = "last-admin", 409, "Nobody would administer the tenant",
+        "First bind the role O for another person.";
+    LastAdmin = "last-admin", 409, "The installation would have no global admin",
         "Create another global admin first, or enable one.";
-    TenantRole = "tenant-role", 422, "The role is one of the tenant",
+    TenantRole = "tenant-role", 422, "The role is for the whole installation",
         "On a subscription, bind R, SA, C or O. A person is made a global admin when they are created.";
-    AccessFull = "access-full", 409, "There are as many as there may be",
-        "10000 people, 100 tokens and 100 sessions a person, 10000 sign-ins under way. End what nobody uses.";
+    AccessFull = "access-full", 409, "The limit is reached",
+        "An installation has at most 10000 people and 10000 sign-ins in progress, a person 100 tokens and 100 sessions. Remove those that nobody uses.";
     TokenLife = "token-life", 422, "The token's life is out of range", "A token lives 1 to 365 days.";
-    WiderToken = "wider-token", 403, "A token cannot make a wider one",
-        "Name a narrower role, subscription or life, or sign in with a password.";
-    WrongPassword = "wrong-password", 403, "The present password is another",
-        "Type the present password again, or ask a global admin for a new one.";
+    WiderToken = "wider-token", 403, "The new token would permit more than yours",
+        "Limit the new token's role, subscription or life, or sign in with a password.";
+    WrongPassword = "wrong-password", 403, "The current password is incorrect",
+        "Type the current password again, or ask a global admin for a new one.";
     SignInRefused = "sign-in-refused", 403, "The identity provider's answer is not accepted",
-        "Start again at /login. The detail tells what was wrong; the service's log tells more.";
-    ProviderUnavailable = "provider-unavailable", 502, "The identity provider cannot be asked",
-        "Try again in a minute. The service's log tells what failed.";
+        "Start again at /login. The detail says what was wrong; the service's log says more.";
+    ProviderUnavailable = "provider-unavailable", 502, "The identity provider is unavailable",
+        "Try again in a minute. The service's log says what failed.";
     NoPasswords = "no-passwords", 403, "Passwords are not accepted here",
-        "Sign in by the identity provider: 'local_passwords' is off in the service's configuration.";
-    CursorMismatch = "cursor-mismatch", 400, "The cursor is of another list",
-        "Send 'after' with the filter, order and instant of the page that gave it, or begin anew without it.";
-    UnknownDevice = "unknown-device", 422, "A device that is named does not exist",
-        "Devices change their id when their earliest coupling goes to another. List them again.";
-    TooFewDevices = "too-few-devices", 422, "Too few devices are named", "A merge takes two or more, others one.";
-    TooManyDevices = "too-many-devices", 422, "Too many devices are named for one change",
+        "Sign in with the identity provider: 'local_passwords' is off in the service's configuration.";
+    CursorMismatch = "cursor-mismatch", 400, "The cursor belongs to another list",
+        "Send 'after' with the same filter, order and instant as the page that it came from, or start again without it.";
+    UnknownDevice = "unknown-device", 422, "The request names a device that does not exist",
+        "A device's id changes if its earliest coupling moves to another device. List the devices again.";
+    TooFewDevices = "too-few-devices", 422, "The request names too few devices",
+        "A merge needs at least two devices, other changes at least one.";
+    TooManyDevices = "too-many-devices", 422, "The request names too many devices",
         "One change names at most 1000 devices and alters at most 20000 decisions. Send it in parts.";
     UnknownType = "unknown-type", 422, "The type is not in the taxonomy",
-        "The answer's detail names it. Types are those that devices are listed with, such as camera or switch.";
-    InvalidProperty = "invalid-property", 422, "A property cannot be set so",
-        "The detail tells what it may be. Null takes it back.";
+        "The detail names the type. Use a type of the list of devices, such as camera or switch.";
+    InvalidProperty = "invalid-property", 422, "A property has an invalid value",
+        "The detail says which values are valid. Null clears the property.";
     MergeCrossZone = "merge-cross-zone", 422, "Devices of different zones cannot be merged",
-        "Zones keep apart what may have the same addresses (I9). Merge within one zone.";
+        "The same address in two zones belongs to two devices (I9). Merge within one zone.";
     DeviceDeleted = "device-deleted", 409, "The device is deleted",
-        "Undo its deletion first, or wait until it sends again.";
-    InvalidSplit = "invalid-split", 422, "The couplings cannot be taken out so",
-        "Name some of the device's own couplings, and not all of them.";
-    SplitRefused = "split-refused", 409, "A card's own addresses cannot be split",
-        "What follows from a card being one stays together (I8a, I8b, I8d). Name both couplings or neither.";
+        "First undo its deletion, or wait until it sends again.";
+    InvalidSplit = "invalid-split", 422, "The couplings cannot be split off",
+        "Name some of the device's own couplings, but not all of them.";
+    SplitRefused = "split-refused", 409, "The addresses of one card cannot be split",
+        "Couplings of the same card stay together (I8a, I8b, I8d). Name both couplings or neither.";
     InvalidEntry = "invalid-entry", 422, "An entry of the managed list cannot be used",
-        "The detail names its place and what is wrong. Nothing was imported.";
+        "The detail says which entry, and what is wrong with it. Nothing was imported.";
     UnreadableList = "unreadable-list", 422, "The list cannot be read",
-        "Send it as it was exported: CSV with a header, or the JSON of the system's API. The detail names what is missing.";
+        "Send the file unchanged: CSV with a header, or the JSON of the system's API. The detail says what is missing.";
     ManagedListTooLong = "managed-list-too-long", 422, "The managed list is too long",
-        "A source may have 200000 entries.";
-    DecisionsFull = "decisions-full", 507, "The subscription holds as many decisions as it may",
+        "A source has at most 200000 entries.";
+    DecisionsFull = "decisions-full", 507, "The subscription has too many decisions",
         "Forget a managed list, or undo changes.";
     ChangeTouched = "change-touched", 409, "A later change altered the same objects",
-        "The answer's member 'later' has its number. Undo that one first.";
-    ChangeUndone = "change-undone", 409, "The change was undone before",
-        "The answer's member 'by' has the change that did so, or that brought it back. Undo that one.";
-    ChangeBusy = "change-busy", 409, "Others change the inventory at the same time", "Send it again.";
+        "The answer's member 'later' has the number of the later change. Undo that change first.";
+    ChangeUndone = "change-undone", 409, "The change was already undone",
+        "The answer's member 'by' has the number of the change that undid it, or that restored it. Undo that change.";
+    ChangeBusy = "change-busy", 409, "Others are changing the inventory at the same time",
+        "Send the request again.";
     ListUnreadable = "list-unreadable", 422, "A list of devices cannot be read",
-        "The detail names the file and what to do. A single bad row is no problem: the report names it.";
+        "The detail names the file and the next step. A file with a few bad rows is accepted: the report lists them.";
     ListTooLarge = "list-too-large", 413, "The lists of devices are too large",
-        "An estimate takes 16 files, 16 MiB and 200,000 rows in all, and 512 columns a table. Split it by site.";
+        "An estimate takes at most 16 files with 16 MiB and 200,000 rows together, and 512 columns a table. Split the lists by site.";
     InvalidMapping = "invalid-mapping", 422, "The columns cannot be remembered",
-        "Name each field's headers as the table has them: 512 of at most 256 bytes each.";
-    TooManyMappings = "too-many-mappings", 409, "Too many tables' columns are remembered",
+        "Name at most 512 headers of at most 256 bytes each, spelled as in the table.";
+    TooManyMappings = "too-many-mappings", 409, "The columns of too many tables are remembered",
         "A subscription remembers the columns of 256 tables. Delete one that is no longer used.";
     Internal = "internal", 500, "The service failed",
-        "The service's log tells why. Nothing that was acknowledged is lost.";
+        "The service's log has the cause. Acknowledged data is safe.";
 }
 
 /// A problem that happened.
@@ -306,7 +308,7 @@ impl From<AppRefusal> for Problem {
     }
 }
 
-/// The cause is for the log: it may name what a caller must not see.
+/// Only the log has the cause: it may name what the caller must not see.
 const INTERNAL: &str = "internal error; the service's log has the cause";
 
 impl From<RuleError> for Problem {
@@ -352,7 +354,7 @@ impl From<StoreError> for Problem {
             | StoreError::NotEmpty(_)
             | StoreError::Corrupt { .. }
             | StoreError::NoRandomness(_) => {
-                // The cause is for the log: it may name what a caller must not see.
+                // Only the log has the cause: it may name what the caller must not see.
                 tracing::error!(%error, "the store failed");
                 return Self::new(ProblemType::Internal, "the service failed; its log tells why");
             }
@@ -385,10 +387,10 @@ impl From<ProviderError> for Problem {
                 ProblemType::SignInRefused
             }
         };
-        // How the way to the provider fails is for the log.
+        // The cause may name internal hosts, so only the log has it.
         let detail = match kind {
             ProblemType::ProviderUnavailable => {
-                "the identity provider cannot be asked; try again in a minute".to_owned()
+                "the identity provider is unavailable; try again in a minute".to_owned()
             }
             _ => error.to_string(),
         };

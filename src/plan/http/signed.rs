@@ -56,7 +56,7 @@ impl FromRequestParts<App> for SensorRequest {
                 let claim = Claim { subscription, sensor, origin: origin(app, parts) };
                 Self::of(app, parts, claim).await
             }
-            // What cannot be an id names no sensor.
+            // A text that cannot be an id does not name a sensor.
             _ => Err(Refusal::UnknownSensor),
         };
         outcome.map_err(|refusal| {
@@ -79,7 +79,7 @@ fn origin(app: &App, parts: &Parts) -> By {
     }
 }
 
-/// The good signature of a request's head.
+/// The valid signature of a request's head.
 #[derive(Clone, Debug)]
 pub(super) struct Signed {
     digest: String,

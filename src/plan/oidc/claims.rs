@@ -1,4 +1,4 @@
-//! What a provider says of a person, once it is verified.
+//! The verified claims of a provider about a person.
 
 use serde_json::{Map, Value};
 
@@ -12,24 +12,24 @@ const TEXT: usize = 255;
 /// A person as the provider vouches for them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Identity {
-    /// Who vouches.
+    /// The provider's issuer URL.
     pub issuer: String,
-    /// Who they are there.
+    /// Their subject at the provider.
     pub subject: String,
-    /// The name that they get here the first time.
+    /// The name of the account that the first sign-in creates.
     pub name: String,
-    /// Their e-mail, where the provider tells.
+    /// Their e-mail, if the provider sends it.
     pub email: Option<String>,
     /// Their groups.
     pub groups: Vec<String>,
 }
 
-/// Why claims make no identity.
+/// Why claims are not sufficient for an identity.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BadClaims {
     /// A claim that is needed is missing.
     #[error(
-        "the provider tells no '{0}' of the person, or a longer one than {TEXT} bytes; ask for another scope or name another claim in [oidc]"
+        "the claim '{0}' is missing or longer than {TEXT} bytes; add a scope or name another claim in [oidc]"
     )]
     Missing(String),
     /// The e-mail is one that the provider has not verified.
@@ -38,7 +38,7 @@ pub enum BadClaims {
 }
 
 impl Identity {
-    /// The identity in verified claims. Where the name is the e-mail, the provider must not say that it is unverified.
+    /// The identity in verified claims. If the name is the e-mail, the provider must not say that it is unverified.
     ///
     /// # Errors
     /// `BadClaims`.

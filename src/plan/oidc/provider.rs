@@ -1,4 +1,4 @@
-//! The conversation with the provider: discovery, keys, the code's exchange, the identity token's verification.
+//! Requests to the provider: discovery, keys, exchange of the code; and the verification of the identity token.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
@@ -23,14 +23,14 @@ use crate::plan::store::PendingSignIn;
 
 /// Where the provider sends people back to, under the service's URL.
 const CALLBACK: &str = "/login/oidc/callback";
-/// How long one question to the provider may take.
+/// The timeout of a request to the provider.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// The largest answer of the provider.
+/// The largest answer of the provider, in bytes.
 const ANSWER_BYTES: usize = 1 << 20;
-/// How long its description is believed, and the least time between two looks at it: nanoseconds.
+/// The longest age of its description, and the shortest time between two requests for it, in nanoseconds.
 const FRESH: i64 = 3_600_000_000_000;
 const PAUSE: i64 = 5_000_000_000;
-/// How identity tokens may be signed: by keys that the provider alone has, never by a shared secret or not at all.
+/// The accepted algorithms for identity tokens: with keys that only the provider has, never a shared secret or none.
 const SIGNATURES: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
     CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
@@ -64,19 +64,17 @@ struct Known {
 pub struct Begun {
     /// Where to send the browser.
     pub url: String,
-    /// What the browser and the provider bring back.
+    /// The state, which the browser and the provider send back.
     pub state: String,
-    /// What is kept here until then.
+    /// The secrets that the service keeps until then.
     pub pending: PendingSignIn,
 }
 
 /// Why a sign-in fails.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
-    /// The provider does not answer, or not with what is needed.
-    #[error(
-        "the identity provider {issuer} cannot be asked: {why}; check 'issuer' in [oidc] and the way there"
-    )]
+    /// The provider does not answer, or its answer is not usable.
+    #[error("cannot reach the identity provider {issuer}: {why}; check 'issuer' in [oidc] and the network")]
     Unavailable {
         /// Which.
         issuer: String,
@@ -84,22 +82,22 @@ pub enum ProviderError {
         why: String,
     },
     /// The settings cannot be used.
-    #[error("the identity provider cannot be used: {0}; see [oidc] in the configuration")]
+    #[error("the settings of the identity provider are not valid: {0}; correct [oidc] in the configuration")]
     Settings(String),
     /// The provider refuses the code.
     #[error(
-        "the identity provider does not accept the code, which works once and not for long; sign in again"
+        "the identity provider does not accept the code, which works once and for a short time; sign in again"
     )]
     Code(String),
     /// The identity token is not accepted.
     #[error("the identity token is not accepted: {0}; sign in again")]
     Token(String),
-    /// The claims make no identity.
+    /// The claims are not sufficient for an identity.
     #[error(transparent)]
     Claims(#[from] BadClaims),
 }
 
-/// A question to the provider that failed.
+/// A request to the provider that failed.
 #[derive(Debug, thiserror::Error)]
 enum AskError {
     #[error("{0}")]
@@ -117,7 +115,7 @@ impl fmt::Debug for Provider {
 }
 
 impl Provider {
-    /// The provider of those settings, for the service at `public_url`. Asks nothing yet: the service starts without it.
+    /// The provider of those settings, for the service at `public_url`. Sends no request: the service must start without it.
     ///
     /// # Errors
     /// [`ProviderError::Settings`].
@@ -130,7 +128,7 @@ impl Provider {
                 .map_err(|e| ProviderError::Settings(format!("{}: {e}", file.display())))?;
             Some(ClientSecret::new(text.trim().to_owned()))
         };
-        // A provider that sends us elsewhere would turn the service's questions into anybody's.
+        // A redirect must not make the service send requests to other hosts.
         let http = crate::tls::client()
             .redirect(reqwest::redirect::Policy::none())
             .timeout(PATIENCE)
@@ -205,13 +203,14 @@ impl Provider {
                 RequestTokenError::Parse(e, _) => {
                     ProviderError::Token(format!("the provider's answer cannot be read at {}", e.path()))
                 }
-                // The provider's words may hold what it got: they are for the log.
+                // The provider's text may contain secrets of the request: only the log gets it.
                 other => ProviderError::Code(other.to_string()),
             })?;
-        let token = tokens.id_token().ok_or_else(|| ProviderError::Token("there is none".to_owned()))?;
+        let token =
+            tokens.id_token().ok_or_else(|| ProviderError::Token("the provider sent none".to_owned()))?;
         let nonce = Nonce::new(pending.nonce);
         let subject = match self.verify(&metadata, token, &nonce, now) {
-            // Providers change their keys: a key that is not known may be new.
+            // Providers change their keys: an unknown key may be new.
             Err(ClaimsVerificationError::SignatureVerification(
                 SignatureVerificationError::NoMatchingKey | SignatureVerificationError::CryptoError(_),
             )) => self.verify(&self.metadata(now, PAUSE).await?, token, &nonce, now),
@@ -245,7 +244,7 @@ impl Provider {
         Ok(token.claims(&verifier, nonce)?.subject().to_string())
     }
 
-    /// What the provider tells of the person beyond the token. It must speak of the same person.
+    /// The provider's user info, which must be about the same person as the token.
     async fn user_info(
         &self,
         url: &str,
@@ -260,18 +259,18 @@ impl Provider {
             Ok(request) => ask(self.http.clone(), request).await.map_err(|e| self.unavailable(&e))?,
             Err(e) => return Err(self.unavailable(&e)),
         };
-        // A signed answer (JWT) is not asked for; providers that give nothing else leave the token's claims.
+        // The service does not ask for a signed answer (JWT). If a provider sends only those, the token's claims suffice.
         let Ok(Value::Object(claims)) = serde_json::from_slice(answer.body()) else { return Ok(Map::new()) };
         if !answer.status().is_success() {
             return Ok(Map::new());
         }
         if claims.get("sub").and_then(Value::as_str) != Some(subject) {
-            return Err(ProviderError::Token("the provider's user info speaks of another person".to_owned()));
+            return Err(ProviderError::Token("the provider's user info is about another person".to_owned()));
         }
         Ok(claims)
     }
 
-    /// The provider's description and keys, asked for anew where they are older than `most` nanoseconds.
+    /// The provider's description and keys. Fetches them again if they are older than `most` nanoseconds.
     async fn metadata(&self, now: Timestamp, most: i64) -> Result<CoreProviderMetadata, ProviderError> {
         let mut known = self.known.lock().await;
         if let Some(known) = known.as_ref()
@@ -304,7 +303,7 @@ impl Provider {
     }
 }
 
-/// Why a token is refused, without what it says.
+/// Why a token is refused, without its contents.
 fn reason(error: &ClaimsVerificationError) -> String {
     match error {
         ClaimsVerificationError::Expired(_) => "it has expired".to_owned(),
@@ -328,7 +327,7 @@ fn payload(token: &CoreIdToken) -> Result<Map<String, Value>, ProviderError> {
         .ok_or_else(|| ProviderError::Token("its claims cannot be read".to_owned()))
 }
 
-/// Asks the provider, within bounds of time and size.
+/// Sends a request to the provider, with limits of time and size.
 async fn ask(http: reqwest::Client, request: HttpRequest) -> Result<HttpResponse, AskError> {
     let mut answer = http.execute(reqwest::Request::try_from(request)?).await?;
     let mut out = axum::http::Response::builder().status(answer.status());

@@ -17,15 +17,15 @@ pub struct OidcSettings {
     pub client_id: String,
     /// The file with the client's secret; empty for a public client.
     pub client_secret_file: PathBuf,
-    /// What stands on the button.
+    /// The text of the button.
     pub title: String,
-    /// Scopes that are asked for beside `openid`.
+    /// Scopes to request in addition to `openid`.
     pub scopes: Vec<String>,
-    /// The claim that names a person here at their first sign-in.
+    /// The claim with the name of the account that the first sign-in creates.
     pub name_claim: String,
     /// The claim with the groups of a person.
     pub groups_claim: String,
-    /// Whether passwords are accepted beside the provider.
+    /// Whether passwords are accepted too.
     pub local_passwords: bool,
     /// Which group gives which role.
     pub roles: Vec<GroupSetting>,
@@ -37,7 +37,7 @@ pub struct OidcSettings {
 pub struct GroupSetting {
     /// The group, as the claim has it.
     pub group: String,
-    /// The role: R, SA, C, O on the subscription, or G on the tenant.
+    /// The role: R, SA, C, O on the subscription, or G on the installation.
     pub role: Role,
     /// The subscription's id or name; not for G.
     #[serde(default)]
@@ -66,23 +66,29 @@ impl OidcSettings {
         !self.issuer.is_empty()
     }
 
-    /// The first key that cannot be as it is, with what to write instead.
+    /// The first key with an invalid value, and what to write instead.
     pub fn complaint(&self) -> Option<(&'static str, &'static str)> {
         if !self.is_on() {
             let off = !self.local_passwords;
-            return off.then_some(("local_passwords", "without an issuer nobody could sign in; set one"));
+            return off.then_some((
+                "local_passwords",
+                "nobody could sign in: set 'issuer', or set local_passwords = true",
+            ));
         }
         if !is_https_or_loopback(&self.issuer) {
-            return Some(("issuer", "write it as https://…; plain http is for this machine alone"));
+            return Some(("issuer", "write it as https://…; plain http is accepted only for this machine"));
         }
         if self.client_id.is_empty() {
-            return Some(("client_id", "the provider gave one when this service was registered there"));
+            return Some((
+                "client_id",
+                "is missing; write the id that the provider gave when this service was registered there",
+            ));
         }
         let amiss = |role: &GroupSetting| (role.role == Role::GlobalAdmin) != role.subscription.is_none();
         self.roles
             .iter()
             .any(amiss)
-            .then_some(("roles", "each role but G names a subscription, and G names none"))
+            .then_some(("roles", "name a subscription for each role except G, and none for G"))
     }
 }
 

@@ -1,4 +1,4 @@
-//! What is refused where people, roles, tokens and sign-ins are concerned, and the record of denials.
+//! The record of denials and of failed sign-ins in the audit trails.
 
 use serde_json::json;
 
@@ -14,8 +14,8 @@ const MINUTE: i64 = 60_000_000_000;
 const OBJECT: usize = 200;
 
 impl Store {
-    /// Records that somebody was not permitted to do something, in the trail of the subscription or of the tenant:
-    /// once a minute for each actor and object.
+    /// Records that somebody was not permitted to do something, in the trail of the subscription or of the installation:
+    /// at most once a minute for each actor and object.
     ///
     /// # Errors
     /// The database's.
@@ -36,8 +36,8 @@ impl Store {
         self.audit_once_a_minute(subscription, by, entry, now).await
     }
 
-    /// Records that somebody failed to sign in as `name`: once a minute for each name, and once for all names that
-    /// nobody has, as what is typed there may be a password.
+    /// Records that somebody failed to sign in as `name`: at most once a minute for each name. All unknown names count as
+    /// one. The row does not contain an unknown name, because people sometimes type a password there.
     ///
     /// # Errors
     /// The database's.
@@ -71,7 +71,7 @@ impl Store {
 }
 
 impl Work {
-    /// Whether such an entry stands in this minute. A clock that was set back records again.
+    /// Whether the trail has such an entry of this minute. If the clock was set back, the entry is recorded again.
     async fn is_recorded(
         &mut self,
         subscription: Option<&SubscriptionId>,

@@ -1,7 +1,7 @@
-//! The audit trail: one row for each write, added in the write's own transaction, so that neither is without the
-//! other. Each row's hash covers the row and the hash before it; the database refuses to change or delete rows.
+//! The audit trail: one row for each write, added in the transaction of the write. The hash of a row covers the row and
+//! the previous hash. The database refuses to change or delete rows.
 //!
-//! There is a trail for each subscription, and one for the tenant (people, subscriptions).
+//! There is a trail for each subscription, and one for the installation (people, subscriptions).
 
 use std::fmt;
 use std::net::IpAddr;
@@ -24,11 +24,11 @@ pub enum Actor {
     Person(String),
     /// A sensor, by id.
     Sensor(String),
-    /// Whoever runs commands on the service's machine.
+    /// Anyone who runs commands on the service's machine.
     Operator,
     /// The service itself.
     Service,
-    /// Nobody that is known, such as who fails to sign in.
+    /// An unknown person, for example one who fails to sign in.
     Nobody,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for Actor {
     }
 }
 
-/// Who causes a write, from where and why, and whether it is only tried.
+/// Who causes a write, from where and why, and whether it is a dry run.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct By {
     /// Who.
@@ -55,7 +55,7 @@ pub struct By {
     pub request: String,
     /// Why, in the actor's words: at most [`REASON`] characters.
     pub reason: Option<String>,
-    /// Everything is checked and answered as if it were done, and nothing is stored.
+    /// A dry run: the change is checked and its result returned, but nothing is stored.
     pub dry_run: bool,
 }
 
@@ -72,7 +72,7 @@ impl By {
         Self { actor, address: None, request: String::new(), reason: None, dry_run: false }
     }
 
-    /// A person whose request is not known further.
+    /// A person, without details of the request.
     pub fn person(name: &str) -> Self {
         Self::plain(Actor::Person(name.to_owned()))
     }
@@ -82,7 +82,7 @@ impl By {
         Self::plain(Actor::Sensor(id.to_owned()))
     }
 
-    /// Whoever runs commands on the service's machine.
+    /// Anyone who runs commands on the service's machine.
     pub fn operator() -> Self {
         Self::plain(Actor::Operator)
     }
@@ -173,8 +173,8 @@ impl AuditEntry {
 }
 
 impl Work {
-    /// Adds a row to the trail of a subscription, or to the tenant's. The transaction must have been begun for writing
-    /// under that name. A dry run adds it too, and is then rolled back by [`Work::finish`].
+    /// Adds a row to the trail of a subscription, or of the installation. The transaction must hold the lock of that
+    /// trail. A dry run adds the row too; [`Work::finish`] then rolls it back.
     ///
     /// # Errors
     /// The database's.

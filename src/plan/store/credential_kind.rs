@@ -1,8 +1,8 @@
-//! The kinds of secrets that people present, and how long each is good.
+//! The kinds of secrets that people present, and the life of each.
 
 use crate::census::time::{DAY, HOUR, MINUTE};
 
-/// Days that a token lives if nobody says how many.
+/// The default life of a token in days.
 pub(super) const TOKEN_DAYS: i64 = 90;
 
 /// What a secret of a person is for.
@@ -10,7 +10,7 @@ pub(super) const TOKEN_DAYS: i64 = 90;
 pub enum CredentialKind {
     /// The cookie of a signed-in browser: 12 hours.
     Session,
-    /// A bearer token for programs: 90 days where nobody says.
+    /// A bearer token for programs: 90 days by default.
     Token,
     /// The one-time link that makes the first administrator: 24 hours.
     Setup,
@@ -36,7 +36,7 @@ impl CredentialKind {
         }
     }
 
-    /// How long it is good, in nanoseconds.
+    /// The life of such a secret, in nanoseconds.
     pub const fn life(self) -> i64 {
         match self {
             Self::Session => 12 * HOUR,

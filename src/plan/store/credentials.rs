@@ -19,7 +19,7 @@ use crate::plan::secret;
 const NAME: usize = 100;
 /// The longest life of a token in days.
 const MOST_DAYS: i64 = 365;
-/// Tokens, and sessions, of one person.
+/// The most tokens, and the most sessions, of one person.
 const MOST: i64 = 100;
 
 /// A new secret: shown once.
@@ -29,11 +29,11 @@ pub struct Issued {
     pub secret: String,
     /// When it ends.
     pub expires_at: Timestamp,
-    /// By what it is listed and ended: 16 hex digits.
+    /// Its id in lists, 16 hex digits.
     pub id: String,
 }
 
-/// Who presents a secret, and what it is kept to.
+/// The person who presents a secret, and the limits of the secret.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Holder {
     /// The person.
@@ -52,14 +52,14 @@ pub struct Holder {
 pub struct NewToken {
     /// Its name, for the list: 1 to 100 characters.
     pub name: String,
-    /// How many days it lives: 1 to 365. Where nothing is said 90, and no longer than the token that makes it.
+    /// Its life in days: 1 to 365; by default 90, but no longer than the token that makes it.
     #[serde(default)]
     pub days: Option<i64>,
-    /// The role that it is kept to: it does what its holder may and this role may too.
+    /// A role that limits the token: it permits what both its holder and this role may do.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
     pub role: Option<Role>,
-    /// The id of the subscription that it is kept to.
+    /// The id of the only subscription on which the token is valid.
     #[serde(default)]
     pub subscription: Option<String>,
 }
@@ -71,10 +71,10 @@ pub struct CredentialEntry {
     pub id: String,
     /// The token's name; empty for a session.
     pub name: String,
-    /// The role that a token is kept to, if any.
+    /// The role that limits the token, if any.
     #[schema(value_type = Option<String>)]
     pub role: Option<Role>,
-    /// The subscription that a token is kept to, if any.
+    /// The only subscription of the token, if it is limited to one.
     pub subscription: Option<String>,
     /// When it was made.
     #[serde(with = "rfc3339")]
@@ -91,8 +91,8 @@ pub struct CredentialEntry {
 }
 
 impl Store {
-    /// Makes a secret for a person, or a setup link for nobody yet. The service itself does; what people ask for is
-    /// made by [`Store::create_token`] and [`Store::begin_session`].
+    /// Makes a secret for a person, or the setup link, which has no person yet. For the service itself: people get theirs
+    /// from [`Store::create_token`] and [`Store::begin_session`].
     ///
     /// # Errors
     /// [`StoreError::NotFound`] or the database's.
@@ -117,8 +117,8 @@ impl Store {
         Ok(issued)
     }
 
-    /// Makes an API token of a person. `maker` is the token with which they ask, if they do: the new one does nothing
-    /// that it does not, and lives no longer.
+    /// Makes an API token of a person. If they ask with a token, `maker` is that token: the new token permits no more, and
+    /// lives no longer.
     ///
     /// # Errors
     /// [`StoreError::BadName`], [`StoreError::NotFound`], an [`AccessRefusal`] or the database's.
@@ -161,7 +161,7 @@ impl Store {
         Ok(issued)
     }
 
-    /// Signs a person in: `how` tells the trail by what. Beyond 100 sessions the one that ends first ends now.
+    /// Signs a person in. `how` is the method, for the audit trail. If the person has 100 sessions, ends the oldest.
     ///
     /// # Errors
     /// [`StoreError::NotFound`] or the database's.
@@ -188,7 +188,7 @@ impl Store {
         Ok(issued)
     }
 
-    /// The sessions, or tokens, of a person that are good at `now`, the newest first.
+    /// The sessions, or tokens, of a person that are valid at `now`, the newest first.
     ///
     /// # Errors
     /// The database's.
@@ -233,7 +233,7 @@ impl Store {
         Err(StoreError::NotFound { what: kind.key(), id: id.chars().take(60).collect() })
     }
 
-    /// Whether a secret of that kind is good at `now`.
+    /// Whether a secret of that kind is valid at `now`.
     ///
     /// # Errors
     /// The database's.
@@ -248,7 +248,7 @@ impl Store {
         Ok(row.is_some())
     }
 
-    /// Who holds a session or token, if it is good at `now`. That it was used is kept to the hour.
+    /// The holder of a session or token that is valid at `now`. Records the hour of its last use.
     ///
     /// # Errors
     /// The database's.
@@ -277,7 +277,7 @@ impl Store {
         Ok(Some(Holder { person: read(&row)?, scope, expires_at, id: id_of(&hash) }))
     }
 
-    /// The person of a one-time sign-in link, which is used up by this.
+    /// The person of a one-time sign-in link. The link cannot be used again.
     ///
     /// # Errors
     /// The database's.
@@ -321,7 +321,7 @@ impl Work {
         Ok(Issued { secret, expires_at, id: id_of(&hash) })
     }
 
-    /// Ends the sessions of a person, but for the one with the id `kept`.
+    /// Ends the sessions of a person, except the one with the id `kept`.
     pub(super) async fn end_sessions(&mut self, person: &str, kept: Option<&str>) -> Result<(), StoreError> {
         let query = "SELECT hash FROM credential WHERE person = $1 AND kind IN ('session', 'login')";
         for row in self.rows(sql(query).bind(person)).await? {
@@ -340,7 +340,7 @@ impl Work {
         row.map_or(Ok(0), |row| row.int("secrets"))
     }
 
-    /// Whoever was disabled while they signed in gets nothing.
+    /// A person who was disabled during the sign-in does not get a session.
     async fn refuse_disabled(&mut self, person: &str) -> Result<(), StoreError> {
         let row = self.row(sql("SELECT disabled_at FROM person WHERE name = $1").bind(person)).await?;
         match row.ok_or_else(|| no_such_person(person))?.opt_int("disabled_at")? {
@@ -350,7 +350,7 @@ impl Work {
     }
 }
 
-/// By what a secret is listed: the first 8 bytes of its hash, which tell nothing of the secret.
+/// The id of a secret in lists: the first 8 bytes of its hash. They do not reveal the secret.
 fn id_of(hash: &[u8]) -> String {
     hex::encode(hash).chars().take(16).collect()
 }

@@ -1,6 +1,6 @@
-//! Decisions and the change sets by which they came to stand.
+//! Decisions, and the change sets that made them.
 //!
-//! An object takes five text columns (kind, zone, MAC, address and a detail), a decision one of JSON.
+//! An object has five text columns (kind, zone, MAC, address and a detail), a decision has one column with JSON.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl Store {
         Ok(Some((revision, standing(&mut work, subscription).await?)))
     }
 
-    /// The decisions of a subscription as they stood just before `at`: takes back what later changes altered.
+    /// The decisions of a subscription just before `at`: reverts what later changes altered.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] or the database's.
@@ -78,8 +78,8 @@ impl Store {
         Ok(row.map(|row| number(&row, "number")).transpose()?.unwrap_or(0) + 1)
     }
 
-    /// Records a change with its audit row. Returns `None` if others decided something since it was drafted. Adds only the
-    /// audit row if the change alters nothing.
+    /// Records a change with its audit row. Returns `None` if somebody decided something after it was drafted. If the
+    /// change alters nothing, adds only the audit row.
     ///
     /// # Errors
     /// The database's.
@@ -161,7 +161,7 @@ impl Store {
         found.filter(|set| set.number == change).ok_or_else(missing)
     }
 
-    /// What a change altered, in its order: at most `limit`, of those that stand after `after`, counted from 1.
+    /// The alterations of a change, in their order: at most `limit`, after the first `after`.
     ///
     /// # Errors
     /// The database's.
@@ -186,7 +186,7 @@ impl Store {
             .collect()
     }
 
-    /// The changes after `change` that altered an object of it, in order, each with what it undid.
+    /// The changes after `change` that altered one of its objects, in order, each with the change that it undid.
     ///
     /// # Errors
     /// The database's.
@@ -207,7 +207,7 @@ impl Store {
     }
 }
 
-/// The decisions that stand.
+/// The decisions in force.
 async fn standing(work: &mut Work, subscription: &SubscriptionId) -> Result<Decisions, StoreError> {
     let mut decisions = Decisions::default();
     // One mark for all decisions of a change, however many there are.
@@ -294,7 +294,7 @@ async fn insert_alterations(
     Ok(())
 }
 
-/// Lets decisions stand as a change left them.
+/// Stores the decisions as a change left them.
 async fn stand(
     work: &mut Work,
     subscription: &SubscriptionId,
@@ -330,7 +330,7 @@ async fn stand(
     Ok(())
 }
 
-/// `rows` tuples of `own` placeholders each, after the `fixed` ones that every tuple begins with, unless it is bare.
+/// `rows` tuples of placeholders. Each tuple has the same `fixed` placeholders first, unless it is bare, then `own` ones.
 fn tuples(fixed: usize, own: usize, rows: usize, bare: &str) -> String {
     let prefix: String = match bare {
         "" => (1..=fixed).map(|i| format!("${i}, ")).collect(),

@@ -1,5 +1,5 @@
-//! The engine: what the store asks of a database. SQL is written once, in what SQLite and PostgreSQL both take;
-//! whatever differs between them is behind [`Engine`] and [`Transaction`], one file each.
+//! The engine: what the store needs of a database. SQL is written once, in the subset that SQLite and PostgreSQL share.
+//! Each has a file that implements [`Engine`] and [`Transaction`] for the differences.
 //!
 //! The common subset: `$1` placeholders, `ON CONFLICT … DO UPDATE`, integers of 64 bits, text and bytes. Instants are
 //! nanoseconds, truth values are 0 and 1, structured values are JSON in text.
@@ -76,7 +76,7 @@ pub fn sql(text: &'static str) -> Query {
 }
 
 impl Query {
-    /// A statement that the code puts together from its own pieces. Values never go into the text.
+    /// A statement that the code assembles from its own constants. Values never go into the text.
     pub fn assembled(text: String) -> Self {
         Self { text: Cow::Owned(text), values: Vec::new() }
     }
@@ -110,7 +110,7 @@ macro_rules! get {
 /// Each reads a column by its name.
 ///
 /// # Errors
-/// [`StoreError::Database`] where there is no such column or it holds something else.
+/// [`StoreError::Database`] if there is no such column, or if it has another type.
 impl Row {
     /// A number that is there.
     pub fn int(&self, column: &str) -> Result<i64, StoreError> {
@@ -170,7 +170,7 @@ impl fmt::Debug for Row {
 pub enum Access<'a> {
     /// Read one state of the database.
     Read,
-    /// Write too, alone: nobody else writes what has this name until the end.
+    /// Read and write; nobody else writes under this name until the transaction ends.
     Write(&'a str),
 }
 
@@ -180,7 +180,7 @@ pub type Each<'a> = &'a mut (dyn FnMut(&Row) -> Result<(), StoreError> + Send);
 /// A database.
 #[async_trait]
 pub trait Engine: fmt::Debug + Send + Sync {
-    /// What people call it.
+    /// Its name for people.
     fn name(&self) -> &'static str;
 
     /// Whether several services may work on the database.
@@ -205,7 +205,7 @@ pub trait Engine: fmt::Debug + Send + Sync {
     async fn close(&self);
 }
 
-/// A transaction. Dropped without [`Transaction::commit`], it leaves nothing behind.
+/// A transaction. If it is dropped without [`Transaction::commit`], it is rolled back.
 #[async_trait]
 pub trait Transaction: Send {
     /// The rows that a query answers.
@@ -217,9 +217,7 @@ pub trait Transaction: Send {
     /// Executes a statement; returns how many rows it touched.
     async fn execute(&mut self, query: Query) -> Result<u64, StoreError>;
 
-    /// Writes many rows of one table at once: `key` names the columns that tell rows apart, `fixed` those with the
-    /// same text in every row. Columns are `fixed`, then `columns`, all of them text; the last one is replaced where
-    /// the key is known.
+    /// Inserts many rows into one table. If a row with the same key exists, replaces its last column. See [`Bulk`].
     async fn upsert(&mut self, bulk: Bulk<'_>) -> Result<(), StoreError>;
 
     /// Makes it durable.
@@ -233,7 +231,7 @@ pub struct Bulk<'a> {
     pub table: &'static str,
     /// Columns that are the same in every row, with their text.
     pub fixed: &'a [(&'static str, &'a str)],
-    /// The other columns; all but the last belong to the key, as the fixed ones do.
+    /// The other columns. All columns but the last, including the fixed ones, are the key.
     pub columns: &'static [&'static str],
     /// The values, column by column.
     pub values: Vec<Vec<String>>,
@@ -245,7 +243,7 @@ impl Bulk<'_> {
         self.values.first().map_or(0, Vec::len)
     }
 
-    /// The names of all columns, and of those that tell rows apart.
+    /// The names of all columns, and of those in the key.
     pub(super) fn names(&self) -> (String, String) {
         let all: Vec<&str> = self.fixed.iter().map(|(c, _)| *c).chain(self.columns.iter().copied()).collect();
         let key = all.get(..all.len().saturating_sub(1)).unwrap_or_default();

@@ -20,28 +20,30 @@ pub enum StoreError {
     /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
-    /// A backup's path cannot be given to the database.
-    #[error("the path is no UTF-8, which the database needs; choose another")]
+    /// The path of a backup is not UTF-8.
+    #[error("the backup's path must be UTF-8; choose another path")]
     BadPath,
     /// The server is too old.
-    #[error("the database server is PostgreSQL {0}; 15 or newer is needed")]
+    #[error("the database server is PostgreSQL {0}; install PostgreSQL 15 or newer")]
     OldServer(i32),
     /// A tool of the database failed.
-    #[error("{name} failed: {why}; it comes with the Debian package postgresql-client")]
+    #[error("{name} failed: {why}; pg_dump and pg_restore are in the Debian package postgresql-client")]
     Tool {
         /// Which tool.
         name: &'static str,
         /// What it said.
         why: String,
     },
-    /// A restore would overwrite something.
-    #[error("{0} holds something already; restore into an empty place, then point the configuration at it")]
+    /// A backup or a restore would overwrite a file or a database.
+    #[error("{0} already exists or is not empty; name a new file or an empty database")]
     NotEmpty(String),
     /// The schema could not be brought up to date.
-    #[error("the database's schema cannot be brought up to date: {0}; was it written by a newer version?")]
+    #[error(
+        "cannot bring the database's schema up to date: {0}; if a newer version wrote the database, run that version"
+    )]
     Migration(#[from] MigrateError),
-    /// A row holds what this version cannot read.
-    #[error("the table {table} holds a row that this version cannot read: {why}; restore a backup or update")]
+    /// This version cannot read a row.
+    #[error("cannot read a row of the table {table}: {why}; update netcensus-plan, or restore a backup")]
     Corrupt {
         /// Which table.
         table: &'static str,
@@ -57,7 +59,7 @@ pub enum StoreError {
         id: String,
     },
     /// The name is taken.
-    #[error("the {what} '{name}' exists already; choose another name")]
+    #[error("the {what} '{name}' already exists; choose another name")]
     Taken {
         /// Its kind.
         what: &'static str,
@@ -76,7 +78,7 @@ pub enum StoreError {
     /// Statements, prices and corrections refuse.
     #[error(transparent)]
     Statement(#[from] StatementRefusal),
-    /// The enrolment secret is not good.
+    /// The enrolment secret is not valid.
     #[error(
         "the enrolment token is unknown, used or expired; make a new one with 'netcensus-plan sensor token'"
     )]
@@ -96,15 +98,15 @@ pub enum StoreError {
         /// Its sequence number.
         sequence: u64,
     },
-    /// The subscription holds as many couplings and stations as it may.
+    /// The subscription's inventory has reached its limit.
     #[error(
-        "the subscription holds {0} couplings and stations, which is all it may; split the site into subscriptions, or find out who floods its sensors"
+        "the subscription has {0} couplings and stations, which is the limit; find out who floods its sensors, or split the site into several subscriptions"
     )]
     Full(usize),
     /// The upload's sequence number is out of range.
-    #[error("the sequence number {0} is out of range; it counts from 1")]
+    #[error("the sequence number {0} is out of range: sequence numbers start at 1")]
     BadSequence(u64),
-    /// What concerns people, roles, tokens and sign-ins.
+    /// A change of people, roles, tokens or sign-ins is refused.
     #[error(transparent)]
     Access(#[from] AccessRefusal),
     /// No snapshot.
@@ -113,11 +115,15 @@ pub enum StoreError {
     /// The columns of a list cannot be remembered.
     #[error(transparent)]
     Mapping(#[from] MappingError),
-    /// The change does not say what it is based on.
-    #[error("get it first, then send its ETag as If-Match, so that nobody's change is overwritten")]
+    /// The caller must say which state of the resource they have seen, and did not.
+    #[error(
+        "the header If-Match is missing; get the resource and send its ETag, so that you do not overwrite another person's change"
+    )]
     Unconditional,
     /// Somebody changed it since the caller saw it.
-    #[error("it was changed since you got it; get it again and look whether your change still fits")]
+    #[error(
+        "the resource was changed after you got it; get it again and check whether your change is still right"
+    )]
     Stale {
         /// Its entity tag now.
         current: String,
@@ -130,22 +136,20 @@ pub enum StoreError {
     BadPassword(#[from] BadPassword),
 }
 
-/// What is refused about people, roles, tokens and sign-ins.
+/// Why a change of people, roles, tokens or sign-ins is refused.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum AccessRefusal {
     /// Nobody would own the subscription.
     #[error("{0} is the subscription's only owner; bind the role O for another person first")]
     LastOwner(String),
-    /// Nobody would administer the tenant.
+    /// The installation would have no global admin.
     #[error("{0} is the only global admin who can sign in; create another first")]
     LastAdmin(String),
     /// The role is not one of a subscription.
-    #[error("global admin is a role of the tenant, not of a subscription; bind R, SA, C or O")]
+    #[error("global admin is a role on the whole installation, not on a subscription; bind R, SA, C or O")]
     TenantRole,
     /// A bound is reached.
-    #[error(
-        "there are {most} {what} already, which is all there may be; end or revoke some that nobody uses"
-    )]
+    #[error("there are already {most} {what}, which is the limit; remove some that nobody uses")]
     Full {
         /// Of what.
         what: &'static str,
@@ -153,23 +157,23 @@ pub enum AccessRefusal {
         most: i64,
     },
     /// A token would live too long or not at all.
-    #[error("a token lives 1 to {0} days; choose a number between")]
+    #[error("a token's life must be 1 to {0} days")]
     TokenLife(i64),
-    /// A token would do more than the one that makes it.
+    /// The new token would permit more than the token that makes it.
     #[error(
-        "the token with which you ask is kept to less than the new one; name a narrower role, subscription or life"
+        "the new token would permit more than the token that you use; limit its role, subscription or life"
     )]
     WiderToken,
-    /// The present password is another.
-    #[error("the present password is another; type it again, or ask a global admin for a new one")]
+    /// The current password is incorrect.
+    #[error("the current password is incorrect; type it again, or ask a global admin for a new one")]
     WrongPassword,
     /// The identity provider's person has the name of somebody else here.
     #[error(
-        "the name '{0}' belongs to another person here; have the identity provider give another, or rename that person's account there"
+        "the name '{0}' belongs to another account of this service; change the name at the identity provider"
     )]
     NameOfAnother(String),
     /// The identity provider's person is disabled here.
-    #[error("{0} is disabled here; ask a global admin")]
+    #[error("the account {0} is disabled; ask a global admin to enable it")]
     Disabled(String),
 }
 
@@ -177,7 +181,7 @@ pub enum AccessRefusal {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum SnapshotError {
     /// The day is not over.
-    #[error("{day} is not over; you can seal it from {} on", .day.end())]
+    #[error("{day} is not over; seal it at {} or later", .day.end())]
     DayNotOver { day: Day },
     /// The subscription did not exist on that day.
     #[error("the subscription did not exist on {0}; ask for a later day")]

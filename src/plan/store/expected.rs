@@ -1,16 +1,16 @@
-//! What a caller has seen of something before they change it. The API's `If-Match` is one.
+//! The state that a caller has seen before they change something, for example the API's `If-Match`.
 
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::StoreError;
 
-/// What a caller has seen of something before they change it.
+/// The state that a caller has seen before they change something.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Expected {
-    /// The caller changes it whatever its state: a person at the console or the command line.
+    /// Any state: the caller is a person at the console or the command line.
     Any,
-    /// The caller had to say what they have seen, and did not.
+    /// Missing, although the caller must name a state.
     Unsaid,
     /// The entity tags that the caller has seen, as in `If-Match`: separated by commas, `*` for any.
     Tags(String),

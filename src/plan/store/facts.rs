@@ -1,11 +1,11 @@
 //! The facts: an upload is merged into stored rows in the transaction that records the upload.
 //!
-//! Merging is a join, so neither the order nor the repetition of uploads matters; the upload's row only tells a
-//! sender that it may forget, and catches a sender that uses one name for two contents.
+//! Merging is a join, so neither the order nor the repetition of uploads matters. The row of an upload has two purposes:
+//! its receipt tells the sensor that it may delete the upload, and it reveals a sensor that uses one name for two contents.
 //!
-//! A service keeps the facts in memory as a [`Replica`], at a revision that the database counts. An upload is merged
-//! with the replica, and only rows that it changed are written: nothing is read back or parsed. Where another service
-//! wrote meanwhile, the replica first catches up from the log of the newest uploads, or else is loaded anew.
+//! A service keeps the facts in memory as a [`Replica`], at a revision that the database counts. It merges an upload with
+//! the replica and writes only the changed rows, so it reads and parses none. If another service wrote meanwhile, the
+//! replica first catches up from the log of the newest uploads, or else is loaded again.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -24,36 +24,36 @@ use crate::plan::crash::crash_point;
 use crate::wire::Upload;
 use crate::wire::{SensorId, SubscriptionId};
 
-/// Uploads that a shared database keeps as they came in, so that other services can catch up.
+/// Uploads that a shared database keeps in its log, for other services to catch up.
 const LOGGED: i64 = 256;
 
-/// How often a fork is told in the audit trail, in nanoseconds.
+/// The shortest time between two entries about a fork in the audit trail, in nanoseconds.
 const FORK_TOLD_EVERY: i64 = 3_600_000_000_000;
 
-/// What became of an upload.
+/// The outcome of an upload.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Receipt {
     /// Stored now.
     Stored,
     /// Stored before: nothing changed.
     Duplicate,
-    /// The very request that stored it came again, which no sensor sends: nothing changed.
+    /// The same request came a second time, which a sensor never sends: nothing changed.
     Replayed,
 }
 
 /// An upload that is stored.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Ingested {
-    /// What became of it.
+    /// The outcome.
     pub receipt: Receipt,
     /// Couplings and stations that it changed.
     pub rows: usize,
     /// The number of the sensor's newest receipt, which grows with every upload that is stored.
     pub number: i64,
-    /// Whether the sensor does not know of the receipt before: two appliances use its identity, or its state came back
-    /// from a backup.
+    /// Whether the sensor lacks the previous receipt: two appliances use its identity, or its state was restored from a
+    /// backup.
     pub forked: bool,
-    /// Whether the sensor has a newer receipt than was given: this database came back from a backup.
+    /// Whether the sensor has a receipt that this database never gave: the database was restored from a backup.
     pub lost: bool,
 }
 
@@ -66,7 +66,7 @@ pub struct Replica(RwLock<Facts>);
 pub struct Facts {
     /// The merged facts.
     pub inventory: Inventory,
-    /// How often the database had changed them; none before they are loaded.
+    /// The revision of the facts in the database; `None` before they are loaded.
     pub revision: Option<i64>,
 }
 
@@ -91,17 +91,17 @@ struct Changes {
     held: usize,
     /// Whether there are more of them than before.
     grown: bool,
-    /// The earliest instant of which the upload tells something new.
+    /// The earliest instant about which the upload has something new.
     reach: Option<Timestamp>,
 }
 
 impl Store {
-    /// Stores an upload durably and joins it with `replica`, or finds that it was stored before. One call at a time
-    /// for a replica. `request` is a digest that tells the request apart from every other one of the sensor.
+    /// Stores an upload durably and joins it with `replica`, unless it was stored before. Make one call at a time for each
+    /// replica. `request` is a digest that is unique among the sensor's requests.
     ///
     /// # Errors
     /// [`StoreError::NoPlan`] (P7), [`StoreError::UploadConflict`], [`StoreError::BadSequence`],
-    /// [`StoreError::Full`] (nothing of the upload is stored then), or the database's.
+    /// [`StoreError::Full`], or the database's. On an error, no part of the upload is stored.
     pub async fn ingest(
         &self,
         subscription: &SubscriptionId,
@@ -123,16 +123,16 @@ impl Store {
             Some(row) => row.int("receipt")?,
             None => 0,
         };
-        // A sensor that tells no number, of an older version or without its state, is not judged.
+        // A sensor of an older version, or without its state, sends no number. It cannot be checked.
         let known = upload.health.receipt.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
         let (forked, lost) = (known.is_some_and(|n| n < newest), known.is_some_and(|n| n > newest));
         let query = "SELECT digest, revision, request FROM upload WHERE subscription = $1 AND sensor = $2 AND epoch = $3 AND sequence = $4";
         let name = sql(query).bind(subscription).bind(sensor).bind(&upload.epoch).bind(sequence);
         if let Some(row) = work.row(name).await? {
             return if row.blob("digest")? == digest {
-                // Whoever sends a request again that they captured tells no number of their own.
+                // The number in a replayed request says nothing about the sensor's state.
                 let replayed = row.opt_blob("request")?.is_some_and(|r| r == request);
-                // Where the newest receipt was lost on the way, its upload comes again.
+                // If the newest receipt was lost on the way, the sensor sends its upload again.
                 let forked = forked && !replayed && row.int("revision")? != newest;
                 if forked {
                     note_fork(&mut work, subscription, sensor, now).await?;
@@ -227,7 +227,7 @@ impl Store {
         catch_up(&mut work, subscription, replica).await
     }
 
-    /// The stored facts of a subscription, read anew.
+    /// The facts of a subscription, read from the database.
     ///
     /// # Errors
     /// Those of [`Store::refresh`].
@@ -263,7 +263,7 @@ async fn note_fork(
     Ok(())
 }
 
-/// Brings `replica` to what the transaction sees.
+/// Brings `replica` to the state that the transaction sees.
 async fn catch_up(
     work: &mut Work,
     subscription: &SubscriptionId,
@@ -283,7 +283,7 @@ async fn catch_up(
         let rows = work.rows(sql(query).bind(subscription).bind(known)).await?;
         let uploads: Vec<Upload> =
             rows.iter().map_while(|row| Upload::decode(&row.blob("body").ok()?).ok()).collect();
-        // A log that has a gap or cannot be read is no loss: the rows themselves are complete.
+        // If the log has a gap or cannot be read, no fact is lost: the rows are complete.
         if i64::try_from(uploads.len()).is_ok_and(|n| n == newest.saturating_sub(known)) {
             let mut facts = replica.change();
             for upload in uploads {
@@ -326,7 +326,7 @@ async fn load(work: &mut Work, subscription: &SubscriptionId) -> Result<Inventor
     Ok(inventory)
 }
 
-/// What an upload changes of what is known.
+/// The rows that an upload changes.
 fn changes(inventory: &Inventory, upload: &Upload) -> Result<Changes, StoreError> {
     let (known, delta) = (inventory.zones.get(&upload.zone), &upload.delta);
     let mut out = Changes {
@@ -360,8 +360,8 @@ fn changes(inventory: &Inventory, upload: &Upload) -> Result<Changes, StoreError
     Ok(out)
 }
 
-/// The entries of `delta` that say something new, merged with what is known; `news` is given each of them as it is
-/// now, as it was, and what was merged into it.
+/// The entries of `delta` that add something new, merged with the known entries. Calls `news` with each of them: merged,
+/// before the merge, and as in `delta`.
 fn merged<K: Copy + Ord, F: Clone + PartialEq>(
     known: Option<&BTreeMap<K, F>>,
     delta: &BTreeMap<K, F>,
@@ -419,7 +419,7 @@ async fn write(
     Ok(())
 }
 
-/// Puts what was committed into the facts in memory.
+/// Merges a committed upload into the facts in memory.
 fn apply(facts: &mut Facts, name: &str, changes: Changes, upload: &Upload, revision: i64) {
     let zone = zone(&mut facts.inventory, name);
     zone.segment.merge(&upload.delta.segment);
@@ -435,7 +435,7 @@ fn json<'f, F: Serialize + 'f>(
     facts.map(|f| to_json(table, f)).collect()
 }
 
-/// A digest of what the upload says of the network: the same facts, however compressed, are the same content.
+/// A digest of the facts in the upload. The same facts have the same digest, even if they are compressed differently.
 fn content_digest(upload: &Upload) -> Result<[u8; 32], StoreError> {
     let json = to_json("upload", &(&upload.zone, &upload.delta))?;
     Ok(Sha256::digest(json.as_bytes()).into())

@@ -1,5 +1,5 @@
-//! Answers to requests that carried an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a request that is
-//! sent again gets the answer of the first, and is not done twice.
+//! Answers to requests with an `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header): a request that is sent again
+//! gets the first answer, and is not executed again.
 
 use super::engine::sql;
 use super::{Scope, Store, StoreError};
@@ -21,14 +21,14 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
-/// What became of claiming a key.
+/// The outcome of claiming a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Claim {
-    /// The request is the first: do it, then keep the answer.
+    /// The request is the first: execute it, then keep the answer.
     First,
-    /// It was done before.
+    /// The request was executed before.
     Done(Answer),
-    /// It runs at this moment.
+    /// The request is still running.
     Running,
     /// The key was used for another request.
     OtherRequest,
@@ -78,7 +78,7 @@ impl Store {
         Ok(Claim::First)
     }
 
-    /// Keeps the answer to a claimed request, or frees the key where there is none.
+    /// Keeps the answer to a claimed request. Without an answer, frees the key.
     ///
     /// # Errors
     /// The database's.

@@ -1,5 +1,5 @@
-//! People whom an identity provider knows: who they are here, which roles their groups give them, and the sign-ins
-//! that are with the provider at this moment.
+//! People who sign in with an identity provider: their accounts, the roles that their groups give them, and their sign-ins
+//! in progress.
 
 use serde_json::json;
 
@@ -13,39 +13,39 @@ use crate::plan::permission::Role;
 use crate::plan::secret;
 use crate::wire::SubscriptionId;
 
-/// Sign-ins that are with the provider at once.
+/// The most sign-ins in progress at the provider.
 const PENDING: i64 = 10_000;
-/// How long one may take: 10 minutes, in nanoseconds.
+/// The longest sign-in: 10 minutes, in nanoseconds.
 const LIFE: i64 = 600_000_000_000;
 
-/// A sign-in that is with the provider.
+/// A sign-in in progress at the provider.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PendingSignIn {
-    /// What the provider must put into the identity token.
+    /// The nonce that the provider must put into the identity token.
     pub nonce: String,
-    /// What proves to the provider that the code is ours (PKCE).
+    /// The verifier that proves to the provider that the code is ours (PKCE).
     pub verifier: String,
 }
 
 /// A person as the provider vouches for them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct ExternalPerson {
-    /// Who vouches.
+    /// The provider's issuer URL.
     pub issuer: String,
-    /// Who they are there; with the issuer, the identity.
+    /// Their subject at the provider; with the issuer, the identity.
     pub subject: String,
-    /// The name that they get here the first time.
+    /// The name of the account that the first sign-in creates.
     pub name: String,
-    /// Their e-mail, where the provider tells.
+    /// Their e-mail, if the provider sends it.
     pub email: Option<String>,
 }
 
-/// What a group of the provider's gives: a role on a subscription, or on the tenant.
+/// The role that a group of the provider gives, on a subscription or on the installation.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct GroupRole {
     /// The subscription's id; `None` for [`Role::GlobalAdmin`].
     pub subscription: Option<SubscriptionId>,
-    /// The role, where a group of the person's gives one.
+    /// The role, if one of the person's groups gives one.
     pub role: Option<Role>,
 }
 
@@ -64,7 +64,7 @@ impl Store {
         work.execute(sql("DELETE FROM pending_sign_in WHERE expires_at <= $1").bind(now.0)).await?;
         let count = work.row(sql("SELECT count(*) AS pending FROM pending_sign_in")).await?;
         if count.map_or(Ok(0), |row| row.int("pending"))? >= PENDING {
-            return Err(AccessRefusal::Full { what: "sign-ins under way", most: PENDING }.into());
+            return Err(AccessRefusal::Full { what: "sign-ins in progress", most: PENDING }.into());
         }
         let insert =
             "INSERT INTO pending_sign_in (state_hash, nonce, verifier, expires_at) VALUES ($1, $2, $3, $4)";
@@ -79,7 +79,7 @@ impl Store {
         work.commit().await
     }
 
-    /// The sign-in of that state, which is used up by this.
+    /// The sign-in of that state. It cannot be used again.
     ///
     /// # Errors
     /// The database's.
@@ -98,8 +98,8 @@ impl Store {
         Ok((row.int("expires_at")? > now.0).then_some(pending))
     }
 
-    /// The person here whom the provider vouches for; made at the first time. `roles` are what their groups give: they
-    /// replace what the person had there, but a subscription's only owner stays until there is another.
+    /// The account of a person whom the provider vouches for; the first sign-in creates it. `roles`, which their groups
+    /// give, replace their roles on those subscriptions. A subscription's only owner keeps the role until there is another.
     ///
     /// # Errors
     /// [`AccessRefusal::NameOfAnother`], [`AccessRefusal::Disabled`], [`StoreError::BadName`] or the database's.
@@ -118,7 +118,7 @@ impl Store {
             match work.set_role(subscription, &person.name, *role, &by, now).await {
                 Ok(()) => work.finish(&by).await?,
                 Err(StoreError::Access(AccessRefusal::LastOwner(name))) => {
-                    tracing::warn!(person = %name, %subscription, "stays the only owner, against their groups");
+                    tracing::warn!(person = %name, %subscription, "a person keeps a role that their groups do not give, because they are the only owner");
                 }
                 Err(error) => return Err(error),
             }
@@ -147,7 +147,7 @@ impl Store {
         let by = By { actor: Actor::Person(person.name.clone()), ..origin.clone() };
         if known.is_none() {
             insert_person(&mut work, &person, "", &by, now).await.map_err(|error| match error {
-                // Who has the name already is somebody else: nobody gets an account by its name alone.
+                // The name belongs to another account: the name alone must not give access to it.
                 StoreError::Taken { name, .. } => AccessRefusal::NameOfAnother(name).into(),
                 other => other,
             })?;

@@ -1,4 +1,4 @@
-//! Which columns of a customer's tables hold what, remembered by the signature of the header.
+//! The columns of customers' tables, remembered by the signature of the header.
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -1,8 +1,8 @@
-//! The store: all that the plan service keeps, behind plain methods, one file a subject.
+//! The store: everything that the plan service keeps, one file a subject.
 //!
-//! What a method returned from is durable. Writers of one subscription come one after another. Every tenant table's key
-//! starts with the subscription. Two engines, SQLite for one service and PostgreSQL for several,
-//! take the same SQL.
+//! When a method returns, its writes are durable. Writers of one subscription take turns. The key of every table with data
+//! of subscriptions starts with the subscription. Two engines run the same SQL: SQLite for one service, PostgreSQL for
+//! several.
 
 mod access;
 pub mod audit;
@@ -70,12 +70,12 @@ pub struct Store {
     room: usize,
 }
 
-/// What a writer holds until its end.
+/// The lock that a writer holds until its transaction ends.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Scope<'a> {
-    /// What is of no subscription: people, and subscriptions as such.
+    /// The installation: people, and the list of subscriptions.
     Installation,
-    /// Everything of one subscription.
+    /// The data of one subscription.
     Subscription(&'a SubscriptionId),
 }
 
@@ -83,7 +83,7 @@ pub enum Scope<'a> {
 pub struct Work(Box<dyn Transaction>);
 
 impl Store {
-    /// Opens the database at `location`, makes a file where it is missing, and brings the schema up to date.
+    /// Opens the database at `location`, creates the file if it is missing, and brings the schema up to date.
     ///
     /// # Errors
     /// [`StoreError::Database`], [`StoreError::Migration`] or [`StoreError::OldServer`].
@@ -101,7 +101,7 @@ impl Store {
         Self { room: rows, ..self }
     }
 
-    /// The migrations that the database at `location` lacks, in order; an empty list where it is up to date.
+    /// The migrations that the database at `location` lacks, in order; empty if it is up to date.
     ///
     /// # Errors
     /// [`StoreError::Database`].
@@ -117,7 +117,7 @@ impl Store {
         }
     }
 
-    /// Writes a copy of everything as it is now into a new file, beside running services.
+    /// Writes a consistent copy of the database into a new file. Services may run meanwhile.
     ///
     /// # Errors
     /// [`StoreError::NotEmpty`], [`StoreError::Tool`] or the database's.
@@ -128,7 +128,7 @@ impl Store {
         self.engine.backup(file).await
     }
 
-    /// Puts a backup into a place that holds nothing yet, and brings its schema up to date.
+    /// Restores a backup into a new file or an empty database, and brings the schema up to date.
     ///
     /// # Errors
     /// [`StoreError::NotEmpty`], [`StoreError::Tool`] or the database's.
@@ -152,7 +152,7 @@ impl Store {
         Self::open(location).await
     }
 
-    /// What people call the database.
+    /// The database's name for people.
     pub fn engine_name(&self) -> &'static str {
         self.engine.name()
     }
@@ -199,7 +199,7 @@ impl Store {
         Ok(Work(self.engine.begin(Access::Read).await?))
     }
 
-    /// A transaction that may write what is in `scope`; nobody else writes there until it ends.
+    /// A transaction that may write in `scope`; nobody else writes there until it ends.
     ///
     /// # Errors
     /// The database's.
@@ -212,7 +212,7 @@ impl Store {
     }
 }
 
-/// Each fails with what the database says.
+/// Each fails with the database's error.
 impl Work {
     /// The rows that a query answers.
     pub async fn rows(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
@@ -239,17 +239,17 @@ impl Work {
         self.0.upsert(bulk).await
     }
 
-    /// Makes it durable.
+    /// Commits.
     pub async fn commit(self) -> Result<(), StoreError> {
         self.0.commit().await
     }
 
-    /// Makes it durable, or undoes it where `by` only tries.
+    /// Commits, or rolls back if `by` is a dry run.
     pub async fn finish(self, by: &By) -> Result<(), StoreError> {
         if by.dry_run { Ok(()) } else { self.commit().await }
     }
 
-    /// Tells whoever keeps a subscription's decisions in memory that they changed.
+    /// Tells the services that have a subscription's decisions in memory that the decisions changed.
     pub async fn bump_decisions(&mut self, subscription: &SubscriptionId) -> Result<(), StoreError> {
         let bump = "UPDATE subscription SET decisions_revision = decisions_revision + 1 WHERE id = $1";
         self.execute(sql(bump).bind(subscription)).await.map(drop)
@@ -263,7 +263,7 @@ fn checked_name(name: &str, most: usize) -> Result<&str, StoreError> {
     good.then_some(name).ok_or(StoreError::BadName(most))
 }
 
-/// Turns the breach of a unique name into `taken`.
+/// Turns the violation of a unique constraint into `taken`.
 fn or_taken(taken: impl FnOnce() -> StoreError) -> impl FnOnce(StoreError) -> StoreError {
     |error| match &error {
         StoreError::Database(e)

@@ -14,9 +14,9 @@ use crate::plan::secret;
 
 /// The longest name of a person in characters.
 pub(super) const NAME: usize = 100;
-/// People of the tenant.
+/// The most people of an installation.
 const PEOPLE: i64 = 10_000;
-/// The hash of a password that nobody knows: with it, unknown names take as long as wrong passwords.
+/// The hash of a password that nobody knows: verifying it makes unknown names take as long as wrong passwords.
 const NOBODY: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$bm9ib2R5IGhhcyB0aGlz$Cw0O5nGkTVcTjGTfBFVzRGCbbVL4L1+wNiYhTyuXvK0";
 
@@ -25,7 +25,7 @@ const NOBODY: &str =
 pub struct Person {
     /// The name with which they sign in.
     pub name: String,
-    /// Whether they administer the tenant.
+    /// Whether the person is a global admin.
     pub global_admin: bool,
 }
 
@@ -34,7 +34,7 @@ pub struct Person {
 pub struct PersonEntry {
     /// The name with which they sign in.
     pub name: String,
-    /// Whether they administer the tenant.
+    /// Whether the person is a global admin.
     pub global_admin: bool,
     /// Whether they have a password here; without one they sign in by their identity provider.
     pub has_password: bool,
@@ -71,10 +71,10 @@ impl Store {
         Ok(person)
     }
 
-    /// Turns a one-time setup link into the first administrator, who owns every subscription there is.
+    /// Creates the first administrator by the one-time setup link. They become an owner of every existing subscription.
     ///
     /// # Errors
-    /// [`StoreError::NotFound`] for a link that is not good, else those of [`Store::create_person`].
+    /// [`StoreError::NotFound`] for an invalid link, else those of [`Store::create_person`].
     pub async fn set_up(
         &self,
         link: &str,
@@ -132,8 +132,7 @@ impl Store {
         read_entry(&self.row(sql(query).bind(name)).await?.ok_or_else(|| no_such_person(name))?)
     }
 
-    /// The person with that name and password; `None` where either is wrong or the person is disabled, after the same
-    /// time.
+    /// The person with that name and password. `None`, after the same time, if either is wrong or the person is disabled.
     ///
     /// # Errors
     /// The database's.
@@ -153,7 +152,7 @@ impl Store {
         }
     }
 
-    /// Gives a person a new password. Their sessions end, but for the one with the id `kept`; their tokens stay.
+    /// Gives a person a new password. Their sessions end, except the one with the id `kept`; their tokens stay.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`StoreError::BadPassword`] or the database's.
@@ -176,8 +175,8 @@ impl Store {
         work.finish(by).await
     }
 
-    /// Disables a person: they sign in no more, and their sessions and tokens end at once. Or enables them again.
-    /// Doing what is done changes nothing.
+    /// Disables a person, who can no longer sign in and whose sessions and tokens end at once; or enables them again.
+    /// Doing so twice changes nothing.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`AccessRefusal::LastAdmin`] or the database's.
@@ -226,7 +225,7 @@ pub(super) async fn hash_off_thread(password: &str) -> Result<String, StoreError
     Ok(hashed.map_err(|_| secret::BadPassword::Hashing)??)
 }
 
-/// Adds a person, and what the trail tells of it. An empty hash is no password.
+/// Adds a person and the row of the audit trail. An empty hash means that the person has no password.
 pub(super) async fn insert_person(
     work: &mut Work,
     person: &Person,

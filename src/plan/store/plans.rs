@@ -104,7 +104,7 @@ impl Store {
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         let before = history(&mut work, subscription, now).await?;
         let change = act(&before)?;
-        // A booking gives its time free before the plan in effect takes it.
+        // First remove the booking, so that the plan in effect may run into its time.
         for plan in change.updated.iter().rev() {
             update(&mut work, subscription, plan).await?;
         }

@@ -1,5 +1,5 @@
-//! PostgreSQL 15 or newer: many services on one database. Who writes for a subscription holds its advisory lock until
-//! the end of the transaction, so writers of one subscription come one after another, and those of others beside them.
+//! PostgreSQL 15 or newer: several services on one database. A writer holds the advisory lock of its subscription until
+//! the end of the transaction: writers of one subscription take turns, those of different subscriptions run in parallel.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -49,9 +49,9 @@ impl PostgresEngine {
     }
 }
 
-/// The options of a URL. A server on another machine is reached by TLS with a certificate for its name, unless the URL
-/// or `PGSSLMODE` says otherwise in so many words: the driver's own default would send everything in the clear to
-/// whoever declines TLS.
+/// The options of a URL. A server on another machine must speak TLS and have a certificate for its name, unless the URL
+/// or `PGSSLMODE` sets another mode. The driver's own default would send everything in the clear to a server that
+/// declines TLS.
 fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     let options: PgConnectOptions = url.parse()?;
     let said =
@@ -59,7 +59,7 @@ fn options(url: &str) -> Result<PgConnectOptions, sqlx::Error> {
     Ok(if said || is_here(&options) { options } else { options.ssl_mode(PgSslMode::VerifyFull) })
 }
 
-/// Whether the server is this machine's.
+/// Whether the server runs on this machine.
 fn is_here(options: &PgConnectOptions) -> bool {
     let host = options.get_host().trim_matches(['[', ']']);
     let is_loopback = || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
@@ -86,7 +86,7 @@ impl Engine for PostgresEngine {
             return Ok(Box::new(PostgresTransaction(self.pool.begin_with(begin).await?)));
         };
         let mut transaction = self.pool.begin().await?;
-        // Statements after this one see what the holder before committed, as each sees the newest state.
+        // Each statement sees the newest state, so the next ones see what the previous holder of the lock committed.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
             .bind(name)
             .execute(&mut *transaction)
@@ -119,19 +119,19 @@ impl Engine for PostgresEngine {
     }
 }
 
-/// Puts a backup into an empty database.
+/// Restores a backup into an empty database.
 pub(super) async fn restore(url: &str, file: &Path) -> Result<(), StoreError> {
     let mut command = Command::new("pg_restore");
     command.args(["--no-owner", "--exit-on-error", "--single-transaction"]).arg(file);
     run(command, url).await
 }
 
-/// Runs a tool of the database's. The password goes by the environment, as others can read a command line.
+/// Runs a tool of the database. Passes the password in the environment, because other users can read a command line.
 async fn run(mut command: Command, url: &str) -> Result<(), StoreError> {
     let bad = |why: String| StoreError::Tool { name: "reading the database's URL", why };
     let mut place = reqwest::Url::parse(url).map_err(|e| bad(e.to_string()))?;
     if !is_here(&options(url)?) && std::env::var_os("PGSSLMODE").is_none() {
-        // What the URL says itself stands above this.
+        // A mode in the URL overrides this.
         command.env("PGSSLMODE", "require");
     }
     if let Some(password) = place.password() {
@@ -150,7 +150,7 @@ async fn run(mut command: Command, url: &str) -> Result<(), StoreError> {
         return Ok(());
     }
     let why = String::from_utf8_lossy(&out.stderr);
-    Err(failed(why.lines().next().unwrap_or("it told no reason").to_owned()))
+    Err(failed(why.lines().next().unwrap_or("it gave no reason").to_owned()))
 }
 
 struct PostgresTransaction(sqlx::Transaction<'static, Postgres>);

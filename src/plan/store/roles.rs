@@ -73,7 +73,7 @@ impl Store {
         Ok(RoleBinding { person: person.to_owned(), role })
     }
 
-    /// Takes a person's role on a subscription away, if it is as `expected`.
+    /// Removes a person's role on a subscription, if it is as `expected`.
     ///
     /// # Errors
     /// [`StoreError::NotFound`], [`AccessRefusal::LastOwner`], those of [`Expected::check`], or the database's.
@@ -92,7 +92,7 @@ impl Store {
         work.finish(by).await
     }
 
-    /// The roles that a person has on a subscription, the tenant's included.
+    /// The roles that a person has on a subscription, including their role on the installation.
     ///
     /// # Errors
     /// The database's.
@@ -118,8 +118,8 @@ impl Work {
         self.row(sql(query).bind(subscription).bind(person)).await?.as_ref().map(read).transpose()
     }
 
-    /// Binds a role or takes it away, with its entry in the subscription's trail, whose lock the caller holds. What is
-    /// so already is not written again.
+    /// Binds or removes a role, with an entry in the subscription's trail, whose lock the caller holds. Writes nothing if
+    /// the role is already so.
     pub(super) async fn set_role(
         &mut self,
         subscription: &SubscriptionId,

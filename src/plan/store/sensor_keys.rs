@@ -1,4 +1,4 @@
-//! Whether a sender is the sensor that it claims to be, and the record of senders who are not.
+//! Checks whether a sender is the sensor that it claims to be, and records senders that are not.
 
 use serde_json::json;
 
@@ -11,10 +11,10 @@ use crate::plan::secret;
 use crate::wire::signature::PublicKey;
 use crate::wire::{SensorId, SubscriptionId};
 
-/// Who sends, judged by the bearer key alone.
+/// The sender, judged by the bearer key alone.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Sender {
-    /// The sensor, if it signs with this key.
+    /// The sensor, if the request is signed with this key.
     Sensor(PublicKey),
     /// Somebody who pretends to be the sensor.
     Suspect(Suspicion),
@@ -109,7 +109,7 @@ impl Store {
 }
 
 impl Work {
-    /// Revokes the former sensor `old` of the appliance that is now `new`. A revoked sensor stays as it is.
+    /// Revokes the former sensor `old` of the appliance that is now `new`. Changes nothing if `old` is already revoked.
     pub(super) async fn replace_sensor(
         &mut self,
         subscription: &SubscriptionId,

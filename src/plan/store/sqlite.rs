@@ -1,5 +1,5 @@
 //! SQLite: one writer and several readers on one file in WAL mode with `synchronous = FULL`, so what was committed is
-//! on disk. Writes take the write lock when they begin, so that what they read cannot change under them.
+//! on disk. Writers take the write lock when they begin, so nobody changes what they have read.
 
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -32,7 +32,7 @@ pub(super) struct SqliteEngine {
 }
 
 impl SqliteEngine {
-    /// Opens the file, makes it where it is missing, and brings its schema up to date.
+    /// Opens the file, creates it if it is missing, and brings its schema up to date.
     pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
         create_private(path).map_err(sqlx::Error::Io)?;
         let options = SqliteConnectOptions::new()
@@ -180,7 +180,8 @@ fn wrap(rows: Vec<sqlx::sqlite::SqliteRow>) -> Vec<Row> {
     rows.into_iter().map(|row| Row(AnyRow::Sqlite(row))).collect()
 }
 
-/// Makes the file readable by its owner alone: it holds inventories and hashes. The files beside it follow it.
+/// Creates the file, readable only by its owner: it contains inventories and hashes. SQLite gives its other files the same
+/// permissions.
 fn create_private(path: &Path) -> std::io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
         Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(e),
@@ -188,7 +189,7 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Puts a backup where no file is yet.
+/// Restores a backup into a new file.
 pub(super) fn restore(file: &Path, path: &Path) -> Result<(), StoreError> {
     create_private(path).map_err(sqlx::Error::Io)?;
     std::fs::copy(file, path).map_err(sqlx::Error::Io)?;

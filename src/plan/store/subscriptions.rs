@@ -1,4 +1,4 @@
-//! Subscriptions: the tenants.
+//! Subscriptions: list, create, rename.
 
 use serde::Serialize;
 use serde_json::json;
@@ -15,7 +15,7 @@ use crate::wire::SubscriptionId;
 /// The longest name of a subscription in characters.
 const NAME: usize = 100;
 
-/// A subscription: what a plan, sensors and an inventory belong to.
+/// A subscription: it has plans, sensors and an inventory.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct Subscription {
     /// 16 hex digits.

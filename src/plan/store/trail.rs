@@ -9,7 +9,7 @@ use crate::wire::SubscriptionId;
 /// Rows of one page at most.
 pub const PAGE: i64 = 500;
 
-/// What of a trail is asked for. The default is everything.
+/// A filter of a trail's rows. The default is all rows.
 #[derive(Clone, Debug, Default)]
 pub struct TrailFilter {
     /// Only of this actor, such as `person:alice`.
@@ -22,16 +22,16 @@ pub struct TrailFilter {
     pub from: Option<Timestamp>,
     /// Only before this instant.
     pub to: Option<Timestamp>,
-    /// Only rows with a smaller number: the last one of the page before.
+    /// Only rows with a smaller number; the last number of the previous page gives the next page.
     pub before: Option<i64>,
 }
 
-/// A trail whose chain holds.
+/// A trail whose chain is intact.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct VerifiedTrail {
     /// How many rows.
     pub rows: i64,
-    /// The hash of the newest; zeros where there is none.
+    /// The hash of the newest row; zeros if the trail is empty.
     pub head: [u8; 32],
 }
 
@@ -39,7 +39,9 @@ pub struct VerifiedTrail {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BrokenTrail {
     /// Rows are missing.
-    #[error("row {expected} of the audit trail is missing: after it comes {found}; compare with a backup")]
+    #[error(
+        "row {expected} of the audit trail is missing: row {found} follows instead; compare with a backup"
+    )]
     Missing {
         /// The first that is missing.
         expected: i64,
@@ -50,14 +52,12 @@ pub enum BrokenTrail {
     #[error("row {0} of the audit trail was changed after it was written; compare with a backup")]
     Changed(i64),
     /// The trail is not the one that was seen before, or its newest rows are missing.
-    #[error(
-        "the audit trail does not hold row {0} with the hash that was seen before; compare with a backup"
-    )]
+    #[error("the audit trail does not contain row {0} with the hash that you gave; compare with a backup")]
     OtherHead(i64),
 }
 
 impl Store {
-    /// Rows of a trail, the newest first: at most `limit`, and [`PAGE`]. `None` is the tenant's trail.
+    /// Rows of a trail, the newest first: at most `limit`, and [`PAGE`]. `None` is the installation's trail.
     ///
     /// # Errors
     /// The database's.
@@ -84,8 +84,8 @@ impl Store {
         self.rows(select(subscription, &filter, limit)).await?.iter().map(read).collect()
     }
 
-    /// Recomputes the chain of a trail from its first row. `seen` is a row's number and hash that an earlier
-    /// verification gave: with it, the loss of the newest rows is found too.
+    /// Recomputes the chain of a trail from its first row. `seen` is the number and hash of the newest row
+    /// at an earlier verification: with it, the loss of the newest rows is found too.
     ///
     /// # Errors
     /// The database's.

@@ -1,4 +1,4 @@
-//! Where the certificate comes from: files that are given, or one that the service makes for itself at its first start.
+//! The certificate: from configured files, or a self-signed one that the service creates at its first start.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -13,8 +13,8 @@ use super::TlsError;
 use crate::census::Timestamp;
 use crate::wire::Fingerprint;
 
-/// How long the service's own certificate is good: ten years. Sensors know it by its bytes and browsers by an exception
-/// that a person makes, so that another one each year would protect nobody and cut sensors off.
+/// The life of the service's own certificate: ten years. Sensors pin its fingerprint, and people confirm it once in their
+/// browser: a new one each year would protect nobody and cut sensors off.
 const YEARS: i16 = 10;
 /// The largest file that is read, in bytes.
 const FILE_BYTES: u64 = 1 << 20;
@@ -24,7 +24,7 @@ const NAMES: usize = 16;
 /// Where the certificate comes from.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Source {
-    /// Made by the service.
+    /// A certificate that the service creates.
     Own(Own),
     /// Given as files.
     Given(Given),
@@ -33,11 +33,11 @@ pub enum Source {
 /// A certificate that the service makes.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Own {
-    /// Certificate and key in one file, so that there is never one without the other.
+    /// One file for certificate and key, so that both always exist together.
     pub file: PathBuf,
     /// The names and addresses under which the service is reached.
     pub names: Vec<String>,
-    /// The present, where it must be made.
+    /// The start of the validity, if the certificate must be created.
     pub now: Timestamp,
 }
 
@@ -66,7 +66,7 @@ impl Certificate {
 }
 
 impl Source {
-    /// Whether sensors know the service by its fingerprint, and not by an authority.
+    /// Whether sensors verify the service by its fingerprint, and not by an authority.
     pub(super) fn is_pinned(&self) -> bool {
         match self {
             Self::Own(_) => true,
@@ -74,8 +74,8 @@ impl Source {
         }
     }
 
-    /// The fingerprint that enrolment tokens carry. Reads no key that is given; makes the own certificate where it is
-    /// missing.
+    /// The fingerprint that enrolment tokens carry. Does not read the key of a given certificate. Creates the service's
+    /// own certificate if it is missing.
     ///
     /// # Errors
     /// [`TlsError`].
@@ -110,7 +110,7 @@ impl Own {
         Ok(Certificate { path: self.file.clone(), chain, key })
     }
 
-    /// Makes it. Where another process was faster, that one's stays.
+    /// Creates it. If another process was faster, keeps the certificate of that process.
     fn make(&self) -> Result<(), TlsError> {
         let pem = self.generate().map_err(|e| TlsError::Making(e.to_string()))?;
         let directory = match self.file.parent() {
@@ -121,7 +121,7 @@ impl Own {
             // A temporary file has mode 0600 from the start.
             let mut file = tempfile::NamedTempFile::new_in(directory)?;
             file.write_all(pem.as_bytes())?;
-            // An operator's command may make it for the service, which must be able to read it.
+            // An operator's command may create the file for the service, which must be able to read it.
             let owner = fs::metadata(directory)?;
             if file.as_file().metadata()?.uid() != owner.uid() {
                 fchown(file.as_file(), Some(owner.uid()), Some(owner.gid()))?;
@@ -143,9 +143,9 @@ impl Own {
         params.distinguished_name.push(DnType::CommonName, "netcensus plan service");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let (year, month, day) = date(self.now);
-        // The first of the month: a browser whose clock is behind takes it, too.
+        // The first of the month: a browser whose clock is late must also accept it.
         params.not_before = date_time_ymd(year.into(), month, 1);
-        // No 29 February ten years on.
+        // In ten years there may be no 29 February.
         params.not_after = date_time_ymd((year + YEARS).into(), month, day.min(28));
         let key = KeyPair::generate()?;
         let certificate = params.self_signed(&key)?;
@@ -164,7 +164,10 @@ fn date(now: Timestamp) -> (i16, u8, u8) {
 }
 
 fn first(path: &Path, chain: &[CertificateDer<'static>]) -> Result<Fingerprint, TlsError> {
-    chain.first().map(|c| Fingerprint::of(c)).ok_or_else(|| missing(path, "certificate", "there is none"))
+    chain
+        .first()
+        .map(|c| Fingerprint::of(c))
+        .ok_or_else(|| missing(path, "certificate", "the file contains none"))
 }
 
 fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -191,7 +194,7 @@ fn missing(path: &Path, what: &'static str, why: impl ToString) -> TlsError {
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     let io = |error| TlsError::Io { path: path.to_owned(), error };
     if fs::metadata(path).map_err(io)?.len() > FILE_BYTES {
-        return Err(missing(path, "certificate", "the file is larger than a chain can be"));
+        return Err(missing(path, "certificate", "the file is too large for a chain of certificates"));
     }
     fs::read(path).map_err(io)
 }

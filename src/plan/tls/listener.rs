@@ -1,4 +1,4 @@
-//! A listener whose connections speak TLS. Handshakes run beside each other, so that a slow one holds up nobody.
+//! A listener whose connections speak TLS. Handshakes run in parallel, so a slow one does not delay others.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,7 +26,7 @@ pub struct TlsListener {
 }
 
 impl TlsListener {
-    /// TLS on the connections of `tcp`, with the certificate that `tls` shows at the time.
+    /// TLS on the connections of `tcp`, with the present certificate of `tls`.
     pub fn new(tcp: TcpListener, tls: Tls) -> Self {
         Self { tcp, tls, handshakes: JoinSet::new() }
     }
@@ -53,7 +53,7 @@ impl Listener for TlsListener {
     type Io = TlsStream<TcpStream>;
     type Addr = SocketAddr;
 
-    // Dropped at any point it loses nothing: connections wait in the set.
+    // Safe to cancel: connections wait in the set.
     async fn accept(&mut self) -> (Self::Io, Self::Addr) {
         loop {
             let room = self.handshakes.len() < HANDSHAKES;

@@ -1,4 +1,4 @@
-//! TLS: the certificate that the service shows, its own or a given one, and the listener that speaks it.
+//! TLS: the service's certificate, its own or a configured one, and the listener.
 //!
 //! rustls with ring, TLS 1.2 and 1.3, HTTP/1.1. Sensors know the service by the fingerprint in their enrolment token,
 //! or by an authority that they trust.
@@ -19,11 +19,11 @@ pub use listener::TlsListener;
 
 use crate::wire::Fingerprint;
 
-/// Why there is no TLS.
+/// Why TLS cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
     /// A file cannot be read or written.
-    #[error("{}: {error}; the certificate and its key must be readable by the service's user alone", path.display())]
+    #[error("{}: {error}; the service's user must be able to read the certificate and its key, and nobody else the key", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -31,7 +31,7 @@ pub enum TlsError {
         error: io::Error,
     },
     /// A file holds no certificate or no key.
-    #[error("{}: no {what} in PEM form: {why}; name the right file, or remove it where the service made it", path.display())]
+    #[error("{}: cannot read a {what} in PEM form: {why}; name the right file, or delete it if the service created it", path.display())]
     Pem {
         /// The file.
         path: PathBuf,
@@ -40,14 +40,14 @@ pub enum TlsError {
         /// Why.
         why: String,
     },
-    /// The key is readable by others.
-    #[error("{}: the private key is readable by others than its owner; run 'chmod 600' on it", path.display())]
+    /// Other users can read the key.
+    #[error("{}: users other than the owner can read the private key; run 'chmod 600' on the file", path.display())]
     Open {
         /// The file.
         path: PathBuf,
     },
-    /// Certificate and key do not belong together, or are of a kind that is not used.
-    #[error("{}: the certificate and its key cannot be used: {why}; do they belong together?", path.display())]
+    /// Certificate and key do not belong together, or are of an unsupported kind.
+    #[error("{}: cannot use the certificate with its key: {why}; check that they belong together", path.display())]
     Unusable {
         /// The certificate's file.
         path: PathBuf,
@@ -55,14 +55,14 @@ pub enum TlsError {
         why: String,
     },
     /// The service's own certificate cannot be made.
-    #[error("the service's own certificate cannot be made: {0}; name one with tls.certificate and tls.key")]
+    #[error("cannot create the service's own certificate: {0}; name one with tls.certificate and tls.key")]
     Making(String),
     /// The configuration would send secrets in the clear, or contradicts itself.
     #[error("{0}")]
     Refused(String),
 }
 
-/// The certificate that is shown, and can be exchanged for another while connections go on. Cheap to clone.
+/// The certificate of new connections. It can be replaced while connections are open. Cheap to clone.
 #[derive(Clone)]
 pub struct Tls(Arc<Inner>);
 
@@ -77,7 +77,7 @@ struct Shown {
 }
 
 impl Tls {
-    /// TLS with the certificate from `source`; its own is made where it is missing.
+    /// TLS with the certificate from `source`. Creates the service's own certificate if it is missing.
     ///
     /// # Errors
     /// [`TlsError`].
@@ -86,7 +86,7 @@ impl Tls {
         Ok(Self(Arc::new(Inner { source, shown })))
     }
 
-    /// Reads the certificate anew: new connections are shown it. Where it is not good, the old one stays.
+    /// Reads the certificate again, for new connections. If it is not valid, keeps the old one.
     ///
     /// # Errors
     /// [`TlsError`].
@@ -97,12 +97,12 @@ impl Tls {
         Ok(fingerprint)
     }
 
-    /// The fingerprint of the certificate that is shown.
+    /// The fingerprint of the certificate.
     pub fn fingerprint(&self) -> Fingerprint {
         self.0.shown.load().fingerprint
     }
 
-    /// The fingerprint that enrolment tokens carry, where sensors shall know the service by it.
+    /// The fingerprint for enrolment tokens, if sensors verify the service by fingerprint.
     pub fn pin(&self) -> Option<Fingerprint> {
         self.0.source.is_pinned().then(|| self.fingerprint())
     }

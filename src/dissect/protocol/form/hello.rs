@@ -82,7 +82,7 @@ impl<'a> Hello<'a> {
         Ok(Some(Self { version, ciphers, extensions, whole }))
     }
 
-    /// The cipher suites, and a reader of the extensions up to where they are cut.
+    /// The cipher suites, and a reader of the extensions. The extensions may be cut short.
     fn middle(r: &mut Reader<'a>) -> Option<(&'a [u8], Reader<'a>)> {
         let _random = r.take(32)?;
         let session = r.u8().filter(|n| *n <= 32)?;

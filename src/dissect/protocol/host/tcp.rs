@@ -4,8 +4,8 @@
 //!
 //! 1. the version of IP;
 //! 2. the TTL or hop limit;
-//! 3. the maximum segment size that is offered, 0 where none is;
-//! 4. the window, then the shift of its scale, 0 where none is. A window that is a multiple of the segment size is
+//! 3. the maximum segment size that is offered, or 0;
+//! 4. the window, then the shift of its scale, or 0. A window that is a multiple of the segment size is
 //!    `mss*n`; of the size less the room of timestamps `pay*n`; of the size with headers `mtu*n`;
 //! 5. the options in their order: `mss`, `nop`, `ws` (scale), `sok` (SACK permitted), `sack`, `ts` (timestamps), `fo`
 //!    (fast open), `mp` (multipath), `md5`, `ao`, `eol+n` with `n` bytes after it, `?k` of an unknown kind `k`;

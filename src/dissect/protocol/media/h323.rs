@@ -138,7 +138,7 @@ mod tests {
     #[test]
     fn messages_without_a_vendor_and_other_frames_say_nothing() {
         let text =
-            b"A text of many letters that is no product, and goes on for longer than the texts of one.";
+            b"A text of many letters that does not name a product, and is longer than a product's text";
         for quiet in
             [setup(5, text), setup(5, b""), setup(90, &vendor("SpaceStation", "1")), vec![3, 0, 0, 4]]
         {

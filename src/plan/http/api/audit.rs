@@ -37,7 +37,7 @@ pub struct TrailQuery {
     pub to: Option<String>,
     /// Only rows with a smaller number: `next` of the page before.
     pub before: Option<i64>,
-    /// Rows of a page: 1 to 500, 100 where nothing is said. An export has no pages.
+    /// Rows of a page: 1 to 500; 100 if it is missing. An export has no pages.
     pub limit: Option<i64>,
 }
 
@@ -72,7 +72,7 @@ async fn export(
     stream(&app, &may, query)
 }
 
-/// A page of the tenant's trail: people, subscriptions, sign-ins.
+/// A page of the installation's trail: people, subscriptions, sign-ins.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit",
     params(TrailQuery), responses((status = 200, body = TrailPage)))]
 async fn list_of_tenant(
@@ -83,7 +83,7 @@ async fn list_of_tenant(
     page(&app, &may, query).await
 }
 
-/// The tenant's trail as one JSON object a line, the newest first.
+/// The installation's trail as one JSON object a line, the newest first.
 #[utoipa::path(get, path = "/api/v1/audit/export", tag = "audit",
     params(TrailQuery), responses((status = 200, body = String, content_type = "application/x-ndjson")))]
 async fn export_of_tenant(

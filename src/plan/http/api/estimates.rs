@@ -144,7 +144,7 @@ async fn form(request: Request) -> Result<Asked, Problem> {
                 asked.kind = match text.trim() {
                     "" => None,
                     word => Some(FileKind::from_key(word).ok_or_else(|| {
-                        let detail = "the kind is cmdb, meraki or defender, or left out";
+                        let detail = "unknown kind: write cmdb, meraki or defender, or leave it out";
                         Problem::new(ProblemType::InvalidRequest, detail)
                     })?),
                 };

@@ -131,7 +131,7 @@ async fn enrol(
         serde_json::from_slice(&body).map_err(unreadable)?;
     let public_key = public_key.parse().ok().filter(|key| verifying_key(key).is_some());
     let public_key = public_key.ok_or_else(|| Refusal::invalid(BadPublicKey.to_string()))?;
-    // What cannot be an id names no sensor, which has nothing to lose.
+    // A text that cannot be an id does not name a sensor, so there is nothing to revoke.
     let replaces = replaces.and_then(|old| Some((old.subscription.parse().ok()?, old.sensor.parse().ok()?)));
     let asked = Enrolling { secret: &secret, name: &name, public_key, replaces };
     let is_signed_by = |key: &PublicKey| {

@@ -4,8 +4,8 @@ use crate::plan::app::{May, Refusal};
 use crate::plan::permission::View;
 use askama::Template;
 use axum::extract::FromRequestParts;
-use axum::http::StatusCode;
 use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use crate::plan::app::App;
@@ -102,7 +102,11 @@ impl IntoResponse for PageError {
             help: problem.kind.help(),
             detail: problem.detail.clone(),
         };
-        render_with(problem.status(), &page)
+        let mut response = render_with(problem.status(), &page);
+        if let Some(seconds) = problem.retry_after() {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 }
 
