@@ -8,6 +8,8 @@
 //!
 //! [`census`], [`classify`](crate) and `dissect` are pure: no clock, no I/O, no async, no logging.
 
+#[cfg(test)]
+mod architecture;
 pub mod census;
 pub mod wire;
 

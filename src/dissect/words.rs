@@ -41,7 +41,7 @@ impl<'a> Words<'a> {
 
     /// Says the first 64 bytes as lower-case hex.
     pub fn hex(&mut self, field: Field, bytes: &[u8]) {
-        let text: String = bytes.iter().take(64).map(|b| format!("{b:02x}")).collect();
+        let text = hex::encode(bytes.get(..64).unwrap_or(bytes));
         if !text.is_empty() {
             (self.hear)(field, &text);
         }

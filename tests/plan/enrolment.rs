@@ -267,7 +267,7 @@ async fn a_sensor_of_a_version_without_key_pairs_must_enrol_again() {
     let old = "INSERT INTO sensor (subscription, id, name, key_hash, enrolled_at)
                SELECT subscription, 'old', 'old', key_hash, enrolled_at FROM sensor WHERE id = $1";
     assert!(plan.execute(sql(old).bind(&sensor.id)).await);
-    let old = TestSensor { id: "old".into(), ..sensor };
+    let old = TestSensor { id: "old".parse().unwrap(), ..sensor };
     plan.upload_bytes(&old, body()).await.fails(401, "bad-sensor-key");
     assert_eq!(suspicions(&plan, &plan.sid).await[0].why, "no-key-pair");
 }

@@ -4,7 +4,7 @@ use async_stream::try_stream;
 use futures_core::Stream;
 
 use super::App;
-use super::snapshots::Leaves;
+use super::leaves::Leaves;
 use crate::billing::statement::Month;
 use crate::plan::store::{Snapshot, StoreError};
 use crate::proof::bundle::Writer;

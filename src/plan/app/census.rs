@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::inventory::View as Inventory;
-use super::plans::PlanEntry;
+use super::plans::{PlanEntry, Timeline};
 use super::{App, May, Refusal};
 use crate::billing::timeline::{Plan, in_effect};
 use crate::census::{Census, Timestamp, commitment, time::rfc3339};
@@ -114,4 +114,19 @@ pub async fn document(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> R
         document.census.lower_bound |= health.refused > 0;
     }
     Ok(document)
+}
+
+/// The timeline, and the census that it is compared with.
+#[derive(Debug)]
+pub struct Outlook {
+    pub timeline: Timeline,
+    pub report: CensusReport,
+}
+
+/// The timeline and the present census, from which a person chooses the number of devices to commit to.
+pub async fn outlook(app: &App, may: &May<View>) -> Result<Outlook, Refusal> {
+    let inventory = app.view(may.id(), None).await?;
+    let history = app.store.history(may.id(), app.now()).await?;
+    let report = CensusReport::new(&inventory, history.plans(), &[], history.now());
+    Ok(Outlook { timeline: Timeline::from(&history), report })
 }

@@ -16,6 +16,7 @@ pub mod estimates;
 pub mod exports;
 pub mod inventory;
 pub mod jobs;
+mod leaves;
 pub mod managed;
 pub mod people;
 pub mod plans;

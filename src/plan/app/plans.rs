@@ -3,7 +3,6 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::census::CensusReport;
 use super::{App, May, Refusal};
 use crate::billing::timeline::{History, Onboarding, Plan, PlanKind, PlanStatus, present};
 use crate::census::{Timestamp, time::rfc3339};
@@ -107,21 +106,6 @@ impl From<&Changed> for Replacement {
         let ending = changed.history.in_effect().map(|p| PlanEntry::new(p, changed.history.now()));
         Self { ending, booked: changed.into() }
     }
-}
-
-/// The timeline, and the census that it is compared with.
-#[derive(Debug)]
-pub struct Outlook {
-    pub timeline: Timeline,
-    pub report: CensusReport,
-}
-
-/// The timeline and the present census, from which a person chooses the number of devices to commit to.
-pub async fn outlook(app: &App, may: &May<View>) -> Result<Outlook, Refusal> {
-    let inventory = app.view(may.id(), None).await?;
-    let history = app.store.history(may.id(), app.now()).await?;
-    let report = CensusReport::new(&inventory, history.plans(), &[], history.now());
-    Ok(Outlook { timeline: Timeline::from(&history), report })
 }
 
 /// The plan in effect, the booked one, and all plans.

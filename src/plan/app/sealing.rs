@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::snapshots::Leaves;
+use super::leaves::Leaves;
 use super::{App, Refusal};
 use crate::census::{Census, CouplingKey, Policy, Survey, Timestamp};
 use crate::plan::store::snapshots::{SealOutcome, Unsealed};

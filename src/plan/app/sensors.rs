@@ -3,14 +3,14 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::suspicion::{self, Suspicion};
+use super::suspicion::Suspicion;
 use super::{App, May, Refusal};
 use crate::census::Timestamp;
 use crate::plan::permission::{ManageSensors, View};
 use crate::plan::store::{By, Enrolling, Expected, Sensor, StoreError, subscription_of};
-use crate::wire::SensorId;
 use crate::wire::signature::PublicKey;
 use crate::wire::{EnrolResponse, EnrolmentToken};
+use crate::wire::{SensorId, SubscriptionId};
 
 /// A list of sensors.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -73,7 +73,7 @@ pub async fn enrol(
         && let Some(key) = app.store.public_key(subscription, sensor).await?
         && !is_signed_by(&key)
     {
-        suspicion::note(app, subscription, Some(sensor), Suspicion::BadSignature, origin).await;
+        note_suspicion(app, subscription, Some(sensor), Suspicion::BadSignature, origin).await;
         return Err(Refusal::Unsigned("sign the request with the key of the sensor that is to be replaced"));
     }
     let enrolled = app.store.enrol(asked, origin, app.now()).await;
@@ -83,10 +83,32 @@ pub async fn enrol(
         }
         Err(StoreError::BadEnrolment) => {
             if let Some(subscription) = subscription_of(asked.secret) {
-                suspicion::note(app, &subscription, None, Suspicion::BadToken, origin).await;
+                note_suspicion(app, &subscription, None, Suspicion::BadToken, origin).await;
             }
         }
         Err(_) => {}
     }
     Ok(enrolled?)
+}
+
+/// Records a suspicion in the audit trail, at most once a minute for each sensor and kind. If that fails, the answer to the
+/// request stays the same.
+pub(super) async fn note_suspicion(
+    app: &App,
+    subscription: &SubscriptionId,
+    sensor: Option<&SensorId>,
+    what: Suspicion,
+    origin: &By,
+) {
+    let now = app.now();
+    let Some(times) =
+        app.suspicions.take(subscription.as_str(), sensor.map_or("", SensorId::as_str), what, now)
+    else {
+        return;
+    };
+    let named = sensor.map(tracing::field::display);
+    tracing::warn!(%subscription, sensor = named, why = what.key(), times, "a request may impersonate a sensor");
+    if let Err(error) = app.store.note_suspicion(subscription, sensor, what, times, origin, now).await {
+        tracing::error!("the audit trail lacks a suspicious request: {error}");
+    }
 }

@@ -4,13 +4,13 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 pub use super::bundling::Bundle;
+use super::leaves::{Leaves, corrupt};
 use super::sealing::Outcome;
 use super::{App, May, MayHere, Refusal};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::permission::{EditDevices, ManageTenant, View};
 use crate::plan::store::{Snapshot, StoreError};
 use crate::proof::inclusion::{LeafPlace, PROOF_SCHEMA};
-use crate::proof::part::unpack;
 use crate::proof::{Day, Digest, Header, Inclusion, Leaf, PublicKey, Signature, Span};
 
 /// Snapshots on a page by default.
@@ -160,39 +160,4 @@ pub async fn signing_key(app: &App, _: &MayHere<ManageTenant>) -> Result<PublicK
 
 async fn public_key(app: &App) -> Result<PublicKey, StoreError> {
     Ok(app.store.signing_key(app.now()).await?.public())
-}
-
-/// The leaves of a snapshot, part by part.
-pub struct Leaves {
-    app: App,
-    snapshot: Snapshot,
-    after: i64,
-}
-
-impl Leaves {
-    /// The leaves of a snapshot.
-    pub(super) fn new(app: &App, snapshot: Snapshot) -> Self {
-        Self { app: app.clone(), snapshot, after: -1 }
-    }
-
-    /// The hash of the snapshot's signed form.
-    pub const fn hash(&self) -> Digest {
-        self.snapshot.hash
-    }
-
-    /// The lines of the next part, each with its line feed; `None` after the last part.
-    ///
-    /// # Errors
-    /// The store's.
-    pub async fn next(&mut self) -> Result<Option<String>, StoreError> {
-        let Some((part, body)) = self.app.store.snapshot_part(&self.snapshot, self.after).await? else {
-            return Ok(None);
-        };
-        self.after = part;
-        unpack(&body).map(Some).map_err(|e| corrupt(&e))
-    }
-}
-
-fn corrupt(why: &dyn std::fmt::Display) -> StoreError {
-    StoreError::Corrupt { table: "snapshot_part", why: why.to_string() }
 }

@@ -3,10 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use super::App;
 use crate::census::Timestamp;
-use crate::plan::store::By;
-use crate::wire::{SensorId, SubscriptionId};
 
 /// The most pairs of sensor and kind that are remembered. Beyond it, a new one is not recorded until a minute has passed.
 const REMEMBERED: usize = 4_096;
@@ -100,28 +97,6 @@ impl Suspicions {
         }
         noted.insert(key, Noted { minute, unsaid: 0 });
         Some(1)
-    }
-}
-
-/// Records a suspicion in the audit trail, at most once a minute for each sensor and kind. If that fails, the answer to the
-/// request stays the same.
-pub async fn note(
-    app: &App,
-    subscription: &SubscriptionId,
-    sensor: Option<&SensorId>,
-    what: Suspicion,
-    origin: &By,
-) {
-    let now = app.now();
-    let Some(times) =
-        app.suspicions.take(subscription.as_str(), sensor.map_or("", SensorId::as_str), what, now)
-    else {
-        return;
-    };
-    let named = sensor.map(tracing::field::display);
-    tracing::warn!(%subscription, sensor = named, why = what.key(), times, "a request may impersonate a sensor");
-    if let Err(error) = app.store.note_suspicion(subscription, sensor, what, times, origin, now).await {
-        tracing::error!("the audit trail lacks a suspicious request: {error}");
     }
 }
 

@@ -3,7 +3,8 @@
 //! The service knows the sender before it reads a byte of the body: first by the bearer key, which is cheap to look up,
 //! then by the signature, which covers the body's digest.
 
-use super::suspicion::{self, Suspicion};
+use super::sensors::note_suspicion;
+use super::suspicion::Suspicion;
 use super::{App, Refusal};
 use crate::plan::store::{By, Receipt, Sender, StoreError};
 use crate::wire::signature::PublicKey;
@@ -62,7 +63,7 @@ impl Claim {
     }
 
     async fn note(&self, app: &App, what: Suspicion) {
-        suspicion::note(app, &self.subscription, Some(&self.sensor), what, &self.origin).await;
+        note_suspicion(app, &self.subscription, Some(&self.sensor), what, &self.origin).await;
     }
 }
 

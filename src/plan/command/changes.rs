@@ -4,10 +4,12 @@ use std::io::{self, Write};
 
 use clap::{Args, Subcommand};
 
-use super::devices::{HEADER, row};
+use super::arguments::{Attempt, Target};
+use super::device_table::{HEADER, row};
 use super::failure::Failure;
-use super::{Attempt, Target, print_json, table};
 use crate::change::{ChangeSet, DecisionEntry};
+use crate::cli::table;
+use crate::cli::terminal::print_json;
 use crate::plan::app::changes::{self, ChangeAnswer, ChangesQuery};
 use crate::plan::permission::{EditDevices, View};
 use crate::plan::store::By;

@@ -6,11 +6,14 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Map, Value, json};
 
+use super::arguments::{Attempt, Target};
 use super::changes::print_change;
+use super::device_table::{HEADER, row};
 use super::failure::Failure;
-use super::{Attempt, Target, print_json, table};
 use crate::census::{CouplingKey, DeviceId, Property, Timestamp};
 use crate::change::Patch;
+use crate::cli::table;
+use crate::cli::terminal::print_json;
 use crate::listing::Filter;
 use crate::plan::app::devices::{self, Edits};
 use crate::plan::app::{App, May, exports};
@@ -243,24 +246,6 @@ async fn list(arguments: ListArguments) -> Result<(), Failure> {
     }
     let rows: Vec<Vec<String>> = devices.into_iter().map(row).collect();
     Ok(table::print(&mut io::stdout().lock(), &HEADER, &rows)?)
-}
-
-/// The columns of the table.
-pub(super) const HEADER: [&str; 8] = ["IP", "MAC", "CATEGORY", "TYPE", "VENDOR", "NAME", "VERDICT", "ID"];
-
-/// A device as a row of the table.
-pub(super) fn row(d: &DeviceEntry) -> Vec<String> {
-    let text = |o: &Option<String>| o.clone().unwrap_or_default();
-    vec![
-        d.ip.to_string(),
-        d.mac.to_string(),
-        d.category.key().to_owned(),
-        d.kind.clone(),
-        text(&d.vendor),
-        text(&d.name),
-        d.verdict.id().to_owned(),
-        d.id.clone(),
-    ]
 }
 
 async fn show(arguments: OneArguments) -> Result<(), Failure> {

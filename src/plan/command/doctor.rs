@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::Common;
+use super::arguments::{Common, service};
 use super::failure::Failure;
 use crate::census::Timestamp;
 use crate::clock::{Clock as _, SystemClock};
@@ -168,7 +168,7 @@ async fn stored(config: &Config, store: &Store, now: Timestamp) -> Result<Vec<Fi
         ));
     }
     findings.push(trail(store, None, "the installation's").await?);
-    let Ok(service) = super::service(config, store.clone()) else { return Ok(findings) };
+    let Ok(service) = service(config, store.clone()) else { return Ok(findings) };
     for Subscription { id, name, created_at } in subscriptions.into_iter().take(SUBSCRIPTIONS) {
         let view = service.inventories()?.view(&id, None, now).await?;
         let billable = view.document.census.billable;

@@ -7,10 +7,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use super::arguments::Target;
 use super::failure::Failure;
-use super::{Target, print_json, table};
 use crate::billing::forecast::{Forecast, read_series};
 use crate::census::{Policy, Timestamp};
+use crate::cli::table;
+use crate::cli::terminal::print_json;
 use crate::clock::{Clock as _, SystemClock};
 use crate::estimate::{
     self, Estimate, Exclusion, FILE_BYTES, FILES, FileError, FileKind, Mapping, ReadOptions, RowOutcome,

@@ -4,9 +4,11 @@ use std::io::{self, Write};
 
 use clap::Args;
 
+use super::arguments::Target;
 use super::failure::Failure;
-use super::{Target, print_json, table};
 use crate::census::{Timestamp, Verdict};
+use crate::cli::table;
+use crate::cli::terminal::print_json;
 use crate::plan::app::census::{self, CensusReport};
 use crate::plan::permission::View;
 use crate::plan::store::By;

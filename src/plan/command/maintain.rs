@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::json;
 
+use super::arguments::Common;
 use super::failure::Failure;
-use super::{Common, print_json};
+use crate::cli::terminal::print_json;
 use crate::plan::store::Store;
 
 #[derive(Debug, Args)]

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::arguments::{Attempt, Target};
 use super::changes::print_change;
 use super::failure::Failure;
-use super::{Attempt, Target, print_json, table};
 use crate::census::Timestamp;
 use crate::change::ListReport;
+use crate::cli::table;
+use crate::cli::terminal::print_json;
 use crate::estimate::Mapping;
 use crate::plan::app::managed::{self, FileImport, Import, ImportEntry};
 use crate::plan::permission::{EditDevices, View};

@@ -1,6 +1,8 @@
 //! The commands of `netcensus-plan`. Operator commands work on the database itself; the service may run meanwhile.
 
+mod arguments;
 mod changes;
+mod device_table;
 mod devices;
 mod doctor;
 mod estimate;
@@ -18,28 +20,16 @@ mod statement;
 mod tokens;
 mod trail;
 
-use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use self::failure::Failure;
 #[cfg(feature = "sensor")]
 pub(crate) use self::inventory::write_census;
-use super::config::Config;
 use super::demo;
-use super::store::{By, Location, Store, Subscription, audit};
 use crate::cli::log::{self, LogFormat};
-use crate::cli::terminal::print_json;
-use crate::cli::{self, manual, table};
-use crate::clock::SystemClock;
-use crate::plan::app::{self, App, May, MayHere};
-use crate::plan::oidc::OidcSettings;
-use crate::plan::permission::Permission;
-
-/// The configuration file of an installed system.
-const INSTALLED: &str = "/etc/netcensus/netcensus-plan.toml";
+use crate::cli::{self, manual};
 
 /// Counts the devices that a plan bills, takes uploads from sensors, and shows both in a console.
 #[derive(Debug, Parser)]
@@ -129,123 +119,6 @@ enum Command {
     Manual(manual::Arguments),
 }
 
-/// The database, and the form of the output.
-#[derive(Clone, Debug, Args)]
-struct Common {
-    /// The configuration file [default: /etc/netcensus/netcensus-plan.toml, if it exists]
-    #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_CONFIG")]
-    config: Option<PathBuf>,
-    /// The database: a file, or a URL postgresql://… [default: as configured]
-    #[arg(long, value_name = "FILE|URL", env = "NETCENSUS_PLAN_DATABASE")]
-    database: Option<Location>,
-    /// Print one JSON document
-    #[arg(long)]
-    json: bool,
-}
-
-/// The subscription.
-#[derive(Clone, Debug, Args)]
-struct Target {
-    #[command(flatten)]
-    common: Common,
-    /// The subscription's id or name; not needed if there is only one subscription
-    #[arg(long, short, value_name = "ID")]
-    subscription: Option<String>,
-}
-
-/// The reason for a change, and whether it is only tried.
-#[derive(Clone, Debug, Args)]
-struct Attempt {
-    /// The reason, for the audit trail: at most 200 characters
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Check the change and print its result, but store nothing
-    #[arg(long)]
-    dry_run: bool,
-}
-
-impl Attempt {
-    /// The operator, with the reason that they gave.
-    fn by(&self) -> Result<By, Failure> {
-        let reason = self.reason.as_deref().map(str::trim).filter(|r| !r.is_empty());
-        if reason.is_some_and(|r| r.chars().count() > audit::REASON) {
-            return Err(Failure::usage(format!("the reason is longer than {} characters", audit::REASON)));
-        }
-        Ok(By { reason: reason.map(str::to_owned), dry_run: self.dry_run, ..By::operator() })
-    }
-
-    /// A prefix for the outcome of a dry run.
-    fn tried(&self) -> &'static str {
-        if self.dry_run { "would be: " } else { "" }
-    }
-}
-
-impl Common {
-    fn config(&self) -> Result<Config, Failure> {
-        let installed = PathBuf::from(INSTALLED);
-        let path = self.config.clone().or_else(|| installed.exists().then_some(installed));
-        let mut config = Config::load(path.as_deref())?;
-        if let Some(database) = &self.database {
-            config.database.clone_from(database);
-        }
-        Ok(config)
-    }
-
-    /// The database, which must exist.
-    async fn store(&self) -> Result<(Config, Store), Failure> {
-        let config = self.config()?;
-        if config.database.is_missing() {
-            return Err(Failure::failed(format!(
-                "the database {} does not exist; name another with --database, or create it with 'netcensus-plan serve'",
-                config.database
-            )));
-        }
-        let store = Store::open(&config.database).await?;
-        Ok((config, store))
-    }
-
-    /// As [`Common::may_here`], but creates the database if it is missing.
-    async fn may_begin<A: Permission>(&self, by: By) -> Result<(App, MayHere<A>), Failure> {
-        let config = self.config()?;
-        let store = Store::open(&config.database).await?;
-        Ok((application(&config, store)?, MayHere::operator(by)))
-    }
-
-    /// The application, and the proof that the operator may do `A` to the installation as a whole.
-    async fn may_here<A: Permission>(&self, by: By) -> Result<(App, MayHere<A>), Failure> {
-        let (config, store) = self.store().await?;
-        Ok((application(&config, store)?, MayHere::operator(by)))
-    }
-}
-
-impl Target {
-    /// The application, and the proof that the operator may do `A` to the subscription.
-    async fn may<A: Permission>(&self, by: By) -> Result<(App, May<A>), Failure> {
-        let (config, store, subscription) = self.open().await?;
-        Ok((application(&config, store)?, May::operator(subscription, by)))
-    }
-
-    async fn open(&self) -> Result<(Config, Store, Subscription), Failure> {
-        let (config, store) = self.common.store().await?;
-        let subscription = match &self.subscription {
-            Some(id) => store.find_subscription(id).await?,
-            None => match store.subscriptions().await?.as_slice() {
-                [only] => only.clone(),
-                [] => {
-                    let next =
-                        "there is no subscription; create one with 'netcensus-plan subscription create NAME'";
-                    return Err(Failure::failed(next));
-                }
-                _ => {
-                    let next = "there are several subscriptions; choose one with --subscription ('netcensus-plan subscription list' lists them)";
-                    return Err(Failure::usage(next));
-                }
-            },
-        };
-        Ok((config, store, subscription))
-    }
-}
-
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let Cli { command } = Cli::parse();
@@ -287,19 +160,4 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Rule(arguments) => rule::rule(&arguments),
         Command::Manual(arguments) => manual::write(&Cli::command(), &arguments).map_err(Failure::from),
     }
-}
-
-/// The application over the database. It loads the rules when something is first counted. No command signs a person in,
-/// so the application gets no identity provider.
-fn application(config: &Config, store: Store) -> Result<App, Failure> {
-    let config = Config { oidc: OidcSettings::default(), ..config.clone() };
-    let settings = config.settings(config.url(config.listen))?;
-    Ok(App::with_rules(store, Arc::new(SystemClock), config.rules().map(PathBuf::from), settings))
-}
-
-/// The application as the service runs it, with the rules loaded, for `doctor`.
-fn service(config: &Config, store: Store) -> Result<App, Failure> {
-    let settings = config.settings(config.url(config.listen))?;
-    let classifier = app::classifier(config.rules())?;
-    Ok(App::new(store, Arc::new(SystemClock), classifier, settings))
 }

@@ -1,12 +1,14 @@
 //! `subscription` and `sensor`.
 
-use std::io::{self, Write as _};
+use std::io;
 
 use clap::Subcommand;
 use serde_json::json;
 
+use super::arguments::{Common, Target, say};
 use super::failure::Failure;
-use super::{Common, Target, print_json, table};
+use crate::cli::table;
+use crate::cli::terminal::print_json;
 use crate::clock::{Clock as _, SystemClock};
 use crate::plan::app::{sensors, subscriptions};
 use crate::plan::store::{By, Expected};
@@ -168,10 +170,4 @@ pub(super) async fn sensor(command: SensorCommand) -> Result<(), Failure> {
             say(&format!("revoked {sensor}"))
         }
     }
-}
-
-/// Prints a line.
-pub(super) fn say(line: &str) -> Result<(), Failure> {
-    writeln!(io::stdout(), "{line}")?;
-    Ok(())
 }

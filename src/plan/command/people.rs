@@ -5,9 +5,10 @@ use std::io::{self, BufRead as _};
 use clap::Subcommand;
 use serde_json::json;
 
+use super::arguments::{Common, Target, say};
 use super::failure::Failure;
-use super::operate::say;
-use super::{Common, Target, print_json, table};
+use crate::cli::table;
+use crate::cli::terminal::print_json;
 use crate::plan::app::people::{self, NewPerson};
 use crate::plan::app::roles;
 use crate::plan::permission::Role;

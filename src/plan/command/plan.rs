@@ -4,10 +4,11 @@ use std::io;
 
 use clap::Subcommand;
 
+use super::arguments::{Attempt, Target, say};
 use super::failure::Failure;
-use super::operate::say;
-use super::{Attempt, Target, print_json, table};
 use crate::billing::timeline::{Onboarding, PlanKind};
+use crate::cli::table;
+use crate::cli::terminal::print_json;
 use crate::plan::app::plans::{self, PlanEntry};
 use crate::plan::store::By;
 

@@ -9,7 +9,7 @@ use clap::Args;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::Common;
+use super::arguments::Common;
 use super::failure::Failure;
 use crate::cli::log;
 use crate::clock::{Clock as _, SystemClock};

@@ -9,9 +9,11 @@ use clap::{Args, Subcommand};
 use futures_core::Stream as _;
 use serde_json::json;
 
+use super::arguments::{Common, Target};
 use super::failure::Failure;
-use super::{Common, Target, print_json, table};
 use crate::billing::statement::Month;
+use crate::cli::table;
+use crate::cli::terminal::print_json;
 use crate::plan::app::snapshots::{self, SnapshotEntry};
 use crate::plan::store::By;
 use crate::proof::verify::{BundleReport, DeviceReport, TrustedSigner, Verified};

@@ -4,14 +4,15 @@ use std::io::{self, Write as _};
 
 use clap::Subcommand;
 
+use super::arguments::{Attempt, Target, say};
 use super::failure::Failure;
-use super::operate::say;
-use super::{Attempt, Target, print_json, table};
 use crate::billing::statement::{
     CorrectionRequest, Currency, Micros, Month, Price, SetPrice, StatementLine, StatementState, arithmetic,
 };
 use crate::census::Timestamp;
+use crate::cli::table;
 use crate::cli::terminal;
+use crate::cli::terminal::print_json;
 use crate::plan::app::statements::{StatementEntry, StatementView, Totals};
 use crate::plan::app::{prices, statements};
 use crate::plan::store::By;

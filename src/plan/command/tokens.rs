@@ -5,9 +5,10 @@ use std::io;
 use clap::Subcommand;
 use serde_json::json;
 
+use super::arguments::{Common, say};
 use super::failure::Failure;
-use super::operate::say;
-use super::{Common, print_json, table};
+use crate::cli::table;
+use crate::cli::terminal::print_json;
 use crate::plan::app::people;
 use crate::plan::permission::Role;
 use crate::plan::store::{By, NewToken};

@@ -5,9 +5,10 @@ use std::io;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::arguments::{Common, Target, say};
 use super::failure::Failure;
-use super::operate::say;
-use super::{Common, Target, print_json, table};
+use crate::cli::table;
+use crate::cli::terminal::print_json;
 use crate::plan::app::App;
 use crate::plan::app::audit::{self, MayViewTrail};
 use crate::plan::permission::ViewAudit;

@@ -144,7 +144,7 @@ pub struct AuditEntry {
 }
 
 fn hex<S: serde::Serializer>(hash: &[u8; 32], out: S) -> Result<S::Ok, S::Error> {
-    out.serialize_str(&hash.iter().map(|b| format!("{b:02x}")).collect::<String>())
+    out.serialize_str(&hex::encode(hash))
 }
 
 impl AuditEntry {

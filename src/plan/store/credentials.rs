@@ -352,7 +352,7 @@ impl Work {
 
 /// The id of a secret in lists: the first 8 bytes of its hash. They do not reveal the secret.
 fn id_of(hash: &[u8]) -> String {
-    hash.iter().take(8).map(|b| format!("{b:02x}")).collect()
+    hex::encode(hash).chars().take(16).collect()
 }
 
 fn role_of(row: &Row) -> Result<Option<Role>, StoreError> {

@@ -38,7 +38,7 @@ impl Expected {
 /// The strong entity tag of something that is shown as JSON: the first 12 bytes of its SHA-256, in hex and quotes.
 pub fn tag(value: &impl Serialize) -> String {
     let json = serde_json::to_vec(value).unwrap_or_default();
-    let hex: String = Sha256::digest(&json).iter().take(12).map(|b| format!("{b:02x}")).collect();
+    let hex: String = hex::encode(Sha256::digest(&json)).chars().take(24).collect();
     format!("\"{hex}\"")
 }
 

@@ -6,6 +6,7 @@
 
 mod access;
 pub mod audit;
+mod closed;
 mod credential_kind;
 mod credentials;
 mod decisions;

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::audit::Entry;
+use super::closed::newest_closed;
 use super::engine::{Query, Row, sql};
-use super::{By, Scope, Store, StoreError, Work, plans, statements};
+use super::{By, Scope, Store, StoreError, Work, plans};
 use crate::billing::statement::{Currency, PRICES, Price, SetPrice, StatementRefusal, checked_price};
 use crate::billing::timeline::whole_second;
 use crate::census::Timestamp;
@@ -36,7 +37,7 @@ impl Store {
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         let now = plans::history(&mut work, subscription, now).await?.now();
         let valid_from = whole_second(valid_from.unwrap_or(now));
-        if let Some(closed) = statements::newest(&mut work, subscription).await?.map(|(month, _)| month)
+        if let Some(closed) = newest_closed(&mut work, subscription).await?.map(|(month, _)| month)
             && valid_from < closed.to()
         {
             return Err(StatementRefusal::PriceInClosed { closed, from: closed.to() }.into());

@@ -8,6 +8,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use super::audit::Entry;
+use super::closed::newest_closed;
 use super::engine::{Row, sql};
 use super::{By, Scope, Store, StoreError, Work, plans, prices, snapshots};
 use crate::billing::statement::{
@@ -257,7 +258,7 @@ async fn due(
     now: Timestamp,
 ) -> Result<Option<Due>, StoreError> {
     let history = plans::history(work, subscription, now).await?;
-    let (month, previous) = match newest(work, subscription).await? {
+    let (month, previous) = match newest_closed(work, subscription).await? {
         Some((month, hash)) => (month.next(), Some(hash)),
         None => match first_month(history.plans()) {
             Some(first) => (first, None),
@@ -290,27 +291,13 @@ async fn close(work: &mut Work, subscription: &SubscriptionId, due: Due) -> Resu
         action: "statement.close",
         object: format!("statement/{month}"),
         after: Some(json!({
-            "sha256": hex(&hash),
+            "sha256": hex::encode(&hash),
             "device_months": statement.device_months,
             "amounts": statement.amounts,
         })),
         ..Entry::default()
     };
     work.audit(Some(subscription), &By::service(), entry, now).await
-}
-
-/// The newest closed statement: its month, and its hash in hexadecimal.
-pub(super) async fn newest(
-    work: &mut Work,
-    subscription: &SubscriptionId,
-) -> Result<Option<(Month, String)>, StoreError> {
-    let query = "SELECT month, sha256 FROM statement WHERE subscription = $1 ORDER BY month DESC LIMIT 1";
-    let row = work.row(sql(query).bind(subscription)).await?;
-    let read = |row: &Row| {
-        let month = row.str("month")?.parse().map_err(|e| corrupt("statement", e))?;
-        Ok((month, hex(&row.blob("sha256")?)))
-    };
-    row.as_ref().map(read).transpose()
 }
 
 /// The closed statement of a month. Checks its hash.
@@ -332,7 +319,7 @@ async fn closed(
     let statement = serde_json::from_str(body).map_err(|e| corrupt("statement", e))?;
     Ok(Some(StoredStatement {
         state: StatementState::Closed,
-        sha256: Some(hex(&hash)),
+        sha256: Some(hex::encode(&hash)),
         statement,
         expected: None,
     }))
@@ -340,8 +327,4 @@ async fn closed(
 
 fn corrupt(table: &'static str, error: impl std::fmt::Display) -> StoreError {
     StoreError::Corrupt { table, why: error.to_string() }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|b| format!("{b:02x}")).collect()
 }

@@ -177,7 +177,7 @@ fn digest(list: &str) -> String {
     if list.is_empty() {
         return "0".repeat(12);
     }
-    Sha256::digest(list.as_bytes()).iter().take(6).map(|b| format!("{b:02x}")).collect()
+    hex::encode(Sha256::digest(list.as_bytes())).chars().take(12).collect()
 }
 
 /// The first and the last character of a protocol, or of its hex if one of the two is neither letter nor digit.

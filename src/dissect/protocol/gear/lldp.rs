@@ -88,7 +88,7 @@ fn say_chassis(value: &[u8], words: &mut Words<'_>) {
     if !named || id.len() > CHASSIS_BYTES {
         return;
     }
-    let hex: String = id.iter().map(|b| format!("{b:02x}")).collect();
+    let hex = hex::encode(id);
     words.say(Field::LldpChassisId, format!("{subtype}:{hex}").as_bytes());
 }
 

@@ -22,7 +22,7 @@ pub(super) async fn favicon(headers: HeaderMap) -> Response {
 
 fn give(name: &str, headers: &HeaderMap) -> Response {
     let Some(file) = Assets::get(name) else { return StatusCode::NOT_FOUND.into_response() };
-    let digest: String = file.metadata.sha256_hash().iter().take(12).map(|b| format!("{b:02x}")).collect();
+    let digest: String = hex::encode(file.metadata.sha256_hash()).chars().take(24).collect();
     let tag = format!("\"{digest}\"");
     let cache = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == tag.as_bytes()) {

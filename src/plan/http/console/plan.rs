@@ -9,8 +9,8 @@ use serde::Deserialize;
 use super::page::{Frame, PageError, Visitor, denial, render_with};
 use super::show;
 use crate::billing::timeline::{Onboarding, PlanKind};
-use crate::plan::app::census::CensusReport;
-use crate::plan::app::plans::{self, Outlook, Timeline};
+use crate::plan::app::census::{self, CensusReport, Outlook};
+use crate::plan::app::plans::{self, Timeline};
 use crate::plan::app::{App, May, Refusal};
 use crate::plan::http::extract::{Form, Path};
 use crate::plan::http::problem::Problem;
@@ -111,7 +111,7 @@ async fn page(
     form: OnboardForm,
     refused: Option<Problem>,
 ) -> Result<Response, PageError> {
-    let Outlook { timeline, report } = plans::outlook(app, may).await?;
+    let Outlook { timeline, report } = census::outlook(app, may).await?;
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let page = Page {
         report,
