@@ -1,4 +1,4 @@
-//! The arguments that commands share, and what commands make of them: the application and the operator's proof.
+//! The arguments that commands share; from them, commands get the application and the operator's proof.
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
@@ -62,7 +62,7 @@ impl Attempt {
         Ok(By { reason: reason.map(str::to_owned), dry_run: self.dry_run, ..By::operator() })
     }
 
-    /// A prefix for the outcome of a dry run.
+    /// The words before the outcome of a dry run.
     pub(super) fn tried(&self) -> &'static str {
         if self.dry_run { "would be: " } else { "" }
     }
@@ -142,15 +142,15 @@ pub(super) fn application(config: &Config, store: Store) -> Result<App, Failure>
     Ok(App::with_rules(store, Arc::new(SystemClock), config.rules().map(PathBuf::from), settings))
 }
 
+/// Prints a line.
+pub(super) fn say(line: &str) -> Result<(), Failure> {
+    writeln!(io::stdout(), "{line}")?;
+    Ok(())
+}
+
 /// The application as the service runs it, with the rules loaded, for `doctor`.
 pub(super) fn service(config: &Config, store: Store) -> Result<App, Failure> {
     let settings = config.settings(config.url(config.listen))?;
     let classifier = app::classifier(config.rules())?;
     Ok(App::new(store, Arc::new(SystemClock), classifier, settings))
-}
-
-/// Prints a line.
-pub(super) fn say(line: &str) -> Result<(), Failure> {
-    writeln!(io::stdout(), "{line}")?;
-    Ok(())
 }
