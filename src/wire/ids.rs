@@ -21,10 +21,8 @@ fn checked(text: &str) -> Result<&str, BadId> {
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
+        // An id from a URL's path that does not parse names nothing: answer "not found", as for an unknown id.
         $(#[$doc])*
-        ///
-        /// 1 to 64 letters, digits, `-` or `_`. An id from a URL's path that does not parse names nothing: answer "not
-        /// found", as for an unknown id.
         #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
         #[serde(try_from = "String", into = "String")]
         #[cfg_attr(feature = "plan", derive(utoipa::ToSchema), schema(value_type = String))]
@@ -107,12 +105,12 @@ macro_rules! id {
 }
 
 id! {
-    /// Which subscription.
+    /// The id of a subscription: 1 to 64 letters, digits, `-` or `_`.
     SubscriptionId
 }
 
 id! {
-    /// Which sensor of a subscription.
+    /// The id of a sensor: 1 to 64 letters, digits, `-` or `_`.
     SensorId
 }
 

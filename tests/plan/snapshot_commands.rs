@@ -106,7 +106,7 @@ async fn the_command_line_exports_a_bundle_and_verifies_it_without_a_database() 
     cli.export();
     // An export overwrites no file.
     let again = cli.run(&["snapshot", "export", cli.month(), "--output", "bundle.ndjson"]);
-    again.fails("cannot make bundle.ndjson");
+    again.fails("cannot create bundle.ndjson");
     let fingerprint = cli.fingerprint();
     let report = cli.run(&["verify", "bundle.ndjson"]);
     report.prints("1 days of subscription");
