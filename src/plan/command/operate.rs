@@ -97,7 +97,7 @@ pub(super) async fn subscription(command: SubscriptionCommand) -> Result<(), Fai
             let (app, may) = common.may_here(By::operator()).await?;
             let list = subscriptions::all(&app, &may).await?;
             if common.json {
-                return print_json(&list);
+                return print_json(&json!(list));
             }
             let rows: Vec<_> = list
                 .subscriptions
@@ -130,7 +130,7 @@ pub(super) async fn sensor(command: SensorCommand) -> Result<(), Failure> {
             let (app, may) = target.may(by).await?;
             let list = sensors::list(&app, &may).await?;
             if target.common.json {
-                return print_json(&list);
+                return print_json(&json!(list));
             }
             let rows: Vec<_> = list
                 .sensors

@@ -98,7 +98,7 @@ pub(super) async fn user(command: UserCommand) -> Result<(), Failure> {
             let (app, may) = common.may_here(by).await?;
             let people = people::list(&app, &may).await?;
             if common.json {
-                return print_json(&people);
+                return print_json(&json!(people));
             }
             let rows: Vec<_> = people
                 .people
@@ -175,7 +175,7 @@ pub(super) async fn role(command: RoleCommand) -> Result<(), Failure> {
             let (app, may) = target.may(by).await?;
             let roles = roles::list(&app, &may).await?;
             if target.common.json {
-                return print_json(&roles);
+                return print_json(&json!(roles));
             }
             let rows: Vec<_> = roles
                 .roles

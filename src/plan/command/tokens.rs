@@ -73,7 +73,7 @@ pub(super) async fn token(command: TokenCommand) -> Result<(), Failure> {
             let (app, may) = common.may_here(by).await?;
             let tokens = people::tokens(&app, &may, &person).await?;
             if common.json {
-                return print_json(&tokens);
+                return print_json(&json!(tokens));
             }
             let rows: Vec<_> = tokens
                 .tokens
