@@ -3,6 +3,7 @@
 pub(crate) mod failure;
 pub mod log;
 pub(crate) mod manual;
+pub(crate) mod rule;
 pub(crate) mod table;
 pub(crate) mod terminal;
 

@@ -13,7 +13,6 @@ mod managed;
 mod operate;
 mod people;
 mod plan;
-mod rule;
 mod serve;
 mod snapshot;
 mod statement;
@@ -29,7 +28,7 @@ use self::failure::Failure;
 pub(crate) use self::inventory::write_census;
 use super::demo;
 use crate::cli::log::{self, LogFormat};
-use crate::cli::{self, manual};
+use crate::cli::{self, manual, rule};
 
 /// Counts the devices that a plan bills, takes uploads from sensors, and shows both in a console.
 #[derive(Debug, Parser)]
@@ -113,6 +112,10 @@ enum Command {
     #[command(subcommand)]
     Audit(trail::AuditCommand),
     /// Print a census rule by its id, or list all rules
+    #[command(after_help = "Examples:
+  netcensus-plan rule            list all rules
+  netcensus-plan rule X-IDLE     print a rule
+  netcensus-plan rule I8c        print the rule that contains a clause")]
     Rule(rule::Arguments),
     /// Write man pages and shell completions into a folder, for packages
     #[command(hide = true)]
@@ -157,7 +160,17 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Role(command) => people::role(command).await,
         Command::Token(command) => tokens::token(command).await,
         Command::Audit(command) => trail::audit(command).await,
-        Command::Rule(arguments) => rule::rule(&arguments),
+        Command::Rule(arguments) => rule::print("netcensus-plan", &arguments),
         Command::Manual(arguments) => manual::write(&Cli::command(), &arguments).map_err(Failure::from),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_that_the_documents_name_exists() {
+        rule::assert_documented_commands_exist("netcensus-plan", Cli::try_parse_from);
     }
 }

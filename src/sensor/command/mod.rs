@@ -8,7 +8,6 @@ mod enrol;
 mod explain;
 mod failure;
 mod interfaces;
-mod rule;
 mod rules;
 mod run;
 mod simulate;
@@ -26,7 +25,7 @@ use self::failure::Failure;
 use crate::census::Timestamp;
 use crate::cli::log::{self, LogFormat};
 use crate::cli::terminal::safe;
-use crate::cli::{self, manual};
+use crate::cli::{self, manual, rule};
 
 /// Finds the devices on a network from a mirrored switch port and uploads them to the plan service.
 #[derive(Debug, Parser)]
@@ -80,6 +79,10 @@ enum Command {
     #[command(subcommand)]
     Rules(rules::Command),
     /// Print a census rule by its id, or list all rules
+    #[command(after_help = "Examples:
+  netcensus-sensor rule            list all rules
+  netcensus-sensor rule X-IDLE     print a rule
+  netcensus-sensor rule I8c        print the rule that contains a clause")]
     Rule(rule::Arguments),
     /// Write man pages and shell completions into a folder, for packages
     #[command(hide = true)]
@@ -136,7 +139,7 @@ pub fn main() -> ExitCode {
         Command::Simulate(arguments) => simulate::simulate(&arguments),
         Command::Top(arguments) => top::top(&arguments),
         Command::Rules(command) => rules::run(command),
-        Command::Rule(arguments) => rule::rule(&arguments),
+        Command::Rule(arguments) => rule::print("netcensus-sensor", &arguments),
         Command::Manual(arguments) => manual::write(&Cli::command(), &arguments).map_err(Failure::from),
     };
     cli::exit("netcensus-sensor", outcome)
@@ -207,6 +210,11 @@ mod tests {
             let shown = Cli::try_parse_from(["netcensus-sensor", command, "--help"]).unwrap_err();
             assert_eq!(shown.kind(), clap::error::ErrorKind::DisplayHelp, "{command}");
         }
+    }
+
+    #[test]
+    fn every_command_that_the_documents_name_exists() {
+        rule::assert_documented_commands_exist("netcensus-sensor", Cli::try_parse_from);
     }
 
     #[test]
