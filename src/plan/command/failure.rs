@@ -5,7 +5,6 @@ pub(super) use crate::cli::failure::Failure;
 use crate::estimate::FileError;
 use crate::plan::app::Refusal;
 use crate::plan::demo::DemoError;
-use crate::plan::http::problem::Problem;
 use crate::plan::oidc::ProviderError;
 use crate::plan::store::StoreError;
 use crate::plan::tls::TlsError;
@@ -40,12 +39,6 @@ impl From<Refusal> for Failure {
 impl From<StoreError> for Failure {
     fn from(e: StoreError) -> Self {
         Self::failed(e.to_string())
-    }
-}
-
-impl From<Problem> for Failure {
-    fn from(e: Problem) -> Self {
-        Self::failed(e.detail)
     }
 }
 
