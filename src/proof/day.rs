@@ -124,9 +124,9 @@ pub struct Due {
 
 /// The days that are due at `now`, the earliest first.
 ///
-/// A day is due [`SETTLED_AFTER`] its end if a plan was in effect during it. Without a plan nothing needs proof, but a
-/// person may still ask for a snapshot. Missed days are sealed up to [`CAUGHT_UP`] days later. Late uploads cause a new
-/// revision up to [`REVISED`] days later, at most one per day.
+/// A day is due `SETTLED_AFTER` its end if a plan was in effect during it. Without a plan nothing needs proof, but a
+/// person may still ask for a snapshot. Missed days are sealed up to `CAUGHT_UP` days later. Late uploads cause a new
+/// revision up to `REVISED` days later, at most one per day.
 pub fn due(now: Timestamp, plans: &[Plan], sealed: &[Sealed]) -> Vec<Due> {
     let settled = Day::of(now.plus(-SETTLED_AFTER));
     let missed = (1..=CAUGHT_UP)

@@ -8,9 +8,9 @@
 //! ```
 //!
 //! A leaf is one line of JSON with the category and the verdict of one device; excluded devices have one too. The
-//! [`Header`] holds the numbers, the root of the [Merkle tree](tree) over the leaves, and the hash of the previous header.
-//! It is signed ([`key`]). Anybody with a [bundle] can recount it without the service. Anybody with one device's
-//! [proof](inclusion) can check that the device is among those counted.
+//! [`Header`] holds the numbers, the root of the Merkle tree (`tree`) over the leaves, and the hash of the previous header.
+//! It is signed (`key`). Anybody with a bundle can recount it without the service. Anybody with one device's
+//! proof (`inclusion`) can check that the device is among those counted.
 //!
 //! A snapshot proves what was counted, by which rule, and that it was not changed later. It does not prove that the
 //! sensors saw everything or told the truth.

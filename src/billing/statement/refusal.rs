@@ -57,7 +57,7 @@ pub enum StatementRefusal {
     /// The reason is missing or malformed.
     #[error("a correction needs a reason of 1 to 200 characters without control characters")]
     Reason,
-    /// There are [`CORRECTIONS`].
+    /// There are `CORRECTIONS`.
     #[error("the statement of {0} has reached the limit of 1000 corrections; make the others next month")]
     Full(Month),
     /// The price would change a closed statement.

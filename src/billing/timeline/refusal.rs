@@ -20,7 +20,7 @@ pub enum PlanRefusal {
     /// The number is not a positive multiple of 100 (P2).
     #[error("{asked} is not a positive multiple of 100; commit {next}")]
     NotMultiple { asked: u64, next: u64 },
-    /// The number is beyond [`LARGEST`].
+    /// The number is beyond `LARGEST`.
     #[error("cannot commit {0} devices; the maximum is 1000000000")]
     TooMany(u64),
     /// A plan is in effect already (P1).

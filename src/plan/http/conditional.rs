@@ -1,6 +1,6 @@
 //! Conditional and repeatable writes: `If-Match` and `Idempotency-Key`.
 //!
-//! (`?dry_run=true` and the reason of a write are part of [`super::auth::Caller`].)
+//! (`?dry_run=true` and the reason of a write are part of [`crate::plan::app::Caller`].)
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};

@@ -1,7 +1,7 @@
 //! Who may call which route, decided before the route's handler sees the request.
 //!
 //! A handler's second argument says who may call it: [`May`], [`MayHere`], [`Caller`] for one's own account, or a type
-//! whose holder authenticates itself. [`operation!`](super::operation) takes a handler into the API only with such an
+//! whose holder authenticates itself. [`operation!`](crate::operation) takes a handler into the API only with such an
 //! argument, and writes it into the operation's description as `x-netcensus-action`. The guard enforces it.
 
 use std::collections::HashMap;

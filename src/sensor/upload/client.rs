@@ -2,7 +2,7 @@
 //!
 //! [`delivery`](super::delivery) decides about retries. The client speaks HTTPS, or plain HTTP to a loopback address; it
 //! follows no redirects, uses the configured proxy, and limits the size of every answer. It signs every upload
-//! ([`crate::wire::signature`]) and checks the service's certificate ([`trust`]).
+//! ([`crate::wire::signature`]) and checks the service's certificate (`trust`).
 
 use std::time::Duration;
 

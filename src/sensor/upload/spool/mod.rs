@@ -20,7 +20,7 @@
 //! # Limits
 //!
 //! The spool is limited by bytes, number of files and age. Near a limit, the collector puts the whole table in, which
-//! is the join of all uploads of its zone, and [`SpoolWriter::replace`] removes these: no fact is lost. If that does
+//! is the join of all uploads of its zone, and `SpoolWriter::replace` removes these: no fact is lost. If that does
 //! not make room, [`SpoolWriter::put`] refuses, and the change stays in the table and in its checkpoint. The spool drops
 //! only uploads whose facts no table holds: those of a zone that this sensor no longer watches, when they exceed the
 //! maximum age. Dropped uploads are counted and shown. Age is the time in which the sensor ran, so a clock that jumps
