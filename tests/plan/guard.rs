@@ -243,3 +243,19 @@ async fn the_console_takes_no_form_of_another_site_or_of_unknown_origin() {
     let trail = plan.store.trail(None, &Default::default(), 500).await.unwrap();
     assert!(added > 0 && trail.iter().take(added).all(|entry| entry.action == "denied"));
 }
+
+#[tokio::test]
+async fn a_text_that_cannot_be_an_id_names_nothing() {
+    let plan = Plan::start().await;
+    plan.create_person("admin", true).await;
+    let admin = plan.issue_token("admin").await;
+    for token in [&admin, &plan.token] {
+        let get = async |path: String| send(plan.api_as(token, Method::GET, &path)).await;
+        // A subscription is found by its id alone, never by its name.
+        get("/subscriptions/Contoso".to_owned()).await.fails(404, "not-found");
+        get("/subscriptions/a%20b/plan".to_owned()).await.fails(404, "not-found");
+        get(format!("/subscriptions/{}/sensors/a%20b", plan.sid)).await.fails(404, "not-found");
+        // Nobody is asked for a right on the installation because the path cannot be read.
+        get(format!("/subscriptions/{}/devices/%FF", plan.sid)).await.fails(400, "invalid-request");
+    }
+}

@@ -26,6 +26,15 @@ pub struct NewEnrolment {
     pub expires_at: Timestamp,
 }
 
+/// The id in `text`. What cannot be an id names no sensor.
+///
+/// # Errors
+/// [`StoreError::NotFound`].
+pub fn known(text: &str) -> Result<SensorId, Refusal> {
+    let missing = |_| StoreError::NotFound { what: "sensor", id: text.chars().take(60).collect() };
+    Ok(text.parse().map_err(missing)?)
+}
+
 /// The sensors of a subscription.
 pub async fn list(app: &App, may: &May<View>) -> Result<Sensors, Refusal> {
     Ok(Sensors { sensors: app.store.sensors(may.id()).await? })

@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 
 use super::address::source;
+use super::extract::unreadable;
 use super::problem::{Problem, ProblemType};
 use crate::plan::app::{App, Caller, May, MayHere, Refusal};
 use crate::plan::permission::{Action, Permission, Role};
@@ -48,7 +49,7 @@ impl<A: Permission> FromRequestParts<App> for May<A> {
             return Ok(may);
         }
         let caller = Caller::from_request_parts(parts, app).await?;
-        let sid = subscription_in_path(parts, app).await;
+        let sid = subscription_in_path(parts, app).await?;
         Ok(caller.may(app, &sid.unwrap_or_default()).await?)
     }
 }
@@ -85,10 +86,15 @@ impl Admitted {
     }
 }
 
-/// The id of the subscription in the path.
-pub(super) async fn subscription_in_path(parts: &mut Parts, app: &App) -> Option<String> {
-    let params = RawPathParams::from_request_parts(parts, app).await.ok()?;
-    params.iter().find(|(name, _)| *name == "sid").map(|(_, value)| value.to_owned())
+/// The id of the subscription in the path; none if the path names no subscription.
+///
+/// # Errors
+/// A path that is not UTF-8. It must not be taken for one without a subscription.
+pub(super) async fn subscription_in_path(parts: &mut Parts, app: &App) -> Result<Option<String>, Problem> {
+    let params = RawPathParams::from_request_parts(parts, app)
+        .await
+        .map_err(|e| unreadable(e.status(), &e.body_text()))?;
+    Ok(params.iter().find(|(name, _)| *name == "sid").map(|(_, value)| value.to_owned()))
 }
 
 /// The origin of a request without a session or token: to enrol, to sign in.

@@ -90,7 +90,7 @@ impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T>
     }
 }
 
-fn unreadable(status: StatusCode, text: &str) -> Problem {
+pub(super) fn unreadable(status: StatusCode, text: &str) -> Problem {
     let kind = match status {
         StatusCode::PAYLOAD_TOO_LARGE => ProblemType::TooLarge,
         _ => ProblemType::InvalidRequest,

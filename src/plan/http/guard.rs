@@ -218,7 +218,10 @@ pub async fn guarded(State(guard): State<Guard>, request: Request, next: Next) -
         Err(problem) => return problem.into_response(),
     };
     if let Some(action) = action {
-        let sid = subscription_in_path(&mut parts, &guard.app).await;
+        let sid = match subscription_in_path(&mut parts, &guard.app).await {
+            Ok(sid) => sid,
+            Err(problem) => return problem.into_response(),
+        };
         match admit(&guard.app, &caller, action, sid.as_deref()).await {
             Ok(admitted) => parts.extensions.insert(admitted),
             Err(problem) => return problem.into_response(),

@@ -20,7 +20,6 @@ use crate::plan::http::problem::{Problem, ProblemType};
 use crate::plan::http::signed::{Signed, verifying_key};
 use crate::plan::permission::{ManageSensors, View};
 use crate::plan::store::{Enrolling, Expected, Sensor};
-use crate::wire::SensorId;
 use crate::wire::signature::{BadPublicKey, PublicKey, Purpose};
 use crate::wire::{EnrolRequest, EnrolResponse};
 
@@ -80,9 +79,9 @@ async fn create_token(
 async fn show(
     State(app): State<App>,
     may: May<View>,
-    Segment(sensor): Segment<SensorId>,
+    Segment(sensor): Segment<String>,
 ) -> Result<Response, Problem> {
-    let sensor = sensors::show(&app, &may, &sensor).await?;
+    let sensor = sensors::show(&app, &may, &sensors::known(&sensor)?).await?;
     Ok(tagged_by(StatusCode::OK, &sensor, &sensor.by_hand()))
 }
 
@@ -93,11 +92,11 @@ async fn show(
 async fn rename(
     State(app): State<App>,
     may: May<ManageSensors>,
-    Segment(sensor): Segment<SensorId>,
+    Segment(sensor): Segment<String>,
     expected: Expected,
     Json(new): Json<NewName>,
 ) -> Result<Response, Problem> {
-    let renamed = sensors::rename(&app, &may, &sensor, &new.name, &expected).await?;
+    let renamed = sensors::rename(&app, &may, &sensors::known(&sensor)?, &new.name, &expected).await?;
     Ok(tagged_by(StatusCode::OK, &renamed, &renamed.by_hand()))
 }
 
@@ -107,9 +106,9 @@ async fn rename(
 async fn revoke(
     State(app): State<App>,
     may: May<ManageSensors>,
-    Segment(sensor): Segment<SensorId>,
+    Segment(sensor): Segment<String>,
 ) -> Result<StatusCode, Problem> {
-    sensors::revoke(&app, &may, &sensor).await?;
+    sensors::revoke(&app, &may, &sensors::known(&sensor)?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -11,7 +11,6 @@ use crate::plan::app::{App, May, sensors};
 use crate::plan::http::extract::Segment;
 use crate::plan::permission::{Action, ManageSensors, View};
 use crate::plan::store::Sensor;
-use crate::wire::SensorId;
 
 #[derive(Template)]
 #[template(path = "sensors.html")]
@@ -49,9 +48,9 @@ pub(super) async fn create_token(
 pub(super) async fn revoke(
     State(app): State<App>,
     Visitor(may): Visitor<May<ManageSensors>>,
-    Segment(sensor): Segment<SensorId>,
+    Segment(sensor): Segment<String>,
 ) -> Result<Response, PageError> {
-    sensors::revoke(&app, &may, &sensor).await?;
+    sensors::revoke(&app, &may, &sensors::known(&sensor)?).await?;
     Ok(Redirect::to(&format!("/subscriptions/{}/sensors", may.id())).into_response())
 }
 
