@@ -217,7 +217,7 @@ async fn a_person_who_is_disabled_here_stays_out_though_the_provider_knows_them(
     send(disable).await.succeeds(200);
     let account = plan.client.get(format!("{}/api/v1/account", plan.url)).header(header::COOKIE, session);
     assert_eq!(send(account).await.status, 401);
-    assert_refused(browser.sign_in(plan, "bob").await, "is disabled here").await;
+    assert_refused(browser.sign_in(plan, "bob").await, "is disabled; ask a global admin").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
