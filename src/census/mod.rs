@@ -33,6 +33,7 @@ mod segment;
 mod sign;
 mod simulation;
 mod station;
+mod stretches;
 mod survey;
 mod verdict;
 
@@ -68,6 +69,7 @@ pub use segment::Segment;
 pub use sign::{Sign, Signs};
 pub use simulation::{Counting, Difference, Simulated, simulate};
 pub use station::Station;
+pub use stretches::{Clock, Stretches};
 pub use survey::{CouplingLine, Routed, Survey, Unaddressed};
 pub use time::Timestamp;
 pub use verdict::{Standing, Verdict, commitment, verdict};
