@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::census::{Finding, Limit};
+
 const EVERY: Duration = Duration::from_mins(1);
 
 /// What limits refused since the sensor started.
@@ -21,17 +23,15 @@ pub struct LimitHits {
 impl fmt::Display for LimitHits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
+        let mut add = |limit| {
+            let finding = Finding::lower_bound("", limit);
+            parts.push(format!("{finding}; {}", finding.advice));
+        };
         if self.couplings > 0 {
-            parts.push(format!(
-                "{} sightings of new couplings refused, so the census is a lower bound; raise limits.couplings",
-                self.couplings
-            ));
+            add(Limit::Couplings { refused: self.couplings });
         }
         if self.learned {
-            parts.push(
-                "no more prefixes or routers are learned, so the census is a lower bound; set 'prefixes'"
-                    .to_owned(),
-            );
+            add(Limit::Learned);
         }
         if self.evidence > 0 {
             parts.push(format!("{} values of evidence dropped", self.evidence));
