@@ -68,8 +68,8 @@ pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     }
     let refused = table.refused();
     if refused > 0 {
-        let finding = Finding::lower_bound(&options.zone, Limit::Couplings { refused });
-        tracing::warn!("{finding}; {}", finding.advice);
+        let finding = Finding::lower_bound(&options.zone, Limit::Couplings);
+        tracing::warn!("{finding} ({refused} sightings); {}", finding.advice);
     }
     Ok(Replayed {
         inventory: Inventory::of(&options.zone, table.into_zone()),

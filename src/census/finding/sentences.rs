@@ -1,5 +1,8 @@
 //! A constructor for each kind of finding, with its sentence and its advice.
+//!
+//! A sentence must not contain numbers of frames or bytes: the document is the same if every frame comes twice.
 
+use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::IpAddr;
 
@@ -14,8 +17,8 @@ const NAMED: usize = 5;
 /// A limit that makes the census a lower bound.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Limit {
-    /// `limits.couplings`, and how many sightings of couplings and stations were refused.
-    Couplings { refused: u64 },
+    /// `limits.couplings`.
+    Couplings,
     /// The prefixes, routers and ARP exchanges of a zone.
     Learned,
 }
@@ -100,35 +103,34 @@ impl Finding {
             .counting(count)
     }
 
-    /// `bytes` of `all` captured bytes were not understood; `cause` is the likely cause, as a clause (I13).
-    pub fn not_understood(zone: &str, bytes: u64, all: u64, cause: &str) -> Self {
-        let percent = u128::from(bytes) * 100 / u128::from(all.max(1));
-        let sentence = format!("{percent} % of the captured bytes were not understood: {cause} (I13)");
-        let advice = "check what the mirror port sends, and that it sends the frames of the network unchanged; devices \
-                      whose frames are not understood are not counted";
-        Self::new(FindingKind::NotUnderstood, zone, "", sentence, advice).counting(bytes)
+    /// `percent` of the captured bytes were not understood. `largest` names what they hold, `cause` the likely cause and
+    /// the next step as half a sentence (I13).
+    pub fn not_understood(
+        zone: &str,
+        percent: u8,
+        largest: &[impl Display],
+        cause: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let held = named(largest, largest.len() as u64);
+        let sentence = format!("{percent} % of the captured bytes were not understood: {held} (I13)");
+        Self::new(FindingKind::NotUnderstood, zone, "", sentence, cause).counting(percent.into())
     }
 
     /// A limit was reached.
-    pub fn lower_bound(zone: &str, bound: Limit) -> Self {
-        let new = |key, sentence: String, advice: &'static str| {
-            Self::new(FindingKind::LowerBound, zone, key, sentence, advice)
-        };
-        match bound {
-            Limit::Couplings { refused } => new(
+    pub fn lower_bound(zone: &str, limit: Limit) -> Self {
+        let (key, sentence, advice) = match limit {
+            Limit::Couplings => (
                 "couplings",
-                format!(
-                    "{refused} sightings of new couplings were refused at a limit, so the census is a lower bound"
-                ),
-                "raise limits.couplings of the sensor; it needs more memory then",
-            )
-            .counting(refused),
-            Limit::Learned => new(
+                "new couplings were refused at the limit, so there may be more devices than the census counts",
+                "raise limits.couplings of the sensor, which then needs more memory",
+            ),
+            Limit::Learned => (
                 "learned",
-                "no more prefixes and routers are learned, so the census is a lower bound".to_owned(),
+                "no more prefixes and routers are learned, so there may be more devices than the census counts",
                 "name the zone's networks in 'prefixes' of the sensor's configuration",
             ),
-        }
+        };
+        Self::new(FindingKind::LowerBound, zone, key, sentence.to_owned(), advice)
     }
 }
 

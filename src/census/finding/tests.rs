@@ -25,8 +25,8 @@ fn each() -> Vec<Finding> {
         Finding::newcomers_held("hq", 12),
         Finding::clock_jump("hq", 1, (at(7), at(2_147_483_647)), believed),
         Finding::prefix_conflict("hq", prefix("10.0.0.0/16"), [prefix("10.0.4.0/24"), prefix("10.0.2.0/24")]),
-        Finding::not_understood("hq", 828, 1_000, "one UDP flow to port 7932 carries 80 % of the bytes"),
-        Finding::lower_bound("hq", Limit::Couplings { refused: 340 }),
+        Finding::not_understood("hq", 82, &["ether type 0x88e5", "UDP port 7932"], "MACsec encrypts the frames"),
+        Finding::lower_bound("hq", Limit::Couplings),
         Finding::lower_bound("hq", Limit::Learned),
     ]
 }

@@ -1,6 +1,6 @@
 //! Findings: what a person should check.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -64,12 +64,9 @@ pub async fn list(
 /// What the inventory and the health of its sensors show.
 pub fn of(inventory: &Inventory, sensors: &[Sensor]) -> FindingList {
     let mut findings = inventory.document.findings.clone();
-    let mut refused: BTreeMap<&str, u64> = BTreeMap::new();
-    for sensor in sensors.iter().filter(|s| s.health.refused > 0) {
-        *refused.entry(sensor.zone.as_deref().unwrap_or_default()).or_default() += sensor.health.refused;
-    }
-    let refused = refused.into_iter();
-    findings.extend(refused.map(|(zone, refused)| Finding::lower_bound(zone, Limit::Couplings { refused })));
+    let full: BTreeSet<&str> =
+        sensors.iter().filter(|s| s.health.refused > 0).filter_map(|s| s.zone.as_deref()).collect();
+    findings.extend(full.into_iter().map(|zone| Finding::lower_bound(zone, Limit::Couplings)));
     Finding::sort(&mut findings);
     FindingList {
         schema: SCHEMA,

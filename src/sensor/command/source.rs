@@ -93,7 +93,7 @@ impl SurveyInput {
         if self.refused > 0 {
             survey.census.lower_bound = true;
             for zone in self.inventory.zones.keys() {
-                survey.findings.push(Finding::lower_bound(zone, Limit::Couplings { refused: self.refused }));
+                survey.findings.push(Finding::lower_bound(zone, Limit::Couplings));
             }
         }
         survey

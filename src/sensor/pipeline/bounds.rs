@@ -23,15 +23,13 @@ pub struct LimitHits {
 impl fmt::Display for LimitHits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
-        let mut add = |limit| {
-            let finding = Finding::lower_bound("", limit);
-            parts.push(format!("{finding}; {}", finding.advice));
-        };
         if self.couplings > 0 {
-            add(Limit::Couplings { refused: self.couplings });
+            let finding = Finding::lower_bound("", Limit::Couplings);
+            parts.push(format!("{finding} ({} sightings); {}", self.couplings, finding.advice));
         }
         if self.learned {
-            add(Limit::Learned);
+            let finding = Finding::lower_bound("", Limit::Learned);
+            parts.push(format!("{finding}; {}", finding.advice));
         }
         if self.evidence > 0 {
             parts.push(format!("{} values of evidence dropped", self.evidence));
