@@ -8,7 +8,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
@@ -18,6 +17,7 @@ use super::classification::{Category, Classification, Classifier, ClassifierInpu
 use super::coupling::CouplingKey;
 use super::device_decisions::{DecisionLookup, DeviceDecisions};
 use super::evidence::{Evidence, Field};
+use super::id;
 use super::identity::Join;
 use super::inventory::Zone;
 use super::mac::MacAddr;
@@ -33,8 +33,7 @@ pub struct DeviceId(u64);
 
 impl DeviceId {
     fn of(zone: &str, anchor: CouplingKey) -> Self {
-        let digest = Sha256::digest(format!("{zone}|{}|{}", anchor.mac, anchor.ip));
-        Self(digest.first_chunk().map_or(0, |head| u64::from_be_bytes(*head)))
+        Self(id::of(&format!("{zone}|{}|{}", anchor.mac, anchor.ip)))
     }
 }
 
@@ -54,8 +53,7 @@ impl FromStr for DeviceId {
     type Err = BadDeviceId;
 
     fn from_str(text: &str) -> Result<Self, BadDeviceId> {
-        let digits = text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        digits.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(Self).ok_or(BadDeviceId)
+        id::parse(text).map(Self).ok_or(BadDeviceId)
     }
 }
 

@@ -21,6 +21,7 @@ mod device_decisions;
 mod evidence;
 mod explanation;
 mod finding;
+mod id;
 mod identity;
 mod inventory;
 mod ledger;
@@ -57,7 +58,7 @@ pub use evidence::{
     clean,
 };
 pub use explanation::{Rung, RungOutcome, ladder, verdict_changes};
-pub use finding::Finding;
+pub use finding::{BadFindingId, Finding, FindingId, FindingKind, Findings, Limit, Subjects, UnlistedFindings};
 pub use identity::{Join, JoinReason};
 pub use inventory::{Inventory, Zone};
 pub use ledger::Census;

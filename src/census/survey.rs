@@ -15,7 +15,7 @@ use super::decisions::{Decisions, ZoneDecisions};
 use super::device::{Device, DeviceBuilder, ZoneClassifier};
 use super::device_decisions::DecisionLookup;
 use super::evidence::Field;
-use super::finding::{self, Finding};
+use super::finding::{self, Finding, Findings, Limit};
 use super::identity::{Identities, Join};
 use super::inventory::{Inventory, Zone};
 use super::ledger::Census;
@@ -84,8 +84,7 @@ pub struct Survey<'a> {
     pub routed: Vec<Routed>,
     /// Sorted by MAC.
     pub unaddressed: Vec<Unaddressed>,
-    /// Sorted.
-    pub findings: Vec<Finding>,
+    pub findings: Findings,
     pub census: Census,
 }
 
@@ -118,7 +117,7 @@ impl<'a> Survey<'a> {
             lines: Vec::new(),
             routed: Vec::new(),
             unaddressed: Vec::new(),
-            findings: Vec::new(),
+            findings: Findings::default(),
             census: Census::default(),
         };
         for (name, zone) in &inventory.zones {
@@ -130,7 +129,6 @@ impl<'a> Survey<'a> {
         // The order is total: no two devices of a zone are listed under one coupling.
         survey.devices.sort_unstable_by(|a, b| (a.zone, a.ip, a.mac).cmp(&(b.zone, b.ip, b.mac)));
         survey.unaddressed.sort_by_key(|u| u.mac);
-        survey.findings.sort_unstable();
         let verdicts = survey.devices.iter().map(|d| d.verdict).chain(survey.lines.iter().map(|l| l.verdict));
         survey.census.book(verdicts);
         survey
@@ -149,7 +147,10 @@ impl<'a> Survey<'a> {
         let identities = Identities::derive(zone, &bindings, decisions.of_zone(name).unwrap_or(&undecided));
         let tentative = quarantine::tentative(&bindings.couplings, zone.segment.first_frame, policy);
         self.census.strict_couplings += bindings.couplings.len() as u64;
-        self.census.lower_bound |= zone.segment.is_full();
+        if zone.segment.is_full() {
+            self.census.lower_bound = true;
+            self.findings.push(Finding::lower_bound(name, Limit::Learned));
+        }
         self.lines.extend(
             bindings
                 .couplings
@@ -157,7 +158,7 @@ impl<'a> Survey<'a> {
                 .filter(|c| !c.binding.is_local())
                 .map(|c| CouplingLine::new(name, c, bindings.forwarding.get(&c.key.mac).copied())),
         );
-        self.findings.extend(finding::conflicts(name, &bindings, &identities, &tentative));
+        finding::conflicts(name, &bindings, &identities, &tentative, &mut self.findings);
 
         let mut joins: HashMap<CouplingKey, Vec<&Join>> = HashMap::new();
         for join in &identities.joins {
@@ -186,18 +187,15 @@ impl<'a> Survey<'a> {
             as_of: self.as_of,
             shared: HashMap::new(),
         };
-        let mut held = 0;
+        let known = self.devices.len();
         self.devices.reserve_exact(identities.len());
         for group in identities.groups() {
             let members: SmallVec<[Member<'a>; 1]> = group.iter().filter_map(member).collect();
             if let Some(device) = builder.build(members) {
-                held += u64::from(device.verdict == Verdict::Tentative);
                 self.devices.push(device);
             }
         }
-        if held > 0 {
-            self.findings.push(Finding::NewcomersHeld { zone: name.to_owned(), devices: held });
-        }
+        self.findings.extend(finding::held(name, self.devices.get(known..).unwrap_or_default()));
         self.unaddressed.extend(unaddressed(zone, &bindings, classifier.classifier));
     }
 }

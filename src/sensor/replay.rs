@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::capture::file::{self, CaptureError, End};
-use crate::census::Inventory;
+use crate::census::{Finding, Inventory, Limit};
 use crate::sensor::pipeline::table::Table;
 use crate::sensor::pipeline::worker::{Counters, Worker};
 use crate::wire::{CaptureSummary, FrameNumbers};
@@ -68,10 +68,8 @@ pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     }
     let refused = table.refused();
     if refused > 0 {
-        tracing::warn!(
-            "refused {refused} sightings at the limit of {} couplings, so the census is a lower bound; raise limits.couplings",
-            options.couplings
-        );
+        let finding = Finding::lower_bound(&options.zone, Limit::Couplings);
+        tracing::warn!("{finding} ({refused} sightings); {}", finding.advice);
     }
     Ok(Replayed {
         inventory: Inventory::of(&options.zone, table.into_zone()),
