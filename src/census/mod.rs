@@ -11,6 +11,7 @@ pub mod address;
 pub mod time;
 
 mod binding;
+mod cards;
 mod classification;
 mod compact;
 mod coupling;
@@ -21,6 +22,7 @@ mod device_decisions;
 mod evidence;
 mod explanation;
 mod finding;
+mod graph;
 mod id;
 mod identity;
 mod inventory;
@@ -28,14 +30,17 @@ mod ledger;
 mod mac;
 mod managed;
 mod member;
+mod on_link;
 mod policy;
 mod quarantine;
 mod segment;
+mod shared_address;
 mod sign;
 mod simulation;
 mod station;
 mod stretches;
 mod survey;
+mod ties;
 mod verdict;
 
 #[cfg(test)]
@@ -58,13 +63,15 @@ pub use evidence::{
     clean,
 };
 pub use explanation::{Rung, RungOutcome, ladder, verdict_changes};
-pub use finding::{BadFindingId, Finding, FindingId, FindingKind, Findings, Limit, Subjects, UnlistedFindings};
+pub use finding::{
+    BadFindingId, Finding, FindingId, FindingKind, Findings, Limit, Subjects, UnlistedFindings,
+};
 pub use identity::{Join, JoinReason};
 pub use inventory::{Inventory, Zone};
 pub use ledger::Census;
 pub use mac::{BadMac, MacAddr};
 pub use managed::{ManagedList, ManagedMatch, MatchedBy};
-pub use member::{CouplingState, Member};
+pub use member::{CouplingState, Member, Part};
 pub use policy::Policy;
 pub use segment::Segment;
 pub use sign::{Sign, Signs};
