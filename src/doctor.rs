@@ -72,7 +72,13 @@ impl Finding {
         let more = total.saturating_sub(shown.len() as u64);
         if more > 0 {
             let remedy = "the inventory document and the console list them";
-            shown.push(Self::other(CheckOutcome::Notice, CENSUS, owner, format!("{more} more findings"), remedy));
+            shown.push(Self::other(
+                CheckOutcome::Notice,
+                CENSUS,
+                owner,
+                format!("{more} more findings"),
+                remedy,
+            ));
         }
         shown
     }

@@ -57,7 +57,9 @@ pub use evidence::{
     clean,
 };
 pub use explanation::{Rung, RungOutcome, ladder, verdict_changes};
-pub use finding::{BadFindingId, Finding, FindingId, FindingKind, Findings, Limit, Subjects, UnlistedFindings};
+pub use finding::{
+    BadFindingId, Finding, FindingId, FindingKind, Findings, Limit, Subjects, UnlistedFindings,
+};
 pub use identity::{Join, JoinReason};
 pub use inventory::{Inventory, Zone};
 pub use ledger::Census;

@@ -31,7 +31,8 @@ async fn the_list_and_the_inventory_have_the_same_findings() {
     assert_has(&list, json!({"schema": "netcensus.findings/1", "as_of": plan.get("/census").await["as_of"]}));
     assert_eq!(list["findings"], plan.get("/inventory").await["findings"]);
     assert_eq!(kinds(&list), ["address_conflict", "lower_bound"]);
-    let conflict = json!({"zone": "hq", "rule": "I1", "ip": "10.0.0.1", "macs": [A, B], "subjects": 3, "count": 2});
+    let conflict =
+        json!({"zone": "hq", "rule": "I1", "ip": "10.0.0.1", "macs": [A, B], "subjects": 3, "count": 2});
     assert_has(&list["findings"][0], conflict);
     assert_has(&list["findings"][1], json!({"zone": "hq", "rule": "Ledger"}));
 }

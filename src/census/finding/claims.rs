@@ -99,7 +99,9 @@ impl<T: Copy + Ord> Farthest<T> {
     fn offer(&mut self, at: T, device: usize) {
         match self.0 {
             Some((known, d)) if d == device => self.0 = Some((known.max(at), d)),
-            first if first.is_none_or(|(known, _)| known < at) => (self.0, self.1) = (Some((at, device)), first),
+            first if first.is_none_or(|(known, _)| known < at) => {
+                (self.0, self.1) = (Some((at, device)), first)
+            }
             _ if self.1.is_none_or(|(known, _)| known < at) => self.1 = Some((at, device)),
             _ => {}
         }

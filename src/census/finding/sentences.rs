@@ -40,11 +40,10 @@ impl Finding {
         );
         let advice = "find the device that should have the address and give the others addresses of their own; if \
                       nobody set the address twice, one of the cards may pose as another";
-        let finding =
-            Self::new(FindingKind::AddressConflict, zone, &ip.to_string(), sentence, advice)
-                .about(subjects.addresses([ip]))
-                .counting(count)
-                .between(first, last);
+        let finding = Self::new(FindingKind::AddressConflict, zone, &ip.to_string(), sentence, advice)
+            .about(subjects.addresses([ip]))
+            .counting(count)
+            .between(first, last);
         Self { ip: Some(ip), ..finding }
     }
 
@@ -58,8 +57,7 @@ impl Finding {
         let advice = "wait: real devices count when they are seen again after quarantine.confirm_after; if they are not \
                       real, somebody sends forged frames; if so many devices are often new at once, raise \
                       quarantine.rate";
-        let finding =
-            Self::new(FindingKind::NewcomersHeld, zone, "", sentence, advice).counting(devices);
+        let finding = Self::new(FindingKind::NewcomersHeld, zone, "", sentence, advice).counting(devices);
         Self { devices: Some(devices), ..finding }
     }
 

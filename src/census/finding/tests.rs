@@ -25,7 +25,12 @@ fn each() -> Vec<Finding> {
         Finding::newcomers_held("hq", 12),
         Finding::clock_jump("hq", 1, (at(7), at(2_147_483_647)), believed),
         Finding::prefix_conflict("hq", prefix("10.0.0.0/16"), [prefix("10.0.4.0/24"), prefix("10.0.2.0/24")]),
-        Finding::not_understood("hq", 82, &["ether type 0x88e5", "UDP port 7932"], "MACsec encrypts the frames"),
+        Finding::not_understood(
+            "hq",
+            82,
+            &["ether type 0x88e5", "UDP port 7932"],
+            "MACsec encrypts the frames",
+        ),
         Finding::lower_bound("hq", Limit::Couplings),
         Finding::lower_bound("hq", Limit::Learned),
     ]
@@ -53,9 +58,8 @@ fn the_sentences_read_well() {
 
 #[test]
 fn the_id_stays_when_times_and_numbers_grow() {
-    let conflict = |ip, macs: &[MacAddr], last| {
-        Finding::address_conflict("hq", ip, macs.to_vec(), at(0), at(last)).id
-    };
+    let conflict =
+        |ip, macs: &[MacAddr], last| Finding::address_conflict("hq", ip, macs.to_vec(), at(0), at(last)).id;
     assert_eq!(conflict(ip(1), &[A, B], 9), conflict(ip(1), &[A, B, MacAddr([2; 6])], 99));
     assert_ne!(conflict(ip(1), &[A, B], 9), conflict(ip(2), &[A, B], 9));
     assert_eq!(Finding::newcomers_held("hq", 1).id, Finding::newcomers_held("hq", 2).id);
@@ -79,7 +83,8 @@ fn the_document_has_the_same_finding() {
 #[test]
 fn the_subjects_are_sorted_and_bounded_and_their_number_is_full() {
     let macs = (0..5_000_u16).rev().map(|n| MacAddr([2, 0, 0, 0, n.to_be_bytes()[0], n.to_be_bytes()[1]]));
-    let finding = Finding::address_conflict("hq", ip(1), macs.chain([MacAddr([2, 0, 0, 0, 0, 0])]), at(0), at(1));
+    let finding =
+        Finding::address_conflict("hq", ip(1), macs.chain([MacAddr([2, 0, 0, 0, 0, 0])]), at(0), at(1));
     assert_eq!((finding.subjects.macs.len(), finding.subjects.total), (100, 5_001));
     assert_eq!(finding.count, Some(5_000));
     assert!(finding.subjects.macs.is_sorted());

@@ -24,13 +24,13 @@ pub fn routes() -> OpenApiRouter<App> {
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
-struct FindingQuery {
+pub struct FindingQuery {
     /// A kind; all kinds if it is missing.
-    kind: Option<FindingKind>,
+    pub kind: Option<FindingKind>,
     /// A zone's name; all zones if it is missing.
-    zone: Option<String>,
+    pub zone: Option<String>,
     /// RFC 3339; the service's default if it is missing.
-    as_of: Option<String>,
+    pub as_of: Option<String>,
 }
 
 /// What a person should check. Each finding has a sentence, an advice and the census rule that it is about.
