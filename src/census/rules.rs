@@ -68,7 +68,7 @@ impl Net {
 
     fn joins(&self) -> Vec<JoinReason> {
         let bindings = Bindings::derive(&self.0, &POLICY);
-        Identities::derive(&self.0, &bindings, &ZoneDecisions::default())
+        Identities::derive(&self.0, &bindings, &ZoneDecisions::default(), &self.0.clock())
             .joins
             .iter()
             .map(|j| j.reason)

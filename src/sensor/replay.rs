@@ -137,7 +137,8 @@ mod tests {
             numbers.record(*at, u32::try_from(data.len()).unwrap());
         }
         numbers.seal();
-        let (policy, as_of) = (Policy::default(), counters.last.unwrap_or_default());
+        let (policy, as_of) =
+            (Policy::default(), inventory.believed_end().or(counters.last).unwrap_or_default());
         let survey = Survey::new(&inventory, &policy, &Decisions::default(), &Unclassified, as_of);
         serde_json::to_string(&Document::streamed(&survey, CaptureSummary::default(), Some(&numbers)))
             .unwrap()

@@ -8,7 +8,10 @@ use super::{Finding, FindingKind, Findings, Subjects};
 use crate::census::binding::{Binding, Bindings};
 use crate::census::device::Device;
 use crate::census::identity::Identities;
+use crate::census::inventory::Zone;
 use crate::census::mac::MacAddr;
+use crate::census::on_link::OnLink;
+use crate::census::stretches::Clock;
 use crate::census::time::Timestamp;
 use crate::census::verdict::Verdict;
 
@@ -59,6 +62,24 @@ pub(in crate::census) fn conflicts(
         }
     }
     out.leave_out(FindingKind::AddressConflict, zone, left);
+}
+
+/// The finding about frames whose times are not believed, if there are any (I16).
+pub(in crate::census) fn clock_jump(zone: &str, facts: &Zone, clock: &Clock) -> Option<Finding> {
+    let (outside, believed) = clock.strayed().zip(clock.believed())?;
+    let is_outside = |at| clock.at(at) != at || at < believed.0 || at > believed.1;
+    let sent = facts.couplings.values().filter(|c| !c.signs.is_only_described());
+    let couplings = sent.filter(|c| is_outside(c.first_seen) || is_outside(c.last_seen)).count();
+    Some(Finding::clock_jump(zone, couplings as u64, outside, believed))
+}
+
+/// Adds the findings about sent prefixes that nest in others (I5).
+pub(in crate::census) fn prefixes(zone: &str, on_link: &OnLink, out: &mut Findings) {
+    for nested in on_link.nested().chunk_by(|a, b| a.0 == b.0) {
+        if let Some((wider, _)) = nested.first() {
+            out.push(Finding::prefix_conflict(zone, *wider, nested.iter().map(|(_, narrower)| *narrower)));
+        }
+    }
 }
 
 /// The finding about the devices of a zone that are held, if some are.

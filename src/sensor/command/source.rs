@@ -63,7 +63,7 @@ impl SurveyInput {
         };
         let replayed = replay::read(&options)?;
         Ok(Self {
-            as_of: arguments.as_of.or(replayed.counters.last),
+            as_of: arguments.as_of.or_else(|| replayed.inventory.believed_end()).or(replayed.counters.last),
             capture: replayed.capture(),
             refused: replayed.refused,
             frames: Some(replayed.frames),
