@@ -6,11 +6,11 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use pcap_parser::traits::PcapNGPacketBlock as _;
-use pcap_parser::{Block, InterfaceDescriptionBlock, PcapBlockOwned, PcapError, create_reader};
+use pcap_parser::{PcapError, create_reader};
 
-use crate::census::Timestamp;
-use crate::dissect::{Frame, LinkType};
+use super::section::Section;
+use crate::census::{NotUnderstood, Unread};
+use crate::dissect::Frame;
 
 /// The buffer that a stream starts with, and the largest one: a frame that exceeds it ends the file.
 const BUFFER: usize = 1 << 20;
@@ -37,10 +37,10 @@ pub enum End {
 pub struct Summary {
     /// How it ended.
     pub end: End,
-    /// Frames of interfaces with an unsupported link type.
-    pub skipped: u64,
-    /// Link types that were skipped, each once.
-    pub skipped_links: Vec<i32>,
+    /// Frames that were read.
+    pub frames: u64,
+    /// Blocks of pcapng that were not understood, and frames of unsupported link types.
+    pub unread: Unread,
 }
 
 /// Why a file could not be read at all.
@@ -123,10 +123,9 @@ fn read_stream(
         return Err(broken(path, &failure).unwrap_or_else(no_capture));
     };
     let blocks = reader.data().starts_with(&SECTION);
-    let mut links = Links::default();
-    let mut summary = Summary { end: End::Complete, skipped: 0, skipped_links: Vec::new() };
+    let mut section = Section::default();
+    let mut summary = Summary { end: End::Complete, frames: 0, unread: Unread::default() };
     let mut size = BUFFER;
-    let mut frames: u64 = 0;
     loop {
         let offset = reader.consumed() as u64;
         if blocks && is_short(reader.data()) {
@@ -135,19 +134,13 @@ fn read_stream(
         }
         match reader.next() {
             Ok((length, block)) => {
-                if let Some(frame) = links.frame(&block) {
-                    match frame {
-                        Ok(frame) => {
-                            frames += 1;
-                            each(&frame);
-                        }
-                        Err(link) => {
-                            summary.skipped += 1;
-                            if !summary.skipped_links.contains(&link) && summary.skipped_links.len() < 16 {
-                                summary.skipped_links.push(link);
-                            }
-                        }
+                match section.frame(&block) {
+                    Ok(Some(frame)) => {
+                        summary.frames += 1;
+                        each(&frame);
                     }
+                    Ok(None) => {}
+                    Err((what, bytes)) => summary.unread.count(what, bytes.into()),
                 }
                 reader.consume(length);
             }
@@ -176,21 +169,39 @@ fn read_stream(
                 break;
             }
             Err(_) => {
-                summary.end = End::Corrupt { offset };
-                break;
+                let Some((kind, length)) =
+                    whole_block(reader.data(), section.is_big_endian()).filter(|_| blocks)
+                else {
+                    summary.end = End::Corrupt { offset };
+                    break;
+                };
+                summary.unread.count(NotUnderstood::block(kind), length as u64);
+                reader.consume(length);
             }
         }
     }
     if failure.get().is_some() {
-        if frames == 0 {
+        if summary.frames == 0 {
             return Err(broken(path, &failure).unwrap_or_else(no_capture));
         }
         summary.end = End::Truncated { offset: reader.consumed() as u64 };
     }
-    match summary.skipped_links.first().or(links.unread.as_ref()) {
-        Some(link) if frames == 0 => Err(CaptureError::LinkType { path: path.to_owned(), link: *link }),
+    match section.unread_link() {
+        Some(link) if summary.frames == 0 => Err(CaptureError::LinkType { path: path.to_owned(), link }),
         _ => Ok(summary),
     }
+}
+
+/// Type and length of a block that the parser refuses although the length behind it repeats the one before it, so that
+/// the next block's place is certain.
+fn whole_block(data: &[u8], big: bool) -> Option<(u32, usize)> {
+    let number = |at: usize| {
+        let bytes = data.get(at..at.checked_add(4)?)?.first_chunk::<4>()?;
+        Some(if big { u32::from_be_bytes(*bytes) } else { u32::from_le_bytes(*bytes) })
+    };
+    let (kind, length) = (number(0)?, number(4)?);
+    let whole = usize::try_from(length).ok().filter(|n| *n >= usize::from(BLOCK_FRAME) && n % 4 == 0)?;
+    (number(whole - 4)? == length).then_some((kind, whole))
 }
 
 /// Whether a block of pcapng claims to be shorter than its own frame, which the parser subtracts unseen. In the other
@@ -204,107 +215,6 @@ fn broken(path: &Path, failure: &OnceLock<io::Error>) -> Option<CaptureError> {
     let error = failure.get()?;
     let error = io::Error::new(error.kind(), error.to_string());
     Some(CaptureError::Read { path: path.to_owned(), error })
-}
-
-/// The link types and clocks of a file's interfaces.
-#[derive(Default)]
-struct Links {
-    interfaces: Vec<Interface>,
-    /// A link type that is not read, of a file that may have no frames.
-    unread: Option<i32>,
-    /// The newest time of the file, for packets that carry none.
-    last: Timestamp,
-}
-
-#[derive(Clone, Copy)]
-struct Interface {
-    number: i32,
-    link: Option<LinkType>,
-    clock: Clock,
-}
-
-/// How an interface's time stamps count.
-#[derive(Clone, Copy)]
-enum Clock {
-    /// 10^-n seconds, from an offset in seconds.
-    Decimal(u32, i64),
-    /// 2^-n seconds, from an offset in seconds.
-    Binary(u32, i64),
-}
-
-impl Links {
-    /// The frame of a block, if it holds one; the link type's number if that is unsupported.
-    fn frame<'a>(&mut self, block: &'a PcapBlockOwned<'a>) -> Option<Result<Frame<'a>, i32>> {
-        match block {
-            PcapBlockOwned::LegacyHeader(header) => {
-                let digits = if header.is_nanosecond_precision() { 9 } else { 6 };
-                self.add(header.network.0 & 0x0fff_ffff, Clock::Decimal(digits, 0));
-                None
-            }
-            PcapBlockOwned::Legacy(packet) => {
-                let interface = self.interfaces.first()?;
-                let nanos = match interface.clock {
-                    Clock::Decimal(9, _) => i64::from(packet.ts_usec),
-                    _ => i64::from(packet.ts_usec) * 1_000,
-                };
-                let at = Timestamp::from_parts(i64::from(packet.ts_sec), nanos);
-                Some(interface.frame(at, packet.data, packet.origlen))
-            }
-            PcapBlockOwned::NG(Block::SectionHeader(_)) => {
-                self.interfaces.clear();
-                None
-            }
-            PcapBlockOwned::NG(Block::InterfaceDescription(described)) => {
-                self.add(described.linktype.0, Clock::of(described));
-                None
-            }
-            PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
-                let interface = self.interfaces.get(usize::try_from(packet.if_id).ok()?)?;
-                let ticks = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
-                self.last = interface.clock.at(ticks);
-                Some(interface.frame(self.last, packet.packet_data(), packet.origlen))
-            }
-            PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
-                let interface = self.interfaces.first()?;
-                Some(interface.frame(self.last, packet.packet_data(), packet.origlen))
-            }
-            PcapBlockOwned::NG(_) => None,
-        }
-    }
-
-    fn add(&mut self, number: i32, clock: Clock) {
-        let link = LinkType::from_number(number);
-        if link.is_none() {
-            self.unread = Some(number);
-        }
-        self.interfaces.push(Interface { number, link, clock });
-    }
-}
-
-impl Interface {
-    fn frame<'a>(&self, at: Timestamp, data: &'a [u8], length: u32) -> Result<Frame<'a>, i32> {
-        self.link.map(|link| Frame { at, link, data, length }).ok_or(self.number)
-    }
-}
-
-impl Clock {
-    fn of(described: &InterfaceDescriptionBlock<'_>) -> Self {
-        let (resolution, offset) = (described.if_tsresol, described.if_tsoffset);
-        if resolution & 0x80 == 0 {
-            Self::Decimal(u32::from(resolution).min(19), offset)
-        } else {
-            Self::Binary(u32::from(resolution & 0x7f).min(63), offset)
-        }
-    }
-
-    fn at(self, ticks: u64) -> Timestamp {
-        let (per_second, offset) = match self {
-            Self::Decimal(digits, offset) => (10u128.pow(digits), offset),
-            Self::Binary(bits, offset) => (1u128 << bits, offset),
-        };
-        let nanos = u128::from(ticks) * 1_000_000_000 / per_second;
-        Timestamp::from_secs(offset).plus(i64::try_from(nanos).unwrap_or(i64::MAX))
-    }
 }
 
 /// Fills every read completely, because the parser takes a short first read for a short file. An error ends the stream and

@@ -34,6 +34,7 @@ mod sign;
 mod simulation;
 mod station;
 mod survey;
+mod unread;
 mod verdict;
 
 #[cfg(test)]
@@ -70,4 +71,5 @@ pub use simulation::{Counting, Difference, Simulated, simulate};
 pub use station::Station;
 pub use survey::{CouplingLine, Routed, Survey, Unaddressed};
 pub use time::Timestamp;
+pub use unread::{MostlyUnread, NotUnderstood, Unread, UnreadEntry, UnreadKind};
 pub use verdict::{Standing, Verdict, commitment, verdict};

@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::census::{Field, MacAddr, Prefix, Signs, Timestamp, VALUE_BYTES};
+use crate::census::{Field, MacAddr, NotUnderstood, Prefix, Signs, Timestamp, VALUE_BYTES};
 
 const A: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0a];
 const B: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0b];
@@ -60,6 +60,12 @@ impl Sink for Record {
     fn anomaly(&mut self, what: Anomaly) {
         self.0.push(format!("anomaly {}", what.name()));
     }
+
+    fn not_understood(&mut self, what: NotUnderstood) {
+        self.0.push(format!("not understood {} {what}", what.kind.name()));
+    }
+
+    fn unread_datagram(&mut self, _: IpAddr, _: u16) {}
 }
 
 fn dissected(link: LinkType, data: &[u8]) -> Vec<String> {

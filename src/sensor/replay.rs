@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::capture::file::{self, CaptureError, End};
-use crate::census::Inventory;
+use crate::census::{Inventory, Unread};
 use crate::sensor::pipeline::table::Table;
 use crate::sensor::pipeline::worker::{Counters, Worker};
 use crate::wire::{CaptureSummary, FrameNumbers};
@@ -40,6 +40,7 @@ pub enum ReplayError {
 pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     let table = Table::new(options.couplings);
     let mut worker = Worker::new(&table).numbering();
+    let mut unread = Unread::default();
     for path in &options.files {
         let summary = file::read(path, &mut |frame| worker.frame(frame))?;
         let path = path.display();
@@ -54,15 +55,19 @@ pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
                 tracing::warn!("{path}: damaged at byte {offset}; using the frames before it");
             }
         }
-        if summary.skipped > 0 {
-            tracing::warn!(
-                "{path}: skipped {} frames of unsupported link types {:?}",
-                summary.skipped,
-                summary.skipped_links
-            );
+        if summary.frames == 0 {
+            tracing::warn!("{path}: holds no frame");
         }
+        for skipped in summary.unread.entries() {
+            tracing::warn!("{path}: skipped what is not understood: {skipped}");
+        }
+        unread.add(&summary.unread);
     }
-    let (counters, frames) = worker.finish();
+    let (mut counters, frames) = worker.finish();
+    counters.unread.add(&unread);
+    if let Some(mostly) = counters.unread.judge(counters.frames, counters.bytes) {
+        tracing::warn!("{mostly}");
+    }
     if let Some(n) = counters.anomalies.get(&crate::dissect::Anomaly::NoLinkLayer) {
         tracing::warn!("{n} packets have no MAC address and so show no coupling; capture on Ethernet");
     }
@@ -84,16 +89,7 @@ pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
 impl Replayed {
     /// Totals in the form of the inventory document.
     pub fn capture(&self) -> CaptureSummary {
-        let c = &self.counters;
-        CaptureSummary {
-            frames: c.frames,
-            bytes: c.bytes,
-            malformed: c.malformed_frames,
-            duplicates: c.duplicates,
-            dropped: 0,
-            first: c.first,
-            last: c.last,
-        }
+        CaptureSummary::from(&self.counters)
     }
 }
 

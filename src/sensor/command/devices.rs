@@ -58,6 +58,12 @@ fn print(survey: &Survey<'_>, facts: &SurveyInput, out: &mut dyn Write) -> io::R
         "{} frames, {} bytes, {} malformed, {} duplicates, {} dropped",
         capture.frames, capture.bytes, capture.malformed, capture.duplicates, capture.dropped
     )?;
+    let mut unread: Vec<_> = capture.not_understood.iter().collect();
+    unread.sort_by_key(|e| std::cmp::Reverse(e.bytes));
+    if !unread.is_empty() {
+        let largest: Vec<String> = unread.iter().take(UNREAD).map(ToString::to_string).collect();
+        writeln!(out, "not understood: {}", largest.join("; "))?;
+    }
     for finding in survey.findings.iter().take(FINDINGS) {
         writeln!(out, "Look at: {finding}")?;
     }
@@ -74,8 +80,9 @@ fn print(survey: &Survey<'_>, facts: &SurveyInput, out: &mut dyn Write) -> io::R
     Ok(())
 }
 
-/// Maximum number of findings in the text; the JSON has all.
+/// Maximum number of findings in the text, and of what was not understood; the JSON has all.
 const FINDINGS: usize = 10;
+const UNREAD: usize = 3;
 const HEADER: [&str; 8] =
     ["IP", "MAC", "CATEGORY", "TYPE", "MAKER AND MODEL", "NAME", "VERDICT", "LAST SEEN"];
 

@@ -177,7 +177,11 @@ fn mirror(config: &Config, name: &str, seconds: u64) -> Vec<Finding> {
             )];
         }
     }
-    mirror.judge(name, seconds, worker.counters().duplicates)
+    let counters = worker.counters();
+    let mut findings = mirror.judge(name, seconds, counters.duplicates);
+    let mostly = counters.unread.judge(counters.frames, counters.bytes);
+    findings.extend(mostly.map(|mostly| running::understood(name, &mostly)));
+    findings
 }
 
 fn own_macs() -> BTreeSet<MacAddr> {
