@@ -13,7 +13,9 @@ use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use netcensus::capture::file;
-use netcensus::census::{Decisions, Field, Inventory, MacAddr, NotUnderstood, Policy, Prefix, Signs, Survey, Timestamp};
+use netcensus::census::{
+    Decisions, Field, Inventory, MacAddr, NotUnderstood, Policy, Prefix, Signs, Survey, Timestamp,
+};
 use netcensus::classify::Rules;
 use netcensus::dissect::{Anomaly, Frame, LinkType, Malformed, Sink, Tags, dissect};
 use netcensus::sensor::pipeline::table::Table;

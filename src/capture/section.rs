@@ -106,7 +106,8 @@ impl Section {
                 let interface = self.interface(0).ok_or(stray)?;
                 // The block has neither a captured length nor a time (I16).
                 let data = packet.packet_data();
-                let captured = if interface.snap == 0 { packet.origlen } else { packet.origlen.min(interface.snap) };
+                let captured =
+                    if interface.snap == 0 { packet.origlen } else { packet.origlen.min(interface.snap) };
                 let data = data.get(..captured as usize).unwrap_or(data);
                 interface.frame(Timestamp::default(), data, packet.origlen, interface.fcs).map(Some)
             }
@@ -151,7 +152,8 @@ impl Section {
 
     /// The length of the check sequence that a packet's own flags tell (bits 5 to 8, in bytes; 0 if unknown).
     fn flagged_fcs(&self, packet: &EnhancedPacketBlock<'_>) -> Option<u8> {
-        let flags = packet.options.iter().find(|o| o.code == OptionCode(PACKET_FLAGS))?.value.first_chunk::<4>()?;
+        let flags =
+            packet.options.iter().find(|o| o.code == OptionCode(PACKET_FLAGS))?.value.first_chunk::<4>()?;
         let flags = if self.big_endian { u32::from_be_bytes(*flags) } else { u32::from_le_bytes(*flags) };
         u8::try_from(flags >> 5 & 0xf).ok().filter(|n| *n > 0)
     }
@@ -169,10 +171,12 @@ impl Interface {
     }
 
     fn described(described: &InterfaceDescriptionBlock<'_>, big_endian: bool) -> Self {
-        let option = |code| described.options.iter().find(|o: &&PcapNGOption<'_>| o.code == code).map(|o| &*o.value);
+        let option =
+            |code| described.options.iter().find(|o: &&PcapNGOption<'_>| o.code == code).map(|o| &*o.value);
         // The parser reads the offset in one byte order only.
         let offset = option(OptionCode::IfTsoffset).and_then(|value| value.first_chunk::<8>());
-        let offset = offset.map_or(0, |v| if big_endian { i64::from_be_bytes(*v) } else { i64::from_le_bytes(*v) });
+        let offset =
+            offset.map_or(0, |v| if big_endian { i64::from_be_bytes(*v) } else { i64::from_le_bytes(*v) });
         let resolution = described.if_tsresol;
         let clock = if resolution & 0x80 == 0 {
             Clock::Decimal(u32::from(resolution).min(19), offset)
@@ -229,9 +233,15 @@ impl<'a> ObsoletePacket<'a> {
         let (interface, _) = head.split_first_chunk::<2>()?;
         let (words, _) = head.as_chunks::<4>();
         let [_, high, low, captured, length] = words else { return None };
-        let word = |bytes: &[u8; 4]| if big_endian { u32::from_be_bytes(*bytes) } else { u32::from_le_bytes(*bytes) };
+        let word = |bytes: &[u8; 4]| {
+            if big_endian { u32::from_be_bytes(*bytes) } else { u32::from_le_bytes(*bytes) }
+        };
         Some(Self {
-            interface: if big_endian { u16::from_be_bytes(*interface) } else { u16::from_le_bytes(*interface) },
+            interface: if big_endian {
+                u16::from_be_bytes(*interface)
+            } else {
+                u16::from_le_bytes(*interface)
+            },
             high: word(high),
             low: word(low),
             length: word(length),

@@ -111,9 +111,9 @@ impl fmt::Display for NotUnderstood {
 
 /// A number of frames (or blocks), and their bytes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Amount {
-    pub frames: u64,
-    pub bytes: u64,
+struct Amount {
+    frames: u64,
+    bytes: u64,
 }
 
 impl Amount {
@@ -168,11 +168,8 @@ struct Bucket {
 }
 
 impl Bucket {
-    const EMPTY: Self = Self {
-        amount: Amount { frames: 0, bytes: 0 },
-        to: (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0),
-        lead: 0,
-    };
+    const EMPTY: Self =
+        Self { amount: Amount { frames: 0, bytes: 0 }, to: (IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0), lead: 0 };
 
     fn vote(&mut self, to: (IpAddr, u16), votes: u64) {
         if self.to == to {
@@ -261,7 +258,9 @@ impl Unread {
     pub fn judge(&self, frames: u64, bytes: u64) -> Option<MostlyUnread> {
         let mut unread = Amount::default();
         let mut whole = Amount { frames, bytes };
-        for (kind, amount) in self.numbers.iter().map(|(w, a)| (w.kind, a)).chain(self.others.iter().map(|(k, a)| (*k, a))) {
+        for (kind, amount) in
+            self.numbers.iter().map(|(w, a)| (w.kind, a)).chain(self.others.iter().map(|(k, a)| (*k, a)))
+        {
             unread.add(*amount);
             if kind.is_outside() {
                 whole.add(*amount);
@@ -326,7 +325,9 @@ fn likely_cause(what: NotUnderstood) -> &'static str {
         (UnreadKind::Block, _) => {
             "the file holds its packets in blocks of another program; save it again as pcap or pcapng with Wireshark"
         }
-        (UnreadKind::LinkType, _) => "part of it was not captured on Ethernet; capture on a mirrored Ethernet port",
+        (UnreadKind::LinkType, _) => {
+            "part of it was not captured on Ethernet; capture on a mirrored Ethernet port"
+        }
     }
 }
 

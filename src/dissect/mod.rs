@@ -27,6 +27,8 @@ mod words;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wrapped;
 
 pub use frame::{Frame, LinkType};
 pub use link::dissect;

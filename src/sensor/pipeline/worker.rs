@@ -13,9 +13,7 @@ use foldhash::fast::{FixedState, RandomState};
 use super::fragments::Fragments;
 use super::table::Table;
 use crate::census::time::DAY;
-use crate::census::{
-    CouplingKey, Field, MacAddr, NotUnderstood, Prefix, Segment, Signs, Timestamp, Unread,
-};
+use crate::census::{CouplingKey, Field, MacAddr, NotUnderstood, Prefix, Segment, Signs, Timestamp, Unread};
 use crate::dissect::{Anomaly, Fragment, Frame, LinkType, Malformed, Sink, Tags, dissect, packet_of};
 use crate::wire::{CaptureSummary, FrameNumbers};
 
@@ -387,6 +385,16 @@ mod tests {
     fn i10_copies_of_a_mirror_and_from_a_routers_other_side_are_counted() {
         assert_eq!(duplicates(&[(0, packet(1, 64, false, 7)), (1, packet(1, 64, false, 7))]), 1);
         assert_eq!(duplicates(&[(0, packet(1, 64, false, 7)), (1, packet(2, 63, true, 7))]), 1);
+    }
+
+    #[test]
+    fn i10_copies_in_both_networks_of_a_redundant_ring_are_counted() {
+        let ring = |path: u8| {
+            [&packet(1, 64, false, 7)[..12], &[0x89, 0x2f, path, 35, 0, 9], &packet(1, 64, false, 7)[12..]]
+                .concat()
+        };
+        let parallel = |lan: u8| [&packet(1, 64, false, 7)[..], &[0, 9, lan, 35, 0x88, 0xfb]].concat();
+        assert_eq!(duplicates(&[(0, ring(0)), (0, ring(0x10)), (1, parallel(0xa0)), (1, parallel(0xb0))]), 3);
     }
 
     #[test]
