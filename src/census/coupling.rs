@@ -48,6 +48,10 @@ pub struct Proof {
 
 /// The facts of a coupling. The merge of each field is commutative, associative and idempotent. Small, because a sensor
 /// holds a million couplings.
+///
+/// A MAC that only described the host with an address is no sender (I2), so its row is no coupling. The row keeps what was
+/// said until the census knows whose words they are. Its times are those of the descriptions; once the MAC sends from the
+/// address itself, only its own frames give the times.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Coupling {
     #[serde(rename = "a")]
@@ -109,6 +113,12 @@ impl Coupling {
         self.leased_at.get()
     }
 
+    /// When its lease began: its first proof if that is an ACK, else the newest ACK (I8b, I8c).
+    pub(super) fn lease_began(&self) -> Option<Timestamp> {
+        let newest = self.leased_at()?;
+        Some(self.proof().filter(|proof| proof.sign == Sign::DhcpAck).map_or(newest, |proof| proof.at))
+    }
+
     /// The VLAN ids of its inner and outer tags, sorted; at most `VLANS`.
     pub fn vlans(&self) -> &[u16] {
         self.vlans.ids()
@@ -118,8 +128,16 @@ impl Coupling {
     /// days changed.
     pub fn sight(&mut self, first: Timestamp, last: Timestamp, signs: Signs) -> bool {
         let before = self.shown();
-        self.first_seen = self.first_seen.min(first);
-        self.seen(last, days_before(last, first, 0));
+        match (self.signs.is_only_described(), signs.is_only_described()) {
+            (true, false) => {
+                (self.first_seen, self.last_seen, self.days) = (first, last, days_before(last, first, 0));
+            }
+            (false, true) if !self.signs.is_empty() => {}
+            _ => {
+                self.first_seen = self.first_seen.min(first);
+                self.seen(last, days_before(last, first, 0));
+            }
+        }
         self.signs = self.signs.union(signs);
         if let Some(sign) = signs.intersection(Sign::PROOFS).iter().next() {
             self.prove(first, sign);
@@ -163,8 +181,17 @@ impl Coupling {
     /// Joins the facts of `other`; returns whether anything changed.
     pub fn merge(&mut self, other: &Self) -> bool {
         let before = (self.last_seen, self.days, self.shown());
-        self.first_seen = self.first_seen.min(other.first_seen);
-        self.seen(other.last_seen, other.days);
+        match (self.signs.is_only_described(), other.signs.is_only_described()) {
+            (true, false) => {
+                (self.first_seen, self.last_seen, self.days) =
+                    (other.first_seen, other.last_seen, other.days);
+            }
+            (false, true) => {}
+            _ => {
+                self.first_seen = self.first_seen.min(other.first_seen);
+                self.seen(other.last_seen, other.days);
+            }
+        }
         self.signs = self.signs.union(other.signs);
         if let Some(proof) = other.proof() {
             self.prove(proof.at, proof.sign);

@@ -175,6 +175,8 @@ fields! {
     DhcpPrl: Dhcp = "dhcp.prl",
     /// The order of all options of a DISCOVER or REQUEST, decimal with commas.
     DhcpOptionOrder: Dhcp = "dhcp.option_order",
+    /// How a client begins: `discover`, or `init_reboot` for a REQUEST of an address that it had (RFC 2131 4.3.2).
+    DhcpBoot: Dhcp = "dhcp.boot",
     /// Option 12.
     DhcpHostname: Dhcp = "dhcp.hostname",
     /// Option 81.

@@ -68,7 +68,7 @@ impl Net {
 
     fn joins(&self) -> Vec<JoinReason> {
         let bindings = Bindings::derive(&self.0, &POLICY);
-        Identities::derive(&self.0, &bindings, &ZoneDecisions::default())
+        Identities::derive(&self.0, &bindings, &ZoneDecisions::default(), &self.0.clock())
             .joins
             .iter()
             .map(|j| j.reason)
@@ -96,13 +96,10 @@ fn one_address_on_two_cards_is_a_finding_only_if_both_use_it_at_once() {
         let inventory = Inventory::of("default", net.seen(B, "10.0.0.1", second, &[Sign::ArpAnswered]).0);
         Survey::new(&inventory, &POLICY, &Decisions::default(), &Unclassified, Timestamp(0)).findings
     };
-    let conflict = Finding::AddressConflict {
-        zone: "default".to_owned(),
-        ip: "10.0.0.1".parse().unwrap(),
-        macs: vec![A, B],
-    };
-    assert_eq!(findings(10), [conflict]);
-    assert_eq!(findings(30), []);
+    let (first, last) = (Timestamp(0), Timestamp::from_secs(20));
+    let conflict = Finding::address_conflict("default", "10.0.0.1".parse().unwrap(), [A, B], first, last);
+    assert_eq!(findings(10).iter().collect::<Vec<_>>(), [&conflict]);
+    assert!(findings(30).is_empty());
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 use super::address::Prefix;
+use super::stretches::Stretches;
 use super::time::{Timestamp, earliest};
 
 /// The most prefixes of each kind, and the most routers, of a zone.
@@ -24,6 +25,9 @@ pub struct Segment {
     /// The newest frame of the zone, of any kind.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_frame: Option<Timestamp>,
+    /// When the zone had frames (I11, I16).
+    #[serde(default, skip_serializing_if = "Stretches::is_empty")]
+    pub stretches: Stretches,
     /// Prefixes from DHCP ACKs and from router advertisements with the on-link flag.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub sent: BTreeSet<Prefix>,
@@ -40,12 +44,11 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Records frames of any kind from `first` to `last`.
+    /// Records frames of any kind from `first` to `last`, between which there was no gap of an hour.
     pub fn span(&mut self, first: Timestamp, last: Timestamp) -> bool {
-        let before = (self.first_frame, self.last_frame);
         self.first_frame = earliest(self.first_frame, Some(first));
         self.last_frame = self.last_frame.max(Some(last));
-        before != (self.first_frame, self.last_frame)
+        self.stretches.add(first, last)
     }
 
     /// Records a prefix whose mask was sent, unless the set is full. Returns whether it was added.
@@ -111,6 +114,7 @@ impl Segment {
         self.first_frame = earliest(self.first_frame, other.first_frame);
         self.last_frame = self.last_frame.max(other.last_frame);
         let mut changed = before != (self.first_frame, self.last_frame);
+        changed |= self.stretches.merge(&other.stretches);
         for prefix in &other.sent {
             changed |= self.learn_sent(*prefix);
         }
@@ -139,7 +143,11 @@ impl Segment {
         if self.first_frame.is_some_and(|first| first >= as_of) {
             return Self::default();
         }
-        Self { last_frame: self.last_frame.map(|last| last.min(as_of.plus(-1))), ..self.clone() }
+        Self {
+            last_frame: self.last_frame.map(|last| last.min(as_of.plus(-1))),
+            stretches: self.stretches.until(as_of),
+            ..self.clone()
+        }
     }
 
     /// The earliest instant about which `self` says more than `before`, except for its newest frame; `None` if it says
@@ -153,7 +161,8 @@ impl Segment {
 
     /// Whether a bound was reached, so that prefixes or routers may be missing.
     pub fn is_full(&self) -> bool {
-        self.sent.len() >= LEARNED
+        self.stretches.is_full()
+            || self.sent.len() >= LEARNED
             || self.exchanged.len() >= LEARNED
             || self.routers.len() >= LEARNED
             || self.pending.len() >= PENDING

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[repr(u16)]
 pub enum Sign {
-    /// An ARP request or announcement whose sender is the Ethernet source.
+    /// An ARP request for another host, whose sender is the Ethernet source.
     ArpAsked = 1,
     /// An ARP reply.
     ArpAnswered = 1 << 1,
@@ -22,12 +22,22 @@ pub enum Sign {
     Announced = 1 << 6,
     /// The source of an IP packet.
     Sourced = 1 << 7,
-    /// The source of a unicast packet whose TTL is an initial one, such as 64 or 128 (I6).
+    /// The source of a unicast or routable multicast packet whose TTL is an initial one, such as 64 or 128 (I6).
     Near = 1 << 8,
-    /// The source of a unicast packet with any other TTL.
+    /// The source of such a packet with any other TTL: a router has lowered it.
     Far = 1 << 9,
     /// The source of a tunnelled packet that has no Ethernet header of its own (I13).
     Carried = 1 << 10,
+    /// The MAC's messages described the host with this address. That makes nobody a sender (I2).
+    Described = 1 << 11,
+    /// A hello of a routing or first-hop redundancy protocol, from a real MAC (I4).
+    RoutingHello = 1 << 12,
+    /// The source of a unicast packet with TTL 60, which a host may start with or a router may have left (I6).
+    Sixty = 1 << 13,
+    /// An ARP announcement: the sender asks for its own address, or answers itself.
+    ArpAnnounced = 1 << 14,
+    /// The source of a packet whose TTL tells nothing: broadcast, link-scope multicast, or of link-local addresses (I6).
+    LinkScope = 1 << 15,
 }
 
 impl Sign {
@@ -38,10 +48,18 @@ impl Sign {
             | Self::NeighborDiscovery as u16
             | Self::DhcpAck as u16
             | Self::LldpManagement as u16
-            | Self::CdpManagement as u16,
+            | Self::CdpManagement as u16
+            | Self::RoutingHello as u16
+            | Self::ArpAnnounced as u16,
     );
 
-    pub const ALL: [Self; 11] = [
+    /// A card's own statement to its neighbours that an address manages it (I8f).
+    pub const MANAGEMENT: Signs = Signs(Self::LldpManagement as u16 | Self::CdpManagement as u16);
+
+    /// The signs of a sender whose TTL was looked at (I6).
+    pub const UNICAST: Signs = Signs(Self::Near as u16 | Self::Far as u16 | Self::Sixty as u16);
+
+    pub const ALL: [Self; 16] = [
         Self::ArpAsked,
         Self::ArpAnswered,
         Self::NeighborDiscovery,
@@ -53,11 +71,16 @@ impl Sign {
         Self::Near,
         Self::Far,
         Self::Carried,
+        Self::Described,
+        Self::RoutingHello,
+        Self::Sixty,
+        Self::ArpAnnounced,
+        Self::LinkScope,
     ];
 
     pub const fn title(self) -> &'static str {
         match self {
-            Self::ArpAsked => "asked or announced itself by ARP",
+            Self::ArpAsked => "asked for others by ARP",
             Self::ArpAnswered => "answered for the address by ARP",
             Self::NeighborDiscovery => "spoke IPv6 neighbour discovery with hop limit 255",
             Self::DhcpAck => "was given the address by a DHCP server",
@@ -68,6 +91,11 @@ impl Sign {
             Self::Near => "sent unicast packets with a TTL that packets start with",
             Self::Far => "sent unicast packets with a TTL that a router has lowered",
             Self::Carried => "carried packets of the address in a tunnel",
+            Self::Described => "described the host with the address to others",
+            Self::RoutingHello => "spoke a routing protocol from the address",
+            Self::Sixty => "sent unicast packets with TTL 60",
+            Self::ArpAnnounced => "announced the address by ARP",
+            Self::LinkScope => "sent broadcasts or link-scope multicast from the address",
         }
     }
 }
@@ -114,6 +142,11 @@ impl Signs {
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
+    }
+
+    /// Whether only others' words show the address: the MAC never sent from it (I2).
+    pub const fn is_only_described(self) -> bool {
+        self.0 == Sign::Described as u16
     }
 
     /// Ascending.

@@ -12,8 +12,6 @@ use serde::{Deserialize, Serialize};
 const NUMBERS: usize = 64;
 /// Buckets of datagrams that no dissector reads; a power of two.
 const BUCKETS: usize = 256;
-/// A shorter capture is not judged.
-const FEW_FRAMES: u64 = 10;
 /// How many of the largest numbers a judgement names.
 const NAMED: usize = 3;
 
@@ -141,8 +139,9 @@ impl UnreadEntry {
     }
 }
 
-impl fmt::Display for UnreadEntry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl UnreadEntry {
+    /// Kind and number, in words.
+    pub fn name(&self) -> String {
         let what = match self.kind {
             UnreadKind::EtherType => "ether type",
             UnreadKind::Llc => "LLC access point",
@@ -152,8 +151,14 @@ impl fmt::Display for UnreadEntry {
             UnreadKind::Block => "pcapng block type",
             UnreadKind::LinkType => "link type",
         };
+        format!("{what} {}", self.value)
+    }
+}
+
+impl fmt::Display for UnreadEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let unit = if self.kind == UnreadKind::Block { "blocks" } else { "frames" };
-        write!(f, "{what} {}: {} {unit}", self.value, self.frames)
+        write!(f, "{}: {} {unit}", self.name(), self.frames)
     }
 }
 
@@ -266,9 +271,6 @@ impl Unread {
                 whole.add(*amount);
             }
         }
-        if whole.frames < FEW_FRAMES {
-            return None;
-        }
         if is_most(unread.bytes, whole.bytes) {
             let mut largest = self.entries();
             largest.sort_by_key(|e| std::cmp::Reverse(e.bytes));
@@ -351,6 +353,11 @@ impl MostlyUnread {
         Self { percent, bytes: whole, largest, cause: cause.to_owned() }
     }
 
+    /// What it was, without numbers of frames.
+    pub fn names(&self) -> Vec<String> {
+        self.largest.iter().map(UnreadEntry::name).collect()
+    }
+
     /// What was seen, without the cause.
     pub fn observation(&self) -> String {
         let largest: Vec<String> = self.largest.iter().map(ToString::to_string).collect();
@@ -400,8 +407,11 @@ mod tests {
         assert_eq!((judged.percent, judged.largest.len()), (66, 2));
         assert!(judged.to_string().contains("ether type 0x88e5: 6 frames"), "{judged}");
         assert!(judged.cause.contains("MACsec"), "{judged}");
-        // Nothing can be said of a few frames.
-        assert_eq!(unread.judge(9, 700), None);
+        // A capture in which each frame comes twice is judged alike.
+        let once = unread.clone();
+        unread.add(&once);
+        let twice = unread.judge(22, 2_000).unwrap();
+        assert_eq!((twice.percent, twice.names(), &twice.cause), (66, judged.names(), &judged.cause));
     }
 
     #[test]

@@ -32,8 +32,12 @@ pub(super) fn dissect(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result
         sink.anomaly(Anomaly::SenderMismatch);
         return Ok(());
     }
-    // An answer to oneself is an announcement: it claims the address without being asked.
-    let sign = if answer && sender != target { Sign::ArpAnswered } else { Sign::ArpAsked };
+    // Who asks for or answers itself claims the address without using it (RFC 5227 section 3).
+    let sign = match answer {
+        _ if sender == target => Sign::ArpAnnounced,
+        true => Sign::ArpAnswered,
+        false => Sign::ArpAsked,
+    };
     network::coupling(link, sender.into(), sign.into(), sink);
     sink.exchange(sender, target, answer);
     Ok(())

@@ -55,12 +55,25 @@ impl Packet<'_> {
     /// Records the sender with `more` and the signs that its header shows.
     #[inline]
     pub(super) fn sighted(&self, more: Signs, sink: &mut impl Sink) {
-        let mut signs = more.with(Sign::Sourced);
-        // A TTL tells something only in unicast packets that are not link-scope (I6).
-        if !self.is_group() && !is_link_local(self.source) && !is_link_local(self.destination) {
-            signs = signs.with(if self.is_fresh() { Sign::Near } else { Sign::Far });
-        }
-        coupling(self.link, self.source, signs, sink);
+        let by_ttl = match self.ttl {
+            _ if !self.shows_ttl() => Sign::LinkScope,
+            60 => Sign::Sixty,
+            _ if self.is_fresh() => Sign::Near,
+            _ => Sign::Far,
+        };
+        coupling(self.link, self.source, more.with(Sign::Sourced).with(by_ttl), sink);
+    }
+
+    /// Whether its TTL tells something: it is unicast or routable multicast, and not link-scope (I6).
+    fn shows_ttl(&self) -> bool {
+        let routable = match self.destination {
+            IpAddr::V4(a) if a.is_multicast() => !matches!(a.octets(), [224, 0, 0, _] | [239, 255, 255, 250]),
+            IpAddr::V6(a) if a.is_multicast() => {
+                !matches!(a.segments(), [0xff01 | 0xff02, ..] | [0xff05, 0, 0, 0, 0, 0, 0, 0xc])
+            }
+            _ => !self.is_group(),
+        };
+        routable && !is_link_local(self.source) && !is_link_local(self.destination)
     }
 
     /// What a dissector reads of it.

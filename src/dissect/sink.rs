@@ -62,6 +62,8 @@ pub trait Sink {
     fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, tags: Tags);
     /// The sender `mac` said something from `ip`.
     fn coupling_said(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str);
+    /// A message of the sender `mac` described the host with the address `ip`, from which the message did not come (I2).
+    fn coupling_described(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str);
     /// The sender `mac` said something below IP.
     fn station_said(&mut self, mac: MacAddr, field: Field, value: &str);
     /// Somebody sent the mask of `prefix` (I5).

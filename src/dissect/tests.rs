@@ -31,6 +31,11 @@ impl Sink for Record {
         self.0.push(format!("{mac} {ip} {field}={value}"));
     }
 
+    fn coupling_described(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str) {
+        assert!(value.len() <= VALUE_BYTES && !value.chars().any(char::is_control));
+        self.0.push(format!("{mac} describes {ip} {field}={value}"));
+    }
+
     fn station_said(&mut self, mac: MacAddr, field: Field, value: &str) {
         assert!(value.len() <= VALUE_BYTES && !value.chars().any(char::is_control));
         self.0.push(format!("{mac} {field}={value}"));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::capture::file::{self, CaptureError, End};
-use crate::census::{Inventory, Unread, UnreadEntry, UnreadKind};
+use crate::census::{Finding, Inventory, Limit, MostlyUnread, Unread, UnreadEntry, UnreadKind};
 use crate::sensor::pipeline::table::Table;
 use crate::sensor::pipeline::worker::{Counters, Worker};
 use crate::wire::{CaptureSummary, FrameNumbers};
@@ -65,7 +65,7 @@ pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     }
     let (mut counters, frames) = worker.finish();
     counters.unread.add(&unread);
-    if let Some(mostly) = counters.unread.judge(counters.frames, counters.bytes) {
+    if let Some(mostly) = counters.mostly_unread() {
         tracing::warn!("{mostly}");
     }
     if let Some(n) = counters.anomalies.get(&crate::dissect::Anomaly::NoLinkLayer) {
@@ -73,10 +73,8 @@ pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     }
     let refused = table.refused();
     if refused > 0 {
-        tracing::warn!(
-            "refused {refused} sightings at the limit of {} couplings, so the census is a lower bound; raise limits.couplings",
-            options.couplings
-        );
+        let finding = Finding::lower_bound(&options.zone, Limit::Couplings);
+        tracing::warn!("{finding} ({refused} sightings); {}", finding.advice);
     }
     Ok(Replayed {
         inventory: Inventory::of(&options.zone, table.into_zone()),
@@ -92,6 +90,11 @@ fn is_custom(entry: &UnreadEntry) -> bool {
 }
 
 impl Replayed {
+    /// The judgement on the capture, if most of it was not understood.
+    pub fn mostly_unread(&self) -> Option<MostlyUnread> {
+        self.counters.mostly_unread()
+    }
+
     /// Totals in the form of the inventory document.
     pub fn capture(&self) -> CaptureSummary {
         CaptureSummary::from(&self.counters)
@@ -140,7 +143,8 @@ mod tests {
             numbers.record(*at, u32::try_from(data.len()).unwrap());
         }
         numbers.seal();
-        let (policy, as_of) = (Policy::default(), counters.last.unwrap_or_default());
+        let (policy, as_of) =
+            (Policy::default(), inventory.believed_end().or(counters.last).unwrap_or_default());
         let survey = Survey::new(&inventory, &policy, &Decisions::default(), &Unclassified, as_of);
         serde_json::to_string(&Document::streamed(&survey, CaptureSummary::default(), Some(&numbers)))
             .unwrap()

@@ -37,6 +37,9 @@ pub(crate) struct SensorSnapshot {
     pub(crate) capture: CaptureSummary,
     /// Sightings of couplings refused at the limit.
     pub(crate) refused: u64,
+    /// The judgement on what was captured, if most of it was not understood.
+    #[serde(default)]
+    pub(crate) mostly_unread: Option<MostlyUnread>,
     /// The operator's rules in use.
     #[serde(default)]
     pub(crate) rules: RuleFiles,
@@ -155,9 +158,8 @@ fn problems(status: &Status) -> Vec<String> {
 async fn state(extract::State(view): extract::State<HealthView>) -> Json<SensorState> {
     let status = &view.shared.status;
     let captured = status.interfaces();
-    let mostly_unread = captured.iter().filter_map(|(name, i)| {
-        Some((name.clone(), i.counters.unread.judge(i.counters.frames, i.counters.bytes)?))
-    });
+    let mostly_unread =
+        captured.iter().filter_map(|(name, i)| Some((name.clone(), i.counters.mostly_unread()?)));
     let mostly_unread = mostly_unread.collect();
     let interfaces = captured.into_iter().map(|(name, i)| {
         let dropped = i.statistics.dropped_ring + i.statistics.dropped_interface;
@@ -184,6 +186,7 @@ async fn inventory(extract::State(view): extract::State<HealthView>) -> Json<Sen
         inventory: Inventory::of(&config.load().zone, table.snapshot()),
         capture: status.capture(),
         refused: table.refused(),
+        mostly_unread: status.counters().mostly_unread(),
         rules: rules.files.clone(),
         rules_problem: rules.problem.clone(),
         problems: status.problems(),

@@ -117,6 +117,16 @@ impl Table {
         });
     }
 
+    /// Records what a message of the MAC said of the host with the address, from which the message did not come (I2).
+    pub fn coupling_described(&self, key: CouplingKey, at: Timestamp, field: Field, value: &str) {
+        self.change(key, at, true, |row| {
+            let seen = row.facts.sight(at, at, Sign::Described.into());
+            let added = row.facts.evidence.add_shared(field, value, at, |v| self.share(v));
+            self.given_up.fetch_add(added.full.into(), Ordering::Relaxed);
+            if seen || added.changed { News::Facts } else { News::Nothing }
+        });
+    }
+
     fn change(
         &self,
         key: CouplingKey,

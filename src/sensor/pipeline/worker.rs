@@ -12,8 +12,11 @@ use foldhash::fast::{FixedState, RandomState};
 
 use super::fragments::Fragments;
 use super::table::Table;
-use crate::census::time::DAY;
-use crate::census::{CouplingKey, Field, MacAddr, NotUnderstood, Prefix, Segment, Signs, Timestamp, Unread};
+use crate::census::time::{DAY, HOUR};
+use crate::census::{
+    CouplingKey, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Segment, Signs, Stretches, Timestamp,
+    Unread,
+};
 use crate::dissect::{Anomaly, Fragment, Frame, LinkType, Malformed, Sink, Tags, dissect, packet_of};
 use crate::wire::{CaptureSummary, FrameNumbers};
 
@@ -56,6 +59,7 @@ pub struct Worker<'t> {
     recent: Vec<(u64, Timestamp)>,
     /// With a fixed seed, so that frame numbers are the same in every run.
     digest: FixedState,
+    stretches: Recent,
     numbers: Option<FrameNumbers>,
 }
 
@@ -75,6 +79,7 @@ impl<'t> Worker<'t> {
             },
             recent: vec![(0, Timestamp(i64::MIN)); RECENT],
             digest: FixedState::with_seed(0x6e65_7463_656e),
+            stretches: Recent::default(),
             numbers: None,
         }
     }
@@ -106,6 +111,7 @@ impl<'t> Worker<'t> {
             }
             (*known, *at) = (digest, frame.at);
         }
+        self.stretches.add(frame.at);
         self.facts.at = frame.at;
         self.facts.length = frame.length;
         self.facts.broken = false;
@@ -148,9 +154,7 @@ impl<'t> Worker<'t> {
                 slot.merge_into(facts.table);
             }
         }
-        if let (Some(first), Some(last)) = (facts.counters.first, facts.counters.last) {
-            facts.table.learn(|segment| segment.span(first, last));
-        }
+        self.stretches.merge_into(facts.table);
     }
 
     /// The totals so far.
@@ -169,6 +173,11 @@ impl<'t> Worker<'t> {
 }
 
 impl Counters {
+    /// The judgement on the capture, if most of it was not understood.
+    pub fn mostly_unread(&self) -> Option<MostlyUnread> {
+        self.unread.judge(self.frames, self.bytes)
+    }
+
     /// Adds the totals of another worker.
     pub fn add(&mut self, other: &Self) {
         self.frames += other.frames;
@@ -200,6 +209,39 @@ impl From<&Counters> for CaptureSummary {
             first: c.first,
             last: c.last,
             not_understood: c.unread.entries(),
+        }
+    }
+}
+
+/// When the worker had frames since the last flush.
+#[derive(Clone, Debug, Default)]
+struct Recent {
+    /// The stretch of the last frame.
+    current: Option<(Timestamp, Timestamp)>,
+    earlier: Stretches,
+}
+
+impl Recent {
+    #[inline]
+    fn add(&mut self, at: Timestamp) {
+        match &mut self.current {
+            Some((first, last)) if at >= *first && at.since(*last) < HOUR => *last = at.max(*last),
+            Some((first, _)) if at < *first && first.since(at) < HOUR => *first = at,
+            current => {
+                if let Some((first, last)) = current.replace((at, at)) {
+                    self.earlier.add(first, last);
+                }
+            }
+        }
+    }
+
+    fn merge_into(&mut self, table: &Table) {
+        let earlier = std::mem::take(&mut self.earlier);
+        if let Some((first, last)) = self.current {
+            table.learn(|segment| {
+                let changed = earlier.iter().fold(false, |changed, (a, b)| segment.span(a, b) || changed);
+                segment.span(first, last) || changed
+            });
         }
     }
 }
@@ -246,6 +288,21 @@ struct FactSink<'t> {
     counters: Counters,
 }
 
+impl FactSink<'_> {
+    /// Whether evidence was not heard lately. A server repeats its name in each answer; only the first adds a fact.
+    fn is_news(&mut self, said: (CouplingKey, Field, &str, bool)) -> bool {
+        let hash = self.hasher.hash_one(said);
+        #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
+        if let Some((known, at)) = self.said.get_mut(hash as usize & (SAID - 1)) {
+            if *known == hash && *at <= self.at {
+                return false;
+            }
+            (*known, *at) = (hash, self.at);
+        }
+        true
+    }
+}
+
 impl Sink for FactSink<'_> {
     fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, tags: Tags) {
         let (key, at) = (CouplingKey { mac, ip }, self.at);
@@ -266,17 +323,17 @@ impl Sink for FactSink<'_> {
     }
 
     fn coupling_said(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str) {
-        // A server repeats its name in each answer; only the first adds a fact.
         let key = CouplingKey { mac, ip };
-        let hash = self.hasher.hash_one((key, field, value));
-        #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
-        if let Some((known, at)) = self.said.get_mut(hash as usize & (SAID - 1)) {
-            if *known == hash && *at <= self.at {
-                return;
-            }
-            (*known, *at) = (hash, self.at);
+        if self.is_news((key, field, value, false)) {
+            self.table.coupling_said(key, self.at, field, value);
         }
-        self.table.coupling_said(key, self.at, field, value);
+    }
+
+    fn coupling_described(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str) {
+        let key = CouplingKey { mac, ip };
+        if self.is_news((key, field, value, true)) {
+            self.table.coupling_described(key, self.at, field, value);
+        }
     }
 
     fn station_said(&mut self, mac: MacAddr, field: Field, value: &str) {
