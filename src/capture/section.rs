@@ -125,7 +125,7 @@ impl Section {
             Block::Custom(block) => {
                 Err((NotUnderstood::block(self.kind(block.block_type)), block.block_len1))
             }
-            // Names, statistics, keys, journals and processes are no frames.
+            // Names, statistics, keys, journals and processes: none of them holds a frame.
             Block::NameResolution(_)
             | Block::InterfaceStatistics(_)
             | Block::SystemdJournalExport(_)

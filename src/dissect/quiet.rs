@@ -42,6 +42,10 @@ const ETHER_TYPES: &[(u16, &str)] = &[
 /// SNAP organisations whose other protocols are control messages of their switches: Cisco, Extreme, Foundry.
 const SNAP_ORGANISATIONS: &[u32] = &[0x00_000c, 0x00_e02b, 0x00_e052];
 
+/// IP protocols that speak of routes and groups, or that carry what a host encrypts or sends to another program: ICMP,
+/// IGMP, RSVP, ESP, AH, ICMPv6, no next header, EIGRP, OSPF, PIM, IPComp, VRRP, SCTP, UDP-Lite, HIP, Shim6.
+const IP_PROTOCOLS: &[u8] = &[1, 2, 46, 50, 51, 58, 59, 88, 89, 103, 108, 112, 132, 136, 139, 140];
+
 /// UDP ports to which one host may send most of a link's bytes although they are not a mirror: files (NFS), virtual
 /// private networks (OpenVPN, IPsec, WireGuard), flow records (NetFlow, IPFIX, sFlow).
 const PORTS: &[u16] = &[1194, 2049, 2055, 4500, 4739, 6343, 9995, 9996, 51820];
@@ -56,9 +60,14 @@ pub(super) fn is_quiet_snap(organisation: u32) -> bool {
     SNAP_ORGANISATIONS.contains(&organisation)
 }
 
-/// Whether datagrams to that port are no mirror.
+/// Whether datagrams to that port cannot be a mirror.
 pub(super) fn is_quiet_port(port: u16) -> bool {
     PORTS.contains(&port)
+}
+
+/// Whether packets of that protocol hide no host.
+pub(super) fn is_quiet_protocol(number: u8) -> bool {
+    IP_PROTOCOLS.contains(&number)
 }
 
 /// Whether an LLC control field is of a frame that only keeps or tests a connection (IEEE 802.2 5.4): supervisory, or

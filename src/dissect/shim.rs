@@ -21,6 +21,8 @@ const TTAG: u16 = 0x8988;
 const HSR: u16 = 0x892f;
 /// IEEE 802.1AE.
 const MACSEC: u16 = 0x88e5;
+/// A time stamp of Arista's switches for tap aggregation: subtype 1, version, 64 or 48 bits.
+const ARISTA: u16 = 0xd28b;
 /// The last bytes of a PRP trailer (IEC 62439-3 clause 4).
 const PRP: [u8; 2] = [0x88, 0xfb];
 const PRP_LENGTH: usize = 6;
@@ -32,7 +34,7 @@ const MAX_SHIMS: usize = 8;
 pub(super) const fn is_shim(ethertype: u16) -> bool {
     matches!(
         ethertype,
-        VLAN | SERVICE_VLAN | OLD_VLAN | OLDER_VLAN | VN_TAG | E_TAG | CMD | TTAG | HSR | MACSEC
+        VLAN | SERVICE_VLAN | OLD_VLAN | OLDER_VLAN | VN_TAG | E_TAG | CMD | TTAG | HSR | MACSEC | ARISTA
     )
 }
 
@@ -74,6 +76,11 @@ fn header<'a>(
         CMD => ("cmd", 2 + 4 * bytes.get(1).filter(|n| (1..=4).contains(*n)).map_or(1, |n| usize::from(*n))),
         TTAG => ("ttag", 6),
         HSR => ("hsr", 4),
+        ARISTA => match bytes {
+            [0, 1, _, 0x10..=0x1f, ..] => ("arista", 12),
+            [0, 1, _, 0x20..=0x2f, ..] => ("arista", 10),
+            _ => return None,
+        },
         MACSEC => ("macsec", security_tag(bytes)?),
         _ => return None,
     };

@@ -181,13 +181,13 @@ fn tzsp(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Ma
 /// The frame in a CAPWAP data packet (RFC 5415 4.3), if it is a whole, unencrypted 802.3 frame.
 fn capwap_data(bytes: &[u8]) -> Option<&[u8]> {
     let mut r = Reader::new(bytes);
-    let [preamble, length, _, flags] = r.array()?;
+    let [preamble, length, kind, flags] = r.array()?;
     // Preamble 0 is version 0 in the clear. T says that the payload is not 802.3, F that it is a fragment, K keep-alive.
-    if preamble != 0 || flags & 0b1000_1000 != 0 || length & 1 == 1 {
+    if preamble != 0 || kind & 1 == 1 || flags & 0b1000_1000 != 0 {
         return None;
     }
     let header = usize::from(length >> 3) * 4;
-    bytes.get(header.max(8)..)
+    bytes.get(header.max(8)..).filter(|frame| link::is_frame(frame))
 }
 
 /// MPLS (RFC 3032): a pseudowire with Ethernet inside (RFC 4448, with or without control word), or IP.

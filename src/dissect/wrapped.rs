@@ -37,12 +37,14 @@ fn question() -> Vec<u8> {
 #[test]
 fn i13_shims_in_any_mix_change_nothing() {
     let plain = ethernet(&question());
-    let shims: [(&str, &dyn Fn(&[u8]) -> Vec<u8>); 9] = [
+    let shims: [(&str, &dyn Fn(&[u8]) -> Vec<u8>); 11] = [
         ("VN-Tag", &|f| shim(f, 0x8926, &[0x80, 1, 0, 20])),
         ("E-TAG", &|f| shim(f, 0x893f, &[0x20, 0, 0, 20, 0, 0])),
         ("TrustSec", &|f| shim(f, 0x8909, &[1, 1, 0, 1, 0, 100])),
         ("TrustSec with a second option", &|f| shim(f, 0x8909, &[1, 2, 0, 1, 0, 100, 0, 2, 0, 7])),
         ("TTag", &|f| shim(f, 0x8988, &[0, 0x12, 0x34, 0x56, 0x78, 0x9a])),
+        ("Arista, 64 bits", &|f| shim(f, 0xd28b, &[0, 1, 1, 0x10, 1, 2, 3, 4, 5, 6, 7, 8])),
+        ("Arista, 48 bits", &|f| shim(f, 0xd28b, &[0, 1, 0, 0x21, 1, 2, 3, 4, 5, 6])),
         ("HSR", &|f| shim(f, 0x892f, &[0x10, 52, 0, 9])),
         ("MACsec in clear", &|f| macsec(f, 0x20)),
         ("MACsec in clear without channel", &|f| shim(f, 0x88e5, &[0, 0, 0, 0, 0, 7])),
@@ -115,12 +117,31 @@ fn i13_what_nothing_reads_is_counted_by_its_number() {
     ] {
         assert_eq!(ethernet(&data), [format!("not understood {counted}")]);
     }
-    // The sender of a tunnel shows all the same.
-    for (port, body) in [(5247, &[0x01, 0, 0, 0, 0x17][..]), (2152, &[0x30, 0xff]), (4789, &[0; 12])] {
+    // The sender of a tunnel shows all the same. CAPWAP: encrypted, and a radio frame.
+    let radio = [&[0, 0x20, 3, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &question()].concat();
+    for (port, body) in
+        [(5247, &[0x01, 0, 0, 0, 0x17][..]), (5247, &radio), (2152, &[0x30, 0xff]), (4789, &[0; 12])]
+    {
         let found = ethernet(&udp(B, PEER, 64, (40_000, port), body));
         assert_eq!(found[1], format!("not understood udp_port {port}"), "{found:?}");
         assert_eq!(ethernet(&udp(B, PEER, 64, (53, port), body)).len(), 1);
     }
+}
+
+#[test]
+fn an_unknown_tunnel_over_ip_is_counted_and_mpls_over_ip_is_opened() {
+    let over = |number, body: &[u8]| {
+        let mut out = Vec::new();
+        etherparse::PacketBuilder::ethernet2(A, B)
+            .ipv4(HOST, PEER, 64)
+            .write(&mut out, etherparse::IpNumber(number), body)
+            .unwrap();
+        ethernet(&out)
+    };
+    assert_eq!(over(99, &[0; 20])[1..], ["not understood ip_protocol 99"]);
+    assert_eq!(over(50, &[0; 20]).len(), 1);
+    let labelled = [&[0, 0, 0x11, 64, 0, 0, 0, 0][..], &question()].concat();
+    assert_eq!(over(137, &labelled)[1..], ethernet(&question()));
 }
 
 #[test]
