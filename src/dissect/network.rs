@@ -9,9 +9,9 @@ use pnet::packet::ipv6::Ipv6Packet;
 use super::link::{self, Link};
 use super::protocol::{self, gear::igmp};
 use super::sink::{Anomaly, Fragment, FragmentKey, Sink};
-use super::{Malformed, Payload, Reader, neighbor, transport, tunnel};
+use super::{Malformed, Payload, Reader, neighbor, quiet, transport, tunnel};
 use crate::census::address::{is_link_local, is_never_sender};
-use crate::census::{Sign, Signs};
+use crate::census::{NotUnderstood, Sign, Signs};
 
 /// TTLs that packets start with (I6).
 const INITIAL_TTLS: [u8; 5] = [30, 32, 64, 128, 255];
@@ -264,6 +264,11 @@ fn upper(
             packet.sighted(Signs::default(), sink);
             tunnel::l2tpv3(packet.link, body, sink)
         }
+        // RFC 4023.
+        Next::MplsInIp if packet.part == Part::Whole => {
+            packet.sighted(Signs::default(), sink);
+            tunnel::mpls(packet.link, body, sink)
+        }
         Next::Icmpv6 if packet.source.is_ipv6() => {
             let result = neighbor::dissect(packet, body, sink);
             // RFC 3810 section 5.1.14: a query has the hop limit 1 and a link-local source.
@@ -276,11 +281,17 @@ fn upper(
         }
         other => {
             packet.sighted(Signs::default(), sink);
-            if packet.is_group() && packet.part == Part::Whole {
+            if packet.part != Part::Whole {
+                return Ok(());
+            }
+            if packet.is_group() {
                 let payload = packet.payload(body);
                 return link::station(packet.link, sink, |words| {
                     protocol::over_ip(other.0, packet, payload, words)
                 });
+            }
+            if !quiet::is_quiet_protocol(other.0) {
+                sink.not_understood(NotUnderstood::ip_protocol(other.0));
             }
             Ok(())
         }
