@@ -299,11 +299,15 @@ fn i6_hellos_to_a_group_tell_a_router_and_carp_is_told_from_vrrp() {
     let said = |value: &str| format!("00:1b:d4:00:00:0a {value}");
     let group = [1, 0, 0x5e, 0, 0, 5];
     let ospf = [&[2, 1, 0, 44, 10, 0, 0, 5][..], &[0; 36]].concat();
-    assert!(hello(89, 1, group, [224, 0, 0, 5], &ospf).contains(&said("router.protocol=ospf")));
+    let proof = "00:1b:d4:00:00:0a 10.0.0.5 [RoutingHello] []".to_owned();
+    let heard = hello(89, 1, group, [224, 0, 0, 5], &ospf);
+    assert!(heard.contains(&said("router.protocol=ospf")) && heard.contains(&proof), "I4: {heard:?}");
+    assert!(!hello(89, 1, group, [239, 1, 1, 1], &ospf).contains(&proof), "routers pass it on");
     assert_eq!(hello(89, 64, B, PEER, &ospf).len(), 1);
     assert_eq!(hello(89, 1, group, [224, 0, 0, 5], &[2, 1])[1], "malformed ospf: broken packet");
     let vrrp = [&[0x21, 10, 100, 1, 0, 1, 0, 0][..], &[10, 0, 0, 254], &[0; 8]].concat();
-    assert!(hello(112, 255, group, [224, 0, 0, 18], &vrrp)[1].ends_with("=vrrp"));
+    let heard = hello(112, 255, group, [224, 0, 0, 18], &vrrp);
+    assert!(heard[1].ends_with("=vrrp") && !heard.contains(&proof), "{heard:?}");
     assert_eq!(hello(112, 254, group, [224, 0, 0, 18], &vrrp).len(), 1, "passed a router");
     let carp = [&[0x21, 10, 0, 7][..], &[0; 32]].concat();
     assert!(hello(112, 255, group, [224, 0, 0, 18], &carp)[1].ends_with("=carp"));
@@ -318,6 +322,7 @@ fn routers_over_udp_are_heard_only_where_they_speak_to_a_group() {
     for (port, body, said) in [(520, &rip[..], "router.task=rip"), (1985, &hsrp, "router.protocol=hsrp")] {
         let group = ethernet(&udp([1, 0, 0x5e, 0, 0, 2], [224, 0, 0, 2], 1, (port, port), body));
         assert_eq!(group[1], format!("00:1b:d4:00:00:0a {said}"));
+        assert_eq!(group[2], "00:1b:d4:00:00:0a 10.0.0.5 [RoutingHello] []");
         let host = ethernet(&udp(B, PEER, 64, (port, port), body));
         assert!(!host.iter().any(|fact| fact.contains("router.")), "{host:?}");
     }

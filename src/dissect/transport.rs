@@ -4,10 +4,10 @@ use pnet::packet::Packet as _;
 use pnet::packet::tcp::TcpPacket;
 use pnet::packet::udp::UdpPacket;
 
-use super::network::{Packet, Part};
+use super::network::{self, Packet, Part};
 use super::protocol::{self, host::tcp as opening};
 use super::sink::Sink;
-use super::{Malformed, Payload, Words, lease, link, quiet, tunnel};
+use super::{Malformed, Payload, Words, lease, quiet, tunnel};
 use crate::census::address::is_never_sender;
 use crate::census::{Field, NotUnderstood, Sign, Signs};
 
@@ -33,8 +33,7 @@ pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     }
     let payload = packet.payload(payload).between(source, destination);
     if packet.is_group()
-        && let Some(said) =
-            link::station(packet.link, sink, |words| protocol::to_group(packet, payload, words))
+        && let Some(said) = network::station(packet, sink, |words| protocol::to_group(packet, payload, words))
     {
         return said;
     }
