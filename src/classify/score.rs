@@ -3,13 +3,16 @@
 //! Within one family of evidence only the strongest hit counts, because its values are not independent. Across families,
 //! certainties combine as 1 − Π(1 − w). A node of the taxonomy has the support of all nodes below it. The search goes
 //! from the categories down: it takes a node that has at least [`DECIDE`] and leads its siblings by [`MARGIN`], and else
-//! stops at the parent. At each step the specific hits are tried first. So what a device says it is takes precedence over
-//! what it can do (a phone with a bridge inside, a computer that shares its link) and who made its card.
+//! stops at the parent. At each step the specific hits are tried first, then all, then all but those from registries. So
+//! what a device says it is takes precedence over what it can do (a phone with a bridge inside, a computer that shares its
+//! link), and who made its card never takes away what it says or does.
+//!
+//! Several rules may read one value differently. If they contradict each other, only the most specific one speaks.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use super::rule::{Attribute, Hit, Kind, Tier, Value};
+use super::rule::{Attribute, Claim, Hit, Kind, Tier, Value};
 use super::taxonomy::{NodeId, Taxonomy};
 use crate::census::Family;
 
@@ -47,7 +50,8 @@ impl Support {
 pub(super) fn decide(hits: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy) -> Option<(NodeId, u8)> {
     let specific = supports(hits.iter().filter(|h| h.rule.tier == Tier::Specific), taxonomy);
     let all = supports(hits.iter(), taxonomy);
-    let step = |below| leader(&specific, taxonomy, below).or_else(|| leader(&all, taxonomy, below));
+    let seen = supports(hits.iter().filter(|h| h.rule.kind != Kind::Registry), taxonomy);
+    let step = |below| [&specific, &all, &seen].into_iter().find_map(|s| leader(s, taxonomy, below));
     let category = step(None)?;
     let mut node = category;
     while let Some(next) = step(Some(node)) {
@@ -55,6 +59,69 @@ pub(super) fn decide(hits: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy) -> Option<(N
     }
     let certainty = all.get(category).map_or(0, Support::certainty) / 10_000;
     Some((node, u8::try_from(certainty.min(99)).unwrap_or(99)))
+}
+
+/// Takes from a hit what contradicts a more specific hit on the same value. What remains of the hit stays.
+pub(super) fn settle(hits: &mut Vec<Hit<'_, '_, '_>>, taxonomy: &Taxonomy) {
+    let mut order: Vec<usize> = (0..hits.len()).filter(|i| hits.get(*i).is_some_and(|h| h.nodes().next().is_some())).collect();
+    let key = |i: &usize| hits.get(*i).map(|h| (h.fact.field, &*h.fact.value));
+    order.sort_by(|a, b| key(a).cmp(&key(b)));
+    let mut beaten: Vec<(usize, Vec<NodeId>)> = Vec::new();
+    for group in order.chunk_by(|a, b| key(a) == key(b)) {
+        let nodes: Vec<Vec<NodeId>> = group.iter().filter_map(|i| hits.get(*i)).map(nodes).collect();
+        // Ranks cost a search. Most rules on one value agree.
+        if group.len() < 2 || nodes.iter().all(|n| nodes.iter().all(|m| agree(n, m, taxonomy))) {
+            continue;
+        }
+        let ranks: Vec<_> = group.iter().filter_map(|i| hits.get(*i)).map(Hit::rank).collect();
+        let Some(best) = ranks.iter().min() else { continue };
+        let speaks: Vec<&Vec<NodeId>> = nodes.iter().zip(&ranks).filter(|(_, r)| *r == best).map(|(n, _)| n).collect();
+        for ((i, own), rank) in group.iter().zip(&nodes).zip(&ranks) {
+            if rank != best && !speaks.iter().all(|s| agree(own, s, taxonomy)) {
+                let against = |n: &NodeId| !speaks.iter().all(|s| agree(&[*n], s, taxonomy));
+                beaten.push((*i, own.iter().copied().filter(against).collect()));
+            }
+        }
+    }
+    for (i, against) in beaten {
+        if let Some(hit) = hits.get_mut(i) {
+            hit.claims.retain(|c| !matches!(c.value, Value::Node(n) if against.contains(&n)));
+        }
+    }
+    hits.retain(|h| !h.claims.is_empty());
+}
+
+fn nodes(hit: &Hit<'_, '_, '_>) -> Vec<NodeId> {
+    let node = |c: &Claim| match c.value {
+        Value::Node(node) => Some(node),
+        Value::Text(_) => None,
+    };
+    hit.nodes().filter_map(node).collect()
+}
+
+/// Whether each node of one lies above or below each node of the other.
+fn agree(some: &[NodeId], others: &[NodeId], taxonomy: &Taxonomy) -> bool {
+    let under = |a: NodeId, b: NodeId| taxonomy.lineage(a).any(|n| n == b);
+    some.iter().all(|a| others.iter().all(|b| under(*a, *b) || under(*b, *a)))
+}
+
+/// The hits that may name the device: not those that take it for something of another category. If nothing is decided
+/// because hits contradict each other, none of these.
+pub(super) fn own<'h, 'r, 'f, 'a>(
+    hits: &'h [Hit<'r, 'f, 'a>],
+    decided: Option<NodeId>,
+    taxonomy: &Taxonomy,
+) -> Vec<&'h Hit<'r, 'f, 'a>> {
+    let category = |node: NodeId| taxonomy.lineage(node).last();
+    let categories = |hit: &Hit<'_, '_, '_>| -> Vec<Option<NodeId>> { nodes(hit).into_iter().map(category).collect() };
+    if let Some(own) = decided.map(category) {
+        return hits.iter().filter(|h| categories(h).iter().all(|c| *c == own)).collect();
+    }
+    let mut named: Vec<Option<NodeId>> =
+        hits.iter().filter(|h| h.rule.kind != Kind::Registry).flat_map(|h| categories(h)).collect();
+    named.sort_unstable();
+    named.dedup();
+    hits.iter().filter(|h| named.len() < 2 || nodes(h).is_empty()).collect()
 }
 
 fn supports<'h>(hits: impl Iterator<Item = &'h Hit<'h, 'h, 'h>>, taxonomy: &Taxonomy) -> Vec<Support> {
@@ -91,15 +158,15 @@ fn leader(supports: &[Support], taxonomy: &Taxonomy, parent: Option<NodeId>) -> 
 
 /// The best text for an attribute: by tier, then by kind, then the most certain, then the longest, then the first by
 /// letters. A text supports the longer texts that begin with it: `Windows` supports `Windows 10`.
-pub(super) fn best(hits: &[Hit<'_, '_, '_>], attribute: Attribute) -> Option<String> {
+pub(super) fn best(hits: &[&Hit<'_, '_, '_>], attribute: Attribute) -> Option<String> {
     let mut found: BTreeMap<&str, (Tier, Kind, Support)> = BTreeMap::new();
-    for (hit, text, weight) in texts(hits, attribute) {
+    for (hit, text, weight) in hits.iter().flat_map(|hit| texts(hit, attribute)) {
         let entry = found.entry(text).or_insert((hit.rule.tier, hit.rule.kind, Support::NONE));
         entry.0 = entry.0.min(hit.rule.tier);
         entry.1 = entry.1.min(hit.rule.kind);
         entry.2.add(hit, weight);
     }
-    for (hit, shorter, weight) in texts(hits, attribute) {
+    for (hit, shorter, weight) in hits.iter().flat_map(|hit| texts(hit, attribute)) {
         for (text, entry) in &mut found {
             if text.strip_prefix(shorter).is_some_and(|rest| rest.starts_with(' ')) {
                 entry.2.add(hit, weight);
@@ -117,20 +184,18 @@ pub(super) fn best(hits: &[Hit<'_, '_, '_>], attribute: Attribute) -> Option<Str
 /// The roles that are certain enough, sorted.
 pub(super) fn roles(hits: &[Hit<'_, '_, '_>]) -> Vec<String> {
     let mut found: BTreeMap<&str, Support> = BTreeMap::new();
-    for (hit, role, weight) in texts(hits, Attribute::Role) {
+    for (hit, role, weight) in hits.iter().flat_map(|hit| texts(hit, Attribute::Role)) {
         found.entry(role).or_insert(Support::NONE).add(hit, weight);
     }
     found.into_iter().filter(|(_, s)| s.certainty() >= ROLE).map(|(role, _)| role.to_owned()).collect()
 }
 
 fn texts<'h, 'r, 'f, 'a>(
-    hits: &'h [Hit<'r, 'f, 'a>],
+    hit: &'h Hit<'r, 'f, 'a>,
     attribute: Attribute,
 ) -> impl Iterator<Item = (&'h Hit<'r, 'f, 'a>, &'h str, u8)> {
-    hits.iter().flat_map(move |hit| {
-        hit.claims.iter().filter_map(move |c| match &c.value {
-            Value::Text(text) if c.attribute == attribute => Some((hit, text.as_str(), c.weight)),
-            _ => None,
-        })
+    hit.claims.iter().filter_map(move |c| match &c.value {
+        Value::Text(text) if c.attribute == attribute => Some((hit, text.as_str(), c.weight)),
+        _ => None,
     })
 }

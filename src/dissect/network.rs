@@ -11,7 +11,7 @@ use super::protocol::{self, gear::igmp};
 use super::sink::{Anomaly, Fragment, FragmentKey, Sink};
 use super::{Malformed, Payload, Reader, neighbor, transport, tunnel};
 use crate::census::address::{is_link_local, is_never_sender};
-use crate::census::{Sign, Signs};
+use crate::census::{Field, Sign, Signs};
 
 /// TTLs that packets start with (I6).
 const INITIAL_TTLS: [u8; 5] = [30, 32, 64, 128, 255];
@@ -251,6 +251,11 @@ fn upper(
             packet.sighted(Signs::default(), sink);
             tunnel::l2tpv3(packet.link, body, sink)
         }
+        Next::Icmp if packet.part == Part::Whole => {
+            packet.sighted(Signs::default(), sink);
+            reported(packet, body, sink);
+            Ok(())
+        }
         Next::Icmpv6 if packet.source.is_ipv6() => {
             let result = neighbor::dissect(packet, body, sink);
             // RFC 3810 section 5.1.14: a query has the hop limit 1 and a link-local source.
@@ -271,5 +276,18 @@ fn upper(
             }
             Ok(())
         }
+    }
+}
+
+/// ICMP reports that only a router sends: of a better way (type 5) and of a TTL that ran out on the way (type 11, code 0;
+/// RFC 792). The sender is the frame's only if no router lowered the TTL.
+fn reported(packet: &Packet<'_>, body: &[u8], sink: &mut impl Sink) {
+    let task = match body {
+        [5, 0..=3, ..] => "redirect",
+        [11, 0, ..] => "time_exceeded",
+        _ => return,
+    };
+    if packet.is_fresh() && packet.has_sender() && !packet.is_group() && body.len() >= 28 {
+        sink.coupling_said(packet.link.source, packet.source, Field::NetworkTask, task);
     }
 }
