@@ -168,7 +168,7 @@ fields! {
     RaSender: Routing = "ra.sender",
     /// `server` for a sender of DHCP offers and acknowledgements.
     DhcpServer: Routing = "dhcp.server",
-    /// What the host does to run the network: `dns_server`, `dhcp_relay`, `dhcp6_server`, `flow_exporter`, `radius_client` (also `:ethernet`, `:wireless`, the ports that people sign in through), `radius_server`, `tacacs_client`, `tacacs_server`, `bfd`, `port_mapping`, `redirect` and `time_exceeded` (of ICMP), `keepalive` (Cisco), `mop` (DEC), `pppoe_server`, `pppoe_client`, `sonmp` (Nortel), `ccp` (Check Point), `papi` (Aruba), `log:ios` and `log:firewall` (messages in the form of such gear).
+    /// What the host does to run the network: `dns_server`, `dhcp_relay`, `dhcp6_server`, `flow_exporter`, `radius_client` (also `:ethernet`, `:wireless`, the ports that people sign in through), `radius_server`, `tacacs_client`, `tacacs_server`, `bfd`, `port_mapping`, `redirect` and `time_exceeded` (of ICMP), `keepalive` (Cisco), `mop` (DEC), `pppoe_server`, `pppoe_client`, `sonmp` (Nortel), `ccp` (Check Point), `papi` (Aruba), `log:ios` and `log:firewall` (messages in the form of such gear), `gre` (an end of a tunnel), `lisp`, `auto_rp`, `gtp`, `openflow_switch`, `openflow_controller`.
     NetworkTask: Other = "network.task",
 
     /// Option 60.

@@ -304,7 +304,8 @@ impl Test {
             Self::Num(low, high) => usize::from(low == high) * value.len(),
             Self::BitsAll(bits) => usize::try_from(bits.count_ones()).unwrap_or(0),
             Self::Oid(oids) => {
-                let matching = arcs(value).map(|n| oids.iter().filter(move |oid| n.starts_with(oid)).map(Vec::len).max());
+                let matching = arcs(value)
+                    .map(|n| oids.iter().filter(move |oid| n.starts_with(oid)).map(Vec::len).max());
                 matching.flatten().unwrap_or(0) * 2
             }
             Self::OneOf(_) | Self::List(_) | Self::ListSet(_) => value.len(),

@@ -63,7 +63,8 @@ pub(super) fn decide(hits: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy) -> Option<(N
 
 /// Takes from a hit what contradicts a more specific hit on the same value. What remains of the hit stays.
 pub(super) fn settle(hits: &mut Vec<Hit<'_, '_, '_>>, taxonomy: &Taxonomy) {
-    let mut order: Vec<usize> = (0..hits.len()).filter(|i| hits.get(*i).is_some_and(|h| h.nodes().next().is_some())).collect();
+    let mut order: Vec<usize> =
+        (0..hits.len()).filter(|i| hits.get(*i).is_some_and(|h| h.nodes().next().is_some())).collect();
     let key = |i: &usize| hits.get(*i).map(|h| (h.fact.field, &*h.fact.value));
     order.sort_by(|a, b| key(a).cmp(&key(b)));
     let mut beaten: Vec<(usize, Vec<NodeId>)> = Vec::new();
@@ -75,7 +76,8 @@ pub(super) fn settle(hits: &mut Vec<Hit<'_, '_, '_>>, taxonomy: &Taxonomy) {
         }
         let ranks: Vec<_> = group.iter().filter_map(|i| hits.get(*i)).map(Hit::rank).collect();
         let Some(best) = ranks.iter().min() else { continue };
-        let speaks: Vec<&Vec<NodeId>> = nodes.iter().zip(&ranks).filter(|(_, r)| *r == best).map(|(n, _)| n).collect();
+        let speaks: Vec<&Vec<NodeId>> =
+            nodes.iter().zip(&ranks).filter(|(_, r)| *r == best).map(|(n, _)| n).collect();
         for ((i, own), rank) in group.iter().zip(&nodes).zip(&ranks) {
             if rank != best && !speaks.iter().all(|s| agree(own, s, taxonomy)) {
                 let against = |n: &NodeId| !speaks.iter().all(|s| agree(&[*n], s, taxonomy));
@@ -113,7 +115,8 @@ pub(super) fn own<'h, 'r, 'f, 'a>(
     taxonomy: &Taxonomy,
 ) -> Vec<&'h Hit<'r, 'f, 'a>> {
     let category = |node: NodeId| taxonomy.lineage(node).last();
-    let categories = |hit: &Hit<'_, '_, '_>| -> Vec<Option<NodeId>> { nodes(hit).into_iter().map(category).collect() };
+    let categories =
+        |hit: &Hit<'_, '_, '_>| -> Vec<Option<NodeId>> { nodes(hit).into_iter().map(category).collect() };
     if let Some(own) = decided.map(category) {
         return hits.iter().filter(|h| categories(h).iter().all(|c| *c == own)).collect();
     }

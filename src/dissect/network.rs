@@ -237,6 +237,12 @@ fn upper(
         Next::Udp => transport::udp(packet, body, sink),
         Next::Gre if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);
+            // Version 0; computers dial in with version 1 (RFC 2637).
+            if let [_, version, ..] = body
+                && version & 7 == 0
+            {
+                runs(packet, "gre", sink);
+            }
             tunnel::gre(packet.link, body, sink)
         }
         Next::Ipv4 | Next::Ipv6 if packet.part == Part::Whole => {
@@ -280,14 +286,18 @@ fn upper(
 }
 
 /// ICMP reports that only a router sends: of a better way (type 5) and of a TTL that ran out on the way (type 11, code 0;
-/// RFC 792). The sender is the frame's only if no router lowered the TTL.
+/// RFC 792).
 fn reported(packet: &Packet<'_>, body: &[u8], sink: &mut impl Sink) {
-    let task = match body {
-        [5, 0..=3, ..] => "redirect",
-        [11, 0, ..] => "time_exceeded",
-        _ => return,
-    };
-    if packet.is_fresh() && packet.has_sender() && !packet.is_group() && body.len() >= 28 {
+    match body {
+        [5, 0..=3, ..] if body.len() >= 28 => runs(packet, "redirect", sink),
+        [11, 0, ..] if body.len() >= 28 => runs(packet, "time_exceeded", sink),
+        _ => {}
+    }
+}
+
+/// Says what the sender does to run the network. It is the frame's sender only if no router lowered the TTL.
+fn runs(packet: &Packet<'_>, task: &str, sink: &mut impl Sink) {
+    if packet.is_fresh() && packet.has_sender() && !packet.is_group() {
         sink.coupling_said(packet.link.source, packet.source, Field::NetworkTask, task);
     }
 }

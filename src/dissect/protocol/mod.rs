@@ -249,7 +249,7 @@ protocols! {
     gear::mndp [Neighbour] { udp to(5678) => dissect; }
     gear::ubnt [Neighbour] { udp either(10001) => dissect; }
     gear::capwap [Neighbour] { udp either(5246) => dissect; }
-    gear::operation [Other] {
+    gear::operation [Other Routing] {
         udp to(2055 | 9995 | 9996 | 4739 | 6343) => dissect_flow;
         udp either(1812 | 1813 | 1645 | 1646) => dissect_radius;
         udp to(3784 | 4784) => dissect_bfd;
@@ -257,7 +257,12 @@ protocols! {
         udp from(5351) => dissect_mapping;
         udp to(8116) => dissect_cluster;
         udp either(8211) => dissect_papi;
+        udp either(4342) => dissect_lisp;
+        udp either(496) => dissect_meeting_point;
+        udp either(2123) => dissect_mobile;
         tcp either(49) => dissect_tacacs;
+        tcp either(646) => dissect_session;
+        tcp either(6633 | 6653) => dissect_openflow;
     }
     gear::lwapp [Neighbour] { udp either(12223) => dissect; }
     host::mqtt [Things] {

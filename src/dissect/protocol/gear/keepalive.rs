@@ -66,10 +66,7 @@ mod tests {
     use crate::dissect::protocol::testing::survives;
     use crate::dissect::testing::said;
 
-    fn run(
-        dissect: fn(&Payload<'_>, &mut Words<'_>) -> Result<(), Malformed>,
-        bytes: &[u8],
-    ) -> Vec<String> {
+    fn run(dissect: fn(&Payload<'_>, &mut Words<'_>) -> Result<(), Malformed>, bytes: &[u8]) -> Vec<String> {
         survives(bytes, dissect);
         said(|w| dissect(&Payload::new(bytes), w)).0
     }
@@ -91,7 +88,10 @@ mod tests {
 
     #[test]
     fn who_offers_sessions_is_told_from_who_asks() {
-        assert_eq!(run(dissect_sessions, &[0x11, 0x07, 0, 0, 0, 4, 1, 1, 0, 0]), ["network.task=pppoe_server"]);
+        assert_eq!(
+            run(dissect_sessions, &[0x11, 0x07, 0, 0, 0, 4, 1, 1, 0, 0]),
+            ["network.task=pppoe_server"]
+        );
         assert_eq!(run(dissect_sessions, &[0x11, 0x65, 0, 9, 0, 0]), ["network.task=pppoe_server"]);
         assert_eq!(run(dissect_sessions, &[0x11, 0x09, 0, 0, 0, 0]), ["network.task=pppoe_client"]);
         assert!(run(dissect_sessions, &[0x11, 0xa7, 0, 9, 0, 0]).is_empty());

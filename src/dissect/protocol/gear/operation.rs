@@ -1,6 +1,7 @@
 //! How network gear is operated and watched, as it shows itself: exporters of flows (NetFlow, RFC 3954, RFC 7011, sFlow 5),
 //! clients of RADIUS (RFC 2865) and TACACS+ (RFC 8907), neighbours by BFD (RFC 5880), port mapping (RFC 6886, RFC 6887),
-//! messages of IOS to a log (RFC 3164), and the heartbeat of Check Point's and Aruba's boxes.
+//! messages of IOS to a log (RFC 3164), the control of LISP, OpenFlow, multicast and mobile networks, and what Check
+//! Point's and Aruba's boxes tell each other.
 
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Side, Words};
@@ -56,7 +57,11 @@ fn exports(bytes: &[u8]) -> Option<()> {
 /// Whether a set follows: templates have a number up to `templates`, data 256 and above.
 fn is_set(r: &mut Reader<'_>, templates: u16) -> Option<bool> {
     let (id, length) = (r.u16()?, r.u16()?);
-    Some((id <= templates || id >= 256) && usize::from(length) >= 4 && usize::from(length) - 4 <= r.rest().len())
+    Some(
+        (id <= templates || id >= 256)
+            && usize::from(length) >= 4
+            && usize::from(length) - 4 <= r.rest().len(),
+    )
 }
 
 /// Dissects a RADIUS message. A client is the device that somebody signs in through; its port's type tells which kind.
@@ -98,7 +103,8 @@ pub(crate) fn dissect_radius(payload: &Payload<'_>, words: &mut Words<'_>) -> Re
 pub(crate) fn dissect_tacacs(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     // Version 12, authentication, authorisation or accounting, number, flags, session, length.
-    let (Some([0xc0 | 0xc1, 1..=3, 1..=255, _]), Some(_), Some(1..0x1_0000)) = (r.array(), r.u32(), r.u32()) else {
+    let (Some([0xc0 | 0xc1, 1..=3, 1..=255, _]), Some(_), Some(1..0x1_0000)) = (r.array(), r.u32(), r.u32())
+    else {
         return Ok(());
     };
     words.label(Field::NetworkTask, payload.side.pick("tacacs_client", "tacacs_server"));
@@ -132,7 +138,10 @@ pub(crate) fn dissect_log(payload: &Payload<'_>, words: &mut Words<'_>) -> Resul
     }
     if has_mnemonic(head) {
         words.label(Field::NetworkTask, "log:ios");
-    } else if [&b"devid=\"F"[..], b"devid=F", b"id=firewall "].iter().any(|k| head.windows(k.len()).any(|w| w == *k)) {
+    } else if [&b"devid=\"F"[..], b"devid=F", b"id=firewall "]
+        .iter()
+        .any(|k| head.windows(k.len()).any(|w| w == *k))
+    {
         words.label(Field::NetworkTask, "log:firewall");
     }
     Ok(())
@@ -166,6 +175,72 @@ pub(crate) fn dissect_mapping(payload: &Payload<'_>, words: &mut Words<'_>) -> R
         _ => return Ok(()),
     }
     words.label(Field::NetworkTask, "port_mapping");
+    Ok(())
+}
+
+/// Dissects a message of LISP's control plane, UDP 4342 (RFC 9301 section 5): routers and their directory.
+///
+/// # Errors
+/// Never.
+pub(crate) fn dissect_lisp(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    // Map requests, replies, registrations, notifications, and encapsulated messages.
+    if payload.bytes.len() >= 12 && payload.bytes.first().is_some_and(|b| matches!(b >> 4, 1..=5 | 8)) {
+        words.label(Field::NetworkTask, "lisp");
+    }
+    Ok(())
+}
+
+/// Dissects a message of Cisco's Auto-RP, UDP 496: a router offers or announces meeting points of multicast.
+///
+/// # Errors
+/// Never.
+pub(crate) fn dissect_meeting_point(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    if let [0x11 | 0x12, 1..=255, _, _, _, _, _, _, ..] = payload.bytes {
+        words.label(Field::NetworkTask, "auto_rp");
+    }
+    Ok(())
+}
+
+/// Dissects a message of GTP-C, UDP 2123 (3GPP TS 29.060, 29.274): gateways of mobile networks.
+///
+/// # Errors
+/// Never.
+pub(crate) fn dissect_mobile(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    if let [0x30..=0x37 | 0x40 | 0x48 | 0x50 | 0x58, 1..=255, high, low, ..] = payload.bytes {
+        let length = usize::from(u16::from_be_bytes([*high, *low]));
+        let head = if payload.bytes.first().is_some_and(|b| b >> 5 == 1) { 8 } else { 4 };
+        if length + head == payload.bytes.len() {
+            words.label(Field::NetworkTask, "gtp");
+        }
+    }
+    Ok(())
+}
+
+/// Dissects the beginning of a segment of OpenFlow, TCP 6633 and 6653. Switches connect to their controller.
+///
+/// # Errors
+/// Never.
+pub(crate) fn dissect_openflow(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    // A version, a type, the length of the message.
+    if let [1..=6, 0..=40, high, low, _, _, _, _, ..] = payload.bytes
+        && (8..=payload.bytes.len()).contains(&usize::from(u16::from_be_bytes([*high, *low])))
+    {
+        words.label(Field::NetworkTask, payload.side.pick("openflow_switch", "openflow_controller"));
+    }
+    Ok(())
+}
+
+/// Dissects the beginning of a segment of LDP, TCP 646 (RFC 5036 section 3.1).
+///
+/// # Errors
+/// Never.
+pub(crate) fn dissect_session(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    // Version, length, the router's identifier, label space, and a message.
+    if let [0, 1, high, low, rest @ ..] = payload.bytes
+        && (14..=rest.len()).contains(&usize::from(u16::from_be_bytes([*high, *low])))
+    {
+        words.label(Field::RouterTask, "ldp");
+    }
     Ok(())
 }
 
@@ -221,7 +296,8 @@ mod tests {
         for sound in [padded(&[0, 5, 0, 2], 120), nine, ten, sflow] {
             assert_eq!(run(dissect_flow, &sound, Side::Client), ["network.task=flow_exporter"]);
         }
-        for other in [padded(&[0, 5, 0, 2], 119), padded(&[0, 9, 0, 1], 24), b"hello, world".to_vec(), vec![]] {
+        for other in [padded(&[0, 5, 0, 2], 119), padded(&[0, 9, 0, 1], 24), b"hello, world".to_vec(), vec![]]
+        {
             assert!(run(dissect_flow, &other, Side::Client).is_empty());
         }
     }
@@ -254,7 +330,10 @@ mod tests {
             (&b"<189>29: *Mar  1 18:48:50.483: %SYS-5-CONFIG_I: Configured from vty2"[..], Some("log:ios")),
             (b"<166>%ASA-6-302013: Built outbound TCP connection", Some("log:ios")),
             (b"<187>%LINEPROTO-SP-5-UPDOWN: Line protocol on Interface", Some("log:ios")),
-            (b"<189>date=2024-01-01 time=10:00:00 devname=\"fw\" devid=\"FGT60F0000000000\"", Some("log:firewall")),
+            (
+                b"<189>date=2024-01-01 time=10:00:00 devname=\"fw\" devid=\"FGT60F0000000000\"",
+                Some("log:firewall"),
+            ),
             (b"<13>Oct 11 22:14:15 host app: used 80 %-5-x of disk", None),
             (b"%SYS-5-CONFIG_I: not a message", None),
         ] {
@@ -271,6 +350,18 @@ mod tests {
         let mapped = padded(&[0, 128, 0, 0], 12);
         assert_eq!(run(dissect_mapping, &mapped, Side::Server), ["network.task=port_mapping"]);
         assert!(run(dissect_mapping, &[0, 0], Side::Client).is_empty());
+        assert_eq!(run(dissect_lisp, &padded(&[0x10], 24), Side::Client), ["network.task=lisp"]);
+        assert_eq!(
+            run(dissect_meeting_point, &padded(&[0x11, 1], 20), Side::Client),
+            ["network.task=auto_rp"]
+        );
+        assert_eq!(run(dissect_mobile, &padded(&[0x32, 1, 0, 4], 12), Side::Client), ["network.task=gtp"]);
+        assert!(run(dissect_mobile, &padded(&[0x32, 1, 0, 5], 12), Side::Client).is_empty());
+        let hello = [4, 0, 0, 8, 0, 0, 0, 1];
+        assert_eq!(run(dissect_openflow, &hello, Side::Client), ["network.task=openflow_switch"]);
+        assert_eq!(run(dissect_openflow, &hello, Side::Server), ["network.task=openflow_controller"]);
+        let labels = padded(&[0, 1, 0, 20, 10, 0, 0, 1], 24);
+        assert_eq!(run(dissect_session, &labels, Side::Client), ["router.task=ldp"]);
         assert_eq!(run(dissect_cluster, &padded(&[0x1a, 0x90], 20), Side::Client), ["network.task=ccp"]);
         assert_eq!(run(dissect_papi, &padded(&[0x49, 0x72, 0, 2], 40), Side::Client), ["network.task=papi"]);
     }

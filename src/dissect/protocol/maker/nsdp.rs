@@ -13,7 +13,8 @@ const PARTS: usize = 64;
 /// If a part of an answer runs past its end; what came before it is said.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
-    let (Some([1, 2 | 4]), Some(_), Some(b"NSDP"), Some(_)) = (r.array(), r.take(22), r.take(4), r.u32()) else {
+    let (Some([1, 2 | 4]), Some(_), Some(b"NSDP"), Some(_)) = (r.array(), r.take(22), r.take(4), r.u32())
+    else {
         return Ok(());
     };
     words.say(Field::DiscoveryIdentity, b"nsdp");
@@ -40,7 +41,10 @@ mod tests {
         answer.extend([0, 1, 0, 8]);
         answer.extend(b"GS108Ev3");
         answer.extend([0xff, 0xff, 0, 0]);
-        assert_eq!(heard(&answer, 63322, 63321), ["discovery.identity=nsdp", "discovery.identity=nsdp:GS108Ev3"]);
+        assert_eq!(
+            heard(&answer, 63322, 63321),
+            ["discovery.identity=nsdp", "discovery.identity=nsdp:GS108Ev3"]
+        );
         survives_datagram(&answer, 63322, 63321);
         answer[1] = 1;
         assert!(heard(&answer, 63322, 63321).is_empty());
