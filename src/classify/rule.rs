@@ -1,6 +1,5 @@
 //! A compiled rule: its conditions, and what it says of a device.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -257,11 +256,10 @@ impl Hit<'_, '_, '_> {
         self.claims.iter().map(say).collect::<Vec<_>>().join(", ")
     }
 
-    /// How specific its rule is for the value: by tier, by the source of its knowledge, by how much of the value it
-    /// looks at. The smallest is the most specific.
-    pub(super) fn rank(&self) -> (Tier, Kind, Reverse<usize>) {
+    /// How much of the value its rule looks at, in bytes.
+    pub(super) fn reach(&self) -> usize {
         let value = self.rule.source.read(self.fact.field, &self.fact.value).unwrap_or_default();
-        (self.rule.tier, self.rule.kind, Reverse(self.rule.matcher.reach(value)))
+        self.rule.matcher.reach(value)
     }
 }
 

@@ -213,6 +213,12 @@ fn name(facts: &DeviceFacts<'_>) -> Option<String> {
     let readable = |field: Field, value: &str| {
         let name = match field {
             Field::NbnsName => source::host_of_netbios(value)?,
+            // An id that is not text is kept as hexadecimal digits.
+            Field::CdpDeviceId
+                if value.len() >= 12 && value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) =>
+            {
+                return None;
+            }
             _ => value,
         };
         let name = name.trim().trim_end_matches('.');

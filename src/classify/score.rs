@@ -10,9 +10,9 @@
 //! Several rules may read one value differently. If they contradict each other, only the most specific one speaks.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::rule::{Attribute, Claim, Hit, Kind, Tier, Value};
+use super::rule::{Attribute, Hit, Kind, Tier, Value};
 use super::taxonomy::{NodeId, Taxonomy};
 use crate::census::Family;
 
@@ -24,6 +24,8 @@ const ONE: u64 = 1_000_000;
 pub(super) const DECIDE: Certainty = 600_000;
 /// The least lead over its siblings.
 pub(super) const MARGIN: Certainty = 200_000;
+/// Rules whose weights differ by at most this are about equally specific.
+const CLOSE: u8 = 5;
 /// The least certainty of a role that is listed.
 const ROLE: Certainty = 500_000;
 
@@ -63,48 +65,58 @@ pub(super) fn decide(hits: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy) -> Option<(N
 
 /// Takes from a hit what contradicts a more specific hit on the same value. What remains of the hit stays.
 pub(super) fn settle(hits: &mut Vec<Hit<'_, '_, '_>>, taxonomy: &Taxonomy) {
-    let mut order: Vec<usize> =
-        (0..hits.len()).filter(|i| hits.get(*i).is_some_and(|h| h.nodes().next().is_some())).collect();
-    let key = |i: &usize| hits.get(*i).map(|h| (h.fact.field, &*h.fact.value));
-    order.sort_by(|a, b| key(a).cmp(&key(b)));
-    let mut beaten: Vec<(usize, Vec<NodeId>)> = Vec::new();
-    for group in order.chunk_by(|a, b| key(a) == key(b)) {
-        let nodes: Vec<Vec<NodeId>> = group.iter().filter_map(|i| hits.get(*i)).map(nodes).collect();
-        // Ranks cost a search. Most rules on one value agree.
-        if group.len() < 2 || nodes.iter().all(|n| nodes.iter().all(|m| agree(n, m, taxonomy))) {
+    let mut order: Vec<(usize, &Hit<'_, '_, '_>)> =
+        hits.iter().enumerate().filter(|(_, hit)| hit.nodes().next().is_some()).collect();
+    order.sort_by_key(|(_, hit)| (hit.fact.field, &*hit.fact.value));
+    let mut beaten: Vec<(usize, NodeId)> = Vec::new();
+    for group in
+        order.chunk_by(|(_, a), (_, b)| (a.fact.field, &*a.fact.value) == (b.fact.field, &*b.fact.value))
+    {
+        // Most rules on one value agree.
+        let contradicts = |(_, a): &(usize, &Hit<'_, '_, '_>)| {
+            group.iter().any(|(_, b)| nodes(a).any(|n| !agrees(n, b, taxonomy)))
+        };
+        if group.len() < 2 || !group.iter().any(contradicts) {
             continue;
         }
-        let ranks: Vec<_> = group.iter().filter_map(|i| hits.get(*i)).map(Hit::rank).collect();
-        let Some(best) = ranks.iter().min() else { continue };
-        let speaks: Vec<&Vec<NodeId>> =
-            nodes.iter().zip(&ranks).filter(|(_, r)| *r == best).map(|(n, _)| n).collect();
-        for ((i, own), rank) in group.iter().zip(&nodes).zip(&ranks) {
-            if rank != best && !speaks.iter().all(|s| agree(own, s, taxonomy)) {
-                let against = |n: &NodeId| !speaks.iter().all(|s| agree(&[*n], s, taxonomy));
-                beaten.push((*i, own.iter().copied().filter(against).collect()));
-            }
+        let speakers = most_specific(group.iter().map(|(_, hit)| *hit).collect());
+        for (i, hit) in group.iter().filter(|(_, hit)| !speakers.iter().any(|s| std::ptr::eq(*s, *hit))) {
+            let lost = nodes(hit).filter(|n| !speakers.iter().all(|s| agrees(*n, s, taxonomy)));
+            beaten.extend(lost.map(|n| (*i, n)));
         }
     }
-    for (i, against) in beaten {
+    for (i, node) in beaten {
         if let Some(hit) = hits.get_mut(i) {
-            hit.claims.retain(|c| !matches!(c.value, Value::Node(n) if against.contains(&n)));
+            hit.claims.retain(|c| !matches!(c.value, Value::Node(n) if n == node));
         }
     }
     hits.retain(|h| !h.claims.is_empty());
 }
 
-fn nodes(hit: &Hit<'_, '_, '_>) -> Vec<NodeId> {
-    let node = |c: &Claim| match c.value {
-        Value::Node(node) => Some(node),
-        Value::Text(_) => None,
-    };
-    hit.nodes().filter_map(node).collect()
+/// The most specific of hits on one value: by tier, by the source of the knowledge, by weight, and of those that weigh
+/// about the same those that look at most of the value.
+fn most_specific<'h, 'r, 'f, 'a>(mut hits: Vec<&'h Hit<'r, 'f, 'a>>) -> Vec<&'h Hit<'r, 'f, 'a>> {
+    let kind = hits.iter().map(|h| (h.rule.tier, h.rule.kind)).min();
+    hits.retain(|h| Some((h.rule.tier, h.rule.kind)) == kind);
+    let weight = hits.iter().map(|h| h.weight()).max().unwrap_or(0);
+    hits.retain(|h| h.weight() + CLOSE >= weight);
+    // This costs a search.
+    let reach = hits.iter().map(|h| h.reach()).max();
+    hits.retain(|h| Some(h.reach()) == reach);
+    hits
 }
 
-/// Whether each node of one lies above or below each node of the other.
-fn agree(some: &[NodeId], others: &[NodeId], taxonomy: &Taxonomy) -> bool {
+fn nodes<'h>(hit: &'h Hit<'_, '_, '_>) -> impl Iterator<Item = NodeId> + 'h {
+    hit.nodes().filter_map(|c| match c.value {
+        Value::Node(node) => Some(node),
+        Value::Text(_) => None,
+    })
+}
+
+/// Whether a node lies above or below each node that a hit claims.
+fn agrees(node: NodeId, hit: &Hit<'_, '_, '_>, taxonomy: &Taxonomy) -> bool {
     let under = |a: NodeId, b: NodeId| taxonomy.lineage(a).any(|n| n == b);
-    some.iter().all(|a| others.iter().all(|b| under(*a, *b) || under(*b, *a)))
+    nodes(hit).all(|other| under(node, other) || under(other, node))
 }
 
 /// The hits that may name the device: not those that take it for something of another category. If nothing is decided
@@ -115,16 +127,12 @@ pub(super) fn own<'h, 'r, 'f, 'a>(
     taxonomy: &Taxonomy,
 ) -> Vec<&'h Hit<'r, 'f, 'a>> {
     let category = |node: NodeId| taxonomy.lineage(node).last();
-    let categories =
-        |hit: &Hit<'_, '_, '_>| -> Vec<Option<NodeId>> { nodes(hit).into_iter().map(category).collect() };
     if let Some(own) = decided.map(category) {
-        return hits.iter().filter(|h| categories(h).iter().all(|c| *c == own)).collect();
+        return hits.iter().filter(|h| nodes(h).all(|n| category(n) == own)).collect();
     }
-    let mut named: Vec<Option<NodeId>> =
-        hits.iter().filter(|h| h.rule.kind != Kind::Registry).flat_map(|h| categories(h)).collect();
-    named.sort_unstable();
-    named.dedup();
-    hits.iter().filter(|h| named.len() < 2 || nodes(h).is_empty()).collect()
+    let said = hits.iter().filter(|h| h.rule.kind != Kind::Registry);
+    let named: BTreeSet<Option<NodeId>> = said.flat_map(|h| nodes(h).map(category)).collect();
+    hits.iter().filter(|h| named.len() < 2 || nodes(h).next().is_none()).collect()
 }
 
 fn supports<'h>(hits: impl Iterator<Item = &'h Hit<'h, 'h, 'h>>, taxonomy: &Taxonomy) -> Vec<Support> {

@@ -137,8 +137,15 @@ mod tests {
     }
 
     #[test]
-    fn servers_and_relays_say_nothing() {
-        for kind in [0, 2, 7, 10, 12, 13, 200] {
+    fn servers_and_relays_say_what_they_do_and_nothing_of_the_client() {
+        let relayed = message(12, OPTIONS_OF_A_CLIENT);
+        assert_eq!(said(|w| dissect(&Payload::new(&relayed), w)).0, ["network.task=dhcp_relay"]);
+        for kind in [2, 7, 13] {
+            let answer = message(kind, OPTIONS_OF_A_CLIENT);
+            assert_eq!(said(|w| dissect_answer(&Payload::new(&answer), w)).0, ["network.task=dhcp6_server"]);
+            survives(&answer, dissect_answer);
+        }
+        for kind in [0, 2, 7, 10, 13, 200] {
             assert_eq!(
                 said(|w| dissect(&Payload::new(&message(kind, OPTIONS_OF_A_CLIENT)), w)),
                 (vec![], Ok(()))

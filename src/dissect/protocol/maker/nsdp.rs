@@ -32,7 +32,6 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::dissect::protocol::testing::{heard, survives_datagram};
 
     #[test]
