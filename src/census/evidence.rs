@@ -377,6 +377,8 @@ fields! {
     /// Server and instance of an SQL Server browser answer, `server\instance`, and `version=15.0.2000.5` of that or of an answer to a login.
     MssqlInstance: Smb = "mssql.instance",
 
+    /// `server` of a host that answers look-ups. What it looks up itself is what others ask it for.
+    DnsRole: Other = "dns.role",
     /// What the host does in time keeping: `server` of an answer (NTP mode 4), `broadcast` (mode 5), `client` of a request.
     NtpRole: Other = "ntp.role",
     /// How the stack opens a TCP connection, `4:64:1460:mss*44,7:mss,sok,ts,nop,ws:df,id+`: IP version, TTL, segment size, window and scale, options, marks; own notation, described at the dissector (`protocol/host/tcp.rs`).

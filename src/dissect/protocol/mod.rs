@@ -38,6 +38,8 @@ mod form {
     pub(crate) mod hello;
     pub(crate) mod identity;
     pub(crate) mod ntlm;
+    pub(crate) mod records;
+    pub(crate) mod url;
 }
 
 pub(super) mod gear {
@@ -233,8 +235,8 @@ protocols! {
     // Its answers begin as those of SSDP.
     maker::yeelight [Things] { udp from(1982) => dissect; }
     media::sccp [Things] { tcp to(2000) => dissect; }
-    discovery::dns [Lookup] {
-        udp to(53) => dissect;
+    discovery::dns [Lookup Other] {
+        udp either(53) => dissect;
         tcp to(53) => dissect_stream;
     }
     host::ntp [Other] { udp either(123) => dissect; }

@@ -63,7 +63,7 @@ fn clear(payload: &[u8]) -> Option<(u32, &[u8])> {
     r.take((usize::from(length >> 3) * 4).checked_sub(8)?)?;
     let (kind, _sequence, length, 0) = (r.u32()?, r.u8()?, r.u16()?, r.u8()?) else { return None };
     // The length counts itself and the flags behind it.
-    Some((kind, r.take(usize::from(length).checked_sub(3)?)?))
+    Some((kind, r.at_most(usize::from(length).checked_sub(3)?)))
 }
 
 /// Section 4.2: the preamble of type 1, then a record of DTLS 1.0 or 1.2.
@@ -73,6 +73,7 @@ fn is_dtls(payload: &[u8]) -> bool {
 
 fn say_model(elements: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(elements);
+    let mut ended = Ok(());
     for _ in 0..ELEMENTS {
         if r.is_empty() {
             break;
@@ -80,7 +81,9 @@ fn say_model(elements: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
         let (kind, value) = element(&mut r).ok_or_else(|| malformed("truncated message element"))?;
         if kind == BOARD_DATA {
             let mut r = Reader::new(value);
-            r.u32().ok_or_else(|| malformed("short board data"))?;
+            if r.u32().is_none() {
+                ended = ended.and(Err(malformed("short board data")));
+            }
             while let Some((kind, value)) = element(&mut r) {
                 if kind == MODEL {
                     words.say(Field::CapwapModel, value);
@@ -88,7 +91,7 @@ fn say_model(elements: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
             }
         }
     }
-    Ok(())
+    ended
 }
 
 fn element<'a>(r: &mut Reader<'a>) -> Option<(u16, &'a [u8])> {

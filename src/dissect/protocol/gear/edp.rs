@@ -19,25 +19,29 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
         return Err(malformed("unknown version"));
     };
     // The length counts the header of 16 bytes. The id is of type 0, a MAC.
-    let rest = usize::from(length).checked_sub(4).and_then(|n| r.take(n));
-    let mut r = Reader::new(rest.ok_or_else(|| malformed("truncated message"))?);
+    let rest = usize::from(length).checked_sub(4).map(|n| r.at_most(n));
+    let mut r = Reader::new(rest.ok_or_else(|| malformed("short message"))?);
     let (Some(_checksum_and_sequence), Some(0), Some(_mac)) = (r.u32(), r.u16(), r.take(6)) else {
         return Err(malformed("unknown id"));
     };
+    let mut ended = Ok(());
     for _ in 0..TLVS {
         if r.is_empty() {
-            return Ok(());
+            return ended;
         }
         match tlv(&mut r).ok_or_else(|| malformed("broken TLV"))? {
-            (0, _) => return Ok(()),
+            (0, _) => return ended,
             (1, name) => words.say(Field::EdpName, name),
             (2, info) => {
                 // Slot, port, chassis, six reserved bytes.
                 let version = info.get(12..).and_then(|v| v.first_chunk::<4>());
-                let [major, minor, sustaining, build] =
-                    version.ok_or_else(|| malformed("short information"))?;
-                let text = format!("{major}.{minor}.{sustaining}.{build}");
-                words.say(Field::EdpVersion, text.as_bytes());
+                match version {
+                    Some([major, minor, sustaining, build]) => {
+                        let text = format!("{major}.{minor}.{sustaining}.{build}");
+                        words.say(Field::EdpVersion, text.as_bytes());
+                    }
+                    None => ended = ended.and(Err(malformed("short information"))),
+                }
             }
             _ => {}
         }

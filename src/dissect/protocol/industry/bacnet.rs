@@ -25,8 +25,8 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     if !matches!(function, 0x09..=0x0b) {
         return Ok(());
     }
-    let body = usize::from(length).checked_sub(4).and_then(|n| r.take(n));
-    let mut r = Reader::new(body.ok_or_else(|| malformed("truncated message"))?);
+    let body = usize::from(length).checked_sub(4).map(|n| r.at_most(n));
+    let mut r = Reader::new(body.ok_or_else(|| malformed("short message"))?);
     match network(&mut r).ok_or_else(|| malformed("truncated network header"))? {
         Origin::Sender => application(r, words)?,
         Origin::Routed => words.label(Field::OtRole, "bacnet:router"),

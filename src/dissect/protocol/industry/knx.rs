@@ -15,7 +15,7 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     let mut r = Reader::new(payload.bytes);
     // The length of the header, version 1.0, and of all.
     let (Some([6, 0x10]), Some(service), Some(length)) = (r.array(), r.u16(), r.u16()) else { return Ok(()) };
-    let Some(mut r) = usize::from(length).checked_sub(6).and_then(|n| r.take(n)).map(Reader::new) else {
+    let Some(mut r) = usize::from(length).checked_sub(6).map(|n| Reader::new(r.at_most(n))) else {
         return Ok(());
     };
     let role = match service {
