@@ -5,10 +5,16 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use crate::census;
 use crate::cli::terminal::{safe, write_json};
 
 /// The schema of the report.
 pub const SCHEMA: &str = "netcensus.doctor/1";
+
+/// The check that shows the findings of the census.
+pub const CENSUS: &str = "census";
+/// The most findings of one census in a report.
+const CENSUS_FINDINGS: usize = 20;
 
 /// The outcome of a check.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
@@ -47,6 +53,34 @@ impl Finding {
             finding: finding.into(),
             remedy: None,
         }
+    }
+
+    /// The first of the `total` findings of a census. `owner` is a subscription, or empty.
+    pub fn of_census<'f>(
+        owner: &str,
+        findings: impl IntoIterator<Item = &'f census::Finding>,
+        total: u64,
+    ) -> Vec<Self> {
+        if total == 0 {
+            return vec![Self::good(CENSUS, owner, "no findings")];
+        }
+        let subject = |zone: &str| [owner, zone].join(" ").trim_start().to_owned();
+        let notice = |f: &census::Finding| {
+            Self::other(CheckOutcome::Notice, CENSUS, subject(&f.zone), f.to_string(), f.advice.clone())
+        };
+        let mut shown: Vec<Self> = findings.into_iter().take(CENSUS_FINDINGS).map(notice).collect();
+        let more = total.saturating_sub(shown.len() as u64);
+        if more > 0 {
+            let remedy = "the inventory document and the console list them";
+            shown.push(Self::other(
+                CheckOutcome::Notice,
+                CENSUS,
+                owner,
+                format!("{more} more findings"),
+                remedy,
+            ));
+        }
+        shown
     }
 
     /// A finding with a remedy.
@@ -110,5 +144,25 @@ impl Finding {
             Some(remedy) => writeln!(out, "{:<9}    -> {}", "", safe(remedy)),
             None => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::census::Limit;
+
+    #[test]
+    fn a_finding_of_the_census_is_a_notice_with_its_advice() {
+        let finding = census::Finding::lower_bound("hq", Limit::Couplings);
+        let shown = Finding::of_census("Contoso", [&finding], 3);
+        assert_eq!((shown[0].subject.as_str(), shown[0].outcome), ("Contoso hq", CheckOutcome::Notice));
+        assert_eq!(
+            (&shown[0].finding, shown[0].remedy.as_deref()),
+            (&finding.sentence, Some(&*finding.advice))
+        );
+        assert_eq!(shown[1].finding, "2 more findings");
+        assert!(Report::from(shown).healthy, "the sensor works; the network needs a look");
+        assert_eq!(Finding::of_census("", [], 0)[0].outcome, CheckOutcome::Good);
     }
 }

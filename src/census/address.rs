@@ -31,6 +31,14 @@ pub fn is_public(ip: IpAddr) -> bool {
     }
 }
 
+/// Whether a router may own the address by use alone: private (RFC 1918) or unique local (RFC 4193) (I4).
+pub fn is_private(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(a) => a.is_private(),
+        IpAddr::V6(a) => a.is_unique_local(),
+    }
+}
+
 fn is_public_v4(a: Ipv4Addr) -> bool {
     !matches!(
         a.octets(),
@@ -80,6 +88,12 @@ impl Prefix {
             _ => return None,
         };
         Some(Self { address, length })
+    }
+
+    /// The prefix that contains `ip`, of `v4` or `v6` bits. Lengths that are too large are those of one address.
+    pub(super) fn block(ip: IpAddr, v4: u8, v6: u8) -> Self {
+        let length = if ip.is_ipv4() { v4 } else { v6 };
+        Self::of(ip, length).unwrap_or(Self { address: ip, length: if ip.is_ipv4() { 32 } else { 128 } })
     }
 
     /// The prefix of `ip` under a mask; `None` if the mask is not contiguous or is empty.

@@ -1,16 +1,21 @@
 //! Bindings (I3 to I7): which couplings are local to a card, which are behind a router, and which are virtual.
 
-use std::collections::{BTreeMap, HashSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use super::address::{Prefix, is_link_local, is_public};
+use super::address::{Prefix, is_link_local, is_private, is_public};
 use super::coupling::{Coupling, CouplingKey};
 use super::inventory::Zone;
 use super::mac::MacAddr;
+use super::on_link::OnLink;
 use super::policy::Policy;
-use super::sign::Sign;
+use super::sign::{Sign, Signs};
+use super::time::MINUTE;
+
+/// How many MACs with one public address each make a /24 (IPv6: /64) one of hosts on the link (I4).
+const NEIGHBOURS: usize = 3;
 
 /// How an address is bound to a MAC (I4).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -25,6 +30,8 @@ pub enum Binding {
     Routed,
     /// The MAC is that of a virtual router (I7).
     Virtual,
+    /// The address is the broadcast address of a sent or configured prefix (I15c).
+    Broadcast,
 }
 
 impl Binding {
@@ -43,38 +50,12 @@ pub enum Forwards {
     Protocol,
     /// It carries tunnelled packets from the address (I13).
     Carries(IpAddr),
-    /// It sends from a public address that is not on-link.
+    /// It sends from a public address that is not on-link, with a lowered TTL or from another one within a minute.
     Public(IpAddr),
     /// It sends from an address that another MAC proved.
     ProvenElsewhere(IpAddr),
     /// It sends from an off-link address, and only with TTLs that a router lowered.
     OffLink(IpAddr),
-}
-
-/// The on-link prefixes of a zone, learned or configured (I5).
-#[derive(Debug, Default)]
-pub(super) struct OnLink {
-    prefixes: HashSet<Prefix>,
-    lengths: Vec<u8>,
-}
-
-impl OnLink {
-    fn new<'a>(prefixes: impl Iterator<Item = &'a Prefix>) -> Self {
-        let prefixes: HashSet<Prefix> = prefixes.copied().collect();
-        let mut lengths: Vec<u8> = prefixes.iter().map(Prefix::length).collect();
-        lengths.sort_unstable();
-        lengths.dedup();
-        Self { prefixes, lengths }
-    }
-
-    /// Whether `ip` is on-link. Link-local addresses always are (I4).
-    pub(super) fn contains(&self, ip: IpAddr) -> bool {
-        is_link_local(ip)
-            || self
-                .lengths
-                .iter()
-                .any(|length| Prefix::of(ip, *length).is_some_and(|p| self.prefixes.contains(&p)))
-    }
 }
 
 /// The couplings of a zone that pass I1 to I3 with their bindings, and the MACs that forward.
@@ -84,7 +65,6 @@ pub(super) struct Bindings<'a> {
     pub(super) couplings: Vec<Bound<'a>>,
     /// The MACs that forward, each with its first reason.
     pub(super) forwarding: BTreeMap<MacAddr, Forwards>,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the laws read it"))]
     pub(super) on_link: OnLink,
 }
 
@@ -96,52 +76,72 @@ pub(super) struct Bound<'a> {
     pub(super) binding: Binding,
 }
 
+impl Bound<'_> {
+    fn has(&self, sign: Sign) -> bool {
+        self.facts.signs.has(sign)
+    }
+
+    /// Whether its MAC sent a packet from it with a TTL that packets start with, if that MAC does not forward.
+    fn is_near(&self) -> bool {
+        self.facts.signs.any(Signs::from(Sign::Near).with(Sign::Sixty))
+    }
+
+    /// Whether both have the same MAC and the same family of addresses.
+    fn is_beside(&self, other: &Self) -> bool {
+        (self.key.mac, self.key.ip.is_ipv4()) == (other.key.mac, other.key.ip.is_ipv4())
+    }
+}
+
 impl<'a> Bindings<'a> {
     /// Derives the bindings of a zone. A function of the merged facts alone.
+    ///
+    /// First come the couplings that prove themselves, whatever else is known. Then come the MACs that forward, as the
+    /// other couplings show by comparison with the proven ones. The rest is judged last.
     pub(super) fn derive(zone: &'a Zone, policy: &Policy) -> Self {
-        let segment = &zone.segment;
-        let on_link = OnLink::new(segment.sent.iter().chain(&segment.exchanged).chain(&policy.on_link));
-        let broadcasts: HashSet<Ipv4Addr> =
-            segment.sent.iter().chain(&policy.on_link).filter_map(Prefix::broadcast).collect();
-        let is_broadcast = |ip| matches!(ip, IpAddr::V4(a) if broadcasts.contains(&a));
-
-        // First the couplings that prove themselves; the others are judged by comparison with them.
         let mut couplings: Vec<Bound<'a>> = zone
             .couplings
             .iter()
-            .filter(|(key, _)| !is_broadcast(key.ip))
-            .map(|(key, facts)| Bound { key: *key, facts, binding: by_itself(*key, facts, &on_link) })
+            .filter(|(_, facts)| !facts.signs.is_only_described())
+            .map(|(key, facts)| Bound { key: *key, facts, binding: by_itself(*key, facts) })
             .collect();
-        let proven = sorted(couplings.iter().filter(|c| c.binding == Binding::Proven).map(|c| c.key.ip));
+        let mut proofs = Proofs::new(zone, &couplings);
+        let on_link = OnLink::new(&zone.segment, policy, |prefix| proofs.cards_in(prefix));
+        mark_broadcasts(&mut couplings, &on_link);
+        for c in &mut couplings {
+            if c.binding == Binding::Inferred && c.has(Sign::Announced) && on_link.contains(c.key.ip) {
+                c.binding = Binding::Proven;
+            }
+        }
+        proofs.learn(&couplings);
 
-        let mut forwarding: BTreeMap<MacAddr, Forwards> = BTreeMap::new();
-        let mut note = |mac: MacAddr, why: Forwards| {
-            forwarding.entry(mac).and_modify(|known| *known = (*known).min(why)).or_insert(why);
-        };
+        let mut forwarding = Forwarding::default();
         for (mac, station) in &zone.stations {
             if station.speaks_routing() && !mac.is_virtual_router() {
-                note(*mac, Forwards::Protocol);
+                forwarding.note(*mac, Forwards::Protocol);
             }
         }
-        for c in &couplings {
-            let CouplingKey { mac, ip } = c.key;
-            match c.binding {
-                Binding::Proven if segment.routers.contains(&ip) => note(mac, Forwards::RouterOption(ip)),
-                Binding::Inferred => {
-                    if let Some(why) = forwards_for(ip, c.facts, &on_link, proven.binary_search(&ip).is_ok())
-                    {
-                        note(mac, why);
-                    }
-                }
-                _ => {}
-            }
+        let routers = couplings.iter().filter(|c| c.binding == Binding::Proven);
+        for c in routers.filter(|c| zone.segment.routers.contains(&c.key.ip)) {
+            forwarding.note(c.key.mac, Forwards::RouterOption(c.key.ip));
         }
-        for c in &mut couplings {
-            if c.binding == Binding::Inferred && forwarding.contains_key(&c.key.mac) {
+        forwarding.compare(&couplings, &on_link, &proofs);
+        if prove_public_announcements(&mut couplings, &forwarding) {
+            proofs.learn(&couplings);
+            forwarding.compare(&couplings, &on_link, &proofs);
+        }
+        let local = judge_inferred(&couplings, &on_link, &proofs, &forwarding);
+        for (c, local) in couplings.iter_mut().zip(local) {
+            if c.binding == Binding::Inferred && !local {
                 c.binding = Binding::Routed;
             }
         }
-        Self { couplings, forwarding, on_link }
+        Self { couplings, forwarding: forwarding.0, on_link }
+    }
+
+    /// Whether the coupling belongs to a device.
+    pub(super) fn is_local(&self, key: &CouplingKey) -> bool {
+        let place = self.couplings.binary_search_by(|c| c.key.cmp(key)).ok();
+        place.and_then(|i| self.couplings.get(i)).is_some_and(|c| c.binding.is_local())
     }
 
     /// The couplings that belong to devices: proven or inferred.
@@ -150,36 +150,219 @@ impl<'a> Bindings<'a> {
     }
 }
 
-fn sorted<T: Ord>(items: impl Iterator<Item = T>) -> Vec<T> {
-    let mut out: Vec<T> = items.collect();
-    out.sort_unstable();
-    out.dedup();
-    out
-}
-
-/// The binding by the coupling's own facts alone. `Inferred` may become `Routed` once the forwarding MACs are known.
-fn by_itself(key: CouplingKey, facts: &Coupling, on_link: &OnLink) -> Binding {
+/// The binding by the coupling's own facts alone.
+fn by_itself(key: CouplingKey, facts: &Coupling) -> Binding {
     if key.mac.is_virtual_router() {
         Binding::Virtual
-    } else if facts.signs.any(Sign::PROOFS) || facts.signs.has(Sign::Announced) && on_link.contains(key.ip) {
+    } else if facts.signs.any(Sign::PROOFS) {
         Binding::Proven
     } else {
         Binding::Inferred
     }
 }
 
-/// Why a MAC that sends from `ip` without a proof forwards (I6); `None` if it does not.
-fn forwards_for(ip: IpAddr, facts: &Coupling, on_link: &OnLink, proven_elsewhere: bool) -> Option<Forwards> {
-    let off_link = !on_link.contains(ip);
-    if facts.signs.has(Sign::Carried) {
-        Some(Forwards::Carries(ip))
-    } else if off_link && is_public(ip) {
-        Some(Forwards::Public(ip))
-    } else if proven_elsewhere {
-        Some(Forwards::ProvenElsewhere(ip))
-    } else if off_link && facts.signs.has(Sign::Far) && !facts.signs.has(Sign::Near) {
-        Some(Forwards::OffLink(ip))
-    } else {
-        None
+/// I15(c): the couplings with the broadcast address of a sent or configured prefix are no device's, unless one MAC both
+/// proves the address and sends unicast packets from it, or sends them in two minutes.
+fn mark_broadcasts(couplings: &mut [Bound<'_>], on_link: &OnLink) {
+    let is_used = |c: &Bound<'_>| {
+        let minute = |t: super::Timestamp| t.0.div_euclid(MINUTE);
+        c.facts.signs.any(Sign::UNICAST)
+            && (c.facts.signs.any(Sign::PROOFS) || minute(c.facts.first_seen) != minute(c.facts.last_seen))
+    };
+    let broadcast = |c: &&Bound<'_>| matches!(c.key.ip, IpAddr::V4(ip) if on_link.is_broadcast(ip));
+    let used: HashSet<IpAddr> =
+        couplings.iter().filter(broadcast).filter(|c| is_used(c)).map(|c| c.key.ip).collect();
+    for c in couplings.iter_mut().filter(|c| c.binding != Binding::Virtual) {
+        if broadcast(&&*c) && !used.contains(&c.key.ip) {
+            c.binding = Binding::Broadcast;
+        }
     }
+}
+
+/// Which MACs proved which addresses.
+struct Proofs {
+    /// Sorted.
+    pairs: Vec<(IpAddr, MacAddr)>,
+    /// MACs that hold a lease and never sent a frame (I8g).
+    silent: HashSet<MacAddr>,
+}
+
+impl Proofs {
+    fn new(zone: &Zone, couplings: &[Bound<'_>]) -> Self {
+        let mut silent = HashSet::new();
+        for card in couplings.chunk_by(|a, b| a.key.mac == b.key.mac) {
+            let leased_only =
+                |c: &Bound<'_>| c.facts.signs.without(Sign::Described) == Signs::from(Sign::DhcpAck);
+            if let Some(c) = card.first().filter(|_| card.iter().all(leased_only)) {
+                if !zone.stations.contains_key(&c.key.mac) {
+                    silent.insert(c.key.mac);
+                }
+            }
+        }
+        let mut proofs = Self { pairs: Vec::new(), silent };
+        proofs.learn(couplings);
+        proofs
+    }
+
+    /// Takes the proven couplings.
+    fn learn(&mut self, couplings: &[Bound<'_>]) {
+        let proven = couplings.iter().filter(|c| c.binding == Binding::Proven);
+        self.pairs = proven.map(|c| (c.key.ip, c.key.mac)).collect();
+        self.pairs.sort_unstable();
+    }
+
+    fn of(&self, ip: IpAddr) -> impl Iterator<Item = MacAddr> {
+        let start = self.pairs.partition_point(|(known, _)| *known < ip);
+        self.pairs.iter().skip(start).take_while(move |(known, _)| *known == ip).map(|(_, mac)| *mac)
+    }
+
+    /// Whether another MAC than `mac` proves the address, which is not only its holder's lease (I8g).
+    fn elsewhere(&self, ip: IpAddr, mac: MacAddr) -> bool {
+        self.of(ip).any(|other| other != mac && !self.silent.contains(&other))
+    }
+
+    /// The number of MACs that prove addresses in the prefix, up to two.
+    fn cards_in(&self, prefix: &Prefix) -> usize {
+        let start = self.pairs.partition_point(|(ip, _)| *ip < prefix.address());
+        let mut inside = self.pairs.iter().skip(start).take_while(|(ip, _)| prefix.contains(*ip));
+        let Some((_, first)) = inside.next() else { return 0 };
+        1 + usize::from(inside.any(|(_, mac)| mac != first))
+    }
+}
+
+/// The MACs that forward (I6), each with its first reason.
+#[derive(Default)]
+struct Forwarding(BTreeMap<MacAddr, Forwards>);
+
+impl Forwarding {
+    fn note(&mut self, mac: MacAddr, why: Forwards) {
+        self.0.entry(mac).and_modify(|known| *known = (*known).min(why)).or_insert(why);
+    }
+
+    fn has(&self, mac: MacAddr) -> bool {
+        self.0.contains_key(&mac)
+    }
+
+    /// Notes the MACs that send from addresses which they have not proven and which cannot be theirs.
+    fn compare(&mut self, couplings: &[Bound<'_>], on_link: &OnLink, proofs: &Proofs) {
+        for card in couplings.chunk_by(Bound::is_beside) {
+            let unproven = || card.iter().filter(|c| c.binding == Binding::Inferred);
+            let mut foreign = Vec::new();
+            for c in unproven() {
+                let CouplingKey { mac, ip } = c.key;
+                let off_link = !on_link.contains(ip);
+                if c.has(Sign::Carried) {
+                    self.note(mac, Forwards::Carries(ip));
+                } else if off_link && is_public(ip) {
+                    if c.has(Sign::Far) {
+                        self.note(mac, Forwards::Public(ip));
+                    }
+                    if c.facts.signs.any(Sign::UNICAST) {
+                        foreign.extend([(c.facts.first_seen, ip), (c.facts.last_seen, ip)]);
+                    }
+                }
+                if proofs.elsewhere(ip, mac) {
+                    self.note(mac, Forwards::ProvenElsewhere(ip));
+                } else if off_link && !is_public(ip) && c.has(Sign::Far) && !c.is_near() {
+                    self.note(mac, Forwards::OffLink(ip));
+                }
+            }
+            // Two public addresses within a minute.
+            foreign.sort_unstable();
+            let close = |pair: &&[(super::Timestamp, IpAddr)]| matches!(pair, [a, b] if a.1 != b.1 && b.0.since(a.0) < MINUTE);
+            if let (Some(c), Some([a, b])) = (card.first(), foreign.windows(2).find(close)) {
+                self.note(c.key.mac, Forwards::Public(a.1.min(b.1)));
+            }
+        }
+    }
+}
+
+/// I4: an announcement from a public address proves it, if the MAC does not forward and no other address of the family is
+/// its own. Returns whether it proved any.
+fn prove_public_announcements(couplings: &mut [Bound<'_>], forwarding: &Forwarding) -> bool {
+    let mut any = false;
+    for card in couplings.chunk_by_mut(|a, b| a.is_beside(b)) {
+        let announced =
+            |c: &Bound<'_>| c.binding == Binding::Inferred && c.has(Sign::Announced) && is_public(c.key.ip);
+        let own = card.iter().filter(|c| {
+            announced(c) || c.binding == Binding::Proven && !(c.key.ip.is_ipv6() && is_link_local(c.key.ip))
+        });
+        if own.count() == 1
+            && let Some(c) = card.iter_mut().find(|c| announced(c))
+            && !forwarding.has(c.key.mac)
+        {
+            c.binding = Binding::Proven;
+            any = true;
+        }
+    }
+    any
+}
+
+/// I4: which of the couplings that only IP headers show belong to their MACs.
+fn judge_inferred(
+    couplings: &[Bound<'_>],
+    on_link: &OnLink,
+    proofs: &Proofs,
+    forwarding: &Forwarding,
+) -> Vec<bool> {
+    let mut local = vec![false; couplings.len()];
+    // By /24 or /64: the MACs with one public address there, and the places of these couplings.
+    let mut lone: HashMap<Prefix, Vec<usize>> = HashMap::new();
+    let mut start = 0;
+    for card in couplings.chunk_by(Bound::is_beside) {
+        let places = start..start + card.len();
+        start = places.end;
+        let forwards = card.first().is_some_and(|c| forwarding.has(c.key.mac));
+        let own = if forwards { own_of_router(card, proofs) } else { None };
+        let alone = card.iter().filter(|c| !is_link_local(c.key.ip)).count() == 1;
+        for (place, c) in places.zip(card).filter(|(_, c)| c.binding == Binding::Inferred) {
+            let ip = c.key.ip;
+            let is_own = if forwards {
+                own == Some(ip)
+            } else if proofs.elsewhere(ip, c.key.mac) {
+                false
+            } else if on_link.contains(ip) {
+                true
+            } else if is_public(ip) {
+                if alone && c.is_near() {
+                    lone.entry(neighbourhood(ip)).or_default().push(place);
+                }
+                false
+            } else {
+                c.is_near() || !c.facts.signs.any(Sign::UNICAST)
+            };
+            if let Some(slot) = local.get_mut(place) {
+                *slot = is_own;
+            }
+        }
+    }
+    for (prefix, places) in lone {
+        if places.len() >= NEIGHBOURS || proofs.cards_in(&prefix) > 0 {
+            for place in places {
+                if let Some(slot) = local.get_mut(place) {
+                    *slot = true;
+                }
+            }
+        }
+    }
+    local
+}
+
+/// The one private address that a forwarding MAC owns without a proof (I4): it has proven no address of the family, it sent
+/// from exactly one private address with an initial TTL, and no other MAC proves that. `card` has one MAC's addresses of
+/// one family.
+fn own_of_router(card: &[Bound<'_>], proofs: &Proofs) -> Option<IpAddr> {
+    if card.iter().any(|c| c.binding == Binding::Proven && !(c.key.ip.is_ipv6() && is_link_local(c.key.ip))) {
+        return None;
+    }
+    let mut near = card.iter().filter(|c| {
+        c.binding == Binding::Inferred && is_private(c.key.ip) && c.has(Sign::Near) && !c.has(Sign::Carried)
+    });
+    let (only, more) = (near.next()?, near.next());
+    (more.is_none() && !proofs.elsewhere(only.key.ip, only.key.mac)).then_some(only.key.ip)
+}
+
+/// The /24 or /64 of an address.
+fn neighbourhood(ip: IpAddr) -> Prefix {
+    Prefix::block(ip, 24, 64)
 }

@@ -113,6 +113,12 @@ impl Coupling {
         self.leased_at.get()
     }
 
+    /// When its lease began: its first proof if that is an ACK, else the newest ACK (I8b, I8c).
+    pub(super) fn lease_began(&self) -> Option<Timestamp> {
+        let newest = self.leased_at()?;
+        Some(self.proof().filter(|proof| proof.sign == Sign::DhcpAck).map_or(newest, |proof| proof.at))
+    }
+
     /// The VLAN ids of its inner and outer tags, sorted; at most `VLANS`.
     pub fn vlans(&self) -> &[u16] {
         self.vlans.ids()

@@ -192,7 +192,7 @@ fn i8e_people_merge_devices_and_the_join_names_the_person() {
     );
     let bindings = Bindings::derive(&net.0, &POLICY);
     let made = decisions(&[merged(c, a)]);
-    let joins = Identities::derive(&net.0, &bindings, made.of_zone(ZONE).unwrap()).joins;
+    let joins = Identities::derive(&net.0, &bindings, made.of_zone(ZONE).unwrap(), &net.0.clock()).joins;
     let join = joins.first().unwrap();
     assert_eq!((join.reason, join.decided.as_ref().unwrap().by.as_str()), (JoinReason::Person, "anna"));
 }

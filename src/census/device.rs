@@ -8,7 +8,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
@@ -17,12 +16,14 @@ use super::binding::{Bindings, Forwards};
 use super::classification::{Category, Classification, Classifier, ClassifierInput};
 use super::coupling::CouplingKey;
 use super::device_decisions::{DecisionLookup, DeviceDecisions};
-use super::evidence::{Evidence, Field};
+use super::evidence::{Evidence, EvidenceSet, Field};
+use super::id;
 use super::identity::Join;
 use super::inventory::Zone;
 use super::mac::MacAddr;
-use super::member::{CouplingState, Member};
+use super::member::{CouplingState, Member, Part};
 use super::policy::Policy;
+use super::stretches::Clock;
 use super::time::Timestamp;
 use super::verdict::{Standing, Verdict, verdict};
 
@@ -33,8 +34,7 @@ pub struct DeviceId(u64);
 
 impl DeviceId {
     fn of(zone: &str, anchor: CouplingKey) -> Self {
-        let digest = Sha256::digest(format!("{zone}|{}|{}", anchor.mac, anchor.ip));
-        Self(digest.first_chunk().map_or(0, |head| u64::from_be_bytes(*head)))
+        Self(id::of(&format!("{zone}|{}|{}", anchor.mac, anchor.ip)))
     }
 }
 
@@ -54,8 +54,7 @@ impl FromStr for DeviceId {
     type Err = BadDeviceId;
 
     fn from_str(text: &str) -> Result<Self, BadDeviceId> {
-        let digits = text.len() == 16 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        digits.then(|| u64::from_str_radix(text, 16).ok()).flatten().map(Self).ok_or(BadDeviceId)
+        id::parse(text).map(Self).ok_or(BadDeviceId)
     }
 }
 
@@ -103,10 +102,17 @@ enum Stored<'a> {
     OnDemand(Rc<ZoneClassifier<'a>>),
 }
 
+/// What the messages of other MACs said of the host with a coupling, by that coupling (I2).
+pub(super) type Described<'a> = HashMap<CouplingKey, Vec<&'a EvidenceSet>>;
+
 /// Classifies the devices of one zone.
 pub(super) struct ZoneClassifier<'a> {
     pub(super) zone: &'a Zone,
     pub(super) classifier: &'a dyn Classifier,
+    /// What other MACs said of the device with a coupling (I2).
+    pub(super) described: Described<'a>,
+    /// What a bridge's MAC said from the addresses of its clients (I8g).
+    pub(super) bridged: HashMap<MacAddr, Vec<&'a EvidenceSet>>,
     /// Whether to drop classifications that only one device has.
     pub(super) on_demand: bool,
 }
@@ -120,11 +126,18 @@ impl fmt::Debug for ZoneClassifier<'_> {
 impl<'a> ZoneClassifier<'a> {
     /// The question to the classifier about the device of `couplings`, which are sorted by MAC.
     fn subject(&self, couplings: &[Member<'a>], forwards: Option<Forwards>) -> ClassifierInput<'a> {
-        let mut macs: Vec<MacAddr> = couplings.iter().map(|m| m.key.mac).collect();
+        // A bridge's MAC says nothing of the device behind it, and what comes from an address for which the device only
+        // answers is another's (I8d, I8g).
+        let own = |part: Part| couplings.iter().filter(move |m| m.part != part);
+        let mut macs: Vec<MacAddr> = own(Part::Bridged).map(|m| m.key.mac).collect();
         macs.dedup();
         let mut evidence: BTreeMap<(Field, &str), &'a Evidence> = BTreeMap::new();
-        let stations = macs.iter().filter_map(|m| self.zone.stations.get(m)).flat_map(|s| &s.evidence);
-        for e in couplings.iter().flat_map(|m| &m.facts.evidence).chain(stations) {
+        let stations = macs.iter().filter_map(|m| Some((m, self.zone.stations.get(m)?)));
+        let stations = stations.flat_map(|(m, s)| s.evidence.iter().filter(|e| !self.is_clients(*m, e)));
+        let said = own(Part::Proxied).flat_map(|m| &m.facts.evidence);
+        let described =
+            couplings.iter().filter_map(|m| self.described.get(&m.key)).flatten().copied().flatten();
+        for e in said.chain(stations).chain(described) {
             let known = evidence.entry((e.field, &e.value)).or_insert(e);
             if e.at < known.at {
                 *known = e;
@@ -136,6 +149,12 @@ impl<'a> ZoneClassifier<'a> {
             forwards,
             couplings: couplings.iter().map(|m| m.key).collect(),
         }
+    }
+
+    /// Whether a card said it in the name of a client for which it is a bridge (I8g).
+    fn is_clients(&self, card: MacAddr, e: &Evidence) -> bool {
+        let clients = self.bridged.get(&card).into_iter().flatten();
+        clients.flat_map(|said| said.iter()).any(|c| (c.field, &c.value) == (e.field, &e.value))
     }
 
     /// Classifies a device. Devices without evidence for which the classifier gives one key share one answer.
@@ -165,6 +184,7 @@ pub(super) struct DeviceBuilder<'s, 'a> {
     pub(super) bindings: &'s Bindings<'a>,
     pub(super) joins: HashMap<CouplingKey, Vec<&'s Join>>,
     pub(super) decisions: DecisionLookup<'s>,
+    pub(super) clock: &'s Clock,
     pub(super) policy: &'s Policy,
     pub(super) as_of: Timestamp,
     /// Classifications that devices without evidence share, by the classifier's key.
@@ -193,8 +213,8 @@ impl<'a> DeviceBuilder<'_, 'a> {
                 .copied(),
             category: Category::default(),
             classification: Stored::OnDemand(Rc::clone(self.classifier)),
-            first_seen: couplings.iter().map(|m| m.facts.first_seen).min()?,
-            last_seen: couplings.iter().map(|m| m.facts.last_seen).max()?,
+            first_seen: self.clock.at(couplings.iter().map(|m| m.facts.first_seen).min()?),
+            last_seen: self.clock.at(couplings.iter().map(|m| m.facts.last_seen).max()?),
             random_mac: listed.mac.is_locally_administered(),
             decided: self.decisions.on(&couplings),
             verdict: Verdict::Unclassified,
@@ -243,20 +263,21 @@ impl Device<'_> {
         }
     }
 
-    /// The coupling that gives the device its id, and on which decisions about the device stand: the earliest, and of
-    /// several the first by key.
+    /// The coupling that gives the device its id, and on which decisions about the device stand: the earliest that is not
+    /// only answered for, and of several the first by key.
     pub fn anchor(&self) -> Option<CouplingKey> {
         anchor(&self.couplings)
     }
 }
 
 fn anchor(couplings: &[Member<'_>]) -> Option<CouplingKey> {
-    couplings.iter().min_by_key(|m| (m.facts.first_seen, m.key)).map(|m| m.key)
+    couplings.iter().min_by_key(|m| (m.part == Part::Proxied, m.facts.first_seen, m.key)).map(|m| m.key)
 }
 
-/// The coupling that a device is listed under is the first by this key: IPv4 before IPv6, in use before superseded,
-/// global before link-local, lower before higher.
-fn listing_order(m: &Member<'_>) -> (bool, bool, bool, IpAddr, MacAddr) {
+/// The coupling that a device is listed under is the first by this key: used by itself before answered for (I8d), IPv4
+/// before IPv6, in use before superseded, global before link-local, lower before higher, its own MAC before a bridge's.
+fn listing_order(m: &Member<'_>) -> (bool, bool, bool, bool, IpAddr, Part, MacAddr) {
     let superseded = m.state == CouplingState::Superseded;
-    (m.key.ip.is_ipv6(), superseded, is_link_local(m.key.ip), m.key.ip, m.key.mac)
+    let proxied = m.part == Part::Proxied;
+    (proxied, m.key.ip.is_ipv6(), superseded, is_link_local(m.key.ip), m.key.ip, m.part, m.key.mac)
 }

@@ -168,6 +168,8 @@ fields! {
     RaSender: Routing = "ra.sender",
     /// `server` for a sender of DHCP offers and acknowledgements.
     DhcpServer: Routing = "dhcp.server",
+    /// What the host does to run the network: `dns_server`, `dhcp_relay`, `dhcp6_server`, `flow_exporter`, `radius_client` (also `:ethernet`, `:wireless`, the ports that people sign in through), `radius_server`, `tacacs_client`, `tacacs_server`, `bfd`, `port_mapping`, `redirect` and `time_exceeded` (of ICMP), `keepalive` (Cisco), `mop` (DEC), `pppoe_server`, `pppoe_client`, `sonmp` (Nortel), `ccp` (Check Point), `papi` (Aruba), `log:ios` and `log:firewall` (messages in the form of such gear), `gre` (an end of a tunnel), `lisp`, `auto_rp`, `gtp`, `openflow_switch`, `openflow_controller`.
+    NetworkTask: Other = "network.task",
 
     /// Option 60.
     DhcpVendorClass: Dhcp = "dhcp.vendor_class",
@@ -377,8 +379,6 @@ fields! {
     /// Server and instance of an SQL Server browser answer, `server\instance`, and `version=15.0.2000.5` of that or of an answer to a login.
     MssqlInstance: Smb = "mssql.instance",
 
-    /// `server` of a host that answers look-ups. What it looks up itself is what others ask it for.
-    DnsRole: Other = "dns.role",
     /// What the host does in time keeping: `server` of an answer (NTP mode 4), `broadcast` (mode 5), `client` of a request.
     NtpRole: Other = "ntp.role",
     /// How the stack opens a TCP connection, `4:64:1460:mss*44,7:mss,sok,ts,nop,ws:df,id+`: IP version, TTL, segment size, window and scale, options, marks; own notation, described at the dissector (`protocol/host/tcp.rs`).
@@ -406,6 +406,8 @@ fields! {
 
     /// Vendor of the MAC's prefix. Derived when classifying, never stored.
     MacVendor: Mac = "mac.oui_vendor",
+    /// The category or type of nearly all that this vendor makes, a key of the taxonomy. Derived when classifying, never stored.
+    MacMakes: Mac = "mac.makes",
     /// `true` for a randomised MAC. Derived when classifying, never stored.
     MacRandom: Mac = "mac.random",
     /// What the census concluded about the MAC: `gateway` (it forwards). Derived when classifying, never stored.

@@ -99,6 +99,10 @@ pub fn verdict_changes(verdict: Verdict, set: bool, last_seen: Timestamp, policy
         Verdict::Deleted | Verdict::Idle => &["a sensor captures a new frame from it"],
         Verdict::Tentative => &[],
         Verdict::Managed => &["its entry is removed from the managed list"],
+        Verdict::Broadcast => &[
+            "one card both proves the address and sends unicast packets from it",
+            "the mask of the network is corrected at the DHCP server, or named in 'prefixes'",
+        ],
         Verdict::Public => &[proof, on_link],
         Verdict::Routed => &[proof, "a sensor captures on the segment of the address, before the router"],
         Verdict::Virtual => {

@@ -3,23 +3,22 @@
 //! To group a million couplings at a time, the code names a coupling by its place in the sorted list of couplings. The
 //! couplings of one card are a run of that list.
 
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::net::IpAddr;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::address::is_link_local;
-use super::binding::{Bindings, Bound};
+use super::binding::Bindings;
+use super::cards::Cards;
 use super::coupling::CouplingKey;
 use super::decision::Mark;
 use super::decisions::ZoneDecisions;
-use super::evidence::{Evidence, Field};
+use super::evidence::Evidence;
+use super::graph::Graph;
 use super::inventory::Zone;
-use super::mac::MacAddr;
-use super::sign::Sign;
-use super::time::Timestamp;
+use super::member::Part;
+use super::stretches::Clock;
+use super::{shared_address, ties};
 
 /// Why a coupling is joined with another (I8).
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
@@ -28,7 +27,7 @@ use super::time::Timestamp;
 pub enum JoinReason {
     /// I8(a): an IPv6 address of the same MAC.
     Ipv6OfMac,
-    /// I8(b): the MAC moved from the address to another lease, or from 169.254/16 to a lease.
+    /// I8(b): the MAC moved from the address to another lease, or to a lease from 169.254/16 or a factory address.
     LeaseMove,
     /// I8(c): one LLDP chassis id, CDP device id, SNMP engine id or EtherNet/IP serial.
     SharedIdentifier,
@@ -38,8 +37,16 @@ pub enum JoinReason {
     SharedName,
     /// I8(d): the MAC forwards, so all its own addresses are one device.
     ForwardingMac,
-    /// I8(d): the MAC only answers ARP for the address.
+    /// I8(d): the MAC only answers ARP for the address, or announces it.
     ProxyArp,
+    /// I8(f): the MAC is a port of the device that its own LLDP or CDP names by its management address.
+    Port,
+    /// I8(g): the address is leased to a MAC that a bridge or repeater replaces by its own.
+    Bridge,
+    /// I8(h): two cards of one machine answer for one address.
+    Bond,
+    /// I8(i): the address of another interface of the same machine.
+    StrayAddress,
     /// I8(e): a person merged them.
     Person,
 }
@@ -49,21 +56,35 @@ impl JoinReason {
         match self {
             Self::Ipv6OfMac => "an IPv6 address of the same card (I8a)",
             Self::LeaseMove => "the card moved from this address to a DHCP lease (I8b)",
+            Self::Port => "the card is a port of the device with this management address (I8f)",
+            Self::Bridge => {
+                "a bridge or repeater writes its own MAC into the frames of this DHCP client (I8g)"
+            }
+            Self::Bond => "two cards of one machine answer for one address (I8h)",
+            Self::StrayAddress => "the address of another interface of the same machine (I8i)",
             Self::SharedIdentifier => "both name the same chassis, device, engine or serial number (I8c)",
             Self::SharedLease => "both hold leases of one DHCP client (I8c)",
             Self::SharedName => "randomised MACs with one host name, never active at the same time (I12)",
             Self::ForwardingMac => "all addresses of a router's card are one device (I8d)",
-            Self::ProxyArp => "the card only answers ARP for this address (I8d)",
+            Self::ProxyArp => "the card only answers ARP for this address, or announces it (I8d)",
             Self::Person => "a person merged them (I8e)",
         }
     }
 
-    /// Whether a person may split the couplings that it joined. Names and identifiers can mislead (I8c, I12), and people
-    /// can err (I8e). The addresses of one card are always one device (I8a, I8b, I8d).
+    /// Whether a person may split the couplings that it joined. What several cards share can mislead (I8c, I8f, I8g, I8h,
+    /// I12), and people can err (I8e). The addresses of one card are always one device (I8a, I8b, I8d, I8i).
     pub const fn may_be_split(self) -> bool {
         match self {
-            Self::SharedIdentifier | Self::SharedLease | Self::SharedName | Self::Person => true,
-            Self::Ipv6OfMac | Self::LeaseMove | Self::ForwardingMac | Self::ProxyArp => false,
+            Self::SharedIdentifier
+            | Self::SharedLease
+            | Self::SharedName
+            | Self::Port
+            | Self::Bridge
+            | Self::Bond
+            | Self::Person => true,
+            Self::Ipv6OfMac | Self::LeaseMove | Self::ForwardingMac | Self::ProxyArp | Self::StrayAddress => {
+                false
+            }
         }
     }
 }
@@ -90,37 +111,62 @@ pub(super) struct Identities {
     pub(super) joins: BTreeSet<Join>,
     /// Places of couplings whose MAC has moved to another address (I8b).
     superseded: HashSet<u32>,
+    /// Places of addresses for which the MAC only answers (I8d).
+    proxied: HashSet<u32>,
+    /// Places of couplings whose MAC is that of a bridge, not the device's (I8g).
+    bridged: HashSet<u32>,
 }
 
 impl Identities {
     /// Groups the local couplings of a zone. A function of the merged facts and the decisions.
     ///
-    /// First come the joins of one card's addresses (I8a, I8b, I8d), which always hold. Then come the joins by
-    /// identifier, lease and name (I8c, I12), except between couplings that a person split. Merges by people come last
-    /// and always hold, because a split removes the merges that it contradicts.
-    pub(super) fn derive(zone: &Zone, bindings: &Bindings<'_>, decisions: &ZoneDecisions) -> Self {
+    /// First come the joins of one card's addresses (I8a, I8b, I8d, I8i), which always hold. Then come the joins of
+    /// several cards, by an address, identifier, lease or name (I8c, I8f, I8g, I8h, I12), except between couplings that a
+    /// person split. Merges by people come last and always hold, because a split removes the merges that it contradicts.
+    pub(super) fn derive(
+        zone: &Zone,
+        bindings: &Bindings<'_>,
+        decisions: &ZoneDecisions,
+        clock: &Clock,
+    ) -> Self {
         let cards = Cards::new(&bindings.couplings);
         let mut graph = Graph::new(&bindings.couplings);
-        let mut superseded = HashSet::new();
+        let (mut superseded, mut proxied) = (HashSet::new(), HashSet::new());
+        let bridges = shared_address::bridges(zone, &cards);
+        let bridged: HashSet<u32> = bridges.iter().flat_map(|(_, seen)| seen).copied().collect();
         for (mac, members) in cards.iter().filter(|(_, members)| members.len() > 1) {
-            for (old, successor) in cards.lease_moves(members) {
+            let own: Vec<u32> = members.iter().copied().filter(|i| !bridged.contains(i)).collect();
+            for (old, successor) in cards.lease_moves(&own, zone.stations.get(&mac), clock) {
                 superseded.insert(old);
                 graph.join(old, successor, JoinReason::LeaseMove);
             }
             if bindings.forwarding.contains_key(&mac) {
-                graph.join_all(members, JoinReason::ForwardingMac);
-            } else {
-                graph.join_proxied(members);
+                graph.join_all(&own, JoinReason::ForwardingMac);
+            } else if let Some(stray) = cards.stray(&own, &bindings.on_link) {
+                graph.join_to(&stray.others, stray.owner, JoinReason::StrayAddress);
             }
-            graph.join_ipv6(members);
+            if let Some(proxy) = cards.proxied(&own) {
+                graph.join_to(&proxy.others, proxy.owner, JoinReason::ProxyArp);
+                proxied.extend(proxy.others);
+            }
+            graph.join_ipv6(&own);
         }
         graph.part(&cards.local, decisions);
-        graph.join_identifiers(zone, &cards);
-        graph.join_leases(zone, &cards);
-        graph.join_names(zone, &cards);
+        for (leased, seen) in &bridges {
+            graph.join_group(std::iter::once(*leased).chain(seen.iter().copied()), JoinReason::Bridge);
+        }
+        for port in shared_address::ports(&cards) {
+            graph.join_group(port, JoinReason::Port);
+        }
+        for bond in shared_address::bonds(zone, &cards, &bindings.forwarding) {
+            graph.join_group(bond, JoinReason::Bond);
+        }
+        ties::join_identifiers(&mut graph, zone, &cards);
+        ties::join_leases(&mut graph, zone, &cards);
+        ties::join_names(&mut graph, zone, &cards, clock);
         graph.merge(decisions);
         let (members, starts) = graph.groups(&cards.local);
-        Self { members, starts, joins: graph.joins, superseded }
+        Self { members, starts, joins: graph.joins, superseded, proxied, bridged }
     }
 
     /// The number of devices.
@@ -141,331 +187,20 @@ impl Identities {
     pub(super) fn is_superseded(&self, place: u32) -> bool {
         self.superseded.contains(&place)
     }
-}
 
-/// The local couplings, card by card.
-struct Cards<'b, 'a> {
-    couplings: &'b [Bound<'a>],
-    /// Their places, sorted by key.
-    local: Vec<u32>,
-}
-
-impl<'b, 'a> Cards<'b, 'a> {
-    fn new(couplings: &'b [Bound<'a>]) -> Self {
-        let local = (0u32..).zip(couplings).filter(|(_, c)| c.binding.is_local()).map(|(i, _)| i).collect();
-        Self { couplings, local }
+    /// Places of the couplings whose MAC is a bridge's (I8g).
+    pub(super) fn bridged(&self) -> impl Iterator<Item = u32> {
+        self.bridged.iter().copied()
     }
 
-    fn get(&self, place: u32) -> Option<&'b Bound<'a>> {
-        self.couplings.get(place as usize)
-    }
-
-    fn mac(&self, place: u32) -> Option<MacAddr> {
-        self.get(place).map(|c| c.key.mac)
-    }
-
-    /// The cards, each with its couplings.
-    fn iter(&self) -> impl Iterator<Item = (MacAddr, &[u32])> {
-        let cards = self.local.chunk_by(|a, b| self.mac(*a) == self.mac(*b));
-        cards.filter_map(|members| Some((self.mac(*members.first()?)?, members)))
-    }
-
-    /// The couplings of one card.
-    fn of(&self, mac: MacAddr) -> &[u32] {
-        let start = self.local.partition_point(|i| self.mac(*i) < Some(mac));
-        let end = self.local.partition_point(|i| self.mac(*i) <= Some(mac));
-        self.local.get(start..end).unwrap_or_default()
-    }
-
-    /// The couplings of some cards.
-    fn of_all<'m>(&self, macs: impl Iterator<Item = &'m MacAddr>) -> Vec<u32> {
-        macs.flat_map(|mac| self.of(*mac)).copied().collect()
-    }
-
-    /// I8(b): the couplings that one MAC has moved from, each with its successor. The newest lease supersedes older
-    /// leases and self-assigned addresses that were silent since it was given.
-    fn lease_moves(&self, members: &[u32]) -> Vec<(u32, u32)> {
-        let leased = |i: &u32| {
-            let c = self.get(*i)?;
-            let at = c.facts.leased_at().filter(|_| c.key.ip.is_ipv4())?;
-            Some((at, c.key, *i))
-        };
-        let Some((lease, _, successor)) = members.iter().filter_map(leased).max() else { return Vec::new() };
-        let left = |i: &u32| {
-            self.get(*i).is_some_and(|c| {
-                let given_up = c.facts.leased_at().is_some() || is_link_local(c.key.ip);
-                c.key.ip.is_ipv4() && given_up && c.facts.last_seen <= lease
-            })
-        };
-        members.iter().filter(|i| **i != successor && left(i)).map(|i| (*i, successor)).collect()
-    }
-}
-
-/// Joins couplings by union-find. The lower place stays the root, so devices come out in the order of their first keys.
-struct Graph<'b, 'a> {
-    parent: Vec<u32>,
-    couplings: &'b [Bound<'a>],
-    joins: BTreeSet<Join>,
-    /// The change by which a person split each coupling; only couplings that were split.
-    parts: HashMap<u32, u64>,
-}
-
-impl<'b, 'a> Graph<'b, 'a> {
-    fn new(couplings: &'b [Bound<'a>]) -> Self {
-        let parent = (0u32..).zip(couplings).map(|(i, _)| i).collect();
-        Self { parent, couplings, joins: BTreeSet::new(), parts: HashMap::new() }
-    }
-
-    /// The place of a local coupling.
-    fn place(&self, key: CouplingKey) -> Option<u32> {
-        let i = self.couplings.binary_search_by(|c| c.key.cmp(&key)).ok()?;
-        self.couplings.get(i).filter(|c| c.binding.is_local())?;
-        u32::try_from(i).ok()
-    }
-
-    /// Extends each split to the couplings that are already joined with it, so that new addresses of a card go with it.
-    fn part(&mut self, local: &[u32], decisions: &ZoneDecisions) {
-        let mut of_root: HashMap<u32, u64> = HashMap::new();
-        for (key, decision) in &decisions.splits {
-            if let Some(place) = self.place(*key) {
-                let part = of_root.entry(self.root(place)).or_insert(decision.mark.change);
-                *part = (*part).min(decision.mark.change);
-            }
-        }
-        if !of_root.is_empty() {
-            for i in local {
-                if let Some(part) = of_root.get(&self.root(*i)) {
-                    self.parts.insert(*i, *part);
-                }
-            }
-        }
-    }
-
-    /// I8(e): the merges of people.
-    fn merge(&mut self, decisions: &ZoneDecisions) {
-        for ((a, b), decision) in &decisions.merges {
-            if let (Some(a), Some(b)) = (self.place(*a), self.place(*b)) {
-                self.join_by(b, a, JoinReason::Person, None, Some(&decision.mark));
-            }
-        }
-    }
-
-    fn get(&self, place: u32) -> Option<&'b Bound<'a>> {
-        self.couplings.get(place as usize)
-    }
-
-    fn root(&mut self, mut i: u32) -> u32 {
-        while let Some(p) = self.parent.get(i as usize).copied() {
-            if p == i {
-                break;
-            }
-            let grand = self.parent.get(p as usize).copied().unwrap_or(p);
-            if let Some(slot) = self.parent.get_mut(i as usize) {
-                *slot = grand;
-            }
-            i = grand;
-        }
-        i
-    }
-
-    fn join(&mut self, a: u32, b: u32, reason: JoinReason) {
-        self.join_by(a, b, reason, None, None);
-    }
-
-    fn join_by(
-        &mut self,
-        a: u32,
-        b: u32,
-        reason: JoinReason,
-        by: Option<&Evidence>,
-        decided: Option<&Arc<Mark>>,
-    ) {
-        let (ra, rb) = (self.root(a), self.root(b));
-        if ra == rb {
-            return;
-        }
-        if let Some(slot) = self.parent.get_mut(ra.max(rb) as usize) {
-            *slot = ra.min(rb);
-        }
-        if let (Some(x), Some(y)) = (self.get(a), self.get(b)) {
-            let (by, decided) = (by.cloned(), decided.cloned());
-            self.joins.insert(Join { coupling: x.key, with: y.key, reason, by, decided });
-        }
-    }
-
-    fn join_all(&mut self, members: &[u32], reason: JoinReason) {
-        if let [first, rest @ ..] = members {
-            for i in rest {
-                self.join(*i, *first, reason);
-            }
-        }
-    }
-
-    /// Joins the couplings with one identifier, except where a person split them. Each join names the evidence of its own
-    /// card.
-    fn join_identified(&mut self, members: &[u32], reason: JoinReason, said: &BTreeMap<MacAddr, &Evidence>) {
-        let mut firsts: BTreeMap<Option<u64>, u32> = BTreeMap::new();
-        for i in members {
-            match firsts.entry(self.parts.get(i).copied()) {
-                Entry::Vacant(first) => {
-                    first.insert(*i);
-                }
-                Entry::Occupied(first) => {
-                    let (first, by) =
-                        (*first.get(), self.get(*i).and_then(|c| said.get(&c.key.mac)).copied());
-                    self.join_by(*i, first, reason, by, None);
-                }
-            }
-        }
-    }
-
-    /// I8(a). Keys sort IPv4 before IPv6, so the first member has the lowest IPv4 address, if any has one.
-    fn join_ipv6(&mut self, members: &[u32]) {
-        let Some(first) = members.first().copied() else { return };
-        for i in members {
-            if self.get(*i).is_some_and(|c| matches!(c.key.ip, IpAddr::V6(_))) {
-                self.join(*i, first, JoinReason::Ipv6OfMac);
-            }
-        }
-    }
-
-    /// I8(d): an address that the MAC only answers ARP for belongs to the lowest other address of that MAC.
-    fn join_proxied(&mut self, members: &[u32]) {
-        let only_answered = |i: &u32| {
-            self.get(*i).is_some_and(|c| {
-                c.facts.signs.has(Sign::ArpAnswered)
-                    && !c.facts.signs.any(
-                        Sign::PROOFS.without(Sign::ArpAnswered).with(Sign::Sourced).with(Sign::Announced),
-                    )
-            })
-        };
-        let (proxied, own): (Vec<u32>, Vec<u32>) = members.iter().partition(|i| only_answered(i));
-        if let Some(first) = own.first().copied() {
-            for i in proxied {
-                self.join(i, first, JoinReason::ProxyArp);
-            }
-        }
-    }
-
-    /// I8(c): MACs with one identifier are one device, with all their couplings.
-    fn join_identifiers(&mut self, zone: &Zone, cards: &Cards<'b, 'a>) {
-        let mut identifiers: Identifiers<'_> = BTreeMap::new();
-        for (mac, station) in &zone.stations {
-            let mut named = station.evidence.iter().filter(|e| ties_cards(e.field)).peekable();
-            if named.peek().is_some() && !cards.of(*mac).is_empty() {
-                record(&mut identifiers, *mac, named);
-            }
-        }
-        for c in self.couplings.iter().filter(|c| c.binding.is_local()) {
-            record(&mut identifiers, c.key.mac, c.facts.evidence.iter().filter(|e| ties_cards(e.field)));
-        }
-        for said in identifiers.into_values().filter(|said| said.len() > 1) {
-            let members = cards.of_all(said.keys());
-            self.join_identified(&members, JoinReason::SharedIdentifier, &said);
-        }
-    }
-
-    /// I8(c): couplings of different MACs leased under one client id or DUID are one device.
-    fn join_leases(&mut self, zone: &Zone, cards: &Cards<'b, 'a>) {
-        let mut identifiers: Identifiers<'_> = BTreeMap::new();
-        for (mac, station) in &zone.stations {
-            let ids = |e: &&Evidence| matches!(e.field, Field::DhcpClientId | Field::DhcpDuid);
-            record(&mut identifiers, *mac, station.evidence.iter().filter(ids));
-        }
-        for said in identifiers.into_values().filter(|said| said.len() > 1) {
-            let mut leased = cards.of_all(said.keys());
-            leased.retain(|i| self.get(*i).is_some_and(|c| c.facts.leased_at().is_some()));
-            self.join_identified(&leased, JoinReason::SharedLease, &said);
-        }
-    }
-
-    /// I12: randomised MACs with one host name, which is not a default name, are one device if their times from first to
-    /// last frame do not overlap.
-    fn join_names(&mut self, zone: &Zone, cards: &Cards<'b, 'a>) {
-        let mut identifiers: BTreeMap<String, BTreeMap<MacAddr, &Evidence>> = BTreeMap::new();
-        for (mac, members) in cards.iter().filter(|(mac, _)| mac.is_locally_administered()) {
-            let own = members.iter().filter_map(|i| self.get(*i)).map(|c| &c.facts.evidence);
-            for e in own.chain(zone.stations.get(&mac).map(|s| &s.evidence)).flatten() {
-                if matches!(e.field, Field::DhcpHostname | Field::MdnsHostname) && is_specific(&e.value) {
-                    identifiers.entry(e.value.to_ascii_lowercase()).or_default().entry(mac).or_insert(e);
-                }
-            }
-        }
-        for said in identifiers.into_values().filter(|said| said.len() > 1) {
-            let mut spans: Vec<(Timestamp, Timestamp)> =
-                said.keys().filter_map(|mac| self.span(cards.of(*mac))).collect();
-            spans.sort_unstable();
-            if spans.iter().zip(spans.iter().skip(1)).all(|(a, b)| a.1 < b.0) {
-                self.join_identified(&cards.of_all(said.keys()), JoinReason::SharedName, &said);
-            }
-        }
-    }
-
-    /// The first and the last frame of some couplings.
-    fn span(&self, members: &[u32]) -> Option<(Timestamp, Timestamp)> {
-        let facts = || members.iter().filter_map(|i| self.get(*i)).map(|c| c.facts);
-        Some((facts().map(|f| f.first_seen).min()?, facts().map(|f| f.last_seen).max()?))
-    }
-
-    /// The local couplings device by device, and the start of each device.
-    fn groups(&mut self, local: &[u32]) -> (Vec<u32>, Vec<u32>) {
-        let mut members = local.to_vec();
-        members.sort_by_key(|i| self.root(*i));
-        let mut starts = Vec::new();
-        let mut last = None;
-        for (place, i) in (0u32..).zip(&members) {
-            let root = self.root(*i);
-            if last != Some(root) {
-                starts.push(place);
-                last = Some(root);
-            }
-        }
-        (members, starts)
-    }
-}
-
-/// The MACs that said each identifier, with the evidence.
-type Identifiers<'z> = BTreeMap<(Field, &'z str), BTreeMap<MacAddr, &'z Evidence>>;
-
-fn record<'z>(identifiers: &mut Identifiers<'z>, mac: MacAddr, said: impl Iterator<Item = &'z Evidence>) {
-    for e in said {
-        let first = identifiers.entry((e.field, &e.value)).or_default().entry(mac).or_insert(e);
-        if e.at < first.at {
-            *first = e;
-        }
-    }
-}
-
-/// Fields whose value names one chassis, device, engine or serial number (I8c).
-fn ties_cards(field: Field) -> bool {
-    matches!(field, Field::LldpChassisId | Field::CdpDeviceId | Field::SnmpEngineId | Field::EnipSerial)
-}
-
-/// Names that makers give every unit, one per line; a trailing `*` matches anything.
-const DEFAULT_NAMES: &str = include_str!("../../config/default-names.txt");
-
-/// Whether a host name identifies a unit: it is not a default name (I12).
-fn is_specific(name: &str) -> bool {
-    let name = name.trim().to_ascii_lowercase();
-    let default = |pattern: &str| match pattern.strip_suffix('*') {
-        Some(head) => name.starts_with(head),
-        None => name == pattern,
-    };
-    let patterns = DEFAULT_NAMES.lines().map(str::trim).filter(|l| !l.is_empty() && !l.starts_with('#'));
-    name.len() > 2 && !patterns.into_iter().any(default)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn i12_a_default_name_is_not_specific() {
-        for name in ["iPhone", "iPhone-2", "android-4f1c", "Galaxy-S21", "localhost", "ESP_4A21B0", "x"] {
-            assert!(!is_specific(name), "{name}");
-        }
-        for name in ["marta-kowalska", "reception-desk-2", "anna-iphone", "build-server-01"] {
-            assert!(is_specific(name), "{name}");
+    /// What the coupling at `place` is of its device.
+    pub(super) fn part(&self, place: u32) -> Part {
+        if self.proxied.contains(&place) {
+            Part::Proxied
+        } else if self.bridged.contains(&place) {
+            Part::Bridged
+        } else {
+            Part::Own
         }
     }
 }

@@ -8,6 +8,7 @@ use super::coupling::{Coupling, CouplingKey};
 use super::mac::MacAddr;
 use super::segment::Segment;
 use super::station::Station;
+use super::stretches::Clock;
 use super::time::Timestamp;
 
 /// The facts of one zone (I9). A delta, as sensors upload it, is a small zone.
@@ -55,6 +56,12 @@ impl Zone {
                 true
             }
         }
+    }
+
+    /// Which times of the zone are believed (I16).
+    pub fn clock(&self) -> Clock {
+        let sent = self.couplings.values().filter(|c| !c.signs.is_only_described());
+        Clock::new(&self.segment.stretches, sent.map(|c| (c.first_seen, c.last_seen)))
     }
 
     /// The facts from frames before `as_of`; see [`Inventory::until`].
@@ -138,7 +145,12 @@ impl Inventory {
         Self { zones: zones.filter(|(_, z)| !z.is_empty()).map(|(name, z)| (name.clone(), z)).collect() }
     }
 
-    /// The newest frame of all zones; the default for `as_of`.
+    /// The end of the believed times of all zones: the instant at which a replay counts (I16).
+    pub fn believed_end(&self) -> Option<Timestamp> {
+        self.zones.values().filter_map(|z| z.clock().end()).max()
+    }
+
+    /// The newest frame of all zones.
     pub fn last_frame(&self) -> Option<Timestamp> {
         self.zones.values().filter_map(|z| z.segment.last_frame).max()
     }

@@ -274,7 +274,7 @@ proptest! {
         let zone = zone(&history);
         let policy = Policy::default();
         let bindings = Bindings::derive(&zone, &policy);
-        let identities = Identities::derive(&zone, &bindings, &ZoneDecisions::default());
+        let identities = Identities::derive(&zone, &bindings, &ZoneDecisions::default(), &zone.clock());
         let devices: Vec<Vec<CouplingKey>> = identities
             .groups()
             .map(|g| g.iter().map(|i| bindings.couplings[*i as usize].key).collect())
@@ -303,8 +303,12 @@ proptest! {
         for c in &bindings.couplings {
             let off_link = !bindings.on_link.contains(c.key.ip);
             let unproven = c.facts.proof().is_none();
-            prop_assert!(!(c.binding.is_local() && off_link && unproven && address::is_public(c.key.ip)), "X-PUB");
-            prop_assert!(!(c.binding == Binding::Inferred && bindings.forwarding.contains_key(&c.key.mac)), "I6");
+            let near = c.facts.signs.any(Signs::from(Sign::Near).with(Sign::Sixty));
+            let shown = near || c.facts.signs.has(Sign::Announced);
+            prop_assert!(!(c.binding.is_local() && off_link && unproven && address::is_public(c.key.ip)) || shown, "X-PUB");
+            let forwards = bindings.forwarding.contains_key(&c.key.mac);
+            let own = address::is_private(c.key.ip) && near;
+            prop_assert!(c.binding != Binding::Inferred || !forwards || own, "I4, I6");
         }
     }
 

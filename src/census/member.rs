@@ -17,6 +17,17 @@ pub enum CouplingState {
     Tentative,
 }
 
+/// What a coupling is of its device (I8d, I8g).
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Part {
+    /// The device's own MAC, with an address that it uses.
+    Own,
+    /// The MAC is that of a bridge or repeater, which passes on the device's frames.
+    Bridged,
+    /// The MAC only answers for the address, which another host uses, or nobody.
+    Proxied,
+}
+
 /// One coupling of a device.
 #[derive(Clone, Debug)]
 pub struct Member<'a> {
@@ -24,4 +35,5 @@ pub struct Member<'a> {
     pub facts: &'a Coupling,
     pub binding: Binding,
     pub state: CouplingState,
+    pub part: Part,
 }

@@ -11,6 +11,7 @@ pub mod address;
 pub mod time;
 
 mod binding;
+mod cards;
 mod classification;
 mod compact;
 mod coupling;
@@ -21,20 +22,26 @@ mod device_decisions;
 mod evidence;
 mod explanation;
 mod finding;
+mod graph;
+mod id;
 mod identity;
 mod inventory;
 mod ledger;
 mod mac;
 mod managed;
 mod member;
+mod on_link;
 mod policy;
 mod quarantine;
 mod segment;
+mod shared_address;
 mod sign;
 mod simulation;
 mod station;
 mod stretches;
 mod survey;
+mod ties;
+mod unread;
 mod verdict;
 
 #[cfg(test)]
@@ -43,6 +50,8 @@ mod decision_laws;
 pub(crate) mod laws;
 #[cfg(test)]
 mod rules;
+#[cfg(test)]
+mod rules_revised;
 
 pub use address::Prefix;
 pub use binding::{Binding, Forwards};
@@ -57,13 +66,15 @@ pub use evidence::{
     clean,
 };
 pub use explanation::{Rung, RungOutcome, ladder, verdict_changes};
-pub use finding::Finding;
+pub use finding::{
+    BadFindingId, Finding, FindingId, FindingKind, Findings, Limit, Subjects, UnlistedFindings,
+};
 pub use identity::{Join, JoinReason};
 pub use inventory::{Inventory, Zone};
 pub use ledger::Census;
 pub use mac::{BadMac, MacAddr};
 pub use managed::{ManagedList, ManagedMatch, MatchedBy};
-pub use member::{CouplingState, Member};
+pub use member::{CouplingState, Member, Part};
 pub use policy::Policy;
 pub use segment::Segment;
 pub use sign::{Sign, Signs};
@@ -72,4 +83,5 @@ pub use station::Station;
 pub use stretches::{Clock, Stretches};
 pub use survey::{CouplingLine, Routed, Survey, Unaddressed};
 pub use time::Timestamp;
+pub use unread::{MostlyUnread, NotUnderstood, Unread, UnreadEntry, UnreadKind};
 pub use verdict::{Standing, Verdict, commitment, verdict};

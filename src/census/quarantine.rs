@@ -2,25 +2,31 @@
 
 use super::binding::Bound;
 use super::policy::Policy;
+use super::stretches::Clock;
 use super::time::{MINUTE, Timestamp};
 
-/// Whether each of `couplings` is still tentative. They must be sorted by key. `first_frame` is that of the zone.
-pub(super) fn tentative(
-    couplings: &[Bound<'_>],
-    first_frame: Option<Timestamp>,
-    policy: &Policy,
-) -> Vec<bool> {
+/// Whether each of `couplings` is still tentative. They must be sorted by key. No coupling is new in the grace after the
+/// zone's first frame, and after each gap of an hour without a frame.
+pub(super) fn tentative(couplings: &[Bound<'_>], clock: &Clock, policy: &Policy) -> Vec<bool> {
     let mut held = vec![false; couplings.len()];
-    let Some(start) = first_frame.map(|t| t.plus(policy.quarantine_grace)) else { return held };
-    let newcomers = couplings.iter().enumerate();
-    let newcomers = newcomers.filter(|(_, c)| c.binding.is_local() && c.facts.first_seen >= start);
+    let starts = clock.starts();
+    let is_new = |at: Timestamp| {
+        let after = starts.partition_point(|start| *start <= at);
+        let start = after.checked_sub(1).and_then(|i| starts.get(i));
+        start.is_some_and(|start| at.since(*start) >= policy.quarantine_grace)
+    };
+    let newcomers = couplings.iter().enumerate().filter(|(_, c)| c.binding.is_local());
     // Couplings are sorted by key, so the index breaks ties as the key would.
-    let mut newcomers: Vec<(Timestamp, usize)> = newcomers.map(|(i, c)| (c.facts.first_seen, i)).collect();
+    let newcomers =
+        newcomers.map(|(i, c)| (clock.at(c.facts.first_seen), i)).filter(|(first, _)| is_new(*first));
+    let mut newcomers: Vec<(Timestamp, usize)> = newcomers.collect();
     newcomers.sort_unstable();
     for minute in newcomers.chunk_by(|(a, _), (b, _)| a.0.div_euclid(MINUTE) == b.0.div_euclid(MINUTE)) {
         for (first, i) in minute.iter().skip(policy.quarantine_rate) {
             if let (Some(c), Some(slot)) = (couplings.get(*i), held.get_mut(*i)) {
-                *slot = c.facts.last_seen.since(*first) < policy.quarantine_confirm_after;
+                let last = c.facts.last_seen;
+                let confirmed = last.since(*first) >= policy.quarantine_confirm_after;
+                *slot = !confirmed || clock.is_beyond(last) && !clock.is_beyond(*first);
             }
         }
     }
@@ -30,7 +36,7 @@ pub(super) fn tentative(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::census::{Binding, Coupling, CouplingKey, MacAddr, Sign};
+    use crate::census::{Binding, Coupling, CouplingKey, MacAddr, Sign, Stretches};
 
     /// Couplings that are first and last seen at these seconds, by key.
     fn held(seen: &[(i64, i64)], rate: usize) -> Vec<bool> {
@@ -49,7 +55,8 @@ mod tests {
         };
         let couplings: Vec<Bound<'_>> = facts.iter().enumerate().map(bound).collect();
         let policy = Policy { quarantine_rate: rate, ..Policy::default() };
-        tentative(&couplings, Some(Timestamp(0)), &policy)
+        let stretches = Stretches::from(vec![(Timestamp(0), Timestamp::from_secs(7_200))]);
+        tentative(&couplings, &Clock::new(&stretches, std::iter::empty()), &policy)
     }
 
     #[test]

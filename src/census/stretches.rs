@@ -147,6 +147,11 @@ impl Clock {
         self.believed.is_some_and(|(_, end)| at > end)
     }
 
+    /// The stretch of believed times, without a gap of 30 days.
+    pub fn believed(&self) -> Option<(Timestamp, Timestamp)> {
+        self.believed
+    }
+
     /// The end of the believed stretch: the instant at which a replay counts.
     pub fn end(&self) -> Option<Timestamp> {
         self.believed.map(|(_, end)| end)

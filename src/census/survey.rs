@@ -2,6 +2,7 @@
 //! (`docs/rules.md`, Ledger).
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use serde::{Deserialize, Serialize};
@@ -12,19 +13,21 @@ use super::binding::{Binding, Bindings, Bound, Forwards};
 use super::classification::{Classification, Classifier, ClassifierInput};
 use super::coupling::{Coupling, CouplingKey};
 use super::decisions::{Decisions, ZoneDecisions};
-use super::device::{Device, DeviceBuilder, ZoneClassifier};
+use super::device::{Described, Device, DeviceBuilder, ZoneClassifier};
 use super::device_decisions::DecisionLookup;
-use super::evidence::Field;
-use super::finding::{self, Finding};
+use super::evidence::{EvidenceSet, Field};
+use super::finding::{self, Finding, Findings, Limit};
 use super::identity::{Identities, Join};
 use super::inventory::{Inventory, Zone};
 use super::ledger::Census;
 use super::mac::MacAddr;
-use super::member::{CouplingState, Member};
+use super::member::{CouplingState, Member, Part};
 use super::policy::Policy;
-use super::quarantine;
+use super::sign::Sign;
+use super::station::Station;
 use super::time::Timestamp;
 use super::verdict::Verdict;
+use super::{quarantine, ties};
 
 /// The most couplings of a zone whose devices keep their classifications.
 const KEPT: usize = 1 << 16;
@@ -35,7 +38,7 @@ pub struct CouplingLine<'a> {
     pub zone: &'a str,
     pub key: CouplingKey,
     pub facts: &'a Coupling,
-    /// X-VIRT, X-PUB or X-ROUTED.
+    /// X-VIRT, X-BCAST, X-PUB or X-ROUTED.
     pub verdict: Verdict,
     pub binding: Binding,
     /// Why its MAC forwards, if it does.
@@ -43,11 +46,13 @@ pub struct CouplingLine<'a> {
 }
 
 impl<'a> CouplingLine<'a> {
-    fn new(zone: &'a str, coupling: &Bound<'a>, forwards: Option<Forwards>) -> Self {
+    fn new(zone: &'a str, coupling: &Bound<'a>, bindings: &Bindings<'a>) -> Self {
         let Bound { key, facts, binding } = *coupling;
+        let forwards = bindings.forwarding.get(&key.mac).copied();
         let verdict = match binding {
             Binding::Virtual => Verdict::Virtual,
-            _ if is_public(key.ip) => Verdict::Public,
+            Binding::Broadcast => Verdict::Broadcast,
+            _ if is_public(key.ip) && !bindings.on_link.contains(key.ip) => Verdict::Public,
             _ => Verdict::Routed,
         };
         Self { zone, key, facts, verdict, binding, forwards }
@@ -84,8 +89,7 @@ pub struct Survey<'a> {
     pub routed: Vec<Routed>,
     /// Sorted by MAC.
     pub unaddressed: Vec<Unaddressed>,
-    /// Sorted.
-    pub findings: Vec<Finding>,
+    pub findings: Findings,
     pub census: Census,
 }
 
@@ -118,19 +122,16 @@ impl<'a> Survey<'a> {
             lines: Vec::new(),
             routed: Vec::new(),
             unaddressed: Vec::new(),
-            findings: Vec::new(),
+            findings: Findings::default(),
             census: Census::default(),
         };
         for (name, zone) in &inventory.zones {
-            let on_demand = zone.couplings.len() > kept;
-            let classifier = Rc::new(ZoneClassifier { zone, classifier, on_demand });
-            survey.add_zone(name, &classifier, policy, decisions);
+            survey.add_zone(kept, name, zone, classifier, policy, decisions);
         }
         survey.routed = routed(&survey.lines);
         // The order is total: no two devices of a zone are listed under one coupling.
         survey.devices.sort_unstable_by(|a, b| (a.zone, a.ip, a.mac).cmp(&(b.zone, b.ip, b.mac)));
         survey.unaddressed.sort_by_key(|u| u.mac);
-        survey.findings.sort_unstable();
         let verdicts = survey.devices.iter().map(|d| d.verdict).chain(survey.lines.iter().map(|l| l.verdict));
         survey.census.book(verdicts);
         survey
@@ -138,26 +139,38 @@ impl<'a> Survey<'a> {
 
     fn add_zone(
         &mut self,
+        kept: usize,
         name: &'a str,
-        classifier: &Rc<ZoneClassifier<'a>>,
+        zone: &'a Zone,
+        classifier: &'a dyn Classifier,
         policy: &Policy,
         decisions: &Decisions,
     ) {
-        let zone = classifier.zone;
         let bindings = Bindings::derive(zone, policy);
+        let clock = zone.clock();
         let undecided = ZoneDecisions::default();
-        let identities = Identities::derive(zone, &bindings, decisions.of_zone(name).unwrap_or(&undecided));
-        let tentative = quarantine::tentative(&bindings.couplings, zone.segment.first_frame, policy);
+        let zone_decisions = decisions.of_zone(name).unwrap_or(&undecided);
+        let identities = Identities::derive(zone, &bindings, zone_decisions, &clock);
+        let tentative = quarantine::tentative(&bindings.couplings, &clock, policy);
+        let described = described(zone, &bindings, &identities);
+        let on_demand = zone.couplings.len() > kept;
+        let bridged = bridged(&bindings, &identities);
+        let classifier = &Rc::new(ZoneClassifier { zone, classifier, described, bridged, on_demand });
         self.census.strict_couplings += bindings.couplings.len() as u64;
-        self.census.lower_bound |= zone.segment.is_full();
+        if zone.segment.is_full() {
+            self.census.lower_bound = true;
+            self.findings.push(Finding::lower_bound(name, Limit::Learned));
+        }
         self.lines.extend(
             bindings
                 .couplings
                 .iter()
                 .filter(|c| !c.binding.is_local())
-                .map(|c| CouplingLine::new(name, c, bindings.forwarding.get(&c.key.mac).copied())),
+                .map(|c| CouplingLine::new(name, c, &bindings)),
         );
-        self.findings.extend(finding::conflicts(name, &bindings, &identities, &tentative));
+        finding::conflicts(name, &bindings, &identities, &tentative, &mut self.findings);
+        self.findings.extend(finding::clock_jump(name, zone, &clock));
+        finding::prefixes(name, &bindings.on_link, &mut self.findings);
 
         let mut joins: HashMap<CouplingKey, Vec<&Join>> = HashMap::new();
         for join in &identities.joins {
@@ -174,7 +187,8 @@ impl<'a> Survey<'a> {
         };
         let member = |place: &u32| {
             let c = bindings.couplings.get(*place as usize)?;
-            Some(Member { key: c.key, facts: c.facts, binding: c.binding, state: state(*place) })
+            let (state, part) = (state(*place), identities.part(*place));
+            Some(Member { key: c.key, facts: c.facts, binding: c.binding, state, part })
         };
         let mut builder = DeviceBuilder {
             zone: name,
@@ -182,22 +196,20 @@ impl<'a> Survey<'a> {
             bindings: &bindings,
             joins,
             decisions: DecisionLookup::new(name, decisions, &bindings, self.as_of),
+            clock: &clock,
             policy,
             as_of: self.as_of,
             shared: HashMap::new(),
         };
-        let mut held = 0;
+        let known = self.devices.len();
         self.devices.reserve_exact(identities.len());
         for group in identities.groups() {
             let members: SmallVec<[Member<'a>; 1]> = group.iter().filter_map(member).collect();
             if let Some(device) = builder.build(members) {
-                held += u64::from(device.verdict == Verdict::Tentative);
                 self.devices.push(device);
             }
         }
-        if held > 0 {
-            self.findings.push(Finding::NewcomersHeld { zone: name.to_owned(), devices: held });
-        }
+        self.findings.extend(finding::held(name, self.devices.get(known..).unwrap_or_default()));
         self.unaddressed.extend(unaddressed(zone, &bindings, classifier.classifier));
     }
 }
@@ -211,27 +223,81 @@ fn routed(lines: &[CouplingLine<'_>]) -> Vec<Routed> {
     addresses.into_iter().map(|(mac, addresses)| Routed { mac, addresses }).collect()
 }
 
+/// What other MACs said of the host with an address, by a coupling of that host's device (I2). A message describes nobody
+/// if no device has the address, or several have it; and if the speaker itself uses the address, the words are its own.
+fn described<'a>(zone: &'a Zone, bindings: &Bindings<'a>, identities: &Identities) -> Described<'a> {
+    let mut described = Described::new();
+    let is_own = |key: &CouplingKey| {
+        let place = bindings.couplings.binary_search_by(|c| c.key.cmp(key)).ok();
+        let local = place.filter(|i| bindings.couplings.get(*i).is_some_and(|c| c.binding.is_local()));
+        local.and_then(|i| u32::try_from(i).ok()).is_some_and(|i| identities.part(i) != Part::Proxied)
+    };
+    let by_others = |(key, c): &(&'a CouplingKey, &'a Coupling)| {
+        !c.evidence.is_empty()
+            && (c.signs.has(Sign::Described) || c.signs.any(Sign::PROOFS))
+            && !is_own(key)
+            && (c.signs.has(Sign::Described) || bindings.is_local(key))
+    };
+    let mut by_others = zone.couplings.iter().filter(by_others).peekable();
+    if by_others.peek().is_none() {
+        return described;
+    }
+    // By address: the first coupling of the device that uses it; none if several devices do.
+    let mut users: HashMap<IpAddr, (usize, Option<CouplingKey>)> = HashMap::new();
+    for (device, group) in identities.groups().enumerate() {
+        for place in group.iter().filter(|i| identities.part(**i) != Part::Proxied) {
+            let Some(c) = bindings.couplings.get(*place as usize) else { continue };
+            let user = users.entry(c.key.ip).or_insert((device, Some(c.key)));
+            if user.0 != device {
+                user.1 = None;
+            }
+        }
+    }
+    for (key, facts) in by_others {
+        if let Some((_, Some(user))) = users.get(&key.ip) {
+            described.entry(*user).or_default().push(&facts.evidence);
+        }
+    }
+    described
+}
+
+/// What each bridge's MAC said from the addresses of its clients (I8g).
+fn bridged<'a>(bindings: &Bindings<'a>, identities: &Identities) -> HashMap<MacAddr, Vec<&'a EvidenceSet>> {
+    let mut said: HashMap<MacAddr, Vec<&'a EvidenceSet>> = HashMap::new();
+    for place in identities.bridged() {
+        if let Some(c) = bindings.couplings.get(place as usize).filter(|c| !c.facts.evidence.is_empty()) {
+            said.entry(c.key.mac).or_default().push(&c.facts.evidence);
+        }
+    }
+    said
+}
+
 /// The MACs of a zone without an address (I14), except for the ports of a chassis that is a device.
 fn unaddressed(
     zone: &Zone,
     bindings: &Bindings<'_>,
     classifier: &dyn Classifier,
 ) -> impl Iterator<Item = Unaddressed> {
-    let addressed: HashSet<MacAddr> = zone.couplings.keys().map(|k| k.mac).collect();
+    let sends = zone.couplings.iter().filter(|(_, c)| !c.signs.is_only_described());
+    let addressed: HashSet<MacAddr> = sends.map(|(k, _)| k.mac).collect();
     let local: HashSet<MacAddr> = bindings.local().map(|c| c.key.mac).collect();
-    let chassis: HashSet<&str> = zone
-        .stations
-        .iter()
-        .filter(|(mac, _)| local.contains(mac))
-        .flat_map(|(_, s)| s.evidence.values(Field::LldpChassisId))
-        .collect();
+    let ids = |station: &'_ Station| -> Vec<(Field, String)> {
+        let named = station.evidence.iter().filter(|e| ties::ties_cards(e));
+        named.map(|e| (e.field, e.value.to_string())).collect()
+    };
+    let known = zone.stations.iter().filter(|(mac, _)| local.contains(mac));
+    let chassis: HashSet<(Field, String)> = known.flat_map(|(_, s)| ids(s)).collect();
+    let is_port = move |station: &Station| {
+        let named = station.evidence.iter().filter_map(ties::named_chassis).any(|mac| local.contains(&mac));
+        named || ids(station).iter().any(|id| chassis.contains(id))
+    };
     zone.stations
         .iter()
         .filter(move |(mac, station)| {
             station.speaks_layer_two()
                 && !addressed.contains(mac)
                 && !mac.is_virtual_router()
-                && !station.evidence.values(Field::LldpChassisId).any(|id| chassis.contains(id))
+                && !is_port(station)
         })
         .map(|(mac, station)| {
             let subject = ClassifierInput {

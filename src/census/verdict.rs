@@ -28,6 +28,9 @@ pub enum Verdict {
     /// On the managed list.
     #[serde(rename = "X-MANAGED")]
     Managed,
+    /// A coupling with the broadcast address of a sent or configured prefix (I15c).
+    #[serde(rename = "X-BCAST")]
+    Broadcast,
     /// A coupling with a public address that is neither proven nor on-link.
     #[serde(rename = "X-PUB")]
     Public,
@@ -46,9 +49,10 @@ pub enum Verdict {
 
 impl Verdict {
     /// First the counted, then the excluded, each sorted by id.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::CountedNetwork,
         Self::CountedIot,
+        Self::Broadcast,
         Self::ComputerMobile,
         Self::Deleted,
         Self::Idle,
@@ -65,6 +69,7 @@ impl Verdict {
         match self {
             Self::CountedNetwork => "C-NET",
             Self::CountedIot => "C-IOT",
+            Self::Broadcast => "X-BCAST",
             Self::ComputerMobile => "X-CM",
             Self::Deleted => "X-DEL",
             Self::Idle => "X-IDLE",
@@ -81,6 +86,7 @@ impl Verdict {
         match self {
             Self::CountedNetwork => "counted: a network device",
             Self::CountedIot => "counted: an IoT device",
+            Self::Broadcast => "not a device: the broadcast address of a network",
             Self::ComputerMobile => "not counted: the plan does not bill computers & mobile",
             Self::Deleted => "not counted: deleted, and no traffic since",
             Self::Idle => "not counted: silent for more than 30 days",
@@ -100,7 +106,7 @@ impl Verdict {
 
     /// Whether it excludes a coupling instead of a device.
     pub const fn is_line(self) -> bool {
-        matches!(self, Self::Public | Self::Routed | Self::Virtual)
+        matches!(self, Self::Broadcast | Self::Public | Self::Routed | Self::Virtual)
     }
 }
 

@@ -29,7 +29,8 @@ impl<'a> DeviceFacts<'a> {
     /// The facts of a device: its evidence, the makers of its MACs, and why it forwards.
     pub(super) fn of(subject: &'a ClassifierInput<'_>, vendors: &Vendors) -> Self {
         // A host that answers look-ups passes on what others look for.
-        let passes_on = subject.evidence.iter().any(|e| e.field == Field::DnsRole);
+        let passes_on =
+            subject.evidence.iter().any(|e| e.field == Field::NetworkTask && &*e.value == "dns_server");
         let mut facts: Vec<Fact<'a>> = subject
             .evidence
             .iter()
@@ -49,6 +50,9 @@ impl<'a> DeviceFacts<'a> {
             makers.extend(maker.map(|m| vendors.short(&m).into_owned()));
         }
         for maker in makers {
+            if let Some(makes) = vendors.find(&maker).and_then(|v| v.makes.clone()) {
+                derive(Field::MacMakes, Cow::Owned(makes));
+            }
             derive(Field::MacVendor, Cow::Owned(maker));
         }
         if random {
@@ -74,7 +78,7 @@ impl<'a> DeviceFacts<'a> {
 }
 
 fn is_derived(field: Field) -> bool {
-    matches!(field, Field::MacVendor | Field::MacRandom | Field::Behaviour)
+    matches!(field, Field::MacVendor | Field::MacMakes | Field::MacRandom | Field::Behaviour)
 }
 
 /// The way in which it forwards. All have the behaviour `gateway` in addition.

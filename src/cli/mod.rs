@@ -1,6 +1,7 @@
 //! The command-line library of both binaries: how a command fails, logs, prints, and documents itself.
 
 pub(crate) mod failure;
+pub(crate) mod findings;
 pub mod log;
 pub(crate) mod manual;
 pub(crate) mod rule;

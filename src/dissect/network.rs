@@ -9,9 +9,9 @@ use pnet::packet::ipv6::Ipv6Packet;
 use super::link::{self, Link};
 use super::protocol::{self, gear::igmp};
 use super::sink::{Anomaly, Fragment, FragmentKey, Sink};
-use super::{Malformed, Payload, Reader, Words, neighbor, transport, tunnel};
+use super::{Malformed, Payload, Reader, Words, neighbor, quiet, transport, tunnel};
 use crate::census::address::{is_link_local, is_never_sender};
-use crate::census::{Field, Sign, Signs};
+use crate::census::{Field, NotUnderstood, Sign, Signs};
 
 /// TTLs that packets start with (I6).
 const INITIAL_TTLS: [u8; 5] = [30, 32, 64, 128, 255];
@@ -283,6 +283,12 @@ fn upper(
         Next::Udp => transport::udp(packet, body, sink),
         Next::Gre if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);
+            // Version 0; computers dial in with version 1 (RFC 2637).
+            if let [_, version, ..] = body
+                && version & 7 == 0
+            {
+                runs(packet, "gre", sink);
+            }
             tunnel::gre(packet.link, body, sink)
         }
         Next::Ipv4 | Next::Ipv6 if packet.part == Part::Whole => {
@@ -297,6 +303,16 @@ fn upper(
             packet.sighted(Signs::default(), sink);
             tunnel::l2tpv3(packet.link, body, sink)
         }
+        // RFC 4023.
+        Next::MplsInIp if packet.part == Part::Whole => {
+            packet.sighted(Signs::default(), sink);
+            tunnel::mpls(packet.link, body, sink)
+        }
+        Next::Icmp if packet.part == Part::Whole => {
+            packet.sighted(Signs::default(), sink);
+            reported(packet, body, sink);
+            Ok(())
+        }
         Next::Icmpv6 if packet.source.is_ipv6() => {
             let result = neighbor::dissect(packet, body, sink);
             // RFC 3810 section 5.1.14: a query has the hop limit 1 and a link-local source.
@@ -309,11 +325,34 @@ fn upper(
         }
         other => {
             packet.sighted(Signs::default(), sink);
-            if packet.is_group() && packet.part == Part::Whole {
+            if packet.part != Part::Whole {
+                return Ok(());
+            }
+            if packet.is_group() {
                 let payload = packet.payload(body);
                 return station(packet, sink, |words| protocol::over_ip(other.0, packet, payload, words));
             }
+            if !quiet::is_quiet_protocol(other.0) {
+                sink.not_understood(NotUnderstood::ip_protocol(other.0));
+            }
             Ok(())
         }
+    }
+}
+
+/// ICMP reports that only a router sends: of a better way (type 5) and of a TTL that ran out on the way (type 11, code 0;
+/// RFC 792).
+fn reported(packet: &Packet<'_>, body: &[u8], sink: &mut impl Sink) {
+    match body {
+        [5, 0..=3, ..] if body.len() >= 28 => runs(packet, "redirect", sink),
+        [11, 0, ..] if body.len() >= 28 => runs(packet, "time_exceeded", sink),
+        _ => {}
+    }
+}
+
+/// Says what the sender does to run the network. It is the frame's sender only if no router lowered the TTL.
+fn runs(packet: &Packet<'_>, task: &str, sink: &mut impl Sink) {
+    if packet.is_fresh() && packet.has_sender() && !packet.is_group() {
+        sink.coupling_said(packet.link.source, packet.source, Field::NetworkTask, task);
     }
 }

@@ -7,13 +7,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::census::{Field, MacAddr, Prefix, Signs, Timestamp, VALUE_BYTES};
+use crate::census::{Field, MacAddr, NotUnderstood, Prefix, Signs, Timestamp, VALUE_BYTES};
 
-const A: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0a];
-const B: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0b];
-const ALL: [u8; 6] = [0xff; 6];
-const HOST: [u8; 4] = [10, 0, 0, 5];
-const PEER: [u8; 4] = [10, 0, 0, 9];
+pub(super) const A: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0a];
+pub(super) const B: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0b];
+pub(super) const ALL: [u8; 6] = [0xff; 6];
+pub(super) const HOST: [u8; 4] = [10, 0, 0, 5];
+pub(super) const PEER: [u8; 4] = [10, 0, 0, 9];
 
 /// Everything that a frame gave, as texts.
 #[derive(Debug, Default)]
@@ -65,28 +65,36 @@ impl Sink for Record {
     fn anomaly(&mut self, what: Anomaly) {
         self.0.push(format!("anomaly {}", what.name()));
     }
+
+    fn not_understood(&mut self, what: NotUnderstood) {
+        self.0.push(format!("not understood {} {what}", what.kind.name()));
+    }
+
+    fn unread_datagram(&mut self, _: IpAddr, port: u16) {
+        self.0.push(format!("unread {port}"));
+    }
 }
 
-fn dissected(link: LinkType, data: &[u8]) -> Vec<String> {
+pub(super) fn dissected(link: LinkType, data: &[u8]) -> Vec<String> {
     let mut record = Record::default();
     let length = u32::try_from(data.len()).unwrap();
     dissect(&Frame { at: Timestamp(0), link, data, length }, &mut record);
     record.0
 }
 
-fn ethernet(data: &[u8]) -> Vec<String> {
+pub(super) fn ethernet(data: &[u8]) -> Vec<String> {
     dissected(LinkType::Ethernet, data)
 }
 
-fn frame(to: [u8; 6], from: [u8; 6], kind: u16, body: &[u8]) -> Vec<u8> {
+pub(super) fn frame(to: [u8; 6], from: [u8; 6], kind: u16, body: &[u8]) -> Vec<u8> {
     [&to[..], &from, &kind.to_be_bytes(), body].concat()
 }
 
-fn arp(operation: u8, sender: [u8; 6], ip: [u8; 4], target: [u8; 4]) -> Vec<u8> {
+pub(super) fn arp(operation: u8, sender: [u8; 6], ip: [u8; 4], target: [u8; 4]) -> Vec<u8> {
     [&[0, 1, 8, 0, 6, 4, 0, operation][..], &sender, &ip, &[0; 6], &target].concat()
 }
 
-fn udp(to: [u8; 6], target: [u8; 4], ttl: u8, ports: (u16, u16), body: &[u8]) -> Vec<u8> {
+pub(super) fn udp(to: [u8; 6], target: [u8; 4], ttl: u8, ports: (u16, u16), body: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     PacketBuilder::ethernet2(A, to)
         .ipv4(HOST, target, ttl)
@@ -130,11 +138,68 @@ fn i3_group_and_null_sources_and_impossible_senders_form_no_coupling() {
 fn i6_a_ttl_tells_something_only_in_unicast_that_is_not_link_scope() {
     for (ttl, sign) in [(64, "Near"), (128, "Near"), (30, "Near"), (63, "Far"), (1, "Far")] {
         let found = ethernet(&udp(B, PEER, ttl, (1, 2), b"x"));
-        assert_eq!(found, [format!("00:1b:d4:00:00:0a 10.0.0.5 [Sourced, {sign}] []")]);
+        assert_eq!(found[0], format!("00:1b:d4:00:00:0a 10.0.0.5 [Sourced, {sign}] []"));
     }
     for (to, target) in [(ALL, [255; 4]), ([1, 0, 0x5e, 1, 2, 3], [239, 1, 2, 3]), (B, [169, 254, 1, 1])] {
         assert_eq!(ethernet(&udp(to, target, 7, (1, 2), b"x")), ["00:1b:d4:00:00:0a 10.0.0.5 [Sourced] []"]);
     }
+}
+
+#[test]
+fn a_short_message_with_the_ttl_of_windows_says_so_and_bulk_data_does_not() {
+    let said = |ttl, body: &[u8]| ethernet(&udp(B, PEER, ttl, (1, 2), body)).len() - 1;
+    assert_eq!((said(128, b"x"), said(64, b"x"), said(128, b""), said(128, &[0; 65])), (1, 0, 0, 0));
+    assert_eq!(ethernet(&udp(B, [169, 254, 1, 1], 128, (1, 2), b"x")).len(), 2);
+    assert_eq!(ethernet(&udp(ALL, [255; 4], 128, (1, 2), b"x")).len(), 1);
+}
+
+#[test]
+fn reports_of_icmp_and_ends_of_tunnels_show_a_router_unless_they_come_from_behind_one() {
+    let packet = |protocol: u8, ttl: u8, body: &[u8]| {
+        let mut bytes = over_ip(protocol, body);
+        bytes[22] = ttl;
+        ethernet(&bytes).into_iter().filter(|f| f.contains("network.task")).collect::<Vec<_>>()
+    };
+    let report = |kind: u8, code: u8| [&[kind, code][..], &[0; 30]].concat();
+    assert!(packet(1, 255, &report(11, 0))[0].ends_with("network.task=time_exceeded"));
+    assert!(packet(1, 64, &report(5, 1))[0].ends_with("network.task=redirect"));
+    assert!(packet(47, 255, &[0, 0, 0x88, 0x0b, 0, 0, 0, 0])[0].ends_with("network.task=gre"));
+    for (protocol, ttl, body) in [
+        (1, 254, report(11, 0)),
+        (1, 255, report(11, 1)),
+        (1, 255, report(8, 0)),
+        (47, 255, vec![0x30, 1, 0x88, 0x0b, 0, 0, 0, 0]),
+        (47, 63, vec![0, 0, 0x88, 0x0b, 0, 0, 0, 0]),
+    ] {
+        assert!(packet(protocol, ttl, &body).is_empty(), "{protocol} {ttl} {body:?}");
+    }
+}
+
+#[test]
+fn a_relay_is_told_from_a_server_by_its_own_address_in_the_message() {
+    let message = |op: u8, relay: [u8; 4], kind: u8| {
+        let mut bytes = vec![0; 240];
+        bytes[0] = op;
+        bytes[1..3].copy_from_slice(&[1, 6]);
+        bytes[24..28].copy_from_slice(&relay);
+        bytes[28..34].copy_from_slice(&B);
+        bytes[236..240].copy_from_slice(&[99, 130, 83, 99]);
+        bytes.extend([53, 1, kind, 255]);
+        bytes
+    };
+    let said = |ports, body: &[u8]| -> Vec<String> {
+        let found = ethernet(&udp(B, PEER, 64, ports, body));
+        found
+            .iter()
+            .filter_map(|f| f.split_once("10.0.0.5 "))
+            .map(|(_, f)| f.to_owned())
+            .filter(|f| f.contains('='))
+            .collect()
+    };
+    assert_eq!(said((67, 67), &message(1, HOST, 1)), ["network.task=dhcp_relay"]);
+    assert_eq!(said((67, 68), &message(2, HOST, 2)), ["network.task=dhcp_relay"]);
+    assert_eq!(said((67, 67), &message(2, PEER, 2)), ["dhcp.server=server"]);
+    assert_eq!(said((67, 68), &message(2, [0; 4], 2)), ["dhcp.server=server"]);
 }
 
 #[test]
@@ -315,7 +380,8 @@ fn routers_over_udp_are_heard_only_where_they_speak_to_a_group() {
         let group = ethernet(&udp([1, 0, 0x5e, 0, 0, 2], [224, 0, 0, 2], 1, (port, port), body));
         assert_eq!(group[1], format!("00:1b:d4:00:00:0a {said}"));
         assert_eq!(group[2], "00:1b:d4:00:00:0a 10.0.0.5 [RoutingHello] []");
-        assert_eq!(ethernet(&udp(B, PEER, 64, (port, port), body)).len(), 1);
+        let host = ethernet(&udp(B, PEER, 64, (port, port), body));
+        assert!(!host.iter().any(|fact| fact.contains("router.")), "{host:?}");
     }
 }
 

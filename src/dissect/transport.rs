@@ -10,12 +10,14 @@ use super::network::{self, Packet, Part};
 use super::protocol::{self, host::tcp as opening};
 use super::sink::Sink;
 use super::words::Sender;
-use super::{Malformed, Payload, Words, lease, tunnel};
-use crate::census::address::is_never_sender;
-use crate::census::{Field, Sign, Signs};
+use super::{Malformed, Payload, Words, lease, quiet, tunnel};
+use crate::census::address::{is_link_local, is_never_sender};
+use crate::census::{Field, NotUnderstood, Sign, Signs};
 
 const DHCP_SERVER: u16 = 67;
 const DHCP_CLIENT: u16 = 68;
+/// The longest payload of a short message, in bytes.
+const SHORT: usize = 64;
 
 pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
     let Some(header) = UdpPacket::new(bytes) else {
@@ -34,13 +36,32 @@ pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     if let Some(opened) = tunnel::over_udp(packet, destination, payload, sink) {
         return opened;
     }
+    aged(packet, payload, sink);
     let payload = packet.payload(payload).between(source, destination);
     if packet.is_group()
         && let Some(said) = network::station(packet, sink, |words| protocol::to_group(packet, payload, words))
     {
         return said;
     }
-    heard(packet, sink, |words| datagram(payload, words))
+    let (taken, said) = heard(packet, sink, |words| datagram(payload, words));
+    if !taken {
+        unread(packet, source, destination, sink);
+    }
+    said
+}
+
+/// Counts a datagram that nothing reads: it may be a tunnel, and so a mirror that arrives packed (I13).
+fn unread(packet: &Packet<'_>, source: u16, destination: u16, sink: &mut impl Sink) {
+    /// Services have the ports below, and tunnels have none of them.
+    const SERVICES: u16 = 1_024;
+    if source < SERVICES || destination < SERVICES || packet.is_group() {
+        return;
+    }
+    if tunnel::is_port(destination) {
+        sink.not_understood(NotUnderstood::udp_port(destination));
+    } else if !quiet::is_quiet_port(destination) {
+        sink.unread_datagram(packet.destination, destination);
+    }
 }
 
 pub(super) fn tcp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
@@ -52,13 +73,14 @@ pub(super) fn tcp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     }
     // Not on the path of bulk data, and only of hosts whose own TTL shows.
     if opening::opens(header.get_flags()) && packet.is_fresh() && !packet.is_group() {
-        return heard(packet, sink, |words| opening::opening(packet.bytes, bytes, words));
+        return heard(packet, sink, |words| opening::opening(packet.bytes, bytes, words)).1;
     }
     match bytes.get(offset..) {
         None | Some([]) => Ok(()),
         Some(payload) => {
+            aged(packet, payload, sink);
             let payload = packet.payload(payload).between(header.get_source(), header.get_destination());
-            heard(packet, sink, |words| stream(payload, words))
+            heard(packet, sink, |words| stream(payload, words)).1
         }
     }
 }
@@ -80,19 +102,36 @@ pub fn stream(payload: Payload<'_>, words: &mut Words<'_>) -> Result<(), Malform
     protocol::stream(payload, words)
 }
 
-/// Runs a dissector whose words are the packet's sender's, or describe hosts by their addresses (I2).
+/// Says the TTL that Windows starts with, of a host whose connections the capture does not see open. Only for short
+/// messages, so that bulk data costs a comparison.
+#[inline]
+fn aged(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink) {
+    if packet.ttl == 128
+        && (1..=SHORT).contains(&payload.len())
+        && !packet.is_group()
+        && !is_link_local(packet.source)
+        && !is_never_sender(packet.source)
+    {
+        sink.coupling_said(packet.link.source, packet.source, Field::IpTtl, "128");
+    }
+}
+
+/// Runs a dissector whose words are the packet's sender's, or describe hosts by their addresses (I2). Also returns whether
+/// there is one.
 fn heard(
     packet: &Packet<'_>,
     sink: &mut impl Sink,
     dissect: impl FnOnce(&mut Words<'_>) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
+) -> (bool, Result<(), Malformed>) {
     let (mac, ip) = (packet.link.source, packet.source);
     let mut hear = |host: Option<IpAddr>, field: Field, value: &str| match host {
         Some(host) => sink.coupling_described(mac, host, field, value),
         None if !is_never_sender(ip) => sink.coupling_said(mac, ip, field, value),
         None => {}
     };
-    dissect(&mut Words::of(Sender { mac, ip }, &mut hear))
+    let mut words = Words::of(Sender { mac, ip }, &mut hear);
+    let result = dissect(&mut words);
+    (words.is_taken(), result)
 }
 
 /// Whether a datagram to that port is a link-scope announcement: mDNS, LLMNR, NBNS, SSDP or WSD to a group (I4).

@@ -15,6 +15,7 @@ pub struct Words<'a> {
     reach: Option<&'a mut dyn FnMut(IpAddr, Sign)>,
     /// The addresses of the host that the words describe; empty for the sender.
     subject: Vec<IpAddr>,
+    taken: bool,
 }
 
 /// Who receives the words.
@@ -53,12 +54,12 @@ impl<'a> Words<'a> {
     /// Words that `hear` receives, each cleaned and at most [`VALUE_BYTES`](crate::census::VALUE_BYTES) long. All count as
     /// the sender's.
     pub fn new(hear: &'a mut dyn FnMut(Field, &str)) -> Self {
-        Self { listener: Listener::All(hear), reach: None, subject: Vec::new() }
+        Self { listener: Listener::All(hear), reach: None, subject: Vec::new(), taken: false }
     }
 
     /// Words in a packet of `sender`. If they describe another host, `hear` receives its address.
     pub(super) fn of(sender: Sender, hear: &'a mut dyn FnMut(Option<IpAddr>, Field, &str)) -> Self {
-        Self { listener: Listener::Sorted(sender, hear), reach: None, subject: Vec::new() }
+        Self { listener: Listener::Sorted(sender, hear), reach: None, subject: Vec::new(), taken: false }
     }
 
     /// The same, with the sender's addresses for `reach`.
@@ -81,7 +82,7 @@ impl<'a> Words<'a> {
             Listener::All(hear) => Listener::All(*hear),
             Listener::Sorted(sender, hear) => Listener::Sorted(*sender, *hear),
         };
-        Words { listener, reach: None, subject }
+        Words { listener, reach: None, subject, taken: false }
     }
 
     /// Whether a host with these addresses is the sender. It is if the sender is unknown.
@@ -92,6 +93,16 @@ impl<'a> Words<'a> {
                 addresses.iter().any(|ip| sender.has(*ip)) || addresses.iter().all(|ip| is_never_sender(*ip))
             }
         }
+    }
+
+    /// Notes that dispatch found a dissector.
+    pub(super) const fn mark_taken(&mut self) {
+        self.taken = true;
+    }
+
+    /// Whether dispatch found a dissector.
+    pub(super) const fn is_taken(&self) -> bool {
+        self.taken
     }
 
     /// Says a string from the network after cleaning it (see [`clean`]). Says nothing if nothing is left.

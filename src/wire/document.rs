@@ -8,7 +8,7 @@ use super::evidence::EvidenceEntry;
 use super::frames::FrameNumbers;
 use crate::census::{
     Binding, Category, Census, CouplingState, Device, Finding, Importance, MacAddr, Routed, Survey,
-    Timestamp, Unaddressed, Verdict, time::rfc3339,
+    Timestamp, Unaddressed, UnlistedFindings, UnreadEntry, Verdict, time::rfc3339,
 };
 
 /// The document's schema.
@@ -35,8 +35,12 @@ pub struct Document<D = Vec<DeviceEntry>> {
     pub routed: Vec<Routed>,
     /// MACs without an address (I14).
     pub unaddressed: Vec<UnaddressedEntry>,
+    /// Sorted by kind, zone and subjects; at most 1,000 of a kind in a zone.
     #[serde(default)]
     pub findings: Vec<Finding>,
+    /// How many findings have no room in the list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unlisted_findings: Vec<UnlistedFindings>,
 }
 
 /// Totals of a capture.
@@ -58,6 +62,9 @@ pub struct CaptureSummary {
     #[serde(with = "rfc3339::option")]
     #[cfg_attr(feature = "plan", schema(value_type = Option<String>, format = DateTime))]
     pub last: Option<Timestamp>,
+    /// What was not understood, by kind and number (I13). Left out if there is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_understood: Vec<UnreadEntry>,
 }
 
 /// One device.
@@ -171,7 +178,8 @@ impl<D> Document<D> {
             devices,
             routed: survey.routed.clone(),
             unaddressed: survey.unaddressed.iter().map(UnaddressedEntry::from).collect(),
-            findings: survey.findings.clone(),
+            findings: survey.findings.iter().cloned().collect(),
+            unlisted_findings: survey.findings.unlisted().collect(),
         }
     }
 }

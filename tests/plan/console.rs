@@ -28,7 +28,7 @@ async fn every_page_has_the_strict_policy_and_nothing_inline() {
     let plan = with_a_hostile_device().await;
     let browser = Browser::sign_in(&plan).await;
     let device = device_path(&plan).await;
-    let own = ["", "/devices", "/plan", "/sensors", &device].map(|path| browser.page(path));
+    let own = ["", "/devices", "/findings", "/plan", "/sensors", &device].map(|path| browser.page(path));
     let others = [
         "/subscriptions",
         "/login",

@@ -329,7 +329,7 @@ async fn a_reader_changes_nothing_and_is_told_who_may(plan: Plan) {
         assert_eq!(answer.problem(), (403, "not-permitted"), "{method} {path}: {}", answer.body);
         assert_eq!(answer.body["roles"], json!(["SA", "C", "O"]));
     }
-    for path in ["/changes", "/managed", "/zones", "/devices.csv", "/devices.ndjson"] {
+    for path in ["/changes", "/managed", "/zones", "/findings", "/devices.csv", "/devices.ndjson"] {
         let answer = plan.request_as(&reader, Method::GET, path).send().await.unwrap();
         assert_eq!(answer.status(), 200, "{path}");
     }

@@ -23,6 +23,7 @@ mod decisions;
 mod enrolment;
 mod estimates;
 mod facts;
+mod findings;
 mod forecasts;
 mod guard;
 mod histories;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::findings::{self, FindingList};
 use super::inventory::View as Inventory;
 use super::plans::{PlanEntry, Timeline};
 use super::{App, May, Refusal};
@@ -77,19 +78,16 @@ pub struct Overview {
     /// The plan in effect.
     pub plan: Option<PlanEntry>,
     pub sensors: Vec<Sensor>,
+    pub findings: FindingList,
 }
 
 /// The census at `as_of`, or at the service's default instant.
 pub async fn report(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> Result<CensusReport, Refusal> {
-    Ok(look(app, may, as_of).await?.report)
+    Ok(overview(app, may, as_of).await?.report)
 }
 
-/// The census at the service's default instant, with the plan and the sensors.
-pub async fn overview(app: &App, may: &May<View>) -> Result<Overview, Refusal> {
-    look(app, may, None).await
-}
-
-async fn look(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> Result<Overview, Refusal> {
+/// The census at `as_of`, or at the service's default instant, with the plan, the sensors and the findings.
+pub async fn overview(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> Result<Overview, Refusal> {
     let inventory = app.view(may.id(), as_of).await?;
     let plans = app.store.plans(may.id()).await?;
     let sensors = app.store.sensors(may.id()).await?;
@@ -97,6 +95,7 @@ async fn look(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> Result<Ov
     Ok(Overview {
         report: CensusReport::new(&inventory, &plans, &sensors, now),
         plan: in_effect(&plans, now).map(|p| PlanEntry::new(p, now)),
+        findings: findings::of(&inventory, &sensors),
         inventory,
         sensors,
     })
@@ -104,8 +103,11 @@ async fn look(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> Result<Ov
 
 /// The whole inventory, with totals of what its sensors captured.
 pub async fn document(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> Result<Document, Refusal> {
-    let mut document = app.view(may.id(), as_of).await?.document.clone();
-    for Sensor { health, .. } in app.store.sensors(may.id()).await? {
+    let inventory = app.view(may.id(), as_of).await?;
+    let sensors = app.store.sensors(may.id()).await?;
+    let FindingList { findings, .. } = findings::of(&inventory, &sensors);
+    let mut document = Document { findings, ..inventory.document.clone() };
+    for Sensor { health, .. } in sensors {
         document.capture.frames += health.frames;
         document.capture.bytes += health.bytes;
         document.capture.malformed += health.malformed;

@@ -14,6 +14,7 @@ pub mod changes;
 pub mod devices;
 pub mod estimates;
 pub mod exports;
+pub mod findings;
 pub mod inventory;
 pub mod jobs;
 mod leaves;

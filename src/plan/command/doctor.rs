@@ -173,7 +173,10 @@ async fn stored(config: &Config, store: &Store, now: Timestamp) -> Result<Vec<Fi
         let view = service.inventories()?.view(&id, None, now).await?;
         let billable = view.document.census.billable;
         findings.push(doctor::plan(&name, &store.plans(&id).await?, billable, now));
-        findings.extend(doctor::sensors(&name, &store.sensors(&id).await?, now));
+        let sensors = store.sensors(&id).await?;
+        let list = app::findings::of(&view, &sensors);
+        findings.extend(Finding::of_census(&name, &list.findings, list.total()));
+        findings.extend(doctor::sensors(&name, &sensors, now));
         let sealed = store.snapshots(&id, None, 1).await?.first().map(|s| s.header.day);
         findings.push(doctor::snapshots(&name, sealed, created_at, now));
         findings.push(trail(store, Some(&id), &name).await?);

@@ -7,9 +7,9 @@ use clap::Args;
 use super::arguments::Target;
 use super::failure::Failure;
 use crate::census::{Timestamp, Verdict};
-use crate::cli::table;
 use crate::cli::terminal::print_json;
-use crate::plan::app::census::{self, CensusReport};
+use crate::cli::{self, table};
+use crate::plan::app::census::{self, CensusReport, Overview};
 use crate::plan::permission::View;
 use crate::plan::store::By;
 
@@ -35,12 +35,13 @@ pub(super) async fn census(arguments: CensusArguments) -> Result<(), Failure> {
     if inventory {
         return print_json(&census::document(&app, &may, as_of).await?);
     }
-    let report = census::report(&app, &may, as_of).await?;
+    let Overview { report, findings, .. } = census::overview(&app, &may, as_of).await?;
     if target.common.json {
         return print_json(&report);
     }
     let mut out = io::stdout().lock();
     write_census(&mut out, &report)?;
+    cli::findings::print(&mut out, &findings.findings, findings.total(), "--inventory")?;
     Ok(())
 }
 
@@ -75,9 +76,6 @@ pub(crate) fn write_census(out: &mut dyn Write, report: &CensusReport) -> io::Re
     writeln!(out, "{} devices, {} couplings in all", report.devices, c.strict_couplings)?;
     if let Some(committed) = report.committed {
         writeln!(out, "committed {committed}{}", over(report.over))?;
-    }
-    if report.refused > 0 {
-        writeln!(out, "sensors refused {} couplings: the count is a lower bound", report.refused)?;
     }
     Ok(())
 }

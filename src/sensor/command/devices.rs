@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use super::failure::Failure;
 use super::source::{Arguments, SurveyInput};
 use crate::census::{Device, Survey, Verdict};
+use crate::cli::findings;
 use crate::cli::table::{self, NONE};
 use crate::cli::terminal::print_json;
 use crate::wire::Document;
@@ -58,24 +59,17 @@ fn print(survey: &Survey<'_>, facts: &SurveyInput, out: &mut dyn Write) -> io::R
         "{} frames, {} bytes, {} malformed, {} duplicates, {} dropped",
         capture.frames, capture.bytes, capture.malformed, capture.duplicates, capture.dropped
     )?;
-    for finding in survey.findings.iter().take(FINDINGS) {
-        writeln!(out, "Look at: {finding}")?;
+    let mut unread: Vec<_> = capture.not_understood.iter().collect();
+    unread.sort_by_key(|e| std::cmp::Reverse(e.bytes));
+    if !unread.is_empty() {
+        let largest: Vec<String> = unread.iter().take(UNREAD).map(ToString::to_string).collect();
+        writeln!(out, "not understood: {}", largest.join("; "))?;
     }
-    if survey.findings.len() > FINDINGS {
-        writeln!(out, "… and {} more findings; --json lists them", survey.findings.len() - FINDINGS)?;
-    }
-    if c.lower_bound {
-        writeln!(
-            out,
-            "This census is a lower bound: the sensor refused {} sightings at a limit; raise limits.couplings.",
-            facts.refused
-        )?;
-    }
-    Ok(())
+    findings::print(out, survey.findings.iter(), survey.findings.total(), "--json")
 }
 
-/// Maximum number of findings in the text; the JSON has all.
-const FINDINGS: usize = 10;
+/// How much of what was not understood the text shows; the JSON has all.
+const UNREAD: usize = 3;
 const HEADER: [&str; 8] =
     ["IP", "MAC", "CATEGORY", "TYPE", "MAKER AND MODEL", "NAME", "VERDICT", "LAST SEEN"];
 

@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 
 use super::arguments::ConfigArguments;
 use super::failure::{Exit, Failure};
-use super::source::{self, ask_at};
+use super::source::{self, SurveyInput, ask_at};
 use crate::capture::live::{Live, LiveError};
 use crate::census::MacAddr;
 use crate::cli;
 use crate::clock::{Clock as _, SystemClock};
 use crate::dissect::LinkType;
+use crate::doctor::CENSUS;
 use crate::sensor::config::Config;
 use crate::sensor::doctor::mirror::Mirror;
 use crate::sensor::doctor::{CheckOutcome, Finding, Report, interface, running, service, storage};
@@ -83,6 +84,9 @@ fn examine(config: &Config, seconds: u64) -> Result<Vec<Finding>, Failure> {
         findings.extend(mirror(config, name, seconds));
     }
     findings.extend(spoken);
+    if states.iter().any(|s| s.captures) {
+        findings.extend(census(config));
+    }
     match storage::look(config) {
         Ok(spool) => findings.extend(storage::judge(&spool, SystemClock.now())),
         Err(finding) => findings.push(finding),
@@ -136,6 +140,19 @@ fn ask(config: &Config) -> (Vec<SensorState>, Vec<Finding>) {
     (states, findings)
 }
 
+/// The findings of the running sensor's census.
+fn census(config: &Config) -> Vec<Finding> {
+    let facts = match SurveyInput::running(config, None) {
+        Ok(facts) => facts,
+        Err(e) => {
+            let remedy = "see the finding about the running sensor above";
+            return vec![Finding::other(CheckOutcome::Unchecked, CENSUS, "", e.to_string(), remedy)];
+        }
+    };
+    let survey = facts.survey();
+    Finding::of_census("", survey.findings.iter(), survey.findings.total())
+}
+
 /// Captures for `seconds`, beside the running sensor.
 fn mirror(config: &Config, name: &str, seconds: u64) -> Vec<Finding> {
     let mut live = match Live::open(&capturing::settings(&config.capture, name)) {
@@ -177,7 +194,10 @@ fn mirror(config: &Config, name: &str, seconds: u64) -> Vec<Finding> {
             )];
         }
     }
-    mirror.judge(name, seconds, worker.counters().duplicates)
+    let counters = worker.counters();
+    let mut findings = mirror.judge(name, seconds, counters.duplicates);
+    findings.extend(counters.mostly_unread().map(|mostly| running::understood(name, &mostly)));
+    findings
 }
 
 fn own_macs() -> BTreeSet<MacAddr> {

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::arguments::{ConfigArguments, zone_name};
 use super::failure::{Exit, Failure};
-use crate::census::{Decisions, Inventory, Policy, Survey, Timestamp};
+use crate::census::{Decisions, Finding, Inventory, Limit, MostlyUnread, Policy, Survey, Timestamp};
 use crate::classify::Rules;
 use crate::cli;
 use crate::clock::{Clock as _, SystemClock};
@@ -43,6 +43,7 @@ pub(super) struct SurveyInput {
     pub(super) capture: CaptureSummary,
     pub(super) frames: Option<FrameNumbers>,
     pub(super) refused: u64,
+    pub(super) mostly_unread: Option<MostlyUnread>,
     pub(super) as_of: Option<Timestamp>,
     pub(super) policy: Policy,
     pub(super) rules: Rules,
@@ -53,15 +54,7 @@ impl SurveyInput {
         let config = arguments.config.load()?;
         let policy = config.policy();
         if arguments.capture.is_empty() {
-            let SensorSnapshot { inventory, capture, refused, rules, rules_problem, .. } = ask(&config)?;
-            if let Some(problem) = rules_problem {
-                tracing::warn!(
-                    "the running sensor uses the built-in rules only, because its own are invalid: {problem}"
-                );
-            }
-            let rules = Rules::of(&rules)?;
-            let as_of = Some(arguments.as_of.unwrap_or_else(|| SystemClock.now()));
-            return Ok(Self { inventory, capture, frames: None, refused, as_of, policy, rules });
+            return Self::running(&config, arguments.as_of);
         }
         let rules = rules(&config)?;
         let options = replay::ReplayOptions {
@@ -71,23 +64,49 @@ impl SurveyInput {
         };
         let replayed = replay::read(&options)?;
         Ok(Self {
-            as_of: arguments.as_of.or(replayed.counters.last),
+            as_of: arguments.as_of.or_else(|| replayed.inventory.believed_end()).or(replayed.counters.last),
             capture: replayed.capture(),
             refused: replayed.refused,
+            mostly_unread: replayed.mostly_unread(),
             frames: Some(replayed.frames),
             inventory: replayed.inventory,
             policy,
             rules,
         })
     }
-}
 
-impl SurveyInput {
+    /// What the running sensor knows, to be counted at `as_of` or now.
+    pub(super) fn running(config: &Config, as_of: Option<Timestamp>) -> Result<Self, Failure> {
+        let SensorSnapshot { inventory, capture, refused, mostly_unread, rules, rules_problem, .. } =
+            ask(config)?;
+        if let Some(problem) = rules_problem {
+            tracing::warn!(
+                "the running sensor uses the built-in rules only, because its own are invalid: {problem}"
+            );
+        }
+        let rules = Rules::of(&rules)?;
+        let as_of = Some(as_of.unwrap_or_else(|| SystemClock.now()));
+        let policy = config.policy();
+        Ok(Self { inventory, capture, frames: None, refused, mostly_unread, as_of, policy, rules })
+    }
+
     pub(super) fn survey(&self) -> Survey<'_> {
         let decisions = Decisions::default();
         let as_of = self.as_of.unwrap_or_default();
         let mut survey = Survey::new(&self.inventory, &self.policy, &decisions, &self.rules, as_of);
-        survey.census.lower_bound |= self.refused > 0;
+        if self.refused > 0 {
+            survey.census.lower_bound = true;
+            for zone in self.inventory.zones.keys() {
+                survey.findings.push(Finding::lower_bound(zone, Limit::Couplings));
+            }
+        }
+        if let Some(mostly) = &self.mostly_unread {
+            for zone in self.inventory.zones.keys() {
+                let finding =
+                    Finding::not_understood(zone, mostly.percent, &mostly.names(), mostly.cause.clone());
+                survey.findings.push(finding);
+            }
+        }
         survey
     }
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
+use crate::census::{Finding, Limit};
+
 const EVERY: Duration = Duration::from_mins(1);
 
 /// What limits refused since the sensor started.
@@ -22,16 +24,12 @@ impl fmt::Display for LimitHits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         if self.couplings > 0 {
-            parts.push(format!(
-                "{} sightings of new couplings refused, so the census is a lower bound; raise limits.couplings",
-                self.couplings
-            ));
+            let finding = Finding::lower_bound("", Limit::Couplings);
+            parts.push(format!("{finding} ({} sightings); {}", self.couplings, finding.advice));
         }
         if self.learned {
-            parts.push(
-                "no more prefixes or routers are learned, so the census is a lower bound; set 'prefixes'"
-                    .to_owned(),
-            );
+            let finding = Finding::lower_bound("", Limit::Learned);
+            parts.push(format!("{finding}; {}", finding.advice));
         }
         if self.evidence > 0 {
             parts.push(format!("{} values of evidence dropped", self.evidence));

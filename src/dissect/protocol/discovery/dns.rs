@@ -3,10 +3,9 @@
 use std::net::IpAddr;
 
 use crate::census::Field;
-use crate::dissect::{Malformed, Payload, Reader, Side, Words};
+use crate::dissect::{Malformed, Payload, Reader, Words};
 
-/// Dissects a datagram of UDP 53. Reverse look-ups and names of one label say nothing. An answer says that its sender serves
-/// names: then the names that it looks up itself are those that others asked it for.
+/// Dissects a datagram to UDP 53. Reverse look-ups and names of one label say nothing, nor do answers.
 ///
 /// # Errors
 /// If it is not a query with one question (RFC 9619), or its name breaks.
@@ -16,10 +15,7 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     let (Some(_id), Some(flags), Some(questions)) = (r.u16(), r.u16(), r.u16()) else {
         return Err(malformed("truncated header"));
     };
-    // The response to a query, from the port of the service.
-    if flags & 0xf800 == 0x8000 && payload.side == Side::Server {
-        words.label(Field::DnsRole, "server");
-    }
+    // A response, or another operation than a query.
     if flags & 0xf800 != 0 {
         return Ok(());
     }
@@ -29,6 +25,23 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     let name = r.take(6).and_then(|_| question(&mut r)).ok_or_else(|| malformed("broken question"))?;
     if let Some(name) = host(&name).filter(|name| !name.ends_with(".arpa")) {
         words.say(Field::DnsQuery, name.as_bytes());
+    }
+    Ok(())
+}
+
+/// Dissects a datagram from UDP 53: an answer to one question shows a server. What it looks up itself is what others ask it
+/// for.
+///
+/// # Errors
+/// If it is shorter than a header.
+pub(crate) fn dissect_answer(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let mut r = Reader::new(payload.bytes);
+    let (Some(_id), Some(flags), Some(questions)) = (r.u16(), r.u16(), r.u16()) else {
+        return Err(Malformed::new("dns", "truncated header"));
+    };
+    // A response to a query.
+    if flags & 0xf800 == 0x8000 && questions == 1 {
+        words.label(Field::NetworkTask, "dns_server");
     }
     Ok(())
 }
@@ -127,13 +140,16 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_tells_who_serves_names() {
-        let of =
-            |flags, side| said(|w| dissect(&Payload::new(&query(flags, &[&["a", "example"]])).on(side), w)).0;
-        assert_eq!(of(0x8180, Side::Server), ["dns.role=server"]);
-        assert_eq!(of(0x8183, Side::Server), ["dns.role=server"]);
-        assert!(of(0x8180, Side::Client).is_empty() && of(0xa800, Side::Server).is_empty());
-        assert_eq!(of(0x0100, Side::Server), ["dns.query=a.example"], "a server that asks another");
+    fn an_answer_shows_a_server_and_a_query_from_the_port_does_not() {
+        let answer = query(0x8180, &[&["a", "example"]]);
+        assert_eq!(
+            said(|w| dissect_answer(&Payload::new(&answer), w)),
+            (vec!["network.task=dns_server".to_owned()], Ok(()))
+        );
+        survives(&answer, dissect_answer);
+        let ask = query(0x0100, &[&["a", "example"]]);
+        assert_eq!(said(|w| dissect_answer(&Payload::new(&ask), w)), (vec![], Ok(())));
+        assert!(said(|w| dissect_answer(&Payload::new(b"x"), w)).1.is_err());
     }
 
     #[test]

@@ -89,12 +89,13 @@ impl Hosts {
             return Some(words.about(addresses));
         }
         // The message says no address of that host: it is the sender if the message speaks of the sender at all, or of
-        // nobody; else the one host that the message speaks of.
-        let mut hosts = self.addresses.values();
+        // nobody. Else a service without a host belongs to the one host that the message speaks of.
         if words.is_about_sender(&self.all) {
             return Some(words.about(&[]));
         }
-        let only = hosts.next().filter(|_| hosts.next().is_none() && service.is_none())?;
+        let is_service = service.is_none() && name.0.iter().any(|label| label.starts_with(b"_"));
+        let mut hosts = self.addresses.values();
+        let only = hosts.next().filter(|_| is_service && hosts.next().is_none())?;
         Some(words.about(only))
     }
 }

@@ -10,7 +10,7 @@ pub(crate) fn address(url: &[u8]) -> Option<IpAddr> {
     let (_, host) = authority.rsplit_once('@').unwrap_or(("", authority));
     match host.strip_prefix('[') {
         // A link-local address may name the interface that it belongs to (RFC 6874).
-        Some(v6) => v6.split([']', '%']).next()?.parse().ok().map(IpAddr::V6),
+        Some(v6) => v6.split_once(']')?.0.split('%').next()?.parse().ok().map(IpAddr::V6),
         None => host.split(':').next()?.parse().ok().map(IpAddr::V4),
     }
 }

@@ -63,7 +63,7 @@ fn clear(payload: &[u8]) -> Option<(u32, &[u8])> {
     r.take((usize::from(length >> 3) * 4).checked_sub(8)?)?;
     let (kind, _sequence, length, 0) = (r.u32()?, r.u8()?, r.u16()?, r.u8()?) else { return None };
     // The length counts itself and the flags behind it.
-    Some((kind, r.at_most(usize::from(length).checked_sub(3)?)))
+    Some((kind, r.take(usize::from(length).checked_sub(3)?)?))
 }
 
 /// Section 4.2: the preamble of type 1, then a record of DTLS 1.0 or 1.2.

@@ -19,12 +19,12 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
         return Err(malformed("unknown version"));
     };
     // The length counts the header of 16 bytes. The id is of type 0, a MAC.
-    let rest = usize::from(length).checked_sub(4).map(|n| r.at_most(n));
-    let mut r = Reader::new(rest.ok_or_else(|| malformed("short message"))?);
+    let length = usize::from(length).checked_sub(4).ok_or_else(|| malformed("short message"))?;
+    let mut ended = if length > r.rest().len() { Err(malformed("truncated message")) } else { Ok(()) };
+    let mut r = Reader::new(r.at_most(length));
     let (Some(_checksum_and_sequence), Some(0), Some(_mac)) = (r.u32(), r.u16(), r.take(6)) else {
         return Err(malformed("unknown id"));
     };
-    let mut ended = Ok(());
     for _ in 0..TLVS {
         if r.is_empty() {
             return ended;
@@ -93,7 +93,9 @@ mod tests {
         long[3] += 1;
         let mut marker = message(&[tlv(1, b"a")]);
         marker[16] = 0x98;
-        for bad in [long, marker, vec![2; 40], vec![], message(&[tlv(2, &[0; 9])])] {
+        let (out, result) = said(|w| dissect(&Payload::new(&long), w));
+        assert_eq!((out, result.is_err()), (vec!["edp.name=a".to_owned()], true), "cut behind a TLV");
+        for bad in [marker, vec![2; 40], vec![], message(&[tlv(2, &[0; 9])])] {
             let (out, result) = said(|w| dissect(&Payload::new(&bad), w));
             assert!(out.is_empty() && result.is_err(), "{bad:?}");
         }

@@ -7,6 +7,7 @@ pub mod changes;
 pub mod devices;
 pub mod estimates;
 pub mod exports;
+pub mod findings;
 pub mod managed;
 pub mod people;
 pub mod plans;
@@ -52,6 +53,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(devices::routes())
         .merge(estimates::routes())
         .merge(exports::routes())
+        .merge(findings::routes())
         .merge(managed::routes())
         .merge(people::routes())
         .merge(plans::routes())

@@ -267,7 +267,8 @@ fn kept(filter: &Filter) -> Vec<(&'static str, String)> {
     all.into_iter().filter_map(|(key, value)| Some((key, value.clone().filter(|v| !v.is_empty())?))).collect()
 }
 
-fn query_string(base: &str, filter: &Filter) -> String {
+/// `base` with the filter as its query.
+pub(super) fn query_string(base: &str, filter: &Filter) -> String {
     match serde_urlencoded::to_string(filter) {
         Ok(query) if !query.is_empty() => format!("{base}?{query}"),
         _ => base.to_owned(),

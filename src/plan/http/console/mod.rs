@@ -8,6 +8,7 @@ mod devices;
 mod estimate;
 mod events;
 mod explain;
+mod findings;
 mod overview;
 mod page;
 mod plan;
@@ -34,6 +35,7 @@ pub fn router() -> Router<App> {
         .route("/devices/{id}/edit", get(devices::back).post(devices::edit))
         .route("/devices/{id}/delete", get(devices::back).post(devices::delete))
         .route("/explain", get(explain::show))
+        .route("/findings", get(findings::show))
         .route("/estimate", get(estimate::show).merge(estimate::upload()))
         .route("/plan", get(plan::show).post(plan::onboard))
         .route("/plan/cancel", get(plan::back).post(plan::cancel))

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
+use super::findings::Shown;
 use super::page::{Frame, PageError, Visitor, render};
 use super::show;
 use crate::census::{Category, Verdict};
@@ -26,8 +27,8 @@ struct Page {
     gauge: Option<Gauge>,
     dropped: u64,
     /// The first [`FINDINGS`].
-    findings: Vec<String>,
-    all_findings: usize,
+    findings: Vec<Shown>,
+    all_findings: u64,
 }
 
 /// The most findings on the page.
@@ -61,16 +62,15 @@ pub(super) async fn show(
     State(app): State<App>,
     Visitor(may): Visitor<May<View>>,
 ) -> Result<Response, PageError> {
-    let Overview { report, inventory, plan, sensors } = overview(&app, &may).await?;
-    let findings = &inventory.document.findings;
+    let Overview { report, inventory, plan, sensors, findings } = overview(&app, &may, None).await?;
     let page = Page {
         frame: Frame::new(&may, "overview", "Overview"),
         plan,
         exclusions: exclusions(&report),
         bar: bar(&inventory),
         gauge: gauge(&report),
-        findings: findings.iter().take(FINDINGS).map(ToString::to_string).collect(),
-        all_findings: findings.len(),
+        findings: findings.findings.iter().take(FINDINGS).map(Shown::from).collect(),
+        all_findings: findings.total(),
         dropped: sensors.iter().map(|s| s.health.dropped).sum(),
         sensors,
         report,

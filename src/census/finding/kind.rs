@@ -1,0 +1,67 @@
+//! The kinds of findings.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// What a finding is about. The order of the variants is the order of the list.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
+pub enum FindingKind {
+    /// Several devices proved one address at overlapping times: a conflict, or spoofing. Each coupling stays (I1).
+    AddressConflict,
+    /// New devices above the rate wait until they are seen again (I11).
+    NewcomersHeld,
+    /// Frames have times that cannot be right (I16).
+    ClockJump,
+    /// A sent prefix nests in others, or others nest in it (I5).
+    PrefixConflict,
+    /// A large part of a capture was not understood (I13).
+    NotUnderstood,
+    /// A bound was hit, so that there may be more devices than the census says.
+    LowerBound,
+}
+
+impl FindingKind {
+    pub const ALL: [Self; 6] = [
+        Self::AddressConflict,
+        Self::NewcomersHeld,
+        Self::ClockJump,
+        Self::PrefixConflict,
+        Self::NotUnderstood,
+        Self::LowerBound,
+    ];
+
+    /// Its word in documents and in the API: `address_conflict`.
+    pub const fn key(self) -> &'static str {
+        self.row().0
+    }
+
+    /// The id of its census rule.
+    pub const fn rule(self) -> &'static str {
+        self.row().1
+    }
+
+    /// A word or two for people.
+    pub const fn title(self) -> &'static str {
+        self.row().2
+    }
+
+    const fn row(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::AddressConflict => ("address_conflict", "I1", "address conflict"),
+            Self::NewcomersHeld => ("newcomers_held", "I11", "newcomers held"),
+            Self::ClockJump => ("clock_jump", "I16", "clock jump"),
+            Self::PrefixConflict => ("prefix_conflict", "I5", "prefix conflict"),
+            Self::NotUnderstood => ("not_understood", "I13", "not understood"),
+            Self::LowerBound => ("lower_bound", "Ledger", "lower bound"),
+        }
+    }
+}
+
+impl fmt::Display for FindingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.key())
+    }
+}

@@ -1,0 +1,143 @@
+//! A constructor for each kind of finding, with its sentence and its advice.
+//!
+//! A sentence must not contain numbers of frames or bytes: the document is the same if every frame comes twice.
+
+use std::borrow::Cow;
+use std::fmt::Display;
+use std::net::IpAddr;
+
+use super::{Finding, FindingKind, Subjects};
+use crate::census::address::Prefix;
+use crate::census::mac::MacAddr;
+use crate::census::time::Timestamp;
+
+/// The most subjects that a sentence names.
+const NAMED: usize = 5;
+
+/// A limit that makes the census a lower bound.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Limit {
+    /// `limits.couplings`.
+    Couplings,
+    /// The prefixes, routers and ARP exchanges of a zone.
+    Learned,
+}
+
+impl Finding {
+    /// Several cards used `ip` between `first` and `last`, at overlapping times (I1).
+    pub fn address_conflict(
+        zone: &str,
+        ip: IpAddr,
+        macs: impl IntoIterator<Item = MacAddr>,
+        first: Timestamp,
+        last: Timestamp,
+    ) -> Self {
+        let subjects = Subjects::default().macs(macs);
+        let count = subjects.total;
+        let sentence = format!(
+            "{ip} is used by {count} cards at overlapping times: {} (I1)",
+            named(&subjects.macs, count)
+        );
+        let advice = "find the device that should have the address and give the others addresses of their own; if \
+                      nobody set the address twice, one of the cards may pose as another";
+        let finding = Self::new(FindingKind::AddressConflict, zone, &ip.to_string(), sentence, advice)
+            .about(subjects.addresses([ip]))
+            .counting(count)
+            .between(first, last);
+        Self { ip: Some(ip), ..finding }
+    }
+
+    /// `devices` are not counted until they are seen again, because too many came at once (I11).
+    pub fn newcomers_held(zone: &str, devices: u64) -> Self {
+        let held = match devices {
+            1 => "1 device is not counted until it is seen again".to_owned(),
+            n => format!("{n} devices are not counted until they are seen again"),
+        };
+        let sentence = format!("{held}: too many new devices in one minute (I11)");
+        let advice = "wait: real devices count when they are seen again after quarantine.confirm_after; if they are not \
+                      real, somebody sends forged frames; if so many devices are often new at once, raise \
+                      quarantine.rate";
+        let finding = Self::new(FindingKind::NewcomersHeld, zone, "", sentence, advice).counting(devices);
+        Self { devices: Some(devices), ..finding }
+    }
+
+    /// Frames of `couplings` have times that cannot be right, the earliest and the newest of which are `outside`. The
+    /// census believes the times in `believed` (I16).
+    pub fn clock_jump(
+        zone: &str,
+        couplings: u64,
+        outside: (Timestamp, Timestamp),
+        believed: (Timestamp, Timestamp),
+    ) -> Self {
+        let of = match couplings {
+            1 => "1 coupling has".to_owned(),
+            n => format!("{n} couplings have"),
+        };
+        let sentence = format!(
+            "{of} frames outside the believable time, which is {} to {}: their times are {} to {} and confirm nothing \
+             (I16)",
+            believed.0, believed.1, outside.0, outside.1
+        );
+        let advice = "set up time synchronisation on the machine that captures; if the times are right, name the \
+                      instant of the count with --as-of";
+        Self::new(FindingKind::ClockJump, zone, "", sentence, advice)
+            .counting(couplings)
+            .between(outside.0, outside.1)
+    }
+
+    /// Somebody sent `prefix`, which nests in `others` or in which `others` nest (I5).
+    pub fn prefix_conflict(zone: &str, prefix: Prefix, others: impl IntoIterator<Item = Prefix>) -> Self {
+        let others = Subjects::default().prefixes(others);
+        let sentence = format!(
+            "the prefix {prefix} was sent, but it contradicts {}: they cannot all be on-link (I5)",
+            named(&others.prefixes, others.total)
+        );
+        let advice = "check the masks that DHCP servers and routers send; to settle it, name the zone's networks in \
+                      'prefixes' of the sensor's configuration";
+        let count = others.total;
+        let prefixes = others.prefixes.into_iter().chain([prefix]);
+        Self::new(FindingKind::PrefixConflict, zone, &prefix.to_string(), sentence, advice)
+            .about(Subjects::default().prefixes(prefixes))
+            .counting(count)
+    }
+
+    /// `percent` of the captured bytes were not understood. `largest` names what they hold, `cause` the likely cause and
+    /// the next step as half a sentence (I13).
+    pub fn not_understood(
+        zone: &str,
+        percent: u8,
+        largest: &[impl Display],
+        cause: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let held = named(largest, largest.len() as u64);
+        let sentence = format!("{percent} % of the captured bytes were not understood: {held} (I13)");
+        Self::new(FindingKind::NotUnderstood, zone, "", sentence, cause).counting(percent.into())
+    }
+
+    /// A limit was reached.
+    pub fn lower_bound(zone: &str, limit: Limit) -> Self {
+        let (key, sentence, advice) = match limit {
+            Limit::Couplings => (
+                "couplings",
+                "new couplings were refused at the limit, so there may be more devices than the census counts",
+                "raise limits.couplings of the sensor, which then needs more memory",
+            ),
+            Limit::Learned => (
+                "learned",
+                "no more prefixes and routers are learned, so there may be more devices than the census counts",
+                "name the zone's networks in 'prefixes' of the sensor's configuration",
+            ),
+        };
+        Self::new(FindingKind::LowerBound, zone, key, sentence.to_owned(), advice)
+    }
+}
+
+/// The first of `items`, and how many of `all` are left out.
+fn named<T: Display>(items: &[T], all: u64) -> String {
+    let mut text = items.iter().take(NAMED).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let more = all.saturating_sub(NAMED as u64);
+    if more > 0 {
+        text.push_str(&format!(" and {more} more"));
+    }
+    text
+}

@@ -1,0 +1,72 @@
+//! The on-link prefixes of a zone, learned or configured (I5).
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::address::{Prefix, is_link_local, is_public};
+use super::policy::Policy;
+use super::segment::Segment;
+
+/// The prefixes that count as on-link, and their broadcast addresses.
+#[derive(Debug, Default)]
+pub(super) struct OnLink {
+    prefixes: HashSet<Prefix>,
+    lengths: Vec<u8>,
+    broadcasts: HashSet<Ipv4Addr>,
+    /// The sent and configured prefixes that count, sorted.
+    stated: Vec<Prefix>,
+}
+
+impl OnLink {
+    /// Takes the configured prefixes, and those of the learned ones that count. `cards_in` tells how many MACs prove
+    /// addresses in a prefix; two is enough.
+    pub(super) fn new(segment: &Segment, policy: &Policy, cards_in: impl Fn(&Prefix) -> usize) -> Self {
+        let known = |p: &&Prefix| !is_public(p.address()) || cards_in(p) >= 2;
+        let sent = segment.sent.iter().filter(|p| is_sent_length(p)).filter(known);
+        let mut stated: Vec<Prefix> = sent.chain(&policy.on_link).copied().collect();
+        stated.sort_unstable();
+        stated.dedup();
+        let exchanged = segment.exchanged.iter().filter(known);
+        let prefixes: HashSet<Prefix> = stated.iter().chain(exchanged).copied().collect();
+        let mut lengths: Vec<u8> = prefixes.iter().map(Prefix::length).collect();
+        lengths.sort_unstable();
+        lengths.dedup();
+        let broadcasts = stated.iter().filter_map(Prefix::broadcast).collect();
+        Self { prefixes, lengths, broadcasts, stated }
+    }
+
+    /// Whether `ip` is on-link. Link-local addresses always are (I4).
+    pub(super) fn contains(&self, ip: IpAddr) -> bool {
+        is_link_local(ip) || self.has(ip)
+    }
+
+    /// Whether a known prefix covers `ip`.
+    pub(super) fn has(&self, ip: IpAddr) -> bool {
+        self.lengths.iter().any(|length| Prefix::of(ip, *length).is_some_and(|p| self.prefixes.contains(&p)))
+    }
+
+    /// Whether `ip` is the broadcast address of a sent or configured prefix.
+    pub(super) fn is_broadcast(&self, ip: Ipv4Addr) -> bool {
+        self.broadcasts.contains(&ip)
+    }
+
+    /// Sent and configured prefixes of which one covers another, as (wider, narrower), sorted.
+    pub(super) fn nested(&self) -> Vec<(Prefix, Prefix)> {
+        let mut found = Vec::new();
+        for narrow in &self.stated {
+            let wider = self.lengths.iter().filter(|length| **length < narrow.length());
+            let wider = wider.filter_map(|length| Prefix::of(narrow.address(), *length));
+            found.extend(wider.filter(|p| self.stated.binary_search(p).is_ok()).map(|wide| (wide, *narrow)));
+        }
+        found.sort_unstable();
+        found
+    }
+}
+
+/// Whether a sent mask of this length counts: IPv4 /16 to /30, IPv6 /48 to /127 (I5).
+fn is_sent_length(prefix: &Prefix) -> bool {
+    match prefix.address() {
+        IpAddr::V4(_) => (16..=30).contains(&prefix.length()),
+        IpAddr::V6(_) => (48..=127).contains(&prefix.length()),
+    }
+}

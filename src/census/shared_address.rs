@@ -1,0 +1,112 @@
+//! Joins of several cards that have one address: bridges (I8g), ports (I8f) and bonds (I8h).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+use super::address::is_link_local;
+use super::binding::{Binding, Forwards};
+use super::cards::Cards;
+use super::evidence::Field;
+use super::inventory::Zone;
+use super::mac::MacAddr;
+use super::sign::{Sign, Signs};
+
+/// How far apart the last octets of two cards of one machine may be (I8h).
+const CARDS_APART: u8 = 16;
+
+/// The local couplings of each address that several MACs have, in the order of the addresses, each sorted by MAC.
+fn by_address(cards: &Cards<'_, '_>) -> Vec<(IpAddr, Vec<u32>)> {
+    let mut places: Vec<(IpAddr, u32)> = cards.bound().map(|(i, c)| (c.key.ip, i)).collect();
+    places.sort_unstable();
+    let shared = places.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1);
+    shared.filter_map(|same| Some((same.first()?.0, same.iter().map(|(_, i)| *i).collect()))).collect()
+}
+
+/// I8(g): leased addresses whose client never sent a frame itself, each with the couplings of the MACs that send from it.
+pub(super) fn bridges(zone: &Zone, cards: &Cards<'_, '_>) -> Vec<(u32, Vec<u32>)> {
+    let leased_only = |signs: Signs| signs.without(Sign::Described) == Signs::from(Sign::DhcpAck);
+    let silent = |mac: MacAddr| {
+        !zone.stations.contains_key(&mac) && cards.facts(mac).all(|c| leased_only(c.facts.signs))
+    };
+    let mut found = Vec::new();
+    for (_, places) in by_address(cards) {
+        let is_lease =
+            |i: &u32| cards.get(*i).is_some_and(|c| leased_only(c.facts.signs) && silent(c.key.mac));
+        let (leases, seen): (Vec<u32>, Vec<u32>) = places.into_iter().partition(is_lease);
+        let newest = leases.into_iter().max_by_key(|i| cards.get(*i).map(|c| (c.facts.leased_at(), c.key)));
+        let sends = |i: &u32| {
+            let own = Sign::PROOFS.difference(Sign::MANAGEMENT).without(Sign::DhcpAck).with(Sign::Sourced);
+            cards.get(*i).is_some_and(|c| c.facts.signs.any(own))
+        };
+        let seen: Vec<u32> = seen.into_iter().filter(sends).collect();
+        if let Some(leased) = newest.filter(|_| !seen.is_empty()) {
+            found.push((leased, seen));
+        }
+    }
+    found
+}
+
+/// I8(f): MACs whose only proof of an address is their own LLDP or CDP, with the MAC that proves the address otherwise; or
+/// such MACs alone. Each group has the couplings of one port's card, and one coupling of the device.
+pub(super) fn ports(cards: &Cards<'_, '_>) -> Vec<Vec<u32>> {
+    let proofs =
+        |i: &u32| cards.get(*i).map(|c| c.facts.signs.intersection(Sign::PROOFS)).unwrap_or_default();
+    let mut found = Vec::new();
+    for (_, places) in by_address(cards) {
+        let proven = places.into_iter().filter(|i| !proofs(i).is_empty());
+        let (own, ports): (Vec<u32>, Vec<u32>) =
+            proven.partition(|i| !proofs(i).difference(Sign::MANAGEMENT).is_empty());
+        let Some(device) = own.first().or(ports.first()).copied() else { continue };
+        for port in ports.iter().filter(|port| **port != device) {
+            let card = cards.get(*port).map(|c| cards.of(c.key.mac)).unwrap_or_default();
+            found.push(std::iter::once(device).chain(card.iter().copied()).collect());
+        }
+    }
+    found
+}
+
+/// I8(h): pairs of couplings of two MACs that prove one IPv4 address and are the cards of one machine.
+pub(super) fn bonds(
+    zone: &Zone,
+    cards: &Cards<'_, '_>,
+    forwarding: &BTreeMap<MacAddr, Forwards>,
+) -> Vec<[u32; 2]> {
+    let mut found = Vec::new();
+    for (_, mut places) in by_address(cards).into_iter().filter(|(ip, _)| ip.is_ipv4()) {
+        places.retain(|i| cards.get(*i).is_some_and(|c| c.binding == Binding::Proven));
+        for pair in places.windows(2) {
+            let (&[a, b], Some([x, y])) = (pair, pair_of(cards, pair)) else { continue };
+            let near =
+                x.0.first_chunk::<5>() == y.0.first_chunk::<5>() && x.0[5].abs_diff(y.0[5]) <= CARDS_APART;
+            let forwards = || forwarding.contains_key(&x) || forwarding.contains_key(&y);
+            if near && !forwards() && proven(cards, x) == proven(cards, y) && !named_apart(zone, cards, x, y)
+            {
+                found.push([a, b]);
+            }
+        }
+    }
+    found
+}
+
+fn pair_of(cards: &Cards<'_, '_>, pair: &[u32]) -> Option<[MacAddr; 2]> {
+    let [a, b] = pair else { return None };
+    Some([cards.get(*a)?.key.mac, cards.get(*b)?.key.mac])
+}
+
+/// The addresses that a card proves, but for link-local ones, which each card makes for itself.
+fn proven(cards: &Cards<'_, '_>, mac: MacAddr) -> BTreeSet<IpAddr> {
+    let proven = cards.facts(mac).filter(|c| c.binding == Binding::Proven && !is_link_local(c.key.ip));
+    proven.map(|c| c.key.ip).collect()
+}
+
+/// Whether two cards say different names in one field.
+fn named_apart(zone: &Zone, cards: &Cards<'_, '_>, a: MacAddr, b: MacAddr) -> bool {
+    let names = |mac, field: Field| -> BTreeSet<String> {
+        let said = cards.words(zone, mac).filter(|e| e.field == field);
+        said.map(|e| e.value.to_ascii_lowercase()).collect()
+    };
+    super::ties::NAMES.iter().any(|field| {
+        let (x, y) = (names(a, *field), names(b, *field));
+        !x.is_empty() && !y.is_empty() && x.is_disjoint(&y)
+    })
+}
