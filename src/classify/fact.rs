@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::vendors::{Vendors, registered_name};
-use crate::census::{ClassifierInput, Field, Forwards, Timestamp};
+use crate::census::{ClassifierInput, Family, Field, Forwards, Timestamp};
 
 /// One value of one field.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -28,10 +28,13 @@ impl<'a> DeviceFacts<'a> {
 
     /// The facts of a device: its evidence, the makers of its MACs, and why it forwards.
     pub(super) fn of(subject: &'a ClassifierInput<'_>, vendors: &Vendors) -> Self {
+        // A host that answers look-ups passes on what others look for.
+        let passes_on =
+            subject.evidence.iter().any(|e| e.field == Field::NetworkTask && &*e.value == "dns_server");
         let mut facts: Vec<Fact<'a>> = subject
             .evidence
             .iter()
-            .filter(|e| !is_derived(e.field))
+            .filter(|e| !is_derived(e.field) && !(passes_on && e.field.family() == Family::Lookup))
             .map(|e| Fact { field: e.field, value: Cow::Borrowed(&e.value), at: Some(e.at) })
             .collect();
         // Locally administered prefixes are not assigned by a registry. A random MAC can have that of a hypervisor, so the

@@ -1,5 +1,7 @@
 //! The transport layer: UDP (RFC 768) and TCP (RFC 9293), and which protocol speaks on them.
 
+use std::net::IpAddr;
+
 use pnet::packet::Packet as _;
 use pnet::packet::tcp::TcpPacket;
 use pnet::packet::udp::UdpPacket;
@@ -7,6 +9,7 @@ use pnet::packet::udp::UdpPacket;
 use super::network::{self, Packet, Part};
 use super::protocol::{self, host::tcp as opening};
 use super::sink::Sink;
+use super::words::Sender;
 use super::{Malformed, Payload, Words, lease, quiet, tunnel};
 use crate::census::address::{is_link_local, is_never_sender};
 use crate::census::{Field, NotUnderstood, Sign, Signs};
@@ -113,19 +116,20 @@ fn aged(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink) {
     }
 }
 
-/// Runs a dissector whose words are the packet's sender's. Also returns whether there is one.
+/// Runs a dissector whose words are the packet's sender's, or describe hosts by their addresses (I2). Also returns whether
+/// there is one.
 fn heard(
     packet: &Packet<'_>,
     sink: &mut impl Sink,
     dissect: impl FnOnce(&mut Words<'_>) -> Result<(), Malformed>,
 ) -> (bool, Result<(), Malformed>) {
     let (mac, ip) = (packet.link.source, packet.source);
-    let mut hear = |field: Field, value: &str| {
-        if !is_never_sender(ip) {
-            sink.coupling_said(mac, ip, field, value);
-        }
+    let mut hear = |host: Option<IpAddr>, field: Field, value: &str| match host {
+        Some(host) => sink.coupling_described(mac, host, field, value),
+        None if !is_never_sender(ip) => sink.coupling_said(mac, ip, field, value),
+        None => {}
     };
-    let mut words = Words::new(&mut hear);
+    let mut words = Words::of(Sender { mac, ip }, &mut hear);
     let result = dissect(&mut words);
     (words.is_taken(), result)
 }

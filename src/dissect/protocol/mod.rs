@@ -38,6 +38,8 @@ mod form {
     pub(crate) mod hello;
     pub(crate) mod identity;
     pub(crate) mod ntlm;
+    pub(crate) mod records;
+    pub(crate) mod url;
 }
 
 pub(super) mod gear {

@@ -47,16 +47,18 @@ pub(crate) struct Message {
 /// Dissects a DHCP or BOOTP message, the payload of UDP 67 and 68, for its words alone.
 ///
 /// # Errors
-/// As [`read`].
+/// If the fixed part is truncated or an option runs past its field; what the client said before it is said.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
-    read(payload.bytes, words).map(drop)
+    let (_, broken) = read(payload.bytes, words)?;
+    broken.map_or(Ok(()), Err)
 }
 
-/// Says what the client of a message tells, and returns what the message proves to `lease`.
+/// Says what the client of a message tells, and returns what the message proves to `lease`, and the option that runs past
+/// its field, if there is one: those before it count.
 ///
 /// # Errors
-/// If the fixed part is truncated or an option runs past its field; what the client said before it is said.
-pub(crate) fn read(payload: &[u8], words: &mut Words<'_>) -> Result<Message, Malformed> {
+/// If the fixed part is truncated.
+pub(crate) fn read(payload: &[u8], words: &mut Words<'_>) -> Result<(Message, Option<Malformed>), Malformed> {
     let mut message = fixed(&mut Reader::new(payload)).ok_or_else(|| malformed("truncated header"))?;
     if !matches!(message.op, 1 | 2) {
         return Err(malformed("unknown operation"));
@@ -73,7 +75,7 @@ pub(crate) fn read(payload: &[u8], words: &mut Words<'_>) -> Result<Message, Mal
         message.routers = options.addresses(3).take(ROUTERS).collect();
         message.server = options.addresses(54).next();
     }
-    broken.map_or(Ok(message), Err)
+    Ok((message, broken))
 }
 
 const fn malformed(reason: &'static str) -> Malformed {
@@ -121,11 +123,10 @@ impl<'a> Options<'a> {
         let mut result = out.field(r.rest());
         // Option 52, RFC 2132 section 9.3.
         let overload = out.byte(52).unwrap_or(0);
-        if overload & 1 == 1 {
-            result = result.and_then(|()| out.field(file));
-        }
-        if overload & 2 == 2 {
-            result = result.and_then(|()| out.field(sname));
+        for (bit, field) in [(1, file), (2, sname)] {
+            if overload & bit == bit {
+                result = result.and(out.field(field));
+            }
         }
         (out, result.err())
     }
@@ -309,12 +310,13 @@ mod tests {
     }
 
     fn run(payload: &[u8]) -> (Vec<String>, Result<Message, Malformed>) {
-        let mut message = Err(malformed("not run"));
-        let (out, _) = said(|w| {
-            message = read(payload, w);
+        let mut message = Err(malformed("not read"));
+        let (out, ended) = said(|w| {
+            let (read, broken) = read(payload, w)?;
+            message = broken.map_or(Ok(read), Err);
             Ok(())
         });
-        (out, message)
+        (out, ended.and(message))
     }
 
     fn discover() -> Vec<u8> {

@@ -17,7 +17,7 @@ const CLASSES: usize = 8;
 /// Dissects a message of UDP 547. Only messages that clients send say words; servers and relay agents speak of others.
 ///
 /// # Errors
-/// If the message is truncated or an option runs past its end; what came before it is said.
+/// If the message is truncated or an option is broken; the others are said.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let [kind, _, _, _] = r.array().ok_or_else(|| malformed("truncated header"))?;
@@ -28,9 +28,10 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     if !matches!(kind, 1 | 3..=6 | 8 | 9 | 11) {
         return Ok(());
     }
+    let mut ended = Ok(());
     for _ in 0..OPTIONS {
         if r.is_empty() {
-            return Ok(());
+            return ended;
         }
         let (code, value) = option(&mut r).ok_or_else(|| malformed("truncated option"))?;
         match code {
@@ -40,8 +41,13 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
                     words.hex(Field::DhcpDuid, value);
                 }
             }
-            6 => say_requested(value, words).ok_or_else(|| malformed("odd option request"))?,
-            16 => say_vendor_class(value, words).ok_or_else(|| malformed("truncated vendor class"))?,
+            6 => {
+                ended = ended.and(say_requested(value, words).ok_or_else(|| malformed("odd option request")));
+            }
+            16 => {
+                let said = say_vendor_class(value, words);
+                ended = ended.and(said.ok_or_else(|| malformed("truncated vendor class")));
+            }
             39 => {
                 if let Some(name) = value.get(1..).and_then(labels) {
                     words.say(Field::Dhcp6Fqdn, &name);
@@ -134,6 +140,14 @@ mod tests {
         ];
         assert_eq!((out, result), (expected.map(str::to_owned).to_vec(), Ok(())));
         survives(&solicit, dissect);
+    }
+
+    #[test]
+    fn a_broken_option_costs_itself_alone() {
+        let options: &[(u16, &[u8])] = &[(6, b"\0\x17\0"), (16, b"\0\0\x01\x37\0\x50x"), (1, DUID)];
+        let (out, result) = said(|w| dissect(&Payload::new(&message(1, options)), w));
+        assert_eq!(out, ["dhcp6.enterprise=311", "dhcp.duid=00030001001b54010203"]);
+        assert_eq!(result, Err(malformed("odd option request")));
     }
 
     #[test]

@@ -20,28 +20,29 @@ const PROFINET_CHASSIS: [u8; 4] = [0x00, 0x0e, 0xcf, 0x05];
 /// Dissects an LLDPDU, the payload of EtherType 0x88cc. `address` receives the IPv4 and IPv6 management addresses.
 ///
 /// # Errors
-/// If the mandatory part is not sound, or a TLV runs past the end or appears twice against the standard.
+/// If the mandatory part is not sound, a TLV runs past the end, or one is broken or appears twice against the standard; the
+/// other TLVs count.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut reader = Reader::new(payload.bytes);
     let chassis = mandatory(&mut reader, 1)?;
     mandatory(&mut reader, 2)?;
     mandatory(&mut reader, 3)?;
     say_chassis(chassis, words);
-    let mut addresses = 0;
+    let (mut addresses, mut ended) = (0, Ok(()));
     while !reader.is_empty() {
         let (kind, value) = tlv(&mut reader)?;
         match kind {
             0 => break,
-            1..=3 => return Err(malformed("mandatory TLV repeated")),
+            1..=3 => ended = ended.and(Err(malformed("mandatory TLV repeated"))),
             4 => words.say(Field::LldpPortDescr, value),
             5 => words.say(Field::LldpSysName, value),
             6 => words.say(Field::LldpSysDescr, value),
             7 => {
                 let mut v = Reader::new(value);
-                let (_, Some(enabled)) = (v.u16(), v.u16()) else {
-                    return Err(malformed("short capabilities TLV"));
-                };
-                words.number(Field::LldpCapEnabled, enabled.into());
+                match (v.u16(), v.u16()) {
+                    (_, Some(enabled)) => words.number(Field::LldpCapEnabled, enabled.into()),
+                    _ => ended = ended.and(Err(malformed("short capabilities TLV"))),
+                }
             }
             8 if addresses < ADDRESSES => {
                 if let Some(ip) = management_address(value) {
@@ -57,7 +58,7 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
             _ => {}
         }
     }
-    Ok(())
+    ended
 }
 
 const fn malformed(reason: &'static str) -> Malformed {
@@ -233,6 +234,14 @@ mod tests {
         for shared in [&[0; 6][..], &[0xff; 6], &MAC[..5], &[]] {
             assert_eq!(port(shared).len(), 1, "{shared:?}");
         }
+    }
+
+    #[test]
+    fn a_broken_tlv_costs_itself_alone() {
+        let frame = [mac_chassis(), tlv(7, &[0, 4]), tlv(2, b"\x05x"), tlv(5, b"sw-1"), v4(7)].concat();
+        let (out, ips, result) = run(&frame);
+        assert_eq!(out, ["lldp.chassis_id=4:001b54010203", "lldp.sys_name=sw-1"]);
+        assert_eq!((ips.len(), result), (1, Err(malformed("short capabilities TLV"))));
     }
 
     #[test]
