@@ -144,6 +144,7 @@ fn a_short_message_with_the_ttl_of_windows_says_so_and_bulk_data_does_not() {
 fn reports_of_icmp_and_ends_of_tunnels_show_a_router_unless_they_come_from_behind_one() {
     let packet = |protocol: u8, ttl: u8, body: &[u8]| {
         let mut bytes = over_ip(protocol, body);
+        bytes[..6].copy_from_slice(&B);
         bytes[22] = ttl;
         ethernet(&bytes).into_iter().filter(|f| f.contains("network.task")).collect::<Vec<_>>()
     };
