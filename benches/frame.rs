@@ -13,7 +13,9 @@ use std::path::Path;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use netcensus::capture::file;
-use netcensus::census::{Decisions, Field, Inventory, MacAddr, Policy, Prefix, Signs, Survey, Timestamp};
+use netcensus::census::{
+    Decisions, Field, Inventory, MacAddr, NotUnderstood, Policy, Prefix, Signs, Survey, Timestamp,
+};
 use netcensus::classify::Rules;
 use netcensus::dissect::{Anomaly, Frame, LinkType, Malformed, Sink, Tags, dissect};
 use netcensus::sensor::pipeline::table::Table;
@@ -129,5 +131,11 @@ impl Sink for Nobody {
     }
     fn anomaly(&mut self, what: Anomaly) {
         black_box(what);
+    }
+    fn not_understood(&mut self, what: NotUnderstood) {
+        black_box(what);
+    }
+    fn unread_datagram(&mut self, to: IpAddr, port: u16) {
+        black_box((to, port));
     }
 }

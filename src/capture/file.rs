@@ -6,11 +6,12 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
-use pcap_parser::traits::PcapNGPacketBlock as _;
-use pcap_parser::{Block, InterfaceDescriptionBlock, PcapBlockOwned, PcapError, create_reader};
+use pcap_parser::traits::PcapReaderIterator;
+use pcap_parser::{PcapError, create_reader};
 
-use crate::census::Timestamp;
-use crate::dissect::{Frame, LinkType};
+use super::section::Section;
+use crate::census::{NotUnderstood, Unread};
+use crate::dissect::Frame;
 
 /// The buffer that a stream starts with, and the largest one: a frame that exceeds it ends the file.
 const BUFFER: usize = 1 << 20;
@@ -37,10 +38,10 @@ pub enum End {
 pub struct Summary {
     /// How it ended.
     pub end: End,
-    /// Frames of interfaces with an unsupported link type.
-    pub skipped: u64,
-    /// Link types that were skipped, each once.
-    pub skipped_links: Vec<i32>,
+    /// Frames that were read.
+    pub frames: u64,
+    /// Blocks of pcapng that were not understood, and frames of unsupported link types.
+    pub unread: Unread,
 }
 
 /// Why a file could not be read at all.
@@ -123,10 +124,9 @@ fn read_stream(
         return Err(broken(path, &failure).unwrap_or_else(no_capture));
     };
     let blocks = reader.data().starts_with(&SECTION);
-    let mut links = Links::default();
-    let mut summary = Summary { end: End::Complete, skipped: 0, skipped_links: Vec::new() };
+    let mut section = Section::default();
+    let mut summary = Summary { end: End::Complete, frames: 0, unread: Unread::default() };
     let mut size = BUFFER;
-    let mut frames: u64 = 0;
     loop {
         let offset = reader.consumed() as u64;
         if blocks && is_short(reader.data()) {
@@ -135,62 +135,80 @@ fn read_stream(
         }
         match reader.next() {
             Ok((length, block)) => {
-                if let Some(frame) = links.frame(&block) {
-                    match frame {
-                        Ok(frame) => {
-                            frames += 1;
-                            each(&frame);
-                        }
-                        Err(link) => {
-                            summary.skipped += 1;
-                            if !summary.skipped_links.contains(&link) && summary.skipped_links.len() < 16 {
-                                summary.skipped_links.push(link);
-                            }
-                        }
+                match section.frame(&block) {
+                    Ok(Some(frame)) => {
+                        summary.frames += 1;
+                        each(&frame);
                     }
+                    Ok(None) => {}
+                    Err((what, bytes)) => summary.unread.count(what, bytes.into()),
                 }
                 reader.consume(length);
             }
             Err(PcapError::Eof) => break,
-            Err(PcapError::Incomplete(_) | PcapError::BufferTooSmall) => {
-                let before = reader.data().len();
-                let failed = reader.refill().is_err();
-                if failed || (reader.data().len() == before && reader.reader_exhausted()) {
-                    if before > 0 {
-                        summary.end = End::Truncated { offset };
-                    }
+            Err(error) => {
+                let starved = matches!(error, PcapError::Incomplete(_) | PcapError::BufferTooSmall);
+                let exhausted = matches!(error, PcapError::UnexpectedEof);
+                if blocks && let Some((kind, length)) = whole_block(reader.data(), section.is_big_endian()) {
+                    summary.unread.count(NotUnderstood::block(kind), length as u64);
+                    reader.consume(length);
+                    continue;
+                }
+                if !starved {
+                    let truncated =
+                        if exhausted { End::Truncated { offset } } else { End::Corrupt { offset } };
+                    summary.end = if reader.data().is_empty() { End::Complete } else { truncated };
                     break;
                 }
-                if reader.data().len() == before {
-                    size *= 2;
-                    if size > MAX_BUFFER || !reader.grow(size) {
-                        summary.end = End::Corrupt { offset };
-                        break;
-                    }
+                if let Err(end) = read_more(&mut *reader, &mut size, offset) {
+                    summary.end = end;
+                    break;
                 }
-            }
-            Err(PcapError::UnexpectedEof) => {
-                if !reader.data().is_empty() {
-                    summary.end = End::Truncated { offset };
-                }
-                break;
-            }
-            Err(_) => {
-                summary.end = End::Corrupt { offset };
-                break;
             }
         }
     }
     if failure.get().is_some() {
-        if frames == 0 {
+        if summary.frames == 0 {
             return Err(broken(path, &failure).unwrap_or_else(no_capture));
         }
         summary.end = End::Truncated { offset: reader.consumed() as u64 };
     }
-    match summary.skipped_links.first().or(links.unread.as_ref()) {
-        Some(link) if frames == 0 => Err(CaptureError::LinkType { path: path.to_owned(), link: *link }),
+    match section.unread_link() {
+        Some(link) if summary.frames == 0 => Err(CaptureError::LinkType { path: path.to_owned(), link }),
         _ => Ok(summary),
     }
+}
+
+/// Reads more of the stream for a block that is not whole yet, into a larger buffer if it must be.
+///
+/// # Errors
+/// How the file ends, if it does.
+fn read_more(reader: &mut dyn PcapReaderIterator, size: &mut usize, offset: u64) -> Result<(), End> {
+    let before = reader.data().len();
+    let failed = reader.refill().is_err();
+    let grown = reader.data().len() > before;
+    if failed || !grown && reader.reader_exhausted() {
+        return Err(if before > 0 { End::Truncated { offset } } else { End::Complete });
+    }
+    if !grown {
+        *size *= 2;
+        if *size > MAX_BUFFER || !reader.grow(*size) {
+            return Err(End::Corrupt { offset });
+        }
+    }
+    Ok(())
+}
+
+/// Type and length of a block that the parser refuses although the length behind it repeats the one before it, so that
+/// the next block's place is certain.
+fn whole_block(data: &[u8], big: bool) -> Option<(u32, usize)> {
+    let number = |at: usize| {
+        let bytes = data.get(at..at.checked_add(4)?)?.first_chunk::<4>()?;
+        Some(if big { u32::from_be_bytes(*bytes) } else { u32::from_le_bytes(*bytes) })
+    };
+    let (kind, length) = (number(0)?, number(4)?);
+    let whole = usize::try_from(length).ok().filter(|n| *n >= usize::from(BLOCK_FRAME) && n % 4 == 0)?;
+    (number(whole - 4)? == length).then_some((kind, whole))
 }
 
 /// Whether a block of pcapng claims to be shorter than its own frame, which the parser subtracts unseen. In the other
@@ -204,107 +222,6 @@ fn broken(path: &Path, failure: &OnceLock<io::Error>) -> Option<CaptureError> {
     let error = failure.get()?;
     let error = io::Error::new(error.kind(), error.to_string());
     Some(CaptureError::Read { path: path.to_owned(), error })
-}
-
-/// The link types and clocks of a file's interfaces.
-#[derive(Default)]
-struct Links {
-    interfaces: Vec<Interface>,
-    /// A link type that is not read, of a file that may have no frames.
-    unread: Option<i32>,
-    /// The newest time of the file, for packets that carry none.
-    last: Timestamp,
-}
-
-#[derive(Clone, Copy)]
-struct Interface {
-    number: i32,
-    link: Option<LinkType>,
-    clock: Clock,
-}
-
-/// How an interface's time stamps count.
-#[derive(Clone, Copy)]
-enum Clock {
-    /// 10^-n seconds, from an offset in seconds.
-    Decimal(u32, i64),
-    /// 2^-n seconds, from an offset in seconds.
-    Binary(u32, i64),
-}
-
-impl Links {
-    /// The frame of a block, if it holds one; the link type's number if that is unsupported.
-    fn frame<'a>(&mut self, block: &'a PcapBlockOwned<'a>) -> Option<Result<Frame<'a>, i32>> {
-        match block {
-            PcapBlockOwned::LegacyHeader(header) => {
-                let digits = if header.is_nanosecond_precision() { 9 } else { 6 };
-                self.add(header.network.0 & 0x0fff_ffff, Clock::Decimal(digits, 0));
-                None
-            }
-            PcapBlockOwned::Legacy(packet) => {
-                let interface = self.interfaces.first()?;
-                let nanos = match interface.clock {
-                    Clock::Decimal(9, _) => i64::from(packet.ts_usec),
-                    _ => i64::from(packet.ts_usec) * 1_000,
-                };
-                let at = Timestamp::from_parts(i64::from(packet.ts_sec), nanos);
-                Some(interface.frame(at, packet.data, packet.origlen))
-            }
-            PcapBlockOwned::NG(Block::SectionHeader(_)) => {
-                self.interfaces.clear();
-                None
-            }
-            PcapBlockOwned::NG(Block::InterfaceDescription(described)) => {
-                self.add(described.linktype.0, Clock::of(described));
-                None
-            }
-            PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
-                let interface = self.interfaces.get(usize::try_from(packet.if_id).ok()?)?;
-                let ticks = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
-                self.last = interface.clock.at(ticks);
-                Some(interface.frame(self.last, packet.packet_data(), packet.origlen))
-            }
-            PcapBlockOwned::NG(Block::SimplePacket(packet)) => {
-                let interface = self.interfaces.first()?;
-                Some(interface.frame(self.last, packet.packet_data(), packet.origlen))
-            }
-            PcapBlockOwned::NG(_) => None,
-        }
-    }
-
-    fn add(&mut self, number: i32, clock: Clock) {
-        let link = LinkType::from_number(number);
-        if link.is_none() {
-            self.unread = Some(number);
-        }
-        self.interfaces.push(Interface { number, link, clock });
-    }
-}
-
-impl Interface {
-    fn frame<'a>(&self, at: Timestamp, data: &'a [u8], length: u32) -> Result<Frame<'a>, i32> {
-        self.link.map(|link| Frame { at, link, data, length }).ok_or(self.number)
-    }
-}
-
-impl Clock {
-    fn of(described: &InterfaceDescriptionBlock<'_>) -> Self {
-        let (resolution, offset) = (described.if_tsresol, described.if_tsoffset);
-        if resolution & 0x80 == 0 {
-            Self::Decimal(u32::from(resolution).min(19), offset)
-        } else {
-            Self::Binary(u32::from(resolution & 0x7f).min(63), offset)
-        }
-    }
-
-    fn at(self, ticks: u64) -> Timestamp {
-        let (per_second, offset) = match self {
-            Self::Decimal(digits, offset) => (10u128.pow(digits), offset),
-            Self::Binary(bits, offset) => (1u128 << bits, offset),
-        };
-        let nanos = u128::from(ticks) * 1_000_000_000 / per_second;
-        Timestamp::from_secs(offset).plus(i64::try_from(nanos).unwrap_or(i64::MAX))
-    }
 }
 
 /// Fills every read completely, because the parser takes a short first read for a short file. An error ends the stream and
@@ -338,6 +255,8 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+    use crate::census::{Timestamp, UnreadEntry};
+    use crate::dissect::LinkType;
 
     /// A frame of `n` bytes after a broadcast header.
     fn body(n: usize) -> Vec<u8> {
@@ -389,8 +308,32 @@ mod tests {
 
         /// An interface with a time resolution (option 9).
         fn interface(&self, link: u16, resolution: u8) -> Vec<u8> {
-            let option = [&self.u16(9)[..], &self.u16(1), &[resolution, 0, 0, 0], &self.u16(0), &self.u16(0)];
-            self.block(1, &[&self.u16(link)[..], &self.u16(0), &self.u32(0), &option.concat()].concat())
+            self.described(link, 0, &[(9, &[resolution])])
+        }
+
+        fn described(&self, link: u16, snap: u32, options: &[(u16, &[u8])]) -> Vec<u8> {
+            let head = [&self.u16(link)[..], &self.u16(0), &self.u32(snap)].concat();
+            self.block(1, &[head, self.options(options)].concat())
+        }
+
+        fn options(&self, options: &[(u16, &[u8])]) -> Vec<u8> {
+            let mut out = Vec::new();
+            for (code, value) in options.iter().chain([&(0, &[][..])]) {
+                out.extend([self.u16(*code), self.u16(u16::try_from(value.len()).unwrap())].concat());
+                out.extend([*value, &vec![0; value.len().next_multiple_of(4) - value.len()]].concat());
+            }
+            out
+        }
+
+        /// A packet without a time.
+        fn simple(&self, length: u32, data: &[u8]) -> Vec<u8> {
+            self.block(3, &[&self.u32(length)[..], data].concat())
+        }
+
+        fn obsolete(&self, interface: u16, ticks: u32, data: &[u8]) -> Vec<u8> {
+            let length = u32::try_from(data.len()).unwrap();
+            let words = [0, ticks, length, length].map(|n| self.u32(n)).concat();
+            self.block(2, &[&self.u16(interface)[..], &[0xff; 2], &words, data].concat())
         }
 
         fn packet(&self, interface: u32, ticks: u64, data: &[u8]) -> Vec<u8> {
@@ -400,6 +343,11 @@ mod tests {
             let head = [interface, high, low, length, length].map(|n| self.u32(n)).concat();
             self.block(6, &[&head, data].concat())
         }
+    }
+
+    /// What was not understood, in words.
+    fn unread(summary: &Summary) -> Vec<String> {
+        summary.unread.entries().iter().map(UnreadEntry::to_string).collect()
     }
 
     type Read = (Timestamp, LinkType, usize, u32);
@@ -449,7 +397,12 @@ mod tests {
             ];
             let (summary, found) = frames(file.concat());
             let summary = summary.unwrap();
-            assert_eq!((summary.end, summary.skipped, summary.skipped_links), (End::Complete, 1, vec![127]));
+            // The second packet of the last section names an interface that the section does not have.
+            let skipped = ["pcapng block type 0x00000006: 1 blocks", "link type 127: 1 frames"];
+            assert_eq!(
+                (summary.end.clone(), unread(&summary)),
+                (End::Complete, skipped.map(str::to_owned).to_vec())
+            );
             let expected = [
                 (Timestamp(7_000_001_000), LinkType::Ethernet, 60, 60),
                 (Timestamp(7_000_000_002), LinkType::LinuxSll, 17, 17),
@@ -471,6 +424,88 @@ mod tests {
                 let offset = sound.len() as u64;
                 assert_eq!((summary.unwrap().end, found.len()), (End::Corrupt { offset }, 1), "{length}");
             }
+        }
+    }
+
+    #[test]
+    fn every_kind_of_packet_block_is_read_in_any_order_and_both_byte_orders() {
+        for big in [false, true] {
+            let o = Order { big };
+            let file = [
+                o.section(),
+                o.described(1, 61, &[(9, &[9])]),
+                o.simple(46, &body(32)),
+                o.packet(0, 7, &body(46)),
+                // Padded to 64 bytes, of which 61 are the frame's.
+                o.simple(300, &body(47)),
+                o.obsolete(0, 9, &body(46)),
+                o.simple(60, &body(46)),
+            ];
+            let (summary, found) = frames(file.concat());
+            assert_eq!(unread(&summary.unwrap()), Vec::<String>::new());
+            let read: Vec<_> = found.iter().map(|f| (f.0.0, f.2, f.3)).collect();
+            assert_eq!(read, [(0, 46, 46), (7, 60, 60), (0, 61, 300), (9, 60, 60), (0, 60, 60)]);
+        }
+    }
+
+    #[test]
+    fn an_offset_of_time_stamps_counts_in_both_byte_orders() {
+        for big in [false, true] {
+            let o = Order { big };
+            for offset in [1_700_000_000i64, -5] {
+                let bytes = if big { offset.to_be_bytes() } else { offset.to_le_bytes() };
+                let described = o.described(1, 0, &[(9, &[9]), (14, &bytes)]);
+                let file = [o.section(), described, o.packet(0, 6_000_000_001, &body(46))].concat();
+                let at = frames(file).1[0].0;
+                assert_eq!(at, Timestamp((offset + 6) * 1_000_000_000 + 1), "{big} {offset}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_check_sequence_that_the_file_tells_of_is_taken_off() {
+        let o = Order { big: true };
+        let mut checked = body(46);
+        checked.extend([0xfc; 4]);
+        let read = |file: Vec<u8>| frames(file).1.iter().map(|f| (f.2, f.3)).collect::<Vec<_>>();
+        // Two words of 16 bits; a writer that means bytes writes 4. Frames of `pcap` are 7 bytes longer on the wire.
+        for link in [0x2400_0001, 0x4400_0001] {
+            assert_eq!(read(o.pcap(0xa1b2_c3d4, link, &[(1, 1, checked.clone())])), [(64, 67)]);
+        }
+        // Bits without the one that says that they count.
+        assert_eq!(read(o.pcap(0xa1b2_c3d4, 0x2000_0001, &[(1, 1, checked.clone())])), [(64, 71)]);
+        // The option of an interface counts in bits, or in bytes by some writers.
+        for (option, left) in [(32, 60), (4, 60), (16, 62), (0, 64)] {
+            let file = [o.section(), o.described(1, 0, &[(13, &[option])]), o.packet(0, 1, &checked)];
+            assert_eq!(read(file.concat()), [(left, u32::try_from(left).unwrap())]);
+        }
+        // A packet's own flags win.
+        let head = [0, 0, 1, 64, 64].map(|n| o.u32(n)).concat();
+        let flagged = [head, checked, o.options(&[(2, &o.u32(4 << 5))])].concat();
+        assert_eq!(read([o.section(), o.interface(1, 6), o.block(6, &flagged)].concat()), [(60, 60)]);
+    }
+
+    #[test]
+    fn blocks_that_are_not_understood_are_counted_by_type() {
+        for big in [false, true] {
+            let o = Order { big };
+            // An enhanced packet block whose packet is longer than the block.
+            let broken = [0, 0, 7, 4_000, 4_000].map(|n| o.u32(n)).concat();
+            let file = [
+                o.section(),
+                o.simple(60, &body(46)),
+                o.block(0x0bad, &o.u32(32_473)),
+                o.block(0x204, &[7; 24]),
+                o.block(4, &[0; 4]),
+                o.interface(1, 6),
+                o.block(6, &broken),
+                o.packet(0, 7, &body(46)),
+            ];
+            let (summary, found) = frames(file.concat());
+            let summary = summary.unwrap();
+            let counted = ["0x00000003: 1", "0x00000006: 1", "0x00000204: 1", "0x00000bad: 1"];
+            let counted: Vec<_> = counted.iter().map(|c| format!("pcapng block type {c} blocks")).collect();
+            assert_eq!((unread(&summary), summary.end, found.len()), (counted, End::Complete, 1));
         }
     }
 

@@ -173,6 +173,8 @@ fields! {
     DhcpVendorClass: Dhcp = "dhcp.vendor_class",
     /// Option 55 as decimal numbers with commas, in the order sent.
     DhcpPrl: Dhcp = "dhcp.prl",
+    /// How a client begins: `discover`, or `init_reboot` of a REQUEST for an address that it remembers (RFC 2131 4.3.2). Its earliest time shows which addresses are older than the lease (I8b).
+    DhcpBoot: Dhcp = "dhcp.boot",
     /// The order of all options of a DISCOVER or REQUEST, decimal with commas.
     DhcpOptionOrder: Dhcp = "dhcp.option_order",
     /// How a client begins: `discover`, or `init_reboot` for a REQUEST of an address that it had (RFC 2131 4.3.2).

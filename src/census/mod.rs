@@ -41,6 +41,7 @@ mod station;
 mod stretches;
 mod survey;
 mod ties;
+mod unread;
 mod verdict;
 
 #[cfg(test)]
@@ -49,6 +50,8 @@ mod decision_laws;
 pub(crate) mod laws;
 #[cfg(test)]
 mod rules;
+#[cfg(test)]
+mod rules_revised;
 
 pub use address::Prefix;
 pub use binding::{Binding, Forwards};
@@ -80,4 +83,5 @@ pub use station::Station;
 pub use stretches::{Clock, Stretches};
 pub use survey::{CouplingLine, Routed, Survey, Unaddressed};
 pub use time::Timestamp;
+pub use unread::{MostlyUnread, NotUnderstood, Unread, UnreadEntry, UnreadKind};
 pub use verdict::{Standing, Verdict, commitment, verdict};

@@ -6,8 +6,8 @@ use super::identity::Identities;
 use super::*;
 
 pub(super) const A: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xa]);
-pub(super) const B: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xb]);
-pub(super) const C: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xc]);
+pub(super) const B: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0x4b]);
+pub(super) const C: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0x8c]);
 pub(super) const RANDOM: MacAddr = MacAddr([2, 0, 0, 0, 0, 1]);
 pub(super) const RANDOM_2: MacAddr = MacAddr([2, 0, 0, 0, 0, 2]);
 const VRRP: MacAddr = MacAddr([0, 0, 0x5e, 0, 1, 7]);
@@ -46,14 +46,14 @@ impl Net {
         self
     }
 
-    fn mask(mut self, prefix: &str) -> Self {
+    pub(super) fn mask(mut self, prefix: &str) -> Self {
         let (ip, length) = prefix.split_once('/').unwrap();
         self.0.segment.learn_sent(Prefix::of(ip.parse().unwrap(), length.parse().unwrap()).unwrap());
         self
     }
 
     /// The addresses of each device, and the coupling lines as address and rule.
-    fn census(&self) -> (Vec<Vec<String>>, Vec<String>) {
+    pub(super) fn census(&self) -> (Vec<Vec<String>>, Vec<String>) {
         let inventory = Inventory::of("default", self.0.clone());
         let (policy, decisions) = (Policy::default(), Decisions::default());
         let survey = Survey::new(&inventory, &policy, &decisions, &Unclassified, Timestamp(0));
@@ -62,11 +62,11 @@ impl Net {
         (survey.devices.iter().map(device).collect(), survey.lines.iter().map(line).collect())
     }
 
-    fn devices(&self) -> usize {
+    pub(super) fn devices(&self) -> usize {
         self.census().0.len()
     }
 
-    fn joins(&self) -> Vec<JoinReason> {
+    pub(super) fn joins(&self) -> Vec<JoinReason> {
         let bindings = Bindings::derive(&self.0, &POLICY);
         Identities::derive(&self.0, &bindings, &ZoneDecisions::default(), &self.0.clock())
             .joins

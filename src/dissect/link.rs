@@ -1,12 +1,12 @@
-//! The link layer: Ethernet II, IEEE 802.3 with LLC and SNAP, VLAN tags, Linux cooked capture.
+//! The link layer: Ethernet II, IEEE 802.3 with LLC and SNAP, Linux cooked capture.
 
 use pnet::packet::Packet as _;
 use pnet::packet::ethernet::EthernetPacket;
 
 use super::protocol;
 use super::sink::{Anomaly, Sink, Tags};
-use super::{Frame, LinkType, Malformed, Payload, Reader, Words, arp, network, tunnel};
-use crate::census::{Field, MacAddr, Signs};
+use super::{Frame, LinkType, Malformed, Payload, Reader, Words, arp, network, quiet, shim, tunnel};
+use crate::census::{Field, MacAddr, NotUnderstood, Signs};
 
 const ARP: u16 = 0x0806;
 const IPV4: u16 = 0x0800;
@@ -16,10 +16,10 @@ const MPLS: u16 = 0x8847;
 const MPLS_MULTICAST: u16 = 0x8848;
 const PPPOE_SESSION: u16 = 0x8864;
 const BACKBONE: u16 = 0x88e7;
-/// 802.1Q, 802.1ad, and the older types of stacked tags.
-const TAGS: [u16; 4] = [0x8100, 0x88a8, 0x9100, 0x9200];
-/// Tags of one frame that are taken off.
-const MAX_TAGS: usize = 6;
+/// IEEE 802.2 in frames that are too long for a length field.
+const LONG_LLC: u16 = 0x8870;
+/// The number of IEEE 802.2 frames in a Linux cooked capture (`ETH_P_802_2`).
+const COOKED_LLC: u16 = 4;
 /// Up to here the type field of an Ethernet header is a length (IEEE 802.3 3.2.6).
 const MAX_LENGTH: u16 = 1500;
 
@@ -67,13 +67,22 @@ pub(super) fn inner(outer: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<
     ethernet(bytes, outer.depth + 1, sink)
 }
 
-/// Whether bytes look like an Ethernet frame: sent by a station, with a known type or a fitting length.
+/// Whether bytes look like an Ethernet frame: sent by a station, with a common type or a fitting length.
 pub(super) fn is_plausible(bytes: &[u8]) -> bool {
+    looks_like_frame(bytes, |kind| [IPV4, IPV6, ARP, LLDP].contains(&kind) || shim::is_shim(kind))
+}
+
+/// Whether bytes look like an Ethernet frame of any type that is read or known.
+pub(super) fn is_frame(bytes: &[u8]) -> bool {
+    is_plausible(bytes) || looks_like_frame(bytes, quiet::is_known_type)
+}
+
+fn looks_like_frame(bytes: &[u8], is_type: impl FnOnce(u16) -> bool) -> bool {
     EthernetPacket::new(bytes).is_some_and(|frame| {
         let (source, kind) = (frame.get_source(), frame.get_ethertype().0);
         let source = MacAddr([source.0, source.1, source.2, source.3, source.4, source.5]);
         let length = (3..=MAX_LENGTH).contains(&kind) && usize::from(kind) <= frame.payload().len();
-        source.is_station() && (length || [IPV4, IPV6, ARP, LLDP].contains(&kind) || TAGS.contains(&kind))
+        source.is_station() && (length || is_type(kind))
     })
 }
 
@@ -141,29 +150,23 @@ fn cooked_payload(
     };
     // Packet types 1 and 2 are broadcast and multicast; other destinations are not recorded.
     let destination = if matches!(kind, 1 | 2) { MacAddr([0xff; 6]) } else { MacAddr::default() };
+    let protocol = if protocol == COOKED_LLC { LONG_LLC } else { protocol };
     payload(Link { source, destination, tags: Tags::default(), depth: 0 }, protocol, rest, sink)
 }
 
 fn payload(mut link: Link, ethertype: u16, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
-    let (mut ethertype, mut r) = (ethertype, Reader::new(bytes));
-    for _ in 0..MAX_TAGS {
-        if !TAGS.contains(&ethertype) {
-            break;
-        }
-        let tag = r.u16().zip(r.u16());
-        let (control, inner) = tag.ok_or(Malformed::new("vlan", "short tag"))?;
-        link.tags.push(control);
-        ethertype = inner;
-    }
+    let (ethertype, body) = shim::strip(ethertype, bytes, &mut link.tags)?;
     if !link.source.is_station() {
         sink.anomaly(Anomaly::ImpossibleSource);
         return Ok(());
     }
-    if ethertype <= MAX_LENGTH {
-        let body = r.rest();
-        return logical_link(&link, body.get(..usize::from(ethertype)).unwrap_or(body), sink);
+    match ethertype {
+        // Packets tell their own length: bulk data is not searched for a trailer.
+        IPV4 => network::ipv4(&link, body, sink),
+        IPV6 => network::ipv6(&link, body, sink),
+        ..=MAX_LENGTH => logical_link(&link, body.get(..usize::from(ethertype)).unwrap_or(body), sink),
+        _ => typed(&link, ethertype, shim::without_trailer(body, bytes.len()), sink),
     }
-    typed(&link, ethertype, r.rest(), sink)
 }
 
 fn typed(link: &Link, ethertype: u16, body: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
@@ -174,14 +177,22 @@ fn typed(link: &Link, ethertype: u16, body: &[u8], sink: &mut impl Sink) -> Resu
         MPLS | MPLS_MULTICAST => tunnel::mpls(link, body, sink),
         BACKBONE => tunnel::backbone(link, body, sink),
         PPPOE_SESSION => tunnel::pppoe(link, body, sink),
-        _ => announced(link, sink, |words| protocol::over_ethernet(ethertype, link.payload(body), words)),
+        LONG_LLC => logical_link(link, body, sink),
+        _ => {
+            let (taken, said) =
+                announced(link, sink, |words| protocol::over_ethernet(ethertype, link.payload(body), words));
+            if !taken && !quiet::is_quiet_type(ethertype) {
+                sink.not_understood(NotUnderstood::ether_type(ethertype));
+            }
+            said
+        }
     }
 }
 
 /// IEEE 802.2: spanning tree, IS-IS, and SNAP with Ethernet types or makers' protocols inside.
 fn logical_link(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
     let mut r = Reader::new(bytes);
-    let Some(header) = r.array::<3>() else { return Ok(()) };
+    let header = r.array::<3>().ok_or(Malformed::new("llc", "short header"))?;
     match header {
         [0xaa, 0xaa, 0x03] => {
             let snap = r.array::<3>().zip(r.u16());
@@ -189,16 +200,32 @@ fn logical_link(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), M
             match (organisation, kind) {
                 ([0, 0, 0], MAX_LENGTH..) => typed(link, kind, r.rest(), sink),
                 ([a, b, c], kind) => {
-                    let kind = (u32::from_be_bytes([0, a, b, c]), kind);
-                    announced(link, sink, |words| protocol::over_snap(kind, link.payload(r.rest()), words))
+                    let organisation = u32::from_be_bytes([0, a, b, c]);
+                    let (taken, said) = announced(link, sink, |words| {
+                        protocol::over_snap((organisation, kind), link.payload(r.rest()), words)
+                    });
+                    if !taken && !quiet::is_quiet_snap(organisation) {
+                        sink.not_understood(NotUnderstood::snap(organisation, kind));
+                    }
+                    said
                 }
             }
         }
         // Unnumbered information between the same service access point.
         [to, from, 0x03] if to == from => {
-            announced(link, sink, |words| protocol::over_llc(to, link.payload(r.rest()), words))
+            let (taken, said) =
+                announced(link, sink, |words| protocol::over_llc(to, link.payload(r.rest()), words));
+            if !taken {
+                sink.not_understood(NotUnderstood::llc(to));
+            }
+            said
         }
-        _ => Ok(()),
+        [to, _, control] => {
+            if !quiet::is_quiet_llc(control) {
+                sink.not_understood(NotUnderstood::llc(to));
+            }
+            Ok(())
+        }
     }
 }
 
@@ -209,19 +236,21 @@ pub(super) fn station<T>(link: &Link, sink: &mut impl Sink, dissect: impl FnOnce
     dissect(&mut Words::new(&mut hear))
 }
 
-/// Runs a dissector whose words are the station's, and whose addresses it proves (I4).
+/// Runs a dissector whose words are the station's, and whose addresses it proves (I4). Also returns whether there is one.
 fn announced(
     link: &Link,
     sink: &mut impl Sink,
     dissect: impl FnOnce(&mut Words<'_>) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
+) -> (bool, Result<(), Malformed>) {
     let mut addresses = Vec::new();
     let mut reach = |ip, proof| addresses.push((ip, proof));
     let source = link.source;
     let mut hear = |field: Field, value: &str| sink.station_said(source, field, value);
-    let result = dissect(&mut Words::new(&mut hear).with_addresses(&mut reach));
+    let mut words = Words::new(&mut hear).with_addresses(&mut reach);
+    let result = dissect(&mut words);
+    let taken = words.is_taken();
     for (ip, proof) in addresses {
         network::coupling(link, ip, Signs::from(proof), sink);
     }
-    result
+    (taken, result)
 }

@@ -1,7 +1,7 @@
 //! Dissection: turns the bytes of a frame into facts.
 //!
 //! Pure: bytes in, facts out through a [`Sink`]; no clock, I/O, logging, panic or unbounded allocation. The layers (`link`,
-//! `network`, `transport`, `tunnel`) and `arp`, `neighbor` and `lease` judge what a frame proves. `protocol` holds a file
+//! `shim`, `network`, `transport`, `tunnel`) and `arp`, `neighbor` and `lease` judge what a frame proves. `protocol` holds a file
 //! for each protocol in which devices describe themselves; `registry` tells how to add one. A malformed frame is counted by
 //! protocol and reason, and does not make a device.
 
@@ -16,7 +16,9 @@ mod neighbor;
 mod network;
 mod payload;
 mod protocol;
+mod quiet;
 mod reader;
+mod shim;
 mod side;
 mod sink;
 mod transport;
@@ -25,6 +27,8 @@ mod words;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wrapped;
 
 pub use frame::{Frame, LinkType};
 pub use link::dissect;
@@ -32,6 +36,7 @@ pub use payload::Payload;
 pub use protocol::PROTOCOLS;
 pub use reader::Reader;
 pub use registry::{Dissect, Key, Layer, Protocol, Way};
+pub use shim::packet_of;
 pub use side::Side;
 pub use sink::{Anomaly, Fragment, FragmentKey, Sink, Tags};
 pub use transport::{datagram, stream};

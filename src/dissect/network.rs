@@ -9,9 +9,9 @@ use pnet::packet::ipv6::Ipv6Packet;
 use super::link::{self, Link};
 use super::protocol::{self, gear::igmp};
 use super::sink::{Anomaly, Fragment, FragmentKey, Sink};
-use super::{Malformed, Payload, Reader, neighbor, transport, tunnel};
+use super::{Malformed, Payload, Reader, Words, neighbor, quiet, transport, tunnel};
 use crate::census::address::{is_link_local, is_never_sender};
-use crate::census::{Sign, Signs};
+use crate::census::{Field, NotUnderstood, Sign, Signs};
 
 /// TTLs that packets start with (I6).
 const INITIAL_TTLS: [u8; 5] = [30, 32, 64, 128, 255];
@@ -76,6 +76,14 @@ impl Packet<'_> {
         routable && !is_link_local(self.source) && !is_link_local(self.destination)
     }
 
+    /// Whether it goes to hosts of the link alone: no router passes it on.
+    fn is_link_scope(&self) -> bool {
+        match self.destination {
+            IpAddr::V4(a) => matches!(a.octets(), [224, 0, 0, _]) || a.is_broadcast(),
+            IpAddr::V6(a) => matches!(a.segments(), [0xff01 | 0xff02, ..]),
+        }
+    }
+
     /// What a dissector reads of it.
     pub(super) fn payload<'b>(&self, bytes: &'b [u8]) -> Payload<'b> {
         self.link.payload(bytes)
@@ -116,6 +124,31 @@ pub(super) fn coupling(link: &Link, ip: IpAddr, signs: Signs, sink: &mut impl Si
     if !is_never_sender(ip) {
         sink.coupling(link.source, ip, signs, link.tags);
     }
+}
+
+/// Runs a dissector whose words are the station's. A hello of a routing protocol to the link proves the address that it
+/// comes from (I4).
+pub(super) fn station<T>(
+    packet: &Packet<'_>,
+    sink: &mut impl Sink,
+    dissect: impl FnOnce(&mut Words<'_>) -> T,
+) -> T {
+    let mac = packet.link.source;
+    let mut greeted = false;
+    let mut hear = |field: Field, value: &str| {
+        greeted |= match field {
+            // Not VRRP and CARP: a host may speak them for an address that it shares.
+            Field::RouterProtocol => matches!(value, "ospf" | "eigrp" | "hsrp" | "glbp"),
+            Field::RouterTask => matches!(value, "rip" | "pim"),
+            _ => false,
+        };
+        sink.station_said(mac, field, value);
+    };
+    let result = dissect(&mut Words::new(&mut hear));
+    if greeted && packet.is_link_scope() && !mac.is_virtual_router() {
+        coupling(packet.link, packet.source, Sign::RoutingHello.into(), sink);
+    }
+    result
 }
 
 pub(super) fn ipv4(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
@@ -264,6 +297,11 @@ fn upper(
             packet.sighted(Signs::default(), sink);
             tunnel::l2tpv3(packet.link, body, sink)
         }
+        // RFC 4023.
+        Next::MplsInIp if packet.part == Part::Whole => {
+            packet.sighted(Signs::default(), sink);
+            tunnel::mpls(packet.link, body, sink)
+        }
         Next::Icmpv6 if packet.source.is_ipv6() => {
             let result = neighbor::dissect(packet, body, sink);
             // RFC 3810 section 5.1.14: a query has the hop limit 1 and a link-local source.
@@ -276,11 +314,15 @@ fn upper(
         }
         other => {
             packet.sighted(Signs::default(), sink);
-            if packet.is_group() && packet.part == Part::Whole {
+            if packet.part != Part::Whole {
+                return Ok(());
+            }
+            if packet.is_group() {
                 let payload = packet.payload(body);
-                return link::station(packet.link, sink, |words| {
-                    protocol::over_ip(other.0, packet, payload, words)
-                });
+                return station(packet, sink, |words| protocol::over_ip(other.0, packet, payload, words));
+            }
+            if !quiet::is_quiet_protocol(other.0) {
+                sink.not_understood(NotUnderstood::ip_protocol(other.0));
             }
             Ok(())
         }

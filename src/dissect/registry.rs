@@ -180,6 +180,7 @@ impl Route for Words<'_> {
     where
         D: FnOnce(&Payload<'_>, &mut Words<'_>) -> Result<(), Malformed>,
     {
+        self.mark_taken();
         dissect(payload, self)
     }
 }

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::Malformed;
-use crate::census::{Field, MacAddr, Prefix, Signs};
+use crate::census::{Field, MacAddr, NotUnderstood, Prefix, Signs};
 
 /// An oddity that is counted beside the facts. It is not an error and does not make a device.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -75,10 +75,14 @@ pub trait Sink {
     /// Adds a fragment, and returns the datagram's payload once it is whole. Facts that follow in
     /// this frame are the datagram's: they take the time of its earliest fragment.
     fn gather(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>>;
-    /// Counts a part of the frame that was not understood.
+    /// Counts a part of the frame that contradicts its protocol.
     fn malformed(&mut self, what: Malformed);
     /// Counts an oddity.
     fn anomaly(&mut self, what: Anomaly);
+    /// Counts the frame as one that hides something which nothing reads (I13).
+    fn not_understood(&mut self, what: NotUnderstood);
+    /// Counts the frame as a datagram to the port of one station that no dissector reads. Its sender is not hidden.
+    fn unread_datagram(&mut self, to: IpAddr, port: u16);
 }
 
 /// The VLAN ids of a frame, outermost first. At most four are kept.

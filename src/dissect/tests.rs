@@ -7,13 +7,13 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::census::{Field, MacAddr, Prefix, Signs, Timestamp, VALUE_BYTES};
+use crate::census::{Field, MacAddr, NotUnderstood, Prefix, Signs, Timestamp, VALUE_BYTES};
 
-const A: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0a];
-const B: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0b];
-const ALL: [u8; 6] = [0xff; 6];
-const HOST: [u8; 4] = [10, 0, 0, 5];
-const PEER: [u8; 4] = [10, 0, 0, 9];
+pub(super) const A: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0a];
+pub(super) const B: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0b];
+pub(super) const ALL: [u8; 6] = [0xff; 6];
+pub(super) const HOST: [u8; 4] = [10, 0, 0, 5];
+pub(super) const PEER: [u8; 4] = [10, 0, 0, 9];
 
 /// Everything that a frame gave, as texts.
 #[derive(Debug, Default)]
@@ -65,28 +65,36 @@ impl Sink for Record {
     fn anomaly(&mut self, what: Anomaly) {
         self.0.push(format!("anomaly {}", what.name()));
     }
+
+    fn not_understood(&mut self, what: NotUnderstood) {
+        self.0.push(format!("not understood {} {what}", what.kind.name()));
+    }
+
+    fn unread_datagram(&mut self, _: IpAddr, port: u16) {
+        self.0.push(format!("unread {port}"));
+    }
 }
 
-fn dissected(link: LinkType, data: &[u8]) -> Vec<String> {
+pub(super) fn dissected(link: LinkType, data: &[u8]) -> Vec<String> {
     let mut record = Record::default();
     let length = u32::try_from(data.len()).unwrap();
     dissect(&Frame { at: Timestamp(0), link, data, length }, &mut record);
     record.0
 }
 
-fn ethernet(data: &[u8]) -> Vec<String> {
+pub(super) fn ethernet(data: &[u8]) -> Vec<String> {
     dissected(LinkType::Ethernet, data)
 }
 
-fn frame(to: [u8; 6], from: [u8; 6], kind: u16, body: &[u8]) -> Vec<u8> {
+pub(super) fn frame(to: [u8; 6], from: [u8; 6], kind: u16, body: &[u8]) -> Vec<u8> {
     [&to[..], &from, &kind.to_be_bytes(), body].concat()
 }
 
-fn arp(operation: u8, sender: [u8; 6], ip: [u8; 4], target: [u8; 4]) -> Vec<u8> {
+pub(super) fn arp(operation: u8, sender: [u8; 6], ip: [u8; 4], target: [u8; 4]) -> Vec<u8> {
     [&[0, 1, 8, 0, 6, 4, 0, operation][..], &sender, &ip, &[0; 6], &target].concat()
 }
 
-fn udp(to: [u8; 6], target: [u8; 4], ttl: u8, ports: (u16, u16), body: &[u8]) -> Vec<u8> {
+pub(super) fn udp(to: [u8; 6], target: [u8; 4], ttl: u8, ports: (u16, u16), body: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     PacketBuilder::ethernet2(A, to)
         .ipv4(HOST, target, ttl)
@@ -291,11 +299,15 @@ fn i6_hellos_to_a_group_tell_a_router_and_carp_is_told_from_vrrp() {
     let said = |value: &str| format!("00:1b:d4:00:00:0a {value}");
     let group = [1, 0, 0x5e, 0, 0, 5];
     let ospf = [&[2, 1, 0, 44, 10, 0, 0, 5][..], &[0; 36]].concat();
-    assert!(hello(89, 1, group, [224, 0, 0, 5], &ospf).contains(&said("router.protocol=ospf")));
+    let proof = "00:1b:d4:00:00:0a 10.0.0.5 [RoutingHello] []".to_owned();
+    let heard = hello(89, 1, group, [224, 0, 0, 5], &ospf);
+    assert!(heard.contains(&said("router.protocol=ospf")) && heard.contains(&proof), "I4: {heard:?}");
+    assert!(!hello(89, 1, group, [239, 1, 1, 1], &ospf).contains(&proof), "routers pass it on");
     assert_eq!(hello(89, 64, B, PEER, &ospf).len(), 1);
     assert_eq!(hello(89, 1, group, [224, 0, 0, 5], &[2, 1])[1], "malformed ospf: broken packet");
     let vrrp = [&[0x21, 10, 100, 1, 0, 1, 0, 0][..], &[10, 0, 0, 254], &[0; 8]].concat();
-    assert!(hello(112, 255, group, [224, 0, 0, 18], &vrrp)[1].ends_with("=vrrp"));
+    let heard = hello(112, 255, group, [224, 0, 0, 18], &vrrp);
+    assert!(heard[1].ends_with("=vrrp") && !heard.contains(&proof), "{heard:?}");
     assert_eq!(hello(112, 254, group, [224, 0, 0, 18], &vrrp).len(), 1, "passed a router");
     let carp = [&[0x21, 10, 0, 7][..], &[0; 32]].concat();
     assert!(hello(112, 255, group, [224, 0, 0, 18], &carp)[1].ends_with("=carp"));
@@ -310,7 +322,9 @@ fn routers_over_udp_are_heard_only_where_they_speak_to_a_group() {
     for (port, body, said) in [(520, &rip[..], "router.task=rip"), (1985, &hsrp, "router.protocol=hsrp")] {
         let group = ethernet(&udp([1, 0, 0x5e, 0, 0, 2], [224, 0, 0, 2], 1, (port, port), body));
         assert_eq!(group[1], format!("00:1b:d4:00:00:0a {said}"));
-        assert_eq!(ethernet(&udp(B, PEER, 64, (port, port), body)).len(), 1);
+        assert_eq!(group[2], "00:1b:d4:00:00:0a 10.0.0.5 [RoutingHello] []");
+        let host = ethernet(&udp(B, PEER, 64, (port, port), body));
+        assert!(!host.iter().any(|fact| fact.contains("router.")), "{host:?}");
     }
 }
 

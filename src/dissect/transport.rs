@@ -4,12 +4,12 @@ use pnet::packet::Packet as _;
 use pnet::packet::tcp::TcpPacket;
 use pnet::packet::udp::UdpPacket;
 
-use super::network::{Packet, Part};
+use super::network::{self, Packet, Part};
 use super::protocol::{self, host::tcp as opening};
 use super::sink::Sink;
-use super::{Malformed, Payload, Words, lease, link, tunnel};
+use super::{Malformed, Payload, Words, lease, quiet, tunnel};
 use crate::census::address::is_never_sender;
-use crate::census::{Field, Sign, Signs};
+use crate::census::{Field, NotUnderstood, Sign, Signs};
 
 const DHCP_SERVER: u16 = 67;
 const DHCP_CLIENT: u16 = 68;
@@ -33,12 +33,29 @@ pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     }
     let payload = packet.payload(payload).between(source, destination);
     if packet.is_group()
-        && let Some(said) =
-            link::station(packet.link, sink, |words| protocol::to_group(packet, payload, words))
+        && let Some(said) = network::station(packet, sink, |words| protocol::to_group(packet, payload, words))
     {
         return said;
     }
-    heard(packet, sink, |words| datagram(payload, words))
+    let (taken, said) = heard(packet, sink, |words| datagram(payload, words));
+    if !taken {
+        unread(packet, source, destination, sink);
+    }
+    said
+}
+
+/// Counts a datagram that nothing reads: it may be a tunnel, and so a mirror that arrives packed (I13).
+fn unread(packet: &Packet<'_>, source: u16, destination: u16, sink: &mut impl Sink) {
+    /// Services have the ports below, and tunnels have none of them.
+    const SERVICES: u16 = 1_024;
+    if source < SERVICES || destination < SERVICES || packet.is_group() {
+        return;
+    }
+    if tunnel::is_port(destination) {
+        sink.not_understood(NotUnderstood::udp_port(destination));
+    } else if !quiet::is_quiet_port(destination) {
+        sink.unread_datagram(packet.destination, destination);
+    }
 }
 
 pub(super) fn tcp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
@@ -50,13 +67,13 @@ pub(super) fn tcp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     }
     // Not on the path of bulk data, and only of hosts whose own TTL shows.
     if opening::opens(header.get_flags()) && packet.is_fresh() && !packet.is_group() {
-        return heard(packet, sink, |words| opening::opening(packet.bytes, bytes, words));
+        return heard(packet, sink, |words| opening::opening(packet.bytes, bytes, words)).1;
     }
     match bytes.get(offset..) {
         None | Some([]) => Ok(()),
         Some(payload) => {
             let payload = packet.payload(payload).between(header.get_source(), header.get_destination());
-            heard(packet, sink, |words| stream(payload, words))
+            heard(packet, sink, |words| stream(payload, words)).1
         }
     }
 }
@@ -78,19 +95,21 @@ pub fn stream(payload: Payload<'_>, words: &mut Words<'_>) -> Result<(), Malform
     protocol::stream(payload, words)
 }
 
-/// Runs a dissector whose words are the packet's sender's.
+/// Runs a dissector whose words are the packet's sender's. Also returns whether there is one.
 fn heard(
     packet: &Packet<'_>,
     sink: &mut impl Sink,
     dissect: impl FnOnce(&mut Words<'_>) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
+) -> (bool, Result<(), Malformed>) {
     let (mac, ip) = (packet.link.source, packet.source);
     let mut hear = |field: Field, value: &str| {
         if !is_never_sender(ip) {
             sink.coupling_said(mac, ip, field, value);
         }
     };
-    dissect(&mut Words::new(&mut hear))
+    let mut words = Words::new(&mut hear);
+    let result = dissect(&mut words);
+    (words.is_taken(), result)
 }
 
 /// Whether a datagram to that port is a link-scope announcement: mDNS, LLMNR, NBNS, SSDP or WSD to a group (I4).

@@ -7,7 +7,7 @@ use super::link::{self, Link};
 use super::network::{self, Packet};
 use super::sink::Sink;
 use super::{Malformed, Reader};
-use crate::census::Sign;
+use crate::census::{NotUnderstood, Sign};
 
 /// Maximum depth of tunnels in tunnels.
 pub(super) const MAX_DEPTH: u8 = 8;
@@ -20,7 +20,15 @@ const IPV6: u16 = 0x86dd;
 const BRIDGED: u16 = 0x6558;
 const ERSPAN_1_2: u16 = 0x88be;
 const ERSPAN_3: u16 = 0x22eb;
+/// What Cisco's routers send through a GRE tunnel to test it.
+const KEEPALIVE: u16 = 0;
 const MPLS: [u16; 2] = [0x8847, 0x8848];
+const PPPOE_SESSION: u16 = 0x8864;
+/// L2TPv3 over IP.
+const L2TP: u8 = 115;
+/// Remote mirroring of HP and Aruba switches: a header of 12 bytes that is not published, then the frame.
+const REMOTE_MIRROR: u16 = 7932;
+const REMOTE_MIRROR_HEADER: usize = 12;
 
 /// GRE (RFC 2784, RFC 2890) with Ethernet, ERSPAN, MPLS or IP inside.
 pub(super) fn gre(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
@@ -29,6 +37,7 @@ pub(super) fn gre(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(),
     let (flags, kind) = r.u16().zip(r.u16()).ok_or(short)?;
     // Version 1 is PPTP's; the routing bit was never used as specified.
     if flags & 0x4007 != 0 {
+        sink.not_understood(NotUnderstood::ether_type(kind));
         return Ok(());
     }
     let sequenced = flags & 0x1000 != 0;
@@ -56,8 +65,35 @@ pub(super) fn gre(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(),
         }
         IPV4 | IPV6 => carried(link, r.rest(), sink),
         kind if MPLS.contains(&kind) => mpls(link, r.rest(), sink),
-        _ => Ok(()),
+        KEEPALIVE => Ok(()),
+        _ => {
+            sink.not_understood(NotUnderstood::ether_type(kind));
+            Ok(())
+        }
     }
+}
+
+/// Whether tunnels use a UDP port: those of [`over_udp`], and those that are not opened: GTP-U, GRE and MPLS over UDP,
+/// GUE, and two ways in which access points send radio frames (Aruba's remote mirroring, LWAPP data).
+pub(super) const fn is_port(port: u16) -> bool {
+    matches!(
+        port,
+        1701 | 2152
+            | 4754
+            | 4755
+            | 4789
+            | 4790
+            | 5247
+            | 5555
+            | 6080
+            | 6081
+            | 6635
+            | 6636
+            | REMOTE_MIRROR
+            | 8472
+            | 12_222
+            | 37_008
+    )
 }
 
 /// Tunnels over UDP, by destination port. `None` if no tunnel uses the port.
@@ -79,6 +115,7 @@ pub(super) fn over_udp(
         6081 => return geneve(link, bytes, sink),
         37008 => return tzsp(link, bytes, sink),
         5247 => capwap_data(bytes),
+        REMOTE_MIRROR => bytes.get(REMOTE_MIRROR_HEADER..).filter(|frame| link::is_frame(frame)),
         _ => None,
     };
     opened.map(|frame| link::inner(link, frame, sink))
@@ -144,13 +181,13 @@ fn tzsp(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Ma
 /// The frame in a CAPWAP data packet (RFC 5415 4.3), if it is a whole, unencrypted 802.3 frame.
 fn capwap_data(bytes: &[u8]) -> Option<&[u8]> {
     let mut r = Reader::new(bytes);
-    let [preamble, length, _, flags] = r.array()?;
+    let [preamble, length, kind, flags] = r.array()?;
     // Preamble 0 is version 0 in the clear. T says that the payload is not 802.3, F that it is a fragment, K keep-alive.
-    if preamble != 0 || flags & 0b1000_1000 != 0 || length & 1 == 1 {
+    if preamble != 0 || kind & 1 == 1 || flags & 0b1000_1000 != 0 {
         return None;
     }
     let header = usize::from(length >> 3) * 4;
-    bytes.get(header.max(8)..)
+    bytes.get(header.max(8)..).filter(|frame| link::is_frame(frame))
 }
 
 /// MPLS (RFC 3032): a pseudowire with Ethernet inside (RFC 4448, with or without control word), or IP.
@@ -169,9 +206,15 @@ pub(super) fn mpls(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<()
             _ => {
                 let starts = if nibble == Some(0) { &[4, 0][..] } else { &[0] };
                 let mut frames = starts.iter().filter_map(|skip| body.get(*skip..));
-                frames
-                    .find(|frame| link::is_plausible(frame))
-                    .map_or(Ok(()), |frame| link::inner(link, frame, sink))
+                match frames.find(|frame| link::is_plausible(frame)) {
+                    Some(frame) => link::inner(link, frame, sink),
+                    // An associated channel (RFC 5586) carries maintenance.
+                    None if nibble == Some(1) => Ok(()),
+                    None => {
+                        sink.not_understood(NotUnderstood::ether_type(MPLS[0]));
+                        Ok(())
+                    }
+                }
             }
         };
     }
@@ -197,7 +240,12 @@ pub(super) fn pppoe(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(
     let ((version, _), protocol) = header.ok_or(Malformed::new("pppoe", "short header"))?;
     match (version, protocol) {
         (0x1100, 0x0021 | 0x0057) => carried(link, r.rest(), sink),
-        _ => Ok(()),
+        // Control protocols of PPP (RFC 1661 section 2).
+        (0x1100, 0x8000..) => Ok(()),
+        _ => {
+            sink.not_understood(NotUnderstood::ether_type(PPPOE_SESSION));
+            Ok(())
+        }
     }
 }
 
@@ -213,7 +261,13 @@ pub(super) fn l2tpv3(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<
     let starts = [0, 4, 8, 12];
     let frame =
         starts.into_iter().filter_map(|skip| body.get(skip..)).find(|frame| link::is_plausible(frame));
-    frame.map_or(Ok(()), |frame| link::inner(link, frame, sink))
+    match frame {
+        Some(frame) => link::inner(link, frame, sink),
+        None => {
+            sink.not_understood(NotUnderstood::ip_protocol(L2TP));
+            Ok(())
+        }
+    }
 }
 
 /// EtherIP (RFC 3378): version 3, then an Ethernet frame.

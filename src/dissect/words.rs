@@ -9,17 +9,28 @@ use crate::census::{Field, Sign, clean};
 pub struct Words<'a> {
     hear: &'a mut dyn FnMut(Field, &str),
     reach: Option<&'a mut dyn FnMut(IpAddr, Sign)>,
+    taken: bool,
 }
 
 impl<'a> Words<'a> {
     /// Words that `hear` receives, each cleaned and at most [`VALUE_BYTES`](crate::census::VALUE_BYTES) long.
     pub fn new(hear: &'a mut dyn FnMut(Field, &str)) -> Self {
-        Self { hear, reach: None }
+        Self { hear, reach: None, taken: false }
     }
 
     /// The same, with the sender's addresses for `reach`.
     pub(super) fn with_addresses(self, reach: &'a mut dyn FnMut(IpAddr, Sign)) -> Self {
         Self { reach: Some(reach), ..self }
+    }
+
+    /// Notes that dispatch found a dissector.
+    pub(super) const fn mark_taken(&mut self) {
+        self.taken = true;
+    }
+
+    /// Whether dispatch found a dissector.
+    pub(super) const fn is_taken(&self) -> bool {
+        self.taken
     }
 
     /// Says a string from the network after cleaning it (see [`clean`]). Says nothing if nothing is left.

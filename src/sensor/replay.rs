@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::capture::file::{self, CaptureError, End};
-use crate::census::{Finding, Inventory, Limit};
+use crate::census::{Finding, Inventory, Limit, MostlyUnread, Unread, UnreadEntry, UnreadKind};
 use crate::sensor::pipeline::table::Table;
 use crate::sensor::pipeline::worker::{Counters, Worker};
 use crate::wire::{CaptureSummary, FrameNumbers};
@@ -40,6 +40,7 @@ pub enum ReplayError {
 pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     let table = Table::new(options.couplings);
     let mut worker = Worker::new(&table).numbering();
+    let mut unread = Unread::default();
     for path in &options.files {
         let summary = file::read(path, &mut |frame| worker.frame(frame))?;
         let path = path.display();
@@ -54,15 +55,19 @@ pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
                 tracing::warn!("{path}: damaged at byte {offset}; using the frames before it");
             }
         }
-        if summary.skipped > 0 {
-            tracing::warn!(
-                "{path}: skipped {} frames of unsupported link types {:?}",
-                summary.skipped,
-                summary.skipped_links
-            );
+        if summary.frames == 0 {
+            tracing::warn!("{path}: holds no frame");
         }
+        for skipped in summary.unread.entries().iter().filter(|e| !is_custom(e)) {
+            tracing::warn!("{path}: skipped what is not understood: {skipped}");
+        }
+        unread.add(&summary.unread);
     }
-    let (counters, frames) = worker.finish();
+    let (mut counters, frames) = worker.finish();
+    counters.unread.add(&unread);
+    if let Some(mostly) = counters.mostly_unread() {
+        tracing::warn!("{mostly}");
+    }
     if let Some(n) = counters.anomalies.get(&crate::dissect::Anomaly::NoLinkLayer) {
         tracing::warn!("{n} packets have no MAC address and so show no coupling; capture on Ethernet");
     }
@@ -79,19 +84,20 @@ pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     })
 }
 
+/// Whether an entry counts custom blocks of pcapng, which programs may add to any file.
+fn is_custom(entry: &UnreadEntry) -> bool {
+    entry.kind == UnreadKind::Block && matches!(entry.value.as_str(), "0x00000bad" | "0x40000bad")
+}
+
 impl Replayed {
+    /// The judgement on the capture, if most of it was not understood.
+    pub fn mostly_unread(&self) -> Option<MostlyUnread> {
+        self.counters.mostly_unread()
+    }
+
     /// Totals in the form of the inventory document.
     pub fn capture(&self) -> CaptureSummary {
-        let c = &self.counters;
-        CaptureSummary {
-            frames: c.frames,
-            bytes: c.bytes,
-            malformed: c.malformed_frames,
-            duplicates: c.duplicates,
-            dropped: 0,
-            first: c.first,
-            last: c.last,
-        }
+        CaptureSummary::from(&self.counters)
     }
 }
 
@@ -152,6 +158,53 @@ mod tests {
         assert_eq!(document.devices.len(), 126);
         assert_eq!(document.routed.len(), 1);
         assert_eq!(document.census.excluded["X-UNCL"], 126);
+    }
+
+    /// A pcapng file of those frames; every third one has no time.
+    fn blocks(frames: &[&(Timestamp, Vec<u8>)]) -> Vec<u8> {
+        let block = |kind: u32, body: &[u8]| {
+            let padded = body.len().next_multiple_of(4);
+            let length = u32::try_from(padded + 12).unwrap().to_le_bytes();
+            [&kind.to_le_bytes()[..], &length, body, &vec![0; padded - body.len()], &length].concat()
+        };
+        let section = [&0x1a2b_3c4du32.to_le_bytes()[..], &[1, 0, 0, 0], &[0xff; 8]].concat();
+        let mut out = [block(0x0a0d_0d0a, &section), block(1, &[1, 0, 0, 0, 0, 0, 0, 0])].concat();
+        for (at, data) in frames {
+            let length = u32::try_from(data.len()).unwrap().to_le_bytes();
+            if data.last().is_some_and(|byte| byte % 3 == 0) {
+                out.extend(block(3, &[&length[..], data].concat()));
+            } else {
+                let micros = (at.0 / 1_000).cast_unsigned().to_le_bytes();
+                let head = [&[0; 4][..], &micros[4..], &micros[..4], &length, &length].concat();
+                out.extend(block(6, &[&head, &data[..]].concat()));
+            }
+        }
+        out
+    }
+
+    /// The frames of a file as they are read.
+    fn read_back(file: Vec<u8>) -> Vec<(Timestamp, Vec<u8>)> {
+        let mut frames = Vec::new();
+        let mut each = |f: &Frame<'_>| frames.push((f.at, f.data.to_vec()));
+        file::read_from(Path::new("blocks"), Box::new(std::io::Cursor::new(file)), &mut each).unwrap();
+        frames
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 8, ..ProptestConfig::default() })]
+
+        #[test]
+        fn packets_without_a_time_count_alike_wherever_they_stand_in_a_file(
+            order in Just((0..office().len()).collect::<Vec<_>>()).prop_shuffle(),
+        ) {
+            let frames = office();
+            let of = |frames: &[&(Timestamp, Vec<u8>)]| {
+                let read = read_back(blocks(frames));
+                document(&read.iter().collect::<Vec<_>>(), 1)
+            };
+            let shuffled: Vec<_> = order.iter().map(|i| &frames[*i]).collect();
+            prop_assert_eq!(of(&shuffled), of(&frames.iter().collect::<Vec<_>>()));
+        }
     }
 
     proptest! {

@@ -163,16 +163,7 @@ impl Status {
 
     /// Totals in the form of the inventory document.
     pub(crate) fn capture(&self) -> CaptureSummary {
-        let c = self.counters();
-        CaptureSummary {
-            frames: c.frames,
-            bytes: c.bytes,
-            malformed: c.malformed_frames,
-            duplicates: c.duplicates,
-            dropped: self.dropped(),
-            first: c.first,
-            last: c.last,
-        }
+        CaptureSummary { dropped: self.dropped(), ..CaptureSummary::from(&self.counters()) }
     }
 
     /// The part of an upload about the sensor itself. `refused`: see [`Health::refused`].

@@ -8,7 +8,7 @@ use super::evidence::EvidenceEntry;
 use super::frames::FrameNumbers;
 use crate::census::{
     Binding, Category, Census, CouplingState, Device, Finding, Importance, MacAddr, Routed, Survey,
-    Timestamp, Unaddressed, UnlistedFindings, Verdict, time::rfc3339,
+    Timestamp, Unaddressed, UnlistedFindings, UnreadEntry, Verdict, time::rfc3339,
 };
 
 /// The document's schema.
@@ -62,6 +62,9 @@ pub struct CaptureSummary {
     #[serde(with = "rfc3339::option")]
     #[cfg_attr(feature = "plan", schema(value_type = Option<String>, format = DateTime))]
     pub last: Option<Timestamp>,
+    /// What was not understood, by kind and number (I13). Left out if there is nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub not_understood: Vec<UnreadEntry>,
 }
 
 /// One device.

@@ -59,9 +59,17 @@ fn print(survey: &Survey<'_>, facts: &SurveyInput, out: &mut dyn Write) -> io::R
         "{} frames, {} bytes, {} malformed, {} duplicates, {} dropped",
         capture.frames, capture.bytes, capture.malformed, capture.duplicates, capture.dropped
     )?;
+    let mut unread: Vec<_> = capture.not_understood.iter().collect();
+    unread.sort_by_key(|e| std::cmp::Reverse(e.bytes));
+    if !unread.is_empty() {
+        let largest: Vec<String> = unread.iter().take(UNREAD).map(ToString::to_string).collect();
+        writeln!(out, "not understood: {}", largest.join("; "))?;
+    }
     findings::print(out, survey.findings.iter(), survey.findings.total(), "--json")
 }
 
+/// How much of what was not understood the text shows; the JSON has all.
+const UNREAD: usize = 3;
 const HEADER: [&str; 8] =
     ["IP", "MAC", "CATEGORY", "TYPE", "MAKER AND MODEL", "NAME", "VERDICT", "LAST SEEN"];
 

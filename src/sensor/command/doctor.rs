@@ -194,7 +194,10 @@ fn mirror(config: &Config, name: &str, seconds: u64) -> Vec<Finding> {
             )];
         }
     }
-    mirror.judge(name, seconds, worker.counters().duplicates)
+    let counters = worker.counters();
+    let mut findings = mirror.judge(name, seconds, counters.duplicates);
+    findings.extend(counters.mostly_unread().map(|mostly| running::understood(name, &mostly)));
+    findings
 }
 
 fn own_macs() -> BTreeSet<MacAddr> {

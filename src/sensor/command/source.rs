@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::arguments::{ConfigArguments, zone_name};
 use super::failure::{Exit, Failure};
-use crate::census::{Decisions, Finding, Inventory, Limit, Policy, Survey, Timestamp};
+use crate::census::{Decisions, Finding, Inventory, Limit, MostlyUnread, Policy, Survey, Timestamp};
 use crate::classify::Rules;
 use crate::cli;
 use crate::clock::{Clock as _, SystemClock};
@@ -43,6 +43,7 @@ pub(super) struct SurveyInput {
     pub(super) capture: CaptureSummary,
     pub(super) frames: Option<FrameNumbers>,
     pub(super) refused: u64,
+    pub(super) mostly_unread: Option<MostlyUnread>,
     pub(super) as_of: Option<Timestamp>,
     pub(super) policy: Policy,
     pub(super) rules: Rules,
@@ -66,6 +67,7 @@ impl SurveyInput {
             as_of: arguments.as_of.or_else(|| replayed.inventory.believed_end()).or(replayed.counters.last),
             capture: replayed.capture(),
             refused: replayed.refused,
+            mostly_unread: replayed.mostly_unread(),
             frames: Some(replayed.frames),
             inventory: replayed.inventory,
             policy,
@@ -75,7 +77,8 @@ impl SurveyInput {
 
     /// What the running sensor knows, to be counted at `as_of` or now.
     pub(super) fn running(config: &Config, as_of: Option<Timestamp>) -> Result<Self, Failure> {
-        let SensorSnapshot { inventory, capture, refused, rules, rules_problem, .. } = ask(config)?;
+        let SensorSnapshot { inventory, capture, refused, mostly_unread, rules, rules_problem, .. } =
+            ask(config)?;
         if let Some(problem) = rules_problem {
             tracing::warn!(
                 "the running sensor uses the built-in rules only, because its own are invalid: {problem}"
@@ -83,7 +86,8 @@ impl SurveyInput {
         }
         let rules = Rules::of(&rules)?;
         let as_of = Some(as_of.unwrap_or_else(|| SystemClock.now()));
-        Ok(Self { inventory, capture, frames: None, refused, as_of, policy: config.policy(), rules })
+        let policy = config.policy();
+        Ok(Self { inventory, capture, frames: None, refused, mostly_unread, as_of, policy, rules })
     }
 
     pub(super) fn survey(&self) -> Survey<'_> {
@@ -94,6 +98,13 @@ impl SurveyInput {
             survey.census.lower_bound = true;
             for zone in self.inventory.zones.keys() {
                 survey.findings.push(Finding::lower_bound(zone, Limit::Couplings));
+            }
+        }
+        if let Some(mostly) = &self.mostly_unread {
+            for zone in self.inventory.zones.keys() {
+                let finding =
+                    Finding::not_understood(zone, mostly.percent, &mostly.names(), mostly.cause.clone());
+                survey.findings.push(finding);
             }
         }
         survey

@@ -1,6 +1,7 @@
 //! The running sensor's own report.
 
 use super::{CheckOutcome, Finding};
+use crate::census::MostlyUnread;
 use crate::sensor::health::SensorState;
 
 /// Judges the state of one sensor process: capture, drops, delivery, confinement.
@@ -30,6 +31,7 @@ pub(crate) fn judge(state: &SensorState) -> Vec<Finding> {
             None => Finding::good("capture", interface, format!("{frames} frames captured")),
         });
         findings.push(drops(interface, *frames, *dropped));
+        findings.extend(state.mostly_unread.get(interface).map(|mostly| understood(interface, mostly)));
     }
     if state.spool_refused > 0 {
         let finding = format!(
@@ -44,6 +46,11 @@ pub(crate) fn judge(state: &SensorState) -> Vec<Finding> {
     }
     findings.extend(confinement(name, state));
     findings
+}
+
+/// The finding about an interface most of whose bytes were not understood.
+pub(crate) fn understood(interface: &str, mostly: &MostlyUnread) -> Finding {
+    Finding::other(CheckOutcome::Problem, "understood", interface, mostly.observation(), &mostly.cause)
 }
 
 fn drops(interface: &str, frames: u64, dropped: u64) -> Finding {
@@ -100,6 +107,7 @@ mod tests {
 
     use super::super::Report;
     use super::*;
+    use crate::census::{NotUnderstood, Unread};
     use crate::sensor::confinement::{Confinement, Measure};
 
     fn state() -> SensorState {
@@ -108,6 +116,7 @@ mod tests {
             captures: true,
             uploads: true,
             interfaces: BTreeMap::from([("eth1".to_owned(), (None, 1_000, 0))]),
+            mostly_unread: BTreeMap::new(),
             delivery_problem: None,
             acknowledged_seconds_ago: Some(7),
             spool_refused: 0,
@@ -126,6 +135,10 @@ mod tests {
     fn each_trouble_has_its_finding_and_a_remedy() {
         let mut ill = state();
         ill.interfaces = BTreeMap::from([("eth1".to_owned(), (Some("gone".to_owned()), 1_000, 500))]);
+        let mut unread = Unread::default();
+        (0..1_000).for_each(|_| unread.count(NotUnderstood::ether_type(0x88e5), 60));
+        ill.mostly_unread =
+            unread.judge(1_000, 60_000).map(|mostly| ("eth1".to_owned(), mostly)).into_iter().collect();
         ill.delivery_problem = Some("no plan is in effect".into());
         ill.spool_refused = 3;
         ill.confinement.measures[0].in_force = false;
@@ -133,7 +146,7 @@ mod tests {
         let findings = judge(&ill);
         let of =
             |outcome| findings.iter().filter(|f| f.outcome == outcome).map(|f| f.check).collect::<Vec<_>>();
-        assert_eq!(of(CheckOutcome::Problem), ["capture", "drops", "delivery"]);
+        assert_eq!(of(CheckOutcome::Problem), ["capture", "drops", "understood", "delivery"]);
         assert_eq!(of(CheckOutcome::Notice), ["running", "spool", "confinement"]);
         assert!(findings.iter().all(|f| f.outcome == CheckOutcome::Good || f.remedy.is_some()));
         assert!(!Report::from(findings).healthy);

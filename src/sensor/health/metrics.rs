@@ -15,6 +15,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
 use super::HealthView;
+use crate::census::UnreadEntry;
 use crate::sensor::pipeline::capturing::Shared;
 use crate::sensor::status::InterfaceStatus;
 use crate::sensor::upload::spool::SpoolReader;
@@ -174,7 +175,17 @@ impl Scrape {
             let labels = [("protocol", what.protocol), ("reason", what.reason)];
             ConstCounter::new(*n).encode(encoder.encode_family(&labels)?)?;
         }
-        Ok(())
+        let unread = total.unread.entries();
+        let mut each = |name: &str, help: &str, value: fn(&UnreadEntry) -> u64| {
+            let mut encoder = out.encode_descriptor(name, help, None, MetricType::Counter)?;
+            for entry in &unread {
+                let labels = [("kind", entry.kind.name()), ("value", entry.value.as_str())];
+                ConstCounter::new(value(entry)).encode(encoder.encode_family(&labels)?)?;
+            }
+            Ok(())
+        };
+        each("not_understood_frames", "Frames that were not understood, by kind and number", |e| e.frames)?;
+        each("not_understood_bytes", "Bytes of frames that were not understood", |e| e.bytes)
     }
 }
 

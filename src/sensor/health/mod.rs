@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use self::metrics::{metrics, relay};
 use super::confinement::Confinement;
 use super::status::Status;
-use crate::census::Inventory;
+use crate::census::{Inventory, MostlyUnread};
 use crate::classify::RuleFiles;
 use crate::clock::Clock;
 use crate::sensor::pipeline::capturing::Shared;
@@ -37,6 +37,9 @@ pub(crate) struct SensorSnapshot {
     pub(crate) capture: CaptureSummary,
     /// Sightings of couplings refused at the limit.
     pub(crate) refused: u64,
+    /// The judgement on what was captured, if most of it was not understood.
+    #[serde(default)]
+    pub(crate) mostly_unread: Option<MostlyUnread>,
     /// The operator's rules in use.
     #[serde(default)]
     pub(crate) rules: RuleFiles,
@@ -67,6 +70,9 @@ pub struct SensorState {
     pub uploads: bool,
     /// For each interface: its problem, the frames captured, and the frames dropped by ring or interface.
     pub interfaces: BTreeMap<String, (Option<String>, u64, u64)>,
+    /// Interfaces most of whose bytes were not understood.
+    #[serde(default)]
+    pub mostly_unread: BTreeMap<String, MostlyUnread>,
     /// Why uploads fail, if they do.
     pub delivery_problem: Option<String>,
     /// Seconds since the plan service last acknowledged an upload.
@@ -151,7 +157,11 @@ fn problems(status: &Status) -> Vec<String> {
 
 async fn state(extract::State(view): extract::State<HealthView>) -> Json<SensorState> {
     let status = &view.shared.status;
-    let interfaces = status.interfaces().into_iter().map(|(name, i)| {
+    let captured = status.interfaces();
+    let mostly_unread =
+        captured.iter().filter_map(|(name, i)| Some((name.clone(), i.counters.mostly_unread()?)));
+    let mostly_unread = mostly_unread.collect();
+    let interfaces = captured.into_iter().map(|(name, i)| {
         let dropped = i.statistics.dropped_ring + i.statistics.dropped_interface;
         (name, (i.problem, i.counters.frames, dropped))
     });
@@ -161,6 +171,7 @@ async fn state(extract::State(view): extract::State<HealthView>) -> Json<SensorS
         captures: view.captures,
         uploads: view.uploads,
         interfaces: interfaces.collect(),
+        mostly_unread,
         delivery_problem: status.delivery_problem(),
         acknowledged_seconds_ago: status.last_ack().map(ago),
         spool_refused: status.spool_refused.load(Ordering::Relaxed),
@@ -175,6 +186,7 @@ async fn inventory(extract::State(view): extract::State<HealthView>) -> Json<Sen
         inventory: Inventory::of(&config.load().zone, table.snapshot()),
         capture: status.capture(),
         refused: table.refused(),
+        mostly_unread: status.counters().mostly_unread(),
         rules: rules.files.clone(),
         rules_problem: rules.problem.clone(),
         problems: status.problems(),

@@ -13,9 +13,12 @@ use foldhash::fast::{FixedState, RandomState};
 use super::fragments::Fragments;
 use super::table::Table;
 use crate::census::time::{DAY, HOUR};
-use crate::census::{CouplingKey, Field, MacAddr, Prefix, Segment, Signs, Stretches, Timestamp};
-use crate::dissect::{Anomaly, Fragment, Frame, LinkType, Malformed, Sink, Tags, dissect};
-use crate::wire::FrameNumbers;
+use crate::census::{
+    CouplingKey, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Segment, Signs, Stretches, Timestamp,
+    Unread,
+};
+use crate::dissect::{Anomaly, Fragment, Frame, LinkType, Malformed, Sink, Tags, dissect, packet_of};
+use crate::wire::{CaptureSummary, FrameNumbers};
 
 /// Slots of the cache of couplings; a power of two.
 const SLOTS: usize = 8_192;
@@ -25,8 +28,6 @@ const SAID: usize = 8_192;
 const RECENT: usize = 1_024;
 /// Bytes of a frame that identify a duplicate: headers, checksums and the head of the payload.
 const DIGESTED: usize = 128;
-/// Offset of the packet in an untagged Ethernet frame.
-const NETWORK: usize = 14;
 /// Copies of one frame on a mirror port lie at most this many nanoseconds apart.
 const DUPLICATE_WINDOW: i64 = 50_000_000;
 
@@ -39,13 +40,14 @@ pub struct Counters {
     /// Frames with a malformed part.
     pub malformed_frames: u64,
     /// Frames that a mirror copied twice: equal within 50 ms, apart from what a router or switch changes in an IP packet
-    /// (MACs, VLAN tags, TTL, header checksum).
+    /// (MACs, tags and trailers, TTL, header checksum).
     pub duplicates: u64,
     /// Panics in dissectors. Each is a defect and costs one frame.
     pub panics: u64,
     /// Malformed parts by protocol and reason.
     pub malformed: BTreeMap<Malformed, u64>,
     pub anomalies: BTreeMap<Anomaly, u64>,
+    pub unread: Unread,
     pub first: Option<Timestamp>,
     pub last: Option<Timestamp>,
 }
@@ -70,6 +72,7 @@ impl<'t> Worker<'t> {
                 slots: vec![None; SLOTS],
                 said: vec![(0, Timestamp(i64::MAX)); SAID],
                 at: Timestamp::default(),
+                length: 0,
                 broken: false,
                 fragments: Fragments::default(),
                 counters: Counters::default(),
@@ -110,6 +113,7 @@ impl<'t> Worker<'t> {
         }
         self.stretches.add(frame.at);
         self.facts.at = frame.at;
+        self.facts.length = frame.length;
         self.facts.broken = false;
         let facts = &mut self.facts;
         if catch_unwind(AssertUnwindSafe(|| dissect(frame, facts))).is_err() {
@@ -121,16 +125,19 @@ impl<'t> Worker<'t> {
     /// A digest that is equal for all copies of a frame: of an IP packet, without what routers and switches change.
     fn copy_digest(&self, frame: &Frame<'_>) -> u64 {
         let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
-        let mut start = NETWORK;
-        while let Some([0x81, 0x00] | [0x88, 0xa8]) = head.get(start - 2..start)
-            && start < NETWORK + 8
-        {
-            start += 4;
-        }
-        let packet = head.get(start..).unwrap_or_default();
-        let (until_ttl, after) = match (frame.link, head.get(start - 2..start)) {
-            (LinkType::Ethernet, Some([0x08, 0x00])) => (packet.get(..8), packet.get(12..)),
-            (LinkType::Ethernet, Some([0x86, 0xdd])) => (packet.get(..7), packet.get(8..)),
+        let packet = packet_of(head).filter(|_| frame.link == LinkType::Ethernet);
+        // What follows the packet may be a trailer, which differs.
+        let (until_ttl, after) = match packet {
+            Some((0x0800, packet)) => {
+                let length = packet.get(2..4).map_or(0, length_of);
+                let packet = packet.get(..length).filter(|_| length > 0).unwrap_or(packet);
+                (packet.get(..8), packet.get(12..))
+            }
+            Some((0x86dd, packet)) => {
+                let length = packet.get(4..6).map_or(0, length_of);
+                let packet = packet.get(..length + 40).filter(|_| length > 0).unwrap_or(packet);
+                (packet.get(..7), packet.get(8..))
+            }
             _ => (None, None),
         };
         match until_ttl.zip(after) {
@@ -166,6 +173,11 @@ impl<'t> Worker<'t> {
 }
 
 impl Counters {
+    /// The judgement on the capture, if most of it was not understood.
+    pub fn mostly_unread(&self) -> Option<MostlyUnread> {
+        self.unread.judge(self.frames, self.bytes)
+    }
+
     /// Adds the totals of another worker.
     pub fn add(&mut self, other: &Self) {
         self.frames += other.frames;
@@ -179,8 +191,25 @@ impl Counters {
         for (what, n) in &other.anomalies {
             *self.anomalies.entry(*what).or_default() += n;
         }
+        self.unread.add(&other.unread);
         self.first = [self.first, other.first].into_iter().flatten().min();
         self.last = self.last.max(other.last);
+    }
+}
+
+impl From<&Counters> for CaptureSummary {
+    /// The totals of frames that were captured without a loss.
+    fn from(c: &Counters) -> Self {
+        Self {
+            frames: c.frames,
+            bytes: c.bytes,
+            malformed: c.malformed_frames,
+            duplicates: c.duplicates,
+            dropped: 0,
+            first: c.first,
+            last: c.last,
+            not_understood: c.unread.entries(),
+        }
     }
 }
 
@@ -251,6 +280,8 @@ struct FactSink<'t> {
     /// Evidence sent to the table: its hash and earliest time.
     said: Vec<(u64, Timestamp)>,
     at: Timestamp,
+    /// The present frame's length on the wire.
+    length: u32,
     /// Whether the present frame has a malformed part.
     broken: bool,
     fragments: Fragments,
@@ -343,6 +374,19 @@ impl Sink for FactSink<'_> {
     fn anomaly(&mut self, what: Anomaly) {
         *self.counters.anomalies.entry(what).or_default() += 1;
     }
+
+    fn not_understood(&mut self, what: NotUnderstood) {
+        self.counters.unread.count(what, self.length.into());
+    }
+
+    fn unread_datagram(&mut self, to: IpAddr, port: u16) {
+        self.counters.unread.datagram(to, port, self.length.into());
+    }
+}
+
+/// A length field of a packet.
+fn length_of(bytes: &[u8]) -> usize {
+    bytes.iter().fold(0, |n, byte| n << 8 | usize::from(*byte))
 }
 
 #[cfg(test)]
@@ -398,6 +442,16 @@ mod tests {
     fn i10_copies_of_a_mirror_and_from_a_routers_other_side_are_counted() {
         assert_eq!(duplicates(&[(0, packet(1, 64, false, 7)), (1, packet(1, 64, false, 7))]), 1);
         assert_eq!(duplicates(&[(0, packet(1, 64, false, 7)), (1, packet(2, 63, true, 7))]), 1);
+    }
+
+    #[test]
+    fn i10_copies_in_both_networks_of_a_redundant_ring_are_counted() {
+        let ring = |path: u8| {
+            [&packet(1, 64, false, 7)[..12], &[0x89, 0x2f, path, 35, 0, 9], &packet(1, 64, false, 7)[12..]]
+                .concat()
+        };
+        let parallel = |lan: u8| [&packet(1, 64, false, 7)[..], &[0, 9, lan, 35, 0x88, 0xfb]].concat();
+        assert_eq!(duplicates(&[(0, ring(0)), (0, ring(0x10)), (1, parallel(0xa0)), (1, parallel(0xb0))]), 3);
     }
 
     #[test]

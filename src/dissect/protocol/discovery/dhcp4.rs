@@ -65,6 +65,9 @@ pub(crate) fn read(payload: &[u8], words: &mut Words<'_>) -> Result<Message, Mal
     message.kind = options.byte(53);
     if message.op == 1 {
         say(&options, message.kind, words);
+        if let Some(boot) = boot(&message, &options, broken.is_none()) {
+            words.label(Field::DhcpBoot, boot);
+        }
     } else {
         message.mask = options.addresses(1).next();
         message.routers = options.addresses(3).take(ROUTERS).collect();
@@ -207,6 +210,18 @@ fn say(options: &Options<'_>, kind: Option<u8>, words: &mut Words<'_>) {
     }
 }
 
+/// How a client begins (RFC 2131 sections 4.3.2 and 4.4.2). Only a whole message shows which options are missing.
+fn boot(message: &Message, options: &Options<'_>, whole: bool) -> Option<&'static str> {
+    match message.kind {
+        Some(1) => Some("discover"),
+        Some(3) => {
+            let remembers = options.get(50).is_some() && options.get(54).is_none();
+            (whole && remembers && message.current.is_unspecified()).then_some("init_reboot")
+        }
+        _ => None,
+    }
+}
+
 /// RFC 2132 section 9.14; of type 255 the identity is the DUID after the four bytes of IAID (RFC 4361 section 6.1).
 fn say_client_id(id: &[u8], words: &mut Words<'_>) {
     let (field, id) = match id {
@@ -333,11 +348,30 @@ mod tests {
                 "dhcp.user_class=one",
                 "dhcp.user_class=two",
                 "dhcp.max_size=1500",
+                "dhcp.boot=discover",
             ]
         );
         let message = message.unwrap();
         assert_eq!((message.op, message.kind, message.client), (1, Some(1), Some(MacAddr(MAC))));
         assert!(message.broadcast);
+    }
+
+    #[test]
+    fn a_client_that_boots_asks_anew_or_for_an_address_that_it_remembers() {
+        let of = |current: [u8; 4], options: &[Vec<u8>]| {
+            let mut request = message(1, b"", b"", &options.concat());
+            request[12..16].copy_from_slice(&current);
+            run(&request).0.into_iter().find(|said| said.starts_with("dhcp.boot"))
+        };
+        let (kind, wanted, server) =
+            (option(53, &[3]), option(50, &[192, 0, 2, 9]), option(54, &[192, 0, 2, 1]));
+        let remembers = [kind.clone(), wanted.clone()];
+        assert_eq!(of([0; 4], &remembers).as_deref(), Some("dhcp.boot=init_reboot"));
+        // Renewing, selecting, rebinding, and a message whose end is missing.
+        assert_eq!(of([192, 0, 2, 9], &remembers), None);
+        assert_eq!(of([0; 4], &[kind.clone(), wanted.clone(), server]), None);
+        assert_eq!(of([192, 0, 2, 9], std::slice::from_ref(&kind)), None);
+        assert_eq!(of([0; 4], &[kind, wanted, vec![54, 4, 192]]), None);
     }
 
     #[test]

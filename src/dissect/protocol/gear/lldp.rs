@@ -14,6 +14,8 @@ const ADDRESSES: usize = 16;
 const CHASSIS_BYTES: usize = 120;
 /// The organisation of LLDP-MED.
 const TIA: [u8; 3] = [0x00, 0x12, 0xbb];
+/// The organisation of PROFINET, and its TLV with the MAC of the device that all its ports share (IEC 61158-6-10).
+const PROFINET_CHASSIS: [u8; 4] = [0x00, 0x0e, 0xcf, 0x05];
 
 /// Dissects an LLDPDU, the payload of EtherType 0x88cc. `address` receives the IPv4 and IPv6 management addresses.
 ///
@@ -47,7 +49,11 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
                     words.address(ip, Sign::LldpManagement);
                 }
             }
-            127 => say_med(value, words),
+            127 => match value.split_first_chunk() {
+                // Ports of one device send chassis ids of their own; this names the device's MAC (I8c).
+                Some((&PROFINET_CHASSIS, mac)) => say_chassis(&[&[4], mac].concat(), words),
+                _ => say_med(value, words),
+            },
             _ => {}
         }
     }
@@ -216,6 +222,16 @@ mod tests {
         ] {
             let (out, ips, result) = run(&bad);
             assert!(out.is_empty() && ips.is_empty() && result.is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_profinet_port_names_the_mac_of_its_device() {
+        let chassis = |mac: &[u8]| tlv(127, &[&PROFINET_CHASSIS, mac].concat());
+        let port = |mac| run(&[head(b"\x07plc.port-1"), chassis(mac)].concat()).0;
+        assert_eq!(port(&MAC), ["lldp.chassis_id=7:706c632e706f72742d31", "lldp.chassis_id=4:001b54010203"]);
+        for shared in [&[0; 6][..], &[0xff; 6], &MAC[..5], &[]] {
+            assert_eq!(port(shared).len(), 1, "{shared:?}");
         }
     }
 
