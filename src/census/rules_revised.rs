@@ -82,7 +82,11 @@ fn i2_what_a_message_says_of_another_host_describes_that_host_if_it_is_known() {
     assert_eq!(known.words(), pairs(&[("10.0.0.1", ""), ("10.0.0.2", "tv")]));
     assert_eq!(known.census().0.len(), 2);
     let unknown = net.clone().described(A, "10.0.9.9", Field::MdnsHostname, "tv");
-    assert_eq!(unknown.words(), pairs(&[("10.0.0.1", ""), ("10.0.0.2", "")]), "nobody's words, and no coupling");
+    assert_eq!(
+        unknown.words(),
+        pairs(&[("10.0.0.1", ""), ("10.0.0.2", "")]),
+        "nobody's words, and no coupling"
+    );
     let own = net.seen(A, "fe80::1", 0, &[Sign::NeighborDiscovery]);
     let own = own.described(A, "10.0.0.1", Field::MdnsHostname, "me");
     assert_eq!(own.words()[0], ("10.0.0.1".to_owned(), "me".to_owned()));
@@ -113,13 +117,15 @@ fn i4_a_hello_proves_the_address_that_it_comes_from() {
 
 #[test]
 fn i4_public_addresses_are_hosts_where_three_cards_have_one_each_or_another_is_proven() {
-    let hosts = |n: u8| (1..=n).fold(Net::default(), |net, i| net.seen(card(i), &format!("44.1.7.{i}"), 0, &NEAR));
+    let hosts =
+        |n: u8| (1..=n).fold(Net::default(), |net, i| net.seen(card(i), &format!("44.1.7.{i}"), 0, &NEAR));
     assert_eq!((hosts(2).devices(), hosts(3).devices()), (0, 3));
     assert_eq!(hosts(1).arp(A, "44.1.7.99").devices(), 2);
     assert_eq!(hosts(3).seen(card(3), "44.1.9.9", 0, &NEAR).devices(), 0, "one of them has two");
     let far = hosts(2).seen(card(3), "44.1.7.3", 0, &FAR);
     assert_eq!(far.devices(), 0, "a lowered TTL comes from a router");
-    let six = (1..=3).fold(Net::default(), |net, i| net.seen(card(i), &format!("2a0e:97c0:1:7::{i}"), 0, &NEAR));
+    let six =
+        (1..=3).fold(Net::default(), |net, i| net.seen(card(i), &format!("2a0e:97c0:1:7::{i}"), 0, &NEAR));
     assert_eq!(six.devices(), 3);
 }
 
@@ -190,7 +196,11 @@ fn i8c_a_chassis_id_ties_the_mac_that_it_names() {
     let net = Net::default().arp(A, "10.0.0.1").arp(B, "10.0.0.2");
     let tied = net.clone().spoke(B, Field::LldpChassisId, "4:00408c00000a");
     assert_eq!((tied.devices(), tied.joins()), (1, vec![JoinReason::SharedIdentifier]));
-    assert_eq!(net.spoke(B, Field::LldpChassisId, "7:00408c00000a").devices(), 2, "a local name names no MAC");
+    assert_eq!(
+        net.spoke(B, Field::LldpChassisId, "7:00408c00000a").devices(),
+        2,
+        "a local name names no MAC"
+    );
 }
 
 #[test]
@@ -213,7 +223,8 @@ fn i8c_an_identifier_ties_nobody_whose_bearers_contradict_each_other() {
     assert_eq!(name(net(0), "pdu-1", "pdu-2", 0).devices(), 2);
     assert_eq!(name(net(0), "pdu-1", "PDU-1", 0).devices(), 1, "the same name");
     assert_eq!(name(net(7_200), "pdu-1", "pdu-2", 7_200).devices(), 1, "it was renamed");
-    let serial = net(0).said(A, "10.0.0.1", Field::LldpMedSerial, "1").said(B, "10.0.0.2", Field::LldpMedSerial, "2");
+    let serial =
+        net(0).said(A, "10.0.0.1", Field::LldpMedSerial, "1").said(B, "10.0.0.2", Field::LldpMedSerial, "2");
     assert_eq!(serial.devices(), 2);
 }
 
@@ -227,7 +238,11 @@ fn i8c_three_cards_with_leases_in_use_at_once_are_copies_of_one_image() {
     };
     assert_eq!(net(&[(A, "10.0.0.1", 0), (B, "10.0.0.2", 5)]).devices(), 1);
     assert_eq!(net(&[(A, "10.0.0.1", 0), (B, "10.0.0.2", 5), (C, "10.0.0.3", 9)]).devices(), 3);
-    assert_eq!(net(&[(A, "10.0.0.1", 0), (B, "10.0.0.2", 100), (C, "10.0.0.3", 200)]).devices(), 1, "one by one");
+    assert_eq!(
+        net(&[(A, "10.0.0.1", 0), (B, "10.0.0.2", 100), (C, "10.0.0.3", 200)]).devices(),
+        1,
+        "one by one"
+    );
     let names = net(&[(A, "10.0.0.1", 0), (B, "10.0.0.2", 5)]);
     let names = names.spoke(A, Field::DhcpHostname, "cam-1").spoke(B, Field::DhcpHostname, "hue-2");
     assert_eq!(names.devices(), 2, "different host names");
@@ -240,7 +255,8 @@ fn i8d_an_address_whose_packets_a_card_only_passes_on_is_no_device_and_lists_non
     assert_eq!((vpn.devices(), vpn.joins()), (1, vec![JoinReason::ProxyArp]));
     assert_eq!(vpn.words()[0].0, "10.0.0.9");
     assert_eq!(vpn.seen(A, "10.0.0.1", 4, &NEAR).devices(), 2, "it sends from it itself");
-    let announced = Net::default().seen(A, "10.0.0.9", 0, &HOST).seen(A, "10.0.0.1", 0, &[Sign::ArpAnnounced]);
+    let announced =
+        Net::default().seen(A, "10.0.0.9", 0, &HOST).seen(A, "10.0.0.1", 0, &[Sign::ArpAnnounced]);
     assert_eq!(announced.devices(), 1, "a sleep proxy announces");
     let quiet = Net::default().seen(A, "10.0.0.9", 0, &[Sign::ArpAnnounced]);
     assert_eq!(quiet.seen(A, "10.0.0.1", 0, &[Sign::ArpAnnounced]).devices(), 2, "it uses neither, or both");
@@ -248,10 +264,17 @@ fn i8d_an_address_whose_packets_a_card_only_passes_on_is_no_device_and_lists_non
 
 #[test]
 fn i8f_ports_that_name_a_management_address_belong_to_the_device_that_has_it() {
-    let ports = Net::default()
-        .seen(B, "10.0.0.1", 0, &[Sign::LldpManagement])
-        .seen(C, "10.0.0.1", 0, &[Sign::CdpManagement]);
-    assert_eq!((ports.devices(), ports.joins()), (1, vec![JoinReason::Port]), "heard by their LLDP and CDP alone");
+    let ports = Net::default().seen(B, "10.0.0.1", 0, &[Sign::LldpManagement]).seen(
+        C,
+        "10.0.0.1",
+        0,
+        &[Sign::CdpManagement],
+    );
+    assert_eq!(
+        (ports.devices(), ports.joins()),
+        (1, vec![JoinReason::Port]),
+        "heard by their LLDP and CDP alone"
+    );
     let switch = ports.arp(A, "10.0.0.1");
     assert_eq!((switch.devices(), switch.findings(0)), (1, vec![]), "and no conflict");
     assert_eq!(switch.arp(card(1), "10.0.0.1").devices(), 2, "who proves it otherwise is another device");
@@ -270,7 +293,10 @@ fn i8g_a_client_behind_a_bridge_that_writes_its_own_mac_is_one_device_and_the_cl
 #[test]
 fn i8g_an_address_that_is_leased_to_a_silent_client_makes_no_router() {
     let net = Net::default().arp(A, "10.0.0.1").leased(B, "10.0.0.2", 5).seen(A, "10.0.0.2", 6, &NEAR);
-    assert_eq!(net.mask("10.0.0.0/24").census(), (vec![vec!["10.0.0.1".to_owned()], vec!["10.0.0.2".to_owned(); 2]], vec![]));
+    assert_eq!(
+        net.mask("10.0.0.0/24").census(),
+        (vec![vec!["10.0.0.1".to_owned()], vec!["10.0.0.2".to_owned(); 2]], vec![])
+    );
 }
 
 #[test]
@@ -281,7 +307,8 @@ fn i8h_two_cards_of_one_machine_that_answer_for_one_address_are_one_device() {
     assert_eq!(Net::default().arp(one, "10.0.0.1").arp(card(18), "10.0.0.1").devices(), 2, "too far apart");
     assert_eq!(bond.clone().arp(two, "10.0.0.2").devices(), 3, "one proves another address");
     assert_eq!(bond.clone().spoke(one, Field::RouterProtocol, "ospf").devices(), 2, "one forwards");
-    let names = bond.said(one, "10.0.0.1", Field::MdnsHostname, "a").said(two, "10.0.0.1", Field::MdnsHostname, "b");
+    let names =
+        bond.said(one, "10.0.0.1", Field::MdnsHostname, "a").said(two, "10.0.0.1", Field::MdnsHostname, "b");
     assert_eq!(names.devices(), 2);
 }
 
@@ -296,7 +323,9 @@ fn i8i_the_leaking_address_of_another_interface_belongs_to_the_device() {
 fn i11_each_gap_of_an_hour_begins_a_grace() {
     let monday = 3 * DAY;
     let flood = |at: i64, net: Net| {
-        (0..250_u8).fold(net, |net, i| net.seen(card(i), &format!("10.0.1.{i}"), at / 1_000_000_000, &[Sign::ArpAsked]))
+        (0..250_u8).fold(net, |net, i| {
+            net.seen(card(i), &format!("10.0.1.{i}"), at / 1_000_000_000, &[Sign::ArpAsked])
+        })
     };
     let held = |net: Net| net.findings(monday + 2 * HOUR).contains(&FindingKind::NewcomersHeld);
     let frames = [(0, HOUR), (monday, monday + 2 * HOUR)];
@@ -311,8 +340,11 @@ fn i16_early_times_are_those_of_the_first_believable_frame_and_a_finding() {
     let net = Net::default().seen(A, "10.0.0.1", 5, &HOST).seen(B, "10.0.0.2", now / 1_000_000_000, &HOST);
     let net = net.frames(&[(5, 5), (now, now + HOUR)]);
     let inventory = Inventory::of("default", net.0.clone());
-    let survey = Survey::new(&inventory, &POLICY, &Decisions::default(), &Unclassified, Timestamp(now + HOUR));
-    assert!(survey.devices.iter().all(|d| d.first_seen == Timestamp(now) && d.verdict == Verdict::Unclassified));
+    let survey =
+        Survey::new(&inventory, &POLICY, &Decisions::default(), &Unclassified, Timestamp(now + HOUR));
+    assert!(
+        survey.devices.iter().all(|d| d.first_seen == Timestamp(now) && d.verdict == Verdict::Unclassified)
+    );
     assert_eq!(net.findings(now + HOUR), [FindingKind::ClockJump]);
     assert_eq!(inventory.believed_end(), Some(Timestamp(now + HOUR)));
 }

@@ -47,6 +47,9 @@ impl<'a> DeviceFacts<'a> {
             makers.extend(maker.map(|m| vendors.short(&m).into_owned()));
         }
         for maker in makers {
+            if let Some(makes) = vendors.find(&maker).and_then(|v| v.makes.clone()) {
+                derive(Field::MacMakes, Cow::Owned(makes));
+            }
             derive(Field::MacVendor, Cow::Owned(maker));
         }
         if random {
@@ -72,7 +75,7 @@ impl<'a> DeviceFacts<'a> {
 }
 
 fn is_derived(field: Field) -> bool {
-    matches!(field, Field::MacVendor | Field::MacRandom | Field::Behaviour)
+    matches!(field, Field::MacVendor | Field::MacMakes | Field::MacRandom | Field::Behaviour)
 }
 
 /// The way in which it forwards. All have the behaviour `gateway` in addition.

@@ -26,8 +26,13 @@ pub(super) fn dissect(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink)
         }
     };
     let message = dhcp4::read(payload, &mut Words::new(&mut hear))?;
+    // A relay puts its own address into what it passes on, in either direction.
+    let relays = packet.source == message.relay && !is_never_sender(packet.source);
+    if relays {
+        sink.coupling_said(source, packet.source, Field::NetworkTask, "dhcp_relay");
+    }
     if message.op == REPLY {
-        if matches!(message.kind, Some(OFFER | ACK)) && !is_never_sender(packet.source) {
+        if !relays && matches!(message.kind, Some(OFFER | ACK)) && !is_never_sender(packet.source) {
             sink.coupling_said(source, packet.source, Field::DhcpServer, "server");
         }
         if message.kind == Some(ACK) {

@@ -283,6 +283,12 @@ fn upper(
         Next::Udp => transport::udp(packet, body, sink),
         Next::Gre if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);
+            // Version 0; computers dial in with version 1 (RFC 2637).
+            if let [_, version, ..] = body
+                && version & 7 == 0
+            {
+                runs(packet, "gre", sink);
+            }
             tunnel::gre(packet.link, body, sink)
         }
         Next::Ipv4 | Next::Ipv6 if packet.part == Part::Whole => {
@@ -301,6 +307,11 @@ fn upper(
         Next::MplsInIp if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);
             tunnel::mpls(packet.link, body, sink)
+        }
+        Next::Icmp if packet.part == Part::Whole => {
+            packet.sighted(Signs::default(), sink);
+            reported(packet, body, sink);
+            Ok(())
         }
         Next::Icmpv6 if packet.source.is_ipv6() => {
             let result = neighbor::dissect(packet, body, sink);
@@ -326,5 +337,22 @@ fn upper(
             }
             Ok(())
         }
+    }
+}
+
+/// ICMP reports that only a router sends: of a better way (type 5) and of a TTL that ran out on the way (type 11, code 0;
+/// RFC 792).
+fn reported(packet: &Packet<'_>, body: &[u8], sink: &mut impl Sink) {
+    match body {
+        [5, 0..=3, ..] if body.len() >= 28 => runs(packet, "redirect", sink),
+        [11, 0, ..] if body.len() >= 28 => runs(packet, "time_exceeded", sink),
+        _ => {}
+    }
+}
+
+/// Says what the sender does to run the network. It is the frame's sender only if no router lowered the TTL.
+fn runs(packet: &Packet<'_>, task: &str, sink: &mut impl Sink) {
+    if packet.is_fresh() && packet.has_sender() && !packet.is_group() {
+        sink.coupling_said(packet.link.source, packet.source, Field::NetworkTask, task);
     }
 }

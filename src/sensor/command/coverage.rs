@@ -17,8 +17,9 @@ use crate::cli::terminal::print_json;
 /// Maximum number of distinct values. Above it, further values are dropped and the answer says `lower_bound`.
 const VALUES: usize = 200_000;
 /// Fields whose values identify one device or are conclusions of the census: a rule for one makes no sense.
-const IDENTIFIERS: [Field; 9] = [
+const IDENTIFIERS: [Field; 10] = [
     Field::Behaviour,
+    Field::MacMakes,
     Field::LldpChassisId,
     Field::LldpMedSerial,
     Field::SnmpEngineId,

@@ -21,6 +21,9 @@ const CLASSES: usize = 8;
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let [kind, _, _, _] = r.array().ok_or_else(|| malformed("truncated header"))?;
+    if kind == 12 {
+        words.label(Field::NetworkTask, "dhcp_relay");
+    }
     // Solicit, request, confirm, renew, rebind, release, decline, information-request.
     if !matches!(kind, 1 | 3..=6 | 8 | 9 | 11) {
         return Ok(());
@@ -48,6 +51,18 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
         }
     }
     Err(malformed("too many options"))
+}
+
+/// Dissects a message from UDP 547. An advertisement, a reply or an answer to a relay agent is a server's.
+///
+/// # Errors
+/// If the message is truncated.
+pub(crate) fn dissect_answer(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let [kind, _, _, _] = payload.bytes.first_chunk().ok_or_else(|| malformed("truncated header"))?;
+    if matches!(kind, 2 | 7 | 13) {
+        words.label(Field::NetworkTask, "dhcp6_server");
+    }
+    Ok(())
 }
 
 const fn malformed(reason: &'static str) -> Malformed {
@@ -122,8 +137,15 @@ mod tests {
     }
 
     #[test]
-    fn servers_and_relays_say_nothing() {
-        for kind in [0, 2, 7, 10, 12, 13, 200] {
+    fn servers_and_relays_say_what_they_do_and_nothing_of_the_client() {
+        let relayed = message(12, OPTIONS_OF_A_CLIENT);
+        assert_eq!(said(|w| dissect(&Payload::new(&relayed), w)).0, ["network.task=dhcp_relay"]);
+        for kind in [2, 7, 13] {
+            let answer = message(kind, OPTIONS_OF_A_CLIENT);
+            assert_eq!(said(|w| dissect_answer(&Payload::new(&answer), w)).0, ["network.task=dhcp6_server"]);
+            survives(&answer, dissect_answer);
+        }
+        for kind in [0, 2, 7, 10, 13, 200] {
             assert_eq!(
                 said(|w| dissect(&Payload::new(&message(kind, OPTIONS_OF_A_CLIENT)), w)),
                 (vec![], Ok(()))

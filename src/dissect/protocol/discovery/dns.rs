@@ -43,6 +43,22 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     Ok(())
 }
 
+/// Dissects a datagram from UDP 53: an answer to one question shows a server.
+///
+/// # Errors
+/// If it is shorter than a header.
+pub(crate) fn dissect_answer(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let mut r = Reader::new(payload.bytes);
+    let (Some(_id), Some(flags), Some(questions)) = (r.u16(), r.u16(), r.u16()) else {
+        return Err(Malformed::new("dns", "truncated header"));
+    };
+    // A response to a query.
+    if flags & 0xf800 == 0x8000 && questions == 1 {
+        words.label(Field::NetworkTask, "dns_server");
+    }
+    Ok(())
+}
+
 /// Dissects the beginning of a segment to TCP 53, where two bytes of length come first (RFC 7766 section 8).
 ///
 /// # Errors
@@ -184,6 +200,19 @@ mod tests {
         ] {
             assert_eq!(said(|w| dissect(&Payload::new(&quiet), w)), (vec![], Ok(())), "{quiet:?}");
         }
+    }
+
+    #[test]
+    fn an_answer_shows_a_server_and_a_query_from_the_port_does_not() {
+        let answer = query(0x8180, &[&["a", "example"]]);
+        assert_eq!(
+            said(|w| dissect_answer(&Payload::new(&answer), w)),
+            (vec!["network.task=dns_server".to_owned()], Ok(()))
+        );
+        survives(&answer, dissect_answer);
+        let ask = query(0x0100, &[&["a", "example"]]);
+        assert_eq!(said(|w| dissect_answer(&Payload::new(&ask), w)), (vec![], Ok(())));
+        assert!(said(|w| dissect_answer(&Payload::new(b"x"), w)).1.is_err());
     }
 
     #[test]
