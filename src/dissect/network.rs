@@ -73,7 +73,17 @@ impl Packet<'_> {
             }
             _ => !self.is_group(),
         };
-        routable && !is_link_local(self.source) && !is_link_local(self.destination)
+        routable
+            && !(self.ttl == 1 && self.is_of_link())
+            && !is_link_local(self.source)
+            && !is_link_local(self.destination)
+    }
+
+    /// Whether its protocol is one that no router passes on: IGMP, EIGRP, OSPF or PIM. These also send to groups and hosts
+    /// beyond link scope, with TTL 1.
+    fn is_of_link(&self) -> bool {
+        let protocol = self.bytes.get(if self.is_v4() { 9 } else { 6 });
+        matches!(protocol, Some(2 | 88 | 89 | 103))
     }
 
     /// Whether it goes to hosts of the link alone: no router passes it on.
