@@ -63,7 +63,6 @@ pub fn packet_of(frame: &[u8]) -> Option<(u16, &[u8])> {
 }
 
 /// Takes one header off. `None` if the type is not a shim's.
-#[expect(clippy::type_complexity, reason = "the parts have no name of their own")]
 fn header<'a>(
     ethertype: u16,
     bytes: &'a [u8],
