@@ -146,3 +146,23 @@ impl Finding {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::census::Limit;
+
+    #[test]
+    fn a_finding_of_the_census_is_a_notice_with_its_advice() {
+        let finding = census::Finding::lower_bound("hq", Limit::Couplings);
+        let shown = Finding::of_census("Contoso", [&finding], 3);
+        assert_eq!((shown[0].subject.as_str(), shown[0].outcome), ("Contoso hq", CheckOutcome::Notice));
+        assert_eq!(
+            (&shown[0].finding, shown[0].remedy.as_deref()),
+            (&finding.sentence, Some(&*finding.advice))
+        );
+        assert_eq!(shown[1].finding, "2 more findings");
+        assert!(Report::from(shown).healthy, "the sensor works; the network needs a look");
+        assert_eq!(Finding::of_census("", [], 0)[0].outcome, CheckOutcome::Good);
+    }
+}

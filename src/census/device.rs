@@ -111,6 +111,8 @@ pub(super) struct ZoneClassifier<'a> {
     pub(super) classifier: &'a dyn Classifier,
     /// What other MACs said of the device with a coupling (I2).
     pub(super) described: Described<'a>,
+    /// What a bridge's MAC said from the addresses of its clients (I8g).
+    pub(super) bridged: HashMap<MacAddr, Vec<&'a EvidenceSet>>,
     /// Whether to drop classifications that only one device has.
     pub(super) on_demand: bool,
 }
@@ -130,7 +132,8 @@ impl<'a> ZoneClassifier<'a> {
         let mut macs: Vec<MacAddr> = own(Part::Bridged).map(|m| m.key.mac).collect();
         macs.dedup();
         let mut evidence: BTreeMap<(Field, &str), &'a Evidence> = BTreeMap::new();
-        let stations = macs.iter().filter_map(|m| self.zone.stations.get(m)).flat_map(|s| &s.evidence);
+        let stations = macs.iter().filter_map(|m| Some((m, self.zone.stations.get(m)?)));
+        let stations = stations.flat_map(|(m, s)| s.evidence.iter().filter(|e| !self.is_clients(*m, e)));
         let said = own(Part::Proxied).flat_map(|m| &m.facts.evidence);
         let described =
             couplings.iter().filter_map(|m| self.described.get(&m.key)).flatten().copied().flatten();
@@ -146,6 +149,12 @@ impl<'a> ZoneClassifier<'a> {
             forwards,
             couplings: couplings.iter().map(|m| m.key).collect(),
         }
+    }
+
+    /// Whether a card said it in the name of a client for which it is a bridge (I8g).
+    fn is_clients(&self, card: MacAddr, e: &Evidence) -> bool {
+        let clients = self.bridged.get(&card).into_iter().flatten();
+        clients.flat_map(|said| said.iter()).any(|c| (c.field, &c.value) == (e.field, &e.value))
     }
 
     /// Classifies a device. Devices without evidence for which the classifier gives one key share one answer.

@@ -168,15 +168,17 @@ fields! {
     RaSender: Routing = "ra.sender",
     /// `server` for a sender of DHCP offers and acknowledgements.
     DhcpServer: Routing = "dhcp.server",
+    /// What the host does to run the network: `dns_server`, `dhcp_relay`, `dhcp6_server`, `flow_exporter`, `radius_client` (also `:ethernet`, `:wireless`, the ports that people sign in through), `radius_server`, `tacacs_client`, `tacacs_server`, `bfd`, `port_mapping`, `redirect` and `time_exceeded` (of ICMP), `keepalive` (Cisco), `mop` (DEC), `pppoe_server`, `pppoe_client`, `sonmp` (Nortel), `ccp` (Check Point), `papi` (Aruba), `log:ios` and `log:firewall` (messages in the form of such gear), `gre` (an end of a tunnel), `lisp`, `auto_rp`, `gtp`, `openflow_switch`, `openflow_controller`.
+    NetworkTask: Other = "network.task",
 
     /// Option 60.
     DhcpVendorClass: Dhcp = "dhcp.vendor_class",
     /// Option 55 as decimal numbers with commas, in the order sent.
     DhcpPrl: Dhcp = "dhcp.prl",
+    /// How a client begins: `discover`, or `init_reboot` of a REQUEST for an address that it remembers (RFC 2131 4.3.2). Its earliest time shows which addresses are older than the lease (I8b).
+    DhcpBoot: Dhcp = "dhcp.boot",
     /// The order of all options of a DISCOVER or REQUEST, decimal with commas.
     DhcpOptionOrder: Dhcp = "dhcp.option_order",
-    /// How a client begins: `discover`, or `init_reboot` for a REQUEST of an address that it had (RFC 2131 4.3.2).
-    DhcpBoot: Dhcp = "dhcp.boot",
     /// Option 12.
     DhcpHostname: Dhcp = "dhcp.hostname",
     /// Option 81.
@@ -404,6 +406,8 @@ fields! {
 
     /// Vendor of the MAC's prefix. Derived when classifying, never stored.
     MacVendor: Mac = "mac.oui_vendor",
+    /// The category or type of nearly all that this vendor makes, a key of the taxonomy. Derived when classifying, never stored.
+    MacMakes: Mac = "mac.makes",
     /// `true` for a randomised MAC. Derived when classifying, never stored.
     MacRandom: Mac = "mac.random",
     /// What the census concluded about the MAC: `gateway` (it forwards). Derived when classifying, never stored.

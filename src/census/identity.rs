@@ -188,6 +188,11 @@ impl Identities {
         self.superseded.contains(&place)
     }
 
+    /// Places of the couplings whose MAC is a bridge's (I8g).
+    pub(super) fn bridged(&self) -> impl Iterator<Item = u32> {
+        self.bridged.iter().copied()
+    }
+
     /// What the coupling at `place` is of its device.
     pub(super) fn part(&self, place: u32) -> Part {
         if self.proxied.contains(&place) {

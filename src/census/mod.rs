@@ -50,6 +50,8 @@ mod decision_laws;
 pub(crate) mod laws;
 #[cfg(test)]
 mod rules;
+#[cfg(test)]
+mod rules_revised;
 
 pub use address::Prefix;
 pub use binding::{Binding, Forwards};

@@ -62,9 +62,15 @@ impl Station {
     /// Whether the MAC speaks a protocol that only routers speak (I6).
     pub(super) fn speaks_routing(&self) -> bool {
         self.evidence.iter().any(|e| {
-            e.field == Field::RaSender
-                || e.field == Field::RouterProtocol
-                    && matches!(&*e.value, "vrrp" | "hsrp" | "glbp" | "ospf" | "eigrp" | "isis")
+            match e.field {
+                Field::RaSender => true,
+                Field::RouterProtocol => {
+                    matches!(&*e.value, "vrrp" | "hsrp" | "glbp" | "ospf" | "eigrp" | "isis")
+                }
+                // The other tasks are also those of switches and hosts.
+                Field::RouterTask => matches!(&*e.value, "rip" | "pim"),
+                _ => false,
+            }
         })
     }
 

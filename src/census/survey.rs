@@ -15,7 +15,7 @@ use super::coupling::{Coupling, CouplingKey};
 use super::decisions::{Decisions, ZoneDecisions};
 use super::device::{Described, Device, DeviceBuilder, ZoneClassifier};
 use super::device_decisions::DecisionLookup;
-use super::evidence::Field;
+use super::evidence::{EvidenceSet, Field};
 use super::finding::{self, Finding, Findings, Limit};
 use super::identity::{Identities, Join};
 use super::inventory::{Inventory, Zone};
@@ -154,7 +154,8 @@ impl<'a> Survey<'a> {
         let tentative = quarantine::tentative(&bindings.couplings, &clock, policy);
         let described = described(zone, &bindings, &identities);
         let on_demand = zone.couplings.len() > kept;
-        let classifier = &Rc::new(ZoneClassifier { zone, classifier, described, on_demand });
+        let bridged = bridged(&bindings, &identities);
+        let classifier = &Rc::new(ZoneClassifier { zone, classifier, described, bridged, on_demand });
         self.census.strict_couplings += bindings.couplings.len() as u64;
         if zone.segment.is_full() {
             self.census.lower_bound = true;
@@ -258,6 +259,17 @@ fn described<'a>(zone: &'a Zone, bindings: &Bindings<'a>, identities: &Identitie
         }
     }
     described
+}
+
+/// What each bridge's MAC said from the addresses of its clients (I8g).
+fn bridged<'a>(bindings: &Bindings<'a>, identities: &Identities) -> HashMap<MacAddr, Vec<&'a EvidenceSet>> {
+    let mut said: HashMap<MacAddr, Vec<&'a EvidenceSet>> = HashMap::new();
+    for place in identities.bridged() {
+        if let Some(c) = bindings.couplings.get(place as usize).filter(|c| !c.facts.evidence.is_empty()) {
+            said.entry(c.key.mac).or_default().push(&c.facts.evidence);
+        }
+    }
+    said
 }
 
 /// The MACs of a zone without an address (I14), except for the ports of a chassis that is a device.

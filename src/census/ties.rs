@@ -24,6 +24,10 @@ pub(super) const NAMES: [Field; 6] = [
 const SYSTEM_NAMES: [Field; 3] = [Field::LldpSysName, Field::CdpDeviceId, Field::SnmpSysName];
 /// Fields with the serial number of the device.
 const SERIALS: [Field; 2] = [Field::LldpMedSerial, Field::EnipSerial];
+/// Fields in whose text makers name the serial number.
+const DESCRIPTIONS: [Field; 2] = [Field::SnmpSysDescr, Field::LldpSysDescr];
+/// What stands before a serial number in a text.
+const SERIAL_MARKS: [&str; 5] = ["sn:", "s/n", "serial number", "serial no", "serial:"];
 /// An identifier that more MACs with addresses bear ties none of them: their words cannot all be compared.
 const BEARERS: usize = 64;
 /// So many MACs with leases in use at once under one client id are copies of one image, and not one device (I8c).
@@ -162,10 +166,15 @@ impl Voice {
     fn of(zone: &Zone, cards: &Cards<'_, '_>, mac: MacAddr) -> Self {
         let mut said: BTreeMap<Field, BTreeMap<String, Timestamp>> = BTreeMap::new();
         for e in cards.words(zone, mac) {
-            if SERIALS.contains(&e.field) || SYSTEM_NAMES.contains(&e.field) || e.field == Field::DhcpHostname
-            {
-                let first =
-                    said.entry(e.field).or_default().entry(e.value.to_ascii_lowercase()).or_insert(e.at);
+            let value = e.value.to_ascii_lowercase();
+            let told = if DESCRIPTIONS.contains(&e.field) {
+                serial_in(&value).map(|serial| (Field::LldpMedSerial, serial.to_owned()))
+            } else {
+                let compared = SERIALS.contains(&e.field) || SYSTEM_NAMES.contains(&e.field);
+                (compared || e.field == Field::DhcpHostname).then_some((e.field, value))
+            };
+            if let Some((field, value)) = told {
+                let first = said.entry(field).or_default().entry(value).or_insert(e.at);
                 *first = e.at.min(*first);
             }
         }
@@ -185,6 +194,17 @@ impl Voice {
         let (a, b) = ((first(own), self.last), (first(others), other.last));
         a.0.since(b.1) < HOUR && b.0.since(a.1) < HOUR
     }
+}
+
+/// The serial number that a description in lower case names.
+fn serial_in(text: &str) -> Option<&str> {
+    SERIAL_MARKS.iter().find_map(|mark| {
+        let (before, rest) = text.split_once(mark)?;
+        let apart = !before.ends_with(|c: char| c.is_alphanumeric());
+        let rest = rest.trim_start_matches([' ', ':', '#', '=', '.']);
+        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '-').unwrap_or(rest.len());
+        rest.get(..end).filter(|serial| apart && serial.len() >= 4)
+    })
 }
 
 /// The times in which the leases of a card were in use.
@@ -283,6 +303,19 @@ mod tests {
         }
         for name in ["marta-kowalska", "reception-desk-2", "anna-iphone", "build-server-01"] {
             assert!(is_specific(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn i8c_a_serial_number_is_found_in_a_description() {
+        for (text, serial) in [
+            ("apc web/snmp card (mn:ap8941 hr:02 sn: 5a1000)", Some("5a1000")),
+            ("switch, s/n fox1234, rev 2", Some("fox1234")),
+            ("camera serial number: ab-12-34", Some("ab-12-34")),
+            ("dns: resolver", None),
+            ("sn: 1", None),
+        ] {
+            assert_eq!(serial_in(text), serial, "{text}");
         }
     }
 

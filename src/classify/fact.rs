@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use super::vendors::{Vendors, registered_name};
-use crate::census::{ClassifierInput, Field, Forwards, Timestamp};
+use crate::census::{ClassifierInput, Family, Field, Forwards, Timestamp};
 
 /// One value of one field.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -28,10 +28,13 @@ impl<'a> DeviceFacts<'a> {
 
     /// The facts of a device: its evidence, the makers of its MACs, and why it forwards.
     pub(super) fn of(subject: &'a ClassifierInput<'_>, vendors: &Vendors) -> Self {
+        // A host that answers look-ups passes on what others look for.
+        let passes_on =
+            subject.evidence.iter().any(|e| e.field == Field::NetworkTask && &*e.value == "dns_server");
         let mut facts: Vec<Fact<'a>> = subject
             .evidence
             .iter()
-            .filter(|e| !is_derived(e.field))
+            .filter(|e| !is_derived(e.field) && !(passes_on && e.field.family() == Family::Lookup))
             .map(|e| Fact { field: e.field, value: Cow::Borrowed(&e.value), at: Some(e.at) })
             .collect();
         // Locally administered prefixes are not assigned by a registry. A random MAC can have that of a hypervisor, so the
@@ -47,6 +50,9 @@ impl<'a> DeviceFacts<'a> {
             makers.extend(maker.map(|m| vendors.short(&m).into_owned()));
         }
         for maker in makers {
+            if let Some(makes) = vendors.find(&maker).and_then(|v| v.makes.clone()) {
+                derive(Field::MacMakes, Cow::Owned(makes));
+            }
             derive(Field::MacVendor, Cow::Owned(maker));
         }
         if random {
@@ -72,7 +78,7 @@ impl<'a> DeviceFacts<'a> {
 }
 
 fn is_derived(field: Field) -> bool {
-    matches!(field, Field::MacVendor | Field::MacRandom | Field::Behaviour)
+    matches!(field, Field::MacVendor | Field::MacMakes | Field::MacRandom | Field::Behaviour)
 }
 
 /// The way in which it forwards. All have the behaviour `gateway` in addition.

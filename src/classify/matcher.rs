@@ -214,6 +214,11 @@ impl Matcher {
         self.tests.iter().all(|t| t.matches(value, self.case, captures))
     }
 
+    /// How much of a value that matches it looks at, in bytes: the most specific of several matchers looks at most.
+    pub(super) fn reach(&self, value: &str) -> usize {
+        self.tests.iter().map(|t| t.reach(value)).max().unwrap_or(0)
+    }
+
     /// Its conditions, as `prefix a, b`.
     pub(super) fn texts(&self) -> Vec<String> {
         self.tests.iter().map(Test::text).collect()
@@ -282,6 +287,31 @@ impl Test {
             .then(|| found.iter().map(|s| s.to_ascii_lowercase()).collect())
     }
 
+    fn reach(&self, value: &str) -> usize {
+        let longest = |texts: &[String], holds: fn(&str, &str) -> bool| {
+            let lower = value.to_ascii_lowercase();
+            let found = texts.iter().filter(|t| holds(&lower, &t.to_ascii_lowercase()));
+            found.map(String::len).max().unwrap_or(0)
+        };
+        match self {
+            Self::Exists | Self::ListLacks(_) | Self::BitsAny(_) | Self::BitsNone(_) => 0,
+            Self::Prefix(v) => longest(v, |value, text| value.starts_with(text)),
+            Self::Suffix(v) => longest(v, |value, text| value.ends_with(text)),
+            Self::Contains(v) => longest(v, |value, text| value.contains(text)),
+            Self::Regex(pattern) => pattern.reach(value.as_bytes()),
+            // Each number of a list is written with its comma.
+            Self::ListHead(v) | Self::ListHas(v) => v.len() * 2,
+            Self::Num(low, high) => usize::from(low == high) * value.len(),
+            Self::BitsAll(bits) => usize::try_from(bits.count_ones()).unwrap_or(0),
+            Self::Oid(oids) => {
+                let matching = arcs(value)
+                    .map(|n| oids.iter().filter(move |oid| n.starts_with(oid)).map(Vec::len).max());
+                matching.flatten().unwrap_or(0) * 2
+            }
+            Self::OneOf(_) | Self::List(_) | Self::ListSet(_) => value.len(),
+        }
+    }
+
     fn matches(&self, value: &str, case: bool, captures: &mut Captures) -> bool {
         let b = value.as_bytes();
         let same =
@@ -326,6 +356,11 @@ impl Pattern {
             .size_limit(PATTERN_BYTES)
             .dfa_size_limit(PATTERN_BYTES)
             .build()
+    }
+
+    fn reach(&self, value: &[u8]) -> usize {
+        let regex = self.compiled.get_or_init(|| self.compile().ok()).as_ref();
+        regex.and_then(|r| r.find(value)).map_or(0, |found| found.len())
     }
 
     fn matches(&self, value: &[u8], captures: &mut Captures) -> bool {

@@ -234,16 +234,32 @@ fn holds((source, matcher): &(Source, Matcher), facts: &DeviceFacts<'_>) -> bool
 }
 
 impl Hit<'_, '_, '_> {
-    /// The highest weight of its claims, in percent.
+    /// The weight of what it says the device is, in percent; else the highest weight of its claims.
     pub(super) fn weight(&self) -> u8 {
-        self.claims.iter().map(|c| c.weight).max().unwrap_or(0)
+        let highest = |claims: &mut dyn Iterator<Item = &Claim>| claims.map(|c| c.weight).max();
+        highest(&mut self.nodes()).or_else(|| highest(&mut self.claims.iter())).unwrap_or(0)
     }
 
-    /// Its claims as `attribute=value` joined by `, `.
+    /// The claims of what the device is: its category and type.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = &Claim> {
+        self.claims.iter().filter(|c| matches!(c.value, Value::Node(_)))
+    }
+
+    /// Its claims as `attribute=value` joined by `, `. If they differ in weight, each has its own in parentheses:
+    /// `type=router (60 %), role=gateway (90 %)`.
     pub(super) fn says(&self, taxonomy: &Taxonomy) -> String {
-        let texts: Vec<String> =
-            self.claims.iter().map(|c| format!("{}={}", c.attribute.key(), c.value.text(taxonomy))).collect();
-        texts.join(", ")
+        let common = self.claims.iter().all(|c| c.weight == self.weight());
+        let say = |c: &Claim| {
+            let own = if common { String::new() } else { format!(" ({} %)", c.weight) };
+            format!("{}={}{own}", c.attribute.key(), c.value.text(taxonomy))
+        };
+        self.claims.iter().map(say).collect::<Vec<_>>().join(", ")
+    }
+
+    /// How much of the value its rule looks at, in bytes.
+    pub(super) fn reach(&self) -> usize {
+        let value = self.rule.source.read(self.fact.field, &self.fact.value).unwrap_or_default();
+        self.rule.matcher.reach(value)
     }
 }
 

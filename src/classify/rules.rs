@@ -159,19 +159,22 @@ impl Classifier for Rules {
 
     fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {
         let facts = DeviceFacts::of(subject, &self.vendors);
-        let hits = self.hits(&facts);
+        let mut hits = self.hits(&facts);
+        score::settle(&mut hits, &self.taxonomy);
         let decided = score::decide(&hits, &self.taxonomy);
+        let own = score::own(&hits, decided.map(|(id, _)| id), &self.taxonomy);
+        let all: Vec<&Hit<'_, '_, '_>> = hits.iter().collect();
         let node = decided.and_then(|(id, _)| self.taxonomy.node(id));
         let kind = decided.and_then(|(id, _)| self.taxonomy.kind(id));
         Classification {
             category: node.map(|n| n.category).unwrap_or_default(),
             kind: kind.unwrap_or(Classification::UNKNOWN_KIND).to_owned(),
             roles: score::roles(&hits),
-            vendor: score::best(&hits, Attribute::Vendor),
-            model: score::best(&hits, Attribute::Model),
-            os: score::best(&hits, Attribute::Os),
-            firmware: score::best(&hits, Attribute::Firmware),
-            name: score::best(&hits, Attribute::Name).or_else(|| name(&facts)),
+            vendor: score::best(&own, Attribute::Vendor),
+            model: score::best(&own, Attribute::Model),
+            os: score::best(&all, Attribute::Os),
+            firmware: score::best(&own, Attribute::Firmware),
+            name: score::best(&own, Attribute::Name).or_else(|| name(&facts)),
             confidence: decided.map_or(0, |(_, certainty)| certainty),
             reasons: hits
                 .iter()
@@ -210,6 +213,12 @@ fn name(facts: &DeviceFacts<'_>) -> Option<String> {
     let readable = |field: Field, value: &str| {
         let name = match field {
             Field::NbnsName => source::host_of_netbios(value)?,
+            // An id that is not text is kept as hexadecimal digits.
+            Field::CdpDeviceId
+                if value.len() >= 12 && value.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) =>
+            {
+                return None;
+            }
             _ => value,
         };
         let name = name.trim().trim_end_matches('.');

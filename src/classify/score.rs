@@ -3,11 +3,14 @@
 //! Within one family of evidence only the strongest hit counts, because its values are not independent. Across families,
 //! certainties combine as 1 − Π(1 − w). A node of the taxonomy has the support of all nodes below it. The search goes
 //! from the categories down: it takes a node that has at least [`DECIDE`] and leads its siblings by [`MARGIN`], and else
-//! stops at the parent. At each step the specific hits are tried first. So what a device says it is takes precedence over
-//! what it can do (a phone with a bridge inside, a computer that shares its link) and who made its card.
+//! stops at the parent. At each step the specific hits are tried first, then all, then all but those from registries. So
+//! what a device says it is takes precedence over what it can do (a phone with a bridge inside, a computer that shares its
+//! link), and who made its card never takes away what it says or does.
+//!
+//! Several rules may read one value differently. If they contradict each other, only the most specific one speaks.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::rule::{Attribute, Hit, Kind, Tier, Value};
 use super::taxonomy::{NodeId, Taxonomy};
@@ -21,6 +24,8 @@ const ONE: u64 = 1_000_000;
 pub(super) const DECIDE: Certainty = 600_000;
 /// The least lead over its siblings.
 pub(super) const MARGIN: Certainty = 200_000;
+/// Rules whose weights differ by at most this are about equally specific.
+const CLOSE: u8 = 5;
 /// The least certainty of a role that is listed.
 const ROLE: Certainty = 500_000;
 
@@ -47,7 +52,8 @@ impl Support {
 pub(super) fn decide(hits: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy) -> Option<(NodeId, u8)> {
     let specific = supports(hits.iter().filter(|h| h.rule.tier == Tier::Specific), taxonomy);
     let all = supports(hits.iter(), taxonomy);
-    let step = |below| leader(&specific, taxonomy, below).or_else(|| leader(&all, taxonomy, below));
+    let seen = supports(hits.iter().filter(|h| h.rule.kind != Kind::Registry), taxonomy);
+    let step = |below| [&specific, &all, &seen].into_iter().find_map(|s| leader(s, taxonomy, below));
     let category = step(None)?;
     let mut node = category;
     while let Some(next) = step(Some(node)) {
@@ -55,6 +61,78 @@ pub(super) fn decide(hits: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy) -> Option<(N
     }
     let certainty = all.get(category).map_or(0, Support::certainty) / 10_000;
     Some((node, u8::try_from(certainty.min(99)).unwrap_or(99)))
+}
+
+/// Takes from a hit what contradicts a more specific hit on the same value. What remains of the hit stays.
+pub(super) fn settle(hits: &mut Vec<Hit<'_, '_, '_>>, taxonomy: &Taxonomy) {
+    let mut order: Vec<(usize, &Hit<'_, '_, '_>)> =
+        hits.iter().enumerate().filter(|(_, hit)| hit.nodes().next().is_some()).collect();
+    order.sort_by_key(|(_, hit)| (hit.fact.field, &*hit.fact.value));
+    let mut beaten: Vec<(usize, NodeId)> = Vec::new();
+    for group in
+        order.chunk_by(|(_, a), (_, b)| (a.fact.field, &*a.fact.value) == (b.fact.field, &*b.fact.value))
+    {
+        // Most rules on one value agree.
+        let contradicts = |(_, a): &(usize, &Hit<'_, '_, '_>)| {
+            group.iter().any(|(_, b)| nodes(a).any(|n| !agrees(n, b, taxonomy)))
+        };
+        if group.len() < 2 || !group.iter().any(contradicts) {
+            continue;
+        }
+        let speakers = most_specific(group.iter().map(|(_, hit)| *hit).collect());
+        for (i, hit) in group.iter().filter(|(_, hit)| !speakers.iter().any(|s| std::ptr::eq(*s, *hit))) {
+            let lost = nodes(hit).filter(|n| !speakers.iter().all(|s| agrees(*n, s, taxonomy)));
+            beaten.extend(lost.map(|n| (*i, n)));
+        }
+    }
+    for (i, node) in beaten {
+        if let Some(hit) = hits.get_mut(i) {
+            hit.claims.retain(|c| !matches!(c.value, Value::Node(n) if n == node));
+        }
+    }
+    hits.retain(|h| !h.claims.is_empty());
+}
+
+/// The most specific of hits on one value: by tier, by the source of the knowledge, by weight, and of those that weigh
+/// about the same those that look at most of the value.
+fn most_specific<'h, 'r, 'f, 'a>(mut hits: Vec<&'h Hit<'r, 'f, 'a>>) -> Vec<&'h Hit<'r, 'f, 'a>> {
+    let kind = hits.iter().map(|h| (h.rule.tier, h.rule.kind)).min();
+    hits.retain(|h| Some((h.rule.tier, h.rule.kind)) == kind);
+    let weight = hits.iter().map(|h| h.weight()).max().unwrap_or(0);
+    hits.retain(|h| h.weight() + CLOSE >= weight);
+    // This costs a search.
+    let reach = hits.iter().map(|h| h.reach()).max();
+    hits.retain(|h| Some(h.reach()) == reach);
+    hits
+}
+
+fn nodes<'h>(hit: &'h Hit<'_, '_, '_>) -> impl Iterator<Item = NodeId> + 'h {
+    hit.nodes().filter_map(|c| match c.value {
+        Value::Node(node) => Some(node),
+        Value::Text(_) => None,
+    })
+}
+
+/// Whether a node lies above or below each node that a hit claims.
+fn agrees(node: NodeId, hit: &Hit<'_, '_, '_>, taxonomy: &Taxonomy) -> bool {
+    let under = |a: NodeId, b: NodeId| taxonomy.lineage(a).any(|n| n == b);
+    nodes(hit).all(|other| under(node, other) || under(other, node))
+}
+
+/// The hits that may name the device: not those that take it for something of another category. If nothing is decided
+/// because hits contradict each other, none of these.
+pub(super) fn own<'h, 'r, 'f, 'a>(
+    hits: &'h [Hit<'r, 'f, 'a>],
+    decided: Option<NodeId>,
+    taxonomy: &Taxonomy,
+) -> Vec<&'h Hit<'r, 'f, 'a>> {
+    let category = |node: NodeId| taxonomy.lineage(node).last();
+    if let Some(own) = decided.map(category) {
+        return hits.iter().filter(|h| nodes(h).all(|n| category(n) == own)).collect();
+    }
+    let said = hits.iter().filter(|h| h.rule.kind != Kind::Registry);
+    let named: BTreeSet<Option<NodeId>> = said.flat_map(|h| nodes(h).map(category)).collect();
+    hits.iter().filter(|h| named.len() < 2 || nodes(h).next().is_none()).collect()
 }
 
 fn supports<'h>(hits: impl Iterator<Item = &'h Hit<'h, 'h, 'h>>, taxonomy: &Taxonomy) -> Vec<Support> {
@@ -91,15 +169,15 @@ fn leader(supports: &[Support], taxonomy: &Taxonomy, parent: Option<NodeId>) -> 
 
 /// The best text for an attribute: by tier, then by kind, then the most certain, then the longest, then the first by
 /// letters. A text supports the longer texts that begin with it: `Windows` supports `Windows 10`.
-pub(super) fn best(hits: &[Hit<'_, '_, '_>], attribute: Attribute) -> Option<String> {
+pub(super) fn best(hits: &[&Hit<'_, '_, '_>], attribute: Attribute) -> Option<String> {
     let mut found: BTreeMap<&str, (Tier, Kind, Support)> = BTreeMap::new();
-    for (hit, text, weight) in texts(hits, attribute) {
+    for (hit, text, weight) in hits.iter().flat_map(|hit| texts(hit, attribute)) {
         let entry = found.entry(text).or_insert((hit.rule.tier, hit.rule.kind, Support::NONE));
         entry.0 = entry.0.min(hit.rule.tier);
         entry.1 = entry.1.min(hit.rule.kind);
         entry.2.add(hit, weight);
     }
-    for (hit, shorter, weight) in texts(hits, attribute) {
+    for (hit, shorter, weight) in hits.iter().flat_map(|hit| texts(hit, attribute)) {
         for (text, entry) in &mut found {
             if text.strip_prefix(shorter).is_some_and(|rest| rest.starts_with(' ')) {
                 entry.2.add(hit, weight);
@@ -117,20 +195,18 @@ pub(super) fn best(hits: &[Hit<'_, '_, '_>], attribute: Attribute) -> Option<Str
 /// The roles that are certain enough, sorted.
 pub(super) fn roles(hits: &[Hit<'_, '_, '_>]) -> Vec<String> {
     let mut found: BTreeMap<&str, Support> = BTreeMap::new();
-    for (hit, role, weight) in texts(hits, Attribute::Role) {
+    for (hit, role, weight) in hits.iter().flat_map(|hit| texts(hit, Attribute::Role)) {
         found.entry(role).or_insert(Support::NONE).add(hit, weight);
     }
     found.into_iter().filter(|(_, s)| s.certainty() >= ROLE).map(|(role, _)| role.to_owned()).collect()
 }
 
 fn texts<'h, 'r, 'f, 'a>(
-    hits: &'h [Hit<'r, 'f, 'a>],
+    hit: &'h Hit<'r, 'f, 'a>,
     attribute: Attribute,
 ) -> impl Iterator<Item = (&'h Hit<'r, 'f, 'a>, &'h str, u8)> {
-    hits.iter().flat_map(move |hit| {
-        hit.claims.iter().filter_map(move |c| match &c.value {
-            Value::Text(text) if c.attribute == attribute => Some((hit, text.as_str(), c.weight)),
-            _ => None,
-        })
+    hit.claims.iter().filter_map(move |c| match &c.value {
+        Value::Text(text) if c.attribute == attribute => Some((hit, text.as_str(), c.weight)),
+        _ => None,
     })
 }

@@ -25,3 +25,22 @@ pub(crate) fn print<'f>(
         more => writeln!(out, "… and {more} more findings; {option} lists them"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::census::Limit;
+
+    #[test]
+    fn the_first_findings_are_printed_with_their_advice_and_the_others_are_counted() {
+        let findings: Vec<Finding> =
+            (0..12).map(|n| Finding::lower_bound(&format!("z{n}"), Limit::Learned)).collect();
+        let mut out = Vec::new();
+        print(&mut out, &findings, 4_000, "--json").unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let first = format!("Check: {}\n    -> {}\n", findings[0], findings[0].advice);
+        assert!(text.starts_with(&first), "{text}");
+        assert_eq!(text.matches("Check: ").count(), SHOWN);
+        assert!(text.ends_with("… and 3990 more findings; --json lists them\n"), "{text}");
+    }
+}

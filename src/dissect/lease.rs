@@ -25,16 +25,21 @@ pub(super) fn dissect(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink)
             sink.station_said(source, field, value);
         }
     };
-    let message = dhcp4::read(payload, &mut Words::new(&mut hear))?;
+    let (message, broken) = dhcp4::read(payload, &mut Words::new(&mut hear))?;
+    // A relay puts its own address into what it passes on, in either direction.
+    let relays = packet.source == message.relay && !is_never_sender(packet.source);
+    if relays {
+        sink.coupling_said(source, packet.source, Field::NetworkTask, "dhcp_relay");
+    }
     if message.op == REPLY {
-        if matches!(message.kind, Some(OFFER | ACK)) && !is_never_sender(packet.source) {
+        if !relays && matches!(message.kind, Some(OFFER | ACK)) && !is_never_sender(packet.source) {
             sink.coupling_said(source, packet.source, Field::DhcpServer, "server");
         }
         if message.kind == Some(ACK) {
             acknowledged(packet, &message, sink);
         }
     }
-    Ok(())
+    broken.map_or(Ok(()), Err)
 }
 
 /// An ACK on the client's own link proves the lease and teaches its mask and routers (I4, I5, I6). Whether with a

@@ -6,6 +6,7 @@ use pnet::packet::ethernet::EthernetPacket;
 use super::protocol;
 use super::sink::{Anomaly, Sink, Tags};
 use super::{Frame, LinkType, Malformed, Payload, Reader, Words, arp, network, quiet, shim, tunnel};
+use crate::census::address::is_never_sender;
 use crate::census::{Field, MacAddr, NotUnderstood, Signs};
 
 const ARP: u16 = 0x0806;
@@ -239,7 +240,9 @@ pub(super) fn station<T>(link: &Link, sink: &mut impl Sink, dissect: impl FnOnce
     dissect(&mut Words::new(&mut hear))
 }
 
-/// Runs a dissector whose words are the station's, and whose addresses it proves (I4). Also returns whether there is one.
+/// Runs a dissector whose words are the station's, and whose addresses it proves (I4). The words are those of
+/// the addresses too: a bridge that writes its own MAC into frames passes on what its clients say (I8g). Also returns
+/// whether there is one.
 fn announced(
     link: &Link,
     sink: &mut impl Sink,
@@ -248,12 +251,19 @@ fn announced(
     let mut addresses = Vec::new();
     let mut reach = |ip, proof| addresses.push((ip, proof));
     let source = link.source;
-    let mut hear = |field: Field, value: &str| sink.station_said(source, field, value);
+    let mut said = Vec::new();
+    let mut hear = |field: Field, value: &str| said.push((field, value.to_owned()));
     let mut words = Words::new(&mut hear).with_addresses(&mut reach);
     let result = dissect(&mut words);
     let taken = words.is_taken();
-    for (ip, proof) in addresses {
+    for (field, value) in &said {
+        sink.station_said(source, *field, value);
+    }
+    for (ip, proof) in addresses.into_iter().filter(|(ip, _)| !is_never_sender(*ip)) {
         network::coupling(link, ip, Signs::from(proof), sink);
+        for (field, value) in &said {
+            sink.coupling_said(source, ip, *field, value);
+        }
     }
     (taken, result)
 }

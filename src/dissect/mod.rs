@@ -61,8 +61,11 @@ impl Malformed {
 
 #[cfg(test)]
 pub(crate) mod testing {
+    use std::net::IpAddr;
+
+    use super::words::Sender;
     use super::{Malformed, Words};
-    use crate::census::Field;
+    use crate::census::{Field, MacAddr};
 
     /// Runs a dissector and returns what it said as `field=value`, and how it ended.
     pub(crate) fn said(
@@ -78,8 +81,23 @@ pub(crate) mod testing {
     ) -> (Vec<String>, Vec<String>, Result<(), Malformed>) {
         let (mut out, mut addresses) = (Vec::new(), Vec::new());
         let mut hear = |field: Field, value: &str| out.push(format!("{field}={value}"));
-        let mut reach = |ip: std::net::IpAddr, _| addresses.push(ip.to_string());
+        let mut reach = |ip: IpAddr, _| addresses.push(ip.to_string());
         let result = dissect(&mut Words::new(&mut hear).with_addresses(&mut reach));
         (out, addresses, result)
+    }
+
+    /// As [`said`], in a packet from that card and address; what describes another host begins with its address.
+    pub(crate) fn described(
+        mac: MacAddr,
+        source: &str,
+        dissect: impl FnOnce(&mut Words<'_>) -> Result<(), Malformed>,
+    ) -> (Vec<String>, Result<(), Malformed>) {
+        let mut out = Vec::new();
+        let mut hear = |host: Option<IpAddr>, field: Field, value: &str| {
+            out.push(host.map_or(String::new(), |ip| format!("{ip} ")) + &format!("{field}={value}"));
+        };
+        let sender = Sender { mac, ip: source.parse().unwrap() };
+        let result = dissect(&mut Words::of(sender, &mut hear));
+        (out, result)
     }
 }

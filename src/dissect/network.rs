@@ -9,9 +9,9 @@ use pnet::packet::ipv6::Ipv6Packet;
 use super::link::{self, Link};
 use super::protocol::{self, gear::igmp};
 use super::sink::{Anomaly, Fragment, FragmentKey, Sink};
-use super::{Malformed, Payload, Reader, neighbor, quiet, transport, tunnel};
+use super::{Malformed, Payload, Reader, Words, neighbor, quiet, transport, tunnel};
 use crate::census::address::{is_link_local, is_never_sender};
-use crate::census::{NotUnderstood, Sign, Signs};
+use crate::census::{Field, NotUnderstood, Sign, Signs};
 
 /// TTLs that packets start with (I6).
 const INITIAL_TTLS: [u8; 5] = [30, 32, 64, 128, 255];
@@ -76,6 +76,14 @@ impl Packet<'_> {
         routable && !is_link_local(self.source) && !is_link_local(self.destination)
     }
 
+    /// Whether it goes to hosts of the link alone: no router passes it on.
+    fn is_link_scope(&self) -> bool {
+        match self.destination {
+            IpAddr::V4(a) => matches!(a.octets(), [224, 0, 0, _]) || a.is_broadcast(),
+            IpAddr::V6(a) => matches!(a.segments(), [0xff01 | 0xff02, ..]),
+        }
+    }
+
     /// What a dissector reads of it.
     pub(super) fn payload<'b>(&self, bytes: &'b [u8]) -> Payload<'b> {
         self.link.payload(bytes)
@@ -116,6 +124,31 @@ pub(super) fn coupling(link: &Link, ip: IpAddr, signs: Signs, sink: &mut impl Si
     if !is_never_sender(ip) {
         sink.coupling(link.source, ip, signs, link.tags);
     }
+}
+
+/// Runs a dissector whose words are the station's. A hello of a routing protocol to the link proves the address that it
+/// comes from (I4).
+pub(super) fn station<T>(
+    packet: &Packet<'_>,
+    sink: &mut impl Sink,
+    dissect: impl FnOnce(&mut Words<'_>) -> T,
+) -> T {
+    let mac = packet.link.source;
+    let mut greeted = false;
+    let mut hear = |field: Field, value: &str| {
+        greeted |= match field {
+            // Not VRRP and CARP: a host may speak them for an address that it shares.
+            Field::RouterProtocol => matches!(value, "ospf" | "eigrp" | "hsrp" | "glbp"),
+            Field::RouterTask => matches!(value, "rip" | "pim"),
+            _ => false,
+        };
+        sink.station_said(mac, field, value);
+    };
+    let result = dissect(&mut Words::new(&mut hear));
+    if greeted && packet.is_link_scope() && !mac.is_virtual_router() {
+        coupling(packet.link, packet.source, Sign::RoutingHello.into(), sink);
+    }
+    result
 }
 
 pub(super) fn ipv4(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
@@ -250,6 +283,12 @@ fn upper(
         Next::Udp => transport::udp(packet, body, sink),
         Next::Gre if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);
+            // Version 0; computers dial in with version 1 (RFC 2637).
+            if let [_, version, ..] = body
+                && version & 7 == 0
+            {
+                runs(packet, "gre", sink);
+            }
             tunnel::gre(packet.link, body, sink)
         }
         Next::Ipv4 | Next::Ipv6 if packet.part == Part::Whole => {
@@ -269,6 +308,11 @@ fn upper(
             packet.sighted(Signs::default(), sink);
             tunnel::mpls(packet.link, body, sink)
         }
+        Next::Icmp if packet.part == Part::Whole => {
+            packet.sighted(Signs::default(), sink);
+            reported(packet, body, sink);
+            Ok(())
+        }
         Next::Icmpv6 if packet.source.is_ipv6() => {
             let result = neighbor::dissect(packet, body, sink);
             // RFC 3810 section 5.1.14: a query has the hop limit 1 and a link-local source.
@@ -286,14 +330,29 @@ fn upper(
             }
             if packet.is_group() {
                 let payload = packet.payload(body);
-                return link::station(packet.link, sink, |words| {
-                    protocol::over_ip(other.0, packet, payload, words)
-                });
+                return station(packet, sink, |words| protocol::over_ip(other.0, packet, payload, words));
             }
             if !quiet::is_quiet_protocol(other.0) {
                 sink.not_understood(NotUnderstood::ip_protocol(other.0));
             }
             Ok(())
         }
+    }
+}
+
+/// ICMP reports that only a router sends: of a better way (type 5) and of a TTL that ran out on the way (type 11, code 0;
+/// RFC 792).
+fn reported(packet: &Packet<'_>, body: &[u8], sink: &mut impl Sink) {
+    match body {
+        [5, 0..=3, ..] if body.len() >= 28 => runs(packet, "redirect", sink),
+        [11, 0, ..] if body.len() >= 28 => runs(packet, "time_exceeded", sink),
+        _ => {}
+    }
+}
+
+/// Says what the sender does to run the network. It is the frame's sender only if no router lowered the TTL.
+fn runs(packet: &Packet<'_>, task: &str, sink: &mut impl Sink) {
+    if packet.is_fresh() && packet.has_sender() && !packet.is_group() {
+        sink.coupling_said(packet.link.source, packet.source, Field::NetworkTask, task);
     }
 }

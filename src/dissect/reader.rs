@@ -30,6 +30,13 @@ impl<'a> Reader<'a> {
         Some(head)
     }
 
+    /// The next `n` bytes, or those that a cut message still holds.
+    pub const fn at_most(&mut self, n: usize) -> &'a [u8] {
+        let (head, tail) = self.rest.split_at(if n < self.rest.len() { n } else { self.rest.len() });
+        self.rest = tail;
+        head
+    }
+
     /// The next `N` bytes as an array.
     pub fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         let (head, tail) = self.rest.split_first_chunk::<N>()?;

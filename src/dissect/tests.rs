@@ -117,7 +117,7 @@ fn i4_arp_requests_answers_and_announcements_prove_their_sender() {
     let answered = ethernet(&frame(B, A, 0x0806, &arp(2, A, HOST, PEER)));
     assert_eq!(answered, ["00:1b:d4:00:00:0a 10.0.0.5 [ArpAnswered] []", "exchange 10.0.0.5 10.0.0.9 true"]);
     let gratuitous = ethernet(&frame(ALL, A, 0x0806, &arp(2, A, HOST, HOST)));
-    assert!(gratuitous[0].contains("[ArpAsked]"), "{gratuitous:?}");
+    assert!(gratuitous[0].contains("[ArpAnnounced]"), "{gratuitous:?}");
 }
 
 #[test]
@@ -136,13 +136,76 @@ fn i3_group_and_null_sources_and_impossible_senders_form_no_coupling() {
 
 #[test]
 fn i6_a_ttl_tells_something_only_in_unicast_that_is_not_link_scope() {
-    for (ttl, sign) in [(64, "Near"), (128, "Near"), (30, "Near"), (63, "Far"), (1, "Far")] {
+    for (ttl, sign) in [(64, "Near"), (128, "Near"), (30, "Near"), (60, "Sixty"), (63, "Far"), (1, "Far")] {
         let found = ethernet(&udp(B, PEER, ttl, (1, 2), b"x"));
-        assert_eq!(found, [format!("00:1b:d4:00:00:0a 10.0.0.5 [Sourced, {sign}] []")]);
+        assert_eq!(found[0], format!("00:1b:d4:00:00:0a 10.0.0.5 [Sourced, {sign}] []"));
     }
-    for (to, target) in [(ALL, [255; 4]), ([1, 0, 0x5e, 1, 2, 3], [239, 1, 2, 3]), (B, [169, 254, 1, 1])] {
-        assert_eq!(ethernet(&udp(to, target, 7, (1, 2), b"x")), ["00:1b:d4:00:00:0a 10.0.0.5 [Sourced] []"]);
+    let found = ethernet(&udp([1, 0, 0x5e, 1, 2, 3], [239, 1, 2, 3], 7, (1, 2), b"x"));
+    assert_eq!(found, ["00:1b:d4:00:00:0a 10.0.0.5 [Sourced, Far] []"], "routable multicast");
+    let groups =
+        [([1, 0, 0x5e, 0, 0, 9], [224, 0, 0, 9]), ([1, 0, 0x5e, 0x7f, 0xff, 0xfa], [239, 255, 255, 250])];
+    for (to, target) in [(ALL, [255; 4]), (B, [169, 254, 1, 1])].into_iter().chain(groups) {
+        let found = ethernet(&udp(to, target, 7, (1, 2), b"x"));
+        assert_eq!(found, ["00:1b:d4:00:00:0a 10.0.0.5 [Sourced, LinkScope] []"]);
     }
+}
+
+#[test]
+fn a_short_message_with_the_ttl_of_windows_says_so_and_bulk_data_does_not() {
+    let said = |ttl, body: &[u8]| ethernet(&udp(B, PEER, ttl, (1, 2), body)).len() - 1;
+    assert_eq!((said(128, b"x"), said(64, b"x"), said(128, b""), said(128, &[0; 65])), (1, 0, 0, 0));
+    assert_eq!(ethernet(&udp(B, [169, 254, 1, 1], 128, (1, 2), b"x")).len(), 2);
+    assert_eq!(ethernet(&udp(ALL, [255; 4], 128, (1, 2), b"x")).len(), 1);
+}
+
+#[test]
+fn reports_of_icmp_and_ends_of_tunnels_show_a_router_unless_they_come_from_behind_one() {
+    let packet = |protocol: u8, ttl: u8, body: &[u8]| {
+        let mut bytes = over_ip(protocol, body);
+        bytes[..6].copy_from_slice(&B);
+        bytes[22] = ttl;
+        ethernet(&bytes).into_iter().filter(|f| f.contains("network.task")).collect::<Vec<_>>()
+    };
+    let report = |kind: u8, code: u8| [&[kind, code][..], &[0; 30]].concat();
+    assert!(packet(1, 255, &report(11, 0))[0].ends_with("network.task=time_exceeded"));
+    assert!(packet(1, 64, &report(5, 1))[0].ends_with("network.task=redirect"));
+    assert!(packet(47, 255, &[0, 0, 0x88, 0x0b, 0, 0, 0, 0])[0].ends_with("network.task=gre"));
+    for (protocol, ttl, body) in [
+        (1, 254, report(11, 0)),
+        (1, 255, report(11, 1)),
+        (1, 255, report(8, 0)),
+        (47, 255, vec![0x30, 1, 0x88, 0x0b, 0, 0, 0, 0]),
+        (47, 63, vec![0, 0, 0x88, 0x0b, 0, 0, 0, 0]),
+    ] {
+        assert!(packet(protocol, ttl, &body).is_empty(), "{protocol} {ttl} {body:?}");
+    }
+}
+
+#[test]
+fn a_relay_is_told_from_a_server_by_its_own_address_in_the_message() {
+    let message = |op: u8, relay: [u8; 4], kind: u8| {
+        let mut bytes = vec![0; 240];
+        bytes[0] = op;
+        bytes[1..3].copy_from_slice(&[1, 6]);
+        bytes[24..28].copy_from_slice(&relay);
+        bytes[28..34].copy_from_slice(&B);
+        bytes[236..240].copy_from_slice(&[99, 130, 83, 99]);
+        bytes.extend([53, 1, kind, 255]);
+        bytes
+    };
+    let said = |ports, body: &[u8]| -> Vec<String> {
+        let found = ethernet(&udp(B, PEER, 64, ports, body));
+        found
+            .iter()
+            .filter_map(|f| f.split_once("10.0.0.5 "))
+            .map(|(_, f)| f.to_owned())
+            .filter(|f| f.contains('='))
+            .collect()
+    };
+    assert_eq!(said((67, 67), &message(1, HOST, 1)), ["network.task=dhcp_relay"]);
+    assert_eq!(said((67, 68), &message(2, HOST, 2)), ["network.task=dhcp_relay"]);
+    assert_eq!(said((67, 67), &message(2, PEER, 2)), ["dhcp.server=server"]);
+    assert_eq!(said((67, 68), &message(2, [0; 4], 2)), ["dhcp.server=server"]);
 }
 
 #[test]
@@ -299,11 +362,15 @@ fn i6_hellos_to_a_group_tell_a_router_and_carp_is_told_from_vrrp() {
     let said = |value: &str| format!("00:1b:d4:00:00:0a {value}");
     let group = [1, 0, 0x5e, 0, 0, 5];
     let ospf = [&[2, 1, 0, 44, 10, 0, 0, 5][..], &[0; 36]].concat();
-    assert!(hello(89, 1, group, [224, 0, 0, 5], &ospf).contains(&said("router.protocol=ospf")));
+    let proof = "00:1b:d4:00:00:0a 10.0.0.5 [RoutingHello] []".to_owned();
+    let heard = hello(89, 1, group, [224, 0, 0, 5], &ospf);
+    assert!(heard.contains(&said("router.protocol=ospf")) && heard.contains(&proof), "I4: {heard:?}");
+    assert!(!hello(89, 1, group, [239, 1, 1, 1], &ospf).contains(&proof), "routers pass it on");
     assert_eq!(hello(89, 64, B, PEER, &ospf).len(), 1);
     assert_eq!(hello(89, 1, group, [224, 0, 0, 5], &[2, 1])[1], "malformed ospf: broken packet");
     let vrrp = [&[0x21, 10, 100, 1, 0, 1, 0, 0][..], &[10, 0, 0, 254], &[0; 8]].concat();
-    assert!(hello(112, 255, group, [224, 0, 0, 18], &vrrp)[1].ends_with("=vrrp"));
+    let heard = hello(112, 255, group, [224, 0, 0, 18], &vrrp);
+    assert!(heard[1].ends_with("=vrrp") && !heard.contains(&proof), "{heard:?}");
     assert_eq!(hello(112, 254, group, [224, 0, 0, 18], &vrrp).len(), 1, "passed a router");
     let carp = [&[0x21, 10, 0, 7][..], &[0; 32]].concat();
     assert!(hello(112, 255, group, [224, 0, 0, 18], &carp)[1].ends_with("=carp"));
@@ -318,6 +385,7 @@ fn routers_over_udp_are_heard_only_where_they_speak_to_a_group() {
     for (port, body, said) in [(520, &rip[..], "router.task=rip"), (1985, &hsrp, "router.protocol=hsrp")] {
         let group = ethernet(&udp([1, 0, 0x5e, 0, 0, 2], [224, 0, 0, 2], 1, (port, port), body));
         assert_eq!(group[1], format!("00:1b:d4:00:00:0a {said}"));
+        assert_eq!(group[2], "00:1b:d4:00:00:0a 10.0.0.5 [RoutingHello] []");
         let host = ethernet(&udp(B, PEER, 64, (port, port), body));
         assert!(!host.iter().any(|fact| fact.contains("router.")), "{host:?}");
     }

@@ -1,18 +1,23 @@
 //! The transport layer: UDP (RFC 768) and TCP (RFC 9293), and which protocol speaks on them.
 
+use std::net::IpAddr;
+
 use pnet::packet::Packet as _;
 use pnet::packet::tcp::TcpPacket;
 use pnet::packet::udp::UdpPacket;
 
-use super::network::{Packet, Part};
+use super::network::{self, Packet, Part};
 use super::protocol::{self, host::tcp as opening};
 use super::sink::Sink;
-use super::{Malformed, Payload, Words, lease, link, quiet, tunnel};
-use crate::census::address::is_never_sender;
+use super::words::Sender;
+use super::{Malformed, Payload, Words, lease, quiet, tunnel};
+use crate::census::address::{is_link_local, is_never_sender};
 use crate::census::{Field, NotUnderstood, Sign, Signs};
 
 const DHCP_SERVER: u16 = 67;
 const DHCP_CLIENT: u16 = 68;
+/// The longest payload of a short message, in bytes.
+const SHORT: usize = 64;
 
 pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
     let Some(header) = UdpPacket::new(bytes) else {
@@ -31,10 +36,10 @@ pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     if let Some(opened) = tunnel::over_udp(packet, destination, payload, sink) {
         return opened;
     }
+    aged(packet, payload, sink);
     let payload = packet.payload(payload).between(source, destination);
     if packet.is_group()
-        && let Some(said) =
-            link::station(packet.link, sink, |words| protocol::to_group(packet, payload, words))
+        && let Some(said) = network::station(packet, sink, |words| protocol::to_group(packet, payload, words))
     {
         return said;
     }
@@ -73,6 +78,7 @@ pub(super) fn tcp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     match bytes.get(offset..) {
         None | Some([]) => Ok(()),
         Some(payload) => {
+            aged(packet, payload, sink);
             let payload = packet.payload(payload).between(header.get_source(), header.get_destination());
             heard(packet, sink, |words| stream(payload, words)).1
         }
@@ -96,19 +102,34 @@ pub fn stream(payload: Payload<'_>, words: &mut Words<'_>) -> Result<(), Malform
     protocol::stream(payload, words)
 }
 
-/// Runs a dissector whose words are the packet's sender's. Also returns whether there is one.
+/// Says the TTL that Windows starts with, of a host whose connections the capture does not see open. Only for short
+/// messages, so that bulk data costs a comparison.
+#[inline]
+fn aged(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink) {
+    if packet.ttl == 128
+        && (1..=SHORT).contains(&payload.len())
+        && !packet.is_group()
+        && !is_link_local(packet.source)
+        && !is_never_sender(packet.source)
+    {
+        sink.coupling_said(packet.link.source, packet.source, Field::IpTtl, "128");
+    }
+}
+
+/// Runs a dissector whose words are the packet's sender's, or describe hosts by their addresses (I2). Also returns whether
+/// there is one.
 fn heard(
     packet: &Packet<'_>,
     sink: &mut impl Sink,
     dissect: impl FnOnce(&mut Words<'_>) -> Result<(), Malformed>,
 ) -> (bool, Result<(), Malformed>) {
     let (mac, ip) = (packet.link.source, packet.source);
-    let mut hear = |field: Field, value: &str| {
-        if !is_never_sender(ip) {
-            sink.coupling_said(mac, ip, field, value);
-        }
+    let mut hear = |host: Option<IpAddr>, field: Field, value: &str| match host {
+        Some(host) => sink.coupling_described(mac, host, field, value),
+        None if !is_never_sender(ip) => sink.coupling_said(mac, ip, field, value),
+        None => {}
     };
-    let mut words = Words::new(&mut hear);
+    let mut words = Words::of(Sender { mac, ip }, &mut hear);
     let result = dissect(&mut words);
     (words.is_taken(), result)
 }

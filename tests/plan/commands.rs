@@ -219,7 +219,9 @@ fn the_doctor_checks_a_running_service_and_names_what_its_subscription_lacks() {
         let with = findings.iter().filter(|finding| finding["outcome"] == outcome);
         with.map(|finding| finding["check"].as_str().unwrap()).collect()
     };
-    for check in ["rules", "service", "database", "permissions", "integrity", "clock", "snapshots", "trail"] {
+    for check in
+        ["rules", "service", "database", "permissions", "integrity", "clock", "census", "snapshots", "trail"]
+    {
         assert!(with("good").contains(&check), "{check}: {report}");
     }
     assert_eq!(with("problem"), ["plan"], "{report}");

@@ -16,7 +16,7 @@ async fn with_findings() -> Plan {
     let seen = Seen::default().arp(A, "10.0.0.1", "iot-a").arp(B, "10.0.0.1", "iot-b");
     let mut upload = upload_of(1, "hq", seen.0);
     upload.health.refused = 340;
-    assert_eq!(plan.upload(&sensor, &upload).await.status, 200);
+    assert_eq!(plan.upload(&sensor, &upload).await.status, 201);
     plan
 }
 

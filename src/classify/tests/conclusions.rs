@@ -206,3 +206,211 @@ proptest! {
         }
     }
 }
+
+/// A maker of cameras.
+const CAMERAS: &str = "ac:cc:8e:00:00:01";
+/// A maker of computers.
+const COMPUTERS: &str = "f8:b1:56:00:00:01";
+
+#[test]
+fn the_maker_of_a_card_never_cancels_what_a_device_does() {
+    let shares = Some(Forwards::OffLink(IpAddr::from([192, 0, 2, 1])));
+    for said in [("router.protocol", "rip"), ("router.task", "pim"), ("network.task", "port_mapping")] {
+        assert_eq!(kind(CAMERAS, shares, &[said]).0, Category::Network, "{said:?}");
+    }
+    assert_eq!(kind(CAMERAS, None, &[]).0, Category::Iot);
+    assert_eq!(kind(CAMERAS, None, &[("tcp.listens", "554")]).0, Category::Iot);
+}
+
+#[test]
+fn makers_of_mixed_ranges_decide_nothing_and_makers_of_one_kind_of_thing_do() {
+    for mixed in ["00:1c:10:00:00:01", "50:c7:bf:00:00:01", "1c:7e:e5:00:00:01", "30:46:9a:00:00:01"] {
+        let what = classify(mixed, &[]);
+        assert_eq!(what.category, Category::Unclassified, "{mixed} {:?}", what.vendor);
+    }
+    for one in ["00:0f:d4:00:00:01", "00:d0:1d:00:00:01", "00:18:dd:00:00:01", "00:12:13:00:00:01"] {
+        let what = classify(one, &[]);
+        assert_eq!(what.category, Category::Iot, "{one} {:?}", what.vendor);
+    }
+}
+
+#[test]
+fn of_contradicting_rules_on_one_value_only_the_most_specific_speaks() {
+    let rule = |id: &str, pattern: &str, says: &str| {
+        format!(
+            "[[rule]]\nid = '{id}'\ntitle = 'T'\nevidence = 'http.realm'\nmatch = {{ regex = '{pattern}' }}\nset = {{ {says} }}\nweight = 90\ntests = [{{ in = 'sw hp camera', expect = {{}} }}, {{ in = 'y', miss = true }}]\n"
+        )
+    };
+    let wide = rule("local.wide", "hp", "type = 'computer', vendor = 'HP'");
+    let rules =
+        operator(&pack(&format!("{wide}{}", rule("local.narrow", "hp camera", "type = 'camera'")))).unwrap();
+    let what = classify_in(&rules, NOBODY, None, &[("http.realm", "sw hp camera")]);
+    assert_eq!((what.category, what.kind.as_str()), (Category::Iot, "camera"));
+    // What does not contradict it stays.
+    assert_eq!(what.vendor.as_deref(), Some("HP"));
+    let heuristic = rule("local.long", "sw hp camera", "type = 'server'")
+        .replace("weight = 90", "weight = 50\nkind = 'heuristic'");
+    let rules =
+        operator(&pack(&format!("{}{heuristic}", rule("local.short", "camera", "type = 'camera'")))).unwrap();
+    let what = classify_in(&rules, NOBODY, None, &[("http.realm", "sw hp camera")]);
+    assert_eq!(what.kind, "camera");
+}
+
+#[test]
+fn the_name_that_an_administrator_chose_never_outweighs_what_a_device_says() {
+    let switch = [
+        ("lldp.cap_enabled", "4"),
+        ("lldp.sys_descr", "HP J9727A 2920-24G Switch"),
+        ("lldp.sys_name", "sw-hp-1"),
+    ];
+    assert_eq!(kind(NOBODY, None, &switch), (Category::Network, "switch".to_owned()));
+    let printer = [("dhcp.vendor_class", "Hewlett-Packard JetDirect"), ("dhcp.hostname", "prn-lenovo-pc")];
+    assert_eq!(kind(NOBODY, None, &printer), (Category::Iot, "printer".to_owned()));
+    for name in ["sw-hp-1", "ups-1", "plc-12", "hvac-2", "nas-asus-1"] {
+        assert_eq!(kind(NOBODY, None, &[("dhcp.hostname", name)]).0, Category::Unclassified, "{name}");
+    }
+}
+
+#[test]
+fn a_computer_that_runs_an_industrial_program_is_no_controller() {
+    let windows = ("tcp.syn_ack", "4:128:1460:8192,8:mss,nop,ws,nop,nop,sok:df,id+");
+    for server in [
+        ("modbus.role", "server"),
+        ("s7.role", "server"),
+        ("ot.role", "dnp3:server"),
+        ("ot.role", "opcua:server"),
+        ("tcp.listens", "502"),
+    ] {
+        assert_ne!(kind(COMPUTERS, None, &[server]).0, Category::Iot, "{server:?}");
+        assert_ne!(
+            kind(COMPUTERS, None, &[server, windows, ("ip.ttl", "128")]).0,
+            Category::Iot,
+            "{server:?}"
+        );
+        if server.0 != "tcp.listens" {
+            assert_ne!(
+                kind(NOBODY, None, &[server, windows, ("ip.ttl", "128")]).0,
+                Category::Iot,
+                "{server:?}"
+            );
+            let alone = if server.1 == "opcua:server" { Category::Unclassified } else { Category::Iot };
+            assert_eq!(kind(NOBODY, None, &[server]).0, alone, "{server:?}");
+        }
+    }
+    // What it says of itself counts.
+    let controller = [("s7.role", "server"), ("s7.module", "6ES7 315-2EH14-0AB0")];
+    assert_eq!(kind(COMPUTERS, None, &controller), (Category::Iot, "plc".to_owned()));
+}
+
+#[test]
+fn a_profinet_device_that_bridges_is_a_switch() {
+    let said = [
+        ("lldp.cap_enabled", "4"),
+        ("pn.device", "002a:0a01"),
+        ("pn.role", "1"),
+        ("ot.role", "profinet:server"),
+    ];
+    assert_eq!(kind("00:1b:1b:00:00:01", None, &said), (Category::Network, "switch".to_owned()));
+    let station = [("lldp.cap_enabled", "128"), said[1], said[2], said[3]];
+    assert_eq!(kind("00:1b:1b:00:00:01", None, &station).0, Category::Iot);
+}
+
+#[test]
+fn a_telephone_that_is_a_hotspot_and_a_computer_that_shares_a_printer_stay_what_they_are() {
+    let shares = Some(Forwards::OffLink(IpAddr::from([192, 0, 2, 1])));
+    let phone = [
+        ("dhcp.hostname", "Annas-iPhone"),
+        ("dhcp.server", "server"),
+        ("ra.sender", "router"),
+        ("network.task", "dns_server"),
+    ];
+    assert_eq!(kind(NOBODY, shares, &phone), (Category::ComputerMobile, "smartphone".to_owned()));
+    let computer = classify(
+        NOBODY,
+        &[
+            ("mdns.txt", "_device-info._tcp.model=MacBookPro18,1"),
+            ("mdns.txt", "_ipp._tcp.rp=printers/Office"),
+            ("mdns.txt", "_ipp._tcp.product=(HP LaserJet M507)"),
+            ("mdns.txt", "_ipp._tcp.usb_MFG=HP"),
+            ("mdns.service", "_ipp._tcp"),
+        ],
+    );
+    assert_eq!((computer.kind.as_str(), computer.model.as_deref()), ("laptop", Some("MacBookPro18,1")));
+    assert_eq!(computer.vendor.as_deref(), Some("Apple"));
+}
+
+#[test]
+fn what_contradicts_the_conclusion_names_no_maker_and_no_model() {
+    let camera = "[[rule]]\nid = 'local.a'\ntitle = 'T'\nevidence = 'http.realm'\nmatch = { eq = 'x' }\nset = { type = 'camera', vendor = 'Acme', model = 'C1' }\nweight = 90\ntests = [{ in = 'x', expect = {} }, { in = 'y', miss = true }]\n";
+    let server = "[[rule]]\nid = 'local.b'\ntitle = 'T'\nevidence = 'sip.server'\nmatch = { eq = 'x' }\nset = { type = 'server', vendor = 'Server Corp', name = 'other' }\nweight = 85\ntests = [{ in = 'x', expect = {} }, { in = 'y', miss = true }]\n";
+    let both = operator(&pack(&format!("{camera}{server}"))).unwrap();
+    let what = classify_in(
+        &both,
+        COMPUTERS,
+        None,
+        &[("http.realm", "x"), ("sip.server", "x"), ("dhcp.hostname", "own")],
+    );
+    assert_eq!(what.category, Category::Unclassified);
+    assert_eq!((what.vendor.as_deref(), what.model.as_deref()), (Some("Dell"), None));
+    assert_eq!(what.name.as_deref(), Some("own"));
+    let weak = operator(&pack(&format!("{camera}{}", server.replace("weight = 85", "weight = 40")))).unwrap();
+    let what = classify_in(&weak, NOBODY, None, &[("http.realm", "x"), ("sip.server", "x")]);
+    assert_eq!((what.vendor.as_deref(), what.model.as_deref()), (Some("Acme"), Some("C1")));
+}
+
+#[test]
+fn a_reason_has_the_weight_of_each_of_its_claims() {
+    let what = classify_in(builtin(), NOBODY, Some(Forwards::Protocol), &[]);
+    let reason = what.reasons.iter().find(|r| r.rule == "behaviour.gateway").unwrap();
+    assert_eq!((reason.says.as_str(), reason.weight), ("type=router (60 %), role=gateway (90 %)", 60));
+    let what = classify(NOBODY, &[("dhcp.server", "server")]);
+    assert_eq!(
+        (what.reasons[0].says.as_str(), what.reasons[0].weight),
+        ("category=network (45 %), role=dhcp_server (90 %)", 45)
+    );
+}
+
+#[test]
+fn roles_do_not_make_a_type() {
+    for (field, value, role) in [
+        ("network.task", "dhcp_relay", "dhcp_relay"),
+        ("network.task", "flow_exporter", "flow_exporter"),
+        ("network.task", "dns_server", "dns_server"),
+        ("network.task", "radius_client", "radius_client"),
+        ("tcp.listens", "5060", "sip_server"),
+        ("sip.server", "kamailio (5.5.2)", "sip_server"),
+        ("tcp.listens", "8009", "cast_receiver"),
+        ("ntp.role", "server", "ntp_server"),
+    ] {
+        // A printer stays a printer, whatever else it does.
+        let what = classify(NOBODY, &[("dhcp.vendor_class", "Hewlett-Packard JetDirect"), (field, value)]);
+        assert_eq!(what.kind, "printer", "{role}");
+        assert!(what.roles.iter().any(|r| r == role), "{role}: {:?}", what.roles);
+    }
+}
+
+#[test]
+fn network_gear_is_known_by_what_it_does() {
+    for said in [
+        ("network.task", "dhcp_relay"),
+        ("network.task", "flow_exporter"),
+        ("network.task", "tacacs_client"),
+        ("network.task", "radius_client:wireless"),
+        ("network.task", "keepalive"),
+        ("network.task", "sonmp"),
+        ("network.task", "time_exceeded"),
+        ("network.task", "pppoe_server"),
+        ("network.task", "log:ios"),
+        ("network.task", "gre"),
+        ("network.task", "openflow_switch"),
+        ("discovery.identity", "nsdp:GS108Ev3"),
+    ] {
+        assert_eq!(kind(NOBODY, None, &[said]).0, Category::Network, "{said:?}");
+    }
+    // A home gateway that only answers names, and a server that does.
+    assert_eq!(
+        kind("b4:43:26:00:00:01", None, &[("network.task", "dns_server")]),
+        (Category::Network, "router".to_owned())
+    );
+    assert_ne!(kind(COMPUTERS, None, &[("network.task", "dns_server")]).0, Category::Network);
+}

@@ -38,6 +38,8 @@ mod form {
     pub(crate) mod hello;
     pub(crate) mod identity;
     pub(crate) mod ntlm;
+    pub(crate) mod records;
+    pub(crate) mod url;
 }
 
 pub(super) mod gear {
@@ -54,11 +56,13 @@ pub(super) mod gear {
     pub(crate) mod hsrp;
     pub(crate) mod igmp;
     pub(crate) mod isis;
+    pub(crate) mod keepalive;
     pub(crate) mod lacp;
     pub(crate) mod ldp;
     pub(crate) mod lldp;
     pub(crate) mod lwapp;
     pub(crate) mod mndp;
+    pub(crate) mod operation;
     pub(crate) mod ospf;
     pub(crate) mod pim;
     pub(crate) mod rip;
@@ -124,6 +128,7 @@ mod maker {
     pub(crate) mod miio;
     pub(crate) mod moxa;
     pub(crate) mod mscdp;
+    pub(crate) mod nsdp;
     pub(crate) mod sadp;
     pub(crate) mod spotify;
     pub(crate) mod steam;
@@ -180,7 +185,10 @@ protocols! {
         udp to(162) => dissect;
     }
     discovery::dhcp4 [Dhcp] { inner => dissect; }
-    discovery::dhcp6 [Dhcp] { udp to(547) => dissect; }
+    discovery::dhcp6 [Dhcp Other] {
+        udp to(547) => dissect;
+        udp from(547) => dissect_answer;
+    }
     discovery::ssdp [Ssdp] {
         udp either(1900) => dissect;
         udp found(is_answer) => dissect;
@@ -233,8 +241,9 @@ protocols! {
     // Its answers begin as those of SSDP.
     maker::yeelight [Things] { udp from(1982) => dissect; }
     media::sccp [Things] { tcp to(2000) => dissect; }
-    discovery::dns [Lookup] {
+    discovery::dns [Lookup Other] {
         udp to(53) => dissect;
+        udp from(53) => dissect_answer;
         tcp to(53) => dissect_stream;
     }
     host::ntp [Other] { udp either(123) => dissect; }
@@ -242,6 +251,21 @@ protocols! {
     gear::mndp [Neighbour] { udp to(5678) => dissect; }
     gear::ubnt [Neighbour] { udp either(10001) => dissect; }
     gear::capwap [Neighbour] { udp either(5246) => dissect; }
+    gear::operation [Other Routing] {
+        udp to(2055 | 9995 | 9996 | 4739 | 6343) => dissect_flow;
+        udp either(1812 | 1813 | 1645 | 1646) => dissect_radius;
+        udp to(3784 | 4784) => dissect_bfd;
+        udp to(514) => dissect_log;
+        udp from(5351) => dissect_mapping;
+        udp to(8116) => dissect_cluster;
+        udp either(8211) => dissect_papi;
+        udp either(4342) => dissect_lisp;
+        udp either(496) => dissect_meeting_point;
+        udp either(2123) => dissect_mobile;
+        tcp either(49) => dissect_tacacs;
+        tcp either(646) => dissect_session;
+        tcp either(6633 | 6653) => dissect_openflow;
+    }
     gear::lwapp [Neighbour] { udp either(12223) => dissect; }
     host::mqtt [Things] {
         // A CONNECT with a remaining length of one byte, on any port.
@@ -282,6 +306,13 @@ protocols! {
         link snap(0x00_000c, 0x2004) => dissect_dtp;
         link snap(0x00_000c, 0x0111) => dissect_udld;
         link snap(0x00_000c, 0x0104) => dissect_pagp;
+    }
+    gear::keepalive [Other] {
+        link ethertype(0x9000) => dissect;
+        link ethertype(0x6002) => dissect_console;
+        link ethertype(0x8863) => dissect_sessions;
+        link snap(0x00_0081, 0x01a1) => dissect_topology;
+        link snap(0x00_0081, 0x01a2) => dissect_topology;
     }
     gear::edp [Neighbour] { link snap(0x00_e02b, 0x00bb) => dissect; }
     gear::fdp [Neighbour] { link snap(0x00_e052, 0x2000) => dissect; }
@@ -389,6 +420,7 @@ protocols! {
         maker_udp from(38899) => dissect;
         maker_udp to(38900) => dissect;
     }
+    maker::nsdp [Things] { maker_udp from(63322 | 63324) => dissect; }
     maker::crestron [Things] { maker_udp from(41794) => dissect; }
     maker::hiflying [Things] { maker_udp from(48899) => dissect; }
     maker::miio [Things] { maker_udp from(54321) => dissect; }

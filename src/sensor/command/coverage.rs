@@ -17,14 +17,16 @@ use crate::cli::terminal::print_json;
 /// Maximum number of distinct values. Above it, further values are dropped and the answer says `lower_bound`.
 const VALUES: usize = 200_000;
 /// Fields whose values identify one device or are conclusions of the census: a rule for one makes no sense.
-const IDENTIFIERS: [Field; 8] = [
+const IDENTIFIERS: [Field; 10] = [
     Field::Behaviour,
+    Field::MacMakes,
     Field::LldpChassisId,
     Field::LldpMedSerial,
     Field::SnmpEngineId,
     Field::EnipSerial,
     Field::DhcpClientId,
     Field::DhcpDuid,
+    Field::DhcpBoot,
     Field::DnsQuery,
 ];
 

@@ -38,8 +38,8 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
         }
         // Classes 2, 4 and 5 are answers.
         0x40..=0x5f | 0x80..=0xbf if payload.side == Side::Server => {
-            let options = options(&mut r)?;
             words.say(Field::CoapPath, b"server:");
+            let options = options(&mut r)?;
             if options.contains(&(CONTENT_FORMAT, LINK_FORMAT)) {
                 say_links(r.rest(), words);
             }

@@ -47,16 +47,18 @@ pub(crate) struct Message {
 /// Dissects a DHCP or BOOTP message, the payload of UDP 67 and 68, for its words alone.
 ///
 /// # Errors
-/// As [`read`].
+/// If the fixed part is truncated or an option runs past its field; what the client said before it is said.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
-    read(payload.bytes, words).map(drop)
+    let (_, broken) = read(payload.bytes, words)?;
+    broken.map_or(Ok(()), Err)
 }
 
-/// Says what the client of a message tells, and returns what the message proves to `lease`.
+/// Says what the client of a message tells, and returns what the message proves to `lease`, and the option that runs past
+/// its field, if there is one: those before it count.
 ///
 /// # Errors
-/// If the fixed part is truncated or an option runs past its field; what the client said before it is said.
-pub(crate) fn read(payload: &[u8], words: &mut Words<'_>) -> Result<Message, Malformed> {
+/// If the fixed part is truncated.
+pub(crate) fn read(payload: &[u8], words: &mut Words<'_>) -> Result<(Message, Option<Malformed>), Malformed> {
     let mut message = fixed(&mut Reader::new(payload)).ok_or_else(|| malformed("truncated header"))?;
     if !matches!(message.op, 1 | 2) {
         return Err(malformed("unknown operation"));
@@ -65,12 +67,15 @@ pub(crate) fn read(payload: &[u8], words: &mut Words<'_>) -> Result<Message, Mal
     message.kind = options.byte(53);
     if message.op == 1 {
         say(&options, message.kind, words);
+        if let Some(boot) = boot(&message, &options, broken.is_none()) {
+            words.label(Field::DhcpBoot, boot);
+        }
     } else {
         message.mask = options.addresses(1).next();
         message.routers = options.addresses(3).take(ROUTERS).collect();
         message.server = options.addresses(54).next();
     }
-    broken.map_or(Ok(message), Err)
+    Ok((message, broken))
 }
 
 const fn malformed(reason: &'static str) -> Malformed {
@@ -118,11 +123,10 @@ impl<'a> Options<'a> {
         let mut result = out.field(r.rest());
         // Option 52, RFC 2132 section 9.3.
         let overload = out.byte(52).unwrap_or(0);
-        if overload & 1 == 1 {
-            result = result.and_then(|()| out.field(file));
-        }
-        if overload & 2 == 2 {
-            result = result.and_then(|()| out.field(sname));
+        for (bit, field) in [(1, file), (2, sname)] {
+            if overload & bit == bit {
+                result = result.and(out.field(field));
+            }
         }
         (out, result.err())
     }
@@ -204,6 +208,18 @@ fn say(options: &Options<'_>, kind: Option<u8>, words: &mut Words<'_>) {
     }
     if let Some(&[high, low]) = options.get(57).as_deref() {
         words.number(Field::DhcpMaxSize, u16::from_be_bytes([high, low]).into());
+    }
+}
+
+/// How a client begins (RFC 2131 sections 4.3.2 and 4.4.2). Only a whole message shows which options are missing.
+fn boot(message: &Message, options: &Options<'_>, whole: bool) -> Option<&'static str> {
+    match message.kind {
+        Some(1) => Some("discover"),
+        Some(3) => {
+            let remembers = options.get(50).is_some() && options.get(54).is_none();
+            (whole && remembers && message.current.is_unspecified()).then_some("init_reboot")
+        }
+        _ => None,
     }
 }
 
@@ -294,12 +310,13 @@ mod tests {
     }
 
     fn run(payload: &[u8]) -> (Vec<String>, Result<Message, Malformed>) {
-        let mut message = Err(malformed("not run"));
-        let (out, _) = said(|w| {
-            message = read(payload, w);
+        let mut message = Err(malformed("not read"));
+        let (out, ended) = said(|w| {
+            let (read, broken) = read(payload, w)?;
+            message = broken.map_or(Ok(read), Err);
             Ok(())
         });
-        (out, message)
+        (out, ended.and(message))
     }
 
     fn discover() -> Vec<u8> {
@@ -333,11 +350,30 @@ mod tests {
                 "dhcp.user_class=one",
                 "dhcp.user_class=two",
                 "dhcp.max_size=1500",
+                "dhcp.boot=discover",
             ]
         );
         let message = message.unwrap();
         assert_eq!((message.op, message.kind, message.client), (1, Some(1), Some(MacAddr(MAC))));
         assert!(message.broadcast);
+    }
+
+    #[test]
+    fn a_client_that_boots_asks_anew_or_for_an_address_that_it_remembers() {
+        let of = |current: [u8; 4], options: &[Vec<u8>]| {
+            let mut request = message(1, b"", b"", &options.concat());
+            request[12..16].copy_from_slice(&current);
+            run(&request).0.into_iter().find(|said| said.starts_with("dhcp.boot"))
+        };
+        let (kind, wanted, server) =
+            (option(53, &[3]), option(50, &[192, 0, 2, 9]), option(54, &[192, 0, 2, 1]));
+        let remembers = [kind.clone(), wanted.clone()];
+        assert_eq!(of([0; 4], &remembers).as_deref(), Some("dhcp.boot=init_reboot"));
+        // Renewing, selecting, rebinding, and a message whose end is missing.
+        assert_eq!(of([192, 0, 2, 9], &remembers), None);
+        assert_eq!(of([0; 4], &[kind.clone(), wanted.clone(), server]), None);
+        assert_eq!(of([192, 0, 2, 9], std::slice::from_ref(&kind)), None);
+        assert_eq!(of([0; 4], &[kind, wanted, vec![54, 4, 192]]), None);
     }
 
     #[test]

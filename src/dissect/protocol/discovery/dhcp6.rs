@@ -17,17 +17,21 @@ const CLASSES: usize = 8;
 /// Dissects a message of UDP 547. Only messages that clients send say words; servers and relay agents speak of others.
 ///
 /// # Errors
-/// If the message is truncated or an option runs past its end; what came before it is said.
+/// If the message is truncated or an option is broken; the others are said.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
     let [kind, _, _, _] = r.array().ok_or_else(|| malformed("truncated header"))?;
+    if kind == 12 {
+        words.label(Field::NetworkTask, "dhcp_relay");
+    }
     // Solicit, request, confirm, renew, rebind, release, decline, information-request.
     if !matches!(kind, 1 | 3..=6 | 8 | 9 | 11) {
         return Ok(());
     }
+    let mut ended = Ok(());
     for _ in 0..OPTIONS {
         if r.is_empty() {
-            return Ok(());
+            return ended;
         }
         let (code, value) = option(&mut r).ok_or_else(|| malformed("truncated option"))?;
         match code {
@@ -37,8 +41,13 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
                     words.hex(Field::DhcpDuid, value);
                 }
             }
-            6 => say_requested(value, words).ok_or_else(|| malformed("odd option request"))?,
-            16 => say_vendor_class(value, words).ok_or_else(|| malformed("truncated vendor class"))?,
+            6 => {
+                ended = ended.and(say_requested(value, words).ok_or_else(|| malformed("odd option request")));
+            }
+            16 => {
+                let said = say_vendor_class(value, words);
+                ended = ended.and(said.ok_or_else(|| malformed("truncated vendor class")));
+            }
             39 => {
                 if let Some(name) = value.get(1..).and_then(labels) {
                     words.say(Field::Dhcp6Fqdn, &name);
@@ -48,6 +57,18 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
         }
     }
     Err(malformed("too many options"))
+}
+
+/// Dissects a message from UDP 547. An advertisement, a reply or an answer to a relay agent is a server's.
+///
+/// # Errors
+/// If the message is truncated.
+pub(crate) fn dissect_answer(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let [kind, _, _, _] = payload.bytes.first_chunk().ok_or_else(|| malformed("truncated header"))?;
+    if matches!(kind, 2 | 7 | 13) {
+        words.label(Field::NetworkTask, "dhcp6_server");
+    }
+    Ok(())
 }
 
 const fn malformed(reason: &'static str) -> Malformed {
@@ -122,8 +143,23 @@ mod tests {
     }
 
     #[test]
-    fn servers_and_relays_say_nothing() {
-        for kind in [0, 2, 7, 10, 12, 13, 200] {
+    fn a_broken_option_costs_itself_alone() {
+        let options: &[(u16, &[u8])] = &[(6, b"\0\x17\0"), (16, b"\0\0\x01\x37\0\x50x"), (1, DUID)];
+        let (out, result) = said(|w| dissect(&Payload::new(&message(1, options)), w));
+        assert_eq!(out, ["dhcp6.enterprise=311", "dhcp.duid=00030001001b54010203"]);
+        assert_eq!(result, Err(malformed("odd option request")));
+    }
+
+    #[test]
+    fn servers_and_relays_say_what_they_do_and_nothing_of_the_client() {
+        let relayed = message(12, OPTIONS_OF_A_CLIENT);
+        assert_eq!(said(|w| dissect(&Payload::new(&relayed), w)).0, ["network.task=dhcp_relay"]);
+        for kind in [2, 7, 13] {
+            let answer = message(kind, OPTIONS_OF_A_CLIENT);
+            assert_eq!(said(|w| dissect_answer(&Payload::new(&answer), w)).0, ["network.task=dhcp6_server"]);
+            survives(&answer, dissect_answer);
+        }
+        for kind in [0, 2, 7, 10, 13, 200] {
             assert_eq!(
                 said(|w| dissect(&Payload::new(&message(kind, OPTIONS_OF_A_CLIENT)), w)),
                 (vec![], Ok(()))

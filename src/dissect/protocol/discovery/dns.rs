@@ -1,23 +1,9 @@
-//! DNS: the names that a host looks up (RFC 1035 section 4), and responses as multicast DNS and LLMNR carry them, within
-//! bounds.
-//!
-//! `simple-dns` reads a message whole or not at all, reserves memory for as many records as the header claims, and
-//! follows as many compression pointers as there are; so size and counts are checked against each other first. It does
-//! not know every type that is asked for, so a question is read here.
+//! DNS: the names that a host looks up, and who answers (RFC 1035 section 4).
 
 use std::net::IpAddr;
 
-use simple_dns::{Name, Packet, PacketFlag, ResourceRecord};
-
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Words};
-
-/// Records and questions that one message may hold; a busy Bonjour host sends some forty.
-const RECORDS: usize = 192;
-/// Compression pointers to a pointer that one message may hold. Sound ones point at a label; bytes of text may look so.
-const CHAINED: usize = 32;
-/// The longest message, RFC 6762 section 17.
-const BYTES: usize = 9000;
 
 /// Dissects a datagram to UDP 53. Reverse look-ups and names of one label say nothing, nor do answers.
 ///
@@ -39,6 +25,23 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     let name = r.take(6).and_then(|_| question(&mut r)).ok_or_else(|| malformed("broken question"))?;
     if let Some(name) = host(&name).filter(|name| !name.ends_with(".arpa")) {
         words.say(Field::DnsQuery, name.as_bytes());
+    }
+    Ok(())
+}
+
+/// Dissects a datagram from UDP 53: an answer to one question shows a server. What it looks up itself is what others ask it
+/// for.
+///
+/// # Errors
+/// If it is shorter than a header.
+pub(crate) fn dissect_answer(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
+    let mut r = Reader::new(payload.bytes);
+    let (Some(_id), Some(flags), Some(questions)) = (r.u16(), r.u16(), r.u16()) else {
+        return Err(Malformed::new("dns", "truncated header"));
+    };
+    // A response to a query.
+    if flags & 0xf800 == 0x8000 && questions == 1 {
+        words.label(Field::NetworkTask, "dns_server");
     }
     Ok(())
 }
@@ -83,60 +86,10 @@ pub(crate) fn host(name: &[u8]) -> Option<String> {
     name.parse::<IpAddr>().is_err().then_some(name)
 }
 
-/// The records by which a response's sender answers: answers and additional records without farewells (TTL 0,
-/// RFC 6762 section 10.1). `None` for a query.
-///
-/// # Errors
-/// If the message is truncated, larger than a sound one, or not DNS.
-pub(crate) fn answers<'a>(
-    payload: &'a [u8],
-    protocol: &'static str,
-) -> Result<Option<Vec<ResourceRecord<'a>>>, Malformed> {
-    let mut r = Reader::new(payload);
-    let head = (|| Some((r.u16()?, r.u16()?, [r.u16()?, r.u16()?, r.u16()?, r.u16()?])))();
-    let Some((_, flags, counts)) = head else {
-        return Err(Malformed::new(protocol, "truncated header"));
-    };
-    if flags & PacketFlag::RESPONSE.bits() == 0 {
-        return Ok(None);
-    }
-    let [questions, records @ ..] = counts.map(usize::from);
-    let records = records.iter().sum::<usize>();
-    if questions + records > RECORDS || payload.len() > BYTES {
-        return Err(Malformed::new(protocol, "too many records"));
-    }
-    if questions * 5 + records * 11 > r.rest().len() {
-        return Err(Malformed::new(protocol, "truncated records"));
-    }
-    if has_chains(payload) {
-        return Err(Malformed::new(protocol, "chained pointers"));
-    }
-    let packet = Packet::parse(payload).map_err(|_| Malformed::new(protocol, "broken message"))?;
-    let mut out = packet.answers;
-    out.extend(packet.additional_records);
-    out.retain(|record| record.ttl > 0);
-    Ok(Some(out))
-}
-
-/// Whether names may lead through long chains of pointers, each of which is followed again for every record.
-fn has_chains(payload: &[u8]) -> bool {
-    let is_pointer = |b: u8| b & 0xc0 == 0xc0;
-    let pointers = payload.windows(2).filter_map(|w| match w {
-        [high, low] if is_pointer(*high) => Some(usize::from(high & 0x3f) << 8 | usize::from(*low)),
-        _ => None,
-    });
-    pointers.filter(|at| payload.get(*at).copied().is_some_and(is_pointer)).nth(CHAINED).is_some()
-}
-
-/// The labels of a name.
-pub(crate) fn labels<'n>(name: &'n Name<'_>) -> Vec<&'n [u8]> {
-    name.as_bytes().collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dissect::protocol::discovery::mdns::tests::name;
+    use crate::dissect::protocol::form::records::testing::name;
     use crate::dissect::protocol::testing::survives;
     use crate::dissect::testing::said;
 
@@ -184,6 +137,19 @@ mod tests {
         ] {
             assert_eq!(said(|w| dissect(&Payload::new(&quiet), w)), (vec![], Ok(())), "{quiet:?}");
         }
+    }
+
+    #[test]
+    fn an_answer_shows_a_server_and_a_query_from_the_port_does_not() {
+        let answer = query(0x8180, &[&["a", "example"]]);
+        assert_eq!(
+            said(|w| dissect_answer(&Payload::new(&answer), w)),
+            (vec!["network.task=dns_server".to_owned()], Ok(()))
+        );
+        survives(&answer, dissect_answer);
+        let ask = query(0x0100, &[&["a", "example"]]);
+        assert_eq!(said(|w| dissect_answer(&Payload::new(&ask), w)), (vec![], Ok(())));
+        assert!(said(|w| dissect_answer(&Payload::new(b"x"), w)).1.is_err());
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Multicast DNS and service discovery: what a host offers (RFC 6762, RFC 6763).
 //!
-//! Only responses count, and in them only what the host says of itself: questions, known answers in queries and the
-//! records a probe proposes (authority section) are left out, and so are farewells.
+//! Only what a sender answers or proposes in a probe counts; questions, known answers in queries and farewells are left
+//! out. Reflectors, sleep proxies and border routers answer for other hosts, so the records of a message are sorted by the
+//! host whose addresses the message gives (I2).
 
-use simple_dns::Name;
-use simple_dns::rdata::RData;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use super::dns::{answers, labels};
 use crate::census::Field;
+use crate::dissect::protocol::form::records::{Data, Message, Name, Record};
 use crate::dissect::{Malformed, Payload, Words};
 
 /// TXT entries that are taken from one record.
@@ -16,40 +17,99 @@ const ENTRIES: usize = 12;
 /// Dissects a message of UDP 5353.
 ///
 /// # Errors
-/// If a response is malformed. Nothing is said then.
+/// If a record is broken; the others count.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
-    for record in answers(payload.bytes, "mdns")?.into_iter().flatten() {
-        match &record.rdata {
-            RData::PTR(target) => say_pointer(&record.name, &target.0, words),
-            RData::SRV(srv) => {
-                say_instance(&record.name, words);
-                say_host(&srv.target, words);
-            }
-            RData::TXT(txt) => {
-                if let Some((_, service)) = service(&labels(&record.name)) {
-                    for (key, value) in txt.iter_raw().take(ENTRIES) {
-                        say_entry(&service, key, value, words);
-                    }
+    let message = Message::read(payload.bytes, "mdns")?;
+    let hosts = Hosts::of(&message);
+    for Record { owner, data } in &message.records {
+        match data {
+            Data::Pointer(target) => {
+                if let Some(mut words) = hosts.words(target, words) {
+                    say_pointer(owner, target, &mut words);
                 }
             }
-            RData::A(_) | RData::AAAA(_) => say_host(&record.name, words),
-            _ => {}
+            Data::Service(target) => {
+                if let Some(mut words) = hosts.words(target, words) {
+                    say_instance(owner, &mut words);
+                    say_host(target, &mut words);
+                }
+            }
+            Data::Text(entries) => {
+                if let Some((_, service)) = service(&owner.0)
+                    && let Some(mut words) = hosts.words(owner, words)
+                {
+                    entries.iter().take(ENTRIES).for_each(|entry| say_entry(&service, entry, &mut words));
+                }
+            }
+            Data::Address(_) | Data::Claim => {
+                if let Some(mut words) = hosts.words(owner, words) {
+                    say_host(owner, &mut words);
+                    say_instance(owner, &mut words);
+                }
+            }
         }
     }
-    Ok(())
+    message.ended("mdns")
+}
+
+/// Which host each name of a message belongs to, and the hosts' addresses.
+struct Hosts {
+    addresses: BTreeMap<Vec<u8>, Vec<IpAddr>>,
+    /// The host of a service's instance, by its whole name and by its first label: an instance without a service record,
+    /// such as that of a device's model, is called as the others of its host.
+    services: BTreeMap<Vec<u8>, Vec<u8>>,
+    all: Vec<IpAddr>,
+}
+
+impl Hosts {
+    fn of(message: &Message<'_>) -> Self {
+        let addresses = message.addresses();
+        let mut services = BTreeMap::new();
+        for Record { owner, data } in &message.records {
+            if let Data::Service(host) = data {
+                services.insert(owner.key(), host.key());
+                if let Some(label) = owner.0.first() {
+                    services.entry(label.to_ascii_lowercase()).or_insert_with(|| host.key());
+                }
+            }
+        }
+        let all = addresses.values().flatten().copied().collect();
+        Self { addresses, services, all }
+    }
+
+    /// Words about the host to which a name belongs; `None` if that is a host other than the sender that cannot be told.
+    fn words<'w>(&self, name: &Name<'_>, words: &'w mut Words<'_>) -> Option<Words<'w>> {
+        let key = name.key();
+        let service = self.services.get(&key).or_else(|| {
+            // Only instances are called by a label; a host with that name is found by its address records.
+            let [label, kind, ..] = name.0.as_slice() else { return None };
+            kind.starts_with(b"_").then(|| self.services.get(&label.to_ascii_lowercase())).flatten()
+        });
+        if let Some(addresses) = self.addresses.get(service.unwrap_or(&key)) {
+            return Some(words.about(addresses));
+        }
+        // The message says no address of that host: it is the sender if the message speaks of the sender at all, or of
+        // nobody. Else a service without a host belongs to the one host that the message speaks of.
+        if words.is_about_sender(&self.all) {
+            return Some(words.about(&[]));
+        }
+        let is_service = service.is_none() && name.0.iter().any(|label| label.starts_with(b"_"));
+        let mut hosts = self.addresses.values();
+        let only = hosts.next().filter(|_| is_service && hosts.next().is_none())?;
+        Some(words.about(only))
+    }
 }
 
 /// A pointer from a type to an instance (RFC 6763 4.1), or from the list of all types to a type (section 9).
 fn say_pointer(owner: &Name<'_>, target: &Name<'_>, words: &mut Words<'_>) {
-    let owner = labels(owner);
-    if let [services, dns_sd, ..] = owner.as_slice()
+    if let [services, dns_sd, ..] = owner.0.as_slice()
         && services.eq_ignore_ascii_case(b"_services")
         && dns_sd.eq_ignore_ascii_case(b"_dns-sd")
     {
-        if let Some(([], service)) = service(&labels(target)) {
+        if let Some(([], service)) = service(&target.0) {
             words.say(Field::MdnsService, service.as_bytes());
         }
-    } else if let Some(([] | [_, b"_sub"], _)) = service(&owner) {
+    } else if let Some(([] | [_, b"_sub"], _)) = service(&owner.0) {
         // The owner is a type or a subtype; any other pointer, such as one of a reverse lookup, does not offer a service.
         say_instance(target, words);
     }
@@ -57,7 +117,7 @@ fn say_pointer(owner: &Name<'_>, target: &Name<'_>, words: &mut Words<'_>) {
 
 /// The name of an instance, and the service it offers.
 fn say_instance(name: &Name<'_>, words: &mut Words<'_>) {
-    if let Some(([instance], service)) = service(&labels(name)) {
+    if let Some(([instance], service)) = service(&name.0) {
         words.say(Field::MdnsService, service.as_bytes());
         words.say(Field::MdnsInstance, instance);
     }
@@ -65,7 +125,7 @@ fn say_instance(name: &Name<'_>, words: &mut Words<'_>) {
 
 /// A host's name is one label and `local`.
 fn say_host(name: &Name<'_>, words: &mut Words<'_>) {
-    if let [host, local] = labels(name).as_slice()
+    if let [host, local] = name.0.as_slice()
         && local.eq_ignore_ascii_case(b"local")
     {
         words.say(Field::MdnsHostname, host);
@@ -73,9 +133,11 @@ fn say_host(name: &Name<'_>, words: &mut Words<'_>) {
 }
 
 /// RFC 6763 section 6: `key=value`, the key in any case. An entry without value, or with one that is not text, does not count.
-fn say_entry(service: &str, key: &[u8], value: Option<&[u8]>, words: &mut Words<'_>) {
-    let Some(Ok(value)) = value.map(str::from_utf8) else { return };
-    if value.is_empty() || !key.iter().all(|b| matches!(b, 0x20..=0x7e)) {
+fn say_entry(service: &str, entry: &[u8], words: &mut Words<'_>) {
+    let Some(at) = entry.iter().position(|b| *b == b'=') else { return };
+    let (key, value) = entry.split_at(at);
+    let Some(Ok(value)) = value.get(1..).map(str::from_utf8) else { return };
+    if value.is_empty() || key.is_empty() || !key.iter().all(|b| matches!(b, 0x20..=0x7e)) {
         return;
     }
     let key = String::from_utf8_lossy(key).to_ascii_lowercase();
@@ -99,36 +161,12 @@ fn service<'s, 'n>(name: &'s [&'n [u8]]) -> Option<(&'s [&'n [u8]], String)> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+mod tests {
     use super::*;
+    use crate::census::MacAddr;
+    use crate::dissect::protocol::form::records::testing::{message, name, record};
     use crate::dissect::protocol::testing::survives;
-    use crate::dissect::testing::said;
-
-    pub(in crate::dissect::protocol) fn name(labels: &[&str]) -> Vec<u8> {
-        let mut out = Vec::new();
-        for label in labels {
-            out.push(u8::try_from(label.len()).unwrap());
-            out.extend(label.as_bytes());
-        }
-        out.push(0);
-        out
-    }
-
-    pub(in crate::dissect::protocol) fn record(owner: &[&str], kind: u16, ttl: u32, data: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(data.len()).unwrap();
-        [&name(owner)[..], &kind.to_be_bytes(), &[0x80, 1], &ttl.to_be_bytes(), &length.to_be_bytes(), data]
-            .concat()
-    }
-
-    /// A message with these answers, authority records and additional records.
-    pub(in crate::dissect::protocol) fn message(flags: u16, sections: [&[Vec<u8>]; 3]) -> Vec<u8> {
-        let mut out = [&[0, 0][..], &flags.to_be_bytes(), &[0, 0]].concat();
-        for section in sections {
-            out.extend(u16::try_from(section.len()).unwrap().to_be_bytes());
-        }
-        out.extend(sections.concat().concat());
-        out
-    }
+    use crate::dissect::testing::{described, said};
 
     fn printer() -> Vec<u8> {
         let instance = ["Office Printer", "_IPP", "_tcp", "local"];
@@ -181,14 +219,14 @@ pub(super) mod tests {
             [record(&["_googlecast", "_tcp", "local"], 12, ttl, &instance)]
         };
         let known_answer = message(0, [&pointer(4500), &[], &[]]);
-        let probe = message(0x8400, [&[], &pointer(120), &[]]);
+        let authority = message(0x8400, [&[], &pointer(120), &[]]);
         let farewell = message(0x8400, [&pointer(0), &[], &[]]);
         let mut reverse = name(&["host", "local"]);
         reverse = record(&["1", "2", "0", "192", "in-addr", "arpa"], 12, 120, &reverse);
         let reverse = message(0x8400, [&[reverse], &[], &[]]);
         let elsewhere = record(&["www", "example", "org"], 1, 120, &[192, 0, 2, 1]);
         let elsewhere = message(0x8400, [&[elsewhere], &[], &[]]);
-        for quiet in [known_answer, probe, farewell, reverse, elsewhere] {
+        for quiet in [known_answer, authority, farewell, reverse, elsewhere] {
             assert_eq!(said(|w| dissect(&Payload::new(&quiet), w)), (vec![], Ok(())), "{quiet:?}");
         }
     }
@@ -209,23 +247,103 @@ pub(super) mod tests {
         }
     }
 
-    #[test]
-    fn pointers_in_a_circle_end() {
-        let head = message(0x8400, [&[vec![]], &[], &[]]);
-        for pointer in [[0xc0, 12], [0xc0, 40], [0xff, 0xff]] {
-            let circle = [&head[..], &pointer, &[0, 12, 0, 1, 0, 0, 0, 9, 0, 2], &pointer].concat();
-            assert!(said(|w| dissect(&Payload::new(&circle), w)).1.is_err());
-        }
+    const MAC: MacAddr = MacAddr([0x00, 0x1b, 0x54, 1, 2, 3]);
+
+    /// What a sender with that address says, sorted and each once.
+    fn from(source: &str, bytes: &[u8]) -> Vec<String> {
+        let mut out = described(MAC, source, |w| dissect(&Payload::new(bytes), w)).0;
+        out.sort();
+        out.dedup();
+        out
     }
 
     #[test]
-    fn long_chains_of_pointers_are_not_followed() {
-        // The first record's data is a root name at 23 and pointers at 24, 26, … each to the one before.
-        let mut data = vec![0, 0xc0, 23];
-        data.extend((0..200u16).flat_map(|n| (0xc000 | (24 + 2 * n)).to_be_bytes()));
-        let records = [record(&[], 0xff00, 9, &data), record(&["a", "local"], 1, 9, &[192, 0, 2, 1])];
-        let (out, result) = said(|w| dissect(&Payload::new(&message(0x8400, [&records, &[], &[]])), w));
-        assert_eq!((out, result), (vec![], Err(Malformed::new("mdns", "chained pointers"))));
+    fn an_answer_for_another_host_describes_that_host() {
+        assert_eq!(from("192.0.2.1", &printer()).len(), 5);
+        assert!(from("192.0.2.1", &printer()).iter().all(|said| said.starts_with("mdns.")));
+        // A reflector passes the same message on, with its own source.
+        let passed_on = from("192.0.2.200", &printer());
+        assert_eq!(passed_on.len(), 5);
+        assert!(passed_on.iter().all(|said| said.starts_with("192.0.2.1 mdns.")), "{passed_on:?}");
+    }
+
+    /// Offers `_smb` of that host, a model, and an address if there is one.
+    fn offer(label: &str, host: &str, ip: Option<[u8; 4]>) -> Vec<Vec<u8>> {
+        let srv = [&[0, 0, 0, 0, 1, 189][..], &name(&[host, "local"])].concat();
+        let mut out = vec![
+            record(&["_smb", "_tcp", "local"], 12, 120, &name(&[label, "_smb", "_tcp", "local"])),
+            record(&[label, "_smb", "_tcp", "local"], 33, 120, &srv),
+            record(&[label, "_device-info", "_tcp", "local"], 16, 120, b"\x09model=J1\x05other"),
+        ];
+        out.extend(ip.map(|ip| record(&[host, "local"], 1, 120, &ip)));
+        out
+    }
+
+    #[test]
+    fn a_sleep_proxy_speaks_for_itself_and_for_those_asleep() {
+        let own = offer("Den", "den", Some([192, 0, 2, 1]));
+        let asleep = offer("Ana", "ana", Some([192, 0, 2, 2]));
+        let said = from("192.0.2.1", &message(0x8400, [&[own, asleep].concat(), &[], &[]]));
+        let about = |host: &str, name: &str, label: &str| {
+            [
+                format!("{host}mdns.hostname={name}"),
+                format!("{host}mdns.instance={label}"),
+                format!("{host}mdns.service=_smb._tcp"),
+                format!("{host}mdns.txt=_device-info._tcp.model=J1"),
+            ]
+        };
+        assert_eq!(said, [about("192.0.2.2 ", "ana", "Ana"), about("", "den", "Den")].concat());
+    }
+
+    #[test]
+    fn a_record_without_an_address_is_the_senders_unless_the_message_speaks_of_others_alone() {
+        let bare = message(0x8400, [&offer("Ana", "ana", None), &[], &[]]);
+        assert_eq!(from("192.0.2.9", &bare).len(), 4);
+        assert!(from("192.0.2.9", &bare).iter().all(|said| said.starts_with("mdns.")));
+        let pointer = record(&["_a", "_tcp", "local"], 12, 120, &name(&["X", "_a", "_tcp", "local"]));
+        let address = |host, last| record(&[host, "local"], 1, 120, &[192, 0, 2, last]);
+        let said = |records: &[Vec<u8>]| from("192.0.2.9", &message(0x8400, [records, &[], &[]]));
+        assert!(said(&[pointer.clone(), address("a", 9)]).contains(&"mdns.instance=X".to_owned()));
+        assert!(said(&[pointer.clone(), address("a", 1)]).contains(&"192.0.2.1 mdns.instance=X".to_owned()));
+        let two = said(&[pointer, address("a", 1), address("b", 2)]);
+        assert_eq!(two, ["192.0.2.1 mdns.hostname=a", "192.0.2.2 mdns.hostname=b"]);
+        let unknown = [offer("Ana", "ana", None), vec![address("b", 2)]].concat();
+        assert_eq!(said(&unknown), ["192.0.2.2 mdns.hostname=b"]);
+    }
+
+    #[test]
+    fn a_reverse_record_gives_the_address_of_its_host() {
+        let reverse = |last: &str| {
+            let back = record(&[last, "2", "0", "192", "in-addr", "arpa"], 12, 120, &name(&["ana", "local"]));
+            from("192.0.2.9", &message(0x8400, [&offer("Ana", "ana", None), &[], &[back]]))
+        };
+        assert!(reverse("9").iter().all(|said| said.starts_with("mdns.")));
+        assert!(reverse("2").iter().all(|said| said.starts_with("192.0.2.2 ")));
+    }
+
+    #[test]
+    fn a_probe_says_what_its_sender_wants_to_be_called() {
+        let probe = |ip| {
+            let question = [&name(&["Ana", "local"])[..], &[0, 255, 0x80, 1]].concat();
+            let proposed = record(&["Ana", "local"], 1, 120, ip);
+            [&[0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0][..], &question, &proposed].concat()
+        };
+        assert_eq!(from("192.0.2.9", &probe(&[192, 0, 2, 9])), ["mdns.hostname=Ana"]);
+        assert_eq!(from("192.0.2.9", &probe(&[192, 0, 2, 1])), ["192.0.2.1 mdns.hostname=Ana"]);
+        assert_eq!(from("192.0.2.9", &probe(&[])), ["mdns.hostname=Ana"], "a broken record");
+    }
+
+    #[test]
+    fn a_broken_record_costs_itself_alone() {
+        let mut records = offer("Ana", "ana", Some([192, 0, 2, 1]));
+        let sound = from("192.0.2.1", &message(0x8400, [&records, &[], &[]]));
+        records.insert(1, record(&["ana", "local"], 28, 120, &[0xfe, 0x80]));
+        let bytes = message(0x8400, [&records, &[], &[]]);
+        assert_eq!(from("192.0.2.1", &bytes), sound);
+        assert_eq!(
+            said(|w| dissect(&Payload::new(&bytes), w)).1,
+            Err(Malformed::new("mdns", "broken record"))
+        );
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Only what an agent sends counts: answers and reports from port 161, traps and informs to port 162. Of the third
 //! version the engine that vouches for a message is the agent's in all of these but informs (RFC 3414 section 1.5.1).
 
+use std::borrow::Cow;
+
 use snmp_parser::asn1_rs::FromBer as _;
 use snmp_parser::{
     ObjectSyntax, Oid, PduType, ScopedPduData, SecurityParameters, SnmpGenericMessage, SnmpPdu, SnmpVariable,
@@ -10,7 +12,8 @@ use snmp_parser::{
 };
 
 use crate::census::{Field, MacAddr};
-use crate::dissect::{Malformed, Payload, Side, Words};
+use crate::dissect::protocol::form::ber;
+use crate::dissect::{Malformed, Payload, Reader, Side, Words};
 
 /// The longest object identifier in bytes; RFC 2578 section 3.5 allows 128 numbers.
 const OID_BYTES: usize = 128;
@@ -31,11 +34,13 @@ const GENERIC_TRAPS: &[u8] = &[0x2b, 6, 1, 6, 3, 1, 1, 5];
 /// Dissects a message of UDP 161 or 162, sent from `source_port`.
 ///
 /// # Errors
-/// If the message is not SNMP. Nothing is said then.
+/// If the message is not whole and sound; the sound variables count.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
-    let (_, message) =
-        SnmpGenericMessage::from_ber(payload.bytes).map_err(|_| Malformed::new("snmp", "broken message"))?;
     let from_agent = payload.side == Side::Server;
+    let Ok((_, message)) = SnmpGenericMessage::from_ber(payload.bytes) else {
+        say_remains(payload.bytes, from_agent, words);
+        return Err(Malformed::new("snmp", "broken message"));
+    };
     match message {
         SnmpGenericMessage::V1(m) | SnmpGenericMessage::V2(m) => say(&m.pdu, from_agent, words),
         SnmpGenericMessage::V3(m) => {
@@ -56,29 +61,98 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     Ok(())
 }
 
+/// A variable: its name and, of a value that is used, the value.
+struct Variable<'a> {
+    name: &'a [u8],
+    value: Value<'a>,
+}
+
+enum Value<'a> {
+    Text(&'a [u8]),
+    Object(&'a [u8]),
+    Other,
+}
+
+impl<'a> Variable<'a> {
+    fn of(variable: &'a SnmpVariable<'_>) -> Self {
+        let value = match &variable.val {
+            VarBindValue::Value(ObjectSyntax::String(text)) => Value::Text(text),
+            VarBindValue::Value(ObjectSyntax::Object(oid)) => Value::Object(oid.as_bytes()),
+            _ => Value::Other,
+        };
+        Self { name: variable.oid.as_bytes(), value }
+    }
+
+    fn read(bind: &'a [u8]) -> Option<Self> {
+        let mut r = Reader::new(bind);
+        let name = ber::tagged(&mut r, 6)?;
+        let value = match ber::whole(&mut r)? {
+            (4, text) => Value::Text(text),
+            (6, oid) => Value::Object(oid),
+            _ => Value::Other,
+        };
+        Some(Self { name, value })
+    }
+}
+
+/// Says what is sound in a message that the parser refuses as a whole: it is cut, or one of its variables is broken.
+fn say_remains(bytes: &[u8], from_agent: bool, words: &mut Words<'_>) -> Option<()> {
+    let message = ber::element(&mut Reader::new(bytes)).filter(|e| e.tag == 0x30)?;
+    let mut r = Reader::new(message.body);
+    let version = ber::number(ber::tagged(&mut r, 2)?)?;
+    let pdu = match version {
+        0 | 1 => {
+            ber::tagged(&mut r, 4)?;
+            ber::element(&mut r)?
+        }
+        3 => {
+            ber::tagged(&mut r, 0x30)?;
+            ber::tagged(&mut r, 4)?;
+            let mut scoped = Reader::new(ber::element(&mut r).filter(|e| e.tag == 0x30)?.body);
+            ber::tagged(&mut scoped, 4)?;
+            ber::tagged(&mut scoped, 4)?;
+            ber::element(&mut scoped)?
+        }
+        _ => return None,
+    };
+    let mut r = Reader::new(pdu.body);
+    for _ in 0..3 {
+        ber::tagged(&mut r, 2)?;
+    }
+    let list = ber::element(&mut r).filter(|e| e.tag == 0x30)?;
+    let binds = ber::elements(list.body).filter(|e| e.tag == 0x30 && e.whole);
+    let variables: Vec<_> = binds.filter_map(|e| Variable::read(e.body)).collect();
+    match pdu.tag {
+        0xa2 if from_agent => say_system(&variables, words),
+        0xa6 | 0xa7 => say_trap(&variables, words),
+        _ => {}
+    }
+    Some(())
+}
+
 fn say(pdu: &SnmpPdu<'_>, from_agent: bool, words: &mut Words<'_>) {
     match pdu {
         SnmpPdu::Generic(answer) if from_agent && answer.pdu_type == PduType::Response => {
-            say_system(&answer.var, words);
+            say_system(&answer.var.iter().map(Variable::of).collect::<Vec<_>>(), words);
         }
         SnmpPdu::Generic(trap) if matches!(trap.pdu_type, PduType::TrapV2 | PduType::InformRequest) => {
-            say_trap(&trap.var, words);
+            say_trap(&trap.var.iter().map(Variable::of).collect::<Vec<_>>(), words);
         }
         // RFC 1157 section 4.1.6: in a generic trap (0 to 5) the enterprise is the sender's sysObjectID; in one of its
         // own (6) it is up to the vendor.
-        SnmpPdu::TrapV1(trap) if trap.generic_trap.0 <= 5 => say_product(&trap.enterprise, words),
+        SnmpPdu::TrapV1(trap) if trap.generic_trap.0 <= 5 => say_product(trap.enterprise.as_bytes(), words),
         _ => {}
     }
 }
 
 /// What of the system group is among the variables.
-fn say_system(variables: &[SnmpVariable<'_>], words: &mut Words<'_>) {
+fn say_system(variables: &[Variable<'_>], words: &mut Words<'_>) {
     for variable in variables {
-        let Some([object, 0]) = variable.oid.as_bytes().strip_prefix(SYSTEM) else { continue };
-        match (object, &variable.val) {
-            (1, VarBindValue::Value(ObjectSyntax::String(text))) => words.say(Field::SnmpSysDescr, text),
-            (2, VarBindValue::Value(ObjectSyntax::Object(oid))) => say_product(oid, words),
-            (5, VarBindValue::Value(ObjectSyntax::String(text))) => words.say(Field::SnmpSysName, text),
+        let Some([object, 0]) = variable.name.strip_prefix(SYSTEM) else { continue };
+        match (object, &variable.value) {
+            (1, Value::Text(text)) => words.say(Field::SnmpSysDescr, text),
+            (2, Value::Object(oid)) => say_product(oid, words),
+            (5, Value::Text(text)) => words.say(Field::SnmpSysName, text),
             _ => {}
         }
     }
@@ -86,23 +160,23 @@ fn say_system(variables: &[SnmpVariable<'_>], words: &mut Words<'_>) {
 
 /// A notification of the second version: many add their system's name, and a generic trap its enterprise. One that a
 /// proxy passes on speaks of somebody else.
-fn say_trap(variables: &[SnmpVariable<'_>], words: &mut Words<'_>) {
-    let value = |name: &[u8]| variables.iter().find(|v| v.oid.as_bytes() == name).map(|v| &v.val);
-    let Some(VarBindValue::Value(ObjectSyntax::Object(trap))) = value(TRAP) else { return };
+fn say_trap(variables: &[Variable<'_>], words: &mut Words<'_>) {
+    let value = |name: &[u8]| variables.iter().find(|v| v.name == name).map(|v| &v.value);
+    let Some(Value::Object(trap)) = value(TRAP) else { return };
     if value(TRAP_ADDRESS).is_some() {
         return;
     }
     say_system(variables, words);
-    if trap.as_bytes().starts_with(GENERIC_TRAPS)
-        && let Some(VarBindValue::Value(ObjectSyntax::Object(enterprise))) = value(TRAP_ENTERPRISE)
+    if trap.starts_with(GENERIC_TRAPS)
+        && let Some(Value::Object(enterprise)) = value(TRAP_ENTERPRISE)
     {
         say_product(enterprise, words);
     }
 }
 
 /// Says an object identifier below enterprises, dotted.
-fn say_product(oid: &Oid<'_>, words: &mut Words<'_>) {
-    let bytes = oid.as_bytes();
+fn say_product(bytes: &[u8], words: &mut Words<'_>) {
+    let oid = Oid::new(Cow::Borrowed(bytes));
     // A last byte with its top bit set is a number that was cut.
     let whole = bytes.len() <= OID_BYTES && bytes.last().is_some_and(|b| b & 0x80 == 0);
     if whole && bytes.len() > ENTERPRISES.len() && bytes.starts_with(ENTERPRISES) && oid.iter().is_some() {
@@ -192,6 +266,25 @@ mod tests {
             ["snmp.sys_descr=Switch OS 1.2", "snmp.sys_object_id=1.3.6.1.4.1.9.1.550", "snmp.sys_name=sw-1"];
         assert_eq!((out, result), (expected.map(str::to_owned).to_vec(), Ok(())));
         survives(&v2(&pdu(0xa2)), |p, w| dissect(&p.on(Side::Server), w));
+    }
+
+    #[test]
+    fn a_broken_variable_costs_itself_and_a_message_that_is_cut_gives_what_it_holds() {
+        let of = |bytes: &[u8]| said(|w| dissect(&Payload::new(bytes).on(Side::Server), w));
+        let name = |text: &[u8]| ber(0x30, &[&ber(6, &[SYSTEM, &[5, 0]]), &ber(4, &[text])]);
+        let descr = ber(0x30, &[&ber(6, &[SYSTEM, &[1, 0]]), &ber(4, &[b"Switch"])]);
+        // A value that lies about its length, and an object without a value.
+        let lie = ber(0x30, &[&ber(6, &[SYSTEM, &[2, 0]]), &[6, 0x20, 0x2b]]);
+        let bare = ber(0x30, &[&ber(6, &[SYSTEM, &[3, 0]])]);
+        let message =
+            |binds: &[&[u8]]| v2(&ber(0xa2, &[&[2, 1, 7], &[2, 1, 0], &[2, 1, 0], &ber(0x30, binds)]));
+        let broken = message(&[&descr, &lie, &bare, &name(b"sw-1")]);
+        let (out, result) = of(&broken);
+        assert_eq!(out, ["snmp.sys_descr=Switch", "snmp.sys_name=sw-1"]);
+        assert!(result.is_err());
+        let whole = message(&[&descr, &name(b"sw-1")]);
+        let (out, result) = of(&whole[..whole.len() - 2]);
+        assert_eq!((out, result.is_err()), (vec!["snmp.sys_descr=Switch".to_owned()], true));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::census::Field;
 use crate::dissect::protocol::form::head::Head;
+use crate::dissect::protocol::form::url;
 use crate::dissect::{Malformed, Payload, Words};
 
 /// Whether a datagram begins as the answer to a search: some devices answer from another port.
@@ -29,6 +30,9 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
         }
         _ => return Ok(()),
     };
+    // What a reflector passes on keeps the place of the description (I2).
+    let place: Vec<_> = head.value("LOCATION").and_then(url::address).into_iter().collect();
+    let mut words = words.about(&place);
     if let Some(kind) = kind {
         words.say(Field::SsdpType, kind);
     }
@@ -45,8 +49,9 @@ const fn ended(head: &Head<'_>) -> Result<(), Malformed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::census::MacAddr;
     use crate::dissect::protocol::testing::survives;
-    use crate::dissect::testing::said;
+    use crate::dissect::testing::{described, said};
 
     const ALIVE: &[u8] = b"NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nNTS: ssdp:alive\r\n\
         NT: urn:schemas-upnp-org:device:MediaRenderer:1\r\nEXT:\r\nServer: Linux UPnP/1.0 Sonos/1\r\n\r\n";
@@ -72,6 +77,19 @@ mod tests {
             said(|w| dissect(&Payload::new(search), w)).0,
             ["ssdp.user_agent=Google Chrome/131.0 Windows"]
         );
+    }
+
+    #[test]
+    fn an_announcement_describes_the_host_of_its_location() {
+        let from = |place: &str| {
+            let text = String::from_utf8_lossy(ALIVE).replace("EXT:", &format!("Location: {place}"));
+            described(MacAddr::default(), "192.0.2.1", |w| dissect(&Payload::new(text.as_bytes()), w)).0
+        };
+        for own in ["http://192.0.2.1:1400/d.xml", "http://speaker.local/d.xml", "http://127.0.0.1/"] {
+            assert!(from(own).iter().all(|said| said.starts_with("ssdp.")), "{own}");
+        }
+        let passed_on = from("http://192.0.2.7/d.xml");
+        assert!(passed_on.len() == 2 && passed_on.iter().all(|said| said.starts_with("192.0.2.7 ssdp.")));
     }
 
     #[test]

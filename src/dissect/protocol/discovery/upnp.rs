@@ -5,7 +5,11 @@
 
 use super::wsd::{decoded, tags};
 use crate::census::Field;
+use crate::dissect::protocol::form::url;
 use crate::dissect::{Malformed, Payload, Words};
+
+/// Places of one description that are looked at.
+const PLACES: usize = 8;
 
 /// Dissects a segment or a body that starts an XML document; one that describes no device says nothing.
 ///
@@ -14,8 +18,14 @@ use crate::dissect::{Malformed, Payload, Words};
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     // What follows the last tag may be cut.
     let end = payload.bytes.iter().rposition(|b| *b == b'<').unwrap_or(0);
+    let document = payload.bytes.get(..end).unwrap_or_default();
+    // Who passes a description on keeps the places that it names (I2). The devices within name theirs after these.
+    let places = tags(document).take_while(|(tag, _)| *tag != b"deviceList");
+    let places = places.filter(|(tag, _)| matches!(*tag, b"URLBase" | b"presentationURL"));
+    let addresses: Vec<_> = places.filter_map(|(_, text)| url::address(text)).take(PLACES).collect();
+    let mut words = words.about(&addresses);
     let (mut root, mut device) = (false, false);
-    for (tag, text) in tags(payload.bytes.get(..end).unwrap_or_default()) {
+    for (tag, text) in tags(document) {
         let field = match tag {
             b"root" => {
                 root = true;
@@ -43,8 +53,9 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::census::MacAddr;
     use crate::dissect::protocol::testing::survives;
-    use crate::dissect::testing::said;
+    use crate::dissect::testing::{described, said};
 
     const DESCRIPTION: &[u8] = b"<?xml version=\"1.0\"?>\r\n<root xmlns=\"urn:schemas-upnp-org:device-1-0\">\
         <specVersion><major>1</major></specVersion><device>\
@@ -69,6 +80,18 @@ mod tests {
             (EXPECTED.map(str::to_owned).to_vec(), Ok(()))
         );
         survives(DESCRIPTION, dissect);
+    }
+
+    #[test]
+    fn a_description_that_is_passed_on_describes_the_host_that_it_names() {
+        let from = |place: &str| {
+            let text = String::from_utf8_lossy(DESCRIPTION).replace("<modelDescription/>", place);
+            described(MacAddr::default(), "192.0.2.1", |w| dissect(&Payload::new(text.as_bytes()), w)).0
+        };
+        assert_eq!(from("<presentationURL>http://192.0.2.1/</presentationURL>"), EXPECTED);
+        assert_eq!(from("<presentationURL>/index.html</presentationURL>"), EXPECTED);
+        let other = from("<presentationURL>http://192.0.2.7:80/</presentationURL>");
+        assert_eq!(other, EXPECTED.map(|said| format!("192.0.2.7 {said}")));
     }
 
     #[test]

@@ -3,11 +3,16 @@
 //! No XML is built: one pass over the tags finds the message's kind and the two elements. What a hostile document
 //! can gain by that, it can gain by well-formed XML too: values of its own choosing.
 
+use std::net::IpAddr;
+
 use crate::census::Field;
+use crate::dissect::protocol::form::url;
 use crate::dissect::{Malformed, Payload, Words};
 
 /// Types and scopes that are taken from one message, together.
 const ITEMS: usize = 64;
+/// Addresses that are taken from one element.
+const ADDRESSES: usize = 16;
 /// Tags that are looked at in one message.
 const TAGS: usize = 2048;
 
@@ -19,25 +24,54 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     if !payload.bytes.trim_ascii_start().starts_with(b"<") && !payload.bytes.starts_with(b"\xef\xbb\xbf<") {
         return Err(Malformed::new("wsd", "no XML"));
     }
-    let (mut announces, mut left) = (false, ITEMS);
-    for (tag, text) in tags(payload.bytes) {
-        let (field, prefixed) = match tag {
-            b"Hello" | b"ProbeMatches" => {
+    let mut announces = false;
+    let mut host = Host::default();
+    let mut left = ITEMS;
+    // What follows the last tag may be cut.
+    let end = payload.bytes.iter().rposition(|b| *b == b'<').unwrap_or(0);
+    for (tag, text) in tags(payload.bytes.get(..end).unwrap_or_default()) {
+        let items = text.split(u8::is_ascii_whitespace).filter(|i| !i.is_empty());
+        match tag {
+            // A discovery proxy lists many hosts, each in an element of its own.
+            b"Hello" | b"ProbeMatches" | b"ProbeMatch" => {
                 announces = true;
-                continue;
+                std::mem::take(&mut host).say(words);
             }
-            b"Types" if announces => (Field::WsdTypes, true),
-            b"Scopes" if announces => (Field::WsdScopes, false),
-            _ => continue,
-        };
-        for item in text.split(u8::is_ascii_whitespace).filter(|i| !i.is_empty()) {
-            let Some(rest) = left.checked_sub(1) else { return Ok(()) };
-            left = rest;
-            let item = if prefixed { item.rsplit(|b| *b == b':').next().unwrap_or(item) } else { item };
-            words.say(field, &decoded(item));
+            b"Types" | b"Scopes" if announces => {
+                let list = if tag == b"Types" { &mut host.types } else { &mut host.scopes };
+                for item in items.take(left) {
+                    left -= 1;
+                    list.push(item);
+                }
+            }
+            b"XAddrs" if announces => host.addresses.extend(items.filter_map(url::address).take(ADDRESSES)),
+            _ => {}
         }
     }
+    host.say(words);
     Ok(())
+}
+
+/// What one element announces; its addresses stand behind the rest.
+#[derive(Default)]
+struct Host<'a> {
+    types: Vec<&'a [u8]>,
+    scopes: Vec<&'a [u8]>,
+    addresses: Vec<IpAddr>,
+}
+
+impl Host<'_> {
+    fn say(self, words: &mut Words<'_>) {
+        // Somebody who answers for others keeps their addresses (I2).
+        let mut words = words.about(&self.addresses);
+        for item in self.types {
+            let local = item.rsplit(|b| *b == b':').next().unwrap_or(item);
+            words.say(Field::WsdTypes, &decoded(local));
+        }
+        for item in self.scopes {
+            words.say(Field::WsdScopes, &decoded(item));
+        }
+    }
 }
 
 /// The local name of each opening tag, and the text that follows it up to the next tag.
@@ -69,8 +103,9 @@ pub(crate) fn decoded(text: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::census::MacAddr;
     use crate::dissect::protocol::testing::survives;
-    use crate::dissect::testing::said;
+    use crate::dissect::testing::{described, said};
 
     fn message(kind: &str, body: &str) -> Vec<u8> {
         format!(
@@ -100,6 +135,23 @@ mod tests {
             assert_eq!(result, Ok(()));
         }
         survives(&message("Hello", BODY), dissect);
+    }
+
+    #[test]
+    fn who_answers_for_others_describes_them() {
+        let matches = |addresses: [&str; 2]| {
+            let element = |name: &str, place: &str| {
+                format!(
+                    "<d:ProbeMatch><d:Types>dn:{name}</d:Types><d:XAddrs>{place} http://{name}/</d:XAddrs></d:ProbeMatch>"
+                )
+            };
+            let body = element("A", addresses[0]) + &element("B", addresses[1]);
+            let bytes = message("ProbeMatches", &body);
+            described(MacAddr::default(), "192.0.2.1", |w| dissect(&Payload::new(&bytes), w)).0
+        };
+        let (own, other) = ("http://192.0.2.1/onvif http://[fe80::1]/", "http://192.0.2.7:80/onvif");
+        assert_eq!(matches([own, other]), ["wsd.types=A", "192.0.2.7 wsd.types=B"]);
+        assert_eq!(matches(["", "http://127.0.0.1/"]), ["wsd.types=A", "wsd.types=B"]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ pub(crate) struct Head<'a> {
     headers: [Header<'a>; HEADERS],
     /// What follows the head of an HTTP message in this segment; empty if the head goes on in the next one.
     pub(crate) body: &'a [u8],
-    /// Whether reading ended at a line that is not a header.
+    /// Whether a line is not a header; those before and after it count.
     pub(crate) broken: bool,
 }
 
@@ -44,12 +44,20 @@ impl<'a> Head<'a> {
         };
         let mut headers = [EMPTY_HEADER; HEADERS];
         let mut body = &[][..];
-        let sound = if version.starts_with(b"HTTP/") {
-            let end = http(payload, method.is_some(), &mut headers);
-            body = end.and_then(|end| payload.get(end..)).unwrap_or_default();
-            end.is_some()
-        } else {
-            others(rest.get(1..).unwrap_or_default(), &mut headers)
+        let lines = rest.get(1..).unwrap_or_default();
+        let end = version.starts_with(b"HTTP/").then(|| http(payload, method.is_some(), &mut headers));
+        let sound = match end {
+            Some(Some(end)) => {
+                body = payload.get(end..).unwrap_or_default();
+                true
+            }
+            // What httparse refuses is read like the others, line by line.
+            Some(None) => {
+                headers = [EMPTY_HEADER; HEADERS];
+                others(lines, &mut headers);
+                false
+            }
+            None => others(lines, &mut headers),
         };
         Some(Self { version, method, target, headers, body, broken: !sound })
     }
@@ -96,23 +104,28 @@ fn http<'a>(payload: &'a [u8], request: bool, headers: &mut [Header<'a>; HEADERS
 }
 
 /// Reads the headers of SIP and RTSP, which httparse does not know: SIP allows white space before the colon
-/// (RFC 3261 section 7.3.1). Lines that continue a header are passed over.
+/// (RFC 3261 section 7.3.1). Lines that continue a header are passed over, and so are those that are not headers; returns
+/// whether there were none.
 fn others<'a>(lines: &'a [u8], headers: &mut [Header<'a>; HEADERS]) -> bool {
     let mut free = headers.iter_mut();
+    let mut sound = true;
     let whole = lines.split_inclusive(|b| *b == b'\n').filter(|l| l.ends_with(b"\n"));
     for line in whole.take(HEADERS * 2) {
         match line {
-            b"\n" | b"\r\n" => return true,
+            b"\n" | b"\r\n" => break,
             [b' ' | b'\t', ..] => continue,
             _ => {}
         }
-        let Some(colon) = line.iter().position(|b| *b == b':') else { return false };
-        let (name, value) = line.split_at(colon);
-        let Ok(name) = str::from_utf8(name.trim_ascii()) else { return false };
-        let Some(header) = free.next() else { return true };
-        *header = Header { name, value: value.strip_prefix(b":").unwrap_or(value).trim_ascii() };
+        let mut parts = line.splitn(2, |b| *b == b':');
+        let name = parts.next().and_then(|name| str::from_utf8(name.trim_ascii()).ok());
+        let Some((name, value)) = name.zip(parts.next()) else {
+            sound = false;
+            continue;
+        };
+        let Some(header) = free.next() else { break };
+        *header = Header { name, value: value.trim_ascii() };
     }
-    true
+    sound
 }
 
 fn realm(value: &[u8]) -> Option<Vec<u8>> {
@@ -160,10 +173,25 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_header_ends_the_reading() {
-        let head =
-            Head::read(b"RTSP/1.0 200 OK\r\nServer: s\r\n folded\r\nno header\r\nX: y\r\n\r\n").unwrap();
-        assert_eq!((head.value("Server"), head.value("X"), head.broken), (Some(&b"s"[..]), None, true));
+    fn a_line_that_is_not_a_header_costs_itself_alone() {
+        let lines = "Server: s\r\n folded\r\nno header\r\nX: y\r\n\r\nBody: z\r\n";
+        for start in ["RTSP/1.0 200 OK", "SIP/2.0 200 OK"] {
+            let text = format!("{start}\r\n{lines}");
+            let head = Head::read(text.as_bytes()).unwrap();
+            let found = (head.value("Server"), head.value("X"), head.value("Body"), head.broken);
+            assert_eq!(found, (Some(&b"s"[..]), Some(&b"y"[..]), None, true), "{start}");
+        }
+        for odd in ["A\rB", "no header", "\u{0}: x", "Na me: x", ": x"] {
+            for start in ["HTTP/1.1 200 OK", "NOTIFY * HTTP/1.1"] {
+                let text = format!("{start}\r\nServer: s\r\n{odd}\r\nX: y\r\n\r\n");
+                let head = Head::read(text.as_bytes()).unwrap();
+                assert_eq!(
+                    (head.value("Server"), head.value("X")),
+                    (Some(&b"s"[..]), Some(&b"y"[..])),
+                    "{odd:?}"
+                );
+            }
+        }
     }
 
     #[test]

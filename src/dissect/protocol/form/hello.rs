@@ -36,10 +36,10 @@ pub(crate) fn say(handshake: &[u8], transport: char, words: &mut Words<'_>) -> R
     for protocol in hello.protocols().filter(|p| !is_http(p)).take(PROTOCOLS) {
         words.say(Field::TlsAlpn, protocol);
     }
-    if hello.whole {
+    if hello.whole && hello.broken.is_none() {
         words.say(Field::TlsJa4, hello.ja4(transport).as_bytes());
     }
-    Ok(())
+    hello.broken.map_or(Ok(()), |reason| Err(Malformed::new("tls", reason)))
 }
 
 /// Three bytes, the length of a handshake message.
@@ -53,6 +53,8 @@ struct Hello<'a> {
     ciphers: &'a [u8],
     extensions: Vec<(u16, &'a [u8])>,
     whole: bool,
+    /// Why a hello that is not cut ends too early.
+    broken: Option<&'static str>,
 }
 
 impl<'a> Hello<'a> {
@@ -66,20 +68,19 @@ impl<'a> Hello<'a> {
         let cut = |reason| if whole { Err(Malformed::new("tls", reason)) } else { Ok(None) };
         let Some(version @ 0x0300..=0x03ff) = r.u16() else { return Ok(None) };
         let Some((ciphers, mut r)) = Self::middle(&mut r) else { return cut("broken hello") };
-        let mut extensions = Vec::new();
+        let (mut extensions, mut broken) = (Vec::new(), None);
         while let (Some(kind), Some(length)) = (r.u16(), r.u16()) {
             let Some(data) = r.take(length.into()) else {
-                if whole {
-                    return Err(Malformed::new("tls", "truncated extension"));
-                }
+                broken = whole.then_some("truncated extension");
                 break;
             };
             if extensions.len() == EXTENSIONS {
-                return Err(Malformed::new("tls", "too many extensions"));
+                broken = Some("too many extensions");
+                break;
             }
             extensions.push((kind, data));
         }
-        Ok(Some(Self { version, ciphers, extensions, whole }))
+        Ok(Some(Self { version, ciphers, extensions, whole, broken }))
     }
 
     /// The cipher suites, and a reader of the extensions. The extensions may be cut short.

@@ -73,6 +73,7 @@ fn is_dtls(payload: &[u8]) -> bool {
 
 fn say_model(elements: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(elements);
+    let mut ended = Ok(());
     for _ in 0..ELEMENTS {
         if r.is_empty() {
             break;
@@ -80,7 +81,9 @@ fn say_model(elements: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
         let (kind, value) = element(&mut r).ok_or_else(|| malformed("truncated message element"))?;
         if kind == BOARD_DATA {
             let mut r = Reader::new(value);
-            r.u32().ok_or_else(|| malformed("short board data"))?;
+            if r.u32().is_none() {
+                ended = ended.and(Err(malformed("short board data")));
+            }
             while let Some((kind, value)) = element(&mut r) {
                 if kind == MODEL {
                     words.say(Field::CapwapModel, value);
@@ -88,7 +91,7 @@ fn say_model(elements: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
             }
         }
     }
-    Ok(())
+    ended
 }
 
 fn element<'a>(r: &mut Reader<'a>) -> Option<(u16, &'a [u8])> {

@@ -14,31 +14,35 @@ const IPV6: &[u8] = &[0xaa, 0xaa, 0x03, 0x00, 0x00, 0x00, 0x86, 0xdd];
 /// address TLV (0x0002) and its management address TLV (0x0016).
 ///
 /// # Errors
-/// If the header is not one of CDP or a TLV runs past the end.
+/// If the header is not one of CDP, or a TLV is broken or runs past the end; the others count.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut reader = Reader::new(payload.bytes);
     let [version, _ttl, _, _] = reader.array().ok_or_else(|| malformed("truncated header"))?;
     if !matches!(version, 1 | 2) {
         return Err(malformed("unknown version"));
     }
+    let mut ended = Ok(());
     while !reader.is_empty() {
         let (kind, value) = tlv(&mut reader).ok_or_else(|| malformed("truncated TLV"))?;
         match kind {
             0x0001 => say_device_id(value, words),
             0x0002 | 0x0016 => {
-                let list = addresses(value).ok_or_else(|| malformed("truncated address list"))?;
+                let (list, whole) = addresses(value);
                 list.into_iter().for_each(|ip| words.address(ip, Sign::CdpManagement));
+                if !whole {
+                    ended = ended.and(Err(malformed("truncated address list")));
+                }
             }
-            0x0004 => {
-                let bits = Reader::new(value).u32().ok_or_else(|| malformed("short capabilities TLV"))?;
-                words.number(Field::CdpCap, bits.into());
-            }
+            0x0004 => match Reader::new(value).u32() {
+                Some(bits) => words.number(Field::CdpCap, bits.into()),
+                None => ended = ended.and(Err(malformed("short capabilities TLV"))),
+            },
             0x0005 => words.say(Field::CdpVersion, value),
             0x0006 => words.say(Field::CdpPlatform, value),
             _ => {}
         }
     }
-    Ok(())
+    ended
 }
 
 const fn malformed(reason: &'static str) -> Malformed {
@@ -65,12 +69,15 @@ fn say_device_id(value: &[u8], words: &mut Words<'_>) {
     }
 }
 
-/// A list that lies about a length gives nothing.
-fn addresses(value: &[u8]) -> Option<Vec<IpAddr>> {
-    let mut v = Reader::new(value);
-    let count = v.u32()?;
+/// The addresses of a list up to a length that lies, and whether the list is whole.
+fn addresses(value: &[u8]) -> (Vec<IpAddr>, bool) {
     let mut out = Vec::new();
-    for _ in 0..count {
+    let whole = read_addresses(&mut Reader::new(value), &mut out).is_some();
+    (out, whole)
+}
+
+fn read_addresses(v: &mut Reader<'_>, out: &mut Vec<IpAddr>) -> Option<()> {
+    for _ in 0..v.u32()? {
         let (kind, length) = (v.u8()?, v.u8()?);
         let protocol = v.take(usize::from(length))?;
         let length = v.u16()?;
@@ -84,7 +91,7 @@ fn addresses(value: &[u8]) -> Option<Vec<IpAddr>> {
             out.extend(ip);
         }
     }
-    Some(out)
+    Some(())
 }
 
 #[cfg(test)]
@@ -151,14 +158,15 @@ mod tests {
     }
 
     #[test]
-    fn a_list_that_lies_gives_no_address() {
-        for list in [
-            [&[0, 0, 0, 2][..], &v4(7)].concat(),
-            [&[0xff, 0xff, 0xff, 0xff][..], &v4(7)].concat(),
-            vec![0, 0, 0, 1, 1, 1, 0xcc, 0, 40, 192, 0, 2, 7],
+    fn a_list_that_lies_gives_the_addresses_before_the_lie() {
+        for (list, sound) in [
+            ([&[0, 0, 0, 2][..], &v4(7)].concat(), 1),
+            ([&[0xff, 0xff, 0xff, 0xff][..], &v4(7)].concat(), 1),
+            (vec![0, 0, 0, 1, 1, 1, 0xcc, 0, 40, 192, 0, 2, 7], 0),
         ] {
-            let (_, ips, result) = run(&[HEAD, &tlv(2, &list)].concat());
-            assert!(ips.is_empty() && result.is_err(), "{list:?}");
+            let (out, ips, result) = run(&[HEAD, &tlv(2, &list), &tlv(4, &[0]), &tlv(6, b"C9200")].concat());
+            assert_eq!((ips.len(), out), (sound, vec!["cdp.platform=C9200".to_owned()]), "{list:?}");
+            assert_eq!(result, Err(malformed("truncated address list")));
         }
         let wrong_family = [HEAD, &tlv(2, &[0, 0, 0, 1, 1, 1, 0xcc, 0, 3, 192, 0, 2])].concat();
         assert_eq!(run(&wrong_family), (vec![], vec![], Ok(())));

@@ -19,25 +19,29 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
         return Err(malformed("unknown version"));
     };
     // The length counts the header of 16 bytes. The id is of type 0, a MAC.
-    let rest = usize::from(length).checked_sub(4).and_then(|n| r.take(n));
-    let mut r = Reader::new(rest.ok_or_else(|| malformed("truncated message"))?);
+    let length = usize::from(length).checked_sub(4).ok_or_else(|| malformed("short message"))?;
+    let mut ended = if length > r.rest().len() { Err(malformed("truncated message")) } else { Ok(()) };
+    let mut r = Reader::new(r.at_most(length));
     let (Some(_checksum_and_sequence), Some(0), Some(_mac)) = (r.u32(), r.u16(), r.take(6)) else {
         return Err(malformed("unknown id"));
     };
     for _ in 0..TLVS {
         if r.is_empty() {
-            return Ok(());
+            return ended;
         }
         match tlv(&mut r).ok_or_else(|| malformed("broken TLV"))? {
-            (0, _) => return Ok(()),
+            (0, _) => return ended,
             (1, name) => words.say(Field::EdpName, name),
             (2, info) => {
                 // Slot, port, chassis, six reserved bytes.
                 let version = info.get(12..).and_then(|v| v.first_chunk::<4>());
-                let [major, minor, sustaining, build] =
-                    version.ok_or_else(|| malformed("short information"))?;
-                let text = format!("{major}.{minor}.{sustaining}.{build}");
-                words.say(Field::EdpVersion, text.as_bytes());
+                match version {
+                    Some([major, minor, sustaining, build]) => {
+                        let text = format!("{major}.{minor}.{sustaining}.{build}");
+                        words.say(Field::EdpVersion, text.as_bytes());
+                    }
+                    None => ended = ended.and(Err(malformed("short information"))),
+                }
             }
             _ => {}
         }
@@ -89,7 +93,9 @@ mod tests {
         long[3] += 1;
         let mut marker = message(&[tlv(1, b"a")]);
         marker[16] = 0x98;
-        for bad in [long, marker, vec![2; 40], vec![], message(&[tlv(2, &[0; 9])])] {
+        let (out, result) = said(|w| dissect(&Payload::new(&long), w));
+        assert_eq!((out, result.is_err()), (vec!["edp.name=a".to_owned()], true), "cut behind a TLV");
+        for bad in [marker, vec![2; 40], vec![], message(&[tlv(2, &[0; 9])])] {
             let (out, result) = said(|w| dissect(&Payload::new(&bad), w));
             assert!(out.is_empty() && result.is_err(), "{bad:?}");
         }

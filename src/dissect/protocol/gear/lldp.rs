@@ -14,32 +14,35 @@ const ADDRESSES: usize = 16;
 const CHASSIS_BYTES: usize = 120;
 /// The organisation of LLDP-MED.
 const TIA: [u8; 3] = [0x00, 0x12, 0xbb];
+/// The organisation of PROFINET, and its TLV with the MAC of the device that all its ports share (IEC 61158-6-10).
+const PROFINET_CHASSIS: [u8; 4] = [0x00, 0x0e, 0xcf, 0x05];
 
 /// Dissects an LLDPDU, the payload of EtherType 0x88cc. `address` receives the IPv4 and IPv6 management addresses.
 ///
 /// # Errors
-/// If the mandatory part is not sound, or a TLV runs past the end or appears twice against the standard.
+/// If the mandatory part is not sound, a TLV runs past the end, or one is broken or appears twice against the standard; the
+/// other TLVs count.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut reader = Reader::new(payload.bytes);
     let chassis = mandatory(&mut reader, 1)?;
     mandatory(&mut reader, 2)?;
     mandatory(&mut reader, 3)?;
     say_chassis(chassis, words);
-    let mut addresses = 0;
+    let (mut addresses, mut ended) = (0, Ok(()));
     while !reader.is_empty() {
         let (kind, value) = tlv(&mut reader)?;
         match kind {
             0 => break,
-            1..=3 => return Err(malformed("mandatory TLV repeated")),
+            1..=3 => ended = ended.and(Err(malformed("mandatory TLV repeated"))),
             4 => words.say(Field::LldpPortDescr, value),
             5 => words.say(Field::LldpSysName, value),
             6 => words.say(Field::LldpSysDescr, value),
             7 => {
                 let mut v = Reader::new(value);
-                let (_, Some(enabled)) = (v.u16(), v.u16()) else {
-                    return Err(malformed("short capabilities TLV"));
-                };
-                words.number(Field::LldpCapEnabled, enabled.into());
+                match (v.u16(), v.u16()) {
+                    (_, Some(enabled)) => words.number(Field::LldpCapEnabled, enabled.into()),
+                    _ => ended = ended.and(Err(malformed("short capabilities TLV"))),
+                }
             }
             8 if addresses < ADDRESSES => {
                 if let Some(ip) = management_address(value) {
@@ -47,11 +50,15 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
                     words.address(ip, Sign::LldpManagement);
                 }
             }
-            127 => say_med(value, words),
+            127 => match value.split_first_chunk() {
+                // Ports of one device send chassis ids of their own; this names the device's MAC (I8c).
+                Some((&PROFINET_CHASSIS, mac)) => say_chassis(&[&[4], mac].concat(), words),
+                _ => say_med(value, words),
+            },
             _ => {}
         }
     }
-    Ok(())
+    ended
 }
 
 const fn malformed(reason: &'static str) -> Malformed {
@@ -217,6 +224,24 @@ mod tests {
             let (out, ips, result) = run(&bad);
             assert!(out.is_empty() && ips.is_empty() && result.is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_profinet_port_names_the_mac_of_its_device() {
+        let chassis = |mac: &[u8]| tlv(127, &[&PROFINET_CHASSIS, mac].concat());
+        let port = |mac| run(&[head(b"\x07plc.port-1"), chassis(mac)].concat()).0;
+        assert_eq!(port(&MAC), ["lldp.chassis_id=7:706c632e706f72742d31", "lldp.chassis_id=4:001b54010203"]);
+        for shared in [&[0; 6][..], &[0xff; 6], &MAC[..5], &[]] {
+            assert_eq!(port(shared).len(), 1, "{shared:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_tlv_costs_itself_alone() {
+        let frame = [mac_chassis(), tlv(7, &[0, 4]), tlv(2, b"\x05x"), tlv(5, b"sw-1"), v4(7)].concat();
+        let (out, ips, result) = run(&frame);
+        assert_eq!(out, ["lldp.chassis_id=4:001b54010203", "lldp.sys_name=sw-1"]);
+        assert_eq!((ips.len(), result), (1, Err(malformed("short capabilities TLV"))));
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     let (Some([version, command]), Some(length)) = (r.array(), r.u16()) else { return Ok(()) };
     // In version 1 a query has the same command; it is empty. Version 2 queries by 8.
     let answer = matches!((version, command), (1, 0) | (2, 6 | 7 | 9 | 11));
-    if !answer || usize::from(length) != r.rest().len() {
+    // More bytes than the length are another protocol's, fewer are what a capture left.
+    if !answer || usize::from(length) < r.rest().len() {
         return Ok(());
     }
     // The device's MAC comes first, alone or with an address: other traffic on this port does not look like that.

@@ -20,9 +20,10 @@ const SUBSCRIBE: u8 = 8;
 /// If a CONNECT breaks.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);
+    let mut ended = Ok(());
     for _ in 0..PACKETS {
         // A packet that goes on in the next segment may as well be none: its lengths cannot be checked.
-        let Some((first, body)) = packet(&mut r) else { return Ok(()) };
+        let Some((first, body)) = packet(&mut r) else { return ended };
         let (kind, flags) = (first >> 4, first & 0xf);
         let understood = match kind {
             CONNECT if flags == 0 => match connect(body) {
@@ -31,7 +32,10 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
                     true
                 }
                 Ok(None) => false,
-                Err(broken) => return Err(broken),
+                Err(broken) => {
+                    ended = ended.and(Err(broken));
+                    true
+                }
             },
             // The quality of service 3 is not allowed.
             PUBLISH if flags & 6 != 6 => publish(body, words),
@@ -41,10 +45,10 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
             _ => false,
         };
         if !understood {
-            return Ok(());
+            return ended;
         }
     }
-    Ok(())
+    ended
 }
 
 fn packet<'a>(r: &mut Reader<'a>) -> Option<(u8, &'a [u8])> {

@@ -25,14 +25,15 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     if !matches!(function, 0x09..=0x0b) {
         return Ok(());
     }
-    let body = usize::from(length).checked_sub(4).and_then(|n| r.take(n));
-    let mut r = Reader::new(body.ok_or_else(|| malformed("truncated message"))?);
+    let length = usize::from(length).checked_sub(4).ok_or_else(|| malformed("short message"))?;
+    let ended = if length > r.rest().len() { Err(malformed("truncated message")) } else { Ok(()) };
+    let mut r = Reader::new(r.at_most(length));
     match network(&mut r).ok_or_else(|| malformed("truncated network header"))? {
         Origin::Sender => application(r, words)?,
         Origin::Routed => words.label(Field::OtRole, "bacnet:router"),
         Origin::Unknown => {}
     }
-    Ok(())
+    ended
 }
 
 /// Whose a message is.
@@ -280,7 +281,9 @@ mod tests {
         other_object[9] = 0;
         let mut long = message(0x0b, &[1, 0], I_AM);
         long[3] = 200;
-        for bad in [other_object, long, message(0x0b, &[1, 0], &I_AM[..9]), b"hello".to_vec()] {
+        let (out, result) = said(|w| dissect(&Payload::new(&long), w));
+        assert_eq!((out.len(), result.is_err()), (1, true), "cut behind the service");
+        for bad in [other_object, message(0x0b, &[1, 0], &I_AM[..9]), b"hello".to_vec()] {
             let (out, result) = said(|w| dissect(&Payload::new(&bad), w));
             assert!(out.is_empty() && result.is_err(), "{bad:?}");
         }

@@ -35,14 +35,14 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     if r.u32() != Some(0) {
         return Ok(());
     }
-    let body = r.take(length.into());
     if command == LIST_IDENTITY && length > 0 {
-        if payload.side == Side::Server {
-            identities(body.ok_or_else(|| malformed("truncated message"))?, words)?;
-        }
-        return Ok(());
+        return if payload.side == Side::Server {
+            identities(r.at_most(length.into()), words)
+        } else {
+            Ok(())
+        };
     }
-    let Some(body) = body else { return Ok(()) };
+    let Some(body) = r.take(length.into()) else { return Ok(()) };
     let speaks_as = match (command, body) {
         // Who answers ListIdentity has said what it is.
         (LIST_IDENTITY, []) => Side::Client,
@@ -82,12 +82,16 @@ fn item<'a>(r: &mut Reader<'a>) -> Option<(u16, &'a [u8])> {
 fn identities(body: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(body);
     let items = r.u16_le().ok_or_else(|| malformed("truncated items"))?;
+    let mut ended = Ok(());
     for _ in 0..items.min(ITEMS) {
         let (kind, item) = item(&mut r).ok_or_else(|| malformed("truncated item"))?;
         if kind == IDENTITY {
             // Version and socket address come first.
             let identity = item.get(2 + 16..).and_then(Identity::read);
-            let (identity, _state) = identity.ok_or_else(|| malformed("truncated identity"))?;
+            let Some((identity, _state)) = identity else {
+                ended = ended.and(Err(malformed("truncated identity")));
+                continue;
+            };
             identity.say(words);
             // A serial number that was never set is shared by strangers.
             if !matches!(identity.serial, 0 | u32::MAX) {
@@ -96,7 +100,7 @@ fn identities(body: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
             }
         }
     }
-    Ok(())
+    ended
 }
 
 /// The CIP message among the items of a message.

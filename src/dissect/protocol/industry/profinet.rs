@@ -40,7 +40,7 @@ fn dcp(mut r: Reader<'_>, words: &mut Words<'_>) -> Option<()> {
         (3 | 5, 1) | (6, 0) => {}
         _ => return Some(()),
     }
-    let mut r = Reader::new(r.take(length.into())?);
+    let mut r = Reader::new(r.at_most(length.into()));
     for _ in 0..BLOCKS {
         if r.is_empty() {
             break;

@@ -10,6 +10,11 @@ use crate::dissect::protocol::form::ntlm;
 use crate::dissect::protocol::{discovery::upnp, host::ipp};
 use crate::dissect::{Malformed, Payload, Side, Words};
 
+/// Headers that proxies add to requests: RFC 9110 section 7.6.3, RFC 7239, and the custom that came before it.
+const PASSED_ON: &[&str] =
+    &["Via", "Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "X-ProxyUser-Ip"];
+/// Headers that proxies and caches add to answers; also RFC 9111 section 5.1.
+const PASSED_BACK: &[&str] = &["Via", "Forwarded", "X-Forwarded-For", "Age", "X-Cache"];
 /// Bytes of a page in which its title is looked for.
 const PAGE: usize = 16_384;
 
@@ -22,8 +27,8 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
 }
 
 pub(crate) fn say(head: &Head<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
-    // RFC 9110 section 7.6.3, RFC 7239, and the custom that came before it.
-    if ["Via", "Forwarded", "X-Forwarded-For"].iter().all(|name| head.value(name).is_none()) {
+    let passed_on = if head.method.is_some() { PASSED_ON } else { PASSED_BACK };
+    if passed_on.iter().all(|name| head.value(name).is_none()) {
         if head.method.is_some() {
             if let Some(agent) = head.value("User-Agent") {
                 words.say(Field::HttpUserAgent, agent);
@@ -190,6 +195,10 @@ mod tests {
                     "{message}"
                 );
             }
+        }
+        for cached in ["Age: 12", "X-Cache: HIT from proxy"] {
+            let answer = format!("HTTP/1.1 200 OK\r\nServer: x\r\n{cached}\r\n\r\n");
+            assert!(said(|w| dissect(&Payload::new(answer.as_bytes()), w)).0.is_empty(), "{cached}");
         }
     }
 

@@ -3,6 +3,8 @@
 //!
 //! A datagram whose source name is not the announced one was passed on, or speaks of a domain: it says nothing.
 
+use std::net::IpAddr;
+
 use super::nbns;
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Words};
@@ -23,12 +25,17 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     if flags & 0x03 != 0x02 {
         return Ok(());
     }
-    let header = r.take(12);
-    let names = header.and_then(|_| Some((nbns::name(&mut r)?, nbns::name(&mut r)?)));
-    let (source, _destination) = names.ok_or_else(|| malformed("broken name"))?;
+    let header = (|| {
+        let [_, _, origin @ ..] = r.array::<6>()?;
+        r.take(6)?;
+        Some((IpAddr::from(origin), nbns::name(&mut r)?, nbns::name(&mut r)?))
+    })();
+    let (origin, source, _destination) = header.ok_or_else(|| malformed("broken name"))?;
     let Some(message) = mail(r.rest()) else { return Ok(()) };
     if message.first().is_some_and(|kind| ANNOUNCEMENTS.contains(kind)) {
-        announced(message, source, words).ok_or_else(|| malformed("truncated announcement"))?;
+        // A relay keeps the address of who announces itself (I2).
+        announced(message, source, &mut words.about(&[origin]))
+            .ok_or_else(|| malformed("truncated announcement"))?;
     }
     Ok(())
 }

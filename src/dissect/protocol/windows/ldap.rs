@@ -51,8 +51,9 @@ fn entry(body: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
     if name.tag != 4 || !name.body.is_empty() || attributes.tag != 0x30 {
         return Ok(());
     }
+    let mut ended = Ok(());
     for attribute in elements(attributes.body).filter(|a| a.tag == 0x30) {
-        let Some(kind) = descend(attribute.body, &[4]) else { break };
+        let Some(kind) = descend(attribute.body, &[4]) else { continue };
         let key = match kind {
             k if k.eq_ignore_ascii_case(b"dnsHostName") => "dns",
             k if k.eq_ignore_ascii_case(b"vendorName") => "vendor",
@@ -66,14 +67,15 @@ fn entry(body: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
         for value in elements(values).filter(|v| v.tag == 4 && v.whole).take(VALUES) {
             match key {
                 "netlogon" => {
-                    pinged(value.body, words).ok_or(Malformed::new("ldap", "broken answer to a ping"))?
+                    let said = pinged(value.body, words);
+                    ended = ended.and(said.ok_or(Malformed::new("ldap", "broken answer to a ping")));
                 }
                 "class" if value.body.eq_ignore_ascii_case(b"top") => {}
                 _ => words.say(Field::LdapServer, &[key.as_bytes(), b"=", value.body].concat()),
             }
         }
     }
-    Ok(())
+    ended
 }
 
 /// NETLOGON_SAM_LOGON_RESPONSE_EX (MS-ADTS section 6.3.1.9): names of forest, domain and host by DNS, of domain and

@@ -3,11 +3,17 @@
 //! A name is said as `NAME<00>` with its suffix, a group's name as `NAME<00> group`. Answers of a name server
 //! (recursion available) speak of other hosts and say nothing, as queries do.
 
+use std::net::IpAddr;
+
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Words};
 
 /// Names that are taken from one node status answer.
 const NAMES: u8 = 32;
+/// Addresses that are taken from one record.
+const ADDRESSES: usize = 16;
+/// The flag of a group's name.
+const GROUP: u16 = 0x8000;
 /// Resource record types: NB and NBSTAT.
 const NB: u16 = 0x20;
 const NBSTAT: u16 = 0x21;
@@ -48,7 +54,14 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     match kind {
         NB => {
             let flags = data.u16().ok_or_else(|| malformed("truncated record"))?;
-            say(owner, flags, words);
+            // Section 4.2.13: flags and address, once for each address of the name.
+            let entries = [&flags.to_be_bytes()[..], data.rest()].concat();
+            let (entries, _) = entries.as_chunks::<6>();
+            let addresses: Vec<IpAddr> =
+                entries.iter().take(ADDRESSES).map(|[_, _, a, b, c, d]| [*a, *b, *c, *d].into()).collect();
+            // A group's address list names its members, of whom the sender is one.
+            let addresses = if flags & GROUP == 0 { &addresses[..] } else { &[] };
+            say(owner, flags, &mut words.about(addresses));
         }
         NBSTAT => {
             let count = data.u8().ok_or_else(|| malformed("truncated record"))?;
@@ -114,15 +127,16 @@ pub(crate) fn say([text @ .., suffix]: [u8; 16], flags: u16, words: &mut Words<'
     if text.is_empty() || text == b"*" {
         return;
     }
-    let group = if flags & 0x8000 == 0 { "" } else { " group" };
+    let group = if flags & GROUP == 0 { "" } else { " group" };
     words.say(Field::NbnsName, &[text, format!("<{suffix:02x}>{group}").as_bytes()].concat());
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::census::MacAddr;
     use crate::dissect::protocol::testing::survives;
-    use crate::dissect::testing::said;
+    use crate::dissect::testing::{described, said};
 
     fn raw(name: &str, suffix: u8) -> Vec<u8> {
         [format!("{name:<15}").as_bytes(), &[suffix]].concat()
@@ -172,6 +186,14 @@ mod tests {
             let message = answer(flags, NB, &[0, 0, 192, 0, 2, 1]);
             assert_eq!(said(|w| dissect(&Payload::new(&message), w)).0, ["nbns.name=PC-1<20>"]);
         }
+    }
+
+    #[test]
+    fn an_answer_with_the_addresses_of_another_host_describes_it() {
+        let message = answer(0x8500, NB, &[0, 0, 192, 0, 2, 1, 0, 0, 192, 0, 2, 2]);
+        let from = |source| described(MacAddr::default(), source, |w| dissect(&Payload::new(&message), w)).0;
+        assert_eq!(from("192.0.2.2"), ["nbns.name=PC-1<20>"]);
+        assert_eq!(from("192.0.2.9"), ["192.0.2.1 nbns.name=PC-1<20>", "192.0.2.2 nbns.name=PC-1<20>"]);
     }
 
     #[test]

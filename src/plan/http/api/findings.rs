@@ -2,12 +2,9 @@
 
 use axum::Json as Body;
 use axum::extract::State;
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::query;
-use crate::census::FindingKind;
+use super::query::{self, FindingQuery};
 use crate::operation;
 use crate::plan::app::findings::{self, FindingFilter, FindingList};
 use crate::plan::app::{App, May};
@@ -18,19 +15,6 @@ use crate::plan::permission::View;
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(operation!(list))
-}
-
-/// Which findings, and at which instant.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct FindingQuery {
-    /// A kind; all kinds if it is missing.
-    kind: Option<FindingKind>,
-    /// A zone's name; all zones if it is missing.
-    zone: Option<String>,
-    /// RFC 3339; the service's default if it is missing.
-    as_of: Option<String>,
 }
 
 /// What a person should check. Each finding has a sentence, an advice and the census rule that it is about.

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use utoipa::IntoParams;
 
-use crate::census::{Timestamp, time::BadTimestamp};
+use crate::census::{FindingKind, Timestamp, time::BadTimestamp};
 use crate::plan::app::Refusal;
 
 /// The instant of a count.
@@ -19,6 +19,19 @@ impl AsOf {
     pub fn instant(&self) -> Result<Option<Timestamp>, Refusal> {
         instant(self.as_of.as_deref())
     }
+}
+
+/// Which findings, and at which instant.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct FindingQuery {
+    /// A kind; all kinds if it is missing.
+    pub kind: Option<FindingKind>,
+    /// A zone's name; all zones if it is missing.
+    pub zone: Option<String>,
+    /// RFC 3339; the service's default if it is missing.
+    pub as_of: Option<String>,
 }
 
 /// Whether a write is only tried. [`crate::plan::http::auth`] reads it; routes only describe it.
