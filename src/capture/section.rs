@@ -198,11 +198,11 @@ impl Interface {
         let Some(link) = self.link else {
             return Err((NotUnderstood::link_type(self.number.cast_unsigned()), length));
         };
-        let fcs = usize::from(fcs.min(MAX_FCS));
+        let fcs = fcs.min(MAX_FCS);
         let missing = (length as usize).saturating_sub(data.len());
-        let kept = data.len().saturating_sub(fcs.saturating_sub(missing));
+        let kept = data.len().saturating_sub(usize::from(fcs).saturating_sub(missing));
         let data = data.get(..kept).unwrap_or(data);
-        Ok(Frame { at, link, data, length: length.saturating_sub(fcs as u32) })
+        Ok(Frame { at, link, data, length: length.saturating_sub(fcs.into()) })
     }
 }
 

@@ -156,7 +156,10 @@ fn cooked_payload(
 }
 
 fn payload(mut link: Link, ethertype: u16, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
-    let (ethertype, body) = shim::strip(ethertype, bytes, &mut link.tags)?;
+    let (ethertype, body) = match ethertype {
+        IPV4 | IPV6 => (ethertype, bytes),
+        _ => shim::strip(ethertype, bytes, &mut link.tags)?,
+    };
     if !link.source.is_station() {
         sink.anomaly(Anomaly::ImpossibleSource);
         return Ok(());

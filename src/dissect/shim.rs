@@ -55,13 +55,14 @@ pub(super) fn strip<'a>(
 
 /// The type and the bytes of what an Ethernet frame carries behind all such headers.
 pub fn packet_of(frame: &[u8]) -> Option<(u16, &[u8])> {
-    let mut r = Reader::new(frame.get(12..)?);
-    let ethertype = r.u16()?;
-    strip(ethertype, r.rest(), &mut Tags::default()).ok()
+    let (ethertype, packet) = frame.get(12..)?.split_first_chunk::<2>()?;
+    match u16::from_be_bytes(*ethertype) {
+        plain @ (0x0800 | 0x86dd) => Some((plain, packet)),
+        ethertype => strip(ethertype, packet, &mut Tags::default()).ok(),
+    }
 }
 
 /// Takes one header off. `None` if the type is not a shim's.
-#[expect(clippy::type_complexity, reason = "the parts have no name of their own")]
 fn header<'a>(
     ethertype: u16,
     bytes: &'a [u8],

@@ -129,13 +129,11 @@ impl<'t> Worker<'t> {
         // What follows the packet may be a trailer, which differs.
         let (until_ttl, after) = match packet {
             Some((0x0800, packet)) => {
-                let length = packet.get(2..4).map_or(0, length_of);
-                let packet = packet.get(..length).filter(|_| length > 0).unwrap_or(packet);
+                let packet = without_rest(packet, 2, 0);
                 (packet.get(..8), packet.get(12..))
             }
             Some((0x86dd, packet)) => {
-                let length = packet.get(4..6).map_or(0, length_of);
-                let packet = packet.get(..length + 40).filter(|_| length > 0).unwrap_or(packet);
+                let packet = without_rest(packet, 4, 40);
                 (packet.get(..7), packet.get(8..))
             }
             _ => (None, None),
@@ -384,9 +382,12 @@ impl Sink for FactSink<'_> {
     }
 }
 
-/// A length field of a packet.
-fn length_of(bytes: &[u8]) -> usize {
-    bytes.iter().fold(0, |n, byte| n << 8 | usize::from(*byte))
+/// The packet without what follows it, by the length field at `at`, which leaves out `header` bytes. 0 is what
+/// segmentation offload leaves.
+fn without_rest(packet: &[u8], at: usize, header: usize) -> &[u8] {
+    let field = packet.get(at..).and_then(|rest| rest.first_chunk::<2>());
+    let length = field.map_or(0, |field| usize::from(u16::from_be_bytes(*field)));
+    packet.get(..length + header).filter(|_| length > 0).unwrap_or(packet)
 }
 
 #[cfg(test)]
