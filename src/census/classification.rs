@@ -84,9 +84,10 @@ pub struct Reason {
     pub rule: String,
     /// The title of the rule: one sentence for people.
     pub title: String,
-    /// The conclusions, as `attribute=value` joined by `, `.
+    /// The conclusions, as `attribute=value` joined by `, `. If they differ in certainty, each has its own in parentheses:
+    /// `type=router (60 %), role=gateway (90 %)`.
     pub says: String,
-    /// The certainty in percent, 1 to 99.
+    /// The certainty in percent, 1 to 99: of the category and type, or else the highest.
     pub weight: u8,
     /// The earliest frame with the value; `None` for derived evidence, such as the vendor of a MAC.
     pub at: Option<Timestamp>,

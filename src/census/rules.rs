@@ -126,7 +126,7 @@ fn i4_ip_headers_alone_are_inferred_with_an_initial_ttl() {
 
 #[test]
 fn i6_what_lies_behind_a_forwarding_mac_is_routed_and_what_it_has_proven_stays_its_own() {
-    let net = Net::default().arp(A, "10.0.0.1").seen(A, "8.8.8.8", 0, &[Sign::Sourced, Sign::Near]).seen(
+    let net = Net::default().arp(A, "10.0.0.1").seen(A, "8.8.8.8", 0, &[Sign::Sourced, Sign::Far]).seen(
         A,
         "10.0.0.9",
         0,
@@ -141,7 +141,7 @@ fn i6_what_lies_behind_a_forwarding_mac_is_routed_and_what_it_has_proven_stays_i
 fn i6_a_public_address_that_is_proven_or_on_link_is_a_device_like_others() {
     assert_eq!(Net::default().arp(A, "8.8.8.8").devices(), 1);
     let on_link = Net::default().seen(A, "8.8.8.8", 0, &[Sign::Sourced]).mask("8.8.8.0/24");
-    assert_eq!(on_link.devices(), 1);
+    assert_eq!(on_link.arp(B, "8.8.8.1").arp(C, "8.8.8.2").devices(), 3);
 }
 
 #[test]
@@ -192,13 +192,13 @@ fn i8b_a_lease_supersedes_what_its_card_has_left_and_nothing_that_another_took_o
 fn i8c_an_identifier_ties_cards_with_everything_on_them() {
     for field in [Field::LldpChassisId, Field::CdpDeviceId] {
         let net = Net::default().arp(A, "10.0.0.1").arp(B, "10.0.0.2").arp(B, "10.0.0.3");
-        let tied = net.spoke(A, field, "x").spoke(B, field, "x");
+        let tied = net.spoke(A, field, "7:7377").spoke(B, field, "7:7377");
         assert_eq!(tied.devices(), 1, "{field}");
         assert_eq!(tied.joins(), [JoinReason::SharedIdentifier; 2]);
     }
     for field in [Field::SnmpEngineId, Field::EnipSerial] {
         let net = Net::default().arp(A, "10.0.0.1").arp(B, "10.0.0.2");
-        let tied = net.said(A, "10.0.0.1", field, "x").said(B, "10.0.0.2", field, "x");
+        let tied = net.said(A, "10.0.0.1", field, "80001f:2a").said(B, "10.0.0.2", field, "80001f:2a");
         assert_eq!(tied.devices(), 1, "{field}");
         assert_eq!(tied.said(B, "10.0.0.2", Field::HttpServer, "x").arp(C, "10.0.0.9").devices(), 2);
     }
@@ -208,7 +208,7 @@ fn i8c_an_identifier_ties_cards_with_everything_on_them() {
 fn i8c_a_dhcp_client_ties_the_leases_of_its_cards_and_not_their_other_addresses() {
     for field in [Field::DhcpClientId, Field::DhcpDuid] {
         let net = Net::default().leased(A, "10.0.0.1", 5).leased(B, "10.0.0.2", 6).arp(B, "10.0.0.3");
-        let tied = net.spoke(A, field, "x").spoke(B, field, "x");
+        let tied = net.spoke(A, field, "0100408c").spoke(B, field, "0100408c");
         assert_eq!((tied.devices(), tied.joins()), (2, vec![JoinReason::SharedLease]), "{field}");
     }
 }

@@ -245,12 +245,12 @@ impl Hit<'_, '_, '_> {
         self.claims.iter().filter(|c| matches!(c.value, Value::Node(_)))
     }
 
-    /// Its claims as `attribute=value` joined by `, `. A claim of another weight than [`Hit::weight`] has it in
-    /// parentheses: `type=router, role=gateway (90 %)`.
+    /// Its claims as `attribute=value` joined by `, `. If they differ in weight, each has its own in parentheses:
+    /// `type=router (60 %), role=gateway (90 %)`.
     pub(super) fn says(&self, taxonomy: &Taxonomy) -> String {
-        let common = self.weight();
+        let common = self.claims.iter().all(|c| c.weight == self.weight());
         let say = |c: &Claim| {
-            let own = if c.weight == common { String::new() } else { format!(" ({} %)", c.weight) };
+            let own = if common { String::new() } else { format!(" ({} %)", c.weight) };
             format!("{}={}{own}", c.attribute.key(), c.value.text(taxonomy))
         };
         self.claims.iter().map(say).collect::<Vec<_>>().join(", ")

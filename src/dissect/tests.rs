@@ -117,7 +117,7 @@ fn i4_arp_requests_answers_and_announcements_prove_their_sender() {
     let answered = ethernet(&frame(B, A, 0x0806, &arp(2, A, HOST, PEER)));
     assert_eq!(answered, ["00:1b:d4:00:00:0a 10.0.0.5 [ArpAnswered] []", "exchange 10.0.0.5 10.0.0.9 true"]);
     let gratuitous = ethernet(&frame(ALL, A, 0x0806, &arp(2, A, HOST, HOST)));
-    assert!(gratuitous[0].contains("[ArpAsked]"), "{gratuitous:?}");
+    assert!(gratuitous[0].contains("[ArpAnnounced]"), "{gratuitous:?}");
 }
 
 #[test]
@@ -136,12 +136,17 @@ fn i3_group_and_null_sources_and_impossible_senders_form_no_coupling() {
 
 #[test]
 fn i6_a_ttl_tells_something_only_in_unicast_that_is_not_link_scope() {
-    for (ttl, sign) in [(64, "Near"), (128, "Near"), (30, "Near"), (63, "Far"), (1, "Far")] {
+    for (ttl, sign) in [(64, "Near"), (128, "Near"), (30, "Near"), (60, "Sixty"), (63, "Far"), (1, "Far")] {
         let found = ethernet(&udp(B, PEER, ttl, (1, 2), b"x"));
         assert_eq!(found[0], format!("00:1b:d4:00:00:0a 10.0.0.5 [Sourced, {sign}] []"));
     }
-    for (to, target) in [(ALL, [255; 4]), ([1, 0, 0x5e, 1, 2, 3], [239, 1, 2, 3]), (B, [169, 254, 1, 1])] {
-        assert_eq!(ethernet(&udp(to, target, 7, (1, 2), b"x")), ["00:1b:d4:00:00:0a 10.0.0.5 [Sourced] []"]);
+    let found = ethernet(&udp([1, 0, 0x5e, 1, 2, 3], [239, 1, 2, 3], 7, (1, 2), b"x"));
+    assert_eq!(found, ["00:1b:d4:00:00:0a 10.0.0.5 [Sourced, Far] []"], "routable multicast");
+    let groups =
+        [([1, 0, 0x5e, 0, 0, 9], [224, 0, 0, 9]), ([1, 0, 0x5e, 0x7f, 0xff, 0xfa], [239, 255, 255, 250])];
+    for (to, target) in [(ALL, [255; 4]), (B, [169, 254, 1, 1])].into_iter().chain(groups) {
+        let found = ethernet(&udp(to, target, 7, (1, 2), b"x"));
+        assert_eq!(found, ["00:1b:d4:00:00:0a 10.0.0.5 [Sourced, LinkScope] []"]);
     }
 }
 
@@ -157,6 +162,7 @@ fn a_short_message_with_the_ttl_of_windows_says_so_and_bulk_data_does_not() {
 fn reports_of_icmp_and_ends_of_tunnels_show_a_router_unless_they_come_from_behind_one() {
     let packet = |protocol: u8, ttl: u8, body: &[u8]| {
         let mut bytes = over_ip(protocol, body);
+        bytes[..6].copy_from_slice(&B);
         bytes[22] = ttl;
         ethernet(&bytes).into_iter().filter(|f| f.contains("network.task")).collect::<Vec<_>>()
     };

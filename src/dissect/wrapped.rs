@@ -124,7 +124,8 @@ fn i13_what_nothing_reads_is_counted_by_its_number() {
     {
         let found = ethernet(&udp(B, PEER, 64, (40_000, port), body));
         assert_eq!(found[1], format!("not understood udp_port {port}"), "{found:?}");
-        assert_eq!(ethernet(&udp(B, PEER, 64, (53, port), body)).len(), 1);
+        let known = ethernet(&udp(B, PEER, 64, (53, port), body));
+        assert!(!known.iter().any(|fact| fact.starts_with("not understood")), "{known:?}");
     }
 }
 

@@ -37,4 +37,14 @@ impl EvidenceEntry {
             at: reason.at,
         }
     }
+
+    /// The conclusions with their certainty, `type=camera (95 %)`. Each has its own if they differ.
+    pub fn conclusions(&self) -> String {
+        // A text from the network holds no percent sign (`classify`, captures).
+        if self.says.ends_with(" %)") {
+            self.says.clone()
+        } else {
+            format!("{} ({} %)", self.says, self.weight)
+        }
+    }
 }

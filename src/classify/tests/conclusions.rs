@@ -362,11 +362,11 @@ fn what_contradicts_the_conclusion_names_no_maker_and_no_model() {
 fn a_reason_has_the_weight_of_each_of_its_claims() {
     let what = classify_in(builtin(), NOBODY, Some(Forwards::Protocol), &[]);
     let reason = what.reasons.iter().find(|r| r.rule == "behaviour.gateway").unwrap();
-    assert_eq!((reason.says.as_str(), reason.weight), ("type=router, role=gateway (90 %)", 60));
+    assert_eq!((reason.says.as_str(), reason.weight), ("type=router (60 %), role=gateway (90 %)", 60));
     let what = classify(NOBODY, &[("dhcp.server", "server")]);
     assert_eq!(
         (what.reasons[0].says.as_str(), what.reasons[0].weight),
-        ("category=network, role=dhcp_server (90 %)", 45)
+        ("category=network (45 %), role=dhcp_server (90 %)", 45)
     );
 }
 

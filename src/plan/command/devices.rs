@@ -331,10 +331,7 @@ async fn why(arguments: OneArguments) -> Result<(), Failure> {
         writeln!(out, "{} {} ({}): {} {}", d.ip, d.mac, d.kind, d.verdict.id(), why.verdict)?;
         tell(&mut out, "decided by people", &why.decisions)?;
         let evidence = |r: &crate::wire::ReasonAnswer| {
-            format!(
-                "{} '{}': {} ({}, {} %)",
-                r.evidence.field, r.evidence.value, r.evidence.says, r.title, r.evidence.weight
-            )
+            format!("{} '{}': {} ({})", r.evidence.field, r.evidence.value, r.evidence.conclusions(), r.title)
         };
         tell(&mut out, "evidence", &why.reasons.iter().map(evidence).collect::<Vec<_>>())?;
         let join = |j: &crate::wire::JoinAnswer| match &j.decided {

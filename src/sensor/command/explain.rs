@@ -137,7 +137,7 @@ fn print_reasons(reasons: &[ReasonAnswer], out: &mut dyn Write) -> io::Result<()
     }
     for r in reasons {
         let title = if r.title.is_empty() { &r.evidence.rule } else { &r.title };
-        writeln!(out, "  {}: {} ({} %)", safe(title), safe(&r.evidence.says), r.evidence.weight)?;
+        writeln!(out, "  {}: {}", safe(title), safe(&r.evidence.conclusions()))?;
         let place = place(r.evidence.frame, r.evidence.at);
         writeln!(out, "    {}={}{place}", r.evidence.field, safe(&r.evidence.value))?;
     }

@@ -157,7 +157,7 @@ fn has_mnemonic(text: &[u8]) -> bool {
         };
         match words.as_slice() {
             [facility @ .., [b'0'..=b'7'], mnemonic] => {
-                !facility.is_empty() && facility.iter().all(|w| capitals(w)) && capitals(mnemonic)
+                !facility.is_empty() && facility.iter().all(&capitals) && capitals(mnemonic)
             }
             _ => false,
         }

@@ -81,6 +81,7 @@ pub(super) fn binding(binding: impl Borrow<Binding>) -> &'static str {
         Binding::Inferred => "inferred",
         Binding::Routed => "routed",
         Binding::Virtual => "virtual",
+        Binding::Broadcast => "broadcast",
     }
 }
 
