@@ -15,8 +15,9 @@
 //! Four files change:
 //!
 //! 1. **The dissector**, `protocol/FOLDER/NAME.rs`. It has the form of [`Dissect`]: it reads [`Payload`], passes what it
-//!    understood to [`Words`], and returns [`Malformed`] at the place where the bytes break. It must not judge who the
-//!    sender is. Begin the module with what it reads and the section of the standard. Test it with `said` (what it says)
+//!    understood to [`Words`], passes over a broken item if the item's length lets it go on, and returns the first break as
+//!    [`Malformed`]. It must not judge who the sender is. If the message names a host by its addresses, the words about that
+//!    host go through `Words::about`, which tells the sender's from others' (I2). Begin the module with what it reads and the section of the standard. Test it with `said` (what it says)
 //!    and `survives` (truncated and altered copies); what you pass to `survives` becomes the seeds of its fuzz target.
 //! 2. **Its row** in `protocol/mod.rs`: `mod NAME;` in the folder's block, and `FOLDER::NAME [Family] { way => function; }`
 //!    in `protocols!`.
@@ -74,7 +75,7 @@ mod tests;
 use super::{Malformed, Payload, Side, Words};
 use crate::census::{Family, MacAddr};
 
-/// A dissector: says what `Payload` tells of its sender up to the place where the bytes break, and returns the break.
+/// A dissector: says what is sound in `Payload`, and returns the first break.
 pub type Dissect = fn(&Payload<'_>, &mut Words<'_>) -> Result<(), Malformed>;
 
 /// A row of the registry.

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use snmp_parser::asn1_rs::FromBer as _;
 use snmp_parser::{
-    ObjectSyntax, Oid, PduType, ScopedPduData, SecurityParameters, SnmpGenericMessage, SnmpPdu, SnmpVariable,
-    VarBindValue,
+    NetworkAddress, ObjectSyntax, Oid, PduType, ScopedPduData, SecurityParameters, SnmpGenericMessage,
+    SnmpPdu, SnmpVariable, VarBindValue,
 };
 
 use crate::census::{Field, MacAddr};
@@ -140,7 +140,11 @@ fn say(pdu: &SnmpPdu<'_>, from_agent: bool, words: &mut Words<'_>) {
         }
         // RFC 1157 section 4.1.6: in a generic trap (0 to 5) the enterprise is the sender's sysObjectID; in one of its
         // own (6) it is up to the vendor.
-        SnmpPdu::TrapV1(trap) if trap.generic_trap.0 <= 5 => say_product(trap.enterprise.as_bytes(), words),
+        SnmpPdu::TrapV1(trap) if trap.generic_trap.0 <= 5 => {
+            // Who passes a trap on keeps the agent's address (I2).
+            let NetworkAddress::IPv4(agent) = trap.agent_addr;
+            say_product(trap.enterprise.as_bytes(), &mut words.about(&[agent.into()]));
+        }
         _ => {}
     }
 }
@@ -203,7 +207,7 @@ fn is_own_engine(id: &[u8]) -> bool {
 mod tests {
     use super::*;
     use crate::dissect::protocol::testing::survives;
-    use crate::dissect::testing::said;
+    use crate::dissect::testing::{described, said};
 
     fn ber(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
         let data = parts.concat();
@@ -342,6 +346,12 @@ mod tests {
             said(|w| dissect(&Payload::new(&trap(generic, enterprise)).on(Side::Client), w)).0
         };
         assert_eq!(of(3, PRODUCT), ["snmp.sys_object_id=1.3.6.1.4.1.9.1.550"]);
+        let from = |source| {
+            let bytes = trap(3, PRODUCT);
+            described(MacAddr::default(), source, |w| dissect(&Payload::new(&bytes).on(Side::Client), w)).0
+        };
+        assert_eq!(from("192.0.2.1"), ["snmp.sys_object_id=1.3.6.1.4.1.9.1.550"]);
+        assert_eq!(from("192.0.2.9"), ["192.0.2.1 snmp.sys_object_id=1.3.6.1.4.1.9.1.550"], "passed on");
         for odd in [&[0x2b, 6, 1, 6, 3, 1, 1, 5][..], ENTERPRISES, &[0x2b, 6, 1, 4, 1, 9, 0x84]] {
             assert!(of(3, odd).is_empty(), "{odd:?}");
         }

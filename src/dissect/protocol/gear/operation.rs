@@ -3,6 +3,8 @@
 //! messages of IOS to a log (RFC 3164), the control of LISP, OpenFlow, multicast and mobile networks, and what Check
 //! Point's and Aruba's boxes tell each other.
 
+use std::net::IpAddr;
+
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Side, Words};
 
@@ -79,10 +81,13 @@ pub(crate) fn dissect_radius(payload: &Payload<'_>, words: &mut Words<'_>) -> Re
     };
     let body = usize::from(length).checked_sub(20).and_then(|n| r.take(16).and_then(|_| r.take(n)));
     let mut attributes = Reader::new(body.ok_or_else(malformed)?);
-    words.label(Field::NetworkTask, task);
     if task == "radius_server" {
+        words.label(Field::NetworkTask, task);
         return Ok(());
     }
+    let Some(client) = client(attributes) else { return Ok(()) };
+    let mut words = words.about(&client);
+    words.label(Field::NetworkTask, task);
     for _ in 0..ATTRIBUTES {
         let (Some(kind), Some(length)) = (attributes.u8(), attributes.u8()) else { break };
         let value = usize::from(length).checked_sub(2).and_then(|n| attributes.take(n));
@@ -94,6 +99,27 @@ pub(crate) fn dissect_radius(payload: &Payload<'_>, words: &mut Words<'_>) -> Re
         }
     }
     Ok(())
+}
+
+/// The addresses of the client that a message names if a proxy passed the message on (RFC 2865 section 5.33), empty if it
+/// comes from the client itself: routers name their loopback address. `None` if the client of a proxy has no address.
+fn client(mut attributes: Reader<'_>) -> Option<Vec<IpAddr>> {
+    let (mut addresses, mut passed_on) = (Vec::new(), false);
+    for _ in 0..ATTRIBUTES {
+        let (Some(kind), Some(length)) = (attributes.u8(), attributes.u8()) else { break };
+        let Some(value) = usize::from(length).checked_sub(2).and_then(|n| attributes.take(n)) else { break };
+        match kind {
+            4 => addresses.extend(<[u8; 4]>::try_from(value).map(IpAddr::from)),
+            95 => addresses.extend(<[u8; 16]>::try_from(value).map(IpAddr::from)),
+            33 => passed_on = true,
+            _ => {}
+        }
+    }
+    match (passed_on, addresses.is_empty()) {
+        (false, _) => Some(Vec::new()),
+        (true, true) => None,
+        (true, false) => Some(addresses),
+    }
 }
 
 /// Dissects the beginning of a segment of TCP 49.
@@ -269,8 +295,9 @@ pub(crate) fn dissect_papi(payload: &Payload<'_>, words: &mut Words<'_>) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::census::MacAddr;
     use crate::dissect::protocol::testing::survives;
-    use crate::dissect::testing::said;
+    use crate::dissect::testing::{described, said};
 
     type Dissect = fn(&Payload<'_>, &mut Words<'_>) -> Result<(), Malformed>;
 
@@ -314,6 +341,19 @@ mod tests {
         assert_eq!(run(dissect_radius, &accept, Side::Server), ["network.task=radius_server"]);
         assert!(run(dissect_radius, &accept, Side::Client).is_empty());
         assert!(said(|w| dissect_radius(&Payload::new(&request[..25]), w)).1.is_err());
+    }
+
+    #[test]
+    fn what_a_proxy_of_radius_passes_on_is_the_clients() {
+        let from = |attributes: &[u8]| {
+            let mut request = padded(&[1, 7, 0, u8::try_from(20 + attributes.len()).unwrap()], 20);
+            request.extend(attributes);
+            described(MacAddr::default(), "192.0.2.9", |w| dissect_radius(&Payload::new(&request), w)).0
+        };
+        let (client, proxy) = ([4, 6, 192, 0, 2, 1], [33, 3, 1]);
+        assert_eq!(from(&client), ["network.task=radius_client"]);
+        assert_eq!(from(&[&client[..], &proxy].concat()), ["192.0.2.1 network.task=radius_client"]);
+        assert!(from(&proxy).is_empty());
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Ubiquiti discovery over UDP 10001, versions 1 and 2: what a device answers or announces of itself (the TLVs as
 //! Ubiquiti's devices send them). The queries, which are empty, say nothing.
 
+use std::net::IpAddr;
+
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Words};
 
@@ -21,9 +23,12 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
         return Ok(());
     }
     // The device's MAC comes first, alone or with an address: other traffic on this port does not look like that.
+    let parts = r;
     if !matches!(tlv(&mut r), Some((1, [_, _, _, _, _, _]) | (2, [_, _, _, _, _, _, _, _, _, _]))) {
         return Ok(());
     }
+    // A relay keeps the addresses of who answers (I2).
+    let mut words = words.about(&addresses(parts));
     for _ in 0..TLVS {
         if r.is_empty() {
             return Ok(());
@@ -40,6 +45,16 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     Err(malformed("too many TLVs"))
 }
 
+/// The addresses of the device, each behind a MAC.
+fn addresses(mut r: Reader<'_>) -> Vec<IpAddr> {
+    let parts = std::iter::from_fn(|| tlv(&mut r)).take(TLVS);
+    let addresses = parts.filter_map(|part| match part {
+        (2, [_, _, _, _, _, _, a, b, c, d]) => Some(IpAddr::from([*a, *b, *c, *d])),
+        _ => None,
+    });
+    addresses.collect()
+}
+
 const fn malformed(reason: &'static str) -> Malformed {
     Malformed::new("ubnt", reason)
 }
@@ -52,8 +67,25 @@ fn tlv<'a>(r: &mut Reader<'a>) -> Option<(u8, &'a [u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::census::MacAddr;
     use crate::dissect::protocol::testing::survives;
-    use crate::dissect::testing::said;
+    use crate::dissect::testing::{described, said};
+
+    #[test]
+    fn an_answer_that_is_passed_on_describes_the_device_that_it_names() {
+        let mac: &[u8] = &[0, 0x15, 0x6d, 1, 2, 3];
+        let parts: &[(u8, &[u8])] = &[
+            (1, mac),
+            (2, &[mac, &[192, 0, 2, 7]].concat()),
+            (2, &[mac, &[198, 51, 100, 7]].concat()),
+            (0x14, b"NanoStation"),
+        ];
+        let answer = message(1, 0, parts);
+        let from = |source| described(MacAddr::default(), source, |w| dissect(&Payload::new(&answer), w)).0;
+        assert_eq!(from("198.51.100.7"), ["ubnt.model=NanoStation"]);
+        let of_both = ["192.0.2.7 ubnt.model=NanoStation", "198.51.100.7 ubnt.model=NanoStation"];
+        assert_eq!(from("203.0.113.1"), of_both);
+    }
 
     fn message(version: u8, command: u8, parts: &[(u8, &[u8])]) -> Vec<u8> {
         let parts: Vec<Vec<u8>> = parts

@@ -4,6 +4,8 @@
 //! An answer to reading one attribute does not name the object it is of, and is not understood. An answer may have come
 //! through a chassis from a module beside the sender; so it names a product, but no serial number, which ties MACs.
 
+use std::net::IpAddr;
+
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Side, Words};
 
@@ -92,7 +94,9 @@ fn identities(body: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
                 ended = ended.and(Err(malformed("truncated identity")));
                 continue;
             };
-            identity.say(words);
+            // A relay keeps the address of who answers (I2).
+            let mut words = words.about(&address(item).into_iter().collect::<Vec<_>>());
+            identity.say(&mut words);
             // A serial number that was never set is shared by strangers.
             if !matches!(identity.serial, 0 | u32::MAX) {
                 let serial = format!("{:04x}:{:08x}", identity.vendor, identity.serial);
@@ -101,6 +105,14 @@ fn identities(body: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
         }
     }
     ended
+}
+
+/// The IPv4 address in an item of an identity: version, family, port, address.
+fn address(item: &[u8]) -> Option<IpAddr> {
+    match item {
+        [_, _, 0, 2, _, _, a, b, c, d, ..] => Some([*a, *b, *c, *d].into()),
+        _ => None,
+    }
 }
 
 /// The CIP message among the items of a message.
@@ -163,8 +175,9 @@ impl<'a> Identity<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::census::MacAddr;
     use crate::dissect::protocol::testing::survives;
-    use crate::dissect::testing::said;
+    use crate::dissect::testing::{described, said};
 
     fn identity(serial: u32) -> Vec<u8> {
         let mut out = vec![1, 0, 14, 0, 55, 0, 20, 11, 0x60, 0];
@@ -211,6 +224,21 @@ mod tests {
         );
         assert_eq!(result, Ok(()));
         survives(&listed(0x63, 0, 1), |p, w| dissect(&p.on(Side::Server), w));
+    }
+
+    #[test]
+    fn an_answer_that_a_relay_brings_describes_the_device_that_it_names() {
+        let mut answer = listed(0x63, 0, 7);
+        // Family, port, address in the item, behind the heads of message and item and the version.
+        answer[32..40].copy_from_slice(&[0, 2, 0xaf, 0x12, 192, 0, 2, 7]);
+        let of = |p: Payload<'_>, source| described(MacAddr::default(), source, |w| dissect(&p, w)).0;
+        let from = |source| of(Payload::new(&answer).on(Side::Server), source);
+        assert!(from("192.0.2.7").iter().all(|said| said.starts_with("enip.")));
+        let other = from("192.0.2.9");
+        assert!(
+            other.len() == 5 && other.iter().all(|said| said.starts_with("192.0.2.7 enip.")),
+            "{other:?}"
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! KNXnet/IP: sides, and the device that answers a search or a request for its description (ISO 22510; KNX standard
 //! 3/8/1 and 3/8/2).
 
+use std::net::IpAddr;
+
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Words};
 
@@ -35,12 +37,18 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     };
     words.label(Field::OtRole, role);
     let described = match service {
-        // The control endpoint stands before the description.
-        0x0202 | 0x020c => r.take(8).and_then(|_| description(r, words)),
+        // The control endpoint stands before the description: of the device that answers, also behind a relay (I2).
+        0x0202 | 0x020c => endpoint(&mut r).and_then(|ip| description(r, &mut words.about(&[ip]))),
         0x0204 => description(r, words),
         _ => Some(()),
     };
     described.ok_or(Malformed::new("knx", "truncated description"))
+}
+
+/// 3/8/2, 7.5.1: a length, the kind of UDP or TCP, an address and a port. The address of a device behind NAT is 0.
+fn endpoint(r: &mut Reader<'_>) -> Option<IpAddr> {
+    let [_length, _kind, a, b, c, d, _, _] = r.array()?;
+    Some([a, b, c, d].into())
 }
 
 /// 3/8/2, 7.5.4: blocks of a length and a type each; type 1 is the device.
@@ -68,9 +76,10 @@ fn description(mut r: Reader<'_>, words: &mut Words<'_>) -> Option<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::census::MacAddr;
     use crate::dissect::Side;
     use crate::dissect::protocol::testing::survives;
-    use crate::dissect::testing::said;
+    use crate::dissect::testing::{described, said};
 
     fn message(service: u16, body: &[u8]) -> Vec<u8> {
         let length = u16::try_from(body.len() + 6).unwrap();
@@ -106,6 +115,17 @@ mod tests {
                 .1
                 .is_err()
         );
+    }
+
+    #[test]
+    fn an_answer_that_a_relay_brings_describes_the_device_that_it_names() {
+        let answer = message(0x0202, &[&[8, 1, 192, 0, 2, 7, 14, 87], &device()[..]].concat());
+        let of = |p: Payload<'_>, source| described(MacAddr::default(), source, |w| dissect(&p, w)).0;
+        let from = |source| of(Payload::new(&answer).on(Side::Server), source);
+        let own = ["ot.role=knx:server", "knx.medium=2", "knx.name=IP Router ü"];
+        assert_eq!(from("192.0.2.7"), own);
+        let other = ["ot.role=knx:server", "192.0.2.7 knx.medium=2", "192.0.2.7 knx.name=IP Router ü"];
+        assert_eq!(from("192.0.2.9"), other);
     }
 
     #[test]

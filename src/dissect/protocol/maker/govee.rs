@@ -1,5 +1,7 @@
 //! Govee's local control: lamps answer a search on UDP 4002.
 
+use std::net::IpAddr;
+
 use serde::Deserialize;
 
 use crate::dissect::protocol::form::identity::{identity, json};
@@ -20,6 +22,7 @@ struct Body {
 struct Data {
     device: String,
     sku: String,
+    ip: Option<IpAddr>,
 }
 
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
@@ -28,7 +31,8 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
         && msg.cmd == "scan"
         && !msg.data.device.is_empty()
     {
-        identity("govee", Some(msg.data.sku.as_bytes()), words);
+        let address: Vec<_> = msg.data.ip.into_iter().collect();
+        identity("govee", Some(msg.data.sku.as_bytes()), &mut words.about(&address));
     }
     Ok(())
 }

@@ -3,13 +3,15 @@
 
 use crate::dissect::protocol::form::head::Head;
 use crate::dissect::protocol::form::identity::identity;
+use crate::dissect::protocol::form::url;
 use crate::dissect::{Malformed, Payload, Words};
 
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let Some(head) = Head::read(payload.bytes) else { return Ok(()) };
     let speaks = matches!((head.method, head.target), (Some(b"NOTIFY"), _) | (None, b"200"));
-    if speaks && head.value("Location").is_some_and(|l| l.starts_with(b"yeelight://")) {
-        identity("yeelight", head.value("model"), words);
+    if speaks && let Some(place) = head.value("Location").filter(|l| l.starts_with(b"yeelight://")) {
+        let address: Vec<_> = url::address(place).into_iter().collect();
+        identity("yeelight", head.value("model"), &mut words.about(&address));
     }
     Ok(())
 }
