@@ -236,8 +236,8 @@ fn holds((source, matcher): &(Source, Matcher), facts: &DeviceFacts<'_>) -> bool
 impl Hit<'_, '_, '_> {
     /// The weight of what it says the device is, in percent; else the highest weight of its claims.
     pub(super) fn weight(&self) -> u8 {
-        let highest = |claims: &mut dyn Iterator<Item = &Claim>| claims.map(|c| c.weight).max();
-        highest(&mut self.nodes()).or_else(|| highest(&mut self.claims.iter())).unwrap_or(0)
+        let node = self.nodes().map(|c| c.weight).max();
+        node.or_else(|| self.claims.iter().map(|c| c.weight).max()).unwrap_or(0)
     }
 
     /// The claims of what the device is: its category and type.
@@ -248,7 +248,8 @@ impl Hit<'_, '_, '_> {
     /// Its claims as `attribute=value` joined by `, `. If they differ in weight, each has its own in parentheses:
     /// `type=router (60 %), role=gateway (90 %)`.
     pub(super) fn says(&self, taxonomy: &Taxonomy) -> String {
-        let common = self.claims.iter().all(|c| c.weight == self.weight());
+        let weight = self.claims.first().map(|c| c.weight);
+        let common = self.claims.iter().all(|c| Some(c.weight) == weight);
         let say = |c: &Claim| {
             let own = if common { String::new() } else { format!(" ({} %)", c.weight) };
             format!("{}={}{own}", c.attribute.key(), c.value.text(taxonomy))

@@ -117,7 +117,15 @@ impl Rules {
         &self.taxonomy
     }
 
+    /// All hits, the strongest first.
     pub(super) fn hits<'f, 'a>(&self, facts: &'f DeviceFacts<'a>) -> Vec<Hit<'_, 'f, 'a>> {
+        let mut hits = self.fired(facts);
+        sort(&mut hits);
+        hits
+    }
+
+    /// All hits, those of one fact together.
+    fn fired<'f, 'a>(&self, facts: &'f DeviceFacts<'a>) -> Vec<Hit<'_, 'f, 'a>> {
         let mut hits = Vec::new();
         for fact in facts.iter() {
             let ids = self.index.candidates(fact.field, &fact.value);
@@ -135,12 +143,12 @@ impl Rules {
                 hits.extend(hit);
             }
         }
-        hits.sort_by(|a, b| {
-            let key = |h: &Hit<'_, '_, '_>| (Reverse(h.weight()), h.fact.field);
-            key(a).cmp(&key(b)).then_with(|| (&a.fact.value, &a.rule.id).cmp(&(&b.fact.value, &b.rule.id)))
-        });
         hits
     }
+}
+
+fn sort(hits: &mut [Hit<'_, '_, '_>]) {
+    hits.sort_by_cached_key(|h| (Reverse(h.weight()), h.fact.field, &*h.fact.value, &*h.rule.id));
 }
 
 impl fmt::Debug for Rules {
@@ -159,8 +167,9 @@ impl Classifier for Rules {
 
     fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {
         let facts = DeviceFacts::of(subject, &self.vendors);
-        let mut hits = self.hits(&facts);
+        let mut hits = self.fired(&facts);
         score::settle(&mut hits, &self.taxonomy);
+        sort(&mut hits);
         let decided = score::decide(&hits, &self.taxonomy);
         let own = score::own(&hits, decided.map(|(id, _)| id), &self.taxonomy);
         let all: Vec<&Hit<'_, '_, '_>> = hits.iter().collect();

@@ -9,6 +9,7 @@
 //!
 //! Several rules may read one value differently. If they contradict each other, only the most specific one speaks.
 
+use std::cell::LazyCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,8 +53,17 @@ impl Support {
 pub(super) fn decide(hits: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy) -> Option<(NodeId, u8)> {
     let specific = supports(hits.iter().filter(|h| h.rule.tier == Tier::Specific), taxonomy);
     let all = supports(hits.iter(), taxonomy);
-    let seen = supports(hits.iter().filter(|h| h.rule.kind != Kind::Registry), taxonomy);
-    let step = |below| [&specific, &all, &seen].into_iter().find_map(|s| leader(s, taxonomy, below));
+    // Differs from all only if a registry and something else say what it is.
+    let claims = |registry: bool| {
+        let of = move |h: &&Hit<'_, '_, '_>| (h.rule.kind == Kind::Registry) == registry;
+        hits.iter().filter(of)
+    };
+    let contested = [true, false].iter().all(|k| claims(*k).any(|h| h.nodes().next().is_some()));
+    let seen = LazyCell::new(|| supports(claims(false), taxonomy));
+    let step = |below| {
+        let certain = leader(&specific, taxonomy, below).or_else(|| leader(&all, taxonomy, below));
+        certain.or_else(|| contested.then(|| leader(&seen, taxonomy, below)).flatten())
+    };
     let category = step(None)?;
     let mut node = category;
     while let Some(next) = step(Some(node)) {
@@ -63,27 +73,32 @@ pub(super) fn decide(hits: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy) -> Option<(N
     Some((node, u8::try_from(certainty.min(99)).unwrap_or(99)))
 }
 
-/// Takes from a hit what contradicts a more specific hit on the same value. What remains of the hit stays.
+/// Takes from a hit what contradicts a more specific hit on the same value. What remains of the hit stays. The hits on one
+/// value must stand together.
 pub(super) fn settle(hits: &mut Vec<Hit<'_, '_, '_>>, taxonomy: &Taxonomy) {
-    let mut order: Vec<(usize, &Hit<'_, '_, '_>)> =
-        hits.iter().enumerate().filter(|(_, hit)| hit.nodes().next().is_some()).collect();
-    order.sort_by_key(|(_, hit)| (hit.fact.field, &*hit.fact.value));
     let mut beaten: Vec<(usize, NodeId)> = Vec::new();
-    for group in
-        order.chunk_by(|(_, a), (_, b)| (a.fact.field, &*a.fact.value) == (b.fact.field, &*b.fact.value))
-    {
+    let mut start = 0;
+    for group in hits.chunk_by(|a, b| std::ptr::eq(a.fact, b.fact)) {
+        let first = start;
+        start += group.len();
         // Most rules on one value agree.
-        let contradicts = |(_, a): &(usize, &Hit<'_, '_, '_>)| {
-            group.iter().any(|(_, b)| nodes(a).any(|n| !agrees(n, b, taxonomy)))
+        let disputed = |(i, hit): (usize, &Hit<'_, '_, '_>)| {
+            let others = group.get(i + 1..).unwrap_or_default();
+            others.iter().any(|other| nodes(hit).any(|n| !agrees(n, other, taxonomy)))
         };
-        if group.len() < 2 || !group.iter().any(contradicts) {
+        if group.len() < 2 || !group.iter().enumerate().any(disputed) {
             continue;
         }
-        let speakers = most_specific(group.iter().map(|(_, hit)| *hit).collect());
-        for (i, hit) in group.iter().filter(|(_, hit)| !speakers.iter().any(|s| std::ptr::eq(*s, *hit))) {
-            let lost = nodes(hit).filter(|n| !speakers.iter().all(|s| agrees(*n, s, taxonomy)));
-            beaten.extend(lost.map(|n| (*i, n)));
+        let speakers = most_specific(group.iter().filter(|h| nodes(h).next().is_some()).collect());
+        for (i, hit) in (first..).zip(group) {
+            if !speakers.iter().any(|s| std::ptr::eq(*s, hit)) {
+                let lost = nodes(hit).filter(|n| !speakers.iter().all(|s| agrees(*n, s, taxonomy)));
+                beaten.extend(lost.map(|n| (i, n)));
+            }
         }
+    }
+    if beaten.is_empty() {
+        return;
     }
     for (i, node) in beaten {
         if let Some(hit) = hits.get_mut(i) {
