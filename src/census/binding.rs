@@ -161,7 +161,7 @@ fn by_itself(key: CouplingKey, facts: &Coupling) -> Binding {
     }
 }
 
-/// I15(c): the couplings with the broadcast address of a sent or configured prefix are no device's, unless one MAC both
+/// I15(c): couplings with the broadcast address of a sent or configured prefix belong to no device, unless one MAC both
 /// proves the address and sends unicast packets from it, or sends them in two minutes.
 fn mark_broadcasts(couplings: &mut [Bound<'_>], on_link: &OnLink) {
     let is_used = |c: &Bound<'_>| {

@@ -49,7 +49,7 @@ pub struct Proof {
 /// The facts of a coupling. The merge of each field is commutative, associative and idempotent. Small, because a sensor
 /// holds a million couplings.
 ///
-/// A MAC that only described the host with an address is no sender (I2), so its row is no coupling. The row keeps what was
+/// A MAC that only described the host with an address is not a sender (I2), so its row is not a coupling. It keeps what was
 /// said until the census knows whose words they are. Its times are those of the descriptions; once the MAC sends from the
 /// address itself, only its own frames give the times.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

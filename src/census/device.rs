@@ -18,8 +18,8 @@ use super::coupling::CouplingKey;
 use super::device_decisions::{DecisionLookup, DeviceDecisions};
 use super::evidence::{Evidence, EvidenceSet, Field};
 use super::id;
-use super::identity::Join;
 use super::inventory::Zone;
+use super::join::Join;
 use super::mac::MacAddr;
 use super::member::{CouplingState, Member, Part};
 use super::policy::Policy;
@@ -126,8 +126,8 @@ impl fmt::Debug for ZoneClassifier<'_> {
 impl<'a> ZoneClassifier<'a> {
     /// The question to the classifier about the device of `couplings`, which are sorted by MAC.
     fn subject(&self, couplings: &[Member<'a>], forwards: Option<Forwards>) -> ClassifierInput<'a> {
-        // A bridge's MAC says nothing of the device behind it, and what comes from an address for which the device only
-        // answers is another's (I8d, I8g).
+        // What a bridge's MAC says below IP is the bridge's (I8g). What comes from an address for which the device only
+        // answers is another host's (I8d).
         let own = |part: Part| couplings.iter().filter(move |m| m.part != part);
         let mut macs: Vec<MacAddr> = own(Part::Bridged).map(|m| m.key.mac).collect();
         macs.dedup();

@@ -10,7 +10,7 @@ use super::coupling::CouplingKey;
 use super::decision::Mark;
 use super::decisions::ZoneDecisions;
 use super::evidence::Evidence;
-use super::identity::{Join, JoinReason};
+use super::join::{Join, JoinReason};
 use super::mac::MacAddr;
 
 /// Joins couplings by union-find. The lower place stays the root, so devices come out in the order of their first keys.

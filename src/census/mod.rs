@@ -26,6 +26,7 @@ mod graph;
 mod id;
 mod identity;
 mod inventory;
+mod join;
 mod ledger;
 mod mac;
 mod managed;
@@ -69,8 +70,8 @@ pub use explanation::{Rung, RungOutcome, ladder, verdict_changes};
 pub use finding::{
     BadFindingId, Finding, FindingId, FindingKind, Findings, Limit, Subjects, UnlistedFindings,
 };
-pub use identity::{Join, JoinReason};
 pub use inventory::{Inventory, Zone};
+pub use join::{Join, JoinReason};
 pub use ledger::Census;
 pub use mac::{BadMac, MacAddr};
 pub use managed::{ManagedList, ManagedMatch, MatchedBy};

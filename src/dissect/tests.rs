@@ -142,6 +142,10 @@ fn i6_a_ttl_tells_something_only_in_unicast_that_is_not_link_scope() {
     }
     let found = ethernet(&udp([1, 0, 0x5e, 1, 2, 3], [239, 1, 2, 3], 7, (1, 2), b"x"));
     assert_eq!(found, ["00:1b:d4:00:00:0a 10.0.0.5 [Sourced, Far] []"], "routable multicast");
+    let mut query = over_ip(2, &[0x11, 0, 0, 0, 232, 2, 3, 2]);
+    query[22] = 1;
+    query[30..34].copy_from_slice(&[232, 2, 3, 2]);
+    assert!(ethernet(&query)[0].ends_with("[Sourced, LinkScope] []"), "no router passes IGMP on");
     let groups =
         [([1, 0, 0x5e, 0, 0, 9], [224, 0, 0, 9]), ([1, 0, 0x5e, 0x7f, 0xff, 0xfa], [239, 255, 255, 250])];
     for (to, target) in [(ALL, [255; 4]), (B, [169, 254, 1, 1])].into_iter().chain(groups) {
