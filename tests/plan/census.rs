@@ -122,7 +122,7 @@ async fn a_device_tells_which_rule_decided_its_verdict_and_what_proves_its_addre
     let decided: Vec<&Value> = ladder.iter().filter(|rung| rung["outcome"] == "decided").collect();
     assert_eq!(decided.len(), 1);
     assert_eq!(decided[0]["rule"], "C-NET");
-    let sign = "asked or announced itself by ARP";
+    let sign = "asked for others by ARP";
     assert_has(&why["couplings"][0], json!({"signs": [sign], "proof": {"by": sign}}));
     plan.try_get("/devices/nope/why").await.fails(404, "not-found");
 }

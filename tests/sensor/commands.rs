@@ -128,7 +128,7 @@ fn explain_tells_the_rules_of_a_device_and_of_an_address_that_is_none() {
     let explain = |subject| sensor(dir.path(), &["explain", "--capture", file.to_str().unwrap(), subject]);
     let device = stdout(explain("10.1.0.7"));
     for part in
-        ["> C-NET", "asked or announced itself by ARP", "forwards packets for others", "What would change"]
+        ["> C-NET", "asked for others by ARP", "forwards packets for others", "What would change"]
     {
         assert!(device.contains(part), "{part}: {device}");
     }
