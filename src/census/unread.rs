@@ -258,8 +258,8 @@ impl Unread {
         entries
     }
 
-    /// Judges a capture of so many frames and bytes: `Some` if most of its bytes were not understood, or if most of them
-    /// are datagrams to one port that no dissector reads.
+    /// Judges a capture of so many frames and bytes: `Some` if most of its bytes were not understood, or if nine of ten are
+    /// in datagrams to one port that no dissector reads.
     pub fn judge(&self, frames: u64, bytes: u64) -> Option<MostlyUnread> {
         let mut unread = Amount::default();
         let mut whole = Amount { frames, bytes };
@@ -280,7 +280,9 @@ impl Unread {
             return Some(MostlyUnread::new(unread.bytes, whole.bytes, largest, cause));
         }
         let stream = self.datagrams.iter().max_by_key(|b| b.amount.bytes)?;
-        is_most(stream.amount.bytes, whole.bytes).then(|| {
+        // Less may be a download.
+        let is_nearly_all = u128::from(stream.amount.bytes) * 10 >= u128::from(whole.bytes) * 9;
+        (is_nearly_all && stream.amount.bytes > 0).then(|| {
             let entry = UnreadEntry::new(UnreadKind::UdpPort, stream.to.1.to_string(), stream.amount);
             MostlyUnread::new(stream.amount.bytes, whole.bytes, vec![entry], PACKED_MIRROR)
         })
@@ -427,9 +429,10 @@ mod tests {
         let mut one = Unread::default();
         (0..20).for_each(|_| one.datagram(TO, 5_555, 1_000));
         one.datagram(TO, 5_556, 1_000);
-        let judged = one.judge(30, 25_000).unwrap();
+        let judged = one.judge(30, 22_000).unwrap();
         assert_eq!(judged.largest[0].value, "5555");
         assert!(judged.cause.contains("tunnel"), "{judged}");
+        assert_eq!(one.judge(30, 23_000), None);
         let mut many = Unread::default();
         (0..256u16).for_each(|n| many.datagram(TO, 20_000 + n, 1_000));
         assert_eq!(many.judge(300, 260_000), None);
@@ -456,7 +459,7 @@ mod tests {
             let mut sum = Unread::default();
             parts.iter().rev().for_each(|part| sum.add(part));
             prop_assert_eq!(sum.entries(), straight.entries());
-            prop_assert_eq!(sum.judge(90, 20_000), straight.judge(90, 20_000));
+            prop_assert_eq!(sum.judge(90, 19_000), straight.judge(90, 19_000));
         }
     }
 }
