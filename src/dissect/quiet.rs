@@ -34,7 +34,6 @@ const ETHER_TYPES: &[(u16, &str)] = &[
     (0x8929, "registration of multiple VLANs (802.1Q MIRP)"),
     (0x893a, "home networks (IEEE 1905.1)"),
     (0x8940, "edge control (802.1Q ECP)"),
-    (0x9000, "loopback test"),
 ];
 
 /// SNAP organisations whose other protocols are control messages of their switches: Cisco, Extreme, Foundry.
