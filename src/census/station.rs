@@ -81,3 +81,25 @@ impl Station {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_protocols_of_routers_make_a_mac_forward() {
+        let speaks = |field, value| {
+            let mut station = Station::new(Timestamp(0));
+            station.evidence.add(field, value, Timestamp(0));
+            station.speaks_routing()
+        };
+        for value in ["vrrp", "hsrp", "glbp", "ospf", "eigrp", "isis"] {
+            assert!(speaks(Field::RouterProtocol, value), "{value}");
+        }
+        assert!(speaks(Field::RouterTask, "rip") && speaks(Field::RouterTask, "pim"));
+        assert!(!speaks(Field::RouterProtocol, "carp"));
+        for value in ["igmp_querier", "mld_querier", "bgp", "vtp", "udld"] {
+            assert!(!speaks(Field::RouterTask, value), "{value}");
+        }
+    }
+}

@@ -34,7 +34,7 @@ impl<'a> DeviceFacts<'a> {
         let mut facts: Vec<Fact<'a>> = subject
             .evidence
             .iter()
-            .filter(|e| !is_derived(e.field) && !(passes_on && e.field.family() == Family::Lookup))
+            .filter(|e| !(is_derived(e.field) || passes_on && e.field.family() == Family::Lookup))
             .map(|e| Fact { field: e.field, value: Cow::Borrowed(&e.value), at: Some(e.at) })
             .collect();
         // Locally administered prefixes are not assigned by a registry. A random MAC can have that of a hypervisor, so the

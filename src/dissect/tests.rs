@@ -357,6 +357,33 @@ fn i4_an_ack_proves_the_lease_on_the_clients_own_link_and_nowhere_else() {
 }
 
 #[test]
+fn an_ack_whose_end_is_broken_proves_what_comes_before() {
+    let mut whole = ack(ALL, [255; 4], [0; 4]);
+    // The end of the options becomes an option that runs past them.
+    *whole.last_mut().unwrap() = 12;
+    let found = ethernet(&whole);
+    assert!(found.contains(&"00:1b:d4:00:00:0b 10.0.0.77 [DhcpAck] []".to_owned()), "{found:?}");
+    assert!(found.contains(&"prefix 10.0.0.0/24".to_owned()));
+    assert!(found.contains(&"malformed dhcp4: truncated option".to_owned()));
+}
+
+#[test]
+fn i2_what_a_message_says_of_another_host_is_not_its_senders() {
+    let group = [1, 0, 0x5e, 0x7f, 0xff, 0xfa];
+    let notify = |place: &str| {
+        let text = format!(
+            "NOTIFY * HTTP/1.1\r\nNTS: ssdp:alive\r\nNT: upnp:rootdevice\r\nLocation: {place}\r\n\r\n"
+        );
+        let found = ethernet(&udp(group, [239, 255, 255, 250], 4, (1900, 1900), text.as_bytes()));
+        found.into_iter().filter(|f| f.contains('=')).collect::<Vec<_>>()
+    };
+    assert_eq!(notify("http://10.0.0.5/d.xml"), ["00:1b:d4:00:00:0a 10.0.0.5 ssdp.nt=upnp:rootdevice"]);
+    assert_eq!(notify("http://nas.local/d.xml"), ["00:1b:d4:00:00:0a 10.0.0.5 ssdp.nt=upnp:rootdevice"]);
+    let other = notify("http://10.0.0.9/d.xml");
+    assert_eq!(other, ["00:1b:d4:00:00:0a describes 10.0.0.9 ssdp.nt=upnp:rootdevice"]);
+}
+
+#[test]
 fn i6_hellos_to_a_group_tell_a_router_and_carp_is_told_from_vrrp() {
     let hello = |protocol: u8, ttl: u8, to: [u8; 6], target: [u8; 4], body: &[u8]| {
         let length = u16::try_from(20 + body.len()).unwrap().to_be_bytes();

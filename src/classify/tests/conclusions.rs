@@ -34,6 +34,18 @@ fn a_forwarding_card_is_a_router_unless_it_says_otherwise() {
 }
 
 #[test]
+fn what_a_dns_server_looks_up_says_nothing_of_it() {
+    let text = pack(
+        &rule("local.tv", "set = { type = 'smart_tv' }\nweight = 90").replace("http.realm", "dns.query"),
+    );
+    let rules = operator(&text).unwrap();
+    let lookup = ("dns.query", "x");
+    assert_eq!(classify_in(&rules, NOBODY, None, &[lookup]).kind, "smart_tv");
+    let served = [lookup, ("network.task", "dns_server")];
+    assert!(classify_in(&rules, NOBODY, None, &served).reasons.iter().all(|r| r.rule != "local.tv"));
+}
+
+#[test]
 fn evidence_that_contradicts_itself_is_shown_and_decides_nothing() {
     let text = pack(&format!(
         "{}\n{}",

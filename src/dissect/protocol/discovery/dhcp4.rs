@@ -125,7 +125,8 @@ impl<'a> Options<'a> {
         let overload = out.byte(52).unwrap_or(0);
         for (bit, field) in [(1, file), (2, sname)] {
             if overload & bit == bit {
-                result = result.and(out.field(field));
+                let read = out.field(field);
+                result = result.and(read);
             }
         }
         (out, result.err())

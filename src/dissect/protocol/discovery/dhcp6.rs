@@ -42,11 +42,12 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
                 }
             }
             6 => {
-                ended = ended.and(say_requested(value, words).ok_or_else(|| malformed("odd option request")));
+                let said = say_requested(value, words).ok_or_else(|| malformed("odd option request"));
+                ended = ended.and(said);
             }
             16 => {
-                let said = say_vendor_class(value, words);
-                ended = ended.and(said.ok_or_else(|| malformed("truncated vendor class")));
+                let said = say_vendor_class(value, words).ok_or_else(|| malformed("truncated vendor class"));
+                ended = ended.and(said);
             }
             39 => {
                 if let Some(name) = value.get(1..).and_then(labels) {

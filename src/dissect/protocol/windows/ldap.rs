@@ -67,8 +67,9 @@ fn entry(body: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
         for value in elements(values).filter(|v| v.tag == 4 && v.whole).take(VALUES) {
             match key {
                 "netlogon" => {
-                    let said = pinged(value.body, words);
-                    ended = ended.and(said.ok_or(Malformed::new("ldap", "broken answer to a ping")));
+                    let broken = Malformed::new("ldap", "broken answer to a ping");
+                    let said = pinged(value.body, words).ok_or(broken);
+                    ended = ended.and(said);
                 }
                 "class" if value.body.eq_ignore_ascii_case(b"top") => {}
                 _ => words.say(Field::LdapServer, &[key.as_bytes(), b"=", value.body].concat()),
