@@ -46,7 +46,8 @@ impl Identities {
         let cards = Cards::new(&bindings.couplings);
         let mut graph = Graph::new(&bindings.couplings);
         let (mut superseded, mut proxied) = (HashSet::new(), HashSet::new());
-        let bridges = shared_address::bridges(zone, &cards);
+        let shared = shared_address::shared(&cards);
+        let bridges = shared_address::bridges(zone, &cards, &shared);
         let bridged: HashSet<u32> = bridges.iter().flat_map(|(_, seen)| seen).copied().collect();
         for (mac, members) in cards.iter().filter(|(_, members)| members.len() > 1) {
             let own: Vec<u32> = members.iter().copied().filter(|i| !bridged.contains(i)).collect();
@@ -69,10 +70,10 @@ impl Identities {
         for (leased, seen) in &bridges {
             graph.join_group(std::iter::once(*leased).chain(seen.iter().copied()), JoinReason::Bridge);
         }
-        for port in shared_address::ports(&cards) {
+        for port in shared_address::ports(&cards, &shared) {
             graph.join_group(port, JoinReason::Port);
         }
-        for bond in shared_address::bonds(zone, &cards, &bindings.forwarding) {
+        for bond in shared_address::bonds(zone, &cards, &shared, &bindings.forwarding) {
             graph.join_group(bond, JoinReason::Bond);
         }
         ties::join_identifiers(&mut graph, zone, &cards);

@@ -15,7 +15,9 @@ use super::sign::{Sign, Signs};
 const CARDS_APART: u8 = 16;
 
 /// The local couplings of each address that several MACs have, in the order of the addresses, each sorted by MAC.
-fn by_address(cards: &Cards<'_, '_>) -> Vec<(IpAddr, Vec<u32>)> {
+pub(super) type Shared = Vec<(IpAddr, Vec<u32>)>;
+
+pub(super) fn shared(cards: &Cards<'_, '_>) -> Shared {
     let mut places: Vec<(IpAddr, u32)> = cards.bound().map(|(i, c)| (c.key.ip, i)).collect();
     places.sort_unstable();
     let shared = places.chunk_by(|a, b| a.0 == b.0).filter(|same| same.len() > 1);
@@ -23,16 +25,16 @@ fn by_address(cards: &Cards<'_, '_>) -> Vec<(IpAddr, Vec<u32>)> {
 }
 
 /// I8(g): leased addresses whose client never sent a frame itself, each with the couplings of the MACs that send from it.
-pub(super) fn bridges(zone: &Zone, cards: &Cards<'_, '_>) -> Vec<(u32, Vec<u32>)> {
+pub(super) fn bridges(zone: &Zone, cards: &Cards<'_, '_>, shared: &Shared) -> Vec<(u32, Vec<u32>)> {
     let leased_only = |signs: Signs| signs.without(Sign::Described) == Signs::from(Sign::DhcpAck);
     let silent = |mac: MacAddr| {
         !zone.stations.contains_key(&mac) && cards.facts(mac).all(|c| leased_only(c.facts.signs))
     };
     let mut found = Vec::new();
-    for (_, places) in by_address(cards) {
+    for (_, places) in shared {
         let is_lease =
             |i: &u32| cards.get(*i).is_some_and(|c| leased_only(c.facts.signs) && silent(c.key.mac));
-        let (leases, seen): (Vec<u32>, Vec<u32>) = places.into_iter().partition(is_lease);
+        let (leases, seen): (Vec<u32>, Vec<u32>) = places.iter().copied().partition(is_lease);
         let newest = leases.into_iter().max_by_key(|i| cards.get(*i).map(|c| (c.facts.leased_at(), c.key)));
         let sends = |i: &u32| {
             let own = Sign::PROOFS.difference(Sign::MANAGEMENT).without(Sign::DhcpAck).with(Sign::Sourced);
@@ -48,12 +50,12 @@ pub(super) fn bridges(zone: &Zone, cards: &Cards<'_, '_>) -> Vec<(u32, Vec<u32>)
 
 /// I8(f): MACs whose only proof of an address is their own LLDP or CDP, with the MAC that proves the address otherwise; or
 /// such MACs alone. Each group has the couplings of one port's card, and one coupling of the device.
-pub(super) fn ports(cards: &Cards<'_, '_>) -> Vec<Vec<u32>> {
+pub(super) fn ports(cards: &Cards<'_, '_>, shared: &Shared) -> Vec<Vec<u32>> {
     let proofs =
         |i: &u32| cards.get(*i).map(|c| c.facts.signs.intersection(Sign::PROOFS)).unwrap_or_default();
     let mut found = Vec::new();
-    for (_, places) in by_address(cards) {
-        let proven = places.into_iter().filter(|i| !proofs(i).is_empty());
+    for (_, places) in shared {
+        let proven = places.iter().copied().filter(|i| !proofs(i).is_empty());
         let (own, ports): (Vec<u32>, Vec<u32>) =
             proven.partition(|i| !proofs(i).difference(Sign::MANAGEMENT).is_empty());
         let Some(device) = own.first().or(ports.first()).copied() else { continue };
@@ -69,11 +71,13 @@ pub(super) fn ports(cards: &Cards<'_, '_>) -> Vec<Vec<u32>> {
 pub(super) fn bonds(
     zone: &Zone,
     cards: &Cards<'_, '_>,
+    shared: &Shared,
     forwarding: &BTreeMap<MacAddr, Forwards>,
 ) -> Vec<[u32; 2]> {
     let mut found = Vec::new();
-    for (_, mut places) in by_address(cards).into_iter().filter(|(ip, _)| ip.is_ipv4()) {
-        places.retain(|i| cards.get(*i).is_some_and(|c| c.binding == Binding::Proven));
+    for (_, places) in shared.iter().filter(|(ip, _)| ip.is_ipv4()) {
+        let proves = |i: &u32| cards.get(*i).is_some_and(|c| c.binding == Binding::Proven);
+        let places: Vec<u32> = places.iter().copied().filter(proves).collect();
         for pair in places.windows(2) {
             let (&[a, b], Some([x, y])) = (pair, pair_of(cards, pair)) else { continue };
             let near =

@@ -119,15 +119,7 @@ impl Clock {
                 _ => eras.push((first, last)),
             }
         }
-        let many = |era: &(Timestamp, Timestamp)| {
-            let within = |t: Timestamp| {
-                let t = floor.map_or(t, |f| t.max(f));
-                era.0 <= t && t <= era.1
-            };
-            let here = seen.clone().filter(|(first, last)| within(*first) || within(*last)).count();
-            here > 0 && here.saturating_mul(20) >= seen.clone().count()
-        };
-        let crowded: Vec<bool> = eras.iter().map(|era| eras.len() == 1 || many(era)).collect();
+        let crowded = crowded(&eras, seen.map(|(first, last)| (floor.map_or(first, |f| first.max(f)), last)));
         let chosen = crowded.iter().rposition(|many| *many).or(eras.len().checked_sub(1));
         let believed = chosen.and_then(|i| eras.get(i)).copied();
         let early = stretches.iter().filter(|(first, _)| floor.is_some() && *first < BELIEVABLE);
@@ -166,6 +158,28 @@ impl Clock {
     pub fn strayed(&self) -> Option<(Timestamp, Timestamp)> {
         self.strayed
     }
+}
+
+/// Whether at least one in twenty of the couplings was seen in each of the eras, which are sorted. One era is enough.
+fn crowded(eras: &[(Timestamp, Timestamp)], seen: impl Iterator<Item = (Timestamp, Timestamp)>) -> Vec<bool> {
+    if eras.len() < 2 {
+        return vec![true; eras.len()];
+    }
+    let era_of = |at: Timestamp| {
+        let place = eras.partition_point(|(first, _)| *first <= at).checked_sub(1)?;
+        eras.get(place).filter(|(_, last)| at <= *last).map(|_| place)
+    };
+    let (mut here, mut all) = (vec![0_usize; eras.len()], 0_usize);
+    for (first, last) in seen {
+        all += 1;
+        let (a, b) = (era_of(first), era_of(last));
+        for place in [a, b.filter(|b| Some(*b) != a)].into_iter().flatten() {
+            if let Some(count) = here.get_mut(place) {
+                *count += 1;
+            }
+        }
+    }
+    here.into_iter().map(|count| count > 0 && count.saturating_mul(20) >= all).collect()
 }
 
 #[cfg(test)]
