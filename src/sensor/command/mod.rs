@@ -109,7 +109,7 @@ struct ReplayArguments {
     json: bool,
     #[command(flatten)]
     config: ConfigArguments,
-    /// Count as of this time, RFC 3339 [default: the newest frame's]
+    /// Count as of this time, RFC 3339 [default: the newest frame's, unless a clock jumped]
     #[arg(long, value_name = "RFC3339")]
     as_of: Option<Timestamp>,
     /// The zone that the frames belong to [default: the configuration's]

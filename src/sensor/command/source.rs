@@ -24,7 +24,7 @@ pub(super) struct Arguments {
     /// Read this capture file instead of asking the running sensor; repeatable
     #[arg(long, value_name = "FILE")]
     pub(super) capture: Vec<PathBuf>,
-    /// Count as of this time, RFC 3339 [default: now, or the newest frame's with --capture]
+    /// Count as of this time, RFC 3339 [default: now, or with --capture the newest frame's, unless a clock jumped]
     #[arg(long, value_name = "RFC3339")]
     pub(super) as_of: Option<Timestamp>,
     /// The zone that the frames of the capture files belong to [default: the configuration's]
