@@ -452,19 +452,23 @@ proptest! {
         }
         let local = bindings.local().count();
         prop_assert_eq!(identities.joins.len(), local - devices.len());
+        // The addresses of clients whose frames a card passes on as its own are the clients' (I8g).
+        let bridged: Vec<CouplingKey> = identities.bridged().map(|i| bindings.couplings[i as usize].key).collect();
         for device in &devices {
-            let v4 = |mac: MacAddr| device.iter().any(|k| k.mac == mac && k.ip.is_ipv4());
-            for key in device {
+            let own = || device.iter().filter(|key| !bridged.contains(key));
+            let v4 = |mac: MacAddr| own().any(|k| k.mac == mac && k.ip.is_ipv4());
+            for key in own() {
                 prop_assert!(!key.mac.is_virtual_router(), "I7");
                 // I8(a): an IPv6 address belongs to the lowest IPv4 address of its card, if the card has one.
-                let lowest = bindings.local().map(|c| c.key).find(|k| k.mac == key.mac);
+                let mut all = bindings.local().map(|c| c.key).filter(|k| !bridged.contains(k));
+                let lowest = all.find(|k| k.mac == key.mac);
                 prop_assert!(lowest.is_none_or(|k| key.ip.is_ipv4() || v4(key.mac) == k.ip.is_ipv4()), "I8a");
             }
         }
-        // I8(d): a forwarding MAC is in one device at most, but for the clients whose frames it passes on as its own (I8g).
         for mac in bindings.forwarding.keys() {
-            let own = |i: &&u32| identities.part(**i) != Part::Bridged && bindings.couplings[**i as usize].key.mac == *mac;
-            let of_mac = identities.groups().filter(|g| g.iter().any(|i| own(&i))).count();
+            // I8(d): a forwarding MAC is in one device at most.
+            let own = |key: &CouplingKey| key.mac == *mac && !bridged.contains(key);
+            let of_mac = devices.iter().filter(|d| d.iter().any(own)).count();
             prop_assert!(of_mac <= 1, "I8d");
         }
         for c in &bindings.couplings {
