@@ -34,6 +34,24 @@ fn a_host_that_another_stands_for_while_it_sleeps_counts_as_when_awake() {
 }
 
 #[test]
+fn a_host_that_never_wakes_lends_no_word_to_the_host_that_stands_for_it() {
+    let sleeper = host([0xa4, 0x83, 0xe7, 0x31, 4, 0x24], 24);
+    let says = mdns::offer(
+        "Ria's MacBook",
+        "Rias-MacBook",
+        sleeper.ip,
+        &[("_smb._tcp", 445, &[]), ("_device-info._tcp", 0, &["model=MacBookAir10,1"])],
+    );
+    let proxy = Host { ip: sleeper.ip, ..TELEVISION };
+    let mut site = Site::new();
+    site.asks(TELEVISION).mdns(TELEVISION, &player("Lounge"));
+    site.announces(proxy).announces(proxy).answers(proxy).mdns(TELEVISION, &says);
+    let counted = site.counted();
+    counted.assert(1, 1, 0);
+    assert_eq!(counted.is(TELEVISION), ("media_player", Some("Lounge")));
+}
+
+#[test]
 fn two_cards_that_share_the_address_of_one_machine_are_one_device() {
     let (one, two) = (host([0x00, 0x11, 0x32, 0x31, 4, 1], 25), host([0x00, 0x11, 0x32, 0x31, 4, 2], 25));
     let says = mdns::offer(
@@ -208,6 +226,13 @@ fn a_vpn_gateway_that_passes_on_the_packets_of_its_clients_is_one_device() {
     let counted = site.counted();
     counted.assert(2, 0, 0);
     assert_eq!(counted.couplings(vpn), 21);
+    // The gateway may be the VPN gateway too.
+    let mut site = Site::new();
+    for last in 210..230 {
+        let client = Host { ip: [10, 31, 4, last], ..GATEWAY };
+        site.answers(client).tcp(client, ASKER, (50_000, 445), 127, b"x");
+    }
+    site.counted().assert(1, 0, 0);
 }
 
 #[test]
@@ -323,6 +348,29 @@ fn a_telephone_that_leaks_an_address_of_its_mobile_network_is_no_router() {
     let counted = site.counted();
     counted.assert(1, 0, 0);
     assert_eq!(counted.excluded(Verdict::Public), 6 + 2, "{}", counted.summary());
+    let desktop =
+        Client { name: b"LAPTOP-7Q2R9KD1", class: "MSFT 5.0", parameters: WINDOWS, ..Client::default() };
+    site.leases(LAPTOP, desktop).asks(LAPTOP);
+    site.tcp(
+        Host { ip: [26, 91, 8, 4], ..LAPTOP },
+        Host { ip: [151, 101, 2, 9], ..GATEWAY },
+        (50_000, 443),
+        128,
+        b"x",
+    );
+    site.counted().assert(1, 0, 1);
+}
+
+#[test]
+fn a_telephone_that_leaks_an_ipv6_address_of_its_mobile_network_is_no_router() {
+    let mut site = Site::new();
+    for n in 0..6 {
+        let phone = host([0xb6, 0x1d, 0x77, 0x31, 6, n], 76 + n);
+        let own = [0x2001, 0x4c08, 0x31, 4, 0, 0, 0, 0x70 + u16::from(n)];
+        let leak = [0x2600, 0x380, 0x8a10 + u16::from(n), 7, 0, 0, 0, 9];
+        site.asks(phone).solicits(phone, own).surfs6(phone, own).surfs6(phone, leak);
+    }
+    site.counted().assert(1, 0, 0);
 }
 
 #[test]

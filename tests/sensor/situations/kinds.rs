@@ -43,6 +43,29 @@ fn a_server_that_passes_on_what_others_announce_stays_a_server() {
     let after = site.counted();
     after.assert(1, 0, 1);
     assert_eq!(after.is(server), before.is(server));
+    // By SSDP too, which names the host by its location.
+    let group = Host { mac: [1, 0, 0x5e, 0x7f, 0xff, 0xfa], ip: [239, 255, 255, 250] };
+    let notify = "NOTIFY * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\nLOCATION: http://10.31.8.7:8080/description.xml\r\nNT: urn:schemas-upnp-org:device:MediaRenderer:1\r\nNTS: ssdp:alive\r\nSERVER: Linux/4.9 UPnP/1.0 Sonos/79.1-54060 (ZPS27)\r\nUSN: uuid:RINCON_31::urn:schemas-upnp-org:device:MediaRenderer:1\r\n\r\n";
+    site.udp(server, group, (1900, 1900), 4, notify.as_bytes());
+    assert_eq!(site.counted().is(server), before.is(server));
+}
+
+#[test]
+fn a_server_that_passes_on_announcements_without_addresses_is_no_thing() {
+    let (server, mut site) = server();
+    let own =
+        mdns::offer("depot", "depot", server.ip, &[("_ssh._tcp", 22, &[]), ("_workstation._tcp", 9, &[])]);
+    site.mdns(server, &own);
+    let speaker = mdns::offers(
+        "Kitchen",
+        "kitchen",
+        None,
+        &[("_googlecast._tcp", 8009, &["md=Nest Mini", "fn=Kitchen"])],
+    );
+    let queue = mdns::offers("EPSON", "epson", None, &[("_ipp._tcp", 631, &["ty=EPSON ET-4850 Series"])]);
+    site.mdns(server, &mdns::message(&speaker)).mdns(server, &mdns::message(&queue));
+    let counted = site.counted();
+    assert_eq!(counted.numbers()[..2], [1, 0], "{}", counted.summary());
 }
 
 #[test]

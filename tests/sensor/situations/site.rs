@@ -1,5 +1,7 @@
 //! A small network, built frame by frame, and what its census says. Each frame comes a second after the one before.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use etherparse::PacketBuilder;
 use netcensus::census::time::SECOND;
 use netcensus::census::{Decisions, Finding, Inventory, Policy, Survey, Timestamp, Verdict};
@@ -122,6 +124,32 @@ impl Site {
         self.tcp(from, server, (50_000, port), 64, body)
     }
 
+    /// Asks for its router by a neighbour solicitation.
+    pub(super) fn solicits(&mut self, from: Host, ip: [u16; 8]) -> &mut Self {
+        let (source, target) = (Ipv6Addr::from(ip), Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1));
+        let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 1);
+        let asked = [&[0; 4][..], &target.octets(), &[1, 1], &from.mac].concat();
+        let packet = PacketBuilder::ethernet2(from.mac, [0x33, 0x33, 0xff, 0, 0, 1]);
+        let mut frame = Vec::new();
+        let packet = packet.ipv6(source.octets(), group.octets(), 255).icmpv6_raw(
+            135,
+            0,
+            asked[..4].try_into().unwrap(),
+        );
+        packet.write(&mut frame, &asked[4..]).unwrap();
+        self.put(frame)
+    }
+
+    /// Sends to the Internet by IPv6 through the gateway.
+    pub(super) fn surfs6(&mut self, from: Host, ip: [u16; 8]) -> &mut Self {
+        let server = Ipv6Addr::new(0x2a04, 0x4e42, 0, 0, 0, 0, 0, 9);
+        let packet = PacketBuilder::ethernet2(from.mac, GATEWAY.mac);
+        let packet = packet.ipv6(Ipv6Addr::from(ip).octets(), server.octets(), 64).udp(50_000, 443);
+        let mut frame = Vec::new();
+        packet.write(&mut frame, b"x").unwrap();
+        self.put(frame)
+    }
+
     /// Answers a client of the network as a server.
     pub(super) fn serves(&mut self, from: Host, port: u16, body: &[u8]) -> &mut Self {
         self.tcp(from, ASKER, (port, 50_000), 64, body)
@@ -223,7 +251,7 @@ impl Counted {
 
     /// The device that is listed under the address of the host; the test fails if none or several are.
     pub(super) fn device(&self, host: Host) -> &DeviceEntry {
-        let mut found = self.0.devices.iter().filter(|d| d.ip == std::net::IpAddr::from(host.ip));
+        let mut found = self.0.devices.iter().filter(|d| d.ip == IpAddr::from(host.ip));
         let (Some(device), None) = (found.next(), found.next()) else {
             panic!("not one device at {:?}: {}", host.ip, self.summary());
         };
