@@ -128,15 +128,11 @@ impl Site {
     pub(super) fn solicits(&mut self, from: Host, ip: [u16; 8]) -> &mut Self {
         let (source, target) = (Ipv6Addr::from(ip), Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 1));
         let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00, 1);
-        let asked = [&[0; 4][..], &target.octets(), &[1, 1], &from.mac].concat();
+        let asked = [&target.octets()[..], &[1, 1], &from.mac].concat();
         let packet = PacketBuilder::ethernet2(from.mac, [0x33, 0x33, 0xff, 0, 0, 1]);
         let mut frame = Vec::new();
-        let packet = packet.ipv6(source.octets(), group.octets(), 255).icmpv6_raw(
-            135,
-            0,
-            asked[..4].try_into().unwrap(),
-        );
-        packet.write(&mut frame, &asked[4..]).unwrap();
+        let packet = packet.ipv6(source.octets(), group.octets(), 255).icmpv6_raw(135, 0, [0; 4]);
+        packet.write(&mut frame, &asked).unwrap();
         self.put(frame)
     }
 
@@ -251,11 +247,10 @@ impl Counted {
 
     /// The device that is listed under the address of the host; the test fails if none or several are.
     pub(super) fn device(&self, host: Host) -> &DeviceEntry {
-        let mut found = self.0.devices.iter().filter(|d| d.ip == IpAddr::from(host.ip));
-        let (Some(device), None) = (found.next(), found.next()) else {
-            panic!("not one device at {:?}: {}", host.ip, self.summary());
-        };
-        device
+        let at = |d: &&DeviceEntry| d.ip == IpAddr::from(host.ip);
+        let found: Vec<&DeviceEntry> = self.0.devices.iter().filter(at).collect();
+        assert_eq!(found.len(), 1, "at {:?}: {}", host.ip, self.summary());
+        found.first().copied().unwrap()
     }
 
     /// Type and name of the device at the address.
