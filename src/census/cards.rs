@@ -1,5 +1,7 @@
 //! The local couplings of a zone, card by card, and the joins of one card's addresses (I8b, I8d, I8i).
 
+use std::collections::HashSet;
+
 use super::address::is_link_local;
 use super::binding::{Binding, Bound};
 use super::evidence::{Evidence, Field};
@@ -28,6 +30,12 @@ impl<'b, 'a> Cards<'b, 'a> {
     pub(super) fn new(couplings: &'b [Bound<'a>]) -> Self {
         let local = (0u32..).zip(couplings).filter(|(_, c)| c.binding.is_local()).map(|(i, _)| i).collect();
         Self { couplings, local }
+    }
+
+    /// The same without the couplings at `places`.
+    pub(super) fn without(&self, places: &HashSet<u32>) -> Self {
+        let local = self.local.iter().filter(|i| !places.contains(i)).copied().collect();
+        Self { couplings: self.couplings, local }
     }
 
     pub(super) fn get(&self, place: u32) -> Option<&'b Bound<'a>> {

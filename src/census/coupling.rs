@@ -270,6 +270,9 @@ impl Coupling {
     /// frame of what was merged.
     pub fn news(&self, before: Option<&Self>, seen: Timestamp) -> Option<Timestamp> {
         let Some(before) = before else { return Some(self.first_seen) };
+        if before.signs.is_only_described() && !self.signs.is_only_described() {
+            return Some(self.first_seen);
+        }
         let days = self.days & !days_before(self.last_seen, before.last_seen, before.days);
         let new_day = || {
             let back = i64::from(u32::BITS - days.leading_zeros());

@@ -76,9 +76,11 @@ impl Identities {
         for bond in shared_address::bonds(zone, &cards, &shared, &bindings.forwarding) {
             graph.join_group(bond, JoinReason::Bond);
         }
-        ties::join_identifiers(&mut graph, zone, &cards);
-        ties::join_leases(&mut graph, zone, &cards);
-        ties::join_names(&mut graph, zone, &cards, clock);
+        // An identifier of a bridge ties the bridge's own addresses, and not those of its clients.
+        let own = cards.without(&bridged);
+        ties::join_identifiers(&mut graph, zone, &own);
+        ties::join_leases(&mut graph, zone, &own);
+        ties::join_names(&mut graph, zone, &own, clock);
         graph.merge(decisions);
         let (members, starts) = graph.groups(&cards.local);
         Self { members, starts, joins: graph.joins, superseded, proxied, bridged }

@@ -631,10 +631,6 @@ proptest! {
         after.merge(&delta);
         for (key, c) in &after.couplings {
             let known = before.couplings.get(key);
-            let is_described = |c: &Coupling| c.signs.is_only_described();
-            if known.is_some_and(is_described) && !is_described(c) {
-                continue;
-            }
             let truth = |events: &[Event]| {
                 let earlier: Vec<Event> = events.iter().filter(|e| is_before(e, as_of)).cloned().collect();
                 let earlier = zone(&earlier);

@@ -38,7 +38,7 @@ pub(super) fn bridges(zone: &Zone, cards: &Cards<'_, '_>, shared: &Shared) -> Ve
         let newest = leases.into_iter().max_by_key(|i| cards.get(*i).map(|c| (c.facts.leased_at(), c.key)));
         let sends = |i: &u32| {
             let own = Sign::PROOFS.difference(Sign::MANAGEMENT).without(Sign::DhcpAck).with(Sign::Sourced);
-            cards.get(*i).is_some_and(|c| c.facts.signs.any(own))
+            cards.get(*i).is_some_and(|c| c.facts.signs.any(own) && !c.facts.signs.has(Sign::DhcpAck))
         };
         let seen: Vec<u32> = seen.into_iter().filter(sends).collect();
         if let Some(leased) = newest.filter(|_| !seen.is_empty()) {
