@@ -110,6 +110,9 @@ impl Sink for Nobody {
     fn coupling_said(&mut self, _: MacAddr, _: IpAddr, field: Field, value: &str) {
         black_box((field, value));
     }
+    fn coupling_described(&mut self, _: MacAddr, _: IpAddr, field: Field, value: &str) {
+        black_box((field, value));
+    }
     fn station_said(&mut self, _: MacAddr, field: Field, value: &str) {
         black_box((field, value));
     }

@@ -92,8 +92,8 @@ impl Prefix {
 
     /// The prefix that contains `ip`, of `v4` or `v6` bits. Lengths that are too large are those of one address.
     pub(super) fn block(ip: IpAddr, v4: u8, v6: u8) -> Self {
-        let length = if ip.is_ipv4() { v4 } else { v6 };
-        Self::of(ip, length).unwrap_or(Self { address: ip, length: if ip.is_ipv4() { 32 } else { 128 } })
+        let length = if ip.is_ipv4() { v4.min(32) } else { v6.min(128) };
+        Self::of(ip, length).unwrap_or(Self { address: ip, length })
     }
 
     /// The prefix of `ip` under a mask; `None` if the mask is not contiguous or is empty.

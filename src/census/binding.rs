@@ -193,10 +193,10 @@ impl Proofs {
         for card in couplings.chunk_by(|a, b| a.key.mac == b.key.mac) {
             let leased_only =
                 |c: &Bound<'_>| c.facts.signs.without(Sign::Described) == Signs::from(Sign::DhcpAck);
-            if let Some(c) = card.first().filter(|_| card.iter().all(leased_only)) {
-                if !zone.stations.contains_key(&c.key.mac) {
-                    silent.insert(c.key.mac);
-                }
+            if let Some(c) = card.first().filter(|_| card.iter().all(leased_only))
+                && !zone.stations.contains_key(&c.key.mac)
+            {
+                silent.insert(c.key.mac);
             }
         }
         let mut proofs = Self { pairs: Vec::new(), silent };

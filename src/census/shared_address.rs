@@ -58,7 +58,7 @@ pub(super) fn ports(cards: &Cards<'_, '_>, shared: &Shared) -> Vec<Vec<u32>> {
         let proven = places.iter().copied().filter(|i| !proofs(i).is_empty());
         let (own, ports): (Vec<u32>, Vec<u32>) =
             proven.partition(|i| !proofs(i).difference(Sign::MANAGEMENT).is_empty());
-        let Some(device) = own.first().or(ports.first()).copied() else { continue };
+        let Some(device) = own.first().or_else(|| ports.first()).copied() else { continue };
         for port in ports.iter().filter(|port| **port != device) {
             let card = cards.get(*port).map(|c| cards.of(c.key.mac)).unwrap_or_default();
             found.push(std::iter::once(device).chain(card.iter().copied()).collect());

@@ -120,7 +120,7 @@ impl Clock {
             }
         }
         let crowded = crowded(&eras, seen.map(|(first, last)| (floor.map_or(first, |f| first.max(f)), last)));
-        let chosen = crowded.iter().rposition(|many| *many).or(eras.len().checked_sub(1));
+        let chosen = crowded.iter().rposition(|many| *many).or_else(|| eras.len().checked_sub(1));
         let believed = chosen.and_then(|i| eras.get(i)).copied();
         let early = stretches.iter().filter(|(first, _)| floor.is_some() && *first < BELIEVABLE);
         let odd = eras.iter().zip(&crowded).enumerate().filter(|(i, (_, many))| Some(*i) > chosen || !**many);
@@ -219,7 +219,7 @@ mod tests {
             prop_assert!(a.merge(&b) || a == all || b.is_empty());
             prop_assert_eq!(&a, &all);
             prop_assert!(!a.merge(&b));
-            let mut sorted = times.clone();
+            let mut sorted = times;
             sorted.sort_unstable();
             let gaps = sorted.windows(2).filter(|w| 7 * (w[1] - w[0]) >= 60).count();
             prop_assert_eq!(all.iter().count(), gaps + 1);

@@ -337,6 +337,7 @@ fn likely_cause(what: NotUnderstood) -> &'static str {
 
 /// A judgement: most of a capture was not understood.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
 pub struct MostlyUnread {
     /// The share of the bytes, rounded down.
     pub percent: u8,
@@ -448,7 +449,7 @@ mod tests {
                 0 => unread.count(NotUnderstood::udp_port(5_247), u64::from(n)),
                 // Both ports fall into one bucket.
                 1 => unread.datagram(TO, 5_555, 500),
-                _ => unread.datagram(TO, if n % 2 == 0 { 5_555 } else { 7_026 }, 90),
+                _ => unread.datagram(TO, if n.is_multiple_of(2) { 5_555 } else { 7_026 }, 90),
             };
             let mut straight = Unread::default();
             (0..90).for_each(|n| feed(&mut straight, n));

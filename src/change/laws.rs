@@ -110,7 +110,7 @@ fn tied() -> Zone {
         proven(&[(1, "10.0.0.1"), (1, "fe80::1"), (2, "10.0.0.2"), (3, "10.0.0.3"), (4, "10.0.0.4")]);
     for mac in 1..4 {
         let mut station = Station::new(Timestamp(0));
-        station.evidence.add(Field::LldpChassisId, "x", Timestamp(0));
+        station.evidence.add(Field::LldpChassisId, "7:6d64662d31", Timestamp(0));
         zone.merge_station(at(mac, "::").mac, &station);
     }
     zone

@@ -1,7 +1,7 @@
 //! Facts: the evidence of one device, and what follows from its MACs and its forwarding. Rules read facts.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use super::vendors::{Vendors, registered_name};
 use crate::census::{ClassifierInput, Family, Field, Forwards, Timestamp};
@@ -41,16 +41,22 @@ impl<'a> DeviceFacts<'a> {
         // prefix counts only if there is other evidence.
         let silent = facts.is_empty();
         let mut derive = |field, value| facts.push(Fact { field, value, at: None });
-        let mut makers = BTreeSet::new();
+        let mut makers = BTreeMap::new();
         let mut random = !subject.macs.is_empty();
         for mac in &subject.macs {
             let drawn = silent && mac.is_locally_administered();
             let maker = if drawn { None } else { registered_name(*mac) };
             random &= maker.is_none() && mac.is_locally_administered();
-            makers.extend(maker.map(|m| vendors.short(&m).into_owned()));
+            if let Some(maker) = maker {
+                let (name, makes) = match vendors.find(&maker) {
+                    Some(known) => (known.name.as_str(), known.makes.clone()),
+                    None => (maker.trim(), None),
+                };
+                makers.insert(name.to_owned(), makes);
+            }
         }
-        for maker in makers {
-            if let Some(makes) = vendors.find(&maker).and_then(|v| v.makes.clone()) {
+        for (maker, makes) in makers {
+            if let Some(makes) = makes {
                 derive(Field::MacMakes, Cow::Owned(makes));
             }
             derive(Field::MacVendor, Cow::Owned(maker));

@@ -172,7 +172,6 @@ impl Classifier for Rules {
         sort(&mut hits);
         let decided = score::decide(&hits, &self.taxonomy);
         let own = score::own(&hits, decided.map(|(id, _)| id), &self.taxonomy);
-        let all: Vec<&Hit<'_, '_, '_>> = hits.iter().collect();
         let node = decided.and_then(|(id, _)| self.taxonomy.node(id));
         let kind = decided.and_then(|(id, _)| self.taxonomy.kind(id));
         Classification {
@@ -181,7 +180,7 @@ impl Classifier for Rules {
             roles: score::roles(&hits),
             vendor: score::best(&own, Attribute::Vendor),
             model: score::best(&own, Attribute::Model),
-            os: score::best(&all, Attribute::Os),
+            os: score::best(&hits.iter().collect::<Vec<_>>(), Attribute::Os),
             firmware: score::best(&own, Attribute::Firmware),
             name: score::best(&own, Attribute::Name).or_else(|| name(&facts)),
             confidence: decided.map_or(0, |(_, certainty)| certainty),

@@ -44,7 +44,11 @@ impl Support {
     }
 
     fn certainty(&self) -> Certainty {
-        let doubt = self.0.iter().fold(ONE, |doubt, w| doubt * u64::from(100 - (*w).min(99)) / 100);
+        let doubt = self
+            .0
+            .iter()
+            .filter(|w| **w > 0)
+            .fold(ONE, |doubt, w| doubt * u64::from(100 - (*w).min(99)) / 100);
         u32::try_from(ONE - doubt).unwrap_or(0)
     }
 }

@@ -12,9 +12,13 @@ use crate::census::Category;
 pub(super) type NodeId = usize;
 
 /// All categories and types. Parents come before their children.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Taxonomy {
     nodes: Vec<Node>,
+    /// The categories.
+    roots: Vec<NodeId>,
+    /// The nodes directly below each node.
+    below: Vec<Vec<NodeId>>,
     by_key: HashMap<String, NodeId>,
 }
 
@@ -63,8 +67,7 @@ impl Taxonomy {
         static BUILTIN: LazyLock<Taxonomy> = LazyLock::new(|| {
             let text = include_str!("../../config/taxonomy.toml");
             // This crate's tests parse it.
-            Taxonomy::parse("taxonomy.toml", text)
-                .unwrap_or_else(|_| Taxonomy { nodes: Vec::new(), by_key: HashMap::new() })
+            Taxonomy::parse("taxonomy.toml", text).unwrap_or_default()
         });
         &BUILTIN
     }
@@ -80,7 +83,8 @@ impl Taxonomy {
         if source.schema != 1 {
             return Err(bad(0, format!("schema {} is not supported; write schema = 1", source.schema)));
         }
-        let mut taxonomy = Self { nodes: Vec::new(), by_key: HashMap::new() };
+        let mut taxonomy =
+            Self { nodes: Vec::new(), roots: Vec::new(), below: Vec::new(), by_key: HashMap::new() };
         for entry in source.category {
             let at = entry.span().start;
             let c = entry.into_inner();
@@ -122,7 +126,13 @@ impl Taxonomy {
         if self.by_key.insert(node.key.clone(), self.nodes.len()).is_some() {
             return Err(format!("'{}' is defined twice; remove one", node.key));
         }
+        let id = self.nodes.len();
+        match node.parent {
+            Some(parent) => self.below.get_mut(parent).into_iter().for_each(|b| b.push(id)),
+            None => self.roots.push(id),
+        }
         self.nodes.push(node);
+        self.below.push(Vec::new());
         Ok(())
     }
 
@@ -161,7 +171,11 @@ impl Taxonomy {
 
     /// The nodes directly below `parent`; the categories for `None`.
     pub(super) fn children(&self, parent: Option<NodeId>) -> impl Iterator<Item = NodeId> {
-        self.nodes.iter().enumerate().filter(move |(_, n)| n.parent == parent).map(|(id, _)| id)
+        let found = match parent {
+            Some(parent) => self.below.get(parent),
+            None => Some(&self.roots),
+        };
+        found.into_iter().flatten().copied()
     }
 
     pub(super) fn len(&self) -> usize {

@@ -73,10 +73,8 @@ impl Packet<'_> {
             }
             _ => !self.is_group(),
         };
-        routable
-            && !(self.ttl == 1 && self.is_of_link())
-            && !is_link_local(self.source)
-            && !is_link_local(self.destination)
+        let of_link = self.ttl == 1 && self.is_of_link();
+        routable && !of_link && !is_link_local(self.source) && !is_link_local(self.destination)
     }
 
     /// Whether its protocol is one that no router passes on: IGMP, EIGRP, OSPF or PIM. These also send to groups and hosts

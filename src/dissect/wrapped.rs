@@ -37,7 +37,8 @@ fn question() -> Vec<u8> {
 #[test]
 fn i13_shims_in_any_mix_change_nothing() {
     let plain = ethernet(&question());
-    let shims: [(&str, &dyn Fn(&[u8]) -> Vec<u8>); 11] = [
+    type Wrap<'a> = &'a dyn Fn(&[u8]) -> Vec<u8>;
+    let shims: [(&str, Wrap<'_>); 11] = [
         ("VN-Tag", &|f| shim(f, 0x8926, &[0x80, 1, 0, 20])),
         ("E-TAG", &|f| shim(f, 0x893f, &[0x20, 0, 0, 20, 0, 0])),
         ("TrustSec", &|f| shim(f, 0x8909, &[1, 1, 0, 1, 0, 100])),

@@ -177,6 +177,7 @@ impl Status {
             duplicates: c.duplicates,
             dropped: c.dropped,
             refused,
+            mostly_unread: self.counters().mostly_unread(),
             spool_refused: self.spool_refused.load(Ordering::Relaxed),
             spool_dropped: self.spool_dropped.load(Ordering::Relaxed),
             put_aside: feedback.put_aside,

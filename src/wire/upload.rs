@@ -4,7 +4,7 @@ use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
-use crate::census::Zone;
+use crate::census::{MostlyUnread, Zone};
 
 pub const UPLOAD_SCHEMA: &str = "netcensus.upload/1";
 /// The most bytes of a compressed body.
@@ -59,6 +59,9 @@ pub struct Health {
     /// Seconds by which the plan service's clock was ahead of the sensor's at the last request; negative if it was behind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_skew: Option<i64>,
+    /// The judgement on what was captured, if most of it was not understood (I13).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mostly_unread: Option<MostlyUnread>,
     /// The number of the newest receipt that the sensor has, added when the upload is sent. If the service has given a
     /// newer one, two appliances use the identity, or the sensor was restored from a backup.
     #[serde(skip_serializing_if = "Option::is_none")]

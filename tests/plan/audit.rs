@@ -113,7 +113,7 @@ const B: &str = "00:40:8c:00:00:0b";
 async fn prepare(plan: &Plan) -> String {
     let sensor = plan.ready().await;
     let seen = Seen::default().arp(A, "10.0.0.1", "network-a").arp(B, "10.0.0.2", "network-b");
-    let seen = seen.station(A, Field::LldpChassisId, "x").station(B, Field::LldpChassisId, "x");
+    let seen = seen.station(A, Field::LldpChassisId, "7:78").station(B, Field::LldpChassisId, "7:78");
     let seen = seen.arp("00:40:8c:00:00:0c", "10.0.0.3", "iot-c");
     let seen = seen.arp("00:40:8c:00:00:0d", "10.0.0.4", "iot-d");
     let seen = seen.arp("00:40:8c:00:00:0e", "10.0.0.5", "iot-e");

@@ -279,7 +279,7 @@ async fn with_a_tied_device(plan: &Plan) -> (TestSensor, String) {
     let sensor = plan.ready().await;
     let seen = Seen::default().arp(A, "10.0.0.1", "network-a").arp(A, "fe80::a", "");
     let seen = seen.arp(B, "10.0.0.2", "network-b");
-    let seen = seen.station(A, Field::LldpChassisId, "x").station(B, Field::LldpChassisId, "x");
+    let seen = seen.station(A, Field::LldpChassisId, "7:78").station(B, Field::LldpChassisId, "7:78");
     seen.send(plan, &sensor, 1, "hq").await;
     let id = id(plan, "10.0.0.1").await;
     (sensor, id)
@@ -294,7 +294,7 @@ async fn a_split_parts_cards_that_identifiers_tie_and_lasts_when_they_tie_them_a
     let done = split(&plan, &id, json!([{"mac": B, "ip": "10.0.0.2"}])).await.succeeds(200);
     assert_eq!(done["count"]["delta"], 1);
     assert_eq!(billable(&plan).await, 2);
-    let again = Seen::default().station(B, Field::LldpChassisId, "x").arp(B, "fe80::b", "");
+    let again = Seen::default().station(B, Field::LldpChassisId, "7:78").arp(B, "fe80::b", "");
     again.send(&plan, &sensor, 2, "hq").await;
     assert_eq!(billable(&plan).await, 2);
     assert_eq!(undo(&plan, 1).await.body["count"]["delta"], -1);

@@ -15,4 +15,5 @@ mod live;
 mod outage;
 mod rules;
 mod service;
+mod situations;
 mod units;

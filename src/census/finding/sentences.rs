@@ -10,9 +10,13 @@ use super::{Finding, FindingKind, Subjects};
 use crate::census::address::Prefix;
 use crate::census::mac::MacAddr;
 use crate::census::time::Timestamp;
+use crate::census::unread::MostlyUnread;
 
 /// The most subjects that a sentence names.
 const NAMED: usize = 5;
+
+/// The longest cause of a judgement in characters.
+const CAUSE: usize = 500;
 
 /// A limit that makes the census a lower bound.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -112,6 +116,13 @@ impl Finding {
         let held = named(largest, largest.len() as u64);
         let sentence = format!("{percent} % of the captured bytes were not understood: {held} (I13)");
         Self::new(FindingKind::NotUnderstood, zone, "", sentence, cause).counting(percent.into())
+    }
+
+    /// [`Finding::not_understood`] of a judgement, which may come from outside.
+    pub fn of_unread(zone: &str, mostly: &MostlyUnread) -> Self {
+        let names: Vec<String> = mostly.names().into_iter().take(NAMED).collect();
+        let cause: String = mostly.cause.chars().filter(|c| !c.is_control()).take(CAUSE).collect();
+        Self::not_understood(zone, mostly.percent.min(100), &names, cause)
     }
 
     /// A limit was reached.

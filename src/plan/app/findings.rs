@@ -1,13 +1,13 @@
 //! Findings: what a person should check.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::inventory::View as Inventory;
 use super::{App, May, Refusal};
-use crate::census::{Finding, FindingKind, Limit, Timestamp, UnlistedFindings, time::rfc3339};
+use crate::census::{Finding, FindingKind, Limit, MostlyUnread, Timestamp, UnlistedFindings, time::rfc3339};
 use crate::plan::permission::View;
 use crate::plan::store::Sensor;
 
@@ -67,6 +67,16 @@ pub fn of(inventory: &Inventory, sensors: &[Sensor]) -> FindingList {
     let full: BTreeSet<&str> =
         sensors.iter().filter(|s| s.health.refused > 0).filter_map(|s| s.zone.as_deref()).collect();
     findings.extend(full.into_iter().map(|zone| Finding::lower_bound(zone, Limit::Couplings)));
+    let unread = sensors.iter().filter_map(|s| Some((s.zone.as_deref()?, s.health.mostly_unread.as_ref()?)));
+    // One finding a zone, of the sensor that understood least.
+    let mut worst: BTreeMap<&str, &MostlyUnread> = BTreeMap::new();
+    for (zone, mostly) in unread {
+        let known = worst.entry(zone).or_insert(mostly);
+        if known.percent < mostly.percent {
+            *known = mostly;
+        }
+    }
+    findings.extend(worst.into_iter().map(|(zone, mostly)| Finding::of_unread(zone, mostly)));
     Finding::sort(&mut findings);
     FindingList {
         schema: SCHEMA,

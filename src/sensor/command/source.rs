@@ -102,9 +102,7 @@ impl SurveyInput {
         }
         if let Some(mostly) = &self.mostly_unread {
             for zone in self.inventory.zones.keys() {
-                let finding =
-                    Finding::not_understood(zone, mostly.percent, &mostly.names(), mostly.cause.clone());
-                survey.findings.push(finding);
+                survey.findings.push(Finding::of_unread(zone, mostly));
             }
         }
         survey
