@@ -329,6 +329,8 @@ mod tests {
             (Field::SnmpEngineId, "80001f880300000000"),
             (Field::EnipSerial, "1:00000000"),
             (Field::DhcpClientId, "01000000000000"),
+            (Field::DhcpClientId, "0000020003000400050006000700080009"),
+            (Field::DhcpDuid, "000403000200040005000006000700080009"),
         ];
         for (field, value) in default {
             assert!(is_default_identifier(field, value), "{field}={value}");

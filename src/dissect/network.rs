@@ -73,7 +73,8 @@ impl Packet<'_> {
             }
             _ => !self.is_group(),
         };
-        let of_link = self.ttl == 1 && self.is_of_link();
+        // Sockets send multicast with TTL 1 unless an application sets another, and nobody passes that on.
+        let of_link = self.ttl == 1 && (self.is_of_link() || self.destination.is_multicast());
         routable && !of_link && !is_link_local(self.source) && !is_link_local(self.destination)
     }
 

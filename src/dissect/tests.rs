@@ -142,6 +142,8 @@ fn i6_a_ttl_tells_something_only_in_unicast_that_is_not_link_scope() {
     }
     let found = ethernet(&udp([1, 0, 0x5e, 1, 2, 3], [239, 1, 2, 3], 7, (1, 2), b"x"));
     assert_eq!(found, ["00:1b:d4:00:00:0a 10.0.0.5 [Sourced, Far] []"], "routable multicast");
+    let unset = ethernet(&udp([1, 0, 0x5e, 1, 2, 3], [239, 1, 2, 3], 1, (1, 2), b"x"));
+    assert_eq!(unset, ["00:1b:d4:00:00:0a 10.0.0.5 [Sourced, LinkScope] []"], "the default of multicast");
     let mut query = over_ip(2, &[0x11, 0, 0, 0, 232, 2, 3, 2]);
     query[22] = 1;
     query[30..34].copy_from_slice(&[232, 2, 3, 2]);
