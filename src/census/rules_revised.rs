@@ -261,6 +261,17 @@ fn i8d_an_address_whose_packets_a_card_only_passes_on_is_no_device_and_lists_non
     let quiet = Net::default().seen(A, "10.0.0.9", 0, &[Sign::ArpAnnounced]);
     assert_eq!(quiet.seen(A, "10.0.0.1", 0, &[Sign::ArpAnnounced]).devices(), 2, "it uses neither, or both");
 }
+#[test]
+fn i8f_i8h_two_cards_that_share_thousands_of_addresses_are_compared_once() {
+    let both = |signs: &[Sign]| {
+        (0..20_000_u32).fold(Net::default(), |net, n| {
+            let ip = std::net::Ipv4Addr::from_bits(0x0a00_0001 + n).to_string();
+            net.seen(card(1), &ip, 0, signs).seen(card(2), &ip, 0, &[Sign::ArpAsked])
+        })
+    };
+    assert_eq!(both(&[Sign::ArpAsked]).devices(), 20_000, "bonds");
+    assert_eq!(both(&[Sign::LldpManagement]).devices(), 1, "ports");
+}
 
 #[test]
 fn i8f_ports_that_name_a_management_address_belong_to_the_device_that_has_it() {

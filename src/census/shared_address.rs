@@ -1,6 +1,6 @@
 //! Joins of several cards that have one address: bridges (I8g), ports (I8f) and bonds (I8h).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use super::address::is_link_local;
@@ -27,13 +27,17 @@ pub(super) fn shared(cards: &Cards<'_, '_>) -> Shared {
 /// I8(g): leased addresses whose client never sent a frame itself, each with the couplings of the MACs that send from it.
 pub(super) fn bridges(zone: &Zone, cards: &Cards<'_, '_>, shared: &Shared) -> Vec<(u32, Vec<u32>)> {
     let leased_only = |signs: Signs| signs.without(Sign::Described) == Signs::from(Sign::DhcpAck);
-    let silent = |mac: MacAddr| {
-        !zone.stations.contains_key(&mac) && cards.facts(mac).all(|c| leased_only(c.facts.signs))
-    };
+    // Judged card by card: one card may have many leases.
+    let only_leased =
+        |places: &[u32]| places.iter().all(|i| cards.get(*i).is_some_and(|c| leased_only(c.facts.signs)));
+    let silent: HashSet<MacAddr> = cards
+        .iter()
+        .filter(|(mac, places)| !zone.stations.contains_key(mac) && only_leased(places))
+        .map(|(mac, _)| mac)
+        .collect();
     let mut found = Vec::new();
     for (_, places) in shared {
-        let is_lease =
-            |i: &u32| cards.get(*i).is_some_and(|c| leased_only(c.facts.signs) && silent(c.key.mac));
+        let is_lease = |i: &u32| cards.get(*i).is_some_and(|c| silent.contains(&c.key.mac));
         let (leases, seen): (Vec<u32>, Vec<u32>) = places.iter().copied().partition(is_lease);
         let newest = leases.into_iter().max_by_key(|i| cards.get(*i).map(|c| (c.facts.leased_at(), c.key)));
         let sends = |i: &u32| {
@@ -53,18 +57,21 @@ pub(super) fn bridges(zone: &Zone, cards: &Cards<'_, '_>, shared: &Shared) -> Ve
 pub(super) fn ports(cards: &Cards<'_, '_>, shared: &Shared) -> Vec<Vec<u32>> {
     let proofs =
         |i: &u32| cards.get(*i).map(|c| c.facts.signs.intersection(Sign::PROOFS)).unwrap_or_default();
-    let mut found = Vec::new();
+    // By port: the devices that its management addresses name.
+    let mut devices: BTreeMap<MacAddr, Vec<u32>> = BTreeMap::new();
     for (_, places) in shared {
         let proven = places.iter().copied().filter(|i| !proofs(i).is_empty());
         let (own, ports): (Vec<u32>, Vec<u32>) =
             proven.partition(|i| !proofs(i).difference(Sign::MANAGEMENT).is_empty());
         let Some(device) = own.first().or_else(|| ports.first()).copied() else { continue };
-        for port in ports.iter().filter(|port| **port != device) {
-            let card = cards.get(*port).map(|c| cards.of(c.key.mac)).unwrap_or_default();
-            found.push(std::iter::once(device).chain(card.iter().copied()).collect());
+        for port in ports.iter().filter(|port| **port != device).filter_map(|port| cards.get(*port)) {
+            devices.entry(port.key.mac).or_default().push(device);
         }
     }
-    found
+    devices
+        .into_iter()
+        .map(|(port, devices)| devices.into_iter().chain(cards.of(port).iter().copied()).collect())
+        .collect()
 }
 
 /// I8(h): pairs of couplings of two MACs that prove one IPv4 address and are the cards of one machine.
@@ -75,6 +82,8 @@ pub(super) fn bonds(
     forwarding: &BTreeMap<MacAddr, Forwards>,
 ) -> Vec<[u32; 2]> {
     let mut found = Vec::new();
+    // Two cards may share many addresses: they are compared once.
+    let mut known: BTreeMap<[MacAddr; 2], bool> = BTreeMap::new();
     for (_, places) in shared.iter().filter(|(ip, _)| ip.is_ipv4()) {
         let proves = |i: &u32| cards.get(*i).is_some_and(|c| c.binding == Binding::Proven);
         let places: Vec<u32> = places.iter().copied().filter(proves).collect();
@@ -82,9 +91,13 @@ pub(super) fn bonds(
             let (&[a, b], Some([x, y])) = (pair, pair_of(cards, pair)) else { continue };
             let near =
                 x.0.first_chunk::<5>() == y.0.first_chunk::<5>() && x.0[5].abs_diff(y.0[5]) <= CARDS_APART;
-            let forwards = || forwarding.contains_key(&x) || forwarding.contains_key(&y);
-            if near && !forwards() && proven(cards, x) == proven(cards, y) && !named_apart(zone, cards, x, y)
-            {
+            let one_machine = || {
+                !forwarding.contains_key(&x)
+                    && !forwarding.contains_key(&y)
+                    && proven(cards, x) == proven(cards, y)
+                    && !named_apart(zone, cards, x, y)
+            };
+            if near && *known.entry([x, y]).or_insert_with(one_machine) {
                 found.push([a, b]);
             }
         }
