@@ -258,7 +258,9 @@ impl Forwarding {
                         self.note(mac, Forwards::Public(ip));
                     }
                     if c.facts.signs.any(Sign::UNICAST) {
-                        foreign.extend([(c.facts.first_seen, ip), (c.facts.last_seen, ip)]);
+                        // A host has several IPv6 addresses of its own in one /64 (RFC 8981).
+                        let host = Prefix::block(ip, 32, 64);
+                        foreign.extend([(c.facts.first_seen, host, ip), (c.facts.last_seen, host, ip)]);
                     }
                 }
                 if proofs.elsewhere(ip, mac) {
@@ -269,9 +271,9 @@ impl Forwarding {
             }
             // Two public addresses within a minute.
             foreign.sort_unstable();
-            let close = |pair: &&[(super::Timestamp, IpAddr)]| matches!(pair, [a, b] if a.1 != b.1 && b.0.since(a.0) < MINUTE);
+            let close = |pair: &&[(super::Timestamp, Prefix, IpAddr)]| matches!(pair, [a, b] if a.1 != b.1 && b.0.since(a.0) < MINUTE);
             if let (Some(c), Some([a, b])) = (card.first(), foreign.windows(2).find(close)) {
-                self.note(c.key.mac, Forwards::Public(a.1.min(b.1)));
+                self.note(c.key.mac, Forwards::Public(a.2.min(b.2)));
             }
         }
     }

@@ -173,6 +173,14 @@ fn i6_one_stray_packet_from_a_public_address_makes_no_router() {
     assert!(forwards(&phone.clone().seen(A, "25.1.2.4", 20, &NEAR)), "two within a minute");
     assert!(forwards(&phone.seen(A, "25.1.2.4", 500, &FAR)), "a router lowered the TTL");
 }
+#[test]
+fn i6_two_temporary_addresses_of_one_ipv6_prefix_make_no_router() {
+    let host = Net::default().seen(A, "10.0.0.1", 0, &HOST).seen(A, "2a0e:1:2:3:aa::1", 5, &NEAR);
+    let forwards = |net: &Net| Bindings::derive(&net.0, &POLICY).forwarding.contains_key(&A);
+    assert!(!forwards(&host.clone().seen(A, "2a0e:1:2:3:bb::1", 9, &NEAR)));
+    assert!(forwards(&host.clone().seen(A, "2a0e:1:2:4:bb::1", 9, &NEAR)), "of two prefixes");
+    assert!(forwards(&host.seen(A, "2a0e:1:2:3:bb::1", 9, &FAR)), "a router lowered the hop limit");
+}
 
 #[test]
 fn i6_a_ttl_of_60_is_an_initial_one_unless_the_card_forwards_by_something_else() {
