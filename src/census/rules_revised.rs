@@ -270,6 +270,14 @@ fn i8d_an_address_whose_packets_a_card_only_passes_on_is_no_device_and_lists_non
     assert_eq!(quiet.seen(A, "10.0.0.1", 0, &[Sign::ArpAnnounced]).devices(), 2, "it uses neither, or both");
 }
 #[test]
+fn i8c_a_chassis_id_that_is_an_address_or_an_interface_ties_nobody() {
+    for id in ["5:010a000001", "6:657468300a"] {
+        let net = Net::default().arp(A, "10.0.0.1").spoke(A, Field::LldpChassisId, id);
+        assert_eq!(net.arp(B, "10.0.0.2").spoke(B, Field::LldpChassisId, id).devices(), 2, "{id}");
+    }
+}
+
+#[test]
 fn i8f_i8h_two_cards_that_share_thousands_of_addresses_are_compared_once() {
     let both = |signs: &[Sign]| {
         (0..20_000_u32).fold(Net::default(), |net, n| {

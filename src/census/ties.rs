@@ -271,9 +271,10 @@ fn is_default_identifier(field: Field, value: &str) -> bool {
     match field {
         Field::LldpChassisId => {
             let Some((_, id)) = value.split_once(':') else { return true };
+            // Subtype 5 is a network address, which changes hands; subtype 6 is an interface's name, such as `eth0`.
             blank(id)
-                || value.starts_with(['1', '2', '3', '6', '7'])
-                    && text_of(id).is_some_and(|text| listed(&text))
+                || value.starts_with(['5', '6'])
+                || value.starts_with(['1', '2', '3', '7']) && text_of(id).is_some_and(|text| listed(&text))
         }
         // An engine id starts with the maker's number and a kind (RFC 3411); what follows must tell units apart.
         Field::SnmpEngineId => listed(value) || value.get(10..).is_some_and(blank) || blank(value),
