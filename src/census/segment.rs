@@ -98,7 +98,7 @@ impl Segment {
             }
             self.exchanged.retain(|p| !prefix.covers(p));
             self.exchanged.insert(prefix);
-            self.pending.retain(|(a, b), _| !(prefix.contains((*a).into()) && prefix.contains((*b).into())));
+            self.drop_pending(&prefix);
             return true;
         }
         if before == Some(known) || before.is_none() && self.pending.len() >= PENDING {
@@ -106,6 +106,19 @@ impl Segment {
         }
         self.pending.insert(pair, known);
         true
+    }
+
+    /// Drops the half exchanges of two hosts of `prefix`. Looks at no others, because there may be many.
+    fn drop_pending(&mut self, prefix: &Prefix) {
+        let IpAddr::V4(first) = prefix.address() else { return };
+        let rest = u32::MAX.checked_shr(prefix.length().into()).unwrap_or(0);
+        let last = Ipv4Addr::from_bits(first.to_bits() | rest);
+        let lower = self.pending.range((first, Ipv4Addr::UNSPECIFIED)..=(last, Ipv4Addr::BROADCAST));
+        let covered: Vec<_> =
+            lower.map(|(pair, _)| *pair).filter(|(_, b)| prefix.contains((*b).into())).collect();
+        for pair in covered {
+            self.pending.remove(&pair);
+        }
     }
 
     /// Joins `other`; returns whether anything changed.
@@ -125,8 +138,7 @@ impl Segment {
             if self.exchanged.len() < LEARNED && !self.is_exchanged(prefix) {
                 self.exchanged.retain(|p| !prefix.covers(p));
                 self.exchanged.insert(*prefix);
-                self.pending
-                    .retain(|(a, b), _| !(prefix.contains((*a).into()) && prefix.contains((*b).into())));
+                self.drop_pending(prefix);
                 changed = true;
             }
         }
@@ -214,6 +226,23 @@ mod tests {
         s.exchange(v4("10.0.1.5"), v4("10.0.1.9"), true);
         s.exchange(v4("10.0.1.9"), v4("10.0.1.5"), true);
         assert!(s.exchanged.is_empty());
+    }
+
+    #[test]
+    fn a_learned_prefix_drops_the_half_exchanges_that_it_covers_and_no_others() {
+        let mut s = Segment::default();
+        for (a, b) in [
+            ("10.0.0.1", "10.0.0.2"),
+            ("10.0.0.5", "10.0.0.9"),
+            ("10.0.0.3", "10.0.1.3"),
+            ("9.255.255.1", "9.255.255.2"),
+        ] {
+            s.exchange(v4(a), v4(b), false);
+        }
+        s.exchange(v4("10.0.0.4"), v4("10.0.0.10"), false);
+        s.exchange(v4("10.0.0.10"), v4("10.0.0.4"), true);
+        let left: Vec<String> = s.pending.keys().map(|(a, b)| format!("{a} {b}")).collect();
+        assert_eq!(left, ["9.255.255.1 9.255.255.2", "10.0.0.3 10.0.1.3"]);
     }
 
     #[test]
