@@ -127,7 +127,9 @@ fn explain_tells_the_rules_of_a_device_and_of_an_address_that_is_none() {
     let file = capture(dir.path());
     let explain = |subject| sensor(dir.path(), &["explain", "--capture", file.to_str().unwrap(), subject]);
     let device = stdout(explain("10.1.0.7"));
-    for part in ["> C-NET", "announced the address by ARP", "forwards packets for others", "What would change"] {
+    for part in
+        ["> C-NET", "announced the address by ARP", "forwards packets for others", "What would change"]
+    {
         assert!(device.contains(part), "{part}: {device}");
     }
     let line = stdout(explain("8.8.8.8"));
