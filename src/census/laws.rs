@@ -631,6 +631,7 @@ proptest! {
         after.merge(&delta);
         for (key, c) in &after.couplings {
             let known = before.couplings.get(key);
+            let is_described = |c: &Coupling| c.signs.is_only_described();
             let truth = |events: &[Event]| {
                 let earlier: Vec<Event> = events.iter().filter(|e| is_before(e, as_of)).cloned().collect();
                 let earlier = zone(&earlier);
