@@ -364,7 +364,7 @@ proptest! {
     ) {
         let whole = zone(&history);
         let straight = conclusions(&whole);
-        prop_assert_eq!(conclusions(&shared_out(&shuffled(history, order), sensors)), straight.clone());
+        prop_assert_eq!(&conclusions(&shared_out(&shuffled(history, order), sensors)), &straight);
         // Halves of the facts, as two sensors upload them.
         let (mut left, mut right) = (whole.clone(), whole.clone());
         if let Some(middle) = (!whole.couplings.is_empty()).then(|| cut.index(whole.couplings.len())) {
