@@ -80,8 +80,7 @@ impl Zone {
     pub fn normalise(&mut self) {
         self.couplings.retain(|key, c| {
             c.normalise();
-            let possible = key.mac.is_station() && !super::address::is_never_sender(key.ip);
-            possible && !c.signs.is_empty() && c.first_seen <= c.last_seen
+            key.mac.is_station() && !super::address::is_never_sender(key.ip) && c.first_seen <= c.last_seen
         });
         self.stations.retain(|mac, s| {
             s.evidence.normalise();
