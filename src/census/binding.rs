@@ -66,6 +66,8 @@ pub(super) struct Bindings<'a> {
     /// The MACs that forward, each with its first reason.
     pub(super) forwarding: BTreeMap<MacAddr, Forwards>,
     pub(super) on_link: OnLink,
+    /// MACs that hold a lease and never sent a frame (I8g).
+    pub(super) silent: HashSet<MacAddr>,
 }
 
 /// A coupling with its binding.
@@ -135,13 +137,14 @@ impl<'a> Bindings<'a> {
                 c.binding = Binding::Routed;
             }
         }
-        Self { couplings, forwarding: forwarding.0, on_link }
+        Self { couplings, forwarding: forwarding.0, on_link, silent: proofs.silent }
     }
 
-    /// Whether the coupling belongs to a device.
-    pub(super) fn is_local(&self, key: &CouplingKey) -> bool {
-        let place = self.couplings.binary_search_by(|c| c.key.cmp(key)).ok();
-        place.and_then(|i| self.couplings.get(i)).is_some_and(|c| c.binding.is_local())
+    /// The place of a coupling that belongs to a device.
+    pub(super) fn place(&self, key: &CouplingKey) -> Option<u32> {
+        let place = self.couplings.binary_search_by(|c| c.key.cmp(key)).ok()?;
+        self.couplings.get(place).filter(|c| c.binding.is_local())?;
+        u32::try_from(place).ok()
     }
 
     /// The couplings that belong to devices: proven or inferred.

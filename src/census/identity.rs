@@ -47,7 +47,7 @@ impl Identities {
         let mut graph = Graph::new(&bindings.couplings);
         let (mut superseded, mut proxied) = (HashSet::new(), HashSet::new());
         let shared = shared_address::shared(&cards);
-        let bridges = shared_address::bridges(zone, &cards, &shared);
+        let bridges = shared_address::bridges(&cards, &shared, &bindings.silent);
         let bridged: HashSet<u32> = bridges.iter().flat_map(|(_, seen)| seen).copied().collect();
         for (mac, members) in cards.iter().filter(|(_, members)| members.len() > 1) {
             let own: Vec<u32> = members.iter().copied().filter(|i| !bridged.contains(i)).collect();

@@ -9,7 +9,7 @@ use super::cards::Cards;
 use super::evidence::Field;
 use super::inventory::Zone;
 use super::mac::MacAddr;
-use super::sign::{Sign, Signs};
+use super::sign::Sign;
 
 /// How far apart the last octets of two cards of one machine may be (I8h).
 const CARDS_APART: u8 = 16;
@@ -25,16 +25,11 @@ pub(super) fn shared(cards: &Cards<'_, '_>) -> Shared {
 }
 
 /// I8(g): leased addresses whose client never sent a frame itself, each with the couplings of the MACs that send from it.
-pub(super) fn bridges(zone: &Zone, cards: &Cards<'_, '_>, shared: &Shared) -> Vec<(u32, Vec<u32>)> {
-    let leased_only = |signs: Signs| signs.without(Sign::Described) == Signs::from(Sign::DhcpAck);
-    // Judged card by card: one card may have many leases.
-    let only_leased =
-        |places: &[u32]| places.iter().all(|i| cards.get(*i).is_some_and(|c| leased_only(c.facts.signs)));
-    let silent: HashSet<MacAddr> = cards
-        .iter()
-        .filter(|(mac, places)| !zone.stations.contains_key(mac) && only_leased(places))
-        .map(|(mac, _)| mac)
-        .collect();
+pub(super) fn bridges(
+    cards: &Cards<'_, '_>,
+    shared: &Shared,
+    silent: &HashSet<MacAddr>,
+) -> Vec<(u32, Vec<u32>)> {
     let mut found = Vec::new();
     for (_, places) in shared {
         let is_lease = |i: &u32| cards.get(*i).is_some_and(|c| silent.contains(&c.key.mac));

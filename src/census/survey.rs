@@ -228,16 +228,12 @@ fn routed(lines: &[CouplingLine<'_>]) -> Vec<Routed> {
 /// if no device has the address, or several have it; and if the speaker itself uses the address, the words are its own.
 fn described<'a>(zone: &'a Zone, bindings: &Bindings<'a>, identities: &Identities) -> Described<'a> {
     let mut described = Described::new();
-    let is_own = |key: &CouplingKey| {
-        let place = bindings.couplings.binary_search_by(|c| c.key.cmp(key)).ok();
-        let local = place.filter(|i| bindings.couplings.get(*i).is_some_and(|c| c.binding.is_local()));
-        local.and_then(|i| u32::try_from(i).ok()).is_some_and(|i| identities.part(i) != Part::Proxied)
-    };
     let by_others = |(key, c): &(&'a CouplingKey, &'a Coupling)| {
         !c.evidence.is_empty()
-            && (c.signs.has(Sign::Described) || c.signs.any(Sign::PROOFS))
-            && !is_own(key)
-            && (c.signs.has(Sign::Described) || bindings.is_local(key))
+            && match bindings.place(key) {
+                Some(place) => identities.part(place) == Part::Proxied,
+                None => c.signs.has(Sign::Described),
+            }
     };
     let mut by_others = zone.couplings.iter().filter(by_others).peekable();
     if by_others.peek().is_none() {
