@@ -116,11 +116,14 @@ impl Sink for Nobody {
     fn station_said(&mut self, _: MacAddr, field: Field, value: &str) {
         black_box((field, value));
     }
-    fn prefix(&mut self, prefix: Prefix) {
-        black_box(prefix);
+    fn prefix(&mut self, prefix: Prefix, by: MacAddr) {
+        black_box((prefix, by));
     }
-    fn router(&mut self, ip: IpAddr) {
-        black_box(ip);
+    fn router(&mut self, ip: IpAddr, by: MacAddr) {
+        black_box((ip, by));
+    }
+    fn addressed(&mut self, mac: MacAddr, ip: IpAddr) {
+        black_box((mac, ip));
     }
     fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) {
         black_box((sender, target, answer));

@@ -45,18 +45,13 @@ fn main() {
     println!("rules/count: {} ({} kB of memory, by VmRSS)", rules.len(), resident());
     let evidence: Vec<Evidence> = (0..64)
         .flat_map(|n| SAID.iter().map(move |(field, text)| (*field, text.replace('#', &format!("{n}")))))
-        .map(|(field, value)| Evidence { field, value: value.into(), at: Timestamp(1) })
+        .map(|(field, value)| Evidence::new(field, value, Timestamp(1)))
         .collect();
     group.throughput(Throughput::Elements(evidence.len() as u64));
     group.bench_function("value", |b| {
         b.iter(|| {
             for e in &evidence {
-                let subject = ClassifierInput {
-                    macs: Vec::new(),
-                    evidence: vec![e],
-                    forwards: None,
-                    couplings: Vec::new(),
-                };
+                let subject = ClassifierInput { evidence: vec![e.into()], ..ClassifierInput::default() };
                 black_box(rules.classify(&subject));
             }
         });

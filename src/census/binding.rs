@@ -12,7 +12,9 @@ use super::mac::MacAddr;
 use super::on_link::OnLink;
 use super::policy::Policy;
 use super::sign::{Sign, Signs};
-use super::time::MINUTE;
+use super::time::{MINUTE, Timestamp};
+use super::trust::{self, Grounds};
+use super::windows::same_minute;
 
 /// How many MACs with one public address each make a /24 (IPv6: /64) one of hosts on the link (I4).
 const NEIGHBOURS: usize = 3;
@@ -65,6 +67,8 @@ pub(super) struct Bindings<'a> {
     pub(super) couplings: Vec<Bound<'a>>,
     /// The MACs that forward, each with its first reason.
     pub(super) forwarding: BTreeMap<MacAddr, Forwards>,
+    /// The MACs of which too few facts say that they forward (I15b).
+    pub(super) doubted: BTreeMap<MacAddr, (Forwards, Timestamp)>,
     pub(super) on_link: OnLink,
     /// MACs that hold a lease and never sent a frame (I8g).
     pub(super) silent: HashSet<MacAddr>,
@@ -99,15 +103,17 @@ impl<'a> Bindings<'a> {
     ///
     /// First come the couplings that prove themselves, whatever else is known. Then come the MACs that forward, as the
     /// other couplings show by comparison with the proven ones. The rest is judged last.
-    pub(super) fn derive(zone: &'a Zone, policy: &Policy) -> Self {
+    ///
+    /// In a zone that `is_short`, one fact suffices for what moves the count (I15b).
+    pub(super) fn derive(zone: &'a Zone, policy: &Policy, is_short: bool) -> Self {
         let mut couplings: Vec<Bound<'a>> = zone
             .couplings
             .iter()
-            .filter(|(_, facts)| !facts.signs.is_only_described())
+            .filter(|(_, facts)| !facts.signs.is_only_by_others())
             .map(|(key, facts)| Bound { key: *key, facts, binding: by_itself(*key, facts) })
             .collect();
-        let mut proofs = Proofs::new(zone, &couplings);
-        let on_link = OnLink::new(&zone.segment, policy, |prefix| proofs.cards_in(prefix));
+        let mut proofs = Proofs::new(zone, &couplings, is_short);
+        let on_link = OnLink::new(&zone.segment, policy, is_short, |prefix| proofs.cards_in(prefix));
         mark_broadcasts(&mut couplings, &on_link);
         for c in &mut couplings {
             if c.binding == Binding::Inferred && c.has(Sign::Announced) && on_link.contains(c.key.ip) {
@@ -116,15 +122,17 @@ impl<'a> Bindings<'a> {
         }
         proofs.learn(&couplings);
 
-        let mut forwarding = Forwarding::default();
-        for (mac, station) in &zone.stations {
-            if station.speaks_routing() && !mac.is_virtual_router() {
-                forwarding.note(*mac, Forwards::Protocol);
+        let mut forwarding = Forwarding { grounds: BTreeMap::new(), is_short };
+        for (mac, station) in zone.stations.iter().filter(|(mac, _)| !mac.is_virtual_router()) {
+            for heard in station.speaks_routing() {
+                forwarding.note(*mac, Forwards::Protocol, Grounds::heard(heard, SPEAKS));
             }
         }
-        let routers = couplings.iter().filter(|c| c.binding == Binding::Proven);
-        for c in routers.filter(|c| zone.segment.routers.contains(&c.key.ip)) {
-            forwarding.note(c.key.mac, Forwards::RouterOption(c.key.ip));
+        for c in couplings.iter().filter(|c| c.binding == Binding::Proven) {
+            if let Some(taught) = zone.segment.routers.get(&c.key.ip) {
+                let grounds = Grounds::heard(taught.heard(), NAMED);
+                forwarding.note(c.key.mac, Forwards::RouterOption(c.key.ip), grounds);
+            }
         }
         forwarding.compare(&couplings, &on_link, &proofs);
         if prove_public_announcements(&mut couplings, &forwarding) {
@@ -137,7 +145,8 @@ impl<'a> Bindings<'a> {
                 c.binding = Binding::Routed;
             }
         }
-        Self { couplings, forwarding: forwarding.0, on_link, silent: proofs.silent }
+        let (forwarding, doubted) = forwarding.decide();
+        Self { couplings, forwarding, doubted, on_link, silent: proofs.silent }
     }
 
     /// The place of a coupling that belongs to a device.
@@ -168,7 +177,7 @@ fn by_itself(key: CouplingKey, facts: &Coupling) -> Binding {
 /// proves the address and sends unicast packets from it, or sends them in two minutes.
 fn mark_broadcasts(couplings: &mut [Bound<'_>], on_link: &OnLink) {
     let is_used = |c: &Bound<'_>| {
-        let minute = |t: super::Timestamp| t.0.div_euclid(MINUTE);
+        let minute = |t: Timestamp| t.0.div_euclid(MINUTE);
         c.facts.signs.any(Sign::UNICAST)
             && (c.facts.signs.any(Sign::PROOFS) || minute(c.facts.first_seen) != minute(c.facts.last_seen))
     };
@@ -184,32 +193,35 @@ fn mark_broadcasts(couplings: &mut [Bound<'_>], on_link: &OnLink) {
 
 /// Which MACs proved which addresses.
 struct Proofs {
-    /// Sorted.
+    /// Those that more than one frame shows (I15b), sorted.
     pairs: Vec<(IpAddr, MacAddr)>,
+    is_short: bool,
     /// MACs that hold a lease and never sent a frame (I8g).
     silent: HashSet<MacAddr>,
 }
 
 impl Proofs {
-    fn new(zone: &Zone, couplings: &[Bound<'_>]) -> Self {
+    fn new(zone: &Zone, couplings: &[Bound<'_>], is_short: bool) -> Self {
         let mut silent = HashSet::new();
         for card in couplings.chunk_by(|a, b| a.key.mac == b.key.mac) {
             let leased_only =
-                |c: &Bound<'_>| c.facts.signs.without(Sign::Described) == Signs::from(Sign::DhcpAck);
+                |c: &Bound<'_>| c.facts.signs.difference(Sign::BY_OTHERS) == Signs::from(Sign::DhcpAck);
             if let Some(c) = card.first().filter(|_| card.iter().all(leased_only))
                 && !zone.stations.contains_key(&c.key.mac)
             {
                 silent.insert(c.key.mac);
             }
         }
-        let mut proofs = Self { pairs: Vec::new(), silent };
+        let mut proofs = Self { pairs: Vec::new(), is_short, silent };
         proofs.learn(couplings);
         proofs
     }
 
     /// Takes the proven couplings.
     fn learn(&mut self, couplings: &[Bound<'_>]) {
-        let proven = couplings.iter().filter(|c| c.binding == Binding::Proven);
+        let is_firm =
+            |c: &&Bound<'_>| c.binding == Binding::Proven && (self.is_short || trust::is_confirmed(c.facts));
+        let proven = couplings.iter().filter(is_firm);
         self.pairs = proven.map(|c| (c.key.ip, c.key.mac)).collect();
         self.pairs.sort_unstable();
     }
@@ -233,17 +245,35 @@ impl Proofs {
     }
 }
 
-/// The MACs that forward (I6), each with its first reason.
-#[derive(Default)]
-struct Forwarding(BTreeMap<MacAddr, Forwards>);
+/// Kinds of facts that a MAC forwards: it speaks for itself, others name it, it passes packets on.
+const SPEAKS: u8 = 1;
+const NAMED: u8 = 2;
+const PASSES: u8 = 4;
+
+/// The MACs that forward (I6), each with its first reason and what it rests on.
+struct Forwarding {
+    grounds: BTreeMap<MacAddr, (Forwards, Grounds)>,
+    is_short: bool,
+}
 
 impl Forwarding {
-    fn note(&mut self, mac: MacAddr, why: Forwards) {
-        self.0.entry(mac).and_modify(|known| *known = (*known).min(why)).or_insert(why);
+    fn note(&mut self, mac: MacAddr, why: Forwards, facts: Grounds) {
+        let known = self.grounds.entry(mac).or_insert((why, facts));
+        *known = (known.0.min(why), known.1.and(facts));
     }
 
     fn has(&self, mac: MacAddr) -> bool {
-        self.0.contains_key(&mac)
+        self.grounds.get(&mac).is_some_and(|(_, facts)| self.is_short || facts.suffice())
+    }
+
+    /// The MACs that forward, and those of which too few facts say so.
+    fn decide(self) -> (BTreeMap<MacAddr, Forwards>, BTreeMap<MacAddr, (Forwards, Timestamp)>) {
+        let (sure, doubted): (Vec<_>, Vec<_>) =
+            self.grounds.into_iter().partition(|(_, (_, facts))| self.is_short || facts.suffice());
+        (
+            sure.into_iter().map(|(mac, (why, _))| (mac, why)).collect(),
+            doubted.into_iter().map(|(mac, (why, facts))| (mac, (why, facts.first))).collect(),
+        )
     }
 
     /// Notes the MACs that send from addresses which they have not proven and which cannot be theirs.
@@ -254,11 +284,12 @@ impl Forwarding {
             for c in unproven() {
                 let CouplingKey { mac, ip } = c.key;
                 let off_link = !on_link.contains(ip);
+                let seen = Grounds::of(c.facts, PASSES);
                 if c.has(Sign::Carried) {
-                    self.note(mac, Forwards::Carries(ip));
+                    self.note(mac, Forwards::Carries(ip), seen);
                 } else if off_link && is_public(ip) {
-                    if c.has(Sign::Far) {
-                        self.note(mac, Forwards::Public(ip));
+                    if c.has(Sign::Far) && !c.is_near() {
+                        self.note(mac, Forwards::Public(ip), seen);
                     }
                     if c.facts.signs.any(Sign::UNICAST) {
                         // A host has several IPv6 addresses of its own in one /64 (RFC 8981).
@@ -267,16 +298,20 @@ impl Forwarding {
                     }
                 }
                 if proofs.elsewhere(ip, mac) {
-                    self.note(mac, Forwards::ProvenElsewhere(ip));
+                    self.note(mac, Forwards::ProvenElsewhere(ip), seen);
                 } else if off_link && !is_public(ip) && c.has(Sign::Far) && !c.is_near() {
-                    self.note(mac, Forwards::OffLink(ip));
+                    self.note(mac, Forwards::OffLink(ip), seen);
                 }
             }
             // Two public addresses within a minute.
             foreign.sort_unstable();
-            let close = |pair: &&[(super::Timestamp, Prefix, IpAddr)]| matches!(pair, [a, b] if a.1 != b.1 && b.0.since(a.0) < MINUTE);
-            if let (Some(c), Some([a, b])) = (card.first(), foreign.windows(2).find(close)) {
-                self.note(c.key.mac, Forwards::Public(a.2.min(b.2)));
+            let close = |pair: &&[(Timestamp, Prefix, IpAddr)]| matches!(pair, [a, b] if a.1 != b.1 && b.0.since(a.0) < MINUTE);
+            let pairs = || foreign.windows(2).filter(close);
+            if let (Some(c), Some([a, b]), Some([.., last])) =
+                (card.first(), pairs().next(), pairs().next_back())
+            {
+                let facts = Grounds::new(a.0, !same_minute(a.0, last.0), PASSES);
+                self.note(c.key.mac, Forwards::Public(a.2.min(b.2)), facts);
             }
         }
     }

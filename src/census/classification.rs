@@ -7,6 +7,7 @@ use super::coupling::CouplingKey;
 use super::evidence::{Evidence, Field};
 use super::mac::MacAddr;
 use super::time::Timestamp;
+use super::windows::Windows;
 
 /// The category of a device. It decides whether the device counts.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -63,15 +64,35 @@ impl Category {
     }
 }
 
+/// One thing that a device said, over all its couplings and stations.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Said<'a> {
+    pub field: Field,
+    pub value: &'a str,
+    /// The earliest frame that said it.
+    pub at: Timestamp,
+    /// The windows in which it was said. Repeated also if something else confirms it, or if the zone is heard too briefly
+    /// to ask for that (I15b).
+    pub windows: Windows,
+}
+
+impl<'a> From<&'a Evidence> for Said<'a> {
+    fn from(e: &'a Evidence) -> Self {
+        Self { field: e.field, value: &e.value, at: e.at, windows: e.windows }
+    }
+}
+
 /// Everything that a classifier gets to know about one device.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct ClassifierInput<'a> {
     /// Sorted.
     pub macs: Vec<MacAddr>,
-    /// The evidence of its couplings and stations, sorted by field and value. Each value once, with its earliest time.
-    pub evidence: Vec<&'a Evidence>,
+    /// The evidence of its couplings and stations, sorted by field and value. Each value once.
+    pub evidence: Vec<Said<'a>>,
     /// Why one of its MACs forwards, if one does (I6).
     pub forwards: Option<Forwards>,
+    /// Whether one of its own addresses sent packets with the TTL 128.
+    pub ttl_128: bool,
     /// Sorted; empty for a MAC without an address (I14).
     pub couplings: Vec<CouplingKey>,
 }
@@ -113,6 +134,8 @@ pub struct Classification {
     pub confidence: u8,
     /// Strongest first, then by field and value.
     pub reasons: Vec<Reason>,
+    /// What was said too seldom to contradict the rest, and so does not count (I15b). In the same order.
+    pub held: Vec<Reason>,
 }
 
 impl Classification {
@@ -127,6 +150,11 @@ pub trait Classifier {
     /// A key for a device with one card, without evidence and without forwarding. Devices with the same key must get the
     /// same classification, which the survey then computes once: a flood makes a million such devices. `None` opts out.
     fn silent(&self, _card: MacAddr) -> Option<String> {
+        None
+    }
+
+    /// The maker of a card, if a registry knows it (I15b). For a random MAC, `None`.
+    fn maker(&self, _card: MacAddr) -> Option<String> {
         None
     }
 }

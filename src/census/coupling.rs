@@ -10,6 +10,7 @@ use super::evidence::EvidenceSet;
 use super::mac::MacAddr;
 use super::sign::{Sign, Signs};
 use super::time::{DAY, Timestamp};
+use super::windows::{Windows, same_minute};
 
 /// A coupling remembers for this many days before the day of its newest frame whether it was seen. More than the 30 days
 /// of X-IDLE.
@@ -72,11 +73,18 @@ pub struct Coupling {
     /// The UTC days on which it was seen: bit `i` stands for the day `i + 1` days before that of `last_seen`.
     #[serde(rename = "d", default, skip_serializing_if = "is_zero")]
     days: u32,
+    /// The windows in which it was proven, from `proven_at` on. Facts of older versions lack them.
+    #[serde(rename = "pw", default = "twice")]
+    proven_in: Windows,
     #[serde(rename = "w", default, skip_serializing_if = "VlanSet::is_empty")]
     vlans: VlanSet,
     /// What frames from the address said.
     #[serde(rename = "e", default, skip_serializing_if = "EvidenceSet::is_empty")]
     pub evidence: EvidenceSet,
+}
+
+const fn twice() -> Windows {
+    Windows::TWICE
 }
 
 impl Coupling {
@@ -91,6 +99,7 @@ impl Coupling {
             signs: Signs::default(),
             proven_by: Signs::default(),
             days: 0,
+            proven_in: Windows::ONCE,
             vlans: VlanSet::default(),
             evidence: EvidenceSet::default(),
         };
@@ -101,6 +110,16 @@ impl Coupling {
     /// The earliest frame with one of [`Sign::PROOFS`].
     pub fn proof(&self) -> Option<Proof> {
         self.proven_at.get().zip(self.proven_by.iter().next()).map(|(at, sign)| Proof { at, sign })
+    }
+
+    /// Whether it was proven in two clock minutes (I15b).
+    pub(super) fn is_proven_twice(&self) -> bool {
+        !self.proven_at.is_never() && self.proven_in.is_repeated()
+    }
+
+    /// Whether it was seen in two clock minutes (I15b).
+    pub(super) fn is_seen_twice(&self) -> bool {
+        !same_minute(self.first_seen, self.last_seen)
     }
 
     /// The earliest link-scope announcement, which proves an on-link address (I4).
@@ -124,11 +143,11 @@ impl Coupling {
         self.vlans.ids()
     }
 
-    /// Records frames from `first` to `last`, each with all of `signs`. Returns whether anything but `last_seen` and the
-    /// days changed.
+    /// Records frames from `first` to `last`, each with all of `signs`, in one window of ten minutes. Returns whether
+    /// anything but `last_seen` and the days changed.
     pub fn sight(&mut self, first: Timestamp, last: Timestamp, signs: Signs) -> bool {
         let before = self.shown();
-        match (self.signs.is_only_described(), signs.is_only_described()) {
+        match (self.signs.is_only_by_others(), signs.is_only_by_others()) {
             (true, false) => {
                 (self.first_seen, self.last_seen, self.days) = (first, last, days_before(last, first, 0));
             }
@@ -140,7 +159,8 @@ impl Coupling {
         }
         self.signs = self.signs.union(signs);
         if let Some(sign) = signs.intersection(Sign::PROOFS).iter().next() {
-            self.prove(first, sign);
+            self.prove(first, sign, Windows::ONCE);
+            self.prove(last, sign, Windows::ONCE);
         }
         if signs.has(Sign::Announced) {
             self.announced_at = self.announced_at.earliest(OptionalTime::of(first));
@@ -159,18 +179,21 @@ impl Coupling {
     }
 
     /// Records a proof. The earliest stays; at the same instant, the one with the smaller sign.
-    fn prove(&mut self, at: Timestamp, sign: Sign) {
-        let earlier = match self.proof() {
-            Some(known) => (at, sign) < (known.at, known.sign),
-            None => true,
-        };
-        if earlier {
-            (self.proven_at, self.proven_by) = (OptionalTime::of(at), sign.into());
+    fn prove(&mut self, at: Timestamp, sign: Sign, windows: Windows) {
+        let known = self.proof();
+        if known.is_none_or(|known| (at, sign) < (known.at, known.sign)) {
+            self.proven_by = sign.into();
         }
+        let (at, windows) = match known {
+            Some(known) => Windows::join((known.at, self.proven_in), (at, windows)),
+            None => (at, windows),
+        };
+        (self.proven_at, self.proven_in) = (OptionalTime::of(at), windows);
     }
 
-    fn shown(&self) -> (Timestamp, Signs, OptionalTime, Signs, OptionalTime, OptionalTime) {
-        (self.first_seen, self.signs, self.proven_at, self.proven_by, self.announced_at, self.leased_at)
+    fn shown(&self) -> impl PartialEq + use<> {
+        let proof = (self.proven_at, self.proven_by, self.proven_in);
+        (self.first_seen, self.signs, proof, self.announced_at, self.leased_at)
     }
 
     /// Records a VLAN id; returns whether the set changed.
@@ -181,7 +204,7 @@ impl Coupling {
     /// Joins the facts of `other`; returns whether anything changed.
     pub fn merge(&mut self, other: &Self) -> bool {
         let before = (self.last_seen, self.days, self.shown());
-        match (self.signs.is_only_described(), other.signs.is_only_described()) {
+        match (self.signs.is_only_by_others(), other.signs.is_only_by_others()) {
             (true, false) => {
                 (self.first_seen, self.last_seen, self.days) =
                     (other.first_seen, other.last_seen, other.days);
@@ -194,7 +217,7 @@ impl Coupling {
         }
         self.signs = self.signs.union(other.signs);
         if let Some(proof) = other.proof() {
-            self.prove(proof.at, proof.sign);
+            self.prove(proof.at, proof.sign, other.proven_in);
         }
         self.announced_at = self.announced_at.earliest(other.announced_at);
         self.leased_at = self.leased_at.newest(other.leased_at);
@@ -229,6 +252,9 @@ impl Coupling {
             out.signs = out.signs.difference(Sign::PROOFS);
             (out.proven_at, out.proven_by, out.leased_at) =
                 (OptionalTime::NEVER, Signs::default(), OptionalTime::NEVER);
+            out.proven_in = Windows::ONCE;
+        } else if let Some(first) = self.proven_at.get() {
+            out.proven_in = self.proven_in.until(first, as_of);
         }
         if is_later(out.leased_at) {
             out.leased_at = OptionalTime::of(out.last_seen);
@@ -270,7 +296,7 @@ impl Coupling {
     /// frame of what was merged.
     pub fn news(&self, before: Option<&Self>, seen: Timestamp) -> Option<Timestamp> {
         let Some(before) = before else { return Some(self.first_seen) };
-        if before.signs.is_only_described() && !self.signs.is_only_described() {
+        if before.signs.is_only_by_others() && !self.signs.is_only_by_others() {
             return Some(self.first_seen);
         }
         let days = self.days & !days_before(self.last_seen, before.last_seen, before.days);
@@ -284,6 +310,7 @@ impl Coupling {
             (self.last_seen > before.last_seen).then_some(self.last_seen),
             (days != 0).then(new_day),
             changed(self.proven_at, before.proven_at),
+            self.proven_at.get().and_then(|first| self.proven_in.news(before.proven_in, first)),
             changed(self.announced_at, before.announced_at),
             changed(self.leased_at, before.leased_at),
             (self.signs != before.signs).then_some(seen),

@@ -12,6 +12,7 @@ use super::identity::Identities;
 use super::laws::{ByEvidence, Event, cases, events, zone};
 use super::rules::{A, B, C, Net, POLICY, RANDOM, RANDOM_2};
 use super::time::MINUTE;
+use super::trust::Caution;
 use super::*;
 
 const ZONE: &str = "default";
@@ -190,9 +191,11 @@ fn i8e_people_merge_devices_and_the_join_names_the_person() {
         4,
         "a merge with an unknown coupling waits"
     );
-    let bindings = Bindings::derive(&net.0, &POLICY);
+    let bindings = Bindings::derive(&net.0, &POLICY, true);
     let made = decisions(&[merged(c, a)]);
-    let joins = Identities::derive(&net.0, &bindings, made.of_zone(ZONE).unwrap(), &net.0.clock()).joins;
+    let caution = Caution { is_short: true, classifier: &Unclassified };
+    let joins =
+        Identities::derive(&net.0, &bindings, made.of_zone(ZONE).unwrap(), &net.0.clock(), &caution).joins;
     let join = joins.first().unwrap();
     assert_eq!((join.reason, join.decided.as_ref().unwrap().by.as_str()), (JoinReason::Person, "anna"));
 }

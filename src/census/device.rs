@@ -13,19 +13,23 @@ use thin_vec::ThinVec;
 
 use super::address::is_link_local;
 use super::binding::{Bindings, Forwards};
-use super::classification::{Category, Classification, Classifier, ClassifierInput};
+use super::classification::{Category, Classification, Classifier, ClassifierInput, Said};
 use super::coupling::CouplingKey;
 use super::device_decisions::{DecisionLookup, DeviceDecisions};
 use super::evidence::{Evidence, EvidenceSet, Field};
+use super::finding::{self, Findings};
 use super::id;
 use super::inventory::Zone;
 use super::join::Join;
 use super::mac::MacAddr;
 use super::member::{CouplingState, Member, Part};
 use super::policy::Policy;
+use super::sign::Sign;
 use super::stretches::Clock;
 use super::time::Timestamp;
+use super::trust;
 use super::verdict::{Standing, Verdict, verdict};
+use super::windows::Windows;
 
 /// The id of a device: 16 hex digits, made of its zone and its earliest coupling. It is stable as long as that coupling
 /// stays known and stays the earliest.
@@ -113,6 +117,8 @@ pub(super) struct ZoneClassifier<'a> {
     pub(super) described: Described<'a>,
     /// What a bridge's MAC said from the addresses of its clients (I8g).
     pub(super) bridged: HashMap<MacAddr, Vec<&'a EvidenceSet>>,
+    /// Whether the zone was heard so briefly that one fact suffices (I15b).
+    pub(super) is_short: bool,
     /// Whether to drop classifications that only one device has.
     pub(super) on_demand: bool,
 }
@@ -131,22 +137,28 @@ impl<'a> ZoneClassifier<'a> {
         let own = |part: Part| couplings.iter().filter(move |m| m.part != part);
         let mut macs: Vec<MacAddr> = own(Part::Bridged).map(|m| m.key.mac).collect();
         macs.dedup();
-        let mut evidence: BTreeMap<(Field, &str), &'a Evidence> = BTreeMap::new();
+        let mut evidence: BTreeMap<(Field, &'a str), (Timestamp, Windows)> = BTreeMap::new();
         let stations = macs.iter().filter_map(|m| Some((m, self.zone.stations.get(m)?)));
         let stations = stations.flat_map(|(m, s)| s.evidence.iter().filter(|e| !self.is_clients(*m, e)));
         let said = own(Part::Proxied).flat_map(|m| &m.facts.evidence);
         let described =
             couplings.iter().filter_map(|m| self.described.get(&m.key)).flatten().copied().flatten();
         for e in said.chain(stations).chain(described) {
-            let known = evidence.entry((e.field, &e.value)).or_insert(e);
-            if e.at < known.at {
-                *known = e;
-            }
+            let heard = (e.at, e.windows);
+            let known = evidence.entry((e.field, &e.value)).or_insert(heard);
+            *known = Windows::join(*known, heard);
         }
+        let confirmed =
+            |field, at| self.is_short || trust::is_leased(field, at, couplings.iter().map(|m| m.facts));
+        let said = |((field, value), (at, windows)): ((Field, &'a str), (Timestamp, Windows))| {
+            let windows = if confirmed(field, at) { windows.confirmed() } else { windows };
+            Said { field, value, at, windows }
+        };
         ClassifierInput {
             macs,
-            evidence: evidence.into_values().collect(),
+            evidence: evidence.into_iter().map(said).collect(),
             forwards,
+            ttl_128: own(Part::Proxied).any(|m| m.facts.signs.has(Sign::Ttl128)),
             couplings: couplings.iter().map(|m| m.key).collect(),
         }
     }
@@ -164,7 +176,7 @@ impl<'a> ZoneClassifier<'a> {
         shared: &mut HashMap<String, Arc<Classification>>,
     ) -> Arc<Classification> {
         let silent = match subject.macs.as_slice() {
-            [card] if subject.evidence.is_empty() && subject.forwards.is_none() => {
+            [card] if subject.evidence.is_empty() && subject.forwards.is_none() && !subject.ttl_128 => {
                 self.classifier.silent(*card)
             }
             _ => None,
@@ -189,6 +201,8 @@ pub(super) struct DeviceBuilder<'s, 'a> {
     pub(super) as_of: Timestamp,
     /// Classifications that devices without evidence share, by the classifier's key.
     pub(super) shared: HashMap<String, Arc<Classification>>,
+    /// The findings about the devices that were built.
+    pub(super) findings: &'s mut Findings,
 }
 
 impl<'a> DeviceBuilder<'_, 'a> {
@@ -228,6 +242,7 @@ impl<'a> DeviceBuilder<'_, 'a> {
     fn classify(&mut self, device: &mut Device<'a>) {
         let subject = self.classifier.subject(&device.couplings, device.forwards);
         let mut classification = self.classifier.classify(&subject, &mut self.shared);
+        self.findings.extend(finding::held_words(self.zone, device, &classification));
         if let Some(set) = device.decided.as_deref().and_then(|d| d.over(&classification)) {
             classification = Arc::new(set);
         }

@@ -9,13 +9,18 @@ use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
 
 use super::time::Timestamp;
+use super::windows::{Windows, window};
 
 /// The longest value in bytes; longer ones are cut at a character's boundary.
 pub const VALUE_BYTES: usize = 256;
 /// Values of one field that one coupling or station keeps: the smallest ones.
 pub const VALUES_PER_FIELD: usize = 16;
-/// Values of all fields that one coupling or station keeps: those of the first fields of [`Field`].
-pub const VALUES: usize = 96;
+/// Values of the fields of one family that one coupling or station keeps. The fields take turns, so that none of them
+/// crowds out another; and one protocol never crowds out another.
+pub const VALUES_PER_FAMILY: usize = 24;
+/// Values of one field that stay beyond these bounds, because they were said in the window in which the field was first
+/// said: the smallest ones. What a device says first is not crowded out by what is said later in its name (I15).
+pub const FIRST_VALUES: usize = 2;
 
 /// Evidence that is not independent of each other: of one family, only the strongest counts.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
@@ -461,11 +466,30 @@ pub struct Evidence {
     /// The earliest frame that said it.
     #[serde(rename = "t")]
     pub at: Timestamp,
+    /// The windows in which it was said, from `at` on. Facts of older versions lack them.
+    #[serde(rename = "w", default = "twice")]
+    pub windows: Windows,
+}
+
+const fn twice() -> Windows {
+    Windows::TWICE
 }
 
 impl Evidence {
+    /// Said in one frame.
+    pub fn new(field: Field, value: impl Into<Arc<str>>, at: Timestamp) -> Self {
+        Self { field, value: value.into(), at, windows: Windows::ONCE }
+    }
+
     fn order(&self, other: &Self) -> Ordering {
         (self.field, &self.value).cmp(&(other.field, &other.value))
+    }
+
+    /// Joins the times of the same words; returns whether anything changed.
+    fn heard(&mut self, at: Timestamp, windows: Windows) -> bool {
+        let before = (self.at, self.windows);
+        (self.at, self.windows) = Windows::join(before, (at, windows));
+        before != (self.at, self.windows)
     }
 }
 
@@ -478,8 +502,8 @@ pub struct Addition {
     pub full: bool,
 }
 
-/// A bounded set of evidence. Merging is a join: at a bound, the smallest by (field, value) stay, so
-/// that neither order nor repetition matters (design, decision 1).
+/// A bounded set of evidence. Merging is a join: what stays at a bound depends on the values and on the window in which a
+/// field was first said, so that neither order nor repetition matters (design, decision 1).
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct EvidenceSet(ThinVec<Evidence>);
@@ -498,27 +522,40 @@ impl EvidenceSet {
         at: Timestamp,
         share: impl FnOnce(&str) -> Arc<str>,
     ) -> Addition {
-        let place = self.0.binary_search_by(|e| (e.field, &*e.value).cmp(&(field, value)));
-        match place {
-            Ok(i) => match self.0.get_mut(i) {
-                Some(known) if at < known.at => {
-                    known.at = at;
-                    Addition { changed: true, full: false }
+        self.add_heard(field, value, (at, Windows::ONCE), share)
+    }
+
+    fn add_heard(
+        &mut self,
+        field: Field,
+        value: &str,
+        (at, windows): (Timestamp, Windows),
+        share: impl FnOnce(&str) -> Arc<str>,
+    ) -> Addition {
+        let known = self.place(field, value);
+        let told = known.ok().and_then(|i| self.0.get(i)).map(|e| (e.at, e.windows));
+        match known {
+            Ok(i) => {
+                if !self.0.get_mut(i).is_some_and(|e| e.heard(at, windows)) {
+                    return Addition::default();
                 }
-                _ => Addition::default(),
-            },
+            }
             Err(i) => {
                 if self.0.len() == self.0.capacity() {
                     // Evidence comes in rarely and stays for days: room for one more, not for twice as many.
                     self.0.reserve_exact(1);
                 }
-                self.0.insert(i, Evidence { field, value: share(value), at });
-                let before = self.0.len();
-                self.bound();
-                let stayed = self.0.get(i).is_some_and(|e| e.field == field && &*e.value == value);
-                Addition { changed: stayed, full: self.0.len() < before }
+                self.0.insert(i, Evidence { field, value: share(value), at, windows });
             }
         }
+        let before = self.0.len();
+        self.bound(field.family());
+        let now = self.place(field, value).ok().and_then(|i| self.0.get(i)).map(|e| (e.at, e.windows));
+        Addition { changed: now != told, full: self.0.len() < before }
+    }
+
+    fn place(&self, field: Field, value: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|e| (e.field, &*e.value).cmp(&(field, value)))
     }
 
     /// Joins `other` into this set; returns whether the set changed.
@@ -526,11 +563,11 @@ impl EvidenceSet {
         let mut changed = false;
         if self.0.is_empty() {
             self.0.clone_from(&other.0);
-            self.bound();
+            self.bound_all();
             return !self.0.is_empty();
         }
         for e in &other.0 {
-            changed |= self.add_shared(e.field, &e.value, e.at, |_| Arc::clone(&e.value)).changed;
+            changed |= self.add_heard(e.field, &e.value, (e.at, e.windows), |_| Arc::clone(&e.value)).changed;
         }
         changed
     }
@@ -560,16 +597,22 @@ impl EvidenceSet {
 
     /// Drops what no frame before `as_of` said.
     pub fn retain_before(&mut self, as_of: Timestamp) {
-        self.0.retain(|e| e.at < as_of);
+        self.0.retain_mut(|e| {
+            e.windows = e.windows.until(e.at, as_of);
+            e.at < as_of
+        });
     }
 
     /// The earliest instant at which something was said that `before` does not hold, or holds as said later.
     pub fn news(&self, before: &Self) -> Option<Timestamp> {
-        let is_new = |e: &&Evidence| {
+        let news = |e: &Evidence| {
             let place = before.0.binary_search_by(|k| k.order(e)).ok().and_then(|i| before.0.get(i));
-            place.is_none_or(|k| e.at < k.at)
+            match place {
+                Some(known) if known.at <= e.at => e.windows.news(known.windows, e.at),
+                _ => Some(e.at),
+            }
         };
-        self.0.iter().filter(is_new).map(|e| e.at).min()
+        self.0.iter().filter_map(news).min()
     }
 
     /// Restores order, bounds and cleanliness, as a set that came from outside may lack them.
@@ -584,18 +627,60 @@ impl EvidenceSet {
             None => false,
         });
         self.0.sort_by(|a, b| a.order(b).then(a.at.cmp(&b.at)));
-        self.0.dedup_by(|b, a| a.order(b).is_eq());
-        self.bound();
+        self.0.dedup_by(|b, a| {
+            let same = a.order(b).is_eq();
+            if same {
+                a.heard(b.at, b.windows);
+            }
+            same
+        });
+        self.bound_all();
     }
 
-    fn bound(&mut self) {
-        let (mut field, mut count) = (None, 0);
-        self.0.retain(|e| {
-            count = if field == Some(e.field) { count + 1 } else { 1 };
-            field = Some(e.field);
-            count <= VALUES_PER_FIELD
+    fn bound_all(&mut self) {
+        let mut families: Vec<Family> = self.0.iter().map(|e| e.field.family()).collect();
+        families.sort_unstable();
+        families.dedup();
+        families.into_iter().for_each(|family| self.bound(family));
+    }
+
+    /// Keeps the bounds of one family.
+    ///
+    /// Of each field the smallest values stay, as many as the field and, taking turns, the family may have. Which stay
+    /// beyond these depends on the window in which the field was first said. Of their times, only those in that window
+    /// are kept: the others may be lost whenever a value was dropped and came again.
+    fn bound(&mut self, family: Family) {
+        let within = |e: &&Evidence| e.field.family() == family;
+        if self.0.iter().filter(within).count() <= VALUES_PER_FIELD.min(VALUES_PER_FAMILY) {
+            return;
+        }
+        let mut turns: Vec<(usize, Field)> = Vec::new();
+        let mut firsts: Vec<(Field, i64)> = Vec::new();
+        for said in self.0.chunk_by(|a, b| a.field == b.field).filter(|s| s.iter().any(|e| within(&e))) {
+            let Some(field) = said.first().map(|e| e.field) else { continue };
+            turns.extend((0..said.len().min(VALUES_PER_FIELD)).map(|turn| (turn, field)));
+            firsts.extend(said.iter().map(|e| window(e.at)).min().map(|first| (field, first)));
+        }
+        turns.sort_unstable();
+        turns.truncate(VALUES_PER_FAMILY);
+        let (mut field, mut place, mut first, mut early) = (None, 0, 0, 0);
+        self.0.retain_mut(|e| {
+            if e.field.family() != family {
+                return true;
+            }
+            if field != Some(e.field) {
+                first = firsts.iter().find(|(f, _)| *f == e.field).map_or(0, |(_, first)| *first);
+                (field, place, early) = (Some(e.field), 0, 0);
+            }
+            let has_turn = turns.binary_search(&(place, e.field)).is_ok();
+            place += 1;
+            let is_first = window(e.at) == first && early < FIRST_VALUES;
+            early += usize::from(window(e.at) == first);
+            if !has_turn && is_first {
+                e.windows = e.windows.first_only();
+            }
+            has_turn || is_first
         });
-        self.0.truncate(VALUES);
     }
 }
 

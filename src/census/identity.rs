@@ -13,6 +13,8 @@ use super::inventory::Zone;
 use super::join::{Join, JoinReason};
 use super::member::Part;
 use super::stretches::Clock;
+use super::ties::HeldJoin;
+use super::trust::Caution;
 use super::{shared_address, ties};
 
 /// The devices of a zone as groups of local couplings.
@@ -29,6 +31,8 @@ pub(super) struct Identities {
     proxied: HashSet<u32>,
     /// Places of couplings whose MAC is that of a bridge, not the device's (I8g).
     bridged: HashSet<u32>,
+    /// Identifiers that join some of their bearers not yet (I15b).
+    pub(super) held: Vec<HeldJoin>,
 }
 
 impl Identities {
@@ -42,12 +46,13 @@ impl Identities {
         bindings: &Bindings<'_>,
         decisions: &ZoneDecisions,
         clock: &Clock,
+        caution: &Caution<'_>,
     ) -> Self {
         let cards = Cards::new(&bindings.couplings);
         let mut graph = Graph::new(&bindings.couplings);
         let (mut superseded, mut proxied) = (HashSet::new(), HashSet::new());
         let shared = shared_address::shared(&cards);
-        let bridges = shared_address::bridges(&cards, &shared, &bindings.silent);
+        let bridges = shared_address::bridges(&cards, &shared, &bindings.silent, caution);
         let bridged: HashSet<u32> = bridges.iter().flat_map(|(_, seen)| seen).copied().collect();
         for (mac, members) in cards.iter().filter(|(_, members)| members.len() > 1) {
             let own: Vec<u32> = members.iter().copied().filter(|i| !bridged.contains(i)).collect();
@@ -70,20 +75,21 @@ impl Identities {
         for (leased, seen) in &bridges {
             graph.join_group(std::iter::once(*leased).chain(seen.iter().copied()), JoinReason::Bridge);
         }
-        for port in shared_address::ports(&cards, &shared) {
+        for port in shared_address::ports(&cards, &shared, caution) {
             graph.join_group(port, JoinReason::Port);
         }
-        for bond in shared_address::bonds(zone, &cards, &shared, &bindings.forwarding) {
+        for bond in shared_address::bonds(zone, &cards, &shared, &bindings.forwarding, caution) {
             graph.join_group(bond, JoinReason::Bond);
         }
         // An identifier of a bridge ties the bridge's own addresses, and not those of its clients.
         let own = cards.without(&bridged);
-        ties::join_identifiers(&mut graph, zone, &own);
-        ties::join_leases(&mut graph, zone, &own);
-        ties::join_names(&mut graph, zone, &own, clock);
+        let mut held = Vec::new();
+        ties::join_identifiers(&mut graph, zone, &own, caution, &mut held);
+        ties::join_leases(&mut graph, zone, &own, caution, &mut held);
+        ties::join_names(&mut graph, zone, &own, clock, caution);
         graph.merge(decisions);
         let (members, starts) = graph.groups(&cards.local);
-        Self { members, starts, joins: graph.joins, superseded, proxied, bridged }
+        Self { members, starts, joins: graph.joins, superseded, proxied, bridged, held }
     }
 
     /// The number of devices.

@@ -60,7 +60,7 @@ impl Zone {
 
     /// Which times of the zone are believed (I16).
     pub fn clock(&self) -> Clock {
-        let sent = self.couplings.values().filter(|c| !c.signs.is_only_described());
+        let sent = self.couplings.values().filter(|c| !c.signs.is_only_by_others());
         Clock::new(&self.segment.stretches, sent.map(|c| (c.first_seen, c.last_seen)))
     }
 

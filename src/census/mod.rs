@@ -9,6 +9,7 @@
 
 pub mod address;
 pub mod time;
+pub mod windows;
 
 mod binding;
 mod cards;
@@ -41,7 +42,9 @@ mod simulation;
 mod station;
 mod stretches;
 mod survey;
+mod taught;
 mod ties;
+mod trust;
 mod unread;
 mod verdict;
 
@@ -56,15 +59,14 @@ mod rules_revised;
 
 pub use address::Prefix;
 pub use binding::{Binding, Forwards};
-pub use classification::{Category, Classification, Classifier, ClassifierInput, Reason, Unclassified};
+pub use classification::{Category, Classification, Classifier, ClassifierInput, Reason, Said, Unclassified};
 pub use coupling::{Coupling, CouplingKey, DAYS, Proof};
 pub use decision::{Decision, Importance, ManagedKey, Mark, Object, Property, Ruling};
 pub use decisions::{Decisions, ZoneDecisions};
 pub use device::{BadDeviceId, Device, DeviceId};
 pub use device_decisions::DeviceDecisions;
 pub use evidence::{
-    Addition, Evidence, EvidenceSet, Family, Field, UnknownField, VALUE_BYTES, VALUES, VALUES_PER_FIELD,
-    clean,
+    Addition, Evidence, EvidenceSet, Family, Field, UnknownField, VALUE_BYTES, VALUES_PER_FIELD, clean,
 };
 pub use explanation::{Rung, RungOutcome, ladder, verdict_changes};
 pub use finding::{
@@ -83,6 +85,7 @@ pub use simulation::{Counting, Difference, Simulated, simulate};
 pub use station::Station;
 pub use stretches::{Clock, Stretches};
 pub use survey::{CouplingLine, Routed, Survey, Unaddressed};
+pub use taught::Taught;
 pub use time::Timestamp;
 pub use unread::{MostlyUnread, NotUnderstood, Unread, UnreadEntry, UnreadKind};
 pub use verdict::{Standing, Verdict, commitment, verdict};

@@ -1,11 +1,12 @@
 //! The on-link prefixes of a zone, learned or configured (I5).
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::address::{Prefix, is_link_local, is_public};
 use super::policy::Policy;
 use super::segment::Segment;
+use super::taught::Taught;
 
 /// The prefixes that count as on-link, and their broadcast addresses.
 #[derive(Debug, Default)]
@@ -15,24 +16,35 @@ pub(super) struct OnLink {
     broadcasts: HashSet<Ipv4Addr>,
     /// The sent and configured prefixes that count, sorted.
     stated: Vec<Prefix>,
+    /// Sent prefixes that do not count yet, sorted.
+    pub(super) doubted: Vec<Prefix>,
 }
 
 impl OnLink {
     /// Takes the configured prefixes, and those of the learned ones that count. `cards_in` tells how many MACs prove
-    /// addresses in a prefix; two is enough.
-    pub(super) fn new(segment: &Segment, policy: &Policy, cards_in: impl Fn(&Prefix) -> usize) -> Self {
-        let known = |p: &&Prefix| !is_public(p.address()) || cards_in(p) >= 2;
-        let sent = segment.sent.iter().filter(|p| is_sent_length(p)).filter(known);
-        let mut stated: Vec<Prefix> = sent.chain(&policy.on_link).copied().collect();
+    /// addresses in a prefix; two is enough. A sent one must be sent in two minutes, unless the zone `is_short` (I15b).
+    pub(super) fn new(
+        segment: &Segment,
+        policy: &Policy,
+        is_short: bool,
+        cards_in: impl Fn(&Prefix) -> usize,
+    ) -> Self {
+        let known = |p: &Prefix| !is_public(p.address()) || cards_in(p) >= 2;
+        let sent = segment.sent.iter().filter(|(p, _)| is_sent_length(p) && known(p));
+        let (sent, doubted): (Vec<_>, Vec<_>) = sent.partition(|(_, t)| is_short || t.is_repeated());
+        let mut stated: Vec<Prefix> =
+            sent.iter().map(|(p, _)| **p).chain(policy.on_link.iter().copied()).collect();
         stated.sort_unstable();
         stated.dedup();
-        let exchanged = segment.exchanged.iter().filter(known);
+        let exchanged = segment.exchanged.iter().filter(|p| known(p));
         let prefixes: HashSet<Prefix> = stated.iter().chain(exchanged).copied().collect();
         let mut lengths: Vec<u8> = prefixes.iter().map(Prefix::length).collect();
         lengths.sort_unstable();
         lengths.dedup();
-        let broadcasts = stated.iter().filter_map(Prefix::broadcast).collect();
-        Self { prefixes, lengths, broadcasts, stated }
+        let sent: BTreeMap<Prefix, &Taught> = sent.into_iter().map(|(p, t)| (*p, t)).collect();
+        let broadcasts = broadcasts(&stated, &lengths, &sent, policy);
+        let doubted = doubted.into_iter().map(|(p, _)| *p).collect();
+        Self { prefixes, lengths, broadcasts, stated, doubted }
     }
 
     /// Whether `ip` is on-link. Link-local addresses always are (I4).
@@ -61,6 +73,34 @@ impl OnLink {
         found.sort_unstable();
         found
     }
+}
+
+/// The broadcast addresses of the stated prefixes. A prefix gives none inside a wider one that is configured, or that
+/// another source sends: nobody takes away addresses that another one gives out (I5).
+fn broadcasts(
+    stated: &[Prefix],
+    lengths: &[u8],
+    sent: &BTreeMap<Prefix, &Taught>,
+    policy: &Policy,
+) -> HashSet<Ipv4Addr> {
+    let mut found = HashSet::new();
+    for narrow in stated {
+        let Some(ip) = narrow.broadcast() else { continue };
+        let taken = lengths.iter().filter(|length| **length < narrow.length()).any(|length| {
+            let Some(wide) = Prefix::of(ip.into(), *length).filter(|p| p.broadcast() != Some(ip)) else {
+                return false;
+            };
+            policy.on_link.contains(&wide)
+                || match (sent.get(&wide), sent.get(narrow)) {
+                    (Some(wide), Some(narrow)) => wide.is_older_source(narrow),
+                    _ => false,
+                }
+        });
+        if !taken || policy.on_link.contains(narrow) {
+            found.insert(ip);
+        }
+    }
+    found
 }
 
 /// Whether a sent mask of this length counts: IPv4 /16 to /30, IPv6 /48 to /127 (I5).

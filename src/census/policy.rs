@@ -10,6 +10,13 @@ use super::time::{DAY, MINUTE};
 /// The name of the built-in policy. It is shown with every count.
 const COUNT_V1: &str = "count-v1";
 
+const DAILY: usize = 500;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_default_daily(n: &usize) -> bool {
+    *n == DAILY
+}
+
 /// The settings on which the count depends. Spans are in nanoseconds. The default is `count-v1`.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -23,6 +30,10 @@ pub struct Policy {
     pub quarantine_grace: i64,
     /// I11: a newcomer is confirmed by a frame this long after its first, or later. Default: 10 minutes.
     pub quarantine_confirm_after: i64,
+    /// I15a: the most devices of one UTC day that need no confirmation although nothing but ARP, neighbour discovery and
+    /// packets without an answer shows them. Default: 500, and then left out of documents, as older versions wrote them.
+    #[serde(skip_serializing_if = "is_default_daily")]
+    pub quarantine_daily: usize,
     /// Configured on-link prefixes, besides those that are learned (I5).
     pub on_link: BTreeSet<Prefix>,
 }
@@ -35,6 +46,7 @@ impl Default for Policy {
             quarantine_rate: 200,
             quarantine_grace: 10 * MINUTE,
             quarantine_confirm_after: 10 * MINUTE,
+            quarantine_daily: DAILY,
             on_link: BTreeSet::new(),
         }
     }

@@ -1,20 +1,25 @@
-//! Quarantine (I11): new couplings above a rate wait until they are seen again, so that ARP poisoning cannot inflate a bill.
+//! Quarantine: newcomers that wait, so that forged frames cannot inflate a bill. Above a rate, new couplings wait until they
+//! are seen again (I11). Above a number a day, devices wait that nothing but ARP and unanswered packets shows, and so do
+//! addresses that one frame shows (I15a).
 
-use super::binding::Bound;
+use std::collections::HashSet;
+
+use super::binding::{Bindings, Bound};
+use super::coupling::Coupling;
+use super::evidence::Family;
+use super::inventory::Zone;
+use super::mac::MacAddr;
 use super::policy::Policy;
+use super::sign::{Sign, Signs};
 use super::stretches::Clock;
 use super::time::{MINUTE, Timestamp};
+use super::trust;
 
 /// Whether each of `couplings` is still tentative. They must be sorted by key. No coupling is new in the grace after the
 /// zone's first frame, and after each gap of an hour without a frame.
 pub(super) fn tentative(couplings: &[Bound<'_>], clock: &Clock, policy: &Policy) -> Vec<bool> {
     let mut held = vec![false; couplings.len()];
-    let starts = clock.starts();
-    let is_new = |at: Timestamp| {
-        let after = starts.partition_point(|start| *start <= at);
-        let start = after.checked_sub(1).and_then(|i| starts.get(i));
-        start.is_some_and(|start| at.since(*start) >= policy.quarantine_grace)
-    };
+    let is_new = |at| is_new(at, clock, policy);
     let newcomers = couplings.iter().enumerate().filter(|(_, c)| c.binding.is_local());
     // Couplings are sorted by key, so the index breaks ties as the key would.
     let newcomers =
@@ -31,6 +36,73 @@ pub(super) fn tentative(couplings: &[Bound<'_>], clock: &Clock, policy: &Policy)
         }
     }
     held
+}
+
+/// Whether an instant lies beyond the grace after the zone's first frame and after each gap of an hour.
+fn is_new(at: Timestamp, clock: &Clock, policy: &Policy) -> bool {
+    let starts = clock.starts();
+    let after = starts.partition_point(|start| *start <= at);
+    let start = after.checked_sub(1).and_then(|i| starts.get(i));
+    start.is_some_and(|start| at.since(*start) >= policy.quarantine_grace)
+}
+
+/// The most devices that one MAC brings by ARP alone (I15a).
+const BY_ARP: usize = 16;
+
+/// The places of the couplings of devices that wait for a confirmation (I15a). `devices` has the places of each.
+pub(super) fn unconfirmed<'g>(
+    zone: &Zone,
+    bindings: &Bindings<'_>,
+    devices: impl Iterator<Item = &'g [u32]>,
+    clock: &Clock,
+    policy: &Policy,
+    is_short: bool,
+) -> HashSet<u32> {
+    let mut held = HashSet::new();
+    let mut weak: Vec<(i64, Timestamp, u32, &[u32])> = Vec::new();
+    let mut by_arp: Vec<(MacAddr, Timestamp, u32, &[u32])> = Vec::new();
+    for places in devices {
+        let couplings = || places.iter().filter_map(|i| bindings.couplings.get(*i as usize));
+        let Some((place, mac)) = places.first().copied().zip(couplings().next().map(|c| c.key.mac)) else {
+            continue;
+        };
+        let is_silent = |c: &Bound<'_>| !zone.stations.contains_key(&c.key.mac);
+        if !is_short && couplings().all(|c| is_single_frame(c.facts, is_silent(c))) {
+            held.extend(places);
+            continue;
+        }
+        let said = |c: &Bound<'_>| c.facts.evidence.iter().any(|e| e.field.family() != Family::Stack);
+        let forwards = |c: &Bound<'_>| bindings.forwarding.contains_key(&c.key.mac);
+        if !couplings().all(|c| trust::is_unconfirmed(c.facts) && is_silent(c) && !said(c) && !forwards(c)) {
+            continue;
+        }
+        let Some(first) = couplings().map(|c| clock.at(c.facts.first_seen)).min() else { continue };
+        if is_new(first, clock, policy) {
+            weak.push((first.day(), first, place, places));
+        }
+        if couplings().all(|c| trust::is_only_by_arp(c.facts)) {
+            by_arp.push((mac, first, place, places));
+        }
+    }
+    // Couplings are sorted by key, so the place breaks ties as the key would.
+    weak.sort_unstable();
+    for day in weak.chunk_by(|a, b| a.0 == b.0) {
+        held.extend(day.iter().skip(policy.quarantine_daily).flat_map(|(.., places)| *places));
+    }
+    by_arp.sort_unstable();
+    for card in by_arp.chunk_by(|a, b| a.0 == b.0) {
+        held.extend(card.iter().skip(BY_ARP).flat_map(|(.., places)| *places));
+    }
+    held
+}
+
+/// Whether one frame of another kind than the device's own traffic shows a coupling: a management address, or an ACK for a
+/// MAC that never spoke (I15a).
+fn is_single_frame(c: &Coupling, is_silent: bool) -> bool {
+    let own = c.signs.difference(Sign::BY_OTHERS);
+    let stated =
+        own.difference(Sign::MANAGEMENT).is_empty() || own == Signs::from(Sign::DhcpAck) && is_silent;
+    stated && !c.is_seen_twice()
 }
 
 #[cfg(test)]

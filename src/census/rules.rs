@@ -48,7 +48,8 @@ impl Net {
 
     pub(super) fn mask(mut self, prefix: &str) -> Self {
         let (ip, length) = prefix.split_once('/').unwrap();
-        self.0.segment.learn_sent(Prefix::of(ip.parse().unwrap(), length.parse().unwrap()).unwrap());
+        let prefix = Prefix::of(ip.parse().unwrap(), length.parse().unwrap()).unwrap();
+        self.0.segment.learn_sent(prefix, &Taught::new(Timestamp(0), A));
         self
     }
 
@@ -67,7 +68,7 @@ impl Net {
     }
 
     pub(super) fn joins(&self) -> Vec<JoinReason> {
-        let bindings = Bindings::derive(&self.0, &POLICY);
+        let bindings = Bindings::derive(&self.0, &POLICY, true);
         Identities::derive(&self.0, &bindings, &ZoneDecisions::default(), &self.0.clock())
             .joins
             .iter()

@@ -164,7 +164,7 @@ fn i6_one_stray_packet_from_a_public_address_makes_no_router() {
     let (devices, lines) = phone.census();
     assert_eq!((devices.len(), lines), (1, vec!["25.1.2.3 X-PUB".to_owned()]));
     let forwards = |net: &Net| {
-        let bindings = Bindings::derive(&net.0, &POLICY);
+        let bindings = Bindings::derive(&net.0, &POLICY, true);
         bindings.forwarding.contains_key(&A)
     };
     assert!(!forwards(&phone));
@@ -176,7 +176,7 @@ fn i6_one_stray_packet_from_a_public_address_makes_no_router() {
 #[test]
 fn i6_two_temporary_addresses_of_one_ipv6_prefix_make_no_router() {
     let host = Net::default().seen(A, "10.0.0.1", 0, &HOST).seen(A, "2a0e:1:2:3:aa::1", 5, &NEAR);
-    let forwards = |net: &Net| Bindings::derive(&net.0, &POLICY).forwarding.contains_key(&A);
+    let forwards = |net: &Net| Bindings::derive(&net.0, &POLICY, true).forwarding.contains_key(&A);
     assert!(!forwards(&host.clone().seen(A, "2a0e:1:2:3:bb::1", 9, &NEAR)));
     assert!(forwards(&host.clone().seen(A, "2a0e:1:2:4:bb::1", 9, &NEAR)), "of two prefixes");
     assert!(forwards(&host.seen(A, "2a0e:1:2:3:bb::1", 9, &FAR)), "a router lowered the hop limit");

@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Prefix;
 use super::stretches::Stretches;
+use super::taught::{self, Taught, learn};
 use super::time::{Timestamp, earliest};
 
 /// The most prefixes of each kind, and the most routers, of a zone.
-const LEARNED: usize = 4_096;
+pub(super) const LEARNED: usize = 4_096;
 /// The most half ARP exchanges of a zone.
 const PENDING: usize = 65_536;
 /// The shortest prefix that is learned from an ARP exchange (I5).
@@ -29,14 +30,14 @@ pub struct Segment {
     #[serde(default, skip_serializing_if = "Stretches::is_empty")]
     pub stretches: Stretches,
     /// Prefixes from DHCP ACKs and from router advertisements with the on-link flag.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub sent: BTreeSet<Prefix>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "taught")]
+    pub sent: BTreeMap<Prefix, Taught>,
     /// The smallest common prefixes of ARP exchanges; none covers another.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub exchanged: BTreeSet<Prefix>,
     /// Addresses from DHCP router options.
-    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
-    pub routers: BTreeSet<IpAddr>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "taught")]
+    pub routers: BTreeMap<IpAddr, Taught>,
     /// Half ARP exchanges by (lower address, higher address). Bits: 1 the lower asked, 2 the higher asked, 4 the lower
     /// answered, 8 the higher answered. Dropped once an exchanged prefix covers both addresses.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "pairs")]
@@ -51,14 +52,14 @@ impl Segment {
         self.stretches.add(first, last)
     }
 
-    /// Records a prefix whose mask was sent, unless the set is full. Returns whether it was added.
-    pub fn learn_sent(&mut self, prefix: Prefix) -> bool {
-        (self.sent.contains(&prefix) || self.sent.len() < LEARNED) && self.sent.insert(prefix)
+    /// Records a prefix whose mask was sent, unless the set is full. Returns whether anything changed.
+    pub fn learn_sent(&mut self, prefix: Prefix, taught: &Taught) -> bool {
+        learn(&mut self.sent, prefix, taught)
     }
 
-    /// Records the address of a router option, unless the set is full. Returns whether it was added.
-    pub fn learn_router(&mut self, ip: IpAddr) -> bool {
-        (self.routers.contains(&ip) || self.routers.len() < LEARNED) && self.routers.insert(ip)
+    /// Records the address of a router option, unless the set is full. Returns whether anything changed.
+    pub fn learn_router(&mut self, ip: IpAddr, taught: &Taught) -> bool {
+        learn(&mut self.routers, ip, taught)
     }
 
     /// Records one half of an ARP exchange: `sender` asked for `target`, or answered it. Both halves together teach a
@@ -128,11 +129,11 @@ impl Segment {
         self.last_frame = self.last_frame.max(other.last_frame);
         let mut changed = before != (self.first_frame, self.last_frame);
         changed |= self.stretches.merge(&other.stretches);
-        for prefix in &other.sent {
-            changed |= self.learn_sent(*prefix);
+        for (prefix, taught) in &other.sent {
+            changed |= self.learn_sent(*prefix, taught);
         }
-        for ip in &other.routers {
-            changed |= self.learn_router(*ip);
+        for (ip, taught) in &other.routers {
+            changed |= self.learn_router(*ip, taught);
         }
         for prefix in &other.exchanged {
             if self.exchanged.len() < LEARNED && !self.is_exchanged(prefix) {

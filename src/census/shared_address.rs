@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::net::IpAddr;
 
 use super::address::is_link_local;
-use super::binding::{Binding, Forwards};
+use super::binding::{Binding, Bound, Forwards};
 use super::cards::Cards;
-use super::evidence::Field;
+use super::coupling::CouplingKey;
+use super::evidence::{Evidence, Field};
 use super::inventory::Zone;
 use super::mac::MacAddr;
 use super::sign::Sign;
+use super::time::MINUTE;
+use super::trust::Caution;
 
 /// How far apart the last octets of two cards of one machine may be (I8h).
 const CARDS_APART: u8 = 16;
@@ -29,6 +32,7 @@ pub(super) fn bridges(
     cards: &Cards<'_, '_>,
     shared: &Shared,
     silent: &HashSet<MacAddr>,
+    caution: &Caution<'_>,
 ) -> Vec<(u32, Vec<u32>)> {
     let mut found = Vec::new();
     for (_, places) in shared {
@@ -39,8 +43,13 @@ pub(super) fn bridges(
             let own = Sign::PROOFS.difference(Sign::MANAGEMENT).without(Sign::DhcpAck).with(Sign::Sourced);
             cards.get(*i).is_some_and(|c| c.facts.signs.any(own) && !c.facts.signs.has(Sign::DhcpAck))
         };
-        let seen: Vec<u32> = seen.into_iter().filter(sends).collect();
-        if let Some(leased) = newest.filter(|_| !seen.is_empty()) {
+        let Some((leased, lease)) = newest.and_then(|i| Some((i, cards.get(i)?.facts))) else { continue };
+        // One ACK takes no address from a host that already used it (I15b).
+        let began = lease.lease_began().map(|at| at.plus(-MINUTE));
+        let since = |i: &u32| cards.get(*i).is_some_and(|c| Some(c.facts.first_seen) >= began);
+        let certain = caution.is_short || lease.is_seen_twice();
+        let seen: Vec<u32> = seen.into_iter().filter(sends).filter(|i| certain || since(i)).collect();
+        if !seen.is_empty() {
             found.push((leased, seen));
         }
     }
@@ -49,7 +58,9 @@ pub(super) fn bridges(
 
 /// I8(f): MACs whose only proof of an address is their own LLDP or CDP, with the MAC that proves the address otherwise; or
 /// such MACs alone. Each group has the couplings of one port's card, and one coupling of the device.
-pub(super) fn ports(cards: &Cards<'_, '_>, shared: &Shared) -> Vec<Vec<u32>> {
+///
+/// A card that proves addresses of its own must say so in two minutes (I15b).
+pub(super) fn ports(cards: &Cards<'_, '_>, shared: &Shared, caution: &Caution<'_>) -> Vec<Vec<u32>> {
     let proofs =
         |i: &u32| cards.get(*i).map(|c| c.facts.signs.intersection(Sign::PROOFS)).unwrap_or_default();
     // By port: the devices that its management addresses name.
@@ -59,7 +70,11 @@ pub(super) fn ports(cards: &Cards<'_, '_>, shared: &Shared) -> Vec<Vec<u32>> {
         let (own, ports): (Vec<u32>, Vec<u32>) =
             proven.partition(|i| !proofs(i).difference(Sign::MANAGEMENT).is_empty());
         let Some(device) = own.first().or_else(|| ports.first()).copied() else { continue };
-        for port in ports.iter().filter(|port| **port != device).filter_map(|port| cards.get(*port)) {
+        let says_so = |port: &Bound<'_>| {
+            caution.is_short || port.facts.is_seen_twice() || !proves_other(cards, port.key)
+        };
+        let ports = ports.iter().filter(|port| **port != device).filter_map(|port| cards.get(*port));
+        for port in ports.filter(|port| says_so(port)) {
             devices.entry(port.key.mac).or_default().push(device);
         }
     }
@@ -69,12 +84,21 @@ pub(super) fn ports(cards: &Cards<'_, '_>, shared: &Shared) -> Vec<Vec<u32>> {
         .collect()
 }
 
+/// Whether a card proves another IPv4 address than by its management.
+fn proves_other(cards: &Cards<'_, '_>, key: CouplingKey) -> bool {
+    cards.facts(key.mac).any(|c| {
+        let proofs = c.facts.signs.intersection(Sign::PROOFS).difference(Sign::MANAGEMENT);
+        c.key.ip.is_ipv4() && c.key != key && !proofs.is_empty()
+    })
+}
+
 /// I8(h): pairs of couplings of two MACs that prove one IPv4 address and are the cards of one machine.
 pub(super) fn bonds(
     zone: &Zone,
     cards: &Cards<'_, '_>,
     shared: &Shared,
     forwarding: &BTreeMap<MacAddr, Forwards>,
+    caution: &Caution<'_>,
 ) -> Vec<[u32; 2]> {
     let mut found = Vec::new();
     // Two cards may share many addresses: they are compared once.
@@ -89,8 +113,8 @@ pub(super) fn bonds(
             let one_machine = || {
                 !forwarding.contains_key(&x)
                     && !forwarding.contains_key(&y)
-                    && proven(cards, x) == proven(cards, y)
-                    && !named_apart(zone, cards, x, y)
+                    && proven(cards, x, caution) == proven(cards, y, caution)
+                    && !named_apart(zone, cards, x, y, caution)
             };
             if near && *known.entry([x, y]).or_insert_with(one_machine) {
                 found.push([a, b]);
@@ -106,15 +130,17 @@ fn pair_of(cards: &Cards<'_, '_>, pair: &[u32]) -> Option<[MacAddr; 2]> {
 }
 
 /// The addresses that a card proves, but for link-local ones, which each card makes for itself.
-fn proven(cards: &Cards<'_, '_>, mac: MacAddr) -> BTreeSet<IpAddr> {
+fn proven(cards: &Cards<'_, '_>, mac: MacAddr, caution: &Caution<'_>) -> BTreeSet<IpAddr> {
     let proven = cards.facts(mac).filter(|c| c.binding == Binding::Proven && !is_link_local(c.key.ip));
+    let proven = proven.filter(|c| caution.confirms(c.facts));
     proven.map(|c| c.key.ip).collect()
 }
 
 /// Whether two cards say different names in one field.
-fn named_apart(zone: &Zone, cards: &Cards<'_, '_>, a: MacAddr, b: MacAddr) -> bool {
+fn named_apart(zone: &Zone, cards: &Cards<'_, '_>, a: MacAddr, b: MacAddr, caution: &Caution<'_>) -> bool {
     let names = |mac, field: Field| -> BTreeSet<String> {
-        let said = cards.words(zone, mac).filter(|e| e.field == field);
+        let trusted = |e: &&Evidence| caution.trusts(e, cards.facts(mac).map(|c| c.facts));
+        let said = cards.words(zone, mac).filter(|e| e.field == field).filter(trusted);
         said.map(|e| e.value.to_ascii_lowercase()).collect()
     };
     super::ties::NAMES.iter().any(|field| {

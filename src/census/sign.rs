@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What a frame showed about a coupling.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-#[repr(u16)]
+#[repr(u32)]
 pub enum Sign {
     /// An ARP request for another host, whose sender is the Ethernet source.
     ArpAsked = 1,
@@ -38,28 +38,35 @@ pub enum Sign {
     ArpAnnounced = 1 << 14,
     /// The source of a packet whose TTL tells nothing: broadcast, link-scope multicast, or of link-local addresses (I6).
     LinkScope = 1 << 15,
+    /// The source of a unicast packet with the TTL 128.
+    Ttl128 = 1 << 16,
+    /// Another MAC sent a unicast packet to the coupling. That makes nobody a sender (I2); it confirms one (I15a).
+    Addressed = 1 << 17,
 }
 
 impl Sign {
     /// The signs that prove a coupling whatever its address (I4).
     pub const PROOFS: Signs = Signs(
-        Self::ArpAsked as u16
-            | Self::ArpAnswered as u16
-            | Self::NeighborDiscovery as u16
-            | Self::DhcpAck as u16
-            | Self::LldpManagement as u16
-            | Self::CdpManagement as u16
-            | Self::RoutingHello as u16
-            | Self::ArpAnnounced as u16,
+        Self::ArpAsked as u32
+            | Self::ArpAnswered as u32
+            | Self::NeighborDiscovery as u32
+            | Self::DhcpAck as u32
+            | Self::LldpManagement as u32
+            | Self::CdpManagement as u32
+            | Self::RoutingHello as u32
+            | Self::ArpAnnounced as u32,
     );
 
     /// A card's own statement to its neighbours that an address manages it (I8f).
-    pub const MANAGEMENT: Signs = Signs(Self::LldpManagement as u16 | Self::CdpManagement as u16);
+    pub const MANAGEMENT: Signs = Signs(Self::LldpManagement as u32 | Self::CdpManagement as u32);
+
+    /// What only other MACs show of a coupling (I2).
+    pub const BY_OTHERS: Signs = Signs(Self::Described as u32 | Self::Addressed as u32);
 
     /// The signs of a sender whose TTL was looked at (I6).
-    pub const UNICAST: Signs = Signs(Self::Near as u16 | Self::Far as u16 | Self::Sixty as u16);
+    pub const UNICAST: Signs = Signs(Self::Near as u32 | Self::Far as u32 | Self::Sixty as u32);
 
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::ArpAsked,
         Self::ArpAnswered,
         Self::NeighborDiscovery,
@@ -76,6 +83,8 @@ impl Sign {
         Self::Sixty,
         Self::ArpAnnounced,
         Self::LinkScope,
+        Self::Ttl128,
+        Self::Addressed,
     ];
 
     pub const fn title(self) -> &'static str {
@@ -96,6 +105,8 @@ impl Sign {
             Self::Sixty => "sent unicast packets with TTL 60",
             Self::ArpAnnounced => "announced the address by ARP",
             Self::LinkScope => "sent broadcasts or link-scope multicast from the address",
+            Self::Ttl128 => "sent unicast packets with TTL 128",
+            Self::Addressed => "was sent unicast packets by others",
         }
     }
 }
@@ -103,21 +114,21 @@ impl Sign {
 /// A set of [`Sign`]s.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct Signs(pub u16);
+pub struct Signs(pub u32);
 
 impl Signs {
     #[must_use]
     pub const fn with(self, sign: Sign) -> Self {
-        Self(self.0 | sign as u16)
+        Self(self.0 | sign as u32)
     }
 
     #[must_use]
     pub const fn without(self, sign: Sign) -> Self {
-        Self(self.0 & !(sign as u16))
+        Self(self.0 & !(sign as u32))
     }
 
     pub const fn has(self, sign: Sign) -> bool {
-        self.0 & sign as u16 != 0
+        self.0 & sign as u32 != 0
     }
 
     #[must_use]
@@ -144,9 +155,9 @@ impl Signs {
         Self(self.0 | other.0)
     }
 
-    /// Whether only others' words show the address: the MAC never sent from it (I2).
-    pub const fn is_only_described(self) -> bool {
-        self.0 == Sign::Described as u16
+    /// Whether only others show the address: the MAC never sent from it (I2).
+    pub const fn is_only_by_others(self) -> bool {
+        self.0 != 0 && self.0 & !Sign::BY_OTHERS.0 == 0
     }
 
     /// Ascending.
@@ -157,6 +168,6 @@ impl Signs {
 
 impl From<Sign> for Signs {
     fn from(sign: Sign) -> Self {
-        Self(sign as u16)
+        Self(sign as u32)
     }
 }

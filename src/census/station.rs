@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::evidence::{EvidenceSet, Field};
 use super::time::{Timestamp, earliest};
+use super::windows::Windows;
 
 /// The facts of a MAC below IP. Merging is a join.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -59,9 +60,9 @@ impl Station {
         earliest(first, self.evidence.news(&before.evidence))
     }
 
-    /// Whether the MAC speaks a protocol that only routers speak (I6).
-    pub(super) fn speaks_routing(&self) -> bool {
-        self.evidence.iter().any(|e| {
+    /// When the MAC spoke protocols that only routers speak (I6).
+    pub(super) fn speaks_routing(&self) -> impl Iterator<Item = (Timestamp, Windows)> {
+        let spoken = self.evidence.iter().filter(|e| {
             match e.field {
                 Field::RaSender => true,
                 Field::RouterProtocol => {
@@ -71,7 +72,8 @@ impl Station {
                 Field::RouterTask => matches!(&*e.value, "rip" | "pim"),
                 _ => false,
             }
-        })
+        });
+        spoken.map(|e| (e.at, e.windows))
     }
 
     /// Whether the MAC spoke LLDP, CDP or STP. Then it is listed even without an address (I14).
@@ -91,7 +93,7 @@ mod tests {
         let speaks = |field, value| {
             let mut station = Station::new(Timestamp(0));
             station.evidence.add(field, value, Timestamp(0));
-            station.speaks_routing()
+            station.speaks_routing().next().is_some()
         };
         for value in ["vrrp", "hsrp", "glbp", "ospf", "eigrp", "isis"] {
             assert!(speaks(Field::RouterProtocol, value), "{value}");

@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::address::is_public;
 use super::binding::{Binding, Bindings, Bound, Forwards};
-use super::classification::{Classification, Classifier, ClassifierInput};
+use super::classification::{Classification, Classifier, ClassifierInput, Said};
 use super::coupling::{Coupling, CouplingKey};
 use super::decisions::{Decisions, ZoneDecisions};
 use super::device::{Described, Device, DeviceBuilder, ZoneClassifier};
@@ -27,6 +27,7 @@ use super::policy::Policy;
 use super::sign::Sign;
 use super::station::Station;
 use super::time::Timestamp;
+use super::trust::{self, Caution};
 use super::verdict::Verdict;
 use super::{quarantine, ties};
 
@@ -147,16 +148,26 @@ impl<'a> Survey<'a> {
         policy: &Policy,
         decisions: &Decisions,
     ) {
-        let bindings = Bindings::derive(zone, policy);
         let clock = zone.clock();
+        let caution = Caution { is_short: trust::is_short(&clock, policy), classifier };
+        let bindings = Bindings::derive(zone, policy, caution.is_short);
         let undecided = ZoneDecisions::default();
         let zone_decisions = decisions.of_zone(name).unwrap_or(&undecided);
-        let identities = Identities::derive(zone, &bindings, zone_decisions, &clock);
+        let identities = Identities::derive(zone, &bindings, zone_decisions, &clock, &caution);
         let tentative = quarantine::tentative(&bindings.couplings, &clock, policy);
+        let groups = identities.groups();
+        let unconfirmed = quarantine::unconfirmed(zone, &bindings, groups, &clock, policy, caution.is_short);
         let described = described(zone, &bindings, &identities);
         let on_demand = zone.couplings.len() > kept;
         let bridged = bridged(&bindings, &identities);
-        let classifier = &Rc::new(ZoneClassifier { zone, classifier, described, bridged, on_demand });
+        let classifier = &Rc::new(ZoneClassifier {
+            zone,
+            classifier,
+            described,
+            bridged,
+            is_short: caution.is_short,
+            on_demand,
+        });
         self.census.strict_couplings += bindings.couplings.len() as u64;
         if zone.segment.is_full() {
             self.census.lower_bound = true;
@@ -172,13 +183,15 @@ impl<'a> Survey<'a> {
         finding::conflicts(name, &bindings, &identities, &tentative, &mut self.findings);
         self.findings.extend(finding::clock_jump(name, zone, &clock));
         finding::prefixes(name, &bindings.on_link, &mut self.findings);
+        finding::held_claims(name, &bindings, &identities, &mut self.findings);
+        self.findings.extend(finding::unconfirmed(name, &bindings, &unconfirmed));
 
         let mut joins: HashMap<CouplingKey, Vec<&Join>> = HashMap::new();
         for join in &identities.joins {
             joins.entry(join.coupling).or_default().push(join);
         }
         let state = |place: u32| {
-            if tentative.get(place as usize).copied().unwrap_or(false) {
+            if unconfirmed.contains(&place) || tentative.get(place as usize).copied().unwrap_or(false) {
                 CouplingState::Tentative
             } else if identities.is_superseded(place) {
                 CouplingState::Superseded
@@ -201,6 +214,7 @@ impl<'a> Survey<'a> {
             policy,
             as_of: self.as_of,
             shared: HashMap::new(),
+            findings: &mut self.findings,
         };
         let known = self.devices.len();
         self.devices.reserve_exact(identities.len());
@@ -275,7 +289,7 @@ fn unaddressed(
     bindings: &Bindings<'_>,
     classifier: &dyn Classifier,
 ) -> impl Iterator<Item = Unaddressed> {
-    let sends = zone.couplings.iter().filter(|(_, c)| !c.signs.is_only_described());
+    let sends = zone.couplings.iter().filter(|(_, c)| !c.signs.is_only_by_others());
     let addressed: HashSet<MacAddr> = sends.map(|(k, _)| k.mac).collect();
     let local: HashSet<MacAddr> = bindings.local().map(|c| c.key.mac).collect();
     let ids = |station: &'_ Station| -> Vec<(Field, String)> {
@@ -299,9 +313,9 @@ fn unaddressed(
         .map(|(mac, station)| {
             let subject = ClassifierInput {
                 macs: vec![*mac],
-                evidence: station.evidence.iter().collect(),
+                evidence: station.evidence.iter().map(Said::from).collect(),
                 forwards: bindings.forwarding.get(mac).copied(),
-                couplings: Vec::new(),
+                ..ClassifierInput::default()
             };
             Unaddressed { mac: *mac, classification: classifier.classify(&subject) }
         })

@@ -10,6 +10,7 @@ use super::join::JoinReason;
 use super::mac::MacAddr;
 use super::stretches::Clock;
 use super::time::{HOUR, Timestamp};
+use super::trust::Caution;
 
 /// Fields in which a host or system says its own name.
 pub(super) const NAMES: [Field; 6] = [
@@ -39,9 +40,10 @@ type Bearers<'z> = BTreeMap<MacAddr, &'z Evidence>;
 
 fn record<'z>(identifiers: &mut Identifiers<'z>, mac: MacAddr, said: impl Iterator<Item = &'z Evidence>) {
     for e in said {
-        let first = identifiers.entry((e.field, &e.value)).or_default().entry(mac).or_insert(e);
-        if e.at < first.at {
-            *first = e;
+        let best = identifiers.entry((e.field, &e.value)).or_default().entry(mac).or_insert(e);
+        let rank = |e: &Evidence| (!e.windows.is_repeated(), e.at);
+        if rank(e) < rank(best) {
+            *best = e;
         }
     }
 }
@@ -59,7 +61,13 @@ pub(super) fn named_chassis(e: &Evidence) -> Option<MacAddr> {
 }
 
 /// I8(c): MACs with one identifier, and the MAC that a chassis id names, are one device with all their couplings.
-pub(super) fn join_identifiers<'b, 'a: 'b>(graph: &mut Graph<'b, 'a>, zone: &Zone, cards: &Cards<'b, 'a>) {
+pub(super) fn join_identifiers<'b, 'a: 'b>(
+    graph: &mut Graph<'b, 'a>,
+    zone: &Zone,
+    cards: &Cards<'b, 'a>,
+    caution: &Caution<'_>,
+    held: &mut Vec<HeldJoin>,
+) {
     let mut identifiers: Identifiers<'_> = BTreeMap::new();
     for (mac, station) in &zone.stations {
         let mut named = station.evidence.iter().filter(|e| ties_cards(e)).peekable();
@@ -70,31 +78,129 @@ pub(super) fn join_identifiers<'b, 'a: 'b>(graph: &mut Graph<'b, 'a>, zone: &Zon
     for (_, c) in cards.bound() {
         record(&mut identifiers, c.key.mac, c.facts.evidence.iter().filter(|e| ties_cards(e)));
     }
-    for mut said in identifiers.into_values() {
+    for ((field, value), mut said) in identifiers {
         let chassis = said.values().next().and_then(|e| Some((named_chassis(e)?, *e)));
+        hold(field, value, &mut said, chassis.map(|(mac, _)| mac), cards, caution, held);
         if let Some((mac, e)) = chassis.filter(|(mac, _)| !cards.of(*mac).is_empty()) {
             said.entry(mac).or_insert(e);
         }
-        if said.len() > 1 && !contradict(zone, cards, &said) {
-            graph.join_identified(&cards.of_all(said.keys()), JoinReason::SharedIdentifier, &said);
+        if said.len() > 1 && !contradict(zone, cards, &said, caution) {
+            for macs in makes(zone, cards, &said, caution) {
+                graph.join_identified(&cards.of_all(macs.iter()), JoinReason::SharedIdentifier, &said);
+            }
         }
     }
 }
 
+/// An identifier that several cards bear, of which some said it too seldom to be joined by it (I15b).
+#[derive(Debug)]
+pub(super) struct HeldJoin {
+    pub(super) field: Field,
+    pub(super) value: String,
+    pub(super) macs: Vec<MacAddr>,
+    pub(super) first: Timestamp,
+    pub(super) last: Timestamp,
+}
+
+/// Leaves out the bearers that said an identifier in one minute only, without anything that confirms it (I15b), and notes
+/// them if the identifier would join them to another card.
+fn hold(
+    field: Field,
+    value: &str,
+    said: &mut Bearers<'_>,
+    named: Option<MacAddr>,
+    cards: &Cards<'_, '_>,
+    caution: &Caution<'_>,
+    held: &mut Vec<HeldJoin>,
+) {
+    let others = named.filter(|mac| !said.contains_key(mac) && !cards.of(*mac).is_empty());
+    let joins = said.len() + usize::from(others.is_some()) > 1;
+    let mut once: Vec<(MacAddr, Timestamp)> = Vec::new();
+    said.retain(|mac, e| {
+        let trusted = caution.trusts(e, cards.facts(*mac).map(|c| c.facts));
+        if !trusted && !cards.of(*mac).is_empty() {
+            once.push((*mac, e.at));
+        }
+        trusted
+    });
+    let times = || once.iter().map(|(_, at)| *at);
+    if let (true, Some(first), Some(last)) = (joins, times().min(), times().max()) {
+        let macs = once.iter().map(|(mac, _)| *mac).collect();
+        held.push(HeldJoin { field, value: value.to_owned(), macs, first, last });
+    }
+}
+
+/// The bearers of an identifier in groups that it joins: cards of two makers need a second identifier, for which a name
+/// suffices (I15b).
+fn makes(zone: &Zone, cards: &Cards<'_, '_>, said: &Bearers<'_>, caution: &Caution<'_>) -> Vec<Vec<MacAddr>> {
+    let mut groups: Vec<Vec<MacAddr>> = Vec::new();
+    let mut known: BTreeMap<MacAddr, BTreeSet<(Field, String)>> = BTreeMap::new();
+    for (mac, by) in said {
+        let mut others = |mac: MacAddr| {
+            let words = || identities(zone, cards, mac, caution, by);
+            known.entry(mac).or_insert_with(words).clone()
+        };
+        let mut is_one = |other: &MacAddr| {
+            caution.may_be_one_make(*mac, *other) || !others(*mac).is_disjoint(&others(*other))
+        };
+        let (joined, mut apart): (Vec<_>, Vec<_>) =
+            groups.into_iter().partition(|group| group.iter().any(&mut is_one));
+        let mut group = joined.concat();
+        group.push(*mac);
+        apart.push(group);
+        groups = apart;
+    }
+    groups.retain(|group| group.len() > 1);
+    groups
+}
+
+/// What else identifies a card, beside the words `by`: its identifiers, and its names whatever protocol says them.
+fn identities(
+    zone: &Zone,
+    cards: &Cards<'_, '_>,
+    mac: MacAddr,
+    caution: &Caution<'_>,
+    by: &Evidence,
+) -> BTreeSet<(Field, String)> {
+    let trusted = |e: &&Evidence| caution.trusts(e, cards.facts(mac).map(|c| c.facts));
+    let own = cards.words(zone, mac).filter(|e| (e.field, &e.value) != (by.field, &by.value)).filter(trusted);
+    let identity = |e: &Evidence| {
+        let named = NAMES.contains(&e.field) && is_specific(&e.value);
+        let tied = ties_cards(e) || ties_leases(e);
+        let name = || (Field::LldpSysName, e.value.to_ascii_lowercase());
+        named.then(name).or_else(|| tied.then(|| (e.field, e.value.to_string())))
+    };
+    own.filter_map(identity).collect()
+}
+
+/// Whether the value names one DHCP client (I8c).
+fn ties_leases(e: &Evidence) -> bool {
+    matches!(e.field, Field::DhcpClientId | Field::DhcpDuid) && !is_default_identifier(e.field, &e.value)
+}
+
 /// I8(c): couplings of different MACs leased under one client id or DUID are one device.
-pub(super) fn join_leases<'b, 'a: 'b>(graph: &mut Graph<'b, 'a>, zone: &Zone, cards: &Cards<'b, 'a>) {
+pub(super) fn join_leases<'b, 'a: 'b>(
+    graph: &mut Graph<'b, 'a>,
+    zone: &Zone,
+    cards: &Cards<'b, 'a>,
+    caution: &Caution<'_>,
+    held: &mut Vec<HeldJoin>,
+) {
     let mut identifiers: Identifiers<'_> = BTreeMap::new();
     for (mac, station) in &zone.stations {
-        let ids = |e: &&Evidence| {
-            matches!(e.field, Field::DhcpClientId | Field::DhcpDuid)
-                && !is_default_identifier(e.field, &e.value)
-        };
-        record(&mut identifiers, *mac, station.evidence.iter().filter(ids));
+        record(&mut identifiers, *mac, station.evidence.iter().filter(|e| ties_leases(e)));
     }
-    for said in identifiers.into_values().filter(|said| said.len() > 1) {
-        let mut leased = cards.of_all(said.keys());
-        leased.retain(|i| cards.get(*i).is_some_and(|c| c.facts.leased_at().is_some()));
-        if leases_at_once(cards, said.keys()) < CLONES && !contradict(zone, cards, &said) {
+    for ((field, value), mut said) in identifiers {
+        hold(field, value, &mut said, None, cards, caution, held);
+        if said.len() < 2
+            || leases_at_once(cards, said.keys()) >= CLONES
+            || contradict(zone, cards, &said, caution)
+        {
+            continue;
+        }
+        for macs in makes(zone, cards, &said, caution) {
+            let mut leased = cards.of_all(macs.iter());
+            leased.retain(|i| cards.get(*i).is_some_and(|c| c.facts.leased_at().is_some()));
             graph.join_identified(&leased, JoinReason::SharedLease, &said);
         }
     }
@@ -107,11 +213,13 @@ pub(super) fn join_names<'b, 'a: 'b>(
     zone: &Zone,
     cards: &Cards<'b, 'a>,
     clock: &Clock,
+    caution: &Caution<'_>,
 ) {
     let mut identifiers: BTreeMap<String, Bearers<'_>> = BTreeMap::new();
     for (mac, _) in cards.iter().filter(|(mac, _)| mac.is_locally_administered()) {
         for e in cards.words(zone, mac) {
-            if matches!(e.field, Field::DhcpHostname | Field::MdnsHostname) && is_specific(&e.value) {
+            let names = matches!(e.field, Field::DhcpHostname | Field::MdnsHostname) && is_specific(&e.value);
+            if names && caution.trusts(e, cards.facts(mac).map(|c| c.facts)) {
                 identifiers.entry(e.value.to_ascii_lowercase()).or_default().entry(mac).or_insert(e);
             }
         }
@@ -128,11 +236,11 @@ pub(super) fn join_names<'b, 'a: 'b>(
 
 /// Whether the bearers of an identifier contradict each other, so that it ties none of them (I8c): they say different
 /// serial numbers, different system names in the same hour, or different host names with leases in use at once.
-fn contradict(zone: &Zone, cards: &Cards<'_, '_>, said: &Bearers<'_>) -> bool {
+fn contradict(zone: &Zone, cards: &Cards<'_, '_>, said: &Bearers<'_>, caution: &Caution<'_>) -> bool {
     if said.len() > BEARERS {
         return true;
     }
-    let all: Vec<Voice> = said.keys().map(|mac| Voice::of(zone, cards, *mac)).collect();
+    let all: Vec<Voice> = said.keys().map(|mac| Voice::of(zone, cards, *mac, caution)).collect();
     let fields = || SERIALS.iter().chain(&SYSTEM_NAMES).chain([&Field::DhcpHostname]);
     fields().any(|field| {
         let heard: Vec<(&Voice, &BTreeMap<String, Timestamp>)> =
@@ -163,9 +271,11 @@ struct Voice {
 }
 
 impl Voice {
-    fn of(zone: &Zone, cards: &Cards<'_, '_>, mac: MacAddr) -> Self {
+    /// What is said too seldom to count cannot contradict either.
+    fn of(zone: &Zone, cards: &Cards<'_, '_>, mac: MacAddr, caution: &Caution<'_>) -> Self {
         let mut said: BTreeMap<Field, BTreeMap<String, Timestamp>> = BTreeMap::new();
-        for e in cards.words(zone, mac) {
+        let trusted = |e: &&Evidence| caution.trusts(e, cards.facts(mac).map(|c| c.facts));
+        for e in cards.words(zone, mac).filter(trusted) {
             let value = e.value.to_ascii_lowercase();
             let told = if DESCRIPTIONS.contains(&e.field) {
                 serial_in(&value).map(|serial| (Field::LldpMedSerial, serial.to_owned()))

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::vendors::{Vendors, registered_name};
+use crate::census::windows::Windows;
 use crate::census::{ClassifierInput, Family, Field, Forwards, Timestamp};
 
 /// One value of one field.
@@ -11,8 +12,8 @@ use crate::census::{ClassifierInput, Family, Field, Forwards, Timestamp};
 pub(super) struct Fact<'a> {
     pub(super) field: Field,
     pub(super) value: Cow<'a, str>,
-    /// `None` for a derived fact.
-    pub(super) at: Option<Timestamp>,
+    /// When it was first said, and in which windows; `None` for a derived fact.
+    pub(super) heard: Option<(Timestamp, Windows)>,
 }
 
 /// All facts of a device, sorted by field and value.
@@ -30,17 +31,17 @@ impl<'a> DeviceFacts<'a> {
     pub(super) fn of(subject: &'a ClassifierInput<'_>, vendors: &Vendors) -> Self {
         // A host that answers look-ups passes on what others look for.
         let passes_on =
-            subject.evidence.iter().any(|e| e.field == Field::NetworkTask && &*e.value == "dns_server");
+            subject.evidence.iter().any(|e| e.field == Field::NetworkTask && e.value == "dns_server");
         let mut facts: Vec<Fact<'a>> = subject
             .evidence
             .iter()
             .filter(|e| !(is_derived(e.field) || passes_on && e.field.family() == Family::Lookup))
-            .map(|e| Fact { field: e.field, value: Cow::Borrowed(&e.value), at: Some(e.at) })
+            .map(|e| Fact { field: e.field, value: Cow::Borrowed(e.value), heard: Some((e.at, e.windows)) })
             .collect();
         // Locally administered prefixes are not assigned by a registry. A random MAC can have that of a hypervisor, so the
         // prefix counts only if there is other evidence.
-        let silent = facts.is_empty();
-        let mut derive = |field, value| facts.push(Fact { field, value, at: None });
+        let silent = facts.is_empty() && !subject.ttl_128;
+        let mut derive = |field, value| facts.push(Fact { field, value, heard: None });
         let mut makers = BTreeMap::new();
         let mut random = !subject.macs.is_empty();
         for mac in &subject.macs {
@@ -63,6 +64,9 @@ impl<'a> DeviceFacts<'a> {
         }
         if random {
             derive(Field::MacRandom, Cow::Borrowed("true"));
+        }
+        if subject.ttl_128 {
+            derive(Field::IpTtl, Cow::Borrowed("128"));
         }
         if let Some(why) = subject.forwards {
             derive(Field::Behaviour, Cow::Borrowed("gateway"));

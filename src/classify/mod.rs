@@ -27,6 +27,7 @@ mod source;
 mod summary;
 mod taxonomy;
 mod vendors;
+mod weighing;
 
 #[cfg(test)]
 mod tests;

@@ -353,7 +353,7 @@ fn sayings(
 fn run(rule: &Rule, test: &TestSource, taxonomy: &Taxonomy, vendors: &Vendors) -> Result<(), String> {
     let mut facts = Vec::new();
     let main = rule.source.example(&test.input);
-    let mut put = |(field, value): (_, String)| facts.push(Fact { field, value: value.into(), at: None });
+    let mut put = |(field, value): (_, String)| facts.push(Fact { field, value: value.into(), heard: None });
     put(main.clone());
     for (path, value) in &test.with {
         let source: Source = path.parse().map_err(|e| format!("with: {e}"))?;

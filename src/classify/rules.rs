@@ -15,8 +15,8 @@ use super::pack::{Pack, Trust};
 use super::rule::{Attribute, Hit, Rule};
 use super::summary::{RuleEntry, RuleState};
 use super::taxonomy::Taxonomy;
-use super::vendors::Vendors;
-use super::{score, source};
+use super::vendors::{Vendors, registered_name};
+use super::{score, source, weighing};
 use crate::census::{Classification, Classifier, ClassifierInput, Field, MacAddr, Reason};
 
 /// The most reasons of a classification; the strongest stay.
@@ -147,6 +147,21 @@ impl Rules {
     }
 }
 
+impl Rules {
+    fn reasons(&self, hits: &[Hit<'_, '_, '_>]) -> Vec<Reason> {
+        let reason = |h: &Hit<'_, '_, '_>| Reason {
+            field: h.fact.field,
+            value: h.fact.value.clone().into_owned(),
+            rule: h.rule.id.clone().into_string(),
+            title: h.rule.title.clone().into_string(),
+            says: h.says(&self.taxonomy),
+            weight: h.weight(),
+            at: h.fact.heard.map(|(at, _)| at),
+        };
+        hits.iter().take(REASONS).map(reason).collect()
+    }
+}
+
 fn sort(hits: &mut [Hit<'_, '_, '_>]) {
     hits.sort_by_cached_key(|h| (Reverse(h.weight()), h.fact.field, &*h.fact.value, &*h.rule.id));
 }
@@ -159,17 +174,23 @@ impl fmt::Debug for Rules {
 
 impl Classifier for Rules {
     fn silent(&self, card: MacAddr) -> Option<String> {
-        let subject =
-            ClassifierInput { macs: vec![card], evidence: Vec::new(), forwards: None, couplings: Vec::new() };
+        let subject = ClassifierInput { macs: vec![card], ..ClassifierInput::default() };
         let facts = DeviceFacts::of(&subject, &self.vendors);
         Some(facts.iter().map(|f| format!("{}={}\n", f.field, f.value)).collect())
+    }
+
+    fn maker(&self, card: MacAddr) -> Option<String> {
+        let registered = registered_name(card)?;
+        Some(self.vendors.find(&registered).map_or(registered.clone(), |known| known.name.clone()))
     }
 
     fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {
         let facts = DeviceFacts::of(subject, &self.vendors);
         let mut hits = self.fired(&facts);
         score::settle(&mut hits, &self.taxonomy);
+        let (mut hits, mut held) = weighing::weigh(hits, &self.taxonomy);
         sort(&mut hits);
+        sort(&mut held);
         let decided = score::decide(&hits, &self.taxonomy);
         let own = score::own(&hits, decided.map(|(id, _)| id), &self.taxonomy);
         let node = decided.and_then(|(id, _)| self.taxonomy.node(id));
@@ -184,19 +205,8 @@ impl Classifier for Rules {
             firmware: score::best(&own, Attribute::Firmware),
             name: score::best(&own, Attribute::Name).or_else(|| name(&facts)),
             confidence: decided.map_or(0, |(_, certainty)| certainty),
-            reasons: hits
-                .iter()
-                .take(REASONS)
-                .map(|h| Reason {
-                    field: h.fact.field,
-                    value: h.fact.value.clone().into_owned(),
-                    rule: h.rule.id.clone().into_string(),
-                    title: h.rule.title.clone().into_string(),
-                    says: h.says(&self.taxonomy),
-                    weight: h.weight(),
-                    at: h.fact.at,
-                })
-                .collect(),
+            reasons: self.reasons(&hits),
+            held: self.reasons(&held),
         }
     }
 }

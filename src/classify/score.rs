@@ -125,7 +125,7 @@ fn most_specific<'h, 'r, 'f, 'a>(mut hits: Vec<&'h Hit<'r, 'f, 'a>>) -> Vec<&'h 
     hits
 }
 
-fn nodes<'h>(hit: &'h Hit<'_, '_, '_>) -> impl Iterator<Item = NodeId> + 'h {
+pub(super) fn nodes<'h>(hit: &'h Hit<'_, '_, '_>) -> impl Iterator<Item = NodeId> + 'h {
     hit.nodes().filter_map(|c| match c.value {
         Value::Node(node) => Some(node),
         Value::Text(_) => None,

@@ -53,11 +53,11 @@ fn acknowledged(packet: &Packet<'_>, message: &Message, sink: &mut impl Sink) {
     let leased = super::link::Link { source: client, ..*packet.link };
     network::coupling(&leased, message.your.into(), Sign::DhcpAck.into(), sink);
     if let Some(prefix) = message.mask.and_then(|mask| Prefix::of_mask(message.your, mask)) {
-        sink.prefix(prefix);
+        sink.prefix(prefix, packet.link.source);
     }
     for router in &message.routers {
         if !is_never_sender((*router).into()) {
-            sink.router((*router).into());
+            sink.router((*router).into(), packet.link.source);
         }
     }
 }

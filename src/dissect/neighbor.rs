@@ -72,7 +72,7 @@ fn message(kind: u8, mut r: Reader<'_>, packet: &Packet<'_>, sink: &mut impl Sin
     }
     if kind == ROUTER_ADVERTISEMENT && genuine {
         for prefix in prefixes {
-            sink.prefix(prefix);
+            sink.prefix(prefix, packet.link.source);
         }
         if lifetime > 0 {
             sink.station_said(packet.link.source, Field::RaSender, "router");

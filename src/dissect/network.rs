@@ -10,7 +10,7 @@ use super::link::{self, Link};
 use super::protocol::{self, gear::igmp};
 use super::sink::{Anomaly, Fragment, FragmentKey, Sink};
 use super::{Malformed, Payload, Reader, Words, neighbor, quiet, transport, tunnel};
-use crate::census::address::{is_link_local, is_never_sender};
+use crate::census::address::{is_link_local, is_never_sender, is_private};
 use crate::census::{Field, NotUnderstood, Sign, Signs};
 
 /// TTLs that packets start with (I6).
@@ -56,12 +56,18 @@ impl Packet<'_> {
     #[inline]
     pub(super) fn sighted(&self, more: Signs, sink: &mut impl Sink) {
         let by_ttl = match self.ttl {
-            _ if !self.shows_ttl() => Sign::LinkScope,
-            60 => Sign::Sixty,
-            _ if self.is_fresh() => Sign::Near,
-            _ => Sign::Far,
+            _ if !self.shows_ttl() => Sign::LinkScope.into(),
+            60 => Sign::Sixty.into(),
+            128 => Signs::from(Sign::Near).with(Sign::Ttl128),
+            _ if self.is_fresh() => Sign::Near.into(),
+            _ => Sign::Far.into(),
         };
-        coupling(self.link, self.source, more.with(Sign::Sourced).with(by_ttl), sink);
+        coupling(self.link, self.source, more.with(Sign::Sourced).union(by_ttl), sink);
+        // Neighbour discovery answers by itself, and the Internet is no host of the link.
+        let to = self.link.destination;
+        if to.is_station() && !more.has(Sign::NeighborDiscovery) && is_private(self.destination) {
+            sink.addressed(to, self.destination);
+        }
     }
 
     /// Whether its TTL tells something: it is unicast or routable multicast, and not link-scope (I6).

@@ -66,10 +66,12 @@ pub trait Sink {
     fn coupling_described(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str);
     /// The sender `mac` said something below IP.
     fn station_said(&mut self, mac: MacAddr, field: Field, value: &str);
-    /// Somebody sent the mask of `prefix` (I5).
-    fn prefix(&mut self, prefix: Prefix);
-    /// A DHCP router option named `ip` (I6).
-    fn router(&mut self, ip: IpAddr);
+    /// The sender `by` sent the mask of `prefix` (I5).
+    fn prefix(&mut self, prefix: Prefix, by: MacAddr);
+    /// A DHCP router option from the sender `by` named `ip` (I6).
+    fn router(&mut self, ip: IpAddr, by: MacAddr);
+    /// Another station sent a unicast packet to `mac` at `ip` (I15a).
+    fn addressed(&mut self, mac: MacAddr, ip: IpAddr);
     /// One half of an ARP exchange (I5).
     fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool);
     /// Adds a fragment, and returns the datagram's payload once it is whole. Facts that follow in

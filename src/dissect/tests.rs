@@ -41,12 +41,16 @@ impl Sink for Record {
         self.0.push(format!("{mac} {field}={value}"));
     }
 
-    fn prefix(&mut self, prefix: Prefix) {
+    fn prefix(&mut self, prefix: Prefix, _: MacAddr) {
         self.0.push(format!("prefix {prefix}"));
     }
 
-    fn router(&mut self, ip: IpAddr) {
+    fn router(&mut self, ip: IpAddr, _: MacAddr) {
         self.0.push(format!("router {ip}"));
+    }
+
+    fn addressed(&mut self, mac: MacAddr, ip: IpAddr) {
+        assert!(mac.is_station() && crate::census::address::is_private(ip));
     }
 
     fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) {

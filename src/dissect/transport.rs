@@ -11,14 +11,11 @@ use super::protocol::{self, host::tcp as opening};
 use super::sink::Sink;
 use super::words::Sender;
 use super::{Malformed, Payload, Words, lease, quiet, tunnel};
-use crate::census::address::{is_link_local, is_never_sender};
+use crate::census::address::is_never_sender;
 use crate::census::{Field, NotUnderstood, Sign, Signs};
 
 const DHCP_SERVER: u16 = 67;
 const DHCP_CLIENT: u16 = 68;
-/// The longest payload of a short message, in bytes.
-const SHORT: usize = 64;
-
 pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
     let Some(header) = UdpPacket::new(bytes) else {
         packet.sighted(Signs::default(), sink);
@@ -36,7 +33,6 @@ pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     if let Some(opened) = tunnel::over_udp(packet, destination, payload, sink) {
         return opened;
     }
-    aged(packet, payload, sink);
     let payload = packet.payload(payload).between(source, destination);
     if packet.is_group()
         && let Some(said) = network::station(packet, sink, |words| protocol::to_group(packet, payload, words))
@@ -78,7 +74,6 @@ pub(super) fn tcp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     match bytes.get(offset..) {
         None | Some([]) => Ok(()),
         Some(payload) => {
-            aged(packet, payload, sink);
             let payload = packet.payload(payload).between(header.get_source(), header.get_destination());
             heard(packet, sink, |words| stream(payload, words)).1
         }
@@ -100,20 +95,6 @@ pub fn datagram(payload: Payload<'_>, words: &mut Words<'_>) -> Result<(), Malfo
 /// As the dissector of the protocol.
 pub fn stream(payload: Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     protocol::stream(payload, words)
-}
-
-/// Says the TTL that Windows starts with, of a host whose connections the capture does not see open. Only for short
-/// messages, so that bulk data costs a comparison.
-#[inline]
-fn aged(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink) {
-    if packet.ttl == 128
-        && (1..=SHORT).contains(&payload.len())
-        && !packet.is_group()
-        && !is_link_local(packet.source)
-        && !is_never_sender(packet.source)
-    {
-        sink.coupling_said(packet.link.source, packet.source, Field::IpTtl, "128");
-    }
 }
 
 /// Runs a dissector whose words are the packet's sender's, or describe hosts by their addresses (I2). Also returns whether

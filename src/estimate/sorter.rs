@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::listed::ListedDevice;
 use super::words::{TypeWords, phrase};
-use crate::census::{Category, Classification, Classifier, ClassifierInput, Evidence, Field, Timestamp};
+use crate::census::{
+    Category, Classification, Classifier, ClassifierInput, Evidence, Field, Said, Timestamp,
+};
 use crate::classify::RuleError;
 
 /// The basis of a category, the most certain first.
@@ -119,13 +121,12 @@ impl<'a> Sorter<'a> {
         }
         let at = Timestamp(0);
         let mut evidence: Vec<Evidence> =
-            said.into_iter().map(|(field, value)| Evidence { field, value: value.into(), at }).collect();
+            said.into_iter().map(|(field, value)| Evidence::new(field, value, at)).collect();
         evidence.sort_by(|a, b| (a.field, &a.value).cmp(&(b.field, &b.value)));
         let subject = ClassifierInput {
             macs: listed.macs.clone(),
-            evidence: evidence.iter().collect(),
-            forwards: None,
-            couplings: Vec::new(),
+            evidence: evidence.iter().map(Said::from).collect(),
+            ..ClassifierInput::default()
         };
         let answer = self.classifier.classify(&subject);
         let because =

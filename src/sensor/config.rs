@@ -74,6 +74,8 @@ pub struct QuarantineConfig {
     /// Time after which a new device must have been seen again.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub confirm_after: Duration,
+    /// I15: the most devices a day that count although only ARP, neighbour discovery or unanswered packets show them.
+    pub daily: usize,
 }
 
 /// `[upload]`
@@ -194,7 +196,7 @@ impl Default for LimitsConfig {
 
 impl Default for QuarantineConfig {
     fn default() -> Self {
-        Self { rate: 200, grace: Duration::from_mins(10), confirm_after: Duration::from_mins(10) }
+        Self { rate: 200, daily: 500, grace: Duration::from_mins(10), confirm_after: Duration::from_mins(10) }
     }
 }
 
@@ -367,6 +369,7 @@ impl Config {
         let nanos = |d: Duration| i64::try_from(d.as_nanos()).unwrap_or(i64::MAX);
         Policy {
             quarantine_rate: self.quarantine.rate,
+            quarantine_daily: self.quarantine.daily,
             quarantine_grace: nanos(self.quarantine.grace),
             quarantine_confirm_after: nanos(self.quarantine.confirm_after),
             on_link: self.prefixes.clone(),

@@ -1,11 +1,13 @@
 //! Which findings the couplings and devices of a zone show.
 
 use std::cmp::Reverse;
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use super::list::LISTED;
 use super::{Finding, FindingKind, Findings, Subjects};
-use crate::census::binding::{Binding, Bindings};
+use crate::census::binding::{Binding, Bindings, Forwards};
+use crate::census::classification::Classification;
 use crate::census::device::Device;
 use crate::census::identity::Identities;
 use crate::census::inventory::Zone;
@@ -68,7 +70,7 @@ pub(in crate::census) fn conflicts(
 pub(in crate::census) fn clock_jump(zone: &str, facts: &Zone, clock: &Clock) -> Option<Finding> {
     let (outside, believed) = clock.strayed().zip(clock.believed())?;
     let is_outside = |at| clock.at(at) != at || at < believed.0 || at > believed.1;
-    let sent = facts.couplings.values().filter(|c| !c.signs.is_only_described());
+    let sent = facts.couplings.values().filter(|c| !c.signs.is_only_by_others());
     let couplings = sent.filter(|c| is_outside(c.first_seen) || is_outside(c.last_seen)).count();
     Some(Finding::clock_jump(zone, couplings as u64, outside, believed))
 }
@@ -80,6 +82,63 @@ pub(in crate::census) fn prefixes(zone: &str, on_link: &OnLink, out: &mut Findin
             out.push(Finding::prefix_conflict(zone, *wider, nested.iter().map(|(_, narrower)| *narrower)));
         }
     }
+}
+
+/// Adds the findings about what was shown too seldom to move the count (I15b): that a MAC forwards, that cards are one
+/// device, that a prefix is on-link.
+pub(in crate::census) fn held_claims(
+    zone: &str,
+    bindings: &Bindings<'_>,
+    identities: &Identities,
+    out: &mut Findings,
+) {
+    for (mac, (why, at)) in &bindings.doubted {
+        let claim = match why {
+            Forwards::RouterOption(ip) => format!("was named as a router by DHCP, with its address {ip}"),
+            Forwards::Protocol => "spoke a protocol of routers".to_owned(),
+            Forwards::Carries(ip) => format!("carried packets of {ip} in a tunnel"),
+            Forwards::Public(ip) | Forwards::OffLink(ip) => format!("passed on a packet of {ip}"),
+            Forwards::ProvenElsewhere(ip) => format!("sent from {ip}, which another card proved"),
+        };
+        out.push(Finding::claim_held(zone, &format!("{mac} forwards"), *mac, &claim).between(*at, *at));
+    }
+    for join in &identities.held {
+        let macs = join.macs.iter().copied();
+        out.push(Finding::join_held(zone, join.field, &join.value, macs, join.first, join.last));
+    }
+    for prefix in &bindings.on_link.doubted {
+        out.push(Finding::prefix_held(zone, *prefix));
+    }
+}
+
+/// Adds the finding about what a device said too seldom to contradict its other words (I15b), if there is such a thing.
+pub(in crate::census) fn held_words(
+    zone: &str,
+    device: &Device<'_>,
+    what: &Classification,
+) -> Option<Finding> {
+    let first = what.held.first()?;
+    let claim =
+        format!("said {}={}, which is for another kind of device ({})", first.field, first.value, first.says);
+    let times = || what.held.iter().filter_map(|r| r.at);
+    let finding = Finding::claim_held(zone, &format!("{} said", device.mac), device.mac, &claim);
+    Some(match times().min().zip(times().max()) {
+        Some((first, last)) => finding.between(first, last),
+        None => finding,
+    })
+}
+
+/// The finding about couplings that wait for a confirmation (I15a), if some do.
+pub(in crate::census) fn unconfirmed(
+    zone: &str,
+    bindings: &Bindings<'_>,
+    places: &HashSet<u32>,
+) -> Option<Finding> {
+    let held = || places.iter().filter_map(|i| bindings.couplings.get(*i as usize));
+    let first = held().map(|c| c.facts.first_seen).min()?;
+    let last = held().map(|c| c.facts.last_seen).max()?;
+    let subjects = Subjects::default().addresses(held().map(|c| c.key.ip)).macs(held().map(|c| c.key.mac));
+    Some(Finding::unconfirmed_held(zone, places.len() as u64).about(subjects).between(first, last))
 }
 
 /// The finding about the devices of a zone that are held, if some are.

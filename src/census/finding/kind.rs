@@ -13,6 +13,10 @@ pub enum FindingKind {
     AddressConflict,
     /// New devices above the rate wait until they are seen again (I11).
     NewcomersHeld,
+    /// Devices that only ARP or unanswered packets show wait for a confirmation (I15).
+    UnconfirmedHeld,
+    /// Something was said or done too seldom to move the count (I15).
+    ClaimHeld,
     /// Frames have times that cannot be right (I16).
     ClockJump,
     /// A sent prefix nests in others, or others nest in it (I5).
@@ -24,9 +28,11 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::AddressConflict,
         Self::NewcomersHeld,
+        Self::UnconfirmedHeld,
+        Self::ClaimHeld,
         Self::ClockJump,
         Self::PrefixConflict,
         Self::NotUnderstood,
@@ -52,6 +58,8 @@ impl FindingKind {
         match self {
             Self::AddressConflict => ("address_conflict", "I1", "address conflict"),
             Self::NewcomersHeld => ("newcomers_held", "I11", "newcomers held"),
+            Self::UnconfirmedHeld => ("unconfirmed_held", "I15", "unconfirmed devices held"),
+            Self::ClaimHeld => ("claim_held", "I15", "claim held"),
             Self::ClockJump => ("clock_jump", "I16", "clock jump"),
             Self::PrefixConflict => ("prefix_conflict", "I5", "prefix conflict"),
             Self::NotUnderstood => ("not_understood", "I13", "not understood"),

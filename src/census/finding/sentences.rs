@@ -8,6 +8,7 @@ use std::net::IpAddr;
 
 use super::{Finding, FindingKind, Subjects};
 use crate::census::address::Prefix;
+use crate::census::evidence::Field;
 use crate::census::mac::MacAddr;
 use crate::census::time::Timestamp;
 use crate::census::unread::MostlyUnread;
@@ -63,6 +64,66 @@ impl Finding {
                       quarantine.rate";
         let finding = Self::new(FindingKind::NewcomersHeld, zone, "", sentence, advice).counting(devices);
         Self { devices: Some(devices), ..finding }
+    }
+
+    /// `devices` wait for a confirmation, because nothing but ARP, neighbour discovery and unanswered packets shows them
+    /// (I15a).
+    pub fn unconfirmed_held(zone: &str, devices: u64) -> Self {
+        let held = match devices {
+            1 => "1 coupling is not counted until it is confirmed".to_owned(),
+            n => format!("{n} couplings are not counted until they are confirmed"),
+        };
+        let sentence = format!(
+            "{held}: only ARP, neighbour discovery or packets without an answer show them, and they are too many for \
+             one day or for one card, or a single frame shows them (I15)"
+        );
+        let advice = "if the devices are real, wait until they take a lease, are answered, or say something of \
+                      their own, or raise quarantine.daily; if not, find the host that sends forged frames";
+        Self::new(FindingKind::UnconfirmedHeld, zone, "", sentence, advice).counting(devices)
+    }
+
+    /// Something about `mac` was shown too seldom to move the count. `claim` says what, as the rest of a sentence about
+    /// the MAC; `key` tells claims about one MAC apart (I15b).
+    pub fn claim_held(zone: &str, key: &str, mac: MacAddr, claim: &str) -> Self {
+        let sentence =
+            format!("{mac} {claim}; nothing else shows that, so it does not change the count yet (I15)");
+        let advice = "if this is right, wait until it is said again, at least a minute later; if not, somebody sends \
+                      frames in the device's name: find the switch port that they come from";
+        Self::new(FindingKind::ClaimHeld, zone, key, sentence, advice).about(Subjects::default().macs([mac]))
+    }
+
+    /// An identifier that several cards bear, of which some said it too seldom (I15b).
+    pub fn join_held(
+        zone: &str,
+        field: Field,
+        value: &str,
+        macs: impl IntoIterator<Item = MacAddr>,
+        first: Timestamp,
+        last: Timestamp,
+    ) -> Self {
+        let subjects = Subjects::default().macs(macs);
+        let sentence = format!(
+            "{} said {field}={value} too seldom to be joined with other cards that say it (I15)",
+            named(&subjects.macs, subjects.total)
+        );
+        let advice = "if the cards are one device, wait until each says it again, or merge them; if not, somebody \
+                      sends frames in their names: find the switch port that they come from";
+        let count = subjects.total;
+        Self::new(FindingKind::ClaimHeld, zone, &format!("{field}={value}"), sentence, advice)
+            .about(subjects)
+            .counting(count)
+            .between(first, last)
+    }
+
+    /// A mask was sent in one minute only, so that `prefix` does not count as on-link yet (I15b).
+    pub fn prefix_held(zone: &str, prefix: Prefix) -> Self {
+        let sentence = format!(
+            "the prefix {prefix} was sent in one minute only, so it does not count as on-link yet (I15)"
+        );
+        let advice = "if it is right, wait until a DHCP server or router sends it again, or name it in 'prefixes' of \
+                      the sensor's configuration; if not, find the host that sent it";
+        Self::new(FindingKind::ClaimHeld, zone, &prefix.to_string(), sentence, advice)
+            .about(Subjects::default().prefixes([prefix]))
     }
 
     /// Frames of `couplings` have times that cannot be right, the earliest and the newest of which are `outside`. The

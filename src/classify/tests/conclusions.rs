@@ -143,7 +143,7 @@ fn a_name_is_the_hosts_and_not_its_groups() {
 fn the_index_leaves_no_rule_out_that_matches() {
     let rules = builtin();
     for (field, value) in SAID {
-        let fact = Fact { field: field.parse().unwrap(), value: (*value).into(), at: None };
+        let fact = Fact { field: field.parse().unwrap(), value: (*value).into(), heard: None };
         let facts = DeviceFacts::new(vec![fact.clone()]);
         let by_index: Vec<&str> = rules.hits(&facts).iter().map(|h| &*h.rule.id).collect();
         let mut all: Vec<&str> = Vec::new();
@@ -166,13 +166,12 @@ proptest! {
     ) {
         let evidence: Vec<Evidence> = SAID
             .iter()
-            .map(|(f, v)| Evidence { field: f.parse().unwrap(), value: (*v).into(), at: Timestamp(1) })
+            .map(|(f, v)| Evidence::new(f.parse().unwrap(), *v, Timestamp(1)))
             .collect();
         let subject = |order: &[usize]| ClassifierInput {
             macs: vec![NOBODY.parse().unwrap()],
-            evidence: order.iter().filter(|i| keep[**i]).map(|i| &evidence[*i]).collect(),
-            forwards: None,
-            couplings: Vec::new(),
+            evidence: order.iter().filter(|i| keep[**i]).map(|i| (&evidence[*i]).into()).collect(),
+            ..ClassifierInput::default()
         };
         let sorted: Vec<usize> = (0..SAID.len()).collect();
         prop_assert_eq!(builtin().classify(&subject(&sorted)), builtin().classify(&subject(&order)));

@@ -9,7 +9,9 @@ use std::sync::LazyLock;
 use super::error::RuleError;
 use super::files::RuleFiles;
 use super::rules::Rules;
-use crate::census::{Classification, Classifier, ClassifierInput, Evidence, Forwards, MacAddr, Timestamp};
+use crate::census::{
+    Classification, Classifier, ClassifierInput, Evidence, Forwards, MacAddr, Said, Timestamp,
+};
 
 /// A card with an unregistered prefix that is not randomised.
 const NOBODY: &str = "fc:11:0c:00:00:01";
@@ -22,19 +24,15 @@ fn classify_in(
 ) -> Classification {
     let mut evidence: Vec<Evidence> = said
         .iter()
-        .map(|(field, value)| Evidence {
-            field: field.parse().unwrap(),
-            value: (*value).into(),
-            at: Timestamp(1),
-        })
+        .map(|(field, value)| Evidence::new(field.parse().unwrap(), *value, Timestamp(1)))
         .collect();
     evidence.sort_by(|a, b| (a.field, &a.value).cmp(&(b.field, &b.value)));
     let macs: Vec<MacAddr> = vec![mac.parse().unwrap()];
     rules.classify(&ClassifierInput {
         macs,
-        evidence: evidence.iter().collect(),
+        evidence: evidence.iter().map(Said::from).collect(),
         forwards,
-        couplings: Vec::new(),
+        ..ClassifierInput::default()
     })
 }
 

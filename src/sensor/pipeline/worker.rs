@@ -12,10 +12,11 @@ use foldhash::fast::{FixedState, RandomState};
 
 use super::fragments::Fragments;
 use super::table::Table;
-use crate::census::time::{DAY, HOUR};
+use crate::census::time::HOUR;
+use crate::census::windows::{WINDOW, same_minute, same_window};
 use crate::census::{
-    CouplingKey, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Segment, Signs, Stretches, Timestamp,
-    Unread,
+    CouplingKey, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Segment, Sign, Signs, Stretches,
+    Taught, Timestamp, Unread,
 };
 use crate::dissect::{Anomaly, Fragment, Frame, LinkType, Malformed, Sink, Tags, dissect, packet_of};
 use crate::wire::{CaptureSummary, FrameNumbers};
@@ -24,6 +25,8 @@ use crate::wire::{CaptureSummary, FrameNumbers};
 const SLOTS: usize = 8_192;
 /// Slots of the memory of recent evidence; a power of two.
 const SAID: usize = 8_192;
+/// Slots of the memory of couplings that others sent packets to; a power of two.
+const ADDRESSED: usize = 65_536;
 /// Slots of the memory of recent frames, to find duplicates; a power of two.
 const RECENT: usize = 1_024;
 /// Bytes of a frame that identify a duplicate: headers, checksums and the head of the payload.
@@ -70,7 +73,8 @@ impl<'t> Worker<'t> {
                 table,
                 hasher: RandomState::default(),
                 slots: vec![None; SLOTS],
-                said: vec![(0, Timestamp(i64::MAX)); SAID],
+                said: vec![Told::default(); SAID],
+                addressed: vec![0; ADDRESSED],
                 at: Timestamp::default(),
                 length: 0,
                 broken: false,
@@ -244,7 +248,7 @@ impl Recent {
     }
 }
 
-/// A cached coupling: frames between `first` and `last`, on one UTC day, all with the same `signs` and `tags`.
+/// A cached coupling: frames between `first` and `last`, in one window of ten minutes, all with the same `signs` and `tags`.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     key: CouplingKey,
@@ -252,17 +256,17 @@ struct Slot {
     tags: Tags,
     first: Timestamp,
     last: Timestamp,
-    /// Start of the day. A coupling records the days on which it was seen, so a slot must not span several.
-    day: Timestamp,
+    /// Start of the window. A coupling records the windows in which it was proven, so a slot must not span several.
+    window: i64,
 }
 
 impl Slot {
     fn new(key: CouplingKey, signs: Signs, tags: Tags, at: Timestamp) -> Self {
-        Self { key, signs, tags, first: at, last: at, day: at.day_start() }
+        Self { key, signs, tags, first: at, last: at, window: at.0.div_euclid(WINDOW).saturating_mul(WINDOW) }
     }
 
-    fn holds_day_of(&self, at: Timestamp) -> bool {
-        at.since(self.day).cast_unsigned() < DAY.cast_unsigned()
+    fn holds_window_of(&self, at: Timestamp) -> bool {
+        at.0.wrapping_sub(self.window).cast_unsigned() < WINDOW.cast_unsigned()
     }
 
     fn merge_into(self, table: &Table) {
@@ -270,13 +274,23 @@ impl Slot {
     }
 }
 
+/// Words that were sent to the table, by their hash: first at `first`, and last at `last`.
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    hash: u64,
+    first: Timestamp,
+    last: Timestamp,
+}
+
 #[derive(Debug)]
 struct FactSink<'t> {
     table: &'t Table,
     hasher: RandomState,
     slots: Vec<Option<Slot>>,
-    /// Evidence sent to the table: its hash and earliest time.
-    said: Vec<(u64, Timestamp)>,
+    /// Evidence sent to the table.
+    said: Vec<Told>,
+    /// Hashes of couplings of which the table knows that others sent packets to them.
+    addressed: Vec<u64>,
     at: Timestamp,
     /// The present frame's length on the wire.
     length: u32,
@@ -287,17 +301,23 @@ struct FactSink<'t> {
 }
 
 impl FactSink<'_> {
-    /// Whether evidence was not heard lately. A server repeats its name in each answer; only the first adds a fact.
-    fn is_news(&mut self, said: (CouplingKey, Field, &str, bool)) -> bool {
-        let hash = self.hasher.hash_one(said);
+    /// Whether words, by their hash, add a fact. A server repeats its name in each answer; a fact is the first time, the
+    /// first in another minute of the same window, and the first in another window.
+    fn is_news(&mut self, hash: u64) -> bool {
+        let at = self.at;
         #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
-        if let Some((known, at)) = self.said.get_mut(hash as usize & (SAID - 1)) {
-            if *known == hash && *at <= self.at {
-                return false;
-            }
-            (*known, *at) = (hash, self.at);
+        let Some(said) = self.said.get_mut(hash as usize & (SAID - 1)) else { return true };
+        if said.hash != hash {
+            *said = Told { hash, first: at, last: at };
+            return true;
         }
-        true
+        let adds_minute = !same_minute(at, said.first) && same_minute(said.last, said.first);
+        let news = at < said.first || !same_window(at, said.last) || adds_minute;
+        if news {
+            said.first = said.first.min(at);
+            said.last = at;
+        }
+        news
     }
 }
 
@@ -305,13 +325,13 @@ impl Sink for FactSink<'_> {
     fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, tags: Tags) {
         let (key, at) = (CouplingKey { mac, ip }, self.at);
         #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
-        let place = (self.hasher.hash_one(key) as usize ^ usize::from(signs.0)) & (SLOTS - 1);
+        let place = (self.hasher.hash_one(key) as usize ^ signs.0 as usize) & (SLOTS - 1);
         let Some(slot) = self.slots.get_mut(place) else { return };
         if let Some(known) = slot
             && known.signs == signs
             && known.key == key
             && known.tags == tags
-            && known.holds_day_of(at)
+            && known.holds_window_of(at)
         {
             known.first = known.first.min(at);
             known.last = known.last.max(at);
@@ -322,14 +342,14 @@ impl Sink for FactSink<'_> {
 
     fn coupling_said(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str) {
         let key = CouplingKey { mac, ip };
-        if self.is_news((key, field, value, false)) {
+        if self.is_news(self.hasher.hash_one((key, field, value, false))) {
             self.table.coupling_said(key, self.at, field, value);
         }
     }
 
     fn coupling_described(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str) {
         let key = CouplingKey { mac, ip };
-        if self.is_news((key, field, value, true)) {
+        if self.is_news(self.hasher.hash_one((key, field, value, true))) {
             self.table.coupling_described(key, self.at, field, value);
         }
     }
@@ -338,12 +358,32 @@ impl Sink for FactSink<'_> {
         self.table.station_said(mac, self.at, field, value);
     }
 
-    fn prefix(&mut self, prefix: Prefix) {
-        self.table.learn(|segment| segment.learn_sent(prefix));
+    fn prefix(&mut self, prefix: Prefix, by: MacAddr) {
+        let key = CouplingKey { mac: by, ip: prefix.address() };
+        if self.is_news(self.hasher.hash_one((key, prefix.length()))) {
+            let taught = Taught::new(self.at, by);
+            self.table.learn(|segment| segment.learn_sent(prefix, &taught));
+        }
     }
 
-    fn router(&mut self, ip: IpAddr) {
-        self.table.learn(|segment| segment.learn_router(ip));
+    fn router(&mut self, ip: IpAddr, by: MacAddr) {
+        if self.is_news(self.hasher.hash_one((CouplingKey { mac: by, ip }, "router"))) {
+            let taught = Taught::new(self.at, by);
+            self.table.learn(|segment| segment.learn_router(ip, &taught));
+        }
+    }
+
+    #[inline]
+    fn addressed(&mut self, mac: MacAddr, ip: IpAddr) {
+        let key = CouplingKey { mac, ip };
+        let hash = self.hasher.hash_one(key);
+        #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
+        if let Some(known) = self.addressed.get_mut(hash as usize & (ADDRESSED - 1))
+            && *known != hash
+        {
+            *known = hash;
+            self.table.sight(key, self.at, self.at, Sign::Addressed.into(), Tags::default());
+        }
     }
 
     fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) {

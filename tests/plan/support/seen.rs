@@ -1,6 +1,6 @@
 //! What a sensor saw, and the uploads that say so.
 
-use netcensus::census::{Coupling, CouplingKey, Field, MacAddr, Prefix, Sign, Signs, Station, Zone};
+use netcensus::census::{Coupling, CouplingKey, Field, MacAddr, Prefix, Sign, Signs, Station, Taught, Zone};
 use netcensus::wire::{Health, UPLOAD_SCHEMA, Upload};
 
 use super::{Plan, START, TestSensor, at};
@@ -63,7 +63,8 @@ impl Seen {
 
     /// The subnet that a DHCP server announced.
     pub(crate) fn mask(mut self, address: &str, length: u8) -> Self {
-        self.0.segment.learn_sent(Prefix::of(address.parse().unwrap(), length).unwrap());
+        let prefix = Prefix::of(address.parse().unwrap(), length).unwrap();
+        self.0.segment.learn_sent(prefix, &Taught::new(at(START), MacAddr([2, 0, 0, 0, 0, 1])));
         self
     }
 

@@ -2,6 +2,7 @@
 //! and by three sensors.
 
 mod captures;
+mod forgery;
 mod frames;
 mod identities;
 mod kinds;

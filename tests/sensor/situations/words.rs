@@ -42,12 +42,22 @@ pub(super) mod dhcp {
     }
 
     pub(in super::super) fn ack(mac: Mac, yours: Ip, server: Ip, relay: Ip) -> Vec<u8> {
+        let router = super::super::site::GATEWAY.ip;
+        message(2, mac, yours, relay, &acknowledged(server, [255, 255, 255, 0], router))
+    }
+
+    /// An ACK that teaches a mask and a router.
+    pub(in super::super) fn teach(mac: Mac, yours: Ip, server: Ip, mask: Ip, router: Ip) -> Vec<u8> {
+        message(2, mac, yours, [0; 4], &acknowledged(server, mask, router))
+    }
+
+    fn acknowledged(server: Ip, mask: Ip, router: Ip) -> Vec<u8> {
         let mut options = vec![53, 1, 5];
         option(&mut options, 54, &server);
         option(&mut options, 51, &86_400_u32.to_be_bytes());
-        option(&mut options, 1, &[255, 255, 255, 0]);
-        option(&mut options, 3, &super::super::site::GATEWAY.ip);
-        message(2, mac, yours, relay, &options)
+        option(&mut options, 1, &mask);
+        option(&mut options, 3, &router);
+        options
     }
 }
 

@@ -1,0 +1,120 @@
+//! Which facts suffice for a conclusion that moves the count (I15b): anybody can forge one frame.
+
+use super::classification::Classifier;
+use super::coupling::Coupling;
+use super::evidence::{Evidence, Family, Field};
+use super::mac::MacAddr;
+use super::policy::Policy;
+use super::sign::{Sign, Signs};
+use super::stretches::Clock;
+use super::time::{MINUTE, Timestamp};
+use super::windows::{Windows, same_minute};
+
+/// What ARP shows.
+const ARP: Signs = Signs(Sign::ArpAsked as u32 | Sign::ArpAnswered as u32 | Sign::ArpAnnounced as u32);
+
+/// What a zone asks of facts before they join cards.
+pub(super) struct Caution<'c> {
+    /// Whether one fact suffices.
+    pub(super) is_short: bool,
+    pub(super) classifier: &'c dyn Classifier,
+}
+
+impl Caution<'_> {
+    /// Whether a card's words count.
+    pub(super) fn trusts<'c>(&self, e: &Evidence, couplings: impl IntoIterator<Item = &'c Coupling>) -> bool {
+        self.is_short || e.windows.is_repeated() || is_leased(e.field, e.at, couplings)
+    }
+
+    /// Whether a coupling's proof counts.
+    pub(super) fn confirms(&self, c: &Coupling) -> bool {
+        self.is_short || is_confirmed(c)
+    }
+
+    /// Whether two cards may be of one maker. A random MAC has none.
+    pub(super) fn may_be_one_make(&self, a: MacAddr, b: MacAddr) -> bool {
+        let same_prefix = || a.0.first_chunk::<3>() == b.0.first_chunk::<3>();
+        let maker = |mac| self.classifier.maker(mac);
+        a.is_locally_administered()
+            || b.is_locally_administered()
+            || same_prefix()
+            || maker(a).zip(maker(b)).is_some_and(|(a, b)| a == b)
+    }
+}
+
+/// Whether the zone was heard for less than the grace, so that one fact suffices.
+pub(super) fn is_short(clock: &Clock, policy: &Policy) -> bool {
+    clock.believed().is_none_or(|(first, last)| last.since(first) < policy.quarantine_grace)
+}
+
+/// Whether words of a DHCP client came with the ACK that answers them, within a minute: two independent kinds of facts.
+pub(super) fn is_leased<'c>(
+    field: Field,
+    at: Timestamp,
+    couplings: impl IntoIterator<Item = &'c Coupling>,
+) -> bool {
+    let answered = |given: Timestamp| (0..MINUTE).contains(&given.since(at));
+    field.family() == Family::Dhcp
+        && couplings.into_iter().any(|c| [c.lease_began(), c.leased_at()].into_iter().flatten().any(answered))
+}
+
+/// Whether a coupling's proof is more than one frame: it was proven in two minutes, or packets were seen from a leased
+/// address, or from a proven one in two minutes.
+pub(super) fn is_confirmed(c: &Coupling) -> bool {
+    let packets = Sign::UNICAST.with(Sign::LinkScope);
+    c.is_proven_twice()
+        || c.signs.any(packets) && (c.signs.has(Sign::DhcpAck) || c.is_seen_twice())
+        || c.signs.has(Sign::Announced) && c.is_seen_twice()
+}
+
+/// The facts for a conclusion: when the first was heard, whether another one was heard in another minute, and their kinds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Grounds {
+    pub(super) first: Timestamp,
+    repeated: bool,
+    kinds: u8,
+}
+
+impl Grounds {
+    /// Facts of one kind, which is a bit.
+    pub(super) const fn new(first: Timestamp, repeated: bool, kinds: u8) -> Self {
+        Self { first, repeated, kinds }
+    }
+
+    /// Facts that were heard in `windows` from `first` on.
+    pub(super) const fn heard((first, windows): (Timestamp, Windows), kinds: u8) -> Self {
+        Self::new(first, windows.is_repeated(), kinds)
+    }
+
+    /// Facts that a coupling shows.
+    pub(super) fn of(c: &Coupling, kinds: u8) -> Self {
+        Self::new(c.first_seen, c.is_seen_twice(), kinds)
+    }
+
+    #[must_use]
+    pub(super) fn and(self, other: Self) -> Self {
+        let repeated = self.repeated || other.repeated || !same_minute(self.first, other.first);
+        Self::new(self.first.min(other.first), repeated, self.kinds | other.kinds)
+    }
+
+    /// Whether they are facts of two minutes, or of two independent kinds.
+    pub(super) const fn suffice(self) -> bool {
+        self.repeated || self.kinds.count_ones() > 1
+    }
+}
+
+/// Whether a coupling is known by nothing but ARP, neighbour discovery and packets that nobody answers, or by nothing but a
+/// lease (I15a).
+pub(super) fn is_unconfirmed(c: &Coupling) -> bool {
+    let packets = Sign::UNICAST.with(Sign::LinkScope).with(Sign::Sourced);
+    let pairs = ARP.with(Sign::NeighborDiscovery);
+    let weak = pairs.union(packets).union(Sign::BY_OTHERS).with(Sign::Ttl128);
+    let answered = c.signs.any(packets) && c.signs.has(Sign::Addressed);
+    let lone_lease = c.signs.difference(Sign::BY_OTHERS) == Signs::from(Sign::DhcpAck);
+    (c.signs.difference(weak).is_empty() && !answered) || lone_lease
+}
+
+/// Whether nothing but ARP shows a coupling.
+pub(super) fn is_only_by_arp(c: &Coupling) -> bool {
+    c.signs.difference(ARP.union(Sign::BY_OTHERS)).is_empty()
+}
