@@ -17,10 +17,10 @@ pub const VALUE_BYTES: usize = 256;
 pub const VALUES_PER_FIELD: usize = 16;
 /// Values of the fields of one family that one coupling or station keeps. The fields take turns, so that none of them
 /// crowds out another; and one protocol never crowds out another.
-pub const VALUES_PER_FAMILY: usize = 24;
+pub(super) const VALUES_PER_FAMILY: usize = 24;
 /// Values of one field that stay beyond these bounds, because they were said in the window in which the field was first
 /// said: the smallest ones. What a device says first is not crowded out by what is said later in its name (I15).
-pub const FIRST_VALUES: usize = 2;
+pub(super) const FIRST_VALUES: usize = 2;
 
 /// Evidence that is not independent of each other: of one family, only the strongest counts.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
@@ -720,7 +720,10 @@ fn is_format(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::census::windows::WINDOW;
 
     #[test]
     fn strings_from_the_network_lose_control_characters_and_length() {
@@ -760,5 +763,56 @@ mod tests {
         assert_eq!(set.len(), VALUES_PER_FIELD);
         assert_eq!(set.iter().next_back().unwrap().value.as_ref(), "15");
         assert!(!set.add(Field::MdnsService, "99", Timestamp(0)));
+    }
+
+    #[test]
+    fn what_is_said_later_crowds_out_neither_another_protocol_nor_what_a_field_said_first() {
+        let mut set = EvidenceSet::default();
+        set.add(Field::LldpSysDescr, "honest", Timestamp(0));
+        set.add(Field::DhcpVendorClass, "MSFT 5.0", Timestamp(0));
+        set.add(Field::CdpPlatform, "honest", Timestamp(0));
+        let neighbour = Field::ALL.iter().filter(|f| f.family() == Family::Neighbour);
+        for field in neighbour {
+            for n in 0..200 {
+                set.add(*field, &format!("!{n:03}"), Timestamp(5 * WINDOW));
+            }
+        }
+        for (field, value) in [
+            (Field::LldpSysDescr, "honest"),
+            (Field::DhcpVendorClass, "MSFT 5.0"),
+            (Field::CdpPlatform, "honest"),
+        ] {
+            assert!(set.values(field).any(|v| v == value), "{field}");
+        }
+        assert!(set.len() <= VALUES_PER_FAMILY + 1 + 2 * FIRST_VALUES);
+    }
+
+    proptest! {
+        #[test]
+        fn a_full_set_is_the_same_in_any_order_and_partition(
+            said in prop::collection::vec((0..4_usize, 0..60_u32, 0..60_i64), 60..200), cut in 0..200_usize
+        ) {
+            const FIELDS: [Field; 4] =
+                [Field::LldpSysDescr, Field::LldpSysName, Field::CdpPlatform, Field::DnsQuery];
+            let all = |said: &[(usize, u32, i64)]| {
+                let mut set = EvidenceSet::default();
+                for (field, n, at) in said {
+                    set.add(FIELDS[*field], &format!("{n:02}"), Timestamp(at * WINDOW / 3));
+                }
+                set
+            };
+            let whole = all(&said);
+            let mut backwards = said.clone();
+            backwards.reverse();
+            prop_assert_eq!(&all(&backwards), &whole);
+            let (a, b) = said.split_at(cut.min(said.len()));
+            let (mut joined, other) = (all(a), all(b));
+            joined.merge(&other);
+            prop_assert_eq!(&joined, &whole);
+            prop_assert!(!joined.merge(&other));
+            let mut read = whole.clone();
+            read.normalise();
+            prop_assert_eq!(read, whole);
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use super::address::{Prefix, is_link_local, is_public};
 use super::policy::Policy;
-use super::segment::Segment;
+use super::segment::{EXCHANGE_LENGTH, Segment};
 use super::taught::Taught;
 
 /// The prefixes that count as on-link, and their broadcast addresses.
@@ -22,7 +22,8 @@ pub(super) struct OnLink {
 
 impl OnLink {
     /// Takes the configured prefixes, and those of the learned ones that count. `cards_in` tells how many MACs prove
-    /// addresses in a prefix; two is enough. A sent one must be sent in two minutes, unless the zone `is_short` (I15b).
+    /// addresses in a prefix; two is enough. What is sent in one minute must not contradict what others teach, unless the
+    /// zone `is_short` (I15b).
     pub(super) fn new(
         segment: &Segment,
         policy: &Policy,
@@ -31,7 +32,8 @@ impl OnLink {
     ) -> Self {
         let known = |p: &Prefix| !is_public(p.address()) || cards_in(p) >= 2;
         let sent = segment.sent.iter().filter(|(p, _)| is_sent_length(p) && known(p));
-        let (sent, doubted): (Vec<_>, Vec<_>) = sent.partition(|(_, t)| is_short || t.is_repeated());
+        let (sent, doubted): (Vec<_>, Vec<_>) =
+            sent.partition(|(p, t)| is_short || t.is_repeated() || is_undisputed(p, t, segment));
         let mut stated: Vec<Prefix> =
             sent.iter().map(|(p, _)| **p).chain(policy.on_link.iter().copied()).collect();
         stated.sort_unstable();
@@ -101,6 +103,20 @@ fn broadcasts(
         }
     }
     found
+}
+
+/// Whether a prefix that was sent in one minute only contradicts nothing: it is no wider than one that an ARP exchange
+/// teaches, no exchange shows a wider one, and no older source sends one that it nests in or that nests in it (I5, I15b).
+fn is_undisputed(prefix: &Prefix, taught: &Taught, segment: &Segment) -> bool {
+    let length = prefix.length();
+    let narrow = if prefix.address().is_ipv4() { EXCHANGE_LENGTH } else { 64 };
+    let shorter = || (0..length).filter_map(|n| Prefix::of(prefix.address(), n));
+    let is_other = |other: &Taught| other.is_older_source(taught);
+    let mut nested = segment.sent.range(prefix..).skip(1).take_while(|(p, _)| prefix.covers(p));
+    length >= narrow
+        && !shorter().any(|wide| segment.exchanged.contains(&wide))
+        && !shorter().any(|wide| segment.sent.get(&wide).is_some_and(is_other))
+        && !nested.any(|(_, other)| is_other(other))
 }
 
 /// Whether a sent mask of this length counts: IPv4 /16 to /30, IPv6 /48 to /127 (I5).

@@ -49,7 +49,8 @@ fn is_new(at: Timestamp, clock: &Clock, policy: &Policy) -> bool {
 /// The most devices that one MAC brings by ARP alone (I15a).
 const BY_ARP: usize = 16;
 
-/// The places of the couplings of devices that wait for a confirmation (I15a). `devices` has the places of each.
+/// The places of the couplings of devices that wait for a confirmation (I15a). `devices` has the places of each;
+/// `tentative` says which couplings wait by I11.
 pub(super) fn unconfirmed<'g>(
     zone: &Zone,
     bindings: &Bindings<'_>,
@@ -57,7 +58,16 @@ pub(super) fn unconfirmed<'g>(
     clock: &Clock,
     policy: &Policy,
     is_short: bool,
+    tentative: &[bool],
 ) -> HashSet<u32> {
+    let minute = |at: Timestamp| clock.at(at).0.div_euclid(MINUTE);
+    let flooded: HashSet<i64> = bindings
+        .couplings
+        .iter()
+        .zip(tentative)
+        .filter(|(_, held)| **held)
+        .map(|(c, _)| minute(c.facts.first_seen))
+        .collect();
     let mut held = HashSet::new();
     let mut weak: Vec<(i64, Timestamp, u32, &[u32])> = Vec::new();
     let mut by_arp: Vec<(MacAddr, Timestamp, u32, &[u32])> = Vec::new();
@@ -77,7 +87,9 @@ pub(super) fn unconfirmed<'g>(
             continue;
         }
         let Some(first) = couplings().map(|c| clock.at(c.facts.first_seen)).min() else { continue };
-        if is_new(first, clock, policy) {
+        // A random MAC has no maker by which it could count. In a flood that I11 holds, I11 alone decides about it.
+        let is_bounded = mac.is_locally_administered() && flooded.contains(&minute(first));
+        if is_new(first, clock, policy) && !is_bounded {
             weak.push((first.day(), first, place, places));
         }
         if couplings().all(|c| trust::is_only_by_arp(c.facts)) {

@@ -15,7 +15,7 @@ pub(super) const LEARNED: usize = 4_096;
 /// The most half ARP exchanges of a zone.
 const PENDING: usize = 65_536;
 /// The shortest prefix that is learned from an ARP exchange (I5).
-const EXCHANGE_LENGTH: u8 = 20;
+pub(super) const EXCHANGE_LENGTH: u8 = 20;
 
 /// Facts about a zone as a whole. Merging is a join.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]

@@ -156,7 +156,8 @@ impl<'a> Survey<'a> {
         let identities = Identities::derive(zone, &bindings, zone_decisions, &clock, &caution);
         let tentative = quarantine::tentative(&bindings.couplings, &clock, policy);
         let groups = identities.groups();
-        let unconfirmed = quarantine::unconfirmed(zone, &bindings, groups, &clock, policy, caution.is_short);
+        let unconfirmed =
+            quarantine::unconfirmed(zone, &bindings, groups, &clock, policy, caution.is_short, &tentative);
         let described = described(zone, &bindings, &identities);
         let on_demand = zone.couplings.len() > kept;
         let bridged = bridged(&bindings, &identities);

@@ -56,13 +56,12 @@ impl Packet<'_> {
     #[inline]
     pub(super) fn sighted(&self, more: Signs, sink: &mut impl Sink) {
         let by_ttl = match self.ttl {
-            _ if !self.shows_ttl() => Sign::LinkScope.into(),
-            60 => Sign::Sixty.into(),
-            128 => Signs::from(Sign::Near).with(Sign::Ttl128),
-            _ if self.is_fresh() => Sign::Near.into(),
-            _ => Sign::Far.into(),
+            _ if !self.shows_ttl() => Sign::LinkScope,
+            60 => Sign::Sixty,
+            _ if self.is_fresh() => Sign::Near,
+            _ => Sign::Far,
         };
-        coupling(self.link, self.source, more.with(Sign::Sourced).union(by_ttl), sink);
+        coupling(self.link, self.source, more.with(Sign::Sourced).with(by_ttl), sink);
         // Neighbour discovery answers by itself, and the Internet is no host of the link.
         let to = self.link.destination;
         if to.is_station() && !more.has(Sign::NeighborDiscovery) && is_private(self.destination) {
@@ -115,6 +114,15 @@ impl Packet<'_> {
     /// Whether its source is an address that a host may send from.
     pub(super) fn has_sender(&self) -> bool {
         !is_never_sender(self.source)
+    }
+
+    /// The sign of the TTL that Windows starts with. Relays and servers of DHCP set one of their own.
+    pub(super) fn age(&self) -> Signs {
+        if self.ttl == 128 && !self.is_group() && !is_link_local(self.source) {
+            Sign::Ttl128.into()
+        } else {
+            Signs::default()
+        }
     }
 
     /// Whether its TTL shows that no router forwarded it.

@@ -22,12 +22,14 @@ pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
         return Err(Malformed::new("udp", "short header"));
     };
     let (source, destination) = (header.get_source(), header.get_destination());
-    packet.sighted(announcement(packet, destination), sink);
+    let leases = matches!((source, destination), (DHCP_CLIENT | DHCP_SERVER, DHCP_SERVER | DHCP_CLIENT));
+    let age = if leases { Signs::default() } else { packet.age() };
+    packet.sighted(announcement(packet, destination).union(age), sink);
     if packet.part == Part::First {
         return Ok(());
     }
     let payload = header.payload();
-    if matches!((source, destination), (DHCP_CLIENT | DHCP_SERVER, DHCP_SERVER | DHCP_CLIENT)) {
+    if leases {
         return lease::dissect(packet, payload, sink);
     }
     if let Some(opened) = tunnel::over_udp(packet, destination, payload, sink) {
@@ -61,7 +63,7 @@ fn unread(packet: &Packet<'_>, source: u16, destination: u16, sink: &mut impl Si
 }
 
 pub(super) fn tcp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
-    packet.sighted(Signs::default(), sink);
+    packet.sighted(packet.age(), sink);
     let header = TcpPacket::new(bytes).ok_or(Malformed::new("tcp", "short header"))?;
     let offset = usize::from(header.get_data_offset()) * 4;
     if offset < 20 {
