@@ -67,6 +67,8 @@ pub(super) struct Bindings<'a> {
     pub(super) couplings: Vec<Bound<'a>>,
     /// The MACs that forward, each with its first reason.
     pub(super) forwarding: BTreeMap<MacAddr, Forwards>,
+    /// When each of them first showed that it forwards.
+    pub(super) forwarding_since: BTreeMap<MacAddr, Timestamp>,
     /// The MACs of which too few facts say that they forward (I15b).
     pub(super) doubted: BTreeMap<MacAddr, (Forwards, Timestamp)>,
     pub(super) on_link: OnLink,
@@ -145,8 +147,19 @@ impl<'a> Bindings<'a> {
                 c.binding = Binding::Routed;
             }
         }
-        let (forwarding, doubted) = forwarding.decide();
-        Self { couplings, forwarding, doubted, on_link, silent: proofs.silent }
+        let (sure, doubted): (BTreeMap<_, _>, BTreeMap<_, _>) = forwarding
+            .grounds
+            .iter()
+            .map(|(mac, known)| (*mac, *known))
+            .partition(|(mac, _)| forwarding.has(*mac));
+        Self {
+            couplings,
+            forwarding: sure.iter().map(|(mac, (why, _))| (*mac, *why)).collect(),
+            forwarding_since: sure.iter().map(|(mac, (_, facts))| (*mac, facts.first)).collect(),
+            doubted: doubted.into_iter().map(|(mac, (why, facts))| (mac, (why, facts.first))).collect(),
+            on_link,
+            silent: proofs.silent,
+        }
     }
 
     /// The place of a coupling that belongs to a device.
@@ -264,16 +277,6 @@ impl Forwarding {
 
     fn has(&self, mac: MacAddr) -> bool {
         self.grounds.get(&mac).is_some_and(|(_, facts)| self.is_short || facts.suffice())
-    }
-
-    /// The MACs that forward, and those of which too few facts say so.
-    fn decide(self) -> (BTreeMap<MacAddr, Forwards>, BTreeMap<MacAddr, (Forwards, Timestamp)>) {
-        let (sure, doubted): (Vec<_>, Vec<_>) =
-            self.grounds.into_iter().partition(|(_, (_, facts))| self.is_short || facts.suffice());
-        (
-            sure.into_iter().map(|(mac, (why, _))| (mac, why)).collect(),
-            doubted.into_iter().map(|(mac, (why, facts))| (mac, (why, facts.first))).collect(),
-        )
     }
 
     /// Notes the MACs that send from addresses which they have not proven and which cannot be theirs.

@@ -193,9 +193,9 @@ fn i8e_people_merge_devices_and_the_join_names_the_person() {
     );
     let bindings = Bindings::derive(&net.0, &POLICY, true);
     let made = decisions(&[merged(c, a)]);
-    let caution = Caution { is_short: true, classifier: &Unclassified };
-    let joins =
-        Identities::derive(&net.0, &bindings, made.of_zone(ZONE).unwrap(), &net.0.clock(), &caution).joins;
+    let clock = net.0.clock();
+    let caution = Caution::new(&clock, &POLICY, &Unclassified);
+    let joins = Identities::derive(&net.0, &bindings, made.of_zone(ZONE).unwrap(), &clock, &caution).joins;
     let join = joins.first().unwrap();
     assert_eq!((join.reason, join.decided.as_ref().unwrap().by.as_str()), (JoinReason::Person, "anna"));
 }

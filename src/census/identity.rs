@@ -13,7 +13,7 @@ use super::inventory::Zone;
 use super::join::{Join, JoinReason};
 use super::member::Part;
 use super::stretches::Clock;
-use super::ties::HeldJoin;
+use super::ties::ToldJoin;
 use super::trust::Caution;
 use super::{shared_address, ties};
 
@@ -31,8 +31,8 @@ pub(super) struct Identities {
     proxied: HashSet<u32>,
     /// Places of couplings whose MAC is that of a bridge, not the device's (I8g).
     bridged: HashSet<u32>,
-    /// Identifiers that join some of their bearers not yet (I15b).
-    pub(super) held: Vec<HeldJoin>,
+    /// Joins by identifiers that a person should look at (I15).
+    pub(super) told: Vec<ToldJoin>,
 }
 
 impl Identities {
@@ -83,13 +83,13 @@ impl Identities {
         }
         // An identifier of a bridge ties the bridge's own addresses, and not those of its clients.
         let own = cards.without(&bridged);
-        let mut held = Vec::new();
-        ties::join_identifiers(&mut graph, zone, &own, caution, &mut held);
-        ties::join_leases(&mut graph, zone, &own, caution, &mut held);
+        let mut told = Vec::new();
+        ties::join_identifiers(&mut graph, zone, &own, caution, &mut told);
+        ties::join_leases(&mut graph, zone, &own, caution, &mut told);
         ties::join_names(&mut graph, zone, &own, clock, caution);
         graph.merge(decisions);
         let (members, starts) = graph.groups(&cards.local);
-        Self { members, starts, joins: graph.joins, superseded, proxied, bridged, held }
+        Self { members, starts, joins: graph.joins, superseded, proxied, bridged, told }
     }
 
     /// The number of devices.

@@ -137,8 +137,8 @@ impl Inventory {
     /// used unless the coupling was seen on a later day before `as_of`. A lease that was renewed later gets the latest
     /// possible time.
     ///
-    /// **Kept without a time**, so possibly newer than `as_of`: signs that are not proofs, VLAN ids, and the prefixes and
-    /// routers that a zone's segment learned.
+    /// **Kept without a time**, so possibly newer than `as_of`: signs that are not proofs, VLAN ids, the prefixes and
+    /// routers that a zone's segment learned, and the windows five hours and more after something was first heard.
     #[must_use]
     pub fn until(&self, as_of: Timestamp, known: impl Fn(&str, CouplingKey) -> Option<Timestamp>) -> Self {
         let zones = self.zones.iter().map(|(name, zone)| (name, zone.until(as_of, |key| known(name, key))));

@@ -3,6 +3,7 @@
 
 use super::binding::Bindings;
 use super::identity::Identities;
+use super::trust::Caution;
 use super::*;
 
 pub(super) const A: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xa]);
@@ -69,7 +70,9 @@ impl Net {
 
     pub(super) fn joins(&self) -> Vec<JoinReason> {
         let bindings = Bindings::derive(&self.0, &POLICY, true);
-        Identities::derive(&self.0, &bindings, &ZoneDecisions::default(), &self.0.clock())
+        let clock = self.0.clock();
+        let caution = Caution::new(&clock, &POLICY, &Unclassified);
+        Identities::derive(&self.0, &bindings, &ZoneDecisions::default(), &clock, &caution)
             .joins
             .iter()
             .map(|j| j.reason)

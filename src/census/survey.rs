@@ -27,7 +27,7 @@ use super::policy::Policy;
 use super::sign::Sign;
 use super::station::Station;
 use super::time::Timestamp;
-use super::trust::{self, Caution};
+use super::trust::Caution;
 use super::verdict::Verdict;
 use super::{quarantine, ties};
 
@@ -149,7 +149,7 @@ impl<'a> Survey<'a> {
         decisions: &Decisions,
     ) {
         let clock = zone.clock();
-        let caution = Caution { is_short: trust::is_short(&clock, policy), classifier };
+        let caution = Caution::new(&clock, policy, classifier);
         let bindings = Bindings::derive(zone, policy, caution.is_short);
         let undecided = ZoneDecisions::default();
         let zone_decisions = decisions.of_zone(name).unwrap_or(&undecided);
@@ -184,7 +184,7 @@ impl<'a> Survey<'a> {
         finding::conflicts(name, &bindings, &identities, &tentative, &mut self.findings);
         self.findings.extend(finding::clock_jump(name, zone, &clock));
         finding::prefixes(name, &bindings.on_link, &mut self.findings);
-        finding::held_claims(name, &bindings, &identities, &mut self.findings);
+        finding::claims(name, &bindings, &identities, &caution, &mut self.findings);
         self.findings.extend(finding::unconfirmed(name, &bindings, &unconfirmed));
 
         let mut joins: HashMap<CouplingKey, Vec<&Join>> = HashMap::new();

@@ -66,7 +66,7 @@ pub(super) fn join_identifiers<'b, 'a: 'b>(
     zone: &Zone,
     cards: &Cards<'b, 'a>,
     caution: &Caution<'_>,
-    held: &mut Vec<HeldJoin>,
+    told: &mut Vec<ToldJoin>,
 ) {
     let mut identifiers: Identifiers<'_> = BTreeMap::new();
     for (mac, station) in &zone.stations {
@@ -80,21 +80,25 @@ pub(super) fn join_identifiers<'b, 'a: 'b>(
     }
     for ((field, value), mut said) in identifiers {
         let chassis = said.values().next().and_then(|e| Some((named_chassis(e)?, *e)));
-        hold(field, value, &mut said, chassis.map(|(mac, _)| mac), cards, caution, held);
+        hold(field, value, &mut said, chassis.map(|(mac, _)| mac), cards, caution, told);
         if let Some((mac, e)) = chassis.filter(|(mac, _)| !cards.of(*mac).is_empty()) {
             said.entry(mac).or_insert(e);
         }
         if said.len() > 1 && !contradict(zone, cards, &said, caution) {
             for macs in makes(zone, cards, &said, caution) {
                 graph.join_identified(&cards.of_all(macs.iter()), JoinReason::SharedIdentifier, &said);
+                told.extend(late((field, value), &said, &macs, cards, caution));
             }
         }
     }
 }
 
-/// An identifier that several cards bear, of which some said it too seldom to be joined by it (I15b).
+/// A join that a person should look at: some cards said the identifier too seldom to be joined by it, or long after they
+/// were known (I15).
 #[derive(Debug)]
-pub(super) struct HeldJoin {
+pub(super) struct ToldJoin {
+    /// Whether it joins the cards, although they said it late.
+    pub(super) late: bool,
     pub(super) field: Field,
     pub(super) value: String,
     pub(super) macs: Vec<MacAddr>,
@@ -111,7 +115,7 @@ fn hold(
     named: Option<MacAddr>,
     cards: &Cards<'_, '_>,
     caution: &Caution<'_>,
-    held: &mut Vec<HeldJoin>,
+    told: &mut Vec<ToldJoin>,
 ) {
     let others = named.filter(|mac| !said.contains_key(mac) && !cards.of(*mac).is_empty());
     let joins = said.len() + usize::from(others.is_some()) > 1;
@@ -126,8 +130,26 @@ fn hold(
     let times = || once.iter().map(|(_, at)| *at);
     if let (true, Some(first), Some(last)) = (joins, times().min(), times().max()) {
         let macs = once.iter().map(|(mac, _)| *mac).collect();
-        held.push(HeldJoin { field, value: value.to_owned(), macs, first, last });
+        told.push(ToldJoin { late: false, field, value: value.to_owned(), macs, first, last });
     }
+}
+
+/// The cards of a group that said the identifier first when they had been known for the grace of I11.
+fn late(
+    (field, value): (Field, &str),
+    said: &Bearers<'_>,
+    macs: &[MacAddr],
+    cards: &Cards<'_, '_>,
+    caution: &Caution<'_>,
+) -> Option<ToldJoin> {
+    let known = |mac: &MacAddr| cards.facts(*mac).map(|c| c.facts.first_seen).min();
+    let said = |mac: &MacAddr| Some((*mac, said.get(mac)?.at, known(mac)?));
+    let late = macs.iter().filter_map(said).filter(|(_, at, known)| caution.is_late(*at, *known));
+    let late: Vec<(MacAddr, Timestamp)> = late.map(|(mac, at, _)| (mac, at)).collect();
+    let times = || late.iter().map(|(_, at)| *at);
+    let (first, last) = times().min().zip(times().max())?;
+    let macs = late.iter().map(|(mac, _)| *mac).collect();
+    Some(ToldJoin { late: true, field, value: value.to_owned(), macs, first, last })
 }
 
 /// The bearers of an identifier in groups that it joins: cards of two makers need a second identifier, for which a name
@@ -184,14 +206,14 @@ pub(super) fn join_leases<'b, 'a: 'b>(
     zone: &Zone,
     cards: &Cards<'b, 'a>,
     caution: &Caution<'_>,
-    held: &mut Vec<HeldJoin>,
+    told: &mut Vec<ToldJoin>,
 ) {
     let mut identifiers: Identifiers<'_> = BTreeMap::new();
     for (mac, station) in &zone.stations {
         record(&mut identifiers, *mac, station.evidence.iter().filter(|e| ties_leases(e)));
     }
     for ((field, value), mut said) in identifiers {
-        hold(field, value, &mut said, None, cards, caution, held);
+        hold(field, value, &mut said, None, cards, caution, told);
         if said.len() < 2
             || leases_at_once(cards, said.keys()) >= CLONES
             || contradict(zone, cards, &said, caution)
@@ -202,6 +224,7 @@ pub(super) fn join_leases<'b, 'a: 'b>(
             let mut leased = cards.of_all(macs.iter());
             leased.retain(|i| cards.get(*i).is_some_and(|c| c.facts.leased_at().is_some()));
             graph.join_identified(&leased, JoinReason::SharedLease, &said);
+            told.extend(late((field, value), &said, &macs, cards, caution));
         }
     }
 }

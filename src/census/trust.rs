@@ -17,18 +17,29 @@ const ARP: Signs = Signs(Sign::ArpAsked as u32 | Sign::ArpAnswered as u32 | Sign
 pub(super) struct Caution<'c> {
     /// Whether one fact suffices.
     pub(super) is_short: bool,
+    /// For so long, what is new of a card is not late.
+    pub(super) grace: i64,
     pub(super) classifier: &'c dyn Classifier,
 }
 
-impl Caution<'_> {
+impl<'c> Caution<'c> {
+    pub(super) fn new(clock: &Clock, policy: &Policy, classifier: &'c dyn Classifier) -> Self {
+        Self { is_short: is_short(clock, policy), grace: policy.quarantine_grace, classifier }
+    }
+
     /// Whether a card's words count.
-    pub(super) fn trusts<'c>(&self, e: &Evidence, couplings: impl IntoIterator<Item = &'c Coupling>) -> bool {
+    pub(super) fn trusts<'f>(&self, e: &Evidence, couplings: impl IntoIterator<Item = &'f Coupling>) -> bool {
         self.is_short || e.windows.is_repeated() || is_leased(e.field, e.at, couplings)
     }
 
     /// Whether a coupling's proof counts.
     pub(super) fn confirms(&self, c: &Coupling) -> bool {
         self.is_short || is_confirmed(c)
+    }
+
+    /// Whether something is new of a card that has been known for long, so that a person should look at it (I15d).
+    pub(super) fn is_late(&self, at: Timestamp, known: Timestamp) -> bool {
+        !self.is_short && at.since(known) >= self.grace
     }
 
     /// Whether two cards may be of one maker. A random MAC has none.
@@ -43,7 +54,7 @@ impl Caution<'_> {
 }
 
 /// Whether the zone was heard for less than the grace, so that one fact suffices.
-pub(super) fn is_short(clock: &Clock, policy: &Policy) -> bool {
+fn is_short(clock: &Clock, policy: &Policy) -> bool {
     clock.believed().is_none_or(|(first, last)| last.since(first) < policy.quarantine_grace)
 }
 

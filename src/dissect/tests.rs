@@ -140,7 +140,9 @@ fn i3_group_and_null_sources_and_impossible_senders_form_no_coupling() {
 
 #[test]
 fn i6_a_ttl_tells_something_only_in_unicast_that_is_not_link_scope() {
-    for (ttl, sign) in [(64, "Near"), (128, "Near"), (30, "Near"), (60, "Sixty"), (63, "Far"), (1, "Far")] {
+    for (ttl, sign) in
+        [(64, "Near"), (128, "Near, Ttl128"), (30, "Near"), (60, "Sixty"), (63, "Far"), (1, "Far")]
+    {
         let found = ethernet(&udp(B, PEER, ttl, (1, 2), b"x"));
         assert_eq!(found[0], format!("00:1b:d4:00:00:0a 10.0.0.5 [Sourced, {sign}] []"));
     }
@@ -161,11 +163,17 @@ fn i6_a_ttl_tells_something_only_in_unicast_that_is_not_link_scope() {
 }
 
 #[test]
-fn a_short_message_with_the_ttl_of_windows_says_so_and_bulk_data_does_not() {
-    let said = |ttl, body: &[u8]| ethernet(&udp(B, PEER, ttl, (1, 2), body)).len() - 1;
-    assert_eq!((said(128, b"x"), said(64, b"x"), said(128, b""), said(128, &[0; 65])), (1, 0, 0, 0));
-    assert_eq!(ethernet(&udp(B, [169, 254, 1, 1], 128, (1, 2), b"x")).len(), 2);
-    assert_eq!(ethernet(&udp(ALL, [255; 4], 128, (1, 2), b"x")).len(), 1);
+fn the_ttl_of_windows_shows_in_unicast_that_is_not_of_dhcp() {
+    let shows = |frame: &[u8]| ethernet(frame)[0].contains("Ttl128");
+    assert!(shows(&udp(B, PEER, 128, (1, 2), b"x")));
+    for frame in [
+        udp(B, PEER, 64, (1, 2), b"x"),
+        udp(B, PEER, 128, (67, 68), b"x"),
+        udp(B, [169, 254, 1, 1], 128, (1, 2), b"x"),
+        udp(ALL, [255; 4], 128, (1, 2), b"x"),
+    ] {
+        assert!(!shows(&frame));
+    }
 }
 
 #[test]

@@ -125,7 +125,7 @@ impl<'a> Sorter<'a> {
         evidence.sort_by(|a, b| (a.field, &a.value).cmp(&(b.field, &b.value)));
         let subject = ClassifierInput {
             macs: listed.macs.clone(),
-            evidence: evidence.iter().map(Said::from).collect(),
+            evidence: evidence.iter().map(confirmed).collect(),
             ..ClassifierInput::default()
         };
         let answer = self.classifier.classify(&subject);
@@ -150,6 +150,12 @@ impl std::fmt::Debug for Sorter<'_> {
 fn is_host_name(text: &str) -> bool {
     let is_sign = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     !text.is_empty() && text.bytes().all(is_sign) && text.bytes().any(|b| b.is_ascii_alphabetic())
+}
+
+/// What a list says counts as repeated: nothing contradicts it by number (I15b).
+fn confirmed(e: &Evidence) -> Said<'_> {
+    let said = Said::from(e);
+    Said { windows: said.windows.confirmed(), ..said }
 }
 
 #[cfg(test)]

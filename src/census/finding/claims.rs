@@ -15,6 +15,7 @@ use crate::census::mac::MacAddr;
 use crate::census::on_link::OnLink;
 use crate::census::stretches::Clock;
 use crate::census::time::Timestamp;
+use crate::census::trust::Caution;
 use crate::census::verdict::Verdict;
 
 /// A device proved an address with one of its cards.
@@ -84,14 +85,24 @@ pub(in crate::census) fn prefixes(zone: &str, on_link: &OnLink, out: &mut Findin
     }
 }
 
-/// Adds the findings about what was shown too seldom to move the count (I15b): that a MAC forwards, that cards are one
-/// device, that a prefix is on-link.
-pub(in crate::census) fn held_claims(
+/// Adds the findings about what moves the count, but was shown too seldom, or late (I15): that a MAC forwards, that cards
+/// are one device, that a prefix is on-link.
+pub(in crate::census) fn claims(
     zone: &str,
     bindings: &Bindings<'_>,
     identities: &Identities,
+    caution: &Caution<'_>,
     out: &mut Findings,
 ) {
+    for card in bindings.couplings.chunk_by(|a, b| a.key.mac == b.key.mac) {
+        let Some(mac) = card.first().map(|c| c.key.mac) else { continue };
+        let known = card.iter().map(|c| c.facts.first_seen).min();
+        if let Some((since, known)) = bindings.forwarding_since.get(&mac).copied().zip(known)
+            && caution.is_late(since, known)
+        {
+            out.push(Finding::forwards_late(zone, mac, known, since));
+        }
+    }
     for (mac, (why, at)) in &bindings.doubted {
         let claim = match why {
             Forwards::RouterOption(ip) => format!("was named as a router by DHCP, with its address {ip}"),
@@ -102,9 +113,14 @@ pub(in crate::census) fn held_claims(
         };
         out.push(Finding::claim_held(zone, &format!("{mac} forwards"), *mac, &claim).between(*at, *at));
     }
-    for join in &identities.held {
-        let macs = join.macs.iter().copied();
-        out.push(Finding::join_held(zone, join.field, &join.value, macs, join.first, join.last));
+    for join in &identities.told {
+        let subjects = Subjects::default().macs(join.macs.iter().copied());
+        let finding = if join.late {
+            Finding::join_late(zone, join.field, &join.value, subjects)
+        } else {
+            Finding::join_held(zone, join.field, &join.value, subjects)
+        };
+        out.push(finding.between(join.first, join.last));
     }
     for prefix in &bindings.on_link.doubted {
         out.push(Finding::prefix_held(zone, *prefix));

@@ -17,6 +17,8 @@ pub enum FindingKind {
     UnconfirmedHeld,
     /// Something was said or done too seldom to move the count (I15).
     ClaimHeld,
+    /// Something that moves the count was first said or done long after the device was known (I15).
+    ClaimLate,
     /// Frames have times that cannot be right (I16).
     ClockJump,
     /// A sent prefix nests in others, or others nest in it (I5).
@@ -28,11 +30,12 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::AddressConflict,
         Self::NewcomersHeld,
         Self::UnconfirmedHeld,
         Self::ClaimHeld,
+        Self::ClaimLate,
         Self::ClockJump,
         Self::PrefixConflict,
         Self::NotUnderstood,
@@ -60,6 +63,7 @@ impl FindingKind {
             Self::NewcomersHeld => ("newcomers_held", "I11", "newcomers held"),
             Self::UnconfirmedHeld => ("unconfirmed_held", "I15", "unconfirmed devices held"),
             Self::ClaimHeld => ("claim_held", "I15", "claim held"),
+            Self::ClaimLate => ("claim_late", "I15", "late claim"),
             Self::ClockJump => ("clock_jump", "I16", "clock jump"),
             Self::PrefixConflict => ("prefix_conflict", "I5", "prefix conflict"),
             Self::NotUnderstood => ("not_understood", "I13", "not understood"),

@@ -16,7 +16,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::claims::{clock_jump, conflicts, held, held_claims, held_words, prefixes, unconfirmed};
+pub(super) use self::claims::{claims, clock_jump, conflicts, held, held_words, prefixes, unconfirmed};
 pub use self::kind::FindingKind;
 pub use self::list::{Findings, UnlistedFindings};
 pub use self::sentences::Limit;

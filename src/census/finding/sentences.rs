@@ -93,26 +93,51 @@ impl Finding {
     }
 
     /// An identifier that several cards bear, of which some said it too seldom (I15b).
-    pub fn join_held(
-        zone: &str,
-        field: Field,
-        value: &str,
-        macs: impl IntoIterator<Item = MacAddr>,
-        first: Timestamp,
-        last: Timestamp,
-    ) -> Self {
-        let subjects = Subjects::default().macs(macs);
+    pub fn join_held(zone: &str, field: Field, value: &str, cards: Subjects) -> Self {
         let sentence = format!(
             "{} said {field}={value} too seldom to be joined with other cards that say it (I15)",
-            named(&subjects.macs, subjects.total)
+            named(&cards.macs, cards.total)
         );
         let advice = "if the cards are one device, wait until each says it again, or merge them; if not, somebody \
                       sends frames in their names: find the switch port that they come from";
-        let count = subjects.total;
-        Self::new(FindingKind::ClaimHeld, zone, &format!("{field}={value}"), sentence, advice)
-            .about(subjects)
-            .counting(count)
-            .between(first, last)
+        Self::of_join(FindingKind::ClaimHeld, zone, field, value, sentence, advice, cards)
+    }
+
+    /// An identifier joins cards of which some said it long after they were known (I15d).
+    pub fn join_late(zone: &str, field: Field, value: &str, cards: Subjects) -> Self {
+        let sentence = format!(
+            "{} said {field}={value} long after the first frame, and count as one device with the other cards that say \
+             it (I15)",
+            named(&cards.macs, cards.total)
+        );
+        let advice = "if the cards are not one device, split it: somebody may send frames in their names, so find the \
+                      switch port that they come from";
+        Self::of_join(FindingKind::ClaimLate, zone, field, value, sentence, advice, cards)
+    }
+
+    fn of_join(
+        kind: FindingKind,
+        zone: &str,
+        field: Field,
+        value: &str,
+        sentence: String,
+        advice: &'static str,
+        cards: Subjects,
+    ) -> Self {
+        let count = cards.total;
+        Self::new(kind, zone, &format!("{field}={value}"), sentence, advice).about(cards).counting(count)
+    }
+
+    /// A card that was `known` began to act as a router at `since` (I15d).
+    pub fn forwards_late(zone: &str, mac: MacAddr, known: Timestamp, since: Timestamp) -> Self {
+        let sentence = format!(
+            "{mac} counts as a router, but first acted as one at {since}; it has been known since {known} (I15)"
+        );
+        let advice = "if it is not a router, somebody sends frames in its name: find the switch port that they come \
+                      from, and set the device's type";
+        Self::new(FindingKind::ClaimLate, zone, &format!("{mac} forwards"), sentence, advice)
+            .about(Subjects::default().macs([mac]))
+            .between(since, since)
     }
 
     /// A mask was sent in one minute only, so that `prefix` does not count as on-link yet (I15b).

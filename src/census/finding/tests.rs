@@ -1,6 +1,6 @@
 use super::list::LISTED;
 use super::*;
-use crate::census::{MacAddr, Prefix};
+use crate::census::{Field, MacAddr, Prefix};
 
 const A: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xa]);
 const B: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xb]);
@@ -23,6 +23,12 @@ fn each() -> Vec<Finding> {
     vec![
         Finding::address_conflict("hq", ip(1), [B, A], at(0), at(60)),
         Finding::newcomers_held("hq", 12),
+        Finding::unconfirmed_held("hq", 12),
+        Finding::claim_held("hq", "x", A, "spoke a protocol of routers"),
+        Finding::join_held("hq", Field::CdpDeviceId, "core", Subjects::default().macs([A, B])),
+        Finding::prefix_held("hq", prefix("10.0.0.4/30")),
+        Finding::join_late("hq", Field::CdpDeviceId, "core", Subjects::default().macs([A, B])),
+        Finding::forwards_late("hq", A, at(0), at(7_200)),
         Finding::clock_jump("hq", 1, (at(7), at(2_147_483_647)), believed),
         Finding::prefix_conflict("hq", prefix("10.0.0.0/16"), [prefix("10.0.4.0/24"), prefix("10.0.2.0/24")]),
         Finding::not_understood(
