@@ -14,7 +14,8 @@ use std::path::Path;
 use criterion::{BenchmarkId, Criterion, Throughput};
 use netcensus::capture::file;
 use netcensus::census::{
-    Decisions, Field, Inventory, MacAddr, NotUnderstood, Policy, Prefix, Signs, Survey, Timestamp,
+    Decisions, Field, Inventory, MacAddr, NotUnderstood, Policy, Prefix, Signs, Survey, Timestamp, TunnelKey,
+    TunnelKind,
 };
 use netcensus::classify::Rules;
 use netcensus::dissect::{Anomaly, Frame, LinkType, Malformed, Sink, Tags, dissect};
@@ -104,6 +105,10 @@ fn capture_of(frames: &[Vec<u8>]) -> Vec<u8> {
 struct Nobody;
 
 impl Sink for Nobody {
+    fn enter(&mut self, outer: TunnelKey, _: TunnelKind) {
+        black_box(outer);
+    }
+    fn leave(&mut self) {}
     fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, _: Tags) {
         black_box((mac, ip, signs));
     }

@@ -148,8 +148,12 @@ fn pcapng(frames: &[&Vec<u8>]) -> Vec<u8> {
 
 /// What a sensor would send of some of the demo's devices.
 fn upload() -> Upload {
-    let options =
-        ReplayOptions { files: vec![PathBuf::from(DEMO)], zone: "demo".to_owned(), couplings: 10_000 };
+    let options = ReplayOptions {
+        files: vec![PathBuf::from(DEMO)],
+        zone: "demo".to_owned(),
+        couplings: 10_000,
+        tunnels: Default::default(),
+    };
     let inventory = replay::read(&options).expect("the demo's capture is sound").inventory;
     let mut delta = inventory.zones.into_values().next().expect("a replay has one zone");
     delta.couplings = delta.couplings.into_iter().take(FACTS).collect();

@@ -10,6 +10,7 @@ use super::segment::Segment;
 use super::station::Station;
 use super::stretches::Clock;
 use super::time::Timestamp;
+use super::tunnel::{TUNNEL_DEPTH, Tunnel, TunnelKey};
 
 /// The facts of one zone (I9). A delta, as sensors upload it, is a small zone.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -21,6 +22,9 @@ pub struct Zone {
     pub couplings: BTreeMap<CouplingKey, Coupling>,
     #[serde(default, with = "entries")]
     pub stations: BTreeMap<MacAddr, Station>,
+    /// What frames inside tunnels showed, apart from the rest (I13).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "entries")]
+    pub tunnels: BTreeMap<TunnelKey, Tunnel>,
 }
 
 impl Zone {
@@ -32,6 +36,10 @@ impl Zone {
         }
         for (mac, station) in &other.stations {
             changed |= self.merge_station(*mac, station);
+        }
+        for (key, tunnel) in &other.tunnels {
+            let is_new = !self.tunnels.contains_key(key);
+            changed |= self.tunnels.entry(*key).or_default().merge(tunnel) || is_new;
         }
         changed
     }
@@ -66,18 +74,28 @@ impl Zone {
 
     /// The facts from frames before `as_of`; see [`Inventory::until`].
     #[must_use]
-    pub fn until(&self, as_of: Timestamp, known: impl Fn(CouplingKey) -> Option<Timestamp>) -> Self {
+    pub fn until(&self, as_of: Timestamp, known: &dyn Fn(CouplingKey) -> Option<Timestamp>) -> Self {
         let coupling = |(key, c): (&CouplingKey, &Coupling)| Some((*key, c.until(as_of, known(*key))?));
         let station = |(mac, s): (&MacAddr, &Station)| Some((*mac, s.until(as_of)?));
+        let tunnel = |(key, t): (&TunnelKey, &Tunnel)| {
+            let facts = t.facts.until(as_of, known);
+            (!facts.is_empty()).then_some((*key, Tunnel { marks: t.marks, facts }))
+        };
         Self {
             segment: self.segment.until(as_of),
             couplings: self.couplings.iter().filter_map(coupling).collect(),
             stations: self.stations.iter().filter_map(station).collect(),
+            tunnels: self.tunnels.iter().filter_map(tunnel).collect(),
         }
     }
 
-    /// Restores the invariants of facts from outside, and drops couplings and stations that cannot exist (I3).
+    /// Restores the invariants of facts from outside, and drops couplings and stations that cannot exist (I3), and
+    /// tunnels that nest too deep.
     pub fn normalise(&mut self) {
+        self.normalise_within(TUNNEL_DEPTH);
+    }
+
+    fn normalise_within(&mut self, depth: usize) {
         self.couplings.retain(|key, c| {
             c.normalise();
             key.mac.is_station() && !super::address::is_never_sender(key.ip) && c.first_seen <= c.last_seen
@@ -85,6 +103,12 @@ impl Zone {
         self.stations.retain(|mac, s| {
             s.evidence.normalise();
             mac.is_station() && s.first_seen <= s.last_seen
+        });
+        self.tunnels.retain(|key, tunnel| {
+            depth > 0 && key.mac.is_station() && {
+                tunnel.facts.normalise_within(depth - 1);
+                true
+            }
         });
     }
 
@@ -141,7 +165,7 @@ impl Inventory {
     /// routers that a zone's segment learned, and the windows five hours and more after something was first heard.
     #[must_use]
     pub fn until(&self, as_of: Timestamp, known: impl Fn(&str, CouplingKey) -> Option<Timestamp>) -> Self {
-        let zones = self.zones.iter().map(|(name, zone)| (name, zone.until(as_of, |key| known(name, key))));
+        let zones = self.zones.iter().map(|(name, zone)| (name, zone.until(as_of, &|key| known(name, key))));
         Self { zones: zones.filter(|(_, z)| !z.is_empty()).map(|(name, z)| (name.clone(), z)).collect() }
     }
 

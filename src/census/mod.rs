@@ -45,6 +45,7 @@ mod survey;
 mod taught;
 mod ties;
 mod trust;
+mod tunnel;
 mod unread;
 mod verdict;
 
@@ -56,6 +57,8 @@ pub(crate) mod laws;
 mod rules;
 #[cfg(test)]
 mod rules_revised;
+#[cfg(test)]
+mod tunnel_laws;
 
 pub use address::Prefix;
 pub use binding::{Binding, Forwards};
@@ -87,5 +90,6 @@ pub use stretches::{Clock, Stretches};
 pub use survey::{CouplingLine, Routed, Survey, Unaddressed};
 pub use taught::Taught;
 pub use time::Timestamp;
+pub use tunnel::{TUNNEL_DEPTH, Tunnel, TunnelKey, TunnelKind, TunnelKinds, TunnelMarks};
 pub use unread::{MostlyUnread, NotUnderstood, Unread, UnreadEntry, UnreadKind};
 pub use verdict::{Standing, Verdict, commitment, verdict};

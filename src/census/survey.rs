@@ -96,7 +96,8 @@ pub struct Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
-    /// Derives devices, verdicts and numbers. A pure function of its arguments.
+    /// Derives devices, verdicts and numbers. A pure function of its arguments. `inventory` is [`Inventory::admitted`]:
+    /// what is still in tunnels does not count, and findings tell of it (I13).
     pub fn new(
         inventory: &'a Inventory,
         policy: &'a Policy,
@@ -186,6 +187,7 @@ impl<'a> Survey<'a> {
         finding::prefixes(name, &bindings.on_link, &mut self.findings);
         finding::claims(name, &bindings, &identities, &caution, &mut self.findings);
         self.findings.extend(finding::unconfirmed(name, &bindings, &unconfirmed));
+        finding::tunnels(name, zone, &mut self.findings);
 
         let mut joins: HashMap<CouplingKey, Vec<&Join>> = HashMap::new();
         for join in &identities.joins {

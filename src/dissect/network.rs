@@ -287,8 +287,13 @@ fn fragment(
         packet.sighted(Signs::default(), sink);
         Ok(())
     };
-    let key =
-        FragmentKey { mac: packet.link.source, source: packet.source, destination: packet.destination, id };
+    let key = FragmentKey {
+        mac: packet.link.source,
+        source: packet.source,
+        destination: packet.destination,
+        id,
+        tunnel: 0,
+    };
     match sink.gather(&Fragment { key, offset, more, bytes: body }) {
         Some(payload) => upper(&Packet { part: Part::Gathered, ..packet }, protocol, &payload, sink),
         None => shown,
@@ -312,7 +317,7 @@ fn upper(
             {
                 runs(packet, "gre", sink);
             }
-            tunnel::gre(packet.link, body, sink)
+            tunnel::gre(packet, body, sink)
         }
         Next::Ipv4 | Next::Ipv6 if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);
@@ -320,16 +325,16 @@ fn upper(
         }
         Next::Etherip if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);
-            tunnel::ether_ip(packet.link, body, sink)
+            tunnel::ether_ip(packet, body, sink)
         }
         Next::L2tp if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);
-            tunnel::l2tpv3(packet.link, body, sink)
+            tunnel::l2tpv3(packet, body, sink)
         }
         // RFC 4023.
         Next::MplsInIp if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);
-            tunnel::mpls(packet.link, body, sink)
+            tunnel::mpls(packet, body, sink)
         }
         Next::Icmp if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::Malformed;
-use crate::census::{Field, MacAddr, NotUnderstood, Prefix, Signs};
+use crate::census::{Field, MacAddr, NotUnderstood, Prefix, Signs, TunnelKey, TunnelKind};
 
 /// An oddity that is counted beside the facts. It is not an error and does not make a device.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -41,6 +41,8 @@ pub struct FragmentKey {
     pub source: IpAddr,
     pub destination: IpAddr,
     pub id: u32,
+    /// The sink's number of the tunnel that it came through: others must not add to it.
+    pub tunnel: u16,
 }
 
 /// One fragment of a datagram.
@@ -58,6 +60,10 @@ pub struct Fragment<'a> {
 
 /// Receives the facts of one frame. The receiver knows the frame's time.
 pub trait Sink {
+    /// The facts up to [`Sink::leave`] come from the frame inside a tunnel (I13), whose packet `outer` sent.
+    fn enter(&mut self, outer: TunnelKey, kind: TunnelKind);
+    /// The frame inside the tunnel ends. Not called after a panic.
+    fn leave(&mut self);
     /// `mac` used `ip`; `signs` are the proofs, `tags` the VLANs.
     fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, tags: Tags);
     /// The sender `mac` said something from `ip`.

@@ -7,7 +7,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::census::{Field, MacAddr, NotUnderstood, Prefix, Signs, Timestamp, VALUE_BYTES};
+use crate::census::{
+    Field, MacAddr, NotUnderstood, Prefix, Signs, Timestamp, TunnelKey, TunnelKind, VALUE_BYTES,
+};
 
 pub(super) const A: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0a];
 pub(super) const B: [u8; 6] = [0x00, 0x1b, 0xd4, 0, 0, 0x0b];
@@ -20,6 +22,14 @@ pub(super) const PEER: [u8; 4] = [10, 0, 0, 9];
 struct Record(Vec<String>);
 
 impl Sink for Record {
+    fn enter(&mut self, outer: TunnelKey, kind: TunnelKind) {
+        self.0.push(format!("enter {} {} {}", kind.name(), outer.mac, outer.ip));
+    }
+
+    fn leave(&mut self) {
+        self.0.push("leave".to_owned());
+    }
+
     fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, tags: Tags) {
         assert!(mac.is_station());
         let tags: Vec<u16> = tags.iter().collect();

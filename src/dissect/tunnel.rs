@@ -1,5 +1,6 @@
 //! Tunnels (I13). The innermost Ethernet frame decides. A tunnel without one carries traffic that the outer MAC routes.
-//! The outer addresses are judged first, by the same rules, on the outer link.
+//! The outer addresses are judged first, by the same rules, on the outer link. The sink is told which facts come from
+//! inside a tunnel, because anybody can send its packets.
 
 use std::net::IpAddr;
 
@@ -7,10 +8,10 @@ use super::link::{self, Link};
 use super::network::{self, Packet};
 use super::sink::Sink;
 use super::{Malformed, Reader};
-use crate::census::{NotUnderstood, Sign};
+use crate::census::{CouplingKey, NotUnderstood, Sign, TUNNEL_DEPTH, TunnelKind};
 
-/// Maximum depth of tunnels in tunnels.
-pub(super) const MAX_DEPTH: u8 = 8;
+/// Maximum depth of frames in frames.
+pub(super) const MAX_DEPTH: u8 = TUNNEL_DEPTH as u8;
 /// Maximum number of MPLS labels of one stack.
 const MAX_LABELS: usize = 16;
 
@@ -30,8 +31,44 @@ const L2TP: u8 = 115;
 const REMOTE_MIRROR: u16 = 7932;
 const REMOTE_MIRROR_HEADER: usize = 12;
 
+/// What carries a tunnel.
+#[derive(Clone, Copy)]
+pub(super) struct Carrier<'a> {
+    link: &'a Link,
+    /// The source of the packet around it; `None` of what a frame holds without a packet, as a shim.
+    source: Option<IpAddr>,
+}
+
+impl<'a> From<&'a Link> for Carrier<'a> {
+    fn from(link: &'a Link) -> Self {
+        Self { link, source: None }
+    }
+}
+
+impl<'a> From<&Packet<'a>> for Carrier<'a> {
+    fn from(packet: &Packet<'a>) -> Self {
+        Self { link: packet.link, source: Some(packet.source) }
+    }
+}
+
+impl Carrier<'_> {
+    /// Dissects the frame inside.
+    fn open(self, kind: TunnelKind, frame: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+        let Some(ip) = self.source else { return link::inner(self.link, frame, sink) };
+        sink.enter(CouplingKey { mac: self.link.source, ip }, kind);
+        let result = link::inner(self.link, frame, sink);
+        sink.leave();
+        result
+    }
+}
+
 /// GRE (RFC 2784, RFC 2890) with Ethernet, ERSPAN, MPLS or IP inside.
-pub(super) fn gre(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+pub(super) fn gre<'a>(
+    carrier: impl Into<Carrier<'a>>,
+    bytes: &[u8],
+    sink: &mut impl Sink,
+) -> Result<(), Malformed> {
+    let carrier = carrier.into();
     let short = Malformed::new("gre", "short header");
     let mut r = Reader::new(bytes);
     let (flags, kind) = r.u16().zip(r.u16()).ok_or(short)?;
@@ -47,13 +84,13 @@ pub(super) fn gre(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(),
         }
     }
     match kind {
-        BRIDGED => link::inner(link, r.rest(), sink),
+        BRIDGED => carrier.open(TunnelKind::Gre, r.rest(), sink),
         // Type I has no sequence number and no header of its own; type II has both.
         ERSPAN_1_2 => {
             if sequenced {
                 r.take(8).ok_or(Malformed::new("erspan", "short header"))?;
             }
-            link::inner(link, r.rest(), sink)
+            carrier.open(TunnelKind::Erspan, r.rest(), sink)
         }
         ERSPAN_3 => {
             let header = r.take(12).ok_or(Malformed::new("erspan", "short header"))?;
@@ -61,10 +98,10 @@ pub(super) fn gre(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(),
             if header.last().is_some_and(|flags| flags & 1 == 1) {
                 r.take(8).ok_or(Malformed::new("erspan", "short header"))?;
             }
-            link::inner(link, r.rest(), sink)
+            carrier.open(TunnelKind::Erspan, r.rest(), sink)
         }
-        IPV4 | IPV6 => carried(link, r.rest(), sink),
-        kind if MPLS.contains(&kind) => mpls(link, r.rest(), sink),
+        IPV4 | IPV6 => carried(carrier.link, r.rest(), sink),
+        kind if MPLS.contains(&kind) => mpls(carrier, r.rest(), sink),
         KEEPALIVE => Ok(()),
         _ => {
             sink.not_understood(NotUnderstood::ether_type(kind));
@@ -103,44 +140,52 @@ pub(super) fn over_udp(
     bytes: &[u8],
     sink: &mut impl Sink,
 ) -> Option<Result<(), Malformed>> {
-    let link = packet.link;
-    let opened = match port {
+    let carrier = Carrier::from(packet);
+    let (kind, opened) = match port {
         // RFC 7348; 8472 is what Linux used before. The I flag must be set, beside it only that of group policy.
         4789 | 8472 => {
             let flagged = |head: &[u8]| matches!(head, [0x08 | 0x88, ..]);
-            bytes.split_at_checked(8).filter(|(head, _)| flagged(head)).map(|(_, f)| f)
+            let frame = bytes.split_at_checked(8).filter(|(head, _)| flagged(head)).map(|(_, f)| f);
+            (TunnelKind::Vxlan, frame)
         }
-        4790 => return vxlan_gpe(link, bytes, sink),
-        1701 => return l2tpv3_over_udp(link, bytes, sink),
-        6081 => return geneve(link, bytes, sink),
-        37008 => return tzsp(link, bytes, sink),
-        5247 => capwap_data(bytes),
-        REMOTE_MIRROR => bytes.get(REMOTE_MIRROR_HEADER..).filter(|frame| link::is_frame(frame)),
-        _ => None,
+        4790 => return vxlan_gpe(carrier, bytes, sink),
+        1701 => return l2tpv3_over_udp(carrier, bytes, sink),
+        6081 => return geneve(carrier, bytes, sink),
+        37008 => return tzsp(carrier, bytes, sink),
+        5247 => (TunnelKind::Capwap, capwap_data(bytes)),
+        REMOTE_MIRROR => {
+            let frame = bytes.get(REMOTE_MIRROR_HEADER..).filter(|frame| link::is_frame(frame));
+            (TunnelKind::RemoteMirror, frame)
+        }
+        _ => return None,
     };
-    opened.map(|frame| link::inner(link, frame, sink))
+    opened.map(|frame| carrier.open(kind, frame, sink))
 }
 
 /// VXLAN with a next protocol (draft-ietf-nvo3-vxlan-gpe): the I and P flags, then IPv4, IPv6 or Ethernet.
-fn vxlan_gpe(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Malformed>> {
+fn vxlan_gpe(carrier: Carrier<'_>, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Malformed>> {
     let (head, body) = bytes.split_at_checked(8)?;
     match head {
-        [0x0c, _, _, 1 | 2, ..] => Some(carried(link, body, sink)),
-        [0x0c, _, _, 3, ..] => Some(link::inner(link, body, sink)),
+        [0x0c, _, _, 1 | 2, ..] => Some(carried(carrier.link, body, sink)),
+        [0x0c, _, _, 3, ..] => Some(carrier.open(TunnelKind::Vxlan, body, sink)),
         _ => None,
     }
 }
 
 /// L2TPv3 over UDP (RFC 3931 4.1.2): flags with T clear and version 3, then as over IP. Version 2 carries PPP.
-fn l2tpv3_over_udp(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Malformed>> {
+fn l2tpv3_over_udp(
+    carrier: Carrier<'_>,
+    bytes: &[u8],
+    sink: &mut impl Sink,
+) -> Option<Result<(), Malformed>> {
     match bytes.split_at_checked(4)? {
-        ([0x00, 0x03, ..], session) => Some(l2tpv3(link, session, sink)),
+        ([0x00, 0x03, ..], session) => Some(l2tpv3(carrier, session, sink)),
         _ => None,
     }
 }
 
 /// GENEVE (RFC 8926): version 0, options, an Ethernet frame or an IP packet.
-fn geneve(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Malformed>> {
+fn geneve(carrier: Carrier<'_>, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Malformed>> {
     let mut r = Reader::new(bytes);
     let head = r.u8()?;
     r.u8()?;
@@ -151,15 +196,15 @@ fn geneve(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), 
     }
     r.take(usize::from(head & 0x3f) * 4)?;
     match kind {
-        BRIDGED => Some(link::inner(link, r.rest(), sink)),
-        IPV4 | IPV6 => Some(carried(link, r.rest(), sink)),
+        BRIDGED => Some(carrier.open(TunnelKind::Geneve, r.rest(), sink)),
+        IPV4 | IPV6 => Some(carried(carrier.link, r.rest(), sink)),
         _ => None,
     }
 }
 
 /// TZSP, as packet sniffers of access points send it: version 1, received packet (0), Ethernet (1), tagged fields up
 /// to the end tag.
-fn tzsp(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Malformed>> {
+fn tzsp(carrier: Carrier<'_>, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Malformed>> {
     const PADDING: u8 = 0;
     const END: u8 = 1;
     let mut r = Reader::new(bytes);
@@ -169,7 +214,7 @@ fn tzsp(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Option<Result<(), Ma
     loop {
         match r.u8()? {
             PADDING => {}
-            END => return Some(link::inner(link, r.rest(), sink)),
+            END => return Some(carrier.open(TunnelKind::Tzsp, r.rest(), sink)),
             _ => {
                 let length = r.u8()?;
                 r.take(usize::from(length))?;
@@ -191,7 +236,12 @@ fn capwap_data(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// MPLS (RFC 3032): a pseudowire with Ethernet inside (RFC 4448, with or without control word), or IP.
-pub(super) fn mpls(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+pub(super) fn mpls<'a>(
+    carrier: impl Into<Carrier<'a>>,
+    bytes: &[u8],
+    sink: &mut impl Sink,
+) -> Result<(), Malformed> {
+    let carrier = carrier.into();
     let mut r = Reader::new(bytes);
     for _ in 0..MAX_LABELS {
         let entry = r.u32().ok_or(Malformed::new("mpls", "short label stack"))?;
@@ -201,13 +251,13 @@ pub(super) fn mpls(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<()
         let body = r.rest();
         let nibble = body.first().map(|b| b >> 4);
         return match nibble {
-            Some(4 | 6) if is_packet(body) => carried(link, body, sink),
+            Some(4 | 6) if is_packet(body) => carried(carrier.link, body, sink),
             // A control word starts with a zero nibble, and so does many a MAC: what comes out decides.
             _ => {
                 let starts = if nibble == Some(0) { &[4, 0][..] } else { &[0] };
                 let mut frames = starts.iter().filter_map(|skip| body.get(*skip..));
                 match frames.find(|frame| link::is_plausible(frame)) {
-                    Some(frame) => link::inner(link, frame, sink),
+                    Some(frame) => carrier.open(TunnelKind::Mpls, frame, sink),
                     // An associated channel (RFC 5586) carries maintenance.
                     None if nibble == Some(1) => Ok(()),
                     None => {
@@ -251,7 +301,12 @@ pub(super) fn pppoe(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(
 
 /// L2TPv3 over IP (RFC 3931 4.1.1) with an Ethernet pseudowire: cookie and sublayer are negotiated out of band, so the
 /// first place with an Ethernet header of a known type counts.
-pub(super) fn l2tpv3(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+pub(super) fn l2tpv3<'a>(
+    carrier: impl Into<Carrier<'a>>,
+    bytes: &[u8],
+    sink: &mut impl Sink,
+) -> Result<(), Malformed> {
+    let carrier = carrier.into();
     let mut r = Reader::new(bytes);
     let session = r.u32().ok_or(Malformed::new("l2tp", "short header"))?;
     if session == 0 {
@@ -262,7 +317,7 @@ pub(super) fn l2tpv3(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<
     let frame =
         starts.into_iter().filter_map(|skip| body.get(skip..)).find(|frame| link::is_plausible(frame));
     match frame {
-        Some(frame) => link::inner(link, frame, sink),
+        Some(frame) => carrier.open(TunnelKind::L2tpV3, frame, sink),
         None => {
             sink.not_understood(NotUnderstood::ip_protocol(L2TP));
             Ok(())
@@ -271,9 +326,14 @@ pub(super) fn l2tpv3(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<
 }
 
 /// EtherIP (RFC 3378): version 3, then an Ethernet frame.
-pub(super) fn ether_ip(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
+pub(super) fn ether_ip<'a>(
+    carrier: impl Into<Carrier<'a>>,
+    bytes: &[u8],
+    sink: &mut impl Sink,
+) -> Result<(), Malformed> {
+    let carrier = carrier.into();
     match bytes.split_at_checked(2) {
-        Some(([0x30, 0], frame)) => link::inner(link, frame, sink),
+        Some(([0x30, 0], frame)) => carrier.open(TunnelKind::EtherIp, frame, sink),
         _ => Err(Malformed::new("etherip", "wrong version")),
     }
 }

@@ -30,6 +30,12 @@ fn remote_mirror(inner: &[u8]) -> Vec<u8> {
     udp(B, PEER, 64, (7932, 7932), &[&[0; 12][..], inner].concat())
 }
 
+/// The facts of a frame inside a tunnel from the host.
+fn opened(kind: &str, facts: &[String]) -> Vec<String> {
+    let enter = format!("enter {kind} 00:1b:d4:00:00:0a 10.0.0.5");
+    [&[enter], facts, &["leave".to_owned()]].concat()
+}
+
 fn question() -> Vec<u8> {
     frame(ALL, B, 0x0806, &arp(1, B, PEER, HOST))
 }
@@ -98,7 +104,7 @@ fn i13_a_remote_mirror_of_hp_and_aruba_is_opened() {
     for inner in [question(), shim(&question(), 0x8909, &[1, 1, 0, 1, 0, 100])] {
         let found = ethernet(&remote_mirror(&inner));
         assert_eq!(found[0], "00:1b:d4:00:00:0a 10.0.0.5 [Sourced, Near] []");
-        assert_eq!(found[1..], plain);
+        assert_eq!(found[1..], opened("remote mirror", &plain));
     }
     // An answer to a client that happens to have the port is none.
     let answer = ethernet(&udp(B, PEER, 64, (53, 7932), &[0xc0; 60]));
@@ -143,7 +149,7 @@ fn an_unknown_tunnel_over_ip_is_counted_and_mpls_over_ip_is_opened() {
     assert_eq!(over(99, &[0; 20])[1..], ["not understood ip_protocol 99"]);
     assert_eq!(over(50, &[0; 20]).len(), 1);
     let labelled = [&[0, 0, 0x11, 64, 0, 0, 0, 0][..], &question()].concat();
-    assert_eq!(over(137, &labelled)[1..], ethernet(&question()));
+    assert_eq!(over(137, &labelled)[1..], opened("MPLS", &ethernet(&question())));
 }
 
 #[test]

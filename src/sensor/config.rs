@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use crate::sensor::upload::spool::SpoolBounds;
 
 /// The configuration file to read without `--config`, if it exists.
 pub const DEFAULT_PATH: &str = "/etc/netcensus/netcensus-sensor.toml";
+
+/// The most entries of `capture.tunnels`.
+const MAX_TUNNELS: usize = 256;
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
@@ -44,6 +47,8 @@ pub struct Config {
 pub struct CaptureConfig {
     /// Interfaces on mirror ports.
     pub interfaces: Vec<String>,
+    /// Sources of tunnels whose frames count, besides those that the census trusts by itself (I13).
+    pub tunnels: BTreeSet<TunnelSource>,
     /// A tcpdump filter; empty for all frames.
     pub filter: String,
     /// Size of the kernel's ring for each interface, in MiB.
@@ -53,6 +58,32 @@ pub struct CaptureConfig {
     /// Whether to receive frames for other machines.
     pub promiscuous: bool,
 }
+
+/// An address or a prefix from which tunnels come.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
+#[serde(try_from = "String")]
+pub struct TunnelSource(pub Prefix);
+
+impl TryFrom<String> for TunnelSource {
+    type Error = BadTunnelSource;
+
+    fn try_from(text: String) -> Result<Self, BadTunnelSource> {
+        let alone =
+            || text.parse().ok().and_then(|ip: IpAddr| Prefix::of(ip, if ip.is_ipv4() { 32 } else { 128 }));
+        text.parse()
+            .ok()
+            .or_else(alone)
+            .map(Self)
+            .ok_or_else(|| BadTunnelSource(text.chars().take(60).collect()))
+    }
+}
+
+/// The text is neither an address nor a prefix.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "'{0}' is not the source of a tunnel; write an address or a prefix, such as 192.0.2.7 or 192.0.2.0/24"
+)]
+pub struct BadTunnelSource(String);
 
 /// `[limits]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
@@ -180,6 +211,7 @@ impl Default for CaptureConfig {
     fn default() -> Self {
         Self {
             interfaces: Vec::new(),
+            tunnels: BTreeSet::new(),
             filter: String::new(),
             ring_mib: 32,
             snap_length: 2_048,
@@ -282,7 +314,12 @@ impl Config {
                 format!("'{listen}' is not a loopback address with a port; write 127.0.0.1:9109, or \"\" to serve no metrics"),
             )
         });
+        let tunnels = (self.capture.tunnels.len() > MAX_TUNNELS).then(|| {
+            let problem = format!("more than {MAX_TUNNELS} entries; write prefixes instead of addresses");
+            ("capture.tunnels", problem)
+        });
         zone.or(bad_name)
+            .or(tunnels)
             .or_else(|| within("capture.ring_mib", self.capture.ring_mib.into(), 1, 1_024, " MiB"))
             .or_else(|| {
                 within("capture.snap_length", self.capture.snap_length.into(), 128, 262_144, " bytes")
@@ -310,6 +347,11 @@ impl Config {
     /// The address of `/metrics`, if it is served.
     pub(crate) fn listen(&self) -> Option<SocketAddr> {
         self.health.listen.parse().ok().filter(|a: &SocketAddr| a.ip().is_loopback())
+    }
+
+    /// The sources of tunnels that are trusted (I13).
+    pub(crate) fn tunnels(&self) -> BTreeSet<Prefix> {
+        self.capture.tunnels.iter().map(|source| source.0).collect()
     }
 
     pub(crate) fn spool_directory(&self) -> PathBuf {
@@ -428,6 +470,10 @@ mod tests {
             ("[capture]\nring_mb = 3\n", ":2:1: unknown key 'ring_mb'; did you mean 'ring_mib'?"),
             ("[upload]\nproxy = \"p:3128\"\n", ":2:1: upload.proxy: not a proxy"),
             ("[spool]\nmax_age = \"1m\"\n", ":2:1: spool.max_age: 60s is out of range"),
+            (
+                "[capture]\ntunnels = [\"192.0.2.7\", \"192.0.2.7/24\"]\n",
+                "tunnels[1]: '192.0.2.7/24' is not the source of a tunnel",
+            ),
             ("prefixes = [\"10.0.0.1/8\"]\n", ":1:12: prefixes[0]: '10.0.0.1/8' is not a prefix"),
         ] {
             let complaint = load(text).unwrap_err().to_string();

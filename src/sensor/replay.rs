@@ -1,9 +1,10 @@
 //! Replay: reads capture files into one inventory, as live frames are read.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::capture::file::{self, CaptureError, End};
-use crate::census::{Finding, Inventory, Limit, MostlyUnread, Unread, UnreadEntry, UnreadKind};
+use crate::census::{Finding, Inventory, Limit, MostlyUnread, Prefix, Unread, UnreadEntry, UnreadKind};
 use crate::sensor::pipeline::table::Table;
 use crate::sensor::pipeline::worker::{Counters, Worker};
 use crate::wire::{CaptureSummary, FrameNumbers};
@@ -15,6 +16,8 @@ pub struct ReplayOptions {
     pub zone: String,
     /// Maximum number of couplings.
     pub couplings: usize,
+    /// Sources of tunnels that are trusted (I13).
+    pub tunnels: BTreeSet<Prefix>,
 }
 
 #[derive(Debug)]
@@ -39,6 +42,7 @@ pub enum ReplayError {
 /// If a file is not a capture. A truncated or damaged file is read up to that place, with a warning.
 pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     let table = Table::new(options.couplings);
+    table.trust(options.tunnels.clone());
     let mut worker = Worker::new(&table).numbering();
     let mut unread = Unread::default();
     for path in &options.files {

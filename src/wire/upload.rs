@@ -124,8 +124,11 @@ impl Upload {
         if upload.schema != UPLOAD_SCHEMA {
             return Err(BadUpload::Schema(upload.schema.chars().take(40).collect()));
         }
-        if upload.zone.is_empty() || upload.zone.len() > 64 || upload.epoch.len() > 64 {
-            return Err(BadUpload::Format("zone and epoch must have 1 to 64 bytes".into()));
+        let named = |name: &str| (1..=64).contains(&name.len()) && !name.contains(char::is_control);
+        if !named(&upload.zone) || upload.epoch.len() > 64 {
+            return Err(BadUpload::Format(
+                "zone and epoch must have 1 to 64 bytes, and the zone no control characters".into(),
+            ));
         }
         upload.delta.normalise();
         Ok(upload)

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use netcensus::census::{
-    Coupling, CouplingKey, Field, Inventory, MacAddr, Sign, Signs, Station, Timestamp, Zone,
+    Coupling, CouplingKey, Field, Inventory, MacAddr, Sign, Signs, Station, Timestamp, TunnelKind,
+    TunnelMarks, Zone,
 };
 use netcensus::plan::store::{Receipt, Replica, Store, StoreError};
 use netcensus::wire::Upload;
@@ -62,7 +63,22 @@ fn block_on<F: Future>(future: F) -> F::Output {
 fn check_join(backend: Backend, parts: &[(usize, Vec<Sighting>)], order: &[prop::sample::Index]) {
     let uploads: Vec<Upload> = (1..)
         .zip(parts)
-        .map(|(sequence, (name, seen))| upload_of(sequence, ["hq", "branch"][*name], zone(seen)))
+        .map(|(sequence, (place, seen))| {
+            let path = [[203, 0, 113, 9], [10, 0, 0, 3]]
+                .map(|ip| CouplingKey { mac: MacAddr([6; 6]), ip: ip.into() });
+            // On the link of a site, or in one or two tunnels across it (I13).
+            let (name, depth) = [("hq", 0), ("branch", 0), ("hq", 1), ("hq", 2)][*place];
+            let mut delta = Zone::default();
+            *delta.within(&path[..depth]) = zone(seen);
+            if let Some(tunnel) = delta.tunnels.get_mut(&path[0]) {
+                tunnel.marks.merge(TunnelMarks {
+                    kinds: TunnelKind::Vxlan.into(),
+                    configured: seen.len() > 6,
+                    ..TunnelMarks::default()
+                });
+            }
+            upload_of(sequence, name, delta)
+        })
         .collect();
     // Some are sent several times, in any order, and at the end all of them.
     let sent: Vec<usize> = order.iter().map(|i| i.index(uploads.len())).chain(0..uploads.len()).collect();
@@ -94,7 +110,7 @@ proptest! {
     #[test]
     fn any_order_and_repetition_of_uploads_stores_their_join(
         parts in proptest::collection::vec(
-            (0..2_usize, proptest::collection::vec((0..6_u8, 1..9_u8, 0..90_i64, 0..11_usize, 1..9_u8), 0..12)), 1..6),
+            (0..4_usize, proptest::collection::vec((0..6_u8, 1..9_u8, 0..90_i64, 0..11_usize, 1..9_u8), 0..12)), 1..6),
         order in proptest::collection::vec(any::<proptest::sample::Index>(), 1..12),
     ) {
         for backend in [Backend::Sqlite, Backend::Postgres] {

@@ -157,6 +157,11 @@ pub(in crate::census) fn unconfirmed(
     Some(Finding::unconfirmed_held(zone, places.len() as u64).about(subjects).between(first, last))
 }
 
+/// Adds the findings about tunnels that are not trusted (I13).
+pub(in crate::census) fn tunnels(zone: &str, facts: &Zone, out: &mut Findings) {
+    out.extend(facts.tunnels.iter().map(|(key, tunnel)| Finding::tunnel_held(zone, *key, tunnel)));
+}
+
 /// The finding about the devices of a zone that are held, if some are.
 pub(in crate::census) fn held(zone: &str, devices: &[Device<'_>]) -> Option<Finding> {
     let held = || devices.iter().filter(|d| d.verdict == Verdict::Tentative);

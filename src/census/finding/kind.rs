@@ -23,6 +23,8 @@ pub enum FindingKind {
     ClockJump,
     /// A sent prefix nests in others, or others nest in it (I5).
     PrefixConflict,
+    /// What a tunnel carries does not count, because the tunnel is not trusted (I13).
+    TunnelHeld,
     /// A large part of a capture was not understood (I13).
     NotUnderstood,
     /// A bound was hit, so that there may be more devices than the census says.
@@ -30,7 +32,7 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::AddressConflict,
         Self::NewcomersHeld,
         Self::UnconfirmedHeld,
@@ -38,6 +40,7 @@ impl FindingKind {
         Self::ClaimLate,
         Self::ClockJump,
         Self::PrefixConflict,
+        Self::TunnelHeld,
         Self::NotUnderstood,
         Self::LowerBound,
     ];
@@ -66,6 +69,7 @@ impl FindingKind {
             Self::ClaimLate => ("claim_late", "I15", "late claim"),
             Self::ClockJump => ("clock_jump", "I16", "clock jump"),
             Self::PrefixConflict => ("prefix_conflict", "I5", "prefix conflict"),
+            Self::TunnelHeld => ("tunnel_held", "I13", "tunnel held"),
             Self::NotUnderstood => ("not_understood", "I13", "not understood"),
             Self::LowerBound => ("lower_bound", "Ledger", "lower bound"),
         }

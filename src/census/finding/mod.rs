@@ -16,7 +16,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use self::claims::{claims, clock_jump, conflicts, held, held_words, prefixes, unconfirmed};
+pub(super) use self::claims::{
+    claims, clock_jump, conflicts, held, held_words, prefixes, tunnels, unconfirmed,
+};
 pub use self::kind::FindingKind;
 pub use self::list::{Findings, UnlistedFindings};
 pub use self::sentences::Limit;
@@ -36,7 +38,7 @@ pub struct Finding {
     /// The census rule that the finding is about.
     #[cfg_attr(feature = "plan", schema(value_type = String))]
     pub rule: Cow<'static, str>,
-    /// `address_conflict`: the address.
+    /// `address_conflict`: the address. `tunnel_held`: the source of the tunnel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "plan", schema(value_type = Option<String>))]
     pub ip: Option<IpAddr>,

@@ -8,9 +8,11 @@ use std::net::IpAddr;
 
 use super::{Finding, FindingKind, Subjects};
 use crate::census::address::Prefix;
+use crate::census::coupling::CouplingKey;
 use crate::census::evidence::Field;
 use crate::census::mac::MacAddr;
 use crate::census::time::Timestamp;
+use crate::census::tunnel::{Tunnel, TunnelKey};
 use crate::census::unread::MostlyUnread;
 
 /// The most subjects that a sentence names.
@@ -26,6 +28,8 @@ pub enum Limit {
     Couplings,
     /// The prefixes, routers and ARP exchanges of a zone.
     Learned,
+    /// The tunnels of a sensor.
+    Tunnels,
 }
 
 impl Finding {
@@ -191,6 +195,34 @@ impl Finding {
             .counting(count)
     }
 
+    /// The tunnel from `key` carries what does not count, because nobody knows whose it is (I13).
+    pub fn tunnel_held(zone: &str, key: TunnelKey, tunnel: &Tunnel) -> Self {
+        let CouplingKey { mac, ip } = key;
+        let (couplings, stations) = tunnel.facts.carried();
+        let counted = |n: u64, one: &str| format!("{n} {one}{}", if n == 1 { "" } else { "s" });
+        let sentence = format!(
+            "the {} tunnel from {ip}, which {mac} passes on, carries {} and {} that do not count: its source is not a \
+             device of the zone (I13)",
+            tunnel.marks.kinds,
+            counted(couplings, "coupling"),
+            counted(stations, "station"),
+        );
+        let advice = format!(
+            "if the tunnel is yours, such as the mirror of a remote switch, let it in by the sensor's configuration: \
+             '[capture]' with 'tunnels = [\"{ip}\"]'; if it is not, somebody sends forged frames: block them before \
+             they reach the mirrored link"
+        );
+        let finding = Self::new(FindingKind::TunnelHeld, zone, &format!("{mac} {ip}"), sentence, advice)
+            .about(Subjects::default().addresses([ip]).macs([mac]))
+            .counting(couplings);
+        let segment = &tunnel.facts.segment;
+        let finding = match segment.first_frame.zip(segment.last_frame) {
+            Some((first, last)) => finding.between(first, last),
+            None => finding,
+        };
+        Self { ip: Some(ip), ..finding }
+    }
+
     /// `percent` of the captured bytes were not understood. `largest` names what they hold, `cause` the likely cause and
     /// the next step as half a sentence (I13).
     pub fn not_understood(
@@ -223,6 +255,12 @@ impl Finding {
                 "learned",
                 "no more prefixes and routers are learned, so there may be more devices than the census counts",
                 "name the zone's networks in 'prefixes' of the sensor's configuration",
+            ),
+            Limit::Tunnels => (
+                "tunnels",
+                "no more tunnels are opened, so there may be more devices than the census counts",
+                "name the sources of your tunnels in 'capture.tunnels' of the sensor's configuration, and block others \
+                 before they reach the mirrored link",
             ),
         };
         Self::new(FindingKind::LowerBound, zone, key, sentence.to_owned(), advice)

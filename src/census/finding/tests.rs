@@ -1,6 +1,8 @@
 use super::list::LISTED;
 use super::*;
-use crate::census::{Field, MacAddr, Prefix};
+use crate::census::{
+    Coupling, CouplingKey, Field, MacAddr, Prefix, Sign, Tunnel, TunnelKind, TunnelMarks, Zone,
+};
 
 const A: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xa]);
 const B: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xb]);
@@ -31,6 +33,7 @@ fn each() -> Vec<Finding> {
         Finding::forwards_late("hq", A, at(0), at(7_200)),
         Finding::clock_jump("hq", 1, (at(7), at(2_147_483_647)), believed),
         Finding::prefix_conflict("hq", prefix("10.0.0.0/16"), [prefix("10.0.4.0/24"), prefix("10.0.2.0/24")]),
+        Finding::tunnel_held("hq", CouplingKey { mac: A, ip: [203, 0, 113, 9].into() }, &tunnel()),
         Finding::not_understood(
             "hq",
             82,
@@ -39,7 +42,22 @@ fn each() -> Vec<Finding> {
         ),
         Finding::lower_bound("hq", Limit::Couplings),
         Finding::lower_bound("hq", Limit::Learned),
+        Finding::lower_bound("hq", Limit::Tunnels),
     ]
+}
+
+/// A tunnel with one coupling.
+fn tunnel() -> Tunnel {
+    let mut tunnel = Tunnel {
+        marks: TunnelMarks { kinds: TunnelKind::Vxlan.into(), ..TunnelMarks::default() },
+        facts: Zone::default(),
+    };
+    tunnel.facts.segment.span(at(0), at(60));
+    tunnel
+        .facts
+        .couplings
+        .insert(CouplingKey { mac: B, ip: ip(1) }, Coupling::new(at(0), Sign::ArpAsked.into()));
+    tunnel
 }
 
 #[test]
@@ -107,7 +125,7 @@ fn the_list_is_the_same_for_any_order_and_holds_the_first_of_a_kind_in_a_zone() 
     assert_eq!(rising, falling);
     assert_eq!(rising.iter().count(), LISTED + each().len() - 1);
     assert_eq!(rising.iter().next(), Some(&made(0)));
-    assert_eq!(rising.total(), u64::from(count) + 6);
+    assert_eq!(rising.total(), u64::from(count) + 8);
     let unlisted: Vec<_> = rising.unlisted().map(|u| (u.kind, u.zone, u.count)).collect();
     assert_eq!(unlisted, [(FindingKind::AddressConflict, "hq".to_owned(), 7)]);
 }

@@ -98,6 +98,7 @@ impl View {
         classifier: &dyn Classifier,
         as_of: Timestamp,
     ) -> Self {
+        let inventory = &*inventory.admitted(policy);
         // Every device is shown whole, and stays in the view.
         let survey = Survey::keeping(usize::MAX, inventory, policy, decisions, classifier, as_of);
         let capture = CaptureSummary {
@@ -258,7 +259,8 @@ impl Inventories {
         compute(move || {
             let facts = shared.replica.facts();
             let (_, decisions) = shared.decisions();
-            let survey = Survey::new(&facts.inventory, &policy, &decisions, &*classifier, at);
+            let inventory = facts.inventory.admitted(&policy);
+            let survey = Survey::new(&inventory, &policy, &decisions, &*classifier, at);
             Explanation::new(&survey, subject, &policy, None)
         })
         .await
@@ -281,10 +283,11 @@ impl Inventories {
         let decisions = self.store.decisions_before(subscription, as_of).await?;
         let (policy, classifier) = (Arc::clone(&self.policy), Arc::clone(&self.classifier));
         compute(move || {
-            let (revision, inventory) = {
+            let (revision, mut inventory) = {
                 let facts = state.replica.facts();
                 (facts.revision.unwrap_or_default(), facts.inventory.until(as_of, known))
             };
+            inventory.admit(&policy);
             let survey = Survey::new(&inventory, &policy, &decisions, &*classifier, as_of);
             (revision, read(&survey))
         })

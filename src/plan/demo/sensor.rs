@@ -204,7 +204,8 @@ async fn deliver(delivery: &mut Delivery) -> Result<(), Failed> {
 
 /// The first device that the table holds, in one line.
 fn first_device(table: &Table, classifier: &dyn crate::census::Classifier) -> Option<String> {
-    let (inventory, policy) = (Inventory::of(ZONE, table.snapshot()), Policy::default());
+    let (mut inventory, policy) = (Inventory::of(ZONE, table.snapshot()), Policy::default());
+    inventory.admit(&policy);
     let as_of = inventory.last_frame()?;
     let survey = Survey::new(&inventory, &policy, &Decisions::default(), classifier, as_of);
     let d = survey.devices.iter().min_by_key(|d| (d.first_seen, d.ip))?;

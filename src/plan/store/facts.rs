@@ -6,6 +6,8 @@
 //! A service keeps the facts in memory as a [`Replica`], at a revision that the database counts. It merges an upload with
 //! the replica and writes only the changed rows, so it reads and parses none. If another service wrote meanwhile, the
 //! replica first catches up from the log of the newest uploads, or else is loaded again.
+//!
+//! The rows of a tunnel (I13) have the zone's name with the tunnel's path behind it. Only this file knows such names.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,7 +21,9 @@ use super::audit::{By, Entry};
 use super::engine::{Bulk, sql};
 use super::{Scope, Store, StoreError, Work, plans, snapshots};
 use crate::billing::timeline;
-use crate::census::{Coupling, CouplingKey, Inventory, MacAddr, Station, Timestamp, Zone};
+use crate::census::{
+    Coupling, CouplingKey, Inventory, MacAddr, Station, Timestamp, TunnelKey, TunnelMarks, Zone,
+};
 use crate::plan::crash::crash_point;
 use crate::wire::Upload;
 use crate::wire::{SensorId, SubscriptionId};
@@ -81,12 +85,19 @@ impl Replica {
     }
 }
 
-/// The rows of an upload that differ from what was known.
+/// The rows of a zone, or of a tunnel in it, that differ from what was known.
 #[derive(Default)]
-struct Changes {
+struct Rows {
     couplings: Vec<(CouplingKey, Coupling)>,
     stations: Vec<(MacAddr, Station)>,
     segment: Option<String>,
+}
+
+/// What an upload changes.
+#[derive(Default)]
+struct Changes {
+    /// The rows inside the tunnels of each path; those of the zone itself first.
+    rows: Vec<(Vec<TunnelKey>, Rows)>,
     /// Couplings and stations after the upload.
     held: usize,
     /// Whether there are more of them than before.
@@ -201,7 +212,7 @@ impl Store {
         if let Some(reach) = changes.reach.filter(|reach| *reach < now.day_start()) {
             snapshots::note_late(&mut work, subscription, sensor, upload, revision, reach, now).await?;
         }
-        let rows = changes.couplings.len() + changes.stations.len();
+        let rows = changes.rows.iter().map(|(_, rows)| rows.couplings.len() + rows.stations.len()).sum();
         write(&mut work, subscription, &upload.zone, &changes).await?;
         crash_point!("ingest-before-commit");
         work.commit().await?;
@@ -303,7 +314,15 @@ async fn load(work: &mut Work, subscription: &SubscriptionId) -> Result<Inventor
     let mut inventory = Inventory::default();
     let query = sql("SELECT zone, facts FROM segment WHERE subscription = $1").bind(subscription);
     work.each(query, &mut |row| {
-        zone(&mut inventory, row.str("zone")?).segment = from_json("segment", row.str("facts")?)?;
+        let (name, path) = read_name(row.str("zone")?)?;
+        let of_zone = zone(&mut inventory, name);
+        match path.split_last() {
+            None => of_zone.segment = from_json("segment", row.str("facts")?)?,
+            Some((key, around)) => {
+                let tunnel = of_zone.within(around).tunnels.entry(*key).or_default();
+                (tunnel.marks, tunnel.facts.segment) = from_json("segment", row.str("facts")?)?;
+            }
+        }
         Ok(())
     })
     .await?;
@@ -311,7 +330,7 @@ async fn load(work: &mut Work, subscription: &SubscriptionId) -> Result<Inventor
     work.each(query, &mut |row| {
         let key = coupling_key(row.str("mac")?, row.str("ip")?)?;
         let facts: Coupling = from_json("coupling", row.str("facts")?)?;
-        zone(&mut inventory, row.str("zone")?).couplings.insert(key, facts);
+        named(&mut inventory, row.str("zone")?)?.couplings.insert(key, facts);
         Ok(())
     })
     .await?;
@@ -319,7 +338,7 @@ async fn load(work: &mut Work, subscription: &SubscriptionId) -> Result<Inventor
     work.each(query, &mut |row| {
         let mac = mac_of("station", row.str("mac")?)?;
         let facts: Station = from_json("station", row.str("facts")?)?;
-        zone(&mut inventory, row.str("zone")?).stations.insert(mac, facts);
+        named(&mut inventory, row.str("zone")?)?.stations.insert(mac, facts);
         Ok(())
     })
     .await?;
@@ -328,36 +347,85 @@ async fn load(work: &mut Work, subscription: &SubscriptionId) -> Result<Inventor
 
 /// The rows that an upload changes.
 fn changes(inventory: &Inventory, upload: &Upload) -> Result<Changes, StoreError> {
-    let (known, delta) = (inventory.zones.get(&upload.zone), &upload.delta);
-    let mut out = Changes {
-        held: inventory.zones.values().map(|z| z.couplings.len() + z.stations.len()).sum(),
-        ..Changes::default()
-    };
+    let known = inventory.zones.get(&upload.zone);
+    let mut out = Changes { held: inventory.zones.values().map(held).sum(), ..Changes::default() };
     let before = out.held;
-    let Changes { couplings, stations, segment, held, grown, reach } = &mut out;
-    let mut note = |news: Option<Timestamp>| *reach = [*reach, news].into_iter().flatten().min();
-    merged(
-        known.map(|z| &z.couplings),
-        &delta.couplings,
-        Coupling::merge,
-        couplings,
-        held,
-        |now, old, new| {
-            note(now.news(old, new.last_seen));
-        },
-    );
-    merged(known.map(|z| &z.stations), &delta.stations, Station::merge, stations, held, |now, old, _| {
-        note(now.news(old));
-    });
-    *grown = *held > before;
-    let old = known.map(|z| z.segment.clone()).unwrap_or_default();
-    let mut facts = old.clone();
-    facts.merge(&delta.segment);
-    note(facts.news(&old, delta.segment.last_frame));
-    if known.is_none_or(|z| z.segment != facts) {
-        *segment = Some(to_json("segment", &facts)?);
+    out.compare(&[], None, known, None, &upload.delta)?;
+    let mut tunnels = Vec::new();
+    upload.delta.each_tunnel(&mut |path, tunnel| tunnels.push((path.to_vec(), tunnel)));
+    for (path, tunnel) in tunnels {
+        let marks =
+            path.split_last().and_then(|(key, around)| Some(known?.inside(around)?.tunnels.get(key)?.marks));
+        out.held += usize::from(marks.is_none());
+        out.compare(
+            &path,
+            marks,
+            known.and_then(|zone| zone.inside(&path)),
+            Some(tunnel.marks),
+            &tunnel.facts,
+        )?;
     }
+    out.grown = out.held > before;
     Ok(out)
+}
+
+/// What a zone takes of the room: its couplings, stations and tunnels.
+fn held(zone: &Zone) -> usize {
+    let mut tunnels = 0;
+    zone.each_tunnel(&mut |_, _| tunnels += 1);
+    zone.rows() + tunnels
+}
+
+impl Changes {
+    /// Compares a zone, or what was seen inside the tunnels of `path`, with what is known of it.
+    fn compare(
+        &mut self,
+        path: &[TunnelKey],
+        known_marks: Option<TunnelMarks>,
+        known: Option<&Zone>,
+        marks: Option<TunnelMarks>,
+        delta: &Zone,
+    ) -> Result<(), StoreError> {
+        let mut rows = Rows::default();
+        let Self { held, reach, .. } = self;
+        let mut note = |news: Option<Timestamp>| *reach = [*reach, news].into_iter().flatten().min();
+        merged(
+            known.map(|z| &z.couplings),
+            &delta.couplings,
+            Coupling::merge,
+            &mut rows.couplings,
+            held,
+            |now, old, new| {
+                note(now.news(old, new.last_seen));
+            },
+        );
+        merged(
+            known.map(|z| &z.stations),
+            &delta.stations,
+            Station::merge,
+            &mut rows.stations,
+            held,
+            |now, old, _| {
+                note(now.news(old));
+            },
+        );
+        let old = known.map(|z| z.segment.clone()).unwrap_or_default();
+        let mut segment = old.clone();
+        segment.merge(&delta.segment);
+        note(segment.news(&old, delta.segment.last_frame));
+        let mut trust = known_marks.unwrap_or_default();
+        let marked =
+            marks.is_some_and(|marks| trust.merge(marks)) || known_marks.is_none() && marks.is_some();
+        note(trust.news(known_marks.unwrap_or_default(), segment.first_frame));
+        if marked || known.is_none_or(|z| z.segment != segment) {
+            rows.segment = Some(match marks {
+                Some(_) => to_json("segment", &(trust, &segment))?,
+                None => to_json("segment", &segment)?,
+            });
+        }
+        self.rows.push((path.to_vec(), rows));
+        Ok(())
+    }
 }
 
 /// The entries of `delta` that add something new, merged with the known entries. Calls `news` with each of them: merged,
@@ -395,24 +463,36 @@ async fn write(
     zone: &str,
     changes: &Changes,
 ) -> Result<(), StoreError> {
-    let fixed = [("subscription", subscription.as_str()), ("zone", zone)];
-    if let Some(facts) = &changes.segment {
+    for (path, rows) in &changes.rows {
+        write_rows(work, subscription, &row_name(zone, path), rows).await?;
+    }
+    Ok(())
+}
+
+async fn write_rows(
+    work: &mut Work,
+    subscription: &SubscriptionId,
+    name: &str,
+    rows: &Rows,
+) -> Result<(), StoreError> {
+    let fixed = [("subscription", subscription.as_str()), ("zone", name)];
+    if let Some(facts) = &rows.segment {
         let values = vec![vec![facts.clone()]];
         work.upsert(Bulk { table: "segment", fixed: &fixed, columns: &["facts"], values }).await?;
     }
-    if !changes.couplings.is_empty() {
+    if !rows.couplings.is_empty() {
         let values = vec![
-            changes.couplings.iter().map(|(key, _)| key.mac.to_string()).collect(),
-            changes.couplings.iter().map(|(key, _)| key.ip.to_string()).collect(),
-            json("coupling", changes.couplings.iter().map(|(_, facts)| facts))?,
+            rows.couplings.iter().map(|(key, _)| key.mac.to_string()).collect(),
+            rows.couplings.iter().map(|(key, _)| key.ip.to_string()).collect(),
+            json("coupling", rows.couplings.iter().map(|(_, facts)| facts))?,
         ];
         work.upsert(Bulk { table: "coupling", fixed: &fixed, columns: &["mac", "ip", "facts"], values })
             .await?;
     }
-    if !changes.stations.is_empty() {
+    if !rows.stations.is_empty() {
         let values = vec![
-            changes.stations.iter().map(|(mac, _)| mac.to_string()).collect(),
-            json("station", changes.stations.iter().map(|(_, facts)| facts))?,
+            rows.stations.iter().map(|(mac, _)| mac.to_string()).collect(),
+            json("station", rows.stations.iter().map(|(_, facts)| facts))?,
         ];
         work.upsert(Bulk { table: "station", fixed: &fixed, columns: &["mac", "facts"], values }).await?;
     }
@@ -422,10 +502,45 @@ async fn write(
 /// Merges a committed upload into the facts in memory.
 fn apply(facts: &mut Facts, name: &str, changes: Changes, upload: &Upload, revision: i64) {
     let zone = zone(&mut facts.inventory, name);
+    for (path, rows) in changes.rows {
+        let inside = zone.within(&path);
+        inside.couplings.extend(rows.couplings);
+        inside.stations.extend(rows.stations);
+    }
     zone.segment.merge(&upload.delta.segment);
-    zone.couplings.extend(changes.couplings);
-    zone.stations.extend(changes.stations);
+    upload.delta.each_tunnel(&mut |path, tunnel| {
+        if let Some((key, around)) = path.split_last() {
+            let known = zone.within(around).tunnels.entry(*key).or_default();
+            known.marks.merge(tunnel.marks);
+            known.facts.segment.merge(&tunnel.facts.segment);
+        }
+    });
     facts.revision = Some(revision);
+}
+
+/// Separates the parts of a row's zone. No zone has it in its name.
+const SEPARATOR: char = '\u{1f}';
+
+/// The zone of rows inside the tunnels of `path`: the zone's name, and a MAC and an address for each tunnel.
+fn row_name(zone: &str, path: &[TunnelKey]) -> String {
+    path.iter().fold(zone.to_owned(), |name, key| format!("{name}{SEPARATOR}{} {}", key.mac, key.ip))
+}
+
+/// The zone's name and the path in the zone of a row.
+fn read_name(name: &str) -> Result<(&str, Vec<TunnelKey>), StoreError> {
+    let mut parts = name.split(SEPARATOR);
+    let zone = parts.next().unwrap_or_default();
+    let key = |part: &str| {
+        let (mac, ip) = part.split_once(' ').unwrap_or_default();
+        coupling_key(mac, ip)
+    };
+    Ok((zone, parts.map(key).collect::<Result<_, _>>()?))
+}
+
+/// The part of the inventory to which rows of that name belong.
+fn named<'i>(inventory: &'i mut Inventory, name: &str) -> Result<&'i mut Zone, StoreError> {
+    let (name, path) = read_name(name)?;
+    Ok(zone(inventory, name).within(&path))
 }
 
 fn json<'f, F: Serialize + 'f>(

@@ -39,6 +39,7 @@ pub(super) struct Arguments {
 
 /// An inventory, and what a survey of it needs.
 pub(super) struct SurveyInput {
+    /// With the facts of the tunnels that are trusted (I13).
     pub(super) inventory: Inventory,
     pub(super) capture: CaptureSummary,
     pub(super) frames: Option<FrameNumbers>,
@@ -59,10 +60,12 @@ impl SurveyInput {
         let rules = rules(&config)?;
         let options = replay::ReplayOptions {
             files: arguments.capture.clone(),
-            zone: arguments.zone.clone().unwrap_or(config.zone),
             couplings: config.limits.couplings,
+            tunnels: config.tunnels(),
+            zone: arguments.zone.clone().unwrap_or(config.zone),
         };
-        let replayed = replay::read(&options)?;
+        let mut replayed = replay::read(&options)?;
+        replayed.inventory.admit(&policy);
         Ok(Self {
             as_of: arguments.as_of.or_else(|| replayed.inventory.believed_end()).or(replayed.counters.last),
             capture: replayed.capture(),
@@ -77,7 +80,7 @@ impl SurveyInput {
 
     /// What the running sensor knows, to be counted at `as_of` or now.
     pub(super) fn running(config: &Config, as_of: Option<Timestamp>) -> Result<Self, Failure> {
-        let SensorSnapshot { inventory, capture, refused, mostly_unread, rules, rules_problem, .. } =
+        let SensorSnapshot { mut inventory, capture, refused, mostly_unread, rules, rules_problem, .. } =
             ask(config)?;
         if let Some(problem) = rules_problem {
             tracing::warn!(
@@ -87,6 +90,7 @@ impl SurveyInput {
         let rules = Rules::of(&rules)?;
         let as_of = Some(as_of.unwrap_or_else(|| SystemClock.now()));
         let policy = config.policy();
+        inventory.admit(&policy);
         Ok(Self { inventory, capture, frames: None, refused, mostly_unread, as_of, policy, rules })
     }
 

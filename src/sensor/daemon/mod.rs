@@ -110,8 +110,10 @@ pub(crate) fn run(options: RunOptions) -> Result<(), RunError> {
     // The capture half alone gives up every privilege, so it needs a restart; both halves in one process keep what they need.
     let restart = Arc::new(Notify::new());
     let reopens = uploads || config.confinement.mode == ConfinementMode::Off;
+    let table = Arc::new(Table::new(config.limits.couplings));
+    table.trust(config.tunnels());
     let shared = Shared {
-        table: Arc::new(Table::new(config.limits.couplings)),
+        table,
         status: Arc::default(),
         stop: Arc::new(AtomicBool::new(false)),
         rules: Arc::new(ArcSwap::from_pointee(if captures {
@@ -325,6 +327,7 @@ impl Daemon {
             Ok((config, rules)) => {
                 (self.set_level)(&config.log.level);
                 orders.send_replace(order(&config));
+                self.shared.table.trust(config.tunnels());
                 self.shared.config.store(Arc::new(config));
                 self.shared.rules.store(Arc::new(rules));
                 tracing::info!("reloaded the configuration and the rules");

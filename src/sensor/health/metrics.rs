@@ -80,6 +80,7 @@ impl Collector for Scrape {
             gauge(&mut out, "couplings", "Couplings in the table", table.len() as u64)?;
             let hits = status.limit_hits(table.limit_hits());
             counter(&mut out, "couplings_refused", "Sightings refused at the limit", hits.couplings)?;
+            counter(&mut out, "tunnels_refused", "Frames in tunnels that found no room", hits.tunnels)?;
             counter(
                 &mut out,
                 "evidence_refused",

@@ -12,6 +12,8 @@ const EVERY: Duration = Duration::from_mins(1);
 pub struct LimitHits {
     /// Refused sightings of couplings and stations beyond `limits.couplings`.
     pub couplings: u64,
+    /// Frames in tunnels for which there was no room.
+    pub tunnels: u64,
     /// Values dropped from full sets of evidence.
     pub evidence: u64,
     /// Fragmented datagrams dropped before they were complete.
@@ -26,6 +28,10 @@ impl fmt::Display for LimitHits {
         if self.couplings > 0 {
             let finding = Finding::lower_bound("", Limit::Couplings);
             parts.push(format!("{finding} ({} sightings); {}", self.couplings, finding.advice));
+        }
+        if self.tunnels > 0 {
+            let finding = Finding::lower_bound("", Limit::Tunnels);
+            parts.push(format!("{finding} ({} frames); {}", self.tunnels, finding.advice));
         }
         if self.learned {
             let finding = Finding::lower_bound("", Limit::Learned);

@@ -100,7 +100,7 @@ impl Collector {
         }
         self.uncovered = if whole { uncovered } else { self.spool.next_sequence() - 1 };
         if !self.table.is_empty() {
-            tracing::info!("restored {} couplings of the last run", self.table.len());
+            tracing::info!("restored {} couplings of the last run", self.table.held());
         }
         Ok(())
     }
@@ -198,10 +198,10 @@ impl Collector {
     fn put_changes(&mut self, alive: bool) -> Result<Stored, SpoolError> {
         let mut uploads = 0;
         // Changes that come in meanwhile may wait for the next call.
-        for _ in 0..=self.table.len() / ROWS * 3 + 1 {
+        for _ in 0..=self.table.held() / ROWS * 3 + 1 {
             let delta = self.table.take_some(ROWS);
             // A delta that is not full covers the whole table.
-            let all = delta.couplings.len() + delta.stations.len() < ROWS;
+            let all = delta.rows() < ROWS;
             if !delta.is_empty() || alive && uploads == 0 {
                 self.changed |= !delta.is_empty();
                 uploads += self.put_all(parts(delta, PART_BYTES))?;

@@ -105,6 +105,7 @@ mod tests {
             source: [10, 0, 0, 1].into(),
             destination: [224, 0, 0, 251].into(),
             id,
+            tunnel: 0,
         }
     }
 

@@ -1,183 +1,279 @@
 //! The sensor's inventory of one zone, into which all workers merge.
 //!
-//! A concurrent map of couplings, one of stations, and the zone's segment. At its limit the table refuses new couplings
-//! and counts them, and the census is a lower bound; it never evicts. Unproven public addresses are the Internet behind
-//! a router: they get half of the room, so that they never keep a device out.
+//! [`Rows`] of what the link itself showed, and of what each tunnel carried (I13). At its limit the table refuses new
+//! couplings and counts them, and the census is a lower bound; it never evicts. Unproven public addresses are the
+//! Internet behind a router, and anybody can send a tunnel's packets: together they get half of the room, so that they
+//! never keep a device out.
 //!
 //! A million couplings must fit a small appliance. Rows are boxed, because a hash map reserves up to twice as many slots
 //! as it has rows, and equal values of evidence are stored once.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use dashmap::mapref::entry::Entry;
-use dashmap::{DashMap, DashSet};
+use dashmap::DashSet;
 use foldhash::fast::RandomState;
 
 use super::bounds::LimitHits;
+use super::rows::{Recorder, Rows};
 use crate::census::address::is_public;
-use crate::census::{Coupling, CouplingKey, Field, MacAddr, Segment, Sign, Signs, Station, Timestamp, Zone};
+use crate::census::{
+    CouplingKey, Field, MacAddr, Prefix, Segment, Signs, Timestamp, Tunnel, TunnelKey, TunnelMarks, Zone,
+};
 use crate::dissect::Tags;
 
 /// Maximum number of distinct values stored once; further ones are stored in each row.
 const SHARED_VALUES: usize = 65_536;
-
-/// What changed in a row since the last delta.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-enum News {
-    Nothing,
-    /// Seen again, without other changes.
-    Seen,
-    Facts,
-}
-
-#[derive(Debug)]
-struct Row<T> {
-    facts: T,
-    news: News,
-}
+/// Maximum number of tunnels that the configuration does not name. Those from public addresses get half of the room.
+const TUNNELS: usize = 256;
+/// Maximum number of tunnels that the configuration names.
+const CONFIGURED_TUNNELS: usize = 1_024;
 
 /// The inventory of one zone. Hash seeds are random for each process, because the keys come from the network.
 #[derive(Debug)]
 pub struct Table {
-    couplings: DashMap<CouplingKey, Box<Row<Coupling>>, RandomState>,
-    stations: DashMap<MacAddr, Row<Station>, RandomState>,
-    segment: Mutex<(Segment, bool)>,
+    link: Rows,
+    tunnels: RwLock<Tunnels>,
+    /// Sources of tunnels that are trusted: `capture.tunnels`.
+    trusted: RwLock<BTreeSet<Prefix>>,
     values: DashSet<Arc<str>, RandomState>,
     shared: AtomicUsize,
     limit: usize,
     held: AtomicUsize,
-    /// How many of these are unproven public addresses.
+    /// How many of these may have only half of the room.
     foreign: AtomicUsize,
+    /// Stations in tunnels that nobody trusts.
+    tunnelled: AtomicUsize,
     refused: AtomicU64,
+    /// Frames in tunnels for which there was no room.
+    unopened: AtomicU64,
     /// Values dropped from full sets of evidence.
-    given_up: AtomicU64,
+    pub(super) given_up: AtomicU64,
+}
+
+/// What the tunnels carried.
+#[derive(Debug, Default)]
+struct Tunnels {
+    /// By their paths: the tunnels around them and themselves, the outermost first.
+    rows: BTreeMap<Vec<TunnelKey>, Arc<TunnelRows>>,
+    /// How many were configured when they were added, and how many others come from public addresses.
+    configured: usize,
+    public: usize,
+}
+
+impl Tunnels {
+    /// Adds a tunnel if there is room.
+    fn add(&mut self, path: &[TunnelKey], configured: bool) -> Option<Arc<TunnelRows>> {
+        if let Some(known) = self.rows.get(path) {
+            return Some(Arc::clone(known));
+        }
+        let public = !configured && is_public(path.last()?.ip);
+        let has_room = if configured {
+            self.configured < CONFIGURED_TUNNELS
+        } else {
+            self.rows.len() - self.configured < TUNNELS && (!public || self.public < TUNNELS / 2)
+        };
+        if !has_room {
+            return None;
+        }
+        self.configured += usize::from(configured);
+        self.public += usize::from(public);
+        let tunnel = Arc::new(TunnelRows::default());
+        tunnel.mark(TunnelMarks { configured, ..TunnelMarks::default() });
+        self.rows.insert(path.to_vec(), Arc::clone(&tunnel));
+        Some(tunnel)
+    }
+}
+
+/// What one tunnel carried.
+#[derive(Debug, Default)]
+pub(crate) struct TunnelRows {
+    rows: Rows,
+    /// With whether they changed since the last delta.
+    marks: Mutex<(TunnelMarks, bool)>,
+}
+
+impl TunnelRows {
+    /// Adds marks.
+    pub(super) fn mark(&self, marks: TunnelMarks) {
+        let mut known = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        known.1 |= known.0.merge(marks);
+    }
+
+    /// Adds marks of an earlier run; `pending` ones are part of the next delta.
+    fn restore(&self, marks: TunnelMarks, pending: bool) {
+        let mut known = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        known.0.merge(marks);
+        known.1 |= pending;
+    }
+
+    /// Makes everything part of the next delta.
+    fn requeue_all(&self) {
+        self.rows.requeue_all();
+        self.restore(TunnelMarks::default(), true);
+    }
+
+    fn marks(&self) -> (TunnelMarks, bool) {
+        *self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes what changed, up to `rows` couplings and stations; `None` if nothing did.
+    fn take(&self, rows: usize) -> Option<Tunnel> {
+        let facts = self.rows.take(rows);
+        let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        let marked = std::mem::take(&mut marks.1);
+        (marked || !facts.is_empty()).then_some(Tunnel { marks: marks.0, facts })
+    }
 }
 
 impl Table {
     /// An empty table for at most `limit` couplings and as many stations.
     pub fn new(limit: usize) -> Self {
         Self {
-            couplings: DashMap::with_hasher(RandomState::default()),
-            stations: DashMap::with_hasher(RandomState::default()),
-            segment: Mutex::default(),
+            link: Rows::default(),
+            tunnels: RwLock::default(),
+            trusted: RwLock::default(),
             values: DashSet::with_hasher(RandomState::default()),
             shared: AtomicUsize::new(0),
             limit,
             held: AtomicUsize::new(0),
             foreign: AtomicUsize::new(0),
+            tunnelled: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
+            unopened: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
         }
     }
 
-    /// The number of couplings.
+    /// Trusts the tunnels from `sources`, those that are known too. Those that were trusted before stay so.
+    pub fn trust(&self, sources: BTreeSet<Prefix>) {
+        let is_trusted = |ip: IpAddr| sources.iter().any(|prefix| prefix.contains(ip));
+        for (path, tunnel) in self.tunnels() {
+            if path.last().is_some_and(|key| is_trusted(key.ip)) {
+                tunnel.mark(TunnelMarks { configured: true, ..TunnelMarks::default() });
+            }
+        }
+        *self.trusted.write().unwrap_or_else(PoisonError::into_inner) = sources;
+    }
+
+    fn is_trusted(&self, ip: IpAddr) -> bool {
+        self.trusted.read().unwrap_or_else(PoisonError::into_inner).iter().any(|prefix| prefix.contains(ip))
+    }
+
+    /// The number of couplings that the link itself showed.
     pub fn len(&self) -> usize {
+        self.link.len()
+    }
+
+    /// The number of couplings, those in tunnels included.
+    pub fn held(&self) -> usize {
         self.held.load(Ordering::Relaxed)
     }
 
     /// Whether the table has no couplings.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.held() == 0
     }
 
-    /// How many sightings were refused at the limit.
+    /// How many sightings were refused at the limit, and how many frames in tunnels.
     pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed)
+        self.refused.load(Ordering::Relaxed) + self.unopened.load(Ordering::Relaxed)
     }
 
     /// Hits of the table's limits. Workers count those of fragments.
     pub fn limit_hits(&self) -> LimitHits {
         LimitHits {
-            couplings: self.refused(),
+            couplings: self.refused.load(Ordering::Relaxed),
+            tunnels: self.unopened.load(Ordering::Relaxed),
             evidence: self.given_up.load(Ordering::Relaxed),
             fragments: 0,
-            learned: self.segment().0.is_full(),
+            learned: self.link.segment().0.is_full(),
         }
+    }
+
+    /// Records what the link itself showed.
+    pub(super) fn on_link(&self) -> Recorder<'_> {
+        Recorder { table: self, rows: &self.link, tunnelled: false }
+    }
+
+    /// Records what a tunnel carried. One that nobody trusts gets at most half of the room.
+    pub(super) fn in_tunnel<'t>(&'t self, tunnel: &'t TunnelRows) -> Recorder<'t> {
+        Recorder { table: self, rows: &tunnel.rows, tunnelled: !tunnel.marks().0.is_trusted() }
+    }
+
+    /// The rows of a tunnel, which is added if there is room.
+    pub(crate) fn tunnel(&self, path: &[TunnelKey]) -> Option<Arc<TunnelRows>> {
+        let known =
+            self.tunnels.read().unwrap_or_else(PoisonError::into_inner).rows.get(path).map(Arc::clone);
+        if known.is_some() {
+            return known;
+        }
+        let configured = self.is_trusted(path.last()?.ip);
+        self.tunnels.write().unwrap_or_else(PoisonError::into_inner).add(path, configured)
+    }
+
+    /// Counts a frame in a tunnel for which there is no room.
+    pub(super) fn leave_closed(&self) {
+        self.unopened.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The tunnels, outer ones before those that they carry.
+    fn tunnels(&self) -> Vec<(Vec<TunnelKey>, Arc<TunnelRows>)> {
+        let tunnels = self.tunnels.read().unwrap_or_else(PoisonError::into_inner);
+        tunnels.rows.iter().map(|(path, tunnel)| (path.clone(), Arc::clone(tunnel))).collect()
     }
 
     /// Records a coupling that frames between `first` and `last` showed by `signs`.
     pub fn sight(&self, key: CouplingKey, first: Timestamp, last: Timestamp, signs: Signs, tags: Tags) {
-        let foreign = is_public(key.ip) && !signs.any(Sign::PROOFS);
-        self.change(key, first, foreign, |row| {
-            let mut changed = row.facts.sight(first, last, signs);
-            for vlan in tags.iter() {
-                changed |= row.facts.tag(vlan);
-            }
-            if changed { News::Facts } else { News::Seen }
-        });
+        self.on_link().sight(key, first, last, signs, tags);
     }
 
     /// Records evidence of a coupling.
     pub fn coupling_said(&self, key: CouplingKey, at: Timestamp, field: Field, value: &str) {
-        self.change(key, at, is_public(key.ip), |row| {
-            let added = row.facts.evidence.add_shared(field, value, at, |v| self.share(v));
-            self.given_up.fetch_add(added.full.into(), Ordering::Relaxed);
-            if added.changed { News::Facts } else { News::Nothing }
-        });
+        self.on_link().coupling_said(key, at, field, value);
     }
 
-    /// Records what a message of the MAC said of the host with the address, from which the message did not come (I2).
-    pub fn coupling_described(&self, key: CouplingKey, at: Timestamp, field: Field, value: &str) {
-        self.change(key, at, true, |row| {
-            let seen = row.facts.sight(at, at, Sign::Described.into());
-            let added = row.facts.evidence.add_shared(field, value, at, |v| self.share(v));
-            self.given_up.fetch_add(added.full.into(), Ordering::Relaxed);
-            if seen || added.changed { News::Facts } else { News::Nothing }
-        });
+    /// Records evidence of a station.
+    pub fn station_said(&self, mac: MacAddr, at: Timestamp, field: Field, value: &str) {
+        self.on_link().station_said(mac, at, field, value);
     }
 
-    fn change(
-        &self,
-        key: CouplingKey,
-        at: Timestamp,
-        foreign: bool,
-        change: impl FnOnce(&mut Row<Coupling>) -> News,
-    ) {
-        self.change_as(key, at, foreign, News::Facts, change);
+    /// Changes the segment; `change` returns whether anything changed.
+    pub fn learn(&self, change: impl FnOnce(&mut Segment) -> bool) {
+        self.on_link().learn(change);
     }
 
-    /// Changes a row; a new row starts with `new`.
-    fn change_as(
-        &self,
-        key: CouplingKey,
-        at: Timestamp,
-        foreign: bool,
-        new: News,
-        change: impl FnOnce(&mut Row<Coupling>) -> News,
-    ) {
-        if let Some(mut row) = self.couplings.get_mut(&key) {
-            let news = change(&mut row);
-            row.news = row.news.max(news);
-            return;
-        }
-        // At the limit, a flood costs one lookup.
-        if !self.has_room(foreign) {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        match self.couplings.entry(key) {
-            Entry::Occupied(mut row) => {
-                let news = change(row.get_mut());
-                row.get_mut().news = row.get().news.max(news);
-            }
-            Entry::Vacant(place) => {
-                self.held.fetch_add(1, Ordering::Relaxed);
-                self.foreign.fetch_add(usize::from(foreign), Ordering::Relaxed);
-                let mut row = Box::new(Row { facts: Coupling::new(at, Signs::default()), news: new });
-                change(&mut row);
-                place.insert(row);
-            }
-        }
-    }
-
-    fn has_room(&self, foreign: bool) -> bool {
+    /// Whether there is room for another coupling; a `foreign` one gets at most half of the room.
+    pub(super) fn has_room(&self, foreign: bool) -> bool {
         self.held.load(Ordering::Relaxed) < self.limit
             && (!foreign || self.foreign.load(Ordering::Relaxed) < self.limit / 2)
     }
 
+    /// Whether there is room for another station beside `held` ones; those in tunnels get half of the room.
+    pub(super) fn has_room_for_station(&self, held: usize, tunnelled: bool) -> bool {
+        held < self.limit && (!tunnelled || self.tunnelled.load(Ordering::Relaxed) < self.limit / 2)
+    }
+
+    /// Counts a station that was added.
+    pub(super) fn added_station(&self, tunnelled: bool) {
+        self.tunnelled.fetch_add(tunnelled.into(), Ordering::Relaxed);
+    }
+
+    /// Counts a coupling that was added.
+    pub(super) fn added(&self, foreign: bool) {
+        self.held.fetch_add(1, Ordering::Relaxed);
+        self.foreign.fetch_add(usize::from(foreign), Ordering::Relaxed);
+    }
+
+    /// Counts a sighting that found no room.
+    pub(super) fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The shared copy of a value.
-    fn share(&self, value: &str) -> Arc<str> {
+    pub(super) fn share(&self, value: &str) -> Arc<str> {
         if let Some(known) = self.values.get(value) {
             return Arc::clone(known.key());
         }
@@ -188,27 +284,6 @@ impl Table {
         new
     }
 
-    /// Records evidence of a station.
-    pub fn station_said(&self, mac: MacAddr, at: Timestamp, field: Field, value: &str) {
-        if !self.stations.contains_key(&mac) && self.stations.len() >= self.limit {
-            self.refused.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        let mut row =
-            self.stations.entry(mac).or_insert_with(|| Row { facts: Station::new(at), news: News::Facts });
-        let earlier = row.facts.sight(at);
-        let added = row.facts.evidence.add_shared(field, value, at, |v| self.share(v));
-        self.given_up.fetch_add(added.full.into(), Ordering::Relaxed);
-        row.news = row.news.max(if earlier || added.changed { News::Facts } else { News::Seen });
-    }
-
-    /// Changes the segment; `change` returns whether anything changed.
-    pub fn learn(&self, change: impl FnOnce(&mut Segment) -> bool) {
-        let mut segment = self.segment();
-        let changed = change(&mut segment.0);
-        segment.1 |= changed;
-    }
-
     /// Takes what changed since the last call. A coupling that was only seen again comes without its evidence.
     pub fn take_delta(&self) -> Zone {
         self.take_some(usize::MAX)
@@ -216,30 +291,15 @@ impl Table {
 
     /// As [`Self::take_delta`], but at most `rows` couplings and stations: a million at once would need much memory.
     pub(crate) fn take_some(&self, rows: usize) -> Zone {
-        let mut delta = Zone::default();
-        {
-            let mut segment = self.segment();
-            if std::mem::take(&mut segment.1) {
-                delta.segment = segment.0.clone();
+        let mut delta = self.link.take(rows);
+        let mut left = rows.saturating_sub(delta.rows());
+        for (path, tunnel) in self.tunnels() {
+            if left == 0 {
+                break;
             }
-        }
-        for mut row in self.couplings.iter_mut() {
-            if delta.couplings.len() >= rows {
-                return delta;
-            }
-            let key = *row.key();
-            match std::mem::replace(&mut row.news, News::Nothing) {
-                News::Nothing => continue,
-                News::Facts => delta.couplings.insert(key, row.facts.clone()),
-                News::Seen => delta.couplings.insert(key, row.facts.without_evidence()),
-            };
-        }
-        for mut row in self.stations.iter_mut() {
-            if delta.couplings.len() + delta.stations.len() >= rows {
-                return delta;
-            }
-            if std::mem::replace(&mut row.news, News::Nothing) > News::Nothing {
-                delta.stations.insert(*row.key(), row.facts.clone());
+            if let Some(taken) = tunnel.take(left) {
+                left = left.saturating_sub(taken.facts.rows());
+                put(&mut delta, &path, taken);
             }
         }
         delta
@@ -247,54 +307,44 @@ impl Table {
 
     /// Makes a delta that could not be delivered part of the next one.
     pub(crate) fn requeue(&self, delta: &Zone) {
-        if delta.segment != Segment::default() {
-            self.segment().1 = true;
-        }
-        for key in delta.couplings.keys() {
-            if let Some(mut row) = self.couplings.get_mut(key) {
-                row.news = News::Facts;
+        self.link.requeue(delta);
+        delta.each_tunnel(&mut |path, tunnel| {
+            if let Some(known) = self.tunnel(path) {
+                known.rows.requeue(&tunnel.facts);
+                known.restore(TunnelMarks::default(), true);
             }
-        }
-        for mac in delta.stations.keys() {
-            if let Some(mut row) = self.stations.get_mut(mac) {
-                row.news = News::Facts;
-            }
-        }
+        });
     }
 
     /// Makes everything part of the next delta.
     pub(crate) fn requeue_all(&self) {
-        self.segment().1 = true;
-        self.couplings.iter_mut().for_each(|mut row| row.news = News::Facts);
-        self.stations.iter_mut().for_each(|mut row| row.news = News::Facts);
+        self.link.requeue_all();
+        for (_, tunnel) in self.tunnels() {
+            tunnel.requeue_all();
+        }
     }
 
     /// Joins facts of an earlier run; returns whether all found room. `pending` facts are part of the next delta.
     pub(crate) fn restore(&self, zone: Zone, pending: bool) -> bool {
-        let (news, before) = (if pending { News::Facts } else { News::Nothing }, self.refused());
-        self.learn(|segment| segment.merge(&zone.segment) && pending);
-        for (key, mut facts) in zone.couplings {
-            facts.evidence.share(|value| self.share(value));
-            let foreign = is_public(key.ip) && !facts.signs.any(Sign::PROOFS);
-            self.change_as(key, facts.first_seen, foreign, news, |row| {
-                row.facts.merge(&facts);
-                news
-            });
-        }
-        for (mac, mut facts) in zone.stations {
-            facts.evidence.share(|value| self.share(value));
-            if !self.stations.contains_key(&mac) && self.stations.len() >= self.limit {
-                self.refused.fetch_add(1, Ordering::Relaxed);
-                continue;
-            }
-            let mut row = self
-                .stations
-                .entry(mac)
-                .or_insert_with(|| Row { facts: Station::new(facts.first_seen), news: News::Nothing });
-            row.facts.merge(&facts);
-            row.news = row.news.max(news);
-        }
+        let before = self.refused();
+        self.restore_in(zone, &mut Vec::new(), None, pending);
         self.refused() == before
+    }
+
+    fn restore_in(&self, zone: Zone, path: &mut Vec<TunnelKey>, tunnel: Option<&TunnelRows>, pending: bool) {
+        let Zone { segment, couplings, stations, tunnels } = zone;
+        let recorder = tunnel.map_or_else(|| self.on_link(), |tunnel| self.in_tunnel(tunnel));
+        recorder.restore(Zone { segment, couplings, stations, ..Zone::default() }, pending);
+        for (key, inner) in tunnels {
+            path.push(key);
+            if let Some(known) = self.tunnel(path) {
+                known.restore(inner.marks, pending);
+                self.restore_in(inner.facts, path, Some(&known), pending);
+            } else {
+                self.leave_closed();
+            }
+            path.pop();
+        }
     }
 
     /// Passes the table to `each` in parts of at most `rows` couplings or stations, with whether the part waits for the
@@ -307,68 +357,60 @@ impl Table {
         rows: usize,
         each: &mut dyn FnMut(Zone, bool) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (segment, changed) = self.segment().clone();
-        each(Zone { segment, ..Zone::default() }, changed)?;
-        // Hold no lock while `each` runs.
-        let keys: Vec<CouplingKey> = self.couplings.iter().map(|row| *row.key()).collect();
-        for keys in keys.chunks(rows) {
-            let (mut settled, mut pending) = (Zone::default(), Zone::default());
-            for key in keys {
-                let Some(row) = self.couplings.get(key) else { continue };
-                let part = if row.news == News::Nothing { &mut settled } else { &mut pending };
-                part.couplings.insert(*key, row.facts.clone());
-            }
-            if !pending.is_empty() {
-                each(pending, true)?;
-            }
-            each(settled, false)?;
-        }
-        let macs: Vec<MacAddr> = self.stations.iter().map(|row| *row.key()).collect();
-        for macs in macs.chunks(rows) {
-            let (mut settled, mut pending) = (Zone::default(), Zone::default());
-            for mac in macs {
-                let Some(row) = self.stations.get(mac) else { continue };
-                let part = if row.news == News::Nothing { &mut settled } else { &mut pending };
-                part.stations.insert(*mac, row.facts.clone());
-            }
-            if !pending.is_empty() {
-                each(pending, true)?;
-            }
-            each(settled, false)?;
+        self.link.parts(rows, each)?;
+        for (path, tunnel) in self.tunnels() {
+            let marks = tunnel.marks();
+            let mut wrapped = |facts: Zone, pending: bool| {
+                let mut zone = Zone::default();
+                put(&mut zone, &path, Tunnel { marks: marks.0, facts });
+                each(zone, pending)
+            };
+            wrapped(Zone::default(), marks.1)?;
+            tunnel.rows.parts(rows, &mut wrapped)?;
         }
         Ok(())
     }
 
     /// A copy of the whole table.
     pub fn snapshot(&self) -> Zone {
-        Zone {
-            segment: self.segment().0.clone(),
-            couplings: self.couplings.iter().map(|row| (*row.key(), row.facts.clone())).collect(),
-            stations: self.stations.iter().map(|row| (*row.key(), row.facts.clone())).collect(),
+        let mut zone = self.link.snapshot();
+        for (path, tunnel) in self.tunnels() {
+            put(&mut zone, &path, Tunnel { marks: tunnel.marks().0, facts: tunnel.rows.snapshot() });
         }
+        zone
     }
 
     /// The whole table, without a copy: rows move shard by shard, so that memory does not grow.
     pub fn into_zone(self) -> Zone {
-        let mut couplings = Vec::with_capacity(self.couplings.len());
-        couplings.extend(self.couplings.into_iter().map(|(key, row)| (key, row.facts)));
-        couplings.sort_unstable_by_key(|(key, _)| *key);
-        Zone {
-            segment: self.segment.into_inner().unwrap_or_else(PoisonError::into_inner).0,
-            couplings: couplings.into_iter().collect(),
-            stations: self.stations.into_iter().map(|(mac, row)| (mac, row.facts)).collect(),
+        let tunnels = self.tunnels();
+        let mut zone = self.link.into_zone();
+        drop(self.tunnels);
+        for (path, tunnel) in tunnels {
+            let marks = tunnel.marks().0;
+            // A worker that still runs would hold it.
+            let facts = match Arc::try_unwrap(tunnel) {
+                Ok(tunnel) => tunnel.rows.into_zone(),
+                Err(tunnel) => tunnel.rows.snapshot(),
+            };
+            put(&mut zone, &path, Tunnel { marks, facts });
         }
+        zone
     }
+}
 
-    fn segment(&self) -> MutexGuard<'_, (Segment, bool)> {
-        // The segment is valid after a panic, too: each step of a join keeps it so.
-        self.segment.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// Puts a tunnel into the place of its path, and leaves the tunnels that it carries.
+fn put(zone: &mut Zone, path: &[TunnelKey], tunnel: Tunnel) {
+    let Some((key, around)) = path.split_last() else { return };
+    let known = zone.within(around).tunnels.entry(*key).or_default();
+    known.marks.merge(tunnel.marks);
+    let tunnels = std::mem::take(&mut known.facts.tunnels);
+    known.facts = Zone { tunnels, ..tunnel.facts };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::census::{Sign, TunnelKind};
 
     fn key(n: u8) -> CouplingKey {
         CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, n]), ip: [10, 0, 0, n].into() }
@@ -468,5 +510,72 @@ mod tests {
             table.sight(key(n), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
         }
         assert_eq!((table.len(), table.refused()), (10, 15));
+    }
+
+    fn source(n: u8) -> TunnelKey {
+        CouplingKey { mac: key(1).mac, ip: [203, 0, 113, n].into() }
+    }
+
+    #[test]
+    fn facts_of_tunnels_are_apart_in_deltas_and_come_back_as_they_were() {
+        let table = Table::new(100);
+        let paths = [&[source(1)][..], &[source(1), source(2)]];
+        for (path, n) in paths.into_iter().zip(1..) {
+            let tunnel = table.tunnel(path).unwrap();
+            tunnel.mark(TunnelMarks { kinds: TunnelKind::Gre.into(), ..TunnelMarks::default() });
+            table.in_tunnel(&tunnel).coupling_said(key(n), Timestamp(5), Field::HttpServer, "x");
+            table.in_tunnel(&tunnel).station_said(key(n).mac, Timestamp(6), Field::StpBridge, "sender");
+            table.in_tunnel(&tunnel).learn(|s| s.span(Timestamp(1), Timestamp(9)));
+        }
+        let whole = table.snapshot();
+        assert!(
+            whole.couplings.is_empty() && whole.inside(paths[1]).unwrap().couplings.contains_key(&key(2))
+        );
+        let restored = Table::new(100);
+        table.parts::<()>(1, &mut |zone, pending| Ok(assert!(restored.restore(zone, pending)))).unwrap();
+        assert_eq!((restored.snapshot(), restored.take_delta()), (whole.clone(), whole.clone()));
+        let mut merged = Zone::default();
+        for rows in [3, 1, 0] {
+            let delta = table.take_some(3);
+            assert_eq!(delta.rows(), rows);
+            merged.merge(&delta);
+        }
+        assert_eq!(merged, whole);
+        assert!(table.take_delta().is_empty());
+        table.requeue(&merged);
+        assert_eq!(table.take_delta(), whole);
+        table.requeue_all();
+        assert_eq!((table.take_delta(), table.into_zone()), (whole.clone(), whole));
+    }
+
+    #[test]
+    fn tunnels_are_bounded_and_strangers_never_keep_a_device_or_a_configured_tunnel_out() {
+        let table = Table::new(10);
+        let from = |a, n: u16| {
+            [CouplingKey { mac: key(1).mac, ip: [a, 9, n.to_be_bytes()[0], n.to_be_bytes()[1]].into() }]
+        };
+        let opened = (0..300).filter(|n| table.tunnel(&from(8, *n)).is_some()).count();
+        assert_eq!(opened, 128, "public addresses");
+        let opened = (0..300).filter(|n| table.tunnel(&from(10, *n)).is_some()).count();
+        assert_eq!(opened, 128, "others");
+        table.trust(["10.9.0.0/16".parse().unwrap()].into());
+        let tunnel = table.tunnel(&from(10, 299)).unwrap();
+        assert!(tunnel.marks().0.configured && table.tunnel(&from(10, 0)).unwrap().marks().0.configured);
+        let stranger = table.tunnel(&from(8, 1)).unwrap();
+        for n in 0..20 {
+            table.in_tunnel(&stranger).sight(
+                key(n),
+                Timestamp(1),
+                Timestamp(1),
+                Sign::ArpAsked.into(),
+                Tags::default(),
+            );
+            table.in_tunnel(&stranger).station_said(key(n).mac, Timestamp(6), Field::StpBridge, "sender");
+        }
+        assert_eq!((table.held(), table.limit_hits().couplings), (5, 15 + 15));
+        for n in 0..5 {
+            table.sight(key(n), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
+        }
+        assert_eq!((table.len(), table.held()), (5, 10));
     }
 }

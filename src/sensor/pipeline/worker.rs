@@ -11,14 +11,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use foldhash::fast::{FixedState, RandomState};
 
 use super::fragments::Fragments;
+use super::rows::Recorder;
+use super::stretch::Recent;
 use super::table::Table;
-use crate::census::time::HOUR;
+use super::tunnels::{CLOSED, Tunnels};
 use crate::census::windows::{WINDOW, same_minute, same_window};
 use crate::census::{
-    CouplingKey, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Segment, Sign, Signs, Stretches,
-    Taught, Timestamp, Unread,
+    CouplingKey, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Segment, Sign, Signs, Taught,
+    Timestamp, TunnelKey, TunnelKind, Unread,
 };
-use crate::dissect::{Anomaly, Fragment, Frame, LinkType, Malformed, Sink, Tags, dissect, packet_of};
+use crate::dissect::{
+    Anomaly, Fragment, FragmentKey, Frame, LinkType, Malformed, Sink, Tags, dissect, packet_of,
+};
 use crate::wire::{CaptureSummary, FrameNumbers};
 
 /// Slots of the cache of couplings; a power of two.
@@ -58,6 +62,7 @@ pub struct Counters {
 /// Feeds frames into a table. Each thread has its own.
 #[derive(Debug)]
 pub struct Worker<'t> {
+    table: &'t Table,
     facts: FactSink<'t>,
     recent: Vec<(u64, Timestamp)>,
     /// With a fixed seed, so that frame numbers are the same in every run.
@@ -70,7 +75,7 @@ impl<'t> Worker<'t> {
     pub fn new(table: &'t Table) -> Self {
         Self {
             facts: FactSink {
-                table,
+                tunnels: Tunnels::new(table),
                 hasher: RandomState::default(),
                 slots: vec![None; SLOTS],
                 said: vec![Told::default(); SAID],
@@ -83,6 +88,7 @@ impl<'t> Worker<'t> {
             },
             recent: vec![(0, Timestamp(i64::MIN)); RECENT],
             digest: FixedState::with_seed(0x6e65_7463_656e),
+            table,
             stretches: Recent::default(),
             numbers: None,
         }
@@ -116,12 +122,14 @@ impl<'t> Worker<'t> {
             (*known, *at) = (digest, frame.at);
         }
         self.stretches.add(frame.at);
+        self.facts.tunnels.frame(frame.at);
         self.facts.at = frame.at;
         self.facts.length = frame.length;
         self.facts.broken = false;
         let facts = &mut self.facts;
         if catch_unwind(AssertUnwindSafe(|| dissect(frame, facts))).is_err() {
             self.facts.counters.panics += 1;
+            self.facts.tunnels.reset();
         }
         self.facts.counters.malformed_frames += u64::from(self.facts.broken);
     }
@@ -153,10 +161,12 @@ impl<'t> Worker<'t> {
         let facts = &mut self.facts;
         for slot in &mut facts.slots {
             if let Some(slot) = slot.take() {
-                slot.merge_into(facts.table);
+                slot.merge_into(&facts.tunnels);
             }
         }
-        self.stretches.merge_into(facts.table);
+        self.stretches.merge_into(self.table.on_link());
+        facts.tunnels.flush();
+        facts.tunnels.judge(false);
     }
 
     /// The totals so far.
@@ -167,6 +177,7 @@ impl<'t> Worker<'t> {
     /// Flushes, and returns the totals and the frame numbers.
     pub fn finish(mut self) -> (Counters, Option<FrameNumbers>) {
         self.flush();
+        self.facts.tunnels.judge(true);
         if let Some(numbers) = &mut self.numbers {
             numbers.seal();
         }
@@ -215,45 +226,14 @@ impl From<&Counters> for CaptureSummary {
     }
 }
 
-/// When the worker had frames since the last flush.
-#[derive(Clone, Debug, Default)]
-struct Recent {
-    /// The stretch of the last frame.
-    current: Option<(Timestamp, Timestamp)>,
-    earlier: Stretches,
-}
-
-impl Recent {
-    #[inline]
-    fn add(&mut self, at: Timestamp) {
-        match &mut self.current {
-            Some((first, last)) if at >= *first && at.since(*last) < HOUR => *last = at.max(*last),
-            Some((first, _)) if at < *first && first.since(at) < HOUR => *first = at,
-            current => {
-                if let Some((first, last)) = current.replace((at, at)) {
-                    self.earlier.add(first, last);
-                }
-            }
-        }
-    }
-
-    fn merge_into(&mut self, table: &Table) {
-        let earlier = std::mem::take(&mut self.earlier);
-        if let Some((first, last)) = self.current {
-            table.learn(|segment| {
-                let changed = earlier.iter().fold(false, |changed, (a, b)| segment.span(a, b) || changed);
-                segment.span(first, last) || changed
-            });
-        }
-    }
-}
-
 /// A cached coupling: frames between `first` and `last`, in one window of ten minutes, all with the same `signs` and `tags`.
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     key: CouplingKey,
     signs: Signs,
     tags: Tags,
+    /// The number of the tunnel that the frames came through.
+    tunnel: u16,
     first: Timestamp,
     last: Timestamp,
     /// Start of the window. A coupling records the windows in which it was proven, so a slot must not span several.
@@ -261,16 +241,19 @@ struct Slot {
 }
 
 impl Slot {
-    fn new(key: CouplingKey, signs: Signs, tags: Tags, at: Timestamp) -> Self {
-        Self { key, signs, tags, first: at, last: at, window: at.0.div_euclid(WINDOW).saturating_mul(WINDOW) }
+    fn new(key: CouplingKey, signs: Signs, tags: Tags, tunnel: u16, at: Timestamp) -> Self {
+        let window = at.0.div_euclid(WINDOW).saturating_mul(WINDOW);
+        Self { key, signs, tags, tunnel, first: at, last: at, window }
     }
 
     fn holds_window_of(&self, at: Timestamp) -> bool {
         at.0.wrapping_sub(self.window).cast_unsigned() < WINDOW.cast_unsigned()
     }
 
-    fn merge_into(self, table: &Table) {
-        table.sight(self.key, self.first, self.last, self.signs, self.tags);
+    fn merge_into(self, tunnels: &Tunnels<'_>) {
+        if let Some(recorder) = tunnels.recorder(self.tunnel) {
+            recorder.sight(self.key, self.first, self.last, self.signs, self.tags);
+        }
     }
 }
 
@@ -284,7 +267,7 @@ struct Told {
 
 #[derive(Debug)]
 struct FactSink<'t> {
-    table: &'t Table,
+    tunnels: Tunnels<'t>,
     hasher: RandomState,
     slots: Vec<Option<Slot>>,
     /// Evidence sent to the table.
@@ -303,8 +286,8 @@ struct FactSink<'t> {
 impl FactSink<'_> {
     /// Whether words, by their hash, add a fact. A server repeats its name in each answer; a fact is the first time, the
     /// first in another minute of the same window, and the first in another window.
-    fn is_news(&mut self, hash: u64) -> bool {
-        let at = self.at;
+    fn is_news(&mut self, words: impl std::hash::Hash) -> bool {
+        let (at, hash) = (self.at, self.hasher.hash_one((words, self.tunnels.within)));
         #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
         let Some(said) = self.said.get_mut(hash as usize & (SAID - 1)) else { return true };
         if said.hash != hash {
@@ -319,83 +302,116 @@ impl FactSink<'_> {
         }
         news
     }
+
+    /// Where the present facts go; `None` if there is no room for their tunnel.
+    #[inline]
+    fn recorder(&self) -> Option<Recorder<'_>> {
+        self.tunnels.recorder(self.tunnels.within)
+    }
 }
 
 impl Sink for FactSink<'_> {
+    fn enter(&mut self, outer: TunnelKey, kind: TunnelKind) {
+        self.tunnels.enter(outer, kind, self.at);
+    }
+
+    fn leave(&mut self) {
+        self.tunnels.leave();
+    }
+
     fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, tags: Tags) {
-        let (key, at) = (CouplingKey { mac, ip }, self.at);
+        let (key, at, tunnel) = (CouplingKey { mac, ip }, self.at, self.tunnels.within);
+        if tunnel == CLOSED {
+            return;
+        }
         #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
-        let place = (self.hasher.hash_one(key) as usize ^ signs.0 as usize) & (SLOTS - 1);
+        let place =
+            (self.hasher.hash_one(key) as usize ^ signs.0 as usize ^ usize::from(tunnel)) & (SLOTS - 1);
         let Some(slot) = self.slots.get_mut(place) else { return };
         if let Some(known) = slot
             && known.signs == signs
             && known.key == key
             && known.tags == tags
+            && known.tunnel == tunnel
             && known.holds_window_of(at)
         {
             known.first = known.first.min(at);
             known.last = known.last.max(at);
-        } else if let Some(old) = slot.replace(Slot::new(key, signs, tags, at)) {
-            old.merge_into(self.table);
+        } else if let Some(old) = slot.replace(Slot::new(key, signs, tags, tunnel, at)) {
+            old.merge_into(&self.tunnels);
         }
     }
 
     fn coupling_said(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str) {
         let key = CouplingKey { mac, ip };
-        if self.is_news(self.hasher.hash_one((key, field, value, false))) {
-            self.table.coupling_said(key, self.at, field, value);
+        if self.is_news((key, field, value, false))
+            && let Some(recorder) = self.recorder()
+        {
+            recorder.coupling_said(key, self.at, field, value);
         }
     }
 
     fn coupling_described(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str) {
         let key = CouplingKey { mac, ip };
-        if self.is_news(self.hasher.hash_one((key, field, value, true))) {
-            self.table.coupling_described(key, self.at, field, value);
+        if self.is_news((key, field, value, true))
+            && let Some(recorder) = self.recorder()
+        {
+            recorder.coupling_described(key, self.at, field, value);
         }
     }
 
     fn station_said(&mut self, mac: MacAddr, field: Field, value: &str) {
-        self.table.station_said(mac, self.at, field, value);
+        if let Some(recorder) = self.recorder() {
+            recorder.station_said(mac, self.at, field, value);
+        }
     }
 
     fn prefix(&mut self, prefix: Prefix, by: MacAddr) {
         let key = CouplingKey { mac: by, ip: prefix.address() };
-        if self.is_news(self.hasher.hash_one((key, prefix.length()))) {
+        if self.is_news((key, prefix.length()))
+            && let Some(recorder) = self.recorder()
+        {
             let taught = Taught::new(self.at, by);
-            self.table.learn(|segment| segment.learn_sent(prefix, &taught));
+            recorder.learn(|segment| segment.learn_sent(prefix, &taught));
         }
     }
 
     fn router(&mut self, ip: IpAddr, by: MacAddr) {
-        if self.is_news(self.hasher.hash_one((CouplingKey { mac: by, ip }, "router"))) {
+        if self.is_news((CouplingKey { mac: by, ip }, "router"))
+            && let Some(recorder) = self.recorder()
+        {
             let taught = Taught::new(self.at, by);
-            self.table.learn(|segment| segment.learn_router(ip, &taught));
+            recorder.learn(|segment| segment.learn_router(ip, &taught));
         }
     }
 
     #[inline]
     fn addressed(&mut self, mac: MacAddr, ip: IpAddr) {
         let key = CouplingKey { mac, ip };
-        let hash = self.hasher.hash_one(key);
+        let hash = self.hasher.hash_one((key, self.tunnels.within));
         #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
-        if let Some(known) = self.addressed.get_mut(hash as usize & (ADDRESSED - 1))
-            && *known != hash
-        {
+        let Some(known) = self.addressed.get_mut(hash as usize & (ADDRESSED - 1)) else { return };
+        if *known != hash {
             *known = hash;
-            self.table.sight(key, self.at, self.at, Sign::Addressed.into(), Tags::default());
+            if let Some(recorder) = self.recorder() {
+                recorder.sight(key, self.at, self.at, Sign::Addressed.into(), Tags::default());
+            }
         }
     }
 
     fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) {
         // Most exchanges add nothing, so avoid the lock.
-        if Segment::teachable(sender, target).is_some() {
-            self.table.learn(|segment| segment.exchange(sender, target, answer));
+        if Segment::teachable(sender, target).is_some()
+            && let Some(recorder) = self.recorder()
+        {
+            recorder.learn(|segment| segment.exchange(sender, target, answer));
         }
     }
 
     fn gather(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>> {
         let dropped = self.fragments.dropped;
-        let whole = self.fragments.gather(fragment, self.at);
+        let key = FragmentKey { tunnel: self.tunnels.within, ..fragment.key };
+        let whole = self.fragments.gather(&Fragment { key, ..*fragment }, self.at);
         if self.fragments.dropped != dropped {
             self.anomaly(Anomaly::FragmentsDropped);
         }

@@ -1,5 +1,6 @@
 //! The same office in files of several forms.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use netcensus::census::Policy;
@@ -68,7 +69,12 @@ fn replayed(file: &[u8]) -> Result<(Counted, u64), String> {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("capture");
     fs::write(&path, file).unwrap();
-    let options = ReplayOptions { files: vec![path], zone: "default".into(), couplings: 1_000 };
+    let options = ReplayOptions {
+        files: vec![path],
+        zone: "default".into(),
+        couplings: 1_000,
+        tunnels: BTreeSet::default(),
+    };
     let replayed = replay::read(&options).map_err(|e| e.to_string())?;
     Ok((Counted::of(&replayed.inventory, &Policy::default()), replayed.counters.malformed_frames))
 }

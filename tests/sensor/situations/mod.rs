@@ -7,6 +7,7 @@ mod frames;
 mod identities;
 mod kinds;
 mod site;
+mod tunnels;
 mod words;
 
 use site::{Client, Host, Site, host};

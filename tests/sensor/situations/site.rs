@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use etherparse::PacketBuilder;
 use netcensus::census::time::SECOND;
-use netcensus::census::{Decisions, Finding, Inventory, Policy, Survey, Timestamp, Verdict};
+use netcensus::census::{Decisions, Finding, Inventory, Policy, Prefix, Survey, Timestamp, Verdict};
 use netcensus::classify::Rules;
 use netcensus::dissect::{Frame, LinkType};
 use netcensus::sensor::pipeline::{table::Table, worker::Worker};
@@ -51,12 +51,14 @@ pub(super) struct Client {
 pub(super) struct Site {
     pub(super) frames: Vec<(Timestamp, Vec<u8>)>,
     pub(super) now: i64,
+    /// Sources of tunnels that the sensor trusts.
+    pub(super) trusted: Vec<Prefix>,
 }
 
 impl Site {
     /// Only the gateway, which passes on packets from the Internet.
     pub(super) fn new() -> Self {
-        let mut site = Self { frames: Vec::new(), now: START };
+        let mut site = Self { now: START, ..Self::default() };
         site.asks(GATEWAY);
         for last in [7, 9] {
             let server = Host { mac: GATEWAY.mac, ip: [151, 101, 2, last] };
@@ -180,13 +182,14 @@ impl Site {
     /// The same frames with another content.
     pub(super) fn each(&self, change: impl Fn(&[u8]) -> Vec<u8>) -> Self {
         let frames = self.frames.iter().map(|(at, frame)| (*at, change(frame))).collect();
-        Self { frames, now: self.now }
+        Self { frames, ..self.clone() }
     }
 
-    fn zone(&self, workers: usize, backwards: bool) -> Inventory {
+    pub(super) fn zone(&self, workers: usize, backwards: bool) -> Inventory {
         let mut inventory = Inventory::default();
         for n in 0..workers {
             let table = Table::new(10_000);
+            table.trust(self.trusted.iter().copied().collect());
             let mut worker = Worker::new(&table);
             let mut each = |(at, data): &(Timestamp, Vec<u8>)| {
                 let length = u32::try_from(data.len()).unwrap();
@@ -223,8 +226,9 @@ pub(super) struct Counted(Document);
 impl Counted {
     pub(super) fn of(inventory: &Inventory, policy: &Policy) -> Self {
         static RULES: std::sync::LazyLock<Rules> = std::sync::LazyLock::new(|| Rules::builtin().unwrap());
+        let inventory = inventory.admitted(policy);
         let as_of = inventory.believed_end().unwrap_or_default();
-        let survey = Survey::new(inventory, policy, &Decisions::default(), &*RULES, as_of);
+        let survey = Survey::new(&inventory, policy, &Decisions::default(), &*RULES, as_of);
         let document = Document::new(&survey, CaptureSummary::default(), None);
         let members = document.devices.iter().map(|d| d.couplings.len() as u64).sum();
         assert!(document.census.closes(document.devices.len() as u64, members), "{document:?}");

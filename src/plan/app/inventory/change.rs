@@ -83,9 +83,9 @@ impl Inventories {
             let at = ground.at;
             let drafted = compute(move || {
                 let facts = shared.replica.facts();
-                let survey = |decisions: &Decisions| {
-                    Survey::new(&facts.inventory, &policy, decisions, &*classifier, at)
-                };
+                let inventory = facts.inventory.admitted(&policy);
+                let survey =
+                    |decisions: &Decisions| Survey::new(&inventory, &policy, decisions, &*classifier, at);
                 draft(ground, survey, look.as_deref().map(|check| &**check))
             })
             .await??;

@@ -61,6 +61,7 @@ impl Scene {
         refused: u64,
     ) -> Self {
         let decisions = Decisions::default();
+        let inventory = &*inventory.admitted(policy);
         let mut survey = Survey::new(inventory, policy, &decisions, classifier, as_of);
         let devices = survey.devices.len();
         survey.devices.sort_by_key(|d| (std::cmp::Reverse(d.first_seen), d.ip, d.mac));
