@@ -9,7 +9,7 @@
 //! sockets of Linux always provide.
 
 use std::os::fd::AsFd as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pcap::{Active, Capture, Precision, Stat};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -20,6 +20,13 @@ use crate::dissect::{Frame, LinkType};
 
 /// `IFF_UP` of netdevice(7).
 const IFF_UP: u16 = 1;
+
+/// Frames after which [`Live::poll`] comes back.
+const FRAMES: usize = 1_024;
+/// Time after which [`Live::poll`] comes back, beside its wait.
+const TIME: Duration = Duration::from_millis(100);
+/// Frames between two looks at the clock.
+const BATCH: usize = 64;
 
 /// What to open, and how.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -123,7 +130,8 @@ impl Live {
         Ok(Self { handle, interface, link, known, totals: Statistics::default() })
     }
 
-    /// Waits for frames for at most `wait`, passes them on, and returns their number.
+    /// Waits for frames for at most `wait`, passes some on, and returns their number. It comes back after [`FRAMES`] frames
+    /// or [`TIME`], however many there are.
     ///
     /// # Errors
     /// [`LiveError::Away`] if the interface disappeared: open it again.
@@ -137,12 +145,7 @@ impl Live {
                 Err(_) => PollFlags::empty(),
             }
         };
-        let link = self.link;
-        let outcome = self.handle.dispatch(None, |packet| {
-            let at = Timestamp::from_parts(packet.header.ts.tv_sec, packet.header.ts.tv_usec);
-            each(&Frame { at, link, data: packet.data, length: packet.header.len });
-        });
-        match outcome {
+        match self.dispatch(each) {
             Ok(0) if events.intersects(PollFlags::ERR | PollFlags::HUP) => {
                 // The interface is down but may come back on the same handle; the descriptor stays readable.
                 std::thread::sleep(wait);
@@ -151,6 +154,27 @@ impl Live {
             Ok(frames) => Ok(frames),
             Err(pcap::Error::TimeoutExpired) => Ok(0),
             Err(e) => Err(LiveError::Away { interface: self.interface.clone(), reason: text(&e) }),
+        }
+    }
+
+    /// Passes on what the ring holds, up to the bounds. (libpcap reads on as long as the ring has frames, and looks whether
+    /// it should stop only after each block, so it is asked for few at once.)
+    fn dispatch(&mut self, each: &mut dyn FnMut(&Frame<'_>)) -> Result<usize, pcap::Error> {
+        let (link, start, mut frames) = (self.link, Instant::now(), 0);
+        loop {
+            let outcome = self.handle.dispatch(Some(BATCH), |packet| {
+                let at = Timestamp::from_parts(packet.header.ts.tv_sec, packet.header.ts.tv_usec);
+                each(&Frame { at, link, data: packet.data, length: packet.header.len });
+            });
+            match outcome {
+                Ok(read) => frames += read,
+                // What was read before counts; an error that stays comes again.
+                Err(_) if frames > 0 => return Ok(frames),
+                Err(e) => return Err(e),
+            }
+            if !matches!(outcome, Ok(BATCH..)) || frames >= FRAMES || start.elapsed() >= TIME {
+                return Ok(frames);
+            }
         }
     }
 

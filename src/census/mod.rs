@@ -21,6 +21,7 @@ mod decisions;
 mod device;
 mod device_decisions;
 mod evidence;
+mod exchange;
 mod explanation;
 mod finding;
 mod graph;
@@ -71,6 +72,7 @@ pub use device_decisions::DeviceDecisions;
 pub use evidence::{
     Addition, Evidence, EvidenceSet, Family, Field, UnknownField, VALUE_BYTES, VALUES_PER_FIELD, clean,
 };
+pub use exchange::Exchange;
 pub use explanation::{Rung, RungOutcome, ladder, verdict_changes};
 pub use finding::{
     BadFindingId, Finding, FindingId, FindingKind, Findings, Limit, Subjects, UnlistedFindings,

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::address::{Prefix, is_link_local, is_public};
+use super::exchange;
 use super::policy::Policy;
-use super::segment::{EXCHANGE_LENGTH, Segment};
+use super::segment::Segment;
 use super::taught::Taught;
 
 /// The prefixes that count as on-link, and their broadcast addresses.
@@ -109,7 +110,7 @@ fn broadcasts(
 /// teaches, no exchange shows a wider one, and no older source sends one that it nests in or that nests in it (I5, I15b).
 fn is_undisputed(prefix: &Prefix, taught: &Taught, segment: &Segment) -> bool {
     let length = prefix.length();
-    let narrow = if prefix.address().is_ipv4() { EXCHANGE_LENGTH } else { 64 };
+    let narrow = if prefix.address().is_ipv4() { exchange::SHORTEST } else { 64 };
     let shorter = || (0..length).filter_map(|n| Prefix::of(prefix.address(), n));
     let is_other = |other: &Taught| other.is_older_source(taught);
     let mut nested = segment.sent.range(prefix..).skip(1).take_while(|(p, _)| prefix.covers(p));

@@ -1,21 +1,18 @@
 //! The segment: what frames show about a zone as a whole (I5): on-link prefixes, routers and the time of its frames.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 
 use super::address::Prefix;
+use super::exchange::{Exchange, Pending};
 use super::stretches::Stretches;
 use super::taught::{self, Taught, learn};
 use super::time::{Timestamp, earliest};
 
 /// The most prefixes of each kind, and the most routers, of a zone.
 pub(super) const LEARNED: usize = 4_096;
-/// The most half ARP exchanges of a zone.
-const PENDING: usize = 65_536;
-/// The shortest prefix that is learned from an ARP exchange (I5).
-pub(super) const EXCHANGE_LENGTH: u8 = 20;
 
 /// Facts about a zone as a whole. Merging is a join.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -38,10 +35,9 @@ pub struct Segment {
     /// Addresses from DHCP router options.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "taught")]
     pub routers: BTreeMap<IpAddr, Taught>,
-    /// Half ARP exchanges by (lower address, higher address). Bits: 1 the lower asked, 2 the higher asked, 4 the lower
-    /// answered, 8 the higher answered. Dropped once an exchanged prefix covers both addresses.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "pairs")]
-    pending: BTreeMap<(Ipv4Addr, Ipv4Addr), u8>,
+    /// Half ARP exchanges. Dropped once an exchanged prefix covers both hosts.
+    #[serde(default, skip_serializing_if = "Pending::is_empty")]
+    pending: Pending,
 }
 
 impl Segment {
@@ -65,61 +61,37 @@ impl Segment {
     /// Records one half of an ARP exchange: `sender` asked for `target`, or answered it. Both halves together teach a
     /// prefix. Returns whether anything changed.
     pub fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) -> bool {
-        let pair = (sender.min(target), sender.max(target));
-        let half = match (answer, sender == pair.0) {
-            (false, true) => 1,
-            (false, false) => 2,
-            (true, true) => 4,
-            (true, false) => 8,
-        };
-        self.halves(pair, half)
+        Exchange::heard(sender, target, answer).is_some_and(|half| self.record_exchange(half))
     }
 
-    /// The prefix that an exchange between two addresses teaches; `None` if they are too far apart (I5).
-    pub fn teachable(a: Ipv4Addr, b: Ipv4Addr) -> Option<Prefix> {
-        Prefix::common(a.into(), b.into()).filter(|p| a != b && p.length() >= EXCHANGE_LENGTH)
+    /// Records what two hosts exchanged. Returns whether anything changed.
+    pub fn record_exchange(&mut self, mut exchange: Exchange) -> bool {
+        let prefix = exchange.prefix();
+        if self.is_exchanged(&prefix) {
+            return false;
+        }
+        self.pending.complete(&mut exchange);
+        if exchange.is_whole() { self.learn_exchanged(prefix) } else { self.pending.keep(&exchange) }
     }
 
-    /// Whether an exchanged prefix covers `prefix`.
+    /// Whether an exchanged prefix covers `prefix`. As none covers another, only the last that starts before it can.
     fn is_exchanged(&self, prefix: &Prefix) -> bool {
-        (EXCHANGE_LENGTH..=prefix.length())
-            .filter_map(|length| Prefix::of(prefix.address(), length))
-            .any(|wider| self.exchanged.contains(&wider))
+        self.exchanged.range(..=*prefix).next_back().is_some_and(|wider| wider.covers(prefix))
     }
 
-    fn halves(&mut self, pair: (Ipv4Addr, Ipv4Addr), halves: u8) -> bool {
-        let Some(prefix) = Self::teachable(pair.0, pair.1).filter(|p| !self.is_exchanged(p)) else {
-            return false;
-        };
-        let before = self.pending.get(&pair).copied();
-        let known = before.unwrap_or(0) | halves;
-        if known & 0b1001 == 0b1001 || known & 0b0110 == 0b0110 {
-            if self.exchanged.len() >= LEARNED {
-                return false;
-            }
-            self.exchanged.retain(|p| !prefix.covers(p));
-            self.exchanged.insert(prefix);
-            self.drop_pending(&prefix);
-            return true;
-        }
-        if before == Some(known) || before.is_none() && self.pending.len() >= PENDING {
+    /// Adds a prefix that no other covers, in place of those that it covers, unless the set is full.
+    fn learn_exchanged(&mut self, prefix: Prefix) -> bool {
+        if self.exchanged.len() >= LEARNED {
             return false;
         }
-        self.pending.insert(pair, known);
-        true
-    }
-
-    /// Drops the half exchanges of two hosts of `prefix`. Looks at no others, because there may be many.
-    fn drop_pending(&mut self, prefix: &Prefix) {
-        let IpAddr::V4(first) = prefix.address() else { return };
-        let rest = u32::MAX.checked_shr(prefix.length().into()).unwrap_or(0);
-        let last = Ipv4Addr::from_bits(first.to_bits() | rest);
-        let lower = self.pending.range((first, Ipv4Addr::UNSPECIFIED)..=(last, Ipv4Addr::BROADCAST));
         let covered: Vec<_> =
-            lower.map(|(pair, _)| *pair).filter(|(_, b)| prefix.contains((*b).into())).collect();
-        for pair in covered {
-            self.pending.remove(&pair);
+            self.exchanged.range(prefix..).take_while(|p| prefix.covers(p)).copied().collect();
+        for narrower in covered {
+            self.exchanged.remove(&narrower);
         }
+        self.exchanged.insert(prefix);
+        self.pending.drop_within(&prefix);
+        true
     }
 
     /// Joins `other`; returns whether anything changed.
@@ -136,15 +108,10 @@ impl Segment {
             changed |= self.learn_router(*ip, taught);
         }
         for prefix in &other.exchanged {
-            if self.exchanged.len() < LEARNED && !self.is_exchanged(prefix) {
-                self.exchanged.retain(|p| !prefix.covers(p));
-                self.exchanged.insert(*prefix);
-                self.drop_pending(prefix);
-                changed = true;
-            }
+            changed |= !self.is_exchanged(prefix) && self.learn_exchanged(*prefix);
         }
-        for (pair, halves) in &other.pending {
-            changed |= self.halves(*pair, *halves);
+        for exchange in other.pending.iter() {
+            changed |= self.record_exchange(exchange);
         }
         changed
     }
@@ -178,26 +145,7 @@ impl Segment {
             || self.sent.len() >= LEARNED
             || self.exchanged.len() >= LEARNED
             || self.routers.len() >= LEARNED
-            || self.pending.len() >= PENDING
-    }
-}
-
-/// Serialises half exchanges as a list, because JSON keys must be strings.
-mod pairs {
-    use std::collections::BTreeMap;
-    use std::net::Ipv4Addr;
-
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    type Pairs = BTreeMap<(Ipv4Addr, Ipv4Addr), u8>;
-
-    pub(super) fn serialize<S: Serializer>(pairs: &Pairs, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_seq(pairs.iter().map(|((a, b), halves)| (a, b, halves)))
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(input: D) -> Result<Pairs, D::Error> {
-        let list = Vec::<(Ipv4Addr, Ipv4Addr, u8)>::deserialize(input)?;
-        Ok(list.into_iter().map(|(a, b, halves)| ((a.min(b), a.max(b)), halves)).collect())
+            || self.pending.is_full()
     }
 }
 
@@ -242,8 +190,10 @@ mod tests {
         }
         s.exchange(v4("10.0.0.4"), v4("10.0.0.10"), false);
         s.exchange(v4("10.0.0.10"), v4("10.0.0.4"), true);
-        let left: Vec<String> = s.pending.keys().map(|(a, b)| format!("{a} {b}")).collect();
-        assert_eq!(left, ["9.255.255.1 9.255.255.2", "10.0.0.3 10.0.1.3"]);
+        let mut left = Segment::default();
+        left.exchange(v4("9.255.255.1"), v4("9.255.255.2"), false);
+        left.exchange(v4("10.0.0.3"), v4("10.0.1.3"), false);
+        assert_eq!(s.pending, left.pending);
     }
 
     #[test]

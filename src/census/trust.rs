@@ -54,7 +54,7 @@ impl<'c> Caution<'c> {
 }
 
 /// Whether the zone was heard for less than the grace, so that one fact suffices.
-fn is_short(clock: &Clock, policy: &Policy) -> bool {
+pub(super) fn is_short(clock: &Clock, policy: &Policy) -> bool {
     clock.believed().is_none_or(|(first, last)| last.since(first) < policy.quarantine_grace)
 }
 

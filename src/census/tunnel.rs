@@ -15,6 +15,7 @@ use super::coupling::CouplingKey;
 use super::inventory::{Inventory, Zone};
 use super::policy::Policy;
 use super::time::Timestamp;
+use super::trust;
 
 /// The most tunnels in tunnels.
 pub const TUNNEL_DEPTH: usize = 8;
@@ -240,7 +241,7 @@ fn admissible(zone: &Zone, policy: &Policy) -> Vec<TunnelKey> {
     if !trusted.is_empty() || known().next().is_none() {
         return trusted;
     }
-    let bindings = Bindings::derive(zone, policy);
+    let bindings = Bindings::derive(zone, policy, trust::is_short(&zone.clock(), policy));
     known().filter(|key| bindings.place(key).is_some()).copied().collect()
 }
 

@@ -4,7 +4,7 @@ use super::Malformed;
 use super::Words;
 use super::network::{self, Packet};
 use super::protocol::discovery::dhcp4::{self, Message};
-use super::sink::Sink;
+use super::sink::{Anomaly, Sink};
 use crate::census::address::is_never_sender;
 use crate::census::{Field, MacAddr, Prefix, Sign};
 
@@ -25,7 +25,12 @@ pub(super) fn dissect(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink)
             sink.station_said(source, field, value);
         }
     };
-    let (message, broken) = dhcp4::read(payload, &mut Words::new(&mut hear))?;
+    let mut words = Words::new(&mut hear);
+    let read = dhcp4::read(payload, &mut words);
+    if words.budget().is_spent() {
+        sink.anomaly(Anomaly::OverBudget);
+    }
+    let (message, broken) = read?;
     // A relay puts its own address into what it passes on, in either direction.
     let relays = packet.source == message.relay && !is_never_sender(packet.source);
     if relays {

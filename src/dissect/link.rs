@@ -237,7 +237,13 @@ fn logical_link(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), M
 pub(super) fn station<T>(link: &Link, sink: &mut impl Sink, dissect: impl FnOnce(&mut Words<'_>) -> T) -> T {
     let source = link.source;
     let mut hear = |field: Field, value: &str| sink.station_said(source, field, value);
-    dissect(&mut Words::new(&mut hear))
+    let mut words = Words::new(&mut hear);
+    let result = dissect(&mut words);
+    let spent = words.budget().is_spent();
+    if spent {
+        sink.anomaly(Anomaly::OverBudget);
+    }
+    result
 }
 
 /// Runs a dissector whose words are the station's, and whose addresses it proves (I4). The words are those of
@@ -255,15 +261,18 @@ fn announced(
     let mut hear = |field: Field, value: &str| said.push((field, value.to_owned()));
     let mut words = Words::new(&mut hear).with_addresses(&mut reach);
     let result = dissect(&mut words);
-    let taken = words.is_taken();
+    let (taken, mut budget) = (words.is_taken(), *words.budget());
     for (field, value) in &said {
         sink.station_said(source, *field, value);
     }
     for (ip, proof) in addresses.into_iter().filter(|(ip, _)| !is_never_sender(*ip)) {
         network::coupling(link, ip, Signs::from(proof), sink);
-        for (field, value) in &said {
+        for (field, value) in said.iter().take_while(|(_, value)| budget.word(value.len())) {
             sink.coupling_said(source, ip, *field, value);
         }
+    }
+    if budget.is_spent() {
+        sink.anomaly(Anomaly::OverBudget);
     }
     (taken, result)
 }

@@ -9,6 +9,7 @@
 mod registry;
 
 mod arp;
+mod budget;
 mod frame;
 mod lease;
 mod link;
@@ -30,6 +31,7 @@ mod tests;
 #[cfg(test)]
 mod wrapped;
 
+pub use budget::Budget;
 pub use frame::{Frame, LinkType};
 pub use link::dissect;
 pub use payload::Payload;

@@ -167,7 +167,11 @@ pub(super) fn station<T>(
         };
         sink.station_said(mac, field, value);
     };
-    let result = dissect(&mut Words::new(&mut hear));
+    let mut words = Words::new(&mut hear);
+    let result = dissect(&mut words);
+    if words.budget().is_spent() {
+        sink.anomaly(Anomaly::OverBudget);
+    }
     if greeted && packet.is_link_scope() && !mac.is_virtual_router() {
         coupling(packet.link, packet.source, Sign::RoutingHello.into(), sink);
     }

@@ -142,6 +142,7 @@ impl Protocol {
                 for side in [Side::Client, Side::Server] {
                     let source_mac = MacAddr([0, 1, 2, 3, 4, 5]);
                     let payload = Payload { source: source_mac, ..Payload::new(bytes) };
+                    words.begin_message();
                     let result = (way.dissect)(&payload.between(source, destination).on(side), words);
                     ended = ended.and(result);
                 }

@@ -18,6 +18,8 @@ pub enum Anomaly {
     FragmentsDropped,
     /// A packet without a link layer: no MAC, so no coupling.
     NoLinkLayer,
+    /// A message of which a part was left out, because it would have cost too much work.
+    OverBudget,
 }
 
 impl Anomaly {
@@ -29,6 +31,7 @@ impl Anomaly {
             Self::Fragment => "fragment",
             Self::FragmentsDropped => "fragments_dropped",
             Self::NoLinkLayer => "no_link_layer",
+            Self::OverBudget => "over_budget",
         }
     }
 }

@@ -8,7 +8,7 @@ use pnet::packet::udp::UdpPacket;
 
 use super::network::{self, Packet, Part};
 use super::protocol::{self, host::tcp as opening};
-use super::sink::Sink;
+use super::sink::{Anomaly, Sink};
 use super::words::Sender;
 use super::{Malformed, Payload, Words, lease, quiet, tunnel};
 use crate::census::address::is_never_sender;
@@ -114,7 +114,11 @@ fn heard(
     };
     let mut words = Words::of(Sender { mac, ip }, &mut hear);
     let result = dissect(&mut words);
-    (words.is_taken(), result)
+    let (taken, spent) = (words.is_taken(), words.budget().is_spent());
+    if spent {
+        sink.anomaly(Anomaly::OverBudget);
+    }
+    (taken, result)
 }
 
 /// Whether a datagram to that port is a link-scope announcement: mDNS, LLMNR, NBNS, SSDP or WSD to a group (I4).

@@ -2,11 +2,14 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::Budget;
 use crate::census::address::is_never_sender;
 use crate::census::{Field, MacAddr, Sign, clean};
 
 /// Addresses of one described host that are kept.
 const ADDRESSES: usize = 8;
+/// An address makes a coupling, so it costs as much as a word of that many bytes.
+const ADDRESS: usize = 200;
 
 /// Receives what one packet says. A dissector says what it understood, passes over the parts that are broken, and returns
 /// the first break.
@@ -16,6 +19,23 @@ pub struct Words<'a> {
     /// The addresses of the host that the words describe; empty for the sender.
     subject: Vec<IpAddr>,
     taken: bool,
+    budget: Purse<'a>,
+}
+
+/// Whose budget the words spend.
+enum Purse<'a> {
+    Own(Budget),
+    /// That of the words of which these are a part.
+    Whole(&'a mut Budget),
+}
+
+impl Purse<'_> {
+    const fn get(&mut self) -> &mut Budget {
+        match self {
+            Purse::Own(budget) => budget,
+            Purse::Whole(budget) => budget,
+        }
+    }
 }
 
 /// Who receives the words.
@@ -54,12 +74,27 @@ impl<'a> Words<'a> {
     /// Words that `hear` receives, each cleaned and at most [`VALUE_BYTES`](crate::census::VALUE_BYTES) long. All count as
     /// the sender's.
     pub fn new(hear: &'a mut dyn FnMut(Field, &str)) -> Self {
-        Self { listener: Listener::All(hear), reach: None, subject: Vec::new(), taken: false }
+        Self::to(Listener::All(hear))
     }
 
     /// Words in a packet of `sender`. If they describe another host, `hear` receives its address.
     pub(super) fn of(sender: Sender, hear: &'a mut dyn FnMut(Option<IpAddr>, Field, &str)) -> Self {
-        Self { listener: Listener::Sorted(sender, hear), reach: None, subject: Vec::new(), taken: false }
+        Self::to(Listener::Sorted(sender, hear))
+    }
+
+    fn to(listener: Listener<'a>) -> Self {
+        let budget = Purse::Own(Budget::default());
+        Self { listener, reach: None, subject: Vec::new(), taken: false, budget }
+    }
+
+    /// What is left for the message.
+    pub(super) const fn budget(&mut self) -> &mut Budget {
+        self.budget.get()
+    }
+
+    /// Begins another message, with a budget of its own.
+    pub fn begin_message(&mut self) {
+        *self.budget() = Budget::default();
     }
 
     /// The same, with the sender's addresses for `reach`.
@@ -82,7 +117,7 @@ impl<'a> Words<'a> {
             Listener::All(hear) => Listener::All(*hear),
             Listener::Sorted(sender, hear) => Listener::Sorted(*sender, *hear),
         };
-        Words { listener, reach: None, subject, taken: false }
+        Words { listener, reach: None, subject, taken: false, budget: Purse::Whole(self.budget.get()) }
     }
 
     /// Whether a host with these addresses is the sender. It is if the sender is unknown.
@@ -107,7 +142,10 @@ impl<'a> Words<'a> {
 
     /// Says a string from the network after cleaning it (see [`clean`]). Says nothing if nothing is left.
     pub fn say(&mut self, field: Field, bytes: &[u8]) {
-        if let Some(text) = clean(bytes) {
+        // What may not be said need not be cleaned.
+        if !self.budget().is_silent()
+            && let Some(text) = clean(bytes)
+        {
             self.tell(field, &text);
         }
     }
@@ -133,16 +171,28 @@ impl<'a> Words<'a> {
     /// Says an address at which the sender is managed, and what kind of proof that is (I4). Only announcements of the link
     /// layer prove addresses; other packets' are dropped.
     pub(super) fn address(&mut self, ip: IpAddr, proof: Sign) {
-        if let Some(reach) = &mut self.reach {
+        if let Some(reach) = &mut self.reach
+            && self.budget.get().word(ADDRESS)
+        {
             reach(ip, proof);
         }
     }
 
     fn tell(&mut self, field: Field, value: &str) {
+        let budget = self.budget.get();
         match &mut self.listener {
-            Listener::All(hear) => hear(field, value),
-            Listener::Sorted(_, hear) if self.subject.is_empty() => hear(None, field, value),
-            Listener::Sorted(_, hear) => self.subject.iter().for_each(|ip| hear(Some(*ip), field, value)),
+            Listener::All(hear) if budget.word(value.len()) => hear(field, value),
+            Listener::Sorted(_, hear) if self.subject.is_empty() => {
+                if budget.word(value.len()) {
+                    hear(None, field, value);
+                }
+            }
+            Listener::Sorted(_, hear) => {
+                for ip in self.subject.iter().take_while(|_| budget.word(value.len())) {
+                    hear(Some(*ip), field, value);
+                }
+            }
+            Listener::All(_) => {}
         }
     }
 }

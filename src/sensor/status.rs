@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crate::capture::live::Statistics;
@@ -11,7 +11,7 @@ use crate::dissect::Anomaly;
 use crate::sensor::pipeline::bounds::{LimitHits, Reporter};
 use crate::sensor::pipeline::worker::Counters;
 use crate::sensor::upload::feedback::Feedback;
-use crate::wire::{CaptureSummary, Health};
+use crate::wire::{CaptureSummary, DropSpan, Health};
 
 /// Clock difference, in seconds, from which on the sensor warns.
 const SKEW: u64 = 60;
@@ -26,6 +26,26 @@ pub struct InterfaceStatus {
     pub counters: Counters,
     /// Totals of all capture handles ever opened on it.
     pub statistics: Statistics,
+    /// When frames were dropped.
+    pub drops: Option<DropSpan>,
+}
+
+impl InterfaceStatus {
+    /// Frames dropped by the kernel or by the interface.
+    pub fn dropped(&self) -> u64 {
+        self.statistics.dropped_ring + self.statistics.dropped_interface
+    }
+
+    /// Notes that frames were dropped since `before` was published.
+    pub(crate) fn note_drops(&mut self, before: &Self) {
+        self.drops = before.drops;
+        if self.dropped() > before.dropped()
+            && let Some((first, last)) = before.counters.last.or(self.counters.first).zip(self.counters.last)
+        {
+            let now = DropSpan { first: first.min(last), last };
+            self.drops = Some(self.drops.map_or(now, |known| known.with(now)));
+        }
+    }
 }
 
 /// Totals count from the start of the sensor.
@@ -34,8 +54,8 @@ pub struct Status {
     interfaces: Mutex<BTreeMap<String, InterfaceStatus>>,
     delivery_problem: Mutex<Option<String>>,
     reporter: Mutex<Reporter>,
-    /// Rounds of all capture threads: stands still if all of them hang.
-    pub rounds: AtomicU64,
+    /// Batches of frames and waits of each capture thread: it stands still if the thread hangs.
+    progress: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
     /// Uploads that the service acknowledged for the first time.
     pub uploads_stored: AtomicU64,
     /// Uploads that the service had already.
@@ -60,6 +80,21 @@ pub struct Status {
 impl Status {
     pub(crate) fn publish(&self, interface: &str, status: InterfaceStatus) {
         lock(&self.interfaces).insert(interface.to_owned(), status);
+    }
+
+    /// What the thread of that interface counts up as long as it does not hang.
+    pub(crate) fn progress_of(&self, interface: &str) -> Arc<AtomicU64> {
+        lock(&self.progress).entry(interface.to_owned()).or_default().clone()
+    }
+
+    /// Whether every capture thread went on since `before`, which becomes the present state.
+    pub(crate) fn goes_on(&self, before: &mut BTreeMap<String, u64>) -> bool {
+        let progress = lock(&self.progress);
+        let now: BTreeMap<String, u64> =
+            progress.iter().map(|(i, n)| (i.clone(), n.load(Ordering::Relaxed))).collect();
+        let all = now.iter().all(|(interface, n)| before.get(interface) != Some(n));
+        *before = now;
+        all
     }
 
     pub(crate) fn interfaces(&self) -> BTreeMap<String, InterfaceStatus> {
@@ -155,15 +190,21 @@ impl Status {
 
     /// Frames dropped by the kernel or by the interfaces.
     pub(crate) fn dropped(&self) -> u64 {
-        lock(&self.interfaces)
-            .values()
-            .map(|i| i.statistics.dropped_ring + i.statistics.dropped_interface)
-            .sum()
+        lock(&self.interfaces).values().map(InterfaceStatus::dropped).sum()
+    }
+
+    /// When frames were dropped, over all interfaces.
+    fn drops(&self) -> Option<DropSpan> {
+        lock(&self.interfaces).values().filter_map(|i| i.drops).reduce(DropSpan::with)
     }
 
     /// Totals in the form of the inventory document.
     pub(crate) fn capture(&self) -> CaptureSummary {
-        CaptureSummary { dropped: self.dropped(), ..CaptureSummary::from(&self.counters()) }
+        CaptureSummary {
+            dropped: self.dropped(),
+            drops: self.drops(),
+            ..CaptureSummary::from(&self.counters())
+        }
     }
 
     /// The part of an upload about the sensor itself. `refused`: see [`Health::refused`].
@@ -176,6 +217,7 @@ impl Status {
             malformed: c.malformed,
             duplicates: c.duplicates,
             dropped: c.dropped,
+            drops: c.drops,
             refused,
             mostly_unread: self.counters().mostly_unread(),
             spool_refused: self.spool_refused.load(Ordering::Relaxed),
@@ -213,6 +255,48 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What is published of an interface with so many drops and its newest frame at that second.
+    fn published(dropped: u64, last: i64) -> InterfaceStatus {
+        let statistics = Statistics { dropped_ring: dropped, ..Statistics::default() };
+        let at = Some(Timestamp::from_secs(last));
+        InterfaceStatus {
+            counters: Counters { first: Some(Timestamp::from_secs(1)), last: at, ..Counters::default() },
+            statistics,
+            ..InterfaceStatus::default()
+        }
+    }
+
+    #[test]
+    fn drops_have_the_time_from_the_frame_before_the_first_to_the_one_after_the_last() {
+        let mut known = InterfaceStatus::default();
+        let mut spans = Vec::new();
+        for (dropped, last) in [(0, 10), (3, 20), (3, 30), (9, 40), (9, 50)] {
+            let mut now = published(dropped, last);
+            now.note_drops(&known);
+            spans.push(now.drops.map(|d| (d.first, d.last)));
+            known = now;
+        }
+        let span = |a, b| Some((Timestamp::from_secs(a), Timestamp::from_secs(b)));
+        assert_eq!(spans, [None, span(10, 20), span(10, 20), span(10, 40), span(10, 40)]);
+        let status = Status::default();
+        status.publish("a", known);
+        status.publish("b", InterfaceStatus::default());
+        assert_eq!(status.health(0).drops.map(|d| (d.first, d.last)), span(10, 40));
+        assert_eq!((status.capture().dropped, status.health(0).dropped), (9, 9));
+    }
+
+    #[test]
+    fn one_thread_that_hangs_is_seen_though_the_others_go_on() {
+        let (status, mut known) = (Status::default(), BTreeMap::new());
+        let (a, b) = (status.progress_of("a"), status.progress_of("b"));
+        assert!(status.goes_on(&mut known));
+        for (of_a, of_b, expected) in [(1, 1, true), (1, 0, false), (0, 0, false), (2, 5, true)] {
+            a.fetch_add(of_a, Ordering::Relaxed);
+            b.fetch_add(of_b, Ordering::Relaxed);
+            assert_eq!(status.goes_on(&mut known), expected);
+        }
+    }
 
     #[test]
     fn the_same_problem_is_new_once_and_again_after_an_acknowledgement() {

@@ -56,6 +56,9 @@ pub struct CaptureSummary {
     pub duplicates: u64,
     /// Frames that the kernel or the interface dropped.
     pub dropped: u64,
+    /// When frames were dropped. Left out if none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drops: Option<DropSpan>,
     #[serde(with = "rfc3339::option")]
     #[cfg_attr(feature = "plan", schema(value_type = Option<String>, format = DateTime))]
     pub first: Option<Timestamp>,
@@ -65,6 +68,28 @@ pub struct CaptureSummary {
     /// What was not understood, by kind and number (I13). Left out if there is nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub not_understood: Vec<UnreadEntry>,
+}
+
+/// The time in which frames were dropped: devices that sent only then may be missing.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
+pub struct DropSpan {
+    /// The last frame before the first that was dropped.
+    #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
+    pub first: Timestamp,
+    /// The first frame after the last that was dropped, as far as it is known.
+    #[serde(with = "rfc3339")]
+    #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
+    pub last: Timestamp,
+}
+
+impl DropSpan {
+    /// The time that holds both.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        Self { first: self.first.min(other.first), last: self.last.max(other.last) }
+    }
 }
 
 /// One device.

@@ -13,7 +13,7 @@ mod upload;
 
 pub use decisions::{DecisionsEntry, DeletedEntry, ManagedMatchEntry, SetEntry, SplitEntry};
 pub use document::{
-    CaptureSummary, CouplingEntry, DeviceEntries, DeviceEntry, Document, SCHEMA, UnaddressedEntry,
+    CaptureSummary, CouplingEntry, DeviceEntries, DeviceEntry, Document, DropSpan, SCHEMA, UnaddressedEntry,
 };
 pub use enrolment::{BadToken, EnrolRequest, EnrolResponse, EnrolmentToken, Replaced};
 pub use evidence::EvidenceEntry;

@@ -4,6 +4,7 @@ use std::io::Read;
 
 use serde::{Deserialize, Serialize};
 
+use super::document::DropSpan;
 use crate::census::{MostlyUnread, Zone};
 
 pub const UPLOAD_SCHEMA: &str = "netcensus.upload/1";
@@ -48,6 +49,9 @@ pub struct Health {
     pub duplicates: u64,
     /// Frames that the kernel or the interface dropped.
     pub dropped: u64,
+    /// When frames were dropped.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drops: Option<DropSpan>,
     /// Couplings that were refused at the limit. If it is not 0, the census is a lower bound.
     pub refused: u64,
     /// How often the spool was full, so that changes waited in memory.

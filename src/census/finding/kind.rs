@@ -29,10 +29,12 @@ pub enum FindingKind {
     NotUnderstood,
     /// A bound was hit, so that there may be more devices than the census says.
     LowerBound,
+    /// Frames were dropped before they were read, so that devices of that time may be missing.
+    FramesDropped,
 }
 
 impl FindingKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::AddressConflict,
         Self::NewcomersHeld,
         Self::UnconfirmedHeld,
@@ -43,6 +45,7 @@ impl FindingKind {
         Self::TunnelHeld,
         Self::NotUnderstood,
         Self::LowerBound,
+        Self::FramesDropped,
     ];
 
     /// Its word in documents and in the API: `address_conflict`.
@@ -72,6 +75,7 @@ impl FindingKind {
             Self::TunnelHeld => ("tunnel_held", "I13", "tunnel held"),
             Self::NotUnderstood => ("not_understood", "I13", "not understood"),
             Self::LowerBound => ("lower_bound", "Ledger", "lower bound"),
+            Self::FramesDropped => ("frames_dropped", "Ledger", "frames dropped"),
         }
     }
 }

@@ -243,6 +243,19 @@ impl Finding {
         Self::not_understood(zone, mostly.percent.min(100), &names, cause)
     }
 
+    /// `dropped` frames between `first` and `last` were dropped before anything read them.
+    pub fn frames_dropped(zone: &str, dropped: u64, first: Timestamp, last: Timestamp) -> Self {
+        let sentence = format!(
+            "frames were dropped between {first} and {last}, so there may be more devices of that time than the census \
+             counts"
+        );
+        let advice = "find out with 'netcensus-sensor top' what sends so much; then raise capture.ring_mib, give the \
+                      sensor more CPU, or mirror fewer ports; devices that are heard again later are counted";
+        Self::new(FindingKind::FramesDropped, zone, "", sentence, advice)
+            .counting(dropped)
+            .between(first, last)
+    }
+
     /// A limit was reached.
     pub fn lower_bound(zone: &str, limit: Limit) -> Self {
         let (key, sentence, advice) = match limit {

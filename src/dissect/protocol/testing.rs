@@ -21,7 +21,10 @@ where
         assert_eq!(clean(value.as_bytes()).as_deref(), Some(value), "{field} is not clean");
     };
     let mut words = Words::new(&mut hear);
-    let mut run = |bytes: &[u8]| dissect(&Payload::new(bytes), &mut words).is_ok();
+    let mut run = |bytes: &[u8]| {
+        words.begin_message();
+        dissect(&Payload::new(bytes), &mut words).is_ok()
+    };
     for end in 0..=bytes.len() {
         run(&bytes[..end]);
     }

@@ -14,7 +14,7 @@ use crate::census::{Census, Timestamp, commitment, time::rfc3339};
 use crate::listing::Tabs;
 use crate::plan::permission::View;
 use crate::plan::store::Sensor;
-use crate::wire::Document;
+use crate::wire::{Document, DropSpan};
 
 /// The schema of [`CensusReport`].
 pub const SCHEMA: &str = "netcensus.census/1";
@@ -113,6 +113,8 @@ pub async fn document(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> R
         document.capture.malformed += health.malformed;
         document.capture.duplicates += health.duplicates;
         document.capture.dropped += health.dropped;
+        document.capture.drops =
+            document.capture.drops.into_iter().chain(health.drops).reduce(DropSpan::with);
         document.census.lower_bound |= health.refused > 0;
     }
     Ok(document)

@@ -10,6 +10,7 @@ use super::{App, May, Refusal};
 use crate::census::{Finding, FindingKind, Limit, MostlyUnread, Timestamp, UnlistedFindings, time::rfc3339};
 use crate::plan::permission::View;
 use crate::plan::store::Sensor;
+use crate::wire::DropSpan;
 
 /// The schema of [`FindingList`].
 pub const SCHEMA: &str = "netcensus.findings/1";
@@ -77,6 +78,17 @@ pub fn of(inventory: &Inventory, sensors: &[Sensor]) -> FindingList {
         }
     }
     findings.extend(worst.into_iter().map(|(zone, mostly)| Finding::of_unread(zone, mostly)));
+    // One finding a zone, of the time in which any of its sensors dropped frames.
+    let mut drops: BTreeMap<&str, (u64, DropSpan)> = BTreeMap::new();
+    for (zone, health) in sensors.iter().filter_map(|s| Some((s.zone.as_deref()?, &s.health))) {
+        if let Some(span) = health.drops {
+            let known = drops.entry(zone).or_insert((0, span));
+            *known = (known.0.saturating_add(health.dropped), known.1.with(span));
+        }
+    }
+    let dropped =
+        |(zone, (n, span)): (&str, (u64, DropSpan))| Finding::frames_dropped(zone, n, span.first, span.last);
+    findings.extend(drops.into_iter().map(dropped));
     Finding::sort(&mut findings);
     FindingList {
         schema: SCHEMA,

@@ -14,7 +14,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::sensor::config::Config;
 use crate::sensor::health::SensorSnapshot;
 use crate::sensor::{replay, rules};
-use crate::wire::{CaptureSummary, FrameNumbers};
+use crate::wire::{CaptureSummary, DropSpan, FrameNumbers};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
@@ -107,6 +107,11 @@ impl SurveyInput {
         if let Some(mostly) = &self.mostly_unread {
             for zone in self.inventory.zones.keys() {
                 survey.findings.push(Finding::of_unread(zone, mostly));
+            }
+        }
+        if let Some(DropSpan { first, last }) = self.capture.drops {
+            for zone in self.inventory.zones.keys() {
+                survey.findings.push(Finding::frames_dropped(zone, self.capture.dropped, first, last));
             }
         }
         survey

@@ -3,7 +3,7 @@
 //! If an interface disappears, its thread reports the problem and tries to open it again, with growing pauses.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -106,6 +106,10 @@ struct Thread<'s> {
     pause: Duration,
     next_attempt: Instant,
     flushed: Instant,
+    /// What was published last.
+    published: InterfaceStatus,
+    /// Feeds the watchdog.
+    progress: Arc<AtomicU64>,
 }
 
 impl<'s> Thread<'s> {
@@ -118,6 +122,7 @@ impl<'s> Thread<'s> {
             tracing::warn!("{problem}; retrying");
         }
         Self {
+            progress: shared.status.progress_of(&opened.interface),
             interface: opened.interface,
             settings: opened.settings,
             shared,
@@ -128,6 +133,7 @@ impl<'s> Thread<'s> {
             pause: FIRST_PAUSE,
             next_attempt: Instant::now() + FIRST_PAUSE,
             flushed: Instant::now(),
+            published: InterfaceStatus::default(),
         }
     }
 
@@ -135,7 +141,7 @@ impl<'s> Thread<'s> {
         self.publish();
         while !self.shared.stop.load(Ordering::Relaxed) {
             self.round();
-            self.shared.status.rounds.fetch_add(1, Ordering::Relaxed);
+            self.progress.fetch_add(1, Ordering::Relaxed);
             if self.flushed.elapsed() >= FLUSH {
                 self.publish();
             }
@@ -147,7 +153,8 @@ impl<'s> Thread<'s> {
         self.publish();
     }
 
-    /// Reads frames for at most [`WAIT`], or tries to open the interface.
+    /// Reads some frames, waiting for the first for at most [`WAIT`], or tries to open the interface. It always comes back:
+    /// what it reads is bounded, so a flood keeps neither the counters nor the watchdog waiting.
     fn round(&mut self) {
         if let Some(live) = &mut self.live {
             let worker = &mut self.worker;
@@ -201,11 +208,14 @@ impl<'s> Thread<'s> {
         self.flushed = Instant::now();
         self.worker.flush();
         let now = self.live.as_mut().map(Live::statistics).unwrap_or_default();
-        let status = InterfaceStatus {
+        let mut status = InterfaceStatus {
             problem: self.problem.clone(),
             counters: self.worker.counters().clone(),
             statistics: sum(self.closed, now),
+            drops: None,
         };
+        status.note_drops(&self.published);
+        self.published.clone_from(&status);
         self.shared.status.publish(&self.interface, status);
         self.shared.status.warn_of_limits(self.shared.table.limit_hits());
         let wanted = settings(&self.shared.config.load().capture, &self.interface);

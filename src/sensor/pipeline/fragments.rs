@@ -1,7 +1,7 @@
 //! Reassembly of fragmented discovery payloads. The result does not depend on the order or repetition of fragments.
 //! Memory is limited by number and bytes, not by time: at the limit the oldest datagram is dropped and counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::census::Timestamp;
 use crate::dissect::{Fragment, FragmentKey};
@@ -17,6 +17,8 @@ const PARTS: usize = 64;
 #[derive(Debug, Default)]
 pub(super) struct Fragments {
     sets: BTreeMap<FragmentKey, Set>,
+    /// The same by their earliest fragments, so that the oldest is found at once.
+    by_age: BTreeSet<(Timestamp, FragmentKey)>,
     /// Datagrams dropped at the limit.
     pub(super) dropped: u64,
 }
@@ -36,12 +38,12 @@ impl Fragments {
     /// Adds a fragment captured at `at`. Returns the payload and the time of its earliest fragment if the datagram is
     /// complete and the fragment changed something.
     pub(super) fn gather(&mut self, fragment: &Fragment<'_>, at: Timestamp) -> Option<(Vec<u8>, Timestamp)> {
-        if !self.sets.contains_key(&fragment.key) && self.sets.len() >= SETS {
-            let oldest = self.sets.iter().min_by_key(|(key, set)| (set.first, **key)).map(|(key, _)| *key);
-            if let Some(key) = oldest {
-                self.sets.remove(&key);
-                self.dropped += 1;
-            }
+        if !self.sets.contains_key(&fragment.key)
+            && self.sets.len() >= SETS
+            && let Some((_, oldest)) = self.by_age.pop_first()
+        {
+            self.sets.remove(&oldest);
+            self.dropped += 1;
         }
         let set = self.sets.entry(fragment.key).or_insert_with(|| Set {
             first: at,
@@ -49,7 +51,12 @@ impl Fragments {
             length: None,
             broken: false,
         });
+        let before = set.first;
         let news = set.add(fragment, at);
+        if set.first != before {
+            self.by_age.remove(&(before, fragment.key));
+        }
+        self.by_age.insert((set.first, fragment.key));
         if news { set.whole().map(|payload| (payload, set.first)) } else { None }
     }
 }
@@ -141,7 +148,25 @@ mod tests {
         for id in 10..3_000 {
             fragments.gather(&part(id, 0, b"abcdefgh", true), Timestamp(2));
         }
-        assert_eq!(fragments.sets.len(), SETS);
+        assert_eq!((fragments.sets.len(), fragments.by_age.len()), (SETS, SETS));
         assert!(fragments.dropped > 0);
+    }
+
+    #[test]
+    fn the_datagram_with_the_earliest_fragment_is_dropped_first() {
+        let mut fragments = Fragments::default();
+        for id in 0..1_024 {
+            fragments.gather(&part(id, 0, b"abcdefgh", true), Timestamp(10 + i64::from(id)));
+        }
+        // An earlier part of the newest makes it the oldest.
+        fragments.gather(&part(1_023, 8, b"abcdefgh", true), Timestamp(1));
+        for id in [5_000, 5_001] {
+            fragments.gather(&part(id, 0, b"abcdefgh", true), Timestamp(5_000));
+        }
+        let left: Vec<u32> = fragments.sets.keys().map(|key| key.id).collect();
+        assert_eq!(
+            (left.len(), left.contains(&1_023), left.contains(&0), left.contains(&1)),
+            (SETS, false, false, true)
+        );
     }
 }

@@ -4,6 +4,7 @@ pub mod bounds;
 pub(crate) mod capturing;
 pub mod checkpoint;
 pub mod collector;
+mod exchanges;
 mod fragments;
 mod rows;
 mod split;

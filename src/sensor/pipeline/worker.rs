@@ -10,14 +10,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use foldhash::fast::{FixedState, RandomState};
 
+use super::exchanges::Exchanges;
 use super::fragments::Fragments;
 use super::rows::Recorder;
 use super::stretch::Recent;
 use super::table::Table;
-use super::tunnels::{CLOSED, Tunnels};
+use super::tunnels::{CLOSED, LINK, Tunnels};
 use crate::census::windows::{WINDOW, same_minute, same_window};
 use crate::census::{
-    CouplingKey, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Segment, Sign, Signs, Taught,
+    CouplingKey, Exchange, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Sign, Signs, Taught,
     Timestamp, TunnelKey, TunnelKind, Unread,
 };
 use crate::dissect::{
@@ -84,6 +85,7 @@ impl<'t> Worker<'t> {
                 length: 0,
                 broken: false,
                 fragments: Fragments::default(),
+                exchanges: Exchanges::default(),
                 counters: Counters::default(),
             },
             recent: vec![(0, Timestamp(i64::MIN)); RECENT],
@@ -164,6 +166,7 @@ impl<'t> Worker<'t> {
                 slot.merge_into(&facts.tunnels);
             }
         }
+        facts.exchanges.merge_into(self.table.on_link());
         self.stretches.merge_into(self.table.on_link());
         facts.tunnels.flush();
         facts.tunnels.judge(false);
@@ -219,6 +222,7 @@ impl From<&Counters> for CaptureSummary {
             malformed: c.malformed_frames,
             duplicates: c.duplicates,
             dropped: 0,
+            drops: None,
             first: c.first,
             last: c.last,
             not_understood: c.unread.entries(),
@@ -280,6 +284,7 @@ struct FactSink<'t> {
     /// Whether the present frame has a malformed part.
     broken: bool,
     fragments: Fragments,
+    exchanges: Exchanges,
     counters: Counters,
 }
 
@@ -400,11 +405,13 @@ impl Sink for FactSink<'_> {
     }
 
     fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) {
-        // Most exchanges add nothing, so avoid the lock.
-        if Segment::teachable(sender, target).is_some()
-            && let Some(recorder) = self.recorder()
-        {
-            recorder.learn(|segment| segment.exchange(sender, target, answer));
+        let Some(exchange) = Exchange::heard(sender, target, answer) else { return };
+        if self.tunnels.within != LINK {
+            if let Some(recorder) = self.recorder() {
+                recorder.learn(|segment| segment.record_exchange(exchange));
+            }
+        } else if let Some(recorder) = self.tunnels.recorder(LINK) {
+            self.exchanges.add(exchange, &self.hasher, recorder);
         }
     }
 

@@ -6,12 +6,12 @@ use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
 use crate::census::{Field, MacAddr};
-use crate::dissect::{Malformed, Payload, Reader, Words};
+use crate::dissect::{Budget, Malformed, Payload, Reader, Words};
 
 /// The first four bytes of the options, RFC 2131 section 3.
 const MAGIC: [u8; 4] = [99, 130, 83, 99];
-/// Options that one message may hold, each part of a split one counted.
-const OPTIONS: usize = 256;
+/// What each option costs, each part of a split one counted: every value is looked for among all of them.
+const OPTION: u32 = 8;
 /// Numbers that a list in a value holds: 64 of three digits fit the longest value whole.
 const NUMBERS: usize = 64;
 /// Routers that are taken from one message.
@@ -63,7 +63,7 @@ pub(crate) fn read(payload: &[u8], words: &mut Words<'_>) -> Result<(Message, Op
     if !matches!(message.op, 1 | 2) {
         return Err(malformed("unknown operation"));
     }
-    let (options, broken) = Options::read(payload);
+    let (options, broken) = Options::read(payload, words.budget());
     message.kind = options.byte(53);
     if message.op == 1 {
         say(&options, message.kind, words);
@@ -111,7 +111,7 @@ struct Options<'a>(Vec<(u8, &'a [u8])>);
 
 impl<'a> Options<'a> {
     /// The options of a message whose fixed part is whole, and where their reading broke off.
-    fn read(payload: &'a [u8]) -> (Self, Option<Malformed>) {
+    fn read(payload: &'a [u8], budget: &mut Budget) -> (Self, Option<Malformed>) {
         let mut out = Self(Vec::new());
         let mut r = Reader::new(payload);
         let (Some(_), Some(sname), Some(file)) = (r.take(44), r.take(64), r.take(128)) else {
@@ -120,25 +120,25 @@ impl<'a> Options<'a> {
         if r.array() != Some(MAGIC) {
             return (out, None);
         }
-        let mut result = out.field(r.rest());
+        let mut result = out.field(r.rest(), budget);
         // Option 52, RFC 2132 section 9.3.
         let overload = out.byte(52).unwrap_or(0);
         for (bit, field) in [(1, file), (2, sname)] {
             if overload & bit == bit {
-                let read = out.field(field);
+                let read = out.field(field, budget);
                 result = result.and(read);
             }
         }
         (out, result.err())
     }
 
-    fn field(&mut self, field: &'a [u8]) -> Result<(), Malformed> {
+    fn field(&mut self, field: &'a [u8], budget: &mut Budget) -> Result<(), Malformed> {
         let mut r = Reader::new(field);
         while let Some(code) = r.u8() {
             match code {
                 0 => {}
                 255 => break,
-                _ if self.0.len() == OPTIONS => return Err(malformed("too many options")),
+                _ if !budget.items(OPTION) => return Err(malformed("too many options")),
                 _ => {
                     let length = r.u8().ok_or_else(|| malformed("truncated option"))?;
                     let value = r.take(length.into()).ok_or_else(|| malformed("truncated option"))?;
@@ -266,7 +266,7 @@ pub(crate) fn labels(name: &[u8]) -> Option<Vec<u8>> {
 fn say_user_class(value: &[u8], words: &mut Words<'_>) {
     let mut r = Reader::new(value);
     let mut classes = Vec::new();
-    while let Some(length) = r.u8() {
+    while let Some(length) = r.u8().filter(|_| words.budget().item()) {
         match r.take(length.into()) {
             Some(class) if length > 0 => classes.push(class),
             _ => return words.say(Field::DhcpUserClass, value),
@@ -278,8 +278,14 @@ fn say_user_class(value: &[u8], words: &mut Words<'_>) {
 }
 
 fn numbers(list: &[u8]) -> String {
-    let list: Vec<_> = list.iter().take(NUMBERS).map(u8::to_string).collect();
-    list.join(",")
+    let mut out = String::with_capacity(NUMBERS * 4);
+    for n in list.iter().take(NUMBERS) {
+        if !out.is_empty() {
+            out.push(',');
+        }
+        out.push_str(&n.to_string());
+    }
+    out
 }
 
 #[cfg(test)]

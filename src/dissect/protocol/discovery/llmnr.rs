@@ -11,7 +11,7 @@ use crate::dissect::{Malformed, Payload, Words};
 /// # Errors
 /// If a record is broken; the others count.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
-    let message = Message::read(payload.bytes, "llmnr")?;
+    let message = Message::read(payload.bytes, "llmnr", words.budget())?;
     let hosts = message.addresses();
     for Record { owner, data } in message.records.iter().filter(|_| message.answers) {
         let name = match data {
@@ -19,8 +19,8 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
             Data::Pointer(target) => target,
             _ => continue,
         };
-        let addresses = hosts.get(&name.key()).map(Vec::as_slice).unwrap_or_default();
-        words.about(addresses).say(Field::LlmnrName, &name.0.join(&b'.'));
+        let addresses = hosts.get(name.key()).map(Vec::as_slice).unwrap_or_default();
+        words.about(addresses).say(Field::LlmnrName, &name.labels.join(&b'.'));
     }
     message.ended("llmnr")
 }

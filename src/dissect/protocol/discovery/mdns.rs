@@ -19,7 +19,7 @@ const ENTRIES: usize = 12;
 /// # Errors
 /// If a record is broken; the others count.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
-    let message = Message::read(payload.bytes, "mdns")?;
+    let message = Message::read(payload.bytes, "mdns", words.budget())?;
     let hosts = Hosts::of(&message);
     for Record { owner, data } in &message.records {
         match data {
@@ -35,7 +35,7 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
                 }
             }
             Data::Text(entries) => {
-                if let Some((_, service)) = service(&owner.0)
+                if let Some((_, service)) = service(&owner.labels)
                     && let Some(mut words) = hosts.words(owner, words)
                 {
                     entries.iter().take(ENTRIES).for_each(|entry| say_entry(&service, entry, &mut words));
@@ -53,23 +53,23 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
 }
 
 /// Which host each name of a message belongs to, and the hosts' addresses.
-struct Hosts {
-    addresses: BTreeMap<Vec<u8>, Vec<IpAddr>>,
+struct Hosts<'m> {
+    addresses: BTreeMap<&'m [u8], Vec<IpAddr>>,
     /// The host of a service's instance, by its whole name and by its first label: an instance without a service record,
     /// such as that of a device's model, is called as the others of its host.
-    services: BTreeMap<Vec<u8>, Vec<u8>>,
+    services: BTreeMap<&'m [u8], &'m [u8]>,
     all: Vec<IpAddr>,
 }
 
-impl Hosts {
-    fn of(message: &Message<'_>) -> Self {
+impl<'m> Hosts<'m> {
+    fn of(message: &'m Message<'_>) -> Self {
         let addresses = message.addresses();
         let mut services = BTreeMap::new();
         for Record { owner, data } in &message.records {
             if let Data::Service(host) = data {
                 services.insert(owner.key(), host.key());
-                if let Some(label) = owner.0.first() {
-                    services.entry(label.to_ascii_lowercase()).or_insert_with(|| host.key());
+                if let Some(label) = owner.first() {
+                    services.entry(label).or_insert_with(|| host.key());
                 }
             }
         }
@@ -80,12 +80,12 @@ impl Hosts {
     /// Words about the host to which a name belongs; `None` if that is a host other than the sender that cannot be told.
     fn words<'w>(&self, name: &Name<'_>, words: &'w mut Words<'_>) -> Option<Words<'w>> {
         let key = name.key();
-        let service = self.services.get(&key).or_else(|| {
+        let service = self.services.get(key).copied().or_else(|| {
             // Only instances are called by a label; a host with that name is found by its address records.
-            let [label, kind, ..] = name.0.as_slice() else { return None };
-            kind.starts_with(b"_").then(|| self.services.get(&label.to_ascii_lowercase())).flatten()
+            let kind = name.labels.get(1)?;
+            kind.starts_with(b"_").then(|| self.services.get(name.first()?).copied()).flatten()
         });
-        if let Some(addresses) = self.addresses.get(service.unwrap_or(&key)) {
+        if let Some(addresses) = self.addresses.get(service.unwrap_or(key)) {
             return Some(words.about(addresses));
         }
         // The message says no address of that host: it is the sender if the message speaks of the sender at all, or of
@@ -93,7 +93,7 @@ impl Hosts {
         if words.is_about_sender(&self.all) {
             return Some(words.about(&[]));
         }
-        let is_service = service.is_none() && name.0.iter().any(|label| label.starts_with(b"_"));
+        let is_service = service.is_none() && name.labels.iter().any(|label| label.starts_with(b"_"));
         let mut hosts = self.addresses.values();
         let only = hosts.next().filter(|_| is_service && hosts.next().is_none())?;
         Some(words.about(only))
@@ -102,14 +102,14 @@ impl Hosts {
 
 /// A pointer from a type to an instance (RFC 6763 4.1), or from the list of all types to a type (section 9).
 fn say_pointer(owner: &Name<'_>, target: &Name<'_>, words: &mut Words<'_>) {
-    if let [services, dns_sd, ..] = owner.0.as_slice()
+    if let [services, dns_sd, ..] = owner.labels.as_slice()
         && services.eq_ignore_ascii_case(b"_services")
         && dns_sd.eq_ignore_ascii_case(b"_dns-sd")
     {
-        if let Some(([], service)) = service(&target.0) {
+        if let Some(([], service)) = service(&target.labels) {
             words.say(Field::MdnsService, service.as_bytes());
         }
-    } else if let Some(([] | [_, b"_sub"], _)) = service(&owner.0) {
+    } else if let Some(([] | [_, b"_sub"], _)) = service(&owner.labels) {
         // The owner is a type or a subtype; any other pointer, such as one of a reverse lookup, does not offer a service.
         say_instance(target, words);
     }
@@ -117,7 +117,7 @@ fn say_pointer(owner: &Name<'_>, target: &Name<'_>, words: &mut Words<'_>) {
 
 /// The name of an instance, and the service it offers.
 fn say_instance(name: &Name<'_>, words: &mut Words<'_>) {
-    if let Some(([instance], service)) = service(&name.0) {
+    if let Some(([instance], service)) = service(&name.labels) {
         words.say(Field::MdnsService, service.as_bytes());
         words.say(Field::MdnsInstance, instance);
     }
@@ -125,7 +125,7 @@ fn say_instance(name: &Name<'_>, words: &mut Words<'_>) {
 
 /// A host's name is one label and `local`.
 fn say_host(name: &Name<'_>, words: &mut Words<'_>) {
-    if let [host, local] = name.0.as_slice()
+    if let [host, local] = name.labels.as_slice()
         && local.eq_ignore_ascii_case(b"local")
     {
         words.say(Field::MdnsHostname, host);

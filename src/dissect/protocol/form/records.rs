@@ -6,10 +6,8 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::dissect::{Malformed, Reader};
+use crate::dissect::{Budget, Malformed, Reader};
 
-/// Records and questions of one message that are read; a busy Bonjour host sends some forty.
-const RECORDS: usize = 192;
 /// Compression pointers that one name may follow. Sound names follow one or two.
 const POINTERS: usize = 16;
 /// The longest name in bytes, RFC 1035 section 2.3.4.
@@ -21,12 +19,26 @@ const ANY: u16 = 255;
 
 /// A name by its labels.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Name<'a>(pub(crate) Vec<&'a [u8]>);
+pub(crate) struct Name<'a> {
+    pub(crate) labels: Vec<&'a [u8]>,
+    key: Vec<u8>,
+}
 
-impl Name<'_> {
+impl<'a> Name<'a> {
+    fn new(labels: Vec<&'a [u8]>) -> Self {
+        let mut key = labels.join(&b'.');
+        key.make_ascii_lowercase();
+        Self { labels, key }
+    }
+
     /// The name in lower case with dots, by which records belong together.
-    pub(crate) fn key(&self) -> Vec<u8> {
-        self.0.join(&b'.').to_ascii_lowercase()
+    pub(crate) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// The first label in lower case.
+    pub(crate) fn first(&self) -> Option<&[u8]> {
+        self.key.get(..self.labels.first()?.len())
     }
 }
 
@@ -63,11 +75,15 @@ pub(crate) struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads a message up to the place where it ends or cannot be read on.
+    /// Reads a message up to the place where it ends, cannot be read on, or has cost `budget`.
     ///
     /// # Errors
     /// If its header is truncated.
-    pub(crate) fn read(bytes: &'a [u8], protocol: &'static str) -> Result<Self, Malformed> {
+    pub(crate) fn read(
+        bytes: &'a [u8],
+        protocol: &'static str,
+        budget: &mut Budget,
+    ) -> Result<Self, Malformed> {
         let mut r = Reader::new(bytes);
         let head = (|| Some((r.u16()?, r.u16()?, [r.u16()?, r.u16()?, r.u16()?, r.u16()?])))();
         let Some((_, flags, counts)) = head else {
@@ -76,21 +92,19 @@ impl<'a> Message<'a> {
         let mut out = Self { answers: flags & 0x8000 != 0, ..Self::default() };
         let is_query = flags & 0xf800 == 0;
         let is_probe = is_query && counts.get(2).is_some_and(|n| *n > 0);
-        let mut left = RECORDS;
         for (section, count) in counts.into_iter().enumerate() {
             let wanted = if out.answers { matches!(section, 1 | 3) } else { is_probe && section == 2 };
             for _ in 0..count {
-                let Some(rest) = left.checked_sub(1) else {
-                    out.breaks("too many records");
+                if !budget.item() {
                     return Ok(out);
-                };
-                left = rest;
+                }
                 let read = match section {
-                    0 => question(bytes, &mut r, is_probe),
-                    _ => record(bytes, &mut r, wanted),
+                    0 => question(bytes, &mut r, is_probe, budget),
+                    _ => record(bytes, &mut r, wanted, budget),
                 };
                 match read {
                     Part::Sound(record) => out.records.extend(record),
+                    _ if budget.is_spent() => return Ok(out),
                     Part::Broken => out.breaks("broken record"),
                     Part::Cut => {
                         out.breaks("truncated records");
@@ -103,7 +117,7 @@ impl<'a> Message<'a> {
     }
 
     /// The addresses that the records give each host, by its name's key.
-    pub(crate) fn addresses(&self) -> BTreeMap<Vec<u8>, Vec<IpAddr>> {
+    pub(crate) fn addresses(&self) -> BTreeMap<&[u8], Vec<IpAddr>> {
         let mut out = BTreeMap::<_, Vec<_>>::new();
         for Record { owner, data } in &self.records {
             match data {
@@ -139,19 +153,19 @@ enum Part<'a> {
     Cut,
 }
 
-fn question<'a>(message: &'a [u8], r: &mut Reader<'a>, is_probe: bool) -> Part<'a> {
+fn question<'a>(message: &'a [u8], r: &mut Reader<'a>, is_probe: bool, budget: &mut Budget) -> Part<'a> {
     let at = message.len() - r.rest().len();
     let (Some(()), Some(kind), Some(_class)) = (skip(r), r.u16(), r.u16()) else { return Part::Cut };
     if !is_probe || kind != ANY {
         return Part::Sound(None);
     }
-    match name(message, at) {
+    match name(message, at, budget) {
         Some(owner) => Part::Sound(Some(Record { owner, data: Data::Claim })),
         None => Part::Broken,
     }
 }
 
-fn record<'a>(message: &'a [u8], r: &mut Reader<'a>, wanted: bool) -> Part<'a> {
+fn record<'a>(message: &'a [u8], r: &mut Reader<'a>, wanted: bool, budget: &mut Budget) -> Part<'a> {
     let at = message.len() - r.rest().len();
     let head = (|| {
         skip(r)?;
@@ -167,14 +181,14 @@ fn record<'a>(message: &'a [u8], r: &mut Reader<'a>, wanted: bool) -> Part<'a> {
     let data = match kind {
         1 => data.try_into().ok().map(|b: [u8; 4]| Data::Address(Ipv4Addr::from(b).into())),
         28 => data.try_into().ok().map(|b: [u8; 16]| Data::Address(Ipv6Addr::from(b).into())),
-        12 => name(message, start).map(Data::Pointer),
-        16 => Some(Data::Text(strings(data))),
-        33 if data.len() > 6 => name(message, start + 6).map(Data::Service),
+        12 => name(message, start, budget).map(Data::Pointer),
+        16 => Some(Data::Text(strings(data, budget))),
+        33 if data.len() > 6 => name(message, start + 6, budget).map(Data::Service),
         33 => None,
         // The others say nothing that is used, so their contents do not matter.
         _ => return Part::Sound(None),
     };
-    match data.zip(name(message, at)) {
+    match data.zip(name(message, at, budget)) {
         Some((data, owner)) => Part::Sound(Some(Record { owner, data })),
         None => Part::Broken,
     }
@@ -193,12 +207,12 @@ fn skip(r: &mut Reader<'_>) -> Option<()> {
 }
 
 /// The name at a place of the message. Pointers lead back only, so that no name is endless.
-fn name(message: &[u8], mut at: usize) -> Option<Name<'_>> {
+fn name<'a>(message: &'a [u8], mut at: usize, budget: &mut Budget) -> Option<Name<'a>> {
     let (mut labels, mut bytes, mut pointers) = (Vec::new(), 0, 0);
     let mut r = Reader::new(message.get(at..)?);
     loop {
         match r.u8()? {
-            0 => return Some(Name(labels)),
+            0 => return Some(Name::new(labels)),
             length @ 1..=63 => {
                 bytes += usize::from(length) + 1;
                 labels.push(r.take(length.into())?);
@@ -214,18 +228,18 @@ fn name(message: &[u8], mut at: usize) -> Option<Name<'_>> {
             }
             _ => return None,
         }
-        if bytes > NAME || pointers > POINTERS {
+        if bytes > NAME || pointers > POINTERS || !budget.item() {
             return None;
         }
     }
 }
 
 /// The strings of a text record; one that is cut does not count.
-fn strings(data: &[u8]) -> Vec<&[u8]> {
+fn strings<'a>(data: &'a [u8], budget: &mut Budget) -> Vec<&'a [u8]> {
     let mut r = Reader::new(data);
     let mut out = Vec::new();
     while let Some(length) = r.u8() {
-        let Some(text) = r.take(length.into()) else { break };
+        let Some(text) = r.take(length.into()).filter(|_| budget.item()) else { break };
         out.push(text);
     }
     out
@@ -233,7 +247,7 @@ fn strings(data: &[u8]) -> Vec<&[u8]> {
 
 /// The address that the name of a reverse look-up stands for (RFC 1035 section 3.5, RFC 3596 section 2.5).
 fn reversed(name: &Name<'_>) -> Option<IpAddr> {
-    let (digits, [zone, arpa]) = name.0.split_last_chunk::<2>()?;
+    let (digits, [zone, arpa]) = name.labels.split_last_chunk::<2>()?;
     if !arpa.eq_ignore_ascii_case(b"arpa") {
         return None;
     }
@@ -287,7 +301,7 @@ mod tests {
     use super::*;
 
     fn read(bytes: &[u8]) -> (Vec<Record<'_>>, Option<&'static str>) {
-        let message = Message::read(bytes, "test").unwrap();
+        let message = Message::read(bytes, "test", &mut Budget::default()).unwrap();
         (message.records, message.broken)
     }
 
@@ -330,8 +344,23 @@ mod tests {
             let (records, end) = read(bytes.get(..bytes.len() - cut).unwrap());
             assert_eq!((records.len(), end), (1, Some("truncated records")));
         }
+    }
+
+    #[test]
+    fn a_message_over_budget_gives_the_records_before_the_bound() {
+        let mut budget = Budget::default();
+        // Each costs an item, and its two labels one each.
         let many = message(0x8400, [&vec![host(1); 300], &[], &[]]);
-        assert_eq!((read(&many).0.len(), read(&many).1), (RECORDS, Some("too many records")));
+        let all = Message::read(&many, "test", &mut budget).unwrap();
+        assert_eq!((all.records.len(), all.broken, budget.is_spent()), (213, None, true));
+        // Names of 118 labels, to which every record points from both sides.
+        let long: Vec<u8> = (0..118).flat_map(|_| *b"\x01a").chain([0]).collect();
+        let start = [&long[..], &[0, 12, 0, 1, 0, 0, 0, 9, 0, 2, 0xc0, 12]].concat();
+        let next = [0xc0, 12, 0, 12, 0, 1, 0, 0, 0, 9, 0, 2, 0xc0, 12].to_vec();
+        let many = message(0x8400, [&[&[start][..], &vec![next; 80]].concat(), &[], &[]]);
+        let mut budget = Budget::default();
+        assert_eq!(Message::read(&many, "test", &mut budget).unwrap().records.len(), 2);
+        assert!(budget.is_spent());
     }
 
     #[test]
@@ -368,7 +397,7 @@ mod tests {
 
     #[test]
     fn a_reversed_name_is_an_address() {
-        let of = |text: &str| reversed(&Name(text.split('.').map(str::as_bytes).collect()));
+        let of = |text: &str| reversed(&Name::new(text.split('.').map(str::as_bytes).collect()));
         assert_eq!(of("1.2.0.192.In-Addr.arpa"), Some([192, 0, 2, 1].into()));
         let nibbles = format!("1.{}8.b.d.0.1.0.0.2.ip6.ARPA", "0.".repeat(23));
         assert_eq!(of(&nibbles), Some("2001:db8::1".parse().unwrap()));

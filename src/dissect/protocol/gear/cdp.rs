@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::census::{Field, Sign, VALUE_BYTES};
-use crate::dissect::{Malformed, Payload, Reader, Words};
+use crate::dissect::{Budget, Malformed, Payload, Reader, Words};
 
 /// Addresses that one TLV may name; the format's 32-bit count is not believed.
 const ADDRESSES: usize = 16;
@@ -22,12 +22,12 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
         return Err(malformed("unknown version"));
     }
     let mut ended = Ok(());
-    while !reader.is_empty() {
+    while !reader.is_empty() && words.budget().item() {
         let (kind, value) = tlv(&mut reader).ok_or_else(|| malformed("truncated TLV"))?;
         match kind {
             0x0001 => say_device_id(value, words),
             0x0002 | 0x0016 => {
-                let (list, whole) = addresses(value);
+                let (list, whole) = addresses(value, words.budget());
                 list.into_iter().for_each(|ip| words.address(ip, Sign::CdpManagement));
                 if !whole {
                     ended = ended.and(Err(malformed("truncated address list")));
@@ -70,14 +70,17 @@ fn say_device_id(value: &[u8], words: &mut Words<'_>) {
 }
 
 /// The addresses of a list up to a length that lies, and whether the list is whole.
-fn addresses(value: &[u8]) -> (Vec<IpAddr>, bool) {
+fn addresses(value: &[u8], budget: &mut Budget) -> (Vec<IpAddr>, bool) {
     let mut out = Vec::new();
-    let whole = read_addresses(&mut Reader::new(value), &mut out).is_some();
+    let whole = read_addresses(&mut Reader::new(value), &mut out, budget).is_some();
     (out, whole)
 }
 
-fn read_addresses(v: &mut Reader<'_>, out: &mut Vec<IpAddr>) -> Option<()> {
+fn read_addresses(v: &mut Reader<'_>, out: &mut Vec<IpAddr>, budget: &mut Budget) -> Option<()> {
     for _ in 0..v.u32()? {
+        if out.len() == ADDRESSES || !budget.item() {
+            break;
+        }
         let (kind, length) = (v.u8()?, v.u8()?);
         let protocol = v.take(usize::from(length))?;
         let length = v.u16()?;
@@ -87,9 +90,7 @@ fn read_addresses(v: &mut Reader<'_>, out: &mut Vec<IpAddr>) -> Option<()> {
             (2, IPV6) => bytes.try_into().ok().map(|b: [u8; 16]| IpAddr::V6(Ipv6Addr::from(b))),
             _ => None,
         };
-        if out.len() < ADDRESSES {
-            out.extend(ip);
-        }
+        out.extend(ip);
     }
     Some(())
 }
