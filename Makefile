@@ -104,12 +104,13 @@ api: binaries ## fuzz the API by its description for SECONDS=60
 	@$(NEED) api
 	@$(STEP) "api" tests/api/fuzz.sh $(BIN) $(TARGET)/api $(or $(SECONDS),60)
 
-bench: ## measure nanoseconds per frame and stage, and compare replay with tcpdump
+bench: ## measure nanoseconds per frame and stage, the dearest frames of each kind, and compare replay with tcpdump
 	@$(NEED) build bench unit
 	@$(CARGO) build --release $(BENCH) --bin netcensus-sensor
 	@$(CARGO) bench $(BENCH) --bench capture -- $(abspath $(TARGET))/bench
 	@benches/replay.py $(TARGET)
 	@$(CARGO) bench $(BENCH) --bench frame
+	@$(CARGO) bench $(BENCH) --bench worst
 	@$(CARGO) bench $(BENCH) --bench rules
 	@$(CARGO) bench $(BENCH) --bench ingest
 

@@ -180,6 +180,72 @@ pub(crate) const KINDS: &[Kind] = &[
         name: "ftp: lines",
         frame: |n| tcp(21, 50_000, &filled(|i| format!("220-{}\r\n", text(n, i, 2)).into_bytes()), n),
     },
+    Kind {
+        name: "smtp: greeting",
+        frame: |n| {
+            tcp(
+                25,
+                50_000,
+                &[
+                    &b"220 "[..],
+                    &filled(|_| b"smt tl go ahea Mon,".to_vec()),
+                    text(n, 0, 9).as_bytes(),
+                    b"\r\n",
+                ]
+                .concat(),
+                n,
+            )
+        },
+    },
+    Kind {
+        name: "sadp: tags",
+        frame: |n| {
+            udp(
+                37_020,
+                50_000,
+                &[
+                    &b"<?xml <ProbeMatch>"[..],
+                    &filled(|_| b"<DeviceDescriptio ".to_vec()),
+                    text(n, 0, 9).as_bytes(),
+                ]
+                .concat(),
+                n,
+            )
+        },
+    },
+    Kind {
+        name: "json",
+        frame: |n| {
+            udp(
+                17_500,
+                17_500,
+                &[&b"{"[..], &filled(|i| format!("\"{}\":[1],", text(n, i, 5)).into_bytes()), b"\"a\":1}"]
+                    .concat(),
+                n,
+            )
+        },
+    },
+    Kind {
+        name: "nsdp: parts",
+        frame: |n| {
+            udp(
+                63_322,
+                50_000,
+                &[
+                    &[1, 2][..],
+                    &[0; 22],
+                    b"NSDP",
+                    &[0; 4],
+                    &filled_to(1_300, |i| {
+                        [&[0, [1, 3, 13][i % 3], 0, 6][..], text(n, i, 6).as_bytes()].concat()
+                    }),
+                ]
+                .concat(),
+                n,
+            )
+        },
+    },
+    Kind { name: "opc ua: texts", frame: |n| tcp(4840, 50_000, &opcua(n), n) },
     Kind { name: "mssql: pairs", frame: |n| udp(1434, 50_000, &mssql(n), n) },
     Kind { name: "nd: prefixes", frame: router_advertisement },
     Kind { name: "fragment: new datagrams", frame: |n| fragment(n, 0, true, &[0x5a; 1_400]) },
@@ -578,6 +644,11 @@ fn dicom(n: u32) -> Vec<u8> {
 fn mssql(n: u32) -> Vec<u8> {
     let pairs = filled(|i| format!("InstanceName;{};", text(n, i, 5)).into_bytes());
     [&[5][..], &(pairs.len() as u16).to_le_bytes(), &pairs].concat()
+}
+
+fn opcua(n: u32) -> Vec<u8> {
+    let texts = filled(|i| [&6_u32.to_le_bytes()[..], text(n, i, 6).as_bytes()].concat());
+    [&b"MSGF\0\x05\0\0"[..], &[0; 16], &[1, 0, 0xaf, 1], &[0; 20], &texts].concat()
 }
 
 fn router_advertisement(n: u32) -> Vec<u8> {

@@ -27,6 +27,8 @@ mod tunnel;
 mod words;
 
 #[cfg(test)]
+mod dear;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod wrapped;

@@ -16,9 +16,10 @@
 //!
 //! 1. **The dissector**, `protocol/FOLDER/NAME.rs`. It has the form of [`Dissect`]: it reads [`Payload`], passes what it
 //!    understood to [`Words`], passes over a broken item if the item's length lets it go on, and returns the first break as
-//!    [`Malformed`]. It must not judge who the sender is. If the message names a host by its addresses, the words about that
-//!    host go through `Words::about`, which tells the sender's from others' (I2). Begin the module with what it reads and the section of the standard. Test it with `said` (what it says)
-//!    and `survives` (truncated and altered copies); what you pass to `survives` becomes the seeds of its fuzz target.
+//!    [`Malformed`]. It must not judge who the sender is. For each item that a sender may repeat, it takes one from
+//!    `Words::budget` and stops if there is none. If the message names a host by its addresses, the words about that host go
+//!    through `Words::about`, which tells the sender's from others' (I2). Begin the module with what it reads and the section
+//!    of the standard. Test it with `said` (what it says) and `survives` (truncated and altered copies); what you pass to `survives` becomes the seeds of its fuzz target.
 //! 2. **Its row** in `protocol/mod.rs`: `mod NAME;` in the folder's block, and `FOLDER::NAME [Family] { way => function; }`
 //!    in `protocols!`.
 //! 3. **Its fields**, if it says something new: rows of `Field` in `census/evidence.rs`, each with its family. A field's
@@ -137,18 +138,21 @@ impl Protocol {
     /// The first that a dissector returned.
     pub fn exercise(&self, bytes: &[u8], words: &mut Words<'_>) -> Result<(), Malformed> {
         let mut ended = Ok(());
-        for way in self.ways {
-            for (source, destination) in way.ports() {
-                for side in [Side::Client, Side::Server] {
-                    let source_mac = MacAddr([0, 1, 2, 3, 4, 5]);
-                    let payload = Payload { source: source_mac, ..Payload::new(bytes) };
-                    words.begin_message();
-                    let result = (way.dissect)(&payload.between(source, destination).on(side), words);
-                    ended = ended.and(result);
-                }
-            }
+        for (dissect, payload) in self.runs(bytes) {
+            words.begin_message();
+            ended = ended.and(dissect(&payload, words));
         }
         ended
+    }
+
+    /// What [`Self::exercise`] runs.
+    pub fn runs<'a>(&self, bytes: &'a [u8]) -> impl Iterator<Item = (Dissect, Payload<'a>)> {
+        let payload = Payload { source: MacAddr([0, 1, 2, 3, 4, 5]), ..Payload::new(bytes) };
+        let between =
+            self.ways.iter().flat_map(|way| way.ports().into_iter().map(|ports| (way.dissect, ports)));
+        between.flat_map(move |(dissect, (source, destination))| {
+            [Side::Client, Side::Server].map(|side| (dissect, payload.between(source, destination).on(side)))
+        })
     }
 }
 

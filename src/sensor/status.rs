@@ -103,8 +103,9 @@ impl Status {
 
     /// Hits of all limits, given those of the table.
     pub(crate) fn limit_hits(&self, table: LimitHits) -> LimitHits {
-        let dropped = self.counters().anomalies.get(&Anomaly::FragmentsDropped).copied();
-        LimitHits { fragments: dropped.unwrap_or_default(), ..table }
+        let anomalies = self.counters().anomalies;
+        let of = |what| anomalies.get(&what).copied().unwrap_or_default();
+        LimitHits { fragments: of(Anomaly::FragmentsDropped), over_budget: of(Anomaly::OverBudget), ..table }
     }
 
     /// Warns of limits that were hit, at most once a minute.

@@ -13,6 +13,9 @@ use serde_json::Value;
 
 use super::commands::{SENSOR, is_root};
 
+#[path = "../../benches/hostile/mod.rs"]
+mod hostile;
+
 /// Runs a script in its own network namespace, with `span0` and `gen0` as the two ends of a wire and the sensor on
 /// `span0`; `None` if this machine does not allow namespaces.
 fn in_namespace(dir: &Path, script: &str) -> Option<Output> {
@@ -287,4 +290,129 @@ fn a_rule_file_is_taken_at_reload_and_one_with_an_error_leaves_the_old_rules_in_
     "#;
     let Some(output) = in_namespace(dir.path(), script) else { return };
     succeeded(&output);
+}
+
+/// Runs the sensor and kills it if it does not report for the time of its watchdog, as systemd would.
+const WATCHDOG: &str = r#"
+import os, socket, subprocess, sys
+seconds = float(sys.argv[1])
+notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notified.bind("notify.sock")
+notified.settimeout(seconds)
+environment = dict(os.environ, NOTIFY_SOCKET=os.path.abspath("notify.sock"), WATCHDOG_USEC=str(int(seconds * 1e6)))
+sensor = subprocess.Popen([os.environ["SENSOR"], "run", "--config", "sensor.toml"], env=environment)
+open("watched.pid", "w").write(str(sensor.pid))
+pings = 0
+while sensor.poll() is None:
+    try:
+        told = notified.recv(65536)
+    except TimeoutError:
+        if sensor.poll() is None:
+            sensor.kill()
+            sys.exit(f"no report for {seconds} s after {pings} pings")
+        break
+    pings += b"WATCHDOG=1" in told
+    if b"STOPPING=1" in told:
+        notified.settimeout(60)
+sys.exit(sensor.wait() if pings else "never reported")
+"#;
+
+/// Sends the frames of a file on an interface again and again, as fast as it can, for some seconds.
+const FLOOD: &str = r#"
+import socket, struct, sys, time
+out = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+out.bind((sys.argv[2], 0))
+data = open(sys.argv[1], "rb").read()
+at, frames = 0, []
+while at < len(data):
+    (length,) = struct.unpack_from(">I", data, at)
+    frames.append(data[at + 4 : at + 4 + length])
+    at += 4 + length
+end, sent = time.monotonic() + float(sys.argv[3]), 0
+while time.monotonic() < end:
+    for frame in frames:
+        try:
+            out.send(frame)
+            sent += 1
+        except OSError:
+            pass
+print(sent)
+"#;
+
+fn framed(frames: impl Iterator<Item = Vec<u8>>) -> Vec<u8> {
+    frames.flat_map(|f| [&u32::try_from(f.len()).unwrap().to_be_bytes()[..], &f].concat()).collect()
+}
+
+/// A question that a host of 10.9.1.0/24 asks.
+fn calm(host: u8) -> Vec<u8> {
+    let mac = [0x00, 0x40, 0x8c, 9, 1, host];
+    let body = [&[0, 1, 8, 0, 6, 4, 0, 1][..], &mac, &[10, 9, 1, host], &[0; 6], &[10, 9, 1, 254]].concat();
+    [&[0xff; 6][..], &mac, &[8, 6], &body].concat()
+}
+
+/// `FLOOD_SECONDS` in the environment makes it longer; the suite floods for five seconds.
+#[test]
+fn the_dearest_frames_at_full_speed_keep_the_sensor_alive_and_cost_no_device_of_the_calm_before() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, bytes: &[u8]| fs::write(dir.path().join(name), bytes).unwrap();
+    let dearest = hostile::KINDS.iter().flat_map(|kind| (1..40).map(|n| (kind.frame)(n)));
+    write("dearest", &framed(dearest.filter(|frame| frame.len() <= 1_514)));
+    write("calm", &framed((1..=40).map(calm)));
+    write("watchdog.py", WATCHDOG.as_bytes());
+    write("flood.py", FLOOD.as_bytes());
+    write("send.py", SEND.as_bytes());
+    let seconds = std::env::var("FLOOD_SECONDS").unwrap_or_else(|_| "5".to_owned());
+    let script = r#"
+        stop; rm -rf state
+        frames() { curl -s 127.0.0.1:9109/metrics | sed -n 's/^netcensus_sensor_frames_total.* //p'; }
+        python3 watchdog.py 4 2>log & WATCHED=$!
+        for _ in $(seq 200); do devices >/dev/null 2>&1 && break; sleep 0.05; done
+        PID=$(cat watched.pid)
+        python3 send.py calm gen0 >/dev/null
+        for n in 1 20 40; do
+            for _ in $(seq 200); do devices 2>/dev/null | grep -q "^10.9.1.$n " && break; sleep 0.05; done
+        done
+        python3 flood.py dearest gen0 FLOOD_SECONDS >sent & FLOOD=$!
+        # The counters go on in the flood, and stay so.
+        sleep 1; BEFORE=$(frames)
+        sleep 2; DURING=$(frames)
+        test "$DURING" -gt "$BEFORE"
+        wait $FLOOD
+        kill -0 $WATCHED
+        sleep 1
+        devices --json >after.json
+        curl -s 127.0.0.1:9109/metrics >metrics
+        "$SENSOR" top --once --config sensor.toml >top
+        kill -TERM $PID
+        wait $WATCHED
+    "#;
+    let Some(output) = in_namespace(dir.path(), &script.replace("FLOOD_SECONDS", &seconds)) else { return };
+    succeeded(&output);
+    let read = |name| fs::read_to_string(dir.path().join(name)).unwrap();
+    let document: Value = serde_json::from_str(&read("after.json")).unwrap();
+    let dropped = document["capture"]["dropped"].as_u64().unwrap();
+    println!("sent {}, captured {}, dropped {dropped}", read("sent").trim(), document["capture"]["frames"]);
+    let devices = document["devices"].as_array().unwrap();
+    let addresses: Vec<&str> = devices
+        .iter()
+        .flat_map(|d| d["couplings"].as_array().unwrap())
+        .filter_map(|coupling| coupling["ip"].as_str())
+        .collect();
+    assert!((1..=40).all(|n| addresses.contains(&format!("10.9.1.{n}").as_str())), "{addresses:?}");
+    assert!(dropped > 0, "a sender of this speed should overrun a ring of 1 MiB");
+    assert!(document["capture"]["drops"]["first"].is_string());
+    let findings = document["findings"].as_array().unwrap();
+    assert!(findings.iter().any(|f| f["kind"] == "frames_dropped" && f["last"].is_string()), "{findings:?}");
+    assert!(read("top").contains("frames dropped"));
+    let metrics = read("metrics");
+    assert!(metrics.contains("netcensus_sensor_anomalies_total{kind=\"over_budget\"}"), "{metrics}");
+    assert!(metrics.contains("netcensus_sensor_dissector_panics_total{interface=\"span0\"} 0"));
+    let reader = SpoolReader::new(&dir.path().join("state/spool"));
+    let mut newest = None;
+    while let Some(item) = reader.oldest().unwrap() {
+        newest = Some(Upload::decode(&reader.read(&item).unwrap().unwrap()).unwrap());
+        reader.done(&item).unwrap();
+    }
+    let health = newest.unwrap().health;
+    assert!(health.dropped > 0 && health.drops.is_some());
 }

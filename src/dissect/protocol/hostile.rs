@@ -86,9 +86,11 @@ const STARTS: &[&[u8]] = &[
 
 fn check(payload: &[u8]) -> Result<(), TestCaseError> {
     for protocol in PROTOCOLS {
-        for (field, value) in heard(|words| protocol.exercise(payload, words))? {
-            let family = field.family();
-            prop_assert!(protocol.families.contains(&family), "{}: {family:?} {value}", protocol.name);
+        for (dissect, payload) in protocol.runs(payload) {
+            for (field, value) in heard(|words| dissect(&payload, words))? {
+                let family = field.family();
+                prop_assert!(protocol.families.contains(&family), "{}: {family:?} {value}", protocol.name);
+            }
         }
     }
     // What several protocols share, and the way of every port through the dispatch.
@@ -121,7 +123,7 @@ fn heard(
     let mut said = Vec::new();
     let mut hear = |field, value: &str| said.push((field, value.to_owned()));
     let ended = dissect(&mut Words::new(&mut hear));
-    prop_assert!(said.len() <= 2048, "{ended:?}");
+    prop_assert!(said.len() <= 128, "{ended:?}");
     for (field, value) in &said {
         prop_assert!(value.len() <= VALUE_BYTES, "{field} {value}");
         prop_assert_eq!(clean(value.as_bytes()), Some(value.clone()), "{}", field);

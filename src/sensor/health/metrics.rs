@@ -176,6 +176,9 @@ impl Scrape {
             let labels = [("protocol", what.protocol), ("reason", what.reason)];
             ConstCounter::new(*n).encode(encoder.encode_family(&labels)?)?;
         }
+        let encoder =
+            out.encode_descriptor("anomalies", "Oddities of frames, by kind", None, MetricType::Counter)?;
+        family(encoder, "kind", total.anomalies.iter().map(|(what, n)| (what.name(), *n)))?;
         let unread = total.unread.entries();
         let mut each = |name: &str, help: &str, value: fn(&UnreadEntry) -> u64| {
             let mut encoder = out.encode_descriptor(name, help, None, MetricType::Counter)?;

@@ -18,6 +18,8 @@ pub struct LimitHits {
     pub evidence: u64,
     /// Fragmented datagrams dropped before they were complete.
     pub fragments: u64,
+    /// Messages of which a part was left out, because it would have cost too much work.
+    pub over_budget: u64,
     /// Whether the segment is full: no more prefixes, routers or half ARP exchanges are learned.
     pub learned: bool,
 }
@@ -42,6 +44,9 @@ impl fmt::Display for LimitHits {
         }
         if self.fragments > 0 {
             parts.push(format!("{} incomplete datagrams dropped", self.fragments));
+        }
+        if self.over_budget > 0 {
+            parts.push(format!("{} messages read in part only", self.over_budget));
         }
         f.write_str(&parts.join("; "))
     }

@@ -188,8 +188,8 @@ impl Table {
             couplings: self.refused.load(Ordering::Relaxed),
             tunnels: self.unopened.load(Ordering::Relaxed),
             evidence: self.given_up.load(Ordering::Relaxed),
-            fragments: 0,
             learned: self.link.segment().0.is_full(),
+            ..LimitHits::default()
         }
     }
 

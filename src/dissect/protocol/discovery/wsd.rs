@@ -14,7 +14,7 @@ const ITEMS: usize = 64;
 /// Addresses that are taken from one element.
 const ADDRESSES: usize = 16;
 /// Tags that are looked at in one message.
-const TAGS: usize = 2048;
+const TAGS: usize = 512;
 
 /// Dissects a datagram of UDP 3702: Hello and ProbeMatches; farewells, searches and resolutions say nothing.
 ///

@@ -15,6 +15,8 @@ use crate::dissect::{Malformed, Reader, Words};
 
 /// Extensions that one hello may bear; a browser's has some twenty.
 const EXTENSIONS: usize = 128;
+/// Items of a budget that a number of the JA4 costs; a browser's has some sixty numbers.
+const NUMBER: u32 = 2;
 /// Application protocols that are said of one hello.
 const PROTOCOLS: usize = 8;
 
@@ -36,7 +38,8 @@ pub(crate) fn say(handshake: &[u8], transport: char, words: &mut Words<'_>) -> R
     for protocol in hello.protocols().filter(|p| !is_http(p)).take(PROTOCOLS) {
         words.say(Field::TlsAlpn, protocol);
     }
-    if hello.whole && hello.broken.is_none() {
+    // Sorting, writing and hashing all the numbers is what a hello can cost.
+    if hello.whole && hello.broken.is_none() && words.budget().items(hello.numbers()) {
         words.say(Field::TlsJa4, hello.ja4(transport).as_bytes());
     }
     hello.broken.map_or(Ok(()), |reason| Err(Malformed::new("tls", reason)))
@@ -96,6 +99,13 @@ impl<'a> Hello<'a> {
         let length = r.u16().unwrap_or(0);
         let rest = r.rest();
         Some((ciphers, Reader::new(rest.get(..length.into()).unwrap_or(rest))))
+    }
+
+    /// How many numbers the JA4 is made of.
+    fn numbers(&self) -> u32 {
+        let algorithms = self.extension(SIGNATURE_ALGORITHMS).map_or(0, <[u8]>::len);
+        let all = self.ciphers.len() / 2 + self.extensions.len() + algorithms / 2;
+        u32::try_from(all).unwrap_or(u32::MAX).saturating_mul(NUMBER)
     }
 
     fn extension(&self, kind: u16) -> Option<&'a [u8]> {
@@ -170,7 +180,14 @@ const fn is_grease(n: u16) -> bool {
 }
 
 fn list(numbers: impl Iterator<Item = u16>) -> String {
-    numbers.map(|n| format!("{n:04x}")).collect::<Vec<_>>().join(",")
+    let mut out = String::new();
+    for n in numbers {
+        if !out.is_empty() {
+            out.push(',');
+        }
+        out.extend([12, 8, 4, 0].iter().filter_map(|shift| char::from_digit(u32::from(n >> shift & 15), 16)));
+    }
+    out
 }
 
 /// The first twelve digits of the SHA-256 of a list, noughts for an empty one.

@@ -1,7 +1,7 @@
 //! SMTP: the greeting of a server (RFC 5321 sections 3.1 and 4.2).
 
 use super::ftp::greeting;
-use crate::census::Field;
+use crate::census::{Field, VALUE_BYTES};
 use crate::dissect::{Malformed, Payload, Words};
 
 /// Dissects the beginning of a segment from TCP 25 or 587; any other reply says nothing. The same number also answers
@@ -10,7 +10,9 @@ use crate::dissect::{Malformed, Payload, Words};
 /// # Errors
 /// None; SMTP shares its form with the other dissectors.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
-    if let Some(text) = greeting(payload.bytes).filter(|text| !starts_tls(text)) {
+    // What stands behind the longest value is neither said nor searched.
+    let text = greeting(payload.bytes).map(|text| text.get(..VALUE_BYTES).unwrap_or(text));
+    if let Some(text) = text.filter(|text| !starts_tls(text)) {
         words.say(Field::SmtpBanner, undated(text));
     }
     Ok(())
