@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
 use super::time::Timestamp;
@@ -13,6 +14,8 @@ use super::windows::{Windows, window};
 
 /// The longest value in bytes; longer ones are cut at a character's boundary.
 pub const VALUE_BYTES: usize = 256;
+/// Room in a set of evidence that is not given back.
+const SPARE: usize = 4;
 /// Values of one field that one coupling or station keeps: the smallest ones.
 pub const VALUES_PER_FIELD: usize = 16;
 /// Values of the fields of one family that one coupling or station keeps. The fields take turns, so that none of them
@@ -558,6 +561,49 @@ impl EvidenceSet {
         self.0.binary_search_by(|e| (e.field, &*e.value).cmp(&(field, value)))
     }
 
+    /// Adds what was said at `at`, as if each value were added alone, but restores the bounds only once. Returns whether
+    /// that changed anything, and how many values were dropped. `share` gets the new values that stay.
+    pub fn add_all<'v>(
+        &mut self,
+        said: impl Iterator<Item = (Field, &'v str)>,
+        at: Timestamp,
+        share: impl Fn(&str) -> Arc<str>,
+    ) -> (bool, u64) {
+        let mut changed = false;
+        let mut added: SmallVec<[Family; 4]> = SmallVec::new();
+        for (field, value) in said {
+            match self.place(field, value) {
+                Ok(i) => changed |= self.0.get_mut(i).is_some_and(|known| known.heard(at, Windows::ONCE)),
+                Err(i) => {
+                    self.0.insert(i, Evidence::new(field, value, at));
+                    if !added.contains(&field.family()) {
+                        added.push(field.family());
+                    }
+                }
+            }
+        }
+        if added.is_empty() {
+            // A value that stays beyond a bound keeps its first window only.
+            if changed {
+                self.bound_all();
+            }
+            return (changed, 0);
+        }
+        let before = self.0.len();
+        self.bound_all();
+        let dropped = before - self.0.len();
+        // A value that nobody else has is new, or did not find room among the shared ones.
+        for new in self.0.iter_mut().filter(|e| e.at == at && Arc::strong_count(&e.value) == 1) {
+            new.value = share(&new.value);
+            changed = true;
+        }
+        if self.0.capacity() > self.0.len() + SPARE {
+            // Evidence comes in rarely and stays for days.
+            self.0.shrink_to_fit();
+        }
+        (changed, dropped as u64)
+    }
+
     /// Joins `other` into this set; returns whether the set changed.
     pub fn merge(&mut self, other: &Self) -> bool {
         let mut changed = false;
@@ -697,6 +743,13 @@ impl<'a> IntoIterator for &'a EvidenceSet {
 /// overrides, zero-width marks) out, white space trimmed, at most [`VALUE_BYTES`] bytes. `None` if nothing is left.
 pub fn clean(bytes: &[u8]) -> Option<String> {
     let head = bytes.get(..VALUE_BYTES * 2).unwrap_or(bytes);
+    // Most values are plain text.
+    if let Ok(text) = str::from_utf8(head)
+        && text.bytes().all(|b| matches!(b, b' '..=b'~'))
+    {
+        let text = text.get(..VALUE_BYTES).unwrap_or(text).trim();
+        return (!text.is_empty()).then(|| text.to_owned());
+    }
     let mut out = String::new();
     for c in String::from_utf8_lossy(head).chars() {
         if c.is_control() || is_format(c) {

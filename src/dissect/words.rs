@@ -8,6 +8,8 @@ use crate::census::{Field, MacAddr, Sign, clean};
 
 /// Addresses of one described host that are kept.
 const ADDRESSES: usize = 8;
+/// A word about a host that did not send it makes a row, so it costs as much as one that is longer by that many bytes.
+const DESCRIBED: usize = 96;
 /// An address makes a coupling, so it costs as much as a word of that many bytes.
 const ADDRESS: usize = 200;
 
@@ -188,7 +190,7 @@ impl<'a> Words<'a> {
                 }
             }
             Listener::Sorted(_, hear) => {
-                for ip in self.subject.iter().take_while(|_| budget.word(value.len())) {
+                for ip in self.subject.iter().take_while(|_| budget.word(value.len() + DESCRIBED)) {
                     hear(Some(*ip), field, value);
                 }
             }

@@ -7,6 +7,7 @@ pub mod collector;
 mod exchanges;
 mod fragments;
 mod rows;
+mod speech;
 mod split;
 mod stretch;
 pub mod table;

@@ -58,23 +58,42 @@ impl<'t> Recorder<'t> {
         });
     }
 
-    /// Records evidence of a coupling.
-    pub(super) fn coupling_said(self, key: CouplingKey, at: Timestamp, field: Field, value: &str) {
+    /// Records what one message said of its sender.
+    pub(super) fn coupling_said<'v>(
+        self,
+        key: CouplingKey,
+        at: Timestamp,
+        said: &mut dyn Iterator<Item = (Field, &'v str)>,
+    ) {
         self.change(key, at, is_public(key.ip), |row| {
-            let added = row.facts.evidence.add_shared(field, value, at, |v| self.table.share(v));
-            self.table.given_up.fetch_add(added.full.into(), Ordering::Relaxed);
-            if added.changed { News::Facts } else { News::Nothing }
+            if self.add_evidence(&mut row.facts.evidence, at, said) { News::Facts } else { News::Nothing }
         });
     }
 
-    /// Records what a message of the MAC said of the host with the address, from which the message did not come (I2).
-    pub(super) fn coupling_described(self, key: CouplingKey, at: Timestamp, field: Field, value: &str) {
+    /// Records what one message of the MAC said of the host with the address, from which the message did not come (I2).
+    pub(super) fn coupling_described<'v>(
+        self,
+        key: CouplingKey,
+        at: Timestamp,
+        said: &mut dyn Iterator<Item = (Field, &'v str)>,
+    ) {
         self.change(key, at, true, |row| {
             let seen = row.facts.sight(at, at, Sign::Described.into());
-            let added = row.facts.evidence.add_shared(field, value, at, |v| self.table.share(v));
-            self.table.given_up.fetch_add(added.full.into(), Ordering::Relaxed);
-            if seen || added.changed { News::Facts } else { News::Nothing }
+            let changed = self.add_evidence(&mut row.facts.evidence, at, said);
+            if seen || changed { News::Facts } else { News::Nothing }
         });
+    }
+
+    /// Adds evidence; returns whether it changed anything.
+    fn add_evidence<'v>(
+        self,
+        evidence: &mut EvidenceSet,
+        at: Timestamp,
+        said: &mut dyn Iterator<Item = (Field, &'v str)>,
+    ) -> bool {
+        let (changed, dropped) = evidence.add_all(said, at, |value| self.table.share(value));
+        self.table.given_up.fetch_add(dropped, Ordering::Relaxed);
+        changed
     }
 
     fn change(
@@ -121,17 +140,21 @@ impl<'t> Recorder<'t> {
         }
     }
 
-    /// Records evidence of a station.
-    pub(super) fn station_said(self, mac: MacAddr, at: Timestamp, field: Field, value: &str) {
+    /// Records what one message said of its station.
+    pub(super) fn station_said<'v>(
+        self,
+        mac: MacAddr,
+        at: Timestamp,
+        said: &mut dyn Iterator<Item = (Field, &'v str)>,
+    ) {
         if !self.has_room_for(mac) {
             self.table.refuse();
             return;
         }
         let mut row = self.station(mac, at, News::Facts);
         let earlier = row.facts.sight(at);
-        let added = row.facts.evidence.add_shared(field, value, at, |v| self.table.share(v));
-        self.table.given_up.fetch_add(added.full.into(), Ordering::Relaxed);
-        row.news = row.news.max(if earlier || added.changed { News::Facts } else { News::Seen });
+        let changed = self.add_evidence(&mut row.facts.evidence, at, said);
+        row.news = row.news.max(if earlier || changed { News::Facts } else { News::Seen });
     }
 
     /// The row of a station; a new one starts with `new`.

@@ -13,6 +13,7 @@ use foldhash::fast::{FixedState, RandomState};
 use super::exchanges::Exchanges;
 use super::fragments::Fragments;
 use super::rows::Recorder;
+use super::speech::{Speech, Subject};
 use super::stretch::Recent;
 use super::table::Table;
 use super::tunnels::{CLOSED, LINK, Tunnels};
@@ -86,6 +87,7 @@ impl<'t> Worker<'t> {
                 broken: false,
                 fragments: Fragments::default(),
                 exchanges: Exchanges::default(),
+                speech: Speech::default(),
                 counters: Counters::default(),
             },
             recent: vec![(0, Timestamp(i64::MIN)); RECENT],
@@ -133,6 +135,7 @@ impl<'t> Worker<'t> {
             self.facts.counters.panics += 1;
             self.facts.tunnels.reset();
         }
+        self.facts.speech.merge_into(&self.facts.tunnels);
         self.facts.counters.malformed_frames += u64::from(self.facts.broken);
     }
 
@@ -285,6 +288,8 @@ struct FactSink<'t> {
     broken: bool,
     fragments: Fragments,
     exchanges: Exchanges,
+    /// What the present frame said.
+    speech: Speech,
     counters: Counters,
 }
 
@@ -349,26 +354,20 @@ impl Sink for FactSink<'_> {
 
     fn coupling_said(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str) {
         let key = CouplingKey { mac, ip };
-        if self.is_news((key, field, value, false))
-            && let Some(recorder) = self.recorder()
-        {
-            recorder.coupling_said(key, self.at, field, value);
+        if self.is_news((key, field, value, false)) {
+            self.speech.add(self.tunnels.within, Subject::coupling(mac, ip), self.at, field, value);
         }
     }
 
     fn coupling_described(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str) {
         let key = CouplingKey { mac, ip };
-        if self.is_news((key, field, value, true))
-            && let Some(recorder) = self.recorder()
-        {
-            recorder.coupling_described(key, self.at, field, value);
+        if self.is_news((key, field, value, true)) {
+            self.speech.add(self.tunnels.within, Subject::described(mac, ip), self.at, field, value);
         }
     }
 
     fn station_said(&mut self, mac: MacAddr, field: Field, value: &str) {
-        if let Some(recorder) = self.recorder() {
-            recorder.station_said(mac, self.at, field, value);
-        }
+        self.speech.add(self.tunnels.within, Subject::Station(mac), self.at, field, value);
     }
 
     fn prefix(&mut self, prefix: Prefix, by: MacAddr) {

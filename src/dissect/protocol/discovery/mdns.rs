@@ -20,7 +20,7 @@ const ENTRIES: usize = 12;
 /// If a record is broken; the others count.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let message = Message::read(payload.bytes, "mdns", words.budget())?;
-    let hosts = Hosts::of(&message);
+    let hosts = Hosts::of(&message, words);
     for Record { owner, data } in &message.records {
         match data {
             Data::Pointer(target) => {
@@ -58,11 +58,12 @@ struct Hosts<'m> {
     /// The host of a service's instance, by its whole name and by its first label: an instance without a service record,
     /// such as that of a device's model, is called as the others of its host.
     services: BTreeMap<&'m [u8], &'m [u8]>,
-    all: Vec<IpAddr>,
+    /// Whether the message speaks of its sender at all, or of nobody.
+    of_sender: bool,
 }
 
 impl<'m> Hosts<'m> {
-    fn of(message: &'m Message<'_>) -> Self {
+    fn of(message: &'m Message<'_>, words: &Words<'_>) -> Self {
         let addresses = message.addresses();
         let mut services = BTreeMap::new();
         for Record { owner, data } in &message.records {
@@ -73,8 +74,8 @@ impl<'m> Hosts<'m> {
                 }
             }
         }
-        let all = addresses.values().flatten().copied().collect();
-        Self { addresses, services, all }
+        let all: Vec<IpAddr> = addresses.values().flatten().copied().collect();
+        Self { of_sender: words.is_about_sender(&all), addresses, services }
     }
 
     /// Words about the host to which a name belongs; `None` if that is a host other than the sender that cannot be told.
@@ -90,7 +91,7 @@ impl<'m> Hosts<'m> {
         }
         // The message says no address of that host: it is the sender if the message speaks of the sender at all, or of
         // nobody. Else a service without a host belongs to the one host that the message speaks of.
-        if words.is_about_sender(&self.all) {
+        if self.of_sender {
             return Some(words.about(&[]));
         }
         let is_service = service.is_none() && name.labels.iter().any(|label| label.starts_with(b"_"));
