@@ -271,9 +271,15 @@ fn filled_to(room: usize, more: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     out
 }
 
-/// Text of that length that differs for each pair of numbers, if it is long enough.
+/// Text of that length. The later, the smaller, so that a set of evidence that keeps the smallest values takes each.
 fn text(n: u32, i: usize, length: usize) -> String {
-    let mut digits = format!("{:x}", n.wrapping_mul(2_654_435_761).wrapping_add(i as u32 * 40_503));
+    let number = u64::from(u32::MAX) - u64::from(n) * 160 - i as u64;
+    let (mut digits, mut rest) = (String::new(), number);
+    // Base 32 fits more numbers into few characters.
+    for _ in 0..length.min(7) {
+        digits.insert(0, char::from_digit((rest % 32) as u32, 32).unwrap_or('0'));
+        rest /= 32;
+    }
     while digits.len() < length {
         digits.push(char::from(b'a' + (digits.len() % 26) as u8));
     }

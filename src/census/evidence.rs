@@ -1,12 +1,12 @@
 //! What a device said of itself: evidence, kept as said; conclusions are derived from it by rules.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
 use super::time::Timestamp;
@@ -569,29 +569,30 @@ impl EvidenceSet {
         at: Timestamp,
         share: impl Fn(&str) -> Arc<str>,
     ) -> (bool, u64) {
-        let mut changed = false;
-        let mut added: SmallVec<[Family; 4]> = SmallVec::new();
-        for (field, value) in said {
-            match self.place(field, value) {
-                Ok(i) => changed |= self.0.get_mut(i).is_some_and(|known| known.heard(at, Windows::ONCE)),
-                Err(i) => {
-                    self.0.insert(i, Evidence::new(field, value, at));
-                    if !added.contains(&field.family()) {
-                        added.push(field.family());
+        let mut said: Vec<(Field, &str)> = said.collect();
+        said.sort_unstable();
+        said.dedup();
+        let (mut changed, mut added, mut dropped) = (false, false, 0);
+        for of_field in said.chunk_by(|a, b| a.0 == b.0) {
+            // No more than these can stay.
+            let (first, rest) = of_field.split_at_checked(VALUES_PER_FIELD).unwrap_or((of_field, &[]));
+            for (field, value) in first {
+                match self.place(*field, value) {
+                    Ok(i) => changed |= self.0.get_mut(i).is_some_and(|known| known.heard(at, Windows::ONCE)),
+                    Err(i) => {
+                        self.0.insert(i, Evidence::new(*field, *value, at));
+                        added = true;
                     }
                 }
             }
+            dropped += rest.len();
         }
-        if added.is_empty() {
-            // A value that stays beyond a bound keeps its first window only.
-            if changed {
-                self.bound_all();
-            }
-            return (changed, 0);
+        if !added && !changed {
+            return (false, dropped as u64);
         }
         let before = self.0.len();
         self.bound_all();
-        let dropped = before - self.0.len();
+        dropped += before - self.0.len();
         // A value that nobody else has is new, or did not find room among the shared ones.
         for new in self.0.iter_mut().filter(|e| e.at == at && Arc::strong_count(&e.value) == 1) {
             new.value = share(&new.value);
@@ -684,6 +685,9 @@ impl EvidenceSet {
     }
 
     fn bound_all(&mut self) {
+        if self.0.len() <= VALUES_PER_FIELD {
+            return;
+        }
         let mut families: Vec<Family> = self.0.iter().map(|e| e.field.family()).collect();
         families.sort_unstable();
         families.dedup();
@@ -742,13 +746,18 @@ impl<'a> IntoIterator for &'a EvidenceSet {
 /// Makes a string from the network harmless: lossy UTF-8, control and format characters (bidirectional
 /// overrides, zero-width marks) out, white space trimmed, at most [`VALUE_BYTES`] bytes. `None` if nothing is left.
 pub fn clean(bytes: &[u8]) -> Option<String> {
+    cleaned(bytes).map(Cow::into_owned)
+}
+
+/// As [`clean`], without a copy of what is clean.
+pub fn cleaned(bytes: &[u8]) -> Option<Cow<'_, str>> {
     let head = bytes.get(..VALUE_BYTES * 2).unwrap_or(bytes);
     // Most values are plain text.
     if let Ok(text) = str::from_utf8(head)
         && text.bytes().all(|b| matches!(b, b' '..=b'~'))
     {
         let text = text.get(..VALUE_BYTES).unwrap_or(text).trim();
-        return (!text.is_empty()).then(|| text.to_owned());
+        return (!text.is_empty()).then_some(Cow::Borrowed(text));
     }
     let mut out = String::new();
     for c in String::from_utf8_lossy(head).chars() {
@@ -764,7 +773,7 @@ pub fn clean(bytes: &[u8]) -> Option<String> {
         out.push(c);
     }
     let trimmed = out.trim();
-    (!trimmed.is_empty()).then(|| trimmed.to_owned())
+    (!trimmed.is_empty()).then(|| Cow::Owned(trimmed.to_owned()))
 }
 
 fn is_format(c: char) -> bool {

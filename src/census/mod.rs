@@ -71,6 +71,7 @@ pub use device::{BadDeviceId, Device, DeviceId};
 pub use device_decisions::DeviceDecisions;
 pub use evidence::{
     Addition, Evidence, EvidenceSet, Family, Field, UnknownField, VALUE_BYTES, VALUES_PER_FIELD, clean,
+    cleaned,
 };
 pub use exchange::Exchange;
 pub use explanation::{Rung, RungOutcome, ladder, verdict_changes};

@@ -4,12 +4,12 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::Budget;
 use crate::census::address::is_never_sender;
-use crate::census::{Field, MacAddr, Sign, clean};
+use crate::census::{Field, MacAddr, Sign, cleaned};
 
 /// Addresses of one described host that are kept.
 const ADDRESSES: usize = 8;
 /// A word about a host that did not send it makes a row, so it costs as much as one that is longer by that many bytes.
-const DESCRIBED: usize = 96;
+const DESCRIBED: usize = 160;
 /// An address makes a coupling, so it costs as much as a word of that many bytes.
 const ADDRESS: usize = 200;
 
@@ -146,7 +146,7 @@ impl<'a> Words<'a> {
     pub fn say(&mut self, field: Field, bytes: &[u8]) {
         // What may not be said need not be cleaned.
         if !self.budget().is_silent()
-            && let Some(text) = clean(bytes)
+            && let Some(text) = cleaned(bytes)
         {
             self.tell(field, &text);
         }

@@ -33,6 +33,9 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
         if r.is_empty() {
             return ended;
         }
+        if words.budget().is_silent() {
+            return ended;
+        }
         let (code, value) = option(&mut r).ok_or_else(|| malformed("truncated option"))?;
         match code {
             1 => {

@@ -4,7 +4,7 @@
 //! out. Reflectors, sleep proxies and border routers answer for other hosts, so the records of a message are sorted by the
 //! host whose addresses the message gives (I2).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use crate::census::Field;
@@ -21,30 +21,36 @@ const ENTRIES: usize = 12;
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let message = Message::read(payload.bytes, "mdns", words.budget())?;
     let hosts = Hosts::of(&message, words);
+    // The same name is of the same host, so it is said once.
+    let mut told = BTreeSet::new();
     for Record { owner, data } in &message.records {
+        if words.budget().is_silent() {
+            break;
+        }
         match data {
             Data::Pointer(target) => {
                 if let Some(mut words) = hosts.words(target, words) {
-                    say_pointer(owner, target, &mut words);
+                    say_pointer(owner, target, &mut told, &mut words);
                 }
             }
             Data::Service(target) => {
                 if let Some(mut words) = hosts.words(target, words) {
-                    say_instance(owner, &mut words);
-                    say_host(target, &mut words);
+                    say_instance(owner, &mut told, &mut words);
+                    say_host(target, &mut told, &mut words);
                 }
             }
             Data::Text(entries) => {
                 if let Some((_, service)) = service(&owner.labels)
                     && let Some(mut words) = hosts.words(owner, words)
                 {
+                    let service = service.text();
                     entries.iter().take(ENTRIES).for_each(|entry| say_entry(&service, entry, &mut words));
                 }
             }
             Data::Address(_) | Data::Claim => {
                 if let Some(mut words) = hosts.words(owner, words) {
-                    say_host(owner, &mut words);
-                    say_instance(owner, &mut words);
+                    say_host(owner, &mut told, &mut words);
+                    say_instance(owner, &mut told, &mut words);
                 }
             }
         }
@@ -102,32 +108,40 @@ impl<'m> Hosts<'m> {
 }
 
 /// A pointer from a type to an instance (RFC 6763 4.1), or from the list of all types to a type (section 9).
-fn say_pointer(owner: &Name<'_>, target: &Name<'_>, words: &mut Words<'_>) {
+fn say_pointer<'m>(
+    owner: &Name<'_>,
+    target: &'m Name<'_>,
+    told: &mut BTreeSet<&'m [u8]>,
+    words: &mut Words<'_>,
+) {
     if let [services, dns_sd, ..] = owner.labels.as_slice()
         && services.eq_ignore_ascii_case(b"_services")
         && dns_sd.eq_ignore_ascii_case(b"_dns-sd")
     {
         if let Some(([], service)) = service(&target.labels) {
-            words.say(Field::MdnsService, service.as_bytes());
+            words.say(Field::MdnsService, service.text().as_bytes());
         }
     } else if let Some(([] | [_, b"_sub"], _)) = service(&owner.labels) {
         // The owner is a type or a subtype; any other pointer, such as one of a reverse lookup, does not offer a service.
-        say_instance(target, words);
+        say_instance(target, told, words);
     }
 }
 
 /// The name of an instance, and the service it offers.
-fn say_instance(name: &Name<'_>, words: &mut Words<'_>) {
-    if let Some(([instance], service)) = service(&name.labels) {
-        words.say(Field::MdnsService, service.as_bytes());
+fn say_instance<'m>(name: &'m Name<'_>, told: &mut BTreeSet<&'m [u8]>, words: &mut Words<'_>) {
+    if let Some(([instance], service)) = service(&name.labels)
+        && told.insert(name.key())
+    {
+        words.say(Field::MdnsService, service.text().as_bytes());
         words.say(Field::MdnsInstance, instance);
     }
 }
 
 /// A host's name is one label and `local`.
-fn say_host(name: &Name<'_>, words: &mut Words<'_>) {
+fn say_host<'m>(name: &'m Name<'_>, told: &mut BTreeSet<&'m [u8]>, words: &mut Words<'_>) {
     if let [host, local] = name.labels.as_slice()
         && local.eq_ignore_ascii_case(b"local")
+        && told.insert(name.key())
     {
         words.say(Field::MdnsHostname, host);
     }
@@ -141,24 +155,44 @@ fn say_entry(service: &str, entry: &[u8], words: &mut Words<'_>) {
     if value.is_empty() || key.is_empty() || !key.iter().all(|b| matches!(b, 0x20..=0x7e)) {
         return;
     }
-    let key = String::from_utf8_lossy(key).to_ascii_lowercase();
-    words.say(Field::MdnsTxt, format!("{service}.{key}={value}").as_bytes());
+    let mut text = Vec::with_capacity(service.len() + entry.len() + 1);
+    text.extend_from_slice(service.as_bytes());
+    text.push(b'.');
+    text.extend(key.iter().map(u8::to_ascii_lowercase));
+    text.push(b'=');
+    text.extend_from_slice(value.as_bytes());
+    words.say(Field::MdnsTxt, &text);
 }
 
-/// Splits `[instance…,] _service, _proto, local` into what precedes the service, and `_service._proto` in lower case.
-fn service<'s, 'n>(name: &'s [&'n [u8]]) -> Option<(&'s [&'n [u8]], String)> {
+/// A type of service by its two labels.
+struct Service<'n>(&'n str, &'static str);
+
+impl Service<'_> {
+    /// `_service._proto` in lower case.
+    fn text(&self) -> String {
+        let mut text = String::with_capacity(self.0.len() + self.1.len());
+        text.extend(self.0.chars().map(|c| c.to_ascii_lowercase()));
+        text.push_str(self.1);
+        text
+    }
+}
+
+/// Splits `[instance…,] _service, _proto, local` into what precedes the service, and the service.
+fn service<'s, 'n>(name: &'s [&'n [u8]]) -> Option<(&'s [&'n [u8]], Service<'n>)> {
     let (instance, [service, proto, local]) = name.split_last_chunk::<3>()?;
-    let proto = match proto.to_ascii_lowercase().as_slice() {
-        b"_tcp" => "_tcp",
-        b"_udp" => "_udp",
-        _ => return None,
+    let proto = if proto.eq_ignore_ascii_case(b"_tcp") {
+        "._tcp"
+    } else if proto.eq_ignore_ascii_case(b"_udp") {
+        "._udp"
+    } else {
+        return None;
     };
     let sound = service.len() > 1
         && service.starts_with(b"_")
         && service.iter().all(|b| b.is_ascii_graphic() && *b != b'.')
         && local.eq_ignore_ascii_case(b"local");
-    let service = sound.then(|| String::from_utf8_lossy(service).to_ascii_lowercase())?;
-    Some((instance, format!("{service}.{proto}")))
+    let service = str::from_utf8(service).ok().filter(|_| sound)?;
+    Some((instance, Service(service, proto)))
 }
 
 #[cfg(test)]

@@ -152,6 +152,9 @@ fn say(pdu: &SnmpPdu<'_>, from_agent: bool, words: &mut Words<'_>) {
 /// What of the system group is among the variables.
 fn say_system(variables: &[Variable<'_>], words: &mut Words<'_>) {
     for variable in variables {
+        if words.budget().is_silent() {
+            break;
+        }
         let Some([object, 0]) = variable.name.strip_prefix(SYSTEM) else { continue };
         match (object, &variable.value) {
             (1, Value::Text(text)) => words.say(Field::SnmpSysDescr, text),

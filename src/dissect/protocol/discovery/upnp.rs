@@ -45,6 +45,9 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
             b"friendlyName" => Field::UpnpFriendlyName,
             _ => continue,
         };
+        if words.budget().is_silent() {
+            break;
+        }
         words.say(field, &decoded(text));
     }
     Ok(())

@@ -65,10 +65,16 @@ impl Host<'_> {
         // Somebody who answers for others keeps their addresses (I2).
         let mut words = words.about(&self.addresses);
         for item in self.types {
+            if words.budget().is_silent() {
+                return;
+            }
             let local = item.rsplit(|b| *b == b':').next().unwrap_or(item);
             words.say(Field::WsdTypes, &decoded(local));
         }
         for item in self.scopes {
+            if words.budget().is_silent() {
+                return;
+            }
             words.say(Field::WsdScopes, &decoded(item));
         }
     }
@@ -89,6 +95,9 @@ pub(crate) fn tags(document: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 pub(crate) fn decoded(text: &[u8]) -> Vec<u8> {
     const ENTITIES: [(&[u8], u8); 5] =
         [(b"&lt;", b'<'), (b"&gt;", b'>'), (b"&quot;", b'"'), (b"&apos;", b'\''), (b"&amp;", b'&')];
+    if !text.contains(&b'&') {
+        return text.to_vec();
+    }
     let mut out = Vec::new();
     let mut rest = text;
     while let Some((first, tail)) = rest.split_first() {

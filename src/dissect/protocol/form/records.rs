@@ -3,11 +3,14 @@
 //! Parsers of whole messages are of no use here: devices send answers with one broken record among sound ones, and the
 //! others tell who they are. Each record has a length of its own, so the reading goes on behind a broken one.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::dissect::{Budget, Malformed, Reader};
 
+/// What a record or question costs beside its labels.
+const RECORD: u32 = 8;
 /// Compression pointers that one name may follow. Sound names follow one or two.
 const POINTERS: usize = 16;
 /// The longest name in bytes, RFC 1035 section 2.3.4.
@@ -21,24 +24,33 @@ const ANY: u16 = 255;
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Name<'a> {
     pub(crate) labels: Vec<&'a [u8]>,
-    key: Vec<u8>,
+    /// Made if it is asked for.
+    key: OnceCell<Vec<u8>>,
 }
 
 impl<'a> Name<'a> {
-    fn new(labels: Vec<&'a [u8]>) -> Self {
-        let mut key = labels.join(&b'.');
-        key.make_ascii_lowercase();
-        Self { labels, key }
+    const fn new(labels: Vec<&'a [u8]>) -> Self {
+        Self { labels, key: OnceCell::new() }
     }
 
     /// The name in lower case with dots, by which records belong together.
     pub(crate) fn key(&self) -> &[u8] {
-        &self.key
+        self.key.get_or_init(|| {
+            let mut key = Vec::with_capacity(NAME);
+            for label in &self.labels {
+                if !key.is_empty() {
+                    key.push(b'.');
+                }
+                key.extend_from_slice(label);
+            }
+            key.make_ascii_lowercase();
+            key
+        })
     }
 
     /// The first label in lower case.
     pub(crate) fn first(&self) -> Option<&[u8]> {
-        self.key.get(..self.labels.first()?.len())
+        self.key().get(..self.labels.first()?.len())
     }
 }
 
@@ -95,7 +107,7 @@ impl<'a> Message<'a> {
         for (section, count) in counts.into_iter().enumerate() {
             let wanted = if out.answers { matches!(section, 1 | 3) } else { is_probe && section == 2 };
             for _ in 0..count {
-                if !budget.item() {
+                if !budget.items(RECORD) {
                     return Ok(out);
                 }
                 let read = match section {
@@ -208,7 +220,7 @@ fn skip(r: &mut Reader<'_>) -> Option<()> {
 
 /// The name at a place of the message. Pointers lead back only, so that no name is endless.
 fn name<'a>(message: &'a [u8], mut at: usize, budget: &mut Budget) -> Option<Name<'a>> {
-    let (mut labels, mut bytes, mut pointers) = (Vec::new(), 0, 0);
+    let (mut labels, mut bytes, mut pointers) = (Vec::with_capacity(6), 0, 0);
     let mut r = Reader::new(message.get(at..)?);
     loop {
         match r.u8()? {
@@ -349,10 +361,10 @@ mod tests {
     #[test]
     fn a_message_over_budget_gives_the_records_before_the_bound() {
         let mut budget = Budget::default();
-        // Each costs an item, and its two labels one each.
+        // Each costs eight items, and its two labels one each.
         let many = message(0x8400, [&vec![host(1); 300], &[], &[]]);
         let all = Message::read(&many, "test", &mut budget).unwrap();
-        assert_eq!((all.records.len(), all.broken, budget.is_spent()), (213, None, true));
+        assert_eq!((all.records.len(), all.broken, budget.is_spent()), (64, None, true));
         // Names of 118 labels, to which every record points from both sides.
         let long: Vec<u8> = (0..118).flat_map(|_| *b"\x01a").chain([0]).collect();
         let start = [&long[..], &[0, 12, 0, 1, 0, 0, 0, 9, 0, 2, 0xc0, 12]].concat();

@@ -22,7 +22,7 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
         return Err(malformed("unknown version"));
     }
     let mut ended = Ok(());
-    while !reader.is_empty() && words.budget().item() {
+    while !reader.is_empty() && words.budget().item() && !words.budget().is_silent() {
         let (kind, value) = tlv(&mut reader).ok_or_else(|| malformed("truncated TLV"))?;
         match kind {
             0x0001 => say_device_id(value, words),

@@ -29,7 +29,7 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     mandatory(&mut reader, 3)?;
     say_chassis(chassis, words);
     let (mut addresses, mut ended) = (0, Ok(()));
-    while !reader.is_empty() && words.budget().item() {
+    while !reader.is_empty() && words.budget().item() && !words.budget().is_silent() {
         let (kind, value) = tlv(&mut reader)?;
         match kind {
             0 => break,

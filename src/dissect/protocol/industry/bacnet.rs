@@ -170,7 +170,7 @@ fn number(value: &[u8]) -> Option<u32> {
 fn properties(values: &[u8], level: u8, words: &mut Words<'_>) -> Option<()> {
     let mut r = Reader::new(values);
     let (mut of_device, mut property, mut depth, mut fresh) = (false, None, 0u8, false);
-    while !r.is_empty() && words.budget().item() {
+    while !r.is_empty() && words.budget().item() && !words.budget().is_silent() {
         match part(&mut r)? {
             Part::Context(0, object) if depth == 0 => of_device = number(object)? >> 22 == DEVICE,
             Part::Context(tag, value) if tag == level && depth == level - 1 => property = number(value),
