@@ -53,6 +53,11 @@ impl FindingKind {
         self.row().0
     }
 
+    /// The kind with that word.
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.key() == key)
+    }
+
     /// The id of its census rule.
     pub const fn rule(self) -> &'static str {
         self.row().1
@@ -63,19 +68,26 @@ impl FindingKind {
         self.row().2
     }
 
-    const fn row(self) -> (&'static str, &'static str, &'static str) {
+    /// Whether it stays open in the plan service until a person closes it, because somebody may have attempted
+    /// something (I15 d). The others describe the present, and close when a survey no longer shows them.
+    pub const fn stays(self) -> bool {
+        self.row().3
+    }
+
+    /// Key, rule, title, and whether it stays.
+    const fn row(self) -> (&'static str, &'static str, &'static str, bool) {
         match self {
-            Self::AddressConflict => ("address_conflict", "I1", "address conflict"),
-            Self::NewcomersHeld => ("newcomers_held", "I11", "newcomers held"),
-            Self::UnconfirmedHeld => ("unconfirmed_held", "I15", "unconfirmed devices held"),
-            Self::ClaimHeld => ("claim_held", "I15", "claim held"),
-            Self::ClaimLate => ("claim_late", "I15", "late claim"),
-            Self::ClockJump => ("clock_jump", "I16", "clock jump"),
-            Self::PrefixConflict => ("prefix_conflict", "I5", "prefix conflict"),
-            Self::TunnelHeld => ("tunnel_held", "I13", "tunnel held"),
-            Self::NotUnderstood => ("not_understood", "I13", "not understood"),
-            Self::LowerBound => ("lower_bound", "Ledger", "lower bound"),
-            Self::FramesDropped => ("frames_dropped", "Ledger", "frames dropped"),
+            Self::AddressConflict => ("address_conflict", "I1", "address conflict", true),
+            Self::NewcomersHeld => ("newcomers_held", "I11", "newcomers held", true),
+            Self::UnconfirmedHeld => ("unconfirmed_held", "I15", "unconfirmed devices held", true),
+            Self::ClaimHeld => ("claim_held", "I15", "claim held", true),
+            Self::ClaimLate => ("claim_late", "I15", "late claim", true),
+            Self::ClockJump => ("clock_jump", "I16", "clock jump", false),
+            Self::PrefixConflict => ("prefix_conflict", "I5", "prefix conflict", true),
+            Self::TunnelHeld => ("tunnel_held", "I13", "tunnel held", true),
+            Self::NotUnderstood => ("not_understood", "I13", "not understood", false),
+            Self::LowerBound => ("lower_bound", "Ledger", "lower bound", false),
+            Self::FramesDropped => ("frames_dropped", "Ledger", "frames dropped", true),
         }
     }
 }

@@ -117,7 +117,7 @@ impl Finding {
     }
 
     /// Kind, zone, subjects.
-    fn rank(&self) -> impl Ord + '_ {
+    pub(crate) fn rank(&self) -> impl Ord + '_ {
         (self.kind, self.zone.as_str(), &self.subjects, self.id)
     }
 }
