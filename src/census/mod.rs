@@ -75,6 +75,8 @@ pub use evidence::{
 };
 pub use exchange::Exchange;
 pub use explanation::{Rung, RungOutcome, ladder, verdict_changes};
+#[cfg(feature = "plan")]
+pub(crate) use finding::LISTED as LISTED_FINDINGS;
 pub use finding::{
     BadFindingId, Finding, FindingId, FindingKind, Findings, Limit, Subjects, UnlistedFindings,
 };

@@ -16,6 +16,7 @@ pub mod config;
 mod crash;
 pub mod demo;
 pub mod doctor;
+pub mod finding_ledger;
 pub mod http;
 pub mod limits;
 pub mod metrics;

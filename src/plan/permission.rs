@@ -180,7 +180,9 @@ macro_rules! permissions {
     };
 }
 
-permissions! { View Export ChangePlan ReplacePlan ManageSensors EditDevices ViewAudit BindRoles ManageTenant }
+permissions! {
+    View Export ChangePlan ReplacePlan ManageSensors EditDevices UpdateFindings ViewAudit BindRoles ManageTenant
+}
 
 /// The limits of a session or token. Within them, it may do what its holder may. The default has no limits.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

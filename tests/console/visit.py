@@ -29,6 +29,7 @@ EXPECTED = {
     "the overview": r"^/[^?]*$",
     "the device tabs": r"devices",
     "a device's why page": r"devices/[^/?]+",
+    "the findings": r"findings",
     "the estimate": r"estimate",
     "the plan": r"plan",
     "a rule": r"^/rules/[^/?]+",

@@ -109,7 +109,7 @@ impl Recipe {
 const A: &str = "00:40:8c:00:00:0a";
 const B: &str = "00:40:8c:00:00:0b";
 
-/// Five devices: the first has two cards, which LLDP ties. Then their plan ends.
+/// Six devices: the first has two cards, which LLDP ties, and an address of the last. Then their plan ends.
 async fn prepare(plan: &Plan) -> String {
     let sensor = plan.ready().await;
     let seen = Seen::default().arp(A, "10.0.0.1", "network-a").arp(B, "10.0.0.2", "network-b");
@@ -117,6 +117,7 @@ async fn prepare(plan: &Plan) -> String {
     let seen = seen.arp("00:40:8c:00:00:0c", "10.0.0.3", "iot-c");
     let seen = seen.arp("00:40:8c:00:00:0d", "10.0.0.4", "iot-d");
     let seen = seen.arp("00:40:8c:00:00:0e", "10.0.0.5", "iot-e");
+    let seen = seen.arp("00:40:8c:00:00:0f", "10.0.0.6", "iot-f").arp(A, "10.0.0.6", "");
     seen.send(plan, &sensor, 1, "hq").await;
     plan.post("/plan/cancel", Value::Null).await.succeeds(200);
     plan.set_time("2026-11-22T12:00:00Z");
@@ -135,6 +136,7 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
     };
     let [tied, c, d, e] =
         [id("10.0.0.1").await, id("10.0.0.3").await, id("10.0.0.4").await, id("10.0.0.5").await];
+    let finding = plan.get("/findings").await["findings"][0]["id"].as_str().unwrap().to_owned();
     let secret = plan.enrolment_token().await.secret;
     let enrol = json!({"secret": secret, "name": "edge-2", "public_key": new_public_key()});
     let person = json!({"name": "new", "password": PASSWORD});
@@ -172,6 +174,8 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
         write(M::POST, "/prices", &[], price).by_admin(),
         write(M::POST, "/devices/edit", &[], json!({"ids": [c], "set": {"name": "x"}})),
         write(M::POST, "/changes/{number}/undo", &["1"], Value::Null),
+        write(M::POST, "/findings/{id}/close", &[&finding], json!({"note": "übung"})),
+        write(M::POST, "/findings/{id}/reopen", &[&finding], json!({})),
         write(M::PATCH, "/devices/{id}", &[&d], json!({"name": "y"})).with_tag(),
         write(M::POST, "/devices/{id}/split", &[&tied], split),
         write(M::POST, "/devices/merge", &[], json!({"ids": [c, d]})),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Finding, FindingKind};
 
 /// The most findings of one kind in a zone; the first in the order of the list stay.
-pub(super) const LISTED: usize = 1_000;
+pub(crate) const LISTED: usize = 1_000;
 
 /// Findings, sorted by kind, zone and subjects. The order in which they are pushed does not matter.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

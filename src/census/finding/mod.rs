@@ -20,6 +20,8 @@ pub(super) use self::claims::{
     claims, clock_jump, conflicts, held, held_words, prefixes, tunnels, unconfirmed,
 };
 pub use self::kind::FindingKind;
+#[cfg(feature = "plan")]
+pub(crate) use self::list::LISTED;
 pub use self::list::{Findings, UnlistedFindings};
 pub use self::sentences::Limit;
 pub use self::subjects::Subjects;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::findings::{self, FindingList};
+use super::findings::{self, FindingFilter, FindingList};
 use super::inventory::View as Inventory;
 use super::plans::{PlanEntry, Timeline};
 use super::{App, May, Refusal};
@@ -78,6 +78,7 @@ pub struct Overview {
     /// The plan in effect.
     pub plan: Option<PlanEntry>,
     pub sensors: Vec<Sensor>,
+    /// Those that are open.
     pub findings: FindingList,
 }
 
@@ -91,11 +92,13 @@ pub async fn overview(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> R
     let inventory = app.view(may.id(), as_of).await?;
     let plans = app.store.plans(may.id()).await?;
     let sensors = app.store.sensors(may.id()).await?;
-    let now = app.now();
+    let (now, document) = (app.now(), &inventory.document);
+    let shown = findings::of(&document.findings, &document.unlisted_findings, &sensors);
+    let open = FindingFilter::default();
     Ok(Overview {
         report: CensusReport::new(&inventory, &plans, &sensors, now),
         plan: in_effect(&plans, now).map(|p| PlanEntry::new(p, now)),
-        findings: findings::of(&inventory, &sensors),
+        findings: findings::listed(app, may, &open, &shown, inventory.as_of, as_of.is_some()).await?,
         inventory,
         sensors,
     })
@@ -105,8 +108,8 @@ pub async fn overview(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> R
 pub async fn document(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> Result<Document, Refusal> {
     let inventory = app.view(may.id(), as_of).await?;
     let sensors = app.store.sensors(may.id()).await?;
-    let FindingList { findings, .. } = findings::of(&inventory, &sensors);
-    let mut document = Document { findings, ..inventory.document.clone() };
+    let mut document = inventory.document.clone();
+    document.findings = findings::of(&document.findings, &document.unlisted_findings, &sensors).findings;
     for Sensor { health, .. } in sensors {
         document.capture.frames += health.frames;
         document.capture.bytes += health.bytes;

@@ -26,7 +26,8 @@ pub use change::{Changed, Check};
 
 use super::Refusal;
 use crate::census::{
-    Classifier, CouplingKey, Decisions, Inventory, Policy, Survey, Timestamp, time::rfc3339,
+    Classifier, CouplingKey, Decisions, Finding, Inventory, Policy, Survey, Timestamp, UnlistedFindings,
+    time::rfc3339,
 };
 use crate::plan::store::{Ingested, Receipt, Replica, Store};
 use crate::wire::SensorId;
@@ -236,6 +237,35 @@ impl Inventories {
         let place = if as_of.is_none() { &mut kept.default } else { &mut kept.other };
         *place = Some(Arc::clone(&view));
         Ok(view)
+    }
+
+    /// The findings at the default instant, with the revision of what was counted. No view is kept for them.
+    ///
+    /// # Errors
+    /// The store's, when the facts are loaded.
+    pub async fn findings(
+        &self,
+        subscription: &SubscriptionId,
+        now: Timestamp,
+    ) -> Result<(Revision, Vec<Finding>, Vec<UnlistedFindings>), Refusal> {
+        let state = self.current(subscription).await?;
+        // One at a time for a subscription, as for views.
+        let kept = state.view.lock().await;
+        let (revision, at) = self.standing(&state, None, now);
+        if let Some(view) = kept.default.as_ref().filter(|v| v.revision == revision && v.as_of == at) {
+            let Document { findings, unlisted_findings, .. } = &view.document;
+            return Ok((revision, findings.clone(), unlisted_findings.clone()));
+        }
+        let (policy, classifier, shared) =
+            (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&state));
+        compute(move || {
+            let facts = shared.replica.facts();
+            let (decided, decisions) = shared.decisions();
+            let revision = Revision { facts: facts.revision.unwrap_or_default(), decisions: decided };
+            let survey = Survey::new(&facts.inventory, &policy, &decisions, &*classifier, at);
+            (revision, survey.findings.iter().cloned().collect(), survey.findings.unlisted().collect())
+        })
+        .await
     }
 
     /// Everything that is known of an address or a MAC at `as_of`, or at the default instant: devices, and couplings that do

@@ -6,8 +6,8 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::sealing;
 use super::{App, Refusal};
+use super::{findings, sealing};
 
 /// How often jobs run.
 const EVERY: Duration = Duration::from_secs(60);
@@ -26,6 +26,7 @@ const JOBS: &[Job] = &[
     Job { name: "seal_days", run: |service| Box::pin(sealing::seal_due(service)) },
     // After the days, whose counts a statement tells.
     Job { name: "close_statements", run: |service| Box::pin(close_statements(service)) },
+    Job { name: "record_findings", run: |service| Box::pin(findings::record_due(service)) },
 ];
 
 async fn close_statements(service: App) -> Result<(), Refusal> {

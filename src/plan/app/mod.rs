@@ -123,6 +123,8 @@ pub struct Inner {
     pub suspicions: Suspicions,
     /// Limits attempts to sign in.
     pub attempts: Attempts,
+    /// Limits the surveys for the ledger of findings.
+    finding_pace: findings::Pace,
     /// Bounds decoding.
     pub decoders: Semaphore,
     /// Bounds hashing of passwords.
@@ -187,6 +189,7 @@ impl App {
             limits: Limits::new(settings.allowance),
             settings,
             suspicions: Suspicions::default(),
+            finding_pace: findings::Pace::default(),
             decoders: Semaphore::new(DECODERS),
             hashers: Semaphore::new(HASHERS),
             estimators: Semaphore::new(ESTIMATORS),

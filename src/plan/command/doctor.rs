@@ -14,11 +14,13 @@ use super::failure::Failure;
 use crate::census::Timestamp;
 use crate::clock::{Clock as _, SystemClock};
 use crate::doctor::{CheckOutcome, Finding, Report};
-use crate::plan::app;
+use crate::plan::app::findings::FindingFilter;
+use crate::plan::app::{self, May};
 use crate::plan::config::Config;
 use crate::plan::doctor;
+use crate::plan::permission::View;
 use crate::plan::store::engine::sql;
-use crate::plan::store::{Location, Store, Subscription};
+use crate::plan::store::{By, Location, Store, Subscription};
 use crate::plan::tls::Source;
 use crate::wire::SubscriptionId;
 
@@ -169,13 +171,15 @@ async fn stored(config: &Config, store: &Store, now: Timestamp) -> Result<Vec<Fi
     }
     findings.push(trail(store, None, "the installation's").await?);
     let Ok(service) = service(config, store.clone()) else { return Ok(findings) };
-    for Subscription { id, name, created_at } in subscriptions.into_iter().take(SUBSCRIPTIONS) {
+    for subscription in subscriptions.into_iter().take(SUBSCRIPTIONS) {
+        let Subscription { id, name, created_at } = subscription.clone();
         let view = service.inventories()?.view(&id, None, now).await?;
         let billable = view.document.census.billable;
         findings.push(doctor::plan(&name, &store.plans(&id).await?, billable, now));
         let sensors = store.sensors(&id).await?;
-        let list = app::findings::of(&view, &sensors);
-        findings.extend(Finding::of_census(&name, &list.findings, list.total()));
+        let may = May::<View>::operator(subscription, By::operator());
+        let list = app::findings::list(&service, &may, &FindingFilter::default(), None).await?;
+        findings.extend(Finding::of_census(&name, list.findings(), list.total()));
         findings.extend(doctor::sensors(&name, &sensors, now));
         let sealed = store.snapshots(&id, None, 1).await?.first().map(|s| s.header.day);
         findings.push(doctor::snapshots(&name, sealed, created_at, now));

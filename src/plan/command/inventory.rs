@@ -41,7 +41,7 @@ pub(super) async fn census(arguments: CensusArguments) -> Result<(), Failure> {
     }
     let mut out = io::stdout().lock();
     write_census(&mut out, &report)?;
-    cli::findings::print(&mut out, &findings.findings, findings.total(), "--inventory")?;
+    cli::findings::print(&mut out, findings.findings(), findings.total(), "--inventory")?;
     Ok(())
 }
 

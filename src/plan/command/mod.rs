@@ -7,6 +7,7 @@ mod devices;
 mod doctor;
 mod estimate;
 mod failure;
+mod findings;
 mod inventory;
 mod maintain;
 mod managed;
@@ -96,6 +97,9 @@ enum Command {
     /// List, show and undo the changes that people made to devices
     #[command(subcommand)]
     Changes(changes::ChangesCommand),
+    /// List, close and reopen findings: what a person should check
+    #[command(subcommand)]
+    Findings(findings::FindingsCommand),
     /// List, import and forget devices that other systems manage
     #[command(subcommand)]
     Managed(managed::ManagedCommand),
@@ -155,6 +159,7 @@ async fn run(command: Command) -> Result<(), Failure> {
         Command::Forecast(arguments) => estimate::forecast(arguments).await,
         Command::Devices(command) => devices::devices(*command).await,
         Command::Changes(command) => changes::run(command).await,
+        Command::Findings(command) => findings::run(command).await,
         Command::Managed(command) => managed::run(command).await,
         Command::User(command) => people::user(command).await,
         Command::Role(command) => people::role(command).await,

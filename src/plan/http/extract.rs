@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use axum::extract::rejection::{FormRejection, JsonRejection};
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
-use axum::http::StatusCode;
+use axum::extract::{FromRequest, FromRequestParts, OptionalFromRequest, RawPathParams, Request};
 use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use super::problem::{Problem, ProblemType};
@@ -53,8 +53,21 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let refused = |e: JsonRejection| unreadable(e.status(), &e.body_text());
-        let axum::Json(value) = axum::Json::from_request(request, state).await.map_err(refused)?;
+        let axum::Json(value) =
+            <axum::Json<T> as FromRequest<S>>::from_request(request, state).await.map_err(refused)?;
         Ok(Self(value))
+    }
+}
+
+/// Without a content type there is no body.
+impl<T: DeserializeOwned, S: Send + Sync> OptionalFromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Option<Self>, Problem> {
+        if !request.headers().contains_key(header::CONTENT_TYPE) {
+            return Ok(None);
+        }
+        <Self as FromRequest<S>>::from_request(request, state).await.map(Some)
     }
 }
 

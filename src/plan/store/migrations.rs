@@ -22,6 +22,7 @@ macro_rules! migrations {
 
 migrations! {
     1 "schema";
+    2 "findings";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {

@@ -5,6 +5,7 @@ use utoipa::IntoParams;
 
 use crate::census::{FindingKind, Timestamp, time::BadTimestamp};
 use crate::plan::app::Refusal;
+use crate::plan::finding_ledger::StateFilter;
 
 /// The instant of a count.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -30,6 +31,8 @@ pub struct FindingQuery {
     pub kind: Option<FindingKind>,
     /// A zone's name; all zones if it is missing.
     pub zone: Option<String>,
+    /// `open`, `closed` or `all`; `open` if it is missing.
+    pub state: Option<StateFilter>,
     /// RFC 3339; the service's default if it is missing.
     pub as_of: Option<String>,
 }

@@ -1,19 +1,24 @@
-//! The page of findings: what a person should check, and the next step.
+//! The page of findings: what a person should check, the next step, and closing it.
 
 use std::net::IpAddr;
 
 use askama::Template;
 use axum::extract::State;
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
 
 use super::devices::query_string;
-use super::page::{Frame, PageError, Visitor, render};
+use super::page::{Frame, PageError, Visitor, denial, render_with};
 use super::show;
-use crate::census::{Finding, FindingKind, Verdict};
+use crate::census::{FindingKind, Timestamp, Verdict};
 use crate::listing::Filter;
 use crate::plan::app::findings::{self, FindingFilter, FindingList};
-use crate::plan::app::{App, May};
-use crate::plan::permission::View;
+use crate::plan::app::{App, May, Refusal};
+use crate::plan::finding_ledger::{FindingRecord, NOTE, StateFilter};
+use crate::plan::http::extract::{Form, Parameters, Path, Segment};
+use crate::plan::http::problem::Problem;
+use crate::plan::permission::{Action, UpdateFindings, View};
 
 /// The most findings on the page.
 const FINDINGS: usize = 200;
@@ -27,11 +32,20 @@ struct Page {
     list: FindingList,
     /// The first [`FINDINGS`].
     findings: Vec<Shown>,
+    state: StateFilter,
+    refused: Option<Problem>,
+    denial: String,
+}
+
+impl Page {
+    fn may_update(&self) -> bool {
+        self.frame.may(Action::UpdateFindings)
+    }
 }
 
 /// A finding as pages show it.
 pub(super) struct Shown {
-    pub(super) finding: Finding,
+    pub(super) record: FindingRecord,
     pub(super) links: Vec<Link>,
 }
 
@@ -42,8 +56,9 @@ pub(super) struct Link {
     pub(super) path: String,
 }
 
-impl From<&Finding> for Shown {
-    fn from(finding: &Finding) -> Self {
+impl From<&FindingRecord> for Shown {
+    fn from(record: &FindingRecord) -> Self {
+        let finding = &record.finding;
         let page = |text: String| Link { path: format!("/explain?subject={text}"), text };
         let links = if finding.kind == FindingKind::NewcomersHeld {
             let filter = Filter {
@@ -57,16 +72,105 @@ impl From<&Finding> for Shown {
             let macs = finding.subjects.macs.iter().map(ToString::to_string);
             addresses.chain(macs).take(SUBJECTS).map(page).collect()
         };
-        Self { finding: finding.clone(), links }
+        Self { record: record.clone(), links }
     }
+}
+
+impl Shown {
+    /// What happened to it since it was found.
+    fn steps(&self) -> Vec<String> {
+        let FindingRecord { gone_since, closed_at, closed_by, reopened_at, reopened_by, .. } = &self.record;
+        let gone = gone_since.filter(|_| self.record.is_open());
+        let gone = gone.map(|at| format!("no longer seen since {}", show::instant(at)));
+        let step = |at: &Option<Timestamp>, by: &Option<String>, alone: &str, done: &str| {
+            let (at, by) = (show::instant(at.as_ref()?), by.as_deref()?);
+            Some(match by {
+                "service" => format!("{alone} at {at}"),
+                by => format!("{done} by {} at {at}", by.strip_prefix("person:").unwrap_or(by)),
+            })
+        };
+        let closed = step(closed_at, closed_by, "closed by itself", "closed");
+        let reopened = step(reopened_at, reopened_by, "reopened, as it was seen again,", "reopened");
+        [closed, reopened, gone].into_iter().flatten().collect()
+    }
+}
+
+/// Which findings the page shows.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Selection {
+    state: StateFilter,
+}
+
+/// A note, and which findings the page showed.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct NoteForm {
+    note: String,
+    state: StateFilter,
 }
 
 /// The page.
 pub(super) async fn show(
     State(app): State<App>,
     Visitor(may): Visitor<May<View>>,
+    Parameters(Selection { state }): Parameters<Selection>,
 ) -> Result<Response, PageError> {
-    let list = findings::list(&app, &may, &FindingFilter::default(), None).await?;
+    page(&app, &may, state, None).await
+}
+
+/// Answers a reload of the answer to a form.
+pub(super) async fn back(Path((sid, _)): Path<(String, String)>) -> Redirect {
+    Redirect::to(&format!("/subscriptions/{sid}/findings"))
+}
+
+/// Closes a finding.
+pub(super) async fn close(
+    State(app): State<App>,
+    Visitor(may): Visitor<May<UpdateFindings>>,
+    Segment(id): Segment<String>,
+    Form(form): Form<NoteForm>,
+) -> Result<Response, PageError> {
+    let outcome = findings::close(&app, &may, &id, Some(&form.note)).await;
+    after(&app, &may.view(), form.state, outcome).await
+}
+
+/// Opens a closed finding again.
+pub(super) async fn reopen(
+    State(app): State<App>,
+    Visitor(may): Visitor<May<UpdateFindings>>,
+    Segment(id): Segment<String>,
+    Form(form): Form<NoteForm>,
+) -> Result<Response, PageError> {
+    let outcome = findings::reopen(&app, &may, &id, Some(&form.note)).await;
+    after(&app, &may.view(), form.state, outcome).await
+}
+
+async fn after(
+    app: &App,
+    may: &May<View>,
+    state: StateFilter,
+    outcome: Result<FindingRecord, Refusal>,
+) -> Result<Response, PageError> {
+    match outcome {
+        Ok(_) => {
+            let page = format!("/subscriptions/{}/findings?state={state}", may.id());
+            Ok(Redirect::to(&page).into_response())
+        }
+        Err(refused) => page(app, may, state, Some(refused.into())).await,
+    }
+}
+
+async fn page(
+    app: &App,
+    may: &May<View>,
+    state: StateFilter,
+    refused: Option<Problem>,
+) -> Result<Response, PageError> {
+    let list = findings::list(app, may, &FindingFilter { state, ..FindingFilter::default() }, None).await?;
     let findings = list.findings.iter().take(FINDINGS).map(Shown::from).collect();
-    Ok(render(&Page { frame: Frame::new(&may, "findings", "Findings"), list, findings }))
+    let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
+    let frame = Frame::new(may, "findings", "Findings");
+    let denial = denial(Action::UpdateFindings);
+    Ok(render_with(status, &Page { frame, list, findings, state, refused, denial }))
 }

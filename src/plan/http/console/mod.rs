@@ -36,6 +36,8 @@ pub fn router() -> Router<App> {
         .route("/devices/{id}/delete", get(devices::back).post(devices::delete))
         .route("/explain", get(explain::show))
         .route("/findings", get(findings::show))
+        .route("/findings/{id}/close", get(findings::back).post(findings::close))
+        .route("/findings/{id}/reopen", get(findings::back).post(findings::reopen))
         .route("/estimate", get(estimate::show).merge(estimate::upload()))
         .route("/plan", get(plan::show).post(plan::onboard))
         .route("/plan/cancel", get(plan::back).post(plan::cancel))
