@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 
 use netcensus::census::{Finding, MacAddr, Sign, Timestamp};
-use netcensus::plan::finding_ledger::Conclusions;
+use netcensus::plan::finding_ledger::{Conclusions, FindingDecision, FindingState};
 use netcensus::plan::permission::Role;
-use netcensus::plan::store::Surveyed;
+use netcensus::plan::store::{By, Surveyed};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -23,6 +23,7 @@ on_each_database! {
     a_dry_run_of_closing_leaves_nothing,
     the_audit_trail_has_who_closed_what_and_how_it_was,
     a_survey_that_shows_the_same_writes_no_finding,
+    closing_a_finding_takes_nothing_from_a_newer_survey,
     a_ledger_is_bounded_and_says_what_it_left_out,
 }
 
@@ -205,6 +206,18 @@ async fn a_survey_that_shows_the_same_writes_no_finding(plan: Plan) {
     assert!(plan.store.unsurveyed().await.unwrap().is_empty(), "nothing came since");
 }
 
+async fn closing_a_finding_takes_nothing_from_a_newer_survey(plan: Plan) {
+    let (shown, by, now) = (of(2), By::person("owner"), plan.now());
+    let surveyed = Surveyed { facts: 1, decisions: 0, at: now };
+    plan.store.record_findings(&plan.sid, &shown, surveyed, now).await.unwrap();
+    let decision = FindingDecision { state: FindingState::Closed, note: None };
+    let (older, id) = (of(1), shown.findings[0].id);
+    let decided = plan.store.decide_finding(&plan.sid, id, &decision, &older, &by, now).await.unwrap();
+    assert!(!decided.is_open());
+    let other = &plan.store.finding_ledger(&plan.sid).await.unwrap().records[&shown.findings[1].id];
+    assert_eq!((other.is_open(), other.gone_since), (true, None));
+}
+
 /// What a survey shows if two cards use each of so many addresses.
 fn of(addresses: u16) -> Conclusions {
     let now = at(START);
@@ -262,6 +275,8 @@ async fn an_unknown_finding_and_a_bad_note_are_refused() {
     let path = format!("/findings/{}/close", finding["id"].as_str().unwrap());
     let closed = send(plan.request(Method::POST, &path)).await.succeeds(200);
     assert_eq!(closed["note"], Value::Null, "the body may be left out");
+    plan.post(&path, Value::Null).await.succeeds(200);
+    plan.post(&path, json!({"notes": "x"})).await.fails(400, "invalid-request");
 }
 
 #[tokio::test]

@@ -105,6 +105,11 @@ impl Store {
             return Ok(before);
         }
         let after = record.clone();
+        if known.records.contains_key(&id) {
+            // Another service may have recorded a newer survey than `shown`.
+            ledger = known.clone();
+            ledger.records.insert(id, after.clone());
+        }
         work.keep_findings(subscription, &known, &ledger).await?;
         let action = match decision.state {
             FindingState::Closed => "finding.close",

@@ -15,7 +15,7 @@ use crate::plan::http::extract::{Json, Parameters, Segment};
 use crate::plan::http::problem::Problem;
 use crate::plan::permission::{UpdateFindings, View};
 
-/// A note for those who look at the finding later. The body may be left out.
+/// A note for those who look at the finding later. The body may be null or left out.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct FindingNote {
@@ -54,9 +54,9 @@ async fn close(
     State(app): State<App>,
     may: May<UpdateFindings>,
     Segment(id): Segment<String>,
-    body: Option<Json<FindingNote>>,
+    body: Option<Json<Option<FindingNote>>>,
 ) -> Result<Body<FindingRecord>, Problem> {
-    let note = body.and_then(|Json(body)| body.note);
+    let note = body.and_then(|Json(body)| body?.note);
     Ok(Body(findings::close(&app, &may, &id, note.as_deref()).await?))
 }
 
@@ -68,8 +68,8 @@ async fn reopen(
     State(app): State<App>,
     may: May<UpdateFindings>,
     Segment(id): Segment<String>,
-    body: Option<Json<FindingNote>>,
+    body: Option<Json<Option<FindingNote>>>,
 ) -> Result<Body<FindingRecord>, Problem> {
-    let note = body.and_then(|Json(body)| body.note);
+    let note = body.and_then(|Json(body)| body?.note);
     Ok(Body(findings::reopen(&app, &may, &id, note.as_deref()).await?))
 }
