@@ -100,7 +100,11 @@ mod tests {
                 match of {
                     Subject::Coupling(key) => alone.coupling_said(key, at, field, &value),
                     Subject::Described(key) => {
-                        alone.on_link().coupling_described(key, at, &mut std::iter::once((field, value.as_str())));
+                        alone.on_link().coupling_described(
+                            key,
+                            at,
+                            &mut std::iter::once((field, value.as_str())),
+                        );
                     }
                     Subject::Station(mac) => alone.station_said(mac, at, field, &value),
                 }
