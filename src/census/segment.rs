@@ -1,6 +1,6 @@
 //! The segment: what frames show about a zone as a whole (I5): on-link prefixes, routers and the time of its frames.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};

@@ -10,7 +10,9 @@ use foldhash::fast::RandomState;
 
 use super::table::Table;
 use crate::census::address::is_public;
-use crate::census::{Coupling, CouplingKey, Field, MacAddr, Segment, Sign, Signs, Station, Timestamp, Zone};
+use crate::census::{
+    Coupling, CouplingKey, EvidenceSet, Field, MacAddr, Segment, Sign, Signs, Station, Timestamp, Zone,
+};
 use crate::dissect::Tags;
 
 /// What changed in a row since the last delta.
@@ -58,8 +60,18 @@ impl<'t> Recorder<'t> {
         });
     }
 
+    /// Records evidence of a coupling.
+    pub(super) fn coupling_said(self, key: CouplingKey, at: Timestamp, field: Field, value: &str) {
+        self.coupling_said_all(key, at, &mut std::iter::once((field, value)));
+    }
+
+    /// Records evidence of a station.
+    pub(super) fn station_said(self, mac: MacAddr, at: Timestamp, field: Field, value: &str) {
+        self.station_said_all(mac, at, &mut std::iter::once((field, value)));
+    }
+
     /// Records what one message said of its sender.
-    pub(super) fn coupling_said<'v>(
+    pub(super) fn coupling_said_all<'v>(
         self,
         key: CouplingKey,
         at: Timestamp,
@@ -141,7 +153,7 @@ impl<'t> Recorder<'t> {
     }
 
     /// Records what one message said of its station.
-    pub(super) fn station_said<'v>(
+    pub(super) fn station_said_all<'v>(
         self,
         mac: MacAddr,
         at: Timestamp,

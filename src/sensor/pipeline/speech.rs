@@ -63,9 +63,9 @@ impl Speech {
             // Without a recorder, there is no room for the tunnel.
             if let Some(rows) = tunnels.recorder(tunnel) {
                 match of {
-                    Subject::Coupling(key) => rows.coupling_said(key, at, &mut said),
+                    Subject::Coupling(key) => rows.coupling_said_all(key, at, &mut said),
                     Subject::Described(key) => rows.coupling_described(key, at, &mut said),
-                    Subject::Station(mac) => rows.station_said(mac, at, &mut said),
+                    Subject::Station(mac) => rows.station_said_all(mac, at, &mut said),
                 }
             }
             start = words.last().map_or(start, |word| word.end);

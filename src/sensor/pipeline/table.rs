@@ -232,12 +232,12 @@ impl Table {
 
     /// Records evidence of a coupling.
     pub fn coupling_said(&self, key: CouplingKey, at: Timestamp, field: Field, value: &str) {
-        self.on_link().coupling_said(key, at, &mut std::iter::once((field, value)));
+        self.on_link().coupling_said(key, at, field, value);
     }
 
     /// Records evidence of a station.
     pub fn station_said(&self, mac: MacAddr, at: Timestamp, field: Field, value: &str) {
-        self.on_link().station_said(mac, at, &mut std::iter::once((field, value)));
+        self.on_link().station_said(mac, at, field, value);
     }
 
     /// Changes the segment; `change` returns whether anything changed.
