@@ -568,9 +568,9 @@ proptest! {
         for (key, truth) in expected() {
             let c = &found.couplings[key];
             if whole.couplings[key].last_seen < as_of {
-                // A description has no time of its own beside own frames.
-                let signs = c.signs.without(Sign::Described);
-                prop_assert_eq!(signs, truth.signs.without(Sign::Described));
+                // What others show has no time of its own beside own frames.
+                let signs = c.signs.difference(Sign::BY_OTHERS);
+                prop_assert_eq!(signs, truth.signs.difference(Sign::BY_OTHERS));
                 let mut rest = c.clone();
                 rest.signs = truth.signs;
                 prop_assert_eq!(&rest, truth);

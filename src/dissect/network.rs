@@ -118,7 +118,7 @@ impl Packet<'_> {
 
     /// The sign of the TTL that Windows starts with. Relays and servers of DHCP set one of their own.
     pub(super) fn age(&self) -> Signs {
-        if self.ttl == 128 && !self.is_group() && !is_link_local(self.source) {
+        if self.ttl == 128 && self.shows_ttl() && !self.is_group() {
             Sign::Ttl128.into()
         } else {
             Signs::default()
