@@ -152,6 +152,7 @@ fn upload() -> Upload {
         files: vec![PathBuf::from(DEMO)],
         zone: "demo".to_owned(),
         couplings: 10_000,
+        memory: usize::MAX,
         tunnels: Default::default(),
     };
     let inventory = replay::read(&options).expect("the demo's capture is sound").inventory;

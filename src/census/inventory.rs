@@ -95,7 +95,7 @@ impl Zone {
         self.normalise_within(TUNNEL_DEPTH);
     }
 
-    fn normalise_within(&mut self, depth: usize) {
+    fn normalise_within(&mut self, depth: u8) {
         self.couplings.retain(|key, c| {
             c.normalise();
             key.mac.is_station() && !super::address::is_never_sender(key.ip) && c.first_seen <= c.last_seen

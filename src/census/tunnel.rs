@@ -18,7 +18,7 @@ use super::time::Timestamp;
 use super::trust;
 
 /// The most tunnels in tunnels.
-pub const TUNNEL_DEPTH: usize = 8;
+pub const TUNNEL_DEPTH: u8 = 8;
 /// How often admitted tunnels may let further ones in.
 const ROUNDS: usize = 8;
 

@@ -108,7 +108,7 @@ fn facts_from_outside_nest_no_deeper_than_the_bound() {
     zone.normalise();
     let mut depth = 0;
     zone.each_tunnel(&mut |path, _| depth = depth.max(path.len()));
-    assert_eq!(depth, TUNNEL_DEPTH);
+    assert_eq!(depth, usize::from(TUNNEL_DEPTH));
 }
 
 /// Events on the link and in some tunnels.

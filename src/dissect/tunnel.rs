@@ -11,7 +11,7 @@ use super::{Malformed, Reader};
 use crate::census::{CouplingKey, NotUnderstood, Sign, TUNNEL_DEPTH, TunnelKind};
 
 /// Maximum depth of frames in frames.
-pub(super) const MAX_DEPTH: u8 = TUNNEL_DEPTH as u8;
+pub(super) const MAX_DEPTH: u8 = TUNNEL_DEPTH;
 /// Maximum number of MPLS labels of one stack.
 const MAX_LABELS: usize = 16;
 

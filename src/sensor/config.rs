@@ -85,12 +85,53 @@ impl TryFrom<String> for TunnelSource {
 )]
 pub struct BadTunnelSource(String);
 
+/// A number of bytes, written with or without a unit: 2 GiB.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(try_from = "SizeText")]
+pub struct ByteSize(pub u64);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SizeText {
+    Bytes(u64),
+    Text(String),
+}
+
+impl TryFrom<SizeText> for ByteSize {
+    type Error = BadByteSize;
+
+    fn try_from(text: SizeText) -> Result<Self, BadByteSize> {
+        let text = match text {
+            SizeText::Bytes(bytes) => return Ok(Self(bytes)),
+            SizeText::Text(text) => text,
+        };
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let unit = match unit.trim() {
+            "" | "B" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            _ => 0,
+        };
+        let bytes = number.parse().ok().and_then(|n: u64| n.checked_mul(unit)).filter(|_| unit > 0);
+        bytes.map(Self).ok_or_else(|| BadByteSize(text.chars().take(60).collect()))
+    }
+}
+
+/// The text is not a size.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("'{0}' is not a size; write a number of bytes, or one with KiB, MiB or GiB, such as \"2 GiB\"")]
+pub struct BadByteSize(String);
+
 /// `[limits]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
 pub struct LimitsConfig {
     /// Maximum number of couplings, and of stations.
     pub couplings: usize,
+    /// About how much memory all facts may take.
+    pub memory: ByteSize,
 }
 
 /// `[quarantine]` (I11)
@@ -220,9 +261,16 @@ impl Default for CaptureConfig {
     }
 }
 
+impl LimitsConfig {
+    /// `memory` in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        usize::try_from(self.memory.0).unwrap_or(usize::MAX)
+    }
+}
+
 impl Default for LimitsConfig {
     fn default() -> Self {
-        Self { couplings: 1_000_000 }
+        Self { couplings: 1_000_000, memory: ByteSize(2 << 30) }
     }
 }
 
@@ -325,6 +373,12 @@ impl Config {
                 within("capture.snap_length", self.capture.snap_length.into(), 128, 262_144, " bytes")
             })
             .or_else(|| within("limits.couplings", self.limits.couplings as u64, 1, 50_000_000, ""))
+            .or_else(|| {
+                let mib = self.limits.memory.0 >> 20;
+                (!(16..=1 << 20).contains(&mib)).then(|| {
+                    ("limits.memory", format!("{mib} MiB is out of range; write a size from 16 MiB to 1024 GiB"))
+                })
+            })
             .or_else(|| within("quarantine.rate", self.quarantine.rate as u64, 1, 1_000_000_000, ""))
             .or_else(|| within("spool.max_mib", self.spool.max_mib, 1, 1 << 20, " MiB"))
             .or_else(|| {
@@ -474,6 +528,8 @@ mod tests {
                 "[capture]\ntunnels = [\"192.0.2.7\", \"192.0.2.7/24\"]\n",
                 "tunnels[1]: '192.0.2.7/24' is not the source of a tunnel",
             ),
+            ("[limits]\nmemory = \"2 GB\"\n", "'2 GB' is not a size"),
+            ("[limits]\nmemory = \"1 MiB\"\n", ":2:1: limits.memory: 1 MiB is out of range"),
             ("prefixes = [\"10.0.0.1/8\"]\n", ":1:12: prefixes[0]: '10.0.0.1/8' is not a prefix"),
         ] {
             let complaint = load(text).unwrap_err().to_string();

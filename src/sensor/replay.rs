@@ -16,6 +16,8 @@ pub struct ReplayOptions {
     pub zone: String,
     /// Maximum number of couplings.
     pub couplings: usize,
+    /// About how many bytes of memory the facts may take.
+    pub memory: usize,
     /// Sources of tunnels that are trusted (I13).
     pub tunnels: BTreeSet<Prefix>,
 }
@@ -27,6 +29,8 @@ pub struct Replayed {
     pub frames: FrameNumbers,
     /// Refused sightings of couplings and stations: if not 0, the census is a lower bound.
     pub refused: u64,
+    /// The limits that refused them.
+    pub limits: Vec<Limit>,
 }
 
 /// Why a replay failed.
@@ -41,7 +45,7 @@ pub enum ReplayError {
 /// # Errors
 /// If a file is not a capture. A truncated or damaged file is read up to that place, with a warning.
 pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
-    let table = Table::new(options.couplings);
+    let table = Table::with_memory(options.couplings, options.memory);
     table.trust(options.tunnels.clone());
     let mut worker = Worker::new(&table).numbering();
     let mut unread = Unread::default();
@@ -75,16 +79,16 @@ pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     if let Some(n) = counters.anomalies.get(&crate::dissect::Anomaly::NoLinkLayer) {
         tracing::warn!("{n} packets have no MAC address and so show no coupling; capture on Ethernet");
     }
-    let refused = table.refused();
+    let (refused, limits) = (table.refused(), table.limit_hits().limits());
     if refused > 0 {
-        let finding = Finding::lower_bound(&options.zone, Limit::Couplings);
-        tracing::warn!("{finding} ({refused} sightings); {}", finding.advice);
+        tracing::warn!("limit reached: {}", table.limit_hits());
     }
     Ok(Replayed {
         inventory: Inventory::of(&options.zone, table.into_zone()),
         counters,
         frames: frames.unwrap_or_default(),
         refused,
+        limits,
     })
 }
 

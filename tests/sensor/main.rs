@@ -12,6 +12,7 @@ mod confinement;
 mod delivery;
 mod exhaustion;
 mod live;
+mod memory;
 mod outage;
 mod rules;
 mod service;

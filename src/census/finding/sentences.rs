@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Finding, FindingKind, Subjects};
 use crate::census::address::Prefix;
 use crate::census::coupling::CouplingKey;
@@ -22,7 +24,8 @@ const NAMED: usize = 5;
 const CAUSE: usize = 500;
 
 /// A limit that makes the census a lower bound.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Limit {
     /// `limits.couplings`.
     Couplings,
@@ -30,6 +33,8 @@ pub enum Limit {
     Learned,
     /// The tunnels of a sensor.
     Tunnels,
+    /// `limits.memory`.
+    Memory,
 }
 
 impl Finding {
@@ -268,6 +273,12 @@ impl Finding {
                 "learned",
                 "no more prefixes and routers are learned, so there may be more devices than the census counts",
                 "name the zone's networks in 'prefixes' of the sensor's configuration",
+            ),
+            Limit::Memory => (
+                "memory",
+                "facts were refused for want of memory, so there may be more devices than the census counts",
+                "raise limits.memory of the sensor and MemoryMax of its unit; if so much is not real, somebody sends \
+                 forged frames",
             ),
             Limit::Tunnels => (
                 "tunnels",

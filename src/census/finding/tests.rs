@@ -44,6 +44,7 @@ fn each() -> Vec<Finding> {
         Finding::lower_bound("hq", Limit::Learned),
         Finding::lower_bound("hq", Limit::Tunnels),
         Finding::frames_dropped("hq", 12, at(60), at(120)),
+        Finding::lower_bound("hq", Limit::Memory),
     ]
 }
 

@@ -44,6 +44,7 @@ pub(super) struct SurveyInput {
     pub(super) capture: CaptureSummary,
     pub(super) frames: Option<FrameNumbers>,
     pub(super) refused: u64,
+    pub(super) limits: Vec<Limit>,
     pub(super) mostly_unread: Option<MostlyUnread>,
     pub(super) as_of: Option<Timestamp>,
     pub(super) policy: Policy,
@@ -61,6 +62,7 @@ impl SurveyInput {
         let options = replay::ReplayOptions {
             files: arguments.capture.clone(),
             couplings: config.limits.couplings,
+            memory: config.limits.memory(),
             tunnels: config.tunnels(),
             zone: arguments.zone.clone().unwrap_or(config.zone),
         };
@@ -71,6 +73,7 @@ impl SurveyInput {
             capture: replayed.capture(),
             refused: replayed.refused,
             mostly_unread: replayed.mostly_unread(),
+            limits: replayed.limits,
             frames: Some(replayed.frames),
             inventory: replayed.inventory,
             policy,
@@ -80,8 +83,16 @@ impl SurveyInput {
 
     /// What the running sensor knows, to be counted at `as_of` or now.
     pub(super) fn running(config: &Config, as_of: Option<Timestamp>) -> Result<Self, Failure> {
-        let SensorSnapshot { mut inventory, capture, refused, mostly_unread, rules, rules_problem, .. } =
-            ask(config)?;
+        let SensorSnapshot {
+            mut inventory,
+            capture,
+            refused,
+            limits,
+            mostly_unread,
+            rules,
+            rules_problem,
+            ..
+        } = ask(config)?;
         if let Some(problem) = rules_problem {
             tracing::warn!(
                 "the running sensor uses the built-in rules only, because its own are invalid: {problem}"
@@ -91,7 +102,7 @@ impl SurveyInput {
         let as_of = Some(as_of.unwrap_or_else(|| SystemClock.now()));
         let policy = config.policy();
         inventory.admit(&policy);
-        Ok(Self { inventory, capture, frames: None, refused, mostly_unread, as_of, policy, rules })
+        Ok(Self { inventory, capture, frames: None, refused, limits, mostly_unread, as_of, policy, rules })
     }
 
     pub(super) fn survey(&self) -> Survey<'_> {
@@ -100,8 +111,13 @@ impl SurveyInput {
         let mut survey = Survey::new(&self.inventory, &self.policy, &decisions, &self.rules, as_of);
         if self.refused > 0 {
             survey.census.lower_bound = true;
-            for zone in self.inventory.zones.keys() {
-                survey.findings.push(Finding::lower_bound(zone, Limit::Couplings));
+            for (zone, limit) in self
+                .inventory
+                .zones
+                .keys()
+                .flat_map(|zone| self.limits.iter().map(move |limit| (zone, *limit)))
+            {
+                survey.findings.push(Finding::lower_bound(zone, limit));
             }
         }
         if let Some(mostly) = &self.mostly_unread {

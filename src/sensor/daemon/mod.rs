@@ -111,7 +111,7 @@ pub(crate) fn run(options: RunOptions) -> Result<(), RunError> {
     // The capture half alone gives up every privilege, so it needs a restart; both halves in one process keep what they need.
     let restart = Arc::new(Notify::new());
     let reopens = uploads || config.confinement.mode == ConfinementMode::Off;
-    let table = Arc::new(Table::new(config.limits.couplings));
+    let table = Arc::new(Table::with_memory(config.limits.couplings, config.limits.memory()));
     table.trust(config.tunnels());
     let shared = Shared {
         table,

@@ -80,6 +80,8 @@ impl Collector for Scrape {
             gauge(&mut out, "couplings", "Couplings in the table", table.len() as u64)?;
             let hits = status.limit_hits(table.limit_hits());
             counter(&mut out, "couplings_refused", "Sightings refused at the limit", hits.couplings)?;
+            counter(&mut out, "memory_refused", "Facts refused beyond limits.memory", hits.memory)?;
+            gauge(&mut out, "facts_bytes", "Memory that facts take, by estimate", table.memory() as u64)?;
             counter(&mut out, "tunnels_refused", "Frames in tunnels that found no room", hits.tunnels)?;
             counter(
                 &mut out,

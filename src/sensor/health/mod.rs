@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use self::metrics::{metrics, relay};
 use super::confinement::Confinement;
 use super::status::Status;
-use crate::census::{Inventory, MostlyUnread};
+use crate::census::{Inventory, Limit, MostlyUnread};
 use crate::classify::RuleFiles;
 use crate::clock::Clock;
 use crate::sensor::pipeline::capturing::Shared;
@@ -37,6 +37,9 @@ pub(crate) struct SensorSnapshot {
     pub(crate) capture: CaptureSummary,
     /// Sightings of couplings refused at the limit.
     pub(crate) refused: u64,
+    /// Which limits refused something.
+    #[serde(default)]
+    pub(crate) limits: Vec<Limit>,
     /// The judgement on what was captured, if most of it was not understood.
     #[serde(default)]
     pub(crate) mostly_unread: Option<MostlyUnread>,
@@ -186,6 +189,7 @@ async fn inventory(extract::State(view): extract::State<HealthView>) -> Json<Sen
         inventory: Inventory::of(&config.load().zone, table.snapshot()),
         capture: status.capture(),
         refused: table.refused(),
+        limits: table.limit_hits().limits(),
         mostly_unread: status.counters().mostly_unread(),
         rules: rules.files.clone(),
         rules_problem: rules.problem.clone(),

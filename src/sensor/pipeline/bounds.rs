@@ -14,6 +14,8 @@ pub struct LimitHits {
     pub couplings: u64,
     /// Frames in tunnels for which there was no room.
     pub tunnels: u64,
+    /// Refused sightings and values beyond `limits.memory`.
+    pub memory: u64,
     /// Values dropped from full sets of evidence.
     pub evidence: u64,
     /// Fragmented datagrams dropped before they were complete.
@@ -24,12 +26,28 @@ pub struct LimitHits {
     pub learned: bool,
 }
 
+impl LimitHits {
+    /// The limits that refused couplings, so that the census is a lower bound.
+    pub fn limits(&self) -> Vec<Limit> {
+        let of = [
+            (Limit::Couplings, self.couplings),
+            (Limit::Memory, self.memory),
+            (Limit::Tunnels, self.tunnels),
+        ];
+        of.into_iter().filter(|(_, hits)| *hits > 0).map(|(limit, _)| limit).collect()
+    }
+}
+
 impl fmt::Display for LimitHits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         if self.couplings > 0 {
             let finding = Finding::lower_bound("", Limit::Couplings);
             parts.push(format!("{finding} ({} sightings); {}", self.couplings, finding.advice));
+        }
+        if self.memory > 0 {
+            let finding = Finding::lower_bound("", Limit::Memory);
+            parts.push(format!("{finding} ({} facts); {}", self.memory, finding.advice));
         }
         if self.tunnels > 0 {
             let finding = Finding::lower_bound("", Limit::Tunnels);

@@ -1,6 +1,7 @@
 //! The capture half: capture threads and workers fill the table, the collector moves changes into the spool.
 
 pub mod bounds;
+mod budget;
 pub(crate) mod capturing;
 pub mod checkpoint;
 pub mod collector;

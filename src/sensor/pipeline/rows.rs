@@ -1,5 +1,6 @@
 //! Rows: the couplings and stations that frames of one link or tunnel showed, each with what changed since the last delta.
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,10 +9,12 @@ use dashmap::mapref::entry::Entry;
 use dashmap::mapref::one::RefMut;
 use foldhash::fast::RandomState;
 
+use super::budget::{Share, boxed, mapped};
 use super::table::Table;
 use crate::census::address::is_public;
 use crate::census::{
-    Coupling, CouplingKey, EvidenceSet, Field, MacAddr, Segment, Sign, Signs, Station, Timestamp, Zone,
+    Coupling, CouplingKey, Evidence, EvidenceSet, Field, MacAddr, Segment, Sign, Signs, Station, Timestamp,
+    Zone,
 };
 use crate::dissect::Tags;
 
@@ -29,6 +32,14 @@ struct Row<T> {
     facts: T,
     news: News,
 }
+
+/// Estimates of the memory that rows and their evidence take.
+const COUPLING_BYTES: usize =
+    boxed(size_of::<Row<Coupling>>()) + mapped(size_of::<(CouplingKey, Box<Row<Coupling>>)>());
+const STATION_BYTES: usize = mapped(size_of::<(MacAddr, Row<Station>)>());
+const EVIDENCE_BYTES: usize = size_of::<Evidence>();
+/// The head of a set of evidence that is not empty.
+const EVIDENCE_HEAD: usize = boxed(16);
 
 /// Concurrent maps of couplings and stations, and the segment with whether it changed.
 #[derive(Debug, Default)]
@@ -50,8 +61,7 @@ pub(super) struct Recorder<'t> {
 impl<'t> Recorder<'t> {
     /// Records a coupling that frames between `first` and `last` showed by `signs`.
     pub(super) fn sight(self, key: CouplingKey, first: Timestamp, last: Timestamp, signs: Signs, tags: Tags) {
-        let foreign = is_public(key.ip) && !signs.any(Sign::PROOFS);
-        self.change(key, first, foreign, |row| {
+        self.change(key, first, signs, |row| {
             let mut changed = row.facts.sight(first, last, signs);
             for vlan in tags.iter() {
                 changed |= row.facts.tag(vlan);
@@ -77,8 +87,13 @@ impl<'t> Recorder<'t> {
         at: Timestamp,
         said: &mut dyn Iterator<Item = (Field, &'v str)>,
     ) {
-        self.change(key, at, is_public(key.ip), |row| {
-            if self.add_evidence(&mut row.facts.evidence, at, said) { News::Facts } else { News::Nothing }
+        self.change(key, at, Signs::default(), |row| {
+            let share = self.share_of(key, row.facts.signs);
+            if self.add_evidence(&mut row.facts.evidence, share, at, said) {
+                News::Facts
+            } else {
+                News::Nothing
+            }
         });
     }
 
@@ -89,41 +104,76 @@ impl<'t> Recorder<'t> {
         at: Timestamp,
         said: &mut dyn Iterator<Item = (Field, &'v str)>,
     ) {
-        self.change(key, at, true, |row| {
+        self.change(key, at, Sign::Described.into(), |row| {
             let seen = row.facts.sight(at, at, Sign::Described.into());
-            let changed = self.add_evidence(&mut row.facts.evidence, at, said);
+            let share = self.share_of(key, row.facts.signs);
+            let changed = self.add_evidence(&mut row.facts.evidence, share, at, said);
             if seen || changed { News::Facts } else { News::Nothing }
         });
     }
 
-    /// Adds evidence; returns whether it changed anything.
+    /// How much of the room a coupling with these signs may use.
+    fn share_of(self, key: CouplingKey, signs: Signs) -> Share {
+        let strange = is_public(key.ip) && !signs.any(Sign::PROOFS);
+        if self.tunnelled || strange || signs.is_only_by_others() { Share::Foreign } else { Share::of(signs) }
+    }
+
+    /// Adds evidence of a row with that share, if there is memory for it; returns whether it changed anything.
     fn add_evidence<'v>(
         self,
-        evidence: &mut EvidenceSet,
+        set: &mut EvidenceSet,
+        share: Share,
         at: Timestamp,
         said: &mut dyn Iterator<Item = (Field, &'v str)>,
     ) -> bool {
-        let (changed, dropped) = evidence.add_all(said, at, |value| self.table.share(value));
+        let (before, own) = (set.len(), Cell::new(0));
+        let share_value = |text: &str| {
+            let (text, bytes) = self.table.share(text);
+            own.set(own.get() + bytes);
+            text
+        };
+        let (changed, dropped) = if self.table.budget.allows(share.of_words()) {
+            set.add_all(said, at, share_value)
+        } else {
+            let mut known = Vec::new();
+            for (field, value) in said {
+                if set.values(field).any(|v| v == value) {
+                    known.push((field, value));
+                } else {
+                    self.table.budget.refuse();
+                }
+            }
+            set.add_all(known.into_iter(), at, share_value)
+        };
+        self.take_evidence(before, set.len(), own.get());
         self.table.given_up.fetch_add(dropped, Ordering::Relaxed);
         changed
+    }
+
+    /// Counts the memory of evidence that grew from `before` to `after` values, with `own` bytes of values of its own.
+    fn take_evidence(self, before: usize, after: usize, own: usize) {
+        if after > before {
+            let head = if before == 0 { EVIDENCE_HEAD } else { 0 };
+            self.table.budget.take(head + (after - before) * EVIDENCE_BYTES + own);
+        }
     }
 
     fn change(
         self,
         key: CouplingKey,
         at: Timestamp,
-        foreign: bool,
+        signs: Signs,
         change: impl FnOnce(&mut Row<Coupling>) -> News,
     ) {
-        self.change_as(key, at, foreign, News::Facts, change);
+        self.change_as(key, at, signs, News::Facts, change);
     }
 
-    /// Changes a row; a new row starts with `new`.
+    /// Changes a row, of which a frame shows `signs`; a new row starts with `new`.
     fn change_as(
         self,
         key: CouplingKey,
         at: Timestamp,
-        foreign: bool,
+        signs: Signs,
         new: News,
         change: impl FnOnce(&mut Row<Coupling>) -> News,
     ) {
@@ -132,11 +182,16 @@ impl<'t> Recorder<'t> {
             row.news = row.news.max(news);
             return;
         }
-        let foreign = foreign || self.tunnelled;
-        // At the limit, a flood costs one lookup.
-        if !self.table.has_room(foreign) {
-            self.table.refuse();
-            return;
+        // At the limit, a flood costs two lookups.
+        let share = self.share_of(key, signs);
+        if !self.table.has_room(share) {
+            let confirmed = share == Share::Unconfirmed
+                && self.share_of(key, self.table.waiting.note(key, signs)) == Share::Confirmed
+                && self.table.has_room(Share::Confirmed);
+            if !confirmed {
+                self.table.refuse();
+                return;
+            }
         }
         match self.rows.couplings.entry(key) {
             Entry::Occupied(mut row) => {
@@ -144,7 +199,7 @@ impl<'t> Recorder<'t> {
                 row.get_mut().news = row.get().news.max(news);
             }
             Entry::Vacant(place) => {
-                self.table.added(foreign);
+                self.table.added(share, COUPLING_BYTES);
                 let mut row = Box::new(Row { facts: Coupling::new(at, Signs::default()), news: new });
                 change(&mut row);
                 place.insert(row);
@@ -165,14 +220,15 @@ impl<'t> Recorder<'t> {
         }
         let mut row = self.station(mac, at, News::Facts);
         let earlier = row.facts.sight(at);
-        let changed = self.add_evidence(&mut row.facts.evidence, at, said);
+        let share = if self.tunnelled { Share::Foreign } else { Share::Unconfirmed };
+        let changed = self.add_evidence(&mut row.facts.evidence, share, at, said);
         row.news = row.news.max(if earlier || changed { News::Facts } else { News::Seen });
     }
 
     /// The row of a station; a new one starts with `new`.
     fn station(self, mac: MacAddr, at: Timestamp, new: News) -> RefMut<'t, MacAddr, Row<Station>> {
         self.rows.stations.entry(mac).or_insert_with(|| {
-            self.table.added_station(self.tunnelled);
+            self.table.added_station(self.tunnelled, STATION_BYTES);
             Row { facts: Station::new(at), news: new }
         })
     }
@@ -189,28 +245,66 @@ impl<'t> Recorder<'t> {
         segment.1 |= changed;
     }
 
+    /// As [`Self::learn`], for what a frame teaches: tunnels that nobody trusts share one bound.
+    pub(super) fn learn_fact(self, change: impl FnOnce(&mut Segment) -> bool) {
+        if !self.tunnelled {
+            self.learn(change);
+        } else if self.table.has_room_to_learn() {
+            self.learn(|segment| {
+                let changed = change(segment);
+                self.table.learned(changed);
+                changed
+            });
+        } else {
+            self.table.leave_closed();
+        }
+    }
+
     /// Joins facts of an earlier run, except for those of tunnels. `pending` facts are part of the next delta.
     pub(super) fn restore(self, zone: Zone, pending: bool) {
         let news = if pending { News::Facts } else { News::Nothing };
         self.learn(|segment| segment.merge(&zone.segment) && pending);
         for (key, mut facts) in zone.couplings {
-            facts.evidence.share(|value| self.table.share(value));
-            let foreign = is_public(key.ip) && !facts.signs.any(Sign::PROOFS);
-            self.change_as(key, facts.first_seen, foreign, news, |row| {
+            let share = self.share_of(key, facts.signs);
+            self.change_as(key, facts.first_seen, facts.signs, news, |row| {
+                let words = std::mem::take(&mut facts.evidence);
                 row.facts.merge(&facts);
+                self.restore_words(&mut row.facts.evidence, share, words);
                 news
             });
         }
         for (mac, mut facts) in zone.stations {
-            facts.evidence.share(|value| self.table.share(value));
             if !self.has_room_for(mac) {
                 self.table.refuse();
                 continue;
             }
             let mut row = self.station(mac, facts.first_seen, News::Nothing);
+            let share = if self.tunnelled { Share::Foreign } else { Share::Unconfirmed };
+            let words = std::mem::take(&mut facts.evidence);
             row.facts.merge(&facts);
+            self.restore_words(&mut row.facts.evidence, share, words);
             row.news = row.news.max(news);
         }
+    }
+
+    /// Joins evidence of an earlier run, if there is memory for it.
+    fn restore_words(self, set: &mut EvidenceSet, share: Share, mut words: EvidenceSet) {
+        if words.is_empty() {
+            return;
+        }
+        if !self.table.budget.allows(share.of_words()) {
+            self.table.budget.refuse();
+            return;
+        }
+        let own = Cell::new(0);
+        words.share(|text| {
+            let (text, bytes) = self.table.share(text);
+            own.set(own.get() + bytes);
+            text
+        });
+        let before = set.len();
+        set.merge(&words);
+        self.take_evidence(before, set.len(), own.get());
     }
 }
 

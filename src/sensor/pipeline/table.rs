@@ -3,7 +3,7 @@
 //! [`Rows`] of what the link itself showed, and of what each tunnel carried (I13). At its limit the table refuses new
 //! couplings and counts them, and the census is a lower bound; it never evicts. Unproven public addresses are the
 //! Internet behind a router, and anybody can send a tunnel's packets: together they get half of the room, so that they
-//! never keep a device out.
+//! never keep a device out. [`Share`] says who gets how much, of the number of couplings and of the memory.
 //!
 //! A million couplings must fit a small appliance. Rows are boxed, because a hash map reserves up to twice as many slots
 //! as it has rows, and equal values of evidence are stored once.
@@ -17,6 +17,7 @@ use dashmap::DashSet;
 use foldhash::fast::RandomState;
 
 use super::bounds::LimitHits;
+use super::budget::{Budget, Share, Waiting, mapped, value as value_bytes};
 use super::rows::{Recorder, Rows};
 use crate::census::address::is_public;
 use crate::census::{
@@ -31,6 +32,9 @@ const TUNNELS: usize = 256;
 /// Maximum number of tunnels that the configuration names.
 const CONFIGURED_TUNNELS: usize = 1_024;
 
+/// Maximum number of prefixes, routers and half ARP exchanges that tunnels which nobody trusts teach, all together.
+const TAUGHT: usize = 65_536;
+
 /// The inventory of one zone. Hash seeds are random for each process, because the keys come from the network.
 #[derive(Debug)]
 pub struct Table {
@@ -41,11 +45,15 @@ pub struct Table {
     values: DashSet<Arc<str>, RandomState>,
     shared: AtomicUsize,
     limit: usize,
+    pub(super) budget: Budget,
+    pub(super) waiting: Waiting,
     held: AtomicUsize,
     /// How many of these may have only half of the room.
     foreign: AtomicUsize,
     /// Stations in tunnels that nobody trusts.
     tunnelled: AtomicUsize,
+    /// What such tunnels taught.
+    taught: AtomicUsize,
     refused: AtomicU64,
     /// Frames in tunnels for which there was no room.
     unopened: AtomicU64,
@@ -131,7 +139,14 @@ impl TunnelRows {
 impl Table {
     /// An empty table for at most `limit` couplings and as many stations.
     pub fn new(limit: usize) -> Self {
+        Self::with_memory(limit, usize::MAX)
+    }
+
+    /// An empty table that takes about `memory` bytes at most.
+    pub fn with_memory(limit: usize, memory: usize) -> Self {
         Self {
+            budget: Budget::new(memory),
+            waiting: Waiting::default(),
             link: Rows::default(),
             tunnels: RwLock::default(),
             trusted: RwLock::default(),
@@ -141,6 +156,7 @@ impl Table {
             held: AtomicUsize::new(0),
             foreign: AtomicUsize::new(0),
             tunnelled: AtomicUsize::new(0),
+            taught: AtomicUsize::new(0),
             refused: AtomicU64::new(0),
             unopened: AtomicU64::new(0),
             given_up: AtomicU64::new(0),
@@ -177,9 +193,9 @@ impl Table {
         self.held() == 0
     }
 
-    /// How many sightings were refused at the limit, and how many frames in tunnels.
+    /// How many sightings were refused at the limit, how many frames in tunnels, and how many for want of memory.
     pub fn refused(&self) -> u64 {
-        self.refused.load(Ordering::Relaxed) + self.unopened.load(Ordering::Relaxed)
+        self.refused.load(Ordering::Relaxed) + self.unopened.load(Ordering::Relaxed) + self.budget.refused()
     }
 
     /// Hits of the table's limits. Workers count those of fragments.
@@ -187,6 +203,7 @@ impl Table {
         LimitHits {
             couplings: self.refused.load(Ordering::Relaxed),
             tunnels: self.unopened.load(Ordering::Relaxed),
+            memory: self.budget.refused(),
             evidence: self.given_up.load(Ordering::Relaxed),
             learned: self.link.segment().0.is_full(),
             ..LimitHits::default()
@@ -245,43 +262,72 @@ impl Table {
         self.on_link().learn(change);
     }
 
-    /// Whether there is room for another coupling; a `foreign` one gets at most half of the room.
-    pub(super) fn has_room(&self, foreign: bool) -> bool {
-        self.held.load(Ordering::Relaxed) < self.limit
-            && (!foreign || self.foreign.load(Ordering::Relaxed) < self.limit / 2)
+    /// The bytes in use, by estimate.
+    pub fn memory(&self) -> usize {
+        self.budget.used()
+    }
+
+    /// Whether there is room for another coupling of that share.
+    pub(super) fn has_room(&self, share: Share) -> bool {
+        let held = self.held.load(Ordering::Relaxed);
+        let foreign = self.foreign.load(Ordering::Relaxed);
+        self.budget.allows(share)
+            && held < share.max(Share::Unconfirmed).couplings(self.limit)
+            && (share != Share::Foreign || foreign < share.couplings(self.limit))
     }
 
     /// Whether there is room for another station beside `held` ones; those in tunnels get half of the room.
     pub(super) fn has_room_for_station(&self, held: usize, tunnelled: bool) -> bool {
-        held < self.limit && (!tunnelled || self.tunnelled.load(Ordering::Relaxed) < self.limit / 2)
+        let share = if tunnelled { Share::Foreign } else { Share::Unconfirmed };
+        self.budget.allows(share)
+            && held < self.limit
+            && (!tunnelled || self.tunnelled.load(Ordering::Relaxed) < self.limit / 2)
     }
 
     /// Counts a station that was added.
-    pub(super) fn added_station(&self, tunnelled: bool) {
+    pub(super) fn added_station(&self, tunnelled: bool, bytes: usize) {
+        self.budget.take(bytes);
         self.tunnelled.fetch_add(tunnelled.into(), Ordering::Relaxed);
     }
 
+    /// Whether tunnels that nobody trusts may teach another prefix, router or half ARP exchange.
+    pub(super) fn has_room_to_learn(&self) -> bool {
+        self.taught.load(Ordering::Relaxed) < TAUGHT
+    }
+
+    pub(super) fn learned(&self, changed: bool) {
+        self.taught.fetch_add(changed.into(), Ordering::Relaxed);
+    }
+
     /// Counts a coupling that was added.
-    pub(super) fn added(&self, foreign: bool) {
+    pub(super) fn added(&self, share: Share, bytes: usize) {
+        self.budget.take(bytes);
         self.held.fetch_add(1, Ordering::Relaxed);
-        self.foreign.fetch_add(usize::from(foreign), Ordering::Relaxed);
+        self.foreign.fetch_add((share == Share::Foreign).into(), Ordering::Relaxed);
     }
 
-    /// Counts a sighting that found no room.
+    /// Counts a sighting that found no room: of memory if that is scarce, else of couplings.
     pub(super) fn refuse(&self) {
-        self.refused.fetch_add(1, Ordering::Relaxed);
+        if self.budget.allows(Share::Foreign) {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        } else {
+            self.budget.refuse();
+        }
     }
 
-    /// The shared copy of a value.
-    pub(super) fn share(&self, value: &str) -> Arc<str> {
+    /// The shared copy of a value, or one of its own and the bytes that this takes.
+    pub(super) fn share(&self, value: &str) -> (Arc<str>, usize) {
         if let Some(known) = self.values.get(value) {
-            return Arc::clone(known.key());
+            return (Arc::clone(known.key()), 0);
         }
         let new: Arc<str> = value.into();
+        let bytes = value_bytes(value.len());
         if self.shared.load(Ordering::Relaxed) < SHARED_VALUES && self.values.insert(Arc::clone(&new)) {
             self.shared.fetch_add(1, Ordering::Relaxed);
+            self.budget.take(bytes + mapped(size_of::<Arc<str>>()));
+            return (new, 0);
         }
-        new
+        (new, bytes)
     }
 
     /// Takes what changed since the last call. A coupling that was only seen again comes without its evidence.
@@ -445,75 +491,58 @@ mod tests {
     #[test]
     fn a_delta_of_some_rows_leaves_the_others_for_the_next() {
         let table = Table::new(10);
-        for n in 1..=3 {
-            table.sight(key(n), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
-            table.station_said(key(n).mac, Timestamp(6), Field::StpBridge, "sender");
-        }
-        let mut merged = Zone::default();
-        for rows in [2, 2, 2, 0] {
-            let delta = table.take_some(2);
-            assert_eq!(delta.couplings.len() + delta.stations.len(), rows);
-            merged.merge(&delta);
-        }
-        assert_eq!(merged, table.snapshot());
-        table.requeue_all();
-        assert_eq!(table.take_delta(), merged);
-    }
-
-    #[test]
-    fn parts_bring_everything_to_another_table_with_what_was_not_taken_yet() {
-        let table = Table::new(10);
-        for n in 1..=4 {
-            if n == 4 {
-                table.take_delta();
-            }
-            table.coupling_said(key(n), Timestamp(5), Field::HttpServer, "x");
-            table.station_said(key(n).mac, Timestamp(6), Field::StpBridge, "sender");
-        }
-        let restored = Table::new(10);
-        table
-            .parts::<()>(3, &mut |zone, pending| {
-                assert!(zone.couplings.len().max(zone.stations.len()) <= 3);
-                assert!(restored.restore(zone, pending));
-                Ok(())
-            })
-            .unwrap();
-        assert_eq!(restored.snapshot(), table.snapshot());
-        assert_eq!(restored.take_delta(), table.take_delta());
-        let small = Table::new(2);
-        assert!(!small.restore(table.snapshot(), false));
-        assert_eq!(small.len(), 2);
-    }
-
-    #[test]
-    fn at_the_limit_newcomers_are_refused_and_counted_and_the_known_stay() {
-        let table = Table::new(2);
-        for n in 1..=4 {
-            table.sight(key(n), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
-        }
-        table.sight(key(1), Timestamp(7), Timestamp(7), Sign::ArpAsked.into(), Tags::default());
-        assert_eq!((table.len(), table.refused()), (2, 2));
-        assert!(table.limit_hits().couplings > 0);
-        assert_eq!(table.snapshot().couplings[&key(1)].last_seen, Timestamp(7));
-    }
-
-    #[test]
-    fn the_internet_behind_a_router_never_keeps_a_device_out() {
-        let table = Table::new(10);
-        let far = |n: u8| CouplingKey { mac: key(1).mac, ip: [8, 8, 8, n].into() };
-        for n in 0..20 {
-            table.sight(far(n), Timestamp(1), Timestamp(1), Sign::Near.into(), Tags::default());
-        }
-        assert_eq!((table.len(), table.refused()), (5, 15));
-        table.sight(far(99), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
         for n in 1..=4 {
             table.sight(key(n), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
         }
         assert_eq!((table.len(), table.refused()), (10, 15));
+        for n in 11..=14 {
+            table.sight(key(n), Timestamp(1), Timestamp(1), Sign::DhcpAck.into(), Tags::default());
+        }
+        assert_eq!((table.len(), table.refused()), (12, 17), "a quarter more for confirmed ones");
     }
 
     fn source(n: u8) -> TunnelKey {
         CouplingKey { mac: key(1).mac, ip: [203, 0, 113, n].into() }
+    }
+
+    #[test]
+    fn a_table_that_a_flood_filled_lets_in_who_leases_or_proves_and_uses_an_address() {
+        let table = Table::new(100);
+        let of = |n: u16, signs: Signs| {
+            let [a, b] = n.to_be_bytes();
+            let key = CouplingKey { mac: MacAddr([2, 0, 0, 0, a, b]), ip: [10, 0, a, b].into() };
+            table.sight(key, Timestamp(1), Timestamp(1), signs, Tags::default());
+            table.snapshot().couplings.contains_key(&key)
+        };
+        assert_eq!((0..1_000).filter(|n| of(*n, Sign::ArpAsked.into())).count(), 100);
+        assert!(of(2_000, Sign::DhcpAck.into()));
+        assert!(!of(2_001, Sign::ArpAsked.into()), "not yet");
+        assert!(of(2_001, Signs::from(Sign::Sourced).with(Sign::Near)));
+        assert!(!of(2_002, Signs::from(Sign::Sourced).with(Sign::Near)));
+    }
+
+    #[test]
+    fn at_the_end_of_memory_words_of_strangers_go_first_and_known_rows_stay() {
+        let table = Table::with_memory(1_000_000, 256 << 10);
+        let of = |n: u16| {
+            let [a, b] = n.to_be_bytes();
+            CouplingKey { mac: MacAddr([2, 0, 0, 0, a, b]), ip: [10, 0, a, b].into() }
+        };
+        let camera = of(60_000);
+        table.sight(camera, Timestamp(1), Timestamp(1), Sign::DhcpAck.into(), Tags::default());
+        for n in 0..2_000 {
+            table.sight(of(n), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
+            table.coupling_said(of(n), Timestamp(1), Field::HttpServer, &format!("{n:0200}"));
+        }
+        let half = table.snapshot().couplings.values().filter(|c| !c.evidence.is_empty()).count();
+        assert!(half < table.len() && table.len() < 2_000, "{half} of {}", table.len());
+        assert!(table.memory() < (256 << 10) * 3 / 4 + 1_000);
+        assert!(table.limit_hits().memory > 0 && table.refused() > 0);
+        table.coupling_said(camera, Timestamp(2), Field::HttpServer, "camera");
+        table.sight(of(60_001), Timestamp(1), Timestamp(1), Sign::DhcpAck.into(), Tags::default());
+        let after = table.snapshot();
+        assert_eq!(after.couplings[&camera].evidence.len(), 1);
+        assert!(after.couplings.contains_key(&of(60_001)));
     }
 
     #[test]
@@ -532,7 +561,12 @@ mod tests {
             whole.couplings.is_empty() && whole.inside(paths[1]).unwrap().couplings.contains_key(&key(2))
         );
         let restored = Table::new(100);
-        table.parts::<()>(1, &mut |zone, pending| Ok(assert!(restored.restore(zone, pending)))).unwrap();
+        table
+            .parts::<()>(1, &mut |zone, pending| {
+                assert!(restored.restore(zone, pending));
+                Ok(())
+            })
+            .unwrap();
         assert_eq!((restored.snapshot(), restored.take_delta()), (whole.clone(), whole.clone()));
         let mut merged = Zone::default();
         for rows in [3, 1, 0] {
@@ -574,7 +608,7 @@ mod tests {
         }
         assert_eq!((table.held(), table.limit_hits().couplings), (5, 15 + 15));
         for n in 0..5 {
-            table.sight(key(n), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
+            table.sight(key(n), Timestamp(1), Timestamp(1), Sign::DhcpAck.into(), Tags::default());
         }
         assert_eq!((table.len(), table.held()), (5, 10));
     }

@@ -376,7 +376,7 @@ impl Sink for FactSink<'_> {
             && let Some(recorder) = self.recorder()
         {
             let taught = Taught::new(self.at, by);
-            recorder.learn(|segment| segment.learn_sent(prefix, &taught));
+            recorder.learn_fact(|segment| segment.learn_sent(prefix, &taught));
         }
     }
 
@@ -385,7 +385,7 @@ impl Sink for FactSink<'_> {
             && let Some(recorder) = self.recorder()
         {
             let taught = Taught::new(self.at, by);
-            recorder.learn(|segment| segment.learn_router(ip, &taught));
+            recorder.learn_fact(|segment| segment.learn_router(ip, &taught));
         }
     }
 
@@ -407,7 +407,7 @@ impl Sink for FactSink<'_> {
         let Some(exchange) = Exchange::heard(sender, target, answer) else { return };
         if self.tunnels.within != LINK {
             if let Some(recorder) = self.recorder() {
-                recorder.learn(|segment| segment.record_exchange(exchange));
+                recorder.learn_fact(|segment| segment.record_exchange(exchange));
             }
         } else if let Some(recorder) = self.tunnels.recorder(LINK) {
             self.exchanges.add(exchange, &self.hasher, recorder);

@@ -73,6 +73,7 @@ fn replayed(file: &[u8]) -> Result<(Counted, u64), String> {
         files: vec![path],
         zone: "default".into(),
         couplings: 1_000,
+        memory: usize::MAX,
         tunnels: BTreeSet::default(),
     };
     let replayed = replay::read(&options).map_err(|e| e.to_string())?;

@@ -102,10 +102,7 @@ fn numbers(state: &TopState) -> Vec<Line<'static>> {
 fn warnings(state: &TopState) -> Vec<Line<'static>> {
     let scene = &state.scene;
     let bound = (scene.refused > 0).then(|| {
-        format!(
-            "the census is a lower bound: {} sightings refused; raise limits.couplings",
-            grouped(scene.refused)
-        )
+        format!("the census is a lower bound: {} sightings refused; see doctor", grouped(scene.refused))
     });
     let dropped = (scene.capture.dropped > 0)
         .then(|| format!("{} frames dropped, so devices may be missing", grouped(scene.capture.dropped)));
