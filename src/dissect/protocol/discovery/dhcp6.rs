@@ -4,8 +4,8 @@ use super::dhcp4::labels;
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Words};
 
-/// Options that one message may hold.
-const OPTIONS: usize = 128;
+/// Items of a budget that an option costs: most are lists or names of their own.
+const OPTION: u32 = 20;
 /// The longest DUID, its type counted (RFC 8415 section 11.1: 128 bytes after it); longer than what is said as hex
 /// would tie leases by its beginning only.
 const DUID_BYTES: usize = 64;
@@ -29,13 +29,7 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
         return Ok(());
     }
     let mut ended = Ok(());
-    for _ in 0..OPTIONS {
-        if r.is_empty() {
-            return ended;
-        }
-        if words.budget().is_silent() {
-            return ended;
-        }
+    while !r.is_empty() && !words.budget().is_silent() && words.budget().items(OPTION) {
         let (code, value) = option(&mut r).ok_or_else(|| malformed("truncated option"))?;
         match code {
             1 => {
@@ -60,7 +54,7 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
             _ => {}
         }
     }
-    Err(malformed("too many options"))
+    ended
 }
 
 /// Dissects a message from UDP 547. An advertisement, a reply or an answer to a relay agent is a server's.
