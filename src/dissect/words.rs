@@ -9,7 +9,7 @@ use crate::census::{Field, MacAddr, Sign, cleaned};
 /// Addresses of one described host that are kept.
 const ADDRESSES: usize = 8;
 /// A word about a host that did not send it makes a row, so it costs as much as one that is longer by that many bytes.
-const DESCRIBED: usize = 160;
+const DESCRIBED: usize = 240;
 /// An address makes a coupling, so it costs as much as a word of that many bytes.
 const ADDRESS: usize = 200;
 

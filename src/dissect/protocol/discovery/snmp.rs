@@ -17,6 +17,8 @@ use crate::dissect::{Malformed, Payload, Reader, Side, Words};
 
 /// The longest object identifier in bytes; RFC 2578 section 3.5 allows 128 numbers.
 const OID_BYTES: usize = 128;
+/// Items of a budget that a variable costs; answers about the system have some ten.
+const SEQUENCE: u32 = 18;
 /// 1.3.6.1.2.1.1, the system group; its objects are one number and `.0` further.
 const SYSTEM: &[u8] = &[0x2b, 6, 1, 2, 1, 1];
 /// 1.3.6.1.4.1, where every sysObjectID of a product lies.
@@ -37,6 +39,12 @@ const GENERIC_TRAPS: &[u8] = &[0x2b, 6, 1, 6, 3, 1, 1, 5];
 /// If the message is not whole and sound; the sound variables count.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let from_agent = payload.side == Side::Server;
+    // The parser takes a message whole or not at all, and a sequence is what makes it work.
+    let sequences = payload.bytes.iter().filter(|b| **b == 0x30).count();
+    if !words.budget().items(u32::try_from(sequences).unwrap_or(u32::MAX).saturating_mul(SEQUENCE)) {
+        say_remains(payload.bytes, from_agent, words);
+        return Ok(());
+    }
     let Ok((_, message)) = SnmpGenericMessage::from_ber(payload.bytes) else {
         say_remains(payload.bytes, from_agent, words);
         return Err(Malformed::new("snmp", "broken message"));

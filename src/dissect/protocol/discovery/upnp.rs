@@ -8,6 +8,8 @@ use crate::census::Field;
 use crate::dissect::protocol::form::url;
 use crate::dissect::{Malformed, Payload, Words};
 
+/// Tags of one description that are looked at; the device's own stand among its first thirty.
+const TAGS: usize = 80;
 /// Places of one description that are looked at.
 const PLACES: usize = 8;
 
@@ -20,12 +22,12 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     let end = payload.bytes.iter().rposition(|b| *b == b'<').unwrap_or(0);
     let document = payload.bytes.get(..end).unwrap_or_default();
     // Who passes a description on keeps the places that it names (I2). The devices within name theirs after these.
-    let places = tags(document).take_while(|(tag, _)| *tag != b"deviceList");
+    let places = tags(document).take(TAGS).take_while(|(tag, _)| *tag != b"deviceList");
     let places = places.filter(|(tag, _)| matches!(*tag, b"URLBase" | b"presentationURL"));
     let addresses: Vec<_> = places.filter_map(|(_, text)| url::address(text)).take(PLACES).collect();
     let mut words = words.about(&addresses);
     let (mut root, mut device) = (false, false);
-    for (tag, text) in tags(document) {
+    for (tag, text) in tags(document).take(TAGS) {
         let field = match tag {
             b"root" => {
                 root = true;
