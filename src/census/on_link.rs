@@ -106,8 +106,8 @@ fn broadcasts(
     found
 }
 
-/// Whether a prefix that was sent in one minute only contradicts nothing: it is no wider than one that an ARP exchange
-/// teaches, no exchange shows a wider one, and no older source sends one that it nests in or that nests in it (I5, I15b).
+/// Whether a prefix that was sent in one minute only contradicts nothing: an ARP exchange could teach one as wide, none
+/// shows a wider one, and no older source sends one that it nests in or that nests in it (I5, I15b).
 fn is_undisputed(prefix: &Prefix, taught: &Taught, segment: &Segment) -> bool {
     let length = prefix.length();
     let narrow = if prefix.address().is_ipv4() { exchange::SHORTEST } else { 64 };

@@ -62,7 +62,7 @@ impl Packet<'_> {
             _ => Sign::Far,
         };
         coupling(self.link, self.source, more.with(Sign::Sourced).with(by_ttl), sink);
-        // Neighbour discovery answers by itself, and the Internet is no host of the link.
+        // Neighbour discovery answers by itself, and public addresses are rarely hosts of the link.
         let to = self.link.destination;
         if to.is_station() && !more.has(Sign::NeighborDiscovery) && is_private(self.destination) {
             sink.addressed(to, self.destination);

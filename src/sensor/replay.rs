@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::capture::file::{self, CaptureError, End};
-use crate::census::{Finding, Inventory, Limit, MostlyUnread, Prefix, Unread, UnreadEntry, UnreadKind};
+use crate::census::{Inventory, Limit, MostlyUnread, Prefix, Unread, UnreadEntry, UnreadKind};
 use crate::sensor::pipeline::table::Table;
 use crate::sensor::pipeline::worker::{Counters, Worker};
 use crate::wire::{CaptureSummary, FrameNumbers};

@@ -246,7 +246,7 @@ const FORGERIES: &[Forgery] = &[
     ),
 ];
 
-/// The device under the address counts as before, whatever it is called.
+/// The verdict on each device.
 fn verdicts(counted: &Counted) -> Vec<Verdict> {
     [CAMERA, PRINTER, LAPTOP, SECOND_CAMERA, SWITCH, FORGER, SHY, GATEWAY]
         .map(|h| counted.device(h).verdict)
