@@ -294,26 +294,27 @@ fn a_rule_file_is_taken_at_reload_and_one_with_an_error_leaves_the_old_rules_in_
 
 /// Runs the sensor and kills it if it does not report for the time of its watchdog, as systemd would.
 const WATCHDOG: &str = r#"
-import os, socket, subprocess, sys
+import os, socket, subprocess, sys, time
 seconds = float(sys.argv[1])
 notified = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 notified.bind("notify.sock")
-notified.settimeout(seconds)
+notified.settimeout(0.1)
 environment = dict(os.environ, NOTIFY_SOCKET=os.path.abspath("notify.sock"), WATCHDOG_USEC=str(int(seconds * 1e6)))
 sensor = subprocess.Popen([os.environ["SENSOR"], "run", "--config", "sensor.toml"], env=environment)
 open("watched.pid", "w").write(str(sensor.pid))
-pings = 0
+pings, deadline = 0, time.monotonic() + seconds
 while sensor.poll() is None:
     try:
         told = notified.recv(65536)
     except TimeoutError:
-        if sensor.poll() is None:
-            sensor.kill()
-            sys.exit(f"no report for {seconds} s after {pings} pings")
-        break
-    pings += b"WATCHDOG=1" in told
-    if b"STOPPING=1" in told:
-        notified.settimeout(60)
+        told = b""
+    if b"WATCHDOG=1" in told:
+        pings, deadline = pings + 1, time.monotonic() + seconds
+    elif b"STOPPING=1" in told:
+        deadline += 60
+    elif time.monotonic() > deadline:
+        sensor.kill()
+        sys.exit(f"no report for {seconds} s after {pings} pings")
 sys.exit(sensor.wait() if pings else "never reported")
 "#;
 
