@@ -54,7 +54,7 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
             _ => {}
         }
     }
-    ended
+    if r.is_empty() { ended } else { ended.and(Err(malformed("too many options"))) }
 }
 
 /// Dissects a message from UDP 547. An advertisement, a reply or an answer to a relay agent is a server's.
