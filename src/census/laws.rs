@@ -221,7 +221,10 @@ fn apply(zone: &mut Zone, event: &Event) {
     match event {
         Event::Sighted(key, at, signs, vlan) => {
             let mut facts = Coupling::new(*at, *signs);
-            facts.tag(*vlan);
+            // What others show has no tags of its own.
+            if !signs.is_only_by_others() {
+                facts.tag(*vlan);
+            }
             zone.merge_coupling(*key, &facts);
         }
         Event::Said(key, at, field, value) => {
@@ -573,6 +576,7 @@ proptest! {
                 prop_assert_eq!(signs, truth.signs.difference(Sign::BY_OTHERS));
                 let mut rest = c.clone();
                 rest.signs = truth.signs;
+                rest.evidence = truth.evidence.clone();
                 prop_assert_eq!(&rest, truth);
             }
             prop_assert_eq!(c.first_seen, truth.first_seen);

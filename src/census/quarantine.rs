@@ -14,6 +14,7 @@ use super::sign::{Sign, Signs};
 use super::stretches::Clock;
 use super::time::{MINUTE, Timestamp};
 use super::trust;
+use super::windows::same_minute;
 
 /// Whether each of `couplings` is still tentative. They must be sorted by key. No coupling is new in the grace after the
 /// zone's first frame, and after each gap of an hour without a frame.
@@ -77,7 +78,9 @@ pub(super) fn unconfirmed<'g>(
             continue;
         };
         let is_silent = |c: &Bound<'_>| !zone.stations.contains_key(&c.key.mac);
-        if !is_short && couplings().all(|c| is_single_frame(c.facts, is_silent(c))) {
+        let times = || couplings().flat_map(|c| [c.facts.first_seen, c.facts.last_seen]);
+        let once = times().min().zip(times().max()).is_some_and(|(a, b)| same_minute(a, b));
+        if !is_short && once && couplings().all(|c| is_stated(c.facts, is_silent(c))) {
             held.extend(places);
             continue;
         }
@@ -108,13 +111,11 @@ pub(super) fn unconfirmed<'g>(
     held
 }
 
-/// Whether one frame of another kind than the device's own traffic shows a coupling: a management address, or an ACK for a
-/// MAC that never spoke (I15a).
-fn is_single_frame(c: &Coupling, is_silent: bool) -> bool {
+/// Whether nothing but a statement shows a coupling: a management address, or an ACK for a MAC that never spoke (I15a).
+fn is_stated(c: &Coupling, is_silent: bool) -> bool {
     let own = c.signs.difference(Sign::BY_OTHERS);
-    let stated =
-        own.difference(Sign::MANAGEMENT).is_empty() || own == Signs::from(Sign::DhcpAck) && is_silent;
-    stated && !c.is_seen_twice()
+    own.difference(Sign::MANAGEMENT).is_empty()
+        || own == Signs::from(Sign::DhcpAck) && is_silent && c.evidence.is_empty()
 }
 
 #[cfg(test)]

@@ -84,7 +84,7 @@ async fn anybody_may_read_the_rules() {
     for (path, status, text) in [
         ("/rules/C-IOT", 200, "OT, building and medical devices are IoT"),
         ("/rules/I8c", 200, "cloned images"),
-        ("/rules/I15", 200, "Not implemented yet"),
+        ("/rules/I15", 200, "quarantine.daily"),
         ("/rules", 200, "href=\"/rules/I16\""),
         ("/rules/nothing", 404, "nothing"),
     ] {

@@ -491,6 +491,67 @@ mod tests {
     #[test]
     fn a_delta_of_some_rows_leaves_the_others_for_the_next() {
         let table = Table::new(10);
+        for n in 1..=3 {
+            table.sight(key(n), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
+            table.station_said(key(n).mac, Timestamp(6), Field::StpBridge, "sender");
+        }
+        let mut merged = Zone::default();
+        for rows in [2, 2, 2, 0] {
+            let delta = table.take_some(2);
+            assert_eq!(delta.couplings.len() + delta.stations.len(), rows);
+            merged.merge(&delta);
+        }
+        assert_eq!(merged, table.snapshot());
+        table.requeue_all();
+        assert_eq!(table.take_delta(), merged);
+    }
+
+    #[test]
+    fn parts_bring_everything_to_another_table_with_what_was_not_taken_yet() {
+        let table = Table::new(10);
+        for n in 1..=4 {
+            if n == 4 {
+                table.take_delta();
+            }
+            table.coupling_said(key(n), Timestamp(5), Field::HttpServer, "x");
+            table.station_said(key(n).mac, Timestamp(6), Field::StpBridge, "sender");
+        }
+        let restored = Table::new(10);
+        table
+            .parts::<()>(3, &mut |zone, pending| {
+                assert!(zone.couplings.len().max(zone.stations.len()) <= 3);
+                assert!(restored.restore(zone, pending));
+                Ok(())
+            })
+            .unwrap();
+        assert_eq!(restored.snapshot(), table.snapshot());
+        assert_eq!(restored.take_delta(), table.take_delta());
+        let small = Table::new(2);
+        assert!(!small.restore(table.snapshot(), false));
+        assert_eq!(small.len(), 2);
+    }
+
+    #[test]
+    fn at_the_limit_newcomers_are_refused_and_counted_and_the_known_stay() {
+        let table = Table::new(2);
+        for n in 1..=4 {
+            table.sight(key(n), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
+        }
+        table.sight(key(1), Timestamp(7), Timestamp(7), Sign::ArpAsked.into(), Tags::default());
+        assert_eq!((table.len(), table.refused()), (2, 2));
+        assert!(table.limit_hits().couplings > 0);
+        assert_eq!(table.snapshot().couplings[&key(1)].last_seen, Timestamp(7));
+    }
+
+    #[test]
+    fn the_internet_behind_a_router_never_keeps_a_device_out() {
+        let table = Table::new(10);
+        let far = |n: u8| CouplingKey { mac: key(1).mac, ip: [8, 8, 8, n].into() };
+        for n in 0..20 {
+            table.sight(far(n), Timestamp(1), Timestamp(1), Sign::Near.into(), Tags::default());
+        }
+        assert_eq!((table.len(), table.refused()), (5, 15));
+        table.sight(far(99), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
         for n in 1..=4 {
             table.sight(key(n), Timestamp(1), Timestamp(1), Sign::ArpAsked.into(), Tags::default());
         }

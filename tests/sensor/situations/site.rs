@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use etherparse::PacketBuilder;
 use netcensus::census::time::SECOND;
-use netcensus::census::{Decisions, Finding, Inventory, Policy, Prefix, Survey, Timestamp, Verdict};
+use netcensus::census::{Decisions, Finding, Inventory, MacAddr, Policy, Prefix, Survey, Timestamp, Verdict};
 use netcensus::classify::Rules;
 use netcensus::dissect::{Frame, LinkType};
 use netcensus::sensor::pipeline::{table::Table, worker::Worker};
@@ -255,6 +255,13 @@ impl Counted {
         let found: Vec<&DeviceEntry> = self.0.devices.iter().filter(at).collect();
         assert_eq!(found.len(), 1, "at {:?}: {}", host.ip, self.summary());
         found.first().copied().unwrap()
+    }
+
+    /// The device that has the coupling of the host.
+    pub(super) fn with(&self, host: Host) -> &DeviceEntry {
+        let (mac, ip) = (MacAddr(host.mac), IpAddr::from(host.ip));
+        let has = |d: &&DeviceEntry| d.couplings.iter().any(|c| (c.mac, c.ip) == (mac, ip));
+        self.0.devices.iter().find(has).unwrap()
     }
 
     /// Type and name of the device at the address.
