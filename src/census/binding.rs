@@ -130,7 +130,8 @@ impl<'a> Bindings<'a> {
                 forwarding.note(*mac, Forwards::Protocol, Grounds::heard(heard, SPEAKS));
             }
         }
-        for c in couplings.iter().filter(|c| c.binding == Binding::Proven) {
+        let owned = couplings.iter().filter(|c| c.binding == Binding::Proven);
+        for c in owned.filter(|c| is_short || trust::is_confirmed(c.facts)) {
             if let Some(taught) = zone.segment.routers.get(&c.key.ip) {
                 let grounds = Grounds::heard(taught.heard(), NAMED);
                 forwarding.note(c.key.mac, Forwards::RouterOption(c.key.ip), grounds);
@@ -282,11 +283,12 @@ impl Forwarding {
     /// Notes the MACs that send from addresses which they have not proven and which cannot be theirs.
     fn compare(&mut self, couplings: &[Bound<'_>], on_link: &OnLink, proofs: &Proofs) {
         for card in couplings.chunk_by(Bound::is_beside) {
+            let passes = passes_many(card);
             let unproven = || card.iter().filter(|c| c.binding == Binding::Inferred);
             let mut foreign = Vec::new();
             for c in unproven() {
                 let CouplingKey { mac, ip } = c.key;
-                let off_link = !on_link.contains(ip);
+                let off_link = !on_link.contains(ip) || passes && is_passed(c);
                 let seen = Grounds::of(c.facts, PASSES);
                 if c.has(Sign::Carried) {
                     self.note(mac, Forwards::Carries(ip), seen);
@@ -357,7 +359,10 @@ fn judge_inferred(
         start = places.end;
         let forwards = card.first().is_some_and(|c| forwarding.has(c.key.mac));
         let own = if forwards { own_of_router(card, proofs) } else { None };
-        let alone = card.iter().filter(|c| !is_link_local(c.key.ip)).count() == 1;
+        // What one minute shows takes no address away, and makes no neighbourhood.
+        let lasts = |c: &&Bound<'_>| proofs.is_short || c.facts.is_seen_twice();
+        let alone = card.iter().filter(lasts).filter(|c| !is_link_local(c.key.ip)).count() == 1;
+        let passes = passes_many(card);
         for (place, c) in places.zip(card).filter(|(_, c)| c.binding == Binding::Inferred) {
             let ip = c.key.ip;
             let is_own = if forwards {
@@ -365,9 +370,9 @@ fn judge_inferred(
             } else if proofs.elsewhere(ip, c.key.mac) {
                 false
             } else if on_link.contains(ip) {
-                true
+                !(passes && is_passed(c))
             } else if is_public(ip) {
-                if alone && c.is_near() {
+                if alone && c.is_near() && lasts(&c) {
                     lone.entry(neighbourhood(ip)).or_default().push(place);
                 }
                 false
@@ -399,10 +404,24 @@ fn own_of_router(card: &[Bound<'_>], proofs: &Proofs) -> Option<IpAddr> {
         return None;
     }
     let mut near = card.iter().filter(|c| {
-        c.binding == Binding::Inferred && is_private(c.key.ip) && c.has(Sign::Near) && !c.has(Sign::Carried)
+        let lasts = proofs.is_short || c.facts.is_seen_twice();
+        let own = is_private(c.key.ip) && c.has(Sign::Near) && !c.has(Sign::Carried);
+        c.binding == Binding::Inferred && own && lasts
     });
     let (only, more) = (near.next()?, near.next());
     (more.is_none() && !proofs.elsewhere(only.key.ip, only.key.mac)).then_some(only.key.ip)
+}
+
+/// So many addresses of one family, seen only with lowered TTLs, are those of hosts behind a MAC, whatever prefix is taught.
+const PASSED: usize = 3;
+
+fn is_passed(c: &Bound<'_>) -> bool {
+    c.binding == Binding::Inferred && c.has(Sign::Far) && !c.is_near()
+}
+
+/// Whether a card's packets of one family are those of many others: no forged mask or exchange makes them its own.
+fn passes_many(card: &[Bound<'_>]) -> bool {
+    card.iter().filter(|c| is_passed(c)).count() >= PASSED
 }
 
 /// The /24 or /64 of an address.

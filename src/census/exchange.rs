@@ -188,8 +188,9 @@ mod tests {
 
     /// Half exchanges of the first host of each /20 with others of it.
     fn flood(blocks: u32, of_each: u32) -> impl Iterator<Item = Exchange> {
-        (0..blocks)
-            .flat_map(move |block| (0..of_each).map(move |n| half(block << 12 | 1, block << 12 | 2 + n)))
+        (0..blocks).flat_map(move |block| {
+            (0..of_each).map(move |n| half((block << 12) | 1, (block << 12) | (2 + n)))
+        })
     }
 
     #[test]

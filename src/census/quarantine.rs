@@ -2,7 +2,7 @@
 //! are seen again (I11). Above a number a day, devices wait that nothing but ARP and unanswered packets shows, and so do
 //! addresses that one frame shows (I15a).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::binding::{Bindings, Bound};
 use super::coupling::Coupling;
@@ -47,8 +47,8 @@ fn is_new(at: Timestamp, clock: &Clock, policy: &Policy) -> bool {
     start.is_some_and(|start| at.since(*start) >= policy.quarantine_grace)
 }
 
-/// The most devices that one MAC brings by ARP alone (I15a).
-const BY_ARP: usize = 16;
+/// The most unconfirmed devices that one MAC brings (I15a).
+const BY_CARD: usize = 16;
 
 /// The places of the couplings of devices that wait for a confirmation (I15a). `devices` has the places of each;
 /// `tentative` says which couplings wait by I11.
@@ -69,15 +69,24 @@ pub(super) fn unconfirmed<'g>(
         .filter(|(_, held)| **held)
         .map(|(c, _)| minute(c.facts.first_seen))
         .collect();
+    let mut eldest: HashMap<MacAddr, Timestamp> = HashMap::new();
+    for c in bindings.local() {
+        let first = eldest.entry(c.key.mac).or_insert(c.facts.first_seen);
+        *first = c.facts.first_seen.min(*first);
+    }
     let mut held = HashSet::new();
     let mut weak: Vec<(i64, Timestamp, u32, &[u32])> = Vec::new();
-    let mut by_arp: Vec<(MacAddr, Timestamp, u32, &[u32])> = Vec::new();
+    let mut by_card: Vec<(MacAddr, Timestamp, u32, &[u32])> = Vec::new();
     for places in devices {
         let couplings = || places.iter().filter_map(|i| bindings.couplings.get(*i as usize));
         let Some((place, mac)) = places.first().copied().zip(couplings().next().map(|c| c.key.mac)) else {
             continue;
         };
-        let is_silent = |c: &Bound<'_>| !zone.stations.contains_key(&c.key.mac);
+        // What a card says below IP is of the address that it had first.
+        let is_silent = |c: &Bound<'_>| {
+            let first = eldest.get(&c.key.mac).copied();
+            !zone.stations.contains_key(&c.key.mac) || first.is_some_and(|first| c.facts.first_seen > first)
+        };
         let times = || couplings().flat_map(|c| [c.facts.first_seen, c.facts.last_seen]);
         let once = times().min().zip(times().max()).is_some_and(|(a, b)| same_minute(a, b));
         if !is_short && once && couplings().all(|c| is_stated(c.facts, is_silent(c))) {
@@ -95,18 +104,16 @@ pub(super) fn unconfirmed<'g>(
         if is_new(first, clock, policy) && !is_bounded {
             weak.push((first.day(), first, place, places));
         }
-        if couplings().all(|c| trust::is_only_by_arp(c.facts)) {
-            by_arp.push((mac, first, place, places));
-        }
+        by_card.push((mac, first, place, places));
     }
     // Couplings are sorted by key, so the place breaks ties as the key would.
     weak.sort_unstable();
     for day in weak.chunk_by(|a, b| a.0 == b.0) {
         held.extend(day.iter().skip(policy.quarantine_daily).flat_map(|(.., places)| *places));
     }
-    by_arp.sort_unstable();
-    for card in by_arp.chunk_by(|a, b| a.0 == b.0) {
-        held.extend(card.iter().skip(BY_ARP).flat_map(|(.., places)| *places));
+    by_card.sort_unstable();
+    for card in by_card.chunk_by(|a, b| a.0 == b.0) {
+        held.extend(card.iter().skip(BY_CARD).flat_map(|(.., places)| *places));
     }
     held
 }

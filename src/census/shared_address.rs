@@ -6,7 +6,6 @@ use std::net::IpAddr;
 use super::address::is_link_local;
 use super::binding::{Binding, Bound, Forwards};
 use super::cards::Cards;
-use super::coupling::CouplingKey;
 use super::evidence::{Evidence, Field};
 use super::inventory::Zone;
 use super::mac::MacAddr;
@@ -59,7 +58,7 @@ pub(super) fn bridges(
 /// I8(f): MACs whose only proof of an address is their own LLDP or CDP, with the MAC that proves the address otherwise; or
 /// such MACs alone. Each group has the couplings of one port's card, and one coupling of the device.
 ///
-/// A card that proves addresses of its own must say so in two minutes (I15b).
+/// A card that has other addresses must say so in two minutes, and be of the device's make (I15b).
 pub(super) fn ports(cards: &Cards<'_, '_>, shared: &Shared, caution: &Caution<'_>) -> Vec<Vec<u32>> {
     let proofs =
         |i: &u32| cards.get(*i).map(|c| c.facts.signs.intersection(Sign::PROOFS)).unwrap_or_default();
@@ -70,8 +69,11 @@ pub(super) fn ports(cards: &Cards<'_, '_>, shared: &Shared, caution: &Caution<'_
         let (own, ports): (Vec<u32>, Vec<u32>) =
             proven.partition(|i| !proofs(i).difference(Sign::MANAGEMENT).is_empty());
         let Some(device) = own.first().or_else(|| ports.first()).copied() else { continue };
+        let maker = cards.get(device).map(|c| c.key.mac);
         let says_so = |port: &Bound<'_>| {
-            caution.is_short || port.facts.is_seen_twice() || !proves_other(cards, port.key)
+            let one_make = || maker.is_some_and(|mac| caution.may_be_one_make(mac, port.key.mac));
+            let is_own = cards.facts(port.key.mac).any(|c| c.key != port.key);
+            caution.is_short || !is_own || port.facts.is_seen_twice() && one_make()
         };
         let ports = ports.iter().filter(|port| **port != device).filter_map(|port| cards.get(*port));
         for port in ports.filter(|port| says_so(port)) {
@@ -82,14 +84,6 @@ pub(super) fn ports(cards: &Cards<'_, '_>, shared: &Shared, caution: &Caution<'_
         .into_iter()
         .map(|(port, devices)| devices.into_iter().chain(cards.of(port).iter().copied()).collect())
         .collect()
-}
-
-/// Whether a card proves another IPv4 address than by its management.
-fn proves_other(cards: &Cards<'_, '_>, key: CouplingKey) -> bool {
-    cards.facts(key.mac).any(|c| {
-        let proofs = c.facts.signs.intersection(Sign::PROOFS).difference(Sign::MANAGEMENT);
-        c.key.ip.is_ipv4() && c.key != key && !proofs.is_empty()
-    })
 }
 
 /// I8(h): pairs of couplings of two MACs that prove one IPv4 address and are the cards of one machine.

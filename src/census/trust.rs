@@ -10,9 +10,6 @@ use super::stretches::Clock;
 use super::time::{MINUTE, Timestamp};
 use super::windows::{Windows, same_minute};
 
-/// What ARP shows.
-const ARP: Signs = Signs(Sign::ArpAsked as u32 | Sign::ArpAnswered as u32 | Sign::ArpAnnounced as u32);
-
 /// What a zone asks of facts before they join cards.
 pub(super) struct Caution<'c> {
     /// Whether one fact suffices.
@@ -97,9 +94,12 @@ impl Grounds {
         Self::new(first, windows.is_repeated(), kinds)
     }
 
-    /// Facts that a coupling shows.
+    /// That packets of others were passed on, as a coupling shows. Its times are theirs only if it shows nothing else.
     pub(super) fn of(c: &Coupling, kinds: u8) -> Self {
-        Self::new(c.first_seen, c.is_seen_twice(), kinds)
+        let passed = Sign::UNICAST.with(Sign::Sourced).with(Sign::Ttl128).union(Sign::BY_OTHERS);
+        let other = c.signs.difference(passed);
+        let carried = other == Signs::from(Sign::Carried) && !c.signs.any(Sign::UNICAST);
+        Self::new(c.first_seen, (other.is_empty() || carried) && c.is_seen_twice(), kinds)
     }
 
     #[must_use]
@@ -118,14 +118,12 @@ impl Grounds {
 /// lease (I15a).
 pub(super) fn is_unconfirmed(c: &Coupling) -> bool {
     let packets = Sign::UNICAST.with(Sign::LinkScope).with(Sign::Sourced);
-    let pairs = ARP.with(Sign::NeighborDiscovery);
+    let pairs = Signs::from(Sign::ArpAsked)
+        .with(Sign::ArpAnswered)
+        .with(Sign::ArpAnnounced)
+        .with(Sign::NeighborDiscovery);
     let weak = pairs.union(packets).union(Sign::BY_OTHERS).with(Sign::Ttl128);
     let answered = c.signs.any(packets) && c.signs.has(Sign::Addressed);
     let lone_lease = c.signs.difference(Sign::BY_OTHERS) == Signs::from(Sign::DhcpAck);
     (c.signs.difference(weak).is_empty() && !answered) || lone_lease
-}
-
-/// Whether nothing but ARP shows a coupling.
-pub(super) fn is_only_by_arp(c: &Coupling) -> bool {
-    c.signs.difference(ARP.union(Sign::BY_OTHERS)).is_empty()
 }

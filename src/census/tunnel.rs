@@ -241,8 +241,10 @@ fn admissible(zone: &Zone, policy: &Policy) -> Vec<TunnelKey> {
     if !trusted.is_empty() || known().next().is_none() {
         return trusted;
     }
-    let bindings = Bindings::derive(zone, policy, trust::is_short(&zone.clock(), policy));
-    known().filter(|key| bindings.place(key).is_some()).copied().collect()
+    let is_short = trust::is_short(&zone.clock(), policy);
+    let bindings = Bindings::derive(zone, policy, is_short);
+    let lasts = |key: &&TunnelKey| zone.couplings.get(key).is_some_and(|c| is_short || c.is_seen_twice());
+    known().filter(lasts).filter(|key| bindings.place(key).is_some()).copied().collect()
 }
 
 impl Inventory {

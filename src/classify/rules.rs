@@ -181,7 +181,7 @@ impl Classifier for Rules {
 
     fn maker(&self, card: MacAddr) -> Option<String> {
         let registered = registered_name(card)?;
-        Some(self.vendors.find(&registered).map_or(registered.clone(), |known| known.name.clone()))
+        Some(self.vendors.find(&registered).map_or_else(|| registered.clone(), |known| known.name.clone()))
     }
 
     fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {

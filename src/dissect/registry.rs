@@ -140,7 +140,8 @@ impl Protocol {
         let mut ended = Ok(());
         for (dissect, payload) in self.runs(bytes) {
             words.begin_message();
-            ended = ended.and(dissect(&payload, words));
+            let said = dissect(&payload, words);
+            ended = ended.and(said);
         }
         ended
     }

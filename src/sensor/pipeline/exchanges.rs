@@ -50,7 +50,11 @@ impl Exchanges {
     pub(super) fn merge_into(&mut self, rows: Recorder<'_>) {
         if !self.news.is_empty() {
             rows.learn(|segment| {
-                self.news.drain(..).fold(false, |changed, new| segment.record_exchange(new) || changed)
+                let mut changed = false;
+                for new in self.news.drain(..) {
+                    changed |= segment.record_exchange(new);
+                }
+                changed
             });
         }
     }

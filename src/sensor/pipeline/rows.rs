@@ -81,11 +81,11 @@ impl<'t> Recorder<'t> {
     }
 
     /// Records what one message said of its sender.
-    pub(super) fn coupling_said_all<'v>(
+    pub(super) fn coupling_said_all(
         self,
         key: CouplingKey,
         at: Timestamp,
-        said: &mut dyn Iterator<Item = (Field, &'v str)>,
+        said: &mut dyn Iterator<Item = (Field, &str)>,
     ) {
         self.change(key, at, Signs::default(), |row| {
             let share = self.share_of(key, row.facts.signs);
@@ -98,11 +98,11 @@ impl<'t> Recorder<'t> {
     }
 
     /// Records what one message of the MAC said of the host with the address, from which the message did not come (I2).
-    pub(super) fn coupling_described<'v>(
+    pub(super) fn coupling_described(
         self,
         key: CouplingKey,
         at: Timestamp,
-        said: &mut dyn Iterator<Item = (Field, &'v str)>,
+        said: &mut dyn Iterator<Item = (Field, &str)>,
     ) {
         self.change(key, at, Sign::Described.into(), |row| {
             let seen = row.facts.sight(at, at, Sign::Described.into());
@@ -119,12 +119,12 @@ impl<'t> Recorder<'t> {
     }
 
     /// Adds evidence of a row with that share, if there is memory for it; returns whether it changed anything.
-    fn add_evidence<'v>(
+    fn add_evidence(
         self,
         set: &mut EvidenceSet,
         share: Share,
         at: Timestamp,
-        said: &mut dyn Iterator<Item = (Field, &'v str)>,
+        said: &mut dyn Iterator<Item = (Field, &str)>,
     ) -> bool {
         let (before, own) = (set.len(), Cell::new(0));
         let share_value = |text: &str| {
@@ -208,11 +208,11 @@ impl<'t> Recorder<'t> {
     }
 
     /// Records what one message said of its station.
-    pub(super) fn station_said_all<'v>(
+    pub(super) fn station_said_all(
         self,
         mac: MacAddr,
         at: Timestamp,
-        said: &mut dyn Iterator<Item = (Field, &'v str)>,
+        said: &mut dyn Iterator<Item = (Field, &str)>,
     ) {
         if !self.has_room_for(mac) {
             self.table.refuse();
