@@ -3,6 +3,7 @@
 
 #![expect(
     clippy::cast_possible_truncation,
+    clippy::indexing_slicing,
     reason = "lengths and numbers are those of one frame, or are cut on purpose"
 )]
 
@@ -343,7 +344,7 @@ fn arp_question(n: u32) -> Vec<u8> {
 fn arp_exchange(n: u32) -> Vec<u8> {
     let base = 0x0a40_0000 + n / 2 * 4;
     let (a, b) = ((base + 1).to_be_bytes(), (base + 2).to_be_bytes());
-    if n % 2 == 0 { arp(1, a, b) } else { arp(2, b, a) }
+    if n.is_multiple_of(2) { arp(1, a, b) } else { arp(2, b, a) }
 }
 
 fn label(text: &str) -> Vec<u8> {
@@ -353,7 +354,7 @@ fn label(text: &str) -> Vec<u8> {
 /// A response with as many records as `record` makes of their numbers until it is full.
 fn response(start: &[u8], record: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     let mut count = 0_u16;
-    let records = filled_to(ROOM - 12 - start.len(), |i| record(i));
+    let records = filled_to(ROOM - 12 - start.len(), &record);
     let mut at = 0;
     while at < records.len() {
         at += record(usize::from(count)).len();
@@ -685,7 +686,7 @@ fn fragment(id: u32, offset: u32, more: bool, body: &[u8]) -> Vec<u8> {
 }
 
 fn nested(n: u32) -> Vec<u8> {
-    (0..7).fold(udp(161, 50_000, &snmp(n, true).get(..800).unwrap_or_default().to_vec(), n), |inner, _| {
+    (0..7).fold(udp(161, 50_000, snmp(n, true).get(..800).unwrap_or_default(), n), |inner, _| {
         udp(50_000, 4789, &[&[8, 0, 0, 0, 0, 0, 1, 0][..], &inner].concat(), n)
     })
 }

@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::commands::{SENSOR, is_root};
 
+#[allow(dead_code, reason = "the benchmark reads the names")]
 #[path = "../../benches/hostile/mod.rs"]
 mod hostile;
 

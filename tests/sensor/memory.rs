@@ -35,7 +35,7 @@ fn words(n: u32, values: usize, length: usize) -> Vec<u8> {
 /// A frame of 992 bytes or so from a new pair of MAC and address.
 fn frame(n: u32) -> Vec<u8> {
     let from = key(n);
-    let std::net::IpAddr::V4(ip) = from.ip else { panic!("an IPv4 address") };
+    let std::net::IpAddr::V4(ip) = from.ip else { unreachable!("an IPv4 address") };
     let mut out = Vec::new();
     etherparse::PacketBuilder::ethernet2(from.mac.0, [1, 0, 0x5e, 0, 0, 0xfb])
         .ipv4(ip.octets(), [224, 0, 0, 251], 255)
