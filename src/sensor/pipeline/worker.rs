@@ -31,8 +31,8 @@ use crate::wire::{CaptureSummary, FrameNumbers};
 const SLOTS: usize = 8_192;
 /// Slots of the memory of recent evidence; a power of two.
 const SAID: usize = 8_192;
-/// Slots of the memory of couplings that others sent packets to; a power of two.
-const ADDRESSED: usize = 65_536;
+/// Lines of the memory of couplings that others sent packets to; a power of two. A line is one of the processor's cache.
+const ADDRESSED: usize = 16_384;
 /// Slots of the memory of recent frames, to find duplicates; a power of two.
 const RECENT: usize = 1_024;
 /// Bytes of a frame that identify a duplicate: headers, checksums and the head of the payload.
@@ -81,7 +81,7 @@ impl<'t> Worker<'t> {
                 hasher: RandomState::default(),
                 slots: vec![None; SLOTS],
                 said: vec![Told::default(); SAID],
-                addressed: vec![0; ADDRESSED],
+                addressed: vec![[0; 8]; ADDRESSED],
                 at: Timestamp::default(),
                 length: 0,
                 broken: false,
@@ -279,8 +279,8 @@ struct FactSink<'t> {
     slots: Vec<Option<Slot>>,
     /// Evidence sent to the table.
     said: Vec<Told>,
-    /// Hashes of couplings of which the table knows that others sent packets to them.
-    addressed: Vec<u64>,
+    /// Hashes of couplings of which the table knows that others sent packets to them, the newest of a line first.
+    addressed: Vec<[u64; 8]>,
     at: Timestamp,
     /// The present frame's length on the wire.
     length: u32,
@@ -395,8 +395,9 @@ impl Sink for FactSink<'_> {
         let hash = self.hasher.hash_one((key, self.tunnels.within));
         #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
         let Some(known) = self.addressed.get_mut(hash as usize & (ADDRESSED - 1)) else { return };
-        if *known != hash {
-            *known = hash;
+        if !known.contains(&hash) {
+            known.rotate_right(1);
+            known[0] = hash;
             if let Some(recorder) = self.recorder() {
                 recorder.sight(key, self.at, self.at, Sign::Addressed.into(), Tags::default());
             }
