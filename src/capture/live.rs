@@ -130,8 +130,8 @@ impl Live {
         Ok(Self { handle, interface, link, known, totals: Statistics::default() })
     }
 
-    /// Waits for frames for at most `wait`, passes some on, and returns their number. It comes back after [`FRAMES`] frames
-    /// or [`TIME`], however many there are.
+    /// Waits for frames for at most `wait`, passes some on, and returns their number. It comes back after `FRAMES` frames
+    /// or `TIME`, however many there are.
     ///
     /// # Errors
     /// [`LiveError::Away`] if the interface disappeared: open it again.

@@ -142,7 +142,7 @@ impl<'a> Words<'a> {
         self.taken
     }
 
-    /// Says a string from the network after cleaning it (see [`clean`]). Says nothing if nothing is left.
+    /// Says a string from the network after cleaning it (see [`clean`](crate::census::clean)). Says nothing if nothing is left.
     pub fn say(&mut self, field: Field, bytes: &[u8]) {
         // What may not be said need not be cleaned.
         if !self.budget().is_silent()

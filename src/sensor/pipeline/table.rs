@@ -1,9 +1,9 @@
 //! The sensor's inventory of one zone, into which all workers merge.
 //!
-//! [`Rows`] of what the link itself showed, and of what each tunnel carried (I13). At its limit the table refuses new
+//! `Rows` of what the link itself showed, and of what each tunnel carried (I13). At its limit the table refuses new
 //! couplings and counts them, and the census is a lower bound; it never evicts. Unproven public addresses are the
 //! Internet behind a router, and anybody can send a tunnel's packets: together they get half of the room, so that they
-//! never keep a device out. [`Share`] says who gets how much, of the number of couplings and of the memory.
+//! never keep a device out. `Share` says who gets how much, of the number of couplings and of the memory.
 //!
 //! A million couplings must fit a small appliance. Rows are boxed, because a hash map reserves up to twice as many slots
 //! as it has rows, and equal values of evidence are stored once.
