@@ -170,6 +170,13 @@ impl<'a> Bindings<'a> {
         u32::try_from(place).ok()
     }
 
+    /// The first frame of a card's couplings that belong to devices.
+    pub(super) fn first_of(&self, mac: MacAddr) -> Option<Timestamp> {
+        let start = self.couplings.partition_point(|c| c.key.mac < mac);
+        let card = self.couplings.iter().skip(start).take_while(|c| c.key.mac == mac);
+        card.filter(|c| c.binding.is_local()).map(|c| c.facts.first_seen).min()
+    }
+
     /// The couplings that belong to devices: proven or inferred.
     pub(super) fn local(&self) -> impl Iterator<Item = &Bound<'a>> {
         self.couplings.iter().filter(|c| c.binding.is_local())

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde::{Deserialize, Serialize};
 
 use super::compact::{OptionalTime, VlanSet};
-use super::evidence::EvidenceSet;
+use super::evidence_set::EvidenceSet;
 use super::mac::MacAddr;
 use super::sign::{Sign, Signs};
 use super::time::{DAY, Timestamp};

@@ -31,6 +31,8 @@ pub(super) struct Identities {
     proxied: HashSet<u32>,
     /// Places of couplings whose MAC is that of a bridge, not the device's (I8g).
     bridged: HashSet<u32>,
+    /// Places of couplings by which a card claims to be the port of another device, and is not (I15b).
+    pub(super) unaccepted: Vec<u32>,
     /// Joins by identifiers that a person should look at (I15).
     pub(super) told: Vec<ToldJoin>,
 }
@@ -75,7 +77,8 @@ impl Identities {
         for (leased, seen) in &bridges {
             graph.join_group(std::iter::once(*leased).chain(seen.iter().copied()), JoinReason::Bridge);
         }
-        for port in shared_address::ports(&cards, &shared, caution) {
+        let mut unaccepted = Vec::new();
+        for port in shared_address::ports(&cards, &shared, caution, &mut unaccepted) {
             graph.join_group(port, JoinReason::Port);
         }
         for bond in shared_address::bonds(zone, &cards, &shared, &bindings.forwarding, caution) {
@@ -89,7 +92,7 @@ impl Identities {
         ties::join_names(&mut graph, zone, &own, clock, caution);
         graph.merge(decisions);
         let (members, starts) = graph.groups(&cards.local);
-        Self { members, starts, joins: graph.joins, superseded, proxied, bridged, told }
+        Self { members, starts, joins: graph.joins, superseded, proxied, bridged, unaccepted, told }
     }
 
     /// The number of devices.

@@ -21,6 +21,7 @@ mod decisions;
 mod device;
 mod device_decisions;
 mod evidence;
+mod evidence_set;
 mod exchange;
 mod explanation;
 mod finding;
@@ -69,10 +70,8 @@ pub use decision::{Decision, Importance, ManagedKey, Mark, Object, Property, Rul
 pub use decisions::{Decisions, ZoneDecisions};
 pub use device::{BadDeviceId, Device, DeviceId};
 pub use device_decisions::DeviceDecisions;
-pub use evidence::{
-    Addition, Evidence, EvidenceSet, Family, Field, UnknownField, VALUE_BYTES, VALUES_PER_FIELD, clean,
-    cleaned,
-};
+pub use evidence::{Evidence, Family, Field, UnknownField, VALUE_BYTES, clean, cleaned};
+pub use evidence_set::{EvidenceSet, VALUES_PER_FIELD};
 pub use exchange::Exchange;
 pub use explanation::{Rung, RungOutcome, ladder, verdict_changes};
 #[cfg(feature = "plan")]

@@ -2,11 +2,13 @@
 //! are seen again (I11). Above a number a day, devices wait that nothing but ARP and unanswered packets shows, and so do
 //! addresses that one frame shows (I15a).
 
-use std::collections::{HashMap, HashSet};
+use std::cell::Cell;
+use std::collections::{BTreeMap, HashSet};
 
 use super::binding::{Bindings, Bound};
 use super::coupling::Coupling;
 use super::evidence::Family;
+use super::identity::Identities;
 use super::inventory::Zone;
 use super::mac::MacAddr;
 use super::policy::Policy;
@@ -50,12 +52,12 @@ fn is_new(at: Timestamp, clock: &Clock, policy: &Policy) -> bool {
 /// The most unconfirmed devices that one MAC brings (I15a).
 const BY_CARD: usize = 16;
 
-/// The places of the couplings of devices that wait for a confirmation (I15a). `devices` has the places of each;
-/// `tentative` says which couplings wait by I11.
-pub(super) fn unconfirmed<'g>(
+/// The places of the couplings of devices that wait for a confirmation (I15a). `tentative` says
+/// which couplings wait by I11.
+pub(super) fn unconfirmed(
     zone: &Zone,
     bindings: &Bindings<'_>,
-    devices: impl Iterator<Item = &'g [u32]>,
+    identities: &Identities,
     clock: &Clock,
     policy: &Policy,
     is_short: bool,
@@ -69,29 +71,35 @@ pub(super) fn unconfirmed<'g>(
         .filter(|(_, held)| **held)
         .map(|(c, _)| minute(c.facts.first_seen))
         .collect();
-    let mut eldest: HashMap<MacAddr, Timestamp> = HashMap::new();
-    for c in bindings.local() {
-        let first = eldest.entry(c.key.mac).or_insert(c.facts.first_seen);
-        *first = c.facts.first_seen.min(*first);
-    }
-    let mut held = HashSet::new();
+    let mut held: HashSet<u32> = identities.unaccepted.iter().copied().collect();
+    // Devices come card by card, of which one may have any number of addresses.
+    let eldest = Cell::new(None);
+    let first_of = |mac: MacAddr| match eldest.get() {
+        Some((known, first)) if known == mac => first,
+        _ => {
+            let first = bindings.first_of(mac);
+            eldest.set(Some((mac, first)));
+            first
+        }
+    };
     let mut weak: Vec<(i64, Timestamp, u32, &[u32])> = Vec::new();
     let mut by_card: Vec<(MacAddr, Timestamp, u32, &[u32])> = Vec::new();
-    for places in devices {
+    for places in identities.groups() {
         let couplings = || places.iter().filter_map(|i| bindings.couplings.get(*i as usize));
         let Some((place, mac)) = places.first().copied().zip(couplings().next().map(|c| c.key.mac)) else {
             continue;
         };
         // What a card says below IP is of the address that it had first.
         let is_silent = |c: &Bound<'_>| {
-            let first = eldest.get(&c.key.mac).copied();
-            !zone.stations.contains_key(&c.key.mac) || first.is_some_and(|first| c.facts.first_seen > first)
+            !zone.stations.contains_key(&c.key.mac)
+                || first_of(c.key.mac).is_some_and(|first| c.facts.first_seen > first)
         };
-        let times = || couplings().flat_map(|c| [c.facts.first_seen, c.facts.last_seen]);
-        let once = times().min().zip(times().max()).is_some_and(|(a, b)| same_minute(a, b));
-        if !is_short && once && couplings().all(|c| is_stated(c.facts, is_silent(c))) {
-            held.extend(places);
-            continue;
+        if !is_short && couplings().all(|c| is_stated(c.facts, is_silent(c))) {
+            let times = || couplings().flat_map(|c| [c.facts.first_seen, c.facts.last_seen]);
+            if times().min().zip(times().max()).is_some_and(|(a, b)| same_minute(a, b)) {
+                held.extend(places);
+                continue;
+            }
         }
         let said = |c: &Bound<'_>| c.facts.evidence.iter().any(|e| e.field.family() != Family::Stack);
         let forwards = |c: &Bound<'_>| bindings.forwarding.contains_key(&c.key.mac);
@@ -116,6 +124,21 @@ pub(super) fn unconfirmed<'g>(
         held.extend(card.iter().skip(BY_CARD).flat_map(|(.., places)| *places));
     }
     held
+}
+
+/// The UTC days on which more devices came than may come unconfirmed, each with their number (I15d). `first` has the first
+/// frame of each device.
+pub(super) fn crowded_days(
+    first: impl Iterator<Item = Timestamp>,
+    clock: &Clock,
+    policy: &Policy,
+) -> Vec<(Timestamp, u64)> {
+    let mut days: BTreeMap<Timestamp, u64> = BTreeMap::new();
+    for at in first.filter(|at| is_new(*at, clock, policy)) {
+        *days.entry(at.day_start()).or_default() += 1;
+    }
+    let most = policy.quarantine_daily as u64;
+    days.into_iter().filter(|(_, devices)| *devices > most).collect()
 }
 
 /// Whether nothing but a statement shows a coupling: a management address, or an ACK for a MAC that never spoke (I15a).

@@ -58,8 +58,14 @@ pub(super) fn bridges(
 /// I8(f): MACs whose only proof of an address is their own LLDP or CDP, with the MAC that proves the address otherwise; or
 /// such MACs alone. Each group has the couplings of one port's card, and one coupling of the device.
 ///
-/// A card that has other addresses must say so in two minutes, and be of the device's make (I15b).
-pub(super) fn ports(cards: &Cards<'_, '_>, shared: &Shared, caution: &Caution<'_>) -> Vec<Vec<u32>> {
+/// A card that has other addresses must say so in two minutes, and be of the device's make. Else its coupling with the
+/// address is not a device either, as nobody uses the address from it (I15b): these are in `unaccepted`.
+pub(super) fn ports(
+    cards: &Cards<'_, '_>,
+    shared: &Shared,
+    caution: &Caution<'_>,
+    unaccepted: &mut Vec<u32>,
+) -> Vec<Vec<u32>> {
     let proofs =
         |i: &u32| cards.get(*i).map(|c| c.facts.signs.intersection(Sign::PROOFS)).unwrap_or_default();
     // By port: the devices that its management addresses name.
@@ -75,9 +81,11 @@ pub(super) fn ports(cards: &Cards<'_, '_>, shared: &Shared, caution: &Caution<'_
             let is_own = cards.facts(port.key.mac).any(|c| c.key != port.key);
             caution.is_short || !is_own || port.facts.is_seen_twice() && one_make()
         };
-        let ports = ports.iter().filter(|port| **port != device).filter_map(|port| cards.get(*port));
-        for port in ports.filter(|port| says_so(port)) {
-            devices.entry(port.key.mac).or_default().push(device);
+        for place in ports.into_iter().filter(|port| *port != device) {
+            match cards.get(place) {
+                Some(port) if says_so(port) => devices.entry(port.key.mac).or_default().push(device),
+                _ => unaccepted.push(place),
+            }
         }
     }
     devices

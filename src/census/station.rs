@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::evidence::{EvidenceSet, Field};
+use super::evidence::Field;
+use super::evidence_set::EvidenceSet;
 use super::time::{Timestamp, earliest};
 use super::windows::Windows;
 

@@ -15,7 +15,8 @@ use super::coupling::{Coupling, CouplingKey};
 use super::decisions::{Decisions, ZoneDecisions};
 use super::device::{Described, Device, DeviceBuilder, ZoneClassifier};
 use super::device_decisions::DecisionLookup;
-use super::evidence::{EvidenceSet, Field};
+use super::evidence::Field;
+use super::evidence_set::EvidenceSet;
 use super::finding::{self, Finding, Findings, Limit};
 use super::identity::Identities;
 use super::inventory::{Inventory, Zone};
@@ -156,9 +157,15 @@ impl<'a> Survey<'a> {
         let zone_decisions = decisions.of_zone(name).unwrap_or(&undecided);
         let identities = Identities::derive(zone, &bindings, zone_decisions, &clock, &caution);
         let tentative = quarantine::tentative(&bindings.couplings, &clock, policy);
-        let groups = identities.groups();
-        let unconfirmed =
-            quarantine::unconfirmed(zone, &bindings, groups, &clock, policy, caution.is_short, &tentative);
+        let unconfirmed = quarantine::unconfirmed(
+            zone,
+            &bindings,
+            &identities,
+            &clock,
+            policy,
+            caution.is_short,
+            &tentative,
+        );
         let described = described(zone, &bindings, &identities);
         let on_demand = zone.couplings.len() > kept;
         let bridged = bridged(&bindings, &identities);
@@ -227,7 +234,10 @@ impl<'a> Survey<'a> {
                 self.devices.push(device);
             }
         }
-        self.findings.extend(finding::held(name, self.devices.get(known..).unwrap_or_default()));
+        let devices = self.devices.get(known..).unwrap_or_default();
+        self.findings.extend(finding::held(name, devices, &bindings, &unconfirmed));
+        let days = quarantine::crowded_days(devices.iter().map(|d| d.first_seen), &clock, policy);
+        self.findings.extend(days.into_iter().map(|(day, n)| Finding::newcomers_many(name, day, n)));
         self.unaddressed.extend(unaddressed(zone, &bindings, classifier.classifier));
     }
 }

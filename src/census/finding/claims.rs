@@ -94,13 +94,9 @@ pub(in crate::census) fn claims(
     caution: &Caution<'_>,
     out: &mut Findings,
 ) {
-    for card in bindings.couplings.chunk_by(|a, b| a.key.mac == b.key.mac) {
-        let Some(mac) = card.first().map(|c| c.key.mac) else { continue };
-        let known = card.iter().map(|c| c.facts.first_seen).min();
-        if let Some((since, known)) = bindings.forwarding_since.get(&mac).copied().zip(known)
-            && caution.is_late(since, known)
-        {
-            out.push(Finding::forwards_late(zone, mac, known, since));
+    for (mac, since) in &bindings.forwarding_since {
+        if let Some(known) = bindings.first_of(*mac).filter(|known| caution.is_late(*since, *known)) {
+            out.push(Finding::forwards_late(zone, *mac, known, *since));
         }
     }
     for (mac, (why, at)) in &bindings.doubted {
@@ -162,9 +158,17 @@ pub(in crate::census) fn tunnels(zone: &str, facts: &Zone, out: &mut Findings) {
     out.extend(facts.tunnels.iter().map(|(key, tunnel)| Finding::tunnel_held(zone, *key, tunnel)));
 }
 
-/// The finding about the devices of a zone that are held, if some are.
-pub(in crate::census) fn held(zone: &str, devices: &[Device<'_>]) -> Option<Finding> {
-    let held = || devices.iter().filter(|d| d.verdict == Verdict::Tentative);
+/// The finding about the devices of a zone that I11 holds, if it holds some. [`unconfirmed`] tells of the others.
+pub(in crate::census) fn held(
+    zone: &str,
+    devices: &[Device<'_>],
+    bindings: &Bindings<'_>,
+    unconfirmed: &HashSet<u32>,
+) -> Option<Finding> {
+    let is_told = |d: &Device<'_>| {
+        d.couplings.iter().all(|m| bindings.place(&m.key).is_some_and(|place| unconfirmed.contains(&place)))
+    };
+    let held = || devices.iter().filter(|d| d.verdict == Verdict::Tentative && !is_told(d));
     let first = held().map(|d| d.first_seen).min()?;
     let last = held().map(|d| d.last_seen).max()?;
     let subjects = Subjects::default().addresses(held().map(|d| d.ip)).macs(held().map(|d| d.mac));

@@ -13,6 +13,8 @@ pub enum FindingKind {
     AddressConflict,
     /// New devices above the rate wait until they are seen again (I11).
     NewcomersHeld,
+    /// More devices came on one day than may come without a confirmation (I15).
+    NewcomersMany,
     /// Devices that only ARP or unanswered packets show wait for a confirmation (I15).
     UnconfirmedHeld,
     /// Something was said or done too seldom to move the count (I15).
@@ -34,9 +36,10 @@ pub enum FindingKind {
 }
 
 impl FindingKind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::AddressConflict,
         Self::NewcomersHeld,
+        Self::NewcomersMany,
         Self::UnconfirmedHeld,
         Self::ClaimHeld,
         Self::ClaimLate,
@@ -79,6 +82,7 @@ impl FindingKind {
         match self {
             Self::AddressConflict => ("address_conflict", "I1", "address conflict", true),
             Self::NewcomersHeld => ("newcomers_held", "I11", "newcomers held", true),
+            Self::NewcomersMany => ("newcomers_many", "I15", "many newcomers", true),
             Self::UnconfirmedHeld => ("unconfirmed_held", "I15", "unconfirmed devices held", true),
             Self::ClaimHeld => ("claim_held", "I15", "claim held", true),
             Self::ClaimLate => ("claim_late", "I15", "late claim", true),

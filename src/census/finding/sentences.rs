@@ -13,7 +13,7 @@ use crate::census::address::Prefix;
 use crate::census::coupling::CouplingKey;
 use crate::census::evidence::Field;
 use crate::census::mac::MacAddr;
-use crate::census::time::Timestamp;
+use crate::census::time::{DAY, Timestamp};
 use crate::census::tunnel::{Tunnel, TunnelKey};
 use crate::census::unread::MostlyUnread;
 
@@ -73,6 +73,21 @@ impl Finding {
                       quarantine.rate";
         let finding = Self::new(FindingKind::NewcomersHeld, zone, "", sentence, advice).counting(devices);
         Self { devices: Some(devices), ..finding }
+    }
+
+    /// `devices` came on the UTC day that begins at `day`: more than may come without a confirmation (I15d). Those that
+    /// speak, lease or are answered count.
+    pub fn newcomers_many(zone: &str, day: Timestamp, devices: u64) -> Self {
+        let sentence = format!(
+            "{devices} devices were first seen on the day that begins at {day}, which is more than \
+             quarantine.daily (I15)"
+        );
+        let advice = "if the zone is new, or really grew that much, close this; if not, somebody sends forged frames \
+                      that speak like devices: look at the devices of that day and find the switch port that they \
+                      come from";
+        Self::new(FindingKind::NewcomersMany, zone, &day.to_string(), sentence, advice)
+            .counting(devices)
+            .between(day, day.plus(DAY - 1))
     }
 
     /// `devices` wait for a confirmation, because nothing but ARP, neighbour discovery and unanswered packets shows them

@@ -25,6 +25,7 @@ fn each() -> Vec<Finding> {
     vec![
         Finding::address_conflict("hq", ip(1), [B, A], at(0), at(60)),
         Finding::newcomers_held("hq", 12),
+        Finding::newcomers_many("hq", at(0), 700),
         Finding::unconfirmed_held("hq", 12),
         Finding::claim_held("hq", "x", A, "spoke a protocol of routers"),
         Finding::join_held("hq", Field::CdpDeviceId, "core", Subjects::default().macs([A, B])),

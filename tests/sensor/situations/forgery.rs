@@ -348,3 +348,37 @@ fn one_card_brings_sixteen_addresses_that_only_arp_shows() {
     assert_eq!(counted.excluded(Verdict::Tentative), 24);
     counted.assert(2, 4 + 16, 2);
 }
+
+#[test]
+fn a_card_that_names_the_address_of_another_make_twice_joins_nobody_and_adds_nothing() {
+    let claimed = watched(|site| {
+        for _ in 0..2 {
+            for victim in [CAMERA, PRINTER, LAPTOP] {
+                let gear = Gear { name: b"x", description: "x", platform: "", ip: SWITCH.ip };
+                site.lldp(victim.mac, &neighbours::lldp(&gear, victim.mac, "1"));
+            }
+            site.wait(61);
+        }
+    });
+    let calm = watched(|_| ()).counted();
+    let counted = claimed.counted();
+    assert_eq!(counted.excluded(Verdict::Tentative), 3);
+    assert_eq!(counted.with(CAMERA).mac.0, CAMERA.mac);
+    assert_eq!(counted.with(LAPTOP).mac.0, LAPTOP.mac);
+    assert_eq!(counted.devices(), calm.devices() + 3);
+}
+
+#[test]
+fn a_flood_in_which_each_newcomer_says_a_word_is_told() {
+    let policy = Policy { quarantine_daily: 20, ..Policy::default() };
+    let flooded = watched(|site| {
+        for n in 0..60 {
+            let host = host([0xac, 0xcc, 0x8e, 9, 9, n], 100 + n);
+            let says = mdns::offer("Cam", "cam", host.ip, &[("_hap._tcp", 80, &["md=Hall Cam", "ci=17"])]);
+            site.announces(host).mdns(host, &says);
+        }
+    });
+    let counted = flooded.counted_by(&policy);
+    assert_eq!(counted.excluded(Verdict::Tentative), 0);
+    assert!(counted.findings().iter().any(|f| f.kind == FindingKind::NewcomersMany));
+}

@@ -257,6 +257,10 @@ impl Counted {
         found.first().copied().unwrap()
     }
 
+    pub(super) fn devices(&self) -> usize {
+        self.0.devices.len()
+    }
+
     /// The device that has the coupling of the host.
     pub(super) fn with(&self, host: Host) -> &DeviceEntry {
         let (mac, ip) = (MacAddr(host.mac), IpAddr::from(host.ip));
