@@ -78,6 +78,7 @@ macro_rules! fields {
             }
 
             /// The family whose evidence the field is.
+            #[inline]
             pub const fn family(self) -> Family {
                 match self { $(Self::$variant => Family::$family,)* }
             }

@@ -29,44 +29,15 @@ pub struct EvidenceSet(ThinVec<Evidence>);
 impl EvidenceSet {
     /// Adds one value; returns whether the set changed. The value must have passed [`clean`](super::clean).
     pub fn add(&mut self, field: Field, value: &str, at: Timestamp) -> bool {
-        self.add_heard(field, value, (at, Windows::ONCE), || value.into())
-    }
-
-    /// Adds one value, which `own` makes if it is new to the set; returns whether the set changed.
-    fn add_heard(
-        &mut self,
-        field: Field,
-        value: &str,
-        (at, windows): (Timestamp, Windows),
-        own: impl FnOnce() -> Arc<str>,
-    ) -> bool {
-        let known = self.place(field, value);
-        let told = known.ok().and_then(|i| self.0.get(i)).map(|e| (e.at, e.windows));
-        match known {
-            Ok(i) => {
-                if !self.0.get_mut(i).is_some_and(|e| e.heard(at, windows)) {
-                    return false;
-                }
-            }
-            Err(i) => {
-                if self.0.len() == self.0.capacity() {
-                    // Evidence comes in rarely and stays for days: room for one more, not for twice as many.
-                    self.0.reserve_exact(1);
-                }
-                self.0.insert(i, Evidence { field, value: own(), at, windows });
-            }
-        }
-        self.bound(field.family());
-        let now = self.place(field, value).ok().and_then(|i| self.0.get(i)).map(|e| (e.at, e.windows));
-        now != told
+        self.join(&[Heard { field, value, at, windows: Windows::ONCE }], |_| value.into()).0
     }
 
     fn place(&self, field: Field, value: &str) -> Result<usize, usize> {
         self.0.binary_search_by(|e| (e.field, &*e.value).cmp(&(field, value)))
     }
 
-    /// Adds what was said at `at`, as if each value were added alone, but restores the bounds only once. Returns whether
-    /// that changed anything, and how many values were dropped. `share` gets the new values that stay.
+    /// Adds what was said at `at`. Returns whether that changed anything, and how many values were dropped. `share` gets the
+    /// new values that stay.
     pub fn add_all<'v>(
         &mut self,
         said: impl Iterator<Item = (Field, &'v str)>,
@@ -76,51 +47,141 @@ impl EvidenceSet {
         let mut said: Vec<(Field, &str)> = said.collect();
         said.sort_unstable();
         said.dedup();
-        let (mut changed, mut added, mut dropped) = (false, false, 0);
-        for of_field in said.chunk_by(|a, b| a.0 == b.0) {
-            // No more than these can stay.
-            let (first, rest) = of_field.split_at_checked(VALUES_PER_FIELD).unwrap_or((of_field, &[]));
-            for (field, value) in first {
-                match self.place(*field, value) {
-                    Ok(i) => changed |= self.0.get_mut(i).is_some_and(|known| known.heard(at, Windows::ONCE)),
-                    Err(i) => {
-                        self.0.insert(i, Evidence::new(*field, *value, at));
-                        added = true;
-                    }
-                }
-            }
-            dropped += rest.len();
-        }
-        if !added && !changed {
-            return (false, dropped as u64);
-        }
-        let before = self.0.len();
-        self.bound_all();
-        dropped += before - self.0.len();
-        // A value that nobody else has is new, or did not find room among the shared ones.
-        for new in self.0.iter_mut().filter(|e| e.at == at && Arc::strong_count(&e.value) == 1) {
-            new.value = share(&new.value);
-            changed = true;
-        }
-        if self.0.capacity() > self.0.len() + SPARE {
-            // Evidence comes in rarely and stays for days.
-            self.0.shrink_to_fit();
-        }
-        (changed, dropped as u64)
+        // No more of one field can stay.
+
+        let first =
+            said.chunk_by(|a, b| a.0 == b.0).flat_map(|of_field| of_field.iter().take(VALUES_PER_FIELD));
+        let heard: Vec<Heard<'_>> =
+            first.map(|(field, value)| Heard { field: *field, value, at, windows: Windows::ONCE }).collect();
+        let beyond = said.len() - heard.len();
+        let (changed, dropped) = self.join(&heard, |heard| share(heard.value));
+        (changed, (dropped + beyond) as u64)
     }
 
     /// Joins `other` into this set; returns whether the set changed.
     pub fn merge(&mut self, other: &Self) -> bool {
-        let mut changed = false;
         if self.0.is_empty() {
             self.0.clone_from(&other.0);
             self.bound_all();
             return !self.0.is_empty();
         }
-        for e in &other.0 {
-            changed |= self.add_heard(e.field, &e.value, (e.at, e.windows), || Arc::clone(&e.value));
+        let heard: Vec<Heard<'_>> = other.0.iter().map(Heard::from).collect();
+        let own = |heard: &Heard<'_>| {
+            let place = other.place(heard.field, heard.value);
+            let known = place.ok().and_then(|i| other.0.get(i));
+            known.map_or_else(|| heard.value.into(), |e| Arc::clone(&e.value))
+        };
+        self.join(&heard, own).0
+    }
+
+    /// Joins values, which are sorted by field and value. `own` makes the values that are new to the set and stay. Returns
+    /// whether the set changed, and how many values were dropped.
+    fn join(&mut self, said: &[Heard<'_>], own: impl Fn(&Heard<'_>) -> Arc<str>) -> (bool, usize) {
+        let mut new: Vec<&Heard<'_>> = Vec::new();
+        let mut told: Vec<(&Heard<'_>, (Timestamp, Windows))> = Vec::new();
+        for heard in said {
+            match self.place(heard.field, heard.value).map(|i| self.0.get_mut(i)) {
+                Ok(Some(known)) => {
+                    let before = (known.at, known.windows);
+                    if known.heard(heard.at, heard.windows) {
+                        told.push((heard, before));
+                    }
+                }
+                Ok(None) | Err(_) => new.push(heard),
+            }
         }
-        changed
+        // The other families keep their bounds.
+        let mut families: Vec<Family> =
+            new.iter().copied().chain(told.iter().map(|t| t.0)).map(|h| h.field.family()).collect();
+        families.sort_unstable();
+        families.dedup();
+        let (stayed, dropped) = self.bound(&families, &new, own);
+        let changed = stayed
+            || told.iter().any(|(heard, before)| {
+                let known = self.place(heard.field, heard.value).ok().and_then(|i| self.0.get(i));
+                known.is_some_and(|e| (e.at, e.windows) != *before)
+            });
+        (changed, dropped)
+    }
+
+    /// Drops the values at the places `gone`, and adds those that `stay`.
+    fn replace(&mut self, mut gone: Vec<usize>, stay: Vec<Evidence>) {
+        if !gone.is_empty() {
+            gone.sort_unstable();
+            let (mut gone, mut places) = (gone.into_iter().peekable(), 0..);
+            self.0.retain(|_| places.next().is_none_or(|place| gone.next_if_eq(&place).is_none()));
+        }
+        let len = self.0.len() + stay.len();
+        if self.0.capacity() < len {
+            // Evidence comes in rarely and stays for days: no more room than it needs.
+            self.0.reserve_exact(stay.len());
+        }
+        for e in stay {
+            let place = self.place(e.field, &e.value).unwrap_or_else(|place| place);
+            self.0.insert(place, e);
+        }
+        if self.0.capacity() > len + SPARE {
+            self.0.shrink_to_fit();
+        }
+    }
+
+    fn bound_all(&mut self) {
+        if self.0.len() <= VALUES_PER_FIELD {
+            return;
+        }
+        let mut families: Vec<Family> = self.0.iter().map(|e| e.field.family()).collect();
+        families.sort_unstable();
+        families.dedup();
+        self.bound(&families, &[], |heard| heard.value.into());
+    }
+
+    /// Adds those of `new`, sorted by field and value, that stay, and restores the bounds of `families`. Returns whether any
+    /// of them stayed, and how many values were dropped.
+    fn bound(
+        &mut self,
+        families: &[Family],
+        new: &[&Heard<'_>],
+        own: impl Fn(&Heard<'_>) -> Arc<str>,
+    ) -> (bool, usize) {
+        let mut dropped = 0;
+        let mut gone: Vec<usize> = Vec::new();
+        let mut stay: Vec<Evidence> = Vec::new();
+        for family in families {
+            let known = self.0.iter().enumerate().filter(|(_, e)| e.field.family() == *family);
+            // With its place in the set, if it has one.
+            let mut all: Vec<(Heard<'_>, Option<usize>)> =
+                known.map(|(place, e)| (Heard::from(e), Some(place))).collect();
+            let held = all.len();
+            all.extend(new.iter().filter(|h| h.field.family() == *family).map(|heard| (**heard, None)));
+            if (1..all.len()).contains(&held) {
+                all.sort_by_key(|(heard, _)| (heard.field, heard.value));
+            }
+            let mut shortened: Vec<usize> = Vec::new();
+            for ((heard, place), fate) in all.iter().zip(fates(&all)) {
+                match (place, fate) {
+                    (Some(_), Fate::Stays) => {}
+                    (Some(place), Fate::StaysAsFirst) => shortened.push(*place),
+                    (Some(place), Fate::Goes) => gone.push(*place),
+                    (None, Fate::Goes) => dropped += 1,
+                    (None, fate) => {
+                        let Heard { field, at, windows, .. } = *heard;
+                        let windows = if fate == Fate::Stays { windows } else { windows.first_only() };
+                        stay.push(Evidence { field, value: own(heard), at, windows });
+                    }
+                }
+            }
+            for place in shortened {
+                if let Some(e) = self.0.get_mut(place) {
+                    e.windows = e.windows.first_only();
+                }
+            }
+        }
+        dropped += gone.len();
+        let stayed = !stay.is_empty();
+        if stayed || !gone.is_empty() {
+            self.replace(gone, stay);
+        }
+        (stayed, dropped)
     }
 
     /// Lets every value be the copy of it that `share` returns.
@@ -187,55 +248,65 @@ impl EvidenceSet {
         });
         self.bound_all();
     }
+}
 
-    fn bound_all(&mut self) {
-        if self.0.len() <= VALUES_PER_FIELD {
-            return;
-        }
-        let mut families: Vec<Family> = self.0.iter().map(|e| e.field.family()).collect();
-        families.sort_unstable();
-        families.dedup();
-        families.into_iter().for_each(|family| self.bound(family));
-    }
+/// A value with when it was heard.
+#[derive(Clone, Copy)]
+struct Heard<'v> {
+    field: Field,
+    value: &'v str,
+    at: Timestamp,
+    windows: Windows,
+}
 
-    /// Keeps the bounds of one family.
-    ///
-    /// Of each field the smallest values stay, as many as the field and, taking turns, the family may have. Which stay
-    /// beyond these depends on the window in which the field was first said. Of their times, only those in that window
-    /// are kept: the others may be lost whenever a value was dropped and came again.
-    fn bound(&mut self, family: Family) {
-        let within = |e: &&Evidence| e.field.family() == family;
-        if self.0.iter().filter(within).count() <= VALUES_PER_FIELD.min(VALUES_PER_FAMILY) {
-            return;
-        }
-        let mut turns: Vec<(usize, Field)> = Vec::new();
-        let mut firsts: Vec<(Field, i64)> = Vec::new();
-        for said in self.0.chunk_by(|a, b| a.field == b.field).filter(|s| s.iter().any(|e| within(&e))) {
-            let Some(field) = said.first().map(|e| e.field) else { continue };
-            turns.extend((0..said.len().min(VALUES_PER_FIELD)).map(|turn| (turn, field)));
-            firsts.extend(said.iter().map(|e| window(e.at)).min().map(|first| (field, first)));
-        }
-        turns.sort_unstable();
-        turns.truncate(VALUES_PER_FAMILY);
-        let (mut field, mut place, mut first, mut early) = (None, 0, 0, 0);
-        self.0.retain_mut(|e| {
-            if e.field.family() != family {
-                return true;
-            }
-            if field != Some(e.field) {
-                first = firsts.iter().find(|(f, _)| *f == e.field).map_or(0, |(_, first)| *first);
-                (field, place, early) = (Some(e.field), 0, 0);
-            }
-            let has_turn = turns.binary_search(&(place, e.field)).is_ok();
-            place += 1;
-            let is_first = window(e.at) == first && early < FIRST_VALUES;
-            early += usize::from(window(e.at) == first);
-            if !has_turn && is_first {
-                e.windows = e.windows.first_only();
-            }
-            has_turn || is_first
-        });
+impl<'v> From<&'v Evidence> for Heard<'v> {
+    fn from(e: &'v Evidence) -> Self {
+        Self { field: e.field, value: &e.value, at: e.at, windows: e.windows }
     }
+}
+
+/// What becomes of a value at the bounds of its family.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Fate {
+    Stays,
+    /// It stays because it was said when its field was first said. Only its times in that window are kept: the others may be
+    /// lost if the value was dropped and came again.
+    StaysAsFirst,
+    Goes,
+}
+
+/// Which values of a family stay, of `all` in the order of fields and values.
+///
+/// Of each field the smallest values stay, as many as the field and, taking turns, the family may have. Which stay beyond
+/// these depends on the window in which the field was first said.
+fn fates(all: &[(Heard<'_>, Option<usize>)]) -> Vec<Fate> {
+    if all.len() <= VALUES_PER_FIELD.min(VALUES_PER_FAMILY) {
+        return vec![Fate::Stays; all.len()];
+    }
+    let fields: Vec<&[_]> = all.chunk_by(|a, b| a.0.field == b.0.field).collect();
+    let mut turns = vec![0; fields.len()];
+    let mut left = VALUES_PER_FAMILY;
+    for turn in 0..VALUES_PER_FIELD {
+        for (turns, _) in turns.iter_mut().zip(&fields).filter(|(_, of)| of.len() > turn).take(left) {
+            *turns += 1;
+            left -= 1;
+        }
+    }
+    let mut fates = Vec::with_capacity(all.len());
+    for (of_field, turns) in fields.into_iter().zip(turns) {
+        let first = of_field.iter().map(|(heard, _)| window(heard.at)).min();
+        let mut early = 0;
+        fates.extend(of_field.iter().enumerate().map(|(place, (heard, _))| {
+            let is_first = Some(window(heard.at)) == first && early < FIRST_VALUES;
+            early += usize::from(Some(window(heard.at)) == first);
+            match (place < turns, is_first) {
+                (true, _) => Fate::Stays,
+                (false, true) => Fate::StaysAsFirst,
+                (false, false) => Fate::Goes,
+            }
+        }));
+    }
+    fates
 }
 
 impl<'a> IntoIterator for &'a EvidenceSet {
