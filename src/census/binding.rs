@@ -90,8 +90,13 @@ impl Bound<'_> {
     }
 
     /// Whether its MAC sent a packet from it with a TTL that packets start with, if that MAC does not forward.
-    fn is_near(&self) -> bool {
-        self.facts.signs.any(Signs::from(Sign::Near).with(Sign::Sixty))
+    fn is_near(&self, is_short: bool) -> bool {
+        self.facts.shows(Sign::Near, is_short) || self.has(Sign::Sixty)
+    }
+
+    /// Whether a router has lowered the TTLs of all its packets.
+    fn is_far(&self, is_short: bool) -> bool {
+        self.facts.shows(Sign::Far, is_short) && !self.is_near(is_short)
     }
 
     /// Whether both have the same MAC and the same family of addresses.
@@ -290,17 +295,18 @@ impl Forwarding {
     /// Notes the MACs that send from addresses which they have not proven and which cannot be theirs.
     fn compare(&mut self, couplings: &[Bound<'_>], on_link: &OnLink, proofs: &Proofs) {
         for card in couplings.chunk_by(Bound::is_beside) {
-            let passes = passes_many(card);
+            let is_short = self.is_short;
+            let passes = passes_many(card, is_short);
             let unproven = || card.iter().filter(|c| c.binding == Binding::Inferred);
             let mut foreign = Vec::new();
             for c in unproven() {
                 let CouplingKey { mac, ip } = c.key;
-                let off_link = !on_link.contains(ip) || passes && is_passed(c);
+                let off_link = !on_link.contains(ip) || passes && is_passed(c, is_short);
                 let seen = Grounds::of(c.facts, PASSES);
                 if c.has(Sign::Carried) {
                     self.note(mac, Forwards::Carries(ip), seen);
                 } else if off_link && is_public(ip) {
-                    if c.has(Sign::Far) && !c.is_near() {
+                    if c.is_far(is_short) {
                         self.note(mac, Forwards::Public(ip), seen);
                     }
                     if c.facts.signs.any(Sign::UNICAST) {
@@ -311,7 +317,7 @@ impl Forwarding {
                 }
                 if proofs.elsewhere(ip, mac) {
                     self.note(mac, Forwards::ProvenElsewhere(ip), seen);
-                } else if off_link && !is_public(ip) && c.has(Sign::Far) && !c.is_near() {
+                } else if off_link && !is_public(ip) && c.is_far(is_short) {
                     self.note(mac, Forwards::OffLink(ip), seen);
                 }
             }
@@ -369,7 +375,8 @@ fn judge_inferred(
         // What one minute shows takes no address away, and makes no neighbourhood.
         let lasts = |c: &&Bound<'_>| proofs.is_short || c.facts.is_seen_twice();
         let alone = card.iter().filter(lasts).filter(|c| !is_link_local(c.key.ip)).count() == 1;
-        let passes = passes_many(card);
+        let is_short = proofs.is_short;
+        let passes = passes_many(card, is_short);
         for (place, c) in places.zip(card).filter(|(_, c)| c.binding == Binding::Inferred) {
             let ip = c.key.ip;
             let is_own = if forwards {
@@ -377,14 +384,16 @@ fn judge_inferred(
             } else if proofs.elsewhere(ip, c.key.mac) {
                 false
             } else if on_link.contains(ip) {
-                !(passes && is_passed(c))
+                !(passes && is_passed(c, is_short))
             } else if is_public(ip) {
-                if alone && c.is_near() && lasts(&c) {
+                if alone && c.is_near(is_short) && lasts(&c) {
                     lone.entry(neighbourhood(ip)).or_default().push(place);
                 }
                 false
             } else {
-                c.is_near() || !c.facts.signs.any(Sign::UNICAST)
+                c.is_near(is_short)
+                    || !c.facts.signs.any(Sign::UNICAST)
+                    || c.has(Sign::LinkScope) && !c.is_far(is_short)
             };
             if let Some(slot) = local.get_mut(place) {
                 *slot = is_own;
@@ -412,7 +421,7 @@ fn own_of_router(card: &[Bound<'_>], proofs: &Proofs) -> Option<IpAddr> {
     }
     let mut near = card.iter().filter(|c| {
         let lasts = proofs.is_short || c.facts.is_seen_twice();
-        let own = is_private(c.key.ip) && c.has(Sign::Near) && !c.has(Sign::Carried);
+        let own = is_private(c.key.ip) && c.facts.shows(Sign::Near, proofs.is_short) && !c.has(Sign::Carried);
         c.binding == Binding::Inferred && own && lasts
     });
     let (only, more) = (near.next()?, near.next());
@@ -422,13 +431,13 @@ fn own_of_router(card: &[Bound<'_>], proofs: &Proofs) -> Option<IpAddr> {
 /// So many addresses of one family, seen only with lowered TTLs, are those of hosts behind a MAC, whatever prefix is taught.
 const PASSED: usize = 3;
 
-fn is_passed(c: &Bound<'_>) -> bool {
-    c.binding == Binding::Inferred && c.has(Sign::Far) && !c.is_near()
+fn is_passed(c: &Bound<'_>, is_short: bool) -> bool {
+    c.binding == Binding::Inferred && c.is_far(is_short)
 }
 
 /// Whether a card's packets of one family are those of many others: no forged mask or exchange makes them its own.
-fn passes_many(card: &[Bound<'_>]) -> bool {
-    card.iter().filter(|c| is_passed(c)).count() >= PASSED
+fn passes_many(card: &[Bound<'_>], is_short: bool) -> bool {
+    card.iter().filter(|c| is_passed(c, is_short)).count() >= PASSED
 }
 
 /// The /24 or /64 of an address.

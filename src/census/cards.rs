@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::address::is_link_local;
 use super::binding::{Binding, Bound};
+use super::coupling::Coupling;
 use super::evidence::{Evidence, Field};
 use super::inventory::Zone;
 use super::mac::MacAddr;
@@ -119,8 +120,8 @@ impl<'b, 'a> Cards<'b, 'a> {
 
     /// I8(d): the addresses that the MAC only answers for or announces by ARP, and the lowest IPv4 address that it uses
     /// itself.
-    pub(super) fn proxied(&self, members: &[u32]) -> Option<Belonging> {
-        let only_answered = |i: &u32| self.get(*i).is_some_and(|c| is_only_answered(c.facts.signs));
+    pub(super) fn proxied(&self, members: &[u32], is_short: bool) -> Option<Belonging> {
+        let only_answered = |i: &u32| self.get(*i).is_some_and(|c| is_only_answered(c.facts, is_short));
         let (others, own): (Vec<u32>, Vec<u32>) = members.iter().partition(|i| only_answered(i));
         let owner = own.first().copied().filter(|i| self.get(*i).is_some_and(|c| c.key.ip.is_ipv4()))?;
         (!others.is_empty()).then_some(Belonging { owner, others })
@@ -128,10 +129,10 @@ impl<'b, 'a> Cards<'b, 'a> {
 
     /// I8(i): the inferred IPv4 addresses outside every known prefix, of a MAC that does not forward, and the lowest IPv4
     /// address that it has proven.
-    pub(super) fn stray(&self, members: &[u32], on_link: &OnLink) -> Option<Belonging> {
+    pub(super) fn stray(&self, members: &[u32], on_link: &OnLink, is_short: bool) -> Option<Belonging> {
         let v4 = |i: &u32| self.get(*i).filter(|c| c.key.ip.is_ipv4());
         let proven = |i: &&u32| {
-            v4(i).is_some_and(|c| c.binding == Binding::Proven && !is_only_answered(c.facts.signs))
+            v4(i).is_some_and(|c| c.binding == Binding::Proven && !is_only_answered(c.facts, is_short))
         };
         let owner = *members.iter().find(proven)?;
         let stray =
@@ -143,14 +144,10 @@ impl<'b, 'a> Cards<'b, 'a> {
 
 /// Whether a MAC only answers for an address or announces it, and never uses it as a source itself. Packets whose TTL a
 /// router has lowered are passed on (I8d).
-fn is_only_answered(signs: Signs) -> bool {
+fn is_only_answered(c: &Coupling, is_short: bool) -> bool {
+    let signs = c.signs;
     let answers = Signs::from(Sign::ArpAnswered).with(Sign::ArpAnnounced);
-    let own = Sign::PROOFS
-        .difference(answers)
-        .with(Sign::Announced)
-        .with(Sign::Near)
-        .with(Sign::Sixty)
-        .with(Sign::LinkScope);
-    let sourced = signs.has(Sign::Sourced) && !signs.has(Sign::Far);
-    signs.any(answers) && !signs.any(own) && !sourced
+    let own = Sign::PROOFS.difference(answers).with(Sign::Announced).with(Sign::Sixty).with(Sign::LinkScope);
+    let sourced = signs.has(Sign::Sourced) && !signs.any(Sign::UNICAST);
+    signs.any(answers) && !signs.any(own) && !c.shows(Sign::Near, is_short) && !sourced
 }

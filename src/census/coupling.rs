@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::compact::{OptionalTime, VlanSet};
 use super::evidence_set::EvidenceSet;
 use super::mac::MacAddr;
+use super::repeat::Repeat;
 use super::sign::{Sign, Signs};
 use super::time::{DAY, Timestamp};
 use super::windows::{Windows, same_minute};
@@ -76,6 +77,14 @@ pub struct Coupling {
     /// The windows in which it was proven, from `proven_at` on. Facts of older versions lack them.
     #[serde(rename = "pw", default = "twice")]
     proven_in: Windows,
+    /// The minutes with the signs that one forged packet could show (I15b): [`Sign::Near`], [`Sign::Far`],
+    /// [`Sign::Ttl128`].
+    #[serde(rename = "ni", default, skip_serializing_if = "Repeat::is_never")]
+    near_in: Repeat,
+    #[serde(rename = "fi", default, skip_serializing_if = "Repeat::is_never")]
+    far_in: Repeat,
+    #[serde(rename = "ti", default, skip_serializing_if = "Repeat::is_never")]
+    ttl128_in: Repeat,
     #[serde(rename = "w", default, skip_serializing_if = "VlanSet::is_empty")]
     vlans: VlanSet,
     /// What frames from the address said.
@@ -100,6 +109,9 @@ impl Coupling {
             proven_by: Signs::default(),
             days: 0,
             proven_in: Windows::ONCE,
+            near_in: Repeat::NEVER,
+            far_in: Repeat::NEVER,
+            ttl128_in: Repeat::NEVER,
             vlans: VlanSet::default(),
             evidence: EvidenceSet::default(),
         };
@@ -120,6 +132,19 @@ impl Coupling {
     /// Whether it was seen in two clock minutes (I15b).
     pub(super) fn is_seen_twice(&self) -> bool {
         !same_minute(self.first_seen, self.last_seen)
+    }
+
+    /// Whether it shows one of [`Sign::Near`], [`Sign::Far`] and [`Sign::Ttl128`] firmly: in two clock minutes, or as long
+    /// as all that is known of it is from one minute. One frame says nothing against what a coupling showed before (I15b),
+    /// unless the zone `is_short`.
+    pub(super) fn shows(&self, sign: Sign, is_short: bool) -> bool {
+        let repeat = match sign {
+            Sign::Near => self.near_in,
+            Sign::Far => self.far_in,
+            Sign::Ttl128 => self.ttl128_in,
+            _ => Repeat::NEVER,
+        };
+        self.signs.has(sign) && (is_short || repeat.is_repeated() || !self.is_seen_twice())
     }
 
     /// The earliest link-scope announcement, which proves an on-link address (I4).
@@ -162,6 +187,14 @@ impl Coupling {
             self.prove(first, sign, Windows::ONCE);
             self.prove(last, sign, Windows::ONCE);
         }
+        if signs.any(Sign::UNICAST.with(Sign::Ttl128)) {
+            let seen = Repeat::once(first).join(Repeat::once(last));
+            for (sign, repeat) in self.repeats() {
+                if signs.has(sign) {
+                    *repeat = repeat.join(seen);
+                }
+            }
+        }
         if signs.has(Sign::Announced) {
             self.announced_at = self.announced_at.earliest(OptionalTime::of(first));
         }
@@ -169,6 +202,10 @@ impl Coupling {
             self.leased_at = self.leased_at.newest(OptionalTime::of(last));
         }
         before != self.shown()
+    }
+
+    fn repeats(&mut self) -> [(Sign, &mut Repeat); 3] {
+        [(Sign::Near, &mut self.near_in), (Sign::Far, &mut self.far_in), (Sign::Ttl128, &mut self.ttl128_in)]
     }
 
     /// Records a frame at `at`, and frames on the `days` before it.
@@ -193,7 +230,11 @@ impl Coupling {
 
     fn shown(&self) -> impl PartialEq + use<> {
         let proof = (self.proven_at, self.proven_by, self.proven_in);
-        (self.first_seen, self.signs, proof, self.announced_at, self.leased_at)
+        (self.first_seen, self.signs, proof, self.repeated(), self.announced_at, self.leased_at)
+    }
+
+    const fn repeated(&self) -> [Repeat; 3] {
+        [self.near_in, self.far_in, self.ttl128_in]
     }
 
     /// Records a VLAN id; returns whether the set changed.
@@ -219,6 +260,9 @@ impl Coupling {
         if let Some(proof) = other.proof() {
             self.prove(proof.at, proof.sign, other.proven_in);
         }
+        self.near_in = self.near_in.join(other.near_in);
+        self.far_in = self.far_in.join(other.far_in);
+        self.ttl128_in = self.ttl128_in.join(other.ttl128_in);
         self.announced_at = self.announced_at.earliest(other.announced_at);
         self.leased_at = self.leased_at.newest(other.leased_at);
         let mut changed = before != (self.last_seen, self.days, self.shown());
@@ -313,7 +357,7 @@ impl Coupling {
             self.proven_at.get().and_then(|first| self.proven_in.news(before.proven_in, first)),
             changed(self.announced_at, before.announced_at),
             changed(self.leased_at, before.leased_at),
-            (self.signs != before.signs).then_some(seen),
+            (self.signs != before.signs || self.repeated() != before.repeated()).then_some(seen),
             self.evidence.news(&before.evidence),
         ]
         .into_iter()
@@ -450,6 +494,6 @@ mod tests {
 
     #[test]
     fn a_coupling_stays_small() {
-        assert!(size_of::<Coupling>() <= 80, "{}", size_of::<Coupling>());
+        assert!(size_of::<Coupling>() <= 96, "{}", size_of::<Coupling>());
     }
 }

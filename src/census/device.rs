@@ -159,7 +159,7 @@ impl<'a> ZoneClassifier<'a> {
             macs,
             evidence: evidence.into_iter().map(said).collect(),
             forwards,
-            ttl_128: own(Part::Proxied).any(|m| m.facts.signs.has(Sign::Ttl128)),
+            ttl_128: own(Part::Proxied).any(|m| m.facts.shows(Sign::Ttl128, self.is_short)),
             couplings: couplings.iter().map(|m| m.key).collect(),
         }
     }

@@ -37,6 +37,7 @@ mod member;
 mod on_link;
 mod policy;
 mod quarantine;
+mod repeat;
 mod segment;
 mod shared_address;
 mod sign;

@@ -52,8 +52,16 @@ fn is_new(at: Timestamp, clock: &Clock, policy: &Policy) -> bool {
 /// The most unconfirmed devices that one MAC brings (I15a).
 const BY_CARD: usize = 16;
 
-/// The places of the couplings of devices that wait for a confirmation (I15a). `tentative` says
-/// which couplings wait by I11.
+/// What I15(a) says of a zone's devices, by the places of their couplings.
+#[derive(Debug, Default)]
+pub(super) struct Doubts {
+    /// Couplings that wait for a confirmation.
+    pub(super) held: HashSet<u32>,
+    /// Devices that count, and are further addresses of cards which had been known for long before.
+    pub(super) late: Vec<u32>,
+}
+
+/// The couplings of devices that wait for a confirmation (I15a). `tentative` says which couplings wait by I11.
 pub(super) fn unconfirmed(
     zone: &Zone,
     bindings: &Bindings<'_>,
@@ -62,7 +70,7 @@ pub(super) fn unconfirmed(
     policy: &Policy,
     is_short: bool,
     tentative: &[bool],
-) -> HashSet<u32> {
+) -> Doubts {
     let minute = |at: Timestamp| clock.at(at).0.div_euclid(MINUTE);
     let flooded: HashSet<i64> = bindings
         .couplings
@@ -72,6 +80,7 @@ pub(super) fn unconfirmed(
         .map(|(c, _)| minute(c.facts.first_seen))
         .collect();
     let mut held: HashSet<u32> = identities.unaccepted.iter().copied().collect();
+    let mut late: Vec<u32> = Vec::new();
     // Devices come card by card, of which one may have any number of addresses.
     let eldest = Cell::new(None);
     let first_of = |mac: MacAddr| match eldest.get() {
@@ -94,12 +103,21 @@ pub(super) fn unconfirmed(
             !zone.stations.contains_key(&c.key.mac)
                 || first_of(c.key.mac).is_some_and(|first| c.facts.first_seen > first)
         };
-        if !is_short && couplings().all(|c| is_stated(c.facts, is_silent(c))) {
+        // Anybody can send a packet in the name of a card that is known.
+        let is_late = |c: &Bound<'_>| {
+            let since = |first| clock.at(c.facts.first_seen).since(clock.at(first));
+            first_of(c.key.mac).is_some_and(|first| since(first) >= policy.quarantine_grace)
+        };
+        let comes_late = !is_short && couplings().all(is_late);
+        if comes_late || !is_short && couplings().all(|c| is_stated(c.facts, is_silent(c))) {
             let times = || couplings().flat_map(|c| [c.facts.first_seen, c.facts.last_seen]);
             if times().min().zip(times().max()).is_some_and(|(a, b)| same_minute(a, b)) {
                 held.extend(places);
                 continue;
             }
+        }
+        if comes_late {
+            late.push(place);
         }
         let said = |c: &Bound<'_>| c.facts.evidence.iter().any(|e| e.field.family() != Family::Stack);
         let forwards = |c: &Bound<'_>| bindings.forwarding.contains_key(&c.key.mac);
@@ -123,7 +141,8 @@ pub(super) fn unconfirmed(
     for card in by_card.chunk_by(|a, b| a.0 == b.0) {
         held.extend(card.iter().skip(BY_CARD).flat_map(|(.., places)| *places));
     }
-    held
+    late.retain(|place| !held.contains(place));
+    Doubts { held, late }
 }
 
 /// The UTC days on which more devices came than may come unconfirmed, each with their number (I15d). `first` has the first

@@ -25,12 +25,13 @@ use super::ledger::Census;
 use super::mac::MacAddr;
 use super::member::{CouplingState, Member, Part};
 use super::policy::Policy;
+use super::quarantine::{self, Doubts};
 use super::sign::Sign;
 use super::station::Station;
+use super::ties;
 use super::time::Timestamp;
 use super::trust::Caution;
 use super::verdict::Verdict;
-use super::{quarantine, ties};
 
 /// The most couplings of a zone whose devices keep their classifications.
 const KEPT: usize = 1 << 16;
@@ -157,7 +158,7 @@ impl<'a> Survey<'a> {
         let zone_decisions = decisions.of_zone(name).unwrap_or(&undecided);
         let identities = Identities::derive(zone, &bindings, zone_decisions, &clock, &caution);
         let tentative = quarantine::tentative(&bindings.couplings, &clock, policy);
-        let unconfirmed = quarantine::unconfirmed(
+        let Doubts { held: unconfirmed, late } = quarantine::unconfirmed(
             zone,
             &bindings,
             &identities,
@@ -194,6 +195,7 @@ impl<'a> Survey<'a> {
         finding::prefixes(name, &bindings.on_link, &mut self.findings);
         finding::claims(name, &bindings, &identities, &caution, &mut self.findings);
         self.findings.extend(finding::unconfirmed(name, &bindings, &unconfirmed));
+        self.findings.extend(finding::late_addresses(name, &bindings, &late));
         finding::tunnels(name, zone, &mut self.findings);
 
         let mut joins: HashMap<CouplingKey, Vec<&Join>> = HashMap::new();

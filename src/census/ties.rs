@@ -84,26 +84,40 @@ pub(super) fn join_identifiers<'b, 'a: 'b>(
         if let Some((mac, e)) = chassis.filter(|(mac, _)| !cards.of(*mac).is_empty()) {
             said.entry(mac).or_insert(e);
         }
-        if said.len() > 1 && !contradict(zone, cards, &said, caution) {
-            for macs in makes(zone, cards, &said, caution) {
-                graph.join_identified(&cards.of_all(macs.iter()), JoinReason::SharedIdentifier, &said);
-                told.extend(late((field, value), &said, &macs, cards, caution));
-            }
+        if said.len() < 2 {
+            continue;
+        }
+        if contradict(zone, cards, &said, caution) {
+            told.extend(undone((field, value), zone, &said, cards, caution));
+            continue;
+        }
+        for macs in makes(zone, cards, &said, caution) {
+            graph.join_identified(&cards.of_all(macs.iter()), JoinReason::SharedIdentifier, &said);
+            told.extend(late((field, value), &said, &macs, cards, caution));
         }
     }
 }
 
-/// A join that a person should look at: some cards said the identifier too seldom to be joined by it, or long after they
-/// were known (I15).
+/// A join that a person should look at (I15).
 #[derive(Debug)]
 pub(super) struct ToldJoin {
-    /// Whether it joins the cards, although they said it late.
-    pub(super) late: bool,
+    pub(super) why: Told,
     pub(super) field: Field,
     pub(super) value: String,
     pub(super) macs: Vec<MacAddr>,
     pub(super) first: Timestamp,
     pub(super) last: Timestamp,
+}
+
+/// Why a person should look at a join.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Told {
+    /// The cards said the identifier too seldom to be joined by it.
+    Held,
+    /// It joins the cards, although they said it long after they were known.
+    Late,
+    /// It would join the cards, but for what contradicted it long after two of them had said it.
+    Undone,
 }
 
 /// Leaves out the bearers that said an identifier in one minute only, without anything that confirms it (I15b), and notes
@@ -130,7 +144,7 @@ fn hold(
     let times = || once.iter().map(|(_, at)| *at);
     if let (true, Some(first), Some(last)) = (joins, times().min(), times().max()) {
         let macs = once.iter().map(|(mac, _)| *mac).collect();
-        told.push(ToldJoin { late: false, field, value: value.to_owned(), macs, first, last });
+        told.push(ToldJoin { why: Told::Held, field, value: value.to_owned(), macs, first, last });
     }
 }
 
@@ -149,7 +163,28 @@ fn late(
     let times = || late.iter().map(|(_, at)| *at);
     let (first, last) = times().min().zip(times().max())?;
     let macs = late.iter().map(|(mac, _)| *mac).collect();
-    Some(ToldJoin { late: true, field, value: value.to_owned(), macs, first, last })
+    Some(ToldJoin { why: Told::Late, field, value: value.to_owned(), macs, first, last })
+}
+
+/// The bearers of an identifier that contradict each other, if they did so long after two of them had said it.
+fn undone(
+    (field, value): (Field, &str),
+    zone: &Zone,
+    said: &Bearers<'_>,
+    cards: &Cards<'_, '_>,
+    caution: &Caution<'_>,
+) -> Option<ToldJoin> {
+    let mut times: Vec<Timestamp> = said.values().map(|e| e.at).collect();
+    times.sort_unstable();
+    let joined = times.get(1).copied()?;
+    for mac in said.keys().take(BEARERS) {
+        let voice = Voice::of(zone, cards, *mac, caution);
+        times.extend(voice.said.values().flat_map(BTreeMap::values));
+        times.extend(voice.leases.iter().map(|(began, _)| *began));
+    }
+    let last = times.into_iter().max().filter(|at| caution.is_late(*at, joined))?;
+    let macs = said.keys().copied().collect();
+    Some(ToldJoin { why: Told::Undone, field, value: value.to_owned(), macs, first: joined, last })
 }
 
 /// The bearers of an identifier in groups that it joins: cards of two makers need a second identifier, for which a name
@@ -214,10 +249,11 @@ pub(super) fn join_leases<'b, 'a: 'b>(
     }
     for ((field, value), mut said) in identifiers {
         hold(field, value, &mut said, None, cards, caution, told);
-        if said.len() < 2
-            || leases_at_once(cards, said.keys()) >= CLONES
-            || contradict(zone, cards, &said, caution)
-        {
+        if said.len() < 2 {
+            continue;
+        }
+        if leases_at_once(cards, said.keys()) >= CLONES || contradict(zone, cards, &said, caution) {
+            told.extend(undone((field, value), zone, &said, cards, caution));
             continue;
         }
         for macs in makes(zone, cards, &said, caution) {

@@ -14,6 +14,7 @@ use crate::census::inventory::Zone;
 use crate::census::mac::MacAddr;
 use crate::census::on_link::OnLink;
 use crate::census::stretches::Clock;
+use crate::census::ties::Told;
 use crate::census::time::Timestamp;
 use crate::census::trust::Caution;
 use crate::census::verdict::Verdict;
@@ -111,10 +112,10 @@ pub(in crate::census) fn claims(
     }
     for join in &identities.told {
         let subjects = Subjects::default().macs(join.macs.iter().copied());
-        let finding = if join.late {
-            Finding::join_late(zone, join.field, &join.value, subjects)
-        } else {
-            Finding::join_held(zone, join.field, &join.value, subjects)
+        let finding = match join.why {
+            Told::Held => Finding::join_held(zone, join.field, &join.value, subjects),
+            Told::Late => Finding::join_late(zone, join.field, &join.value, subjects),
+            Told::Undone => Finding::join_undone(zone, join.field, &join.value, subjects),
         };
         out.push(finding.between(join.first, join.last));
     }
@@ -151,6 +152,20 @@ pub(in crate::census) fn unconfirmed(
     let last = held().map(|c| c.facts.last_seen).max()?;
     let subjects = Subjects::default().addresses(held().map(|c| c.key.ip)).macs(held().map(|c| c.key.mac));
     Some(Finding::unconfirmed_held(zone, places.len() as u64).about(subjects).between(first, last))
+}
+
+/// The finding about devices that are further addresses of cards which were known before, if there are several: one may
+/// send in another's name, so that each of its addresses counts (I15d). `places` are their couplings.
+pub(in crate::census) fn late_addresses(
+    zone: &str,
+    bindings: &Bindings<'_>,
+    places: &[u32],
+) -> Option<Finding> {
+    let late = || places.iter().filter_map(|i| bindings.couplings.get(*i as usize));
+    let first = late().map(|c| c.facts.first_seen).min().filter(|_| places.len() > 1)?;
+    let last = late().map(|c| c.facts.last_seen).max()?;
+    let subjects = Subjects::default().addresses(late().map(|c| c.key.ip)).macs(late().map(|c| c.key.mac));
+    Some(Finding::addresses_late(zone, places.len() as u64).about(subjects).between(first, last))
 }
 
 /// Adds the findings about tunnels that are not trusted (I13).

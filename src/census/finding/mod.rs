@@ -17,7 +17,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 pub(super) use self::claims::{
-    claims, clock_jump, conflicts, held, held_words, prefixes, tunnels, unconfirmed,
+    claims, clock_jump, conflicts, held, held_words, late_addresses, prefixes, tunnels, unconfirmed,
 };
 pub use self::kind::FindingKind;
 #[cfg(feature = "plan")]

@@ -106,6 +106,16 @@ impl Finding {
         Self::new(FindingKind::UnconfirmedHeld, zone, "", sentence, advice).counting(devices)
     }
 
+    /// `devices` are further addresses of cards that had been known for long (I15d).
+    pub fn addresses_late(zone: &str, devices: u64) -> Self {
+        let sentence = format!(
+            "{devices} addresses that cards used long after their first frame count as devices of their own (I15)"
+        );
+        let advice = "if an address belongs to the device of the card's other address, merge them; if the card's device \
+                      does not have it, somebody sends frames in its name: find the switch port that they come from";
+        Self::new(FindingKind::ClaimLate, zone, "addresses", sentence, advice).counting(devices)
+    }
+
     /// Something about `mac` was shown too seldom to move the count. `claim` says what, as the rest of a sentence about
     /// the MAC; `key` tells claims about one MAC apart (I15b).
     pub fn claim_held(zone: &str, key: &str, mac: MacAddr, claim: &str) -> Self {
@@ -136,6 +146,18 @@ impl Finding {
         );
         let advice = "if the cards are not one device, split it: somebody may send frames in their names, so find the \
                       switch port that they come from";
+        Self::of_join(FindingKind::ClaimLate, zone, field, value, sentence, advice, cards)
+    }
+
+    /// An identifier joins nobody, because its bearers contradicted each other long after two of them had said it (I15d).
+    pub fn join_undone(zone: &str, field: Field, value: &str, cards: Subjects) -> Self {
+        let sentence = format!(
+            "{} said {field}={value}, but are no longer one device, because names, serial numbers or leases of theirs \
+             contradict that (I15)",
+            named(&cards.macs, cards.total)
+        );
+        let advice = "if some of the cards are one device, merge them; if nothing changed there, somebody sends frames \
+                      in their names: find the switch port that they come from";
         Self::of_join(FindingKind::ClaimLate, zone, field, value, sentence, advice, cards)
     }
 

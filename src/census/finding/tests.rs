@@ -29,6 +29,8 @@ fn each() -> Vec<Finding> {
         Finding::unconfirmed_held("hq", 12),
         Finding::claim_held("hq", "x", A, "spoke a protocol of routers"),
         Finding::join_held("hq", Field::CdpDeviceId, "core", Subjects::default().macs([A, B])),
+        Finding::join_undone("hq", Field::DhcpDuid, "0001", Subjects::default().macs([A, B])),
+        Finding::addresses_late("hq", 12),
         Finding::prefix_held("hq", prefix("10.0.0.4/30")),
         Finding::join_late("hq", Field::CdpDeviceId, "core", Subjects::default().macs([A, B])),
         Finding::forwards_late("hq", A, at(0), at(7_200)),

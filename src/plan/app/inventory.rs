@@ -262,7 +262,8 @@ impl Inventories {
             let facts = shared.replica.facts();
             let (decided, decisions) = shared.decisions();
             let revision = Revision { facts: facts.revision.unwrap_or_default(), decisions: decided };
-            let survey = Survey::new(&facts.inventory, &policy, &decisions, &*classifier, at);
+            let inventory = facts.inventory.admitted(&policy);
+            let survey = Survey::new(&inventory, &policy, &decisions, &*classifier, at);
             (revision, survey.findings.iter().cloned().collect(), survey.findings.unlisted().collect())
         })
         .await

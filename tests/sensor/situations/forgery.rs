@@ -232,6 +232,24 @@ const FORGERIES: &[Forgery] = &[
         FindingKind::UnconfirmedHeld,
     ),
     (
+        "a packet of a known card from a free address",
+        |site| {
+            for (victim, last) in [(CAMERA, 150), (PRINTER, 151), (LAPTOP, 152), (SHY, 153)] {
+                site.surfs(Host { ip: host(victim.mac, last).ip, ..victim }, 443, b"x");
+            }
+        },
+        FindingKind::UnconfirmedHeld,
+    ),
+    (
+        "the gateway's address by ARP",
+        |site| {
+            for victim in [CAMERA, PRINTER, LAPTOP] {
+                site.answers(Host { ip: GATEWAY.ip, ..victim });
+            }
+        },
+        FindingKind::AddressConflict,
+    ),
+    (
         "many values, and then CDP of a switch",
         |site| {
             for n in 0..200 {
@@ -381,4 +399,55 @@ fn a_flood_in_which_each_newcomer_says_a_word_is_told() {
     let counted = flooded.counted_by(&policy);
     assert_eq!(counted.excluded(Verdict::Tentative), 0);
     assert!(counted.findings().iter().any(|f| f.kind == FindingKind::NewcomersMany));
+}
+
+#[test]
+fn addresses_that_known_cards_take_up_later_are_told() {
+    let moved = watched(|site| {
+        for _ in 0..2 {
+            for last in 150..153 {
+                site.surfs(host(CAMERA.mac, last), 443, b"x");
+            }
+            site.wait(61);
+        }
+    });
+    let counted = moved.counted();
+    assert_eq!(counted.excluded(Verdict::Unclassified), 3);
+    let told = counted.findings().iter().find(|f| f.kind == FindingKind::ClaimLate).unwrap();
+    assert_eq!((told.count, told.subjects.total), (Some(3), 4), "{told}");
+}
+
+#[test]
+fn one_packet_says_nothing_against_what_a_known_host_does() {
+    // Outside the known prefix, and only its broadcasts show it.
+    let outside = Host { mac: [0x00, 0x09, 0x18, 0x31, 4, 0x77], ip: [10, 77, 3, 9] };
+    // A box that answers by ARP for a client, whose packets it passes on.
+    let inside = Host { mac: SWITCH.mac, ip: [10, 31, 4, 180] };
+    let network = |forged: fn(&mut Site, Host, Host)| {
+        let mut site = watched(|_| ());
+        for round in 0..18 {
+            site.now = super::site::START + (90 + round * 600) * 1_000_000_000;
+            let all = Host { mac: BROADCAST, ip: [255; 4] };
+            site.udp(outside, all, (9_999, 9_999), 64, b"beacon");
+            site.answers(inside).tcp(inside, ASKER, (443, 50_000), 63, b"x");
+            if round == 12 {
+                forged(&mut site, outside, inside);
+            }
+        }
+        site.counted()
+    };
+    let calm = network(|_, _, _| ());
+    let forged = network(|site, outside, inside| {
+        site.tcp(outside, GATEWAY, (443, 50_000), 63, b"x").tcp(inside, GATEWAY, (443, 50_000), 64, b"x");
+    });
+    assert_eq!(forged.numbers(), calm.numbers(), "{}", forged.summary());
+    assert_eq!(forged.devices(), calm.devices());
+    let repeated = network(|site, outside, inside| {
+        for _ in 0..2 {
+            site.tcp(outside, GATEWAY, (443, 50_000), 63, b"x").tcp(inside, GATEWAY, (443, 50_000), 64, b"x");
+            site.wait(61);
+        }
+    });
+    assert_eq!(repeated.devices(), calm.devices(), "one host less, and one more: {}", repeated.summary());
+    assert_ne!(repeated.summary(), calm.summary());
 }
