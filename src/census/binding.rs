@@ -119,7 +119,7 @@ impl<'a> Bindings<'a> {
             .filter(|(_, facts)| !facts.signs.is_only_by_others())
             .map(|(key, facts)| Bound { key: *key, facts, binding: by_itself(*key, facts) })
             .collect();
-        let mut proofs = Proofs::new(zone, &couplings, is_short);
+        let mut proofs = Proofs::new(zone, &couplings, policy, is_short);
         let on_link = OnLink::new(&zone.segment, policy, is_short, |prefix| proofs.cards_in(prefix));
         mark_broadcasts(&mut couplings, &on_link);
         for c in &mut couplings {
@@ -182,6 +182,13 @@ impl<'a> Bindings<'a> {
         card.filter(|c| c.binding.is_local()).map(|c| c.facts.first_seen).min()
     }
 
+    /// The first frame of any of a card's couplings.
+    pub(super) fn known_since(&self, mac: MacAddr) -> Option<Timestamp> {
+        let start = self.couplings.partition_point(|c| c.key.mac < mac);
+        let card = self.couplings.iter().skip(start).take_while(|c| c.key.mac == mac);
+        card.map(|c| c.facts.first_seen).min()
+    }
+
     /// The couplings that belong to devices: proven or inferred.
     pub(super) fn local(&self) -> impl Iterator<Item = &Bound<'a>> {
         self.couplings.iter().filter(|c| c.binding.is_local())
@@ -227,15 +234,25 @@ struct Proofs {
 }
 
 impl Proofs {
-    fn new(zone: &Zone, couplings: &[Bound<'_>], is_short: bool) -> Self {
+    fn new(zone: &Zone, couplings: &[Bound<'_>], policy: &Policy, is_short: bool) -> Self {
         let mut silent = HashSet::new();
         for card in couplings.chunk_by(|a, b| a.key.mac == b.key.mac) {
             let leased_only =
                 |c: &Bound<'_>| c.facts.signs.difference(Sign::BY_OTHERS) == Signs::from(Sign::DhcpAck);
-            if let Some(c) = card.first().filter(|_| card.iter().all(leased_only))
-                && !zone.stations.contains_key(&c.key.mac)
-            {
-                silent.insert(c.key.mac);
+            let Some((mac, lease)) = card.iter().find(|c| leased_only(c)).map(|c| (c.key.mac, c.facts))
+            else {
+                continue;
+            };
+            // One frame in its name, long after its lease, gives no voice to it.
+            let began = lease.lease_began().unwrap_or(lease.first_seen);
+            let strays = |first: Timestamp, last: Timestamp| {
+                !is_short && same_minute(first, last) && first.since(began) >= policy.quarantine_grace
+            };
+            let station = zone.stations.get(&mac);
+            let is_mute = station.is_none_or(|s| strays(s.first_seen, s.last_seen));
+            let own = |c: &Bound<'_>| !leased_only(c) && !strays(c.facts.first_seen, c.facts.last_seen);
+            if is_mute && !card.iter().any(own) {
+                silent.insert(mac);
             }
         }
         let mut proofs = Self { pairs: Vec::new(), is_short, silent };

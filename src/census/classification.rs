@@ -65,7 +65,7 @@ impl Category {
 }
 
 /// One thing that a device said, over all its couplings and stations.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Said<'a> {
     pub field: Field,
     pub value: &'a str,
@@ -74,11 +74,13 @@ pub struct Said<'a> {
     /// The windows in which it was said. Repeated also if something else confirms it, or if the zone is heard too briefly
     /// to ask for that (I15b).
     pub windows: Windows,
+    /// Whether only one minute showed it, long after the device was known. It does not tell what the device is (I15b).
+    pub late: bool,
 }
 
 impl<'a> From<&'a Evidence> for Said<'a> {
     fn from(e: &'a Evidence) -> Self {
-        Self { field: e.field, value: &e.value, at: e.at, windows: e.windows }
+        Self { field: e.field, value: &e.value, at: e.at, windows: e.windows, late: false }
     }
 }
 

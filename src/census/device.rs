@@ -18,7 +18,7 @@ use super::coupling::CouplingKey;
 use super::device_decisions::{DecisionLookup, DeviceDecisions};
 use super::evidence::{Evidence, Field};
 use super::evidence_set::EvidenceSet;
-use super::finding::{self, Findings};
+use super::finding::{self, Finding, Findings};
 use super::id;
 use super::inventory::Zone;
 use super::join::Join;
@@ -120,6 +120,8 @@ pub(super) struct ZoneClassifier<'a> {
     pub(super) bridged: HashMap<MacAddr, Vec<&'a EvidenceSet>>,
     /// Whether the zone was heard so briefly that one fact suffices (I15b).
     pub(super) is_short: bool,
+    /// For so long, what a device says for the first time is not late.
+    pub(super) grace: i64,
     /// Whether to drop classifications that only one device has.
     pub(super) on_demand: bool,
 }
@@ -151,9 +153,11 @@ impl<'a> ZoneClassifier<'a> {
         }
         let confirmed =
             |field, at| self.is_short || trust::is_leased(field, at, couplings.iter().map(|m| m.facts));
+        let known = couplings.iter().map(|m| m.facts.first_seen).min();
         let said = |((field, value), (at, windows)): ((Field, &'a str), (Timestamp, Windows))| {
             let windows = if confirmed(field, at) { windows.confirmed() } else { windows };
-            Said { field, value, at, windows }
+            let late = !windows.is_repeated() && known.is_some_and(|known| at.since(known) >= self.grace);
+            Said { field, value, at, windows, late }
         };
         ClassifierInput {
             macs,
@@ -244,6 +248,7 @@ impl<'a> DeviceBuilder<'_, 'a> {
         let subject = self.classifier.subject(&device.couplings, device.forwards);
         let mut classification = self.classifier.classify(&subject, &mut self.shared);
         self.findings.extend(finding::held_words(self.zone, device, &classification));
+        self.findings.extend(self.turned(device, &subject, &classification));
         if let Some(set) = device.decided.as_deref().and_then(|d| d.over(&classification)) {
             classification = Arc::new(set);
         }
@@ -251,6 +256,24 @@ impl<'a> DeviceBuilder<'_, 'a> {
         if !self.classifier.on_demand || Arc::strong_count(&classification) > 1 {
             device.classification = Stored::Kept(classification);
         }
+    }
+
+    /// The finding about a device whose words turned what its cards' makers told, if it said none until it had been known
+    /// for long (I15d).
+    fn turned(
+        &self,
+        device: &Device<'a>,
+        subject: &ClassifierInput<'_>,
+        now: &Classification,
+    ) -> Option<Finding> {
+        let since = subject.evidence.iter().map(|e| e.at).min()?;
+        if self.classifier.is_short || since.since(device.first_seen) < self.classifier.grace {
+            return None;
+        }
+        let silent = ClassifierInput { macs: subject.macs.clone(), ..ClassifierInput::default() };
+        let before = self.classifier.classifier.classify(&silent).category;
+        let turned = before != Category::Unclassified && before != now.category;
+        turned.then(|| Finding::turned_late(self.zone, device.mac, before, now.category, since))
     }
 
     fn judge(&self, device: &mut Device<'a>) {

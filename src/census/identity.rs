@@ -89,7 +89,7 @@ impl Identities {
         let mut told = Vec::new();
         ties::join_identifiers(&mut graph, zone, &own, caution, &mut told);
         ties::join_leases(&mut graph, zone, &own, caution, &mut told);
-        ties::join_names(&mut graph, zone, &own, clock, caution);
+        ties::join_names(&mut graph, zone, &own, clock, caution, &mut told);
         graph.merge(decisions);
         let (members, starts) = graph.groups(&cards.local);
         Self { members, starts, joins: graph.joins, superseded, proxied, bridged, unaccepted, told }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::binding::{Bindings, Bound};
 use super::coupling::Coupling;
+use super::device::Device;
 use super::evidence::Family;
 use super::identity::Identities;
 use super::inventory::Zone;
@@ -145,19 +146,30 @@ pub(super) fn unconfirmed(
     Doubts { held, late }
 }
 
-/// The UTC days on which more devices came than may come unconfirmed, each with their number (I15d). `first` has the first
-/// frame of each device.
-pub(super) fn crowded_days(
-    first: impl Iterator<Item = Timestamp>,
-    clock: &Clock,
-    policy: &Policy,
-) -> Vec<(Timestamp, u64)> {
+/// Of the devices that count, so many may come on one day, and this part of those that came before, until a finding tells of
+/// the day.
+const NEWCOMERS: u64 = 20;
+const NEWCOMERS_PART: u64 = 10;
+
+/// The UTC days on which many devices came that count, each with their number (I15d). The first grace of the zone is left
+/// out. Later graces are not: what came then is not held, so it must be told.
+pub(super) fn crowded_days(devices: &[Device<'_>], clock: &Clock, policy: &Policy) -> Vec<(Timestamp, u64)> {
+    let Some(start) = clock.starts().first().copied() else { return Vec::new() };
+    let mut known = 0;
     let mut days: BTreeMap<Timestamp, u64> = BTreeMap::new();
-    for at in first.filter(|at| is_new(*at, clock, policy)) {
-        *days.entry(at.day_start()).or_default() += 1;
+    for device in devices.iter().filter(|d| d.verdict.is_counted()) {
+        if device.first_seen.since(start) < policy.quarantine_grace {
+            known += 1;
+        } else {
+            *days.entry(device.first_seen.day_start()).or_default() += 1;
+        }
     }
-    let most = policy.quarantine_daily as u64;
-    days.into_iter().filter(|(_, devices)| *devices > most).collect()
+    days.retain(|_, came| {
+        let many = *came > NEWCOMERS.max(known / NEWCOMERS_PART);
+        known += *came;
+        many
+    });
+    days.into_iter().collect()
 }
 
 /// Whether nothing but a statement shows a coupling: a management address, or an ACK for a MAC that never spoke (I15a).

@@ -176,6 +176,7 @@ impl<'a> Survey<'a> {
             described,
             bridged,
             is_short: caution.is_short,
+            grace: caution.grace,
             on_demand,
         });
         self.census.strict_couplings += bindings.couplings.len() as u64;
@@ -238,7 +239,7 @@ impl<'a> Survey<'a> {
         }
         let devices = self.devices.get(known..).unwrap_or_default();
         self.findings.extend(finding::held(name, devices, &bindings, &unconfirmed));
-        let days = quarantine::crowded_days(devices.iter().map(|d| d.first_seen), &clock, policy);
+        let days = quarantine::crowded_days(devices, &clock, policy);
         self.findings.extend(days.into_iter().map(|(day, n)| Finding::newcomers_many(name, day, n)));
         self.unaddressed.extend(unaddressed(zone, &bindings, classifier.classifier));
     }

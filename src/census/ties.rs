@@ -273,6 +273,7 @@ pub(super) fn join_names<'b, 'a: 'b>(
     cards: &Cards<'b, 'a>,
     clock: &Clock,
     caution: &Caution<'_>,
+    told: &mut Vec<ToldJoin>,
 ) {
     let mut identifiers: BTreeMap<String, Bearers<'_>> = BTreeMap::new();
     for (mac, _) in cards.iter().filter(|(mac, _)| mac.is_locally_administered()) {
@@ -289,6 +290,12 @@ pub(super) fn join_names<'b, 'a: 'b>(
         spans.sort_unstable();
         if spans.iter().zip(spans.iter().skip(1)).all(|(a, b)| a.1 < b.0) {
             graph.join_identified(&cards.of_all(said.keys()), JoinReason::SharedName, &said);
+        } else if let (Some((first, _)), Some((last, _)), Some(e)) =
+            (spans.first(), spans.last(), said.values().next())
+            && caution.is_late(*last, *first)
+        {
+            let (field, value, macs) = (e.field, e.value.to_string(), said.keys().copied().collect());
+            told.push(ToldJoin { why: Told::Undone, field, value, macs, first: *first, last: *last });
         }
     }
 }

@@ -4,8 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::vendors::{Vendors, registered_name};
-use crate::census::windows::Windows;
-use crate::census::{ClassifierInput, Family, Field, Forwards, Timestamp};
+use crate::census::{ClassifierInput, Family, Field, Forwards, Said};
 
 /// One value of one field.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -13,7 +12,7 @@ pub(super) struct Fact<'a> {
     pub(super) field: Field,
     pub(super) value: Cow<'a, str>,
     /// When it was first said, and in which windows; `None` for a derived fact.
-    pub(super) heard: Option<(Timestamp, Windows)>,
+    pub(super) heard: Option<&'a Said<'a>>,
 }
 
 /// All facts of a device, sorted by field and value.
@@ -36,7 +35,7 @@ impl<'a> DeviceFacts<'a> {
             .evidence
             .iter()
             .filter(|e| !(is_derived(e.field) || passes_on && e.field.family() == Family::Lookup))
-            .map(|e| Fact { field: e.field, value: Cow::Borrowed(e.value), heard: Some((e.at, e.windows)) })
+            .map(|e| Fact { field: e.field, value: Cow::Borrowed(e.value), heard: Some(e) })
             .collect();
         // Locally administered prefixes are not assigned by a registry. A random MAC can have that of a hypervisor, so the
         // prefix counts only if there is other evidence.

@@ -156,7 +156,7 @@ impl Rules {
             title: h.rule.title.clone().into_string(),
             says: h.says(&self.taxonomy),
             weight: h.weight(),
-            at: h.fact.heard.map(|(at, _)| at),
+            at: h.fact.heard.map(|said| said.at),
         };
         hits.iter().take(REASONS).map(reason).collect()
     }

@@ -3,7 +3,8 @@
 //! Hits enter in the order of their weight in time: what the census concluded, then what was said in most windows, then
 //! what the registry says of the card, then what was said in one minute only, the earliest first. A group of hits that
 //! turns the category which the earlier ones decide is held if it was said in one minute, or in at most a quarter of the
-//! windows. Only its hits for other categories are.
+//! windows. Only its hits for other categories are. What was said in one minute, long after the device was known, decides
+//! no category either.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -28,8 +29,8 @@ enum Rank {
 
 fn rank(hit: &Hit<'_, '_, '_>) -> Rank {
     match hit.fact.heard {
-        Some((_, windows)) if windows.is_repeated() => Rank::Repeated(Reverse(windows.count())),
-        Some((at, _)) => Rank::Once(at.0.div_euclid(MINUTE)),
+        Some(said) if said.windows.is_repeated() => Rank::Repeated(Reverse(said.windows.count())),
+        Some(said) => Rank::Once(said.at.0.div_euclid(MINUTE)),
         None if hit.rule.kind == Kind::Registry => Rank::Registry,
         None => Rank::Concluded,
     }
@@ -41,7 +42,8 @@ pub(super) fn weigh<'r, 'f, 'a>(
     taxonomy: &Taxonomy,
 ) -> (Vec<Hit<'r, 'f, 'a>>, Vec<Hit<'r, 'f, 'a>>) {
     let named: BTreeSet<NodeId> = hits.iter().flat_map(|h| categories(h, taxonomy)).collect();
-    if named.len() < 2 {
+    let is_late = |h: &Hit<'_, '_, '_>| h.fact.heard.is_some_and(|said| said.late);
+    if named.len() < 2 && !hits.iter().any(is_late) {
         return (hits, Vec::new());
     }
     hits.sort_by_key(rank);
@@ -53,7 +55,19 @@ pub(super) fn weigh<'r, 'f, 'a>(
         while let Some(hit) = hits.next_if(|hit| self::rank(hit) == rank) {
             kept.push(hit);
         }
-        let Some(decided) = decided.filter(|c| category(&kept, taxonomy) != Some(*c)) else { continue };
+        let Some(decided) = decided else {
+            if category(&kept, taxonomy).is_some() {
+                let late = |h: &Hit<'_, '_, '_>| is_late(h) && categories(h, taxonomy).next().is_some();
+                let group = kept.split_off(start);
+                let (late, timely): (Vec<_>, Vec<_>) = group.into_iter().partition(late);
+                kept.extend(timely);
+                held.extend(late);
+            }
+            continue;
+        };
+        if category(&kept, taxonomy) == Some(decided) {
+            continue;
+        }
         let group = kept.split_off(start);
         if is_outweighed(rank, decided, &kept, taxonomy) {
             let (agree, turn): (Vec<_>, Vec<_>) =
@@ -71,7 +85,7 @@ pub(super) fn weigh<'r, 'f, 'a>(
 fn is_outweighed(rank: Rank, decided: NodeId, kept: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy) -> bool {
     let most = || {
         let own = kept.iter().filter(|h| categories(h, taxonomy).any(|c| c == decided));
-        own.filter_map(|h| h.fact.heard).map(|(_, windows)| windows.count()).max().unwrap_or(0)
+        own.filter_map(|h| h.fact.heard).map(|said| said.windows.count()).max().unwrap_or(0)
     };
     match rank {
         Rank::Concluded | Rank::Registry => false,

@@ -96,7 +96,7 @@ pub(in crate::census) fn claims(
     out: &mut Findings,
 ) {
     for (mac, since) in &bindings.forwarding_since {
-        if let Some(known) = bindings.first_of(*mac).filter(|known| caution.is_late(*since, *known)) {
+        if let Some(known) = bindings.known_since(*mac).filter(|known| caution.is_late(*since, *known)) {
             out.push(Finding::forwards_late(zone, *mac, known, *since));
         }
     }
@@ -131,10 +131,8 @@ pub(in crate::census) fn held_words(
     what: &Classification,
 ) -> Option<Finding> {
     let first = what.held.first()?;
-    let claim =
-        format!("said {}={}, which is for another kind of device ({})", first.field, first.value, first.says);
     let times = || what.held.iter().filter_map(|r| r.at);
-    let finding = Finding::claim_held(zone, &format!("{} said", device.mac), device.mac, &claim);
+    let finding = Finding::words_held(zone, device.mac, first);
     Some(match times().min().zip(times().max()) {
         Some((first, last)) => finding.between(first, last),
         None => finding,

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Finding, FindingKind, Subjects};
 use crate::census::address::Prefix;
+use crate::census::classification::{Category, Reason};
 use crate::census::coupling::CouplingKey;
 use crate::census::evidence::Field;
 use crate::census::mac::MacAddr;
@@ -79,8 +80,7 @@ impl Finding {
     /// speak, lease or are answered count.
     pub fn newcomers_many(zone: &str, day: Timestamp, devices: u64) -> Self {
         let sentence = format!(
-            "{devices} devices were first seen on the day that begins at {day}, which is more than \
-             quarantine.daily (I15)"
+            "{devices} devices that count were first seen on the day that begins at {day}, which are many (I15)"
         );
         let advice = "if the zone is new, or really grew that much, close this; if not, somebody sends forged frames \
                       that speak like devices: look at the devices of that day and find the switch port that they \
@@ -124,6 +124,32 @@ impl Finding {
         let advice = "if this is right, wait until it is said again, at least a minute later; if not, somebody sends \
                       frames in the device's name: find the switch port that they come from";
         Self::new(FindingKind::ClaimHeld, zone, key, sentence, advice).about(Subjects::default().macs([mac]))
+    }
+
+    /// A device said something too seldom for it to tell what the device is (I15b).
+    pub fn words_held(zone: &str, mac: MacAddr, said: &Reason) -> Self {
+        let sentence = format!(
+            "{mac} said {}={} ({}), but too seldom, or too late, to say what the device is (I15)",
+            said.field, said.value, said.says
+        );
+        let advice = "if it is right, set the device's type, or wait until the device says it as often as it says other \
+                      things; if not, somebody sends frames in its name: find the switch port that they come from";
+        let about = Subjects::default().macs([mac]);
+        Self::new(FindingKind::ClaimHeld, zone, &format!("{mac} said"), sentence, advice).about(about)
+    }
+
+    /// A device that its maker told to be of one category said only later that it is of another (I15d).
+    pub fn turned_late(zone: &str, mac: MacAddr, before: Category, now: Category, since: Timestamp) -> Self {
+        let sentence = format!(
+            "{mac} counts as {} and no longer as {} since {since}, when it first said something (I15)",
+            now.title(),
+            before.title()
+        );
+        let advice = "if that is wrong, somebody sends frames in its name: find the switch port that they come from, and \
+                      set the device's type";
+        Self::new(FindingKind::ClaimLate, zone, &format!("{mac} turned"), sentence, advice)
+            .about(Subjects::default().macs([mac]))
+            .between(since, since)
     }
 
     /// An identifier that several cards bear, of which some said it too seldom (I15b).

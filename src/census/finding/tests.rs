@@ -1,7 +1,7 @@
 use super::list::LISTED;
 use super::*;
 use crate::census::{
-    Coupling, CouplingKey, Field, MacAddr, Prefix, Sign, Tunnel, TunnelKind, TunnelMarks, Zone,
+    Category, Coupling, CouplingKey, Field, MacAddr, Prefix, Sign, Tunnel, TunnelKind, TunnelMarks, Zone,
 };
 
 const A: MacAddr = MacAddr([0, 0x40, 0x8c, 0, 0, 0xa]);
@@ -31,6 +31,7 @@ fn each() -> Vec<Finding> {
         Finding::join_held("hq", Field::CdpDeviceId, "core", Subjects::default().macs([A, B])),
         Finding::join_undone("hq", Field::DhcpDuid, "0001", Subjects::default().macs([A, B])),
         Finding::addresses_late("hq", 12),
+        Finding::turned_late("hq", A, Category::Iot, Category::ComputerMobile, at(7_200)),
         Finding::prefix_held("hq", prefix("10.0.0.4/30")),
         Finding::join_late("hq", Field::CdpDeviceId, "core", Subjects::default().macs([A, B])),
         Finding::forwards_late("hq", A, at(0), at(7_200)),

@@ -451,3 +451,53 @@ fn one_packet_says_nothing_against_what_a_known_host_does() {
     assert_eq!(repeated.devices(), calm.devices(), "one host less, and one more: {}", repeated.summary());
     assert_ne!(repeated.summary(), calm.summary());
 }
+
+#[test]
+fn one_word_does_not_tell_what_a_device_is_that_was_known_without_words_for_long() {
+    // A maker of many kinds of things, of whose device only ARP is heard.
+    let mute = host([0x00, 0x00, 0x5e, 0x31, 4, 0x78], 78);
+    let network = |words: usize| {
+        let mut site = watched(|_| ());
+        for round in 0..18 {
+            site.now = super::site::START + (90 + round * 600) * 1_000_000_000;
+            site.asks(mute);
+            if (12..12 + words).contains(&usize::try_from(round).unwrap()) {
+                ospf(&mut site, mute);
+                site.mdns(
+                    mute,
+                    &mdns::offer("cam", "cam", mute.ip, &[("_hap._tcp", 80, &["md=Cam", "ci=17"])]),
+                );
+            }
+        }
+        site.counted()
+    };
+    let (calm, once, twice) = (network(0), network(1), network(2));
+    assert_eq!(calm.with(mute).verdict, Verdict::Unclassified, "{}", calm.summary());
+    assert_eq!(once.numbers(), calm.numbers());
+    assert!(once.findings().iter().any(|f| f.kind == FindingKind::ClaimHeld), "{:?}", once.findings());
+    assert_ne!(twice.with(mute).verdict, Verdict::Unclassified);
+}
+
+#[test]
+fn one_frame_gives_no_voice_to_the_client_of_a_repeater() {
+    let (client, repeater) =
+        (host([0x00, 0x09, 0x18, 0x31, 4, 0x79], 79), host([0x38, 0x1a, 0x52, 0x31, 4, 0x7a], 122));
+    let network = |forged: bool| {
+        let mut site = watched(|_| ());
+        site.now = super::site::START + 90 * 1_000_000_000;
+        let through = Client { through: Some(repeater.mac), name: b"hall", ..Client::default() };
+        site.leases(client, through);
+        for round in 0..18 {
+            site.now = super::site::START + (95 + round * 600) * 1_000_000_000;
+            site.asks(repeater).asks(Host { mac: repeater.mac, ip: client.ip });
+            if forged && round == 12 {
+                site.asks(Host { ip: host(client.mac, 180).ip, ..client });
+            }
+        }
+        site.counted()
+    };
+    let (calm, forged) = (network(false), network(true));
+    assert_eq!(calm.couplings(client), 2, "{}", calm.summary());
+    assert_eq!(forged.numbers(), calm.numbers(), "{}", forged.summary());
+    assert_eq!(forged.with(client).couplings.len(), 2);
+}
