@@ -213,7 +213,7 @@ fn a_device_whose_newest_frame_lies_ahead_of_the_clock_is_deleted_all_the_same()
         "it is deleted already"
     );
     let newer = Coupling::new(ahead.plus(1), Sign::ArpAsked.into());
-    tenant.inventory.zones.get_mut("a").unwrap().merge_coupling(at(1, "10.0.0.1"), &newer);
+    tenant.inventory.zone_mut("a").merge_coupling(at(1, "10.0.0.1"), &newer);
     assert_eq!(tenant.survey().devices[0].verdict, Verdict::Unclassified);
 }
 
@@ -296,7 +296,7 @@ impl Tenant {
     fn step(&mut self, step: &Step) -> Result<(), ChangeRefusal> {
         match step {
             Step::Frames(events) => {
-                self.inventory.zones.get_mut("a").unwrap().merge(&zone(events));
+                self.inventory.zone_mut("a").merge(&zone(events));
                 Ok(())
             }
             _ if self.survey().devices.is_empty() => Ok(()),

@@ -333,7 +333,7 @@ impl Inventories {
         &self,
         subscription: &SubscriptionId,
         sensor: &SensorId,
-        upload: &Upload,
+        upload: Upload,
         request: [u8; 32],
         now: Timestamp,
     ) -> Result<Ingested, Refusal> {

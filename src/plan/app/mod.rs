@@ -322,7 +322,7 @@ impl App {
     ) -> Result<Ingested, Refusal> {
         let service = self.clone();
         let work = tokio::spawn(async move {
-            service.inventories()?.ingest(&subscription, &sensor, &upload, request, service.now()).await
+            service.inventories()?.ingest(&subscription, &sensor, upload, request, service.now()).await
         });
         work.await.unwrap_or_else(|e| Err(Refusal::Defect(format!("storing an upload failed: {e}"))))
     }
