@@ -1,5 +1,7 @@
 //! The laws of changes over generated histories, and what each kind of change does.
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -40,7 +42,7 @@ struct Tenant {
 
 impl Tenant {
     fn new(zones: &[(&str, Zone)], classifier: impl Classifier + 'static) -> Self {
-        let zones = zones.iter().map(|(name, zone)| ((*name).to_owned(), zone.clone())).collect();
+        let zones = zones.iter().map(|(name, zone)| ((*name).to_owned(), Arc::new(zone.clone()))).collect();
         let policy = Policy { quarantine_rate: 2, ..Policy::default() };
         let (classifier, decisions) = (Box::new(classifier), Decisions::default());
         Self { inventory: Inventory { zones }, policy, classifier, decisions, made: Vec::new() }
