@@ -101,6 +101,10 @@ impl Store {
         let sequence =
             i64::try_from(upload.sequence).map_err(|_| StoreError::BadSequence(upload.sequence))?;
         let digest = content_digest(&upload)?;
+        if replica.facts().revision.is_none() {
+            // Loading takes long: not while other writers wait.
+            self.refresh(subscription, replica).await?;
+        }
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         if timeline::in_effect(&plans::plans(&mut work, subscription).await?, now).is_none() {
             return Err(StoreError::NoPlan);
