@@ -116,7 +116,8 @@ mod tests {
         assert!(other.as_mut().poll(&mut context).is_pending());
         go.send(()).unwrap();
         assert!(first.await.unwrap().unwrap());
-        let _ = tokio::join!(second, other);
+        let (second, other) = tokio::join!(second, other);
+        assert!(second.unwrap() && other.unwrap());
         assert_eq!(ended.try_iter().collect::<Vec<_>>(), ["small", "large"]);
     }
 

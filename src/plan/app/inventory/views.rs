@@ -111,7 +111,11 @@ impl Views {
         let mut known = self.known();
         let kept = match wanted.as_of {
             None => known.default.clone(),
-            Some(at) => known.other.clone().filter(|view| view.as_of == at),
+            // The pages after the first one name its instant, which was the default one.
+            Some(at) => {
+                let kept = [&known.default, &known.other].into_iter().flatten();
+                kept.filter(|view| view.as_of == at).max_by_key(|view| view.made_at).cloned()
+            }
         };
         known.served_older |= kept.is_some();
         kept
