@@ -128,13 +128,14 @@ impl SubscriptionState {
     }
 
     fn revision(&self) -> Revision {
-        self.snapshot().1
+        let facts = self.replica.revision().unwrap_or_default();
+        Revision { facts, decisions: self.decisions().0 }
     }
 
     /// The revisions of the facts and the decisions; `None` before they are loaded.
     fn loaded(&self) -> (Option<i64>, Option<i64>) {
         let decisions = self.decisions.read().unwrap_or_else(PoisonError::into_inner).0;
-        (self.replica.facts().revision, decisions)
+        (self.replica.revision(), decisions)
     }
 
     /// Notifies the receivers of [`Inventories::changes`].
@@ -177,9 +178,8 @@ impl Inventories {
         patience: Patience,
     ) -> Result<Served, Refusal> {
         let state = self.current(subscription).await?;
-        let (facts, revision, _) = state.snapshot();
-        let at = self.instant(&facts, as_of, self.clock.now());
-        drop(facts);
+        let revision = state.revision();
+        let at = state.replica.read(|facts| self.instant(facts, as_of, self.clock.now()));
         self.await_view(&state, Wanted { as_of, at, revision }, patience).await
     }
 

@@ -101,7 +101,7 @@ impl Store {
         let sequence =
             i64::try_from(upload.sequence).map_err(|_| StoreError::BadSequence(upload.sequence))?;
         let digest = content_digest(&upload)?;
-        if replica.facts().revision.is_none() {
+        if replica.revision().is_none() {
             // Loading takes long: not while other writers wait.
             self.refresh(subscription, replica).await?;
         }
@@ -140,7 +140,7 @@ impl Store {
         if changes.grown && changes.held > self.room {
             return Err(StoreError::Full(self.room));
         }
-        let revision = replica.facts().revision.unwrap_or_default().saturating_add(1);
+        let revision = replica.revision().unwrap_or_default().saturating_add(1);
         work.execute(
             sql("INSERT INTO upload (subscription, sensor, epoch, sequence, digest, received_at, revision, request)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
@@ -211,7 +211,7 @@ impl Store {
         subscription: &SubscriptionId,
         replica: &Replica,
     ) -> Result<bool, StoreError> {
-        let known = replica.facts().revision;
+        let known = replica.revision();
         if known == Some(self.revisions(subscription).await?.0) {
             return Ok(false);
         }
@@ -266,7 +266,7 @@ async fn catch_up(
         Some(row) => row.int("facts_revision")?,
         None => return Err(StoreError::NotFound { what: "subscription", id: subscription.to_string() }),
     };
-    let known = replica.facts().revision;
+    let known = replica.revision();
     if known == Some(newest) {
         return Ok(false);
     }

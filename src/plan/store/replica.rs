@@ -27,6 +27,17 @@ impl Replica {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Reads a little of the current snapshot. Unlike [`Self::facts`], this never makes an upload copy a zone, but an upload
+    /// waits for it.
+    pub fn read<T>(&self, read: impl FnOnce(&Facts) -> T) -> T {
+        read(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The revision of the current snapshot.
+    pub fn revision(&self) -> Option<i64> {
+        self.read(|facts| facts.revision)
+    }
+
     /// Makes `facts` the current snapshot.
     pub(super) fn replace(&self, facts: Facts) {
         // Dropping the former one may take long: not under the lock.

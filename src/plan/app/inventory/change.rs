@@ -134,7 +134,7 @@ impl Inventories {
             other => other.to_string(),
         };
         let mark = Mark { by, at: now, change: self.store.next_change(subscription).await? };
-        let at = self.instant(&state.replica.facts(), None, now);
+        let at = state.replica.read(|facts| self.instant(facts, None, now));
         Ok(Ground { ask, mark, revision, decisions, undone, at })
     }
 }

@@ -12,7 +12,8 @@ use super::super::{Refusal, aside};
 
 /// Cores for one survey: the others receive uploads and answer readers.
 const CORES: usize = 2;
-/// Surveys of a subscription that people wait for, running ones included. What is asked for beyond them is refused at once.
+/// Surveys of a subscription that people wait for, beside those of the present: explanations, and views of other instants.
+/// What is asked for beyond them is refused at once.
 const ASKED: usize = 32;
 /// Seconds after which somebody may ask again who was refused, or who has waited for a first count.
 pub(super) const AGAIN: u64 = 5;

@@ -205,7 +205,8 @@ impl Inventories {
         if let Some(making) = known.making.iter().find(serves) {
             return Ok(making.end.clone());
         }
-        let place = state.line.place()?;
+        // Of the present there are two at most: one that has begun, and one that everybody joins.
+        let place = wanted.as_of.map(|_| state.line.place()).transpose()?;
         let (tell, end) = watch::channel(None);
         known.making.push(Making { as_of: wanted.as_of, counts: None, end: end.clone() });
         drop(known);
@@ -218,7 +219,7 @@ impl Inventories {
         self,
         state: Arc<SubscriptionState>,
         as_of: Option<Timestamp>,
-        place: Place,
+        place: Option<Place>,
         tell: watch::Sender<Outcome>,
     ) {
         let tell = Arc::new(tell);
