@@ -89,7 +89,7 @@ async fn ours(
 ) -> Duration {
     let begin = Instant::now();
     for upload in uploads {
-        store.ingest(sid, sensor, upload, [0; 32], replica, Timestamp(1)).await.unwrap();
+        store.ingest(sid, sensor, upload.clone(), [0; 32], replica, Timestamp(1)).await.unwrap();
     }
     begin.elapsed()
 }

@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use etherparse::{LaxSlicedPacket, TransportSlice};
 use netcensus::capture::file;
@@ -156,7 +157,8 @@ fn upload() -> Upload {
         tunnels: Default::default(),
     };
     let inventory = replay::read(&options).expect("the demo's capture is sound").inventory;
-    let mut delta = inventory.zones.into_values().next().expect("a replay has one zone");
+    let zone = inventory.zones.into_values().next().expect("a replay has one zone");
+    let mut delta = Arc::unwrap_or_clone(zone);
     delta.couplings = delta.couplings.into_iter().take(FACTS).collect();
     delta.stations = delta.stations.into_iter().take(FACTS).collect();
     Upload {

@@ -1,6 +1,7 @@
 //! The inventory: the merged facts of all zones, from which everything else is derived. It is a join semilattice.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -117,16 +118,21 @@ impl Zone {
     }
 }
 
-/// The zones by name.
+/// The zones by name. A clone shares them: a zone is copied when one of the clones changes it.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct Inventory {
-    pub zones: BTreeMap<String, Zone>,
+    pub zones: BTreeMap<String, Arc<Zone>>,
 }
 
 impl Inventory {
     pub fn of(name: &str, zone: Zone) -> Self {
-        Self { zones: BTreeMap::from([(name.to_owned(), zone)]) }
+        Self { zones: BTreeMap::from([(name.to_owned(), Arc::new(zone))]) }
+    }
+
+    /// The zone of that name, for changing it. It is added if it is missing, and copied if it is shared.
+    pub fn zone_mut(&mut self, name: &str) -> &mut Zone {
+        Arc::make_mut(self.zones.entry(name.to_owned()).or_default())
     }
 
     /// Joins `other`; returns whether anything changed.
@@ -141,9 +147,9 @@ impl Inventory {
     /// Joins one zone; returns whether anything changed.
     pub fn merge_zone(&mut self, name: &str, zone: &Zone) -> bool {
         match self.zones.get_mut(name) {
-            Some(known) => known.merge(zone),
+            Some(known) => Arc::make_mut(known).merge(zone),
             None => {
-                self.zones.insert(name.to_owned(), zone.clone());
+                self.zones.insert(name.to_owned(), Arc::new(zone.clone()));
                 true
             }
         }
@@ -166,7 +172,12 @@ impl Inventory {
     #[must_use]
     pub fn until(&self, as_of: Timestamp, known: impl Fn(&str, CouplingKey) -> Option<Timestamp>) -> Self {
         let zones = self.zones.iter().map(|(name, zone)| (name, zone.until(as_of, &|key| known(name, key))));
-        Self { zones: zones.filter(|(_, z)| !z.is_empty()).map(|(name, z)| (name.clone(), z)).collect() }
+        Self {
+            zones: zones
+                .filter(|(_, z)| !z.is_empty())
+                .map(|(name, z)| (name.clone(), Arc::new(z)))
+                .collect(),
+        }
     }
 
     /// The end of the believed times of all zones: the instant at which a replay counts (I16).

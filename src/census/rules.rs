@@ -239,7 +239,12 @@ fn i9_two_sensors_of_a_zone_see_one_device_two_zones_two_and_a_tag_never_multipl
         facts.tag(30);
     }
     let two_zones = Inventory {
-        zones: [("a".to_owned(), once.clone()), ("b".to_owned(), tagged.clone())].into_iter().collect(),
+        zones: [
+            ("a".to_owned(), std::sync::Arc::new(once.clone())),
+            ("b".to_owned(), std::sync::Arc::new(tagged.clone())),
+        ]
+        .into_iter()
+        .collect(),
     };
     once.merge(&tagged);
     assert_eq!(Net(once).devices(), 1);

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -250,7 +251,10 @@ fn admissible(zone: &Zone, policy: &Policy) -> Vec<TunnelKey> {
 impl Inventory {
     /// See [`Zone::admit`].
     pub fn admit(&mut self, policy: &Policy) {
-        self.zones.values_mut().for_each(|zone| zone.admit(policy));
+        // A zone that lets nothing in stays shared.
+        for zone in self.zones.values_mut().filter(|zone| !admissible(zone, policy).is_empty()) {
+            Arc::make_mut(zone).admit(policy);
+        }
     }
 
     /// The facts that count: with those of the tunnels that are trusted (I13). Every survey is made of them.

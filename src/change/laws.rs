@@ -1,5 +1,7 @@
 //! The laws of changes over generated histories, and what each kind of change does.
 
+use std::sync::Arc;
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -40,7 +42,7 @@ struct Tenant {
 
 impl Tenant {
     fn new(zones: &[(&str, Zone)], classifier: impl Classifier + 'static) -> Self {
-        let zones = zones.iter().map(|(name, zone)| ((*name).to_owned(), zone.clone())).collect();
+        let zones = zones.iter().map(|(name, zone)| ((*name).to_owned(), Arc::new(zone.clone()))).collect();
         let policy = Policy { quarantine_rate: 2, ..Policy::default() };
         let (classifier, decisions) = (Box::new(classifier), Decisions::default());
         Self { inventory: Inventory { zones }, policy, classifier, decisions, made: Vec::new() }
@@ -213,7 +215,7 @@ fn a_device_whose_newest_frame_lies_ahead_of_the_clock_is_deleted_all_the_same()
         "it is deleted already"
     );
     let newer = Coupling::new(ahead.plus(1), Sign::ArpAsked.into());
-    tenant.inventory.zones.get_mut("a").unwrap().merge_coupling(at(1, "10.0.0.1"), &newer);
+    tenant.inventory.zone_mut("a").merge_coupling(at(1, "10.0.0.1"), &newer);
     assert_eq!(tenant.survey().devices[0].verdict, Verdict::Unclassified);
 }
 
@@ -296,7 +298,7 @@ impl Tenant {
     fn step(&mut self, step: &Step) -> Result<(), ChangeRefusal> {
         match step {
             Step::Frames(events) => {
-                self.inventory.zones.get_mut("a").unwrap().merge(&zone(events));
+                self.inventory.zone_mut("a").merge(&zone(events));
                 Ok(())
             }
             _ if self.survey().devices.is_empty() => Ok(()),

@@ -32,14 +32,16 @@ pub struct Tabs {
 impl Tabs {
     /// Counts all devices by category.
     pub fn new(devices: &[DeviceEntry]) -> Self {
-        let of = |category| devices.iter().filter(|d| d.category == category).count() as u64;
-        Self {
-            all: devices.len() as u64,
-            computer_mobile: of(Category::ComputerMobile),
-            network: of(Category::Network),
-            iot: of(Category::Iot),
-            unclassified: of(Category::Unclassified),
+        let mut tabs = Self { all: devices.len() as u64, ..Self::default() };
+        for device in devices {
+            *match device.category {
+                Category::ComputerMobile => &mut tabs.computer_mobile,
+                Category::Network => &mut tabs.network,
+                Category::Iot => &mut tabs.iot,
+                Category::Unclassified => &mut tabs.unclassified,
+            } += 1;
         }
+        tabs
     }
 
     /// The number of devices in each category, in the order of the tabs.
@@ -74,12 +76,17 @@ pub(crate) struct DevicePage {
 }
 
 impl DevicePage {
-    /// The page of `devices` that `filter` asks for. Their verdicts are those at `as_of`: [`Filter::instant`], if it names
-    /// one.
+    /// The page of `devices` that `filter` asks for; `tabs` are those of all of them. Their verdicts are those at `as_of`:
+    /// [`Filter::instant`], if it names one.
     ///
     /// # Errors
     /// If the filter, the order or the cursor cannot be read, or the cursor belongs to another list.
-    pub(crate) fn new(devices: &[DeviceEntry], as_of: Timestamp, filter: &Filter) -> Result<Self, BadList> {
+    pub(crate) fn new(
+        devices: &[DeviceEntry],
+        tabs: Tabs,
+        as_of: Timestamp,
+        filter: &Filter,
+    ) -> Result<Self, BadList> {
         let sort = filter.order()?;
         let cursor = filter.cursor()?;
         let limit = filter.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
@@ -104,7 +111,7 @@ impl DevicePage {
         let next = rest.last().cloned().filter(|_| more);
         let next = next.map(|(key, d)| filter.cursor_after(sort, as_of, key, d.id.clone()));
         let page = rest.into_iter().map(|(_, d)| d.clone()).collect();
-        Ok(Self { as_of, total, tabs: Tabs::new(devices), next, devices: page })
+        Ok(Self { as_of, total, tabs, next, devices: page })
     }
 }
 

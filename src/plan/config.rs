@@ -143,7 +143,7 @@ impl Config {
             provider,
         };
         let (count_at, policy) = (self.census.as_of, self.policy());
-        Ok(Settings { public_url, count_at, policy, allowance: self.limits, access, tls: None })
+        Ok(Settings { public_url, count_at, policy, allowance: self.limits, access, ..Settings::default() })
     }
 
     /// The folder of rule packs, if the file names one.

@@ -6,21 +6,23 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, StatusCode};
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::serve::{Listener, ListenerExt as _};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
-use tower_http::timeout::TimeoutLayer;
 use tower_http::trace::TraceLayer;
 
 use super::http::{api, console};
-use crate::plan::app::App;
+use crate::plan::app::{App, freshness};
 use crate::plan::http::problem::{Problem, ProblemType};
 
 /// How long one request may take, its body included. Endless answers begin within it.
 const REQUEST: Duration = Duration::from_secs(30);
+/// Seconds after which a request that took too long may be sent again.
+const AFTER_TIMEOUT: u64 = 10;
 /// How long a stop waits for requests that run.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -35,7 +37,7 @@ pub fn router(service: App) -> Router {
     };
     // The first is the innermost.
     routes
-        .layer(TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, REQUEST))
+        .layer(from_fn(bounded))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(fixed("cache-control", "no-store"))
         .layer(fixed("cross-origin-resource-policy", "same-origin"))
@@ -80,6 +82,26 @@ pub async fn serve(
     };
     service.store.close().await;
     outcome
+}
+
+/// Ends a request that takes too long, and marks an answer that does not count everything: `Age` (RFC 9111) has the
+/// seconds since its count was made.
+async fn bounded(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST, freshness::noting(next.run(request))).await {
+        Ok((mut response, older)) => {
+            if let Some(older) = older {
+                response.headers_mut().insert(header::AGE, HeaderValue::from(older.seconds));
+            }
+            response
+        }
+        Err(_) => {
+            let detail = format!(
+                "the request took more than {} s; send it again in {AFTER_TIMEOUT} s",
+                REQUEST.as_secs()
+            );
+            Problem::new(ProblemType::Timeout, detail).after(AFTER_TIMEOUT).into_response()
+        }
+    }
 }
 
 /// The span of a request: the route's pattern, never the path itself, which may hold a one-time secret.

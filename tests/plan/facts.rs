@@ -43,7 +43,7 @@ async fn stored(backend: Backend, dir: &tempfile::TempDir) -> Stored {
 impl Stored {
     async fn ingest(&self, upload: &Upload, replica: &Replica) -> Result<Receipt, StoreError> {
         let (sid, sensor) = (&self.sid, &self.sensor.id);
-        let done = self.store.ingest(sid, sensor, upload, [0; 32], replica, Timestamp(1)).await?;
+        let done = self.store.ingest(sid, sensor, upload.clone(), [0; 32], replica, Timestamp(1)).await?;
         Ok(done.receipt)
     }
 

@@ -39,3 +39,4 @@ mod support;
 mod tls;
 mod uploads;
 mod vectors;
+mod views;

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::findings::{self, FindingFilter, FindingList};
 use super::inventory::View as Inventory;
 use super::plans::{PlanEntry, Timeline};
-use super::{App, May, Refusal};
+use super::{App, May, Refusal, aside};
 use crate::billing::timeline::{Plan, in_effect};
 use crate::census::{Census, Timestamp, commitment, time::rfc3339};
 use crate::listing::Tabs;
@@ -56,7 +56,7 @@ impl CensusReport {
             policy: inventory.document.policy.clone(),
             as_of: inventory.as_of,
             devices: inventory.document.devices.len() as u64,
-            tabs: Tabs::new(&inventory.document.devices),
+            tabs: inventory.tabs,
             committed,
             over: committed.map_or(0, |n| census.billable.saturating_sub(n)),
             refused,
@@ -108,7 +108,7 @@ pub async fn overview(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> R
 pub async fn document(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> Result<Document, Refusal> {
     let inventory = app.view(may.id(), as_of).await?;
     let sensors = app.store.sensors(may.id()).await?;
-    let mut document = inventory.document.clone();
+    let mut document = aside(move || inventory.document.clone()).await?;
     document.findings = findings::of(&document.findings, &document.unlisted_findings, &sensors).findings;
     for Sensor { health, .. } in sensors {
         document.capture.frames += health.frames;

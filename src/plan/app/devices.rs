@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::changes::{ChangeAnswer, make};
 use super::inventory::{Check, View as Inventory};
-use super::{App, May, Refusal};
+use super::{App, May, Refusal, aside};
 use crate::census::{CouplingKey, Timestamp};
 use crate::change::{ChangeRequest, Patch};
 use crate::listing::{DevicePage, Filter, places};
@@ -69,14 +69,23 @@ impl Matching {
 /// A page of the devices that match a filter.
 pub(crate) async fn list(app: &App, may: &May<View>, filter: &Filter) -> Result<DevicePage, Refusal> {
     let inventory = app.view(may.id(), filter.instant()?).await?;
-    Ok(DevicePage::new(&inventory.document.devices, inventory.as_of, filter)?)
+    let filter = filter.clone();
+    let page = move || {
+        let devices = &inventory.document.devices;
+        DevicePage::new(devices, inventory.tabs, inventory.as_of, &filter)
+    };
+    Ok(aside(page).await??)
 }
 
 /// All devices that match a filter, however many.
 pub(crate) async fn matching(app: &App, may: &May<View>, filter: &Filter) -> Result<Matching, Refusal> {
     let inventory = app.view(may.id(), filter.instant()?).await?;
-    let places = places(&inventory.document.devices, filter)?;
-    Ok(Matching { inventory, places })
+    let filter = filter.clone();
+    let matching = move || {
+        let places = places(&inventory.document.devices, &filter)?;
+        Ok(Matching { inventory, places })
+    };
+    aside(matching).await?
 }
 
 /// The devices that have an address or a MAC, at the service's default instant if `as_of` is `None`.
@@ -87,8 +96,11 @@ pub async fn find(
     as_of: Option<Timestamp>,
 ) -> Result<Vec<DeviceEntry>, Refusal> {
     let inventory = app.view(may.id(), as_of).await?;
-    let devices = inventory.document.devices.iter();
-    Ok(devices.filter(|d| d.couplings.iter().any(|c| subject.is(c.mac, c.ip))).cloned().collect())
+    let found = move || {
+        let devices = inventory.document.devices.iter();
+        devices.filter(|d| d.couplings.iter().any(|c| subject.is(c.mac, c.ip))).cloned().collect()
+    };
+    aside(found).await
 }
 
 /// One device.

@@ -15,6 +15,7 @@ pub mod devices;
 pub mod estimates;
 pub mod exports;
 pub mod findings;
+pub mod freshness;
 pub mod inventory;
 pub mod jobs;
 mod leaves;
@@ -41,7 +42,7 @@ use tokio::sync::{Semaphore, watch};
 
 use self::attempts::Attempts;
 pub use self::caller::{Caller, May, MayHere};
-use self::inventory::{Changed, Check, CountAt, Inventories, SharedClassifier, View};
+use self::inventory::{Changed, Check, CountAt, Inventories, Patience, Served, SharedClassifier, View};
 pub use self::refusal::Refusal;
 use self::suspicion::Suspicions;
 use crate::billing::forecast::{self, Sample};
@@ -75,6 +76,8 @@ pub struct Settings {
     pub count_at: CountAt,
     /// The policy of the count.
     pub policy: Policy,
+    /// How long readers wait for a count.
+    pub patience: Patience,
     /// How many requests one caller may send.
     pub allowance: Allowance,
     /// The certificate, if the service itself speaks TLS.
@@ -125,8 +128,10 @@ pub struct Inner {
     pub attempts: Attempts,
     /// Limits the surveys for the ledger of findings.
     finding_pace: findings::Pace,
+    /// Bounds the uploads that wait to be stored.
+    pub(super) uploads: uploads::Queue,
     /// Bounds decoding.
-    pub decoders: Semaphore,
+    pub decoders: Arc<Semaphore>,
     /// Bounds hashing of passwords.
     pub hashers: Semaphore,
     /// Bounds estimates.
@@ -144,8 +149,8 @@ struct Counting {
 impl Counting {
     fn new(inner: &Inner, classifier: SharedClassifier) -> Self {
         let Settings { policy, count_at, .. } = &inner.settings;
-        let inventories =
-            Inventories::new(inner.store.clone(), policy.clone(), Arc::clone(&classifier), *count_at);
+        let (store, clock) = (inner.store.clone(), Arc::clone(&inner.clock));
+        let inventories = Inventories::new(store, policy.clone(), Arc::clone(&classifier), *count_at, clock);
         Self { inventories, classifier }
     }
 }
@@ -190,7 +195,8 @@ impl App {
             settings,
             suspicions: Suspicions::default(),
             finding_pace: findings::Pace::default(),
-            decoders: Semaphore::new(DECODERS),
+            uploads: uploads::Queue::default(),
+            decoders: Arc::new(Semaphore::new(DECODERS)),
             hashers: Semaphore::new(HASHERS),
             estimators: Semaphore::new(ESTIMATORS),
             stopping: watch::Sender::new(false),
@@ -232,16 +238,20 @@ impl App {
         EnrolmentToken { url: self.settings.public_url.clone(), secret, fingerprint }
     }
 
-    /// The view of a subscription; see [`Inventories::view`].
+    /// The view of a subscription; see [`Inventories::view`]. If it is an older one, notes that ([`freshness`]).
     ///
     /// # Errors
-    /// The store's.
+    /// [`Refusal::Busy`], or the store's.
     pub async fn view(
         &self,
         subscription: &SubscriptionId,
         as_of: Option<Timestamp>,
     ) -> Result<Arc<View>, Refusal> {
-        let view = self.inventories()?.view(subscription, as_of, self.now()).await?;
+        let inventories = self.inventories()?;
+        let Served { view, is_older } = inventories.view(subscription, as_of, self.settings.patience).await?;
+        if is_older {
+            freshness::note(&view, self.now());
+        }
         if as_of.is_none() {
             self.metrics.census(subscription, &view);
         }
@@ -309,7 +319,8 @@ impl App {
     }
 
     /// Stores an upload and updates the inventory in memory. Runs to its end even if the sender goes away meanwhile,
-    /// because the inventory in memory must not lack committed facts. `request` identifies the request.
+    /// because the inventory in memory must not lack committed facts. `request` identifies the request; `place` is held until
+    /// the upload is stored.
     ///
     /// # Errors
     /// Those of [`Store::ingest`].
@@ -319,13 +330,23 @@ impl App {
         sensor: SensorId,
         upload: Upload,
         request: [u8; 32],
+        place: uploads::QueuePlace,
     ) -> Result<Ingested, Refusal> {
         let service = self.clone();
         let work = tokio::spawn(async move {
-            service.inventories()?.ingest(&subscription, &sensor, &upload, request, service.now()).await
+            let _place = place;
+            service.inventories()?.ingest(&subscription, &sensor, upload, request, service.now()).await
         });
         work.await.unwrap_or_else(|e| Err(Refusal::Defect(format!("storing an upload failed: {e}"))))
     }
+}
+
+/// Runs work that grows with a subscription on a thread for long work, so that it holds up no request.
+///
+/// # Errors
+/// [`Refusal::Defect`] if the work panics.
+pub async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    tokio::task::spawn_blocking(work).await.map_err(|e| Refusal::Defect(format!("long work failed: {e}")))
 }
 
 /// The classifier of the service: the rules that are compiled in, and over them those of a folder.

@@ -61,6 +61,9 @@ pub enum Refusal {
     /// Too many attempts to sign in, or to guess a password. The next one is taken after this many seconds.
     #[error("too many attempts with this name or from this address; try again in {0} s")]
     TooMany(u64),
+    /// The service has as much of this to do as it takes at once. It may be asked again after some seconds.
+    #[error("{what}; try again in {seconds} s")]
+    Busy { what: &'static str, seconds: u64 },
     /// A one-time link is not valid.
     #[error(
         "the link is unknown, used or expired; restart the service: it prints a new link while it has no administrator"

@@ -3,6 +3,9 @@
 //! The service knows the sender before it reads a byte of the body: first by the bearer key, which is cheap to look up,
 //! then by the signature, which covers the body's digest.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use super::sensors::note_suspicion;
 use super::suspicion::Suspicion;
 use super::{App, Refusal};
@@ -78,15 +81,11 @@ pub async fn store<B>(app: &App, from: &Proven, body: B) -> Result<Stored, Refus
 where
     B: AsRef<[u8]> + Send + 'static,
 {
-    let stopping = |_| Refusal::Defect("the service is stopping".to_owned());
-    let permit = app.decoders.acquire().await.map_err(stopping)?;
-    let upload = tokio::task::spawn_blocking(move || Upload::decode(body.as_ref()))
-        .await
-        .map_err(|_| BadUpload::Format("the decoder failed".to_owned()))??;
-    let sequence = upload.sequence;
     let Proven { claim: Claim { subscription, sensor, .. }, request } = from;
-    let done = app.ingest(subscription.clone(), sensor.clone(), upload, *request).await;
-    drop(permit);
+    let place = app.uploads.place(subscription)?;
+    let upload = decoded(app, body).await?;
+    let sequence = upload.sequence;
+    let done = app.ingest(subscription.clone(), sensor.clone(), upload, *request, place).await;
     if matches!(done, Err(Refusal::Store(StoreError::UploadConflict { .. }))) {
         from.claim.note(app, Suspicion::Conflict).await;
     }
@@ -103,4 +102,82 @@ where
         lost: done.lost,
     };
     Ok(Stored { receipt, rows: done.rows })
+}
+
+/// The upload in `body`. Waits until a decoder is free, and frees it when it is done.
+async fn decoded<B>(app: &App, body: B) -> Result<Upload, Refusal>
+where
+    B: AsRef<[u8]> + Send + 'static,
+{
+    let stopping = |_| Refusal::Defect("the service is stopping".to_owned());
+    let decoder = Arc::clone(&app.decoders).acquire_owned().await.map_err(stopping)?;
+    let decode = move || {
+        let upload = Upload::decode(body.as_ref());
+        drop(decoder);
+        upload
+    };
+    let failed = |_| BadUpload::Format("the decoder failed".to_owned());
+    Ok(tokio::task::spawn_blocking(decode).await.map_err(failed)??)
+}
+
+/// Uploads at once, from when their body has come until they are stored. A sensor that is refused sends its upload again.
+const UPLOADS: usize = 128;
+/// Uploads of one subscription at once: it does not fill the places of the others.
+const UPLOADS_OF_ONE: usize = 32;
+/// Seconds after which a sensor that is refused may try again.
+const AGAIN: u64 = 2;
+
+/// The uploads that are being stored, by subscription.
+#[derive(Debug, Default)]
+pub struct Queue(Arc<Mutex<HashMap<SubscriptionId, usize>>>);
+
+/// A place in the queue, until it is dropped.
+#[derive(Debug)]
+pub struct QueuePlace {
+    queue: Arc<Mutex<HashMap<SubscriptionId, usize>>>,
+    subscription: SubscriptionId,
+}
+
+impl Queue {
+    /// A place for an upload of a subscription.
+    fn place(&self, subscription: &SubscriptionId) -> Result<QueuePlace, Refusal> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = waiting.values().sum();
+        let own = waiting.get(subscription).copied().unwrap_or_default();
+        if all >= UPLOADS || own >= UPLOADS_OF_ONE {
+            return Err(Refusal::Busy { what: "too many uploads wait to be stored", seconds: AGAIN });
+        }
+        waiting.insert(subscription.clone(), own + 1);
+        Ok(QueuePlace { queue: Arc::clone(&self.0), subscription: subscription.clone() })
+    }
+}
+
+impl Drop for QueuePlace {
+    fn drop(&mut self) {
+        let mut waiting = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = waiting.get_mut(&self.subscription) {
+            *own -= 1;
+            if *own == 0 {
+                waiting.remove(&self.subscription);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_subscription_does_not_fill_the_queue_of_the_others() {
+        let (queue, id) = (Queue::default(), |n: u8| SubscriptionId::from_bits([n; 8]));
+        let take = |n| -> Vec<_> { std::iter::from_fn(|| queue.place(&id(n)).ok()).collect() };
+        let first = take(1);
+        assert_eq!(first.len(), UPLOADS_OF_ONE);
+        let others: Vec<_> = (2..20).map(take).collect();
+        assert_eq!(first.len() + others.iter().map(Vec::len).sum::<usize>(), UPLOADS);
+        assert!(queue.place(&id(99)).is_err());
+        drop(first);
+        assert!(queue.place(&id(99)).is_ok());
+    }
 }

@@ -8,7 +8,8 @@ use clap::Args;
 
 use super::failure::Failure;
 use crate::clock::SystemClock;
-use crate::plan::app::{self, App, May, MayHere};
+use crate::plan::app::inventory::Patience;
+use crate::plan::app::{self, App, May, MayHere, Settings};
 use crate::plan::config::Config;
 use crate::plan::oidc::OidcSettings;
 use crate::plan::permission::Permission;
@@ -138,7 +139,7 @@ impl Target {
 /// so the application gets no identity provider.
 pub(super) fn application(config: &Config, store: Store) -> Result<App, Failure> {
     let config = Config { oidc: OidcSettings::default(), ..config.clone() };
-    let settings = config.settings(config.url(config.listen))?;
+    let settings = Settings { patience: Patience::ENDLESS, ..config.settings(config.url(config.listen))? };
     Ok(App::with_rules(store, Arc::new(SystemClock), config.rules().map(PathBuf::from), settings))
 }
 
@@ -150,7 +151,7 @@ pub(super) fn say(line: &str) -> Result<(), Failure> {
 
 /// The application as the service runs it, with the rules loaded, for `doctor`.
 pub(super) fn service(config: &Config, store: Store) -> Result<App, Failure> {
-    let settings = config.settings(config.url(config.listen))?;
+    let settings = Settings { patience: Patience::ENDLESS, ..config.settings(config.url(config.listen))? };
     let classifier = app::classifier(config.rules())?;
     Ok(App::new(store, Arc::new(SystemClock), classifier, settings))
 }

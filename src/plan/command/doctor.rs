@@ -173,7 +173,7 @@ async fn stored(config: &Config, store: &Store, now: Timestamp) -> Result<Vec<Fi
     let Ok(service) = service(config, store.clone()) else { return Ok(findings) };
     for subscription in subscriptions.into_iter().take(SUBSCRIPTIONS) {
         let Subscription { id, name, created_at } = subscription.clone();
-        let view = service.inventories()?.view(&id, None, now).await?;
+        let view = service.view(&id, None).await?;
         let billable = view.document.census.billable;
         findings.push(doctor::plan(&name, &store.plans(&id).await?, billable, now));
         let sensors = store.sensors(&id).await?;

@@ -17,7 +17,7 @@ use crate::capture::file;
 use crate::census::{Decisions, Inventory, Policy, Survey};
 use crate::clock::{Clock as _, SystemClock};
 use crate::plan::app::census::report;
-use crate::plan::app::inventory::{CountAt, SharedClassifier};
+use crate::plan::app::inventory::{CountAt, Patience, SharedClassifier};
 use crate::plan::app::{self, App, May, Settings};
 use crate::plan::command::write_census;
 use crate::plan::store::{By, CredentialKind, Location, Store};
@@ -54,8 +54,12 @@ pub(super) async fn run(listen: Option<SocketAddr>, once: bool) -> Result<(), De
     let dir = tempfile::tempdir().map_err(Failed::from)?;
     let classifier = app::classifier(None).map_err(Failed::from)?;
     let store = Store::open(&Location::File(dir.path().join("plan.sqlite"))).await.map_err(Failed::from)?;
-    let settings =
-        Settings { public_url: url.clone(), count_at: CountAt::NewestFrame, ..Settings::default() };
+    let settings = Settings {
+        public_url: url.clone(),
+        count_at: CountAt::NewestFrame,
+        patience: Patience::ENDLESS,
+        ..Settings::default()
+    };
     let service = App::new(store, Arc::new(SystemClock), Arc::clone(&classifier), settings);
     let (stop, stopped) = oneshot::channel::<()>();
     let until = async move {

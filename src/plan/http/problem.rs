@@ -68,7 +68,8 @@ problems! {
     Taken = "name-taken", 409, "The name is taken", "Choose another name.";
     TooLarge = "too-large", 413, "The body is too large",
         "An upload has at most 4 MiB compressed and 64 MiB in all, other bodies 64 KiB. Send it in parts.";
-    Timeout = "timeout", 408, "The request took too long", "Send it again.";
+    Timeout = "timeout", 503, "The request took too long",
+        "Wait for the number of seconds in the header Retry-After, then send it again. What was acknowledged is safe.";
     InvalidName = "invalid-name", 422, "The name cannot be used", "The detail says what a valid name is.";
     TermsNotAccepted = "terms-not-accepted", 422, "The terms are not accepted",
         "A plan is onboarded only when the terms are accepted (P1).";
@@ -145,6 +146,8 @@ problems! {
         "A bundle contains at most 4096 headers, because its chain has no gaps. Export the months one by one.";
     TooManyRequests = "too-many-requests", 429, "Too many requests",
         "Wait for the number of seconds in the header Retry-After.";
+    Busy = "busy", 503, "The service has too much to do",
+        "Wait for the number of seconds in the header Retry-After. What was acknowledged is safe.";
     LastOwner = "last-owner", 409, "The subscription would have no owner",
         "First bind the role O for another person.";
     LastAdmin = "last-admin", 409, "The installation would have no global admin",
@@ -294,6 +297,7 @@ impl From<AppRefusal> for Problem {
             Refusal::ManagedFile(_) => Self::new(ProblemType::UnreadableList, detail),
             Refusal::Invalid(_) => Self::new(ProblemType::InvalidRequest, detail),
             Refusal::TooMany(seconds) => Self::new(ProblemType::TooManyRequests, detail).after(seconds),
+            Refusal::Busy { seconds, .. } => Self::new(ProblemType::Busy, detail).after(seconds),
             Refusal::Provider(error) => error.into(),
             Refusal::SignIn(_) => Self::new(ProblemType::SignInRefused, detail),
             Refusal::BadLink | Refusal::NoProvider => Self::new(ProblemType::NotFound, detail),

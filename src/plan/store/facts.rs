@@ -11,7 +11,6 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +18,7 @@ use sha2::{Digest, Sha256};
 
 use super::audit::{By, Entry};
 use super::engine::{Bulk, sql};
+use super::replica::{Facts, Replica};
 use super::{Scope, Store, StoreError, Work, plans, snapshots};
 use crate::billing::timeline;
 use crate::census::{
@@ -61,30 +61,6 @@ pub struct Ingested {
     pub lost: bool,
 }
 
-/// The facts of a subscription in memory, as they are at a revision.
-#[derive(Debug, Default)]
-pub struct Replica(RwLock<Facts>);
-
-/// What a [`Replica`] holds.
-#[derive(Debug, Default)]
-pub struct Facts {
-    /// The merged facts.
-    pub inventory: Inventory,
-    /// The revision of the facts in the database; `None` before they are loaded.
-    pub revision: Option<i64>,
-}
-
-impl Replica {
-    /// The facts, for reading.
-    pub fn facts(&self) -> RwLockReadGuard<'_, Facts> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self) -> RwLockWriteGuard<'_, Facts> {
-        self.0.write().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// The rows of a zone, or of a tunnel in it, that differ from what was known.
 #[derive(Default)]
 struct Rows {
@@ -107,8 +83,8 @@ struct Changes {
 }
 
 impl Store {
-    /// Stores an upload durably and joins it with `replica`, unless it was stored before. Make one call at a time for each
-    /// replica. `request` is a digest that is unique among the sensor's requests.
+    /// Stores an upload durably and joins it with `replica`, unless it was stored before. Waits for nobody who reads the
+    /// replica. Make one call at a time for each replica. `request` is a digest that is unique among the sensor's requests.
     ///
     /// # Errors
     /// [`StoreError::NoPlan`] (P7), [`StoreError::UploadConflict`], [`StoreError::BadSequence`],
@@ -117,14 +93,18 @@ impl Store {
         &self,
         subscription: &SubscriptionId,
         sensor: &SensorId,
-        upload: &Upload,
+        upload: Upload,
         request: [u8; 32],
         replica: &Replica,
         now: Timestamp,
     ) -> Result<Ingested, StoreError> {
         let sequence =
             i64::try_from(upload.sequence).map_err(|_| StoreError::BadSequence(upload.sequence))?;
-        let digest = content_digest(upload)?;
+        let digest = content_digest(&upload)?;
+        if replica.revision().is_none() {
+            // Loading takes long: not while other writers wait.
+            self.refresh(subscription, replica).await?;
+        }
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         if timeline::in_effect(&plans::plans(&mut work, subscription).await?, now).is_none() {
             return Err(StoreError::NoPlan);
@@ -156,11 +136,11 @@ impl Store {
             };
         }
         catch_up(&mut work, subscription, replica).await?;
-        let changes = changes(&replica.facts().inventory, upload)?;
+        let changes = changes(&replica.facts().inventory, &upload)?;
         if changes.grown && changes.held > self.room {
             return Err(StoreError::Full(self.room));
         }
-        let revision = replica.facts().revision.unwrap_or_default().saturating_add(1);
+        let revision = replica.revision().unwrap_or_default().saturating_add(1);
         work.execute(
             sql("INSERT INTO upload (subscription, sensor, epoch, sequence, digest, received_at, revision, request)
                  VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
@@ -210,14 +190,15 @@ impl Store {
             .await?;
         }
         if let Some(reach) = changes.reach.filter(|reach| *reach < now.day_start()) {
-            snapshots::note_late(&mut work, subscription, sensor, upload, revision, reach, now).await?;
+            snapshots::note_late(&mut work, subscription, sensor, &upload, revision, reach, now).await?;
         }
         let rows = changes.rows.iter().map(|(_, rows)| rows.couplings.len() + rows.stations.len()).sum();
         write(&mut work, subscription, &upload.zone, &changes).await?;
         crash_point!("ingest-before-commit");
         work.commit().await?;
         crash_point!("ingest-after-commit");
-        apply(&mut replica.change(), &upload.zone, changes, upload, revision);
+        let name = upload.zone.clone();
+        replica.change(&name, revision, move |zone| apply(zone, changes, &upload)).await;
         Ok(Ingested { receipt: Receipt::Stored, rows, number: revision, forked, lost })
     }
 
@@ -230,7 +211,7 @@ impl Store {
         subscription: &SubscriptionId,
         replica: &Replica,
     ) -> Result<bool, StoreError> {
-        let known = replica.facts().revision;
+        let known = replica.revision();
         if known == Some(self.revisions(subscription).await?.0) {
             return Ok(false);
         }
@@ -245,7 +226,7 @@ impl Store {
     pub async fn inventory(&self, subscription: &SubscriptionId) -> Result<Inventory, StoreError> {
         let replica = Replica::default();
         self.refresh(subscription, &replica).await?;
-        Ok(replica.0.into_inner().unwrap_or_else(PoisonError::into_inner).inventory)
+        Ok(replica.facts().inventory.clone())
     }
 }
 
@@ -285,7 +266,7 @@ async fn catch_up(
         Some(row) => row.int("facts_revision")?,
         None => return Err(StoreError::NotFound { what: "subscription", id: subscription.to_string() }),
     };
-    let known = replica.facts().revision;
+    let known = replica.revision();
     if known == Some(newest) {
         return Ok(false);
     }
@@ -296,16 +277,19 @@ async fn catch_up(
             rows.iter().map_while(|row| Upload::decode(&row.blob("body").ok()?).ok()).collect();
         // If the log has a gap or cannot be read, no fact is lost: the rows are complete.
         if i64::try_from(uploads.len()).is_ok_and(|n| n == newest.saturating_sub(known)) {
-            let mut facts = replica.change();
-            for upload in uploads {
-                facts.inventory.merge_zone(&upload.zone, &upload.delta);
+            for (upload, revision) in uploads.into_iter().zip(known.saturating_add(1)..) {
+                let Upload { zone, delta, .. } = upload;
+                replica
+                    .change(&zone, revision, move |known| {
+                        known.merge(&delta);
+                    })
+                    .await;
             }
-            facts.revision = Some(newest);
             return Ok(true);
         }
     }
     let inventory = load(work, subscription).await?;
-    *replica.change() = Facts { inventory, revision: Some(newest) };
+    replica.replace(Facts { inventory, revision: Some(newest) });
     Ok(true)
 }
 
@@ -315,7 +299,7 @@ async fn load(work: &mut Work, subscription: &SubscriptionId) -> Result<Inventor
     let query = sql("SELECT zone, facts FROM segment WHERE subscription = $1").bind(subscription);
     work.each(query, &mut |row| {
         let (name, path) = read_name(row.str("zone")?)?;
-        let of_zone = zone(&mut inventory, name);
+        let of_zone = inventory.zone_mut(name);
         match path.split_last() {
             None => of_zone.segment = from_json("segment", row.str("facts")?)?,
             Some((key, around)) => {
@@ -347,8 +331,8 @@ async fn load(work: &mut Work, subscription: &SubscriptionId) -> Result<Inventor
 
 /// The rows that an upload changes.
 fn changes(inventory: &Inventory, upload: &Upload) -> Result<Changes, StoreError> {
-    let known = inventory.zones.get(&upload.zone);
-    let mut out = Changes { held: inventory.zones.values().map(held).sum(), ..Changes::default() };
+    let known = inventory.zones.get(&upload.zone).map(|zone| &**zone);
+    let mut out = Changes { held: inventory.zones.values().map(|z| held(z)).sum(), ..Changes::default() };
     let before = out.held;
     out.compare(&[], None, known, None, &upload.delta)?;
     let mut tunnels = Vec::new();
@@ -499,9 +483,8 @@ async fn write_rows(
     Ok(())
 }
 
-/// Merges a committed upload into the facts in memory.
-fn apply(facts: &mut Facts, name: &str, changes: Changes, upload: &Upload, revision: i64) {
-    let zone = zone(&mut facts.inventory, name);
+/// Merges a committed upload into its zone in memory.
+fn apply(zone: &mut Zone, changes: Changes, upload: &Upload) {
     for (path, rows) in changes.rows {
         let inside = zone.within(&path);
         inside.couplings.extend(rows.couplings);
@@ -515,7 +498,6 @@ fn apply(facts: &mut Facts, name: &str, changes: Changes, upload: &Upload, revis
             known.facts.segment.merge(&tunnel.facts.segment);
         }
     });
-    facts.revision = Some(revision);
 }
 
 /// Separates the parts of a row's zone. No zone has it in its name.
@@ -540,7 +522,7 @@ fn read_name(name: &str) -> Result<(&str, Vec<TunnelKey>), StoreError> {
 /// The part of the inventory to which rows of that name belong.
 fn named<'i>(inventory: &'i mut Inventory, name: &str) -> Result<&'i mut Zone, StoreError> {
     let (name, path) = read_name(name)?;
-    Ok(zone(inventory, name).within(&path))
+    Ok(inventory.zone_mut(name).within(&path))
 }
 
 fn json<'f, F: Serialize + 'f>(
@@ -554,10 +536,6 @@ fn json<'f, F: Serialize + 'f>(
 fn content_digest(upload: &Upload) -> Result<[u8; 32], StoreError> {
     let json = to_json("upload", &(&upload.zone, &upload.delta))?;
     Ok(Sha256::digest(json.as_bytes()).into())
-}
-
-fn zone<'i>(inventory: &'i mut Inventory, name: &str) -> &'i mut Zone {
-    inventory.zones.entry(name.to_owned()).or_default()
 }
 
 fn coupling_key(mac: &str, ip: &str) -> Result<CouplingKey, StoreError> {

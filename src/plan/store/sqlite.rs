@@ -13,7 +13,7 @@ use sqlx::sqlite::{
     SqliteArguments, SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
     SqliteSynchronous,
 };
-use sqlx::{AssertSqlSafe, QueryBuilder, Sqlite};
+use sqlx::{AssertSqlSafe, Connection as _, QueryBuilder, Sqlite};
 
 use super::StoreError;
 use super::engine::{Access, AnyRow, Bulk, Each, Engine, Query, Row, Transaction, Value};
@@ -42,10 +42,10 @@ impl SqliteEngine {
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY);
-        let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
+        let writer = pool(1).connect_with(options.clone()).await?;
         migrations::sqlite().run(&writer).await?;
         let options = options.read_only(true).create_if_missing(false);
-        let reader = SqlitePoolOptions::new().max_connections(READERS).connect_with(options).await?;
+        let reader = pool(READERS).connect_with(options).await?;
         Ok(Self { writer, reader })
     }
 
@@ -60,6 +60,15 @@ impl SqliteEngine {
         pool.close().await;
         pending
     }
+}
+
+/// A pool that closes a connection whose transaction could not be rolled back. SQLite itself ends a transaction for which
+/// the disk is too full; the driver then takes the connection for one inside a transaction, and could never begin another.
+fn pool(connections: u32) -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(connections).before_acquire(move |connection, _| {
+        let usable = !connection.is_in_transaction();
+        Box::pin(async move { Ok(usable) })
+    })
 }
 
 async fn pending(pool: &SqlitePool) -> Result<Vec<String>, StoreError> {
@@ -194,4 +203,27 @@ pub(super) fn restore(file: &Path, path: &Path) -> Result<(), StoreError> {
     create_private(path).map_err(sqlx::Error::Io)?;
     std::fs::copy(file, path).map_err(sqlx::Error::Io)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::engine::sql;
+    use super::*;
+
+    #[tokio::test]
+    async fn writers_go_on_after_a_transaction_for_which_the_disk_was_too_full() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = SqliteEngine::open(&dir.path().join("plan.sqlite")).await.unwrap();
+        let mut work = engine.begin(Access::Write("")).await.unwrap();
+        work.execute(sql("CREATE TABLE filler (body BLOB)")).await.unwrap();
+        work.commit().await.unwrap();
+        let mut work = engine.begin(Access::Write("")).await.unwrap();
+        work.rows(sql("PRAGMA max_page_count = 1")).await.unwrap();
+        let full = work.execute(sql("INSERT INTO filler VALUES (zeroblob(10000000))")).await;
+        assert!(full.unwrap_err().to_string().contains("full"));
+        drop(work);
+        let mut work = engine.begin(Access::Write("")).await.unwrap();
+        work.execute(sql("INSERT INTO filler VALUES (zeroblob(1000))")).await.unwrap();
+        work.commit().await.unwrap();
+    }
 }

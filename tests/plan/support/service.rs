@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use netcensus::census::{Category, Classification, Classifier, ClassifierInput, Field, Timestamp};
 use netcensus::clock::Clock;
-use netcensus::plan::app::inventory::CountAt;
+use netcensus::plan::app::inventory::{CountAt, Patience, SharedClassifier};
 use netcensus::plan::app::jobs;
 use netcensus::plan::app::{AccessSettings, App, Settings};
 use netcensus::plan::limits::Allowance;
@@ -67,6 +67,8 @@ pub(crate) struct Plan {
     pub(crate) token: String,
     count_at: CountAt,
     access: AccessSettings,
+    classifier: SharedClassifier,
+    patience: Patience,
     running: Option<Running>,
     _dir: tempfile::TempDir,
 }
@@ -98,6 +100,26 @@ impl Plan {
         count_at: CountAt,
         access: impl FnOnce(&str) -> AccessSettings,
     ) -> Self {
+        Self::start_as(backend, count_at, access, Arc::new(ByName), Patience::ENDLESS).await
+    }
+
+    /// Starts a service that counts with this classifier, and whose readers have this patience.
+    pub(crate) async fn start_counted_by(
+        backend: Backend,
+        classifier: SharedClassifier,
+        patience: Patience,
+    ) -> Self {
+        let access = |_: &str| AccessSettings::default();
+        Self::start_as(backend, CountAt::Now, access, classifier, patience).await
+    }
+
+    async fn start_as(
+        backend: Backend,
+        count_at: CountAt,
+        access: impl FnOnce(&str) -> AccessSettings,
+        classifier: SharedClassifier,
+        patience: Patience,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let database = databases::fresh(backend, dir.path());
         let clock = Arc::new(TestClock(AtomicI64::new(at(START).0)));
@@ -117,6 +139,8 @@ impl Plan {
             token: String::new(),
             count_at,
             access,
+            classifier,
+            patience,
             running: None,
             _dir: dir,
         };
@@ -151,8 +175,8 @@ impl Plan {
         // Tests send as fast as the machine can. The tests of `access` are about limits for one caller.
         let per_second = NonZeroU32::new(1_000_000).unwrap();
         let allowance = Allowance { per_second, burst: per_second };
-        let (count_at, access) = (self.count_at, self.access.clone());
-        let settings = Settings { public_url, count_at, access, allowance, ..Settings::default() };
+        let (count_at, access, patience) = (self.count_at, self.access.clone(), self.patience);
+        let settings = Settings { public_url, count_at, access, allowance, patience, ..Settings::default() };
         let (stop, stopped) = oneshot::channel();
         let wait = async move {
             stopped.await.ok();
@@ -162,7 +186,7 @@ impl Plan {
     }
 
     fn service(&self, store: Store, settings: Settings) -> App {
-        App::new(store, Arc::<TestClock>::clone(&self.clock), Arc::new(ByName), settings)
+        App::new(store, Arc::<TestClock>::clone(&self.clock), Arc::clone(&self.classifier), settings)
     }
 
     /// Runs the service's own jobs once, such as closing statements and sealing days. None of them fails.

@@ -41,7 +41,7 @@ impl Stored {
         let stored = Self::with_trial(backend, directory, day.start()).await;
         let seen = upload(1, "hq", &[("02:00:00:00:00:01", "10.0.0.1", "iot-1", &noon.to_string())]);
         let (sid, sensor) = (&stored.sid, &stored.sensor.id);
-        stored.store.ingest(sid, sensor, &seen, [0; 32], &Replica::default(), noon).await.unwrap();
+        stored.store.ingest(sid, sensor, seen, [0; 32], &Replica::default(), noon).await.unwrap();
         (stored, day)
     }
 }

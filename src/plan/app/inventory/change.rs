@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::Refusal;
-use super::{Inventories, SubscriptionState, compute};
+use super::{Inventories, SubscriptionState};
 use crate::census::{CouplingKey, Decisions, Device, DeviceId, Mark, Object, Survey, Timestamp};
 use crate::change::{
     Alteration, ChangeDrafter, ChangeRefusal, ChangeRequest, ChangeSet, CountDelta, Draft, ENTRIES,
@@ -77,18 +77,18 @@ impl Inventories {
         for _ in 0..TRIES {
             let state = self.current(subscription).await?;
             let ground = self.ground(&state, subscription, ask.clone(), by, now).await?;
-            let (policy, classifier, shared) =
-                (Arc::clone(&self.policy), Arc::clone(&self.classifier), Arc::clone(&state));
-            let look = check.clone();
+            let (inventories, counted, look) = (self.clone(), Arc::clone(&state), check.clone());
             let at = ground.at;
-            let drafted = compute(move || {
-                let facts = shared.replica.facts();
-                let inventory = facts.inventory.admitted(&policy);
-                let survey =
-                    |decisions: &Decisions| Survey::new(&inventory, &policy, decisions, &*classifier, at);
+            let work = move || {
+                let policy = &*inventories.policy;
+                let facts = counted.replica.facts();
+                let inventory = facts.inventory.admitted(policy);
+                let survey = |decisions: &Decisions| {
+                    Survey::new(&inventory, policy, decisions, &*inventories.classifier, at)
+                };
                 draft(ground, survey, look.as_deref().map(|check| &**check))
-            })
-            .await??;
+            };
+            let drafted = self.surveys.run(&state.line, work).await??;
             let recording = Recording {
                 draft: &drafted.draft,
                 mark: &drafted.mark,
@@ -134,7 +134,7 @@ impl Inventories {
             other => other.to_string(),
         };
         let mark = Mark { by, at: now, change: self.store.next_change(subscription).await? };
-        let (_, at) = self.standing(state, None, now);
+        let at = state.replica.read(|facts| self.instant(facts, None, now));
         Ok(Ground { ask, mark, revision, decisions, undone, at })
     }
 }

@@ -2,12 +2,13 @@
 
 use axum::Json as Body;
 use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
 use utoipa_axum::router::OpenApiRouter;
 
 use super::query::AsOf;
 use crate::operation;
 use crate::plan::app::census::{self, CensusReport};
-use crate::plan::app::{App, May};
+use crate::plan::app::{App, May, aside};
 use crate::plan::http::extract::Parameters;
 use crate::plan::http::problem::Problem;
 use crate::plan::permission::View;
@@ -36,6 +37,7 @@ async fn inventory(
     State(app): State<App>,
     may: May<View>,
     Parameters(query): Parameters<AsOf>,
-) -> Result<Body<Document>, Problem> {
-    Ok(Body(census::document(&app, &may, query.instant()?).await?))
+) -> Result<Response, Problem> {
+    let document = census::document(&app, &may, query.instant()?).await?;
+    Ok(aside(move || Body(document).into_response()).await?)
 }

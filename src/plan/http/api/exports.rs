@@ -1,7 +1,5 @@
 //! Lists of devices as files: streamed, with no cap.
 
-use std::convert::Infallible;
-
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::header;
@@ -12,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::listing::Filter;
 use crate::operation;
 use crate::plan::app::exports::{self, DeviceFile, Format};
-use crate::plan::app::{App, May};
+use crate::plan::app::{App, May, Refusal, aside};
 use crate::plan::http::extract::Parameters;
 use crate::plan::http::problem::Problem;
 use crate::plan::permission;
@@ -108,8 +106,18 @@ async fn ndjson(
 /// A file that is made while it is sent.
 fn streamed(kind: &'static str, name: &str, file: DeviceFile) -> Response {
     let body = async_stream::stream! {
-        for chunk in file {
-            yield Ok::<Vec<u8>, Infallible>(chunk);
+        let mut rest = Some(file);
+        while let Some(mut file) = rest.take() {
+            // A part at a time, so that a slow reader holds no thread.
+            let part = aside(move || file.next().map(|part| (part, file))).await;
+            match part.transpose() {
+                Some(Ok((part, file))) => {
+                    rest = Some(file);
+                    yield Ok::<Vec<u8>, Refusal>(part);
+                }
+                Some(Err(error)) => yield Err(error),
+                None => {}
+            }
         }
     };
     let headers = [

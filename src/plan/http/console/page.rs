@@ -1,6 +1,7 @@
 //! What all pages share: the frame around them, how they fail, how numbers and instants look.
 
-use crate::plan::app::{May, Refusal};
+use crate::census::Timestamp;
+use crate::plan::app::{May, Refusal, freshness};
 use crate::plan::permission::View;
 use askama::Template;
 use axum::extract::FromRequestParts;
@@ -49,6 +50,12 @@ impl Frame {
     /// The base of the subscription's pages.
     pub(super) fn base(&self) -> String {
         self.subscription.as_ref().map_or_else(String::new, |s| format!("/subscriptions/{}", s.id))
+    }
+
+    /// The instant of the page's count, if a newer one is being made. Known once the page has what it shows.
+    #[expect(clippy::unused_self, reason = "templates ask the frame")]
+    pub(super) fn older(&self) -> Option<Timestamp> {
+        Some(freshness::noted()?.as_of)
     }
 
     /// Whether the caller may do `action`.

@@ -1,0 +1,262 @@
+//! The views of a subscription: which are kept, and which are being made.
+//!
+//! A view is made by a task of its own. Everybody who waits for the same view waits for the same task, and the task goes on
+//! when they leave: whoever asks next finds what it made. A reader takes a view that is being made only if it counts all that
+//! was known when the reader asked, so an acknowledged upload is in every view that is not marked as an older one.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::super::Refusal;
+use super::surveys::{AGAIN, Place};
+use super::{Inventories, Revision, SubscriptionState, View};
+use crate::census::Timestamp;
+
+/// How long a reader waits for the newest view before an older one serves.
+const FRESH: Duration = Duration::from_secs(2);
+/// How long a reader waits where there is no view yet: less than a request may take.
+const FIRST: Duration = Duration::from_secs(10);
+
+/// How long a reader waits for a view.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Patience {
+    /// For the newest, if there is an older one.
+    pub fresh: Duration,
+    /// For any, if there is none yet.
+    pub first: Duration,
+}
+
+impl Patience {
+    /// For commands, which wait for the newest however long it takes.
+    pub const ENDLESS: Self = Self { fresh: Duration::MAX, first: Duration::MAX };
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { fresh: FRESH, first: FIRST }
+    }
+}
+
+/// A view as it is served.
+#[derive(Clone, Debug)]
+pub struct Served {
+    pub view: Arc<View>,
+    /// Whether there is something newer that it does not count; a newer view is being made then.
+    pub is_older: bool,
+}
+
+/// What ended the making of a view.
+type Outcome = Option<Result<Arc<View>, String>>;
+
+/// The views of a subscription.
+#[derive(Debug, Default)]
+pub(super) struct Views(Mutex<Known>);
+
+/// The newest views at the default instant and at another one, and those that are being made.
+#[derive(Debug, Default)]
+struct Known {
+    default: Option<Arc<View>>,
+    other: Option<Arc<View>>,
+    making: Vec<Making>,
+    /// Whether a reader got an older view since the newest was made.
+    served_older: bool,
+}
+
+#[derive(Debug)]
+struct Making {
+    as_of: Option<Timestamp>,
+    /// What it counts; `None` while it waits for its turn, and it counts whatever is known then.
+    counts: Option<Revision>,
+    end: watch::Receiver<Outcome>,
+}
+
+/// What a reader asks for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Wanted {
+    /// The instant that the reader named.
+    pub(super) as_of: Option<Timestamp>,
+    /// The instant of the count: that, or the default one.
+    pub(super) at: Timestamp,
+    pub(super) revision: Revision,
+}
+
+impl Wanted {
+    fn takes(&self, view: &View) -> bool {
+        view.revision.covers(self.revision) && view.as_of == self.at
+    }
+
+    /// As [`Self::takes`], for a view that was made after the reader asked: the default instant may have passed on.
+    fn takes_new(&self, view: &View) -> bool {
+        let is_later = self.as_of.is_none() && view.as_of > self.at;
+        self.takes(view) || is_later && view.revision.covers(self.revision)
+    }
+}
+
+impl Views {
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A kept view that is what a reader wants.
+    pub(super) fn find(&self, wanted: &Wanted) -> Option<Arc<View>> {
+        let known = self.known();
+        [&known.default, &known.other].into_iter().flatten().find(|view| wanted.takes(view)).cloned()
+    }
+
+    /// The newest view that a reader may get instead.
+    fn older(&self, wanted: &Wanted) -> Option<Arc<View>> {
+        let mut known = self.known();
+        let kept = match wanted.as_of {
+            None => known.default.clone(),
+            // The pages after the first one name its instant, which was the default one.
+            Some(at) => {
+                let kept = [&known.default, &known.other].into_iter().flatten();
+                kept.filter(|view| view.as_of == at).max_by_key(|view| view.made_at).cloned()
+            }
+        };
+        known.served_older |= kept.is_some();
+        kept
+    }
+
+    /// The end of the first view of that instant that is being made, whatever it counts.
+    fn first_end(&self, as_of: Option<Timestamp>) -> Option<watch::Receiver<Outcome>> {
+        Some(self.known().making.iter().find(|m| m.as_of == as_of)?.end.clone())
+    }
+
+    /// Notes what a view counts that is made now.
+    fn begin(&self, end: &watch::Sender<Outcome>, revision: Revision) {
+        let mut known = self.known();
+        if let Some(making) = known.making.iter_mut().find(|m| m.end.same_channel(&end.subscribe())) {
+            making.counts = Some(revision);
+        }
+    }
+
+    /// Keeps a view; returns whether a reader got an older one before.
+    fn keep(&self, as_of: Option<Timestamp>, view: &Arc<View>) -> bool {
+        let mut known = self.known();
+        let place = if as_of.is_none() { &mut known.default } else { &mut known.other };
+        let former = place.replace(Arc::clone(view));
+        let served_older = std::mem::take(&mut known.served_older);
+        drop(known);
+        // Freeing it may take long: not under the lock.
+        drop(former);
+        served_older
+    }
+
+    fn end(&self, end: &watch::Sender<Outcome>) {
+        self.known().making.retain(|m| !m.end.same_channel(&end.subscribe()));
+    }
+}
+
+impl Inventories {
+    /// Waits for the view that is wanted, or for as long as a reader has patience.
+    pub(super) async fn await_view(
+        &self,
+        state: &Arc<SubscriptionState>,
+        wanted: Wanted,
+        patience: Patience,
+    ) -> Result<Served, Refusal> {
+        let served = |view, is_older| Ok(Served { view, is_older });
+        let begun = Instant::now();
+        let until = |wait: Duration| begun.checked_add(wait);
+        loop {
+            if let Some(view) = state.views.find(&wanted) {
+                return served(view, false);
+            }
+            match ended(self.join(state, &wanted)?, until(patience.fresh)).await {
+                Some(made) => {
+                    let view = made?;
+                    if wanted.takes_new(&view) {
+                        return served(view, false);
+                    }
+                }
+                None => break,
+            }
+        }
+        if let Some(view) = state.views.older(&wanted) {
+            return served(view, true);
+        }
+        // What began first ends first; whatever it counts, it is the first that there is.
+        let first = state.views.first_end(wanted.as_of);
+        let made = match first {
+            Some(first) => ended(first, until(patience.first)).await.transpose()?,
+            None => None,
+        };
+        match made.or_else(|| state.views.older(&wanted)) {
+            Some(view) if wanted.takes_new(&view) => served(view, false),
+            Some(view) => served(view, true),
+            None => Err(Refusal::Busy { what: "this count is still being made", seconds: AGAIN }),
+        }
+    }
+
+    /// The end of a view that counts all that is wanted. Begins to make it unless somebody else did.
+    fn join(
+        &self,
+        state: &Arc<SubscriptionState>,
+        wanted: &Wanted,
+    ) -> Result<watch::Receiver<Outcome>, Refusal> {
+        let mut known = state.views.known();
+        let serves = |m: &&Making| {
+            m.as_of == wanted.as_of && m.counts.is_none_or(|counts| counts.covers(wanted.revision))
+        };
+        if let Some(making) = known.making.iter().find(serves) {
+            return Ok(making.end.clone());
+        }
+        // Of the present there are two at most: one that has begun, and one that everybody joins.
+        let place = wanted.as_of.map(|_| state.line.place()).transpose()?;
+        let (tell, end) = watch::channel(None);
+        known.making.push(Making { as_of: wanted.as_of, counts: None, end: end.clone() });
+        drop(known);
+        tokio::spawn(self.clone().make(Arc::clone(state), wanted.as_of, place, tell));
+        Ok(end)
+    }
+
+    /// Makes a view and keeps it.
+    async fn make(
+        self,
+        state: Arc<SubscriptionState>,
+        as_of: Option<Timestamp>,
+        place: Option<Place>,
+        tell: watch::Sender<Outcome>,
+    ) {
+        let tell = Arc::new(tell);
+        let (inventories, counted, told) = (self.clone(), Arc::clone(&state), Arc::clone(&tell));
+        let survey = move || {
+            let (facts, revision, decisions) = counted.snapshot();
+            counted.views.begin(&told, revision);
+            let now = inventories.clock.now();
+            let at = inventories.instant(&facts, as_of, now);
+            let (policy, classifier) = (&inventories.policy, &*inventories.classifier);
+            let view = View::new(&facts.inventory, &decisions, revision, policy, classifier, at, now);
+            let view = Arc::new(view);
+            if counted.views.keep(as_of, &view) {
+                // Pages that show the older one ask again.
+                counted.tell();
+            }
+            view
+        };
+        let outcome = self.surveys.run(&state.line, survey).await;
+        state.views.end(&tell);
+        drop(place);
+        tell.send_replace(Some(outcome.map_err(|refusal| refusal.to_string())));
+    }
+}
+
+/// What a view became, or nothing if it is not made by `deadline`; without one, waits for it.
+async fn ended(
+    mut end: watch::Receiver<Outcome>,
+    deadline: Option<Instant>,
+) -> Option<Result<Arc<View>, Refusal>> {
+    let outcome = async {
+        let ended = end.wait_for(Option::is_some).await;
+        let outcome = ended.ok().and_then(|outcome| outcome.clone());
+        outcome.unwrap_or_else(|| Err("the service is stopping".to_owned())).map_err(Refusal::Defect)
+    };
+    match deadline {
+        Some(deadline) => timeout_at(deadline, outcome).await.ok(),
+        None => Some(outcome.await),
+    }
+}
