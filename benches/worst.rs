@@ -18,7 +18,7 @@ use hostile::{KINDS, Kind};
 
 /// Frames of one run.
 const FRAMES: u32 = 1_024;
-const RUNS: u32 = 3;
+const RUNS: u32 = 7;
 /// Couplings of the table: all that it takes.
 const COUPLINGS: u32 = 200_000;
 /// The most that a frame may cost.

@@ -74,7 +74,8 @@ pub struct Said<'a> {
     /// The windows in which it was said. Repeated also if something else confirms it, or if the zone is heard too briefly
     /// to ask for that (I15b).
     pub windows: Windows,
-    /// Whether only one minute showed it, long after the device was known. It does not tell what the device is (I15b).
+    /// Whether it is said periodically, but only one minute showed it, long after the device was known. It does not tell what
+    /// the device is (I15b).
     pub late: bool,
 }
 

@@ -156,7 +156,8 @@ impl<'a> ZoneClassifier<'a> {
         let known = couplings.iter().map(|m| m.facts.first_seen).min();
         let said = |((field, value), (at, windows)): ((Field, &'a str), (Timestamp, Windows))| {
             let windows = if confirmed(field, at) { windows.confirmed() } else { windows };
-            let late = !windows.is_repeated() && known.is_some_and(|known| at.since(known) >= self.grace);
+            let is_new = known.is_some_and(|known| at.since(known) >= self.grace);
+            let late = field.family().is_periodic() && !windows.is_repeated() && is_new;
             Said { field, value, at, windows, late }
         };
         ClassifierInput {

@@ -59,6 +59,11 @@ pub enum Family {
 impl Family {
     /// How many families there are.
     pub const COUNT: usize = Self::Other as usize + 1;
+
+    /// Whether devices say such things every few seconds or minutes, so that one frame of them in a long time is odd.
+    pub const fn is_periodic(self) -> bool {
+        matches!(self, Self::Neighbour | Self::Bridge | Self::Routing)
+    }
 }
 
 macro_rules! fields {

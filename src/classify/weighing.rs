@@ -3,8 +3,8 @@
 //! Hits enter in the order of their weight in time: what the census concluded, then what was said in most windows, then
 //! what the registry says of the card, then what was said in one minute only, the earliest first. A group of hits that
 //! turns the category which the earlier ones decide is held if it was said in one minute, or in at most a quarter of the
-//! windows. Only its hits for other categories are. What was said in one minute, long after the device was known, decides
-//! no category either.
+//! windows. Only its hits for other categories are. What is said periodically, but was said in one minute long after the device
+//! was known, decides no category either.
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;

@@ -453,20 +453,16 @@ fn one_packet_says_nothing_against_what_a_known_host_does() {
 }
 
 #[test]
-fn one_word_does_not_tell_what_a_device_is_that_was_known_without_words_for_long() {
+fn one_hello_does_not_tell_what_a_device_is_that_was_known_without_words_for_long() {
     // A maker of many kinds of things, of whose device only ARP is heard.
     let mute = host([0x00, 0x00, 0x5e, 0x31, 4, 0x78], 78);
-    let network = |words: usize| {
+    let network = |hellos: usize| {
         let mut site = watched(|_| ());
         for round in 0..18 {
             site.now = super::site::START + (90 + round * 600) * 1_000_000_000;
             site.asks(mute);
-            if (12..12 + words).contains(&usize::try_from(round).unwrap()) {
+            if (12..12 + hellos).contains(&usize::try_from(round).unwrap()) {
                 ospf(&mut site, mute);
-                site.mdns(
-                    mute,
-                    &mdns::offer("cam", "cam", mute.ip, &[("_hap._tcp", 80, &["md=Cam", "ci=17"])]),
-                );
             }
         }
         site.counted()

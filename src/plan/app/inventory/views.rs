@@ -1,7 +1,7 @@
 //! The views of a subscription: which are kept, and which are being made.
 //!
 //! A view is made by a task of its own. Everybody who waits for the same view waits for the same task, and the task goes on
-//! when they leave: whoever asks next finds what it made. A reader takes a view that is being made only if it counts all that
+//! when they leave: the next one who asks finds what it made. A reader takes a view that is being made only if it counts all that
 //! was known when the reader asked, so an acknowledged upload is in every view that is not marked as an older one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +17,7 @@ use crate::census::Timestamp;
 
 /// How long a reader waits for the newest view before an older one serves.
 const FRESH: Duration = Duration::from_secs(2);
-/// How long a reader waits where there is no view yet: less than a request may take.
+/// How long a reader waits if there is no view yet: less than a request may take.
 const FIRST: Duration = Duration::from_secs(10);
 
 /// How long a reader waits for a view.
@@ -68,7 +68,7 @@ struct Known {
 #[derive(Debug)]
 struct Making {
     as_of: Option<Timestamp>,
-    /// What it counts; `None` while it waits for its turn, and it counts whatever is known then.
+    /// What it counts; `None` while it waits for its turn. It counts all that is known then.
     counts: Option<Revision>,
     end: watch::Receiver<Outcome>,
 }
@@ -121,7 +121,7 @@ impl Views {
         kept
     }
 
-    /// The end of the first view of that instant that is being made, whatever it counts.
+    /// The end of the first view of that instant that is being made. It need not count all that a reader wants.
     fn first_end(&self, as_of: Option<Timestamp>) -> Option<watch::Receiver<Outcome>> {
         Some(self.known().making.iter().find(|m| m.as_of == as_of)?.end.clone())
     }
@@ -179,7 +179,7 @@ impl Inventories {
         if let Some(view) = state.views.older(&wanted) {
             return served(view, true);
         }
-        // What began first ends first; whatever it counts, it is the first that there is.
+        // What began first ends first. Until then there is none, so it serves even if it does not count all.
         let first = state.views.first_end(wanted.as_of);
         let made = match first {
             Some(first) => ended(first, until(patience.first)).await.transpose()?,
