@@ -112,7 +112,7 @@ fn odd_frames(n: u32) -> [Vec<u8>; 2] {
         .write(&mut tunnel, &[&[8, 0, 0, 0, 0, 0, 1, 0], &inner[..]].concat())
         .unwrap();
     let mut fragment = frame(n);
-    fragment[18..22].copy_from_slice(&[c, d, 0x20, 0]);
+    fragment.splice(18..22, [c, d, 0x20, 0]);
     [tunnel, fragment]
 }
 

@@ -2,8 +2,8 @@
 //!
 //! At first use, the facts are loaded from the store. Each upload is joined with them after its commit. Before each use,
 //! facts and decisions catch up with what other services, or commands, wrote to the same database. A survey works on a
-//! snapshot of both, so uploads never wait for it; surveys wait in a line ([`surveys`]). A view is made when somebody asks
-//! for it, once for all who ask ([`views`]), and kept until there is a newer one. One view at another instant is kept, too:
+//! snapshot of both, so uploads never wait for it; surveys wait in a line (`surveys`). A view is made when somebody asks
+//! for it, once for all who ask (`views`), and kept until there is a newer one. One view at another instant is kept, too:
 //! a person who pages through a list asks for the same instant again.
 //!
 //! A view uses the decisions in force now, at any instant of the count: a correction also holds for the past. Snapshots,
@@ -238,7 +238,7 @@ impl Inventories {
     }
 
     /// Counts a subscription as it was at `as_of`, the start of a UTC day, and gives the survey to `read`. `known` tells
-    /// of a coupling of a zone when it had been seen last, as an earlier count found it; see [`Inventory::until`].
+    /// of a coupling of a zone when it had been seen last, as an earlier count found it; see [`Inventory::until`](crate::census::Inventory::until).
     /// Decisions are those that stood then. Returns the revision of the facts too.
     ///
     /// # Errors
