@@ -177,16 +177,18 @@ impl<'a> Bindings<'a> {
 
     /// The first frame of a card's couplings that belong to devices.
     pub(super) fn first_of(&self, mac: MacAddr) -> Option<Timestamp> {
-        let start = self.couplings.partition_point(|c| c.key.mac < mac);
-        let card = self.couplings.iter().skip(start).take_while(|c| c.key.mac == mac);
-        card.filter(|c| c.binding.is_local()).map(|c| c.facts.first_seen).min()
+        self.of(mac).filter(|c| c.binding.is_local()).map(|c| c.facts.first_seen).min()
     }
 
     /// The first frame of any of a card's couplings.
     pub(super) fn known_since(&self, mac: MacAddr) -> Option<Timestamp> {
+        self.of(mac).map(|c| c.facts.first_seen).min()
+    }
+
+    /// The couplings of a card.
+    fn of(&self, mac: MacAddr) -> impl Iterator<Item = &Bound<'a>> {
         let start = self.couplings.partition_point(|c| c.key.mac < mac);
-        let card = self.couplings.iter().skip(start).take_while(|c| c.key.mac == mac);
-        card.map(|c| c.facts.first_seen).min()
+        self.couplings.iter().skip(start).take_while(move |c| c.key.mac == mac)
     }
 
     /// The couplings that belong to devices: proven or inferred.

@@ -249,7 +249,8 @@ impl<'a> DeviceBuilder<'_, 'a> {
         let subject = self.classifier.subject(&device.couplings, device.forwards);
         let mut classification = self.classifier.classify(&subject, &mut self.shared);
         self.findings.extend(finding::held_words(self.zone, device, &classification));
-        self.findings.extend(self.turned(device, &subject, &classification));
+        let turned = self.turned(device, &subject, &classification);
+        self.findings.extend(turned);
         if let Some(set) = device.decided.as_deref().and_then(|d| d.over(&classification)) {
             classification = Arc::new(set);
         }
@@ -262,7 +263,7 @@ impl<'a> DeviceBuilder<'_, 'a> {
     /// The finding about a device whose words turned what its cards' makers told, if it said none until it had been known
     /// for long (I15d).
     fn turned(
-        &self,
+        &mut self,
         device: &Device<'a>,
         subject: &ClassifierInput<'_>,
         now: &Classification,
@@ -272,7 +273,7 @@ impl<'a> DeviceBuilder<'_, 'a> {
             return None;
         }
         let silent = ClassifierInput { macs: subject.macs.clone(), ..ClassifierInput::default() };
-        let before = self.classifier.classifier.classify(&silent).category;
+        let before = self.classifier.classify(&silent, &mut self.shared).category;
         let turned = before != Category::Unclassified && before != now.category;
         turned.then(|| Finding::turned_late(self.zone, device.mac, before, now.category, since))
     }

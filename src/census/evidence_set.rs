@@ -48,7 +48,6 @@ impl EvidenceSet {
         said.sort_unstable();
         said.dedup();
         // No more of one field can stay.
-
         let first =
             said.chunk_by(|a, b| a.0 == b.0).flat_map(|of_field| of_field.iter().take(VALUES_PER_FIELD));
         let heard: Vec<Heard<'_>> =
