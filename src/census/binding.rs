@@ -44,7 +44,7 @@ impl Binding {
 }
 
 /// Why a MAC forwards (I6): the first reason that applies, in this order.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Forwards {
     /// A DHCP router option names this address of it.
     RouterOption(IpAddr),

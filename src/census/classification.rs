@@ -1,5 +1,7 @@
 //! Classification: the interface between the census and a classifier.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::binding::Forwards;
@@ -65,7 +67,7 @@ impl Category {
 }
 
 /// One thing that a device said, over all its couplings and stations.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Said<'a> {
     pub field: Field,
     pub value: &'a str,
@@ -86,7 +88,7 @@ impl<'a> From<&'a Evidence> for Said<'a> {
 }
 
 /// Everything that a classifier gets to know about one device.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct ClassifierInput<'a> {
     /// Sorted.
     pub macs: Vec<MacAddr>,
@@ -149,6 +151,11 @@ impl Classification {
 /// Classifies devices. An implementation is a pure function of its input.
 pub trait Classifier {
     fn classify(&self, subject: &ClassifierInput<'_>) -> Classification;
+
+    /// As [`Self::classify`]. A classifier that keeps its answers gives out the same one again.
+    fn conclude(&self, subject: &ClassifierInput<'_>) -> Arc<Classification> {
+        Arc::new(self.classify(subject))
+    }
 
     /// A key for a device with one card, without evidence and without forwarding. Devices with the same key must get the
     /// same classification, which the survey then computes once: a flood makes a million such devices. `None` opts out.

@@ -3,6 +3,7 @@
 //! Setting a decision returns the one it replaces. So a change can be recorded as before and after, and undone exactly.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::coupling::CouplingKey;
 use super::decision::{Decision, Object, Property};
@@ -33,11 +34,12 @@ impl ZoneDecisions {
     }
 }
 
-/// All decisions of a subscription. Empty on the sensor.
+/// All decisions of a subscription. Empty on the sensor. A clone shares the zones and the managed list: each is copied when
+/// one of the clones changes it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Decisions {
-    zones: BTreeMap<String, ZoneDecisions>,
-    pub(super) managed: ManagedList,
+    zones: BTreeMap<String, Arc<ZoneDecisions>>,
+    managed: Arc<ManagedList>,
     len: usize,
 }
 
@@ -51,11 +53,22 @@ impl Decisions {
     }
 
     pub fn of_zone(&self, zone: &str) -> Option<&ZoneDecisions> {
-        self.zones.get(zone)
+        self.zones.get(zone).map(|zone| &**zone)
     }
 
     pub fn managed(&self) -> &ManagedList {
         &self.managed
+    }
+
+    /// Whether a survey of the zone says the same under both: what stands on the zone and on all zones is shared.
+    pub fn shares_zone(&self, other: &Self, zone: &str) -> bool {
+        let same = match (self.zones.get(zone), other.zones.get(zone)) {
+            (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+            (None, None) => true,
+            _ => false,
+        };
+        same && (Arc::ptr_eq(&self.managed, &other.managed)
+            || self.managed.is_empty() && other.managed.is_empty())
     }
 
     /// The decision on an object.
@@ -74,7 +87,7 @@ impl Decisions {
     pub fn set(&mut self, object: &Object, decision: Option<Decision>) -> Option<Decision> {
         let added = usize::from(decision.is_some());
         let before = match object {
-            Object::Managed(key) => self.managed.set(key, decision),
+            Object::Managed(key) => Arc::make_mut(&mut self.managed).set(key, decision),
             Object::Property(zone, key, property) => {
                 self.change(zone, |z| put(&mut z.properties, (*key, *property), decision))
             }
@@ -89,7 +102,7 @@ impl Decisions {
     /// Changes a zone's decisions, and drops the zone if none are left.
     fn change<T>(&mut self, zone: &str, change: impl FnOnce(&mut ZoneDecisions) -> T) -> T {
         if let Some(known) = self.zones.get_mut(zone) {
-            let out = change(known);
+            let out = change(Arc::make_mut(known));
             if known.is_empty() {
                 self.zones.remove(zone);
             }
@@ -98,7 +111,7 @@ impl Decisions {
         let mut new = ZoneDecisions::default();
         let out = change(&mut new);
         if !new.is_empty() {
-            self.zones.insert(zone.to_owned(), new);
+            self.zones.insert(zone.to_owned(), Arc::new(new));
         }
         out
     }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::IpAddr;
+use std::ops::RangeInclusive;
 use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use super::sign::Sign;
 use super::stretches::Clock;
 use super::time::Timestamp;
 use super::trust;
-use super::verdict::{Standing, Verdict, verdict};
+use super::verdict::{Standing, Verdict, both, verdict};
 use super::windows::Windows;
 
 /// The id of a device: 16 hex digits, made of its zone and its earliest coupling. It is stable as long as that coupling
@@ -187,7 +188,7 @@ impl<'a> ZoneClassifier<'a> {
             }
             _ => None,
         };
-        let classify = || Arc::new(self.classifier.classify(subject));
+        let classify = || self.classifier.conclude(subject);
         match silent {
             Some(key) => Arc::clone(shared.entry(key).or_insert_with(classify)),
             None => classify(),
@@ -205,6 +206,8 @@ pub(super) struct DeviceBuilder<'s, 'a> {
     pub(super) clock: &'s Clock,
     pub(super) policy: &'s Policy,
     pub(super) as_of: Timestamp,
+    /// The instants at which the verdicts on all devices that were built are the same.
+    pub(super) holds: RangeInclusive<Timestamp>,
     /// Classifications that devices without evidence share, by the classifier's key.
     pub(super) shared: HashMap<String, Arc<Classification>>,
     /// The findings about the devices that were built.
@@ -278,7 +281,7 @@ impl<'a> DeviceBuilder<'_, 'a> {
         turned.then(|| Finding::turned_late(self.zone, device.mac, before, now.category, since))
     }
 
-    fn judge(&self, device: &mut Device<'a>) {
+    fn judge(&mut self, device: &mut Device<'a>) {
         let decided = device.decided.as_deref();
         let standing = Standing {
             category: device.category,
@@ -288,6 +291,7 @@ impl<'a> DeviceBuilder<'_, 'a> {
             deleted_at: decided.and_then(DeviceDecisions::deleted_at),
         };
         device.verdict = verdict(&standing, self.policy, self.as_of);
+        self.holds = both(&self.holds, &standing.holds(self.policy, self.as_of));
     }
 }
 

@@ -41,6 +41,25 @@ impl Census {
         self.commitment = commitment(self.billable);
     }
 
+    /// Adds the numbers of another zone.
+    pub fn add(&mut self, other: &Self) {
+        let Self { network, iot, billable, commitment: _, strict_couplings, excluded, lower_bound } = other;
+        self.network += network;
+        self.iot += iot;
+        self.billable += billable;
+        self.commitment = commitment(self.billable);
+        self.strict_couplings += strict_couplings;
+        for (verdict, number) in excluded {
+            match self.excluded.get_mut(verdict) {
+                Some(known) => *known += number,
+                None => {
+                    self.excluded.insert(verdict.clone(), *number);
+                }
+            }
+        }
+        self.lower_bound |= lower_bound;
+    }
+
     /// Whether the ledger closes twice: the devices by verdict add up to `devices`, and `member_couplings` (the
     /// couplings of all devices) with the coupling lines add up to the strict couplings.
     pub fn closes(&self, devices: u64, member_couplings: u64) -> bool {

@@ -4,8 +4,10 @@
 //! address, and only the device that used the address last, because addresses change hands. An entry with a MAC never
 //! matches by its address: another MAC there contradicts it. An entry holds if the survey's instant is in `[from, to)`.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
+use std::ops::{Bound, RangeInclusive};
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,8 @@ pub struct ManagedList {
     entries: BTreeMap<ManagedKey, Decision>,
     by_mac: BTreeMap<MacAddr, Vec<ManagedKey>>,
     by_ip: BTreeMap<IpAddr, Vec<ManagedKey>>,
+    /// The instants at which entries begin and end to hold, each with the number of entries.
+    turns: BTreeMap<Timestamp, usize>,
 }
 
 /// How an entry matched a device.
@@ -76,10 +80,29 @@ impl ManagedList {
             },
             _ => {}
         }
-        match decision {
+        for turn in decision.iter().flat_map(turns) {
+            *self.turns.entry(turn).or_default() += 1;
+        }
+        let before = match decision {
             Some(decision) => self.entries.insert(key.clone(), decision),
             None => self.entries.remove(key),
+        };
+        for turn in before.iter().flat_map(turns) {
+            if let Entry::Occupied(mut number) = self.turns.entry(turn) {
+                *number.get_mut() -= 1;
+                if *number.get() == 0 {
+                    number.remove();
+                }
+            }
         }
+        before
+    }
+
+    /// The instants at which the same entries hold as at `as_of`.
+    pub(super) fn span(&self, as_of: Timestamp) -> RangeInclusive<Timestamp> {
+        let first = self.turns.range(..=as_of).next_back().map_or(Timestamp::MIN, |(turn, _)| *turn);
+        let next = self.turns.range((Bound::Excluded(as_of), Bound::Unbounded)).next();
+        first..=next.map_or(Timestamp::MAX, |(turn, _)| turn.plus(-1))
     }
 
     /// For each address of an entry without a MAC: the local coupling of the zone that used it last.
@@ -124,6 +147,15 @@ impl ManagedList {
         };
         Some(ManagedMatch { entry: entry.clone(), to, by, decision })
     }
+}
+
+/// When an entry begins to hold and when it ends.
+fn turns(entry: &Decision) -> impl Iterator<Item = Timestamp> + use<> {
+    let (from, to) = match entry.ruling {
+        Ruling::Managed { from, to } => (Some(from), to),
+        _ => (None, None),
+    };
+    from.into_iter().chain(to)
 }
 
 fn add<K: Ord>(index: &mut BTreeMap<K, Vec<ManagedKey>>, at: K, key: &ManagedKey) {

@@ -51,6 +51,7 @@ mod trust;
 mod tunnel;
 mod unread;
 mod verdict;
+mod zone_survey;
 
 #[cfg(test)]
 mod decision_laws;
@@ -98,3 +99,4 @@ pub use time::Timestamp;
 pub use tunnel::{TUNNEL_DEPTH, Tunnel, TunnelKey, TunnelKind, TunnelKinds, TunnelMarks};
 pub use unread::{MostlyUnread, NotUnderstood, Unread, UnreadEntry, UnreadKind};
 pub use verdict::{Standing, Verdict, commitment, verdict};
+pub use zone_survey::ZoneSurvey;

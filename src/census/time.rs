@@ -22,6 +22,11 @@ pub const DAY: i64 = 24 * HOUR;
 pub struct Timestamp(pub i64);
 
 impl Timestamp {
+    /// The first instant.
+    pub(crate) const MIN: Self = Self(i64::MIN);
+    /// The last instant.
+    pub(crate) const MAX: Self = Self(i64::MAX);
+
     pub const fn from_secs(secs: i64) -> Self {
         Self(secs.saturating_mul(SECOND))
     }

@@ -212,6 +212,16 @@ impl Zone {
         }
     }
 
+    /// The facts that count: with those of the tunnels that are trusted (I13).
+    pub fn admitted(&self, policy: &Policy) -> Cow<'_, Self> {
+        if admissible(self, policy).is_empty() {
+            return Cow::Borrowed(self);
+        }
+        let mut own = self.clone();
+        own.admit(policy);
+        Cow::Owned(own)
+    }
+
     /// Joins `other` without a copy of its facts.
     fn absorb(&mut self, other: Self) {
         self.segment.merge(&other.segment);

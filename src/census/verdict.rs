@@ -1,5 +1,7 @@
 //! The verdict (`docs/rules.md`, Verdict): the one function that decides what counts.
 
+use std::ops::RangeInclusive;
+
 use serde::{Deserialize, Serialize};
 
 use super::classification::Category;
@@ -121,6 +123,29 @@ pub struct Standing {
     pub managed: bool,
     /// Frames up to this instant do not bring it back; `None` unless a person deleted it.
     pub deleted_at: Option<Timestamp>,
+}
+
+impl Standing {
+    /// The instants at which the verdict is the one at `as_of`: only idleness depends on the instant.
+    pub(super) fn holds(&self, policy: &Policy, as_of: Timestamp) -> RangeInclusive<Timestamp> {
+        let (last, first) =
+            (self.last_seen.plus(policy.idle_after), self.last_seen.plus(policy.idle_after).plus(1));
+        if verdict(self, policy, last) == verdict(self, policy, first) {
+            Timestamp::MIN..=Timestamp::MAX
+        } else if as_of <= last {
+            Timestamp::MIN..=last
+        } else {
+            first..=Timestamp::MAX
+        }
+    }
+}
+
+/// The instants that both have.
+pub(super) fn both(
+    a: &RangeInclusive<Timestamp>,
+    b: &RangeInclusive<Timestamp>,
+) -> RangeInclusive<Timestamp> {
+    *a.start().max(b.start())..=*a.end().min(b.end())
 }
 
 /// Decides whether a device counts at `as_of`: the first rule that applies (`docs/rules.md`, Verdict).

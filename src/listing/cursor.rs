@@ -13,7 +13,7 @@ const LENGTH: usize = 4_096;
 /// The last device of a page.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Cursor {
+pub(crate) struct Cursor<'d> {
     /// The fingerprint of the list's filter and order.
     pub(super) list: String,
     /// The order, for people who decode the cursor.
@@ -21,7 +21,7 @@ pub(crate) struct Cursor {
     /// The instant of the list.
     pub(super) as_of: Timestamp,
     /// The device's sort key.
-    pub(super) key: SortKey,
+    pub(super) key: SortKey<'d>,
     pub(super) id: String,
 }
 
@@ -38,14 +38,14 @@ pub enum BadCursor {
     OtherList,
 }
 
-impl Cursor {
+impl Cursor<'_> {
     pub(super) fn write(&self) -> String {
         URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).unwrap_or_default())
     }
 
-    pub(super) fn read(text: &str, list: &str) -> Result<Self, BadCursor> {
+    pub(super) fn read(text: &str, list: &str) -> Result<Cursor<'static>, BadCursor> {
         let bytes = if text.len() > LENGTH { None } else { URL_SAFE_NO_PAD.decode(text).ok() };
-        let cursor: Option<Self> = bytes.and_then(|b| serde_json::from_slice(&b).ok());
+        let cursor: Option<Cursor<'static>> = bytes.and_then(|b| serde_json::from_slice(&b).ok());
         let cursor = cursor.ok_or(BadCursor::Unreadable)?;
         if cursor.list == list { Ok(cursor) } else { Err(BadCursor::OtherList) }
     }

@@ -41,8 +41,8 @@ impl Csv {
     }
 
     /// The rows of some devices.
-    pub(crate) fn rows<'d>(&self, devices: impl Iterator<Item = &'d DeviceEntry>) -> Vec<u8> {
-        rows(devices.map(|d| self.columns.iter().map(|c| c.text(d, self.as_of, &self.policy)).collect()))
+    pub(crate) fn rows(&self, devices: impl Iterator<Item = DeviceEntry>) -> Vec<u8> {
+        rows(devices.map(|d| self.columns.iter().map(|c| c.text(&d, self.as_of, &self.policy)).collect()))
     }
 }
 
@@ -82,17 +82,17 @@ impl Ndjson {
     }
 
     /// The lines of some devices.
-    pub(crate) fn lines<'d>(&self, devices: impl Iterator<Item = &'d DeviceEntry>) -> Vec<u8> {
+    pub(crate) fn lines(&self, devices: impl Iterator<Item = DeviceEntry>) -> Vec<u8> {
         let mut out = Vec::new();
         for device in devices {
             let line = match &self.columns {
                 Some(columns) => {
                     let text =
-                        |c: &Column| (c.key().to_owned(), c.text(device, self.as_of, &self.policy).into());
+                        |c: &Column| (c.key().to_owned(), c.text(&device, self.as_of, &self.policy).into());
                     Value::Object(columns.iter().map(text).collect::<Map<_, Value>>())
                 }
                 None => {
-                    let mut line = serde_json::to_value(device).unwrap_or_default();
+                    let mut line = serde_json::to_value(&device).unwrap_or_default();
                     if let Value::Object(members) = &mut line {
                         members.insert("as_of".to_owned(), self.as_of.to_string().into());
                         members.insert("policy".to_owned(), self.policy.clone().into());

@@ -7,8 +7,9 @@ use utoipa::IntoParams;
 use super::column::{BadColumn, Sort, SortKey};
 use super::cursor::{BadCursor, Cursor};
 use super::error::{BadFilter, BadList};
-use crate::census::{Category, Importance, Timestamp, Verdict};
-use crate::wire::DeviceEntry;
+use super::rows::Rows;
+use crate::census::{Category, DeviceDecisions, DeviceId, Importance, Timestamp, Verdict};
+use crate::wire::DeviceRow;
 
 /// Words that are searched for; further words are ignored.
 const WORDS: usize = 8;
@@ -91,13 +92,19 @@ impl Filter {
     ///
     /// # Errors
     /// If it belongs to another list.
-    pub(super) fn cursor(&self) -> Result<Option<Cursor>, BadCursor> {
+    pub(super) fn cursor(&self) -> Result<Option<Cursor<'static>>, BadCursor> {
         given(&self.after).map(|text| Cursor::read(text, &self.fingerprint())).transpose()
     }
 
     /// The cursor of the page after a device.
-    pub(super) fn cursor_after(&self, sort: Sort, as_of: Timestamp, key: SortKey, id: String) -> String {
-        Cursor { list: self.fingerprint(), sort: sort.key_text(), as_of, key, id }.write()
+    pub(super) fn cursor_after(
+        &self,
+        sort: Sort,
+        as_of: Timestamp,
+        key: SortKey<'_>,
+        id: DeviceId,
+    ) -> String {
+        Cursor { list: self.fingerprint(), sort: sort.key_text(), as_of, key, id: id.to_string() }.write()
     }
 
     /// The requested instant, or else that of the previous page.
@@ -157,33 +164,35 @@ impl<'f> Matcher<'f> {
         })
     }
 
-    pub(super) fn matches(&self, d: &DeviceEntry) -> bool {
-        let managed = || d.decided.as_ref().is_some_and(|d| d.managed.is_some());
-        self.category.is_none_or(|c| d.category == c)
+    /// Places of the devices of a zone that match.
+    pub(super) fn places<'s, 'v: 's>(
+        &'s self,
+        rows: &'v Rows,
+    ) -> impl Iterator<Item = (usize, &'v DeviceRow)> + use<'s, 'v, 'f> {
+        let is_here = self.zone.is_none_or(|zone| rows.zone().is_none_or(|name| name == zone));
+        let searches = !self.words.is_empty();
+        let all = if is_here && !searches { rows.len() } else { 0 };
+        let found = (is_here && searches).then(|| rows.having(&self.words));
+        (0..all)
+            .chain(found.into_iter().flatten())
+            .filter_map(|place| Some((place, rows.get(place)?)))
+            .filter(|(_, row)| self.matches(row))
+    }
+
+    /// Whether a device that has the words matches.
+    fn matches(&self, d: &DeviceRow) -> bool {
+        let (what, decided) = (&*d.what, d.decided.as_deref());
+        let importance = || decided.and_then(DeviceDecisions::importance).unwrap_or_default();
+        let tags = || decided.into_iter().flat_map(DeviceDecisions::tags);
+        self.category.is_none_or(|c| what.category == c)
             && self.verdict.is_none_or(|v| d.verdict == v)
-            && self.zone.is_none_or(|z| d.zone == z)
-            && self.kind.is_none_or(|k| d.kind == k)
+            && self.kind.is_none_or(|k| *what.kind == *k)
             && self
                 .vendor
                 .as_ref()
-                .is_none_or(|v| d.vendor.as_ref().is_some_and(|of| of.to_lowercase() == *v))
-            && self.tag.as_ref().is_none_or(|t| d.tags.iter().any(|tag| tag.to_lowercase() == *t))
-            && self.importance.is_none_or(|i| d.importance.unwrap_or_default() == i)
-            && self.managed.is_none_or(|m| managed() == m)
-            && (self.words.is_empty() || self.has_words(d))
-    }
-
-    fn has_words(&self, d: &DeviceEntry) -> bool {
-        let mut text = format!("{} {} {} {} {} {}", d.id, d.ip, d.mac, d.kind, d.zone, d.verdict.id());
-        let told = [&d.name, &d.vendor, &d.model, &d.os, &d.firmware, &d.location].into_iter().flatten();
-        for part in told.chain(&d.tags) {
-            text.push(' ');
-            text.push_str(part);
-        }
-        for c in &d.couplings {
-            text.push_str(&format!(" {} {}", c.ip, c.mac));
-        }
-        let text = text.to_lowercase();
-        self.words.iter().all(|word| text.contains(word.as_str()))
+                .is_none_or(|v| what.vendor.as_ref().is_some_and(|of| of.to_lowercase() == *v))
+            && self.tag.as_ref().is_none_or(|t| tags().any(|tag| tag.to_lowercase() == *t))
+            && self.importance.is_none_or(|i| importance() == i)
+            && self.managed.is_none_or(|m| decided.is_some_and(|d| d.managed.is_some()) == m)
     }
 }

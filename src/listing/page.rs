@@ -1,13 +1,17 @@
 //! One page of a list.
 
+use std::cmp::Ordering;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::column::SortKey;
+use super::cursor::BadCursor;
 use super::error::BadList;
 use super::filter::{Filter, Matcher};
-use crate::census::{Category, Timestamp, time::rfc3339};
-use crate::wire::DeviceEntry;
+use super::rows::Rows;
+use crate::census::{Category, DeviceId, Timestamp, time::rfc3339};
+use crate::wire::{DeviceEntry, DeviceRow};
 
 /// Devices on a page by default.
 pub(crate) const PAGE: usize = 100;
@@ -31,10 +35,10 @@ pub struct Tabs {
 
 impl Tabs {
     /// Counts all devices by category.
-    pub fn new(devices: &[DeviceEntry]) -> Self {
-        let mut tabs = Self { all: devices.len() as u64, ..Self::default() };
-        for device in devices {
-            *match device.category {
+    pub(crate) fn new(rows: &Rows) -> Self {
+        let mut tabs = Self { all: rows.len() as u64, ..Self::default() };
+        for row in rows.iter() {
+            *match row.what.category {
                 Category::ComputerMobile => &mut tabs.computer_mobile,
                 Category::Network => &mut tabs.network,
                 Category::Iot => &mut tabs.iot,
@@ -42,6 +46,16 @@ impl Tabs {
             } += 1;
         }
         tabs
+    }
+
+    /// Adds the devices of another zone.
+    pub(crate) fn add(&mut self, other: &Self) {
+        let Self { all, computer_mobile, network, iot, unclassified } = other;
+        self.all += all;
+        self.computer_mobile += computer_mobile;
+        self.network += network;
+        self.iot += iot;
+        self.unclassified += unclassified;
     }
 
     /// The number of devices in each category, in the order of the tabs.
@@ -75,56 +89,103 @@ pub(crate) struct DevicePage {
     pub devices: Vec<DeviceEntry>,
 }
 
+/// A device with its place in the order of a list.
+type Keyed<'v> = (SortKey<'v>, &'v DeviceRow);
+
 impl DevicePage {
-    /// The page of `devices` that `filter` asks for; `tabs` are those of all of them. Their verdicts are those at `as_of`:
-    /// [`Filter::instant`], if it names one.
+    /// The page of the devices of `zones` that `filter` asks for; `tabs` are those of all of them. Their verdicts are those
+    /// at `as_of`: [`Filter::instant`], if it names one.
     ///
     /// # Errors
     /// If the filter, the order or the cursor cannot be read, or the cursor belongs to another list.
-    pub(crate) fn new(
-        devices: &[DeviceEntry],
+    pub(crate) fn new<'v>(
+        zones: impl Iterator<Item = &'v Rows>,
         tabs: Tabs,
         as_of: Timestamp,
         filter: &Filter,
     ) -> Result<Self, BadList> {
         let sort = filter.order()?;
         let cursor = filter.cursor()?;
+        let before: Option<(_, DeviceId)> = match &cursor {
+            Some(c) => Some((&c.key, c.id.parse().map_err(|_| BadCursor::Unreadable)?)),
+            None => None,
+        };
         let limit = filter.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
         let matcher = Matcher::new(filter)?;
-        let matching: Vec<&DeviceEntry> = devices.iter().filter(|d| matcher.matches(d)).collect();
-        let total = matching.len();
-        let keyed = matching.into_iter().map(|d| (sort.key(d), d));
-        let after = |(key, d): &(SortKey, &DeviceEntry)| {
-            cursor.as_ref().is_none_or(|c| sort.compare((key, &d.id), (&c.key, &c.id)).is_gt())
-        };
-        let mut rest: Vec<(SortKey, &DeviceEntry)> = keyed.filter(after).collect();
-        let order = |a: &(SortKey, &DeviceEntry), b: &(SortKey, &DeviceEntry)| {
-            sort.compare((&a.0, &a.1.id), (&b.0, &b.1.id))
-        };
-        // Only the page needs sorting, not the thousands after it.
-        let more = rest.len() > limit;
-        if more {
-            rest.select_nth_unstable_by(limit, order);
-            rest.truncate(limit);
+        let mut total = 0;
+        // One more than the page tells whether there is another.
+        let mut first = Smallest::new(limit + 1, |a: &Keyed<'v>, b: &Keyed<'v>| {
+            sort.compare((&a.0, a.1.id), (&b.0, b.1.id))
+        });
+        for rows in zones {
+            for (_, row) in matcher.places(rows) {
+                total += 1;
+                let key = sort.key(row);
+                if before.is_none_or(|before| sort.compare((&key, row.id), before).is_gt()) {
+                    first.push((key, row));
+                }
+            }
         }
-        rest.sort_unstable_by(order);
-        let next = rest.last().cloned().filter(|_| more);
-        let next = next.map(|(key, d)| filter.cursor_after(sort, as_of, key, d.id.clone()));
-        let page = rest.into_iter().map(|(_, d)| d.clone()).collect();
-        Ok(Self { as_of, total, tabs, next, devices: page })
+        let mut page = first.sorted();
+        let more = page.len() > limit;
+        page.truncate(limit);
+        let last = page.last().filter(|_| more);
+        let next = last.map(|(key, row)| filter.cursor_after(sort, as_of, key.clone(), row.id));
+        let devices = page.into_iter().map(|(_, row)| row.entry(None)).collect();
+        Ok(Self { as_of, total, tabs, next, devices })
     }
 }
 
-/// The indexes in `devices` of all that match, in the order of the request.
+/// The smallest of many, without sorting the others.
+struct Smallest<T, F> {
+    /// Once it was cut, the last of the first `most` is the largest of them.
+    kept: Vec<T>,
+    most: usize,
+    is_cut: bool,
+    order: F,
+}
+
+impl<T, F: Fn(&T, &T) -> Ordering> Smallest<T, F> {
+    const fn new(most: usize, order: F) -> Self {
+        Self { kept: Vec::new(), most, is_cut: false, order }
+    }
+
+    fn push(&mut self, new: T) {
+        let largest = self.kept.get(self.most.saturating_sub(1)).filter(|_| self.is_cut);
+        if largest.is_some_and(|largest| (self.order)(&new, largest).is_ge()) {
+            return;
+        }
+        self.kept.push(new);
+        if self.kept.len() >= 4 * self.most {
+            self.kept.select_nth_unstable_by(self.most.saturating_sub(1), &self.order);
+            self.kept.truncate(self.most);
+            self.is_cut = true;
+        }
+    }
+
+    fn sorted(mut self) -> Vec<T> {
+        self.kept.sort_unstable_by(&self.order);
+        self.kept.truncate(self.most);
+        self.kept
+    }
+}
+
+/// The places of all devices that match, as numbers of the zone and of the device in it, in the order of the request.
 ///
 /// # Errors
 /// If the filter or the order cannot be read.
-pub(crate) fn places(devices: &[DeviceEntry], filter: &Filter) -> Result<Vec<usize>, BadList> {
+pub(crate) fn places<'v>(
+    zones: impl Iterator<Item = &'v Rows>,
+    filter: &Filter,
+) -> Result<Vec<(u32, u32)>, BadList> {
     let sort = filter.order()?;
     let matcher = Matcher::new(filter)?;
-    let matching = devices.iter().enumerate().filter(|(_, d)| matcher.matches(d));
-    let mut keyed: Vec<(SortKey, &str, usize)> =
-        matching.map(|(place, d)| (sort.key(d), d.id.as_str(), place)).collect();
-    keyed.sort_unstable_by(|a, b| sort.compare((&a.0, a.1), (&b.0, b.1)));
-    Ok(keyed.into_iter().map(|(.., place)| place).collect())
+    let number = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
+    let mut keyed: Vec<(Keyed<'v>, (u32, u32))> = Vec::new();
+    for (zone, rows) in zones.enumerate() {
+        let found = matcher.places(rows);
+        keyed.extend(found.map(|(place, row)| ((sort.key(row), row), (number(zone), number(place)))));
+    }
+    keyed.sort_unstable_by(|((a, x), _), ((b, y), _)| sort.compare((a, x.id), (b, y.id)));
+    Ok(keyed.into_iter().map(|(_, place)| place).collect())
 }

@@ -80,7 +80,7 @@ impl Metrics {
 
     /// Shows the numbers of a view.
     pub fn census(&self, subscription: &SubscriptionId, view: &View) {
-        let census = &view.document.census;
+        let census = &view.census;
         for verdict in Verdict::ALL {
             let number = match verdict {
                 Verdict::CountedNetwork => census.network,

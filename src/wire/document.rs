@@ -1,11 +1,14 @@
 //! The inventory document `netcensus.inventory/1`, which `replay --json` and the plan service print
 //! (`docs/formats.md`).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
-use super::decisions::{self, DecisionsEntry};
+use super::decisions::DecisionsEntry;
 use super::evidence::EvidenceEntry;
 use super::frames::FrameNumbers;
+use super::row::DeviceRow;
 use crate::census::{
     Binding, Category, Census, CouplingState, Device, Finding, Importance, MacAddr, Routed, Survey,
     Timestamp, Unaddressed, UnlistedFindings, UnreadEntry, Verdict, time::rfc3339,
@@ -231,49 +234,7 @@ impl Serialize for DeviceEntries<'_, '_> {
 
 impl DeviceEntry {
     pub fn new(device: &Device<'_>, frames: Option<&FrameNumbers>) -> Self {
-        let what = device.classification();
-        let decided = device.decided.as_deref();
-        Self {
-            id: device.id.to_string(),
-            zone: device.zone.to_owned(),
-            mac: device.mac,
-            ip: device.ip,
-            couplings: device
-                .couplings
-                .iter()
-                .map(|m| CouplingEntry {
-                    mac: m.key.mac,
-                    ip: m.key.ip,
-                    binding: m.binding,
-                    vlan: m.facts.vlans().to_vec(),
-                    first_seen: m.facts.first_seen,
-                    last_seen: m.facts.last_seen,
-                    state: m.state,
-                })
-                .collect(),
-            category: what.category,
-            kind: what.kind.clone(),
-            roles: what.roles.clone(),
-            vendor: what.vendor.clone(),
-            model: what.model.clone(),
-            os: what.os.clone(),
-            firmware: what.firmware.clone(),
-            name: what.name.clone(),
-            random_mac: device.random_mac,
-            location: decided.and_then(|d| d.location()).map(str::to_owned),
-            tags: decided.map(|d| d.tags().to_vec()).unwrap_or_default(),
-            importance: decided.and_then(|d| d.importance()),
-            confidence: f64::from(what.confidence) / 100.0,
-            first_seen: device.first_seen,
-            last_seen: device.last_seen,
-            verdict: device.verdict,
-            decided: decided.map(DecisionsEntry::from),
-            evidence: decided
-                .into_iter()
-                .flat_map(decisions::evidence)
-                .chain(what.reasons.iter().map(|r| EvidenceEntry::new(r, frames)))
-                .collect(),
-        }
+        DeviceRow::new(device, &Arc::from(device.zone)).entry(frames)
     }
 }
 
@@ -282,8 +243,8 @@ impl From<&Unaddressed> for UnaddressedEntry {
         Self {
             mac: u.mac,
             category: u.classification.category,
-            kind: u.classification.kind.clone(),
-            name: u.classification.name.clone(),
+            kind: String::from(&*u.classification.kind),
+            name: u.classification.name.as_deref().map(str::to_owned),
         }
     }
 }

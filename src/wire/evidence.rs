@@ -29,9 +29,9 @@ impl EvidenceEntry {
     pub fn new(reason: &Reason, frames: Option<&FrameNumbers>) -> Self {
         Self {
             field: reason.field.name().to_owned(),
-            value: reason.value.clone(),
-            rule: reason.rule.clone(),
-            says: reason.says.clone(),
+            value: String::from(&*reason.value),
+            rule: String::from(&*reason.rule),
+            says: String::from(&*reason.says),
             weight: reason.weight,
             frame: reason.at.and_then(|at| frames?.number(at)),
             at: reason.at,

@@ -3,40 +3,22 @@
 
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::decisions::{self, DecisionsEntry, coupling_text};
+use super::decisions::{DecisionsEntry, coupling_text};
 use super::document::DeviceEntry;
 use super::evidence::EvidenceEntry;
 use super::frames::FrameNumbers;
+use super::row::{DeviceRow, Shown};
 use crate::census::{
-    Binding, Category, Coupling, CouplingKey, CouplingLine, CouplingState, Device, Evidence, JoinReason,
-    MacAddr, Mark, Policy, Reason, Rung, Sign, Signs, Survey, Timestamp, Unaddressed, Verdict, ladder,
-    time::rfc3339, verdict_changes,
+    Binding, Category, CouplingKey, CouplingLine, CouplingState, Device, Evidence, Join, JoinReason, MacAddr,
+    Mark, Policy, Reason, Rung, Sign, Survey, Timestamp, Unaddressed, Verdict, Zone, ladder, time::rfc3339,
+    verdict_changes,
 };
 
 const SCHEMA: &str = "netcensus.explanation/1";
-
-/// The parts of an explanation that the inventory document does not have. The plan service keeps them beside it.
-#[derive(Clone, Debug, Default)]
-pub struct Detail {
-    pub joins: Vec<JoinAnswer>,
-    /// Why one of its MACs forwards, if one does.
-    pub forwards: Option<String>,
-    /// What showed each coupling, in the order of the device's couplings.
-    pub shown: Vec<Shown>,
-    /// The titles of the rules, in the order of the document's evidence.
-    pub titles: Vec<String>,
-}
-
-/// What showed a coupling.
-#[derive(Clone, Debug, Default)]
-pub struct Shown {
-    pub signs: Signs,
-    /// The first proof.
-    pub proof: Option<(Sign, Timestamp)>,
-}
 
 /// Everything that is known about an address or a MAC.
 #[derive(Clone, Debug, Serialize)]
@@ -183,41 +165,20 @@ pub struct ReasonAnswer {
     pub title: String,
 }
 
-impl Detail {
-    pub fn new(device: &Device<'_>, frames: Option<&FrameNumbers>) -> Self {
+impl JoinAnswer {
+    fn new(join: &Join, frames: Option<&FrameNumbers>) -> Self {
         Self {
-            joins: device
-                .joins
-                .iter()
-                .map(|join| JoinAnswer {
-                    coupling: coupling_text(join.coupling),
-                    with: coupling_text(join.with),
-                    reason: join.reason,
-                    title: join.reason.title(),
-                    by: join.by.as_ref().map(|e| TieAnswer::new(e, frames)),
-                    decided: join.decided.as_deref().cloned(),
-                })
-                .collect(),
-            forwards: device.forwards.map(|why| why.to_string()),
-            shown: device.couplings.iter().map(|m| Shown::new(m.facts, m.binding)).collect(),
-            titles: device
-                .decided
-                .iter()
-                .flat_map(|d| decisions::titles(d))
-                .chain(device.classification().reasons.iter().map(|r| r.title.clone()))
-                .collect(),
+            coupling: coupling_text(join.coupling),
+            with: coupling_text(join.with),
+            reason: join.reason,
+            title: join.reason.title(),
+            by: join.by.as_ref().map(|e| TieAnswer::new(e, frames)),
+            decided: join.decided.as_deref().cloned(),
         }
     }
 }
 
 impl Shown {
-    fn new(facts: &Coupling, binding: Binding) -> Self {
-        // An announcement proves an on-link address only. The binding says whether it did.
-        let announced = || facts.announced_at().filter(|_| binding == Binding::Proven);
-        let proof = facts.proof().map(|p| (p.sign, p.at));
-        Self { signs: facts.signs, proof: proof.or_else(|| announced().map(|at| (Sign::Announced, at))) }
-    }
-
     fn signs(&self) -> Vec<&'static str> {
         self.signs.iter().map(Sign::title).collect()
     }
@@ -236,9 +197,8 @@ impl Explanation {
         frames: Option<&FrameNumbers>,
     ) -> Self {
         let devices = survey.devices.iter().filter(|d| d.couplings.iter().any(|m| subject.matches(m.key)));
-        let device = |d: &Device<'_>| {
-            DeviceAnswer::new(DeviceEntry::new(d, frames), &Detail::new(d, frames), policy, frames)
-        };
+        let device =
+            |d: &Device<'_>| DeviceAnswer::new(&DeviceRow::new(d, &Arc::from(d.zone)), policy, frames);
         let lines = survey.lines.iter().filter(|l| subject.matches(l.key));
         let unaddressed =
             survey.unaddressed.iter().filter(|u| matches!(subject, Subject::Mac(mac) if mac == u.mac));
@@ -277,6 +237,14 @@ impl Subject {
         }
     }
 
+    /// Whether facts of a zone are about it, tunnels included.
+    pub fn is_in(self, zone: &Zone) -> bool {
+        let is_mac = |mac: &MacAddr| matches!(self, Self::Mac(asked) if asked == *mac);
+        zone.couplings.keys().any(|key| self.matches(*key))
+            || zone.stations.keys().any(is_mac)
+            || zone.tunnels.values().any(|tunnel| self.is_in(&tunnel.facts))
+    }
+
     /// Says why nothing may be known about it.
     pub fn unknown(self) -> String {
         match self {
@@ -305,34 +273,30 @@ impl FromStr for Subject {
 pub struct BadSubject;
 
 impl DeviceAnswer {
-    pub fn new(device: DeviceEntry, detail: &Detail, policy: &Policy, frames: Option<&FrameNumbers>) -> Self {
-        let unknown = Shown::default();
-        let shown = detail.shown.iter().chain(std::iter::repeat(&unknown));
-        let couplings = device.couplings.iter().zip(shown).map(|(c, shown)| CouplingAnswer {
-            mac: c.mac,
-            ip: c.ip,
+    pub fn new(row: &DeviceRow, policy: &Policy, frames: Option<&FrameNumbers>) -> Self {
+        let device = row.entry(frames);
+        let couplings = row.couplings.iter().map(|c| CouplingAnswer {
+            mac: c.key.mac,
+            ip: c.key.ip,
             binding: c.binding,
             state: Some(c.state),
-            vlan: c.vlan.clone(),
+            vlan: c.vlans.to_vec(),
             first_seen: c.first_seen,
             last_seen: c.last_seen,
-            signs: shown.signs(),
-            proof: shown.proof(frames),
+            signs: c.shown.signs(),
+            proof: c.shown.proof(frames),
         });
-        let titles = detail.titles.iter().map(String::as_str).chain(std::iter::repeat(""));
-        let reasons = device.evidence.iter().zip(titles);
+        let reasons = device.evidence.iter().zip(row.titles());
         let sets_category = device.decided.as_ref().is_some_and(DecisionsEntry::sets_category);
         Self {
-            verdict: device.verdict.title(),
-            ladder: ladder(device.verdict),
+            verdict: row.verdict.title(),
+            ladder: ladder(row.verdict),
             couplings: couplings.collect(),
-            joins: detail.joins.clone(),
-            decisions: device.decided.as_ref().map(|d| d.sentences(device.last_seen)).unwrap_or_default(),
-            forwards: detail.forwards.clone(),
-            reasons: reasons
-                .map(|(e, title)| ReasonAnswer { evidence: e.clone(), title: title.to_owned() })
-                .collect(),
-            changes: verdict_changes(device.verdict, sets_category, device.last_seen, policy),
+            joins: row.joins.iter().map(|join| JoinAnswer::new(join, frames)).collect(),
+            decisions: device.decided.as_ref().map(|d| d.sentences(row.last_seen)).unwrap_or_default(),
+            forwards: row.forwards.map(|why| why.to_string()),
+            reasons: reasons.map(|(e, title)| ReasonAnswer { evidence: e.clone(), title }).collect(),
+            changes: verdict_changes(row.verdict, sets_category, row.last_seen, policy),
             device,
         }
     }
@@ -365,13 +329,15 @@ impl LineAnswer {
 impl UnaddressedAnswer {
     pub fn new(unaddressed: &Unaddressed, frames: Option<&FrameNumbers>) -> Self {
         let what = &unaddressed.classification;
-        let answer =
-            |r: &Reason| ReasonAnswer { evidence: EvidenceEntry::new(r, frames), title: r.title.clone() };
+        let answer = |r: &Reason| ReasonAnswer {
+            evidence: EvidenceEntry::new(r, frames),
+            title: String::from(&*r.title),
+        };
         Self {
             mac: unaddressed.mac,
             category: what.category,
-            kind: what.kind.clone(),
-            name: what.name.clone(),
+            kind: String::from(&*what.kind),
+            name: what.name.as_deref().map(str::to_owned),
             reasons: what.reasons.iter().map(answer).collect(),
             changes: vec!["a sensor captures a frame that shows its address".to_owned()],
         }

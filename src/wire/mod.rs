@@ -8,6 +8,7 @@ mod explanation;
 mod fingerprint;
 mod frames;
 mod ids;
+mod row;
 pub mod signature;
 mod upload;
 
@@ -18,12 +19,13 @@ pub use document::{
 pub use enrolment::{BadToken, EnrolRequest, EnrolResponse, EnrolmentToken, Replaced};
 pub use evidence::EvidenceEntry;
 pub use explanation::{
-    BadSubject, CouplingAnswer, Detail, DeviceAnswer, Explanation, JoinAnswer, LineAnswer, ProofAnswer,
-    ReasonAnswer, Subject, TieAnswer, UnaddressedAnswer,
+    BadSubject, CouplingAnswer, DeviceAnswer, Explanation, JoinAnswer, LineAnswer, ProofAnswer, ReasonAnswer,
+    Subject, TieAnswer, UnaddressedAnswer,
 };
 pub use fingerprint::{BadFingerprint, Fingerprint};
 pub use frames::FrameNumbers;
 pub use ids::{BadId, SensorId, SubscriptionId};
+pub use row::{CouplingRow, DeviceRow, Shown};
 pub use upload::{
     BadUpload, CHUNK_BYTES, COMPRESSED_BYTES, DECOMPRESSED_BYTES, Health, UPLOAD_SCHEMA, Upload,
     UploadReceipt,

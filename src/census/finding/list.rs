@@ -43,6 +43,11 @@ impl Findings {
         }
     }
 
+    /// Adds the findings of another zone.
+    pub fn append(&mut self, mut of_zone: Self) {
+        self.0.append(&mut of_zone.0);
+    }
+
     /// Counts findings that come after the last of a full list, without making them.
     pub(super) fn leave_out(&mut self, kind: FindingKind, zone: &str, count: u64) {
         if count > 0 {

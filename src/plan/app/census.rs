@@ -11,7 +11,7 @@ use super::plans::{PlanEntry, Timeline};
 use super::{App, May, Refusal, aside};
 use crate::billing::timeline::{Plan, in_effect};
 use crate::census::{Census, Timestamp, commitment, time::rfc3339};
-use crate::listing::Tabs;
+use crate::listing::{CHUNK, Tabs};
 use crate::plan::permission::View;
 use crate::plan::store::Sensor;
 use crate::wire::{Document, DropSpan};
@@ -47,15 +47,15 @@ pub struct CensusReport {
 impl CensusReport {
     /// The report of an inventory under the plan in effect at `now`.
     pub fn new(inventory: &Inventory, plans: &[Plan], sensors: &[Sensor], now: Timestamp) -> Self {
-        let mut census = inventory.document.census.clone();
+        let mut census = inventory.census.clone();
         let refused = sensors.iter().map(|s| s.health.refused).sum();
         census.lower_bound |= refused > 0;
         let committed = in_effect(plans, now).and_then(|p| p.committed);
         Self {
             schema: SCHEMA,
-            policy: inventory.document.policy.clone(),
+            policy: inventory.policy.name.clone(),
             as_of: inventory.as_of,
-            devices: inventory.document.devices.len() as u64,
+            devices: inventory.len() as u64,
             tabs: inventory.tabs,
             committed,
             over: committed.map_or(0, |n| census.billable.saturating_sub(n)),
@@ -84,7 +84,10 @@ pub struct Overview {
 
 /// The census at `as_of`, or at the service's default instant.
 pub async fn report(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> Result<CensusReport, Refusal> {
-    Ok(overview(app, may, as_of).await?.report)
+    let inventory = app.view(may.id(), as_of).await?;
+    let plans = app.store.plans(may.id()).await?;
+    let sensors = app.store.sensors(may.id()).await?;
+    Ok(CensusReport::new(&inventory, &plans, &sensors, app.now()))
 }
 
 /// The census at `as_of`, or at the service's default instant, with the plan, the sensors and the findings.
@@ -92,8 +95,8 @@ pub async fn overview(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> R
     let inventory = app.view(may.id(), as_of).await?;
     let plans = app.store.plans(may.id()).await?;
     let sensors = app.store.sensors(may.id()).await?;
-    let (now, document) = (app.now(), &inventory.document);
-    let shown = findings::of(&document.findings, &document.unlisted_findings, &sensors);
+    let now = app.now();
+    let shown = findings::shown(&inventory, &sensors).await?;
     let open = FindingFilter::default();
     Ok(Overview {
         report: CensusReport::new(&inventory, &plans, &sensors, now),
@@ -104,23 +107,99 @@ pub async fn overview(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> R
     })
 }
 
+/// The whole inventory.
+pub struct WholeInventory {
+    inventory: Arc<Inventory>,
+    /// Without the devices.
+    document: Document,
+}
+
+impl WholeInventory {
+    /// The document as JSON, in parts that are made when they are asked for.
+    ///
+    /// # Errors
+    /// [`Refusal::Defect`] if it cannot be written.
+    pub fn file(self) -> Result<DocumentFile, Refusal> {
+        let failed = |error| Refusal::Defect(format!("the inventory cannot be written: {error}"));
+        let json = serde_json::to_string(&self.document).map_err(failed)?;
+        // In a string of JSON, a quotation mark has a backslash before it, so this is the list itself.
+        let (head, tail) = json.split_once(NO_DEVICES).unwrap_or((&json, ""));
+        Ok(DocumentFile {
+            head: Some(format!("{head}\"devices\":[")),
+            tail: Some(format!("]{tail}")),
+            inventory: self.inventory,
+            next: (0, 0),
+            has_device: false,
+        })
+    }
+}
+
+/// The whole inventory as JSON. It iterates over the bytes, which it makes when it is asked for them.
+pub struct DocumentFile {
+    inventory: Arc<Inventory>,
+    /// What comes before and behind the devices.
+    head: Option<String>,
+    tail: Option<String>,
+    /// The zone and the device in it that comes next.
+    next: (usize, usize),
+    has_device: bool,
+}
+
 /// The whole inventory, with totals of what its sensors captured.
-pub async fn document(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> Result<Document, Refusal> {
+pub async fn document(
+    app: &App,
+    may: &May<View>,
+    as_of: Option<Timestamp>,
+) -> Result<WholeInventory, Refusal> {
     let inventory = app.view(may.id(), as_of).await?;
     let sensors = app.store.sensors(may.id()).await?;
-    let mut document = aside(move || inventory.document.clone()).await?;
-    document.findings = findings::of(&document.findings, &document.unlisted_findings, &sensors).findings;
-    for Sensor { health, .. } in sensors {
-        document.capture.frames += health.frames;
-        document.capture.bytes += health.bytes;
-        document.capture.malformed += health.malformed;
-        document.capture.duplicates += health.duplicates;
-        document.capture.dropped += health.dropped;
-        document.capture.drops =
-            document.capture.drops.into_iter().chain(health.drops).reduce(DropSpan::with);
-        document.census.lower_bound |= health.refused > 0;
+    aside(move || {
+        let mut document: Document = inventory.document(Vec::new());
+        document.findings = findings::of(&document.findings, &document.unlisted_findings, &sensors).findings;
+        for Sensor { health, .. } in sensors {
+            document.capture.frames += health.frames;
+            document.capture.bytes += health.bytes;
+            document.capture.malformed += health.malformed;
+            document.capture.duplicates += health.duplicates;
+            document.capture.dropped += health.dropped;
+            document.capture.drops =
+                document.capture.drops.into_iter().chain(health.drops).reduce(DropSpan::with);
+            document.census.lower_bound |= health.refused > 0;
+        }
+        WholeInventory { inventory, document }
+    })
+    .await
+}
+
+/// The list of devices in a document without devices.
+const NO_DEVICES: &str = "\"devices\":[]";
+
+impl Iterator for DocumentFile {
+    type Item = Vec<u8>;
+
+    fn next(&mut self) -> Option<Vec<u8>> {
+        if let Some(head) = self.head.take() {
+            return Some(head.into_bytes());
+        }
+        let mut part = Vec::new();
+        let mut number = 0;
+        while let Some(rows) = self.inventory.rows_of(self.next.0).filter(|_| number < CHUNK) {
+            let Some(row) = rows.get(self.next.1) else {
+                self.next = (self.next.0 + 1, 0);
+                continue;
+            };
+            if std::mem::replace(&mut self.has_device, true) {
+                part.push(b',');
+            }
+            // Writing to memory does not fail, and all members of a device can be written.
+            if let Err(error) = serde_json::to_writer(&mut part, &row.entry(None)) {
+                tracing::error!(%error, device = %row.id, "a device could not be written");
+            }
+            self.next.1 += 1;
+            number += 1;
+        }
+        if number > 0 { Some(part) } else { self.tail.take().map(String::into_bytes) }
     }
-    Ok(document)
 }
 
 /// The timeline, and the census that it is compared with.

@@ -13,7 +13,7 @@ use crate::change::{ChangeRequest, Patch};
 use crate::listing::{DevicePage, Filter, places};
 use crate::plan::permission::{EditDevices, View};
 use crate::plan::store::{self, Expected};
-use crate::wire::{DeviceAnswer, DeviceEntry, Explanation, Subject};
+use crate::wire::{DeviceAnswer, DeviceEntry, DeviceRow, Explanation, Subject};
 
 /// Devices to edit or to delete at once.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -33,7 +33,8 @@ pub struct Edits {
 #[derive(Debug)]
 pub struct Matching {
     inventory: Arc<Inventory>,
-    places: Vec<usize>,
+    /// Zones, and the devices in them.
+    places: Vec<(u32, u32)>,
 }
 
 impl Matching {
@@ -56,12 +57,13 @@ impl Matching {
     }
 
     /// At most `number` devices, from the place `first` on.
-    pub fn devices(&self, first: usize, number: usize) -> impl Iterator<Item = &DeviceEntry> {
+    pub fn devices(&self, first: usize, number: usize) -> impl Iterator<Item = DeviceEntry> {
         let places = self.places.iter().skip(first).take(number);
-        places.filter_map(|place| self.inventory.document.devices.get(*place))
+        let row = |(zone, place): &(u32, u32)| self.inventory.rows_of(*zone as usize)?.get(*place as usize);
+        places.filter_map(row).map(|row| row.entry(None))
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &DeviceEntry> {
+    pub fn iter(&self) -> impl Iterator<Item = DeviceEntry> {
         self.devices(0, usize::MAX)
     }
 }
@@ -70,10 +72,7 @@ impl Matching {
 pub(crate) async fn list(app: &App, may: &May<View>, filter: &Filter) -> Result<DevicePage, Refusal> {
     let inventory = app.view(may.id(), filter.instant()?).await?;
     let filter = filter.clone();
-    let page = move || {
-        let devices = &inventory.document.devices;
-        DevicePage::new(devices, inventory.tabs, inventory.as_of, &filter)
-    };
+    let page = move || DevicePage::new(inventory.by_zone(), inventory.tabs, inventory.as_of, &filter);
     Ok(aside(page).await??)
 }
 
@@ -82,7 +81,7 @@ pub(crate) async fn matching(app: &App, may: &May<View>, filter: &Filter) -> Res
     let inventory = app.view(may.id(), filter.instant()?).await?;
     let filter = filter.clone();
     let matching = move || {
-        let places = places(&inventory.document.devices, &filter)?;
+        let places = places(inventory.by_zone(), &filter)?;
         Ok(Matching { inventory, places })
     };
     aside(matching).await?
@@ -97,8 +96,8 @@ pub async fn find(
 ) -> Result<Vec<DeviceEntry>, Refusal> {
     let inventory = app.view(may.id(), as_of).await?;
     let found = move || {
-        let devices = inventory.document.devices.iter();
-        devices.filter(|d| d.couplings.iter().any(|c| subject.is(c.mac, c.ip))).cloned().collect()
+        let has = |d: &&DeviceRow| d.couplings.iter().any(|c| subject.is(c.key.mac, c.key.ip));
+        inventory.rows().filter(has).map(|row| row.entry(None)).collect()
     };
     aside(found).await
 }
@@ -111,8 +110,8 @@ pub async fn show(
     as_of: Option<Timestamp>,
 ) -> Result<DeviceEntry, Refusal> {
     let inventory = app.view(may.id(), as_of).await?;
-    let (device, _) = inventory.device(id).ok_or_else(|| Refusal::hidden("device", id))?;
-    Ok(device.clone())
+    let device = inventory.device(id).ok_or_else(|| Refusal::hidden("device", id))?;
+    Ok(device.entry(None))
 }
 
 /// Why a device counts, or does not.

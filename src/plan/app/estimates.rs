@@ -72,8 +72,8 @@ pub async fn make(app: &App, may: &May<View>, asked: Asked) -> Result<Estimate, 
             readings.push(reading);
         }
         let sorter = Sorter::new(&*classifier)?;
-        let devices = (!asked.files_only).then_some(inventory.document.devices.as_slice());
-        Ok(Estimate::new(&readings, devices, &sorter, &policy, inventory.as_of)?.beside(committed))
+        let devices = (!asked.files_only).then(|| inventory.entries().collect::<Vec<_>>());
+        Ok(Estimate::new(&readings, devices.as_deref(), &sorter, &policy, inventory.as_of)?.beside(committed))
     };
     let failed = |e| Refusal::Defect(format!("an estimate failed: {e}"));
     tokio::task::spawn_blocking(work).await.map_err(failed)?

@@ -1,12 +1,13 @@
 //! Findings: what a person should check, and closing it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{App, May, Refusal};
+use super::inventory::View as Inventory;
+use super::{App, May, Refusal, aside};
 use crate::census::{
     Finding, FindingId, FindingKind, Limit, MostlyUnread, Timestamp, UnlistedFindings, time::rfc3339,
 };
@@ -82,10 +83,16 @@ pub async fn list(
     as_of: Option<Timestamp>,
 ) -> Result<FindingList, Refusal> {
     let inventory = app.view(may.id(), as_of).await?;
-    let document = &inventory.document;
     let sensors = app.store.sensors(may.id()).await?;
-    let shown = of(&document.findings, &document.unlisted_findings, &sensors);
+    let shown = shown(&inventory, &sensors).await?;
     listed(app, may, filter, &shown, inventory.as_of, as_of.is_some()).await
+}
+
+/// What a view and the health of the sensors show.
+pub(super) async fn shown(inventory: &Arc<Inventory>, sensors: &[Sensor]) -> Result<Conclusions, Refusal> {
+    let inventory = Arc::clone(inventory);
+    let (findings, unlisted) = aside(move || inventory.findings()).await?;
+    Ok(of(&findings, &unlisted, sensors))
 }
 
 /// The list over what a survey shows.
@@ -198,7 +205,7 @@ impl App {
     /// What the newest facts show, and what they are.
     async fn conclusions(&self, subscription: &SubscriptionId) -> Result<(Conclusions, Surveyed), Refusal> {
         let at = self.now();
-        let (revision, findings, unlisted) = self.inventories()?.findings(subscription, at).await?;
+        let (revision, findings, unlisted) = self.inventories()?.findings(subscription).await?;
         let shown = of(&findings, &unlisted, &self.store.sensors(subscription).await?);
         Ok((shown, Surveyed { facts: revision.facts, decisions: revision.decisions, at }))
     }

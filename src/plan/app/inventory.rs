@@ -18,6 +18,7 @@ mod change;
 mod surveys;
 mod view;
 mod views;
+mod zone_view;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -30,16 +31,18 @@ pub use view::{View, ZoneSummary};
 pub use views::{Patience, Served};
 
 use self::surveys::{Line, Surveys};
+use self::view::Ground;
 use self::views::{Views, Wanted};
-use super::Refusal;
+use self::zone_view::Questions;
+use super::{Refusal, aside};
 use crate::census::{
-    Classifier, CouplingKey, Decisions, Finding, Policy, Survey, Timestamp, UnlistedFindings,
+    Classifier, CouplingKey, Decisions, Finding, Inventory, Policy, Survey, Timestamp, UnlistedFindings,
 };
 use crate::clock::Clock;
 use crate::plan::store::{Facts, Ingested, Receipt, Replica, Store};
 use crate::wire::SensorId;
 use crate::wire::SubscriptionId;
-use crate::wire::{Document, Explanation, Subject, Upload};
+use crate::wire::{Explanation, Subject, Upload};
 
 const MINUTE: i64 = 60_000_000_000;
 
@@ -80,6 +83,7 @@ pub struct Inventories {
     count_at: CountAt,
     clock: Arc<dyn Clock>,
     surveys: Surveys,
+    questions: Arc<Questions>,
     states: Arc<Mutex<HashMap<SubscriptionId, Arc<SubscriptionState>>>>,
 }
 
@@ -115,9 +119,9 @@ impl SubscriptionState {
         (known.0.unwrap_or_default(), Arc::clone(&known.1))
     }
 
-    fn decide(&self, revision: i64, decisions: Decisions) {
+    fn decide(&self, revision: i64, decisions: Arc<Decisions>) {
         let mut known = self.decisions.write().unwrap_or_else(PoisonError::into_inner);
-        *known = (Some(revision), Arc::new(decisions));
+        *known = (Some(revision), decisions);
     }
 
     /// The facts and decisions as they are now. Whoever works on them holds up nobody.
@@ -162,6 +166,7 @@ impl Inventories {
             count_at,
             clock,
             surveys: Surveys::default(),
+            questions: Arc::default(),
             states: Arc::default(),
         }
     }
@@ -183,31 +188,55 @@ impl Inventories {
         self.await_view(&state, Wanted { as_of, at, revision }, patience).await
     }
 
-    /// The findings at the default instant, with the revision of what was counted. No view is kept for them.
+    /// The findings at the default instant, with the revision of what was counted.
     ///
     /// # Errors
     /// The store's, when the facts are loaded.
     pub async fn findings(
         &self,
         subscription: &SubscriptionId,
-        now: Timestamp,
     ) -> Result<(Revision, Vec<Finding>, Vec<UnlistedFindings>), Refusal> {
-        let state = self.current(subscription).await?;
-        let (inventories, counted) = (self.clone(), Arc::clone(&state));
-        let survey = move || {
-            let (facts, revision, decisions) = counted.snapshot();
-            let at = inventories.instant(&facts, None, now);
-            // The view may have been made while this survey waited for its turn.
-            if let Some(view) = counted.views.find(&Wanted { as_of: None, at, revision }) {
-                let Document { findings, unlisted_findings, .. } = &view.document;
-                return (revision, findings.clone(), unlisted_findings.clone());
-            }
-            let inventory = facts.inventory.admitted(&inventories.policy);
-            let survey =
-                Survey::new(&inventory, &inventories.policy, &decisions, &*inventories.classifier, at);
-            (revision, survey.findings.iter().cloned().collect(), survey.findings.unlisted().collect())
+        let Served { view, .. } = self.view(subscription, None, Patience::ENDLESS).await?;
+        aside(move || {
+            let (findings, unlisted) = view.findings();
+            (view.revision, findings, unlisted)
+        })
+        .await
+    }
+
+    /// The view of a snapshot. Only the zones that changed since the kept views are surveyed.
+    fn count(
+        &self,
+        state: &SubscriptionState,
+        facts: &Facts,
+        decisions: &Arc<Decisions>,
+        revision: Revision,
+        as_of: Timestamp,
+    ) -> View {
+        let ground = Ground {
+            facts,
+            decisions,
+            revision,
+            policy: &self.policy,
+            classifier: &*self.classifier,
+            questions: &self.questions,
+            as_of,
         };
-        self.surveys.run(&state.line, survey).await
+        View::new(&ground, &state.views.kept(), self.clock.now())
+    }
+
+    /// The view of the same facts at the same instant under other decisions.
+    fn count_under(&self, view: &Arc<View>, facts: &Facts, decisions: &Arc<Decisions>) -> View {
+        let ground = Ground {
+            facts,
+            decisions,
+            revision: view.revision,
+            policy: &self.policy,
+            classifier: &*self.classifier,
+            questions: &self.questions,
+            as_of: view.as_of,
+        };
+        View::new(&ground, std::slice::from_ref(view), self.clock.now())
     }
 
     /// Everything that is known of an address or a MAC at `as_of`, or at the default instant: devices, and couplings that do
@@ -230,7 +259,11 @@ impl Inventories {
             let (facts, _, decisions) = counted.snapshot();
             let at = inventories.instant(&facts, as_of, now);
             let policy = &*inventories.policy;
-            let inventory = facts.inventory.admitted(policy);
+            // Zones have nothing in common, so the others say nothing of it.
+            let known = facts.inventory.zones.iter().filter(|(_, zone)| subject.is_in(zone));
+            let zones = known.map(|(name, zone)| (name.clone(), Arc::clone(zone))).collect();
+            let inventory = Inventory { zones };
+            let inventory = inventory.admitted(policy);
             let survey = Survey::new(&inventory, policy, &decisions, &*inventories.classifier, at);
             Explanation::new(&survey, subject, policy, None)
         };
@@ -334,7 +367,7 @@ impl Inventories {
         let mut news = self.store.refresh(subscription, &state.replica).await?;
         let known = state.loaded().1;
         if let Some((revision, decisions)) = self.store.decisions(subscription, known).await? {
-            state.decide(revision, decisions);
+            state.decide(revision, Arc::new(decisions));
             news = true;
         }
         if news {

@@ -270,7 +270,7 @@ impl App {
         let last_of = |day: Day| day.end().plus(-1);
         let mut samples: Vec<Sample> =
             sealed.into_iter().map(|(day, billable)| Sample { at: last_of(day), billable }).collect();
-        samples.push(Sample { at: view.as_of, billable: view.document.census.billable });
+        samples.push(Sample { at: view.as_of, billable: view.census.billable });
         Ok(samples)
     }
 

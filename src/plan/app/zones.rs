@@ -22,5 +22,5 @@ pub struct Zones {
 /// The zones that sensors report, at `as_of` or at the service's default instant.
 pub async fn list(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> Result<Zones, Refusal> {
     let inventory = app.view(may.id(), as_of).await?;
-    Ok(Zones { as_of: inventory.as_of, zones: inventory.zones.clone() })
+    Ok(Zones { as_of: inventory.as_of, zones: inventory.zones() })
 }

@@ -240,11 +240,11 @@ async fn list(arguments: ListArguments) -> Result<(), Failure> {
     let ListArguments { target, selection } = arguments;
     let (app, may) = target.may::<View>(By::operator()).await?;
     let found = devices::matching(&app, &may, &selection.filter()).await?;
-    let devices: Vec<&DeviceEntry> = found.iter().collect();
+    let devices: Vec<DeviceEntry> = found.iter().collect();
     if target.common.json {
         return print_json(&json!({"as_of": found.as_of().to_string(), "devices": devices}));
     }
-    let rows: Vec<Vec<String>> = devices.into_iter().map(row).collect();
+    let rows: Vec<Vec<String>> = devices.iter().map(row).collect();
     Ok(table::print(&mut io::stdout().lock(), &HEADER, &rows)?)
 }
 

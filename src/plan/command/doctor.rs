@@ -174,7 +174,7 @@ async fn stored(config: &Config, store: &Store, now: Timestamp) -> Result<Vec<Fi
     for subscription in subscriptions.into_iter().take(SUBSCRIPTIONS) {
         let Subscription { id, name, created_at } = subscription.clone();
         let view = service.view(&id, None).await?;
-        let billable = view.document.census.billable;
+        let billable = view.census.billable;
         findings.push(doctor::plan(&name, &store.plans(&id).await?, billable, now));
         let sensors = store.sensors(&id).await?;
         let may = May::<View>::operator(subscription, By::operator());

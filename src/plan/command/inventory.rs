@@ -1,6 +1,6 @@
 //! `census`: prints the numbers that the console shows.
 
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 
 use clap::Args;
 
@@ -33,7 +33,12 @@ pub(super) async fn census(arguments: CensusArguments) -> Result<(), Failure> {
     let CensusArguments { target, as_of, inventory } = arguments;
     let (app, may) = target.may::<View>(By::operator()).await?;
     if inventory {
-        return print_json(&census::document(&app, &may, as_of).await?);
+        let mut out = BufWriter::new(io::stdout().lock());
+        for part in census::document(&app, &may, as_of).await?.file()? {
+            out.write_all(&part)?;
+        }
+        writeln!(out)?;
+        return Ok(out.flush()?);
     }
     let Overview { report, findings, .. } = census::overview(&app, &may, as_of).await?;
     if target.common.json {

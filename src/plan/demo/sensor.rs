@@ -177,7 +177,7 @@ async fn replay(
         deliver(&mut delivery).await?;
         if !upload_said {
             let view = service.view(sid, None).await?;
-            say(&format!("first upload   acknowledged: {} devices stored", view.document.devices.len()))?;
+            say(&format!("first upload   acknowledged: {} devices stored", view.len()))?;
             upload_said = true;
         }
     }

@@ -289,7 +289,7 @@ async fn catch_up(
         }
     }
     let inventory = load(work, subscription).await?;
-    replica.replace(Facts { inventory, revision: Some(newest) });
+    replica.replace(Facts::loaded(inventory, newest));
     Ok(true)
 }
 

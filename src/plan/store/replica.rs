@@ -4,6 +4,7 @@
 //! snapshot in place while nobody else holds it. Otherwise it copies the zone that it changes, once for each snapshot that
 //! somebody holds, and outside the lock.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::census::{Inventory, Zone};
@@ -19,6 +20,32 @@ pub struct Facts {
     pub inventory: Inventory,
     /// The revision of the facts in the database; `None` before they are loaded.
     pub revision: Option<i64>,
+    /// The revision at which each zone changed last, as far as it was noted.
+    changed: BTreeMap<String, i64>,
+    /// The revision at which the facts were loaded.
+    loaded: i64,
+}
+
+impl Facts {
+    /// The facts of the database at a revision.
+    pub(super) fn loaded(inventory: Inventory, revision: i64) -> Self {
+        Self { inventory, revision: Some(revision), changed: BTreeMap::new(), loaded: revision }
+    }
+
+    /// A revision since which the zone did not change.
+    pub fn changed_at(&self, zone: &str) -> i64 {
+        self.changed.get(zone).copied().unwrap_or(self.loaded)
+    }
+
+    fn note(&mut self, zone: &str, revision: i64) {
+        self.revision = Some(revision);
+        match self.changed.get_mut(zone) {
+            Some(known) => *known = revision,
+            None => {
+                self.changed.insert(zone.to_owned(), revision);
+            }
+        }
+    }
 }
 
 impl Replica {
@@ -69,13 +96,13 @@ impl Replica {
                 && let Some(known) = facts.inventory.zones.get_mut(zone).and_then(Arc::get_mut)
             {
                 join(known);
-                facts.revision = Some(revision);
+                facts.note(zone, revision);
                 return;
             }
         }
         let mut next = Facts::clone(&self.facts());
         join(next.inventory.zone_mut(zone));
-        next.revision = Some(revision);
+        next.note(zone, revision);
         self.replace(next);
     }
 }

@@ -1,20 +1,19 @@
 //! Changes of an inventory: drafted on the present facts and decisions, counted before and after in the same way, and
 //! recorded unless somebody else decided something meanwhile.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::Refusal;
-use super::{Inventories, SubscriptionState};
-use crate::census::{CouplingKey, Decisions, Device, DeviceId, Mark, Object, Survey, Timestamp};
+use super::{Facts, Inventories, Revision, SubscriptionState, View};
+use crate::census::{CouplingKey, Decisions, DeviceId, Inventory, Mark, Object, Survey, Timestamp};
 use crate::change::{
     Alteration, ChangeDrafter, ChangeRefusal, ChangeRequest, ChangeSet, CountDelta, Draft, ENTRIES,
     ensure_undoable,
 };
 use crate::plan::store::audit::Actor;
 use crate::plan::store::{By, Recording, StoreError};
-use crate::wire::DeviceEntry;
-use crate::wire::SubscriptionId;
+use crate::wire::{DeviceEntry, DeviceRow, SubscriptionId};
 
 /// How often a change is drafted, if others decide something meanwhile.
 const TRIES: usize = 5;
@@ -42,7 +41,7 @@ struct Drafted {
     mark: Mark,
     count: CountDelta,
     revision: i64,
-    after: Decisions,
+    after: Arc<Decisions>,
     devices: Vec<DeviceEntry>,
 }
 
@@ -78,15 +77,9 @@ impl Inventories {
             let state = self.current(subscription).await?;
             let ground = self.ground(&state, subscription, ask.clone(), by, now).await?;
             let (inventories, counted, look) = (self.clone(), Arc::clone(&state), check.clone());
-            let at = ground.at;
             let work = move || {
-                let policy = &*inventories.policy;
                 let facts = counted.replica.facts();
-                let inventory = facts.inventory.admitted(policy);
-                let survey = |decisions: &Decisions| {
-                    Survey::new(&inventory, policy, decisions, &*inventories.classifier, at)
-                };
-                draft(ground, survey, look.as_deref().map(|check| &**check))
+                draft(&inventories, &counted, &facts, ground, look.as_deref().map(|check| &**check))
             };
             let drafted = self.surveys.run(&state.line, work).await??;
             let recording = Recording {
@@ -140,20 +133,28 @@ impl Inventories {
 }
 
 /// Drafts a change and counts before and after it.
-fn draft<'a>(
+fn draft(
+    inventories: &Inventories,
+    state: &SubscriptionState,
+    facts: &Facts,
     ground: Ground,
-    survey: impl Fn(&Decisions) -> Survey<'a>,
     check: Option<&Check>,
 ) -> Result<Drafted, StoreError> {
-    let Ground { ask, mark, revision, decisions, undone, .. } = ground;
-    let before = survey(&decisions);
+    let Ground { ask, mark, revision, decisions, undone, at } = ground;
+    let counted = Revision { facts: facts.revision.unwrap_or_default(), decisions: revision };
+    let before = Arc::new(inventories.count(state, facts, &decisions, counted, at));
     if let (Some(check), Some(id)) = (check, alone(&ask)) {
-        let wanted: Option<DeviceId> = id.parse().ok();
-        let device = before.devices.iter().find(|d| Some(d.id) == wanted);
         let unknown = || StoreError::NotFound { what: "device", id: id.chars().take(60).collect() };
-        check(&DeviceEntry::new(device.ok_or_else(unknown)?, None))?;
+        check(&before.device(id).ok_or_else(unknown)?.entry(None))?;
     }
-    let drafter = ChangeDrafter::new(&before, &decisions, mark.clone());
+    // A draft needs the facts of the devices that it names, and of no others.
+    let named: BTreeSet<&str> =
+        ids(&ask).iter().filter_map(|id| before.device(id)).map(|device| &*device.zone).collect();
+    let zones = named.into_iter().filter_map(|name| facts.inventory.zones.get_key_value(name));
+    let inventory = Inventory { zones: zones.map(|(name, zone)| (name.clone(), Arc::clone(zone))).collect() };
+    let inventory = inventory.admitted(&inventories.policy);
+    let survey = Survey::new(&inventory, &inventories.policy, &decisions, &*inventories.classifier, at);
+    let drafter = ChangeDrafter::new(&survey, &decisions, mark.clone());
     let draft = match (ask, undone) {
         (ChangeRequest::Edit { ids, patch }, _) => drafter.edit(&ids, &patch),
         (ChangeRequest::Delete { ids }, _) => drafter.delete(&ids),
@@ -169,17 +170,24 @@ fn draft<'a>(
         (ChangeRequest::Undo { .. }, None) => Err(ChangeRefusal::Busy),
     };
     let draft = draft.map_err(StoreError::from)?;
-    let billable = before.census.billable;
     let touched = Touched::new(&draft, &before);
-    drop(before);
-    let mut after = (*decisions).clone();
-    draft.apply(&mut after);
-    let survey = survey(&after);
-    let count = CountDelta::new(billable, survey.census.billable);
-    let devices = survey.devices.iter().filter(|d| touched.has(d)).take(SHOWN);
-    let devices = devices.map(|d| DeviceEntry::new(d, None)).collect();
-    drop(survey);
-    Ok(Drafted { draft, mark, count, revision, after, devices })
+    let mut decided = (*decisions).clone();
+    draft.apply(&mut decided);
+    let decided = Arc::new(decided);
+    let after = inventories.count_under(&before, facts, &decided);
+    let count = CountDelta::new(before.census.billable, after.census.billable);
+    let devices =
+        after.rows().filter(|row| touched.has(row)).take(SHOWN).map(|row| row.entry(None)).collect();
+    Ok(Drafted { draft, mark, count, revision, after: decided, devices })
+}
+
+/// The ids of the devices that a change names.
+fn ids(ask: &ChangeRequest) -> &[String] {
+    match ask {
+        ChangeRequest::Split { id, .. } => std::slice::from_ref(id),
+        ChangeRequest::Edit { ids, .. } | ChangeRequest::Delete { ids } | ChangeRequest::Merge { ids } => ids,
+        _ => &[],
+    }
 }
 
 /// The id of the device, if the change names a single one.
@@ -202,7 +210,7 @@ struct Touched {
 }
 
 impl Touched {
-    fn new(draft: &Draft, before: &Survey<'_>) -> Self {
+    fn new(draft: &Draft, before: &View) -> Self {
         let mut couplings: HashMap<String, HashSet<CouplingKey>> = HashMap::new();
         let mut managed = None;
         for a in &draft.alterations {
@@ -212,7 +220,7 @@ impl Touched {
                 }
                 Object::Merge(zone, a, b) => (zone, [*a, *b]),
                 Object::Managed(_) => {
-                    let known = || before.devices.iter().filter(|d| is_managed(d)).map(|d| d.id).collect();
+                    let known = || before.rows().filter(|d| is_managed(d)).map(|d| d.id).collect();
                     managed.get_or_insert_with(known);
                     continue;
                 }
@@ -222,14 +230,14 @@ impl Touched {
         Self { couplings, managed }
     }
 
-    fn has(&self, device: &Device<'_>) -> bool {
+    fn has(&self, device: &DeviceRow) -> bool {
         // A list touches the devices that it makes managed, or no longer managed.
         let listed = self.managed.as_ref().is_some_and(|m| m.contains(&device.id) != is_managed(device));
-        let of_zone = self.couplings.get(device.zone);
+        let of_zone = self.couplings.get(&*device.zone);
         listed || of_zone.is_some_and(|keys| device.couplings.iter().any(|m| keys.contains(&m.key)))
     }
 }
 
-fn is_managed(device: &Device<'_>) -> bool {
+fn is_managed(device: &DeviceRow) -> bool {
     device.decided.as_deref().is_some_and(|d| d.managed.is_some())
 }

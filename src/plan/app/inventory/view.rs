@@ -1,14 +1,20 @@
-//! A view: what a survey of a subscription shows, in the forms in which it is asked for.
+//! A view: what a survey of a subscription shows, in the forms in which it is asked for. It is the sum of the views of the
+//! zones.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Revision;
-use crate::census::{Classifier, Decisions, Inventory, Policy, Survey, Timestamp, time::rfc3339};
-use crate::listing::Tabs;
-use crate::wire::{CaptureSummary, Detail, DeviceAnswer, DeviceEntry, Document};
+use super::zone_view::{Questions, Surveyor, ZoneView, zones};
+use super::{Facts, Revision};
+use crate::census::{
+    Census, Classifier, Decisions, DeviceId, Finding, MacAddr, Policy, Routed, Timestamp, UnlistedFindings,
+    time::rfc3339,
+};
+use crate::listing::{Rows, Tabs};
+use crate::wire::{CaptureSummary, DeviceAnswer, DeviceEntry, DeviceRow, Document, SCHEMA};
 
 /// An inventory at an instant, as pages and documents show it.
 #[derive(Debug)]
@@ -16,17 +22,14 @@ pub struct View {
     pub as_of: Timestamp,
     /// When it was made of the newest facts.
     pub made_at: Timestamp,
-    pub policy: Policy,
+    pub policy: Arc<Policy>,
     pub revision: Revision,
-    /// The document; its `capture` holds times only.
-    pub document: Document,
-    /// What the document leaves out of each device, in its order.
-    pub details: Vec<Detail>,
+    pub census: Census,
     /// Devices by category.
     pub tabs: Tabs,
-    /// The zones, by name.
-    pub zones: Vec<ZoneSummary>,
-    by_id: HashMap<String, usize>,
+    /// Sorted by name.
+    zones: Vec<Arc<ZoneView>>,
+    decisions: Arc<Decisions>,
 }
 
 /// A zone and its numbers.
@@ -45,63 +48,132 @@ pub struct ZoneSummary {
     pub last_frame: Option<Timestamp>,
 }
 
+/// What a view is made of.
+pub(super) struct Ground<'g> {
+    pub(super) facts: &'g Facts,
+    pub(super) decisions: &'g Arc<Decisions>,
+    pub(super) revision: Revision,
+    pub(super) policy: &'g Arc<Policy>,
+    pub(super) classifier: &'g dyn Classifier,
+    pub(super) questions: &'g Questions,
+    pub(super) as_of: Timestamp,
+}
+
 impl View {
-    pub(super) fn new(
-        inventory: &Inventory,
-        decisions: &Decisions,
-        revision: Revision,
-        policy: &Policy,
-        classifier: &dyn Classifier,
-        as_of: Timestamp,
-        made_at: Timestamp,
-    ) -> Self {
-        let inventory = &*inventory.admitted(policy);
-        // Every device is shown whole, and stays in the view.
-        let survey = Survey::keeping(usize::MAX, inventory, policy, decisions, classifier, as_of);
-        let capture = CaptureSummary {
-            first: inventory.zones.values().filter_map(|z| z.segment.first_frame).min(),
-            last: inventory.last_frame(),
-            ..CaptureSummary::default()
+    /// Surveys the zones that changed since the `former` views, and sums up.
+    pub(super) fn new(ground: &Ground<'_>, former: &[Arc<Self>], made_at: Timestamp) -> Self {
+        let surveyor = Surveyor {
+            policy: ground.policy,
+            decisions: ground.decisions,
+            classifier: ground.classifier,
+            questions: ground.questions,
+            as_of: ground.as_of,
         };
-        let document = Document::new(&survey, capture, None);
-        let by_id = document.devices.iter().enumerate().map(|(i, d)| (d.id.clone(), i)).collect();
-        let details = survey.devices.iter().map(|d| Detail::new(d, None)).collect();
-        let zones = zones(inventory, &survey);
-        let tabs = Tabs::new(&document.devices);
-        Self { as_of, made_at, policy: policy.clone(), revision, document, details, tabs, zones, by_id }
+        let former: Vec<_> = former.iter().map(|view| (&*view.zones, &*view.decisions)).collect();
+        let zones = zones(ground.facts, &surveyor, &former);
+        let (mut census, mut tabs) = (Census::default(), Tabs::default());
+        for zone in &zones {
+            census.add(&zone.census);
+            tabs.add(&zone.tabs);
+        }
+        Self {
+            as_of: ground.as_of,
+            made_at,
+            policy: Arc::clone(ground.policy),
+            revision: ground.revision,
+            census,
+            tabs,
+            zones,
+            decisions: Arc::clone(ground.decisions),
+        }
+    }
+
+    /// The number of devices.
+    pub fn len(&self) -> usize {
+        self.zones.iter().map(|zone| zone.rows.len()).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The devices, zone by zone.
+    pub(crate) fn by_zone(&self) -> impl Iterator<Item = &Rows> {
+        self.zones.iter().map(|zone| &zone.rows)
+    }
+
+    /// The devices of the zone at a place.
+    pub(crate) fn rows_of(&self, zone: usize) -> Option<&Rows> {
+        Some(&self.zones.get(zone)?.rows)
+    }
+
+    /// All devices, sorted by zone, address and MAC.
+    pub fn rows(&self) -> impl Iterator<Item = &DeviceRow> {
+        self.by_zone().flat_map(Rows::iter)
+    }
+
+    /// All devices as documents show them, in the same order.
+    pub fn entries(&self) -> impl Iterator<Item = DeviceEntry> {
+        self.rows().map(|row| row.entry(None))
+    }
+
+    /// The device of that id.
+    pub fn device(&self, id: &str) -> Option<&DeviceRow> {
+        let id: DeviceId = id.parse().ok()?;
+        self.by_zone().find_map(|rows| rows.of_id(id))
     }
 
     /// Why the device of that id counts, or does not.
     pub fn why(&self, id: &str) -> Option<DeviceAnswer> {
-        let (device, detail) = self.device(id)?;
-        Some(DeviceAnswer::new(device.clone(), detail, &self.policy, None))
+        Some(DeviceAnswer::new(self.device(id)?, &self.policy, None))
     }
 
-    /// The device of that id, with its details.
-    pub fn device(&self, id: &str) -> Option<(&DeviceEntry, &Detail)> {
-        let place = *self.by_id.get(id)?;
-        Some((self.document.devices.get(place)?, self.details.get(place)?))
+    /// The findings, sorted by kind, zone and subjects, and the numbers of those that are not listed.
+    pub fn findings(&self) -> (Vec<Finding>, Vec<UnlistedFindings>) {
+        let of_zones = || self.zones.iter().map(|zone| &zone.findings);
+        let mut findings: Vec<Finding> = of_zones().flat_map(|f| f.iter()).cloned().collect();
+        Finding::sort(&mut findings);
+        let mut unlisted: Vec<UnlistedFindings> = of_zones().flat_map(|f| f.unlisted()).collect();
+        unlisted.sort_by(|a, b| (a.kind, &a.zone).cmp(&(b.kind, &b.zone)));
+        (findings, unlisted)
     }
-}
 
-fn zones(inventory: &Inventory, survey: &Survey<'_>) -> Vec<ZoneSummary> {
-    let mut out: BTreeMap<&str, ZoneSummary> = BTreeMap::new();
-    for (name, zone) in &inventory.zones {
-        let couplings = zone.couplings.len() as u64;
-        let summary = ZoneSummary {
-            name: name.clone(),
-            devices: 0,
-            billable: 0,
-            couplings,
-            last_frame: zone.segment.last_frame,
+    /// The zones, by name.
+    pub fn zones(&self) -> Vec<ZoneSummary> {
+        let summary = |zone: &Arc<ZoneView>| ZoneSummary {
+            name: String::from(&*zone.name),
+            devices: zone.rows.len() as u64,
+            billable: zone.census.billable,
+            couplings: zone.couplings,
+            last_frame: zone.last_frame,
         };
-        out.insert(name, summary);
+        self.zones.iter().map(summary).collect()
     }
-    for device in &survey.devices {
-        if let Some(zone) = out.get_mut(device.zone) {
-            zone.devices += 1;
-            zone.billable += u64::from(device.verdict.is_counted());
+
+    /// The document around `devices`, which are those of the view. Its `capture` holds times only.
+    pub fn document<D>(&self, devices: D) -> Document<D> {
+        let mut routed: BTreeMap<MacAddr, u64> = BTreeMap::new();
+        for Routed { mac, addresses } in self.zones.iter().flat_map(|zone| &zone.routed) {
+            *routed.entry(*mac).or_default() += addresses;
+        }
+        let mut unaddressed: Vec<_> = self.zones.iter().flat_map(|zone| &zone.unaddressed).cloned().collect();
+        unaddressed.sort_by_key(|u| u.mac);
+        let (findings, unlisted_findings) = self.findings();
+        Document {
+            schema: SCHEMA.to_owned(),
+            policy: self.policy.name.clone(),
+            as_of: Some(self.as_of),
+            capture: CaptureSummary {
+                first: self.zones.iter().filter_map(|zone| zone.first_frame).min(),
+                last: self.zones.iter().filter_map(|zone| zone.last_frame).max(),
+                ..CaptureSummary::default()
+            },
+            census: self.census.clone(),
+            devices,
+            routed: routed.into_iter().map(|(mac, addresses)| Routed { mac, addresses }).collect(),
+            unaddressed,
+            findings,
+            unlisted_findings,
         }
     }
-    out.into_values().collect()
 }

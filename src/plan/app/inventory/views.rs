@@ -100,6 +100,12 @@ impl Views {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The kept views.
+    pub(super) fn kept(&self) -> Vec<Arc<View>> {
+        let known = self.known();
+        [&known.default, &known.other].into_iter().flatten().cloned().collect()
+    }
+
     /// A kept view that is what a reader wants.
     pub(super) fn find(&self, wanted: &Wanted) -> Option<Arc<View>> {
         let known = self.known();
@@ -227,11 +233,8 @@ impl Inventories {
         let survey = move || {
             let (facts, revision, decisions) = counted.snapshot();
             counted.views.begin(&told, revision);
-            let now = inventories.clock.now();
-            let at = inventories.instant(&facts, as_of, now);
-            let (policy, classifier) = (&inventories.policy, &*inventories.classifier);
-            let view = View::new(&facts.inventory, &decisions, revision, policy, classifier, at, now);
-            let view = Arc::new(view);
+            let at = inventories.instant(&facts, as_of, inventories.clock.now());
+            let view = Arc::new(inventories.count(&counted, &facts, &decisions, revision, at));
             if counted.views.keep(as_of, &view) {
                 // Pages that show the older one ask again.
                 counted.tell();

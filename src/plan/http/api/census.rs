@@ -2,10 +2,11 @@
 
 use axum::Json as Body;
 use axum::extract::State;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::query::AsOf;
+use super::streamed::streamed;
 use crate::operation;
 use crate::plan::app::census::{self, CensusReport};
 use crate::plan::app::{App, May, aside};
@@ -38,6 +39,7 @@ async fn inventory(
     may: May<View>,
     Parameters(query): Parameters<AsOf>,
 ) -> Result<Response, Problem> {
-    let document = census::document(&app, &may, query.instant()?).await?;
-    Ok(aside(move || Body(document).into_response()).await?)
+    let inventory = census::document(&app, &may, query.instant()?).await?;
+    let file = aside(move || inventory.file()).await??;
+    Ok(streamed("application/json", file))
 }

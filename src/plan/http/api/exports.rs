@@ -1,16 +1,16 @@
 //! Lists of devices as files: streamed, with no cap.
 
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse as _, Response};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use serde::Deserialize;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::streamed::streamed;
 use crate::listing::Filter;
 use crate::operation;
-use crate::plan::app::exports::{self, DeviceFile, Format};
-use crate::plan::app::{App, May, Refusal, aside};
+use crate::plan::app::exports::{self, Format};
+use crate::plan::app::{App, May};
 use crate::plan::http::extract::Parameters;
 use crate::plan::http::problem::Problem;
 use crate::plan::permission;
@@ -86,7 +86,7 @@ async fn csv(
 ) -> Result<Response, Problem> {
     let columns = export.columns.as_deref();
     let file = exports::file(&app, &may, &export.filter(), columns, Format::Csv).await?;
-    Ok(streamed("text/csv; charset=utf-8; header=present", "devices.csv", file))
+    Ok(attached("devices.csv", streamed("text/csv; charset=utf-8; header=present", file)))
 }
 
 /// The devices as NDJSON, an object a line: like the API shows them, with `as_of` and `policy`, or with the columns that
@@ -100,29 +100,13 @@ async fn ndjson(
 ) -> Result<Response, Problem> {
     let columns = export.columns.as_deref();
     let file = exports::file(&app, &may, &export.filter(), columns, Format::Ndjson).await?;
-    Ok(streamed("application/x-ndjson", "devices.ndjson", file))
+    Ok(attached("devices.ndjson", streamed("application/x-ndjson", file)))
 }
 
-/// A file that is made while it is sent.
-fn streamed(kind: &'static str, name: &str, file: DeviceFile) -> Response {
-    let body = async_stream::stream! {
-        let mut rest = Some(file);
-        while let Some(mut file) = rest.take() {
-            // A part at a time, so that a slow reader holds no thread.
-            let part = aside(move || file.next().map(|part| (part, file))).await;
-            match part.transpose() {
-                Some(Ok((part, file))) => {
-                    rest = Some(file);
-                    yield Ok::<Vec<u8>, Refusal>(part);
-                }
-                Some(Err(error)) => yield Err(error),
-                None => {}
-            }
-        }
-    };
-    let headers = [
-        (header::CONTENT_TYPE, kind.to_owned()),
-        (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{name}\"")),
-    ];
-    (headers, Body::from_stream(body)).into_response()
+/// Names the file as which a browser keeps the answer.
+fn attached(name: &str, mut response: Response) -> Response {
+    if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
+        response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
+    }
+    response
 }

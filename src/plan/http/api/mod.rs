@@ -17,6 +17,7 @@ pub mod roles;
 pub mod sensors;
 pub mod snapshots;
 pub mod statements;
+mod streamed;
 pub mod subscriptions;
 pub mod uploads;
 pub mod zones;

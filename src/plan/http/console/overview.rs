@@ -89,7 +89,7 @@ fn exclusions(report: &CensusReport) -> Vec<Exclusion> {
 }
 
 fn bar(view: &inventory::View) -> Vec<Segment> {
-    let census = &view.document.census;
+    let census = &view.census;
     let excluded = |v: Verdict| census.excluded.get(v.id()).copied().unwrap_or(0);
     let of_devices: u64 = Verdict::ALL.into_iter().filter(|v| !v.is_line()).map(excluded).sum();
     let (cm, unclassified) = (excluded(Verdict::ComputerMobile), excluded(Verdict::Unclassified));

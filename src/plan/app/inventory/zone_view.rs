@@ -1,0 +1,179 @@
+//! The view of a zone: what a survey of it says. It is kept until the zone's facts or decisions change, or until its verdicts
+//! are due, so a change of one zone costs nothing for the others.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, DefaultHasher, Hash as _, Hasher, RandomState};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::Facts;
+use crate::census::{
+    Census, Classification, Classifier, ClassifierInput, Decisions, Findings, MacAddr, Policy, Routed,
+    Timestamp, Zone, ZoneSurvey,
+};
+use crate::listing::{Rows, Tabs};
+use crate::wire::{DeviceRow, UnaddressedEntry};
+
+/// What a survey of a zone says.
+#[derive(Debug)]
+pub(super) struct ZoneView {
+    pub(super) name: Arc<str>,
+    pub(super) rows: Rows,
+    pub(super) tabs: Tabs,
+    pub(super) census: Census,
+    /// Sorted by MAC.
+    pub(super) routed: Vec<Routed>,
+    /// Sorted by MAC.
+    pub(super) unaddressed: Vec<UnaddressedEntry>,
+    pub(super) findings: Findings,
+    /// Couplings that sensors reported.
+    pub(super) couplings: u64,
+    pub(super) first_frame: Option<Timestamp>,
+    pub(super) last_frame: Option<Timestamp>,
+    /// The revision at which the zone's facts changed last.
+    facts: i64,
+    /// The instants at which it says the same.
+    holds: RangeInclusive<Timestamp>,
+    answers: Answers,
+}
+
+/// What zones are surveyed with.
+pub(super) struct Surveyor<'s> {
+    pub(super) policy: &'s Policy,
+    pub(super) decisions: &'s Decisions,
+    pub(super) classifier: &'s dyn Classifier,
+    pub(super) questions: &'s Questions,
+    pub(super) as_of: Timestamp,
+}
+
+impl ZoneView {
+    /// Whether a survey at `as_of` of the same decisions would say the same.
+    pub(super) fn serves(&self, facts: i64, as_of: Timestamp) -> bool {
+        self.facts == facts && self.holds.contains(&as_of)
+    }
+
+    /// Surveys a zone whose facts changed last at the revision `facts`. What `former` says of it is used again for devices of
+    /// which the zone knows nothing new.
+    pub(super) fn new(
+        name: &Arc<str>,
+        zone: &Zone,
+        facts: i64,
+        surveyor: &Surveyor<'_>,
+        former: Option<&Self>,
+    ) -> Self {
+        let Surveyor { policy, decisions, as_of, .. } = *surveyor;
+        let zone = zone.admitted(policy);
+        let classifier = Remembering {
+            classifier: surveyor.classifier,
+            questions: surveyor.questions,
+            former: former.map(|known| &known.answers),
+            answers: RefCell::default(),
+        };
+        // Every device is shown whole, and stays in the view.
+        let survey = ZoneSurvey::keeping(usize::MAX, name, &zone, policy, decisions, &classifier, as_of);
+        let rows = Rows::new(survey.devices.iter().map(|device| DeviceRow::new(device, name)).collect());
+        let view = Self {
+            name: Arc::clone(name),
+            tabs: Tabs::new(&rows),
+            rows,
+            routed: Routed::all(&survey.lines),
+            unaddressed: survey.unaddressed.iter().map(UnaddressedEntry::from).collect(),
+            couplings: zone.couplings.len() as u64,
+            first_frame: zone.segment.first_frame,
+            last_frame: zone.segment.last_frame,
+            facts,
+            holds: survey.holds.clone(),
+            census: survey.census,
+            findings: survey.findings,
+            answers: Answers::default(),
+        };
+        drop(survey.devices);
+        Self { answers: classifier.answers.take(), ..view }
+    }
+}
+
+/// The zones of the facts, each surveyed anew unless one of `former` serves.
+pub(super) fn zones(
+    facts: &Facts,
+    surveyor: &Surveyor<'_>,
+    former: &[(&[Arc<ZoneView>], &Decisions)],
+) -> Vec<Arc<ZoneView>> {
+    let zones = facts.inventory.zones.iter().map(|(name, zone)| {
+        let changed = facts.changed_at(name);
+        let mut newest = None;
+        for (zones, decisions) in former {
+            let place = zones.binary_search_by(|known| (*known.name).cmp(name));
+            let Some(known) = place.ok().and_then(|place| zones.get(place)) else { continue };
+            if known.serves(changed, surveyor.as_of) && decisions.shares_zone(surveyor.decisions, name) {
+                return Arc::clone(known);
+            }
+            newest = newest.filter(|other: &&Arc<ZoneView>| other.facts >= known.facts).or(Some(known));
+        }
+        let name = newest.map_or_else(|| Arc::from(name.as_str()), |known| Arc::clone(&known.name));
+        Arc::new(ZoneView::new(&name, zone, changed, surveyor, newest.map(|known| &**known)))
+    });
+    zones.collect()
+}
+
+/// The answers of a classifier by the digests of the questions.
+type Answers = HashMap<u128, Arc<Classification>>;
+
+/// How questions to a classifier are told apart: by 128 bits under keys that nobody else knows, so nobody can make two
+/// devices look alike.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Questions([RandomState; 2]);
+
+impl Questions {
+    fn digest(&self, question: &ClassifierInput<'_>) -> u128 {
+        let [a, b] = &self.0;
+        let mut both = Both(a.build_hasher(), b.build_hasher());
+        question.hash(&mut both);
+        u128::from(both.0.finish()) << 64 | u128::from(both.1.finish())
+    }
+}
+
+/// Feeds two hashers.
+struct Both(DefaultHasher, DefaultHasher);
+
+impl Hasher for Both {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
+        self.1.write(bytes);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.finish()
+    }
+}
+
+/// A classifier that answers a question as it did in the survey before.
+struct Remembering<'c> {
+    classifier: &'c dyn Classifier,
+    questions: &'c Questions,
+    former: Option<&'c Answers>,
+    answers: RefCell<Answers>,
+}
+
+impl Classifier for Remembering<'_> {
+    fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {
+        (*self.conclude(subject)).clone()
+    }
+
+    fn conclude(&self, subject: &ClassifierInput<'_>) -> Arc<Classification> {
+        let digest = self.questions.digest(subject);
+        let mut answers = self.answers.borrow_mut();
+        let known = answers.get(&digest).or_else(|| self.former?.get(&digest)).cloned();
+        let answer = known.unwrap_or_else(|| self.classifier.conclude(subject));
+        answers.insert(digest, Arc::clone(&answer));
+        answer
+    }
+
+    fn silent(&self, card: MacAddr) -> Option<String> {
+        self.classifier.silent(card)
+    }
+
+    fn maker(&self, card: MacAddr) -> Option<String> {
+        self.classifier.maker(card)
+    }
+}
