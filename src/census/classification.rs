@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smol_str::SmolStr;
 
 use super::binding::Forwards;
 use super::coupling::CouplingKey;
@@ -106,13 +107,13 @@ pub struct ClassifierInput<'a> {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reason {
     pub field: Field,
-    pub value: String,
-    pub rule: String,
+    pub value: SmolStr,
+    pub rule: SmolStr,
     /// The title of the rule: one sentence for people.
-    pub title: String,
+    pub title: SmolStr,
     /// The conclusions, as `attribute=value` joined by `, `. If they differ in certainty, each has its own in parentheses:
     /// `type=router (60 %), role=gateway (90 %)`.
-    pub says: String,
+    pub says: SmolStr,
     /// The certainty in percent, 1 to 99: of the category and type, or else the highest.
     pub weight: u8,
     /// The earliest frame with the value; `None` for derived evidence, such as the vendor of a MAC.
@@ -124,17 +125,17 @@ pub struct Reason {
 pub struct Classification {
     pub category: Category,
     /// The type: a key of the taxonomy, or [`Classification::UNKNOWN_KIND`].
-    pub kind: String,
+    pub kind: SmolStr,
     /// Roles in addition to the type, such as `gateway` or `dhcp_server`. Sorted.
-    pub roles: Vec<String>,
-    pub vendor: Option<String>,
-    pub model: Option<String>,
+    pub roles: Vec<SmolStr>,
+    pub vendor: Option<SmolStr>,
+    pub model: Option<SmolStr>,
     /// The operating system.
-    pub os: Option<String>,
+    pub os: Option<SmolStr>,
     /// The firmware version.
-    pub firmware: Option<String>,
+    pub firmware: Option<SmolStr>,
     /// The name that the device gives itself, or that a person set.
-    pub name: Option<String>,
+    pub name: Option<SmolStr>,
     /// The certainty of the category in percent: 0 to 99, or 100 if a person set it.
     pub confidence: u8,
     /// Strongest first, then by field and value.
@@ -179,6 +180,6 @@ impl Classifier for Unclassified {
     }
 
     fn classify(&self, _: &ClassifierInput<'_>) -> Classification {
-        Classification { kind: Classification::UNKNOWN_KIND.to_owned(), ..Classification::default() }
+        Classification { kind: Classification::UNKNOWN_KIND.into(), ..Classification::default() }
     }
 }

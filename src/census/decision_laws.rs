@@ -21,7 +21,7 @@ fn key(mac: MacAddr, ip: &str) -> CouplingKey {
     CouplingKey { mac, ip: ip.parse().unwrap() }
 }
 
-fn decision(change: u64, ruling: Ruling) -> Decision {
+pub(crate) fn decision(change: u64, ruling: Ruling) -> Decision {
     let at = Timestamp::from_secs(i64::try_from(change).unwrap());
     Decision { ruling, mark: Arc::new(Mark { by: "anna".into(), at, change }) }
 }
@@ -237,7 +237,7 @@ fn a_decision_goes_with_its_coupling_into_another_device() {
 }
 
 /// An object and a ruling about couplings that histories also show.
-fn rulings() -> impl Strategy<Value = (Object, Ruling)> {
+pub(crate) fn rulings() -> impl Strategy<Value = (Object, Ruling)> {
     let mac = (0..2u8, 0..4u8).prop_map(|(head, n)| match head {
         0 => MacAddr([2, 0, 0, 0, 0, n]),
         _ => MacAddr([0, 0x1b, 0xd4, 0, 0, n]),

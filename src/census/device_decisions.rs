@@ -100,16 +100,16 @@ impl DeviceDecisions {
         if let Some(category) = category {
             // If the type does not fit the new category, the category's catch-all type replaces it.
             if category != concluded.category {
-                category.other_kind().clone_into(&mut out.kind);
+                out.kind = category.other_kind().into();
             }
             out.category = category;
             out.confidence = SET_BY_A_PERSON;
         }
         if let Some(kind) = kind {
-            kind.clone_into(&mut out.kind);
+            out.kind = kind.into();
         }
         if let Some(name) = name {
-            out.name = Some(name.to_owned());
+            out.name = Some(name.into());
         }
         Some(out)
     }

@@ -214,7 +214,7 @@ fn is_within(less: &Zone, more: &Zone, facts: &Zone) -> bool {
     shown(&joined) == shown(more)
 }
 
-fn apply(zone: &mut Zone, event: &Event) {
+pub(crate) fn apply(zone: &mut Zone, event: &Event) {
     if let Some(at) = instant(event) {
         zone.segment.span(at, at);
     }
@@ -280,10 +280,10 @@ impl Classifier for ByEvidence {
         let category = Category::ALL[subject.evidence.len() % 4];
         let reasons = subject.evidence.iter().map(|e| Reason {
             field: e.field,
-            value: e.value.to_string(),
+            value: e.value.into(),
             rule: "law".into(),
-            title: String::new(),
-            says: String::new(),
+            title: "".into(),
+            says: "".into(),
             weight: 1,
             at: Some(e.at),
         });

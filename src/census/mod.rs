@@ -54,7 +54,7 @@ mod verdict;
 mod zone_survey;
 
 #[cfg(test)]
-mod decision_laws;
+pub(crate) mod decision_laws;
 #[cfg(test)]
 pub(crate) mod laws;
 #[cfg(test)]

@@ -22,7 +22,11 @@ struct Echo;
 impl Classifier for Echo {
     fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {
         let said = subject.evidence.iter().map(|e| e.value.to_string()).collect::<Vec<_>>().join(",");
-        Classification { name: Some(said), kind: subject.macs.len().to_string(), ..Classification::default() }
+        Classification {
+            name: Some(said.into()),
+            kind: subject.macs.len().to_string().into(),
+            ..Classification::default()
+        }
     }
 }
 
@@ -61,7 +65,7 @@ impl Net {
         let inventory = Inventory::of("default", self.0.clone());
         let survey = Survey::new(&inventory, &POLICY, &Decisions::default(), &Echo, Timestamp(0));
         let name = |d: &Device<'_>| d.classification().name.clone().unwrap_or_default();
-        survey.devices.iter().map(|d| (d.ip.to_string(), name(d))).collect()
+        survey.devices.iter().map(|d| (d.ip.to_string(), name(d).to_string())).collect()
     }
 
     fn findings(&self, as_of: i64) -> Vec<FindingKind> {

@@ -187,14 +187,10 @@ fn an_edit_that_changes_nothing_alters_nothing_and_one_that_another_followed_can
         let survey = tenant.survey();
         (survey.devices[0].classification().kind.clone(), survey.devices[0].verdict)
     };
-    assert_eq!(shown(&tenant), ("camera".to_owned(), Verdict::CountedNetwork));
+    assert_eq!(shown(&tenant), ("camera".into(), Verdict::CountedNetwork));
     assert_eq!(tenant.undo(1), Err(ChangeRefusal::Touched { change: 1, later: 2 }));
     tenant.make(|drafter| drafter.edit(&id, &patch(r#"{"type": "printer"}"#))).unwrap();
-    assert_eq!(
-        shown(&tenant),
-        ("printer".to_owned(), Verdict::CountedIot),
-        "the new type brings its category"
-    );
+    assert_eq!(shown(&tenant), ("printer".into(), Verdict::CountedIot), "the new type brings its category");
     tenant.undo(3).unwrap();
     tenant.undo(2).unwrap();
     tenant.undo(1).unwrap();

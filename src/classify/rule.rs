@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use smol_str::SmolStr;
 
 use super::fact::{DeviceFacts, Fact};
 use super::matcher::{Captures, Matcher};
@@ -93,8 +94,8 @@ pub(super) struct Origin {
 /// A rule.
 #[derive(Debug)]
 pub(super) struct Rule {
-    pub(super) id: Box<str>,
-    pub(super) title: Box<str>,
+    pub(super) id: SmolStr,
+    pub(super) title: SmolStr,
     pub(super) origin: Origin,
     /// If set: of the rules with this file, only the first that matches a value counts.
     pub(super) first_of: Option<Arc<str>>,

@@ -6,6 +6,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use super::builtin;
 use super::error::{Place, RuleError};
 use super::fact::DeviceFacts;
@@ -60,7 +62,7 @@ impl Rules {
         let (taxonomy, vendors) = builtin::tables()?;
         let mut rules: Vec<Rule> = Vec::new();
         let (mut retired, mut notes) = (Vec::new(), Vec::new());
-        let mut places: HashMap<Box<str>, usize> = HashMap::new();
+        let mut places: HashMap<SmolStr, usize> = HashMap::new();
         let mut put =
             |rules: &mut Vec<Rule>, rule: Rule| match places.get(&rule.id).and_then(|i| rules.get_mut(*i)) {
                 Some(known) => {
@@ -151,10 +153,10 @@ impl Rules {
     fn reasons(&self, hits: &[Hit<'_, '_, '_>]) -> Vec<Reason> {
         let reason = |h: &Hit<'_, '_, '_>| Reason {
             field: h.fact.field,
-            value: h.fact.value.clone().into_owned(),
-            rule: h.rule.id.clone().into_string(),
-            title: h.rule.title.clone().into_string(),
-            says: h.says(&self.taxonomy),
+            value: SmolStr::new(&h.fact.value),
+            rule: h.rule.id.clone(),
+            title: h.rule.title.clone(),
+            says: h.says(&self.taxonomy).into(),
             weight: h.weight(),
             at: h.fact.heard.map(|said| said.at),
         };
@@ -197,13 +199,13 @@ impl Classifier for Rules {
         let kind = decided.and_then(|(id, _)| self.taxonomy.kind(id));
         Classification {
             category: node.map(|n| n.category).unwrap_or_default(),
-            kind: kind.unwrap_or(Classification::UNKNOWN_KIND).to_owned(),
+            kind: kind.unwrap_or(Classification::UNKNOWN_KIND).into(),
             roles: score::roles(&hits),
             vendor: score::best(&own, Attribute::Vendor),
             model: score::best(&own, Attribute::Model),
             os: score::best(&hits.iter().collect::<Vec<_>>(), Attribute::Os),
             firmware: score::best(&own, Attribute::Firmware),
-            name: score::best(&own, Attribute::Name).or_else(|| name(&facts)),
+            name: score::best(&own, Attribute::Name).or_else(|| name(&facts).map(SmolStr::from)),
             confidence: decided.map_or(0, |(_, certainty)| certainty),
             reasons: self.reasons(&hits),
             held: self.reasons(&held),

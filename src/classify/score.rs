@@ -13,6 +13,8 @@ use std::cell::LazyCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
+use smol_str::SmolStr;
+
 use super::rule::{Attribute, Hit, Kind, Tier, Value};
 use super::taxonomy::{NodeId, Taxonomy};
 use crate::census::Family;
@@ -188,7 +190,7 @@ fn leader(supports: &[Support], taxonomy: &Taxonomy, parent: Option<NodeId>) -> 
 
 /// The best text for an attribute: by tier, then by kind, then the most certain, then the longest, then the first by
 /// letters. A text supports the longer texts that begin with it: `Windows` supports `Windows 10`.
-pub(super) fn best(hits: &[&Hit<'_, '_, '_>], attribute: Attribute) -> Option<String> {
+pub(super) fn best(hits: &[&Hit<'_, '_, '_>], attribute: Attribute) -> Option<SmolStr> {
     let mut found: BTreeMap<&str, (Tier, Kind, Support)> = BTreeMap::new();
     for (hit, text, weight) in hits.iter().flat_map(|hit| texts(hit, attribute)) {
         let entry = found.entry(text).or_insert((hit.rule.tier, hit.rule.kind, Support::NONE));
@@ -208,16 +210,16 @@ pub(super) fn best(hits: &[&Hit<'_, '_, '_>], attribute: Attribute) -> Option<St
         .min_by_key(|(text, (tier, kind, support))| {
             (*tier, *kind, Reverse(support.certainty()), Reverse(text.len()), *text)
         })
-        .map(|(text, _)| text.to_owned())
+        .map(|(text, _)| SmolStr::new(text))
 }
 
 /// The roles that are certain enough, sorted.
-pub(super) fn roles(hits: &[Hit<'_, '_, '_>]) -> Vec<String> {
+pub(super) fn roles(hits: &[Hit<'_, '_, '_>]) -> Vec<SmolStr> {
     let mut found: BTreeMap<&str, Support> = BTreeMap::new();
     for (hit, role, weight) in hits.iter().flat_map(|hit| texts(hit, Attribute::Role)) {
         found.entry(role).or_insert(Support::NONE).add(hit, weight);
     }
-    found.into_iter().filter(|(_, s)| s.certainty() >= ROLE).map(|(role, _)| role.to_owned()).collect()
+    found.into_iter().filter(|(_, s)| s.certainty() >= ROLE).map(|(role, _)| SmolStr::new(role)).collect()
 }
 
 fn texts<'h, 'r, 'f, 'a>(

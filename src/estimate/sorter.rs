@@ -134,7 +134,7 @@ impl<'a> Sorter<'a> {
         (answer.category != Category::Unclassified).then_some(Sorted {
             basis: Basis::Rules,
             category: answer.category,
-            kind: answer.kind,
+            kind: answer.kind.to_string(),
             because,
         })
     }

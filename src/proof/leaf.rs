@@ -51,7 +51,7 @@ impl Leaf {
             mac: device.mac,
             ip: device.ip,
             category: device.category,
-            kind: device.classification().kind.clone(),
+            kind: device.classification().kind.to_string(),
             verdict: device.verdict,
             first_seen: device.first_seen,
             last_seen: device.last_seen,

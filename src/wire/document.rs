@@ -243,8 +243,8 @@ impl From<&Unaddressed> for UnaddressedEntry {
         Self {
             mac: u.mac,
             category: u.classification.category,
-            kind: String::from(&*u.classification.kind),
-            name: u.classification.name.as_deref().map(str::to_owned),
+            kind: u.classification.kind.to_string(),
+            name: u.classification.name.as_ref().map(ToString::to_string),
         }
     }
 }

@@ -29,9 +29,9 @@ impl EvidenceEntry {
     pub fn new(reason: &Reason, frames: Option<&FrameNumbers>) -> Self {
         Self {
             field: reason.field.name().to_owned(),
-            value: String::from(&*reason.value),
-            rule: String::from(&*reason.rule),
-            says: String::from(&*reason.says),
+            value: reason.value.to_string(),
+            rule: reason.rule.to_string(),
+            says: reason.says.to_string(),
             weight: reason.weight,
             frame: reason.at.and_then(|at| frames?.number(at)),
             at: reason.at,

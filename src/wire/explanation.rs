@@ -329,15 +329,13 @@ impl LineAnswer {
 impl UnaddressedAnswer {
     pub fn new(unaddressed: &Unaddressed, frames: Option<&FrameNumbers>) -> Self {
         let what = &unaddressed.classification;
-        let answer = |r: &Reason| ReasonAnswer {
-            evidence: EvidenceEntry::new(r, frames),
-            title: String::from(&*r.title),
-        };
+        let answer =
+            |r: &Reason| ReasonAnswer { evidence: EvidenceEntry::new(r, frames), title: r.title.to_string() };
         Self {
             mac: unaddressed.mac,
             category: what.category,
-            kind: String::from(&*what.kind),
-            name: what.name.as_deref().map(str::to_owned),
+            kind: what.kind.to_string(),
+            name: what.name.as_ref().map(ToString::to_string),
             reasons: what.reasons.iter().map(answer).collect(),
             changes: vec!["a sensor captures a frame that shows its address".to_owned()],
         }

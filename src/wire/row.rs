@@ -107,13 +107,13 @@ impl DeviceRow {
             ip: self.ip,
             couplings: self.couplings.iter().map(CouplingEntry::from).collect(),
             category: what.category,
-            kind: String::from(&*what.kind),
-            roles: what.roles.iter().map(|role| String::from(&*role)).collect(),
-            vendor: what.vendor.as_deref().map(str::to_owned),
-            model: what.model.as_deref().map(str::to_owned),
-            os: what.os.as_deref().map(str::to_owned),
-            firmware: what.firmware.as_deref().map(str::to_owned),
-            name: what.name.as_deref().map(str::to_owned),
+            kind: what.kind.to_string(),
+            roles: what.roles.iter().map(|role| role.to_string()).collect(),
+            vendor: what.vendor.as_ref().map(ToString::to_string),
+            model: what.model.as_ref().map(ToString::to_string),
+            os: what.os.as_ref().map(ToString::to_string),
+            firmware: what.firmware.as_ref().map(ToString::to_string),
+            name: what.name.as_ref().map(ToString::to_string),
             random_mac: self.mac.is_locally_administered(),
             location: decided.and_then(DeviceDecisions::location).map(str::to_owned),
             tags: decided.map(|d| d.tags().to_vec()).unwrap_or_default(),
@@ -134,7 +134,7 @@ impl DeviceRow {
     /// The titles of the rules, in the order of the entry's evidence.
     pub(super) fn titles(&self) -> impl Iterator<Item = String> {
         let decided = self.decided.as_deref().into_iter().flat_map(decisions::titles);
-        decided.chain(self.what.reasons.iter().map(|r| String::from(&*r.title)))
+        decided.chain(self.what.reasons.iter().map(|r| r.title.to_string()))
     }
 }
 

@@ -90,7 +90,7 @@ fn one_family_counts_once_and_several_add_up() {
 
 fn kind(mac: &str, forwards: Option<Forwards>, said: &[(&str, &str)]) -> (Category, String) {
     let what = classify_in(builtin(), mac, forwards, said);
-    (what.category, what.kind)
+    (what.category, what.kind.to_string())
 }
 
 #[test]

@@ -15,6 +15,9 @@
 //! ([`CountAt::NewestFrame`]). A caller may name another instant.
 
 mod change;
+#[cfg(test)]
+mod laws;
+mod memory;
 mod surveys;
 mod view;
 mod views;
@@ -30,6 +33,7 @@ pub use change::{Changed, Check};
 pub use view::{View, ZoneSummary};
 pub use views::{Patience, Served};
 
+use self::memory::Use;
 use self::surveys::{Line, Surveys};
 use self::view::Ground;
 use self::views::{Views, Wanted};
@@ -97,6 +101,7 @@ struct SubscriptionState {
     drafting: tokio::sync::Mutex<()>,
     views: Views,
     line: Line,
+    usage: Use,
     changed: watch::Sender<i64>,
 }
 
@@ -109,6 +114,7 @@ impl SubscriptionState {
             drafting: tokio::sync::Mutex::default(),
             views: Views::default(),
             line: Line::default(),
+            usage: Use::default(),
             changed: watch::Sender::new(0),
         }
     }
@@ -183,6 +189,7 @@ impl Inventories {
         patience: Patience,
     ) -> Result<Served, Refusal> {
         let state = self.current(subscription).await?;
+        state.usage.note_reader(self.clock.now());
         let revision = state.revision();
         let at = state.replica.read(|facts| self.instant(facts, as_of, self.clock.now()));
         self.await_view(&state, Wanted { as_of, at, revision }, patience).await
@@ -352,7 +359,9 @@ impl Inventories {
     fn state(&self, subscription: &SubscriptionId) -> Arc<SubscriptionState> {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         let new = || Arc::new(SubscriptionState::new());
-        Arc::clone(states.entry(subscription.clone()).or_insert_with(new))
+        let state = states.entry(subscription.clone()).or_insert_with(new);
+        state.usage.note(self.clock.now());
+        Arc::clone(state)
     }
 
     /// The state with facts and decisions that are up to date.

@@ -6,7 +6,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
-use super::{App, Refusal};
+use super::{App, Refusal, aside};
 use super::{findings, sealing};
 
 /// How often jobs run.
@@ -27,7 +27,17 @@ const JOBS: &[Job] = &[
     // After the days, whose counts a statement tells.
     Job { name: "close_statements", run: |service| Box::pin(close_statements(service)) },
     Job { name: "record_findings", run: |service| Box::pin(findings::record_due(service)) },
+    Job { name: "free_memory", run: |service| Box::pin(free_memory(service)) },
 ];
+
+async fn free_memory(service: App) -> Result<(), Refusal> {
+    // Without the rules, nothing was counted yet.
+    if let Some(counting) = service.counting.get() {
+        let inventories = counting.inventories.clone();
+        aside(move || inventories.rest()).await?;
+    }
+    Ok(())
+}
 
 async fn close_statements(service: App) -> Result<(), Refusal> {
     let closed = service.store.close_all_due(service.now()).await?;

@@ -37,6 +37,12 @@ impl Facts {
         self.changed.get(zone).copied().unwrap_or(self.loaded)
     }
 
+    /// Changes a zone; the facts are at `revision` then.
+    pub(crate) fn change(&mut self, zone: &str, revision: i64, join: impl FnOnce(&mut Zone)) {
+        join(self.inventory.zone_mut(zone));
+        self.note(zone, revision);
+    }
+
     fn note(&mut self, zone: &str, revision: i64) {
         self.revision = Some(revision);
         match self.changed.get_mut(zone) {
@@ -101,8 +107,7 @@ impl Replica {
             }
         }
         let mut next = Facts::clone(&self.facts());
-        join(next.inventory.zone_mut(zone));
-        next.note(zone, revision);
+        next.change(zone, revision, join);
         self.replace(next);
     }
 }

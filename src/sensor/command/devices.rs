@@ -31,8 +31,8 @@ fn print(survey: &Survey<'_>, facts: &SurveyInput, out: &mut dyn Write) -> io::R
     if !survey.unaddressed.is_empty() {
         let rows = survey.unaddressed.iter().map(|u| {
             let what = &u.classification;
-            let name = what.name.clone().unwrap_or_else(|| NONE.to_owned());
-            [u.mac.to_string(), what.category.title().to_owned(), what.kind.clone(), name]
+            let name = what.name.as_deref().unwrap_or(NONE).to_owned();
+            [u.mac.to_string(), what.category.title().to_owned(), what.kind.to_string(), name]
         });
         table::print(out, &["WITHOUT AN ADDRESS", "CATEGORY", "TYPE", "NAME"], rows)?;
         writeln!(out)?;
@@ -75,15 +75,20 @@ const HEADER: [&str; 8] =
 
 fn row(d: &Device<'_>) -> [String; 8] {
     let what = d.classification();
-    let model = [&what.vendor, &what.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" ");
+    let model = [&what.vendor, &what.model]
+        .into_iter()
+        .flatten()
+        .map(|text| text.as_str())
+        .collect::<Vec<_>>()
+        .join(" ");
     let or_none = |text: String| if text.is_empty() { NONE.to_owned() } else { text };
     [
         d.ip.to_string(),
         d.mac.to_string(),
         what.category.title().to_owned(),
-        what.kind.clone(),
+        what.kind.to_string(),
         or_none(model),
-        or_none(what.name.clone().unwrap_or_default()),
+        or_none(what.name.as_deref().unwrap_or_default().to_owned()),
         d.verdict.id().to_owned(),
         d.last_seen.to_string(),
     ]

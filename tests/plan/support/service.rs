@@ -44,12 +44,17 @@ pub(crate) struct ByName;
 
 impl Classifier for ByName {
     fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {
-        let name =
-            subject.evidence.iter().find(|e| e.field == Field::MdnsHostname).map(|e| e.value.to_string());
-        let key = name.as_deref().and_then(|n| n.split('-').next()).unwrap_or_default();
+        let said = subject.evidence.iter().find(|e| e.field == Field::MdnsHostname).map(|e| e.value);
+        let key = said.and_then(|n| n.split('-').next()).unwrap_or_default();
         let category = Category::from_key(key).unwrap_or_default();
-        let kind = category.key().to_owned();
-        Classification { category, kind, name, confidence: 90, ..Classification::default() }
+        let kind = category.key().into();
+        Classification {
+            category,
+            kind,
+            name: said.map(Into::into),
+            confidence: 90,
+            ..Classification::default()
+        }
     }
 }
 

@@ -100,6 +100,14 @@ impl Views {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Lets go of the kept views.
+    pub(super) fn let_go(&self) {
+        let mut known = self.known();
+        let gone = (known.default.take(), known.other.take());
+        drop(known);
+        drop(gone);
+    }
+
     /// The kept views.
     pub(super) fn kept(&self) -> Vec<Arc<View>> {
         let known = self.known();

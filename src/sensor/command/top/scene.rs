@@ -92,9 +92,14 @@ impl Row {
             ip: d.ip,
             mac: d.mac,
             category: what.category,
-            kind: what.kind.clone(),
-            maker: [&what.vendor, &what.model].into_iter().flatten().cloned().collect::<Vec<_>>().join(" "),
-            name: what.name.clone().unwrap_or_default(),
+            kind: what.kind.to_string(),
+            maker: [&what.vendor, &what.model]
+                .into_iter()
+                .flatten()
+                .map(|text| text.as_str())
+                .collect::<Vec<_>>()
+                .join(" "),
+            name: what.name.as_deref().unwrap_or_default().to_owned(),
             verdict: d.verdict,
             first_seen: d.first_seen,
             last_seen: d.last_seen,
