@@ -71,6 +71,20 @@ impl Decisions {
             || self.managed.is_empty() && other.managed.is_empty())
     }
 
+    /// Shares with `former` what is the same in both.
+    #[must_use]
+    pub fn sharing(mut self, former: &Self) -> Self {
+        for (name, zone) in &mut self.zones {
+            if let Some(known) = former.zones.get(name).filter(|known| *known == zone) {
+                *zone = Arc::clone(known);
+            }
+        }
+        if self.managed == former.managed {
+            self.managed = Arc::clone(&former.managed);
+        }
+        self
+    }
+
     /// The decision on an object.
     pub fn get(&self, object: &Object) -> Option<&Decision> {
         let of = |zone: &str| self.zones.get(zone);

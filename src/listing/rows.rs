@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
-use crate::census::{DeviceDecisions, DeviceId};
-use crate::wire::DeviceRow;
+use crate::census::{DeviceDecisions, DeviceId, Join};
+use crate::wire::{CouplingRow, DeviceRow};
 
 /// The devices of a zone, sorted by address and MAC.
 #[derive(Debug, Default)]
@@ -20,6 +20,16 @@ impl Rows {
         let mut by_id: Vec<u32> = (0..u32::try_from(rows.len()).unwrap_or(u32::MAX)).collect();
         by_id.sort_unstable_by_key(|place| rows.get(*place as usize).map(|row| row.id));
         Self { rows, by_id, text: OnceLock::new() }
+    }
+
+    /// About how much memory they take, with the text that is searched.
+    pub(crate) fn bytes(&self) -> usize {
+        let more = |row: &DeviceRow| {
+            let couplings = row.couplings.len().saturating_sub(1) * size_of::<CouplingRow>();
+            couplings + row.joins.len() * size_of::<Join>() + 64 * row.couplings.len()
+        };
+        // A line of the text is about as long as half a row.
+        self.rows.len() * size_of::<DeviceRow>() * 3 / 2 + self.rows.iter().map(more).sum::<usize>()
     }
 
     pub(crate) fn len(&self) -> usize {

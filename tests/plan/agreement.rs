@@ -4,12 +4,14 @@
 
 use std::collections::BTreeMap;
 
-use netcensus::census::Timestamp;
+use netcensus::census::{Policy, Survey, Timestamp};
 use netcensus::plan::store::CredentialKind;
+use netcensus::wire::{CaptureSummary, Document};
 use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::support::databases::{self, Backend};
+use crate::support::service::ByName;
 use crate::support::{Plan, TestSensor, send, upload};
 
 const MINUTE: i64 = 60_000_000_000;
@@ -177,6 +179,18 @@ impl World {
         out
     }
 
+    /// The document of the same instant, counted at once from what the database holds.
+    async fn counted_anew(&self, document: &Value) -> Value {
+        let (store, sid) = (&self.plan.store, &self.plan.sid);
+        let policy = Policy::default();
+        let inventory = store.inventory(sid).await.unwrap();
+        let inventory = inventory.admitted(&policy);
+        let decisions = store.decisions(sid, None).await.unwrap().map(|(_, made)| made).unwrap_or_default();
+        let as_of = document["as_of"].as_str().unwrap().parse().unwrap();
+        let survey = Survey::new(&inventory, &policy, &decisions, &ByName, as_of);
+        serde_json::to_value(Document::new(&survey, CaptureSummary::default(), None)).unwrap()
+    }
+
     async fn text(&self, url: String) -> String {
         let request = self.plan.client.get(url).bearer_auth(&self.plan.token);
         request.send().await.unwrap().text().await.unwrap()
@@ -191,6 +205,10 @@ impl World {
         assert_eq!(census["commitment"], billable.div_ceil(100) * 100);
         let document = self.plan.get("/inventory").await;
         assert_eq!(Self::verdicts(&document["census"]), expected, "the document");
+        let anew = self.counted_anew(&document).await;
+        for part in ["devices", "census", "routed", "unaddressed"] {
+            assert_eq!(document[part], anew[part], "counted in increments and anew: {part}");
+        }
 
         let is_line = |id: &str| ["X-VIRT", "X-PUB", "X-ROUTED"].contains(&id);
         let of_devices: BTreeMap<String, u64> =

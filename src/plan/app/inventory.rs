@@ -376,6 +376,8 @@ impl Inventories {
         let mut news = self.store.refresh(subscription, &state.replica).await?;
         let known = state.loaded().1;
         if let Some((revision, decisions)) = self.store.decisions(subscription, known).await? {
+            // Another service decided something. The zones that it left alone need no survey.
+            let decisions = decisions.sharing(&state.decisions().1);
             state.decide(revision, Arc::new(decisions));
             news = true;
         }

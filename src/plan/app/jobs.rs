@@ -12,6 +12,9 @@ use super::{findings, sealing};
 /// How often jobs run.
 const EVERY: Duration = Duration::from_secs(60);
 
+/// About how much memory all views may take.
+const MEMORY: usize = 2 << 30;
+
 type Running = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
 
 /// One job.
@@ -34,7 +37,7 @@ async fn free_memory(service: App) -> Result<(), Refusal> {
     // Without the rules, nothing was counted yet.
     if let Some(counting) = service.counting.get() {
         let inventories = counting.inventories.clone();
-        aside(move || inventories.rest()).await?;
+        aside(move || inventories.rest(MEMORY)).await?;
     }
     Ok(())
 }

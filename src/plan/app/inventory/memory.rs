@@ -3,6 +3,7 @@
 //! Views go when nobody read the subscription for [`REST`], and its facts when nobody used it at all. Whoever asks next waits
 //! until they are loaded and counted again.
 
+use std::cmp::Reverse;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError};
 
@@ -37,23 +38,40 @@ fn rests(since: &AtomicI64, now: Timestamp) -> bool {
 }
 
 impl Inventories {
-    /// Lets go of what nobody used for [`REST`]. Returns how many subscriptions stay in memory.
-    pub fn rest(&self) -> usize {
+    /// Lets go of what nobody used for [`REST`]; then of the views that were read longest ago, until the others take no more
+    /// than `limit` bytes.
+    pub fn rest(&self, limit: usize) -> Kept {
         let now = self.clock.now();
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody else can come to hold a state meanwhile.
         let is_free = |state: &Arc<SubscriptionState>| {
-            rests(&state.usage.used, now)
-                && Arc::strong_count(state) == 1
-                && state.changed.receiver_count() == 0
+            let is_alone = Arc::strong_count(state) == 1 && state.changed.receiver_count() == 0;
+            is_alone && rests(&state.usage.used, now)
         };
         let gone: Vec<_> = states.extract_if(|_, state| is_free(state)).collect();
-        let unread: Vec<_> = states.values().filter(|state| rests(&state.usage.read, now)).cloned().collect();
-        let kept = states.len();
+        let mut rest: Vec<_> = states.values().cloned().collect();
         drop(states);
         // Freeing them takes long: not under the lock.
         drop(gone);
-        unread.iter().for_each(|state| state.views.let_go());
+        rest.sort_by_key(|state| Reverse(state.usage.read.load(Ordering::Relaxed)));
+        let mut kept = Kept { subscriptions: rest.len(), bytes: 0 };
+        for state in rest {
+            let bytes = state.views.bytes();
+            if rests(&state.usage.read, now) || kept.bytes.saturating_add(bytes) > limit {
+                state.views.let_go();
+            } else {
+                kept.bytes += bytes;
+            }
+        }
         kept
     }
+}
+
+/// What stays in memory.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Kept {
+    /// Subscriptions whose facts are loaded.
+    pub subscriptions: usize,
+    /// About how much memory their views take.
+    pub bytes: usize,
 }

@@ -88,6 +88,11 @@ impl View {
         }
     }
 
+    /// About how much memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        self.zones.iter().map(|zone| zone.bytes).sum()
+    }
+
     /// The number of devices.
     pub fn len(&self) -> usize {
         self.zones.iter().map(|zone| zone.rows.len()).sum()

@@ -100,6 +100,11 @@ impl Views {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// About how much memory the kept views take. What they share counts once for each.
+    pub(super) fn bytes(&self) -> usize {
+        self.kept().iter().map(|view| view.bytes()).sum()
+    }
+
     /// Lets go of the kept views.
     pub(super) fn let_go(&self) {
         let mut known = self.known();

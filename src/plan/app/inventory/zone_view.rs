@@ -7,10 +7,12 @@ use std::hash::{BuildHasher, DefaultHasher, Hash as _, Hasher, RandomState};
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use smol_str::SmolStr;
+
 use super::Facts;
 use crate::census::{
-    Census, Classification, Classifier, ClassifierInput, Decisions, Findings, MacAddr, Policy, Routed,
-    Timestamp, Zone, ZoneSurvey,
+    Census, Classification, Classifier, ClassifierInput, Decisions, Findings, MacAddr, Policy, Reason,
+    Routed, Timestamp, Zone, ZoneSurvey,
 };
 use crate::listing::{Rows, Tabs};
 use crate::wire::{DeviceRow, UnaddressedEntry};
@@ -36,6 +38,8 @@ pub(super) struct ZoneView {
     /// The instants at which it says the same.
     holds: RangeInclusive<Timestamp>,
     answers: Answers,
+    /// About how much memory it takes.
+    pub(super) bytes: usize,
 }
 
 /// What zones are surveyed with.
@@ -87,9 +91,12 @@ impl ZoneView {
             census: survey.census,
             findings: survey.findings,
             answers: Answers::default(),
+            bytes: 0,
         };
         drop(survey.devices);
-        Self { answers: classifier.answers.take(), ..view }
+        let answers = classifier.answers.take();
+        let bytes = view.rows.bytes() + answers.values().map(|answer| bytes_of(answer)).sum::<usize>();
+        Self { answers, bytes, ..view }
     }
 }
 
@@ -114,6 +121,16 @@ pub(super) fn zones(
         Arc::new(ZoneView::new(&name, zone, changed, surveyor, newest.map(|known| &**known)))
     });
     zones.collect()
+}
+
+/// About how much memory a kept answer takes.
+fn bytes_of(answer: &Classification) -> usize {
+    // An entry of the map, with room that is free.
+    let place = 2 * size_of::<(u128, Arc<Classification>)>();
+    let reasons = answer.reasons.len() + answer.held.len();
+    let long = |text: &SmolStr| if text.is_heap_allocated() { text.len() } else { 0 };
+    let values = answer.reasons.iter().chain(&answer.held).map(|r| long(&r.value) + long(&r.says));
+    place + size_of::<Classification>() + reasons * size_of::<Reason>() + values.sum::<usize>()
 }
 
 /// The answers of a classifier by the digests of the questions.
