@@ -54,7 +54,7 @@ pub(super) struct Ground<'g> {
     pub(super) decisions: &'g Arc<Decisions>,
     pub(super) revision: Revision,
     pub(super) policy: &'g Arc<Policy>,
-    pub(super) classifier: &'g dyn Classifier,
+    pub(super) classifier: &'g (dyn Classifier + Send + Sync),
     pub(super) questions: &'g Questions,
     pub(super) as_of: Timestamp,
 }

@@ -46,7 +46,7 @@ pub(super) struct ZoneView {
 pub(super) struct Surveyor<'s> {
     pub(super) policy: &'s Policy,
     pub(super) decisions: &'s Decisions,
-    pub(super) classifier: &'s dyn Classifier,
+    pub(super) classifier: &'s (dyn Classifier + Send + Sync),
     pub(super) questions: &'s Questions,
     pub(super) as_of: Timestamp,
 }
@@ -100,27 +100,69 @@ impl ZoneView {
     }
 }
 
+/// Zones to survey from which on a survey takes a second core: a first count, which people wait for.
+const MANY: usize = 64;
+
+/// A zone of a view: kept, or to be surveyed.
+enum Part<'z> {
+    Kept(&'z Arc<ZoneView>),
+    Changed { name: Arc<str>, zone: &'z Zone, facts: i64, former: Option<&'z ZoneView> },
+}
+
+impl Part<'_> {
+    fn survey(&self, surveyor: &Surveyor<'_>) -> Arc<ZoneView> {
+        match self {
+            Self::Kept(known) => Arc::clone(known),
+            Self::Changed { name, zone, facts, former } => {
+                Arc::new(ZoneView::new(name, zone, *facts, surveyor, *former))
+            }
+        }
+    }
+}
+
 /// The zones of the facts, each surveyed anew unless one of `former` serves.
 pub(super) fn zones(
     facts: &Facts,
     surveyor: &Surveyor<'_>,
     former: &[(&[Arc<ZoneView>], &Decisions)],
 ) -> Vec<Arc<ZoneView>> {
-    let zones = facts.inventory.zones.iter().map(|(name, zone)| {
-        let changed = facts.changed_at(name);
-        let mut newest = None;
-        for (zones, decisions) in former {
-            let place = zones.binary_search_by(|known| (*known.name).cmp(name));
-            let Some(known) = place.ok().and_then(|place| zones.get(place)) else { continue };
-            if known.serves(changed, surveyor.as_of) && decisions.shares_zone(surveyor.decisions, name) {
-                return Arc::clone(known);
-            }
-            newest = newest.filter(|other: &&Arc<ZoneView>| other.facts >= known.facts).or(Some(known));
+    let part = |(name, zone)| part(name, zone, facts.changed_at(name), surveyor, former);
+    let parts: Vec<Part<'_>> = facts.inventory.zones.iter().map(part).collect();
+    let survey = |parts: &[Part<'_>]| parts.iter().map(|part| part.survey(surveyor)).collect::<Vec<_>>();
+    let changed = parts.iter().filter(|part| matches!(part, Part::Changed { .. })).count();
+    if changed < MANY {
+        return survey(&parts);
+    }
+    let (first, second) = parts.split_at(parts.len() / 2);
+    std::thread::scope(|scope| {
+        let beside = scope.spawn(|| survey(second));
+        let mut views = survey(first);
+        match beside.join() {
+            Ok(others) => views.extend(others),
+            Err(panic) => std::panic::resume_unwind(panic),
         }
-        let name = newest.map_or_else(|| Arc::from(name.as_str()), |known| Arc::clone(&known.name));
-        Arc::new(ZoneView::new(&name, zone, changed, surveyor, newest.map(|known| &**known)))
-    });
-    zones.collect()
+        views
+    })
+}
+
+fn part<'z>(
+    name: &str,
+    zone: &'z Zone,
+    facts: i64,
+    surveyor: &Surveyor<'_>,
+    former: &[(&'z [Arc<ZoneView>], &Decisions)],
+) -> Part<'z> {
+    let mut newest: Option<&'z Arc<ZoneView>> = None;
+    for (zones, decisions) in former {
+        let place = zones.binary_search_by(|known| (*known.name).cmp(name));
+        let Some(known) = place.ok().and_then(|place| zones.get(place)) else { continue };
+        if known.serves(facts, surveyor.as_of) && decisions.shares_zone(surveyor.decisions, name) {
+            return Part::Kept(known);
+        }
+        newest = newest.filter(|other| other.facts >= known.facts).or(Some(known));
+    }
+    let name = newest.map_or_else(|| Arc::from(name), |known| Arc::clone(&known.name));
+    Part::Changed { name, zone, facts, former: newest.map(|known| &**known) }
 }
 
 /// About how much memory a kept answer takes.
