@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use pcap_parser::traits::PcapReaderIterator;
 use pcap_parser::{PcapError, create_reader};
 
-use super::section::Section;
+use super::section::{NotRead, Section};
 use crate::census::{NotUnderstood, Unread};
 use crate::dissect::Frame;
 
@@ -133,16 +133,22 @@ fn read_stream(
             summary.end = End::Corrupt { offset };
             break;
         }
+        let mut pass = |read: Result<Option<Frame<'_>>, NotRead>| match read {
+            Ok(Some(frame)) => {
+                summary.frames += 1;
+                each(&frame);
+            }
+            Ok(None) => {}
+            Err((what, bytes)) => summary.unread.count(what, bytes.into()),
+        };
+        let whole = section.records(reader.data(), &mut pass);
+        if whole > 0 {
+            reader.consume(whole);
+            continue;
+        }
         match reader.next() {
             Ok((length, block)) => {
-                match section.frame(&block) {
-                    Ok(Some(frame)) => {
-                        summary.frames += 1;
-                        each(&frame);
-                    }
-                    Ok(None) => {}
-                    Err((what, bytes)) => summary.unread.count(what, bytes.into()),
-                }
+                pass(section.frame(&block));
                 reader.consume(length);
             }
             Err(PcapError::Eof) => break,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::{Place, RuleError, syntax};
+use super::error::{Lines, Place, RuleError, syntax};
 use super::fact::{DeviceFacts, Fact};
 use super::matcher::{Matcher, MatcherSource, OneOrMany};
 use super::recog;
@@ -152,16 +152,20 @@ impl Pack {
         let mut pack = Self { disable: source.disable, ..Self::default() };
         let (name, short): (Arc<str>, Arc<str>) = (source.pack.name.into(), file.into());
         let mut ids = HashSet::new();
+        let mut lines = Lines::new(text);
         for entry in source.rule {
-            let place = Place::new(file, text, entry.span().start);
+            let start = entry.span().start;
             let source = entry.into_inner();
             let id = source.id.clone();
-            let refuse = |reason| RuleError::Rule { place: place.clone(), rule: id.clone(), reason };
+            let refuse = |reason| {
+                let place = Place::new(file, text, start);
+                RuleError::Rule { place, rule: id.clone(), reason }
+            };
             if !ids.insert(id.clone()) {
                 errors.push(refuse("the id occurs twice in this file; give each rule its own".to_owned()));
                 continue;
             }
-            let origin = Origin { pack: name.clone(), file: short.clone(), line: place.line };
+            let origin = Origin { pack: name.clone(), file: short.clone(), line: lines.of(start) };
             let (mut rule, tests) = match compile(source, origin, trust, taxonomy) {
                 Ok(compiled) => compiled,
                 Err(reason) => {

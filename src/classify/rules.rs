@@ -128,7 +128,7 @@ impl Rules {
     fn fired<'f, 'a>(&self, facts: &'f DeviceFacts<'a>) -> Vec<Hit<'_, 'f, 'a>> {
         let mut hits = Vec::new();
         for fact in facts.iter() {
-            let ids = self.index.candidates(fact.field, &fact.value);
+            let ids = self.index.candidates(&self.rules, fact.field, &fact.value);
             let mut spoken: Vec<&Arc<str>> = Vec::new();
             for rule in ids.into_iter().filter_map(|id| self.rules.get(id)) {
                 if rule.first_of.as_ref().is_some_and(|file| spoken.contains(&file)) {

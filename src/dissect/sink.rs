@@ -108,6 +108,13 @@ impl Tags {
         }
     }
 
+    /// The ids as one number, for hashing.
+    #[inline]
+    pub(crate) const fn bits(self) -> u64 {
+        let [a, b, c, d] = self.0;
+        (a as u64) << 48 | (b as u64) << 32 | (c as u64) << 16 | d as u64
+    }
+
     pub fn iter(self) -> impl Iterator<Item = u16> {
         self.0.into_iter().take_while(|id| *id != 0)
     }

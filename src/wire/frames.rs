@@ -8,6 +8,8 @@ use crate::census::Timestamp;
 #[derive(Clone, Debug, Default)]
 pub struct FrameNumbers {
     frames: Vec<Numbered>,
+    /// Whether a frame came so late that all must be sorted in the end.
+    is_shuffled: bool,
     overflow: bool,
 }
 
@@ -30,22 +32,41 @@ impl Numbered {
 
 /// The most frames that are numbered. A longer capture has no frame numbers.
 const NUMBERED: usize = 1 << 25;
+/// A frame that comes later than at most that many others finds its place at once.
+const LATE: usize = 64;
 
 impl FrameNumbers {
     pub fn record(&mut self, at: Timestamp, digest: u32) {
-        if self.frames.len() < NUMBERED {
-            self.frames.push(Numbered::new(at, digest));
-        } else {
+        let new = Numbered::new(at, digest);
+        if self.frames.len() >= NUMBERED {
             self.overflow = true;
+        } else if self.frames.last().is_none_or(|last| *last < new) {
+            self.frames.push(new);
+        } else {
+            self.insert(new);
+        }
+    }
+
+    /// Frames of one instant are in the order of their digests, not in that of their coming.
+    fn insert(&mut self, new: Numbered) {
+        let start = self.frames.len().saturating_sub(LATE);
+        let tail = self.frames.get(start..).unwrap_or_default();
+        let later = tail.iter().rev().take_while(|known| **known >= new).count();
+        let place = tail.len() - later;
+        if later == LATE {
+            self.is_shuffled = true;
+            self.frames.push(new);
+        } else if tail.get(place) != Some(&new) {
+            self.frames.insert(start + place, new);
         }
     }
 
     /// Ends recording. Must be called before [`FrameNumbers::number`].
     pub fn seal(&mut self) {
-        if !self.frames.is_sorted() {
+        if std::mem::take(&mut self.is_shuffled) {
             self.frames.sort_unstable();
+            self.frames.dedup();
         }
-        self.frames.dedup();
     }
 
     /// The number of the first frame at `at`; `None` if there is none, or if the capture was too long.
