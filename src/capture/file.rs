@@ -14,7 +14,7 @@ use crate::census::{NotUnderstood, Unread};
 use crate::dissect::Frame;
 
 /// The buffer that a stream starts with, and the largest one: a frame that exceeds it ends the file.
-const BUFFER: usize = 1 << 20;
+const BUFFER: usize = 256 << 10;
 const MAX_BUFFER: usize = 64 << 20;
 /// The type of the block that starts a pcapng file.
 const SECTION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];

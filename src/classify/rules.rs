@@ -57,7 +57,7 @@ impl Rules {
     /// # Errors
     /// As [`Rules::load`].
     pub fn of(operator: &RuleFiles) -> Result<Self, RuleError> {
-        let (taxonomy, vendors) = builtin::tables()?;
+        let (compiled, taxonomy, vendors) = builtin::compiled()?;
         let mut rules: Vec<Rule> = Vec::new();
         let (mut retired, mut notes) = (Vec::new(), Vec::new());
         let mut places: HashMap<Box<str>, usize> = HashMap::new();
@@ -82,10 +82,10 @@ impl Rules {
             }
         }
         let mut disabled = HashSet::new();
-        let builtin = builtin::PACKS.iter().map(|(name, text)| (*name, *text, Trust::Tested));
-        let operator = operator.iter().map(|f| (f.name.as_str(), f.text.as_str(), Trust::Untested));
-        for (name, text, trust) in builtin.chain(operator) {
-            let pack = Pack::parse(name, text, trust, &taxonomy, &vendors)?;
+        let builtin = compiled.packs.into_iter().map(|pack| Pack::of(pack, &taxonomy));
+        let operator = operator.iter().map(|f| Pack::parse(&f.name, &f.text, Trust::Untested, &taxonomy, &vendors));
+        for pack in builtin.chain(operator) {
+            let pack = pack?;
             for rule in pack.rules {
                 put(&mut rules, rule);
             }

@@ -104,3 +104,28 @@ impl Addressed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::census::MacAddr;
+    use crate::sensor::pipeline::table::Table;
+    use crate::sensor::pipeline::tunnels::LINK;
+
+    #[test]
+    fn the_table_hears_of_each_coupling_once_however_many_there_are() {
+        let table = Table::new(1_000_000);
+        let (mut addressed, tunnels) = (Addressed::default(), Tunnels::new(&table));
+        for at in [7, 8] {
+            for n in 0..9_000_u16 {
+                let [a, b] = n.to_be_bytes();
+                let to = CouplingKey { mac: MacAddr([2, 0, 0, 0, a, b]), ip: [10, 0, a, b].into() };
+                addressed.add(to, LINK, Timestamp(at), &tunnels);
+            }
+            addressed.flush(&tunnels);
+            assert_eq!((table.len(), addressed.held), (9_000, 9_000));
+        }
+        assert!(addressed.lines.len() > FIRST);
+        assert!(table.snapshot().couplings.values().all(|c| c.last_seen == Timestamp(7)));
+    }
+}

@@ -32,8 +32,8 @@ const NUMBER: u32 = 0x1_ffff;
 #[derive(Debug, Default)]
 pub(super) struct Sightings {
     hasher: RandomState,
-    four: Rows<Ipv4Addr>,
-    six: Rows<Ipv6Addr>,
+    four: Rows<u32>,
+    six: Rows<u128>,
 }
 
 impl Sightings {
@@ -48,14 +48,17 @@ impl Sightings {
         at: Timestamp,
         tunnels: &Tunnels<'_>,
     ) {
-        let mac = key.mac;
+        let [a, b, c, d, e, f] = key.mac.0;
+        let [high, low] = tunnel.to_be_bytes();
+        let sender = u64::from_be_bytes([high, low, a, b, c, d, e, f]);
+        let tags = tags.bits();
         match key.ip {
             IpAddr::V4(ip) => {
-                let row = Row { mac, tunnel, ip, signs, tags, first: at, last: at };
+                let row = Row { sender, tags, ip: ip.to_bits(), signs, first: at, last: at };
                 self.four.add(row, &self.hasher, tunnels);
             }
             IpAddr::V6(ip) => {
-                let row = Row { mac, tunnel, ip, signs, tags, first: at, last: at };
+                let row = Row { sender, tags, ip: ip.to_bits(), signs, first: at, last: at };
                 self.six.add(row, &self.hasher, tunnels);
             }
         }
@@ -71,34 +74,44 @@ impl Sightings {
 /// Frames of a coupling between `first` and `last`, in one window of ten minutes, all with the same signs and tags. A
 /// coupling records the windows in which it was proven, so a row must not span several.
 #[derive(Clone, Copy, Debug)]
+#[repr(C)]
 struct Row<A> {
-    mac: MacAddr,
-    /// The number of the tunnel that the frames came through.
-    tunnel: u16,
+    /// The number of the tunnel that the frames came through, then the MAC.
+    sender: u64,
+    /// The bits of [`Tags`].
+    tags: u64,
+    first: Timestamp,
     ip: A,
     signs: Signs,
-    tags: Tags,
-    first: Timestamp,
     last: Timestamp,
 }
 
 /// An address of one family: rows of IPv4 are much smaller.
-trait Address: Copy + Eq + Into<IpAddr> {
+trait Address: Copy + Eq {
+    fn ip(self) -> IpAddr;
     /// Hashes the address, and signs beside it.
     fn hash_with<H: Hasher>(self, signs: Signs, state: &mut H);
 }
 
-impl Address for Ipv4Addr {
+impl Address for u32 {
+    fn ip(self) -> IpAddr {
+        Ipv4Addr::from_bits(self).into()
+    }
+
     #[inline]
     fn hash_with<H: Hasher>(self, signs: Signs, state: &mut H) {
-        state.write_u64(u64::from(self.to_bits()) << 32 | u64::from(signs.0));
+        state.write_u64(u64::from(self) << 32 | u64::from(signs.0));
     }
 }
 
-impl Address for Ipv6Addr {
+impl Address for u128 {
+    fn ip(self) -> IpAddr {
+        Ipv6Addr::from_bits(self).into()
+    }
+
     #[inline]
     fn hash_with<H: Hasher>(self, signs: Signs, state: &mut H) {
-        state.write_u128(self.to_bits());
+        state.write_u128(self);
         state.write_u32(signs.0);
     }
 }
@@ -106,10 +119,7 @@ impl Address for Ipv6Addr {
 impl<A: Address> Hash for Row<A> {
     #[inline]
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let [a, b, c, d, e, f] = self.mac.0;
-        let [high, low] = self.tunnel.to_be_bytes();
-        let sender = u64::from_be_bytes([high, low, a, b, c, d, e, f]);
-        state.write_u128(u128::from(sender) << 64 | u128::from(self.tags.bits()));
+        state.write_u128(u128::from(self.sender) << 64 | u128::from(self.tags));
         self.ip.hash_with(self.signs, state);
     }
 }
@@ -118,17 +128,17 @@ impl<A: Address> Row<A> {
     /// Whether frames of both belong together, in the same window.
     #[inline]
     fn is_like(&self, other: &Self) -> bool {
-        self.mac == other.mac
+        self.sender == other.sender
             && self.ip == other.ip
             && self.signs == other.signs
             && self.tags == other.tags
-            && self.tunnel == other.tunnel
     }
 
     fn merge_into(self, tunnels: &Tunnels<'_>) {
-        if let Some(recorder) = tunnels.recorder(self.tunnel) {
-            let key = CouplingKey { mac: self.mac, ip: self.ip.into() };
-            recorder.sight(key, self.first, self.last, self.signs, self.tags);
+        let [high, low, a, b, c, d, e, f] = self.sender.to_be_bytes();
+        if let Some(recorder) = tunnels.recorder(u16::from_be_bytes([high, low])) {
+            let key = CouplingKey { mac: MacAddr([a, b, c, d, e, f]), ip: self.ip.ip() };
+            recorder.sight(key, self.first, self.last, self.signs, Tags::of_bits(self.tags));
         }
     }
 }
@@ -188,7 +198,8 @@ impl<A: Address> Rows<A> {
             *entry = place.and_then(|place| self.index.get(place)).copied().unwrap_or_default();
         }
         let rows = entries.iter().map(|entry| self.rows.get(((entry & NUMBER) as usize).wrapping_sub(1)));
-        black_box(rows.fold(0, |sum, row| sum ^ row.map_or(0, |row| row.first.0 ^ row.last.0)));
+        // Both ends, because a row may lie in two lines of the cache.
+        black_box(rows.fold(0, |sum, row| sum ^ row.map_or(0, |row| row.sender ^ row.last.0.cast_unsigned())));
     }
 
     #[inline]
@@ -209,16 +220,18 @@ impl<A: Address> Rows<A> {
             row.merge_into(tunnels);
         }
         if self.rows.len() * 2 >= self.index.len() {
-            self.make_room(hasher);
+            self.make_room(hasher, tunnels);
         }
         self.rows.push(new);
         self.enter(hash, self.rows.len());
     }
 
     /// Doubles the room, or lets all rows leave.
-    fn make_room(&mut self, hasher: &RandomState) {
-        if self.rows.len() < ROWS {
-            let places = (self.index.len() * 2).max(FIRST * 2);
+    fn make_room(&mut self, hasher: &RandomState, tunnels: &Tunnels<'_>) {
+        let places = (self.index.len() * 2).max(FIRST * 2);
+        // As many rows may leave at the same time.
+        let bytes = (places - self.index.len()) * (size_of::<Row<A>>() + size_of::<u32>());
+        if places == FIRST * 2 || places <= ROWS * 2 && tunnels.lend(bytes) {
             self.index.clear();
             self.index.resize(places, 0);
             for number in 1..=self.rows.len() {
@@ -227,8 +240,9 @@ impl<A: Address> Rows<A> {
                 }
             }
         } else {
-            // Those that left before are gone: as many came since.
             std::mem::swap(&mut self.rows, &mut self.leaving);
+            // Those that left before are gone, because as many came since.
+            self.rows.drain(..).for_each(|row| row.merge_into(tunnels));
             self.index.fill(0);
         }
     }
@@ -267,4 +281,71 @@ fn places(hash: u64, places: usize) -> impl Iterator<Item = usize> {
 #[inline]
 const fn mark(hash: u64) -> u32 {
     (hash >> 32) as u32 & !NUMBER
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::census::Sign;
+    use crate::census::time::MINUTE;
+    use crate::sensor::pipeline::table::Table;
+    use crate::sensor::pipeline::tunnels::LINK;
+
+    fn coupling(n: u32) -> CouplingKey {
+        let [_, b, c, d] = n.to_be_bytes();
+        let ip = if n % 3 == 0 { Ipv6Addr::from_bits(n.into()).into() } else { Ipv4Addr::from_bits(n).into() };
+        CouplingKey { mac: MacAddr([2, 0, 0, b, c, d]), ip }
+    }
+
+    fn tags(n: u32) -> Tags {
+        Tags::of_bits(u64::from(n % 2) << 48)
+    }
+
+    #[test]
+    fn the_table_is_the_same_as_after_each_frame_alone() {
+        let (alone, together) = (Table::new(1_000_000), Table::new(1_000_000));
+        let (mut sightings, tunnels) = (Sightings::default(), Tunnels::new(&together));
+        for n in 0..20_000_u32 {
+            let (key, tags) = (coupling(n % 77), tags(n / 5));
+            let signs = [Sign::ArpAsked, Sign::Near, Sign::Announced].map(Signs::from)[n as usize / 7 % 3];
+            // Through several windows, and back.
+            let at = Timestamp(i64::from(n * 37 % 20_011) * MINUTE / 500);
+            alone.sight(key, at, at, signs, tags);
+            sightings.add(key, signs, tags, LINK, at, &tunnels);
+            if n == 9_999 {
+                sightings.flush(&tunnels);
+            }
+        }
+        assert!(together.len() <= 77);
+        sightings.flush(&tunnels);
+        assert_eq!(alone.take_delta(), together.take_delta());
+    }
+
+    #[test]
+    fn rows_beyond_the_bound_leave_one_by_one_and_none_is_lost() {
+        let table = Table::new(1_000_000);
+        let (mut sightings, tunnels) = (Sightings::default(), Tunnels::new(&table));
+        let most = u32::try_from(ROWS).unwrap();
+        let mut add = |n: u32| {
+            let key = CouplingKey { ip: Ipv4Addr::from_bits(n).into(), ..coupling(n) };
+            sightings.add(key, Sign::Near.into(), Tags::default(), LINK, Timestamp(1), &tunnels);
+        };
+        (0..most).for_each(&mut add);
+        assert_eq!(table.len(), 0);
+        (most..most + 999).for_each(&mut add);
+        assert!((900..=999).contains(&table.len()), "{}", table.len());
+        sightings.flush(&tunnels);
+        assert_eq!(table.len(), ROWS + 999);
+    }
+
+    #[test]
+    fn rows_take_no_memory_that_the_table_does_not_have() {
+        let table = Table::with_memory(1_000_000, 1 << 20);
+        let (mut sightings, tunnels) = (Sightings::default(), Tunnels::new(&table));
+        for n in 0..100_000 {
+            sightings.add(coupling(n), Sign::Near.into(), Tags::default(), LINK, Timestamp(1), &tunnels);
+        }
+        assert!(sightings.four.rows.capacity().max(sightings.six.rows.capacity()) <= FIRST);
+        assert!(!table.is_empty() && table.limit_hits().memory > 0);
+    }
 }

@@ -4,7 +4,7 @@
 //! allocation. Only a flush, what does not fit, and new evidence reach the shared table.
 
 use std::collections::BTreeMap;
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -21,7 +21,7 @@ use super::table::Table;
 use super::tunnels::{CLOSED, LINK, Tunnels};
 use crate::census::windows::{same_minute, same_window};
 use crate::census::{
-    CouplingKey, Exchange, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Sign, Signs, Taught,
+    CouplingKey, Exchange, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Signs, Taught,
     Timestamp, TunnelKey, TunnelKind, Unread,
 };
 use crate::dissect::{
@@ -105,16 +105,14 @@ impl<'t> Worker<'t> {
 
     /// Dissects one frame. A panic in a dissector costs only this frame.
     pub fn frame(&mut self, frame: &Frame<'_>) {
-        let digest = self.copy_digest(frame);
+        let (digest, rest) = self.digests(frame);
         let counters = &mut self.facts.counters;
         counters.frames += 1;
         counters.bytes += u64::from(frame.length);
         counters.first = Some(counters.first.map_or(frame.at, |t| t.min(frame.at)));
         counters.last = Some(counters.last.map_or(frame.at, |t| t.max(frame.at)));
         if let Some(numbers) = &mut self.numbers {
-            let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
-            #[expect(clippy::cast_possible_truncation, reason = "half of a digest is a digest")]
-            numbers.record(frame.at, self.digest.hash_one((head, frame.length)) as u32);
+            numbers.record(frame.at, rest.digest(digest, &self.digest));
         }
         #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
         if let Some((known, at)) = self.recent.get_mut(digest as usize & (RECENT - 1)) {
@@ -137,26 +135,26 @@ impl<'t> Worker<'t> {
         self.facts.counters.malformed_frames += u64::from(self.facts.broken);
     }
 
-    /// A digest that is equal for all copies of a frame: of an IP packet, without what routers and switches change.
-    fn copy_digest(&self, frame: &Frame<'_>) -> u64 {
+    /// A digest that is equal for all copies of a frame: of an IP packet, without what routers and switches change. Beside
+    /// it the rest of the frame, which may differ between copies.
+    #[inline]
+    fn digests<'f>(&self, frame: &Frame<'f>) -> (u64, Rest<'f>) {
         let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
         let packet = packet_of(head).filter(|_| frame.link == LinkType::Ethernet);
         // What follows the packet may be a trailer, which differs.
-        let (until_ttl, after) = match packet {
-            Some((0x0800, packet)) => {
-                let packet = without_rest(packet, 2, 0);
-                (packet.get(..8), packet.get(12..))
-            }
-            Some((0x86dd, packet)) => {
-                let packet = without_rest(packet, 4, 40);
-                (packet.get(..7), packet.get(8..))
-            }
-            _ => (None, None),
+        let (packet, until_ttl, after) = match packet {
+            Some((0x0800, packet)) => (without_rest(packet, 2, 0), 8, 12),
+            Some((0x86dd, packet)) => (without_rest(packet, 4, 40), 7, 8),
+            _ => (&[][..], 1, 1),
         };
-        match until_ttl.zip(after) {
-            Some(unchanged) => self.digest.hash_one(unchanged),
-            None => self.digest.hash_one((head, frame.length)),
-        }
+        let Some(unchanged) = packet.get(..until_ttl).zip(packet.get(after..)) else {
+            return (self.digest.hash_one((head, frame.length)), Rest::default());
+        };
+        // Behind tags or other shims, the rest is the whole frame.
+        let is_plain = matches!(head.get(12..14), Some([8, 0] | [0x86, 0xdd]));
+        let (start, end) = if is_plain { (14 + after, 14 + packet.len()) } else { (head.len(), head.len()) };
+        let around = (head.get(..start).unwrap_or(head), head.get(end..).unwrap_or_default());
+        (self.digest.hash_one(unchanged), Rest { around, length: frame.length })
     }
 
     /// Merges what it holds into the table. Call it at least every second, and before taking a delta.
@@ -225,6 +223,32 @@ impl From<&Counters> for CaptureSummary {
             last: c.last,
             not_understood: c.unread.entries(),
         }
+    }
+}
+
+/// The parts of a frame's head that may differ between its copies: up to what routers change, and behind the packet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rest<'f> {
+    around: (&'f [u8], &'f [u8]),
+    length: u32,
+}
+
+impl Rest<'_> {
+    /// A digest of the whole head; `copy` is that of what copies have in common.
+    #[inline]
+    fn digest(self, copy: u64, hasher: &FixedState) -> u32 {
+        let (before, behind) = self.around;
+        let mut state = hasher.build_hasher();
+        state.write_u64(copy);
+        // Neither part is longer than a head.
+        state.write_u64(u64::from(self.length) << 32 | (before.len() << 16 | behind.len()) as u64);
+        state.write(before);
+        if !behind.is_empty() {
+            state.write(behind);
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "half of a digest is a digest")]
+        let half = state.finish() as u32;
+        half
     }
 }
 
