@@ -1,8 +1,6 @@
 //! Brings the built-in rules into the form that the programs read at each start: JSON, without the rules' tests, which run
 //! in this crate's tests. To read the TOML packs took most of the time of a short command.
 
-#![expect(clippy::print_stdout, reason = "a build script speaks to Cargo so")]
-
 use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -35,8 +33,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = Path::new("config");
     println!("cargo::rerun-if-changed=config/rules");
     println!("cargo::rerun-if-changed=config/vendors.toml");
-    let mut files: Vec<PathBuf> =
-        fs::read_dir(config.join("rules"))?.map(|entry| Ok(entry?.path())).collect::<Result<_, std::io::Error>>()?;
+    let mut files: Vec<PathBuf> = fs::read_dir(config.join("rules"))?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<Result<_, std::io::Error>>()?;
     files.retain(|file| file.extension().is_some_and(|e| e == "toml"));
     files.sort();
     let packs = files.iter().map(|file| compiled(file)).collect::<Result<Vec<_>, _>>()?;

@@ -106,6 +106,7 @@ impl Section {
         bytes.len() - rest.len()
     }
 
+    #[inline]
     fn record<'a>(
         &self,
         seconds: u32,
@@ -200,6 +201,7 @@ impl Section {
 
 impl ByteOrder {
     /// The four numbers of a record's header.
+    #[inline]
     fn words(self, head: &[u8; 16]) -> [u32; 4] {
         let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *head;
         let words = [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]];
@@ -245,6 +247,7 @@ impl Interface {
     }
 
     /// A frame without its check sequence, as far as it was captured.
+    #[inline]
     fn frame<'a>(&self, at: Timestamp, data: &'a [u8], length: u32, fcs: u8) -> Result<Frame<'a>, NotRead> {
         let Some(link) = self.link else {
             return Err((NotUnderstood::link_type(self.number.cast_unsigned()), length));

@@ -128,8 +128,7 @@ impl Pack {
         let mut pack = Self { disable: compiled.disable, ..Self::default() };
         for (line, source) in compiled.rules {
             let id = source.id.clone();
-            let origin =
-                Origin { pack: Arc::clone(&compiled.name), file: Arc::clone(&compiled.file), line };
+            let origin = Origin { pack: Arc::clone(&compiled.name), file: Arc::clone(&compiled.file), line };
             let (rule, _) = compile(source, origin, Trust::Tested, taxonomy).map_err(|reason| {
                 let place = Place { file: compiled.file.to_string(), line, column: 1 };
                 RuleError::Rule { place, rule: id, reason }

@@ -83,7 +83,8 @@ impl Rules {
         }
         let mut disabled = HashSet::new();
         let builtin = compiled.packs.into_iter().map(|pack| Pack::of(pack, &taxonomy));
-        let operator = operator.iter().map(|f| Pack::parse(&f.name, &f.text, Trust::Untested, &taxonomy, &vendors));
+        let operator =
+            operator.iter().map(|f| Pack::parse(&f.name, &f.text, Trust::Untested, &taxonomy, &vendors));
         for pack in builtin.chain(operator) {
             let pack = pack?;
             for rule in pack.rules {

@@ -102,6 +102,7 @@ impl Packet<'_> {
     }
 
     /// What a dissector reads of it.
+    #[inline]
     pub(super) fn payload<'b>(&self, bytes: &'b [u8]) -> Payload<'b> {
         self.link.payload(bytes)
     }

@@ -199,7 +199,9 @@ impl<A: Address> Rows<A> {
         }
         let rows = entries.iter().map(|entry| self.rows.get(((entry & NUMBER) as usize).wrapping_sub(1)));
         // Both ends, because a row may lie in two lines of the cache.
-        black_box(rows.fold(0, |sum, row| sum ^ row.map_or(0, |row| row.sender ^ row.last.0.cast_unsigned())));
+        black_box(
+            rows.fold(0, |sum, row| sum ^ row.map_or(0, |row| row.sender ^ row.last.0.cast_unsigned())),
+        );
     }
 
     #[inline]
@@ -293,7 +295,11 @@ mod tests {
 
     fn coupling(n: u32) -> CouplingKey {
         let [_, b, c, d] = n.to_be_bytes();
-        let ip = if n % 3 == 0 { Ipv6Addr::from_bits(n.into()).into() } else { Ipv4Addr::from_bits(n).into() };
+        let ip = if n.is_multiple_of(3) {
+            Ipv6Addr::from_bits(n.into()).into()
+        } else {
+            Ipv4Addr::from_bits(n).into()
+        };
         CouplingKey { mac: MacAddr([2, 0, 0, b, c, d]), ip }
     }
 

@@ -21,8 +21,8 @@ use super::table::Table;
 use super::tunnels::{CLOSED, LINK, Tunnels};
 use crate::census::windows::{same_minute, same_window};
 use crate::census::{
-    CouplingKey, Exchange, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Signs, Taught,
-    Timestamp, TunnelKey, TunnelKind, Unread,
+    CouplingKey, Exchange, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Signs, Taught, Timestamp,
+    TunnelKey, TunnelKind, Unread,
 };
 use crate::dissect::{
     Anomaly, Fragment, FragmentKey, Frame, LinkType, Malformed, Sink, Tags, dissect, packet_of,
