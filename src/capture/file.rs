@@ -9,12 +9,12 @@ use std::sync::{Arc, OnceLock};
 use pcap_parser::traits::PcapReaderIterator;
 use pcap_parser::{PcapError, create_reader};
 
-use super::section::Section;
+use super::section::{NotRead, Section};
 use crate::census::{NotUnderstood, Unread};
 use crate::dissect::Frame;
 
 /// The buffer that a stream starts with, and the largest one: a frame that exceeds it ends the file.
-const BUFFER: usize = 1 << 20;
+const BUFFER: usize = 256 << 10;
 const MAX_BUFFER: usize = 64 << 20;
 /// The type of the block that starts a pcapng file.
 const SECTION: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
@@ -133,16 +133,22 @@ fn read_stream(
             summary.end = End::Corrupt { offset };
             break;
         }
+        let mut pass = |read: Result<Option<Frame<'_>>, NotRead>| match read {
+            Ok(Some(frame)) => {
+                summary.frames += 1;
+                each(&frame);
+            }
+            Ok(None) => {}
+            Err((what, bytes)) => summary.unread.count(what, bytes.into()),
+        };
+        let whole = section.records(reader.data(), &mut pass);
+        if whole > 0 {
+            reader.consume(whole);
+            continue;
+        }
         match reader.next() {
             Ok((length, block)) => {
-                match section.frame(&block) {
-                    Ok(Some(frame)) => {
-                        summary.frames += 1;
-                        each(&frame);
-                    }
-                    Ok(None) => {}
-                    Err((what, bytes)) => summary.unread.count(what, bytes.into()),
-                }
+                pass(section.frame(&block));
                 reader.consume(length);
             }
             Err(PcapError::Eof) => break,

@@ -20,15 +20,24 @@ const PACKET_FLAGS: u16 = 2;
 const MAX_FCS: u8 = 4;
 
 /// Something that is not a frame: what it is, and its bytes.
-type NotRead = (NotUnderstood, u32);
+pub(super) type NotRead = (NotUnderstood, u32);
 
 /// What the blocks before told: of a pcap file its header, of pcapng the present section.
 #[derive(Default)]
 pub(super) struct Section {
     interfaces: Vec<Interface>,
     big_endian: bool,
+    /// The byte order of a pcap file's records, if they have the usual form.
+    records: Option<ByteOrder>,
     /// The first link type that is not read, of a file that may have no frames.
     unread: Option<i32>,
+}
+
+/// In which order a file writes the bytes of its numbers.
+#[derive(Clone, Copy)]
+pub(super) enum ByteOrder {
+    Big,
+    Little,
 }
 
 struct Interface {
@@ -67,20 +76,51 @@ impl Section {
     pub(super) fn frame<'a>(&mut self, block: &'a PcapBlockOwned<'a>) -> Result<Option<Frame<'a>>, NotRead> {
         match block {
             PcapBlockOwned::LegacyHeader(header) => {
+                let order = if header.is_bigendian() { ByteOrder::Big } else { ByteOrder::Little };
+                self.records = (!header.is_modified_format()).then_some(order);
                 self.add(Interface::of_file(header));
                 Ok(None)
             }
             PcapBlockOwned::Legacy(packet) => {
-                let Some(interface) = self.interfaces.first() else { return Ok(None) };
-                let nanos = match interface.clock {
-                    Clock::Decimal(9, _) => i64::from(packet.ts_usec),
-                    _ => i64::from(packet.ts_usec) * 1_000,
-                };
-                let at = Timestamp::from_parts(i64::from(packet.ts_sec), nanos);
-                interface.frame(at, packet.data, packet.origlen, interface.fcs).map(Some)
+                self.record(packet.ts_sec, packet.ts_usec, packet.data, packet.origlen)
             }
             PcapBlockOwned::NG(block) => self.of_block(block),
         }
+    }
+
+    /// Passes on all records of a pcap file that `bytes` begin with and that are whole; returns how many bytes they have.
+    /// Most frames of most files come this way: the parser is asked for the rest.
+    pub(super) fn records<'a>(
+        &self,
+        bytes: &'a [u8],
+        each: &mut dyn FnMut(Result<Option<Frame<'a>>, NotRead>),
+    ) -> usize {
+        let Some(order) = self.records else { return 0 };
+        let mut rest = bytes;
+        while let Some((head, body)) = rest.split_first_chunk::<16>() {
+            let [seconds, fraction, captured, length] = order.words(head);
+            let Some((data, after)) = body.split_at_checked(captured as usize) else { break };
+            each(self.record(seconds, fraction, data, length));
+            rest = after;
+        }
+        bytes.len() - rest.len()
+    }
+
+    #[inline]
+    fn record<'a>(
+        &self,
+        seconds: u32,
+        fraction: u32,
+        data: &'a [u8],
+        length: u32,
+    ) -> Result<Option<Frame<'a>>, NotRead> {
+        let Some(interface) = self.interfaces.first() else { return Ok(None) };
+        let nanos = match interface.clock {
+            Clock::Decimal(9, _) => i64::from(fraction),
+            _ => i64::from(fraction) * 1_000,
+        };
+        let at = Timestamp::from_parts(seconds.into(), nanos);
+        interface.frame(at, data, length, interface.fcs).map(Some)
     }
 
     fn of_block<'a>(&mut self, block: &'a Block<'a>) -> Result<Option<Frame<'a>>, NotRead> {
@@ -159,6 +199,19 @@ impl Section {
     }
 }
 
+impl ByteOrder {
+    /// The four numbers of a record's header.
+    #[inline]
+    fn words(self, head: &[u8; 16]) -> [u32; 4] {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p] = *head;
+        let words = [[a, b, c, d], [e, f, g, h], [i, j, k, l], [m, n, o, p]];
+        match self {
+            Self::Big => words.map(u32::from_be_bytes),
+            Self::Little => words.map(u32::from_le_bytes),
+        }
+    }
+}
+
 impl Interface {
     /// The one interface of a pcap file. The link type has 16 bits; if bit 26 is set, the upper four tell the length of the
     /// check sequence in units of 16 bits.
@@ -194,6 +247,7 @@ impl Interface {
     }
 
     /// A frame without its check sequence, as far as it was captured.
+    #[inline]
     fn frame<'a>(&self, at: Timestamp, data: &'a [u8], length: u32, fcs: u8) -> Result<Frame<'a>, NotRead> {
         let Some(link) = self.link else {
             return Err((NotUnderstood::link_type(self.number.cast_unsigned()), length));

@@ -7,6 +7,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// Whether the address can never be a sender: unspecified, loopback, multicast, limited broadcast (I3).
+#[inline]
 pub fn is_never_sender(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(a) => a.is_unspecified() || a.is_loopback() || a.is_multicast() || a.is_broadcast(),
@@ -15,6 +16,7 @@ pub fn is_never_sender(ip: IpAddr) -> bool {
 }
 
 /// Whether the address is link-local: 169.254/16 or fe80::/10. Such an address is always on-link (I4).
+#[inline]
 pub fn is_link_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(a) => a.is_link_local(),
@@ -32,6 +34,7 @@ pub fn is_public(ip: IpAddr) -> bool {
 }
 
 /// Whether a router may own the address by use alone: private (RFC 1918) or unique local (RFC 4193) (I4).
+#[inline]
 pub fn is_private(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(a) => a.is_private(),

@@ -89,6 +89,7 @@ impl Windows {
 }
 
 /// Whether two instants lie in one window.
+#[inline]
 pub fn same_window(a: Timestamp, b: Timestamp) -> bool {
     window(a) == window(b)
 }

@@ -1,10 +1,13 @@
 //! The packs, the taxonomy and the table of makers that are compiled in.
 
-use super::error::RuleError;
-use super::taxonomy::Taxonomy;
-use super::vendors::Vendors;
+use serde::Deserialize;
 
-/// The rule packs: name and text.
+use super::error::{Place, RuleError};
+use super::pack::Compiled;
+use super::taxonomy::Taxonomy;
+use super::vendors::{Vendor, Vendors};
+
+/// The rule packs: name and text. The crate's tests check them; programs read [`compiled`].
 pub(super) const PACKS: &[(&str, &str)] = &[
     ("rules/banner.toml", include_str!("../../config/rules/banner.toml")),
     ("rules/behaviour.toml", include_str!("../../config/rules/behaviour.toml")),
@@ -28,6 +31,25 @@ pub(super) const PACKS: &[(&str, &str)] = &[
     ("rules/things.toml", include_str!("../../config/rules/things.toml")),
     ("rules/windows.toml", include_str!("../../config/rules/windows.toml")),
 ];
+
+/// The same packs without their tests, and the makers, as `build.rs` wrote them.
+#[derive(Deserialize)]
+pub(super) struct CompiledRules {
+    pub(super) packs: Vec<Compiled>,
+    vendors: Vec<Vendor>,
+}
+
+/// Reads what `build.rs` wrote. Nothing is checked again: the crate's tests do.
+pub(super) fn compiled() -> Result<(CompiledRules, Taxonomy, Vendors), RuleError> {
+    let text = include_str!(concat!(env!("OUT_DIR"), "/rules.json"));
+    let mut rules: CompiledRules = serde_json::from_str(text).map_err(|e| RuleError::Syntax {
+        place: Place { file: "rules.json".to_owned(), line: e.line(), column: e.column() },
+        reason: e.to_string(),
+    })?;
+    let vendors = std::mem::take(&mut rules.vendors).into_iter().map(|vendor| (0, vendor));
+    let vendors = Vendors::of("vendors.toml", "", vendors)?;
+    Ok((rules, Taxonomy::builtin().clone(), vendors))
+}
 
 /// The taxonomy and the table of makers, which all rules refer to.
 pub(super) fn tables() -> Result<(Taxonomy, Vendors), RuleError> {

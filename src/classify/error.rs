@@ -51,6 +51,27 @@ impl Place {
     }
 }
 
+/// The lines of places that are asked for one after the other: each byte of the text is read once.
+pub(super) struct Lines<'t> {
+    text: &'t [u8],
+    /// A place and its line.
+    last: (usize, usize),
+}
+
+impl<'t> Lines<'t> {
+    pub(super) const fn new(text: &'t str) -> Self {
+        Self { text: text.as_bytes(), last: (0, 1) }
+    }
+
+    /// The line of the byte at `offset`, from 1.
+    pub(super) fn of(&mut self, offset: usize) -> usize {
+        let (start, line) = if offset < self.last.0 { (0, 1) } else { self.last };
+        let between = self.text.get(start..offset).unwrap_or_default();
+        self.last = (offset, line + between.iter().filter(|b| **b == b'\n').count());
+        self.last.1
+    }
+}
+
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:{}:{}", self.file, self.line, self.column)

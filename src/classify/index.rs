@@ -2,6 +2,7 @@
 //! contain. Only these rules run, and only their patterns are compiled.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::OnceLock;
 
 use aho_corasick::AhoCorasick;
 
@@ -11,7 +12,15 @@ use crate::census::Field;
 
 /// The rules by field, or by group of fields that is read as one.
 #[derive(Debug, Default)]
-pub(super) struct Index(BTreeMap<Group, FieldRules>);
+pub(super) struct Index(BTreeMap<Group, GroupRules>);
+
+/// The rules of one group. Many captures have few kinds of evidence, so a group is indexed when a value first needs it.
+#[derive(Debug, Default)]
+struct GroupRules {
+    /// Ascending.
+    ids: Vec<usize>,
+    indexed: OnceLock<FieldRules>,
+}
 
 #[derive(Debug, Default)]
 struct FieldRules {
@@ -25,43 +34,51 @@ struct FieldRules {
     open: Vec<usize>,
 }
 
-impl Index {
-    pub(super) fn new(rules: &[Rule]) -> Self {
+impl FieldRules {
+    /// Indexes rules by their places in `all`.
+    fn new(ids: &[usize], all: &[Rule]) -> Self {
         let mut index = Self::default();
-        let mut literals: BTreeMap<Group, BTreeMap<String, Vec<usize>>> = BTreeMap::new();
-        for (id, rule) in rules.iter().enumerate() {
+        let mut literals: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (id, rule) in ids.iter().filter_map(|id| Some((*id, all.get(*id)?))) {
             // Other sources read only a part of the value.
             let exact = matches!(rule.source, Source::Field(_)).then(|| rule.matcher.exact()).flatten();
-            let found = rule.matcher.literals().or_else(|| rule.source.literal().map(|l| vec![l]));
-            let group = rule.source.group();
-            let entry = index.0.entry(group).or_default();
-            if let Some(values) = &exact {
-                values.iter().for_each(|v| entry.exact.entry(v.clone()).or_default().push(id));
-            } else if let Some(found) = found {
-                let of_group = literals.entry(group).or_default();
-                found.into_iter().for_each(|l| of_group.entry(l).or_default().push(id));
+            let found = || rule.matcher.literals().or_else(|| rule.source.literal().map(|l| vec![l]));
+            if let Some(values) = exact {
+                values.into_iter().for_each(|v| index.exact.entry(v).or_default().push(id));
+            } else if let Some(found) = found() {
+                found.into_iter().for_each(|l| literals.entry(l).or_default().push(id));
             } else {
-                entry.open.push(id);
+                index.open.push(id);
             }
         }
-        for (group, found) in literals {
-            let entry = index.0.entry(group).or_default();
-            match AhoCorasick::builder().ascii_case_insensitive(true).build(found.keys()) {
+        if !literals.is_empty() {
+            match AhoCorasick::builder().ascii_case_insensitive(true).build(literals.keys()) {
                 Ok(finder) => {
-                    entry.literals = Some(finder);
-                    entry.by_literal = found.into_values().collect();
+                    index.literals = Some(finder);
+                    index.by_literal = literals.into_values().collect();
                 }
                 // Too many literals for one automaton: looking at every value is slower, but as correct.
-                Err(_) => entry.open.extend(found.into_values().flatten()),
+                Err(_) => index.open.extend(literals.into_values().flatten()),
             }
         }
         index
     }
+}
 
-    /// The rules that may match, sorted. Contains all that do.
-    pub(super) fn candidates(&self, field: Field, value: &str) -> Vec<usize> {
+impl Index {
+    pub(super) fn new(rules: &[Rule]) -> Self {
+        let mut index = Self::default();
+        for (id, rule) in rules.iter().enumerate() {
+            index.0.entry(rule.source.group()).or_default().ids.push(id);
+        }
+        index
+    }
+
+    /// The rules that may match, as places in `all`, for which the index was made; sorted. Contains all that do.
+    pub(super) fn candidates(&self, all: &[Rule], field: Field, value: &str) -> Vec<usize> {
         let mut found = Vec::new();
-        for rules in Group::of(field).filter_map(|group| self.0.get(&group)) {
+        for group in Group::of(field).filter_map(|group| self.0.get(&group)) {
+            let rules = group.indexed.get_or_init(|| FieldRules::new(&group.ids, all));
             found.extend(&rules.open);
             if !rules.exact.is_empty() {
                 found.extend(rules.exact.get(&value.to_ascii_lowercase()).into_iter().flatten());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::error::{Place, RuleError, syntax};
+use super::error::{Lines, Place, RuleError, syntax};
 use super::fact::{DeviceFacts, Fact};
 use super::matcher::{Matcher, MatcherSource, OneOrMany};
 use super::recog;
@@ -16,10 +16,10 @@ use super::taxonomy::Taxonomy;
 use super::vendors::{Vendor, Vendors};
 use crate::census::{Family, Field};
 
-/// Which tests run when a pack is read.
+/// How far a pack is checked when it is read.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Trust {
-    /// None: the pack is compiled in, and this crate's tests run its tests.
+    /// Not again: the pack is compiled in, and this crate's tests check it and run its tests.
     Tested,
     /// The tests of its rules.
     Untested,
@@ -36,6 +36,16 @@ pub(super) struct Pack {
     pub(super) tests: usize,
     /// What was skipped without being an error.
     pub(super) notes: Vec<String>,
+}
+
+/// A pack without its tests, as `build.rs` writes it.
+#[derive(Deserialize)]
+pub(super) struct Compiled {
+    file: Arc<str>,
+    name: Arc<str>,
+    disable: Vec<String>,
+    /// Each with its line.
+    rules: Vec<(usize, RuleSource)>,
 }
 
 #[derive(Deserialize)]
@@ -110,6 +120,24 @@ struct TestSource {
 }
 
 impl Pack {
+    /// A pack that is compiled in.
+    ///
+    /// # Errors
+    /// If a rule is broken, which a test rules out.
+    pub(super) fn of(compiled: Compiled, taxonomy: &Taxonomy) -> Result<Self, RuleError> {
+        let mut pack = Self { disable: compiled.disable, ..Self::default() };
+        for (line, source) in compiled.rules {
+            let id = source.id.clone();
+            let origin = Origin { pack: Arc::clone(&compiled.name), file: Arc::clone(&compiled.file), line };
+            let (rule, _) = compile(source, origin, Trust::Tested, taxonomy).map_err(|reason| {
+                let place = Place { file: compiled.file.to_string(), line, column: 1 };
+                RuleError::Rule { place, rule: id, reason }
+            })?;
+            pack.rules.push(rule);
+        }
+        Ok(pack)
+    }
+
     /// Reads a pack, compiles its rules and runs the tests that `trust` asks for. Fails on the first error.
     pub(super) fn parse(
         file: &str,
@@ -152,16 +180,20 @@ impl Pack {
         let mut pack = Self { disable: source.disable, ..Self::default() };
         let (name, short): (Arc<str>, Arc<str>) = (source.pack.name.into(), file.into());
         let mut ids = HashSet::new();
+        let mut lines = Lines::new(text);
         for entry in source.rule {
-            let place = Place::new(file, text, entry.span().start);
+            let start = entry.span().start;
             let source = entry.into_inner();
             let id = source.id.clone();
-            let refuse = |reason| RuleError::Rule { place: place.clone(), rule: id.clone(), reason };
+            let refuse = |reason| {
+                let place = Place::new(file, text, start);
+                RuleError::Rule { place, rule: id.clone(), reason }
+            };
             if !ids.insert(id.clone()) {
                 errors.push(refuse("the id occurs twice in this file; give each rule its own".to_owned()));
                 continue;
             }
-            let origin = Origin { pack: name.clone(), file: short.clone(), line: place.line };
+            let origin = Origin { pack: name.clone(), file: short.clone(), line: lines.of(start) };
             let (mut rule, tests) = match compile(source, origin, trust, taxonomy) {
                 Ok(compiled) => compiled,
                 Err(reason) => {
@@ -169,8 +201,7 @@ impl Pack {
                     continue;
                 }
             };
-            let due = if trust == Trust::Tested { &[] } else { tests.as_slice() };
-            for (number, spanned) in (1..).zip(due) {
+            for (number, spanned) in (1..).zip(&tests) {
                 pack.tests += 1;
                 let test = spanned.get_ref();
                 if let Err(reason) = run(&rule, test, taxonomy, vendors) {
@@ -291,9 +322,9 @@ fn compile(
     if source.matcher.evidence.is_some() {
         return Err("match always reads the rule's evidence; use also for another field".to_owned());
     }
-    if !source.tests.iter().any(|t| t.get_ref().expect.is_some())
-        || !source.tests.iter().any(|t| t.get_ref().miss)
-    {
+    let is_tested = source.tests.iter().any(|t| t.get_ref().expect.is_some())
+        && source.tests.iter().any(|t| t.get_ref().miss);
+    if trust != Trust::Tested && !is_tested {
         return Err("tests are missing; add at least one with expect and one with miss = true".to_owned());
     }
     let rule = Rule {

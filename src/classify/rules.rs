@@ -59,7 +59,7 @@ impl Rules {
     /// # Errors
     /// As [`Rules::load`].
     pub fn of(operator: &RuleFiles) -> Result<Self, RuleError> {
-        let (taxonomy, vendors) = builtin::tables()?;
+        let (compiled, taxonomy, vendors) = builtin::compiled()?;
         let mut rules: Vec<Rule> = Vec::new();
         let (mut retired, mut notes) = (Vec::new(), Vec::new());
         let mut places: HashMap<SmolStr, usize> = HashMap::new();
@@ -84,10 +84,11 @@ impl Rules {
             }
         }
         let mut disabled = HashSet::new();
-        let builtin = builtin::PACKS.iter().map(|(name, text)| (*name, *text, Trust::Tested));
-        let operator = operator.iter().map(|f| (f.name.as_str(), f.text.as_str(), Trust::Untested));
-        for (name, text, trust) in builtin.chain(operator) {
-            let pack = Pack::parse(name, text, trust, &taxonomy, &vendors)?;
+        let builtin = compiled.packs.into_iter().map(|pack| Pack::of(pack, &taxonomy));
+        let operator =
+            operator.iter().map(|f| Pack::parse(&f.name, &f.text, Trust::Untested, &taxonomy, &vendors));
+        for pack in builtin.chain(operator) {
+            let pack = pack?;
             for rule in pack.rules {
                 put(&mut rules, rule);
             }
@@ -130,7 +131,7 @@ impl Rules {
     fn fired<'f, 'a>(&self, facts: &'f DeviceFacts<'a>) -> Vec<Hit<'_, 'f, 'a>> {
         let mut hits = Vec::new();
         for fact in facts.iter() {
-            let ids = self.index.candidates(fact.field, &fact.value);
+            let ids = self.index.candidates(&self.rules, fact.field, &fact.value);
             let mut spoken: Vec<&Arc<str>> = Vec::new();
             for rule in ids.into_iter().filter_map(|id| self.rules.get(id)) {
                 if rule.first_of.as_ref().is_some_and(|file| spoken.contains(&file)) {

@@ -74,14 +74,23 @@ struct Source {
 impl Vendors {
     pub(super) fn parse(file: &str, text: &str) -> Result<Self, RuleError> {
         let source: Source = toml::from_str(text).map_err(|e| syntax(file, text, &e))?;
-        let bad = |offset, reason| RuleError::Syntax { place: Place::new(file, text, offset), reason };
         if source.schema != 1 {
-            return Err(bad(0, format!("schema {} is not supported; write schema = 1", source.schema)));
+            let reason = format!("schema {} is not supported; write schema = 1", source.schema);
+            return Err(RuleError::Syntax { place: Place::new(file, text, 0), reason });
         }
+        let vendors = source.vendor.into_iter().map(|entry| (entry.span().start, entry.into_inner()));
+        Self::of(file, text, vendors)
+    }
+
+    /// The table of makers, each with its place in `text`.
+    pub(super) fn of(
+        file: &str,
+        text: &str,
+        vendors: impl Iterator<Item = (usize, Vendor)>,
+    ) -> Result<Self, RuleError> {
+        let bad = |offset, reason| RuleError::Syntax { place: Place::new(file, text, offset), reason };
         let mut table = Self::default();
-        for entry in source.vendor {
-            let at = entry.span().start;
-            let vendor = entry.into_inner();
+        for (at, vendor) in vendors {
             let id = table.vendors.len();
             for alias in vendor.aka.iter().chain(Some(&vendor.name)) {
                 if table.by_alias.insert(alias.to_lowercase(), id).is_some_and(|known| known != id) {

@@ -39,6 +39,7 @@ pub(super) struct Link {
 
 impl Link {
     /// What a dissector reads of the frame.
+    #[inline]
     pub(super) fn payload<'a>(&self, bytes: &'a [u8]) -> Payload<'a> {
         Payload { source: self.source, ..Payload::new(bytes) }
     }

@@ -46,6 +46,7 @@ pub(super) enum Part {
 
 impl Packet<'_> {
     /// Whether it goes to everybody on the link or to a group.
+    #[inline]
     pub(super) fn is_group(&self) -> bool {
         self.link.destination.is_group()
             || self.destination.is_multicast()
@@ -70,6 +71,7 @@ impl Packet<'_> {
     }
 
     /// Whether its TTL tells something: it is unicast or routable multicast, and not link-scope (I6).
+    #[inline]
     fn shows_ttl(&self) -> bool {
         let routable = match self.destination {
             IpAddr::V4(a) if a.is_multicast() => !matches!(a.octets(), [224, 0, 0, _] | [239, 255, 255, 250]),
@@ -85,6 +87,7 @@ impl Packet<'_> {
 
     /// Whether its protocol is one that no router passes on: IGMP, EIGRP, OSPF or PIM. These also send to groups and hosts
     /// beyond link scope, with TTL 1.
+    #[inline]
     fn is_of_link(&self) -> bool {
         let protocol = self.bytes.get(if self.is_v4() { 9 } else { 6 });
         matches!(protocol, Some(2 | 88 | 89 | 103))
@@ -99,6 +102,7 @@ impl Packet<'_> {
     }
 
     /// What a dissector reads of it.
+    #[inline]
     pub(super) fn payload<'b>(&self, bytes: &'b [u8]) -> Payload<'b> {
         self.link.payload(bytes)
     }
@@ -117,6 +121,7 @@ impl Packet<'_> {
     }
 
     /// The sign of the TTL that Windows starts with. Relays and servers of DHCP set one of their own.
+    #[inline]
     pub(super) fn age(&self) -> Signs {
         if self.ttl == 128 && self.shows_ttl() && !self.is_group() {
             Sign::Ttl128.into()
@@ -136,6 +141,7 @@ impl Packet<'_> {
     }
 
     /// Whether its TTL is one that packets start with, so that probably no router lowered it.
+    #[inline]
     pub(super) fn is_fresh(&self) -> bool {
         INITIAL_TTLS.contains(&self.ttl)
     }

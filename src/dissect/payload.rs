@@ -20,6 +20,7 @@ pub struct Payload<'a> {
 
 impl<'a> Payload<'a> {
     /// Bytes whose sender is unknown.
+    #[inline]
     pub fn new(bytes: &'a [u8]) -> Self {
         Self { bytes, ..Self::default() }
     }

@@ -174,18 +174,62 @@ impl Way {
     }
 }
 
+/// A set of ports. To ask for one costs less than to compare it with all.
+pub(super) struct Ports([u64; 1_024]);
+
+impl Ports {
+    /// The ports of all ways of those layers.
+    #[expect(clippy::indexing_slicing, reason = "when it is compiled")]
+    pub(super) const fn of(protocols: &[Protocol], layers: &[Layer]) -> Self {
+        let mut ports = Self([0; 1_024]);
+        let mut protocol = 0;
+        while protocol < protocols.len() {
+            let ways = protocols[protocol].ways;
+            let mut way = 0;
+            while way < ways.len() {
+                let mut layer = 0;
+                while layer < layers.len() {
+                    if ways[way].layer as u8 == layers[layer] as u8 {
+                        ports.add(ways[way].keys);
+                    }
+                    layer += 1;
+                }
+                way += 1;
+            }
+            protocol += 1;
+        }
+        ports
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "when it is compiled")]
+    const fn add(&mut self, keys: &[Key]) {
+        let mut key = 0;
+        while key < keys.len() {
+            if let Key::From(port) | Key::To(port) = keys[key] {
+                self.0[port as usize / 64] |= 1 << (port % 64);
+            }
+            key += 1;
+        }
+    }
+
+    #[inline]
+    pub(super) fn has(&self, port: u16) -> bool {
+        self.0.get(usize::from(port / 64)).is_some_and(|ports| ports >> (port % 64) & 1 == 1)
+    }
+}
+
 /// Takes what dispatch found: [`Words`] call the dissector, tests note its name.
 pub(super) trait Route {
     fn take<D>(&mut self, name: &'static str, dissect: D, payload: &Payload<'_>) -> Result<(), Malformed>
     where
-        D: FnOnce(&Payload<'_>, &mut Words<'_>) -> Result<(), Malformed>;
+        D: Fn(&Payload<'_>, &mut Words<'_>) -> Result<(), Malformed>;
 }
 
 impl Route for Words<'_> {
     #[inline(always)]
     fn take<D>(&mut self, _name: &'static str, dissect: D, payload: &Payload<'_>) -> Result<(), Malformed>
     where
-        D: FnOnce(&Payload<'_>, &mut Words<'_>) -> Result<(), Malformed>,
+        D: Fn(&Payload<'_>, &mut Words<'_>) -> Result<(), Malformed>,
     {
         self.mark_taken();
         dissect(payload, self)

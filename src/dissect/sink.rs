@@ -108,6 +108,24 @@ impl Tags {
         }
     }
 
+    /// The ids as one number.
+    #[inline]
+    pub(crate) const fn bits(self) -> u64 {
+        let [a, b, c, d] = self.0;
+        (a as u64) << 48 | (b as u64) << 32 | (c as u64) << 16 | d as u64
+    }
+
+    /// The ids of [`Self::bits`].
+    pub(crate) const fn of_bits(bits: u64) -> Self {
+        let [a, b, c, d, e, f, g, h] = bits.to_be_bytes();
+        Self([
+            u16::from_be_bytes([a, b]),
+            u16::from_be_bytes([c, d]),
+            u16::from_be_bytes([e, f]),
+            u16::from_be_bytes([g, h]),
+        ])
+    }
+
     pub fn iter(self) -> impl Iterator<Item = u16> {
         self.0.into_iter().take_while(|id| *id != 0)
     }

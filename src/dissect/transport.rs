@@ -8,9 +8,10 @@ use pnet::packet::udp::UdpPacket;
 
 use super::network::{self, Packet, Part};
 use super::protocol::{self, host::tcp as opening};
+use super::registry::Route;
 use super::sink::{Anomaly, Sink};
 use super::words::Sender;
-use super::{Malformed, Payload, Words, lease, quiet, tunnel};
+use super::{Budget, Malformed, Payload, Words, lease, quiet, tunnel};
 use crate::census::address::is_never_sender;
 use crate::census::{Field, NotUnderstood, Sign, Signs};
 
@@ -41,8 +42,9 @@ pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     {
         return said;
     }
-    let (taken, said) = heard(packet, sink, |words| datagram(payload, words));
-    if !taken {
+    let mut hearing = Hearing::new(packet, sink);
+    let said = protocol::datagram(payload, &mut hearing);
+    if !hearing.is_taken {
         unread(packet, source, destination, sink);
     }
     said
@@ -71,13 +73,14 @@ pub(super) fn tcp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     }
     // Not on the path of bulk data, and only of hosts whose own TTL shows.
     if opening::opens(header.get_flags()) && packet.is_fresh() && !packet.is_group() {
-        return heard(packet, sink, |words| opening::opening(packet.bytes, bytes, words)).1;
+        let budget = &mut Budget::default();
+        return heard(packet, sink, budget, &|words| opening::opening(packet.bytes, bytes, words));
     }
     match bytes.get(offset..) {
         None | Some([]) => Ok(()),
         Some(payload) => {
             let payload = packet.payload(payload).between(header.get_source(), header.get_destination());
-            heard(packet, sink, |words| stream(payload, words)).1
+            protocol::stream(payload, &mut Hearing::new(packet, sink))
         }
     }
 }
@@ -99,13 +102,40 @@ pub fn stream(payload: Payload<'_>, words: &mut Words<'_>) -> Result<(), Malform
     protocol::stream(payload, words)
 }
 
-/// Runs a dissector whose words are the packet's sender's, or describe hosts by their addresses (I2). Also returns whether
-/// there is one.
+/// Runs what dispatch finds. Most packets say nothing, so words are only made then.
+struct Hearing<'p, S> {
+    packet: &'p Packet<'p>,
+    sink: &'p mut S,
+    /// Of all dissectors that read the message.
+    budget: Budget,
+    /// Whether there is one.
+    is_taken: bool,
+}
+
+impl<'p, S> Hearing<'p, S> {
+    fn new(packet: &'p Packet<'p>, sink: &'p mut S) -> Self {
+        Self { packet, sink, budget: Budget::default(), is_taken: false }
+    }
+}
+
+impl<S: Sink> Route for Hearing<'_, S> {
+    fn take<D>(&mut self, _name: &'static str, dissect: D, payload: &Payload<'_>) -> Result<(), Malformed>
+    where
+        D: Fn(&Payload<'_>, &mut Words<'_>) -> Result<(), Malformed>,
+    {
+        self.is_taken = true;
+        heard(self.packet, self.sink, &mut self.budget, &|words| dissect(payload, words))
+    }
+}
+
+/// Runs a dissector whose words are the packet's sender's, or describe hosts by their addresses (I2).
+#[inline(never)]
 fn heard(
     packet: &Packet<'_>,
     sink: &mut impl Sink,
-    dissect: impl FnOnce(&mut Words<'_>) -> Result<(), Malformed>,
-) -> (bool, Result<(), Malformed>) {
+    budget: &mut Budget,
+    dissect: &dyn Fn(&mut Words<'_>) -> Result<(), Malformed>,
+) -> Result<(), Malformed> {
     let (mac, ip) = (packet.link.source, packet.source);
     let mut hear = |host: Option<IpAddr>, field: Field, value: &str| match host {
         Some(host) => sink.coupling_described(mac, host, field, value),
@@ -113,12 +143,14 @@ fn heard(
         None => {}
     };
     let mut words = Words::of(Sender { mac, ip }, &mut hear);
+    let was_spent = budget.is_spent();
+    *words.budget() = *budget;
     let result = dissect(&mut words);
-    let (taken, spent) = (words.is_taken(), words.budget().is_spent());
-    if spent {
+    *budget = *words.budget();
+    if budget.is_spent() && !was_spent {
         sink.anomaly(Anomaly::OverBudget);
     }
-    (taken, result)
+    result
 }
 
 /// Whether a datagram to that port is a link-scope announcement: mDNS, LLMNR, NBNS, SSDP or WSD to a group (I4).

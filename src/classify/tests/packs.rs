@@ -22,6 +22,21 @@ fn every_builtin_rule_passes_its_tests() {
 }
 
 #[test]
+fn the_rules_that_programs_read_are_those_of_the_packs() {
+    let (rules, taxonomy, vendors) = compiled::compiled().unwrap();
+    let read = rules.packs.into_iter().map(|pack| Pack::of(pack, &taxonomy).unwrap());
+    let written = compiled::PACKS
+        .iter()
+        .map(|(name, text)| Pack::parse(name, text, Trust::Untested, &taxonomy, &vendors).unwrap());
+    let shown = |pack: Pack| (format!("{:#?}", pack.rules), pack.disable);
+    assert_eq!(compiled::PACKS.len(), 21);
+    let differ = read.map(shown).zip(written.map(shown)).filter(|(read, written)| read != written).count();
+    assert_eq!(differ, 0);
+    let (_, makers) = compiled::tables().unwrap();
+    assert!(makers.iter().map(|v| format!("{v:?}")).eq(vendors.iter().map(|v| format!("{v:?}"))));
+}
+
+#[test]
 fn a_rule_replaces_the_builtin_one_with_the_same_id() {
     let text = pack(
         "[[rule]]\nid = 'behaviour.gateway'\ntitle = 'T'\nevidence = 'behaviour'\nmatch = { eq = 'gateway' }\nset = { role = 'relay' }\nweight = 90\ntests = [{ in = 'gateway', expect = { role = 'relay' } }, { in = 'x', miss = true }]\n",

@@ -15,7 +15,7 @@
 //! | `form` | not protocols: forms that several protocols share |
 
 use super::network::Packet;
-use super::registry::{Key, Layer, Protocol, Route, Way};
+use super::registry::{Key, Layer, Ports, Protocol, Route, Way};
 use super::{Malformed, Payload, Side};
 use crate::census::Family;
 

@@ -13,6 +13,10 @@ macro_rules! protocols {
             ways: &[$(way!($f $folder::$name::$f; $layer $($how $args)*)),+],
         }),+];
 
+        /// The ports that lead to a protocol. Most packets have none of them.
+        static UDP_PORTS: Ports = Ports::of(PROTOCOLS, &[Layer::Udp, Layer::IndustryUdp, Layer::MakerUdp]);
+        static TCP_PORTS: Ports = Ports::of(PROTOCOLS, &[Layer::Tcp, Layer::IndustryTcp, Layer::MakerTcp]);
+
         /// Frames by their Ethernet type.
         pub(super) fn over_ethernet(
             ethertype: u16,
@@ -63,12 +67,17 @@ macro_rules! protocols {
         #[expect(clippy::manual_range_patterns, reason = "the registry lists each port")]
         /// What a UDP payload tells of its sender. On the path of every packet: an uninteresting one costs comparisons.
         pub(super) fn datagram(p: Payload<'_>, to: &mut impl Route) -> Result<(), Malformed> {
-            $($(step!(udp all (p p to $folder $name $f); $layer $($how $args)*);)+)+
+            let is_known = UDP_PORTS.has(p.source_port) || UDP_PORTS.has(p.destination_port);
+            if is_known {
+                $($(step!(udp all (p p to $folder $name $f); $layer $($how $args)*);)+)+
+            }
             $($(step!(udp found (p p to $folder $name $f); $layer $($how $args)*);)+)+
-            industry_datagram(p, to)?;
-            $($(step!(maker_udp from (p p to $folder $name $f); $layer $($how $args)*);)+)+
-            $($(step!(maker_udp to (p p to $folder $name $f); $layer $($how $args)*);)+)+
-            $($(step!(maker_udp otherwise (p p to $folder $name $f); $layer $($how $args)*);)+)+
+            if is_known {
+                industry_datagram(p, to)?;
+                $($(step!(maker_udp from (p p to $folder $name $f); $layer $($how $args)*);)+)+
+                $($(step!(maker_udp to (p p to $folder $name $f); $layer $($how $args)*);)+)+
+                $($(step!(maker_udp otherwise (p p to $folder $name $f); $layer $($how $args)*);)+)+
+            }
             Ok(())
         }
 
@@ -84,19 +93,27 @@ macro_rules! protocols {
         pub(super) fn stream(p: Payload<'_>, to: &mut impl Route) -> Result<(), Malformed> {
             let Some(start) = p.bytes.first_chunk::<4>() else { return Ok(()) };
             $($(step!(tcp starts (p start to $folder $name $f); $layer $($how $args)*);)+)+
-            $($(step!(tcp all (p p to $folder $name $f); $layer $($how $args)*);)+)+
-            industry_stream(p, start, to)?;
-            $($(step!(maker_tcp from (p p to $folder $name $f); $layer $($how $args)*);)+)+
+            let is_known = TCP_PORTS.has(p.source_port) || TCP_PORTS.has(p.destination_port);
+            if is_known {
+                $($(step!(tcp all (p p to $folder $name $f); $layer $($how $args)*);)+)+
+            }
+            industry_stream(p, start, is_known, to)?;
+            if is_known {
+                $($(step!(maker_tcp from (p p to $folder $name $f); $layer $($how $args)*);)+)+
+            }
             Ok(())
         }
 
         fn industry_stream(
             p: Payload<'_>,
             start: &[u8; 4],
+            is_known: bool,
             to: &mut impl Route,
         ) -> Result<(), Malformed> {
-            $($(step!(industry_tcp from (p p to $folder $name $f); $layer $($how $args)*);)+)+
-            $($(step!(industry_tcp to (p p to $folder $name $f); $layer $($how $args)*);)+)+
+            if is_known {
+                $($(step!(industry_tcp from (p p to $folder $name $f); $layer $($how $args)*);)+)+
+                $($(step!(industry_tcp to (p p to $folder $name $f); $layer $($how $args)*);)+)+
+            }
             $($(step!(industry_tcp starts (p start to $folder $name $f); $layer $($how $args)*);)+)+
             Ok(())
         }

@@ -19,7 +19,7 @@ struct Reached(BTreeSet<(&'static str, &'static str)>);
 impl Route for Reached {
     fn take<D>(&mut self, name: &'static str, _dissect: D, _payload: &Payload<'_>) -> Result<(), Malformed>
     where
-        D: FnOnce(&Payload<'_>, &mut Words<'_>) -> Result<(), Malformed>,
+        D: Fn(&Payload<'_>, &mut Words<'_>) -> Result<(), Malformed>,
     {
         self.0.insert((name, type_name::<D>().rsplit("::").next().unwrap()));
         Ok(())

@@ -67,13 +67,15 @@ impl Share {
 pub(super) struct Budget {
     limit: usize,
     used: AtomicUsize,
+    /// Of these, what workers hold couplings in before they merge them.
+    lent: AtomicUsize,
     /// Refusals.
     refused: AtomicU64,
 }
 
 impl Budget {
     pub(super) const fn new(limit: usize) -> Self {
-        Self { limit, used: AtomicUsize::new(0), refused: AtomicU64::new(0) }
+        Self { limit, used: AtomicUsize::new(0), lent: AtomicUsize::new(0), refused: AtomicU64::new(0) }
     }
 
     pub(super) fn used(&self) -> usize {
@@ -91,6 +93,17 @@ impl Budget {
 
     pub(super) fn take(&self, bytes: usize) {
         self.used.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Takes memory for a worker, until the end, if all workers together have a sixteenth of the limit at most.
+    pub(super) fn lend(&self, bytes: usize) -> bool {
+        let lent = self.lent.load(Ordering::Relaxed).saturating_add(bytes);
+        let has_room = self.allows(Share::Unconfirmed) && lent <= self.limit / 16;
+        if has_room {
+            self.lent.fetch_add(bytes, Ordering::Relaxed);
+            self.take(bytes);
+        }
+        has_room
     }
 
     pub(super) fn refuse(&self) {

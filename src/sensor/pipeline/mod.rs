@@ -1,5 +1,6 @@
 //! The capture half: capture threads and workers fill the table, the collector moves changes into the spool.
 
+mod addressed;
 pub mod bounds;
 mod budget;
 pub(crate) mod capturing;
@@ -8,6 +9,7 @@ pub mod collector;
 mod exchanges;
 mod fragments;
 mod rows;
+mod sightings;
 mod speech;
 mod split;
 mod stretch;

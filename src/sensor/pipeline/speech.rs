@@ -51,7 +51,14 @@ impl Speech {
     }
 
     /// Passes all on. What is said of one subject one after the other goes together.
+    #[inline]
     pub(super) fn merge_into(&mut self, tunnels: &Tunnels<'_>) {
+        if !self.words.is_empty() {
+            self.merge_words_into(tunnels);
+        }
+    }
+
+    fn merge_words_into(&mut self, tunnels: &Tunnels<'_>) {
         let mut start = 0;
         for words in self.words.chunk_by(|a, b| (a.tunnel, a.of, a.at) == (b.tunnel, b.of, b.at)) {
             let Some(Word { tunnel, of, at, .. }) = words.first().copied() else { continue };

@@ -92,6 +92,11 @@ impl<'t> Tunnels<'t> {
         self.around.clear();
     }
 
+    /// Counts memory that a worker wants to hold couplings in; returns whether the table has it.
+    pub(super) fn lend(&self, bytes: usize) -> bool {
+        self.table.budget.lend(bytes)
+    }
+
     /// Where the facts of a tunnel go; `None` if there is no room for it.
     #[inline]
     pub(super) fn recorder(&self, number: u16) -> Option<Recorder<'_>> {

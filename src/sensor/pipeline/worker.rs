@@ -1,38 +1,36 @@
 //! A worker dissects frames and merges their facts into the [`Table`].
 //!
-//! Most frames are bulk data of a known coupling. These end in a small cache, without a lock or an allocation. Only
-//! entries that leave the cache, and new evidence, reach the shared table.
+//! Most frames are bulk data of a known coupling. These end in the worker's own [`Sightings`], without a lock or an
+//! allocation. Only a flush, what does not fit, and new evidence reach the shared table.
 
 use std::collections::BTreeMap;
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use foldhash::fast::{FixedState, RandomState};
 
+use super::addressed::Addressed;
 use super::exchanges::Exchanges;
 use super::fragments::Fragments;
 use super::rows::Recorder;
+use super::sightings::Sightings;
 use super::speech::{Speech, Subject};
 use super::stretch::Recent;
 use super::table::Table;
 use super::tunnels::{CLOSED, LINK, Tunnels};
-use crate::census::windows::{WINDOW, same_minute, same_window};
+use crate::census::windows::{same_minute, same_window};
 use crate::census::{
-    CouplingKey, Exchange, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Sign, Signs, Taught,
-    Timestamp, TunnelKey, TunnelKind, Unread,
+    CouplingKey, Exchange, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Signs, Taught, Timestamp,
+    TunnelKey, TunnelKind, Unread,
 };
 use crate::dissect::{
     Anomaly, Fragment, FragmentKey, Frame, LinkType, Malformed, Sink, Tags, dissect, packet_of,
 };
 use crate::wire::{CaptureSummary, FrameNumbers};
 
-/// Slots of the cache of couplings; a power of two.
-const SLOTS: usize = 8_192;
 /// Slots of the memory of recent evidence; a power of two.
 const SAID: usize = 8_192;
-/// Lines of the memory of couplings that others sent packets to; a power of two. A line is one of the processor's cache.
-const ADDRESSED: usize = 16_384;
 /// Slots of the memory of recent frames, to find duplicates; a power of two.
 const RECENT: usize = 1_024;
 /// Bytes of a frame that identify a duplicate: headers, checksums and the head of the payload.
@@ -79,9 +77,9 @@ impl<'t> Worker<'t> {
             facts: FactSink {
                 tunnels: Tunnels::new(table),
                 hasher: RandomState::default(),
-                slots: vec![None; SLOTS],
+                sightings: Sightings::default(),
                 said: vec![Told::default(); SAID],
-                addressed: vec![[0; 8]; ADDRESSED],
+                addressed: Addressed::default(),
                 at: Timestamp::default(),
                 length: 0,
                 broken: false,
@@ -107,16 +105,14 @@ impl<'t> Worker<'t> {
 
     /// Dissects one frame. A panic in a dissector costs only this frame.
     pub fn frame(&mut self, frame: &Frame<'_>) {
-        let digest = self.copy_digest(frame);
+        let (digest, rest) = self.digests(frame);
         let counters = &mut self.facts.counters;
         counters.frames += 1;
         counters.bytes += u64::from(frame.length);
         counters.first = Some(counters.first.map_or(frame.at, |t| t.min(frame.at)));
         counters.last = Some(counters.last.map_or(frame.at, |t| t.max(frame.at)));
         if let Some(numbers) = &mut self.numbers {
-            let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
-            #[expect(clippy::cast_possible_truncation, reason = "half of a digest is a digest")]
-            numbers.record(frame.at, self.digest.hash_one((head, frame.length)) as u32);
+            numbers.record(frame.at, rest.digest(digest, &self.digest));
         }
         #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
         if let Some((known, at)) = self.recent.get_mut(digest as usize & (RECENT - 1)) {
@@ -139,36 +135,33 @@ impl<'t> Worker<'t> {
         self.facts.counters.malformed_frames += u64::from(self.facts.broken);
     }
 
-    /// A digest that is equal for all copies of a frame: of an IP packet, without what routers and switches change.
-    fn copy_digest(&self, frame: &Frame<'_>) -> u64 {
+    /// A digest that is equal for all copies of a frame: of an IP packet, without what routers and switches change. Beside
+    /// it the rest of the frame, which may differ between copies.
+    #[inline]
+    fn digests<'f>(&self, frame: &Frame<'f>) -> (u64, Rest<'f>) {
         let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
         let packet = packet_of(head).filter(|_| frame.link == LinkType::Ethernet);
         // What follows the packet may be a trailer, which differs.
-        let (until_ttl, after) = match packet {
-            Some((0x0800, packet)) => {
-                let packet = without_rest(packet, 2, 0);
-                (packet.get(..8), packet.get(12..))
-            }
-            Some((0x86dd, packet)) => {
-                let packet = without_rest(packet, 4, 40);
-                (packet.get(..7), packet.get(8..))
-            }
-            _ => (None, None),
+        let (packet, until_ttl, after) = match packet {
+            Some((0x0800, packet)) => (without_rest(packet, 2, 0), 8, 12),
+            Some((0x86dd, packet)) => (without_rest(packet, 4, 40), 7, 8),
+            _ => (&[][..], 1, 1),
         };
-        match until_ttl.zip(after) {
-            Some(unchanged) => self.digest.hash_one(unchanged),
-            None => self.digest.hash_one((head, frame.length)),
-        }
+        let Some(unchanged) = packet.get(..until_ttl).zip(packet.get(after..)) else {
+            return (self.digest.hash_one((head, frame.length)), Rest::default());
+        };
+        // Behind tags or other shims, the rest is the whole frame.
+        let is_plain = matches!(head.get(12..14), Some([8, 0] | [0x86, 0xdd]));
+        let (start, end) = if is_plain { (14 + after, 14 + packet.len()) } else { (head.len(), head.len()) };
+        let around = (head.get(..start).unwrap_or(head), head.get(end..).unwrap_or_default());
+        (self.digest.hash_one(unchanged), Rest { around, length: frame.length })
     }
 
-    /// Merges the cache into the table. Call it at least every second, and before taking a delta.
+    /// Merges what it holds into the table. Call it at least every second, and before taking a delta.
     pub fn flush(&mut self) {
         let facts = &mut self.facts;
-        for slot in &mut facts.slots {
-            if let Some(slot) = slot.take() {
-                slot.merge_into(&facts.tunnels);
-            }
-        }
+        facts.sightings.flush(&facts.tunnels);
+        facts.addressed.flush(&facts.tunnels);
         facts.exchanges.merge_into(self.table.on_link());
         self.stretches.merge_into(self.table.on_link());
         facts.tunnels.flush();
@@ -233,34 +226,29 @@ impl From<&Counters> for CaptureSummary {
     }
 }
 
-/// A cached coupling: frames between `first` and `last`, in one window of ten minutes, all with the same `signs` and `tags`.
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    key: CouplingKey,
-    signs: Signs,
-    tags: Tags,
-    /// The number of the tunnel that the frames came through.
-    tunnel: u16,
-    first: Timestamp,
-    last: Timestamp,
-    /// Start of the window. A coupling records the windows in which it was proven, so a slot must not span several.
-    window: i64,
+/// The parts of a frame's head that may differ between its copies: up to what routers change, and behind the packet.
+#[derive(Clone, Copy, Debug, Default)]
+struct Rest<'f> {
+    around: (&'f [u8], &'f [u8]),
+    length: u32,
 }
 
-impl Slot {
-    fn new(key: CouplingKey, signs: Signs, tags: Tags, tunnel: u16, at: Timestamp) -> Self {
-        let window = at.0.div_euclid(WINDOW).saturating_mul(WINDOW);
-        Self { key, signs, tags, tunnel, first: at, last: at, window }
-    }
-
-    fn holds_window_of(&self, at: Timestamp) -> bool {
-        at.0.wrapping_sub(self.window).cast_unsigned() < WINDOW.cast_unsigned()
-    }
-
-    fn merge_into(self, tunnels: &Tunnels<'_>) {
-        if let Some(recorder) = tunnels.recorder(self.tunnel) {
-            recorder.sight(self.key, self.first, self.last, self.signs, self.tags);
+impl Rest<'_> {
+    /// A digest of the whole head; `copy` is that of what copies have in common.
+    #[inline]
+    fn digest(self, copy: u64, hasher: &FixedState) -> u32 {
+        let (before, behind) = self.around;
+        let mut state = hasher.build_hasher();
+        state.write_u64(copy);
+        // Neither part is longer than a head.
+        state.write_u64(u64::from(self.length) << 32 | (before.len() << 16 | behind.len()) as u64);
+        state.write(before);
+        if !behind.is_empty() {
+            state.write(behind);
         }
+        #[expect(clippy::cast_possible_truncation, reason = "half of a digest is a digest")]
+        let half = state.finish() as u32;
+        half
     }
 }
 
@@ -276,11 +264,11 @@ struct Told {
 struct FactSink<'t> {
     tunnels: Tunnels<'t>,
     hasher: RandomState,
-    slots: Vec<Option<Slot>>,
+    sightings: Sightings,
     /// Evidence sent to the table.
     said: Vec<Told>,
-    /// Hashes of couplings of which the table knows that others sent packets to them, the newest of a line first.
-    addressed: Vec<[u64; 8]>,
+    /// Couplings of which the table knows that others sent packets to them.
+    addressed: Addressed,
     at: Timestamp,
     /// The present frame's length on the wire.
     length: u32,
@@ -329,26 +317,12 @@ impl Sink for FactSink<'_> {
         self.tunnels.leave();
     }
 
+    #[inline]
     fn coupling(&mut self, mac: MacAddr, ip: IpAddr, signs: Signs, tags: Tags) {
-        let (key, at, tunnel) = (CouplingKey { mac, ip }, self.at, self.tunnels.within);
-        if tunnel == CLOSED {
-            return;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
-        let place =
-            (self.hasher.hash_one(key) as usize ^ signs.0 as usize ^ usize::from(tunnel)) & (SLOTS - 1);
-        let Some(slot) = self.slots.get_mut(place) else { return };
-        if let Some(known) = slot
-            && known.signs == signs
-            && known.key == key
-            && known.tags == tags
-            && known.tunnel == tunnel
-            && known.holds_window_of(at)
-        {
-            known.first = known.first.min(at);
-            known.last = known.last.max(at);
-        } else if let Some(old) = slot.replace(Slot::new(key, signs, tags, tunnel, at)) {
-            old.merge_into(&self.tunnels);
+        let tunnel = self.tunnels.within;
+        if tunnel != CLOSED {
+            let key = CouplingKey { mac, ip };
+            self.sightings.add(key, signs, tags, tunnel, self.at, &self.tunnels);
         }
     }
 
@@ -391,16 +365,9 @@ impl Sink for FactSink<'_> {
 
     #[inline]
     fn addressed(&mut self, mac: MacAddr, ip: IpAddr) {
-        let key = CouplingKey { mac, ip };
-        let hash = self.hasher.hash_one((key, self.tunnels.within));
-        #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
-        let Some(known) = self.addressed.get_mut(hash as usize & (ADDRESSED - 1)) else { return };
-        if !known.contains(&hash) {
-            known.rotate_right(1);
-            known[0] = hash;
-            if let Some(recorder) = self.recorder() {
-                recorder.sight(key, self.at, self.at, Sign::Addressed.into(), Tags::default());
-            }
+        let tunnel = self.tunnels.within;
+        if tunnel != CLOSED {
+            self.addressed.add(CouplingKey { mac, ip }, tunnel, self.at, &self.tunnels);
         }
     }
 
