@@ -7,6 +7,9 @@ pub mod checkpoint;
 pub mod collector;
 mod exchanges;
 mod fragments;
+pub mod freshness;
+#[cfg(test)]
+mod freshness_laws;
 mod rows;
 mod speech;
 mod split;
