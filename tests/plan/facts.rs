@@ -246,3 +246,29 @@ fn an_upload_that_the_database_does_not_take_fails_none_of_those_that_are_stored
         });
     }
 }
+
+#[test]
+fn old_receipts_are_removed_but_for_the_newest_of_each_sensor() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let dir = tempfile::tempdir().unwrap();
+        block_on(async {
+            let (stored, replica) = (stored(backend, &dir).await, Replica::default());
+            let uploads: Vec<Upload> =
+                (1..=3).map(|n| upload_of(n, "hq", device(u8::try_from(n).unwrap(), 5))).collect();
+            for upload in &uploads {
+                stored.ingest(upload, &replica).await.unwrap();
+            }
+            let before = stored.inventory().await;
+            assert_eq!(stored.store.prune_receipts(Timestamp(1)).await.unwrap(), (0, false));
+            assert_eq!(stored.store.prune_receipts(Timestamp(2)).await.unwrap(), (2, false));
+            assert_eq!(stored.store.prune_receipts(Timestamp(2)).await.unwrap(), (0, false));
+            assert_eq!(
+                stored.ingest(&uploads[2], &replica).await.unwrap(),
+                Receipt::Replayed,
+                "it may come again"
+            );
+            assert_eq!(stored.ingest(&uploads[0], &replica).await.unwrap(), Receipt::Stored);
+            assert_eq!(stored.inventory().await, before, "which changes no fact");
+        });
+    }
+}

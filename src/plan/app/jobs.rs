@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::{App, Refusal};
-use super::{findings, sealing};
+use super::{findings, sealing, uploads};
 
 /// How often jobs run.
 const EVERY: Duration = Duration::from_secs(60);
@@ -27,6 +27,7 @@ const JOBS: &[Job] = &[
     // After the days, whose counts a statement tells.
     Job { name: "close_statements", run: |service| Box::pin(close_statements(service)) },
     Job { name: "record_findings", run: |service| Box::pin(findings::record_due(service)) },
+    Job { name: "prune_receipts", run: |service| Box::pin(uploads::prune_receipts(service)) },
 ];
 
 async fn close_statements(service: App) -> Result<(), Refusal> {

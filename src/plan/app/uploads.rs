@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::sensors::note_suspicion;
 use super::suspicion::Suspicion;
 use super::{App, Refusal};
+use crate::census::time::DAY;
 use crate::plan::store::{Arrival, By, Receipt, Sender, StoreError};
 use crate::wire::signature::PublicKey;
 use crate::wire::{BadUpload, Upload, UploadReceipt};
@@ -123,6 +124,26 @@ where
     };
     let failed = |_| BadUpload::Format("the decoder failed".to_owned());
     tokio::task::spawn_blocking(decode).await.map_err(failed)?
+}
+
+/// How long receipts of uploads are kept: longer than an upload may wait in a sensor's spool by default.
+const RECEIPTS_KEPT: i64 = 35 * DAY;
+/// Transactions of one round of pruning.
+const PRUNINGS: usize = 20;
+
+/// Removes old receipts.
+pub(super) async fn prune_receipts(app: App) -> Result<(), Refusal> {
+    let before = app.now().plus(-RECEIPTS_KEPT);
+    for _ in 0..PRUNINGS {
+        let (removed, more) = app.store.prune_receipts(before).await?;
+        if removed > 0 {
+            tracing::debug!(removed, "removed old receipts of uploads");
+        }
+        if !more {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Uploads at once, from when their body has come until they are stored. A sensor that is refused sends its upload again.

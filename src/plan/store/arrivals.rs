@@ -98,7 +98,7 @@ impl Arrival {
 
 /// What is known of an arrival before it is joined.
 enum Look {
-    /// It is refused, or was stored before: nothing of it is stored.
+    /// It is refused, or was stored before, and is not stored now.
     Settled(Result<Ingested, StoreError>),
     New {
         forked: bool,

@@ -57,7 +57,7 @@ impl Joining {
     }
 
     /// Joins an upload; `None` if it has something new and more than `room` couplings, stations and tunnels would be known.
-    /// Then nothing of it is joined.
+    /// Then no part of it is joined.
     pub(super) fn add(&mut self, upload: &Upload, room: usize) -> Option<Joined> {
         let mut change = Change::default();
         self.compare(&upload.zone, &[], None, &upload.delta, &mut change);

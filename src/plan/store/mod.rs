@@ -26,6 +26,7 @@ mod people;
 mod plans;
 mod postgres;
 mod prices;
+mod receipts;
 mod replica;
 mod roles;
 mod sensor_keys;

@@ -252,7 +252,7 @@ impl SpoolWriter {
         Ok(removed)
     }
 
-    /// As [`Self::replace`], after the uploads were merged. A merge is no reason to compact later.
+    /// As [`Self::replace`], after the uploads were merged. A merge changes no limit of compacting.
     ///
     /// # Errors
     /// If the file system refuses.
