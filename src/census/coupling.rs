@@ -147,6 +147,12 @@ impl Coupling {
         self.signs.has(sign) && (is_short || repeat.is_repeated() || !self.is_seen_twice())
     }
 
+    /// Whether a router had lowered the TTLs of its packets in two clock minutes (I15b).
+    #[cfg(feature = "sensor")]
+    pub(super) fn is_far_twice(&self) -> bool {
+        self.signs.has(Sign::Far) && self.far_in.is_repeated()
+    }
+
     /// The earliest link-scope announcement, which proves an on-link address (I4).
     pub fn announced_at(&self) -> Option<Timestamp> {
         self.announced_at.get()

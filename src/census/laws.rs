@@ -127,7 +127,7 @@ fn moved(event: Event, to: impl Fn(Timestamp) -> Timestamp) -> Event {
 }
 
 /// The event with its instant multiplied by `factor`.
-fn stretch(event: &Event, factor: i64) -> Event {
+pub(crate) fn stretch(event: &Event, factor: i64) -> Event {
     moved(event.clone(), |at| Timestamp(at.0 * factor))
 }
 
@@ -178,7 +178,7 @@ fn stretched(events: &[Event], length: usize) -> Vec<Event> {
 }
 
 /// When the event's frame came; `None` for facts without a time.
-fn instant(event: &Event) -> Option<Timestamp> {
+pub(crate) fn instant(event: &Event) -> Option<Timestamp> {
     match event {
         Event::Sighted(_, at, ..)
         | Event::Said(_, at, ..)
@@ -311,7 +311,7 @@ fn document(zone: Zone) -> String {
 
 /// Everything that is concluded from a zone before anybody classifies: bindings with the MACs that forward, devices with
 /// their joins, parts and states, and the clock.
-fn conclusions(zone: &Zone) -> String {
+pub(crate) fn conclusions(zone: &Zone) -> String {
     let policy = strict_policy();
     let clock = zone.clock();
     let caution = Caution::new(&clock, &policy, &ByEvidence);

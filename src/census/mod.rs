@@ -40,6 +40,8 @@ mod quarantine;
 mod repeat;
 mod segment;
 mod shared_address;
+#[cfg(feature = "sensor")]
+mod sighting;
 mod sign;
 mod simulation;
 mod station;
@@ -89,6 +91,8 @@ pub use managed::{ManagedList, ManagedMatch, MatchedBy};
 pub use member::{CouplingState, Member, Part};
 pub use policy::Policy;
 pub use segment::Segment;
+#[cfg(feature = "sensor")]
+pub use sighting::{Event, Tie, ties as ties_of};
 pub use sign::{Sign, Signs};
 pub use simulation::{Counting, Difference, Simulated, simulate};
 pub use station::Station;

@@ -11,12 +11,17 @@ use serde::Deserialize;
 use crate::census::{Policy, Prefix};
 use crate::cli::log::LogConfig;
 use crate::config::{self, ConfigError};
+use crate::sensor::pipeline::freshness::Freshness;
 use crate::sensor::upload::identity;
 use crate::sensor::upload::route::{self, Route};
 use crate::sensor::upload::spool::SpoolBounds;
 
 /// The configuration file to read without `--config`, if it exists.
 pub const DEFAULT_PATH: &str = "/etc/netcensus/netcensus-sensor.toml";
+
+/// The longest `upload.freshness`: far below the 30 days of X-IDLE, and below the hour in which system names of two cards
+/// contradict each other (I8c).
+const FRESHEST: Duration = Duration::from_mins(30);
 
 /// The most entries of `capture.tunnels`.
 const MAX_TUNNELS: usize = 256;
@@ -157,6 +162,9 @@ pub struct UploadConfig {
     /// How often to send changes.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub interval: Duration,
+    /// How long a sighting of a known device may wait before it is sent; 0 s: until the next upload.
+    #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
+    pub freshness: Duration,
     /// Maximum time of an upload.
     #[serde(with = "jiff::fmt::serde::unsigned_duration::friendly::compact::required")]
     pub timeout: Duration,
@@ -284,6 +292,7 @@ impl Default for UploadConfig {
     fn default() -> Self {
         Self {
             interval: Duration::from_secs(30),
+            freshness: Duration::from_mins(5),
             timeout: Duration::from_secs(30),
             retry_after: Duration::from_secs(1),
             retry_at_most: Duration::from_mins(5),
@@ -392,6 +401,12 @@ impl Config {
                 (!route::is_proxy(&self.upload.proxy)).then(|| ("upload.proxy", why.to_owned()))
             })
             .or_else(|| at_least("upload.interval", self.upload.interval, Duration::from_millis(100)))
+            .or_else(|| {
+                let freshness = self.upload.freshness;
+                (freshness > FRESHEST).then(|| {
+                    ("upload.freshness", format!("{freshness:?} is out of range; write a time from 0s to {FRESHEST:?}"))
+                })
+            })
             .or_else(|| at_least("upload.timeout", self.upload.timeout, Duration::from_secs(1)))
             .or_else(|| at_least("upload.retry_after", self.upload.retry_after, Duration::from_millis(100)))
             .or_else(|| at_least("upload.retry_at_most", self.upload.retry_at_most, self.upload.retry_after))
@@ -401,6 +416,11 @@ impl Config {
     /// The address of `/metrics`, if it is served.
     pub(crate) fn listen(&self) -> Option<SocketAddr> {
         self.health.listen.parse().ok().filter(|a: &SocketAddr| a.ip().is_loopback())
+    }
+
+    /// How long sightings wait.
+    pub(crate) fn freshness(&self) -> Freshness {
+        Freshness::new(self.upload.freshness, self.quarantine.confirm_after)
     }
 
     /// The sources of tunnels that are trusted (I13).

@@ -14,12 +14,14 @@ use crate::support::databases::Backend::{self, Sqlite};
 use crate::support::databases::on_each_database;
 use crate::support::program::{Process, program_at};
 use crate::support::store::{Stored, monthly};
-use crate::support::{Answer, START, assert_has, at, databases, upload};
+use crate::support::{Answer, START, TestSensor, assert_has, at, databases, upload};
 
 on_each_database! {
     bare
     an_upload_is_lost_whole_by_a_kill_before_its_commit_and_sent_again,
     an_upload_is_kept_whole_by_a_kill_after_its_commit,
+    of_uploads_that_are_stored_together_none_is_lost_by_a_kill_before_the_commit,
+    of_uploads_that_are_stored_together_none_is_lost_by_a_kill_after_the_commit,
     a_statement_whose_closing_is_killed_before_the_commit_is_closed_once,
     a_statement_whose_closing_is_killed_after_the_commit_is_closed_once,
     a_day_whose_sealing_is_killed_before_the_commit_gets_the_undisturbed_root,
@@ -44,8 +46,12 @@ fn client() -> Client {
 
 /// The answer to an upload, unless the connection breaks.
 async fn send(url: &str, stored: &Stored, upload: &Upload) -> Option<Answer> {
-    let url = format!("{url}/api/v1/subscriptions/{}/sensors/{}/uploads", stored.sid, stored.sensor.id);
-    let request = stored.sensor.upload(client().post(url), upload.encode().unwrap());
+    send_as(&stored.sensor, url, &stored.sid, upload).await
+}
+
+async fn send_as(sensor: &TestSensor, url: &str, sid: &SubscriptionId, upload: &Upload) -> Option<Answer> {
+    let url = format!("{url}/api/v1/subscriptions/{sid}/sensors/{}/uploads", sensor.id);
+    let request = sensor.upload(client().post(url), upload.encode().unwrap());
     let answer = request.send().await.ok()?;
     Some(Answer { status: answer.status(), body: answer.json().await.ok()? })
 }
@@ -80,6 +86,65 @@ async fn kill_an_upload(backend: Backend, point: &str) {
     assert_eq!(again.status == StatusCode::OK, was_stored);
     assert_eq!(again.body["duplicate"], was_stored);
     send(&calm.url, &stored, &uploads[2]).await.unwrap().succeeds(201);
+    calm.kill();
+    let mut expected = Inventory::default();
+    for upload in &uploads {
+        expected.merge_zone(&upload.zone, &upload.delta);
+    }
+    assert_eq!(stored.store.inventory(&stored.sid).await.unwrap(), expected);
+}
+
+async fn of_uploads_that_are_stored_together_none_is_lost_by_a_kill_before_the_commit(backend: Backend) {
+    kill_uploads_together(backend, "ingest-before-commit").await;
+}
+
+async fn of_uploads_that_are_stored_together_none_is_lost_by_a_kill_after_the_commit(backend: Backend) {
+    kill_uploads_together(backend, "ingest-after-commit").await;
+}
+
+/// Kills the service at its second transaction, while several sensors send at once.
+async fn kill_uploads_together(backend: Backend, point: &str) {
+    let dir = tempfile::tempdir().unwrap();
+    let stored = Stored::with_trial(backend, dir.path(), at(START)).await;
+    let mut sensors = vec![stored.sensor.clone()];
+    for _ in 1..8 {
+        let (secret, _) =
+            stored.store.create_enrolment(&stored.sid, &By::operator(), at(START)).await.unwrap();
+        sensors.push(TestSensor::enrol_in(&stored.store, &secret, at(START)).await);
+    }
+    let uploads: Vec<Upload> = (1..=8_u64)
+        .map(|n| {
+            let (mac, ip) = (format!("02:00:00:00:00:0{n}"), format!("10.0.0.{n}"));
+            upload(n, ["hq", "branch"][usize::from(n > 4)], &[(&mac, &ip, "iot-1", "2026-11-22T08:00:00Z")])
+        })
+        .collect();
+    let mut command = program_at(&stored.database, START, &["serve", "--listen", "127.0.0.1:0"]);
+    command.env("FAILPOINTS", format!("{point}=1*off->return"));
+    let doomed = Process::start(command);
+    let all = |url: String| {
+        let pairs = sensors.clone().into_iter().zip(uploads.clone());
+        let sent = pairs.map(|(sensor, upload)| {
+            let (url, sid) = (url.clone(), stored.sid.clone());
+            tokio::spawn(async move { send_as(&sensor, &url, &sid, &upload).await })
+        });
+        sent.collect::<Vec<_>>()
+    };
+    let mut acknowledged = Vec::new();
+    for sent in all(doomed.url.clone()) {
+        acknowledged.push(sent.await.unwrap().is_some_and(|answer| answer.status == StatusCode::CREATED));
+    }
+    if acknowledged.contains(&false) {
+        crashed(doomed);
+    } else {
+        // All came in one transaction.
+        doomed.kill();
+    }
+    let calm = start(&stored.database, None);
+    for (sent, known) in all(calm.url.clone()).into_iter().zip(acknowledged) {
+        let answer = sent.await.unwrap().unwrap();
+        assert!(answer.status.is_success());
+        assert!(answer.body["duplicate"] == true || !known, "what was acknowledged is there");
+    }
     calm.kill();
     let mut expected = Inventory::default();
     for upload in &uploads {

@@ -6,7 +6,7 @@ use netcensus::census::{
     Coupling, CouplingKey, Field, Inventory, MacAddr, Sign, Signs, Station, Timestamp, TunnelKind,
     TunnelMarks, Zone,
 };
-use netcensus::plan::store::{Receipt, Replica, Store, StoreError};
+use netcensus::plan::store::{Arrival, Receipt, Replica, Store, StoreError};
 use netcensus::wire::Upload;
 use proptest::prelude::*;
 
@@ -45,6 +45,16 @@ impl Stored {
         let (sid, sensor) = (&self.sid, &self.sensor.id);
         let done = self.store.ingest(sid, sensor, upload.clone(), [0; 32], replica, Timestamp(1)).await?;
         Ok(done.receipt)
+    }
+
+    /// The receipts of uploads that are stored together.
+    async fn ingest_all(&self, uploads: &[Upload], replica: &Replica) -> Vec<Result<Receipt, StoreError>> {
+        let arrivals = uploads.iter().map(|upload| {
+            let body = upload.encode().unwrap();
+            Arrival::new(self.sensor.id.clone(), (upload.clone(), body), [0; 32], Timestamp(1)).unwrap()
+        });
+        let done = self.store.ingest_all(&self.sid, arrivals.collect(), replica).await;
+        done.into_iter().map(|done| done.map(|done| done.receipt)).collect()
     }
 
     async fn inventory(&self) -> Inventory {
@@ -89,12 +99,17 @@ fn check_join(backend: Backend, parts: &[(usize, Vec<Sighting>)], order: &[prop:
     let dir = tempfile::tempdir().unwrap();
     block_on(async {
         let stored = stored(backend, &dir).await;
-        // Two services on one database: each takes some of the uploads.
+        // Two services on one database: each takes some of the uploads, one to three together.
         let replicas = [Replica::default(), Replica::default()];
-        let mut known = BTreeSet::new();
-        for (turn, i) in sent.into_iter().enumerate() {
-            let receipt = stored.ingest(&uploads[i], &replicas[turn * turn % 7 % 2]).await.unwrap();
-            assert_eq!(receipt == Receipt::Stored, known.insert(i));
+        let (mut known, mut left, mut turn) = (BTreeSet::new(), &sent[..], 0);
+        while !left.is_empty() {
+            let (together, later) = left.split_at(left.len().min(turn % 3 + 1));
+            let group: Vec<Upload> = together.iter().map(|i| uploads[*i].clone()).collect();
+            let receipts = stored.ingest_all(&group, &replicas[turn * turn % 7 % 2]).await;
+            for (i, receipt) in together.iter().zip(receipts) {
+                assert_eq!(receipt.unwrap() == Receipt::Stored, known.insert(*i));
+            }
+            (left, turn) = (later, turn + 1);
         }
         for replica in &replicas {
             stored.store.refresh(&stored.sid, replica).await.unwrap();
@@ -170,4 +185,90 @@ fn a_full_subscription_refuses_uploads_with_new_devices_whole_and_takes_those_wi
         let couplings = &stored.inventory().await.zones["hq"].couplings;
         assert_eq!(couplings.values().map(|c| c.last_seen.0).collect::<Vec<_>>(), [9, 5]);
     });
+}
+
+fn device(host: u8, at: i64) -> Zone {
+    let key = CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, host]), ip: [10, 0, 0, host].into() };
+    Zone { couplings: [(key, Coupling::new(Timestamp(at), Sign::ArpAsked.into()))].into(), ..Zone::default() }
+}
+
+#[test]
+fn of_uploads_that_are_stored_together_each_is_refused_by_itself() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let dir = tempfile::tempdir().unwrap();
+        block_on(async {
+            let stored = stored(backend, &dir).await.with_store(|store| store.with_room(3));
+            let replica = Replica::default();
+            stored.ingest(&upload_of(1, "hq", device(1, 5)), &replica).await.unwrap();
+            let group = [
+                upload_of(1, "hq", device(9, 5)),
+                upload_of(2, "hq", device(2, 5)),
+                upload_of(1, "hq", device(1, 5)),
+                upload_of(3, "branch", device(3, 5)),
+                upload_of(4, "branch", device(4, 5)),
+                upload_of(5, "hq", device(2, 9)),
+            ];
+            let receipts = stored.ingest_all(&group, &replica).await;
+            let told: Vec<String> = receipts.iter().map(|r| format!("{r:?}")).collect();
+            let is = |n: usize, wanted: &str| assert!(told[n].contains(wanted), "{n}: {told:?}");
+            is(0, "UploadConflict");
+            is(1, "Stored");
+            is(2, "Replayed");
+            is(3, "Stored");
+            is(4, "Full(3)");
+            is(5, "Stored");
+            let mut expected = Inventory::of("hq", device(1, 5));
+            expected.merge_zone("hq", &device(2, 5));
+            expected.merge_zone("hq", &device(2, 9));
+            expected.merge_zone("branch", &device(3, 5));
+            assert_eq!(stored.inventory().await, expected, "the rows");
+            let facts = replica.facts();
+            assert_eq!((&facts.inventory, facts.revision), (&expected, Some(4)), "the facts in memory");
+        });
+    }
+}
+
+#[test]
+fn an_upload_that_the_database_does_not_take_fails_none_of_those_that_are_stored_with_it() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let dir = tempfile::tempdir().unwrap();
+        block_on(async {
+            let (stored, replica) = (stored(backend, &dir).await, Replica::default());
+            let mut poison = upload_of(2, "hq", device(2, 5));
+            // PostgreSQL has no text with this character.
+            poison.epoch = "e\0".into();
+            let group = [upload_of(1, "hq", device(1, 5)), poison, upload_of(3, "branch", device(3, 5))];
+            let receipts = stored.ingest_all(&group, &replica).await;
+            let takes_all = matches!(backend, Backend::Sqlite);
+            assert_eq!(receipts.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, takes_all, true]);
+            assert_eq!(replica.facts().inventory, stored.inventory().await);
+            assert_eq!(stored.inventory().await.zones.len(), 2);
+        });
+    }
+}
+
+#[test]
+fn old_receipts_are_removed_but_for_the_newest_of_each_sensor() {
+    for backend in [Backend::Sqlite, Backend::Postgres] {
+        let dir = tempfile::tempdir().unwrap();
+        block_on(async {
+            let (stored, replica) = (stored(backend, &dir).await, Replica::default());
+            let uploads: Vec<Upload> =
+                (1..=3).map(|n| upload_of(n, "hq", device(u8::try_from(n).unwrap(), 5))).collect();
+            for upload in &uploads {
+                stored.ingest(upload, &replica).await.unwrap();
+            }
+            let before = stored.inventory().await;
+            assert_eq!(stored.store.prune_receipts(Timestamp(1)).await.unwrap(), (0, false));
+            assert_eq!(stored.store.prune_receipts(Timestamp(2)).await.unwrap(), (2, false));
+            assert_eq!(stored.store.prune_receipts(Timestamp(2)).await.unwrap(), (0, false));
+            assert_eq!(
+                stored.ingest(&uploads[2], &replica).await.unwrap(),
+                Receipt::Replayed,
+                "it may come again"
+            );
+            assert_eq!(stored.ingest(&uploads[0], &replica).await.unwrap(), Receipt::Stored);
+            assert_eq!(stored.inventory().await, before, "which changes no fact");
+        });
+    }
 }

@@ -21,12 +21,14 @@ mod memory;
 mod surveys;
 mod view;
 mod views;
+mod waiting;
 mod zone_view;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use serde::Deserialize;
+use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::watch;
 
 pub use change::{Changed, Check};
@@ -37,16 +39,16 @@ use self::memory::Use;
 use self::surveys::{Line, Surveys};
 use self::view::Ground;
 use self::views::{Views, Wanted};
+use self::waiting::{Told, Waiting};
 use self::zone_view::Questions;
 use super::{Refusal, aside};
 use crate::census::{
     Classifier, CouplingKey, Decisions, Finding, Inventory, Policy, Survey, Timestamp, UnlistedFindings,
 };
 use crate::clock::Clock;
-use crate::plan::store::{Facts, Ingested, Receipt, Replica, Store};
-use crate::wire::SensorId;
+use crate::plan::store::{Arrival, Facts, Receipt, Replica, Store};
 use crate::wire::SubscriptionId;
-use crate::wire::{Explanation, Subject, Upload};
+use crate::wire::{Explanation, Subject};
 
 const MINUTE: i64 = 60_000_000_000;
 
@@ -95,6 +97,8 @@ struct SubscriptionState {
     replica: Replica,
     /// What people decided, and its revision; none before it is loaded.
     decisions: RwLock<(Option<i64>, Arc<Decisions>)>,
+    /// Uploads that wait for the turn.
+    waiting: Waiting,
     /// Held while the replica or the decisions are changed.
     turn: tokio::sync::Mutex<()>,
     /// Held while a change is drafted: each draft builds on the change before.
@@ -110,6 +114,7 @@ impl SubscriptionState {
         Self {
             replica: Replica::default(),
             decisions: RwLock::default(),
+            waiting: Waiting::default(),
             turn: tokio::sync::Mutex::default(),
             drafting: tokio::sync::Mutex::default(),
             views: Views::default(),
@@ -306,25 +311,40 @@ impl Inventories {
         self.surveys.run(&state.line, survey).await
     }
 
-    /// Stores an upload and joins its facts.
+    /// Stores an upload and joins its facts, together with others that wait. Must run to its end, because others rely on it.
     ///
     /// # Errors
-    /// Those of [`Store::ingest`].
-    pub async fn ingest(
-        &self,
-        subscription: &SubscriptionId,
-        sensor: &SensorId,
-        upload: Upload,
-        request: [u8; 32],
-        now: Timestamp,
-    ) -> Result<Ingested, Refusal> {
+    /// Those of [`Store::ingest_all`].
+    pub async fn ingest(&self, subscription: &SubscriptionId, arrival: Arrival) -> Told {
+        let gone = || Err(Refusal::Defect("storing uploads failed".to_owned()));
         let state = self.state(subscription);
-        let _turn = state.turn.lock().await;
-        let done = self.store.ingest(subscription, sensor, upload, request, &state.replica, now).await?;
-        if done.receipt == Receipt::Stored {
+        let mut told = state.waiting.put(arrival);
+        let _turn = tokio::select! {
+            biased;
+            done = &mut told => return done.unwrap_or_else(|_| gone()),
+            turn = state.turn.lock() => turn,
+        };
+        // Those that came before are stored first.
+        loop {
+            match told.try_recv() {
+                Ok(done) => return done,
+                Err(TryRecvError::Closed) => return gone(),
+                Err(TryRecvError::Empty) => self.ingest_waiting(subscription, &state).await,
+            }
+        }
+    }
+
+    /// Stores uploads that wait, and tells their senders.
+    async fn ingest_waiting(&self, subscription: &SubscriptionId, state: &SubscriptionState) {
+        let (arrivals, senders) = state.waiting.take();
+        let done = self.store.ingest_all(subscription, arrivals, &state.replica).await;
+        if done.iter().flatten().any(|done| done.receipt == Receipt::Stored) {
             state.tell();
         }
-        Ok(done)
+        for (sender, done) in senders.into_iter().zip(done) {
+            // A sender that went away is told by its next attempt.
+            drop(sender.send(done.map_err(Refusal::from)));
+        }
     }
 
     /// Looks whether another service changed facts or decisions. If so, notifies the receivers of [`Inventories::changes`].

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::{App, Refusal, aside};
-use super::{findings, sealing};
+use super::{findings, sealing, uploads};
 
 /// How often jobs run.
 const EVERY: Duration = Duration::from_secs(60);
@@ -31,6 +31,7 @@ const JOBS: &[Job] = &[
     Job { name: "close_statements", run: |service| Box::pin(close_statements(service)) },
     Job { name: "record_findings", run: |service| Box::pin(findings::record_due(service)) },
     Job { name: "free_memory", run: |service| Box::pin(free_memory(service)) },
+    Job { name: "prune_receipts", run: |service| Box::pin(uploads::prune_receipts(service)) },
 ];
 
 async fn free_memory(service: App) -> Result<(), Refusal> {

@@ -53,12 +53,11 @@ use crate::clock::Clock;
 use crate::plan::limits::{Allowance, Limits};
 use crate::plan::metrics::Metrics;
 use crate::plan::oidc::Provider;
-use crate::plan::store::{By, Ingested, Store};
+use crate::plan::store::{Arrival, By, Ingested, Store};
 use crate::plan::tls::Tls;
 use crate::proof::{Day, Span};
-use crate::wire::SensorId;
 use crate::wire::SubscriptionId;
-use crate::wire::{EnrolmentToken, Explanation, Subject, Upload};
+use crate::wire::{EnrolmentToken, Explanation, Subject};
 
 /// Uploads that are decoded at once: each may take [`crate::wire::DECOMPRESSED_BYTES`] and its facts.
 const DECODERS: usize = 2;
@@ -319,23 +318,20 @@ impl App {
     }
 
     /// Stores an upload and updates the inventory in memory. Runs to its end even if the sender goes away meanwhile,
-    /// because the inventory in memory must not lack committed facts. `request` identifies the request; `place` is held until
-    /// the upload is stored.
+    /// because the inventory in memory must not lack committed facts. `place` is held until the upload is stored.
     ///
     /// # Errors
-    /// Those of [`Store::ingest`].
+    /// Those of [`Store::ingest_all`].
     pub async fn ingest(
         &self,
         subscription: SubscriptionId,
-        sensor: SensorId,
-        upload: Upload,
-        request: [u8; 32],
+        arrival: Arrival,
         place: uploads::QueuePlace,
     ) -> Result<Ingested, Refusal> {
         let service = self.clone();
         let work = tokio::spawn(async move {
             let _place = place;
-            service.inventories()?.ingest(&subscription, &sensor, upload, request, service.now()).await
+            service.inventories()?.ingest(&subscription, arrival).await
         });
         work.await.unwrap_or_else(|e| Err(Refusal::Defect(format!("storing an upload failed: {e}"))))
     }

@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::sensors::note_suspicion;
 use super::suspicion::Suspicion;
 use super::{App, Refusal};
-use crate::plan::store::{By, Receipt, Sender, StoreError};
+use crate::census::time::DAY;
+use crate::plan::store::{Arrival, By, Receipt, Sender, StoreError};
 use crate::wire::signature::PublicKey;
 use crate::wire::{BadUpload, Upload, UploadReceipt};
 use crate::wire::{SensorId, SubscriptionId};
@@ -81,11 +82,10 @@ pub async fn store<B>(app: &App, from: &Proven, body: B) -> Result<Stored, Refus
 where
     B: AsRef<[u8]> + Send + 'static,
 {
-    let Proven { claim: Claim { subscription, sensor, .. }, request } = from;
+    let subscription = &from.claim.subscription;
     let place = app.uploads.place(subscription)?;
-    let upload = decoded(app, body).await?;
-    let sequence = upload.sequence;
-    let done = app.ingest(subscription.clone(), sensor.clone(), upload, *request, place).await;
+    let (sequence, arrival) = decoded(app, from, body).await?;
+    let done = app.ingest(subscription.clone(), arrival, place).await;
     if matches!(done, Err(Refusal::Store(StoreError::UploadConflict { .. }))) {
         from.claim.note(app, Suspicion::Conflict).await;
     }
@@ -104,20 +104,46 @@ where
     Ok(Stored { receipt, rows: done.rows })
 }
 
-/// The upload in `body`. Waits until a decoder is free, and frees it when it is done.
-async fn decoded<B>(app: &App, body: B) -> Result<Upload, Refusal>
+/// The upload in `body`, with its sequence number. Waits until a decoder is free, and frees it when it is done.
+async fn decoded<B>(app: &App, from: &Proven, body: B) -> Result<(u64, Arrival), Refusal>
 where
     B: AsRef<[u8]> + Send + 'static,
 {
     let stopping = |_| Refusal::Defect("the service is stopping".to_owned());
     let decoder = Arc::clone(&app.decoders).acquire_owned().await.map_err(stopping)?;
+    let (sensor, request, is_shared, now) =
+        (from.claim.sensor.clone(), from.request, app.store.is_shared(), app.now());
     let decode = move || {
-        let upload = Upload::decode(body.as_ref());
+        let upload = Upload::decode(body.as_ref())?;
+        // Only services that share a database read the body again.
+        let kept = if is_shared { body.as_ref().to_vec() } else { Vec::new() };
+        let sequence = upload.sequence;
+        let arrival = Arrival::new(sensor, (upload, kept), request, now)?;
         drop(decoder);
-        upload
+        Ok((sequence, arrival))
     };
     let failed = |_| BadUpload::Format("the decoder failed".to_owned());
-    Ok(tokio::task::spawn_blocking(decode).await.map_err(failed)??)
+    tokio::task::spawn_blocking(decode).await.map_err(failed)?
+}
+
+/// How long receipts of uploads are kept: longer than an upload may wait in a sensor's spool by default.
+const RECEIPTS_KEPT: i64 = 35 * DAY;
+/// Transactions of one round of pruning.
+const PRUNINGS: usize = 20;
+
+/// Removes old receipts.
+pub(super) async fn prune_receipts(app: App) -> Result<(), Refusal> {
+    let before = app.now().plus(-RECEIPTS_KEPT);
+    for _ in 0..PRUNINGS {
+        let (removed, more) = app.store.prune_receipts(before).await?;
+        if removed > 0 {
+            tracing::debug!(removed, "removed old receipts of uploads");
+        }
+        if !more {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// Uploads at once, from when their body has come until they are stored. A sensor that is refused sends its upload again.

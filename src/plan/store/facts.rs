@@ -1,11 +1,7 @@
-//! The facts: an upload is merged into stored rows in the transaction that records the upload.
+//! The facts as rows.
 //!
-//! Merging is a join, so neither the order nor the repetition of uploads matters. The row of an upload has two purposes:
-//! its receipt tells the sensor that it may delete the upload, and it reveals a sensor that uses one name for two contents.
-//!
-//! A service keeps the facts in memory as a [`Replica`], at a revision that the database counts. It merges an upload with
-//! the replica and writes only the changed rows, so it reads and parses none. If another service wrote meanwhile, the
-//! replica first catches up from the log of the newest uploads, or else is loaded again.
+//! A service keeps the facts in memory as a [`Replica`], at a revision that the database counts. If another service wrote
+//! meanwhile, the replica first catches up from the log of the newest uploads, or else is loaded again.
 //!
 //! The rows of a tunnel (I13) have the zone's name with the tunnel's path behind it. Only this file knows such names.
 
@@ -16,192 +12,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use super::audit::{By, Entry};
 use super::engine::{Bulk, sql};
+use super::joining::{Part, Parts};
 use super::replica::{Facts, Replica};
-use super::{Scope, Store, StoreError, Work, plans, snapshots};
-use crate::billing::timeline;
-use crate::census::{
-    Coupling, CouplingKey, Inventory, MacAddr, Station, Timestamp, TunnelKey, TunnelMarks, Zone,
-};
-use crate::plan::crash::crash_point;
+use super::{Store, StoreError, Work};
+use crate::census::{Coupling, CouplingKey, Inventory, MacAddr, Station, TunnelKey, Zone};
+use crate::wire::SubscriptionId;
 use crate::wire::Upload;
-use crate::wire::{SensorId, SubscriptionId};
 
 /// Uploads that a shared database keeps in its log, for other services to catch up.
-const LOGGED: i64 = 256;
-
-/// The shortest time between two entries about a fork in the audit trail, in nanoseconds.
-const FORK_TOLD_EVERY: i64 = 3_600_000_000_000;
-
-/// The outcome of an upload.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Receipt {
-    /// Stored now.
-    Stored,
-    /// Stored before: nothing changed.
-    Duplicate,
-    /// The same request came a second time, which a sensor never sends: nothing changed.
-    Replayed,
-}
-
-/// An upload that is stored.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Ingested {
-    /// The outcome.
-    pub receipt: Receipt,
-    /// Couplings and stations that it changed.
-    pub rows: usize,
-    /// The number of the sensor's newest receipt, which grows with every upload that is stored.
-    pub number: i64,
-    /// Whether the sensor lacks the previous receipt: two appliances use its identity, or its state was restored from a
-    /// backup.
-    pub forked: bool,
-    /// Whether the sensor has a receipt that this database never gave: the database was restored from a backup.
-    pub lost: bool,
-}
-
-/// The rows of a zone, or of a tunnel in it, that differ from what was known.
-#[derive(Default)]
-struct Rows {
-    couplings: Vec<(CouplingKey, Coupling)>,
-    stations: Vec<(MacAddr, Station)>,
-    segment: Option<String>,
-}
-
-/// What an upload changes.
-#[derive(Default)]
-struct Changes {
-    /// The rows inside the tunnels of each path; those of the zone itself first.
-    rows: Vec<(Vec<TunnelKey>, Rows)>,
-    /// Couplings and stations after the upload.
-    held: usize,
-    /// Whether there are more of them than before.
-    grown: bool,
-    /// The earliest instant about which the upload has something new.
-    reach: Option<Timestamp>,
-}
+pub(super) const LOGGED: i64 = 256;
 
 impl Store {
-    /// Stores an upload durably and joins it with `replica`, unless it was stored before. Waits for nobody who reads the
-    /// replica. Make one call at a time for each replica. `request` is a digest that is unique among the sensor's requests.
-    ///
-    /// # Errors
-    /// [`StoreError::NoPlan`] (P7), [`StoreError::UploadConflict`], [`StoreError::BadSequence`],
-    /// [`StoreError::Full`], or the database's. On an error, no part of the upload is stored.
-    pub async fn ingest(
-        &self,
-        subscription: &SubscriptionId,
-        sensor: &SensorId,
-        upload: Upload,
-        request: [u8; 32],
-        replica: &Replica,
-        now: Timestamp,
-    ) -> Result<Ingested, StoreError> {
-        let sequence =
-            i64::try_from(upload.sequence).map_err(|_| StoreError::BadSequence(upload.sequence))?;
-        let digest = content_digest(&upload)?;
-        if replica.revision().is_none() {
-            // Loading takes long: not while other writers wait.
-            self.refresh(subscription, replica).await?;
-        }
-        let mut work = self.write(Scope::Subscription(subscription)).await?;
-        if timeline::in_effect(&plans::plans(&mut work, subscription).await?, now).is_none() {
-            return Err(StoreError::NoPlan);
-        }
-        let query = sql("SELECT receipt FROM sensor WHERE subscription = $1 AND id = $2");
-        let newest = match work.row(query.bind(subscription).bind(sensor)).await? {
-            Some(row) => row.int("receipt")?,
-            None => 0,
-        };
-        // A sensor of an older version, or without its state, sends no number. It cannot be checked.
-        let known = upload.health.receipt.map(|n| i64::try_from(n).unwrap_or(i64::MAX));
-        let (forked, lost) = (known.is_some_and(|n| n < newest), known.is_some_and(|n| n > newest));
-        let query = "SELECT digest, revision, request FROM upload WHERE subscription = $1 AND sensor = $2 AND epoch = $3 AND sequence = $4";
-        let name = sql(query).bind(subscription).bind(sensor).bind(&upload.epoch).bind(sequence);
-        if let Some(row) = work.row(name).await? {
-            return if row.blob("digest")? == digest {
-                // The number in a replayed request says nothing about the sensor's state.
-                let replayed = row.opt_blob("request")?.is_some_and(|r| r == request);
-                // If the newest receipt was lost on the way, the sensor sends its upload again.
-                let forked = forked && !replayed && row.int("revision")? != newest;
-                if forked {
-                    note_fork(&mut work, subscription, sensor, now).await?;
-                    work.commit().await?;
-                }
-                let receipt = if replayed { Receipt::Replayed } else { Receipt::Duplicate };
-                Ok(Ingested { receipt, rows: 0, number: newest, forked, lost })
-            } else {
-                Err(StoreError::UploadConflict { epoch: upload.epoch.clone(), sequence: upload.sequence })
-            };
-        }
-        catch_up(&mut work, subscription, replica).await?;
-        let changes = changes(&replica.facts().inventory, &upload)?;
-        if changes.grown && changes.held > self.room {
-            return Err(StoreError::Full(self.room));
-        }
-        let revision = replica.revision().unwrap_or_default().saturating_add(1);
-        work.execute(
-            sql("INSERT INTO upload (subscription, sensor, epoch, sequence, digest, received_at, revision, request)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8)")
-            .bind(subscription)
-            .bind(sensor)
-            .bind(&upload.epoch)
-            .bind(sequence)
-            .bind(digest)
-            .bind(now.0)
-            .bind(revision)
-            .bind(request),
-        )
-        .await?;
-        work.execute(
-            sql("UPDATE sensor SET uploaded_at = $3, zone = $4, health = $5, receipt = $6
-                 WHERE subscription = $1 AND id = $2")
-            .bind(subscription)
-            .bind(sensor)
-            .bind(now.0)
-            .bind(&upload.zone)
-            .bind(to_json("sensor", &upload.health)?)
-            .bind(revision),
-        )
-        .await?;
-        if forked {
-            note_fork(&mut work, subscription, sensor, now).await?;
-        }
-        work.execute(
-            sql("UPDATE subscription SET facts_revision = $2 WHERE id = $1")
-                .bind(subscription)
-                .bind(revision),
-        )
-        .await?;
-        if self.is_shared() {
-            work.execute(
-                sql("INSERT INTO fact_log (subscription, revision, body) VALUES ($1, $2, $3)")
-                    .bind(subscription)
-                    .bind(revision)
-                    .bind(upload.encode().map_err(|e| corrupt("upload", &e))?),
-            )
-            .await?;
-            work.execute(
-                sql("DELETE FROM fact_log WHERE subscription = $1 AND revision <= $2")
-                    .bind(subscription)
-                    .bind(revision.saturating_sub(LOGGED)),
-            )
-            .await?;
-        }
-        if let Some(reach) = changes.reach.filter(|reach| *reach < now.day_start()) {
-            snapshots::note_late(&mut work, subscription, sensor, &upload, revision, reach, now).await?;
-        }
-        let rows = changes.rows.iter().map(|(_, rows)| rows.couplings.len() + rows.stations.len()).sum();
-        write(&mut work, subscription, &upload.zone, &changes).await?;
-        crash_point!("ingest-before-commit");
-        work.commit().await?;
-        crash_point!("ingest-after-commit");
-        let name = upload.zone.clone();
-        replica.change(&name, revision, move |zone| apply(zone, changes, &upload)).await;
-        Ok(Ingested { receipt: Receipt::Stored, rows, number: revision, forked, lost })
-    }
-
     /// Brings `replica` up to date; returns whether it changed.
     ///
     /// # Errors
@@ -230,33 +52,8 @@ impl Store {
     }
 }
 
-/// Records that two appliances use one identity; in the audit trail at most once an hour.
-async fn note_fork(
-    work: &mut Work,
-    subscription: &SubscriptionId,
-    sensor: &SensorId,
-    now: Timestamp,
-) -> Result<(), StoreError> {
-    let query = "UPDATE sensor SET forked_at = $3 WHERE subscription = $1 AND id = $2
-                 AND (forked_at IS NULL OR forked_at < $4)";
-    let new = work
-        .execute(
-            sql(query)
-                .bind(subscription)
-                .bind(sensor)
-                .bind(now.0)
-                .bind(now.0.saturating_sub(FORK_TOLD_EVERY)),
-        )
-        .await?;
-    if new > 0 {
-        let entry = Entry { action: "sensor.fork", object: format!("sensor/{sensor}"), ..Entry::default() };
-        work.audit(Some(subscription), &By::sensor(sensor.as_str()), entry, now).await?;
-    }
-    Ok(())
-}
-
 /// Brings `replica` to the state that the transaction sees.
-async fn catch_up(
+pub(super) async fn catch_up(
     work: &mut Work,
     subscription: &SubscriptionId,
     replica: &Replica,
@@ -279,11 +76,10 @@ async fn catch_up(
         if i64::try_from(uploads.len()).is_ok_and(|n| n == newest.saturating_sub(known)) {
             for (upload, revision) in uploads.into_iter().zip(known.saturating_add(1)..) {
                 let Upload { zone, delta, .. } = upload;
-                replica
-                    .change(&zone, revision, move |known| {
-                        known.merge(&delta);
-                    })
-                    .await;
+                let join = move |known: &mut Zone| {
+                    known.merge(&delta);
+                };
+                replica.change(revision, vec![(zone, join)]).await;
             }
             return Ok(true);
         }
@@ -329,175 +125,67 @@ async fn load(work: &mut Work, subscription: &SubscriptionId) -> Result<Inventor
     Ok(inventory)
 }
 
-/// The rows that an upload changes.
-fn changes(inventory: &Inventory, upload: &Upload) -> Result<Changes, StoreError> {
-    let known = inventory.zones.get(&upload.zone).map(|zone| &**zone);
-    let mut out = Changes { held: inventory.zones.values().map(|z| held(z)).sum(), ..Changes::default() };
-    let before = out.held;
-    out.compare(&[], None, known, None, &upload.delta)?;
-    let mut tunnels = Vec::new();
-    upload.delta.each_tunnel(&mut |path, tunnel| tunnels.push((path.to_vec(), tunnel)));
-    for (path, tunnel) in tunnels {
-        let marks =
-            path.split_last().and_then(|(key, around)| Some(known?.inside(around)?.tunnels.get(key)?.marks));
-        out.held += usize::from(marks.is_none());
-        out.compare(
-            &path,
-            marks,
-            known.and_then(|zone| zone.inside(&path)),
-            Some(tunnel.marks),
-            &tunnel.facts,
-        )?;
-    }
-    out.grown = out.held > before;
-    Ok(out)
+/// The rows of the changed facts of a subscription, as text.
+#[derive(Debug, Default)]
+pub(super) struct FactRows {
+    segments: [Vec<String>; 2],
+    couplings: [Vec<String>; 4],
+    stations: [Vec<String>; 3],
 }
 
-/// What a zone takes of the room: its couplings, stations and tunnels.
-fn held(zone: &Zone) -> usize {
-    let mut tunnels = 0;
-    zone.each_tunnel(&mut |_, _| tunnels += 1);
-    zone.rows() + tunnels
-}
-
-impl Changes {
-    /// Compares a zone, or what was seen inside the tunnels of `path`, with what is known of it.
-    fn compare(
-        &mut self,
-        path: &[TunnelKey],
-        known_marks: Option<TunnelMarks>,
-        known: Option<&Zone>,
-        marks: Option<TunnelMarks>,
-        delta: &Zone,
-    ) -> Result<(), StoreError> {
-        let mut rows = Rows::default();
-        let Self { held, reach, .. } = self;
-        let mut note = |news: Option<Timestamp>| *reach = [*reach, news].into_iter().flatten().min();
-        merged(
-            known.map(|z| &z.couplings),
-            &delta.couplings,
-            Coupling::merge,
-            &mut rows.couplings,
-            held,
-            |now, old, new| {
-                note(now.news(old, new.last_seen));
-            },
-        );
-        merged(
-            known.map(|z| &z.stations),
-            &delta.stations,
-            Station::merge,
-            &mut rows.stations,
-            held,
-            |now, old, _| {
-                note(now.news(old));
-            },
-        );
-        let old = known.map(|z| z.segment.clone()).unwrap_or_default();
-        let mut segment = old.clone();
-        segment.merge(&delta.segment);
-        note(segment.news(&old, delta.segment.last_frame));
-        let mut trust = known_marks.unwrap_or_default();
-        let marked =
-            marks.is_some_and(|marks| trust.merge(marks)) || known_marks.is_none() && marks.is_some();
-        note(trust.news(known_marks.unwrap_or_default(), segment.first_frame));
-        if marked || known.is_none_or(|z| z.segment != segment) {
-            rows.segment = Some(match marks {
-                Some(_) => to_json("segment", &(trust, &segment))?,
-                None => to_json("segment", &segment)?,
-            });
+impl FactRows {
+    /// The rows of `changed`.
+    pub(super) fn of(changed: &BTreeMap<String, Parts>) -> Result<Self, StoreError> {
+        let mut rows = Self::default();
+        for (zone, parts) in changed {
+            for (path, part) in parts {
+                rows.add(&row_name(zone, path), !path.is_empty(), part)?;
+            }
         }
-        self.rows.push((path.to_vec(), rows));
+        Ok(rows)
+    }
+
+    fn add(&mut self, name: &str, in_tunnel: bool, part: &Part) -> Result<(), StoreError> {
+        if let Some((marks, segment)) = &part.head {
+            let facts =
+                if in_tunnel { to_json("segment", &(marks, segment))? } else { to_json("segment", segment)? };
+            push(&mut self.segments, [name.to_owned(), facts]);
+        }
+        for (CouplingKey { mac, ip }, facts) in &part.couplings {
+            let facts = to_json("coupling", facts)?;
+            push(&mut self.couplings, [name.to_owned(), mac.to_string(), ip.to_string(), facts]);
+        }
+        for (mac, facts) in &part.stations {
+            push(&mut self.stations, [name.to_owned(), mac.to_string(), to_json("station", facts)?]);
+        }
+        Ok(())
+    }
+
+    /// Writes them.
+    pub(super) async fn write(
+        self,
+        work: &mut Work,
+        subscription: &SubscriptionId,
+    ) -> Result<(), StoreError> {
+        let fixed = [("subscription", subscription.as_str())];
+        let tables: [(_, &'static [&'static str], _); 3] = [
+            ("segment", &["zone", "facts"], self.segments.into()),
+            ("coupling", &["zone", "mac", "ip", "facts"], self.couplings.into()),
+            ("station", &["zone", "mac", "facts"], Vec::from(self.stations)),
+        ];
+        for (table, columns, values) in tables {
+            let bulk = Bulk { table, fixed: &fixed, columns, values };
+            if bulk.rows() > 0 {
+                work.upsert(bulk).await?;
+            }
+        }
         Ok(())
     }
 }
 
-/// The entries of `delta` that add something new, merged with the known entries. Calls `news` with each of them: merged,
-/// before the merge, and as in `delta`.
-fn merged<K: Copy + Ord, F: Clone + PartialEq>(
-    known: Option<&BTreeMap<K, F>>,
-    delta: &BTreeMap<K, F>,
-    merge: impl Fn(&mut F, &F) -> bool,
-    out: &mut Vec<(K, F)>,
-    held: &mut usize,
-    mut news: impl FnMut(&F, Option<&F>, &F),
-) {
-    for (key, new) in delta {
-        match known.and_then(|k| k.get(key)) {
-            Some(old) => {
-                let mut facts = old.clone();
-                merge(&mut facts, new);
-                if facts != *old {
-                    news(&facts, Some(old), new);
-                    out.push((*key, facts));
-                }
-            }
-            None => {
-                *held += 1;
-                news(new, None, new);
-                out.push((*key, new.clone()));
-            }
-        }
-    }
-}
-
-async fn write(
-    work: &mut Work,
-    subscription: &SubscriptionId,
-    zone: &str,
-    changes: &Changes,
-) -> Result<(), StoreError> {
-    for (path, rows) in &changes.rows {
-        write_rows(work, subscription, &row_name(zone, path), rows).await?;
-    }
-    Ok(())
-}
-
-async fn write_rows(
-    work: &mut Work,
-    subscription: &SubscriptionId,
-    name: &str,
-    rows: &Rows,
-) -> Result<(), StoreError> {
-    let fixed = [("subscription", subscription.as_str()), ("zone", name)];
-    if let Some(facts) = &rows.segment {
-        let values = vec![vec![facts.clone()]];
-        work.upsert(Bulk { table: "segment", fixed: &fixed, columns: &["facts"], values }).await?;
-    }
-    if !rows.couplings.is_empty() {
-        let values = vec![
-            rows.couplings.iter().map(|(key, _)| key.mac.to_string()).collect(),
-            rows.couplings.iter().map(|(key, _)| key.ip.to_string()).collect(),
-            json("coupling", rows.couplings.iter().map(|(_, facts)| facts))?,
-        ];
-        work.upsert(Bulk { table: "coupling", fixed: &fixed, columns: &["mac", "ip", "facts"], values })
-            .await?;
-    }
-    if !rows.stations.is_empty() {
-        let values = vec![
-            rows.stations.iter().map(|(mac, _)| mac.to_string()).collect(),
-            json("station", rows.stations.iter().map(|(_, facts)| facts))?,
-        ];
-        work.upsert(Bulk { table: "station", fixed: &fixed, columns: &["mac", "facts"], values }).await?;
-    }
-    Ok(())
-}
-
-/// Merges a committed upload into its zone in memory.
-fn apply(zone: &mut Zone, changes: Changes, upload: &Upload) {
-    for (path, rows) in changes.rows {
-        let inside = zone.within(&path);
-        inside.couplings.extend(rows.couplings);
-        inside.stations.extend(rows.stations);
-    }
-    zone.segment.merge(&upload.delta.segment);
-    upload.delta.each_tunnel(&mut |path, tunnel| {
-        if let Some((key, around)) = path.split_last() {
-            let known = zone.within(around).tunnels.entry(*key).or_default();
-            known.marks.merge(tunnel.marks);
-            known.facts.segment.merge(&tunnel.facts.segment);
-        }
-    });
+/// Adds a row to columns.
+fn push<const N: usize>(columns: &mut [Vec<String>; N], row: [String; N]) {
+    columns.iter_mut().zip(row).for_each(|(column, value)| column.push(value));
 }
 
 /// Separates the parts of a row's zone. No zone has it in its name.
@@ -525,15 +213,8 @@ fn named<'i>(inventory: &'i mut Inventory, name: &str) -> Result<&'i mut Zone, S
     Ok(inventory.zone_mut(name).within(&path))
 }
 
-fn json<'f, F: Serialize + 'f>(
-    table: &'static str,
-    facts: impl Iterator<Item = &'f F>,
-) -> Result<Vec<String>, StoreError> {
-    facts.map(|f| to_json(table, f)).collect()
-}
-
 /// A digest of the facts in the upload. The same facts have the same digest, even if they are compressed differently.
-fn content_digest(upload: &Upload) -> Result<[u8; 32], StoreError> {
+pub(super) fn content_digest(upload: &Upload) -> Result<[u8; 32], StoreError> {
     let json = to_json("upload", &(&upload.zone, &upload.delta))?;
     Ok(Sha256::digest(json.as_bytes()).into())
 }
@@ -552,10 +233,10 @@ fn from_json<T: DeserializeOwned>(table: &'static str, json: &str) -> Result<T, 
     serde_json::from_str(json).map_err(|e| corrupt(table, &e))
 }
 
-fn to_json<T: Serialize>(table: &'static str, facts: &T) -> Result<String, StoreError> {
+pub(super) fn to_json<T: Serialize>(table: &'static str, facts: &T) -> Result<String, StoreError> {
     serde_json::to_string(facts).map_err(|e| corrupt(table, &e))
 }
 
-fn corrupt(table: &'static str, error: &dyn std::error::Error) -> StoreError {
+pub(super) fn corrupt(table: &'static str, error: &dyn std::error::Error) -> StoreError {
     StoreError::Corrupt { table, why: error.to_string() }
 }

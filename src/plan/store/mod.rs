@@ -5,6 +5,7 @@
 //! several.
 
 mod access;
+mod arrivals;
 pub mod audit;
 mod closed;
 mod credential_kind;
@@ -17,6 +18,7 @@ mod facts;
 mod findings;
 mod idempotency;
 mod identities;
+mod joining;
 mod location;
 mod mappings;
 mod migrations;
@@ -24,6 +26,7 @@ mod people;
 mod plans;
 mod postgres;
 mod prices;
+mod receipts;
 mod replica;
 mod roles;
 mod sensor_keys;
@@ -41,13 +44,13 @@ use self::engine::{Access, Bulk, Each, Engine, Query, Row, Transaction, sql};
 use self::postgres::PostgresEngine;
 use self::sqlite::SqliteEngine;
 use crate::wire::SubscriptionId;
+pub use arrivals::{Arrival, Ingested, Receipt};
 pub use audit::By;
 pub use credential_kind::CredentialKind;
 pub use credentials::{CredentialEntry, Holder, Issued, NewToken};
 pub use decisions::Recording;
 pub use error::{AccessRefusal, MAPPINGS, MappingError, SnapshotError, StoreError};
 pub use expected::{Expected, tag};
-pub use facts::{Ingested, Receipt};
 pub use findings::Surveyed;
 pub use idempotency::{Answer, Claim};
 pub use identities::{ExternalPerson, GroupRole, PendingSignIn};

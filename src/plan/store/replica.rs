@@ -1,7 +1,7 @@
 //! The facts of a subscription in memory: immutable snapshots, of which one is current.
 //!
 //! A reader takes the current snapshot and holds no lock, however long it works on it. A writer changes the current
-//! snapshot in place while nobody else holds it. Otherwise it copies the zone that it changes, once for each snapshot that
+//! snapshot in place while nobody else holds it. Otherwise it copies the zones that it changes, once for each snapshot that
 //! somebody holds, and outside the lock.
 
 use std::collections::BTreeMap;
@@ -20,6 +20,8 @@ pub struct Facts {
     pub inventory: Inventory,
     /// The revision of the facts in the database; `None` before they are loaded.
     pub revision: Option<i64>,
+    /// Couplings, stations and tunnels of all zones.
+    held: usize,
     /// The revision at which each zone changed last, as far as it was noted.
     changed: BTreeMap<String, i64>,
     /// The revision at which the facts were loaded.
@@ -29,29 +31,26 @@ pub struct Facts {
 impl Facts {
     /// The facts of the database at a revision.
     pub(super) fn loaded(inventory: Inventory, revision: i64) -> Self {
-        Self { inventory, revision: Some(revision), changed: BTreeMap::new(), loaded: revision }
+        let held = inventory.zones.values().map(|zone| held(zone)).sum();
+        Self { inventory, revision: Some(revision), held, changed: BTreeMap::new(), loaded: revision }
+    }
+
+    /// The number of couplings, stations and tunnels. It is kept beside the facts, so that no upload counts all of them.
+    pub(super) const fn held(&self) -> usize {
+        self.held
     }
 
     /// A revision since which the zone did not change.
     pub fn changed_at(&self, zone: &str) -> i64 {
         self.changed.get(zone).copied().unwrap_or(self.loaded)
     }
+}
 
-    /// Changes a zone; the facts are at `revision` then.
-    pub(crate) fn change(&mut self, zone: &str, revision: i64, join: impl FnOnce(&mut Zone)) {
-        join(self.inventory.zone_mut(zone));
-        self.note(zone, revision);
-    }
-
-    fn note(&mut self, zone: &str, revision: i64) {
-        self.revision = Some(revision);
-        match self.changed.get_mut(zone) {
-            Some(known) => *known = revision,
-            None => {
-                self.changed.insert(zone.to_owned(), revision);
-            }
-        }
-    }
+/// What a zone takes of the room of a subscription: its couplings, stations and tunnels.
+fn held(zone: &Zone) -> usize {
+    let mut tunnels = 0;
+    zone.each_tunnel(&mut |_, _| tunnels += 1);
+    zone.rows() + tunnels
 }
 
 impl Replica {
@@ -79,36 +78,49 @@ impl Replica {
         drop(former);
     }
 
-    /// Changes a zone; the facts are at `revision` then. Make one call at a time. Runs on a thread for long work, because it
-    /// may have to copy the zone.
-    pub(super) async fn change(
-        &self,
-        zone: &str,
-        revision: i64,
-        join: impl FnOnce(&mut Zone) + Send + 'static,
-    ) {
-        let (replica, zone) = (self.clone(), zone.to_owned());
-        let done = tokio::task::spawn_blocking(move || replica.change_now(&zone, revision, join)).await;
+    /// Changes zones, each by its own function; the facts are at `revision` then. Nobody sees a part of the changes. Make one
+    /// call at a time. Runs on a thread for long work, because it may have to copy the zones.
+    pub(super) async fn change<F>(&self, revision: i64, zones: Vec<(String, F)>)
+    where
+        F: FnOnce(&mut Zone) + Send + 'static,
+    {
+        let replica = self.clone();
+        let done = tokio::task::spawn_blocking(move || replica.change_now(revision, zones)).await;
         if let Err(error) = done {
             tracing::error!(%error, "facts could not be joined; they are loaded again");
             self.replace(Facts::default());
         }
     }
 
-    fn change_now(&self, zone: &str, revision: i64, join: impl FnOnce(&mut Zone)) {
+    fn change_now<F: FnOnce(&mut Zone)>(&self, revision: i64, zones: Vec<(String, F)>) {
         {
             let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
-            if let Some(facts) = Arc::get_mut(&mut current)
-                && let Some(known) = facts.inventory.zones.get_mut(zone).and_then(Arc::get_mut)
-            {
-                join(known);
-                facts.note(zone, revision);
-                return;
+            if let Some(facts) = Arc::get_mut(&mut current) {
+                let known = &mut facts.inventory.zones;
+                if zones.iter().all(|(name, _)| known.get_mut(name).is_none_or(|z| Arc::get_mut(z).is_some()))
+                {
+                    facts.change(revision, zones);
+                    return;
+                }
             }
         }
         let mut next = Facts::clone(&self.facts());
-        next.change(zone, revision, join);
+        next.change(revision, zones);
         self.replace(next);
+    }
+}
+
+impl Facts {
+    /// Changes zones, each by its own function; the facts are at `revision` then.
+    pub(crate) fn change<F: FnOnce(&mut Zone)>(&mut self, revision: i64, zones: Vec<(String, F)>) {
+        for (name, join) in zones {
+            let zone = self.inventory.zone_mut(&name);
+            let before = held(zone);
+            join(zone);
+            self.held = (self.held + held(zone)).saturating_sub(before);
+            self.changed.insert(name, revision);
+        }
+        self.revision = Some(revision);
     }
 }
 
@@ -121,10 +133,10 @@ mod tests {
     fn a_snapshot_stays_as_it_was_and_shares_the_zones_that_nobody_changed() {
         let replica = Replica::default();
         let seen = |at: i64| move |zone: &mut Zone| zone.segment.last_frame = Some(Timestamp(at));
-        replica.change_now("a", 1, seen(1));
-        replica.change_now("b", 2, seen(2));
+        replica.change_now(1, vec![("a".into(), seen(1))]);
+        replica.change_now(2, vec![("b".into(), seen(2))]);
         let held = replica.facts();
-        replica.change_now("a", 3, seen(3));
+        replica.change_now(3, vec![("a".into(), seen(3))]);
         let now = replica.facts();
         let last = |facts: &Facts, zone: &str| facts.inventory.zones[zone].segment.last_frame;
         assert_eq!((held.revision, now.revision), (Some(2), Some(3)));
@@ -136,10 +148,11 @@ mod tests {
     #[test]
     fn a_zone_that_nobody_holds_is_changed_in_place() {
         let replica = Replica::default();
-        replica.change_now("a", 1, |_| ());
+        let nothing = |_: &mut Zone| ();
+        replica.change_now(1, vec![("a".into(), nothing)]);
         let place = || Arc::as_ptr(&replica.facts().inventory.zones["a"]);
         let before = place();
-        replica.change_now("a", 2, |_| ());
+        replica.change_now(2, vec![("b".into(), nothing), ("a".into(), nothing)]);
         assert_eq!(before, place());
     }
 }

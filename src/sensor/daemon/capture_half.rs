@@ -74,9 +74,10 @@ fn collect(mut collector: Collector, shared: &Shared, ended: &mpsc::Receiver<()>
         };
         let config = shared.config.load_full();
         collector.set_bounds(config.spool_bounds());
+        collector.set_freshness(config.freshness());
         collector.pass(round.elapsed());
         round = Instant::now();
-        match collector.collect() {
+        match if last { collector.collect_all() } else { collector.collect() } {
             Ok(_) if troubled => {
                 tracing::info!("the spool accepts changes again");
                 troubled = false;

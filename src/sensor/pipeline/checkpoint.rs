@@ -246,7 +246,7 @@ mod tests {
     fn a_table_comes_back_as_it_was_and_knows_what_was_sent() {
         let dir = tempfile::tempdir().unwrap();
         let (path, table) = (dir.path().join("inventory"), table(2_500));
-        table.take_some(1_700);
+        table.take_some(1_700, None);
         store(&path, &head(), &table).unwrap();
         let restored = Table::new(10_000);
         assert_eq!(load(&path, "z", "e", &restored).unwrap(), Some((head(), true)));

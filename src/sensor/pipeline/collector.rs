@@ -6,12 +6,13 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::checkpoint::{self, CheckpointError, CheckpointHead};
+use super::freshness::Freshness;
 use super::split::{halves, is_splittable, parts};
 use super::table::Table;
 use crate::census::Zone;
 use crate::sensor::status::Status;
 use crate::sensor::upload::feedback::Feedback;
-use crate::sensor::upload::spool::{SpoolBounds, SpoolError, SpoolReader, SpoolWriter};
+use crate::sensor::upload::spool::{QueuedUpload, SpoolBounds, SpoolError, SpoolReader, SpoolWriter};
 use crate::wire::{CHUNK_BYTES, UPLOAD_SCHEMA, Upload};
 
 /// Estimated JSON of one upload: so much seldom compresses to more than a chunk.
@@ -36,6 +37,7 @@ pub struct Collector {
     uncovered: u64,
     /// Whether something changed since the last checkpoint.
     changed: bool,
+    freshness: Freshness,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +62,8 @@ impl Collector {
         let spool = SpoolWriter::open(spool, bounds, zone)?;
         let uncovered = spool.own_since(0)?.last().map_or(0, |i| i.sequence);
         let zone = zone.to_owned();
-        Ok(Self { table, status, spool, zone, last_put: None, checkpoint: None, uncovered, changed: false })
+        let (last_put, checkpoint, changed, freshness) = (None, None, false, Freshness::default());
+        Ok(Self { table, status, spool, zone, last_put, checkpoint, uncovered, changed, freshness })
     }
 
     /// Fills the table with its content of the last run: the checkpoint in the file `path`, and the uploads put into the
@@ -110,13 +113,27 @@ impl Collector {
         self.spool.set_bounds(bounds);
     }
 
+    /// Changes how long sightings wait; at first they do not.
+    pub fn set_freshness(&mut self, freshness: Freshness) {
+        self.freshness = freshness;
+    }
+
     /// Adds to the age of the spool's uploads.
     pub fn pass(&mut self, time: Duration) {
         self.spool.pass(time);
     }
 
-    /// Puts everything that changed since the last call into the spool, and compacts the spool near its limits. Returns
-    /// the number of uploads.
+    /// As [`Self::collect`], for the last time: no sighting waits.
+    ///
+    /// # Errors
+    /// Those of [`Self::collect`].
+    pub fn collect_all(&mut self) -> Result<usize, SpoolError> {
+        self.freshness = Freshness::default();
+        self.collect()
+    }
+
+    /// Puts what changed since the last call into the spool, except for sightings that wait ([`Self::set_freshness`]). Merges
+    /// waiting uploads, and compacts the spool near its limits. Returns the number of uploads.
     ///
     /// # Errors
     /// If the spool refuses a part. Refused changes stay in the table for the next call.
@@ -133,8 +150,17 @@ impl Collector {
         }
         self.spool.learn_recipient(&feedback)?;
         let stored = self.put_changes(self.last_put.is_none_or(|t| t.elapsed() >= HEARTBEAT))?;
-        if self.spool.should_compact()? && self.covers()? {
+        self.spool.cannot_merge(stored.uploads);
+        if !self.covers()? {
+            return Ok(stored.uploads);
+        }
+        if self.spool.should_compact()? {
             self.compact(&feedback)?;
+        } else {
+            let waiting = self.spool.mergeable()?;
+            if !waiting.is_empty() {
+                self.merge(&waiting)?;
+            }
         }
         Ok(stored.uploads)
     }
@@ -194,12 +220,37 @@ impl Collector {
         }
     }
 
+    /// Replaces waiting uploads by one change with the facts of all of them, which the table has joined. Reads one of them at
+    /// a time.
+    fn merge(&mut self, waiting: &[QueuedUpload]) -> Result<(), SpoolError> {
+        let until = self.spool.next_sequence() - 1;
+        self.spool.cannot_merge(waiting.len());
+        let reader = SpoolReader::new(self.spool.directory());
+        for item in waiting {
+            let Some(body) = reader.read(item)? else { continue };
+            match Upload::decode(&body) {
+                Ok(upload) if upload.zone == self.zone => self.table.requeue(&upload.delta),
+                // The upload half will move it to bad/ and report it; until then it must not be replaced.
+                _ => return Ok(()),
+            }
+        }
+        let Stored { uploads, all } = self.put_changes(false)?;
+        if all {
+            let replaced = self.spool.replace_merged(until)?;
+            self.status.spool_compacted.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!("merged {replaced} waiting uploads into {uploads}");
+        }
+        Ok(())
+    }
+
     /// Puts changes into the spool; if `alive`, at least one upload even without changes.
     fn put_changes(&mut self, alive: bool) -> Result<Stored, SpoolError> {
         let mut uploads = 0;
+        // If no frame comes any more, no sighting waits for one.
+        let due = if alive { None } else { self.table.due(self.freshness) };
         // Changes that come in meanwhile may wait for the next call.
         for _ in 0..=self.table.held() / ROWS * 3 + 1 {
-            let delta = self.table.take_some(ROWS);
+            let delta = self.table.take_some(ROWS, due.as_ref());
             // A delta that is not full covers the whole table.
             let all = delta.rows() < ROWS;
             if !delta.is_empty() || alive && uploads == 0 {

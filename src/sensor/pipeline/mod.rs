@@ -8,6 +8,9 @@ pub mod checkpoint;
 pub mod collector;
 mod exchanges;
 mod fragments;
+pub mod freshness;
+#[cfg(test)]
+mod freshness_laws;
 mod rows;
 mod sightings;
 mod speech;

@@ -10,6 +10,7 @@ use dashmap::mapref::one::RefMut;
 use foldhash::fast::RandomState;
 
 use super::budget::{Share, boxed, mapped};
+use super::freshness::{Due, Kin, Sent};
 use super::table::Table;
 use crate::census::address::is_public;
 use crate::census::{
@@ -31,6 +32,7 @@ pub(super) enum News {
 struct Row<T> {
     facts: T,
     news: News,
+    sent: Sent,
 }
 
 /// Estimates of the memory that rows and their evidence take.
@@ -200,7 +202,11 @@ impl<'t> Recorder<'t> {
             }
             Entry::Vacant(place) => {
                 self.table.added(share, COUPLING_BYTES);
-                let mut row = Box::new(Row { facts: Coupling::new(at, Signs::default()), news: new });
+                let mut row = Box::new(Row {
+                    facts: Coupling::new(at, Signs::default()),
+                    news: new,
+                    sent: Sent::default(),
+                });
                 change(&mut row);
                 place.insert(row);
             }
@@ -229,7 +235,7 @@ impl<'t> Recorder<'t> {
     fn station(self, mac: MacAddr, at: Timestamp, new: News) -> RefMut<'t, MacAddr, Row<Station>> {
         self.rows.stations.entry(mac).or_insert_with(|| {
             self.table.added_station(self.tunnelled, STATION_BYTES);
-            Row { facts: Station::new(at), news: new }
+            Row { facts: Station::new(at), news: new, sent: Sent::default() }
         })
     }
 
@@ -263,6 +269,7 @@ impl<'t> Recorder<'t> {
     /// Joins facts of an earlier run, except for those of tunnels. `pending` facts are part of the next delta.
     pub(super) fn restore(self, zone: Zone, pending: bool) {
         let news = if pending { News::Facts } else { News::Nothing };
+        let sent = |last_seen| if pending { Sent::default() } else { Sent::of(last_seen) };
         self.learn(|segment| segment.merge(&zone.segment) && pending);
         for (key, mut facts) in zone.couplings {
             let share = self.share_of(key, facts.signs);
@@ -270,6 +277,7 @@ impl<'t> Recorder<'t> {
                 let words = std::mem::take(&mut facts.evidence);
                 row.facts.merge(&facts);
                 self.restore_words(&mut row.facts.evidence, share, words);
+                row.sent = sent(row.facts.last_seen);
                 news
             });
         }
@@ -283,6 +291,7 @@ impl<'t> Recorder<'t> {
             let words = std::mem::take(&mut facts.evidence);
             row.facts.merge(&facts);
             self.restore_words(&mut row.facts.evidence, share, words);
+            row.sent = sent(row.facts.last_seen);
             row.news = row.news.max(news);
         }
     }
@@ -314,9 +323,9 @@ impl Rows {
         self.couplings.len()
     }
 
-    /// Takes what changed since the last call, up to `rows` couplings and stations. A coupling that was only seen again
-    /// comes without its evidence.
-    pub(super) fn take(&self, rows: usize) -> Zone {
+    /// Takes what changed since the last call, up to `rows` couplings and stations; of what was only seen again, what is
+    /// `due`, without its evidence. Without `due`, all of it.
+    pub(super) fn take(&self, rows: usize, due: Option<&Due>) -> Zone {
         let mut delta = Zone::default();
         {
             let mut segment = self.segment();
@@ -329,21 +338,40 @@ impl Rows {
                 return delta;
             }
             let key = *row.key();
-            match std::mem::replace(&mut row.news, News::Nothing) {
+            let facts = match row.news {
                 News::Nothing => continue,
-                News::Facts => delta.couplings.insert(key, row.facts.clone()),
-                News::Seen => delta.couplings.insert(key, row.facts.without_evidence()),
+                News::Seen if due.is_some_and(|due| due.holds(key, &row.facts, row.sent)) => continue,
+                News::Seen => row.facts.without_evidence(),
+                News::Facts => row.facts.clone(),
             };
+            (row.news, row.sent) = (News::Nothing, Sent::of(facts.last_seen));
+            delta.couplings.insert(key, facts);
         }
         for mut row in self.stations.iter_mut() {
             if delta.couplings.len() + delta.stations.len() >= rows {
                 return delta;
             }
-            if std::mem::replace(&mut row.news, News::Nothing) > News::Nothing {
-                delta.stations.insert(*row.key(), row.facts.clone());
-            }
+            let facts = match row.news {
+                News::Nothing => continue,
+                News::Seen if due.is_some_and(|due| due.holds_station(&row.facts, row.sent)) => continue,
+                News::Seen => row.facts.without_evidence(),
+                News::Facts => row.facts.clone(),
+            };
+            (row.news, row.sent) = (News::Nothing, Sent::of(facts.last_seen));
+            delta.stations.insert(*row.key(), facts);
         }
         delta
+    }
+
+    /// Tells of the events of all couplings.
+    pub(super) fn note_events(&self, kin: &mut Kin) {
+        self.couplings.iter().for_each(|row| kin.note(*row.key(), &row.facts));
+    }
+
+    /// Tells of what all couplings and stations said.
+    pub(super) fn each_evidence(&self, each: &mut dyn FnMut(MacAddr, &EvidenceSet)) {
+        self.couplings.iter().for_each(|row| each(row.key().mac, &row.facts.evidence));
+        self.stations.iter().for_each(|row| each(*row.key(), &row.facts.evidence));
     }
 
     /// Makes the rows and the segment of a delta part of the next one.
@@ -351,9 +379,12 @@ impl Rows {
         if delta.segment != Segment::default() {
             self.segment().1 = true;
         }
-        for key in delta.couplings.keys() {
+        for (key, facts) in &delta.couplings {
             if let Some(mut row) = self.couplings.get_mut(key) {
-                row.news = News::Facts;
+                // What goes without evidence and VLAN ids was sent without them.
+                let had = !facts.evidence.is_empty() || !facts.vlans().is_empty();
+                row.news = row.news.max(if had { News::Facts } else { News::Seen });
+                row.sent = Sent::default();
             }
         }
         for mac in delta.stations.keys() {

@@ -18,6 +18,7 @@ use foldhash::fast::RandomState;
 
 use super::bounds::LimitHits;
 use super::budget::{Budget, Share, Waiting, mapped, value as value_bytes};
+use super::freshness::{Due, Freshness, Kin};
 use super::rows::{Recorder, Rows};
 use crate::census::address::is_public;
 use crate::census::{
@@ -127,9 +128,9 @@ impl TunnelRows {
         *self.marks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes what changed, up to `rows` couplings and stations; `None` if nothing did.
-    fn take(&self, rows: usize) -> Option<Tunnel> {
-        let facts = self.rows.take(rows);
+    /// Takes what changed, up to `rows` couplings and stations; `None` if nothing did. See [`Rows::take`].
+    fn take(&self, rows: usize, due: Option<&Due>) -> Option<Tunnel> {
+        let facts = self.rows.take(rows, due);
         let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
         let marked = std::mem::take(&mut marks.1);
         (marked || !facts.is_empty()).then_some(Tunnel { marks: marks.0, facts })
@@ -332,18 +333,33 @@ impl Table {
 
     /// Takes what changed since the last call. A coupling that was only seen again comes without its evidence.
     pub fn take_delta(&self) -> Zone {
-        self.take_some(usize::MAX)
+        self.take_some(usize::MAX, None)
     }
 
-    /// As [`Self::take_delta`], but at most `rows` couplings and stations: a million at once would need much memory.
-    pub(crate) fn take_some(&self, rows: usize) -> Zone {
-        let mut delta = self.link.take(rows);
+    /// Which sightings wait; `None` if none do.
+    pub(super) fn due(&self, freshness: Freshness) -> Option<Due> {
+        let newest = self.link.segment().0.last_frame.filter(|_| freshness.waits())?;
+        let mut kin = Kin::new(freshness.since(newest));
+        let tunnels = self.tunnels();
+        let all = || std::iter::once(&self.link).chain(tunnels.iter().map(|(_, tunnel)| &tunnel.rows));
+        all().for_each(|rows| rows.note_events(&mut kin));
+        if kin.noted() {
+            all().for_each(|rows| rows.each_evidence(&mut |mac, said| kin.learn(mac, said)));
+            all().for_each(|rows| rows.each_evidence(&mut |mac, said| kin.find(mac, said)));
+        }
+        Some(Due::new(freshness, newest, kin))
+    }
+
+    /// As [`Self::take_delta`], but at most `rows` couplings and stations: a million at once would need much memory. Of
+    /// sightings, those that are `due`.
+    pub(super) fn take_some(&self, rows: usize, due: Option<&Due>) -> Zone {
+        let mut delta = self.link.take(rows, due);
         let mut left = rows.saturating_sub(delta.rows());
         for (path, tunnel) in self.tunnels() {
             if left == 0 {
                 break;
             }
-            if let Some(taken) = tunnel.take(left) {
+            if let Some(taken) = tunnel.take(left, due) {
                 left = left.saturating_sub(taken.facts.rows());
                 put(&mut delta, &path, taken);
             }
@@ -497,7 +513,7 @@ mod tests {
         }
         let mut merged = Zone::default();
         for rows in [2, 2, 2, 0] {
-            let delta = table.take_some(2);
+            let delta = table.take_some(2, None);
             assert_eq!(delta.couplings.len() + delta.stations.len(), rows);
             merged.merge(&delta);
         }
@@ -631,7 +647,7 @@ mod tests {
         assert_eq!((restored.snapshot(), restored.take_delta()), (whole.clone(), whole.clone()));
         let mut merged = Zone::default();
         for rows in [3, 1, 0] {
-            let delta = table.take_some(3);
+            let delta = table.take_some(3, None);
             assert_eq!(delta.rows(), rows);
             merged.merge(&delta);
         }

@@ -26,6 +26,10 @@ pub const IDLE: Duration = Duration::from_secs(1);
 /// In nanoseconds.
 const SECOND: i64 = 1_000_000_000;
 
+/// The longest wait for a service that is there and says when it may have time, unless it asks for more. After an outage
+/// it serves many sensors in turn, and none should wait long once the others are done.
+const BUSY: Duration = Duration::from_secs(30);
+
 /// How often to look for an identity while the sensor is not enrolled.
 const UNENROLLED: Duration = Duration::from_secs(10);
 
@@ -161,7 +165,11 @@ impl Delivery {
                 self.put_aside(&item, &format!("the plan service refused it with {status}: {detail}"), false)
             }
             Err(e @ UploadError::Conflict { .. }) => Err(self.soon(e, None)),
-            Err(e @ UploadError::Busy { retry_after, .. }) => Err(self.soon(e, retry_after)),
+            Err(e @ UploadError::Busy { retry_after: Some(after), .. }) => {
+                let obstacle = self.soon(e, None);
+                Err(Obstacle { wait: while_busy(obstacle.wait).max(after), ..obstacle })
+            }
+            Err(e @ UploadError::Busy { .. }) => Err(self.soon(e, None)),
             Err(e @ (UploadError::Unreachable { .. } | UploadError::Certificate { .. })) => {
                 // A certificate may change, and a new enrolment may name another one.
                 self.uploader = None;
@@ -276,6 +284,16 @@ impl Delivery {
     }
 }
 
+/// The wait for a busy service. What is left of a longer one spreads the sensors.
+fn while_busy(wait: Duration) -> Duration {
+    let half = BUSY / 2;
+    if wait <= BUSY {
+        return wait;
+    }
+    let rest = wait.as_nanos().checked_rem(half.as_nanos()).and_then(|nanos| u64::try_from(nanos).ok());
+    half + Duration::from_nanos(rest.unwrap_or_default())
+}
+
 /// The same upload under a new epoch.
 fn rename(upload: Upload) -> std::io::Result<Vec<u8>> {
     Upload { epoch: random_epoch()?, ..upload }.encode()
@@ -284,4 +302,15 @@ fn rename(upload: Upload) -> std::io::Result<Vec<u8>> {
 struct Obstacle {
     problem: String,
     wait: Duration,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_wait_for_a_busy_service_stays_short_and_is_spread() {
+        let waits = [2, 30, 31, 47, 300].map(|seconds| while_busy(Duration::from_secs(seconds)).as_secs());
+        assert_eq!(waits, [2, 30, 16, 17, 15]);
+    }
 }

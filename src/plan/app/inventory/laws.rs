@@ -12,7 +12,7 @@ use super::zone_view::Questions;
 use crate::census::decision_laws::{decision, rulings};
 use crate::census::laws::{ByEvidence, Event, apply, cases, events};
 use crate::census::time::MINUTE;
-use crate::census::{Decisions, Object, Policy, Ruling, Timestamp};
+use crate::census::{Decisions, Object, Policy, Ruling, Timestamp, Zone};
 use crate::plan::store::Facts;
 
 #[derive(Clone, Debug)]
@@ -53,7 +53,12 @@ proptest! {
         let mut former: Vec<Arc<View>> = Vec::new();
         for (number, step) in (1..).zip(&story) {
             match step {
-                Step::Frame(zone, event) => facts.change(zone, number, |zone| apply(zone, event)),
+                Step::Frame(zone, event) => {
+                    let join = |zone: &mut Zone| {
+                        apply(zone, event);
+                    };
+                    facts.change(number, vec![((*zone).to_owned(), join)]);
+                }
                 Step::Decide(object, ruling) => {
                     let made = ruling.clone().map(|ruling| decision(number.unsigned_abs(), ruling));
                     Arc::make_mut(&mut decisions).set(object, made);

@@ -175,11 +175,125 @@ fn a_long_outage_is_merged_within_the_bounds_and_nothing_is_lost() {
     assert_eq!(read_all(&dir.path().join("spool")).0, table.snapshot());
 }
 
+/// Some of 500 devices, half a minute later.
+fn half_a_minute(table: &Table, round: u16) {
+    for n in (round % 11..500).step_by(11) {
+        let [a, b] = n.to_be_bytes();
+        let key = CouplingKey { mac: MacAddr([2, 0, 0, 0, a, b]), ip: [10, 0, a, b].into() };
+        let now = Timestamp(i64::from(round) * 30_000_000_000 + i64::from(n));
+        table.sight(key, now, now, Sign::ArpAsked.into(), Tags::default());
+        if round < 11 {
+            table.coupling_said(key, now, Field::HttpServer, &format!("server {n}"));
+        }
+    }
+}
+
+#[test]
+fn a_day_without_a_delivery_leaves_a_handful_of_uploads_for_little_work() {
+    let memory = Path::new("/dev/shm");
+    let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+    let (table, mut collector) = again(dir.path());
+    let reader = SpoolReader::new(&dir.path().join("spool"));
+    let mut largest = 0;
+    for round in 0..2_880 {
+        half_a_minute(&table, round);
+        collector.collect().unwrap();
+        largest = largest.max(reader.backlog().unwrap().0);
+    }
+    assert!(largest <= 11, "{largest}");
+    // Each merge puts in one upload for eight others or more.
+    assert!(collector.spool.next_sequence() < 2_880 * 9 / 8 + 9, "{}", collector.spool.next_sequence());
+    let (zone, sequences) = read_all(&dir.path().join("spool"));
+    assert_eq!(zone, table.snapshot());
+    assert_eq!(sequences[0], 1, "the oldest, which may be in flight, stays");
+}
+
+#[test]
+fn uploads_that_are_being_delivered_or_were_put_in_at_once_are_not_merged() {
+    let dir = tempfile::tempdir().unwrap();
+    let (table, mut collector) = again(dir.path());
+    let spool = dir.path().join("spool");
+    let reader = SpoolReader::new(&spool);
+    for round in 0..40 {
+        half_a_minute(&table, round);
+        half_a_minute(&table, round + 1);
+        collector.collect().unwrap();
+        if round > 20 {
+            reader.done(&reader.oldest().unwrap().unwrap()).unwrap();
+        }
+    }
+    let merged = collector.status.spool_compacted.load(Ordering::Relaxed);
+    assert_eq!(merged, 2, "only until the first delivery");
+    read_all(&spool);
+    collector.spool.cannot_merge(20);
+    for round in 0..20 {
+        half_a_minute(&table, 100 + round);
+        collector.put_changes(false).unwrap();
+    }
+    for _ in 0..3 {
+        collector.collect().unwrap();
+    }
+    assert_eq!(collector.status.spool_compacted.load(Ordering::Relaxed), merged);
+}
+
+#[test]
+fn a_crash_while_uploads_are_merged_loses_nothing_and_a_damaged_one_is_not_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let (table, mut collector) = again(dir.path());
+    let spool = dir.path().join("spool");
+    for round in 0..8 {
+        half_a_minute(&table, round);
+        collector.collect().unwrap();
+    }
+    // Put in again, but the others were not removed yet.
+    let waiting = collector.spool.own_since(2).unwrap();
+    for item in &waiting {
+        let body = SpoolReader::new(&spool).read(item).unwrap().unwrap();
+        table.requeue(&Upload::decode(&body).unwrap().delta);
+    }
+    collector.put_changes(false).unwrap();
+    let known = table.snapshot();
+    drop(collector);
+    let (table, mut collector) = again(dir.path());
+    assert_eq!(table.snapshot(), known);
+    std::fs::write(&waiting[3].path, b"damaged").unwrap();
+    for _ in 0..9 {
+        half_a_minute(&table, 20);
+        half_a_minute(&table, 21);
+        collector.put_changes(true).unwrap();
+        collector.collect().unwrap();
+    }
+    assert!(waiting[3].path.exists());
+}
+
+#[test]
+fn a_sighting_waits_until_it_is_older_than_the_freshness_the_day_ends_or_the_sensor_stops() {
+    let dir = tempfile::tempdir().unwrap();
+    let (table, mut collector) = again(dir.path());
+    collector.set_freshness(Freshness::new(Duration::from_mins(5), Duration::from_mins(10)));
+    let spool = dir.path().join("spool");
+    let key = CouplingKey { mac: MacAddr([0, 0x1b, 0xd4, 0, 0, 1]), ip: [10, 0, 0, 1].into() };
+    // A minute before the day ends, and an hour before that.
+    let mut seen = |minute: i64| {
+        let now = Timestamp((minute - 60) * 60_000_000_000).plus(20_000 * 24 * 3_600_000_000_000);
+        table.sight(key, now, now, Sign::Sourced.into(), Tags::default());
+        table.learn(|s| s.span(now, now));
+        collector.collect().unwrap();
+        let (zone, _) = read_all(&spool);
+        zone.couplings.contains_key(&key)
+    };
+    let told: Vec<i64> = (0..64).filter(|minute| seen(*minute)).collect();
+    // The second minute, the tenth after the first, and the first of the day.
+    assert_eq!(told, [0, 1, 7, 10, 16, 22, 28, 34, 40, 46, 52, 58, 60]);
+    collector.collect_all().unwrap();
+    assert_eq!(read_all(&spool).0.couplings[&key].last_seen, table.snapshot().couplings[&key].last_seen);
+}
+
 #[test]
 fn where_merging_makes_no_room_changes_wait_in_memory_and_in_the_checkpoint() {
     let dir = tempfile::tempdir().unwrap();
     let table = Arc::new(Table::new(10_000));
-    let mut collector = open(&table, dir.path(), SpoolBounds::of(12 << 10));
+    let mut collector = open(&table, dir.path(), SpoolBounds::of(6 << 10));
     let mut refused = 0;
     for round in 0..40 {
         fill(&table, round * 50, round * 50 + 50);

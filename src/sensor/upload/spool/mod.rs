@@ -19,6 +19,10 @@
 //!
 //! # Limits
 //!
+//! While no upload is delivered, the collector merges those that wait: it takes their facts from the table again, puts
+//! them in as one change, and removes the uploads that this replaces. It does so when their number has doubled, so a day
+//! of outage leaves a handful of uploads, and all merges together write about as much as the changes themselves.
+//!
 //! The spool is limited by bytes, number of files and age. Near a limit, the collector puts the whole table in, which
 //! is the join of all uploads of its zone, and `SpoolWriter::replace` removes these: no fact is lost. If that does
 //! not make room, [`SpoolWriter::put`] refuses, and the change stays in the table and in its checkpoint. The spool drops

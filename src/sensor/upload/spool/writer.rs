@@ -12,6 +12,8 @@ use crate::sensor::upload::feedback::{self, Feedback};
 
 /// Number of waiting uploads above which the spool is compacted: more than a day of them.
 const FILES: usize = 4_096;
+/// Number of waiting uploads above which they are merged while none is delivered.
+const WAITING: usize = 8;
 
 /// `state.json`. Fields that an older version did not write are empty.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -43,6 +45,11 @@ pub struct SpoolWriter {
     compact_above: (u64, usize),
     /// Bytes of room that were not enough to compact.
     too_little: u64,
+    /// Merge above this number of waiting uploads: twice as many as the last merge left, so that the work of all merges
+    /// grows with the uploads that were put in.
+    merge_above: usize,
+    /// The oldest upload when the writer looked last.
+    oldest: Option<u64>,
 }
 
 impl SpoolWriter {
@@ -92,6 +99,8 @@ impl SpoolWriter {
             new,
             compact_above: (0, FILES),
             too_little: 0,
+            merge_above: WAITING,
+            oldest: None,
         };
         writer.save()?;
         Ok(writer)
@@ -202,6 +211,34 @@ impl SpoolWriter {
         Ok(own.len() > 1 && near && self.bounds.bytes.saturating_sub(used) > self.too_little)
     }
 
+    /// The zone's waiting uploads that should become one change, oldest first; empty if there are few, if an upload was
+    /// delivered since the last call, or if there is no room for twice as many bytes. The oldest upload is not among them, as
+    /// for [`Self::replace`].
+    ///
+    /// # Errors
+    /// If the directory cannot be read.
+    pub(crate) fn mergeable(&mut self) -> Result<Vec<QueuedUpload>, SpoolError> {
+        let uploads = list(&self.directory)?;
+        let oldest = uploads.first().map(|u| u.sequence);
+        let stuck = oldest.is_some() && std::mem::replace(&mut self.oldest, oldest) == oldest;
+        let mut own: Vec<QueuedUpload> =
+            uploads.into_iter().skip(1).filter(|u| u.sequence >= self.record.zone_since).collect();
+        self.merge_above = self.merge_above.min(WAITING.max(2 * own.len()));
+        if !stuck || own.len() <= self.merge_above {
+            return Ok(Vec::new());
+        }
+        let size: u64 = own.iter().filter_map(|u| fs::metadata(&u.path).ok()).map(|m| m.len()).sum();
+        if self.room()? < size.saturating_mul(2) {
+            own.clear();
+        }
+        Ok(own)
+    }
+
+    /// Records that as many waiting uploads cannot be merged into fewer: they were put in at once, or a merge failed.
+    pub(crate) fn cannot_merge(&mut self, uploads: usize) {
+        self.merge_above = self.merge_above.max(uploads.saturating_mul(2));
+    }
+
     /// Removes the zone's uploads up to number `until`, after all their facts were put in again. Keeps the oldest
     /// upload: the upload half may be sending it, and learns from its receipt what the service has. After a crash at
     /// any point some facts are in twice.
@@ -209,6 +246,17 @@ impl SpoolWriter {
     /// # Errors
     /// If the file system refuses.
     pub(crate) fn replace(&mut self, until: u64) -> Result<usize, SpoolError> {
+        let removed = self.replace_merged(until)?;
+        self.compact_above = (2 * bytes(&self.directory)?, FILES.max(2 * list(&self.directory)?.len()));
+        self.too_little = 0;
+        Ok(removed)
+    }
+
+    /// As [`Self::replace`], after the uploads were merged. A merge changes no limit of compacting.
+    ///
+    /// # Errors
+    /// If the file system refuses.
+    pub(crate) fn replace_merged(&mut self, until: u64) -> Result<usize, SpoolError> {
         let mut removed = 0;
         for upload in list(&self.directory)?.iter().skip(1) {
             if (self.record.zone_since..=until).contains(&upload.sequence) {
@@ -217,8 +265,7 @@ impl SpoolWriter {
             }
         }
         sync(&self.directory)?;
-        self.compact_above = (2 * bytes(&self.directory)?, FILES.max(2 * list(&self.directory)?.len()));
-        self.too_little = 0;
+        self.merge_above = WAITING.max(2 * list(&self.directory)?.len());
         Ok(removed)
     }
 

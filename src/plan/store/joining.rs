@@ -1,0 +1,166 @@
+//! Joining: what uploads change, worked out in memory before anything is written.
+//!
+//! Several uploads are joined one after another with one state of the facts. Each sees what those before it changed. The
+//! result has each changed row once, however many uploads changed it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::replica::Facts;
+use crate::census::{
+    Coupling, CouplingKey, MacAddr, Segment, Station, Timestamp, TunnelKey, TunnelMarks, Zone,
+};
+use crate::wire::Upload;
+
+/// What changed in a zone, by the paths of the tunnels in it; the zone itself has the empty path.
+pub(super) type Parts = BTreeMap<Vec<TunnelKey>, Part>;
+
+/// The changed facts of a zone, or of what was seen inside a tunnel in it, as they are after the change.
+#[derive(Debug, Default)]
+pub(super) struct Part {
+    pub(super) couplings: BTreeMap<CouplingKey, Coupling>,
+    pub(super) stations: BTreeMap<MacAddr, Station>,
+    /// The segment, and the tunnel's marks; `None` if neither changed.
+    pub(super) head: Option<(TunnelMarks, Segment)>,
+}
+
+/// Facts and what uploads change in them.
+#[derive(Debug)]
+pub(super) struct Joining {
+    facts: Arc<Facts>,
+    changed: BTreeMap<String, Parts>,
+    /// Couplings, stations and tunnels after the changes.
+    held: usize,
+}
+
+/// An upload that was joined.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Joined {
+    /// Couplings and stations that it changed.
+    pub(super) rows: usize,
+    /// The earliest instant about which it has something new.
+    pub(super) reach: Option<Timestamp>,
+}
+
+/// What one upload changes.
+#[derive(Default)]
+struct Change {
+    parts: Vec<(Vec<TunnelKey>, Part)>,
+    /// Couplings, stations and tunnels that were not known.
+    grown: usize,
+    reach: Option<Timestamp>,
+}
+
+impl Joining {
+    pub(super) fn new(facts: Arc<Facts>) -> Self {
+        Self { held: facts.held(), facts, changed: BTreeMap::new() }
+    }
+
+    /// Joins an upload; `None` if it has something new and more than `room` couplings, stations and tunnels would be known.
+    /// Then no part of it is joined.
+    pub(super) fn add(&mut self, upload: &Upload, room: usize) -> Option<Joined> {
+        let mut change = Change::default();
+        self.compare(&upload.zone, &[], None, &upload.delta, &mut change);
+        upload.delta.each_tunnel(&mut |path, tunnel| {
+            self.compare(&upload.zone, path, Some(tunnel.marks), &tunnel.facts, &mut change);
+        });
+        if change.grown > 0 && self.held.saturating_add(change.grown) > room {
+            return None;
+        }
+        self.held += change.grown;
+        let rows = change.parts.iter().map(|(_, part)| part.couplings.len() + part.stations.len()).sum();
+        let parts = self.changed.entry(upload.zone.clone()).or_default();
+        for (path, part) in change.parts {
+            let known = parts.entry(path).or_default();
+            known.couplings.extend(part.couplings);
+            known.stations.extend(part.stations);
+            known.head = part.head.or(known.head.take());
+        }
+        Some(Joined { rows, reach: change.reach })
+    }
+
+    /// All changes, by zone. The facts are let go.
+    pub(super) fn into_changed(self) -> BTreeMap<String, Parts> {
+        self.changed
+    }
+
+    /// Compares a zone, or what was seen inside the tunnels of `path`, with what is known of it.
+    fn compare(
+        &self,
+        zone: &str,
+        path: &[TunnelKey],
+        marks: Option<TunnelMarks>,
+        delta: &Zone,
+        change: &mut Change,
+    ) {
+        let stored = self.facts.inventory.zones.get(zone);
+        let inside = stored.and_then(|zone| zone.inside(path));
+        let newer = self.changed.get(zone).and_then(|parts| parts.get(path));
+        let mut part = Part::default();
+        let Change { grown, reach, .. } = change;
+        let mut note = |news: Option<Timestamp>| *reach = [*reach, news].into_iter().flatten().min();
+        for (key, new) in &delta.couplings {
+            let known = newer.and_then(|part| part.couplings.get(key));
+            let known = known.or_else(|| inside?.couplings.get(key));
+            if let Some(now) = merged(known, new, Coupling::merge) {
+                note(now.news(known, new.last_seen));
+                *grown += usize::from(known.is_none());
+                part.couplings.insert(*key, now);
+            }
+        }
+        for (mac, new) in &delta.stations {
+            let known = newer.and_then(|part| part.stations.get(mac)).or_else(|| inside?.stations.get(mac));
+            if let Some(now) = merged(known, new, Station::merge) {
+                note(now.news(known));
+                *grown += usize::from(known.is_none());
+                part.stations.insert(*mac, now);
+            }
+        }
+        let stored_head = || {
+            let stored = stored?;
+            let marks = match path.split_last() {
+                Some((key, around)) => stored.inside(around)?.tunnels.get(key)?.marks,
+                None => TunnelMarks::default(),
+            };
+            Some((marks, inside?.segment.clone()))
+        };
+        let known = newer.and_then(|part| part.head.clone()).or_else(stored_head);
+        *grown += usize::from(known.is_none() && marks.is_some());
+        let (mut trust, mut segment) = known.clone().unwrap_or_default();
+        let before = segment.clone();
+        segment.merge(&delta.segment);
+        note(segment.news(&before, delta.segment.last_frame));
+        let trusted = trust;
+        trust.merge(marks.unwrap_or_default());
+        note(trust.news(trusted, segment.first_frame));
+        let head = (trust, segment);
+        if known.is_none_or(|known| known != head) {
+            part.head = Some(head);
+        }
+        change.parts.push((path.to_vec(), part));
+    }
+}
+
+/// The facts joined with `new`; `None` if that adds nothing.
+fn merged<F: Clone + PartialEq>(known: Option<&F>, new: &F, merge: impl Fn(&mut F, &F) -> bool) -> Option<F> {
+    let Some(known) = known else { return Some(new.clone()) };
+    let mut facts = known.clone();
+    merge(&mut facts, new);
+    (facts != *known).then_some(facts)
+}
+
+/// Brings changes into a zone.
+pub(super) fn apply(zone: &mut Zone, parts: Parts) {
+    // Tunnels come before those that they carry.
+    for (path, Part { couplings, stations, head }) in parts {
+        if let (Some((marks, _)), Some((key, around))) = (&head, path.split_last()) {
+            zone.within(around).tunnels.entry(*key).or_default().marks = *marks;
+        }
+        let inside = zone.within(&path);
+        inside.couplings.extend(couplings);
+        inside.stations.extend(stations);
+        if let Some((_, segment)) = head {
+            inside.segment = segment;
+        }
+    }
+}
