@@ -278,23 +278,6 @@ async fn a_sensor_is_renamed_by_its_current_tag_which_an_upload_does_not_change(
 }
 
 #[tokio::test]
-async fn after_ten_wrong_passwords_an_account_waits_and_is_told_how_long() {
-    let plan = Plan::start().await;
-    for _ in 0..10 {
-        assert_eq!(login(&plan, "owner", "a wrong password").await.status, 422);
-    }
-    let page = login(&plan, "owner", PASSWORD).await;
-    page.assert(429, "Too many requests");
-    assert_eq!(page.header(header::RETRY_AFTER), "31");
-    // The limit is the account's, so it holds for the API too.
-    let change = json!({"current": "x", "new": "y"});
-    let answer = plan.api(&plan.token, Method::POST, "/account/password", change).await;
-    answer.fails(429, "too-many-requests");
-    plan.set_time("2026-11-22T09:00:31Z");
-    sign_in(&plan, "owner", PASSWORD).await;
-}
-
-#[tokio::test]
 async fn the_trail_has_one_failed_sign_in_a_minute_for_an_account_and_each_success() {
     let plan = Plan::start().await;
     for _ in 0..10 {

@@ -36,6 +36,7 @@ mod snapshots;
 mod statements;
 mod stores;
 mod support;
+mod tenants;
 mod tls;
 mod uploads;
 mod vectors;

@@ -79,7 +79,7 @@ pub fn show(caller: Caller) -> Account {
 /// # Errors
 /// [`Refusal::TooMany`], [`Refusal::NoPasswords`], a wrong or unusable password, or the store's.
 pub async fn change_password(app: &App, caller: &Caller, change: &PasswordChange) -> Result<(), Refusal> {
-    app.attempt(Some(&caller.person.name), &caller.by)?;
+    app.attempt(Some(&caller.person.name), Some(&caller.holder.id), &caller.by)?;
     app.passwords_accepted()?;
     let _permit = app.hashers.acquire().await;
     let (name, now) = (&caller.person.name, app.now());

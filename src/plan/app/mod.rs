@@ -7,6 +7,7 @@
 pub mod account;
 pub mod attempts;
 pub mod audit;
+pub mod browser;
 pub mod bundling;
 mod caller;
 pub mod census;

@@ -141,7 +141,11 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// The session in the cookies.
 pub fn session_cookie(headers: &HeaderMap, https: bool) -> Option<&str> {
-    let name = cookie_name(https);
+    cookie(headers, cookie_name(https))
+}
+
+/// The cookie of that name.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()
