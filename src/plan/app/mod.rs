@@ -42,7 +42,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::{Semaphore, watch};
 
 use self::attempts::Attempts;
-pub use self::caller::{Caller, May, MayHere};
+pub use self::caller::{Caller, May, MayHere, Own};
 use self::inventory::{Changed, Check, CountAt, Inventories, Patience, Served, SharedClassifier, View};
 pub use self::refusal::Refusal;
 use self::suspicion::Suspicions;

@@ -28,6 +28,11 @@ pub enum Refusal {
         /// The person may; their token may not.
         by_token: bool,
     },
+    /// A token with limits does not reach its holder's account.
+    #[error(
+        "this token is limited to a role or a subscription, so it does not reach its holder's account; sign in, or use a token without limits"
+    )]
+    LimitedToken,
     /// It does not exist, or the caller may not see it: they are not told which.
     #[error("there is no {what} '{id}', or you may not see it")]
     Hidden { what: &'static str, id: String },

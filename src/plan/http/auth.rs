@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, Method, header};
 use super::address::source;
 use super::extract::unreadable;
 use super::problem::{Problem, ProblemType};
-use crate::plan::app::{App, Caller, May, MayHere, Refusal};
+use crate::plan::app::{App, Caller, May, MayHere, Own, Refusal};
 use crate::plan::permission::{Action, Permission, Role};
 use crate::plan::store::audit::{self, Actor};
 use crate::plan::store::{By, CredentialKind, Subscription};
@@ -37,6 +37,15 @@ impl FromRequestParts<App> for Caller {
             return Err(Refusal::CrossSite.into());
         }
         Ok(caller)
+    }
+}
+
+/// Refuses a token with limits.
+impl FromRequestParts<App> for Own {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        Ok(Caller::from_request_parts(parts, app).await?.own(app).await?)
     }
 }
 
