@@ -90,13 +90,9 @@ fn every_operation_says_who_may_call_it() {
         assert!(operation.access.is_some(), "{} {}", operation.method, operation.path);
     }
     let used: BTreeSet<&str> = all().iter().map(|o| o.access.unwrap().key()).collect();
-    for access in [
-        Access::Account,
-        Access::SignedIn,
-        Access::Sensor,
-        Access::Enrolment,
-        Access::Action(Action::View),
-    ] {
+    for access in
+        [Access::Account, Access::SignedIn, Access::Sensor, Access::Enrolment, Access::Action(Action::View)]
+    {
         assert!(used.contains(access.key()), "{}", access.key());
     }
 }
@@ -197,7 +193,8 @@ async fn a_token_with_limits_neither_sees_nor_changes_the_account_of_its_person(
         }
         for path in ["/account", "/account/tokens", "/account/password"] {
             let form = "name=x&current=a&new=b";
-            let post = plan.client.post(format!("{}{path}", plan.url)).header("sec-fetch-site", "same-origin");
+            let post =
+                plan.client.post(format!("{}{path}", plan.url)).header("sec-fetch-site", "same-origin");
             let post = post.bearer_auth(&limited).header(header::CONTENT_TYPE, FORM).body(form);
             let page = if path == "/account" {
                 Page::read(plan.client.get(format!("{}{path}", plan.url)).bearer_auth(&limited)).await

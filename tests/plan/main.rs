@@ -30,6 +30,7 @@ mod histories;
 mod lists;
 mod managed;
 mod oidc;
+mod overload;
 mod plans;
 mod snapshot_commands;
 mod snapshots;

@@ -21,6 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::census::Timestamp;
 use crate::clock::Clock;
+use crate::plan::limits::network;
 
 /// Attempts on one account at once, from one address or from one known browser; after them one every [`PAIR_PAUSE`].
 const PAIR_BURST: NonZeroU32 = NonZeroU32::new(10).unwrap();
@@ -121,13 +122,11 @@ impl Attempts {
         if let (Some(account), Some(known)) = (account, trier.known) {
             return self.check(&self.browsers, key(&[account, known.as_bytes()]));
         }
-        let network = trier.address.map(|address| match address {
-            IpAddr::V4(v4) => v4.octets().to_vec(),
-            IpAddr::V6(v6) => v6.octets().into_iter().take(8).collect(),
-        });
+        let network = trier.address.map(|address| network(address).to_string().into_bytes());
         // The narrowest first: a sender over its limit must not use up what is left for others.
         let by_address = network.as_ref().map(|network| (&self.addresses, key(&[network])));
-        let by_pair = account.map(|account| (&self.pairs, key(&[account, network.as_deref().unwrap_or(&[])])));
+        let by_pair =
+            account.map(|account| (&self.pairs, key(&[account, network.as_deref().unwrap_or(&[])])));
         let by_account = account.map(|account| (&self.accounts, key(&[account])));
         for (limiter, key) in [by_address, by_pair, by_account].into_iter().flatten() {
             self.check(limiter, key)?;

@@ -41,7 +41,8 @@ pub(super) async fn known<'m>(
     marker: Option<&'m str>,
 ) -> Result<Option<&'m str>, Refusal> {
     let now = app.now();
-    let Some((expires, id, signature)) = marker.and_then(read).filter(|(expires, ..)| *expires > now.0) else {
+    let Some((expires, id, signature)) = marker.and_then(read).filter(|(expires, ..)| *expires > now.0)
+    else {
         return Ok(None);
     };
     let key = app.store.signing_key(now).await?.public();

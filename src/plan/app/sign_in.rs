@@ -34,12 +34,7 @@ impl App {
     ///
     /// # Errors
     /// [`Refusal::TooMany`].
-    pub(super) fn attempt(
-        &self,
-        account: Option<&str>,
-        known: Option<&str>,
-        by: &By,
-    ) -> Result<(), Refusal> {
+    pub(super) fn attempt(&self, account: Option<&str>, known: Option<&str>, by: &By) -> Result<(), Refusal> {
         self.attempts.take(Trier { account, address: by.address, known }).map_err(Refusal::TooMany)
     }
 

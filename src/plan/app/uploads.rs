@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::sensors::note_suspicion;
 use super::suspicion::Suspicion;
+use super::upload_bytes::HeldBytes;
 use super::{App, Refusal};
+use crate::plan::secret;
 use crate::plan::store::{By, Receipt, Sender, StoreError};
 use crate::wire::signature::PublicKey;
 use crate::wire::{BadUpload, Upload, UploadReceipt};
@@ -38,12 +40,22 @@ pub struct Stored {
     pub rows: usize,
 }
 
+impl Proven {
+    /// The subscription of the sensor.
+    pub const fn subscription(&self) -> &SubscriptionId {
+        &self.claim.subscription
+    }
+}
+
 impl Claim {
     /// The public key of the sensor, for a sender who knows its bearer key. All others get the same refusal.
     pub async fn public_key(&self, app: &App, bearer: Option<&str>) -> Result<PublicKey, Refusal> {
         let bearer = bearer.ok_or(Refusal::UnknownSensor)?;
         match app.store.sender(&self.subscription, &self.sensor, bearer).await? {
-            Sender::Sensor(key) => Ok(key),
+            Sender::Sensor(key) => {
+                app.limits.note_valid(secret::hash(bearer));
+                Ok(key)
+            }
             Sender::Suspect(what) => {
                 self.note(app, what).await;
                 Err(Refusal::UnknownSensor)
@@ -82,8 +94,9 @@ where
     B: AsRef<[u8]> + Send + 'static,
 {
     let Proven { claim: Claim { subscription, sensor, .. }, request } = from;
-    let place = app.uploads.place(subscription)?;
-    let upload = decoded(app, body).await?;
+    let mut place = app.uploads.place(subscription)?;
+    let (upload, bytes) = decoded(app, body).await?;
+    place.decoded = Some(app.upload_bytes.decoded(subscription, bytes)?);
     let sequence = upload.sequence;
     let done = app.ingest(subscription.clone(), sensor.clone(), upload, *request, place).await;
     if matches!(done, Err(Refusal::Store(StoreError::UploadConflict { .. }))) {
@@ -104,15 +117,15 @@ where
     Ok(Stored { receipt, rows: done.rows })
 }
 
-/// The upload in `body`. Waits until a decoder is free, and frees it when it is done.
-async fn decoded<B>(app: &App, body: B) -> Result<Upload, Refusal>
+/// The upload in `body`, and its length when it was decoded. Waits until a decoder is free, and frees it when it is done.
+async fn decoded<B>(app: &App, body: B) -> Result<(Upload, usize), Refusal>
 where
     B: AsRef<[u8]> + Send + 'static,
 {
     let stopping = |_| Refusal::Defect("the service is stopping".to_owned());
     let decoder = Arc::clone(&app.decoders).acquire_owned().await.map_err(stopping)?;
     let decode = move || {
-        let upload = Upload::decode(body.as_ref());
+        let upload = Upload::decode_counted(body.as_ref());
         drop(decoder);
         upload
     };
@@ -134,6 +147,8 @@ pub struct Queue(Arc<Mutex<HashMap<SubscriptionId, usize>>>);
 /// A place in the queue, until it is dropped.
 #[derive(Debug)]
 pub struct QueuePlace {
+    /// What the decoded upload takes.
+    decoded: Option<HeldBytes>,
     queue: Arc<Mutex<HashMap<SubscriptionId, usize>>>,
     subscription: SubscriptionId,
 }
@@ -148,7 +163,7 @@ impl Queue {
             return Err(Refusal::Busy { what: "too many uploads wait to be stored", seconds: AGAIN });
         }
         waiting.insert(subscription.clone(), own + 1);
-        Ok(QueuePlace { queue: Arc::clone(&self.0), subscription: subscription.clone() })
+        Ok(QueuePlace { decoded: None, queue: Arc::clone(&self.0), subscription: subscription.clone() })
     }
 }
 

@@ -68,7 +68,8 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         out.flush()?;
     }
     tracing::info!("listening on {public_url} with the database {}", config.database);
-    let settings = Settings { tls: tls.clone(), ..config.settings(public_url)? };
+    let mut settings = Settings { tls: tls.clone(), ..config.settings(public_url)? };
+    settings.access.metrics_token = config.metrics.token().map_err(Failure::configuration)?;
     let service = App::new(store, Arc::new(SystemClock), classifier, settings);
     let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
     let stop = async move {

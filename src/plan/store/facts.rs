@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use super::audit::{By, Entry};
 use super::engine::{Bulk, sql};
 use super::replica::{Facts, Replica};
-use super::{Scope, Store, StoreError, Work, plans, snapshots};
+use super::{Scope, Store, StoreError, Work, clocks, plans, snapshots, zones};
 use crate::billing::timeline;
 use crate::census::{
     Coupling, CouplingKey, Inventory, MacAddr, Station, Timestamp, TunnelKey, TunnelMarks, Zone,
@@ -88,19 +88,21 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::NoPlan`] (P7), [`StoreError::UploadConflict`], [`StoreError::BadSequence`],
-    /// [`StoreError::Full`], or the database's. On an error, no part of the upload is stored.
+    /// [`StoreError::Full`], [`StoreError::ZonesFull`], [`StoreError::SensorZonesFull`], or the database's. On an error, no part of the upload is stored.
     pub async fn ingest(
         &self,
         subscription: &SubscriptionId,
         sensor: &SensorId,
-        upload: Upload,
+        mut upload: Upload,
         request: [u8; 32],
         replica: &Replica,
         now: Timestamp,
     ) -> Result<Ingested, StoreError> {
         let sequence =
             i64::try_from(upload.sequence).map_err(|_| StoreError::BadSequence(upload.sequence))?;
+        // Of what was sent: a retry at another time is the same upload.
         let digest = content_digest(&upload)?;
+        clocks::take_down(&mut upload, now);
         if replica.revision().is_none() {
             // Loading takes long: not while other writers wait.
             self.refresh(subscription, replica).await?;
@@ -136,6 +138,7 @@ impl Store {
             };
         }
         catch_up(&mut work, subscription, replica).await?;
+        zones::bind(&mut work, subscription, sensor, &upload.zone, &replica.facts().inventory, now).await?;
         let changes = changes(&replica.facts().inventory, &upload)?;
         if changes.grown && changes.held > self.room {
             return Err(StoreError::Full(self.room));

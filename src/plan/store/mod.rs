@@ -5,7 +5,10 @@
 //! several.
 
 mod access;
+mod admin_grants;
 pub mod audit;
+mod availability;
+mod clocks;
 mod closed;
 mod credential_kind;
 mod credentials;
@@ -33,6 +36,7 @@ mod sqlite;
 mod statements;
 mod subscriptions;
 pub mod trail;
+mod zones;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -41,7 +45,9 @@ use self::engine::{Access, Bulk, Each, Engine, Query, Row, Transaction, sql};
 use self::postgres::PostgresEngine;
 use self::sqlite::SqliteEngine;
 use crate::wire::SubscriptionId;
+pub use admin_grants::AdminGrant;
 pub use audit::By;
+pub use availability::is_away;
 pub use credential_kind::CredentialKind;
 pub use credentials::{CredentialEntry, Holder, Issued, NewToken};
 pub use decisions::Recording;
@@ -62,6 +68,7 @@ pub use sensors::{Enrolled, Enrolling, Sensor, subscription_of};
 pub use snapshots::Snapshot;
 pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
+pub use zones::{ZONES, ZONES_OF_SENSOR};
 
 /// Couplings and stations of one subscription: five times what one sensor holds.
 const ROOM: usize = 5_000_000;
@@ -164,14 +171,6 @@ impl Store {
     /// Whether several services may work on the database.
     pub fn is_shared(&self) -> bool {
         self.engine.is_shared()
-    }
-
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.rows(sql("SELECT 1 AS one")).await.map(drop)
     }
 
     /// Ends all work and closes the database.

@@ -54,7 +54,10 @@ impl Feedback {
 }
 
 /// The page.
-pub(super) async fn show(State(app): State<App>, Visitor(caller): Visitor<Own>) -> Result<Response, PageError> {
+pub(super) async fn show(
+    State(app): State<App>,
+    Visitor(caller): Visitor<Own>,
+) -> Result<Response, PageError> {
     page(&app, &caller, Feedback::default()).await
 }
 
