@@ -26,7 +26,7 @@ use tokio::time::{Sleep, sleep};
 const HEAD: Duration = Duration::from_secs(10);
 /// How long a connection may stay open between two requests. Sensors send every half minute.
 const IDLE: Duration = Duration::from_secs(75);
-/// How long a client may take nothing of an answer.
+/// How long a client may take no byte of an answer.
 const STALLED: Duration = Duration::from_secs(30);
 /// The most bytes of a head that are held.
 const HEAD_BYTES: usize = 64 << 10;

@@ -10,6 +10,9 @@ use serde::Deserialize;
 use super::limits::network;
 use crate::census::Prefix;
 
+/// File descriptors that are left for the database and the rest.
+const OTHER_FILES: usize = 256;
+
 /// `[connections]`: how many may be open at once.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields, default)]
@@ -23,8 +26,24 @@ pub struct ConnectionLimits {
 impl Default for ConnectionLimits {
     fn default() -> Self {
         let of = |n| NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN);
-        Self { most: of(4_096), of_address: of(1_024) }
+        Self { most: of(10_000), of_address: of(6_000) }
     }
+}
+
+impl ConnectionLimits {
+    /// The limits of a process that may open so many files: connections leave some for the database.
+    #[must_use]
+    pub fn within(self, files: usize) -> Self {
+        let room = files.saturating_sub(OTHER_FILES).max(files / 2);
+        let room = NonZeroUsize::new(room).unwrap_or(NonZeroUsize::MIN);
+        Self { most: self.most.min(room), ..self }
+    }
+}
+
+/// The number of files that this process may open, as Linux tells; `None` if it does not.
+pub fn open_files() -> Option<usize> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok())
 }
 
 /// Which limit is reached.
@@ -109,6 +128,14 @@ impl Drop for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn connections_leave_files_for_the_database() {
+        let limits = ConnectionLimits::default();
+        let most = |files| limits.within(files).most.get();
+        assert_eq!((most(65_536), most(1_024), most(100), most(0)), (10_000, 768, 50, 1));
+        assert!(open_files().is_some_and(|files| files > 0));
+    }
 
     #[test]
     fn one_address_does_not_take_the_places_of_all_unless_it_is_a_proxy() {

@@ -30,6 +30,7 @@ mod histories;
 mod lists;
 mod managed;
 mod oidc;
+#[cfg(feature = "failpoints")]
 mod overload;
 mod plans;
 mod snapshot_commands;

@@ -264,7 +264,7 @@ async fn owners_are_told_of_a_role_that_a_global_admin_gave_themself(plan: Plan)
     let browser = Browser::sign_in(&plan).await;
     browser.show("").await.assert(200, "A global admin gave");
     browser.show("/roles").await.assert(200, "admin was given the role owner by admin");
-    // They confirm nothing of their own, and taking the role away does not take back that it was given.
+    // They do not confirm their own, and taking the role away does not take back that it was given.
     let seen = async |token: &str| plan.post_as(token, "/admin-grants/seen", Value::Null).await;
     seen(&admin).await.fails(403, "owners-only");
     plan.unbind("admin").await;

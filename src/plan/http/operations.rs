@@ -21,8 +21,8 @@ pub async fn ready(State(service): State<App>) -> Result<&'static str, Problem> 
     Ok("ok\n")
 }
 
-/// The metrics, for Prometheus: they name subscriptions. If the configuration has a token for them, for whoever sends it,
-/// else for clients on this machine.
+/// The metrics, for Prometheus: they name subscriptions. If the configuration has a token for them, for those who send
+/// it, else for clients on this machine.
 pub async fn metrics(State(service): State<App>, request: Request) -> Result<Response, Problem> {
     let access = &service.settings.access;
     match &access.metrics_token {
