@@ -56,7 +56,7 @@ mod tests {
             coupling.evidence.add(Field::HttpServer, if kind % 2 == 0 { "a" } else { "b" }, at);
             zone.merge_coupling(CouplingKey { mac, ip: [10, 0, 0, 1].into() }, &coupling);
             let mut station = Station::new(at);
-            station.evidence.add(Field::LldpSystemName, "s", at);
+            station.evidence.add(Field::LldpSysName, "s", at);
             zone.merge_station(mac, &station);
             zone.segment.span(at, at);
             let prefix = Prefix::of([10, 0, 0, 0].into(), 24).unwrap();

@@ -5,9 +5,9 @@ use std::future::Future as _;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use axum::Router;
@@ -73,6 +73,8 @@ pub(super) async fn serve(
 struct Turn {
     running: AtomicUsize,
     begun: AtomicU64,
+    /// Who waits for bytes of the client while a request runs: the client's time begins when the request ends.
+    reader: Mutex<Option<Waker>>,
 }
 
 /// A request that runs, until its answer is sent.
@@ -89,6 +91,9 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.running.fetch_sub(1, Ordering::SeqCst);
+        if let Some(reader) = self.0.reader.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            reader.wake();
+        }
     }
 }
 
@@ -139,7 +144,10 @@ impl<I> Watched<I> {
     /// The outcome of a write: fails if the client has taken nothing for too long.
     fn written<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if outcome.is_ready() {
-            self.writing = None;
+            if self.writing.take().is_some() {
+                // The client's time to send begins.
+                cx.waker().wake_by_ref();
+            }
             return outcome;
         }
         let timer = self.writing.get_or_insert_with(|| Box::pin(sleep(STALLED)));
@@ -157,6 +165,8 @@ impl<I: AsyncRead + Unpin> AsyncRead for Watched<I> {
         if begun != this.begun {
             (this.begun, this.is_head, this.reading) = (begun, false, None);
         }
+        // First who is to be woken, then whose turn it is: else the turn could change in between.
+        *this.turn.reader.lock().unwrap_or_else(PoisonError::into_inner) = Some(cx.waker().clone());
         if this.turn.running.load(Ordering::SeqCst) > 0 || this.writing.is_some() {
             // The service's turn. A time-out of its own bounds how long a request runs, its body included.
             this.reading = None;

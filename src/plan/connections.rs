@@ -43,7 +43,9 @@ impl ConnectionLimits {
 /// The number of files that this process may open, as Linux tells; `None` if it does not.
 pub fn open_files() -> Option<usize> {
     let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
-    limits.lines().find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok())
+    limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files")?.split_whitespace().next()?.parse().ok())
 }
 
 /// Which limit is reached.

@@ -88,7 +88,7 @@ impl Remembered {
 
     fn take(&self, caller: Caller, clock: &DefaultClock) -> Result<(), u64> {
         let number = self.requests.fetch_add(1, Ordering::Relaxed);
-        if self.recent.len() > REMEMBERED && number % FORGET_EVERY == 0 {
+        if self.recent.len() > REMEMBERED && number.is_multiple_of(FORGET_EVERY) {
             self.recent.retain_recent();
         }
         let caller = if self.recent.len() > REMEMBERED { Caller::Rest } else { caller };

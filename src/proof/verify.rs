@@ -46,7 +46,7 @@ pub struct BundleReport {
     /// The closed statements of the months, each recomputed.
     pub statements: Vec<Statement>,
     /// The heads of the audit trails that the newest header anchors.
-    pub trails: Option<TrailHeads>,
+    pub trails: Option<Box<TrailHeads>>,
 }
 
 /// What the proof of a device shows.
@@ -118,7 +118,7 @@ fn file(lines: &mut Lines<impl BufRead>, trust: &TrustedSigner) -> Result<Verifi
         headers,
         leaves,
         statements: statements.into_iter().map(|(statement, _)| statement).collect(),
-        trails,
+        trails: trails.map(Box::new),
     }))
 }
 

@@ -74,7 +74,9 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         settings.connections = settings.connections.within(files);
         if settings.connections != config.connections {
             let most = settings.connections.most;
-            tracing::warn!("this process may open {files} files, so it takes {most} connections; raise LimitNOFILE");
+            tracing::warn!(
+                "this process may open {files} files, so it takes {most} connections; raise LimitNOFILE"
+            );
         }
     }
     settings.access.metrics_token = config.metrics.token().map_err(Failure::configuration)?;

@@ -211,7 +211,7 @@ fn write_report(out: &mut dyn io::Write, report: &BundleReport) -> io::Result<()
             amounts.concat()
         )?;
     }
-    if let Some(TrailHeads { subscription, .. }) = &report.trails {
+    if let Some(TrailHeads { subscription, .. }) = report.trails.as_deref() {
         writeln!(
             out,
             "the audit trail had {} rows; compare with 'netcensus-plan audit verify --seen {}:{}'",
