@@ -249,7 +249,8 @@ fn what_is_signed_but_not_true_is_told() {
         second.header.schema = schema.to_owned();
         second.header.trails = trails;
         second.signed = second.header.signed_form().unwrap();
-        check(&bundle(span, &[(&made, true), (&second, true)], &[])).map(|report| report.trails.as_deref().copied())
+        check(&bundle(span, &[(&made, true), (&second, true)], &[]))
+            .map(|report| report.trails.as_deref().copied())
     };
     assert_eq!(with(SNAPSHOT_SCHEMA, Some(trails(1))).unwrap(), Some(trails(1)), "no row was added");
     assert_eq!(with("netcensus.snapshot/1", None).unwrap(), Some(trails(1)));

@@ -23,7 +23,7 @@ macro_rules! migrations {
 migrations! {
     1 "schema";
     2 "findings";
-    3 "tenants";
+    4 "tenants";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {
