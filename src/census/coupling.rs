@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::clamp::Clamp;
 use super::compact::{OptionalTime, VlanSet};
 use super::evidence_set::EvidenceSet;
 use super::mac::MacAddr;
@@ -375,6 +376,27 @@ impl Coupling {
     #[cfg(test)]
     pub(super) fn without_days(self) -> Self {
         Self { days: 0, ..self }
+    }
+
+    /// Takes times later than the latest instant as that instant.
+    pub(super) fn clamp(&mut self, clamp: &mut Clamp) {
+        let latest = clamp.latest();
+        self.first_seen = clamp.at(self.first_seen);
+        let back = self.last_seen.day().saturating_sub(latest.day());
+        self.last_seen = clamp.at(self.last_seen);
+        if back > 0 {
+            self.days = u32::try_from(back).ok().and_then(|n| self.days.checked_shr(n)).unwrap_or(0);
+        }
+        if let Some(first) = self.proven_at.get() {
+            self.proven_in = self.proven_in.clamp(first, latest);
+        }
+        for at in [&mut self.proven_at, &mut self.announced_at, &mut self.leased_at] {
+            *at = at.get().map_or(OptionalTime::NEVER, |t| OptionalTime::of(clamp.at(t)));
+        }
+        for (_, repeat) in self.repeats() {
+            *repeat = repeat.clamp(latest);
+        }
+        self.evidence.clamp(clamp);
     }
 
     /// Restores the invariants of facts from outside.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thin_vec::ThinVec;
 
+use super::clamp::Clamp;
 use super::evidence::{Evidence, Family, Field, clean};
 use super::time::Timestamp;
 use super::windows::{Windows, window};
@@ -224,6 +225,18 @@ impl EvidenceSet {
             }
         };
         self.0.iter().filter_map(news).min()
+    }
+
+    /// Takes times later than the latest instant as that instant.
+    pub(super) fn clamp(&mut self, clamp: &mut Clamp) {
+        for e in &mut self.0 {
+            e.windows = e.windows.clamp(e.at, clamp.latest());
+            e.at = clamp.at(e.at);
+        }
+        // What stays at a bound depends on when a field was first said.
+        if clamp.beyond().is_some() {
+            self.bound_all();
+        }
     }
 
     /// Restores order, bounds and cleanliness, as a set that came from outside may lack them.

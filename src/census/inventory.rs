@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::clamp::Clamp;
 use super::coupling::{Coupling, CouplingKey};
 use super::mac::MacAddr;
 use super::segment::Segment;
@@ -88,6 +89,20 @@ impl Zone {
             stations: self.stations.iter().filter_map(station).collect(),
             tunnels: self.tunnels.iter().filter_map(tunnel).collect(),
         }
+    }
+
+    /// Takes times later than `latest` as `latest`. Returns the newest of them, if there are any.
+    pub fn clamp(&mut self, latest: Timestamp) -> Option<Timestamp> {
+        let mut clamp = Clamp::to(latest);
+        self.clamp_by(&mut clamp);
+        clamp.beyond()
+    }
+
+    fn clamp_by(&mut self, clamp: &mut Clamp) {
+        self.segment.clamp(clamp);
+        self.couplings.values_mut().for_each(|coupling| coupling.clamp(clamp));
+        self.stations.values_mut().for_each(|station| station.clamp(clamp));
+        self.tunnels.values_mut().for_each(|tunnel| tunnel.facts.clamp_by(clamp));
     }
 
     /// Restores the invariants of facts from outside, and drops couplings and stations that cannot exist (I3), and

@@ -13,6 +13,7 @@ pub mod windows;
 
 mod binding;
 mod cards;
+mod clamp;
 mod classification;
 mod compact;
 mod coupling;

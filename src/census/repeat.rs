@@ -29,6 +29,13 @@ impl Repeat {
         Self((self.0 >> 1).min(other.0 >> 1) << 1 | (self.0 | other.0) & 1 | u32::from(apart))
     }
 
+    /// With minutes after that of `latest` taken as its minute.
+    #[must_use]
+    pub(super) fn clamp(self, latest: Timestamp) -> Self {
+        let latest = Self::once(latest);
+        if self == Self::NEVER || self.0 >> 1 < latest.0 >> 1 { self } else { latest }
+    }
+
     /// Whether two minutes showed it. Facts of older versions, which kept no minutes, count so.
     pub(super) const fn is_repeated(self) -> bool {
         self.0 & 1 == 1

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use serde::{Deserialize, Serialize};
 
 use super::address::Prefix;
+use super::clamp::Clamp;
 use super::exchange::{Exchange, Pending};
 use super::stretches::Stretches;
 use super::taught::{self, Taught, learn};
@@ -127,6 +128,17 @@ impl Segment {
             last_frame: self.last_frame.map(|last| last.min(as_of.plus(-1))),
             stretches: self.stretches.until(as_of),
             ..self.clone()
+        }
+    }
+
+    /// Takes times later than the latest instant as that instant.
+    pub(super) fn clamp(&mut self, clamp: &mut Clamp) {
+        for at in [&mut self.first_frame, &mut self.last_frame] {
+            *at = at.map(|t| clamp.at(t));
+        }
+        self.stretches.clamp(clamp);
+        for taught in self.sent.values_mut().chain(self.routers.values_mut()) {
+            taught.clamp(clamp);
         }
     }
 

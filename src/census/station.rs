@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::clamp::Clamp;
 use super::evidence::Field;
 use super::evidence_set::EvidenceSet;
 use super::time::{Timestamp, earliest};
@@ -51,6 +52,12 @@ impl Station {
         out.last_seen = out.last_seen.min(as_of.plus(-1));
         out.evidence.retain_before(as_of);
         Some(out)
+    }
+
+    /// Takes times later than the latest instant as that instant.
+    pub(super) fn clamp(&mut self, clamp: &mut Clamp) {
+        (self.first_seen, self.last_seen) = (clamp.at(self.first_seen), clamp.at(self.last_seen));
+        self.evidence.clamp(clamp);
     }
 
     /// The earliest instant about which `self` says more than `before`, except for `last_seen`; `None` if it says nothing

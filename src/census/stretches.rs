@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::clamp::Clamp;
 use super::time::{DAY, HOUR, Timestamp};
 
 /// A span without any frame that is at least this long ends a stretch (I11).
@@ -64,6 +65,14 @@ impl Stretches {
     /// Whether the bound was reached, so that a grace may be missing.
     pub fn is_full(&self) -> bool {
         self.0.len() >= KEPT
+    }
+
+    /// Takes times later than the latest instant as that instant.
+    pub(super) fn clamp(&mut self, clamp: &mut Clamp) {
+        let all: Vec<_> = self.iter().map(|(first, last)| (clamp.at(first), clamp.at(last))).collect();
+        if self.0.last_key_value().is_some_and(|(_, last)| *last > clamp.latest()) {
+            *self = all.into();
+        }
     }
 
     /// The stretches before `as_of`. A stretch that goes on is cut.

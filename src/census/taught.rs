@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::clamp::Clamp;
 use super::mac::MacAddr;
 use super::segment::LEARNED;
 use super::time::Timestamp;
@@ -12,6 +13,9 @@ use super::windows::Windows;
 
 /// The most MACs that are remembered as teachers of one thing; the smallest stay.
 const TEACHERS: usize = 4;
+
+/// The time of facts of older versions, which have none.
+const NO_TIME: Timestamp = Timestamp(i64::MAX);
 
 /// When something was taught, and by which MACs. Merging is a join.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -33,7 +37,7 @@ impl Taught {
 
     /// As facts of older versions have it, without time and teacher.
     fn unknown() -> Self {
-        Self { first: Timestamp(i64::MAX), windows: Windows::TWICE, by: Vec::new() }
+        Self { first: NO_TIME, windows: Windows::TWICE, by: Vec::new() }
     }
 
     pub(super) fn heard(&self) -> (Timestamp, Windows) {
@@ -49,6 +53,14 @@ impl Taught {
     pub(super) fn is_older_source(&self, other: &Self) -> bool {
         let age = |t: &Self| (t.windows.count(), Reverse(t.first));
         age(self) > age(other) && self.by.iter().any(|mac| !other.by.contains(mac))
+    }
+
+    /// Takes times later than the latest instant as that instant. Facts of older versions have no time.
+    pub(super) fn clamp(&mut self, clamp: &mut Clamp) {
+        if self.first != NO_TIME {
+            self.windows = self.windows.clamp(self.first, clamp.latest());
+            self.first = clamp.at(self.first);
+        }
     }
 
     /// Joins `other`; returns whether anything changed.

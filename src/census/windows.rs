@@ -76,6 +76,29 @@ impl Windows {
         }
     }
 
+    /// With times after `latest` taken as `latest`. `first` is the first time, as it was.
+    #[must_use]
+    pub(super) fn clamp(self, first: Timestamp, latest: Timestamp) -> Self {
+        if first >= latest {
+            return Self::ONCE;
+        }
+        match u32::try_from(window(latest).saturating_sub(window(first))) {
+            Ok(left @ 0..31) => {
+                let within = (1 << (left + 1)) - 1;
+                let beyond = match left {
+                    _ if self.0 & !within == 0 => 0,
+                    0 => u32::from(minute(first) != minute(latest)),
+                    left => 1 << left,
+                };
+                // Within the first window, which minutes were heard is not known: only whether there were two.
+                let kept = self.0 & within;
+                let is_one_minute = left == 0 && minute(first) == minute(latest);
+                Self(if is_one_minute { 0 } else { kept | beyond })
+            }
+            _ => self,
+        }
+    }
+
     /// The start of the first window in which it was heard, unlike `before`. `first` is the first time of both.
     pub(super) fn news(self, before: Self, first: Timestamp) -> Option<Timestamp> {
         match self.0 & !before.0 {

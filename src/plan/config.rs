@@ -12,8 +12,10 @@ use crate::cli::log::LogConfig;
 use crate::config::{ConfigError, complain, parse};
 use crate::plan::app::inventory::CountAt;
 use crate::plan::app::{AccessSettings, Settings};
+use crate::plan::connections::ConnectionLimits;
 use crate::plan::limits::Allowance;
 use crate::plan::oidc::{OidcSettings, Provider, ProviderError};
+use crate::plan::secret;
 use crate::plan::tls::{Given, Own, Source, TlsError};
 
 /// The whole file.
@@ -33,8 +35,19 @@ pub struct Config {
     pub census: CensusConfig,
     /// How many requests one caller may send.
     pub limits: Allowance,
+    /// How many connections may be open.
+    pub connections: ConnectionLimits,
+    pub metrics: MetricsConfig,
     pub oidc: OidcSettings,
     pub log: LogConfig,
+}
+
+/// `[metrics]`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsConfig {
+    /// The file with the token that reads `/metrics`; empty if clients on this machine do.
+    pub token_file: PathBuf,
 }
 
 /// `[tls]`.
@@ -85,11 +98,42 @@ impl Default for Config {
             public_url: String::new(),
             tls: TlsConfig::default(),
             trusted_proxies: Vec::new(),
+            metrics: MetricsConfig::default(),
             oidc: OidcSettings::default(),
             census: CensusConfig::default(),
             limits: Allowance::default(),
+            connections: ConnectionLimits::default(),
             log: LogConfig::default(),
         }
+    }
+}
+
+impl MetricsConfig {
+    /// The shortest token in characters.
+    const SHORTEST: usize = 16;
+
+    /// SHA-256 of the token in the file; `None` if no file is named. Only the service reads the file.
+    ///
+    /// # Errors
+    /// Why the file has no usable token.
+    pub fn token(&self) -> Result<Option<secret::Hash>, String> {
+        let file = self.token_file.display();
+        if self.token_file.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let text = std::fs::read_to_string(&self.token_file).map_err(|e| {
+            format!(
+                "cannot read {file}: {e}; let metrics.token_file name a file that the service's user can read"
+            )
+        })?;
+        let token = text.trim();
+        if token.len() < Self::SHORTEST || !token.bytes().all(|b| b.is_ascii_graphic()) {
+            let shortest = Self::SHORTEST;
+            return Err(format!(
+                "{file}: write one word of {shortest} visible ASCII characters or more, as metrics.token_file needs it"
+            ));
+        }
+        Ok(Some(secret::hash(token)))
     }
 }
 
@@ -141,9 +185,11 @@ impl Config {
             trusted_proxies: self.trusted_proxies.clone(),
             local_passwords: self.oidc.local_passwords,
             provider,
+            metrics_token: None,
         };
         let (count_at, policy) = (self.census.as_of, self.policy());
-        Ok(Settings { public_url, count_at, policy, allowance: self.limits, access, ..Settings::default() })
+        let (allowance, connections) = (self.limits, self.connections);
+        Ok(Settings { public_url, count_at, policy, allowance, connections, access, ..Settings::default() })
     }
 
     /// The folder of rule packs, if the file names one.
@@ -314,6 +360,19 @@ mod tests {
         let everywhere = config.url("0.0.0.0:8443".parse().unwrap());
         assert!(everywhere.starts_with("https://") && everywhere.ends_with(":8443"), "{everywhere}");
         assert!(host_name().is_none() || !everywhere.contains("0.0.0.0"), "{everywhere}");
+    }
+
+    #[test]
+    fn a_token_for_the_metrics_that_is_missing_or_too_short_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("token");
+        let of = || read(&format!("[metrics]\ntoken_file = {file:?}\n")).unwrap().metrics.token();
+        assert!(of().unwrap_err().contains("cannot read"));
+        std::fs::write(&file, "short\n").unwrap();
+        assert!(of().unwrap_err().contains("one word of 16"));
+        std::fs::write(&file, "0123456789abcdef\n").unwrap();
+        assert_eq!(of(), Ok(Some(secret::hash("0123456789abcdef"))));
+        assert_eq!(read("").unwrap().metrics.token(), Ok(None));
     }
 
     #[test]

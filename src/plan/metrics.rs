@@ -41,6 +41,14 @@ pub struct Metrics {
     rows: Counter<u64, AtomicU64>,
     devices: Family<DeviceLabels, Gauge>,
     jobs: Family<JobLabels, Counter<u64, AtomicU64>>,
+    dropped_answers: Counter<u64, AtomicU64>,
+    refused: Family<RefusedLabels, Counter<u64, AtomicU64>>,
+}
+
+/// Labels of the counter of what is refused because of a limit.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct RefusedLabels {
+    limit: &'static str,
 }
 
 impl Default for Metrics {
@@ -56,12 +64,23 @@ impl Default for Metrics {
         );
         let jobs = Family::default();
         registry.register("jobs", "Runs of the service's own jobs by result", jobs.clone());
+        let (dropped_answers, refused) = (Counter::default(), Family::default());
+        registry.register(
+            "idempotency_answers_dropped",
+            "Answers to requests with an Idempotency-Key that gave way to newer ones of the same person",
+            dropped_answers.clone(),
+        );
+        registry.register(
+            "refused",
+            "Connections, requests and event streams refused by limit",
+            refused.clone(),
+        );
         registry.register(
             "build",
             "The running version",
             Info::new([("version", env!("CARGO_PKG_VERSION"))]),
         );
-        Self { registry, uploads, rows, devices, jobs }
+        Self { registry, uploads, rows, devices, jobs, dropped_answers, refused }
     }
 }
 
@@ -76,6 +95,16 @@ impl Metrics {
     pub fn job(&self, job: &'static str, failed: bool) {
         let result = if failed { "failed" } else { "done" };
         self.jobs.get_or_create(&JobLabels { job, result }).inc();
+    }
+
+    /// Counts answers to requests with a key that gave way to newer ones.
+    pub fn dropped_answers(&self, number: u64) {
+        self.dropped_answers.inc_by(number);
+    }
+
+    /// Counts what a limit refused: a word from a fixed set.
+    pub fn refused(&self, limit: &'static str) {
+        self.refused.get_or_create(&RefusedLabels { limit }).inc();
     }
 
     /// Shows the numbers of a view.

@@ -13,6 +13,8 @@
 pub mod app;
 pub mod command;
 pub mod config;
+mod connection;
+pub mod connections;
 mod crash;
 pub mod demo;
 pub mod doctor;

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,29 +10,46 @@ use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use axum::serve::{Listener, ListenerExt as _};
+use axum::serve::Listener;
+use serde_json::json;
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
+use tokio::task::JoinSet;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 
+use super::connection;
+use super::connections::Connections;
 use super::http::{api, console};
-use crate::plan::app::{App, freshness};
+use crate::plan::app::{App, Settings, freshness};
 use crate::plan::http::problem::{Problem, ProblemType};
 
 /// How long one request may take, its body included. Endless answers begin within it.
 const REQUEST: Duration = Duration::from_secs(30);
 /// Seconds after which a request that took too long may be sent again.
 const AFTER_TIMEOUT: u64 = 10;
+/// Refusals of connections that are told at once; further connections are closed without a word.
+const REFUSED: usize = 64;
+/// How long a refusal may take.
+const TOLD: Duration = Duration::from_secs(1);
+/// Seconds after which a client whose connection is refused may connect again.
+const AFTER_REFUSAL: u64 = 5;
 /// How long a stop waits for requests that run.
 const GRACE: Duration = Duration::from_secs(10);
 
 /// What pages may load: their own files only, nothing inline, nothing from elsewhere.
 pub const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// For a year after their last visit, browsers reach this host over HTTPS only (RFC 6797). Other hosts of the domain may
+/// not speak it.
+const HSTS: &str = "max-age=31536000";
+
 /// All routes of the service.
 pub fn router(service: App) -> Router {
-    let routes = Router::new().merge(api::router(&service)).merge(console::router()).with_state(service);
+    let hsts = service.is_https().then(|| HeaderValue::from_static(HSTS));
+    let routes =
+        Router::new().merge(api::router(&service)).merge(console::router(&service)).with_state(service);
     let fixed = |name: &'static str, value: &'static str| {
         SetResponseHeaderLayer::if_not_present(HeaderName::from_static(name), HeaderValue::from_static(value))
     };
@@ -45,43 +63,83 @@ pub fn router(service: App) -> Router {
         .layer(fixed("referrer-policy", "same-origin"))
         .layer(fixed("x-content-type-options", "nosniff"))
         .layer(fixed("content-security-policy", CSP))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::STRICT_TRANSPORT_SECURITY,
+            move |_: &Response| hsts.clone(),
+        ))
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
 }
 
 /// Serves until `stop` resolves; then ends endless answers, waits for requests that run, and closes the store. The
-/// listener is a plain one, or a [`crate::plan::tls::TlsListener`].
+/// listener is a plain one, or a [`crate::plan::tls::TlsListener`]. Beyond the limits of connections, clients get 503.
 ///
 /// # Errors
-/// If the listener fails.
+/// None at present: a listener that fails to accept tries again.
 pub async fn serve(
-    listener: impl Listener<Addr = SocketAddr>,
+    mut listener: impl Listener<Addr = SocketAddr>,
     service: App,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let stopping = service.stopping.clone();
-    let mut stopped = service.stopping.subscribe();
-    let signal = async move {
-        stop.await;
-        stopping.send_replace(true);
-    };
-    let app = router(service.clone()).into_make_service_with_connect_info::<SocketAddr>();
-    // The tap does nothing itself: axum gives the peer's address only for its own listener types, and a tap is one.
-    let server = axum::serve(listener.tap_io(|_| {}), app).with_graceful_shutdown(signal);
-    let late = async {
-        // A connection that never ends must not hold up the stop.
-        let sender_lives = stopped.wait_for(|s| *s).await.is_ok();
-        if sender_lives {
-            tokio::time::sleep(GRACE).await;
+    let router = router(service.clone());
+    let Settings { connections, access, .. } = &service.settings;
+    let connections = Connections::new(*connections, access.trusted_proxies.clone());
+    let (mut running, mut refused) = (JoinSet::new(), JoinSet::new());
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            () = stop.as_mut() => break,
+            Some(_) = running.join_next() => {}
+            Some(_) = refused.join_next() => {}
+            (io, peer) = listener.accept() => match connections.admit(peer.ip()) {
+                Ok(place) => {
+                    let served = connection::serve(io, peer, router.clone(), service.stopping.subscribe());
+                    running.spawn(async move {
+                        served.await;
+                        drop(place);
+                    });
+                }
+                Err(limit) => {
+                    tracing::debug!("a connection of {peer} is refused: {}", limit.key());
+                    service.metrics.refused(limit.key());
+                    if refused.len() < REFUSED {
+                        refused.spawn(refuse(io));
+                    }
+                }
+            }
         }
-    };
-    let outcome = tokio::select! {
-        outcome = server => outcome,
-        () = late => Ok(()),
-    };
+    }
+    drop(listener);
+    service.stopping.send_replace(true);
+    // A connection that never ends must not hold up the stop.
+    let ended = async { while running.join_next().await.is_some() {} };
+    tokio::time::timeout(GRACE, ended).await.ok();
+    drop((running, refused));
     service.store.close().await;
-    outcome
+    Ok(())
+}
+
+/// Tells the client of a connection for which there is no place. It may not have sent its request yet.
+async fn refuse(mut io: impl AsyncWrite + Unpin) {
+    let kind = ProblemType::Busy;
+    let body = json!({
+        "type": format!("/problems/{}", kind.slug()),
+        "title": kind.title(),
+        "status": kind.status(),
+        "detail": format!("too many connections are open; connect again in {AFTER_REFUSAL} s"),
+    })
+    .to_string();
+    let answer = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: {AFTER_REFUSAL}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let told = async {
+        io.write_all(answer.as_bytes()).await?;
+        io.shutdown().await
+    };
+    // It is closed anyhow.
+    drop(tokio::time::timeout(TOLD, told).await);
 }
 
 /// Ends a request that takes too long, and marks an answer that does not count everything: `Age` (RFC 9111) has the

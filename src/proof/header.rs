@@ -9,7 +9,9 @@ use crate::billing::timeline::{Plan, PlanKind};
 use crate::census::{Census, Policy, Timestamp, time::rfc3339};
 
 /// The header's schema. It also prevents that a header's signature is taken for another one.
-pub const SNAPSHOT_SCHEMA: &str = "netcensus.snapshot/1";
+pub const SNAPSHOT_SCHEMA: &str = "netcensus.snapshot/2";
+/// The schema of headers without [`Header::trails`].
+pub(crate) const WITHOUT_TRAILS: &str = "netcensus.snapshot/1";
 
 /// The snapshot of a day without its leaves. The signed form is the compact JSON of these members in this order.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
@@ -52,6 +54,38 @@ pub struct Header {
     pub root: Digest,
     /// The version of the service that counted: another version may classify devices differently.
     pub version: String,
+    /// The heads of the audit trails when the snapshot was sealed. Headers of the schema `netcensus.snapshot/1` lack them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trails: Option<TrailHeads>,
+}
+
+/// The heads of the audit trails: no row up to them can be changed or lost without contradicting the header.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrailHeads {
+    /// That of the subscription.
+    pub subscription: TrailHead,
+    /// That of the installation: people, subscriptions, sign-ins.
+    pub installation: TrailHead,
+}
+
+/// The newest row of an audit trail.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TrailHead {
+    /// How many rows the trail has.
+    pub rows: u64,
+    /// The hash of the newest row; zeros without one.
+    #[schema(value_type = String)]
+    pub hash: Digest,
+}
+
+impl TrailHeads {
+    /// Whether both trails can have grown from `earlier`.
+    pub fn follow(&self, earlier: &Self) -> bool {
+        let pairs = [(self.subscription, earlier.subscription), (self.installation, earlier.installation)];
+        pairs.iter().all(|(now, then)| now.rows > then.rows || now == then)
+    }
 }
 
 /// The plan in effect.

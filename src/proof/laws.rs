@@ -80,9 +80,16 @@ fn seal(inventory: &Inventory, day: Day, after: Option<&Made>, revision: u64) ->
         root: tally.tree().root(),
         version: "0.1.0".into(),
         policy: policy.clone(),
+        trails: Some(trails(after.map_or(1, |a| a.header.number + 1))),
     };
     let signed = header.signed_form().unwrap();
     Made { header, signed, lines }
+}
+
+/// The heads of trails that grow by a row at each snapshot.
+fn trails(rows: u64) -> TrailHeads {
+    let head = TrailHead { rows, hash: Digest::of(&rows.to_be_bytes()) };
+    TrailHeads { subscription: head, installation: head }
 }
 
 /// The canonical form of a closed statement that follows `previous`.
@@ -236,6 +243,24 @@ fn what_is_signed_but_not_true_is_told() {
     assert!(matches!(check(&bundle(span, &[(&made, true), (&second, false)], &[])), Err(Fault::Leaves(_))));
     let again = seal(&small(), day(), Some(&made), 2);
     assert!(matches!(check(&bundle(span, &[(&made, true), (&again, true)], &[])), Err(Fault::Chain(_))));
+    // Audit trails that lost rows, or have others, between two days. Headers of the first schema have none.
+    let with = |schema: &str, trails: Option<TrailHeads>| {
+        let mut second = seal(&small(), day().plus(1), Some(&made), 0);
+        second.header.schema = schema.to_owned();
+        second.header.trails = trails;
+        second.signed = second.header.signed_form().unwrap();
+        check(&bundle(span, &[(&made, true), (&second, true)], &[]))
+            .map(|report| report.trails.as_deref().copied())
+    };
+    assert_eq!(with(SNAPSHOT_SCHEMA, Some(trails(1))).unwrap(), Some(trails(1)), "no row was added");
+    assert_eq!(with("netcensus.snapshot/1", None).unwrap(), Some(trails(1)));
+    let other = TrailHead { rows: 1, hash: Digest::of(b"other") };
+    for broken in [trails(0), TrailHeads { installation: other, ..trails(1) }] {
+        assert!(matches!(with(SNAPSHOT_SCHEMA, Some(broken)), Err(Fault::Chain(_))), "{broken:?}");
+    }
+    for (schema, heads) in [(SNAPSHOT_SCHEMA, None), ("netcensus.snapshot/1", Some(trails(2)))] {
+        assert!(with(schema, heads).unwrap_err().to_string().contains("schema"));
+    }
     // Statements that are out of order.
     let january = closed("1970-01", None);
     let february = closed("1970-02", Some(&january.1));

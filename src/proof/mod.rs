@@ -9,6 +9,7 @@
 //!
 //! A leaf is one line of JSON with the category and the verdict of one device; excluded devices have one too. The
 //! [`Header`] holds the numbers, the root of the Merkle tree (`tree`) over the leaves, and the hash of the previous header.
+//! It also holds the heads of the audit trails, so that rows which were written before it was sealed cannot be lost unseen.
 //! It is signed (`key`). Anybody with a bundle can recount it without the service. Anybody with one device's
 //! proof (`inclusion`) can check that the device is among those counted.
 //!
@@ -36,7 +37,7 @@ mod laws;
 
 pub use day::{Day, Due, Sealed, Span, due};
 pub use digest::Digest;
-pub use header::{Header, PlanInEffect, SNAPSHOT_SCHEMA};
+pub use header::{Header, PlanInEffect, SNAPSHOT_SCHEMA, TrailHead, TrailHeads};
 pub use inclusion::Inclusion;
 pub use key::{PublicKey, Signature, SigningKey};
 pub use leaf::Leaf;

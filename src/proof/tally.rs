@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::header::{Header, SNAPSHOT_SCHEMA};
+use super::header::{Header, SNAPSHOT_SCHEMA, WITHOUT_TRAILS};
 use super::leaf::Leaf;
 use super::tree::Tree;
 use crate::census::{Verdict, commitment};
@@ -124,7 +124,8 @@ impl Header {
     /// [`Untrue::Header`], for the first member that differs.
     pub fn is_consistent(&self) -> Result<(), Untrue> {
         let c = &self.census;
-        same("schema", self.schema.as_str(), SNAPSHOT_SCHEMA)?;
+        let schema = if self.trails.is_some() { SNAPSHOT_SCHEMA } else { WITHOUT_TRAILS };
+        same("schema", self.schema.as_str(), schema)?;
         same("as_of", self.as_of, self.day.end())?;
         same("previous", self.previous.is_some(), self.number > 1)?;
         same("number", self.number, self.number.max(1))?;

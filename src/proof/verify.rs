@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 use super::bundle::{BUNDLE_SCHEMA, Closing, HEADERS, LINE_BYTES, Opening, SnapshotRecord, StatementRecord};
 use super::day::{Day, Span};
 use super::digest::Digest;
-use super::header::Header;
+use super::header::{Header, TrailHeads};
 use super::inclusion::Inclusion;
 use super::leaf::Leaf;
 use super::tally::Tally;
@@ -45,6 +45,8 @@ pub struct BundleReport {
     pub leaves: u64,
     /// The closed statements of the months, each recomputed.
     pub statements: Vec<Statement>,
+    /// The heads of the audit trails that the newest header anchors.
+    pub trails: Option<Box<TrailHeads>>,
 }
 
 /// What the proof of a device shows.
@@ -106,7 +108,7 @@ fn file(lines: &mut Lines<impl BufRead>, trust: &TrustedSigner) -> Result<Verifi
             break;
         }
     }
-    let (headers, leaves) = (chain.headers, chain.leaves);
+    let (headers, leaves, trails) = (chain.headers, chain.leaves, chain.trails);
     Ok(Verified::Bundle(BundleReport {
         subscription: opening.subscription,
         signed_by: opening.key.fingerprint(),
@@ -116,6 +118,7 @@ fn file(lines: &mut Lines<impl BufRead>, trust: &TrustedSigner) -> Result<Verifi
         headers,
         leaves,
         statements: statements.into_iter().map(|(statement, _)| statement).collect(),
+        trails: trails.map(Box::new),
     }))
 }
 
@@ -126,6 +129,8 @@ struct Chain {
     newest: BTreeMap<Day, (Header, bool)>,
     headers: u64,
     leaves: u64,
+    /// The heads of the audit trails in the newest header that has them.
+    trails: Option<TrailHeads>,
 }
 
 impl Chain {
@@ -156,6 +161,14 @@ impl Chain {
         {
             return Err(Fault::Chain("the revisions of the day are not consecutive"));
         }
+        if let (Some(now), Some(then)) = (header.trails, self.trails)
+            && !now.follow(&then)
+        {
+            return Err(Fault::Chain(
+                "the audit trail of the header does not follow that of the one before it",
+            ));
+        }
+        self.trails = header.trails.or(self.trails);
         self.last = Some((header.number, Digest::of(signed.as_bytes())));
         self.headers = self.headers.saturating_add(1);
         if self.headers > HEADERS as u64 {

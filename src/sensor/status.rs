@@ -225,6 +225,7 @@ impl Status {
             spool_dropped: self.spool_dropped.load(Ordering::Relaxed),
             put_aside: feedback.put_aside,
             clock_skew: feedback.clock_skew,
+            clock_ahead: None,
             receipt: None,
         }
     }

@@ -63,6 +63,10 @@ pub struct Health {
     /// Seconds by which the plan service's clock was ahead of the sensor's at the last request; negative if it was behind.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock_skew: Option<i64>,
+    /// Set by the plan service: seconds by which the newest time in the upload was ahead of the service's clock, if it was
+    /// more than ten minutes. The service took those times as ten minutes ahead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_ahead: Option<u64>,
     /// The judgement on what was captured, if most of it was not understood (I13).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mostly_unread: Option<MostlyUnread>,
@@ -109,8 +113,16 @@ impl Upload {
     ///
     /// # Errors
     /// [`BadUpload`].
-    #[expect(clippy::disallowed_methods, reason = "the output is limited below")]
     pub fn decode(body: &[u8]) -> Result<Self, BadUpload> {
+        Ok(Self::decode_counted(body)?.0)
+    }
+
+    /// As [`Upload::decode`], with the number of bytes after decompression.
+    ///
+    /// # Errors
+    /// [`BadUpload`].
+    #[expect(clippy::disallowed_methods, reason = "the output is limited below")]
+    pub fn decode_counted(body: &[u8]) -> Result<(Self, usize), BadUpload> {
         if body.len() > COMPRESSED_BYTES {
             return Err(BadUpload::TooLarge);
         }
@@ -135,7 +147,7 @@ impl Upload {
             ));
         }
         upload.delta.normalise();
-        Ok(upload)
+        Ok((upload, json.len()))
     }
 }
 

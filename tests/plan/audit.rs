@@ -29,6 +29,7 @@ on_each_database! {
     the_trail_is_exported_whole_one_entry_a_line,
     an_unbroken_trail_is_verified_up_to_its_head,
     a_trail_that_lost_its_newest_row_is_found_by_the_head_that_was_seen,
+    a_trail_that_lost_a_row_which_a_snapshot_anchors_is_found_without_a_seen_head,
     a_trail_that_was_tampered_with_names_its_first_broken_row,
 }
 
@@ -186,6 +187,7 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
         write(M::DELETE, "/managed/{source}", &["s"], Value::Null),
         write(M::PUT, "/roles/{person}", &["new"], json!({"role": "R"})),
         write(M::DELETE, "/roles/{person}", &["new"], Value::Null).with_tag(),
+        write(M::POST, "/admin-grants/seen", &[], Value::Null),
         write(M::POST, "/sensors/tokens", &[], Value::Null),
         write(M::PATCH, "/sensors/{sensor}", &[&sensor], json!({"name": "edge-9"})).with_tag(),
         write(M::POST, "/sensors/{sensor}/revoke", &[&sensor], Value::Null),
@@ -358,6 +360,21 @@ async fn a_trail_that_lost_its_newest_row_is_found_by_the_head_that_was_seen(pla
     plan.tamper("DELETE FROM audit WHERE subscription = $1 AND number = 5").await;
     assert_eq!(plan.verify(None).await.unwrap().rows, 4, "without the head nobody can tell");
     assert_eq!(plan.verify(Some((5, good.head))).await, Err(BrokenTrail::OtherHead(5)));
+}
+
+async fn a_trail_that_lost_a_row_which_a_snapshot_anchors_is_found_without_a_seen_head(plan: Plan) {
+    create_enrolment_tokens(&plan, 5).await;
+    plan.set_time("2026-11-23T00:10:00Z");
+    plan.post("/snapshots/2026-11-22", Value::Null).await.succeeds(201);
+    let sealed = plan.get("/snapshots/2026-11-22").await;
+    let good = plan.verify(None).await.unwrap();
+    assert_eq!((good.rows, &sealed["header"]["trails"]["subscription"]["rows"]), (6, &json!(5)));
+    let installation = plan.store.verify_trail(None, None).await.unwrap();
+    let anchored = &sealed["header"]["trails"]["installation"];
+    assert_eq!(anchored["hash"], hex::encode(installation.unwrap().head));
+    plan.tamper("DELETE FROM audit WHERE subscription = $1 AND number > 4").await;
+    let lost = BrokenTrail::Anchor { day: "2026-11-22".to_owned(), number: 5 };
+    assert_eq!(plan.verify(None).await, Err(lost));
 }
 
 async fn a_trail_that_was_tampered_with_names_its_first_broken_row(plan: Plan) {

@@ -10,9 +10,9 @@ use netcensus::plan::store::{Arrival, Receipt, Replica, Store, StoreError};
 use netcensus::wire::Upload;
 use proptest::prelude::*;
 
-use crate::support::Backend;
 use crate::support::seen::upload_of;
 use crate::support::store::Stored;
+use crate::support::{Backend, HOUR};
 
 /// A sighting: MAC address, host, second, sign, what the device said.
 type Sighting = (u8, u8, i64, usize, u8);
@@ -36,14 +36,17 @@ fn zone(seen: &[Sighting]) -> Zone {
     zone
 }
 
+/// When the trial began: shortly before the facts are seen, so that no clock is ahead.
+const BEGUN: Timestamp = Timestamp::from_secs(1_795_000_000);
+
 async fn stored(backend: Backend, dir: &tempfile::TempDir) -> Stored {
-    Stored::with_trial(backend, dir.path(), Timestamp(0)).await
+    Stored::with_trial(backend, dir.path(), BEGUN).await
 }
 
 impl Stored {
     async fn ingest(&self, upload: &Upload, replica: &Replica) -> Result<Receipt, StoreError> {
         let (sid, sensor) = (&self.sid, &self.sensor.id);
-        let done = self.store.ingest(sid, sensor, upload.clone(), [0; 32], replica, Timestamp(1)).await?;
+        let done = self.store.ingest(sid, sensor, upload.clone(), [0; 32], replica, BEGUN.plus(HOUR)).await?;
         Ok(done.receipt)
     }
 

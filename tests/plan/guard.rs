@@ -18,7 +18,8 @@ on_each_database! {
     everybody_may_call_exactly_what_the_matrix_says,
     a_token_with_a_role_has_no_other_rights_of_its_person,
     a_token_for_one_subscription_sees_no_other,
-    a_token_creates_no_token_with_more_rights,
+    a_token_with_limits_neither_sees_nor_changes_the_account_of_its_person,
+    a_token_creates_no_token_that_lives_longer,
 }
 
 /// Somebody who calls the service, and what they present.
@@ -89,7 +90,9 @@ fn every_operation_says_who_may_call_it() {
         assert!(operation.access.is_some(), "{} {}", operation.method, operation.path);
     }
     let used: BTreeSet<&str> = all().iter().map(|o| o.access.unwrap().key()).collect();
-    for access in [Access::Account, Access::Sensor, Access::Enrolment, Access::Action(Action::View)] {
+    for access in
+        [Access::Account, Access::SignedIn, Access::Sensor, Access::Enrolment, Access::Action(Action::View)]
+    {
         assert!(used.contains(access.key()), "{}", access.key());
     }
 }
@@ -124,7 +127,7 @@ fn check(answer: &Answer, access: Access, caller: &Caller, on_one: bool, what: &
         Access::Sensor => assert_eq!(problem, (401, "bad-sensor-key"), "{what}"),
         Access::Enrolment => assert_eq!(problem, (400, "invalid-request"), "{what}"),
         _ if !caller.known => assert_eq!(problem, (401, "unauthenticated"), "{what}"),
-        Access::Account => assert!(let_in, "{what}"),
+        Access::Account | Access::SignedIn => assert!(let_in, "{what}"),
         Access::Action(action) => {
             // Only a global admin has a role on the installation as a whole.
             let role = caller.role.filter(|role| on_one || *role == Role::GlobalAdmin);
@@ -176,22 +179,40 @@ async fn a_token_for_one_subscription_sees_no_other(plan: Plan) {
     send(plan.api_as(&one, Method::GET, &timeline)).await.fails(404, "not-found");
     let seen = send(plan.api_as(&one, Method::GET, "/subscriptions")).await.body;
     assert_eq!(seen["subscriptions"].as_array().unwrap().len(), 1);
-    let beyond = json!({"name": "x", "subscription": fabrikam, "days": 1});
-    plan.api(&one, Method::POST, "/account/tokens", beyond).await.fails(404, "not-found");
 }
 
-async fn a_token_creates_no_token_with_more_rights(plan: Plan) {
+async fn a_token_with_limits_neither_sees_nor_changes_the_account_of_its_person(plan: Plan) {
     let reader = NewToken { role: Some(Role::Reader), ..NewToken::default() };
-    let (_, reader) = plan.create_token("owner", reader).await;
-    for wider in [
-        json!({"name": "x"}),
-        json!({"name": "x", "role": "SA"}),
-        json!({"name": "x", "role": "R", "days": 91}),
-    ] {
-        plan.api(&reader, Method::POST, "/account/tokens", wider).await.fails(403, "wider-token");
+    let one = NewToken { subscription: Some(plan.sid.to_string()), ..NewToken::default() };
+    for limited in [reader, one] {
+        let (_, limited) = plan.create_token("owner", limited).await;
+        for Guarded { method, path, .. } in all().into_iter().filter(|o| o.access == Some(Access::Account)) {
+            let request = plan.client.request(method, url(&plan, &path, "0")).bearer_auth(&limited);
+            let refused = send(request.json(&json!({}))).await.fails(403, "not-permitted");
+            assert!(refused["detail"].as_str().unwrap().starts_with("this token is limited"), "{refused}");
+        }
+        for path in ["/account", "/account/tokens", "/account/password"] {
+            let form = "name=x&current=a&new=b";
+            let post =
+                plan.client.post(format!("{}{path}", plan.url)).header("sec-fetch-site", "same-origin");
+            let post = post.bearer_auth(&limited).header(header::CONTENT_TYPE, FORM).body(form);
+            let page = if path == "/account" {
+                Page::read(plan.client.get(format!("{}{path}", plan.url)).bearer_auth(&limited)).await
+            } else {
+                Page::read(post).await
+            };
+            page.assert(403, "this token is limited");
+        }
     }
+    assert!(!plan.installation_trail_of("denied").await.is_empty(), "what it tried to change is recorded");
+}
+
+async fn a_token_creates_no_token_that_lives_longer(plan: Plan) {
+    let (_, short) = plan.create_token("owner", NewToken { days: Some(2), ..NewToken::default() }).await;
+    let longer = json!({"name": "x", "days": 3});
+    plan.api(&short, Method::POST, "/account/tokens", longer).await.fails(403, "wider-token");
     let narrower = json!({"name": "x", "role": "R", "subscription": plan.sid, "days": 1});
-    plan.api(&reader, Method::POST, "/account/tokens", narrower).await.succeeds(201);
+    plan.api(&short, Method::POST, "/account/tokens", narrower).await.succeeds(201);
 }
 
 /// The console's routes that change something, as its router names them.

@@ -30,12 +30,15 @@ mod histories;
 mod lists;
 mod managed;
 mod oidc;
+#[cfg(feature = "failpoints")]
+mod overload;
 mod plans;
 mod snapshot_commands;
 mod snapshots;
 mod statements;
 mod stores;
 mod support;
+mod tenants;
 mod tls;
 mod uploads;
 mod vectors;

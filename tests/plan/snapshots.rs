@@ -130,7 +130,7 @@ async fn a_snapshot_has_the_numbers_of_the_end_of_its_day(plan: Plan) {
     plan.upload(&sensor, &late).await.succeeds(201);
     plan.run_jobs_at("2026-11-23T00:10:00Z").await;
     let header = plan.snapshot("2026-11-22").await;
-    let header = masked(header, &["subscription", "root", "previous", "rules"]);
+    let header = masked(header, &["subscription", "root", "previous", "rules", "trails"]);
     insta::assert_json_snapshot!("header_of_a_snapshot", header);
     let leaves = plan.text("/snapshots/2026-11-22/leaves").await;
     let leaves: Vec<Leaf> = leaves.lines().map(|line| Leaf::read(line).unwrap()).collect();

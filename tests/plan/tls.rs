@@ -75,6 +75,7 @@ async fn the_service_speaks_tls_to_clients_that_trust_its_certificate() {
     let answer = client.get(format!("{}/readyz", secure.url)).send().await.unwrap();
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-security-policy"], server::CSP);
+    assert_eq!(answer.headers()["strict-transport-security"], "max-age=31536000");
     let plain = client.get(format!("{}/readyz", secure.url.replace("https", "http"))).send().await;
     assert!(plain.is_err(), "plain HTTP is not answered");
     let stranger = netcensus::tls::client().no_proxy().build().unwrap();

@@ -133,7 +133,7 @@ def verdict(leaf, header):
 def header_holds(header, key, signature):
     signed(key, text(header).encode(), unhex(signature, 64))
     census = header['census']
-    need(header['schema'] == 'netcensus.snapshot/1', 'schema')
+    need(header['schema'] == f"netcensus.snapshot/{2 if 'trails' in header else 1}", 'schema')
     end = datetime.date.fromisoformat(header['day']) + datetime.timedelta(days=1)
     need(header['as_of'] == f'{end}T00:00:00Z', 'as_of')
     need(census['billable'] == census['network'] + census['iot'], 'billable')
@@ -186,7 +186,7 @@ def bundle(lines, data):
     opening = read(lines[0])
     need(opening['schema'] == 'netcensus.bundle/1', 'schema')
     key = unhex(opening['key'], 32)
-    last, newest, at = None, {}, 1
+    last, newest, at, trails = None, {}, 1, {}
     while lines[at].startswith('{"snapshot":'):
         entry = read(lines[at])
         header, at = entry['snapshot'], at + 1
@@ -194,6 +194,10 @@ def bundle(lines, data):
         need(header['subscription'] == opening['subscription'], 'subscription')
         need(last is None or (header['number'], header['previous']) == last, 'chain')
         last = header['number'] + 1, sha(text(header).encode()).hex()
+        for name, head in header.get('trails', {}).items():
+            then = trails.get(name, head)
+            need(head['rows'] > then['rows'] or head == then, 'trails')
+            trails[name] = head
         if entry['leaves']:
             recount(header, lines[at:at + header['size']])
             at += header['size']

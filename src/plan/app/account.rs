@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{App, Caller, Refusal};
+use super::{App, Own, Refusal};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::permission::Role;
 use crate::plan::store::{AccessRefusal, CredentialEntry, CredentialKind, NewToken, Person, StoreError};
@@ -64,8 +64,8 @@ pub struct CreatedToken {
 }
 
 /// Who the caller is.
-pub fn show(caller: Caller) -> Account {
-    let holder = caller.holder;
+pub fn show(caller: &Own) -> Account {
+    let holder = caller.holder.clone();
     Account {
         person: holder.person,
         role: holder.scope.role,
@@ -78,8 +78,8 @@ pub fn show(caller: Caller) -> Account {
 ///
 /// # Errors
 /// [`Refusal::TooMany`], [`Refusal::NoPasswords`], a wrong or unusable password, or the store's.
-pub async fn change_password(app: &App, caller: &Caller, change: &PasswordChange) -> Result<(), Refusal> {
-    app.attempt(Some(&caller.person.name), &caller.by)?;
+pub async fn change_password(app: &App, caller: &Own, change: &PasswordChange) -> Result<(), Refusal> {
+    app.attempt(Some(&caller.person.name), Some(&caller.holder.id), &caller.by)?;
     app.passwords_accepted()?;
     let _permit = app.hashers.acquire().await;
     let (name, now) = (&caller.person.name, app.now());
@@ -92,13 +92,13 @@ pub async fn change_password(app: &App, caller: &Caller, change: &PasswordChange
 }
 
 /// Whether the caller has a password that they can change.
-pub async fn has_password(app: &App, caller: &Caller) -> Result<bool, Refusal> {
+pub async fn has_password(app: &App, caller: &Own) -> Result<bool, Refusal> {
     let accepted = app.settings.access.local_passwords;
     Ok(accepted && app.store.person(&caller.person.name).await?.has_password)
 }
 
 /// The caller's sessions.
-pub async fn sessions(app: &App, caller: &Caller) -> Result<Sessions, Refusal> {
+pub async fn sessions(app: &App, caller: &Own) -> Result<Sessions, Refusal> {
     let kind = CredentialKind::Session;
     let sessions = app.store.credentials(kind, &caller.person.name, app.now()).await?;
     let current = (caller.kind == kind).then(|| caller.holder.id.clone());
@@ -106,22 +106,22 @@ pub async fn sessions(app: &App, caller: &Caller) -> Result<Sessions, Refusal> {
 }
 
 /// The caller's API tokens.
-pub async fn tokens(app: &App, caller: &Caller) -> Result<Tokens, Refusal> {
+pub async fn tokens(app: &App, caller: &Own) -> Result<Tokens, Refusal> {
     let tokens = app.store.credentials(CredentialKind::Token, &caller.person.name, app.now()).await?;
     Ok(Tokens { tokens })
 }
 
 /// Ends a session of the caller.
-pub async fn end_session(app: &App, caller: &Caller, id: &str) -> Result<(), Refusal> {
+pub async fn end_session(app: &App, caller: &Own, id: &str) -> Result<(), Refusal> {
     end(app, caller, CredentialKind::Session, id).await
 }
 
 /// Revokes an API token of the caller.
-pub async fn revoke_token(app: &App, caller: &Caller, id: &str) -> Result<(), Refusal> {
+pub async fn revoke_token(app: &App, caller: &Own, id: &str) -> Result<(), Refusal> {
     end(app, caller, CredentialKind::Token, id).await
 }
 
-async fn end(app: &App, caller: &Caller, kind: CredentialKind, id: &str) -> Result<(), Refusal> {
+async fn end(app: &App, caller: &Own, kind: CredentialKind, id: &str) -> Result<(), Refusal> {
     Ok(app.store.end_credential(kind, &caller.person.name, id, &caller.by, app.now()).await?)
 }
 
@@ -129,7 +129,7 @@ async fn end(app: &App, caller: &Caller, kind: CredentialKind, id: &str) -> Resu
 ///
 /// # Errors
 /// [`Refusal::Hidden`] for a subscription on which the caller has no role, or the store's.
-pub async fn create_token(app: &App, caller: &Caller, new: &NewToken) -> Result<CreatedToken, Refusal> {
+pub async fn create_token(app: &App, caller: &Own, new: &NewToken) -> Result<CreatedToken, Refusal> {
     if let Some(id) = &new.subscription {
         let hidden = || Refusal::hidden("subscription", id);
         let known = id.parse().map_err(|_| hidden())?;

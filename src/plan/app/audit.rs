@@ -18,6 +18,9 @@ pub struct TrailPage {
     pub entries: Vec<AuditEntry>,
     /// The `before` of the next page; null on the last page.
     pub next: Option<i64>,
+    /// Refused requests that are only counted: the trail takes 200 rows of each kind of refusal in 24 hours. The next row
+    /// has their number.
+    pub unrecorded: i64,
 }
 
 /// The proof that somebody may view a trail; it names the trail.
@@ -60,7 +63,8 @@ pub async fn page(
         }
         _ => false,
     };
-    Ok(TrailPage { entries, next: last.filter(|_| more) })
+    let unrecorded = app.store.unrecorded(may.trail()).await?;
+    Ok(TrailPage { entries, next: last.filter(|_| more), unrecorded })
 }
 
 /// Recomputes the chain of hashes. `seen` is a row and its hash that an earlier run found: without it, the loss of the newest

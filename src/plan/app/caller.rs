@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use super::{App, Refusal};
-use crate::plan::permission::{Action, Permission, Role, View};
+use crate::plan::permission::{Action, Permission, Role, TokenScope, View};
 use crate::plan::store::{By, CredentialKind, Holder, Person, StoreError, Subscription};
 use crate::wire::SubscriptionId;
 
@@ -39,6 +39,18 @@ pub struct May<A: Permission> {
 pub struct MayHere<A: Permission> {
     pub by: By,
     action: PhantomData<A>,
+}
+
+/// The proof that a caller may see and change their own account: password, sessions, tokens. [`Caller::own`] gives it.
+#[derive(Clone, Debug)]
+pub struct Own(Caller);
+
+impl std::ops::Deref for Own {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.0
+    }
 }
 
 impl<A: Permission> May<A> {
@@ -130,6 +142,20 @@ impl Caller {
     pub async fn may_here<A: Permission>(&self, app: &App) -> Result<MayHere<A>, Refusal> {
         self.may_do_here(app, A::ACTION).await?;
         Ok(MayHere::checked(self.by.clone()))
+    }
+
+    /// The proof that the caller may see and change their own account. A token that is limited to a role or a subscription
+    /// gives none: who finds such a token must not get at the rest. If the request changes something, the installation's
+    /// audit trail records the denial.
+    ///
+    /// # Errors
+    /// [`Refusal::LimitedToken`], or the store's.
+    pub async fn own(self, app: &App) -> Result<Own, Refusal> {
+        if self.holder.scope == TokenScope::default() {
+            return Ok(Own(self));
+        }
+        self.record_denial(app, None, "account").await?;
+        Err(Refusal::LimitedToken)
     }
 
     /// As [`Caller::may_here`], for an action that is only known at run time.

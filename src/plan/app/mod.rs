@@ -7,6 +7,7 @@
 pub mod account;
 pub mod attempts;
 pub mod audit;
+pub mod browser;
 pub mod bundling;
 mod caller;
 pub mod census;
@@ -23,6 +24,7 @@ pub mod managed;
 pub mod people;
 pub mod plans;
 pub mod prices;
+pub mod readiness;
 mod refusal;
 pub mod roles;
 pub mod sealing;
@@ -30,8 +32,10 @@ pub mod sensors;
 pub mod sign_in;
 pub mod snapshots;
 pub mod statements;
+pub mod streams;
 pub mod subscriptions;
 pub mod suspicion;
+pub mod upload_bytes;
 pub mod uploads;
 pub mod zones;
 
@@ -41,7 +45,7 @@ use std::sync::{Arc, OnceLock};
 use tokio::sync::{Semaphore, watch};
 
 use self::attempts::Attempts;
-pub use self::caller::{Caller, May, MayHere};
+pub use self::caller::{Caller, May, MayHere, Own};
 use self::inventory::{Changed, Check, CountAt, Inventories, Patience, Served, SharedClassifier, View};
 pub use self::refusal::Refusal;
 use self::suspicion::Suspicions;
@@ -50,6 +54,7 @@ use crate::census::{Decisions, Policy, Prefix, Timestamp};
 use crate::change::ChangeRequest;
 use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
+use crate::plan::connections::ConnectionLimits;
 use crate::plan::limits::{Allowance, Limits};
 use crate::plan::metrics::Metrics;
 use crate::plan::oidc::Provider;
@@ -79,6 +84,8 @@ pub struct Settings {
     pub patience: Patience,
     /// How many requests one caller may send.
     pub allowance: Allowance,
+    /// How many connections may be open.
+    pub connections: ConnectionLimits,
     /// The certificate, if the service itself speaks TLS.
     pub tls: Option<Tls>,
     /// How people sign in.
@@ -94,11 +101,13 @@ pub struct AccessSettings {
     pub local_passwords: bool,
     /// The identity provider, if one is configured.
     pub provider: Option<Arc<Provider>>,
+    /// SHA-256 of the token that reads the metrics. Without one, clients on this machine do.
+    pub metrics_token: Option<crate::plan::secret::Hash>,
 }
 
 impl Default for AccessSettings {
     fn default() -> Self {
-        Self { trusted_proxies: Vec::new(), local_passwords: true, provider: None }
+        Self { trusted_proxies: Vec::new(), local_passwords: true, provider: None, metrics_token: None }
     }
 }
 
@@ -129,6 +138,12 @@ pub struct Inner {
     finding_pace: findings::Pace,
     /// Bounds the uploads that wait to be stored.
     pub(super) uploads: uploads::Queue,
+    /// Bounds the bytes of these uploads.
+    pub upload_bytes: upload_bytes::UploadBytes,
+    /// Bounds event streams.
+    pub streams: streams::Streams,
+    /// The newest attempt to write to the database.
+    pub(super) readiness: readiness::Readiness,
     /// Bounds decoding.
     pub decoders: Arc<Semaphore>,
     /// Bounds hashing of passwords.
@@ -195,6 +210,9 @@ impl App {
             suspicions: Suspicions::default(),
             finding_pace: findings::Pace::default(),
             uploads: uploads::Queue::default(),
+            upload_bytes: upload_bytes::UploadBytes::default(),
+            streams: streams::Streams::default(),
+            readiness: readiness::Readiness::default(),
             decoders: Arc::new(Semaphore::new(DECODERS)),
             hashers: Semaphore::new(HASHERS),
             estimators: Semaphore::new(ESTIMATORS),
@@ -224,6 +242,11 @@ impl App {
     /// The classification rules cannot be loaded.
     pub fn classifier(&self) -> Result<&SharedClassifier, RuleError> {
         Ok(&self.counting()?.classifier)
+    }
+
+    /// Whether clients reach the service over HTTPS: its own, or that of a proxy in front of it.
+    pub fn is_https(&self) -> bool {
+        self.settings.tls.is_some() || self.settings.public_url.starts_with("https://")
     }
 
     /// The present.

@@ -28,6 +28,14 @@ pub enum Refusal {
         /// The person may; their token may not.
         by_token: bool,
     },
+    /// Only an owner of the subscription may.
+    #[error("only an owner of the subscription confirms this; ask one of them")]
+    OwnersOnly,
+    /// A token with limits does not reach its holder's account.
+    #[error(
+        "this token is limited to a role or a subscription, so it does not reach its holder's account; sign in, or use a token without limits"
+    )]
+    LimitedToken,
     /// It does not exist, or the caller may not see it: they are not told which.
     #[error("there is no {what} '{id}', or you may not see it")]
     Hidden { what: &'static str, id: String },
@@ -64,6 +72,12 @@ pub enum Refusal {
     /// The service has as much of this to do as it takes at once. It may be asked again after some seconds.
     #[error("{what}; try again in {seconds} s")]
     Busy { what: &'static str, seconds: u64 },
+    /// A session has as many event streams as it may.
+    #[error("this session has {0} event streams open, which is the limit; close a page of the console")]
+    Streams(usize),
+    /// The database cannot be written to.
+    #[error("the database is not ready to write; the service's log has the cause")]
+    NotReady,
     /// A one-time link is not valid.
     #[error(
         "the link is unknown, used or expired; restart the service: it prints a new link while it has no administrator"

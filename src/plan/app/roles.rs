@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{App, May, Refusal};
-use crate::plan::permission::{BindRoles, Role};
-use crate::plan::store::{Expected, RoleBinding};
+use crate::plan::permission::{BindRoles, Role, View};
+use crate::plan::store::{AdminGrant, Expected, RoleBinding};
 
 /// Who has a role.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -21,6 +21,34 @@ pub struct NewRole {
     /// R reader, SA security admin, C contributor or O owner.
     #[schema(value_type = String)]
     pub role: Role,
+}
+
+/// The roles that global admins gave, and no owner has seen yet.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AdminGrants {
+    /// The newest first.
+    pub grants: Vec<AdminGrant>,
+}
+
+/// The roles that global admins who do not own the subscription gave, and no owner has seen yet.
+pub async fn admin_grants(app: &App, may: &May<BindRoles>) -> Result<AdminGrants, Refusal> {
+    Ok(AdminGrants { grants: app.store.admin_grants(may.id()).await? })
+}
+
+/// How many such roles there are.
+pub async fn unseen_grants(app: &App, may: &May<View>) -> Result<usize, Refusal> {
+    Ok(app.store.admin_grants(may.id()).await?.len())
+}
+
+/// Confirms that an owner has seen them. Global admins do not confirm what global admins did.
+///
+/// # Errors
+/// [`Refusal::OwnersOnly`], or the store's.
+pub async fn see_admin_grants(app: &App, may: &May<BindRoles>) -> Result<(), Refusal> {
+    if !may.roles.contains(&Role::Owner) {
+        return Err(Refusal::OwnersOnly);
+    }
+    Ok(app.store.see_admin_grants(may.id(), &may.by, app.now()).await?)
 }
 
 /// Everybody who has a role on the subscription.

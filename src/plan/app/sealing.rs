@@ -145,6 +145,7 @@ impl App {
             size: counted.size,
             root: counted.root,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            trails: None,
         };
         let after = newest.as_ref().map(|n| n.header.revision);
         if let Some(same) = newest.filter(|n| n.header.counts_as(&header)) {

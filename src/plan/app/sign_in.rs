@@ -1,6 +1,7 @@
 //! Signing in: by password, by one-time link, by the identity provider; and the first administrator.
 
-use super::{App, Caller, Refusal};
+use super::attempts::Trier;
+use super::{App, Caller, Refusal, browser};
 use crate::plan::oidc::{GroupSetting, Identity, Provider};
 use crate::plan::permission::Role;
 use crate::plan::store::{By, CredentialKind, ExternalPerson, GroupRole, Issued, Person, StoreError};
@@ -28,12 +29,13 @@ pub struct Begun {
 }
 
 impl App {
-    /// Takes an attempt to sign in, or to guess a password, from the limit.
+    /// Takes an attempt to sign in, or to guess a password, from the limit. `known` is the id of a browser or a session
+    /// that is known to be the account's.
     ///
     /// # Errors
     /// [`Refusal::TooMany`].
-    pub(super) fn attempt(&self, account: Option<&str>, by: &By) -> Result<(), Refusal> {
-        self.attempts.take(account, by.address).map_err(Refusal::TooMany)
+    pub(super) fn attempt(&self, account: Option<&str>, known: Option<&str>, by: &By) -> Result<(), Refusal> {
+        self.attempts.take(Trier { account, address: by.address, known }).map_err(Refusal::TooMany)
     }
 
     /// Refuses passwords if the configuration does.
@@ -46,19 +48,34 @@ impl App {
     }
 }
 
-/// Signs a person in by password; none if the name or the password is wrong.
+/// A person who has just signed in.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    pub person: Person,
+    pub session: Issued,
+    /// By what the browser is known from now on; see [`browser`].
+    pub marker: String,
+}
+
+/// Signs a person in by password; none if the name or the password is wrong. `marker` is the one that the browser brings.
 ///
 /// # Errors
 /// [`Refusal::NoPasswords`], [`Refusal::TooMany`], or the store's.
-pub async fn by_password(app: &App, name: &str, password: &str, by: &By) -> Result<Option<Issued>, Refusal> {
+pub async fn by_password(
+    app: &App,
+    name: &str,
+    password: &str,
+    marker: Option<&str>,
+    by: &By,
+) -> Result<Option<SignedIn>, Refusal> {
     app.passwords_accepted()?;
-    app.attempt(Some(name), by)?;
+    app.attempt(Some(name), browser::known(app, name, marker).await?, by)?;
     let person = {
         let _permit = app.hashers.acquire().await;
         app.store.sign_in(name, password).await?
     };
     match person {
-        Some(person) => Ok(Some(session(app, &person, "password", by).await?)),
+        Some(person) => Ok(Some(session(app, person, "password", by).await?)),
         None => {
             app.store.audit_failed_sign_in(name, by, app.now()).await?;
             Ok(None)
@@ -70,9 +87,9 @@ pub async fn by_password(app: &App, name: &str, password: &str, by: &By) -> Resu
 ///
 /// # Errors
 /// [`Refusal::BadLink`], or the store's.
-pub async fn by_link(app: &App, link: &str, by: &By) -> Result<Issued, Refusal> {
+pub async fn by_link(app: &App, link: &str, by: &By) -> Result<SignedIn, Refusal> {
     let person = app.store.redeem_login(link, app.now()).await?.ok_or(Refusal::BadLink)?;
-    session(app, &person, "link", by).await
+    session(app, person, "link", by).await
 }
 
 /// Whether the service has no administrator yet.
@@ -93,13 +110,13 @@ pub async fn check_setup_link(app: &App, link: &str) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// [`Refusal::BadLink`], an unusable name or password, or the store's.
-pub async fn set_up(app: &App, link: &str, name: &str, password: &str, by: &By) -> Result<Issued, Refusal> {
+pub async fn set_up(app: &App, link: &str, name: &str, password: &str, by: &By) -> Result<SignedIn, Refusal> {
     let made = {
         let _permit = app.hashers.acquire().await;
         app.store.set_up(link, name, password, by, app.now()).await
     };
     match made {
-        Ok(person) => session(app, &person, "setup", by).await,
+        Ok(person) => session(app, person, "setup", by).await,
         Err(StoreError::NotFound { .. }) => Err(Refusal::BadLink),
         Err(error) => Err(error.into()),
     }
@@ -120,7 +137,7 @@ pub async fn out(app: &App, caller: &Caller) -> Result<(), Refusal> {
 /// [`Refusal::NoProvider`], [`Refusal::TooMany`], [`Refusal::Provider`], or the store's.
 pub async fn begin(app: &App, by: &By) -> Result<Begun, Refusal> {
     let provider = app.provider()?;
-    app.attempt(None, by)?;
+    app.attempt(None, None, by)?;
     let begun = provider.begin(app.now()).await?;
     app.store.keep_sign_in(&begun.state, &begun.pending, app.now()).await?;
     Ok(Begun { url: begun.url.to_string(), state: begun.state })
@@ -131,9 +148,9 @@ pub async fn begin(app: &App, by: &By) -> Result<Begun, Refusal> {
 ///
 /// # Errors
 /// [`Refusal::NoProvider`], [`Refusal::TooMany`], [`Refusal::SignIn`], [`Refusal::Provider`], or the store's.
-pub async fn complete(app: &App, returned: Returned, by: &By) -> Result<(Person, Issued), Refusal> {
+pub async fn complete(app: &App, returned: Returned, by: &By) -> Result<SignedIn, Refusal> {
     let provider = app.provider()?;
-    app.attempt(None, by)?;
+    app.attempt(None, None, by)?;
     let identity = match identity(app, provider, returned).await {
         Ok(identity) => identity,
         Err(refusal) => {
@@ -146,12 +163,13 @@ pub async fn complete(app: &App, returned: Returned, by: &By) -> Result<(Person,
     let Identity { issuer, subject, name, email, .. } = identity;
     let external = ExternalPerson { issuer, subject, name, email };
     let person = app.store.admit(&external, &roles, by, now).await?;
-    let session = app.store.begin_session(&person.name, "identity provider", by, now).await?;
-    Ok((person, session))
+    session(app, person, "identity provider", by).await
 }
 
-async fn session(app: &App, person: &Person, how: &str, by: &By) -> Result<Issued, Refusal> {
-    Ok(app.store.begin_session(&person.name, how, by, app.now()).await?)
+async fn session(app: &App, person: Person, how: &str, by: &By) -> Result<SignedIn, Refusal> {
+    let session = app.store.begin_session(&person.name, how, by, app.now()).await?;
+    let marker = browser::mark(app, &person.name).await?;
+    Ok(SignedIn { person, session, marker })
 }
 
 /// The identity that the provider vouches for, if the browser, the state and the provider's answer belong together.

@@ -8,8 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::sensors::note_suspicion;
 use super::suspicion::Suspicion;
+use super::upload_bytes::HeldBytes;
 use super::{App, Refusal};
 use crate::census::time::DAY;
+use crate::plan::secret;
 use crate::plan::store::{Arrival, By, Receipt, Sender, StoreError};
 use crate::wire::signature::PublicKey;
 use crate::wire::{BadUpload, Upload, UploadReceipt};
@@ -39,12 +41,22 @@ pub struct Stored {
     pub rows: usize,
 }
 
+impl Proven {
+    /// The subscription of the sensor.
+    pub const fn subscription(&self) -> &SubscriptionId {
+        &self.claim.subscription
+    }
+}
+
 impl Claim {
     /// The public key of the sensor, for a sender who knows its bearer key. All others get the same refusal.
     pub async fn public_key(&self, app: &App, bearer: Option<&str>) -> Result<PublicKey, Refusal> {
         let bearer = bearer.ok_or(Refusal::UnknownSensor)?;
         match app.store.sender(&self.subscription, &self.sensor, bearer).await? {
-            Sender::Sensor(key) => Ok(key),
+            Sender::Sensor(key) => {
+                app.limits.note_valid(secret::hash(bearer));
+                Ok(key)
+            }
             Sender::Suspect(what) => {
                 self.note(app, what).await;
                 Err(Refusal::UnknownSensor)
@@ -83,8 +95,9 @@ where
     B: AsRef<[u8]> + Send + 'static,
 {
     let subscription = &from.claim.subscription;
-    let place = app.uploads.place(subscription)?;
-    let (sequence, arrival) = decoded(app, from, body).await?;
+    let mut place = app.uploads.place(subscription)?;
+    let (sequence, arrival, bytes) = decoded(app, from, body).await?;
+    place.decoded = Some(app.upload_bytes.decoded(subscription, bytes)?);
     let done = app.ingest(subscription.clone(), arrival, place).await;
     if matches!(done, Err(Refusal::Store(StoreError::UploadConflict { .. }))) {
         from.claim.note(app, Suspicion::Conflict).await;
@@ -104,8 +117,9 @@ where
     Ok(Stored { receipt, rows: done.rows })
 }
 
-/// The upload in `body`, with its sequence number. Waits until a decoder is free, and frees it when it is done.
-async fn decoded<B>(app: &App, from: &Proven, body: B) -> Result<(u64, Arrival), Refusal>
+/// The upload in `body`, with its sequence number and its length when it was decoded. Waits until a decoder is free, and frees
+/// it when it is done.
+async fn decoded<B>(app: &App, from: &Proven, body: B) -> Result<(u64, Arrival, usize), Refusal>
 where
     B: AsRef<[u8]> + Send + 'static,
 {
@@ -114,13 +128,13 @@ where
     let (sensor, request, is_shared, now) =
         (from.claim.sensor.clone(), from.request, app.store.is_shared(), app.now());
     let decode = move || {
-        let upload = Upload::decode(body.as_ref())?;
+        let (upload, bytes) = Upload::decode_counted(body.as_ref())?;
         // Only services that share a database read the body again.
         let kept = if is_shared { body.as_ref().to_vec() } else { Vec::new() };
         let sequence = upload.sequence;
         let arrival = Arrival::new(sensor, (upload, kept), request, now)?;
         drop(decoder);
-        Ok((sequence, arrival))
+        Ok((sequence, arrival, bytes))
     };
     let failed = |_| BadUpload::Format("the decoder failed".to_owned());
     tokio::task::spawn_blocking(decode).await.map_err(failed)?
@@ -160,6 +174,8 @@ pub struct Queue(Arc<Mutex<HashMap<SubscriptionId, usize>>>);
 /// A place in the queue, until it is dropped.
 #[derive(Debug)]
 pub struct QueuePlace {
+    /// What the decoded upload takes.
+    decoded: Option<HeldBytes>,
     queue: Arc<Mutex<HashMap<SubscriptionId, usize>>>,
     subscription: SubscriptionId,
 }
@@ -174,7 +190,7 @@ impl Queue {
             return Err(Refusal::Busy { what: "too many uploads wait to be stored", seconds: AGAIN });
         }
         waiting.insert(subscription.clone(), own + 1);
-        Ok(QueuePlace { queue: Arc::clone(&self.0), subscription: subscription.clone() })
+        Ok(QueuePlace { decoded: None, queue: Arc::clone(&self.0), subscription: subscription.clone() })
     }
 }
 

@@ -137,12 +137,16 @@ pub(super) async fn sensor(command: SensorCommand) -> Result<(), Failure> {
                 .into_iter()
                 .map(|s| {
                     let uploaded = s.uploaded_at.map_or_else(|| "never".into(), |t| t.to_string());
-                    let state = if s.revoked_at.is_some() { "revoked" } else { "enrolled" };
+                    let state = match (s.revoked_at, s.health.clock_ahead) {
+                        (Some(_), _) => "revoked".to_owned(),
+                        (None, Some(seconds)) => format!("clock {seconds} s ahead"),
+                        (None, None) => "enrolled".to_owned(),
+                    };
                     let (frames, dropped) = (s.health.frames.to_string(), s.health.dropped.to_string());
                     vec![
                         s.id.to_string(),
                         s.name,
-                        state.into(),
+                        state,
                         s.zone.unwrap_or_default(),
                         uploaded,
                         frames,

@@ -16,6 +16,7 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::notify;
 use crate::plan::app::jobs;
 use crate::plan::app::{self, App, Settings};
+use crate::plan::connections::open_files;
 use crate::plan::server;
 use crate::plan::store::{CredentialKind, Location, Store};
 use crate::plan::tls::{Tls, TlsListener};
@@ -68,7 +69,17 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         out.flush()?;
     }
     tracing::info!("listening on {public_url} with the database {}", config.database);
-    let settings = Settings { tls: tls.clone(), ..config.settings(public_url)? };
+    let mut settings = Settings { tls: tls.clone(), ..config.settings(public_url)? };
+    if let Some(files) = open_files() {
+        settings.connections = settings.connections.within(files);
+        if settings.connections != config.connections {
+            let most = settings.connections.most;
+            tracing::warn!(
+                "this process may open {files} files, so it takes {most} connections; raise LimitNOFILE"
+            );
+        }
+    }
+    settings.access.metrics_token = config.metrics.token().map_err(Failure::configuration)?;
     let service = App::new(store, Arc::new(SystemClock), classifier, settings);
     let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
     let stop = async move {

@@ -17,7 +17,7 @@ use crate::cli::terminal::print_json;
 use crate::plan::app::snapshots::{self, SnapshotEntry};
 use crate::plan::store::By;
 use crate::proof::verify::{BundleReport, DeviceReport, TrustedSigner, Verified};
-use crate::proof::{Day, Header, Span, verify as verification};
+use crate::proof::{Day, Header, Span, TrailHeads, verify as verification};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SnapshotCommand {
@@ -209,6 +209,13 @@ fn write_report(out: &mut dyn io::Write, report: &BundleReport) -> io::Result<()
             statement.month,
             statement.device_months,
             amounts.concat()
+        )?;
+    }
+    if let Some(TrailHeads { subscription, .. }) = report.trails.as_deref() {
+        writeln!(
+            out,
+            "the audit trail had {} rows; compare with 'netcensus-plan audit verify --seen {}:{}'",
+            subscription.rows, subscription.rows, subscription.hash
         )?;
     }
     write_signer(out, &report.signed_by, report.key_was_named)

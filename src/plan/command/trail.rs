@@ -10,7 +10,7 @@ use super::failure::Failure;
 use crate::cli::table;
 use crate::cli::terminal::print_json;
 use crate::plan::app::App;
-use crate::plan::app::audit::{self, MayViewTrail};
+use crate::plan::app::audit::{self, MayViewTrail, TrailPage};
 use crate::plan::permission::ViewAudit;
 use crate::plan::store::By;
 use crate::plan::store::trail::{PAGE, TrailFilter};
@@ -87,9 +87,9 @@ pub(super) async fn audit(command: AuditCommand) -> Result<(), Failure> {
             let json = trail.common.json;
             let (app, may) = trail.open().await?;
             let filter = TrailFilter { actor, action, object, before, ..TrailFilter::default() };
-            let entries = audit::page(&app, &*may, filter, limit).await?.entries;
+            let TrailPage { entries, unrecorded, .. } = audit::page(&app, &*may, filter, limit).await?;
             if json {
-                return print_json(&json!({"entries": entries}));
+                return print_json(&json!({"entries": entries, "unrecorded": unrecorded}));
             }
             let rows: Vec<_> = entries
                 .into_iter()
@@ -99,7 +99,13 @@ pub(super) async fn audit(command: AuditCommand) -> Result<(), Failure> {
                 })
                 .collect();
             let header = [">NO", "AT", "ACTOR", "FROM", "ACTION", "OBJECT", "REASON"];
-            Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
+            table::print(&mut io::stdout().lock(), &header, &rows)?;
+            if unrecorded > 0 {
+                say(&format!(
+                    "{unrecorded} further refused requests are only counted, because the trail takes 200 rows of a kind in 24 hours"
+                ))?;
+            }
+            Ok(())
         }
         AuditCommand::Verify { trail, seen } => {
             let json = trail.common.json;

@@ -22,6 +22,19 @@ pub fn source(extensions: &Extensions, headers: &HeaderMap, trusted: &[Prefix]) 
     Some(behind(peer, &hops, trusted))
 }
 
+/// Whether the request comes from this machine. If a proxy that is not trusted passed it on, nobody knows.
+pub fn is_this_machine(extensions: &Extensions, headers: &HeaderMap, trusted: &[Prefix]) -> bool {
+    let Some(peer) = extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical())
+    else {
+        return false;
+    };
+    let is_passed_on =
+        ["x-forwarded-for", "forwarded", "via", "x-real-ip"].iter().any(|name| headers.contains_key(*name));
+    let is_trusted = trusted.iter().any(|prefix| prefix.contains(peer));
+    (!is_passed_on || is_trusted && headers.contains_key("x-forwarded-for"))
+        && source(extensions, headers, trusted).is_some_and(|address| address.is_loopback())
+}
+
 fn behind(peer: IpAddr, hops: &[&str], trusted: &[Prefix]) -> IpAddr {
     let is_proxy = |address: IpAddr| trusted.iter().any(|prefix| prefix.contains(address));
     let mut address = peer.to_canonical();
@@ -43,6 +56,34 @@ mod tests {
     fn of(peer: &str, hops: &[&str], trusted: &[&str]) -> String {
         let trusted: Vec<Prefix> = trusted.iter().map(|p| p.parse().unwrap()).collect();
         behind(peer.parse().unwrap(), hops, &trusted).to_string()
+    }
+
+    #[test]
+    fn a_request_that_a_proxy_passed_on_is_from_this_machine_only_if_a_trusted_proxy_says_so() {
+        let is_here = |peer: &str, passed_on: &[(&'static str, &'static str)], trusted: &[&str]| {
+            let trusted: Vec<Prefix> = trusted.iter().map(|p| p.parse().unwrap()).collect();
+            let (mut extensions, mut headers) = (Extensions::new(), HeaderMap::new());
+            extensions.insert(ConnectInfo(SocketAddr::new(peer.parse().unwrap(), 4711)));
+            for (name, value) in passed_on {
+                headers.append(*name, value.parse().unwrap());
+            }
+            is_this_machine(&extensions, &headers, &trusted)
+        };
+        assert!(
+            is_here("127.0.0.1", &[], &[])
+                && is_here("::ffff:127.0.0.1", &[], &[])
+                && is_here("::1", &[], &[])
+        );
+        assert!(!is_here("192.0.2.1", &[], &[]));
+        for name in ["x-forwarded-for", "forwarded", "via", "x-real-ip"] {
+            assert!(!is_here("127.0.0.1", &[(name, "127.0.0.1")], &[]), "{name} of an unknown proxy");
+        }
+        assert!(!is_here("127.0.0.1", &[("x-forwarded-for", "203.0.113.9")], &["127.0.0.1/32"]));
+        assert!(is_here("10.0.0.1", &[("x-forwarded-for", "127.0.0.1")], &["10.0.0.0/8"]));
+        assert!(
+            !is_here("127.0.0.1", &[("via", "1.1 proxy")], &["127.0.0.1/32"]),
+            "it does not say for whom"
+        );
     }
 
     #[test]

@@ -7,8 +7,9 @@ use axum::http::{HeaderMap, Method, header};
 use super::address::source;
 use super::extract::unreadable;
 use super::problem::{Problem, ProblemType};
-use crate::plan::app::{App, Caller, May, MayHere, Refusal};
+use crate::plan::app::{App, Caller, May, MayHere, Own, Refusal};
 use crate::plan::permission::{Action, Permission, Role};
+use crate::plan::secret;
 use crate::plan::store::audit::{self, Actor};
 use crate::plan::store::{By, CredentialKind, Subscription};
 
@@ -21,14 +22,15 @@ impl FromRequestParts<App> for Caller {
         if let Some(caller) = parts.extensions.get::<Self>() {
             return Ok(caller.clone());
         }
-        let (kind, secret) = match bearer(&parts.headers) {
+        let (kind, credential) = match bearer(&parts.headers) {
             Some(token) => (CredentialKind::Token, token),
             None => {
                 let session = session_cookie(&parts.headers, is_https(app));
                 (CredentialKind::Session, session.ok_or(Refusal::Unauthenticated)?)
             }
         };
-        let holder = app.store.holder(kind, secret, app.now()).await?.ok_or(Refusal::Unauthenticated)?;
+        let holder = app.store.holder(kind, credential, app.now()).await?.ok_or(Refusal::Unauthenticated)?;
+        app.limits.note_valid(secret::hash(credential));
         let by = By { actor: Actor::Person(holder.person.name.clone()), ..origin(parts, app)? };
         let change = (!is_safe(&parts.method)).then(|| format!("{} {}", parts.method, parts.uri.path()));
         let caller = Self { person: holder.person.clone(), by, holder, kind, change };
@@ -37,6 +39,15 @@ impl FromRequestParts<App> for Caller {
             return Err(Refusal::CrossSite.into());
         }
         Ok(caller)
+    }
+}
+
+/// Refuses a token with limits.
+impl FromRequestParts<App> for Own {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        Ok(Caller::from_request_parts(parts, app).await?.own(app).await?)
     }
 }
 
@@ -141,7 +152,11 @@ pub fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// The session in the cookies.
 pub fn session_cookie(headers: &HeaderMap, https: bool) -> Option<&str> {
-    let name = cookie_name(https);
+    cookie(headers, cookie_name(https))
+}
+
+/// The cookie of that name.
+pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers
         .get_all(header::COOKIE)
         .iter()

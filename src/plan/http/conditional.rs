@@ -86,7 +86,7 @@ async fn once(service: &App, request: Request, next: Next) -> Result<Response, P
     }
     let fingerprint: [u8; 32] = hasher.finalize().into();
     match service.store.claim_key(holder, key, fingerprint, service.now()).await? {
-        Claim::First => {}
+        Claim::First { dropped } => service.metrics.dropped_answers(dropped),
         Claim::Done(answer) => return Ok(replay(answer)),
         Claim::Running => {
             let detail = "the request with this key is still running; ask again in a moment";

@@ -1,7 +1,7 @@
 //! Who may call which route, decided before the route's handler sees the request.
 //!
-//! A handler's second argument says who may call it: [`May`], [`MayHere`], [`Caller`] for one's own account, or a type
-//! whose holder authenticates itself. [`operation!`](crate::operation) takes a handler into the API only with such an
+//! A handler's second argument says who may call it: [`May`], [`MayHere`], [`Own`] for one's own account, [`Caller`] for
+//! all who are signed in, or a type whose holder authenticates itself. [`operation!`](crate::operation) takes a handler into the API only with such an
 //! argument, and writes it into the operation's description as `x-netcensus-action`. The guard enforces it.
 
 use std::collections::HashMap;
@@ -21,7 +21,7 @@ use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::auth::{Admitted, Origin, subscription_in_path};
 use super::problem::Problem;
-use crate::plan::app::{App, Caller, May, MayHere};
+use crate::plan::app::{App, Caller, May, MayHere, Own};
 use crate::plan::permission::{Action, Permission};
 
 /// The member of an operation's description that tells who may.
@@ -32,8 +32,10 @@ pub const EXTENSION: &str = "x-netcensus-action";
 pub enum Access {
     /// People who may do this to the subscription in the path, or to the installation if the path names none.
     Action(Action),
-    /// All who are signed in, for their own account.
+    /// All who are signed in, by a session or a token without limits, for their own account.
     Account,
+    /// All who are signed in, for what they may see.
+    SignedIn,
     /// The sensor in the path, by its key.
     Sensor,
     /// Anyone with an enrolment token.
@@ -46,6 +48,7 @@ impl Access {
         match self {
             Self::Action(action) => action.key(),
             Self::Account => "account",
+            Self::SignedIn => "signed-in",
             Self::Sensor => "sensor",
             Self::Enrolment => "enrolment",
         }
@@ -53,7 +56,7 @@ impl Access {
 
     /// The access of that name.
     pub fn from_key(key: &str) -> Option<Self> {
-        [Self::Account, Self::Sensor, Self::Enrolment]
+        [Self::Account, Self::SignedIn, Self::Sensor, Self::Enrolment]
             .into_iter()
             .find(|access| access.key() == key)
             .or_else(|| Action::from_key(key).map(Self::Action))
@@ -63,7 +66,7 @@ impl Access {
 /// A handler's argument that says who may call it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say who may call the handler",
-    note = "the second argument must be `May<…>`, `MayHere<…>`, `Caller`, `SensorRequest` or `Origin`"
+    note = "the second argument must be `May<…>`, `MayHere<…>`, `Own`, `Caller`, `SensorRequest` or `Origin`"
 )]
 pub trait Admission {
     const ACCESS: Access;
@@ -77,8 +80,12 @@ impl<A: Permission> Admission for MayHere<A> {
     const ACCESS: Access = Access::Action(A::ACTION);
 }
 
-impl Admission for Caller {
+impl Admission for Own {
     const ACCESS: Access = Access::Account;
+}
+
+impl Admission for Caller {
+    const ACCESS: Access = Access::SignedIn;
 }
 
 impl Admission for Origin {
@@ -206,9 +213,10 @@ pub async fn guarded(State(guard): State<Guard>, request: Request, next: Next) -
     // The handler of GET also answers HEAD.
     let method = if request.method() == Method::HEAD { Method::GET } else { request.method().clone() };
     let access = path.and_then(|path| guard.routes.get(&(method, path)).copied());
-    let action = match access {
-        Some(Access::Action(action)) => Some(action),
-        Some(Access::Account) => None,
+    let (action, of_account) = match access {
+        Some(Access::Action(action)) => (Some(action), false),
+        Some(Access::Account) => (None, true),
+        Some(Access::SignedIn) => (None, false),
         // These handlers authenticate the sender themselves. An unknown address has no handler.
         Some(Access::Sensor | Access::Enrolment) | None => return next.run(request).await,
     };
@@ -226,6 +234,9 @@ pub async fn guarded(State(guard): State<Guard>, request: Request, next: Next) -
             Ok(admitted) => parts.extensions.insert(admitted),
             Err(problem) => return problem.into_response(),
         };
+    }
+    if of_account && let Err(refusal) = caller.clone().own(&guard.app).await {
+        return Problem::from(refusal).into_response();
     }
     parts.extensions.insert(caller);
     next.run(Request::from_parts(parts, body)).await
@@ -250,7 +261,7 @@ mod tests {
     #[test]
     fn each_access_has_a_name_of_its_own() {
         let all = MATRIX.iter().map(|(action, ..)| Access::Action(*action));
-        for access in all.chain([Access::Account, Access::Sensor, Access::Enrolment]) {
+        for access in all.chain([Access::Account, Access::SignedIn, Access::Sensor, Access::Enrolment]) {
             assert_eq!(Access::from_key(access.key()), Some(access));
         }
         assert_eq!(Access::from_key("everybody"), None);

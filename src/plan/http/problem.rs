@@ -12,7 +12,7 @@ use crate::estimate::FileError;
 use crate::listing::{BadCursor, BadList};
 use crate::plan::app::Refusal as AppRefusal;
 use crate::plan::oidc::ProviderError;
-use crate::plan::store::{AccessRefusal, MappingError, SnapshotError, StoreError};
+use crate::plan::store::{AccessRefusal, MappingError, SnapshotError, StoreError, is_away};
 use crate::wire::BadUpload;
 
 macro_rules! problems {
@@ -126,6 +126,10 @@ problems! {
         "A name (sensor, epoch, sequence) belongs to one content. A sensor with a new spool must start a new epoch.";
     InventoryFull = "inventory-full", 507, "The subscription's inventory is full",
         "No part of the upload was stored, and the sensor keeps it. The usual cause is a flood of made-up devices.";
+    ZonesFull = "zones-full", 507, "The subscription has too many zones",
+        "A subscription has at most 256 zones. No part of the upload was stored, and the sensor keeps it.";
+    SensorZonesFull = "sensor-zones-full", 507, "The sensor uploaded to too many zones",
+        "A sensor uploads to at most 8 zones. No part of the upload was stored, and the sensor keeps it. Enrol an appliance that was moved again.";
     InvalidPassword = "invalid-password", 422, "The password cannot be used",
         "A password has at least 12 characters and at most 256 bytes.";
     PreconditionRequired = "precondition-required", 428, "The request lacks the header If-Match",
@@ -148,8 +152,14 @@ problems! {
         "Wait for the number of seconds in the header Retry-After.";
     Busy = "busy", 503, "The service has too much to do",
         "Wait for the number of seconds in the header Retry-After. What was acknowledged is safe.";
+    MetricsElsewhere = "metrics-elsewhere", 403, "Metrics are shown on the service's machine only",
+        "Read them there by http://127.0.0.1, or set 'token_file' in [metrics] of the service's configuration.";
+    DatabaseAway = "database-unavailable", 503, "The database is unavailable",
+        "Wait for the number of seconds in the header Retry-After. What was acknowledged is safe. The service's log has the cause.";
     LastOwner = "last-owner", 409, "The subscription would have no owner",
         "First bind the role O for another person.";
+    OwnersOnly = "owners-only", 403, "Another owner must confirm this",
+        "An owner who neither gave nor got one of the roles confirms that they have seen them.";
     LastAdmin = "last-admin", 409, "The installation would have no global admin",
         "Create another global admin first, or enable one.";
     TenantRole = "tenant-role", 422, "The role is for the whole installation",
@@ -293,10 +303,14 @@ impl From<AppRefusal> for Problem {
                 let roles: Vec<&str> = action.roles().iter().map(|r| r.key()).collect();
                 Self::new(ProblemType::NotPermitted, detail).with("roles", roles)
             }
+            Refusal::LimitedToken => Self::new(ProblemType::NotPermitted, detail),
+            Refusal::OwnersOnly => Self::new(ProblemType::OwnersOnly, detail),
             Refusal::Hidden { .. } | Refusal::Unknown(_) => Self::new(ProblemType::NotFound, detail),
             Refusal::ManagedFile(_) => Self::new(ProblemType::UnreadableList, detail),
             Refusal::Invalid(_) => Self::new(ProblemType::InvalidRequest, detail),
             Refusal::TooMany(seconds) => Self::new(ProblemType::TooManyRequests, detail).after(seconds),
+            Refusal::Streams(_) => Self::new(ProblemType::TooManyRequests, detail).after(AWAY),
+            Refusal::NotReady => Self::new(ProblemType::DatabaseAway, detail).after(AWAY),
             Refusal::Busy { seconds, .. } => Self::new(ProblemType::Busy, detail).after(seconds),
             Refusal::Provider(error) => error.into(),
             Refusal::SignIn(_) => Self::new(ProblemType::SignInRefused, detail),
@@ -311,6 +325,9 @@ impl From<AppRefusal> for Problem {
         }
     }
 }
+
+/// Seconds after which a request may be sent again that found no database or no room.
+const AWAY: u64 = 5;
 
 /// Only the log has the cause: it may name what the caller must not see.
 const INTERNAL: &str = "internal error; the service's log has the cause";
@@ -335,6 +352,8 @@ impl From<StoreError> for Problem {
             StoreError::UploadConflict { .. } => ProblemType::UploadConflict,
             StoreError::BadSequence(_) => ProblemType::BadUploadBody,
             StoreError::Full(_) => ProblemType::InventoryFull,
+            StoreError::ZonesFull => ProblemType::ZonesFull,
+            StoreError::SensorZonesFull => ProblemType::SensorZonesFull,
             StoreError::BadPassword(_) => ProblemType::InvalidPassword,
             StoreError::Access(refusal) => access_kind(refusal),
             StoreError::Snapshot(error) => match error {
@@ -350,6 +369,11 @@ impl From<StoreError> for Problem {
             }
             StoreError::Mapping(MappingError::TooMany) => ProblemType::TooManyMappings,
             StoreError::Mapping(_) => ProblemType::InvalidMapping,
+            StoreError::Database(cause) if is_away(cause) => {
+                tracing::error!(%error, "the database is unavailable");
+                let detail = "the database is unavailable; try again in a moment";
+                return Self::new(ProblemType::DatabaseAway, detail).after(AWAY);
+            }
             StoreError::Database(_)
             | StoreError::Migration(_)
             | StoreError::BadPath
@@ -372,6 +396,7 @@ fn access_kind(refusal: &AccessRefusal) -> ProblemType {
         AccessRefusal::LastOwner(_) => ProblemType::LastOwner,
         AccessRefusal::LastAdmin(_) => ProblemType::LastAdmin,
         AccessRefusal::TenantRole => ProblemType::TenantRole,
+        AccessRefusal::OwnGrant => ProblemType::OwnersOnly,
         AccessRefusal::Full { .. } => ProblemType::AccessFull,
         AccessRefusal::TokenLife(_) => ProblemType::TokenLife,
         AccessRefusal::WiderToken => ProblemType::WiderToken,

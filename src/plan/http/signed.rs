@@ -101,11 +101,14 @@ impl Signed {
         Some(Self { digest: digest.to_owned(), request: Sha256::digest(signature).into() })
     }
 
+    /// The length of the body as its header states it.
+    pub(super) fn announced(request: &Request) -> Option<usize> {
+        request.headers().get(header::CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    }
+
     /// Reads the body of the request. It is refused unread if the header states too large a length.
     pub(super) async fn body(request: Request) -> Result<Bytes, Refusal> {
-        let length = request.headers().get(header::CONTENT_LENGTH);
-        let announced = length.and_then(|v| v.to_str().ok()?.parse::<usize>().ok());
-        if announced.is_some_and(|bytes| bytes > COMPRESSED_BYTES) {
+        if Self::announced(&request).is_some_and(|bytes| bytes > COMPRESSED_BYTES) {
             return Err(BadUpload::TooLarge.into());
         }
         let body = to_bytes(request.into_body(), COMPRESSED_BYTES).await;

@@ -6,10 +6,14 @@ use super::audit::{Actor, Entry};
 use super::engine::sql;
 use super::{By, Scope, Store, StoreError, Work};
 use crate::census::Timestamp;
+use crate::census::time::DAY;
 use crate::wire::SubscriptionId;
 
 /// A minute in nanoseconds: how often one denial or failure of one actor is recorded.
 const MINUTE: i64 = 60_000_000_000;
+/// Rows of a trail about refused requests in 24 hours, of each action. Rows are never deleted, so this bounds by how much
+/// strangers and tenants without a right make a trail grow.
+const A_DAY: i64 = 200;
 /// The longest object of a denial in characters.
 const OBJECT: usize = 200;
 
@@ -61,16 +65,63 @@ impl Store {
         entry: Entry,
         now: Timestamp,
     ) -> Result<(), StoreError> {
+        // Most repetitions end here, without a turn among the writers.
+        if self.read().await?.is_recorded(subscription, by, &entry, now).await? {
+            return Ok(());
+        }
         let mut work = self.write(subscription.map_or(Scope::Installation, Scope::Subscription)).await?;
         if !work.is_recorded(subscription, by, &entry, now).await? {
-            work.audit(subscription, by, entry, now).await?;
+            work.audit_refused(subscription, by, entry, now).await?;
             work.commit().await?;
         }
         Ok(())
     }
+
+    /// Refused requests for which the trail has no row, because it has as many of a day as it takes.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn unrecorded(&self, subscription: Option<&SubscriptionId>) -> Result<i64, StoreError> {
+        let query = "SELECT number FROM unrecorded WHERE subscription = $1";
+        let rows = self.rows(sql(query).bind(subscription.map_or("", SubscriptionId::as_str))).await?;
+        rows.iter().try_fold(0_i64, |sum, row| Ok(sum.saturating_add(row.int("number")?)))
+    }
 }
 
 impl Work {
+    /// Adds a row about a refused request. A trail takes [`A_DAY`] of each action in 24 hours; further ones are counted,
+    /// and the next row has their number as `unrecorded`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub(super) async fn audit_refused(
+        &mut self,
+        subscription: Option<&SubscriptionId>,
+        by: &By,
+        mut entry: Entry,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let trail = subscription.map_or("", SubscriptionId::as_str);
+        let oldest = "SELECT at FROM audit WHERE subscription = $1 AND action = $2 ORDER BY number DESC LIMIT 1 OFFSET $3";
+        let oldest = self.row(sql(oldest).bind(trail).bind(entry.action).bind(A_DAY - 1)).await?;
+        if oldest.map(|row| row.int("at")).transpose()?.is_some_and(|at| at > now.plus(-DAY).0) {
+            let count = "INSERT INTO unrecorded (subscription, action, number) VALUES ($1, $2, 1)
+                         ON CONFLICT (subscription, action) DO UPDATE SET number = unrecorded.number + 1";
+            return self.execute(sql(count).bind(trail).bind(entry.action)).await.map(drop);
+        }
+        let counted = "SELECT number FROM unrecorded WHERE subscription = $1 AND action = $2";
+        if let Some(row) = self.row(sql(counted).bind(trail).bind(entry.action)).await? {
+            let number = row.int("number")?;
+            let after = entry.after.get_or_insert_with(|| json!({}));
+            if let Some(after) = after.as_object_mut() {
+                after.insert("unrecorded".to_owned(), number.into());
+            }
+            let gone = "DELETE FROM unrecorded WHERE subscription = $1 AND action = $2";
+            self.execute(sql(gone).bind(trail).bind(entry.action)).await?;
+        }
+        self.audit(subscription, by, entry, now).await
+    }
+
     /// Whether the trail has such an entry of this minute. If the clock was set back, the entry is recorded again.
     async fn is_recorded(
         &mut self,

@@ -15,7 +15,7 @@ use super::engine::sql;
 use super::facts::{FactRows, LOGGED, catch_up, content_digest, corrupt, to_json};
 use super::joining::{Joined, Joining, Parts, apply};
 use super::replica::Replica;
-use super::{Scope, Store, StoreError, Work, plans, snapshots};
+use super::{Scope, Store, StoreError, Work, clocks, plans, snapshots, zones};
 use crate::billing::timeline;
 use crate::census::{Timestamp, Zone};
 use crate::plan::crash::crash_point;
@@ -68,20 +68,24 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    /// An upload that came at `at` as `body`. `request` is a digest that is unique among the sensor's requests. Reads the
-    /// whole upload, so it runs on a thread for long work.
+    /// An upload that came at `at` as `body`, which only services that share a database need. `request` is a digest that is
+    /// unique among the sensor's requests. Reads the whole upload, so it runs on a thread for long work.
     ///
     /// # Errors
-    /// [`StoreError::BadSequence`].
+    /// [`StoreError::BadSequence`]; [`StoreError::Corrupt`], which does not happen.
     pub fn new(
         sensor: SensorId,
-        (upload, body): (Upload, Vec<u8>),
+        (mut upload, mut body): (Upload, Vec<u8>),
         request: [u8; 32],
         at: Timestamp,
     ) -> Result<Self, StoreError> {
         let sequence =
             i64::try_from(upload.sequence).map_err(|_| StoreError::BadSequence(upload.sequence))?;
+        // Of what was sent: a retry at another time is the same upload.
         let digest = content_digest(&upload)?;
+        if clocks::take_down(&mut upload, at) && !body.is_empty() {
+            body = upload.encode().map_err(|e| corrupt("upload", &e))?;
+        }
         Ok(Self { sensor, upload, body, sequence, digest, request, at })
     }
 
@@ -138,8 +142,8 @@ impl Store {
     /// a time for each replica.
     ///
     /// # Errors
-    /// Of each upload by itself: [`StoreError::NoPlan`] (P7), [`StoreError::UploadConflict`], [`StoreError::Full`], or the
-    /// database's. On an error, no part of that upload is stored.
+    /// Of each upload by itself: [`StoreError::NoPlan`] (P7), [`StoreError::UploadConflict`], [`StoreError::Full`],
+    /// [`StoreError::ZonesFull`], [`StoreError::SensorZonesFull`], or the database's. On an error, no part of that upload is stored.
     pub async fn ingest_all(
         &self,
         subscription: &SubscriptionId,
@@ -192,6 +196,13 @@ impl Store {
             });
         }
         catch_up(&mut work, subscription, replica).await?;
+        for (arrival, look) in arrivals.iter().zip(&mut looks) {
+            if matches!(look, Look::New { .. })
+                && let Some(refusal) = bind(&mut work, subscription, arrival, replica).await?
+            {
+                *look = Look::Settled(Err(refusal));
+            }
+        }
         let before = replica.revision().unwrap_or_default();
         let is_new: Vec<bool> = looks.iter().map(|look| matches!(look, Look::New { .. })).collect();
         let Together { joined, changed, rows } = self.join(replica, arrivals, is_new).await?;
@@ -277,6 +288,21 @@ impl Store {
             snapshots::note_late(work, subscription, sensor, upload, revision, reach, *at).await?;
         }
         Ok(())
+    }
+}
+
+/// Binds the sensor of an upload to its zone. Returns why it may not add to the zone.
+async fn bind(
+    work: &mut Work,
+    subscription: &SubscriptionId,
+    arrival: &Arrival,
+    replica: &Replica,
+) -> Result<Option<StoreError>, StoreError> {
+    let Arrival { sensor, upload, at, .. } = arrival;
+    match zones::bind(work, subscription, sensor, &upload.zone, &replica.facts().inventory, *at).await {
+        Ok(()) => Ok(None),
+        Err(refusal @ (StoreError::ZonesFull | StoreError::SensorZonesFull)) => Ok(Some(refusal)),
+        Err(error) => Err(error),
     }
 }
 

@@ -251,7 +251,7 @@ pub(super) fn read(row: &Row) -> Result<AuditEntry, StoreError> {
     })
 }
 
-fn hash_of(row: &Row) -> Result<[u8; 32], StoreError> {
+pub(super) fn hash_of(row: &Row) -> Result<[u8; 32], StoreError> {
     let corrupt = |_| StoreError::Corrupt { table: "audit", why: "the hash has not 32 bytes".into() };
     row.blob("hash")?.try_into().map_err(corrupt)
 }

@@ -2,6 +2,7 @@
 
 use sqlx::migrate::MigrateError;
 
+use super::zones::{ZONES, ZONES_OF_SENSOR};
 use crate::billing::statement::StatementRefusal;
 use crate::billing::timeline::PlanRefusal;
 use crate::census::VALUE_BYTES;
@@ -103,6 +104,16 @@ pub enum StoreError {
         "the subscription has {0} couplings and stations, which is the limit; find out who floods its sensors, or split the site into several subscriptions"
     )]
     Full(usize),
+    /// The subscription has as many zones as it may.
+    #[error(
+        "the subscription has {ZONES} zones, which is the limit; name one of them as 'zone' in the sensor's configuration, or split the site into several subscriptions"
+    )]
+    ZonesFull,
+    /// The sensor uploaded to as many zones as it may.
+    #[error(
+        "this sensor uploaded to {ZONES_OF_SENSOR} zones, which is the limit; if the appliance was moved, enrol it again"
+    )]
+    SensorZonesFull,
     /// The upload's sequence number is out of range.
     #[error("the sequence number {0} is out of range: sequence numbers start at 1")]
     BadSequence(u64),
@@ -142,6 +153,11 @@ pub enum AccessRefusal {
     /// Nobody would own the subscription.
     #[error("{0} is the subscription's only owner; bind the role O for another person first")]
     LastOwner(String),
+    /// A person who is named in them has seen the roles that global admins gave.
+    #[error(
+        "you gave or got one of these roles yourself; another owner must confirm that they have seen them"
+    )]
+    OwnGrant,
     /// The installation would have no global admin.
     #[error("{0} is the only global admin who can sign in; create another first")]
     LastAdmin(String),

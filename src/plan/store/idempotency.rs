@@ -2,13 +2,17 @@
 //! gets the first answer, and is not executed again.
 
 use super::engine::sql;
-use super::{Scope, Store, StoreError};
+use super::{Scope, Store, StoreError, Work};
 use crate::census::Timestamp;
 
 /// How long answers are kept: 7 days, in nanoseconds.
 const KEPT: i64 = 7 * 86_400_000_000_000;
 /// How long a request may run before its key is free again, in nanoseconds: longer than any request does.
 const RUNS: i64 = 120_000_000_000;
+
+/// Answers that are kept for one person, and their bytes.
+const ANSWERS: i64 = 1_000;
+const ANSWER_BYTES: i64 = 16 << 20;
 
 /// An answer as it was given.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -24,8 +28,8 @@ pub struct Answer {
 /// The outcome of claiming a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Claim {
-    /// The request is the first: execute it, then keep the answer.
-    First,
+    /// The request is the first: execute it, then keep the answer. So many older answers of the same person gave way.
+    First { dropped: u64 },
     /// The request was executed before.
     Done(Answer),
     /// The request is still running.
@@ -66,6 +70,7 @@ impl Store {
                 body: row.opt_blob("body")?.unwrap_or_default(),
             }));
         }
+        let dropped = make_room(&mut work, holder).await?;
         work.execute(
             sql("INSERT INTO idempotency (holder, key, fingerprint, created_at) VALUES ($1, $2, $3, $4)")
                 .bind(holder)
@@ -75,7 +80,7 @@ impl Store {
         )
         .await?;
         work.commit().await?;
-        Ok(Claim::First)
+        Ok(Claim::First { dropped })
     }
 
     /// Keeps the answer to a claimed request. Without an answer, frees the key.
@@ -102,5 +107,29 @@ impl Store {
         };
         work.execute(query).await?;
         work.commit().await
+    }
+}
+
+/// Drops the oldest answers of a person who has as many as are kept. Returns how many. One person never drops those of
+/// another.
+async fn make_room(work: &mut Work, holder: [u8; 32]) -> Result<u64, StoreError> {
+    let mut dropped = 0;
+    loop {
+        let held = "SELECT COUNT(*) AS answers, CAST(COALESCE(SUM(LENGTH(body)), 0) AS BIGINT) AS bytes
+                    FROM idempotency WHERE holder = $1";
+        let Some(row) = work.row(sql(held).bind(holder)).await? else { return Ok(dropped) };
+        let (answers, bytes) = (row.int("answers")?, row.int("bytes")?);
+        if answers < ANSWERS && bytes < ANSWER_BYTES {
+            return Ok(dropped);
+        }
+        let oldest = "DELETE FROM idempotency WHERE holder = $1 AND key IN (
+                          SELECT key FROM idempotency WHERE holder = $1 AND status IS NOT NULL
+                          ORDER BY created_at, key LIMIT $2)";
+        let gone = work.execute(sql(oldest).bind(holder).bind(answers / 8 + 1)).await?;
+        if gone == 0 {
+            // All of them still run; they end soon.
+            return Ok(dropped);
+        }
+        dropped += gone;
     }
 }

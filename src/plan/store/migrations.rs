@@ -24,6 +24,7 @@ migrations! {
     1 "schema";
     2 "findings";
     3 "receipts";
+    4 "tenants";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {

@@ -5,8 +5,11 @@
 //! several.
 
 mod access;
+mod admin_grants;
 mod arrivals;
 pub mod audit;
+mod availability;
+mod clocks;
 mod closed;
 mod credential_kind;
 mod credentials;
@@ -36,6 +39,7 @@ mod sqlite;
 mod statements;
 mod subscriptions;
 pub mod trail;
+mod zones;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -44,8 +48,10 @@ use self::engine::{Access, Bulk, Each, Engine, Query, Row, Transaction, sql};
 use self::postgres::PostgresEngine;
 use self::sqlite::SqliteEngine;
 use crate::wire::SubscriptionId;
+pub use admin_grants::AdminGrant;
 pub use arrivals::{Arrival, Ingested, Receipt};
 pub use audit::By;
+pub use availability::is_away;
 pub use credential_kind::CredentialKind;
 pub use credentials::{CredentialEntry, Holder, Issued, NewToken};
 pub use decisions::Recording;
@@ -65,6 +71,7 @@ pub use sensors::{Enrolled, Enrolling, Sensor, subscription_of};
 pub use snapshots::Snapshot;
 pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
+pub use zones::{ZONES, ZONES_OF_SENSOR};
 
 /// Couplings and stations of one subscription: five times what one sensor holds.
 const ROOM: usize = 5_000_000;
@@ -167,14 +174,6 @@ impl Store {
     /// Whether several services may work on the database.
     pub fn is_shared(&self) -> bool {
         self.engine.is_shared()
-    }
-
-    /// Whether the database answers.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub async fn ping(&self) -> Result<(), StoreError> {
-        self.rows(sql("SELECT 1 AS one")).await.map(drop)
     }
 
     /// Ends all work and closes the database.

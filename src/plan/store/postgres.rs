@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::migrate::Migrate as _;
@@ -19,6 +20,8 @@ const CONNECTIONS: u32 = 16;
 /// Rows in one statement: enough to spread its cost, few enough to hold in memory twice.
 const CHUNK: usize = 20_000;
 const OLDEST: i32 = 150_000;
+/// How long a request waits for a connection, so that it is told that the server is away before it takes too long.
+const AWAY: Duration = Duration::from_secs(10);
 
 /// A database server.
 #[derive(Debug)]
@@ -39,7 +42,8 @@ impl PostgresEngine {
     pub(super) async fn connect(url: &str) -> Result<Self, StoreError> {
         let options = options(url)?;
         let options = options.application_name("netcensus-plan").options([("timezone", "UTC")]);
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await?;
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(AWAY);
+        let pool = pool.connect_with(options).await?;
         let version: i32 =
             sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(&pool).await?;
         if version < OLDEST {

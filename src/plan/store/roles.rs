@@ -142,6 +142,9 @@ impl Work {
                 return Err(AccessRefusal::LastOwner(person.to_owned()).into());
             }
         }
+        if let Some(role) = role {
+            self.note_admin_grant(subscription, person, role, by, now).await?;
+        }
         let query = match role {
             Some(role) => sql("INSERT INTO role_binding (subscription, person, role) VALUES ($1, $2, $3)
                                ON CONFLICT (subscription, person) DO UPDATE SET role = excluded.role")

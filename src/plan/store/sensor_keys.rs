@@ -103,7 +103,7 @@ impl Store {
             after: Some(json!({"why": what.key(), "times": times})),
             ..Entry::default()
         };
-        work.audit(Some(subscription), &by, entry, now).await?;
+        work.audit_refused(Some(subscription), &by, entry, now).await?;
         work.commit().await
     }
 }

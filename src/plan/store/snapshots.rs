@@ -10,7 +10,7 @@ use crate::plan::secret::NoRandomness;
 use crate::plan::store::audit::Entry;
 use crate::proof::bundle::HEADERS;
 use crate::proof::part::Part;
-use crate::proof::{Day, Digest, Header, Sealed, Signature, SigningKey, Span, day};
+use crate::proof::{Day, Digest, Header, Sealed, Signature, SigningKey, Span, TrailHeads, day};
 use crate::wire::{SensorId, SubscriptionId, Upload};
 
 /// The most late uploads that a reason names. It counts the others.
@@ -33,7 +33,7 @@ pub struct Snapshot {
 /// A count to be sealed. The chain gives the rest of the header.
 #[derive(Debug)]
 pub(crate) struct Unsealed {
-    /// The header without its number, its revision and the hash of the previous header.
+    /// The header without its number, its revision, the hash of the previous header and the heads of the audit trails.
     pub(crate) header: Header,
     pub(crate) parts: Vec<Part>,
     /// The revision of the facts that was counted.
@@ -224,6 +224,10 @@ impl Store {
         header.number = number.cast_unsigned();
         header.revision = newest.map_or(0, |n| n.saturating_add(1));
         header.previous = previous;
+        header.trails = Some(TrailHeads {
+            subscription: work.trail_head(Some(subscription)).await?,
+            installation: work.trail_head(None).await?,
+        });
         let signed_form = header.signed_form().map_err(|e| corrupt("snapshot", &e.to_string()))?;
         let signature = key.sign(signed_form.as_bytes());
         let hash = Digest::of(signed_form.as_bytes());

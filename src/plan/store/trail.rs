@@ -1,9 +1,14 @@
 //! Reading the audit trail: by filters, whole, and to verify it.
 
-use super::audit::{AuditEntry, read};
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::audit::{AuditEntry, hash_of, read};
 use super::engine::{Query, sql};
-use super::{Store, StoreError};
+use super::{Store, StoreError, Work};
 use crate::census::Timestamp;
+use crate::proof::{Digest, TrailHead, TrailHeads};
 use crate::wire::SubscriptionId;
 
 /// Rows of one page at most.
@@ -51,6 +56,11 @@ pub enum BrokenTrail {
     /// A row is not as it was written.
     #[error("row {0} of the audit trail was changed after it was written; compare with a backup")]
     Changed(i64),
+    /// The trail is not the one whose head a snapshot anchors.
+    #[error(
+        "the snapshot of {day} anchors row {number} of the audit trail, but the trail has no such row with that hash; compare with a backup"
+    )]
+    Anchor { day: String, number: i64 },
     /// The trail is not the one that was seen before, or its newest rows are missing.
     #[error("the audit trail does not contain row {0} with the hash that you gave; compare with a backup")]
     OtherHead(i64),
@@ -84,8 +94,8 @@ impl Store {
         self.rows(select(subscription, &filter, limit)).await?.iter().map(read).collect()
     }
 
-    /// Recomputes the chain of a trail from its first row. `seen` is the number and hash of the newest row
-    /// at an earlier verification: with it, the loss of the newest rows is found too.
+    /// Recomputes the chain of a trail from its first row, and compares it with the heads that snapshots anchor. `seen` is
+    /// the number and hash of the newest row at an earlier verification: with it, the loss of the newest rows is found too.
     ///
     /// # Errors
     /// The database's.
@@ -99,6 +109,7 @@ impl Store {
         let (mut good, mut broken) = (VerifiedTrail { rows: 0, head: [0; 32] }, None);
         let mut found = seen.is_none();
         let mut work = self.read().await?;
+        let mut anchors = work.anchors(subscription).await?;
         let mut each = |row: &super::engine::Row| {
             if broken.is_some() {
                 return Ok(());
@@ -118,6 +129,9 @@ impl Store {
                 broken = Some(BrokenTrail::Changed(row.number));
             } else {
                 found |= seen == Some((row.number, row.hash));
+                if anchors.get(&row.number).is_some_and(|(_, hash)| *hash == row.hash) {
+                    anchors.remove(&row.number);
+                }
                 good = VerifiedTrail { rows: row.number, head: row.hash };
             }
             Ok(())
@@ -126,8 +140,58 @@ impl Store {
         Ok(match (broken, seen) {
             (Some(broken), _) => Err(broken),
             (None, Some((number, _))) if !found => Err(BrokenTrail::OtherHead(number)),
-            _ => Ok(good),
+            _ => match anchors.pop_first() {
+                Some((number, (day, _))) => Err(BrokenTrail::Anchor { day, number }),
+                None => Ok(good),
+            },
         })
+    }
+}
+
+/// The members of a header that anchor the trails.
+#[derive(Deserialize)]
+struct Anchors {
+    day: String,
+    trails: Option<TrailHeads>,
+}
+
+impl Work {
+    /// The newest row of a trail, for a header.
+    pub(super) async fn trail_head(
+        &mut self,
+        subscription: Option<&SubscriptionId>,
+    ) -> Result<TrailHead, StoreError> {
+        let newest = "SELECT number, hash FROM audit WHERE subscription = $1 ORDER BY number DESC LIMIT 1";
+        let trail = subscription.map_or("", SubscriptionId::as_str);
+        let Some(row) = self.row(sql(newest).bind(trail)).await? else {
+            return Ok(TrailHead { rows: 0, hash: Digest([0; 32]) });
+        };
+        let rows = u64::try_from(row.int("number")?).unwrap_or_default();
+        Ok(TrailHead { rows, hash: Digest(hash_of(&row)?) })
+    }
+
+    /// The rows of a trail that snapshots anchor, each with the day and the hash. All snapshots anchor the installation's.
+    async fn anchors(
+        &mut self,
+        subscription: Option<&SubscriptionId>,
+    ) -> Result<BTreeMap<i64, (String, [u8; 32])>, StoreError> {
+        let query = match subscription {
+            Some(id) => sql("SELECT header FROM snapshot WHERE subscription = $1").bind(id),
+            None => sql("SELECT header FROM snapshot"),
+        };
+        let mut out = BTreeMap::new();
+        self.each(query, &mut |row| {
+            let read = serde_json::from_str::<Anchors>(row.str("header")?);
+            let anchors = read.map_err(|e| StoreError::Corrupt { table: "snapshot", why: e.to_string() })?;
+            let Some(trails) = anchors.trails else { return Ok(()) };
+            let head = if subscription.is_some() { trails.subscription } else { trails.installation };
+            if let Some(number) = i64::try_from(head.rows).ok().filter(|rows| *rows > 0) {
+                out.insert(number, (anchors.day, head.hash.0));
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(out)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use axum::serve::Listener;
@@ -11,9 +12,12 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::Tls;
+use crate::plan::connections::{ConnectionLimits, Connections};
 
 /// Handshakes that run at once; further connections wait in the system's queue.
 const HANDSHAKES: usize = 512;
+/// Handshakes of one address (of IPv6, one /64) that run at once; further connections are closed.
+const HANDSHAKES_OF_ADDRESS: usize = 128;
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
@@ -22,18 +26,26 @@ const HANDSHAKE: Duration = Duration::from_secs(5);
 pub struct TlsListener {
     tcp: TcpListener,
     tls: Tls,
+    places: Connections,
     handshakes: JoinSet<Option<(TlsStream<TcpStream>, SocketAddr)>>,
 }
 
 impl TlsListener {
     /// TLS on the connections of `tcp`, with the present certificate of `tls`.
     pub fn new(tcp: TcpListener, tls: Tls) -> Self {
-        Self { tcp, tls, handshakes: JoinSet::new() }
+        let of = |n| NonZeroUsize::new(n).unwrap_or(NonZeroUsize::MIN);
+        let limits = ConnectionLimits { most: of(HANDSHAKES), of_address: of(HANDSHAKES_OF_ADDRESS) };
+        Self { tcp, tls, places: Connections::new(limits, Vec::new()), handshakes: JoinSet::new() }
     }
 
     fn begin(&mut self, stream: TcpStream, address: SocketAddr) {
+        let Ok(place) = self.places.admit(address.ip()) else {
+            tracing::debug!("no TLS with {address}: too many handshakes of this address");
+            return;
+        };
         let acceptor = TlsAcceptor::from(self.tls.config());
         self.handshakes.spawn(async move {
+            let _place = place;
             match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
                 Ok(Ok(stream)) => Some((stream, address)),
                 Ok(Err(error)) => {

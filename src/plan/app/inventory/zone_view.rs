@@ -126,8 +126,9 @@ pub(super) fn zones(
     surveyor: &Surveyor<'_>,
     former: &[(&[Arc<ZoneView>], &Decisions)],
 ) -> Vec<Arc<ZoneView>> {
-    let part = |(name, zone)| part(name, zone, facts.changed_at(name), surveyor, former);
-    let parts: Vec<Part<'_>> = facts.inventory.zones.iter().map(part).collect();
+    let all = facts.inventory.zones.iter();
+    let parts: Vec<Part<'_>> =
+        all.map(|(name, zone)| part(name, zone, facts.changed_at(name), surveyor, former)).collect();
     let survey = |parts: &[Part<'_>]| parts.iter().map(|part| part.survey(surveyor)).collect::<Vec<_>>();
     let changed = parts.iter().filter(|part| matches!(part, Part::Changed { .. })).count();
     if changed < MANY {

@@ -112,11 +112,11 @@ pub fn router(service: &App) -> Router<App> {
         .route("/api/v1/{*rest}", axum::routing::any(not_found))
         .layer(middleware::from_fn_with_state(service.clone(), super::conditional::idempotent))
         .layer(middleware::from_fn_with_state(guard, super::guard::guarded))
+        .route("/metrics", get(super::operations::metrics))
+        .route("/openapi.json", get(openapi))
         .layer(middleware::from_fn_with_state(service.clone(), super::limit::limited))
         .route("/healthz", get(super::operations::health))
         .route("/readyz", get(super::operations::ready))
-        .route("/metrics", get(super::operations::metrics))
-        .route("/openapi.json", get(openapi))
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES))
 }

@@ -7,7 +7,7 @@ use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::operation;
-use crate::plan::app::roles::{self, NewRole, Roles};
+use crate::plan::app::roles::{self, AdminGrants, NewRole, Roles};
 use crate::plan::app::{App, May};
 use crate::plan::http::conditional::tagged;
 use crate::plan::http::extract::{Json, Segment};
@@ -22,6 +22,8 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(operation!(show, 404))
         .routes(operation!(bind, 404, 409, 412, 428))
         .routes(operation!(unbind, 404, 409, 412, 428))
+        .routes(operation!(admin_grants))
+        .routes(operation!(see_admin_grants, 403))
 }
 
 /// Who has a role on the subscription.
@@ -66,5 +68,20 @@ async fn unbind(
     expected: Expected,
 ) -> Result<StatusCode, Problem> {
     roles::unbind(&app, &may, &person, &expected).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The roles that global admins who do not own the subscription gave, until an owner has seen them.
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/admin-grants", tag = "roles",
+    responses((status = 200, body = AdminGrants)))]
+async fn admin_grants(State(app): State<App>, may: May<BindRoles>) -> Result<Body<AdminGrants>, Problem> {
+    Ok(Body(roles::admin_grants(&app, &may).await?))
+}
+
+/// Confirms that an owner has seen them. Neither who gave nor who got one of the roles can.
+#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/admin-grants/seen", tag = "roles",
+    responses((status = 204)))]
+async fn see_admin_grants(State(app): State<App>, may: May<BindRoles>) -> Result<StatusCode, Problem> {
+    roles::see_admin_grants(&app, &may).await?;
     Ok(StatusCode::NO_CONTENT)
 }

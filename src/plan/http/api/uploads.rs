@@ -42,6 +42,8 @@ async fn upload(
 
 async fn receive(app: &App, sensor: SensorRequest, request: Request) -> Result<Stored, Refusal> {
     let (from, signed) = sensor.into_parts();
+    // Held until the upload is stored: the compressed body stays in memory while it waits.
+    let _room = app.upload_bytes.body(from.subscription(), Signed::announced(&request))?;
     let body = Signed::body(request).await?;
     if !signed.covers(&body) {
         return Err(uploads::refuse_tampered(app, &from).await);

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::page::{Frame, PageError, Visitor, render_with};
 use super::show;
 use crate::plan::app::account::{self, CreatedToken, PasswordChange, Sessions};
-use crate::plan::app::{App, Caller, Refusal};
+use crate::plan::app::{App, Own, Refusal};
 use crate::plan::http::extract::{Form, Path};
 use crate::plan::http::problem::Problem;
 use crate::plan::store::{CredentialEntry, NewToken};
@@ -54,14 +54,17 @@ impl Feedback {
 }
 
 /// The page.
-pub(super) async fn show(State(app): State<App>, Visitor(caller): Visitor) -> Result<Response, PageError> {
+pub(super) async fn show(
+    State(app): State<App>,
+    Visitor(caller): Visitor<Own>,
+) -> Result<Response, PageError> {
     page(&app, &caller, Feedback::default()).await
 }
 
 /// Changes the password; other sessions end.
 pub(super) async fn password(
     State(app): State<App>,
-    Visitor(caller): Visitor,
+    Visitor(caller): Visitor<Own>,
     Form(change): Form<PasswordChange>,
 ) -> Result<Response, PageError> {
     let feedback = match account::change_password(&app, &caller, &change).await {
@@ -76,7 +79,7 @@ pub(super) async fn password(
 pub(super) async fn end_session(
     State(app): State<App>,
     Path(id): Path<String>,
-    Visitor(caller): Visitor,
+    Visitor(caller): Visitor<Own>,
 ) -> Result<Response, PageError> {
     account::end_session(&app, &caller, &id).await?;
     Ok(Redirect::to("/account").into_response())
@@ -85,7 +88,7 @@ pub(super) async fn end_session(
 /// Makes a token and shows it, once.
 pub(super) async fn create_token(
     State(app): State<App>,
-    Visitor(caller): Visitor,
+    Visitor(caller): Visitor<Own>,
     Form(form): Form<TokenForm>,
 ) -> Result<Response, PageError> {
     let outcome = match asked(&form) {
@@ -103,7 +106,7 @@ pub(super) async fn create_token(
 pub(super) async fn revoke_token(
     State(app): State<App>,
     Path(id): Path<String>,
-    Visitor(caller): Visitor,
+    Visitor(caller): Visitor<Own>,
 ) -> Result<Response, PageError> {
     account::revoke_token(&app, &caller, &id).await?;
     Ok(Redirect::to("/account").into_response())
@@ -123,7 +126,7 @@ fn asked(form: &TokenForm) -> Result<NewToken, Refusal> {
     })
 }
 
-async fn page(app: &App, caller: &Caller, feedback: Feedback) -> Result<Response, PageError> {
+async fn page(app: &App, caller: &Own, feedback: Feedback) -> Result<Response, PageError> {
     let status = feedback.refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let Sessions { sessions, current } = account::sessions(app, caller).await?;
     let page = Page {

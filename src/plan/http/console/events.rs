@@ -1,4 +1,4 @@
-//! Server-sent events: tells open pages that the facts have changed, at most once a second.
+//! Server-sent events: tells open pages that the facts have changed, at most once a second. A session has a few streams.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -8,7 +8,8 @@ use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_core::Stream;
 
 use super::page::{PageError, Visitor};
-use crate::plan::app::{App, May};
+use crate::plan::app::streams::STREAMS;
+use crate::plan::app::{App, May, Refusal};
 use crate::plan::permission::View;
 
 /// The shortest time between two events.
@@ -19,11 +20,16 @@ const LOOK: Duration = Duration::from_secs(5);
 /// The stream of a subscription. Its events carry the number of the change only: the page asks for what it shows.
 pub(super) async fn stream(
     State(app): State<App>,
+    Visitor(caller): Visitor,
     Visitor(may): Visitor<May<View>>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, PageError> {
+    let place = app.streams.open(&caller.holder.id).ok_or(Refusal::Streams(STREAMS)).inspect_err(|_| {
+        app.metrics.refused("event-streams");
+    })?;
     let mut changes = app.inventories()?.changes(may.id());
     let mut stopping = app.stopping.subscribe();
     let events = async_stream::stream! {
+        let _place = place;
         yield Ok(Event::default().event("hello").data("0"));
         loop {
             enum Woken { Changed, Look, End }

@@ -22,12 +22,17 @@ mod show;
 mod subscriptions;
 
 use axum::Router;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
 use axum::routing::{get, post};
 
+use self::page::PageError;
+use super::limit;
 use crate::plan::app::App;
 
 /// All pages.
-pub fn router() -> Router<App> {
+pub fn router(service: &App) -> Router<App> {
     let tenant = Router::new()
         .route("/", get(overview::show))
         .route("/devices", get(devices::list))
@@ -45,6 +50,7 @@ pub fn router() -> Router<App> {
         .route("/plan/withdraw", get(plan::back).post(plan::withdraw))
         .route("/roles", get(roles::show).post(roles::bind))
         .route("/roles/unbind", post(roles::unbind))
+        .route("/roles/seen", post(roles::seen))
         .route("/sensors", get(sensors::show).post(sensors::create_token))
         .route("/sensors/{sensor}/revoke", post(sensors::revoke))
         .route("/events", get(events::stream));
@@ -70,4 +76,11 @@ pub fn router() -> Router<App> {
         .route("/assets/{file}", get(assets::file))
         .route("/favicon.ico", get(assets::favicon))
         .fallback(problems::not_found)
+        .layer(from_fn_with_state(service.clone(), limited))
+}
+
+/// Refuses a request that is over a limit, by an error page.
+async fn limited(State(app): State<App>, request: Request, next: Next) -> Result<Response, PageError> {
+    limit::check(&app, &request)?;
+    Ok(next.run(request).await)
 }

@@ -11,8 +11,8 @@ use crate::census::{Category, Verdict};
 use crate::plan::app::census::{CensusReport, Overview, overview};
 use crate::plan::app::inventory;
 use crate::plan::app::plans::PlanEntry;
-use crate::plan::app::{App, May};
-use crate::plan::permission::View;
+use crate::plan::app::{App, May, roles};
+use crate::plan::permission::{Role, View};
 use crate::plan::store::Sensor;
 
 #[derive(Template)]
@@ -29,6 +29,8 @@ struct Page {
     /// The first [`FINDINGS`].
     findings: Vec<Shown>,
     all_findings: u64,
+    /// Roles that a global admin gave, for owners.
+    grants: usize,
 }
 
 /// The most findings on the page.
@@ -63,7 +65,12 @@ pub(super) async fn show(
     Visitor(may): Visitor<May<View>>,
 ) -> Result<Response, PageError> {
     let Overview { report, inventory, plan, sensors, findings } = overview(&app, &may, None).await?;
+    let grants = match may.roles.contains(&Role::Owner) {
+        true => roles::unseen_grants(&app, &may).await?,
+        false => 0,
+    };
     let page = Page {
+        grants,
         frame: Frame::new(&may, "overview", "Overview"),
         plan,
         exclusions: exclusions(&report),

@@ -7,13 +7,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::page::{Frame, PageError, render};
-use super::session::session_cookie_header;
+use super::session::with_cookies;
 use crate::plan::app::App;
 use crate::plan::app::sign_in::{self, Returned};
-use crate::plan::http::auth::{Origin, is_https};
+use crate::plan::http::auth::{Origin, cookie, is_https};
 use crate::plan::http::extract::Parameters;
 use crate::plan::http::problem::{Problem, ProblemType};
-use crate::plan::store::CredentialKind;
 
 /// Seconds that a sign-in may take at the provider.
 const LIFE: u32 = 600;
@@ -51,16 +50,10 @@ pub(super) async fn callback(
     let Callback { state, code, error } = callback;
     let kept_state = cookie(&headers, state_cookie_name(is_https(&app))).map(str::to_owned);
     let returned = Returned { state, code, failed: error.is_some(), kept_state };
-    let (person, session) = sign_in::complete(&app, returned, &origin).await?;
-    let seconds = CredentialKind::Session.life() / 1_000_000_000;
-    let cookies = [
-        (header::SET_COOKIE, session_cookie_header(&app, &session.secret, seconds)?),
-        (header::SET_COOKIE, state_cookie(&app, "", 0)?),
-    ];
-    let mut response = render(&SignedInPage { frame: Frame::plain("Signed in", &person.name) });
-    for (name, value) in cookies {
-        response.headers_mut().append(name, value);
-    }
+    let signed_in = sign_in::complete(&app, returned, &origin).await?;
+    let page = render(&SignedInPage { frame: Frame::plain("Signed in", &signed_in.person.name) });
+    let mut response = with_cookies(&app, &signed_in, page)?;
+    response.headers_mut().append(header::SET_COOKIE, state_cookie(&app, "", 0)?);
     Ok(response)
 }
 
@@ -76,13 +69,4 @@ fn state_cookie(app: &App, state: &str, seconds: u32) -> Result<HeaderValue, Pro
     let cookie = format!("{name}={state}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}");
     HeaderValue::try_from(cookie)
         .map_err(|_| Problem::new(ProblemType::Internal, "the cookie cannot be made"))
-}
-
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .find_map(|pair| pair.trim().strip_prefix(name)?.strip_prefix('='))
 }

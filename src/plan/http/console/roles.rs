@@ -7,17 +7,19 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::page::{Frame, PageError, Visitor, render_with};
+use super::show;
 use crate::plan::app::{App, May, Refusal, roles};
 use crate::plan::http::extract::Form;
 use crate::plan::http::problem::Problem;
 use crate::plan::permission::{BindRoles, Role};
-use crate::plan::store::{Expected, RoleBinding};
+use crate::plan::store::{AdminGrant, Expected, RoleBinding};
 
 #[derive(Template)]
 #[template(path = "roles.html")]
 struct Page {
     frame: Frame,
     bindings: Vec<RoleBinding>,
+    grants: Vec<AdminGrant>,
     refused: Option<Problem>,
 }
 
@@ -64,6 +66,15 @@ pub(super) async fn unbind(
     after(&app, &may, outcome).await
 }
 
+/// Confirms that an owner has seen the roles that global admins gave.
+pub(super) async fn seen(
+    State(app): State<App>,
+    Visitor(may): Visitor<May<BindRoles>>,
+) -> Result<Response, PageError> {
+    let outcome = roles::see_admin_grants(&app, &may).await;
+    after(&app, &may, outcome).await
+}
+
 async fn after(app: &App, may: &May<BindRoles>, outcome: Result<(), Refusal>) -> Result<Response, PageError> {
     match outcome {
         Ok(()) => Ok(Redirect::to(&format!("/subscriptions/{}/roles", may.id())).into_response()),
@@ -74,6 +85,7 @@ async fn after(app: &App, may: &May<BindRoles>, outcome: Result<(), Refusal>) ->
 async fn page(app: &App, may: &May<BindRoles>, refused: Option<Problem>) -> Result<Response, PageError> {
     let frame = Frame::new(&may.view(), "roles", "Roles");
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
-    let page = Page { bindings: roles::list(app, may).await?.roles, refused, frame };
+    let grants = roles::admin_grants(app, may).await?.grants;
+    let page = Page { bindings: roles::list(app, may).await?.roles, grants, refused, frame };
     Ok(render_with(status, &page))
 }

@@ -7,11 +7,12 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::page::{Frame, PageError, Visitor, render, render_with};
-use crate::plan::app::{App, Refusal, sign_in};
-use crate::plan::http::auth::{Origin, cookie_name, is_https, is_same_origin};
+use crate::plan::app::sign_in::{self, SignedIn};
+use crate::plan::app::{App, Refusal, browser};
+use crate::plan::http::auth::{Origin, cookie, cookie_name, is_https, is_same_origin};
 use crate::plan::http::extract::{Form, Path};
 use crate::plan::http::problem::{Problem, ProblemType};
-use crate::plan::store::{CredentialKind, Issued};
+use crate::plan::store::CredentialKind;
 
 #[derive(Template)]
 #[template(path = "login.html")]
@@ -65,8 +66,9 @@ pub(super) async fn sign_in(
     Form(form): Form<SignIn>,
 ) -> Result<Response, PageError> {
     same_origin(&headers)?;
-    match sign_in::by_password(&app, &form.name, &form.password, &origin).await? {
-        Some(session) => signed_in(&app, &session),
+    let marker = cookie(&headers, marker_name(is_https(&app)));
+    match sign_in::by_password(&app, &form.name, &form.password, marker, &origin).await? {
+        Some(person) => signed_in(&app, &person),
         None => {
             let page = login_page(&app, form.name, true, false);
             Ok(render_with(StatusCode::UNPROCESSABLE_ENTITY, &page))
@@ -89,7 +91,8 @@ pub(super) async fn sign_out(
     Visitor(caller): Visitor,
 ) -> Result<Response, PageError> {
     sign_in::out(&app, &caller).await?;
-    with_cookie(&app, "", 0, "/login")
+    let ended = set_cookie(cookie_name(is_https(&app)), "", 0, is_https(&app))?;
+    Ok(([(header::SET_COOKIE, ended)], Redirect::to("/login")).into_response())
 }
 
 /// The form that makes the first administrator.
@@ -112,7 +115,7 @@ pub(super) async fn set_up(
 ) -> Result<Response, PageError> {
     same_origin(&headers)?;
     match sign_in::set_up(&app, &link, &form.name, &form.password, &origin).await {
-        Ok(session) => signed_in(&app, &session),
+        Ok(person) => signed_in(&app, &person),
         Err(refused @ Refusal::BadLink) => Err(refused.into()),
         Err(refused) => {
             let refused = Problem::from(refused);
@@ -124,26 +127,36 @@ pub(super) async fn set_up(
     }
 }
 
-fn signed_in(app: &App, session: &Issued) -> Result<Response, PageError> {
-    with_cookie(app, &session.secret, CredentialKind::Session.life() / 1_000_000_000, "/")
+fn signed_in(app: &App, signed_in: &SignedIn) -> Result<Response, PageError> {
+    with_cookies(app, signed_in, Redirect::to("/").into_response())
 }
 
-/// A redirect that sets the session's cookie; an empty one for zero seconds ends it.
-fn with_cookie(app: &App, session: &str, seconds: i64, target: &str) -> Result<Response, PageError> {
-    let cookie = session_cookie_header(app, session, seconds)?;
-    Ok(([(header::SET_COOKIE, cookie)], Redirect::to(target)).into_response())
-}
-
-/// What sets the session's cookie.
-pub(super) fn session_cookie_header(
+/// The answer with the cookies of a sign-in: the session, and the marker of a known browser.
+pub(super) fn with_cookies(
     app: &App,
-    session: &str,
-    seconds: i64,
-) -> Result<HeaderValue, PageError> {
+    signed_in: &SignedIn,
+    mut response: Response,
+) -> Result<Response, PageError> {
     let https = is_https(app);
+    let seconds = CredentialKind::Session.life() / 1_000_000_000;
+    for cookie in [
+        set_cookie(cookie_name(https), &signed_in.session.secret, seconds, https)?,
+        set_cookie(marker_name(https), &signed_in.marker, browser::SECONDS, https)?,
+    ] {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    Ok(response)
+}
+
+/// The name of the cookie by which a browser is known.
+const fn marker_name(https: bool) -> &'static str {
+    if https { "__Host-netcensus-known" } else { "netcensus-known" }
+}
+
+/// What sets a cookie; an empty one for zero seconds ends it.
+fn set_cookie(name: &str, value: &str, seconds: i64, https: bool) -> Result<HeaderValue, PageError> {
     let secure = if https { "; Secure" } else { "" };
-    let name = cookie_name(https);
-    let cookie = format!("{name}={session}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
+    let cookie = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     let unusable = |_| Problem::new(ProblemType::Internal, "the cookie cannot be made");
     Ok(HeaderValue::try_from(cookie).map_err(unusable)?)
 }

@@ -1,0 +1,113 @@
+//! Bytes of uploads in memory: of bodies while they are received and decoded, and of decoded uploads until they are stored.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::Refusal;
+use crate::wire::{COMPRESSED_BYTES, DECOMPRESSED_BYTES, SubscriptionId};
+
+/// Bytes of bodies, in all and of one subscription.
+const BODIES: Most = Most { all: 16 * COMPRESSED_BYTES, of_one: 8 * COMPRESSED_BYTES };
+/// Bytes of decoded uploads, in all and of one subscription.
+const DECODED: Most = Most { all: 8 * DECOMPRESSED_BYTES, of_one: 4 * DECOMPRESSED_BYTES };
+/// Seconds after which a sensor that is refused may try again.
+const AGAIN: u64 = 2;
+
+#[derive(Clone, Copy, Debug)]
+struct Most {
+    all: usize,
+    of_one: usize,
+}
+
+/// The bytes that uploads take.
+#[derive(Debug)]
+pub struct UploadBytes {
+    bodies: Budget,
+    decoded: Budget,
+}
+
+impl Default for UploadBytes {
+    fn default() -> Self {
+        Self { bodies: Budget::new(BODIES), decoded: Budget::new(DECODED) }
+    }
+}
+
+impl UploadBytes {
+    /// Room for a body of `bytes`, before it is read. If its length is not announced, it counts as the longest.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`].
+    pub fn body(&self, subscription: &SubscriptionId, bytes: Option<usize>) -> Result<HeldBytes, Refusal> {
+        self.bodies.take(subscription, bytes.unwrap_or(COMPRESSED_BYTES).min(COMPRESSED_BYTES))
+    }
+
+    /// Room for an upload that is `bytes` long when it is decoded.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`].
+    pub fn decoded(&self, subscription: &SubscriptionId, bytes: usize) -> Result<HeldBytes, Refusal> {
+        self.decoded.take(subscription, bytes)
+    }
+}
+
+#[derive(Debug)]
+struct Budget {
+    most: Most,
+    used: Arc<Mutex<HashMap<SubscriptionId, usize>>>,
+}
+
+/// Bytes that are taken, until this is dropped.
+#[derive(Debug)]
+pub struct HeldBytes {
+    used: Arc<Mutex<HashMap<SubscriptionId, usize>>>,
+    subscription: SubscriptionId,
+    bytes: usize,
+}
+
+impl Budget {
+    fn new(most: Most) -> Self {
+        Self { most, used: Arc::default() }
+    }
+
+    fn take(&self, subscription: &SubscriptionId, bytes: usize) -> Result<HeldBytes, Refusal> {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = used.values().sum();
+        let own = used.get(subscription).copied().unwrap_or_default();
+        if all + bytes > self.most.all || own + bytes > self.most.of_one {
+            return Err(Refusal::Busy { what: "the uploads that wait take too much memory", seconds: AGAIN });
+        }
+        used.insert(subscription.clone(), own + bytes);
+        Ok(HeldBytes { used: Arc::clone(&self.used), subscription: subscription.clone(), bytes })
+    }
+}
+
+impl Drop for HeldBytes {
+    fn drop(&mut self) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(own) = used.get_mut(&self.subscription) {
+            *own = own.saturating_sub(self.bytes);
+            if *own == 0 {
+                used.remove(&self.subscription);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_subscription_does_not_take_the_memory_of_the_others() {
+        let (bytes, id) = (UploadBytes::default(), |n: u8| SubscriptionId::from_bits([n; 8]));
+        let take = |n| -> Vec<_> { std::iter::from_fn(|| bytes.body(&id(n), None).ok()).collect() };
+        let (first, second) = (take(1), take(2));
+        assert_eq!((first.len(), second.len()), (8, 8));
+        assert!(bytes.body(&id(3), Some(1)).is_err());
+        assert!(bytes.decoded(&id(1), DECOMPRESSED_BYTES).is_ok(), "what is decoded has a bound of its own");
+        drop(first);
+        assert!(bytes.body(&id(3), Some(1)).is_ok() && bytes.body(&id(2), Some(1)).is_err());
+        drop(second);
+        assert!(bytes.bodies.used.lock().unwrap().is_empty());
+    }
+}
