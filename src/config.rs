@@ -6,6 +6,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 /// Maximum size of a configuration file.
@@ -118,6 +119,45 @@ fn explain(key: &str, message: &str) -> String {
         format!("{key}: {message}; correct the value, or remove the line for the default")
     }
 }
+
+/// A number of bytes, written with or without a unit: 2 GiB.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(try_from = "SizeText")]
+pub struct ByteSize(pub u64);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum SizeText {
+    Bytes(u64),
+    Text(String),
+}
+
+impl TryFrom<SizeText> for ByteSize {
+    type Error = BadByteSize;
+
+    fn try_from(text: SizeText) -> Result<Self, BadByteSize> {
+        let text = match text {
+            SizeText::Bytes(bytes) => return Ok(Self(bytes)),
+            SizeText::Text(text) => text,
+        };
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let unit = match unit.trim() {
+            "" | "B" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            _ => 0,
+        };
+        let bytes = number.parse().ok().and_then(|n: u64| n.checked_mul(unit)).filter(|_| unit > 0);
+        bytes.map(Self).ok_or_else(|| BadByteSize(text.chars().take(60).collect()))
+    }
+}
+
+/// The text is not a size.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("'{0}' is not a size; write a number of bytes, or one with KiB, MiB or GiB, such as \"2 GiB\"")]
+pub struct BadByteSize(String);
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,7 @@
 //! The service's configuration file. Every key has a default; `config/netcensus-plan.toml` explains each.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,8 +10,8 @@ use serde::Deserialize;
 use super::store::Location;
 use crate::census::{Policy, Prefix, Timestamp};
 use crate::cli::log::LogConfig;
-use crate::config::{ConfigError, complain, parse};
-use crate::plan::app::inventory::CountAt;
+use crate::config::{ByteSize, ConfigError, complain, parse};
+use crate::plan::app::inventory::{CountAt, Memory};
 use crate::plan::app::{AccessSettings, Settings};
 use crate::plan::connections::ConnectionLimits;
 use crate::plan::limits::Allowance;
@@ -33,13 +34,31 @@ pub struct Config {
     pub tls: TlsConfig,
     /// What the count depends on.
     pub census: CensusConfig,
-    /// How many requests one caller may send.
-    pub limits: Allowance,
+    pub limits: LimitsConfig,
     /// How many connections may be open.
     pub connections: ConnectionLimits,
     pub metrics: MetricsConfig,
     pub oidc: OidcSettings,
     pub log: LogConfig,
+}
+
+/// `[limits]`.
+#[derive(Clone, Copy, Debug, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Requests of one caller a second in the long run.
+    pub per_second: NonZeroU32,
+    /// Requests of one caller at once.
+    pub burst: NonZeroU32,
+    /// About how much memory the counts of all subscriptions may take.
+    pub memory: ByteSize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        let Allowance { per_second, burst } = Allowance::default();
+        Self { per_second, burst, memory: ByteSize(Memory::default().0 as u64) }
+    }
 }
 
 /// `[metrics]`.
@@ -101,7 +120,7 @@ impl Default for Config {
             metrics: MetricsConfig::default(),
             oidc: OidcSettings::default(),
             census: CensusConfig::default(),
-            limits: Allowance::default(),
+            limits: LimitsConfig::default(),
             connections: ConnectionLimits::default(),
             log: LogConfig::default(),
         }
@@ -188,8 +207,19 @@ impl Config {
             metrics_token: None,
         };
         let (count_at, policy) = (self.census.as_of, self.policy());
-        let (allowance, connections) = (self.limits, self.connections);
-        Ok(Settings { public_url, count_at, policy, allowance, connections, access, ..Settings::default() })
+        let LimitsConfig { per_second, burst, memory } = self.limits;
+        let (allowance, connections) = (Allowance { per_second, burst }, self.connections);
+        let memory = Memory(usize::try_from(memory.0).unwrap_or(usize::MAX));
+        Ok(Settings {
+            public_url,
+            count_at,
+            policy,
+            allowance,
+            connections,
+            memory,
+            access,
+            ..Settings::default()
+        })
     }
 
     /// The folder of rule packs, if the file names one.

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::census::{Policy, Prefix};
 use crate::cli::log::LogConfig;
-use crate::config::{self, ConfigError};
+use crate::config::{self, ByteSize, ConfigError};
 use crate::sensor::pipeline::freshness::Freshness;
 use crate::sensor::upload::identity;
 use crate::sensor::upload::route::{self, Route};
@@ -89,45 +89,6 @@ impl TryFrom<String> for TunnelSource {
     "'{0}' is not the source of a tunnel; write an address or a prefix, such as 192.0.2.7 or 192.0.2.0/24"
 )]
 pub struct BadTunnelSource(String);
-
-/// A number of bytes, written with or without a unit: 2 GiB.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
-#[serde(try_from = "SizeText")]
-pub struct ByteSize(pub u64);
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum SizeText {
-    Bytes(u64),
-    Text(String),
-}
-
-impl TryFrom<SizeText> for ByteSize {
-    type Error = BadByteSize;
-
-    fn try_from(text: SizeText) -> Result<Self, BadByteSize> {
-        let text = match text {
-            SizeText::Bytes(bytes) => return Ok(Self(bytes)),
-            SizeText::Text(text) => text,
-        };
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (number, unit) = text.split_at(digits);
-        let unit = match unit.trim() {
-            "" | "B" => 1,
-            "KiB" => 1 << 10,
-            "MiB" => 1 << 20,
-            "GiB" => 1 << 30,
-            _ => 0,
-        };
-        let bytes = number.parse().ok().and_then(|n: u64| n.checked_mul(unit)).filter(|_| unit > 0);
-        bytes.map(Self).ok_or_else(|| BadByteSize(text.chars().take(60).collect()))
-    }
-}
-
-/// The text is not a size.
-#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("'{0}' is not a size; write a number of bytes, or one with KiB, MiB or GiB, such as \"2 GiB\"")]
-pub struct BadByteSize(String);
 
 /// `[limits]`
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]

@@ -32,6 +32,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::watch;
 
 pub use change::{Changed, Check};
+pub use memory::{Kept, Memory};
 pub use view::{View, ZoneSummary};
 pub use views::{Patience, Served};
 

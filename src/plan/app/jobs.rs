@@ -12,9 +12,6 @@ use super::{findings, sealing, uploads};
 /// How often jobs run.
 const EVERY: Duration = Duration::from_secs(60);
 
-/// About how much memory all views may take.
-const MEMORY: usize = 2 << 30;
-
 type Running = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
 
 /// One job.
@@ -37,8 +34,9 @@ const JOBS: &[Job] = &[
 async fn free_memory(service: App) -> Result<(), Refusal> {
     // Without the rules, nothing was counted yet.
     if let Some(counting) = service.counting.get() {
-        let inventories = counting.inventories.clone();
-        aside(move || inventories.rest(MEMORY)).await?;
+        let (inventories, memory) = (counting.inventories.clone(), service.settings.memory);
+        let kept = aside(move || inventories.rest(memory)).await?;
+        tracing::debug!(kept.subscriptions, kept.bytes, "let go of what nobody used");
     }
     Ok(())
 }

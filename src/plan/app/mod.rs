@@ -46,7 +46,9 @@ use tokio::sync::{Semaphore, watch};
 
 use self::attempts::Attempts;
 pub use self::caller::{Caller, May, MayHere, Own};
-use self::inventory::{Changed, Check, CountAt, Inventories, Patience, Served, SharedClassifier, View};
+use self::inventory::{
+    Changed, Check, CountAt, Inventories, Memory, Patience, Served, SharedClassifier, View,
+};
 pub use self::refusal::Refusal;
 use self::suspicion::Suspicions;
 use crate::billing::forecast::{self, Sample};
@@ -86,6 +88,8 @@ pub struct Settings {
     pub allowance: Allowance,
     /// How many connections may be open.
     pub connections: ConnectionLimits,
+    /// How much memory views may take.
+    pub memory: Memory,
     /// The certificate, if the service itself speaks TLS.
     pub tls: Option<Tls>,
     /// How people sign in.

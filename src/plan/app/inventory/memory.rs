@@ -13,6 +13,16 @@ use crate::census::Timestamp;
 /// For how long views and facts stay that nobody uses.
 const REST: i64 = 5 * MINUTE;
 
+/// About how many bytes the views of all subscriptions may take; the default is 2 GiB.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Memory(pub usize);
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self(2 << 30)
+    }
+}
+
 /// When a subscription was used.
 #[derive(Debug, Default)]
 pub(super) struct Use {
@@ -38,9 +48,9 @@ fn rests(since: &AtomicI64, now: Timestamp) -> bool {
 }
 
 impl Inventories {
-    /// Lets go of what nobody used for [`REST`]; then of the views that were read longest ago, until the others take no more
-    /// than `limit` bytes.
-    pub fn rest(&self, limit: usize) -> Kept {
+    /// Lets go of what nobody used for five minutes; then of the views that were read longest ago, until the others take no
+    /// more than `limit`.
+    pub fn rest(&self, limit: Memory) -> Kept {
         let now = self.clock.now();
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody else can come to hold a state meanwhile.
@@ -57,7 +67,7 @@ impl Inventories {
         let mut kept = Kept { subscriptions: rest.len(), bytes: 0 };
         for state in rest {
             let bytes = state.views.bytes();
-            if rests(&state.usage.read, now) || kept.bytes.saturating_add(bytes) > limit {
+            if rests(&state.usage.read, now) || kept.bytes.saturating_add(bytes) > limit.0 {
                 state.views.let_go();
             } else {
                 kept.bytes += bytes;
