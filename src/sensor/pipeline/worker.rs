@@ -1,6 +1,6 @@
 //! A worker dissects frames and merges their facts into the [`Table`].
 //!
-//! Most frames are bulk data of a known coupling. These end in the worker's own [`Sightings`], without a lock or an
+//! Most frames are bulk data of a known coupling. These end in the worker's own `Sightings`, without a lock or an
 //! allocation. Only a flush, what does not fit, and new evidence reach the shared table.
 
 use std::collections::BTreeMap;
