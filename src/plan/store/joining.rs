@@ -74,7 +74,7 @@ impl Joining {
             let known = parts.entry(path).or_default();
             known.couplings.extend(part.couplings);
             known.stations.extend(part.stations);
-            known.head = part.head.or(known.head.take());
+            known.head = part.head.or_else(|| known.head.take());
         }
         Some(Joined { rows, reach: change.reach })
     }

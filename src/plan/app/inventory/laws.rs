@@ -79,7 +79,7 @@ proptest! {
             // As the service, which keeps the newest view and one of another instant.
             former.push(Arc::new(grown));
             if former.len() > 2 {
-                former.remove(number as usize % 2);
+                former.remove(usize::from(number % 2 == 0));
             }
         }
     }
