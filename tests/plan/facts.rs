@@ -38,6 +38,8 @@ fn zone(seen: &[Sighting]) -> Zone {
 
 /// When the trial began: shortly before the facts are seen, so that no clock is ahead.
 const BEGUN: Timestamp = Timestamp::from_secs(1_795_000_000);
+/// When the uploads come.
+const CAME: Timestamp = BEGUN.plus(HOUR);
 
 async fn stored(backend: Backend, dir: &tempfile::TempDir) -> Stored {
     Stored::with_trial(backend, dir.path(), BEGUN).await
@@ -46,7 +48,7 @@ async fn stored(backend: Backend, dir: &tempfile::TempDir) -> Stored {
 impl Stored {
     async fn ingest(&self, upload: &Upload, replica: &Replica) -> Result<Receipt, StoreError> {
         let (sid, sensor) = (&self.sid, &self.sensor.id);
-        let done = self.store.ingest(sid, sensor, upload.clone(), [0; 32], replica, BEGUN.plus(HOUR)).await?;
+        let done = self.store.ingest(sid, sensor, upload.clone(), [0; 32], replica, CAME).await?;
         Ok(done.receipt)
     }
 
@@ -54,7 +56,7 @@ impl Stored {
     async fn ingest_all(&self, uploads: &[Upload], replica: &Replica) -> Vec<Result<Receipt, StoreError>> {
         let arrivals = uploads.iter().map(|upload| {
             let body = upload.encode().unwrap();
-            Arrival::new(self.sensor.id.clone(), (upload.clone(), body), [0; 32], Timestamp(1)).unwrap()
+            Arrival::new(self.sensor.id.clone(), (upload.clone(), body), [0; 32], CAME).unwrap()
         });
         let done = self.store.ingest_all(&self.sid, arrivals.collect(), replica).await;
         done.into_iter().map(|done| done.map(|done| done.receipt)).collect()
@@ -262,9 +264,9 @@ fn old_receipts_are_removed_but_for_the_newest_of_each_sensor() {
                 stored.ingest(upload, &replica).await.unwrap();
             }
             let before = stored.inventory().await;
-            assert_eq!(stored.store.prune_receipts(Timestamp(1)).await.unwrap(), (0, false));
-            assert_eq!(stored.store.prune_receipts(Timestamp(2)).await.unwrap(), (2, false));
-            assert_eq!(stored.store.prune_receipts(Timestamp(2)).await.unwrap(), (0, false));
+            assert_eq!(stored.store.prune_receipts(CAME).await.unwrap(), (0, false));
+            assert_eq!(stored.store.prune_receipts(CAME.plus(1)).await.unwrap(), (2, false));
+            assert_eq!(stored.store.prune_receipts(CAME.plus(1)).await.unwrap(), (0, false));
             assert_eq!(
                 stored.ingest(&uploads[2], &replica).await.unwrap(),
                 Receipt::Replayed,
