@@ -1,5 +1,5 @@
-//! The survey of one zone. Zones have nothing in common but decisions, so a survey of an inventory is the sum of these, and
-//! whoever keeps them surveys only the zones that changed.
+//! The survey of one zone. Zones have nothing in common but decisions, so a survey of an inventory is the sum of these. A
+//! service that keeps them surveys only the zones that changed.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -44,8 +44,8 @@ pub struct ZoneSurvey<'a> {
     pub findings: Findings,
     /// The numbers of the zone.
     pub census: Census,
-    /// The instants at which a survey of the same facts and decisions says the same, as far as is known. It holds the
-    /// instant of the survey.
+    /// The instants at which a survey of the same facts and decisions is known to say the same. The instant of the survey is
+    /// one of them.
     pub holds: RangeInclusive<Timestamp>,
 }
 

@@ -272,7 +272,7 @@ impl Inventories {
             let (facts, _, decisions) = counted.snapshot();
             let at = inventories.instant(&facts, as_of, now);
             let policy = &*inventories.policy;
-            // Zones have nothing in common, so the others say nothing of it.
+            // Zones have nothing in common, so the others need no survey.
             let known = facts.inventory.zones.iter().filter(|(_, zone)| subject.is_in(zone));
             let zones = known.map(|(name, zone)| (name.clone(), Arc::clone(zone))).collect();
             let inventory = Inventory { zones };
