@@ -173,7 +173,7 @@ async fn the_readers_of_another_subscription_get_answers_beside_a_stopped_survey
 }
 
 /// Uploads of one subscription that wait at once.
-const WAITING: u64 = 32;
+const WAITING: u64 = 256;
 
 async fn uploads_beyond_the_queue_are_refused_at_once_and_the_others_are_stored(backend: Backend) {
     let plan = Plan::start_on(backend).await;

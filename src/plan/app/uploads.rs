@@ -161,9 +161,9 @@ pub(super) async fn prune_receipts(app: App) -> Result<(), Refusal> {
 }
 
 /// Uploads at once, from when their body has come until they are stored. A sensor that is refused sends its upload again.
-const UPLOADS: usize = 128;
+const UPLOADS: usize = 512;
 /// Uploads of one subscription at once: it does not fill the places of the others.
-const UPLOADS_OF_ONE: usize = 32;
+const UPLOADS_OF_ONE: usize = 256;
 /// Seconds after which a sensor that is refused may try again.
 const AGAIN: u64 = 2;
 

@@ -110,6 +110,13 @@ enum Look {
     },
 }
 
+/// Why uploads could not be stored together.
+struct Failed {
+    error: StoreError,
+    /// Whether others will fail, too: the database is away, or somebody else has it.
+    away: bool,
+}
+
 /// Arrivals joined with the facts; `None` for those that are not new, or for which there is no room.
 struct Together {
     joined: Vec<Option<Joined>>,
@@ -151,41 +158,59 @@ impl Store {
         replica: &Replica,
     ) -> Vec<Result<Ingested, StoreError>> {
         let arrivals: Arc<[Arrival]> = arrivals.into();
-        let error = match self.try_ingest(subscription, &arrivals, replica).await {
+        let error = match self.ingest_once(subscription, &arrivals, replica).await {
             Ok(outcomes) => return outcomes,
             Err(error) => error,
         };
         if arrivals.len() == 1 {
-            return vec![Err(error)];
+            return vec![Err(error.error)];
         }
         // One of them may be to blame, but not if the database is away.
-        let mut away = is_away(&error).then_some(error);
+        let mut away = error.away.then_some(error.error);
         let mut outcomes = Vec::new();
         for arrival in &*arrivals {
             outcomes.push(match &away {
                 Some(error) => Err(again(error)),
-                None => {
-                    let alone = self.try_ingest(subscription, &[arrival.clone()].into(), replica).await;
-                    away = alone.as_ref().err().filter(|error| is_away(error)).map(again);
-                    alone.and_then(|mut outcome| outcome.pop().unwrap_or(Err(UNANSWERED)))
-                }
+                None => match self.ingest_once(subscription, &[arrival.clone()].into(), replica).await {
+                    Ok(mut alone) => alone.pop().unwrap_or(Err(UNANSWERED)),
+                    Err(Failed { error, away: is_away }) => {
+                        away = is_away.then(|| again(&error));
+                        Err(error)
+                    }
+                },
             });
         }
         outcomes
     }
 
     /// Stores uploads in one transaction; fails as a whole only if the database does.
-    async fn try_ingest(
+    async fn ingest_once(
         &self,
         subscription: &SubscriptionId,
         arrivals: &Arc<[Arrival]>,
         replica: &Replica,
-    ) -> Result<Vec<Result<Ingested, StoreError>>, StoreError> {
+    ) -> Result<Vec<Result<Ingested, StoreError>>, Failed> {
+        let work = self.begin(subscription, replica).await.map_err(|error| Failed { error, away: true })?;
+        let done = self.ingest_in(work, subscription, arrivals, replica).await;
+        done.map_err(|error| Failed { away: is_away(&error), error })
+    }
+
+    /// Begins a transaction in which uploads are stored.
+    async fn begin(&self, subscription: &SubscriptionId, replica: &Replica) -> Result<Work, StoreError> {
         if replica.revision().is_none() {
             // Loading takes long: not while other writers wait.
             self.refresh(subscription, replica).await?;
         }
-        let mut work = self.write(Scope::Subscription(subscription)).await?;
+        self.write(Scope::Subscription(subscription)).await
+    }
+
+    async fn ingest_in(
+        &self,
+        mut work: Work,
+        subscription: &SubscriptionId,
+        arrivals: &Arc<[Arrival]>,
+        replica: &Replica,
+    ) -> Result<Vec<Result<Ingested, StoreError>>, StoreError> {
         let plans = plans::plans(&mut work, subscription).await?;
         let mut looks = Vec::new();
         for arrival in &**arrivals {
