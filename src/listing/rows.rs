@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 use std::sync::OnceLock;
 
+use memchr::memmem::Finder;
+
 use crate::census::{DeviceDecisions, DeviceId, Join};
 use crate::wire::{CouplingRow, DeviceRow};
 
@@ -64,10 +66,11 @@ impl Rows {
         let text = self.text.get_or_init(|| SearchText::new(&self.rows));
         // The longest word is the rarest, as a rule.
         let longest = words.iter().max_by_key(|word| word.len());
+        let longest = longest.map(|word| Finder::new(word.as_str()));
         let mut from = 0;
         std::iter::from_fn(move || {
             loop {
-                let (place, next) = text.find(longest?, from)?;
+                let (place, next) = text.find(longest.as_ref()?, from)?;
                 from = next;
                 if words.iter().all(|word| text.of(place).contains(word.as_str())) {
                     return Some(place);
@@ -106,9 +109,9 @@ impl SearchText {
         self.text.get(start..end).unwrap_or_default()
     }
 
-    /// The first device whose line has `word` and begins at `from` or later, and where the next line begins.
-    fn find(&self, word: &str, from: usize) -> Option<(usize, usize)> {
-        let at = from + self.text.get(from..)?.find(word)?;
+    /// The first device whose line has the word and begins at `from` or later, and where the next line begins.
+    fn find(&self, word: &Finder<'_>, from: usize) -> Option<(usize, usize)> {
+        let at = from + word.find(self.text.as_bytes().get(from..)?)?;
         let place = self.ends.partition_point(|end| *end <= at);
         Some((place, *self.ends.get(place)?))
     }

@@ -100,9 +100,6 @@ impl ZoneView {
     }
 }
 
-/// Zones to survey from which on a survey takes a second core: a first count, which people wait for.
-const MANY: usize = 64;
-
 /// A zone of a view: kept, or to be surveyed.
 enum Part<'z> {
     Kept(&'z Arc<ZoneView>),
@@ -130,10 +127,10 @@ pub(super) fn zones(
     let parts: Vec<Part<'_>> =
         all.map(|(name, zone)| part(name, zone, facts.changed_at(name), surveyor, former)).collect();
     let survey = |parts: &[Part<'_>]| parts.iter().map(|part| part.survey(surveyor)).collect::<Vec<_>>();
-    let changed = parts.iter().filter(|part| matches!(part, Part::Changed { .. })).count();
-    if changed < MANY {
+    if !former.is_empty() {
         return survey(&parts);
     }
+    // Nobody can be served before the first count, so it takes a second core.
     let (first, second) = parts.split_at(parts.len() / 2);
     std::thread::scope(|scope| {
         let beside = scope.spawn(|| survey(second));
