@@ -3,7 +3,7 @@
 //!
 //! A sighting waits until the one that was sent last is older than the freshness, by the zone's frames, but not beyond the
 //! UTC day. It does not wait if a conclusion could depend on it: by the coupling's own facts, or because something new of
-//! another coupling is compared with it ([`Kin`]). So the plan service concludes what the sensor does, after every upload,
+//! another coupling is compared with it (`Kin`). So the plan service concludes what the sensor does, after every upload,
 //! but for how long ago something was seen last.
 
 use std::collections::HashSet;
