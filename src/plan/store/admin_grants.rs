@@ -59,7 +59,7 @@ impl Store {
             return Err(AccessRefusal::OwnGrant.into());
         }
         work.execute(sql("DELETE FROM admin_grant WHERE subscription = $1").bind(subscription)).await?;
-        let before = Some(serde_json::json!(grants));
+        let before = Some(serde_json::json!({ "grants": grants }));
         let entry =
             Entry { action: "role.grants-seen", object: "roles".to_owned(), before, ..Entry::default() };
         work.audit(Some(subscription), by, entry, now).await?;
