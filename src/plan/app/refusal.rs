@@ -73,7 +73,7 @@ pub enum Refusal {
     #[error("{what}; try again in {seconds} s")]
     Busy { what: &'static str, seconds: u64 },
     /// A session has as many event streams as it may.
-    #[error("this session has {0} event streams open, which is the limit; close a page of the console")]
+    #[error("you have {0} event streams open, which is the limit; close a page of the console")]
     Streams(usize),
     /// The database cannot be written to.
     #[error("the database is not ready to write; the service's log has the cause")]

@@ -1,7 +1,7 @@
 //! What is let go of: nothing that a database holds needs to stay in memory.
 //!
-//! Views go when nobody read the subscription for [`REST`], and its facts when nobody used it at all. Whoever asks next waits
-//! until they are loaded and counted again.
+//! Views go when nobody read the subscription for [`REST`], and its facts when nobody used it at all. The job that records
+//! findings reads those with news. The next reader waits until facts are loaded and counted again.
 
 use std::cmp::Reverse;
 use std::sync::atomic::{AtomicI64, Ordering};
