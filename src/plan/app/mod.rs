@@ -29,6 +29,7 @@ mod refusal;
 pub mod roles;
 pub mod sealing;
 pub mod sensors;
+pub mod shares;
 pub mod sign_in;
 pub mod snapshots;
 pub mod statements;

@@ -1,9 +1,7 @@
 //! Bytes of uploads in memory: of bodies while they are received and decoded, and of decoded uploads until they are stored.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
 use super::Refusal;
+use super::shares::{Most, Share, Shares};
 use crate::wire::{COMPRESSED_BYTES, DECOMPRESSED_BYTES, SubscriptionId};
 
 /// Bytes of bodies, in all and of one subscription.
@@ -13,22 +11,19 @@ const DECODED: Most = Most { all: 8 * DECOMPRESSED_BYTES, of_one: 4 * DECOMPRESS
 /// Seconds after which a sensor that is refused may try again.
 const AGAIN: u64 = 2;
 
-#[derive(Clone, Copy, Debug)]
-struct Most {
-    all: usize,
-    of_one: usize,
-}
+/// Bytes that an upload takes, until this is dropped.
+pub type HeldBytes = Share<SubscriptionId>;
 
 /// The bytes that uploads take.
 #[derive(Debug)]
 pub struct UploadBytes {
-    bodies: Budget,
-    decoded: Budget,
+    bodies: Shares<SubscriptionId>,
+    decoded: Shares<SubscriptionId>,
 }
 
 impl Default for UploadBytes {
     fn default() -> Self {
-        Self { bodies: Budget::new(BODIES), decoded: Budget::new(DECODED) }
+        Self { bodies: Shares::new(BODIES), decoded: Shares::new(DECODED) }
     }
 }
 
@@ -38,7 +33,7 @@ impl UploadBytes {
     /// # Errors
     /// [`Refusal::Busy`].
     pub fn body(&self, subscription: &SubscriptionId, bytes: Option<usize>) -> Result<HeldBytes, Refusal> {
-        self.bodies.take(subscription, bytes.unwrap_or(COMPRESSED_BYTES).min(COMPRESSED_BYTES))
+        held(&self.bodies, subscription, bytes.unwrap_or(COMPRESSED_BYTES).min(COMPRESSED_BYTES))
     }
 
     /// Room for an upload that is `bytes` long when it is decoded.
@@ -46,51 +41,13 @@ impl UploadBytes {
     /// # Errors
     /// [`Refusal::Busy`].
     pub fn decoded(&self, subscription: &SubscriptionId, bytes: usize) -> Result<HeldBytes, Refusal> {
-        self.decoded.take(subscription, bytes)
+        held(&self.decoded, subscription, bytes)
     }
 }
 
-#[derive(Debug)]
-struct Budget {
-    most: Most,
-    used: Arc<Mutex<HashMap<SubscriptionId, usize>>>,
-}
-
-/// Bytes that are taken, until this is dropped.
-#[derive(Debug)]
-pub struct HeldBytes {
-    used: Arc<Mutex<HashMap<SubscriptionId, usize>>>,
-    subscription: SubscriptionId,
-    bytes: usize,
-}
-
-impl Budget {
-    fn new(most: Most) -> Self {
-        Self { most, used: Arc::default() }
-    }
-
-    fn take(&self, subscription: &SubscriptionId, bytes: usize) -> Result<HeldBytes, Refusal> {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = used.values().sum();
-        let own = used.get(subscription).copied().unwrap_or_default();
-        if all + bytes > self.most.all || own + bytes > self.most.of_one {
-            return Err(Refusal::Busy { what: "the uploads that wait take too much memory", seconds: AGAIN });
-        }
-        used.insert(subscription.clone(), own + bytes);
-        Ok(HeldBytes { used: Arc::clone(&self.used), subscription: subscription.clone(), bytes })
-    }
-}
-
-impl Drop for HeldBytes {
-    fn drop(&mut self) {
-        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = used.get_mut(&self.subscription) {
-            *own = own.saturating_sub(self.bytes);
-            if *own == 0 {
-                used.remove(&self.subscription);
-            }
-        }
-    }
+fn held(shares: &Shares<SubscriptionId>, of: &SubscriptionId, bytes: usize) -> Result<HeldBytes, Refusal> {
+    let busy = Refusal::Busy { what: "the uploads that wait take too much memory", seconds: AGAIN };
+    shares.take(of, bytes).ok_or(busy)
 }
 
 #[cfg(test)]
@@ -107,7 +64,5 @@ mod tests {
         assert!(bytes.decoded(&id(1), DECOMPRESSED_BYTES).is_ok(), "what is decoded has a bound of its own");
         drop(first);
         assert!(bytes.body(&id(3), Some(1)).is_ok() && bytes.body(&id(2), Some(1)).is_err());
-        drop(second);
-        assert!(bytes.bodies.used.lock().unwrap().is_empty());
     }
 }

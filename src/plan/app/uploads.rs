@@ -3,10 +3,10 @@
 //! The service knows the sender before it reads a byte of the body: first by the bearer key, which is cheap to look up,
 //! then by the signature, which covers the body's digest.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::sensors::note_suspicion;
+use super::shares::{Most, Share, Shares};
 use super::suspicion::Suspicion;
 use super::upload_bytes::HeldBytes;
 use super::{App, Refusal};
@@ -168,41 +168,28 @@ const UPLOADS_OF_ONE: usize = 256;
 const AGAIN: u64 = 2;
 
 /// The uploads that are being stored, by subscription.
-#[derive(Debug, Default)]
-pub struct Queue(Arc<Mutex<HashMap<SubscriptionId, usize>>>);
+#[derive(Debug)]
+pub struct Queue(Shares<SubscriptionId>);
 
 /// A place in the queue, until it is dropped.
 #[derive(Debug)]
 pub struct QueuePlace {
     /// What the decoded upload takes.
     decoded: Option<HeldBytes>,
-    queue: Arc<Mutex<HashMap<SubscriptionId, usize>>>,
-    subscription: SubscriptionId,
+    _place: Share<SubscriptionId>,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self(Shares::new(Most { all: UPLOADS, of_one: UPLOADS_OF_ONE }))
+    }
 }
 
 impl Queue {
     /// A place for an upload of a subscription.
     fn place(&self, subscription: &SubscriptionId) -> Result<QueuePlace, Refusal> {
-        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: usize = waiting.values().sum();
-        let own = waiting.get(subscription).copied().unwrap_or_default();
-        if all >= UPLOADS || own >= UPLOADS_OF_ONE {
-            return Err(Refusal::Busy { what: "too many uploads wait to be stored", seconds: AGAIN });
-        }
-        waiting.insert(subscription.clone(), own + 1);
-        Ok(QueuePlace { decoded: None, queue: Arc::clone(&self.0), subscription: subscription.clone() })
-    }
-}
-
-impl Drop for QueuePlace {
-    fn drop(&mut self) {
-        let mut waiting = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(own) = waiting.get_mut(&self.subscription) {
-            *own -= 1;
-            if *own == 0 {
-                waiting.remove(&self.subscription);
-            }
-        }
+        let busy = Refusal::Busy { what: "too many uploads wait to be stored", seconds: AGAIN };
+        Ok(QueuePlace { decoded: None, _place: self.0.take(subscription, 1).ok_or(busy)? })
     }
 }
 
