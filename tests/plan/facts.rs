@@ -56,7 +56,7 @@ impl Stored {
     async fn ingest_all(&self, uploads: &[Upload], replica: &Replica) -> Vec<Result<Receipt, StoreError>> {
         let arrivals = uploads.iter().map(|upload| {
             let body = upload.encode().unwrap();
-            Arrival::new(self.sensor.id.clone(), (upload.clone(), body), [0; 32], CAME).unwrap()
+            Arrival::new(self.sensor.id.clone(), (upload.clone(), body), [0; 32], CAME, CAME).unwrap()
         });
         let done = self.store.ingest_all(&self.sid, arrivals.collect(), replica).await;
         done.into_iter().map(|done| done.map(|done| done.receipt)).collect()

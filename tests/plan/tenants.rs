@@ -18,6 +18,7 @@ use crate::support::{Backend, HOUR, Plan, Seen, assert_has, send};
 on_each_database! {
     a_clock_that_is_years_ahead_makes_no_device_immortal,
     an_upload_of_the_future_is_the_same_upload_when_it_is_sent_again,
+    a_service_whose_clock_falls_back_takes_no_times_down,
     a_257th_zone_is_refused_and_the_others_go_on,
     a_sensor_adds_to_no_more_than_eight_zones,
     refused_requests_fill_a_trail_by_a_bounded_number_a_day,
@@ -174,6 +175,18 @@ async fn an_upload_of_the_future_is_the_same_upload_when_it_is_sent_again(plan: 
     let latest = crate::support::at("2026-11-22T09:10:00Z");
     assert!(inventory.zones["hq"].couplings.values().all(|coupling| coupling.last_seen == latest));
     assert_eq!(inventory.last_frame(), Some(latest));
+}
+
+async fn a_service_whose_clock_falls_back_takes_no_times_down(plan: Plan) {
+    let sensor = plan.ready().await;
+    let times = ["2026-11-22T11:00:00Z", "2026-11-22T11:00:30Z"];
+    let seen = |when| Seen::default().sign("00:40:8c:00:00:01", "10.9.0.1", "iot-1", Sign::ArpAsked, when);
+    plan.set_time(times[0]);
+    seen(times[0]).send(&plan, &sensor, 1, "hq").await;
+    plan.set_time("2026-11-22T09:30:00Z");
+    seen(times[1]).send(&plan, &sensor, 2, "hq").await;
+    let inventory = plan.store.inventory(&plan.sid).await.unwrap();
+    assert_eq!(inventory.last_frame(), Some(crate::support::at(times[1])));
 }
 
 async fn a_257th_zone_is_refused_and_the_others_go_on(plan: Plan) {

@@ -29,6 +29,7 @@ mod refusal;
 pub mod roles;
 pub mod sealing;
 pub mod sensors;
+mod service_clock;
 pub mod shares;
 pub mod sign_in;
 pub mod snapshots;
@@ -143,6 +144,7 @@ pub struct Inner {
     finding_pace: findings::Pace,
     /// Bounds the uploads that wait to be stored.
     pub(super) uploads: uploads::Queue,
+    newest_time: service_clock::NewestTime,
     /// Bounds the bytes of these uploads.
     pub upload_bytes: upload_bytes::UploadBytes,
     /// Bounds event streams.
@@ -215,6 +217,7 @@ impl App {
             suspicions: Suspicions::default(),
             finding_pace: findings::Pace::default(),
             uploads: uploads::Queue::default(),
+            newest_time: service_clock::NewestTime::default(),
             upload_bytes: upload_bytes::UploadBytes::default(),
             streams: streams::Streams::default(),
             readiness: readiness::Readiness::default(),

@@ -127,12 +127,13 @@ where
     let decoder = Arc::clone(&app.decoders).acquire_owned().await.map_err(stopping)?;
     let (sensor, request, is_shared, now) =
         (from.claim.sensor.clone(), from.request, app.store.is_shared(), app.now());
+    let newest = app.newest_time.at(now, &app.store).await?;
     let decode = move || {
         let (upload, bytes) = Upload::decode_counted(body.as_ref())?;
         // Only services that share a database read the body again.
         let kept = if is_shared { body.as_ref().to_vec() } else { Vec::new() };
         let sequence = upload.sequence;
-        let arrival = Arrival::new(sensor, (upload, kept), request, now)?;
+        let arrival = Arrival::new(sensor, (upload, kept), request, now, newest)?;
         drop(decoder);
         Ok((sequence, arrival, bytes))
     };

@@ -69,7 +69,8 @@ pub struct Arrival {
 
 impl Arrival {
     /// An upload that came at `at` as `body`, which only services that share a database need. `request` is a digest that is
-    /// unique among the sensor's requests. Reads the whole upload, so it runs on a thread for long work.
+    /// unique among the sensor's requests. `newest` is the newest time that the service's clock has shown.
+    /// Reads the whole upload, so it runs on a thread for long work.
     ///
     /// # Errors
     /// [`StoreError::BadSequence`]; [`StoreError::Corrupt`], which does not happen.
@@ -78,12 +79,13 @@ impl Arrival {
         (mut upload, mut body): (Upload, Vec<u8>),
         request: [u8; 32],
         at: Timestamp,
+        newest: Timestamp,
     ) -> Result<Self, StoreError> {
         let sequence =
             i64::try_from(upload.sequence).map_err(|_| StoreError::BadSequence(upload.sequence))?;
         // Of what was sent: a retry at another time is the same upload.
         let digest = content_digest(&upload)?;
-        if clocks::take_down(&mut upload, at) && !body.is_empty() {
+        if clocks::take_down(&mut upload, newest) && !body.is_empty() {
             body = upload.encode().map_err(|e| corrupt("upload", &e))?;
         }
         Ok(Self { sensor, upload, body, sequence, digest, request, at })
@@ -139,7 +141,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<Ingested, StoreError> {
         let body = upload.encode().map_err(|e| corrupt("upload", &e))?;
-        let arrival = Arrival::new(sensor.clone(), (upload, body), request, now)?;
+        let arrival = Arrival::new(sensor.clone(), (upload, body), request, now, now)?;
         let mut done = self.ingest_all(subscription, vec![arrival], replica).await;
         done.pop().unwrap_or(Err(UNANSWERED))
     }

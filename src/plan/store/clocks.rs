@@ -10,7 +10,7 @@ use crate::wire::Upload;
 /// How far ahead of the service's clock a sensor's may be, in nanoseconds. Times beyond count as this far ahead.
 const AHEAD: i64 = 10 * MINUTE;
 
-/// Takes the times of an upload down that came at `now`, and notes in its health by how much its clock is ahead. Returns
+/// Takes the times of an upload down that came at `now` by the service's clock, or at the newest time that this has shown, and notes in its health by how much its clock is ahead. Returns
 /// whether anything was taken down.
 pub(super) fn take_down(upload: &mut Upload, now: Timestamp) -> bool {
     let newest = upload.delta.clamp(now.plus(AHEAD));

@@ -8,6 +8,15 @@ use crate::census::Timestamp;
 const AT_ONCE: i64 = 10_000;
 
 impl Store {
+    /// When the last upload of any sensor came; `None` before the first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn last_upload(&self) -> Result<Option<Timestamp>, StoreError> {
+        let row = self.row(sql("SELECT max(uploaded_at) AS newest FROM sensor")).await?;
+        Ok(row.map(|row| row.opt_int("newest")).transpose()?.flatten().map(Timestamp))
+    }
+
     /// Removes receipts of uploads that came before `before`, the oldest first, but for the newest receipt of each sensor.
     /// Returns how many, and whether there may be more.
     ///

@@ -74,7 +74,8 @@ mod tests {
         let (schema, epoch, zone, health) =
             (UPLOAD_SCHEMA.to_owned(), "e".to_owned(), "z".to_owned(), Health::default());
         let upload = Upload { schema, epoch, sequence, zone, delta, health };
-        Arrival::new(sensor.parse().unwrap(), (upload, Vec::new()), [0; 32], Timestamp(9)).unwrap()
+        Arrival::new(sensor.parse().unwrap(), (upload, Vec::new()), [0; 32], Timestamp(9), Timestamp(9))
+            .unwrap()
     }
 
     #[test]
