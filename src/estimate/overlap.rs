@@ -47,7 +47,14 @@ pub(super) fn groups(
     let mut ties = Ties::new(entries.len());
     let taking_part = || entries.iter().enumerate().filter(|(_, e)| e.listed.excluded.is_none());
     let (mut by_mac, mut by_id, mut by_serial) = (Bearers::default(), Bearers::default(), Bearers::default());
+    let mut alike = HashMap::new();
     for (row, entry) in taking_part() {
+        // Rows that say the same are one device, even if no value of theirs ties others.
+        let ListedDevice { macs, ips, name, ids, serial, site, .. } = entry.listed;
+        if !macs.is_empty() || !ips.is_empty() {
+            let first = *alike.entry((macs, ips, name, ids, serial, site)).or_insert(row);
+            ties.join(row, first);
+        }
         for mac in entry.listed.macs.iter().filter(|mac| !shared.has_mac(**mac)) {
             by_mac.join(*mac, row, entry, entries, &mut ties);
         }

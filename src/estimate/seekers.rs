@@ -72,6 +72,18 @@ impl Seekers<'_> {
         let mut homes = HashMap::new();
         self.share(&common, &mut homes);
         self.part(&contested, &mut homes);
+        // A row that went to another goes along to where that one went.
+        let moved: Vec<(usize, Home)> = homes
+            .iter()
+            .filter_map(|(place, home)| match home {
+                Home::Row(other) if other != place => match homes.get(other) {
+                    Some(Home::Row(further)) if further != other => Some((*place, Home::Row(*further))),
+                    _ => None,
+                },
+                _ => None,
+            })
+            .collect();
+        homes.extend(moved);
         let untied = contested.into_iter().map(|(ip, places)| Untied {
             value: ip.to_string(),
             rows: places.len() as u64,
@@ -178,7 +190,9 @@ impl Seekers<'_> {
                 .any(|other| at.contains_key(other) && is_not(*place, *other));
             let only = others.first().filter(|_| others.len() == 1 && !near_device.contains(place));
             let is_mutual = only.is_some_and(|other| {
-                of_bearer.get(other).is_some_and(|who| who.len() == 1 && who.contains(place))
+                // A row without a MAC sees its own others; a row with one is seen by those that look for it.
+                let seen = if at.contains_key(other) { Some(possible(*other)) } else { of_bearer.get(other).cloned() };
+                seen.is_some_and(|who| who.len() == 1 && who.contains(place))
             });
             let home = match only {
                 Some(other) if is_mutual && !at.contains_key(other) => Home::Row(*other),
