@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use super::cmdb::listed;
 use super::error::FileError;
 use super::file::ReadOptions;
-use super::json::{DEPTH, WRAPPERS, documents};
+use super::json::{BREAKS_OFF, DEPTH, WRAPPERS, documents};
 use super::limits::{COLUMNS, ROWS};
 use super::reading::Reading;
 use super::table::{Row, RowCells, Section, Table};
@@ -54,7 +54,10 @@ pub(super) fn read(name: String, text: &str, options: &ReadOptions) -> Result<Re
         return Err(FileError::NoRecords { name, why });
     }
     let mut table = Table { sections: vec![section], ..Table::default() };
-    table.broken.extend(broken.map(|why| (count + 1, format!("the file breaks off here: {why}"))));
+    if let Some(why) = broken {
+        table.broken.push((count + 1, format!("the file breaks off here: {why}")));
+        table.doubts.push(BREAKS_OFF.to_owned());
+    }
     if left_out > 0 {
         table
             .notes

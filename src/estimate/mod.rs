@@ -64,7 +64,11 @@ mod unread;
 mod words;
 
 #[cfg(test)]
+mod generated;
+#[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod situations;
 #[cfg(test)]
 mod tests;
 

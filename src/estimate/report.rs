@@ -87,8 +87,8 @@ pub struct FileReport {
     pub states: Vec<StateReport>,
     /// Texts that were not understood, and what their devices count as.
     pub not_understood: Vec<Unread>,
-    /// Whether the file breaks off, so that rows may be missing.
-    pub breaks_off: bool,
+    /// Why rows may be missing or misread: the number is a lower bound.
+    pub doubts: Vec<String>,
     /// Remarks for people, for example on the encoding.
     pub notes: Vec<String>,
 }

@@ -191,7 +191,11 @@ impl Seekers<'_> {
             let only = others.first().filter(|_| others.len() == 1 && !near_device.contains(place));
             let is_mutual = only.is_some_and(|other| {
                 // A row without a MAC sees its own others; a row with one is seen by those that look for it.
-                let seen = if at.contains_key(other) { Some(possible(*other)) } else { of_bearer.get(other).cloned() };
+                let seen = if at.contains_key(other) {
+                    Some(possible(*other))
+                } else {
+                    of_bearer.get(other).cloned()
+                };
                 seen.is_some_and(|who| who.len() == 1 && who.contains(place))
             });
             let home = match only {
