@@ -102,7 +102,10 @@ pub(super) fn read(
         name,
         kind,
         rows,
-        product: None,
+        product: Some(match kind {
+            FileKind::Defender => "Microsoft Defender for Endpoint",
+            _ => "the Meraki dashboard",
+        }),
         is_distinct: false,
         columns: None,
         told: Told { dates, unread, ..Told::default() },

@@ -14,7 +14,8 @@ use super::reading::{FileRow, Told};
 use super::states::States;
 use super::table::{Row, Table};
 use super::unread::Unread;
-use crate::census::{Timestamp, Verdict};
+use super::words::TypeWords;
+use crate::census::{Category, Timestamp, Verdict};
 
 /// The rows of a table as devices, and how its cells were understood.
 pub(super) fn devices(
@@ -162,16 +163,37 @@ impl Rows<'_> {
     }
 }
 
-/// Takes over what our own export decided: what is managed, deleted or no device stays so. Whether a device is idle or
-/// counts is judged again.
+/// Takes over what our own export decided: the category, and what is managed, deleted, unclassified or no device. Whether a
+/// device is idle or counts is judged again.
 fn own_verdict(row: &Row, columns: &Columns, listed: &mut ListedDevice) {
-    let place = columns.header().iter().position(|h| squash(h) == "verdict");
-    let verdict = place.and_then(|place| Verdict::ALL.into_iter().find(|v| v.id() == row.cell(place).trim()));
-    match verdict {
+    let cell = |name: &str| {
+        let place = columns.header().iter().position(|h| squash(h) == name);
+        place.map_or("", |place| row.cell(place).trim())
+    };
+    // A person may have edited the category alone, so it goes before the type.
+    let word = match Category::from_key(cell("category")) {
+        Some(Category::Network) => Some("network"),
+        Some(Category::Iot) => Some("iot"),
+        Some(Category::ComputerMobile) => Some("computer"),
+        _ => None,
+    };
+    if let Some(word) = word
+        && !TypeWords::builtin().is_ok_and(|words| {
+            let of = |text: &str| words.meaning(text).map(|m| m.category);
+            listed.kinds.first().is_some_and(|kind| of(kind) == of(word))
+        })
+    {
+        listed.kinds.insert(0, word.to_owned());
+    }
+    match Verdict::ALL.into_iter().find(|v| v.id() == cell("verdict")) {
         Some(Verdict::Managed) => listed.managed = true,
-        Some(verdict @ (Verdict::Deleted | Verdict::Public | Verdict::Tentative | Verdict::Virtual)) => {
-            listed.excluded = Some(Exclusion::Verdict(verdict))
-        }
+        Some(
+            verdict @ (Verdict::Deleted
+            | Verdict::Public
+            | Verdict::Tentative
+            | Verdict::Unclassified
+            | Verdict::Virtual),
+        ) => listed.excluded = Some(Exclusion::Verdict(verdict)),
         _ => {}
     }
 }
