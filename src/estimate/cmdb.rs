@@ -253,7 +253,7 @@ fn find(text: &str, delimiters: &[u8], mapping: &Mapping, quoting: bool) -> Resu
         }
         for place in 0..rows.len().min(HEADER) {
             let Some(RowCells::All(record)) = rows.get(place).map(|r| &r.cells) else { break };
-            // What is below the first device is no header.
+            // What is below the first device is not a header.
             let is_device = is_data(record);
             if is_device && place > 0 {
                 break;

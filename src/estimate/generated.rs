@@ -141,7 +141,7 @@ fn list(product: &Product, devices: &[Device], form: usize, damage: Damage, at: 
         }
         named => named,
     };
-    // Two orders in one list are seen only if a date of each has a day that is no month.
+    // Two orders in one list are seen only if a date of each has a day that is not a month.
     let tells = |n: usize| date(1, devices[n].age)[3..5].parse().is_ok_and(|day: u8| day > 12);
     let mut out = format!("{header}\n");
     for (n, device) in devices.iter().enumerate() {

@@ -161,7 +161,7 @@ impl<'de> Visitor<'de> for Place<'_> {
         while self.depth < DEPTH {
             let element = Place { found: &mut *self.found, depth: self.depth + 1, mode: Mode::Top };
             if list.next_element_seed(element)?.is_none() {
-                // A list of texts belongs to its record; an empty page wraps nothing, but is no record.
+                // A list of texts belongs to its record; an empty page wraps nothing, but is not a record.
                 return Ok(is_empty || self.found.rows.len() > before);
             }
             is_empty = false;

@@ -28,7 +28,7 @@ pub(super) enum Moment {
     },
     /// So long before the list was made, in nanoseconds.
     Ago(i64),
-    /// A number that is no date in any unit: possibly a number of days.
+    /// A number that is not a date in any unit: possibly a number of days.
     Number(f64),
     /// Nothing that is understood.
     Unknown,
