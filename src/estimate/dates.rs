@@ -151,7 +151,7 @@ impl Dates {
             }
             Moment::Ago(length) => ago(length)?,
             Moment::Number(days) if self.is_age && (0.0..100_000.0).contains(&days) => {
-                ago((days * DAY as f64) as i64)?
+                ago(moment::span(days * 86_400.0).ok_or("is not an age")?)?
             }
             Moment::Number(_) => return Err("is a number that is not a date in any usual unit"),
             Moment::Unknown => return Err("is not understood as a date"),

@@ -260,10 +260,12 @@ impl<'de> Visitor<'de> for Values<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let Self { found, row, path, depth } = self;
-        while depth < MEMBER_DEPTH {
-            let value = Values { found: &mut *found, row: &mut *row, path: &mut *path, depth: depth + 1 };
-            if list.next_element_seed(value)?.is_none() {
-                return Ok(());
+        if depth < MEMBER_DEPTH {
+            loop {
+                let value = Values { found: &mut *found, row: &mut *row, path: &mut *path, depth: depth + 1 };
+                if list.next_element_seed(value)?.is_none() {
+                    return Ok(());
+                }
             }
         }
         while list.next_element::<IgnoredAny>()?.is_some() {}
