@@ -136,13 +136,15 @@ impl Table {
 
 /// The cells of a row that is a header: the same as that of its section, or another one.
 fn header_of(record: &StringRecord, header: &[String]) -> Option<Vec<String>> {
+    if is_data(record) {
+        return None;
+    }
     let cells = cleaned(record);
     if cells == header {
         return Some(cells);
     }
-    // Cheaper than a look at the columns: a header names a MAC or an address, and holds none.
-    let may_be = cells.iter().any(|c| c.len() < 40 && names_an_address(c));
-    if !may_be || is_data(record) {
+    // Cheaper than a look at all columns: a header names a MAC or an address.
+    if !cells.iter().any(|c| c.len() < 40 && names_an_address(c)) {
         return None;
     }
     let columns = Columns::of(&cells, &[], &Mapping::default()).ok()?;

@@ -68,7 +68,7 @@ impl Seekers<'_> {
             root.ips.iter().for_each(|ip| by_ip.entry(*ip).or_default().push(place));
         }
         let (contested, common): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            by_ip.into_iter().partition(|(_, places)| self.is_contested(places));
+            by_ip.into_iter().partition(|(_, places)| is_contested(self.roots, places));
         let mut homes = HashMap::new();
         self.share(&common, &mut homes);
         self.part(&contested, &mut homes);
@@ -90,20 +90,6 @@ impl Seekers<'_> {
             why: "a list gives it to several devices, with different ids, serial numbers or sites".to_owned(),
         });
         (homes, untied.collect())
-    }
-
-    /// Whether a list tells rows at one address apart.
-    fn is_contested(&self, places: &[usize]) -> bool {
-        let (mut lists, mut serials, mut sites) = (BTreeSet::new(), 0, BTreeSet::<&str>::new());
-        for root in places.iter().filter_map(|p| self.roots.get(p)) {
-            if root.ids.iter().any(|list| !lists.insert(*list)) {
-                return true;
-            }
-            serials += usize::from(!root.serials.is_empty());
-            sites.extend(&root.sites);
-        }
-        // Rows with one serial number are tied already.
-        serials > 1 || sites.len() > 1
     }
 
     /// Rows that share an address nobody contests go together, to the one device that has it.
@@ -208,4 +194,18 @@ impl Seekers<'_> {
             homes.insert(*place, home);
         }
     }
+}
+
+/// Whether a list tells rows at one address apart.
+pub(super) fn is_contested(roots: &BTreeMap<usize, Root<'_>>, places: &[usize]) -> bool {
+    let (mut lists, mut serials, mut sites) = (BTreeSet::new(), 0, BTreeSet::<&str>::new());
+    for root in places.iter().filter_map(|p| roots.get(p)) {
+        if root.ids.iter().any(|list| !lists.insert(*list)) {
+            return true;
+        }
+        serials += usize::from(!root.serials.is_empty());
+        sites.extend(&root.sites);
+    }
+    // Rows with one serial number are tied already.
+    serials > 1 || sites.len() > 1
 }

@@ -140,6 +140,9 @@ fn rows_of_one_list_with_one_private_address_are_as_many_devices_as_it_says() {
     let other = "name,type,ip\nrouter,Router,192.168.1.1\n";
     let found = all(&[("a.csv", branches), ("b.csv", other)]);
     assert_eq!((found.network, found.at_least), (3, true));
+    // Rows of one site that nothing tells apart are one device.
+    let plain = "name,type,ip,site\na,Router,192.168.1.1,Bern\nb,Router,192.168.1.1,Bern\nc,Router,192.168.1.1,Bern\nd,Router,192.168.1.1,Graz\n";
+    assert_eq!(count(plain), (2, 0));
     // One that names the site means that one.
     let at_site = "name,type,ip,site\nrouter,Router,192.168.1.1,Graz\n";
     let found = all(&[("a.csv", branches), ("b.csv", at_site)]);
