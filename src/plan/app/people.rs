@@ -1,4 +1,4 @@
-//! People: list, create, give a new password, disable, enable.
+//! People: list, create, give a new password, link to another subject of the identity provider, disable, enable.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use super::account::{CreatedToken, Tokens};
 use super::{App, MayHere, Refusal};
 use crate::plan::permission::ManageTenant;
-use crate::plan::store::{CredentialKind, NewToken, Person, PersonEntry};
+use crate::plan::store::{AccessRefusal, CredentialKind, NewToken, Person, PersonEntry, StoreError};
 
 /// A list of people.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -26,6 +26,17 @@ pub struct NewPerson {
     /// Whether the person is a global admin.
     #[serde(default)]
     pub global_admin: bool,
+}
+
+/// The subject of the identity provider to which a person is linked from now on.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Relink {
+    /// The subject (`sub`) at the provider. A refused sign-in shows it.
+    pub subject: String,
+    /// The provider's issuer URL; by default that of the configuration.
+    #[serde(default)]
+    pub issuer: Option<String>,
 }
 
 /// All people.
@@ -49,6 +60,23 @@ pub async fn set_password(
 ) -> Result<(), Refusal> {
     let _permit = app.hashers.acquire().await;
     Ok(app.store.set_password(person, password, None, &may.by, app.now()).await?)
+}
+
+/// Links a person to another subject of the identity provider. They sign in as it from now on; their sessions end.
+///
+/// # Errors
+/// [`AccessRefusal::NoIssuer`], or the store's.
+pub async fn relink(
+    app: &App,
+    may: &MayHere<ManageTenant>,
+    person: &str,
+    to: &Relink,
+) -> Result<PersonEntry, Refusal> {
+    let configured =
+        app.settings.access.provider.as_ref().map(|provider| provider.settings().issuer.as_str());
+    let issuer = to.issuer.as_deref().or(configured).ok_or(StoreError::from(AccessRefusal::NoIssuer))?;
+    app.store.relink(person, issuer, &to.subject, &may.by, app.now()).await?;
+    Ok(app.store.person(person).await?)
 }
 
 /// Disables a person, who can no longer sign in and whose sessions and tokens end at once, or enables them again. Tokens

@@ -9,7 +9,7 @@ use super::arguments::{Common, Target, say};
 use super::failure::Failure;
 use crate::cli::table;
 use crate::cli::terminal::print_json;
-use crate::plan::app::people::{self, NewPerson};
+use crate::plan::app::people::{self, NewPerson, Relink};
 use crate::plan::app::roles;
 use crate::plan::permission::Role;
 use crate::plan::secret::PASSWORD_MAX;
@@ -45,6 +45,23 @@ pub(super) enum UserCommand {
         common: Common,
         /// The person's name
         name: String,
+    },
+    /// Link a person to another subject of the identity provider; their sessions end
+    #[command(after_help = "Example:
+  netcensus-plan user relink alice --subject 6f1c0b1e-7f8e-4d52-a3f8-6c1f6a3b9d10
+
+The person's refused sign-in shows the subject.")]
+    Relink {
+        #[command(flatten)]
+        common: Common,
+        /// The person's name
+        name: String,
+        /// The subject (sub) at the provider
+        #[arg(long, value_name = "SUBJECT")]
+        subject: String,
+        /// The provider's issuer URL [default: as configured]
+        #[arg(long, value_name = "URL")]
+        issuer: Option<String>,
     },
     /// Disable a person: they can no longer sign in, and their sessions and tokens end at once
     Disable {
@@ -121,6 +138,17 @@ pub(super) async fn user(command: UserCommand) -> Result<(), Failure> {
                 return print_json(&json!({"changed": name}));
             }
             say(&format!("changed the password of {name}; their sessions have ended"))
+        }
+        UserCommand::Relink { common, name, subject, issuer } => {
+            let configured = common.config()?.oidc.issuer;
+            let issuer = issuer.or_else(|| Some(configured).filter(|url| !url.is_empty()));
+            let (app, may) = common.may_here(by).await?;
+            let to = Relink { subject, issuer };
+            let person = people::relink(&app, &may, &name, &to).await?;
+            if common.json {
+                return print_json(&person);
+            }
+            say(&format!("linked {name} to the subject {}; their sessions have ended", to.subject))
         }
         UserCommand::Disable { common, name } => {
             let (app, may) = common.may_here(by).await?;

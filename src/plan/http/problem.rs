@@ -401,7 +401,9 @@ fn access_kind(refusal: &AccessRefusal) -> ProblemType {
         AccessRefusal::TokenLife(_) => ProblemType::TokenLife,
         AccessRefusal::WiderToken => ProblemType::WiderToken,
         AccessRefusal::WrongPassword => ProblemType::WrongPassword,
-        AccessRefusal::NameOfAnother(_) | AccessRefusal::Disabled(_) => ProblemType::SignInRefused,
+        AccessRefusal::NameOfAnother { .. } | AccessRefusal::Disabled(_) => ProblemType::SignInRefused,
+        AccessRefusal::SubjectOfAnother(_) => ProblemType::Taken,
+        AccessRefusal::BadSubject | AccessRefusal::NoIssuer => ProblemType::InvalidName,
     }
 }
 
@@ -412,9 +414,10 @@ impl From<ProviderError> for Problem {
             ProviderError::Unavailable { .. } | ProviderError::Settings(_) => {
                 ProblemType::ProviderUnavailable
             }
-            ProviderError::Code(_) | ProviderError::Token(_) | ProviderError::Claims(_) => {
-                ProblemType::SignInRefused
-            }
+            ProviderError::Code(_)
+            | ProviderError::Token(_)
+            | ProviderError::Time(_)
+            | ProviderError::Claims(_) => ProblemType::SignInRefused,
         };
         // The cause may name internal hosts, so only the log has it.
         let detail = match kind {

@@ -185,9 +185,25 @@ pub enum AccessRefusal {
     WrongPassword,
     /// The identity provider's person has the name of somebody else here.
     #[error(
-        "the name '{0}' belongs to another account of this service; change the name at the identity provider"
+        "the name '{name}' belongs to another account of this service. If it is yours, ask a global admin to link it to your subject '{subject}' at the identity provider ('netcensus-plan user relink'); otherwise change the name there"
     )]
-    NameOfAnother(String),
+    NameOfAnother {
+        /// The name.
+        name: String,
+        /// The person's subject at the provider.
+        subject: String,
+    },
+    /// The subject belongs to another account.
+    #[error(
+        "this subject of the identity provider belongs to the account '{0}'; relink that one first, or check the subject"
+    )]
+    SubjectOfAnother(String),
+    /// The subject or the issuer is not usable.
+    #[error("an issuer and a subject have 1 to 255 bytes, none of them a control character")]
+    BadSubject,
+    /// The configuration names no provider, and the request does not either.
+    #[error("no identity provider is configured; name its issuer URL")]
+    NoIssuer,
     /// The identity provider's person is disabled here.
     #[error("the account {0} is disabled; ask a global admin to enable it")]
     Disabled(String),

@@ -59,10 +59,10 @@ pub use error::{AccessRefusal, MAPPINGS, MappingError, SnapshotError, StoreError
 pub use expected::{Expected, tag};
 pub use findings::Surveyed;
 pub use idempotency::{Answer, Claim};
-pub use identities::{ExternalPerson, GroupRole, PendingSignIn};
+pub use identities::{Admitted, ExternalPerson, GroupRole, Kept, PendingSignIn, UnknownGroups};
 pub use location::Location;
 pub use mappings::Remembered;
-pub use people::{Person, PersonEntry};
+pub use people::{Person, PersonEntry, PersonIdentity};
 pub use plans::Changed;
 pub use replica::{Facts, Replica};
 pub use roles::RoleBinding;

@@ -1,4 +1,4 @@
-//! People: list, create, give a new password, disable, enable.
+//! People: list, create, give a new password, link to another subject of the identity provider, disable, enable.
 
 use axum::Json as Body;
 use axum::extract::State;
@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::operation;
-use crate::plan::app::people::{self, NewPerson, People};
+use crate::plan::app::people::{self, NewPerson, People, Relink};
 use crate::plan::app::{App, MayHere};
 use crate::plan::http::extract::{Json, Path};
 use crate::plan::http::problem::Problem;
@@ -31,6 +31,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .routes(operation!(password, 404, 422))
         .routes(operation!(disable, 404, 409))
         .routes(operation!(enable, 404))
+        .routes(operation!(relink, 404, 409, 422))
 }
 
 /// All people.
@@ -84,4 +85,17 @@ async fn enable(
     Path(person): Path<String>,
 ) -> Result<Body<PersonEntry>, Problem> {
     Ok(Body(people::set_disabled(&app, &may, &person, false).await?))
+}
+
+/// Links a person to another subject of the identity provider. Their sessions end; their tokens stay.
+#[utoipa::path(post, path = "/api/v1/people/{person}/relink", tag = "people",
+    params(("person" = String, Path, description = "name")),
+    request_body = Relink, responses((status = 200, body = PersonEntry)))]
+async fn relink(
+    State(app): State<App>,
+    may: MayHere<ManageTenant>,
+    Path(person): Path<String>,
+    Json(to): Json<Relink>,
+) -> Result<Body<PersonEntry>, Problem> {
+    Ok(Body(people::relink(&app, &may, &person, &to).await?))
 }
