@@ -96,6 +96,7 @@ fn each_kind_of_failure_has_its_exit_code() {
     ends(&run(&["explain", "nonsense"]), 2, "aa:bb:cc:dd:ee:ff");
     ends(&run(&["devices"]), 69, "netcensus-sensor run");
     ends(&run(&["run"]), 78, "capture.interfaces");
+    ends(&run(&["run", "--interface", "nowhere0"]), 78, "there is no interface 'nowhere0'");
     ends(&run(&["enrol", "junk"]), 1, "nce2_");
 }
 

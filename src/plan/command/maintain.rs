@@ -50,6 +50,10 @@ pub(super) struct Restore {
 /// Brings the schema up to date.
 pub(super) async fn migrate(arguments: Migrate) -> Result<(), Failure> {
     let config = arguments.common.config()?;
+    // A server's database is made by createdb, so its schema may be made here; a file is not made.
+    if config.database.is_file() && !Store::exists(&config.database).await? {
+        return Err(Store::missing(&config.database).into());
+    }
     let pending = Store::pending(&config.database).await?;
     if !arguments.dry_run {
         Store::open(&config.database).await?.close().await;

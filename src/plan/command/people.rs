@@ -171,7 +171,7 @@ pub(super) async fn user(command: UserCommand) -> Result<(), Failure> {
 
 async fn create(target: &Target, name: &str, role: Option<Role>, global_admin: bool) -> Result<(), Failure> {
     let by = By::operator();
-    let (app, may) = target.common.may_begin(by.clone()).await?;
+    let (app, may) = target.common.may_here(by.clone()).await?;
     if role.is_none() && !global_admin {
         return Err(Failure::usage("give --role ROLE, --global-admin or both"));
     }

@@ -12,7 +12,7 @@ use crate::estimate::FileError;
 use crate::listing::{BadCursor, BadList};
 use crate::plan::app::Refusal as AppRefusal;
 use crate::plan::oidc::ProviderError;
-use crate::plan::store::{AccessRefusal, MappingError, SnapshotError, StoreError, is_away};
+use crate::plan::store::{AccessRefusal, MappingError, SnapshotError, StoreError};
 use crate::wire::BadUpload;
 
 macro_rules! problems {
@@ -369,12 +369,16 @@ impl From<StoreError> for Problem {
             }
             StoreError::Mapping(MappingError::TooMany) => ProblemType::TooManyMappings,
             StoreError::Mapping(_) => ProblemType::InvalidMapping,
-            StoreError::Database(cause) if is_away(cause) => {
+            error if error.is_away() => {
                 tracing::error!(%error, "the database is unavailable");
                 let detail = "the database is unavailable; try again in a moment";
                 return Self::new(ProblemType::DatabaseAway, detail).after(AWAY);
             }
             StoreError::Database(_)
+            | StoreError::Away { .. }
+            | StoreError::Unusable { .. }
+            | StoreError::Missing(_)
+            | StoreError::BadBackup { .. }
             | StoreError::Migration(_)
             | StoreError::BadPath
             | StoreError::OldServer(_)

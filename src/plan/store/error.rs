@@ -2,6 +2,7 @@
 
 use sqlx::migrate::MigrateError;
 
+use super::availability::is_away;
 use super::zones::{ZONES, ZONES_OF_SENSOR};
 use crate::billing::statement::StatementRefusal;
 use crate::billing::timeline::PlanRefusal;
@@ -21,6 +22,37 @@ pub enum StoreError {
     /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// The database does not answer at present.
+    #[error("the database {place} is unavailable: {why}")]
+    Away {
+        /// Which, without a password.
+        place: String,
+        /// Why, and the next step.
+        why: String,
+    },
+    /// The database cannot be opened until a person changes something.
+    #[error("cannot open the database {place}: {why}")]
+    Unusable {
+        /// Which, without a password.
+        place: String,
+        /// Why, and the next step.
+        why: String,
+        /// Whether this user may not.
+        denied: bool,
+    },
+    /// There is no database.
+    #[error(
+        "there is no database at {0}; name the service's with --database or NETCENSUS_PLAN_DATABASE, or make a new one: 'netcensus-plan serve' does at its first start, and 'netcensus-plan restore' from a backup"
+    )]
+    Missing(String),
+    /// A file is not a backup.
+    #[error("{file} is not a backup that can be restored: {why}; nothing was restored")]
+    BadBackup {
+        /// Which.
+        file: String,
+        /// Why.
+        why: String,
+    },
     /// The path of a backup is not UTF-8.
     #[error("the backup's path must be UTF-8; choose another path")]
     BadPath,
@@ -145,6 +177,20 @@ pub enum StoreError {
     /// The password is not accepted.
     #[error(transparent)]
     BadPassword(#[from] BadPassword),
+}
+
+impl StoreError {
+    /// Whether the database is away, rather than that a statement is wrong.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Away { .. } => true,
+            Self::Database(error) => is_away(error),
+            Self::Migration(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+                is_away(error)
+            }
+            _ => false,
+        }
+    }
 }
 
 /// Why a change of people, roles, tokens or sign-ins is refused.
