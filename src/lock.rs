@@ -1,6 +1,6 @@
 //! A lock that a process holds on what only one may use, with its id and a note for others.
 //!
-//! The system takes the lock away when the process ends, however it ends. The file stays: whoever deleted it could delete
+//! The system takes the lock away when the process ends, however it ends. The file stays: to delete it could mean to delete
 //! the one that another process has just locked.
 
 use std::fs::{File, OpenOptions, TryLockError};

@@ -1,4 +1,4 @@
-//! The service that runs on a database: where it is reached, for commands beside it; and that no second one serves a file.
+//! The service that runs on a database: its address, for commands beside it; and that no second one serves a file.
 //!
 //! `serve` holds a lock beside SQLite's file and writes its address into it. With PostgreSQL several services may run, so the
 //! lock is in the runtime folder of this host and refuses nobody.

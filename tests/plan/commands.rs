@@ -127,6 +127,21 @@ fn a_server_that_is_away_is_named_without_its_password_by_exit_code_69() {
 }
 
 #[test]
+fn an_operator_invites_a_person_and_binds_their_role_in_words() {
+    let dir = with_a_subscription();
+    let dir = dir.path();
+    let invitation = document(dir, &["user", "invite", "maria", "--role", "reader", "--json"]);
+    assert!(invitation["link"].as_str().unwrap().contains("/invitation/"), "{invitation}");
+    assert_eq!(
+        document(dir, &["role", "list", "--json"])["roles"],
+        json!([{"person": "maria", "role": "R"}])
+    );
+    let again = printed(dir, &["user", "invite", "maria"]);
+    assert!(again.contains("works once, until"), "{again}");
+    assert_failure(dir, &["user", "invite", "maria", "--global-admin"], 1, "when they are created");
+}
+
+#[test]
 fn an_unknown_person_a_role_in_words_and_terms_have_a_next_step() {
     let dir = with_a_subscription();
     let dir = dir.path();

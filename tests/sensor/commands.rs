@@ -113,6 +113,14 @@ fn a_wrong_configuration_is_named_with_its_place_by_every_command() {
 }
 
 #[test]
+fn a_duration_that_cannot_be_read_is_named_with_the_way_to_write_it() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("sensor.toml"), "[upload]\ninterval = \"5 parsecs\"\n").unwrap();
+    let output = sensor(dir.path(), &["validate"]);
+    ends(&output, 78, "sensor.toml:2:12: upload.interval: not a duration; write a number and a unit");
+}
+
+#[test]
 fn a_broken_rule_pack_is_refused_with_file_and_line() {
     let dir = tempfile::tempdir().unwrap();
     let rules = dir.path().join("rules");

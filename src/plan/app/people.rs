@@ -5,6 +5,7 @@ use utoipa::ToSchema;
 
 use super::account::{CreatedToken, Tokens};
 use super::{App, MayHere, Refusal};
+use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::permission::ManageTenant;
 use crate::plan::store::{AccessRefusal, CredentialKind, NewToken, Person, PersonEntry, StoreError};
 
@@ -21,8 +22,9 @@ pub struct People {
 pub struct NewPerson {
     /// The name to sign in with: 1 to 100 characters.
     pub name: String,
-    /// The password: 12 characters or more, at most 256 bytes.
-    pub password: String,
+    /// The password: 12 characters or more, at most 256 bytes. Without one, invite them: they choose it themselves.
+    #[serde(default)]
+    pub password: Option<String>,
     /// Whether the person is a global admin.
     #[serde(default)]
     pub global_admin: bool,
@@ -44,11 +46,37 @@ pub async fn list(app: &App, _: &MayHere<ManageTenant>) -> Result<People, Refusa
     Ok(People { people: app.store.people().await? })
 }
 
-/// Creates a person with a password. Roles are bound on subscriptions.
+/// A one-time link by which a person chooses their password. It is shown once.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Invitation {
+    /// The link.
+    pub link: String,
+    /// When it ends.
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+}
+
+/// Creates a person, with a password or without. Roles are bound on subscriptions.
 pub async fn create(app: &App, may: &MayHere<ManageTenant>, new: &NewPerson) -> Result<Person, Refusal> {
-    let _permit = app.hashers.acquire().await;
     let NewPerson { name, password, global_admin } = new;
-    Ok(app.store.create_person(name, password, *global_admin, &may.by, app.now()).await?)
+    let (by, now) = (&may.by, app.now());
+    let Some(password) = password else {
+        return Ok(app.store.create_person_without_password(name, *global_admin, by, now).await?);
+    };
+    let _permit = app.hashers.acquire().await;
+    Ok(app.store.create_person(name, password, *global_admin, by, now).await?)
+}
+
+/// Invites a person: makes a one-time link by which they choose a password, also instead of one that they forgot.
+///
+/// # Errors
+/// [`Refusal::NoPasswords`], or the store's.
+pub async fn invite(app: &App, may: &MayHere<ManageTenant>, person: &str) -> Result<Invitation, Refusal> {
+    app.passwords_accepted()?;
+    let made = app.store.invite(person, &may.by, app.now()).await?;
+    let link = format!("{}/invitation/{}", app.settings.public_url, made.secret);
+    Ok(Invitation { link, expires_at: made.expires_at })
 }
 
 /// Gives a person a new password. Their sessions end; their tokens stay.

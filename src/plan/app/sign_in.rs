@@ -92,9 +92,9 @@ pub async fn by_password(
 /// Signs a person in by a one-time link.
 ///
 /// # Errors
-/// [`Refusal::BadLink`], or the store's.
+/// [`Refusal::BadSignInLink`], or the store's.
 pub async fn by_link(app: &App, link: &str, by: &By) -> Result<SignedIn, Refusal> {
-    let person = app.store.redeem_login(link, app.now()).await?.ok_or(Refusal::BadLink)?;
+    let person = app.store.redeem_login(link, app.now()).await?.ok_or(Refusal::BadSignInLink)?;
     session(app, person, "link", by).await
 }
 
@@ -126,6 +126,28 @@ pub async fn set_up(app: &App, link: &str, name: &str, password: &str, by: &By) 
         Err(StoreError::NotFound { .. }) => Err(Refusal::BadLink),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The person whom a link invites.
+///
+/// # Errors
+/// [`Refusal::NoPasswords`], [`Refusal::BadInvitation`], or the store's.
+pub async fn invited(app: &App, link: &str) -> Result<Person, Refusal> {
+    app.passwords_accepted()?;
+    app.store.invited(link, app.now()).await?.ok_or(Refusal::BadInvitation)
+}
+
+/// Sets the password that an invited person chose, and signs them in.
+///
+/// # Errors
+/// [`Refusal::NoPasswords`], [`Refusal::BadInvitation`], an unusable password, or the store's.
+pub async fn accept_invitation(app: &App, link: &str, password: &str, by: &By) -> Result<SignedIn, Refusal> {
+    app.passwords_accepted()?;
+    let person = {
+        let _permit = app.hashers.acquire().await;
+        app.store.accept_invitation(link, password, by, app.now()).await?
+    };
+    session(app, person.ok_or(Refusal::BadInvitation)?, "invitation", by).await
 }
 
 /// Signs the caller out. A token stays.

@@ -57,7 +57,7 @@ impl From<StoreError> for Failure {
 fn told(e: &StoreError) -> String {
     match e {
         StoreError::Refused(PlanRefusal::TermsNotAccepted) => {
-            "the terms of the plan are not accepted; read them, then repeat the command with --accept-terms"
+            "the terms of the plan are not accepted; read them ('netcensus-plan rule plan', and your agreement), then repeat the command with --accept-terms"
                 .to_owned()
         }
         StoreError::NotFound { what, .. } => {

@@ -205,9 +205,9 @@ pub(super) async fn sensor(command: SensorCommand) -> Result<(), Failure> {
                 .into_iter()
                 .map(|s| {
                     let uploaded = s.uploaded_at.map_or_else(|| "never".into(), |t| t.to_string());
-                    let state = match (s.revoked_at, s.health.clock_ahead) {
+                    let state = match (s.revoked_at, s.health.clock_problem()) {
                         (Some(_), _) => "revoked".to_owned(),
-                        (None, Some(seconds)) => format!("clock {seconds} s ahead"),
+                        (None, Some(problem)) => problem,
                         (None, None) => "enrolled".to_owned(),
                     };
                     let (frames, dropped) = (s.health.frames.to_string(), s.health.dropped.to_string());

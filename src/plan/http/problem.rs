@@ -132,6 +132,8 @@ problems! {
         "A sensor uploads to at most 8 zones. No part of the upload was stored, and the sensor keeps it. Enrol an appliance that was moved again.";
     InvalidPassword = "invalid-password", 422, "The password cannot be used",
         "A password has at least 12 characters and at most 256 bytes.";
+    HttpsOnly = "https-only", 426, "The service speaks HTTPS at this address",
+        "Write https:// instead of http:// in the address.";
     PreconditionRequired = "precondition-required", 428, "The request lacks the header If-Match",
         "Get the resource first, then send its ETag as If-Match.";
     PreconditionFailed = "precondition-failed", 412, "The resource was changed meanwhile",
@@ -314,7 +316,9 @@ impl From<AppRefusal> for Problem {
             Refusal::Busy { seconds, .. } => Self::new(ProblemType::Busy, detail).after(seconds),
             Refusal::Provider(error) => error.into(),
             Refusal::SignIn(_) => Self::new(ProblemType::SignInRefused, detail),
-            Refusal::BadLink | Refusal::NoProvider => Self::new(ProblemType::NotFound, detail),
+            Refusal::BadLink | Refusal::BadSignInLink | Refusal::BadInvitation | Refusal::NoProvider => {
+                Self::new(ProblemType::NotFound, detail)
+            }
             Refusal::UnknownSensor => Self::new(ProblemType::BadSensorKey, detail),
             Refusal::Unsigned(_) => Self::new(ProblemType::BadSignature, detail),
             Refusal::NoPasswords => Self::new(ProblemType::NoPasswords, detail),
@@ -340,7 +344,12 @@ impl From<RuleError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        let detail = error.to_string();
+        let detail = match &error {
+            StoreError::NotFound { what: "person", .. } => {
+                format!("{error}; check the name, or let a global admin create or invite them")
+            }
+            _ => error.to_string(),
+        };
         let kind = match &error {
             StoreError::Refused(refusal) => return Self::from(refusal),
             StoreError::Statement(refusal) => return Self::from(refusal),

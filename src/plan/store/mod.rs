@@ -21,6 +21,7 @@ mod facts;
 mod findings;
 mod idempotency;
 mod identities;
+mod invitations;
 mod joining;
 mod location;
 mod mappings;
@@ -155,7 +156,7 @@ impl Store {
         }
         let made = self.engine.backup(file).await;
         if made.is_err() {
-            // A part of a copy is no backup.
+            // Nobody should take a part of a copy for a backup.
             std::fs::remove_file(file).ok();
         }
         made

@@ -256,6 +256,19 @@ fn wrap(rows: Vec<sqlx::postgres::PgRow>) -> Vec<Row> {
 mod tests {
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_answers_is_away_with_its_name() {
+        // The system takes the connection, and nobody reads from it. The clock jumps to the end of the wait.
+        let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let place = silent.local_addr().unwrap();
+        let url = format!("postgresql://alice:secret@{place}/netcensus");
+        let (started, away) = (tokio::time::Instant::now(), PostgresEngine::connect(&url).await.unwrap_err());
+        assert!(started.elapsed() < Duration::from_secs(5));
+        let text = away.to_string();
+        assert!(away.is_away() && text.contains(&format!("…@{place}/netcensus")), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
+
     #[test]
     fn another_machine_is_reached_by_tls_unless_the_url_says_otherwise() {
         let mode = |url: &str| options(url).map(|o| o.get_ssl_mode());

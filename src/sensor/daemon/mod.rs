@@ -183,7 +183,7 @@ fn locks(config: &Config, captures: bool, uploads: bool) -> Result<Vec<ProcessLo
     let halves = [(captures, config.state_directory.clone()), (uploads, config.upload_directory())];
     let mut locks = Vec::new();
     for (_, directory) in halves.into_iter().filter(|(runs, _)| *runs) {
-        // What cannot be made is told by whoever needs it, with its path.
+        // If it cannot be made, the spool or a socket says so, with the path.
         spool::make_private(&directory).ok();
         match ProcessLock::take(&directory.join("run.lock")) {
             Ok(lock) => locks.push(lock),

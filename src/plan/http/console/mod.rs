@@ -68,6 +68,7 @@ pub fn router(service: &App) -> Router<App> {
         .route("/login/oidc/callback", get(provider::callback))
         .route("/login/{link}", get(session::redeem))
         .route("/logout", post(session::sign_out))
+        .route("/invitation/{link}", get(session::invitation_form).post(session::accept_invitation))
         .route("/setup/{link}", get(session::setup_form).post(session::set_up))
         .route("/problems", get(problems::list))
         .route("/problems/{slug}", get(problems::show))
