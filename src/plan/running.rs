@@ -132,10 +132,11 @@ fn name(database: &Location) -> String {
     format!("{}.lock", hash.chars().take(16).collect::<String>())
 }
 
-/// Folders that no other user can write into: that of systemd or root, and that of the user.
+/// Folders that no other user can write into: that which systemd made for the unit, that of root, and that of the user.
 fn runtime_folders() -> Vec<PathBuf> {
+    let unit = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
     let user = std::env::var_os("XDG_RUNTIME_DIR").map(|folder| PathBuf::from(folder).join("netcensus-plan"));
-    [Some(PathBuf::from("/run/netcensus-plan")), user].into_iter().flatten().collect()
+    [unit, Some(PathBuf::from("/run/netcensus-plan")), user].into_iter().flatten().collect()
 }
 
 /// The first of them that can be made or is there.

@@ -47,7 +47,7 @@ impl Store {
     }
 }
 
-/// The location with the whole path: a relative one says nothing of where the command looked.
+/// The location with the whole path, so that people see in which folder the command looked.
 fn absolute(location: &Location) -> String {
     match location {
         Location::File(path) => {
@@ -122,6 +122,13 @@ fn of_server(place: String, error: sqlx::Error) -> StoreError {
                 plain(&error)
             );
             StoreError::Unusable { place, why, denied: true }
+        }
+        _ if error.to_string().contains("certificate") => {
+            let why = format!(
+                "{}; check that the server's certificate is for this name and still valid, and 'sslrootcert' and 'sslmode' in the URL",
+                plain(&error)
+            );
+            StoreError::Unusable { place, why, denied: false }
         }
         _ if is_away(&error) => StoreError::Away { place, why: unreachable(&error) },
         _ => StoreError::Unusable { place, why: plain(&error), denied: false },

@@ -17,6 +17,7 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, Connection as _, QueryBuilder, Sqlite};
 
 use super::StoreError;
+use super::availability::is_locked;
 use super::engine::{Access, AnyRow, Bulk, Each, Engine, Query, Row, Transaction, Value};
 use super::{Location, migrations, opening};
 
@@ -30,6 +31,7 @@ const CHUNK: usize = 1_000;
 pub(super) struct SqliteEngine {
     writer: SqlitePool,
     reader: SqlitePool,
+    location: Location,
 }
 
 impl SqliteEngine {
@@ -47,7 +49,12 @@ impl SqliteEngine {
         migrations::sqlite().run(&writer).await?;
         let options = options.read_only(true).create_if_missing(false);
         let reader = pool(READERS).connect_with(options).await?;
-        Ok(Self { writer, reader })
+        Ok(Self { writer, reader, location: Location::File(path.to_owned()) })
+    }
+
+    /// The error with the file's name, if another program has locked the file.
+    fn named(&self, error: sqlx::Error) -> StoreError {
+        if is_locked(&error) { opening::explain(&self.location, error) } else { error.into() }
     }
 
     /// The migrations that the file lacks, without changing it.
@@ -94,13 +101,13 @@ impl Engine for SqliteEngine {
     }
 
     async fn rows(&self, query: Query) -> Result<Vec<Row>, StoreError> {
-        Ok(wrap(prepared(query).fetch_all(&self.reader).await?))
+        Ok(wrap(prepared(query).fetch_all(&self.reader).await.map_err(|e| self.named(e))?))
     }
 
     async fn begin(&self, access: Access<'_>) -> Result<Box<dyn Transaction>, StoreError> {
         Ok(Box::new(SqliteTransaction(match access {
-            Access::Read => self.reader.begin().await?,
-            Access::Write(_) => self.writer.begin_with("BEGIN IMMEDIATE").await?,
+            Access::Read => self.reader.begin().await.map_err(|e| self.named(e))?,
+            Access::Write(_) => self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.named(e))?,
         })))
     }
 

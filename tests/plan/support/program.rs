@@ -31,6 +31,7 @@ pub(crate) fn program_at(database: &Location, now: &str, arguments: &[&str]) -> 
     command.args(arguments).stdin(Stdio::null());
     command.env("NETCENSUS_PLAN_DATABASE", databases::place(database)).env("NETCENSUS_NOW", now);
     command
+        .env("RUNTIME_DIRECTORY", env!("CARGO_TARGET_TMPDIR"))
         .env_remove("NETCENSUS_PLAN_CONFIG")
         .env_remove("NETCENSUS_PLAN_SUBSCRIPTION")
         .env("NO_COLOR", "1");
