@@ -88,10 +88,12 @@ impl Health {
             (Some(ahead), _) => (ahead, "ahead"),
             (None, skew) => (skew.unsigned_abs(), if skew > 0 { "behind" } else { "ahead" }),
         };
+        if seconds <= CLOCK_LIMIT {
+            return None;
+        }
         let shown = match seconds {
-            0..=CLOCK_LIMIT => return None,
-            ..=7_200 => format!("{} min", seconds / 60),
-            ..=172_800 => format!("{} h", seconds / 3_600),
+            0..7_200 => format!("{} min", seconds / 60),
+            7_200..172_800 => format!("{} h", seconds / 3_600),
             _ => format!("{} d", seconds / 86_400),
         };
         Some(format!("clock {shown} {side}"))

@@ -102,7 +102,8 @@ pub async fn relink(
 ) -> Result<PersonEntry, Refusal> {
     let configured =
         app.settings.access.provider.as_ref().map(|provider| provider.settings().issuer.as_str());
-    let issuer = to.issuer.as_deref().or(configured).ok_or(StoreError::from(AccessRefusal::NoIssuer))?;
+    let issuer =
+        to.issuer.as_deref().or(configured).ok_or_else(|| StoreError::from(AccessRefusal::NoIssuer))?;
     app.store.relink(person, issuer, &to.subject, &may.by, app.now()).await?;
     Ok(app.store.person(person).await?)
 }

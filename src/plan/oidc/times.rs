@@ -45,8 +45,7 @@ impl BadTime {
     /// Judges the claims of a token whose signature holds. A missing time is not judged here.
     pub(super) fn of(claims: &Map<String, Value>, now: Timestamp) -> Option<Self> {
         let now = now.0.div_euclid(1_000_000_000);
-        // Seconds after 1970, which may have a fraction (RFC 7519).
-        let at = |name: &str| claims.get(name).and_then(Value::as_f64).map(|seconds| seconds as i64);
+        let at = |name: &str| claims.get(name).and_then(seconds);
         let from = at("iat").max(at("nbf")).map_or(0, |from| from.saturating_sub(now));
         if from > LEEWAY {
             return Some(Self::TooEarly { ahead: from });
@@ -55,6 +54,15 @@ impl BadTime {
         let behind = at("iat").map_or(0, |iat| now.saturating_sub(iat));
         expired.then_some(Self::Expired { behind })
     }
+}
+
+/// Seconds after 1970. They may have a fraction (RFC 7519), which does not matter here.
+fn seconds(time: &Value) -> Option<i64> {
+    if let Some(seconds) = time.as_i64() {
+        return Some(seconds);
+    }
+    let text = time.as_f64().filter(|seconds| seconds.is_finite())?.trunc().to_string();
+    text.parse().ok()
 }
 
 #[cfg(test)]

@@ -79,7 +79,7 @@ impl TlsListener {
 async fn refuse_plain(mut stream: TcpStream) {
     // What is left unread would reset the connection before the answer arrives.
     let mut head = vec![0; HEAD];
-    stream.read(&mut head).await.ok();
+    let Ok(1..) = stream.read(&mut head).await else { return };
     let kind = ProblemType::HttpsOnly;
     let body = json!({
         "type": format!("/problems/{}", kind.slug()),

@@ -11,6 +11,7 @@ mod explain;
 mod findings;
 mod overview;
 mod page;
+mod people;
 mod plan;
 mod problems;
 mod provider;
@@ -59,6 +60,11 @@ pub fn router(service: &App) -> Router<App> {
         .route("/subscriptions", get(subscriptions::show).post(subscriptions::create))
         .nest("/subscriptions/{sid}", tenant)
         .route("/login", get(session::form).post(session::sign_in))
+        .route("/people", get(people::show).post(people::invite))
+        .route("/people/{person}/invitation", post(people::invite_again))
+        .route("/people/{person}/relink", post(people::relink))
+        .route("/people/{person}/disable", post(people::disable))
+        .route("/people/{person}/enable", post(people::enable))
         .route("/account", get(account::show))
         .route("/account/password", post(account::password))
         .route("/account/sessions/{id}/end", post(account::end_session))
