@@ -375,6 +375,9 @@ async fn groups_never_take_the_only_global_admin_away(plan: Plan) {
     plan.create_person("other", true).await;
     plan.store.set_disabled("other", true, &By::operator(), plan.now()).await.unwrap();
     assert_eq!(sync_admin(&plan, &alice(), None).await.kept, [Kept::LastAdmin]);
+    // Neither does one who was invited and has not chosen a password.
+    plan.store.create_person_without_password("invited", true, &By::operator(), plan.now()).await.unwrap();
+    assert_eq!(sync_admin(&plan, &alice(), None).await.kept, [Kept::LastAdmin]);
     plan.store.set_disabled("other", false, &By::operator(), plan.now()).await.unwrap();
     assert!(!sync_admin(&plan, &alice(), None).await.person.global_admin);
     let last = plan.store.set_disabled("other", true, &By::operator(), plan.now()).await;

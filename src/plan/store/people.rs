@@ -245,10 +245,11 @@ impl Work {
         Ok(PersonEntry { identities, ..read_entry(&row)? })
     }
 
-    /// Whether no other global admin can sign in. Whatever takes the role or the account of a global admin away asks this
-    /// first, in the same transaction.
+    /// Whether no other global admin can sign in: one who is enabled, and has a password or is known to an identity provider.
+    /// Whatever takes the role or the account of a global admin away asks this first, in the same transaction.
     pub(super) async fn is_last_admin(&mut self, name: &str) -> Result<bool, StoreError> {
-        let others = "SELECT 1 AS one FROM person WHERE global_admin = 1 AND disabled_at IS NULL AND name <> $1 LIMIT 1";
+        let others = "SELECT 1 AS one FROM person p WHERE p.global_admin = 1 AND p.disabled_at IS NULL AND p.name <> $1
+                      AND (p.password_hash <> '' OR EXISTS (SELECT 1 FROM person_identity i WHERE i.person = p.name)) LIMIT 1";
         Ok(self.row(sql(others).bind(name)).await?.is_none())
     }
 }
