@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt check unit openapi deny demo lab chaos console api deb systemd bench fuzz audit clean
+.PHONY: help run test lint fmt check unit openapi deny demo setup lab chaos console api deb systemd bench fuzz audit clean
 
 STEP   := .ci/step
 NEED   := .ci/need
@@ -31,8 +31,8 @@ run: ## build the plan service and run its demo; ARGS=--once prints the count an
 
 test: ## run everything that continuous integration checks
 	@start=$$(date +%s); \
-	$(STEP) "install what is missing" $(NEED) build nextest unit deny console api chaos && \
-	$(MAKE) --no-print-directory lint unit deny demo lab console api && \
+	$(STEP) "install what is missing" $(NEED) build nextest unit deny setup console api chaos && \
+	$(MAKE) --no-print-directory lint unit deny demo setup lab console api && \
 	$(MAKE) --no-print-directory chaos FAULTS="$(CHAOS_QUICK)" && \
 	echo "== all passed in $$(($$(date +%s) - start)) s"
 
@@ -73,6 +73,10 @@ binaries:
 
 demo: binaries ## run the demo once in the dev profile
 	@$(STEP) "demo" timeout --kill-after=5 600 $(BIN)/netcensus-plan demo --once
+
+setup: binaries ## type README's "Set it up" on a machine of its own, as root and as another user (root)
+	@$(NEED) setup
+	@$(STEP) "README's setup" tests/setup/setup.sh $(BIN)
 
 lab: binaries ## run the sensor on real network software; compare its devices with the true ones (root)
 	@$(STEP) "lab" tests/lab/lab.sh $(BIN)

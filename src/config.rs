@@ -110,6 +110,11 @@ fn explain(key: &str, message: &str) -> String {
             None => format!("unknown key '{unknown}'; the keys here are {}", known.join(", ")),
         };
     }
+    if message.contains("\"friendly\" duration format") {
+        return format!(
+            "{key}: not a duration; write a number and a unit, such as \"30s\", \"5min\" or \"2h\""
+        );
+    }
     let message = message.trim().trim_end_matches('.').replace('`', "'").replace('\n', ", ");
     if key.is_empty() || key == "." || key == "?" {
         format!("{message}; correct this line")

@@ -20,6 +20,8 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod doctor;
+#[cfg(any(feature = "sensor", feature = "plan"))]
+pub mod lock;
 pub mod notify;
 pub mod rulebook;
 #[cfg(any(feature = "sensor", feature = "plan"))]

@@ -101,7 +101,7 @@ impl Live {
     /// See [`LiveError`].
     pub fn open(settings: &Settings) -> Result<Self, LiveError> {
         let interface = settings.interface.clone();
-        if interface != "any" && !exists(&interface) {
+        if !is_there(&interface) {
             return Err(LiveError::Away { interface, reason: "there is no such interface".to_owned() });
         }
         let inactive = Capture::from_device(interface.as_str()).map_err(|e| why(&interface, &e))?;
@@ -198,6 +198,11 @@ impl Live {
 pub fn exists(interface: &str) -> bool {
     let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::DGRAM, None);
     socket.is_ok_and(|s| rustix::net::netdevice::name_to_index(s, interface).is_ok())
+}
+
+/// Whether an interface can be opened as far as its name goes: `any` stands for all.
+pub fn is_there(interface: &str) -> bool {
+    interface == "any" || exists(interface)
 }
 
 /// Whether an interface is there and up; needs no privilege. If the system does not show its state, it counts

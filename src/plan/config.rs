@@ -173,6 +173,15 @@ impl Config {
         if !scheme {
             return Err(complain(&text, path, "public_url", "write it as https://plan.example"));
         }
+        // Links of pages and cookies belong to the root of a host.
+        if config
+            .public_url
+            .split_once("://")
+            .is_some_and(|(_, rest)| rest.is_empty() || rest.contains(['/', '?', '#', '@']))
+        {
+            let advice = "netcensus is served at the root of a host name, not below a path: write only scheme, host and port, such as https://plan.example, and give it a host name of its own at the proxy";
+            return Err(complain(&text, path, "public_url", advice));
+        }
         let tls = &config.tls;
         if tls.certificate.as_os_str().is_empty() != tls.key.as_os_str().is_empty() {
             let missing = if tls.key.as_os_str().is_empty() { "tls.certificate" } else { "tls.key" };
@@ -355,7 +364,7 @@ mod tests {
         let (here, everywhere) = ("127.0.0.1:8080", "0.0.0.0:8443");
         assert_eq!(of("", here), Ok(None));
         assert_eq!(of("public_url = \"https://plan.example\"", here), Ok(None), "a proxy on this machine");
-        let Ok(Some(Source::Own(own))) = of("public_url = \"https://plan.example/x\"", everywhere) else {
+        let Ok(Some(Source::Own(own))) = of("public_url = \"https://plan.example/\"", everywhere) else {
             unreachable!("HTTPS with its own certificate")
         };
         assert_eq!(own.file, Path::new("netcensus-plan.sqlite.tls.pem"));
@@ -418,5 +427,16 @@ mod tests {
         std::fs::write(&path, "public_url = \"plan.example\"\n").unwrap();
         let message = Config::load(Some(&path)).unwrap_err().to_string();
         assert!(message.contains("plan.toml:1:1: public_url"), "{message}");
+        for bad in ["https://plan.example/netcensus", "https://plan.example?x", "https://a@plan.example"] {
+            let message = read(&format!("public_url = {bad:?}")).unwrap_err().to_string();
+            assert!(
+                message.contains("plan.toml:1:1: public_url: netcensus is served at the root"),
+                "{message}"
+            );
+        }
+        assert_eq!(
+            read("public_url = \"https://plan.example:8443/\"").unwrap().public_url,
+            "https://plan.example:8443"
+        );
     }
 }

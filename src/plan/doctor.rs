@@ -183,6 +183,16 @@ fn sensor(subscription: &str, sensor: &Sensor, now: Timestamp) -> Finding {
         let finding = format!("the last upload came at {uploaded}, {} h ago", now.since(uploaded) / HOUR);
         return other(CheckOutcome::Problem, finding, away);
     }
+    if let Some(clock) = health.clock_problem() {
+        let finding = format!(
+            "{clock}: first and last sightings are wrong by as much, and devices count as idle or active at the wrong time"
+        );
+        return other(
+            CheckOutcome::Problem,
+            finding,
+            "on the appliance: 'timedatectl set-ntp true', then 'netcensus-sensor doctor'",
+        );
+    }
     if health.refused > 0 || health.spool_dropped > 0 {
         let finding = format!(
             "the sensor refused {} sightings at its limit and dropped {} uploads unsent: its count is a lower bound",
@@ -303,6 +313,9 @@ mod tests {
         assert_eq!(outcome(&Sensor { forked_at: Some(NOW), ..well.clone() }), CheckOutcome::Problem);
         assert_eq!(outcome(&Sensor { uploaded_at: None, ..well.clone() }), CheckOutcome::Notice);
         assert_eq!(outcome(&Sensor { revoked_at: Some(NOW), ..well.clone() }), CheckOutcome::Notice);
+        let mut astray = well.clone();
+        astray.health.clock_skew = Some(301);
+        assert_eq!(outcome(&astray), CheckOutcome::Problem);
         let mut full = well;
         full.health.refused = 1;
         assert_eq!(outcome(&full), CheckOutcome::Problem);

@@ -24,6 +24,7 @@ pub mod limits;
 pub mod metrics;
 pub mod oidc;
 pub mod permission;
+pub mod running;
 pub mod secret;
 pub mod server;
 pub mod store;

@@ -66,17 +66,21 @@ impl fmt::Display for Role {
 impl FromStr for Role {
     type Err = UnknownRole;
 
+    /// Reads the short name, or the name that people read.
     fn from_str(text: &str) -> Result<Self, UnknownRole> {
+        let words = text.trim().to_lowercase().replace(['-', '_'], " ");
         Self::ALL
             .into_iter()
-            .find(|r| r.key() == text)
+            .find(|r| r.key() == text || r.key().to_lowercase() == words || r.title() == words)
             .ok_or_else(|| UnknownRole(text.chars().take(40).collect()))
     }
 }
 
 /// A text that does not name a role.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("unknown role '{0}': write R, SA, C, O or G")]
+#[error(
+    "unknown role '{0}': write R (reader), SA (security admin), C (contributor), O (owner) or G (global admin)"
+)]
 pub struct UnknownRole(String);
 
 /// What can be done.

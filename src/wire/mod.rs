@@ -27,6 +27,6 @@ pub use frames::FrameNumbers;
 pub use ids::{BadId, SensorId, SubscriptionId};
 pub use row::{CouplingRow, DeviceRow, Shown};
 pub use upload::{
-    BadUpload, CHUNK_BYTES, COMPRESSED_BYTES, DECOMPRESSED_BYTES, Health, UPLOAD_SCHEMA, Upload,
+    BadUpload, CHUNK_BYTES, CLOCK_LIMIT, COMPRESSED_BYTES, DECOMPRESSED_BYTES, Health, UPLOAD_SCHEMA, Upload,
     UploadReceipt,
 };

@@ -76,6 +76,30 @@ pub struct Health {
     pub receipt: Option<u64>,
 }
 
+/// By how many seconds a sensor's clock may differ from the plan service's before that is a problem: first and last sightings
+/// are wrong by as much.
+pub const CLOCK_LIMIT: u64 = 300;
+
+impl Health {
+    /// By how much the sensor's clock is wrong, such as "clock 40 d behind", if it is more than [`CLOCK_LIMIT`].
+    pub fn clock_problem(&self) -> Option<String> {
+        // What the service saw itself comes before what the sensor says.
+        let (seconds, side) = match (self.clock_ahead, self.clock_skew.unwrap_or_default()) {
+            (Some(ahead), _) => (ahead, "ahead"),
+            (None, skew) => (skew.unsigned_abs(), if skew > 0 { "behind" } else { "ahead" }),
+        };
+        if seconds <= CLOCK_LIMIT {
+            return None;
+        }
+        let shown = match seconds {
+            0..7_200 => format!("{} min", seconds / 60),
+            7_200..172_800 => format!("{} h", seconds / 3_600),
+            _ => format!("{} d", seconds / 86_400),
+        };
+        Some(format!("clock {shown} {side}"))
+    }
+}
+
 /// The answer to an upload, sent once the upload is stored durably.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
@@ -207,6 +231,18 @@ mod tests {
             assert!(Upload::decode(&body[..at]).is_err(), "cut at {at}");
         }
         assert_eq!(Upload::decode(&body), Ok(upload));
+    }
+
+    #[test]
+    fn a_clock_that_differs_by_more_than_five_minutes_is_a_problem() {
+        let of =
+            |clock_skew, clock_ahead| Health { clock_skew, clock_ahead, ..Health::default() }.clock_problem();
+        assert_eq!(of(None, None), None);
+        assert_eq!((of(Some(300), None), of(Some(-300), None)), (None, None));
+        assert_eq!(of(Some(301), None).as_deref(), Some("clock 5 min behind"));
+        assert_eq!(of(Some(-10_000), None).as_deref(), Some("clock 2 h ahead"));
+        assert_eq!(of(Some(40 * 86_400), None).as_deref(), Some("clock 40 d behind"));
+        assert_eq!(of(Some(0), Some(700)).as_deref(), Some("clock 11 min ahead"));
     }
 
     #[test]

@@ -17,10 +17,6 @@ cat >"$out/plan.toml" <<END
 per_second = 100000
 burst = 100000
 END
-"$plan" subscription create Contoso >/dev/null
-printf '%s\n' "a long enough password" | "$plan" user create owner --role O --global-admin >/dev/null
-token=$("$plan" token create owner --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["token"])')
-sid=$("$plan" subscription list --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["subscriptions"][0]["id"])')
 "$plan" serve --config "$out/plan.toml" --listen 127.0.0.1:0 2>"$out/service.log" >/dev/null &
 service=$!
 trap 'kill $service 2>/dev/null || true' EXIT
@@ -29,6 +25,10 @@ for _ in $(seq 6000); do # a hang, not a slow start
     url=$(grep -o 'listening on http://[^ ]*' "$out/service.log" | cut -d' ' -f3) && break
     sleep 0.1
 done
+"$plan" subscription create Contoso >/dev/null
+printf '%s\n' "a long enough password" | "$plan" user create owner --role O --global-admin >/dev/null
+token=$("$plan" token create owner --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["token"])')
+sid=$("$plan" subscription list --json | python3 -c 'import json,sys; print(json.load(sys.stdin)["subscriptions"][0]["id"])')
 # Most requests name the subscription that exists: the service refuses others at once.
 cat >"$out/schemathesis.toml" <<END
 seed = 1

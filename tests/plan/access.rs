@@ -14,6 +14,8 @@ on_each_database! {
     a_person_who_is_disabled_is_out_at_once,
     a_person_who_is_enabled_signs_in_again_and_gets_no_old_session_back,
     the_last_global_admin_cannot_be_disabled,
+    an_invited_person_chooses_a_password_once,
+    a_global_admin_manages_people_in_the_console,
     a_person_changes_their_password_with_the_current_one_and_keeps_only_this_session,
     a_password_that_an_admin_sets_ends_all_sessions,
     sessions_are_listed_without_their_secrets_and_ended,
@@ -205,6 +207,58 @@ fn on_tag(request: RequestBuilder, tag: Option<&str>) -> RequestBuilder {
 async fn put_role(plan: &Plan, token: &str, person: &str, role: &str, tag: Option<&str>) -> Answer {
     let request = plan.request_as(token, Method::PUT, &format!("/roles/{person}"));
     send(on_tag(request, tag).json(&json!({"role": role}))).await
+}
+
+async fn an_invited_person_chooses_a_password_once(plan: Plan) {
+    let admin = plan.admin().await;
+    let post = |path: &str, body: Value| {
+        send(plan.api_as(&admin, Method::POST, &format!("/people{path}")).json(&body))
+    };
+    post("", json!({"name": "maria"})).await.succeeds(201);
+    assert!(!plan.store.person("maria").await.unwrap().has_password);
+    assert_eq!(login(&plan, "maria", "").await.status, 422, "without a password nobody signs in by one");
+    let first = post("/maria/invitation", json!({})).await.succeeds(201)["link"].as_str().unwrap().to_owned();
+    let link = post("/maria/invitation", json!({})).await.succeeds(201)["link"].as_str().unwrap().to_owned();
+    post("/nobody/invitation", json!({})).await.fails(404, "not-found");
+    let accept = async |link: &str, password: &str| {
+        let request = plan.client.post(link).header("sec-fetch-site", "same-origin");
+        let request = request.header(header::CONTENT_TYPE, FORM);
+        Page::read(request.body(format!("password={}", password.replace(' ', "+")))).await
+    };
+    assert_eq!(accept(&first, PASSWORD).await.status, 404, "a new invitation ends the former one");
+    let sign_in = link.replace("/invitation/", "/login/");
+    assert_eq!(Page::read(plan.client.get(sign_in)).await.status, 404, "it is not a link that signs in");
+    assert!(Page::read(plan.client.get(&link)).await.html.contains("Welcome, maria"));
+    assert_eq!(accept(&link, "short").await.status, 422);
+    assert_eq!(accept(&link, PASSWORD).await.status, 303);
+    assert_eq!(accept(&link, PASSWORD).await.status, 404, "it works once");
+    assert_eq!(login(&plan, "maria", PASSWORD).await.status, 303);
+    let row = plan.installation_trail_of("person.password").await.into_iter().next().unwrap();
+    assert_eq!((row.actor.as_str(), row.reason.as_deref()), ("person:maria", Some("by an invitation")));
+}
+
+async fn a_global_admin_manages_people_in_the_console(plan: Plan) {
+    plan.create_person("admin", true).await;
+    let cookie = sign_in(&plan, "admin", PASSWORD).await;
+    let get = async |cookie: &str| {
+        Page::read(plan.client.get(format!("{}/people", plan.url)).header(header::COOKIE, cookie)).await
+    };
+    let post = async |path: &str, form: &str| {
+        let request = plan.client.post(format!("{}/people{path}", plan.url)).header(header::COOKIE, &cookie);
+        let request = request.header("sec-fetch-site", "same-origin").header(header::CONTENT_TYPE, FORM);
+        Page::read(request.body(form.to_owned())).await
+    };
+    assert!(get(&cookie).await.html.contains("owner <span class=\"dim\">signs in by password"));
+    assert_eq!(get(&sign_in(&plan, "owner", PASSWORD).await).await.status, 403);
+    let invited = post("", "name=maria%2Fx").await;
+    assert!(invited.status == 200 && invited.html.contains("/invitation/"), "{}", invited.html);
+    assert!(invited.html.contains("invited, has no password yet"), "{}", invited.html);
+    assert_eq!(post("", "name=maria%2Fx").await.status, 409, "the name is taken");
+    assert_eq!(post("/maria%2Fx/disable", "").await.status, 303);
+    assert_eq!(post("/maria%2Fx/invitation", "").await.status, 403, "a disabled person is not invited");
+    assert_eq!(post("/maria%2Fx/enable", "").await.status, 303);
+    let last = post("/admin/disable", "").await;
+    assert!(last.status == 409 && last.html.contains("the only global admin"), "{}", last.html);
 }
 
 async fn a_role_is_bound_by_those_who_may_and_changed_only_by_its_current_tag(plan: Plan) {

@@ -162,6 +162,14 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
             json!({"password": "another long password"}),
         )
         .by_admin(),
+        api_write(
+            M::POST,
+            "/people/{person}/relink",
+            &["new"],
+            json!({"issuer": "https://id.example", "subject": "1"}),
+        )
+        .by_admin(),
+        api_write(M::POST, "/people/{person}/invitation", &["new"], Value::Null).by_admin(),
         api_write(M::POST, "/people/{person}/disable", &["new"], Value::Null).by_admin(),
         api_write(M::POST, "/people/{person}/enable", &["new"], Value::Null).by_admin(),
         api_write(M::POST, "/subscriptions", &[], json!({"name": "Fabrikam"})).by_admin(),

@@ -4,29 +4,151 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use netcensus::plan::store::{By, Location, Store};
+use netcensus::plan::store::engine::sql;
+use netcensus::plan::store::{By, Location, Scope, Store};
+use netcensus::wire::EnrolmentToken;
 use serde_json::{Value, json};
 
-use crate::support::program::{Process, assert_failure, document, failure, printed, program, run};
+use crate::support::program::{
+    Process, assert_failure, document, failure, make_database, printed, program, run,
+};
 use crate::support::store::monthly;
 use crate::support::{Plan, Seen, assert_has, at};
 
 /// A folder with a database of one subscription, Contoso.
 fn with_a_subscription() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
+    make_database(dir.path());
     printed(dir.path(), &["subscription", "create", "Contoso"]);
     dir
 }
 
-#[test]
-fn migrate_tells_what_a_database_lacks_and_brings_it_up_to_date() {
+#[tokio::test]
+async fn migrate_tells_what_a_database_lacks_and_brings_it_up_to_date() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
+    assert_failure(dir, &["migrate"], 69, "there is no database at");
+    let store = Store::open(&Location::File(dir.join("plan.sqlite"))).await.unwrap();
+    assert_eq!(document(dir, &["migrate", "--json"])["pending"], json!([]));
+    let mut work = store.write(Scope::Installation).await.unwrap();
+    work.execute(sql("DELETE FROM _sqlx_migrations")).await.unwrap();
+    work.commit().await.unwrap();
     let pending = document(dir, &["migrate", "--dry-run", "--json"]);
     assert_eq!(pending["pending"][0], "0001 schema");
     assert_eq!(pending["applied"], false);
-    printed(dir, &["migrate"]);
-    assert_eq!(document(dir, &["migrate", "--json"])["pending"], json!([]));
+}
+
+/// The names of the files in a folder.
+fn names(dir: &Path) -> Vec<String> {
+    let files = std::fs::read_dir(dir).unwrap();
+    files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn no_command_but_serve_and_restore_makes_a_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    for command in [
+        &["subscription", "create", "Contoso"][..],
+        &["subscription", "list"],
+        &["user", "create", "alice", "--global-admin"],
+        &["plan", "show"],
+        &["sensor", "token"],
+        &["migrate"],
+        &["backup", "copy"],
+    ] {
+        let place = format!("there is no database at {}", dir.join("plan.sqlite").display());
+        assert_failure(dir, command, 69, &place);
+    }
+    assert_eq!(names(dir), Vec::<String>::new());
+}
+
+#[test]
+fn serve_makes_the_folder_of_its_database_and_refuses_a_second_one_on_the_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let database = dir.path().join("new/folder/plan.sqlite");
+    let in_it = |arguments: &[&str]| {
+        let mut command = program(dir.path(), arguments);
+        command.env("NETCENSUS_PLAN_DATABASE", &database);
+        command
+    };
+    let service = Process::start(in_it(&["serve", "--listen", "127.0.0.1:0"]));
+    let second = in_it(&["serve", "--listen", "127.0.0.1:0"]).output().unwrap();
+    let message = String::from_utf8(second.stderr).unwrap();
+    let first = format!("the process {} serves the database", service.id());
+    assert!(second.status.code() == Some(69) && message.contains(&first), "{message}");
+    // A token beside it has its address, and the doctor looks there.
+    assert!(in_it(&["subscription", "create", "Contoso"]).status().unwrap().success());
+    let token = in_it(&["sensor", "token"]).output().unwrap();
+    let note = String::from_utf8(token.stderr).unwrap();
+    let token: EnrolmentToken = String::from_utf8(token.stdout).unwrap().trim().parse().unwrap();
+    assert_eq!(token.url, service.url);
+    assert!(note.contains("is reached on this machine only"), "{note}");
+    let doctor = in_it(&["doctor", "--json"]).output().unwrap();
+    let report: Value = serde_json::from_slice(&doctor.stdout).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    let found = findings.iter().find(|finding| finding["check"] == "service").unwrap();
+    assert_has(found, json!({"outcome": "good", "subject": format!("{}/readyz", service.url)}));
+    service.kill();
+    let third = Process::start(in_it(&["serve", "--listen", "127.0.0.1:0"]));
+    third.kill();
+    let beside_none = in_it(&["sensor", "token", "--url", "https://plan.example"]).output().unwrap();
+    let token: EnrolmentToken = String::from_utf8(beside_none.stdout).unwrap().trim().parse().unwrap();
+    assert_eq!(token.url, "https://plan.example");
+}
+
+#[test]
+fn the_subscription_comes_from_the_argument_the_environment_or_what_the_user_chose() {
+    let dir = with_a_subscription();
+    let dir = dir.path();
+    printed(dir, &["subscription", "create", "Fabrikam"]);
+    assert_failure(dir, &["sensor", "list"], 2, "NETCENSUS_PLAN_SUBSCRIPTION");
+    printed(dir, &["subscription", "use", "Fabrikam"]);
+    let onboard = ["plan", "onboard", "--kind", "trial", "--accept-terms"];
+    printed(dir, &onboard);
+    let mut of_contoso = program(dir, &["plan", "show", "--json"]);
+    of_contoso.env("NETCENSUS_PLAN_SUBSCRIPTION", "Contoso");
+    let shown: Value = serde_json::from_slice(&of_contoso.output().unwrap().stdout).unwrap();
+    assert_eq!(shown["plan"], Value::Null);
+    assert_eq!(document(dir, &["plan", "show", "--json"])["plan"]["kind"], "trial");
+    assert_eq!(document(dir, &["plan", "show", "-s", "Contoso", "--json"])["plan"], Value::Null);
+    printed(dir, &["subscription", "use", "--none"]);
+    assert_failure(dir, &["plan", "show"], 2, "subscription use");
+}
+
+#[test]
+fn a_server_that_is_away_is_named_without_its_password_by_exit_code_69() {
+    let dir = tempfile::tempdir().unwrap();
+    // Nothing listens on port 1.
+    let url = "postgresql://netcensus:secret@127.0.0.1:1/netcensus";
+    let (code, message) = failure(dir.path(), &["subscription", "list", "--database", url]);
+    assert!(code == 69 && message.contains("127.0.0.1:1/netcensus is unavailable"), "{code} {message}");
+    assert!(!message.contains("secret") && message.contains("check that PostgreSQL runs"), "{message}");
+}
+
+#[test]
+fn an_operator_invites_a_person_and_binds_their_role_in_words() {
+    let dir = with_a_subscription();
+    let dir = dir.path();
+    let invitation = document(dir, &["user", "invite", "maria", "--role", "reader", "--json"]);
+    assert!(invitation["link"].as_str().unwrap().contains("/invitation/"), "{invitation}");
+    assert_eq!(
+        document(dir, &["role", "list", "--json"])["roles"],
+        json!([{"person": "maria", "role": "R"}])
+    );
+    let again = printed(dir, &["user", "invite", "maria"]);
+    assert!(again.contains("works once, until"), "{again}");
+    assert_failure(dir, &["user", "invite", "maria", "--global-admin"], 1, "when they are created");
+}
+
+#[test]
+fn an_unknown_person_a_role_in_words_and_terms_have_a_next_step() {
+    let dir = with_a_subscription();
+    let dir = dir.path();
+    assert_failure(dir, &["role", "bind", "maria", "reader"], 1, "'netcensus-plan user list' shows");
+    let (code, message) = failure(dir, &["role", "bind", "maria", "boss"]);
+    assert!(code == 2 && message.contains("R (reader)"), "{message}");
+    assert_failure(dir, &["plan", "onboard", "--kind", "trial"], 1, "--accept-terms");
 }
 
 #[test]
@@ -50,6 +172,7 @@ fn an_operator_onboards_cancels_keeps_and_replaces_a_plan() {
 fn every_list_is_one_json_document() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
+    make_database(dir);
     assert_eq!(document(dir, &["subscription", "create", "Contoso", "--json"])["name"], "Contoso");
     assert_eq!(document(dir, &["subscription", "list", "--json"])["subscriptions"][0]["name"], "Contoso");
     let token = document(dir, &["sensor", "token", "--json"]);
@@ -144,10 +267,10 @@ async fn a_statement_is_corrected_by_a_line_of_the_next_one() {
 fn a_failure_names_the_next_step_and_its_kind_by_the_exit_code() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
-    assert_failure(dir, &["census"], 1, "does not exist");
+    assert_failure(dir, &["census"], 69, "there is no database at");
     assert_eq!(failure(dir, &["plan"]).0, 2);
     assert_eq!(failure(dir, &["plan", "onboard", "--kind", "weekly"]).0, 2);
-    printed(dir, &["migrate"]);
+    make_database(dir);
     assert_failure(dir, &["plan", "show"], 1, "subscription create");
     for name in ["a", "b"] {
         printed(dir, &["subscription", "create", name]);
@@ -207,9 +330,7 @@ fn the_doctor_checks_a_running_service_and_names_what_its_subscription_lacks() {
     let dir = with_a_subscription();
     let dir = dir.path();
     let service = serve(dir);
-    let listen = service.url.trim_start_matches("http://");
-    std::fs::write(dir.join("doctor.toml"), format!("listen = \"{listen}\"\n")).unwrap();
-    let doctor = run(dir, &["doctor", "--json", "--config", "doctor.toml"]);
+    let doctor = run(dir, &["doctor", "--json"]);
     service.kill();
     assert_eq!(doctor.status.code(), Some(1));
     let report: Value = serde_json::from_slice(&doctor.stdout).unwrap();

@@ -2,7 +2,7 @@
 
 use crate::estimates::with_an_inventory;
 use crate::support::databases::on_each_database;
-use crate::support::program::{assert_failure, document, printed};
+use crate::support::program::{assert_failure, document, make_database, printed};
 use crate::support::{Plan, Seen};
 use netcensus::census::Sign;
 
@@ -41,6 +41,7 @@ async fn without_sealed_days_a_forecast_knows_only_the_present_count() {
 #[test]
 fn the_command_says_that_a_new_subscription_has_too_few_days() {
     let dir = tempfile::tempdir().unwrap();
+    make_database(dir.path());
     printed(dir.path(), &["subscription", "create", "Contoso"]);
     assert_eq!(document(dir.path(), &["forecast", "--json"])["outlook"], "too_few_days");
 }

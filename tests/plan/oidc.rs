@@ -8,8 +8,12 @@ use netcensus::plan::app::AccessSettings;
 use netcensus::plan::app::inventory::CountAt;
 use netcensus::plan::oidc::{GroupSetting, OidcSettings, Provider};
 use netcensus::plan::permission::Role;
-use netcensus::plan::store::{AccessRefusal, By, ExternalPerson, GroupRole, PendingSignIn, StoreError};
+use netcensus::plan::store::audit::AuditEntry;
+use netcensus::plan::store::{
+    AccessRefusal, Admitted, By, ExternalPerson, GroupRole, Kept, PendingSignIn, StoreError,
+};
 use reqwest::{Method, Response, StatusCode, Url, header};
+use serde_json::json;
 
 use crate::support::browser::FORM;
 use crate::support::databases::Backend::Sqlite;
@@ -21,6 +25,8 @@ on_each_database! {
     an_external_person_is_known_by_issuer_and_subject_and_not_by_name,
     groups_take_the_role_of_an_owner_away_unless_there_is_no_other,
     a_sign_in_in_progress_is_taken_once_and_within_ten_minutes,
+    groups_never_take_the_only_global_admin_away,
+    a_person_is_linked_to_another_subject_by_a_global_admin,
 }
 
 const ALICE: &str = "alice@contoso.example";
@@ -137,6 +143,66 @@ async fn a_person_signs_in_by_the_provider_with_the_role_of_their_group_at_each_
     assert!(plan.store.role_binding(sid, ALICE).await.is_err());
 }
 
+/// The newest row of the installation's trail with this action.
+async fn newest_row(plan: &Plan, action: &str) -> Option<AuditEntry> {
+    plan.installation_trail_of(action).await.into_iter().next()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_that_the_provider_leaves_out_change_no_role_and_the_sign_in_says_so() {
+    let mut world = World::start().await;
+    let issuer = world.provider.url.clone();
+    let mut alice = CookieBrowser::new();
+    world.admit(&mut alice, "alice").await;
+    let overage = r#"{"_claim_names": {"groups": "src1"}, "_claim_sources": {"src1": {"endpoint": "https://graph.example"}}}"#;
+    for (claims, why) in [
+        (overage, "there are too many"),
+        (r#"{"hasgroups": true}"#, "there are too many"),
+        (r#"{"groups:src1": "https://graph.example"}"#, "there are too many"),
+        (r#"{"groups": [{"name": "x"}]}"#, "cannot be read"),
+        ("{}", "sent no groups"),
+    ] {
+        world.provider.tell(&format!("claims {claims}"));
+        let page = alice.sign_in(&world.plan, "alice").await.text().await.unwrap();
+        assert!(page.contains("Your roles stay as they were") && page.contains(why), "{claims}: {page}");
+        assert!(!page.contains("http-equiv"), "the page waits until it is read");
+        let (plan, sid) = (&world.plan, &world.plan.sid);
+        assert_eq!(plan.store.role_binding(sid, ALICE).await.unwrap().role, Role::Owner, "{claims}");
+        let row = newest_row(plan, "role.kept").await.unwrap();
+        assert_eq!(row.actor, format!("provider:{issuer}"));
+        assert!(row.reason.unwrap().contains(why), "{claims}");
+    }
+    // Bob has no role that he could keep, and reads nothing about it.
+    let page = CookieBrowser::new().sign_in(&world.plan, "bob").await.text().await.unwrap();
+    assert!(page.contains("http-equiv") && !page.contains("Your roles"), "{page}");
+    // An empty list says that there is none. The only owner stays, and reads why.
+    world.provider.tell(r#"claims {"groups": []}"#);
+    world.plan.unbind("owner").await;
+    let page = alice.sign_in(&world.plan, "alice").await.text().await.unwrap();
+    assert!(page.contains("You stay an owner of the subscription"), "{page}");
+    assert_eq!(world.plan.store.role_binding(&world.plan.sid, ALICE).await.unwrap().role, Role::Owner);
+    world.plan.bind("owner", Role::Owner).await;
+    world.admit(&mut alice, "alice").await;
+    assert!(world.plan.store.role_binding(&world.plan.sid, ALICE).await.is_err());
+    let row = world.plan.trail_of("role.unbind").await.into_iter().next().unwrap();
+    assert_eq!(row.actor, format!("provider:{issuer}"), "not the person herself");
+    assert_eq!(row.reason.as_deref(), Some("at sign-in, none of the person's groups gives a role"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn clocks_that_differ_by_a_minute_sign_in_and_others_are_told() {
+    let world = World::start().await;
+    let mut browser = CookieBrowser::new();
+    world.wait(-50 * SECOND);
+    world.admit(&mut browser, "bob").await;
+    world.wait(-HOUR);
+    let early = browser.sign_in(&world.plan, "bob").await;
+    assert_refused(early, "s ahead of this service").await;
+    world.wait(24 * HOUR);
+    let late = browser.sign_in(&world.plan, "bob").await;
+    assert_refused(late, "s behind this service").await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn passwords_can_be_switched_off_and_then_open_nothing() {
     let world = World::start().await;
@@ -245,7 +311,8 @@ fn alice() -> ExternalPerson {
 /// The name under which the store admits a person with this role on the subscription.
 async fn admit(plan: &Plan, person: &ExternalPerson, role: Option<Role>) -> Result<String, StoreError> {
     let roles = [GroupRole { subscription: Some(plan.sid.clone()), role }];
-    plan.store.admit(person, &roles, &By::service(), plan.now()).await.map(|admitted| admitted.name)
+    let admitted = plan.store.admit(person, &roles, &By::service(), plan.now()).await?;
+    Ok(admitted.person.name)
 }
 
 async fn an_external_person_is_known_by_issuer_and_subject_and_not_by_name(plan: Plan) {
@@ -258,7 +325,10 @@ async fn an_external_person_is_known_by_issuer_and_subject_and_not_by_name(plan:
         [external("https://id.example", "2", "owner"), external("https://other.example", "1", "alice")]
     {
         let outcome = admit(&plan, &thief, None).await;
-        assert!(matches!(outcome, Err(StoreError::Access(AccessRefusal::NameOfAnother(_)))), "{outcome:?}");
+        assert!(
+            matches!(outcome, Err(StoreError::Access(AccessRefusal::NameOfAnother { .. }))),
+            "{outcome:?}"
+        );
     }
 }
 
@@ -280,4 +350,66 @@ async fn a_sign_in_in_progress_is_taken_once_and_within_ten_minutes(plan: Plan) 
     assert_eq!(plan.store.take_sign_in("s1", now).await.unwrap(), Some(pending));
     assert_eq!(plan.store.take_sign_in("s1", now).await.unwrap(), None);
     assert_eq!(plan.store.take_sign_in("s2", now.plus(600 * SECOND)).await.unwrap(), None);
+}
+
+/// Admits a person whose groups give or take the administration of the installation.
+async fn sync_admin(plan: &Plan, person: &ExternalPerson, role: Option<Role>) -> Admitted {
+    let roles = [GroupRole { subscription: None, role }];
+    plan.store.admit(person, &roles, &By::service(), plan.now()).await.unwrap()
+}
+
+async fn groups_never_take_the_only_global_admin_away(plan: Plan) {
+    let first = sync_admin(&plan, &alice(), Some(Role::GlobalAdmin)).await;
+    assert!(first.person.global_admin && first.kept.is_empty());
+    let row = newest_row(&plan, "person.global-admin").await.unwrap();
+    assert_eq!(row.actor, "provider:https://id.example", "not the person herself");
+    assert_eq!(row.reason.as_deref(), Some("at sign-in, the person's groups give G"));
+
+    let kept = sync_admin(&plan, &alice(), None).await;
+    assert!(kept.person.global_admin && kept.kept == [Kept::LastAdmin], "{kept:?}");
+    assert!(plan.store.person("alice").await.unwrap().global_admin);
+    let row = newest_row(&plan, "role.kept").await.unwrap();
+    assert_eq!((row.object.as_str(), row.actor.as_str()), ("person/alice", "provider:https://id.example"));
+
+    // A disabled admin signs nobody in.
+    plan.create_person("other", true).await;
+    plan.store.set_disabled("other", true, &By::operator(), plan.now()).await.unwrap();
+    assert_eq!(sync_admin(&plan, &alice(), None).await.kept, [Kept::LastAdmin]);
+    // Neither does one who was invited and has not chosen a password.
+    plan.store.create_person_without_password("invited", true, &By::operator(), plan.now()).await.unwrap();
+    assert_eq!(sync_admin(&plan, &alice(), None).await.kept, [Kept::LastAdmin]);
+    plan.store.set_disabled("other", false, &By::operator(), plan.now()).await.unwrap();
+    assert!(!sync_admin(&plan, &alice(), None).await.person.global_admin);
+    let last = plan.store.set_disabled("other", true, &By::operator(), plan.now()).await;
+    assert!(matches!(last, Err(StoreError::Access(AccessRefusal::LastAdmin(_)))), "{last:?}");
+}
+
+async fn a_person_is_linked_to_another_subject_by_a_global_admin(plan: Plan) {
+    let admin = plan.admin().await;
+    admit(&plan, &alice(), Some(Role::Contributor)).await.unwrap();
+    let anew = external("https://id.example", "2", "alice");
+    let refused = admit(&plan, &anew, None).await.unwrap_err().to_string();
+    assert!(refused.contains("your subject '2'"), "{refused}");
+    let relink = |person: &str, body: serde_json::Value| {
+        send(plan.api_as(&admin, Method::POST, &format!("/people/{person}/relink")).json(&body))
+    };
+    let to = |subject: &str| json!({"issuer": "https://id.example", "subject": subject});
+    assert_eq!(
+        relink("alice", json!({"subject": "2"})).await.problem(),
+        (422, "invalid-name"),
+        "no provider"
+    );
+    assert_eq!(relink("nobody", to("2")).await.status, 404);
+    let entry = relink("alice", to("2")).await.succeeds(200);
+    assert_eq!(entry["identities"], json!([{"issuer": "https://id.example", "subject": "2", "email": null}]));
+    assert_eq!(admit(&plan, &anew, Some(Role::Contributor)).await.unwrap(), "alice");
+    assert_eq!(relink("owner", to("2")).await.problem(), (409, "name-taken"));
+    // Whoever has the former subject is somebody else now.
+    let former = admit(&plan, &alice(), None).await;
+    assert!(matches!(former, Err(StoreError::Access(AccessRefusal::NameOfAnother { .. }))), "{former:?}");
+    let row = newest_row(&plan, "person.relink").await.unwrap();
+    assert_eq!(
+        (row.actor.as_str(), row.before),
+        ("person:admin", Some(json!({"issuer": "https://id.example", "subjects": ["1"]})))
+    );
 }

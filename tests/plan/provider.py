@@ -7,8 +7,10 @@ provider.py REDIRECT: prints "ready URL". Then it obeys one command a line from 
   rotate        sign with a new key, and list it
   forge         sign with a new key, and do not list it
   group NAME    put alice into the group NAME and no other
+  claims JSON   put these claims in the place of "groups"; "claims" without JSON puts the groups back
 """
 
+import json
 import logging
 import socket
 import sys
@@ -43,10 +45,24 @@ logging.disable()
 
 from canaille.app import models  # noqa: E402
 from canaille.backends import Backend  # noqa: E402
+from canaille.oidc.userinfo import UserInfo  # noqa: E402
 from flask import jsonify, request  # noqa: E402
 
 store = Backend.instance
 hidden = None  # the keys to list, if they are not the ones that sign
+instead = None  # the claims in the place of "groups"
+told = UserInfo.filter
+
+
+def tell_instead(info, scope):
+    claims = told(info, scope)
+    if instead is not None:
+        claims.pop("groups", None)
+        claims.update(instead)
+    return claims
+
+
+UserInfo.filter = tell_instead
 
 
 @app.before_request
@@ -81,24 +97,29 @@ def client(name):
     return made
 
 
+def person(name):
+    made = models.User(
+        user_name=name,
+        formatted_name=name,
+        family_name=name,
+        emails=[f"{name}@contoso.example"],
+        password="correct horse battery",
+    )
+    store.save(made)
+    return made
+
+
 with app.app_context():
     clients = {name: client(name) for name in ("netcensus", "another")}
     people = {}
     for name in ("alice", "bob"):
-        people[name] = models.User(
-            user_name=name,
-            formatted_name=name,
-            family_name=name,
-            emails=[f"{name}@contoso.example"],
-            password="correct horse battery",
-        )
-        store.save(people[name])
+        people[name] = person(name)
     group = models.Group(display_name="netcensus-owners", members=[people["alice"]])
     store.save(group)
 
 
 def obey(line):
-    global hidden
+    global hidden, instead
     word, _, rest = line.strip().partition(" ")
     keys = app.config["CANAILLE_OIDC"]
     with app.app_context():
@@ -114,6 +135,8 @@ def obey(line):
         elif word == "group":
             group.display_name = rest
             store.save(group)
+        elif word == "claims":
+            instead = json.loads(rest) if rest else None
         else:
             raise SystemExit(f"unknown: {line}")
 

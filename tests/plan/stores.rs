@@ -7,11 +7,12 @@ use netcensus::plan::store::audit::Entry;
 use netcensus::plan::store::engine::sql;
 use netcensus::plan::store::{By, Location, Scope, Store};
 use netcensus::plan::tls::{Own, Source};
-use netcensus::wire::SubscriptionId;
+use netcensus::wire::{EnrolmentToken, SubscriptionId};
 use serde_json::{Value, json};
 
 use crate::support::databases::Backend::Postgres;
 use crate::support::databases::on_each_database;
+use crate::support::program::{Process, program_at};
 use crate::support::{HOUR, Plan, START, Seen, databases, send, upload};
 
 on_each_database! {
@@ -179,6 +180,46 @@ fn a_location_never_shows_a_password() {
     let place = Location::from("postgresql://plan:secret@db.example/plan".to_owned());
     assert_eq!(place.to_string(), "postgresql://…@db.example/plan");
     assert_eq!(Location::from("/var/lib/plan.sqlite".to_owned()).to_string(), "/var/lib/plan.sqlite");
+}
+
+#[tokio::test]
+async fn while_a_postgresql_server_is_away_clients_are_told_to_come_again() {
+    let dir = tempfile::tempdir().unwrap();
+    // Held until the test ends: the server runs as long as somebody uses it.
+    let users = std::fs::File::create(dir.path().join("users")).unwrap();
+    users.lock_shared().unwrap();
+    let mut launcher = Command::new(databases::SCRIPT);
+    launcher.arg(dir.path());
+    let mut server = databases::start_server(launcher, dir.path());
+    let socket = std::fs::read_to_string(dir.path().join("ready")).unwrap();
+    let url = format!("postgresql:///postgres?host={}&user=postgres", socket.trim());
+    let database = Location::Server(url);
+    let command = |arguments: &[&str]| program_at(&database, START, arguments).output().unwrap();
+    let unmade = command(&["subscription", "list"]);
+    let said = String::from_utf8(unmade.stderr).unwrap();
+    assert!(unmade.status.code() == Some(69) && said.contains("there is no database at"), "{said}");
+    let service = Process::start(program_at(&database, START, &["serve", "--listen", "127.0.0.1:0"]));
+    assert!(command(&["subscription", "create", "Contoso"]).status.success());
+    let token = String::from_utf8(command(&["sensor", "token"]).stdout).unwrap();
+    let token: EnrolmentToken = token.trim().parse().unwrap();
+    assert_eq!(token.url, service.url, "the address of the service beside it");
+    Command::new("kill").arg(server.id().to_string()).status().unwrap();
+    server.wait().unwrap();
+    for path in ["/login", "/readyz", "/api/v1/subscriptions"] {
+        let request =
+            netcensus::tls::client().no_proxy().build().unwrap().get(format!("{}{path}", service.url));
+        let answer = request.bearer_auth("nct_x").send().await.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), answer.headers()["retry-after"].as_bytes()),
+            (503, &b"5"[..]),
+            "{path}"
+        );
+    }
+    let away = command(&["subscription", "list"]);
+    let said = String::from_utf8(away.stderr).unwrap();
+    assert!(away.status.code() == Some(69) && said.contains(socket.trim()), "{said}");
+    assert!(said.contains("is unavailable") && said.contains("check that PostgreSQL runs there"), "{said}");
+    service.kill();
 }
 
 #[tokio::test]

@@ -155,7 +155,7 @@ async fn a_clock_that_is_years_ahead_makes_no_device_immortal(plan: Plan) {
     let ahead = listed["sensors"][0]["health"]["clock_ahead"].as_i64().unwrap();
     assert_eq!(ahead, crate::support::at("2040-01-01T00:00:00Z").since(plan.now()) / 1_000_000_000);
     let page = Browser::sign_in(&plan).await.show("/sensors").await;
-    page.assert(200, "s ahead</span>");
+    page.assert(200, "d ahead</span>");
     plan.set_time("2026-11-22T09:11:00Z");
     assert_eq!(plan.get("/census").await["billable"], 2);
     plan.move_to(plan.now().plus(31 * 24 * HOUR));

@@ -76,8 +76,8 @@ async fn the_service_speaks_tls_to_clients_that_trust_its_certificate() {
     assert_eq!(answer.status(), 200);
     assert_eq!(answer.headers()["content-security-policy"], server::CSP);
     assert_eq!(answer.headers()["strict-transport-security"], "max-age=31536000");
-    let plain = client.get(format!("{}/readyz", secure.url.replace("https", "http"))).send().await;
-    assert!(plain.is_err(), "plain HTTP is not answered");
+    let plain = client.get(format!("{}/readyz", secure.url.replace("https", "http"))).send().await.unwrap();
+    assert_eq!(plain.status(), 426, "plain HTTP gets nothing but the advice to use HTTPS");
     let stranger = netcensus::tls::client().no_proxy().build().unwrap();
     assert!(!secure.is_ready(&stranger).await, "no authority vouches for it");
 }
@@ -151,6 +151,13 @@ async fn beyond_this_machine_the_program_serves_https_and_its_tokens_name_its_ce
     service.signal("-HUP");
     assert_ne!(fingerprint(&service.log_with(" SHA-256 is ")), shown);
     assert_eq!(client_that_trusts(&file).get(&url).send().await.unwrap().status(), 200);
+    // Who speaks HTTP there is told.
+    let plain = url.replace("https://", "http://");
+    let told = netcensus::tls::client().no_proxy().build().unwrap().get(plain).send().await.unwrap();
+    assert_eq!(told.status(), 426);
+    let told: serde_json::Value = told.json().await.unwrap();
+    assert_eq!(told["type"], "/problems/https-only");
+    assert!(told["detail"].as_str().unwrap().contains("write https://"), "{told}");
     service.signal("-TERM");
     assert_eq!(service.ended().code(), Some(0));
 }

@@ -96,6 +96,7 @@ fn each_kind_of_failure_has_its_exit_code() {
     ends(&run(&["explain", "nonsense"]), 2, "aa:bb:cc:dd:ee:ff");
     ends(&run(&["devices"]), 69, "netcensus-sensor run");
     ends(&run(&["run"]), 78, "capture.interfaces");
+    ends(&run(&["run", "--interface", "nowhere0"]), 78, "there is no interface 'nowhere0'");
     ends(&run(&["enrol", "junk"]), 1, "nce2_");
 }
 
@@ -109,6 +110,14 @@ fn a_wrong_configuration_is_named_with_its_place_by_every_command() {
     }
     let output = Command::new(SENSOR).args(["validate", "--config", "/nowhere.toml"]).output().unwrap();
     ends(&output, 78, "/nowhere.toml");
+}
+
+#[test]
+fn a_duration_that_cannot_be_read_is_named_with_the_way_to_write_it() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("sensor.toml"), "[upload]\ninterval = \"5 parsecs\"\n").unwrap();
+    let output = sensor(dir.path(), &["validate"]);
+    ends(&output, 78, "sensor.toml:2:12: upload.interval: not a duration; write a number and a unit");
 }
 
 #[test]

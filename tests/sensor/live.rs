@@ -97,6 +97,11 @@ fn what_is_captured_is_shown_and_goes_to_the_spool_when_the_sensor_stops() {
         WANT="the running sensor" until_says "$SENSOR" top --once --config sensor.toml
         WANT="^10.9.0.1 " until_says "$SENSOR" top --once --config sensor.toml
         WANT="mac.random\|devices: " until_says "$SENSOR" rules coverage --config sensor.toml
+        # Who starts it reads how far it has come.
+        for WANT in "not enrolled yet" "capturing on span0 as zone" "first frame on span0" "first device: "; do until_says cat log; done
+        # A second one on the same state directory is refused with the process id of the first.
+        "$SENSOR" run --config sensor.toml 2>second && exit 1
+        grep -q "the process $PID runs a sensor with the state directory" second
         stop
         test ! -e state/control.sock
     "#;

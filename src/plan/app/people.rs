@@ -1,12 +1,13 @@
-//! People: list, create, give a new password, disable, enable.
+//! People: list, create, give a new password, link to another subject of the identity provider, disable, enable.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::account::{CreatedToken, Tokens};
 use super::{App, MayHere, Refusal};
+use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::permission::ManageTenant;
-use crate::plan::store::{CredentialKind, NewToken, Person, PersonEntry};
+use crate::plan::store::{AccessRefusal, CredentialKind, NewToken, Person, PersonEntry, StoreError};
 
 /// A list of people.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -21,11 +22,23 @@ pub struct People {
 pub struct NewPerson {
     /// The name to sign in with: 1 to 100 characters.
     pub name: String,
-    /// The password: 12 characters or more, at most 256 bytes.
-    pub password: String,
+    /// The password: 12 characters or more, at most 256 bytes. Without one, invite them: they choose it themselves.
+    #[serde(default)]
+    pub password: Option<String>,
     /// Whether the person is a global admin.
     #[serde(default)]
     pub global_admin: bool,
+}
+
+/// The subject of the identity provider to which a person is linked from now on.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Relink {
+    /// The subject (`sub`) at the provider. A refused sign-in shows it.
+    pub subject: String,
+    /// The provider's issuer URL; by default that of the configuration.
+    #[serde(default)]
+    pub issuer: Option<String>,
 }
 
 /// All people.
@@ -33,11 +46,37 @@ pub async fn list(app: &App, _: &MayHere<ManageTenant>) -> Result<People, Refusa
     Ok(People { people: app.store.people().await? })
 }
 
-/// Creates a person with a password. Roles are bound on subscriptions.
+/// A one-time link by which a person chooses their password. It is shown once.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Invitation {
+    /// The link.
+    pub link: String,
+    /// When it ends.
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+}
+
+/// Creates a person, with a password or without. Roles are bound on subscriptions.
 pub async fn create(app: &App, may: &MayHere<ManageTenant>, new: &NewPerson) -> Result<Person, Refusal> {
-    let _permit = app.hashers.acquire().await;
     let NewPerson { name, password, global_admin } = new;
-    Ok(app.store.create_person(name, password, *global_admin, &may.by, app.now()).await?)
+    let (by, now) = (&may.by, app.now());
+    let Some(password) = password else {
+        return Ok(app.store.create_person_without_password(name, *global_admin, by, now).await?);
+    };
+    let _permit = app.hashers.acquire().await;
+    Ok(app.store.create_person(name, password, *global_admin, by, now).await?)
+}
+
+/// Invites a person: makes a one-time link by which they choose a password, also instead of one that they forgot.
+///
+/// # Errors
+/// [`Refusal::NoPasswords`], or the store's.
+pub async fn invite(app: &App, may: &MayHere<ManageTenant>, person: &str) -> Result<Invitation, Refusal> {
+    app.passwords_accepted()?;
+    let made = app.store.invite(person, &may.by, app.now()).await?;
+    let link = format!("{}/invitation/{}", app.settings.public_url, made.secret);
+    Ok(Invitation { link, expires_at: made.expires_at })
 }
 
 /// Gives a person a new password. Their sessions end; their tokens stay.
@@ -49,6 +88,24 @@ pub async fn set_password(
 ) -> Result<(), Refusal> {
     let _permit = app.hashers.acquire().await;
     Ok(app.store.set_password(person, password, None, &may.by, app.now()).await?)
+}
+
+/// Links a person to another subject of the identity provider. They sign in as it from now on; their sessions end.
+///
+/// # Errors
+/// [`AccessRefusal::NoIssuer`], or the store's.
+pub async fn relink(
+    app: &App,
+    may: &MayHere<ManageTenant>,
+    person: &str,
+    to: &Relink,
+) -> Result<PersonEntry, Refusal> {
+    let configured =
+        app.settings.access.provider.as_ref().map(|provider| provider.settings().issuer.as_str());
+    let issuer =
+        to.issuer.as_deref().or(configured).ok_or_else(|| StoreError::from(AccessRefusal::NoIssuer))?;
+    app.store.relink(person, issuer, &to.subject, &may.by, app.now()).await?;
+    Ok(app.store.person(person).await?)
 }
 
 /// Disables a person, who can no longer sign in and whose sessions and tokens end at once, or enables them again. Tokens

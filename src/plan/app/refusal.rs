@@ -83,6 +83,14 @@ pub enum Refusal {
         "the link is unknown, used or expired; restart the service: it prints a new link while it has no administrator"
     )]
     BadLink,
+    /// A link that signs a person in is not valid.
+    #[error(
+        "the link is unknown, used or expired; it signs in once and within ten minutes: sign in at /login, ask for a new link, or start the demo again"
+    )]
+    BadSignInLink,
+    /// An invitation is not valid.
+    #[error("the invitation is unknown, used or expired; ask a global admin for a new one")]
+    BadInvitation,
     /// The configuration names no identity provider.
     #[error("no identity provider is configured; sign in at /login")]
     NoProvider,

@@ -2,9 +2,11 @@
 
 use super::attempts::Trier;
 use super::{App, Caller, Refusal, browser};
-use crate::plan::oidc::{GroupSetting, Identity, Provider};
+use crate::plan::oidc::{GroupSetting, Groups, Identity, Provider, Untold};
 use crate::plan::permission::Role;
-use crate::plan::store::{By, CredentialKind, ExternalPerson, GroupRole, Issued, Person, StoreError};
+use crate::plan::store::{
+    Admitted, By, CredentialKind, ExternalPerson, GroupRole, Issued, Kept, Person, StoreError, UnknownGroups,
+};
 
 /// The longest code or state of the identity provider in bytes.
 const PARAMETER: usize = 4_096;
@@ -55,6 +57,10 @@ pub struct SignedIn {
     pub session: Issued,
     /// By what the browser is known from now on; see [`browser`].
     pub marker: String,
+    /// Why the identity provider did not tell the groups.
+    pub untold: Option<Untold>,
+    /// Roles that the person keeps although their groups do not give them.
+    pub kept: Vec<Kept>,
 }
 
 /// Signs a person in by password; none if the name or the password is wrong. `marker` is the one that the browser brings.
@@ -86,9 +92,9 @@ pub async fn by_password(
 /// Signs a person in by a one-time link.
 ///
 /// # Errors
-/// [`Refusal::BadLink`], or the store's.
+/// [`Refusal::BadSignInLink`], or the store's.
 pub async fn by_link(app: &App, link: &str, by: &By) -> Result<SignedIn, Refusal> {
-    let person = app.store.redeem_login(link, app.now()).await?.ok_or(Refusal::BadLink)?;
+    let person = app.store.redeem_login(link, app.now()).await?.ok_or(Refusal::BadSignInLink)?;
     session(app, person, "link", by).await
 }
 
@@ -120,6 +126,28 @@ pub async fn set_up(app: &App, link: &str, name: &str, password: &str, by: &By) 
         Err(StoreError::NotFound { .. }) => Err(Refusal::BadLink),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The person whom a link invites.
+///
+/// # Errors
+/// [`Refusal::NoPasswords`], [`Refusal::BadInvitation`], or the store's.
+pub async fn invited(app: &App, link: &str) -> Result<Person, Refusal> {
+    app.passwords_accepted()?;
+    app.store.invited(link, app.now()).await?.ok_or(Refusal::BadInvitation)
+}
+
+/// Sets the password that an invited person chose, and signs them in.
+///
+/// # Errors
+/// [`Refusal::NoPasswords`], [`Refusal::BadInvitation`], an unusable password, or the store's.
+pub async fn accept_invitation(app: &App, link: &str, password: &str, by: &By) -> Result<SignedIn, Refusal> {
+    app.passwords_accepted()?;
+    let person = {
+        let _permit = app.hashers.acquire().await;
+        app.store.accept_invitation(link, password, by, app.now()).await?
+    };
+    session(app, person.ok_or(Refusal::BadInvitation)?, "invitation", by).await
 }
 
 /// Signs the caller out. A token stays.
@@ -159,17 +187,48 @@ pub async fn complete(app: &App, returned: Returned, by: &By) -> Result<SignedIn
         }
     };
     let now = app.now();
-    let roles = roles(app, &provider.settings().roles, &identity.groups).await?;
-    let Identity { issuer, subject, name, email, .. } = identity;
+    let Identity { issuer, subject, name, email, groups } = identity;
     let external = ExternalPerson { issuer, subject, name, email };
-    let person = app.store.admit(&external, &roles, by, now).await?;
-    session(app, person, "identity provider", by).await
+    let settings = &provider.settings().roles;
+    let (admitted, untold) = match groups {
+        Groups::Told(groups) => {
+            let roles = roles(app, settings, &groups).await?;
+            (app.store.admit(&external, &roles, by, now).await?, None)
+        }
+        Groups::Untold(untold) => {
+            let governed: Vec<_> =
+                roles(app, settings, &[]).await?.into_iter().map(|role| role.subscription).collect();
+            // Who is in no group may have no claim. It matters only if a role could be lost or not be given.
+            let always = untold != Untold::Missing && !governed.is_empty();
+            let unknown = UnknownGroups { why: untold.why(), always, governed: &governed };
+            (app.store.admit_with_unknown_groups(&external, unknown, by, now).await?, Some(untold))
+        }
+    };
+    let Admitted { person, kept } = admitted;
+    let name = &person.name;
+    for kept in &kept {
+        match (kept, untold) {
+            (Kept::All, Some(untold)) => tracing::warn!(
+                person = %name,
+                "{}; the person's roles stay as they are; {}",
+                untold.why(),
+                untold.remedy()
+            ),
+            _ => tracing::warn!(
+                person = %name,
+                ?kept,
+                "a person keeps a role that their groups do not give, because nobody else has it"
+            ),
+        }
+    }
+    let signed_in = session(app, person, "identity provider", by).await?;
+    Ok(SignedIn { untold, kept, ..signed_in })
 }
 
 async fn session(app: &App, person: Person, how: &str, by: &By) -> Result<SignedIn, Refusal> {
     let session = app.store.begin_session(&person.name, how, by, app.now()).await?;
     let marker = browser::mark(app, &person.name).await?;
-    Ok(SignedIn { person, session, marker })
+    Ok(SignedIn { person, session, marker, untold: None, kept: Vec::new() })
 }
 
 /// The identity that the provider vouches for, if the browser, the state and the provider's answer belong together.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 
 use super::failure::Failure;
+use super::remembered;
 use crate::clock::SystemClock;
 use crate::plan::app::inventory::Patience;
 use crate::plan::app::{self, App, May, MayHere, Settings};
@@ -15,6 +16,8 @@ use crate::plan::oidc::OidcSettings;
 use crate::plan::permission::Permission;
 use crate::plan::store::{By, Location, Store, Subscription, audit};
 
+/// The variable that names the subscription.
+const SUBSCRIPTION: &str = "NETCENSUS_PLAN_SUBSCRIPTION";
 /// The configuration file of an installed system.
 const INSTALLED: &str = "/etc/netcensus/netcensus-plan.toml";
 
@@ -37,7 +40,7 @@ pub(super) struct Common {
 pub(super) struct Target {
     #[command(flatten)]
     pub(super) common: Common,
-    /// The subscription's id or name; not needed if there is only one subscription
+    /// The subscription's id or name; not needed if there is only one [env: NETCENSUS_PLAN_SUBSCRIPTION] [default: see 'subscription use']
     #[arg(long, short, value_name = "ID")]
     pub(super) subscription: Option<String>,
 }
@@ -80,24 +83,11 @@ impl Common {
         Ok(config)
     }
 
-    /// The database, which must exist.
+    /// The database, which must exist: only `serve` and `restore` make one.
     pub(super) async fn store(&self) -> Result<(Config, Store), Failure> {
         let config = self.config()?;
-        if config.database.is_missing() {
-            return Err(Failure::failed(format!(
-                "the database {} does not exist; name another with --database, or create it with 'netcensus-plan serve'",
-                config.database
-            )));
-        }
-        let store = Store::open(&config.database).await?;
+        let store = Store::open_existing(&config.database).await?;
         Ok((config, store))
-    }
-
-    /// As [`Common::may_here`], but creates the database if it is missing.
-    pub(super) async fn may_begin<A: Permission>(&self, by: By) -> Result<(App, MayHere<A>), Failure> {
-        let config = self.config()?;
-        let store = Store::open(&config.database).await?;
-        Ok((application(&config, store)?, MayHere::operator(by)))
     }
 
     /// The application, and the proof that the operator may do `A` to the installation as a whole.
@@ -116,7 +106,9 @@ impl Target {
 
     pub(super) async fn open(&self) -> Result<(Config, Store, Subscription), Failure> {
         let (config, store) = self.common.store().await?;
-        let subscription = match &self.subscription {
+        // Not an argument's `env`: commands that work without a service ask whether the argument was given.
+        let named = std::env::var(SUBSCRIPTION).ok().filter(|name| !name.is_empty());
+        let subscription = match self.subscription.as_ref().or(named.as_ref()) {
             Some(id) => store.find_subscription(id).await?,
             None => match store.subscriptions().await?.as_slice() {
                 [only] => only.clone(),
@@ -125,9 +117,11 @@ impl Target {
                         "there is no subscription; create one with 'netcensus-plan subscription create NAME'";
                     return Err(Failure::failed(next));
                 }
-                _ => {
-                    let next = "there are several subscriptions; choose one with --subscription ('netcensus-plan subscription list' lists them)";
-                    return Err(Failure::usage(next));
+                several => {
+                    let used = remembered::subscription(&config.database);
+                    let used = several.iter().find(|one| used.as_deref() == Some(one.id.as_str()));
+                    let next = "there are several subscriptions; choose one with --subscription, with the variable NETCENSUS_PLAN_SUBSCRIPTION, or once for all with 'netcensus-plan subscription use NAME' ('netcensus-plan subscription list' lists them)";
+                    used.cloned().ok_or_else(|| Failure::usage(next))?
                 }
             },
         };

@@ -19,6 +19,7 @@ use crate::plan::app::{self, May};
 use crate::plan::config::Config;
 use crate::plan::doctor;
 use crate::plan::permission::View;
+use crate::plan::running::Running;
 use crate::plan::store::engine::sql;
 use crate::plan::store::{By, Location, Store, Subscription};
 use crate::plan::tls::Source;
@@ -37,10 +38,15 @@ It changes nothing; the service may run meanwhile. Exit status: 0 without proble
 pub(super) struct Arguments {
     #[command(flatten)]
     common: Common,
+    /// The address that the service listens on [default: that of the running service, else as configured]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
 }
 
 pub(super) async fn doctor(arguments: Arguments) -> Result<(), Failure> {
-    let config = arguments.common.config()?;
+    let mut config = arguments.common.config()?;
+    let running = Running::find(&config.database).map(|running| running.listen);
+    config.listen = arguments.listen.or(running).unwrap_or(config.listen);
     let report = Report::from(examine(&config, SystemClock.now()).await);
     report.write(arguments.common.json, &mut io::stdout().lock())?;
     if report.healthy {
@@ -93,11 +99,15 @@ async fn store(config: &Config) -> Result<(Store, Vec<Finding>), Finding> {
     let wrong = |finding: String, remedy: &str| {
         Err(Finding::other(CheckOutcome::Problem, "database", place.to_string(), finding, remedy))
     };
-    if place.is_missing() {
-        return wrong(
-            "it does not exist".into(),
-            "start the service, which creates it, or name another with --database",
-        );
+    match Store::exists(place).await {
+        Ok(true) => {}
+        Ok(false) => {
+            return wrong(
+                "it does not exist".into(),
+                "start the service, which creates it, or name another with --database",
+            );
+        }
+        Err(e) => return wrong(e.to_string(), "then run doctor again"),
     }
     let pending = match Store::pending(place).await {
         Ok(pending) => pending.len(),

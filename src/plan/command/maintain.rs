@@ -7,8 +7,9 @@ use clap::Args;
 use serde_json::json;
 
 use super::arguments::Common;
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
 use crate::cli::terminal::print_json;
+use crate::plan::running::Running;
 use crate::plan::store::Store;
 
 #[derive(Debug, Args)]
@@ -50,6 +51,10 @@ pub(super) struct Restore {
 /// Brings the schema up to date.
 pub(super) async fn migrate(arguments: Migrate) -> Result<(), Failure> {
     let config = arguments.common.config()?;
+    // A server's database is made by createdb, so its schema may be made here; a file is not made.
+    if config.database.is_file() && !Store::exists(&config.database).await? {
+        return Err(Store::missing(&config.database).into());
+    }
     let pending = Store::pending(&config.database).await?;
     if !arguments.dry_run {
         Store::open(&config.database).await?.close().await;
@@ -89,6 +94,12 @@ pub(super) async fn restore(arguments: Restore) -> Result<(), Failure> {
             "the backup {} does not exist or is not a file",
             arguments.file.display()
         )));
+    }
+    if let Some(running) = Running::find(&config.database).filter(|_| config.database.is_file()) {
+        return Err(Failure::new(
+            Exit::Unavailable,
+            format!("the service {} runs on {}; stop it first", running.url, config.database),
+        ));
     }
     let store = Store::restore(&arguments.file, &config.database).await?;
     let subscriptions = store.subscriptions().await?.len();

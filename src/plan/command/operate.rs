@@ -1,17 +1,20 @@
 //! `subscription` and `sensor`.
 
-use std::io;
+use std::io::{self, Write as _};
+use std::net::IpAddr;
 
 use clap::Subcommand;
 use serde_json::json;
 
 use super::arguments::{Common, Target, say};
 use super::failure::Failure;
+use super::remembered;
 use crate::cli::table;
 use crate::cli::terminal::print_json;
 use crate::clock::{Clock as _, SystemClock};
 use crate::plan::app::{sensors, subscriptions};
-use crate::plan::store::{By, Expected};
+use crate::plan::running::Running;
+use crate::plan::store::{By, Expected, Location};
 use crate::wire::EnrolmentToken;
 use crate::wire::SensorId;
 
@@ -39,6 +42,23 @@ pub(super) enum SubscriptionCommand {
         #[command(flatten)]
         common: Common,
     },
+    /// Remember the subscription that your commands mean if they name none
+    #[command(after_help = "Examples:
+  netcensus-plan subscription use Contoso
+  netcensus-plan subscription use --none
+
+It is remembered for this user and this database, in ~/.config/netcensus/subscriptions.json. NETCENSUS_PLAN_SUBSCRIPTION
+and --subscription come before it.")]
+    Use {
+        #[command(flatten)]
+        common: Common,
+        /// The subscription's id or name
+        #[arg(required_unless_present = "none")]
+        name: Option<String>,
+        /// Forget it
+        #[arg(long, conflicts_with = "name")]
+        none: bool,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -47,7 +67,7 @@ pub(super) enum SensorCommand {
     Token {
         #[command(flatten)]
         target: Target,
-        /// The service's URL as sensors reach it [default: the configuration's public_url]
+        /// The service's URL as sensors reach it [default: that of the running service, else as configured]
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },
@@ -78,7 +98,7 @@ pub(super) enum SensorCommand {
 pub(super) async fn subscription(command: SubscriptionCommand) -> Result<(), Failure> {
     match command {
         SubscriptionCommand::Create { common, name, owner } => {
-            let (app, may) = common.may_begin(By::operator()).await?;
+            let (app, may) = common.may_here(By::operator()).await?;
             let created = subscriptions::create(&app, &may, &name, owner.as_deref()).await?;
             if common.json {
                 return print_json(&created);
@@ -99,14 +119,50 @@ pub(super) async fn subscription(command: SubscriptionCommand) -> Result<(), Fai
             if common.json {
                 return print_json(&json!(list));
             }
+            let used = remembered::subscription(&common.config()?.database);
+            let used = |id: &str| if used.as_deref() == Some(id) { "used" } else { "" }.to_owned();
             let rows: Vec<_> = list
                 .subscriptions
                 .into_iter()
-                .map(|s| vec![s.id.to_string(), s.name, s.created_at.to_string()])
+                .map(|s| vec![s.id.to_string(), s.name, s.created_at.to_string(), used(s.id.as_str())])
                 .collect();
-            Ok(table::print(&mut io::stdout().lock(), &["ID", "NAME", "CREATED"], &rows)?)
+            Ok(table::print(&mut io::stdout().lock(), &["ID", "NAME", "CREATED", ""], &rows)?)
+        }
+        SubscriptionCommand::Use { common, name, none: _ } => {
+            let (config, store) = common.store().await?;
+            let subscription = match &name {
+                Some(name) => Some(store.find_subscription(name).await?),
+                None => None,
+            };
+            remembered::remember(&config.database, subscription.as_ref())?;
+            if common.json {
+                return print_json(&json!({"subscription": subscription.map(|s| s.id)}));
+            }
+            match subscription {
+                Some(s) => say(&format!("your commands on {} mean {} ({})", config.database, s.name, s.id)),
+                None => say(&format!("your commands on {} have no default any more", config.database)),
+            }
         }
     }
+}
+
+/// Why a sensor may not reach the address of its token.
+fn doubt(url: &str, is_given: bool, is_running: bool, database: &Location) -> Option<String> {
+    let host = reqwest::Url::parse(url).ok()?.host_str()?.trim_matches(['[', ']']).to_owned();
+    let is_here = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if is_given {
+        return None;
+    }
+    if is_here {
+        return Some(format!(
+            "note: the token's address {url} is reached on this machine only; for a sensor on another machine, set public_url or give --url"
+        ));
+    }
+    (!is_running).then(|| {
+        format!(
+            "note: no service was found that runs on the database {database}; the token has the configured address {url}"
+        )
+    })
 }
 
 /// Enrols, lists and revokes sensors.
@@ -115,11 +171,23 @@ pub(super) async fn sensor(command: SensorCommand) -> Result<(), Failure> {
     match command {
         SensorCommand::Token { target, url } => {
             let config = target.common.config()?;
-            let tls = config.tls(config.listen, SystemClock.now())?;
-            let fingerprint = tls.map(|tls| tls.pin()).transpose()?.flatten();
             let (app, may) = target.may(by).await?;
+            // The running service knows its address and its certificate better than the configuration.
+            let running = Running::find(&config.database);
+            let fingerprint = match &running {
+                Some(running) => running.fingerprint,
+                None => {
+                    let tls = config.tls(config.listen, SystemClock.now())?;
+                    tls.map(|tls| tls.pin()).transpose()?.flatten()
+                }
+            };
             let made = sensors::create_token(&app, &may).await?;
+            let is_given = url.is_some();
+            let url = url.or_else(|| running.as_ref().map(|running| running.url.clone()));
             let url = url.unwrap_or(made.token.url);
+            if let Some(note) = doubt(&url, is_given, running.is_some(), &config.database) {
+                writeln!(io::stderr(), "netcensus-plan: {note}").ok();
+            }
             let token = EnrolmentToken { url, secret: made.token.secret, fingerprint }.to_string();
             if target.common.json {
                 return print_json(&json!({"token": token, "expires_at": made.expires_at.to_string()}));
@@ -137,9 +205,9 @@ pub(super) async fn sensor(command: SensorCommand) -> Result<(), Failure> {
                 .into_iter()
                 .map(|s| {
                     let uploaded = s.uploaded_at.map_or_else(|| "never".into(), |t| t.to_string());
-                    let state = match (s.revoked_at, s.health.clock_ahead) {
+                    let state = match (s.revoked_at, s.health.clock_problem()) {
                         (Some(_), _) => "revoked".to_owned(),
-                        (None, Some(seconds)) => format!("clock {seconds} s ahead"),
+                        (None, Some(problem)) => problem,
                         (None, None) => "enrolled".to_owned(),
                     };
                     let (frames, dropped) = (s.health.frames.to_string(), s.health.dropped.to_string());

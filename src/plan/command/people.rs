@@ -9,9 +9,10 @@ use super::arguments::{Common, Target, say};
 use super::failure::Failure;
 use crate::cli::table;
 use crate::cli::terminal::print_json;
-use crate::plan::app::people::{self, NewPerson};
+use crate::plan::app::people::{self, Invitation, NewPerson, Relink};
 use crate::plan::app::roles;
 use crate::plan::permission::Role;
+use crate::plan::running::Running;
 use crate::plan::secret::PASSWORD_MAX;
 use crate::plan::store::{By, Expected};
 
@@ -32,6 +33,22 @@ pub(super) enum UserCommand {
         #[arg(long)]
         global_admin: bool,
     },
+    /// Invite a person: print a one-time link by which they choose a password; creates the person if they are new
+    #[command(after_help = "Examples:
+  netcensus-plan user invite alice --role O --subscription Contoso
+  netcensus-plan user invite alice                a new password, if alice forgot hers")]
+    Invite {
+        #[command(flatten)]
+        target: Target,
+        /// The name with which the person signs in
+        name: String,
+        /// The role on the subscription: R reader, SA security admin, C contributor, O owner
+        #[arg(long, value_name = "ROLE")]
+        role: Option<Role>,
+        /// Make a new person a global admin, who administers the whole installation
+        #[arg(long)]
+        global_admin: bool,
+    },
     /// List the people
     List {
         #[command(flatten)]
@@ -45,6 +62,23 @@ pub(super) enum UserCommand {
         common: Common,
         /// The person's name
         name: String,
+    },
+    /// Link a person to another subject of the identity provider; their sessions end
+    #[command(after_help = "Example:
+  netcensus-plan user relink alice --subject 6f1c0b1e-7f8e-4d52-a3f8-6c1f6a3b9d10
+
+The person's refused sign-in shows the subject.")]
+    Relink {
+        #[command(flatten)]
+        common: Common,
+        /// The person's name
+        name: String,
+        /// The subject (sub) at the provider
+        #[arg(long, value_name = "SUBJECT")]
+        subject: String,
+        /// The provider's issuer URL [default: as configured]
+        #[arg(long, value_name = "URL")]
+        issuer: Option<String>,
     },
     /// Disable a person: they can no longer sign in, and their sessions and tokens end at once
     Disable {
@@ -94,6 +128,9 @@ pub(super) async fn user(command: UserCommand) -> Result<(), Failure> {
         UserCommand::Create { target, name, role, global_admin } => {
             create(&target, &name, role, global_admin).await
         }
+        UserCommand::Invite { target, name, role, global_admin } => {
+            invite(&target, &name, role, global_admin).await
+        }
         UserCommand::List { common } => {
             let (app, may) = common.may_here(by).await?;
             let people = people::list(&app, &may).await?;
@@ -122,6 +159,17 @@ pub(super) async fn user(command: UserCommand) -> Result<(), Failure> {
             }
             say(&format!("changed the password of {name}; their sessions have ended"))
         }
+        UserCommand::Relink { common, name, subject, issuer } => {
+            let configured = common.config()?.oidc.issuer;
+            let issuer = issuer.or_else(|| Some(configured).filter(|url| !url.is_empty()));
+            let (app, may) = common.may_here(by).await?;
+            let to = Relink { subject, issuer };
+            let person = people::relink(&app, &may, &name, &to).await?;
+            if common.json {
+                return print_json(&person);
+            }
+            say(&format!("linked {name} to the subject {}; their sessions have ended", to.subject))
+        }
         UserCommand::Disable { common, name } => {
             let (app, may) = common.may_here(by).await?;
             let person = people::set_disabled(&app, &may, &name, true).await?;
@@ -143,7 +191,7 @@ pub(super) async fn user(command: UserCommand) -> Result<(), Failure> {
 
 async fn create(target: &Target, name: &str, role: Option<Role>, global_admin: bool) -> Result<(), Failure> {
     let by = By::operator();
-    let (app, may) = target.common.may_begin(by.clone()).await?;
+    let (app, may) = target.common.may_here(by.clone()).await?;
     if role.is_none() && !global_admin {
         return Err(Failure::usage("give --role ROLE, --global-admin or both"));
     }
@@ -156,7 +204,7 @@ async fn create(target: &Target, name: &str, role: Option<Role>, global_admin: b
         Some(role) => Some((role, target.may(by).await?.1)),
         None => None,
     };
-    let new = NewPerson { name: name.to_owned(), password: read_password()?, global_admin };
+    let new = NewPerson { name: name.to_owned(), password: Some(read_password()?), global_admin };
     let person = people::create(&app, &may, &new).await?;
     if let Some((role, may)) = binding {
         roles::bind(&app, &may, &person.name, role, &Expected::Any).await?;
@@ -165,6 +213,53 @@ async fn create(target: &Target, name: &str, role: Option<Role>, global_admin: b
         return print_json(&person);
     }
     say(&format!("created {}", person.name))
+}
+
+async fn invite(target: &Target, name: &str, role: Option<Role>, global_admin: bool) -> Result<(), Failure> {
+    let by = By::operator();
+    let config = target.common.config()?;
+    if !config.oidc.local_passwords {
+        return Err(Failure::failed(
+            "passwords are not accepted here ('local_passwords' is off), so nobody can be invited to choose one; people sign in by the identity provider",
+        ));
+    }
+    let (app, may) = target.common.may_here(by.clone()).await?;
+    let binding = match role {
+        Some(Role::GlobalAdmin) => {
+            return Err(Failure::usage(
+                "global admin is a role on the whole installation: use --global-admin instead of --role",
+            ));
+        }
+        Some(role) => Some((role, target.may(by).await?.1)),
+        None => None,
+    };
+    let known = people::list(&app, &may).await?.people.into_iter().find(|person| person.name == name);
+    match known {
+        Some(person) if global_admin && !person.global_admin => {
+            return Err(Failure::failed(format!(
+                "{name} exists and is not a global admin; a person is made one when they are created"
+            )));
+        }
+        Some(_) => {}
+        None => {
+            let new = NewPerson { name: name.to_owned(), password: None, global_admin };
+            people::create(&app, &may, &new).await?;
+        }
+    }
+    if let Some((role, may)) = binding {
+        roles::bind(&app, &may, name, role, &Expected::Any).await?;
+    }
+    let invitation = people::invite(&app, &may, name).await?;
+    // The running service knows its address better than the configuration.
+    let path = invitation.link.strip_prefix(app.settings.public_url.as_str()).unwrap_or_default();
+    let url = Running::find(&config.database)
+        .map_or_else(|| app.settings.public_url.clone(), |running| running.url);
+    let invitation = Invitation { link: format!("{url}{path}"), ..invitation };
+    if target.common.json {
+        return print_json(&invitation);
+    }
+    say(&format!("give {name} this link; it works once, until {}:", invitation.expires_at))?;
+    say(&invitation.link)
 }
 
 /// Runs a `role` command.

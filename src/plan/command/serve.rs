@@ -10,13 +10,14 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::arguments::Common;
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
 use crate::cli::log;
 use crate::clock::{Clock as _, SystemClock};
 use crate::notify;
 use crate::plan::app::jobs;
 use crate::plan::app::{self, App, Settings};
 use crate::plan::connections::open_files;
+use crate::plan::running::{Running, RunningMark};
 use crate::plan::server;
 use crate::plan::store::{CredentialKind, Location, Store};
 use crate::plan::tls::{Tls, TlsListener};
@@ -47,9 +48,15 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     config.listen = listen.unwrap_or(config.listen);
     drop(log::start(config.log.format, &config.log.level));
     let classifier = app::classifier(config.rules())?;
+    let mut mark = RunningMark::take(&config.database).map_err(|e| match e.io() {
+        Some(io) => Failure::system(io, e.to_string()),
+        None => Failure::new(Exit::Unavailable, e.to_string()),
+    })?;
     let listener = TcpListener::bind(config.listen).await.map_err(|e| {
         let address = config.listen;
-        Failure::listen(&e, format!("cannot listen on {address}: {e}; choose another address with --listen"))
+        let next =
+            "another program may listen there; choose another address with --listen, or end that program";
+        Failure::listen(&e, format!("cannot listen on {address}: {e}; {next}"))
     })?;
     let address = listener.local_addr().map_err(refused)?;
     let store = Store::open(&config.database).await?;
@@ -68,6 +75,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         writeln!(out, "The link works once, until {}.", link.expires_at)?;
         out.flush()?;
     }
+    let running = Running {
+        url: public_url.clone(),
+        listen: address,
+        tls: tls.is_some(),
+        fingerprint: tls.as_ref().and_then(Tls::pin),
+    };
+    mark.tell(&running);
     tracing::info!("listening on {public_url} with the database {}", config.database);
     let mut settings = Settings { tls: tls.clone(), ..config.settings(public_url)? };
     if let Some(files) = open_files() {
@@ -93,7 +107,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     notify::ready();
     tokio::spawn(notify::keep_alive());
     tokio::spawn(jobs::run(service.clone()));
-    let reloading = tokio::spawn(reload_on_hangup(on(SignalKind::hangup())?, tls.clone()));
+    let reloading = tokio::spawn(reload_on_hangup(on(SignalKind::hangup())?, tls.clone(), mark, running));
     match tls {
         Some(tls) => server::serve(TlsListener::new(listener, tls), service, stop).await,
         None => server::serve(listener, service, stop).await,
@@ -114,11 +128,14 @@ fn refused(e: io::Error) -> Failure {
     )
 }
 
-/// Reloads the certificate at each SIGHUP.
-async fn reload_on_hangup(mut hangup: Signal, tls: Option<Tls>) {
+/// Reloads the certificate at each SIGHUP. Holds the mark of the running service.
+async fn reload_on_hangup(mut hangup: Signal, tls: Option<Tls>, mut mark: RunningMark, running: Running) {
     while hangup.recv().await.is_some() {
         match tls.as_ref().map(Tls::reload) {
-            Some(Ok(fingerprint)) => tracing::info!("the certificate's SHA-256 is {fingerprint}"),
+            Some(Ok(fingerprint)) => {
+                tracing::info!("the certificate's SHA-256 is {fingerprint}");
+                mark.tell(&Running { fingerprint: tls.as_ref().and_then(Tls::pin), ..running.clone() });
+            }
             Some(Err(error)) => tracing::error!("{error}; keeping the old certificate"),
             None => tracing::info!("no certificate to reload"),
         }

@@ -79,17 +79,22 @@ pub(super) async fn run(listen: Option<SocketAddr>, once: bool) -> Result<(), De
     let mut out = io::stdout().lock();
     writeln!(out).and_then(|()| write_census(&mut out, &census)).map_err(Failed::from)?;
     drop(out);
+    if once {
+        say("")?;
+        say("console        run the demo without --once to open it")?;
+        stop.send(()).ok();
+        server.await.map_err(Failed::from)?.map_err(Failed::from)?;
+        return Ok(());
+    }
     let now = SystemClock.now();
     let link = service.store.issue(CredentialKind::Login, Some(PERSON), now).await.map_err(Failed::from)?;
     say("")?;
     say(&format!("console        {url}/login/{}   (signs in once, within ten minutes)", link.secret))?;
-    if !once {
-        say("Ctrl-C ends the demo and removes everything.")?;
-        let mut terminate = signal(SignalKind::terminate()).map_err(Failed::from)?;
-        tokio::select! {
-            _ = terminate.recv() => {}
-            interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failed::from)?,
-        }
+    say("Ctrl-C ends the demo and removes everything.")?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(Failed::from)?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        interrupted = tokio::signal::ctrl_c() => interrupted.map_err(Failed::from)?,
     }
     // A server that is gone already has told why.
     stop.send(()).ok();

@@ -12,7 +12,7 @@ use crate::estimate::FileError;
 use crate::listing::{BadCursor, BadList};
 use crate::plan::app::Refusal as AppRefusal;
 use crate::plan::oidc::ProviderError;
-use crate::plan::store::{AccessRefusal, MappingError, SnapshotError, StoreError, is_away};
+use crate::plan::store::{AccessRefusal, MappingError, SnapshotError, StoreError};
 use crate::wire::BadUpload;
 
 macro_rules! problems {
@@ -132,6 +132,8 @@ problems! {
         "A sensor uploads to at most 8 zones. No part of the upload was stored, and the sensor keeps it. Enrol an appliance that was moved again.";
     InvalidPassword = "invalid-password", 422, "The password cannot be used",
         "A password has at least 12 characters and at most 256 bytes.";
+    HttpsOnly = "https-only", 426, "The service speaks HTTPS at this address",
+        "Write https:// instead of http:// in the address.";
     PreconditionRequired = "precondition-required", 428, "The request lacks the header If-Match",
         "Get the resource first, then send its ETag as If-Match.";
     PreconditionFailed = "precondition-failed", 412, "The resource was changed meanwhile",
@@ -314,7 +316,9 @@ impl From<AppRefusal> for Problem {
             Refusal::Busy { seconds, .. } => Self::new(ProblemType::Busy, detail).after(seconds),
             Refusal::Provider(error) => error.into(),
             Refusal::SignIn(_) => Self::new(ProblemType::SignInRefused, detail),
-            Refusal::BadLink | Refusal::NoProvider => Self::new(ProblemType::NotFound, detail),
+            Refusal::BadLink | Refusal::BadSignInLink | Refusal::BadInvitation | Refusal::NoProvider => {
+                Self::new(ProblemType::NotFound, detail)
+            }
             Refusal::UnknownSensor => Self::new(ProblemType::BadSensorKey, detail),
             Refusal::Unsigned(_) => Self::new(ProblemType::BadSignature, detail),
             Refusal::NoPasswords => Self::new(ProblemType::NoPasswords, detail),
@@ -340,7 +344,12 @@ impl From<RuleError> for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        let detail = error.to_string();
+        let detail = match &error {
+            StoreError::NotFound { what: "person", .. } => {
+                format!("{error}; check the name, or let a global admin create or invite them")
+            }
+            _ => error.to_string(),
+        };
         let kind = match &error {
             StoreError::Refused(refusal) => return Self::from(refusal),
             StoreError::Statement(refusal) => return Self::from(refusal),
@@ -369,12 +378,16 @@ impl From<StoreError> for Problem {
             }
             StoreError::Mapping(MappingError::TooMany) => ProblemType::TooManyMappings,
             StoreError::Mapping(_) => ProblemType::InvalidMapping,
-            StoreError::Database(cause) if is_away(cause) => {
+            error if error.is_away() => {
                 tracing::error!(%error, "the database is unavailable");
                 let detail = "the database is unavailable; try again in a moment";
                 return Self::new(ProblemType::DatabaseAway, detail).after(AWAY);
             }
             StoreError::Database(_)
+            | StoreError::Away { .. }
+            | StoreError::Unusable { .. }
+            | StoreError::Missing(_)
+            | StoreError::BadBackup { .. }
             | StoreError::Migration(_)
             | StoreError::BadPath
             | StoreError::OldServer(_)
@@ -401,7 +414,9 @@ fn access_kind(refusal: &AccessRefusal) -> ProblemType {
         AccessRefusal::TokenLife(_) => ProblemType::TokenLife,
         AccessRefusal::WiderToken => ProblemType::WiderToken,
         AccessRefusal::WrongPassword => ProblemType::WrongPassword,
-        AccessRefusal::NameOfAnother(_) | AccessRefusal::Disabled(_) => ProblemType::SignInRefused,
+        AccessRefusal::NameOfAnother { .. } | AccessRefusal::Disabled(_) => ProblemType::SignInRefused,
+        AccessRefusal::SubjectOfAnother(_) => ProblemType::Taken,
+        AccessRefusal::BadSubject | AccessRefusal::NoIssuer => ProblemType::InvalidName,
     }
 }
 
@@ -412,9 +427,10 @@ impl From<ProviderError> for Problem {
             ProviderError::Unavailable { .. } | ProviderError::Settings(_) => {
                 ProblemType::ProviderUnavailable
             }
-            ProviderError::Code(_) | ProviderError::Token(_) | ProviderError::Claims(_) => {
-                ProblemType::SignInRefused
-            }
+            ProviderError::Code(_)
+            | ProviderError::Token(_)
+            | ProviderError::Time(_)
+            | ProviderError::Claims(_) => ProblemType::SignInRefused,
         };
         // The cause may name internal hosts, so only the log has it.
         let detail = match kind {

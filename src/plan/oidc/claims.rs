@@ -2,10 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::groups::Groups;
 use super::settings::OidcSettings;
 
-/// Groups of one person that are looked at.
-const GROUPS: usize = 1_000;
 /// The longest text of a claim in bytes.
 const TEXT: usize = 255;
 
@@ -20,8 +19,8 @@ pub struct Identity {
     pub name: String,
     /// Their e-mail, if the provider sends it.
     pub email: Option<String>,
-    /// Their groups.
-    pub groups: Vec<String>,
+    /// Their groups, if the provider tells them.
+    pub groups: Groups,
 }
 
 /// Why claims are not sufficient for an identity.
@@ -63,19 +62,12 @@ impl Identity {
         if name == "email" && unverified {
             return Err(BadClaims::Unverified);
         }
-        let groups = match claims.get(&settings.groups_claim) {
-            Some(Value::Array(groups)) => {
-                groups.iter().take(GROUPS).filter_map(|g| g.as_str().map(str::to_owned)).collect()
-            }
-            Some(Value::String(group)) => vec![group.clone()],
-            _ => Vec::new(),
-        };
         Ok(Self {
             issuer: issuer.to_owned(),
             subject: subject.to_owned(),
             name: text(name).ok_or_else(|| missing(name))?,
             email: text("email"),
-            groups,
+            groups: Groups::of(claims, settings),
         })
     }
 }
@@ -93,13 +85,9 @@ mod tests {
 
     #[test]
     fn the_claims_of_a_person_make_an_identity() {
-        let identity = of(json!({"email": "a@b.example", "groups": ["x", 7, "y"]})).unwrap();
-        assert_eq!(
-            (identity.name.as_str(), identity.groups),
-            ("a@b.example", vec!["x".to_owned(), "y".into()])
-        );
-        assert_eq!(of(json!({"email": "a@b.example", "groups": "x"})).unwrap().groups, ["x"]);
-        assert_eq!(of(json!({"email": "a@b.example"})).unwrap().groups, Vec::<String>::new());
+        let identity = of(json!({"email": "a@b.example", "groups": ["x", "y"]})).unwrap();
+        let groups = Groups::Told(vec!["x".to_owned(), "y".to_owned()]);
+        assert_eq!((identity.name.as_str(), identity.groups), ("a@b.example", groups));
     }
 
     #[test]

@@ -6,12 +6,17 @@
 //!                                                                     └─► (issuer, subject) is who it is; groups → roles
 //! ```
 //!
-//! The identity is the pair of issuer and subject. A name or an e-mail alone gets nobody in.
+//! The identity is the pair of issuer and subject. A name or an e-mail alone gets nobody in. Groups that the provider does not
+//! tell are not "no groups": the person keeps their roles, see [`Groups`].
 
 mod claims;
+mod groups;
 mod provider;
 mod settings;
+mod times;
 
 pub use claims::Identity;
+pub use groups::{Groups, Untold};
 pub use provider::{Begun, Provider, ProviderError};
-pub use settings::{GroupSetting, OidcSettings};
+pub use settings::{GroupSetting, MissingGroups, OidcSettings};
+pub use times::BadTime;

@@ -17,7 +17,8 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 
 use super::claims::{BadClaims, Identity};
-use super::settings::OidcSettings;
+use super::settings::{MissingGroups, OidcSettings};
+use super::times::{BadTime, LEEWAY};
 use crate::census::Timestamp;
 use crate::plan::store::PendingSignIn;
 
@@ -92,6 +93,9 @@ pub enum ProviderError {
     /// The identity token is not accepted.
     #[error("the identity token is not accepted: {0}; sign in again")]
     Token(String),
+    /// The identity token is not valid now, or the clocks differ.
+    #[error("the identity token is not accepted: {0}")]
+    Time(BadTime),
     /// The claims are not sufficient for an identity.
     #[error(transparent)]
     Claims(#[from] BadClaims),
@@ -216,13 +220,24 @@ impl Provider {
             )) => self.verify(&self.metadata(now, PAUSE).await?, token, &nonce, now),
             other => other,
         };
+        // The signature is checked before the times, so both errors of time mean a token of the provider's.
+        if let Ok(_) | Err(ClaimsVerificationError::Expired(_)) = &subject
+            && let Some(bad) = BadTime::of(&payload(token)?, now)
+        {
+            return Err(ProviderError::Time(bad));
+        }
         let subject = subject.map_err(|e| ProviderError::Token(reason(&e)))?;
         let mut claims = payload(token)?;
+        let mut settings = self.settings.clone();
         if let Some(url) = metadata.userinfo_endpoint() {
             let access = tokens.access_token().secret();
-            claims.extend(self.user_info(url.as_str(), access, &subject).await?);
+            match self.user_info(url.as_str(), access, &subject).await? {
+                Some(told) => claims.extend(told),
+                // What is missing may be in the answer that did not come.
+                None => settings.missing_groups = MissingGroups::Unknown,
+            }
         }
-        Ok(Identity::new(&self.settings.issuer, &subject, &claims, &self.settings)?)
+        Ok(Identity::new(&self.settings.issuer, &subject, &claims, &settings)?)
     }
 
     /// The subject of a token that passes every check: signature, issuer, audience, time, nonce.
@@ -238,19 +253,21 @@ impl Provider {
             ClientId::new(self.settings.client_id.clone()),
             self.secret.clone(),
         );
-        let instant = SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(now.0).unwrap_or_default());
+        let instant = now.0.saturating_sub(LEEWAY.saturating_mul(1_000_000_000));
+        let instant =
+            SystemTime::UNIX_EPOCH + Duration::from_nanos(u64::try_from(instant).unwrap_or_default());
         let verifier =
             client.id_token_verifier().set_allowed_algs(SIGNATURES).set_time_fn(move || instant.into());
         Ok(token.claims(&verifier, nonce)?.subject().to_string())
     }
 
-    /// The provider's user info, which must be about the same person as the token.
+    /// The provider's user info, which must be about the same person as the token; `None` if the provider fails to give it.
     async fn user_info(
         &self,
         url: &str,
         access: &str,
         subject: &str,
-    ) -> Result<Map<String, Value>, ProviderError> {
+    ) -> Result<Option<Map<String, Value>>, ProviderError> {
         let request = axum::http::Request::get(url)
             .header("authorization", format!("Bearer {access}"))
             .header("accept", "application/json")
@@ -260,14 +277,17 @@ impl Provider {
             Err(e) => return Err(self.unavailable(&e)),
         };
         // The service does not ask for a signed answer (JWT). If a provider sends only those, the token's claims suffice.
-        let Ok(Value::Object(claims)) = serde_json::from_slice(answer.body()) else { return Ok(Map::new()) };
         if !answer.status().is_success() {
-            return Ok(Map::new());
+            tracing::warn!(status = %answer.status(), "the identity provider gave no user info; only the token's claims are used");
+            return Ok(None);
         }
+        let Ok(Value::Object(claims)) = serde_json::from_slice(answer.body()) else {
+            return Ok(Some(Map::new()));
+        };
         if claims.get("sub").and_then(Value::as_str) != Some(subject) {
             return Err(ProviderError::Token("the provider's user info is about another person".to_owned()));
         }
-        Ok(claims)
+        Ok(Some(claims))
     }
 
     /// The provider's description and keys. Fetches them again if they are older than `most` nanoseconds.

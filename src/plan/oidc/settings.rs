@@ -25,10 +25,23 @@ pub struct OidcSettings {
     pub name_claim: String,
     /// The claim with the groups of a person.
     pub groups_claim: String,
+    /// What it means if the provider does not send that claim.
+    pub missing_groups: MissingGroups,
     /// Whether passwords are accepted too.
     pub local_passwords: bool,
     /// Which group gives which role.
     pub roles: Vec<GroupSetting>,
+}
+
+/// What a missing claim of groups means.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub enum MissingGroups {
+    /// The groups are unknown, and roles stay: a scope may be missing, or the provider's configuration may have changed.
+    #[default]
+    Unknown,
+    /// The person is in no group: for providers that leave the claim out then.
+    None,
 }
 
 /// A group that gives a role.
@@ -54,6 +67,7 @@ impl Default for OidcSettings {
             scopes: vec!["profile".to_owned(), "email".to_owned()],
             name_claim: "email".to_owned(),
             groups_claim: "groups".to_owned(),
+            missing_groups: MissingGroups::default(),
             local_passwords: true,
             roles: Vec::new(),
         }

@@ -381,6 +381,7 @@ fn again(error: &StoreError) -> StoreError {
         StoreError::NotFound { what, id } => StoreError::NotFound { what, id: id.clone() },
         StoreError::Database(sqlx::Error::PoolTimedOut) => StoreError::Database(sqlx::Error::PoolTimedOut),
         StoreError::Database(sqlx::Error::PoolClosed) => StoreError::Database(sqlx::Error::PoolClosed),
+        StoreError::Away { place, why } => StoreError::Away { place: place.clone(), why: why.clone() },
         other => StoreError::Database(sqlx::Error::Io(std::io::Error::other(other.to_string()))),
     }
 }

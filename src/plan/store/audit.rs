@@ -24,6 +24,8 @@ pub enum Actor {
     Person(String),
     /// A sensor, by id.
     Sensor(String),
+    /// An identity provider, by its issuer URL: what it says of people at their sign-in.
+    Provider(String),
     /// Anyone who runs commands on the service's machine.
     Operator,
     /// The service itself.
@@ -37,6 +39,7 @@ impl fmt::Display for Actor {
         match self {
             Self::Person(name) => write!(f, "person:{name}"),
             Self::Sensor(id) => write!(f, "sensor:{id}"),
+            Self::Provider(issuer) => write!(f, "provider:{issuer}"),
             Self::Operator => f.write_str("operator"),
             Self::Service => f.write_str("service"),
             Self::Nobody => f.write_str("nobody"),
@@ -117,7 +120,7 @@ pub struct AuditEntry {
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
-    /// Who: `person:NAME`, `sensor:ID`, `operator`, `service` or `nobody`.
+    /// Who: `person:NAME`, `sensor:ID`, `provider:ISSUER`, `operator`, `service` or `nobody`.
     pub actor: String,
     /// From which address.
     pub address: Option<String>,

@@ -23,6 +23,15 @@ impl Store {
     }
 }
 
+/// Whether another program has locked SQLite's file.
+pub(super) fn is_locked(error: &sqlx::Error) -> bool {
+    let code =
+        error.as_database_error().filter(|e| e.try_downcast_ref::<sqlx::sqlite::SqliteError>().is_some());
+    let code = code.and_then(|e| e.code()).and_then(|code| code.parse::<i64>().ok());
+    // The lower byte of an extended code is the code.
+    code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
+}
+
 /// Whether an error says that the database is away, rather than that a statement is wrong.
 pub fn is_away(error: &sqlx::Error) -> bool {
     match error {

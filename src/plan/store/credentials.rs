@@ -284,7 +284,7 @@ impl Store {
     pub async fn redeem_login(&self, link: &str, now: Timestamp) -> Result<Option<Person>, StoreError> {
         let holder = self.holder(CredentialKind::Login, link, now).await?;
         let mut work = self.write(Scope::Installation).await?;
-        let used = "DELETE FROM credential WHERE hash = $1 AND kind = 'login'";
+        let used = "DELETE FROM credential WHERE hash = $1 AND kind = 'login' AND label = ''";
         let used = work.execute(sql(used).bind(secret::hash(link))).await?;
         work.commit().await?;
         Ok(holder.filter(|_| used == 1).map(|holder| holder.person))
@@ -292,7 +292,7 @@ impl Store {
 }
 
 impl Work {
-    async fn issue(
+    pub(super) async fn issue(
         &mut self,
         kind: CredentialKind,
         person: Option<&str>,
@@ -341,7 +341,7 @@ impl Work {
     }
 
     /// A person who was disabled during the sign-in does not get a session.
-    async fn refuse_disabled(&mut self, person: &str) -> Result<(), StoreError> {
+    pub(super) async fn refuse_disabled(&mut self, person: &str) -> Result<(), StoreError> {
         let row = self.row(sql("SELECT disabled_at FROM person WHERE name = $1").bind(person)).await?;
         match row.ok_or_else(|| no_such_person(person))?.opt_int("disabled_at")? {
             Some(_) => Err(AccessRefusal::Disabled(person.to_owned()).into()),

@@ -2,6 +2,7 @@
 
 use sqlx::migrate::MigrateError;
 
+use super::availability::is_away;
 use super::zones::{ZONES, ZONES_OF_SENSOR};
 use crate::billing::statement::StatementRefusal;
 use crate::billing::timeline::PlanRefusal;
@@ -21,6 +22,37 @@ pub enum StoreError {
     /// The database failed.
     #[error("the database failed: {0}")]
     Database(#[from] sqlx::Error),
+    /// The database does not answer at present.
+    #[error("the database {place} is unavailable: {why}")]
+    Away {
+        /// Which, without a password.
+        place: String,
+        /// Why, and the next step.
+        why: String,
+    },
+    /// The database cannot be opened until a person changes something.
+    #[error("cannot open the database {place}: {why}")]
+    Unusable {
+        /// Which, without a password.
+        place: String,
+        /// Why, and the next step.
+        why: String,
+        /// Whether this user may not.
+        denied: bool,
+    },
+    /// There is no database.
+    #[error(
+        "there is no database at {0}; name the service's with --database or NETCENSUS_PLAN_DATABASE, or make a new one: 'netcensus-plan serve' does at its first start, and 'netcensus-plan restore' from a backup"
+    )]
+    Missing(String),
+    /// A file is not a backup.
+    #[error("{file} is not a backup that can be restored: {why}; nothing was restored")]
+    BadBackup {
+        /// Which.
+        file: String,
+        /// Why.
+        why: String,
+    },
     /// The path of a backup is not UTF-8.
     #[error("the backup's path must be UTF-8; choose another path")]
     BadPath,
@@ -147,6 +179,20 @@ pub enum StoreError {
     BadPassword(#[from] BadPassword),
 }
 
+impl StoreError {
+    /// Whether the database is away, rather than that a statement is wrong.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Away { .. } => true,
+            Self::Database(error) => is_away(error),
+            Self::Migration(MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _)) => {
+                is_away(error)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// Why a change of people, roles, tokens or sign-ins is refused.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum AccessRefusal {
@@ -185,9 +231,25 @@ pub enum AccessRefusal {
     WrongPassword,
     /// The identity provider's person has the name of somebody else here.
     #[error(
-        "the name '{0}' belongs to another account of this service; change the name at the identity provider"
+        "the name '{name}' belongs to another account of this service. If it is yours, ask a global admin to link it to your subject '{subject}' at the identity provider ('netcensus-plan user relink'); otherwise change the name there"
     )]
-    NameOfAnother(String),
+    NameOfAnother {
+        /// The name.
+        name: String,
+        /// The person's subject at the provider.
+        subject: String,
+    },
+    /// The subject belongs to another account.
+    #[error(
+        "this subject of the identity provider belongs to the account '{0}'; relink that one first, or check the subject"
+    )]
+    SubjectOfAnother(String),
+    /// The subject or the issuer is not usable.
+    #[error("an issuer and a subject have 1 to 255 bytes, none of them a control character")]
+    BadSubject,
+    /// The configuration names no provider, and the request does not either.
+    #[error("no identity provider is configured; name its issuer URL")]
+    NoIssuer,
     /// The identity provider's person is disabled here.
     #[error("the account {0} is disabled; ask a global admin to enable it")]
     Disabled(String),

@@ -23,6 +23,13 @@ impl Location {
     }
 }
 
+impl Location {
+    /// Whether it is a file of SQLite's.
+    pub const fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+}
+
 impl From<String> for Location {
     fn from(text: String) -> Self {
         if text.starts_with("postgres://") || text.starts_with("postgresql://") {
@@ -41,15 +48,42 @@ impl FromStr for Location {
     }
 }
 
-/// Without the password that a URL may hold.
+/// Without the user, the password and the parameters of a URL, except those that say where the server is.
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(path) => path.display().fmt(f),
-            Self::Server(url) => match url.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@')) {
-                Some((_, place)) => write!(f, "postgresql://…@{place}"),
-                None => f.write_str(url.split('?').next().unwrap_or_default()),
-            },
+        let url = match self {
+            Self::File(path) => return path.display().fmt(f),
+            Self::Server(url) => url,
+        };
+        let (url, query) = url.split_once('?').unwrap_or((url, ""));
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        match rest.rsplit_once('@') {
+            Some((_, place)) => write!(f, "postgresql://…@{place}")?,
+            None => write!(f, "postgresql://{rest}")?,
+        }
+        let place = |pair: &&str| {
+            ["host=", "hostaddr=", "port=", "dbname="].iter().any(|name| pair.starts_with(name))
+        };
+        for (n, pair) in query.split('&').filter(place).enumerate() {
+            write!(f, "{}{pair}", if n == 0 { '?' } else { '&' })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_shown_with_its_host_and_without_secrets() {
+        for (url, shown) in [
+            ("postgresql://u:p%40x@db.example:5432/n", "postgresql://…@db.example:5432/n"),
+            ("postgresql://db.example/n?user=u&password=p@q&port=1", "postgresql://db.example/n?port=1"),
+            ("postgres:///n?host=/run/postgresql&sslmode=disable", "postgresql:///n?host=/run/postgresql"),
+            ("/var/lib/plan.sqlite", "/var/lib/plan.sqlite"),
+        ] {
+            assert_eq!(Location::from(url.to_owned()).to_string(), shown);
         }
     }
 }

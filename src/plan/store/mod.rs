@@ -21,10 +21,12 @@ mod facts;
 mod findings;
 mod idempotency;
 mod identities;
+mod invitations;
 mod joining;
 mod location;
 mod mappings;
 mod migrations;
+mod opening;
 mod people;
 mod plans;
 mod postgres;
@@ -44,6 +46,8 @@ mod zones;
 use std::path::Path;
 use std::sync::Arc;
 
+use sqlx::migrate::MigrateError;
+
 use self::engine::{Access, Bulk, Each, Engine, Query, Row, Transaction, sql};
 use self::postgres::PostgresEngine;
 use self::sqlite::SqliteEngine;
@@ -59,10 +63,10 @@ pub use error::{AccessRefusal, MAPPINGS, MappingError, SnapshotError, StoreError
 pub use expected::{Expected, tag};
 pub use findings::Surveyed;
 pub use idempotency::{Answer, Claim};
-pub use identities::{ExternalPerson, GroupRole, PendingSignIn};
+pub use identities::{Admitted, ExternalPerson, GroupRole, Kept, PendingSignIn, UnknownGroups};
 pub use location::Location;
 pub use mappings::Remembered;
-pub use people::{Person, PersonEntry};
+pub use people::{Person, PersonEntry, PersonIdentity};
 pub use plans::Changed;
 pub use replica::{Facts, Replica};
 pub use roles::RoleBinding;
@@ -100,10 +104,18 @@ impl Store {
     /// Opens the database at `location`, creates the file if it is missing, and brings the schema up to date.
     ///
     /// # Errors
-    /// [`StoreError::Database`], [`StoreError::Migration`] or [`StoreError::OldServer`].
+    /// [`StoreError::Unusable`], [`StoreError::Away`], [`StoreError::Missing`] if a server has no such database,
+    /// [`StoreError::Migration`] or [`StoreError::OldServer`].
     pub async fn open(location: &Location) -> Result<Self, StoreError> {
         let engine: Arc<dyn Engine> = match location {
-            Location::File(path) => Arc::new(SqliteEngine::open(path).await?),
+            Location::File(path) => match SqliteEngine::open(path).await {
+                Ok(engine) => Arc::new(engine),
+                Err(StoreError::Database(error)) => return Err(opening::explain(location, error)),
+                Err(StoreError::Migration(MigrateError::Execute(error))) => {
+                    return Err(opening::explain(location, error));
+                }
+                Err(error) => return Err(error),
+            },
             Location::Server(url) => Arc::new(PostgresEngine::open(url).await?),
         };
         Ok(Self { engine, room: ROOM })
@@ -121,7 +133,10 @@ impl Store {
     /// [`StoreError::Database`].
     pub async fn pending(location: &Location) -> Result<Vec<String>, StoreError> {
         match location {
-            Location::File(path) => SqliteEngine::pending_of(path).await,
+            Location::File(path) => SqliteEngine::pending_of(path).await.map_err(|error| match error {
+                StoreError::Database(error) => opening::explain(location, error),
+                other => other,
+            }),
             Location::Server(url) => {
                 let engine = PostgresEngine::connect(url).await?;
                 let pending = engine.pending().await;
@@ -139,19 +154,25 @@ impl Store {
         if file.exists() {
             return Err(StoreError::NotEmpty(file.display().to_string()));
         }
-        self.engine.backup(file).await
+        let made = self.engine.backup(file).await;
+        if made.is_err() {
+            // Nobody should take a part of a copy for a backup.
+            std::fs::remove_file(file).ok();
+        }
+        made
     }
 
-    /// Restores a backup into a new file or an empty database, and brings the schema up to date.
+    /// Restores a backup into a new file or an empty database, and brings the schema up to date. If it fails, nothing is
+    /// left of it.
     ///
     /// # Errors
-    /// [`StoreError::NotEmpty`], [`StoreError::Tool`] or the database's.
+    /// [`StoreError::NotEmpty`], [`StoreError::BadBackup`], [`StoreError::Tool`] or the database's.
     pub async fn restore(file: &Path, location: &Location) -> Result<Self, StoreError> {
         match location {
             Location::File(path) if path.exists() => {
                 return Err(StoreError::NotEmpty(path.display().to_string()));
             }
-            Location::File(path) => sqlite::restore(file, path)?,
+            Location::File(path) => sqlite::restore(file, path).await?,
             Location::Server(url) => {
                 let empty = PostgresEngine::connect(url).await?;
                 let tables = "SELECT 1 AS one FROM information_schema.tables WHERE table_name = 'subscription' LIMIT 1";

@@ -1,5 +1,7 @@
 //! People and their passwords.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
@@ -29,6 +31,17 @@ pub struct Person {
     pub global_admin: bool,
 }
 
+/// A person at an identity provider.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+pub struct PersonIdentity {
+    /// The provider's issuer URL.
+    pub issuer: String,
+    /// The person's subject there.
+    pub subject: String,
+    /// The e-mail that the provider sent at the first sign-in.
+    pub email: Option<String>,
+}
+
 /// A person as an administrator sees them.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct PersonEntry {
@@ -38,6 +51,8 @@ pub struct PersonEntry {
     pub global_admin: bool,
     /// Whether they have a password here; without one they sign in by their identity provider.
     pub has_password: bool,
+    /// As whom the identity provider knows them.
+    pub identities: Vec<PersonIdentity>,
     /// When they were created.
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
@@ -119,7 +134,19 @@ impl Store {
     pub async fn people(&self) -> Result<Vec<PersonEntry>, StoreError> {
         let query =
             "SELECT name, global_admin, password_hash, created_at, disabled_at FROM person ORDER BY name";
-        self.rows(sql(query)).await?.iter().map(read_entry).collect()
+        let identities =
+            "SELECT person, issuer, subject, email FROM person_identity ORDER BY issuer, subject";
+        let mut work = self.read().await?;
+        let mut of: BTreeMap<String, Vec<PersonIdentity>> = BTreeMap::new();
+        for row in &work.rows(sql(identities)).await? {
+            of.entry(row.text("person")?).or_default().push(read_identity(row)?);
+        }
+        let people = work.rows(sql(query)).await?;
+        let entry = |row| {
+            let entry = read_entry(row)?;
+            Ok(PersonEntry { identities: of.remove(&entry.name).unwrap_or_default(), ..entry })
+        };
+        people.iter().map(entry).collect()
     }
 
     /// One person.
@@ -127,9 +154,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`] or the database's.
     pub async fn person(&self, name: &str) -> Result<PersonEntry, StoreError> {
-        let query =
-            "SELECT name, global_admin, password_hash, created_at, disabled_at FROM person WHERE name = $1";
-        read_entry(&self.row(sql(query).bind(name)).await?.ok_or_else(|| no_such_person(name))?)
+        self.read().await?.person(name).await
     }
 
     /// The person with that name and password. `None`, after the same time, if either is wrong or the person is disabled.
@@ -188,18 +213,12 @@ impl Store {
         now: Timestamp,
     ) -> Result<PersonEntry, StoreError> {
         let mut work = self.write(Scope::Installation).await?;
-        let query =
-            "SELECT name, global_admin, password_hash, created_at, disabled_at FROM person WHERE name = $1";
-        let row = work.row(sql(query).bind(name)).await?.ok_or_else(|| no_such_person(name))?;
-        let before = read_entry(&row)?;
+        let before = work.person(name).await?;
         if before.disabled_at.is_some() == disabled {
             return Ok(before);
         }
-        if disabled && before.global_admin {
-            let others = "SELECT 1 AS one FROM person WHERE global_admin = 1 AND disabled_at IS NULL AND name <> $1 LIMIT 1";
-            if work.row(sql(others).bind(name)).await?.is_none() {
-                return Err(AccessRefusal::LastAdmin(name.to_owned()).into());
-            }
+        if disabled && before.global_admin && work.is_last_admin(name).await? {
+            return Err(AccessRefusal::LastAdmin(name.to_owned()).into());
         }
         let disabled_at = disabled.then_some(now);
         let set = "UPDATE person SET disabled_at = $2 WHERE name = $1";
@@ -211,6 +230,27 @@ impl Store {
         work.audit(None, by, about(action, name), now).await?;
         work.finish(by).await?;
         Ok(PersonEntry { disabled_at, ..before })
+    }
+}
+
+impl Work {
+    async fn person(&mut self, name: &str) -> Result<PersonEntry, StoreError> {
+        let query =
+            "SELECT name, global_admin, password_hash, created_at, disabled_at FROM person WHERE name = $1";
+        let row = self.row(sql(query).bind(name)).await?.ok_or_else(|| no_such_person(name))?;
+        let query =
+            "SELECT issuer, subject, email FROM person_identity WHERE person = $1 ORDER BY issuer, subject";
+        let identities = self.rows(sql(query).bind(name)).await?;
+        let identities = identities.iter().map(read_identity).collect::<Result<_, _>>()?;
+        Ok(PersonEntry { identities, ..read_entry(&row)? })
+    }
+
+    /// Whether no other global admin can sign in: one who is enabled, and has a password or is known to an identity provider.
+    /// Whatever takes the role or the account of a global admin away asks this first, in the same transaction.
+    pub(super) async fn is_last_admin(&mut self, name: &str) -> Result<bool, StoreError> {
+        let others = "SELECT 1 AS one FROM person p WHERE p.global_admin = 1 AND p.disabled_at IS NULL AND p.name <> $1
+                      AND (p.password_hash <> '' OR EXISTS (SELECT 1 FROM person_identity i WHERE i.person = p.name)) LIMIT 1";
+        Ok(self.row(sql(others).bind(name)).await?.is_none())
     }
 }
 
@@ -262,8 +302,15 @@ pub(super) fn read(row: &Row) -> Result<Person, StoreError> {
     Ok(Person { name: row.text("name")?, global_admin: row.truth("global_admin")? })
 }
 
+fn read_identity(row: &Row) -> Result<PersonIdentity, StoreError> {
+    let (issuer, subject) = (row.text("issuer")?, row.text("subject")?);
+    Ok(PersonIdentity { issuer, subject, email: row.opt_text("email")? })
+}
+
+/// A person, without their identities.
 fn read_entry(row: &Row) -> Result<PersonEntry, StoreError> {
     Ok(PersonEntry {
+        identities: Vec::new(),
         name: row.text("name")?,
         global_admin: row.truth("global_admin")?,
         has_password: !row.str("password_hash")?.is_empty(),

@@ -10,24 +10,26 @@ use async_trait::async_trait;
 use sqlx::migrate::Migrate as _;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPool, PgPoolOptions, PgSslMode};
 use sqlx::query::Query as Prepared;
-use sqlx::{AssertSqlSafe, Postgres};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Postgres};
 
 use super::StoreError;
 use super::engine::{Access, AnyRow, Bulk, Each, Engine, Query, Row, Transaction, Value};
-use super::migrations;
+use super::{Location, is_away, migrations, opening};
 
 const CONNECTIONS: u32 = 16;
 /// Rows in one statement: enough to spread its cost, few enough to hold in memory twice.
 const CHUNK: usize = 20_000;
 const OLDEST: i32 = 150_000;
 /// How long a request waits for a connection, so that it is told that the server is away before it takes too long.
-const AWAY: Duration = Duration::from_secs(10);
+const AWAY: Duration = Duration::from_secs(4);
 
 /// A database server.
 #[derive(Debug)]
 pub(super) struct PostgresEngine {
     pool: PgPool,
     url: String,
+    /// The URL for people, without a password.
+    place: String,
 }
 
 impl PostgresEngine {
@@ -40,16 +42,33 @@ impl PostgresEngine {
 
     /// Connects, and leaves the schema as it is.
     pub(super) async fn connect(url: &str) -> Result<Self, StoreError> {
-        let options = options(url)?;
+        let location = Location::Server(url.to_owned());
+        let explain = |error| opening::explain(&location, error);
+        let options = options(url).map_err(explain)?;
         let options = options.application_name("netcensus-plan").options([("timezone", "UTC")]);
-        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(AWAY);
-        let pool = pool.connect_with(options).await?;
-        let version: i32 =
-            sqlx::query_scalar("SELECT current_setting('server_version_num')::int").fetch_one(&pool).await?;
+        // A pool would try again until its time is over, and forget why.
+        let first = async {
+            let mut connection = PgConnection::connect_with(&options).await?;
+            let version = "SELECT current_setting('server_version_num')::int";
+            let version: i32 = sqlx::query_scalar(version).fetch_one(&mut connection).await?;
+            connection.close().await?;
+            Ok(version)
+        };
+        let first = tokio::time::timeout(AWAY, first).await;
+        let version = first.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(explain)?;
         if version < OLDEST {
             return Err(StoreError::OldServer(version / 10_000));
         }
-        Ok(Self { pool, url: url.to_owned() })
+        let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(AWAY);
+        Ok(Self { pool: pool.connect_lazy_with(options), url: url.to_owned(), place: location.to_string() })
+    }
+
+    /// The error with the server's name, if the server is away.
+    fn named(&self, error: sqlx::Error) -> StoreError {
+        if is_away(&error) {
+            return StoreError::Away { place: self.place.clone(), why: opening::unreachable(&error) };
+        }
+        error.into()
     }
 }
 
@@ -81,20 +100,22 @@ impl Engine for PostgresEngine {
     }
 
     async fn rows(&self, query: Query) -> Result<Vec<Row>, StoreError> {
-        Ok(wrap(prepared(query).fetch_all(&self.pool).await?))
+        Ok(wrap(prepared(query).fetch_all(&self.pool).await.map_err(|e| self.named(e))?))
     }
 
     async fn begin(&self, access: Access<'_>) -> Result<Box<dyn Transaction>, StoreError> {
         let Access::Write(name) = access else {
             let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-            return Ok(Box::new(PostgresTransaction(self.pool.begin_with(begin).await?)));
+            let transaction = self.pool.begin_with(begin).await.map_err(|e| self.named(e))?;
+            return Ok(Box::new(PostgresTransaction(transaction)));
         };
-        let mut transaction = self.pool.begin().await?;
+        let mut transaction = self.pool.begin().await.map_err(|e| self.named(e))?;
         // Each statement sees the newest state, so the next ones see what the previous holder of the lock committed.
         sqlx::query("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))")
             .bind(name)
             .execute(&mut *transaction)
-            .await?;
+            .await
+            .map_err(|e| self.named(e))?;
         Ok(Box::new(PostgresTransaction(transaction)))
     }
 
@@ -113,6 +134,8 @@ impl Engine for PostgresEngine {
     }
 
     async fn backup(&self, file: &Path) -> Result<(), StoreError> {
+        // pg_dump would make a file that others may read.
+        super::sqlite::create_private(file).map_err(sqlx::Error::Io)?;
         let mut command = Command::new("pg_dump");
         command.args(["--format=custom", "--no-owner", "--file"]).arg(file);
         run(command, &self.url).await
@@ -232,6 +255,19 @@ fn wrap(rows: Vec<sqlx::postgres::PgRow>) -> Vec<Row> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_never_answers_is_away_with_its_name() {
+        // The system takes the connection, and nobody reads from it. The clock jumps to the end of the wait.
+        let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let place = silent.local_addr().unwrap();
+        let url = format!("postgresql://alice:secret@{place}/netcensus");
+        let (started, away) = (tokio::time::Instant::now(), PostgresEngine::connect(&url).await.unwrap_err());
+        assert!(started.elapsed() < Duration::from_secs(5));
+        let text = away.to_string();
+        assert!(away.is_away() && text.contains(&format!("…@{place}/netcensus")), "{text}");
+        assert!(!text.contains("secret"), "{text}");
+    }
 
     #[test]
     fn another_machine_is_reached_by_tls_unless_the_url_says_otherwise() {

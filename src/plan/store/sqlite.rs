@@ -1,7 +1,8 @@
 //! SQLite: one writer and several readers on one file in WAL mode with `synchronous = FULL`, so what was committed is
 //! on disk. Writers take the write lock when they begin, so nobody changes what they have read.
 
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -16,8 +17,9 @@ use sqlx::sqlite::{
 use sqlx::{AssertSqlSafe, Connection as _, QueryBuilder, Sqlite};
 
 use super::StoreError;
+use super::availability::is_locked;
 use super::engine::{Access, AnyRow, Bulk, Each, Engine, Query, Row, Transaction, Value};
-use super::migrations;
+use super::{Location, migrations, opening};
 
 const READERS: u32 = 4;
 const BUSY: Duration = Duration::from_secs(10);
@@ -29,6 +31,7 @@ const CHUNK: usize = 1_000;
 pub(super) struct SqliteEngine {
     writer: SqlitePool,
     reader: SqlitePool,
+    location: Location,
 }
 
 impl SqliteEngine {
@@ -46,7 +49,12 @@ impl SqliteEngine {
         migrations::sqlite().run(&writer).await?;
         let options = options.read_only(true).create_if_missing(false);
         let reader = pool(READERS).connect_with(options).await?;
-        Ok(Self { writer, reader })
+        Ok(Self { writer, reader, location: Location::File(path.to_owned()) })
+    }
+
+    /// The error with the file's name, if another program has locked the file.
+    fn named(&self, error: sqlx::Error) -> StoreError {
+        if is_locked(&error) { opening::explain(&self.location, error) } else { error.into() }
     }
 
     /// The migrations that the file lacks, without changing it.
@@ -93,13 +101,13 @@ impl Engine for SqliteEngine {
     }
 
     async fn rows(&self, query: Query) -> Result<Vec<Row>, StoreError> {
-        Ok(wrap(prepared(query).fetch_all(&self.reader).await?))
+        Ok(wrap(prepared(query).fetch_all(&self.reader).await.map_err(|e| self.named(e))?))
     }
 
     async fn begin(&self, access: Access<'_>) -> Result<Box<dyn Transaction>, StoreError> {
         Ok(Box::new(SqliteTransaction(match access {
-            Access::Read => self.reader.begin().await?,
-            Access::Write(_) => self.writer.begin_with("BEGIN IMMEDIATE").await?,
+            Access::Read => self.reader.begin().await.map_err(|e| self.named(e))?,
+            Access::Write(_) => self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(|e| self.named(e))?,
         })))
     }
 
@@ -191,24 +199,146 @@ fn wrap(rows: Vec<sqlx::sqlite::SqliteRow>) -> Vec<Row> {
 
 /// Creates the file, readable only by its owner: it contains inventories and hashes. SQLite gives its other files the same
 /// permissions.
-fn create_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
-        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(e),
+        Err(e) if e.kind() != ErrorKind::AlreadyExists => Err(e),
         _ => Ok(()),
     }
 }
 
-/// Restores a backup into a new file.
-pub(super) fn restore(file: &Path, path: &Path) -> Result<(), StoreError> {
-    create_private(path).map_err(sqlx::Error::Io)?;
-    std::fs::copy(file, path).map_err(sqlx::Error::Io)?;
-    Ok(())
+/// Restores a backup into a new file. The copy gets its name only when it is whole and its schema is up to date, so a
+/// failure leaves nothing.
+pub(super) async fn restore(file: &Path, path: &Path) -> Result<(), StoreError> {
+    let location = Location::File(path.to_owned());
+    let wrong = |e| opening::explain(&location, sqlx::Error::Io(e));
+    let mut name = path.file_name().ok_or(StoreError::BadPath)?.to_owned();
+    name.push(format!(".restoring-{}", std::process::id()));
+    let copy = path.with_file_name(name);
+    let restored = async {
+        copy_private(file, &copy, &wrong)?;
+        check(file, &copy).await?;
+        SqliteEngine::open(&copy).await?.close().await;
+        // A hard link does not replace a file that somebody made meanwhile.
+        std::fs::hard_link(&copy, path).map_err(|e| match e.kind() {
+            ErrorKind::AlreadyExists => StoreError::NotEmpty(path.display().to_string()),
+            _ => wrong(e),
+        })?;
+        File::open(path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or_else(|| Path::new(".")))
+            .and_then(|folder| folder.sync_all())
+            .map_err(wrong)
+    }
+    .await;
+    for suffix in ["", "-wal", "-shm", "-journal"] {
+        let mut name = copy.as_os_str().to_owned();
+        name.push(suffix);
+        std::fs::remove_file(name).ok();
+    }
+    restored
+}
+
+/// Copies the bytes alone: a copy with the source's permissions could be readable by others.
+fn copy_private(
+    file: &Path,
+    copy: &Path,
+    wrong: &dyn Fn(std::io::Error) -> StoreError,
+) -> Result<(), StoreError> {
+    let unreadable = |e: std::io::Error| bad_backup(file, e.to_string());
+    let mut from = File::open(file).map_err(unreadable)?;
+    let mut to = OpenOptions::new().write(true).create_new(true).mode(0o600).open(copy).map_err(wrong)?;
+    std::io::copy(&mut from, &mut to).map_err(wrong)?;
+    to.sync_all().map_err(wrong)
+}
+
+/// Whether the copy is a whole database of this program.
+async fn check(file: &Path, copy: &Path) -> Result<(), StoreError> {
+    let bad = |e: sqlx::Error| {
+        let why = e.as_database_error().map_or_else(|| e.to_string(), |e| e.message().to_owned());
+        bad_backup(file, why)
+    };
+    let options = SqliteConnectOptions::new().filename(copy).busy_timeout(BUSY);
+    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(bad)?;
+    let table = "SELECT COUNT(*) FROM sqlite_schema WHERE name = '_sqlx_migrations'";
+    let tables: Result<i64, _> = sqlx::query_scalar(table).fetch_one(&pool).await;
+    let said: Result<String, _> = sqlx::query_scalar("PRAGMA quick_check(1)").fetch_one(&pool).await;
+    pool.close().await;
+    match (tables.map_err(bad)?, said.map_err(bad)?.as_str()) {
+        (0, _) => Err(bad_backup(file, "it has no tables of netcensus-plan".to_owned())),
+        (_, "ok") => Ok(()),
+        (_, said) => Err(bad_backup(file, format!("it is damaged ({said})"))),
+    }
+}
+
+fn bad_backup(file: &Path, why: String) -> StoreError {
+    StoreError::BadBackup { file: file.display().to_string(), why }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt};
+
     use super::super::engine::sql;
     use super::*;
+
+    /// The files in a folder, and the permissions of each.
+    fn files(folder: &Path) -> Vec<(String, u32)> {
+        let mut files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap())
+            .map(|entry| (entry.file_name().into_string().unwrap(), entry.metadata().unwrap().mode() & 0o777))
+            .collect();
+        files.sort();
+        files
+    }
+
+    #[tokio::test]
+    async fn a_restored_database_is_private_whatever_the_backup_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let (backup, path) = (dir.path().join("backup"), dir.path().join("plan.sqlite"));
+        let engine = SqliteEngine::open(&dir.path().join("old.sqlite")).await.unwrap();
+        engine.backup(&backup).await.unwrap();
+        engine.close().await;
+        std::fs::set_permissions(&backup, PermissionsExt::from_mode(0o644)).unwrap();
+        restore(&backup, &path).await.unwrap();
+        let mode = |name: &str| files(dir.path()).into_iter().find(|file| file.0 == name).map(|file| file.1);
+        assert_eq!((mode("plan.sqlite"), mode("backup")), (Some(0o600), Some(0o644)));
+        assert_eq!(files(dir.path()).len(), 3, "{:?}", files(dir.path()));
+        let again = restore(&backup, &path).await.unwrap_err();
+        assert!(matches!(again, StoreError::NotEmpty(_)), "{again}");
+    }
+
+    #[tokio::test]
+    async fn a_restore_that_fails_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (backups, place) = (dir.path().join("backups"), dir.path().join("place"));
+        std::fs::create_dir_all(&backups).unwrap();
+        std::fs::create_dir_all(&place).unwrap();
+        let whole = backups.join("whole");
+        let engine = SqliteEngine::open(&backups.join("plan.sqlite")).await.unwrap();
+        engine.backup(&whole).await.unwrap();
+        engine.close().await;
+        let bytes = std::fs::read(&whole).unwrap();
+        let pages = half(&bytes);
+        for (name, bytes) in [
+            ("empty", Vec::new()),
+            ("cut", bytes[..3_000].to_vec()),
+            ("cut at a page", bytes[..pages].to_vec()),
+            ("text", b"not a database at all".repeat(300)),
+        ] {
+            let file = backups.join(name);
+            std::fs::write(&file, bytes).unwrap();
+            let refused = restore(&file, &place.join("plan.sqlite")).await.unwrap_err().to_string();
+            assert!(refused.contains(name) && refused.contains("nothing was restored"), "{refused}");
+            assert_eq!(files(&place), [], "{name}");
+        }
+        let missing = restore(&backups.join("missing"), &place.join("plan.sqlite")).await;
+        assert!(missing.is_err() && files(&place).is_empty());
+        restore(&whole, &place.join("plan.sqlite")).await.unwrap();
+    }
+
+    /// Half of a database file, at the end of a page.
+    fn half(bytes: &[u8]) -> usize {
+        bytes.len() / 2 / 4_096 * 4_096
+    }
 
     #[tokio::test]
     async fn writers_go_on_after_a_transaction_for_which_the_disk_was_too_full() {

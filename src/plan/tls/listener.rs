@@ -6,6 +6,8 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use axum::serve::Listener;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -13,11 +15,14 @@ use tokio_rustls::server::TlsStream;
 
 use super::Tls;
 use crate::plan::connections::{ConnectionLimits, Connections};
+use crate::plan::http::problem::ProblemType;
 
 /// Handshakes that run at once; further connections wait in the system's queue.
 const HANDSHAKES: usize = 512;
 /// Handshakes of one address (of IPv6, one /64) that run at once; further connections are closed.
 const HANDSHAKES_OF_ADDRESS: usize = 128;
+/// The bytes that are read of a request in plain HTTP.
+const HEAD: usize = 16 << 10;
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
@@ -46,7 +51,16 @@ impl TlsListener {
         let acceptor = TlsAcceptor::from(self.tls.config());
         self.handshakes.spawn(async move {
             let _place = place;
-            match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+            let handshake = async {
+                let mut first = [0];
+                // A handshake begins with the byte 22, a request with the letter of its method.
+                if stream.peek(&mut first).await? == 1 && first[0].is_ascii_uppercase() {
+                    refuse_plain(stream).await;
+                    return Err(io::Error::other("it speaks HTTP"));
+                }
+                acceptor.accept(stream).await
+            };
+            match tokio::time::timeout(HANDSHAKE, handshake).await {
                 Ok(Ok(stream)) => Some((stream, address)),
                 Ok(Err(error)) => {
                     tracing::debug!("no TLS with {address}: {error}");
@@ -59,6 +73,28 @@ impl TlsListener {
             }
         });
     }
+}
+
+/// Answers a client that speaks plain HTTP. It would not understand TLS's alert.
+async fn refuse_plain(mut stream: TcpStream) {
+    // What is left unread would reset the connection before the answer arrives.
+    let mut head = vec![0; HEAD];
+    let Ok(1..) = stream.read(&mut head).await else { return };
+    let kind = ProblemType::HttpsOnly;
+    let body = json!({
+        "type": format!("/problems/{}", kind.slug()),
+        "title": kind.title(),
+        "status": kind.status(),
+        "detail": "the service speaks HTTPS at this address; write https:// instead of http://",
+    })
+    .to_string();
+    let answer = format!(
+        "HTTP/1.1 426 Upgrade Required\r\nupgrade: TLS/1.3, HTTP/1.1\r\nconnection: upgrade, close\r\ncontent-type: application/problem+json\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    // It is closed anyhow.
+    stream.write_all(answer.as_bytes()).await.ok();
+    stream.shutdown().await.ok();
 }
 
 impl Listener for TlsListener {

@@ -11,11 +11,18 @@ pub(super) struct ConfigArguments {
     /// The configuration file [default: /etc/netcensus/netcensus-sensor.toml, if it exists]
     #[arg(long, value_name = "FILE", env = "NETCENSUS_SENSOR_CONFIG")]
     pub(super) config: Option<PathBuf>,
+    /// The folder of identity, spool and inventory [default: as configured]
+    #[arg(long, value_name = "FOLDER", env = "NETCENSUS_SENSOR_STATE")]
+    pub(super) state: Option<PathBuf>,
 }
 
 impl ConfigArguments {
     pub(super) fn load(&self) -> Result<Config, Failure> {
-        Ok(Config::load(self.config.as_deref())?)
+        let mut config = Config::load(self.config.as_deref())?;
+        if let Some(state) = &self.state {
+            config.state_directory.clone_from(state);
+        }
+        Ok(config)
     }
 }
 

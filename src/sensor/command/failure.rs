@@ -66,7 +66,10 @@ impl From<RunError> for Failure {
             RunError::Live(e) => e.into(),
             RunError::Spool(e) => e.into(),
             RunError::Rules(e) => e.into(),
-            RunError::NoInterface | RunError::Confinement(_) => Self::configuration(e.to_string()),
+            RunError::Running { .. } => Self::new(Exit::Unavailable, e.to_string()),
+            RunError::NoInterface | RunError::NoSuchInterface(_) | RunError::Confinement(_) => {
+                Self::configuration(e.to_string())
+            }
             RunError::Listen { ref error, .. } => Self::listen(error, e.to_string()),
             RunError::System(_) | RunError::Restart => Self::failed(e.to_string()),
         }

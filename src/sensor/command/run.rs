@@ -21,6 +21,9 @@ pub(super) struct Arguments {
     /// Capture on this interface instead of those in the configuration; repeatable
     #[arg(long = "interface", short = 'i', value_name = "NAME")]
     interfaces: Vec<String>,
+    /// Wait for interfaces that are not there, instead of refusing to start
+    #[arg(long)]
+    wait: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -41,5 +44,11 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
         Only::Capture => Half::Capture,
         Only::Upload => Half::Upload,
     });
-    Ok(daemon::run(RunOptions { config_path: arguments.config.config, config, only, set_level })?)
+    Ok(daemon::run(RunOptions {
+        config_path: arguments.config.config,
+        config,
+        only,
+        wait: arguments.wait,
+        set_level,
+    })?)
 }

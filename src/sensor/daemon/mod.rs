@@ -10,6 +10,7 @@
 //! the spool; the delivery task sends the spool for a limited time.
 
 mod capture_half;
+mod milestones;
 mod sockets;
 mod upload_half;
 
@@ -25,6 +26,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use self::capture_half::CaptureHalf;
+use self::milestones::Milestones;
 use self::sockets::Sockets;
 use self::upload_half::{Order, deliver, order, pace};
 use super::config::{self, Config, ConfinementMode};
@@ -36,13 +38,16 @@ use crate::classify::RuleError;
 use crate::cli::log::SetLevel;
 use crate::clock::{Clock, SystemClock};
 use crate::config::ConfigError;
+use crate::lock::{LockError, ProcessLock};
 use crate::notify;
 use crate::sensor::pipeline::capturing::{Reopening, Shared};
 use crate::sensor::pipeline::table::Table;
 use crate::sensor::upload::delivery::Delivery;
-use crate::sensor::upload::spool::{SpoolError, SpoolReader};
+use crate::sensor::upload::spool::{self, SpoolError, SpoolReader};
 
 const STATUS_EVERY: Duration = Duration::from_secs(5);
+/// How often the sensor looks for its first frame, device and upload.
+const MILESTONES_EVERY: Duration = Duration::from_millis(500);
 
 /// One half of the sensor.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,6 +64,8 @@ pub(crate) struct RunOptions {
     pub(crate) config: Config,
     /// `None` for both halves.
     pub(crate) only: Option<Half>,
+    /// Whether to wait for interfaces that are not there.
+    pub(crate) wait: bool,
     /// Changes the log level, at a reload.
     pub(crate) set_level: SetLevel,
 }
@@ -78,7 +85,23 @@ pub(crate) enum RunError {
     Live(#[from] LiveError),
     #[error(transparent)]
     Spool(#[from] SpoolError),
-    #[error("cannot listen on {address}: {error}; choose another health.listen or state_directory")]
+    #[error(
+        "there is no interface '{0}'; 'netcensus-sensor interfaces' lists them, and 'netcensus-sensor run --wait' waits for one that comes later"
+    )]
+    NoSuchInterface(String),
+    /// Another sensor uses the state directory.
+    #[error(
+        "the process {} runs a sensor with the state directory {} already; stop it first ('systemctl stop netcensus-sensor netcensus-upload'), or choose another state_directory", pid.map_or_else(|| "?".to_owned(), |pid| pid.to_string()), directory.display()
+    )]
+    Running {
+        /// The process.
+        pid: Option<u32>,
+        /// The directory.
+        directory: PathBuf,
+    },
+    #[error(
+        "cannot listen on {address}: {error}; another sensor or another program uses it: end that, or choose another health.listen or state_directory"
+    )]
     Listen {
         /// The address or socket.
         address: String,
@@ -103,11 +126,18 @@ pub(crate) enum RunError {
 /// # Errors
 /// Only at the start. Later failures are logged, shown in the metrics, and retried.
 pub(crate) fn run(options: RunOptions) -> Result<(), RunError> {
-    let RunOptions { config_path, config, only, set_level } = options;
+    let RunOptions { config_path, config, only, wait, set_level } = options;
     let (captures, uploads) = (only != Some(Half::Upload), only != Some(Half::Capture));
     if captures && config.capture.interfaces.is_empty() {
         return Err(RunError::NoInterface);
     }
+    if captures
+        && !wait
+        && let Some(missing) = config.capture.interfaces.iter().find(|name| !live::is_there(name))
+    {
+        return Err(RunError::NoSuchInterface(missing.clone()));
+    }
+    let _locks = locks(&config, captures, uploads)?;
     // The capture half alone gives up every privilege, so it needs a restart; both halves in one process keep what they need.
     let restart = Arc::new(Notify::new());
     let reopens = uploads || config.confinement.mode == ConfinementMode::Off;
@@ -146,6 +176,26 @@ pub(crate) fn run(options: RunOptions) -> Result<(), RunError> {
     let result = runtime.block_on(daemon.run(capture, sockets));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
+}
+
+/// Locks the state directory of each half. A second sensor there would mix up the spool.
+fn locks(config: &Config, captures: bool, uploads: bool) -> Result<Vec<ProcessLock>, RunError> {
+    let halves = [(captures, config.state_directory.clone()), (uploads, config.upload_directory())];
+    let mut locks = Vec::new();
+    for (_, directory) in halves.into_iter().filter(|(runs, _)| *runs) {
+        // If it cannot be made, the spool or a socket says so, with the path.
+        spool::make_private(&directory).ok();
+        match ProcessLock::take(&directory.join("run.lock")) {
+            Ok(lock) => locks.push(lock),
+            Err(LockError::Held { pid, .. }) => {
+                return Err(RunError::Running { pid, directory: config.state_directory.clone() });
+            }
+            Err(error) => {
+                tracing::warn!("{error}; a second sensor on this state directory would not be noticed")
+            }
+        }
+    }
+    Ok(locks)
 }
 
 /// What the process still needs when everything is open.
@@ -250,7 +300,17 @@ impl Daemon {
 
         let config = self.shared.config.load();
         if self.captures {
-            tracing::info!("capturing on {} as zone '{}'", config.capture.interfaces.join(", "), config.zone);
+            let away = self.shared.status.interfaces().into_iter().filter(|(_, i)| i.problem.is_some());
+            let away: Vec<String> = away.map(|(name, _)| name).collect();
+            let open: Vec<&String> =
+                config.capture.interfaces.iter().filter(|name| !away.contains(name)).collect();
+            let names = |names: &[&String]| names.iter().map(|n| n.as_str()).collect::<Vec<_>>().join(", ");
+            if !open.is_empty() {
+                tracing::info!("capturing on {} as zone '{}'", names(&open), config.zone);
+            }
+            if !away.is_empty() {
+                tracing::warn!("waiting for {}", away.join(", "));
+            }
         }
         drop(config);
         notify::ready();
@@ -268,6 +328,9 @@ impl Daemon {
     ) -> End {
         let mut status = tokio::time::interval(STATUS_EVERY);
         let mut watchdog = tokio::time::interval(notify::watchdog_interval());
+        let mut looks = tokio::time::interval(MILESTONES_EVERY);
+        let mut milestones = Milestones::new(self.captures, self.uploads);
+        milestones.begin(&self.shared.config.load());
         let mut progress = BTreeMap::new();
         loop {
             tokio::select! {
@@ -276,6 +339,10 @@ impl Daemon {
                 () = self.restart.notified() => return End::Restart,
                 _ = hangup.recv() => self.reload(orders),
                 _ = status.tick() => notify::status(&self.status_line()),
+                _ = looks.tick(), if !milestones.are_done() => {
+                    let couplings = if self.captures { self.shared.table.len() } else { 0 };
+                    milestones.look(&self.shared.config.load(), &self.shared.status, couplings);
+                }
                 _ = watchdog.tick() => {
                     // A capture thread goes on at least five times a second, with and without traffic.
                     if self.shared.status.goes_on(&mut progress) || !self.captures {

@@ -58,13 +58,22 @@ impl fmt::Display for LimitHits {
             parts.push(format!("{finding}; {}", finding.advice));
         }
         if self.evidence > 0 {
-            parts.push(format!("{} values of evidence dropped", self.evidence));
+            parts.push(format!(
+                "{} values of evidence dropped; the count does not change, because the sets of these devices were full: nothing to do",
+                self.evidence
+            ));
         }
         if self.fragments > 0 {
-            parts.push(format!("{} incomplete datagrams dropped", self.fragments));
+            parts.push(format!(
+                "{} incomplete datagrams dropped; what they said of a device may be missing, but not the device: nothing to do unless it goes on",
+                self.fragments
+            ));
         }
         if self.over_budget > 0 {
-            parts.push(format!("{} messages read in part only", self.over_budget));
+            parts.push(format!(
+                "{} messages read in part only; their first part counts: if it goes on, look for who sends such messages",
+                self.over_budget
+            ));
         }
         f.write_str(&parts.join("; "))
     }

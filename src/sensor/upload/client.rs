@@ -400,7 +400,16 @@ fn unreachable(url: &str, error: reqwest::Error) -> UploadError {
         while let Some(source) = inner.source() {
             inner = source;
         }
-        inner.to_string()
+        match inner.to_string() {
+            // What the other protocol looks like from here.
+            text if text.contains("invalid HTTP version") && url.starts_with("http://") => {
+                "it speaks HTTPS at this address, and the sensor speaks HTTP; enrol again with a token for https://".to_owned()
+            }
+            text if text.contains("InvalidContentType") => {
+                "it speaks plain HTTP at this address, and the sensor speaks HTTPS; enrol again with a token for the right address".to_owned()
+            }
+            text => text,
+        }
     };
     unreachable_because(url, reason)
 }

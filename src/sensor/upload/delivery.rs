@@ -137,6 +137,7 @@ impl Delivery {
         };
         let (uploader, mut feedback) = self.uploader()?;
         upload.health.receipt = feedback.receipt;
+        upload.health.clock_skew = feedback.clock_skew.or(upload.health.clock_skew);
         let body = upload.encode().map_err(|e| self.slow(e))?;
         let mut answer = self.send(&uploader, body).await;
         if let Err(UploadError::Conflict { detail }) = &answer.result {
@@ -153,6 +154,9 @@ impl Delivery {
             self.status.set_feedback(&feedback);
             if changed {
                 self.report(&feedback)?;
+                if let Some(problem) = self.status.clock_problem() {
+                    tracing::warn!("{problem}");
+                }
             }
         }
         match answer.result {

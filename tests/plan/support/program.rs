@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::Receiver;
 
-use netcensus::plan::store::Location;
+use netcensus::plan::store::{Location, Store};
 use serde_json::Value;
 
 use super::{START, databases};
@@ -14,8 +14,15 @@ use super::{START, databases};
 /// The program with these arguments, in `directory`, at [`START`]. Its database is `plan.sqlite` there.
 pub(crate) fn program(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = program_at(&Location::File(directory.join("plan.sqlite")), START, arguments);
-    command.current_dir(directory);
+    command.current_dir(directory).env("XDG_CONFIG_HOME", directory);
     command
+}
+
+/// Makes the database of [`program`], as `serve` does at its first start.
+pub(crate) fn make_database(directory: &Path) {
+    let location = Location::File(directory.join("plan.sqlite"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { Store::open(&location).await.unwrap().close().await });
 }
 
 /// The program with these arguments, on a database, at a time.
@@ -23,7 +30,11 @@ pub(crate) fn program_at(database: &Location, now: &str, arguments: &[&str]) -> 
     let mut command = Command::new(env!("CARGO_BIN_EXE_netcensus-plan"));
     command.args(arguments).stdin(Stdio::null());
     command.env("NETCENSUS_PLAN_DATABASE", databases::place(database)).env("NETCENSUS_NOW", now);
-    command.env_remove("NETCENSUS_PLAN_CONFIG").env("NO_COLOR", "1");
+    command
+        .env("RUNTIME_DIRECTORY", env!("CARGO_TARGET_TMPDIR"))
+        .env_remove("NETCENSUS_PLAN_CONFIG")
+        .env_remove("NETCENSUS_PLAN_SUBSCRIPTION")
+        .env("NO_COLOR", "1");
     command
 }
 
@@ -91,6 +102,11 @@ impl Process {
     /// The next line of its log that has `part` in it.
     pub(crate) fn log_with(&self, part: &str) -> String {
         self.log.iter().find(|line| line.contains(part)).unwrap()
+    }
+
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Sends it a signal, such as `-TERM`.

@@ -11,6 +11,7 @@ mod explain;
 mod findings;
 mod overview;
 mod page;
+mod people;
 mod plan;
 mod problems;
 mod provider;
@@ -59,6 +60,11 @@ pub fn router(service: &App) -> Router<App> {
         .route("/subscriptions", get(subscriptions::show).post(subscriptions::create))
         .nest("/subscriptions/{sid}", tenant)
         .route("/login", get(session::form).post(session::sign_in))
+        .route("/people", get(people::show).post(people::invite))
+        .route("/people/{person}/invitation", post(people::invite_again))
+        .route("/people/{person}/relink", post(people::relink))
+        .route("/people/{person}/disable", post(people::disable))
+        .route("/people/{person}/enable", post(people::enable))
         .route("/account", get(account::show))
         .route("/account/password", post(account::password))
         .route("/account/sessions/{id}/end", post(account::end_session))
@@ -68,6 +74,7 @@ pub fn router(service: &App) -> Router<App> {
         .route("/login/oidc/callback", get(provider::callback))
         .route("/login/{link}", get(session::redeem))
         .route("/logout", post(session::sign_out))
+        .route("/invitation/{link}", get(session::invitation_form).post(session::accept_invitation))
         .route("/setup/{link}", get(session::setup_form).post(session::set_up))
         .route("/problems", get(problems::list))
         .route("/problems/{slug}", get(problems::show))

@@ -9,10 +9,11 @@ use serde::Deserialize;
 use super::page::{Frame, PageError, render};
 use super::session::with_cookies;
 use crate::plan::app::App;
-use crate::plan::app::sign_in::{self, Returned};
+use crate::plan::app::sign_in::{self, Returned, SignedIn};
 use crate::plan::http::auth::{Origin, cookie, is_https};
 use crate::plan::http::extract::Parameters;
 use crate::plan::http::problem::{Problem, ProblemType};
+use crate::plan::store::Kept;
 
 /// Seconds that a sign-in may take at the provider.
 const LIFE: u32 = 600;
@@ -23,6 +24,8 @@ const LIFE: u32 = 600;
 #[template(path = "signed_in.html")]
 struct SignedInPage {
     frame: Frame,
+    /// What the person must read before they go on.
+    notices: Vec<String>,
 }
 
 /// With what the provider sends the browser back.
@@ -51,10 +54,28 @@ pub(super) async fn callback(
     let kept_state = cookie(&headers, state_cookie_name(is_https(&app))).map(str::to_owned);
     let returned = Returned { state, code, failed: error.is_some(), kept_state };
     let signed_in = sign_in::complete(&app, returned, &origin).await?;
-    let page = render(&SignedInPage { frame: Frame::plain("Signed in", &signed_in.person.name) });
+    let frame = Frame::plain("Signed in", &signed_in.person.name);
+    let page = render(&SignedInPage { frame, notices: notices(&signed_in) });
     let mut response = with_cookies(&app, &signed_in, page)?;
     response.headers_mut().append(header::SET_COOKIE, state_cookie(&app, "", 0)?);
     Ok(response)
+}
+
+/// What the sign-in did not do with the person's roles, and why.
+fn notices(signed_in: &SignedIn) -> Vec<String> {
+    let notice = |kept: &Kept| {
+        match kept {
+        Kept::LastOwner(subscription) => format!(
+            "You stay an owner of the subscription {subscription}, although none of your groups gives that role: it has no other owner. Bind the role O for somebody else."
+        ),
+        Kept::LastAdmin => "You stay a global admin, although none of your groups gives that role: nobody else is one. Create another global admin, or put somebody else into the group.".to_owned(),
+        Kept::All => {
+            let (why, remedy) = signed_in.untold.map_or(("", ""), |untold| (untold.why(), untold.remedy()));
+            format!("Your roles stay as they were: {why}. What an administrator can do: {remedy}.")
+        }
+    }
+    };
+    signed_in.kept.iter().map(notice).collect()
 }
 
 /// The name of the cookie that ties a sign-in to its browser.

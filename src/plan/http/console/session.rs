@@ -33,6 +33,20 @@ struct SetupPage {
     refused: Option<Problem>,
 }
 
+#[derive(Template)]
+#[template(path = "invitation.html")]
+struct InvitationPage {
+    frame: Frame,
+    name: String,
+    refused: Option<Problem>,
+}
+
+/// The password that an invited person chose.
+#[derive(Deserialize)]
+pub(super) struct Chosen {
+    password: String,
+}
+
 /// What a person signs in with.
 #[derive(Deserialize)]
 pub(super) struct SignIn {
@@ -123,6 +137,37 @@ pub(super) async fn set_up(
             let page =
                 SetupPage { frame: Frame::plain("Set up", ""), name: form.name, refused: Some(refused) };
             Ok(render_with(status, &page))
+        }
+    }
+}
+
+/// The form in which an invited person chooses their password.
+pub(super) async fn invitation_form(
+    State(app): State<App>,
+    Path(link): Path<String>,
+) -> Result<Response, PageError> {
+    let name = sign_in::invited(&app, &link).await?.name;
+    Ok(render(&InvitationPage { frame: Frame::plain("Choose a password", ""), name, refused: None }))
+}
+
+/// Sets the password that they chose, and signs them in.
+pub(super) async fn accept_invitation(
+    State(app): State<App>,
+    Path(link): Path<String>,
+    Origin(origin): Origin,
+    headers: HeaderMap,
+    Form(form): Form<Chosen>,
+) -> Result<Response, PageError> {
+    same_origin(&headers)?;
+    let name = sign_in::invited(&app, &link).await?.name;
+    match sign_in::accept_invitation(&app, &link, &form.password, &origin).await {
+        Ok(person) => signed_in(&app, &person),
+        Err(refused @ Refusal::BadInvitation) => Err(refused.into()),
+        Err(refused) => {
+            let refused = Problem::from(refused);
+            let status = refused.status();
+            let frame = Frame::plain("Choose a password", "");
+            Ok(render_with(status, &InvitationPage { frame, name, refused: Some(refused) }))
         }
     }
 }
