@@ -8,6 +8,7 @@
 //! The ids I1 to I16, X-… and C-… name the rules of `docs/rules.md`. They are cited at the code that applies them.
 
 pub mod address;
+pub mod spelling;
 pub mod time;
 pub mod windows;
 

@@ -1,8 +1,8 @@
-//! How lists spell MACs and IP addresses.
+//! The MACs and IP addresses in a cell of a list.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
-use crate::census::MacAddr;
+use crate::census::{MacAddr, spelling};
 
 /// Signs that stand around and between the values of a cell: `="…"`, `['…']`, `{…}`, lists with commas.
 const AROUND: [char; 15] = [',', ';', '|', '(', ')', '[', ']', '{', '}', '"', '\'', '=', '<', '>', '\u{a0}'];
@@ -10,39 +10,10 @@ const AROUND: [char; 15] = [',', ';', '|', '(', ')', '[', ']', '{', '}', '"', '\
 /// Every MAC of a cell.
 pub(super) fn macs(cell: &str) -> impl Iterator<Item = MacAddr> {
     // A cell may spell one MAC with spaces: `00 1b a9 a0 00 06`.
-    let spaced = one_mac(&cell.replace(AROUND, " ").split_whitespace().collect::<Vec<_>>().join(":"));
+    let spaced = spelling::mac(&cell.replace(AROUND, " ").split_whitespace().collect::<Vec<_>>().join(":"));
     let words = cell.split(|c: char| c.is_whitespace() || c == '/' || AROUND.contains(&c));
-    let words = words.filter_map(one_mac).take(if spaced.is_some() { 0 } else { usize::MAX });
+    let words = words.filter_map(spelling::mac).take(if spaced.is_some() { 0 } else { usize::MAX });
     spaced.into_iter().chain(words.collect::<Vec<_>>())
-}
-
-/// A MAC: six bytes by `:` or `-` (a leading zero may be missing), groups of two or three bytes, twelve digits, each with
-/// or without `0x` before it; or the seven bytes of a DHCP client identifier of hardware type 1 (RFC 2132, 9.14).
-fn one_mac(word: &str) -> Option<MacAddr> {
-    let word = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")).unwrap_or(word);
-    let may_be = (11..=20).contains(&word.len()) || word.len() >= 9 && word.contains([':', '-']);
-    if !may_be {
-        return None;
-    }
-    let parts: Vec<&str> = word.split([':', '-', '.']).collect();
-    let is_hex = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_hexdigit());
-    if !parts.iter().all(is_hex) {
-        return None;
-    }
-    let digits: String = match parts.len() {
-        1..=4 => parts.concat(),
-        6 | 7 => parts.iter().map(|part| format!("{part:0>2}")).collect(),
-        _ => return None,
-    };
-    let digits = match (digits.len(), parts.len()) {
-        (12, _) => digits.as_str(),
-        (14, 4 | 7) => digits.strip_prefix("01")?,
-        _ => return None,
-    };
-    // `10.20.30.4000` and the like are not six bytes.
-    let is_even = matches!(parts.len(), 1 | 6 | 7)
-        || parts.iter().all(|p| p.len() == 4 || p.len() == 6 || p.len() == 2);
-    is_even.then(|| digits.parse().ok()).flatten()
 }
 
 /// The addresses of a cell.
@@ -58,58 +29,19 @@ pub(super) fn ips(cell: &str) -> Addressed {
     let mut found = Addressed::default();
     let range: Vec<&str> = cell.split(['-', '–', '…']).map(str::trim).collect();
     if let [first, last] = range.as_slice()
-        && one_ip(first).is_ok()
-        && (one_ip(last).is_ok() || last.parse::<u8>().is_ok())
+        && spelling::ip(first).is_ok()
+        && (spelling::ip(last).is_ok() || last.parse::<u8>().is_ok())
     {
         return Addressed { because: Some("is a range of addresses, and no device"), ..found };
     }
     let is_between = |c: char| c.is_whitespace() || (AROUND.contains(&c) && !matches!(c, '[' | ']'));
     for word in cell.split(is_between) {
-        match one_ip(word) {
+        match spelling::ip(word) {
             Ok(ip) => found.ips.push(ip),
             Err(because) => found.because = found.because.or(because),
         }
     }
     found
-}
-
-fn one_ip(word: &str) -> Result<IpAddr, Option<&'static str>> {
-    let word = word.split_once("://").map_or(word, |(_, rest)| rest);
-    let (bare, prefix) =
-        word.split_once('/').map_or((word, None), |(ip, rest)| (ip, rest.parse::<u8>().ok()));
-    let bare = bare.split('%').next().unwrap_or(bare);
-    let inner = bare.strip_prefix('[').map(|b| b.split(']').next().unwrap_or(b));
-    let ip = match inner {
-        Some(v6) => v6.parse::<IpAddr>().ok().or_else(|| v4(v6).map(IpAddr::V4)),
-        None => {
-            let trimmed = bare.trim_end_matches(']');
-            let without_port = trimmed.split_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
-            let v4 = v4(without_port.map_or(trimmed, |(ip, _)| ip)).map(IpAddr::V4);
-            v4.or_else(|| trimmed.parse::<IpAddr>().ok())
-        }
-    };
-    let ip = ip.ok_or(None)?.to_canonical();
-    match (ip, prefix) {
-        (IpAddr::V4(v4), Some(length @ 1..=30)) if v4.to_bits() << length == 0 => {
-            Err(Some("is a network, and no device"))
-        }
-        (IpAddr::V6(v6), Some(length @ 1..=126)) if v6.to_bits() << length == 0 => {
-            Err(Some("is a network, and no device"))
-        }
-        _ => Ok(ip),
-    }
-}
-
-/// An IPv4 address, also with leading zeros: lists pad parts to three digits, and no list counts by eights.
-fn v4(text: &str) -> Option<Ipv4Addr> {
-    let mut parts = text.split('.');
-    let mut next = || {
-        let part = parts.next()?;
-        let is_part = (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit());
-        is_part.then(|| part.parse::<u8>().ok()).flatten()
-    };
-    let ip = Ipv4Addr::new(next()?, next()?, next()?, next()?);
-    parts.next().is_none().then_some(ip)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::column::BadColumn;
 use super::cursor::BadCursor;
+use super::query::BadQuery;
 use crate::census::time::BadTimestamp;
 
 /// Why a list cannot be made.
@@ -29,6 +30,9 @@ pub enum BadFilter {
         /// The values that it knows.
         known: String,
     },
+    /// The query cannot be read.
+    #[error(transparent)]
+    Query(#[from] BadQuery),
     /// The instant is invalid.
     #[error(transparent)]
     Instant(#[from] BadTimestamp),

@@ -7,12 +7,10 @@ use utoipa::IntoParams;
 use super::column::{BadColumn, Sort, SortKey};
 use super::cursor::{BadCursor, Cursor};
 use super::error::{BadFilter, BadList};
+use super::query::{BadQuery, Candidate, Expression, Query};
 use super::rows::Rows;
 use crate::census::{Category, DeviceDecisions, DeviceId, Importance, Timestamp, Verdict};
 use crate::wire::DeviceRow;
-
-/// Words that are searched for; further words are ignored.
-const WORDS: usize = 8;
 
 /// Which devices, in what order, and which page of them. Empty values count as omitted.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams, Serialize)]
@@ -44,7 +42,8 @@ pub(crate) struct Filter {
     /// `true`: those that the managed list names; `false`: those that it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub managed: Option<String>,
-    /// Words, each a part of an address, MAC, name, vendor, model, system, type, tag, location or zone.
+    /// A query (docs/query.md): `vendor:axis counts:no seen<7d`, or words, each a part of an address, MAC, name, vendor,
+    /// model, system, type, tag, location or zone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
     /// A column such as `last_seen`; prefix with `-` to sort descending. Default: `ip`.
@@ -86,6 +85,14 @@ impl Filter {
     /// The requested order.
     pub(super) fn order(&self) -> Result<Sort, BadColumn> {
         given(&self.sort).map_or_else(|| Ok(Sort::default()), str::parse)
+    }
+
+    /// The query that was sent; about all devices if there is none.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(crate) fn query(&self) -> Result<Query, BadQuery> {
+        Query::parse(self.q.as_deref().unwrap_or_default())
     }
 
     /// The cursor that was sent.
@@ -144,12 +151,18 @@ pub(super) struct Matcher<'f> {
     tag: Option<String>,
     importance: Option<Importance>,
     managed: Option<bool>,
+    /// Words that the text of each match has.
     words: Vec<String>,
+    /// The other conditions of the query.
+    conditions: Vec<Expression>,
+    /// The instant of the list.
+    as_of: Timestamp,
 }
 
 impl<'f> Matcher<'f> {
-    pub(super) fn new(filter: &'f Filter) -> Result<Self, BadFilter> {
-        let words = filter.q.as_deref().unwrap_or("").split_whitespace().take(WORDS);
+    /// For a list at `as_of`, to which the instants of the query are relative.
+    pub(super) fn new(filter: &'f Filter, as_of: Timestamp) -> Result<Self, BadFilter> {
+        let (words, conditions) = filter.query()?.split();
         let devices: Vec<Verdict> = Verdict::ALL.into_iter().filter(|v| !v.is_line()).collect();
         Ok(Self {
             category: known("category", &filter.category, &Category::ALL, Category::key)?,
@@ -160,7 +173,9 @@ impl<'f> Matcher<'f> {
             tag: given(&filter.tag).map(str::to_lowercase),
             importance: known("importance", &filter.importance, &Importance::ALL, Importance::key)?,
             managed: known("managed", &filter.managed, &[true, false], |b| if b { "true" } else { "false" })?,
-            words: words.map(str::to_lowercase).collect(),
+            words,
+            conditions,
+            as_of,
         })
     }
 
@@ -176,7 +191,16 @@ impl<'f> Matcher<'f> {
         (0..all)
             .chain(found.into_iter().flatten())
             .filter_map(|place| Some((place, rows.get(place)?)))
-            .filter(|(_, row)| self.matches(row))
+            .filter(|(place, row)| self.matches(row) && self.meets(rows, *place, row))
+    }
+
+    /// Whether the device meets the conditions of the query.
+    fn meets(&self, rows: &Rows, place: usize, row: &DeviceRow) -> bool {
+        if self.conditions.is_empty() {
+            return true;
+        }
+        let device = Candidate { row, text: rows.text(place), as_of: self.as_of };
+        self.conditions.iter().all(|condition| condition.matches(device))
     }
 
     /// Whether a device that has the words matches.

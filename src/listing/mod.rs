@@ -9,6 +9,7 @@ mod error;
 mod export;
 mod filter;
 mod page;
+mod query;
 mod rows;
 
 pub(crate) use cursor::BadCursor;
@@ -16,4 +17,5 @@ pub(crate) use error::BadList;
 pub(crate) use export::{CHUNK, Csv, Ndjson, columns};
 pub(crate) use filter::Filter;
 pub(crate) use page::{DevicePage, Tabs, places};
+pub(crate) use query::{BadQuery, Field, Query, Term};
 pub(crate) use rows::Rows;

@@ -111,7 +111,7 @@ impl DevicePage {
             None => None,
         };
         let limit = filter.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
-        let matcher = Matcher::new(filter)?;
+        let matcher = Matcher::new(filter, as_of)?;
         let mut total = 0;
         // One more than the page tells whether there is another.
         let mut first = Smallest::new(limit + 1, |a: &Keyed<'v>, b: &Keyed<'v>| {
@@ -170,16 +170,17 @@ impl<T, F: Fn(&T, &T) -> Ordering> Smallest<T, F> {
     }
 }
 
-/// The places of all devices that match, as numbers of the zone and of the device in it, in the order of the request.
+/// The places of all devices that match at `as_of`, as numbers of the zone and of the device in it, in the order of the request.
 ///
 /// # Errors
 /// If the filter or the order cannot be read.
 pub(crate) fn places<'v>(
     zones: impl Iterator<Item = &'v Rows>,
+    as_of: Timestamp,
     filter: &Filter,
 ) -> Result<Vec<(u32, u32)>, BadList> {
     let sort = filter.order()?;
-    let matcher = Matcher::new(filter)?;
+    let matcher = Matcher::new(filter, as_of)?;
     let number = |place: usize| u32::try_from(place).unwrap_or(u32::MAX);
     let mut keyed: Vec<(Keyed<'v>, (u32, u32))> = Vec::new();
     for (zone, rows) in zones.enumerate() {

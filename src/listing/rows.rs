@@ -58,6 +58,11 @@ impl Rows {
         self.by_id.get(place).and_then(row).filter(|row| row.id == id)
     }
 
+    /// What words are searched in for the device at `place`, in lower case.
+    pub(super) fn text(&self, place: usize) -> &str {
+        self.text.get_or_init(|| SearchText::new(&self.rows)).of(place)
+    }
+
     /// Places of the devices that have all of `words`, which are in lower case.
     pub(super) fn having<'v: 's, 's>(
         &'v self,

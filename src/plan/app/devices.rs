@@ -81,7 +81,7 @@ pub(crate) async fn matching(app: &App, may: &May<View>, filter: &Filter) -> Res
     let inventory = app.view(may.id(), filter.instant()?).await?;
     let filter = filter.clone();
     let matching = move || {
-        let places = places(inventory.by_zone(), &filter)?;
+        let places = places(inventory.by_zone(), inventory.as_of, &filter)?;
         Ok(Matching { inventory, places })
     };
     aside(matching).await?

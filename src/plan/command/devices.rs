@@ -27,6 +27,7 @@ use crate::wire::{DeviceEntry, Subject};
     args_conflicts_with_subcommands = true,
     after_help = "Examples:
   netcensus-plan devices --category iot --sort -last_seen
+  netcensus-plan devices --query 'vendor:axis ip:10.2.0.0/16 counts:no'
   netcensus-plan devices why 10.2.0.41
   netcensus-plan devices edit 10.2.0.41 --type camera --name Lobby --dry-run
   netcensus-plan devices merge 10.2.0.41 10.2.0.42 --reason 'one camera, two cards'
@@ -86,9 +87,11 @@ struct Selection {
     /// Only devices that are on the managed list (true) or are not (false)
     #[arg(long, value_name = "BOOL")]
     managed: Option<String>,
-    /// Only devices that have each of these words in their address, MAC, name, vendor, model, type, tags or location
-    #[arg(long, value_name = "TEXT")]
-    search: Option<String>,
+    /// Only devices that match, such as 'vendor:axis counts:no seen<7d not tag:lab'. The fields are name, vendor, model,
+    /// os, firmware, location, zone, tag, type, role, category, verdict, importance, counts, random, managed, ip, mac,
+    /// couplings, seen and first; other words are searched in all texts (docs/query.md)
+    #[arg(long, visible_alias = "search", value_name = "QUERY")]
+    query: Option<String>,
     /// The column to sort by, such as last_seen; prefix with '-' to sort descending
     #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
     sort: Option<String>,
@@ -99,7 +102,7 @@ struct Selection {
 
 impl Selection {
     fn filter(self) -> Filter {
-        let Self { category, verdict, zone, kind, vendor, tag, importance, managed, search, sort, as_of } =
+        let Self { category, verdict, zone, kind, vendor, tag, importance, managed, query, sort, as_of } =
             self;
         Filter {
             category,
@@ -110,7 +113,7 @@ impl Selection {
             tag,
             importance,
             managed,
-            q: search,
+            q: query,
             sort,
             as_of: as_of.map(|at| at.to_string()),
             ..Filter::default()

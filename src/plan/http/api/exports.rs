@@ -43,7 +43,7 @@ pub struct Export {
     pub importance: Option<String>,
     /// `true`: those that the managed list names; `false`: those that it does not.
     pub managed: Option<String>,
-    /// Words, each a part of what a device is found by.
+    /// A query as lists of devices take it (docs/query.md), such as `vendor:axis seen<7d`.
     pub q: Option<String>,
     /// A column such as `last_seen`; descending with `-` before it.
     pub sort: Option<String>,
