@@ -15,7 +15,7 @@ pub struct BadQuery {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum Fault {
     /// It is too long.
-    #[error("the query is longer than {0} characters; shorten it")]
+    #[error("the query is longer than {0} bytes; shorten it")]
     Length(usize),
     /// It has too many terms.
     #[error("the query has more than {0} terms; leave some out")]

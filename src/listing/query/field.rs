@@ -79,6 +79,17 @@ impl Field {
         }
     }
 
+    /// The word for people.
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Verdict => "Verdict",
+            Self::Vendor => "Vendor",
+            Self::Type => "Type",
+            Self::Zone => "Zone",
+            other => other.key(),
+        }
+    }
+
     /// By its word in any case, or by the name of its column in files.
     pub(super) fn named(name: &str) -> Option<Self> {
         let name = name.to_ascii_lowercase();

@@ -1,7 +1,7 @@
 //! The query language for devices ([docs/query.md](../../../docs/query.md)): what it can say, how it is read and written,
 //! and which devices match.
 //!
-//! Pure, and bounded: a query has at most 1,000 characters, 64 terms, and 16 parentheses within each other. A query of bare
+//! Pure, and bounded: a query has at most 1,000 bytes, 64 terms, and 16 parentheses within each other. A query of bare
 //! words alone is a search in the text of a zone ([`Rows`](super::rows::Rows)); other terms look at each device.
 
 mod error;

@@ -13,7 +13,7 @@ use super::field::{Field, Operator};
 use super::term::Term;
 use super::value::{self, Value};
 
-/// Characters of a query.
+/// Bytes of a query.
 const LENGTH: usize = 1_000;
 /// Terms of a query.
 const TERMS: usize = 64;
@@ -25,12 +25,13 @@ const OPERATORS: [Operator; 6] =
     [Operator::AtMost, Operator::AtLeast, Operator::Has, Operator::Is, Operator::Less, Operator::More];
 
 pub(super) fn parse(text: &str) -> Result<Expression, BadQuery> {
+    if text.len() > LENGTH {
+        let fits = text.char_indices().take_while(|(at, c)| at + c.len_utf8() <= LENGTH).count();
+        return Err(Parser::bad(fits, Fault::Length(LENGTH)));
+    }
     // No text of a device has control characters.
     let text: Vec<char> = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
     let mut parser = Parser { text, at: 0, terms: 0 };
-    if parser.text.len() > LENGTH {
-        return Err(BadQuery { column: LENGTH + 1, fault: Fault::Length(LENGTH) });
-    }
     parser.all(0, 0)
 }
 

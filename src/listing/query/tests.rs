@@ -110,7 +110,7 @@ fn a_fault_names_its_column_and_what_to_write() {
 #[test]
 fn length_terms_and_depth_are_bounded() {
     let starts = |text: &str, said: &str| assert!(read(text).starts_with(said), "{}", read(text));
-    starts(&"ä".repeat(1_001), "query, column 1001: the query is longer than 1000 characters");
+    starts(&"ä".repeat(1_001), "query, column 501: the query is longer than 1000 bytes");
     starts(&"a ".repeat(65), "query, column 129: the query has more than 64 terms");
     starts(&"(".repeat(40), "query, column 18: more than 16 parentheses");
     starts(&"not ".repeat(40), "query, column 69: more than 16 parentheses");

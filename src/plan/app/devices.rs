@@ -10,7 +10,7 @@ use super::inventory::{Check, View as Inventory};
 use super::{App, May, Refusal, aside};
 use crate::census::{CouplingKey, Timestamp};
 use crate::change::{ChangeRequest, Patch};
-use crate::listing::{DevicePage, Filter, places};
+use crate::listing::{DevicePage, Facet, Filter, facets, places};
 use crate::plan::permission::{EditDevices, View};
 use crate::plan::store::{self, Expected};
 use crate::wire::{DeviceAnswer, DeviceEntry, DeviceRow, Explanation, Subject};
@@ -74,6 +74,22 @@ pub(crate) async fn list(app: &App, may: &May<View>, filter: &Filter) -> Result<
     let filter = filter.clone();
     let page = move || DevicePage::new(inventory.by_zone(), inventory.tabs, inventory.as_of, &filter);
     Ok(aside(page).await??)
+}
+
+/// As [`list`], with how all devices that match divide by fields, at most `most` values each.
+pub(crate) async fn faceted(
+    app: &App,
+    may: &May<View>,
+    filter: &Filter,
+    most: usize,
+) -> Result<(DevicePage, Vec<Facet>), Refusal> {
+    let inventory = app.view(may.id(), filter.instant()?).await?;
+    let filter = filter.clone();
+    let both = move || {
+        let page = DevicePage::new(inventory.by_zone(), inventory.tabs, inventory.as_of, &filter)?;
+        Ok((page, facets(inventory.by_zone(), inventory.as_of, &filter, most)?))
+    };
+    aside(both).await?
 }
 
 /// All devices that match a filter, however many.

@@ -6,11 +6,11 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Frame, PageError, Visitor, render_with};
+use super::page::{Form, Frame, PageError, Visitor, render_with};
 use super::show;
 use crate::plan::app::account::{self, CreatedToken, PasswordChange, Sessions};
 use crate::plan::app::{App, Own, Refusal};
-use crate::plan::http::extract::{Form, Path};
+use crate::plan::http::extract::Path;
 use crate::plan::http::problem::Problem;
 use crate::plan::store::{CredentialEntry, NewToken};
 

@@ -1,4 +1,4 @@
-//! The device table with its tabs, and the page that tells why a device counts.
+//! The page that tells why a device counts, and its forms.
 
 use askama::Template;
 use axum::extract::State;
@@ -6,48 +6,20 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Frame, PageError, Visitor, denial, render, render_with};
+use super::page::{Form, Frame, PageError, Visitor, denial, render_with};
 use super::show;
 use crate::census::{Category, Property, RungOutcome};
 use crate::change::Patch;
 use crate::classify::Taxonomy;
-use crate::listing::{DevicePage as Devices, Filter};
 use crate::plan::app::devices::{self, tag};
 use crate::plan::app::{App, May, Refusal};
-use crate::plan::http::extract::{Form, Parameters, Path, Segment};
+use crate::plan::http::extract::{Path, Segment};
 use crate::plan::http::problem::Problem;
 use crate::plan::permission::{Action, EditDevices, View};
 use crate::plan::store::Expected;
 use crate::plan::store::audit::REASON;
 use crate::wire::SubscriptionId;
-use crate::wire::{DeviceAnswer, DeviceEntry, SetEntry, Subject};
-
-#[derive(Template)]
-#[template(path = "devices.html")]
-struct ListPage {
-    frame: Frame,
-    tabs: Vec<Tab>,
-    q: String,
-    /// Whether the search is for an address or a MAC.
-    asks_subject: bool,
-    verdict: String,
-    /// The rest of the filter, which the search form sends along.
-    kept: Vec<(&'static str, String)>,
-    /// The list by category alone.
-    all: String,
-    csv: String,
-    ndjson: String,
-    next: Option<String>,
-    paged: bool,
-    page: Devices,
-}
-
-struct Tab {
-    title: &'static str,
-    number: u64,
-    href: String,
-    current: bool,
-}
+use crate::wire::{DeviceAnswer, DeviceEntry, SetEntry};
 
 #[derive(Template)]
 #[template(path = "device.html")]
@@ -135,49 +107,6 @@ pub(super) struct DeleteForm {
     reason: String,
 }
 
-/// The table.
-pub(super) async fn list(
-    State(app): State<App>,
-    Visitor(may): Visitor<May<View>>,
-    Parameters(filter): Parameters<Filter>,
-) -> Result<Response, PageError> {
-    let frame = Frame::new(&may, "devices", "Devices");
-    let page = devices::list(&app, &may, &filter).await?;
-    let category = filter.category.clone().unwrap_or_default();
-    let base = format!("{}/devices", frame.base());
-    let tab = |category: Option<Category>| {
-        query_string(&base, &Filter { category: category.map(|c| c.key().to_owned()), ..filter.whole() })
-    };
-    let file = |form: &str| query_string(&format!("/api/v1{}/devices.{form}", frame.base()), &filter.whole());
-    let (csv, ndjson) = (file("csv"), file("ndjson"));
-    let kept = kept(&filter);
-    let mut tabs =
-        vec![Tab { title: "All", number: page.tabs.all, href: tab(None), current: category.is_empty() }];
-    tabs.extend(page.tabs.by_category().map(|(c, number)| Tab {
-        title: c.title(),
-        number,
-        href: tab(Some(c)),
-        current: category == c.key(),
-    }));
-    let next =
-        page.next.clone().map(|after| query_string(&base, &Filter { after: Some(after), ..filter.clone() }));
-    let page = ListPage {
-        frame,
-        tabs,
-        asks_subject: filter.q.as_deref().is_some_and(|q| q.trim().parse::<Subject>().is_ok()),
-        q: filter.q.clone().unwrap_or_default(),
-        all: query_string(&base, &Filter { category: filter.category.clone(), ..Filter::default() }),
-        verdict: filter.verdict.clone().unwrap_or_default(),
-        kept,
-        csv,
-        ndjson,
-        next,
-        paged: filter.after.is_some(),
-        page,
-    };
-    Ok(render(&page))
-}
-
 /// Why one device counts, or does not, and forms to change it.
 pub(super) async fn why(
     State(app): State<App>,
@@ -248,29 +177,4 @@ async fn page(
     let form = form.unwrap_or_else(|| EditForm::of(&why.device));
     let page = WhyPage { frame, tag: tag(&why.device), form, why, refused, denial };
     Ok(render_with(status, &page))
-}
-
-/// The filter without the search and the page.
-fn kept(filter: &Filter) -> Vec<(&'static str, String)> {
-    let all = [
-        ("category", &filter.category),
-        ("verdict", &filter.verdict),
-        ("zone", &filter.zone),
-        ("type", &filter.kind),
-        ("vendor", &filter.vendor),
-        ("tag", &filter.tag),
-        ("importance", &filter.importance),
-        ("managed", &filter.managed),
-        ("sort", &filter.sort),
-        ("as_of", &filter.as_of),
-    ];
-    all.into_iter().filter_map(|(key, value)| Some((key, value.clone().filter(|v| !v.is_empty())?))).collect()
-}
-
-/// `base` with the filter as its query.
-pub(super) fn query_string(base: &str, filter: &Filter) -> String {
-    match serde_urlencoded::to_string(filter) {
-        Ok(query) if !query.is_empty() => format!("{base}?{query}"),
-        _ => base.to_owned(),
-    }
 }

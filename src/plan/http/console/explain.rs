@@ -4,11 +4,10 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
-use super::page::{Frame, PageError, Visitor, render};
+use super::page::{Frame, PageError, Parameters, Visitor, render};
 use super::show;
 use crate::plan::app::{App, May, devices};
 use crate::plan::http::api::devices::Question;
-use crate::plan::http::extract::Parameters;
 use crate::plan::permission::View;
 use crate::wire::Explanation;
 

@@ -8,15 +8,15 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::devices::query_string;
-use super::page::{Frame, PageError, Visitor, denial, render_with};
+use super::device_list::query_string;
+use super::page::{Form, Frame, PageError, Parameters, Visitor, denial, render_with};
 use super::show;
 use crate::census::{FindingKind, Timestamp, Verdict};
 use crate::listing::Filter;
 use crate::plan::app::findings::{self, FindingFilter, FindingList};
 use crate::plan::app::{App, May, Refusal};
 use crate::plan::finding_ledger::{FindingRecord, NOTE, StateFilter};
-use crate::plan::http::extract::{Form, Parameters, Path, Segment};
+use crate::plan::http::extract::{Path, Segment};
 use crate::plan::http::problem::Problem;
 use crate::plan::permission::{Action, UpdateFindings, View};
 

@@ -4,6 +4,7 @@
 
 mod account;
 mod assets;
+mod device_list;
 mod devices;
 mod estimate;
 mod events;
@@ -36,7 +37,7 @@ use crate::plan::app::App;
 pub fn router(service: &App) -> Router<App> {
     let tenant = Router::new()
         .route("/", get(overview::show))
-        .route("/devices", get(devices::list))
+        .route("/devices", get(device_list::list))
         .route("/devices/{id}", get(devices::why))
         .route("/devices/{id}/edit", get(devices::back).post(devices::edit))
         .route("/devices/{id}/delete", get(devices::back).post(devices::delete))

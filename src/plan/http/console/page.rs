@@ -4,16 +4,18 @@ use crate::census::Timestamp;
 use crate::plan::app::{May, Refusal, freshness};
 use crate::plan::permission::View;
 use askama::Template;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 
 use crate::plan::app::App;
 use crate::plan::app::Caller;
+use crate::plan::http::extract;
 use crate::plan::http::problem::{Problem, ProblemType};
 use crate::plan::permission::{Action, Role};
 use crate::plan::store::Subscription;
+use serde::de::DeserializeOwned;
 
 /// The frame around a page.
 #[derive(Clone, Debug, Default)]
@@ -73,6 +75,30 @@ impl<T: FromRequestParts<App, Rejection = Problem>> FromRequestParts<App> for Vi
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
         Ok(Self(T::from_request_parts(parts, app).await?))
+    }
+}
+
+/// Query parameters, as pages extract them: what is wrong with them is told by an error page.
+pub(super) struct Parameters<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Parameters<T> {
+    type Rejection = PageError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
+        let extract::Parameters(value) = extract::Parameters::from_request_parts(parts, state).await?;
+        Ok(Self(value))
+    }
+}
+
+/// A form, as pages extract it.
+pub(super) struct Form<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
+    type Rejection = PageError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, PageError> {
+        let extract::Form(value) = extract::Form::from_request(request, state).await?;
+        Ok(Self(value))
     }
 }
 

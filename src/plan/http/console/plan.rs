@@ -6,13 +6,13 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Frame, PageError, Visitor, denial, render_with};
+use super::page::{Form, Frame, PageError, Visitor, denial, render_with};
 use super::show;
 use crate::billing::timeline::{Onboarding, PlanKind};
 use crate::plan::app::census::{self, CensusReport, Outlook};
 use crate::plan::app::plans::{self, Timeline};
 use crate::plan::app::{App, May, Refusal};
-use crate::plan::http::extract::{Form, Path};
+use crate::plan::http::extract::Path;
 use crate::plan::http::problem::Problem;
 use crate::plan::permission::{Action, ChangePlan, ReplacePlan, View};
 

@@ -6,12 +6,11 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Frame, PageError, render};
+use super::page::{Frame, PageError, Parameters, render};
 use super::session::with_cookies;
 use crate::plan::app::App;
 use crate::plan::app::sign_in::{self, Returned, SignedIn};
 use crate::plan::http::auth::{Origin, cookie, is_https};
-use crate::plan::http::extract::Parameters;
 use crate::plan::http::problem::{Problem, ProblemType};
 use crate::plan::store::Kept;
 

@@ -6,10 +6,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Frame, PageError, Visitor, render_with};
+use super::page::{Form, Frame, PageError, Visitor, render_with};
 use super::show;
 use crate::plan::app::{App, May, Refusal, roles};
-use crate::plan::http::extract::Form;
 use crate::plan::http::problem::Problem;
 use crate::plan::permission::{BindRoles, Role};
 use crate::plan::store::{AdminGrant, Expected, RoleBinding};

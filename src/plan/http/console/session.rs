@@ -6,11 +6,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Frame, PageError, Visitor, render, render_with};
+use super::page::{Form, Frame, PageError, Visitor, render, render_with};
 use crate::plan::app::sign_in::{self, SignedIn};
 use crate::plan::app::{App, Refusal, browser};
 use crate::plan::http::auth::{Origin, cookie, cookie_name, is_https, is_same_origin};
-use crate::plan::http::extract::{Form, Path};
+use crate::plan::http::extract::Path;
 use crate::plan::http::problem::{Problem, ProblemType};
 use crate::plan::store::CredentialKind;
 

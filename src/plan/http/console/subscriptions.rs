@@ -6,11 +6,10 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Frame, PageError, Visitor, render_with};
+use super::page::{Form, Frame, PageError, Visitor, render_with};
 use super::show;
 use crate::plan::app::subscriptions::{self, Subscriptions};
 use crate::plan::app::{App, Caller};
-use crate::plan::http::extract::Form;
 use crate::plan::http::problem::Problem;
 use crate::plan::permission::Action;
 use crate::plan::store::Subscription;
