@@ -63,10 +63,11 @@ async fn every_page_has_the_strict_policy_and_nothing_inline() {
 async fn the_names_that_devices_give_themselves_are_escaped() {
     let plan = with_a_hostile_device().await;
     let browser = Browser::sign_in(&plan).await;
-    let search = "/devices?q=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%22";
-    for path in ["/devices", search, &device_path(&plan).await] {
+    let search = "/devices?q=%22%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%22";
+    let fault = "/devices?q=%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%22";
+    for (path, status) in [("/devices", 200), (search, 200), (fault, 400), (&device_path(&plan).await, 200)] {
         let page = browser.show(path).await;
-        page.assert(200, "onerror=alert(1)");
+        page.assert(status, "onerror=alert(1)");
         assert!(!page.html.contains("<img src=x"), "{path}");
     }
 }
@@ -290,6 +291,92 @@ async fn a_list_keeps_its_filters_and_leads_to_the_same_list_as_a_file() {
     let file = browser.get(&format!("{}{link}", plan.url)).await;
     assert_eq!((file.status.as_u16(), file.html.lines().count()), (200, 2), "{}", file.html);
     assert!(file.header(header::CONTENT_DISPOSITION).contains("devices.csv"));
+}
+
+/// 120 cameras and a computer, in one zone.
+async fn with_many_devices() -> Plan {
+    let plan = Plan::start().await;
+    let sensor = plan.ready().await;
+    let seen = Seen::default().many("iot", 0, 120);
+    seen.arp("00:40:8c:00:ff:01", "10.9.0.1", "computer_mobile-pc").send(&plan, &sensor, 1, "default").await;
+    plan
+}
+
+/// The link of the part of a page that begins with `start`.
+fn link(page: &Page, start: &str) -> String {
+    let (before, _) = page.html.split_once(start).unwrap_or_else(|| panic!("{start}: {}", page.html));
+    let (_, href) = before.rsplit_once("href=\"").unwrap();
+    href.split('"').next().unwrap().replace("&#38;", "&")
+}
+
+#[tokio::test]
+async fn a_header_sorts_the_list_and_then_turns_its_order_around() {
+    let plan = with_many_devices().await;
+    let browser = Browser::sign_in(&plan).await;
+    let follow = async |href: String| browser.get(&format!("{}{href}", plan.url)).await;
+    let page = browser.show("/devices?category=iot&q=iot").await;
+    page.assert(200, "aria-sort=\"ascending\"");
+    let by_name = link(&page, ">Device</a>");
+    assert!(by_name.ends_with("/devices?category=iot&q=iot&sort=name"), "{by_name}");
+    let page = follow(by_name).await;
+    let (_, head) = page.html.split_once("aria-sort=\"ascending\"").unwrap();
+    assert!(head.split("</th>").next().unwrap().contains("Device"), "{head}");
+    assert_eq!(page.html.matches("aria-sort").count(), 1);
+    let turned = link(&page, ">Device <span");
+    assert!(turned.ends_with("sort=-name"), "{turned}");
+    follow(turned).await.assert(200, "aria-sort=\"descending\"");
+    let next = link(&page, ">Next page");
+    let second = follow(next).await;
+    let first = link(&second, ">First page");
+    assert!(first.ends_with("/devices?category=iot&q=iot&sort=name"), "{first}");
+}
+
+#[tokio::test]
+async fn a_facet_counts_the_devices_of_its_link_which_adds_a_term_and_takes_it_back() {
+    let plan = with_many_devices().await;
+    let browser = Browser::sign_in(&plan).await;
+    let page = browser.show("/devices?q=10.&sort=-mac").await;
+    page.assert(200, "X-CM <span class=\"count\">1</span>");
+    let narrower = link(&page, ">X-CM <span");
+    let page = browser.get(&format!("{}{narrower}", plan.url)).await;
+    page.assert(200, "id=\"tally\">1 device");
+    page.assert(200, "value=\"10. verdict:X-CM\"");
+    let file = browser.get(&format!("{}{}", plan.url, link(&page, ">CSV"))).await;
+    assert_eq!((file.status.as_u16(), file.html.lines().count()), (200, 2), "{}", file.html);
+    let wider = link(&page, " aria-current=\"true\"");
+    assert!(wider.ends_with("/devices?q=10.&sort=-mac"), "{wider}");
+}
+
+#[tokio::test]
+async fn a_page_says_what_is_wrong_with_its_query_or_its_parameters() {
+    let plan = with_a_hostile_device().await;
+    let browser = Browser::sign_in(&plan).await;
+    let page = browser.show("/devices?q=camera%20vendro:axis&category=iot").await;
+    page.assert(400, "query, column 8: unknown field &#39;vendro&#39;; did you mean &#39;vendor&#39;?");
+    page.assert(400, "camera vendro:axis\n       ^");
+    page.assert(400, "value=\"camera vendro:axis\"");
+    page.assert(400, "name=\"category\" value=\"iot\"");
+    for path in ["/devices?colour=red", "/devices?sort=colour", "/devices?verdict=X-Y", "/findings?state=odd"]
+    {
+        let page = browser.show(path).await;
+        assert!(page.header(header::CONTENT_TYPE).starts_with("text/html"), "{path}");
+        page.assert(400, "<h1>");
+    }
+    browser.show("/devices?colour=red").await.assert(400, "unknown field `colour`");
+}
+
+#[tokio::test]
+async fn a_page_of_devices_has_at_most_150_kib() {
+    let plan = with_many_devices().await;
+    let browser = Browser::sign_in(&plan).await;
+    let long = "ip:10.0.0.0/8+or+".repeat(55) + "iot";
+    for path in
+        ["/devices".to_owned(), format!("/devices?q={long}"), "/devices?q=ip:10.*+not+lobby".to_owned()]
+    {
+        let page = browser.show(&path).await;
+        page.assert(200, "Next page");
+        assert!(page.html.len() <= 150 << 10, "{path}: {}", page.html.len());
+    }
 }
 
 #[tokio::test]

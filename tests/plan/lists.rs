@@ -6,8 +6,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::answers::each;
+use crate::support::browser::Browser;
 use crate::support::databases::on_each_database;
-use crate::support::{Plan, Seen, assert_has};
+use crate::support::program::program_at;
+use crate::support::{Plan, START, Seen, assert_has};
 
 on_each_database! {
     every_order_gives_every_device_once_page_by_page_and_its_descending_order_is_the_reverse,
@@ -16,6 +18,7 @@ on_each_database! {
     a_device_that_leaves_the_list_neither_hides_nor_repeats_another_on_the_next_page,
     each_filter_selects_its_devices_and_the_tabs_add_up_to_all,
     unknown_filters_and_values_are_refused,
+    a_query_selects_the_same_devices_for_the_api_a_file_a_page_and_the_command_line,
     a_csv_file_has_every_device_of_the_list,
     no_cell_of_a_csv_file_is_a_formula,
     a_csv_file_has_the_filters_the_order_and_the_columns_that_are_asked_for,
@@ -181,10 +184,73 @@ async fn unknown_filters_and_values_are_refused(plan: Plan) {
         "colour=red",
         "limit=-1",
         "as_of=noon",
+        "q=vendro:axis",
+        "q=a%20or",
     ] {
         is_invalid(&plan, &format!("/devices?{wrong}")).await;
     }
     is_invalid(&plan, "/devices.csv?columns=ip,colour").await;
+    let answer = plan.try_get("/devices?q=camera%20vendro:axis").await;
+    let detail = answer.body["detail"].as_str().unwrap();
+    assert!(
+        detail.starts_with("query, column 8: unknown field 'vendro'; did you mean 'vendor'?"),
+        "{detail}"
+    );
+}
+
+async fn a_query_selects_the_same_devices_for_the_api_a_file_a_page_and_the_command_line(plan: Plan) {
+    with_devices(&plan).await;
+    edit(&plan, "10.0.0.7", json!({"tags": ["Floor 3"], "type": "printer", "location": "Hall 2"})).await;
+    let browser = Browser::sign_in(&plan).await;
+    for (query, total) in [
+        ("category:network", 5),
+        ("counts:no category:computer-mobile", 5),
+        ("name:network* or name:*pc", 10),
+        ("type:printer tag:\"floor 3\" location:\"hall 2\"", 1),
+        ("not zone:hq", 2),
+        ("zone:h* not (category:iot or category:network)", 9),
+        ("ip:10.0.0.0/29", 9),
+        ("ip:10.0.0.8/29 camera", 2),
+        ("mac:00-40-8c-*", 23),
+        ("0040.8c00.00ff", 1),
+        ("mac:0040.8C00.00FF", 1),
+        ("\"camera 00\" or name:iot-camera zone:hq", 5),
+        ("couplings:1 importance:normal managed:no random:no", 23),
+        ("seen<1h", 23),
+        ("seen>1h", 0),
+        ("first<2026-11-01", 0),
+        ("camera hq", 5),
+    ] {
+        let q = serde_urlencoded::to_string([("q", query)]).unwrap();
+        let list = plan.get(&format!("/devices?{q}&limit=1000")).await;
+        assert_eq!(list["total"], total, "{query}");
+        let listed = ids(&list);
+        let file = plan.text(&format!("/devices.csv?{q}&columns=id")).await;
+        assert_eq!(file.lines().skip(1).collect::<Vec<_>>(), listed, "{query}");
+        let page = browser.show(&format!("/devices?{q}")).await;
+        let (_, table) = page.html.split_once("<table").unwrap_or_default();
+        let links = table.split("/devices/").skip(1).map(|rest| rest.get(..16).unwrap());
+        assert_eq!(links.collect::<Vec<_>>(), listed, "{query}");
+    }
+    // The command line sorts by the built-in rules, so these queries ask for no category.
+    for query in [
+        "not zone:hq",
+        "ip:10.0.0.0/29",
+        "mac:00-40-8c-* tag:\"floor 3\"",
+        "0040.8C00.00FF",
+        "seen>1h",
+        "branch",
+    ] {
+        let q = serde_urlencoded::to_string([("q", query)]).unwrap();
+        let listed = ids(&plan.get(&format!("/devices?{q}&limit=1000")).await);
+        let arguments = ["devices", "--query", query, "--json"];
+        let output = program_at(&plan.database, START, &arguments).output().unwrap();
+        let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(ids(&document), listed, "{query}");
+    }
+    let wrong = program_at(&plan.database, START, &["devices", "--search", "sen<7d"]).output().unwrap();
+    let message = String::from_utf8(wrong.stderr).unwrap();
+    assert!(message.contains("column 1: unknown field 'sen'; did you mean 'seen'?"), "{message}");
 }
 
 /// A file of CSV with its header.
