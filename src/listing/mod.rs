@@ -19,5 +19,5 @@ pub(crate) use export::{CHUNK, Csv, Ndjson, columns};
 pub(crate) use facets::{Facet, facets};
 pub(crate) use filter::Filter;
 pub(crate) use page::{DevicePage, Tabs, places};
-pub(crate) use query::{BadQuery, Query};
+pub(crate) use query::{BadQuery, Field, Query};
 pub(crate) use rows::Rows;

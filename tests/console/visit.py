@@ -218,11 +218,13 @@ class Visit:
 
     @staticmethod
     def kind(url):
-        """The kind of a page: ids and searches do not matter, but each value of a single filter does."""
+        """The kind of a page: ids, searches and orders do not matter, but each value of a single filter does."""
         parts = urllib.parse.urlsplit(url)
         path = re.sub(r"/(?=[^/]*\d)[^/]+|(?<=/problems)/.+|(?<=/rules)/.+", "/…", parts.path)
-        query = urllib.parse.parse_qsl(parts.query)
-        return f"{path}?{parts.query if len(query) == 1 else [name for name, _ in query]}"
+        query = [(name, value) for name, value in urllib.parse.parse_qsl(parts.query) if name != "sort"]
+        # Queries lead to further ones without end.
+        names = [name for name, _ in query]
+        return f"{path}?{query if len(query) == 1 and names != ['q'] else names}"
 
 
 def main():

@@ -244,16 +244,17 @@ impl Parser {
     /// The pieces of a quotation between its signs `*`, if it is a value.
     fn quotation(&mut self, is_value: bool) -> Result<Vec<String>, BadQuery> {
         let start = self.at;
+        let unclosed = || Self::bad(start, Fault::Quote);
         let mut pieces = Vec::new();
         let mut piece = String::new();
         self.at += 1;
         loop {
-            let c = self.peek().ok_or(Self::bad(start, Fault::Quote))?;
+            let c = self.peek().ok_or_else(unclosed)?;
             self.at += 1;
             match c {
                 '"' => break,
                 '\\' => {
-                    piece.push(self.peek().ok_or(Self::bad(start, Fault::Quote))?);
+                    piece.push(self.peek().ok_or_else(unclosed)?);
                     self.at += 1;
                 }
                 '*' if is_value => pieces.push(std::mem::take(&mut piece)),

@@ -8,7 +8,7 @@ use axum::response::Response;
 use super::page::{Frame, PageError, Parameters, Visitor, render, render_with};
 use super::show;
 use crate::census::Category;
-use crate::listing::{BadQuery, DevicePage as Devices, Facet, Filter, Query};
+use crate::listing::{BadQuery, DevicePage as Devices, Facet, Field, Filter, Query};
 use crate::plan::app::{App, May, devices};
 use crate::plan::permission::View;
 use crate::wire::Subject;
@@ -28,7 +28,7 @@ const HEADERS: [(&str, &str); 9] = [
     ("Model", "model"),
     ("Category", "category"),
     ("Counts?", "verdict"),
-    ("Last seen", "last_seen"),
+    ("Last seen, UTC", "last_seen"),
 ];
 
 #[derive(Template)]
@@ -37,7 +37,7 @@ struct ListPage {
     frame: Frame,
     tabs: Vec<Tab>,
     q: String,
-    /// The page or the file of an address or a MAC that is searched for.
+    /// The address or MAC that is searched for.
     subject: Option<String>,
     verdict: String,
     /// The rest of the filter, which the search form sends along.
@@ -195,7 +195,9 @@ fn groups(base: &str, filter: &Filter, query: &Query, facets: Vec<Facet>) -> Vec
                 };
                 let q = Some(q.trim().to_owned()).filter(|q| !q.is_empty());
                 let href = query_string(base, &Filter { q, ..filter.whole() });
-                Chip { label: value.label, number: value.number, href, current }
+                let label =
+                    if facet.field == Field::Type { value.label.replace('_', " ") } else { value.label };
+                Chip { label, number: value.number, href, current }
             })
             .collect();
         // One value does not divide the list.

@@ -53,6 +53,13 @@ pub(super) fn instant(at: impl Borrow<Timestamp>) -> String {
     second.map_or_else(|| text.clone(), |s| format!("{} UTC", s.replace('T', " ")))
 }
 
+/// The minute of an instant in UTC, for a column whose header says UTC: `2026-11-22 09:00`.
+pub(super) fn minute(at: impl Borrow<Timestamp>) -> String {
+    let mut text = instant(at);
+    text.truncate("2026-11-22 09:00".len());
+    text
+}
+
 /// The class by which the style sheet knows a verdict.
 pub(super) fn verdict_class(verdict: impl Borrow<Verdict>) -> &'static str {
     match verdict.borrow() {
@@ -115,5 +122,6 @@ mod tests {
         assert_eq!(number(1_234_567_usize), "1,234,567");
         let at: Timestamp = "2026-11-22T09:00:05.25Z".parse().unwrap();
         assert_eq!(instant(at), "2026-11-22 09:00:05 UTC");
+        assert_eq!(minute(at), "2026-11-22 09:00");
     }
 }
