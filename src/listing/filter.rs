@@ -199,7 +199,7 @@ impl<'f> Matcher<'f> {
         if self.conditions.is_empty() {
             return true;
         }
-        let device = Candidate { row, text: rows.text(place), as_of: self.as_of };
+        let device = Candidate { row, rows, place, as_of: self.as_of };
         self.conditions.iter().all(|condition| condition.matches(device))
     }
 

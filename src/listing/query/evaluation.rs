@@ -7,14 +7,17 @@ use super::field::{Field, Operator};
 use super::term::{Term, When};
 use crate::census::time::{DAY, SECOND};
 use crate::census::{DeviceDecisions, Timestamp};
+use crate::listing::rows::Rows;
 use crate::wire::DeviceRow;
 
 /// A device that may match.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::listing) struct Candidate<'v> {
     pub(in crate::listing) row: &'v DeviceRow,
-    /// What words are searched in, in lower case.
-    pub(in crate::listing) text: &'v str,
+    /// The devices of its zone, which have the text that words are searched in.
+    pub(in crate::listing) rows: &'v Rows,
+    /// Its place among them.
+    pub(in crate::listing) place: usize,
     /// The instant of the list.
     pub(in crate::listing) as_of: Timestamp,
 }
@@ -32,12 +35,15 @@ impl Expression {
 
 impl Term {
     fn matches(&self, device: Candidate<'_>) -> bool {
-        let Candidate { row, text, as_of } = device;
+        let Candidate { row, rows, place, as_of } = device;
+        // Made when a word asks for it.
+        let text = || rows.text(place);
         let decided = row.decided.as_deref();
         match self {
-            Self::Word(word) => text.contains(word.as_str()),
+            Self::Word(word) => text().contains(word.as_str()),
             Self::Spelled(word, subject) => {
-                text.contains(word.as_str()) || row.couplings.iter().any(|c| subject.is(c.key.mac, c.key.ip))
+                text().contains(word.as_str())
+                    || row.couplings.iter().any(|c| subject.is(c.key.mac, c.key.ip))
             }
             Self::Text(field, pattern) => {
                 texts(row, *field).into_iter().flatten().any(|text| pattern.matches(&lower(text)))
