@@ -14,6 +14,15 @@ use super::stretches::Clock;
 use super::time::Timestamp;
 use super::tunnel::{TUNNEL_DEPTH, Tunnel, TunnelKey};
 
+/// What becomes of facts without a time of their own when an earlier instant is looked at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Undated {
+    /// They count, although they may be newer than the instant.
+    Kept,
+    /// They do not count unless nothing newer than the instant is known of their coupling or zone.
+    Dropped,
+}
+
 /// The facts of one zone (I9). A delta, as sensors upload it, is a small zone.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Zone {
@@ -76,15 +85,33 @@ impl Zone {
 
     /// The facts from frames before `as_of`; see [`Inventory::until`].
     #[must_use]
-    pub fn until(&self, as_of: Timestamp, known: &dyn Fn(CouplingKey) -> Option<Timestamp>) -> Self {
-        let coupling = |(key, c): (&CouplingKey, &Coupling)| Some((*key, c.until(as_of, known(*key))?));
+    pub fn until(
+        &self,
+        as_of: Timestamp,
+        undated: Undated,
+        known: &dyn Fn(CouplingKey) -> Option<Timestamp>,
+    ) -> Self {
+        let coupling = |(key, c): (&CouplingKey, &Coupling)| {
+            let facts = match undated {
+                Undated::Kept => c.until(as_of, known(*key)),
+                Undated::Dropped => c.at_least_until(as_of, known(*key)),
+            };
+            Some((*key, facts?))
+        };
         let station = |(mac, s): (&MacAddr, &Station)| Some((*mac, s.until(as_of)?));
         let tunnel = |(key, t): (&TunnelKey, &Tunnel)| {
-            let facts = t.facts.until(as_of, known);
+            let facts = t.facts.until(as_of, undated, known);
             (!facts.is_empty()).then_some((*key, Tunnel { marks: t.marks, facts }))
         };
         Self {
-            segment: self.segment.until(as_of),
+            segment: match undated {
+                Undated::Kept => self.segment.until(as_of),
+                // If no frame came later, everything that was learned was learned before.
+                Undated::Dropped if self.segment.last_frame >= Some(as_of) => {
+                    self.segment.at_least_until(as_of)
+                }
+                Undated::Dropped => self.segment.clone(),
+            },
             couplings: self.couplings.iter().filter_map(coupling).collect(),
             stations: self.stations.iter().filter_map(station).collect(),
             tunnels: self.tunnels.iter().filter_map(tunnel).collect(),
@@ -183,16 +210,21 @@ impl Inventory {
     /// possible time.
     ///
     /// **Kept without a time**, so possibly newer than `as_of`: signs that are not proofs, VLAN ids, the prefixes and
-    /// routers that a zone's segment learned, and the windows five hours and more after something was first heard.
+    /// routers that a zone's segment learned, and the windows five hours and more after something was first heard. With
+    /// [`Undated::Dropped`], the result lacks these (but for VLAN ids and windows of evidence) and has the earliest
+    /// possible newest frames, so that what was known lies between the two results.
     #[must_use]
-    pub fn until(&self, as_of: Timestamp, known: impl Fn(&str, CouplingKey) -> Option<Timestamp>) -> Self {
-        let zones = self.zones.iter().map(|(name, zone)| (name, zone.until(as_of, &|key| known(name, key))));
-        Self {
-            zones: zones
-                .filter(|(_, z)| !z.is_empty())
-                .map(|(name, z)| (name.clone(), Arc::new(z)))
-                .collect(),
-        }
+    pub fn until(
+        &self,
+        as_of: Timestamp,
+        undated: Undated,
+        known: impl Fn(&str, CouplingKey) -> Option<Timestamp>,
+    ) -> Self {
+        let until = |(name, zone): (&String, &Arc<Zone>)| {
+            (name.clone(), zone.until(as_of, undated, &|key| known(name, key)))
+        };
+        let zones = self.zones.iter().map(until).filter(|(_, zone)| !zone.is_empty());
+        Self { zones: zones.map(|(name, zone)| (name, Arc::new(zone))).collect() }
     }
 
     /// The end of the believed times of all zones: the instant at which a replay counts (I16).

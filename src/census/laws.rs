@@ -194,7 +194,7 @@ fn is_before(event: &Event, as_of: Timestamp) -> bool {
 }
 
 fn until(zone: &Zone, as_of: Timestamp) -> Zone {
-    zone.until(as_of, &|_| None)
+    zone.until(as_of, Undated::Kept, &|_| None)
 }
 
 /// Whether `more` contains everything that `less` says, except for the days, and for descriptions of addresses that their

@@ -31,6 +31,7 @@ impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::Rules(error) => error.into(),
+            Refusal::TooEarly { .. } => Self::usage(refusal.to_string()),
             other => Self::failed(other.to_string()),
         }
     }

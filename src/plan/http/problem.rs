@@ -142,6 +142,8 @@ problems! {
         "A key belongs to one request for 7 days. Choose a new key.";
     DayNotOver = "day-not-over", 409, "The day is not over",
         "A day is counted at its end, 24:00 UTC. Ask again then; for the present count, read the census.";
+    InstantTooEarly = "instant-too-early", 422, "The subscription did not exist at that instant",
+        "Ask for an instant at which the subscription existed: the answer's member 'from' has the first.";
     DayTooEarly = "day-too-early", 422, "The subscription did not exist on that day",
         "Ask for the day on which the subscription was created, or for a later day.";
     NoSnapshot = "no-snapshot", 404, "There is no such snapshot",
@@ -308,6 +310,9 @@ impl From<AppRefusal> for Problem {
             Refusal::Hidden { .. } | Refusal::Unknown(_) => Self::new(ProblemType::NotFound, detail),
             Refusal::ManagedFile(_) => Self::new(ProblemType::UnreadableList, detail),
             Refusal::Invalid(_) => Self::new(ProblemType::InvalidRequest, detail),
+            Refusal::TooEarly { began, .. } => {
+                Self::new(ProblemType::InstantTooEarly, detail).with("from", began.to_string())
+            }
             Refusal::TooMany(seconds) => Self::new(ProblemType::TooManyRequests, detail).after(seconds),
             Refusal::Streams(_) => Self::new(ProblemType::TooManyRequests, detail).after(AWAY),
             Refusal::NotReady => Self::new(ProblemType::DatabaseAway, detail).after(AWAY),

@@ -3,6 +3,7 @@
 use crate::census::Timestamp;
 use crate::plan::app::{May, Refusal, freshness};
 use crate::plan::permission::View;
+use crate::wire::Basis;
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -55,7 +56,13 @@ impl Frame {
     /// The instant of the page's count, if a newer one is being made. Known once the page has what it shows.
     #[expect(clippy::unused_self, reason = "templates ask the frame")]
     pub(super) fn older(&self) -> Option<Timestamp> {
-        Some(freshness::noted()?.as_of)
+        Some(freshness::noted().older?.as_of)
+    }
+
+    /// The instant of the page's count and from what it is made, if it is a past one.
+    #[expect(clippy::unused_self, reason = "templates ask the frame")]
+    pub(super) fn past(&self) -> Option<(Timestamp, Basis)> {
+        freshness::noted().past
     }
 
     /// Whether the caller may do `action`.
