@@ -44,8 +44,8 @@ pub struct CensusReport {
     pub committed: Option<u64>,
     /// Billable devices beyond the committed number: a warning that blocks nothing (P3).
     pub over: u64,
-    /// Couplings that sensors refused because they were full. If it is not 0, the count is a lower bound. 0 for a past
-    /// instant: sensors report the present.
+    /// Couplings that sensors refused because they were full. If it is not 0, the count is a lower bound. For a past
+    /// instant too, because sensors report the present number; 0 if it is that of a snapshot.
     pub refused: u64,
 }
 
@@ -53,10 +53,9 @@ impl CensusReport {
     /// The report of an inventory under the plan in effect at its instant, but not later than `now`.
     pub fn new(inventory: &Inventory, plans: &[Plan], sensors: &[Sensor], now: Timestamp) -> Self {
         let mut census = inventory.census.clone();
-        let is_past = inventory.basis.is_some();
-        let refused = if is_past { 0 } else { sensors.iter().map(|s| s.health.refused).sum() };
+        let refused = findings::concerned(inventory, sensors).iter().map(|s| s.health.refused).sum();
         census.lower_bound |= refused > 0;
-        let at = if is_past { inventory.as_of } else { now };
+        let at = if inventory.basis.is_some() { inventory.as_of } else { now };
         let committed = in_effect(plans, at).and_then(|p| p.committed);
         Self {
             schema: SCHEMA,
@@ -163,10 +162,14 @@ pub async fn document(
     let sensors = app.store.sensors(may.id()).await?;
     aside(move || {
         let mut document: Document = inventory.document(Vec::new());
-        // Sensors report the present.
-        let sensors = if inventory.basis.is_some() { Vec::new() } else { sensors };
+        let sensors = findings::concerned(&inventory, &sensors);
         document.findings = findings::of(&document.findings, &document.unlisted_findings, &sensors).findings;
         for Sensor { health, .. } in sensors {
+            document.census.lower_bound |= health.refused > 0;
+            if inventory.basis.is_some() {
+                // The totals are those of the present.
+                continue;
+            }
             document.capture.frames += health.frames;
             document.capture.bytes += health.bytes;
             document.capture.malformed += health.malformed;
@@ -174,7 +177,6 @@ pub async fn document(
             document.capture.dropped += health.dropped;
             document.capture.drops =
                 document.capture.drops.into_iter().chain(health.drops).reduce(DropSpan::with);
-            document.census.lower_bound |= health.refused > 0;
         }
         WholeInventory { inventory, document }
     })

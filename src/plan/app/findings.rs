@@ -91,12 +91,26 @@ pub async fn list(
     listed(app, may, filter, &shown, &inventory, as_of.is_some()).await
 }
 
-/// What a view shows, and if it is one of the present, the health of the sensors.
+/// The health of the sensors as it concerns a count. Sensors report the present; whether one was full at a past instant is
+/// not kept, so that counts as possible. What is sealed in a snapshot stands as it is.
+pub(super) fn concerned(inventory: &Inventory, sensors: &[Sensor]) -> Vec<Sensor> {
+    let mut sensors = match &inventory.basis {
+        Some(Basis::Snapshot { .. }) => return Vec::new(),
+        None => return sensors.to_vec(),
+        Some(Basis::Kept { .. }) => sensors.to_vec(),
+    };
+    for Sensor { health, .. } in &mut sensors {
+        health.drops = health.drops.filter(|drops| drops.first < inventory.as_of);
+    }
+    sensors
+}
+
+/// What a view and the health of the sensors show.
 pub(super) async fn shown(inventory: &Arc<Inventory>, sensors: &[Sensor]) -> Result<Conclusions, Refusal> {
-    let sensors = if inventory.basis.is_some() { &[] } else { sensors };
+    let sensors = concerned(inventory, sensors);
     let inventory = Arc::clone(inventory);
     let (findings, unlisted) = aside(move || inventory.findings()).await?;
-    Ok(of(&findings, &unlisted, sensors))
+    Ok(of(&findings, &unlisted, &sensors))
 }
 
 /// The list over what a survey shows.
