@@ -330,9 +330,8 @@ impl Coupling {
         out.days = 0;
         if !out.signs.is_only_by_others() {
             let dated = out.proven_by.union(out.signs.intersection(Sign::Announced.into()));
-            let undated = out.signs.intersection(Signs::from(Sign::Sourced).with(Sign::LinkScope));
-            let some = [dated, undated].into_iter().find(|signs| !signs.is_empty());
-            out.signs = some.unwrap_or(Sign::Sourced.into());
+            // It sent something, of whatever kind.
+            out.signs = if dated.is_empty() { Sign::Sourced.into() } else { dated };
         }
         out.proven_in = Windows::ONCE;
         let by_lease = out.proof().filter(|proof| proof.sign == Sign::DhcpAck);

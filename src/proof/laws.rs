@@ -12,7 +12,7 @@ use super::*;
 use crate::billing::statement::{Month, Records, Statement, draw};
 use crate::billing::timeline::{Plan, PlanKind};
 use crate::census::laws::{ByEvidence, cases, inventories};
-use crate::census::{Decisions, Inventory, Policy, Survey, Timestamp, Verdict};
+use crate::census::{Decisions, Inventory, Policy, Survey, Timestamp, Undated, Verdict};
 
 fn key() -> SigningKey {
     SigningKey::from_seed(&[7; 32])
