@@ -1,6 +1,6 @@
 //! Reads one cell of a table, or one member of a record.
 
-use crate::census::{Timestamp, clean};
+use crate::census::clean;
 
 /// The last part of a path, cleaned.
 pub(super) fn file_name(name: &str) -> String {
@@ -28,70 +28,86 @@ pub(super) fn text(raw: &str) -> Option<String> {
         "unbekannt",
         "inconnu",
         "desconocido",
+        "tbd",
+        "tba",
+        "not set",
+        "not specified",
+        "not applicable",
+        "(none)",
+        "(null)",
+        "<null>",
+        "keine",
+        "k.a.",
+        "k. a.",
+        "n. v.",
+        "n.v.",
+        "…",
+        "...",
     ];
     (!nothing.contains(&text.to_lowercase().as_str())).then_some(text)
 }
 
-/// Whether a text says yes.
-pub(super) fn is_yes(raw: &str) -> bool {
-    matches!(
-        raw.trim().to_lowercase().as_str(),
-        "1" | "true"
-            | "yes"
-            | "y"
-            | "x"
-            | "onboarded"
-            | "managed"
-            | "enrolled"
-            | "active"
-            | "ja"
-            | "oui"
-            | "si"
-            | "sí"
-    )
-}
-
-/// An instant as lists write it: RFC 3339, seconds or milliseconds since 1970, a date with or without a time (then UTC),
-/// and `31.12.2026`. A date with slashes is read only if it is unambiguous, because countries differ in the order of day
-/// and month.
-pub(super) fn instant(raw: &str) -> Option<Timestamp> {
-    use jiff::civil::{Date, DateTime};
-
-    let raw = raw.trim();
-    if let Ok(number) = raw.parse::<i64>() {
-        // Up to the year 2286 in seconds; milliseconds from 1970-04-26 on.
-        return match number {
-            0 => None,
-            1..=9_999_999_999 => Some(Timestamp::from_secs(number)),
-            10_000_000_000..=9_999_999_999_999 => Some(Timestamp(number.checked_mul(1_000_000)?)),
-            _ => None,
-        };
+/// Whether a text says yes or no to "does another system manage it"; `None` if it says neither.
+pub(super) fn yes_or_no(raw: &str) -> Option<bool> {
+    const YES: [&str; 28] = [
+        "1",
+        "true",
+        "yes",
+        "y",
+        "x",
+        "onboarded",
+        "managed",
+        "enrolled",
+        "active",
+        "ja",
+        "oui",
+        "si",
+        "intune",
+        "mde",
+        "mdm",
+        "microsoftdefenderforendpoint",
+        "microsoftintune",
+        "configmgr",
+        "configurationmanager",
+        "sccm",
+        "mecm",
+        "comanaged",
+        "configurationmanagermdm",
+        "configurationmanagerclientmdm",
+        "easmdm",
+        "jamf",
+        "corporate",
+        "success",
+    ];
+    const NO: [&str; 22] = [
+        "0",
+        "false",
+        "no",
+        "n",
+        "nein",
+        "non",
+        "unsupported",
+        "canbeonboarded",
+        "insufficientinfo",
+        "insufficientinformation",
+        "notmanaged",
+        "unmanaged",
+        "notonboarded",
+        "notenrolled",
+        "offboarded",
+        "inactive",
+        "off",
+        "notapplicable",
+        "pending",
+        "unenrolled",
+        "retired",
+        "nicht",
+    ];
+    let word = squash(raw);
+    match YES.contains(&word.as_str()) {
+        true => Some(true),
+        false => NO.contains(&word.as_str()).then_some(false),
     }
-    if let Ok(at) = raw.parse::<Timestamp>() {
-        return Some(at);
-    }
-    let utc = |at: DateTime| {
-        let at = at.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
-        i64::try_from(at.timestamp().as_nanosecond()).ok().map(Timestamp)
-    };
-    let raw = raw.trim_end_matches(" UTC");
-    if let Ok(at) = raw.parse::<DateTime>() {
-        return utc(at);
-    }
-    let (date, time) = raw.split_once([' ', 'T']).unwrap_or((raw, ""));
-    let sign = if date.contains('.') { '.' } else { '/' };
-    let parts: Vec<&str> = date.split(sign).collect();
-    let [a, b, year] = parts.as_slice() else { return None };
-    let (a, b, year): (i8, i8, i16) = (a.parse().ok()?, b.parse().ok()?, year.parse().ok()?);
-    let (day, month) = match sign {
-        '.' => (a, b),
-        _ if a > 12 || a == b => (a, b),
-        _ if b > 12 => (b, a),
-        _ => return None,
-    };
-    let date = Date::new(year, month, day).ok()?;
-    let time = time.trim().parse::<jiff::civil::Time>().unwrap_or_else(|_| jiff::civil::Time::midnight());
-    utc(date.to_datetime(time))
 }
 
 /// Letters and digits in lower case without accents.
@@ -111,25 +127,4 @@ pub(super) fn fold(text: &str) -> impl Iterator<Item = char> {
         'ù' | 'ú' | 'û' | 'ü' => 'u',
         other => other,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn instants_are_read_as_lists_write_them_and_ambiguous_ones_are_not() {
-        let at = |text: &str| instant(text).map(|t| t.to_string());
-        let day = Some("2026-11-20T00:00:00Z".to_owned());
-        for text in ["2026-11-20", "20.11.2026", "20/11/2026", "11/20/2026", "1795132800", "1795132800000"] {
-            assert_eq!(at(text), day, "{text}");
-        }
-        assert_eq!(at("2026-11-20 08:15:00").as_deref(), Some("2026-11-20T08:15:00Z"));
-        assert_eq!(at("20.11.2026 08:15").as_deref(), Some("2026-11-20T08:15:00Z"));
-        assert_eq!(at("2026-11-20T08:15:00.1234567Z").as_deref(), Some("2026-11-20T08:15:00.1234567Z"));
-        for text in ["", "0", "04/05/2026", "yesterday", "99.99.2026", "-5", "1.2.3.4"] {
-            assert_eq!(at(text), None, "{text}");
-        }
-        assert_eq!(at("05/05/2026").as_deref(), Some("2026-05-05T00:00:00Z"));
-    }
 }

@@ -1,67 +1,147 @@
 //! Tables: a configuration management database's CSV, or any other list of devices.
 
-use csv::{ByteRecord, ReaderBuilder};
+use csv::{ReaderBuilder, StringRecord};
 
-use super::cell::{self, squash};
-use super::column::FileColumn;
+use super::cell;
 use super::columns::{self, Columns};
 use super::error::FileError;
-use super::exclusion::Exclusion;
 use super::limits::{COLUMNS, ROWS};
-use super::listed::{Addresses, ListedDevice};
 use super::mapping::Mapping;
-use super::reading::{FileKind, FileRow, Reading};
+use super::quotes;
+use super::spelling;
+use super::table::{Row, RowCells, SAMPLE, Section, Table, sample};
 use crate::census::clean;
 
 /// Characters that separate cells.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// The header is searched in the first records, because some exports have a title above it.
 const HEADER: usize = 10;
+/// A second header within a table has at least so many known columns.
+const SECOND_HEADER: usize = 3;
 
 /// A table's header, and how to read on.
 struct Head {
     delimiter: u8,
-    /// The header's record, from 0.
-    record: usize,
+    /// Whether quotation marks join cells, or are text.
+    quoting: bool,
+    /// The first record of a device, from 0.
+    first: usize,
     cells: Vec<String>,
     columns: Columns,
 }
 
 /// Reads a table.
-pub(super) fn read(name: String, text: &str, mapping: &Mapping) -> Result<Reading, FileError> {
-    let (text, delimiters) = separator(text);
-    let (skipped, text) = text;
-    let head = match find(text, &delimiters, mapping) {
-        Ok(head) => head,
-        Err(Missing::Header(cells)) => return Err(FileError::NoColumns { name, columns: listed(&cells) }),
-        Err(Missing::Column { wanted, cells }) => {
-            let wanted = cell::text(&wanted).unwrap_or_default();
-            return Err(FileError::NoSuchColumn { name, wanted, columns: listed(&cells) });
-        }
-        Err(Missing::TooMany) => return Err(FileError::TooManyColumns { name }),
-    };
-    let mut rows = Vec::new();
-    let mut reader = reader(text, head.delimiter);
-    let mut record = ByteRecord::new();
+pub(super) fn read(name: &str, text: &str, mapping: &Mapping) -> Result<Table, FileError> {
+    let ((skipped, text), delimiters) = separator(text);
+    let mut head = find(text, &delimiters, mapping, true).map_err(|missing| missing.named(name))?;
+    let mut notes = Vec::new();
+    if let Some(line) = quotes::open_quotation(text, head.delimiter, head.cells.len()) {
+        let line = line + skipped;
+        // Read as text, the marks must leave every row in its place.
+        head = find(text, &delimiters, mapping, false)
+            .ok()
+            .filter(|plain| is_even(text, plain))
+            .ok_or_else(|| FileError::OpenQuotation { name: name.to_owned(), line })?;
+        notes.push(format!(
+            "line {line} opens a quotation that never closes: quotation marks were read as text"
+        ));
+    }
+    let Head { first, cells: header, .. } = &head;
+    match first {
+        0 => notes.push("has no header; its columns were recognised by their cells".to_owned()),
+        1 => {}
+        n => notes.push(format!("the header is record {n}; the records above it were skipped")),
+    }
+    let mut table = Table { notes, ..Table::default() };
+    let mut section = (header.clone(), Vec::new());
+    let (mut uneven, mut repeated, mut total) = ((0_u64, 0), 0_u64, 0);
+    let mut reader = reader(text, head.delimiter, head.quoting);
+    let mut record = StringRecord::new();
     let mut place = 0;
     let mut lines = Lines { text, byte: 0, line: 1 + skipped };
-    // Reading bytes from memory cannot fail.
-    while reader.read_byte_record(&mut record).unwrap_or(false) {
+    // Reading text from memory cannot fail.
+    while reader.read_record(&mut record).unwrap_or(false) {
         place += 1;
-        if place <= head.record + 1 || record.iter().all(|cell| cell.trim_ascii().is_empty()) {
+        if place <= *first || record.iter().all(|cell| cell.trim().is_empty()) {
             continue;
         }
-        if rows.len() >= ROWS {
-            return Err(FileError::TooManyRows { name });
+        total += 1;
+        if total > ROWS {
+            return Err(FileError::TooManyRows { name: name.to_owned() });
         }
         let line = lines.at(record.position().map_or(0, csv::Position::byte));
-        rows.push(FileRow { number: line, listed: row(&record, &head.columns, &name) });
+        if let Some(header) = header_of(&record, &section.0) {
+            total -= 1;
+            if header == section.0 {
+                repeated += 1;
+            } else {
+                table.notes.push(format!("line {line} is another header; the rows below it were read by it"));
+                table.add(std::mem::replace(&mut section, (header, Vec::new())), mapping, name)?;
+            }
+            continue;
+        }
+        let surplus = record.iter().skip(section.0.len()).any(|cell| !cell.trim().is_empty());
+        if record.len() < section.0.len() || surplus {
+            uneven = (uneven.0 + 1, if uneven.0 == 0 { line } else { uneven.1 });
+        }
+        section.1.push(Row { number: line, cells: RowCells::All(record.clone()) });
     }
-    let mut notes = Vec::new();
-    if !head.cells.is_empty() && head.record > 0 {
-        notes.push(format!("the header is record {}; the records above it were skipped", head.record + 1));
+    table.add(section, mapping, name)?;
+    if uneven.0 > 0 {
+        let (rows, line) = uneven;
+        table.notes.push(format!(
+            "{rows} rows have fewer or more cells than the header (the first is line {line}): look whether their cells stand in the right columns"
+        ));
     }
-    Ok(Reading { name, kind: FileKind::Cmdb, rows, columns: Some(head.columns), notes })
+    if repeated > 0 {
+        table.notes.push(format!("the header stands {repeated} more times among the rows; it was skipped"));
+    }
+    Ok(table)
+}
+
+impl Table {
+    fn add(
+        &mut self,
+        (header, rows): (Vec<String>, Vec<Row>),
+        mapping: &Mapping,
+        name: &str,
+    ) -> Result<(), FileError> {
+        let wanted = |wanted: String| Missing::Column { wanted, cells: header.clone() }.named(name);
+        self.sections.push(Section::of(&header, rows, mapping).map_err(wanted)?);
+        Ok(())
+    }
+}
+
+/// The cells of a row that is a header: the same as that of its section, or another one.
+fn header_of(record: &StringRecord, header: &[String]) -> Option<Vec<String>> {
+    let cells = cleaned(record);
+    if cells == header {
+        return Some(cells);
+    }
+    // Cheaper than a look at the columns: a header names a MAC or an address, and holds none.
+    let may_be = cells.iter().any(|c| c.len() < 40 && names_an_address(c));
+    if !may_be || is_data(record) {
+        return None;
+    }
+    let columns = Columns::of(&cells, &[], &Mapping::default()).ok()?;
+    (columns.is_useful() && columns.known() >= SECOND_HEADER).then_some(cells)
+}
+
+fn names_an_address(cell: &str) -> bool {
+    use super::column::FileColumn::{Ip, Mac};
+    [Mac, Ip].into_iter().any(|column| super::headers::rank(column, cell).is_some())
+}
+
+fn cleaned(record: &StringRecord) -> Vec<String> {
+    record.iter().map(|c| clean(c.as_bytes()).unwrap_or_default()).collect()
+}
+
+/// Whether a record describes a device: a cell of it is a MAC or an address and nothing else.
+fn is_data(record: &StringRecord) -> bool {
+    record.iter().filter(|cell| !cell.trim().contains(' ')).any(|cell| {
+        let is_number = cell.bytes().all(|b| b.is_ascii_digit());
+        !is_number && (spelling::macs(cell).next().is_some() || !spelling::ips(cell).ips.is_empty())
+    })
 }
 
 /// The line of a byte. Ask in ascending order.
@@ -92,7 +172,7 @@ impl Lines<'_> {
 /// The signature of the header; `None` if there is none.
 pub(super) fn signature(text: &str) -> Option<String> {
     let ((_, text), delimiters) = separator(text);
-    match find(text, &delimiters, &Mapping::default()) {
+    match find(text, &delimiters, &Mapping::default(), true) {
         Ok(head) => Some(head.columns.signature()),
         // A remembered mapping helps most with headers that cannot be guessed.
         Err(Missing::Header(cells)) if !cells.is_empty() => Some(columns::signature(&cells)),
@@ -105,6 +185,20 @@ enum Missing {
     Header(Vec<String>),
     Column { wanted: String, cells: Vec<String> },
     TooMany,
+}
+
+impl Missing {
+    fn named(self, name: &str) -> FileError {
+        let name = name.to_owned();
+        match self {
+            Self::Header(cells) => FileError::NoColumns { name, columns: listed(&cells) },
+            Self::Column { wanted, cells } => {
+                let wanted = cell::text(&wanted).unwrap_or_default();
+                FileError::NoSuchColumn { name, wanted, columns: listed(&cells) }
+            }
+            Self::TooMany => FileError::TooManyColumns { name },
+        }
+    }
 }
 
 /// The separator that a first line `sep=;` names, as spreadsheets write it, and how many lines to skip.
@@ -121,31 +215,41 @@ fn separator(text: &str) -> ((u64, &str), Vec<u8>) {
 }
 
 /// Finds the header: over all separators and the first records, the one with the most known columns.
-fn find(text: &str, delimiters: &[u8], mapping: &Mapping) -> Result<Head, Missing> {
+fn find(text: &str, delimiters: &[u8], mapping: &Mapping, quoting: bool) -> Result<Head, Missing> {
     let mut best: Option<Head> = None;
     let mut first: Vec<String> = Vec::new();
     let mut wanted: Option<(String, Vec<String>)> = None;
     for delimiter in delimiters {
-        let mut reader = reader(text, *delimiter);
-        let mut record = ByteRecord::new();
-        for place in 0..HEADER {
-            if !reader.read_byte_record(&mut record).unwrap_or(false) {
-                break;
-            }
-            if record.len() > COLUMNS {
+        let mut reader = reader(text, *delimiter, quoting);
+        let mut record = StringRecord::new();
+        let mut rows = Vec::new();
+        while rows.len() < HEADER + SAMPLE && reader.read_record(&mut record).unwrap_or(false) {
+            if rows.len() < HEADER && record.len() > COLUMNS {
                 return Err(Missing::TooMany);
             }
-            let cells: Vec<String> = record.iter().map(|c| clean(c).unwrap_or_default()).collect();
-            match Columns::of(&cells, mapping) {
+            rows.push(Row { number: 0, cells: RowCells::All(record.clone()) });
+        }
+        for place in 0..rows.len().min(HEADER) {
+            let Some(RowCells::All(record)) = rows.get(place).map(|r| &r.cells) else { break };
+            // What is below the first device is no header.
+            let is_device = is_data(record);
+            if is_device && place > 0 {
+                break;
+            }
+            let cells = match is_device {
+                true => (1..=record.len()).map(|n| format!("column {n}")).collect(),
+                false => cleaned(record),
+            };
+            let below = place + usize::from(!is_device);
+            let found = sample(cells.len(), rows.iter().skip(below));
+            match Columns::of(&cells, &found, mapping) {
                 Ok(columns) if columns.is_useful() => {
                     let more = |known: &Head| {
                         (columns.known(), cells.len()) > (known.columns.known(), known.cells.len())
                     };
                     if best.as_ref().is_none_or(more) {
-                        best = Some(Head { delimiter: *delimiter, record: place, cells, columns });
+                        best = Some(Head { delimiter: *delimiter, quoting, first: below, cells, columns });
                     }
-                    // Rows below the header may look like another one.
-                    break;
                 }
                 Ok(_) => {
                     if cells.len() > first.len() {
@@ -167,78 +271,32 @@ fn find(text: &str, delimiters: &[u8], mapping: &Mapping) -> Result<Head, Missin
     }
 }
 
-fn reader(text: &str, delimiter: u8) -> csv::Reader<&[u8]> {
-    ReaderBuilder::new().has_headers(false).flexible(true).delimiter(delimiter).from_reader(text.as_bytes())
+/// Whether every row has as many cells as the header.
+fn is_even(text: &str, head: &Head) -> bool {
+    let mut reader = reader(text, head.delimiter, head.quoting);
+    let mut record = StringRecord::new();
+    let mut place = 0;
+    while reader.read_record(&mut record).unwrap_or(false) {
+        place += 1;
+        let is_empty = record.iter().all(|cell| cell.trim().is_empty());
+        if place > head.first && !is_empty && record.len() != head.cells.len() {
+            return false;
+        }
+    }
+    true
+}
+
+fn reader(text: &str, delimiter: u8, quoting: bool) -> csv::Reader<&[u8]> {
+    ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(delimiter)
+        .quoting(quoting)
+        .from_reader(text.as_bytes())
 }
 
 /// A header in an error message.
-fn listed(cells: &[String]) -> String {
+pub(super) fn listed(cells: &[String]) -> String {
     let shown: Vec<&str> = cells.iter().map(String::as_str).filter(|c| !c.is_empty()).take(20).collect();
     if shown.is_empty() { "nothing".to_owned() } else { shown.join(", ") }
-}
-
-/// One row.
-fn row(record: &ByteRecord, columns: &Columns, file: &str) -> Result<ListedDevice, String> {
-    let raw = |place: &usize| String::from_utf8_lossy(record.get(*place).unwrap_or_default());
-    let all = |column: FileColumn| columns.at(column).iter().map(raw);
-    let one = |column: FileColumn| all(column).find_map(|cell| cell::text(&cell));
-    let mut addresses = Addresses::default();
-    all(FileColumn::Mac).for_each(|cell| addresses.add_macs(&cell));
-    all(FileColumn::Ip).for_each(|cell| addresses.add_ips(&cell));
-    let mut listed = ListedDevice {
-        name: one(FileColumn::Name),
-        kinds: all(FileColumn::Type).filter_map(|cell| cell::text(&cell)).collect(),
-        os: one(FileColumn::Os),
-        vendor: one(FileColumn::Vendor),
-        model: one(FileColumn::Model),
-        last_seen: one(FileColumn::LastSeen).as_deref().and_then(cell::instant),
-        managed: one(FileColumn::Managed).as_deref().is_some_and(cell::is_yes),
-        id: one(FileColumn::Id),
-        ids: one(FileColumn::Id).map(|id| scoped(id, file)).into_iter().collect(),
-        ..ListedDevice::default()
-    };
-    if let Some(status) = one(FileColumn::Status).filter(|s| is_retired(s)) {
-        listed.excluded = Some(Exclusion::Retired);
-        listed.because = Some(status);
-    }
-    addresses.into_device(listed)
-}
-
-/// Only a long hexadecimal id can be shared by several lists; a short one is specific to its file.
-fn scoped(id: String, file: &str) -> String {
-    let bare = squash(&id);
-    let is_wide = bare.len() >= 32 && bare.bytes().all(|b| b.is_ascii_hexdigit());
-    if is_wide { bare } else { format!("{file}#{id}") }
-}
-
-/// Whether a status says that the device is not in use.
-fn is_retired(status: &str) -> bool {
-    let word = squash(status);
-    let gone = [
-        "retired",
-        "disposed",
-        "decommissioned",
-        "scrapped",
-        "stolen",
-        "lost",
-        "absent",
-        "instock",
-        "sold",
-        "donated",
-        "stock",
-        "endoflife",
-        "nonactive",
-        "archived",
-        "deleted",
-        "ausgemustert",
-        "verschrottet",
-        "entsorgt",
-        "imlager",
-        "miseaurebut",
-        "horsservice",
-        "enstock",
-        "retirado",
-        "dadodebaja",
-    ];
-    gone.iter().any(|g| word == *g || (g.len() > 6 && word.starts_with(g)))
 }

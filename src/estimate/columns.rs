@@ -1,59 +1,161 @@
-//! Which column of a table holds what: guessed from the header, or named by a person.
+//! Which column of a table holds what: told by a person, by the header, or by the cells.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};
 
-use super::cell::squash;
+use super::cell::{squash, text};
 use super::column::FileColumn;
+use super::headers::{self, Rank};
 use super::limits::ADDRESSES;
 use super::mapping::Mapping;
+use super::spelling;
 
 /// The meaning of the columns of one table: indexes from 0, and the headers as written.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Columns {
     places: BTreeMap<FileColumn, Vec<usize>>,
     header: Vec<String>,
+    /// Columns that their cells told, whatever their header says.
+    by_cells: BTreeSet<usize>,
+    /// Columns of MACs or addresses that were not taken, and why.
+    left_out: Vec<(usize, &'static str)>,
+}
+
+/// What the first cells of a column hold.
+#[derive(Debug, Default)]
+pub(super) struct Cells {
+    filled: usize,
+    macs: usize,
+    /// MACs that are digits alone, without a sign between them and without a letter: possibly serial numbers.
+    bare: usize,
+    ips: usize,
+    distinct: BTreeSet<String>,
+}
+
+impl Cells {
+    /// Looks at one more cell.
+    pub(super) fn add(&mut self, cell: &str) {
+        let Some(cell) = text(cell) else { return };
+        self.filled += 1;
+        if spelling::macs(&cell).next().is_some() {
+            self.macs += 1;
+            self.bare += usize::from(cell.bytes().all(|b| b.is_ascii_digit()));
+        }
+        let is_address = !cell.bytes().all(|b| b.is_ascii_digit()) && !spelling::ips(&cell).ips.is_empty();
+        self.ips += usize::from(is_address);
+        self.distinct.insert(cell.to_lowercase());
+    }
+
+    fn is(&self, hits: usize, tenths: usize) -> bool {
+        hits > 0 && hits * 10 >= self.filled * tenths
+    }
+
+    fn are_macs(&self) -> bool {
+        self.is(self.macs, 8) && self.bare < self.macs
+    }
+
+    /// Whether nearly every row has its own: a switch's MAC stands in many rows of its clients.
+    fn are_own(&self) -> bool {
+        self.distinct.len() * 10 >= self.filled * 9
+    }
 }
 
 impl Columns {
-    /// Guesses from a header; `mapping` overrides the guesses.
+    /// Guesses from a header and from the first cells below it; `mapping` overrides the guesses.
     ///
     /// # Errors
     ///
     /// With the named header that the table does not have.
-    pub(super) fn of(header: &[String], mapping: &Mapping) -> Result<Self, String> {
-        let mut places: BTreeMap<FileColumn, Vec<usize>> = BTreeMap::new();
+    pub(super) fn of(header: &[String], cells: &[Cells], mapping: &Mapping) -> Result<Self, String> {
+        let mut found = Self { header: header.to_vec(), ..Self::default() };
         let mut taken = BTreeSet::new();
         for (column, wanted) in &mapping.0 {
-            let mut found = Vec::new();
+            let mut places = Vec::new();
             for name in wanted {
                 let place = place(header, name).ok_or_else(|| name.clone())?;
-                found.push(place);
+                places.push(place);
                 taken.insert(place);
             }
-            places.insert(*column, found);
+            found.places.insert(*column, places);
         }
-        // Each column takes the headers that mean it most certainly: (rank among the column's words, index).
+        for column in [FileColumn::Mac, FileColumn::Ip] {
+            if !found.places.contains_key(&column) {
+                found.addresses(column, cells, &mut taken);
+            }
+        }
+        // Each column takes the headers that mean it most certainly.
         for column in FileColumn::ALL {
-            if places.contains_key(&column) {
+            if found.places.contains_key(&column) || matches!(column, FileColumn::Mac | FileColumn::Ip) {
                 continue;
             }
-            let mut ranked: Vec<(usize, usize)> = header
+            let mut ranked: Vec<(Rank, usize)> = header
                 .iter()
                 .enumerate()
                 .filter(|(place, _)| !taken.contains(place))
-                .filter_map(|(place, text)| Some((rank(column, text)?, place)))
+                .filter_map(|(place, text)| Some((headers::rank(column, text)?, place)))
                 .collect();
             ranked.sort_unstable();
             ranked.truncate(if column.is_plural() { ADDRESSES } else { 1 });
-            if !ranked.is_empty() {
-                let found: Vec<usize> = ranked.into_iter().map(|(_, place)| place).collect();
-                taken.extend(&found);
-                places.insert(column, found);
+            found.take(column, ranked.into_iter().map(|(_, place)| place), &mut taken);
+        }
+        Ok(found)
+    }
+
+    fn take(&mut self, column: FileColumn, places: impl Iterator<Item = usize>, taken: &mut BTreeSet<usize>) {
+        for place in places {
+            if taken.insert(place) {
+                self.places.entry(column).or_default().push(place);
             }
         }
-        Ok(Self { places, header: header.to_vec() })
+    }
+
+    /// Finds the columns of MACs, or of addresses: by header if the cells do not speak against it, else by cells.
+    fn addresses(&mut self, column: FileColumn, cells: &[Cells], taken: &mut BTreeSet<usize>) {
+        let none = Cells::default();
+        let of = |place: usize| cells.get(place).unwrap_or(&none);
+        let hits = |place: usize| match column {
+            FileColumn::Mac => of(place).macs,
+            _ => of(place).ips,
+        };
+        let mut ranked: Vec<(Rank, usize)> = Vec::new();
+        let mut told = Vec::new();
+        for (place, text) in self.header.iter().enumerate().filter(|(place, _)| !taken.contains(place)) {
+            let are_cells_so = match column {
+                FileColumn::Mac => of(place).are_macs(),
+                _ => of(place).is(of(place).ips, 8),
+            };
+            match headers::rank(column, text) {
+                Some(rank) if !rank.is_loose || of(place).filled == 0 || of(place).is(hits(place), 3) => {
+                    ranked.push((rank, place));
+                }
+                _ if are_cells_so => told.push(place),
+                _ => {}
+            }
+        }
+        ranked.sort_unstable();
+        let (others, own): (Vec<_>, Vec<_>) = ranked.into_iter().partition(|(rank, _)| rank.is_anothers);
+        self.take(column, own.iter().map(|(_, place)| *place).take(ADDRESSES), taken);
+        // A table of switches may call its own MACs those of switches.
+        if own.is_empty()
+            && let Some((_, place)) = others.iter().find(|(_, place)| of(*place).are_own())
+        {
+            self.take(column, std::iter::once(*place), taken);
+        }
+        for place in told {
+            let is_anothers = self.header.get(place).is_some_and(|h| headers::is_anothers(h));
+            let has_some = self.places.contains_key(&column);
+            if has_some && (is_anothers || column == FileColumn::Ip) {
+                continue;
+            }
+            if (has_some || is_anothers) && !of(place).are_own() {
+                self.left_out
+                    .push((place, "many rows share one, so that they may be those of another device"));
+                continue;
+            }
+            self.by_cells.insert(place);
+            self.take(column, std::iter::once(place), taken);
+        }
     }
 
     /// Whether there is a column of MACs or addresses. If not, the row is not a header.
@@ -71,6 +173,16 @@ impl Columns {
         self.places.get(&column).map_or(&[], Vec::as_slice)
     }
 
+    /// The first header that was taken for a column.
+    pub(super) fn header_of(&self, column: FileColumn) -> Option<&str> {
+        self.at(column).first().and_then(|place| self.header.get(*place)).map(String::as_str)
+    }
+
+    /// The header of a place.
+    pub(super) fn header(&self) -> &[String] {
+        &self.header
+    }
+
     /// Each column with the headers that were taken for it.
     pub fn mapping(&self) -> Mapping {
         let header = |place: &usize| self.header.get(*place).cloned();
@@ -81,6 +193,29 @@ impl Columns {
     /// The signature of the header: the same for the same columns in any order.
     pub fn signature(&self) -> String {
         signature(&self.header)
+    }
+
+    /// Remarks on columns whose header did not tell, and on names that stand twice.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let name = |place: &usize| self.header.get(*place).map(String::as_str).unwrap_or_default();
+        let mut notes = Vec::new();
+        for place in &self.by_cells {
+            notes.push(format!("column '{}' was recognised by its cells", name(place)));
+        }
+        for (place, why) in &self.left_out {
+            notes.push(format!("column '{}' holds MACs, and was not taken: {why}", name(place)));
+        }
+        let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+        for header in self.header.iter().filter(|h| !h.is_empty()) {
+            *seen.entry(squash(header)).or_default() += 1;
+        }
+        for (column, places) in &self.places {
+            let header = places.first().map(name).unwrap_or_default();
+            if !column.is_plural() && seen.get(&squash(header)).is_some_and(|n| *n > 1) {
+                notes.push(format!("several columns are called '{header}'; the first was taken"));
+            }
+        }
+        notes
     }
 }
 
@@ -100,21 +235,6 @@ fn place(header: &[String], name: &str) -> Option<usize> {
     exact.or_else(|| header.iter().position(|h| squash(h) == squash(name)))
 }
 
-/// How certainly a header means a column; 0 is the most certain. Of `cmdb_ci.mac_address` the last part counts, and
-/// `MAC 2` is a second MAC.
-fn rank(column: FileColumn, header: &str) -> Option<usize> {
-    let last = header.rsplit('.').next().unwrap_or(header);
-    let bare = last.strip_prefix("u_").unwrap_or(last);
-    let word = squash(bare);
-    let word = match column {
-        FileColumn::Mac | FileColumn::Ip if !matches!(word.as_str(), "ipv4" | "ipv6") => {
-            word.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()
-        }
-        _ => word,
-    };
-    column.headers().iter().position(|h| *h == word)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -124,7 +244,7 @@ mod tests {
     }
 
     fn guessed(text: &str) -> BTreeMap<FileColumn, Vec<String>> {
-        Columns::of(&header(text), &Mapping::default()).unwrap().mapping().0
+        Columns::of(&header(text), &[], &Mapping::default()).unwrap().mapping().0
     }
 
     #[test]
@@ -165,11 +285,11 @@ mod tests {
     fn columns_that_a_person_names_override_guesses() {
         let header = header("Tag,mac,Name");
         let mapping = Mapping::parse(["mac=tag", "name="]).unwrap();
-        let columns = Columns::of(&header, &mapping).unwrap().mapping().0;
+        let columns = Columns::of(&header, &[], &mapping).unwrap().mapping().0;
         assert_eq!(columns[&FileColumn::Mac], ["Tag"]);
         assert!(columns[&FileColumn::Name].is_empty());
         let missing = Mapping::parse(["ip=Address"]).unwrap();
-        assert_eq!(Columns::of(&header, &missing).unwrap_err(), "Address");
+        assert_eq!(Columns::of(&header, &[], &missing).unwrap_err(), "Address");
         assert!(Mapping::parse(["colour=Tag"]).unwrap_err().to_string().contains("colour"));
     }
 

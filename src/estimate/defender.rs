@@ -2,10 +2,10 @@
 //!
 //! An onboarded machine is managed, so it does not count. A machine that was merged into another is the same device.
 
-use super::cell;
 use super::exclusion::Exclusion;
 use super::listed::{Addresses, ListedDevice};
 use super::record::Record;
+use super::spelling;
 
 /// Interfaces that are not network cards: their addresses do not identify the machine.
 const NO_CARDS: [&str; 4] = ["softwareloopback", "loopback", "tunnel", "ppp"];
@@ -16,7 +16,7 @@ pub(super) fn read(record: &Record) -> Result<ListedDevice, String> {
         text.as_deref().is_some_and(|t| words.contains(&t.to_lowercase().as_str()))
     };
     for card in record.cards.iter().filter(|c| !is(&c.kind, &NO_CARDS)) {
-        if let Some(mac) = card.mac.as_deref().filter(|m| m.parse::<crate::census::MacAddr>().is_ok()) {
+        if let Some(mac) = card.mac.as_deref().filter(|m| spelling::macs(m).next().is_some()) {
             addresses.add_macs(mac);
         }
         // The address of a card that is down may belong to another machine by now; its MAC does not.
@@ -34,7 +34,6 @@ pub(super) fn read(record: &Record) -> Result<ListedDevice, String> {
         os: record.text("osPlatform").or_else(|| record.text("os")),
         vendor: record.text("deviceManufacturer").or_else(|| record.text("manufacturer")),
         model: record.text("deviceModel").or_else(|| record.text("model")),
-        last_seen: record.get("lastSeen").and_then(cell::instant),
         managed: record.get("onboardingStatus").is_some_and(|s| s.trim().eq_ignore_ascii_case("onboarded")),
         id: record.text("id"),
         ids: ["id", "mergedIntoMachineId"]

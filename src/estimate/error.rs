@@ -39,20 +39,24 @@ pub enum FileError {
         columns: String,
     },
     /// JSON without a record.
-    #[error(
-        "{name} does not contain Meraki or Defender records: {why}; save the answer of the API unchanged"
-    )]
+    #[error("{name} does not contain records of devices: {why}; or save the answer of the API unchanged")]
     NoRecords {
         name: String,
         /// The reason, with line and column if known.
         why: String,
     },
-    /// JSON records that are neither Meraki's nor Defender's.
-    #[error("{name} contains records of an unknown kind; name the kind: 'meraki' or 'defender'")]
-    UnknownRecords { name: String },
+    /// A quotation swallows rows.
+    #[error(
+        "line {line} of {name} opens a quotation that never closes, so that the rows after it cannot be told apart; write \"\" for an inch mark within quotation marks, or export the list again"
+    )]
+    OpenQuotation {
+        name: String,
+        /// The line on which it opens, from 1.
+        line: u64,
+    },
     /// An assignment that cannot be read.
     #[error(
-        "invalid mapping '{0}'; write FIELD=COLUMN, where FIELD is one of mac, ip, name, type, os, vendor, model, status, last_seen, managed, id"
+        "invalid mapping '{0}'; write FIELD=COLUMN, where FIELD is one of mac, ip, name, type, os, vendor, model, status, last_seen, managed, id, serial, site, lease_end"
     )]
     BadMapping(String),
 }

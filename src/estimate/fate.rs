@@ -9,6 +9,8 @@ use super::sorter::Sorted;
 /// One row with its file.
 pub(super) struct Place<'a> {
     pub(super) file: &'a Reading,
+    /// The file's index.
+    pub(super) list: usize,
     pub(super) number: u64,
     pub(super) listed: Result<&'a ListedDevice, &'a str>,
     pub(super) sorted: Option<Sorted>,

@@ -3,16 +3,21 @@
 use super::error::FileError;
 use super::limits::FILE_BYTES;
 use super::mapping::Mapping;
+use super::product::Product;
 use super::reading::{FileKind, Reading};
-use super::{cell, cmdb, encoding, json};
+use super::table::Table;
+use super::{cell, cmdb, encoding, json, leases, rows};
+use crate::census::Timestamp;
 
 /// How to read a file.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct ReadOptions {
     /// Its kind; recognised by its content if it is missing.
     pub kind: Option<FileKind>,
-    /// Columns that a person named; they override guessed ones. For tables only.
+    /// Columns, or members of JSON, that a person named; they override guessed ones.
     pub mapping: Mapping,
+    /// The instant of the estimate: nothing was seen after it, and ages count from it.
+    pub as_of: Option<Timestamp>,
 }
 
 /// Reads a file.
@@ -29,24 +34,59 @@ pub(crate) fn read(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Re
     if text.text.trim().is_empty() {
         return Err(FileError::Empty { name });
     }
-    let mut reading = match options.kind.unwrap_or_else(|| guess(&text.text)) {
-        FileKind::Cmdb => cmdb::read(name, &text.text, &options.mapping)?,
-        kind => json::read(name, &text.text, kind, options.kind.is_some())?,
+    let mut reading = match options.kind {
+        Some(FileKind::Cmdb) | None if !is_json(&text.text) => tabular(name, &text.text, options)?,
+        kind => json::read(name, &text.text, kind, options)?,
     };
     reading.notes.extend(text.note);
     Ok(reading)
 }
 
+/// Reads a table, or a lease file.
+fn tabular(name: String, text: &str, options: &ReadOptions) -> Result<Reading, FileError> {
+    if let Some((table, product)) = leases::read(text) {
+        return Ok(Reading::of(name, table, Some(product), options));
+    }
+    let table = cmdb::read(&name, text, &options.mapping)?;
+    Ok(Reading::of(name, table, None, options))
+}
+
+impl Reading {
+    /// A table as devices; `product` names the product if its columns need not tell.
+    pub(super) fn of(
+        name: String,
+        mut table: Table,
+        product: Option<&'static str>,
+        options: &ReadOptions,
+    ) -> Self {
+        let mut notes = std::mem::take(&mut table.notes);
+        notes.extend(table.sections.iter().flat_map(|s| s.columns.notes()));
+        let breaks_off = !table.broken.is_empty();
+        let columns = table.sections.first().map(|s| s.columns.clone());
+        let of_columns = columns.as_ref().and_then(|columns| Product::of(columns.header()));
+        let product = product.map(Product::Named).or(of_columns);
+        let (rows, told) = rows::devices(table, &name, product, options.as_of);
+        Self {
+            name,
+            kind: FileKind::Cmdb,
+            rows,
+            product: product.map(Product::name),
+            is_distinct: product == Some(Product::Own),
+            columns,
+            told,
+            breaks_off,
+            notes,
+        }
+    }
+}
+
 /// The signature of a table's header, under which its columns are remembered; `None` if the file is not a table.
 pub(crate) fn signature(bytes: &[u8]) -> Option<String> {
     let text = encoding::decode(bytes.get(..FILE_BYTES).unwrap_or(bytes))?;
-    (guess(&text.text) == FileKind::Cmdb).then(|| cmdb::signature(&text.text)).flatten()
+    (!is_json(&text.text)).then(|| cmdb::signature(&text.text)).flatten()
 }
 
 /// Distinguishes JSON from a table by the first character. The members show later whose JSON it is.
-fn guess(text: &str) -> FileKind {
-    match text.trim_start().chars().next() {
-        Some('{' | '[') => FileKind::Defender,
-        _ => FileKind::Cmdb,
-    }
+fn is_json(text: &str) -> bool {
+    matches!(text.trim_start().chars().next(), Some('{' | '['))
 }

@@ -5,73 +5,145 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::dates::Dates;
 use super::error::FileError;
+use super::file::ReadOptions;
 use super::limits::ROWS;
-use super::reading::{FileKind, FileRow, Reading};
+use super::listed::ListedDevice;
+use super::reading::{FileKind, FileRow, Reading, Told};
 use super::record::{Cards, MEMBERS, Record, Scalar, scalars};
-use super::{defender, meraki};
+use super::{defender, members, meraki};
 
 /// Members that wrap a list of records, in answers of APIs and in exports of tools.
-const WRAPPERS: [&str; 10] =
-    ["value", "items", "data", "results", "result", "pages", "clients", "devices", "machines", "records"];
+pub(super) const WRAPPERS: [&str; 30] = [
+    "value",
+    "items",
+    "data",
+    "results",
+    "result",
+    "pages",
+    "clients",
+    "devices",
+    "machines",
+    "records",
+    "rows",
+    "list",
+    "response",
+    "payload",
+    "content",
+    "arguments",
+    "leases",
+    "hosts",
+    "assets",
+    "computers",
+    "endpoints",
+    "resources",
+    "SearchResult",
+    "aps",
+    "switches",
+    "gateways",
+    "objects",
+    "inventory",
+    "edges",
+    "entities",
+];
 /// How deep wrappers may be nested.
-const DEPTH: u8 = 4;
+pub(super) const DEPTH: u8 = 6;
 
-/// Reads records; `named` says that a person gave the kind.
-pub(super) fn read(name: String, text: &str, kind: FileKind, named: bool) -> Result<Reading, FileError> {
+/// Reads records. `kind` is what a person named.
+pub(super) fn read(
+    name: String,
+    text: &str,
+    kind: Option<FileKind>,
+    options: &ReadOptions,
+) -> Result<Reading, FileError> {
+    if kind == Some(FileKind::Cmdb) {
+        return members::read(name, text, options);
+    }
     let (found, broken) = records(text);
     if found.len() > ROWS {
         return Err(FileError::TooManyRows { name });
     }
-    let kind = match found.iter().find_map(Record::kind) {
-        _ if named => kind,
-        Some(kind) => kind,
-        None if found.iter().all(|r| *r == Record::default()) => {
-            let why = broken.unwrap_or_else(|| "it has no record".to_owned());
-            return Err(FileError::NoRecords { name, why });
-        }
-        None => return Err(FileError::UnknownRecords { name }),
+    let Some(kind) = kind.or_else(|| found.iter().find_map(Record::kind)) else {
+        return members::read(name, text, options);
     };
+    if kind != FileKind::Cmdb && found.iter().all(|r| *r == Record::default()) && broken.is_some() {
+        let why = broken.unwrap_or_default();
+        return Err(FileError::NoRecords { name, why });
+    }
+    if found.is_empty() {
+        return Err(FileError::NoRecords { name, why: "it has no record".to_owned() });
+    }
     let read = match kind {
         FileKind::Defender => defender::read,
         _ => meraki::read,
     };
-    let mut rows: Vec<FileRow> =
-        found.iter().zip(1..).map(|(record, number)| FileRow { number, listed: read(record) }).collect();
+    let texts = found.iter().filter_map(|r| r.get("lastSeen"));
+    let mut dates = Dates::of(texts, None, options.as_of);
+    let mut rows: Vec<FileRow> = found
+        .iter()
+        .zip(1..)
+        .map(|(record, number)| {
+            let seen = record.get("lastSeen").and_then(|text| dates.read(text, false));
+            FileRow { number, listed: read(record).map(|d| ListedDevice { last_seen: seen, ..d }) }
+        })
+        .collect();
+    let breaks_off = broken.is_some();
     if let Some(why) = broken {
         rows.push(FileRow {
             number: rows.len() as u64 + 1,
             listed: Err(format!("the file breaks off here: {why}")),
         });
     }
-    Ok(Reading { name, kind, rows, columns: None, notes: Vec::new() })
+    let (dates, unread) = dates.report("lastSeen");
+    Ok(Reading {
+        name,
+        kind,
+        rows,
+        product: None,
+        is_distinct: false,
+        columns: None,
+        told: Told { dates, unread, ..Told::default() },
+        breaks_off,
+        notes: Vec::new(),
+    })
 }
 
 /// All records of a text up to its end or to the first error, and that error. At most one more than [`ROWS`].
 fn records(text: &str) -> (Vec<Record>, Option<String>) {
     let mut found = Vec::new();
+    let broken = documents(text, |document| {
+        let mut whole = serde_json::Deserializer::from_str(document);
+        let read = Node::top(&mut found).deserialize(&mut whole);
+        read.map(|_| found.len() <= ROWS)
+    });
+    (found, broken)
+}
+
+/// Gives `each` one document after another, until it says that it has enough: lines of records, or pages that a script
+/// appended to one file. The error if one breaks off, after `each` had its beginning.
+pub(super) fn documents(
+    text: &str,
+    mut each: impl FnMut(&str) -> Result<bool, serde_json::Error>,
+) -> Option<String> {
     let mut rest = text;
     let mut lines = 0;
-    // One document after another: lines of records, or pages that a script appended to one file.
     loop {
         let mut stream = serde_json::Deserializer::from_str(rest).into_iter::<IgnoredAny>();
         let end = match stream.next() {
-            None => return (found, None),
+            None => return None,
             Some(Ok(_)) => stream.byte_offset(),
             Some(Err(error)) => {
                 // Records before the error count.
-                let mut partial = serde_json::Deserializer::from_str(rest);
-                Node::top(&mut found).deserialize(&mut partial).ok();
-                return (found, Some(place(&error, lines)));
+                each(rest).ok();
+                return Some(place(&error, lines));
             }
         };
         let (document, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-        let mut whole = serde_json::Deserializer::from_str(document);
-        if let Err(error) = Node::top(&mut found).deserialize(&mut whole) {
-            return (found, Some(place(&error, lines)));
-        }
-        if found.len() > ROWS {
-            return (found, None);
+        match each(document) {
+            Ok(true) => {}
+            Ok(false) => return None,
+            Err(error) => return Some(place(&error, lines)),
         }
         lines += document.matches('\n').count();
         rest = after;
@@ -243,8 +315,9 @@ mod tests {
         }
         assert!(records(r#"{"value":[]}"#).0.is_empty());
         assert_eq!(macs(r#"{"data":{"clients":[{"mac":"a"},{"mac":"b","data":{"mac":"no"}}]}}"#), ["a", "b"]);
-        let error = read("x.json".into(), r#"{"error":{"code":"Unauthorized"}}"#, FileKind::Defender, false)
-            .unwrap_err();
+        let error =
+            read("x.json".into(), r#"{"error":{"code":"Unauthorized"}}"#, None, &ReadOptions::default())
+                .unwrap_err();
         assert!(error.to_string().contains("it has no record"), "{error}");
     }
 

@@ -3,19 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::columns::Columns;
 use super::error::FileError;
 use super::exclusion::Exclusion;
 use super::fate::{Fate, Place};
 use super::limits::{FILES, ROWS};
-use super::listed::{ListedDevice, shown};
-use super::overlap::{self, Group};
+use super::listed::ListedDevice;
+use super::overlap::{self, Entry, Group};
 use super::reading::Reading;
-use super::report::{Estimate, FileReport, InventoryReport, Ledger, Managing, RowOutcome, RowReport, SCHEMA};
+use super::report::{Estimate, InventoryReport, Ledger, Managing, RowOutcome, SCHEMA};
 use super::sorter::{Basis, Sorted, Sorter};
-use crate::census::{
-    Category, Classification, MacAddr, Policy, Standing, Timestamp, Verdict, commitment, verdict,
-};
+use crate::census::{Category, Classification, MacAddr, Policy, Standing, Timestamp, Verdict, verdict};
 use crate::wire::DeviceEntry;
 
 impl Estimate {
@@ -35,12 +32,13 @@ impl Estimate {
             return Err(FileError::TooManyFiles);
         }
         let mut places = Vec::new();
-        for file in files {
+        for (list, file) in files.iter().enumerate() {
             if places.len() + file.rows.len() > ROWS {
                 return Err(FileError::TooManyRows { name: file.name.clone() });
             }
             places.extend(file.rows.iter().map(|row| Place {
                 file,
+                list,
                 number: row.number,
                 listed: row.listed.as_ref().map_err(String::as_str),
                 sorted: row.listed.as_ref().ok().map(|e| sorter.sort(e)),
@@ -68,65 +66,22 @@ impl Estimate {
             network: 0,
             iot: 0,
             billable: 0,
-            commitment: 0,
+            commitment: None,
+            at_least: false,
+            because: Vec::new(),
             arithmetic: String::new(),
             managed: Managing::default(),
             committed: None,
             over: 0,
             excluded: BTreeMap::new(),
+            ties: Vec::new(),
+            untied: Vec::new(),
             inventory: None,
             ledger: Ledger::default(),
             files: Vec::new(),
             rows: Vec::new(),
             rows_left_out: 0,
         }
-    }
-
-    /// Writes rows and sums into the report.
-    fn write(&mut self, files: &[Reading], places: &[Place<'_>], fates: Vec<Option<Fate>>) {
-        let mut ledgers: Vec<Ledger> = files.iter().map(|_| Ledger::default()).collect();
-        for (place, fate) in places.iter().zip(fates) {
-            let fate = fate
-                .unwrap_or_else(|| Fate::unreadable("internal error: the row was lost; please report this"));
-            self.ledger.add(fate.outcome);
-            let of_file = files.iter().position(|f| std::ptr::eq(f, place.file));
-            if let Some(ledger) = of_file.and_then(|i| ledgers.get_mut(i)) {
-                ledger.add(fate.outcome);
-            }
-            if let (Some(rule), RowOutcome::Excluded) = (fate.rule, fate.outcome) {
-                *self.excluded.entry(rule).or_default() += 1;
-            }
-            let (mac, ip) = place.listed.map_or((None, None), shown);
-            let sorted = place.sorted.as_ref();
-            self.rows.push(RowReport {
-                file: place.file.name.clone(),
-                row: place.number,
-                outcome: fate.outcome,
-                rule: fate.rule,
-                same_as: fate.same_as,
-                why: fate.why,
-                category: sorted.map_or(Category::Unclassified, |s| s.category),
-                kind: sorted.map_or_else(|| Classification::UNKNOWN_KIND.to_owned(), |s| s.kind.clone()),
-                mac,
-                ip,
-                name: place.listed.ok().and_then(|e| e.name.clone()),
-            });
-        }
-        self.files = files
-            .iter()
-            .zip(ledgers)
-            .map(|(file, ledger)| FileReport {
-                name: file.name.clone(),
-                kind: file.kind,
-                ledger,
-                columns: file.columns.as_ref().map(|c| c.mapping().0),
-                signature: file.columns.as_ref().map(Columns::signature),
-                notes: file.notes.clone(),
-            })
-            .collect();
-        self.billable = self.network + self.iot;
-        self.commitment = commitment(self.billable);
-        self.arithmetic = self.sum();
     }
 }
 
@@ -151,11 +106,13 @@ impl Work<'_> {
                         self.set(row, Fate::excluded(exclusion, listed.because.as_deref()));
                     }
                     rows.push(row);
-                    entries.push(listed);
+                    let is_distinct = place.file.is_distinct;
+                    entries.push(Entry { listed, list: place.list, is_distinct });
                 }
             }
         }
-        let mut groups = overlap::groups(&entries, self.devices, self.estimate.as_of);
+        let (mut groups, untied) = overlap::groups(&entries, self.devices, self.estimate.as_of);
+        self.estimate.untied = untied;
         for group in &mut groups {
             for row in &mut group.rows {
                 *row = rows.get(*row).copied().unwrap_or(usize::MAX);
@@ -255,11 +212,15 @@ impl Work<'_> {
         } else if overlap::is_public_only(macs.iter(), &ips) {
             Fate::excluded(Exclusion::Verdict(Verdict::Public), None)
         } else if !has_address && managing.is_none() && !is_computer {
-            for row in &group.rows {
-                self.set(
-                    *row,
-                    Fate::unreadable("it has no MAC and no IP address: nothing tells it from other rows"),
-                );
+            let lacks: Vec<(usize, String)> = self
+                .entries(group)
+                .map(|(row, listed)| {
+                    let lacks = listed.lacks.as_deref().unwrap_or("it has no MAC and no IP address");
+                    (row, format!("{lacks}: nothing tells it from other rows"))
+                })
+                .collect();
+            for (row, why) in lacks {
+                self.set(row, Fate::unreadable(&why));
             }
             return;
         } else {
@@ -281,7 +242,10 @@ impl Work<'_> {
                     Exclusion::Verdict(Verdict::Managed),
                     managing.map(|row| format!("{row} says so")).as_deref(),
                 ),
-                found @ Verdict::Idle => Fate::excluded(Exclusion::Verdict(found), None),
+                found @ Verdict::Idle => {
+                    let seen = format!("its list saw it last on {}", day(standing.last_seen));
+                    Fate::excluded(Exclusion::Verdict(found), Some(&seen))
+                }
                 found => Fate::excluded(Exclusion::Verdict(found), Some(&sorted.because)),
             }
         };
@@ -299,6 +263,13 @@ impl Work<'_> {
             return Fate::unreadable("internal error: the row was lost; please report this");
         };
         let tie = match (here.listed, there.listed) {
+            (Ok(a), Ok(b))
+                if a.serial.is_some()
+                    && a.serial == b.serial
+                    && !a.macs.iter().any(|m| b.macs.contains(m)) =>
+            {
+                "serial number"
+            }
             (Ok(a), Ok(b)) => tie(a, &b.macs, &b.ips, &b.ids),
             _ => "other rows",
         };
@@ -368,6 +339,11 @@ impl Work<'_> {
         }
         self.estimate.inventory = Some(report);
     }
+}
+
+/// The day of an instant, UTC.
+fn day(at: Timestamp) -> String {
+    at.to_string().chars().take(10).collect()
 }
 
 /// What makes two rows the same device.

@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::reading::FileRow;
+use super::reading::{FileRow, Told};
 use super::*;
 use crate::census::time::DAY;
 use crate::census::{Binding, Category, CouplingState, MacAddr, Policy, Timestamp, Unclassified, Verdict};
@@ -35,12 +35,17 @@ fn entries() -> impl Strategy<Value = ListedDevice> {
     let words = || select(vec!["Camera", "Switch", "Laptop", "Windows 10", "what"]);
     let id = select(vec!["", "", "", "m1", "m2"]);
     let excluded = prop_oneof![9 => Just(None), 1 => Just(Some(Exclusion::Retired))];
-    (vec(macs(), 0..3), vec(ips(), 0..3), vec(words(), 0..2), id, 0..50_i64, any::<bool>(), 0..8_u8, excluded)
-        .prop_map(|(macs, ips, kinds, id, age, dated, managed, excluded)| ListedDevice {
+    let serial = || prop_oneof![6 => Just(None), 4 => (1..4_u8).prop_map(|n| Some(format!("S{n}")))];
+    let sides = (serial(), serial(), excluded);
+    (vec(macs(), 0..3), vec(ips(), 0..3), vec(words(), 0..2), id, 0..50_i64, any::<bool>(), 0..8_u8, sides)
+        .prop_map(|(macs, ips, kinds, id, age, dated, managed, (serial, site, excluded))| ListedDevice {
             macs: sorted(macs),
             ips: sorted(ips),
             kinds: kinds.into_iter().map(str::to_owned).collect(),
             ids: (!id.is_empty()).then(|| id.to_owned()).into_iter().collect(),
+            id: (!id.is_empty()).then(|| id.to_owned()),
+            serial,
+            site,
             last_seen: dated.then(|| NOW.plus(-age * DAY)),
             managed: managed == 0,
             excluded,
@@ -100,7 +105,17 @@ fn devices() -> impl Strategy<Value = DeviceEntry> {
 fn reading(name: &str, entries: Vec<ListedDevice>) -> Reading {
     let rows =
         entries.into_iter().zip(1..).map(|(listed, number)| FileRow { number, listed: Ok(listed) }).collect();
-    Reading { name: name.to_owned(), kind: FileKind::Cmdb, rows, columns: None, notes: Vec::new() }
+    Reading {
+        name: name.to_owned(),
+        kind: FileKind::Cmdb,
+        rows,
+        product: None,
+        is_distinct: false,
+        columns: None,
+        told: Told::default(),
+        breaks_off: false,
+        notes: Vec::new(),
+    }
 }
 
 fn estimate(files: &[Reading], inventory: Option<&[DeviceEntry]>) -> Estimate {
@@ -133,9 +148,6 @@ proptest! {
         let mut files = split(&other);
         files.rotate_left(turn % 3);
         prop_assert_eq!(numbers(&estimate(&files, Some(&inventory))), numbers(&first));
-        // All in one file.
-        let one = reading("all.csv", rows.into_iter().map(|(e, _)| e).collect());
-        prop_assert_eq!(numbers(&estimate(&[one], Some(&inventory))), numbers(&first));
     }
 
     #[test]

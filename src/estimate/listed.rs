@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use super::cell::text;
 use super::exclusion::Exclusion;
 use super::limits::ADDRESSES;
+use super::placeholder::is_placeholder_mac;
+use super::spelling;
 use crate::census::address::{is_link_local, is_never_sender};
 use crate::census::{MacAddr, Timestamp, Verdict};
 
@@ -25,6 +27,10 @@ pub struct ListedDevice {
     pub os: Option<String>,
     pub vendor: Option<String>,
     pub model: Option<String>,
+    /// Its serial number, in upper case.
+    pub serial: Option<String>,
+    /// Its site, squashed: an address ties only within a site.
+    pub site: Option<String>,
     /// When it was last active, if the list says so.
     pub last_seen: Option<Timestamp>,
     /// Whether another system manages it.
@@ -33,6 +39,8 @@ pub struct ListedDevice {
     pub excluded: Option<Exclusion>,
     /// The list's words for that reason.
     pub because: Option<String>,
+    /// Why it has no MAC and no address that tells it apart, although its list has some.
+    pub lacks: Option<String>,
 }
 
 /// The addresses of a row.
@@ -42,23 +50,29 @@ pub(super) struct Addresses {
     pub(super) ips: Vec<IpAddr>,
     group: bool,
     virtual_router: bool,
+    /// The first MAC that stands for no device.
+    placeholder: Option<MacAddr>,
+    /// The first address that every interface makes for itself.
+    link_local: Option<IpAddr>,
     /// The first text in a place for MACs that is not a MAC.
     bad_mac: Option<String>,
-    /// The first text in a place for addresses that is not an address.
-    bad_ip: Option<String>,
+    /// The first text in a place for addresses that is not an address, and why.
+    bad_ip: Option<(String, &'static str)>,
 }
 
 impl Addresses {
-    /// Adds the MACs of a text, separated by spaces, commas, semicolons or bars.
+    /// Adds the MACs of a cell.
     pub(super) fn add_macs(&mut self, raw: &str) {
         let Some(cell) = text(raw) else { return };
         let mut found = false;
-        for word in words(&cell) {
-            let Ok(mac) = word.parse::<MacAddr>() else { continue };
+        for mac in spelling::macs(&cell) {
             found = true;
             self.virtual_router |= mac.is_virtual_router();
-            self.group |= mac.is_group();
-            if mac.is_station() && !mac.is_virtual_router() && self.macs.len() < ADDRESSES {
+            let is_placeholder = is_placeholder_mac(mac);
+            self.group |= mac.is_group() && !is_placeholder;
+            if is_placeholder && !mac.is_null() {
+                self.placeholder.get_or_insert(mac);
+            } else if mac.is_station() && !mac.is_virtual_router() && self.macs.len() < ADDRESSES {
                 self.macs.push(mac);
             }
         }
@@ -67,30 +81,30 @@ impl Addresses {
         }
     }
 
-    /// Adds the addresses of a text, as [`Self::add_macs`] does; a prefix length is ignored.
+    /// Adds the addresses of a cell.
     pub(super) fn add_ips(&mut self, raw: &str) {
         let Some(cell) = text(raw) else { return };
-        let mut found = false;
-        for word in words(&cell) {
-            let bare = word.split(['/', '%']).next().unwrap_or(word);
-            let Ok(ip) = bare.trim_matches(['[', ']']).parse::<IpAddr>() else { continue };
-            let ip = ip.to_canonical();
-            found = true;
+        let found = spelling::ips(&cell);
+        if found.ips.is_empty() && self.bad_ip.is_none() {
+            let because = found.because.unwrap_or("is not an IP address");
+            self.bad_ip = Some((cell, because));
+        }
+        for ip in found.ips {
             if is_never_sender(ip) {
                 self.group |= !ip.is_loopback() && !ip.is_unspecified();
-            } else if !is_link_local(ip) && self.ips.len() < ADDRESSES {
+            } else if is_link_local(ip) {
+                self.link_local.get_or_insert(ip);
+            } else if self.ips.len() < ADDRESSES {
                 self.ips.push(ip);
             }
-        }
-        if !found && self.bad_ip.is_none() {
-            self.bad_ip = Some(cell);
         }
     }
 
     /// Adds the addresses to `listed`. Refuses a row whose MAC cannot be read: its address alone could belong to another
     /// device.
     pub(super) fn into_device(self, mut listed: ListedDevice) -> Result<ListedDevice, String> {
-        let Self { mut macs, mut ips, group, virtual_router, bad_mac, bad_ip } = self;
+        let Self { mut macs, mut ips, group, virtual_router, placeholder, link_local, bad_mac, bad_ip } =
+            self;
         macs.sort_unstable();
         macs.dedup();
         ips.sort_unstable();
@@ -98,8 +112,9 @@ impl Addresses {
         if let Some(bad) = bad_mac.filter(|_| macs.is_empty()) {
             return Err(format!("'{bad}' is no MAC address; write it as aa:bb:cc:dd:ee:ff")); // english: ok, as reports show it
         }
-        if let Some(bad) = bad_ip.filter(|_| macs.is_empty() && ips.is_empty()) {
-            return Err(format!("'{bad}' is not an IP address, and the row has no MAC"));
+        let is_bare = macs.is_empty() && ips.is_empty();
+        if let Some((bad, because)) = bad_ip.filter(|_| is_bare) {
+            return Err(format!("'{bad}' {because}, and the row has no MAC"));
         }
         if macs.is_empty() && listed.excluded.is_none() {
             if virtual_router {
@@ -108,16 +123,18 @@ impl Addresses {
                 listed.excluded = Some(Exclusion::Group);
             }
         }
+        if is_bare && listed.excluded.is_none() {
+            if let Some(mac) = placeholder {
+                listed.lacks = Some(format!("its MAC {mac} stands for no device, and it has no IP address"));
+            } else if let Some(ip) = link_local {
+                listed.lacks = Some(format!("it has no MAC, and its address {ip} holds on one link only"));
+            }
+        }
         (listed.macs, listed.ips) = (macs, ips);
         listed.ids.sort_unstable();
         listed.ids.dedup();
         Ok(listed)
     }
-}
-
-fn words(cell: &str) -> impl Iterator<Item = &str> {
-    cell.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | '|' | '(' | ')'))
-        .filter(|w| !w.is_empty())
 }
 
 /// The MAC and address that the report shows for a row.

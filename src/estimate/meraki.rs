@@ -1,7 +1,6 @@
 //! The Meraki dashboard: clients of a network (`GET /networks/{id}/clients`), and the network's own devices
 //! (`GET /networks/{id}/devices`, `GET /organizations/{id}/devices`).
 
-use super::cell;
 use super::exclusion::Exclusion;
 use super::listed::{Addresses, ListedDevice};
 use super::record::Record;
@@ -40,7 +39,6 @@ fn client(record: &Record) -> ListedDevice {
         kinds: record.text("deviceTypePrediction").into_iter().collect(),
         os: record.text("os"),
         vendor: record.text("manufacturer"),
-        last_seen: record.get("lastSeen").and_then(cell::instant),
         id: record.text("id"),
         ids: record.text("id").map(|id| format!("meraki#{id}")).into_iter().collect(),
         ..ListedDevice::default()

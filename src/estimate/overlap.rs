@@ -1,9 +1,10 @@
 //! Finds rows that stand for the same device, and rows that stand for a device of the inventory.
 //!
-//! 1. Rows that share a MAC or an id, directly or through other rows, are one device.
-//! 2. A row without a MAC is the device that has its address: a device of the inventory with a current coupling, or a row
-//!    with a MAC. If several devices have the address, the row is ambiguous and does not count. If none has it, rows
-//!    without a MAC that share an address are one device.
+//! 1. Rows that share a MAC, an id or a serial number, directly or through other rows, are one device. A value that stands
+//!    for several devices of one list ties nothing (`shared`).
+//! 2. A row without a MAC is the device that has its address (`seekers`): a device of the inventory with a current
+//!    coupling, or a row with a MAC. If several devices have the address, the row is ambiguous and does not count. If none
+//!    has it, rows without a MAC that share an address are one device, unless their list tells them apart.
 //! 3. Devices of the inventory never change: rows are matched to them, and never merge two of them.
 //!
 //! The address of a managed machine identifies it only for [`ADDRESS_LIFE`] after the machine was last seen, because another
@@ -15,6 +16,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use super::listed::ListedDevice;
+use super::report::Untied;
+use super::seekers::{Home, Root, Seekers};
+use super::shared::Shared;
 use crate::census::address::is_public;
 use crate::census::time::DAY;
 use crate::census::{CouplingState, MacAddr, Timestamp};
@@ -34,28 +38,37 @@ pub(super) struct Group {
 }
 
 /// Groups the rows, and finds each group in the inventory. Rows that exclude themselves are left out.
-pub(super) fn groups(entries: &[&ListedDevice], inventory: &[DeviceEntry], as_of: Timestamp) -> Vec<Group> {
+pub(super) fn groups(
+    entries: &[Entry<'_>],
+    inventory: &[DeviceEntry],
+    as_of: Timestamp,
+) -> (Vec<Group>, Vec<Untied>) {
+    let shared = Shared::of(entries);
     let mut ties = Ties::new(entries.len());
-    let mut by_mac: HashMap<MacAddr, usize> = HashMap::new();
-    let mut by_id: HashMap<&str, usize> = HashMap::new();
-    let taking_part = || entries.iter().enumerate().filter(|(_, e)| e.excluded.is_none());
-    for (row, listed) in taking_part() {
-        for mac in &listed.macs {
-            let first = *by_mac.entry(*mac).or_insert(row);
-            ties.join(row, first);
+    let taking_part = || entries.iter().enumerate().filter(|(_, e)| e.listed.excluded.is_none());
+    let (mut by_mac, mut by_id, mut by_serial) = (Bearers::default(), Bearers::default(), Bearers::default());
+    for (row, entry) in taking_part() {
+        for mac in entry.listed.macs.iter().filter(|mac| !shared.has_mac(**mac)) {
+            by_mac.join(*mac, row, entry, entries, &mut ties);
         }
-        for id in &listed.ids {
-            let first = *by_id.entry(id.as_str()).or_insert(row);
-            ties.join(row, first);
+        for id in entry.listed.ids.iter().filter(|id| !shared.has_id(id)) {
+            by_id.join(id.as_str(), row, entry, entries, &mut ties);
+        }
+        if let Some(serial) = entry.listed.serial.as_ref().filter(|serial| !shared.has_serial(serial)) {
+            by_serial.join(serial.as_str(), row, entry, entries, &mut ties);
         }
     }
     let known = Known::new(inventory);
     // What each root knows after the first step; the later steps look only at this.
-    let mut roots: BTreeMap<usize, Root> = BTreeMap::new();
-    for (row, listed) in taking_part() {
+    let mut roots: BTreeMap<usize, Root<'_>> = BTreeMap::new();
+    for (row, entry) in taking_part() {
+        let Entry { list, listed, .. } = entry;
         let root = roots.entry(ties.root(row)).or_default();
-        root.macs.extend(&listed.macs);
+        root.macs.extend(listed.macs.iter().filter(|mac| !shared.has_mac(**mac)));
         root.ips.extend(&listed.ips);
+        root.ids.extend(listed.id.as_deref().filter(|id| !shared.has_own_id(*list, id)).map(|_| *list));
+        root.serials.extend(listed.serial.as_deref().filter(|serial| !shared.has_serial(serial)));
+        root.sites.extend(listed.site.as_deref());
         let lives = !listed.managed || listed.last_seen.is_none_or(|at| as_of.since(at) <= ADDRESS_LIFE);
         root.is_findable |= lives;
     }
@@ -66,7 +79,7 @@ pub(super) fn groups(entries: &[&ListedDevice], inventory: &[DeviceEntry], as_of
             root.ips.iter().for_each(|ip| bearers.entry(*ip).or_default().push(*place));
         }
     }
-    let homes = homes(&roots, &bearers, &known);
+    let (homes, contested) = Seekers { roots: &roots, bearers: &bearers, known: &known }.homes();
     let mut found: BTreeMap<usize, Group> = BTreeMap::new();
     for (place, root) in &roots {
         let home = homes.get(place).copied();
@@ -98,88 +111,45 @@ pub(super) fn groups(entries: &[&ListedDevice], inventory: &[DeviceEntry], as_of
         group.devices.dedup();
     }
     out.sort_by(|a, b| a.rows.cmp(&b.rows));
-    out
+    let mut untied = shared.into_untied();
+    untied.extend(contested);
+    (out, untied)
 }
 
-/// The joint knowledge of rows that are tied.
-#[derive(Debug, Default)]
-struct Root {
-    macs: BTreeSet<MacAddr>,
-    ips: BTreeSet<IpAddr>,
-    /// Whether its addresses may identify it.
-    is_findable: bool,
-    devices: Vec<usize>,
+/// One row on its way to its group.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Entry<'a> {
+    pub(super) listed: &'a ListedDevice,
+    /// Its list, by index.
+    pub(super) list: usize,
+    /// Whether every row of its list is a device of its own, as in our own exports.
+    pub(super) is_distinct: bool,
 }
 
-/// The device to which rows without a MAC belong.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Home {
-    /// The rows with that root.
-    Row(usize),
-    /// That device of the inventory.
-    Device(usize),
-    /// One of several devices.
-    Ambiguous,
+/// The first row of each value.
+struct Bearers<K>(HashMap<K, Vec<usize>>);
+
+impl<K> Default for Bearers<K> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
 }
 
-/// Finds the home of every root without a MAC. Those that share an address go together.
-fn homes(
-    roots: &BTreeMap<usize, Root>,
-    bearers: &HashMap<IpAddr, Vec<usize>>,
-    known: &Known,
-) -> HashMap<usize, Home> {
-    let size = roots.keys().next_back().map_or(0, |last| last + 1);
-    let mut ties = Ties::new(size);
-    let mut by_ip: HashMap<IpAddr, usize> = HashMap::new();
-    let seekers = || roots.iter().filter(|(_, r)| r.macs.is_empty() && r.is_findable);
-    for (place, root) in seekers() {
-        for ip in &root.ips {
-            let first = *by_ip.entry(*ip).or_insert(*place);
-            ties.join(*place, first);
+impl<K: Eq + std::hash::Hash> Bearers<K> {
+    /// Ties a row to the first one with the value, unless both are in a list whose rows are devices of their own.
+    fn join(&mut self, key: K, row: usize, entry: &Entry<'_>, entries: &[Entry<'_>], ties: &mut Ties) {
+        let known = self.0.entry(key).or_default();
+        let may_be =
+            |other: &&usize| !entry.is_distinct || entries.get(**other).is_none_or(|e| e.list != entry.list);
+        match known.iter().find(may_be) {
+            Some(first) => ties.join(row, *first),
+            None => known.push(row),
         }
     }
-    let mut wanted: BTreeMap<usize, BTreeSet<IpAddr>> = BTreeMap::new();
-    for (place, root) in seekers() {
-        wanted.entry(ties.root(*place)).or_default().extend(&root.ips);
-    }
-    let mut of_set: HashMap<usize, Home> = HashMap::new();
-    for (set, ips) in &wanted {
-        let devices: BTreeSet<usize> = ips.iter().flat_map(|ip| known.of_ip(*ip)).copied().collect();
-        // Rows that already belong to one of these devices are not further candidates.
-        let is_other =
-            |row: &&usize| roots.get(row).is_some_and(|r| !r.devices.iter().any(|d| devices.contains(d)));
-        let rows: BTreeSet<usize> =
-            ips.iter().filter_map(|ip| bearers.get(ip)).flatten().filter(is_other).copied().collect();
-        let home = match (devices.len() + rows.len(), devices.first(), rows.first()) {
-            (0, ..) => Home::Row(*set),
-            (1, Some(device), _) => Home::Device(*device),
-            (1, None, Some(row)) => Home::Row(*row),
-            _ => Home::Ambiguous,
-        };
-        of_set.insert(*set, home);
-    }
-    let mut out = HashMap::new();
-    for (place, _) in seekers() {
-        let set = ties.root(*place);
-        match of_set.get(&set) {
-            // Rows that share an address stay together: the first one carries the device or the ambiguity.
-            Some(Home::Device(device)) => {
-                out.insert(*place, if *place == set { Home::Device(*device) } else { Home::Row(set) });
-            }
-            Some(Home::Ambiguous) => {
-                out.insert(*place, if *place == set { Home::Ambiguous } else { Home::Row(set) });
-            }
-            Some(Home::Row(row)) if row != place => {
-                out.insert(*place, Home::Row(*row));
-            }
-            _ => {}
-        }
-    }
-    out
 }
 
 /// The inventory by MAC, and by current address.
-struct Known {
+pub(super) struct Known {
     by_mac: HashMap<MacAddr, Vec<usize>>,
     by_ip: HashMap<IpAddr, Vec<usize>>,
 }
@@ -209,20 +179,20 @@ impl Known {
         found.into_iter().collect()
     }
 
-    fn of_ip(&self, ip: IpAddr) -> &[usize] {
+    pub(super) fn of_ip(&self, ip: IpAddr) -> &[usize] {
         self.by_ip.get(&ip).map_or(&[], Vec::as_slice)
     }
 }
 
 /// A union-find whose roots are the lowest indexes.
-struct Ties(Vec<usize>);
+pub(super) struct Ties(Vec<usize>);
 
 impl Ties {
-    fn new(size: usize) -> Self {
+    pub(super) fn new(size: usize) -> Self {
         Self((0..size).collect())
     }
 
-    fn root(&mut self, mut place: usize) -> usize {
+    pub(super) fn root(&mut self, mut place: usize) -> usize {
         while let Some(parent) = self.0.get(place).copied() {
             if parent == place {
                 break;
@@ -236,7 +206,7 @@ impl Ties {
         place
     }
 
-    fn join(&mut self, a: usize, b: usize) {
+    pub(super) fn join(&mut self, a: usize, b: usize) {
         let (a, b) = (self.root(a), self.root(b));
         if let Some(slot) = self.0.get_mut(a.max(b)) {
             *slot = a.min(b);

@@ -3,17 +3,20 @@
 use serde::{Deserialize, Serialize};
 
 use super::columns::Columns;
+use super::dates::DateReport;
 use super::listed::ListedDevice;
+use super::states::StateReport;
+use super::unread::Unread;
 
 /// The kinds of file.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FileKind {
-    /// A table from a configuration management database, or any other.
+    /// A table from a configuration management database or any other product, or that product's JSON.
     Cmdb,
-    /// Clients or devices of the Meraki dashboard.
+    /// Clients or devices of the Meraki dashboard, as JSON.
     Meraki,
-    /// Machines of Defender for Endpoint.
+    /// Machines of Defender for Endpoint, as JSON.
     Defender,
 }
 
@@ -49,6 +52,16 @@ pub struct FileRow {
     pub listed: Result<ListedDevice, String>,
 }
 
+/// How the cells of a file were understood.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Told {
+    pub dates: Option<DateReport>,
+    /// Each word of the status columns.
+    pub states: Vec<StateReport>,
+    /// What was not understood, and its effect.
+    pub unread: Vec<Unread>,
+}
+
 /// A file that was read.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Reading {
@@ -56,8 +69,16 @@ pub struct Reading {
     pub name: String,
     pub kind: FileKind,
     pub rows: Vec<FileRow>,
-    /// The meaning of the columns; `None` for JSON.
+    /// The product whose export it is, if its columns or members tell.
+    pub product: Option<&'static str>,
+    /// Whether every row is a device of its own, as in our own exports.
+    pub is_distinct: bool,
+    /// The meaning of the columns, or of the members of JSON; `None` for JSON of Meraki and Defender.
     pub columns: Option<Columns>,
+    /// How dates, states and other cells were understood.
+    pub told: Told,
+    /// Whether the file breaks off: there may be more rows.
+    pub breaks_off: bool,
     /// Remarks for people, for example on the encoding.
     pub notes: Vec<String>,
 }

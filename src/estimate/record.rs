@@ -11,7 +11,7 @@ use super::reading::FileKind;
 use crate::census::VALUE_BYTES;
 
 /// Members of a record that are read, in upper or lower case.
-pub(super) const MEMBERS: [&str; 24] = [
+pub(super) const MEMBERS: [&str; 29] = [
     "id",
     "mac",
     "ip",
@@ -36,6 +36,12 @@ pub(super) const MEMBERS: [&str; 24] = [
     "deviceType",
     "deviceManufacturer",
     "deviceModel",
+    // Read only to tell whose record it is.
+    "networkId",
+    "recentDeviceMac",
+    "recentDeviceSerial",
+    "smInstalled",
+    "groupPolicy8021x",
 ];
 
 /// An address of a machine.
@@ -65,17 +71,35 @@ impl Record {
         cell::text(self.get(member)?)
     }
 
+    /// Whose record it is, if a member tells that only that maker writes. A `mac` or a `serial` stands in every list.
     pub(super) fn kind(&self) -> Option<FileKind> {
         let has = |member: &&str| self.members.contains_key(*member);
-        let defender =
-            ["computerDnsName", "onboardingStatus", "osPlatform", "lastIpAddress", "mergedIntoMachineId"];
-        let meraki = ["mac", "serial", "productType", "deviceTypePrediction"];
-        if defender.iter().any(has) || !self.cards.is_empty() {
-            Some(FileKind::Defender)
-        } else {
-            meraki.iter().any(has).then_some(FileKind::Meraki)
+        let defender = ["computerDnsName", "mergedIntoMachineId", "lastIpAddress"];
+        let client = [
+            "deviceTypePrediction",
+            "recentDeviceMac",
+            "recentDeviceSerial",
+            "smInstalled",
+            "groupPolicy8021x",
+        ];
+        let is_defender = defender.iter().any(has) || (has(&"onboardingStatus") && !self.cards.is_empty());
+        let is_device = has(&"productType") && ["serial", "lanIp", "networkId"].iter().any(has)
+            || has(&"lanIp") && has(&"networkId")
+            || self.get("serial").is_some_and(is_meraki_serial);
+        match is_defender {
+            true => Some(FileKind::Defender),
+            false => (client.iter().any(has) || is_device).then_some(FileKind::Meraki),
         }
     }
+}
+
+/// Whether a serial number has Meraki's form, `Q2XX-XXXX-XXXX`.
+fn is_meraki_serial(serial: &str) -> bool {
+    let mut parts = serial.split('-');
+    let is_part = |part: Option<&str>| {
+        part.is_some_and(|p| p.len() == 4 && p.bytes().all(|b| b.is_ascii_digit() || b.is_ascii_uppercase()))
+    };
+    serial.starts_with('Q') && (0..3).all(|_| is_part(parts.next())) && parts.next().is_none()
 }
 
 /// A text, number or boolean as text, truncated to the kept length; nothing for lists and objects.

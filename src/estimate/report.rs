@@ -7,7 +7,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::column::FileColumn;
+use super::dates::DateReport;
 use super::reading::FileKind;
+use super::states::{InUse, StateReport};
+use super::unread::Unread;
 use crate::census::{Category, MacAddr, Timestamp, time::rfc3339};
 
 /// The document's schema.
@@ -71,13 +74,75 @@ pub struct FileReport {
     /// The file's rows.
     #[serde(flatten)]
     pub ledger: Ledger,
-    /// The headers that were taken for each column; null for JSON.
+    /// The headers, or members of JSON, that were taken for each column; null for JSON of Meraki and Defender.
     #[schema(value_type = Option<Object>)]
     pub columns: Option<BTreeMap<FileColumn, Vec<String>>>,
     /// The signature of the header, under which its columns are remembered; null for JSON.
     pub signature: Option<String>,
+    /// The product whose export it is, if its columns or members tell; null otherwise.
+    pub product: Option<&'static str>,
+    /// How the dates were read; null if there are none.
+    pub dates: Option<DateReport>,
+    /// The words of the status columns, and how each was taken.
+    pub states: Vec<StateReport>,
+    /// Texts that were not understood, and what their devices count as.
+    pub not_understood: Vec<Unread>,
+    /// Whether the file breaks off, so that rows may be missing.
+    pub breaks_off: bool,
     /// Remarks for people, for example on the encoding.
     pub notes: Vec<String>,
+}
+
+impl FileReport {
+    /// How its cells were read, as labels and texts for people.
+    pub fn read_as(&self) -> Vec<(&'static str, String)> {
+        let mut out = Vec::new();
+        if let Some(columns) = &self.columns {
+            let taken: Vec<String> = columns
+                .iter()
+                .filter(|(_, headers)| !headers.is_empty())
+                .map(|(column, headers)| format!("{column}={}", headers.join(", ")))
+                .collect();
+            out.push(("columns", taken.join("; ")));
+        }
+        if let Some(dates) = &self.dates {
+            out.push(("dates", dates.sentence()));
+        }
+        for (label, taken_for) in [
+            ("in use", InUse::InUse),
+            ("not in use", InUse::NotInUse),
+            ("unknown, so in use", InUse::Unknown),
+        ] {
+            let words = self.states.iter().filter(|s| s.taken_for == taken_for);
+            let words: Vec<String> = words.take(30).map(|s| format!("{} ({})", s.word, s.rows)).collect();
+            if !words.is_empty() {
+                out.push((label, words.join(", ")));
+            }
+        }
+        out
+    }
+}
+
+/// Rows that were taken for the same device, by what ties them.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+pub struct TieReport {
+    /// `MAC`, `id`, `serial number`, `address` or `other rows`.
+    pub by: &'static str,
+    /// Rows that are the same device as another row, or as a device of the inventory.
+    pub rows: u64,
+    /// The first of them, each with what it is the same as.
+    pub examples: Vec<String>,
+}
+
+/// A value that looks like identity and ties nothing.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
+pub struct Untied {
+    /// The MAC, id, serial number or address.
+    pub value: String,
+    /// Rows that have it.
+    pub rows: u64,
+    /// Why it ties nothing.
+    pub why: String,
 }
 
 /// The outcome of one row.
@@ -152,8 +217,13 @@ pub struct Estimate {
     pub iot: u64,
     /// `network + iot`.
     pub billable: u64,
-    /// The proposed commitment: `billable` rounded up to a multiple of 100.
-    pub commitment: u64,
+    /// The proposed commitment: `billable` rounded up to a multiple of 100; null if nothing counts, because a plan commits
+    /// to at least 100 (P2).
+    pub commitment: Option<u64>,
+    /// Whether `billable` is only a lower bound.
+    pub at_least: bool,
+    /// Why it is only a lower bound, for people.
+    pub because: Vec<String>,
     /// The arithmetic, such as `473 network + 1206 IoT = 1679 → 1700`.
     pub arithmetic: String,
     /// Devices that do not count because another system manages them.
@@ -164,6 +234,10 @@ pub struct Estimate {
     pub over: u64,
     /// Devices that do not count, and rows that do not stand for a device, by rule. Zeros are omitted.
     pub excluded: BTreeMap<&'static str, u64>,
+    /// Rows that were taken for the same device, by what ties them.
+    pub ties: Vec<TieReport>,
+    /// Values that look like identity and tie nothing; the first 100.
+    pub untied: Vec<Untied>,
     /// The inventory's part; null if the inventory was not included.
     pub inventory: Option<InventoryReport>,
     /// All rows of all files.
@@ -183,8 +257,23 @@ impl Estimate {
         let all = (self.network + network, self.iot + iot);
         let head = format!("{} network + {} IoT = {}", all.0, all.1, all.0 + all.1);
         match network + iot {
-            0 => format!("{head} → {}", self.commitment),
-            managed => format!("{head} − {managed} managed = {} → {}", self.billable, self.commitment),
+            0 => format!("{head} → {}", self.commitment.unwrap_or(0)),
+            managed => {
+                format!("{head} − {managed} managed = {} → {}", self.billable, self.commitment.unwrap_or(0))
+            }
+        }
+    }
+
+    /// The sentence that says what to commit to.
+    pub fn advice(&self) -> String {
+        match (self.commitment, self.at_least) {
+            (Some(number), false) => format!("Commit {number} devices."),
+            (Some(number), true) => format!("Commit at least {number} devices: the number is a lower bound."),
+            (None, false) => "No device counts, so there is nothing to commit to.".to_owned(),
+            (None, true) => {
+                "No device that could be read counts. The number is a lower bound: look at what could not be read."
+                    .to_owned()
+            }
         }
     }
 

@@ -92,7 +92,7 @@ fn the_golden_vector_is_1679_to_1700_and_with_500_managed_1179_to_1200() {
     let machines = serde_json::json!({ "value": machines }).to_string();
     let both = estimate(&[list, file("machines.json", machines.as_bytes())]);
     assert_eq!(both.arithmetic, "473 network + 1206 IoT = 1679 − 500 managed = 1179 → 1200");
-    assert_eq!((both.billable, both.commitment), (1_179, 1_200));
+    assert_eq!((both.billable, both.commitment), (1_179, Some(1_200)));
     assert_eq!((both.managed.network, both.managed.iot), (158, 342));
     assert_eq!(both.excluded, [("X-CM", 900), ("X-MANAGED", 500)].into());
     assert_eq!((both.ledger.rows, both.ledger.merged), (3_079, 500));
@@ -145,8 +145,6 @@ fn lists_that_disagree_on_whether_a_device_counts_leave_it_unclassified_and_say_
 #[test]
 fn columns_are_named_by_a_person_where_no_guess_understands_them() {
     let list = b"Kennung\tNetz\tWas\n00:40:8c:00:00:01\t10.0.0.1\tCamera\n";
-    let refused = read("liste.tsv", list, &ReadOptions::default()).unwrap_err().to_string();
-    assert!(refused.contains("Kennung, Netz, Was") && refused.contains("mac=COLUMN"), "{refused}");
     let mapping = Mapping::parse(["mac=kennung", "type=Was"]).unwrap();
     let options = ReadOptions { mapping, ..ReadOptions::default() };
     let found = estimate(&[read("liste.tsv", list, &options).unwrap()]);
@@ -154,6 +152,20 @@ fn columns_are_named_by_a_person_where_no_guess_understands_them() {
     assert_eq!(signature(list), found.files[0].signature);
     let missing = ReadOptions { mapping: Mapping::parse(["mac=MAC"]).unwrap(), ..ReadOptions::default() };
     assert!(read("liste.tsv", list, &missing).unwrap_err().to_string().contains("has no column 'MAC'"));
+    let without = b"Kennung\tWas\n17\tCamera\n";
+    let refused = read("liste.tsv", without, &ReadOptions::default()).unwrap_err().to_string();
+    assert!(refused.contains("Kennung, Was") && refused.contains("mac=COLUMN"), "{refused}");
+}
+
+#[test]
+fn a_column_of_macs_is_one_whatever_its_name() {
+    let list = b"Kennung\tNetz\tWas\n00:40:8c:00:00:01\t10.0.0.1\tCamera\n";
+    let found = file("liste.tsv", list);
+    let listed = found.rows[0].listed.as_ref().unwrap();
+    assert_eq!((listed.macs.len(), listed.ips.len()), (1, 1));
+    assert!(found.notes[0].contains("'Kennung' was recognised by its cells"), "{:?}", found.notes);
+    let bare = file("macs.txt", b"00:40:8c:00:00:01,10.0.0.1\n00:40:8c:00:00:02,10.0.0.2\n");
+    assert_eq!(bare.rows.len(), 2);
 }
 
 #[test]

@@ -65,7 +65,11 @@ pub async fn make(app: &App, may: &May<View>, asked: Asked) -> Result<Estimate, 
                 .map(|r| r.columns.clone());
             let is_known = known.is_some();
             let mapping = known.unwrap_or_default().under(&asked.mapping);
-            let mut reading = estimate::read(name, bytes, &ReadOptions { kind: asked.kind, mapping })?;
+            let mut reading = estimate::read(
+                name,
+                bytes,
+                &ReadOptions { kind: asked.kind, mapping, as_of: Some(inventory.as_of) },
+            )?;
             if is_known && reading.columns.is_some() {
                 reading.notes.push("its columns were remembered".to_owned());
             }

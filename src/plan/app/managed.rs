@@ -267,7 +267,8 @@ impl FileImport {
             text.map(|text| text.parse::<Timestamp>()).transpose().map_err(bad)
         };
         let (from, to) = (instant(self.from)?, instant(self.to)?);
-        let reading = read(name, list, &ReadOptions { kind, mapping }).map_err(Refusal::ManagedFile)?;
+        let reading = read(name, list, &ReadOptions { kind, mapping, ..ReadOptions::default() })
+            .map_err(Refusal::ManagedFile)?;
         let (entries, report) = ManagedEndpoint::of_list(&reading, self.all.unwrap_or(false));
         let entries = entries.into_iter().map(|e| ManagedEndpoint { from, to, ..e }).collect();
         Ok(ReadList { report, ask: ChangeRequest::Import { source: self.source, zone: self.zone, entries } })

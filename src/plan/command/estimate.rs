@@ -8,16 +8,13 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::arguments::Target;
+use super::estimate_report::write_estimate;
 use super::failure::Failure;
 use crate::billing::forecast::{Forecast, read_series};
 use crate::census::{Policy, Timestamp};
-use crate::cli::table;
 use crate::cli::terminal::print_json;
 use crate::clock::{Clock as _, SystemClock};
-use crate::estimate::{
-    self, Estimate, Exclusion, FILE_BYTES, FILES, FileError, FileKind, Mapping, ReadOptions, RowOutcome,
-    Sorter,
-};
+use crate::estimate::{self, Estimate, FILE_BYTES, FILES, FileError, FileKind, Mapping, ReadOptions, Sorter};
 use crate::plan::app::estimates::{self, Asked};
 use crate::plan::app::{self, App, May};
 use crate::plan::permission::{EditDevices, View};
@@ -29,8 +26,10 @@ use crate::plan::store::{By, Expected};
   netcensus-plan estimate assets.csv --map mac=Kennung --map type='Art des Geräts' --report
   netcensus-plan estimate                        from the inventory of the service
 
-Lists: a CMDB as CSV, Meraki clients and devices as JSON, and Defender machines as JSON. A device that is in
-several lists counts once. Machines that Defender manages do not count. No list leaves this machine.")]
+Lists are read as products export them, as CSV or JSON: a CMDB, asset and endpoint management, network
+controllers, DHCP leases, the Defender portal, and our own exports. A device that is in several lists counts once.
+Machines that Defender manages do not count. The report says which columns, dates and states were taken, and what
+was not understood. No list leaves this machine.")]
 pub(super) struct EstimateArguments {
     #[command(flatten)]
     target: Target,
@@ -102,7 +101,11 @@ pub(super) async fn estimate(arguments: EstimateArguments) -> Result<(), Failure
         estimates::make(&app, &may.view(), Asked { files, kind, mapping, as_of, files_only }).await?
     } else {
         let classifier = app::classifier(config.rules())?;
-        alone(&files, &ReadOptions { kind, mapping }, &*classifier, &config.policy(), as_of)?
+        {
+            let as_of = as_of.unwrap_or_else(|| SystemClock.now());
+            let options = ReadOptions { kind, mapping, as_of: Some(as_of) };
+            alone(&files, &options, &*classifier, &config.policy(), as_of)?
+        }
     };
     if target.common.json {
         return print_json(&found);
@@ -118,14 +121,13 @@ fn alone(
     options: &ReadOptions,
     classifier: &(dyn crate::census::Classifier + Send + Sync),
     policy: &Policy,
-    as_of: Option<Timestamp>,
+    as_of: Timestamp,
 ) -> Result<Estimate, Failure> {
     let readings = files
         .iter()
         .map(|(name, bytes)| estimate::read(name, bytes, options))
         .collect::<Result<Vec<_>, _>>()?;
     let sorter = Sorter::new(classifier)?;
-    let as_of = as_of.unwrap_or_else(|| SystemClock.now());
     Ok(Estimate::new(&readings, None, &sorter, policy, as_of)?)
 }
 
@@ -154,83 +156,6 @@ async fn remember_columns(
         estimates::remember(app, may, &signature, mapping, &Expected::Any).await?;
     }
     Ok(())
-}
-
-/// The estimate for people: first the arithmetic, then the devices that do not count, then the unreadable rows.
-fn write_estimate(out: &mut dyn Write, e: &Estimate, report: bool) -> io::Result<()> {
-    writeln!(out, "{}", e.arithmetic)?;
-    match e.committed {
-        Some(committed) if e.over > 0 => writeln!(
-            out,
-            "The plan in effect commits {committed}: {} fewer than that. Nothing is blocked (P3); to cover all, commit {}.",
-            e.over, e.commitment
-        )?,
-        Some(committed) => writeln!(out, "The plan in effect commits {committed}, which covers that.")?,
-        None => writeln!(out, "Commit {} devices.", e.commitment)?,
-    }
-    let mut rows = Vec::new();
-    if let Some(i) = e.inventory {
-        let counted = i.billable - i.no_longer + i.besides;
-        let numbers = [i.devices, counted, 0, i.devices - counted, 0];
-        rows.push(line("the inventory", "sensors", numbers));
-    }
-    for file in &e.files {
-        let l = file.ledger;
-        rows.push(line(&file.name, file.kind.key(), [l.rows, l.taken, l.merged, l.excluded, l.unreadable]));
-    }
-    writeln!(out)?;
-    table::print(
-        out,
-        &["SOURCE", "KIND", ">ROWS", ">COUNTED", ">SAME AS", ">NOT COUNTED", ">UNREADABLE"],
-        &rows,
-    )?;
-    for file in &e.files {
-        for note in &file.notes {
-            writeln!(out, "{}: {note}", file.name)?;
-        }
-    }
-    let titles = Exclusion::ALL.map(|x| (x.id(), x.title()));
-    let rows: Vec<Vec<String>> = titles
-        .iter()
-        .filter_map(|(id, title)| {
-            Some(vec![(*id).to_owned(), e.excluded.get(id)?.to_string(), (*title).to_owned()])
-        })
-        .collect();
-    if !rows.is_empty() {
-        writeln!(out)?;
-        table::print(out, &["NOT COUNTED", ">DEVICES", "WHY"], &rows)?;
-    }
-    let rows: Vec<Vec<String>> = e
-        .rows
-        .iter()
-        .filter(|r| report || r.outcome == RowOutcome::Unreadable)
-        .map(|r| {
-            let outcome = match r.outcome {
-                RowOutcome::Taken => "counted",
-                RowOutcome::Merged => "same",
-                RowOutcome::Excluded => "not counted",
-                RowOutcome::Unreadable => "unreadable",
-            };
-            let of = |text: Option<String>| text.unwrap_or_default();
-            vec![
-                format!("{}:{}", r.file, r.row),
-                outcome.to_owned(),
-                of(r.name.clone()),
-                of(r.mac.map(|m| m.to_string())),
-                of(r.ip.map(|i| i.to_string())),
-                r.why.clone(),
-            ]
-        })
-        .collect();
-    if !rows.is_empty() {
-        writeln!(out)?;
-        table::print(out, &["ROW", "OUTCOME", "NAME", "MAC", "IP", "WHY"], &rows)?;
-    }
-    Ok(())
-}
-
-fn line(name: &str, kind: &str, numbers: [u64; 5]) -> Vec<String> {
-    [name.to_owned(), kind.to_owned()].into_iter().chain(numbers.map(|n| n.to_string())).collect()
 }
 
 /// Prints a forecast.

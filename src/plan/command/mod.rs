@@ -6,6 +6,7 @@ mod device_table;
 mod devices;
 mod doctor;
 mod estimate;
+mod estimate_report;
 mod failure;
 mod findings;
 mod inventory;

@@ -1,0 +1,193 @@
+//! Rows without a MAC look for the device that has their address.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::IpAddr;
+
+use super::overlap::{Known, Ties};
+use super::report::Untied;
+use crate::census::MacAddr;
+
+/// Rows at one address that are compared with each other.
+const COMPARED: usize = 64;
+
+/// The joint knowledge of rows that are tied.
+#[derive(Debug, Default)]
+pub(super) struct Root<'a> {
+    pub(super) macs: BTreeSet<MacAddr>,
+    pub(super) ips: BTreeSet<IpAddr>,
+    /// The lists that give it an id: another id of the same list is another device.
+    pub(super) ids: BTreeSet<usize>,
+    pub(super) serials: BTreeSet<&'a str>,
+    pub(super) sites: BTreeSet<&'a str>,
+    /// Whether its addresses may identify it.
+    pub(super) is_findable: bool,
+    /// The devices of the inventory that have its MACs.
+    pub(super) devices: Vec<usize>,
+}
+
+impl Root<'_> {
+    /// Whether a list says that the two are different devices. Tied rows have one root, so that two roots with an id of the
+    /// same list have different ones.
+    fn is_not(&self, other: &Self) -> bool {
+        let differ =
+            |a: &BTreeSet<&str>, b: &BTreeSet<&str>| !a.is_empty() && !b.is_empty() && a.is_disjoint(b);
+        !self.ids.is_disjoint(&other.ids)
+            || differ(&self.serials, &other.serials)
+            || differ(&self.sites, &other.sites)
+    }
+}
+
+/// The device to which rows without a MAC belong.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Home {
+    /// The rows with that root.
+    Row(usize),
+    /// That device of the inventory.
+    Device(usize),
+    /// One of several devices.
+    Ambiguous,
+}
+
+/// All rows, those with a MAC by address, and the inventory.
+pub(super) struct Seekers<'a> {
+    pub(super) roots: &'a BTreeMap<usize, Root<'a>>,
+    pub(super) bearers: &'a HashMap<IpAddr, Vec<usize>>,
+    pub(super) known: &'a Known,
+}
+
+impl Seekers<'_> {
+    fn all(&self) -> impl Iterator<Item = (usize, &Root<'_>)> {
+        let seeks = |(_, root): &(usize, &Root<'_>)| root.macs.is_empty() && root.is_findable;
+        self.roots.iter().map(|(place, root)| (*place, root)).filter(seeks)
+    }
+
+    /// The home of every root without a MAC, and the addresses that tie nothing because a list tells their rows apart.
+    pub(super) fn homes(&self) -> (HashMap<usize, Home>, Vec<Untied>) {
+        let mut by_ip: BTreeMap<IpAddr, Vec<usize>> = BTreeMap::new();
+        for (place, root) in self.all() {
+            root.ips.iter().for_each(|ip| by_ip.entry(*ip).or_default().push(place));
+        }
+        let (contested, common): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            by_ip.into_iter().partition(|(_, places)| self.is_contested(places));
+        let mut homes = HashMap::new();
+        self.share(&common, &mut homes);
+        self.part(&contested, &mut homes);
+        let untied = contested.into_iter().map(|(ip, places)| Untied {
+            value: ip.to_string(),
+            rows: places.len() as u64,
+            why: "a list gives it to several devices, with different ids, serial numbers or sites".to_owned(),
+        });
+        (homes, untied.collect())
+    }
+
+    /// Whether a list tells rows at one address apart.
+    fn is_contested(&self, places: &[usize]) -> bool {
+        let (mut lists, mut serials, mut sites) = (BTreeSet::new(), 0, BTreeSet::<&str>::new());
+        for root in places.iter().filter_map(|p| self.roots.get(p)) {
+            if root.ids.iter().any(|list| !lists.insert(*list)) {
+                return true;
+            }
+            serials += usize::from(!root.serials.is_empty());
+            sites.extend(&root.sites);
+        }
+        // Rows with one serial number are tied already.
+        serials > 1 || sites.len() > 1
+    }
+
+    /// Rows that share an address nobody contests go together, to the one device that has it.
+    fn share(&self, common: &BTreeMap<IpAddr, Vec<usize>>, homes: &mut HashMap<usize, Home>) {
+        let size = self.roots.keys().next_back().map_or(0, |last| last + 1);
+        let mut ties = Ties::new(size);
+        for places in common.values() {
+            if let Some(first) = places.first() {
+                places.iter().for_each(|place| ties.join(*place, *first));
+            }
+        }
+        let mut sets: BTreeMap<usize, (BTreeSet<IpAddr>, BTreeSet<usize>)> = BTreeMap::new();
+        for (ip, places) in common {
+            for place in places {
+                let set = sets.entry(ties.root(*place)).or_default();
+                set.0.insert(*ip);
+                set.1.insert(*place);
+            }
+        }
+        for (first, (ips, members)) in &sets {
+            let devices: BTreeSet<usize> = ips.iter().flat_map(|ip| self.known.of_ip(*ip)).copied().collect();
+            // Rows that already belong to one of these devices are not further candidates.
+            let may_be = |row: &&usize| {
+                self.roots.get(row).is_some_and(|bearer| {
+                    !bearer.devices.iter().any(|d| devices.contains(d))
+                        && !members.iter().filter_map(|m| self.roots.get(m)).any(|m| m.is_not(bearer))
+                })
+            };
+            let rows: BTreeSet<usize> =
+                ips.iter().filter_map(|ip| self.bearers.get(ip)).flatten().filter(may_be).copied().collect();
+            let home = match (devices.len() + rows.len(), devices.first(), rows.first()) {
+                (0, ..) => Home::Row(*first),
+                (1, Some(device), _) => Home::Device(*device),
+                (1, None, Some(row)) => Home::Row(*row),
+                _ => Home::Ambiguous,
+            };
+            for member in members {
+                match home {
+                    // Rows that share an address stay together: the first one carries the device or the ambiguity.
+                    Home::Row(target) => homes.insert(*member, Home::Row(target)),
+                    other if member == first => homes.insert(*member, other),
+                    _ => homes.insert(*member, Home::Row(*first)),
+                };
+            }
+        }
+    }
+
+    /// At a contested address a row is a device of its own if its list tells it from another. It goes to another list's row
+    /// only if each of the two can be nobody but the other.
+    fn part(&self, contested: &BTreeMap<IpAddr, Vec<usize>>, homes: &mut HashMap<usize, Home>) {
+        let mut at: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+        let mut near_device: BTreeSet<usize> = BTreeSet::new();
+        for (ip, places) in contested {
+            let bearers = self.bearers.get(ip).map_or(&[][..], Vec::as_slice);
+            for place in places.iter().filter(|p| !homes.contains_key(p)) {
+                let others = places.iter().chain(bearers).filter(|other| *other != place).take(COMPARED);
+                at.entry(*place).or_default().extend(others);
+                if !self.known.of_ip(*ip).is_empty() {
+                    near_device.insert(*place);
+                }
+            }
+        }
+        let is_not = |a: usize, b: usize| match (self.roots.get(&a), self.roots.get(&b)) {
+            (Some(a), Some(b)) => a.is_not(b),
+            _ => true,
+        };
+        let possible = |place: usize| -> BTreeSet<usize> {
+            let others = at.get(&place).into_iter().flatten();
+            others.filter(|other| !is_not(place, **other)).copied().collect()
+        };
+        // Who could be a row with a MAC, seen from the rows without one.
+        let mut of_bearer: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+        for place in at.keys() {
+            for other in possible(*place) {
+                of_bearer.entry(other).or_default().insert(*place);
+            }
+        }
+        for place in at.keys() {
+            let others = possible(*place);
+            let is_told_apart = at
+                .get(place)
+                .into_iter()
+                .flatten()
+                .any(|other| at.contains_key(other) && is_not(*place, *other));
+            let only = others.first().filter(|_| others.len() == 1 && !near_device.contains(place));
+            let is_mutual = only.is_some_and(|other| {
+                of_bearer.get(other).is_some_and(|who| who.len() == 1 && who.contains(place))
+            });
+            let home = match only {
+                Some(other) if is_mutual && !at.contains_key(other) => Home::Row(*other),
+                Some(other) if is_mutual => Home::Row((*place).min(*other)),
+                _ if is_told_apart => Home::Row(*place),
+                None if others.is_empty() && !near_device.contains(place) => Home::Row(*place),
+                _ => Home::Ambiguous,
+            };
+            homes.insert(*place, home);
+        }
+    }
+}
