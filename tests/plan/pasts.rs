@@ -370,7 +370,11 @@ impl History {
             4 => {
                 let to = self.plan.now().plus(self.dice.span(HOUR, 90)).to_string();
                 let entry = json!({"mac": mac, "to": to});
-                (Method::POST, "/managed/import".to_owned(), json!({"source": "test", "entries": [entry]}))
+                (
+                    Method::POST,
+                    "/managed/import".to_owned(),
+                    json!({"source": "test", "force": true, "entries": [entry]}),
+                )
             }
             5 => {
                 let changes = self.plan.get("/changes").await;

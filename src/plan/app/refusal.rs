@@ -1,5 +1,6 @@
 //! Why a use case gives no answer.
 
+use super::managed::DoubtfulList;
 use crate::census::Timestamp;
 use crate::classify::RuleError;
 use crate::estimate::FileError;
@@ -59,6 +60,9 @@ pub enum Refusal {
     /// A list to import into the managed list cannot be read.
     #[error(transparent)]
     ManagedFile(FileError),
+    /// A managed list looks incomplete.
+    #[error(transparent)]
+    DoubtfulList(#[from] Box<DoubtfulList>),
     /// The address or MAC is unknown.
     #[error("{}", .0.unknown())]
     Unknown(Subject),

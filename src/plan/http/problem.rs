@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::billing::statement;
 use crate::billing::timeline::PlanRefusal;
@@ -201,6 +201,8 @@ problems! {
         "Couplings of the same card stay together (I8a, I8b, I8d). Name both couplings or neither.";
     InvalidEntry = "invalid-entry", 422, "An entry of the managed list cannot be used",
         "The detail says which entry, and what is wrong with it. Nothing was imported.";
+    DoubtfulList = "doubtful-list", 409, "The managed list looks incomplete",
+        "Nothing was replaced. The answer says what is wrong and what the list would do to entries and count. If it is right, send it again with 'force'.";
     UnreadableList = "unreadable-list", 422, "The list cannot be read",
         "Send the file unchanged: CSV with a header, or the JSON of the system's API. The detail says what is missing.";
     ManagedListTooLong = "managed-list-too-long", 422, "The managed list is too long",
@@ -308,6 +310,11 @@ impl From<AppRefusal> for Problem {
             Refusal::LimitedToken => Self::new(ProblemType::NotPermitted, detail),
             Refusal::OwnersOnly => Self::new(ProblemType::OwnersOnly, detail),
             Refusal::Hidden { .. } | Refusal::Unknown(_) => Self::new(ProblemType::NotFound, detail),
+            Refusal::DoubtfulList(list) => {
+                let doubts: Vec<String> = list.doubts.iter().map(ToString::to_string).collect();
+                let problem = Self::new(ProblemType::DoubtfulList, detail).with("doubts", doubts);
+                problem.with("entries", json!(list.entries)).with("count", json!(list.count))
+            }
             Refusal::ManagedFile(_) => Self::new(ProblemType::UnreadableList, detail),
             Refusal::Invalid(_) => Self::new(ProblemType::InvalidRequest, detail),
             Refusal::TooEarly { began, .. } => {

@@ -9,6 +9,7 @@ mod estimate;
 mod events;
 mod explain;
 mod findings;
+mod managed;
 mod overview;
 mod page;
 mod plan;
@@ -44,6 +45,7 @@ pub fn router(service: &App) -> Router<App> {
         .route("/findings/{id}/close", get(findings::back).post(findings::close))
         .route("/findings/{id}/reopen", get(findings::back).post(findings::reopen))
         .route("/estimate", get(estimate::show).merge(estimate::upload()))
+        .route("/managed", get(managed::show).merge(managed::upload()))
         .route("/plan", get(plan::show).post(plan::onboard))
         .route("/plan/cancel", get(plan::back).post(plan::cancel))
         .route("/plan/replace", get(plan::back).post(plan::replace))
