@@ -21,6 +21,33 @@ pub const PRICES: usize = 1_000;
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Currency([u8; 3]);
 
+/// Currencies whose smallest unit is the currency itself (ISO 4217).
+const WHOLE: [&[u8; 3]; 17] = [
+    b"BIF", b"CLP", b"DJF", b"GNF", b"ISK", b"JPY", b"KMF", b"KRW", b"PYG", b"RWF", b"UGX", b"UYI", b"VND",
+    b"VUV", b"XAF", b"XOF", b"XPF",
+];
+/// Currencies of which a thousandth is the smallest unit.
+const THOUSANDTHS: [&[u8; 3]; 7] = [b"BHD", b"IQD", b"JOD", b"KWD", b"LYD", b"OMR", b"TND"];
+/// Units of account of which a ten-thousandth is the smallest unit.
+const TEN_THOUSANDTHS: [&[u8; 3]; 2] = [b"CLF", b"UYW"];
+/// Codes without a smallest unit: precious metals, units of account and the like.
+const WITHOUT: [&[u8; 3]; 13] =
+    [b"XAG", b"XAU", b"XBA", b"XBB", b"XBC", b"XBD", b"XDR", b"XPD", b"XPT", b"XSU", b"XTS", b"XUA", b"XXX"];
+
+impl Currency {
+    /// The decimals of its smallest unit (ISO 4217): two for most. Six for codes that have none, which are not rounded.
+    pub fn decimals(self) -> u32 {
+        let is = |codes: &[&[u8; 3]]| codes.contains(&&self.0);
+        match () {
+            () if is(&WHOLE) => 0,
+            () if is(&THOUSANDTHS) => 3,
+            () if is(&TEN_THOUSANDTHS) => 4,
+            () if is(&WITHOUT) => 6,
+            () => 2,
+        }
+    }
+}
+
 impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|letter| write!(f, "{}", char::from(*letter)))
@@ -139,6 +166,13 @@ mod tests {
         for text in ["", "eur", "EURO", "E1R", "€"] {
             assert!(text.parse::<Currency>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_currency_has_the_decimals_of_its_smallest_unit() {
+        let decimals = |code: &str| code.parse::<Currency>().unwrap().decimals();
+        let found = ["EUR", "JPY", "KWD", "CLF", "XAU", "USD"].map(decimals);
+        assert_eq!(found, [2, 0, 3, 4, 6, 2]);
     }
 
     #[test]

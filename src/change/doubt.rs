@@ -1,4 +1,4 @@
-//! Doubts about a list that would replace another: a list that was cut off, or that is of another kind, would count devices
+//! Doubts about a list that would replace another: a list that was cut off, or of another kind, would count devices
 //! that are managed elsewhere.
 
 use std::collections::HashSet;

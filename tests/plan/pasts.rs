@@ -97,6 +97,9 @@ async fn the_plan_of_the_instant_is_compared(plan: Plan) {
     assert_eq!(plan.get("/census").await["committed"], 300);
     assert_eq!(plan.get("/census?as_of=2026-11-22T12:29:00Z").await["committed"], 100);
     assert_eq!(plan.get("/census?as_of=2026-11-22T12:31:00Z").await["committed"], 300);
+    // A later change does not reach back.
+    plan.post("/plan/cancel", json!({})).await.succeeds(200);
+    assert_eq!(plan.get("/census?as_of=2026-11-22T12:29:00Z").await["committed"], 100);
 }
 
 async fn an_instant_before_the_subscription_is_refused(plan: Plan) {

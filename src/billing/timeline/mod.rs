@@ -12,6 +12,6 @@ pub(crate) use self::history::committable;
 pub use self::history::{HISTORY, History, Onboarding, PlanChange};
 pub use self::plan::{
     LARGEST, NOTICE, Plan, PlanKind, PlanStatus, STEP, TRIAL, UnknownPlanKind, in_effect, present,
-    whole_second,
+    was_in_effect, whole_second,
 };
 pub use self::refusal::PlanRefusal;

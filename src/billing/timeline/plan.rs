@@ -174,6 +174,11 @@ pub fn in_effect(plans: &[Plan], now: Timestamp) -> Option<&Plan> {
     plans.iter().find(|p| p.status(now).in_effect())
 }
 
+/// The plan that was in effect at an earlier instant, if any. Unlike [`in_effect`], later changes do not matter.
+pub fn was_in_effect(plans: &[Plan], at: Timestamp) -> Option<&Plan> {
+    plans.iter().find(|p| p.status(at).in_effect())
+}
+
 /// The start of the second in which an instant lies.
 pub fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_secs(at.0.div_euclid(SECOND))

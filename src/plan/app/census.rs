@@ -9,7 +9,7 @@ use super::findings::{self, FindingFilter, FindingList};
 use super::inventory::View as Inventory;
 use super::plans::{PlanEntry, Timeline};
 use super::{App, May, Refusal, aside};
-use crate::billing::timeline::{Plan, in_effect};
+use crate::billing::timeline::{Plan, in_effect, was_in_effect};
 use crate::census::{Census, Timestamp, commitment, time::rfc3339};
 use crate::listing::{CHUNK, Tabs};
 use crate::plan::permission::View;
@@ -55,8 +55,11 @@ impl CensusReport {
         let mut census = inventory.census.clone();
         let refused = findings::concerned(inventory, sensors).iter().map(|s| s.health.refused).sum();
         census.lower_bound |= refused > 0;
-        let at = if inventory.basis.is_some() { inventory.as_of } else { now };
-        let committed = in_effect(plans, at).and_then(|p| p.committed);
+        let plan = match inventory.basis {
+            Some(_) => was_in_effect(plans, inventory.as_of),
+            None => in_effect(plans, now),
+        };
+        let committed = plan.and_then(|p| p.committed);
         Self {
             schema: SCHEMA,
             policy: inventory.policy.name.clone(),

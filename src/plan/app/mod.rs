@@ -33,6 +33,7 @@ mod service_clock;
 pub mod shares;
 pub mod sign_in;
 pub mod snapshots;
+mod statement_sheet;
 pub mod statements;
 pub mod streams;
 pub mod subscriptions;

@@ -37,6 +37,15 @@ pub(super) enum StatementCommand {
         /// The month in UTC, such as 2026-11
         month: Month,
     },
+    /// Print a statement as CSV: its lines, then its totals
+    #[command(after_help = "Example:
+  netcensus-plan statement export 2026-11 > statement-2026-11.csv")]
+    Export {
+        #[command(flatten)]
+        target: Target,
+        /// The month in UTC, such as 2026-11
+        month: Month,
+    },
     /// Correct a line of a closed statement: adds a line to the open statement
     #[command(after_help = "Examples:
   netcensus-plan statement correct 2026-11 --line 1 --committed 1600 --reason '1600 were ordered'
@@ -114,6 +123,10 @@ pub(super) async fn statement(command: StatementCommand) -> Result<(), Failure> 
             }
             print(&may.subscription.name, &view)
         }
+        StatementCommand::Export { target, month } => {
+            let (app, may) = target.may(By::operator()).await?;
+            Ok(io::stdout().lock().write_all(&statements::csv(&app, &may, month).await?)?)
+        }
         StatementCommand::Correct { target, month, line, committed, seconds, price, currency, attempt } => {
             let (app, may) = target.may(attempt.by()?).await?;
             let price = match (price, currency) {
@@ -185,10 +198,11 @@ fn row(entry: &StatementEntry) -> Vec<String> {
     ]
 }
 
+/// The money of a row: each currency by itself, and a mark if a part has no price.
 fn money(totals: &Totals) -> String {
-    let amounts: Vec<String> =
-        totals.amounts.iter().map(|a| format!("{} {}", a.amount, a.currency)).collect();
-    amounts.join(" + ")
+    let each = totals.invoice.iter().map(|t| format!("{} {}", t.total, t.currency));
+    let unpriced = totals.unpriced.as_ref().map(|u| format!("{} without a price", u.device_months));
+    each.chain(unpriced).collect::<Vec<_>>().join(" and ")
 }
 
 /// The statement as a person checks it on paper.
@@ -215,9 +229,9 @@ fn print(name: &str, view: &StatementView) -> Result<(), Failure> {
         }
     }
     writeln!(out)?;
-    writeln!(out, "total: {}", total(&statement.into()))?;
+    write_totals(&mut out, "total", &view.totals)?;
     if let Some(expected) = &view.expected {
-        writeln!(out, "at the month's end, if nothing changes: {}", total(expected))?;
+        write_totals(&mut out, "at the month's end, if nothing changes", expected)?;
     }
     if let Some(peak) = statement.peak_billable {
         let last = statement.last_billable.map_or_else(String::new, |n| format!(", last {n}"));
@@ -241,8 +255,14 @@ fn heading(line: &StatementLine) -> String {
     }
 }
 
-fn total(totals: &Totals) -> String {
-    let amounts = money(totals);
-    let money = if amounts.is_empty() { String::new() } else { format!(", {amounts}") };
-    format!("{} device-months{money}", totals.device_months)
+/// Each currency has a line of its own, because currencies are never added.
+fn write_totals(out: &mut impl io::Write, title: &str, totals: &Totals) -> io::Result<()> {
+    writeln!(out, "{title}: {} device-months", totals.device_months)?;
+    for total in &totals.invoice {
+        writeln!(out, "   {total}")?;
+    }
+    if let Some(unpriced) = &totals.unpriced {
+        writeln!(out, "   {unpriced}: no amount contains them; set a price, or correct the line")?;
+    }
+    Ok(())
 }

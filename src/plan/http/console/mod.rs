@@ -20,6 +20,7 @@ mod rules;
 mod sensors;
 mod session;
 mod show;
+mod statements;
 mod subscriptions;
 
 use axum::Router;
@@ -55,6 +56,8 @@ pub fn router(service: &App) -> Router<App> {
         .route("/roles/seen", post(roles::seen))
         .route("/sensors", get(sensors::show).post(sensors::create_token))
         .route("/sensors/{sensor}/revoke", post(sensors::revoke))
+        .route("/statements", get(statements::list))
+        .route("/statements/{month}", get(statements::show))
         .route("/events", get(events::stream));
     Router::new()
         .route("/", get(subscriptions::start))
