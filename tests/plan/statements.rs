@@ -26,6 +26,7 @@ on_each_database! {
     only_a_global_admin_sets_prices_and_a_dry_run_sets_none,
     each_refusal_of_a_price_is_its_own_problem,
     a_part_of_a_month_without_a_price_is_named_in_the_total,
+    an_annual_plan_has_a_price_of_its_own_until_its_anniversary,
     each_currency_is_a_total_of_its_own_in_its_smallest_unit,
     a_statement_is_exported_as_csv_and_printed_from_the_console,
     a_new_price_holds_from_the_end_of_the_closed_month_and_splits_a_line_within_a_month,
@@ -255,7 +256,7 @@ async fn only_a_global_admin_sets_prices_and_a_dry_run_sets_none(plan: Plan) {
     let price = json!({"currency": "EUR", "micros": 1_400_000});
     plan.post("/prices", price.clone()).await.fails(403, "not-permitted");
     let admin = global_admin(&plan).await;
-    assert_eq!(plan.get("/prices").await, json!({"price": null, "prices": []}));
+    assert_eq!(plan.get("/prices").await, json!({"price": null, "annual": null, "prices": []}));
     let tried = plan.post_as(&admin, "/prices?dry_run=true", price.clone()).await;
     assert_eq!(tried.status, 201);
     assert_eq!(plan.get("/prices").await["prices"], json!([]));
@@ -315,6 +316,37 @@ async fn a_part_of_a_month_without_a_price_is_named_in_the_total(plan: Plan) {
         &plan.get("/statements").await["statements"][1],
         json!({"month": "2026-11", "unpriced": unpriced}),
     );
+}
+
+async fn an_annual_plan_has_a_price_of_its_own_until_its_anniversary(mut plan: Plan) {
+    let admin = global_admin(&plan).await;
+    let price = |micros: u64, kind: Option<&str>, from: &str| json!({"currency": "EUR", "micros": micros, "kind": kind, "valid_from": from});
+    plan.set_time("2026-11-01T00:00:00Z");
+    for set in [
+        price(3_000_000, None, "2026-11-01T00:00:00Z"),
+        price(2_000_000, Some("annual"), "2026-11-01T00:00:00Z"),
+        price(1_000_000, Some("annual"), "2026-12-01T00:00:00Z"),
+    ] {
+        plan.post_as(&admin, "/prices", set).await.succeeds(201);
+    }
+    plan.post_as(&admin, "/prices", price(1, Some("trial"), "2026-11-01T00:00:00Z"))
+        .await
+        .fails(400, "invalid-request");
+    assert_has(
+        &plan.get("/prices").await,
+        json!({"price": {"micros": 3_000_000}, "annual": {"micros": 2_000_000}}),
+    );
+    let annual = json!({"kind": "annual", "devices": 100, "accept_terms": true});
+    plan.post("/plan", annual).await.succeeds(201);
+    let term = json!({"from": "2026-11-01T00:00:00Z", "to": "2027-11-01T00:00:00Z"});
+    assert_eq!(plan.get("/plan").await["plan"]["term"], term);
+    plan.months_later("2027-12-05T00:00:00Z").await;
+    for (month, amount) in [("2026-11", "200.00"), ("2027-10", "200.00"), ("2027-11", "100.00")] {
+        let closed = plan.get(&format!("/statements/{month}")).await;
+        assert_eq!(closed["totals"]["invoice"][0]["total"], amount, "{month}");
+        assert_has(&closed["statement"]["lines"][0], json!({"kind": "annual", "committed": 100}));
+    }
+    assert_eq!(plan.get("/plan").await["plan"]["term"]["to"], "2028-11-01T00:00:00Z");
 }
 
 async fn each_currency_is_a_total_of_its_own_in_its_smallest_unit(plan: Plan) {

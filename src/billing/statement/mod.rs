@@ -29,4 +29,6 @@ pub use self::invoice::{InvoiceTotal, MinorUnits, Unpriced};
 pub use self::refusal::{StatementRefusal, checked_price};
 pub use crate::billing::amount::{BadAmount, Exact, Micros, Sum, TooLarge};
 pub use crate::billing::month::{BadMonth, DRAFT, Month};
-pub use crate::billing::price::{BadCurrency, Currency, HIGHEST, PRICES, Price, SetPrice, price_at};
+pub use crate::billing::price::{
+    BadCurrency, Currency, HIGHEST, PRICES, Price, SetPrice, price_at, price_of,
+};

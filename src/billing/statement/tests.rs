@@ -19,7 +19,7 @@ fn eur(micros: u64) -> Price {
 }
 
 fn price(number: i64, price: Price, from: &str) -> SetPrice {
-    SetPrice { number, price, valid_from: at(from), set_at: at(from) }
+    SetPrice { number, price, kind: None, valid_from: at(from), set_at: at(from) }
 }
 
 fn plan(number: i64, kind: PlanKind, committed: Option<u64>, from: &str, cancelled: Option<&str>) -> Plan {

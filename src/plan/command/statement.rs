@@ -9,6 +9,7 @@ use super::failure::Failure;
 use crate::billing::statement::{
     CorrectionRequest, Currency, Micros, Month, Price, SetPrice, StatementLine, StatementState, arithmetic,
 };
+use crate::billing::timeline::PlanKind;
 use crate::census::Timestamp;
 use crate::cli::table;
 use crate::cli::terminal;
@@ -81,7 +82,10 @@ pub(super) enum PriceCommand {
     #[command(after_help = "Example:
   netcensus-plan price set EUR 1.40 --from 2027-01-01T00:00:00Z
 
-The price applies to monthly and annual plans. For a price per year, set one twelfth of it.")]
+  netcensus-plan price set EUR 1.20 --kind annual
+
+Without --kind, the price applies to monthly and annual plans. For a price per year, set one twelfth of it. The price of an
+annual plan holds from its start, or from an anniversary, to the next anniversary.")]
     Set {
         #[command(flatten)]
         target: Target,
@@ -89,6 +93,9 @@ The price applies to monthly and annual plans. For a price per year, set one twe
         currency: Currency,
         /// The price of one device for one month, with at most six decimals
         amount: Micros,
+        /// The kind of plan to which the price applies: monthly or annual [default: both]
+        #[arg(long, value_name = "KIND")]
+        kind: Option<PlanKind>,
         /// The first instant at which the price is valid [default: now]
         #[arg(long, value_name = "RFC3339")]
         from: Option<Timestamp>,
@@ -152,9 +159,9 @@ pub(super) async fn statement(command: StatementCommand) -> Result<(), Failure> 
 /// Sets and lists prices.
 pub(super) async fn price(command: PriceCommand) -> Result<(), Failure> {
     match command {
-        PriceCommand::Set { target, currency, amount, from, attempt } => {
+        PriceCommand::Set { target, currency, amount, kind, from, attempt } => {
             let (app, may) = target.may(attempt.by()?).await?;
-            let set = prices::set(&app, &may, priced(currency, amount)?, from).await?;
+            let set = prices::set(&app, &may, priced(currency, amount)?, kind, from).await?;
             if target.common.json {
                 return print_json(&set);
             }
@@ -166,17 +173,19 @@ pub(super) async fn price(command: PriceCommand) -> Result<(), Failure> {
             if target.common.json {
                 return print_json(&list);
             }
-            let current = list.price.map_or_else(
-                || "no price is set for now: statements show device-months".to_owned(),
-                |p| format!("{p} a device-month now"),
-            );
-            say(&current)?;
+            for (kind, price) in [(PlanKind::Monthly, list.price), (PlanKind::Annual, list.annual)] {
+                say(&price.map_or_else(
+                    || format!("{kind} plans have no price now: statements show device-months"),
+                    |p| format!("{kind} plans: {p} a device-month now"),
+                ))?;
+            }
             let row = |p: SetPrice| {
                 let set = p.set_at.to_string();
-                vec![p.number.to_string(), p.price.to_string(), p.valid_from.to_string(), set]
+                let kind = p.kind.map_or_else(|| "all".to_owned(), |kind| kind.to_string());
+                vec![p.number.to_string(), kind, p.price.to_string(), p.valid_from.to_string(), set]
             };
             let rows: Vec<_> = list.prices.into_iter().map(row).collect();
-            Ok(table::print(&mut io::stdout().lock(), &[">NO", ">PRICE", "FROM", "SET"], &rows)?)
+            Ok(table::print(&mut io::stdout().lock(), &[">NO", "PLANS", ">PRICE", "FROM", "SET"], &rows)?)
         }
     }
 }
