@@ -119,8 +119,7 @@ impl Exact {
 
     /// In units of `10^-decimals`, with at most six decimals, rounded once; halves go away from zero, as on invoices.
     pub const fn in_units(self, decimals: u32) -> i128 {
-        let parts = if decimals < 6 { 6 - decimals } else { 0 };
-        let unit = DENOMINATOR * 10_i128.pow(parts);
+        let unit = DENOMINATOR * 10_i128.pow(6_u32.saturating_sub(decimals));
         let (whole, rest) = (self.0 / unit, self.0 % unit);
         match 2 * rest {
             twice if twice >= unit => whole + 1,

@@ -161,7 +161,7 @@ async fn a_list_that_loses_more_than_a_fifth_replaces_nothing_without_force(plan
 async fn a_list_that_breaks_off_or_is_of_another_kind_replaces_nothing_without_force(plan: Plan) {
     with_machines(&plan).await;
     let whole = machines();
-    let cut_off = &whole[..whole.len() - 40];
+    let (cut_off, _) = whole.split_at(whole.len() - 40);
     let refused = import_file(&plan, "source=mde", cut_off).await.fails(409, "doubtful-list");
     assert_eq!(refused["doubts"][0], "the file breaks off; download it again");
     // A list of a source that has none yet is not taken either.
