@@ -318,10 +318,15 @@ impl Coupling {
         Some(out)
     }
 
-    /// As [`Self::until`], with the least that can have been known: signs only if they are dated, the newest frame at the
-    /// earliest instant at which it can have come. What really was known then lies between the two.
+    /// As [`Self::until`], with the least that can have been known: signs only if they are dated, or among `kept`, and the
+    /// newest frame at the earliest instant at which it can have come.
     #[must_use]
-    pub(super) fn at_least_until(&self, as_of: Timestamp, known: Option<Timestamp>) -> Option<Self> {
+    pub(super) fn at_least_until(
+        &self,
+        as_of: Timestamp,
+        kept: Signs,
+        known: Option<Timestamp>,
+    ) -> Option<Self> {
         let mut out = self.until(as_of, known)?;
         if self.last_seen < as_of {
             return Some(out);
@@ -329,15 +334,19 @@ impl Coupling {
         out.last_seen = self.surely_seen_before(as_of, known);
         out.days = 0;
         if !out.signs.is_only_by_others() {
-            let dated = out.proven_by.union(out.signs.intersection(Sign::Announced.into()));
+            let kept = out.signs.intersection(kept.with(Sign::Announced));
+            let dated = out.proven_by.union(kept);
             // It sent something, of whatever kind.
             out.signs = if dated.is_empty() { Sign::Sourced.into() } else { dated };
         }
         out.proven_in = Windows::ONCE;
         let by_lease = out.proof().filter(|proof| proof.sign == Sign::DhcpAck);
         out.leased_at = by_lease.map_or(OptionalTime::NEVER, |proof| OptionalTime::of(proof.at));
-        for (_, repeat) in out.repeats() {
-            *repeat = Repeat::NEVER;
+        let signs = out.signs;
+        for (sign, repeat) in out.repeats() {
+            if !signs.has(sign) {
+                *repeat = Repeat::NEVER;
+            }
         }
         Some(out)
     }

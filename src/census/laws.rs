@@ -194,7 +194,7 @@ fn is_before(event: &Event, as_of: Timestamp) -> bool {
 }
 
 fn until(zone: &Zone, as_of: Timestamp) -> Zone {
-    zone.until(as_of, Undated::Kept, &|_| None)
+    zone.until(as_of, Undated::KEPT, &|_| None)
 }
 
 /// Whether `more` contains everything that `less` says, except for the days, and for descriptions of addresses that their
@@ -561,7 +561,7 @@ proptest! {
         let whole = zone(&history);
         let earlier: Vec<Event> = history.into_iter().filter(|e| is_before(e, as_of)).collect();
         let (earlier, found) = (zone(&earlier), until(&whole, as_of));
-        let least = whole.until(as_of, Undated::Dropped, &|_| None);
+        let least = whole.until(as_of, Undated::DROPPED, &|_| None);
         prop_assert!(least.couplings.keys().eq(found.couplings.keys()));
         // Of an address that its MAC sends from later, earlier descriptions are not kept.
         let sends_later = |key: &CouplingKey, c: &Coupling| {

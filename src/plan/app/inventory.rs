@@ -288,7 +288,7 @@ impl Inventories {
             let zones = known.map(|(name, zone)| (name.clone(), Arc::clone(zone))).collect();
             let inventory = Inventory { zones };
             let inventory = match &past {
-                Some(past) => past.facts(&inventory, Undated::Kept).inventory,
+                Some(past) => past.facts(&inventory, Undated::KEPT).inventory,
                 None => inventory,
             };
             let inventory = inventory.admitted(policy);
@@ -316,7 +316,7 @@ impl Inventories {
         let (inventories, counted) = (self.clone(), Arc::clone(&state));
         let survey = move || {
             let facts = counted.replica.facts();
-            let mut inventory = facts.inventory.until(as_of, Undated::Kept, known);
+            let mut inventory = facts.inventory.until(as_of, Undated::KEPT, known);
             let revision = facts.revision.unwrap_or_default();
             drop(facts);
             inventory.admit(&inventories.policy);

@@ -4,9 +4,9 @@
 //! settings say today. What leaves do not hold, such as names, evidence and findings, comes from the facts of today.
 //!
 //! **Any other instant** is counted from the facts of today that frames before it showed ([`Inventory::until`]), under the
-//! decisions that stood then. Some facts have no time of their own, so the count is made twice: with all of them, and with
-//! none. What both show is sure, and so is what the snapshot before the instant shows too; the rest is counted in
-//! [`Basis::Kept`].
+//! decisions that stood then. Some facts have no time of their own, so the count is made several times: with all of them,
+//! with none, and with those alone that speak for or against an address, or that a zone learned ([`Undated`]). What all counts show is sure, and so
+//! is a proven device that the snapshot before the instant shows alike; the rest is counted in [`Basis::Kept`].
 //!
 //! An instant before the subscription existed is refused. A service that counts at the newest frame
 //! ([`CountAt::NewestFrame`]) replays a capture that is older than the subscription: there, an instant of the capture has
@@ -20,12 +20,17 @@ use super::super::leaves::{Leaves, corrupt};
 use super::view::{Ground, View};
 use super::zone_view::ZoneView;
 use super::{CountAt, Inventories, MINUTE, Revision, SubscriptionState};
+use crate::census::time::HOUR;
 use crate::census::{
-    CouplingKey, Decisions, DeviceDecisions, DeviceId, Policy, Standing, Timestamp, Undated, Verdict, verdict,
+    Coupling, CouplingKey, Decisions, DeviceDecisions, DeviceId, MacAddr, Policy, Standing, Timestamp,
+    Undated, Verdict, Zone, verdict,
 };
 use crate::plan::store::{Facts, Snapshot};
 use crate::proof::Leaf;
 use crate::wire::{Basis, DeviceRow, SubscriptionId};
+
+/// How soon after its day a snapshot must be sealed to confirm what a later count shows, in nanoseconds.
+const WITNESSED: i64 = HOUR;
 
 /// Which instant a view shows.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -76,6 +81,13 @@ impl Past {
         self.snapshot.as_ref().filter(|snapshot| snapshot.header.as_of == self.as_of)
     }
 
+    /// The newest snapshot up to the instant, if it was sealed soon after its day: one that was sealed later is made of the same
+    /// facts as this count.
+    fn witness(&self) -> Option<&Snapshot> {
+        let is_timely = |s: &&Snapshot| s.header.known_until.since(s.header.as_of) <= WITNESSED;
+        self.snapshot.as_ref().filter(is_timely)
+    }
+
     fn tense(&self) -> Tense {
         Tense::Past { snapshot: self.snapshot.as_ref().map(|snapshot| snapshot.header.number) }
     }
@@ -108,23 +120,32 @@ impl Past {
         });
     }
 
-    /// How sure a view is that was made of the facts of today; `least` was made without those that have no time.
-    fn certainty(&self, view: &View, least: &View, facts: &Facts) -> Basis {
+    /// How sure a view is that was made of the facts of today; `others` were made without some that have no time.
+    fn certainty(&self, view: &View, others: &[View], facts: &Facts) -> Basis {
         let (mut at_least, mut at_most, mut unsure) = (0, 0, 0);
         let mut shown: HashSet<DeviceId> = HashSet::with_capacity(view.len());
+        let zones = facts.inventory.zones.iter();
+        let unsettled: HashMap<&str, HashSet<MacAddr>> =
+            zones.map(|(name, zone)| (name.as_str(), self.unsettled(zone))).collect();
         for row in view.rows() {
             shown.insert(row.id);
-            let (is_counted, is_sure) =
-                (row.verdict.is_counted(), self.is_sure(row, least, facts, &view.policy));
+            let of_zone = unsettled.get(&*row.zone);
+            let is_settled =
+                row.couplings.iter().all(|c| of_zone.is_none_or(|macs| !macs.contains(&c.key.mac)));
+            let is_sure = self.is_sure(row, others, facts, &view.policy, is_settled);
+            let is_counted = row.verdict.is_counted();
             at_least += u64::from(is_counted && is_sure);
             at_most += u64::from(is_counted || !is_sure);
             unsure += u64::from(!is_sure);
         }
         // Devices that fewer facts show, or that the snapshot has: they may have been apart from others then.
-        let fewer = least.rows().filter(|row| row.verdict.is_counted()).map(|row| row.id);
+        let fewer = others.iter().flat_map(View::rows).filter(|row| row.verdict.is_counted());
         let sealed = self.leaves.values().flatten().filter(|(_, leaf)| leaf.verdict.is_counted());
-        let apart: HashSet<DeviceId> =
-            fewer.chain(sealed.map(|(id, _)| *id)).filter(|id| !shown.contains(id)).collect();
+        let apart: HashSet<DeviceId> = fewer
+            .map(|row| row.id)
+            .chain(sealed.map(|(id, _)| *id))
+            .filter(|id| !shown.contains(id))
+            .collect();
         let apart = apart.len() as u64;
         Basis::Kept {
             at_least,
@@ -134,20 +155,50 @@ impl Past {
         }
     }
 
-    fn is_sure(&self, row: &DeviceRow, least: &View, facts: &Facts, policy: &Policy) -> bool {
+    /// The cards of a zone of which addresses are known that were not proven then and were seen again later: which of their
+    /// addresses were their own then is not kept.
+    fn unsettled(&self, zone: &Zone) -> HashSet<MacAddr> {
+        let is_unsettled = |c: &Coupling| {
+            let is_proven = c.proof().is_some_and(|proof| proof.at < self.as_of);
+            c.first_seen < self.as_of && c.last_seen >= self.as_of && !is_proven
+        };
+        let own = zone.couplings.iter().chain(zone.tunnels.values().flat_map(|t| &t.facts.couplings));
+        own.filter(|(_, c)| is_unsettled(c)).map(|(key, _)| key.mac).collect()
+    }
+
+    /// Whether a device surely was what the view shows: if the snapshot before and all counts say so, or the snapshot and the
+    /// times of a proven device. A device that came after the snapshot is sure if all counts say the same, and its cards are
+    /// settled.
+    fn is_sure(
+        &self,
+        row: &DeviceRow,
+        others: &[View],
+        facts: &Facts,
+        policy: &Policy,
+        is_settled: bool,
+    ) -> bool {
+        let all = others.iter().all(|other| other.row(row.id).is_some_and(|other| says_the_same(row, other)));
+        let since = self.witness().map(|snapshot| snapshot.header.as_of);
+        if since.is_none_or(|since| row.first_seen >= since) {
+            return all && is_settled;
+        }
+        let leaf = self.leaves.get(&*row.zone).and_then(|leaves| leaves.get(&row.id));
+        leaf.is_some_and(|leaf| was_the_same(row, leaf)) && (all || self.is_timely(row, facts, policy))
+    }
+
+    /// Whether the addresses of a device were proven or gone then, and its verdict does not depend on when exactly it was seen.
+    fn is_timely(&self, row: &DeviceRow, facts: &Facts, policy: &Policy) -> bool {
         let zone = facts.inventory.zones.get(&*row.zone);
-        let of = |key: &CouplingKey| zone.and_then(|zone| zone.couplings.get(key));
-        let keys = || row.couplings.iter().map(|c| &c.key);
-        let is_over = keys().all(|key| of(key).is_some_and(|c| c.last_seen < self.as_of));
-        if is_over {
-            return true;
+        let mut seen: Option<Timestamp> = None;
+        for key in row.couplings.iter().map(|c| &c.key) {
+            let Some(c) = zone.and_then(|zone| zone.couplings.get(key)) else { return false };
+            let is_proven = c.proof().is_some_and(|proof| proof.at < self.as_of);
+            if c.last_seen >= self.as_of && !is_proven {
+                return false;
+            }
+            seen = seen.max(Some(c.surely_seen_before(self.as_of, self.seen(&row.zone, *key))));
         }
-        if least.row(row.id).is_some_and(|least| says_the_same(row, least)) {
-            return true;
-        }
-        let surely_seen =
-            |key: &CouplingKey| Some(of(key)?.surely_seen_before(self.as_of, self.seen(&row.zone, *key)));
-        let Some(last_seen) = keys().filter_map(surely_seen).max() else { return false };
+        let Some(last_seen) = seen else { return false };
         let standing = Standing {
             category: row.what.category,
             last_seen,
@@ -155,9 +206,7 @@ impl Past {
             managed: row.verdict == Verdict::Managed,
             deleted_at: row.decided.as_deref().and_then(DeviceDecisions::deleted_at),
         };
-        let leaf = self.leaves.get(&*row.zone).and_then(|leaves| leaves.get(&row.id));
         verdict(&standing, policy, self.as_of) == row.verdict
-            && leaf.is_some_and(|leaf| was_the_same(row, leaf))
     }
 }
 
@@ -169,7 +218,8 @@ fn says_the_same(a: &DeviceRow, b: &DeviceRow) -> bool {
 /// Whether a device was the same at the snapshot before, but for what time and people do to it.
 fn was_the_same(row: &DeviceRow, leaf: &Leaf) -> bool {
     let is_tentative = |verdict| verdict == Verdict::Tentative;
-    row.what.category == leaf.category
+    let is_decided = row.decided.as_deref().is_some_and(|decided| decided.category().is_some());
+    (is_decided || row.what.category == leaf.category)
         && row.couplings.len() as u64 == leaf.couplings
         && is_tentative(row.verdict) == is_tentative(leaf.verdict)
 }
@@ -270,11 +320,15 @@ impl Inventories {
             };
             View::new(&ground, &present, self.clock.now())
         };
-        let mut view = count(Undated::Kept);
+        let mut view = count(Undated::KEPT);
         view.tense = past.tense();
         match past.sealed() {
             Some(snapshot) => past.seal(&mut view, snapshot),
-            None => view.basis = Some(past.certainty(&view, &count(Undated::Dropped), facts)),
+            None => {
+                let others: Vec<View> =
+                    std::iter::once(Undated::DROPPED).chain(Undated::SOME).map(count).collect();
+                view.basis = Some(past.certainty(&view, &others, facts));
+            }
         }
         view
     }
