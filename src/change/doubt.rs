@@ -27,10 +27,10 @@ pub struct Replacement {
 }
 
 /// Why a list replaces nothing until a person says that it is right.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ListDoubt {
-    /// Its end is missing.
-    BreaksOff,
+    /// Rows may be missing, in words.
+    Incomplete(String),
     /// More than a fifth of its rows cannot be read.
     Unreadable { unreadable: u64, rows: u64 },
     /// It has rows, and none of them became an entry.
@@ -42,7 +42,7 @@ pub enum ListDoubt {
 impl fmt::Display for ListDoubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::BreaksOff => f.write_str("the file breaks off; download it again"),
+            Self::Incomplete(why) => f.write_str(why),
             Self::Unreadable { unreadable, rows } => {
                 write!(f, "{unreadable} of its {rows} rows cannot be read")
             }
@@ -96,11 +96,10 @@ impl Replacement {
 /// The doubts about a list that replaces the entries of its source. `report` tells of its rows, if it was read from a file.
 pub(crate) fn doubts(report: Option<&ListReport>, replacement: Replacement) -> Vec<ListDoubt> {
     let mut doubts = Vec::new();
-    if let Some(ListReport { rows, taken, not_managed, without_address, unreadable, breaks_off, .. }) = report
+    if let Some(ListReport { rows, taken, not_managed, without_address, unreadable, doubts: found, .. }) =
+        report
     {
-        if *breaks_off {
-            doubts.push(ListDoubt::BreaksOff);
-        }
+        doubts.extend(found.iter().cloned().map(ListDoubt::Incomplete));
         if unreadable.saturating_mul(PART) > *rows {
             doubts.push(ListDoubt::Unreadable { unreadable: *unreadable, rows: *rows });
         }
@@ -169,8 +168,8 @@ mod tests {
         let report = ListReport { rows: 10, taken: 8, unreadable: 2, ..ListReport::default() };
         let of = |report: &ListReport| doubts(Some(report), Replacement::default());
         assert_eq!(of(&report), []);
-        let broken = ListReport { breaks_off: true, ..report.clone() };
-        assert_eq!(of(&broken), [ListDoubt::BreaksOff]);
+        let broken = ListReport { doubts: vec!["it breaks off".to_owned()], ..report.clone() };
+        assert_eq!(of(&broken), [ListDoubt::Incomplete("it breaks off".to_owned())]);
         let damaged = ListReport { taken: 7, unreadable: 3, ..report };
         assert_eq!(of(&damaged), [ListDoubt::Unreadable { unreadable: 3, rows: 10 }]);
         let other = ListReport { rows: 20, not_managed: 20, ..ListReport::default() };

@@ -26,8 +26,8 @@ pub struct ListReport {
     pub without_address: u64,
     /// Rows that cannot be read.
     pub unreadable: u64,
-    /// Whether the file breaks off, so that there may be more rows.
-    pub breaks_off: bool,
+    /// Why rows may be missing or misread, one sentence each: the file breaks off, or its table is damaged.
+    pub doubts: Vec<String>,
     /// The product whose export it is, if its columns tell.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub product: Option<&'static str>,
@@ -50,7 +50,7 @@ impl ManagedEndpoint {
     pub fn of_list(reading: &Reading, all: bool) -> (Vec<Self>, ListReport) {
         let all = all || reading.product.is_some_and(|product| MANAGES_ALL.contains(&product));
         let mut report =
-            ListReport { breaks_off: reading.breaks_off, product: reading.product, ..ListReport::default() };
+            ListReport { doubts: reading.doubts.clone(), product: reading.product, ..ListReport::default() };
         let mut entries = Vec::new();
         for row in &reading.rows {
             report.rows += 1;

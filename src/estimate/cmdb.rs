@@ -54,7 +54,8 @@ pub(super) fn read(name: &str, text: &str, mapping: &Mapping) -> Result<Table, F
     }
     let mut table = Table { notes, ..Table::default() };
     let mut section = (header.clone(), Vec::new());
-    let (mut uneven, mut repeated, mut total) = ((0_u64, 0), 0_u64, 0);
+    let (mut short, mut repeated, mut total) = ((0_u64, 0), 0_u64, 0_usize);
+    let mut last_is_short = false;
     let mut reader = reader(text, head.delimiter, head.quoting);
     let mut record = StringRecord::new();
     let mut place = 0;
@@ -80,18 +81,39 @@ pub(super) fn read(name: &str, text: &str, mapping: &Mapping) -> Result<Table, F
             }
             continue;
         }
-        let surplus = record.iter().skip(section.0.len()).any(|cell| !cell.trim().is_empty());
-        if record.len() < section.0.len() || surplus {
-            uneven = (uneven.0 + 1, if uneven.0 == 0 { line } else { uneven.1 });
+        let width = section.0.len();
+        if record.iter().skip(width).any(|cell| !cell.trim().is_empty()) {
+            let why = format!(
+                "it has {} cells where the header has {width}, so that they may stand in wrong columns; put quotation marks around cells that contain the separator",
+                record.len()
+            );
+            table.broken.push((line, why));
+            continue;
+        }
+        last_is_short = record.len() < width;
+        if last_is_short {
+            short = (short.0 + 1, if short.0 == 0 { line } else { short.1 });
         }
         section.1.push(Row { number: line, cells: RowCells::All(record.clone()) });
     }
     table.add(section, mapping, name)?;
-    if uneven.0 > 0 {
-        let (rows, line) = uneven;
-        table.notes.push(format!(
-            "{rows} rows have fewer or more cells than the header (the first is line {line}): look whether their cells stand in the right columns"
-        ));
+    match text.ends_with(['\n', '\r']) {
+        true => {}
+        false if last_is_short => {
+            table
+                .doubts
+                .push("the last row breaks off: rows may be missing; export the list again".to_owned());
+        }
+        false => table.notes.push("the last line has no line end: look whether the list is whole".to_owned()),
+    }
+    let (rows, line) = short;
+    if rows > 0 {
+        let says = format!(
+            "{rows} rows have fewer cells than the header (the first is line {line}), so that some may stand in wrong columns"
+        );
+        // Some exports leave out empty cells at the end of every row.
+        let is_usual = rows * 2 > total as u64;
+        if is_usual { table.notes.push(says) } else { table.doubts.push(says) }
     }
     if repeated > 0 {
         table.notes.push(format!("the header stands {repeated} more times among the rows; it was skipped"));
@@ -114,13 +136,15 @@ impl Table {
 
 /// The cells of a row that is a header: the same as that of its section, or another one.
 fn header_of(record: &StringRecord, header: &[String]) -> Option<Vec<String>> {
+    if is_data(record) {
+        return None;
+    }
     let cells = cleaned(record);
     if cells == header {
         return Some(cells);
     }
-    // Cheaper than a look at the columns: a header names a MAC or an address, and holds none.
-    let may_be = cells.iter().any(|c| c.len() < 40 && names_an_address(c));
-    if !may_be || is_data(record) {
+    // Cheaper than a look at all columns: a header names a MAC or an address.
+    if !cells.iter().any(|c| c.len() < 40 && names_an_address(c)) {
         return None;
     }
     let columns = Columns::of(&cells, &[], &Mapping::default()).ok()?;
@@ -231,7 +255,7 @@ fn find(text: &str, delimiters: &[u8], mapping: &Mapping, quoting: bool) -> Resu
         }
         for place in 0..rows.len().min(HEADER) {
             let Some(RowCells::All(record)) = rows.get(place).map(|r| &r.cells) else { break };
-            // What is below the first device is no header.
+            // What is below the first device is not a header.
             let is_device = is_data(record);
             if is_device && place > 0 {
                 break;

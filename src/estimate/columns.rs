@@ -38,9 +38,10 @@ impl Cells {
     pub(super) fn add(&mut self, cell: &str) {
         let Some(cell) = text(cell) else { return };
         self.filled += 1;
-        if spelling::macs(&cell).next().is_some() {
+        if let Some(mac) = spelling::macs(&cell).next() {
             self.macs += 1;
-            self.bare += usize::from(cell.bytes().all(|b| b.is_ascii_digit()));
+            let has_letter = mac.to_string().contains(|c: char| c.is_ascii_alphabetic());
+            self.bare += usize::from(!has_letter && !cell.contains([':', '-', '.']));
         }
         let is_address = !cell.bytes().all(|b| b.is_ascii_digit()) && !spelling::ips(&cell).ips.is_empty();
         self.ips += usize::from(is_address);

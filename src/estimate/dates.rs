@@ -76,7 +76,7 @@ pub(super) struct Dates {
 
 impl Dates {
     /// Decides the order by all `texts`. `header` names the column; `as_of` is the instant of the estimate, after which
-    /// nothing was seen.
+    /// nothing was seen; `None` if dates may be later, as ends of leases are.
     pub(super) fn of<'a>(
         texts: impl Iterator<Item = &'a str>,
         header: Option<&str>,
@@ -115,10 +115,9 @@ impl Dates {
         Self { as_of, order, decided_by, is_age, read: 0, either: 0, unread: BTreeMap::new() }
     }
 
-    /// The instant of a text; `None` if it is not understood, which is counted. `is_end`: the text names an end, such as
-    /// that of a lease, which may be ahead.
-    pub(super) fn read(&mut self, text: &str, is_end: bool) -> Option<Timestamp> {
-        let found = self.instant(text, is_end);
+    /// The instant of a text; `None` if it is not understood, which is counted.
+    pub(super) fn read(&mut self, text: &str) -> Option<Timestamp> {
+        let found = self.instant(text);
         match found {
             Ok((at, is_either)) => {
                 self.read += 1;
@@ -133,7 +132,7 @@ impl Dates {
         }
     }
 
-    fn instant(&self, text: &str, is_end: bool) -> Result<(Timestamp, bool), &'static str> {
+    fn instant(&self, text: &str) -> Result<(Timestamp, bool), &'static str> {
         let ago = |ago: i64| match self.as_of {
             Some(as_of) => Ok((as_of.plus(-ago), false)),
             None => Err("names an age, and nothing tells when the list was made"),
@@ -152,7 +151,7 @@ impl Dates {
             }
             Moment::Ago(length) => ago(length)?,
             Moment::Number(days) if self.is_age && (0.0..100_000.0).contains(&days) => {
-                ago((days * DAY as f64) as i64)?
+                ago(moment::span(days * 86_400.0).ok_or("is not an age")?)?
             }
             Moment::Number(_) => return Err("is a number that is not a date in any usual unit"),
             Moment::Unknown => return Err("is not understood as a date"),
@@ -160,7 +159,7 @@ impl Dates {
         if !moment::is_possible(at) {
             return Err("would be before 1990");
         }
-        if !is_end && is_ahead(at, self.as_of) {
+        if is_ahead(at, self.as_of) {
             return Err("would be in the future");
         }
         Ok((at, is_either))
@@ -198,8 +197,7 @@ mod tests {
     fn all(texts: &[&str], header: &str) -> (Vec<Option<String>>, Option<DateReport>, usize) {
         let as_of = "2026-11-29T00:00:00Z".parse().ok();
         let mut dates = Dates::of(texts.iter().copied(), Some(header), as_of);
-        let found =
-            texts.iter().map(|t| dates.read(t, false).map(|at| at.to_string()[..10].to_owned())).collect();
+        let found = texts.iter().map(|t| dates.read(t).map(|at| at.to_string()[..10].to_owned())).collect();
         let (report, unread) = dates.report(header);
         (found, report, unread.len())
     }

@@ -61,7 +61,7 @@ impl Reading {
     ) -> Self {
         let mut notes = std::mem::take(&mut table.notes);
         notes.extend(table.sections.iter().flat_map(|s| s.columns.notes()));
-        let breaks_off = !table.broken.is_empty();
+        let doubts = std::mem::take(&mut table.doubts);
         let columns = table.sections.first().map(|s| s.columns.clone());
         let of_columns = columns.as_ref().and_then(|columns| Product::of(columns.header()));
         let product = product.map(Product::Named).or(of_columns);
@@ -74,7 +74,7 @@ impl Reading {
             is_distinct: product == Some(Product::Own),
             columns,
             told,
-            breaks_off,
+            doubts,
             notes,
         }
     }

@@ -108,7 +108,7 @@ const ANOTHERS: [&str; 30] = [
     "nat",
     "parentdevice",
 ];
-/// Words by which a header names what is no device's address at all.
+/// Words by which a header names what is not a device's address at all.
 const NONE: [&str; 15] = [
     "mask",
     "netmask",

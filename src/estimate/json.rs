@@ -47,6 +47,8 @@ pub(super) const WRAPPERS: [&str; 30] = [
     "edges",
     "entities",
 ];
+/// Why rows of a file that breaks off may be missing.
+pub(super) const BREAKS_OFF: &str = "it breaks off: records may be missing; save it again";
 /// How deep wrappers may be nested.
 pub(super) const DEPTH: u8 = 6;
 
@@ -84,11 +86,11 @@ pub(super) fn read(
         .iter()
         .zip(1..)
         .map(|(record, number)| {
-            let seen = record.get("lastSeen").and_then(|text| dates.read(text, false));
+            let seen = record.get("lastSeen").and_then(|text| dates.read(text));
             FileRow { number, listed: read(record).map(|d| ListedDevice { last_seen: seen, ..d }) }
         })
         .collect();
-    let breaks_off = broken.is_some();
+    let doubts = broken.iter().map(|_| BREAKS_OFF.to_owned()).collect();
     if let Some(why) = broken {
         rows.push(FileRow {
             number: rows.len() as u64 + 1,
@@ -100,11 +102,14 @@ pub(super) fn read(
         name,
         kind,
         rows,
-        product: None,
+        product: Some(match kind {
+            FileKind::Defender => "Microsoft Defender for Endpoint",
+            _ => "the Meraki dashboard",
+        }),
         is_distinct: false,
         columns: None,
         told: Told { dates, unread, ..Told::default() },
-        breaks_off,
+        doubts,
         notes: Vec::new(),
     })
 }

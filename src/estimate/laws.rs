@@ -113,7 +113,7 @@ fn reading(name: &str, entries: Vec<ListedDevice>) -> Reading {
         is_distinct: false,
         columns: None,
         told: Told::default(),
-        breaks_off: false,
+        doubts: Vec::new(),
         notes: Vec::new(),
     }
 }

@@ -1,4 +1,4 @@
-//! Lease files of DHCP servers that are no tables: ISC's `dhcpd.leases` (dhcpd.leases(5)) and dnsmasq's.
+//! Lease files of DHCP servers that have no columns: ISC's `dhcpd.leases` (dhcpd.leases(5)) and dnsmasq's.
 
 use super::mapping::Mapping;
 use super::spelling;

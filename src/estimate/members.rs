@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use super::cmdb::listed;
 use super::error::FileError;
 use super::file::ReadOptions;
-use super::json::{DEPTH, WRAPPERS, documents};
+use super::json::{BREAKS_OFF, DEPTH, WRAPPERS, documents};
 use super::limits::{COLUMNS, ROWS};
 use super::reading::Reading;
 use super::table::{Row, RowCells, Section, Table};
@@ -54,7 +54,10 @@ pub(super) fn read(name: String, text: &str, options: &ReadOptions) -> Result<Re
         return Err(FileError::NoRecords { name, why });
     }
     let mut table = Table { sections: vec![section], ..Table::default() };
-    table.broken.extend(broken.map(|why| (count + 1, format!("the file breaks off here: {why}"))));
+    if let Some(why) = broken {
+        table.broken.push((count + 1, format!("the file breaks off here: {why}")));
+        table.doubts.push(BREAKS_OFF.to_owned());
+    }
     if left_out > 0 {
         table
             .notes
@@ -158,7 +161,7 @@ impl<'de> Visitor<'de> for Place<'_> {
         while self.depth < DEPTH {
             let element = Place { found: &mut *self.found, depth: self.depth + 1, mode: Mode::Top };
             if list.next_element_seed(element)?.is_none() {
-                // A list of texts belongs to its record; an empty page wraps nothing, but is no record.
+                // A list of texts belongs to its record; an empty page wraps nothing, but is not a record.
                 return Ok(is_empty || self.found.rows.len() > before);
             }
             is_empty = false;
@@ -257,10 +260,12 @@ impl<'de> Visitor<'de> for Values<'_> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
         let Self { found, row, path, depth } = self;
-        while depth < MEMBER_DEPTH {
-            let value = Values { found: &mut *found, row: &mut *row, path: &mut *path, depth: depth + 1 };
-            if list.next_element_seed(value)?.is_none() {
-                return Ok(());
+        if depth < MEMBER_DEPTH {
+            loop {
+                let value = Values { found: &mut *found, row: &mut *row, path: &mut *path, depth: depth + 1 };
+                if list.next_element_seed(value)?.is_none() {
+                    return Ok(());
+                }
             }
         }
         while list.next_element::<IgnoredAny>()?.is_some() {}

@@ -2,21 +2,25 @@
 //! inventory.
 //!
 //! ```text
-//! file ─► text ─► cmdb | json ─► meraki | defender ─► ListedDevice ─┐
-//!                                                            ├─► overlap ─► verdict ─► Estimate
-//! inventory (devices of a view) ─────────────────────────────┘
+//! file ─► text ─► cmdb | leases | members ─► Table ─► rows ─┐
+//!              └► json ─► meraki | defender ────────────────┴► ListedDevice ─┐
+//!                                                                            ├─► overlap ─► verdict ─► Estimate
+//! inventory (devices of a view) ─────────────────────────────────────────────┘
 //! ```
 //!
-//! Pure: bytes and an instant in, a report out. `overlap` finds the rows that stand for one device: by MAC, or by address
-//! if no MAC contradicts. [`Sorter`] classifies a device by the words of its lists. [`crate::census::verdict`] decides
-//! whether it counts, as everywhere. Every row is exactly one of taken, merged, excluded or unreadable, so the ledger
-//! closes ([`Estimate::closes`]). The order of files and of rows never changes a number.
+//! Pure: bytes and an instant in, a report out. `columns` says what each column holds: by a person, by its header, or by its
+//! cells. `dates` and `states` understand a list's dates and status words as a whole. `overlap` finds the rows that stand for
+//! one device: by MAC, id or serial number, or by address if nothing contradicts. [`Sorter`] classifies a device by the words
+//! of its lists. [`crate::census::verdict`] decides whether it counts, as everywhere. Every row is exactly one of taken,
+//! merged, excluded or unreadable, so the ledger closes ([`Estimate::closes`]). The order of files, and of the rows of a file,
+//! never changes a number. What was not understood is in the report, with its number and its effect.
 //!
 //! # What is read
 //!
 //! | kind | form | members or columns |
 //! |---|---|---|
-//! | `cmdb` | CSV with `,` `;` tab or `\|`, a header within the first ten lines | those of [`FileColumn`](column::FileColumn), guessed from the header or named with `mac=COLUMN` |
+//! | `cmdb` | CSV with `,` `;` tab or `\|`, with a header within the first ten records or with none; lease files of ISC DHCP and dnsmasq | those of [`FileColumn`](column::FileColumn) |
+//! | `cmdb` | JSON of any product that is not listed below | the same, by the paths of members: `status.value`, `primary_ip4.address` |
 //! | `meraki` | JSON of `GET /networks/{id}/clients` | `id`, `mac`, `ip`, `ip6`, `description`, `os`, `manufacturer`, `deviceTypePrediction`, `lastSeen` |
 //! | `meraki` | JSON of `GET /networks/{id}/devices` or `/organizations/{id}/devices` | `mac`, `lanIp`, `name`, `model`, `productType`, `serial` |
 //! | `defender` | JSON of `GET /api/machines` | `id`, `computerDnsName`, `osPlatform`, `lastIpAddress`, `ipAddresses` (`ipAddress`, `macAddress`, `operationalStatus`, `type`), `onboardingStatus`, `mergedIntoMachineId`, `isExcluded`, `deviceCategory`, `deviceType`, `lastSeen` |
@@ -64,7 +68,11 @@ mod unread;
 mod words;
 
 #[cfg(test)]
+mod generated;
+#[cfg(test)]
 mod laws;
+#[cfg(test)]
+mod situations;
 #[cfg(test)]
 mod tests;
 

@@ -28,7 +28,7 @@ pub(super) enum Moment {
     },
     /// So long before the list was made, in nanoseconds.
     Ago(i64),
-    /// A number that is no date in any unit: possibly a number of days.
+    /// A number that is not a date in any unit: possibly a number of days.
     Number(f64),
     /// Nothing that is understood.
     Unknown,
@@ -63,9 +63,7 @@ fn from_number(number: f64, raw: &str) -> Moment {
     let digits = raw.parse::<i64>().unwrap_or(0);
     let in_unit = |per_second: f64, from: f64| {
         let seconds = number / per_second - from;
-        // Whole milliseconds: a floating-point number knows no more of an instant.
-        ((631_152_000.0..4_102_444_800.0).contains(&seconds))
-            .then(|| Timestamp((seconds * 1e3).round() as i64 * 1_000_000))
+        ((631_152_000.0..4_102_444_800.0).contains(&seconds)).then(|| span(seconds).map(Timestamp)).flatten()
     };
     let exact = |unit: i64| {
         let at = Timestamp(digits.checked_mul(unit)?);
@@ -87,6 +85,13 @@ fn from_number(number: f64, raw: &str) -> Moment {
         _ => None,
     };
     found.map_or(Moment::Number(number), Moment::At)
+}
+
+/// Seconds in nanoseconds, in whole milliseconds: a floating-point number knows no more of an instant.
+pub(super) fn span(seconds: f64) -> Option<i64> {
+    let span = jiff::SignedDuration::try_from_secs_f64((seconds * 1e3).round() / 1e3).ok()?;
+    let millis = i64::try_from(span.as_millis()).ok()?;
+    millis.checked_mul(1_000_000)
 }
 
 /// `20261128` and `20261128093000`.

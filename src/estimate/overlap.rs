@@ -17,7 +17,7 @@ use std::net::IpAddr;
 
 use super::listed::ListedDevice;
 use super::report::Untied;
-use super::seekers::{Home, Root, Seekers};
+use super::seekers::{self, Home, Root, Seekers};
 use super::shared::Shared;
 use crate::census::address::is_public;
 use crate::census::time::DAY;
@@ -47,7 +47,14 @@ pub(super) fn groups(
     let mut ties = Ties::new(entries.len());
     let taking_part = || entries.iter().enumerate().filter(|(_, e)| e.listed.excluded.is_none());
     let (mut by_mac, mut by_id, mut by_serial) = (Bearers::default(), Bearers::default(), Bearers::default());
+    let mut alike = HashMap::new();
     for (row, entry) in taking_part() {
+        // Rows that say the same are one device, even if no value of theirs ties others.
+        let ListedDevice { macs, ips, name, ids, serial, site, .. } = entry.listed;
+        if !macs.is_empty() || !ips.is_empty() {
+            let first = *alike.entry((macs, ips, name, ids, serial, site)).or_insert(row);
+            ties.join(row, first);
+        }
         for mac in entry.listed.macs.iter().filter(|mac| !shared.has_mac(**mac)) {
             by_mac.join(*mac, row, entry, entries, &mut ties);
         }
@@ -60,17 +67,9 @@ pub(super) fn groups(
     }
     let known = Known::new(inventory);
     // What each root knows after the first step; the later steps look only at this.
-    let mut roots: BTreeMap<usize, Root<'_>> = BTreeMap::new();
-    for (row, entry) in taking_part() {
-        let Entry { list, listed, .. } = entry;
-        let root = roots.entry(ties.root(row)).or_default();
-        root.macs.extend(listed.macs.iter().filter(|mac| !shared.has_mac(**mac)));
-        root.ips.extend(&listed.ips);
-        root.ids.extend(listed.id.as_deref().filter(|id| !shared.has_own_id(*list, id)).map(|_| *list));
-        root.serials.extend(listed.serial.as_deref().filter(|serial| !shared.has_serial(serial)));
-        root.sites.extend(listed.site.as_deref());
-        let lives = !listed.managed || listed.last_seen.is_none_or(|at| as_of.since(at) <= ADDRESS_LIFE);
-        root.is_findable |= lives;
+    let mut roots = roots(entries, &mut ties, &shared, as_of);
+    if tie_within_sites(&roots, &mut ties) {
+        roots = self::roots(entries, &mut ties, &shared, as_of);
     }
     let mut bearers: HashMap<IpAddr, Vec<usize>> = HashMap::new();
     for (place, root) in &mut roots {
@@ -114,6 +113,47 @@ pub(super) fn groups(
     let mut untied = shared.into_untied();
     untied.extend(contested);
     (out, untied)
+}
+
+fn roots<'a>(
+    entries: &[Entry<'a>],
+    ties: &mut Ties,
+    shared: &Shared<'_>,
+    as_of: Timestamp,
+) -> BTreeMap<usize, Root<'a>> {
+    let mut roots: BTreeMap<usize, Root<'a>> = BTreeMap::new();
+    for (row, Entry { list, listed, .. }) in entries.iter().enumerate() {
+        if listed.excluded.is_some() {
+            continue;
+        }
+        let root = roots.entry(ties.root(row)).or_default();
+        root.macs.extend(listed.macs.iter().filter(|mac| !shared.has_mac(**mac)));
+        root.ips.extend(&listed.ips);
+        root.ids.extend(listed.id.as_deref().filter(|id| !shared.has_own_id(*list, id)).map(|_| *list));
+        root.serials.extend(listed.serial.as_deref().filter(|serial| !shared.has_serial(serial)));
+        root.sites.extend(listed.site.as_deref());
+        let lives = !listed.managed || listed.last_seen.is_none_or(|at| as_of.since(at) <= ADDRESS_LIFE);
+        root.is_findable |= lives;
+    }
+    roots
+}
+
+/// Ties rows without a MAC that have one address at one site, unless their list tells them apart. Whether it tied any.
+fn tie_within_sites(roots: &BTreeMap<usize, Root<'_>>, ties: &mut Ties) -> bool {
+    let mut at: BTreeMap<(IpAddr, &str), Vec<usize>> = BTreeMap::new();
+    for (place, root) in roots.iter().filter(|(_, r)| r.macs.is_empty() && r.is_findable) {
+        for (ip, site) in root.ips.iter().flat_map(|ip| root.sites.iter().map(move |site| (*ip, *site))) {
+            at.entry((ip, site)).or_default().push(*place);
+        }
+    }
+    let mut has_tied = false;
+    for places in at.values().filter(|p| p.len() > 1 && !seekers::is_contested(roots, p)) {
+        if let Some(first) = places.first() {
+            places.iter().for_each(|place| ties.join(*place, *first));
+            has_tied = true;
+        }
+    }
+    has_tied
 }
 
 /// One row on its way to its group.

@@ -77,8 +77,8 @@ pub struct Reading {
     pub columns: Option<Columns>,
     /// How dates, states and other cells were understood.
     pub told: Told,
-    /// Whether the file breaks off: there may be more rows.
-    pub breaks_off: bool,
+    /// Why rows may be missing or misread, for people: the number is a lower bound.
+    pub doubts: Vec<String>,
     /// Remarks for people, for example on the encoding.
     pub notes: Vec<String>,
 }

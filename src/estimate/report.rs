@@ -87,8 +87,8 @@ pub struct FileReport {
     pub states: Vec<StateReport>,
     /// Texts that were not understood, and what their devices count as.
     pub not_understood: Vec<Unread>,
-    /// Whether the file breaks off, so that rows may be missing.
-    pub breaks_off: bool,
+    /// Why rows may be missing or misread: the number is a lower bound.
+    pub doubts: Vec<String>,
     /// Remarks for people, for example on the encoding.
     pub notes: Vec<String>,
 }
@@ -108,11 +108,9 @@ impl FileReport {
         if let Some(dates) = &self.dates {
             out.push(("dates", dates.sentence()));
         }
-        for (label, taken_for) in [
-            ("in use", InUse::InUse),
-            ("not in use", InUse::NotInUse),
-            ("unknown, so in use", InUse::Unknown),
-        ] {
+        for (label, taken_for) in
+            [("in use", InUse::Yes), ("not in use", InUse::No), ("unknown, so in use", InUse::Unknown)]
+        {
             let words = self.states.iter().filter(|s| s.taken_for == taken_for);
             let words: Vec<String> = words.take(30).map(|s| format!("{} ({})", s.word, s.rows)).collect();
             if !words.is_empty() {

@@ -14,7 +14,8 @@ use super::reading::{FileRow, Told};
 use super::states::States;
 use super::table::{Row, Table};
 use super::unread::Unread;
-use crate::census::{Timestamp, Verdict};
+use super::words::TypeWords;
+use crate::census::{Category, Timestamp, Verdict};
 
 /// The rows of a table as devices, and how its cells were understood.
 pub(super) fn devices(
@@ -25,21 +26,26 @@ pub(super) fn devices(
 ) -> (Vec<FileRow>, Told) {
     let Table { sections, broken, .. } = table;
     let mut told = Told::default();
-    let seen = |columns: &Columns| {
-        let places = [FileColumn::LastSeen, FileColumn::LeaseEnd].map(|c| columns.at(c).to_vec());
-        places.concat()
-    };
-    let header = sections.iter().find_map(|s| s.columns.header_of(FileColumn::LastSeen));
-    let texts = sections.iter().flat_map(|section| {
-        let places = seen(&section.columns);
-        section.rows.iter().flat_map(move |row| {
-            places.clone().into_iter().filter_map(move |place| Some(row.cell(place)).filter(|t| is_said(t)))
+    let header = |column| sections.iter().find_map(|s| s.columns.header_of(column));
+    let texts = |column| {
+        sections.iter().flat_map(move |section| {
+            let places = section.columns.at(column);
+            let cells =
+                move |row: &'_ Row| places.iter().map(|p| row.cell(*p).to_owned()).collect::<Vec<_>>();
+            section.rows.iter().flat_map(cells).filter(|text| is_said(text))
         })
-    });
-    let dates = Dates::of(texts, header, as_of);
+    };
+    let dates = |column, as_of| {
+        let texts: Vec<String> = texts(column).collect();
+        Dates::of(texts.iter().map(String::as_str), header(column), as_of)
+    };
+    let seen = dates(FileColumn::LastSeen, as_of);
+    // A lease ends after the list was made.
+    let ends = dates(FileColumn::LeaseEnd, None);
+    let header = header(FileColumn::LastSeen);
     let column = header.unwrap_or("last_seen").to_owned();
-    let mut reading =
-        Rows { name, product, as_of, dates, states: States::default(), managed: BTreeMap::new() };
+    let (states, managed) = (States::default(), BTreeMap::new());
+    let mut reading = Rows { name, product, as_of, seen, ends, states, managed };
     let mut rows = Vec::new();
     for section in &sections {
         rows.extend(
@@ -50,7 +56,9 @@ pub(super) fn devices(
         );
     }
     rows.extend(broken.into_iter().map(|(number, why)| FileRow { number, listed: Err(why) }));
-    let (dates, mut unread) = reading.dates.report(&column);
+    let (dates, mut unread) = reading.seen.report(&column);
+    let (ends, of_ends) = reading.ends.report("lease_end");
+    unread.extend(of_ends);
     let (states, words) = reading.states.report();
     unread.extend(words);
     unread.extend(reading.managed.into_iter().map(|((column, text), rows)| Unread {
@@ -60,7 +68,7 @@ pub(super) fn devices(
         why: "does not say whether another system manages the device".to_owned(),
         effect: "counts as not managed".to_owned(),
     }));
-    told.dates = dates;
+    told.dates = dates.or(ends);
     told.states = states;
     told.unread = unread;
     (rows, told)
@@ -76,7 +84,8 @@ struct Rows<'a> {
     name: &'a str,
     product: Option<Product>,
     as_of: Option<Timestamp>,
-    dates: Dates,
+    seen: Dates,
+    ends: Dates,
     states: States,
     /// Words in columns of managed devices that are neither yes nor no.
     managed: BTreeMap<(String, String), u64>,
@@ -139,15 +148,14 @@ impl Rows<'_> {
             let text = row.cell(*place);
             // A cell may hold the dates of several cards.
             for line in text.lines().map(str::trim).filter(|line| is_said(line)) {
-                newest = newest.max(self.dates.read(line, false));
+                newest = newest.max(self.seen.read(line));
             }
         }
         if newest.is_none() {
             for place in columns.at(FileColumn::LeaseEnd) {
                 let text = row.cell(*place);
                 if is_said(text) {
-                    newest =
-                        self.dates.read(text, true).map(|end| self.as_of.map_or(end, |now| end.min(now)));
+                    newest = self.ends.read(text).map(|end| self.as_of.map_or(end, |now| end.min(now)));
                 }
             }
         }
@@ -155,16 +163,37 @@ impl Rows<'_> {
     }
 }
 
-/// Takes over what our own export decided: what is managed, deleted or no device stays so. Whether a device is idle or
-/// counts is judged again.
+/// Takes over what our own export decided: the category, and what is managed, deleted, unclassified or no device. Whether a
+/// device is idle or counts is judged again.
 fn own_verdict(row: &Row, columns: &Columns, listed: &mut ListedDevice) {
-    let place = columns.header().iter().position(|h| squash(h) == "verdict");
-    let verdict = place.and_then(|place| Verdict::ALL.into_iter().find(|v| v.id() == row.cell(place).trim()));
-    match verdict {
+    let cell = |name: &str| {
+        let place = columns.header().iter().position(|h| squash(h) == name);
+        place.map_or("", |place| row.cell(place).trim())
+    };
+    // A person may have edited the category alone, so it goes before the type.
+    let word = match Category::from_key(cell("category")) {
+        Some(Category::Network) => Some("network"),
+        Some(Category::Iot) => Some("iot"),
+        Some(Category::ComputerMobile) => Some("computer"),
+        _ => None,
+    };
+    if let Some(word) = word
+        && !TypeWords::builtin().is_ok_and(|words| {
+            let of = |text: &str| words.meaning(text).map(|m| m.category);
+            listed.kinds.first().is_some_and(|kind| of(kind) == of(word))
+        })
+    {
+        listed.kinds.insert(0, word.to_owned());
+    }
+    match Verdict::ALL.into_iter().find(|v| v.id() == cell("verdict")) {
         Some(Verdict::Managed) => listed.managed = true,
-        Some(verdict @ (Verdict::Deleted | Verdict::Public | Verdict::Tentative | Verdict::Virtual)) => {
-            listed.excluded = Some(Exclusion::Verdict(verdict))
-        }
+        Some(
+            verdict @ (Verdict::Deleted
+            | Verdict::Public
+            | Verdict::Tentative
+            | Verdict::Unclassified
+            | Verdict::Virtual),
+        ) => listed.excluded = Some(Exclusion::Verdict(verdict)),
         _ => {}
     }
 }

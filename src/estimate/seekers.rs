@@ -68,30 +68,28 @@ impl Seekers<'_> {
             root.ips.iter().for_each(|ip| by_ip.entry(*ip).or_default().push(place));
         }
         let (contested, common): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            by_ip.into_iter().partition(|(_, places)| self.is_contested(places));
+            by_ip.into_iter().partition(|(_, places)| is_contested(self.roots, places));
         let mut homes = HashMap::new();
         self.share(&common, &mut homes);
         self.part(&contested, &mut homes);
+        // A row that went to another goes along to where that one went.
+        let moved: Vec<(usize, Home)> = homes
+            .iter()
+            .filter_map(|(place, home)| match home {
+                Home::Row(other) if other != place => match homes.get(other) {
+                    Some(Home::Row(further)) if further != other => Some((*place, Home::Row(*further))),
+                    _ => None,
+                },
+                _ => None,
+            })
+            .collect();
+        homes.extend(moved);
         let untied = contested.into_iter().map(|(ip, places)| Untied {
             value: ip.to_string(),
             rows: places.len() as u64,
             why: "a list gives it to several devices, with different ids, serial numbers or sites".to_owned(),
         });
         (homes, untied.collect())
-    }
-
-    /// Whether a list tells rows at one address apart.
-    fn is_contested(&self, places: &[usize]) -> bool {
-        let (mut lists, mut serials, mut sites) = (BTreeSet::new(), 0, BTreeSet::<&str>::new());
-        for root in places.iter().filter_map(|p| self.roots.get(p)) {
-            if root.ids.iter().any(|list| !lists.insert(*list)) {
-                return true;
-            }
-            serials += usize::from(!root.serials.is_empty());
-            sites.extend(&root.sites);
-        }
-        // Rows with one serial number are tied already.
-        serials > 1 || sites.len() > 1
     }
 
     /// Rows that share an address nobody contests go together, to the one device that has it.
@@ -178,7 +176,13 @@ impl Seekers<'_> {
                 .any(|other| at.contains_key(other) && is_not(*place, *other));
             let only = others.first().filter(|_| others.len() == 1 && !near_device.contains(place));
             let is_mutual = only.is_some_and(|other| {
-                of_bearer.get(other).is_some_and(|who| who.len() == 1 && who.contains(place))
+                // A row without a MAC sees its own others; a row with one is seen by those that look for it.
+                let seen = if at.contains_key(other) {
+                    Some(possible(*other))
+                } else {
+                    of_bearer.get(other).cloned()
+                };
+                seen.is_some_and(|who| who.len() == 1 && who.contains(place))
             });
             let home = match only {
                 Some(other) if is_mutual && !at.contains_key(other) => Home::Row(*other),
@@ -190,4 +194,18 @@ impl Seekers<'_> {
             homes.insert(*place, home);
         }
     }
+}
+
+/// Whether a list tells rows at one address apart.
+pub(super) fn is_contested(roots: &BTreeMap<usize, Root<'_>>, places: &[usize]) -> bool {
+    let (mut lists, mut serials, mut sites) = (BTreeSet::new(), 0, BTreeSet::<&str>::new());
+    for root in places.iter().filter_map(|p| roots.get(p)) {
+        if root.ids.iter().any(|list| !lists.insert(*list)) {
+            return true;
+        }
+        serials += usize::from(!root.serials.is_empty());
+        sites.extend(&root.sites);
+    }
+    // Rows with one serial number are tied already.
+    serials > 1 || sites.len() > 1
 }

@@ -20,7 +20,8 @@ pub(super) fn macs(cell: &str) -> impl Iterator<Item = MacAddr> {
 /// or without `0x` before it; or the seven bytes of a DHCP client identifier of hardware type 1 (RFC 2132, 9.14).
 fn one_mac(word: &str) -> Option<MacAddr> {
     let word = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")).unwrap_or(word);
-    if !(11..=20).contains(&word.len()) && !(word.len() >= 9 && word.contains([':', '-'])) {
+    let may_be = (11..=20).contains(&word.len()) || word.len() >= 9 && word.contains([':', '-']);
+    if !may_be {
         return None;
     }
     let parts: Vec<&str> = word.split([':', '-', '.']).collect();
@@ -29,7 +30,7 @@ fn one_mac(word: &str) -> Option<MacAddr> {
         return None;
     }
     let digits: String = match parts.len() {
-        1 | 2 | 3 | 4 => parts.concat(),
+        1..=4 => parts.concat(),
         6 | 7 => parts.iter().map(|part| format!("{part:0>2}")).collect(),
         _ => return None,
     };

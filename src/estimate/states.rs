@@ -18,9 +18,11 @@ const WORDS: &str = include_str!("../../config/status-words.toml");
 #[serde(rename_all = "snake_case")]
 pub enum InUse {
     /// It is in use, or at least at its place.
-    InUse,
+    #[serde(rename = "in_use")]
+    Yes,
     /// It is in a store, retired or gone.
-    NotInUse,
+    #[serde(rename = "not_in_use")]
+    No,
     /// The word is not known. Its devices count.
     Unknown,
 }
@@ -79,7 +81,7 @@ impl StatusWords {
         }
         let mut words =
             Self { whole: HashMap::new(), part: HashMap::new(), codes: HashMap::new(), longest: 1 };
-        for (list, meaning) in [(source.not_in_use, InUse::NotInUse), (source.in_use, InUse::InUse)] {
+        for (list, meaning) in [(source.not_in_use, InUse::No), (source.in_use, InUse::Yes)] {
             for (texts, into) in [(list.part, &mut words.part), (list.whole, &mut words.whole)] {
                 for text in texts {
                     let text = phrase(&text);
@@ -91,7 +93,7 @@ impl StatusWords {
             }
         }
         for (column, codes) in source.codes {
-            let lists = [(codes.in_use, InUse::InUse), (codes.not_in_use, InUse::NotInUse)];
+            let lists = [(codes.in_use, InUse::Yes), (codes.not_in_use, InUse::No)];
             let all = lists.into_iter().flat_map(|(codes, m)| codes.into_iter().map(move |c| (c, m)));
             words.codes.insert(column, all.collect());
         }
@@ -150,7 +152,7 @@ impl States {
         let word: String = text.chars().take(60).collect();
         let (rows, meaning) = self.0.entry((column.to_owned(), word)).or_default();
         *rows += 1;
-        *meaning.get_or_insert_with(|| StatusWords::builtin().meaning(column, text)) == InUse::NotInUse
+        *meaning.get_or_insert_with(|| StatusWords::builtin().meaning(column, text)) == InUse::No
     }
 
     /// The words, and those that nobody knows.
@@ -222,7 +224,7 @@ mod tests {
             "Not Deployed",
             "Inactive",
         ] {
-            assert_eq!(of("Status", text), InUse::NotInUse, "{text}");
+            assert_eq!(of("Status", text), InUse::No, "{text}");
         }
         for text in [
             "Installed",
@@ -243,13 +245,13 @@ mod tests {
             "Undeployable",
             "Pending Repair",
         ] {
-            assert_eq!(of("Status", text), InUse::InUse, "{text}");
+            assert_eq!(of("Status", text), InUse::Yes, "{text}");
         }
         assert_eq!(of("Status", "7"), InUse::Unknown);
         assert_eq!(of("Status", "Frobnicated"), InUse::Unknown);
-        assert_eq!(of("cmdb_ci.install_status", "7"), InUse::NotInUse);
-        assert_eq!(of("install_status", "1"), InUse::InUse);
-        assert_eq!(of("operational_status", "6"), InUse::NotInUse);
+        assert_eq!(of("cmdb_ci.install_status", "7"), InUse::No);
+        assert_eq!(of("install_status", "1"), InUse::Yes);
+        assert_eq!(of("operational_status", "6"), InUse::No);
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Estimate {
                 dates: file.told.dates.clone(),
                 states: file.told.states.clone(),
                 not_understood: file.told.unread.clone(),
-                breaks_off: file.breaks_off,
+                doubts: file.doubts.clone(),
                 notes: file.notes.clone(),
             })
             .collect();
@@ -79,12 +79,8 @@ impl Estimate {
         if let Some(rows) = self.excluded.get(Exclusion::Ambiguous.id()) {
             because.push(format!("{rows} rows without a MAC could be one of several devices"));
         }
-        because.extend(
-            self.files
-                .iter()
-                .filter(|f| f.breaks_off)
-                .map(|f| format!("{} breaks off: rows may be missing; export it again", f.name)),
-        );
+        let doubts = self.files.iter().flat_map(|f| f.doubts.iter().map(move |d| format!("{}: {d}", f.name)));
+        because.extend(doubts);
         because
     }
 

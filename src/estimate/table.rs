@@ -15,6 +15,8 @@ pub(super) struct Table {
     /// Rows that cannot be read, by line, with the reason.
     pub(super) broken: Vec<(u64, String)>,
     pub(super) notes: Vec<String>,
+    /// Why rows may be missing or misread, for people.
+    pub(super) doubts: Vec<String>,
 }
 
 /// Rows below one header.

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 pub struct Unread {
     /// The column, or the member in JSON.
     pub column: String,
-    /// The text as it stands in the list, at most 60 characters.
+    /// The text as the list has it, at most 60 characters.
     pub text: String,
     /// Rows that have it.
     pub rows: u64,

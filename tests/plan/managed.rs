@@ -163,7 +163,7 @@ async fn a_list_that_breaks_off_or_is_of_another_kind_replaces_nothing_without_f
     let whole = machines();
     let (cut_off, _) = whole.split_at(whole.len() - 40);
     let refused = import_file(&plan, "source=mde", cut_off).await.fails(409, "doubtful-list");
-    assert_eq!(refused["doubts"][0], "the file breaks off; download it again");
+    assert!(refused["doubts"][0].as_str().unwrap().contains("breaks off"), "{refused}");
     // A list of a source that has none yet is not taken either.
     import_file(&plan, "source=new", cut_off).await.fails(409, "doubtful-list");
     for (list, problem) in [
@@ -177,7 +177,7 @@ async fn a_list_that_breaks_off_or_is_of_another_kind_replaces_nothing_without_f
     }
     nothing_was_replaced(&plan).await;
     let forced = import_file(&plan, "source=mde&force=true", cut_off).await.succeeds(200);
-    assert_eq!(forced["doubts"][0], "the file breaks off; download it again");
+    assert!(forced["doubts"][0].as_str().unwrap().contains("breaks off"), "{forced}");
 }
 
 async fn every_device_of_an_intune_export_is_managed(plan: Plan) {
