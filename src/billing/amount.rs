@@ -117,6 +117,17 @@ impl Exact {
         Micros(if up { floor + 1 } else { floor })
     }
 
+    /// In units of `10^-decimals`, with at most six decimals, rounded once; halves go away from zero, as on invoices.
+    pub const fn in_units(self, decimals: u32) -> i128 {
+        let unit = DENOMINATOR * 10_i128.pow(6_u32.saturating_sub(decimals));
+        let (whole, rest) = (self.0 / unit, self.0 % unit);
+        match 2 * rest {
+            twice if twice >= unit => whole + 1,
+            twice if twice <= -unit => whole - 1,
+            _ => whole,
+        }
+    }
+
     /// As a decimal with at most twelve places, for people who check the rounding; `…` if more digits follow.
     pub fn digits(self) -> String {
         let sign = if self.0 < 0 { "-" } else { "" };
@@ -165,6 +176,20 @@ impl Sum {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_invoice_is_rounded_once_and_halves_go_away_from_zero() {
+        let exact = |micros: i128| Exact(micros * DENOMINATOR);
+        assert_eq!(exact(1_005_000).in_units(2), 101);
+        assert_eq!(exact(-1_005_000).in_units(2), -101);
+        assert_eq!(exact(1_004_999).in_units(2), 100);
+        assert_eq!(exact(1_500_000).in_units(0), 2);
+        assert_eq!(exact(1_234_500).in_units(3), 1_235);
+        // Rounded to millionths first, this would be a half.
+        let below = Exact(1_005_000 * DENOMINATOR - 1);
+        assert_eq!((below.rounded(), below.in_units(2)), (Micros(1_005_000), 100));
+        assert_eq!(exact(7).in_units(6), 7);
+    }
 
     const NOVEMBER: i64 = 2_592_000;
 

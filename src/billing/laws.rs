@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::statement::{
     Charge, Correction, CorrectionRequest, Month, Price, Records, SetPrice, Statement, StatementLine,
-    StatementState, check, correct, digest, draw, first_month, price_at,
+    StatementState, check, correct, digest, draw, first_month, price_of,
 };
 use super::timeline::{History, Onboarding, Plan, PlanChange, PlanKind, PlanRefusal, PlanStatus};
 use crate::census::Timestamp;
@@ -130,7 +130,10 @@ impl World {
         }
         let currency = if euros { "EUR" } else { "JPY" }.parse().unwrap();
         let number = self.prices.last().map_or(0, |p| p.number) + 1;
-        self.prices.push(SetPrice { number, price: Price { currency, micros }, valid_from, set_at: now });
+        let kind =
+            [None, Some(PlanKind::Annual), Some(PlanKind::Monthly)][usize::try_from(micros % 3).unwrap()];
+        let price = Price { currency, micros };
+        self.prices.push(SetPrice { number, price, kind, valid_from, set_at: now });
     }
 
     fn correct(&mut self, month: usize, line: usize, committed: u64, percent: i64) {
@@ -266,7 +269,7 @@ proptest! {
                 prop_assert!(plan.from <= line.from && line.to <= to);
                 prop_assert_eq!((line.committed, line.kind), (plan.committed, plan.kind));
                 for at in [line.from, line.to.plus(-SECOND)] {
-                    prop_assert!(plan.committed.is_none() || line.price == price_at(&world.prices, at));
+                    prop_assert!(plan.committed.is_none() || line.price == price_of(&world.prices, plan, at));
                 }
             }
         }
@@ -315,6 +318,7 @@ proptest! {
         let prices = [SetPrice {
             number: 1,
             price: Price { currency: "EUR".parse().unwrap(), micros },
+            kind: None,
             valid_from: Timestamp(0),
             set_at: Timestamp(0),
         }];

@@ -318,6 +318,55 @@ impl Coupling {
         Some(out)
     }
 
+    /// As [`Self::until`], with the least that can have been known: signs only if they are dated, or among `kept`, and the
+    /// newest frame at the earliest instant at which it can have come.
+    #[must_use]
+    pub(super) fn at_least_until(
+        &self,
+        as_of: Timestamp,
+        kept: Signs,
+        known: Option<Timestamp>,
+    ) -> Option<Self> {
+        let mut out = self.until(as_of, known)?;
+        if self.last_seen < as_of {
+            return Some(out);
+        }
+        out.last_seen = self.surely_seen_before(as_of, known);
+        out.days = 0;
+        if !out.signs.is_only_by_others() {
+            let kept = out.signs.intersection(kept.with(Sign::Announced));
+            let dated = out.proven_by.union(kept);
+            // It sent something, of whatever kind.
+            out.signs = if dated.is_empty() { Sign::Sourced.into() } else { dated };
+        }
+        out.proven_in = Windows::ONCE;
+        let by_lease = out.proof().filter(|proof| proof.sign == Sign::DhcpAck);
+        out.leased_at = by_lease.map_or(OptionalTime::NEVER, |proof| OptionalTime::of(proof.at));
+        let signs = out.signs;
+        for (sign, repeat) in out.repeats() {
+            if !signs.has(sign) {
+                *repeat = Repeat::NEVER;
+            }
+        }
+        Some(out)
+    }
+
+    /// An instant before `as_of` from which on it was surely seen at least once, as late as can be said: that of a frame, or
+    /// the start of a day that ended before `as_of`.
+    pub fn surely_seen_before(&self, as_of: Timestamp, known: Option<Timestamp>) -> Timestamp {
+        if self.last_seen < as_of {
+            return self.last_seen;
+        }
+        let whole = as_of.day().saturating_sub(1);
+        let back = u32::try_from(self.last_seen.day().saturating_sub(whole)).unwrap_or(u32::MAX);
+        // After the shift, bit 0 is the last whole day before `as_of`.
+        let seen = back.checked_sub(1).and_then(|n| self.days.checked_shr(n)).unwrap_or(0);
+        let by_day = (seen != 0)
+            .then(|| Timestamp(whole.saturating_sub(i64::from(seen.trailing_zeros())).saturating_mul(DAY)));
+        let known = known.filter(|at| *at < as_of);
+        self.first_seen.max(by_day.unwrap_or(Timestamp::MIN)).max(known.unwrap_or(Timestamp::MIN))
+    }
+
     /// The newest frame before `as_of`. If later frames came, the latest instant at which it can have come, because of
     /// earlier frames only the day is kept.
     fn newest_before(&self, as_of: Timestamp, known: Option<Timestamp>) -> Timestamp {

@@ -9,10 +9,41 @@ use super::clamp::Clamp;
 use super::coupling::{Coupling, CouplingKey};
 use super::mac::MacAddr;
 use super::segment::Segment;
+use super::sign::{Sign, Signs};
 use super::station::Station;
 use super::stretches::Clock;
 use super::time::Timestamp;
 use super::tunnel::{TUNNEL_DEPTH, Tunnel, TunnelKey};
+
+/// Which facts without a time of their own count when an earlier instant is looked at. If nothing newer than the instant is
+/// known of a coupling or a zone, all of its facts count.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Undated {
+    /// The newest frames are at the latest instants at which they can have come, otherwise at the earliest.
+    latest: bool,
+    signs: Signs,
+    /// What a zone learned.
+    learned: bool,
+}
+
+impl Undated {
+    /// All, although some may be newer than the instant.
+    pub const KEPT: Self = Self { latest: true, signs: Signs(u32::MAX), learned: true };
+    /// None.
+    pub const DROPPED: Self = Self { latest: false, signs: Signs(0), learned: false };
+    /// Some: the signs that an address is its sender's own, or those that it is behind the sender, with and without what a zone
+    /// learned. These decide most of what undated facts can decide.
+    pub const SOME: [Self; 4] = [
+        Self { signs: OWN, ..Self::DROPPED },
+        Self { signs: BEHIND, ..Self::DROPPED },
+        Self { signs: OWN, learned: true, ..Self::DROPPED },
+        Self { signs: BEHIND, learned: true, ..Self::DROPPED },
+    ];
+}
+
+const OWN: Signs = Signs(Sign::Near as u32 | Sign::LinkScope as u32 | Sign::Ttl128 as u32);
+const BEHIND: Signs =
+    Signs(Sign::Far as u32 | Sign::Sixty as u32 | Sign::Ttl128 as u32 | Sign::Carried as u32);
 
 /// The facts of one zone (I9). A delta, as sensors upload it, is a small zone.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -76,15 +107,31 @@ impl Zone {
 
     /// The facts from frames before `as_of`; see [`Inventory::until`].
     #[must_use]
-    pub fn until(&self, as_of: Timestamp, known: &dyn Fn(CouplingKey) -> Option<Timestamp>) -> Self {
-        let coupling = |(key, c): (&CouplingKey, &Coupling)| Some((*key, c.until(as_of, known(*key))?));
+    pub fn until(
+        &self,
+        as_of: Timestamp,
+        undated: Undated,
+        known: &dyn Fn(CouplingKey) -> Option<Timestamp>,
+    ) -> Self {
+        let coupling = |(key, c): (&CouplingKey, &Coupling)| {
+            let facts = match undated.latest {
+                true => c.until(as_of, known(*key)),
+                false => c.at_least_until(as_of, undated.signs, known(*key)),
+            };
+            Some((*key, facts?))
+        };
         let station = |(mac, s): (&MacAddr, &Station)| Some((*mac, s.until(as_of)?));
         let tunnel = |(key, t): (&TunnelKey, &Tunnel)| {
-            let facts = t.facts.until(as_of, known);
+            let facts = t.facts.until(as_of, undated, known);
             (!facts.is_empty()).then_some((*key, Tunnel { marks: t.marks, facts }))
         };
         Self {
-            segment: self.segment.until(as_of),
+            // If no frame came later, everything that was learned was learned before.
+            segment: if undated.learned || self.segment.last_frame < Some(as_of) {
+                self.segment.until(as_of)
+            } else {
+                self.segment.at_least_until(as_of)
+            },
             couplings: self.couplings.iter().filter_map(coupling).collect(),
             stations: self.stations.iter().filter_map(station).collect(),
             tunnels: self.tunnels.iter().filter_map(tunnel).collect(),
@@ -183,16 +230,21 @@ impl Inventory {
     /// possible time.
     ///
     /// **Kept without a time**, so possibly newer than `as_of`: signs that are not proofs, VLAN ids, the prefixes and
-    /// routers that a zone's segment learned, and the windows five hours and more after something was first heard.
+    /// routers that a zone's segment learned, and the windows five hours and more after something was first heard. With
+    /// less than [`Undated::KEPT`], the result lacks some or all of these (but for VLAN ids and windows of evidence) and
+    /// has the earliest possible newest frames. What all results say, the facts of then very likely said too.
     #[must_use]
-    pub fn until(&self, as_of: Timestamp, known: impl Fn(&str, CouplingKey) -> Option<Timestamp>) -> Self {
-        let zones = self.zones.iter().map(|(name, zone)| (name, zone.until(as_of, &|key| known(name, key))));
-        Self {
-            zones: zones
-                .filter(|(_, z)| !z.is_empty())
-                .map(|(name, z)| (name.clone(), Arc::new(z)))
-                .collect(),
-        }
+    pub fn until(
+        &self,
+        as_of: Timestamp,
+        undated: Undated,
+        known: impl Fn(&str, CouplingKey) -> Option<Timestamp>,
+    ) -> Self {
+        let until = |(name, zone): (&String, &Arc<Zone>)| {
+            (name.clone(), zone.until(as_of, undated, &|key| known(name, key)))
+        };
+        let zones = self.zones.iter().map(until).filter(|(_, zone)| !zone.is_empty());
+        Self { zones: zones.map(|(name, zone)| (name, Arc::new(zone))).collect() }
     }
 
     /// The end of the believed times of all zones: the instant at which a replay counts (I16).

@@ -194,7 +194,7 @@ fn is_before(event: &Event, as_of: Timestamp) -> bool {
 }
 
 fn until(zone: &Zone, as_of: Timestamp) -> Zone {
-    zone.until(as_of, &|_| None)
+    zone.until(as_of, Undated::KEPT, &|_| None)
 }
 
 /// Whether `more` contains everything that `less` says, except for the days, and for descriptions of addresses that their
@@ -561,6 +561,8 @@ proptest! {
         let whole = zone(&history);
         let earlier: Vec<Event> = history.into_iter().filter(|e| is_before(e, as_of)).collect();
         let (earlier, found) = (zone(&earlier), until(&whole, as_of));
+        let least = whole.until(as_of, Undated::DROPPED, &|_| None);
+        prop_assert!(least.couplings.keys().eq(found.couplings.keys()));
         // Of an address that its MAC sends from later, earlier descriptions are not kept.
         let sends_later = |key: &CouplingKey, c: &Coupling| {
             c.signs.is_only_by_others() && !whole.couplings[key].signs.is_only_by_others()
@@ -584,6 +586,12 @@ proptest! {
             prop_assert_eq!(c.announced_at(), truth.announced_at());
             prop_assert!(said(&c.evidence).eq(said(&truth.evidence)));
             prop_assert!(truth.last_seen <= c.last_seen && c.last_seen < as_of);
+            // With what is dated alone, less is known than was known then.
+            let sure = &least.couplings[key];
+            prop_assert_eq!((sure.first_seen, sure.proof()), (truth.first_seen, truth.proof()));
+            prop_assert!(sure.last_seen <= truth.last_seen);
+            let invented = sure.signs.difference(truth.signs).difference(Sign::BY_OTHERS);
+            prop_assert!(invented.is_empty() || invented == Sign::Sourced.into(), "{:?}", invented);
             if !midnight {
                 continue;
             }

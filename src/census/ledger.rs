@@ -29,7 +29,7 @@ pub struct Census {
 
 impl Census {
     /// Books the verdicts of all devices and coupling lines.
-    pub(super) fn book(&mut self, verdicts: impl Iterator<Item = Verdict>) {
+    pub(crate) fn book(&mut self, verdicts: impl Iterator<Item = Verdict>) {
         for verdict in verdicts {
             match verdict {
                 Verdict::CountedNetwork => self.network += 1,

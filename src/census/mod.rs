@@ -85,7 +85,7 @@ pub(crate) use finding::LISTED as LISTED_FINDINGS;
 pub use finding::{
     BadFindingId, Finding, FindingId, FindingKind, Findings, Limit, Subjects, UnlistedFindings,
 };
-pub use inventory::{Inventory, Zone};
+pub use inventory::{Inventory, Undated, Zone};
 pub use join::{Join, JoinReason};
 pub use ledger::Census;
 pub use mac::{BadMac, MacAddr};

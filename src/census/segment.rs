@@ -131,6 +131,13 @@ impl Segment {
         }
     }
 
+    /// As [`Self::until`], without what was learned at no known time.
+    #[must_use]
+    pub(super) fn at_least_until(&self, as_of: Timestamp) -> Self {
+        let Self { first_frame, last_frame, stretches, .. } = self.until(as_of);
+        Self { first_frame, last_frame, stretches, ..Self::default() }
+    }
+
     /// Takes times later than the latest instant as that instant.
     pub(super) fn clamp(&mut self, clamp: &mut Clamp) {
         for at in [&mut self.first_frame, &mut self.last_frame] {

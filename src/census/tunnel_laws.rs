@@ -195,9 +195,9 @@ proptest! {
     fn an_earlier_inventory_holds_the_earlier_facts_of_each_tunnel(history in histories(), minutes in 0..40i64) {
         let as_of = Timestamp(minutes * time::MINUTE);
         let whole = tunnelled(&history);
-        let earlier = whole.until(as_of, &|_| None);
+        let earlier = whole.until(as_of, Undated::KEPT, &|_| None);
         whole.each_tunnel(&mut |path, tunnel| {
-            let alone = Zone { tunnels: Default::default(), ..tunnel.facts.clone() }.until(as_of, &|_| None);
+            let alone = Zone { tunnels: Default::default(), ..tunnel.facts.clone() }.until(as_of, Undated::KEPT, &|_| None);
             let mut found = earlier.inside(path).cloned().unwrap_or_default();
             found.tunnels.clear();
             assert_eq!(found, alone, "{path:?}");

@@ -7,6 +7,9 @@ use super::limits::ENTRIES;
 use super::request::ManagedEndpoint;
 use crate::estimate::{ListedDevice, Reading};
 
+/// Systems that list only devices which they manage.
+const MANAGES_ALL: [&str; 2] = ["Microsoft Intune", "Microsoft Configuration Manager"];
+
 /// Unreadable rows that a report names.
 const NAMED: usize = 100;
 
@@ -23,6 +26,11 @@ pub struct ListReport {
     pub without_address: u64,
     /// Rows that cannot be read.
     pub unreadable: u64,
+    /// Why rows may be missing or misread, one sentence each: the file breaks off, or its table is damaged.
+    pub doubts: Vec<String>,
+    /// The product whose export it is, if its columns tell.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product: Option<&'static str>,
     /// The first 100 unreadable rows.
     pub unreadable_rows: Vec<UnreadableRow>,
 }
@@ -37,9 +45,12 @@ pub struct UnreadableRow {
 }
 
 impl ManagedEndpoint {
-    /// The managed machines of a file, or `all` machines: one entry for each MAC, or for each address if there is no MAC.
+    /// The managed machines of a file, or `all` machines, also if it is the export of a system that manages all of its
+    /// devices: one entry for each MAC, or for each address if there is no MAC.
     pub fn of_list(reading: &Reading, all: bool) -> (Vec<Self>, ListReport) {
-        let mut report = ListReport::default();
+        let all = all || reading.product.is_some_and(|product| MANAGES_ALL.contains(&product));
+        let mut report =
+            ListReport { doubts: reading.doubts.clone(), product: reading.product, ..ListReport::default() };
         let mut entries = Vec::new();
         for row in &reading.rows {
             report.rows += 1;
@@ -79,6 +90,17 @@ impl ManagedEndpoint {
 mod tests {
     use super::*;
     use crate::estimate::{ReadOptions, read};
+
+    #[test]
+    fn every_row_of_a_device_management_system_is_managed() {
+        let csv = "Device ID,Device name,Managed by,OS,Wi-Fi MAC,EthernetMAC,Compliance\n\
+                   a1,nb-1,Intune,Windows,3c:52:82:c1:00:01,3c:52:82:c2:00:01,Compliant\n\
+                   a2,nb-2,Intune,Windows,3c:52:82:c1:00:02,,Noncompliant\n";
+        let reading = read("intune.csv", csv.as_bytes(), &ReadOptions::default()).unwrap();
+        let (entries, report) = ManagedEndpoint::of_list(&reading, false);
+        assert_eq!((report.rows, report.taken, report.product), (2, 2, Some("Microsoft Intune")));
+        assert_eq!(entries.len(), 3, "an entry for each card");
+    }
 
     #[test]
     fn every_row_is_taken_or_told_why_not() {

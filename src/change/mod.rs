@@ -5,6 +5,7 @@
 
 mod change_set;
 mod document;
+mod doubt;
 mod drafter;
 mod limits;
 mod list;
@@ -19,6 +20,7 @@ mod laws;
 
 pub(crate) use change_set::{Alteration, ChangeKind, ChangeSet, CountDelta, Draft};
 pub(crate) use document::{AlterationEntry, DecisionEntry};
+pub(crate) use doubt::{ListDoubt, Replacement, doubts};
 pub(crate) use drafter::ChangeDrafter;
 pub(crate) use limits::ENTRIES;
 pub(crate) use list::ListReport;

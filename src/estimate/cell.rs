@@ -49,7 +49,7 @@ pub(super) fn text(raw: &str) -> Option<String> {
 
 /// Whether a text says yes or no to "does another system manage it"; `None` if it says neither.
 pub(super) fn yes_or_no(raw: &str) -> Option<bool> {
-    const YES: [&str; 28] = [
+    const YES: [&str; 26] = [
         "1",
         "true",
         "yes",
@@ -76,8 +76,6 @@ pub(super) fn yes_or_no(raw: &str) -> Option<bool> {
         "configurationmanagerclientmdm",
         "easmdm",
         "jamf",
-        "corporate",
-        "success",
     ];
     const NO: [&str; 22] = [
         "0",

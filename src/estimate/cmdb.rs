@@ -1,5 +1,7 @@
 //! Tables: a configuration management database's CSV, or any other list of devices.
 
+use std::collections::BTreeSet;
+
 use csv::{ReaderBuilder, StringRecord};
 
 use super::cell;
@@ -15,7 +17,7 @@ use crate::census::clean;
 /// Characters that separate cells.
 const DELIMITERS: [u8; 4] = [b',', b';', b'\t', b'|'];
 /// The header is searched in the first records, because some exports have a title above it.
-const HEADER: usize = 10;
+const HEADER: usize = 25;
 /// A second header within a table has at least so many known columns.
 const SECOND_HEADER: usize = 3;
 
@@ -56,6 +58,8 @@ pub(super) fn read(name: &str, text: &str, mapping: &Mapping) -> Result<Table, F
     let mut section = (header.clone(), Vec::new());
     let (mut short, mut repeated, mut total) = ((0_u64, 0), 0_u64, 0_usize);
     let mut last_is_short = false;
+    // Rows with more cells than the header, of which the surplus ones are empty.
+    let mut long = BTreeSet::new();
     let mut reader = reader(text, head.delimiter, head.quoting);
     let mut record = StringRecord::new();
     let mut place = 0;
@@ -90,6 +94,9 @@ pub(super) fn read(name: &str, text: &str, mapping: &Mapping) -> Result<Table, F
             table.broken.push((line, why));
             continue;
         }
+        if record.len() > width {
+            long.insert(line);
+        }
         last_is_short = record.len() < width;
         if last_is_short {
             short = (short.0 + 1, if short.0 == 0 { line } else { short.1 });
@@ -97,6 +104,7 @@ pub(super) fn read(name: &str, text: &str, mapping: &Mapping) -> Result<Table, F
         section.1.push(Row { number: line, cells: RowCells::All(record.clone()) });
     }
     table.add(section, mapping, name)?;
+    table.part_long(&long, total);
     match text.ends_with(['\n', '\r']) {
         true => {}
         false if last_is_short => {
@@ -131,6 +139,23 @@ impl Table {
         let wanted = |wanted: String| Missing::Column { wanted, cells: header.clone() }.named(name);
         self.sections.push(Section::of(&header, rows, mapping).map_err(wanted)?);
         Ok(())
+    }
+}
+
+impl Table {
+    /// Takes out rows that are longer than the others, because a separator within a cell has shifted theirs. If most rows are
+    /// longer, they only end with a separator.
+    fn part_long(&mut self, long: &BTreeSet<u64>, total: usize) {
+        if long.is_empty() || long.len() * 2 >= total {
+            return;
+        }
+        for section in &mut self.sections {
+            let (out, rest): (Vec<Row>, Vec<Row>) =
+                std::mem::take(&mut section.rows).into_iter().partition(|row| long.contains(&row.number));
+            section.rows = rest;
+            let why = "it has more cells than the header, so that they may stand in wrong columns; put quotation marks around cells that contain the separator";
+            self.broken.extend(out.into_iter().map(|row| (row.number, why.to_owned())));
+        }
     }
 }
 
@@ -253,10 +278,16 @@ fn find(text: &str, delimiters: &[u8], mapping: &Mapping, quoting: bool) -> Resu
             }
             rows.push(Row { number: 0, cells: RowCells::All(record.clone()) });
         }
+        // A line such as `Server,10.0.0.2` above the header is not a device.
+        let filled = |row: &Row| match &row.cells {
+            RowCells::All(record) => record.iter().filter(|cell| !cell.trim().is_empty()).count(),
+            RowCells::Some(cells) => cells.len(),
+        };
+        let most = rows.iter().take(HEADER * 2).map(filled).max().unwrap_or(0);
         for place in 0..rows.len().min(HEADER) {
             let Some(RowCells::All(record)) = rows.get(place).map(|r| &r.cells) else { break };
             // What is below the first device is not a header.
-            let is_device = is_data(record);
+            let is_device = is_data(record) && rows.get(place).is_some_and(|row| filled(row) * 2 > most);
             if is_device && place > 0 {
                 break;
             }

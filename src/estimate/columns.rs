@@ -9,7 +9,9 @@ use super::column::FileColumn;
 use super::headers::{self, Rank};
 use super::limits::ADDRESSES;
 use super::mapping::Mapping;
+use super::moment::{self, Moment};
 use super::spelling;
+use super::states;
 
 /// The meaning of the columns of one table: indexes from 0, and the headers as written.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -20,6 +22,8 @@ pub struct Columns {
     by_cells: BTreeSet<usize>,
     /// Columns of MACs or addresses that were not taken, and why.
     left_out: Vec<(usize, &'static str)>,
+    /// Columns of dates that were not taken.
+    dated: Vec<usize>,
 }
 
 /// What the first cells of a column hold.
@@ -30,6 +34,8 @@ pub(super) struct Cells {
     /// MACs that are digits alone, without a sign between them and without a letter: possibly serial numbers.
     bare: usize,
     ips: usize,
+    dates: usize,
+    states: usize,
     distinct: BTreeSet<String>,
 }
 
@@ -45,6 +51,12 @@ impl Cells {
         }
         let is_address = !cell.bytes().all(|b| b.is_ascii_digit()) && !spelling::ips(&cell).ips.is_empty();
         self.ips += usize::from(is_address);
+        let is_date = match moment::read(&cell) {
+            Moment::At(_) | Moment::Slashed { .. } | Moment::Ago(_) => true,
+            Moment::Number(_) | Moment::Unknown => false,
+        };
+        self.dates += usize::from(is_date && !is_address);
+        self.states += usize::from(states::is_known(&cell));
         self.distinct.insert(cell.to_lowercase());
     }
 
@@ -95,12 +107,31 @@ impl Columns {
                 .enumerate()
                 .filter(|(place, _)| !taken.contains(place))
                 .filter_map(|(place, text)| Some((headers::rank(column, text)?, place)))
+                .filter(|(rank, place)| !rank.is_loose || found.are_cells(column, *place, cells))
                 .collect();
             ranked.sort_unstable();
+            // An asset list's check-in is the day on which somebody gave the asset back.
+            if column == FileColumn::LastSeen && header.iter().any(|h| squash(h) == "assettag") {
+                ranked
+                    .retain(|(_, place)| !header.get(*place).is_some_and(|h| squash(h).contains("checkin")));
+            }
             ranked.truncate(if column.is_plural() { ADDRESSES } else { 1 });
             found.take(column, ranked.into_iter().map(|(_, place)| place), &mut taken);
         }
+        found.dated = (0..header.len())
+            .filter(|place| !taken.contains(place) && cells.get(*place).is_some_and(|c| c.is(c.dates, 8)))
+            .collect();
         Ok(found)
+    }
+
+    /// Whether the cells are what a header that is in no list may mean.
+    fn are_cells(&self, column: FileColumn, place: usize, cells: &[Cells]) -> bool {
+        let is_age = self.header.get(place).is_some_and(|h| squash(h).contains("days"));
+        cells.get(place).is_some_and(|c| match column {
+            FileColumn::LastSeen => c.is(c.dates, 8) || is_age && c.filled > 0,
+            FileColumn::Status => c.is(c.states, 5),
+            _ => false,
+        })
     }
 
     fn take(&mut self, column: FileColumn, places: impl Iterator<Item = usize>, taken: &mut BTreeSet<usize>) {
@@ -179,7 +210,12 @@ impl Columns {
         self.at(column).first().and_then(|place| self.header.get(*place)).map(String::as_str)
     }
 
-    /// The header of a place.
+    /// The header of a column; empty if it has none.
+    pub(super) fn name(&self, place: usize) -> &str {
+        self.header.get(place).map(String::as_str).unwrap_or_default()
+    }
+
+    /// All headers.
     pub(super) fn header(&self) -> &[String] {
         &self.header
     }
@@ -205,6 +241,13 @@ impl Columns {
         }
         for (place, why) in &self.left_out {
             notes.push(format!("column '{}' holds MACs, and was not taken: {why}", name(place)));
+        }
+        if !self.dated.is_empty() {
+            let names: Vec<&str> = self.dated.iter().map(name).take(10).collect();
+            notes.push(format!(
+                "columns of dates that do not tell when a device was last seen: {}",
+                names.join(", ")
+            ));
         }
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         for header in self.header.iter().filter(|h| !h.is_empty()) {

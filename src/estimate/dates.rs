@@ -8,8 +8,8 @@ use utoipa::ToSchema;
 use super::cell::squash;
 use super::moment::{self, Moment};
 use super::unread::Unread;
-use crate::census::Timestamp;
 use crate::census::time::DAY;
+use crate::census::{Timestamp, clean};
 
 /// How far ahead of the estimate's instant a date may be: zones differ by at most 26 hours.
 const AHEAD: i64 = 2 * DAY;
@@ -31,6 +31,8 @@ pub enum DateOrder {
 /// How a list's dates were read.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, ToSchema)]
 pub struct DateReport {
+    /// The column, or the member in JSON.
+    pub column: String,
     /// Dates that were read.
     pub read: u64,
     /// The order of day and month; null if no date needs one.
@@ -57,7 +59,7 @@ impl DateReport {
             0 => String::new(),
             n => format!("; {n} could be two days, of which the later was taken"),
         };
-        format!("{} read{order}{either}", self.read)
+        format!("{}: {} read{order}{either}", self.column, self.read)
     }
 }
 
@@ -96,9 +98,9 @@ impl Dates {
             };
             which.0 += 1;
             // The smallest text, so that the order of rows does not matter.
-            let text = text.trim();
-            if which.1.as_deref().is_none_or(|known: &str| text < known) {
-                which.1 = Some(text.to_owned());
+            let text = clean(text.as_bytes()).unwrap_or_default();
+            if which.1.as_deref().is_none_or(|known: &str| text.as_str() < known) {
+                which.1 = Some(text);
             }
         }
         let (order, decided_by) = match ((day.0, month.0), needs) {
@@ -125,7 +127,7 @@ impl Dates {
                 Some(at)
             }
             Err(because) => {
-                let text = text.trim().chars().take(60).collect();
+                let text = clean(text.as_bytes()).unwrap_or_default().chars().take(60).collect();
                 *self.unread.entry((text, because)).or_default() += 1;
                 None
             }
@@ -182,7 +184,7 @@ impl Dates {
             return (None, unread);
         }
         let Self { read, order, decided_by, either, .. } = self;
-        (Some(DateReport { read, order, decided_by, either }), unread)
+        (Some(DateReport { column: column.to_owned(), read, order, decided_by, either }), unread)
     }
 }
 

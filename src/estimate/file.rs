@@ -1,5 +1,7 @@
 //! Reads a file of any kind.
 
+use sha2::{Digest as _, Sha256};
+
 use super::error::FileError;
 use super::limits::FILE_BYTES;
 use super::mapping::Mapping;
@@ -45,16 +47,17 @@ pub(crate) fn read(name: &str, bytes: &[u8], options: &ReadOptions) -> Result<Re
 /// Reads a table, or a lease file.
 fn tabular(name: String, text: &str, options: &ReadOptions) -> Result<Reading, FileError> {
     if let Some((table, product)) = leases::read(text) {
-        return Ok(Reading::of(name, table, Some(product), options));
+        return Ok(Reading::of(name, &scope(text), table, Some(product), options));
     }
     let table = cmdb::read(&name, text, &options.mapping)?;
-    Ok(Reading::of(name, table, None, options))
+    Ok(Reading::of(name, &scope(text), table, None, options))
 }
 
 impl Reading {
     /// A table as devices; `product` names the product if its columns need not tell.
     pub(super) fn of(
         name: String,
+        scope: &str,
         mut table: Table,
         product: Option<&'static str>,
         options: &ReadOptions,
@@ -65,7 +68,7 @@ impl Reading {
         let columns = table.sections.first().map(|s| s.columns.clone());
         let of_columns = columns.as_ref().and_then(|columns| Product::of(columns.header()));
         let product = product.map(Product::Named).or(of_columns);
-        let (rows, told) = rows::devices(table, &name, product, options.as_of);
+        let (rows, told) = rows::devices(table, scope, product, options.as_of);
         Self {
             name,
             kind: FileKind::Cmdb,
@@ -78,6 +81,11 @@ impl Reading {
             notes,
         }
     }
+}
+
+/// What tells the ids of this list from those of others: two lists may have one name, and one list may be given twice.
+pub(super) fn scope(text: &str) -> String {
+    hex::encode(Sha256::digest(text.as_bytes()).iter().take(8).copied().collect::<Vec<u8>>())
 }
 
 /// The signature of a table's header, under which its columns are remembered; `None` if the file is not a table.

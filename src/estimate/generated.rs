@@ -62,7 +62,7 @@ const PRODUCTS: [Product; 6] = [
         types: ["cmdb_ci_ip_switch", "cmdb_ci_ip_camera", "cmdb_ci_computer"],
     },
     Product {
-        header: "Asset Name;Category;MAC Address (Wired);IP Address;Status;Last Checkin;Asset Tag;Notes",
+        header: "Asset Name;Category;MAC Address (Wired);IP Address;Status;Last Scan;Asset Tag;Notes",
         delimiter: ";",
         in_use: ["Deployed", "Pending", "Broken"],
         not_in_use: ["Archived", "Ready to Deploy", "Lost/Stolen"],
@@ -204,7 +204,7 @@ fn encoded(text: &str, encoding: usize) -> Vec<u8> {
 
 fn is_told(found: &Estimate) -> bool {
     let file = &found.files[0];
-    let dates = file.dates.as_ref();
+    let dates = file.dates.first();
     let in_doubt =
         dates.is_some_and(|d| d.either > 0 || matches!(d.order, Some(DateOrder::Unknown | DateOrder::Mixed)));
     // A cut within the last cell leaves no other trace.
@@ -236,7 +236,7 @@ proptest! {
         prop_assert!(found.closes());
         let right = devices.iter().filter(|d| d.counts()).count() as u64;
         let is_whole = matches!(damage, Damage::None | Damage::Joined | Damage::Quote);
-        let in_doubt = found.files[0].dates.as_ref().is_some_and(|d| d.either > 0);
+        let in_doubt = found.files[0].dates.first().is_some_and(|d| d.either > 0);
         if is_whole && !in_doubt {
             prop_assert_eq!(found.billable, right, "{}\n{:?}", text, found);
             prop_assert!(!found.at_least, "{:?}\n{}", found.because, text);

@@ -15,7 +15,7 @@ const HOLDERS: [&str; 12] = [
     "address",
     "title",
     "text",
-    "id",
+    "date",
     "addr",
 ];
 /// Words before or behind a MAC or an address that do not change whose it is.
@@ -76,7 +76,7 @@ const BESIDE: [&str; 54] = [
     "active",
 ];
 /// Words by which a header names another device's MAC or address: the access point's, the switch's.
-const ANOTHERS: [&str; 30] = [
+const ANOTHERS: [&str; 39] = [
     "ap",
     "accesspoint",
     "access",
@@ -90,6 +90,7 @@ const ANOTHERS: [&str; 30] = [
     "controller",
     "neighbor",
     "neighbour",
+    "neighbors",
     "parent",
     "upstream",
     "connected",
@@ -106,8 +107,20 @@ const ANOTHERS: [&str; 30] = [
     "bmc",
     "ilo",
     "nat",
-    "parentdevice",
+    "partner",
+    "recorder",
+    "nvr",
+    "downlink",
+    "lldp",
+    "cdp",
+    "connection",
+    "arp",
+    "fdb",
 ];
+/// Members whose values are tables of other devices.
+const TABLES: [&str; 4] = ["mactable", "arptable", "forwardingtable", "clienttable"];
+/// Parts of a path that hold a record, so that `fields.id` is its id, and `platform.id` is not.
+const RECORDS: [&str; 8] = ["fields", "jsonbody", "body", "attributes", "node", "device", "host", "asset"];
 /// Words by which a header names what is not a device's address at all.
 const NONE: [&str; 15] = [
     "mask",
@@ -145,8 +158,11 @@ pub(super) fn rank(column: FileColumn, header: &str) -> Option<Rank> {
     let is_address = matches!(column, FileColumn::Mac | FileColumn::Ip);
     let words = words(&named);
     let is_none = is_address && words.iter().any(|w| NONE.contains(&w.as_str()));
-    let is_anothers = is_address && words.iter().any(|w| ANOTHERS.contains(&w.as_str()));
+    let is_anothers = is_address && is_of_another(header);
     let whole = squash(&named);
+    if column == FileColumn::Id && whole == "id" && !is_of_record(header) {
+        return None;
+    }
     let whole = match column {
         FileColumn::Mac | FileColumn::Ip if !matches!(whole.as_str(), "ipv4" | "ipv6" | "ip4" | "ip6") => {
             whole.trim_end_matches(|c: char| c.is_ascii_digit()).to_owned()
@@ -156,8 +172,15 @@ pub(super) fn rank(column: FileColumn, header: &str) -> Option<Rank> {
     if let Some(place) = place(&whole).filter(|_| !is_none) {
         return Some(Rank { is_anothers, is_loose: false, place });
     }
-    if !is_address || is_none {
+    if is_none {
         return None;
+    }
+    // A client's identifier is its MAC in most DHCP servers.
+    if column == FileColumn::Mac && matches!(whole.as_str(), "clientid" | "clientidentifier" | "uniqueid") {
+        return Some(Rank { is_anothers, is_loose: true, place: usize::MAX });
+    }
+    if !is_address {
+        return loose(column, &words).then_some(Rank { is_anothers, is_loose: true, place: usize::MAX });
     }
     let is_beside = |w: &String| {
         let word = w.as_str();
@@ -172,10 +195,104 @@ pub(super) fn rank(column: FileColumn, header: &str) -> Option<Rank> {
     Some(Rank { is_anothers, is_loose: true, place: place(rest)? })
 }
 
+/// Whether words may name a column of dates or states that is in no list of headers. Its cells decide.
+fn loose(column: FileColumn, words: &[String]) -> bool {
+    let has = |stems: &[&str]| words.iter().any(|w| stems.iter().any(|stem| w.starts_with(stem)));
+    match column {
+        FileColumn::LastSeen => {
+            let is_last = has(&[
+                "last",
+                "letzt",
+                "zuletzt",
+                "derni",
+                "ultim",
+                "laatst",
+                "recent",
+                "heartbeat",
+                "inactive",
+                "offline",
+                "seen",
+                "approximate",
+            ]);
+            let is_not = has(&[
+                "modif", "updat", "chang", "boot", "restart", "creat", "first", "erst", "premi", "prim",
+                "user", "password", "name", "logon", "purchase", "warrant", "audit", "checkout", "edit",
+                "reset", "install", "patch", "backup", "mainten", "status", "state", "error", "by", "ip",
+                "mac",
+            ]);
+            is_last && !is_not
+        }
+        FileColumn::Status => {
+            let is_state = has(&[
+                "status",
+                "state",
+                "zustand",
+                "statut",
+                "estado",
+                "stato",
+                "etat",
+                "lifecycle",
+                "lebenszyklus",
+                "disposition",
+            ]) || words.iter().any(|w| w.ends_with("status") || w.ends_with("zustand"));
+            let is_not = has(&[
+                "health",
+                "compli",
+                "connect",
+                "power",
+                "onboard",
+                "sync",
+                "link",
+                "agent",
+                "enrol",
+                "exposure",
+                "risk",
+                "warrant",
+                "battery",
+                "license",
+                "update",
+                "patch",
+                "av",
+                "antivirus",
+                "encrypt",
+                "firewall",
+                "defender",
+                "jail",
+                "online",
+                "country",
+                "province",
+                "operstatus",
+                "port",
+            ]);
+            is_state && !is_not
+        }
+        _ => false,
+    }
+}
+
+/// Whether a header names the MAC of an interface, of which a device has several.
+pub(super) fn is_interface(header: &str) -> bool {
+    words(header).iter().any(|w| matches!(w.as_str(), "interface" | "interfaces" | "nic" | "adapter" | "if"))
+}
+
+/// Whether an `id` stands at the top of a record.
+fn is_of_record(header: &str) -> bool {
+    let mut parts = header.rsplit('.').skip(1);
+    parts.next().is_none_or(|part| RECORDS.contains(&squash(part).as_str()))
+}
+
+/// Whether a header names another device's MAC or address, by itself or by the members around it.
+fn is_of_another(header: &str) -> bool {
+    let bare = header.split(['(', '[', '{']).next().unwrap_or(header);
+    let bare = bare.rsplit(" - ").next().unwrap_or(bare);
+    bare.split('.').any(|part| {
+        TABLES.contains(&squash(part).as_str()) || words(part).iter().any(|w| ANOTHERS.contains(&w.as_str()))
+    })
+}
+
 /// Whether a header names another device's MAC or address, or none, whatever its column holds.
 pub(super) fn is_anothers(header: &str) -> bool {
-    let words = words(&named(header));
-    words.iter().any(|w| ANOTHERS.contains(&w.as_str()) || NONE.contains(&w.as_str()))
+    is_of_another(header) || words(&named(header)).iter().any(|w| NONE.contains(&w.as_str()))
 }
 
 /// The part of a header that names the column: without the path before it and the remark in brackets behind it.
@@ -183,9 +300,12 @@ fn named(header: &str) -> String {
     let header = header.trim();
     // `Networking - MAC address`, as GLPI writes.
     let header = header.rsplit(" - ").next().unwrap_or(header);
+    // `Network type->Name`, as iTop writes, and `MAC Address:String(64)`, as templates of Cisco ISE do.
+    let header = header.replace("->", ".");
+    let header = header.split(':').next().unwrap_or(&header);
     let bare = header.split(['(', '[', '{']).next().unwrap_or(header).trim();
     let bare = if bare.is_empty() { header } else { bare };
-    let mut parts = bare.rsplit(['.', ':', '/']).filter(|p| !p.is_empty());
+    let mut parts = bare.rsplit(['.', '/']).filter(|p| !p.is_empty());
     let last = parts.next().unwrap_or(bare);
     let named = match parts.next() {
         Some(before) if HOLDERS.contains(&squash(last).as_str()) => before,

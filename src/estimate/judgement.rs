@@ -107,7 +107,10 @@ impl Work<'_> {
                     }
                     rows.push(row);
                     let is_distinct = place.file.is_distinct;
-                    entries.push(Entry { listed, list: place.list, is_distinct });
+                    let told =
+                        place.sorted.as_ref().filter(|s| matches!(s.basis, Basis::Type | Basis::System));
+                    let is_computer = told.map(|s| s.category == Category::ComputerMobile);
+                    entries.push(Entry { listed, list: place.list, is_distinct, is_computer });
                 }
             }
         }
@@ -169,7 +172,13 @@ impl Work<'_> {
 
     fn managing(&self, groups: &[&Group]) -> Option<String> {
         let rows = groups.iter().flat_map(|g| &g.rows).filter_map(|row| self.places.get(*row));
-        rows.filter(|p| p.listed.is_ok_and(|e| e.managed)).map(Place::named).next()
+        // A list that calls a switch managed means that it can be configured.
+        let is_gear = |p: &&Place<'_>| {
+            p.sorted.as_ref().is_some_and(|s| s.category == Category::Network && s.basis == Basis::Type)
+        };
+        rows.filter(|p| p.listed.is_ok_and(|e| e.managed) && (!is_gear(p) || p.file.is_distinct))
+            .map(Place::named)
+            .next()
     }
 
     fn last_seen(&self, groups: &[&Group]) -> Option<Timestamp> {

@@ -30,7 +30,7 @@ fn isc(text: &str) -> Vec<Row> {
         } else if line == "}" {
             rows.extend(open.take().map(|(number, cells)| Row { number, cells: RowCells::Some(cells) }));
         } else if let Some((_, cells)) = &mut open {
-            let line = line.trim_end_matches(';');
+            let line = line.split(';').next().unwrap_or(line);
             let (name, value) = line.split_once(' ').unwrap_or((line, ""));
             match name {
                 "hardware" => cells.push((1, value.rsplit(' ').next().unwrap_or(value).to_owned())),
@@ -64,6 +64,15 @@ fn dnsmasq(text: &str) -> Option<Vec<Row>> {
         }
         let words: Vec<&str> = line.split(' ').collect();
         let [end, mac, ip, name, ..] = words.as_slice() else { return None };
+        // A lease of DHCPv6 has a number in the place of the MAC; other hardware types stand before it.
+        if end.parse::<u64>().is_ok() && mac.parse::<u32>().is_ok() && ip.contains(':') {
+            rows.push(Row { number, cells: RowCells::Some(vec![(0, (*ip).to_owned())]) });
+            continue;
+        }
+        let mac = &mac
+            .split_once('-')
+            .filter(|(kind, _)| kind.len() == 2 && mac.contains(':'))
+            .map_or(*mac, |(_, m)| m);
         let is_lease = end.parse::<u64>().is_ok()
             && spelling::macs(mac).next().is_some()
             && !spelling::ips(ip).ips.is_empty();

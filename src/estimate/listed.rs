@@ -65,7 +65,8 @@ impl Addresses {
     pub(super) fn add_macs(&mut self, raw: &str) {
         let Some(cell) = text(raw) else { return };
         let mut found = false;
-        for mac in spelling::macs(&cell) {
+        // The whole cell: one that is cut may end within an address.
+        for mac in spelling::macs(raw) {
             found = true;
             self.virtual_router |= mac.is_virtual_router();
             let is_placeholder = is_placeholder_mac(mac);
@@ -84,7 +85,7 @@ impl Addresses {
     /// Adds the addresses of a cell.
     pub(super) fn add_ips(&mut self, raw: &str) {
         let Some(cell) = text(raw) else { return };
-        let found = spelling::ips(&cell);
+        let found = spelling::ips(raw);
         if found.ips.is_empty() && self.bad_ip.is_none() {
             let because = found.because.unwrap_or("is not an IP address");
             self.bad_ip = Some((cell, because));
@@ -130,11 +131,20 @@ impl Addresses {
                 listed.lacks = Some(format!("it has no MAC, and its address {ip} holds on one link only"));
             }
         }
+        // Every host of containers or virtual machines has these beside its own.
+        if ips.iter().any(|ip| !is_hosts_own(*ip)) {
+            ips.retain(|ip| !is_hosts_own(*ip));
+        }
         (listed.macs, listed.ips) = (macs, ips);
         listed.ids.sort_unstable();
         listed.ids.dedup();
         Ok(listed)
     }
+}
+
+/// Whether an address is the default of a bridge between a host and what runs on it: Docker's, libvirt's, VirtualBox's.
+fn is_hosts_own(ip: IpAddr) -> bool {
+    ["172.17.0.1", "192.168.122.1", "192.168.56.1"].iter().any(|own| own.parse() == Ok(ip))
 }
 
 /// The MAC and address that the report shows for a row.

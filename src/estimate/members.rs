@@ -7,10 +7,12 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 
 use super::cmdb::listed;
 use super::error::FileError;
-use super::file::ReadOptions;
+use super::file::{ReadOptions, scope};
 use super::json::{BREAKS_OFF, DEPTH, WRAPPERS, documents};
 use super::limits::{COLUMNS, ROWS};
+use super::nested::Nested;
 use super::reading::Reading;
+use super::spelling;
 use super::table::{Row, RowCells, Section, Table};
 use crate::census::VALUE_BYTES;
 
@@ -30,6 +32,21 @@ pub(super) fn read(name: String, text: &str, options: &ReadOptions) -> Result<Re
         place.deserialize(&mut whole)?;
         Ok(found.rows.len() <= ROWS)
     });
+    // One object around everything, whose parts have names that nobody knows.
+    let has_address = |row: &Cells| row.iter().any(|(place, text)| found.is_own(*place) && is_address(text));
+    let is_one =
+        found.rows.len() <= 1 && found.roots == found.rows.len() && !found.rows.iter().any(has_address);
+    if is_one {
+        let mut nested = Nested::default();
+        documents(text, |document| {
+            let mut whole = serde_json::Deserializer::from_str(document);
+            nested.search(&mut whole)?;
+            Ok(nested.rows() <= ROWS)
+        });
+        if nested.rows() > found.rows.len() {
+            found = nested.into_records();
+        }
+    }
     let Records { header, rows, left_out, .. } = found;
     if rows.len() > ROWS {
         return Err(FileError::TooManyRows { name });
@@ -63,21 +80,38 @@ pub(super) fn read(name: String, text: &str, options: &ReadOptions) -> Result<Re
             .notes
             .push(format!("has more than {COLUMNS} members; {left_out} values of others were not read"));
     }
-    Ok(Reading::of(name, table, None, options))
+    Ok(Reading::of(name, &scope(text), table, None, options))
 }
+
+/// The cells of a record: each with its column.
+pub(super) type Cells = Vec<(usize, String)>;
 
 /// The records so far.
 #[derive(Debug, Default)]
-struct Records {
+pub(super) struct Records {
+    /// What the list that is being read is called, if that says what its records are.
+    kind: Option<&'static str>,
     header: Vec<String>,
     places: HashMap<String, usize>,
-    rows: Vec<Vec<(usize, String)>>,
+    rows: Vec<Cells>,
+    /// How many of them are whole documents.
+    roots: usize,
     /// Values of further members, which have no column.
     left_out: u64,
 }
 
 impl Records {
-    fn add(&mut self, row: &mut Vec<(usize, String)>, path: &str, value: String) {
+    /// Whether a column holds members of the record itself, not of what is in it.
+    fn is_own(&self, place: usize) -> bool {
+        self.header.get(place).is_some_and(|path| !path.contains('.'))
+    }
+
+    pub(super) fn push(&mut self, row: Cells) {
+        self.rows.push(row);
+    }
+
+    /// Adds a value to a row.
+    pub(super) fn add(&mut self, row: &mut Cells, path: &str, value: String) {
         let place = match self.places.get(path) {
             Some(place) => *place,
             None if self.header.len() < COLUMNS => {
@@ -100,6 +134,22 @@ impl Records {
             None => row.push((place, value)),
         }
     }
+}
+
+/// The type that a list's name gives to its records.
+fn kind_of(wrapper: &str) -> Option<&'static str> {
+    Some(match wrapper {
+        "aps" => "access point",
+        "switches" => "switch",
+        "gateways" | "mcs" => "gateway router",
+        _ => return None,
+    })
+}
+
+/// Whether a text is a MAC or an address, and nothing else.
+pub(super) fn is_address(text: &str) -> bool {
+    let is_number = text.bytes().all(|b| b.is_ascii_digit());
+    !is_number && (spelling::macs(text).next().is_some() || !spelling::ips(text).ips.is_empty())
 }
 
 /// Where a value stands.
@@ -185,8 +235,10 @@ impl<'de> Visitor<'de> for Place<'_> {
                 wraps = true;
             } else if is_wrapper {
                 let mode = if name == "objects" { Mode::Named } else { Mode::Wrapped };
+                let before = std::mem::replace(&mut found.kind, kind_of(&name));
                 let inner = Place { found: &mut *found, depth: depth + 1, mode };
                 wraps |= members.next_value_seed(inner)?;
+                found.kind = before;
             } else if mode == Mode::Wrapped {
                 members.next_value::<IgnoredAny>()?;
             } else {
@@ -195,8 +247,13 @@ impl<'de> Visitor<'de> for Place<'_> {
                 members.next_value_seed(value)?;
             }
         }
-        // A record may have a member that is called like a wrapper; a page has nothing that is called otherwise.
-        if mode == Mode::Top && !wraps && found.rows.len() <= ROWS {
+        // A switch may have a list of clients, and is a record beside them; a page has no address of its own.
+        let has_address = || row.iter().any(|(place, text)| found.is_own(*place) && is_address(text));
+        if mode == Mode::Top && (!wraps || has_address()) && found.rows.len() <= ROWS {
+            if let Some(kind) = found.kind {
+                found.add(&mut row, "record_type", kind.to_owned());
+            }
+            found.roots += usize::from(depth == 0);
             found.rows.push(row);
         }
         Ok(wraps)
@@ -206,7 +263,7 @@ impl<'de> Visitor<'de> for Place<'_> {
 /// The values below one member of a record.
 struct Values<'a> {
     found: &'a mut Records,
-    row: &'a mut Vec<(usize, String)>,
+    row: &'a mut Cells,
     path: &'a mut String,
     depth: u8,
 }

@@ -58,6 +58,10 @@ fn device(record: &Record) -> ListedDevice {
         ids: record.text("serial").map(|id| format!("meraki#{id}")).into_iter().collect(),
         ..ListedDevice::default()
     };
+    if record.members.get("networkId").is_some_and(|network| network.trim().is_empty()) {
+        listed.excluded = Some(Exclusion::Retired);
+        listed.because = Some("it is in no network of the dashboard".to_owned());
+    }
     if kind == Some("sensor") {
         // Meraki sensors use Bluetooth to an access point and never have an address.
         listed.excluded = Some(Exclusion::Unaddressed);

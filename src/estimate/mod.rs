@@ -49,6 +49,7 @@ mod mapping;
 mod members;
 mod meraki;
 mod moment;
+mod nested;
 mod overlap;
 mod placeholder;
 mod product;

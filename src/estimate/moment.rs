@@ -51,6 +51,17 @@ pub(super) fn read(raw: &str) -> Moment {
     if let Ok(at) = raw.parse::<Timestamp>() {
         return Moment::At(at);
     }
+    if let Ok(at) = raw.trim_end_matches(" UTC").parse::<jiff::civil::DateTime>()
+        && let Ok(at) = at.to_zoned(jiff::tz::TimeZone::UTC)
+    {
+        return at_nanos(at.timestamp().as_nanosecond());
+    }
+    // As PowerShell writes: `/Date(1795132800000)/`.
+    if let Some(inner) = raw.strip_prefix("/Date(").and_then(|rest| rest.split([')', '+', '-']).next()) {
+        return inner.parse::<f64>().map_or(Moment::Unknown, |number| from_number(number, inner));
+    }
+    // As JavaScript writes: `… GMT+0100 (Central European Standard Time)`.
+    let raw = raw.split(" (").next().unwrap_or(raw);
     if let Ok(at) = jiff::fmt::rfc2822::parse(raw) {
         return at_nanos(at.timestamp().as_nanosecond());
     }
@@ -115,7 +126,7 @@ fn at_nanos(nanos: i128) -> Moment {
 /// `3 days ago`, `vor 3 Tagen`, `il y a 3 jours`, `hace 3 dias`, `yesterday`, `just now`, `5h`.
 fn relative(text: &str) -> Option<Moment> {
     static AGO: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        Regex::new(r"^(?:(?:vor|il y a|hace|fa|ha|seit|since|about|over|almost|circa|ca\.?|environ)\s+)*(\d+|an?|one|eine[mr]?|une?|un[oa]?)\s*(seconds?|secs?|s|sekunden?|secondes?|segundos?|secondi|minutes?|mins?|m|minuten?|minutos?|minuti|hours?|hrs?|h|stunden?|heures?|horas?|ore|ora|days?|d|tage?n?|jours?|dias?|giorni|giorno|dagen|weeks?|w|wochen?|semaines?|semanas?|settimane|weken|months?|mon|monate?n?|mois|meses|mesi|maanden|years?|y|jahre?n?|ans|anos?|anni|jaar)(?:[,\s]+\d+\s*\w+)?(?:\s+(?:ago|geleden|fa|atras|her))?$").ok()
+        Regex::new(r"^(?:(?:vor|il y a|hace|fa|ha|seit|since|about|almost|circa|ca\.?|environ)\s+)*(\d+|an?|one|eine[mr]?|une?|un[oa]?)\s*(seconds?|secs?|s|sekunden?|secondes?|segundos?|secondi|minutes?|mins?|m|minuten?|minutos?|minuti|hours?|hrs?|h|stunden?|heures?|horas?|ore|ora|days?|d|tage?n?|jours?|dias?|giorni|giorno|dagen|weeks?|w|wochen?|semaines?|semanas?|settimane|weken|months?|mos?|mon|monate?n?|mois|meses|mesi|maanden|years?|y|jahre?n?|ans|anos?|anni|jaar)(?:[,\s]+\d+\s*\w+)?(?:\s+(?:ago|geleden|fa|atras|her))?$").ok()
     });
     let whole = match text.trim_end_matches('.') {
         "now"
@@ -139,6 +150,27 @@ fn relative(text: &str) -> Option<Moment> {
     };
     if let Some(ago) = whole {
         return Some(Moment::Ago(ago));
+    }
+    // More than a length is at least a day more: `over 30 days ago`.
+    const MORE: [&str; 12] = [
+        "more than ",
+        "over ",
+        "> ",
+        ">",
+        "mehr als ",
+        "uber ",
+        "vor uber ",
+        "vor mehr als ",
+        "plus de ",
+        "il y a plus de ",
+        "hace mas de ",
+        "piu di ",
+    ];
+    if let Some(rest) = MORE.iter().filter_map(|more| text.strip_prefix(more)).min_by_key(|rest| rest.len()) {
+        return match relative(rest.trim_start_matches("d'"))? {
+            Moment::Ago(ago) => Some(Moment::Ago(ago + DAY)),
+            other => Some(other),
+        };
     }
     let found = AGO.as_ref()?.captures(text)?;
     let number = found.get(1)?.as_str();
@@ -223,6 +255,15 @@ fn from_parts(text: &str, time: Time, offset: i64) -> Moment {
         }
         ([day, last], Some(month)) => one(at(year(last), Some(month), small(day))),
         ([y, m, d], None) if y.len() == 4 => one(at(year(y), small(m), small(d))),
+        // `26/11/12` may be a day of 2026 or of 2012.
+        ([a, _, y], None)
+            if a.len() == 2
+                && y.len() == 2
+                && small(y).is_some_and(|y| y < 20)
+                && small(a).is_some_and(|a| a >= 20) =>
+        {
+            Moment::Unknown
+        }
         ([a, b, y], None) if a.len() <= 2 && b.len() <= 2 => {
             let day_first = at(year(y), small(b), small(a));
             let month_first = at(year(y), small(a), small(b));
@@ -336,6 +377,10 @@ mod tests {
             "2026-11-20T02:00:00+02:00",
             "2026-11-20 02:00:00 +0200",
             "2026 Nov 20",
+            "2026-11-20T00:00:00",
+            "2026-11-20T00:00:00.000",
+            "/Date(1795132800000)/",
+            "Fri Nov 20 2026 01:00:00 GMT+0100 (Central European Standard Time)",
         ] {
             assert_eq!(at(text), "2026-11-20T00:00:00Z", "{text}");
         }
@@ -375,6 +420,9 @@ mod tests {
             ("heute", 0),
             ("72 hours ago", 3),
             ("3 days, 2 hours ago", 3),
+            ("over 30 days ago", 31),
+            ("> 30 days", 31),
+            ("2 mo ago", 60),
         ] {
             assert_eq!(read(text), Moment::Ago(days * DAY), "{text}");
         }
@@ -383,8 +431,18 @@ mod tests {
 
     #[test]
     fn what_is_no_date_is_not_taken_for_one() {
-        for text in ["", "never", "99.99.2026", "1.2.3.4", "n/v", "2026", "12:30", "room 12/3", "32/13/2026"]
-        {
+        for text in [
+            "",
+            "never",
+            "26/11/12",
+            "99.99.2026",
+            "1.2.3.4",
+            "n/v",
+            "2026",
+            "12:30",
+            "room 12/3",
+            "32/13/2026",
+        ] {
             assert!(!matches!(read(text), Moment::At(_) | Moment::Slashed { .. } | Moment::Ago(_)), "{text}");
         }
         for number in [0.0, 3.0, 12.0, 20_000.0, -5.0] {

@@ -122,7 +122,9 @@ fn roots<'a>(
     as_of: Timestamp,
 ) -> BTreeMap<usize, Root<'a>> {
     let mut roots: BTreeMap<usize, Root<'a>> = BTreeMap::new();
-    for (row, Entry { list, listed, .. }) in entries.iter().enumerate() {
+    let mut vocabularies = vocabularies(entries);
+    for (row, entry) in entries.iter().enumerate() {
+        let Entry { list, listed, .. } = entry;
         if listed.excluded.is_some() {
             continue;
         }
@@ -131,16 +133,31 @@ fn roots<'a>(
         root.ips.extend(&listed.ips);
         root.ids.extend(listed.id.as_deref().filter(|id| !shared.has_own_id(*list, id)).map(|_| *list));
         root.serials.extend(listed.serial.as_deref().filter(|serial| !shared.has_serial(serial)));
-        root.sites.extend(listed.site.as_deref());
+        root.sites.extend(listed.site.as_deref().map(|site| (vocabularies.root(*list), site)));
+        root.names.extend(listed.name.as_deref().map(|name| (*list, name)));
+        root.is_computer.extend(entry.is_computer);
         let lives = !listed.managed || listed.last_seen.is_none_or(|at| as_of.since(at) <= ADDRESS_LIFE);
         root.is_findable |= lives;
     }
     roots
 }
 
+/// Lists that name a site alike use the same names for sites; of others nothing is known.
+fn vocabularies(entries: &[Entry<'_>]) -> Ties {
+    let lists = entries.iter().map(|e| e.list + 1).max().unwrap_or(0);
+    let mut alike = Ties::new(lists);
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    for entry in entries {
+        if let Some(site) = entry.listed.site.as_deref() {
+            alike.join(*first.entry(site).or_insert(entry.list), entry.list);
+        }
+    }
+    alike
+}
+
 /// Ties rows without a MAC that have one address at one site, unless their list tells them apart. Whether it tied any.
 fn tie_within_sites(roots: &BTreeMap<usize, Root<'_>>, ties: &mut Ties) -> bool {
-    let mut at: BTreeMap<(IpAddr, &str), Vec<usize>> = BTreeMap::new();
+    let mut at: BTreeMap<(IpAddr, (usize, &str)), Vec<usize>> = BTreeMap::new();
     for (place, root) in roots.iter().filter(|(_, r)| r.macs.is_empty() && r.is_findable) {
         for (ip, site) in root.ips.iter().flat_map(|ip| root.sites.iter().map(move |site| (*ip, *site))) {
             at.entry((ip, site)).or_default().push(*place);
@@ -164,6 +181,8 @@ pub(super) struct Entry<'a> {
     pub(super) list: usize,
     /// Whether every row of its list is a device of its own, as in our own exports.
     pub(super) is_distinct: bool,
+    /// Whether its type or system says that it is a computer, or that it is not; `None` if neither tells.
+    pub(super) is_computer: Option<bool>,
 }
 
 /// The first row of each value.

@@ -1,5 +1,7 @@
 //! Finds a quotation that swallows rows: `"24 inch display` opens one that never closes.
 
+use super::spelling;
+
 /// The line on which a quotation opens that does not close where it should; `None` if all are in order.
 ///
 /// `width` is the number of columns. A quotation that closes only on a later line, after whole rows, is one too.
@@ -29,6 +31,7 @@ pub(super) fn open_quotation(text: &str, delimiter: u8, width: usize) -> Option<
 
 /// The byte behind the quotation that opened before `at`, and the line feeds in it; `None` if it is not in order.
 fn close(bytes: &[u8], mut at: usize, delimiter: u8, width: usize) -> Option<(usize, u64)> {
+    let start = at;
     let mut lines = 0;
     let mut delimiters = 0;
     loop {
@@ -36,9 +39,11 @@ fn close(bytes: &[u8], mut at: usize, delimiter: u8, width: usize) -> Option<(us
             None => return None,
             Some(b'"') => match bytes.get(at + 1) {
                 Some(b'"') => at += 1,
-                None | Some(b'\n' | b'\r') => return Some((at + 1, lines)),
-                Some(next) if *next == delimiter => return Some((at + 1, lines)),
-                Some(_) => return None,
+                next if next.is_none_or(|b| matches!(b, b'\n' | b'\r') || *b == delimiter) => {
+                    let cell = bytes.get(start..at).unwrap_or_default();
+                    return (lines == 0 || !holds_rows(cell, delimiter)).then_some((at + 1, lines));
+                }
+                _ => return None,
             },
             Some(b'\n') => {
                 // A line of its own with as many cells as the table has.
@@ -54,6 +59,14 @@ fn close(bytes: &[u8], mut at: usize, delimiter: u8, width: usize) -> Option<(us
     }
 }
 
+/// Whether a line of a cell, behind its first one, has a separator and a MAC: it is a row.
+fn holds_rows(cell: &[u8], delimiter: u8) -> bool {
+    cell.split(|b| *b == b'\n').skip(1).filter(|line| line.contains(&delimiter)).any(|line| {
+        line.split(|b| *b == delimiter)
+            .any(|cell| spelling::macs(&String::from_utf8_lossy(cell)).next().is_some())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +77,7 @@ mod tests {
         assert_eq!(of("a,b,c\n1,2,3\n\"24 inch,2,3\n1,2,3\n"), Some(3));
         assert_eq!(of("a,b,c\n\"24 inch,2,3\n1,2,3\n\"27 inch,2,3\n"), Some(2));
         assert_eq!(of("a,b,c\nx,\"24\" inch,3\n"), Some(2));
+        assert_eq!(of("a,b,c\n1,2,\"ok\n2,00:40:8c:00:00:01,x\"\n"), Some(2));
     }
 
     #[test]

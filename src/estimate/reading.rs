@@ -55,7 +55,8 @@ pub struct FileRow {
 /// How the cells of a file were understood.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Told {
-    pub dates: Option<DateReport>,
+    /// Each column of dates.
+    pub dates: Vec<DateReport>,
     /// Each word of the status columns.
     pub states: Vec<StateReport>,
     /// What was not understood, and its effect.

@@ -11,7 +11,7 @@ use super::reading::FileKind;
 use crate::census::VALUE_BYTES;
 
 /// Members of a record that are read, in upper or lower case.
-pub(super) const MEMBERS: [&str; 29] = [
+pub(super) const MEMBERS: [&str; 30] = [
     "id",
     "mac",
     "ip",
@@ -36,6 +36,7 @@ pub(super) const MEMBERS: [&str; 29] = [
     "deviceType",
     "deviceManufacturer",
     "deviceModel",
+    "lastReportedAt",
     // Read only to tell whose record it is.
     "networkId",
     "recentDeviceMac",

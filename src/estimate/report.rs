@@ -81,8 +81,8 @@ pub struct FileReport {
     pub signature: Option<String>,
     /// The product whose export it is, if its columns or members tell; null otherwise.
     pub product: Option<&'static str>,
-    /// How the dates were read; null if there are none.
-    pub dates: Option<DateReport>,
+    /// How each column of dates was read.
+    pub dates: Vec<DateReport>,
     /// The words of the status columns, and how each was taken.
     pub states: Vec<StateReport>,
     /// Texts that were not understood, and what their devices count as.
@@ -105,9 +105,7 @@ impl FileReport {
                 .collect();
             out.push(("columns", taken.join("; ")));
         }
-        if let Some(dates) = &self.dates {
-            out.push(("dates", dates.sentence()));
-        }
+        out.extend(self.dates.iter().map(|dates| ("dates", dates.sentence())));
         for (label, taken_for) in
             [("in use", InUse::Yes), ("not in use", InUse::No), ("unknown, so in use", InUse::Unknown)]
         {

@@ -7,11 +7,12 @@ use super::column::FileColumn;
 use super::columns::Columns;
 use super::dates::Dates;
 use super::exclusion::Exclusion;
+use super::headers;
 use super::listed::{Addresses, ListedDevice};
 use super::placeholder::is_placeholder;
 use super::product::Product;
 use super::reading::{FileRow, Told};
-use super::states::States;
+use super::states::{self, States};
 use super::table::{Row, Table};
 use super::unread::Unread;
 use super::words::TypeWords;
@@ -20,32 +21,32 @@ use crate::census::{Category, Timestamp, Verdict};
 /// The rows of a table as devices, and how its cells were understood.
 pub(super) fn devices(
     table: Table,
-    name: &str,
+    scope: &str,
     product: Option<Product>,
     as_of: Option<Timestamp>,
 ) -> (Vec<FileRow>, Told) {
     let Table { sections, broken, .. } = table;
     let mut told = Told::default();
-    let header = |column| sections.iter().find_map(|s| s.columns.header_of(column));
-    let texts = |column| {
-        sections.iter().flat_map(move |section| {
-            let places = section.columns.at(column);
-            let cells =
-                move |row: &'_ Row| places.iter().map(|p| row.cell(*p).to_owned()).collect::<Vec<_>>();
-            section.rows.iter().flat_map(cells).filter(|text| is_said(text))
+    // Each column of dates decides its own order; columns of one name in several sections are one.
+    let mut texts: BTreeMap<(bool, String), Vec<&str>> = BTreeMap::new();
+    for (section, is_end) in sections.iter().flat_map(|s| [(s, false), (s, true)]) {
+        let column = if is_end { FileColumn::LeaseEnd } else { FileColumn::LastSeen };
+        for place in section.columns.at(column) {
+            let into = texts.entry((is_end, section.columns.name(*place).to_owned())).or_default();
+            into.extend(section.rows.iter().map(|row| row.cell(*place)).filter(|text| is_said(text)));
+        }
+    }
+    let dates = texts
+        .into_iter()
+        .map(|((is_end, header), texts)| {
+            // A lease ends after the list was made.
+            let as_of = as_of.filter(|_| !is_end);
+            let dates = Dates::of(texts.into_iter(), Some(&header), as_of);
+            ((is_end, header), dates)
         })
-    };
-    let dates = |column, as_of| {
-        let texts: Vec<String> = texts(column).collect();
-        Dates::of(texts.iter().map(String::as_str), header(column), as_of)
-    };
-    let seen = dates(FileColumn::LastSeen, as_of);
-    // A lease ends after the list was made.
-    let ends = dates(FileColumn::LeaseEnd, None);
-    let header = header(FileColumn::LastSeen);
-    let column = header.unwrap_or("last_seen").to_owned();
+        .collect();
     let (states, managed) = (States::default(), BTreeMap::new());
-    let mut reading = Rows { name, product, as_of, seen, ends, states, managed };
+    let mut reading = Rows { scope, product, as_of, dates, states, managed };
     let mut rows = Vec::new();
     for section in &sections {
         rows.extend(
@@ -56,9 +57,12 @@ pub(super) fn devices(
         );
     }
     rows.extend(broken.into_iter().map(|(number, why)| FileRow { number, listed: Err(why) }));
-    let (dates, mut unread) = reading.seen.report(&column);
-    let (ends, of_ends) = reading.ends.report("lease_end");
-    unread.extend(of_ends);
+    let mut unread = Vec::new();
+    for ((_, header), dates) in reading.dates {
+        let (report, texts) = dates.report(&header);
+        told.dates.extend(report);
+        unread.extend(texts);
+    }
     let (states, words) = reading.states.report();
     unread.extend(words);
     unread.extend(reading.managed.into_iter().map(|((column, text), rows)| Unread {
@@ -68,7 +72,6 @@ pub(super) fn devices(
         why: "does not say whether another system manages the device".to_owned(),
         effect: "counts as not managed".to_owned(),
     }));
-    told.dates = dates.or(ends);
     told.states = states;
     told.unread = unread;
     (rows, told)
@@ -81,11 +84,12 @@ fn is_said(text: &str) -> bool {
 
 /// Reads rows one after another.
 struct Rows<'a> {
-    name: &'a str,
+    /// What tells the ids of this list from those of others.
+    scope: &'a str,
     product: Option<Product>,
     as_of: Option<Timestamp>,
-    seen: Dates,
-    ends: Dates,
+    /// By whether the dates are ends of leases, and by header.
+    dates: BTreeMap<(bool, String), Dates>,
     states: States,
     /// Words in columns of managed devices that are neither yes nor no.
     managed: BTreeMap<(String, String), u64>,
@@ -107,7 +111,7 @@ impl Rows<'_> {
             os: one(FileColumn::Os),
             vendor: one(FileColumn::Vendor),
             model: one(FileColumn::Model),
-            ids: id.clone().map(|id| scoped(id, self.name)).into_iter().collect(),
+            ids: id.clone().map(|id| scoped(id, self.scope)).into_iter().collect(),
             id,
             serial: one(FileColumn::Serial).filter(|s| !is_placeholder(s)).map(|s| s.to_uppercase()),
             site: one(FileColumn::Site).map(|s| squash(&s)).filter(|s| !s.is_empty()),
@@ -134,6 +138,14 @@ impl Rows<'_> {
                 listed.excluded = Some(Exclusion::Retired);
                 listed.because = Some(status);
             }
+            if states::is_decisive(&header(place)) {
+                break;
+            }
+        }
+        // Rows of interfaces: the name is that of their device.
+        let is_interface = columns.header_of(FileColumn::Mac).is_some_and(headers::is_interface);
+        if let (true, true, Some(name)) = (is_interface, listed.ids.is_empty(), &listed.name) {
+            listed.ids.push(format!("{}#name#{}", self.scope, name.to_lowercase()));
         }
         if self.product == Some(Product::Own) {
             own_verdict(row, columns, &mut listed);
@@ -143,20 +155,21 @@ impl Rows<'_> {
 
     /// The newest date of a row. A lease that ended tells that its device was not seen later.
     fn last_seen(&mut self, row: &Row, columns: &Columns) -> Option<Timestamp> {
+        let seen = self.newest(row, columns, FileColumn::LastSeen);
+        seen.or_else(|| {
+            let end = self.newest(row, columns, FileColumn::LeaseEnd)?;
+            Some(self.as_of.map_or(end, |now| end.min(now)))
+        })
+    }
+
+    fn newest(&mut self, row: &Row, columns: &Columns, column: FileColumn) -> Option<Timestamp> {
         let mut newest: Option<Timestamp> = None;
-        for place in columns.at(FileColumn::LastSeen) {
-            let text = row.cell(*place);
+        for place in columns.at(column) {
+            let key = (column == FileColumn::LeaseEnd, columns.name(*place).to_owned());
+            let Some(dates) = self.dates.get_mut(&key) else { continue };
             // A cell may hold the dates of several cards.
-            for line in text.lines().map(str::trim).filter(|line| is_said(line)) {
-                newest = newest.max(self.seen.read(line));
-            }
-        }
-        if newest.is_none() {
-            for place in columns.at(FileColumn::LeaseEnd) {
-                let text = row.cell(*place);
-                if is_said(text) {
-                    newest = self.ends.read(text).map(|end| self.as_of.map_or(end, |now| end.min(now)));
-                }
+            for line in row.cell(*place).lines().map(str::trim).filter(|line| is_said(line)) {
+                newest = newest.max(dates.read(line));
             }
         }
         newest

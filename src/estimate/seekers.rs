@@ -18,7 +18,12 @@ pub(super) struct Root<'a> {
     /// The lists that give it an id: another id of the same list is another device.
     pub(super) ids: BTreeSet<usize>,
     pub(super) serials: BTreeSet<&'a str>,
-    pub(super) sites: BTreeSet<&'a str>,
+    /// Each with the vocabulary of its list: `Berlin` of one list may be `BER-HQ` of another.
+    pub(super) sites: BTreeSet<(usize, &'a str)>,
+    /// Each with its list: rows of one list with different names are different devices.
+    pub(super) names: BTreeSet<(usize, &'a str)>,
+    /// Whether its type or system says that it is a computer, or that it is not.
+    pub(super) is_computer: BTreeSet<bool>,
     /// Whether its addresses may identify it.
     pub(super) is_findable: bool,
     /// The devices of the inventory that have its MACs.
@@ -33,8 +38,17 @@ impl Root<'_> {
             |a: &BTreeSet<&str>, b: &BTreeSet<&str>| !a.is_empty() && !b.is_empty() && a.is_disjoint(b);
         !self.ids.is_disjoint(&other.ids)
             || differ(&self.serials, &other.serials)
-            || differ(&self.sites, &other.sites)
+            || differ_within(&self.sites, &other.sites)
+            || differ_within(&self.names, &other.names)
+            || (self.is_computer.len() == 1
+                && other.is_computer.len() == 1
+                && self.is_computer != other.is_computer)
     }
+}
+
+/// Whether two sets have different values of one list or vocabulary, and no common one.
+fn differ_within(a: &BTreeSet<(usize, &str)>, b: &BTreeSet<(usize, &str)>) -> bool {
+    a.is_disjoint(b) && a.iter().any(|(list, _)| b.iter().any(|(other, _)| other == list))
 }
 
 /// The device to which rows without a MAC belong.
@@ -87,7 +101,8 @@ impl Seekers<'_> {
         let untied = contested.into_iter().map(|(ip, places)| Untied {
             value: ip.to_string(),
             rows: places.len() as u64,
-            why: "a list gives it to several devices, with different ids, serial numbers or sites".to_owned(),
+            why: "lists give it to several devices: their ids, serial numbers, names, sites or types differ"
+                .to_owned(),
         });
         (homes, untied.collect())
     }
@@ -111,11 +126,19 @@ impl Seekers<'_> {
         }
         for (first, (ips, members)) in &sets {
             let devices: BTreeSet<usize> = ips.iter().flat_map(|ip| self.known.of_ip(*ip)).copied().collect();
+            // Nobody contests the members, so that what is not one of them is not their sum either.
+            let mut whole = Root::default();
+            for member in members.iter().filter_map(|m| self.roots.get(m)) {
+                whole.ids.extend(&member.ids);
+                whole.serials.extend(&member.serials);
+                whole.sites.extend(&member.sites);
+                whole.names.extend(&member.names);
+                whole.is_computer.extend(&member.is_computer);
+            }
             // Rows that already belong to one of these devices are not further candidates.
             let may_be = |row: &&usize| {
                 self.roots.get(row).is_some_and(|bearer| {
-                    !bearer.devices.iter().any(|d| devices.contains(d))
-                        && !members.iter().filter_map(|m| self.roots.get(m)).any(|m| m.is_not(bearer))
+                    !bearer.devices.iter().any(|d| devices.contains(d)) && !whole.is_not(bearer)
                 })
             };
             let rows: BTreeSet<usize> =
@@ -198,14 +221,25 @@ impl Seekers<'_> {
 
 /// Whether a list tells rows at one address apart.
 pub(super) fn is_contested(roots: &BTreeMap<usize, Root<'_>>, places: &[usize]) -> bool {
-    let (mut lists, mut serials, mut sites) = (BTreeSet::new(), 0, BTreeSet::<&str>::new());
+    let (mut lists, mut serials, mut computers) = (BTreeSet::new(), 0, BTreeSet::<bool>::new());
+    let (mut sites, mut names) = (BTreeMap::new(), BTreeMap::new());
     for root in places.iter().filter_map(|p| roots.get(p)) {
         if root.ids.iter().any(|list| !lists.insert(*list)) {
             return true;
         }
         serials += usize::from(!root.serials.is_empty());
-        sites.extend(&root.sites);
+        computers.extend(&root.is_computer);
+        for (list, site) in &root.sites {
+            if *sites.entry(*list).or_insert(*site) != *site {
+                return true;
+            }
+        }
+        for (list, name) in &root.names {
+            if *names.entry(*list).or_insert(*name) != *name {
+                return true;
+            }
+        }
     }
     // Rows with one serial number are tied already.
-    serials > 1 || sites.len() > 1
+    serials > 1 || computers.len() > 1
 }

@@ -10,7 +10,7 @@ use super::report::Untied;
 use crate::census::MacAddr;
 
 /// Rows of one value that are compared; further rows are not needed to see that they are several devices.
-const COMPARED: usize = 64;
+const COMPARED: usize = 16;
 /// So many different devices make a value shared if their list gives no ids.
 const SEVERAL: usize = 3;
 
@@ -47,13 +47,13 @@ impl<'a> Shared<'a> {
             }
         }
         for ((id, list), rows) in by_id.iter().filter(|(_, rows)| rows.len() > 1) {
-            if count(rows, |_| true, |_| None) >= SEVERAL {
+            if count(&named(rows), |_| true, |_| None) >= SEVERAL {
                 *shared.ids.entry(id).or_default() += rows.len() as u64;
                 shared.own_ids.extend(rows.iter().filter_map(|r| Some((*list, r.id.as_deref()?))));
             }
         }
         for ((serial, _), rows) in by_serial.iter().filter(|(_, rows)| rows.len() > 1) {
-            if count(rows, |_| true, |_| None) >= SEVERAL {
+            if count(&named(rows), |_| true, |_| None) >= SEVERAL {
                 *shared.serials.entry(serial).or_default() += rows.len() as u64;
             }
         }
@@ -100,6 +100,11 @@ fn are_several(rows: &[&super::ListedDevice], is_other: impl Fn(&MacAddr) -> boo
     count(rows, is_other, |r| r.id.as_deref()) >= several
 }
 
+/// The rows with a name: without names, rows of one id are its interfaces.
+fn named<'a>(rows: &[&'a super::ListedDevice]) -> Vec<&'a super::ListedDevice> {
+    rows.iter().filter(|r| r.name.is_some()).copied().collect()
+}
+
 /// How many devices the rows are by the MACs that `is_other` accepts, by their names and by `id`: rows that share one of
 /// these are one. Rows without such a MAC are not counted.
 fn count<'a>(
@@ -112,7 +117,7 @@ fn count<'a>(
     let mut ties = Ties::new(rows.len());
     for (place, row) in rows.iter().enumerate() {
         for (other, before) in rows.iter().enumerate().take(place) {
-            let same_mac = row.macs.iter().any(|mac| is_other(mac) && before.macs.contains(mac));
+            let same_mac = row.macs.iter().any(|mac| is_other(mac) && before.macs.binary_search(mac).is_ok());
             let same_name = row.name.is_some() && row.name == before.name;
             let same_id = id(row).is_some() && id(row) == id(before);
             if same_mac || same_name || same_id {

@@ -141,7 +141,7 @@ fn rows_of_one_list_with_one_private_address_are_as_many_devices_as_it_says() {
     let found = all(&[("a.csv", branches), ("b.csv", other)]);
     assert_eq!((found.network, found.at_least), (3, true));
     // Rows of one site that nothing tells apart are one device.
-    let plain = "name,type,ip,site\na,Router,192.168.1.1,Bern\nb,Router,192.168.1.1,Bern\nc,Router,192.168.1.1,Bern\nd,Router,192.168.1.1,Graz\n";
+    let plain = "type,ip,site\nRouter,192.168.1.1,Bern\nRouter,192.168.1.1,Bern\nGateway,192.168.1.1,Bern\nRouter,192.168.1.1,Graz\n";
     assert_eq!(count(plain), (2, 0));
     // One that names the site means that one.
     let at_site = "name,type,ip,site\nrouter,Router,192.168.1.1,Graz\n";
@@ -196,6 +196,66 @@ fn a_table_that_is_put_together_or_shifted_says_so() {
     assert_eq!((found.iot, found.ledger.unreadable, found.at_least), (1, 1, true));
     let twice = "Name,MAC,Type,Vendor,Vendor\na,00:40:8c:00:00:01,Camera,Axis,Bosch\n";
     assert!(all(&[("list", twice)]).files[0].notes[0].contains("several columns are called 'Vendor'"));
+}
+
+#[test]
+fn members_of_other_devices_and_unknown_wrappings_lead_nowhere() {
+    let device = |n: u8| {
+        format!(
+            r#"{{"mac":"00:1c:0e:00:00:0{n}","name":"sw-{n}","type":"usw","ip":"10.0.0.{n}","downlink_table":[{{"mac":"00:1c:0e:00:00:01"}}],"port_table":[{{"last_connection":{{"mac":"00:1c:0e:00:00:01"}},"mac_table":[{{"mac":"00:1c:0e:00:00:02"}}]}}]}}"#
+        )
+    };
+    let list = format!("[{},{},{}]", device(1), device(2), device(3));
+    assert_eq!(count(&list), (3, 0));
+    assert_eq!(count(&format!(r#"{{"networkDevices":{list}}}"#)), (3, 0));
+    let clients = r#"{"clients":[{"macaddr":"3c:52:82:00:00:01","ip_address":"10.0.0.1","client_type":"WIRELESS","os_type":"Win 10","name":"nb"},{"macaddr":"00:40:8c:00:00:02","ip_address":"10.0.0.2","client_type":"WIRELESS","device_type":"Camera"}]}"#;
+    assert_eq!(count(clients), (0, 1));
+    let aps = r#"{"aps":[{"macaddr":"00:1c:0e:00:00:01","ip_address":"10.0.0.1","model":"515","status":"Up","name":"ap-1"}]}"#;
+    assert_eq!(count(aps), (1, 0));
+    let assets = r#"[{"name":"ap","serial":"Q2HP-ABCD-EFGH","mac":"00:1c:0e:00:00:01","category":"Access point"},{"name":"nb","mac":"00:1c:0e:00:00:02","category":"Laptop"},{"name":"cam","mac":"00:40:8c:00:00:03","category":"Camera","status":"Retired"}]"#;
+    assert_eq!(count(assets), (1, 0));
+    let objects = r#"{"results":[{"id":7,"name":"fw","platform":{"id":1,"name":"Cisco IOS-XE"},"primary_ip4":{"id":9,"address":"10.0.0.1/24"}},{"id":8,"name":"sw","platform":{"id":1,"name":"Cisco IOS-XE"},"primary_ip4":{"id":10,"address":"10.0.0.2/24"}}]}"#;
+    assert_eq!(count(objects), (2, 0));
+}
+
+#[test]
+fn dates_and_states_under_names_that_no_list_has_are_known_by_their_cells() {
+    for column in ["Last heard", "Last Polled", "Letzter Scan", "lastSeenTimestamp", "Dernier contact"] {
+        assert_eq!(
+            count(&cameras(column, &["2026-11-28T10:00:00", "2025-01-05T09:30:00"])),
+            (0, 1),
+            "{column}"
+        );
+    }
+    assert_eq!(count(&cameras("InactiveDays", &["3", "200"])), (0, 1));
+    for column in ["Last modified", "First seen", "Last boot", "Purchase date", "Age"] {
+        assert_eq!(count(&cameras(column, &["2026-11-28", "2025-01-05"])), (0, 2), "{column}");
+    }
+    for column in ["CI Status", "Life Cycle Stage Status", "Gerätestatus", "Device State"] {
+        assert_eq!(count(&cameras(column, &["Active", "Retired"])), (0, 1), "{column}");
+    }
+    assert_eq!(count(&cameras("Is Active", &["Yes", "No"])), (0, 1));
+    assert_eq!(count(&cameras("Disposal Date", &["", "2025-03-01"])), (0, 1));
+    assert_eq!(
+        count(&cameras("Status", &["Ready to Deploy (deployed)", "Ready to Deploy (deployable)"])),
+        (0, 1)
+    );
+}
+
+#[test]
+fn ids_hold_within_their_list_and_addresses_between_lists_only_without_contradiction() {
+    let list = |site: u8| {
+        format!("ID,Name,Type,MAC\n1,a,Camera,00:40:8c:00:0{site}:01\n2,b,Camera,00:40:8c:00:0{site}:02\n")
+    };
+    assert_eq!(all(&[("ber/devices.csv", &list(1)), ("muc/devices.csv", &list(2))]).iot, 4);
+    let cmdb = "Name,Type,IP,Location\ncam,Camera,10.0.0.5,Berlin\n";
+    let controller = "Name,Type,IP,MAC,Site\ncam,Camera,10.0.0.5,00:40:8c:00:00:05,BER-HQ\n";
+    assert_eq!(all(&[("a.csv", cmdb), ("b.csv", controller)]).iot, 1, "two names of one site");
+    let routers = "Name,Type,IP\nbranch1,Router,192.168.1.1\nbranch2,Router,192.168.1.1\n";
+    assert_eq!(count(routers), (2, 0));
+    let home = r#"[{"id":"m1","computerDnsName":"nb","osPlatform":"Windows11","onboardingStatus":"Onboarded","lastIpAddress":"192.168.1.1","lastSeen":"2026-11-28T10:00:00Z"}]"#;
+    let found = all(&[("a.csv", "Name,Type,IP\nbranch,Router,192.168.1.1\n"), ("m.json", home)]);
+    assert_eq!(found.network, 1, "a notebook at home is not the router of a branch: {:?}", found.rows);
 }
 
 #[test]

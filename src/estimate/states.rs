@@ -1,14 +1,15 @@
 //! Whether a list says that a device is in use, read from `config/status-words.toml`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::OnceLock;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::cell::squash;
+use super::moment::{self, Moment};
 use super::unread::Unread;
-use super::words::phrase;
+use super::words::{apart, phrase};
 use crate::classify::RuleError;
 
 const WORDS: &str = include_str!("../../config/status-words.toml");
@@ -119,27 +120,89 @@ impl StatusWords {
         if let Some(meaning) = codes.and_then(|(_, codes)| codes.get(text.trim())) {
             return *meaning;
         }
-        let text = phrase(text);
-        let whole = self.whole.get(&text).or_else(|| self.part.get(&text)).copied();
-        whole.or_else(|| self.longest_part(&text)).unwrap_or(InUse::Unknown)
+        if let Some(meaning) = by_column(&column, text) {
+            return meaning;
+        }
+        // `Ready to Deploy (deployed)`: the word in brackets is the product's, the other one the customer's.
+        let inner = text.rsplit_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
+        let inner = inner.map_or(InUse::Unknown, |inner| self.word(inner));
+        if inner == InUse::Unknown { self.word(text) } else { inner }
     }
 
-    fn longest_part(&self, text: &str) -> Option<InUse> {
+    fn word(&self, text: &str) -> InUse {
+        let forms = [phrase(text), phrase(&apart(text))];
+        let whole = forms.iter().find_map(|f| self.whole.get(f).or_else(|| self.part.get(f))).copied();
+        whole.unwrap_or_else(|| forms.first().map_or(InUse::Unknown, |text| self.parts(text)))
+    }
+
+    /// The meaning of all known parts that stand in no longer one; unknown if they contradict each other.
+    fn parts(&self, text: &str) -> InUse {
         let words: Vec<&str> = text.split(' ').take(32).collect();
-        let mut best: Option<(usize, InUse)> = None;
+        let mut found: Vec<(usize, usize, InUse)> = Vec::new();
         for start in 0..words.len() {
             for end in start + 1..=words.len().min(start + self.longest) {
                 let part = words.get(start..end).unwrap_or_default().join(" ");
-                if let Some(meaning) = self.part.get(&part)
-                    // Of parts of one length the one decides that keeps a device in the count.
-                    && best.is_none_or(|b| (part.len(), b.1) > (b.0, *meaning))
-                {
-                    best = Some((part.len(), *meaning));
-                }
+                found.extend(self.part.get(&part).map(|meaning| (start, end, *meaning)));
             }
         }
-        best.map(|(_, meaning)| meaning)
+        let is_within = |a: &(usize, usize, InUse), b: &(usize, usize, InUse)| {
+            b.0 <= a.0 && a.1 <= b.1 && b.1 - b.0 > a.1 - a.0
+        };
+        let longest = found.iter().filter(|a| !found.iter().any(|b| is_within(a, b)));
+        let meanings: BTreeSet<InUse> = longest.map(|(_, _, meaning)| *meaning).collect();
+        match (meanings.len(), meanings.first()) {
+            (1, Some(meaning)) => *meaning,
+            _ => InUse::Unknown,
+        }
     }
+}
+
+/// The meaning of yes, no or a date in a column that names a state by itself: `Is Active`, `Retired`, `Disposal Date`.
+fn by_column(column: &str, text: &str) -> Option<InUse> {
+    const GOOD: [&str; 7] = ["active", "isactive", "inuse", "inservice", "enabled", "isenabled", "current"];
+    const BAD: [&str; 18] = [
+        "retired",
+        "isretired",
+        "archived",
+        "isarchived",
+        "deleted",
+        "isdeleted",
+        "decommissioned",
+        "disposed",
+        "scrapped",
+        "isexcluded",
+        "exclusionstate",
+        "retirementdate",
+        "disposaldate",
+        "decommissiondate",
+        "decommissioneddate",
+        "retireddate",
+        "missing",
+        "lost",
+    ];
+    let word = squash(text);
+    let said = match word.as_str() {
+        "1" | "true" | "yes" | "y" | "x" | "ja" | "oui" | "si" | "excluded" => Some(true),
+        "0" | "false" | "no" | "n" | "nein" | "non" | "included" | "notexcluded" => Some(false),
+        _ => None,
+    };
+    let is_date = || matches!(moment::read(text), Moment::At(_) | Moment::Slashed { .. });
+    match (GOOD.contains(&column), BAD.contains(&column), said) {
+        (true, _, Some(yes)) => Some(if yes { InUse::Yes } else { InUse::No }),
+        (_, true, Some(yes)) => Some(if yes { InUse::No } else { InUse::Yes }),
+        (_, true, None) if is_date() => Some(InUse::No),
+        _ => None,
+    }
+}
+
+/// Whether a text is a word of states.
+pub(super) fn is_known(text: &str) -> bool {
+    StatusWords::builtin().meaning("", text) != InUse::Unknown
+}
+
+/// Whether a column says by itself whether a device is in use, whatever others say: Snipe-IT's `status_meta`.
+pub(super) fn is_decisive(column: &str) -> bool {
+    squash(column).ends_with("statusmeta")
 }
 
 /// The words of a list's status columns, counted.
@@ -252,6 +315,19 @@ mod tests {
         assert_eq!(of("cmdb_ci.install_status", "7"), InUse::No);
         assert_eq!(of("install_status", "1"), InUse::Yes);
         assert_eq!(of("operational_status", "6"), InUse::No);
+        assert_eq!(of("Status", "Ready to Deploy (deployed)"), InUse::Yes);
+        assert_eq!(of("Status", "Deployed (archived)"), InUse::No);
+        for text in
+            ["To be retired", "Not retired", "Connection lost", "ActiveReservation", "Planned maintenance"]
+        {
+            assert_eq!(of("Status", text), InUse::Yes, "{text}");
+        }
+        for text in ["Active - end of life", "In use, archived", "Available"] {
+            assert_eq!(of("Status", text), InUse::Unknown, "{text}");
+        }
+        assert_eq!(of("Status", "Not in service"), InUse::No);
+        assert_eq!((of("Is Active", "No"), of("Retired", "true")), (InUse::No, InUse::No));
+        assert_eq!(of("Disposal Date", "2025-03-01"), InUse::No);
     }
 
     #[test]

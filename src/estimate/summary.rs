@@ -8,15 +8,29 @@ use super::fate::{Fate, Place};
 use super::listed::shown;
 use super::reading::Reading;
 use super::report::{Estimate, FileReport, Ledger, RowOutcome, RowReport, TieReport};
-use crate::census::{Category, Classification, commitment};
+use super::unread::Unread;
+use crate::census::{Category, Classification, Verdict, commitment};
 
 /// Values that tie nothing, and examples of a kind of tie, that a report names.
 const NAMED: usize = 100;
 const EXAMPLES: usize = 3;
 
+/// The words for types that nobody knows.
+fn types_of(unknown: &BTreeMap<(usize, &str), u64>, list: usize) -> impl Iterator<Item = Unread> {
+    let of_list = unknown.iter().filter(move |((of, _), _)| *of == list);
+    of_list.map(|((_, text), rows)| Unread {
+        column: "type".to_owned(),
+        text: text.chars().take(60).collect(),
+        rows: *rows,
+        why: "does not tell what the device is, and nothing else of its row does".to_owned(),
+        effect: "does not count".to_owned(),
+    })
+}
+
 impl Estimate {
     /// Writes rows and sums into the report.
     pub(super) fn write(&mut self, files: &[Reading], places: &[Place<'_>], fates: Vec<Option<Fate>>) {
+        let mut unknown: BTreeMap<(usize, &str), u64> = BTreeMap::new();
         let mut ledgers: Vec<Ledger> = files.iter().map(|_| Ledger::default()).collect();
         for (place, fate) in places.iter().zip(fates) {
             let fate = fate
@@ -27,6 +41,12 @@ impl Estimate {
             }
             if let (Some(rule), RowOutcome::Excluded) = (fate.rule, fate.outcome) {
                 *self.excluded.entry(rule).or_default() += 1;
+            }
+            let is_untold = fate.rule == Some(Verdict::Unclassified.id());
+            if let (true, Ok(listed)) = (is_untold, place.listed)
+                && let Some(kind) = listed.kinds.first()
+            {
+                *unknown.entry((place.list, kind)).or_default() += 1;
             }
             let (mac, ip) = place.listed.map_or((None, None), shown);
             let sorted = place.sorted.as_ref();
@@ -47,7 +67,8 @@ impl Estimate {
         self.files = files
             .iter()
             .zip(ledgers)
-            .map(|(file, ledger)| FileReport {
+            .enumerate()
+            .map(|(list, (file, ledger))| FileReport {
                 name: file.name.clone(),
                 kind: file.kind,
                 ledger,
@@ -56,7 +77,7 @@ impl Estimate {
                 product: file.product,
                 dates: file.told.dates.clone(),
                 states: file.told.states.clone(),
-                not_understood: file.told.unread.clone(),
+                not_understood: file.told.unread.iter().cloned().chain(types_of(&unknown, list)).collect(),
                 doubts: file.doubts.clone(),
                 notes: file.notes.clone(),
             })

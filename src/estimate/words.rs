@@ -146,7 +146,7 @@ fn singular(word: &str) -> &str {
 }
 
 /// `NetworkDevice` as `Network Device`.
-fn apart(text: &str) -> String {
+pub(super) fn apart(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     let mut lower = false;
     for c in text.chars() {

@@ -58,7 +58,7 @@ fn rows(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
 }
 
 /// Quotes a cell that a spreadsheet would take for a formula: names that devices send must not run on a person's computer.
-fn harmless(cell: &str) -> Cow<'_, str> {
+pub(crate) fn harmless(cell: &str) -> Cow<'_, str> {
     let formula =
         |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
     match cell.chars().next() {

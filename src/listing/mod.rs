@@ -15,7 +15,7 @@ mod rows;
 
 pub(crate) use cursor::BadCursor;
 pub(crate) use error::BadList;
-pub(crate) use export::{CHUNK, Csv, Ndjson, columns};
+pub(crate) use export::{CHUNK, Csv, Ndjson, columns, harmless};
 pub(crate) use facets::{Facet, facets};
 pub(crate) use filter::Filter;
 pub(crate) use page::{DevicePage, Tabs, places};

@@ -11,7 +11,7 @@ use super::error::BadList;
 use super::filter::{Filter, Matcher};
 use super::rows::Rows;
 use crate::census::{Category, DeviceId, Timestamp, time::rfc3339};
-use crate::wire::{DeviceEntry, DeviceRow};
+use crate::wire::{Basis, DeviceEntry, DeviceRow};
 
 /// Devices on a page by default.
 pub(crate) const PAGE: usize = 100;
@@ -79,6 +79,9 @@ pub(crate) struct DevicePage {
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub as_of: Timestamp,
+    /// From what the count of a past instant is made; left out for the present.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
     /// Devices that match, on all pages.
     pub total: usize,
     /// All devices by category, including those that do not match.
@@ -132,7 +135,7 @@ impl DevicePage {
         let last = page.last().filter(|_| more);
         let next = last.map(|(key, row)| filter.cursor_after(sort, as_of, key.clone(), row.id));
         let devices = page.into_iter().map(|(_, row)| row.entry(None)).collect();
-        Ok(Self { as_of, total, tabs, next, devices })
+        Ok(Self { as_of, basis: None, total, tabs, next, devices })
     }
 }
 

@@ -34,6 +34,10 @@ impl Rows {
         self.rows.len() * size_of::<DeviceRow>() * 3 / 2 + self.rows.iter().map(more).sum::<usize>()
     }
 
+    pub(crate) fn into_rows(self) -> impl Iterator<Item = DeviceRow> {
+        self.rows.into_iter()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.rows.len()
     }

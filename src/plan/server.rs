@@ -143,12 +143,16 @@ async fn refuse(mut io: impl AsyncWrite + Unpin) {
 }
 
 /// Ends a request that takes too long, and marks an answer that does not count everything: `Age` (RFC 9111) has the
-/// seconds since its count was made.
+/// seconds since its count was made. `Netcensus-Basis` tells from what the count of a past instant is made.
 async fn bounded(request: Request, next: Next) -> Response {
     match tokio::time::timeout(REQUEST, freshness::noting(next.run(request))).await {
-        Ok((mut response, older)) => {
-            if let Some(older) = older {
+        Ok((mut response, noted)) => {
+            if let Some(older) = noted.older {
                 response.headers_mut().insert(header::AGE, HeaderValue::from(older.seconds));
+            }
+            let basis = noted.past.and_then(|(_, basis)| HeaderValue::try_from(basis.to_header()).ok());
+            if let Some(basis) = basis {
+                response.headers_mut().insert("netcensus-basis", basis);
             }
             response
         }

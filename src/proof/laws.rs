@@ -12,7 +12,7 @@ use super::*;
 use crate::billing::statement::{Month, Records, Statement, draw};
 use crate::billing::timeline::{Plan, PlanKind};
 use crate::census::laws::{ByEvidence, cases, inventories};
-use crate::census::{Decisions, Inventory, Policy, Survey, Timestamp, Verdict};
+use crate::census::{Decisions, Inventory, Policy, Survey, Timestamp, Undated, Verdict};
 
 fn key() -> SigningKey {
     SigningKey::from_seed(&[7; 32])
@@ -55,7 +55,7 @@ impl Made {
 
 fn seal(inventory: &Inventory, day: Day, after: Option<&Made>, revision: u64) -> Made {
     let policy = Policy { quarantine_rate: 2, ..Policy::default() };
-    let inventory = inventory.until(day.end(), |_, _| None);
+    let inventory = inventory.until(day.end(), Undated::KEPT, |_, _| None);
     let survey = Survey::new(&inventory, &policy, &Decisions::default(), &ByEvidence, day.end());
     let mut tally = Tally::default();
     let mut lines = Vec::new();
@@ -312,7 +312,7 @@ proptest! {
         let read: String = packer.finish().unwrap().iter().map(|p| unpack(&p.body).unwrap()).collect();
         prop_assert!(read.lines().eq(made.lines.iter().map(String::as_str)));
         // The document that API, CSV and commands print holds the same devices with the same verdicts.
-        let until = inventory.until(day().end(), |_, _| None);
+        let until = inventory.until(day().end(), Undated::KEPT, |_, _| None);
         let policy = made.header.policy.clone();
         let survey = Survey::new(&until, &policy, &Decisions::default(), &ByEvidence, day().end());
         let document = crate::wire::Document::new(&survey, Default::default(), None);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::basis::Basis;
 use super::decisions::DecisionsEntry;
 use super::evidence::EvidenceEntry;
 use super::frames::FrameNumbers;
@@ -30,6 +31,9 @@ pub struct Document<D = Vec<DeviceEntry>> {
     #[serde(with = "rfc3339::option")]
     #[cfg_attr(feature = "plan", schema(value_type = Option<String>, format = DateTime))]
     pub as_of: Option<Timestamp>,
+    /// From what the count of a past instant is made; left out for the present.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
     pub capture: CaptureSummary,
     pub census: Census,
     /// Sorted by zone, address, MAC.
@@ -201,6 +205,7 @@ impl<D> Document<D> {
             schema: SCHEMA.to_owned(),
             policy: survey.policy.to_owned(),
             as_of: Some(survey.as_of),
+            basis: None,
             capture,
             census: survey.census.clone(),
             devices,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::basis::Basis;
 use super::decisions::{DecisionsEntry, coupling_text};
 use super::document::DeviceEntry;
 use super::evidence::EvidenceEntry;
@@ -29,6 +30,9 @@ pub struct Explanation {
     #[serde(with = "rfc3339")]
     #[cfg_attr(feature = "plan", schema(value_type = String, format = DateTime))]
     pub as_of: Timestamp,
+    /// From what the count of a past instant is made; left out for the present.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
     pub devices: Vec<DeviceAnswer>,
     /// Couplings that do not belong to a device.
     pub lines: Vec<LineAnswer>,
@@ -206,6 +210,7 @@ impl Explanation {
             schema: SCHEMA,
             policy: policy.name.clone(),
             as_of: survey.as_of,
+            basis: None,
             devices: devices.map(device).collect(),
             lines: lines.map(|l| LineAnswer::new(l, policy, frames)).collect(),
             unaddressed: unaddressed.map(|u| UnaddressedAnswer::new(u, frames)).collect(),

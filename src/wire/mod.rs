@@ -1,5 +1,6 @@
 //! The formats between sensor and plan service, and the documents that commands and the API print.
 
+mod basis;
 mod decisions;
 mod document;
 mod enrolment;
@@ -12,6 +13,7 @@ mod row;
 pub mod signature;
 mod upload;
 
+pub use basis::Basis;
 pub use decisions::{DecisionsEntry, DeletedEntry, ManagedMatchEntry, SetEntry, SplitEntry};
 pub use document::{
     CaptureSummary, CouplingEntry, DeviceEntries, DeviceEntry, Document, DropSpan, SCHEMA, UnaddressedEntry,

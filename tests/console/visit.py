@@ -32,6 +32,9 @@ EXPECTED = {
     "the findings": r"findings",
     "the estimate": r"estimate",
     "the plan": r"plan",
+    "the managed lists": r"managed",
+    "the statements": r"statements",
+    "a statement": r"statements/[^/?]+",
     "a rule": r"^/rules/[^/?]+",
 }
 TABS = ["All", "Computers & Mobile", "Network", "IoT", "Unclassified"]

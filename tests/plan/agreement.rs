@@ -118,7 +118,7 @@ impl World {
             }
             9 => {
                 let mac = format!("02:00:00:00:00:{:02x}", self.dice.roll(40));
-                let import = json!({"source": "test", "entries": [{"mac": mac}]});
+                let import = json!({"source": "test", "force": true, "entries": [{"mac": mac}]});
                 self.write(reqwest::Method::POST, "/managed/import", Some(import)).await;
             }
             10 => {

@@ -241,6 +241,7 @@ async fn a_statement_is_shown_with_the_arithmetic_of_each_line() {
        so far 1813.888888888888…, rounded 1813.888889; less 1215.972222 before: 597.916667
 
     total: 1813.888889 device-months
+       1813.888889 device-months without a price (lines 1, 2): no amount contains them; set a price, or correct the line
     ");
     let list = document(dir, &["statement", "list", "--before", "2025-12", "--json"]);
     assert_eq!(list["statements"][0]["device_months"], "1813.888889");
@@ -413,7 +414,12 @@ async fn an_operator_imports_replaces_and_forgets_a_managed_list() {
     let csv =
         "Name,Onboarding status,MAC\npc,Onboarded,02-00-00-00-00-02\ncam,Unsupported,02-00-00-00-00-01\n";
     std::fs::write(dir.join("list.csv"), csv).unwrap();
-    let out = run(dir, &["managed", "import", "list.csv", "--source", "mde", "--json"]);
+    let import = ["managed", "import", "list.csv", "--source", "mde", "--json"];
+    assert_failure(dir, &import, 1, "2 of the 2 entries of its source are not in it");
+    assert_eq!(document(dir, &["managed", "list", "--json"])["total"], 2);
+    let tried = document(dir, &[&import[..], &["--dry-run"]].concat());
+    assert_eq!(tried["entries"], json!({"before": 2, "after": 1, "lost": 2}));
+    let out = run(dir, &[&import[..], &["--force"]].concat());
     let message = String::from_utf8(out.stderr).unwrap();
     assert!(message.starts_with("2 rows: 1 taken, 1 not managed"), "{message}");
     assert_eq!(document(dir, &["managed", "list", "--json"])["total"], 1);

@@ -72,7 +72,8 @@ async fn apply(store: &Store, sid: &SubscriptionId, event: &Event, now: Timestam
         Event::Price(micros, days) => {
             store.close_due(sid, now).await.unwrap();
             let price = Price { currency: "EUR".parse().unwrap(), micros };
-            outcome(store.set_price(sid, price, Some(now.plus(days * DAY)), &by, now).await)
+            let kind = [None, Some(PlanKind::Annual)][usize::try_from(micros % 2).unwrap()];
+            outcome(store.set_price(sid, price, kind, Some(now.plus(days * DAY)), &by, now).await)
         }
         Event::Correct(back, line, committed) => {
             let month = (0..=back).fold(Month::of(now), |m, _| m.previous());

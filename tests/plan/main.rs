@@ -32,6 +32,7 @@ mod managed;
 mod oidc;
 #[cfg(feature = "failpoints")]
 mod overload;
+mod pasts;
 mod plans;
 mod snapshot_commands;
 mod snapshots;

@@ -6,6 +6,7 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::support::answers::each;
+use crate::support::browser::Browser;
 use crate::support::databases::Backend::Postgres;
 use crate::support::databases::on_each_database;
 use crate::support::service::monthly;
@@ -24,6 +25,10 @@ on_each_database! {
     a_correction_cannot_be_corrected,
     only_a_global_admin_sets_prices_and_a_dry_run_sets_none,
     each_refusal_of_a_price_is_its_own_problem,
+    a_part_of_a_month_without_a_price_is_named_in_the_total,
+    an_annual_plan_has_a_price_of_its_own_until_its_anniversary,
+    each_currency_is_a_total_of_its_own_in_its_smallest_unit,
+    a_statement_is_exported_as_csv_and_printed_from_the_console,
     a_new_price_holds_from_the_end_of_the_closed_month_and_splits_a_line_within_a_month,
     statements_are_listed_by_pages_from_the_month_of_the_first_plan_on,
     statements_of_other_months_and_wrong_queries_are_refused,
@@ -59,7 +64,8 @@ async fn an_open_statement_shows_what_is_owed_so_far_and_what_is_expected(plan: 
     let open = plan.get("/statements/2026-11").await;
     assert_has(&open, json!({"state": "open", "sha256": null}));
     assert_eq!(open["statement"]["device_months"], "1215.972222");
-    assert_eq!(open["expected"], json!({"device_months": "1813.888889", "amounts": []}));
+    assert_has(&open["expected"], json!({"device_months": "1813.888889", "amounts": [], "invoice": []}));
+    assert_has(&open["expected"]["unpriced"], json!({"device_months": "1813.888889", "lines": [1, 2]}));
 }
 
 async fn the_golden_vector_is_met_to_the_digit_and_closes_after_72_hours(plan: Plan) {
@@ -84,6 +90,8 @@ async fn a_price_that_is_set_for_a_draft_gives_amounts_beside_the_device_months(
     assert_eq!(closed["state"], "closed");
     assert_eq!(column(&closed["statement"], "amount"), ["1215.972222", "597.916667"]);
     assert_eq!(closed["statement"]["amounts"], json!([{"currency": "EUR", "amount": "1813.888889"}]));
+    let invoice = json!([{"currency": "EUR", "total": "1813.89", "amount": "1813.888889"}]);
+    assert_has(&closed["totals"], json!({"invoice": invoice, "unpriced": null}));
 }
 
 async fn the_bytes_of_a_closed_statement_are_those_that_are_hashed_and_stored(plan: Plan) {
@@ -248,7 +256,7 @@ async fn only_a_global_admin_sets_prices_and_a_dry_run_sets_none(plan: Plan) {
     let price = json!({"currency": "EUR", "micros": 1_400_000});
     plan.post("/prices", price.clone()).await.fails(403, "not-permitted");
     let admin = global_admin(&plan).await;
-    assert_eq!(plan.get("/prices").await, json!({"price": null, "prices": []}));
+    assert_eq!(plan.get("/prices").await, json!({"price": null, "annual": null, "prices": []}));
     let tried = plan.post_as(&admin, "/prices?dry_run=true", price.clone()).await;
     assert_eq!(tried.status, 201);
     assert_eq!(plan.get("/prices").await["prices"], json!([]));
@@ -292,6 +300,95 @@ async fn a_new_price_holds_from_the_end_of_the_closed_month_and_splits_a_line_wi
     let amounts = column(&plan.get("/statements/2026-11").await["statement"], "amount");
     assert_eq!(amounts, ["null", "3.305556", "837.083333"]);
     assert_eq!(plan.trail_of("price.set").await.len(), 2);
+}
+
+async fn a_part_of_a_month_without_a_price_is_named_in_the_total(plan: Plan) {
+    golden(&plan).await;
+    let admin = global_admin(&plan).await;
+    let late = json!({"currency": "EUR", "micros": 1_000_000, "valid_from": "2026-11-22T11:00:00Z"});
+    plan.post_as(&admin, "/prices", late).await.succeeds(201);
+    plan.set_time("2026-12-04T00:00:00Z");
+    let closed = plan.get("/statements/2026-11").await;
+    let invoice = json!([{"currency": "EUR", "total": "597.92", "amount": "597.916667"}]);
+    let unpriced = json!({"device_months": "1215.972222", "lines": [1]});
+    assert_has(&closed["totals"], json!({"invoice": invoice, "unpriced": unpriced}));
+    assert_has(
+        &plan.get("/statements").await["statements"][1],
+        json!({"month": "2026-11", "unpriced": unpriced}),
+    );
+}
+
+async fn an_annual_plan_has_a_price_of_its_own_until_its_anniversary(mut plan: Plan) {
+    let admin = global_admin(&plan).await;
+    let price = |micros: u64, kind: Option<&str>, from: &str| json!({"currency": "EUR", "micros": micros, "kind": kind, "valid_from": from});
+    plan.set_time("2026-11-01T00:00:00Z");
+    for set in [
+        price(3_000_000, None, "2026-11-01T00:00:00Z"),
+        price(2_000_000, Some("annual"), "2026-11-01T00:00:00Z"),
+        price(1_000_000, Some("annual"), "2026-12-01T00:00:00Z"),
+    ] {
+        plan.post_as(&admin, "/prices", set).await.succeeds(201);
+    }
+    plan.post_as(&admin, "/prices", price(1, Some("trial"), "2026-11-01T00:00:00Z"))
+        .await
+        .fails(400, "invalid-request");
+    assert_has(
+        &plan.get("/prices").await,
+        json!({"price": {"micros": 3_000_000}, "annual": {"micros": 2_000_000}}),
+    );
+    let annual = json!({"kind": "annual", "devices": 100, "accept_terms": true});
+    plan.post("/plan", annual).await.succeeds(201);
+    let term = json!({"from": "2026-11-01T00:00:00Z", "to": "2027-11-01T00:00:00Z"});
+    assert_eq!(plan.get("/plan").await["plan"]["term"], term);
+    plan.months_later("2027-12-05T00:00:00Z").await;
+    for (month, amount) in [("2026-11", "200.00"), ("2027-10", "200.00"), ("2027-11", "100.00")] {
+        let closed = plan.get(&format!("/statements/{month}")).await;
+        assert_eq!(closed["totals"]["invoice"][0]["total"], amount, "{month}");
+        assert_has(&closed["statement"]["lines"][0], json!({"kind": "annual", "committed": 100}));
+    }
+    assert_eq!(plan.get("/plan").await["plan"]["term"]["to"], "2028-11-01T00:00:00Z");
+}
+
+async fn each_currency_is_a_total_of_its_own_in_its_smallest_unit(plan: Plan) {
+    golden(&plan).await;
+    let admin = global_admin(&plan).await;
+    let yen = json!({"currency": "JPY", "micros": 1_000_000, "valid_from": "2026-11-01T00:00:00Z"});
+    let dinar = json!({"currency": "KWD", "micros": 1_000_000, "valid_from": "2026-11-22T11:00:00Z"});
+    plan.post_as(&admin, "/prices", yen).await.succeeds(201);
+    plan.post_as(&admin, "/prices", dinar).await.succeeds(201);
+    plan.set_time("2026-12-04T00:00:00Z");
+    let closed = plan.get("/statements/2026-11").await;
+    let invoice = json!([
+        {"currency": "JPY", "total": "1216", "amount": "1215.972222"},
+        {"currency": "KWD", "total": "597.917", "amount": "597.916667"},
+    ]);
+    assert_has(&closed["totals"], json!({"invoice": invoice, "unpriced": null}));
+}
+
+async fn a_statement_is_exported_as_csv_and_printed_from_the_console(plan: Plan) {
+    golden(&plan).await;
+    let admin = global_admin(&plan).await;
+    let late = json!({"currency": "EUR", "micros": 1_000_000, "valid_from": "2026-11-22T11:00:00Z"});
+    plan.post_as(&admin, "/prices", late).await.succeeds(201);
+    plan.set_time("2026-12-04T00:00:00Z");
+    let response = plan.request(Method::GET, "/statements/2026-11/csv").send().await.unwrap();
+    assert!(response.headers()[header::CONTENT_TYPE].to_str().unwrap().starts_with("text/csv"));
+    let text = response.text().await.unwrap();
+    let mut table = csv::Reader::from_reader(text.as_bytes());
+    let names = table.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = table.records().map(Result::unwrap).collect();
+    let cell = |row: usize, name: &str| rows[row][names.iter().position(|n| n == name).unwrap()].to_owned();
+    let records: Vec<String> = (0..rows.len()).map(|row| cell(row, "record")).collect();
+    assert_eq!(records, ["line", "line", "device_months", "total", "unpriced"]);
+    assert_eq!((cell(1, "committed"), cell(1, "amount")), ("2100".into(), "597.916667".into()));
+    assert_eq!((cell(3, "currency"), cell(3, "invoice_total")), ("EUR".into(), "597.92".into()));
+    assert_eq!((cell(4, "line"), cell(4, "device_months")), ("1".into(), "1215.972222".into()));
+    let browser = Browser::sign_in(&plan).await;
+    browser.show("/statements").await.assert(200, "/statements/2026-11\">2026-11</a>");
+    let page = browser.show("/statements/2026-11").await;
+    for said in ["<b>597.92</b>", "597.916667", "Without a price:", "Closed: it never changes again."] {
+        page.assert(200, said);
+    }
 }
 
 async fn statements_are_listed_by_pages_from_the_month_of_the_first_plan_on(plan: Plan) {

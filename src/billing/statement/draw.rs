@@ -4,7 +4,7 @@ use super::correction::Correction;
 use super::document::{Corrected, SCHEMA, Statement, StatementLine, sum};
 use crate::billing::amount::{Micros, TooLarge};
 use crate::billing::month::Month;
-use crate::billing::price::{SetPrice, cut, price_at};
+use crate::billing::price::{SetPrice, cut, price_of};
 use crate::billing::timeline::{Plan, whole_second};
 use crate::census::Timestamp;
 use crate::census::time::SECOND;
@@ -71,8 +71,8 @@ fn plan_lines(month: Month, records: Records<'_>, until: Timestamp) -> Vec<State
         }
         // A trial is not charged, so a change of price does not split its line.
         let cuts = match plan.committed {
-            Some(_) => cut(records.prices, from, to),
-            None => vec![(from, to, price_at(records.prices, from))],
+            Some(_) => cut(records.prices, plan, from, to),
+            None => vec![(from, to, price_of(records.prices, plan, from))],
         };
         lines.extend(cuts.into_iter().map(|(from, to, price)| StatementLine {
             number: 0,

@@ -13,6 +13,7 @@ mod check;
 mod correction;
 mod document;
 mod draw;
+mod invoice;
 mod refusal;
 #[cfg(test)]
 mod tests;
@@ -24,7 +25,10 @@ pub use self::document::{
     Amount, Charge, Corrected, SCHEMA, Statement, StatementLine, StatementState, digest,
 };
 pub use self::draw::{Records, draw, first_month};
+pub use self::invoice::{InvoiceTotal, MinorUnits, Unpriced};
 pub use self::refusal::{StatementRefusal, checked_price};
 pub use crate::billing::amount::{BadAmount, Exact, Micros, Sum, TooLarge};
 pub use crate::billing::month::{BadMonth, DRAFT, Month};
-pub use crate::billing::price::{BadCurrency, Currency, HIGHEST, PRICES, Price, SetPrice, price_at};
+pub use crate::billing::price::{
+    BadCurrency, Currency, HIGHEST, PRICES, Price, SetPrice, price_at, price_of,
+};

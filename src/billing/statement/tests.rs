@@ -19,7 +19,7 @@ fn eur(micros: u64) -> Price {
 }
 
 fn price(number: i64, price: Price, from: &str) -> SetPrice {
-    SetPrice { number, price, valid_from: at(from), set_at: at(from) }
+    SetPrice { number, price, kind: None, valid_from: at(from), set_at: at(from) }
 }
 
 fn plan(number: i64, kind: PlanKind, committed: Option<u64>, from: &str, cancelled: Option<&str>) -> Plan {
@@ -133,7 +133,7 @@ fn a_trial_is_a_line_of_zero_charge() {
 
 #[test]
 fn a_price_that_changes_within_the_month_splits_the_line_and_another_currency_has_its_own_sum() {
-    let plans = [plan(1, PlanKind::Annual, Some(100), "2026-11-01T00:00:00Z", None)];
+    let plans = [plan(1, PlanKind::Monthly, Some(100), "2026-11-01T00:00:00Z", None)];
     let yen = Price { currency: "JPY".parse().unwrap(), micros: 200_000_000 };
     let prices = [
         price(1, eur(1_000_000), "2026-11-07T00:00:00Z"),

@@ -11,7 +11,7 @@ mod refusal;
 pub(crate) use self::history::committable;
 pub use self::history::{HISTORY, History, Onboarding, PlanChange};
 pub use self::plan::{
-    LARGEST, NOTICE, Plan, PlanKind, PlanStatus, STEP, TRIAL, UnknownPlanKind, in_effect, present,
-    whole_second,
+    LARGEST, NOTICE, Plan, PlanKind, PlanStatus, STEP, TRIAL, Term, UnknownPlanKind, in_effect, present,
+    was_in_effect, whole_second,
 };
 pub use self::refusal::PlanRefusal;

@@ -93,6 +93,30 @@ pub struct Plan {
     pub changed_at: Timestamp,
 }
 
+/// A year of an annual plan: from an anniversary of its start to the next (P1).
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, ToSchema)]
+pub struct Term {
+    /// The first instant.
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub from: Timestamp,
+    /// The anniversary at which it ends, and at which the plan renews unless it was cancelled.
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub to: Timestamp,
+}
+
+/// The same date and time `years` later, in UTC; 28 February for a 29th that the year does not have.
+fn anniversary(from: Timestamp, years: i64) -> Timestamp {
+    let utc = jiff::tz::Offset::UTC;
+    let later = || {
+        let began = utc.to_datetime(jiff::Timestamp::from_second(from.0.div_euclid(SECOND)).ok()?);
+        let date = began.checked_add(jiff::Span::new().try_years(years).ok()?).ok()?;
+        Some(utc.to_timestamp(date).ok()?.as_second())
+    };
+    later().map_or(Timestamp::MAX, Timestamp::from_secs)
+}
+
 /// The status of a plan at an instant.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -146,6 +170,21 @@ impl Plan {
         }
     }
 
+    /// The term of an annual plan at an instant, or its first one before it starts; none for other kinds. Terms follow from
+    /// the start alone, also after the plan's end.
+    pub fn term(&self, at: Timestamp) -> Option<Term> {
+        if self.kind != PlanKind::Annual {
+            return None;
+        }
+        let year = |at: Timestamp| {
+            let second = jiff::Timestamp::from_second(at.0.div_euclid(SECOND)).unwrap_or_default();
+            i64::from(jiff::tz::Offset::UTC.to_datetime(second).year())
+        };
+        let years = year(at).saturating_sub(year(self.from)).max(0);
+        let passed = if anniversary(self.from, years) <= at { years } else { (years - 1).max(0) };
+        Some(Term { from: anniversary(self.from, passed), to: anniversary(self.from, passed + 1) })
+    }
+
     /// The status at `now`.
     pub fn status(&self, now: Timestamp) -> PlanStatus {
         if self.withdrawn_at.is_some() {
@@ -174,7 +213,63 @@ pub fn in_effect(plans: &[Plan], now: Timestamp) -> Option<&Plan> {
     plans.iter().find(|p| p.status(now).in_effect())
 }
 
+/// The plan that was in effect at an earlier instant, if any. Unlike [`in_effect`], later changes do not matter.
+pub fn was_in_effect(plans: &[Plan], at: Timestamp) -> Option<&Plan> {
+    plans.iter().find(|p| p.status(at).in_effect())
+}
+
 /// The start of the second in which an instant lies.
 pub fn whole_second(at: Timestamp) -> Timestamp {
     Timestamp::from_secs(at.0.div_euclid(SECOND))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn plan(kind: PlanKind, from: &str) -> Plan {
+        let from = at(from);
+        Plan {
+            number: 1,
+            kind,
+            committed: Some(100),
+            accepted_terms_at: from,
+            from,
+            cancel_requested_at: None,
+            withdrawn_at: None,
+            changed_at: from,
+        }
+    }
+
+    #[test]
+    fn an_annual_plan_renews_at_the_anniversaries_of_its_start() {
+        let plan = plan(PlanKind::Annual, "2026-11-22T10:00:00Z");
+        let term = |now: &str| plan.term(at(now)).map(|term| (term.from.to_string(), term.to.to_string()));
+        let years = |from: &str, to: &str| Some((from.to_owned(), to.to_owned()));
+        let first = years("2026-11-22T10:00:00Z", "2027-11-22T10:00:00Z");
+        assert_eq!(term("2026-11-01T00:00:00Z"), first, "before it starts");
+        assert_eq!(term("2026-11-22T10:00:00Z"), first);
+        assert_eq!(term("2027-11-22T09:59:59Z"), first);
+        assert_eq!(term("2027-11-22T10:00:00Z"), years("2027-11-22T10:00:00Z", "2028-11-22T10:00:00Z"));
+        assert_eq!(term("2030-01-01T00:00:00Z"), years("2029-11-22T10:00:00Z", "2030-11-22T10:00:00Z"));
+    }
+
+    #[test]
+    fn a_plan_of_a_leap_day_renews_on_the_28th_and_on_the_next_leap_day() {
+        let plan = plan(PlanKind::Annual, "2028-02-29T00:00:00Z");
+        let end = |now: &str| plan.term(at(now)).unwrap().to.to_string();
+        assert_eq!(end("2028-03-01T00:00:00Z"), "2029-02-28T00:00:00Z");
+        assert_eq!(end("2031-12-31T00:00:00Z"), "2032-02-29T00:00:00Z");
+    }
+
+    #[test]
+    fn other_kinds_have_no_terms() {
+        for kind in [PlanKind::Trial, PlanKind::Monthly] {
+            assert_eq!(plan(kind, "2026-11-22T10:00:00Z").term(at("2027-01-01T00:00:00Z")), None);
+        }
+    }
 }

@@ -48,7 +48,7 @@ impl Bundle {
                 let is_newest = chain.iter().skip(place + 1).all(|later| later.header.day != day);
                 let leaves = days.contains(day) && is_newest;
                 writer.snapshot(&snapshot.signed_form, &snapshot.signature, leaves).map_err(failed)?;
-                let mut parts = Leaves::new(&app, snapshot.clone());
+                let mut parts = Leaves::new(&app.store, snapshot.clone());
                 while let Some(text) = if leaves { parts.next().await? } else { None } {
                     for line in text.lines() {
                         writer.line(line).map_err(failed)?;

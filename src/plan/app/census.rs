@@ -9,12 +9,12 @@ use super::findings::{self, FindingFilter, FindingList};
 use super::inventory::View as Inventory;
 use super::plans::{PlanEntry, Timeline};
 use super::{App, May, Refusal, aside};
-use crate::billing::timeline::{Plan, in_effect};
+use crate::billing::timeline::{Plan, in_effect, was_in_effect};
 use crate::census::{Census, Timestamp, commitment, time::rfc3339};
 use crate::listing::{CHUNK, Tabs};
 use crate::plan::permission::View;
 use crate::plan::store::Sensor;
-use crate::wire::{Document, DropSpan};
+use crate::wire::{Basis, Document, DropSpan};
 
 /// The schema of [`CensusReport`].
 pub const SCHEMA: &str = "netcensus.census/1";
@@ -30,31 +30,41 @@ pub struct CensusReport {
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub as_of: Timestamp,
+    /// From what the count of a past instant is made; left out for the present.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
     #[serde(flatten)]
     pub census: Census,
     /// All devices, counted or not.
     pub devices: u64,
     /// Devices by category, whatever their verdict; they add up to `devices`.
     pub tabs: Tabs,
-    /// The committed number of the plan in effect; null for a trial and without a plan.
+    /// The committed number of the plan in effect at the instant, or now if the instant is later; null for a trial and
+    /// without a plan.
     pub committed: Option<u64>,
     /// Billable devices beyond the committed number: a warning that blocks nothing (P3).
     pub over: u64,
-    /// Couplings that sensors refused because they were full. If it is not 0, the count is a lower bound.
+    /// Couplings that sensors refused because they were full. If it is not 0, the count is a lower bound. For a past
+    /// instant too, because sensors report the present number; 0 if it is that of a snapshot.
     pub refused: u64,
 }
 
 impl CensusReport {
-    /// The report of an inventory under the plan in effect at `now`.
+    /// The report of an inventory under the plan in effect at its instant, but not later than `now`.
     pub fn new(inventory: &Inventory, plans: &[Plan], sensors: &[Sensor], now: Timestamp) -> Self {
         let mut census = inventory.census.clone();
-        let refused = sensors.iter().map(|s| s.health.refused).sum();
+        let refused = findings::concerned(inventory, sensors).iter().map(|s| s.health.refused).sum();
         census.lower_bound |= refused > 0;
-        let committed = in_effect(plans, now).and_then(|p| p.committed);
+        let plan = match inventory.basis {
+            Some(_) => was_in_effect(plans, inventory.as_of),
+            None => in_effect(plans, now),
+        };
+        let committed = plan.and_then(|p| p.committed);
         Self {
             schema: SCHEMA,
             policy: inventory.policy.name.clone(),
             as_of: inventory.as_of,
+            basis: inventory.basis.clone(),
             devices: inventory.len() as u64,
             tabs: inventory.tabs,
             committed,
@@ -75,7 +85,7 @@ impl CensusReport {
 pub struct Overview {
     pub report: CensusReport,
     pub inventory: Arc<Inventory>,
-    /// The plan in effect.
+    /// The plan in effect now.
     pub plan: Option<PlanEntry>,
     pub sensors: Vec<Sensor>,
     /// Those that are open.
@@ -101,7 +111,7 @@ pub async fn overview(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> R
     Ok(Overview {
         report: CensusReport::new(&inventory, &plans, &sensors, now),
         plan: in_effect(&plans, now).map(|p| PlanEntry::new(p, now)),
-        findings: findings::listed(app, may, &open, &shown, inventory.as_of, as_of.is_some()).await?,
+        findings: findings::listed(app, may, &open, &shown, &inventory, as_of.is_some()).await?,
         inventory,
         sensors,
     })
@@ -155,8 +165,14 @@ pub async fn document(
     let sensors = app.store.sensors(may.id()).await?;
     aside(move || {
         let mut document: Document = inventory.document(Vec::new());
+        let sensors = findings::concerned(&inventory, &sensors);
         document.findings = findings::of(&document.findings, &document.unlisted_findings, &sensors).findings;
         for Sensor { health, .. } in sensors {
+            document.census.lower_bound |= health.refused > 0;
+            if inventory.basis.is_some() {
+                // The totals are those of the present.
+                continue;
+            }
             document.capture.frames += health.frames;
             document.capture.bytes += health.bytes;
             document.capture.malformed += health.malformed;
@@ -164,7 +180,6 @@ pub async fn document(
             document.capture.dropped += health.dropped;
             document.capture.drops =
                 document.capture.drops.into_iter().chain(health.drops).reduce(DropSpan::with);
-            document.census.lower_bound |= health.refused > 0;
         }
         WholeInventory { inventory, document }
     })

@@ -33,7 +33,7 @@ pub struct ChangeAnswer {
 }
 
 impl ChangeAnswer {
-    fn new(changed: Changed, by: &By) -> Self {
+    pub(super) fn new(changed: Changed, by: &By) -> Self {
         Self {
             change: changed.set,
             dry_run: by.dry_run,

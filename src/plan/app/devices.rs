@@ -10,10 +10,10 @@ use super::inventory::{Check, View as Inventory};
 use super::{App, May, Refusal, aside};
 use crate::census::{CouplingKey, Timestamp};
 use crate::change::{ChangeRequest, Patch};
-use crate::listing::{DevicePage, Facet, Filter, facets, places};
+use crate::listing::{BadList, DevicePage, Facet, Filter, facets, places};
 use crate::plan::permission::{EditDevices, View};
 use crate::plan::store::{self, Expected};
-use crate::wire::{DeviceAnswer, DeviceEntry, DeviceRow, Explanation, Subject};
+use crate::wire::{Basis, DeviceAnswer, DeviceEntry, DeviceRow, Explanation, Subject};
 
 /// Devices to edit or to delete at once.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
@@ -41,6 +41,11 @@ impl Matching {
     /// The instant of the verdicts.
     pub fn as_of(&self) -> Timestamp {
         self.inventory.as_of
+    }
+
+    /// From what the count of a past instant is made.
+    pub fn basis(&self) -> Option<&Basis> {
+        self.inventory.basis.as_ref()
     }
 
     /// The name of the policy of the count.
@@ -72,8 +77,12 @@ impl Matching {
 pub(crate) async fn list(app: &App, may: &May<View>, filter: &Filter) -> Result<DevicePage, Refusal> {
     let inventory = app.view(may.id(), filter.instant()?).await?;
     let filter = filter.clone();
-    let page = move || DevicePage::new(inventory.by_zone(), inventory.tabs, inventory.as_of, &filter);
-    Ok(aside(page).await??)
+    Ok(aside(move || page(&inventory, &filter)).await??)
+}
+
+fn page(inventory: &Inventory, filter: &Filter) -> Result<DevicePage, BadList> {
+    let page = DevicePage::new(inventory.by_zone(), inventory.tabs, inventory.as_of, filter)?;
+    Ok(DevicePage { basis: inventory.basis.clone(), ..page })
 }
 
 /// As [`list`], with how all devices that match divide by fields, at most `most` values each.
@@ -86,8 +95,7 @@ pub(crate) async fn faceted(
     let inventory = app.view(may.id(), filter.instant()?).await?;
     let filter = filter.clone();
     let both = move || {
-        let page = DevicePage::new(inventory.by_zone(), inventory.tabs, inventory.as_of, &filter)?;
-        Ok((page, facets(inventory.by_zone(), inventory.as_of, &filter, most)?))
+        Ok((page(&inventory, &filter)?, facets(inventory.by_zone(), inventory.as_of, &filter, most)?))
     };
     aside(both).await?
 }

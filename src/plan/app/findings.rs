@@ -16,7 +16,7 @@ use crate::plan::finding_ledger::{
 };
 use crate::plan::permission::{UpdateFindings, View};
 use crate::plan::store::{Sensor, StoreError, Surveyed};
-use crate::wire::{DropSpan, SubscriptionId};
+use crate::wire::{Basis, DropSpan, SubscriptionId};
 
 /// The schema of [`FindingList`].
 pub const SCHEMA: &str = "netcensus.findings/1";
@@ -33,6 +33,9 @@ pub struct FindingList {
     #[serde(with = "rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     pub as_of: Timestamp,
+    /// From what the count of a past instant is made; left out for the present.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub basis: Option<Basis>,
     /// Sorted by kind, zone and subjects; at most 10,000.
     pub findings: Vec<FindingRecord>,
     /// How many findings have no room in the list: at most 1,000 of a kind in a zone are recorded while they are open.
@@ -85,14 +88,29 @@ pub async fn list(
     let inventory = app.view(may.id(), as_of).await?;
     let sensors = app.store.sensors(may.id()).await?;
     let shown = shown(&inventory, &sensors).await?;
-    listed(app, may, filter, &shown, inventory.as_of, as_of.is_some()).await
+    listed(app, may, filter, &shown, &inventory, as_of.is_some()).await
+}
+
+/// The health of the sensors as it concerns a count. Sensors report the present; whether one was full at a past instant is
+/// not kept, so that counts as possible. What is sealed in a snapshot stands as it is.
+pub(super) fn concerned(inventory: &Inventory, sensors: &[Sensor]) -> Vec<Sensor> {
+    let mut sensors = match &inventory.basis {
+        Some(Basis::Snapshot { .. }) => return Vec::new(),
+        None => return sensors.to_vec(),
+        Some(Basis::Kept { .. }) => sensors.to_vec(),
+    };
+    for Sensor { health, .. } in &mut sensors {
+        health.drops = health.drops.filter(|drops| drops.first < inventory.as_of);
+    }
+    sensors
 }
 
 /// What a view and the health of the sensors show.
 pub(super) async fn shown(inventory: &Arc<Inventory>, sensors: &[Sensor]) -> Result<Conclusions, Refusal> {
+    let sensors = concerned(inventory, sensors);
     let inventory = Arc::clone(inventory);
     let (findings, unlisted) = aside(move || inventory.findings()).await?;
-    Ok(of(&findings, &unlisted, sensors))
+    Ok(of(&findings, &unlisted, &sensors))
 }
 
 /// The list over what a survey shows.
@@ -101,7 +119,7 @@ pub(super) async fn listed(
     may: &May<View>,
     filter: &FindingFilter,
     shown: &Conclusions,
-    as_of: Timestamp,
+    inventory: &Inventory,
     only_shown: bool,
 ) -> Result<FindingList, Refusal> {
     let mut ledger = app.store.finding_ledger(may.id()).await?;
@@ -117,7 +135,8 @@ pub(super) async fn listed(
     let wanted =
         |r: &FindingRecord| filter.state.takes(r.state) && filter.takes(r.finding.kind, &r.finding.zone);
     let findings = ledger.into_list(wanted);
-    Ok(FindingList { schema: SCHEMA, as_of, findings, unlisted_findings, dropped_findings })
+    let (as_of, basis) = (inventory.as_of, inventory.basis.clone());
+    Ok(FindingList { schema: SCHEMA, as_of, basis, findings, unlisted_findings, dropped_findings })
 }
 
 /// Closes a finding, with an optional note. A closed finding stays as it is.

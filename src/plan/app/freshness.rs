@@ -1,18 +1,28 @@
-//! Whether an answer counts everything that is known: an answer made of an older view is marked.
+//! What an answer tells of the count that it is made of: that it is an older one, or one of a past instant.
 //!
 //! Many use cases read a view, and each answer has its own form. Therefore the mark is kept beside the request's task:
 //! [`App::view`](super::App::view) notes it, and what sends the answer reads it.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::future::Future;
 
 use super::inventory::View;
 use crate::census::Timestamp;
+use crate::wire::Basis;
 
 const SECOND: i64 = 1_000_000_000;
 
 tokio::task_local! {
-    static NOTED: Cell<Option<Older>>;
+    static NOTED: RefCell<Noted>;
+}
+
+/// What is noted of the count that an answer is made of.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Noted {
+    /// If a newer count is being made.
+    pub older: Option<Older>,
+    /// If it is that of a past instant: the instant, and from what it is made.
+    pub past: Option<(Timestamp, Basis)>,
 }
 
 /// An answer is made of an older view; a newer one is being made.
@@ -25,17 +35,26 @@ pub struct Older {
 }
 
 /// Runs a request.
-pub async fn noting<T>(request: impl Future<Output = T>) -> (T, Option<Older>) {
-    NOTED.scope(Cell::new(None), async { (request.await, noted()) }).await
+pub async fn noting<T>(request: impl Future<Output = T>) -> (T, Noted) {
+    NOTED.scope(RefCell::default(), async { (request.await, noted()) }).await
 }
 
-/// The mark of the present request's answer, if it needs one.
-pub fn noted() -> Option<Older> {
-    NOTED.try_with(Cell::get).ok().flatten()
+/// The marks of the present request's answer.
+pub fn noted() -> Noted {
+    NOTED.try_with(|noted| noted.borrow().clone()).unwrap_or_default()
 }
 
 /// Marks the answer of the present request. Outside a request, nobody asks for the mark.
-pub(super) fn note(view: &View, now: Timestamp) {
+pub(super) fn note(view: &View, is_older: bool, now: Timestamp) {
     let seconds = u64::try_from(now.since(view.made_at) / SECOND).unwrap_or(0);
-    NOTED.try_with(|noted| noted.set(Some(Older { as_of: view.as_of, seconds }))).ok();
+    let mark = |noted: &RefCell<Noted>| {
+        let mut noted = noted.borrow_mut();
+        if is_older {
+            noted.older = Some(Older { as_of: view.as_of, seconds });
+        }
+        if let Some(basis) = &view.basis {
+            noted.past = Some((view.as_of, basis.clone()));
+        }
+    };
+    NOTED.try_with(mark).ok();
 }

@@ -6,8 +6,8 @@
 //! for it, once for all who ask (`views`), and kept until there is a newer one. One view at another instant is kept, too:
 //! a person who pages through a list asks for the same instant again.
 //!
-//! A view uses the decisions in force now, at any instant of the count: a correction also holds for the past. Snapshots,
-//! from which the plan bills, never change.
+//! A view of the present, or of a later instant, uses all facts, and the decisions in force now. A view of a past instant
+//! uses what was known and decided then (`past`).
 //!
 //! **The instant of the count.** A live service counts at the present, rounded down to the minute ([`CountAt::Now`]). So
 //! devices of a sensor that stopped sending become idle (X-IDLE), and a view serves for a minute. A service that replays
@@ -18,6 +18,7 @@ mod change;
 #[cfg(test)]
 mod laws;
 mod memory;
+mod past;
 mod surveys;
 mod view;
 mod views;
@@ -37,6 +38,7 @@ pub use view::{View, ZoneSummary};
 pub use views::{Patience, Served};
 
 use self::memory::Use;
+use self::past::Tense;
 use self::surveys::{Line, Surveys};
 use self::view::Ground;
 use self::views::{Views, Wanted};
@@ -44,7 +46,8 @@ use self::waiting::{Told, Waiting};
 use self::zone_view::Questions;
 use super::{Refusal, aside};
 use crate::census::{
-    Classifier, CouplingKey, Decisions, Finding, Inventory, Policy, Survey, Timestamp, UnlistedFindings,
+    Classifier, CouplingKey, Decisions, Finding, Inventory, Policy, Survey, Timestamp, Undated,
+    UnlistedFindings,
 };
 use crate::clock::Clock;
 use crate::plan::store::{Arrival, Facts, Receipt, Replica, Store};
@@ -187,7 +190,8 @@ impl Inventories {
     /// there in time.
     ///
     /// # Errors
-    /// [`Refusal::Busy`] if there is none in time, or if too many are waited for; the store's, when the facts are loaded.
+    /// [`Refusal::Busy`] if there is none in time, or if too many are waited for; [`Refusal::TooEarly`] before the
+    /// subscription existed; the store's.
     pub async fn view(
         &self,
         subscription: &SubscriptionId,
@@ -196,9 +200,10 @@ impl Inventories {
     ) -> Result<Served, Refusal> {
         let state = self.current(subscription).await?;
         state.usage.note_reader(self.clock.now());
+        let tense = self.tense(subscription, &state, as_of).await?;
         let revision = state.revision();
         let at = state.replica.read(|facts| self.instant(facts, as_of, self.clock.now()));
-        self.await_view(&state, Wanted { as_of, at, revision }, patience).await
+        self.await_view(subscription, &state, Wanted { as_of, at, tense, revision }, patience).await
     }
 
     /// The findings at the default instant, with the revision of what was counted.
@@ -235,7 +240,7 @@ impl Inventories {
             questions: &self.questions,
             as_of,
         };
-        View::new(&ground, &state.views.kept(), self.clock.now())
+        View::new(&ground, &state.views.of_the_present(), self.clock.now())
     }
 
     /// The view of the same facts at the same instant under other decisions.
@@ -256,7 +261,8 @@ impl Inventories {
     /// not belong to a device. Computed each time, because a view does not keep such couplings.
     ///
     /// # Errors
-    /// [`Refusal::Busy`] if too many surveys are waited for; the store's, when the facts are loaded.
+    /// [`Refusal::Busy`] if too many surveys are waited for; [`Refusal::TooEarly`] before the subscription existed; the
+    /// store's.
     pub async fn explain(
         &self,
         subscription: &SubscriptionId,
@@ -265,17 +271,26 @@ impl Inventories {
         now: Timestamp,
     ) -> Result<Explanation, Refusal> {
         let state = self.current(subscription).await?;
+        let past = match (self.tense(subscription, &state, as_of).await?, as_of) {
+            (Tense::Past { .. }, Some(as_of)) => Some(self.past(subscription, &state, as_of).await?),
+            _ => None,
+        };
         let place = state.line.place()?;
         let (inventories, counted) = (self.clone(), Arc::clone(&state));
         let survey = move || {
             let _place = place;
             let (facts, _, decisions) = counted.snapshot();
+            let decisions = past.as_ref().map_or(decisions, |past| Arc::clone(&past.decisions));
             let at = inventories.instant(&facts, as_of, now);
             let policy = &*inventories.policy;
             // Zones have nothing in common, so the others need no survey.
             let known = facts.inventory.zones.iter().filter(|(_, zone)| subject.is_in(zone));
             let zones = known.map(|(name, zone)| (name.clone(), Arc::clone(zone))).collect();
             let inventory = Inventory { zones };
+            let inventory = match &past {
+                Some(past) => past.facts(&inventory, Undated::KEPT).inventory,
+                None => inventory,
+            };
             let inventory = inventory.admitted(policy);
             let survey = Survey::new(&inventory, policy, &decisions, &*inventories.classifier, at);
             Explanation::new(&survey, subject, policy, None)
@@ -301,7 +316,7 @@ impl Inventories {
         let (inventories, counted) = (self.clone(), Arc::clone(&state));
         let survey = move || {
             let facts = counted.replica.facts();
-            let mut inventory = facts.inventory.until(as_of, known);
+            let mut inventory = facts.inventory.until(as_of, Undated::KEPT, known);
             let revision = facts.revision.unwrap_or_default();
             drop(facts);
             inventory.admit(&inventories.policy);

@@ -1,21 +1,20 @@
 //! The leaves of a snapshot, read part by part.
 
-use super::App;
-use crate::plan::store::{Snapshot, StoreError};
+use crate::plan::store::{Snapshot, Store, StoreError};
 use crate::proof::Digest;
 use crate::proof::part::unpack;
 
 /// The leaves of a snapshot, part by part.
 pub struct Leaves {
-    app: App,
+    store: Store,
     pub(super) snapshot: Snapshot,
     after: i64,
 }
 
 impl Leaves {
     /// The leaves of a snapshot.
-    pub(super) fn new(app: &App, snapshot: Snapshot) -> Self {
-        Self { app: app.clone(), snapshot, after: -1 }
+    pub(super) fn new(store: &Store, snapshot: Snapshot) -> Self {
+        Self { store: store.clone(), snapshot, after: -1 }
     }
 
     /// The hash of the snapshot's signed form.
@@ -28,7 +27,7 @@ impl Leaves {
     /// # Errors
     /// The store's.
     pub async fn next(&mut self) -> Result<Option<String>, StoreError> {
-        let Some((part, body)) = self.app.store.snapshot_part(&self.snapshot, self.after).await? else {
+        let Some((part, body)) = self.store.snapshot_part(&self.snapshot, self.after).await? else {
             return Ok(None);
         };
         self.after = part;

@@ -13,9 +13,10 @@ use super::{App, May, Refusal};
 use crate::census::{
     Decision, Decisions, MacAddr, ManagedKey, Ruling, Timestamp, time::BadTimestamp, time::rfc3339,
 };
-use crate::change::{ChangeRequest, ListReport, ManagedEndpoint};
+use crate::change::{ChangeRequest, CountDelta, ListDoubt, ListReport, ManagedEndpoint, Replacement, doubts};
 use crate::estimate::{FileKind, Mapping, ReadOptions, read};
 use crate::plan::permission::{EditDevices, View};
+use crate::plan::store::By;
 
 /// Entries on a page if the caller names no limit, and at most.
 const PAGE: usize = 100;
@@ -171,6 +172,9 @@ pub struct Import {
     #[serde(default, with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub to: Option<Timestamp>,
+    /// `true`: the list replaces that of its source even if it loses more than a fifth of it.
+    #[serde(default)]
+    pub force: bool,
     /// The entries, at most 200000.
     pub entries: Vec<ImportEntry>,
 }
@@ -200,7 +204,7 @@ pub struct ImportEntry {
 
 impl From<Import> for ChangeRequest {
     fn from(list: Import) -> Self {
-        let Import { source, zone, from, to, entries } = list;
+        let Import { source, zone, from, to, force: _, entries } = list;
         let entry = |e: ImportEntry| {
             let named = || e.mac.map(|mac| mac.to_string()).or_else(|| e.ip.map(|ip| ip.to_string()));
             ManagedEndpoint {
@@ -233,23 +237,60 @@ pub struct FileImport {
     pub kind: Option<String>,
     /// `true`: takes every row, and not only those that the list calls managed.
     pub all: Option<bool>,
+    /// `true`: the list replaces that of its source even if it is incomplete, or loses more than a fifth of it.
+    pub force: Option<bool>,
     /// `true`: everything is checked and answered, and nothing is stored.
     pub dry_run: Option<bool>,
 }
 
-/// What an import of a list did, or would do.
+/// What an import did, or would do.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ImportAnswer {
+    /// What became of the entries of the source.
+    pub entries: Replacement,
+    /// Why the list replaces nothing without `force`, one sentence each. Empty if nothing is wrong with it.
+    pub doubts: Vec<String>,
+    #[serde(flatten)]
+    pub answer: ChangeAnswer,
+}
+
+/// What an import of a list of another system did, or would do.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FileAnswer {
     /// The outcome of its rows.
     pub list: ListReport,
     #[serde(flatten)]
-    pub answer: ChangeAnswer,
+    pub answer: ImportAnswer,
+}
+
+/// A list that would replace another and looks incomplete, with what it would do.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error(
+    "the list of '{source_name}' replaces nothing: {}. It would make {} entries {}, and {} billable devices {} ({:+}). Look at it with a dry run; if it is right, import it with 'force'",
+    sentences(.doubts),
+    .entries.before,
+    .entries.after,
+    .count.before,
+    .count.after,
+    .count.delta
+)]
+pub struct DoubtfulList {
+    pub source_name: String,
+    pub doubts: Vec<ListDoubt>,
+    pub entries: Replacement,
+    /// Billable devices before and after.
+    pub count: CountDelta,
+}
+
+fn sentences(doubts: &[ListDoubt]) -> String {
+    doubts.iter().map(ListDoubt::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// A list of another system that was read.
 #[derive(Debug)]
 pub struct ReadList {
     pub report: ListReport,
+    force: bool,
     ask: ChangeRequest,
 }
 
@@ -271,7 +312,8 @@ impl FileImport {
             .map_err(Refusal::ManagedFile)?;
         let (entries, report) = ManagedEndpoint::of_list(&reading, self.all.unwrap_or(false));
         let entries = entries.into_iter().map(|e| ManagedEndpoint { from, to, ..e }).collect();
-        Ok(ReadList { report, ask: ChangeRequest::Import { source: self.source, zone: self.zone, entries } })
+        let ask = ChangeRequest::Import { source: self.source, zone: self.zone, entries };
+        Ok(ReadList { report, force: self.force.unwrap_or(false), ask })
     }
 }
 
@@ -288,14 +330,42 @@ pub async fn list_whole(app: &App, may: &May<View>, source: Option<String>) -> R
 }
 
 /// Replaces the list of a source.
-pub async fn import(app: &App, may: &May<EditDevices>, list: Import) -> Result<ChangeAnswer, Refusal> {
-    make(app, may, list.into(), None).await
+pub async fn import(app: &App, may: &May<EditDevices>, list: Import) -> Result<ImportAnswer, Refusal> {
+    let force = list.force;
+    replace(app, may, list.into(), None, force).await
 }
 
 /// Replaces the list of a source by one that another system exported.
 pub async fn import_list(app: &App, may: &May<EditDevices>, list: ReadList) -> Result<FileAnswer, Refusal> {
-    let ReadList { report, ask } = list;
-    Ok(FileAnswer { list: report, answer: make(app, may, ask, None).await? })
+    let ReadList { report, force, ask } = list;
+    let answer = replace(app, may, ask, Some(&report), force).await?;
+    Ok(FileAnswer { list: report, answer })
+}
+
+/// Replaces the list of a source. Refused if it looks incomplete, unless somebody says that it is right.
+async fn replace(
+    app: &App,
+    may: &May<EditDevices>,
+    ask: ChangeRequest,
+    report: Option<&ListReport>,
+    force: bool,
+) -> Result<ImportAnswer, Refusal> {
+    let ChangeRequest::Import { source, zone, entries } = &ask else {
+        return Err(Refusal::Defect("an import asks for something else".to_owned()));
+    };
+    let known = app.decisions(may.id()).await?;
+    let entries = Replacement::new(known.managed(), source, zone.as_deref(), entries, app.now());
+    let doubts = doubts(report, entries);
+    let source_name: String = source.chars().filter(|c| !c.is_control()).take(60).collect();
+    let is_tried = may.by.dry_run || (!doubts.is_empty() && !force);
+    let by = By { dry_run: is_tried, ..may.by.clone() };
+    let changed = app.change(may.id(), ask, &by, None).await?;
+    let answer = ChangeAnswer::new(changed, &by);
+    if is_tried && !may.by.dry_run {
+        let count = answer.count;
+        return Err(Refusal::DoubtfulList(Box::new(DoubtfulList { source_name, doubts, entries, count })));
+    }
+    Ok(ImportAnswer { entries, doubts: doubts.iter().map(ListDoubt::to_string).collect(), answer })
 }
 
 /// Forgets the list of a source.

@@ -33,6 +33,7 @@ mod service_clock;
 pub mod shares;
 pub mod sign_in;
 pub mod snapshots;
+mod statement_sheet;
 pub mod statements;
 pub mod streams;
 pub mod subscriptions;
@@ -66,7 +67,7 @@ use crate::plan::store::{Arrival, By, Ingested, Store};
 use crate::plan::tls::Tls;
 use crate::proof::{Day, Span};
 use crate::wire::SubscriptionId;
-use crate::wire::{EnrolmentToken, Explanation, Subject};
+use crate::wire::{DeviceAnswer, DeviceRow, EnrolmentToken, Explanation, Subject};
 
 /// Uploads that are decoded at once: each may take [`crate::wire::DECOMPRESSED_BYTES`] and its facts.
 const DECODERS: usize = 2;
@@ -279,9 +280,7 @@ impl App {
     ) -> Result<Arc<View>, Refusal> {
         let inventories = self.inventories()?;
         let Served { view, is_older } = inventories.view(subscription, as_of, self.settings.patience).await?;
-        if is_older {
-            freshness::note(&view, self.now());
-        }
+        freshness::note(&view, is_older, self.now());
         if as_of.is_none() {
             self.metrics.census(subscription, &view);
         }
@@ -326,7 +325,20 @@ impl App {
         subject: Subject,
         as_of: Option<Timestamp>,
     ) -> Result<Explanation, Refusal> {
-        self.inventories()?.explain(subscription, subject, as_of, self.now()).await
+        let explanation = self.inventories()?.explain(subscription, subject, as_of, self.now()).await?;
+        if as_of.is_none() {
+            return Ok(explanation);
+        }
+        // The devices of a past instant are those of its list, which may be sealed.
+        let view = self.view(subscription, as_of).await?;
+        let Some(basis) = view.basis.clone() else { return Ok(explanation) };
+        aside(move || {
+            let has = |row: &&DeviceRow| row.couplings.iter().any(|c| subject.is(c.key.mac, c.key.ip));
+            let answer = |row| DeviceAnswer::new(row, &view.policy, None);
+            let devices = view.rows().filter(has).map(answer).collect();
+            Explanation { basis: Some(basis), devices, ..explanation }
+        })
+        .await
     }
 
     /// Makes a change of an inventory; see [`Inventories::change`]. Runs to its end even if the caller goes away meanwhile:

@@ -4,7 +4,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{App, May, Refusal};
-use crate::billing::timeline::{History, Onboarding, Plan, PlanKind, PlanStatus, present};
+use crate::billing::timeline::{History, Onboarding, Plan, PlanKind, PlanStatus, Term, present};
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::permission::{ChangePlan, ReplacePlan, View};
 use crate::plan::store::Changed;
@@ -32,6 +32,8 @@ pub struct PlanEntry {
     #[serde(with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub to: Option<Timestamp>,
+    /// The present year of an annual plan, at whose end it renews unless it was cancelled; null for other kinds.
+    pub term: Option<Term>,
     /// When it was cancelled; null if it is not cancelled or the cancellation was withdrawn.
     #[serde(with = "rfc3339::option")]
     #[schema(value_type = Option<String>, format = DateTime)]
@@ -53,6 +55,7 @@ impl PlanEntry {
             accepted_terms_at: plan.accepted_terms_at,
             from: plan.from,
             to: plan.to(),
+            term: plan.term(now),
             cancel_requested_at: plan.cancel_requested_at,
             withdrawn_at: plan.withdrawn_at,
         }

@@ -1,5 +1,7 @@
 //! Why a use case gives no answer.
 
+use super::managed::DoubtfulList;
+use crate::census::Timestamp;
 use crate::classify::RuleError;
 use crate::estimate::FileError;
 use crate::listing::BadList;
@@ -42,6 +44,13 @@ pub enum Refusal {
     /// The request cannot be understood.
     #[error("{0}")]
     Invalid(String),
+    /// A past instant before the subscription existed.
+    #[error("the subscription did not exist at {as_of}; name {began} or a later instant")]
+    TooEarly {
+        as_of: Timestamp,
+        /// The first instant that can be asked for.
+        began: Timestamp,
+    },
     /// The parameters of a list cannot be understood.
     #[error(transparent)]
     List(#[from] BadList),
@@ -51,6 +60,9 @@ pub enum Refusal {
     /// A list to import into the managed list cannot be read.
     #[error(transparent)]
     ManagedFile(FileError),
+    /// A managed list looks incomplete.
+    #[error(transparent)]
+    DoubtfulList(#[from] Box<DoubtfulList>),
     /// The address or MAC is unknown.
     #[error("{}", .0.unknown())]
     Unknown(Subject),

@@ -183,7 +183,7 @@ impl App {
         snapshot: &Snapshot,
     ) -> Result<HashMap<String, HashMap<CouplingKey, Timestamp>>, StoreError> {
         let mut out: HashMap<String, HashMap<CouplingKey, Timestamp>> = HashMap::new();
-        let mut parts = Leaves::new(self, snapshot.clone());
+        let mut parts = Leaves::new(&self.store, snapshot.clone());
         while let Some(text) = parts.next().await? {
             for leaf in text.lines().filter_map(Leaf::read).filter(|leaf| leaf.couplings == 1) {
                 let key = CouplingKey { mac: leaf.mac, ip: leaf.ip };

@@ -109,7 +109,7 @@ pub async fn seal(app: &App, may: &May<EditDevices>, day: Day) -> Result<Sealing
 
 /// The leaves of a snapshot, read in parts of some thousands.
 pub async fn leaves(app: &App, may: &May<View>, day: Day, revision: Option<i64>) -> Result<Leaves, Refusal> {
-    Ok(Leaves::new(app, app.store.snapshot(may.id(), day, revision).await?))
+    Ok(Leaves::new(&app.store, app.store.snapshot(may.id(), day, revision).await?))
 }
 
 /// The proof that a device is in a snapshot. The last leaf, whose path the proof also has, fixes the number of leaves.

@@ -3,9 +3,10 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{App, May, Refusal};
+use super::{App, May, Refusal, statement_sheet};
 use crate::billing::statement::{
-    Amount, Charge, Correction, CorrectionRequest, Micros, Month, Statement, StatementState,
+    Amount, Charge, Correction, CorrectionRequest, InvoiceTotal, Micros, Month, Statement, StatementState,
+    TooLarge, Unpriced,
 };
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::permission::{ManageTenant, View};
@@ -19,11 +20,26 @@ pub struct Totals {
     pub device_months: Micros,
     /// The money, by currency; empty if no price is set.
     pub amounts: Vec<Amount>,
+    /// The same for an invoice, by currency: rounded to the currency's smallest unit, beside the exact amount. Each
+    /// currency is a total of its own.
+    pub invoice: Vec<InvoiceTotal>,
+    /// What no amount contains because it has no price; null if everything has one.
+    pub unpriced: Option<Unpriced>,
 }
 
-impl From<&Statement> for Totals {
-    fn from(statement: &Statement) -> Self {
-        Self { device_months: statement.device_months, amounts: statement.amounts.clone() }
+impl Totals {
+    /// The totals of a statement.
+    ///
+    /// # Errors
+    /// [`Refusal::Defect`] if an amount is too large to be added, which no stored row allows.
+    fn new(statement: &Statement) -> Result<Self, Refusal> {
+        let too_large = |error: TooLarge| Refusal::Defect(error.to_string());
+        Ok(Self {
+            device_months: statement.device_months,
+            amounts: statement.amounts.clone(),
+            invoice: statement.invoice().map_err(too_large)?,
+            unpriced: statement.unpriced(),
+        })
     }
 }
 
@@ -47,15 +63,15 @@ pub struct StatementEntry {
     pub totals: Totals,
 }
 
-impl From<&StoredStatement> for StatementEntry {
-    fn from(stored: &StoredStatement) -> Self {
-        Self {
+impl StatementEntry {
+    fn new(stored: &StoredStatement) -> Result<Self, Refusal> {
+        Ok(Self {
             month: stored.statement.month,
             state: stored.state,
             closes_at: stored.statement.month.closes_at(),
             sha256: stored.sha256.clone(),
-            totals: (&stored.statement).into(),
-        }
+            totals: Totals::new(&stored.statement)?,
+        })
     }
 }
 
@@ -85,17 +101,20 @@ pub struct StatementView {
     pub statement: Statement,
     /// While the month runs: the totals at its end if nothing changes.
     pub expected: Option<Totals>,
+    /// What the statement comes to.
+    pub totals: Totals,
 }
 
-impl From<StoredStatement> for StatementView {
-    fn from(stored: StoredStatement) -> Self {
-        Self {
+impl StatementView {
+    fn new(stored: StoredStatement) -> Result<Self, Refusal> {
+        Ok(Self {
             state: stored.state,
             closes_at: stored.statement.month.closes_at(),
             sha256: stored.sha256,
-            expected: stored.expected.as_ref().map(Totals::from),
+            expected: stored.expected.as_ref().map(Totals::new).transpose()?,
+            totals: Totals::new(&stored.statement)?,
             statement: stored.statement,
-        }
+        })
     }
 }
 
@@ -150,7 +169,8 @@ pub async fn list(
     limit: usize,
 ) -> Result<Statements, Refusal> {
     let found = app.store.statements(may.id(), before, limit.saturating_add(1), app.now()).await?;
-    let statements: Vec<StatementEntry> = found.iter().take(limit).map(StatementEntry::from).collect();
+    let statements: Vec<StatementEntry> =
+        found.iter().take(limit).map(StatementEntry::new).collect::<Result<_, _>>()?;
     let more = found.len() > statements.len();
     let next = more.then(|| statements.last().map(|s| s.month)).flatten();
     Ok(Statements { statements, next })
@@ -158,7 +178,12 @@ pub async fn list(
 
 /// The statement of a month.
 pub async fn show(app: &App, may: &May<View>, month: Month) -> Result<StatementView, Refusal> {
-    Ok(app.store.statement(may.id(), month, app.now()).await?.into())
+    StatementView::new(app.store.statement(may.id(), month, app.now()).await?)
+}
+
+/// The statement of a month as CSV: its lines, then its totals.
+pub async fn csv(app: &App, may: &May<View>, month: Month) -> Result<Vec<u8>, Refusal> {
+    Ok(statement_sheet::csv(&show(app, may, month).await?))
 }
 
 /// Corrects a line of the closed statement of `month` by a line of the statement that is open now (P9).

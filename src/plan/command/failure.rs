@@ -36,6 +36,7 @@ impl From<Refusal> for Failure {
             busy @ (Refusal::NotReady | Refusal::Busy { .. }) => {
                 Self::new(Exit::Unavailable, busy.to_string())
             }
+            Refusal::TooEarly { .. } => Self::usage(refusal.to_string()),
             other => Self::failed(other.to_string()),
         }
     }

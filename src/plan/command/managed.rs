@@ -14,7 +14,7 @@ use crate::change::ListReport;
 use crate::cli::table;
 use crate::cli::terminal::print_json;
 use crate::estimate::Mapping;
-use crate::plan::app::managed::{self, FileImport, Import, ImportEntry};
+use crate::plan::app::managed::{self, FileImport, Import, ImportAnswer, ImportEntry};
 use crate::plan::permission::{EditDevices, View};
 use crate::plan::store::By;
 
@@ -46,7 +46,10 @@ pub(super) struct ListArguments {
 the member 'entries'). An entry has 'mac' or 'ip', and may have 'external_id', 'from' and 'to'.
 
 Example:
-  netcensus-plan managed import machines.json --source defender --dry-run"
+  netcensus-plan managed import machines.json --source defender --dry-run
+
+A list that breaks off, of which little can be read or nothing is taken, or that loses more than a fifth of the entries of its
+source, replaces nothing. Look at it with --dry-run; if it is right, import it with --force."
 )]
 pub(super) struct ImportArguments {
     #[command(flatten)]
@@ -74,6 +77,9 @@ pub(super) struct ImportArguments {
     /// Import every row, not only rows that the list marks as managed
     #[arg(long)]
     all: bool,
+    /// Replace the list of the source even if the file breaks off, is mostly unreadable or loses more than a fifth of it
+    #[arg(long)]
+    force: bool,
     /// The column of a table that contains a field, such as mac=COLUMN; may be repeated
     #[arg(long = "map", value_name = "WHAT=COLUMN")]
     mapping: Vec<String>,
@@ -134,7 +140,8 @@ async fn list(arguments: ListArguments) -> Result<(), Failure> {
 }
 
 async fn import(arguments: ImportArguments) -> Result<(), Failure> {
-    let ImportArguments { target, attempt, file, source, zone, from, to, kind, all, mapping } = arguments;
+    let ImportArguments { target, attempt, file, source, zone, from, to, kind, all, force, mapping } =
+        arguments;
     let by = attempt.by()?;
     let name = file.display();
     let cannot = |e: io::Error| Failure::failed(format!("cannot read {name}: {e}"));
@@ -153,20 +160,44 @@ async fn import(arguments: ImportArguments) -> Result<(), Failure> {
     let changed = match own {
         Some(entries) => {
             let (app, may) = target.may::<EditDevices>(by).await?;
-            managed::import(&app, &may, Import { source, zone, from, to, entries }).await?
+            managed::import(&app, &may, Import { source, zone, from, to, force, entries }).await?
         }
         None => {
             let mapping = Mapping::parse(mapping.iter().map(String::as_str));
             let mapping = mapping.map_err(|e| Failure::usage(e.to_string()))?;
             let (from, to) = (from.map(|t| t.to_string()), to.map(|t| t.to_string()));
-            let list = FileImport { source, zone, from, to, kind, all: Some(all), dry_run: None };
+            let list = FileImport {
+                source,
+                zone,
+                from,
+                to,
+                kind,
+                all: Some(all),
+                force: Some(force),
+                dry_run: None,
+            };
             let list = list.read(&name.to_string(), &bytes, mapping)?;
             print_rows(&list.report)?;
             let (app, may) = target.may::<EditDevices>(by).await?;
             managed::import_list(&app, &may, list).await?.answer
         }
     };
-    print_change(changed, target.common.json)
+    print_import(changed, target.common.json)
+}
+
+/// Prints what an import did; what speaks against it on standard error.
+fn print_import(changed: ImportAnswer, json: bool) -> Result<(), Failure> {
+    let ImportAnswer { entries, doubts, answer } = &changed;
+    let mut err = io::stderr().lock();
+    for doubt in doubts {
+        let without = if answer.dry_run { "; without --force, it replaces nothing" } else { "" };
+        writeln!(err, "warning: {doubt}{without}")?;
+    }
+    if json {
+        return print_json(&changed);
+    }
+    writeln!(io::stdout(), "entries {} → {}, {} of them lost", entries.before, entries.after, entries.lost)?;
+    print_change(changed.answer, false)
 }
 
 /// Prints the outcome of a list's rows on standard error, because the change goes to standard output.

@@ -22,6 +22,7 @@ mod statement;
 mod tokens;
 mod trail;
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
@@ -29,6 +30,7 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use self::failure::Failure;
 #[cfg(feature = "sensor")]
 pub(crate) use self::inventory::write_census;
+use super::app::freshness;
 use super::demo;
 use crate::cli::log::{self, LogFormat};
 use crate::cli::{self, manual, rule};
@@ -141,7 +143,16 @@ pub fn main() -> ExitCode {
     cli::exit("netcensus-plan", outcome)
 }
 
+/// Runs a command, and then says on standard error from what a past count was made.
 async fn run(command: Command) -> Result<(), Failure> {
+    let (outcome, noted) = freshness::noting(run_silently(command)).await;
+    if let (Ok(()), Some((as_of, basis))) = (&outcome, noted.past) {
+        writeln!(io::stderr(), "note: the count at {as_of} is {basis}").ok();
+    }
+    outcome
+}
+
+async fn run_silently(command: Command) -> Result<(), Failure> {
     match command {
         Command::Serve(arguments) => serve::run(arguments).await,
         Command::Demo(arguments) => demo::run(arguments).await.map_err(Failure::from),

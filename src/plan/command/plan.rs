@@ -87,7 +87,7 @@ pub(super) async fn run(command: PlanCommand) -> Result<(), Failure> {
                 say("no plan is in effect")?;
             }
             let rows: Vec<_> = timeline.history.iter().map(row).collect();
-            let header = [">NO", "KIND", ">COMMITTED", "FROM", "TO", "STATE"];
+            let header = [">NO", "KIND", ">COMMITTED", "FROM", "TO", "RENEWS", "STATE"];
             Ok(table::print(&mut io::stdout().lock(), &header, &rows)?)
         }
         PlanCommand::Onboard { target, wanted, attempt } => {
@@ -124,7 +124,11 @@ fn changed(target: &Target, attempt: &Attempt, entry: &PlanEntry) -> Result<(), 
 }
 
 fn sentence(entry: &PlanEntry) -> String {
-    let until = entry.to.map_or_else(String::new, |to| format!(", ends {to}"));
+    let until = match (entry.to, entry.term) {
+        (Some(to), _) => format!(", ends {to}"),
+        (None, Some(term)) => format!(", renews for a year at {}", term.to),
+        (None, None) => String::new(),
+    };
     let devices = entry.committed.map_or_else(|| "any number of".to_owned(), |n| n.to_string());
     format!("{} plan for {devices} devices: {} from {}{until}", entry.kind, entry.status.title(), entry.from)
 }
@@ -136,6 +140,7 @@ fn row(p: &PlanEntry) -> Vec<String> {
         p.committed.map_or_else(|| "any".into(), |n| n.to_string()),
         p.from.to_string(),
         p.to.map_or_else(String::new, |t| t.to_string()),
+        p.term.filter(|_| p.to.is_none()).map_or_else(String::new, |term| term.to.to_string()),
         p.status.title().to_owned(),
     ]
 }

@@ -9,6 +9,7 @@ use super::failure::Failure;
 use crate::billing::statement::{
     CorrectionRequest, Currency, Micros, Month, Price, SetPrice, StatementLine, StatementState, arithmetic,
 };
+use crate::billing::timeline::PlanKind;
 use crate::census::Timestamp;
 use crate::cli::table;
 use crate::cli::terminal;
@@ -32,6 +33,15 @@ pub(super) enum StatementCommand {
     },
     /// Show a statement with the arithmetic of each line
     Show {
+        #[command(flatten)]
+        target: Target,
+        /// The month in UTC, such as 2026-11
+        month: Month,
+    },
+    /// Print a statement as CSV: its lines, then its totals
+    #[command(after_help = "Example:
+  netcensus-plan statement export 2026-11 > statement-2026-11.csv")]
+    Export {
         #[command(flatten)]
         target: Target,
         /// The month in UTC, such as 2026-11
@@ -72,7 +82,10 @@ pub(super) enum PriceCommand {
     #[command(after_help = "Example:
   netcensus-plan price set EUR 1.40 --from 2027-01-01T00:00:00Z
 
-The price applies to monthly and annual plans. For a price per year, set one twelfth of it.")]
+  netcensus-plan price set EUR 1.20 --kind annual
+
+Without --kind, the price applies to monthly and annual plans. For a price per year, set one twelfth of it. The price of an
+annual plan holds from its start, or from an anniversary, to the next anniversary.")]
     Set {
         #[command(flatten)]
         target: Target,
@@ -80,6 +93,9 @@ The price applies to monthly and annual plans. For a price per year, set one twe
         currency: Currency,
         /// The price of one device for one month, with at most six decimals
         amount: Micros,
+        /// The kind of plan to which the price applies: monthly or annual [default: both]
+        #[arg(long, value_name = "KIND")]
+        kind: Option<PlanKind>,
         /// The first instant at which the price is valid [default: now]
         #[arg(long, value_name = "RFC3339")]
         from: Option<Timestamp>,
@@ -114,6 +130,10 @@ pub(super) async fn statement(command: StatementCommand) -> Result<(), Failure> 
             }
             print(&may.subscription.name, &view)
         }
+        StatementCommand::Export { target, month } => {
+            let (app, may) = target.may(By::operator()).await?;
+            Ok(io::stdout().lock().write_all(&statements::csv(&app, &may, month).await?)?)
+        }
         StatementCommand::Correct { target, month, line, committed, seconds, price, currency, attempt } => {
             let (app, may) = target.may(attempt.by()?).await?;
             let price = match (price, currency) {
@@ -139,9 +159,9 @@ pub(super) async fn statement(command: StatementCommand) -> Result<(), Failure> 
 /// Sets and lists prices.
 pub(super) async fn price(command: PriceCommand) -> Result<(), Failure> {
     match command {
-        PriceCommand::Set { target, currency, amount, from, attempt } => {
+        PriceCommand::Set { target, currency, amount, kind, from, attempt } => {
             let (app, may) = target.may(attempt.by()?).await?;
-            let set = prices::set(&app, &may, priced(currency, amount)?, from).await?;
+            let set = prices::set(&app, &may, priced(currency, amount)?, kind, from).await?;
             if target.common.json {
                 return print_json(&set);
             }
@@ -153,17 +173,19 @@ pub(super) async fn price(command: PriceCommand) -> Result<(), Failure> {
             if target.common.json {
                 return print_json(&list);
             }
-            let current = list.price.map_or_else(
-                || "no price is set for now: statements show device-months".to_owned(),
-                |p| format!("{p} a device-month now"),
-            );
-            say(&current)?;
+            for (kind, price) in [(PlanKind::Monthly, list.price), (PlanKind::Annual, list.annual)] {
+                say(&price.map_or_else(
+                    || format!("{kind} plans have no price now: statements show device-months"),
+                    |p| format!("{kind} plans: {p} a device-month now"),
+                ))?;
+            }
             let row = |p: SetPrice| {
                 let set = p.set_at.to_string();
-                vec![p.number.to_string(), p.price.to_string(), p.valid_from.to_string(), set]
+                let kind = p.kind.map_or_else(|| "all".to_owned(), |kind| kind.to_string());
+                vec![p.number.to_string(), kind, p.price.to_string(), p.valid_from.to_string(), set]
             };
             let rows: Vec<_> = list.prices.into_iter().map(row).collect();
-            Ok(table::print(&mut io::stdout().lock(), &[">NO", ">PRICE", "FROM", "SET"], &rows)?)
+            Ok(table::print(&mut io::stdout().lock(), &[">NO", "PLANS", ">PRICE", "FROM", "SET"], &rows)?)
         }
     }
 }
@@ -185,10 +207,11 @@ fn row(entry: &StatementEntry) -> Vec<String> {
     ]
 }
 
+/// The money of a row: each currency by itself, and a mark if a part has no price.
 fn money(totals: &Totals) -> String {
-    let amounts: Vec<String> =
-        totals.amounts.iter().map(|a| format!("{} {}", a.amount, a.currency)).collect();
-    amounts.join(" + ")
+    let each = totals.invoice.iter().map(|t| format!("{} {}", t.total, t.currency));
+    let unpriced = totals.unpriced.as_ref().map(|u| format!("{} without a price", u.device_months));
+    each.chain(unpriced).collect::<Vec<_>>().join(" and ")
 }
 
 /// The statement as a person checks it on paper.
@@ -215,9 +238,9 @@ fn print(name: &str, view: &StatementView) -> Result<(), Failure> {
         }
     }
     writeln!(out)?;
-    writeln!(out, "total: {}", total(&statement.into()))?;
+    write_totals(&mut out, "total", &view.totals)?;
     if let Some(expected) = &view.expected {
-        writeln!(out, "at the month's end, if nothing changes: {}", total(expected))?;
+        write_totals(&mut out, "at the month's end, if nothing changes", expected)?;
     }
     if let Some(peak) = statement.peak_billable {
         let last = statement.last_billable.map_or_else(String::new, |n| format!(", last {n}"));
@@ -241,8 +264,14 @@ fn heading(line: &StatementLine) -> String {
     }
 }
 
-fn total(totals: &Totals) -> String {
-    let amounts = money(totals);
-    let money = if amounts.is_empty() { String::new() } else { format!(", {amounts}") };
-    format!("{} device-months{money}", totals.device_months)
+/// Each currency has a line of its own, because currencies are never added.
+fn write_totals(out: &mut impl io::Write, title: &str, totals: &Totals) -> io::Result<()> {
+    writeln!(out, "{title}: {} device-months", totals.device_months)?;
+    for total in &totals.invoice {
+        writeln!(out, "   {total}")?;
+    }
+    if let Some(unpriced) = &totals.unpriced {
+        writeln!(out, "   {unpriced}: no amount contains them; set a price, or correct the line")?;
+    }
+    Ok(())
 }

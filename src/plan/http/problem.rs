@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use crate::billing::statement;
 use crate::billing::timeline::PlanRefusal;
@@ -144,6 +144,8 @@ problems! {
         "A key belongs to one request for 7 days. Choose a new key.";
     DayNotOver = "day-not-over", 409, "The day is not over",
         "A day is counted at its end, 24:00 UTC. Ask again then; for the present count, read the census.";
+    InstantTooEarly = "instant-too-early", 422, "The subscription did not exist at that instant",
+        "Ask for an instant at which the subscription existed: the answer's member 'from' has the first.";
     DayTooEarly = "day-too-early", 422, "The subscription did not exist on that day",
         "Ask for the day on which the subscription was created, or for a later day.";
     NoSnapshot = "no-snapshot", 404, "There is no such snapshot",
@@ -201,6 +203,8 @@ problems! {
         "Couplings of the same card stay together (I8a, I8b, I8d). Name both couplings or neither.";
     InvalidEntry = "invalid-entry", 422, "An entry of the managed list cannot be used",
         "The detail says which entry, and what is wrong with it. Nothing was imported.";
+    DoubtfulList = "doubtful-list", 409, "The managed list looks incomplete",
+        "Nothing was replaced. The answer says what is wrong and what the list would do to entries and count. If it is right, send it again with 'force'.";
     UnreadableList = "unreadable-list", 422, "The list cannot be read",
         "Send the file unchanged: CSV with a header, or the JSON of the system's API. The detail says what is missing.";
     ManagedListTooLong = "managed-list-too-long", 422, "The managed list is too long",
@@ -308,8 +312,16 @@ impl From<AppRefusal> for Problem {
             Refusal::LimitedToken => Self::new(ProblemType::NotPermitted, detail),
             Refusal::OwnersOnly => Self::new(ProblemType::OwnersOnly, detail),
             Refusal::Hidden { .. } | Refusal::Unknown(_) => Self::new(ProblemType::NotFound, detail),
+            Refusal::DoubtfulList(list) => {
+                let doubts: Vec<String> = list.doubts.iter().map(ToString::to_string).collect();
+                let problem = Self::new(ProblemType::DoubtfulList, detail).with("doubts", doubts);
+                problem.with("entries", json!(list.entries)).with("count", json!(list.count))
+            }
             Refusal::ManagedFile(_) => Self::new(ProblemType::UnreadableList, detail),
             Refusal::Invalid(_) => Self::new(ProblemType::InvalidRequest, detail),
+            Refusal::TooEarly { began, .. } => {
+                Self::new(ProblemType::InstantTooEarly, detail).with("from", began.to_string())
+            }
             Refusal::TooMany(seconds) => Self::new(ProblemType::TooManyRequests, detail).after(seconds),
             Refusal::Streams(_) => Self::new(ProblemType::TooManyRequests, detail).after(AWAY),
             Refusal::NotReady => Self::new(ProblemType::DatabaseAway, detail).after(AWAY),

@@ -48,7 +48,7 @@ impl Untold {
                 "let the provider send only the groups that are assigned to this service, or app roles with groups_claim = \"roles\" in [oidc]"
             }
             Self::Missing => {
-                "check 'scopes' and 'groups_claim' in [oidc]; if the provider leaves the claim out for people without a group, set missing_groups = \"none\""
+                "check 'scopes' and 'groups_claim' in [oidc]; if the provider leaves the claim out for people without a group, leave missing_groups at \"none\""
             }
             Self::Unreadable => {
                 "let the provider send the claim as a list of names, or name another claim with 'groups_claim' in [oidc]"

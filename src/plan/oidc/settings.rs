@@ -38,9 +38,9 @@ pub struct OidcSettings {
 #[serde(rename_all = "snake_case")]
 pub enum MissingGroups {
     /// The groups are unknown, and roles stay: a scope may be missing, or the provider's configuration may have changed.
-    #[default]
     Unknown,
-    /// The person is in no group: for providers that leave the claim out then.
+    /// The person is in no group: most providers leave the claim out then, and who left the last group must lose the role.
+    #[default]
     None,
 }
 

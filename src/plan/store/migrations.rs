@@ -25,6 +25,7 @@ migrations! {
     2 "findings";
     3 "receipts";
     4 "tenants";
+    5 "annual_prices";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {

@@ -7,7 +7,7 @@ use super::closed::newest_closed;
 use super::engine::{Query, Row, sql};
 use super::{By, Scope, Store, StoreError, Work, plans};
 use crate::billing::statement::{Currency, PRICES, Price, SetPrice, StatementRefusal, checked_price};
-use crate::billing::timeline::whole_second;
+use crate::billing::timeline::{PlanKind, whole_second};
 use crate::census::Timestamp;
 use crate::wire::SubscriptionId;
 
@@ -29,6 +29,7 @@ impl Store {
         &self,
         subscription: &SubscriptionId,
         price: Price,
+        kind: Option<PlanKind>,
         valid_from: Option<Timestamp>,
         by: &By,
         now: Timestamp,
@@ -47,16 +48,17 @@ impl Store {
             return Err(StatementRefusal::PricesFull.into());
         }
         let number = before.last().map_or(0, |p| p.number).saturating_add(1);
-        let set = SetPrice { number, price, valid_from, set_at: now };
+        let set = SetPrice { number, price, kind, valid_from, set_at: now };
         work.execute(
-            sql("INSERT INTO price (subscription, number, currency, micros, valid_from, set_at)
-                 VALUES ($1, $2, $3, $4, $5, $6)")
+            sql("INSERT INTO price (subscription, number, currency, micros, valid_from, set_at, kind)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7)")
             .bind(subscription)
             .bind(number)
             .bind(price.currency.to_string())
             .bind(i64::try_from(price.micros).map_err(|_| StatementRefusal::PriceTooHigh(price.micros))?)
             .bind(valid_from.0)
-            .bind(now.0),
+            .bind(now.0)
+            .bind(kind.map(|kind| kind.key().to_owned())),
         )
         .await?;
         let (object, after) = (format!("price/{number}"), Some(json!(set)));
@@ -76,7 +78,7 @@ pub(super) async fn prices(
 }
 
 fn all(subscription: &SubscriptionId) -> Query {
-    sql("SELECT number, currency, micros, valid_from, set_at FROM price WHERE subscription = $1 ORDER BY number")
+    sql("SELECT number, currency, micros, valid_from, set_at, kind FROM price WHERE subscription = $1 ORDER BY number")
         .bind(subscription)
 }
 
@@ -84,7 +86,9 @@ fn read(row: &Row) -> Result<SetPrice, StoreError> {
     let corrupt = |why: String| StoreError::Corrupt { table: "price", why };
     let currency: Currency = row.str("currency")?.parse().map_err(|e| corrupt(format!("{e}")))?;
     let micros = u64::try_from(row.int("micros")?).map_err(|e| corrupt(e.to_string()))?;
+    let kind = row.opt_text("kind")?.map(|kind| kind.parse::<PlanKind>()).transpose();
     Ok(SetPrice {
+        kind: kind.map_err(|e| corrupt(e.to_string()))?,
         number: row.int("number")?,
         price: Price { currency, micros },
         valid_from: Timestamp(row.int("valid_from")?),

@@ -35,6 +35,11 @@ impl Facts {
         Self { inventory, revision: Some(revision), held, changed: BTreeMap::new(), loaded: revision }
     }
 
+    /// Facts as they were at an earlier instant. No count of the present may be used again for them.
+    pub(crate) const fn past(inventory: Inventory) -> Self {
+        Self { inventory, revision: None, held: 0, changed: BTreeMap::new(), loaded: i64::MIN }
+    }
+
     /// The number of couplings, stations and tunnels. It is kept beside the facts, so that no upload counts all of them.
     pub(super) const fn held(&self) -> usize {
         self.held

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::past::Tense;
 use super::zone_view::{Questions, Surveyor, ZoneView, zones};
 use super::{Facts, Revision};
 use crate::census::{
@@ -14,7 +15,7 @@ use crate::census::{
     time::rfc3339,
 };
 use crate::listing::{Rows, Tabs};
-use crate::wire::{CaptureSummary, DeviceAnswer, DeviceEntry, DeviceRow, Document, SCHEMA};
+use crate::wire::{Basis, CaptureSummary, DeviceAnswer, DeviceEntry, DeviceRow, Document, SCHEMA};
 
 /// An inventory at an instant, as pages and documents show it.
 #[derive(Debug)]
@@ -27,8 +28,11 @@ pub struct View {
     pub census: Census,
     /// Devices by category.
     pub tabs: Tabs,
+    /// From what a count of the past is made.
+    pub basis: Option<Basis>,
+    pub(super) tense: Tense,
     /// Sorted by name.
-    zones: Vec<Arc<ZoneView>>,
+    pub(super) zones: Vec<Arc<ZoneView>>,
     decisions: Arc<Decisions>,
 }
 
@@ -83,6 +87,8 @@ impl View {
             revision: ground.revision,
             census,
             tabs,
+            basis: None,
+            tense: Tense::Present,
             zones,
             decisions: Arc::clone(ground.decisions),
         }
@@ -124,7 +130,10 @@ impl View {
 
     /// The device of that id.
     pub fn device(&self, id: &str) -> Option<&DeviceRow> {
-        let id: DeviceId = id.parse().ok()?;
+        self.row(id.parse().ok()?)
+    }
+
+    pub(super) fn row(&self, id: DeviceId) -> Option<&DeviceRow> {
         self.by_zone().find_map(|rows| rows.of_id(id))
     }
 
@@ -168,6 +177,7 @@ impl View {
             schema: SCHEMA.to_owned(),
             policy: self.policy.name.clone(),
             as_of: Some(self.as_of),
+            basis: self.basis.clone(),
             capture: CaptureSummary {
                 first: self.zones.iter().filter_map(|zone| zone.first_frame).min(),
                 last: self.zones.iter().filter_map(|zone| zone.last_frame).max(),

@@ -11,9 +11,11 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
 use super::super::Refusal;
+use super::past::Tense;
 use super::surveys::{AGAIN, Place};
 use super::{Inventories, Revision, SubscriptionState, View};
 use crate::census::Timestamp;
+use crate::wire::SubscriptionId;
 
 /// How long a reader waits for the newest view before an older one serves.
 const FRESH: Duration = Duration::from_secs(2);
@@ -68,6 +70,7 @@ struct Known {
 #[derive(Debug)]
 struct Making {
     as_of: Option<Timestamp>,
+    tense: Tense,
     /// What it counts; `None` while it waits for its turn. It counts all that is known then.
     counts: Option<Revision>,
     end: watch::Receiver<Outcome>,
@@ -80,12 +83,13 @@ pub(super) struct Wanted {
     pub(super) as_of: Option<Timestamp>,
     /// The instant of the count: that, or the default one.
     pub(super) at: Timestamp,
+    pub(super) tense: Tense,
     pub(super) revision: Revision,
 }
 
 impl Wanted {
     fn takes(&self, view: &View) -> bool {
-        view.revision.covers(self.revision) && view.as_of == self.at
+        view.revision.covers(self.revision) && view.as_of == self.at && view.tense.serves(self.tense)
     }
 
     /// As [`Self::takes`], for a view that was made after the reader asked: the default instant may have passed on.
@@ -117,6 +121,13 @@ impl Views {
     pub(super) fn kept(&self) -> Vec<Arc<View>> {
         let known = self.known();
         [&known.default, &known.other].into_iter().flatten().cloned().collect()
+    }
+
+    /// The kept views of the present, or of later instants.
+    pub(super) fn of_the_present(&self) -> Vec<Arc<View>> {
+        let mut kept = self.kept();
+        kept.retain(|view| view.tense == Tense::Present);
+        kept
     }
 
     /// A kept view that is what a reader wants.
@@ -174,6 +185,7 @@ impl Inventories {
     /// Waits for the view that is wanted, or for as long as a reader has patience.
     pub(super) async fn await_view(
         &self,
+        subscription: &SubscriptionId,
         state: &Arc<SubscriptionState>,
         wanted: Wanted,
         patience: Patience,
@@ -185,7 +197,7 @@ impl Inventories {
             if let Some(view) = state.views.find(&wanted) {
                 return served(view, false);
             }
-            match ended(self.join(state, &wanted)?, until(patience.fresh)).await {
+            match ended(self.join(subscription, state, &wanted)?, until(patience.fresh)).await {
                 Some(made) => {
                     let view = made?;
                     if wanted.takes_new(&view) {
@@ -214,12 +226,15 @@ impl Inventories {
     /// The end of a view that counts all that is wanted. Begins to make it unless somebody else did.
     fn join(
         &self,
+        subscription: &SubscriptionId,
         state: &Arc<SubscriptionState>,
         wanted: &Wanted,
     ) -> Result<watch::Receiver<Outcome>, Refusal> {
         let mut known = state.views.known();
         let serves = |m: &&Making| {
-            m.as_of == wanted.as_of && m.counts.is_none_or(|counts| counts.covers(wanted.revision))
+            m.as_of == wanted.as_of
+                && m.tense.serves(wanted.tense)
+                && m.counts.is_none_or(|counts| counts.covers(wanted.revision))
         };
         if let Some(making) = known.making.iter().find(serves) {
             return Ok(making.end.clone());
@@ -227,27 +242,49 @@ impl Inventories {
         // Of the present there are two at most: one that has begun, and one that everybody joins.
         let place = wanted.as_of.map(|_| state.line.place()).transpose()?;
         let (tell, end) = watch::channel(None);
-        known.making.push(Making { as_of: wanted.as_of, counts: None, end: end.clone() });
+        known.making.push(Making {
+            as_of: wanted.as_of,
+            tense: wanted.tense,
+            counts: None,
+            end: end.clone(),
+        });
         drop(known);
-        tokio::spawn(self.clone().make(Arc::clone(state), wanted.as_of, place, tell));
+        tokio::spawn(self.clone().make(subscription.clone(), Arc::clone(state), *wanted, place, tell));
         Ok(end)
     }
 
     /// Makes a view and keeps it.
     async fn make(
         self,
+        subscription: SubscriptionId,
         state: Arc<SubscriptionState>,
-        as_of: Option<Timestamp>,
+        wanted: Wanted,
         place: Option<Place>,
         tell: watch::Sender<Outcome>,
     ) {
         let tell = Arc::new(tell);
         let (inventories, counted, told) = (self.clone(), Arc::clone(&state), Arc::clone(&tell));
+        let as_of = wanted.as_of;
+        let past = match (wanted.tense, as_of) {
+            (Tense::Past { .. }, Some(as_of)) => self.past(&subscription, &state, as_of).await.map(Some),
+            _ => Ok(None),
+        };
+        let past = match past {
+            Ok(past) => past,
+            Err(refusal) => {
+                state.views.end(&tell);
+                tell.send_replace(Some(Err(refusal.to_string())));
+                return;
+            }
+        };
         let survey = move || {
             let (facts, revision, decisions) = counted.snapshot();
             counted.views.begin(&told, revision);
             let at = inventories.instant(&facts, as_of, inventories.clock.now());
-            let view = Arc::new(inventories.count(&counted, &facts, &decisions, revision, at));
+            let view = Arc::new(match &past {
+                Some(past) => inventories.count_past(&counted, &facts, revision, past),
+                None => inventories.count(&counted, &facts, &decisions, revision, at),
+            });
             if counted.views.keep(as_of, &view) {
                 // Pages that show the older one ask again.
                 counted.tell();

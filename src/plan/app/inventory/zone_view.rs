@@ -8,14 +8,16 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use smol_str::SmolStr;
+use thin_vec::ThinVec;
 
 use super::Facts;
 use crate::census::{
-    Census, Classification, Classifier, ClassifierInput, Decisions, Findings, MacAddr, Policy, Reason,
-    Routed, Timestamp, Zone, ZoneSurvey,
+    Binding, Census, Classification, Classifier, ClassifierInput, CouplingKey, CouplingState, Decisions,
+    DeviceId, Findings, MacAddr, Policy, Reason, Routed, Timestamp, Verdict, Zone, ZoneSurvey,
 };
 use crate::listing::{Rows, Tabs};
-use crate::wire::{DeviceRow, UnaddressedEntry};
+use crate::proof::Leaf;
+use crate::wire::{CouplingRow, DeviceRow, Shown, UnaddressedEntry};
 
 /// What a survey of a zone says.
 #[derive(Debug)]
@@ -97,6 +99,113 @@ impl ZoneView {
         let answers = classifier.answers.take();
         let bytes = view.rows.bytes() + answers.values().map(|answer| bytes_of(answer)).sum::<usize>();
         Self { answers, bytes, ..view }
+    }
+}
+
+impl ZoneView {
+    /// A zone of which nothing is known but its name.
+    pub(super) fn unknown(name: &str) -> Self {
+        Self {
+            name: Arc::from(name),
+            rows: Rows::default(),
+            tabs: Tabs::default(),
+            census: Census::default(),
+            routed: Vec::new(),
+            unaddressed: Vec::new(),
+            findings: Findings::default(),
+            couplings: 0,
+            first_frame: None,
+            last_frame: None,
+            facts: i64::MIN,
+            holds: Timestamp::MIN..=Timestamp::MAX,
+            answers: Answers::default(),
+            bytes: 0,
+        }
+    }
+
+    /// Makes the zone show the devices of a snapshot. Returns how many the survey showed otherwise.
+    pub(super) fn seal(&mut self, leaves: &HashMap<DeviceId, Leaf>) -> u64 {
+        let mut known: HashMap<DeviceId, DeviceRow> =
+            std::mem::take(&mut self.rows).into_rows().map(|row| (row.id, row)).collect();
+        let mut differing = 0;
+        let mut rows = Vec::with_capacity(leaves.len());
+        for (id, leaf) in leaves {
+            let row = match known.remove(id) {
+                Some(row) if shows(&row, leaf) => {
+                    DeviceRow { first_seen: leaf.first_seen, last_seen: leaf.last_seen, ..row }
+                }
+                row => {
+                    differing += 1;
+                    sealed_row(*id, leaf, row, &self.name)
+                }
+            };
+            rows.push(row);
+        }
+        differing += known.len() as u64;
+        rows.sort_unstable_by_key(|row| (row.ip, row.mac));
+        self.rows = Rows::new(rows);
+        self.tabs = Tabs::new(&self.rows);
+        let lines = |verdict: &Verdict| verdict.is_line();
+        let lines: Vec<_> = Verdict::ALL.into_iter().filter(lines).map(Verdict::id).collect();
+        let mut census = Census { strict_couplings: self.census.strict_couplings, ..Census::default() };
+        census.excluded = std::mem::take(&mut self.census.excluded);
+        census.excluded.retain(|id, _| lines.contains(&id.as_str()));
+        census.book(self.rows.iter().map(|row| row.verdict));
+        self.census = census;
+        differing
+    }
+}
+
+/// Whether a row shows what a leaf says, but for its times.
+fn shows(row: &DeviceRow, leaf: &Leaf) -> bool {
+    let (what, of_leaf) = (&row.what, (leaf.mac, leaf.ip, leaf.verdict, leaf.couplings));
+    (row.mac, row.ip, row.verdict, row.couplings.len() as u64) == of_leaf
+        && (what.category, &*what.kind) == (leaf.category, &*leaf.kind)
+}
+
+/// The row of a leaf which the survey shows otherwise, or not at all.
+fn sealed_row(id: DeviceId, leaf: &Leaf, row: Option<DeviceRow>, zone: &Arc<str>) -> DeviceRow {
+    let known = row.as_ref().map(|row| Arc::clone(&row.what));
+    let is_known = |what: &Classification| (what.category, &*what.kind) == (leaf.category, &*leaf.kind);
+    let what = match known {
+        Some(what) if is_known(&what) => what,
+        // Why it was sorted so is not sealed.
+        known => Arc::new(Classification {
+            category: leaf.category,
+            kind: leaf.kind.as_str().into(),
+            confidence: 0,
+            reasons: Vec::new(),
+            held: Vec::new(),
+            ..known.map(|what| (*what).clone()).unwrap_or_default()
+        }),
+    };
+    let listed = || CouplingRow {
+        key: CouplingKey { mac: leaf.mac, ip: leaf.ip },
+        // The weakest that a device can have.
+        binding: Binding::Inferred,
+        state: CouplingState::Active,
+        first_seen: leaf.first_seen,
+        last_seen: leaf.last_seen,
+        shown: Shown::default(),
+        vlans: ThinVec::new(),
+    };
+    let (couplings, joins, forwards, decided) = match row {
+        Some(row) => (row.couplings, row.joins, row.forwards, row.decided),
+        None => (std::iter::once(listed()).collect(), ThinVec::new(), None, None),
+    };
+    DeviceRow {
+        id,
+        zone: Arc::clone(zone),
+        ip: leaf.ip,
+        mac: leaf.mac,
+        couplings,
+        joins,
+        forwards,
+        what,
+        first_seen: leaf.first_seen,
+        last_seen: leaf.last_seen,
+        verdict: leaf.verdict,
+        decided,
     }
 }
 

@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use super::query::{AsOf, Trial, instant};
-use crate::census::{CouplingKey, MacAddr};
+use crate::census::{CouplingKey, MacAddr, Timestamp};
 use crate::change::Patch;
 use crate::listing::{DevicePage, Filter};
 use crate::operation;
@@ -189,6 +189,10 @@ impl Question {
     pub fn subject(&self) -> Result<Subject, Refusal> {
         self.subject.trim().parse().map_err(|e: BadSubject| Refusal::invalid(e.to_string()))
     }
+
+    pub fn instant(&self) -> Result<Option<Timestamp>, Refusal> {
+        instant(self.as_of.as_deref())
+    }
 }
 
 /// Everything that is known of an address or a MAC: devices, and couplings that do not belong to a device, each with its
@@ -200,6 +204,5 @@ async fn explain(
     may: May<View>,
     Parameters(query): Parameters<Question>,
 ) -> Result<Body<Explanation>, Problem> {
-    let as_of = instant(query.as_of.as_deref())?;
-    Ok(Body(devices::explain(&app, &may, query.subject()?, as_of).await?))
+    Ok(Body(devices::explain(&app, &may, query.subject()?, query.instant()?).await?))
 }

@@ -9,7 +9,9 @@ use super::query::Trial;
 use crate::estimate::{FILE_BYTES, Mapping};
 use crate::operation;
 use crate::plan::app::changes::ChangeAnswer;
-use crate::plan::app::managed::{self, FileAnswer, FileImport, Import, ManagedPage, ManagedQuery};
+use crate::plan::app::managed::{
+    self, FileAnswer, FileImport, Import, ImportAnswer, ManagedPage, ManagedQuery,
+};
 use crate::plan::app::{App, May, Refusal};
 use crate::plan::http::extract::{Json, Parameters, Segment};
 use crate::plan::http::problem::{Problem, ProblemType};
@@ -21,8 +23,8 @@ const LIST_BYTES: usize = 48 << 20;
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
     let import = OpenApiRouter::new()
-        .routes(operation!(import, 413, 422))
-        .routes(operation!(import_file, 413, 422))
+        .routes(operation!(import, 409, 413, 422))
+        .routes(operation!(import_file, 409, 413, 422))
         .layer(DefaultBodyLimit::max(LIST_BYTES));
     OpenApiRouter::new().routes(operation!(list)).routes(operation!(forget, 404)).merge(import)
 }
@@ -38,19 +40,21 @@ async fn list(
     Ok(Body(managed::list(&app, &may, &query).await?))
 }
 
-/// Replaces the list of a source.
+/// Replaces the list of a source. A list that lacks more than a fifth of the source's entries is refused unless `force` is
+/// true.
 #[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/managed/import", tag = "inventory", request_body = Import,
-    params(Trial), responses((status = 200, body = ChangeAnswer)))]
+    params(Trial), responses((status = 200, body = ImportAnswer)))]
 async fn import(
     State(app): State<App>,
     may: May<EditDevices>,
     Json(list): Json<Import>,
-) -> Result<Body<ChangeAnswer>, Problem> {
+) -> Result<Body<ImportAnswer>, Problem> {
     Ok(Body(managed::import(&app, &may, list).await?))
 }
 
 /// Replaces the list of a source by one that another system exported: a table (CSV), or the machines of Defender for
-/// Endpoint as its API gives them (JSON).
+/// Endpoint as its API gives them (JSON). A list that breaks off, of which little can be read or nothing is taken, or that
+/// lacks more than a fifth of the source's entries, is refused unless `force` is true.
 #[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/managed/import/file", tag = "inventory",
     request_body(content = String, content_type = "application/octet-stream", description = "the file"),
     params(FileImport), responses((status = 200, body = FileAnswer)))]

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::billing::statement::{Currency, Price, SetPrice};
+use crate::billing::timeline::PlanKind;
 use crate::census::{Timestamp, time::rfc3339};
 use crate::operation;
 use crate::plan::app::prices::{self, Prices};
@@ -26,6 +27,10 @@ struct NewPrice {
     /// Millionths of the currency for one device and one month.
     #[schema(maximum = 1_000_000_000_000_u64)]
     micros: u64,
+    /// `monthly` or `annual`: the price of these plans alone, which goes before the common one. Both if it is missing. The
+    /// price of an annual plan holds from its start, or from an anniversary, to the next anniversary.
+    #[serde(default)]
+    kind: Option<PlanKind>,
     /// The first instant at which the price is valid, floored to the second; default: now. It may lie in the past, but not
     /// in a closed statement.
     #[serde(default, with = "rfc3339::option")]
@@ -55,5 +60,5 @@ async fn set(
 ) -> Result<(StatusCode, Body<SetPrice>), Problem> {
     let currency: Currency = new.currency.parse().map_err(|e| Refusal::invalid(format!("{e}")))?;
     let price = Price { currency, micros: new.micros };
-    Ok((StatusCode::CREATED, Body(prices::set(&app, &may, price, new.valid_from).await?)))
+    Ok((StatusCode::CREATED, Body(prices::set(&app, &may, price, new.kind, new.valid_from).await?)))
 }

@@ -4,8 +4,8 @@
 
 use axum::Json as Body;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -40,6 +40,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(operation!(list))
         .routes(operation!(show, 404))
+        .routes(operation!(csv, 404))
         .routes(operation!(correct, 404, 409, 422))
 }
 
@@ -70,6 +71,25 @@ async fn show(
     Segment(month): Segment<Month>,
 ) -> Result<Response, Problem> {
     Ok(tagged(StatusCode::OK, &statements::show(&app, &may, month).await?))
+}
+
+/// The statement of a month as CSV (RFC 4180, UTF-8): a row a line, then a row a total. The column `record` tells which:
+/// `line`, `correction`, `device_months`, `total` (one of each currency, exact and as on an invoice) or `unpriced`.
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/statements/{month}/csv", tag = "statements",
+    params(("month" = String, Path, description = "such as 2026-11")),
+    responses((status = 200, content_type = "text/csv", body = String)))]
+async fn csv(
+    State(app): State<App>,
+    may: May<View>,
+    Segment(month): Segment<Month>,
+) -> Result<Response, Problem> {
+    let file = statements::csv(&app, &may, month).await?;
+    let disposition = format!("attachment; filename=\"statement-{month}.csv\"");
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present".to_owned()),
+        (header::CONTENT_DISPOSITION, disposition),
+    ];
+    Ok((headers, file).into_response())
 }
 
 /// Corrects a line of a closed statement by a line of the statement that is open now.

@@ -6,9 +6,9 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
-use super::page::{Form, Frame, PageError, Visitor, denial, render_with};
+use super::page::{AsOf, Form, Frame, PageError, Parameters, Visitor, denial, render_with};
 use super::show;
-use crate::census::{Category, Property, RungOutcome};
+use crate::census::{Category, Property, RungOutcome, Timestamp};
 use crate::change::Patch;
 use crate::classify::Taxonomy;
 use crate::plan::app::devices::{self, tag};
@@ -35,7 +35,8 @@ struct WhyPage {
 
 impl WhyPage {
     fn may_edit(&self) -> bool {
-        self.frame.may(Action::EditDevices)
+        // A change is one of the present.
+        self.frame.may(Action::EditDevices) && self.frame.past().is_none()
     }
 
     /// Types to choose from: key and title.
@@ -112,8 +113,9 @@ pub(super) async fn why(
     State(app): State<App>,
     Visitor(may): Visitor<May<View>>,
     Segment(id): Segment<String>,
+    Parameters(asked): Parameters<AsOf>,
 ) -> Result<Response, PageError> {
-    page(&app, &may, &id, None, None).await
+    page(&app, &may, &id, asked.instant()?, None, None).await
 }
 
 /// Sends a person who reloads the answer to a form back to the device.
@@ -136,7 +138,7 @@ pub(super) async fn edit(
     let seen = Expected::Tags(form.tag.clone());
     match devices::edit(&app, &may, id.clone(), form.patch(), seen).await {
         Ok(_) => Ok(to_device(may.id(), &id).into_response()),
-        Err(refused) => page(&app, &may.view(), &id, Some(form), Some(refused)).await,
+        Err(refused) => page(&app, &may.view(), &id, None, Some(form), Some(refused)).await,
     }
 }
 
@@ -150,7 +152,7 @@ pub(super) async fn delete(
     let may = with_reason(may, &form.reason);
     match devices::delete(&app, &may, id.clone(), Expected::Tags(form.tag)).await {
         Ok(_) => Ok(to_device(may.id(), &id).into_response()),
-        Err(refused) => page(&app, &may.view(), &id, None, Some(refused)).await,
+        Err(refused) => page(&app, &may.view(), &id, None, None, Some(refused)).await,
     }
 }
 
@@ -165,11 +167,12 @@ async fn page(
     app: &App,
     may: &May<View>,
     id: &str,
+    as_of: Option<Timestamp>,
     form: Option<EditForm>,
     refused: Option<Refusal>,
 ) -> Result<Response, PageError> {
     let refused = refused.map(Problem::from);
-    let why = devices::why(app, may, id, None).await?;
+    let why = devices::why(app, may, id, as_of).await?;
     let title = format!("{} · why", show::label(&why.device));
     let frame = Frame { title, ..Frame::new(may, "devices", "") };
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);

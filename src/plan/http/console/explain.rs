@@ -28,6 +28,6 @@ pub(super) async fn show(
     let title = format!("{} · why", question.subject.trim());
     let frame = Frame::new(&may, "devices", &title);
     let subject = question.subject()?;
-    let answer = devices::look_up(&app, &may, subject, None).await?;
+    let answer = devices::look_up(&app, &may, subject, question.instant()?).await?;
     Ok(render(&ExplainPage { frame, unknown: subject.unknown(), answer }))
 }

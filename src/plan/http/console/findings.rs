@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::device_list::query_string;
-use super::page::{Form, Frame, PageError, Parameters, Visitor, denial, render_with};
+use super::page::{AsOf, Form, Frame, PageError, Parameters, Visitor, denial, render_with};
 use super::show;
 use crate::census::{FindingKind, Timestamp, Verdict};
 use crate::listing::Filter;
@@ -96,10 +96,12 @@ impl Shown {
 }
 
 /// Which findings the page shows.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Selection {
     state: StateFilter,
+    #[serde(flatten)]
+    as_of: AsOf,
 }
 
 /// A note, and which findings the page showed.
@@ -114,9 +116,9 @@ pub(super) struct NoteForm {
 pub(super) async fn show(
     State(app): State<App>,
     Visitor(may): Visitor<May<View>>,
-    Parameters(Selection { state }): Parameters<Selection>,
+    Parameters(Selection { state, as_of }): Parameters<Selection>,
 ) -> Result<Response, PageError> {
-    page(&app, &may, state, None).await
+    page(&app, &may, state, as_of.instant()?, None).await
 }
 
 /// Answers a reload of the answer to a form.
@@ -157,7 +159,7 @@ async fn after(
             let page = format!("/subscriptions/{}/findings?state={state}", may.id());
             Ok(Redirect::to(&page).into_response())
         }
-        Err(refused) => page(app, may, state, Some(refused.into())).await,
+        Err(refused) => page(app, may, state, None, Some(refused.into())).await,
     }
 }
 
@@ -165,9 +167,11 @@ async fn page(
     app: &App,
     may: &May<View>,
     state: StateFilter,
+    as_of: Option<Timestamp>,
     refused: Option<Problem>,
 ) -> Result<Response, PageError> {
-    let list = findings::list(app, may, &FindingFilter { state, ..FindingFilter::default() }, None).await?;
+    let filter = FindingFilter { state, ..FindingFilter::default() };
+    let list = findings::list(app, may, &filter, as_of).await?;
     let findings = list.findings.iter().take(FINDINGS).map(Shown::from).collect();
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let frame = Frame::new(may, "findings", "Findings");

@@ -10,6 +10,7 @@ mod estimate;
 mod events;
 mod explain;
 mod findings;
+mod managed;
 mod overview;
 mod page;
 mod people;
@@ -21,6 +22,7 @@ mod rules;
 mod sensors;
 mod session;
 mod show;
+mod statements;
 mod subscriptions;
 
 use axum::Router;
@@ -46,6 +48,7 @@ pub fn router(service: &App) -> Router<App> {
         .route("/findings/{id}/close", get(findings::back).post(findings::close))
         .route("/findings/{id}/reopen", get(findings::back).post(findings::reopen))
         .route("/estimate", get(estimate::show).merge(estimate::upload()))
+        .route("/managed", get(managed::show).merge(managed::upload()))
         .route("/plan", get(plan::show).post(plan::onboard))
         .route("/plan/cancel", get(plan::back).post(plan::cancel))
         .route("/plan/replace", get(plan::back).post(plan::replace))
@@ -55,6 +58,8 @@ pub fn router(service: &App) -> Router<App> {
         .route("/roles/seen", post(roles::seen))
         .route("/sensors", get(sensors::show).post(sensors::create_token))
         .route("/sensors/{sensor}/revoke", post(sensors::revoke))
+        .route("/statements", get(statements::list))
+        .route("/statements/{month}", get(statements::show))
         .route("/events", get(events::stream));
     Router::new()
         .route("/", get(subscriptions::start))

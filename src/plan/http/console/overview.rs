@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::response::Response;
 
 use super::findings::Shown;
-use super::page::{Frame, PageError, Visitor, render};
+use super::page::{AsOf, Frame, PageError, Parameters, Visitor, render};
 use super::show;
 use crate::census::{Category, Verdict};
 use crate::plan::app::census::{CensusReport, Overview, overview};
@@ -63,8 +63,10 @@ struct Gauge {
 pub(super) async fn show(
     State(app): State<App>,
     Visitor(may): Visitor<May<View>>,
+    Parameters(asked): Parameters<AsOf>,
 ) -> Result<Response, PageError> {
-    let Overview { report, inventory, plan, sensors, findings } = overview(&app, &may, None).await?;
+    let Overview { report, inventory, plan, sensors, findings } =
+        overview(&app, &may, asked.instant()?).await?;
     let grants = match may.roles.contains(&Role::Owner) {
         true => roles::unseen_grants(&app, &may).await?,
         false => 0,

@@ -3,11 +3,13 @@
 use crate::census::Timestamp;
 use crate::plan::app::{May, Refusal, freshness};
 use crate::plan::permission::View;
+use crate::wire::Basis;
 use askama::Template;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
+use serde::Deserialize;
 
 use crate::plan::app::App;
 use crate::plan::app::Caller;
@@ -57,12 +59,46 @@ impl Frame {
     /// The instant of the page's count, if a newer one is being made. Known once the page has what it shows.
     #[expect(clippy::unused_self, reason = "templates ask the frame")]
     pub(super) fn older(&self) -> Option<Timestamp> {
-        Some(freshness::noted()?.as_of)
+        Some(freshness::noted().older?.as_of)
+    }
+
+    /// The instant of the page's count and from what it is made, if it is a past one.
+    #[expect(clippy::unused_self, reason = "templates ask the frame")]
+    pub(super) fn past(&self) -> Option<(Timestamp, Basis)> {
+        freshness::noted().past
+    }
+
+    /// The past instant of the page for the query of a link, behind `separator`; empty on pages of the present.
+    pub(super) fn at(&self, separator: &str) -> String {
+        self.past().map_or_else(String::new, |(as_of, _)| format!("{separator}as_of={as_of}"))
     }
 
     /// Whether the caller may do `action`.
     pub(super) fn may(&self, action: Action) -> bool {
         action.allowed(&self.roles)
+    }
+}
+
+/// The instant that a page is asked for.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AsOf {
+    as_of: String,
+}
+
+impl AsOf {
+    /// RFC 3339, or as a field for date and time gives it, in UTC; `None` for the present.
+    pub(super) fn instant(&self) -> Result<Option<Timestamp>, Refusal> {
+        let text = self.as_of.trim();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let read = |text: String| text.parse::<Timestamp>();
+        let read = read(text.to_owned()).or_else(|error| {
+            let in_utc = read(format!("{text}Z")).or_else(|_| read(format!("{text}:00Z")));
+            in_utc.map_err(|_| error)
+        });
+        read.map(Some).map_err(|error| Refusal::invalid(error.to_string()))
     }
 }
 

@@ -106,9 +106,12 @@ pub(super) fn sentence(plan: &PlanEntry) -> String {
     let covers = plan
         .committed
         .map_or_else(|| "any number of devices".to_owned(), |n| format!("{} committed devices", number(n)));
-    match plan.to {
-        Some(to) => format!("{} plan for {covers}, ends {}", plan.kind, instant(to)),
-        None => format!("{} plan for {covers}, runs on until it is cancelled", plan.kind),
+    match (plan.to, plan.term) {
+        (Some(to), _) => format!("{} plan for {covers}, ends {}", plan.kind, instant(to)),
+        (None, Some(term)) => {
+            format!("{} plan for {covers}, renews for a year on {}", plan.kind, instant(term.to))
+        }
+        (None, None) => format!("{} plan for {covers}, runs on until it is cancelled", plan.kind),
     }
 }
 
