@@ -2,11 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::error::BadList;
-use super::filter::{Filter, Matcher};
 use super::query::{Field, Term};
-use super::rows::Rows;
-use crate::census::{Timestamp, Verdict};
+use crate::census::Verdict;
+use crate::wire::DeviceRow;
 
 /// The values of a field among the devices of a list.
 #[derive(Clone, Debug)]
@@ -27,39 +25,57 @@ pub(crate) struct FacetValue {
     pub number: usize,
 }
 
-/// The facets of a list of the devices of `zones`: verdicts, vendors, types and zones, at most `most` values each.
-///
-/// # Errors
-/// If the filter cannot be read.
-pub(crate) fn facets<'v>(
-    zones: impl Iterator<Item = &'v Rows>,
-    as_of: Timestamp,
-    filter: &Filter,
-    most: usize,
-) -> Result<Vec<Facet>, BadList> {
-    let matcher = Matcher::new(filter, as_of)?;
-    let mut verdicts: HashMap<Verdict, usize> = HashMap::new();
-    let mut texts: [(Field, HashMap<&str, usize>); 3] =
-        [Field::Vendor, Field::Type, Field::Zone].map(|field| (field, HashMap::new()));
-    for rows in zones {
-        for (_, row) in matcher.places(rows) {
-            *verdicts.entry(row.verdict).or_default() += 1;
-            let values = [row.what.vendor.as_deref(), Some(&*row.what.kind), Some(&*row.zone)];
-            for ((_, counts), value) in texts.iter_mut().zip(values) {
-                if let Some(value) = value {
-                    *counts.entry(value).or_default() += 1;
-                }
+/// Counts the devices of a list by verdict, vendor, type and zone.
+#[derive(Default)]
+pub(crate) struct Facets<'v> {
+    /// By the number of the verdict.
+    verdicts: [usize; Verdict::ALL.len()],
+    vendors: HashMap<&'v str, usize>,
+    types: HashMap<&'v str, usize>,
+    zones: HashMap<&'v str, usize>,
+    /// The zone of the last devices, and how many they are: a list goes through zone after zone.
+    zone: Option<(&'v str, usize)>,
+}
+
+impl<'v> Facets<'v> {
+    pub(crate) fn add(&mut self, device: &'v DeviceRow) {
+        if let Some(number) = self.verdicts.get_mut(device.verdict as usize) {
+            *number += 1;
+        }
+        if let Some(vendor) = device.what.vendor.as_deref() {
+            *self.vendors.entry(vendor).or_default() += 1;
+        }
+        *self.types.entry(&device.what.kind).or_default() += 1;
+        match &mut self.zone {
+            Some((zone, number)) if **zone == *device.zone => *number += 1,
+            _ => {
+                self.end_zone();
+                self.zone = Some((&device.zone, 1));
             }
         }
     }
-    let verdicts = verdicts.into_iter().map(|(verdict, number)| FacetValue {
-        label: verdict.id().to_owned(),
-        term: Term::Verdict(verdict),
-        number,
-    });
-    let mut out = vec![Facet::new(Field::Verdict, verdicts.collect(), most)];
-    out.extend(texts.into_iter().map(|(field, counts)| Facet::new(field, merged(field, counts), most)));
-    Ok(out)
+
+    fn end_zone(&mut self) {
+        if let Some((zone, number)) = self.zone.take() {
+            *self.zones.entry(zone).or_default() += number;
+        }
+    }
+
+    /// The facets, with at most `most` values each.
+    pub(crate) fn finish(mut self, most: usize) -> Vec<Facet> {
+        self.end_zone();
+        let number = |verdict: Verdict| self.verdicts.get(verdict as usize).copied().unwrap_or_default();
+        let verdicts = Verdict::ALL.into_iter().map(|verdict| FacetValue {
+            label: verdict.id().to_owned(),
+            term: Term::Verdict(verdict),
+            number: number(verdict),
+        });
+        let verdicts = verdicts.filter(|value| value.number > 0).collect();
+        let texts = [(Field::Vendor, self.vendors), (Field::Type, self.types), (Field::Zone, self.zones)];
+        let mut out = vec![Facet::new(Field::Verdict, verdicts, most)];
+        out.extend(texts.map(|(field, counts)| Facet::new(field, merged(field, counts), most)));
+        out
+    }
 }
 
 /// One value for all spellings that differ in case alone, as queries do not tell them apart.

@@ -16,7 +16,7 @@ mod rows;
 pub(crate) use cursor::BadCursor;
 pub(crate) use error::BadList;
 pub(crate) use export::{CHUNK, Csv, Ndjson, columns, harmless};
-pub(crate) use facets::{Facet, facets};
+pub(crate) use facets::{Facet, Facets};
 pub(crate) use filter::Filter;
 pub(crate) use page::{DevicePage, Tabs, places};
 pub(crate) use query::{BadQuery, Field, Query};

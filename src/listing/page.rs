@@ -107,6 +107,20 @@ impl DevicePage {
         as_of: Timestamp,
         filter: &Filter,
     ) -> Result<Self, BadList> {
+        Self::visiting(zones, tabs, as_of, filter, |_| ())
+    }
+
+    /// As [`DevicePage::new`]; calls `visit` with every device that matches, zone after zone.
+    ///
+    /// # Errors
+    /// As [`DevicePage::new`].
+    pub(crate) fn visiting<'v>(
+        zones: impl Iterator<Item = &'v Rows>,
+        tabs: Tabs,
+        as_of: Timestamp,
+        filter: &Filter,
+        mut visit: impl FnMut(&'v DeviceRow),
+    ) -> Result<Self, BadList> {
         let sort = filter.order()?;
         let cursor = filter.cursor()?;
         let before: Option<(_, DeviceId)> = match &cursor {
@@ -123,6 +137,7 @@ impl DevicePage {
         for rows in zones {
             for (_, row) in matcher.places(rows) {
                 total += 1;
+                visit(row);
                 let key = sort.key(row);
                 if before.is_none_or(|before| sort.compare((&key, row.id), before).is_gt()) {
                     first.push((key, row));

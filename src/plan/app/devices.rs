@@ -10,7 +10,7 @@ use super::inventory::{Check, View as Inventory};
 use super::{App, May, Refusal, aside};
 use crate::census::{CouplingKey, Timestamp};
 use crate::change::{ChangeRequest, Patch};
-use crate::listing::{BadList, DevicePage, Facet, Filter, facets, places};
+use crate::listing::{DevicePage, Facet, Facets, Filter, places};
 use crate::plan::permission::{EditDevices, View};
 use crate::plan::store::{self, Expected};
 use crate::wire::{Basis, DeviceAnswer, DeviceEntry, DeviceRow, Explanation, Subject};
@@ -77,12 +77,11 @@ impl Matching {
 pub(crate) async fn list(app: &App, may: &May<View>, filter: &Filter) -> Result<DevicePage, Refusal> {
     let inventory = app.view(may.id(), filter.instant()?).await?;
     let filter = filter.clone();
-    Ok(aside(move || page(&inventory, &filter)).await??)
-}
-
-fn page(inventory: &Inventory, filter: &Filter) -> Result<DevicePage, BadList> {
-    let page = DevicePage::new(inventory.by_zone(), inventory.tabs, inventory.as_of, filter)?;
-    Ok(DevicePage { basis: inventory.basis.clone(), ..page })
+    let page = move || {
+        let page = DevicePage::new(inventory.by_zone(), inventory.tabs, inventory.as_of, &filter)?;
+        Ok(DevicePage { basis: inventory.basis.clone(), ..page })
+    };
+    aside(page).await?
 }
 
 /// As [`list`], with how all devices that match divide by fields, at most `most` values each.
@@ -95,7 +94,10 @@ pub(crate) async fn faceted(
     let inventory = app.view(may.id(), filter.instant()?).await?;
     let filter = filter.clone();
     let both = move || {
-        Ok((page(&inventory, &filter)?, facets(inventory.by_zone(), inventory.as_of, &filter, most)?))
+        let mut facets = Facets::default();
+        let (zones, visit) = (inventory.by_zone(), |device| facets.add(device));
+        let page = DevicePage::visiting(zones, inventory.tabs, inventory.as_of, &filter, visit)?;
+        Ok((DevicePage { basis: inventory.basis.clone(), ..page }, facets.finish(most)))
     };
     aside(both).await?
 }
