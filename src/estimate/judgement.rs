@@ -109,7 +109,12 @@ impl Work<'_> {
                     let is_distinct = place.file.is_distinct;
                     let told =
                         place.sorted.as_ref().filter(|s| matches!(s.basis, Basis::Type | Basis::System));
-                    let is_computer = told.map(|s| s.category == Category::ComputerMobile);
+                    // A kiosk may run Windows; a router does not.
+                    let is_computer = told.and_then(|s| match s.category {
+                        Category::ComputerMobile => Some(true),
+                        Category::Network => Some(false),
+                        _ => None,
+                    });
                     entries.push(Entry { listed, list: place.list, is_distinct, is_computer });
                 }
             }

@@ -65,7 +65,11 @@ pub(super) fn read(raw: &str) -> Moment {
     if let Ok(at) = jiff::fmt::rfc2822::parse(raw) {
         return at_nanos(at.timestamp().as_nanosecond());
     }
-    let text: String = fold(raw).collect();
+    // `6M` are months; `6m` are minutes.
+    let text: String = match raw.strip_suffix('M') {
+        Some(number) if number.trim().bytes().all(|b| b.is_ascii_digit()) => format!("{number}mo"),
+        _ => fold(raw).collect(),
+    };
     relative(&text).unwrap_or_else(|| absolute(&text))
 }
 

@@ -181,7 +181,7 @@ pub(super) struct Entry<'a> {
     pub(super) list: usize,
     /// Whether every row of its list is a device of its own, as in our own exports.
     pub(super) is_distinct: bool,
-    /// Whether its type or system says that it is a computer, or that it is not; `None` if neither tells.
+    /// Whether its type or system says that it is a computer, or network gear; `None` if it may be either.
     pub(super) is_computer: Option<bool>,
 }
 

@@ -22,7 +22,7 @@ pub(super) struct Root<'a> {
     pub(super) sites: BTreeSet<(usize, &'a str)>,
     /// Each with its list: rows of one list with different names are different devices.
     pub(super) names: BTreeSet<(usize, &'a str)>,
-    /// Whether its type or system says that it is a computer, or that it is not.
+    /// Whether its type or system says that it is a computer, or network gear.
     pub(super) is_computer: BTreeSet<bool>,
     /// Whether its addresses may identify it.
     pub(super) is_findable: bool,
