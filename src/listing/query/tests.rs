@@ -81,7 +81,7 @@ fn a_fault_names_its_column_and_what_to_write() {
         ("camera vendro:axis", "query, column 8: unknown field 'vendro'; did you mean 'vendor'?"),
         ("sen<7d", "query, column 1: unknown field 'sen'; did you mean 'seen'?"),
         ("http://x", "query, column 1: unknown field 'http'; quote the word to search for it as text."),
-        ("verdict:X-IDEL", "query, column 9: 'X-IDEL' is not a value of 'verdict'; did you mean 'X-IDLE'?"),
+        ("verdict:x-idel", "query, column 9: 'x-idel' is not a value of 'verdict'; did you mean 'X-IDLE'?"),
         ("verdict:X-PUB", "query, column 9: 'X-PUB' is not a value of 'verdict'"),
         ("category:cameras", "query, column 10: 'cameras' is not a value of 'category'; write one of"),
         ("counts:maybe", "query, column 8: 'maybe' is not a value of 'counts'; write yes or no"),
