@@ -199,7 +199,8 @@ mod tests {
     fn all(texts: &[&str], header: &str) -> (Vec<Option<String>>, Option<DateReport>, usize) {
         let as_of = "2026-11-29T00:00:00Z".parse().ok();
         let mut dates = Dates::of(texts.iter().copied(), Some(header), as_of);
-        let found = texts.iter().map(|t| dates.read(t).map(|at| at.to_string()[..10].to_owned())).collect();
+        let found =
+            texts.iter().map(|t| dates.read(t).map(|at| at.to_string().chars().take(10).collect())).collect();
         let (report, unread) = dates.report(header);
         (found, report, unread.len())
     }

@@ -95,7 +95,9 @@ const PRODUCTS: [Product; 6] = [
 fn date(form: usize, age: i64) -> String {
     let at = NOW.plus(-age * DAY);
     let text = at.to_string();
-    let (y, m, d) = (&text[..4], &text[5..7], &text[8..10]);
+    let day: String = text.chars().take(10).collect();
+    let mut parts = day.split('-');
+    let (y, m, d) = (parts.next().unwrap(), parts.next().unwrap(), parts.next().unwrap());
     let number = |t: &str| t.parse::<usize>().unwrap();
     let month = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     match form {
@@ -109,7 +111,7 @@ fn date(form: usize, age: i64) -> String {
         7 => format!("{} {}, {y} 9:15 AM", month[number(m) - 1], number(d)),
         8 => format!("{age} days ago"),
         9 => text,
-        _ => format!("{d}-{}-{}", month[number(m) - 1], &y[2..]),
+        _ => format!("{d}-{}-{}", month[number(m) - 1], y.trim_start_matches("20")),
     }
 }
 
@@ -142,7 +144,9 @@ fn list(product: &Product, devices: &[Device], form: usize, damage: Damage, at: 
         named => named,
     };
     // Two orders in one list are seen only if a date of each has a day that is not a month.
-    let tells = |n: usize| date(1, devices[n].age)[3..5].parse().is_ok_and(|day: u8| day > 12);
+    let tells = |n: usize| {
+        date(1, devices[n].age).split('/').nth(1).and_then(|d| d.parse::<u8>().ok()).is_some_and(|d| d > 12)
+    };
     let mut out = format!("{header}\n");
     for (n, device) in devices.iter().enumerate() {
         let is_hit = n == hit;
@@ -182,8 +186,12 @@ fn list(product: &Product, devices: &[Device], form: usize, damage: Damage, at: 
     }
     if damage == Damage::Cut {
         // Within a row: what is cut between two rows is a list like any other.
+        let at_line_end = |out: &str, end: usize| {
+            let (before, after) = out.split_at_checked(end).unwrap_or(("\n", ""));
+            before.ends_with('\n') || after.starts_with('\n')
+        };
         let mut end = out.len() - 1 - at.index(out.len() / 3);
-        while !out.is_char_boundary(end) || out[..end].ends_with('\n') || out[end..].starts_with("\n") {
+        while at_line_end(&out, end) {
             end -= 1;
         }
         out.truncate(end);

@@ -154,7 +154,7 @@ pub(super) struct Rank {
 /// How certainly `header` means `column`; `None` if it does not.
 pub(super) fn rank(column: FileColumn, header: &str) -> Option<Rank> {
     let named = named(header);
-    let place = |word: &str| column.headers().iter().position(|h| *h == word);
+    let place = |word: &str| column.place_of(word);
     let is_address = matches!(column, FileColumn::Mac | FileColumn::Ip);
     let words = words(&named);
     let is_none = is_address && words.iter().any(|w| NONE.contains(&w.as_str()));

@@ -141,7 +141,7 @@ proptest! {
         };
         let first = estimate(&split(&rows), Some(&inventory));
         prop_assert!(first.closes(), "{first:?}");
-        let mut other = rows.clone();
+        let mut other = rows;
         other.reverse();
         let turn = if other.is_empty() { 0 } else { order.index(other.len()) };
         other.rotate_left(turn);
