@@ -89,7 +89,10 @@ impl Replacement {
             let reaches = zone.is_none() || zone == in_zone.as_deref();
             lost += u64::from(!reaches || !listed.contains(&machine(*mac, *ip)));
         }
-        Self { before, after: entries.len() as u64, lost }
+        // Entries of one name for one machine are one.
+        let after: HashSet<(&str, Machine)> =
+            entries.iter().map(|e| (e.external_id.as_str(), machine(e.mac, e.ip))).collect();
+        Self { before, after: after.len() as u64, lost }
     }
 }
 

@@ -90,7 +90,8 @@ pub(super) fn read(
             FileRow { number, listed: read(record).map(|d| ListedDevice { last_seen: seen, ..d }) }
         })
         .collect();
-    let doubts = broken.iter().map(|_| BREAKS_OFF.to_owned()).collect();
+    let pages = missing_pages(text, found.len());
+    let doubts = broken.iter().map(|_| BREAKS_OFF.to_owned()).chain(pages).collect();
     if let Some(why) = broken {
         rows.push(FileRow {
             number: rows.len() as u64 + 1,
@@ -125,6 +126,47 @@ fn most(found: &[Record]) -> Option<FileKind> {
 /// When a record was last seen.
 fn seen(record: &Record) -> Option<&str> {
     record.get("lastSeen").or_else(|| record.get("lastReportedAt"))
+}
+
+/// What an answer says about further pages.
+#[derive(Default, serde::Deserialize)]
+struct Page {
+    #[serde(
+        rename = "@odata.nextLink",
+        alias = "nextLink",
+        alias = "next_link",
+        alias = "next",
+        alias = "nextPageToken",
+        default
+    )]
+    next: Option<serde_json::Value>,
+    #[serde(alias = "totalCount", alias = "total_count", alias = "totalcount", alias = "total", default)]
+    count: Option<serde_json::Value>,
+    #[serde(alias = "hasMore", default)]
+    has_more: Option<serde_json::Value>,
+}
+
+/// Why records are missing, if the last page of a text says that more pages follow, or that there are more records.
+pub(super) fn missing_pages(text: &str, records: usize) -> Option<String> {
+    let mut last = Page::default();
+    documents(text, |document| {
+        // A member that stands twice, or a list at the top, tells nothing.
+        last = serde_json::from_str(document).unwrap_or_default();
+        Ok(true)
+    });
+    let is_link = |value: &serde_json::Value| value.as_str().is_some_and(|link| !link.trim().is_empty());
+    let follows =
+        last.next.as_ref().is_some_and(is_link) || last.has_more == Some(serde_json::Value::Bool(true));
+    let count = last.count.as_ref().and_then(serde_json::Value::as_u64);
+    match count {
+        _ if follows => {
+            Some("it is one page of more; save all pages, one after another in one file".to_owned())
+        }
+        Some(count) if records > 0 && count > records as u64 => Some(format!(
+            "it says that there are {count} records, and has {records}; save all pages, one after another in one file"
+        )),
+        _ => None,
+    }
 }
 
 /// All records of a text up to its end or to the first error, and that error. At most one more than [`ROWS`].
@@ -337,6 +379,25 @@ mod tests {
             read("x.json".into(), r#"{"error":{"code":"Unauthorized"}}"#, None, &ReadOptions::default())
                 .unwrap_err();
         assert!(error.to_string().contains("it has no record"), "{error}");
+    }
+
+    #[test]
+    fn one_page_of_more_says_so() {
+        let page = r#"{"value":[{"mac":"a"}],"@odata.nextLink":"https://x"}"#;
+        assert!(missing_pages(page, 1).is_some());
+        assert!(
+            missing_pages(r#"{"count":2,"next":null,"results":[{"id":1}]}"#, 1)
+                .unwrap()
+                .contains("2 records")
+        );
+        assert!(missing_pages(r#"{"count":2,"next":"https://x","results":[{"id":1}]}"#, 1).is_some());
+        for whole in [
+            r#"{"count":1,"next":null,"results":[{"id":1}]}"#.to_owned(),
+            r#"[{"mac":"a"}]"#.to_owned(),
+            format!(r#"{page} {{"value":[{{"mac":"b"}}]}}"#),
+        ] {
+            assert_eq!(missing_pages(&whole, 2), None, "{whole}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use super::cmdb::listed;
 use super::error::FileError;
 use super::file::{ReadOptions, scope};
-use super::json::{BREAKS_OFF, DEPTH, WRAPPERS, documents};
+use super::json::{BREAKS_OFF, DEPTH, WRAPPERS, documents, missing_pages};
 use super::limits::{COLUMNS, ROWS};
 use super::nested::Nested;
 use super::reading::Reading;
@@ -75,6 +75,7 @@ pub(super) fn read(name: String, text: &str, options: &ReadOptions) -> Result<Re
         table.broken.push((count + 1, format!("the file breaks off here: {why}")));
         table.doubts.push(BREAKS_OFF.to_owned());
     }
+    table.doubts.extend(missing_pages(text, usize::try_from(count).unwrap_or(usize::MAX)));
     if left_out > 0 {
         table
             .notes

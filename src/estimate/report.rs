@@ -252,12 +252,13 @@ impl Estimate {
         let Managing { network, iot } = self.managed;
         let all = (self.network + network, self.iot + iot);
         let head = format!("{} network + {} IoT = {}", all.0, all.1, all.0 + all.1);
-        match network + iot {
-            0 => format!("{head} → {}", self.commitment.unwrap_or(0)),
-            managed => {
-                format!("{head} − {managed} managed = {} → {}", self.billable, self.commitment.unwrap_or(0))
-            }
-        }
+        let rest = match network + iot {
+            0 => String::new(),
+            managed => format!(" − {managed} managed = {}", self.billable),
+        };
+        // Nothing is never a commitment (P2).
+        let commitment = self.commitment.map(|number| format!(" → {number}")).unwrap_or_default();
+        format!("{head}{rest}{commitment}")
     }
 
     /// The sentence that says what to commit to.

@@ -113,7 +113,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)),
-            database: Location::from("netcensus-plan.sqlite".to_owned()),
+            database: Location::File("netcensus-plan.sqlite".into()),
             public_url: String::new(),
             tls: TlsConfig::default(),
             trusted_proxies: Vec::new(),

@@ -121,7 +121,9 @@ impl Running {
 
 /// The lock beside a database file.
 fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
+    // A link to the file leads to the same database.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let mut name = path.into_os_string();
     name.push(".lock");
     PathBuf::from(name)
 }

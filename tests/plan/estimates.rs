@@ -294,7 +294,7 @@ fn the_command_estimates_beside_the_inventory_and_remembers_columns() {
     assert_eq!(known["iot"], 1);
     assert_eq!(known["files"][0]["notes"], json!(["its columns were remembered"]));
     assert!(failure(dir, &["estimate", "a.csv", "--files-only"]).1.contains("mac=COLUMN"));
-    assert_eq!(document(dir, &["estimate", "--json"])["arithmetic"], "0 network + 0 IoT = 0 → 0");
+    assert_eq!(document(dir, &["estimate", "--json"])["arithmetic"], "0 network + 0 IoT = 0");
 }
 
 /// Sends lists by the form of the console.

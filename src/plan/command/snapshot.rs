@@ -214,8 +214,8 @@ fn write_report(out: &mut dyn io::Write, report: &BundleReport) -> io::Result<()
     if let Some(TrailHeads { subscription, .. }) = report.trails.as_deref() {
         writeln!(
             out,
-            "the audit trail had {} rows; compare with 'netcensus-plan audit verify --seen {}:{}'",
-            subscription.rows, subscription.rows, subscription.hash
+            "the audit trail had {} rows; compare with 'netcensus-plan audit verify --subscription {} --seen {}:{}'",
+            subscription.rows, report.subscription, subscription.rows, subscription.hash
         )?;
     }
     write_signer(out, &report.signed_by, report.key_was_named)

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 /// A file of SQLite's, or a server of PostgreSQL's.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
-#[serde(from = "String")]
+#[serde(try_from = "String")]
 pub enum Location {
     /// The file.
     File(PathBuf),
@@ -30,21 +30,35 @@ impl Location {
     }
 }
 
-impl From<String> for Location {
-    fn from(text: String) -> Self {
-        if text.starts_with("postgres://") || text.starts_with("postgresql://") {
-            Self::Server(text)
-        } else {
-            Self::File(PathBuf::from(text))
-        }
+/// A text that is neither a file nor a URL of PostgreSQL's. Without the URL, which may have a password.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error(
+    "'{0}:' is not a database; write the path of a SQLite file, or a URL such as postgresql://user@host/database"
+)]
+pub struct BadLocation(String);
+
+impl TryFrom<String> for Location {
+    type Error = BadLocation;
+
+    fn try_from(text: String) -> Result<Self, BadLocation> {
+        text.parse()
     }
 }
 
 impl FromStr for Location {
-    type Err = std::convert::Infallible;
+    type Err = BadLocation;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self::from(text.to_owned()))
+    fn from_str(text: &str) -> Result<Self, BadLocation> {
+        let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
+        let is_scheme = scheme.len() > 1 && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'+');
+        match scheme.to_ascii_lowercase().as_str() {
+            "postgres" | "postgresql" if rest.starts_with("//") => {
+                Ok(Self::Server(format!("{}:{rest}", scheme.to_ascii_lowercase())))
+            }
+            "postgres" | "postgresql" | "sqlite" => Err(BadLocation(scheme.to_owned())),
+            _ if is_scheme && rest.starts_with('/') => Err(BadLocation(scheme.to_owned())),
+            _ => Ok(Self::File(PathBuf::from(text))),
+        }
     }
 }
 
@@ -83,7 +97,19 @@ mod tests {
             ("postgres:///n?host=/run/postgresql&sslmode=disable", "postgresql:///n?host=/run/postgresql"),
             ("/var/lib/plan.sqlite", "/var/lib/plan.sqlite"),
         ] {
-            assert_eq!(Location::from(url.to_owned()).to_string(), shown);
+            assert_eq!(url.parse::<Location>().unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn only_a_path_is_a_file_and_only_postgresql_a_server() {
+        for text in ["plan.sqlite", "/var/lib/x/plan.sqlite", "./a:b", "C:plan"] {
+            assert!(matches!(text.parse(), Ok(Location::File(_))), "{text}");
+        }
+        assert!(matches!("Postgres://x@h/n".parse(), Ok(Location::Server(url)) if url == "postgres://x@h/n"));
+        for text in ["mysql://x:secret@y/z", "postgresql:/x@h/n", "sqlite:///tmp/x", "sqlite:x"] {
+            let refused = text.parse::<Location>().unwrap_err().to_string();
+            assert!(!refused.contains("secret") && refused.contains("postgresql://user@host"), "{refused}");
         }
     }
 }

@@ -198,7 +198,7 @@ mod tests {
     async fn a_server_that_is_away_is_named_without_its_password() {
         // Nothing listens on port 1.
         let location =
-            Location::from("postgresql://alice:secret@127.0.0.1:1/netcensus?password=secret".to_owned());
+            "postgresql://alice:secret@127.0.0.1:1/netcensus?password=secret".parse::<Location>().unwrap();
         let away = Store::open_existing(&location).await.unwrap_err();
         assert!(away.is_away(), "{away:?}");
         let text = away.to_string();
