@@ -4,7 +4,7 @@
 //! the one that another process has just locked.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,7 +39,9 @@ pub enum LockError {
 /// A lock, until it is dropped.
 #[derive(Debug)]
 pub struct ProcessLock {
-    file: File,
+    /// Holds the lock while it is open.
+    _file: File,
+    path: PathBuf,
 }
 
 impl ProcessLock {
@@ -50,8 +52,9 @@ impl ProcessLock {
     pub fn take(path: &Path) -> Result<Self, LockError> {
         let failed = |error| LockError::Io { path: path.to_owned(), error };
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create(true).truncate(false).mode(0o644).open(path);
-        let file = file.map_err(failed)?;
+        let made = options.write(true).create(true).truncate(false).mode(0o644).open(path);
+        // A file that is open for writing would keep a disk from becoming read-only.
+        let file = File::open(path).or_else(|error| made.and(Err(error))).map_err(failed)?;
         let mut outcome = file.try_lock();
         for _ in 0..READERS {
             if matches!(outcome, Err(TryLockError::WouldBlock)) {
@@ -67,7 +70,7 @@ impl ProcessLock {
             }
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
-        let mut lock = Self { file };
+        let mut lock = Self { _file: file, path: path.to_owned() };
         // Without room on the disk the lock holds all the same.
         lock.note("").ok();
         Ok(lock)
@@ -78,9 +81,8 @@ impl ProcessLock {
     /// # Errors
     /// If the file cannot be written.
     pub fn note(&mut self, note: &str) -> io::Result<()> {
-        self.file.set_len(0)?;
-        self.file.rewind()?;
-        self.file.write_all(format!("{}\n{note}\n", std::process::id()).as_bytes())
+        let mut file = OpenOptions::new().write(true).truncate(true).open(&self.path)?;
+        file.write_all(format!("{}\n{note}\n", std::process::id()).as_bytes())
     }
 }
 
