@@ -139,11 +139,11 @@ struct Page {
         alias = "nextPageToken",
         default
     )]
-    next: Option<serde_json::Value>,
+    next: Option<Scalar>,
     #[serde(alias = "totalCount", alias = "total_count", alias = "totalcount", alias = "total", default)]
-    count: Option<serde_json::Value>,
+    count: Option<Scalar>,
     #[serde(alias = "hasMore", default)]
-    has_more: Option<serde_json::Value>,
+    has_more: Option<Scalar>,
 }
 
 /// Why records are missing, if the last page of a text says that more pages follow, or that there are more records.
@@ -154,10 +154,9 @@ pub(super) fn missing_pages(text: &str, records: usize) -> Option<String> {
         last = serde_json::from_str(document).unwrap_or_default();
         Ok(true)
     });
-    let is_link = |value: &serde_json::Value| value.as_str().is_some_and(|link| !link.trim().is_empty());
-    let follows =
-        last.next.as_ref().is_some_and(is_link) || last.has_more == Some(serde_json::Value::Bool(true));
-    let count = last.count.as_ref().and_then(serde_json::Value::as_u64);
+    let text_of = |member: Option<Scalar>| member.and_then(|Scalar(text)| text).unwrap_or_default();
+    let follows = !text_of(last.next).trim().is_empty() || text_of(last.has_more) == "true";
+    let count = text_of(last.count).parse::<u64>().ok();
     match count {
         _ if follows => {
             Some("it is one page of more; save all pages, one after another in one file".to_owned())

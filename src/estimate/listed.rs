@@ -144,7 +144,7 @@ impl Addresses {
 
 /// Whether an address is the default of a bridge between a host and what runs on it: Docker's, libvirt's, VirtualBox's.
 fn is_hosts_own(ip: IpAddr) -> bool {
-    ["172.17.0.1", "192.168.122.1", "192.168.56.1"].iter().any(|own| own.parse() == Ok(ip))
+    [[172, 17, 0, 1], [192, 168, 122, 1], [192, 168, 56, 1]].map(IpAddr::from).contains(&ip)
 }
 
 /// The MAC and address that the report shows for a row.

@@ -12,6 +12,7 @@ use super::json::{BREAKS_OFF, DEPTH, WRAPPERS, documents, missing_pages};
 use super::limits::{COLUMNS, ROWS};
 use super::nested::Nested;
 use super::reading::Reading;
+use super::record::scalars;
 use super::spelling;
 use super::table::{Row, RowCells, Section, Table};
 use crate::census::VALUE_BYTES;
@@ -190,21 +191,8 @@ impl<'de> Visitor<'de> for Place<'_> {
     fn visit_unit<E: Error>(self) -> Result<bool, E> {
         Ok(false)
     }
-    fn visit_bool<E: Error>(self, _: bool) -> Result<bool, E> {
-        Ok(false)
-    }
-    fn visit_i64<E: Error>(self, _: i64) -> Result<bool, E> {
-        Ok(false)
-    }
-    fn visit_u64<E: Error>(self, _: u64) -> Result<bool, E> {
-        Ok(false)
-    }
-    fn visit_f64<E: Error>(self, _: f64) -> Result<bool, E> {
-        Ok(false)
-    }
-    fn visit_str<E: Error>(self, _: &str) -> Result<bool, E> {
-        Ok(false)
-    }
+
+    scalars!(self => false; visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str);
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<bool, A::Error> {
         let before = self.found.rows.len();

@@ -11,6 +11,7 @@ use reqwest::{StatusCode, header};
 use serde_json::{Value, json};
 
 use crate::support::databases::{self, Backend};
+use crate::support::dice::Dice;
 use crate::support::service::ByName;
 use crate::support::{Plan, TestSensor, send, upload};
 
@@ -18,21 +19,6 @@ const MINUTE: i64 = 60_000_000_000;
 const DAY: i64 = 1_440 * MINUTE;
 /// Rules by which the command line sorts devices into categories as these tests' service does.
 const RULES: &str = "schema = 1\n[pack]\nname = \"agreement\"\nversion = \"1\"\n";
-
-/// Random numbers, the same for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    /// A number below `n`.
-    fn roll(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % n
-    }
-
-    fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[usize::try_from(self.roll(all.len() as u64)).unwrap()]
-    }
-}
 
 struct World {
     plan: Plan,

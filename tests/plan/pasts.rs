@@ -11,6 +11,7 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::support::databases::{on_each_database, place};
+use crate::support::dice::Dice;
 use crate::support::seen::upload_of;
 use crate::support::{Backend, HOUR, Plan, SECOND, Seen, TestSensor, assert_has, send, upload};
 
@@ -242,25 +243,6 @@ async fn a_replayed_capture_has_a_past_of_its_own() {
     assert_has(&plan.get("/census?as_of=2020-01-02T00:00:00Z").await, json!({"iot": 1}));
     let refused = plan.try_get("/census?as_of=2019-12-31T00:00:00Z").await.fails(422, "instant-too-early");
     assert_eq!(refused["from"], "2020-01-01T00:00:00Z");
-}
-
-/// Random numbers, the same for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    /// A number below `n`.
-    fn roll(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % n
-    }
-
-    fn of<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[usize::try_from(self.roll(all.len() as u64)).unwrap()]
-    }
-
-    fn span(&mut self, unit: i64, most: u64) -> i64 {
-        unit * i64::try_from(1 + self.roll(most)).unwrap()
-    }
 }
 
 /// What the service said when an instant was the present.

@@ -6,6 +6,7 @@
 pub(crate) mod answers;
 pub(crate) mod browser;
 pub(crate) mod databases;
+pub(crate) mod dice;
 pub(crate) mod gate;
 pub(crate) mod people;
 pub(crate) mod program;
