@@ -328,7 +328,7 @@ impl Forwarding {
                     if c.is_far(is_short) {
                         self.note(mac, Forwards::Public(ip), seen);
                     }
-                    if c.facts.signs.any(Sign::UNICAST) {
+                    if c.facts.signs.any(Sign::UNICAST) && !c.facts.is_passed_on() {
                         // A host has several IPv6 addresses of its own in one /64 (RFC 8981).
                         let host = Prefix::block(ip, 32, 64);
                         foreign.extend([(c.facts.first_seen, host, ip), (c.facts.last_seen, host, ip)]);

@@ -148,10 +148,11 @@ impl Coupling {
         self.signs.has(sign) && (is_short || repeat.is_repeated() || !self.is_seen_twice())
     }
 
-    /// Whether a router had lowered the TTLs of its packets in two clock minutes (I15b).
-    #[cfg(feature = "sensor")]
-    pub(super) fn is_far_twice(&self) -> bool {
-        self.signs.has(Sign::Far) && self.far_in.is_repeated()
+    /// Whether it shows packets of others and nothing else: a router had lowered their TTLs in two clock minutes. By itself,
+    /// such a coupling makes its MAC one that forwards (I6, I15b), whenever its newest frame came.
+    pub(super) fn is_passed_on(&self) -> bool {
+        let passed = Signs::from(Sign::Far).with(Sign::Sourced).with(Sign::Ttl128).union(Sign::BY_OTHERS);
+        self.signs.has(Sign::Far) && self.far_in.is_repeated() && self.signs.difference(passed).is_empty()
     }
 
     /// The earliest link-scope announcement, which proves an on-link address (I4).

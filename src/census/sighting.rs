@@ -10,7 +10,7 @@ use super::coupling::{Coupling, CouplingKey};
 use super::evidence::{Evidence, Field};
 use super::evidence_set::EvidenceSet;
 use super::mac::MacAddr;
-use super::sign::{Sign, Signs};
+use super::sign::Sign;
 use super::station::Station;
 use super::time::Timestamp;
 use super::windows::same_minute;
@@ -38,15 +38,11 @@ impl Coupling {
         repeated || confirmed || self.may_make_router(key)
     }
 
-    /// Whether its newest frame may be one of two from public addresses in one minute, which make its MAC one that forwards
-    /// (I6). It is not if the coupling itself makes the MAC so, by lowered TTLs in two minutes.
+    /// Whether its newest frame may be one of two from public addresses within a minute, which make its MAC one that
+    /// forwards (I6).
     fn may_make_router(&self, key: CouplingKey) -> bool {
         let is_strange = is_public(key.ip) && !self.signs.any(Sign::PROOFS) && self.signs.any(Sign::UNICAST);
-        if !is_strange || self.signs.has(Sign::Carried) {
-            return false;
-        }
-        let passed = Signs::from(Sign::Far).with(Sign::Sourced).with(Sign::Ttl128).union(Sign::BY_OTHERS);
-        !(self.is_far_twice() && self.signs.difference(passed).is_empty())
+        is_strange && !self.signs.has(Sign::Carried) && !self.is_passed_on()
     }
 
     /// The events of the coupling since an instant.
@@ -104,6 +100,7 @@ pub fn ties(evidence: &EvidenceSet) -> impl Iterator<Item = Tie> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::census::Signs;
     use crate::census::time::{MINUTE, SECOND};
 
     fn key(ip: [u8; 4]) -> CouplingKey {

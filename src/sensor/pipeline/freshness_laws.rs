@@ -190,3 +190,27 @@ fn i8b_a_lease_of_another_address_is_compared_with_what_waits() {
     ]);
     check(history, 1, 0).unwrap();
 }
+
+#[test]
+fn i6_two_addresses_of_a_router_within_a_minute_are_compared_unless_one_of_them_is_packets_of_others_alone() {
+    let router = |ip| CouplingKey { mac: MacAddr([0, 0x1b, 0xd4, 0, 0, 1]), ip };
+    let (far, near) = (router([9, 9, 9, 9].into()), router([8, 8, 8, 8].into()));
+    let seen = |key, second: i64, sign| {
+        Event::Sighted(key, Timestamp::from_secs(second), Signs::from(Sign::Sourced).with(sign), 0)
+    };
+    // Held back, the second frame from 9.9.9.9 would be within a minute of the one from 8.8.8.8. The third is not.
+    let history = vec![
+        seen(far, 0, Sign::Far),
+        seen(far, 180, Sign::Far),
+        seen(near, 200, Sign::Near),
+        seen(far, 260, Sign::Far),
+    ];
+    check(history, 1, 0).unwrap();
+}
+
+#[test]
+fn a_description_that_says_nothing_new_moves_the_time_of_its_row_in_the_service_too() {
+    let key = CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, 1]), ip: [10, 0, 0, 9].into() };
+    let said = |second| Event::Described(key, Timestamp::from_secs(second), Field::SsdpServer, "lobby-cam");
+    check(vec![said(660), said(661)], 1, 0).unwrap();
+}

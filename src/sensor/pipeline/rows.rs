@@ -107,10 +107,16 @@ impl<'t> Recorder<'t> {
         said: &mut dyn Iterator<Item = (Field, &str)>,
     ) {
         self.change(key, at, Sign::Described.into(), |row| {
+            let before = row.facts.last_seen;
             let seen = row.facts.sight(at, at, Sign::Described.into());
             let share = self.share_of(key, row.facts.signs);
-            let changed = self.add_evidence(&mut row.facts.evidence, share, at, said);
-            if seen || changed { News::Facts } else { News::Nothing }
+            if self.add_evidence(&mut row.facts.evidence, share, at, said) || seen {
+                News::Facts
+            } else if row.facts.last_seen != before {
+                News::Seen
+            } else {
+                News::Nothing
+            }
         });
     }
 
