@@ -3,9 +3,10 @@
 use std::process::Command;
 
 use netcensus::census::Timestamp;
+use netcensus::plan::app::news;
 use netcensus::plan::store::audit::Entry;
 use netcensus::plan::store::engine::sql;
-use netcensus::plan::store::{By, Location, Scope, Store};
+use netcensus::plan::store::{By, Heard, Location, Scope, Store};
 use netcensus::plan::tls::{Own, Source};
 use netcensus::wire::{EnrolmentToken, SubscriptionId};
 use serde_json::{Value, json};
@@ -173,6 +174,49 @@ async fn two_services_on_one_database_give_the_same_answers() {
         assert_eq!(seen["devices"].as_array().unwrap().len() as u64, n);
         assert_eq!(seen, ask(to).await);
     }
+}
+
+#[tokio::test]
+async fn a_service_hears_at_once_what_another_one_on_its_database_wrote() {
+    let plan = Plan::start_on(Postgres).await;
+    let (sensor, second, stranger) = (plan.ready().await, plan.another().await, plan.another().await);
+    let inventories = second.inventories().unwrap();
+    let mut changes = inventories.changes(&plan.sid);
+    inventories.look(&plan.sid).await.unwrap();
+    let mut news = second.store.news().await.unwrap().unwrap();
+    let following = tokio::spawn(news::follow(second.clone()));
+    changes.mark_unchanged();
+    let before = second.hearing.look_every();
+    while second.hearing.look_every() == before {
+        tokio::task::yield_now().await;
+    }
+    Seen::default().arp("02:00:00:00:00:01", "10.0.0.1", "iot-1").send(&plan, &sensor, 1, "hq").await;
+    let heard = news.next().await.unwrap();
+    assert_eq!(heard, Heard::Changed(plan.sid.clone()));
+    // Nobody asked the second service for anything: it took the facts by itself.
+    changes.changed().await.unwrap();
+    let facts = plan.store.inventory(&plan.sid).await.unwrap();
+    assert!(facts.zones.contains_key("hq"));
+    assert!(stranger.inventories().unwrap().loaded().is_empty(), "who holds no facts has nothing to do");
+    second.stopping.send_replace(true);
+    following.await.unwrap();
+}
+
+#[tokio::test]
+async fn one_service_at_a_time_does_the_jobs_of_a_database() {
+    let plan = Plan::start_on(Postgres).await;
+    let other = plan.another().await.store.clone();
+    let turn = plan.store.turn("seal_days").await.unwrap();
+    assert!(turn.is_some());
+    assert!(other.turn("seal_days").await.unwrap().is_none(), "another service is at it");
+    assert!(other.turn("prune_receipts").await.unwrap().is_some(), "other work has another turn");
+    drop(turn);
+    let again = async {
+        while other.turn("seal_days").await.unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+    };
+    again.await;
 }
 
 #[test]

@@ -371,6 +371,26 @@ impl Inventories {
         self.current(subscription).await.map(drop)
     }
 
+    /// Takes what another service wrote, if the facts of the subscription are loaded. This is no use of them.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn hear(&self, subscription: &SubscriptionId) -> Result<(), Refusal> {
+        let known = {
+            let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+            states.get(subscription).map(Arc::clone)
+        };
+        match known.filter(|state| state.replica.revision().is_some()) {
+            Some(state) => self.update(subscription, &state).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The subscriptions whose facts are loaded, or were.
+    pub fn loaded(&self) -> Vec<SubscriptionId> {
+        self.states.lock().unwrap_or_else(PoisonError::into_inner).keys().cloned().collect()
+    }
+
     /// What people decided about a subscription's devices, up to date.
     ///
     /// # Errors
@@ -403,10 +423,16 @@ impl Inventories {
     /// The state with facts and decisions that are up to date.
     async fn current(&self, subscription: &SubscriptionId) -> Result<Arc<SubscriptionState>, Refusal> {
         let state = self.state(subscription);
+        self.update(subscription, &state).await?;
+        Ok(state)
+    }
+
+    /// Brings facts and decisions up to date.
+    async fn update(&self, subscription: &SubscriptionId, state: &SubscriptionState) -> Result<(), Refusal> {
         // If nothing is new, a reader does not queue behind the uploads that wait for their turn.
         let (facts, decisions) = self.store.revisions(subscription).await?;
         if state.loaded() == (Some(facts), Some(decisions)) {
-            return Ok(state);
+            return Ok(());
         }
         let turn = state.turn.lock().await;
         let mut news = self.store.refresh(subscription, &state.replica).await?;
@@ -421,6 +447,6 @@ impl Inventories {
             state.tell();
         }
         drop(turn);
-        Ok(state)
+        Ok(())
     }
 }

@@ -18,17 +18,19 @@ type Running = Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>;
 struct Job {
     /// Its name in metrics and the log.
     name: &'static str,
+    /// Whether it works on the database: then one service runs it at a time.
+    shared: bool,
     run: fn(App) -> Running,
 }
 
 /// All jobs, in the order in which they run.
 const JOBS: &[Job] = &[
-    Job { name: "seal_days", run: |service| Box::pin(sealing::seal_due(service)) },
+    Job { name: "seal_days", shared: true, run: |service| Box::pin(sealing::seal_due(service)) },
     // After the days, whose counts a statement tells.
-    Job { name: "close_statements", run: |service| Box::pin(close_statements(service)) },
-    Job { name: "record_findings", run: |service| Box::pin(findings::record_due(service)) },
-    Job { name: "free_memory", run: |service| Box::pin(free_memory(service)) },
-    Job { name: "prune_receipts", run: |service| Box::pin(uploads::prune_receipts(service)) },
+    Job { name: "close_statements", shared: true, run: |service| Box::pin(close_statements(service)) },
+    Job { name: "record_findings", shared: true, run: |service| Box::pin(findings::record_due(service)) },
+    Job { name: "free_memory", shared: false, run: |service| Box::pin(free_memory(service)) },
+    Job { name: "prune_receipts", shared: true, run: |service| Box::pin(uploads::prune_receipts(service)) },
 ];
 
 async fn free_memory(service: App) -> Result<(), Refusal> {
@@ -64,11 +66,22 @@ pub async fn run(service: App) {
     }
 }
 
+/// Runs a job, unless another service is at it.
+async fn run_in_turn(service: &App, job: &Job) -> Result<(), Refusal> {
+    if !job.shared {
+        return (job.run)(service.clone()).await;
+    }
+    match service.store.turn(job.name).await? {
+        Some(_turn) => (job.run)(service.clone()).await,
+        None => Ok(()),
+    }
+}
+
 /// Runs every job once; returns how many failed. Failures are logged and counted.
 pub async fn once(service: &App) -> usize {
     let mut failures = 0;
     for job in JOBS {
-        let outcome = (job.run)(service.clone()).await;
+        let outcome = run_in_turn(service, job).await;
         service.metrics.job(job.name, outcome.is_err());
         if let Err(error) = outcome {
             failures += 1;

@@ -21,6 +21,7 @@ pub mod inventory;
 pub mod jobs;
 mod leaves;
 pub mod managed;
+pub mod news;
 pub mod people;
 pub mod plans;
 pub mod prices;
@@ -148,6 +149,8 @@ pub struct Inner {
     newest_time: service_clock::NewestTime,
     /// Bounds the bytes of these uploads.
     pub upload_bytes: upload_bytes::UploadBytes,
+    /// Whether the news of other services are heard.
+    pub hearing: news::Hearing,
     /// Bounds event streams.
     pub streams: streams::Streams,
     /// The newest attempt to write to the database.
@@ -220,6 +223,7 @@ impl App {
             uploads: uploads::Queue::default(),
             newest_time: service_clock::NewestTime::default(),
             upload_bytes: upload_bytes::UploadBytes::default(),
+            hearing: news::Hearing::default(),
             streams: streams::Streams::default(),
             readiness: readiness::Readiness::default(),
             decoders: Arc::new(Semaphore::new(DECODERS)),

@@ -14,8 +14,8 @@ use super::failure::{Exit, Failure};
 use crate::cli::log;
 use crate::clock::{Clock as _, SystemClock};
 use crate::notify;
-use crate::plan::app::jobs;
 use crate::plan::app::{self, App, Settings};
+use crate::plan::app::{jobs, news};
 use crate::plan::connections::open_files;
 use crate::plan::running::{Running, RunningMark};
 use crate::plan::server;
@@ -107,6 +107,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     notify::ready();
     tokio::spawn(notify::keep_alive());
     tokio::spawn(jobs::run(service.clone()));
+    tokio::spawn(news::follow(service.clone()));
     let reloading = tokio::spawn(reload_on_hangup(on(SignalKind::hangup())?, tls.clone(), mark, running));
     match tls {
         Some(tls) => server::serve(TlsListener::new(listener, tls), service, stop).await,

@@ -15,6 +15,7 @@ use sqlx::postgres::PgRow;
 use sqlx::sqlite::SqliteRow;
 
 use super::StoreError;
+use super::news::{News, Turn};
 use crate::wire::{SensorId, SubscriptionId};
 
 /// A value that a query carries.
@@ -191,6 +192,12 @@ pub trait Engine: fmt::Debug + Send + Sync {
 
     /// Begins a transaction.
     async fn begin(&self, access: Access<'_>) -> Result<Box<dyn Transaction>, StoreError>;
+
+    /// What other services write; `None` if only one can work on the database.
+    async fn news(&self) -> Result<Option<News>, StoreError>;
+
+    /// The turn at work of that name; `None` if another service has it.
+    async fn turn(&self, work: &str) -> Result<Option<Turn>, StoreError>;
 
     /// Brings the schema up to date.
     async fn migrate(&self) -> Result<(), StoreError>;

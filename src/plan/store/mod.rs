@@ -26,6 +26,7 @@ mod joining;
 mod location;
 mod mappings;
 mod migrations;
+mod news;
 mod opening;
 mod people;
 mod plans;
@@ -66,6 +67,7 @@ pub use idempotency::{Answer, Claim};
 pub use identities::{Admitted, ExternalPerson, GroupRole, Kept, PendingSignIn, UnknownGroups};
 pub use location::Location;
 pub use mappings::Remembered;
+pub use news::{Heard, News, Turn};
 pub use people::{Person, PersonEntry, PersonIdentity};
 pub use plans::Changed;
 pub use replica::{Facts, Replica};
@@ -195,6 +197,22 @@ impl Store {
     /// Whether several services may work on the database.
     pub fn is_shared(&self) -> bool {
         self.engine.is_shared()
+    }
+
+    /// News of the other services on the database; `None` if there can be no other.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn news(&self) -> Result<Option<News>, StoreError> {
+        self.engine.news().await
+    }
+
+    /// The turn at work of that name, which one service does at a time; `None` if another service has it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn turn(&self, work: &str) -> Result<Option<Turn>, StoreError> {
+        self.engine.turn(work).await
     }
 
     /// Ends all work and closes the database.

@@ -14,6 +14,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Postgres};
 
 use super::StoreError;
 use super::engine::{Access, AnyRow, Bulk, Each, Engine, Query, Row, Transaction, Value};
+use super::news::{Announcer, News, Turn};
 use super::{Location, is_away, migrations, opening};
 
 const CONNECTIONS: u32 = 16;
@@ -27,6 +28,7 @@ const AWAY: Duration = Duration::from_secs(4);
 #[derive(Debug)]
 pub(super) struct PostgresEngine {
     pool: PgPool,
+    announcer: Announcer,
     url: String,
     /// The URL for people, without a password.
     place: String,
@@ -60,7 +62,9 @@ impl PostgresEngine {
             return Err(StoreError::OldServer(version / 10_000));
         }
         let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(AWAY);
-        Ok(Self { pool: pool.connect_lazy_with(options), url: url.to_owned(), place: location.to_string() })
+        let pool = pool.connect_lazy_with(options);
+        let announcer = Announcer::new(pool.clone());
+        Ok(Self { pool, announcer, url: url.to_owned(), place: location.to_string() })
     }
 
     /// The error with the server's name, if the server is away.
@@ -107,7 +111,7 @@ impl Engine for PostgresEngine {
         let Access::Write(name) = access else {
             let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
             let transaction = self.pool.begin_with(begin).await.map_err(|e| self.named(e))?;
-            return Ok(Box::new(PostgresTransaction(transaction)));
+            return Ok(Box::new(PostgresTransaction { transaction, written: None }));
         };
         let mut transaction = self.pool.begin().await.map_err(|e| self.named(e))?;
         // Each statement sees the newest state, so the next ones see what the previous holder of the lock committed.
@@ -116,7 +120,22 @@ impl Engine for PostgresEngine {
             .execute(&mut *transaction)
             .await
             .map_err(|e| self.named(e))?;
-        Ok(Box::new(PostgresTransaction(transaction)))
+        // The installation has the empty name, and nobody keeps anything of it in memory.
+        let written = (!name.is_empty()).then(|| (self.announcer.clone(), name.to_owned()));
+        Ok(Box::new(PostgresTransaction { transaction, written }))
+    }
+
+    async fn news(&self) -> Result<Option<News>, StoreError> {
+        self.announcer.listen().await.map(Some)
+    }
+
+    async fn turn(&self, work: &str) -> Result<Option<Turn>, StoreError> {
+        let mut transaction = self.pool.begin().await.map_err(|e| self.named(e))?;
+        // Other locks than those of writers: the seed differs.
+        let lock = "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 1))";
+        let is_ours: bool = sqlx::query_scalar(lock).bind(work).fetch_one(&mut *transaction).await?;
+        let held = PostgresTransaction { transaction, written: None };
+        Ok(is_ours.then(|| Turn(Some(Box::new(held)))))
     }
 
     async fn migrate(&self) -> Result<(), StoreError> {
@@ -142,6 +161,7 @@ impl Engine for PostgresEngine {
     }
 
     async fn close(&self) {
+        self.announcer.announce().await;
         self.pool.close().await;
     }
 }
@@ -180,16 +200,20 @@ async fn run(mut command: Command, url: &str) -> Result<(), StoreError> {
     Err(failed(why.lines().next().unwrap_or("it gave no reason").to_owned()))
 }
 
-struct PostgresTransaction(sqlx::Transaction<'static, Postgres>);
+struct PostgresTransaction {
+    transaction: sqlx::Transaction<'static, Postgres>,
+    /// For which subscription it writes, and who tells the others.
+    written: Option<(Announcer, String)>,
+}
 
 #[async_trait]
 impl Transaction for PostgresTransaction {
     async fn rows(&mut self, query: Query) -> Result<Vec<Row>, StoreError> {
-        Ok(wrap(prepared(query).fetch_all(&mut *self.0).await?))
+        Ok(wrap(prepared(query).fetch_all(&mut *self.transaction).await?))
     }
 
     async fn each(&mut self, query: Query, each: Each<'_>) -> Result<(), StoreError> {
-        let mut rows = prepared(query).fetch(&mut *self.0);
+        let mut rows = prepared(query).fetch(&mut *self.transaction);
         while let Some(row) = std::future::poll_fn(|cx| rows.as_mut().poll_next(cx)).await {
             each(&Row(AnyRow::Postgres(row?)))?;
         }
@@ -197,7 +221,7 @@ impl Transaction for PostgresTransaction {
     }
 
     async fn execute(&mut self, query: Query) -> Result<u64, StoreError> {
-        Ok(prepared(query).execute(&mut *self.0).await?.rows_affected())
+        Ok(prepared(query).execute(&mut *self.transaction).await?.rows_affected())
     }
 
     async fn upsert(&mut self, mut bulk: Bulk<'_>) -> Result<(), StoreError> {
@@ -223,13 +247,17 @@ impl Transaction for PostgresTransaction {
                 let rest = column.split_off(column.len().min(CHUNK));
                 insert = insert.bind(std::mem::replace(column, rest));
             }
-            insert.execute(&mut *self.0).await?;
+            insert.execute(&mut *self.transaction).await?;
         }
         Ok(())
     }
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError> {
-        Ok(self.0.commit().await?)
+        self.transaction.commit().await?;
+        if let Some((announcer, subscription)) = self.written {
+            announcer.note(&subscription);
+        }
+        Ok(())
     }
 }
 

@@ -19,6 +19,7 @@ use sqlx::{AssertSqlSafe, Connection as _, QueryBuilder, Sqlite};
 use super::StoreError;
 use super::availability::is_locked;
 use super::engine::{Access, AnyRow, Bulk, Each, Engine, Query, Row, Transaction, Value};
+use super::news::{News, Turn};
 use super::{Location, migrations, opening};
 
 const READERS: u32 = 4;
@@ -98,6 +99,14 @@ impl Engine for SqliteEngine {
 
     fn is_shared(&self) -> bool {
         false
+    }
+
+    async fn news(&self) -> Result<Option<News>, StoreError> {
+        Ok(None)
+    }
+
+    async fn turn(&self, _: &str) -> Result<Option<Turn>, StoreError> {
+        Ok(Some(Turn(None)))
     }
 
     async fn rows(&self, query: Query) -> Result<Vec<Row>, StoreError> {

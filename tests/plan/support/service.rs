@@ -190,6 +190,11 @@ impl Plan {
         Running { stop, server }
     }
 
+    /// Another service on the same database, which takes no requests.
+    pub(crate) async fn another(&self) -> App {
+        self.service(Store::open(&self.database).await.unwrap(), Settings::default())
+    }
+
     fn service(&self, store: Store, settings: Settings) -> App {
         App::new(store, Arc::<TestClock>::clone(&self.clock), Arc::clone(&self.classifier), settings)
     }

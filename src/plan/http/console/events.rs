@@ -14,8 +14,6 @@ use crate::plan::permission::View;
 
 /// The shortest time between two events.
 const PACE: Duration = Duration::from_secs(1);
-/// How often the stream asks a shared database for changes by other services.
-const LOOK: Duration = Duration::from_secs(5);
 
 /// The stream of a subscription. Its events carry the number of the change only: the page asks for what it shows.
 pub(super) async fn stream(
@@ -37,7 +35,7 @@ pub(super) async fn stream(
             let woken = tokio::select! {
                 changed = changes.changed() => if changed.is_ok() { Woken::Changed } else { Woken::End },
                 _ = stop => Woken::End,
-                () = tokio::time::sleep(LOOK), if app.store.is_shared() => Woken::Look,
+                () = tokio::time::sleep(app.hearing.look_every()), if app.store.is_shared() => Woken::Look,
             };
             match woken {
                 Woken::Changed => {}
