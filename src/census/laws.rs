@@ -136,7 +136,7 @@ const NOVEMBER: i64 = 20_758 * DAY;
 
 /// Histories of one or several times, as clocks without a battery, long gaps and wrong times of single frames make them
 /// (I11, I16).
-fn histories(size: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Event>> {
+pub(crate) fn histories(size: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Event>> {
     let era = prop_oneof![
         2 => Just(0),
         6 => Just(NOVEMBER),

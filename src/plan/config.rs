@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
-use super::store::Location;
+use super::store::{Location, Room};
 use crate::census::{Policy, Prefix, Timestamp};
 use crate::cli::log::LogConfig;
 use crate::config::{ByteSize, ConfigError, complain, parse};
@@ -52,12 +52,15 @@ pub struct LimitsConfig {
     pub burst: NonZeroU32,
     /// About how much memory the counts of all subscriptions may take.
     pub memory: ByteSize,
+    /// About how much memory the facts of one subscription may take.
+    pub subscription: ByteSize,
 }
 
 impl Default for LimitsConfig {
     fn default() -> Self {
         let Allowance { per_second, burst } = Allowance::default();
-        Self { per_second, burst, memory: ByteSize(Memory::default().0 as u64) }
+        let subscription = ByteSize(Room::default().bytes as u64);
+        Self { per_second, burst, memory: ByteSize(Memory::default().0 as u64), subscription }
     }
 }
 
@@ -216,7 +219,7 @@ impl Config {
             metrics_token: None,
         };
         let (count_at, policy) = (self.census.as_of, self.policy());
-        let LimitsConfig { per_second, burst, memory } = self.limits;
+        let LimitsConfig { per_second, burst, memory, .. } = self.limits;
         let (allowance, connections) = (Allowance { per_second, burst }, self.connections);
         let memory = Memory(usize::try_from(memory.0).unwrap_or(usize::MAX));
         Ok(Settings {
@@ -229,6 +232,12 @@ impl Config {
             access,
             ..Settings::default()
         })
+    }
+
+    /// What the facts of one subscription may take.
+    pub fn room(&self) -> Room {
+        let bytes = usize::try_from(self.limits.subscription.0).unwrap_or(usize::MAX);
+        Room { bytes, ..Room::default() }
     }
 
     /// The folder of rule packs, if the file names one.

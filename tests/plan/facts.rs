@@ -6,7 +6,7 @@ use netcensus::census::{
     Coupling, CouplingKey, Field, Inventory, MacAddr, Sign, Signs, Station, Timestamp, TunnelKind,
     TunnelMarks, Zone,
 };
-use netcensus::plan::store::{Arrival, Receipt, Replica, Store, StoreError};
+use netcensus::plan::store::{Arrival, Receipt, Replica, Room, Store, StoreError};
 use netcensus::wire::Upload;
 use proptest::prelude::*;
 
@@ -172,7 +172,9 @@ fn an_upload_of_more_rows_than_one_statement_takes_is_stored_whole() {
 fn a_full_subscription_refuses_uploads_with_new_devices_whole_and_takes_those_with_known_ones() {
     block_on(async {
         let dir = tempfile::tempdir().unwrap();
-        let stored = stored(Backend::Sqlite, &dir).await.with_store(|store| store.with_room(2));
+        let stored = stored(Backend::Sqlite, &dir)
+            .await
+            .with_store(|store| store.with_room(Room { rows: 2, ..Room::default() }));
         let replica = Replica::default();
         let of = |hosts: &[u8], at: i64| {
             let mut zone = Zone::default();
@@ -192,6 +194,38 @@ fn a_full_subscription_refuses_uploads_with_new_devices_whole_and_takes_those_wi
     });
 }
 
+#[test]
+fn a_subscription_whose_devices_said_too_much_refuses_further_words_and_takes_sightings() {
+    block_on(async {
+        let dir = tempfile::tempdir().unwrap();
+        let room = Room { bytes: 2_000, ..Room::default() };
+        let stored = stored(Backend::Sqlite, &dir).await.with_store(|store| store.with_room(room));
+        let replica = Replica::default();
+        let says = |words: &[&str], at: i64| {
+            let mut zone = device(1, at);
+            for facts in zone.couplings.values_mut() {
+                for word in words {
+                    facts.evidence.add(Field::MdnsHostname, word, Timestamp(at));
+                }
+            }
+            zone
+        };
+        let long = "x".repeat(250);
+        let many: Vec<String> = (0..9).map(|n| format!("{n}{long}")).collect();
+        let many: Vec<&str> = many.iter().map(String::as_str).collect();
+        stored.ingest(&upload_of(1, "hq", says(&["lobby"], 5)), &replica).await.unwrap();
+        // A replica that is loaded anew knows the same room.
+        for known in [replica, Replica::default()] {
+            let refused = stored.ingest(&upload_of(2, "hq", says(&many, 9)), &known).await;
+            assert!(matches!(refused, Err(StoreError::Heavy(2_000))), "{refused:?}");
+            let told = refused.unwrap_err().to_string();
+            assert!(told.contains("limits.subscription"), "{told}");
+        }
+        stored.ingest(&upload_of(2, "hq", says(&["lobby"], 9)), &Replica::default()).await.unwrap();
+        assert_eq!(stored.inventory().await.zones["hq"].couplings.len(), 1);
+    });
+}
+
 fn device(host: u8, at: i64) -> Zone {
     let key = CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, host]), ip: [10, 0, 0, host].into() };
     Zone { couplings: [(key, Coupling::new(Timestamp(at), Sign::ArpAsked.into()))].into(), ..Zone::default() }
@@ -202,7 +236,9 @@ fn of_uploads_that_are_stored_together_each_is_refused_by_itself() {
     for backend in [Backend::Sqlite, Backend::Postgres] {
         let dir = tempfile::tempdir().unwrap();
         block_on(async {
-            let stored = stored(backend, &dir).await.with_store(|store| store.with_room(3));
+            let stored = stored(backend, &dir)
+                .await
+                .with_store(|store| store.with_room(Room { rows: 3, ..Room::default() }));
             let replica = Replica::default();
             stored.ingest(&upload_of(1, "hq", device(1, 5)), &replica).await.unwrap();
             let group = [

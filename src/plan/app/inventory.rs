@@ -371,7 +371,7 @@ impl Inventories {
         self.current(subscription).await.map(drop)
     }
 
-    /// Takes what another service wrote, if the facts of the subscription are loaded. This is no use of them.
+    /// Takes what another service wrote, if the facts of the subscription are loaded. It does not count as a use of them.
     ///
     /// # Errors
     /// The store's.

@@ -372,7 +372,7 @@ impl From<StoreError> for Problem {
             StoreError::NoPlan => ProblemType::PlanNotInEffect,
             StoreError::UploadConflict { .. } => ProblemType::UploadConflict,
             StoreError::BadSequence(_) => ProblemType::BadUploadBody,
-            StoreError::Full(_) => ProblemType::InventoryFull,
+            StoreError::Full(_) | StoreError::Heavy(_) => ProblemType::InventoryFull,
             StoreError::ZonesFull => ProblemType::ZonesFull,
             StoreError::SensorZonesFull => ProblemType::SensorZonesFull,
             StoreError::BadPassword(_) => ProblemType::InvalidPassword,

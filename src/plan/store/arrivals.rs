@@ -119,9 +119,9 @@ struct Failed {
     away: bool,
 }
 
-/// Arrivals joined with the facts; `None` for those that are not new, or for which there is no room.
+/// Arrivals joined with the facts; `None` for those that are not new.
 struct Together {
-    joined: Vec<Option<Joined>>,
+    joined: Vec<Option<Result<Joined, StoreError>>>,
     changed: BTreeMap<String, Parts>,
     rows: FactRows,
 }
@@ -151,7 +151,7 @@ impl Store {
     /// a time for each replica.
     ///
     /// # Errors
-    /// Of each upload by itself: [`StoreError::NoPlan`] (P7), [`StoreError::UploadConflict`], [`StoreError::Full`],
+    /// Of each upload by itself: [`StoreError::NoPlan`] (P7), [`StoreError::UploadConflict`], [`StoreError::Full`], [`StoreError::Heavy`],
     /// [`StoreError::ZonesFull`], [`StoreError::SensorZonesFull`], or the database's. On an error, no part of that upload is stored.
     pub async fn ingest_all(
         &self,
@@ -238,8 +238,9 @@ impl Store {
         for ((arrival, look), joined) in arrivals.iter().zip(looks).zip(joined) {
             outcomes.push(match (look, joined) {
                 (Look::Settled(outcome), _) => outcome,
-                (Look::New { .. }, None) => Err(StoreError::Full(self.room)),
-                (Look::New { forked, lost }, Some(joined)) => {
+                (Look::New { .. }, None) => Err(UNANSWERED),
+                (Look::New { .. }, Some(Err(refusal))) => Err(refusal),
+                (Look::New { forked, lost }, Some(Ok(joined))) => {
                     newest = newest.saturating_add(1);
                     self.record(&mut work, subscription, arrival, &joined, newest).await?;
                     if forked {
@@ -280,8 +281,7 @@ impl Store {
         let join = move || {
             let mut joining = Joining::new(facts);
             let joined = arrivals.iter().zip(is_new);
-            let joined =
-                joined.map(|(arrival, is_new)| is_new.then(|| joining.add(&arrival.upload, room)).flatten());
+            let joined = joined.map(|(arrival, is_new)| is_new.then(|| joining.add(&arrival.upload, room)));
             let joined = joined.collect();
             let changed = joining.into_changed();
             Ok(Together { joined, rows: FactRows::of(&changed)?, changed })

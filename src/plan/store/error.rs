@@ -136,6 +136,12 @@ pub enum StoreError {
         "the subscription has {0} couplings and stations, which is the limit; find out who floods its sensors, or split the site into several subscriptions"
     )]
     Full(usize),
+    /// The facts of the subscription take as much memory as they may.
+    #[error(
+        "what the subscription's devices said takes {} MiB, which is the limit (limits.subscription); find out who floods its sensors, or raise the limit",
+        .0 >> 20
+    )]
+    Heavy(usize),
     /// The subscription has as many zones as it may.
     #[error(
         "the subscription has {ZONES} zones, which is the limit; name one of them as 'zone' in the sensor's configuration, or split the site into several subscriptions"

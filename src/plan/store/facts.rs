@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 use super::engine::{Bulk, sql};
 use super::joining::{Part, Parts};
 use super::replica::{Facts, Replica};
+use super::room::{coupling_bytes, station_bytes};
 use super::{Store, StoreError, Work};
 use crate::census::{Coupling, CouplingKey, Inventory, MacAddr, Station, TunnelKey, Zone};
 use crate::wire::SubscriptionId;
@@ -77,7 +78,9 @@ pub(super) async fn catch_up(
             for (upload, revision) in uploads.into_iter().zip(known.saturating_add(1)..) {
                 let Upload { zone, delta, .. } = upload;
                 let join = move |known: &mut Zone| {
+                    let before = touched_bytes(known, &delta);
                     known.merge(&delta);
+                    touched_bytes(known, &delta).saturating_sub(before)
                 };
                 replica.change(revision, vec![(zone, join)]).await;
             }
@@ -87,6 +90,25 @@ pub(super) async fn catch_up(
     let inventory = load(work, subscription).await?;
     replica.replace(Facts::loaded(inventory, newest));
     Ok(true)
+}
+
+/// The bytes of those rows that a delta names.
+fn touched_bytes(known: &Zone, delta: &Zone) -> isize {
+    let mut bytes = 0;
+    let mut add = |known: Option<&Zone>, delta: &Zone| {
+        let Some(known) = known else { return };
+        bytes += delta
+            .couplings
+            .keys()
+            .filter_map(|key| known.couplings.get(key))
+            .map(coupling_bytes)
+            .sum::<usize>();
+        bytes +=
+            delta.stations.keys().filter_map(|mac| known.stations.get(mac)).map(station_bytes).sum::<usize>();
+    };
+    add(Some(known), delta);
+    delta.each_tunnel(&mut |path, tunnel| add(known.inside(path), &tunnel.facts));
+    isize::try_from(bytes).unwrap_or(isize::MAX)
 }
 
 /// The stored facts of a subscription.

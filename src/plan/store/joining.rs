@@ -6,7 +6,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::StoreError;
 use super::replica::Facts;
+use super::room::{Room, coupling_bytes, station_bytes};
 use crate::census::{
     Coupling, CouplingKey, MacAddr, Segment, Station, Timestamp, TunnelKey, TunnelMarks, Zone,
 };
@@ -29,8 +31,8 @@ pub(super) struct Part {
 pub(super) struct Joining {
     facts: Arc<Facts>,
     changed: BTreeMap<String, Parts>,
-    /// Couplings, stations and tunnels after the changes.
-    held: usize,
+    /// What the facts take after the changes.
+    held: Room,
 }
 
 /// An upload that was joined.
@@ -48,6 +50,8 @@ struct Change {
     parts: Vec<(Vec<TunnelKey>, Part)>,
     /// Couplings, stations and tunnels that were not known.
     grown: usize,
+    /// By how many bytes couplings and stations grew.
+    heavier: isize,
     reach: Option<Timestamp>,
 }
 
@@ -56,18 +60,26 @@ impl Joining {
         Self { held: facts.held(), facts, changed: BTreeMap::new() }
     }
 
-    /// Joins an upload; `None` if it has something new and more than `room` couplings, stations and tunnels would be known.
-    /// Then no part of it is joined.
-    pub(super) fn add(&mut self, upload: &Upload, room: usize) -> Option<Joined> {
+    /// Joins an upload.
+    ///
+    /// # Errors
+    /// [`StoreError::Full`] or [`StoreError::Heavy`] if it has something for which there is not enough room. Then no part of
+    /// it is joined.
+    pub(super) fn add(&mut self, upload: &Upload, room: Room) -> Result<Joined, StoreError> {
         let mut change = Change::default();
         self.compare(&upload.zone, &[], None, &upload.delta, &mut change);
         upload.delta.each_tunnel(&mut |path, tunnel| {
             self.compare(&upload.zone, path, Some(tunnel.marks), &tunnel.facts, &mut change);
         });
-        if change.grown > 0 && self.held.saturating_add(change.grown) > room {
-            return None;
+        let rows = self.held.rows.saturating_add(change.grown);
+        let bytes = self.held.bytes.saturating_add_signed(change.heavier);
+        if change.grown > 0 && rows > room.rows {
+            return Err(StoreError::Full(room.rows));
         }
-        self.held += change.grown;
+        if change.heavier > 0 && bytes > room.bytes {
+            return Err(StoreError::Heavy(room.bytes));
+        }
+        self.held = Room { rows, bytes };
         let rows = change.parts.iter().map(|(_, part)| part.couplings.len() + part.stations.len()).sum();
         let parts = self.changed.entry(upload.zone.clone()).or_default();
         for (path, part) in change.parts {
@@ -76,7 +88,7 @@ impl Joining {
             known.stations.extend(part.stations);
             known.head = part.head.or_else(|| known.head.take());
         }
-        Some(Joined { rows, reach: change.reach })
+        Ok(Joined { rows, reach: change.reach })
     }
 
     /// All changes, by zone. The facts are let go.
@@ -97,7 +109,7 @@ impl Joining {
         let inside = stored.and_then(|zone| zone.inside(path));
         let newer = self.changed.get(zone).and_then(|parts| parts.get(path));
         let mut part = Part::default();
-        let Change { grown, reach, .. } = change;
+        let Change { grown, heavier, reach, .. } = change;
         let mut note = |news: Option<Timestamp>| *reach = [*reach, news].into_iter().flatten().min();
         for (key, new) in &delta.couplings {
             let known = newer.and_then(|part| part.couplings.get(key));
@@ -105,6 +117,7 @@ impl Joining {
             if let Some(now) = merged(known, new, Coupling::merge) {
                 note(now.news(known, new.last_seen));
                 *grown += usize::from(known.is_none());
+                *heavier += growth(known.map_or(0, coupling_bytes), coupling_bytes(&now));
                 part.couplings.insert(*key, now);
             }
         }
@@ -113,6 +126,7 @@ impl Joining {
             if let Some(now) = merged(known, new, Station::merge) {
                 note(now.news(known));
                 *grown += usize::from(known.is_none());
+                *heavier += growth(known.map_or(0, station_bytes), station_bytes(&now));
                 part.stations.insert(*mac, now);
             }
         }
@@ -149,18 +163,70 @@ fn merged<F: Clone + PartialEq>(known: Option<&F>, new: &F, merge: impl Fn(&mut 
     (facts != *known).then_some(facts)
 }
 
-/// Brings changes into a zone.
-pub(super) fn apply(zone: &mut Zone, parts: Parts) {
+const fn growth(before: usize, after: usize) -> isize {
+    after.cast_signed().saturating_sub(before.cast_signed())
+}
+
+/// Brings changes into a zone. Returns by how many bytes its couplings and stations grew.
+pub(super) fn apply(zone: &mut Zone, parts: Parts) -> isize {
+    let mut grown = 0;
     // Tunnels come before those that they carry.
     for (path, Part { couplings, stations, head }) in parts {
         if let (Some((marks, _)), Some((key, around))) = (&head, path.split_last()) {
             zone.within(around).tunnels.entry(*key).or_default().marks = *marks;
         }
         let inside = zone.within(&path);
-        inside.couplings.extend(couplings);
-        inside.stations.extend(stations);
+        for (key, facts) in couplings {
+            let after = coupling_bytes(&facts);
+            let former = inside.couplings.insert(key, facts);
+            grown += growth(former.as_ref().map_or(0, coupling_bytes), after);
+        }
+        for (mac, facts) in stations {
+            let after = station_bytes(&facts);
+            let former = inside.stations.insert(mac, facts);
+            grown += growth(former.as_ref().map_or(0, station_bytes), after);
+        }
         if let Some((_, segment)) = head {
             inside.segment = segment;
+        }
+    }
+    grown
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::census::Inventory;
+    use crate::census::laws::{histories, zone};
+    use crate::wire::Health;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(100))]
+
+        #[test]
+        fn what_facts_take_is_the_same_counted_step_by_step_or_at_once(
+            a in histories(0..30), b in histories(0..30), c in histories(0..30),
+        ) {
+            let mut facts = Facts::loaded(Inventory::of("hq", zone(&a)), 1);
+            for (revision, delta) in (2..).zip([&b, &c]) {
+                let mut joining = Joining::new(Arc::new(facts.clone()));
+                let upload = Upload {
+                    schema: String::new(),
+                    epoch: String::new(),
+                    sequence: 1,
+                    zone: "hq".into(),
+                    delta: zone(delta),
+                    health: Health::default(),
+                };
+                joining.add(&upload, Room::default()).unwrap();
+                let held = joining.held;
+                let apply = |(name, parts)| (name, move |zone: &mut Zone| apply(zone, parts));
+                facts.change(revision, joining.into_changed().into_iter().map(apply).collect());
+                prop_assert_eq!(facts.held(), held);
+                prop_assert_eq!(Facts::loaded(facts.inventory.clone(), revision).held(), held);
+            }
         }
     }
 }

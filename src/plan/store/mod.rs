@@ -35,6 +35,7 @@ mod prices;
 mod receipts;
 mod replica;
 mod roles;
+mod room;
 mod sensor_keys;
 mod sensors;
 pub(crate) mod snapshots;
@@ -72,6 +73,7 @@ pub use people::{Person, PersonEntry, PersonIdentity};
 pub use plans::Changed;
 pub use replica::{Facts, Replica};
 pub use roles::RoleBinding;
+pub use room::Room;
 pub use sensor_keys::Sender;
 pub use sensors::{Enrolled, Enrolling, Sensor, subscription_of};
 pub use snapshots::Snapshot;
@@ -79,15 +81,12 @@ pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
 pub use zones::{ZONES, ZONES_OF_SENSOR};
 
-/// Couplings and stations of one subscription: five times what one sensor holds.
-const ROOM: usize = 5_000_000;
-
 /// The database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     engine: Arc<dyn Engine>,
-    /// Couplings and stations that one subscription may hold.
-    room: usize,
+    /// What the facts of one subscription may take.
+    room: Room,
 }
 
 /// The lock that a writer holds until its transaction ends.
@@ -120,13 +119,13 @@ impl Store {
             },
             Location::Server(url) => Arc::new(PostgresEngine::open(url).await?),
         };
-        Ok(Self { engine, room: ROOM })
+        Ok(Self { engine, room: Room::default() })
     }
 
-    /// The same store with room for `rows` couplings and stations a subscription, instead of 5,000,000.
+    /// The same store with this room for the facts of each subscription.
     #[must_use]
-    pub fn with_room(self, rows: usize) -> Self {
-        Self { room: rows, ..self }
+    pub fn with_room(self, room: Room) -> Self {
+        Self { room, ..self }
     }
 
     /// The migrations that the database at `location` lacks, in order; empty if it is up to date.

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use super::room::Room;
 use crate::census::{Inventory, Zone};
 
 /// The facts of a subscription in memory. Clones share them.
@@ -20,8 +21,8 @@ pub struct Facts {
     pub inventory: Inventory,
     /// The revision of the facts in the database; `None` before they are loaded.
     pub revision: Option<i64>,
-    /// Couplings, stations and tunnels of all zones.
-    held: usize,
+    /// What all zones take.
+    held: Room,
     /// The revision at which each zone changed last, as far as it was noted.
     changed: BTreeMap<String, i64>,
     /// The revision at which the facts were loaded.
@@ -31,17 +32,20 @@ pub struct Facts {
 impl Facts {
     /// The facts of the database at a revision.
     pub(super) fn loaded(inventory: Inventory, revision: i64) -> Self {
-        let held = inventory.zones.values().map(|zone| held(zone)).sum();
+        let held = inventory.zones.values().map(|zone| Room::of(zone)).fold(Room::EMPTY, |all, zone| Room {
+            rows: all.rows + zone.rows,
+            bytes: all.bytes + zone.bytes,
+        });
         Self { inventory, revision: Some(revision), held, changed: BTreeMap::new(), loaded: revision }
     }
 
     /// Facts as they were at an earlier instant. No count of the present may be used again for them.
     pub(crate) const fn past(inventory: Inventory) -> Self {
-        Self { inventory, revision: None, held: 0, changed: BTreeMap::new(), loaded: i64::MIN }
+        Self { inventory, revision: None, held: Room::EMPTY, changed: BTreeMap::new(), loaded: i64::MIN }
     }
 
-    /// The number of couplings, stations and tunnels. It is kept beside the facts, so that no upload counts all of them.
-    pub(super) const fn held(&self) -> usize {
+    /// What they take. It is kept beside them, so that no upload counts all of them.
+    pub(super) const fn held(&self) -> Room {
         self.held
     }
 
@@ -51,8 +55,8 @@ impl Facts {
     }
 }
 
-/// What a zone takes of the room of a subscription: its couplings, stations and tunnels.
-fn held(zone: &Zone) -> usize {
+/// The couplings, stations and tunnels of a zone.
+fn rows(zone: &Zone) -> usize {
     let mut tunnels = 0;
     zone.each_tunnel(&mut |_, _| tunnels += 1);
     zone.rows() + tunnels
@@ -83,11 +87,11 @@ impl Replica {
         drop(former);
     }
 
-    /// Changes zones, each by its own function; the facts are at `revision` then. Nobody sees a part of the changes. Make one
-    /// call at a time. Runs on a thread for long work, because it may have to copy the zones.
+    /// Changes zones, each by its own function, which returns by how many bytes the zone grew; the facts are at `revision`
+    /// then. Nobody sees a part of the changes. Make one call at a time. Runs on a thread for long work, because it may have to copy the zones.
     pub(super) async fn change<F>(&self, revision: i64, zones: Vec<(String, F)>)
     where
-        F: FnOnce(&mut Zone) + Send + 'static,
+        F: FnOnce(&mut Zone) -> isize + Send + 'static,
     {
         let replica = self.clone();
         let done = tokio::task::spawn_blocking(move || replica.change_now(revision, zones)).await;
@@ -97,7 +101,7 @@ impl Replica {
         }
     }
 
-    fn change_now<F: FnOnce(&mut Zone)>(&self, revision: i64, zones: Vec<(String, F)>) {
+    fn change_now<F: FnOnce(&mut Zone) -> isize>(&self, revision: i64, zones: Vec<(String, F)>) {
         {
             let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
             if let Some(facts) = Arc::get_mut(&mut current) {
@@ -116,13 +120,15 @@ impl Replica {
 }
 
 impl Facts {
-    /// Changes zones, each by its own function; the facts are at `revision` then.
-    pub(crate) fn change<F: FnOnce(&mut Zone)>(&mut self, revision: i64, zones: Vec<(String, F)>) {
+    /// Changes zones, each by its own function, which returns by how many bytes the zone grew; the facts are at `revision`
+    /// then.
+    pub(crate) fn change<F: FnOnce(&mut Zone) -> isize>(&mut self, revision: i64, zones: Vec<(String, F)>) {
         for (name, join) in zones {
             let zone = self.inventory.zone_mut(&name);
-            let before = held(zone);
-            join(zone);
-            self.held = (self.held + held(zone)).saturating_sub(before);
+            let before = rows(zone);
+            let grown = join(zone);
+            self.held.rows = (self.held.rows + rows(zone)).saturating_sub(before);
+            self.held.bytes = self.held.bytes.saturating_add_signed(grown);
             self.changed.insert(name, revision);
         }
         self.revision = Some(revision);
@@ -137,7 +143,12 @@ mod tests {
     #[test]
     fn a_snapshot_stays_as_it_was_and_shares_the_zones_that_nobody_changed() {
         let replica = Replica::default();
-        let seen = |at: i64| move |zone: &mut Zone| zone.segment.last_frame = Some(Timestamp(at));
+        let seen = |at: i64| {
+            move |zone: &mut Zone| {
+                zone.segment.last_frame = Some(Timestamp(at));
+                0
+            }
+        };
         replica.change_now(1, vec![("a".into(), seen(1))]);
         replica.change_now(2, vec![("b".into(), seen(2))]);
         let held = replica.facts();
@@ -153,7 +164,7 @@ mod tests {
     #[test]
     fn a_zone_that_nobody_holds_is_changed_in_place() {
         let replica = Replica::default();
-        let nothing = |_: &mut Zone| ();
+        let nothing = |_: &mut Zone| 0;
         replica.change_now(1, vec![("a".into(), nothing)]);
         let place = || Arc::as_ptr(&replica.facts().inventory.zones["a"]);
         let before = place();

@@ -56,6 +56,7 @@ proptest! {
                 Step::Frame(zone, event) => {
                     let join = |zone: &mut Zone| {
                         apply(zone, event);
+                        0
                     };
                     facts.change(number, vec![((*zone).to_owned(), join)]);
                 }
