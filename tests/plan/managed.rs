@@ -19,6 +19,49 @@ on_each_database! {
     a_list_that_breaks_off_or_is_of_another_kind_replaces_nothing_without_force,
     every_device_of_an_intune_export_is_managed,
     the_console_previews_a_list_and_asks_for_a_confirmation,
+    who_does_not_wait_for_a_long_change_is_told_its_outcome_by_a_job,
+}
+
+/// Waits until a job has ended.
+async fn ended(plan: &Plan, place: &str) -> Value {
+    loop {
+        let job = plan.get(place).await;
+        if job["state"] != "running" {
+            return job;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+async fn who_does_not_wait_for_a_long_change_is_told_its_outcome_by_a_job(plan: Plan) {
+    with_devices(&plan).await;
+    let browser = Browser::sign_in(&plan).await;
+    let ask = async |list: Value| {
+        let request = plan.request(Method::POST, "/managed/import").header("prefer", "respond-async");
+        let job = send(request.json(&list)).await.succeeds(202);
+        assert_eq!((&job["what"], &job["state"]), (&json!("managed_import"), &json!("running")));
+        format!("/jobs/{}", job["id"].as_str().unwrap())
+    };
+    let place = ask(two_entries()).await;
+    let job = ended(&plan, &place).await;
+    assert_eq!((&job["state"], &job["stage"]), (&json!("done"), &json!("writing")));
+    assert_eq!(job["answer"]["count"], json!({"before": 3, "after": 0, "delta": -3}));
+    assert_eq!(billable(&plan).await, 0, "the change is made");
+    browser.show(&place).await.assert(200, "3 → 0");
+
+    let place = ask(list(json!([{"external_id": "x"}]))).await;
+    let job = ended(&plan, &place).await;
+    assert_eq!((&job["state"], &job["problem"]["status"]), (&json!("failed"), &json!(422)));
+    assert_eq!(job["problem"]["type"], "/problems/invalid-entry");
+    browser.show(&place).await.assert(200, "Nothing was changed");
+
+    let undo = plan.request(Method::POST, "/changes/1/undo").header("prefer", "respond-async");
+    let place = format!("/jobs/{}", send(undo).await.succeeds(202)["id"].as_str().unwrap());
+    assert_eq!(ended(&plan, &place).await["answer"]["count"]["after"], 3);
+    assert_eq!(plan.get("/jobs").await["jobs"].as_array().unwrap().len(), 3);
+    let other = plan.subscription("other", None).await;
+    let elsewhere = format!("{}/api/v1/subscriptions/{other}{place}", plan.url);
+    send(plan.client.get(elsewhere).bearer_auth(&plan.token)).await.fails(404, "not-found");
 }
 
 /// A managed list for a day.

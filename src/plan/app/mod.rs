@@ -11,6 +11,7 @@ pub mod browser;
 pub mod bundling;
 mod caller;
 pub mod census;
+pub mod change_jobs;
 pub mod changes;
 pub mod devices;
 pub mod estimates;
@@ -50,6 +51,7 @@ use tokio::sync::{Semaphore, watch};
 
 use self::attempts::Attempts;
 pub use self::caller::{Caller, May, MayHere, Own};
+use self::change_jobs::Progress;
 use self::inventory::{
     Changed, Check, CountAt, Inventories, Memory, Patience, Served, SharedClassifier, View,
 };
@@ -149,6 +151,8 @@ pub struct Inner {
     newest_time: service_clock::NewestTime,
     /// Bounds the bytes of these uploads.
     pub upload_bytes: upload_bytes::UploadBytes,
+    /// Changes that go on without their callers.
+    pub(super) change_jobs: change_jobs::ChangeJobs,
     /// Whether the news of other services are heard.
     pub hearing: news::Hearing,
     /// Bounds event streams.
@@ -223,6 +227,7 @@ impl App {
             uploads: uploads::Queue::default(),
             newest_time: service_clock::NewestTime::default(),
             upload_bytes: upload_bytes::UploadBytes::default(),
+            change_jobs: change_jobs::ChangeJobs::default(),
             hearing: news::Hearing::default(),
             streams: streams::Streams::default(),
             readiness: readiness::Readiness::default(),
@@ -358,9 +363,9 @@ impl App {
         check: Option<Box<Check>>,
     ) -> Result<Changed, Refusal> {
         let (service, subscription, by) = (self.clone(), subscription.to_owned(), by.clone());
-        let work = tokio::spawn(async move {
-            service.inventories()?.change(&subscription, ask, &by, check, service.now()).await
-        });
+        let change =
+            async move { service.inventories()?.change(&subscription, ask, &by, check, service.now()).await };
+        let work = tokio::spawn(Progress::current().within(change));
         work.await.unwrap_or_else(|e| Err(Refusal::Defect(format!("a change of the inventory failed: {e}"))))
     }
 

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use super::arguments::{Attempt, Target};
 use super::device_table::{HEADER, row};
 use super::failure::Failure;
+use super::progress::showing;
 use crate::change::{ChangeSet, DecisionEntry};
 use crate::cli::table;
 use crate::cli::terminal::print_json;
@@ -95,7 +96,7 @@ pub(super) async fn run(command: ChangesCommand) -> Result<(), Failure> {
         }
         ChangesCommand::Undo(UndoArguments { target, attempt, number }) => {
             let (app, may) = target.may::<EditDevices>(attempt.by()?).await?;
-            print_change(changes::undo(&app, &may, number).await?, target.common.json)
+            print_change(showing(changes::undo(&app, &may, number)).await?, target.common.json)
         }
     }
 }

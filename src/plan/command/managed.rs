@@ -9,6 +9,7 @@ use clap::{Args, Subcommand};
 use super::arguments::{Attempt, Target};
 use super::changes::print_change;
 use super::failure::Failure;
+use super::progress::showing;
 use crate::census::Timestamp;
 use crate::change::ListReport;
 use crate::cli::table;
@@ -103,7 +104,7 @@ pub(super) async fn run(command: ManagedCommand) -> Result<(), Failure> {
         ManagedCommand::Import(arguments) => import(arguments).await,
         ManagedCommand::Forget(ForgetArguments { target, attempt, source }) => {
             let (app, may) = target.may::<EditDevices>(attempt.by()?).await?;
-            print_change(managed::forget(&app, &may, source).await?, target.common.json)
+            print_change(showing(managed::forget(&app, &may, source)).await?, target.common.json)
         }
     }
 }
@@ -160,7 +161,8 @@ async fn import(arguments: ImportArguments) -> Result<(), Failure> {
     let changed = match own {
         Some(entries) => {
             let (app, may) = target.may::<EditDevices>(by).await?;
-            managed::import(&app, &may, Import { source, zone, from, to, force, entries }).await?
+            let list = Import { source, zone, from, to, force, entries };
+            showing(managed::import(&app, &may, list)).await?
         }
         None => {
             let mapping = Mapping::parse(mapping.iter().map(String::as_str));
@@ -179,7 +181,7 @@ async fn import(arguments: ImportArguments) -> Result<(), Failure> {
             let list = list.read(&name.to_string(), &bytes, mapping)?;
             print_rows(&list.report)?;
             let (app, may) = target.may::<EditDevices>(by).await?;
-            managed::import_list(&app, &may, list).await?.answer
+            showing(managed::import_list(&app, &may, list)).await?.answer
         }
     };
     print_import(changed, target.common.json)

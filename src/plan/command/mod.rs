@@ -15,6 +15,7 @@ mod managed;
 mod operate;
 mod people;
 mod plan;
+mod progress;
 mod remembered;
 mod serve;
 mod snapshot;

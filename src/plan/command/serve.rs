@@ -59,7 +59,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         Failure::listen(&e, format!("cannot listen on {address}: {e}; {next}"))
     })?;
     let address = listener.local_addr().map_err(refused)?;
-    let store = Store::open(&config.database).await?;
+    let store = Store::open(&config.database).await?.with_room(config.room());
     let public_url = config.url(address);
     let tls = config.tls(address, SystemClock.now())?.map(Tls::new).transpose()?;
     if let Some(tls) = &tls {

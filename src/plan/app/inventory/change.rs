@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::Refusal;
+use super::super::change_jobs::{self as progress, Progress, Stage};
 use super::{Facts, Inventories, Revision, SubscriptionState, View};
 use crate::census::{CouplingKey, Decisions, DeviceId, Inventory, Mark, Object, Survey, Timestamp};
 use crate::change::{
@@ -74,10 +75,13 @@ impl Inventories {
         let state = self.state(subscription);
         let _one = state.drafting.lock().await;
         for _ in 0..TRIES {
+            progress::note(Stage::Waiting);
             let state = self.current(subscription).await?;
             let ground = self.ground(&state, subscription, ask.clone(), by, now).await?;
             let (inventories, counted, look) = (self.clone(), Arc::clone(&state), check.clone());
+            let progress = Progress::current();
             let work = move || {
+                progress.note(Stage::Counting);
                 let facts = counted.replica.facts();
                 draft(&inventories, &counted, &facts, ground, look.as_deref().map(|check| &**check))
             };
@@ -89,6 +93,7 @@ impl Inventories {
                 revision: drafted.revision,
             };
             let turn = state.turn.lock().await;
+            progress::note(Stage::Writing);
             let Some(set) = self.store.record_change(subscription, by, &recording).await? else { continue };
             let Drafted { draft, count, revision, after, devices, .. } = drafted;
             let changes = !draft.alterations.is_empty();

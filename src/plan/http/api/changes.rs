@@ -2,10 +2,14 @@
 
 use axum::Json as Body;
 use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::jobs;
 use super::query::Trial;
 use crate::operation;
+use crate::plan::app::change_jobs::JobEntry;
 use crate::plan::app::changes::{self, AlterationsQuery, ChangeAnswer, ChangeDetail, Changes, ChangesQuery};
 use crate::plan::app::{App, May};
 use crate::plan::http::extract::{Parameters, Segment};
@@ -47,11 +51,15 @@ async fn show(
 /// Undoes a change by a new one, which sets each of its objects back to the decision before. Refused if a later change
 /// altered one of the objects.
 #[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/changes/{number}/undo", tag = "inventory",
-    params(("number" = u64, Path, description = "change"), Trial), responses((status = 200, body = ChangeAnswer)))]
+    params(("number" = u64, Path, description = "change"), Trial), responses((status = 200, body = ChangeAnswer),
+        (status = 202, body = JobEntry, description = "it takes long; `Location` names the job")))]
 async fn undo(
     State(app): State<App>,
     may: May<EditDevices>,
+    headers: HeaderMap,
     Segment(number): Segment<u64>,
-) -> Result<Body<ChangeAnswer>, Problem> {
-    Ok(Body(changes::undo(&app, &may, number).await?))
+) -> Result<Response, Problem> {
+    let (service, caller) = (app.clone(), may.clone());
+    let change = async move { changes::undo(&service, &caller, number).await };
+    jobs::answer(&app, &may, &headers, "change_undo", change).await
 }

@@ -4,17 +4,19 @@ use std::net::IpAddr;
 
 use axum::Json as Body;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::jobs;
 use super::query::{AsOf, Trial, instant};
 use crate::census::{CouplingKey, MacAddr, Timestamp};
 use crate::change::Patch;
 use crate::listing::{DevicePage, Filter};
 use crate::operation;
+use crate::plan::app::change_jobs::JobEntry;
 use crate::plan::app::changes::ChangeAnswer;
 use crate::plan::app::devices::{self, Edits, editable};
 use crate::plan::app::{App, May, Refusal};
@@ -100,13 +102,17 @@ async fn delete(
 
 /// Sets properties of many devices, or deletes them. If one is refused, none is changed.
 #[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/devices/edit", tag = "inventory", request_body = Edits,
-    params(Trial), responses((status = 200, body = ChangeAnswer)))]
+    params(Trial), responses((status = 200, body = ChangeAnswer),
+        (status = 202, body = JobEntry, description = "it takes long; `Location` names the job")))]
 async fn edit_many(
     State(app): State<App>,
     may: May<EditDevices>,
+    headers: HeaderMap,
     Json(edits): Json<Edits>,
-) -> Result<Body<ChangeAnswer>, Problem> {
-    Ok(Body(devices::edit_many(&app, &may, edits).await?))
+) -> Result<Response, Problem> {
+    let (service, caller) = (app.clone(), may.clone());
+    let change = async move { devices::edit_many(&service, &caller, edits).await };
+    jobs::answer(&app, &may, &headers, "devices_edit", change).await
 }
 
 /// Devices to merge.

@@ -8,6 +8,7 @@ pub mod devices;
 pub mod estimates;
 pub mod exports;
 pub mod findings;
+pub mod jobs;
 pub mod managed;
 pub mod people;
 pub mod plans;
@@ -55,6 +56,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(estimates::routes())
         .merge(exports::routes())
         .merge(findings::routes())
+        .merge(jobs::routes())
         .merge(managed::routes())
         .merge(people::routes())
         .merge(plans::routes())

@@ -4,14 +4,16 @@ use askama::Template;
 use axum::extract::multipart::{MultipartError, MultipartRejection};
 use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{MethodRouter, post};
 
 use super::page::{Frame, PageError, Visitor, denial, render_with};
 use super::show;
 use crate::estimate::{FILE_BYTES, Mapping};
+use crate::plan::app::change_jobs::{self, WAIT, Waited};
 use crate::plan::app::managed::{self, FileAnswer, FileImport, ManagedQuery, SourceEntry};
 use crate::plan::app::{App, May, Refusal};
+use crate::plan::http::api::jobs::problem;
 use crate::plan::http::problem::{Problem, ProblemType};
 use crate::plan::permission::{Action, EditDevices, View};
 
@@ -73,7 +75,14 @@ async fn import(
     let outcome = if list.is_empty() {
         Err(Refusal::invalid("choose the file of a list"))
     } else {
-        replace(&app, &may, &form, list).await
+        match replace(&app, &may, &form, list).await {
+            Ok(Waited::Job(job)) => {
+                let place = format!("/subscriptions/{}/jobs/{}", may.id(), job.id);
+                return Ok(Redirect::to(&place).into_response());
+            }
+            Ok(Waited::Done(answer)) => Ok(answer),
+            Err(refusal) => Err(refusal),
+        }
     };
     page(&app, &may.view(), form, Some(outcome.map_err(Problem::from))).await
 }
@@ -83,7 +92,7 @@ async fn replace(
     may: &May<EditDevices>,
     form: &ImportForm,
     list: Vec<u8>,
-) -> Result<FileAnswer, Refusal> {
+) -> Result<Waited<FileAnswer>, Refusal> {
     let asked = FileImport {
         source: form.source.trim().to_owned(),
         zone: Some(form.zone.trim().to_owned()).filter(|zone| !zone.is_empty()),
@@ -93,7 +102,9 @@ async fn replace(
     };
     let name = form.name.clone();
     let read = crate::plan::app::aside(move || asked.read(&name, &list, Mapping::default())).await??;
-    managed::import_list(app, may, read).await
+    let (service, caller) = (app.clone(), may.clone());
+    let change = async move { managed::import_list(&service, &caller, read).await };
+    change_jobs::run(app, may, "managed_import", WAIT, problem, change).await
 }
 
 async fn read(request: Request) -> Result<ImportForm, Problem> {

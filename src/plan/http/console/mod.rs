@@ -10,6 +10,7 @@ mod estimate;
 mod events;
 mod explain;
 mod findings;
+mod jobs;
 mod managed;
 mod overview;
 mod page;
@@ -48,6 +49,7 @@ pub fn router(service: &App) -> Router<App> {
         .route("/findings/{id}/close", get(findings::back).post(findings::close))
         .route("/findings/{id}/reopen", get(findings::back).post(findings::reopen))
         .route("/estimate", get(estimate::show).merge(estimate::upload()))
+        .route("/jobs/{id}", get(jobs::show))
         .route("/managed", get(managed::show).merge(managed::upload()))
         .route("/plan", get(plan::show).post(plan::onboard))
         .route("/plan/cancel", get(plan::back).post(plan::cancel))
