@@ -278,7 +278,7 @@ async fn insert_alterations(
     for chunk in alterations.chunks(ROWS) {
         let head = "INSERT INTO alteration
                     (subscription, change, place, kind, zone, mac, ip, detail, before, after) VALUES ";
-        let mut query = Query::assembled(format!("{head}{}", tuples(2, 8, chunk.len(), "")));
+        let mut query = Query::assembled(format!("{head}{}", tuples(2, 8, chunk.len())));
         query = query.bind(subscription).bind(as_int(set.number));
         for a in chunk {
             place += 1;
@@ -305,7 +305,7 @@ async fn stand(
     for chunk in set.chunks(ROWS) {
         let head = "INSERT INTO decision (subscription, kind, zone, mac, ip, detail, decision) VALUES ";
         let tail = " ON CONFLICT (subscription, kind, zone, mac, ip, detail) DO UPDATE SET decision = excluded.decision";
-        let mut query = Query::assembled(format!("{head}{}{tail}", tuples(1, 6, chunk.len(), "")));
+        let mut query = Query::assembled(format!("{head}{}{tail}", tuples(1, 6, chunk.len())));
         query = query.bind(subscription);
         for (object, decision) in chunk {
             for column in columns(object) {
@@ -318,9 +318,12 @@ async fn stand(
     let taken_back: Vec<&Object> =
         alterations.iter().filter(|a| a.after.is_none()).map(|a| &a.object).collect();
     for chunk in taken_back.chunks(ROWS) {
-        let head =
-            "DELETE FROM decision WHERE subscription = $1 AND (kind, zone, mac, ip, detail) IN (VALUES ";
-        let mut query = Query::assembled(format!("{head}{})", tuples(1, 5, chunk.len(), "bare")));
+        // Each row is found by its key. Without the name `gone`, SQLite would read all decisions.
+        let key = "subscription, kind, zone, mac, ip, detail";
+        let gone = tuples(1, 5, chunk.len());
+        let mut query = Query::assembled(format!(
+            "WITH gone ({key}) AS (VALUES {gone}) DELETE FROM decision WHERE ({key}) IN (SELECT {key} FROM gone)"
+        ));
         query = query.bind(subscription);
         for column in chunk.iter().flat_map(|object| columns(object)) {
             query = query.bind(column);
@@ -330,12 +333,9 @@ async fn stand(
     Ok(())
 }
 
-/// `rows` tuples of placeholders. Each tuple has the same `fixed` placeholders first, unless it is bare, then `own` ones.
-fn tuples(fixed: usize, own: usize, rows: usize, bare: &str) -> String {
-    let prefix: String = match bare {
-        "" => (1..=fixed).map(|i| format!("${i}, ")).collect(),
-        _ => String::new(),
-    };
+/// `rows` tuples of placeholders. Each tuple has the same `fixed` placeholders first, then `own` ones.
+fn tuples(fixed: usize, own: usize, rows: usize) -> String {
+    let prefix: String = (1..=fixed).map(|i| format!("${i}, ")).collect();
     let tuple = |row: usize| {
         let first = fixed + row * own + 1;
         let places: Vec<String> = (first..first + own).map(|i| format!("${i}")).collect();
