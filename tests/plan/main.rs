@@ -27,6 +27,7 @@ mod findings;
 mod forecasts;
 mod guard;
 mod histories;
+mod history;
 mod lists;
 mod managed;
 mod oidc;

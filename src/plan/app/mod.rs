@@ -13,10 +13,12 @@ mod caller;
 pub mod census;
 pub mod changes;
 pub mod devices;
+pub mod differences;
 pub mod estimates;
 pub mod exports;
 pub mod findings;
 pub mod freshness;
+pub mod history;
 pub mod inventory;
 pub mod jobs;
 mod leaves;
@@ -28,6 +30,7 @@ pub mod readiness;
 mod refusal;
 pub mod roles;
 pub mod sealing;
+pub mod sensor_state;
 pub mod sensors;
 mod service_clock;
 pub mod shares;
@@ -143,6 +146,8 @@ pub struct Inner {
     pub attempts: Attempts,
     /// Limits the surveys for the ledger of findings.
     finding_pace: findings::Pace,
+    /// What changed since sealed days.
+    differences: differences::KeptDifferences,
     /// Bounds the uploads that wait to be stored.
     pub(super) uploads: uploads::Queue,
     newest_time: service_clock::NewestTime,
@@ -217,6 +222,7 @@ impl App {
             settings,
             suspicions: Suspicions::default(),
             finding_pace: findings::Pace::default(),
+            differences: differences::KeptDifferences::default(),
             uploads: uploads::Queue::default(),
             newest_time: service_clock::NewestTime::default(),
             upload_bytes: upload_bytes::UploadBytes::default(),
@@ -298,7 +304,7 @@ impl App {
         let sealed = self.store.daily_counts(subscription, days).await?;
         let last_of = |day: Day| day.end().plus(-1);
         let mut samples: Vec<Sample> =
-            sealed.into_iter().map(|(day, billable)| Sample { at: last_of(day), billable }).collect();
+            sealed.into_iter().map(|s| Sample { at: last_of(s.day), billable: s.billable }).collect();
         samples.push(Sample { at: view.as_of, billable: view.census.billable });
         Ok(samples)
     }

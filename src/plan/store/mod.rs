@@ -72,7 +72,7 @@ pub use replica::{Facts, Replica};
 pub use roles::RoleBinding;
 pub use sensor_keys::Sender;
 pub use sensors::{Enrolled, Enrolling, Sensor, subscription_of};
-pub use snapshots::Snapshot;
+pub use snapshots::{DayCount, Snapshot};
 pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
 pub use zones::{ZONES, ZONES_OF_SENSOR};

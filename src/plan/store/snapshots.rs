@@ -30,6 +30,36 @@ pub struct Snapshot {
     pub facts_revision: i64,
 }
 
+/// The numbers of a sealed day.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DayCount {
+    pub day: Day,
+    /// The newest revision of its snapshot.
+    pub revision: u64,
+    pub network: u64,
+    pub iot: u64,
+    pub billable: u64,
+    /// All devices, counted or not.
+    pub devices: u64,
+    /// The committed number of the day's last plan; none for a trial and without a plan.
+    pub committed: Option<u64>,
+}
+
+impl DayCount {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        let number = |name| Ok::<_, StoreError>(row.int(name)?.cast_unsigned());
+        Ok(Self {
+            day: day_of(row)?,
+            revision: number("revision")?,
+            network: number("network")?,
+            iot: number("iot")?,
+            billable: billable(row)?,
+            devices: number("devices")?,
+            committed: row.opt_int("committed")?.map(i64::cast_unsigned),
+        })
+    }
+}
+
 /// A count to be sealed. The chain gives the rest of the header.
 #[derive(Debug)]
 pub(crate) struct Unsealed {
@@ -330,7 +360,7 @@ impl Store {
         self.rows(query).await?.iter().map(read).collect()
     }
 
-    /// The billable count at the end of every sealed day from `from` on and before `to`, by its newest snapshot.
+    /// The count at the end of every sealed day from `from` on and before `to`, by its newest snapshot. Reads no header.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] or the database's.
@@ -338,9 +368,9 @@ impl Store {
         &self,
         subscription: &SubscriptionId,
         days: Span,
-    ) -> Result<Vec<(Day, u64)>, StoreError> {
+    ) -> Result<Vec<DayCount>, StoreError> {
         let rows = self.rows(counts(subscription, days)).await?;
-        rows.iter().map(|row| Ok((day_of(row)?, billable(row)?))).collect()
+        rows.iter().map(DayCount::read).collect()
     }
 }
 
@@ -358,7 +388,8 @@ pub(super) async fn peak_and_last(
 
 /// The billable count of the newest snapshot of each day, in order.
 fn counts(subscription: &SubscriptionId, days: Span) -> Query {
-    let text = "SELECT s.day, s.billable FROM snapshot s
+    let text =
+        "SELECT s.day, s.revision, s.network, s.iot, s.billable, s.devices, s.committed FROM snapshot s
                 WHERE s.subscription = $1 AND s.day >= $2 AND s.day < $3
                   AND s.revision = (SELECT MAX(n.revision) FROM snapshot n
                                     WHERE n.subscription = s.subscription AND n.day = s.day)

@@ -4,8 +4,10 @@
 
 mod account;
 mod assets;
+mod chart;
 mod device_list;
 mod devices;
+mod differences;
 mod estimate;
 mod events;
 mod explain;
@@ -43,6 +45,7 @@ pub fn router(service: &App) -> Router<App> {
         .route("/devices/{id}", get(devices::why))
         .route("/devices/{id}/edit", get(devices::back).post(devices::edit))
         .route("/devices/{id}/delete", get(devices::back).post(devices::delete))
+        .route("/differences", get(differences::show))
         .route("/explain", get(explain::show))
         .route("/findings", get(findings::show))
         .route("/findings/{id}/close", get(findings::back).post(findings::close))

@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use super::page::{Frame, PageError, Visitor, denial, render};
 use super::show;
 use crate::census::Timestamp;
+use crate::plan::app::sensor_state::{self, SensorState};
 use crate::plan::app::{App, May, sensors};
 use crate::plan::http::extract::Segment;
 use crate::plan::permission::{Action, ManageSensors, View};
@@ -19,6 +20,7 @@ struct Page {
     sensors: Vec<Sensor>,
     token: Option<(String, Timestamp)>,
     denial: String,
+    now: Timestamp,
 }
 
 impl Page {
@@ -57,5 +59,5 @@ pub(super) async fn revoke(
 async fn page(app: &App, may: &May<View>, token: Option<(String, Timestamp)>) -> Result<Response, PageError> {
     let frame = Frame::new(may, "sensors", "Sensors");
     let sensors = sensors::list(app, may).await?.sensors;
-    Ok(render(&Page { sensors, token, denial: denial(Action::ManageSensors), frame }))
+    Ok(render(&Page { sensors, token, denial: denial(Action::ManageSensors), frame, now: app.now() }))
 }
