@@ -33,6 +33,7 @@ mod managed;
 mod oidc;
 #[cfg(feature = "failpoints")]
 mod overload;
+mod pages;
 mod pasts;
 mod plans;
 mod snapshot_commands;

@@ -9,6 +9,7 @@ pub mod attempts;
 pub mod audit;
 pub mod browser;
 pub mod bundling;
+pub mod calendar;
 mod caller;
 pub mod census;
 pub mod changes;

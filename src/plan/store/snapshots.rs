@@ -5,6 +5,7 @@ use super::engine::{Query, Row, sql};
 use super::error::SnapshotError;
 use super::{By, Scope, Store, StoreError, Work};
 use crate::census::Timestamp;
+use crate::plan::app::calendar::SealedDays;
 use crate::plan::crash::crash_point;
 use crate::plan::secret::NoRandomness;
 use crate::plan::store::audit::Entry;
@@ -371,6 +372,34 @@ impl Store {
     ) -> Result<Vec<DayCount>, StoreError> {
         let rows = self.rows(counts(subscription, days)).await?;
         rows.iter().map(DayCount::read).collect()
+    }
+
+    /// The sealed days around a day: the newest before it, the oldest after it, and the oldest and newest of all.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] or the database's.
+    pub async fn sealed_around(
+        &self,
+        subscription: &SubscriptionId,
+        day: Day,
+    ) -> Result<SealedDays, StoreError> {
+        let text = "SELECT (SELECT MAX(day) FROM snapshot WHERE subscription = $1 AND day < $2) AS previous,
+                           (SELECT MIN(day) FROM snapshot WHERE subscription = $1 AND day > $2) AS next,
+                           (SELECT MIN(day) FROM snapshot WHERE subscription = $1) AS first,
+                           (SELECT MAX(day) FROM snapshot WHERE subscription = $1) AS last";
+        let Some(row) = self.row(sql(text).bind(subscription).bind(day.to_string())).await? else {
+            return Ok(SealedDays::default());
+        };
+        let day = |name| {
+            let text = row.opt_text(name)?;
+            text.map(|text| text.parse().map_err(|_| corrupt("snapshot", "the day"))).transpose()
+        };
+        Ok(SealedDays {
+            previous: day("previous")?,
+            next: day("next")?,
+            first: day("first")?,
+            last: day("last")?,
+        })
     }
 }
 

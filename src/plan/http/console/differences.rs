@@ -9,6 +9,7 @@ use serde::Deserialize;
 
 use super::page::{AsOf, Frame, PageError, Parameters, Visitor, render};
 use super::show;
+use super::travel::Here;
 use crate::plan::app::differences::{self, Difference, DifferenceKind, Differences, Standing};
 use crate::plan::app::{App, May, Refusal, inventory};
 use crate::plan::permission::View;
@@ -54,6 +55,7 @@ pub(super) struct Selection {
 pub(super) async fn show(
     State(app): State<App>,
     Visitor(may): Visitor<May<View>>,
+    here: Here,
     Parameters(asked): Parameters<Selection>,
 ) -> Result<Response, PageError> {
     let kind = match asked.kind.as_str() {
@@ -69,7 +71,7 @@ pub(super) async fn show(
     let rows: Vec<Row> = differences.of(kind).skip(from).take(PAGE).map(|d| Row::new(d, &view)).collect();
     let reached = from.saturating_add(rows.len());
     let next = Some(reached).filter(|_| reached < total && !rows.is_empty());
-    let frame = Frame::new(&may, "overview", "What changed");
+    let frame = Frame::new(&may, "overview", "What changed").travelling(&app, &may, &here).await?;
     Ok(render(&Page { frame, differences, kind, total, rows, from, next }))
 }
 

@@ -4,6 +4,8 @@
 
 mod account;
 mod assets;
+mod audit;
+mod changes;
 mod chart;
 mod device_list;
 mod devices;
@@ -24,8 +26,11 @@ mod rules;
 mod sensors;
 mod session;
 mod show;
+mod snapshots;
 mod statements;
 mod subscriptions;
+mod travel;
+mod zones;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -45,6 +50,11 @@ pub fn router(service: &App) -> Router<App> {
         .route("/devices/{id}", get(devices::why))
         .route("/devices/{id}/edit", get(devices::back).post(devices::edit))
         .route("/devices/{id}/delete", get(devices::back).post(devices::delete))
+        .route("/audit", get(audit::show))
+        .route("/audit/verify", get(audit::back).post(audit::verify))
+        .route("/changes", get(changes::list))
+        .route("/changes/{number}", get(changes::show))
+        .route("/changes/{number}/undo", get(changes::back).post(changes::undo))
         .route("/differences", get(differences::show))
         .route("/explain", get(explain::show))
         .route("/findings", get(findings::show))
@@ -61,14 +71,21 @@ pub fn router(service: &App) -> Router<App> {
         .route("/roles/seen", post(roles::seen))
         .route("/sensors", get(sensors::show).post(sensors::create_token))
         .route("/sensors/{sensor}/revoke", post(sensors::revoke))
+        .route("/snapshots", get(snapshots::list))
+        .route("/snapshots/{day}", get(snapshots::show))
+        .route("/snapshots/{day}/verify", get(snapshots::back).post(snapshots::verify))
+        .route("/snapshots/{day}/seal", get(snapshots::back).post(snapshots::seal))
         .route("/statements", get(statements::list))
         .route("/statements/{month}", get(statements::show))
+        .route("/zones", get(zones::show))
         .route("/events", get(events::stream));
     Router::new()
         .route("/", get(subscriptions::start))
         .route("/subscriptions", get(subscriptions::show).post(subscriptions::create))
         .nest("/subscriptions/{sid}", tenant)
         .route("/login", get(session::form).post(session::sign_in))
+        .route("/audit", get(audit::show_here))
+        .route("/audit/verify", get(audit::back_here).post(audit::verify_here))
         .route("/people", get(people::show).post(people::invite))
         .route("/people/{person}/invitation", post(people::invite_again))
         .route("/people/{person}/relink", post(people::relink))

@@ -10,6 +10,7 @@ use super::chart::{self, Chart};
 use super::findings::Shown;
 use super::page::{AsOf, Frame, PageError, Parameters, Visitor, render};
 use super::show;
+use super::travel::Here;
 use crate::billing::forecast::Ahead;
 use crate::census::{Category, Timestamp, Verdict};
 use crate::plan::app::census::{CensusReport, Overview, overview};
@@ -101,6 +102,7 @@ struct Gauge {
 pub(super) async fn show(
     State(app): State<App>,
     Visitor(may): Visitor<May<View>>,
+    here: Here,
     Parameters(asked): Parameters<AsOf>,
 ) -> Result<Response, PageError> {
     let overview = overview(&app, &may, asked.instant()?).await?;
@@ -112,7 +114,7 @@ pub(super) async fn show(
     };
     let page = Page {
         grants,
-        frame: Frame::new(&may, "overview", "Overview"),
+        frame: Frame::new(&may, "overview", "Overview").travelling(&app, &may, &here).await?,
         plan,
         exclusions: exclusions(&report),
         bar: bar(&inventory),
