@@ -17,6 +17,7 @@ mod census;
 mod commands;
 mod console;
 mod conventions;
+
 #[cfg(feature = "failpoints")]
 mod crashes;
 mod decisions;
@@ -35,7 +36,9 @@ mod oidc;
 mod overload;
 mod pages;
 mod pasts;
+mod plan_pages;
 mod plans;
+mod sensor_pages;
 mod snapshot_commands;
 mod snapshots;
 mod statements;

@@ -15,6 +15,7 @@ pub mod census;
 pub mod changes;
 pub mod devices;
 pub mod differences;
+pub mod estimate_sheet;
 pub mod estimates;
 pub mod exports;
 pub mod findings;
@@ -25,6 +26,7 @@ pub mod jobs;
 mod leaves;
 pub mod managed;
 pub mod people;
+pub mod plan_costs;
 pub mod plans;
 pub mod prices;
 pub mod readiness;
@@ -68,6 +70,7 @@ use crate::plan::limits::{Allowance, Limits};
 use crate::plan::metrics::Metrics;
 use crate::plan::oidc::Provider;
 use crate::plan::store::{Arrival, By, Ingested, Store};
+use crate::plan::terms::Terms;
 use crate::plan::tls::Tls;
 use crate::proof::{Day, Span};
 use crate::wire::SubscriptionId;
@@ -101,6 +104,8 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// How people sign in.
     pub access: AccessSettings,
+    /// The terms that people accept with a plan, if the operator has configured them.
+    pub terms: Option<Arc<Terms>>,
 }
 
 /// How people sign in.

@@ -40,6 +40,7 @@ pub(crate) mod snapshots;
 mod sqlite;
 mod statements;
 mod subscriptions;
+mod terms;
 pub mod trail;
 mod zones;
 
@@ -71,10 +72,11 @@ pub use plans::Changed;
 pub use replica::{Facts, Replica};
 pub use roles::RoleBinding;
 pub use sensor_keys::Sender;
-pub use sensors::{Enrolled, Enrolling, Sensor, subscription_of};
+pub use sensors::{Enrolled, Enrolling, Enrolment, Sensor, subscription_of};
 pub use snapshots::{DayCount, Snapshot};
 pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
+pub use terms::Acceptance;
 pub use zones::{ZONES, ZONES_OF_SENSOR};
 
 /// Couplings and stations of one subscription: five times what one sensor holds.

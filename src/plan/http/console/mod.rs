@@ -29,6 +29,7 @@ mod show;
 mod snapshots;
 mod statements;
 mod subscriptions;
+mod terms;
 mod travel;
 mod zones;
 
@@ -61,22 +62,28 @@ pub fn router(service: &App) -> Router<App> {
         .route("/findings/{id}/close", get(findings::back).post(findings::close))
         .route("/findings/{id}/reopen", get(findings::back).post(findings::reopen))
         .route("/estimate", get(estimate::show).merge(estimate::upload()))
+        .route("/estimate/rows", get(estimate::back).merge(estimate::rows()))
         .route("/managed", get(managed::show).merge(managed::upload()))
         .route("/plan", get(plan::show).post(plan::onboard))
         .route("/plan/cancel", get(plan::back).post(plan::cancel))
         .route("/plan/replace", get(plan::back).post(plan::replace))
         .route("/plan/withdraw", get(plan::back).post(plan::withdraw))
+        .route("/plan/price", get(plan::back).post(plan::set_price))
+        .route("/managed/forget", get(managed::back).post(managed::forget))
+        .route("/rename", post(subscriptions::rename))
         .route("/roles", get(roles::show).post(roles::bind))
         .route("/roles/unbind", post(roles::unbind))
         .route("/roles/seen", post(roles::seen))
         .route("/sensors", get(sensors::show).post(sensors::create_token))
-        .route("/sensors/{sensor}/revoke", post(sensors::revoke))
+        .route("/sensors/{sensor}/rename", get(sensors::back).post(sensors::rename))
+        .route("/sensors/{sensor}/revoke", get(sensors::back).post(sensors::revoke))
         .route("/snapshots", get(snapshots::list))
         .route("/snapshots/{day}", get(snapshots::show))
         .route("/snapshots/{day}/verify", get(snapshots::back).post(snapshots::verify))
         .route("/snapshots/{day}/seal", get(snapshots::back).post(snapshots::seal))
         .route("/statements", get(statements::list))
         .route("/statements/{month}", get(statements::show))
+        .route("/terms", get(terms::show))
         .route("/zones", get(zones::show))
         .route("/events", get(events::stream));
     Router::new()
