@@ -17,7 +17,7 @@ mod census;
 mod commands;
 mod console;
 mod conventions;
-
+mod coverage;
 #[cfg(feature = "failpoints")]
 mod crashes;
 mod decisions;
