@@ -94,8 +94,9 @@ pub async fn notes(app: &App, may: &May<View>) -> Result<Vec<PlanNote>, Refusal>
     let prices: Vec<SetPrice> = app.store.prices(may.id()).await?;
     let mut acceptances = app.store.acceptances(may.id()).await?;
     let mut note = |plan: &crate::billing::timeline::Plan| {
-        let at =
-            history.now().clamp(plan.from, plan.to().map_or(history.now(), |to| to.plus(-1)).max(plan.from));
+        let at = history
+            .now()
+            .clamp(plan.from, plan.to().map_or_else(|| history.now(), |to| to.plus(-1)).max(plan.from));
         let place = acceptances.iter().position(|a| a.plan == plan.number);
         let price = plan.committed.and_then(|_| price_of(&prices, plan, at));
         PlanNote { number: plan.number, price, acceptance: place.map(|n| acceptances.swap_remove(n)) }

@@ -74,7 +74,7 @@ impl Chart {
             let (network, iot) = (plot.y(whole(s.network)), plot.y(whole(s.network + s.iot)));
             let bar = |out: &mut String, from: f64, to: f64| {
                 // Writing to a string cannot fail.
-                let _ = write!(out, "M{x} {from:.1}h{:.1}V{to:.1}h-{:.1}z", plot.bar(), plot.bar());
+                write!(out, "M{x} {from:.1}h{:.1}V{to:.1}h-{:.1}z", plot.bar(), plot.bar()).ok();
             };
             bar(&mut chart.network, BOTTOM, network);
             bar(&mut chart.iot, network, iot);
@@ -160,10 +160,11 @@ fn committed(history: &CountHistory, plot: &Plot, oldest: Day, last: Day) -> Str
         if let Some(number) = now {
             let y = plot.y(whole(number));
             let from = plot.left(day);
-            let _ = match former {
+            match former {
                 None => write!(out, "M{from:.1} {y:.1}H{:.1}", from + plot.step),
                 Some(_) => write!(out, "V{y:.1}H{:.1}", from + plot.step),
-            };
+            }
+            .ok();
         }
         former = now;
         day = day.plus(1);
@@ -177,11 +178,11 @@ fn line(plot: &Plot, points: impl Iterator<Item = (Day, f64)>, broken: bool) -> 
     let mut next = None;
     for (day, value) in points {
         let goes_on = if broken { next == Some(day) } else { next.is_some() };
-        let _ =
-            write!(out, "{}{:.1} {:.1}", if goes_on { 'L' } else { 'M' }, plot.middle(day), plot.y(value));
+        let mark = if goes_on { 'L' } else { 'M' };
+        write!(out, "{mark}{:.1} {:.1}", plot.middle(day), plot.y(value)).ok();
         if !goes_on && broken {
             // A day between two gaps is a point.
-            let _ = write!(out, "h0.1");
+            out.push_str("h0.1");
         }
         next = Some(day.plus(1));
     }
