@@ -73,7 +73,7 @@ async fn tenant(store: &Store, name: &str) -> (SubscriptionId, SensorId) {
     let (now, by) = (Timestamp(0), By::operator());
     let sid = store.create_subscription(name, None, &by, now).await.unwrap().id;
     let trial = Onboarding { kind: PlanKind::Trial, devices: None, accept_terms: true };
-    store.onboard(&sid, &trial, &by, now).await.unwrap();
+    store.onboard(&sid, &trial, None, &by, now).await.unwrap();
     let (secret, _) = store.create_enrolment(&sid, &by, now).await.unwrap();
     let asked = Enrolling { secret: &secret, name: "edge", public_key: PublicKey([1; 32]), replaces: None };
     let sensor = store.enrol(&asked, &by, now).await.unwrap().sensor.parse().unwrap();

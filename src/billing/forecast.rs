@@ -185,22 +185,17 @@ impl Forecast {
     /// are ignored.
     pub fn new(samples: &[Sample], committed: Option<u64>, as_of: Timestamp) -> Self {
         let today = day(as_of);
-        let mut newest: BTreeMap<i64, Sample> = BTreeMap::new();
-        for sample in samples.iter().filter(|s| s.at <= as_of && today - day(s.at) < WINDOW) {
-            let known = newest.entry(day(sample.at)).or_insert(*sample);
-            *known = (*known).max(*sample);
-        }
-        let points: Vec<(f64, f64)> =
-            newest.iter().map(|(day, s)| (whole(*day - today), s.billable as f64)).collect();
+        let newest = newest_of_days(samples, as_of);
         let billable = newest.values().next_back().map(|s| s.billable);
-        let trend = (points.len() >= DAYS).then(|| trend(&points)).flatten();
+        let days = newest.len();
+        let trend = trend_of(&newest, today);
         let mut forecast = Self {
             schema: SCHEMA,
             method: METHOD,
             as_of,
             committed,
             billable,
-            days: points.len(),
+            days,
             outlook: Outlook::TooFewDays,
             per_day: trend.map(|t| round(t.slope)),
             per_day_low: trend.map(|t| round(t.slope_low)),
@@ -294,6 +289,53 @@ impl Forecast {
             }
         }
     }
+}
+
+/// Where the count of a day to come lies if the trend goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ahead {
+    /// The start of the day.
+    pub at: Timestamp,
+    /// The lower edge of the band.
+    pub low: f64,
+    /// The line.
+    pub expected: f64,
+    /// The upper edge of the band.
+    pub high: f64,
+}
+
+/// The band of the `count` days after `as_of`; empty if too few days have a count. No edge is below 0.
+pub(crate) fn ahead(samples: &[Sample], as_of: Timestamp, count: i64) -> Vec<Ahead> {
+    let today = day(as_of);
+    let Some(trend) = trend_of(&newest_of_days(samples, as_of), today) else { return Vec::new() };
+    let of_day = |days: i64| {
+        let n = whole(days);
+        Ahead {
+            at: start(today + days),
+            low: trend.low(n).max(0.0),
+            expected: trend.expected(n).max(0.0),
+            high: trend.high(n).max(0.0),
+        }
+    };
+    (1..=count).map(of_day).collect()
+}
+
+/// The newest sample of each day of the window that ends at `as_of`.
+fn newest_of_days(samples: &[Sample], as_of: Timestamp) -> BTreeMap<i64, Sample> {
+    let today = day(as_of);
+    let mut newest: BTreeMap<i64, Sample> = BTreeMap::new();
+    for sample in samples.iter().filter(|s| s.at <= as_of && today - day(s.at) < WINDOW) {
+        let known = newest.entry(day(sample.at)).or_insert(*sample);
+        *known = (*known).max(*sample);
+    }
+    newest
+}
+
+/// The trend of the days; `None` if they are too few.
+fn trend_of(newest: &BTreeMap<i64, Sample>, today: i64) -> Option<Trend> {
+    let points: Vec<(f64, f64)> =
+        newest.iter().map(|(day, s)| (whole(*day - today), s.billable as f64)).collect();
+    (points.len() >= DAYS).then(|| trend(&points)).flatten()
 }
 
 /// The line through points sorted by day, of which the last is nearest to 0. `None` for fewer than two points.

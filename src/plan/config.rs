@@ -17,6 +17,7 @@ use crate::plan::connections::ConnectionLimits;
 use crate::plan::limits::Allowance;
 use crate::plan::oidc::{OidcSettings, Provider, ProviderError};
 use crate::plan::secret;
+use crate::plan::terms::TermsConfig;
 use crate::plan::tls::{Given, Own, Source, TlsError};
 
 /// The whole file.
@@ -39,6 +40,7 @@ pub struct Config {
     pub connections: ConnectionLimits,
     pub metrics: MetricsConfig,
     pub oidc: OidcSettings,
+    pub terms: TermsConfig,
     pub log: LogConfig,
 }
 
@@ -122,6 +124,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             metrics: MetricsConfig::default(),
             oidc: OidcSettings::default(),
+            terms: TermsConfig::default(),
             census: CensusConfig::default(),
             limits: LimitsConfig::default(),
             connections: ConnectionLimits::default(),

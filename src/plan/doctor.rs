@@ -6,6 +6,7 @@ use super::store::{Location, Sensor};
 use crate::billing::timeline::{Plan, PlanKind, in_effect};
 use crate::census::Timestamp;
 use crate::doctor::{CheckOutcome, Finding};
+use crate::plan::app::sensor_state::SILENT;
 use crate::proof::Day;
 use crate::proof::day::SETTLED_AFTER;
 
@@ -14,8 +15,6 @@ const HOUR: i64 = 3_600 * 1_000_000_000;
 const DAY: i64 = 24 * HOUR;
 /// With less free space, a service may stop within hours.
 const LITTLE: u64 = 256 * MIB;
-/// A sensor uploads at least every few minutes. After so long a silence, it does not run or cannot reach the service.
-const SILENT: i64 = HOUR;
 /// How long before the end of a certificate or a plan doctor warns.
 const SOON: i64 = 7 * DAY;
 

@@ -28,4 +28,5 @@ pub mod running;
 pub mod secret;
 pub mod server;
 pub mod store;
+pub mod terms;
 pub mod tls;

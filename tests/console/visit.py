@@ -33,6 +33,10 @@ EXPECTED = {
     "the estimate": r"estimate",
     "the plan": r"plan",
     "the managed lists": r"managed",
+    "the snapshots": r"snapshots",
+    "the audit trail": r"/audit",
+    "the changes": r"changes",
+    "the zones": r"zones",
     "the statements": r"statements",
     "a statement": r"statements/[^/?]+",
     "a rule": r"^/rules/[^/?]+",
@@ -176,7 +180,7 @@ class Visit:
         self.text += self.driver.run("return document.body.innerText") + "\n"
         if not self.driver.run("return document.title && document.querySelector('h1') && document.documentElement.lang"):
             self.note(here, "has no title, no h1 or no language")
-        links = self.driver.run("return Array.from(document.querySelectorAll('a[href]'), a => a.href)")
+        links = self.driver.run("return Array.from(document.querySelectorAll('a[href]'), a => new URL(a.getAttribute('href'), location).href)")
         self.driver.resize(PHONE)
         wide = self.driver.run("return document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if wide > 0:

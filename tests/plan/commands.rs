@@ -204,8 +204,8 @@ async fn with_statements() -> tempfile::TempDir {
     let store = Store::open(&Location::File(dir.path().join("plan.sqlite"))).await.unwrap();
     let (begin, by) = (at("2025-11-01T00:00:00Z"), By::operator());
     let sid = store.create_subscription("Contoso", None, &by, begin).await.unwrap().id;
-    store.onboard(&sid, &monthly(1700), &by, begin).await.unwrap();
-    store.replace_plan(&sid, &monthly(2100), &by, at("2025-11-22T10:00:00Z")).await.unwrap();
+    store.onboard(&sid, &monthly(1700), None, &by, begin).await.unwrap();
+    store.replace_plan(&sid, &monthly(2100), None, &by, at("2025-11-22T10:00:00Z")).await.unwrap();
     store.cancel_plan(&sid, &by, at("2025-11-30T23:00:00Z")).await.unwrap();
     store.close().await;
     dir

@@ -236,7 +236,7 @@ async fn a_form_edits_a_device_that_nobody_changed_since_the_page_showed_it() {
     );
     let done = browser.post(&edit, &form).await;
     assert_eq!(done.status, 303, "{}", done.html);
-    assert!(done.header(header::LOCATION).ends_with(&path));
+    assert!(done.header(header::LOCATION).ends_with(&format!("{path}?changed=1")));
     let device = plan.get(&path).await;
     assert_has(&device, json!({"name": "=b>", "type": "camera", "tags": ["a", "b"], "location": "Roof"}));
     assert_eq!(plan.get("/changes/1").await["reason"], "moved");

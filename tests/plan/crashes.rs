@@ -176,7 +176,7 @@ async fn kill_a_closing(backend: Backend, point: &str) {
     store.create_person("owner", "a long enough password", false, &by, now).await.unwrap();
     let sid = store.create_subscription("Contoso", Some("owner"), &by, then).await.unwrap().id;
     let token = store.issue(CredentialKind::Token, Some("owner"), now).await.unwrap().secret;
-    store.onboard(&sid, &monthly(1700), &by, then).await.unwrap();
+    store.onboard(&sid, &monthly(1700), None, &by, then).await.unwrap();
     store.cancel_plan(&sid, &by, then).await.unwrap();
     let closings = async || {
         let trail = store.audit_trail(Some(&sid), None, 1_000).await.unwrap();

@@ -29,7 +29,7 @@ const LISTS: [(&str, &[u8]); 5] = [
     ("meraki-devices.json", include_bytes!("estimate/meraki-devices.json")),
     ("defender-machines.json", include_bytes!("estimate/defender-machines.json")),
 ];
-const TYPE: &str = "multipart/form-data; boundary=sep";
+pub(crate) const TYPE: &str = "multipart/form-data; boundary=sep";
 
 /// A form as browsers send it. Parts with a file name are lists.
 fn form(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
@@ -44,7 +44,7 @@ fn form(parts: &[(&str, Option<&str>, &[u8])]) -> Vec<u8> {
     out
 }
 
-fn lists<'a>(files: &[(&'a str, &'a [u8])]) -> Vec<u8> {
+pub(crate) fn lists<'a>(files: &[(&'a str, &'a [u8])]) -> Vec<u8> {
     form(&files.iter().map(|(name, bytes)| ("file", Some(*name), *bytes)).collect::<Vec<_>>())
 }
 

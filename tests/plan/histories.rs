@@ -65,8 +65,8 @@ async fn apply(store: &Store, sid: &SubscriptionId, event: &Event, now: Timestam
         accept_terms: true,
     };
     match *event {
-        Event::Onboard(kind, n) => outcome(store.onboard(sid, &asked(kind, n), &by, now).await),
-        Event::Replace(kind, n) => outcome(store.replace_plan(sid, &asked(kind, n), &by, now).await),
+        Event::Onboard(kind, n) => outcome(store.onboard(sid, &asked(kind, n), None, &by, now).await),
+        Event::Replace(kind, n) => outcome(store.replace_plan(sid, &asked(kind, n), None, &by, now).await),
         Event::Cancel => outcome(store.cancel_plan(sid, &by, now).await),
         Event::Withdraw => outcome(store.withdraw_cancellation(sid, &by, now).await),
         Event::Price(micros, days) => {

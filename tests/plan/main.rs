@@ -17,6 +17,7 @@ mod census;
 mod commands;
 mod console;
 mod conventions;
+mod coverage;
 #[cfg(feature = "failpoints")]
 mod crashes;
 mod decisions;
@@ -27,13 +28,17 @@ mod findings;
 mod forecasts;
 mod guard;
 mod histories;
+mod history;
 mod lists;
 mod managed;
 mod oidc;
 #[cfg(feature = "failpoints")]
 mod overload;
+mod pages;
 mod pasts;
+mod plan_pages;
 mod plans;
+mod sensor_pages;
 mod snapshot_commands;
 mod snapshots;
 mod statements;

@@ -200,7 +200,7 @@ async fn all_revisions_are_listed_by_pages_and_the_newest_of_each_day_counts(pla
     assert_eq!((counts, report.headers), (vec![2, 3, 3, 3], 6));
     let november: Month = "2026-11".parse().unwrap();
     let found = plan.store.daily_counts(&plan.sid, november.into()).await.unwrap();
-    assert_eq!(found.into_iter().map(|(_, count)| count).collect::<Vec<_>>(), [2, 3, 3, 3]);
+    assert_eq!(found.into_iter().map(|s| s.billable).collect::<Vec<_>>(), [2, 3, 3, 3]);
     assert_eq!(plan.get("/snapshots?limit=4").await["next"], 3);
     let last = plan.get("/snapshots?limit=4&before=3").await;
     assert_eq!(each(&last["snapshots"], "key").len(), 2);

@@ -44,12 +44,12 @@ async fn golden(plan: &Plan) {
     plan.post("/plan/replace", monthly(2100)).await.succeeds(201);
 }
 
-async fn global_admin(plan: &Plan) -> String {
+pub(crate) async fn global_admin(plan: &Plan) -> String {
     plan.person("grace", Role::GlobalAdmin).await
 }
 
 /// One euro a device-month from the start of November on.
-fn one_euro() -> Value {
+pub(crate) fn one_euro() -> Value {
     json!({"currency": "EUR", "micros": 1_000_000, "valid_from": "2026-11-01T00:00:00Z"})
 }
 

@@ -200,7 +200,7 @@ mod with_the_sensor {
         let store = &secure.service.store;
         let sid = store.create_subscription("Contoso", None, &By::operator(), now).await.unwrap().id;
         let trial = Onboarding { kind: PlanKind::Trial, devices: None, accept_terms: true };
-        store.onboard(&sid, &trial, &By::operator(), now).await.unwrap();
+        store.onboard(&sid, &trial, None, &By::operator(), now).await.unwrap();
         secure.service.enrolment_token(store.create_enrolment(&sid, &By::operator(), now).await.unwrap().0)
     }
 

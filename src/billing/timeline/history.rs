@@ -51,6 +51,15 @@ pub struct PlanChange {
     pub added: Option<Plan>,
 }
 
+impl PlanChange {
+    /// The rows after it, oldest first.
+    pub fn applied(&self, plans: &[Plan]) -> Vec<Plan> {
+        let newer =
+            |plan: &Plan| self.updated.iter().find(|u| u.number == plan.number).unwrap_or(plan).clone();
+        plans.iter().map(newer).chain(self.added.clone()).collect()
+    }
+}
+
 impl History {
     /// The plans, oldest first, at `now` by the clock, or at `settled` if that is later.
     pub fn new(plans: Vec<Plan>, settled: Option<Timestamp>, now: Timestamp) -> Self {

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::differences::{self, Differences};
 use super::findings::{self, FindingFilter, FindingList};
+use super::history::{self, CountHistory};
 use super::inventory::View as Inventory;
 use super::plans::{PlanEntry, Timeline};
+use super::statements::StatementView;
 use super::{App, May, Refusal, aside};
 use crate::billing::timeline::{Plan, in_effect, was_in_effect};
 use crate::census::{Census, Timestamp, commitment, time::rfc3339};
@@ -90,6 +93,14 @@ pub struct Overview {
     pub sensors: Vec<Sensor>,
     /// Those that are open.
     pub findings: FindingList,
+    /// The count by day, and the forecast.
+    pub history: CountHistory,
+    /// What changed since the newest sealed day; `None` if there is none, or if the comparison is not made yet.
+    pub differences: Option<Arc<Differences>>,
+    /// The statement of the present month so far; `None` before the first plan.
+    pub statement: Option<StatementView>,
+    /// The present.
+    pub now: Timestamp,
 }
 
 /// The census at `as_of`, or at the service's default instant.
@@ -112,6 +123,10 @@ pub async fn overview(app: &App, may: &May<View>, as_of: Option<Timestamp>) -> R
         report: CensusReport::new(&inventory, &plans, &sensors, now),
         plan: in_effect(&plans, now).map(|p| PlanEntry::new(p, now)),
         findings: findings::listed(app, may, &open, &shown, &inventory, as_of.is_some()).await?,
+        history: history::counts(app, may, &inventory).await?,
+        differences: differences::shortly(app, may, &inventory).await?,
+        statement: history::statement_so_far(app, may).await?,
+        now,
         inventory,
         sensors,
     })

@@ -399,6 +399,11 @@ impl Inventories {
         Ok(self.current(subscription).await?.decisions().1)
     }
 
+    /// Lets the receivers of [`Inventories::changes`] look again, although no fact changed.
+    pub fn nudge(&self, subscription: &SubscriptionId) {
+        self.state(subscription).tell();
+    }
+
     /// Receives a new number at each change of a subscription's facts or decisions.
     pub fn changes(&self, subscription: &SubscriptionId) -> watch::Receiver<i64> {
         self.state(subscription).changed.subscribe()

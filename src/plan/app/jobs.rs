@@ -34,6 +34,7 @@ const JOBS: &[Job] = &[
 ];
 
 async fn free_memory(service: App) -> Result<(), Refusal> {
+    service.differences.rest(service.now());
     // Without the rules, nothing was counted yet.
     if let Some(counting) = service.counting.get() {
         let (inventories, memory) = (counting.inventories.clone(), service.settings.memory);

@@ -9,27 +9,33 @@ pub mod attempts;
 pub mod audit;
 pub mod browser;
 pub mod bundling;
+pub mod calendar;
 mod caller;
 pub mod census;
 pub mod change_jobs;
 pub mod changes;
 pub mod devices;
+pub mod differences;
+pub mod estimate_sheet;
 pub mod estimates;
 pub mod exports;
 pub mod findings;
 pub mod freshness;
+pub mod history;
 pub mod inventory;
 pub mod jobs;
 mod leaves;
 pub mod managed;
 pub mod news;
 pub mod people;
+pub mod plan_costs;
 pub mod plans;
 pub mod prices;
 pub mod readiness;
 mod refusal;
 pub mod roles;
 pub mod sealing;
+pub mod sensor_state;
 pub mod sensors;
 mod service_clock;
 pub mod shares;
@@ -67,6 +73,7 @@ use crate::plan::limits::{Allowance, Limits};
 use crate::plan::metrics::Metrics;
 use crate::plan::oidc::Provider;
 use crate::plan::store::{Arrival, By, Ingested, Store};
+use crate::plan::terms::Terms;
 use crate::plan::tls::Tls;
 use crate::proof::{Day, Span};
 use crate::wire::SubscriptionId;
@@ -100,6 +107,8 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// How people sign in.
     pub access: AccessSettings,
+    /// The terms that people accept with a plan, if the operator has configured them.
+    pub terms: Option<Arc<Terms>>,
 }
 
 /// How people sign in.
@@ -146,6 +155,8 @@ pub struct Inner {
     pub attempts: Attempts,
     /// Limits the surveys for the ledger of findings.
     finding_pace: findings::Pace,
+    /// What changed since sealed days.
+    differences: differences::KeptDifferences,
     /// Bounds the uploads that wait to be stored.
     pub(super) uploads: uploads::Queue,
     newest_time: service_clock::NewestTime,
@@ -224,6 +235,7 @@ impl App {
             settings,
             suspicions: Suspicions::default(),
             finding_pace: findings::Pace::default(),
+            differences: differences::KeptDifferences::default(),
             uploads: uploads::Queue::default(),
             newest_time: service_clock::NewestTime::default(),
             upload_bytes: upload_bytes::UploadBytes::default(),
@@ -307,7 +319,7 @@ impl App {
         let sealed = self.store.daily_counts(subscription, days).await?;
         let last_of = |day: Day| day.end().plus(-1);
         let mut samples: Vec<Sample> =
-            sealed.into_iter().map(|(day, billable)| Sample { at: last_of(day), billable }).collect();
+            sealed.into_iter().map(|s| Sample { at: last_of(s.day), billable: s.billable }).collect();
         samples.push(Sample { at: view.as_of, billable: view.census.billable });
         Ok(samples)
     }

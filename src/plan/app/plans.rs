@@ -118,7 +118,8 @@ pub async fn timeline(app: &App, may: &May<View>) -> Result<Timeline, Refusal> {
 
 /// Onboards a plan (P1, P2).
 pub async fn onboard(app: &App, may: &May<ChangePlan>, asked: &Onboarding) -> Result<PlanEntry, Refusal> {
-    let changed = app.store.onboard(may.id(), asked, &may.by, app.now()).await?;
+    let changed =
+        app.store.onboard(may.id(), asked, app.settings.terms.as_deref(), &may.by, app.now()).await?;
     Ok((&changed).into())
 }
 
@@ -136,6 +137,7 @@ pub async fn withdraw(app: &App, may: &May<ChangePlan>) -> Result<PlanEntry, Ref
 
 /// Replaces the plan in effect: the new plan starts at the instant at which the old one ends (P4).
 pub async fn replace(app: &App, may: &May<ReplacePlan>, asked: &Onboarding) -> Result<Replacement, Refusal> {
-    let changed = app.store.replace_plan(may.id(), asked, &may.by, app.now()).await?;
+    let changed =
+        app.store.replace_plan(may.id(), asked, app.settings.terms.as_deref(), &may.by, app.now()).await?;
     Ok((&changed).into())
 }

@@ -6,11 +6,15 @@ use utoipa::ToSchema;
 use super::suspicion::Suspicion;
 use super::{App, May, Refusal};
 use crate::census::Timestamp;
+use crate::census::time::DAY;
 use crate::plan::permission::{ManageSensors, View};
-use crate::plan::store::{By, Enrolling, Expected, Sensor, StoreError, subscription_of};
+use crate::plan::store::{By, Enrolling, Enrolment, Expected, Sensor, StoreError, subscription_of};
 use crate::wire::signature::PublicKey;
 use crate::wire::{EnrolResponse, EnrolmentToken};
 use crate::wire::{SensorId, SubscriptionId};
+
+/// The most enrolments of which the progress is shown.
+const ENROLMENTS: i64 = 10;
 
 /// A list of sensors.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -67,6 +71,52 @@ pub async fn create_token(app: &App, may: &May<ManageSensors>) -> Result<NewEnro
     Ok(NewEnrolment { token: app.enrolment_token(secret), expires_at })
 }
 
+/// How far the enrolment of a sensor is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Progress {
+    pub enrolment: Enrolment,
+    /// The sensor that used the token.
+    pub sensor: Option<Sensor>,
+    /// Devices in the zone of the sensor.
+    pub devices: u64,
+}
+
+impl Progress {
+    /// The steps, each with whether it is done.
+    pub fn steps(&self) -> [(&'static str, bool); 4] {
+        let uploaded = self.sensor.as_ref().is_some_and(|s| s.uploaded_at.is_some());
+        let frames = self.sensor.as_ref().is_some_and(|s| s.health.frames > 0);
+        [
+            ("the token was used", self.enrolment.used_at.is_some()),
+            ("the first upload came", uploaded),
+            ("the sensor sees frames", frames),
+            ("the first device was found", uploaded && self.devices > 0),
+        ]
+    }
+
+    /// Whether the token can no longer be used, and was not.
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        self.enrolment.used_at.is_none() && self.enrolment.expires_at <= now
+    }
+}
+
+/// Enrolments of the last day, the newest first, with how far each is. Devices are those of the newest kept count.
+pub async fn progress(app: &App, may: &May<View>) -> Result<Vec<Progress>, Refusal> {
+    let recent = app.store.enrolments(may.id(), app.now().plus(-DAY), ENROLMENTS).await?;
+    if recent.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sensors = app.store.sensors(may.id()).await?;
+    let zones = app.view(may.id(), None).await?.zones();
+    let of = |enrolment: Enrolment| {
+        let sensor = sensors.iter().find(|s| Some(&s.id) == enrolment.sensor.as_ref()).cloned();
+        let zone = sensor.as_ref().and_then(|s| s.zone.as_deref());
+        let devices = zones.iter().find(|z| Some(&*z.name) == zone).map_or(0, |z| z.devices);
+        Progress { enrolment, sensor, devices }
+    };
+    Ok(recent.into_iter().map(of).collect())
+}
+
 /// Exchanges the secret of an enrolment token for a new sensor. If the appliance was enrolled before, the service revokes
 /// its former sensor: `is_signed_by` tells whether the request is signed by that sensor's key.
 ///
@@ -89,6 +139,10 @@ pub async fn enrol(
     match &enrolled {
         Ok(EnrolResponse { subscription, sensor, .. }) => {
             tracing::info!(%subscription, %sensor, "sensor enrolled");
+            // Open pages show that the token was used.
+            if let (Some(counting), Ok(subscription)) = (app.counting.get(), subscription.parse()) {
+                counting.inventories.nudge(&subscription);
+            }
         }
         Err(StoreError::BadEnrolment) => {
             if let Some(subscription) = subscription_of(asked.secret) {

@@ -1,5 +1,6 @@
 //! Snapshots: list, show, seal, prove, export. [`super::sealing`] counts and seals.
 
+use futures_core::Stream as _;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,6 +12,7 @@ use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::permission::{EditDevices, ManageTenant, View};
 use crate::plan::store::{Snapshot, StoreError};
 use crate::proof::inclusion::{LeafPlace, PROOF_SCHEMA};
+use crate::proof::verify::{BundleReport, TrustedSigner, Verified, VerifyError, verify};
 use crate::proof::{Day, Digest, Header, Inclusion, Leaf, PublicKey, Signature, Span};
 
 /// Snapshots on a page by default.
@@ -151,6 +153,59 @@ pub async fn proof(
 /// closed statements of their months.
 pub async fn bundle(app: &App, may: &May<View>, days: Span) -> Result<Bundle, Refusal> {
     Ok(Bundle::new(app, may.id(), days).await?)
+}
+
+/// Checks the snapshot of a day as `netcensus-plan verify` does: recounts its leaves, and checks numbers, root, place in the
+/// chain and signature. In constant memory: the bundle is checked while it is read.
+pub async fn check(
+    app: &App,
+    may: &May<View>,
+    day: Day,
+) -> Result<Result<BundleReport, VerifyError>, Refusal> {
+    let bundle = bundle(app, may, Span { from: day, to: day.plus(1) }).await?;
+    let trust = TrustedSigner { key: Some(public_key(app).await?.to_string()) };
+    let (sender, receiver) = tokio::sync::mpsc::channel(2);
+    let checking = tokio::task::spawn_blocking(move || {
+        verify(std::io::BufReader::new(Piped { receiver, part: Vec::new(), read: 0 }), &trust)
+    });
+    let mut parts = std::pin::pin!(bundle.stream());
+    while let Some(part) = std::future::poll_fn(|cx| parts.as_mut().poll_next(cx)).await {
+        // If the check failed, it reads no further.
+        if sender.send(part?).await.is_err() {
+            break;
+        }
+    }
+    drop(sender);
+    let checked = checking.await.map_err(|e| Refusal::Defect(format!("a check failed: {e}")))?;
+    Ok(match checked {
+        Ok(Verified::Bundle(report)) => Ok(report),
+        Ok(Verified::Device(_)) => return Err(Refusal::Defect("a bundle was read as a proof".to_owned())),
+        Err(error) => Err(error),
+    })
+}
+
+/// Bytes that another task sends.
+struct Piped {
+    receiver: tokio::sync::mpsc::Receiver<Vec<u8>>,
+    part: Vec<u8>,
+    read: usize,
+}
+
+impl std::io::Read for Piped {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        loop {
+            let mut rest = self.part.get(self.read..).unwrap_or_default();
+            if !rest.is_empty() || out.is_empty() {
+                let count = rest.read(out)?;
+                self.read += count;
+                return Ok(count);
+            }
+            match self.receiver.blocking_recv() {
+                Some(part) => (self.part, self.read) = (part, 0),
+                None => return Ok(0),
+            }
+        }
+    }
 }
 
 /// The public key that signs snapshots. Makes the key pair if there is none yet.

@@ -32,7 +32,7 @@ impl Totals {
     ///
     /// # Errors
     /// [`Refusal::Defect`] if an amount is too large to be added, which no stored row allows.
-    fn new(statement: &Statement) -> Result<Self, Refusal> {
+    pub(super) fn new(statement: &Statement) -> Result<Self, Refusal> {
         let too_large = |error: TooLarge| Refusal::Defect(error.to_string());
         Ok(Self {
             device_months: statement.device_months,

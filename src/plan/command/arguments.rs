@@ -133,7 +133,9 @@ impl Target {
 /// so the application gets no identity provider.
 pub(super) fn application(config: &Config, store: Store) -> Result<App, Failure> {
     let config = Config { oidc: OidcSettings::default(), ..config.clone() };
-    let settings = Settings { patience: Patience::ENDLESS, ..config.settings(config.url(config.listen))? };
+    let terms = config.terms.read().map_err(Failure::configuration)?.map(Arc::new);
+    let settings = config.settings(config.url(config.listen))?;
+    let settings = Settings { patience: Patience::ENDLESS, terms, ..settings };
     Ok(App::with_rules(store, Arc::new(SystemClock), config.rules().map(PathBuf::from), settings))
 }
 

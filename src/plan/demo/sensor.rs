@@ -110,7 +110,7 @@ async fn set_up(service: &App) -> Result<SubscriptionId, Failed> {
     service.store.create_person(PERSON, &secret::generate("")?, true, &By::service(), now).await?;
     let subscription = service.store.create_subscription("Demo", Some(PERSON), &By::service(), now).await?;
     let trial = Onboarding { kind: PlanKind::Trial, devices: None, accept_terms: true };
-    let plan = service.store.onboard(&subscription.id, &trial, &By::operator(), now).await?.plan;
+    let plan = service.store.onboard(&subscription.id, &trial, None, &By::operator(), now).await?.plan;
     let ends = plan.to().map_or_else(String::new, |to| format!(", ends {to}"));
     say(&format!("subscription   Demo · trial, any number of devices{ends}"))?;
     Ok(subscription.id)

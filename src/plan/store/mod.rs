@@ -42,6 +42,7 @@ pub(crate) mod snapshots;
 mod sqlite;
 mod statements;
 mod subscriptions;
+mod terms;
 pub mod trail;
 mod zones;
 
@@ -75,10 +76,11 @@ pub use replica::{Facts, Replica};
 pub use roles::RoleBinding;
 pub use room::Room;
 pub use sensor_keys::Sender;
-pub use sensors::{Enrolled, Enrolling, Sensor, subscription_of};
-pub use snapshots::Snapshot;
+pub use sensors::{Enrolled, Enrolling, Enrolment, Sensor, subscription_of};
+pub use snapshots::{DayCount, Snapshot};
 pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
+pub use terms::Acceptance;
 pub use zones::{ZONES, ZONES_OF_SENSOR};
 
 /// The database. Cheap to clone.

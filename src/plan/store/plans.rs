@@ -4,9 +4,11 @@ use serde_json::Value;
 
 use super::audit::Entry;
 use super::engine::{Query, Row, sql};
+use super::terms::accept;
 use super::{By, Scope, Store, StoreError, Work};
 use crate::billing::timeline::{History, Onboarding, Plan, PlanChange, PlanKind, PlanRefusal};
 use crate::census::Timestamp;
+use crate::plan::terms::Terms;
 use crate::wire::SubscriptionId;
 
 /// The result of a change of the timeline.
@@ -39,7 +41,7 @@ impl Store {
         history(&mut self.read().await?, subscription, now).await
     }
 
-    /// Onboards a plan at `now`.
+    /// Onboards a plan at `now`, with the terms that are accepted by that.
     ///
     /// # Errors
     /// [`StoreError::Refused`], or the database's.
@@ -47,10 +49,11 @@ impl Store {
         &self,
         subscription: &SubscriptionId,
         asked: &Onboarding,
+        terms: Option<&Terms>,
         by: &By,
         now: Timestamp,
     ) -> Result<Changed, StoreError> {
-        self.change(subscription, "plan.onboard", by, now, |history| history.onboard(asked)).await
+        self.change(subscription, "plan.onboard", terms, by, now, |history| history.onboard(asked)).await
     }
 
     /// Cancels the plan in effect at `now`. If a successor is booked, takes back only that.
@@ -63,7 +66,7 @@ impl Store {
         by: &By,
         now: Timestamp,
     ) -> Result<Changed, StoreError> {
-        self.change(subscription, "plan.cancel", by, now, History::cancel).await
+        self.change(subscription, "plan.cancel", None, by, now, History::cancel).await
     }
 
     /// Withdraws the cancellation of the plan in effect at `now`, and takes back the booked successor.
@@ -76,7 +79,7 @@ impl Store {
         by: &By,
         now: Timestamp,
     ) -> Result<Changed, StoreError> {
-        self.change(subscription, "plan.withdraw", by, now, History::withdraw).await
+        self.change(subscription, "plan.withdraw", None, by, now, History::withdraw).await
     }
 
     /// Replaces the plan in effect at `now`: the new plan starts when it ends.
@@ -87,16 +90,18 @@ impl Store {
         &self,
         subscription: &SubscriptionId,
         asked: &Onboarding,
+        terms: Option<&Terms>,
         by: &By,
         now: Timestamp,
     ) -> Result<Changed, StoreError> {
-        self.change(subscription, "plan.replace", by, now, |history| history.replace(asked)).await
+        self.change(subscription, "plan.replace", terms, by, now, |history| history.replace(asked)).await
     }
 
     async fn change(
         &self,
         subscription: &SubscriptionId,
         action: &'static str,
+        terms: Option<&Terms>,
         by: &By,
         now: Timestamp,
         act: impl FnOnce(&History) -> Result<PlanChange, PlanRefusal> + Send,
@@ -110,6 +115,7 @@ impl Store {
         }
         if let Some(plan) = &change.added {
             insert(&mut work, subscription, plan).await?;
+            accept(&mut work, subscription, plan.number, terms, by, plan.accepted_terms_at).await?;
         }
         let history = history(&mut work, subscription, now).await?;
         let plan = change.added.as_ref().or_else(|| history.in_effect()).ok_or(PlanRefusal::NoPlan)?.clone();

@@ -50,6 +50,16 @@ pub struct Sensor {
     pub health: Health,
 }
 
+/// An enrolment token, without its secret.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Enrolment {
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub used_at: Option<Timestamp>,
+    /// The sensor that enrolled with it.
+    pub sensor: Option<SensorId>,
+}
+
 /// A new sensor and its key, which is shown once.
 pub type Enrolled = EnrolResponse;
 
@@ -163,6 +173,31 @@ impl Store {
             work.finish(&by).await?;
         }
         Ok(EnrolResponse { sensor: sensor.to_string(), subscription: subscription.to_string(), key })
+    }
+
+    /// Enrolment tokens of a subscription that were made since `since`, the newest first: at most `limit`.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn enrolments(
+        &self,
+        subscription: &SubscriptionId,
+        since: Timestamp,
+        limit: i64,
+    ) -> Result<Vec<Enrolment>, StoreError> {
+        let text = "SELECT created_at, expires_at, used_at, sensor FROM enrolment
+                    WHERE subscription = $1 AND created_at >= $2 ORDER BY created_at DESC, secret_hash LIMIT $3";
+        let read = |row: &Row| {
+            let sensor = row.opt_text("sensor")?.map(|id| id.parse()).transpose();
+            let corrupt = |e| StoreError::Corrupt { table: "enrolment", why: format!("{e}") };
+            Ok(Enrolment {
+                created_at: Timestamp(row.int("created_at")?),
+                expires_at: Timestamp(row.int("expires_at")?),
+                used_at: row.opt_int("used_at")?.map(Timestamp),
+                sensor: sensor.map_err(corrupt)?,
+            })
+        };
+        self.rows(sql(text).bind(subscription).bind(since.0).bind(limit)).await?.iter().map(read).collect()
     }
 
     /// All sensors of a subscription, by name.

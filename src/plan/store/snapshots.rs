@@ -5,6 +5,7 @@ use super::engine::{Query, Row, sql};
 use super::error::SnapshotError;
 use super::{By, Scope, Store, StoreError, Work};
 use crate::census::Timestamp;
+use crate::plan::app::calendar::SealedDays;
 use crate::plan::crash::crash_point;
 use crate::plan::secret::NoRandomness;
 use crate::plan::store::audit::Entry;
@@ -28,6 +29,36 @@ pub struct Snapshot {
     pub sealed_at: Timestamp,
     /// The revision of the facts that was counted.
     pub facts_revision: i64,
+}
+
+/// The numbers of a sealed day.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct DayCount {
+    pub day: Day,
+    /// The newest revision of its snapshot.
+    pub revision: u64,
+    pub network: u64,
+    pub iot: u64,
+    pub billable: u64,
+    /// All devices, counted or not.
+    pub devices: u64,
+    /// The committed number of the day's last plan; none for a trial and without a plan.
+    pub committed: Option<u64>,
+}
+
+impl DayCount {
+    fn read(row: &Row) -> Result<Self, StoreError> {
+        let number = |name| Ok::<_, StoreError>(row.int(name)?.cast_unsigned());
+        Ok(Self {
+            day: day_of(row)?,
+            revision: number("revision")?,
+            network: number("network")?,
+            iot: number("iot")?,
+            billable: billable(row)?,
+            devices: number("devices")?,
+            committed: row.opt_int("committed")?.map(i64::cast_unsigned),
+        })
+    }
 }
 
 /// A count to be sealed. The chain gives the rest of the header.
@@ -330,7 +361,7 @@ impl Store {
         self.rows(query).await?.iter().map(read).collect()
     }
 
-    /// The billable count at the end of every sealed day from `from` on and before `to`, by its newest snapshot.
+    /// The count at the end of every sealed day from `from` on and before `to`, by its newest snapshot. Reads no header.
     ///
     /// # Errors
     /// [`StoreError::Corrupt`] or the database's.
@@ -338,9 +369,37 @@ impl Store {
         &self,
         subscription: &SubscriptionId,
         days: Span,
-    ) -> Result<Vec<(Day, u64)>, StoreError> {
+    ) -> Result<Vec<DayCount>, StoreError> {
         let rows = self.rows(counts(subscription, days)).await?;
-        rows.iter().map(|row| Ok((day_of(row)?, billable(row)?))).collect()
+        rows.iter().map(DayCount::read).collect()
+    }
+
+    /// The sealed days around a day: the newest before it, the oldest after it, and the oldest and newest of all.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] or the database's.
+    pub async fn sealed_around(
+        &self,
+        subscription: &SubscriptionId,
+        day: Day,
+    ) -> Result<SealedDays, StoreError> {
+        let text = "SELECT (SELECT MAX(day) FROM snapshot WHERE subscription = $1 AND day < $2) AS previous,
+                           (SELECT MIN(day) FROM snapshot WHERE subscription = $1 AND day > $2) AS next,
+                           (SELECT MIN(day) FROM snapshot WHERE subscription = $1) AS first,
+                           (SELECT MAX(day) FROM snapshot WHERE subscription = $1) AS last";
+        let Some(row) = self.row(sql(text).bind(subscription).bind(day.to_string())).await? else {
+            return Ok(SealedDays::default());
+        };
+        let day = |name| {
+            let text = row.opt_text(name)?;
+            text.map(|text| text.parse().map_err(|_| corrupt("snapshot", "the day"))).transpose()
+        };
+        Ok(SealedDays {
+            previous: day("previous")?,
+            next: day("next")?,
+            first: day("first")?,
+            last: day("last")?,
+        })
     }
 }
 
@@ -358,7 +417,8 @@ pub(super) async fn peak_and_last(
 
 /// The billable count of the newest snapshot of each day, in order.
 fn counts(subscription: &SubscriptionId, days: Span) -> Query {
-    let text = "SELECT s.day, s.billable FROM snapshot s
+    let text =
+        "SELECT s.day, s.revision, s.network, s.iot, s.billable, s.devices, s.committed FROM snapshot s
                 WHERE s.subscription = $1 AND s.day >= $2 AND s.day < $3
                   AND s.revision = (SELECT MAX(n.revision) FROM snapshot n
                                     WHERE n.subscription = s.subscription AND n.day = s.day)

@@ -15,7 +15,7 @@ use crate::billing::statement::{
     Correction, CorrectionRequest, Month, Records, SetPrice, Statement, StatementRefusal, StatementState,
     correct, draw, first_month,
 };
-use crate::billing::timeline::History;
+use crate::billing::timeline::{History, Plan};
 use crate::census::Timestamp;
 use crate::plan::crash::crash_point;
 use crate::proof::Span;
@@ -139,6 +139,22 @@ impl Store {
         let rows = self.rows(query.bind(subscription).bind(first.to_string()).bind(last.to_string())).await?;
         let month = |row: &Row| row.str("month")?.parse().map_err(|e| corrupt("statement", e));
         rows.iter().map(|row| Ok((month(row)?, row.text("body")?))).collect()
+    }
+
+    /// The statements of whole months if these were the plans of a subscription.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn statements_under(
+        &self,
+        subscription: &SubscriptionId,
+        plans: &[Plan],
+        months: &[Month],
+    ) -> Result<Vec<Statement>, StoreError> {
+        let prices = self.prices(subscription).await?;
+        let records = Records { plans, prices: &prices, corrections: &[] };
+        let drawn = |month: &Month| draw(subscription.as_str(), *month, records, month.to());
+        Ok(months.iter().map(drawn).collect::<Result<_, _>>().map_err(StatementRefusal::from)?)
     }
 
     /// Corrects a line of the closed statement of `month` by a line of the statement that is open at `now`. Call

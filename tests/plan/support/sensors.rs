@@ -80,8 +80,13 @@ impl Plan {
     pub(crate) async fn enrol(&self) -> TestSensor {
         let token = self.enrolment_token().await;
         assert_eq!(token.url, self.url);
+        self.enrol_by(&token.secret).await
+    }
+
+    /// Enrols a sensor with the secret of a token.
+    pub(crate) async fn enrol_by(&self, secret: &str) -> TestSensor {
         let signing = signing_key();
-        let body = self.enrol_with(&token.secret, &public_key(&signing).to_string()).await.succeeds(201);
+        let body = self.enrol_with(secret, &public_key(&signing).to_string()).await.succeeds(201);
         let enrolled: EnrolResponse = serde_json::from_value(body).unwrap();
         assert_eq!(enrolled.subscription, self.sid.as_str());
         TestSensor { id: enrolled.sensor.parse().unwrap(), key: enrolled.key, signing }

@@ -12,6 +12,7 @@ use netcensus::plan::app::{AccessSettings, App, Settings};
 use netcensus::plan::limits::Allowance;
 use netcensus::plan::server;
 use netcensus::plan::store::{Location, Store};
+use netcensus::plan::terms::Terms;
 use netcensus::wire::SubscriptionId;
 use reqwest::Client;
 use serde_json::json;
@@ -74,6 +75,8 @@ pub(crate) struct Plan {
     access: AccessSettings,
     classifier: SharedClassifier,
     patience: Patience,
+    /// The terms that people accept with a plan, from the next start on.
+    pub(crate) terms: Option<Terms>,
     running: Option<Running>,
     _dir: tempfile::TempDir,
 }
@@ -146,6 +149,7 @@ impl Plan {
             access,
             classifier,
             patience,
+            terms: None,
             running: None,
             _dir: dir,
         };
@@ -181,7 +185,9 @@ impl Plan {
         let per_second = NonZeroU32::new(1_000_000).unwrap();
         let allowance = Allowance { per_second, burst: per_second };
         let (count_at, access, patience) = (self.count_at, self.access.clone(), self.patience);
-        let settings = Settings { public_url, count_at, access, allowance, patience, ..Settings::default() };
+        let terms = self.terms.clone().map(Arc::new);
+        let settings =
+            Settings { public_url, count_at, access, allowance, patience, terms, ..Settings::default() };
         let (stop, stopped) = oneshot::channel();
         let wait = async move {
             stopped.await.ok();

@@ -28,7 +28,7 @@ impl Stored {
         let by = By::operator();
         let sid = store.create_subscription("Contoso", None, &by, now).await.unwrap().id;
         let trial = Onboarding { kind: PlanKind::Trial, devices: None, accept_terms: true };
-        store.onboard(&sid, &trial, &by, now).await.unwrap();
+        store.onboard(&sid, &trial, None, &by, now).await.unwrap();
         let (secret, _) = store.create_enrolment(&sid, &by, now).await.unwrap();
         let sensor = TestSensor::enrol_in(&store, &secret, now).await;
         Self { database, store, sid, sensor }

@@ -133,7 +133,7 @@ impl View {
         self.row(id.parse().ok()?)
     }
 
-    pub(super) fn row(&self, id: DeviceId) -> Option<&DeviceRow> {
+    pub(in crate::plan::app) fn row(&self, id: DeviceId) -> Option<&DeviceRow> {
         self.by_zone().find_map(|rows| rows.of_id(id))
     }
 

@@ -5,8 +5,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::page::{Frame, PageError, Parameters, Visitor, render, render_with};
+use super::page::{AsOf, Frame, PageError, Parameters, Visitor, render, render_with};
 use super::show;
+use super::travel::Here;
 use crate::census::Category;
 use crate::listing::{BadQuery, DevicePage as Devices, Facet, Field, Filter, Query};
 use crate::plan::app::{App, May, devices};
@@ -105,9 +106,13 @@ struct Chip {
 pub(super) async fn list(
     State(app): State<App>,
     Visitor(may): Visitor<May<View>>,
-    Parameters(filter): Parameters<Filter>,
+    here: Here,
+    Parameters(mut filter): Parameters<Filter>,
 ) -> Result<Response, PageError> {
-    let frame = Frame::new(&may, "devices", "Devices");
+    let frame = Frame::new(&may, "devices", "Devices").travelling(&app, &may, &here).await?;
+    // The day picker sends a day.
+    let as_of = AsOf::from(filter.as_of.as_deref()).instant()?;
+    filter.as_of = as_of.map(|at| at.to_string());
     let base = format!("{}/devices", frame.base());
     let all = Filter { category: filter.category.clone(), ..Filter::default() };
     let all = query_string(&base, &all);

@@ -8,9 +8,11 @@ use serde::Deserialize;
 
 use super::page::{AsOf, Form, Frame, PageError, Parameters, Visitor, denial, render_with};
 use super::show;
+use super::travel::{CHANGED, Here};
 use crate::census::{Category, Property, RungOutcome, Timestamp};
 use crate::change::Patch;
 use crate::classify::Taxonomy;
+use crate::plan::app::changes::ChangeAnswer;
 use crate::plan::app::devices::{self, tag};
 use crate::plan::app::{App, May, Refusal};
 use crate::plan::http::extract::{Path, Segment};
@@ -113,9 +115,10 @@ pub(super) async fn why(
     State(app): State<App>,
     Visitor(may): Visitor<May<View>>,
     Segment(id): Segment<String>,
+    here: Here,
     Parameters(asked): Parameters<AsOf>,
 ) -> Result<Response, PageError> {
-    page(&app, &may, &id, asked.instant()?, None, None).await
+    page(&app, &may, &id, (asked.instant()?, here), None, None).await
 }
 
 /// Sends a person who reloads the answer to a form back to the device.
@@ -125,6 +128,14 @@ pub(super) async fn back(Path((sid, id)): Path<(SubscriptionId, String)>) -> Red
 
 fn to_device(sid: &SubscriptionId, id: &str) -> Redirect {
     Redirect::to(&format!("/subscriptions/{sid}/devices/{id}"))
+}
+
+/// Leads to the device after a change, where a banner offers to undo it.
+fn to_changed(sid: &SubscriptionId, id: &str, done: &ChangeAnswer) -> Redirect {
+    match &done.change {
+        Some(set) => Redirect::to(&format!("/subscriptions/{sid}/devices/{id}?{CHANGED}={}", set.number)),
+        None => to_device(sid, id),
+    }
 }
 
 /// Sets the properties in the form. If they are refused, shows the form again with the reason.
@@ -137,8 +148,10 @@ pub(super) async fn edit(
     let may = with_reason(may, &form.reason);
     let seen = Expected::Tags(form.tag.clone());
     match devices::edit(&app, &may, id.clone(), form.patch(), seen).await {
-        Ok(_) => Ok(to_device(may.id(), &id).into_response()),
-        Err(refused) => page(&app, &may.view(), &id, None, Some(form), Some(refused)).await,
+        Ok(done) => Ok(to_changed(may.id(), &id, &done).into_response()),
+        Err(refused) => {
+            page(&app, &may.view(), &id, (None, Here::device(&id)), Some(form), Some(refused)).await
+        }
     }
 }
 
@@ -151,8 +164,8 @@ pub(super) async fn delete(
 ) -> Result<Response, PageError> {
     let may = with_reason(may, &form.reason);
     match devices::delete(&app, &may, id.clone(), Expected::Tags(form.tag)).await {
-        Ok(_) => Ok(to_device(may.id(), &id).into_response()),
-        Err(refused) => page(&app, &may.view(), &id, None, None, Some(refused)).await,
+        Ok(done) => Ok(to_changed(may.id(), &id, &done).into_response()),
+        Err(refused) => page(&app, &may.view(), &id, (None, Here::device(&id)), None, Some(refused)).await,
     }
 }
 
@@ -167,14 +180,14 @@ async fn page(
     app: &App,
     may: &May<View>,
     id: &str,
-    as_of: Option<Timestamp>,
+    (as_of, here): (Option<Timestamp>, Here),
     form: Option<EditForm>,
     refused: Option<Refusal>,
 ) -> Result<Response, PageError> {
     let refused = refused.map(Problem::from);
     let why = devices::why(app, may, id, as_of).await?;
     let title = format!("{} · why", show::label(&why.device));
-    let frame = Frame { title, ..Frame::new(may, "devices", "") };
+    let frame = Frame { title, ..Frame::new(may, "devices", "").travelling(app, may, &here).await? };
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let denial = denial(Action::EditDevices);
     let form = form.unwrap_or_else(|| EditForm::of(&why.device));

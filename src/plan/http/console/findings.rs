@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::device_list::query_string;
 use super::page::{AsOf, Form, Frame, PageError, Parameters, Visitor, denial, render_with};
 use super::show;
+use super::travel::Here;
 use crate::census::{FindingKind, Timestamp, Verdict};
 use crate::listing::Filter;
 use crate::plan::app::findings::{self, FindingFilter, FindingList};
@@ -116,9 +117,10 @@ pub(super) struct NoteForm {
 pub(super) async fn show(
     State(app): State<App>,
     Visitor(may): Visitor<May<View>>,
+    here: Here,
     Parameters(Selection { state, as_of }): Parameters<Selection>,
 ) -> Result<Response, PageError> {
-    page(&app, &may, state, as_of.instant()?, None).await
+    page(&app, &may, state, (as_of.instant()?, here), None).await
 }
 
 /// Answers a reload of the answer to a form.
@@ -159,7 +161,10 @@ async fn after(
             let page = format!("/subscriptions/{}/findings?state={state}", may.id());
             Ok(Redirect::to(&page).into_response())
         }
-        Err(refused) => page(app, may, state, None, Some(refused.into())).await,
+        Err(refused) => {
+            let here = Here::findings(&state.to_string());
+            page(app, may, state, (None, here), Some(refused.into())).await
+        }
     }
 }
 
@@ -167,14 +172,14 @@ async fn page(
     app: &App,
     may: &May<View>,
     state: StateFilter,
-    as_of: Option<Timestamp>,
+    (as_of, here): (Option<Timestamp>, Here),
     refused: Option<Problem>,
 ) -> Result<Response, PageError> {
     let filter = FindingFilter { state, ..FindingFilter::default() };
     let list = findings::list(app, may, &filter, as_of).await?;
     let findings = list.findings.iter().take(FINDINGS).map(Shown::from).collect();
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
-    let frame = Frame::new(may, "findings", "Findings");
+    let frame = Frame::new(may, "findings", "Findings").travelling(app, may, &here).await?;
     let denial = denial(Action::UpdateFindings);
     Ok(render_with(status, &Page { frame, list, findings, state, refused, denial }))
 }

@@ -6,14 +6,16 @@ use axum::extract::{DefaultBodyLimit, FromRequest as _, Multipart, Request, Stat
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Redirect, Response};
 use axum::routing::{MethodRouter, post};
+use serde::Deserialize;
 
-use super::page::{Frame, PageError, Visitor, denial, render_with};
+use super::page::{Form, Frame, PageError, Visitor, denial, render_with};
 use super::show;
 use crate::estimate::{FILE_BYTES, Mapping};
 use crate::plan::app::change_jobs::{self, WAIT, Waited};
 use crate::plan::app::managed::{self, FileAnswer, FileImport, ManagedQuery, SourceEntry};
 use crate::plan::app::{App, May, Refusal};
 use crate::plan::http::api::jobs::problem;
+use crate::plan::http::extract::Path;
 use crate::plan::http::problem::{Problem, ProblemType};
 use crate::plan::permission::{Action, EditDevices, View};
 
@@ -85,6 +87,32 @@ async fn import(
         }
     };
     page(&app, &may.view(), form, Some(outcome.map_err(Problem::from))).await
+}
+
+/// The source whose list is forgotten.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct ForgetForm {
+    source: String,
+}
+
+/// Answers a reload of the answer to a form.
+pub(super) async fn back(Path(sid): Path<String>) -> Redirect {
+    Redirect::to(&format!("/subscriptions/{sid}/managed"))
+}
+
+/// Forgets the list of a source, and leads to the change, which can be undone there.
+pub(super) async fn forget(
+    State(app): State<App>,
+    Visitor(may): Visitor<May<EditDevices>>,
+    Form(form): Form<ForgetForm>,
+) -> Result<Response, PageError> {
+    match managed::forget(&app, &may, form.source).await {
+        Ok(done) => {
+            let change = done.change.map_or_else(String::new, |set| format!("/{}?done=1", set.number));
+            Ok(Redirect::to(&format!("/subscriptions/{}/changes{change}", may.id())).into_response())
+        }
+        Err(refused) => page(&app, &may.view(), ImportForm::default(), Some(Err(refused.into()))).await,
+    }
 }
 
 async fn replace(

@@ -4,8 +4,12 @@
 
 mod account;
 mod assets;
+mod audit;
+mod changes;
+mod chart;
 mod device_list;
 mod devices;
+mod differences;
 mod estimate;
 mod events;
 mod explain;
@@ -23,8 +27,12 @@ mod rules;
 mod sensors;
 mod session;
 mod show;
+mod snapshots;
 mod statements;
 mod subscriptions;
+mod terms;
+mod travel;
+mod zones;
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -44,30 +52,49 @@ pub fn router(service: &App) -> Router<App> {
         .route("/devices/{id}", get(devices::why))
         .route("/devices/{id}/edit", get(devices::back).post(devices::edit))
         .route("/devices/{id}/delete", get(devices::back).post(devices::delete))
+        .route("/audit", get(audit::show))
+        .route("/audit/verify", get(audit::back).post(audit::verify))
+        .route("/changes", get(changes::list))
+        .route("/changes/{number}", get(changes::show))
+        .route("/changes/{number}/undo", get(changes::back).post(changes::undo))
+        .route("/differences", get(differences::show))
         .route("/explain", get(explain::show))
         .route("/findings", get(findings::show))
         .route("/findings/{id}/close", get(findings::back).post(findings::close))
         .route("/findings/{id}/reopen", get(findings::back).post(findings::reopen))
         .route("/estimate", get(estimate::show).merge(estimate::upload()))
         .route("/jobs/{id}", get(jobs::show))
+        .route("/estimate/rows", get(estimate::back).merge(estimate::rows()))
         .route("/managed", get(managed::show).merge(managed::upload()))
         .route("/plan", get(plan::show).post(plan::onboard))
         .route("/plan/cancel", get(plan::back).post(plan::cancel))
         .route("/plan/replace", get(plan::back).post(plan::replace))
         .route("/plan/withdraw", get(plan::back).post(plan::withdraw))
+        .route("/plan/price", get(plan::back).post(plan::set_price))
+        .route("/managed/forget", get(managed::back).post(managed::forget))
+        .route("/rename", post(subscriptions::rename))
         .route("/roles", get(roles::show).post(roles::bind))
         .route("/roles/unbind", post(roles::unbind))
         .route("/roles/seen", post(roles::seen))
         .route("/sensors", get(sensors::show).post(sensors::create_token))
-        .route("/sensors/{sensor}/revoke", post(sensors::revoke))
+        .route("/sensors/{sensor}/rename", get(sensors::back).post(sensors::rename))
+        .route("/sensors/{sensor}/revoke", get(sensors::back).post(sensors::revoke))
+        .route("/snapshots", get(snapshots::list))
+        .route("/snapshots/{day}", get(snapshots::show))
+        .route("/snapshots/{day}/verify", get(snapshots::back).post(snapshots::verify))
+        .route("/snapshots/{day}/seal", get(snapshots::back).post(snapshots::seal))
         .route("/statements", get(statements::list))
         .route("/statements/{month}", get(statements::show))
+        .route("/terms", get(terms::show))
+        .route("/zones", get(zones::show))
         .route("/events", get(events::stream));
     Router::new()
         .route("/", get(subscriptions::start))
         .route("/subscriptions", get(subscriptions::show).post(subscriptions::create))
         .nest("/subscriptions/{sid}", tenant)
         .route("/login", get(session::form).post(session::sign_in))
+        .route("/audit", get(audit::show_here))
+        .route("/audit/verify", get(audit::back_here).post(audit::verify_here))
         .route("/people", get(people::show).post(people::invite))
         .route("/people/{person}/invitation", post(people::invite_again))
         .route("/people/{person}/relink", post(people::relink))

@@ -1,19 +1,29 @@
 //! The first page: what is counted, what is not and why, the plan, the sensors.
 
+use std::sync::Arc;
+
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 
+use super::chart::{self, Chart};
 use super::findings::Shown;
 use super::page::{AsOf, Frame, PageError, Parameters, Visitor, render};
 use super::show;
-use crate::census::{Category, Verdict};
+use super::travel::Here;
+use crate::billing::forecast::Ahead;
+use crate::census::{Category, Timestamp, Verdict};
 use crate::plan::app::census::{CensusReport, Overview, overview};
+use crate::plan::app::differences::{DifferenceKind, Differences};
+use crate::plan::app::history::CountHistory;
 use crate::plan::app::inventory;
 use crate::plan::app::plans::PlanEntry;
+use crate::plan::app::sensor_state::{self, SensorState};
+use crate::plan::app::statements::StatementView;
 use crate::plan::app::{App, May, roles};
 use crate::plan::permission::{Role, View};
 use crate::plan::store::Sensor;
+use crate::proof::Day;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -31,6 +41,35 @@ struct Page {
     all_findings: u64,
     /// Roles that a global admin gave, for owners.
     grants: usize,
+    history: CountHistory,
+    chart: Chart,
+    differences: Option<Arc<Differences>>,
+    statement: Option<StatementView>,
+    now: Timestamp,
+}
+
+/// What the forecast says of a day to come.
+struct DayAhead {
+    day: Day,
+    low: u64,
+    expected: u64,
+    high: u64,
+    committed: Option<u64>,
+}
+
+impl Page {
+    /// Every seventh day ahead, the last first.
+    fn weeks_ahead(&self) -> Vec<DayAhead> {
+        let day = |a: &Ahead| DayAhead {
+            day: Day::of(a.at),
+            low: chart::rounded(a.low),
+            expected: chart::rounded(a.expected),
+            high: chart::rounded(a.high),
+            committed: self.history.committed(a.at),
+        };
+        let weeks = self.history.ahead.chunks(7).filter_map(<[Ahead]>::last);
+        weeks.rev().map(day).collect()
+    }
 }
 
 /// The most findings on the page.
@@ -63,17 +102,19 @@ struct Gauge {
 pub(super) async fn show(
     State(app): State<App>,
     Visitor(may): Visitor<May<View>>,
+    here: Here,
     Parameters(asked): Parameters<AsOf>,
 ) -> Result<Response, PageError> {
-    let Overview { report, inventory, plan, sensors, findings } =
-        overview(&app, &may, asked.instant()?).await?;
+    let overview = overview(&app, &may, asked.instant()?).await?;
+    let Overview { report, inventory, plan, sensors, findings, history, differences, statement, now } =
+        overview;
     let grants = match may.roles.contains(&Role::Owner) {
         true => roles::unseen_grants(&app, &may).await?,
         false => 0,
     };
     let page = Page {
         grants,
-        frame: Frame::new(&may, "overview", "Overview"),
+        frame: Frame::new(&may, "overview", "Overview").travelling(&app, &may, &here).await?,
         plan,
         exclusions: exclusions(&report),
         bar: bar(&inventory),
@@ -83,6 +124,11 @@ pub(super) async fn show(
         dropped: sensors.iter().map(|s| s.health.dropped).sum(),
         sensors,
         report,
+        chart: Chart::new(&history),
+        history,
+        differences,
+        statement,
+        now,
     };
     Ok(render(&page))
 }

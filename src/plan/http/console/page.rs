@@ -1,5 +1,6 @@
 //! What all pages share: the frame around them, how they fail, how numbers and instants look.
 
+use super::travel::{Here, Travel};
 use crate::census::Timestamp;
 use crate::plan::app::{May, Refusal, freshness};
 use crate::plan::permission::View;
@@ -17,6 +18,7 @@ use crate::plan::http::extract;
 use crate::plan::http::problem::{Problem, ProblemType};
 use crate::plan::permission::{Action, Role};
 use crate::plan::store::Subscription;
+use crate::proof::Day;
 use serde::de::DeserializeOwned;
 
 /// The frame around a page.
@@ -32,6 +34,8 @@ pub(super) struct Frame {
     pub(super) section: &'static str,
     /// The caller's roles on the subscription.
     pub(super) roles: Vec<Role>,
+    /// The day picker, on pages that show a census.
+    pub(super) travel: Option<Travel>,
 }
 
 impl Frame {
@@ -43,7 +47,13 @@ impl Frame {
             subscription: Some(may.subscription.clone()),
             section,
             roles: may.roles.clone(),
+            travel: None,
         }
+    }
+
+    /// The frame with a day picker that leads to the same page.
+    pub(super) async fn travelling(self, app: &App, may: &May<View>, here: &Here) -> Result<Self, PageError> {
+        Ok(Self { travel: Some(Travel::new(app, may, here).await?), ..self })
     }
 
     /// The frame of a page about nothing in particular.
@@ -73,6 +83,11 @@ impl Frame {
         self.past().map_or_else(String::new, |(as_of, _)| format!("{separator}as_of={as_of}"))
     }
 
+    /// Whether the page is one of those that the menu shows behind "More".
+    pub(super) fn is_in_more(&self) -> bool {
+        !matches!(self.section, "" | "overview" | "devices" | "findings" | "sensors" | "plan")
+    }
+
     /// Whether the caller may do `action`.
     pub(super) fn may(&self, action: Action) -> bool {
         action.allowed(&self.roles)
@@ -86,12 +101,21 @@ pub(super) struct AsOf {
     as_of: String,
 }
 
+impl From<Option<&str>> for AsOf {
+    fn from(text: Option<&str>) -> Self {
+        Self { as_of: text.unwrap_or_default().to_owned() }
+    }
+}
+
 impl AsOf {
-    /// RFC 3339, or as a field for date and time gives it, in UTC; `None` for the present.
+    /// RFC 3339, or as a field for date and time gives it, in UTC; a day is its end; `None` for the present.
     pub(super) fn instant(&self) -> Result<Option<Timestamp>, Refusal> {
         let text = self.as_of.trim();
         if text.is_empty() {
             return Ok(None);
+        }
+        if let Ok(day) = text.parse::<Day>() {
+            return Ok(Some(day.end()));
         }
         let read = |text: String| text.parse::<Timestamp>();
         let read = read(text.to_owned()).or_else(|error| {

@@ -46,6 +46,17 @@ pub(super) fn number(n: impl Countable) -> String {
     out
 }
 
+/// A number with its sign: `+1,234`, `−5`, `0`.
+pub(super) fn signed(n: impl Borrow<i64>) -> String {
+    let n = *n.borrow();
+    let sign = match n {
+        0 => "",
+        1.. => "+",
+        _ => "−",
+    };
+    format!("{sign}{}", number(n.unsigned_abs()))
+}
+
 /// An instant for people: `2026-11-22 09:00:05 UTC`.
 pub(super) fn instant(at: impl Borrow<Timestamp>) -> String {
     let text = at.borrow().to_string();
@@ -123,6 +134,7 @@ mod tests {
     fn numbers_and_instants_look_as_people_write_them() {
         assert_eq!([number(0_u64), number(999_u64), number(1000_u64)], ["0", "999", "1,000"]);
         assert_eq!(number(1_234_567_usize), "1,234,567");
+        assert_eq!([signed(1_234), signed(0), signed(-5)], ["+1,234", "0", "−5"]);
         let at: Timestamp = "2026-11-22T09:00:05.25Z".parse().unwrap();
         assert_eq!(instant(at), "2026-11-22 09:00:05 UTC");
         assert_eq!(minute(at), "2026-11-22 09:00");

@@ -9,10 +9,10 @@ use serde::Deserialize;
 use super::page::{Form, Frame, PageError, Visitor, render_with};
 use super::show;
 use crate::plan::app::subscriptions::{self, Subscriptions};
-use crate::plan::app::{App, Caller};
+use crate::plan::app::{App, Caller, May};
 use crate::plan::http::problem::Problem;
-use crate::plan::permission::Action;
-use crate::plan::store::Subscription;
+use crate::plan::permission::{Action, ManageTenant};
+use crate::plan::store::{Expected, Subscription, tag};
 
 #[derive(Template)]
 #[template(path = "subscriptions.html")]
@@ -21,6 +21,14 @@ struct Page {
     subscriptions: Vec<Subscription>,
     may_create: bool,
     refused: Option<Problem>,
+}
+
+impl Page {
+    /// The tag that a form sends back.
+    #[expect(clippy::unused_self, reason = "templates ask the page")]
+    fn tag(&self, subscription: &Subscription) -> String {
+        tag(subscription)
+    }
 }
 
 /// A new subscription's name.
@@ -53,6 +61,26 @@ pub(super) async fn create(
     let may = caller.may_here(&app).await?;
     match subscriptions::create(&app, &may, &form.name, Some(&caller.person.name)).await {
         Ok(created) => Ok(Redirect::to(&format!("/subscriptions/{}", created.id)).into_response()),
+        Err(refused) => page(&app, &caller, Some(refused.into())).await,
+    }
+}
+
+/// A subscription's new name, and the subscription as the page showed it.
+#[derive(Debug, Deserialize)]
+pub(super) struct RenameForm {
+    name: String,
+    tag: String,
+}
+
+/// Gives a subscription another name.
+pub(super) async fn rename(
+    State(app): State<App>,
+    Visitor(caller): Visitor,
+    Visitor(may): Visitor<May<ManageTenant>>,
+    Form(form): Form<RenameForm>,
+) -> Result<Response, PageError> {
+    match subscriptions::rename(&app, &may, &form.name, &Expected::Tags(form.tag)).await {
+        Ok(_) => Ok(Redirect::to("/subscriptions").into_response()),
         Err(refused) => page(&app, &caller, Some(refused.into())).await,
     }
 }
