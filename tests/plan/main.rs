@@ -20,6 +20,7 @@ mod conventions;
 #[cfg(feature = "failpoints")]
 mod crashes;
 mod decisions;
+mod device_table;
 mod enrolment;
 mod estimates;
 mod facts;
@@ -34,6 +35,7 @@ mod oidc;
 mod overload;
 mod pasts;
 mod plans;
+mod queries;
 mod snapshot_commands;
 mod snapshots;
 mod statements;

@@ -26,6 +26,7 @@ migrations! {
     3 "receipts";
     4 "tenants";
     5 "annual_prices";
+    8 "device_views";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {

@@ -41,6 +41,7 @@ mod sqlite;
 mod statements;
 mod subscriptions;
 pub mod trail;
+mod views;
 mod zones;
 
 use std::path::Path;
@@ -75,6 +76,7 @@ pub use sensors::{Enrolled, Enrolling, Sensor, subscription_of};
 pub use snapshots::Snapshot;
 pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
+pub use views::{DeviceView, VIEWS, ViewOwner};
 pub use zones::{ZONES, ZONES_OF_SENSOR};
 
 /// Couplings and stations of one subscription: five times what one sensor holds.

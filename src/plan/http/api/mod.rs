@@ -20,6 +20,7 @@ pub mod statements;
 mod streamed;
 pub mod subscriptions;
 pub mod uploads;
+pub mod views;
 pub mod zones;
 
 use crate::plan::app::Refusal;
@@ -65,6 +66,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(statements::routes())
         .merge(subscriptions::routes())
         .merge(uploads::routes())
+        .merge(views::routes())
         .merge(zones::routes())
 }
 

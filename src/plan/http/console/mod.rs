@@ -4,12 +4,15 @@
 
 mod account;
 mod assets;
+mod bulk;
 mod device_list;
+mod device_views;
 mod devices;
 mod estimate;
 mod events;
 mod explain;
 mod findings;
+mod list_query;
 mod managed;
 mod overview;
 mod page;
@@ -40,9 +43,17 @@ pub fn router(service: &App) -> Router<App> {
     let tenant = Router::new()
         .route("/", get(overview::show))
         .route("/devices", get(device_list::list))
+        .route("/devices/bulk", get(bulk::back).post(bulk::change))
+        .route("/devices/undo", get(bulk::back).post(bulk::undo))
+        .route("/devices/table", get(bulk::back).post(device_list::table))
+        .route("/devices/views", get(bulk::back).post(device_views::save))
+        .route("/devices/views/share", get(bulk::back).post(device_views::share))
+        .route("/devices/views/delete", get(bulk::back).post(device_views::delete))
+        .route("/devices/views/unshare", get(bulk::back).post(device_views::unshare))
         .route("/devices/{id}", get(devices::why))
         .route("/devices/{id}/edit", get(devices::back).post(devices::edit))
         .route("/devices/{id}/delete", get(devices::back).post(devices::delete))
+        .route("/devices/{id}/split", get(devices::back).post(devices::split))
         .route("/explain", get(explain::show))
         .route("/findings", get(findings::show))
         .route("/findings/{id}/close", get(findings::back).post(findings::close))
