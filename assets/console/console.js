@@ -25,6 +25,8 @@ function hasChoice(part) {
 }
 
 async function refresh() {
+  // A page that a form sent has nothing to replace, and its address shows something else.
+  if (!document.querySelector("[data-live]")) return;
   if (asking) {
     again = true;
     return;
