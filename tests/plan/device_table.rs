@@ -80,7 +80,7 @@ async fn a_page_of_devices_has_at_most_150_kib() {
 /// The ids of the rows of a table of devices.
 fn rows(page: &Page) -> Vec<String> {
     let (_, table) = page.html.split_once("<tbody>").unwrap_or_default();
-    table.split("name=\"id\" value=\"").skip(1).map(|rest| rest[..16].to_owned()).collect()
+    table.split("name=\"id\" value=\"").skip(1).map(|rest| rest.get(..16).unwrap().to_owned()).collect()
 }
 
 /// The value of the first field of that name.
@@ -395,7 +395,7 @@ async fn text_is_compressed_as_the_client_asks_and_events_are_not() {
         let body = answer.bytes().await.unwrap();
         assert!(body.len() * 4 < plain.html.len(), "{accepted}: {} of {}", body.len(), plain.html.len());
         if expected == "zstd" {
-            assert_eq!(zstd::decode_all(&body[..]).unwrap(), plain.html.as_bytes());
+            assert_eq!(zstd::bulk::decompress(&body, 1 << 20).unwrap(), plain.html.as_bytes());
         }
     }
     let events = ask("/events", "gzip, br, zstd").await;

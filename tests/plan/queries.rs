@@ -157,7 +157,7 @@ async fn of_api(plan: &Plan, q: &str) -> Answer {
 /// The devices in the rows of a page of the console.
 fn of_page(page: &Page) -> Vec<String> {
     let (_, table) = page.html.split_once("<tbody>").unwrap_or_default();
-    table.split("/devices/").skip(1).map(|rest| rest[..16].to_owned()).collect()
+    table.split("/devices/").skip(1).map(|rest| rest.get(..16).unwrap().to_owned()).collect()
 }
 
 fn of_command(output: &Output) -> Answer {
