@@ -56,6 +56,13 @@ fn main() {
     }
     let recog = "<fingerprints matches=\"http_header.server\"><fingerprint pattern=\"^x/(\\d+)$\"><description>X</description><example service.version=\"1\">x/1</example><param pos=\"1\" name=\"service.version\"/><param pos=\"0\" name=\"hw.device\" value=\"Printer\"/></fingerprint></fingerprints>";
     seed("fingerprints", "recog", recog.as_bytes());
+    // The examples of the documentation.
+    let language = fs::read_to_string("docs/query.md").expect("it is here");
+    for (n, line) in language.lines().filter(|line| line.starts_with("| `")).enumerate() {
+        for (m, query) in line.split('`').skip(1).step_by(2).enumerate() {
+            seed("query", &format!("docs-{n}-{m}"), query.as_bytes());
+        }
+    }
     let token = EnrolmentToken {
         url: "https://plan.example".to_owned(),
         secret: "s3cret".to_owned(),

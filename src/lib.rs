@@ -43,6 +43,9 @@ pub(crate) mod estimate;
 #[cfg(feature = "plan")]
 pub(crate) mod listing;
 #[cfg(feature = "plan")]
+#[doc(hidden)]
+pub use listing::check_query;
+#[cfg(feature = "plan")]
 pub mod plan;
 #[cfg(feature = "plan")]
 pub mod proof;

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use libfuzzer_sys::fuzz_target;
 use netcensus::capture::file;
 use netcensus::census::{Timestamp, VALUE_BYTES, clean};
+use netcensus::check_query;
 use netcensus::classify::{RuleFile, Rules};
 use netcensus::config;
 use netcensus::dissect::{self, Frame, LinkType, Malformed, PROTOCOLS, Payload, Protocol, Reader, Words};
@@ -33,7 +34,7 @@ macro_rules! readers {
 }
 
 readers! {
-    capture, checkpoint, config_file, datagram, enrolment, fingerprints, frame, rules, stream, upload,
+    capture, checkpoint, config_file, datagram, enrolment, fingerprints, frame, query, rules, stream, upload,
 }
 
 enum Target {
@@ -186,6 +187,13 @@ fn config_file(data: &[u8]) {
         && let Err(error) = config::parse::<Config>(text, Path::new("fuzz.toml"))
     {
         let _ = error.to_string();
+    }
+}
+
+/// A query for devices: what it prints is read as the same, and a fault lies within the text.
+fn query(data: &[u8]) {
+    if let Ok(text) = str::from_utf8(data) {
+        check_query(text).expect("the laws of queries hold");
     }
 }
 

@@ -10,7 +10,7 @@ use crate::census::{Decision, Decisions, Object, Timestamp, time::rfc3339};
 #[serde(rename_all = "lowercase")]
 #[schema(as = Action)]
 pub enum ChangeKind {
-    /// Set or took back properties of devices.
+    /// Set or took back properties of devices, or took their deletion back.
     Edit,
     /// Deleted devices.
     Delete,
@@ -18,7 +18,7 @@ pub enum ChangeKind {
     Merge,
     /// Split couplings off a device.
     Split,
-    /// Imported a list of endpoints that another system manages.
+    /// Imported a list of endpoints that another system manages, or added devices to one.
     Import,
     /// Removed the list of a source.
     Forget,

@@ -11,8 +11,8 @@ use super::request::ManagedEndpoint;
 use super::sheet::{Sheet, has_room};
 use crate::census::time::DAY;
 use crate::census::{
-    CouplingKey, Decisions, Device, DeviceId, ManagedKey, Mark, Object, Property, Ruling, Survey, Timestamp,
-    Verdict,
+    CouplingKey, Decisions, Device, DeviceDecisions, DeviceId, MacAddr, ManagedKey, Mark, Object, Property,
+    Ruling, Survey, Timestamp, Verdict,
 };
 use crate::classify::Taxonomy;
 
@@ -57,6 +57,17 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
                     }
                 }
             }
+            if patch.alters_tags() {
+                let tags = device.decided.as_deref().map(DeviceDecisions::tags).unwrap_or_default();
+                match patch.altered_tags(tags)? {
+                    Some(ruling) => sheet.rule(self.property(device, anchor, Property::Tags), ruling),
+                    None => {
+                        for m in &device.couplings {
+                            sheet.take_back(self.property(device, m.key, Property::Tags));
+                        }
+                    }
+                }
+            }
             // Type and category belong together on one coupling: setting only the category keeps the type.
             let sets = |p| wanted.iter().any(|(property, ruling)| *property == p && ruling.is_some());
             let names_type = wanted.iter().any(|(property, _)| *property == Property::Type);
@@ -68,6 +79,9 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
             }
         }
         let mut names: Vec<&str> = wanted.iter().map(|(property, _)| property.key()).collect();
+        if patch.alters_tags() {
+            names.push(Property::Tags.key());
+        }
         if names.is_empty() {
             names.push("nothing");
         }
@@ -88,6 +102,43 @@ impl<'s, 'a> ChangeDrafter<'s, 'a> {
             }
         }
         sheet.draft(ChangeKind::Delete, format!("deleted {}", listed(&devices)))
+    }
+
+    /// Takes the deletion of devices back.
+    ///
+    /// # Errors
+    /// If a device is unknown.
+    pub(crate) fn restore(&self, ids: &[String]) -> Result<Draft, ChangeRefusal> {
+        let devices = self.devices(ids)?;
+        let mut sheet = self.sheet();
+        for device in &devices {
+            for m in &device.couplings {
+                sheet.take_back(Object::Deletion(device.zone.to_owned(), m.key));
+            }
+        }
+        sheet.draft(ChangeKind::Edit, format!("restored {}", listed(&devices)))
+    }
+
+    /// Adds the MACs of devices to the managed list of a source, each in the zone of its device, until somebody takes them
+    /// off again.
+    ///
+    /// # Errors
+    /// If a device is unknown, or the name of the source is invalid.
+    pub(crate) fn manage(&self, ids: &[String], source: &str) -> Result<Draft, ChangeRefusal> {
+        let source = name("the source's name", source, SOURCE)
+            .map_err(|why| ChangeRefusal::BadEntry { row: 0, why })?;
+        let devices = self.devices(ids)?;
+        let mut sheet = self.sheet();
+        for device in &devices {
+            let macs: BTreeSet<MacAddr> = device.couplings.iter().map(|m| m.key.mac).collect();
+            for mac in macs {
+                let (external_id, zone) = (mac.to_string(), Some(device.zone.to_owned()));
+                let key = ManagedKey { source: source.clone(), external_id, zone, mac: Some(mac), ip: None };
+                let from = self.holds_since(&key);
+                sheet.rule(Object::Managed(key), Ruling::Managed { from, to: None });
+            }
+        }
+        sheet.draft(ChangeKind::Import, format!("marked {} as managed by {source}", listed(&devices)))
     }
 
     /// Merges devices of one zone into one.

@@ -258,6 +258,8 @@ fn an_import_replaces_the_list_of_its_source_and_no_other() {
 enum Step {
     Edit(Vec<Index>, &'static str),
     Delete(Vec<Index>),
+    Restore(Vec<Index>),
+    Manage(Vec<Index>),
     Merge(Vec<Index>),
     Split(Index, Vec<bool>),
     Import(Vec<Index>),
@@ -273,11 +275,14 @@ fn steps() -> impl Strategy<Value = Step> {
             r#"{"category": "network"}"#,
             r#"{"type": null, "category": null, "tags": ["a", "b"]}"#,
             r#"{"importance": "high", "location": "roof"}"#,
+            r#"{"add_tags": ["c"], "remove_tags": ["a"]}"#,
         ][..],
     );
     prop_oneof![
         (some(), patches).prop_map(|(d, p)| Step::Edit(d, p)),
         some().prop_map(Step::Delete),
+        some().prop_map(Step::Restore),
+        some().prop_map(Step::Manage),
         some().prop_map(Step::Merge),
         (any::<Index>(), vec(any::<bool>(), 8)).prop_map(|(d, c)| Step::Split(d, c)),
         some().prop_map(Step::Import),
@@ -305,6 +310,14 @@ impl Tenant {
             Step::Delete(places) => {
                 let ids = self.chosen(places);
                 self.make(|drafter| drafter.delete(&ids))
+            }
+            Step::Restore(places) => {
+                let ids = self.chosen(places);
+                self.make(|drafter| drafter.restore(&ids))
+            }
+            Step::Manage(places) => {
+                let ids = self.chosen(places);
+                self.make(|drafter| drafter.manage(&ids, "by hand"))
             }
             Step::Merge(places) => {
                 let ids = self.chosen(places);

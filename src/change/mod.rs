@@ -22,7 +22,7 @@ pub(crate) use change_set::{Alteration, ChangeKind, ChangeSet, CountDelta, Draft
 pub(crate) use document::{AlterationEntry, DecisionEntry};
 pub(crate) use doubt::{ListDoubt, Replacement, doubts};
 pub(crate) use drafter::ChangeDrafter;
-pub(crate) use limits::ENTRIES;
+pub(crate) use limits::{DEVICES, ENTRIES};
 pub(crate) use list::ListReport;
 pub(crate) use patch::Patch;
 pub(crate) use refusal::ChangeRefusal;

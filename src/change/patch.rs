@@ -38,6 +38,10 @@ pub struct Patch {
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<Vec<String>>)]
     pub tags: Option<Option<Vec<String>>>,
+    /// Tags to add to those that each device has. Not together with `tags`.
+    pub add_tags: Vec<String>,
+    /// Tags to take from those that each device has; upper and lower case are the same. Not together with `tags`.
+    pub remove_tags: Vec<String>,
     /// `low`, `normal` or `high`.
     #[serde(deserialize_with = "present")]
     #[schema(value_type = Option<String>)]
@@ -66,6 +70,10 @@ impl Patch {
         if let Some(location) = &self.location {
             let location = location.as_deref().map(|t| text("location", t, TEXT)).transpose()?;
             out.push((Property::Location, location.map(Ruling::Location)));
+        }
+        if self.tags.is_some() && self.alters_tags() {
+            let why = "send either 'tags', or 'add_tags' and 'remove_tags'".to_owned();
+            return Err(ChangeRefusal::BadValue { property: "tags", why });
         }
         if let Some(tags) = &self.tags {
             out.push((Property::Tags, tags.as_deref().map(checked_tags).transpose()?.map(Ruling::Tags)));
@@ -108,6 +116,24 @@ impl Patch {
             out.push((Property::Category, category.map(Ruling::Category)));
         }
         Ok(out)
+    }
+
+    /// Whether it adds tags to those of each device, or takes some of them.
+    pub(super) fn alters_tags(&self) -> bool {
+        !self.add_tags.is_empty() || !self.remove_tags.is_empty()
+    }
+
+    /// The ruling on the tags of a device that has `tags`; `None` if none is left.
+    ///
+    /// # Errors
+    /// [`ChangeRefusal::BadValue`].
+    pub(super) fn altered_tags(&self, tags: &[String]) -> Result<Option<Ruling>, ChangeRefusal> {
+        let removed: Vec<String> = self.remove_tags.iter().map(|tag| tag.trim().to_lowercase()).collect();
+        let kept = tags.iter().filter(|tag| !removed.contains(&tag.to_lowercase()));
+        let has = |tag: &&String| !tags.iter().any(|known| known.to_lowercase() == tag.trim().to_lowercase());
+        let tags: Vec<String> = kept.chain(self.add_tags.iter().filter(has)).cloned().collect();
+        let tags = checked_tags(&tags)?;
+        Ok(Some(tags).filter(|tags| !tags.is_empty()).map(Ruling::Tags))
     }
 }
 
@@ -154,6 +180,31 @@ mod tests {
         let given = Some(Ruling::Category(Category::Network));
         let both = vec![(Property::Type, camera), (Property::Category, given)];
         assert_eq!(checked(r#"{"type": "camera", "category": "network"}"#), Ok(both));
+    }
+
+    #[test]
+    fn tags_are_added_to_those_of_the_device_and_taken_from_them_in_any_case() {
+        let altered = |json: &str, tags: &[&str]| {
+            let tags: Vec<String> = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            serde_json::from_str::<Patch>(json).unwrap().altered_tags(&tags)
+        };
+        let tags = |tags: &[&str]| Ok(Some(Ruling::Tags(tags.iter().map(|tag| (*tag).to_owned()).collect())));
+        assert_eq!(altered(r#"{"add_tags": ["roof", "Lab"]}"#, &["lab", "a"]), tags(&["a", "lab", "roof"]));
+        assert_eq!(
+            altered(r#"{"add_tags": ["b"], "remove_tags": ["LAB"]}"#, &["lab", "a"]),
+            tags(&["a", "b"])
+        );
+        assert_eq!(altered(r#"{"remove_tags": ["lab"]}"#, &["Lab"]), Ok(None));
+        let full: Vec<String> = (0..20).map(|n| format!("tag {n}")).collect();
+        let full: Vec<&str> = full.iter().map(String::as_str).collect();
+        assert!(matches!(
+            altered(r#"{"add_tags": ["one more"]}"#, &full),
+            Err(ChangeRefusal::BadValue { .. })
+        ));
+        assert!(matches!(
+            checked(r#"{"tags": ["a"], "add_tags": ["b"]}"#),
+            Err(ChangeRefusal::BadValue { property: "tags", .. })
+        ));
     }
 
     #[test]

@@ -12,6 +12,10 @@ pub enum ChangeRequest {
     Edit { ids: Vec<String>, patch: Patch },
     /// Delete devices.
     Delete { ids: Vec<String> },
+    /// Take the deletion of devices back.
+    Restore { ids: Vec<String> },
+    /// Add the MACs of devices to the managed list of a source.
+    Manage { ids: Vec<String>, source: String },
     /// Merge devices into one.
     Merge { ids: Vec<String> },
     /// Split couplings off a device.

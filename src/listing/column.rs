@@ -71,6 +71,11 @@ pub enum BadColumn {
         keys(Sort::BY.into_iter())
     )]
     NoOrder { name: String },
+    /// The column has no texts.
+    #[error(
+        "'from' jumps in lists that are sorted by a text, such as name or vendor, not by '{name}'; use 'skip'"
+    )]
+    NoTexts { name: String },
 }
 
 fn keys(columns: impl Iterator<Item = Column>) -> String {
@@ -256,6 +261,28 @@ impl Sort {
             }
             _ => SortKey::Place(Cow::Borrowed(&d.zone), d.ip, d.mac),
         }
+    }
+
+    /// The key with which a text begins; in a descending list, the last one.
+    ///
+    /// # Errors
+    /// [`BadColumn::NoTexts`].
+    pub(super) fn key_of(self, text: &str) -> Result<SortKey<'static>, BadColumn> {
+        if !self.has_texts() {
+            return Err(BadColumn::NoTexts { name: self.by.key().to_owned() });
+        }
+        let end = if self.descending { "\u{10ffff}" } else { "" };
+        Ok(SortKey::Text(false, Cow::Owned(format!("{text}{end}"))))
+    }
+
+    /// Whether the list is ordered by a text.
+    pub(crate) const fn has_texts(self) -> bool {
+        use Column::{Category, Location, Model, Name, Os, Type, Vendor, Zone};
+        matches!(self.by, Zone | Name | Category | Type | Vendor | Model | Os | Location)
+    }
+
+    pub(super) fn compare_keys(self, a: &SortKey<'_>, b: &SortKey<'_>) -> Ordering {
+        if self.descending { b.cmp(a) } else { a.cmp(b) }
     }
 
     pub(super) fn compare(self, a: (&SortKey<'_>, DeviceId), b: (&SortKey<'_>, DeviceId)) -> Ordering {

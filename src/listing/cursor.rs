@@ -29,13 +29,18 @@ pub(crate) struct Cursor<'d> {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum BadCursor {
     /// It cannot be read.
-    #[error("'after' is not a cursor; send the 'next' of the previous page unchanged")]
+    #[error(
+        "'after' or 'before' is not a cursor; send the 'next' or 'previous' of the page beside it unchanged"
+    )]
     Unreadable,
     /// It belongs to another list.
     #[error(
-        "'after' belongs to a list with another filter, order or instant; repeat those of the previous page, or start again without 'after'"
+        "'after' or 'before' belongs to a list with another filter, order or instant; repeat those of the page beside it, or start again without"
     )]
     OtherList,
+    /// There are several places.
+    #[error("'after', 'before', 'skip' and 'from' exclude each other; send one of them")]
+    Several,
 }
 
 impl Cursor<'_> {

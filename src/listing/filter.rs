@@ -52,6 +52,15 @@ pub(crate) struct Filter {
     /// The `next` of the previous page.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
+    /// The `previous` of the next page. Of `after`, `before`, `skip` and `from`, send one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// How many devices to pass over, to jump to a page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skip: Option<usize>,
+    /// Where to jump in a list that is sorted by a text: to the first device whose text begins so or comes later.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
     /// Devices on the page, at most 1000. Default: 100.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub limit: Option<usize>,
@@ -59,6 +68,9 @@ pub(crate) struct Filter {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_of: Option<String>,
 }
+
+/// The most devices that a page can pass over: more than a subscription has.
+const SKIPPED: usize = 100_000_000;
 
 fn given(text: &Option<String>) -> Option<&str> {
     text.as_deref().filter(|t| !t.is_empty())
@@ -83,8 +95,22 @@ fn known<T: Copy>(
 
 impl Filter {
     /// The requested order.
-    pub(super) fn order(&self) -> Result<Sort, BadColumn> {
+    ///
+    /// # Errors
+    /// If lists cannot be sorted so.
+    pub(crate) fn order(&self) -> Result<Sort, BadColumn> {
         given(&self.sort).map_or_else(|| Ok(Sort::default()), str::parse)
+    }
+
+    /// Checks everything that a list needs but a cursor.
+    ///
+    /// # Errors
+    /// With what cannot be read.
+    pub(crate) fn check(&self) -> Result<(), BadList> {
+        self.order()?;
+        self.instant()?;
+        Matcher::new(self, Timestamp(0))?;
+        Ok(())
     }
 
     /// The query that was sent; about all devices if there is none.
@@ -99,18 +125,33 @@ impl Filter {
     ///
     /// # Errors
     /// If it belongs to another list.
-    pub(super) fn cursor(&self) -> Result<Option<Cursor<'static>>, BadCursor> {
-        given(&self.after).map(|text| Cursor::read(text, &self.fingerprint())).transpose()
+    fn cursor(&self) -> Result<Option<Cursor<'static>>, BadCursor> {
+        let text = given(&self.after).or_else(|| given(&self.before));
+        text.map(|text| Cursor::read(text, &self.fingerprint())).transpose()
     }
 
-    /// The cursor of the page after a device.
-    pub(super) fn cursor_after(
-        &self,
-        sort: Sort,
-        as_of: Timestamp,
-        key: SortKey<'_>,
-        id: DeviceId,
-    ) -> String {
+    /// Where the requested page begins or ends.
+    ///
+    /// # Errors
+    /// If a cursor belongs to another list, if there are several places, or if the order has no texts.
+    pub(super) fn place(&self, sort: Sort) -> Result<Place<'_>, BadList> {
+        let from = given(&self.from);
+        let places = [given(&self.after), given(&self.before), from, self.skip.map(|_| "")];
+        if places.into_iter().flatten().count() > 1 {
+            return Err(BadCursor::Several.into());
+        }
+        if let Some(from) = from {
+            return Ok(Place::From(sort.key_of(from)?));
+        }
+        let Some(Cursor { key, id, .. }) = self.cursor()? else {
+            return Ok(Place::Skip(self.skip.unwrap_or_default().min(SKIPPED)));
+        };
+        let id = id.parse().map_err(|_| BadCursor::Unreadable)?;
+        Ok(if given(&self.before).is_some() { Place::Before(key, id) } else { Place::After(key, id) })
+    }
+
+    /// The cursor of a device.
+    pub(super) fn cursor_of(&self, sort: Sort, as_of: Timestamp, key: SortKey<'_>, id: DeviceId) -> String {
         Cursor { list: self.fingerprint(), sort: sort.key_text(), as_of, key, id: id.to_string() }.write()
     }
 
@@ -130,7 +171,7 @@ impl Filter {
     /// The whole list from its first device, for a file.
     #[must_use]
     pub(crate) fn whole(&self) -> Self {
-        Self { after: None, limit: None, ..self.clone() }
+        Self { after: None, before: None, skip: None, from: None, limit: None, ..self.clone() }
     }
 
     /// Identifies the list: the same for all of its pages.
@@ -139,6 +180,18 @@ impl Filter {
         let json = serde_json::to_vec(&list).unwrap_or_default();
         hex::encode(Sha256::digest(&json).get(..8).unwrap_or_default())
     }
+}
+
+/// Where a page begins or ends.
+pub(super) enum Place<'f> {
+    /// It has the devices after this one.
+    After(SortKey<'f>, DeviceId),
+    /// It has the devices before this one.
+    Before(SortKey<'f>, DeviceId),
+    /// It begins with the first device of that key or a later one.
+    From(SortKey<'f>),
+    /// It begins after that many devices.
+    Skip(usize),
 }
 
 /// A filter that was read.

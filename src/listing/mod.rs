@@ -13,11 +13,13 @@ mod page;
 mod query;
 mod rows;
 
+pub(crate) use column::{Column, Sort};
 pub(crate) use cursor::BadCursor;
 pub(crate) use error::BadList;
 pub(crate) use export::{CHUNK, Csv, Ndjson, columns, harmless};
 pub(crate) use facets::{Facet, Facets};
 pub(crate) use filter::Filter;
-pub(crate) use page::{DevicePage, Tabs, places};
+pub(crate) use page::{DevicePage, Neighbours, Tabs, count, places};
+pub use query::check_query;
 pub(crate) use query::{BadQuery, Field, Query};
 pub(crate) use rows::Rows;

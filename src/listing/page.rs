@@ -6,9 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::column::SortKey;
-use super::cursor::BadCursor;
 use super::error::BadList;
-use super::filter::{Filter, Matcher};
+use super::filter::{Filter, Matcher, Place};
 use super::rows::Rows;
 use crate::census::{Category, DeviceId, Timestamp, time::rfc3339};
 use crate::wire::{Basis, DeviceEntry, DeviceRow};
@@ -86,8 +85,12 @@ pub(crate) struct DevicePage {
     pub total: usize,
     /// All devices by category, including those that do not match.
     pub tabs: Tabs,
+    /// How many devices that match come before the page.
+    pub skipped: usize,
     /// What to send as `after` for the next page; null on the last one.
     pub next: Option<String>,
+    /// What to send as `before` for the previous page; null on the first one.
+    pub previous: Option<String>,
     /// The devices in the order of the request; by zone, address and MAC if it names none.
     pub devices: Vec<DeviceEntry>,
 }
@@ -122,35 +125,106 @@ impl DevicePage {
         mut visit: impl FnMut(&'v DeviceRow),
     ) -> Result<Self, BadList> {
         let sort = filter.order()?;
-        let cursor = filter.cursor()?;
-        let before: Option<(_, DeviceId)> = match &cursor {
-            Some(c) => Some((&c.key, c.id.parse().map_err(|_| BadCursor::Unreadable)?)),
-            None => None,
-        };
+        let place = filter.place(sort)?;
         let limit = filter.limit.unwrap_or(PAGE).clamp(1, PAGE_MAX);
         let matcher = Matcher::new(filter, as_of)?;
-        let mut total = 0;
-        // One more than the page tells whether there is another.
-        let mut first = Smallest::new(limit + 1, |a: &Keyed<'v>, b: &Keyed<'v>| {
-            sort.compare((&a.0, a.1.id), (&b.0, b.1.id))
+        let skip = if let Place::Skip(skip) = place { skip } else { 0 };
+        let is_backward = matches!(place, Place::Before(..));
+        let is_of_page = |key: &SortKey<'_>, id: DeviceId| match &place {
+            Place::After(after, of) => sort.compare((key, id), (after, *of)).is_gt(),
+            Place::Before(before, of) => sort.compare((key, id), (before, *of)).is_lt(),
+            Place::From(from) => sort.compare_keys(key, from).is_ge(),
+            Place::Skip(_) => true,
+        };
+        let (mut total, mut outside) = (0_usize, 0_usize);
+        // One more than the page tells whether there is another. Backwards, the nearest come first.
+        let mut nearest = Smallest::new(skip + limit + 1, |a: &Keyed<'v>, b: &Keyed<'v>| {
+            let order = sort.compare((&a.0, a.1.id), (&b.0, b.1.id));
+            if is_backward { order.reverse() } else { order }
         });
         for rows in zones {
             for (_, row) in matcher.places(rows) {
                 total += 1;
                 visit(row);
                 let key = sort.key(row);
-                if before.is_none_or(|before| sort.compare((&key, row.id), before).is_gt()) {
-                    first.push((key, row));
+                if is_of_page(&key, row.id) {
+                    nearest.push((key, row));
+                } else {
+                    outside += 1;
                 }
             }
         }
-        let mut page = first.sorted();
-        let more = page.len() > limit;
-        page.truncate(limit);
-        let last = page.last().filter(|_| more);
-        let next = last.map(|(key, row)| filter.cursor_after(sort, as_of, key.clone(), row.id));
+        let mut page = nearest.sorted();
+        let more = page.len() > skip + limit;
+        page.truncate(skip + limit);
+        page.drain(..skip.min(page.len()));
+        let skipped = if is_backward {
+            page.reverse();
+            total - outside - page.len()
+        } else {
+            (outside + skip).min(total)
+        };
+        let cursor = |device: &Keyed<'v>| filter.cursor_of(sort, as_of, device.0.clone(), device.1.id);
+        let (has_previous, has_next) = if is_backward { (more, outside > 0) } else { (skipped > 0, more) };
+        let next = page.last().filter(|_| has_next).map(cursor);
+        let previous = page.first().filter(|_| has_previous).map(cursor);
         let devices = page.into_iter().map(|(_, row)| row.entry(None)).collect();
-        Ok(Self { as_of, basis: None, total, tabs, next, devices })
+        Ok(Self { as_of, basis: None, total, tabs, skipped, next, previous, devices })
+    }
+}
+
+/// The devices beside one in a list.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Neighbours {
+    /// The number of the device in the list, from 1.
+    pub place: usize,
+    /// Devices that match.
+    pub total: usize,
+    pub previous: Option<DeviceId>,
+    pub next: Option<DeviceId>,
+}
+
+impl Neighbours {
+    /// Those of the device in the list that `filter` asks for; `None` if the list does not have the device.
+    ///
+    /// # Errors
+    /// If the filter or the order cannot be read.
+    pub(crate) fn new<'v>(
+        zones: impl Iterator<Item = &'v Rows> + Clone,
+        as_of: Timestamp,
+        filter: &Filter,
+        id: DeviceId,
+    ) -> Result<Option<Self>, BadList> {
+        let sort = filter.order()?;
+        let matcher = Matcher::new(filter, as_of)?;
+        let Some(own) = zones.clone().find_map(|rows| rows.of_id(id)) else { return Ok(None) };
+        let own = (sort.key(own), id);
+        let (mut found, mut is_in_list) = (Self::default(), false);
+        let (mut previous, mut next): (Option<(SortKey<'v>, DeviceId)>, Option<_>) = (None, None);
+        for row in zones.flat_map(|rows| matcher.places(rows)).map(|(_, row)| row) {
+            let other = (sort.key(row), row.id);
+            let order = |a: &(SortKey<'v>, DeviceId), b: &(SortKey<'v>, DeviceId)| {
+                sort.compare((&a.0, a.1), (&b.0, b.1))
+            };
+            found.total += 1;
+            match order(&other, &own) {
+                Ordering::Less => {
+                    found.place += 1;
+                    if previous.as_ref().is_none_or(|known| order(&other, known).is_gt()) {
+                        previous = Some(other);
+                    }
+                }
+                Ordering::Equal => is_in_list = true,
+                Ordering::Greater => {
+                    if next.as_ref().is_none_or(|known| order(&other, known).is_lt()) {
+                        next = Some(other);
+                    }
+                }
+            }
+        }
+        found.place += 1;
+        (found.previous, found.next) = (previous.map(|(_, id)| id), next.map(|(_, id)| id));
+        Ok(is_in_list.then_some(found))
     }
 }
 
@@ -186,6 +260,19 @@ impl<T, F: Fn(&T, &T) -> Ordering> Smallest<T, F> {
         self.kept.truncate(self.most);
         self.kept
     }
+}
+
+/// How many devices match at `as_of`.
+///
+/// # Errors
+/// If the filter cannot be read.
+pub(crate) fn count<'v>(
+    zones: impl Iterator<Item = &'v Rows>,
+    as_of: Timestamp,
+    filter: &Filter,
+) -> Result<usize, BadList> {
+    let matcher = Matcher::new(filter, as_of)?;
+    Ok(zones.map(|rows| matcher.places(rows).count()).sum())
 }
 
 /// The places of all devices that match at `as_of`, as numbers of the zone and of the device in it, in the order of the request.

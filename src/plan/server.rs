@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::serve::Listener;
@@ -15,6 +15,8 @@ use serde_json::json;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use tokio::task::JoinSet;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{Predicate as _, SizeAbove};
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
@@ -25,6 +27,8 @@ use super::http::{api, console};
 use crate::plan::app::{App, Settings, freshness};
 use crate::plan::http::problem::{Problem, ProblemType};
 
+/// Answers of fewer bytes are not worth compressing.
+const COMPRESSED: u16 = 860;
 /// How long one request may take, its body included. Endless answers begin within it.
 const REQUEST: Duration = Duration::from_secs(30);
 /// Seconds after which a request that took too long may be sent again.
@@ -57,6 +61,7 @@ pub fn router(service: App) -> Router {
     routes
         .layer(from_fn(bounded))
         .layer(CatchPanicLayer::custom(panicked))
+        .layer(CompressionLayer::new().compress_when(SizeAbove::new(COMPRESSED).and(is_text)))
         .layer(fixed("cache-control", "no-store"))
         .layer(fixed("cross-origin-resource-policy", "same-origin"))
         .layer(fixed("cross-origin-opener-policy", "same-origin"))
@@ -70,6 +75,18 @@ pub fn router(service: App) -> Router {
         .layer(PropagateRequestIdLayer::x_request_id())
         .layer(TraceLayer::new_for_http().make_span_with(span))
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+}
+
+/// Whether an answer is text that shrinks. Events must not wait for a compressor, and bundles are compressed already.
+fn is_text(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    match kind.split_once('/') {
+        Some(("text", "event-stream")) => false,
+        Some(("text", _)) | Some(("image", "svg+xml")) => true,
+        Some(("application", form)) => form == "x-ndjson" || form == "json" || form.ends_with("+json"),
+        _ => false,
+    }
 }
 
 /// Serves until `stop` resolves; then ends endless answers, waits for requests that run, and closes the store. The

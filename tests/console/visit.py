@@ -28,6 +28,7 @@ import urllib.request
 EXPECTED = {
     "the overview": r"^/[^?]*$",
     "the device tabs": r"devices",
+    "the preview of a change": r"devices/bulk",
     "a device's why page": r"devices/[^/?]+",
     "the findings": r"findings",
     "the estimate": r"estimate",
@@ -169,9 +170,10 @@ class Visit:
         self.wrong.append(f"{page}: {what}")
 
     def open(self, url):
-        """Opens a page, checks it in both sizes, and returns the targets of its links."""
+        """Opens a page, or takes the one that is open, checks it in both sizes, and returns the targets of its links."""
         self.driver.resize(DESKTOP)
-        self.driver.post("/url", url=url)
+        if url:
+            self.driver.post("/url", url=url)
         time.sleep(0.4)  # scripts and event streams start after the load
         here = self.driver.run("return location.pathname + location.search")
         name = re.sub(r"[^A-Za-z0-9]+", "-", here).strip("-")[:80] or "overview"
@@ -212,6 +214,43 @@ class Visit:
                 case "Network.loadingFailed" if not given.get("canceled") and given.get("type") != "EventSource":
                     self.note(page, f"{given['errorText']} for {urls.get(given['requestId'], 'a request')}")
 
+    def send(self, script):
+        """Sends a form by a script, waits for the page that answers, and checks it."""
+        self.driver.run("window.__sent = true; " + script)
+        while self.driver.run("return window.__sent || document.readyState !== 'complete'"):
+            time.sleep(0.1)
+        return self.open(None)
+
+    def use_table(self, devices):
+        """Goes through the table by its keys, ticks two devices, and previews, makes and undoes a change of them."""
+        self.open(devices)
+        self.driver.resize(DESKTOP)
+        press = "const press = key => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', {key, bubbles: true}));"
+        done = self.driver.run(press + """
+          press('/');
+          const found = document.activeElement.id === 'q';
+          document.activeElement.blur();
+          press('j'); press('x'); press('j'); press('x'); press('k');
+          const row = document.activeElement.closest('tr') === document.querySelector('tbody tr');
+          press('?');
+          const keys = document.getElementById('keys');
+          const shown = keys.open;
+          keys.close();
+          return [found, row, document.querySelectorAll('td.pick input:checked').length, shown];""")
+        if done != [True, True, 2, True]:
+            self.note(devices, f"the keys do not work: {done}")
+        choose = "document.getElementById('action').value = 'edit'; document.querySelector('.bulk button').click();"
+        self.send(choose)
+        self.send("document.getElementById('add_tags').value = 'visited'; document.querySelector('[value=preview]').click();")
+        if not self.driver.run("return !!document.querySelector('[value=confirm]')"):
+            self.note(devices, "a change has no preview")
+        self.send("document.querySelector('[value=confirm]').click();")
+        if not self.driver.run("return !!document.querySelector('.banner button')"):
+            self.note(devices, "a change has no banner with a way to undo it")
+        self.send("document.querySelector('.banner button').click();")
+        if "undid change" not in self.driver.run("return document.body.innerText"):
+            self.note(devices, "the banner does not undo the change")
+
     def walk(self, start):
         queue, seen = [start], set()
         while queue:
@@ -246,6 +285,8 @@ def main():
                 parts = urllib.parse.urlsplit(demo.url)
                 visit = Visit(driver, f"{parts.scheme}://{parts.netloc}", out)
                 visit.walk(demo.url)
+                device_list = next(path for path in visit.visited if re.search(r"/devices$", path))
+                visit.use_table(visit.origin + device_list)
             finally:
                 driver.quit()
     finally:

@@ -12,14 +12,12 @@ use serde_json::{Value, json};
 
 use crate::support::databases::{self, Backend};
 use crate::support::dice::Dice;
+use crate::support::program::configure_by_name;
 use crate::support::service::ByName;
 use crate::support::{Plan, TestSensor, send, upload};
 
 const MINUTE: i64 = 60_000_000_000;
 const DAY: i64 = 1_440 * MINUTE;
-/// Rules by which the command line sorts devices into categories as these tests' service does.
-const RULES: &str = "schema = 1\n[pack]\nname = \"agreement\"\nversion = \"1\"\n";
-
 struct World {
     plan: Plan,
     sensor: TestSensor,
@@ -39,21 +37,7 @@ impl World {
         plan.post("/plan", monthly).await.succeeds(201);
         let sensor = plan.enrol().await;
         let folder = tempfile::tempdir().unwrap();
-        let mut rules = RULES.to_owned();
-        // If a device has several names, the alphabetically first decides, as in these tests' service.
-        let no = |name: &str| format!("{{ evidence = \"mdns.hostname\", prefix = '{name}-' }}");
-        for (category, unless) in [
-            ("computer_mobile", String::new()),
-            ("iot", no("computer_mobile")),
-            ("network", format!("{}, {}", no("computer_mobile"), no("iot"))),
-        ] {
-            rules.push_str(&format!(
-                "[[rule]]\nid = \"agreement.{category}\"\ntitle = \"A name of the test\"\nevidence = \"mdns.hostname\"\nmatch = {{ prefix = '{category}-' }}\nunless = [ {unless} ]\nset = {{ category = '{category}' }}\nweight = 99\nkind = \"self_reported\"\ntier = \"specific\"\nref = \"test\"\ntests = [ {{ in = \"{category}-7\", expect = {{ category = '{category}' }} }}, {{ in = \"other\", miss = true }} ]\n"
-            ));
-        }
-        std::fs::write(folder.path().join("agreement.toml"), rules).unwrap();
-        let config = format!("[census]\nrules = {:?}\n", folder.path().to_str().unwrap());
-        std::fs::write(folder.path().join("plan.conf"), config).unwrap();
+        configure_by_name(folder.path());
         Self {
             plan,
             sensor,

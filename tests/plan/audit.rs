@@ -145,6 +145,7 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
     let price = json!({"currency": "EUR", "micros": 1_000_000});
     let split = json!({"couplings": [{"mac": B, "ip": "10.0.0.2"}]});
     let import = json!({"source": "s", "entries": [{"mac": A}]});
+    let view = json!({"filter": "q=iot"});
     let columns = json!({"columns": {"mac": ["Kennung"]}});
     let signature = "0".repeat(64);
     let correction = json!({"line": 2, "committed": 300, "reason": "übung"});
@@ -193,6 +194,10 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
         write(M::POST, "/managed/import/file", &[], Value::Null)
             .of_file("&source=f&all=true", "mac\n00:40:8c:00:00:0c\n"),
         write(M::DELETE, "/managed/{source}", &["s"], Value::Null),
+        write(M::PUT, "/views/own/{name}", &["mine"], view.clone()),
+        write(M::DELETE, "/views/own/{name}", &["mine"], Value::Null),
+        write(M::PUT, "/views/shared/{name}", &["ours"], view),
+        write(M::DELETE, "/views/shared/{name}", &["ours"], Value::Null),
         write(M::PUT, "/roles/{person}", &["new"], json!({"role": "R"})),
         write(M::DELETE, "/roles/{person}", &["new"], Value::Null).with_tag(),
         write(M::POST, "/admin-grants/seen", &[], Value::Null),
@@ -209,8 +214,9 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
 /// The operations that change something. Uploads are recorded as such: the trail is about decisions.
 fn operations_that_write() -> BTreeSet<(String, String)> {
     let writes = operations(&api::description()).into_iter().filter(|operation| {
-        // An operation that anybody may do who sees the subscription computes, and stores nothing.
-        let stores = ![Some(Access::Sensor), Some(Access::Action(Action::View))].contains(&operation.access);
+        // An operation that anybody may do who sees the subscription computes, and stores nothing but their own views.
+        let stores = ![Some(Access::Sensor), Some(Access::Action(Action::View))].contains(&operation.access)
+            || operation.path.contains("/views/own/");
         operation.method != Method::GET && stores
     });
     writes.map(|operation| (operation.method.to_string(), operation.path)).collect()

@@ -400,6 +400,29 @@ async fn an_operator_deletes_a_device_and_lists_what_is_deleted() {
     assert_eq!(document(dir, &["devices", "delete", "10.0.0.3", "--json"])["change"]["number"], 1);
     let deleted = document(dir, &["devices", "list", "--verdict", "X-DEL", "--json"]);
     assert_eq!(deleted["devices"].as_array().unwrap().len(), 1);
+    let id = deleted["devices"][0]["id"].as_str().unwrap();
+    assert_eq!(
+        document(dir, &["devices", "restore", id, "--json"])["change"]["summary"],
+        "restored 10.0.0.3 02:00:00:00:00:03"
+    );
+    let deleted = document(dir, &["devices", "list", "--verdict", "X-DEL", "--json"]);
+    assert_eq!(deleted["devices"], json!([]));
+}
+
+#[tokio::test]
+async fn an_operator_adds_and_takes_tags_and_marks_devices_as_managed() {
+    let (_plan, dir) = with_devices().await;
+    let dir = dir.as_path();
+    printed(dir, &["devices", "edit", "10.0.0.1", "--tag", "lab", "--tag", "old"]);
+    printed(dir, &["devices", "edit", "10.0.0.1", "10.0.0.2", "--add-tag", "roof", "--remove-tag", "OLD"]);
+    let tags = document(dir, &["devices", "--sort", "ip", "--json"]);
+    assert_eq!(
+        (&tags["devices"][0]["tags"], &tags["devices"][1]["tags"]),
+        (&json!(["lab", "roof"]), &json!(["roof"]))
+    );
+    let managed = document(dir, &["devices", "manage", "10.0.0.2", "--source", "mdm", "--json"]);
+    assert_eq!(managed["change"]["summary"], "marked 10.0.0.2 02:00:00:00:00:02 as managed by mdm");
+    assert_eq!(managed["devices"][0]["verdict"], "X-MANAGED");
 }
 
 #[tokio::test]

@@ -5,12 +5,13 @@ use netcensus::plan::store::CredentialKind;
 use reqwest::header;
 use serde_json::json;
 
+use crate::device_table::link;
 use crate::support::browser::{Browser, FORM, Page};
 use crate::support::{Plan, Seen, assert_has};
 
 const HOSTILE: &str = "iot-<img src=x onerror=alert(1)>\"'&";
 
-async fn with_a_hostile_device() -> Plan {
+pub(crate) async fn with_a_hostile_device() -> Plan {
     let plan = Plan::start().await;
     let sensor = plan.ready().await;
     Seen::default().arp("00:40:8c:00:00:01", "10.0.0.1", HOSTILE).send(&plan, &sensor, 1, "default").await;
@@ -18,7 +19,7 @@ async fn with_a_hostile_device() -> Plan {
 }
 
 /// The path of the page of the only device.
-async fn device_path(plan: &Plan) -> String {
+pub(crate) async fn device_path(plan: &Plan) -> String {
     let devices = plan.get("/devices").await;
     format!("/devices/{}", devices["devices"][0]["id"].as_str().unwrap())
 }
@@ -219,7 +220,7 @@ async fn a_form_of_another_site_or_of_a_reader_changes_nothing() {
 }
 
 /// The tag that a page of a device sends back with its forms.
-fn tag_of(page: &Page) -> String {
+pub(crate) fn tag_of(page: &Page) -> String {
     let (_, rest) = page.html.split_once("name=\"tag\" value=\"").unwrap();
     rest.split('"').next().unwrap().replace("&#34;", "%22").replace("&quot;", "%22")
 }
@@ -286,65 +287,10 @@ async fn a_list_keeps_its_filters_and_leads_to_the_same_list_as_a_file() {
     ] {
         list.assert(200, part);
     }
-    let (_, rest) = list.html.split_once("Export <a href=\"").unwrap();
-    let link = rest.split('"').next().unwrap().replace("&#38;", "&");
+    let link = link(&list, ">CSV");
     let file = browser.get(&format!("{}{link}", plan.url)).await;
     assert_eq!((file.status.as_u16(), file.html.lines().count()), (200, 2), "{}", file.html);
     assert!(file.header(header::CONTENT_DISPOSITION).contains("devices.csv"));
-}
-
-/// 120 cameras and a computer, in one zone.
-async fn with_many_devices() -> Plan {
-    let plan = Plan::start().await;
-    let sensor = plan.ready().await;
-    let seen = Seen::default().many("iot", 0, 120);
-    seen.arp("00:40:8c:00:ff:01", "10.9.0.1", "computer_mobile-pc").send(&plan, &sensor, 1, "default").await;
-    plan
-}
-
-/// The link of the part of a page that begins with `start`.
-fn link(page: &Page, start: &str) -> String {
-    let (before, _) = page.html.split_once(start).unwrap_or_else(|| panic!("{start}: {}", page.html));
-    let (_, href) = before.rsplit_once("href=\"").unwrap();
-    href.split('"').next().unwrap().replace("&#38;", "&")
-}
-
-#[tokio::test]
-async fn a_header_sorts_the_list_and_then_turns_its_order_around() {
-    let plan = with_many_devices().await;
-    let browser = Browser::sign_in(&plan).await;
-    let follow = async |href: String| browser.get(&format!("{}{href}", plan.url)).await;
-    let page = browser.show("/devices?category=iot&q=iot").await;
-    page.assert(200, "aria-sort=\"ascending\"");
-    let by_name = link(&page, ">Device</a>");
-    assert!(by_name.ends_with("/devices?category=iot&q=iot&sort=name"), "{by_name}");
-    let page = follow(by_name).await;
-    let (_, head) = page.html.split_once("aria-sort=\"ascending\"").unwrap();
-    assert!(head.split("</th>").next().unwrap().contains("Device"), "{head}");
-    assert_eq!(page.html.matches("aria-sort").count(), 1);
-    let turned = link(&page, ">Device <span");
-    assert!(turned.ends_with("sort=-name"), "{turned}");
-    follow(turned).await.assert(200, "aria-sort=\"descending\"");
-    let next = link(&page, ">Next page");
-    let second = follow(next).await;
-    let first = link(&second, ">First page");
-    assert!(first.ends_with("/devices?category=iot&q=iot&sort=name"), "{first}");
-}
-
-#[tokio::test]
-async fn a_facet_counts_the_devices_of_its_link_which_adds_a_term_and_takes_it_back() {
-    let plan = with_many_devices().await;
-    let browser = Browser::sign_in(&plan).await;
-    let page = browser.show("/devices?q=10.&sort=-mac").await;
-    page.assert(200, "X-CM <span class=\"count\">1</span>");
-    let narrower = link(&page, ">X-CM <span");
-    let page = browser.get(&format!("{}{narrower}", plan.url)).await;
-    page.assert(200, "id=\"tally\">1 device");
-    page.assert(200, "value=\"10. verdict:X-CM\"");
-    let file = browser.get(&format!("{}{}", plan.url, link(&page, ">CSV"))).await;
-    assert_eq!((file.status.as_u16(), file.html.lines().count()), (200, 2), "{}", file.html);
-    let wider = link(&page, " aria-current=\"true\"");
-    assert!(wider.ends_with("/devices?q=10.&sort=-mac"), "{wider}");
 }
 
 #[tokio::test]
@@ -363,20 +309,6 @@ async fn a_page_says_what_is_wrong_with_its_query_or_its_parameters() {
         page.assert(400, "<h1>");
     }
     browser.show("/devices?colour=red").await.assert(400, "unknown field `colour`");
-}
-
-#[tokio::test]
-async fn a_page_of_devices_has_at_most_150_kib() {
-    let plan = with_many_devices().await;
-    let browser = Browser::sign_in(&plan).await;
-    let long = "ip:10.0.0.0/8+or+".repeat(55) + "iot";
-    for path in
-        ["/devices".to_owned(), format!("/devices?q={long}"), "/devices?q=ip:10.*+not+lobby".to_owned()]
-    {
-        let page = browser.show(&path).await;
-        page.assert(200, "Next page");
-        assert!(page.html.len() <= 150 << 10, "{path}: {}", page.html.len());
-    }
 }
 
 #[tokio::test]

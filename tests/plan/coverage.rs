@@ -68,12 +68,12 @@ const WAYS: &[(&str, Way)] = &[
     ("GET ~/devices", Link("~/devices")),
     ("GET ~/devices.csv", Link("/api/v1~/devices.csv")),
     ("GET ~/devices.ndjson", Link("/api/v1~/devices.ndjson")),
-    ("POST ~/devices/edit", Nowhere("the table of devices edits one device at a time")),
-    ("POST ~/devices/merge", Nowhere("devices are merged by the command line and the API")),
+    ("POST ~/devices/edit", Form("~/devices/bulk")),
+    ("POST ~/devices/merge", Form("~/devices/bulk")),
     ("GET ~/devices/{id}", Link("~/devices/{}")),
     ("DELETE ~/devices/{id}", Form("~/devices/{}/delete")),
     ("PATCH ~/devices/{id}", Form("~/devices/{}/edit")),
-    ("POST ~/devices/{id}/split", Nowhere("devices are split by the command line and the API")),
+    ("POST ~/devices/{id}/split", Form("~/devices/{}/split")),
     ("GET ~/devices/{id}/why", Link("~/devices/{}")),
     ("GET ~/estimate", Link("~/estimate")),
     ("POST ~/estimate", Form("~/estimate")),
@@ -96,6 +96,8 @@ const WAYS: &[(&str, Way)] = &[
     ("POST ~/findings/{id}/reopen", Form("~/findings/{}/reopen")),
     ("GET ~/forecast", Link("~")),
     ("GET ~/inventory", Nowhere("the whole document is for programs; the pages show its parts")),
+    ("GET ~/jobs", Nowhere("the page that begins a long change leads to its job")),
+    ("GET ~/jobs/{job}", Nowhere("the page that begins a long change leads to its job")),
     ("GET ~/managed", Link("~/managed")),
     ("POST ~/managed/import", Nowhere("lists as JSON are for programs; the page takes files")),
     ("POST ~/managed/import/file", Form("~/managed")),
@@ -129,6 +131,11 @@ const WAYS: &[(&str, Way)] = &[
         Nowhere("the operator corrects statements by the command line"),
     ),
     ("GET ~/statements/{month}/csv", Link("/api/v1~/statements/{}/csv")),
+    ("GET ~/views", Link("~/devices")),
+    ("PUT ~/views/own/{name}", Form("~/devices/views")),
+    ("DELETE ~/views/own/{name}", Form("~/devices/views/delete")),
+    ("PUT ~/views/shared/{name}", Form("~/devices/views/share")),
+    ("DELETE ~/views/shared/{name}", Form("~/devices/views/unshare")),
     ("GET ~/zones", Link("~/zones")),
 ];
 
@@ -241,6 +248,8 @@ async fn with_everything() -> (Plan, String) {
     let one = id(&plan, "10.0.0.1").await;
     let edit = plan.request(Method::PATCH, &format!("/devices/{one}")).header("if-match", "*");
     edit.json(&json!({"name": "a"})).send().await.unwrap();
+    let merged = json!({"ids": [one, id(&plan, "10.0.0.3").await]});
+    plan.post("/devices/merge", merged).await.succeeds(200);
     plan.begin_day("2026-11-23").await;
     plan.post_as(&admin, "/prices", one_euro()).await.succeeds(201);
     (plan, admin)
@@ -266,6 +275,11 @@ async fn every_operation_has_a_way_to_it_in_the_console_or_a_reason() {
     // A plan in effect; a global admin gave themselves a role, and owners are told.
     let bind = plan.request_as(&admin, Method::PUT, "/roles/grace").json(&json!({"role": "O"}));
     assert!(bind.send().await.unwrap().status().is_success());
+    for owner in ["own", "shared"] {
+        let path = format!("/views/{owner}/cameras");
+        let view = json!({"filter": "q=type%3Acamera", "look": ""});
+        plan.request_as(&admin, Method::PUT, &path).json(&view).send().await.unwrap();
+    }
     let mut found = crawl(&plan, &session(&plan).await, &starts).await;
     // One that ends within the hour, and none.
     plan.post("/plan/cancel", json!({})).await.succeeds(200);

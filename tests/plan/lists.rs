@@ -16,6 +16,7 @@ on_each_database! {
     a_list_is_ordered_by_address_and_importance_by_its_meaning,
     the_next_page_is_of_the_same_time_and_only_of_the_same_list,
     a_device_that_leaves_the_list_neither_hides_nor_repeats_another_on_the_next_page,
+    pages_lead_back_to_the_first_and_jump_to_any_place,
     each_filter_selects_its_devices_and_the_tabs_add_up_to_all,
     unknown_filters_and_values_are_refused,
     a_query_selects_the_same_devices_for_the_api_a_file_a_page_and_the_command_line,
@@ -143,6 +144,37 @@ async fn a_device_that_leaves_the_list_neither_hides_nor_repeats_another_on_the_
     let leave = json!({"ids": [last], "set": {"category": "network"}});
     plan.post("/devices/edit", leave).await.succeeds(200);
     assert_eq!(ids(&plan.get(&next).await), ids(&second));
+}
+
+async fn pages_lead_back_to_the_first_and_jump_to_any_place(plan: Plan) {
+    with_devices(&plan).await;
+    for sort in ["ip", "-name", "last_seen"] {
+        let whole = ids(&plan.get(&format!("/devices?sort={sort}&limit=1000")).await);
+        let mut page = plan.get(&format!("/devices?sort={sort}&limit=5&skip=20")).await;
+        assert_eq!((page["skipped"].as_u64(), page["next"].as_str()), (Some(20), None), "{sort}");
+        let mut backward = vec![ids(&page)];
+        while let Some(previous) = page["previous"].as_str() {
+            page = plan.get(&format!("/devices?sort={sort}&limit=5&before={previous}")).await;
+            let skipped = usize::try_from(page["skipped"].as_u64().unwrap()).unwrap();
+            assert_eq!(ids(&page), whole[skipped..skipped + 5], "{sort}");
+            assert!(page["next"].is_string());
+            backward.push(ids(&page));
+        }
+        backward.reverse();
+        assert_eq!(backward.concat(), whole, "{sort}");
+    }
+    let from = plan.get("/devices?sort=name&from=NET").await;
+    assert_eq!(
+        (from["devices"][0]["name"].as_str(), from["total"].as_u64()),
+        (Some("network-core"), Some(23))
+    );
+    let from = plan.get("/devices?sort=-name&from=iot&limit=1").await;
+    assert!(from["devices"][0]["name"].as_str().unwrap().starts_with("iot"), "{from}");
+    let past = plan.get("/devices?skip=99999999999").await;
+    assert_eq!((ids(&past), past["skipped"].as_u64()), (Vec::<String>::new(), Some(23)));
+    for wrong in ["skip=1&from=a", "from=1&sort=ip", "before=x"] {
+        is_invalid(&plan, &format!("/devices?{wrong}")).await;
+    }
 }
 
 async fn each_filter_selects_its_devices_and_the_tabs_add_up_to_all(plan: Plan) {

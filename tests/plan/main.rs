@@ -21,6 +21,7 @@ mod coverage;
 #[cfg(feature = "failpoints")]
 mod crashes;
 mod decisions;
+mod device_table;
 mod enrolment;
 mod estimates;
 mod facts;
@@ -38,6 +39,7 @@ mod pages;
 mod pasts;
 mod plan_pages;
 mod plans;
+mod queries;
 mod sensor_pages;
 mod snapshot_commands;
 mod snapshots;

@@ -85,6 +85,29 @@ impl Query {
     }
 }
 
+/// Reads a text as a query, for the fuzzer. If it is a query, what the query prints must be read as the same; if not, the
+/// fault must lie within the text.
+///
+/// # Errors
+/// With the law that does not hold.
+pub fn check_query(text: &str) -> Result<(), String> {
+    match Query::parse(text) {
+        Ok(query) => {
+            let printed = query.to_string();
+            let again = Query::parse(&printed);
+            // Quotation may make a query too long; nothing else may change it.
+            let is_long = matches!(again, Err(BadQuery { fault: error::Fault::Length(_), .. }));
+            if is_long || again.as_ref() == Ok(&query) {
+                Ok(())
+            } else {
+                Err(format!("{printed}: {again:?}"))
+            }
+        }
+        Err(BadQuery { column, .. }) if (1..=text.chars().count()).contains(&column) => Ok(()),
+        Err(fault) => Err(fault.to_string()),
+    }
+}
+
 impl Expression {
     fn all(parts: Vec<Self>) -> Self {
         let mut flat = Vec::with_capacity(parts.len());

@@ -1,6 +1,6 @@
 //! What queries mean, term by term, and what is said about a wrong one.
 
-use super::Query;
+use super::{Query, check_query};
 
 /// The query as it is understood, or the fault.
 fn read(text: &str) -> String {
@@ -115,4 +115,15 @@ fn length_terms_and_depth_are_bounded() {
     starts(&"(".repeat(40), "query, column 18: more than 16 parentheses");
     starts(&"not ".repeat(40), "query, column 69: more than 16 parentheses");
     assert_eq!(read(&"a ".repeat(64)), ["a"; 64].join(" "));
+}
+
+#[test]
+fn the_examples_of_the_documentation_keep_the_laws_that_the_fuzzer_checks() {
+    let language = include_str!("../../../docs/query.md");
+    let lines = language.lines().filter(|line| line.starts_with("| `"));
+    let examples: Vec<&str> = lines.flat_map(|line| line.split('`').skip(1).step_by(2)).collect();
+    assert!(examples.len() > 30);
+    for text in examples.into_iter().chain(["(", "\"", "not", "vendro:x", "\u{7}", "ä:*"]) {
+        assert_eq!(check_query(text), Ok(()), "{text}");
+    }
 }

@@ -5,6 +5,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::inventory::{Changed, Check};
 use super::{App, May, Refusal};
+use crate::census::CouplingKey;
 use crate::change::{AlterationEntry, ChangeRequest, ChangeSet, CountDelta};
 use crate::plan::permission::{EditDevices, View};
 use crate::plan::store::By;
@@ -110,6 +111,23 @@ pub async fn show(
     let reached = after.saturating_add(altered.len() as u64);
     let next = Some(reached).filter(|_| reached < set.objects && !altered.is_empty());
     Ok(ChangeDetail { set, altered: altered.iter().map(AlterationEntry::from).collect(), next })
+}
+
+/// A change set without what it altered.
+pub async fn set(app: &App, may: &May<View>, number: u64) -> Result<ChangeSet, Refusal> {
+    Ok(app.store.change_set(may.id(), number).await?)
+}
+
+/// The newest changes that altered a device: one of its couplings, or an entry of the managed list with one of its MACs.
+pub async fn of_device(
+    app: &App,
+    may: &May<View>,
+    device: &DeviceEntry,
+    limit: usize,
+) -> Result<Vec<ChangeSet>, Refusal> {
+    let couplings: Vec<CouplingKey> =
+        device.couplings.iter().map(|c| CouplingKey { mac: c.mac, ip: c.ip }).collect();
+    Ok(app.store.changes_of(may.id(), &device.zone, &couplings, limit).await?)
 }
 
 /// A change set with everything that it altered.

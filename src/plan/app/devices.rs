@@ -10,7 +10,7 @@ use super::inventory::{Check, View as Inventory};
 use super::{App, May, Refusal, aside};
 use crate::census::{CouplingKey, Timestamp};
 use crate::change::{ChangeRequest, Patch};
-use crate::listing::{DevicePage, Facet, Facets, Filter, places};
+use crate::listing::{DevicePage, Facet, Facets, Filter, Neighbours, places};
 use crate::plan::permission::{EditDevices, View};
 use crate::plan::store::{self, Expected};
 use crate::wire::{Basis, DeviceAnswer, DeviceEntry, DeviceRow, Explanation, Subject};
@@ -27,6 +27,48 @@ pub struct Edits {
     /// Deletes them instead.
     #[serde(default)]
     pub delete: bool,
+    /// Takes their deletion back instead.
+    #[serde(default)]
+    pub restore: bool,
+    /// Adds their MACs to the managed list of this source instead.
+    #[serde(default)]
+    pub managed_by: Option<String>,
+}
+
+impl Edits {
+    fn ask(self) -> Result<ChangeRequest, Refusal> {
+        let Self { ids, set, delete, restore, managed_by } = self;
+        let wishes = [set != Patch::default(), delete, restore, managed_by.is_some()];
+        if wishes.into_iter().filter(|wish| *wish).count() > 1 {
+            let advice = "'set', 'delete', 'restore' and 'managed_by' exclude each other; send one of them";
+            return Err(Refusal::invalid(advice));
+        }
+        Ok(match managed_by {
+            Some(source) => ChangeRequest::Manage { ids, source },
+            None if delete => ChangeRequest::Delete { ids },
+            None if restore => ChangeRequest::Restore { ids },
+            None => ChangeRequest::Edit { ids, patch: set },
+        })
+    }
+}
+
+/// What to do with the devices that a person chose.
+#[derive(Clone, Debug)]
+pub enum Bulk {
+    /// Edits or deletes them, restores them, or marks them as managed.
+    Edits(Box<Edits>),
+    /// Makes them one device.
+    Merge { ids: Vec<String> },
+}
+
+/// What a change of chosen devices did, or would do.
+#[derive(Debug)]
+pub struct BulkAnswer {
+    pub answer: ChangeAnswer,
+    /// The devices as they were before, in the order in which they were named.
+    pub before: Vec<DeviceEntry>,
+    /// The tag of the devices as they were before.
+    pub tag: String,
 }
 
 /// All devices that match a filter, in its order.
@@ -100,6 +142,23 @@ pub(crate) async fn faceted(
         Ok((DevicePage { basis: inventory.basis.clone(), ..page }, facets.finish(most)))
     };
     aside(both).await?
+}
+
+/// The devices beside one in a list; `None` if the list does not have it.
+pub(crate) async fn neighbours(
+    app: &App,
+    may: &May<View>,
+    filter: &Filter,
+    id: &str,
+) -> Result<Option<Neighbours>, Refusal> {
+    let Ok(id) = id.parse() else { return Ok(None) };
+    let inventory = app.view(may.id(), filter.instant()?).await?;
+    let filter = filter.clone();
+    let found = move || {
+        let zones: Vec<_> = inventory.by_zone().collect();
+        Neighbours::new(zones.iter().copied(), inventory.as_of, &filter, id)
+    };
+    Ok(aside(found).await??)
 }
 
 /// All devices that match a filter, however many.
@@ -197,17 +256,31 @@ pub async fn delete(
     make(app, may, ChangeRequest::Delete { ids: vec![id] }, Some(check(expected))).await
 }
 
-/// Edits or deletes many devices. If one is refused, none is changed.
+/// Edits, deletes or restores many devices, or marks them as managed. If one is refused, none is changed.
 pub async fn edit_many(app: &App, may: &May<EditDevices>, edits: Edits) -> Result<ChangeAnswer, Refusal> {
-    let Edits { ids, set, delete } = edits;
-    let ask = match delete {
-        true if set != Patch::default() => {
-            return Err(Refusal::invalid("'set' and 'delete' exclude each other; send one of them"));
-        }
-        true => ChangeRequest::Delete { ids },
-        false => ChangeRequest::Edit { ids, patch: set },
+    make(app, may, edits.ask()?, None).await
+}
+
+/// Changes devices that are as `expected`, or tries it: the tag of a dry run says what devices it saw.
+pub async fn change_many(
+    app: &App,
+    may: &May<EditDevices>,
+    bulk: Bulk,
+    expected: Expected,
+) -> Result<BulkAnswer, Refusal> {
+    let ask = match bulk {
+        Bulk::Edits(edits) => edits.ask()?,
+        Bulk::Merge { ids } => ChangeRequest::Merge { ids },
     };
-    make(app, may, ask, None).await
+    let check = Box::new(move |named: &[DeviceEntry]| expected.check(&all_editable(named)));
+    let mut changed = app.change(may.id(), ask, &may.by, Some(check)).await?;
+    let before = std::mem::take(&mut changed.named);
+    let tag = store::tag(&all_editable(&before));
+    Ok(BulkAnswer { answer: ChangeAnswer::new(changed, &may.by), before, tag })
+}
+
+fn all_editable(devices: &[DeviceEntry]) -> impl Serialize {
+    devices.iter().map(editable).collect::<Vec<_>>()
 }
 
 /// Makes devices of one zone one device (I8e).
@@ -242,5 +315,8 @@ pub fn tag(device: &DeviceEntry) -> String {
 
 /// Refuses a change of a device that is not as the caller saw it.
 fn check(expected: Expected) -> Box<Check> {
-    Box::new(move |device| expected.check(&editable(device)))
+    Box::new(move |named| match named {
+        [device] => expected.check(&editable(device)),
+        _ => Ok(()),
+    })
 }

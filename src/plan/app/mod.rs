@@ -48,6 +48,7 @@ pub mod subscriptions;
 pub mod suspicion;
 pub mod upload_bytes;
 pub mod uploads;
+pub mod views;
 pub mod zones;
 
 use std::path::{Path, PathBuf};

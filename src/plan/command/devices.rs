@@ -52,6 +52,10 @@ enum Subcommands {
     Edit(EditArguments),
     /// Delete devices; a deleted device returns when it sends again
     Delete(SomeArguments),
+    /// Take the deletion of devices back
+    Restore(SomeArguments),
+    /// Put devices on the managed list of a source, so that they are not counted
+    Manage(ManageArguments),
     /// Merge devices of one zone into one
     Merge(SomeArguments),
     /// Split couplings off a device
@@ -171,12 +175,27 @@ struct EditArguments {
     /// A new tag; may be repeated. The new tags replace all earlier tags
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
+    /// A tag to add to those of each device; may be repeated
+    #[arg(long = "add-tag", value_name = "TAG")]
+    add_tags: Vec<String>,
+    /// A tag to take from each device; may be repeated
+    #[arg(long = "remove-tag", value_name = "TAG")]
+    remove_tags: Vec<String>,
     /// The new importance: low, normal or high
     #[arg(long, value_name = "LEVEL")]
     importance: Option<String>,
     /// A property to clear: name, type, category, location, tags or importance; may be repeated
     #[arg(long, value_name = "PROPERTY")]
     clear: Vec<String>,
+}
+
+#[derive(Clone, Debug, Args)]
+struct ManageArguments {
+    #[command(flatten)]
+    some: SomeArguments,
+    /// The system that manages the devices
+    #[arg(long, value_name = "NAME", default_value = "by hand")]
+    source: String,
 }
 
 #[derive(Clone, Debug, Args)]
@@ -228,6 +247,17 @@ pub(super) async fn devices(command: DevicesCommand) -> Result<(), Failure> {
         Some(Subcommands::Delete(SomeArguments { target, attempt, devices })) => {
             let (app, may, ids) = open(&target, &attempt, &devices).await?;
             let edits = Edits { ids, delete: true, ..Edits::default() };
+            print_change(devices::edit_many(&app, &may, edits).await?, target.common.json)
+        }
+        Some(Subcommands::Restore(SomeArguments { target, attempt, devices })) => {
+            let (app, may, ids) = open(&target, &attempt, &devices).await?;
+            let edits = Edits { ids, restore: true, ..Edits::default() };
+            print_change(devices::edit_many(&app, &may, edits).await?, target.common.json)
+        }
+        Some(Subcommands::Manage(ManageArguments { some, source })) => {
+            let SomeArguments { target, attempt, devices } = some;
+            let (app, may, ids) = open(&target, &attempt, &devices).await?;
+            let edits = Edits { ids, managed_by: Some(source), ..Edits::default() };
             print_change(devices::edit_many(&app, &may, edits).await?, target.common.json)
         }
         Some(Subcommands::Merge(SomeArguments { target, attempt, devices })) => {
@@ -356,7 +386,18 @@ fn tell(out: &mut dyn Write, title: &str, lines: &[String]) -> io::Result<()> {
 }
 
 async fn edit(arguments: EditArguments) -> Result<(), Failure> {
-    let EditArguments { some, name, kind, category, location, tags, importance, clear } = arguments;
+    let EditArguments {
+        some,
+        name,
+        kind,
+        category,
+        location,
+        tags,
+        add_tags,
+        remove_tags,
+        importance,
+        clear,
+    } = arguments;
     let set = [
         (Property::Name, name),
         (Property::Type, kind),
@@ -368,6 +409,11 @@ async fn edit(arguments: EditArguments) -> Result<(), Failure> {
         set.into_iter().filter_map(|(p, text)| Some((p.key().to_owned(), text?.into()))).collect();
     if !tags.is_empty() {
         patch.insert(Property::Tags.key().to_owned(), tags.into());
+    }
+    for (key, tags) in [("add_tags", add_tags), ("remove_tags", remove_tags)] {
+        if !tags.is_empty() {
+            patch.insert(key.to_owned(), tags.into());
+        }
     }
     for property in clear {
         let known = Property::from_key(&property).ok_or_else(|| {
@@ -382,13 +428,13 @@ async fn edit(arguments: EditArguments) -> Result<(), Failure> {
     }
     if patch.is_empty() {
         return Err(Failure::usage(
-            "nothing to set; give --name, --type, --category, --location, --tag, --importance or --clear",
+            "nothing to set; give --name, --type, --category, --location, --tag, --add-tag, --remove-tag, --importance or --clear",
         ));
     }
     let patch: Patch = serde_json::from_value(patch.into()).map_err(|e| Failure::usage(e.to_string()))?;
     let SomeArguments { target, attempt, devices } = some;
     let (app, may, ids) = open(&target, &attempt, &devices).await?;
-    let edits = Edits { ids, set: patch, delete: false };
+    let edits = Edits { ids, set: patch, ..Edits::default() };
     print_change(devices::edit_many(&app, &may, edits).await?, target.common.json)
 }
 

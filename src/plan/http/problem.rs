@@ -223,6 +223,8 @@ problems! {
         "An estimate takes at most 16 files with 16 MiB and 200,000 rows together, and 512 columns a table. Split the lists by site.";
     InvalidMapping = "invalid-mapping", 422, "The columns cannot be remembered",
         "Name at most 512 headers of at most 256 bytes each, spelled as in the table.";
+    TooManyViews = "too-many-views", 409, "There are too many saved views",
+        "A person has at most 50 views of a subscription, and a subscription has at most 50 shared ones. Delete one.";
     TooManyMappings = "too-many-mappings", 409, "The columns of too many tables are remembered",
         "A subscription remembers the columns of 256 tables. Delete one that is no longer used.";
     Internal = "internal", 500, "The service failed",
@@ -368,6 +370,7 @@ impl From<StoreError> for Problem {
             StoreError::NotFound { .. } => ProblemType::NotFound,
             StoreError::Taken { .. } => ProblemType::Taken,
             StoreError::BadName(_) => ProblemType::InvalidName,
+            StoreError::TooManyViews => ProblemType::TooManyViews,
             StoreError::BadEnrolment => ProblemType::BadEnrolment,
             StoreError::NoPlan => ProblemType::PlanNotInEffect,
             StoreError::UploadConflict { .. } => ProblemType::UploadConflict,

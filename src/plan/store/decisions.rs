@@ -2,7 +2,7 @@
 //!
 //! An object has five text columns (kind, zone, MAC, address and a detail), a decision has one column with JSON.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use serde_json::json;
@@ -16,6 +16,9 @@ use crate::wire::SubscriptionId;
 
 /// Rows of one statement: SQLite accepts 32,766 values in a statement.
 const ROWS: usize = 1_000;
+
+/// The most couplings of a device whose changes are looked for.
+const COUPLINGS: usize = 32;
 
 /// A change to record.
 #[derive(Debug)]
@@ -145,6 +148,50 @@ impl Store {
              WHERE c.subscription = $1 AND c.number < $2 ORDER BY c.number DESC LIMIT $3");
         let query = query.bind(subscription).bind(before.map_or(i64::MAX, as_int)).bind(as_int(limit as u64));
         self.rows(query).await?.iter().map(read_set).collect()
+    }
+
+    /// The newest change sets that altered one of these couplings of a zone, or an entry of the managed list with one of
+    /// their MACs: at most `limit`, the newest first.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn changes_of(
+        &self,
+        subscription: &SubscriptionId,
+        zone: &str,
+        couplings: &[CouplingKey],
+        limit: usize,
+    ) -> Result<Vec<ChangeSet>, StoreError> {
+        let own = "SELECT DISTINCT change FROM alteration WHERE subscription = $1
+             AND kind IN ('property', 'deletion', 'merge', 'split') AND zone = $2 AND mac = $3 AND ip = $4
+             ORDER BY change DESC LIMIT $5";
+        let merged =
+            "SELECT DISTINCT change FROM alteration WHERE subscription = $1 AND kind = 'merge' AND zone = $2
+             AND detail = $3 ORDER BY change DESC LIMIT $4";
+        let managed = "SELECT DISTINCT change FROM alteration WHERE subscription = $1 AND kind = 'managed' AND zone = ''
+             AND mac = $2 ORDER BY change DESC LIMIT $3";
+        let most = as_int(limit as u64);
+        let mut numbers = BTreeSet::new();
+        let mut work = self.read().await?;
+        for key in couplings.iter().take(COUPLINGS) {
+            let (mac, ip) = (key.mac.to_string(), key.ip.to_string());
+            let pair = format!("{mac} {ip}");
+            let of_zone = |text| sql(text).bind(subscription).bind(zone);
+            for query in [
+                of_zone(own).bind(&mac).bind(&ip).bind(most),
+                of_zone(merged).bind(&pair).bind(most),
+                sql(managed).bind(subscription).bind(&mac).bind(most),
+            ] {
+                for row in work.rows(query).await? {
+                    numbers.insert(number(&row, "change")?);
+                }
+            }
+        }
+        let mut sets = Vec::new();
+        for number in numbers.into_iter().rev().take(limit) {
+            sets.push(self.change_set(subscription, number).await?);
+        }
+        Ok(sets)
     }
 
     /// One change set.

@@ -1,5 +1,6 @@
 //! What the store refuses, and how it fails.
 
+use super::views::VIEWS;
 use sqlx::migrate::MigrateError;
 
 use super::availability::is_away;
@@ -102,6 +103,9 @@ pub enum StoreError {
     /// The name is not usable.
     #[error("a name has 1 to {0} characters, none of them a control character")]
     BadName(usize),
+    /// A person, or everybody, has too many saved views.
+    #[error("there may be {VIEWS} saved views of one's own and {VIEWS} shared ones; delete one first")]
+    TooManyViews,
     /// The timeline refuses.
     #[error(transparent)]
     Refused(#[from] PlanRefusal),

@@ -27,6 +27,7 @@ migrations! {
     4 "tenants";
     5 "annual_prices";
     6 "terms";
+    7 "device_views";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {

@@ -44,6 +44,7 @@ mod statements;
 mod subscriptions;
 mod terms;
 pub mod trail;
+mod views;
 mod zones;
 
 use std::path::Path;
@@ -77,10 +78,11 @@ pub use roles::RoleBinding;
 pub use room::Room;
 pub use sensor_keys::Sender;
 pub use sensors::{Enrolled, Enrolling, Enrolment, Sensor, subscription_of};
-pub use snapshots::{DayCount, Snapshot};
+pub use snapshots::{DayCount, SealedDays, Snapshot};
 pub use statements::StoredStatement;
 pub use subscriptions::Subscription;
 pub use terms::Acceptance;
+pub use views::{DeviceView, VIEWS, ViewOwner};
 pub use zones::{ZONES, ZONES_OF_SENSOR};
 
 /// The database. Cheap to clone.

@@ -5,7 +5,6 @@ use super::engine::{Query, Row, sql};
 use super::error::SnapshotError;
 use super::{By, Scope, Store, StoreError, Work};
 use crate::census::Timestamp;
-use crate::plan::app::calendar::SealedDays;
 use crate::plan::crash::crash_point;
 use crate::plan::secret::NoRandomness;
 use crate::plan::store::audit::Entry;
@@ -29,6 +28,19 @@ pub struct Snapshot {
     pub sealed_at: Timestamp,
     /// The revision of the facts that was counted.
     pub facts_revision: i64,
+}
+
+/// The sealed days around an instant.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct SealedDays {
+    /// The newest before.
+    pub previous: Option<Day>,
+    /// The oldest after.
+    pub next: Option<Day>,
+    /// The oldest of all.
+    pub first: Option<Day>,
+    /// The newest of all.
+    pub last: Option<Day>,
 }
 
 /// The numbers of a sealed day.

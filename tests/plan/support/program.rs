@@ -126,3 +126,23 @@ impl Process {
         self.child.wait().unwrap();
     }
 }
+
+/// Writes `plan.conf` into a folder, with rules by which the command line sorts devices into categories as the service of
+/// these tests does: by the beginning of their names.
+pub(crate) fn configure_by_name(folder: &Path) {
+    let mut rules = "schema = 1\n[pack]\nname = \"agreement\"\nversion = \"1\"\n".to_owned();
+    // If a device has several names, the alphabetically first decides, as in these tests' service.
+    let no = |name: &str| format!("{{ evidence = \"mdns.hostname\", prefix = '{name}-' }}");
+    for (category, unless) in [
+        ("computer_mobile", String::new()),
+        ("iot", no("computer_mobile")),
+        ("network", format!("{}, {}", no("computer_mobile"), no("iot"))),
+    ] {
+        rules.push_str(&format!(
+            "[[rule]]\nid = \"agreement.{category}\"\ntitle = \"A name of the test\"\nevidence = \"mdns.hostname\"\nmatch = {{ prefix = '{category}-' }}\nunless = [ {unless} ]\nset = {{ category = '{category}' }}\nweight = 99\nkind = \"self_reported\"\ntier = \"specific\"\nref = \"test\"\ntests = [ {{ in = \"{category}-7\", expect = {{ category = '{category}' }} }}, {{ in = \"other\", miss = true }} ]\n"
+        ));
+    }
+    std::fs::write(folder.join("agreement.toml"), rules).unwrap();
+    let config = format!("[census]\nrules = {:?}\n", folder.to_str().unwrap());
+    std::fs::write(folder.join("plan.conf"), config).unwrap();
+}

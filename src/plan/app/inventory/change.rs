@@ -21,8 +21,8 @@ const TRIES: usize = 5;
 /// The most devices in an answer.
 const SHOWN: usize = 1_000;
 
-/// Checks the only device of a change before the change.
-pub type Check = dyn Fn(&DeviceEntry) -> Result<(), StoreError> + Send + Sync;
+/// Checks the devices that a change names, as they are before it, in the order in which it names them.
+pub type Check = dyn Fn(&[DeviceEntry]) -> Result<(), StoreError> + Send + Sync;
 
 /// What a change did, or would do.
 #[derive(Clone, Debug)]
@@ -34,6 +34,8 @@ pub struct Changed {
     pub alterations: Vec<Alteration>,
     /// The devices that it touched, as they are after it: the first 1,000 in the order of the list.
     pub devices: Vec<DeviceEntry>,
+    /// The devices that it names, as they were before it.
+    pub named: Vec<DeviceEntry>,
 }
 
 /// A change that is drafted and counted.
@@ -44,6 +46,7 @@ struct Drafted {
     revision: i64,
     after: Arc<Decisions>,
     devices: Vec<DeviceEntry>,
+    named: Vec<DeviceEntry>,
 }
 
 /// What a change is drafted from.
@@ -58,7 +61,7 @@ struct Ground {
 }
 
 impl Inventories {
-    /// Makes a change, or tries it if `by` says so. If the change names a single device, `check` sees that device first.
+    /// Makes a change, or tries it if `by` says so. `check` sees the devices that the change names first.
     ///
     /// # Errors
     /// The check's, [`StoreError::Change`] if the change is refused, [`StoreError::NotFound`] if the change to undo does not
@@ -95,7 +98,7 @@ impl Inventories {
             let turn = state.turn.lock().await;
             progress::note(Stage::Writing);
             let Some(set) = self.store.record_change(subscription, by, &recording).await? else { continue };
-            let Drafted { draft, count, revision, after, devices, .. } = drafted;
+            let Drafted { draft, count, revision, after, devices, named, .. } = drafted;
             let changes = !draft.alterations.is_empty();
             if changes && !by.dry_run {
                 state.decide(revision.saturating_add(1), after);
@@ -103,7 +106,7 @@ impl Inventories {
             }
             drop(turn);
             let set = changes.then_some(set);
-            return Ok(Changed { set, count, alterations: draft.alterations, devices });
+            return Ok(Changed { set, count, alterations: draft.alterations, devices, named });
         }
         Err(StoreError::from(ChangeRefusal::Busy).into())
     }
@@ -148,14 +151,18 @@ fn draft(
     let Ground { ask, mark, revision, decisions, undone, at } = ground;
     let counted = Revision { facts: facts.revision.unwrap_or_default(), decisions: revision };
     let before = Arc::new(inventories.count(state, facts, &decisions, counted, at));
-    if let (Some(check), Some(id)) = (check, alone(&ask)) {
-        let unknown = || StoreError::NotFound { what: "device", id: id.chars().take(60).collect() };
-        check(&before.device(id).ok_or_else(unknown)?.entry(None))?;
+    // If there are more, the draft is refused.
+    let rows: Vec<&DeviceRow> = ids(&ask).iter().take(SHOWN).filter_map(|id| before.device(id)).collect();
+    let named: Vec<DeviceEntry> = rows.iter().map(|row| row.entry(None)).collect();
+    if let Some(check) = check {
+        if let (Some(id), []) = (alone(&ask), named.as_slice()) {
+            return Err(StoreError::NotFound { what: "device", id: id.chars().take(60).collect() });
+        }
+        check(&named)?;
     }
     // A draft needs the facts of the devices that it names, and of no others.
-    let named: BTreeSet<&str> =
-        ids(&ask).iter().filter_map(|id| before.device(id)).map(|device| &*device.zone).collect();
-    let zones = named.into_iter().filter_map(|name| facts.inventory.zones.get_key_value(name));
+    let zones: BTreeSet<&str> = rows.iter().map(|device| &*device.zone).collect();
+    let zones = zones.into_iter().filter_map(|name| facts.inventory.zones.get_key_value(name));
     let inventory = Inventory { zones: zones.map(|(name, zone)| (name.clone(), Arc::clone(zone))).collect() };
     let inventory = inventory.admitted(&inventories.policy);
     let survey = Survey::new(&inventory, &inventories.policy, &decisions, &*inventories.classifier, at);
@@ -163,6 +170,8 @@ fn draft(
     let draft = match (ask, undone) {
         (ChangeRequest::Edit { ids, patch }, _) => drafter.edit(&ids, &patch),
         (ChangeRequest::Delete { ids }, _) => drafter.delete(&ids),
+        (ChangeRequest::Restore { ids }, _) => drafter.restore(&ids),
+        (ChangeRequest::Manage { ids, source }, _) => drafter.manage(&ids, &source),
         (ChangeRequest::Merge { ids }, _) => drafter.merge(&ids),
         (ChangeRequest::Split { id, couplings }, _) => drafter.split(&id, &couplings),
         (ChangeRequest::Import { source, zone, entries }, _) => {
@@ -183,14 +192,18 @@ fn draft(
     let count = CountDelta::new(before.census.billable, after.census.billable);
     let devices =
         after.rows().filter(|row| touched.has(row)).take(SHOWN).map(|row| row.entry(None)).collect();
-    Ok(Drafted { draft, mark, count, revision, after: decided, devices })
+    Ok(Drafted { draft, mark, count, revision, after: decided, devices, named })
 }
 
 /// The ids of the devices that a change names.
 fn ids(ask: &ChangeRequest) -> &[String] {
     match ask {
         ChangeRequest::Split { id, .. } => std::slice::from_ref(id),
-        ChangeRequest::Edit { ids, .. } | ChangeRequest::Delete { ids } | ChangeRequest::Merge { ids } => ids,
+        ChangeRequest::Edit { ids, .. }
+        | ChangeRequest::Delete { ids }
+        | ChangeRequest::Restore { ids }
+        | ChangeRequest::Manage { ids, .. }
+        | ChangeRequest::Merge { ids } => ids,
         _ => &[],
     }
 }
@@ -199,10 +212,12 @@ fn ids(ask: &ChangeRequest) -> &[String] {
 fn alone(ask: &ChangeRequest) -> Option<&str> {
     match ask {
         ChangeRequest::Split { id, .. } => Some(id),
-        ChangeRequest::Edit { ids, .. } | ChangeRequest::Delete { ids } => match ids.as_slice() {
-            [id] => Some(id),
-            _ => None,
-        },
+        ChangeRequest::Edit { ids, .. } | ChangeRequest::Delete { ids } | ChangeRequest::Restore { ids } => {
+            match ids.as_slice() {
+                [id] => Some(id),
+                _ => None,
+            }
+        }
         _ => None,
     }
 }

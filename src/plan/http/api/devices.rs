@@ -100,7 +100,8 @@ async fn delete(
     Ok(Body(devices::delete(&app, &may, id, expected).await?))
 }
 
-/// Sets properties of many devices, or deletes them. If one is refused, none is changed.
+/// Sets properties of many devices, deletes or restores them, or puts them on a managed list. If one is refused, none is
+/// changed.
 #[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/devices/edit", tag = "inventory", request_body = Edits,
     params(Trial), responses((status = 200, body = ChangeAnswer),
         (status = 202, body = JobEntry, description = "it takes long; `Location` names the job")))]

@@ -69,8 +69,7 @@ impl Export {
             q,
             sort,
             as_of,
-            after: None,
-            limit: None,
+            ..Filter::default()
         }
     }
 }

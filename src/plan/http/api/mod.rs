@@ -21,6 +21,7 @@ pub mod statements;
 mod streamed;
 pub mod subscriptions;
 pub mod uploads;
+pub mod views;
 pub mod zones;
 
 use crate::plan::app::Refusal;
@@ -67,6 +68,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(statements::routes())
         .merge(subscriptions::routes())
         .merge(uploads::routes())
+        .merge(views::routes())
         .merge(zones::routes())
 }
 

@@ -5,9 +5,11 @@
 mod account;
 mod assets;
 mod audit;
+mod bulk;
 mod changes;
 mod chart;
 mod device_list;
+mod device_views;
 mod devices;
 mod differences;
 mod estimate;
@@ -15,6 +17,7 @@ mod events;
 mod explain;
 mod findings;
 mod jobs;
+mod list_query;
 mod managed;
 mod overview;
 mod page;
@@ -49,6 +52,13 @@ pub fn router(service: &App) -> Router<App> {
     let tenant = Router::new()
         .route("/", get(overview::show))
         .route("/devices", get(device_list::list))
+        .route("/devices/bulk", get(bulk::back).post(bulk::change))
+        .route("/devices/undo", get(bulk::back).post(bulk::undo))
+        .route("/devices/table", get(bulk::back).post(device_list::table))
+        .route("/devices/views", get(bulk::back).post(device_views::save))
+        .route("/devices/views/share", get(bulk::back).post(device_views::share))
+        .route("/devices/views/delete", get(bulk::back).post(device_views::delete))
+        .route("/devices/views/unshare", get(bulk::back).post(device_views::unshare))
         .route("/devices/{id}", get(devices::why))
         .route("/devices/{id}/edit", get(devices::back).post(devices::edit))
         .route("/devices/{id}/delete", get(devices::back).post(devices::delete))
@@ -58,6 +68,7 @@ pub fn router(service: &App) -> Router<App> {
         .route("/changes/{number}", get(changes::show))
         .route("/changes/{number}/undo", get(changes::back).post(changes::undo))
         .route("/differences", get(differences::show))
+        .route("/devices/{id}/split", get(devices::back).post(devices::split))
         .route("/explain", get(explain::show))
         .route("/findings", get(findings::show))
         .route("/findings/{id}/close", get(findings::back).post(findings::close))

@@ -98,7 +98,7 @@ impl Frame {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct AsOf {
-    as_of: String,
+    pub(super) as_of: String,
 }
 
 impl From<Option<&str>> for AsOf {

@@ -199,7 +199,12 @@ const fn marker_name(https: bool) -> &'static str {
 }
 
 /// What sets a cookie; an empty one for zero seconds ends it.
-fn set_cookie(name: &str, value: &str, seconds: i64, https: bool) -> Result<HeaderValue, PageError> {
+pub(super) fn set_cookie(
+    name: &str,
+    value: &str,
+    seconds: i64,
+    https: bool,
+) -> Result<HeaderValue, PageError> {
     let secure = if https { "; Secure" } else { "" };
     let cookie = format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Strict{secure}");
     let unusable = |_| Problem::new(ProblemType::Internal, "the cookie cannot be made");

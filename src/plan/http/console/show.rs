@@ -3,7 +3,11 @@
 use std::borrow::Borrow;
 
 pub(super) use super::rules::linked;
-use crate::census::{Binding, CouplingState, Timestamp, Verdict};
+use crate::census::time::{DAY, HOUR, MINUTE};
+use crate::census::{Binding, CouplingState, Timestamp, Verdict, commitment};
+use crate::change::CountDelta;
+use crate::classify::Taxonomy;
+use crate::listing::Column;
 use crate::plan::app::plans::PlanEntry;
 use crate::wire::DeviceEntry;
 
@@ -71,6 +75,31 @@ pub(super) fn minute(at: impl Borrow<Timestamp>) -> String {
     text
 }
 
+/// How long before `as_of` something was: `5 min ago`.
+pub(super) fn ago(at: impl Borrow<Timestamp>, as_of: impl Borrow<Timestamp>) -> String {
+    let at = at.borrow();
+    match as_of.borrow().since(*at) {
+        ..0 => minute(at),
+        0..MINUTE => "just now".to_owned(),
+        age @ ..HOUR => format!("{} min ago", age / MINUTE),
+        age @ ..DAY => format!("{} h ago", age / HOUR),
+        age if age < 60 * DAY => format!("{} d ago", age / DAY),
+        age => format!("{} months ago", age / (30 * DAY)),
+    }
+}
+
+/// What a change does to the count: `514 → 512 billable, commitment 600 stays`.
+pub(super) fn effect(count: impl Borrow<CountDelta>) -> String {
+    let CountDelta { before, after, .. } = *count.borrow();
+    let (from, to) = (commitment(before), commitment(after));
+    let committed = if from == to {
+        format!("commitment {} stays", number(from))
+    } else {
+        format!("commitment {} → {}", number(from), number(to))
+    };
+    format!("{} → {} billable, {committed}", number(before), number(after))
+}
+
 /// The class by which the style sheet knows a verdict.
 pub(super) fn verdict_class(verdict: impl Borrow<Verdict>) -> &'static str {
     match verdict.borrow() {
@@ -79,6 +108,49 @@ pub(super) fn verdict_class(verdict: impl Borrow<Verdict>) -> &'static str {
         Verdict::ComputerMobile => "computer_mobile",
         Verdict::Unclassified => "unclassified",
         _ => "other",
+    }
+}
+
+/// Types to choose from: key and title.
+pub(super) fn types() -> Vec<(&'static str, &'static str)> {
+    let nodes = Taxonomy::builtin().nodes().iter();
+    let mut types: Vec<(&str, &str)> =
+        nodes.filter_map(|n| Taxonomy::builtin().device_type(&n.key)).map(|n| (&*n.key, &*n.title)).collect();
+    types.sort_unstable_by_key(|(_, title)| *title);
+    types
+}
+
+/// The head of a column.
+pub(super) fn column(column: impl Borrow<Column>) -> &'static str {
+    match column.borrow() {
+        Column::Id => "Id",
+        Column::Zone => "Zone",
+        Column::Ip => "IP address",
+        Column::Mac => "MAC",
+        Column::Name => "Device",
+        Column::Category => "Category",
+        Column::Type => "Type",
+        Column::Roles => "Roles",
+        Column::Vendor => "Vendor",
+        Column::Model => "Model",
+        Column::Os => "System",
+        Column::Firmware => "Firmware",
+        Column::Location => "Location",
+        Column::Tags => "Tags",
+        Column::Importance => "Importance",
+        Column::RandomMac => "Random MAC",
+        Column::Confidence => "Certainty",
+        Column::Couplings => "Couplings",
+        Column::Addresses => "All addresses",
+        Column::FirstSeen => "First seen",
+        Column::LastSeen => "Last seen",
+        Column::Verdict => "Counts?",
+        Column::Counted => "Counted",
+        Column::Why => "Why",
+        Column::ManagedBy => "Managed by",
+        Column::Decided => "Decided",
+        Column::AsOf => "As of",
+        Column::Policy => "Policy",
     }
 }
 
@@ -138,5 +210,22 @@ mod tests {
         let at: Timestamp = "2026-11-22T09:00:05.25Z".parse().unwrap();
         assert_eq!(instant(at), "2026-11-22 09:00:05 UTC");
         assert_eq!(minute(at), "2026-11-22 09:00");
+    }
+
+    #[test]
+    fn ages_and_effects_are_words() {
+        let as_of: Timestamp = "2026-11-22T09:00:00Z".parse().unwrap();
+        for (at, text) in [
+            ("2026-11-22T08:59:30Z", "just now"),
+            ("2026-11-22T08:01:00Z", "59 min ago"),
+            ("2026-11-21T09:00:01Z", "23 h ago"),
+            ("2026-11-01T09:00:00Z", "21 d ago"),
+            ("2026-01-22T09:00:00Z", "10 months ago"),
+            ("2026-11-22T09:05:00Z", "2026-11-22 09:05"),
+        ] {
+            assert_eq!(ago(at.parse::<Timestamp>().unwrap(), as_of), text);
+        }
+        assert_eq!(effect(CountDelta::new(514, 512)), "514 → 512 billable, commitment 600 stays");
+        assert_eq!(effect(CountDelta::new(601, 1600)), "601 → 1,600 billable, commitment 700 → 1,600");
     }
 }

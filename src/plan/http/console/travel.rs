@@ -7,15 +7,14 @@ use axum::http::request::Parts;
 
 use super::page::{AsOf, PageError};
 use crate::census::Timestamp;
-use crate::plan::app::calendar::{self, SealedDays};
+use crate::plan::app::calendar;
 use crate::plan::app::{App, May};
 use crate::plan::permission::View;
+use crate::plan::store::SealedDays;
 use crate::proof::Day;
 
 /// Parameters that name a place in a list of one instant: at another one they mean nothing.
-const PLACES: [&str; 4] = ["after", "from", "before", CHANGED];
-/// The parameter with the number of the change that was just made.
-pub(super) const CHANGED: &str = "changed";
+const PLACES: [&str; 6] = ["after", "from", "before", "page", "list", "changed"];
 
 /// The address of a page, below that of its subscription.
 #[derive(Clone, Debug, Default)]
@@ -59,8 +58,6 @@ pub(super) struct Travel {
     pub(super) sealed: SealedDays,
     /// The newest day that has ended.
     pub(super) ended: Option<Day>,
-    /// The change that was just made.
-    pub(super) changed: Option<u64>,
 }
 
 impl Travel {
@@ -74,7 +71,6 @@ impl Travel {
             as_of,
             sealed: calendar::around(app, may, as_of).await?,
             ended: Some(Day::of(app.now()).plus(-1)),
-            changed: here.query.iter().find(|(name, _)| name == CHANGED).and_then(|(_, n)| n.parse().ok()),
         })
     }
 
