@@ -173,7 +173,7 @@ mod tests {
             let macs = vec![MacAddr([0xac, 0xcc, 0x8e, 0, 0, n])];
             let subject = ClassifierInput { macs, evidence: vec![said], ..ClassifierInput::default() };
             let answer = dated(&answers.ask(&subject, &*RULES).unwrap(), &subject);
-            assert!(answer.reasons.iter().any(|reason| reason.at == Some(at)));
+            assert!(answer.reasons.iter().chain(&answer.held).any(|reason| reason.at == Some(at)));
         }
         assert_eq!(answers.0.len(), 1);
     }
