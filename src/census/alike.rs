@@ -23,10 +23,13 @@ pub(crate) struct Answers<'a>(HashMap<Question<'a>, Arc<Classification>>);
 #[derive(Debug, Eq, Hash, PartialEq)]
 struct Question<'a> {
     cards: SmallVec<[CardMark; 1]>,
-    said: SmallVec<[(Field, &'a str, Windows, bool, u32); 4]>,
+    said: SmallVec<[Heard<'a>; 4]>,
     forwards: Option<Forwards>,
     ttl_128: bool,
 }
+
+/// What a device said, in which windows, whether it is late, and the place of its minute among those of the rest.
+type Heard<'a> = (Field, &'a str, Windows, bool, u32);
 
 impl<'a> Question<'a> {
     /// `None` if the classifier does not share its answers.
