@@ -90,10 +90,11 @@ impl Section {
 
     /// Passes on all records of a pcap file that `bytes` begin with and that are whole; returns how many bytes they have.
     /// Most frames of most files come this way: the parser is asked for the rest.
+    #[inline]
     pub(super) fn records<'a>(
         &self,
         bytes: &'a [u8],
-        each: &mut dyn FnMut(Result<Option<Frame<'a>>, NotRead>),
+        mut each: impl FnMut(Result<Option<Frame<'a>>, NotRead>),
     ) -> usize {
         let Some(order) = self.records else { return 0 };
         let mut rest = bytes;

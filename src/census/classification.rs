@@ -149,6 +149,10 @@ impl Classification {
     pub const UNKNOWN_KIND: &str = "unclassified";
 }
 
+/// See [`Classifier::mark`].
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct CardMark(pub u64);
+
 /// Classifies devices. An implementation is a pure function of its input.
 pub trait Classifier {
     fn classify(&self, subject: &ClassifierInput<'_>) -> Classification;
@@ -161,6 +165,12 @@ pub trait Classifier {
     /// A key for a device with one card, without evidence and without forwarding. Devices with the same key must get the
     /// same classification, which the survey then computes once: a flood makes a million such devices. `None` opts out.
     fn silent(&self, _card: MacAddr) -> Option<String> {
+        None
+    }
+
+    /// A mark that two cards share if the classifier can never tell devices apart by them, whatever else it knows of the
+    /// devices. If each card has one, the survey asks once about devices that are alike. `None` opts out.
+    fn mark(&self, _card: MacAddr) -> Option<CardMark> {
         None
     }
 

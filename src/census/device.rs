@@ -1,5 +1,6 @@
 //! A device: a group of couplings with an id, a classification and a verdict.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::IpAddr;
@@ -13,6 +14,7 @@ use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
 use super::address::is_link_local;
+use super::alike::{Answers, dated};
 use super::binding::{Bindings, Forwards};
 use super::classification::{Category, Classification, Classifier, ClassifierInput, Said};
 use super::coupling::CouplingKey;
@@ -106,6 +108,8 @@ enum Stored<'a> {
     Kept(Arc<Classification>),
     /// Classified again on demand: a million kept classifications take more than a gigabyte.
     OnDemand(Rc<ZoneClassifier<'a>>),
+    /// What many devices have, but for the times.
+    Alike(Arc<Classification>, Rc<ZoneClassifier<'a>>),
 }
 
 /// What the messages of other MACs said of the host with a coupling, by that coupling (I2).
@@ -125,6 +129,8 @@ pub(super) struct ZoneClassifier<'a> {
     pub(super) grace: i64,
     /// Whether to drop classifications that only one device has.
     pub(super) on_demand: bool,
+    /// What the classifier answered.
+    pub(super) answers: RefCell<Answers<'a>>,
 }
 
 impl fmt::Debug for ZoneClassifier<'_> {
@@ -176,12 +182,13 @@ impl<'a> ZoneClassifier<'a> {
         clients.flat_map(|said| said.iter()).any(|c| (c.field, &c.value) == (e.field, &e.value))
     }
 
-    /// Classifies a device. Devices without evidence for which the classifier gives one key share one answer.
+    /// Classifies a device. Devices without evidence for which the classifier gives one key share one answer; others that
+    /// are alike share one but for the times.
     fn classify(
         &self,
-        subject: &ClassifierInput<'_>,
+        subject: &ClassifierInput<'a>,
         shared: &mut HashMap<String, Arc<Classification>>,
-    ) -> Arc<Classification> {
+    ) -> Answer {
         let silent = match subject.macs.as_slice() {
             [card] if subject.evidence.is_empty() && subject.forwards.is_none() && !subject.ttl_128 => {
                 self.classifier.silent(*card)
@@ -190,10 +197,20 @@ impl<'a> ZoneClassifier<'a> {
         };
         let classify = || self.classifier.conclude(subject);
         match silent {
-            Some(key) => Arc::clone(shared.entry(key).or_insert_with(classify)),
-            None => classify(),
+            Some(key) => Answer::Whole(Arc::clone(shared.entry(key).or_insert_with(classify))),
+            None => {
+                let alike = self.answers.borrow_mut().ask(subject, self.classifier);
+                alike.map_or_else(|| Answer::Whole(classify()), Answer::Alike)
+            }
         }
     }
+}
+
+/// What a classifier answered about a device.
+enum Answer {
+    Whole(Arc<Classification>),
+    /// What devices have that are alike: the times are not its own.
+    Alike(Arc<Classification>),
 }
 
 /// Builds the devices of one zone.
@@ -250,7 +267,20 @@ impl<'a> DeviceBuilder<'_, 'a> {
 
     fn classify(&mut self, device: &mut Device<'a>) {
         let subject = self.classifier.subject(&device.couplings, device.forwards);
-        let mut classification = self.classifier.classify(&subject, &mut self.shared);
+        let answer = self.classifier.classify(&subject, &mut self.shared);
+        let mut classification = match answer {
+            Answer::Alike(alike)
+                if self.classifier.on_demand && device.decided.is_none() && alike.held.is_empty() =>
+            {
+                let turned = self.turned(device, &subject, &alike);
+                self.findings.extend(turned);
+                device.category = alike.category;
+                device.classification = Stored::Alike(alike, Rc::clone(self.classifier));
+                return;
+            }
+            Answer::Alike(alike) => dated(&alike, &subject),
+            Answer::Whole(whole) => whole,
+        };
         self.findings.extend(finding::held_words(self.zone, device, &classification));
         let turned = self.turned(device, &subject, &classification);
         self.findings.extend(turned);
@@ -268,7 +298,7 @@ impl<'a> DeviceBuilder<'_, 'a> {
     fn turned(
         &mut self,
         device: &Device<'a>,
-        subject: &ClassifierInput<'_>,
+        subject: &ClassifierInput<'a>,
         now: &Classification,
     ) -> Option<Finding> {
         let since = subject.evidence.iter().map(|e| e.at).min()?;
@@ -276,7 +306,9 @@ impl<'a> DeviceBuilder<'_, 'a> {
             return None;
         }
         let silent = ClassifierInput { macs: subject.macs.clone(), ..ClassifierInput::default() };
-        let before = self.classifier.classify(&silent, &mut self.shared).category;
+        let (Answer::Whole(before) | Answer::Alike(before)) =
+            self.classifier.classify(&silent, &mut self.shared);
+        let before = before.category;
         let turned = before != Category::Unclassified && before != now.category;
         turned.then(|| Finding::turned_late(self.zone, device.mac, before, now.category, since))
     }
@@ -300,6 +332,7 @@ impl Device<'_> {
     pub fn classification(&self) -> Arc<Classification> {
         match &self.classification {
             Stored::Kept(classification) => Arc::clone(classification),
+            Stored::Alike(alike, zone) => dated(alike, &zone.subject(&self.couplings, self.forwards)),
             Stored::OnDemand(zone) => {
                 let concluded = zone.classifier.classify(&zone.subject(&self.couplings, self.forwards));
                 let set = self.decided.as_deref().and_then(|d| d.over(&concluded));

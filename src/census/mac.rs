@@ -6,8 +6,8 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// A 48-bit MAC address; orders by its bytes and prints as `aa:bb:cc:dd:ee:ff`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[serde(try_from = "String")]
 #[cfg_attr(feature = "plan", derive(utoipa::ToSchema), schema(value_type = String))]
 pub struct MacAddr(pub [u8; 6]);
 
@@ -50,10 +50,29 @@ impl MacAddr {
     }
 }
 
+impl MacAddr {
+    /// As it is printed: a document of a million devices has several million of them.
+    fn text(self) -> [u8; 17] {
+        let mut text = [b':'; 17];
+        let digit = |n: u8| if n < 10 { b'0' + n } else { b'a' - 10 + n };
+        for (byte, place) in self.0.iter().zip(text.chunks_mut(3)) {
+            if let [high, low, ..] = place {
+                (*high, *low) = (digit(byte >> 4), digit(byte & 0xf));
+            }
+        }
+        text
+    }
+}
+
+impl Serialize for MacAddr {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.serialize_str(std::str::from_utf8(&self.text()).unwrap_or_default())
+    }
+}
+
 impl fmt::Display for MacAddr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        f.write_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 

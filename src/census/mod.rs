@@ -12,6 +12,7 @@ pub mod spelling;
 pub mod time;
 pub mod windows;
 
+mod alike;
 mod binding;
 mod cards;
 mod clamp;
@@ -70,7 +71,9 @@ mod tunnel_laws;
 
 pub use address::Prefix;
 pub use binding::{Binding, Forwards};
-pub use classification::{Category, Classification, Classifier, ClassifierInput, Reason, Said, Unclassified};
+pub use classification::{
+    CardMark, Category, Classification, Classifier, ClassifierInput, Reason, Said, Unclassified,
+};
 pub use coupling::{Coupling, CouplingKey, DAYS, Proof};
 pub use decision::{Decision, Importance, ManagedKey, Mark, Object, Property, Ruling};
 pub use decisions::{Decisions, ZoneDecisions};

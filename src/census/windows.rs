@@ -111,6 +111,28 @@ impl Windows {
     }
 }
 
+/// The instants of one window. To ask whether it holds an instant needs no division.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Span {
+    /// The window in which an instant lies.
+    pub fn of(at: Timestamp) -> Self {
+        let start = i128::from(window(at)) * i128::from(WINDOW);
+        let clamp =
+            |at: i128| Timestamp(i64::try_from(at).unwrap_or(if at < 0 { i64::MIN } else { i64::MAX }));
+        Self { first: clamp(start), last: clamp(start + i128::from(WINDOW) - 1) }
+    }
+
+    #[inline]
+    pub fn holds(self, at: Timestamp) -> bool {
+        self.first <= at && at <= self.last
+    }
+}
+
 /// Whether two instants lie in one window.
 #[inline]
 pub fn same_window(a: Timestamp, b: Timestamp) -> bool {
@@ -165,6 +187,17 @@ mod tests {
             let windows: BTreeSet<i64> =
                 times.iter().map(|t| (window(Timestamp(*t)) - first).min(LAST)).collect();
             prop_assert_eq!(whole.1.count() as usize, windows.len());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_window_holds_the_instants_that_lie_in_it(a in any::<i64>(), by in -2 * WINDOW..2 * WINDOW) {
+            for (a, b) in [(a, a.saturating_add(by)), (i64::MIN, i64::MAX), (i64::MAX, i64::MIN + by.abs())] {
+                let (a, b) = (Timestamp(a), Timestamp(b));
+                prop_assert_eq!(Span::of(a).holds(b), same_window(a, b));
+                prop_assert!(Span::of(a).holds(a));
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! The survey of one zone. Zones have nothing in common but decisions, so a survey of an inventory is the sum of these. A
 //! service that keeps them surveys only the zones that changed.
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -90,6 +91,7 @@ impl<'a> ZoneSurvey<'a> {
             is_short: caution.is_short,
             grace: caution.grace,
             on_demand,
+            answers: RefCell::default(),
         });
         census.strict_couplings = bindings.couplings.len() as u64;
         if zone.segment.is_full() {

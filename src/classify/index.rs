@@ -26,7 +26,7 @@ struct GroupRules {
 struct FieldRules {
     /// By the whole value in lower case.
     exact: HashMap<String, Vec<usize>>,
-    /// Finds the literals; `None` if there are none.
+    /// Finds the literals in a value in lower case; `None` if there are none.
     literals: Option<AhoCorasick>,
     /// The rules of each literal, by the literal's number.
     by_literal: Vec<Vec<usize>>,
@@ -52,7 +52,7 @@ impl FieldRules {
             }
         }
         if !literals.is_empty() {
-            match AhoCorasick::builder().ascii_case_insensitive(true).build(literals.keys()) {
+            match AhoCorasick::builder().prefilter(false).build(literals.keys()) {
                 Ok(finder) => {
                     index.literals = Some(finder);
                     index.by_literal = literals.into_values().collect();
@@ -76,15 +76,15 @@ impl Index {
 
     /// The rules that may match, as places in `all`, for which the index was made; sorted. Contains all that do.
     pub(super) fn candidates(&self, all: &[Rule], field: Field, value: &str) -> Vec<usize> {
-        let mut found = Vec::new();
+        let (mut found, value) = (Vec::new(), value.to_ascii_lowercase());
         for group in Group::of(field).filter_map(|group| self.0.get(&group)) {
             let rules = group.indexed.get_or_init(|| FieldRules::new(&group.ids, all));
             found.extend(&rules.open);
             if !rules.exact.is_empty() {
-                found.extend(rules.exact.get(&value.to_ascii_lowercase()).into_iter().flatten());
+                found.extend(rules.exact.get(&value).into_iter().flatten());
             }
             if let Some(finder) = &rules.literals {
-                for hit in finder.find_overlapping_iter(value) {
+                for hit in finder.find_overlapping_iter(&value) {
                     found.extend(rules.by_literal.get(hit.pattern().as_usize()).into_iter().flatten());
                 }
             }

@@ -1,21 +1,19 @@
 //! Matchers: the conditions of a rule on a value. Each runs in time linear in the value.
 
+use std::fmt;
 use std::sync::OnceLock;
 
-use regex::bytes::{Regex, RegexBuilder};
-use regex_syntax::ParserBuilder;
-use regex_syntax::hir::literal::Extractor;
-use regex_syntax::hir::{Hir, HirKind};
+use regex_automata::PatternID;
+use regex_automata::meta::{Config, Regex};
+use regex_automata::util::syntax;
 use serde::Deserialize;
+
+use super::literal::{self, LITERAL_BYTES, LITERALS, shortest};
 
 /// The most bytes of memory of a compiled pattern.
 const PATTERN_BYTES: usize = 1 << 20;
 /// The most characters of a captured text.
 const CAPTURE_CHARS: usize = 64;
-/// The fewest bytes of a literal in the index.
-const LITERAL_BYTES: usize = 2;
-/// The most literals of a matcher in the index.
-const LITERALS: usize = 512;
 
 /// A matcher as written in a pack. All given keys must hold. Text comparison ignores ASCII case unless `case = true`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -98,7 +96,20 @@ struct Pattern {
     case: bool,
     /// Whether groups are captured by number too.
     numbered: bool,
+    /// Its literals, of a pattern that is compiled in: `build.rs` found them.
+    literals: Literals,
     compiled: OnceLock<Option<Regex>>,
+}
+
+/// The literals of a pattern, or `None` if it has none; `None` also of all that if they were not looked for.
+#[derive(Clone, Default)]
+struct Literals(Option<Option<Vec<String>>>);
+
+/// Where they come from makes no difference.
+impl fmt::Debug for Literals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("literals")
+    }
 }
 
 /// The texts that groups captured, by name, and the value itself as `value`. Bounded, without unusual characters.
@@ -124,6 +135,15 @@ impl Matcher {
     /// Compiles a matcher. The error is for the author of the rule. A `trusted` pattern is compiled when a value first
     /// needs it.
     pub(super) fn new(source: MatcherSource, trusted: bool) -> Result<Self, String> {
+        Self::with(source, trusted, None)
+    }
+
+    /// As [`Self::new`], with what is known of its pattern's literals.
+    pub(super) fn with(
+        source: MatcherSource,
+        trusted: bool,
+        literals: Option<Option<&[String]>>,
+    ) -> Result<Self, String> {
         let case = source.case;
         let fold = |v: Vec<String>| -> Vec<String> {
             if case { v } else { v.into_iter().map(|s| s.to_ascii_lowercase()).collect() }
@@ -162,13 +182,11 @@ impl Matcher {
             tests.push(Test::Oid(oid.into_vec().iter().map(arcs).collect::<Result<_, _>>()?));
         }
         if let Some(text) = source.regex {
-            let mut pattern = Pattern { text, case, numbered: false, compiled: OnceLock::new() };
+            let literals = Literals(literals.map(|known| known.map(<[_]>::to_vec)));
+            let mut pattern = Pattern { text, case, numbered: false, literals, compiled: OnceLock::new() };
             if !trusted {
-                let regex = pattern
-                    .compile()
-                    .map(Some)
-                    .map_err(|e| format!("regex: {}", last_line(&e.to_string())))?;
-                pattern.compiled = regex.into();
+                literal::parse(&pattern.text)?;
+                pattern.compiled = Some(pattern.compile()?).into();
             }
             tests.push(Test::Regex(pattern));
         }
@@ -181,8 +199,9 @@ impl Matcher {
     /// Matches a pattern, and captures groups by number. The pattern is parsed now and compiled when a value first needs
     /// it. A pattern that is too large to compile never matches.
     pub(super) fn numbered(text: String, case: bool) -> Result<Self, String> {
-        let pattern = Pattern { text, case, numbered: true, compiled: OnceLock::new() };
-        pattern.parse()?;
+        literal::parse(&text)?;
+        let compiled = OnceLock::new();
+        let pattern = Pattern { text, case, numbered: true, literals: Literals::default(), compiled };
         Ok(Self { tests: vec![Test::Regex(pattern)], case })
     }
 
@@ -276,7 +295,10 @@ impl Test {
     fn literals(&self) -> Option<Vec<String>> {
         let found = match self {
             Self::OneOf(v) | Self::Prefix(v) | Self::Suffix(v) | Self::Contains(v) => v.clone(),
-            Self::Regex(pattern) => required(&pattern.parse().ok()?)?,
+            Self::Regex(pattern) => match &pattern.literals.0 {
+                Some(known) => known.clone()?,
+                None => literal::of_pattern(&pattern.text)?,
+            },
             // Object identifiers are written without leading zeros.
             Self::Oid(oids) => {
                 oids.iter().map(|oid| oid.iter().map(u32::to_string).collect::<Vec<_>>().join(".")).collect()
@@ -343,19 +365,22 @@ impl Test {
 }
 
 impl Pattern {
-    /// The error is for the author of the rule.
-    fn parse(&self) -> Result<Hir, String> {
-        let mut parser = ParserBuilder::new().unicode(false).utf8(false).build();
-        parser.parse(&self.text).map_err(|e| format!("regex: {}", last_line(&e.to_string())))
-    }
-
-    fn compile(&self) -> Result<Regex, regex::Error> {
-        RegexBuilder::new(&self.text)
-            .unicode(false)
-            .case_insensitive(!self.case)
-            .size_limit(PATTERN_BYTES)
-            .dfa_size_limit(PATTERN_BYTES)
-            .build()
+    /// Compiles the pattern. Values are short, and the index has already found a literal in them: to prepare a faster search
+    /// costs more than the search. The error is for the author of the rule.
+    fn compile(&self) -> Result<Regex, String> {
+        let config = Config::new()
+            .utf8_empty(false)
+            .auto_prefilter(false)
+            .onepass(false)
+            .nfa_size_limit(Some(PATTERN_BYTES))
+            .hybrid_cache_capacity(PATTERN_BYTES);
+        let syntax = syntax::Config::new().unicode(false).utf8(false).case_insensitive(!self.case);
+        Regex::builder().configure(config).syntax(syntax).build(&self.text).map_err(|e| {
+            match e.size_limit() {
+                Some(limit) => format!("regex: it takes more than {limit} bytes"),
+                None => format!("regex: {e}"),
+            }
+        })
     }
 
     fn reach(&self, value: &[u8]) -> usize {
@@ -368,60 +393,29 @@ impl Pattern {
         if regex.captures_len() == 1 {
             return regex.is_match(value);
         }
-        let Some(found) = regex.captures(value) else { return false };
-        for name in regex.capture_names().flatten() {
-            if let Some(group) = found.name(name) {
-                captures.set(name, &String::from_utf8_lossy(group.as_bytes()));
+        let mut found = regex.create_captures();
+        regex.captures(value, &mut found);
+        if !found.is_match() {
+            return false;
+        }
+        let text = |number: usize| {
+            let group = found.get_group(number).and_then(|group| value.get(group.range()));
+            group.map(String::from_utf8_lossy)
+        };
+        for (number, name) in found.group_info().pattern_names(PatternID::ZERO).enumerate() {
+            if let (Some(name), Some(text)) = (name, text(number)) {
+                captures.set(name, &text);
             }
         }
         if self.numbered {
-            for (number, group) in found.iter().enumerate().skip(1) {
-                if let Some(group) = group {
-                    captures.set(&number.to_string(), &String::from_utf8_lossy(group.as_bytes()));
+            for number in 1..found.group_len() {
+                if let Some(text) = text(number) {
+                    captures.set(&number.to_string(), &text);
                 }
             }
         }
         true
     }
-}
-
-/// Literals; each match of the pattern contains at least one.
-fn required(hir: &Hir) -> Option<Vec<String>> {
-    match hir.kind() {
-        HirKind::Literal(literal) => Some(vec![String::from_utf8(literal.0.to_vec()).ok()?]),
-        HirKind::Capture(group) => required(&group.sub),
-        HirKind::Repetition(repeated) if repeated.min > 0 => required(&repeated.sub),
-        HirKind::Concat(parts) => {
-            let best = parts.iter().filter_map(required).max_by_key(worth);
-            if best.as_ref().is_some_and(|v| shortest(v) >= LITERAL_BYTES) {
-                return best;
-            }
-            beginnings(hir).or(best)
-        }
-        HirKind::Class(_) => beginnings(hir),
-        HirKind::Alternation(branches) => {
-            let all: Option<Vec<Vec<String>>> = branches.iter().map(required).collect();
-            Some(all?.concat())
-        }
-        _ => None,
-    }
-}
-
-/// Literals; each match begins with one. Small classes are expanded: `[XQ]N` gives `XN` and `QN`.
-fn beginnings(hir: &Hir) -> Option<Vec<String>> {
-    let found = Extractor::new().limit_total(LITERALS).extract(hir);
-    let texts = found.literals()?.iter().map(|l| String::from_utf8(l.as_bytes().to_vec()).ok());
-    texts.collect::<Option<Vec<_>>>().filter(|v| shortest(v) > 0)
-}
-
-/// Few and long literals exclude the most values.
-#[expect(clippy::ptr_arg, reason = "max_by_key passes it so")]
-fn worth(texts: &Vec<String>) -> (bool, usize) {
-    (texts.len() <= LITERALS / 8, shortest(texts))
-}
-
-fn shortest(texts: &[String]) -> usize {
-    texts.iter().map(String::len).min().unwrap_or(0)
 }
 
 /// A number, decimal or `0x` hexadecimal.
@@ -439,10 +433,6 @@ fn numbers(text: &str) -> Option<Vec<u32>> {
 
 fn arcs(text: &str) -> Option<Vec<u32>> {
     text.trim_start_matches('.').split('.').map(|n| n.parse().ok()).collect()
-}
-
-fn last_line(text: &str) -> &str {
-    text.lines().last().unwrap_or(text)
 }
 
 #[cfg(test)]

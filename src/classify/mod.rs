@@ -17,6 +17,7 @@ mod error;
 mod fact;
 mod files;
 mod index;
+mod literal;
 mod matcher;
 mod pack;
 mod recog;

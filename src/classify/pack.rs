@@ -44,8 +44,8 @@ pub(super) struct Compiled {
     file: Arc<str>,
     name: Arc<str>,
     disable: Vec<String>,
-    /// Each with its line.
-    rules: Vec<(usize, RuleSource)>,
+    /// Each with its line and the literals of its pattern.
+    rules: Vec<(usize, RuleSource, Option<Vec<String>>)>,
 }
 
 #[derive(Deserialize)]
@@ -126,10 +126,11 @@ impl Pack {
     /// If a rule is broken, which a test rules out.
     pub(super) fn of(compiled: Compiled, taxonomy: &Taxonomy) -> Result<Self, RuleError> {
         let mut pack = Self { disable: compiled.disable, ..Self::default() };
-        for (line, source) in compiled.rules {
+        for (line, source, literals) in compiled.rules {
             let id = source.id.clone();
             let origin = Origin { pack: Arc::clone(&compiled.name), file: Arc::clone(&compiled.file), line };
-            let (rule, _) = compile(source, origin, Trust::Tested, taxonomy).map_err(|reason| {
+            let known = Some(literals.as_deref());
+            let (rule, _) = compile(source, origin, Trust::Tested, taxonomy, known).map_err(|reason| {
                 let place = Place { file: compiled.file.to_string(), line, column: 1 };
                 RuleError::Rule { place, rule: id, reason }
             })?;
@@ -194,7 +195,7 @@ impl Pack {
                 continue;
             }
             let origin = Origin { pack: name.clone(), file: short.clone(), line: lines.of(start) };
-            let (mut rule, tests) = match compile(source, origin, trust, taxonomy) {
+            let (mut rule, tests) = match compile(source, origin, trust, taxonomy, None) {
                 Ok(compiled) => compiled,
                 Err(reason) => {
                     errors.push(refuse(reason));
@@ -278,12 +279,13 @@ fn unknown_node(key: &str) -> String {
     format!("'{key}' is neither a category nor a type; use a key of taxonomy.toml")
 }
 
-/// Compiles a rule. The error is for the author of the rule.
+/// Compiles a rule, of whose pattern the `literals` may be known. The error is for the author of the rule.
 fn compile(
     source: RuleSource,
     origin: Origin,
     trust: Trust,
     taxonomy: &Taxonomy,
+    literals: Option<Option<&[String]>>,
 ) -> Result<(Rule, Vec<Spanned<TestSource>>), String> {
     let fine = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | '_');
     if source.id.is_empty() || !source.id.chars().all(fine) {
@@ -335,7 +337,7 @@ fn compile(
         kind: source.kind,
         tier: source.tier,
         family: source.family,
-        matcher: Matcher::new(source.matcher, trust == Trust::Tested)?,
+        matcher: Matcher::with(source.matcher, trust == Trust::Tested, literals)?,
         also: source.also.into_iter().map(condition).collect::<Result<_, _>>()?,
         unless: source.unless.into_iter().map(condition).collect::<Result<_, _>>()?,
         source: own,

@@ -17,9 +17,9 @@ use super::pack::{Pack, Trust};
 use super::rule::{Attribute, Hit, Rule};
 use super::summary::{RuleEntry, RuleState};
 use super::taxonomy::Taxonomy;
-use super::vendors::{Vendors, registered_name};
+use super::vendors::{Vendors, place_of_registered_name, registered_name};
 use super::{score, source, weighing};
-use crate::census::{Classification, Classifier, ClassifierInput, Field, MacAddr, Reason};
+use crate::census::{CardMark, Classification, Classifier, ClassifierInput, Field, MacAddr, Reason};
 
 /// The most reasons of a classification; the strongest stay.
 const REASONS: usize = 64;
@@ -180,6 +180,12 @@ impl Classifier for Rules {
         let subject = ClassifierInput { macs: vec![card], ..ClassifierInput::default() };
         let facts = DeviceFacts::of(&subject, &self.vendors);
         Some(facts.iter().map(|f| format!("{}={}\n", f.field, f.value)).collect())
+    }
+
+    fn mark(&self, card: MacAddr) -> Option<CardMark> {
+        // Of a card, facts are made of its maker's name, and of whether its MAC is drawn by lot.
+        let drawn = u64::from(card.is_locally_administered());
+        Some(CardMark(place_of_registered_name(card) << 1 | drawn))
     }
 
     fn maker(&self, card: MacAddr) -> Option<String> {

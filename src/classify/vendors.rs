@@ -17,6 +17,12 @@ pub(super) fn registered_name(mac: MacAddr) -> Option<String> {
     (!matches!(name, "Private" | "IEEE Registration Authority")).then(|| name.to_owned())
 }
 
+/// Where the compiled-in registry has the name for the prefix of `mac`; 0 if the prefix is not registered. Cards with one
+/// place have one name.
+pub(super) fn place_of_registered_name(mac: MacAddr) -> u64 {
+    macaddr_ouidb::oui_db().lookup(&mac.0).map_or(0, |entry| entry.name().as_ptr().addr() as u64)
+}
+
 /// The table of makers.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Vendors {

@@ -7,6 +7,9 @@ use serde::Serialize;
 
 use super::failure::Failure;
 
+/// Bytes of a document that are written at once.
+const WRITTEN: usize = 64 << 10;
+
 /// Replaces what could steer a terminal: control characters, and characters that change the direction of writing.
 /// Everything that came from the network passes through here before it is printed.
 pub(crate) fn safe(text: &str) -> Cow<'_, str> {
@@ -43,7 +46,7 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 /// # Errors
 /// If `out` cannot be written.
 pub(crate) fn write_json(value: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
-    let mut out = BufWriter::new(out);
+    let mut out = BufWriter::with_capacity(WRITTEN, out);
     serde_json::to_writer(&mut out, value)?;
     writeln!(out)?;
     out.flush()

@@ -1,7 +1,8 @@
 //! Dissection: turns the bytes of a frame into facts.
 //!
 //! Pure: bytes in, facts out through a [`Sink`]; no clock, I/O, logging, panic or unbounded allocation. The layers (`link`,
-//! `shim`, `network`, `transport`, `tunnel`) and `arp`, `neighbor` and `lease` judge what a frame proves. `protocol` holds a file
+//! `shim`, `network`, `transport`, `tunnel`) and `arp`, `neighbor` and `lease` judge what a frame proves; `plain` does so at
+//! once for most frames. `protocol` holds a file
 //! for each protocol in which devices describe themselves; `registry` tells how to add one. A malformed frame is counted by
 //! protocol and reason, and does not make a device.
 
@@ -16,6 +17,7 @@ mod link;
 mod neighbor;
 mod network;
 mod payload;
+mod plain;
 mod protocol;
 mod quiet;
 mod reader;
@@ -37,6 +39,8 @@ pub use budget::Budget;
 pub use frame::{Frame, LinkType};
 pub use link::dissect;
 pub use payload::Payload;
+pub(crate) use plain::card;
+pub use plain::{Ends, Plain, Speech, plain};
 pub use protocol::PROTOCOLS;
 pub use reader::Reader;
 pub use registry::{Dissect, Key, Layer, Protocol, Way};

@@ -13,8 +13,22 @@ use super::{Malformed, Payload, Reader, Words, neighbor, quiet, transport, tunne
 use crate::census::address::{is_link_local, is_never_sender, is_private};
 use crate::census::{Field, NotUnderstood, Sign, Signs};
 
-/// TTLs that packets start with (I6).
-const INITIAL_TTLS: [u8; 5] = [30, 32, 64, 128, 255];
+/// Whether packets start with that TTL (I6).
+#[inline]
+const fn is_initial(ttl: u8) -> bool {
+    matches!(ttl, 30 | 32 | 64 | 128 | 255)
+}
+
+/// The sign of a TTL that tells something (I6).
+#[inline]
+pub(super) const fn by_ttl(ttl: u8) -> Sign {
+    match ttl {
+        60 => Sign::Sixty,
+        _ if is_initial(ttl) => Sign::Near,
+        _ => Sign::Far,
+    }
+}
+
 /// Extension headers of one packet that are passed over.
 const MAX_EXTENSIONS: usize = 8;
 
@@ -56,12 +70,7 @@ impl Packet<'_> {
     /// Records the sender with `more` and the signs that its header shows.
     #[inline]
     pub(super) fn sighted(&self, more: Signs, sink: &mut impl Sink) {
-        let by_ttl = match self.ttl {
-            _ if !self.shows_ttl() => Sign::LinkScope,
-            60 => Sign::Sixty,
-            _ if self.is_fresh() => Sign::Near,
-            _ => Sign::Far,
-        };
+        let by_ttl = if self.shows_ttl() { by_ttl(self.ttl) } else { Sign::LinkScope };
         coupling(self.link, self.source, more.with(Sign::Sourced).with(by_ttl), sink);
         // Neighbour discovery answers by itself, and public addresses are rarely hosts of the link.
         let to = self.link.destination;
@@ -143,7 +152,7 @@ impl Packet<'_> {
     /// Whether its TTL is one that packets start with, so that probably no router lowered it.
     #[inline]
     pub(super) fn is_fresh(&self) -> bool {
-        INITIAL_TTLS.contains(&self.ttl)
+        is_initial(self.ttl)
     }
 }
 

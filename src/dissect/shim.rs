@@ -30,6 +30,12 @@ const PRP_LENGTH: usize = 6;
 /// Headers of one frame that are taken off.
 const MAX_SHIMS: usize = 8;
 
+/// Whether a VLAN tag has that type.
+#[inline]
+pub(super) const fn is_vlan(ethertype: u16) -> bool {
+    matches!(ethertype, VLAN | SERVICE_VLAN | OLD_VLAN | OLDER_VLAN)
+}
+
 /// Whether a shim has that type.
 pub(super) const fn is_shim(ethertype: u16) -> bool {
     matches!(
@@ -54,6 +60,7 @@ pub(super) fn strip<'a>(
 }
 
 /// The type and the bytes of what an Ethernet frame carries behind all such headers.
+#[inline]
 pub fn packet_of(frame: &[u8]) -> Option<(u16, &[u8])> {
     let (ethertype, packet) = frame.get(12..)?.split_first_chunk::<2>()?;
     match u16::from_be_bytes(*ethertype) {

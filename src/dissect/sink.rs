@@ -101,6 +101,8 @@ pub trait Sink {
 pub struct Tags([u16; 4]);
 
 impl Tags {
+    pub(super) const NONE: Self = Self([0; 4]);
+
     /// Adds the id of a tag control word; a priority tag has the id 0 and adds nothing.
     pub(super) fn push(&mut self, control: u16) {
         if let (id @ 1.., Some(slot)) = (control & 0x0fff, self.0.iter_mut().find(|s| **s == 0)) {

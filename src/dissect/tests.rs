@@ -19,7 +19,14 @@ pub(super) const PEER: [u8; 4] = [10, 0, 0, 9];
 
 /// Everything that a frame gave, as texts.
 #[derive(Debug, Default)]
-struct Record(Vec<String>);
+pub(super) struct Record(Vec<String>, Vec<String>);
+
+impl Record {
+    /// With what else is noted, in the order in which it came.
+    pub(super) fn all(self) -> (Vec<String>, Vec<String>) {
+        (self.0, self.1)
+    }
+}
 
 impl Sink for Record {
     fn enter(&mut self, outer: TunnelKey, kind: TunnelKind) {
@@ -61,6 +68,7 @@ impl Sink for Record {
 
     fn addressed(&mut self, mac: MacAddr, ip: IpAddr) {
         assert!(mac.is_station() && crate::census::address::is_private(ip));
+        self.1.push(format!("addressed {mac} {ip} after {}", self.0.len()));
     }
 
     fn exchange(&mut self, sender: Ipv4Addr, target: Ipv4Addr, answer: bool) {
@@ -84,16 +92,21 @@ impl Sink for Record {
         self.0.push(format!("not understood {} {what}", what.kind.name()));
     }
 
-    fn unread_datagram(&mut self, _: IpAddr, port: u16) {
+    fn unread_datagram(&mut self, to: IpAddr, port: u16) {
+        self.1.push(format!("to {to}"));
         self.0.push(format!("unread {port}"));
     }
 }
 
-pub(super) fn dissected(link: LinkType, data: &[u8]) -> Vec<String> {
+pub(super) fn recorded(link: LinkType, data: &[u8]) -> Record {
     let mut record = Record::default();
     let length = u32::try_from(data.len()).unwrap();
     dissect(&Frame { at: Timestamp(0), link, data, length }, &mut record);
-    record.0
+    record
+}
+
+pub(super) fn dissected(link: LinkType, data: &[u8]) -> Vec<String> {
+    recorded(link, data).0
 }
 
 pub(super) fn ethernet(data: &[u8]) -> Vec<String> {

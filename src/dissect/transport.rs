@@ -36,6 +36,25 @@ pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
     if let Some(opened) = tunnel::over_udp(packet, destination, payload, sink) {
         return opened;
     }
+    message(packet, (source, destination), payload, sink)
+}
+
+/// The datagram of a whole packet to one station, after its sender: neither a lease nor a tunnel.
+pub(super) fn datagram_to_one(
+    packet: &Packet<'_>,
+    bytes: &[u8],
+    sink: &mut impl Sink,
+) -> Result<(), Malformed> {
+    let header = UdpPacket::new(bytes).ok_or(Malformed::new("udp", "short header"))?;
+    message(packet, (header.get_source(), header.get_destination()), header.payload(), sink)
+}
+
+fn message(
+    packet: &Packet<'_>,
+    (source, destination): (u16, u16),
+    payload: &[u8],
+    sink: &mut impl Sink,
+) -> Result<(), Malformed> {
     let payload = packet.payload(payload).between(source, destination);
     if packet.is_group()
         && let Some(said) = network::station(packet, sink, |words| protocol::to_group(packet, payload, words))
@@ -52,20 +71,33 @@ pub(super) fn udp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Re
 
 /// Counts a datagram that nothing reads: it may be a tunnel, and so a mirror that arrives packed (I13).
 fn unread(packet: &Packet<'_>, source: u16, destination: u16, sink: &mut impl Sink) {
-    /// Services have the ports below, and tunnels have none of them.
-    const SERVICES: u16 = 1_024;
-    if source < SERVICES || destination < SERVICES || packet.is_group() {
+    if packet.is_group() {
         return;
     }
-    if tunnel::is_port(destination) {
-        sink.not_understood(NotUnderstood::udp_port(destination));
-    } else if !quiet::is_quiet_port(destination) {
-        sink.unread_datagram(packet.destination, destination);
+    match unread_port(source, destination) {
+        Some(port) if tunnel::is_port(port) => sink.not_understood(NotUnderstood::udp_port(port)),
+        Some(port) => sink.unread_datagram(packet.destination, port),
+        None => {}
     }
+}
+
+/// The port by which a datagram to one station is counted that nothing reads; `None` if it cannot be a tunnel.
+#[inline]
+pub(super) fn unread_port(source: u16, destination: u16) -> Option<u16> {
+    /// Services have the ports below, and tunnels have none of them.
+    const SERVICES: u16 = 1_024;
+    let is_service = source < SERVICES || destination < SERVICES;
+    let may_be = !is_service && (tunnel::is_port(destination) || !quiet::is_quiet_port(destination));
+    may_be.then_some(destination)
 }
 
 pub(super) fn tcp(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
     packet.sighted(packet.age(), sink);
+    segment(packet, bytes, sink)
+}
+
+/// A segment, after its sender.
+pub(super) fn segment(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
     let header = TcpPacket::new(bytes).ok_or(Malformed::new("tcp", "short header"))?;
     let offset = usize::from(header.get_data_offset()) * 4;
     if offset < 20 {

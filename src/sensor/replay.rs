@@ -116,7 +116,8 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::census::{Decisions, Policy, Survey, Timestamp, Unclassified};
+    use crate::census::{Decisions, Policy, Survey, Timestamp, Unclassified, ZoneSurvey};
+    use crate::classify::Rules;
     use crate::dissect::{Frame, LinkType};
     use crate::wire::Document;
 
@@ -166,6 +167,35 @@ mod tests {
         assert_eq!(document.devices.len(), 126);
         assert_eq!(document.routed.len(), 1);
         assert_eq!(document.census.excluded["X-UNCL"], 126);
+    }
+
+    #[test]
+    fn a_streamed_document_is_the_one_that_is_held_whole() {
+        let table = Table::new(100_000);
+        let mut worker = Worker::new(&table).numbering();
+        for (at, data) in office() {
+            let length = u32::try_from(data.len()).unwrap();
+            worker.frame(&Frame { at, link: LinkType::Ethernet, data: &data, length });
+        }
+        let (counters, numbers) = worker.finish();
+        let inventory = Inventory::of("default", table.into_zone());
+        let (policy, decisions, rules) = (Policy::default(), Decisions::default(), Rules::builtin().unwrap());
+        let as_of = counters.last.unwrap();
+        let survey = Survey::new(&inventory, &policy, &decisions, &rules, as_of);
+        let capture = CaptureSummary::from(&counters);
+        let streamed =
+            serde_json::to_string(&Document::streamed(&survey, capture.clone(), numbers.as_ref())).unwrap();
+        let whole = Document::new(&survey, capture, numbers.as_ref());
+        assert!(whole.devices.iter().flat_map(|d| &d.evidence).any(|e| e.frame.is_some()));
+        assert_eq!(serde_json::to_string(&whole).unwrap(), streamed);
+        // What devices that are alike share gives the same.
+        let zone = inventory.zones.get("default").unwrap();
+        let alike = ZoneSurvey::keeping(0, "default", zone, &policy, &decisions, &rules, as_of);
+        for (own, shared) in survey.devices.iter().zip(&alike.devices) {
+            assert_eq!(own.classification(), shared.classification());
+            assert_eq!((own.id, own.verdict), (shared.id, shared.verdict));
+        }
+        assert_eq!(survey.devices.len(), alike.devices.len());
     }
 
     /// A pcapng file of those frames; every third one has no time.

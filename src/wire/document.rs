@@ -6,13 +6,14 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::basis::Basis;
-use super::decisions::DecisionsEntry;
-use super::evidence::EvidenceEntry;
+use super::decisions::{self, DecisionsEntry};
+use super::evidence::{self, EvidenceEntry};
 use super::frames::FrameNumbers;
 use super::row::DeviceRow;
 use crate::census::{
-    Binding, Category, Census, CouplingState, Device, Finding, Importance, MacAddr, Routed, Survey,
-    Timestamp, Unaddressed, UnlistedFindings, UnreadEntry, Verdict, time::rfc3339,
+    Binding, Category, Census, CouplingState, Device, DeviceDecisions, DeviceId, Finding, Importance,
+    MacAddr, Reason, Routed, Survey, Timestamp, Unaddressed, UnlistedFindings, UnreadEntry, Verdict,
+    time::rfc3339,
 };
 
 /// The document's schema.
@@ -233,7 +234,130 @@ impl DeviceEntries<'_, '_> {
 
 impl Serialize for DeviceEntries<'_, '_> {
     fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
-        out.collect_seq(self.iter())
+        out.collect_seq(self.survey.devices.iter().map(|device| Streamed { device, frames: self.frames }))
+    }
+}
+
+/// A device that is written as [`DeviceEntry`], without a copy of its texts.
+struct Streamed<'s, 'a> {
+    device: &'s Device<'a>,
+    frames: Option<&'s FrameNumbers>,
+}
+
+impl Serialize for Streamed<'_, '_> {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Coupling<'m> {
+            mac: MacAddr,
+            ip: std::net::IpAddr,
+            binding: Binding,
+            vlan: &'m [u16],
+            #[serde(with = "rfc3339")]
+            first_seen: Timestamp,
+            #[serde(with = "rfc3339")]
+            last_seen: Timestamp,
+            state: CouplingState,
+        }
+        #[derive(Serialize)]
+        struct Entry<'d, C: Serialize, R: Serialize, E: Serialize> {
+            id: DeviceId,
+            zone: &'d str,
+            mac: MacAddr,
+            ip: std::net::IpAddr,
+            couplings: C,
+            category: Category,
+            #[serde(rename = "type")]
+            kind: &'d str,
+            roles: R,
+            vendor: Option<&'d str>,
+            model: Option<&'d str>,
+            os: Option<&'d str>,
+            firmware: Option<&'d str>,
+            name: Option<&'d str>,
+            random_mac: bool,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            location: Option<&'d str>,
+            #[serde(skip_serializing_if = "<[_]>::is_empty")]
+            tags: &'d [String],
+            #[serde(skip_serializing_if = "Option::is_none")]
+            importance: Option<Importance>,
+            confidence: f64,
+            #[serde(with = "rfc3339")]
+            first_seen: Timestamp,
+            #[serde(with = "rfc3339")]
+            last_seen: Timestamp,
+            verdict: Verdict,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            decided: Option<DecisionsEntry>,
+            evidence: E,
+        }
+        let (d, what) = (self.device, self.device.classification());
+        let decided = d.decided.as_deref();
+        let couplings = Sequence(|| {
+            d.couplings.iter().map(|m| Coupling {
+                mac: m.key.mac,
+                ip: m.key.ip,
+                binding: m.binding,
+                vlan: m.facts.vlans(),
+                first_seen: m.facts.first_seen,
+                last_seen: m.facts.last_seen,
+                state: m.state,
+            })
+        });
+        let evidence = Sequence(|| {
+            let set = decided.into_iter().flat_map(decisions::evidence).map(Evidence::Set);
+            set.chain(what.reasons.iter().map(|reason| Evidence::Concluded(reason, self.frames)))
+        });
+        Entry {
+            id: d.id,
+            zone: d.zone,
+            mac: d.mac,
+            ip: d.ip,
+            couplings,
+            category: what.category,
+            kind: &what.kind,
+            roles: Sequence(|| what.roles.iter().map(|role| role.as_str())),
+            vendor: what.vendor.as_deref(),
+            model: what.model.as_deref(),
+            os: what.os.as_deref(),
+            firmware: what.firmware.as_deref(),
+            name: what.name.as_deref(),
+            random_mac: d.random_mac,
+            location: decided.and_then(DeviceDecisions::location),
+            tags: decided.map(DeviceDecisions::tags).unwrap_or_default(),
+            importance: decided.and_then(DeviceDecisions::importance),
+            confidence: f64::from(what.confidence) / 100.0,
+            first_seen: d.first_seen,
+            last_seen: d.last_seen,
+            verdict: d.verdict,
+            decided: decided.map(DecisionsEntry::from),
+            evidence,
+        }
+        .serialize(out)
+    }
+}
+
+/// What an iterator gives, as a list.
+struct Sequence<F>(F);
+
+impl<I: Iterator<Item: Serialize>, F: Fn() -> I> Serialize for Sequence<F> {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        out.collect_seq((self.0)())
+    }
+}
+
+/// A reason, as a person set it or as the rules concluded.
+enum Evidence<'s> {
+    Set(EvidenceEntry),
+    Concluded(&'s Reason, Option<&'s FrameNumbers>),
+}
+
+impl Serialize for Evidence<'_> {
+    fn serialize<S: serde::Serializer>(&self, out: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Set(entry) => entry.serialize(out),
+            Self::Concluded(reason, frames) => evidence::write(reason, *frames, out),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Evidence as documents write it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::frames::FrameNumbers;
 use crate::census::{Reason, Timestamp, time::rfc3339};
@@ -23,6 +23,28 @@ pub struct EvidenceEntry {
     #[serde(with = "rfc3339::option")]
     #[cfg_attr(feature = "plan", schema(value_type = Option<String>, format = DateTime))]
     pub at: Option<Timestamp>,
+}
+
+/// Writes a reason as [`EvidenceEntry`], without a copy of its texts.
+pub(super) fn write<S: Serializer>(
+    reason: &Reason,
+    frames: Option<&FrameNumbers>,
+    out: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Entry<'r> {
+        field: &'r str,
+        value: &'r str,
+        rule: &'r str,
+        says: &'r str,
+        weight: u8,
+        frame: Option<u64>,
+        #[serde(with = "rfc3339::option")]
+        at: Option<Timestamp>,
+    }
+    let Reason { field, value, rule, says, weight, at, .. } = reason;
+    let frame = at.and_then(|at| frames?.number(at));
+    Entry { field: field.name(), value, rule, says, weight: *weight, frame, at: *at }.serialize(out)
 }
 
 impl EvidenceEntry {

@@ -17,6 +17,32 @@ macro_rules! protocols {
         static UDP_PORTS: Ports = Ports::of(PROTOCOLS, &[Layer::Udp, Layer::IndustryUdp, Layer::MakerUdp]);
         static TCP_PORTS: Ports = Ports::of(PROTOCOLS, &[Layer::Tcp, Layer::IndustryTcp, Layer::MakerTcp]);
 
+        /// Whether a datagram from or to that port may be read.
+        #[inline]
+        pub(super) fn has_udp(port: u16) -> bool {
+            UDP_PORTS.has(port)
+        }
+
+        /// Whether a segment from or to that port may be read.
+        #[inline]
+        pub(super) fn has_tcp(port: u16) -> bool {
+            TCP_PORTS.has(port)
+        }
+
+        /// Whether a segment between any ports may be read that starts so.
+        #[inline]
+        pub(super) fn begins(start: &[u8; 4]) -> bool {
+            $($(step!(begin (start); $layer $($how $args)*);)+)+
+            false
+        }
+
+        /// Whether a datagram between any ports is read.
+        #[inline]
+        pub(super) fn is_found(payload: &[u8]) -> bool {
+            $($(step!(find (payload $folder $name); $layer $($how $args)*);)+)+
+            false
+        }
+
         /// Frames by their Ethernet type.
         pub(super) fn over_ethernet(
             ethertype: u16,
@@ -181,6 +207,13 @@ macro_rules! step {
             take!(some $p, $($to)+);
         }
     };
+    (begin ($start:ident); tcp start($pattern:pat) $($more:tt)*) => { begin!($start $pattern) };
+    (begin ($start:ident); industry_tcp start($pattern:pat)) => { begin!($start $pattern) };
+    (find ($payload:ident $folder:ident $name:ident); udp found($is:ident)) => {
+        if $folder::$name::$is($payload) {
+            return true;
+        }
+    };
     (udp $pass:ident $c:tt; udp $($way:tt)+) => { pass!($pass $c; $($way)+); };
     (tcp $pass:ident $c:tt; tcp $($way:tt)+) => { pass!($pass $c; $($way)+); };
     (industry_udp $pass:ident $c:tt; industry_udp $($way:tt)+) => { pass!($pass $c; $($way)+); };
@@ -188,6 +221,14 @@ macro_rules! step {
     (maker_udp $pass:ident $c:tt; maker_udp $($way:tt)+) => { pass!($pass $c; $($way)+); };
     (maker_tcp $pass:ident $c:tt; maker_tcp $($way:tt)+) => { pass!($pass $c; $($way)+); };
     ($($other:tt)*) => {};
+}
+
+macro_rules! begin {
+    ($start:ident $pattern:pat) => {
+        if matches!($start, $pattern) {
+            return true;
+        }
+    };
 }
 
 /// The conditions of TCP and UDP, of which a layer takes some in one pass over the rows.

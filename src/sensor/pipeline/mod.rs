@@ -11,6 +11,7 @@ mod fragments;
 pub mod freshness;
 #[cfg(test)]
 mod freshness_laws;
+mod pairs;
 mod rows;
 mod sightings;
 mod speech;

@@ -15,8 +15,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use foldhash::fast::RandomState;
 
-use super::tunnels::Tunnels;
-use crate::census::windows::same_window;
+use super::pairs::{Key, Pair};
+use super::tunnels::{LINK, Tunnels};
+use crate::census::windows::Span;
 use crate::census::{CouplingKey, MacAddr, Signs, Timestamp};
 use crate::dissect::Tags;
 
@@ -62,6 +63,18 @@ impl Sightings {
                 self.six.add(row, &self.hasher, tunnels);
             }
         }
+    }
+
+    /// Adds the frames of a pair with IPv4 addresses.
+    #[inline]
+    pub(super) fn add_four(&mut self, pair: Pair<u32>, tunnels: &Tunnels<'_>) {
+        self.four.add(pair.into(), &self.hasher, tunnels);
+    }
+
+    /// Adds the frames of a pair with IPv6 addresses.
+    #[inline]
+    pub(super) fn add_six(&mut self, pair: Pair<u128>, tunnels: &Tunnels<'_>) {
+        self.six.add(pair.into(), &self.hasher, tunnels);
     }
 
     /// Merges everything into the table.
@@ -124,6 +137,14 @@ impl<A: Address> Hash for Row<A> {
     }
 }
 
+/// The sender's part of a pair, which the link itself showed.
+impl<A> From<Pair<A>> for Row<A> {
+    fn from(Pair { key, first, last }: Pair<A>) -> Self {
+        let Key { source, tags, from, signs, .. } = key;
+        Self { sender: u64::from(LINK) << 48 | source, tags, first, ip: from, signs, last }
+    }
+}
+
 impl<A: Address> Row<A> {
     /// Whether frames of both belong together, in the same window.
     #[inline]
@@ -153,12 +174,15 @@ struct Rows<A> {
     index: Vec<u32>,
     /// Rows that leave for the table, one for each that comes.
     leaving: Vec<Row<A>>,
+    /// The window of the frame before.
+    window: Span,
 }
 
 impl<A> Default for Rows<A> {
     fn default() -> Self {
         let waiting = Vec::with_capacity(BATCH);
-        Self { waiting, rows: Vec::new(), index: Vec::new(), leaving: Vec::new() }
+        let window = Span::of(Timestamp::default());
+        Self { waiting, rows: Vec::new(), index: Vec::new(), leaving: Vec::new(), window }
     }
 }
 
@@ -176,8 +200,12 @@ impl<A: Address> Rows<A> {
         let mut waiting = std::mem::take(&mut self.waiting);
         self.fetch(&waiting);
         for (hash, new) in waiting.drain(..) {
+            if !self.window.holds(new.first) {
+                self.window = Span::of(new.first);
+            }
+            let window = self.window;
             if let Some(known) = self.find(hash, &new) {
-                if same_window(known.first, new.first) {
+                if window.holds(known.first) {
                     known.first = known.first.min(new.first);
                     known.last = known.last.max(new.last);
                 } else {
@@ -291,7 +319,6 @@ mod tests {
     use crate::census::Sign;
     use crate::census::time::MINUTE;
     use crate::sensor::pipeline::table::Table;
-    use crate::sensor::pipeline::tunnels::LINK;
 
     fn coupling(n: u32) -> CouplingKey {
         let [_, b, c, d] = n.to_be_bytes();

@@ -13,9 +13,10 @@ use foldhash::fast::{FixedState, RandomState};
 use super::addressed::Addressed;
 use super::exchanges::Exchanges;
 use super::fragments::Fragments;
+use super::pairs::{self, Added, Pairs};
 use super::rows::Recorder;
 use super::sightings::Sightings;
-use super::speech::{Speech, Subject};
+use super::speech::{self, Subject};
 use super::stretch::Recent;
 use super::table::Table;
 use super::tunnels::{CLOSED, LINK, Tunnels};
@@ -25,12 +26,13 @@ use crate::census::{
     TunnelKey, TunnelKind, Unread,
 };
 use crate::dissect::{
-    Anomaly, Fragment, FragmentKey, Frame, LinkType, Malformed, Sink, Tags, dissect, packet_of,
+    Anomaly, Ends, Fragment, FragmentKey, Frame, LinkType, Malformed, Plain, Sink, Speech, Tags, card,
+    dissect, packet_of, plain,
 };
 use crate::wire::{CaptureSummary, FrameNumbers};
 
 /// Slots of the memory of recent evidence; a power of two.
-const SAID: usize = 8_192;
+const SAID: usize = 32_768;
 /// Slots of the memory of recent frames, to find duplicates; a power of two.
 const RECENT: usize = 1_024;
 /// Bytes of a frame that identify a duplicate: headers, checksums and the head of the payload.
@@ -77,6 +79,8 @@ impl<'t> Worker<'t> {
             facts: FactSink {
                 tunnels: Tunnels::new(table),
                 hasher: RandomState::default(),
+                four: Pairs::default(),
+                six: Pairs::default(),
                 sightings: Sightings::default(),
                 said: vec![Told::default(); SAID],
                 addressed: Addressed::default(),
@@ -85,7 +89,7 @@ impl<'t> Worker<'t> {
                 broken: false,
                 fragments: Fragments::default(),
                 exchanges: Exchanges::default(),
-                speech: Speech::default(),
+                speech: speech::Speech::default(),
                 counters: Counters::default(),
             },
             recent: vec![(0, Timestamp(i64::MIN)); RECENT],
@@ -105,7 +109,11 @@ impl<'t> Worker<'t> {
 
     /// Dissects one frame. A panic in a dissector costs only this frame.
     pub fn frame(&mut self, frame: &Frame<'_>) {
-        let (digest, rest) = self.digests(frame);
+        let plain = if frame.link == LinkType::Ethernet { plain(frame.data) } else { None };
+        let (digest, rest) = match &plain {
+            Some(plain) => self.digests_of(frame, plain.place, matches!(plain.ends, Ends::Six(..))),
+            None => self.digests(frame),
+        };
         let counters = &mut self.facts.counters;
         counters.frames += 1;
         counters.bytes += u64::from(frame.length);
@@ -125,9 +133,36 @@ impl<'t> Worker<'t> {
         self.facts.tunnels.frame(frame.at);
         self.facts.at = frame.at;
         self.facts.length = frame.length;
+        let Some(plain) = plain else { return self.whole(frame) };
+        self.facts.sighted(&plain);
+        match plain.speech {
+            Speech::None => {}
+            Speech::Unread(port) => self.facts.unread_datagram(plain.to(), port),
+            // Read again: kept for all frames, it would not stay in registers.
+            Speech::Some => self.speak(frame),
+        }
+    }
+
+    /// Dissects a frame that is not plain.
+    #[inline(never)]
+    fn whole(&mut self, frame: &Frame<'_>) {
+        self.dissect(|facts| dissect(frame, facts));
+    }
+
+    /// Runs the dissectors of a plain frame.
+    #[inline(never)]
+    fn speak(&mut self, frame: &Frame<'_>) {
+        if let Some(plain) = plain(frame.data) {
+            self.dissect(|facts| plain.speak(facts));
+        }
+    }
+
+    /// Runs dissectors on a frame.
+    #[inline]
+    fn dissect(&mut self, dissect: impl FnOnce(&mut FactSink<'t>)) {
         self.facts.broken = false;
         let facts = &mut self.facts;
-        if catch_unwind(AssertUnwindSafe(|| dissect(frame, facts))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| dissect(facts))).is_err() {
             self.facts.counters.panics += 1;
             self.facts.tunnels.reset();
         }
@@ -140,13 +175,22 @@ impl<'t> Worker<'t> {
     #[inline]
     fn digests<'f>(&self, frame: &Frame<'f>) -> (u64, Rest<'f>) {
         let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
-        let packet = packet_of(head).filter(|_| frame.link == LinkType::Ethernet);
+        match packet_of(head).filter(|_| frame.link == LinkType::Ethernet) {
+            Some((kind @ (0x0800 | 0x86dd), packet)) => {
+                self.digests_of(frame, head.len() - packet.len(), kind == 0x86dd)
+            }
+            _ => (self.digest.hash_one((head, frame.length)), Rest::default()),
+        }
+    }
+
+    /// As [`Self::digests`], of a frame that carries an IP packet from that place on.
+    #[inline]
+    fn digests_of<'f>(&self, frame: &Frame<'f>, place: usize, is_v6: bool) -> (u64, Rest<'f>) {
+        let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
+        let packet = head.get(place..).unwrap_or_default();
         // What follows the packet may be a trailer, which differs.
-        let (packet, until_ttl, after) = match packet {
-            Some((0x0800, packet)) => (without_rest(packet, 2, 0), 8, 12),
-            Some((0x86dd, packet)) => (without_rest(packet, 4, 40), 7, 8),
-            _ => (&[][..], 1, 1),
-        };
+        let (packet, until_ttl, after) =
+            if is_v6 { (without_rest(packet, 4, 40), 7, 8) } else { (without_rest(packet, 2, 0), 8, 12) };
         let Some(unchanged) = packet.get(..until_ttl).zip(packet.get(after..)) else {
             return (self.digest.hash_one((head, frame.length)), Rest::default());
         };
@@ -160,6 +204,8 @@ impl<'t> Worker<'t> {
     /// Merges what it holds into the table. Call it at least every second, and before taking a delta.
     pub fn flush(&mut self) {
         let facts = &mut self.facts;
+        facts.four.flush(|pair| facts.sightings.add_four(pair, &facts.tunnels));
+        facts.six.flush(|pair| facts.sightings.add_six(pair, &facts.tunnels));
         facts.sightings.flush(&facts.tunnels);
         facts.addressed.flush(&facts.tunnels);
         facts.exchanges.merge_into(self.table.on_link());
@@ -264,6 +310,9 @@ struct Told {
 struct FactSink<'t> {
     tunnels: Tunnels<'t>,
     hasher: RandomState,
+    /// Plain frames, until others take their places.
+    four: Pairs<u32, 8_192>,
+    six: Pairs<u128, 2_048>,
     sightings: Sightings,
     /// Evidence sent to the table.
     said: Vec<Told>,
@@ -277,7 +326,7 @@ struct FactSink<'t> {
     fragments: Fragments,
     exchanges: Exchanges,
     /// What the present frame said.
-    speech: Speech,
+    speech: speech::Speech,
     counters: Counters,
 }
 
@@ -299,6 +348,45 @@ impl FactSink<'_> {
             said.last = at;
         }
         news
+    }
+
+    /// Notes who sent a plain frame, and to whom.
+    #[inline(always)]
+    fn sighted(&mut self, plain: &Plain<'_>) {
+        let &Plain { source, destination, signs, ends, .. } = plain;
+        if !plain.has_sender {
+            return self.addressed_by(plain);
+        }
+        let tags = plain.tags.bits();
+        match ends {
+            Ends::Four(from, to) => {
+                let key = pairs::Key { source, destination, tags, from, to, signs };
+                if let Added::New(old) = self.four.add(key, self.at) {
+                    self.addressed_by(plain);
+                    if let Some(old) = old {
+                        self.sightings.add_four(old, &self.tunnels);
+                    }
+                }
+            }
+            Ends::Six(from, to) => {
+                let key = pairs::Key { source, destination, tags, from, to, signs };
+                if let Added::New(old) = self.six.add(key, self.at) {
+                    self.addressed_by(plain);
+                    if let Some(old) = old {
+                        self.sightings.add_six(old, &self.tunnels);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Notes the receiver of a pair's first frame.
+    #[inline]
+    fn addressed_by(&mut self, plain: &Plain<'_>) {
+        if plain.is_addressed {
+            let key = CouplingKey { mac: card(plain.destination), ip: plain.to() };
+            self.addressed.add(key, LINK, self.at, &self.tunnels);
+        }
     }
 
     /// Where the present facts go; `None` if there is no room for their tunnel.
