@@ -149,7 +149,8 @@ async fn a_change_is_undone_from_its_page_and_from_the_banner() {
     page.assert(200, "computer_mobile");
     let one = id(&plan, "10.0.0.1").await;
     let banner = browser.show(&format!("/devices/{one}?changed=1")).await;
-    banner.assert(200, "/changes/1/undo");
+    banner.assert(200, "<b>Change 1:</b>");
+    banner.assert(200, "/devices/undo");
     let done = browser.post("/changes/1/undo", "reason=a+mistake").await;
     assert_eq!(done.status, 303);
     let undone = browser.get(&format!("{}{}", plan.url, done.header(header::LOCATION))).await;
