@@ -184,7 +184,8 @@ function addCopies() {
     button.type = "button";
     button.className = "copy";
     button.textContent = "Copy";
-    button.setAttribute("aria-label", `Copy ${text.textContent}`);
+    // A block of commands follows its heading, and is too long for a name.
+    if (!text.matches("pre")) button.setAttribute("aria-label", `Copy ${text.textContent}`);
     button.addEventListener("click", async () => {
       try {
         await navigator.clipboard.writeText(text.textContent);

@@ -1,7 +1,14 @@
 //! The managed list: importing it, replacing it, forgetting it, and undoing each.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use netcensus::plan::app::change_jobs::{self, JobState, WAIT, Waited};
+use netcensus::plan::app::{May, Refusal};
+use netcensus::plan::store::By;
 use reqwest::{Method, header};
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 use crate::decisions::{A, billable, id, undo, with_devices};
 use crate::support::browser::{Browser, Page};
@@ -62,6 +69,34 @@ async fn who_does_not_wait_for_a_long_change_is_told_its_outcome_by_a_job(plan: 
     let other = plan.subscription("other", None).await;
     let elsewhere = format!("{}/api/v1/subscriptions/{other}{place}", plan.url);
     send(plan.client.get(elsewhere).bearer_auth(&plan.token)).await.fails(404, "not-found");
+}
+
+#[tokio::test]
+async fn callers_who_go_away_while_a_change_goes_on_hold_no_place_for_ever() {
+    let plan = Plan::start().await;
+    let app = plan.another().await;
+    let may = May::operator(app.store.subscription(&plan.sid).await.unwrap(), By::operator());
+    let gate = Arc::new(Semaphore::new(0));
+    let change = || {
+        let gate = Arc::clone(&gate);
+        async move {
+            drop(gate.acquire().await);
+            Ok(7)
+        }
+    };
+    let run = || change_jobs::run(&app, &may, "test", WAIT, |refusal| refusal.to_string().into(), change());
+    for _ in 0..16 {
+        tokio::time::timeout(Duration::from_millis(1), run()).await.unwrap_err();
+    }
+    assert!(matches!(run().await, Err(Refusal::Busy { .. })), "they go on");
+    gate.close();
+    let view = may.view();
+    while change_jobs::list(&app, &view).jobs.iter().any(|job| job.state == JobState::Running) {
+        tokio::task::yield_now().await;
+    }
+    let jobs = change_jobs::list(&app, &view).jobs;
+    assert_eq!((jobs.len(), jobs[0].answer.clone()), (16, Some(json!(7))));
+    assert!(matches!(run().await, Ok(Waited::Done(7))));
 }
 
 /// A managed list for a day.

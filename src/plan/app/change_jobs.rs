@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use utoipa::ToSchema;
 
 use super::{App, May, Refusal};
@@ -260,22 +260,32 @@ pub async fn run<T: Serialize + Send + 'static>(
     };
     let busy = || Refusal::Busy { what: "too many changes of the subscription go on", seconds: 10 };
     let job = app.change_jobs.keep(new).ok_or_else(busy)?;
-    let mut work = tokio::spawn(progress.within(change));
-    let failed = |e: tokio::task::JoinError| Refusal::Defect(format!("a change failed: {e}"));
-    let in_time = async {
-        // Who does not wait gets a job, however quick the change is.
-        if wait.is_zero() { None } else { tokio::time::timeout(wait, &mut work).await.ok() }
-    };
-    if let Some(done) = in_time.await {
-        app.change_jobs.forget(&job);
-        return done.unwrap_or_else(|e| Err(failed(e))).map(Waited::Done);
-    }
-    let (entry, app) = (job.entry(), app.clone());
+    let entry = job.entry();
+    let (teller, told) = oneshot::channel();
+    // Who does not wait gets a job, however quick the change is.
+    let mut told = (!wait.is_zero()).then_some(told);
+    let (service, work) = (app.clone(), tokio::spawn(progress.within(change)));
     tokio::spawn(async move {
-        let done = work.await.unwrap_or_else(|e| Err(failed(e)));
-        let answer = done.map(|answer| serde_json::to_value(answer).unwrap_or_default()).map_err(tell);
-        job.outcome.set(Outcome { at: app.now(), answer }).ok();
+        let failed = |e| Err(Refusal::Defect(format!("a change failed: {e}")));
+        match teller.send(work.await.unwrap_or_else(failed)) {
+            Ok(()) => service.change_jobs.forget(&job),
+            // Nobody waits any more: the caller has the job, or went away.
+            Err(done) => {
+                let as_json = |answer| serde_json::to_value(answer).unwrap_or_default();
+                job.outcome.set(Outcome { at: service.now(), answer: done.map(as_json).map_err(tell) }).ok();
+            }
+        }
     });
+    if let Some(told) = &mut told {
+        if let Ok(Ok(done)) = tokio::time::timeout(wait, &mut *told).await {
+            return done.map(Waited::Done);
+        }
+        told.close();
+        // It may have ended just now.
+        if let Ok(done) = told.try_recv() {
+            return done.map(Waited::Done);
+        }
+    }
     Ok(Waited::Job(Box::new(entry)))
 }
 

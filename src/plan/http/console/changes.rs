@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
+use super::devices::with_reason;
 use super::page::{Form, Frame, PageError, Parameters, Visitor, denial, render, render_with};
 use super::show;
 use crate::change::{AlterationEntry, ChangeSet, DecisionEntry};
@@ -99,12 +100,11 @@ pub(super) async fn back(Path((sid, number)): Path<(String, u64)>) -> Redirect {
 /// Undoes a change.
 pub(super) async fn undo(
     State(app): State<App>,
-    Visitor(mut may): Visitor<May<EditDevices>>,
+    Visitor(may): Visitor<May<EditDevices>>,
     Segment(number): Segment<u64>,
     Form(form): Form<UndoForm>,
 ) -> Result<Response, PageError> {
-    let reason: String = form.reason.trim().chars().filter(|c| !c.is_control()).take(REASON).collect();
-    may.by.reason = Some(reason).filter(|r| !r.is_empty());
+    let may = with_reason(may, &form.reason);
     match changes::undo(&app, &may, number).await {
         Ok(answer) => {
             let made = answer.change.map_or(number, |set| set.number);
