@@ -18,6 +18,7 @@ pub mod connections;
 mod crash;
 pub mod demo;
 pub mod doctor;
+pub mod entitlement;
 pub mod finding_ledger;
 pub mod http;
 pub mod limits;

@@ -91,6 +91,8 @@ const WAYS: &[(&str, Way)] = &[
         Nowhere("columns are remembered for the command line's regular imports"),
     ),
     ("GET ~/explain", Link("~/explain")),
+    ("GET ~/alerts", Link("~/alerts")),
+    ("GET ~/recommendations", Link("~/recommendations")),
     ("GET ~/findings", Link("~/findings")),
     ("POST ~/findings/{id}/close", Form("~/findings/{}/close")),
     ("POST ~/findings/{id}/reopen", Form("~/findings/{}/reopen")),

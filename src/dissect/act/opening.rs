@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Act, ActThing, Scene, is_local, is_of_link};
-use crate::census::conduct::DeedKind;
 use crate::census::address::{is_never_sender, is_public};
+use crate::census::conduct::DeedKind;
 use crate::dissect::link::Link;
 use crate::dissect::network::Packet;
 use crate::dissect::{Reader, Sink};
@@ -18,8 +18,7 @@ const DRAWN: u16 = 32_768;
 /// Ports at which worms of IoT devices look for others: Telnet, SSH, ADB, TR-069, and services of routers.
 const WORM_PORTS: [u16; 8] = [22, 23, 2323, 5555, 7547, 37_215, 49_152, 52_869];
 /// Ports of industrial protocols.
-const CONTROL_PORTS: [u16; 11] =
-    [102, 502, 789, 1_962, 2_404, 4_840, 9_600, 20_000, 44_818, 47_808, 1_911];
+const CONTROL_PORTS: [u16; 11] = [102, 502, 789, 1_962, 2_404, 4_840, 9_600, 20_000, 44_818, 47_808, 1_911];
 
 /// What acts need of a TCP header.
 #[derive(Clone, Copy, Debug)]

@@ -5,6 +5,7 @@
 //! pages or tables, refusals into problems, error pages or exit codes.
 
 pub mod account;
+pub mod alerts;
 pub mod attempts;
 pub mod audit;
 pub mod browser;
@@ -77,6 +78,7 @@ use crate::plan::store::{Arrival, By, Ingested, Store};
 use crate::plan::terms::Terms;
 use crate::plan::tls::Tls;
 use crate::proof::{Day, Span};
+use crate::security::Ruleset;
 use crate::wire::SubscriptionId;
 use crate::wire::{DeviceAnswer, DeviceRow, EnrolmentToken, Explanation, Subject};
 
@@ -156,6 +158,8 @@ pub struct Inner {
     pub attempts: Attempts,
     /// Limits the surveys for the ledger of findings.
     finding_pace: findings::Pace,
+    /// The rules of alerts and recommendations, once they are needed.
+    ruleset: OnceLock<Arc<Ruleset>>,
     /// What changed since sealed days.
     differences: differences::KeptDifferences,
     /// Bounds the uploads that wait to be stored.
@@ -236,6 +240,7 @@ impl App {
             settings,
             suspicions: Suspicions::default(),
             finding_pace: findings::Pace::default(),
+            ruleset: OnceLock::new(),
             differences: differences::KeptDifferences::default(),
             uploads: uploads::Queue::default(),
             newest_time: service_clock::NewestTime::default(),

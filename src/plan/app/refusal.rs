@@ -5,6 +5,7 @@ use crate::census::Timestamp;
 use crate::classify::RuleError;
 use crate::estimate::FileError;
 use crate::listing::BadList;
+use crate::plan::entitlement::Withheld;
 use crate::plan::oidc::ProviderError;
 use crate::plan::permission::Action;
 use crate::plan::store::StoreError;
@@ -51,6 +52,9 @@ pub enum Refusal {
         /// The first instant that can be asked for.
         began: Timestamp,
     },
+    /// There is no plan that buys what was asked for (P7).
+    #[error(transparent)]
+    Withheld(#[from] Withheld),
     /// The parameters of a list cannot be understood.
     #[error(transparent)]
     List(#[from] BadList),

@@ -89,6 +89,8 @@ problems! {
     PlanNotCancelled = "plan-not-cancelled", 409, "The plan is not cancelled", "There is nothing to withdraw.";
     PlanBooked = "plan-booked", 409, "A successor is already booked",
         "Only one plan can be booked to follow the plan in effect. Withdraw it, then replace the plan again.";
+    FindingsWithheld = "findings-withheld", 403, "Alerts, recommendations and vulnerabilities are withheld",
+        "They are part of a plan (P7). Onboard one, and they are derived of everything that was collected. The inventory and the count stay as they are.";
     PlanHistoryFull = "plan-history-full", 409, "The subscription has too many plans",
         "A subscription has at most 10000 plans, including those that ended. Create another subscription.";
     StatementNotClosed = "statement-not-closed", 409, "The statement is not closed",
@@ -321,6 +323,13 @@ impl From<AppRefusal> for Problem {
             }
             Refusal::ManagedFile(_) => Self::new(ProblemType::UnreadableList, detail),
             Refusal::Invalid(_) => Self::new(ProblemType::InvalidRequest, detail),
+            Refusal::Withheld(withheld) => {
+                let problem = Self::new(ProblemType::FindingsWithheld, detail);
+                match withheld.since {
+                    Some(at) => problem.with("since", at.to_string()),
+                    None => problem,
+                }
+            }
             Refusal::TooEarly { began, .. } => {
                 Self::new(ProblemType::InstantTooEarly, detail).with("from", began.to_string())
             }
