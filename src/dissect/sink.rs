@@ -87,6 +87,8 @@ pub trait Sink {
     /// Adds a fragment, and returns the datagram's payload once it is whole. Facts that follow in
     /// this frame are the datagram's: they take the time of its earliest fragment.
     fn gather(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>>;
+    /// The indicator that an address is or lies in, if it is known to be malicious.
+    fn indicator(&self, ip: IpAddr) -> Option<String>;
     /// The sender `mac` did something from `ip`.
     fn did(&mut self, mac: MacAddr, ip: IpAddr, act: &Act<'_>);
     /// Counts a part of the frame that contradicts its protocol.

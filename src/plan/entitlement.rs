@@ -58,7 +58,7 @@ mod tests {
         assert_eq!(entitlement(&cancelled, Timestamp(NOTICE)), Ok(()));
         let end = cancelled[0].to().unwrap();
         assert_eq!(entitlement(&cancelled, end), Err(Withheld { since: Some(end) }));
-        let booked = [plan(PlanKind::Annual, TRIAL, None)];
+        let booked = [Plan { changed_at: Timestamp(0), ..plan(PlanKind::Annual, TRIAL, None) }];
         assert!(entitlement(&booked, Timestamp(0)).is_err());
     }
 }

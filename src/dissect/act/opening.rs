@@ -46,6 +46,41 @@ pub(super) fn opening<S: Sink>(scene: &mut Scene<'_, S>, head: &Head) {
     }
 }
 
+/// A connection to an indicator, and the indicator's answer, which is the doing of who asked.
+pub(super) fn indicated(packet: &Packet<'_>, head: &Head, sink: &mut impl Sink) {
+    let link = packet.link;
+    match head.flags & (FIN | SYN | RST | ACK) {
+        SYN => {
+            if let Some(label) = sink.indicator(packet.destination)
+                && packet.has_sender()
+            {
+                let act = Act::new(DeedKind::Contacts, &label);
+                sink.did(link.source, packet.source, &act);
+            }
+        }
+        // Its card is a router's; the receiver's is the frame's destination.
+        flags if flags == SYN | ACK => {
+            if let Some(label) = sink.indicator(packet.source)
+                && link.destination.is_station()
+                && !is_never_sender(packet.destination)
+            {
+                sink.did(link.destination, packet.destination, &Act::new(DeedKind::Hears, &label));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A station sent ICMP to an indicator.
+pub(in crate::dissect) fn pinged(packet: &Packet<'_>, sink: &mut impl Sink) {
+    if !packet.is_group()
+        && packet.has_sender()
+        && let Some(label) = sink.indicator(packet.destination)
+    {
+        sink.did(packet.link.source, packet.source, &Act::new(DeedKind::Contacts, &label));
+    }
+}
+
 fn opens<S: Sink>(scene: &mut Scene<'_, S>, head: &Head) {
     let (host, port) = (ActThing::Ip(scene.to), head.destination);
     // Who has a public address itself is among others.

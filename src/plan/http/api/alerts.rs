@@ -1,5 +1,7 @@
 //! Alerts and recommendations, and what people decide about them.
 
+#![expect(unused_qualifications, reason = "the attributes that describe the API expand to qualified names")]
+
 use axum::Json as Body;
 use axum::body::Bytes;
 use axum::extract::State;
