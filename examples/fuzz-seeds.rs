@@ -162,6 +162,7 @@ fn upload() -> Upload {
         couplings: 10_000,
         memory: usize::MAX,
         tunnels: Default::default(),
+        indicators: netcensus::security::Indicators::default(),
     };
     let inventory = replay::read(&options).expect("the demo's capture is sound").inventory;
     let zone = inventory.zones.into_values().next().expect("a replay has one zone");

@@ -8,7 +8,7 @@ use crate::security::Indicators;
 /// The largest list, in bytes.
 const LIST_BYTES: u64 = 256 << 20;
 
-/// The indicators of all lists. A list that cannot be read is left out, with a warning: alerts are no reason not to count.
+/// The indicators of all lists. A list that cannot be read is left out, with a warning: the sensor counts without it.
 pub fn read(files: &[PathBuf]) -> Indicators {
     let mut all = Indicators::default();
     for file in files {

@@ -136,7 +136,7 @@ impl Joining {
         for (key, new) in &delta.conduct.0 {
             let known = newer.and_then(|part| part.deeds.get(key)).or_else(|| inside?.conduct.0.get(key));
             if let Some(now) = merged(known, new, |deed, new| deed.merge(new, key.kind)) {
-                // Alerts are no part of a count: none was wrong before.
+                // No count rests on deeds, so none was wrong before.
                 *grown += usize::from(known.is_none());
                 *heavier += growth(known.map_or(0, Deed::bytes), now.bytes());
                 part.deeds.insert(key.clone(), now);

@@ -75,6 +75,7 @@ fn replayed(file: &[u8]) -> Result<(Counted, u64), String> {
         couplings: 1_000,
         memory: usize::MAX,
         tunnels: BTreeSet::default(),
+        indicators: netcensus::security::Indicators::default(),
     };
     let replayed = replay::read(&options).map_err(|e| e.to_string())?;
     Ok((Counted::of(&replayed.inventory, &Policy::default()), replayed.counters.malformed_frames))
