@@ -84,7 +84,7 @@ fn terminal(bytes: &[u8]) -> Option<DeedKind> {
         b"access denied",
         b"invalid password",
     ];
-    let text = bytes.get(..512).unwrap_or(bytes);
+    let text = bytes.get(..256).unwrap_or(bytes);
     if REFUSALS.iter().any(|word| has(text, word)) {
         return Some(Refuses);
     }

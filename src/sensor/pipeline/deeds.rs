@@ -20,7 +20,7 @@ const SLOTS: usize = 1_024;
 #[derive(Debug, Default)]
 pub(super) struct Deeds {
     known: BTreeMap<DeedKey, (Deed, bool)>,
-    /// Deeds of doers that are not proven.
+    /// Deeds of doers that are not confirmed.
     strange: usize,
     refused: u64,
     /// Whether a deed waits for the next delta.
@@ -29,11 +29,11 @@ pub(super) struct Deeds {
 
 impl Deeds {
     /// Records a deed, of which `make` gives a new one, if there is room; returns by how many bytes the deeds grew. Doers
-    /// that are not proven get half of the room.
+    /// that are not confirmed get half of the room: anybody can forge them.
     fn record(
         &mut self,
         key: &DeedKey,
-        is_proven: impl FnOnce() -> bool,
+        is_confirmed: impl FnOnce() -> bool,
         make: impl FnOnce() -> Deed,
         change: impl FnOnce(&mut Deed) -> bool,
     ) -> usize {
@@ -49,7 +49,7 @@ impl Deeds {
             DeedKey { kind: DeedKind::OpensPorts, peer: None, port: 0, label: "".into(), ..key.clone() };
         let of_one =
             self.known.range(doer..).take_while(|(k, _)| k.doer == key.doer).take(DEEDS_OF_ONE).count();
-        let is_strange = self.strange >= DEEDS / 2 && !is_proven();
+        let is_strange = self.strange >= DEEDS / 2 && !is_confirmed();
         if of_one >= DEEDS_OF_ONE || self.known.len() >= DEEDS || is_strange {
             self.refused += 1;
             return 0;
@@ -195,15 +195,15 @@ impl Slot {
         if let Some(recorder) = tunnels.recorder(self.tunnel) {
             let mut deeds = recorder.rows.deeds();
             let strange = deeds.strange;
-            let is_proven = recorder.rows.is_proven(key.doer);
+            let is_confirmed = recorder.rows.is_confirmed(key.doer);
             let before = deeds.known.len();
             let bytes = deeds.record(
                 key,
-                || is_proven,
+                || is_confirmed,
                 || Deed::new(*first, *last, key.kind, thing.clone()),
                 |deed| deed.add(*first, *last, key.kind, thing.as_ref()),
             );
-            if deeds.known.len() > before && !is_proven {
+            if deeds.known.len() > before && !is_confirmed {
                 deeds.strange = strange + 1;
             }
             drop(deeds);

@@ -487,9 +487,9 @@ impl Rows {
         }
     }
 
-    /// Whether a frame proved the coupling (I4).
-    pub(super) fn is_proven(&self, key: CouplingKey) -> bool {
-        self.couplings.get(&key).is_some_and(|row| row.facts.signs.any(Sign::PROOFS))
+    /// Whether the coupling is confirmed by more than what its own station can forge.
+    pub(super) fn is_confirmed(&self, key: CouplingKey) -> bool {
+        self.couplings.get(&key).is_some_and(|row| Share::of(row.facts.signs) == Share::Confirmed)
     }
 
     pub(super) fn deeds(&self) -> MutexGuard<'_, Deeds> {
