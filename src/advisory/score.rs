@@ -53,7 +53,7 @@ impl Score {
     }
 
     /// How the versions of CVSS rank: 4, 3.1, 3.0, 2.
-    pub(super) fn rank(&self) -> u8 {
+    pub fn rank(&self) -> u8 {
         match self.version.as_str() {
             v if v.starts_with('4') => 0,
             "3.1" => 1,

@@ -10,6 +10,7 @@
 //! What counts is decided by [`crate::census`] alone; what a device is, by [`crate::classify`]. Time comes from an
 //! injected [`crate::clock::Clock`].
 
+pub mod advisories;
 pub mod app;
 pub mod command;
 pub mod config;
@@ -18,6 +19,7 @@ pub mod connections;
 mod crash;
 pub mod demo;
 pub mod doctor;
+pub mod entitlement;
 pub mod finding_ledger;
 pub mod http;
 pub mod limits;

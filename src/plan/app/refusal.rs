@@ -30,6 +30,15 @@ pub enum Refusal {
         /// The person may; their token may not.
         by_token: bool,
     },
+    /// No plan is in effect, so what a plan buys is withheld (P7).
+    #[error(
+        "alerts, recommendations and vulnerabilities are withheld{}: onboard a plan, and they are shown again (P7)",
+        since.map_or_else(|| " until a plan is in effect".to_owned(), |since| format!(" since the plan ended at {since}"))
+    )]
+    Withheld {
+        /// When the last plan ended; `None` if there was none.
+        since: Option<Timestamp>,
+    },
     /// Only an owner of the subscription may.
     #[error("only an owner of the subscription confirms this; ask one of them")]
     OwnersOnly,

@@ -116,6 +116,8 @@ problems! {
         "A subscription has at most 1000 prices, including former prices.";
     PlanNotInEffect = "plan-not-in-effect", 403, "Uploads are refused: no plan is in effect",
         "Onboard a plan. The sensor keeps its spool and sends it again. Earlier data stays readable (P7).";
+    FindingsWithheld = "findings-withheld", 403, "Withheld: no plan is in effect",
+        "A plan buys alerts, recommendations and vulnerabilities. Onboard a plan; the count and the devices stay readable (P7).";
     BadEnrolment = "bad-enrolment", 403, "The enrolment token is not valid",
         "A token works once and for an hour. Make a new one with 'netcensus-plan sensor token'.";
     BadUploadBody = "bad-upload", 400, "The upload cannot be read",
@@ -310,6 +312,10 @@ impl From<AppRefusal> for Problem {
             Refusal::NotPermitted { action, .. } => {
                 let roles: Vec<&str> = action.roles().iter().map(|r| r.key()).collect();
                 Self::new(ProblemType::NotPermitted, detail).with("roles", roles)
+            }
+            Refusal::Withheld { since } => {
+                let since = since.map(|since| since.to_string());
+                Self::new(ProblemType::FindingsWithheld, detail).with("since", json!(since))
             }
             Refusal::LimitedToken => Self::new(ProblemType::NotPermitted, detail),
             Refusal::OwnersOnly => Self::new(ProblemType::OwnersOnly, detail),
