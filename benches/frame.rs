@@ -143,6 +143,9 @@ impl Sink for Nobody {
     fn anomaly(&mut self, what: Anomaly) {
         black_box(what);
     }
+    fn did(&mut self, mac: MacAddr, ip: IpAddr, act: &netcensus::dissect::Act<'_>) {
+        std::hint::black_box((mac, ip, act));
+    }
     fn not_understood(&mut self, what: NotUnderstood) {
         black_box(what);
     }

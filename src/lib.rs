@@ -28,6 +28,7 @@ pub mod rulebook;
 pub mod tls;
 
 pub mod classify;
+pub mod security;
 
 #[cfg(feature = "sensor")]
 pub mod capture;

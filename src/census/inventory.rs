@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::clamp::Clamp;
+use super::conduct::Conduct;
 use super::coupling::{Coupling, CouplingKey};
 use super::mac::MacAddr;
 use super::segment::Segment;
@@ -58,6 +59,9 @@ pub struct Zone {
     /// What frames inside tunnels showed, apart from the rest (I13).
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "entries")]
     pub tunnels: BTreeMap<TunnelKey, Tunnel>,
+    /// What stations did.
+    #[serde(default, skip_serializing_if = "Conduct::is_empty")]
+    pub conduct: Conduct,
 }
 
 impl Zone {
@@ -74,7 +78,7 @@ impl Zone {
             let is_new = !self.tunnels.contains_key(key);
             changed |= self.tunnels.entry(*key).or_default().merge(tunnel) || is_new;
         }
-        changed
+        self.conduct.merge(&other.conduct) || changed
     }
 
     /// Joins one coupling; returns whether anything changed.
@@ -135,6 +139,7 @@ impl Zone {
             couplings: self.couplings.iter().filter_map(coupling).collect(),
             stations: self.stations.iter().filter_map(station).collect(),
             tunnels: self.tunnels.iter().filter_map(tunnel).collect(),
+            conduct: self.conduct.until(as_of),
         }
     }
 
@@ -150,6 +155,7 @@ impl Zone {
         self.couplings.values_mut().for_each(|coupling| coupling.clamp(clamp));
         self.stations.values_mut().for_each(|station| station.clamp(clamp));
         self.tunnels.values_mut().for_each(|tunnel| tunnel.facts.clamp_by(clamp));
+        self.conduct.clamp(clamp);
     }
 
     /// Restores the invariants of facts from outside, and drops couplings and stations that cannot exist (I3), and
@@ -167,6 +173,7 @@ impl Zone {
             s.evidence.normalise();
             mac.is_station() && s.first_seen <= s.last_seen
         });
+        self.conduct.normalise();
         self.tunnels.retain(|key, tunnel| {
             depth > 0 && key.mac.is_station() && {
                 tunnel.facts.normalise_within(depth - 1);

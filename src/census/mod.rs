@@ -18,6 +18,7 @@ mod cards;
 mod clamp;
 mod classification;
 mod compact;
+pub mod conduct;
 mod coupling;
 mod decision;
 mod decisions;

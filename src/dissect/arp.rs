@@ -6,7 +6,7 @@ use pnet::packet::ethernet::EtherTypes;
 use super::link::Link;
 use super::network;
 use super::sink::{Anomaly, Sink};
-use super::{Malformed, Reader};
+use super::{Malformed, Reader, act};
 use crate::census::{MacAddr, Sign};
 
 pub(super) fn dissect(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result<(), Malformed> {
@@ -40,5 +40,8 @@ pub(super) fn dissect(link: &Link, bytes: &[u8], sink: &mut impl Sink) -> Result
     };
     network::coupling(link, sender.into(), sign.into(), sink);
     sink.exchange(sender, target, answer);
+    if !answer {
+        act::asked_by_arp(link, sender, target, sink);
+    }
     Ok(())
 }

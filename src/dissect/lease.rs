@@ -1,11 +1,13 @@
 //! What a DHCP message (RFC 2131) proves: leases, masks, routers.
 
+use super::{Act, ActThing};
 use super::Malformed;
 use super::Words;
 use super::network::{self, Packet};
 use super::protocol::discovery::dhcp4::{self, Message};
 use super::sink::{Anomaly, Sink};
 use crate::census::address::is_never_sender;
+use crate::census::conduct::DeedKind;
 use crate::census::{Field, MacAddr, Prefix, Sign};
 
 const REQUEST: u8 = 1;
@@ -39,12 +41,23 @@ pub(super) fn dissect(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink)
     if message.op == REPLY {
         if !relays && matches!(message.kind, Some(OFFER | ACK)) && !is_never_sender(packet.source) {
             sink.coupling_said(source, packet.source, Field::DhcpServer, "server");
+            offered(packet, &message, sink);
         }
         if message.kind == Some(ACK) {
             acknowledged(packet, &message, sink);
         }
     }
     broken.map_or(Ok(()), Err)
+}
+
+/// A server offered a lease on its own link: a client that several servers offer different routers is in danger.
+fn offered(packet: &Packet<'_>, message: &Message, sink: &mut impl Sink) {
+    // A relay may carry several networks, and a server that only boots clients gives no address.
+    let is_direct = message.relay.is_unspecified() && !message.your.is_unspecified();
+    let (Some(client), Some(router), true) = (message.client, message.routers.first(), is_direct) else { return };
+    let client = client.to_string();
+    let act = Act { kind: DeedKind::Offers, peer: Some((*router).into()), port: 0, label: "", thing: None };
+    sink.did(packet.link.source, packet.source, &Act { thing: Some(ActThing::Text(&client)), ..act });
 }
 
 /// An ACK on the client's own link proves the lease and teaches its mask and routers (I4, I5, I6). Whether with a

@@ -9,6 +9,7 @@
 #[macro_use]
 mod registry;
 
+mod act;
 mod arp;
 mod budget;
 mod frame;
@@ -35,6 +36,7 @@ mod tests;
 #[cfg(test)]
 mod wrapped;
 
+pub use act::{Act, ActThing};
 pub use budget::Budget;
 pub use frame::{Frame, LinkType};
 pub use link::dissect;

@@ -4,7 +4,8 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::network::{Packet, Part};
 use super::sink::{Anomaly, Sink};
-use super::{Malformed, Reader};
+use super::{Act, Malformed, Reader};
+use crate::census::conduct::DeedKind;
 use crate::census::{Field, Prefix, Sign, Signs};
 
 const ROUTER_ADVERTISEMENT: u8 = 134;
@@ -75,6 +76,8 @@ fn message(kind: u8, mut r: Reader<'_>, packet: &Packet<'_>, sink: &mut impl Sin
             sink.prefix(prefix, packet.link.source);
         }
         if lifetime > 0 {
+            let act = Act { kind: DeedKind::Advertises, peer: None, port: 0, label: "", thing: None };
+            sink.did(packet.link.source, packet.source, &act);
             sink.station_said(packet.link.source, Field::RaSender, "router");
         }
     }

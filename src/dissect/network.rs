@@ -9,7 +9,7 @@ use pnet::packet::ipv6::Ipv6Packet;
 use super::link::{self, Link};
 use super::protocol::{self, gear::igmp};
 use super::sink::{Anomaly, Fragment, FragmentKey, Sink};
-use super::{Malformed, Payload, Reader, Words, neighbor, quiet, transport, tunnel};
+use super::{Malformed, Payload, Reader, Words, act, neighbor, quiet, transport, tunnel};
 use crate::census::address::{is_link_local, is_never_sender, is_private};
 use crate::census::{Field, NotUnderstood, Sign, Signs};
 
@@ -358,10 +358,16 @@ fn upper(
         Next::Icmp if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);
             reported(packet, body, sink);
+            if let [3, 3, rest @ ..] = body {
+                act::unreachable(packet, rest, false, sink);
+            }
             Ok(())
         }
         Next::Icmpv6 if packet.source.is_ipv6() => {
             let result = neighbor::dissect(packet, body, sink);
+            if let [1, 4, rest @ ..] = body {
+                act::unreachable(packet, rest, true, sink);
+            }
             // RFC 3810 section 5.1.14: a query has the hop limit 1 and a link-local source.
             if packet.ttl == 1 && is_link_local(packet.source) {
                 return link::station(packet.link, sink, |words| {

@@ -9,7 +9,7 @@ use super::network::{self, Packet, Part};
 use super::protocol::{self, host::tcp as opening};
 use super::sink::{Sink, Tags};
 use super::transport::{self, unread_port};
-use super::{shim, tunnel};
+use super::{act, shim, tunnel};
 use crate::census::{MacAddr, Sign, Signs};
 
 const IPV4: u16 = 0x0800;
@@ -215,8 +215,10 @@ fn segment(body: &[u8]) -> Option<Speech> {
         return None;
     }
     let speaks = opening::opens(flags)
+        || act::is_odd(flags)
         || body.get(offset..).and_then(|payload| payload.first_chunk::<4>()).is_some_and(|start| {
             protocol::begins(start)
+                || act::begins(*start)
                 || protocol::has_tcp((ports >> 16) as u16)
                 || protocol::has_tcp(ports as u16)
         });
@@ -454,6 +456,7 @@ mod tests {
         etherparse::PacketBuilder::ethernet2([0, 0x1b, 0xd4, 0, 0, 9], to)
             .ipv4([10, 0, 0, 1], [10, 0, 0, 2], 64)
             .tcp(ports.0, ports.1, 1, 1)
+            .ack(1)
             .write(&mut out, payload)
             .unwrap();
         out
@@ -470,8 +473,10 @@ mod tests {
         assert_eq!(speech(&segment(to, (443, 50_000), &[0x16, 3, 1, 0, 9])), Some(Speech::Some));
         assert_eq!(speech(&segment([0xff; 6], (443, 50_000), &[0x77; 900])), None);
         let mut opening = segment(to, (443, 50_000), b"");
-        opening[47] = 2;
-        assert_eq!(speech(&opening), Some(Speech::Some));
+        for flags in [2, 0x14, 0, 1, 0x29] {
+            opening[47] = flags;
+            assert_eq!(speech(&opening), Some(Speech::Some), "{flags}");
+        }
         let tagged = |tags: &[u8]| {
             let whole = segment(to, (443, 50_000), &[0x77; 900]);
             speech(&[&whole[..12], tags, &whole[12..]].concat())

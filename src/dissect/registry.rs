@@ -201,6 +201,17 @@ impl Ports {
         ports
     }
 
+    /// With these ports, which acts look at.
+    #[expect(clippy::indexing_slicing, reason = "when it is compiled")]
+    pub(super) const fn and(mut self, ports: &[u16]) -> Self {
+        let mut port = 0;
+        while port < ports.len() {
+            self.0[ports[port] as usize / 64] |= 1 << (ports[port] % 64);
+            port += 1;
+        }
+        self
+    }
+
     #[expect(clippy::indexing_slicing, reason = "when it is compiled")]
     const fn add(&mut self, keys: &[Key]) {
         let mut key = 0;

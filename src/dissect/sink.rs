@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use super::act::Act;
 use super::Malformed;
 use crate::census::{Field, MacAddr, NotUnderstood, Prefix, Signs, TunnelKey, TunnelKind};
 
@@ -86,6 +87,8 @@ pub trait Sink {
     /// Adds a fragment, and returns the datagram's payload once it is whole. Facts that follow in
     /// this frame are the datagram's: they take the time of its earliest fragment.
     fn gather(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>>;
+    /// The sender `mac` did something from `ip`.
+    fn did(&mut self, mac: MacAddr, ip: IpAddr, act: &Act<'_>);
     /// Counts a part of the frame that contradicts its protocol.
     fn malformed(&mut self, what: Malformed);
     /// Counts an oddity.

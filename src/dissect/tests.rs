@@ -80,6 +80,12 @@ impl Sink for Record {
         None
     }
 
+    fn did(&mut self, mac: MacAddr, ip: IpAddr, act: &Act<'_>) {
+        assert!(mac.is_station() && act.label.len() <= crate::census::conduct::LABEL_BYTES);
+        assert!(!act.label.chars().any(char::is_control));
+        self.1.push(format!("{mac} {ip} did {act:?}"));
+    }
+
     fn malformed(&mut self, what: Malformed) {
         self.0.push(format!("malformed {what}"));
     }

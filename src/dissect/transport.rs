@@ -11,7 +11,7 @@ use super::protocol::{self, host::tcp as opening};
 use super::registry::Route;
 use super::sink::{Anomaly, Sink};
 use super::words::Sender;
-use super::{Budget, Malformed, Payload, Words, lease, quiet, tunnel};
+use super::{Budget, Malformed, Payload, Words, act, lease, quiet, tunnel};
 use crate::census::address::is_never_sender;
 use crate::census::{Field, NotUnderstood, Sign, Signs};
 
@@ -55,6 +55,7 @@ fn message(
     payload: &[u8],
     sink: &mut impl Sink,
 ) -> Result<(), Malformed> {
+    act::datagram(packet, (source, destination), payload, sink);
     let payload = packet.payload(payload).between(source, destination);
     if packet.is_group()
         && let Some(said) = network::station(packet, sink, |words| protocol::to_group(packet, payload, words))
@@ -103,6 +104,13 @@ pub(super) fn segment(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) -
     if offset < 20 {
         return Err(Malformed::new("tcp", "data offset"));
     }
+    let head = act::Head {
+        source: header.get_source(),
+        destination: header.get_destination(),
+        sequence: header.get_sequence(),
+        flags: header.get_flags(),
+    };
+    act::segment(packet, &head, bytes.get(offset..).unwrap_or_default(), sink);
     // Not on the path of bulk data, and only of hosts whose own TTL shows.
     if opening::opens(header.get_flags()) && packet.is_fresh() && !packet.is_group() {
         let budget = &mut Budget::default();

@@ -14,8 +14,10 @@ macro_rules! protocols {
         }),+];
 
         /// The ports that lead to a protocol. Most packets have none of them.
-        static UDP_PORTS: Ports = Ports::of(PROTOCOLS, &[Layer::Udp, Layer::IndustryUdp, Layer::MakerUdp]);
-        static TCP_PORTS: Ports = Ports::of(PROTOCOLS, &[Layer::Tcp, Layer::IndustryTcp, Layer::MakerTcp]);
+        static UDP_PORTS: Ports = Ports::of(PROTOCOLS, &[Layer::Udp, Layer::IndustryUdp, Layer::MakerUdp])
+            .and(&crate::dissect::act::UDP_PORTS);
+        static TCP_PORTS: Ports = Ports::of(PROTOCOLS, &[Layer::Tcp, Layer::IndustryTcp, Layer::MakerTcp])
+            .and(&crate::dissect::act::TCP_PORTS);
 
         /// Whether a datagram from or to that port may be read.
         #[inline]

@@ -9,6 +9,7 @@ mod explain;
 mod failure;
 mod interfaces;
 mod rules;
+mod security;
 mod run;
 mod simulate;
 mod source;
@@ -101,12 +102,15 @@ struct ValidateArguments {
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   netcensus-sensor replay office.pcap
+  netcensus-sensor replay --findings office.pcap
   netcensus-sensor replay --json monday.pcapng.gz tuesday.pcapng.gz > inventory.json
   tcpdump -i eth1 -w - | netcensus-sensor replay -")]
 struct ReplayArguments {
     /// Print the inventory as one JSON document
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    security: security::SecurityArguments,
     #[command(flatten)]
     config: ConfigArguments,
     /// Count as of this time, RFC 3339 [default: the newest frame's, unless a clock jumped]
@@ -146,8 +150,9 @@ pub fn main() -> ExitCode {
 }
 
 fn replay(arguments: ReplayArguments) -> Result<(), Failure> {
-    let ReplayArguments { json, config, as_of, zone, files } = arguments;
-    devices::list(source::Arguments { capture: files, as_of, zone, json, config })
+    let ReplayArguments { json, security, config, as_of, zone, files } = arguments;
+    let arguments = source::Arguments { capture: files, as_of, zone, json, config };
+    if security.findings { security::list(&arguments, &security) } else { devices::list(arguments) }
 }
 
 fn validate(arguments: &ValidateArguments) -> Result<(), Failure> {

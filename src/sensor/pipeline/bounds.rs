@@ -24,6 +24,8 @@ pub struct LimitHits {
     pub over_budget: u64,
     /// Whether the segment is full: no more prefixes, routers or half ARP exchanges are learned.
     pub learned: bool,
+    /// Deeds for which there was no room: alerts may be missing, devices are not.
+    pub deeds: u64,
 }
 
 impl LimitHits {
@@ -67,6 +69,12 @@ impl fmt::Display for LimitHits {
             parts.push(format!(
                 "{} incomplete datagrams dropped; what they said of a device may be missing, but not the device: nothing to do unless it goes on",
                 self.fragments
+            ));
+        }
+        if self.deeds > 0 {
+            parts.push(format!(
+                "{} deeds of stations were not kept, because there are too many; alerts may be missing, but no device: look for who opens so many connections",
+                self.deeds
             ));
         }
         if self.over_budget > 0 {

@@ -10,6 +10,7 @@ use dashmap::mapref::one::RefMut;
 use foldhash::fast::RandomState;
 
 use super::budget::{Share, boxed, mapped};
+use super::deeds::Deeds;
 use super::freshness::{Due, Kin, Sent};
 use super::table::Table;
 use crate::census::address::is_public;
@@ -49,6 +50,7 @@ pub(super) struct Rows {
     couplings: DashMap<CouplingKey, Box<Row<Coupling>>, RandomState>,
     stations: DashMap<MacAddr, Row<Station>, RandomState>,
     segment: Mutex<(Segment, bool)>,
+    deeds: Mutex<Deeds>,
 }
 
 /// Records facts in some rows of a table, within the table's limits.
@@ -277,6 +279,8 @@ impl<'t> Recorder<'t> {
         let news = if pending { News::Facts } else { News::Nothing };
         let sent = |last_seen| if pending { Sent::default() } else { Sent::of(last_seen) };
         self.learn(|segment| segment.merge(&zone.segment) && pending);
+        let grown = self.rows.deeds().restore(zone.conduct, pending);
+        self.table.budget.take(grown);
         for (key, mut facts) in zone.couplings {
             let share = self.share_of(key, facts.signs);
             self.change_as(key, facts.first_seen, facts.signs, news, |row| {
@@ -366,6 +370,7 @@ impl Rows {
             (row.news, row.sent) = (News::Nothing, Sent::of(facts.last_seen));
             delta.stations.insert(*row.key(), facts);
         }
+        delta.conduct = self.deeds().take(rows.saturating_sub(delta.couplings.len() + delta.stations.len()));
         delta
     }
 
@@ -398,6 +403,7 @@ impl Rows {
                 row.news = News::Facts;
             }
         }
+        self.deeds().requeue(&delta.conduct);
     }
 
     /// Makes everything part of the next delta.
@@ -405,6 +411,7 @@ impl Rows {
         self.segment().1 = true;
         self.couplings.iter_mut().for_each(|mut row| row.news = News::Facts);
         self.stations.iter_mut().for_each(|mut row| row.news = News::Facts);
+        self.deeds().requeue_all();
     }
 
     /// Passes everything to `each` in parts of at most `rows` couplings or stations, with whether the part waits for the
@@ -446,6 +453,12 @@ impl Rows {
             }
             each(settled, false)?;
         }
+        for is_pending in [true, false] {
+            let conduct = self.deeds().part(is_pending);
+            if !conduct.is_empty() {
+                each(Zone { conduct, ..Zone::default() }, is_pending)?;
+            }
+        }
         Ok(())
     }
 
@@ -455,6 +468,7 @@ impl Rows {
             segment: self.segment().0.clone(),
             couplings: self.couplings.iter().map(|row| (*row.key(), row.facts.clone())).collect(),
             stations: self.stations.iter().map(|row| (*row.key(), row.facts.clone())).collect(),
+            conduct: self.deeds().snapshot(),
             ..Zone::default()
         }
     }
@@ -468,8 +482,18 @@ impl Rows {
             segment: self.segment.into_inner().unwrap_or_else(PoisonError::into_inner).0,
             couplings: couplings.into_iter().collect(),
             stations: self.stations.into_iter().map(|(mac, row)| (mac, row.facts)).collect(),
+            conduct: self.deeds.into_inner().unwrap_or_else(PoisonError::into_inner).into_conduct(),
             ..Zone::default()
         }
+    }
+
+    /// Whether a frame proved the coupling (I4).
+    pub(super) fn is_proven(&self, key: CouplingKey) -> bool {
+        self.couplings.get(&key).is_some_and(|row| row.facts.signs.any(Sign::PROOFS))
+    }
+
+    pub(super) fn deeds(&self) -> MutexGuard<'_, Deeds> {
+        self.deeds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn segment(&self) -> MutexGuard<'_, (Segment, bool)> {

@@ -1,5 +1,6 @@
 //! Splitting a delta into parts that each fit an upload.
 
+use crate::census::conduct::Conduct;
 use crate::census::{EvidenceSet, Segment, Tunnel, TunnelKey, Zone};
 
 /// An upper estimate of the JSON of a tunnel without its facts.
@@ -12,6 +13,7 @@ pub(super) fn is_splittable(zone: &Zone) -> bool {
 fn pieces(zone: &Zone) -> usize {
     let tunnels: usize = zone.tunnels.values().map(|tunnel| pieces(&tunnel.facts).max(1)).sum();
     zone.couplings.len() + zone.stations.len() + usize::from(zone.segment != Segment::default()) + tunnels
+        + zone.conduct.0.len()
 }
 
 /// Two parts of a delta, of which the second is sent first. Tunnels and the segment are split off before couplings are.
@@ -40,6 +42,12 @@ pub(super) fn halves(mut zone: Zone) -> [Zone; 2] {
         return [zone, Zone { segment, ..Zone::default() }];
     }
     let mut second = Zone::default();
+    if let Some(middle) = zone.conduct.0.keys().nth(zone.conduct.0.len() / 2).cloned() {
+        // Deeds go last, unless nothing else is left.
+        let has_more = !zone.couplings.is_empty() || !zone.stations.is_empty();
+        let rest = if has_more { std::mem::take(&mut zone.conduct.0) } else { zone.conduct.0.split_off(&middle) };
+        return [Zone { conduct: Conduct(rest), ..second }, zone];
+    }
     if !zone.couplings.is_empty() && !zone.stations.is_empty() {
         second.stations = std::mem::take(&mut zone.stations);
     } else if let Some(middle) = zone.couplings.keys().nth(zone.couplings.len() / 2).copied() {
@@ -77,6 +85,10 @@ impl Parts {
         for (mac, facts) in zone.stations {
             self.make_room(100 + evidence_bytes(&facts.evidence));
             self.part.within(path).stations.insert(mac, facts);
+        }
+        for (key, deed) in zone.conduct.0 {
+            self.make_room(250 + 2 * deed.bytes());
+            self.part.within(path).conduct.0.insert(key, deed);
         }
         for (key, Tunnel { marks, facts }) in zone.tunnels {
             self.make_room(TUNNEL_BYTES);

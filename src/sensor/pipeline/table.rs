@@ -207,6 +207,7 @@ impl Table {
             memory: self.budget.refused(),
             evidence: self.given_up.load(Ordering::Relaxed),
             learned: self.link.segment().0.is_full(),
+            deeds: self.link.deeds().refused(),
             ..LimitHits::default()
         }
     }
@@ -394,9 +395,9 @@ impl Table {
     }
 
     fn restore_in(&self, zone: Zone, path: &mut Vec<TunnelKey>, tunnel: Option<&TunnelRows>, pending: bool) {
-        let Zone { segment, couplings, stations, tunnels } = zone;
+        let Zone { segment, couplings, stations, tunnels, conduct } = zone;
         let recorder = tunnel.map_or_else(|| self.on_link(), |tunnel| self.in_tunnel(tunnel));
-        recorder.restore(Zone { segment, couplings, stations, ..Zone::default() }, pending);
+        recorder.restore(Zone { segment, couplings, stations, conduct, ..Zone::default() }, pending);
         for (key, inner) in tunnels {
             path.push(key);
             if let Some(known) = self.tunnel(path) {

@@ -11,6 +11,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use foldhash::fast::{FixedState, RandomState};
 
 use super::addressed::Addressed;
+use super::deeds::Acts;
 use super::exchanges::Exchanges;
 use super::fragments::Fragments;
 use super::pairs::{self, Added, Pairs};
@@ -26,7 +27,7 @@ use crate::census::{
     TunnelKey, TunnelKind, Unread,
 };
 use crate::dissect::{
-    Anomaly, Ends, Fragment, FragmentKey, Frame, LinkType, Malformed, Plain, Sink, Speech, Tags, card,
+    Act, Anomaly, Ends, Fragment, FragmentKey, Frame, LinkType, Malformed, Plain, Sink, Speech, Tags, card,
     dissect, packet_of, plain,
 };
 use crate::wire::{CaptureSummary, FrameNumbers};
@@ -84,6 +85,7 @@ impl<'t> Worker<'t> {
                 sightings: Sightings::default(),
                 said: vec![Told::default(); SAID],
                 addressed: Addressed::default(),
+                acts: Acts::default(),
                 at: Timestamp::default(),
                 length: 0,
                 broken: false,
@@ -208,6 +210,7 @@ impl<'t> Worker<'t> {
         facts.six.flush(|pair| facts.sightings.add_six(pair, &facts.tunnels));
         facts.sightings.flush(&facts.tunnels);
         facts.addressed.flush(&facts.tunnels);
+        facts.acts.flush(&facts.tunnels);
         facts.exchanges.merge_into(self.table.on_link());
         self.stretches.merge_into(self.table.on_link());
         facts.tunnels.flush();
@@ -318,6 +321,8 @@ struct FactSink<'t> {
     said: Vec<Told>,
     /// Couplings of which the table knows that others sent packets to them.
     addressed: Addressed,
+    /// What stations did lately.
+    acts: Acts,
     at: Timestamp,
     /// The present frame's length on the wire.
     length: u32,
@@ -468,6 +473,10 @@ impl Sink for FactSink<'_> {
         } else if let Some(recorder) = self.tunnels.recorder(LINK) {
             self.exchanges.add(exchange, &self.hasher, recorder);
         }
+    }
+
+    fn did(&mut self, mac: MacAddr, ip: IpAddr, act: &Act<'_>) {
+        self.acts.add(CouplingKey { mac, ip }, act, self.at, &self.tunnels);
     }
 
     fn gather(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>> {

@@ -1,0 +1,166 @@
+//! Acts: what a frame shows its sender to do, for alerts and recommendations. The census does not depend on them.
+//!
+//! Each act is proved by one frame of its sender: no connection is followed. Of log-ins, only the outcome is read; of
+//! credentials in clear, only whether they equal an entry of the list of default ones. Neither is kept.
+
+mod control;
+mod credential;
+mod login;
+mod name;
+mod opening;
+mod posture;
+mod text;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
+
+use super::network::Packet;
+use super::sink::Sink;
+use crate::census::MacAddr;
+use crate::census::address::{is_link_local, is_never_sender, is_private};
+use crate::census::conduct::DeedKind;
+
+/// What a frame shows its sender to do.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Act<'a> {
+    pub kind: DeedKind,
+    /// To whom.
+    pub peer: Option<IpAddr>,
+    /// By which port; 0 if that says nothing.
+    pub port: u16,
+    /// What the kind says; at most [`LABEL_BYTES`](crate::census::conduct::LABEL_BYTES).
+    pub label: &'a str,
+    /// The thing of a kind that adds up.
+    pub thing: Option<ActThing<'a>>,
+}
+
+/// The thing of an act.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum ActThing<'a> {
+    Ip(IpAddr),
+    Port(u16),
+    Number(u64),
+    Text(&'a str),
+}
+
+impl<'a> Act<'a> {
+    pub(super) const fn new(kind: DeedKind, label: &'a str) -> Self {
+        Self { kind, peer: None, port: 0, label, thing: None }
+    }
+
+    pub(super) const fn to(self, peer: IpAddr) -> Self {
+        Self { peer: Some(peer), ..self }
+    }
+
+    pub(super) const fn by(self, port: u16) -> Self {
+        Self { port, ..self }
+    }
+
+    pub(super) const fn with(self, thing: ActThing<'a>) -> Self {
+        Self { thing: Some(thing), ..self }
+    }
+}
+
+/// A packet of one station to another, between ports.
+pub(super) struct Scene<'s, S> {
+    source: MacAddr,
+    from: IpAddr,
+    to: IpAddr,
+    source_port: u16,
+    destination_port: u16,
+    /// Tells attempts on one connection apart: its copies have the same.
+    sequence: u32,
+    sink: &'s mut S,
+}
+
+impl<S: Sink> Scene<'_, S> {
+    fn did(&mut self, act: &Act<'_>) {
+        self.sink.did(self.source, self.from, act);
+    }
+
+    /// The sender refused or admitted a log-in of the receiver.
+    fn judged(&mut self, kind: DeedKind, protocol: &str) {
+        // The attempt: a copy has the same ports and sequence number, the next attempt has not.
+        let attempt = u64::from(self.destination_port) << 32 | u64::from(self.sequence);
+        self.did(&Act::new(kind, protocol).to(self.to).with(ActThing::Number(attempt)));
+    }
+
+    fn shows(&mut self, posture: &str) {
+        self.did(&Act::new(DeedKind::Shows, posture));
+    }
+}
+
+/// Whether an address is one of the local network by its form.
+fn is_local(ip: IpAddr) -> bool {
+    is_private(ip) || is_link_local(ip)
+}
+
+/// Ports of TCP that no dissector reads, but acts do.
+pub(super) const TCP_PORTS: [u16; 9] = [22, 110, 143, 1962, 2323, 3306, 5900, 5901, 20_000];
+/// Ports of UDP likewise.
+pub(super) const UDP_PORTS: [u16; 2] = [69, 5351];
+
+/// Whether a segment with these flags is one that acts look at, beside those that open a connection: a refusal, or what no
+/// stack sends (RFC 9293 section 3.5.2).
+#[inline]
+pub(super) const fn is_odd(flags: u8) -> bool {
+    flags & opening::RST != 0 || flags & (opening::SYN | opening::ACK) == 0
+}
+
+/// Whether a segment that starts so may be an act, on any port.
+#[inline]
+pub(super) const fn begins(start: [u8; 4]) -> bool {
+    matches!(&start, b"RFB " | b"{\"id" | b"{\"me" | b"{\"pa")
+}
+
+/// The acts of a TCP segment to one station.
+pub(super) fn segment(packet: &Packet<'_>, head: &Head, payload: &[u8], sink: &mut impl Sink) {
+    if packet.is_group() || is_never_sender(packet.source) {
+        return;
+    }
+    let mut scene = Scene {
+        source: packet.link.source,
+        from: packet.source,
+        to: packet.destination,
+        source_port: head.source,
+        destination_port: head.destination,
+        sequence: head.sequence,
+        sink,
+    };
+    opening::opening(&mut scene, head);
+    if payload.is_empty() {
+        return;
+    }
+    if is_local(scene.from) {
+        control::stream(&mut scene, payload);
+        credential::stream(&mut scene, payload);
+        login::stream(&mut scene, payload);
+        posture::stream(&mut scene, payload);
+    }
+}
+
+/// The acts of a UDP datagram.
+pub(super) fn datagram(packet: &Packet<'_>, ports: (u16, u16), payload: &[u8], sink: &mut impl Sink) {
+    if is_never_sender(packet.source) || !is_local(packet.source) {
+        return;
+    }
+    let (source_port, destination_port) = ports;
+    let mut scene = Scene {
+        source: packet.link.source,
+        from: packet.source,
+        to: packet.destination,
+        source_port,
+        destination_port,
+        sequence: 0,
+        sink,
+    };
+    name::datagram(&mut scene, payload);
+    if !packet.is_group() {
+        control::datagram(&mut scene, payload);
+        posture::datagram(&mut scene, payload);
+        login::datagram(&mut scene, payload);
+    }
+}
+
+pub(super) use opening::{Head, asked_by_arp, unreachable};

@@ -1,0 +1,123 @@
+//! Names that a station asks or answers for: tunnels through DNS, and answers for what is not its own.
+
+use super::{Act, ActThing, Scene};
+use crate::census::conduct::DeedKind::{AnswersNames, AsksLong, AsksNames};
+use crate::dissect::{Reader, Sink};
+
+/// A label of a name from this length on is longer than people make them.
+const LONG_LABEL: usize = 24;
+/// A name from this length on likewise.
+const LONG_NAME: usize = 50;
+const MOST: usize = 253;
+
+pub(super) fn datagram<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
+    match (scene.source_port, scene.destination_port) {
+        (_, 53) => asks(scene, bytes),
+        (5355, _) => answers(scene, bytes, "llmnr"),
+        (137, _) => answers_netbios(scene, bytes),
+        _ => {}
+    }
+}
+
+/// The first question of a message of DNS (RFC 1035 section 4.1): its flags, its name in lower case, and its type.
+fn question(bytes: &[u8]) -> Option<(u16, Vec<u8>, u16, u16)> {
+    let mut r = Reader::new(bytes);
+    r.u16()?;
+    let (flags, questions, answers) = (r.u16()?, r.u16()?, r.u16()?);
+    r.take(4)?;
+    (questions >= 1).then_some(())?;
+    let mut name = Vec::new();
+    loop {
+        match r.u8()? {
+            0 => break,
+            n @ 1..=63 => {
+                if !name.is_empty() {
+                    name.push(b'.');
+                }
+                name.extend(r.take(n.into())?.to_ascii_lowercase());
+            }
+            _ => return None,
+        }
+        (name.len() <= MOST).then_some(())?;
+    }
+    Some((flags, name, r.u16()?, answers))
+}
+
+fn asks<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
+    const NULL: u16 = 10;
+    const TXT: u16 = 16;
+    const PRIVATE: u16 = 65_280;
+    let Some((flags, name, kind, _)) = question(bytes).filter(|(flags, ..)| flags & 0x8000 == 0) else { return };
+    let _ = flags;
+    let first = name.split(|b| *b == b'.').next().unwrap_or_default();
+    let is_long = first.len() >= LONG_LABEL || name.len() >= LONG_NAME;
+    // Reverse names are long by nature.
+    if name.ends_with(b".arpa") || !(is_long || matches!(kind, NULL | TXT) || kind >= PRIVATE) {
+        return;
+    }
+    // Tunnels put any bytes into names.
+    let text: String = name.iter().map(|b| if b.is_ascii_graphic() { char::from(*b) } else { '?' }).collect();
+    // What tells names apart is their hash: any bytes do.
+    let thing = ActThing::Number(digest(&name));
+    scene.did(&Act::new(AsksNames, domain(&text)).with(thing));
+    if first.len() >= LONG_LABEL {
+        scene.did(&Act::new(AsksLong, "").to(scene.to).with(thing));
+    }
+}
+
+fn digest(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3))
+}
+
+/// The domain under which a name was registered: its last two labels, or three under a country's own second level such as
+/// `co.uk`.
+fn domain(name: &str) -> &str {
+    let mut dots = name.rmatch_indices('.').map(|(at, _)| at);
+    let (Some(last), Some(second)) = (dots.next(), dots.next()) else { return name };
+    let is_country = name.len() - last == 3 && last - second <= 4;
+    let start = if is_country { dots.next() } else { Some(second) };
+    start.and_then(|at| name.get(at + 1..)).unwrap_or(name)
+}
+
+fn answers<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8], protocol: &str) {
+    let Some((_, name, _, _)) = question(bytes).filter(|(flags, _, _, n)| flags & 0x800f == 0x8000 && *n > 0) else {
+        return;
+    };
+    answered(scene, &name, protocol);
+}
+
+fn answered<S: Sink>(scene: &mut Scene<'_, S>, name: &[u8], protocol: &str) {
+    let Ok(name) = std::str::from_utf8(name) else { return };
+    if name.is_empty() || name.contains('.') || name.chars().any(char::is_control) || name.len() > 63 {
+        return;
+    }
+    scene.did(&Act::new(AnswersNames, protocol).with(ActThing::Text(name)));
+    if name == "wpad" {
+        scene.did(&Act::new(AnswersNames, "wpad").with(ActThing::Text(name)));
+    }
+}
+
+/// A positive name query response of NetBIOS (RFC 1002 section 4.2.13) to one station.
+fn answers_netbios<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
+    let name = || {
+        let mut r = Reader::new(bytes);
+        r.u16()?;
+        let flags = r.u16()?;
+        // A response to a query, without an error.
+        (flags & 0xf80f == 0x8000).then_some(())?;
+        let [0, 0, 0, 1..=255] = r.array::<4>()? else { return None };
+        r.take(4)?;
+        (r.u8()? == 32).then_some(())?;
+        let coded = r.take(32)?;
+        let (pairs, _) = coded.as_chunks::<2>();
+        let letters: Vec<u8> =
+            pairs.iter().map(|[a, b]| a.wrapping_sub(b'A') << 4 | b.wrapping_sub(b'A') & 0x0f).collect();
+        r.u8()?;
+        // NB: an address; the last letter is the kind of name, 0x20 a server, 0 a workstation.
+        (r.u16()? == 0x20 && matches!(letters.last(), Some(0 | 0x20))).then_some(())?;
+        Some(letters.get(..15)?.trim_ascii_end().to_ascii_lowercase())
+    };
+    if let Some(name) = name() {
+        answered(scene, &name, "nbns");
+    }
+}

@@ -1,0 +1,120 @@
+//! Connections that a station tries to open, and those that it refuses.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::{Act, ActThing, Scene, is_local};
+use crate::census::conduct::DeedKind;
+use crate::census::address::{is_never_sender, is_public};
+use crate::dissect::link::Link;
+use crate::dissect::network::Packet;
+use crate::dissect::{Reader, Sink};
+
+pub(super) const FIN: u8 = 0x01;
+pub(super) const SYN: u8 = 0x02;
+pub(super) const RST: u8 = 0x04;
+pub(super) const ACK: u8 = 0x10;
+/// Ports from here on are drawn for a connection: a service that listens there says nothing by its number.
+const DRAWN: u16 = 32_768;
+/// Ports at which worms of IoT devices look for others: Telnet, SSH, ADB, TR-069, and services of routers.
+const WORM_PORTS: [u16; 8] = [22, 23, 2323, 5555, 7547, 37_215, 49_152, 52_869];
+/// Ports of industrial protocols.
+const CONTROL_PORTS: [u16; 11] =
+    [102, 502, 789, 1_962, 2_404, 4_840, 9_600, 20_000, 44_818, 47_808, 1_911];
+
+/// What acts need of a TCP header.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::dissect) struct Head {
+    pub(in crate::dissect) source: u16,
+    pub(in crate::dissect) destination: u16,
+    pub(in crate::dissect) sequence: u32,
+    pub(in crate::dissect) flags: u8,
+}
+
+/// What the flags of a segment show.
+pub(super) fn opening<S: Sink>(scene: &mut Scene<'_, S>, head: &Head) {
+    let flags = head.flags & (FIN | SYN | RST | ACK);
+    if flags == SYN || flags & (SYN | RST | ACK) == 0 {
+        opens(scene, head);
+    } else if flags == SYN | ACK {
+        if is_local(scene.from) && is_public(scene.to) {
+            let peer = ActThing::Ip(scene.to);
+            scene.did(&Act::new(DeedKind::Accepts, "").by(head.source).with(peer));
+        }
+    } else if flags == RST | ACK && head.sequence == 0 && is_local(scene.from) {
+        // RFC 9293 section 3.5.2: so a closed port answers what opens a connection.
+        closes(scene, scene.to, "tcp", head.source);
+    }
+}
+
+fn opens<S: Sink>(scene: &mut Scene<'_, S>, head: &Head) {
+    if !is_local(scene.from) {
+        return;
+    }
+    let (host, port) = (ActThing::Ip(scene.to), head.destination);
+    if is_local(scene.to) {
+        if port < DRAWN {
+            scene.did(&Act::new(DeedKind::OpensPorts, "").with(ActThing::Port(port)));
+            scene.did(&Act::new(DeedKind::OpensHosts, "").by(port).with(host));
+        }
+        if CONTROL_PORTS.contains(&port) {
+            scene.did(&Act::new(DeedKind::OpensControl, "").with(host));
+        }
+    } else if is_public(scene.to) && WORM_PORTS.contains(&port) {
+        scene.did(&Act::new(DeedKind::OpensPublic, "").with(host));
+    }
+}
+
+fn closes<S: Sink>(scene: &mut Scene<'_, S>, peer: IpAddr, transport: &str, port: u16) {
+    scene.did(&Act::new(DeedKind::Closes, transport).to(peer).with(ActThing::Port(port)));
+}
+
+/// A report of ICMP (RFC 792) or ICMPv6 (RFC 4443) that the sender has nothing at a UDP port: `body` is what follows the type
+/// and the code, `is_v6` tells which.
+pub(in crate::dissect) fn unreachable(packet: &Packet<'_>, body: &[u8], is_v6: bool, sink: &mut impl Sink) {
+    if packet.is_group() || is_never_sender(packet.source) || !is_local(packet.source) {
+        return;
+    }
+    let Some((to, port)) = asked(body, is_v6).filter(|(from, _)| *from == packet.destination) else { return };
+    let mut scene = Scene {
+        source: packet.link.source,
+        from: packet.source,
+        to,
+        source_port: 0,
+        destination_port: 0,
+        sequence: 0,
+        sink,
+    };
+    closes(&mut scene, to, "udp", port);
+}
+
+/// Who sent the UDP datagram that a report quotes, and to which port.
+fn asked(body: &[u8], is_v6: bool) -> Option<(IpAddr, u16)> {
+    let mut r = Reader::new(body);
+    r.take(6)?; // the checksum, and four bytes that are not used
+    let quoted = r.rest();
+    let (from, datagram): (IpAddr, _) = if is_v6 {
+        let mut r = Reader::new(quoted);
+        let head = r.array::<8>()?;
+        let from = Ipv6Addr::from(r.array::<16>()?);
+        r.take(16)?;
+        (head[6] == 17).then(|| (from.into(), r.rest()))?
+    } else {
+        let first = *quoted.first()?;
+        let mut r = Reader::new(quoted);
+        let head = r.array::<12>()?;
+        let from = Ipv4Addr::from(r.array::<4>()?);
+        (head[9] == 17).then_some(())?;
+        (from.into(), quoted.get(usize::from(first & 0x0f) * 4..)?)
+    };
+    let mut r = Reader::new(datagram);
+    r.u16()?;
+    Some((from, r.u16()?))
+}
+
+/// A station asked by ARP who has the address.
+pub(in crate::dissect) fn asked_by_arp(link: &Link, from: Ipv4Addr, target: Ipv4Addr, sink: &mut impl Sink) {
+    if from != target && !is_never_sender(from.into()) {
+        let target = ActThing::Ip(target.into());
+        sink.did(link.source, from.into(), &Act::new(DeedKind::AsksArp, "").with(target));
+    }
+}

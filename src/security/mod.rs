@@ -1,0 +1,18 @@
+//! Alerts and recommendations: what follows from the conduct of stations ([`crate::census::conduct`]).
+//!
+//! **Pure.** [`derive`] is the only way to one. An alert rests on a part that never takes back what it said, the deeds, and on
+//! a part that may: what the device is, what its addresses answer, which rules are on. The texts, severities and scopes are
+//! data (`config/findings/*.toml`).
+
+mod alert;
+mod attacks;
+mod control;
+mod derive;
+mod posture;
+mod ruleset;
+#[cfg(test)]
+mod tests;
+
+pub use self::alert::{Alert, AlertId, BadAlertId, Proof, Recommendation, Security, Severity, Standing};
+pub use self::derive::derive;
+pub use self::ruleset::{AlertRule, BadRuleset, RecommendationRule, Ruleset, Scope};

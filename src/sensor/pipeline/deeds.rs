@@ -1,0 +1,227 @@
+//! Deeds on their way into the table: what a worker saw done, and what the table holds of it.
+//!
+//! Most deeds repeat: a printer opens the same port of the same server all day. A worker keeps the newest of them in slots,
+//! and the table hears of each once a second and window.
+
+use std::collections::BTreeMap;
+use std::hash::BuildHasher as _;
+
+use foldhash::fast::RandomState;
+
+use super::tunnels::{CLOSED, Tunnels};
+use crate::census::conduct::{CROWD_WINDOW, Conduct, DEEDS, DEEDS_OF_ONE, Deed, DeedKey, DeedKind, Thing};
+use crate::census::{CouplingKey, Timestamp};
+use crate::dissect::Act;
+
+/// Slots of a worker; a power of two.
+const SLOTS: usize = 1_024;
+
+/// The deeds of a link or tunnel, each with whether it changed since the last delta.
+#[derive(Debug, Default)]
+pub(super) struct Deeds {
+    known: BTreeMap<DeedKey, (Deed, bool)>,
+    /// Deeds of doers that are not proven.
+    strange: usize,
+    refused: u64,
+    /// Whether a deed waits for the next delta.
+    changed: bool,
+}
+
+impl Deeds {
+    /// Records a deed, of which `make` gives a new one, if there is room; returns by how many bytes the deeds grew. Doers
+    /// that are not proven get half of the room.
+    fn record(
+        &mut self,
+        key: &DeedKey,
+        is_proven: impl FnOnce() -> bool,
+        make: impl FnOnce() -> Deed,
+        change: impl FnOnce(&mut Deed) -> bool,
+    ) -> usize {
+        if let Some((deed, changed)) = self.known.get_mut(key) {
+            let before = deed.bytes();
+            if change(deed) {
+                *changed = true;
+                self.changed = true;
+            }
+            return deed.bytes().saturating_sub(before);
+        }
+        let doer = DeedKey { kind: DeedKind::OpensPorts, peer: None, port: 0, label: "".into(), ..key.clone() };
+        let of_one = self.known.range(doer..).take_while(|(k, _)| k.doer == key.doer).take(DEEDS_OF_ONE).count();
+        let is_strange = self.strange >= DEEDS / 2 && !is_proven();
+        if of_one >= DEEDS_OF_ONE || self.known.len() >= DEEDS || is_strange {
+            self.refused += 1;
+            return 0;
+        }
+        let deed = make();
+        let bytes = deed.bytes();
+        self.known.insert(key.clone(), (deed, true));
+        self.changed = true;
+        bytes
+    }
+
+    /// Deeds for which there was no room.
+    pub(super) const fn refused(&self) -> u64 {
+        self.refused
+    }
+
+    /// Takes what changed since the last call, up to `most` deeds.
+    pub(super) fn take(&mut self, most: usize) -> Conduct {
+        let mut out = Conduct::default();
+        if !std::mem::take(&mut self.changed) {
+            return out;
+        }
+        for (key, (deed, changed)) in self.known.iter_mut().filter(|(_, (_, changed))| *changed) {
+            if out.0.len() >= most {
+                self.changed = true;
+                break;
+            }
+            *changed = false;
+            out.0.insert(key.clone(), deed.clone());
+        }
+        out
+    }
+
+    /// Makes deeds part of the next delta.
+    pub(super) fn requeue(&mut self, delta: &Conduct) {
+        for key in delta.0.keys() {
+            if let Some((_, changed)) = self.known.get_mut(key) {
+                *changed = true;
+                self.changed = true;
+            }
+        }
+    }
+
+    pub(super) fn requeue_all(&mut self) {
+        self.known.values_mut().for_each(|(_, changed)| *changed = true);
+        self.changed = !self.known.is_empty();
+    }
+
+    /// Joins deeds of an earlier run; returns by how many bytes the deeds grew.
+    pub(super) fn restore(&mut self, conduct: Conduct, pending: bool) -> usize {
+        let mut bytes = 0;
+        for (key, deed) in conduct.0 {
+            bytes += self.record(&key, || true, || deed.clone(), |known| known.merge(&deed, key.kind));
+            if !pending && let Some((_, changed)) = self.known.get_mut(&key) {
+                *changed = false;
+            }
+        }
+        bytes
+    }
+
+    /// All deeds: those that wait for the next delta, or the others.
+    pub(super) fn part(&self, pending: bool) -> Conduct {
+        let of = self.known.iter().filter(|(_, (_, changed))| *changed == pending);
+        Conduct(of.map(|(key, (deed, _))| (key.clone(), deed.clone())).collect())
+    }
+
+    pub(super) fn snapshot(&self) -> Conduct {
+        Conduct(self.known.iter().map(|(key, (deed, _))| (key.clone(), deed.clone())).collect())
+    }
+
+    pub(super) fn into_conduct(self) -> Conduct {
+        Conduct(self.known.into_iter().map(|(key, (deed, _))| (key, deed)).collect())
+    }
+}
+
+/// The newest deeds that a worker saw.
+#[derive(Debug)]
+pub(super) struct Acts {
+    slots: Vec<Option<Slot>>,
+    hasher: RandomState,
+}
+
+#[derive(Debug)]
+struct Slot {
+    hash: u64,
+    tunnel: u16,
+    key: DeedKey,
+    thing: Option<Thing>,
+    first: Timestamp,
+    last: Timestamp,
+    /// Whether the table lacks it.
+    is_news: bool,
+}
+
+impl Default for Acts {
+    fn default() -> Self {
+        Self { slots: (0..SLOTS).map(|_| None).collect(), hasher: RandomState::default() }
+    }
+}
+
+impl Acts {
+    /// Notes what the station did at `at`.
+    pub(super) fn add(&mut self, doer: CouplingKey, act: &Act<'_>, at: Timestamp, tunnels: &Tunnels<'_>) {
+        let tunnel = tunnels.within;
+        if tunnel == CLOSED {
+            return;
+        }
+        let Act { kind, peer, port, label, thing } = act;
+        let hash = self.hasher.hash_one((tunnel, doer, kind, peer, port, label, thing));
+        #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
+        let Some(slot) = self.slots.get_mut(hash as usize & (SLOTS - 1)) else { return };
+        let window = |at: Timestamp| at.0.div_euclid(CROWD_WINDOW);
+        if let Some(known) = slot.as_mut().filter(|s| s.hash == hash && window(s.last) == window(at)) {
+            if at < known.first || at > known.last {
+                (known.first, known.last) = (known.first.min(at), known.last.max(at));
+                known.is_news = true;
+            }
+            return;
+        }
+        let key = DeedKey { doer, kind: *kind, peer: *peer, port: *port, label: (*label).into() };
+        let thing = thing.as_ref().map(|thing| thing.to_thing());
+        let new = Slot { hash, tunnel, key, thing, first: at, last: at, is_news: true };
+        if let Some(old) = slot.replace(new) {
+            old.merge_into(tunnels);
+        }
+    }
+
+    /// Tells the table what it lacks.
+    pub(super) fn flush(&mut self, tunnels: &Tunnels<'_>) {
+        for slot in self.slots.iter_mut().flatten().filter(|slot| slot.is_news) {
+            slot.merge_into(tunnels);
+            slot.is_news = false;
+        }
+    }
+}
+
+impl Slot {
+    fn merge_into(&self, tunnels: &Tunnels<'_>) {
+        let Self { key, thing, first, last, .. } = self;
+        if !self.is_news {
+            return;
+        }
+        if let Some(recorder) = tunnels.recorder(self.tunnel) {
+            let mut deeds = recorder.rows.deeds();
+            let strange = deeds.strange;
+            let is_proven = recorder.rows.is_proven(key.doer);
+            let before = deeds.known.len();
+            let bytes = deeds.record(
+                key,
+                || is_proven,
+                || Deed::new(*first, *last, key.kind, thing.clone()),
+                |deed| deed.add(*first, *last, key.kind, thing.as_ref()),
+            );
+            if deeds.known.len() > before && !is_proven {
+                deeds.strange = strange + 1;
+            }
+            drop(deeds);
+            recorder.table.budget.take(bytes);
+        }
+    }
+}
+
+/// A thing as a dissector read it.
+trait ToThing {
+    fn to_thing(&self) -> Thing;
+}
+
+impl ToThing for crate::dissect::ActThing<'_> {
+    fn to_thing(&self) -> Thing {
+        match *self {
+            Self::Ip(ip) => Thing::Ip(ip),
+            Self::Port(port) => Thing::Port(port),
+            Self::Number(n) => Thing::Number(n),
+            Self::Text(text) => Thing::Text(text.into()),
+        }
+    }
+}
