@@ -22,6 +22,7 @@ const LISTS: &[&str] = &["vulnerabilities", "cve_items"];
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "plan", schema(as = AdvisoryForm))]
 pub enum Form {
     /// CISA's catalogue of known exploited vulnerabilities, as JSON or CSV.
     Kev,

@@ -11,6 +11,7 @@ use super::score::Score;
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "plan", schema(as = AdvisorySource))]
 pub enum Source {
     /// A CSAF document of the maker.
     Maker,

@@ -9,6 +9,7 @@ use super::limits::{LINE, cut};
 /// A base score.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "plan", schema(as = CvssScore))]
 pub struct Score {
     /// The version of CVSS, such as `3.1`.
     pub version: String,
@@ -23,6 +24,7 @@ pub struct Score {
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "plan", schema(as = CvssSeverity))]
 pub enum Severity {
     None,
     Low,

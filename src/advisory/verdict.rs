@@ -10,6 +10,7 @@ use super::record::Source;
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "plan", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "plan", schema(as = VulnerabilityVerdict))]
 pub enum Verdict {
     /// The record is about other products.
     NoMatch,
@@ -42,6 +43,20 @@ impl Verdict {
             Self::ModelOnly => "model-only",
             Self::AllVersions => "all-versions",
             Self::Affected => "exact-affected",
+        }
+    }
+
+    /// Its name for people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::NoMatch => "another product",
+            Self::Outside => "another version",
+            Self::Fixed => "fixed",
+            Self::NotAffected => "not affected",
+            Self::Undecided => "undecided",
+            Self::ModelOnly => "possibly affected",
+            Self::AllVersions => "affected, like all versions",
+            Self::Affected => "affected",
         }
     }
 

@@ -22,8 +22,9 @@ pub struct Subject {
 
 /// Whether the table of products knows a device.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
 #[derive(utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ProductMapping)]
 pub enum Mapping {
     /// Its names in advisories are known.
     Mapped,
@@ -34,6 +35,27 @@ pub enum Mapping {
     /// Vendor or model is unknown.
     #[default]
     Unidentified,
+}
+
+impl Mapping {
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Mapped => "mapped",
+            Self::NoSource => "no_source",
+            Self::NotMapped => "not_mapped",
+            Self::Unidentified => "unidentified",
+        }
+    }
+
+    /// Its name for people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Mapped => "covered",
+            Self::NoSource => "no advisories are published",
+            Self::NotMapped => "not covered: names in advisories unknown",
+            Self::Unidentified => "not covered: product unknown",
+        }
+    }
 }
 
 /// What the set says about a subject.

@@ -17,7 +17,7 @@ const KEPT: usize = 64;
 
 /// What is kept of advisories.
 #[derive(Debug, Default)]
-pub struct Advisories {
+pub(super) struct Advisories {
     products: OnceLock<Arc<Products>>,
     set: Mutex<Option<(Mark, Arc<AdvisorySet>)>>,
     judged: Mutex<HashMap<SubscriptionId, Arc<Judged>>>,

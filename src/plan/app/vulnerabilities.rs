@@ -15,6 +15,7 @@ use super::advisories::{Judged, Judgement};
 use super::{App, May, MayHere, Refusal};
 use crate::advisory::{CveId, Firmware, Kev, Record, Severity, Source, Verdict, Why};
 use crate::census::{DeviceId, Timestamp, time::rfc3339};
+use crate::listing::harmless;
 use crate::plan::advisories::{
     self, AdvisoryError, CveFacts, Found, ImportReport, Mapping, SetSummary,
 };
@@ -32,6 +33,7 @@ const LIKELY: u32 = 10_000;
 /// Which vulnerabilities.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = VulnerabilityConfidence)]
 pub enum Confidence {
     /// Devices that have it.
     #[default]
@@ -111,6 +113,7 @@ pub struct VulnerabilityList {
 
 /// Totals of confirmed vulnerabilities. What is only possible is in none.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
+#[schema(as = VulnerabilityTotals)]
 pub struct Totals {
     /// CVEs that at least one device has.
     pub cves: u64,
@@ -133,6 +136,7 @@ pub struct DeviceVulnerability {
 
 /// Why a device has a vulnerability.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = VulnerabilityReason)]
 pub struct Finding {
     /// `exact-affected`, `all-versions` or `model-only`.
     pub verdict: Verdict,
@@ -173,6 +177,7 @@ pub struct DeviceVulnerabilities {
 
 /// What a device is, as far as advisories are concerned.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ProductProof)]
 pub struct Product {
     pub vendor: Option<String>,
     pub model: Option<String>,
@@ -232,6 +237,7 @@ pub struct CveSource {
 
 /// A product, and whether advisories can be found about it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = VulnerabilityCoverageRow)]
 pub struct CoverageRow {
     pub vendor: Option<String>,
     pub model: Option<String>,
@@ -247,6 +253,7 @@ pub struct CoverageRow {
 
 /// What the set covers.
 #[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = VulnerabilityCoverage)]
 pub struct Coverage {
     pub schema: &'static str,
     #[serde(with = "rfc3339")]
@@ -549,6 +556,13 @@ impl Vulnerability {
     }
 }
 
+impl Vulnerability {
+    /// Severity and score for people; `None` if nobody scored.
+    pub fn rating(&self) -> Option<String> {
+        Some(format!("{} {}", self.severity?, self.score.as_ref()?))
+    }
+}
+
 impl Product {
     fn new(judgement: &Judgement) -> Self {
         let (subject, result) = (&judgement.subject, &judgement.result);
@@ -608,4 +622,67 @@ impl DeviceVulnerabilities {
             undecided: 0,
         }
     }
+}
+
+/// The list as CSV.
+pub fn csv(list: &VulnerabilityList) -> Vec<u8> {
+    let header = ["cve", "confidence", "devices", "severity", "score", "exploited", "kev_added", "kev_due", "epss", "published", "title", "as_of"];
+    let row = |entry: &VulnerabilityEntry| {
+        let Vulnerability { cve, title, severity, score, kev, epss, published, .. } = &entry.vulnerability;
+        vec![
+            cve.to_string(),
+            entry.confidence.key().to_owned(),
+            entry.devices.to_string(),
+            severity.map_or_else(String::new, |s| s.to_string()),
+            score.clone().unwrap_or_default(),
+            kev.is_some().to_string(),
+            kev.as_ref().map(|kev| kev.added.clone()).unwrap_or_default(),
+            kev.as_ref().and_then(|kev| kev.due.clone()).unwrap_or_default(),
+            epss.map_or_else(String::new, |e| format!("{e:.5}")),
+            published.clone().unwrap_or_default(),
+            title.clone(),
+            list.as_of.to_string(),
+        ]
+    };
+    table(&header, list.vulnerabilities.iter().map(row))
+}
+
+/// The coverage as CSV.
+pub fn coverage_csv(coverage: &Coverage) -> Vec<u8> {
+    let header = ["vendor", "model", "mapping", "devices", "with_firmware", "undecided", "no_source", "as_of"];
+    let row = |row: &CoverageRow| {
+        vec![
+            row.vendor.clone().unwrap_or_default(),
+            row.model.clone().unwrap_or_default(),
+            row.mapping.key().to_owned(),
+            row.devices.to_string(),
+            row.with_firmware.to_string(),
+            row.undecided.to_string(),
+            row.no_source.clone().unwrap_or_default(),
+            coverage.as_of.to_string(),
+        ]
+    };
+    table(&header, coverage.products.iter().map(row))
+}
+
+fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
+    let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    let header = header.iter().map(|cell| (*cell).to_owned()).collect();
+    for row in std::iter::once(header).chain(rows) {
+        // Writing to memory does not fail, and all rows have the same length.
+        if out.write_record(row.iter().map(|cell| harmless(cell).into_owned())).is_err() {
+            tracing::error!("a row of an export could not be written");
+        }
+    }
+    out.into_inner().unwrap_or_default()
+}
+
+/// Objects, one a line.
+pub fn lines<T: Serialize>(rows: &[T]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for row in rows {
+        out.extend(serde_json::to_vec(row).unwrap_or_default());
+        out.push(b'\n');
+    }
+    out
 }

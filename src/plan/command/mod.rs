@@ -22,6 +22,7 @@ mod snapshot;
 mod statement;
 mod tokens;
 mod trail;
+mod vulnerabilities;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -105,6 +106,9 @@ enum Command {
     /// List, close and reopen findings: what a person should check
     #[command(subcommand)]
     Findings(findings::FindingsCommand),
+    /// Import advisories, and list which devices have which vulnerabilities
+    #[command(subcommand)]
+    Vulnerabilities(vulnerabilities::VulnerabilitiesCommand),
     /// List, import and forget devices that other systems manage
     #[command(subcommand)]
     Managed(managed::ManagedCommand),
@@ -174,6 +178,7 @@ async fn run_silently(command: Command) -> Result<(), Failure> {
         Command::Devices(command) => devices::devices(*command).await,
         Command::Changes(command) => changes::run(command).await,
         Command::Findings(command) => findings::run(command).await,
+        Command::Vulnerabilities(command) => vulnerabilities::run(command).await,
         Command::Managed(command) => managed::run(command).await,
         Command::User(command) => people::user(command).await,
         Command::Role(command) => people::role(command).await,

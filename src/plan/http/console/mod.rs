@@ -35,6 +35,7 @@ mod statements;
 mod subscriptions;
 mod terms;
 mod travel;
+mod vulnerabilities;
 mod zones;
 
 use axum::Router;
@@ -97,6 +98,9 @@ pub fn router(service: &App) -> Router<App> {
         .route("/statements", get(statements::list))
         .route("/statements/{month}", get(statements::show))
         .route("/terms", get(terms::show))
+        .route("/vulnerabilities", get(vulnerabilities::list))
+        .route("/vulnerabilities/coverage", get(vulnerabilities::coverage))
+        .route("/vulnerabilities/{cve}", get(vulnerabilities::show))
         .route("/zones", get(zones::show))
         .route("/events", get(events::stream));
     Router::new()
