@@ -51,3 +51,4 @@ mod tls;
 mod uploads;
 mod vectors;
 mod views;
+mod vulnerabilities;
