@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::census::time::rfc3339;
-use crate::census::{CouplingKey, DeviceId, MacAddr, Timestamp};
+use crate::census::{CouplingKey, MacAddr, Timestamp};
 
 /// How bad it is.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]

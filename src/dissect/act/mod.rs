@@ -18,7 +18,7 @@ use std::net::IpAddr;
 use super::network::Packet;
 use super::sink::Sink;
 use crate::census::MacAddr;
-use crate::census::address::{is_link_local, is_never_sender, is_private};
+use crate::census::address::{is_link_local, is_private};
 use crate::census::conduct::DeedKind;
 
 /// What a frame shows its sender to do.
@@ -96,6 +96,12 @@ fn is_local(ip: IpAddr) -> bool {
     is_private(ip) || is_link_local(ip)
 }
 
+/// Whether the sender may be a station of the link: its address is a local one, or a public one from which no router lowered
+/// the TTL. The Internet behind a router would fill the table, and is nobody's device.
+fn is_of_link(packet: &Packet<'_>) -> bool {
+    packet.has_sender() && (is_local(packet.source) || packet.is_fresh())
+}
+
 /// Ports of TCP that no dissector reads, but acts do.
 pub(super) const TCP_PORTS: [u16; 9] = [22, 110, 143, 1962, 2323, 3306, 5900, 5901, 20_000];
 /// Ports of UDP likewise.
@@ -116,7 +122,7 @@ pub(super) const fn begins(start: [u8; 4]) -> bool {
 
 /// The acts of a TCP segment to one station.
 pub(super) fn segment(packet: &Packet<'_>, head: &Head, payload: &[u8], sink: &mut impl Sink) {
-    if packet.is_group() || is_never_sender(packet.source) {
+    if packet.is_group() || !is_of_link(packet) {
         return;
     }
     let mut scene = Scene {
@@ -132,17 +138,15 @@ pub(super) fn segment(packet: &Packet<'_>, head: &Head, payload: &[u8], sink: &m
     if payload.is_empty() {
         return;
     }
-    if is_local(scene.from) {
-        control::stream(&mut scene, payload);
-        credential::stream(&mut scene, payload);
-        login::stream(&mut scene, payload);
-        posture::stream(&mut scene, payload);
-    }
+    control::stream(&mut scene, payload);
+    credential::stream(&mut scene, payload);
+    login::stream(&mut scene, payload);
+    posture::stream(&mut scene, payload);
 }
 
 /// The acts of a UDP datagram.
 pub(super) fn datagram(packet: &Packet<'_>, ports: (u16, u16), payload: &[u8], sink: &mut impl Sink) {
-    if is_never_sender(packet.source) || !is_local(packet.source) {
+    if !is_of_link(packet) {
         return;
     }
     let (source_port, destination_port) = ports;

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::{Act, ActThing, Scene, is_local};
+use super::{Act, ActThing, Scene, is_local, is_of_link};
 use crate::census::conduct::DeedKind;
 use crate::census::address::{is_never_sender, is_public};
 use crate::dissect::link::Link;
@@ -36,22 +36,21 @@ pub(super) fn opening<S: Sink>(scene: &mut Scene<'_, S>, head: &Head) {
     if flags == SYN || flags & (SYN | RST | ACK) == 0 {
         opens(scene, head);
     } else if flags == SYN | ACK {
+        // A site with public addresses answers itself.
         if is_local(scene.from) && is_public(scene.to) {
             let peer = ActThing::Ip(scene.to);
             scene.did(&Act::new(DeedKind::Accepts, "").by(head.source).with(peer));
         }
-    } else if flags == RST | ACK && head.sequence == 0 && is_local(scene.from) {
+    } else if flags == RST | ACK && head.sequence == 0 {
         // RFC 9293 section 3.5.2: so a closed port answers what opens a connection.
         closes(scene, scene.to, "tcp", head.source);
     }
 }
 
 fn opens<S: Sink>(scene: &mut Scene<'_, S>, head: &Head) {
-    if !is_local(scene.from) {
-        return;
-    }
     let (host, port) = (ActThing::Ip(scene.to), head.destination);
-    if is_local(scene.to) {
+    // Who has a public address itself is among others.
+    if is_local(scene.to) || is_public(scene.from) {
         if port < DRAWN {
             scene.did(&Act::new(DeedKind::OpensPorts, "").with(ActThing::Port(port)));
             scene.did(&Act::new(DeedKind::OpensHosts, "").by(port).with(host));
@@ -71,7 +70,7 @@ fn closes<S: Sink>(scene: &mut Scene<'_, S>, peer: IpAddr, transport: &str, port
 /// A report of ICMP (RFC 792) or ICMPv6 (RFC 4443) that the sender has nothing at a UDP port: `body` is what follows the type
 /// and the code, `is_v6` tells which.
 pub(in crate::dissect) fn unreachable(packet: &Packet<'_>, body: &[u8], is_v6: bool, sink: &mut impl Sink) {
-    if packet.is_group() || is_never_sender(packet.source) || !is_local(packet.source) {
+    if packet.is_group() || !is_of_link(packet) {
         return;
     }
     let Some((to, port)) = asked(body, is_v6).filter(|(from, _)| *from == packet.destination) else { return };
