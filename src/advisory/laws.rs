@@ -67,8 +67,8 @@ proptest! {
 
     #[test]
     fn no_text_breaks_the_reader_of_names(text in "\\PC{0,80}") {
-        let _ = text.parse::<Cpe>();
-        let _ = format!("cpe:2.3:o:{text}").parse::<Cpe>();
+        text.parse::<Cpe>().ok();
+        format!("cpe:2.3:o:{text}").parse::<Cpe>().ok();
     }
 
     #[test]
@@ -92,7 +92,7 @@ proptest! {
 
     #[test]
     fn no_file_breaks_a_reader(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        let _ = read(bytes.as_slice(), &mut |_| Ok(()));
+        read(bytes.as_slice(), &mut |_| Ok(())).ok();
     }
 
     #[test]

@@ -234,7 +234,7 @@ impl Row {
                 .build()
                 .map_err(|e| e.to_string())
         };
-        let scheme = source.scheme.as_ref().map(|id| schemes.get(id).cloned().ok_or(format!("no scheme {id}")));
+        let scheme = source.scheme.as_ref().map(|id| schemes.get(id).cloned().ok_or_else(|| format!("no scheme {id}")));
         let row = Self {
             id: SmolStr::new(&source.id),
             model: source.model.as_ref().map(whole).transpose()?,
