@@ -143,6 +143,9 @@ impl Sink for Nobody {
     fn anomaly(&mut self, what: Anomaly) {
         black_box(what);
     }
+    fn indicator(&self, _: IpAddr) -> Option<String> {
+        None
+    }
     fn did(&mut self, mac: MacAddr, ip: IpAddr, act: &netcensus::dissect::Act<'_>) {
         std::hint::black_box((mac, ip, act));
     }

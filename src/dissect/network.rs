@@ -358,6 +358,9 @@ fn upper(
         Next::Icmp if packet.part == Part::Whole => {
             packet.sighted(Signs::default(), sink);
             reported(packet, body, sink);
+            if let [8, 0, ..] = body {
+                act::pinged(packet, sink);
+            }
             if let [3, 3, rest @ ..] = body {
                 act::unreachable(packet, rest, false, sink);
             }

@@ -251,7 +251,14 @@ impl Plain<'_> {
         }
     }
 
-    fn from(&self) -> IpAddr {
+    /// Whether it is a datagram of UDP.
+    #[inline]
+    pub const fn is_datagram(&self) -> bool {
+        self.protocol == UDP
+    }
+
+    /// The source.
+    pub fn from(&self) -> IpAddr {
         match self.ends {
             Ends::Four(from, _) => Ipv4Addr::from_bits(from).into(),
             Ends::Six(from, _) => std::net::Ipv6Addr::from_bits(from).into(),

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::act::Act;
 use super::Malformed;
+use super::act::Act;
 use crate::census::{Field, MacAddr, NotUnderstood, Prefix, Signs, TunnelKey, TunnelKind};
 
 /// An oddity that is counted beside the facts. It is not an error and does not make a device.
@@ -87,6 +87,8 @@ pub trait Sink {
     /// Adds a fragment, and returns the datagram's payload once it is whole. Facts that follow in
     /// this frame are the datagram's: they take the time of its earliest fragment.
     fn gather(&mut self, fragment: &Fragment<'_>) -> Option<Vec<u8>>;
+    /// The indicator that an address is or lies in, if it is known to be malicious.
+    fn indicator(&self, ip: IpAddr) -> Option<String>;
     /// The sender `mac` did something from `ip`.
     fn did(&mut self, mac: MacAddr, ip: IpAddr, act: &Act<'_>);
     /// Counts a part of the frame that contradicts its protocol.

@@ -80,6 +80,10 @@ impl Sink for Record {
         None
     }
 
+    fn indicator(&self, _: IpAddr) -> Option<String> {
+        None
+    }
+
     fn did(&mut self, mac: MacAddr, ip: IpAddr, act: &Act<'_>) {
         assert!(mac.is_station() && act.label.len() <= crate::census::conduct::LABEL_BYTES);
         assert!(!act.label.chars().any(char::is_control));

@@ -8,6 +8,7 @@ mod alert;
 mod attacks;
 mod control;
 mod derive;
+mod indicator;
 mod posture;
 mod ruleset;
 #[cfg(test)]
@@ -15,4 +16,5 @@ mod tests;
 
 pub use self::alert::{Alert, AlertId, BadAlertId, Proof, Recommendation, Security, Severity, Standing};
 pub use self::derive::derive;
+pub use self::indicator::{INDICATORS, Indicators};
 pub use self::ruleset::{AlertRule, BadRuleset, RecommendationRule, Ruleset, Scope};

@@ -44,6 +44,7 @@ pub struct Config {
     pub confinement: ConfinementConfig,
     pub log: LogConfig,
     pub rules: RulesConfig,
+    pub alerts: AlertsConfig,
 }
 
 /// `[capture]`
@@ -198,6 +199,14 @@ pub struct RulesConfig {
     pub directory: PathBuf,
 }
 
+/// `[alerts]`
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlertsConfig {
+    /// Lists of indicators: addresses, networks and names that are known to be malicious, one a line.
+    pub indicators: Vec<PathBuf>,
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -213,6 +222,7 @@ impl Default for Config {
             confinement: ConfinementConfig::default(),
             log: LogConfig::default(),
             rules: RulesConfig::default(),
+            alerts: AlertsConfig::default(),
         }
     }
 }

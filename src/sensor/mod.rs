@@ -6,6 +6,7 @@ pub mod confinement;
 pub(crate) mod daemon;
 pub(crate) mod doctor;
 pub mod health;
+pub mod indicators;
 pub mod pipeline;
 pub mod replay;
 pub(crate) mod rules;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::capture::file::{self, CaptureError, End};
 use crate::census::{Inventory, Limit, MostlyUnread, Prefix, Unread, UnreadEntry, UnreadKind};
+use crate::security::Indicators;
 use crate::sensor::pipeline::table::Table;
 use crate::sensor::pipeline::worker::{Counters, Worker};
 use crate::wire::{CaptureSummary, FrameNumbers};
@@ -20,6 +21,8 @@ pub struct ReplayOptions {
     pub memory: usize,
     /// Sources of tunnels that are trusted (I13).
     pub tunnels: BTreeSet<Prefix>,
+    /// What is known to be malicious.
+    pub indicators: Indicators,
 }
 
 #[derive(Debug)]
@@ -47,6 +50,7 @@ pub enum ReplayError {
 pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     let table = Table::with_memory(options.couplings, options.memory);
     table.trust(options.tunnels.clone());
+    table.watch_for(options.indicators.clone());
     let mut worker = Worker::new(&table).numbering();
     let mut unread = Unread::default();
     for path in &options.files {

@@ -40,6 +40,7 @@ mod pasts;
 mod plan_pages;
 mod plans;
 mod queries;
+mod security;
 mod sensor_pages;
 mod snapshot_commands;
 mod snapshots;

@@ -242,7 +242,7 @@ impl Deed {
     }
 
     /// Restores what facts from outside may lack.
-    pub(super) fn normalise(&mut self, kind: DeedKind) {
+    pub(crate) fn normalise(&mut self, kind: DeedKind) {
         match (kind.enough(), &mut self.crowd) {
             (0, crowd) => *crowd = None,
             (enough, Some(crowd)) => crowd.normalise(enough),

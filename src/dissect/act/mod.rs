@@ -9,9 +9,9 @@ mod login;
 mod name;
 mod opening;
 mod posture;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::net::IpAddr;
 
@@ -45,7 +45,8 @@ pub enum ActThing<'a> {
 }
 
 impl<'a> Act<'a> {
-    pub(super) const fn new(kind: DeedKind, label: &'a str) -> Self {
+    /// What a kind and a label say.
+    pub const fn new(kind: DeedKind, label: &'a str) -> Self {
         Self { kind, peer: None, port: 0, label, thing: None }
     }
 
@@ -122,7 +123,11 @@ pub(super) const fn begins(start: [u8; 4]) -> bool {
 
 /// The acts of a TCP segment to one station.
 pub(super) fn segment(packet: &Packet<'_>, head: &Head, payload: &[u8], sink: &mut impl Sink) {
-    if packet.is_group() || !is_of_link(packet) {
+    if packet.is_group() {
+        return;
+    }
+    opening::indicated(packet, head, sink);
+    if !is_of_link(packet) {
         return;
     }
     let mut scene = Scene {
@@ -167,4 +172,4 @@ pub(super) fn datagram(packet: &Packet<'_>, ports: (u16, u16), payload: &[u8], s
     }
 }
 
-pub(super) use opening::{Head, asked_by_arp, unreachable};
+pub(super) use opening::{Head, asked_by_arp, pinged, unreachable};

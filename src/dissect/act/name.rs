@@ -47,7 +47,9 @@ fn asks<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
     const NULL: u16 = 10;
     const TXT: u16 = 16;
     const PRIVATE: u16 = 65_280;
-    let Some((flags, name, kind, _)) = question(bytes).filter(|(flags, ..)| flags & 0x8000 == 0) else { return };
+    let Some((flags, name, kind, _)) = question(bytes).filter(|(flags, ..)| flags & 0x8000 == 0) else {
+        return;
+    };
     let _ = flags;
     let first = name.split(|b| *b == b'.').next().unwrap_or_default();
     let is_long = first.len() >= LONG_LABEL || name.len() >= LONG_NAME;
@@ -80,7 +82,8 @@ fn domain(name: &str) -> &str {
 }
 
 fn answers<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8], protocol: &str) {
-    let Some((_, name, _, _)) = question(bytes).filter(|(flags, _, _, n)| flags & 0x800f == 0x8000 && *n > 0) else {
+    let Some((_, name, _, _)) = question(bytes).filter(|(flags, _, _, n)| flags & 0x800f == 0x8000 && *n > 0)
+    else {
         return;
     };
     answered(scene, &name, protocol);

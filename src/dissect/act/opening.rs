@@ -3,8 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Act, ActThing, Scene, is_local, is_of_link};
-use crate::census::conduct::DeedKind;
 use crate::census::address::{is_never_sender, is_public};
+use crate::census::conduct::DeedKind;
 use crate::dissect::link::Link;
 use crate::dissect::network::Packet;
 use crate::dissect::{Reader, Sink};
@@ -18,8 +18,7 @@ const DRAWN: u16 = 32_768;
 /// Ports at which worms of IoT devices look for others: Telnet, SSH, ADB, TR-069, and services of routers.
 const WORM_PORTS: [u16; 8] = [22, 23, 2323, 5555, 7547, 37_215, 49_152, 52_869];
 /// Ports of industrial protocols.
-const CONTROL_PORTS: [u16; 11] =
-    [102, 502, 789, 1_962, 2_404, 4_840, 9_600, 20_000, 44_818, 47_808, 1_911];
+const CONTROL_PORTS: [u16; 11] = [102, 502, 789, 1_962, 2_404, 4_840, 9_600, 20_000, 44_818, 47_808, 1_911];
 
 /// What acts need of a TCP header.
 #[derive(Clone, Copy, Debug)]
@@ -44,6 +43,41 @@ pub(super) fn opening<S: Sink>(scene: &mut Scene<'_, S>, head: &Head) {
     } else if flags == RST | ACK && head.sequence == 0 {
         // RFC 9293 section 3.5.2: so a closed port answers what opens a connection.
         closes(scene, scene.to, "tcp", head.source);
+    }
+}
+
+/// A connection to an indicator, and the indicator's answer, which is the doing of who asked.
+pub(super) fn indicated(packet: &Packet<'_>, head: &Head, sink: &mut impl Sink) {
+    let link = packet.link;
+    match head.flags & (FIN | SYN | RST | ACK) {
+        SYN => {
+            if let Some(label) = sink.indicator(packet.destination)
+                && packet.has_sender()
+            {
+                let act = Act::new(DeedKind::Contacts, &label);
+                sink.did(link.source, packet.source, &act);
+            }
+        }
+        // Its card is a router's; the receiver's is the frame's destination.
+        flags if flags == SYN | ACK => {
+            if let Some(label) = sink.indicator(packet.source)
+                && link.destination.is_station()
+                && !is_never_sender(packet.destination)
+            {
+                sink.did(link.destination, packet.destination, &Act::new(DeedKind::Hears, &label));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A station sent ICMP to an indicator.
+pub(in crate::dissect) fn pinged(packet: &Packet<'_>, sink: &mut impl Sink) {
+    if !packet.is_group()
+        && packet.has_sender()
+        && let Some(label) = sink.indicator(packet.destination)
+    {
+        sink.did(packet.link.source, packet.source, &Act::new(DeedKind::Contacts, &label));
     }
 }
 

@@ -45,12 +45,14 @@ use self::views::{Views, Wanted};
 use self::waiting::{Told, Waiting};
 use self::zone_view::Questions;
 use super::{Refusal, aside};
+use crate::census::time::DAY;
 use crate::census::{
     Classifier, CouplingKey, Decisions, Finding, Inventory, Policy, Survey, Timestamp, Undated,
-    UnlistedFindings,
+    UnlistedFindings, Zone,
 };
 use crate::clock::Clock;
 use crate::plan::store::{Arrival, Facts, Receipt, Replica, Store};
+use crate::security::{self, Ruleset, Security};
 use crate::wire::SubscriptionId;
 use crate::wire::{Explanation, Subject};
 
@@ -97,6 +99,13 @@ pub struct Inventories {
     states: Arc<Mutex<HashMap<SubscriptionId, Arc<SubscriptionState>>>>,
 }
 
+/// For so long after its first frame, every master of industrial devices in a zone is new.
+const BASELINE: i64 = 7 * DAY;
+
+fn has_conduct(zone: &Zone) -> bool {
+    !zone.conduct.is_empty() || zone.tunnels.values().any(|tunnel| has_conduct(&tunnel.facts))
+}
+
 struct SubscriptionState {
     replica: Replica,
     /// What people decided, and its revision; none before it is loaded.
@@ -111,6 +120,17 @@ struct SubscriptionState {
     line: Line,
     usage: Use,
     changed: watch::Sender<i64>,
+    /// The newest alerts and recommendations, and what they were derived of.
+    security: Mutex<Option<Secured>>,
+}
+
+/// Alerts and recommendations of the facts and decisions of a revision.
+#[derive(Clone, Debug)]
+pub struct Secured {
+    pub revision: Revision,
+    /// The instant at which they were derived.
+    pub as_of: Timestamp,
+    pub security: Arc<Security>,
 }
 
 impl SubscriptionState {
@@ -125,6 +145,7 @@ impl SubscriptionState {
             line: Line::default(),
             usage: Use::default(),
             changed: watch::Sender::new(0),
+            security: Mutex::default(),
         }
     }
 
@@ -294,6 +315,46 @@ impl Inventories {
             let inventory = inventory.admitted(policy);
             let survey = Survey::new(&inventory, policy, &decisions, &*inventories.classifier, at);
             Explanation::new(&survey, subject, policy, None)
+        };
+        self.surveys.run(&state.line, survey).await
+    }
+
+    /// The alerts and recommendations of the present. They are derived again if the facts or decisions changed, and after a
+    /// minute, because postures age.
+    ///
+    /// # Errors
+    /// [`Refusal::Busy`] if too many surveys are waited for; the store's.
+    pub async fn security(
+        &self,
+        subscription: &SubscriptionId,
+        rules: &Arc<Ruleset>,
+        now: Timestamp,
+    ) -> Result<Secured, Refusal> {
+        let state = self.current(subscription).await?;
+        state.usage.note_reader(now);
+        let known = state.security.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(known) =
+            known.filter(|known| known.revision == state.revision() && now.since(known.as_of) < MINUTE)
+        {
+            return Ok(known);
+        }
+        let place = state.line.place()?;
+        let (inventories, counted, rules) = (self.clone(), Arc::clone(&state), Arc::clone(rules));
+        let survey = move || {
+            let _place = place;
+            let (facts, revision, decisions) = counted.snapshot();
+            let as_of = inventories.instant(&facts, None, now);
+            // Zones have nothing in common: those without conduct have no alert.
+            let acted = facts.inventory.zones.iter().filter(|(_, zone)| has_conduct(zone));
+            let zones = acted.map(|(name, zone)| (name.clone(), Arc::clone(zone))).collect();
+            let inventory = Inventory { zones };
+            let policy = &*inventories.policy;
+            let inventory = inventory.admitted(policy);
+            let survey = Survey::new(&inventory, policy, &decisions, &*inventories.classifier, as_of);
+            let security = Arc::new(security::derive(&survey, &inventory, &rules, BASELINE, false));
+            let secured = Secured { revision, as_of, security };
+            *counted.security.lock().unwrap_or_else(PoisonError::into_inner) = Some(secured.clone());
+            secured
         };
         self.surveys.run(&state.line, survey).await
     }

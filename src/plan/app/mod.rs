@@ -6,6 +6,7 @@
 
 pub mod account;
 mod advisories;
+pub mod alerts;
 pub mod attempts;
 pub mod audit;
 pub mod browser;
@@ -79,6 +80,7 @@ use crate::plan::store::{Arrival, By, Ingested, Store};
 use crate::plan::terms::Terms;
 use crate::plan::tls::Tls;
 use crate::proof::{Day, Span};
+use crate::security::Ruleset;
 use crate::wire::SubscriptionId;
 use crate::wire::{DeviceAnswer, DeviceRow, EnrolmentToken, Explanation, Subject};
 
@@ -162,6 +164,8 @@ pub struct Inner {
     finding_pace: findings::Pace,
     /// The set of advisories in use, and what it says.
     advisories: advisories::Advisories,
+    /// The rules of alerts and recommendations, once they are needed.
+    ruleset: OnceLock<Arc<Ruleset>>,
     /// What changed since sealed days.
     differences: differences::KeptDifferences,
     /// Bounds the uploads that wait to be stored.
@@ -243,6 +247,7 @@ impl App {
             suspicions: Suspicions::default(),
             finding_pace: findings::Pace::default(),
             advisories: advisories::Advisories::default(),
+            ruleset: OnceLock::new(),
             differences: differences::KeptDifferences::default(),
             uploads: uploads::Queue::default(),
             newest_time: service_clock::NewestTime::default(),

@@ -5,6 +5,7 @@ use crate::census::Timestamp;
 use crate::classify::RuleError;
 use crate::estimate::FileError;
 use crate::listing::BadList;
+use crate::plan::entitlement::Withheld;
 use crate::plan::oidc::ProviderError;
 use crate::plan::permission::Action;
 use crate::plan::store::StoreError;
@@ -30,15 +31,6 @@ pub enum Refusal {
         /// The person may; their token may not.
         by_token: bool,
     },
-    /// No plan is in effect, so what a plan buys is withheld (P7).
-    #[error(
-        "alerts, recommendations and vulnerabilities are withheld{}: onboard a plan, and they are shown again (P7)",
-        since.map_or_else(|| " until a plan is in effect".to_owned(), |since| format!(" since the plan ended at {since}"))
-    )]
-    Withheld {
-        /// When the last plan ended; `None` if there was none.
-        since: Option<Timestamp>,
-    },
     /// Only an owner of the subscription may.
     #[error("only an owner of the subscription confirms this; ask one of them")]
     OwnersOnly,
@@ -60,6 +52,9 @@ pub enum Refusal {
         /// The first instant that can be asked for.
         began: Timestamp,
     },
+    /// There is no plan that buys what was asked for (P7).
+    #[error(transparent)]
+    Withheld(#[from] Withheld),
     /// The parameters of a list cannot be understood.
     #[error(transparent)]
     List(#[from] BadList),

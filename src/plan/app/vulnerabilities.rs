@@ -19,7 +19,7 @@ use crate::listing::harmless;
 use crate::plan::advisories::{
     self, AdvisoryError, CveFacts, Found, ImportReport, Mapping, SetSummary,
 };
-use crate::plan::entitlement::{Entitlement, entitlement};
+use crate::plan::entitlement::entitlement;
 use crate::plan::permission::{ManageTenant, View};
 use crate::wire::DeviceRow;
 
@@ -275,11 +275,7 @@ pub struct Coverage {
 /// # Errors
 /// [`Refusal::Withheld`], or the store's.
 pub(super) async fn gate(app: &App, may: &May<View>) -> Result<(), Refusal> {
-    let history = app.store.history(may.id(), app.now()).await?;
-    match entitlement(history.plans(), history.now()) {
-        Entitlement::Granted => Ok(()),
-        Entitlement::Withheld { since } => Err(Refusal::Withheld { since }),
-    }
+    Ok(entitlement(&app.store.plans(may.id()).await?, app.now())?)
 }
 
 /// The vulnerabilities of a subscription.

@@ -1,5 +1,6 @@
 //! The commands of `netcensus-plan`. Operator commands work on the database itself; the service may run meanwhile.
 
+mod alerts;
 mod arguments;
 mod changes;
 mod device_table;
@@ -109,6 +110,11 @@ enum Command {
     /// Import advisories, and list which devices have which vulnerabilities
     #[command(subcommand)]
     Vulnerabilities(vulnerabilities::VulnerabilitiesCommand),
+    /// List alerts and decide about them: what devices did that a person should look at
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
+    /// List recommendations: insecure ways in which devices are administered
+    Recommendations(alerts::RecommendationsArguments),
     /// List, import and forget devices that other systems manage
     #[command(subcommand)]
     Managed(managed::ManagedCommand),
@@ -179,6 +185,8 @@ async fn run_silently(command: Command) -> Result<(), Failure> {
         Command::Changes(command) => changes::run(command).await,
         Command::Findings(command) => findings::run(command).await,
         Command::Vulnerabilities(command) => vulnerabilities::run(command).await,
+        Command::Alerts(command) => alerts::run(command).await,
+        Command::Recommendations(arguments) => alerts::recommendations(arguments).await,
         Command::Managed(command) => managed::run(command).await,
         Command::User(command) => people::user(command).await,
         Command::Role(command) => people::role(command).await,

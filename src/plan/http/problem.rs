@@ -89,6 +89,8 @@ problems! {
     PlanNotCancelled = "plan-not-cancelled", 409, "The plan is not cancelled", "There is nothing to withdraw.";
     PlanBooked = "plan-booked", 409, "A successor is already booked",
         "Only one plan can be booked to follow the plan in effect. Withdraw it, then replace the plan again.";
+    FindingsWithheld = "findings-withheld", 403, "Alerts, recommendations and vulnerabilities are withheld",
+        "They are part of a plan (P7). Onboard one, and they are derived of everything that was collected. The inventory and the count stay as they are.";
     PlanHistoryFull = "plan-history-full", 409, "The subscription has too many plans",
         "A subscription has at most 10000 plans, including those that ended. Create another subscription.";
     StatementNotClosed = "statement-not-closed", 409, "The statement is not closed",
@@ -116,8 +118,6 @@ problems! {
         "A subscription has at most 1000 prices, including former prices.";
     PlanNotInEffect = "plan-not-in-effect", 403, "Uploads are refused: no plan is in effect",
         "Onboard a plan. The sensor keeps its spool and sends it again. Earlier data stays readable (P7).";
-    FindingsWithheld = "findings-withheld", 403, "Withheld: no plan is in effect",
-        "A plan buys alerts, recommendations and vulnerabilities. Onboard a plan; the count and the devices stay readable (P7).";
     BadEnrolment = "bad-enrolment", 403, "The enrolment token is not valid",
         "A token works once and for an hour. Make a new one with 'netcensus-plan sensor token'.";
     BadUploadBody = "bad-upload", 400, "The upload cannot be read",
@@ -313,10 +313,6 @@ impl From<AppRefusal> for Problem {
                 let roles: Vec<&str> = action.roles().iter().map(|r| r.key()).collect();
                 Self::new(ProblemType::NotPermitted, detail).with("roles", roles)
             }
-            Refusal::Withheld { since } => {
-                let since = since.map(|since| since.to_string());
-                Self::new(ProblemType::FindingsWithheld, detail).with("since", json!(since))
-            }
             Refusal::LimitedToken => Self::new(ProblemType::NotPermitted, detail),
             Refusal::OwnersOnly => Self::new(ProblemType::OwnersOnly, detail),
             Refusal::Hidden { .. } | Refusal::Unknown(_) => Self::new(ProblemType::NotFound, detail),
@@ -327,6 +323,13 @@ impl From<AppRefusal> for Problem {
             }
             Refusal::ManagedFile(_) => Self::new(ProblemType::UnreadableList, detail),
             Refusal::Invalid(_) => Self::new(ProblemType::InvalidRequest, detail),
+            Refusal::Withheld(withheld) => {
+                let problem = Self::new(ProblemType::FindingsWithheld, detail);
+                match withheld.since {
+                    Some(at) => problem.with("since", at.to_string()),
+                    None => problem,
+                }
+            }
             Refusal::TooEarly { began, .. } => {
                 Self::new(ProblemType::InstantTooEarly, detail).with("from", began.to_string())
             }

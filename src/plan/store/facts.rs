@@ -17,6 +17,7 @@ use super::joining::{Part, Parts};
 use super::replica::{Facts, Replica};
 use super::room::{coupling_bytes, station_bytes};
 use super::{Store, StoreError, Work};
+use crate::census::conduct::{Deed, DeedKey};
 use crate::census::{Coupling, CouplingKey, Inventory, MacAddr, Station, TunnelKey, Zone};
 use crate::wire::SubscriptionId;
 use crate::wire::Upload;
@@ -105,6 +106,8 @@ fn touched_bytes(known: &Zone, delta: &Zone) -> isize {
             .sum::<usize>();
         bytes +=
             delta.stations.keys().filter_map(|mac| known.stations.get(mac)).map(station_bytes).sum::<usize>();
+        let deeds = delta.conduct.0.keys().filter_map(|key| known.conduct.0.get(key));
+        bytes += deeds.map(Deed::bytes).sum::<usize>();
     };
     add(Some(known), delta);
     delta.each_tunnel(&mut |path, tunnel| add(known.inside(path), &tunnel.facts));
@@ -144,6 +147,15 @@ async fn load(work: &mut Work, subscription: &SubscriptionId) -> Result<Inventor
         Ok(())
     })
     .await?;
+    let query = sql("SELECT zone, deed, facts FROM conduct WHERE subscription = $1").bind(subscription);
+    work.each(query, &mut |row| {
+        let key: DeedKey = from_json("conduct", row.str("deed")?)?;
+        let mut deed: Deed = from_json("conduct", row.str("facts")?)?;
+        deed.normalise(key.kind);
+        named(&mut inventory, row.str("zone")?)?.conduct.0.insert(key, deed);
+        Ok(())
+    })
+    .await?;
     Ok(inventory)
 }
 
@@ -153,6 +165,7 @@ pub(super) struct FactRows {
     segments: [Vec<String>; 2],
     couplings: [Vec<String>; 4],
     stations: [Vec<String>; 3],
+    deeds: [Vec<String>; 3],
 }
 
 impl FactRows {
@@ -180,6 +193,10 @@ impl FactRows {
         for (mac, facts) in &part.stations {
             push(&mut self.stations, [name.to_owned(), mac.to_string(), to_json("station", facts)?]);
         }
+        for (key, deed) in &part.deeds {
+            let row = [name.to_owned(), to_json("conduct", key)?, to_json("conduct", deed)?];
+            push(&mut self.deeds, row);
+        }
         Ok(())
     }
 
@@ -190,10 +207,11 @@ impl FactRows {
         subscription: &SubscriptionId,
     ) -> Result<(), StoreError> {
         let fixed = [("subscription", subscription.as_str())];
-        let tables: [(_, &'static [&'static str], _); 3] = [
+        let tables: [(_, &'static [&'static str], _); 4] = [
             ("segment", &["zone", "facts"], self.segments.into()),
             ("coupling", &["zone", "mac", "ip", "facts"], self.couplings.into()),
             ("station", &["zone", "mac", "facts"], Vec::from(self.stations)),
+            ("conduct", &["zone", "deed", "facts"], Vec::from(self.deeds)),
         ];
         for (table, columns, values) in tables {
             let bulk = Bulk { table, fixed: &fixed, columns, values };

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::StoreError;
 use super::replica::Facts;
 use super::room::{Room, coupling_bytes, station_bytes};
+use crate::census::conduct::{Deed, DeedKey};
 use crate::census::{
     Coupling, CouplingKey, MacAddr, Segment, Station, Timestamp, TunnelKey, TunnelMarks, Zone,
 };
@@ -22,6 +23,7 @@ pub(super) type Parts = BTreeMap<Vec<TunnelKey>, Part>;
 pub(super) struct Part {
     pub(super) couplings: BTreeMap<CouplingKey, Coupling>,
     pub(super) stations: BTreeMap<MacAddr, Station>,
+    pub(super) deeds: BTreeMap<DeedKey, Deed>,
     /// The segment, and the tunnel's marks; `None` if neither changed.
     pub(super) head: Option<(TunnelMarks, Segment)>,
 }
@@ -86,6 +88,7 @@ impl Joining {
             let known = parts.entry(path).or_default();
             known.couplings.extend(part.couplings);
             known.stations.extend(part.stations);
+            known.deeds.extend(part.deeds);
             known.head = part.head.or_else(|| known.head.take());
         }
         Ok(Joined { rows, reach: change.reach })
@@ -130,6 +133,15 @@ impl Joining {
                 part.stations.insert(*mac, now);
             }
         }
+        for (key, new) in &delta.conduct.0 {
+            let known = newer.and_then(|part| part.deeds.get(key)).or_else(|| inside?.conduct.0.get(key));
+            if let Some(now) = merged(known, new, |deed, new| deed.merge(new, key.kind)) {
+                // Alerts are no part of a count: none was wrong before.
+                *grown += usize::from(known.is_none());
+                *heavier += growth(known.map_or(0, Deed::bytes), now.bytes());
+                part.deeds.insert(key.clone(), now);
+            }
+        }
         let stored_head = || {
             let stored = stored?;
             let marks = match path.split_last() {
@@ -171,7 +183,7 @@ const fn growth(before: usize, after: usize) -> isize {
 pub(super) fn apply(zone: &mut Zone, parts: Parts) -> isize {
     let mut grown = 0;
     // Tunnels come before those that they carry.
-    for (path, Part { couplings, stations, head }) in parts {
+    for (path, Part { couplings, stations, deeds, head }) in parts {
         if let (Some((marks, _)), Some((key, around))) = (&head, path.split_last()) {
             zone.within(around).tunnels.entry(*key).or_default().marks = *marks;
         }
@@ -185,6 +197,11 @@ pub(super) fn apply(zone: &mut Zone, parts: Parts) -> isize {
             let after = station_bytes(&facts);
             let former = inside.stations.insert(mac, facts);
             grown += growth(former.as_ref().map_or(0, station_bytes), after);
+        }
+        for (key, deed) in deeds {
+            let after = deed.bytes();
+            let former = inside.conduct.0.insert(key, deed);
+            grown += growth(former.as_ref().map_or(0, Deed::bytes), after);
         }
         if let Some((_, segment)) = head {
             inside.segment = segment;

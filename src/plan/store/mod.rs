@@ -6,6 +6,7 @@
 
 mod access;
 mod admin_grants;
+mod alerts;
 mod arrivals;
 pub mod audit;
 mod availability;
@@ -57,6 +58,7 @@ use self::postgres::PostgresEngine;
 use self::sqlite::SqliteEngine;
 use crate::wire::SubscriptionId;
 pub use admin_grants::AdminGrant;
+pub use alerts::{AlertDecision, AlertState};
 pub use arrivals::{Arrival, Ingested, Receipt};
 pub use audit::By;
 pub use availability::is_away;

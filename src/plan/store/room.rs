@@ -3,14 +3,15 @@
 
 use std::mem::size_of;
 
+use crate::census::conduct::Deed;
 use crate::census::{Coupling, CouplingKey, Evidence, EvidenceSet, MacAddr, Station, Zone};
 
 /// What the facts of a subscription take, or may take.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Room {
-    /// Couplings, stations and tunnels.
+    /// Couplings, stations, deeds and tunnels.
     pub rows: usize,
-    /// About how many bytes couplings and stations take in memory, with what they said.
+    /// About how many bytes couplings, stations and deeds take in memory, with what they said.
     pub bytes: usize,
 }
 
@@ -39,7 +40,8 @@ impl Default for Room {
 /// Without tunnels.
 fn bytes_of(zone: &Zone) -> usize {
     let couplings: usize = zone.couplings.values().map(coupling_bytes).sum();
-    couplings + zone.stations.values().map(station_bytes).sum::<usize>()
+    let deeds: usize = zone.conduct.0.values().map(Deed::bytes).sum();
+    couplings + zone.stations.values().map(station_bytes).sum::<usize>() + deeds
 }
 
 /// About what a coupling takes: a map has half as much room again as it uses.

@@ -9,8 +9,8 @@ mod explain;
 mod failure;
 mod interfaces;
 mod rules;
-mod security;
 mod run;
+mod security;
 mod simulate;
 mod source;
 mod top;
@@ -151,7 +151,8 @@ pub fn main() -> ExitCode {
 
 fn replay(arguments: ReplayArguments) -> Result<(), Failure> {
     let ReplayArguments { json, security, config, as_of, zone, files } = arguments;
-    let arguments = source::Arguments { capture: files, as_of, zone, json, config };
+    let indicators = security.indicators.clone();
+    let arguments = source::Arguments { capture: files, as_of, zone, json, config, indicators };
     if security.findings { security::list(&arguments, &security) } else { devices::list(arguments) }
 }
 

@@ -17,6 +17,9 @@ pub(super) struct SecurityArguments {
     /// With --findings: for so many days after the zone's first frame, every master of industrial devices is new
     #[arg(long, value_name = "DAYS", default_value_t = 7, requires = "findings")]
     pub(super) baseline_days: u16,
+    /// With --findings: a list of indicators, one address, network or name a line; repeatable, beside those of the configuration
+    #[arg(long, value_name = "FILE", requires = "findings")]
+    pub(super) indicators: Vec<std::path::PathBuf>,
     /// With --findings: tell the alerts that are off, too
     #[arg(long, requires = "findings")]
     pub(super) all_alerts: bool,
@@ -41,7 +44,11 @@ fn print(security: &Security, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "No alert.")?;
     } else {
         let rows = security.alerts.iter().map(|alert| {
-            let object = if alert.object.is_empty() { table::NONE.to_owned() } else { safe(&alert.object).to_string() };
+            let object = if alert.object.is_empty() {
+                table::NONE.to_owned()
+            } else {
+                safe(&alert.object).to_string()
+            };
             let device = format!("{} {}", alert.device.ip, alert.device.mac);
             [
                 alert.severity.title().to_owned(),
@@ -78,9 +85,5 @@ fn print(security: &Security, out: &mut dyn Write) -> io::Result<()> {
             r.not_assessed.to_string(),
         ]
     });
-    table::print(
-        out,
-        &["SEVERITY", "RULE", "RECOMMENDATION", "UNHEALTHY", "HEALTHY", "NOT ASSESSED"],
-        rows,
-    )
+    table::print(out, &["SEVERITY", "RULE", "RECOMMENDATION", "UNHEALTHY", "HEALTHY", "NOT ASSESSED"], rows)
 }

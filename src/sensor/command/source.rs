@@ -13,7 +13,7 @@ use crate::cli;
 use crate::clock::{Clock as _, SystemClock};
 use crate::sensor::config::Config;
 use crate::sensor::health::SensorSnapshot;
-use crate::sensor::{replay, rules};
+use crate::sensor::{indicators, replay, rules};
 use crate::wire::{CaptureSummary, DropSpan, FrameNumbers};
 
 #[derive(Debug, clap::Args)]
@@ -35,6 +35,9 @@ pub(super) struct Arguments {
     pub(super) json: bool,
     #[command(flatten)]
     pub(super) config: ConfigArguments,
+    /// Further lists of indicators.
+    #[arg(skip)]
+    pub(super) indicators: Vec<PathBuf>,
 }
 
 /// An inventory, and what a survey of it needs.
@@ -64,6 +67,7 @@ impl SurveyInput {
             couplings: config.limits.couplings,
             memory: config.limits.memory(),
             tunnels: config.tunnels(),
+            indicators: indicators::read(&[&config.alerts.indicators[..], &arguments.indicators].concat()),
             zone: arguments.zone.clone().unwrap_or(config.zone),
         };
         let mut replayed = replay::read(&options)?;

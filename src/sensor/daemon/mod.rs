@@ -40,6 +40,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::ConfigError;
 use crate::lock::{LockError, ProcessLock};
 use crate::notify;
+use crate::sensor::indicators;
 use crate::sensor::pipeline::capturing::{Reopening, Shared};
 use crate::sensor::pipeline::table::Table;
 use crate::sensor::upload::delivery::Delivery;
@@ -143,6 +144,7 @@ pub(crate) fn run(options: RunOptions) -> Result<(), RunError> {
     let reopens = uploads || config.confinement.mode == ConfinementMode::Off;
     let table = Arc::new(Table::with_memory(config.limits.couplings, config.limits.memory()));
     table.trust(config.tunnels());
+    table.watch_for(indicators::read(&config.alerts.indicators));
     let shared = Shared {
         table,
         status: Arc::default(),
@@ -394,6 +396,7 @@ impl Daemon {
                 (self.set_level)(&config.log.level);
                 orders.send_replace(order(&config));
                 self.shared.table.trust(config.tunnels());
+                self.shared.table.watch_for(indicators::read(&config.alerts.indicators));
                 self.shared.config.store(Arc::new(config));
                 self.shared.rules.store(Arc::new(rules));
                 tracing::info!("reloaded the configuration and the rules");

@@ -45,8 +45,10 @@ impl Deeds {
             }
             return deed.bytes().saturating_sub(before);
         }
-        let doer = DeedKey { kind: DeedKind::OpensPorts, peer: None, port: 0, label: "".into(), ..key.clone() };
-        let of_one = self.known.range(doer..).take_while(|(k, _)| k.doer == key.doer).take(DEEDS_OF_ONE).count();
+        let doer =
+            DeedKey { kind: DeedKind::OpensPorts, peer: None, port: 0, label: "".into(), ..key.clone() };
+        let of_one =
+            self.known.range(doer..).take_while(|(k, _)| k.doer == key.doer).take(DEEDS_OF_ONE).count();
         let is_strange = self.strange >= DEEDS / 2 && !is_proven();
         if of_one >= DEEDS_OF_ONE || self.known.len() >= DEEDS || is_strange {
             self.refused += 1;

@@ -25,6 +25,7 @@ use crate::census::{
     CouplingKey, Field, MacAddr, Prefix, Segment, Signs, Timestamp, Tunnel, TunnelKey, TunnelMarks, Zone,
 };
 use crate::dissect::Tags;
+use crate::security::Indicators;
 
 /// Maximum number of distinct values stored once; further ones are stored in each row.
 const SHARED_VALUES: usize = 65_536;
@@ -43,6 +44,8 @@ pub struct Table {
     tunnels: RwLock<Tunnels>,
     /// Sources of tunnels that are trusted: `capture.tunnels`.
     trusted: RwLock<BTreeSet<Prefix>>,
+    /// What is known to be malicious.
+    indicators: RwLock<Arc<Indicators>>,
     values: DashSet<Arc<str>, RandomState>,
     shared: AtomicUsize,
     limit: usize,
@@ -151,6 +154,7 @@ impl Table {
             link: Rows::default(),
             tunnels: RwLock::default(),
             trusted: RwLock::default(),
+            indicators: RwLock::default(),
             values: DashSet::with_hasher(RandomState::default()),
             shared: AtomicUsize::new(0),
             limit,
@@ -173,6 +177,15 @@ impl Table {
             }
         }
         *self.trusted.write().unwrap_or_else(PoisonError::into_inner) = sources;
+    }
+
+    /// Compares from now on what stations open and ask for with these.
+    pub fn watch_for(&self, indicators: Indicators) {
+        *self.indicators.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(indicators);
+    }
+
+    pub(super) fn indicators(&self) -> Arc<Indicators> {
+        Arc::clone(&self.indicators.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn is_trusted(&self, ip: IpAddr) -> bool {

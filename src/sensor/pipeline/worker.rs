@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use foldhash::fast::{FixedState, RandomState};
 
@@ -21,6 +22,7 @@ use super::speech::{self, Subject};
 use super::stretch::Recent;
 use super::table::Table;
 use super::tunnels::{CLOSED, LINK, Tunnels};
+use crate::census::conduct::DeedKind;
 use crate::census::windows::{same_minute, same_window};
 use crate::census::{
     CouplingKey, Exchange, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Signs, Taught, Timestamp,
@@ -30,6 +32,7 @@ use crate::dissect::{
     Act, Anomaly, Ends, Fragment, FragmentKey, Frame, LinkType, Malformed, Plain, Sink, Speech, Tags, card,
     dissect, packet_of, plain,
 };
+use crate::security::Indicators;
 use crate::wire::{CaptureSummary, FrameNumbers};
 
 /// Slots of the memory of recent evidence; a power of two.
@@ -86,6 +89,7 @@ impl<'t> Worker<'t> {
                 said: vec![Told::default(); SAID],
                 addressed: Addressed::default(),
                 acts: Acts::default(),
+                indicators: table.indicators(),
                 at: Timestamp::default(),
                 length: 0,
                 broken: false,
@@ -211,6 +215,7 @@ impl<'t> Worker<'t> {
         facts.sightings.flush(&facts.tunnels);
         facts.addressed.flush(&facts.tunnels);
         facts.acts.flush(&facts.tunnels);
+        facts.indicators = self.table.indicators();
         facts.exchanges.merge_into(self.table.on_link());
         self.stretches.merge_into(self.table.on_link());
         facts.tunnels.flush();
@@ -323,6 +328,7 @@ struct FactSink<'t> {
     addressed: Addressed,
     /// What stations did lately.
     acts: Acts,
+    indicators: Arc<Indicators>,
     at: Timestamp,
     /// The present frame's length on the wire.
     length: u32,
@@ -388,9 +394,30 @@ impl FactSink<'_> {
     /// Notes the receiver of a pair's first frame.
     #[inline]
     fn addressed_by(&mut self, plain: &Plain<'_>) {
+        if !self.indicators.is_empty() && plain.has_sender && plain.is_datagram() {
+            self.contacted(plain);
+        }
         if plain.is_addressed {
             let key = CouplingKey { mac: card(plain.destination), ip: plain.to() };
             self.addressed.add(key, LINK, self.at, &self.tunnels);
+        }
+    }
+
+    /// Notes a datagram to an indicator.
+    #[cold]
+    fn contacted(&mut self, plain: &Plain<'_>) {
+        if let Some(label) = self.indicators.address(plain.to()) {
+            let doer = CouplingKey { mac: card(plain.source), ip: plain.from() };
+            self.acts.add(doer, &Act::new(DeedKind::Contacts, &label), self.at, &self.tunnels);
+        }
+    }
+
+    /// Notes that a station named an indicator.
+    #[cold]
+    fn named(&mut self, mac: MacAddr, ip: IpAddr, name: &str) {
+        if let Some(label) = self.indicators.name(name) {
+            let doer = CouplingKey { mac, ip };
+            self.acts.add(doer, &Act::new(DeedKind::Asks, &label), self.at, &self.tunnels);
         }
     }
 
@@ -420,6 +447,9 @@ impl Sink for FactSink<'_> {
     }
 
     fn coupling_said(&mut self, mac: MacAddr, ip: IpAddr, field: Field, value: &str) {
+        if !self.indicators.is_empty() && matches!(field, Field::DnsQuery | Field::TlsSni | Field::HttpHost) {
+            self.named(mac, ip, value);
+        }
         let key = CouplingKey { mac, ip };
         if self.is_news((key, field, value, false)) {
             self.speech.add(self.tunnels.within, Subject::coupling(mac, ip), self.at, field, value);
@@ -473,6 +503,10 @@ impl Sink for FactSink<'_> {
         } else if let Some(recorder) = self.tunnels.recorder(LINK) {
             self.exchanges.add(exchange, &self.hasher, recorder);
         }
+    }
+
+    fn indicator(&self, ip: IpAddr) -> Option<String> {
+        if self.indicators.is_empty() { None } else { self.indicators.address(ip) }
     }
 
     fn did(&mut self, mac: MacAddr, ip: IpAddr, act: &Act<'_>) {

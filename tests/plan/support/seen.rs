@@ -1,5 +1,6 @@
 //! What a sensor saw, and the uploads that say so.
 
+use netcensus::census::conduct::{Deed, DeedKey, DeedKind};
 use netcensus::census::{Coupling, CouplingKey, Field, MacAddr, Prefix, Sign, Signs, Station, Taught, Zone};
 use netcensus::wire::{Health, UPLOAD_SCHEMA, Upload};
 
@@ -65,6 +66,27 @@ impl Seen {
     pub(crate) fn mask(mut self, address: &str, length: u8) -> Self {
         let prefix = Prefix::of(address.parse().unwrap(), length).unwrap();
         self.0.segment.learn_sent(prefix, &Taught::new(at(START), MacAddr([2, 0, 0, 0, 0, 1])));
+        self
+    }
+
+    /// What a station did at [`START`].
+    pub(crate) fn did(self, mac: &str, ip: &str, kind: DeedKind, peer: Option<&str>, label: &str) -> Self {
+        self.did_at(mac, ip, kind, peer, label, START)
+    }
+
+    /// What a station did at that time.
+    pub(crate) fn did_at(
+        mut self,
+        mac: &str,
+        ip: &str,
+        kind: DeedKind,
+        peer: Option<&str>,
+        label: &str,
+        when: &str,
+    ) -> Self {
+        let peer = peer.map(|ip| ip.parse().unwrap());
+        let key = DeedKey { doer: key(mac, ip), kind, peer, port: 0, label: label.into() };
+        self.0.conduct.merge_deed(&key, &Deed::new(at(when), at(when), kind, None));
         self
     }
 

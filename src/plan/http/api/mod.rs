@@ -1,6 +1,7 @@
 //! The HTTP API under `/api/v1`, for programs and sensors. The console uses the same functions.
 
 pub mod account;
+pub mod alerts;
 pub mod audit;
 pub mod census;
 pub mod changes;
@@ -57,6 +58,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(devices::routes())
         .merge(estimates::routes())
         .merge(exports::routes())
+        .merge(alerts::routes())
         .merge(findings::routes())
         .merge(jobs::routes())
         .merge(managed::routes())

@@ -316,7 +316,7 @@ async fn page(
         Some(_) => None,
         None => match vulnerabilities::of_device(app, may, id).await {
             Ok(found) => Some(found),
-            Err(Refusal::Withheld { .. }) => None,
+            Err(Refusal::Withheld(_)) => None,
             Err(error) => return Err(error.into()),
         },
     };

@@ -3,6 +3,7 @@
 //! Whatever comes from the network passes the templates' HTML escaping; pages load nothing but their own files.
 
 mod account;
+mod alerts;
 mod assets;
 mod audit;
 mod bulk;
@@ -71,6 +72,9 @@ pub fn router(service: &App) -> Router<App> {
         .route("/differences", get(differences::show))
         .route("/devices/{id}/split", get(devices::back).post(devices::split))
         .route("/explain", get(explain::show))
+        .route("/alerts", get(alerts::show))
+        .route("/alerts/{id}/state", get(alerts::back).post(alerts::decide))
+        .route("/recommendations", get(alerts::recommendations))
         .route("/findings", get(findings::show))
         .route("/findings/{id}/close", get(findings::back).post(findings::close))
         .route("/findings/{id}/reopen", get(findings::back).post(findings::reopen))

@@ -85,7 +85,7 @@ impl Frame {
 
     /// Whether the page is one of those that the menu shows behind "More".
     pub(super) fn is_in_more(&self) -> bool {
-        !matches!(self.section, "" | "overview" | "devices" | "findings" | "sensors" | "plan")
+        !matches!(self.section, "" | "overview" | "devices" | "findings" | "alerts" | "sensors" | "plan")
     }
 
     /// Whether the caller may do `action`.

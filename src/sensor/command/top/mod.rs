@@ -87,6 +87,7 @@ fn replayed(arguments: &Arguments) -> Result<Scene, Failure> {
         zone: None,
         json: false,
         config: arguments.config.clone(),
+        indicators: Vec::new(),
     })?;
     let mut scene = Scene::new(
         &facts.inventory,
