@@ -117,6 +117,7 @@ bench: ## measure nanoseconds per frame and stage, the dearest frames of each ki
 	@$(CARGO) bench $(BENCH) --bench worst
 	@$(CARGO) bench $(BENCH) --bench rules
 	@$(CARGO) bench $(BENCH) --bench ingest
+	@$(CARGO) bench $(BENCH) --bench advisories
 
 fuzz: ## fuzz each target for SECONDS=60; TARGETS="dns frame" chooses
 	@$(NEED) build fuzz

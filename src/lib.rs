@@ -36,6 +36,8 @@ pub mod capture;
 pub mod sensor;
 
 #[cfg(feature = "plan")]
+pub mod advisory;
+#[cfg(feature = "plan")]
 pub mod billing;
 #[cfg(feature = "plan")]
 pub(crate) mod change;

@@ -15,6 +15,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use libfuzzer_sys::fuzz_target;
+use netcensus::advisory::{Cpe, Firmware, Item, Products, Profile, Proof, read};
 use netcensus::capture::file;
 use netcensus::census::{Timestamp, VALUE_BYTES, clean};
 use netcensus::check_query;
@@ -34,7 +35,8 @@ macro_rules! readers {
 }
 
 readers! {
-    capture, checkpoint, config_file, datagram, enrolment, fingerprints, frame, query, rules, stream, upload,
+    advisories, capture, checkpoint, config_file, cpe, csaf, cve5, datagram, enrolment, epss, fingerprints, frame, kev, nvd,
+    products, query, rules, stream, upload,
 }
 
 enum Target {
@@ -169,6 +171,71 @@ fn checkpoint(data: &[u8]) {
     if checkpoint::check(&*body).is_ok() {
         let _ = checkpoint::merge(&*body, false, &table);
         assert!(table.len() <= 100);
+    }
+}
+
+/// A file of advisories in any form; what is read of a record is judged.
+fn advisories(data: &[u8]) {
+    static PRODUCTS: LazyLock<Products> = LazyLock::new(|| Products::built_in().expect("a test rules that out"));
+    let proof = Proof { vendor: "Axis", model: Some("P3245-LV"), os: None, is_proved: true };
+    let _ = read(data, &mut |item| {
+        if let Item::Record(record) = item {
+            let profile = Profile::new(&PRODUCTS, proof);
+            let firmware = Firmware::Said("10.12.65".to_owned());
+            let ready = profile.ready(&firmware);
+            if let Some(prepared) = profile.prepare(&record) {
+                let judged = prepared.judge(&ready, true);
+                let _ = prepared.why(judged, &ready);
+            }
+        }
+        Ok(())
+    });
+}
+
+/// A record of the NVD, in the list of a page.
+fn nvd(data: &[u8]) {
+    wrapped(br#"{"format":"NVD_CVE","vulnerabilities":[{"cve":{"id":"CVE-1999-9001","#, data, b"}}]}");
+}
+
+/// A record of the CVE list.
+fn cve5(data: &[u8]) {
+    wrapped(br#"{"dataType":"CVE_RECORD","cveMetadata":{"cveId":"CVE-1999-9001"},"containers":{"cna":{"#, data, b"}}}");
+}
+
+/// A CSAF document.
+fn csaf(data: &[u8]) {
+    let head = br#"{"document":{"csaf_version":"2.0","publisher":{"category":"vendor"},"tracking":{"id":"x"}},"#;
+    wrapped(head, data, b"}");
+}
+
+/// An entry of KEV.
+fn kev(data: &[u8]) {
+    wrapped(br#"{"catalogVersion":"1","vulnerabilities":[{"cveID":"CVE-1999-9001","#, data, b"}]}");
+    wrapped(b"cveID,vendorProject,product,vulnerabilityName,dateAdded\n", data, b"");
+}
+
+/// Rows of EPSS.
+fn epss(data: &[u8]) {
+    wrapped(b"cve,epss,percentile\n", data, b"");
+}
+
+fn wrapped(head: &[u8], data: &[u8], tail: &[u8]) {
+    advisories(&[head, data, tail].concat());
+}
+
+/// A name in CPE 2.3: what it prints is read as the same.
+fn cpe(data: &[u8]) {
+    if let Ok(text) = str::from_utf8(data)
+        && let Ok(cpe) = text.parse::<Cpe>()
+    {
+        assert_eq!(cpe.to_string().parse(), Ok(cpe));
+    }
+}
+
+/// The table of products, and versions of the built-in one's schemes.
+fn products(data: &[u8]) {
+    if let Ok(text) = str::from_utf8(data) {
+        let _ = Products::parse(text);
     }
 }
 

@@ -116,6 +116,8 @@ pub struct Reason {
     pub says: SmolStr,
     /// The certainty in percent, 1 to 99: of the category and type, or else the highest.
     pub weight: u8,
+    /// Whether the device says so itself, or shows it almost certainly: no registry and no rule of thumb.
+    pub proves: bool,
     /// The earliest frame with the value; `None` for derived evidence, such as the vendor of a MAC.
     pub at: Option<Timestamp>,
 }

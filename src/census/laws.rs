@@ -285,6 +285,7 @@ impl Classifier for ByEvidence {
             title: "".into(),
             says: "".into(),
             weight: 1,
+            proves: false,
             at: Some(e.at),
         });
         Classification {

@@ -258,6 +258,15 @@ impl Hit<'_, '_, '_> {
         self.claims.iter().map(say).collect::<Vec<_>>().join(", ")
     }
 
+    /// See [`crate::census::Reason::proves`].
+    pub(super) fn proves(&self) -> bool {
+        match self.rule.kind {
+            Kind::SelfReported => true,
+            Kind::Observed => self.weight() >= Kind::Observed.cap(),
+            Kind::Registry | Kind::Heuristic => false,
+        }
+    }
+
     /// How much of the value its rule looks at, in bytes.
     pub(super) fn reach(&self) -> usize {
         let value = self.rule.source.read(self.fact.field, &self.fact.value).unwrap_or_default();

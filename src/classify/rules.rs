@@ -159,6 +159,7 @@ impl Rules {
             title: h.rule.title.clone(),
             says: h.says(&self.taxonomy).into(),
             weight: h.weight(),
+            proves: h.proves(),
             at: h.fact.heard.map(|said| said.at),
         };
         hits.iter().take(REASONS).map(reason).collect()

@@ -41,7 +41,16 @@ pub struct Config {
     pub metrics: MetricsConfig,
     pub oidc: OidcSettings,
     pub terms: TermsConfig,
+    pub vulnerabilities: VulnerabilitiesConfig,
     pub log: LogConfig,
+}
+
+/// `[vulnerabilities]`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct VulnerabilitiesConfig {
+    /// The file with the set of advisories; empty for a file next to SQLite's.
+    pub file: PathBuf,
 }
 
 /// `[limits]`.
@@ -125,6 +134,7 @@ impl Default for Config {
             metrics: MetricsConfig::default(),
             oidc: OidcSettings::default(),
             terms: TermsConfig::default(),
+            vulnerabilities: VulnerabilitiesConfig::default(),
             census: CensusConfig::default(),
             limits: LimitsConfig::default(),
             connections: ConnectionLimits::default(),
@@ -233,8 +243,18 @@ impl Config {
             connections,
             memory,
             access,
+            advisories: self.advisories(),
             ..Settings::default()
         })
+    }
+
+    /// The file with the set of advisories: as configured, or next to SQLite's database.
+    fn advisories(&self) -> Option<PathBuf> {
+        match (&self.database, self.vulnerabilities.file.as_os_str().is_empty()) {
+            (_, false) => Some(self.vulnerabilities.file.clone()),
+            (Location::File(database), true) => Some(database.with_file_name("advisories.sqlite3")),
+            (Location::Server(_), true) => None,
+        }
     }
 
     /// What the facts of one subscription may take.

@@ -10,6 +10,7 @@
 //! What counts is decided by [`crate::census`] alone; what a device is, by [`crate::classify`]. Time comes from an
 //! injected [`crate::clock::Clock`].
 
+pub mod advisories;
 pub mod app;
 pub mod command;
 pub mod config;

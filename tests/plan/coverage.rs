@@ -75,6 +75,7 @@ const WAYS: &[(&str, Way)] = &[
     ("DELETE ~/devices/{id}", Form("~/devices/{}/delete")),
     ("PATCH ~/devices/{id}", Form("~/devices/{}/edit")),
     ("POST ~/devices/{id}/split", Form("~/devices/{}/split")),
+    ("GET ~/devices/{id}/vulnerabilities", Link("~/devices/{}")),
     ("GET ~/devices/{id}/why", Link("~/devices/{}")),
     ("GET ~/estimate", Link("~/estimate")),
     ("POST ~/estimate", Form("~/estimate")),
@@ -142,6 +143,13 @@ const WAYS: &[(&str, Way)] = &[
     ("DELETE ~/views/own/{name}", Form("~/devices/views/delete")),
     ("PUT ~/views/shared/{name}", Form("~/devices/views/share")),
     ("DELETE ~/views/shared/{name}", Form("~/devices/views/unshare")),
+    ("GET ~/vulnerabilities", Link("~/vulnerabilities")),
+    ("GET ~/vulnerabilities.csv", Link("/api/v1~/vulnerabilities.csv")),
+    ("GET ~/vulnerabilities.ndjson", Link("/api/v1~/vulnerabilities.ndjson")),
+    ("GET ~/vulnerabilities/coverage", Link("~/vulnerabilities/coverage")),
+    ("GET ~/vulnerabilities/coverage.csv", Link("/api/v1~/vulnerabilities/coverage.csv")),
+    ("GET ~/vulnerabilities/coverage.ndjson", Link("/api/v1~/vulnerabilities/coverage.ndjson")),
+    ("GET ~/vulnerabilities/{cve}", Link("~/vulnerabilities/{}")),
     ("GET ~/zones", Link("~/zones")),
 ];
 
@@ -260,6 +268,9 @@ async fn with_everything() -> (Plan, String) {
     edit.json(&json!({"name": "a"})).send().await.unwrap();
     let merged = json!({"ids": [one, id(&plan, "10.0.0.3").await]});
     plan.post("/devices/merge", merged).await.succeeds(200);
+    let camera = Seen::default().arp("00:40:8c:00:00:77", "10.0.0.77", "iot-axis");
+    camera.send(&plan, &sensor, 2, "hq").await;
+    crate::vulnerabilities::imported(&plan, &[crate::vulnerabilities::FEED]).await;
     plan.begin_day("2026-11-23").await;
     plan.post_as(&admin, "/prices", one_euro()).await.succeeds(201);
     (plan, admin)

@@ -52,3 +52,4 @@ mod tls;
 mod uploads;
 mod vectors;
 mod views;
+mod vulnerabilities;

@@ -5,6 +5,7 @@
 //! pages or tables, refusals into problems, error pages or exit codes.
 
 pub mod account;
+mod advisories;
 pub mod alerts;
 pub mod attempts;
 pub mod audit;
@@ -50,6 +51,7 @@ pub mod suspicion;
 pub mod upload_bytes;
 pub mod uploads;
 pub mod views;
+pub mod vulnerabilities;
 pub mod zones;
 
 use std::path::{Path, PathBuf};
@@ -112,6 +114,8 @@ pub struct Settings {
     pub access: AccessSettings,
     /// The terms that people accept with a plan, if the operator has configured them.
     pub terms: Option<Arc<Terms>>,
+    /// The file with the set of advisories, if there is a place for one.
+    pub advisories: Option<PathBuf>,
 }
 
 /// How people sign in.
@@ -158,6 +162,8 @@ pub struct Inner {
     pub attempts: Attempts,
     /// Limits the surveys for the ledger of findings.
     finding_pace: findings::Pace,
+    /// The set of advisories in use, and what it says.
+    advisories: advisories::Advisories,
     /// The rules of alerts and recommendations, once they are needed.
     ruleset: OnceLock<Arc<Ruleset>>,
     /// What changed since sealed days.
@@ -240,6 +246,7 @@ impl App {
             settings,
             suspicions: Suspicions::default(),
             finding_pace: findings::Pace::default(),
+            advisories: advisories::Advisories::default(),
             ruleset: OnceLock::new(),
             differences: differences::KeptDifferences::default(),
             uploads: uploads::Queue::default(),

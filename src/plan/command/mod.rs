@@ -23,6 +23,7 @@ mod snapshot;
 mod statement;
 mod tokens;
 mod trail;
+mod vulnerabilities;
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -106,6 +107,9 @@ enum Command {
     /// List, close and reopen findings: what a person should check
     #[command(subcommand)]
     Findings(findings::FindingsCommand),
+    /// Import advisories, and list which devices have which vulnerabilities
+    #[command(subcommand)]
+    Vulnerabilities(vulnerabilities::VulnerabilitiesCommand),
     /// List alerts and decide about them: what devices did that a person should look at
     #[command(subcommand)]
     Alerts(alerts::AlertsCommand),
@@ -180,6 +184,7 @@ async fn run_silently(command: Command) -> Result<(), Failure> {
         Command::Devices(command) => devices::devices(*command).await,
         Command::Changes(command) => changes::run(command).await,
         Command::Findings(command) => findings::run(command).await,
+        Command::Vulnerabilities(command) => vulnerabilities::run(command).await,
         Command::Alerts(command) => alerts::run(command).await,
         Command::Recommendations(arguments) => alerts::recommendations(arguments).await,
         Command::Managed(command) => managed::run(command).await,

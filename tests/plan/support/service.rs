@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use netcensus::census::{Category, Classification, Classifier, ClassifierInput, Field, Timestamp};
+use netcensus::census::{Category, Classification, Classifier, ClassifierInput, Field, Reason, Timestamp};
 use netcensus::clock::Clock;
 use netcensus::plan::app::inventory::{CountAt, Patience, SharedClassifier};
 use netcensus::plan::app::jobs;
@@ -49,9 +49,26 @@ impl Classifier for ByName {
         let key = said.and_then(|n| n.split('-').next()).unwrap_or_default();
         let category = Category::from_key(key).unwrap_or_default();
         let kind = category.key().into();
+        // A host that calls itself `iot-axis` is a camera that says its firmware.
+        let is_camera = said.is_some_and(|name| name.ends_with("-axis"));
+        let text = |text: &str| is_camera.then(|| text.into());
+        let reasons = subject.evidence.iter().filter(|_| is_camera).map(|e| Reason {
+            field: e.field,
+            value: e.value.into(),
+            rule: "test.axis".into(),
+            title: "A camera".into(),
+            says: "vendor=Axis, model=P3245-LV, firmware=10.12.65".into(),
+            weight: 95,
+            proves: true,
+            at: Some(e.at),
+        });
         Classification {
             category,
             kind,
+            vendor: text("Axis"),
+            model: text("P3245-LV"),
+            firmware: text("10.12.65"),
+            reasons: reasons.collect(),
             name: said.map(Into::into),
             confidence: 90,
             ..Classification::default()
@@ -78,7 +95,7 @@ pub(crate) struct Plan {
     /// The terms that people accept with a plan, from the next start on.
     pub(crate) terms: Option<Terms>,
     running: Option<Running>,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 /// The server's task, and what ends it.
@@ -151,7 +168,7 @@ impl Plan {
             patience,
             terms: None,
             running: None,
-            _dir: dir,
+            dir,
         };
         plan.running = Some(plan.serve(listener, plan.store.clone(), plan.url.clone()));
         plan.create_person("owner", false).await;
@@ -186,14 +203,28 @@ impl Plan {
         let allowance = Allowance { per_second, burst: per_second };
         let (count_at, access, patience) = (self.count_at, self.access.clone(), self.patience);
         let terms = self.terms.clone().map(Arc::new);
-        let settings =
-            Settings { public_url, count_at, access, allowance, patience, terms, ..Settings::default() };
+        let advisories = Some(self.advisories());
+        let settings = Settings {
+            public_url,
+            count_at,
+            access,
+            allowance,
+            patience,
+            terms,
+            advisories,
+            ..Settings::default()
+        };
         let (stop, stopped) = oneshot::channel();
         let wait = async move {
             stopped.await.ok();
         };
         let server = tokio::spawn(server::serve(listener, self.service(store, settings), wait));
         Running { stop, server }
+    }
+
+    /// The file with the set of advisories.
+    pub(crate) fn advisories(&self) -> std::path::PathBuf {
+        self.dir.path().join("advisories.sqlite3")
     }
 
     /// Another service on the same database, which takes no requests.

@@ -23,6 +23,7 @@ mod streamed;
 pub mod subscriptions;
 pub mod uploads;
 pub mod views;
+pub mod vulnerabilities;
 pub mod zones;
 
 use crate::plan::app::Refusal;
@@ -71,6 +72,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(subscriptions::routes())
         .merge(uploads::routes())
         .merge(views::routes())
+        .merge(vulnerabilities::routes())
         .merge(zones::routes())
 }
 

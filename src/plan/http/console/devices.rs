@@ -15,6 +15,7 @@ use crate::census::{Category, CouplingKey, DeviceId, Property, RungOutcome, Time
 use crate::change::{ChangeSet, Patch};
 use crate::plan::app::changes::{self, ChangeAnswer};
 use crate::plan::app::devices::{self, tag};
+use crate::plan::app::vulnerabilities::{self, DeviceVulnerabilities};
 use crate::plan::app::{App, May, Refusal};
 use crate::plan::http::extract::{Path, Segment};
 use crate::plan::http::problem::Problem;
@@ -44,6 +45,8 @@ struct WhyPage {
     history: Vec<ChangeSet>,
     changed: Option<Banner>,
     around: Option<Around>,
+    /// `None` in the past, and if no plan is in effect (P7).
+    vulnerabilities: Option<DeviceVulnerabilities>,
 }
 
 /// The device's place in the list from which the reader comes.
@@ -309,7 +312,28 @@ async fn page(
         None => None,
     };
     let tag = tag(&why.device);
-    let page = WhyPage { frame, tag, form, split, effect, why, refused, denial, history, changed, around };
+    let vulnerabilities = match as_of {
+        Some(_) => None,
+        None => match vulnerabilities::of_device(app, may, id).await {
+            Ok(found) => Some(found),
+            Err(Refusal::Withheld(_)) => None,
+            Err(error) => return Err(error.into()),
+        },
+    };
+    let page = WhyPage {
+        frame,
+        tag,
+        form,
+        split,
+        effect,
+        why,
+        refused,
+        denial,
+        history,
+        changed,
+        around,
+        vulnerabilities,
+    };
     Ok(render_with(status, &page))
 }
 

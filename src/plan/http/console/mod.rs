@@ -36,6 +36,7 @@ mod statements;
 mod subscriptions;
 mod terms;
 mod travel;
+mod vulnerabilities;
 mod zones;
 
 use axum::Router;
@@ -101,6 +102,9 @@ pub fn router(service: &App) -> Router<App> {
         .route("/statements", get(statements::list))
         .route("/statements/{month}", get(statements::show))
         .route("/terms", get(terms::show))
+        .route("/vulnerabilities", get(vulnerabilities::list))
+        .route("/vulnerabilities/coverage", get(vulnerabilities::coverage))
+        .route("/vulnerabilities/{cve}", get(vulnerabilities::show))
         .route("/zones", get(zones::show))
         .route("/events", get(events::stream));
     Router::new()

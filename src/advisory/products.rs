@@ -1,0 +1,371 @@
+//! The table of products: under which names advisories know a device, and by which scheme its versions compare.
+//!
+//! Names of makers and products differ between sources in most cases, and similar names belong to different products.
+//! Therefore the names are a table with tests, and nothing is matched by similarity.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use regex::{Captures, Regex, RegexBuilder};
+use serde::Deserialize;
+use smol_str::SmolStr;
+
+use super::limits::NAME;
+use super::names;
+use super::scheme::{Scheme, SchemeSource};
+
+/// The table that is compiled in.
+const BUILT_IN: &str = include_str!("../../config/vulnerabilities/products.toml");
+/// Memory of one compiled pattern.
+const PATTERN_BYTES: usize = 1 << 20;
+
+/// Why the table is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ProductsError {
+    #[error("the table of products: {0}")]
+    Syntax(#[from] toml::de::Error),
+    #[error("the table of products: {id}: {why}")]
+    Row { id: String, why: String },
+}
+
+/// The table.
+#[derive(Debug)]
+pub struct Products {
+    rows: Vec<Row>,
+    /// Rows by vendor, in lower case.
+    of_vendor: HashMap<String, Vec<usize>>,
+    schemes: usize,
+    tests: usize,
+}
+
+/// What the table says about a device.
+#[derive(Clone, Debug, Default)]
+pub struct Named {
+    /// The keys of records about it.
+    pub keys: Vec<Name>,
+    /// The rules whose firmware is the one that advisories mean; all if empty. `*` at the end stands for any rest.
+    pub from: Vec<SmolStr>,
+    /// Why no advisory is to be expected, if the table says so.
+    pub no_source: Option<SmolStr>,
+}
+
+/// One name of a product in advisories.
+#[derive(Clone, Debug)]
+pub struct Name {
+    pub key: String,
+    /// Whether `key` is only the beginning of the names.
+    pub is_prefix: bool,
+    pub scheme: Arc<Scheme>,
+    /// The row of the table.
+    pub row: SmolStr,
+}
+
+#[derive(Debug)]
+struct Row {
+    id: SmolStr,
+    model: Option<Regex>,
+    os: Option<Regex>,
+    scheme: Option<Arc<Scheme>>,
+    cpe: Vec<String>,
+    names: Vec<String>,
+    orders: Vec<String>,
+    from: Vec<SmolStr>,
+    no_source: Option<SmolStr>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TableSource {
+    schema: u32,
+    scheme: Vec<SchemeSource>,
+    product: Vec<RowSource>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RowSource {
+    id: String,
+    vendor: Vec<String>,
+    model: Option<String>,
+    os: Option<String>,
+    scheme: Option<String>,
+    #[serde(default)]
+    cpe: Vec<String>,
+    #[serde(default)]
+    names: Vec<String>,
+    #[serde(default)]
+    orders: Vec<String>,
+    #[serde(default)]
+    from: Vec<String>,
+    no_source: Option<String>,
+    tests: Vec<RowTest>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RowTest {
+    /// The first of the row if left out.
+    vendor: Option<String>,
+    #[serde(default)]
+    model: String,
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    keys: Vec<String>,
+    #[serde(default)]
+    miss: bool,
+}
+
+impl Products {
+    /// The table that is compiled in.
+    ///
+    /// # Errors
+    /// If it is broken, which a test rules out.
+    pub fn built_in() -> Result<Self, ProductsError> {
+        Self::parse(BUILT_IN)
+    }
+
+    /// Reads a table.
+    ///
+    /// # Errors
+    /// If it is not TOML in this form, or if a pattern, a scheme or a name in it is wrong.
+    pub fn parse(text: &str) -> Result<Self, ProductsError> {
+        let source: TableSource = toml::from_str(text)?;
+        let bad = |id: &str, why: String| ProductsError::Row { id: id.to_owned(), why };
+        if source.schema != 1 {
+            return Err(bad("schema", format!("{} is not supported; write schema = 1", source.schema)));
+        }
+        let mut schemes = BTreeMap::new();
+        let mut tests = 0;
+        for entry in &source.scheme {
+            let scheme = Scheme::compile(entry).map_err(|why| bad(&entry.id, why))?;
+            tests += entry.tests.len();
+            schemes.insert(entry.id.clone(), Arc::new(scheme));
+        }
+        let mut table =
+            Self { rows: Vec::new(), of_vendor: HashMap::new(), schemes: schemes.len(), tests };
+        for entry in &source.product {
+            let row = Row::compile(entry, &schemes).map_err(|why| bad(&entry.id, why))?;
+            if table.rows.iter().any(|known| known.id == row.id) {
+                return Err(bad(&entry.id, "is written twice".to_owned()));
+            }
+            for vendor in &entry.vendor {
+                table.of_vendor.entry(vendor.to_lowercase()).or_default().push(table.rows.len());
+            }
+            table.tests += entry.tests.len();
+            table.rows.push(row);
+        }
+        Ok(table)
+    }
+
+    /// Runs the tests of the built-in table; answers how many there are.
+    ///
+    /// # Errors
+    /// The first test that fails.
+    pub fn check(text: &str) -> Result<usize, ProductsError> {
+        let table = Self::parse(text)?;
+        let source: TableSource = toml::from_str(text)?;
+        let bad = |id: &str, why: String| ProductsError::Row { id: id.to_owned(), why };
+        for entry in &source.scheme {
+            let scheme = Scheme::compile(entry).map_err(|why| bad(&entry.id, why))?;
+            scheme.check(&entry.tests).map_err(|why| bad(&entry.id, why))?;
+        }
+        for entry in &source.product {
+            for test in &entry.tests {
+                table.test(entry, test).map_err(|why| bad(&entry.id, why))?;
+            }
+        }
+        Ok(table.tests)
+    }
+
+    fn test(&self, entry: &RowSource, test: &RowTest) -> Result<(), String> {
+        let vendor = test.vendor.as_ref().or(entry.vendor.first()).ok_or("has no vendor")?;
+        let named = self.named(vendor, Some(&test.model), Some(&test.os));
+        let own = named.keys.iter().filter(|name| name.row == entry.id.as_str());
+        let mut found: Vec<String> = own.map(Name::shown).collect();
+        found.sort();
+        let mut expected = test.keys.clone();
+        expected.sort();
+        let misses = found.is_empty() && (named.no_source.is_none() || named.no_source.as_deref() != entry.no_source.as_deref());
+        if test.miss != misses || found != expected {
+            return Err(format!("{vendor} {}: expected {expected:?}, found {found:?}", test.model));
+        }
+        Ok(())
+    }
+
+    /// How many schemes and rows it has.
+    pub fn len(&self) -> (usize, usize) {
+        (self.schemes, self.rows.len())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// What the table says about a device of a vendor.
+    pub fn named(&self, vendor: &str, model: Option<&str>, os: Option<&str>) -> Named {
+        let mut named = Named::default();
+        let rows = self.of_vendor.get(&vendor.to_lowercase()).map(Vec::as_slice).unwrap_or_default();
+        for row in rows.iter().filter_map(|place| self.rows.get(*place)) {
+            row.add(model.unwrap_or_default(), os.unwrap_or_default(), &mut named);
+        }
+        named
+    }
+}
+
+impl Name {
+    /// The key as tests write it.
+    fn shown(&self) -> String {
+        format!("{}{}", self.key, if self.is_prefix { "*" } else { "" })
+    }
+
+    /// Whether a record's key is this name.
+    pub fn is(&self, key: &str) -> bool {
+        if self.is_prefix { key.starts_with(&self.key) } else { key == self.key }
+    }
+}
+
+impl Row {
+    fn compile(source: &RowSource, schemes: &BTreeMap<String, Arc<Scheme>>) -> Result<Self, String> {
+        let whole = |pattern: &String| {
+            RegexBuilder::new(&format!("^(?:{pattern})$"))
+                .case_insensitive(true)
+                .size_limit(PATTERN_BYTES)
+                .build()
+                .map_err(|e| e.to_string())
+        };
+        let scheme = source.scheme.as_ref().map(|id| schemes.get(id).cloned().ok_or_else(|| format!("no scheme {id}")));
+        let row = Self {
+            id: SmolStr::new(&source.id),
+            model: source.model.as_ref().map(whole).transpose()?,
+            os: source.os.as_ref().map(whole).transpose()?,
+            scheme: scheme.transpose()?,
+            cpe: source.cpe.clone(),
+            names: source.names.clone(),
+            orders: source.orders.clone(),
+            from: source.from.iter().map(SmolStr::new).collect(),
+            no_source: source.no_source.as_ref().map(SmolStr::new),
+        };
+        let has_names = !(row.cpe.is_empty() && row.names.is_empty() && row.orders.is_empty());
+        if row.model.is_none() && row.os.is_none() {
+            return Err("needs a model or an os".to_owned());
+        }
+        if has_names != row.scheme.is_some() || has_names == row.no_source.is_some() {
+            return Err("needs names and a scheme, or the reason why there is no source".to_owned());
+        }
+        let all = row.cpe.iter().chain(&row.names).chain(&row.orders);
+        if let Some(name) = all.clone().find(|name| !name.contains('/')) {
+            return Err(format!("'{name}' is not written vendor/product"));
+        }
+        Ok(row)
+    }
+
+    /// Adds what the row says about a device, if it is about it.
+    fn add(&self, model: &str, os: &str, named: &mut Named) {
+        let fits = |pattern: &Option<Regex>, text: &str| pattern.as_ref().is_none_or(|p| p.is_match(text));
+        if !fits(&self.model, model) || !fits(&self.os, os) {
+            return;
+        }
+        let captures = self.model.as_ref().and_then(|pattern| pattern.captures(model));
+        named.from.extend(self.from.iter().cloned());
+        named.no_source = named.no_source.take().or_else(|| self.no_source.clone());
+        let Some(scheme) = &self.scheme else { return };
+        let filled = |text: &String| fill(text, captures.as_ref());
+        let cpe = self.cpe.iter().filter_map(filled).map(|name| match name.split_once('/') {
+            Some(("a", rest)) => rest.split_once('/').map(|(v, p)| names::cpe_key(true, v, &cpe_text(p))),
+            Some((vendor, product)) => Some(names::cpe_key(false, vendor, &cpe_text(product))),
+            None => None,
+        });
+        let words = self.names.iter().filter_map(filled).map(|name| {
+            let (vendor, product) = name.split_once('/')?;
+            let star = if product.ends_with('*') { "*" } else { "" };
+            Some(names::name_key(vendor, product) + star)
+        });
+        let orders = self.orders.iter().filter_map(filled).map(|name| {
+            let (vendor, number) = name.split_once('/')?;
+            names::order_key(vendor, number)
+        });
+        for key in cpe.chain(words).chain(orders).flatten().filter(|key| key.len() <= NAME) {
+            let (key, is_prefix) = match key.strip_suffix('*') {
+                Some(begin) => (begin.to_owned(), true),
+                None => (key, false),
+            };
+            if !named.keys.iter().any(|known| known.key == key && known.is_prefix == is_prefix) {
+                let (scheme, row) = (Arc::clone(scheme), self.id.clone());
+                named.keys.push(Name { key, is_prefix, scheme, row });
+            }
+        }
+    }
+}
+
+/// The product part of a CPE name: lower case, and lines for spaces.
+fn cpe_text(text: &str) -> String {
+    text.trim().to_lowercase().replace(' ', "_")
+}
+
+/// The text with what the groups of the model's pattern captured; `None` if a group captured nothing.
+fn fill(text: &str, captures: Option<&Captures<'_>>) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}')?;
+        out.push_str(before);
+        let captured = captures?.name(name)?.as_str();
+        if captured.is_empty() {
+            return None;
+        }
+        // What a device says never is a wildcard.
+        out.push_str(&captured.replace('*', ""));
+        rest = after;
+    }
+    out.push_str(rest);
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_holds_its_own_tests() {
+        let tests = Products::check(BUILT_IN).unwrap_or_else(|e| panic!("{e}"));
+        let (schemes, rows) = Products::built_in().unwrap().len();
+        assert!(schemes >= 12 && rows >= 60 && tests >= 150, "{schemes} schemes, {rows} rows, {tests} tests");
+    }
+
+    #[test]
+    fn every_row_and_every_scheme_has_a_test() {
+        let source: TableSource = toml::from_str(BUILT_IN).unwrap();
+        for row in &source.product {
+            assert!(!row.tests.is_empty(), "{}", row.id);
+        }
+        for scheme in &source.scheme {
+            let not = scheme.tests.iter().any(|t| matches!(t, super::super::scheme::SchemeTest::Not(_)));
+            assert!(not && scheme.tests.len() >= 2, "{}", scheme.id);
+        }
+    }
+
+    #[test]
+    fn a_star_in_a_models_name_is_not_a_wildcard() {
+        let text = r#"
+            schema = 1
+            scheme = []
+            [[scheme]]
+            id = "dotted"
+            title = "x"
+            form = '(?P<n>\d+)'
+            order = [{ by = "numbers", of = "n" }]
+            tests = []
+            [[product]]
+            id = "x"
+            vendor = ["Example"]
+            model = '(?P<m>.+)'
+            scheme = "dotted"
+            names = ["example/{m}"]
+            tests = []
+        "#;
+        let text = text.replace("            scheme = []\n", "");
+        let named = Products::parse(&text).unwrap().named("example", Some("cam*"), None);
+        assert_eq!(named.keys.iter().map(Name::shown).collect::<Vec<_>>(), ["name/example/cam"]);
+    }
+}

@@ -1,0 +1,219 @@
+//! Compares devices with the set.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::set::CHUNK;
+use super::{AdvisoryError, AdvisorySet};
+use crate::advisory::{
+    CveId, Firmware, Judged, Leaf, Products, Profile, Proof, Readied, Record, Verdict, Voice, conclude,
+};
+
+/// What a device proves about itself, as far as advisories are concerned. Devices that are alike are judged once.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Subject {
+    /// Empty if unknown.
+    pub vendor: String,
+    pub model: Option<String>,
+    pub os: Option<String>,
+    /// Whether the device itself proves vendor and model.
+    pub is_proved: bool,
+    pub firmware: Firmware,
+}
+
+/// Whether the table of products knows a device.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize)]
+#[derive(utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = ProductMapping)]
+pub enum Mapping {
+    /// Its names in advisories are known.
+    Mapped,
+    /// It is known that no advisories are published about it.
+    NoSource,
+    /// Vendor and model are known, but not their names in advisories.
+    NotMapped,
+    /// Vendor or model is unknown.
+    #[default]
+    Unidentified,
+}
+
+impl Mapping {
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Mapped => "mapped",
+            Self::NoSource => "no_source",
+            Self::NotMapped => "not_mapped",
+            Self::Unidentified => "unidentified",
+        }
+    }
+
+    /// Its name for people.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Mapped => "covered",
+            Self::NoSource => "no advisories are published",
+            Self::NotMapped => "not covered: names in advisories unknown",
+            Self::Unidentified => "not covered: product unknown",
+        }
+    }
+}
+
+/// What the set says about a subject.
+#[derive(Clone, Debug, Default)]
+pub struct SubjectResult {
+    pub mapping: Mapping,
+    /// Why no advisory is to be expected, if the table says so.
+    pub no_source: Option<String>,
+    /// What it has, and what it possibly has, by CVE.
+    pub found: Vec<Found>,
+    /// How many CVEs are undecided, fixed in its firmware, or declared not to affect it.
+    pub undecided: u64,
+    pub fixed: u64,
+    pub not_affected: u64,
+}
+
+/// A vulnerability of a subject.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Found {
+    pub cve: CveId,
+    pub verdict: Verdict,
+    /// The record that decided, and its criterion.
+    pub record: i64,
+    pub leaf: Leaf,
+}
+
+impl Subject {
+    /// The names of the device in advisories.
+    pub fn profile(&self, products: &Products) -> Profile {
+        let Self { vendor, model, os, is_proved, .. } = self;
+        Profile::new(products, Proof { vendor, model: model.as_deref(), os: os.as_deref(), is_proved: *is_proved })
+    }
+
+    fn mapping(&self, profile: &Profile) -> Mapping {
+        if !profile.named.keys.is_empty() {
+            Mapping::Mapped
+        } else if profile.named.no_source.is_some() {
+            Mapping::NoSource
+        } else if self.vendor.is_empty() || self.model.is_none() {
+            Mapping::Unidentified
+        } else {
+            Mapping::NotMapped
+        }
+    }
+}
+
+/// The subjects that differ in their firmware alone.
+struct Kin<'s> {
+    profile: Profile,
+    /// Their places, and their firmware.
+    subjects: Vec<(usize, Readied<'s>)>,
+}
+
+/// What a subject is, but for its firmware.
+type Key<'s> = (&'s str, Option<&'s str>, Option<&'s str>, bool);
+
+/// What the set says about subjects, in their order.
+///
+/// # Errors
+/// If the set cannot be read.
+pub async fn judge(
+    set: &AdvisorySet,
+    products: &Products,
+    subjects: &[Subject],
+) -> Result<Vec<SubjectResult>, AdvisoryError> {
+    let mut results = vec![SubjectResult::default(); subjects.len()];
+    let mut kins: Vec<Kin<'_>> = Vec::new();
+    let mut known: HashMap<Key<'_>, usize> = HashMap::new();
+    for (place, subject) in subjects.iter().enumerate() {
+        let key = (subject.vendor.as_str(), subject.model.as_deref(), subject.os.as_deref(), subject.is_proved);
+        let kin = *known.entry(key).or_insert_with(|| {
+            kins.push(Kin { profile: subject.profile(products), subjects: Vec::new() });
+            kins.len() - 1
+        });
+        let Some(kin) = kins.get_mut(kin) else { continue };
+        if let Some(result) = results.get_mut(place) {
+            result.mapping = subject.mapping(&kin.profile);
+            result.no_source = kin.profile.named.no_source.as_ref().map(ToString::to_string);
+        }
+        let ready = kin.profile.ready(&subject.firmware);
+        kin.subjects.push((place, ready));
+    }
+    let rejected = set.rejected().await?;
+    let found = candidates(set, &kins).await?;
+    let mut rest = found.keys().copied().filter(|(cve, _)| !rejected.contains(cve)).peekable();
+    let mut chunk: Vec<i64> = Vec::new();
+    while let Some((cve, record)) = rest.next() {
+        chunk.push(record);
+        // All records of one CVE are judged together.
+        let is_last = rest.peek().is_none_or(|(next, _)| *next != cve);
+        if !is_last || (chunk.len() < CHUNK && rest.peek().is_some()) {
+            continue;
+        }
+        let mut of_cve: BTreeMap<CveId, Vec<Candidate>> = BTreeMap::new();
+        for (id, record) in set.records(&chunk).await? {
+            let kins = found.get(&(record.cve.to_number(), id)).cloned().unwrap_or_default();
+            of_cve.entry(record.cve).or_default().push(Candidate { id, record, kins });
+        }
+        chunk.clear();
+        for (cve, mut records) in of_cve {
+            // The order of the records must not depend on that of the import.
+            records.sort_by(|a, b| (a.record.source, &a.record.document).cmp(&(b.record.source, &b.record.document)));
+            let about: BTreeSet<usize> = records.iter().flat_map(|r| r.kins.iter().copied()).collect();
+            for kin in about.into_iter().filter_map(|place| kins.get(place)) {
+                of_kin(kin, cve, &records, &mut results);
+            }
+        }
+    }
+    Ok(results)
+}
+
+/// A record, and the subjects that it may be about.
+struct Candidate {
+    id: i64,
+    record: Record,
+    kins: BTreeSet<usize>,
+}
+
+/// The numbers of CVEs and records that may be about subjects, and about which.
+type Candidates = BTreeMap<(i64, i64), BTreeSet<usize>>;
+
+async fn candidates(set: &AdvisorySet, kins: &[Kin<'_>]) -> Result<Candidates, AdvisoryError> {
+    let mut keys: BTreeMap<(&str, bool), Vec<usize>> = BTreeMap::new();
+    for (place, kin) in kins.iter().enumerate() {
+        for name in &kin.profile.named.keys {
+            keys.entry((name.key.as_str(), name.is_prefix)).or_default().push(place);
+        }
+    }
+    let (keys, kins): (Vec<(&str, bool)>, Vec<Vec<usize>>) = keys.into_iter().unzip();
+    let mut found = Candidates::new();
+    for (key, cve, record) in set.candidates(&keys).await? {
+        found.entry((cve, record)).or_default().extend(kins.get(key).into_iter().flatten());
+    }
+    Ok(found)
+}
+
+/// Judges the subjects of one kin by the records of one CVE.
+fn of_kin(kin: &Kin<'_>, cve: CveId, records: &[Candidate], results: &mut [SubjectResult]) {
+    let prepared: Vec<_> = records.iter().filter_map(|r| Some((r, kin.profile.prepare(&r.record)?))).collect();
+    let mut voices: Vec<Voice<'_>> = Vec::with_capacity(prepared.len());
+    for (place, firmware) in &kin.subjects {
+        voices.clear();
+        voices.extend(prepared.iter().map(|(candidate, prepared)| Voice {
+            source: candidate.record.source,
+            modified: candidate.record.modified.as_deref(),
+            judged: prepared.judge(firmware, kin.profile.is_proved),
+        }));
+        let (Some(conclusion), Some(result)) = (conclude(&voices), results.get_mut(*place)) else { continue };
+        let Judged { leaf, .. } = conclusion.judged;
+        match conclusion.verdict {
+            Verdict::Affected | Verdict::AllVersions | Verdict::ModelOnly => {
+                let record = prepared.get(conclusion.record).map_or(0, |(candidate, _)| candidate.id);
+                result.found.push(Found { cve, verdict: conclusion.verdict, record, leaf });
+            }
+            Verdict::Undecided => result.undecided += 1,
+            Verdict::Fixed => result.fixed += 1,
+            Verdict::NotAffected => result.not_affected += 1,
+            Verdict::NoMatch | Verdict::Outside => {}
+        }
+    }
+}

@@ -1,0 +1,684 @@
+//! Vulnerabilities: which devices have which, why, and what the set of advisories does not cover.
+//!
+//! A device *has* a vulnerability only if it proves its vendor, model and firmware, and a record names this firmware (or
+//! says that all versions are affected). Everything else is *possible*: it has a list of its own and is in no total.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::advisories::{Judged, Judgement};
+use super::{App, May, MayHere, Refusal};
+use crate::advisory::{CveId, Firmware, Kev, Record, Severity, Source, Verdict, Why};
+use crate::census::{DeviceId, Timestamp, time::rfc3339};
+use crate::listing::harmless;
+use crate::plan::advisories::{
+    self, AdvisoryError, CveFacts, Found, ImportReport, Mapping, SetSummary,
+};
+use crate::plan::entitlement::entitlement;
+use crate::plan::permission::{ManageTenant, View};
+use crate::wire::DeviceRow;
+
+/// The schema of the answers.
+pub const SCHEMA: &str = "netcensus.vulnerabilities/1";
+/// CVEs in a list; products in a coverage; devices of a CVE; vulnerabilities of a device.
+const LISTED: usize = 1_000;
+/// From this score of EPSS on, in hundred-thousandths, a vulnerability comes before others of its severity.
+const LIKELY: u32 = 10_000;
+
+/// Which vulnerabilities.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[schema(as = VulnerabilityConfidence)]
+pub enum Confidence {
+    /// Devices that have it.
+    #[default]
+    Confirmed,
+    /// Devices of which only the model is among the affected ones.
+    Possible,
+}
+
+impl Confidence {
+    fn takes(self, verdict: Verdict) -> bool {
+        match self {
+            Self::Confirmed => verdict.is_confirmed(),
+            Self::Possible => verdict.is_possible(),
+        }
+    }
+
+    pub const fn key(self) -> &'static str {
+        match self {
+            Self::Confirmed => "confirmed",
+            Self::Possible => "possible",
+        }
+    }
+}
+
+/// What is known of a CVE.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Vulnerability {
+    #[schema(value_type = String)]
+    pub cve: CveId,
+    pub title: String,
+    /// By the score; null if nobody scored.
+    pub severity: Option<Severity>,
+    /// The base score, such as `9.8`.
+    pub score: Option<String>,
+    /// The version of CVSS, the vector, and who scored.
+    pub cvss: Option<String>,
+    pub vector: Option<String>,
+    pub score_source: Option<String>,
+    /// The entry in CISA's catalogue of known exploited vulnerabilities.
+    pub kev: Option<Kev>,
+    /// Other signs of an exploit: `ssvc`, `reference`.
+    pub exploit: Vec<String>,
+    /// How likely it is exploited within 30 days, 0 to 1.
+    pub epss: Option<f64>,
+    pub epss_percentile: Option<f64>,
+    /// `YYYY-MM-DD`.
+    pub published: Option<String>,
+}
+
+/// A CVE in a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct VulnerabilityEntry {
+    #[serde(flatten)]
+    pub vulnerability: Vulnerability,
+    pub confidence: Confidence,
+    /// Devices that have it, or possibly have it.
+    pub devices: u64,
+}
+
+/// The vulnerabilities of a subscription.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct VulnerabilityList {
+    /// `netcensus.vulnerabilities/1`.
+    pub schema: &'static str,
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub as_of: Timestamp,
+    /// The set of advisories; null if nothing was imported yet.
+    pub set: Option<SetSummary>,
+    /// Confirmed vulnerabilities alone, whatever the list shows.
+    pub totals: Totals,
+    /// Known exploited ones first, then likely ones, then by score; at most 1,000.
+    pub vulnerabilities: Vec<VulnerabilityEntry>,
+    /// How many more there are.
+    pub unlisted: u64,
+}
+
+/// Totals of confirmed vulnerabilities. What is only possible is in none.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
+#[schema(as = VulnerabilityTotals)]
+pub struct Totals {
+    /// CVEs that at least one device has.
+    pub cves: u64,
+    /// Devices with at least one.
+    pub devices: u64,
+    /// CVEs of these that are known to be exploited (KEV), and devices with at least one of them.
+    pub exploited_cves: u64,
+    pub exploited_devices: u64,
+}
+
+/// A vulnerability of a device.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DeviceVulnerability {
+    #[serde(flatten)]
+    pub vulnerability: Vulnerability,
+    pub confidence: Confidence,
+    #[serde(flatten)]
+    pub finding: Finding,
+}
+
+/// Why a device has a vulnerability.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = VulnerabilityReason)]
+pub struct Finding {
+    /// `exact-affected`, `all-versions` or `model-only`.
+    pub verdict: Verdict,
+    /// Who says so.
+    pub source: Source,
+    /// The document, if the source is one.
+    pub document: Option<String>,
+    /// The criterion that decided.
+    pub criterion: String,
+    /// How the firmware compares with it.
+    pub compared: String,
+    /// The row of the table of products that gives the device its names in advisories.
+    pub product_row: String,
+    /// The rules that prove what the device is.
+    pub rules: Vec<String>,
+    /// From which version on it is no longer affected, if the source says so.
+    pub fixed_in: Option<String>,
+    /// The later of the first proof and the publication, `YYYY-MM-DD`.
+    pub first_detected: Option<String>,
+}
+
+/// The vulnerabilities of one device.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DeviceVulnerabilities {
+    pub schema: &'static str,
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub as_of: Timestamp,
+    pub product: Product,
+    /// Confirmed ones first.
+    pub vulnerabilities: Vec<DeviceVulnerability>,
+    pub unlisted: u64,
+    /// Records that do not concern its firmware, and those of which nothing can be said.
+    pub fixed: u64,
+    pub not_affected: u64,
+    pub undecided: u64,
+}
+
+/// What a device is, as far as advisories are concerned.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = ProductProof)]
+pub struct Product {
+    pub vendor: Option<String>,
+    pub model: Option<String>,
+    pub os: Option<String>,
+    pub firmware: Option<String>,
+    /// Whether the device says several firmwares that contradict each other.
+    pub contradictory_firmware: bool,
+    /// Whether it proves vendor and model itself.
+    pub proved: bool,
+    pub mapping: Mapping,
+    /// Why no advisory is to be expected.
+    pub no_source: Option<String>,
+}
+
+/// A device with a CVE.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AffectedDevice {
+    pub id: String,
+    pub zone: String,
+    pub ip: String,
+    pub name: Option<String>,
+    pub product: Product,
+    pub confidence: Confidence,
+    #[serde(flatten)]
+    pub finding: Finding,
+}
+
+/// A CVE, what each source says, and the devices.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CveAnswer {
+    pub schema: &'static str,
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub as_of: Timestamp,
+    #[serde(flatten)]
+    pub vulnerability: Vulnerability,
+    /// Whether it was rejected; then no device has it.
+    pub rejected: bool,
+    pub summary: String,
+    pub remedies: Vec<String>,
+    pub references: Vec<String>,
+    pub sources: Vec<CveSource>,
+    /// How many devices have it. Those that only possibly have it are listed, but not counted.
+    pub confirmed: u64,
+    /// Confirmed ones first, at most 1,000.
+    pub devices: Vec<AffectedDevice>,
+    pub unlisted: u64,
+}
+
+/// A record about a CVE.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct CveSource {
+    pub source: Source,
+    pub document: Option<String>,
+    pub modified: Option<String>,
+}
+
+/// A product, and whether advisories can be found about it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = VulnerabilityCoverageRow)]
+pub struct CoverageRow {
+    pub vendor: Option<String>,
+    pub model: Option<String>,
+    pub mapping: Mapping,
+    /// Why no advisory is to be expected.
+    pub no_source: Option<String>,
+    pub devices: u64,
+    /// Devices of these that say their firmware.
+    pub with_firmware: u64,
+    /// Pairs of a device and a CVE of which nothing can be said.
+    pub undecided: u64,
+}
+
+/// What the set covers.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = VulnerabilityCoverage)]
+pub struct Coverage {
+    pub schema: &'static str,
+    #[serde(with = "rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub as_of: Timestamp,
+    pub set: Option<SetSummary>,
+    /// Devices of network and IoT by mapping.
+    pub mapped: u64,
+    pub no_source: u64,
+    pub not_mapped: u64,
+    pub unidentified: u64,
+    /// What is not mapped first, then by number of devices; at most 1,000.
+    pub products: Vec<CoverageRow>,
+    pub unlisted: u64,
+}
+
+/// Refuses if no plan is in effect (P7).
+///
+/// # Errors
+/// [`Refusal::Withheld`], or the store's.
+pub(super) async fn gate(app: &App, may: &May<View>) -> Result<(), Refusal> {
+    Ok(entitlement(&app.store.plans(may.id()).await?, app.now())?)
+}
+
+/// The vulnerabilities of a subscription.
+pub async fn list(app: &App, may: &May<View>, confidence: Confidence) -> Result<VulnerabilityList, Refusal> {
+    let mut all = entries(app, may, confidence).await?;
+    all.unlisted = all.vulnerabilities.len().saturating_sub(LISTED) as u64;
+    all.vulnerabilities.truncate(LISTED);
+    Ok(all)
+}
+
+/// As [`list`], all of them.
+pub async fn entries(app: &App, may: &May<View>, confidence: Confidence) -> Result<VulnerabilityList, Refusal> {
+    gate(app, may).await?;
+    let judged = app.judged(may.id()).await?;
+    let mut devices: BTreeMap<CveId, u64> = BTreeMap::new();
+    let mut totals = Totals::default();
+    if let Some(judged) = &judged {
+        let exploited = |found: &Found| judged.facts.get(&found.cve).is_some_and(|facts| facts.kev.is_some());
+        let mut cves: BTreeSet<CveId> = BTreeSet::new();
+        for judgement in judged.devices.values() {
+            let found = &judgement.result.found;
+            for found in found.iter().filter(|found| confidence.takes(found.verdict)) {
+                *devices.entry(found.cve).or_default() += 1;
+            }
+            let confirmed = || found.iter().filter(|found| found.verdict.is_confirmed());
+            totals.devices += u64::from(confirmed().next().is_some());
+            totals.exploited_devices += u64::from(confirmed().any(exploited));
+            cves.extend(confirmed().map(|found| found.cve));
+        }
+        let exploited = |cve: &&CveId| judged.facts.get(*cve).is_some_and(|facts| facts.kev.is_some());
+        totals.exploited_cves = cves.iter().filter(exploited).count() as u64;
+        totals.cves = cves.len() as u64;
+    }
+    let facts = judged.as_ref().map(|judged| &judged.facts);
+    let mut sorted: Vec<(CveId, u64, &CveFacts)> =
+        devices.into_iter().filter_map(|(cve, n)| Some((cve, n, facts?.get(&cve)?))).collect();
+    sorted.sort_by_key(|(cve, _, facts)| priority(*cve, facts));
+    let entry = |(cve, devices, facts): (CveId, u64, &CveFacts)| VulnerabilityEntry {
+        vulnerability: Vulnerability::new(cve, facts),
+        confidence,
+        devices,
+    };
+    Ok(VulnerabilityList {
+        schema: SCHEMA,
+        as_of: judged.as_ref().map_or_else(|| app.now(), |judged| judged.as_of),
+        set: judged.as_ref().map(|judged| judged.set.summary().clone()),
+        totals,
+        vulnerabilities: sorted.into_iter().map(entry).collect(),
+        unlisted: 0,
+    })
+}
+
+/// A CVE and the devices that have it, or possibly have it.
+pub async fn show(app: &App, may: &May<View>, cve: &str) -> Result<CveAnswer, Refusal> {
+    gate(app, may).await?;
+    let hidden = || Refusal::hidden("vulnerability", cve);
+    let id: CveId = cve.parse().map_err(|_| hidden())?;
+    let judged = app.judged(may.id()).await?.ok_or_else(hidden)?;
+    let records = judged.set.of_cve(id).await?;
+    let facts = judged.set.facts(&[id]).await?.remove(&id).unwrap_or_default();
+    if records.is_empty() && facts.kev.is_none() {
+        return Err(hidden());
+    }
+    let mut found: Vec<(&DeviceId, &Judgement, Found)> = Vec::new();
+    for (device, judgement) in &judged.devices {
+        let of_cve = judgement.result.found.iter().find(|found| found.cve == id);
+        found.extend(of_cve.map(|found| (device, judgement, *found)));
+    }
+    found.sort_by_key(|(device, _, found)| (!found.verdict.is_confirmed(), **device));
+    let confirmed = found.iter().filter(|(_, _, found)| found.verdict.is_confirmed()).count() as u64;
+    let unlisted = found.len().saturating_sub(LISTED) as u64;
+    let (view, products) = (app.view(may.id(), None).await?, app.products()?);
+    let devices = found.into_iter().take(LISTED).filter_map(|(device, judgement, found)| {
+        let row = view.row(*device)?;
+        let (_, record) = records.iter().find(|(record, _)| *record == found.record)?;
+        let finding = finding(&products, judgement, found, record, &facts)?;
+        Some(AffectedDevice::new(row, judgement, found, finding))
+    });
+    let devices = devices.collect();
+    let mut remedies: Vec<String> = records.iter().flat_map(|(_, record)| record.remedies.iter().cloned()).collect();
+    let mut references: Vec<String> = records.iter().flat_map(|(_, record)| record.references.iter().cloned()).collect();
+    for list in [&mut remedies, &mut references] {
+        let mut seen = BTreeSet::new();
+        list.retain(|text| seen.insert(text.clone()));
+        list.truncate(10);
+    }
+    let source = |(_, record): &(i64, Record)| CveSource {
+        source: record.source,
+        document: named(record),
+        modified: record.modified.clone(),
+    };
+    Ok(CveAnswer {
+        schema: SCHEMA,
+        as_of: judged.as_of,
+        vulnerability: Vulnerability::new(id, &facts),
+        rejected: records.iter().any(|(_, record)| record.rejected),
+        summary: records.iter().map(|(_, r)| &r.summary).find(|s| !s.is_empty()).cloned().unwrap_or_default(),
+        remedies,
+        references,
+        sources: records.iter().map(source).collect(),
+        confirmed,
+        devices,
+        unlisted,
+    })
+}
+
+/// The vulnerabilities of a device. Refused if there is no such device.
+pub async fn of_device(app: &App, may: &May<View>, id: &str) -> Result<DeviceVulnerabilities, Refusal> {
+    gate(app, may).await?;
+    let hidden = || Refusal::hidden("device", id);
+    let device: DeviceId = id.parse().map_err(|_| hidden())?;
+    let view = app.view(may.id(), None).await?;
+    let row = view.row(device).ok_or_else(hidden)?;
+    let judged = app.judged(may.id()).await?;
+    let Some((judged, judgement)) = judged.as_ref().and_then(|j| Some((j, j.devices.get(&device)?))) else {
+        return Ok(DeviceVulnerabilities::nothing(view.as_of, row));
+    };
+    let mut found: Vec<(Found, &CveFacts)> =
+        judgement.result.found.iter().filter_map(|f| Some((*f, judged.facts.get(&f.cve)?))).collect();
+    found.sort_by_key(|(found, facts)| (!found.verdict.is_confirmed(), priority(found.cve, facts)));
+    let unlisted = found.len().saturating_sub(LISTED) as u64;
+    found.truncate(LISTED);
+    let products = app.products()?;
+    let mut vulnerabilities = Vec::with_capacity(found.len());
+    for (found, facts) in found {
+        let records = judged.set.of_cve(found.cve).await?;
+        let Some((_, record)) = records.iter().find(|(id, _)| *id == found.record) else { continue };
+        let Some(finding) = finding(&products, judgement, found, record, facts) else { continue };
+        let vulnerability = Vulnerability::new(found.cve, facts);
+        vulnerabilities.push(DeviceVulnerability { vulnerability, confidence: confidence(found.verdict), finding });
+    }
+    let result = &judgement.result;
+    Ok(DeviceVulnerabilities {
+        schema: SCHEMA,
+        as_of: judged.as_of,
+        product: Product::new(judgement),
+        vulnerabilities,
+        unlisted,
+        fixed: result.fixed,
+        not_affected: result.not_affected,
+        undecided: result.undecided,
+    })
+}
+
+/// Which products the set covers, those first that no row of the table names.
+pub async fn coverage(app: &App, may: &May<View>) -> Result<Coverage, Refusal> {
+    let mut all = whole_coverage(app, may).await?;
+    all.unlisted = all.products.len().saturating_sub(LISTED) as u64;
+    all.products.truncate(LISTED);
+    Ok(all)
+}
+
+/// As [`coverage`], all products.
+pub async fn whole_coverage(app: &App, may: &May<View>) -> Result<Coverage, Refusal> {
+    gate(app, may).await?;
+    let judged: Option<Arc<Judged>> = app.judged(may.id()).await?;
+    let mut rows: BTreeMap<(Mapping, Option<&str>, Option<&str>), CoverageRow> = BTreeMap::new();
+    for judgement in judged.iter().flat_map(|judged| judged.devices.values()) {
+        let Judgement { subject, result, .. } = judgement;
+        let vendor = Some(subject.vendor.as_str()).filter(|vendor| !vendor.is_empty());
+        let row = rows.entry((result.mapping, vendor, subject.model.as_deref())).or_insert_with(|| CoverageRow {
+            vendor: vendor.map(str::to_owned),
+            model: subject.model.clone(),
+            mapping: result.mapping,
+            no_source: result.no_source.clone(),
+            devices: 0,
+            with_firmware: 0,
+            undecided: 0,
+        });
+        row.devices += 1;
+        row.with_firmware += u64::from(matches!(subject.firmware, Firmware::Said(_)));
+        row.undecided += result.undecided;
+    }
+    let mut products: Vec<CoverageRow> = rows.into_values().collect();
+    products.sort_by_key(|row| (order(row.mapping), Reverse(row.devices)));
+    let of = |mapping| products.iter().filter(|row| row.mapping == mapping).map(|row| row.devices).sum();
+    Ok(Coverage {
+        schema: SCHEMA,
+        as_of: judged.as_ref().map_or_else(|| app.now(), |judged| judged.as_of),
+        set: judged.as_ref().map(|judged| judged.set.summary().clone()),
+        mapped: of(Mapping::Mapped),
+        no_source: of(Mapping::NoSource),
+        not_mapped: of(Mapping::NotMapped),
+        unidentified: of(Mapping::Unidentified),
+        products,
+        unlisted: 0,
+    })
+}
+
+/// Imports files into the set of the installation.
+///
+/// # Errors
+/// Those of [`advisories::import`]; the old set stays then.
+pub async fn import(
+    app: &App,
+    _: &MayHere<ManageTenant>,
+    files: &[PathBuf],
+    keep_going: bool,
+) -> Result<ImportReport, AdvisoryError> {
+    advisories::import(&app.advisories_path()?, files, keep_going, app.now()).await
+}
+
+const fn order(mapping: Mapping) -> u8 {
+    match mapping {
+        Mapping::NotMapped => 0,
+        Mapping::Unidentified => 1,
+        Mapping::NoSource => 2,
+        Mapping::Mapped => 3,
+    }
+}
+
+/// Known exploited first, then likely, then by score and likelihood.
+fn priority(cve: CveId, facts: &CveFacts) -> (bool, bool, Reverse<u8>, Reverse<u32>, Reverse<CveId>) {
+    let epss = facts.epss.map_or(0, |(score, _)| score);
+    let score = facts.score.as_ref().map_or(0, |score| score.tenths);
+    (facts.kev.is_none(), epss < LIKELY, Reverse(score), Reverse(epss), Reverse(cve))
+}
+
+const fn confidence(verdict: Verdict) -> Confidence {
+    if verdict.is_confirmed() { Confidence::Confirmed } else { Confidence::Possible }
+}
+
+fn named(record: &Record) -> Option<String> {
+    Some(record.document.clone()).filter(|document| !document.is_empty())
+}
+
+fn finding(
+    products: &crate::advisory::Products,
+    judgement: &Judgement,
+    found: Found,
+    record: &Record,
+    facts: &CveFacts,
+) -> Option<Finding> {
+    let profile = judgement.subject.profile(products);
+    let (prepared, ready) = (profile.prepare(record)?, profile.ready(&judgement.subject.firmware));
+    let judged = crate::advisory::Judged { verdict: found.verdict, leaf: found.leaf };
+    let Why { criterion, compared, row, fixed_in } = prepared.why(judged, &ready)?;
+    let proved = judgement.proved_at.map(|at| at.to_string().chars().take(10).collect::<String>());
+    Some(Finding {
+        verdict: found.verdict,
+        source: record.source,
+        document: named(record),
+        criterion,
+        compared,
+        product_row: row,
+        rules: judgement.rules.clone(),
+        fixed_in: fixed_in.filter(|_| found.verdict != Verdict::AllVersions),
+        first_detected: proved.max(facts.published.clone()),
+    })
+}
+
+/// A share of 100,000.
+fn share(parts: u32) -> f64 {
+    f64::from(parts) / 100_000.0
+}
+
+impl Vulnerability {
+    fn new(cve: CveId, facts: &CveFacts) -> Self {
+        let score = facts.score.as_ref();
+        Self {
+            cve,
+            title: facts.title.clone(),
+            severity: score.map(crate::advisory::Score::severity),
+            score: score.map(crate::advisory::Score::base),
+            cvss: score.map(|score| score.version.clone()),
+            vector: score.map(|score| score.vector.clone()),
+            score_source: score.map(|score| score.source.clone()),
+            kev: facts.kev.clone(),
+            exploit: facts.exploit.clone(),
+            epss: facts.epss.map(|(score, _)| share(score)),
+            epss_percentile: facts.epss.map(|(_, percentile)| share(percentile)),
+            published: facts.published.clone(),
+        }
+    }
+}
+
+impl Vulnerability {
+    /// Severity and score for people; `None` if nobody scored.
+    pub fn rating(&self) -> Option<String> {
+        Some(format!("{} {}", self.severity?, self.score.as_ref()?))
+    }
+}
+
+impl Product {
+    fn new(judgement: &Judgement) -> Self {
+        let (subject, result) = (&judgement.subject, &judgement.result);
+        let firmware = match &subject.firmware {
+            Firmware::Said(text) => Some(text.clone()),
+            Firmware::Unknown | Firmware::Contradictory => None,
+        };
+        Self {
+            vendor: Some(subject.vendor.clone()).filter(|vendor| !vendor.is_empty()),
+            model: subject.model.clone(),
+            os: subject.os.clone(),
+            firmware,
+            contradictory_firmware: subject.firmware == Firmware::Contradictory,
+            proved: subject.is_proved,
+            mapping: result.mapping,
+            no_source: result.no_source.clone(),
+        }
+    }
+}
+
+impl AffectedDevice {
+    fn new(row: &DeviceRow, judgement: &Judgement, found: Found, finding: Finding) -> Self {
+        Self {
+            id: row.id.to_string(),
+            zone: String::from(&*row.zone),
+            ip: row.ip.to_string(),
+            name: row.what.name.as_ref().map(ToString::to_string),
+            product: Product::new(judgement),
+            confidence: confidence(found.verdict),
+            finding,
+        }
+    }
+}
+
+impl DeviceVulnerabilities {
+    /// Of a device that no plan covers, or before anything was imported.
+    fn nothing(as_of: Timestamp, row: &DeviceRow) -> Self {
+        let text = |text: &Option<smol_str::SmolStr>| text.as_ref().map(ToString::to_string);
+        let what = &*row.what;
+        Self {
+            schema: SCHEMA,
+            as_of,
+            product: Product {
+                vendor: text(&what.vendor),
+                model: text(&what.model),
+                os: text(&what.os),
+                firmware: text(&what.firmware),
+                contradictory_firmware: false,
+                proved: false,
+                mapping: Mapping::Unidentified,
+                no_source: None,
+            },
+            vulnerabilities: Vec::new(),
+            unlisted: 0,
+            fixed: 0,
+            not_affected: 0,
+            undecided: 0,
+        }
+    }
+}
+
+/// The list as CSV.
+pub fn csv(list: &VulnerabilityList) -> Vec<u8> {
+    let header = ["cve", "confidence", "devices", "severity", "score", "exploited", "kev_added", "kev_due", "epss", "published", "title", "as_of"];
+    let row = |entry: &VulnerabilityEntry| {
+        let Vulnerability { cve, title, severity, score, kev, epss, published, .. } = &entry.vulnerability;
+        vec![
+            cve.to_string(),
+            entry.confidence.key().to_owned(),
+            entry.devices.to_string(),
+            severity.map_or_else(String::new, |s| s.to_string()),
+            score.clone().unwrap_or_default(),
+            kev.is_some().to_string(),
+            kev.as_ref().map(|kev| kev.added.clone()).unwrap_or_default(),
+            kev.as_ref().and_then(|kev| kev.due.clone()).unwrap_or_default(),
+            epss.map_or_else(String::new, |e| format!("{e:.5}")),
+            published.clone().unwrap_or_default(),
+            title.clone(),
+            list.as_of.to_string(),
+        ]
+    };
+    table(&header, list.vulnerabilities.iter().map(row))
+}
+
+/// The coverage as CSV.
+pub fn coverage_csv(coverage: &Coverage) -> Vec<u8> {
+    let header = ["vendor", "model", "mapping", "devices", "with_firmware", "undecided", "no_source", "as_of"];
+    let row = |row: &CoverageRow| {
+        vec![
+            row.vendor.clone().unwrap_or_default(),
+            row.model.clone().unwrap_or_default(),
+            row.mapping.key().to_owned(),
+            row.devices.to_string(),
+            row.with_firmware.to_string(),
+            row.undecided.to_string(),
+            row.no_source.clone().unwrap_or_default(),
+            coverage.as_of.to_string(),
+        ]
+    };
+    table(&header, coverage.products.iter().map(row))
+}
+
+fn table(header: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
+    let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    let header = header.iter().map(|cell| (*cell).to_owned()).collect();
+    for row in std::iter::once(header).chain(rows) {
+        // Writing to memory does not fail, and all rows have the same length.
+        if out.write_record(row.iter().map(|cell| harmless(cell).into_owned())).is_err() {
+            tracing::error!("a row of an export could not be written");
+        }
+    }
+    out.into_inner().unwrap_or_default()
+}
+
+/// Objects, one a line.
+pub fn lines<T: Serialize>(rows: &[T]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for row in rows {
+        out.extend(serde_json::to_vec(row).unwrap_or_default());
+        out.push(b'\n');
+    }
+    out
+}
