@@ -123,6 +123,21 @@ pub async fn list(app: &App, may: &May<View>, filter: &AlertFilter) -> Result<Al
     Ok(AlertList { schema: ALERTS, as_of, alerts, total })
 }
 
+/// How many alerts are open by severity, severest first, as far as they were derived already; `None` if they are withheld, or
+/// were not derived since the service started.
+pub async fn open_by_severity(app: &App, may: &May<View>) -> Result<Option<Vec<(Severity, u64)>>, Refusal> {
+    if entitlement(&app.store.plans(may.id()).await?, app.now()).is_err() {
+        return Ok(None);
+    }
+    let Some(known) = app.inventories()?.known_security(may.id()).await? else { return Ok(None) };
+    let decisions = app.store.alert_decisions(may.id()).await?;
+    let open =
+        known.security.alerts.iter().filter(|alert| AlertRecord::new(alert, &decisions).state.is_open());
+    let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
+    open.for_each(|alert| *counts.entry(alert.severity).or_default() += 1);
+    Ok(Some(counts.into_iter().rev().collect()))
+}
+
 /// One alert, by its id or an alias.
 pub async fn get(app: &App, may: &May<View>, id: &str) -> Result<AlertRecord, Refusal> {
     let secured = secured(app, may).await?;

@@ -45,7 +45,7 @@ use self::views::{Views, Wanted};
 use self::waiting::{Told, Waiting};
 use self::zone_view::Questions;
 use super::{Refusal, aside};
-use crate::census::time::DAY;
+use crate::census::time::{DAY, SECOND};
 use crate::census::{
     Classifier, CouplingKey, Decisions, Finding, Inventory, Policy, Survey, Timestamp, Undated,
     UnlistedFindings, Zone,
@@ -131,6 +131,9 @@ pub struct Secured {
     /// The instant at which they were derived.
     pub as_of: Timestamp,
     pub security: Arc<Security>,
+    /// Until when they serve although facts changed: to derive them takes a tenth of the time at most, and they are at most ten
+    /// seconds old.
+    rests: Timestamp,
 }
 
 impl SubscriptionState {
@@ -333,15 +336,16 @@ impl Inventories {
         let state = self.current(subscription).await?;
         state.usage.note_reader(now);
         let known = state.security.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(known) =
-            known.filter(|known| known.revision == state.revision() && now.since(known.as_of) < MINUTE)
-        {
+        if let Some(known) = known.filter(|known| {
+            now < known.rests || known.revision == state.revision() && now.since(known.as_of) < MINUTE
+        }) {
             return Ok(known);
         }
         let place = state.line.place()?;
         let (inventories, counted, rules) = (self.clone(), Arc::clone(&state), Arc::clone(rules));
         let survey = move || {
             let _place = place;
+            let began = inventories.clock.now();
             let (facts, revision, decisions) = counted.snapshot();
             let as_of = inventories.instant(&facts, None, now);
             // Zones have nothing in common: those without conduct have no alert.
@@ -352,11 +356,22 @@ impl Inventories {
             let inventory = inventory.admitted(policy);
             let survey = Survey::new(&inventory, policy, &decisions, &*inventories.classifier, as_of);
             let security = Arc::new(security::derive(&survey, &inventory, &rules, BASELINE, false));
-            let secured = Secured { revision, as_of, security };
+            let ended = inventories.clock.now();
+            let rests = ended.plus(ended.since(began).saturating_mul(10).clamp(0, 10 * SECOND));
+            let secured = Secured { revision, as_of, security, rests };
             *counted.security.lock().unwrap_or_else(PoisonError::into_inner) = Some(secured.clone());
             secured
         };
         self.surveys.run(&state.line, survey).await
+    }
+
+    /// The alerts and recommendations that were derived last, however old; `None` if none were since the start.
+    ///
+    /// # Errors
+    /// The store's, when the facts are loaded.
+    pub async fn known_security(&self, subscription: &SubscriptionId) -> Result<Option<Secured>, Refusal> {
+        let state = self.current(subscription).await?;
+        Ok(state.security.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// Counts a subscription as it was at `as_of`, the start of a UTC day, and gives the survey to `read`. `known` tells

@@ -16,9 +16,7 @@ use super::{App, May, MayHere, Refusal};
 use crate::advisory::{CveId, Firmware, Kev, Record, Severity, Source, Verdict, Why};
 use crate::census::{DeviceId, Timestamp, time::rfc3339};
 use crate::listing::harmless;
-use crate::plan::advisories::{
-    self, AdvisoryError, CveFacts, Found, ImportReport, Mapping, SetSummary,
-};
+use crate::plan::advisories::{self, AdvisoryError, CveFacts, Found, ImportReport, Mapping, SetSummary};
 use crate::plan::entitlement::entitlement;
 use crate::plan::permission::{ManageTenant, View};
 use crate::wire::DeviceRow;
@@ -287,7 +285,11 @@ pub async fn list(app: &App, may: &May<View>, confidence: Confidence) -> Result<
 }
 
 /// As [`list`], all of them.
-pub async fn entries(app: &App, may: &May<View>, confidence: Confidence) -> Result<VulnerabilityList, Refusal> {
+pub async fn entries(
+    app: &App,
+    may: &May<View>,
+    confidence: Confidence,
+) -> Result<VulnerabilityList, Refusal> {
     gate(app, may).await?;
     let judged = app.judged(may.id()).await?;
     let mut devices: BTreeMap<CveId, u64> = BTreeMap::new();
@@ -355,8 +357,10 @@ pub async fn show(app: &App, may: &May<View>, cve: &str) -> Result<CveAnswer, Re
         Some(AffectedDevice::new(row, judgement, found, finding))
     });
     let devices = devices.collect();
-    let mut remedies: Vec<String> = records.iter().flat_map(|(_, record)| record.remedies.iter().cloned()).collect();
-    let mut references: Vec<String> = records.iter().flat_map(|(_, record)| record.references.iter().cloned()).collect();
+    let mut remedies: Vec<String> =
+        records.iter().flat_map(|(_, record)| record.remedies.iter().cloned()).collect();
+    let mut references: Vec<String> =
+        records.iter().flat_map(|(_, record)| record.references.iter().cloned()).collect();
     for list in [&mut remedies, &mut references] {
         let mut seen = BTreeSet::new();
         list.retain(|text| seen.insert(text.clone()));
@@ -405,7 +409,11 @@ pub async fn of_device(app: &App, may: &May<View>, id: &str) -> Result<DeviceVul
         let Some((_, record)) = records.iter().find(|(id, _)| *id == found.record) else { continue };
         let Some(finding) = finding(&products, judgement, found, record, facts) else { continue };
         let vulnerability = Vulnerability::new(found.cve, facts);
-        vulnerabilities.push(DeviceVulnerability { vulnerability, confidence: confidence(found.verdict), finding });
+        vulnerabilities.push(DeviceVulnerability {
+            vulnerability,
+            confidence: confidence(found.verdict),
+            finding,
+        });
     }
     let result = &judgement.result;
     Ok(DeviceVulnerabilities {
@@ -436,15 +444,16 @@ pub async fn whole_coverage(app: &App, may: &May<View>) -> Result<Coverage, Refu
     for judgement in judged.iter().flat_map(|judged| judged.devices.values()) {
         let Judgement { subject, result, .. } = judgement;
         let vendor = Some(subject.vendor.as_str()).filter(|vendor| !vendor.is_empty());
-        let row = rows.entry((result.mapping, vendor, subject.model.as_deref())).or_insert_with(|| CoverageRow {
-            vendor: vendor.map(str::to_owned),
-            model: subject.model.clone(),
-            mapping: result.mapping,
-            no_source: result.no_source.clone(),
-            devices: 0,
-            with_firmware: 0,
-            undecided: 0,
-        });
+        let row =
+            rows.entry((result.mapping, vendor, subject.model.as_deref())).or_insert_with(|| CoverageRow {
+                vendor: vendor.map(str::to_owned),
+                model: subject.model.clone(),
+                mapping: result.mapping,
+                no_source: result.no_source.clone(),
+                devices: 0,
+                with_firmware: 0,
+                undecided: 0,
+            });
         row.devices += 1;
         row.with_firmware += u64::from(matches!(subject.firmware, Firmware::Said(_)));
         row.undecided += result.undecided;
@@ -622,7 +631,20 @@ impl DeviceVulnerabilities {
 
 /// The list as CSV.
 pub fn csv(list: &VulnerabilityList) -> Vec<u8> {
-    let header = ["cve", "confidence", "devices", "severity", "score", "exploited", "kev_added", "kev_due", "epss", "published", "title", "as_of"];
+    let header = [
+        "cve",
+        "confidence",
+        "devices",
+        "severity",
+        "score",
+        "exploited",
+        "kev_added",
+        "kev_due",
+        "epss",
+        "published",
+        "title",
+        "as_of",
+    ];
     let row = |entry: &VulnerabilityEntry| {
         let Vulnerability { cve, title, severity, score, kev, epss, published, .. } = &entry.vulnerability;
         vec![
@@ -645,7 +667,8 @@ pub fn csv(list: &VulnerabilityList) -> Vec<u8> {
 
 /// The coverage as CSV.
 pub fn coverage_csv(coverage: &Coverage) -> Vec<u8> {
-    let header = ["vendor", "model", "mapping", "devices", "with_firmware", "undecided", "no_source", "as_of"];
+    let header =
+        ["vendor", "model", "mapping", "devices", "with_firmware", "undecided", "no_source", "as_of"];
     let row = |row: &CoverageRow| {
         vec![
             row.vendor.clone().unwrap_or_default(),

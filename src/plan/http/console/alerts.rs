@@ -56,6 +56,8 @@ struct RecommendationsPage {
 #[serde(default)]
 pub(super) struct Selection {
     state: String,
+    /// The id of a device.
+    device: String,
 }
 
 /// What a person decides, and which alerts the page showed.
@@ -71,9 +73,9 @@ pub(super) struct VerdictForm {
 pub(super) async fn show(
     State(app): State<App>,
     Visitor(may): Visitor<May<View>>,
-    Parameters(Selection { state }): Parameters<Selection>,
+    Parameters(Selection { state, device }): Parameters<Selection>,
 ) -> Result<Response, PageError> {
-    page(&app, &may, &state, None).await
+    page(&app, &may, (&state, &device), None).await
 }
 
 /// Answers a reload of the answer to a form.
@@ -94,7 +96,7 @@ pub(super) async fn decide(
             let shown = known(&shown);
             Ok(Redirect::to(&format!("/subscriptions/{}/alerts?state={shown}", may.id())).into_response())
         }
-        Err(refused) => page(&app, &may.view(), &shown, Some(refused.into())).await,
+        Err(refused) => page(&app, &may.view(), (&shown, ""), Some(refused.into())).await,
     }
 }
 
@@ -106,12 +108,16 @@ fn known(state: &str) -> &'static str {
 async fn page(
     app: &App,
     may: &May<View>,
-    state: &str,
+    (state, device): (&str, &str),
     refused: Option<Problem>,
 ) -> Result<Response, PageError> {
     let state = known(state);
-    let filter =
-        AlertFilter { state: AlertState::from_key(state), all: state == "all", ..AlertFilter::default() };
+    let filter = AlertFilter {
+        state: AlertState::from_key(state),
+        all: state == "all",
+        device: (!device.is_empty()).then(|| device.to_owned()),
+        ..AlertFilter::default()
+    };
     let list = alerts::list(app, may, &filter).await?;
     let rules = alerts::rules(app)?;
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);

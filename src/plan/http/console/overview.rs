@@ -13,6 +13,7 @@ use super::show;
 use super::travel::Here;
 use crate::billing::forecast::Ahead;
 use crate::census::{Category, Timestamp, Verdict};
+use crate::plan::app::alerts;
 use crate::plan::app::census::{CensusReport, Overview, overview};
 use crate::plan::app::differences::{DifferenceKind, Differences};
 use crate::plan::app::history::CountHistory;
@@ -24,6 +25,7 @@ use crate::plan::app::{App, May, roles};
 use crate::plan::permission::{Role, View};
 use crate::plan::store::Sensor;
 use crate::proof::Day;
+use crate::security::Severity;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -45,6 +47,8 @@ struct Page {
     chart: Chart,
     differences: Option<Arc<Differences>>,
     statement: Option<StatementView>,
+    /// Open alerts by severity, as far as they are known.
+    alerts: Option<Vec<(Severity, u64)>>,
     now: Timestamp,
 }
 
@@ -112,7 +116,13 @@ pub(super) async fn show(
         true => roles::unseen_grants(&app, &may).await?,
         false => 0,
     };
+    // In the past, alerts are those of the present.
+    let alerts = match report.basis {
+        Some(_) => None,
+        None => alerts::open_by_severity(&app, &may).await?,
+    };
     let page = Page {
+        alerts,
         grants,
         frame: Frame::new(&may, "overview", "Overview").travelling(&app, &may, &here).await?,
         plan,
