@@ -9,12 +9,15 @@ mod attacks;
 mod control;
 mod derive;
 mod indicator;
+pub mod ocsf;
 mod posture;
 mod ruleset;
 #[cfg(test)]
 mod tests;
 
-pub use self::alert::{Alert, AlertId, BadAlertId, Proof, Recommendation, Security, Severity, Standing};
+pub use self::alert::{
+    Alert, AlertId, BadAlertId, Proof, Recommendation, Security, Severity, Standing, Unhealthy,
+};
 pub use self::derive::derive;
 pub use self::indicator::{INDICATORS, Indicators};
 pub use self::ruleset::{AlertRule, BadRuleset, RecommendationRule, Ruleset, Scope};

@@ -95,6 +95,7 @@ const WAYS: &[(&str, Way)] = &[
     ("GET ~/explain", Link("~/explain")),
     ("GET ~/alerts", Link("~/alerts")),
     ("GET ~/alerts.ndjson", Link("/api/v1~/alerts.ndjson")),
+    ("GET ~/alerts.ocsf.ndjson", Link("/api/v1~/alerts.ocsf.ndjson")),
     ("GET ~/alerts/{id}", Nowhere("the page of alerts shows each whole")),
     ("POST ~/alerts/{id}/state", Form("~/alerts/{}/state")),
     ("GET ~/recommendations", Link("~/recommendations")),

@@ -2,7 +2,7 @@
 
 use netcensus::census::conduct::DeedKind;
 use netcensus::plan::permission::Role;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::browser::Browser;
 use crate::support::databases::on_each_database;
@@ -78,12 +78,19 @@ async fn a_deed_becomes_an_alert_and_a_person_decides_about_it(plan: Plan) {
     );
     let lines = plan.text("/alerts.ndjson?state=all").await;
     assert_eq!(lines.lines().count(), 1);
+    let events = plan.text("/alerts.ocsf.ndjson?state=all").await;
+    let classes: Vec<Value> = events
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["class_uid"].clone())
+        .collect();
+    assert_eq!(classes, [json!(2004), json!(2003), json!(2003)]);
 }
 
 /// Every operation, export and page of what a plan buys.
-const GATED: [&str; 5] = [
+const GATED: [&str; 6] = [
     "/alerts",
     "/alerts.ndjson",
+    "/alerts.ocsf.ndjson",
     "/alerts/00000000000000000000000000000000",
     "/recommendations",
     "/alerts?state=all",

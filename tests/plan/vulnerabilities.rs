@@ -47,7 +47,7 @@ async fn with_cameras() -> (Plan, String) {
         .arp("00:40:8c:00:00:03", "10.0.0.3", "computer_mobile-axis");
     seen.send(&plan, &sensor, 1, "hq").await;
     let devices = plan.get("/devices?q=10.0.0.1").await;
-    let id = each(&devices["devices"], "id")[0].as_str().unwrap().to_owned();
+    let id = each(&devices["devices"], "id")[0].clone();
     (plan, id)
 }
 

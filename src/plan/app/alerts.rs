@@ -13,6 +13,7 @@ use crate::census::time::rfc3339;
 use crate::plan::entitlement::entitlement;
 use crate::plan::permission::{Permission, UpdateFindings, View};
 use crate::plan::store::{AlertDecision, AlertState, StoreError};
+use crate::security::ocsf::{self, Status};
 use crate::security::{Alert, AlertId, AlertRule, Recommendation, Ruleset, Severity};
 
 /// The schemas of [`AlertList`] and [`RecommendationList`].
@@ -186,6 +187,17 @@ pub async fn recommendations(app: &App, may: &May<View>) -> Result<Recommendatio
     let Secured { as_of, security, .. } = secured(app, may).await?;
     let recommendations = security.recommendations.clone();
     Ok(RecommendationList { schema: RECOMMENDATIONS, as_of, recommendations })
+}
+
+/// An alert as an event of OCSF.
+pub fn event(record: &AlertRecord) -> serde_json::Value {
+    let status = match record.state {
+        AlertState::New => Status::New,
+        AlertState::Active => Status::InProgress,
+        AlertState::Closed => Status::Resolved,
+        AlertState::Accepted => Status::Suppressed,
+    };
+    ocsf::alert(&record.alert, status)
 }
 
 /// The rules of alerts: what each sees and does not see.

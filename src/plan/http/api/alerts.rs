@@ -19,7 +19,7 @@ use crate::plan::http::extract::{Json, Parameters, Segment};
 use crate::plan::http::problem::Problem;
 use crate::plan::permission::{UpdateFindings, View};
 use crate::plan::store::AlertState;
-use crate::security::Severity;
+use crate::security::{Severity, ocsf};
 
 /// Which alerts are listed.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -69,6 +69,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(operation!(list))
         .routes(operation!(lines))
+        .routes(operation!(events))
         .routes(operation!(get, 404))
         .routes(operation!(decide, 404))
         .routes(operation!(recommendations))
@@ -102,6 +103,27 @@ async fn lines(
         out.push(b'\n');
     }
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], Bytes::from(out)).into_response())
+}
+
+/// The same alerts as events of OCSF 1.8.0 (Detection Finding, 2004), and the recommendations (Compliance Finding, 2003), one a
+/// line. With a filter, alerts alone.
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/alerts.ocsf.ndjson", tag = "security", params(AlertQuery),
+    responses((status = 200, content_type = "application/x-ndjson", body = String)))]
+async fn events(
+    State(app): State<App>,
+    may: May<View>,
+    Parameters(query): Parameters<AlertQuery>,
+) -> Result<Response, Problem> {
+    let is_whole =
+        query.severity.is_none() && query.rule.is_none() && query.zone.is_none() && query.device.is_none();
+    let list = alerts::list(&app, &may, &query.filter()?).await?;
+    let mut events: Vec<_> = list.alerts.iter().map(alerts::event).collect();
+    if is_whole {
+        let list = alerts::recommendations(&app, &may).await?;
+        events.extend(list.recommendations.iter().flat_map(|r| ocsf::recommendation(r, list.as_of)));
+    }
+    let text = events.iter().fold(String::new(), |text, event| text + &event.to_string() + "\n");
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], text).into_response())
 }
 
 /// One alert, by its id or by one of its aliases.
