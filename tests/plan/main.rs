@@ -32,6 +32,8 @@ mod histories;
 mod history;
 mod lists;
 mod managed;
+mod map;
+mod notices;
 mod oidc;
 #[cfg(feature = "failpoints")]
 mod overload;
@@ -51,3 +53,4 @@ mod tls;
 mod uploads;
 mod vectors;
 mod views;
+mod walks;

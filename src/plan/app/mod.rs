@@ -11,6 +11,7 @@ pub mod browser;
 pub mod bundling;
 pub mod calendar;
 mod caller;
+mod causes;
 pub mod census;
 pub mod change_jobs;
 pub mod changes;
@@ -25,8 +26,11 @@ pub mod history;
 pub mod inventory;
 pub mod jobs;
 mod leaves;
+pub mod mail;
 pub mod managed;
+pub mod map;
 pub mod news;
+pub mod notices;
 pub mod people;
 pub mod plan_costs;
 pub mod plans;
@@ -71,6 +75,7 @@ use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
 use crate::plan::connections::ConnectionLimits;
 use crate::plan::limits::{Allowance, Limits};
+use crate::plan::mail::Mailer;
 use crate::plan::metrics::Metrics;
 use crate::plan::oidc::Provider;
 use crate::plan::store::{Arrival, By, Ingested, Store};
@@ -110,6 +115,8 @@ pub struct Settings {
     pub access: AccessSettings,
     /// The terms that people accept with a plan, if the operator has configured them.
     pub terms: Option<Arc<Terms>>,
+    /// What sends e-mail, if the operator has configured a server.
+    pub mailer: Option<Arc<Mailer>>,
 }
 
 /// How people sign in.
@@ -156,6 +163,8 @@ pub struct Inner {
     pub attempts: Attempts,
     /// Limits the surveys for the ledger of findings.
     finding_pace: findings::Pace,
+    /// The counts that notices are judged by.
+    pub(super) known_counts: notices::KnownCounts,
     /// What changed since sealed days.
     differences: differences::KeptDifferences,
     /// Bounds the uploads that wait to be stored.
@@ -236,6 +245,7 @@ impl App {
             settings,
             suspicions: Suspicions::default(),
             finding_pace: findings::Pace::default(),
+            known_counts: notices::KnownCounts::default(),
             differences: differences::KeptDifferences::default(),
             uploads: uploads::Queue::default(),
             newest_time: service_clock::NewestTime::default(),

@@ -12,6 +12,7 @@ mod findings;
 mod inventory;
 mod maintain;
 mod managed;
+mod notices;
 mod operate;
 mod people;
 mod plan;
@@ -105,6 +106,9 @@ enum Command {
     /// List, close and reopen findings: what a person should check
     #[command(subcommand)]
     Findings(findings::FindingsCommand),
+    /// List notices: what a person should hear of; send a test e-mail
+    #[command(subcommand)]
+    Notices(notices::NoticesCommand),
     /// List, import and forget devices that other systems manage
     #[command(subcommand)]
     Managed(managed::ManagedCommand),
@@ -174,6 +178,7 @@ async fn run_silently(command: Command) -> Result<(), Failure> {
         Command::Devices(command) => devices::devices(*command).await,
         Command::Changes(command) => changes::run(command).await,
         Command::Findings(command) => findings::run(command).await,
+        Command::Notices(command) => notices::run(command).await,
         Command::Managed(command) => managed::run(command).await,
         Command::User(command) => people::user(command).await,
         Command::Role(command) => people::role(command).await,

@@ -10,6 +10,7 @@ use netcensus::plan::app::inventory::{CountAt, Patience, SharedClassifier};
 use netcensus::plan::app::jobs;
 use netcensus::plan::app::{AccessSettings, App, Settings};
 use netcensus::plan::limits::Allowance;
+use netcensus::plan::mail::Mailer;
 use netcensus::plan::server;
 use netcensus::plan::store::{Location, Store};
 use netcensus::plan::terms::Terms;
@@ -77,6 +78,8 @@ pub(crate) struct Plan {
     patience: Patience,
     /// The terms that people accept with a plan, from the next start on.
     pub(crate) terms: Option<Terms>,
+    /// What sends e-mail, from the next start on.
+    pub(crate) mailer: Option<Arc<Mailer>>,
     running: Option<Running>,
     _dir: tempfile::TempDir,
 }
@@ -150,6 +153,7 @@ impl Plan {
             classifier,
             patience,
             terms: None,
+            mailer: None,
             running: None,
             _dir: dir,
         };
@@ -186,8 +190,17 @@ impl Plan {
         let allowance = Allowance { per_second, burst: per_second };
         let (count_at, access, patience) = (self.count_at, self.access.clone(), self.patience);
         let terms = self.terms.clone().map(Arc::new);
-        let settings =
-            Settings { public_url, count_at, access, allowance, patience, terms, ..Settings::default() };
+        let mailer = self.mailer.clone();
+        let settings = Settings {
+            public_url,
+            count_at,
+            access,
+            allowance,
+            patience,
+            terms,
+            mailer,
+            ..Settings::default()
+        };
         let (stop, stopped) = oneshot::channel();
         let wait = async move {
             stopped.await.ok();
@@ -212,7 +225,9 @@ impl Plan {
 
     /// Runs the jobs of another service on the same database.
     pub(crate) async fn run_jobs_on(&self, store: Store) {
-        assert_eq!(jobs::once(&self.service(store, Settings::default())).await, 0);
+        let (public_url, mailer) = (self.url.clone(), self.mailer.clone());
+        let settings = Settings { public_url, mailer, ..Settings::default() };
+        assert_eq!(jobs::once(&self.service(store, settings)).await, 0);
     }
 
     pub(crate) fn now(&self) -> Timestamp {
