@@ -5,7 +5,7 @@
 
 Fails if the browser logs an error or a warning, if a page violates the content security policy, if a request fails or
 goes to another origin, if a page is wider than a phone's screen, if an expected page is missing, and if axe
-finds a violation on a kind of page: in light, in dark, or on a phone. Needs Debian's chromedriver and the file of axe.py.
+finds a violation on a kind of page: in light, or in dark on a phone. Needs Debian's chromedriver and the file of axe.py.
 """
 
 import json
@@ -78,7 +78,7 @@ class Visit:
         if wide > 0:
             self.note(here, f"is {wide} px wider than a phone's screen")
         self.driver.screenshot(self.out / f"{name}-phone.png")
-        kind = self.kind(self.origin + here)
+        kind = self.kind(self.origin + here).split("?")[0]
         if kind not in self.judged:
             self.judged.add(kind)
             for where, faults in axe.faults(self.driver):
