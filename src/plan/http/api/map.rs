@@ -2,11 +2,9 @@
 
 use axum::Json as Body;
 use axum::extract::State;
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::query::instant;
+use super::query::{MapQuery, instant};
 use crate::operation;
 use crate::plan::app::map::{self, NetworkMap};
 use crate::plan::app::{App, May};
@@ -17,17 +15,6 @@ use crate::plan::permission::View;
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(operation!(show, 404))
-}
-
-/// Which zone, and at which instant.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-struct MapQuery {
-    /// A zone's name; the largest zones if it is missing.
-    zone: Option<String>,
-    /// RFC 3339; the service's default if it is missing.
-    as_of: Option<String>,
 }
 
 /// The network as frames show it: the networks of each zone by VLAN and prefix, and the routers that have an address in them.
