@@ -144,7 +144,7 @@ pub struct Choices(BTreeMap<NoticeKind, Channel>);
 impl Choices {
     /// How the person hears of that kind.
     pub fn of(&self, kind: NoticeKind) -> Channel {
-        self.0.get(&kind).copied().unwrap_or(kind.usual())
+        self.0.get(&kind).copied().unwrap_or_else(|| kind.usual())
     }
 
     /// All kinds, each with its channel.
