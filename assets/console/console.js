@@ -15,7 +15,7 @@ function show(on) {
   live.querySelector(".word").textContent = on ? "Live" : "Not live";
 }
 
-// The parts as the service sent them: times and copy buttons are added later, and are no difference.
+// The parts as the service sent them: times and copy buttons are added later, and do not count as a change.
 const sent = new WeakMap();
 
 function remember() {

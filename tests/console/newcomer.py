@@ -107,6 +107,8 @@ class Newcomer:
         self.driver.run("window.__old = true; " + find + "n.click();")
         time.sleep(0.3)
         self.wait(f"the page behind {words!r}", "return document.readyState === 'complete'")
+        if refused := self.driver.run("const n = document.querySelector('.note.bad[role=alert]'); return n && n.innerText"):
+            sys.exit(f"newcomer: {words!r} was refused: {refused}")
 
     def type(self, field, text):
         self.driver.run(f"document.getElementsByName({field!r})[0].value = {text!r};")

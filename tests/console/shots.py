@@ -17,6 +17,7 @@ import urllib.parse
 from browser import PHONE, Demo, Driver
 
 WIDE = (1440, 900)
+MOST = 2400  # pixels of a page in a picture
 # Names of pictures, and the pages below those of the subscription.
 PAGES = {
     "overview": "", "devices": "/devices", "findings": "/findings", "sensors": "/sensors", "plan": "/plan", "zones": "/zones",
@@ -67,12 +68,12 @@ def main():
                     time.sleep(0.4)
                     if driver.run("return !document.querySelector('h1')"):
                         wrong.append(f"{url} has no page")
-                    driver.screenshot(out / f"{name}-{WIDE[0]}.png")
+                    driver.screenshot(out / f"{name}-{WIDE[0]}.png", most=MOST)
                     if small and name in SMALL:
                         small.mkdir(parents=True, exist_ok=True)
                         driver.screenshot(small / f"{name}.png", most=WIDE[1], scale=0.5)
                     driver.resize(PHONE)
-                    driver.screenshot(out / f"{name}-{PHONE[0]}.png")
+                    driver.screenshot(out / f"{name}-{PHONE[0]}.png", most=MOST)
                     taken += 2
             finally:
                 driver.quit()

@@ -206,7 +206,7 @@ async fn a_form_books_a_successor_and_withdraws_it() {
 async fn a_form_of_another_site_or_of_a_reader_changes_nothing() {
     let plan = Plan::start().await;
     let browser = Browser::sign_in(&plan).await;
-    let form = "kind=trial&devices=100&accept_terms=yes";
+    let form = "kind=trial&accept_terms=yes";
     for (name, value) in
         [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site"), ("x-nothing", "x")]
     {

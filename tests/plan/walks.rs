@@ -52,3 +52,13 @@ async fn a_statement_leads_to_the_devices_of_one_of_its_days_and_to_the_why_of_o
     why.assert(200, "C-IOT");
     assert!(why.header(header::CONTENT_TYPE).starts_with("text/html"));
 }
+
+#[tokio::test]
+async fn a_trial_is_taken_with_the_number_that_the_page_proposes() {
+    let plan = Plan::start().await;
+    let browser = Browser::sign_in(&plan).await;
+    browser.show("/plan").await.assert(200, "name=\"devices\"");
+    let form = "kind=trial&devices=100&accept_terms=yes&terms=";
+    assert_eq!(browser.post("/plan", form).await.status, 303);
+    assert_eq!(plan.get("/plan").await["history"][0]["kind"], "trial");
+}
