@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt check unit openapi deny demo setup lab chaos console api deb systemd bench fuzz audit clean
+.PHONY: help run test lint fmt check unit openapi deny demo setup lab chaos console shots mail api deb systemd bench fuzz audit clean
 
 STEP   := .ci/step
 NEED   := .ci/need
@@ -31,8 +31,8 @@ run: ## build the plan service and run its demo; ARGS=--once prints the count an
 
 test: ## run everything that continuous integration checks
 	@start=$$(date +%s); \
-	$(STEP) "install what is missing" $(NEED) build nextest unit deny setup console api chaos && \
-	$(MAKE) --no-print-directory lint unit deny demo setup lab console api && \
+	$(STEP) "install what is missing" $(NEED) build nextest unit deny setup console mail api chaos && \
+	$(MAKE) --no-print-directory lint unit deny demo setup lab console mail api && \
 	$(MAKE) --no-print-directory chaos FAULTS="$(CHAOS_QUICK)" && \
 	echo "== all passed in $$(($$(date +%s) - start)) s"
 
@@ -91,9 +91,18 @@ chaos: binaries ## run faults; each must end with the census of the undisturbed 
 		python3 -c 'import json, sys; print([m["executable"] for m in map(json.loads, sys.stdin) if m.get("executable") and m["target"]["name"] == "sensor"][-1])') && \
 	CHAOS_TEST=$$test $(STEP) "faults" tests/chaos/chaos.py $(BIN) $(FAULTS)
 
-console: binaries ## visit the demo's console in headless Chromium
+console: binaries ## visit the demo's console in headless Chromium, and walk through an empty one (root)
 	@$(NEED) console
-	@$(STEP) "console" tests/console/visit.py $(BIN) $(TARGET)/console
+	@AXE=$(TARGET)/axe/axe_playwright_python/axe.min.js $(STEP) "console" tests/console/visit.py $(BIN) $(TARGET)/console
+	@AXE=$(TARGET)/axe/axe_playwright_python/axe.min.js $(STEP) "newcomer" tests/console/newcomer.py $(BIN)
+
+shots: binaries ## take pictures of all pages of the console into target/shots; DOCS=1 renews those of the documents
+	@$(NEED) console
+	@$(STEP) "shots" tests/console/shots.py $(BIN) $(TARGET)/shots $(if $(DOCS),docs/images)
+
+mail: binaries ## send e-mail to a real mail server on loopback
+	@$(NEED) mail
+	@$(STEP) "mail" tests/mail/mail.py $(BIN)
 
 deb: ## build both Debian packages, with bills of materials, into target/debian
 	@$(NEED) build deb

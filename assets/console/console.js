@@ -15,6 +15,15 @@ function show(on) {
   live.querySelector(".word").textContent = on ? "Live" : "Not live";
 }
 
+// The parts as the service sent them: times and copy buttons are added later, and do not count as a change.
+const sent = new WeakMap();
+
+function remember() {
+  for (const part of document.querySelectorAll("[data-live]")) {
+    if (!sent.has(part)) sent.set(part, part.cloneNode(true));
+  }
+}
+
 function holdsFocus(part) {
   return part.contains(document.activeElement) && document.activeElement !== part;
 }
@@ -38,7 +47,7 @@ async function refresh() {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     for (const part of document.querySelectorAll("[data-live]")) {
       const next = fresh.querySelector(`[data-live="${part.dataset.live}"]`);
-      if (!next || next.isEqualNode(part) || holdsFocus(part) || hasChoice(part)) continue;
+      if (!next || next.isEqualNode(sent.get(part) || part) || holdsFocus(part) || hasChoice(part)) continue;
       const before = Array.from(part.querySelectorAll("b"), (b) => b.textContent);
       const scrolled = Array.from(part.querySelectorAll(".scroll"), (s) => s.scrollLeft);
       const node = document.importNode(next, true);
@@ -198,9 +207,69 @@ function addCopies() {
   }
 }
 
+// Instants are in the reader's time zone, and in UTC on hover. A text that has no instant in UTC stays as it is.
+const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+const utc = /^(\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?) UTC$/;
+
+function localTimes() {
+  if (!zone || zone === "UTC" || zone === "Etc/UTC") return;
+  for (const node of document.querySelectorAll("time[datetime]")) {
+    const found = utc.exec(node.textContent.trim());
+    const at = new Date(node.getAttribute("datetime"));
+    if (!found || Number.isNaN(at.getTime())) continue;
+    const parts = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
+    if (found[2]) parts.second = "2-digit";
+    node.title = found[0];
+    // Swedish writes dates as ISO 8601 does.
+    node.textContent = new Intl.DateTimeFormat("sv-SE", parts).format(at);
+  }
+  const footer = document.querySelector("footer [data-zone]");
+  if (footer) footer.textContent = `times in ${zone}, in UTC on hover`;
+}
+
 function dress() {
+  remember();
   addChooser();
   addCopies();
+  localTimes();
 }
 
 dress();
+
+// The map: what is looked for stays clear and the rest gets faint; larger pictures scroll.
+const tools = document.querySelector("[data-map-tools]");
+if (tools) {
+  const filter = tools.querySelector("input");
+  let size = 100;
+  tools.hidden = false;
+  tools.addEventListener("submit", (event) => event.preventDefault());
+  filter.addEventListener("input", () => {
+    const word = filter.value.trim().toLowerCase();
+    for (const part of document.querySelectorAll("[data-map]")) {
+      const found = new Set();
+      for (const node of part.querySelectorAll("tbody tr")) {
+        const is = node.textContent.toLowerCase().includes(word);
+        node.classList.toggle("faint", !is);
+        if (is) found.add(node.dataset.network);
+      }
+      const routers = new Set();
+      for (const line of part.querySelectorAll("path[data-network]")) {
+        const is = found.has(line.dataset.network);
+        line.classList.toggle("faint", !is);
+        if (is) routers.add(line.dataset.router);
+      }
+      for (const box of part.querySelectorAll("a[data-network]")) {
+        box.classList.toggle("faint", !found.has(box.dataset.network));
+      }
+      for (const box of part.querySelectorAll("a[data-router]")) {
+        box.classList.toggle("faint", word !== "" && !routers.has(box.dataset.router));
+      }
+    }
+  });
+  for (const button of tools.querySelectorAll("button")) {
+    button.addEventListener("click", () => {
+      size = Math.min(400, Math.max(50, button.dataset.zoom === "in" ? size * 1.25 : size / 1.25));
+      for (const picture of document.querySelectorAll("svg.map")) picture.setAttribute("width", `${size}%`);
+    });
+  }
+}

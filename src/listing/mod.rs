@@ -9,6 +9,7 @@ mod error;
 mod export;
 mod facets;
 mod filter;
+pub(crate) mod map;
 mod page;
 mod query;
 mod rows;

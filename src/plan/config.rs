@@ -15,6 +15,7 @@ use crate::plan::app::inventory::{CountAt, Memory};
 use crate::plan::app::{AccessSettings, Settings};
 use crate::plan::connections::ConnectionLimits;
 use crate::plan::limits::Allowance;
+use crate::plan::mail::MailSettings;
 use crate::plan::oidc::{OidcSettings, Provider, ProviderError};
 use crate::plan::secret;
 use crate::plan::terms::TermsConfig;
@@ -40,6 +41,7 @@ pub struct Config {
     pub connections: ConnectionLimits,
     pub metrics: MetricsConfig,
     pub oidc: OidcSettings,
+    pub mail: MailSettings,
     pub terms: TermsConfig,
     pub vulnerabilities: VulnerabilitiesConfig,
     pub log: LogConfig,
@@ -133,6 +135,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             metrics: MetricsConfig::default(),
             oidc: OidcSettings::default(),
+            mail: MailSettings::default(),
             terms: TermsConfig::default(),
             vulnerabilities: VulnerabilitiesConfig::default(),
             census: CensusConfig::default(),
@@ -205,7 +208,7 @@ impl Config {
                 "name both tls.certificate and tls.key, or leave both out for the service's own certificate";
             return Err(complain(&text, path, missing, both));
         }
-        if let Some((key, advice)) = config.oidc.complaint() {
+        if let Some((key, advice)) = config.oidc.complaint().or_else(|| config.mail.complaint()) {
             return Err(complain(&text, path, key, advice));
         }
         Ok(config)

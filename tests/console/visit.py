@@ -4,25 +4,21 @@
     visit.py BIN OUT    BIN holds netcensus-plan; screenshots go to OUT
 
 Fails if the browser logs an error or a warning, if a page violates the content security policy, if a request fails or
-goes to another origin, if a page is wider than a phone's screen, and if an expected page is missing. Needs Debian's
-chromedriver and Python's standard library.
+goes to another origin, if a page is wider than a phone's screen, if an expected page is missing, and if axe
+finds a violation on a kind of page: in light, or in dark on a phone. Needs Debian's chromedriver and the file of axe.py.
 """
 
-import base64
 import json
-import os
 import pathlib
 import re
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
-import threading
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
+
+import axe
+from browser import DESKTOP, PHONE, Demo, Driver
 
 # Pages that must be visited: a name, and a pattern of the path with its query.
 EXPECTED = {
@@ -37,6 +33,9 @@ EXPECTED = {
     "the snapshots": r"snapshots",
     "the audit trail": r"/audit",
     "the changes": r"changes",
+    "the notices": r"/notices",
+    "the choice of notices": r"^/account/notices",
+    "the map": r"/map",
     "the zones": r"zones",
     "the statements": r"statements",
     "a statement": r"statements/[^/?]+",
@@ -44,116 +43,6 @@ EXPECTED = {
 }
 TABS = ["All", "Computers & Mobile", "Network", "IoT", "Unclassified"]
 PER_KIND = 2  # pages to visit of each kind
-PATIENCE = 600  # seconds until something counts as hung; no outcome depends on the machine's pace
-DESKTOP, PHONE = (1280, 900), (390, 844)
-
-# Runs in each page before the page's own scripts.
-WATCH = """
-window.__violations = [];
-document.addEventListener('securitypolicyviolation', e => window.__violations.push(
-  `${e.effectiveDirective} blocked ${e.blockedURI} at ${e.sourceFile}:${e.lineNumber}`));
-"""
-
-
-class Driver:
-    """A session of chromedriver, over the W3C WebDriver protocol."""
-
-    def __init__(self, scratch):
-        self.process = subprocess.Popen(
-            ["chromedriver", "--port=0", "--log-level=WARNING"], stdout=subprocess.PIPE, text=True
-        )
-        for line in self.process.stdout:
-            if found := re.search(r"started successfully on port (\d+)", line):
-                self.base = f"http://127.0.0.1:{found[1]}"
-                break
-        else:
-            sys.exit("console: chromedriver did not start")
-        threading.Thread(target=self.process.stdout.read, daemon=True).start()
-        arguments = [
-            "--headless", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", f"--user-data-dir={scratch}",
-        ]
-        if os.geteuid() == 0:
-            arguments.append("--no-sandbox")  # Chromium refuses its sandbox to root
-        capabilities = {
-            "browserName": "chrome",
-            "goog:chromeOptions": {"binary": shutil.which("chromium"), "args": arguments},
-            "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
-        }
-        self.session = ""
-        self.session = "/session/" + self.post("/session", capabilities={"alwaysMatch": capabilities})["sessionId"]
-        self.devtools("Page.addScriptToEvaluateOnNewDocument", source=WATCH)
-        self.post("/url", url="about:blank")  # the browser's own first page logs too
-        for kind in ("browser", "performance"):
-            self.log(kind)
-
-    def post(self, path, **body):
-        request = urllib.request.Request(
-            self.base + self.session + path, json.dumps(body).encode(), {"Content-Type": "application/json"}
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=PATIENCE) as response:
-                return json.load(response)["value"]
-        except urllib.error.HTTPError as error:
-            raise RuntimeError(f"{path}: {json.load(error)['value']['message'].splitlines()[0]}") from None
-
-    def devtools(self, command, **parameters):
-        return self.post("/goog/cdp/execute", cmd=command, params=parameters)
-
-    def run(self, script):
-        return self.post("/execute/sync", script=script, args=[])
-
-    def log(self, kind):
-        return self.post("/se/log", type=kind)
-
-    def resize(self, size):
-        width, height = size
-        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
-
-    def screenshot(self, file):
-        png = self.devtools("Page.captureScreenshot", captureBeyondViewport=True)["data"]
-        file.write_bytes(base64.b64decode(png))
-
-    def quit(self):
-        try:
-            request = urllib.request.Request(self.base + self.session, method="DELETE")
-            urllib.request.urlopen(request, timeout=PATIENCE).close()
-        except OSError:
-            pass
-        self.process.terminate()
-        self.process.wait()
-
-
-class Demo:
-    """A running `netcensus-plan demo`."""
-
-    def __init__(self, program):
-        self.process = subprocess.Popen([program, "demo"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                        env=os.environ | {"NO_COLOR": "1"})
-        self.said = []
-        self.url = None
-        ready = threading.Event()
-        threading.Thread(target=self.listen, args=(ready,), daemon=True).start()
-        if not ready.wait(PATIENCE) or self.url is None:
-            self.stop()
-            sys.exit("console: the demo did not print the console's URL:\n" + "".join(self.said))
-
-    def listen(self, ready):
-        for line in self.process.stdout:
-            self.said.append(line)
-            if "console" in line.lower() and (found := re.search(r"https?://[^\s'\"<>]+", line)):
-                self.url = self.url or found[0]
-                ready.set()
-        ready.set()
-
-    def stop(self):
-        self.process.send_signal(signal.SIGINT)
-        try:
-            return self.process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            return None
-
 
 class Visit:
     """Walks through the pages and notes what is wrong."""
@@ -163,6 +52,7 @@ class Visit:
         self.wrong = []
         self.visited = []
         self.kinds = {}
+        self.judged = set()  # kinds of pages that axe has judged
         self.text = ""
         self.streams = 0
 
@@ -188,6 +78,11 @@ class Visit:
         if wide > 0:
             self.note(here, f"is {wide} px wider than a phone's screen")
         self.driver.screenshot(self.out / f"{name}-phone.png")
+        kind = self.kind(self.origin + here).split("?")[0]
+        if kind not in self.judged:
+            self.judged.add(kind)
+            for where, faults in axe.faults(self.driver):
+                self.wrong += [f"{here}: axe, {where}: {fault}" for fault in faults]
         for violation in self.driver.run("return window.__violations || []"):
             self.note(here, f"content security policy: {violation}")
         self.check_logs(here)
@@ -251,6 +146,19 @@ class Visit:
         if "undid change" not in self.driver.run("return document.body.innerText"):
             self.note(devices, "the banner does not undo the change")
 
+    def see_times(self):
+        """Instants are in the zone of the browser, and in UTC on hover."""
+        self.driver.zone("Asia/Tokyo")
+        self.driver.resize(DESKTOP)
+        page = next(path for path in self.visited if path.endswith("/audit"))
+        self.driver.post("/url", url=self.origin + page)
+        time.sleep(0.4)
+        shown = self.driver.run("const t = document.querySelector('time[datetime]'); return [t.textContent, t.title, "
+                                "document.querySelector('footer').textContent]")
+        if "GMT+9" not in shown[0] or not shown[1].endswith(" UTC") or "Asia/Tokyo" not in shown[2]:
+            self.note(page, f"does not show the browser's time zone: {shown}")
+        self.driver.zone("")
+
     def walk(self, start):
         queue, seen = [start], set()
         while queue:
@@ -285,6 +193,7 @@ def main():
                 parts = urllib.parse.urlsplit(demo.url)
                 visit = Visit(driver, f"{parts.scheme}://{parts.netloc}", out)
                 visit.walk(demo.url)
+                visit.see_times()
                 device_list = next(path for path in visit.visited if re.search(r"/devices$", path))
                 visit.use_table(visit.origin + device_list)
             finally:
@@ -299,7 +208,7 @@ def main():
             visit.note("the console", f"no page shows the tab {tab!r}")
     if not visit.streams:
         visit.note("the console", "no page listens for events")
-    print(f"   {len(visit.visited)} pages visited, screenshots in {out}")
+    print(f"   {len(visit.visited)} pages visited, {len(visit.judged)} kinds judged by axe, screenshots in {out}")
     for what in visit.wrong:
         print(f"   WRONG {what}")
     sys.exit(1 if visit.wrong else 0)

@@ -12,6 +12,7 @@ use netcensus::plan::store::{CredentialKind, NewToken};
 use reqwest::{Method, RequestBuilder, header};
 use serde_json::{Value, json};
 
+use crate::notices::pending_address;
 use crate::support::answers::each;
 use crate::support::databases::on_each_database;
 use crate::support::people::PASSWORD;
@@ -130,6 +131,7 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
     use Method as M;
     let session = plan.store.issue(CredentialKind::Session, Some("owner"), plan.now()).await.unwrap().id;
     let (token, _) = plan.create_token("owner", NewToken::default()).await;
+    pending_address(plan, "owner", "a code").await;
     let sensor = prepare(plan).await;
     let id = async |ip: &str| {
         let found = plan.get(&format!("/devices?q={ip}")).await;
@@ -151,6 +153,8 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
     let correction = json!({"line": 2, "committed": 300, "reason": "übung"});
     vec![
         api_write(M::DELETE, "/account/sessions/{id}", &[&session], Value::Null),
+        api_write(M::PATCH, "/account/notices", &[], json!({"choices": {"trial_ends": "off"}})),
+        api_write(M::POST, "/account/notices/confirm", &[], json!({"code": "a code"})),
         api_write(M::POST, "/account/password", &[], password),
         api_write(M::POST, "/account/tokens", &[], json!({"name": "new"})),
         api_write(M::DELETE, "/account/tokens/{id}", &[&token], Value::Null),
@@ -214,7 +218,8 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
 /// The operations that change something. Uploads are recorded as such: the trail is about decisions.
 fn operations_that_write() -> BTreeSet<(String, String)> {
     let writes = operations(&api::description()).into_iter().filter(|operation| {
-        // An operation that anybody may do who sees the subscription computes, and stores nothing but their own views.
+        // An operation that anybody may do who sees the subscription computes, and stores nothing but their own views
+        // and what they have read.
         let stores = ![Some(Access::Sensor), Some(Access::Action(Action::View))].contains(&operation.access)
             || operation.path.contains("/views/own/");
         operation.method != Method::GET && stores

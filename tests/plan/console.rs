@@ -255,6 +255,9 @@ async fn a_form_deletes_a_device_which_then_is_not_counted() {
     let browser = Browser::sign_in(&plan).await;
     let path = device_path(&plan).await;
     let tag = tag_of(&browser.show(&path).await);
+    // What was typed stays if the change is refused.
+    let old = browser.post(&format!("{path}/delete"), "tag=%22old%22&reason=gone+%22for+good%22").await;
+    old.assert(412, "value=\"gone &#34;for good&#34;\"");
     assert_eq!(browser.post(&format!("{path}/delete"), &format!("tag={tag}")).await.status, 303);
     assert_eq!(plan.get("/census").await["billable"], 0);
     browser.show(&path).await.assert(200, "not counted: deleted, and no traffic since");

@@ -12,6 +12,7 @@ use reqwest::{Method, header};
 use serde_json::{Value, json};
 
 use crate::decisions::{id, with_devices};
+use crate::notices::pending_address;
 use crate::statements::{global_admin, one_euro};
 use crate::support::browser::Page;
 use crate::support::{Plan, Seen};
@@ -31,6 +32,9 @@ use self::Way::{Form, Link, None as Nowhere};
 
 const WAYS: &[(&str, Way)] = &[
     ("GET /account", Link("/account")),
+    ("GET /account/notices", Link("/account/notices")),
+    ("PATCH /account/notices", Form("/account/notices")),
+    ("POST /account/notices/confirm", Form("/account/notices/confirm")),
     ("POST /account/password", Form("/account/password")),
     ("GET /account/sessions", Link("/account")),
     ("DELETE /account/sessions/{id}", Form("/account/sessions/{}/end")),
@@ -110,6 +114,9 @@ const WAYS: &[(&str, Way)] = &[
     ("POST ~/managed/import", Nowhere("lists as JSON are for programs; the page takes files")),
     ("POST ~/managed/import/file", Form("~/managed")),
     ("DELETE ~/managed/{source}", Form("~/managed/forget")),
+    ("GET ~/map", Link("~/map")),
+    ("GET ~/notices", Link("~/notices")),
+    ("POST ~/notices/read", Form("~/notices/read")),
     ("GET ~/plan", Link("~/plan")),
     ("POST ~/plan", Form("~/plan")),
     ("POST ~/plan/cancel", Form("~/plan/cancel")),
@@ -274,6 +281,9 @@ async fn with_everything() -> (Plan, String) {
     crate::vulnerabilities::imported(&plan, &[crate::vulnerabilities::FEED]).await;
     plan.begin_day("2026-11-23").await;
     plan.post_as(&admin, "/prices", one_euro()).await.succeeds(201);
+    // An address that waits for its code, and a finding of which nobody has read.
+    pending_address(&plan, "grace", "a code").await;
+    plan.run_jobs().await;
     (plan, admin)
 }
 

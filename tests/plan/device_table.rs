@@ -22,7 +22,7 @@ pub(crate) async fn with_many_devices() -> Plan {
 pub(crate) fn link(page: &Page, start: &str) -> String {
     let (before, _) = page.html.split_once(start).unwrap_or_else(|| panic!("{start}: {}", page.html));
     let (_, href) = before.rsplit_once("href=\"").unwrap();
-    href.split('"').next().unwrap().replace("&#38;", "&")
+    href.split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&")
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ fn rows(page: &Page) -> Vec<String> {
 }
 
 /// The value of the first field of that name.
-fn value(page: &Page, name: &str) -> String {
+pub(crate) fn value(page: &Page, name: &str) -> String {
     let (_, rest) = page
         .html
         .split_once(&format!("name=\"{name}\" value=\""))
@@ -92,7 +92,7 @@ fn value(page: &Page, name: &str) -> String {
     rest.split('"').next().unwrap().replace("&#38;", "&").replace("&#34;", "\"").replace("&#61;", "=")
 }
 
-fn form(fields: &[(&str, &str)]) -> String {
+pub(crate) fn form(fields: &[(&str, &str)]) -> String {
     serde_urlencoded::to_string(fields).unwrap()
 }
 

@@ -32,6 +32,8 @@ mod histories;
 mod history;
 mod lists;
 mod managed;
+mod map;
+mod notices;
 mod oidc;
 #[cfg(feature = "failpoints")]
 mod overload;
@@ -53,3 +55,4 @@ mod uploads;
 mod vectors;
 mod views;
 mod vulnerabilities;
+mod walks;

@@ -59,6 +59,8 @@ impl Term {
             Self::Flag(_, is) => decided.is_some_and(|d| d.managed.is_some()) == *is,
             Self::Ip(prefix) => row.couplings.iter().any(|c| prefix.contains(c.key.ip)),
             Self::Mac(start) => row.couplings.iter().any(|c| start.begins(c.key.mac)),
+            Self::Vlan(Some(id)) => row.couplings.iter().any(|c| c.vlans.contains(id)),
+            Self::Vlan(None) => row.couplings.iter().all(|c| c.vlans.is_empty()),
             Self::Couplings(operator, number) => operator.holds(row.couplings.len(), *number as usize),
             Self::Time(field, operator, when) => {
                 let at = if *field == Field::First { row.first_seen } else { row.last_seen };

@@ -21,6 +21,7 @@ pub(crate) enum Field {
     Managed,
     Ip,
     Mac,
+    Vlan,
     Couplings,
     Seen,
     First,
@@ -28,7 +29,7 @@ pub(crate) enum Field {
 
 impl Field {
     /// All fields, in the order of the documentation.
-    pub(crate) const ALL: [Self; 21] = [
+    pub(crate) const ALL: [Self; 22] = [
         Self::Name,
         Self::Vendor,
         Self::Model,
@@ -47,6 +48,7 @@ impl Field {
         Self::Managed,
         Self::Ip,
         Self::Mac,
+        Self::Vlan,
         Self::Couplings,
         Self::Seen,
         Self::First,
@@ -73,6 +75,7 @@ impl Field {
             Self::Managed => "managed",
             Self::Ip => "ip",
             Self::Mac => "mac",
+            Self::Vlan => "vlan",
             Self::Couplings => "couplings",
             Self::Seen => "seen",
             Self::First => "first",

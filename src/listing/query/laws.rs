@@ -95,6 +95,7 @@ fn term() -> impl Strategy<Value = Term> {
         1 => (flag, any::<bool>()).prop_map(|(field, is)| Term::Flag(field, is)),
         1 => prefix,
         1 => start,
+        1 => proptest::option::of(10..13_u16).prop_map(Term::Vlan),
         1 => (prop_oneof![ordered(), Just(Operator::Has)], 0..4_u32).prop_map(|(o, n)| Term::Couplings(o, n)),
         1 => (time(), spans).prop_map(|(field, (o, n, unit))| Term::Time(field, o, When::Ago(n * unit))),
         1 => (time(), ordered(), instant()).prop_map(|(field, o, at)| Term::Time(field, o, When::At(at))),
@@ -164,7 +165,7 @@ fn row() -> impl Strategy<Value = DeviceRow> {
                     first_seen,
                     last_seen,
                     shown: Shown::default(),
-                    vlans: thin_vec::ThinVec::new(),
+                    vlans: [10, 11].into_iter().take(usize::from(ip.is_ipv4()) * rows.len().min(2)).collect(),
                 });
             }
             DeviceRow {
@@ -237,6 +238,10 @@ fn holds(expression: &Expression, row: &DeviceRow, text: &str) -> bool {
             let begin: String =
                 start.mac.to_string().replace(':', "").chars().take(start.digits.into()).collect();
             d.couplings.iter().any(|c| c.mac.to_string().replace(':', "").starts_with(&begin))
+        }
+        Expression::Term(Term::Vlan(id)) => {
+            let vlans: Vec<u16> = d.couplings.iter().flat_map(|c| c.vlan.clone()).collect();
+            id.map_or(vlans.is_empty(), |id| vlans.contains(&id))
         }
         Expression::Term(Term::Couplings(operator, number)) => {
             compared(*operator, d.couplings.len() as i64, i64::from(*number))

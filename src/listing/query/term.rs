@@ -26,6 +26,8 @@ pub(crate) enum Term {
     Ip(Prefix),
     /// A coupling's MAC begins so.
     Mac(MacStart),
+    /// A frame of a coupling had this VLAN id; `None`: no frame had any.
+    Vlan(Option<u16>),
     /// The number of couplings.
     Couplings(Operator, u32),
     /// [`Field::Seen`] or [`Field::First`].
@@ -88,6 +90,8 @@ impl fmt::Display for Term {
             }
             Self::Ip(prefix) => write!(f, "ip:{prefix}"),
             Self::Mac(start) => write!(f, "mac:{start}"),
+            Self::Vlan(Some(id)) => write!(f, "vlan:{id}"),
+            Self::Vlan(None) => f.write_str("vlan:none"),
             Self::Couplings(operator, number) => write!(f, "couplings{}{number}", operator.sign()),
             Self::Time(field, operator, when) => write!(f, "{}{}{when}", field.key(), operator.sign()),
         }

@@ -38,6 +38,11 @@ pub(super) fn term(field: Field, operator: Operator, value: &Value) -> Result<Te
         Field::Mac => mac(text).map(Term::Mac).ok_or_else(|| {
             fault(field, text, "write six bytes in any spelling, or the first of them and a '*'")
         }),
+        Field::Vlan if text.eq_ignore_ascii_case("none") => Ok(Term::Vlan(None)),
+        Field::Vlan => match text.parse::<u16>() {
+            Ok(id @ 1..4_096) => Ok(Term::Vlan(Some(id))),
+            _ => Err(fault(field, text, "write a VLAN id from 1 to 4095, or none")),
+        },
         Field::Couplings => match text.parse() {
             Ok(number) => Ok(Term::Couplings(normal(operator), number)),
             Err(_) => Err(fault(field, text, "write a number, as in couplings>1")),
@@ -240,6 +245,7 @@ pub(super) const fn example(field: Field) -> &'static str {
         Field::Managed => "managed:yes",
         Field::Ip => "ip:10.20.0.0/24",
         Field::Mac => "mac:58-ac-78-*",
+        Field::Vlan => "vlan:10",
         Field::Couplings => "couplings>1",
         Field::Seen => "seen<7d or seen:2026-11-22",
         Field::First => "first<2026-11-01",

@@ -235,8 +235,21 @@ pub async fn shortly(
     if let Some((found, true)) = app.differences.compared(may.id(), snapshot.hash, view, app.now()) {
         return Ok(Some(found));
     }
-    let (service, subscription, of) = (app.clone(), may.id().clone(), Arc::clone(view));
     let hash = snapshot.hash;
+    match made_shortly(app, may.id(), snapshot, view).await? {
+        Some(made) => Ok(Some(made)),
+        None => Ok(app.differences.compared(may.id(), hash, view, app.now()).map(|(older, _)| older)),
+    }
+}
+
+/// A new comparison, if it is made in a short time. If not, it is made all the same, for a later answer.
+async fn made_shortly(
+    app: &App,
+    subscription: &SubscriptionId,
+    snapshot: Snapshot,
+    view: &Arc<Inventory>,
+) -> Result<Option<Arc<Differences>>, Refusal> {
+    let (service, subscription, of) = (app.clone(), subscription.clone(), Arc::clone(view));
     let making = tokio::spawn(async move { compare(&service, &subscription, snapshot, of).await });
     let made = match app.settings.patience == Patience::ENDLESS {
         true => Ok(making.await),
@@ -245,12 +258,13 @@ pub async fn shortly(
     match made {
         Ok(Ok(made)) => made.map(Some),
         Ok(Err(error)) => Err(Refusal::Defect(format!("a comparison failed: {error}"))),
-        Err(_) => Ok(app.differences.compared(may.id(), hash, view, app.now()).map(|(older, _)| older)),
+        Err(_) => Ok(None),
     }
 }
 
 /// What changed between the end of a sealed day and `as_of`, or the service's default instant. Without a day, since the
-/// newest one before.
+/// newest one before. A reader of the present gets the comparison of a moment ago, if there is one with the same day and the
+/// newest takes more than a moment: it tells its own instant.
 pub async fn since(
     app: &App,
     may: &May<View>,
@@ -265,8 +279,16 @@ pub async fn since(
             before(app, may, &view).await?.ok_or_else(missing)?
         }
     };
-    if let Some((found, true)) = app.differences.compared(may.id(), snapshot.hash, &view, app.now()) {
-        return Ok((found, view));
+    let older = match app.differences.compared(may.id(), snapshot.hash, &view, app.now()) {
+        Some((found, true)) => return Ok((found, view)),
+        Some((older, false)) if as_of.is_none() => Some(older),
+        _ => None,
+    };
+    let header = &snapshot.header;
+    let older = older.filter(|older| (older.since, older.revision) == (header.day, header.revision));
+    if let Some(older) = older {
+        let made = made_shortly(app, may.id(), snapshot, &view).await?;
+        return Ok((made.unwrap_or(older), view));
     }
     Ok((compare(app, may.id(), snapshot, Arc::clone(&view)).await?, view))
 }
@@ -347,9 +369,11 @@ fn difference(sealed: &Sealed, view: &Inventory) -> Differences {
         sealed.devices.get(place)
     };
     let mut all = Vec::new();
+    // Asking each zone for each device would take longer the more zones there are.
+    let known: HashSet<DeviceId> = view.rows().map(|row| row.id).collect();
     // Devices of the snapshot whose id is unknown today, by their coupling.
     let lost: HashMap<(&str, CouplingKey), &SealedDevice> =
-        sealed.devices.iter().filter(|d| view.row(d.id).is_none()).map(|d| ((&*d.zone, d.key), d)).collect();
+        sealed.devices.iter().filter(|d| !known.contains(&d.id)).map(|d| ((&*d.zone, d.key), d)).collect();
     let mut found: HashSet<DeviceId> = HashSet::new();
     for row in view.rows() {
         let parts = || row.couplings.iter().filter_map(|c| lost.get(&(&*row.zone, c.key)));
@@ -365,7 +389,7 @@ fn difference(sealed: &Sealed, view: &Inventory) -> Differences {
             all.push(Difference { into, before, after, ..gone(part, DifferenceKind::Merged) });
         }
     }
-    let unknown = sealed.devices.iter().filter(|d| view.row(d.id).is_none() && !found.contains(&d.id));
+    let unknown = sealed.devices.iter().filter(|d| !known.contains(&d.id) && !found.contains(&d.id));
     all.extend(unknown.map(|d| gone(d, DifferenceKind::Gone)));
     let place = |kind| DifferenceKind::ALL.iter().position(|k| *k == kind);
     all.sort_by(|a, b| (place(a.kind), &a.zone, a.ip, a.mac).cmp(&(place(b.kind), &b.zone, b.ip, b.mac)));

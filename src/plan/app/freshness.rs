@@ -23,6 +23,8 @@ pub struct Noted {
     pub older: Option<Older>,
     /// If it is that of a past instant: the instant, and from what it is made.
     pub past: Option<(Timestamp, Basis)>,
+    /// How many notices the reader has not read yet: each page of a subscription shows it.
+    pub unread: u64,
 }
 
 /// An answer is made of an older view; a newer one is being made.
@@ -42,6 +44,11 @@ pub async fn noting<T>(request: impl Future<Output = T>) -> (T, Noted) {
 /// The marks of the present request's answer.
 pub fn noted() -> Noted {
     NOTED.try_with(|noted| noted.borrow().clone()).unwrap_or_default()
+}
+
+/// Notes how many notices the reader has not read yet.
+pub(in crate::plan) fn note_unread(unread: u64) {
+    NOTED.try_with(|noted| noted.borrow_mut().unread = unread).ok();
 }
 
 /// Marks the answer of the present request. Outside a request, nobody asks for the mark.

@@ -13,6 +13,7 @@ pub mod browser;
 pub mod bundling;
 pub mod calendar;
 mod caller;
+mod causes;
 pub mod census;
 pub mod change_jobs;
 pub mod changes;
@@ -27,8 +28,11 @@ pub mod history;
 pub mod inventory;
 pub mod jobs;
 mod leaves;
+pub mod mail;
 pub mod managed;
+pub mod map;
 pub mod news;
+pub mod notices;
 pub mod people;
 pub mod plan_costs;
 pub mod plans;
@@ -74,6 +78,7 @@ use crate::classify::{RuleError, Rules};
 use crate::clock::Clock;
 use crate::plan::connections::ConnectionLimits;
 use crate::plan::limits::{Allowance, Limits};
+use crate::plan::mail::Mailer;
 use crate::plan::metrics::Metrics;
 use crate::plan::oidc::Provider;
 use crate::plan::store::{Arrival, By, Ingested, Store};
@@ -116,6 +121,8 @@ pub struct Settings {
     pub terms: Option<Arc<Terms>>,
     /// The file with the set of advisories, if there is a place for one.
     pub advisories: Option<PathBuf>,
+    /// What sends e-mail, if the operator has configured a server.
+    pub mailer: Option<Arc<Mailer>>,
 }
 
 /// How people sign in.
@@ -166,6 +173,8 @@ pub struct Inner {
     advisories: advisories::Advisories,
     /// The rules of alerts and recommendations, once they are needed.
     ruleset: OnceLock<Arc<Ruleset>>,
+    /// The counts that notices are judged by.
+    pub(super) known_counts: notices::KnownCounts,
     /// What changed since sealed days.
     differences: differences::KeptDifferences,
     /// Bounds the uploads that wait to be stored.
@@ -248,6 +257,7 @@ impl App {
             finding_pace: findings::Pace::default(),
             advisories: advisories::Advisories::default(),
             ruleset: OnceLock::new(),
+            known_counts: notices::KnownCounts::default(),
             differences: differences::KeptDifferences::default(),
             uploads: uploads::Queue::default(),
             newest_time: service_clock::NewestTime::default(),

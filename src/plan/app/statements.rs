@@ -10,7 +10,8 @@ use crate::billing::statement::{
 };
 use crate::census::{Timestamp, time::rfc3339};
 use crate::plan::permission::{ManageTenant, View};
-use crate::plan::store::StoredStatement;
+use crate::plan::store::{DayCount, StoredStatement};
+use crate::proof::{Day, Span};
 
 /// Totals of a month.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -179,6 +180,12 @@ pub async fn list(
 /// The statement of a month.
 pub async fn show(app: &App, may: &May<View>, month: Month) -> Result<StatementView, Refusal> {
     StatementView::new(app.store.statement(may.id(), month, app.now()).await?)
+}
+
+/// The sealed days of a month, in order.
+pub async fn days(app: &App, may: &May<View>, month: Month) -> Result<Vec<DayCount>, Refusal> {
+    let span = Span { from: Day::of(month.from()), to: Day::of(month.to()) };
+    Ok(app.store.daily_counts(may.id(), span).await?)
 }
 
 /// The statement of a month as CSV: its lines, then its totals.

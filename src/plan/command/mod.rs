@@ -13,6 +13,7 @@ mod findings;
 mod inventory;
 mod maintain;
 mod managed;
+mod notices;
 mod operate;
 mod people;
 mod plan;
@@ -115,6 +116,9 @@ enum Command {
     Alerts(alerts::AlertsCommand),
     /// List recommendations: insecure ways in which devices are administered
     Recommendations(alerts::RecommendationsArguments),
+    /// List notices: what a person should hear of; send a test e-mail
+    #[command(subcommand)]
+    Notices(notices::NoticesCommand),
     /// List, import and forget devices that other systems manage
     #[command(subcommand)]
     Managed(managed::ManagedCommand),
@@ -187,6 +191,7 @@ async fn run_silently(command: Command) -> Result<(), Failure> {
         Command::Vulnerabilities(command) => vulnerabilities::run(command).await,
         Command::Alerts(command) => alerts::run(command).await,
         Command::Recommendations(arguments) => alerts::recommendations(arguments).await,
+        Command::Notices(command) => notices::run(command).await,
         Command::Managed(command) => managed::run(command).await,
         Command::User(command) => people::user(command).await,
         Command::Role(command) => people::role(command).await,

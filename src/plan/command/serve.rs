@@ -94,6 +94,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
         }
     }
     settings.terms = config.terms.read().map_err(Failure::configuration)?.map(Arc::new);
+    settings.mailer = config.mail.mailer().map_err(Failure::configuration)?.map(Arc::new);
     settings.access.metrics_token = config.metrics.token().map_err(Failure::configuration)?;
     let service = App::new(store, Arc::new(SystemClock), classifier, settings);
     let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);

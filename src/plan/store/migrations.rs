@@ -28,6 +28,7 @@ migrations! {
     5 "annual_prices";
     6 "terms";
     7 "device_views";
+    8 "notices";
     9 "conduct";
 }
 

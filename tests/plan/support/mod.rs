@@ -14,6 +14,7 @@ pub(crate) mod provider;
 pub(crate) mod seen;
 pub(crate) mod sensors;
 pub(crate) mod service;
+pub(crate) mod smtp;
 pub(crate) mod store;
 pub(crate) mod trail;
 

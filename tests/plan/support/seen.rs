@@ -54,6 +54,14 @@ impl Seen {
             .fold(self, |seen, host| seen.arp(&mac_of(host), &ip_of(host), &format!("{category}-{host}")))
     }
 
+    /// Such a device, seen in a VLAN.
+    pub(crate) fn tagged(mut self, mac: &str, ip: &str, vlan: u16) -> Self {
+        let mut coupling = Coupling::new(at(START), Signs::from(Sign::ArpAsked));
+        coupling.tag(vlan);
+        self.0.merge_coupling(key(mac, ip), &coupling);
+        self
+    }
+
     /// What a card said below IP.
     pub(crate) fn station(mut self, mac: &str, field: Field, value: &str) -> Self {
         let mut station = Station::new(at(START));

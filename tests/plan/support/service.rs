@@ -10,6 +10,7 @@ use netcensus::plan::app::inventory::{CountAt, Patience, SharedClassifier};
 use netcensus::plan::app::jobs;
 use netcensus::plan::app::{AccessSettings, App, Settings};
 use netcensus::plan::limits::Allowance;
+use netcensus::plan::mail::Mailer;
 use netcensus::plan::server;
 use netcensus::plan::store::{Location, Store};
 use netcensus::plan::terms::Terms;
@@ -94,6 +95,8 @@ pub(crate) struct Plan {
     patience: Patience,
     /// The terms that people accept with a plan, from the next start on.
     pub(crate) terms: Option<Terms>,
+    /// What sends e-mail, from the next start on.
+    pub(crate) mailer: Option<Arc<Mailer>>,
     running: Option<Running>,
     dir: tempfile::TempDir,
 }
@@ -167,6 +170,7 @@ impl Plan {
             classifier,
             patience,
             terms: None,
+            mailer: None,
             running: None,
             dir,
         };
@@ -204,6 +208,7 @@ impl Plan {
         let (count_at, access, patience) = (self.count_at, self.access.clone(), self.patience);
         let terms = self.terms.clone().map(Arc::new);
         let advisories = Some(self.advisories());
+        let mailer = self.mailer.clone();
         let settings = Settings {
             public_url,
             count_at,
@@ -212,6 +217,7 @@ impl Plan {
             patience,
             terms,
             advisories,
+            mailer,
             ..Settings::default()
         };
         let (stop, stopped) = oneshot::channel();
@@ -243,7 +249,9 @@ impl Plan {
 
     /// Runs the jobs of another service on the same database.
     pub(crate) async fn run_jobs_on(&self, store: Store) {
-        assert_eq!(jobs::once(&self.service(store, Settings::default())).await, 0);
+        let (public_url, mailer) = (self.url.clone(), self.mailer.clone());
+        let settings = Settings { public_url, mailer, ..Settings::default() };
+        assert_eq!(jobs::once(&self.service(store, settings)).await, 0);
     }
 
     pub(crate) fn now(&self) -> Timestamp {

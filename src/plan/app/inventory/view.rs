@@ -14,6 +14,7 @@ use crate::census::{
     Census, Classifier, Decisions, DeviceId, Finding, MacAddr, Policy, Routed, Timestamp, UnlistedFindings,
     time::rfc3339,
 };
+use crate::listing::map::{MapZone, Prefixes};
 use crate::listing::{Rows, Tabs};
 use crate::wire::{Basis, CaptureSummary, DeviceAnswer, DeviceEntry, DeviceRow, Document, SCHEMA};
 
@@ -162,6 +163,12 @@ impl View {
             last_frame: zone.last_frame,
         };
         self.zones.iter().map(summary).collect()
+    }
+
+    /// The map of a zone, with at most so many networks; `None` if there is no such zone.
+    pub(in crate::plan::app) fn map_of(&self, zone: &str, networks: usize) -> Option<MapZone> {
+        let zone = self.zones.iter().find(|known| &*known.name == zone)?;
+        Some(MapZone::new(&zone.name, zone.rows.iter(), &Prefixes::new(&zone.prefixes), networks))
     }
 
     /// The document around `devices`, which are those of the view. Its `capture` holds times only.

@@ -13,8 +13,10 @@ use thin_vec::ThinVec;
 use super::Facts;
 use crate::census::{
     Binding, Census, Classification, Classifier, ClassifierInput, CouplingKey, CouplingState, Decisions,
-    DeviceId, Findings, MacAddr, Policy, Reason, Routed, Timestamp, Verdict, Zone, ZoneSurvey,
+    DeviceId, Findings, MacAddr, Policy, Prefix, Reason, Routed, Segment, Timestamp, Verdict, Zone,
+    ZoneSurvey,
 };
+use crate::listing::map::PrefixSource;
 use crate::listing::{Rows, Tabs};
 use crate::proof::Leaf;
 use crate::wire::{CouplingRow, DeviceRow, Shown, UnaddressedEntry};
@@ -31,6 +33,8 @@ pub(super) struct ZoneView {
     /// Sorted by MAC.
     pub(super) unaddressed: Vec<UnaddressedEntry>,
     pub(super) findings: Findings,
+    /// Prefixes that frames told, for the map.
+    pub(super) prefixes: Vec<(Prefix, PrefixSource)>,
     /// Couplings that sensors reported.
     pub(super) couplings: u64,
     pub(super) first_frame: Option<Timestamp>,
@@ -85,6 +89,7 @@ impl ZoneView {
             rows,
             routed: Routed::all(&survey.lines),
             unaddressed: survey.unaddressed.iter().map(UnaddressedEntry::from).collect(),
+            prefixes: prefixes(&zone.segment),
             couplings: zone.couplings.len() as u64,
             first_frame: zone.segment.first_frame,
             last_frame: zone.segment.last_frame,
@@ -102,6 +107,12 @@ impl ZoneView {
     }
 }
 
+fn prefixes(segment: &Segment) -> Vec<(Prefix, PrefixSource)> {
+    let sent = segment.sent.keys().map(|prefix| (*prefix, PrefixSource::Sent));
+    let exchanged = segment.exchanged.iter().map(|prefix| (*prefix, PrefixSource::Exchanged));
+    sent.chain(exchanged).collect()
+}
+
 impl ZoneView {
     /// A zone of which nothing is known but its name.
     pub(super) fn unknown(name: &str) -> Self {
@@ -113,6 +124,7 @@ impl ZoneView {
             routed: Vec::new(),
             unaddressed: Vec::new(),
             findings: Findings::default(),
+            prefixes: Vec::new(),
             couplings: 0,
             first_frame: None,
             last_frame: None,

@@ -11,6 +11,8 @@ pub mod exports;
 pub mod findings;
 pub mod jobs;
 pub mod managed;
+pub mod map;
+pub mod notices;
 pub mod people;
 pub mod plans;
 pub mod prices;
@@ -62,6 +64,8 @@ fn described() -> OpenApiRouter<App> {
         .merge(findings::routes())
         .merge(jobs::routes())
         .merge(managed::routes())
+        .merge(map::routes())
+        .merge(notices::routes())
         .merge(people::routes())
         .merge(plans::routes())
         .merge(prices::routes())

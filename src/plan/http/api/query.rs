@@ -37,6 +37,17 @@ pub struct FindingQuery {
     pub as_of: Option<String>,
 }
 
+/// Which zone of the map, and at which instant.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct MapQuery {
+    /// A zone's name; the largest zones if it is missing.
+    pub zone: Option<String>,
+    /// RFC 3339; the service's default if it is missing.
+    pub as_of: Option<String>,
+}
+
 /// Whether a write is only tried. [`crate::plan::http::auth`] reads it; routes only describe it.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

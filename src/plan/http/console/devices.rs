@@ -38,6 +38,7 @@ struct WhyPage {
     form: EditForm,
     /// The couplings that the form for a split has ticked.
     split: SplitForm,
+    delete_reason: String,
     /// What the change in the form would do to the count.
     effect: Option<String>,
     refused: Option<Problem>,
@@ -122,6 +123,8 @@ impl SplitForm {
 struct Beside {
     form: Option<EditForm>,
     split: SplitForm,
+    /// What was typed as the reason to delete the device.
+    delete_reason: String,
     effect: Option<String>,
     refused: Option<Refusal>,
     changed: Option<u64>,
@@ -241,7 +244,8 @@ pub(super) async fn delete(
 ) -> Result<Response, PageError> {
     let by = with_reason(may.clone(), &form.reason);
     let done = devices::delete(&app, &by, id.clone(), Expected::Tags(form.tag)).await;
-    answer(&app, &may, by.by.dry_run, &id, done, Beside::default()).await
+    let beside = Beside { delete_reason: form.reason, ..Beside::default() };
+    answer(&app, &may, by.by.dry_run, &id, done, beside).await
 }
 
 /// Splits the ticked couplings off the device, or tells what that would do.
@@ -292,7 +296,7 @@ async fn page(
     as_of: Option<Timestamp>,
     beside: Beside,
 ) -> Result<Response, PageError> {
-    let Beside { form, split, effect, refused, changed, list, here } = beside;
+    let Beside { form, split, delete_reason, effect, refused, changed, list, here } = beside;
     let here = here.unwrap_or_else(|| Here::device(id));
     let refused = refused.map(Problem::from);
     let why = devices::why(app, may, id, as_of).await?;
@@ -325,6 +329,7 @@ async fn page(
         tag,
         form,
         split,
+        delete_reason,
         effect,
         why,
         refused,

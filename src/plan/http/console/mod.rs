@@ -20,6 +20,8 @@ mod findings;
 mod jobs;
 mod list_query;
 mod managed;
+mod map;
+mod notices;
 mod overview;
 mod page;
 mod people;
@@ -82,6 +84,9 @@ pub fn router(service: &App) -> Router<App> {
         .route("/jobs/{id}", get(jobs::show))
         .route("/estimate/rows", get(estimate::back).merge(estimate::rows()))
         .route("/managed", get(managed::show).merge(managed::upload()))
+        .route("/map", get(map::show))
+        .route("/notices", get(notices::show))
+        .route("/notices/read", get(notices::back).post(notices::read))
         .route("/plan", get(plan::show).post(plan::onboard))
         .route("/plan/cancel", get(plan::back).post(plan::cancel))
         .route("/plan/replace", get(plan::back).post(plan::replace))
@@ -120,6 +125,8 @@ pub fn router(service: &App) -> Router<App> {
         .route("/people/{person}/disable", post(people::disable))
         .route("/people/{person}/enable", post(people::enable))
         .route("/account", get(account::show))
+        .route("/account/notices", get(notices::settings).post(notices::choose))
+        .route("/account/notices/confirm", post(notices::confirm))
         .route("/account/password", post(account::password))
         .route("/account/sessions/{id}/end", post(account::end_session))
         .route("/account/tokens", post(account::create_token))

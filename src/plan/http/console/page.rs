@@ -2,9 +2,9 @@
 
 use super::travel::{Here, Travel};
 use crate::census::Timestamp;
-use crate::plan::app::{May, Refusal, freshness};
-use crate::plan::permission::View;
-use crate::wire::Basis;
+use crate::plan::app::{May, MayHere, Own, Refusal, freshness, notices};
+use crate::plan::permission::{Permission, View};
+use crate::wire::{Basis, SubscriptionId};
 use askama::Template;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
@@ -83,9 +83,18 @@ impl Frame {
         self.past().map_or_else(String::new, |(as_of, _)| format!("{separator}as_of={as_of}"))
     }
 
+    /// How many notices the reader has not read yet.
+    #[expect(clippy::unused_self, reason = "templates ask the frame")]
+    pub(super) fn unread(&self) -> u64 {
+        freshness::noted().unread
+    }
+
     /// Whether the page is one of those that the menu shows behind "More".
     pub(super) fn is_in_more(&self) -> bool {
-        !matches!(self.section, "" | "overview" | "devices" | "findings" | "alerts" | "sensors" | "plan")
+        !matches!(
+            self.section,
+            "" | "overview" | "devices" | "findings" | "alerts" | "sensors" | "plan" | "notices"
+        )
     }
 
     /// Whether the caller may do `action`.
@@ -130,13 +139,36 @@ impl AsOf {
 /// refusal an error page.
 pub(super) struct Visitor<T = Caller>(pub(super) T);
 
-impl<T: FromRequestParts<App, Rejection = Problem>> FromRequestParts<App> for Visitor<T> {
+impl<T: FromRequestParts<App, Rejection = Problem> + Reader + Send + Sync> FromRequestParts<App>
+    for Visitor<T>
+{
     type Rejection = PageError;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, PageError> {
-        Ok(Self(T::from_request_parts(parts, app).await?))
+        let reader = T::from_request_parts(parts, app).await?;
+        if let Some((subscription, person)) = reader.of_subscription() {
+            freshness::note_unread(notices::unread(app, subscription, person).await?);
+        }
+        Ok(Self(reader))
     }
 }
+
+/// Who reads a page: of a subscription, by name, or something else.
+pub(super) trait Reader {
+    fn of_subscription(&self) -> Option<(&SubscriptionId, &str)> {
+        None
+    }
+}
+
+impl<A: Permission> Reader for May<A> {
+    fn of_subscription(&self) -> Option<(&SubscriptionId, &str)> {
+        Some((self.id(), self.by.person_name()))
+    }
+}
+
+impl<A: Permission> Reader for MayHere<A> {}
+impl Reader for Caller {}
+impl Reader for Own {}
 
 /// Query parameters, as pages extract them: what is wrong with them is told by an error page.
 pub(super) struct Parameters<T>(pub(super) T);

@@ -236,6 +236,8 @@ fn read(form: &OnboardForm) -> Result<Onboarding, Refusal> {
             Some(number.map_err(|_| Refusal::invalid("write the number of devices in digits"))?)
         }
     };
+    // The page proposes a number; a trial covers any.
+    let devices = devices.filter(|_| kind != PlanKind::Trial);
     Ok(Onboarding { kind, devices, accept_terms: form.accept_terms.is_some() })
 }
 

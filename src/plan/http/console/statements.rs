@@ -12,6 +12,7 @@ use crate::plan::app::statements::{self, StatementEntry, StatementView};
 use crate::plan::app::{App, May, Refusal};
 use crate::plan::http::extract::Segment;
 use crate::plan::permission::View;
+use crate::plan::store::DayCount;
 
 /// Statements on a page.
 const PAGE: usize = 24;
@@ -32,6 +33,8 @@ struct Page {
     view: StatementView,
     /// The arithmetic of each line.
     steps: Vec<Vec<String>>,
+    /// The sealed days of the month.
+    days: Vec<DayCount>,
 }
 
 /// Which months.
@@ -62,8 +65,9 @@ pub(super) async fn show(
 ) -> Result<Response, PageError> {
     let view = statements::show(&app, &may, month).await?;
     let steps = arithmetic(&view.statement).map_err(|e| Refusal::Defect(e.to_string()))?;
+    let days = statements::days(&app, &may, month).await?;
     let frame = Frame::new(&may, "statements", &format!("Statement {month}"));
-    Ok(render(&Page { frame, name: may.subscription.name.clone(), view, steps }))
+    Ok(render(&Page { frame, name: may.subscription.name.clone(), view, steps, days }))
 }
 
 impl Page {
