@@ -119,6 +119,8 @@ pub(super) type Described<'a> = HashMap<CouplingKey, Vec<&'a EvidenceSet>>;
 pub(super) struct ZoneClassifier<'a> {
     pub(super) zone: &'a Zone,
     pub(super) classifier: &'a dyn Classifier,
+    /// The classifier with a memory, if it has one.
+    pub(super) reader: Option<Box<dyn Classifier + 'a>>,
     /// What other MACs said of the device with a coupling (I2).
     pub(super) described: Described<'a>,
     /// What a bridge's MAC said from the addresses of its clients (I8g).
@@ -140,6 +142,11 @@ impl fmt::Debug for ZoneClassifier<'_> {
 }
 
 impl<'a> ZoneClassifier<'a> {
+    /// The classifier that is asked.
+    fn asked(&self) -> &dyn Classifier {
+        self.reader.as_deref().unwrap_or(self.classifier)
+    }
+
     /// The question to the classifier about the device of `couplings`, which are sorted by MAC.
     fn subject(&self, couplings: &[Member<'a>], forwards: Option<Forwards>) -> ClassifierInput<'a> {
         // What a bridge's MAC says below IP is the bridge's (I8g). What comes from an address for which the device only
@@ -191,15 +198,15 @@ impl<'a> ZoneClassifier<'a> {
     ) -> Answer {
         let silent = match subject.macs.as_slice() {
             [card] if subject.evidence.is_empty() && subject.forwards.is_none() && !subject.ttl_128 => {
-                self.classifier.silent(*card)
+                self.asked().silent(*card)
             }
             _ => None,
         };
-        let classify = || self.classifier.conclude(subject);
+        let classify = || self.asked().conclude(subject);
         match silent {
             Some(key) => Answer::Whole(Arc::clone(shared.entry(key).or_insert_with(classify))),
             None => {
-                let alike = self.answers.borrow_mut().ask(subject, self.classifier);
+                let alike = self.answers.borrow_mut().ask(subject, self.asked());
                 alike.map_or_else(|| Answer::Whole(classify()), Answer::Alike)
             }
         }
@@ -334,7 +341,7 @@ impl Device<'_> {
             Stored::Kept(classification) => Arc::clone(classification),
             Stored::Alike(alike, zone) => dated(alike, &zone.subject(&self.couplings, self.forwards)),
             Stored::OnDemand(zone) => {
-                let concluded = zone.classifier.classify(&zone.subject(&self.couplings, self.forwards));
+                let concluded = zone.asked().classify(&zone.subject(&self.couplings, self.forwards));
                 let set = self.decided.as_deref().and_then(|d| d.over(&concluded));
                 Arc::new(set.unwrap_or(concluded))
             }
