@@ -19,7 +19,8 @@ pub const VALUES_PER_FIELD: usize = 16;
 /// crowds out another; and one protocol never crowds out another.
 const VALUES_PER_FAMILY: usize = 24;
 /// So many values of one family stay, of whichever fields they are.
-const UNBOUNDED: usize = if VALUES_PER_FIELD < VALUES_PER_FAMILY { VALUES_PER_FIELD } else { VALUES_PER_FAMILY };
+const UNBOUNDED: usize =
+    if VALUES_PER_FIELD < VALUES_PER_FAMILY { VALUES_PER_FIELD } else { VALUES_PER_FAMILY };
 /// Values of one field that stay beyond these bounds, because they were said in the window in which the field was first
 /// said: the smallest ones. What a device says first is not crowded out by what is said later in its name (I15).
 const FIRST_VALUES: usize = 2;

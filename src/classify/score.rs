@@ -75,9 +75,8 @@ pub(super) fn category(hits: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy) -> Option<
 
 /// The node below `parent` that is taken, if one is.
 fn step(hits: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy, parent: Option<NodeId>) -> Option<NodeId> {
-    let leader = |hits: &mut dyn Iterator<Item = &Hit<'_, '_, '_>>| {
-        Supports::of(hits, taxonomy, parent).leader()
-    };
+    let leader =
+        |hits: &mut dyn Iterator<Item = &Hit<'_, '_, '_>>| Supports::of(hits, taxonomy, parent).leader();
     let specific = leader(&mut hits.iter().filter(|h| h.rule.tier == Tier::Specific));
     if let Some(certain) = specific.or_else(|| leader(&mut hits.iter())) {
         return Some(certain);

@@ -79,8 +79,7 @@ impl Taxonomy {
         if source.schema != 1 {
             return Err(bad(0, format!("schema {} is not supported; write schema = 1", source.schema)));
         }
-        let mut taxonomy =
-            Self { nodes: Vec::new(), by_key: HashMap::new() };
+        let mut taxonomy = Self { nodes: Vec::new(), by_key: HashMap::new() };
         for entry in source.category {
             let at = entry.span().start;
             let c = entry.into_inner();

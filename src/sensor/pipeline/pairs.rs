@@ -133,18 +133,15 @@ impl<A: Words, const SETS: usize> Pairs<A, SETS> {
         }
         // Loads that do not depend on each other run side by side.
         let sets = self.waiting.iter().map(|frame| self.sets.get(frame.place));
-        black_box(sets.fold(0, |sum, set| {
-            sum ^ set.map_or(0, |[a, b]| a.key.source ^ b.key.source)
-        }));
+        black_box(sets.fold(0, |sum, set| sum ^ set.map_or(0, |[a, b]| a.key.source ^ b.key.source)));
         for Waiting { key, at, place, is_addressed } in self.waiting.drain(..) {
             if !self.window.holds(at) {
                 self.window = Span::of(at);
             }
             let window = self.window;
             let Some(set) = self.sets.get_mut(place) else { continue };
-            let is_own = |pair: &&mut Pair<A>| {
-                pair.key == key && (pair.is_empty() || window.holds(pair.first))
-            };
+            let is_own =
+                |pair: &&mut Pair<A>| pair.key == key && (pair.is_empty() || window.holds(pair.first));
             if let Some(pair) = set.iter_mut().find(is_own) {
                 pair.first = pair.first.min(at);
                 pair.last = pair.last.max(at);
