@@ -176,6 +176,12 @@ pub trait Classifier {
         None
     }
 
+    /// The same classifier for a caller with many questions: it remembers what it read, and so answers the same sooner.
+    /// `None` if it would gain nothing.
+    fn reader(&self) -> Option<Box<dyn Classifier + '_>> {
+        None
+    }
+
     /// The maker of a card, if a registry knows it (I15b). For a random MAC, `None`.
     fn maker(&self, _card: MacAddr) -> Option<String> {
         None

@@ -1,7 +1,7 @@
 //! A device: a group of couplings with an id, a classification and a verdict.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -115,10 +115,15 @@ enum Stored<'a> {
 /// What the messages of other MACs said of the host with a coupling, by that coupling (I2).
 pub(super) type Described<'a> = HashMap<CouplingKey, Vec<&'a EvidenceSet>>;
 
+/// A word, and when it was heard.
+type Heard<'a> = ((Field, &'a str), (Timestamp, Windows));
+
 /// Classifies the devices of one zone.
 pub(super) struct ZoneClassifier<'a> {
     pub(super) zone: &'a Zone,
     pub(super) classifier: &'a dyn Classifier,
+    /// The classifier with a memory, if it has one.
+    pub(super) reader: Option<Box<dyn Classifier + 'a>>,
     /// What other MACs said of the device with a coupling (I2).
     pub(super) described: Described<'a>,
     /// What a bridge's MAC said from the addresses of its clients (I8g).
@@ -140,6 +145,11 @@ impl fmt::Debug for ZoneClassifier<'_> {
 }
 
 impl<'a> ZoneClassifier<'a> {
+    /// The classifier that is asked.
+    fn asked(&self) -> &dyn Classifier {
+        self.reader.as_deref().unwrap_or(self.classifier)
+    }
+
     /// The question to the classifier about the device of `couplings`, which are sorted by MAC.
     fn subject(&self, couplings: &[Member<'a>], forwards: Option<Forwards>) -> ClassifierInput<'a> {
         // What a bridge's MAC says below IP is the bridge's (I8g). What comes from an address for which the device only
@@ -147,21 +157,29 @@ impl<'a> ZoneClassifier<'a> {
         let own = |part: Part| couplings.iter().filter(move |m| m.part != part);
         let mut macs: Vec<MacAddr> = own(Part::Bridged).map(|m| m.key.mac).collect();
         macs.dedup();
-        let mut evidence: BTreeMap<(Field, &'a str), (Timestamp, Windows)> = BTreeMap::new();
+        let mut evidence: Vec<Heard<'a>> = Vec::new();
         let stations = macs.iter().filter_map(|m| Some((m, self.zone.stations.get(m)?)));
         let stations = stations.flat_map(|(m, s)| s.evidence.iter().filter(|e| !self.is_clients(*m, e)));
         let said = own(Part::Proxied).flat_map(|m| &m.facts.evidence);
         let described =
             couplings.iter().filter_map(|m| self.described.get(&m.key)).flatten().copied().flatten();
-        for e in said.chain(stations).chain(described) {
-            let heard = (e.at, e.windows);
-            let known = evidence.entry((e.field, &e.value)).or_insert(heard);
-            *known = Windows::join(*known, heard);
+        let heard = said.chain(stations).chain(described);
+        evidence.extend(heard.map(|e| ((e.field, &*e.value), (e.at, e.windows))));
+        // What one set holds is in order and there once; most devices have one.
+        if !evidence.is_sorted_by(|(a, _), (b, _)| a < b) {
+            evidence.sort_by_key(|(word, _)| *word);
+            evidence.dedup_by(|(b, later), (a, heard)| {
+                let same = a == b;
+                if same {
+                    *heard = Windows::join(*heard, *later);
+                }
+                same
+            });
         }
         let confirmed =
             |field, at| self.is_short || trust::is_leased(field, at, couplings.iter().map(|m| m.facts));
         let known = couplings.iter().map(|m| m.facts.first_seen).min();
-        let said = |((field, value), (at, windows)): ((Field, &'a str), (Timestamp, Windows))| {
+        let said = |((field, value), (at, windows)): Heard<'a>| {
             let windows = if confirmed(field, at) { windows.confirmed() } else { windows };
             let is_new = known.is_some_and(|known| at.since(known) >= self.grace);
             let late = field.family().is_periodic() && !windows.is_repeated() && is_new;
@@ -191,15 +209,15 @@ impl<'a> ZoneClassifier<'a> {
     ) -> Answer {
         let silent = match subject.macs.as_slice() {
             [card] if subject.evidence.is_empty() && subject.forwards.is_none() && !subject.ttl_128 => {
-                self.classifier.silent(*card)
+                self.asked().silent(*card)
             }
             _ => None,
         };
-        let classify = || self.classifier.conclude(subject);
+        let classify = || self.asked().conclude(subject);
         match silent {
             Some(key) => Answer::Whole(Arc::clone(shared.entry(key).or_insert_with(classify))),
             None => {
-                let alike = self.answers.borrow_mut().ask(subject, self.classifier);
+                let alike = self.answers.borrow_mut().ask(subject, self.asked());
                 alike.map_or_else(|| Answer::Whole(classify()), Answer::Alike)
             }
         }
@@ -334,7 +352,7 @@ impl Device<'_> {
             Stored::Kept(classification) => Arc::clone(classification),
             Stored::Alike(alike, zone) => dated(alike, &zone.subject(&self.couplings, self.forwards)),
             Stored::OnDemand(zone) => {
-                let concluded = zone.classifier.classify(&zone.subject(&self.couplings, self.forwards));
+                let concluded = zone.asked().classify(&zone.subject(&self.couplings, self.forwards));
                 let set = self.decided.as_deref().and_then(|d| d.over(&concluded));
                 Arc::new(set.unwrap_or(concluded))
             }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 use thin_vec::ThinVec;
 
 use super::clamp::Clamp;
@@ -17,9 +18,15 @@ pub const VALUES_PER_FIELD: usize = 16;
 /// Values of the fields of one family that one coupling or station keeps. The fields take turns, so that none of them
 /// crowds out another; and one protocol never crowds out another.
 const VALUES_PER_FAMILY: usize = 24;
+/// So many values of one family stay, of whichever fields they are.
+const UNBOUNDED: usize =
+    if VALUES_PER_FIELD < VALUES_PER_FAMILY { VALUES_PER_FIELD } else { VALUES_PER_FAMILY };
 /// Values of one field that stay beyond these bounds, because they were said in the window in which the field was first
 /// said: the smallest ones. What a device says first is not crowded out by what is said later in its name (I15).
 const FIRST_VALUES: usize = 2;
+
+/// What one message adds: most say a few words, for which no memory need be asked.
+type Few<T> = SmallVec<[T; 8]>;
 
 /// A bounded set of evidence. Merging is a join: what stays at a bound depends on the values and on the window in which a
 /// field was first said, so that neither order nor repetition matters (design, decision 1).
@@ -45,13 +52,13 @@ impl EvidenceSet {
         at: Timestamp,
         share: impl Fn(&str) -> Arc<str>,
     ) -> (bool, u64) {
-        let mut said: Vec<(Field, &str)> = said.collect();
+        let mut said: Few<(Field, &str)> = said.collect();
         said.sort_unstable();
         said.dedup();
         // No more of one field can stay.
         let first =
             said.chunk_by(|a, b| a.0 == b.0).flat_map(|of_field| of_field.iter().take(VALUES_PER_FIELD));
-        let heard: Vec<Heard<'_>> =
+        let heard: Few<Heard<'_>> =
             first.map(|(field, value)| Heard { field: *field, value, at, windows: Windows::ONCE }).collect();
         let beyond = said.len() - heard.len();
         let (changed, dropped) = self.join(&heard, |heard| share(heard.value));
@@ -77,8 +84,8 @@ impl EvidenceSet {
     /// Joins values, which are sorted by field and value. `own` makes the values that are new to the set and stay. Returns
     /// whether the set changed, and how many values were dropped.
     fn join(&mut self, said: &[Heard<'_>], own: impl Fn(&Heard<'_>) -> Arc<str>) -> (bool, usize) {
-        let mut new: Vec<&Heard<'_>> = Vec::new();
-        let mut told: Vec<(&Heard<'_>, (Timestamp, Windows))> = Vec::new();
+        let mut new: Few<&Heard<'_>> = Few::new();
+        let mut told: Few<(&Heard<'_>, (Timestamp, Windows))> = Few::new();
         for heard in said {
             match self.place(heard.field, heard.value).map(|i| self.0.get_mut(i)) {
                 Ok(Some(known)) => {
@@ -91,7 +98,7 @@ impl EvidenceSet {
             }
         }
         // The other families keep their bounds.
-        let mut families: Vec<Family> =
+        let mut families: Few<Family> =
             new.iter().copied().chain(told.iter().map(|t| t.0)).map(|h| h.field.family()).collect();
         families.sort_unstable();
         families.dedup();
@@ -105,7 +112,7 @@ impl EvidenceSet {
     }
 
     /// Drops the values at the places `gone`, and adds those that `stay`.
-    fn replace(&mut self, mut gone: Vec<usize>, stay: Vec<Evidence>) {
+    fn replace(&mut self, mut gone: Vec<usize>, stay: Few<Evidence>) {
         if !gone.is_empty() {
             gone.sort_unstable();
             let (mut gone, mut places) = (gone.into_iter().peekable(), 0..);
@@ -145,14 +152,22 @@ impl EvidenceSet {
     ) -> (bool, usize) {
         let mut dropped = 0;
         let mut gone: Vec<usize> = Vec::new();
-        let mut stay: Vec<Evidence> = Vec::new();
+        let mut stay: Few<Evidence> = Few::new();
         for family in families {
+            let added = new.iter().filter(|h| h.field.family() == *family);
+            let held = self.0.iter().filter(|e| e.field.family() == *family).count();
+            if held + added.clone().count() <= UNBOUNDED {
+                stay.extend(added.map(|heard| {
+                    let Heard { field, at, windows, .. } = **heard;
+                    Evidence { field, value: own(heard), at, windows }
+                }));
+                continue;
+            }
             let known = self.0.iter().enumerate().filter(|(_, e)| e.field.family() == *family);
             // With its place in the set, if it has one.
             let mut all: Vec<(Heard<'_>, Option<usize>)> =
                 known.map(|(place, e)| (Heard::from(e), Some(place))).collect();
-            let held = all.len();
-            all.extend(new.iter().filter(|h| h.field.family() == *family).map(|heard| (**heard, None)));
+            all.extend(added.map(|heard| (**heard, None)));
             if (1..all.len()).contains(&held) {
                 all.sort_by_key(|(heard, _)| (heard.field, heard.value));
             }
@@ -292,9 +307,6 @@ enum Fate {
 /// Of each field the smallest values stay, as many as the field and, taking turns, the family may have. Which stay beyond
 /// these depends on the window in which the field was first said.
 fn fates(all: &[(Heard<'_>, Option<usize>)]) -> Vec<Fate> {
-    if all.len() <= VALUES_PER_FIELD.min(VALUES_PER_FAMILY) {
-        return vec![Fate::Stays; all.len()];
-    }
     let fields: Vec<&[_]> = all.chunk_by(|a, b| a.0.field == b.0.field).collect();
     let mut turns = vec![0; fields.len()];
     let mut left = VALUES_PER_FAMILY;

@@ -86,6 +86,7 @@ impl<'a> ZoneSurvey<'a> {
         let classifier = &Rc::new(ZoneClassifier {
             zone,
             classifier,
+            reader: classifier.reader(),
             described,
             bridged,
             is_short: caution.is_short,

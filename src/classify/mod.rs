@@ -20,6 +20,7 @@ mod index;
 mod literal;
 mod matcher;
 mod pack;
+mod reader;
 mod recog;
 mod rule;
 mod rules;

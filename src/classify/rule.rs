@@ -1,7 +1,9 @@
 //! A compiled rule: its conditions, and what it says of a device.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use serde::Deserialize;
@@ -12,7 +14,7 @@ use super::matcher::{Captures, Matcher};
 use super::source::Source;
 use super::taxonomy::{NodeId, Taxonomy};
 use super::vendors::{Registry, Vendors};
-use crate::census::Family;
+use crate::census::{Family, Field};
 
 /// An attribute of a device that a rule can set.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
@@ -155,8 +157,30 @@ pub(super) struct Hit<'r, 'f, 'a> {
     pub(super) rule: &'r Rule,
     pub(super) fact: &'f Fact<'a>,
     pub(super) family: Family,
+    pub(super) claims: Rc<Claims>,
+}
+
+/// What a rule says of all devices that it matches by one value.
+#[derive(Debug, Default)]
+pub(super) struct Claims {
     /// Sorted by attribute.
-    pub(super) claims: Vec<Claim>,
+    list: Vec<Claim>,
+    /// As [`Hit::says`], once somebody asked.
+    says: OnceCell<SmolStr>,
+}
+
+impl From<Vec<Claim>> for Claims {
+    fn from(list: Vec<Claim>) -> Self {
+        Self { list, says: OnceCell::new() }
+    }
+}
+
+impl std::ops::Deref for Claims {
+    type Target = [Claim];
+
+    fn deref(&self) -> &[Claim] {
+        &self.list
+    }
 }
 
 /// What a rule says of the device that it matched.
@@ -174,12 +198,6 @@ pub(super) enum Value {
 }
 
 impl Rule {
-    /// Whether `match` holds for `fact`, without `also` and `unless`.
-    pub(super) fn concerns(&self, fact: &Fact<'_>) -> bool {
-        let value = self.source.read(fact.field, &fact.value);
-        value.is_some_and(|v| self.matcher.matches(v, &mut Captures::default()))
-    }
-
     /// Applies the rule to `fact`; `None` if it does not match or has nothing to say.
     pub(super) fn fire<'f, 'a>(
         &self,
@@ -187,12 +205,20 @@ impl Rule {
         facts: &DeviceFacts<'_>,
         vendors: &Vendors,
     ) -> Option<Hit<'_, 'f, 'a>> {
-        let value = self.source.read(fact.field, &fact.value)?;
+        let claims = self.read(fact.field, &fact.value, vendors).filter(|claims| !claims.is_empty())?;
+        self.stands(facts).then(|| Hit::new(self, fact, Rc::new(claims)))
+    }
+
+    /// Whether `also` and `unless` hold for a device.
+    pub(super) fn stands(&self, facts: &DeviceFacts<'_>) -> bool {
+        self.also.iter().all(|c| holds(c, facts)) && !self.unless.iter().any(|c| holds(c, facts))
+    }
+
+    /// What it says of a device that says that value, without a look at `also` and `unless`; `None` if it does not match.
+    pub(super) fn read(&self, field: Field, value: &str, vendors: &Vendors) -> Option<Claims> {
+        let value = self.source.read(field, value)?;
         let mut captures = Captures::default();
-        if !self.matcher.matches(value, &mut captures)
-            || !self.also.iter().all(|c| holds(c, facts))
-            || self.unless.iter().any(|c| holds(c, facts))
-        {
+        if !self.matcher.matches(value, &mut captures) {
             return None;
         }
         captures.set("value", value);
@@ -217,12 +243,7 @@ impl Rule {
             claims.push(Claim { attribute: saying.attribute, value, weight: saying.weight });
         }
         claims.sort_unstable();
-        let family = self.family.unwrap_or_else(|| match self.source {
-            // The names that a host gives itself are one family, over any protocol.
-            Source::Name => Family::Hostname,
-            _ => fact.field.family(),
-        });
-        (!claims.is_empty()).then_some(Hit { rule: self, fact, family, claims })
+        Some(claims.into())
     }
 }
 
@@ -234,7 +255,16 @@ fn holds((source, matcher): &(Source, Matcher), facts: &DeviceFacts<'_>) -> bool
     })
 }
 
-impl Hit<'_, '_, '_> {
+impl<'r, 'f, 'a> Hit<'r, 'f, 'a> {
+    pub(super) fn new(rule: &'r Rule, fact: &'f Fact<'a>, claims: Rc<Claims>) -> Self {
+        let family = rule.family.unwrap_or_else(|| match rule.source {
+            // The names that a host gives itself are one family, over any protocol.
+            Source::Name => Family::Hostname,
+            _ => fact.field.family(),
+        });
+        Self { rule, fact, family, claims }
+    }
+
     /// The weight of what it says the device is, in percent; else the highest weight of its claims.
     pub(super) fn weight(&self) -> u8 {
         let node = self.nodes().map(|c| c.weight).max();
@@ -248,7 +278,11 @@ impl Hit<'_, '_, '_> {
 
     /// Its claims as `attribute=value` joined by `, `. If they differ in weight, each has its own in parentheses:
     /// `type=router (60 %), role=gateway (90 %)`.
-    pub(super) fn says(&self, taxonomy: &Taxonomy) -> String {
+    pub(super) fn says(&self, taxonomy: &Taxonomy) -> SmolStr {
+        self.claims.says.get_or_init(|| self.text(taxonomy).into()).clone()
+    }
+
+    fn text(&self, taxonomy: &Taxonomy) -> String {
         let weight = self.claims.first().map(|c| c.weight);
         let common = self.claims.iter().all(|c| Some(c.weight) == weight);
         let say = |c: &Claim| {

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::rc::Rc;
 
 use smol_str::SmolStr;
 
@@ -14,6 +14,7 @@ use super::fact::DeviceFacts;
 use super::files::RuleFiles;
 use super::index::Index;
 use super::pack::{Pack, Trust};
+use super::reader::{Read, Reader};
 use super::rule::{Attribute, Hit, Rule};
 use super::summary::{RuleEntry, RuleState};
 use super::taxonomy::Taxonomy;
@@ -31,7 +32,7 @@ pub struct Rules {
     pub(super) retired: Vec<RuleEntry>,
     /// What was skipped without being an error.
     notes: Vec<String>,
-    index: Index,
+    pub(super) index: Index,
     pub(super) taxonomy: Taxonomy,
     pub(super) vendors: Vendors,
 }
@@ -122,29 +123,18 @@ impl Rules {
 
     /// All hits, the strongest first.
     pub(super) fn hits<'f, 'a>(&self, facts: &'f DeviceFacts<'a>) -> Vec<Hit<'_, 'f, 'a>> {
-        let mut hits = self.fired(facts);
+        let mut hits = Self::fired(&self, facts);
         sort(&mut hits);
         hits
     }
 
     /// All hits, those of one fact together.
-    fn fired<'f, 'a>(&self, facts: &'f DeviceFacts<'a>) -> Vec<Hit<'_, 'f, 'a>> {
+    fn fired<'r, 'f, 'a>(reader: &impl Read<'r>, facts: &'f DeviceFacts<'a>) -> Vec<Hit<'r, 'f, 'a>> {
         let mut hits = Vec::new();
         for fact in facts.iter() {
-            let ids = self.index.candidates(&self.rules, fact.field, &fact.value);
-            let mut spoken: Vec<&Arc<str>> = Vec::new();
-            for rule in ids.into_iter().filter_map(|id| self.rules.get(id)) {
-                if rule.first_of.as_ref().is_some_and(|file| spoken.contains(&file)) {
-                    continue;
-                }
-                let hit = rule.fire(fact, facts, &self.vendors);
-                if let Some(file) = &rule.first_of
-                    && (hit.is_some() || rule.concerns(fact))
-                {
-                    spoken.push(file);
-                }
-                hits.extend(hit);
-            }
+            let told = reader.told(fact);
+            let standing = told.iter().filter(|(rule, _)| rule.stands(facts));
+            hits.extend(standing.map(|(rule, claims)| Hit::new(rule, fact, Rc::clone(claims))));
         }
         hits
     }
@@ -157,7 +147,7 @@ impl Rules {
             value: SmolStr::new(&h.fact.value),
             rule: h.rule.id.clone(),
             title: h.rule.title.clone(),
-            says: h.says(&self.taxonomy).into(),
+            says: h.says(&self.taxonomy),
             weight: h.weight(),
             proves: h.proves(),
             at: h.fact.heard.map(|said| said.at),
@@ -195,8 +185,23 @@ impl Classifier for Rules {
     }
 
     fn classify(&self, subject: &ClassifierInput<'_>) -> Classification {
+        self.classify_by(&self, subject)
+    }
+
+    fn reader(&self) -> Option<Box<dyn Classifier + '_>> {
+        Some(Box::new(Reader::new(self)))
+    }
+}
+
+impl Rules {
+    /// Classifies a device by what a reader of these rules tells of its values.
+    pub(super) fn classify_by<'r>(
+        &'r self,
+        reader: &impl Read<'r>,
+        subject: &ClassifierInput<'_>,
+    ) -> Classification {
         let facts = DeviceFacts::of(subject, &self.vendors);
-        let mut hits = self.fired(&facts);
+        let mut hits = Self::fired(reader, &facts);
         score::settle(&mut hits, &self.taxonomy);
         let (mut hits, mut held) = weighing::weigh(hits, &self.taxonomy);
         sort(&mut hits);

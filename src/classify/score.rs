@@ -9,10 +9,11 @@
 //!
 //! Several rules may read one value differently. If they contradict each other, only the most specific one speaks.
 
-use std::cell::LazyCell;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use super::rule::{Attribute, Hit, Kind, Tier, Value};
@@ -57,26 +58,36 @@ impl Support {
 
 /// The deepest supported node, and the certainty of its category in percent.
 pub(super) fn decide(hits: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy) -> Option<(NodeId, u8)> {
-    let specific = supports(hits.iter().filter(|h| h.rule.tier == Tier::Specific), taxonomy);
-    let all = supports(hits.iter(), taxonomy);
+    let category = category(hits, taxonomy)?;
+    let mut node = category;
+    while let Some(next) = step(hits, taxonomy, Some(node)) {
+        node = next;
+    }
+    let all = Supports::of(hits.iter(), taxonomy, None);
+    let certainty = all.of_node(category).certainty() / 10_000;
+    Some((node, u8::try_from(certainty.min(99)).unwrap_or(99)))
+}
+
+/// The category above the node that [`decide`] takes.
+pub(super) fn category(hits: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy) -> Option<NodeId> {
+    step(hits, taxonomy, None)
+}
+
+/// The node below `parent` that is taken, if one is.
+fn step(hits: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy, parent: Option<NodeId>) -> Option<NodeId> {
+    let leader =
+        |hits: &mut dyn Iterator<Item = &Hit<'_, '_, '_>>| Supports::of(hits, taxonomy, parent).leader();
+    let specific = leader(&mut hits.iter().filter(|h| h.rule.tier == Tier::Specific));
+    if let Some(certain) = specific.or_else(|| leader(&mut hits.iter())) {
+        return Some(certain);
+    }
     // Differs from all only if a registry and something else say what it is.
     let claims = |registry: bool| {
         let of = move |h: &&Hit<'_, '_, '_>| (h.rule.kind == Kind::Registry) == registry;
         hits.iter().filter(of)
     };
     let contested = [true, false].iter().all(|k| claims(*k).any(|h| h.nodes().next().is_some()));
-    let seen = LazyCell::new(|| supports(claims(false), taxonomy));
-    let step = |below| {
-        let certain = leader(&specific, taxonomy, below).or_else(|| leader(&all, taxonomy, below));
-        certain.or_else(|| contested.then(|| leader(&seen, taxonomy, below)).flatten())
-    };
-    let category = step(None)?;
-    let mut node = category;
-    while let Some(next) = step(Some(node)) {
-        node = next;
-    }
-    let certainty = all.get(category).map_or(0, Support::certainty) / 10_000;
-    Some((node, u8::try_from(certainty.min(99)).unwrap_or(99)))
+    contested.then(|| leader(&mut claims(false))).flatten()
 }
 
 /// Takes from a hit what contradicts a more specific hit on the same value. What remains of the hit stays. The hits on one
@@ -108,7 +119,8 @@ pub(super) fn settle(hits: &mut Vec<Hit<'_, '_, '_>>, taxonomy: &Taxonomy) {
     }
     for (i, node) in beaten {
         if let Some(hit) = hits.get_mut(i) {
-            hit.claims.retain(|c| !matches!(c.value, Value::Node(n) if n == node));
+            let rest = hit.claims.iter().filter(|c| !matches!(c.value, Value::Node(n) if n == node));
+            hit.claims = Rc::new(rest.cloned().collect::<Vec<_>>().into());
         }
     }
     hits.retain(|h| !h.claims.is_empty());
@@ -156,36 +168,57 @@ pub(super) fn own<'h, 'r, 'f, 'a>(
     hits.iter().filter(|h| named.len() < 2 || nodes(h).next().is_none()).collect()
 }
 
-fn supports<'h>(hits: impl Iterator<Item = &'h Hit<'h, 'h, 'h>>, taxonomy: &Taxonomy) -> Vec<Support> {
-    let mut out = vec![Support::NONE; taxonomy.len()];
-    for hit in hits {
-        for claim in &hit.claims {
-            let Value::Node(id) = claim.value else { continue };
-            for node in taxonomy.lineage(id) {
-                if let Some(support) = out.get_mut(node) {
-                    support.add(hit, claim.weight);
+/// The support of the nodes directly below one node that have any.
+struct Supports(SmallVec<[(NodeId, Support); 8]>);
+
+impl Supports {
+    fn of<'h, 'r: 'h, 'f: 'h, 'a: 'f>(
+        hits: impl Iterator<Item = &'h Hit<'r, 'f, 'a>>,
+        taxonomy: &Taxonomy,
+        parent: Option<NodeId>,
+    ) -> Self {
+        let mut found = Self(SmallVec::new());
+        for hit in hits {
+            for claim in hit.claims.iter() {
+                let Value::Node(id) = claim.value else { continue };
+                let child = taxonomy.lineage(id).find(|n| taxonomy.parent(*n) == parent);
+                if let Some(child) = child {
+                    found.add(child, hit, claim.weight);
                 }
             }
         }
+        found
     }
-    out
-}
 
-/// The child that is certain enough and leads the others by enough.
-fn leader(supports: &[Support], taxonomy: &Taxonomy, parent: Option<NodeId>) -> Option<NodeId> {
-    let mut best: Option<(Certainty, NodeId)> = None;
-    let mut second = 0;
-    for child in taxonomy.children(parent) {
-        let certainty = supports.get(child).map_or(0, Support::certainty);
-        match best {
-            Some((top, _)) if certainty <= top => second = second.max(certainty),
-            _ => {
-                second = best.map_or(0, |(top, _)| top);
-                best = Some((certainty, child));
+    fn add(&mut self, node: NodeId, hit: &Hit<'_, '_, '_>, weight: u8) {
+        if let Some((_, support)) = self.0.iter_mut().find(|(known, _)| *known == node) {
+            return support.add(hit, weight);
+        }
+        let mut support = Support::NONE;
+        support.add(hit, weight);
+        self.0.push((node, support));
+    }
+
+    fn of_node(&self, node: NodeId) -> Support {
+        self.0.iter().find(|(known, _)| *known == node).map_or(Support::NONE, |(_, support)| *support)
+    }
+
+    /// The node that is certain enough and leads its siblings by enough.
+    fn leader(&self) -> Option<NodeId> {
+        let mut best: Option<(Certainty, NodeId)> = None;
+        let mut second = 0;
+        for (node, support) in &self.0 {
+            let certainty = support.certainty();
+            match best {
+                Some((top, _)) if certainty <= top => second = second.max(certainty),
+                _ => {
+                    second = best.map_or(0, |(top, _)| top);
+                    best = Some((certainty, *node));
+                }
             }
         }
+        best.filter(|(top, _)| *top >= DECIDE && top - second >= MARGIN).map(|(_, node)| node)
     }
-    best.filter(|(top, _)| *top >= DECIDE && top - second >= MARGIN).map(|(_, child)| child)
 }
 
 /// The best text for an attribute: by tier, then by kind, then the most certain, then the longest, then the first by

@@ -15,10 +15,6 @@ pub(super) type NodeId = usize;
 #[derive(Clone, Debug, Default)]
 pub struct Taxonomy {
     nodes: Vec<Node>,
-    /// The categories.
-    roots: Vec<NodeId>,
-    /// The nodes directly below each node.
-    below: Vec<Vec<NodeId>>,
     by_key: HashMap<String, NodeId>,
 }
 
@@ -83,8 +79,7 @@ impl Taxonomy {
         if source.schema != 1 {
             return Err(bad(0, format!("schema {} is not supported; write schema = 1", source.schema)));
         }
-        let mut taxonomy =
-            Self { nodes: Vec::new(), roots: Vec::new(), below: Vec::new(), by_key: HashMap::new() };
+        let mut taxonomy = Self { nodes: Vec::new(), by_key: HashMap::new() };
         for entry in source.category {
             let at = entry.span().start;
             let c = entry.into_inner();
@@ -126,13 +121,7 @@ impl Taxonomy {
         if self.by_key.insert(node.key.clone(), self.nodes.len()).is_some() {
             return Err(format!("'{}' is defined twice; remove one", node.key));
         }
-        let id = self.nodes.len();
-        match node.parent {
-            Some(parent) => self.below.get_mut(parent).into_iter().for_each(|b| b.push(id)),
-            None => self.roots.push(id),
-        }
         self.nodes.push(node);
-        self.below.push(Vec::new());
         Ok(())
     }
 
@@ -164,22 +153,14 @@ impl Taxonomy {
         Some(node.other.as_deref().unwrap_or(&node.key))
     }
 
+    /// The node directly above; `None` for a category.
+    pub(super) fn parent(&self, id: NodeId) -> Option<NodeId> {
+        self.node(id)?.parent
+    }
+
     /// A node and everything above it.
     pub(super) fn lineage(&self, id: NodeId) -> impl Iterator<Item = NodeId> {
         std::iter::successors(Some(id), |id| self.node(*id)?.parent)
-    }
-
-    /// The nodes directly below `parent`; the categories for `None`.
-    pub(super) fn children(&self, parent: Option<NodeId>) -> impl Iterator<Item = NodeId> {
-        let found = match parent {
-            Some(parent) => self.below.get(parent),
-            None => Some(&self.roots),
-        };
-        found.into_iter().flatten().copied()
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.nodes.len()
     }
 }
 

@@ -50,13 +50,13 @@ pub(super) fn weigh<'r, 'f, 'a>(
     let (mut kept, mut held) = (Vec::with_capacity(hits.len()), Vec::new());
     let mut hits = hits.into_iter().peekable();
     while let Some(rank) = hits.peek().map(rank) {
-        let decided = category(&kept, taxonomy);
+        let decided = score::category(&kept, taxonomy);
         let start = kept.len();
         while let Some(hit) = hits.next_if(|hit| self::rank(hit) == rank) {
             kept.push(hit);
         }
         let Some(decided) = decided else {
-            if category(&kept, taxonomy).is_some() {
+            if score::category(&kept, taxonomy).is_some() {
                 let late = |h: &Hit<'_, '_, '_>| is_late(h) && categories(h, taxonomy).next().is_some();
                 let group = kept.split_off(start);
                 let (late, timely): (Vec<_>, Vec<_>) = group.into_iter().partition(late);
@@ -65,7 +65,7 @@ pub(super) fn weigh<'r, 'f, 'a>(
             }
             continue;
         };
-        if category(&kept, taxonomy) == Some(decided) {
+        if score::category(&kept, taxonomy) == Some(decided) {
             continue;
         }
         let group = kept.split_off(start);
@@ -92,11 +92,6 @@ fn is_outweighed(rank: Rank, decided: NodeId, kept: &[Hit<'_, '_, '_>], taxonomy
         Rank::Repeated(Reverse(windows)) => windows.saturating_mul(PART) <= most(),
         Rank::Once(_) => true,
     }
-}
-
-fn category(hits: &[Hit<'_, '_, '_>], taxonomy: &Taxonomy) -> Option<NodeId> {
-    let (node, _) = score::decide(hits, taxonomy)?;
-    taxonomy.lineage(node).last()
 }
 
 fn categories<'h>(hit: &'h Hit<'_, '_, '_>, taxonomy: &'h Taxonomy) -> impl Iterator<Item = NodeId> + 'h {

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use smol_str::ToSmolStr as _;
+
 use super::Budget;
 use crate::census::address::is_never_sender;
 use crate::census::{Field, MacAddr, Sign, cleaned};
@@ -159,7 +161,7 @@ impl<'a> Words<'a> {
 
     /// Says a number in decimal.
     pub fn number(&mut self, field: Field, n: u64) {
-        self.tell(field, &n.to_string());
+        self.tell(field, &n.to_smolstr());
     }
 
     /// Says the first 64 bytes as lower-case hex.

@@ -3,13 +3,19 @@
 //!
 //! A pair holds frames of one coupling to another in one window of ten minutes, with the same signs and tags. A pair that
 //! takes its place sends it on to the [`Sightings`](super::sightings::Sightings).
+//!
+//! Frames wait for a few others, so that the processor fetches the lines of all of them side by side.
 
 use std::hash::BuildHasher as _;
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use foldhash::fast::RandomState;
 
+use super::sightings::BATCH;
 use crate::census::windows::Span;
-use crate::census::{Signs, Timestamp};
+use crate::census::{CouplingKey, Signs, Timestamp};
+use crate::dissect::card;
 
 /// The pairs of a set.
 const WAYS: usize = 2;
@@ -37,12 +43,17 @@ pub(super) struct Key<A> {
 /// An address as one or two words.
 pub(super) trait Words: Copy + Eq + Default {
     fn word(self) -> u64;
+    fn ip(self) -> IpAddr;
 }
 
 impl Words for u32 {
     #[inline]
     fn word(self) -> u64 {
         self.into()
+    }
+
+    fn ip(self) -> IpAddr {
+        Ipv4Addr::from_bits(self).into()
     }
 }
 
@@ -52,6 +63,28 @@ impl Words for u128 {
     fn word(self) -> u64 {
         (self >> 64) as u64 ^ self as u64
     }
+
+    fn ip(self) -> IpAddr {
+        Ipv6Addr::from_bits(self).into()
+    }
+}
+
+/// A frame that waits for others.
+#[derive(Clone, Copy, Debug)]
+struct Waiting<A> {
+    key: Key<A>,
+    at: Timestamp,
+    /// The number of its set.
+    place: usize,
+    is_addressed: bool,
+}
+
+/// What the first frame of a pair tells.
+pub(super) struct New<A> {
+    /// Its receiver, if the frame shows it (I15a), and when.
+    pub(super) addressed: Option<(CouplingKey, Timestamp)>,
+    /// The pair that gave its place, if that had frames.
+    pub(super) old: Option<Pair<A>>,
 }
 
 impl<A> Pair<A> {
@@ -69,6 +102,7 @@ impl<A> Pair<A> {
 pub(super) struct Pairs<A, const SETS: usize> {
     /// Nobody should choose which pairs share a set.
     seeds: [u64; 2],
+    waiting: Vec<Waiting<A>>,
     /// Empty until the first frame.
     sets: Vec<[Pair<A>; WAYS]>,
     /// The window of the frame before.
@@ -79,36 +113,43 @@ impl<A, const SETS: usize> Default for Pairs<A, SETS> {
     fn default() -> Self {
         let hasher = RandomState::default();
         let seeds = [hasher.hash_one(1_u8) | 1, hasher.hash_one(2_u8) | 1];
-        Self { seeds, sets: Vec::new(), window: Span::of(Timestamp::default()) }
+        Self { seeds, waiting: Vec::new(), sets: Vec::new(), window: Span::of(Timestamp::default()) }
     }
 }
 
-/// What became of a frame.
-pub(super) enum Added<A> {
-    /// Its pair is known.
-    Known,
-    /// Its pair is new. It took the place of another, if that had frames.
-    New(Option<Pair<A>>),
-}
-
 impl<A: Words, const SETS: usize> Pairs<A, SETS> {
-    /// Adds a frame.
+    /// Adds a frame, which shows its receiver if `is_addressed`. Returns whether it is time to [`settle`](Self::settle).
     #[inline]
-    pub(super) fn add(&mut self, key: Key<A>, at: Timestamp) -> Added<A> {
-        if !self.window.holds(at) {
-            self.window = Span::of(at);
-        }
+    pub(super) fn add(&mut self, key: Key<A>, is_addressed: bool, at: Timestamp) -> bool {
         let place = self.place(&key);
-        let window = self.window;
-        let Some(set) = self.sets.get_mut(place) else { return self.first(key, at) };
-        for pair in &mut *set {
-            if pair.key == key && (pair.is_empty() || window.holds(pair.first)) {
+        self.waiting.push(Waiting { key, at, place, is_addressed });
+        self.waiting.len() >= BATCH
+    }
+
+    /// Adds the frames that wait to their pairs. `each` gets what those tell whose pair is new.
+    pub(super) fn settle(&mut self, mut each: impl FnMut(New<A>)) {
+        if self.sets.is_empty() && !self.waiting.is_empty() {
+            self.make_room();
+        }
+        // Loads that do not depend on each other run side by side.
+        let sets = self.waiting.iter().map(|frame| self.sets.get(frame.place));
+        black_box(sets.fold(0, |sum, set| sum ^ set.map_or(0, |[a, b]| a.key.source ^ b.key.source)));
+        for Waiting { key, at, place, is_addressed } in self.waiting.drain(..) {
+            if !self.window.holds(at) {
+                self.window = Span::of(at);
+            }
+            let window = self.window;
+            let Some(set) = self.sets.get_mut(place) else { continue };
+            let is_own =
+                |pair: &&mut Pair<A>| pair.key == key && (pair.is_empty() || window.holds(pair.first));
+            if let Some(pair) = set.iter_mut().find(is_own) {
                 pair.first = pair.first.min(at);
                 pair.last = pair.last.max(at);
-                return Added::Known;
+            } else {
+                let to = CouplingKey { mac: card(key.destination), ip: key.to.ip() };
+                each(New { addressed: is_addressed.then_some((to, at)), old: replace(set, key, at) });
             }
         }
-        Added::New(replace(set, key, at))
     }
 
     #[inline]
@@ -123,7 +164,7 @@ impl<A: Words, const SETS: usize> Pairs<A, SETS> {
     }
 
     #[cold]
-    fn first(&mut self, key: Key<A>, at: Timestamp) -> Added<A> {
+    fn make_room(&mut self) {
         let none = Key {
             source: 0,
             destination: 0,
@@ -134,11 +175,9 @@ impl<A: Words, const SETS: usize> Pairs<A, SETS> {
         };
         let empty = Pair { key: none, first: Timestamp(i64::MAX), last: Timestamp(i64::MIN) };
         self.sets = vec![[empty; WAYS]; SETS];
-        let place = self.place(&key);
-        Added::New(self.sets.get_mut(place).and_then(|set| replace(set, key, at)))
     }
 
-    /// Sends on all frames. The pairs stay known.
+    /// Sends on all frames, none of which may wait. The pairs stay known.
     pub(super) fn flush(&mut self, mut each: impl FnMut(Pair<A>)) {
         for pair in self.sets.iter_mut().flatten().filter(|pair| !pair.is_empty()) {
             each(*pair);
@@ -177,17 +216,18 @@ mod tests {
             let at = Timestamp(i64::from(n * 37 % 200_003) * 5_000_000);
             let key = key(n * 7 % 12_011);
             frames.push((key, at));
-            match pairs.add(key, at) {
-                Added::Known => {}
-                Added::New(old) => {
+            if pairs.add(key, true, at) || n % 50_000 == 0 {
+                pairs.settle(|new| {
                     news += 1;
-                    spans.extend(old);
-                }
+                    assert!(new.addressed.is_some());
+                    spans.extend(new.old);
+                });
             }
             if n % 50_000 == 0 {
                 pairs.flush(|pair| spans.push(pair));
             }
         }
+        pairs.settle(|new| spans.extend(new.old));
         pairs.flush(|pair| spans.push(pair));
         assert!(spans.len() < frames.len() && news < frames.len());
         assert!(spans.iter().all(|pair| Span::of(pair.first).holds(pair.last)));
@@ -204,11 +244,19 @@ mod tests {
     #[test]
     fn a_pair_that_was_sent_on_is_still_known() {
         let mut pairs = Pairs::<_, 8_192>::default();
-        assert!(matches!(pairs.add(key(1), Timestamp(5)), Added::New(None)));
-        assert!(matches!(pairs.add(key(1), Timestamp(6)), Added::Known));
+        let add = |pairs: &mut Pairs<_, 8_192>, at| {
+            let mut news = 0;
+            pairs.add(key(1), false, Timestamp(at));
+            pairs.settle(|new| {
+                news += 1;
+                assert!(new.addressed.is_none() && new.old.is_none());
+            });
+            news
+        };
+        assert_eq!((add(&mut pairs, 5), add(&mut pairs, 6)), (1, 0));
         let mut spans = 0;
         pairs.flush(|_| spans += 1);
-        assert!(matches!(pairs.add(key(1), Timestamp(7)), Added::Known));
+        assert_eq!(add(&mut pairs, 7), 0);
         pairs.flush(|pair| assert_eq!((pair.first, pair.last), (Timestamp(7), Timestamp(7))));
         pairs.flush(|_| spans += 1);
         assert_eq!(spans, 1);

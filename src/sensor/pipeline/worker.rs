@@ -15,7 +15,7 @@ use super::addressed::Addressed;
 use super::deeds::Acts;
 use super::exchanges::Exchanges;
 use super::fragments::Fragments;
-use super::pairs::{self, Added, Pairs};
+use super::pairs::{self, Pairs};
 use super::rows::Recorder;
 use super::sightings::Sightings;
 use super::speech::{self, Subject};
@@ -210,6 +210,8 @@ impl<'t> Worker<'t> {
     /// Merges what it holds into the table. Call it at least every second, and before taking a delta.
     pub fn flush(&mut self) {
         let facts = &mut self.facts;
+        facts.settle_four();
+        facts.settle_six();
         facts.four.flush(|pair| facts.sightings.add_four(pair, &facts.tunnels));
         facts.six.flush(|pair| facts.sightings.add_six(pair, &facts.tunnels));
         facts.sightings.flush(&facts.tunnels);
@@ -372,26 +374,46 @@ impl FactSink<'_> {
         match ends {
             Ends::Four(from, to) => {
                 let key = pairs::Key { source, destination, tags, from, to, signs };
-                if let Added::New(old) = self.four.add(key, self.at) {
-                    self.addressed_by(plain);
-                    if let Some(old) = old {
-                        self.sightings.add_four(old, &self.tunnels);
-                    }
+                if self.four.add(key, plain.is_addressed, self.at) {
+                    self.settle_four();
                 }
             }
             Ends::Six(from, to) => {
                 let key = pairs::Key { source, destination, tags, from, to, signs };
-                if let Added::New(old) = self.six.add(key, self.at) {
-                    self.addressed_by(plain);
-                    if let Some(old) = old {
-                        self.sightings.add_six(old, &self.tunnels);
-                    }
+                if self.six.add(key, plain.is_addressed, self.at) {
+                    self.settle_six();
                 }
             }
         }
     }
 
-    /// Notes the receiver of a pair's first frame.
+    #[inline(never)]
+    fn settle_four(&mut self) {
+        let Self { four, sightings, addressed, tunnels, .. } = self;
+        four.settle(|new| {
+            if let Some((to, at)) = new.addressed {
+                addressed.add(to, LINK, at, tunnels);
+            }
+            if let Some(old) = new.old {
+                sightings.add_four(old, tunnels);
+            }
+        });
+    }
+
+    #[inline(never)]
+    fn settle_six(&mut self) {
+        let Self { six, sightings, addressed, tunnels, .. } = self;
+        six.settle(|new| {
+            if let Some((to, at)) = new.addressed {
+                addressed.add(to, LINK, at, tunnels);
+            }
+            if let Some(old) = new.old {
+                sightings.add_six(old, tunnels);
+            }
+        });
+    }
+
+    /// Notes the receiver of a frame that shows no sender.
     #[inline]
     fn addressed_by(&mut self, plain: &Plain<'_>) {
         if !self.indicators.is_empty() && plain.has_sender && plain.is_datagram() {

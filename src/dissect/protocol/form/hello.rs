@@ -180,12 +180,16 @@ const fn is_grease(n: u16) -> bool {
 }
 
 fn list(numbers: impl Iterator<Item = u16>) -> String {
-    let mut out = String::new();
+    let mut out = String::with_capacity(numbers.size_hint().1.unwrap_or(0) * 5);
+    let mut digits = [0; 4];
     for n in numbers {
         if !out.is_empty() {
             out.push(',');
         }
-        out.extend([12, 8, 4, 0].iter().filter_map(|shift| char::from_digit(u32::from(n >> shift & 15), 16)));
+        // Two bytes have four digits.
+        if hex::encode_to_slice(n.to_be_bytes(), &mut digits).is_ok() {
+            out.push_str(std::str::from_utf8(&digits).unwrap_or_default());
+        }
     }
     out
 }
@@ -195,7 +199,7 @@ fn digest(list: &str) -> String {
     if list.is_empty() {
         return "0".repeat(12);
     }
-    hex::encode(Sha256::digest(list.as_bytes())).chars().take(12).collect()
+    hex::encode(Sha256::digest(list.as_bytes()).get(..6).unwrap_or_default())
 }
 
 /// The first and the last character of a protocol, or of its hex if one of the two is neither letter nor digit.

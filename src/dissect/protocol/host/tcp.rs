@@ -15,7 +15,7 @@
 //!
 //! Ports, sequence numbers and timestamps are left out, so that one stack says few values.
 
-use std::borrow::Cow;
+use smol_str::{SmolStr, ToSmolStr as _, format_smolstr};
 
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Words};
@@ -91,7 +91,8 @@ fn notation(ip: &Internet, header: &Header, options: &Options, data: bool) -> St
         (!answer && matches!(options.stamps, Some((_, 1..))), "ts2"),
         (data, "data"),
     ];
-    let marks: Vec<&str> = marks.into_iter().filter_map(|(is, name)| is.then_some(name)).collect();
+    let mut marked = String::new();
+    marks.into_iter().filter(|(is, _)| *is).for_each(|(_, name)| join(&mut marked, &[name]));
     format!(
         "{}:{}:{}:{},{}:{}:{}",
         ip.version,
@@ -99,13 +100,21 @@ fn notation(ip: &Internet, header: &Header, options: &Options, data: bool) -> St
         options.mss,
         window(header.window, ip.version, options),
         options.scale,
-        options.layout.join(","),
-        marks.join(",")
+        options.layout,
+        marked
     )
 }
 
+/// Adds an item, in parts, to a list with commas.
+fn join(list: &mut String, parts: &[&str]) {
+    if !list.is_empty() {
+        list.push(',');
+    }
+    parts.iter().for_each(|part| list.push_str(part));
+}
+
 /// A window by what it is a multiple of. Powers of two and the largest window are numbers of their own.
-fn window(window: u16, version: u8, options: &Options) -> String {
+fn window(window: u16, version: u8, options: &Options) -> SmolStr {
     let headers = if version == 4 { 40 } else { 60 };
     let stamped = if options.stamps.is_some() { options.mss.saturating_sub(12) } else { 0 };
     let units = [("mss", options.mss), ("pay", stamped), ("mtu", options.mss.saturating_add(headers))];
@@ -114,9 +123,9 @@ fn window(window: u16, version: u8, options: &Options) -> String {
         .into_iter()
         .filter(|(_, unit)| !own && *unit >= LEAST_UNIT)
         .find_map(|(name, unit)| {
-            (window.checked_rem(unit) == Some(0)).then(|| format!("{name}*{}", window / unit.max(1)))
+            (window.checked_rem(unit) == Some(0)).then(|| format_smolstr!("{name}*{}", window / unit.max(1)))
         })
-        .unwrap_or_else(|| window.to_string())
+        .unwrap_or_else(|| window.to_smolstr())
 }
 
 /// What the header of IP shows of the stack.
@@ -180,18 +189,19 @@ struct Options {
     scale: u8,
     /// The two timestamps.
     stamps: Option<(u32, u32)>,
-    layout: Vec<Cow<'static, str>>,
+    /// Their names with commas.
+    layout: String,
 }
 
 impl Options {
     /// Reads at most 40 bytes, as a header has no room for more; `None` if one runs past the end.
     fn read(bytes: &[u8]) -> Option<Self> {
-        let mut out = Self::default();
+        let mut out = Self { layout: String::with_capacity(32), ..Self::default() };
         let mut r = Reader::new(bytes);
         while let Some(kind) = r.u8() {
             let name = match kind {
                 0 => {
-                    out.layout.push(format!("eol+{}", r.rest().len()).into());
+                    join(&mut out.layout, &["eol+", &r.rest().len().to_smolstr()]);
                     return Some(out);
                 }
                 1 => "nop",
@@ -218,13 +228,13 @@ impl Options {
                         (30, _) => "mp",
                         (34, _) => "fo",
                         _ => {
-                            out.layout.push(format!("?{kind}").into());
+                            join(&mut out.layout, &["?", &kind.to_smolstr()]);
                             continue;
                         }
                     }
                 }
             };
-            out.layout.push(name.into());
+            join(&mut out.layout, &[name]);
         }
         Some(out)
     }
