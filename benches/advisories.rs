@@ -44,7 +44,12 @@ async fn measure(folder: &Path, records: u64, devices: u64) {
     let begun = Instant::now();
     let report = import(&set, &[feed.clone()], false, Timestamp(0)).await.unwrap();
     let took = begun.elapsed();
-    println!("import: {} records, {} MiB of JSON: {took:.1?}, peak {} MiB", report.records, bytes >> 20, peak());
+    println!(
+        "import: {} records, {} MiB of JSON: {took:.1?}, peak {} MiB",
+        report.records,
+        bytes >> 20,
+        peak()
+    );
     println!("set: {} MiB", std::fs::metadata(&set).unwrap().len() >> 20);
     let begun = Instant::now();
     import(&set, &[feed], false, Timestamp(1)).await.unwrap();

@@ -202,7 +202,8 @@ fn products(tree: &Tree) -> HashMap<&str, Known> {
         };
         let mut both = Known { below: Some(base.keys.clone()), ..reference.clone() };
         // The firmware of a device is known by the device's name too.
-        let is_firmware = reference.keys.iter().any(|key| key.ends_with("firmware") || key.ends_with("firmware "));
+        let is_firmware =
+            reference.keys.iter().any(|key| key.ends_with("firmware") || key.ends_with("firmware "));
         if is_firmware && relation.category == "installed_on" {
             both.keys.extend(base.keys.iter().cloned());
         }
@@ -262,7 +263,11 @@ fn known(product: &Product, path: &Path<'_>) -> Known {
     keys.iter_mut().for_each(|key| *key = cut(key, NAME));
     keys.sort();
     keys.dedup();
-    Known { keys, versions: path.versions.clone().unwrap_or_else(|| vec![Constraint::Unspecified]), below: None }
+    Known {
+        keys,
+        versions: path.versions.clone().unwrap_or_else(|| vec![Constraint::Unspecified]),
+        below: None,
+    }
 }
 
 /// Letters, digits and dashes, with a digit and no wildcard.
@@ -291,7 +296,10 @@ fn record(head: &Head, found: &Vulnerability, products: &HashMap<&str, Known>) -
             }
         }
     }
-    let fixes = found.remediations.iter().filter(|r| matches!(r.category.as_str(), "vendor_fix" | "mitigation" | "workaround"));
+    let fixes = found
+        .remediations
+        .iter()
+        .filter(|r| matches!(r.category.as_str(), "vendor_fix" | "mitigation" | "workaround"));
     let mut remedies: Vec<_> = fixes.collect();
     remedies.sort_by_key(|r| r.category != "vendor_fix");
     let mut remedies: Vec<String> = remedies.into_iter().map(|r| cut(&r.details, LINE)).collect();
@@ -330,7 +338,8 @@ fn group(known: &Known, status: Status) -> Group {
         keys: known.keys.clone(),
         versions: versions.clone(),
     };
-    let mut nodes = vec![Node { criteria: known.versions.iter().map(criterion).collect(), ..Node::default() }];
+    let mut nodes =
+        vec![Node { criteria: known.versions.iter().map(criterion).collect(), ..Node::default() }];
     if let Some(keys) = &known.below {
         let base = Criterion { running_on: true, keys: keys.clone(), versions: Constraint::Unspecified };
         nodes.push(Node { criteria: vec![base], ..Node::default() });

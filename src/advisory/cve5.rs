@@ -144,7 +144,11 @@ pub(super) fn record(bytes: &[u8]) -> Result<Record, String> {
         exploit.push("reference".to_owned());
     }
     // The maker's own list; lists of others only if it has none.
-    let affected = if cna.affected.is_empty() { adp.iter().flat_map(|c| &c.affected).collect() } else { cna.affected.iter().collect::<Vec<_>>() };
+    let affected = if cna.affected.is_empty() {
+        adp.iter().flat_map(|c| &c.affected).collect()
+    } else {
+        cna.affected.iter().collect::<Vec<_>>()
+    };
     Ok(Record {
         cve: cve_metadata.cve_id,
         source: Source::Cve5,
@@ -172,7 +176,12 @@ fn best_score(cna: &Container, adp: &[Container]) -> Option<Score> {
     let of = |container: &Container| {
         let scores = container.metrics.iter().filter_map(|m| {
             let cvss = m.v40.as_ref().or(m.v31.as_ref()).or(m.v30.as_ref()).or(m.v2.as_ref())?;
-            Score::new(&cvss.version, cvss.base_score, &cvss.vector_string, &container.provider_metadata.short_name)
+            Score::new(
+                &cvss.version,
+                cvss.base_score,
+                &cvss.vector_string,
+                &container.provider_metadata.short_name,
+            )
         });
         scores.min_by_key(Score::rank)
     };
@@ -192,7 +201,11 @@ fn groups(affected: &Affected) -> Vec<Group> {
     }
     let group = |status, versions| {
         let criterion = Criterion { running_on: false, keys: keys.clone(), versions };
-        Group { status, nodes: vec![Node { criteria: vec![criterion], ..Node::default() }], ..Group::default() }
+        Group {
+            status,
+            nodes: vec![Node { criteria: vec![criterion], ..Node::default() }],
+            ..Group::default()
+        }
     };
     // Platforms and modules are further conditions, in words.
     let has_conditions = !affected.platforms.is_empty() || !affected.modules.is_empty();
@@ -203,15 +216,18 @@ fn groups(affected: &Affected) -> Vec<Group> {
             "unaffected" => Status::NotAffected,
             _ => continue,
         };
-        let versions = if has_conditions { Constraint::Words(cut(&found.version, NAME)) } else { versions(found) };
+        let versions =
+            if has_conditions { Constraint::Words(cut(&found.version, NAME)) } else { versions(found) };
         // That some other version is unaffected, in words, says nothing.
-        if status == Status::NotAffected && matches!(versions, Constraint::Words(_) | Constraint::Unspecified) {
+        if status == Status::NotAffected && matches!(versions, Constraint::Words(_) | Constraint::Unspecified)
+        {
             continue;
         }
         out.push(group(status, versions));
     }
     if affected.default_status == "affected" {
-        let versions = if has_conditions { Constraint::Words("platforms".to_owned()) } else { Constraint::Unspecified };
+        let versions =
+            if has_conditions { Constraint::Words("platforms".to_owned()) } else { Constraint::Unspecified };
         out.push(group(Status::Affected, versions));
     }
     out
@@ -238,14 +254,19 @@ fn versions(found: &Versions) -> Constraint {
     match to {
         Some(("*" | "unspecified", _)) if from.is_none() => Constraint::Unspecified,
         Some(("*", _)) => Constraint::Range { from, to: None },
-        Some((to, _)) if to.is_empty() || to == "unspecified" || to.contains('*') => Constraint::Words(cut(to, NAME)),
-        Some((to, inclusive)) => Constraint::Range { from, to: Some(Bound { text: cut(to, NAME), inclusive }) },
+        Some((to, _)) if to.is_empty() || to == "unspecified" || to.contains('*') => {
+            Constraint::Words(cut(to, NAME))
+        }
+        Some((to, inclusive)) => {
+            Constraint::Range { from, to: Some(Bound { text: cut(to, NAME), inclusive }) }
+        }
         None if from.is_none() => Constraint::Unspecified,
         None if begin.contains('*') || begin.contains(char::is_whitespace) && begin.len() > 40 => {
             Constraint::Words(cut(begin, NAME))
         }
         // Some write a range into the text of a version.
-        None if begin.starts_with(['<', '>', '≤', '≥']) => match super::range::of_range(begin).as_slice() {
+        None if begin.starts_with(['<', '>', '≤', '≥']) => match super::range::of_range(begin).as_slice()
+        {
             [one] => one.clone(),
             _ => Constraint::Words(cut(begin, NAME)),
         },

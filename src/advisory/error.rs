@@ -10,7 +10,9 @@ pub enum ReadError {
     Io(#[from] io::Error),
     #[error("holds more than {0} bytes after decompression, the limit of one file")]
     TooLarge(u64),
-    #[error("is neither a KEV catalogue, a CSAF 2.0 document, a list of NVD 2.0 records, a CVE 5 record nor EPSS scores{0}")]
+    #[error(
+        "is neither a KEV catalogue, a CSAF 2.0 document, a list of NVD 2.0 records, a CVE 5 record nor EPSS scores{0}"
+    )]
     UnknownForm(&'static str),
     #[error("byte {at}: {why}")]
     Syntax { at: u64, why: &'static str },

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 /// # Errors
 /// Those of `out`.
 pub fn nvd_feed(out: &mut dyn Write, count: u64, seed: u64) -> io::Result<()> {
-    write!(out, "{{\"resultsPerPage\":{count},\"startIndex\":0,\"totalResults\":{count},\"format\":\"NVD_CVE\",")?;
+    write!(
+        out,
+        "{{\"resultsPerPage\":{count},\"startIndex\":0,\"totalResults\":{count},\"format\":\"NVD_CVE\","
+    )?;
     write!(out, "\"version\":\"2.0\",\"timestamp\":\"2026-11-30T00:00:00.000\",\"vulnerabilities\":[")?;
     let mut numbers = Numbers(seed);
     for number in 0..count {
@@ -35,7 +38,8 @@ fn nvd_record(number: u64, numbers: &mut Numbers) -> Value {
     };
     let products = 1 + numbers.below(4);
     let configurations: Vec<Value> = (0..products).map(|_| configuration(numbers)).collect();
-    let text = "A sample that stands for a description of a vulnerability in the firmware of a device. ".repeat(4);
+    let text =
+        "A sample that stands for a description of a vulnerability in the firmware of a device. ".repeat(4);
     json!({
         "id": id, "sourceIdentifier": "sample@example.org", "published": "2020-01-02T03:04:05.000",
         "lastModified": format!("2025-{:02}-11T10:20:30.000", 1 + numbers.below(12)), "vulnStatus": "Analyzed", "cveTags": [],

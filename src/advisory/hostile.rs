@@ -102,8 +102,14 @@ fn a_small_file_that_grows_is_read_without_holding_what_it_grows_to() {
 #[test]
 fn a_csaf_document_that_is_no_csaf_2_is_refused() {
     for (text, why) in [
-        (r#"{"document":{"csaf_version":"1.2","publisher":{"category":"vendor"},"tracking":{"id":"x"}}}"#, "1.2"),
-        (r#"{"document":{"csaf_version":"2.0","publisher":{"category":"vendor"},"tracking":{"id":"x","status":"draft"}}}"#, "draft"),
+        (
+            r#"{"document":{"csaf_version":"1.2","publisher":{"category":"vendor"},"tracking":{"id":"x"}}}"#,
+            "1.2",
+        ),
+        (
+            r#"{"document":{"csaf_version":"2.0","publisher":{"category":"vendor"},"tracking":{"id":"x","status":"draft"}}}"#,
+            "draft",
+        ),
         (r#"{"document":{}}"#, "missing"),
     ] {
         let error = outcome(text.as_bytes()).1.unwrap_err().to_string();

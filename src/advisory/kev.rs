@@ -68,8 +68,10 @@ pub(super) fn table(
     let mut limited = input.take(TABLE_BYTES);
     let mut table = csv::ReaderBuilder::new().flexible(true).from_reader(&mut limited);
     let headers = table.byte_headers().map_err(|_| ReadError::Header("KEV"))?;
-    let names: Vec<String> =
-        headers.iter().map(|name| String::from_utf8_lossy(name).trim().trim_start_matches('\u{feff}').to_owned()).collect();
+    let names: Vec<String> = headers
+        .iter()
+        .map(|name| String::from_utf8_lossy(name).trim().trim_start_matches('\u{feff}').to_owned())
+        .collect();
     let column = |name: &str| names.iter().position(|known| known.eq_ignore_ascii_case(name));
     let need = |name: &str| column(name).ok_or(ReadError::Header("KEV"));
     let (cve, added) = (need("cveID")?, need("dateAdded")?);

@@ -19,9 +19,16 @@ fn attribute() -> impl Strategy<Value = Attribute> {
 
 fn cpe() -> impl Strategy<Value = Cpe> {
     let part = prop_oneof![Just(Part::Application), Just(Part::OperatingSystem), Just(Part::Hardware)];
-    (part, prop::array::uniform10(attribute())).prop_map(|(part, [vendor, product, version, update, a, b, c, d, e, f])| {
-        Cpe { part, vendor, product, version, update, others: [a, b, c, d, e, f] }
-    })
+    (part, prop::array::uniform10(attribute())).prop_map(
+        |(part, [vendor, product, version, update, a, b, c, d, e, f])| Cpe {
+            part,
+            vendor,
+            product,
+            version,
+            update,
+            others: [a, b, c, d, e, f],
+        },
+    )
 }
 
 /// The schemes of the table, by way of products that use them.

@@ -40,6 +40,7 @@ pub(super) fn cut(text: &str, most: usize) -> String {
 /// The day of an instant in a feed, `YYYY-MM-DD`; `None` if it does not begin with one.
 pub(super) fn day(text: &str) -> Option<String> {
     let day = text.get(..10)?;
-    let fits = day.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
+    let fits =
+        day.bytes().enumerate().all(|(i, b)| if i == 4 || i == 7 { b == b'-' } else { b.is_ascii_digit() });
     fits.then(|| day.to_owned())
 }

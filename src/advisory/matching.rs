@@ -159,8 +159,12 @@ impl Profile {
                 is_possible = false;
             }
         }
-        (is_possible && !nodes.is_empty())
-            .then_some(ReadyGroup { status: group.status, is_certain, nodes, all: group.all })
+        (is_possible && !nodes.is_empty()).then_some(ReadyGroup {
+            status: group.status,
+            is_certain,
+            nodes,
+            all: group.all,
+        })
     }
 
     fn node<'r>(&self, node: &'r Node, is_closed: bool, place: &mut Leaf) -> Option<ReadyNode<'r>> {
@@ -187,7 +191,11 @@ impl Profile {
                 is_closed,
             });
         }
-        if leaves.is_empty() || (node.all && missing) { None } else { Some(ReadyNode { all: node.all, leaves }) }
+        if leaves.is_empty() || (node.all && missing) {
+            None
+        } else {
+            Some(ReadyNode { all: node.all, leaves })
+        }
     }
 
     /// The name of this profile that a criterion is about.
@@ -211,7 +219,8 @@ impl Prepared<'_> {
             // A document that says both contradicts itself.
             Judged { verdict: if says_affected { Verdict::Undecided } else { Verdict::NotAffected }, ..not }
         } else if fixed.verdict == Verdict::Fixed {
-            let verdict = if affected.verdict == Verdict::Affected { Verdict::Undecided } else { Verdict::Fixed };
+            let verdict =
+                if affected.verdict == Verdict::Affected { Verdict::Undecided } else { Verdict::Fixed };
             Judged { verdict, ..fixed }
         } else {
             affected
@@ -245,16 +254,23 @@ impl Prepared<'_> {
             Constraint::Range { to: Some(Bound { text, inclusive: false }), .. } => Some(text.clone()),
             _ => self.fixed(),
         };
-        Some(Why { criterion: leaf.criterion.to_string(), compared, row: leaf.name.row.to_string(), fixed_in })
+        Some(Why {
+            criterion: leaf.criterion.to_string(),
+            compared,
+            row: leaf.name.row.to_string(),
+            fixed_in,
+        })
     }
 
     /// The first version that a list of fixed ones names.
     fn fixed(&self) -> Option<String> {
         let groups = self.groups.iter().filter(|group| group.status == Status::Fixed);
-        groups.flat_map(|g| &g.nodes).flat_map(|n| &n.leaves).find_map(|leaf| match &leaf.criterion.versions {
-            Constraint::Is(text) => Some(text.clone()),
-            Constraint::Range { from: Some(from), .. } if from.inclusive => Some(from.text.clone()),
-            _ => None,
+        groups.flat_map(|g| &g.nodes).flat_map(|n| &n.leaves).find_map(|leaf| {
+            match &leaf.criterion.versions {
+                Constraint::Is(text) => Some(text.clone()),
+                Constraint::Range { from: Some(from), .. } if from.inclusive => Some(from.text.clone()),
+                _ => None,
+            }
         })
     }
 }
@@ -286,7 +302,9 @@ impl ReadyLeaf<'_> {
         };
         match (status, names_no_version) {
             (Status::Affected, Some(verdict)) => return verdict,
-            (Status::NotAffected, Some(Verdict::AllVersions | Verdict::ModelOnly)) => return Verdict::NotAffected,
+            (Status::NotAffected, Some(Verdict::AllVersions | Verdict::ModelOnly)) => {
+                return Verdict::NotAffected;
+            }
             // That a product is fixed in some version does not say in which.
             (_, Some(_)) => return Verdict::NoMatch,
             (_, None) => {}
@@ -295,7 +313,9 @@ impl ReadyLeaf<'_> {
             Firmware::Unknown if status == Status::Affected => return Verdict::ModelOnly,
             Firmware::Unknown => return Verdict::NoMatch,
             Firmware::Contradictory => None,
-            Firmware::Said(_) => firmware.versions.get(self.slot).and_then(Option::as_ref).map(|v| self.place(v)),
+            Firmware::Said(_) => {
+                firmware.versions.get(self.slot).and_then(Option::as_ref).map(|v| self.place(v))
+            }
         };
         match (status, place.unwrap_or(Place::Unknown)) {
             (Status::Affected, Place::Within) => Verdict::Affected,

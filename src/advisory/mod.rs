@@ -52,7 +52,7 @@ pub use kev::Kev;
 pub use limits::{CVES, FILE_BYTES, INDEX_BYTES, MATCHES, RECORD_BYTES};
 pub use matching::{Firmware, Judged, Leaf, Prepared, Profile, Proof, Readied, Why};
 pub use products::{Name, Named, Products, ProductsError};
-pub use reading::{Item, ReadSummary, Form, read};
+pub use reading::{Form, Item, ReadSummary, read};
 pub use record::{Bound, Constraint, Criterion, Group, Node, Record, Source, Status};
 pub use scheme::{Scheme, Version};
 pub use score::{Score, Severity};

@@ -24,7 +24,8 @@ pub(super) fn name_key(vendor: &str, product: &str) -> String {
 
 /// The key of an order number.
 pub(super) fn order_key(vendor: &str, number: &str) -> Option<String> {
-    let number: String = number.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    let number: String =
+        number.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
     // A short number is one of many products.
     (number.len() >= 5).then(|| format!("order/{}/{number}", plain(vendor)))
 }

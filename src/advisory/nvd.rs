@@ -144,7 +144,13 @@ pub(super) fn record(bytes: &[u8]) -> Result<Record, String> {
         published: cve.published.as_deref().and_then(day),
         modified: cve.last_modified.as_deref().and_then(day),
         score: cve.metrics.best(),
-        exploit: cve.references.iter().find(|r| tagged(r)).map(|_| "reference".to_owned()).into_iter().collect(),
+        exploit: cve
+            .references
+            .iter()
+            .find(|r| tagged(r))
+            .map(|_| "reference".to_owned())
+            .into_iter()
+            .collect(),
         references: cve.references.iter().take(FEW).map(|r| cut(&r.url, LINE)).collect(),
         remedies: Vec::new(),
         groups: cve.configurations.into_iter().map(group).collect(),
@@ -159,7 +165,10 @@ fn why(bytes: &[u8]) -> String {
     }
     let bare = serde_json::from_slice::<Cve>(bytes).err();
     let wrapped = serde_json::from_slice::<Wrapped>(bytes).err();
-    wrapped.filter(|e| !e.to_string().starts_with("missing field `cve`")).or(bare).map_or_else(String::new, |e| e.to_string())
+    wrapped
+        .filter(|e| !e.to_string().starts_with("missing field `cve`"))
+        .or(bare)
+        .map_or_else(String::new, |e| e.to_string())
 }
 
 impl Metrics {
@@ -191,7 +200,11 @@ fn group(configuration: Configuration) -> Group {
 fn criterion(found: Match) -> Criterion {
     let running_on = !found.vulnerable;
     let Ok(cpe) = found.criteria.parse::<Cpe>() else {
-        return Criterion { running_on, keys: Vec::new(), versions: Constraint::Words(cut(&found.criteria, NAME)) };
+        return Criterion {
+            running_on,
+            keys: Vec::new(),
+            versions: Constraint::Words(cut(&found.criteria, NAME)),
+        };
     };
     let keys = names::of_cpe(&cpe).into_iter().collect();
     Criterion { running_on, keys, versions: versions(&cpe, &found) }
@@ -202,18 +215,24 @@ fn versions(cpe: &Cpe, found: &Match) -> Constraint {
     if cpe.others.iter().any(|other| matches!(other, Attribute::Text(_) | Attribute::Pattern(_))) {
         return words();
     }
-    let bound = |text: &Option<String>, inclusive| text.as_ref().map(|t| Bound { text: cut(t, NAME), inclusive });
-    let from = bound(&found.version_start_including, true).or_else(|| bound(&found.version_start_excluding, false));
+    let bound =
+        |text: &Option<String>, inclusive| text.as_ref().map(|t| Bound { text: cut(t, NAME), inclusive });
+    let from =
+        bound(&found.version_start_including, true).or_else(|| bound(&found.version_start_excluding, false));
     let to = bound(&found.version_end_including, true).or_else(|| bound(&found.version_end_excluding, false));
     let constraint = match (&cpe.version, &cpe.update) {
-        (Attribute::Any | Attribute::NotSaid, Attribute::Any | Attribute::NotSaid) if from.is_some() || to.is_some() => {
+        (Attribute::Any | Attribute::NotSaid, Attribute::Any | Attribute::NotSaid)
+            if from.is_some() || to.is_some() =>
+        {
             Constraint::Range { from, to }
         }
         _ if from.is_some() || to.is_some() => return words(),
         (Attribute::NotSaid, _) => Constraint::NotSaid,
         (Attribute::Any, Attribute::Any | Attribute::NotSaid) => Constraint::Unspecified,
         (Attribute::Text(version), Attribute::Any | Attribute::NotSaid) => Constraint::Is(cut(version, NAME)),
-        (Attribute::Text(version), Attribute::Text(update)) => Constraint::Is(cut(&format!("{version} {update}"), NAME)),
+        (Attribute::Text(version), Attribute::Text(update)) => {
+            Constraint::Is(cut(&format!("{version} {update}"), NAME))
+        }
         _ => return words(),
     };
     // A version of the hardware says nothing about the firmware.

@@ -258,7 +258,8 @@ pub(super) fn keys(head: &[u8]) -> Vec<(usize, String, Option<u8>)> {
                 let rest = head.get(start..).unwrap_or_default();
                 let Some(end) = end_of_string(rest) else { break };
                 at = start + end;
-                let mut after = head.get(at + 1..).unwrap_or_default().iter().filter(|b| !b.is_ascii_whitespace());
+                let mut after =
+                    head.get(at + 1..).unwrap_or_default().iter().filter(|b| !b.is_ascii_whitespace());
                 if after.next() == Some(&b':') {
                     let key = String::from_utf8_lossy(rest.get(..end).unwrap_or_default()).into_owned();
                     found.push((depth, key, after.next().copied()));

@@ -142,8 +142,7 @@ impl Products {
             tests += entry.tests.len();
             schemes.insert(entry.id.clone(), Arc::new(scheme));
         }
-        let mut table =
-            Self { rows: Vec::new(), of_vendor: HashMap::new(), schemes: schemes.len(), tests };
+        let mut table = Self { rows: Vec::new(), of_vendor: HashMap::new(), schemes: schemes.len(), tests };
         for entry in &source.product {
             let row = Row::compile(entry, &schemes).map_err(|why| bad(&entry.id, why))?;
             if table.rows.iter().any(|known| known.id == row.id) {
@@ -186,7 +185,8 @@ impl Products {
         found.sort();
         let mut expected = test.keys.clone();
         expected.sort();
-        let misses = found.is_empty() && (named.no_source.is_none() || named.no_source.as_deref() != entry.no_source.as_deref());
+        let misses = found.is_empty()
+            && (named.no_source.is_none() || named.no_source.as_deref() != entry.no_source.as_deref());
         if test.miss != misses || found != expected {
             return Err(format!("{vendor} {}: expected {expected:?}, found {found:?}", test.model));
         }
@@ -234,7 +234,10 @@ impl Row {
                 .build()
                 .map_err(|e| e.to_string())
         };
-        let scheme = source.scheme.as_ref().map(|id| schemes.get(id).cloned().ok_or_else(|| format!("no scheme {id}")));
+        let scheme = source
+            .scheme
+            .as_ref()
+            .map(|id| schemes.get(id).cloned().ok_or_else(|| format!("no scheme {id}")));
         let row = Self {
             id: SmolStr::new(&source.id),
             model: source.model.as_ref().map(whole).transpose()?,

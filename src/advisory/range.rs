@@ -43,8 +43,14 @@ macro_rules! pattern {
 
 pattern!(ALL, r"(?i)^(?:all(?: versions)?|\*)$");
 pattern!(LEAD, r"(?i)^(?:all )?versions?:? *");
-pattern!(BEFORE, r"(?i)^(?:all )?(?:versions? )?(?:prior to|before|earlier than) (?:version )?(v?[0-9][0-9A-Za-z.()_-]*)$");
-pattern!(UP_TO, r"(?i)^(?:all )?(?:versions? )?(v?[0-9][0-9A-Za-z.()_-]*) (?:and|or) (?:prior|earlier|below|older)(?: versions?)?$");
+pattern!(
+    BEFORE,
+    r"(?i)^(?:all )?(?:versions? )?(?:prior to|before|earlier than) (?:version )?(v?[0-9][0-9A-Za-z.()_-]*)$"
+);
+pattern!(
+    UP_TO,
+    r"(?i)^(?:all )?(?:versions? )?(v?[0-9][0-9A-Za-z.()_-]*) (?:and|or) (?:prior|earlier|below|older)(?: versions?)?$"
+);
 pattern!(COMPARED, r"^(<=|>=|<|>|=|≤|≥) *([^<>=≤≥|,]+?) *(?:[|,&] *|and +|$|(?:[<>=≤≥]))");
 
 /// Pairs of comparators: `>= a < b`.
@@ -68,7 +74,8 @@ fn listed(list: &str) -> Option<Vec<Constraint>> {
         let operator = [">=", "<=", "!=", ">", "<", "="].into_iter().find(|op| entry.starts_with(op));
         (operator.unwrap_or("="), entry.get(operator.map_or(0, str::len)..).unwrap_or_default().trim())
     });
-    let found: Vec<(&str, String)> = found.map(|(op, text)| Some((op, decoded(text)?))).collect::<Option<_>>()?;
+    let found: Vec<(&str, String)> =
+        found.map(|(op, text)| Some((op, decoded(text)?))).collect::<Option<_>>()?;
     ranges(&found.iter().map(|(op, text)| (*op, text.as_str())).collect::<Vec<_>>())
 }
 

@@ -98,7 +98,9 @@ pub fn read(file: impl Read, take: Take<'_>) -> Result<ReadSummary, ReadError> {
     let mut reading = Reading { take, items: 0, bad: 0, bad_records: Vec::new(), dated: None, newest: None };
     let form = reading.all(unpacked(&mut file)?).map_err(unwrapped)?;
     io::copy(&mut file, &mut io::sink())?;
-    if reading.items == 0 && let Some(first) = reading.bad_records.first() {
+    if reading.items == 0
+        && let Some(first) = reading.bad_records.first()
+    {
         return Err(ReadError::NoRecords { count: reading.bad, first: first.why.clone() });
     }
     Ok(ReadSummary {
@@ -157,7 +159,9 @@ impl Reading<'_> {
         let told = told(&head)?;
         let mut input = Cursor::new(head).chain(input);
         match told {
-            Told::Table(Form::Kev) => kev::table(&mut input, &mut |at, kev| self.give(at, kev.map(Item::Kev)))?,
+            Told::Table(Form::Kev) => {
+                kev::table(&mut input, &mut |at, kev| self.give(at, kev.map(Item::Kev)))?
+            }
             Told::Table(_) => {
                 let dated = epss::table(&mut input, &mut |at, epss| self.give(at, epss.map(Item::Epss)))?;
                 self.dated = dated;
@@ -189,9 +193,9 @@ impl Reading<'_> {
                 Form::Nvd => self.give(at, nvd::record(bytes).map(|r| Item::Record(Box::new(r)))),
                 Form::Cve5 => self.give(at, cve5::record(bytes).map(|r| Item::Record(Box::new(r)))),
                 Form::Csaf => match csaf::document(bytes) {
-                    Ok(records) => records.into_iter().try_for_each(|record| {
-                        self.give(at, record.map(|r| Item::Record(Box::new(r))))
-                    }),
+                    Ok(records) => records
+                        .into_iter()
+                        .try_for_each(|record| self.give(at, record.map(|r| Item::Record(Box::new(r))))),
                     Err(why) => self.give(at, Err(why)),
                 },
                 Form::Epss => Ok(()),
@@ -229,16 +233,22 @@ fn told(head: &[u8]) -> Result<Told, ReadError> {
         Some(b'{') => 1,
         Some(b'[') => 2,
         Some(b'#' | b'c' | b'"') => return of_table(text).ok_or(ReadError::UnknownForm("")),
-        Some(b'P') if text.starts_with(b"PK") => return Err(ReadError::UnknownForm("; unpack the archive first")),
+        Some(b'P') if text.starts_with(b"PK") => {
+            return Err(ReadError::UnknownForm("; unpack the archive first"));
+        }
         Some(0xfd) => return Err(ReadError::UnknownForm("; unpack the xz file first")),
         _ => return Err(ReadError::UnknownForm("")),
     };
     for (depth, key, value) in keys(text) {
         let told = match (depth.checked_sub(whole), key.as_str(), value) {
             (Some(0), "document" | "product_tree", _) => Told::Whole(Form::Csaf),
-            (Some(0), "dataType" | "dataVersion" | "cveMetadata" | "containers", _) => Told::Whole(Form::Cve5),
+            (Some(0), "dataType" | "dataVersion" | "cveMetadata" | "containers", _) => {
+                Told::Whole(Form::Cve5)
+            }
             (Some(0), "catalogVersion" | "dateReleased", _) => Told::List(Form::Kev),
-            (Some(0), "resultsPerPage" | "startIndex" | "totalResults" | "cve_items", _) => Told::List(Form::Nvd),
+            (Some(0), "resultsPerPage" | "startIndex" | "totalResults" | "cve_items", _) => {
+                Told::List(Form::Nvd)
+            }
             (Some(0), "format", Some(b'"')) => Told::List(Form::Nvd),
             (Some(0), "id" | "sourceIdentifier", Some(b'"')) => Told::Whole(Form::Nvd),
             (Some(0), "cve", Some(b'{')) => Told::Whole(Form::Nvd),

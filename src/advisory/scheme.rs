@@ -119,7 +119,9 @@ impl Scheme {
             let text = found.name(&key.of).map(|group| group.as_str()).filter(|text| !text.is_empty());
             Some(match key.by {
                 By::Numbers => Value::Numbers(numbers(text.unwrap_or_default())?),
-                By::Number => Value::Number(text.map(|t| t.parse::<u64>().ok()).map_or(Some(None), |n| n.map(Some))?),
+                By::Number => {
+                    Value::Number(text.map(|t| t.parse::<u64>().ok()).map_or(Some(None), |n| n.map(Some))?)
+                }
                 By::Letters => Value::Letters(text.map(|t| (t.len(), t.to_lowercase()))),
                 By::Same => Value::Same(text.unwrap_or_default().to_lowercase()),
             })
@@ -220,7 +222,8 @@ fn part(key: &Key, device: &Value, record: &Value) -> Option<Ordering> {
     match (device, record) {
         (Value::Numbers(a), Value::Numbers(b)) => {
             let longest = a.len().max(b.len());
-            let padded = |v: &[u64]| v.iter().copied().chain(std::iter::repeat(0)).take(longest).collect::<Vec<_>>();
+            let padded =
+                |v: &[u64]| v.iter().copied().chain(std::iter::repeat(0)).take(longest).collect::<Vec<_>>();
             Some(padded(a).cmp(&padded(b)))
         }
         (Value::Number(a), Value::Number(b)) => open(key, a.as_ref(), b.as_ref()),

@@ -28,7 +28,10 @@ const KEV: &str = r#"{"title":"Catalog","catalogVersion":"2026.11.30","dateRelea
 fn a_kev_catalogue_is_read_as_json_and_a_bad_entry_is_counted_with_its_place() {
     let (items, summary) = items(KEV.as_bytes());
     let [Item::Kev(kev)] = items.as_slice() else { panic!("{items:?}") };
-    assert_eq!((kev.cve.to_string().as_str(), kev.added.as_str(), kev.ransomware), ("CVE-1999-9001", "2026-01-02", true));
+    assert_eq!(
+        (kev.cve.to_string().as_str(), kev.added.as_str(), kev.ransomware),
+        ("CVE-1999-9001", "2026-01-02", true)
+    );
     assert_eq!((summary.form, summary.items, summary.bad), (Form::Kev, 1, 1));
     let bad = &summary.bad_records[0];
     assert_eq!((bad.record, bad.place as usize), (2, KEV.find("{\"cveID\":\"CVE-oops").unwrap()));
@@ -43,7 +46,10 @@ fn a_kev_catalogue_is_read_as_a_table() {
         nonsense\r\n";
     let (items, summary) = items(text.as_bytes());
     let [Item::Kev(kev)] = items.as_slice() else { panic!("{items:?}") };
-    assert_eq!((kev.name.as_str(), kev.due.as_deref(), kev.ransomware), ("A \"flaw\", in two lines", Some("2026-01-23"), false));
+    assert_eq!(
+        (kev.name.as_str(), kev.due.as_deref(), kev.ransomware),
+        ("A \"flaw\", in two lines", Some("2026-01-23"), false)
+    );
     assert_eq!((summary.items, summary.bad), (1, 1));
 }
 
@@ -83,11 +89,20 @@ fn nvd_records_are_read_from_feeds_pages_and_single_files() {
         assert_eq!(found.len(), count);
         let found = &found[0];
         let score = found.score.as_ref().unwrap();
-        assert_eq!((score.base().as_str(), score.severity(), score.source.as_str()), ("9.8", Severity::Critical, "nvd@nist.gov"));
-        assert_eq!((found.published.as_deref(), found.summary.as_str()), (Some("2021-09-22"), "A flaw. Two lines."));
+        assert_eq!(
+            (score.base().as_str(), score.severity(), score.source.as_str()),
+            ("9.8", Severity::Critical, "nvd@nist.gov")
+        );
+        assert_eq!(
+            (found.published.as_deref(), found.summary.as_str()),
+            (Some("2021-09-22"), "A flaw. Two lines.")
+        );
         assert_eq!(found.exploit, ["reference"]);
         let criteria: Vec<String> = found.criteria().map(ToString::to_string).collect();
-        assert_eq!(criteria, ["example/cam-i(u)/sl < 2.1", "running on example/cam-i(u)/sl versions not stated"]);
+        assert_eq!(
+            criteria,
+            ["example/cam-i(u)/sl < 2.1", "running on example/cam-i(u)/sl versions not stated"]
+        );
     }
 }
 
@@ -126,11 +141,17 @@ fn a_csaf_document_gives_a_record_for_each_vulnerability() {
     assert_eq!((record.source, record.document.as_str()), (Source::Maker, "Example PSIRT EX-1"));
     assert_eq!(record.remedies, ["Update to V2.1.", "Separate it."]);
     let keys: Vec<&String> = record.criteria().flat_map(|criterion| &criterion.keys).collect();
-    for key in ["name/example/camera 7", "order/example/ex71234", "order/example/ex79999", "name/example/mount"] {
+    for key in
+        ["name/example/camera 7", "order/example/ex71234", "order/example/ex79999", "name/example/mount"]
+    {
         assert!(keys.iter().any(|known| *known == key), "{key}: {keys:?}");
     }
     let shown: Vec<String> = record.criteria().map(ToString::to_string).collect();
-    assert!(shown.iter().any(|text| text.ends_with("< 3")) && shown.iter().any(|text| text.starts_with("running on ")), "{shown:?}");
+    assert!(
+        shown.iter().any(|text| text.ends_with("< 3"))
+            && shown.iter().any(|text| text.starts_with("running on ")),
+        "{shown:?}"
+    );
 }
 
 #[test]
@@ -146,7 +167,10 @@ fn a_cve_record_gives_ranges_and_says_if_it_is_exploited_or_rejected() {
     let shown: Vec<String> = found.criteria().map(|c| c.versions.to_string()).collect();
     assert_eq!(shown, ["< 2.1", "= 3.0", "versions unspecified", "\"1\""]);
     assert_eq!(found.groups[0].nodes[0].criteria[0].keys, ["cpe/example/camera_7", "name/example/camera 7"]);
-    assert_eq!((found.exploit.as_slice(), found.score.as_ref().unwrap().tenths), (["ssvc".to_owned()].as_slice(), 81));
+    assert_eq!(
+        (found.exploit.as_slice(), found.score.as_ref().unwrap().tenths),
+        (["ssvc".to_owned()].as_slice(), 81)
+    );
     let rejected = text.replace("PUBLISHED", "REJECTED");
     assert!(records(&rejected)[0].rejected);
 }
@@ -164,7 +188,8 @@ fn a_set_of_makers_records_beats_the_nvd_and_the_loser_stays_known() {
     let conclusion = conclude(&voices).unwrap();
     assert_eq!((conclusion.verdict, conclusion.record), (Verdict::Fixed, 2));
     // A source that decides nothing leaves it to the next.
-    let voices = [voice(Source::Maker, None, Verdict::Undecided), voice(Source::Nvd, None, Verdict::Affected)];
+    let voices =
+        [voice(Source::Maker, None, Verdict::Undecided), voice(Source::Nvd, None, Verdict::Affected)];
     assert_eq!(conclude(&voices).unwrap().verdict, Verdict::Affected);
     let voices = [voice(Source::Maker, None, Verdict::ModelOnly), voice(Source::Nvd, None, Verdict::Outside)];
     assert_eq!(conclude(&voices).unwrap().verdict, Verdict::Outside);

@@ -84,9 +84,8 @@ fn configuration(text: &str) -> Value {
         };
         found[key] = json!(pair[1]);
     }
-    let part = |name: &str, version: &str, update: &str| {
-        format!("cpe:2.3:{name}:{version}:{update}:*:*:*:*:*:*")
-    };
+    let part =
+        |name: &str, version: &str, update: &str| format!("cpe:2.3:{name}:{version}:{update}:*:*:*:*:*:*");
     found["criteria"] = json!(part(name, &version, &update));
     let mut nodes = vec![json!({ "operator": "OR", "negate": false, "cpeMatch": [found] })];
     if let Some(base) = base {
@@ -165,7 +164,8 @@ fn records(truth: &Truth) -> Vec<Record> {
             }
             Ok(())
         };
-        let summary = read(text.to_string().as_bytes(), take).unwrap_or_else(|e| panic!("{}: {e}", sample.cve));
+        let summary =
+            read(text.to_string().as_bytes(), take).unwrap_or_else(|e| panic!("{}: {e}", sample.cve));
         assert_eq!((summary.items, summary.bad), (1, 0), "{}: {:?}", sample.cve, summary.bad_records);
     }
     records
@@ -191,8 +191,10 @@ fn said(products: &Products, records: &[Record], device: &Device) -> BTreeMap<St
             Some((record.source, judged))
         };
         let voices: Vec<_> = records.iter().filter_map(voice).collect();
-        let voices: Vec<Voice<'_>> =
-            voices.iter().map(|(source, judged)| Voice { source: *source, modified: None, judged: *judged }).collect();
+        let voices: Vec<Voice<'_>> = voices
+            .iter()
+            .map(|(source, judged)| Voice { source: *source, modified: None, judged: *judged })
+            .collect();
         conclude(&voices).map(|conclusion| (cve.to_string(), conclusion.verdict))
     };
     by_cve.into_iter().filter_map(concluded).collect()
@@ -223,11 +225,15 @@ fn the_truth_of_more_than_sixty_models_is_said_as_it_is() {
             }
             if found != expected {
                 let Device { vendor, model, firmware, .. } = device;
-                faults.push(format!("{vendor} {model} {firmware:?} {cve}: expected {expected}, found {found}"));
+                faults
+                    .push(format!("{vendor} {model} {firmware:?} {cve}: expected {expected}, found {found}"));
             }
         }
     }
-    println!("{right} right, {wrong} wrong, {missed} missed, {others} not confirmed; {} models", models.len());
+    println!(
+        "{right} right, {wrong} wrong, {missed} missed, {others} not confirmed; {} models",
+        models.len()
+    );
     // Precision at least 0.97, recall at least 0.90.
     assert!(wrong * 97 <= right * 3 && missed * 9 <= right, "{wrong} wrong, {missed} missed: {faults:#?}");
     assert!(faults.is_empty(), "{faults:#?}");

@@ -102,7 +102,10 @@ pub fn conclude(voices: &[Voice<'_>]) -> Option<Conclusion> {
         let found = voices.iter().enumerate().filter(about).filter(|(_, v)| wanted(v.judged.verdict));
         found.min_by(|(_, a), (_, b)| {
             // The most trusted source, of it the newest, of these the gravest.
-            a.source.cmp(&b.source).then(b.modified.cmp(&a.modified)).then(b.judged.verdict.cmp(&a.judged.verdict))
+            a.source
+                .cmp(&b.source)
+                .then(b.modified.cmp(&a.modified))
+                .then(b.judged.verdict.cmp(&a.judged.verdict))
         })
     };
     let (record, voice) = best(Verdict::decides)

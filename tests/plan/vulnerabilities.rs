@@ -71,7 +71,10 @@ async fn a_device_has_what_names_its_firmware_and_possibly_what_names_its_model(
     imported(&plan, &[FEED, KEV]).await;
     let list = plan.get("/vulnerabilities").await;
     assert_eq!(cves(&list), ["CVE-1999-9001"]);
-    assert_has(&list["vulnerabilities"][0], json!({"devices": 1, "severity": "critical", "score": "9.8", "confidence": "confirmed"}));
+    assert_has(
+        &list["vulnerabilities"][0],
+        json!({"devices": 1, "severity": "critical", "score": "9.8", "confidence": "confirmed"}),
+    );
     assert_eq!(list["vulnerabilities"][0]["kev"]["due"], "2026-01-23");
     // What is only possible is in no total.
     let totals = json!({"cves": 1, "devices": 1, "exploited_cves": 1, "exploited_devices": 1});
@@ -87,7 +90,10 @@ async fn a_device_has_what_names_its_firmware_and_possibly_what_names_its_model(
     assert_has(&found["vulnerabilities"][0], expected);
     assert_has(&found["vulnerabilities"][1], json!({"verdict": "model-only", "confidence": "possible"}));
     assert_has(&found, json!({"fixed": 1, "undecided": 0}));
-    assert_has(&found["product"], json!({"vendor": "Axis", "firmware": "10.12.65", "proved": true, "mapping": "mapped"}));
+    assert_has(
+        &found["product"],
+        json!({"vendor": "Axis", "firmware": "10.12.65", "proved": true, "mapping": "mapped"}),
+    );
 
     let cve = plan.get("/vulnerabilities/CVE-1999-9001").await;
     assert_has(&cve, json!({"confirmed": 1, "rejected": false}));
@@ -143,7 +149,10 @@ async fn every_route_and_page_is_withheld_without_a_plan_and_shown_with_one() {
         for page in PAGES {
             let page = browser.show(page).await;
             assert_eq!(page.status, if is_shown { 200 } else { 403 }, "{}", page.html);
-            assert_eq!(page.html.contains("CVE-1999-9001"), is_shown && !page.html.contains("What was imported"));
+            assert_eq!(
+                page.html.contains("CVE-1999-9001"),
+                is_shown && !page.html.contains("What was imported")
+            );
         }
         // The device and the count are shown in any case.
         let device = browser.show(&format!("/devices/{id}")).await;
@@ -179,7 +188,10 @@ async fn the_files_have_every_row_and_the_pages_escape_what_records_say() {
     let csv = plan.text("/vulnerabilities.csv").await;
     let lines: Vec<&str> = csv.lines().collect();
     assert!(lines[0].starts_with("cve,confidence,devices,severity") && lines.len() == 2, "{csv}");
-    assert!(lines[1].starts_with("CVE-1999-9001,confirmed,1,critical,9.8,true,2026-01-02,2026-01-23,"), "{csv}");
+    assert!(
+        lines[1].starts_with("CVE-1999-9001,confirmed,1,critical,9.8,true,2026-01-02,2026-01-23,"),
+        "{csv}"
+    );
     assert!(csv.contains("'=1+1"), "{csv}");
     let ndjson = plan.text("/vulnerabilities.ndjson?confidence=possible").await;
     let line: Value = serde_json::from_str(ndjson.trim()).unwrap();

@@ -25,7 +25,9 @@ pub enum AdvisoryError {
     Empty(PathBuf),
     #[error("another import is running: {0}")]
     Locked(#[from] LockError),
-    #[error("the configuration names no file for advisories; set vulnerabilities.file (it lies beside a SQLite database by itself)")]
+    #[error(
+        "the configuration names no file for advisories; set vulnerabilities.file (it lies beside a SQLite database by itself)"
+    )]
     NoPlace,
     #[error(transparent)]
     Products(#[from] ProductsError),

@@ -133,7 +133,9 @@ async fn begin(old: &Path, new: &Path) -> Result<SqliteConnection, AdvisoryError
         }
     } else {
         let found: Result<Option<String>, _> =
-            sqlx::query_scalar("SELECT value FROM meta WHERE key = 'version'").fetch_optional(&mut connection).await;
+            sqlx::query_scalar("SELECT value FROM meta WHERE key = 'version'")
+                .fetch_optional(&mut connection)
+                .await;
         if found.ok().flatten().as_deref() != Some(VERSION) {
             return Err(AdvisoryError::OtherVersion(old.to_owned()));
         }
@@ -168,7 +170,9 @@ struct Importing {
 
 impl Importing {
     async fn run(mut self, arguments: &[PathBuf], keep_going: bool) -> Result<ImportReport, AdvisoryError> {
-        let next: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM records").fetch_one(&mut self.connection).await?;
+        let next: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM records")
+            .fetch_one(&mut self.connection)
+            .await?;
         let mut next = next;
         let mut sources: Vec<ImportedSource> = Vec::new();
         for argument in arguments {
@@ -198,15 +202,23 @@ impl Importing {
     }
 
     /// Reads a file on a thread of its own while the database takes what it gives.
-    async fn file(&mut self, path: &Path, keep_going: bool, next: &mut i64) -> Result<ReadSummary, AdvisoryError> {
+    async fn file(
+        &mut self,
+        path: &Path,
+        keep_going: bool,
+        next: &mut i64,
+    ) -> Result<ReadSummary, AdvisoryError> {
         let open = |path: &Path| {
-            File::open(path).map_err(|error| AdvisoryError::Refused { path: path.to_owned(), error: error.into() })
+            File::open(path)
+                .map_err(|error| AdvisoryError::Refused { path: path.to_owned(), error: error.into() })
         };
         let defect = |e: tokio::task::JoinError| AdvisoryError::Defect(e.to_string());
         if keep_going {
             // What a file gave before it broke could not be taken back.
             let (file, path) = (open(path)?, path.to_owned());
-            let tried = tokio::task::spawn_blocking(move || advisory::read(file, &mut |_| Ok(()))).await.map_err(defect)?;
+            let tried = tokio::task::spawn_blocking(move || advisory::read(file, &mut |_| Ok(())))
+                .await
+                .map_err(defect)?;
             tried.map_err(|error| AdvisoryError::Refused { path, error })?;
         }
         let file = open(path)?;
@@ -216,11 +228,20 @@ impl Importing {
         while let Some(batch) = rows.recv().await {
             self.take(batch, next, &mut has_begun).await?;
         }
-        reading.await.map_err(defect)?.map_err(|error| AdvisoryError::Refused { path: path.to_owned(), error })
+        reading
+            .await
+            .map_err(defect)?
+            .map_err(|error| AdvisoryError::Refused { path: path.to_owned(), error })
     }
 
-    async fn take(&mut self, batch: Vec<Row>, next: &mut i64, has_begun: &mut bool) -> Result<(), AdvisoryError> {
-        let (mut records, mut products, mut kevs, mut scores) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    async fn take(
+        &mut self,
+        batch: Vec<Row>,
+        next: &mut i64,
+        has_begun: &mut bool,
+    ) -> Result<(), AdvisoryError> {
+        let (mut records, mut products, mut kevs, mut scores) =
+            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for row in batch {
             match row {
                 Row::Record { cve, source, document, rejected, body, keys } => {
@@ -242,7 +263,12 @@ impl Importing {
         }
         let mut insert = "INSERT OR REPLACE INTO records (id, cve, source, document, rejected, body) ";
         self.insert(insert, records, |mut row, (id, cve, source, document, rejected, body)| {
-            row.push_bind(id).push_bind(cve).push_bind(source).push_bind(document).push_bind(rejected).push_bind(body);
+            row.push_bind(id)
+                .push_bind(cve)
+                .push_bind(source)
+                .push_bind(document)
+                .push_bind(rejected)
+                .push_bind(body);
         })
         .await?;
         insert = "INSERT INTO products (key, cve, record) ";
@@ -293,14 +319,24 @@ impl Importing {
         files: u64,
     ) -> Result<ImportedSource, AdvisoryError> {
         let ReadSummary { form, digest, items, bad, bad_records, dated } = summary;
-        let name: String = argument.file_name().unwrap_or(argument.as_os_str()).to_string_lossy().chars().take(200).collect();
+        let name: String = argument
+            .file_name()
+            .unwrap_or(argument.as_os_str())
+            .to_string_lossy()
+            .chars()
+            .take(200)
+            .collect();
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         // KEV and EPSS replaced what was known.
         if matches!(form, Form::Kev | Form::Epss) {
-            sqlx::query("DELETE FROM sources WHERE form = $1").bind(form.key()).execute(&mut self.connection).await?;
+            sqlx::query("DELETE FROM sources WHERE form = $1")
+                .bind(form.key())
+                .execute(&mut self.connection)
+                .await?;
         }
         let insert = "INSERT OR REPLACE INTO sources (form, name, digest, dated, imported_at, files, items, bad) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-        let query = sqlx::query(insert).bind(form.key()).bind(&name).bind(&digest).bind(&dated).bind(self.now.0);
+        let query =
+            sqlx::query(insert).bind(form.key()).bind(&name).bind(&digest).bind(&dated).bind(self.now.0);
         let query = query.bind(number(files)).bind(number(items)).bind(number(bad));
         query.execute(&mut self.connection).await?;
         let source = SetSource { form, name, digest, dated, imported_at: self.now, files, items, bad };
@@ -311,10 +347,11 @@ impl Importing {
     async fn end(mut self, sources: Vec<ImportedSource>) -> Result<ImportReport, AdvisoryError> {
         // Replaced records left their products behind.
         self.execute("DELETE FROM products WHERE record NOT IN (SELECT id FROM records)").await?;
-        let number = async |connection: &mut SqliteConnection, query: &'static str| -> Result<u64, AdvisoryError> {
-            let number: i64 = sqlx::query_scalar(query).fetch_one(connection).await?;
-            Ok(u64::try_from(number).unwrap_or(0))
-        };
+        let number =
+            async |connection: &mut SqliteConnection, query: &'static str| -> Result<u64, AdvisoryError> {
+                let number: i64 = sqlx::query_scalar(query).fetch_one(connection).await?;
+                Ok(u64::try_from(number).unwrap_or(0))
+            };
         let records = number(&mut self.connection, "SELECT COUNT(*) FROM records").await?;
         let cves = number(&mut self.connection, "SELECT COUNT(DISTINCT cve) FROM records").await?;
         if cves > CVES {
@@ -327,23 +364,36 @@ impl Importing {
             return Err(AdvisoryError::Full(format!("{} MiB", bytes >> 20)));
         }
         let mut hash = Sha256::new();
-        let digests: Vec<String> =
-            sqlx::query_scalar("SELECT form || ' ' || name || ' ' || digest FROM sources ORDER BY form, name")
-                .fetch_all(&mut self.connection)
-                .await?;
+        let digests: Vec<String> = sqlx::query_scalar(
+            "SELECT form || ' ' || name || ' ' || digest FROM sources ORDER BY form, name",
+        )
+        .fetch_all(&mut self.connection)
+        .await?;
         for digest in digests {
             hash.update(digest);
             hash.update("\n");
         }
         let digest = hex::encode(hash.finalize());
-        let meta = [("version", VERSION), ("digest", &digest), ("cves", &cves.to_string()), ("records", &records.to_string())];
+        let meta = [
+            ("version", VERSION),
+            ("digest", &digest),
+            ("cves", &cves.to_string()),
+            ("records", &records.to_string()),
+        ];
         for (key, value) in meta {
             let insert = "INSERT OR REPLACE INTO meta (key, value) VALUES ($1, $2)";
             sqlx::query(insert).bind(key).bind(value).execute(&mut self.connection).await?;
         }
         self.execute("COMMIT").await?;
         self.connection.close().await?;
-        Ok(ImportReport { digest, cves, records, sources, refused: self.refused, more_refused: self.more_refused })
+        Ok(ImportReport {
+            digest,
+            cves,
+            records,
+            sources,
+            refused: self.refused,
+            more_refused: self.more_refused,
+        })
     }
 }
 
@@ -371,7 +421,8 @@ fn files(argument: &Path) -> Result<Vec<PathBuf>, AdvisoryError> {
         return Ok(vec![argument.to_owned()]);
     }
     let mut found = Vec::new();
-    descend(argument, DEPTH, &mut found).map_err(|error| AdvisoryError::Io { path: argument.to_owned(), error })?;
+    descend(argument, DEPTH, &mut found)
+        .map_err(|error| AdvisoryError::Io { path: argument.to_owned(), error })?;
     if found.is_empty() {
         return Err(AdvisoryError::Empty(argument.to_owned()));
     }
@@ -388,7 +439,9 @@ fn descend(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> io::Result<
         }
         if kind.is_dir() && depth > 0 {
             descend(&path, depth - 1, found)?;
-        } else if kind.is_file() && path.extension().is_some_and(|e| ["json", "csv", "gz", "zst"].iter().any(|k| e == *k)) {
+        } else if kind.is_file()
+            && path.extension().is_some_and(|e| ["json", "csv", "gz", "zst"].iter().any(|k| e == *k))
+        {
             if found.len() == FILES {
                 return Err(io::Error::other(format!("holds more than {FILES} files")));
             }
@@ -405,7 +458,9 @@ fn read(file: File, rows: &mpsc::Sender<Vec<Row>>) -> Result<ReadSummary, ReadEr
     let gone = || "the import ended".to_owned();
     let summary = advisory::read(file, &mut |item| {
         let row = match item {
-            Item::Kev(kev) => Row::Kev(kev.cve.to_number(), serde_json::to_string(&kev).map_err(|e| e.to_string())?),
+            Item::Kev(kev) => {
+                Row::Kev(kev.cve.to_number(), serde_json::to_string(&kev).map_err(|e| e.to_string())?)
+            }
             Item::Epss(epss) => Row::Epss(epss.cve.to_number(), epss.score, epss.percentile),
             Item::Record(record) => {
                 let text = serde_json::to_vec(&record).map_err(|e| e.to_string())?;

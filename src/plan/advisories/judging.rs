@@ -21,8 +21,9 @@ pub struct Subject {
 }
 
 /// Whether the table of products knows a device.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize)]
-#[derive(utoipa::ToSchema)]
+#[derive(
+    Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd, serde::Serialize, utoipa::ToSchema,
+)]
 #[serde(rename_all = "snake_case")]
 #[schema(as = ProductMapping)]
 pub enum Mapping {
@@ -86,7 +87,10 @@ impl Subject {
     /// The names of the device in advisories.
     pub fn profile(&self, products: &Products) -> Profile {
         let Self { vendor, model, os, is_proved, .. } = self;
-        Profile::new(products, Proof { vendor, model: model.as_deref(), os: os.as_deref(), is_proved: *is_proved })
+        Profile::new(
+            products,
+            Proof { vendor, model: model.as_deref(), os: os.as_deref(), is_proved: *is_proved },
+        )
     }
 
     fn mapping(&self, profile: &Profile) -> Mapping {
@@ -125,7 +129,8 @@ pub async fn judge(
     let mut kins: Vec<Kin<'_>> = Vec::new();
     let mut known: HashMap<Key<'_>, usize> = HashMap::new();
     for (place, subject) in subjects.iter().enumerate() {
-        let key = (subject.vendor.as_str(), subject.model.as_deref(), subject.os.as_deref(), subject.is_proved);
+        let key =
+            (subject.vendor.as_str(), subject.model.as_deref(), subject.os.as_deref(), subject.is_proved);
         let kin = *known.entry(key).or_insert_with(|| {
             kins.push(Kin { profile: subject.profile(products), subjects: Vec::new() });
             kins.len() - 1
@@ -157,7 +162,9 @@ pub async fn judge(
         chunk.clear();
         for (cve, mut records) in of_cve {
             // The order of the records must not depend on that of the import.
-            records.sort_by(|a, b| (a.record.source, &a.record.document).cmp(&(b.record.source, &b.record.document)));
+            records.sort_by(|a, b| {
+                (a.record.source, &a.record.document).cmp(&(b.record.source, &b.record.document))
+            });
             let about: BTreeSet<usize> = records.iter().flat_map(|r| r.kins.iter().copied()).collect();
             for kin in about.into_iter().filter_map(|place| kins.get(place)) {
                 of_kin(kin, cve, &records, &mut results);
@@ -194,7 +201,8 @@ async fn candidates(set: &AdvisorySet, kins: &[Kin<'_>]) -> Result<Candidates, A
 
 /// Judges the subjects of one kin by the records of one CVE.
 fn of_kin(kin: &Kin<'_>, cve: CveId, records: &[Candidate], results: &mut [SubjectResult]) {
-    let prepared: Vec<_> = records.iter().filter_map(|r| Some((r, kin.profile.prepare(&r.record)?))).collect();
+    let prepared: Vec<_> =
+        records.iter().filter_map(|r| Some((r, kin.profile.prepare(&r.record)?))).collect();
     let mut voices: Vec<Voice<'_>> = Vec::with_capacity(prepared.len());
     for (place, firmware) in &kin.subjects {
         voices.clear();

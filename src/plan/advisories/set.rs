@@ -102,13 +102,21 @@ impl AdvisorySet {
     }
 
     /// The records that name one of the keys, as (place of the key, CVE, record), at most all.
-    pub(super) async fn candidates(&self, keys: &[(&str, bool)]) -> Result<Vec<(usize, i64, i64)>, AdvisoryError> {
+    pub(super) async fn candidates(
+        &self,
+        keys: &[(&str, bool)],
+    ) -> Result<Vec<(usize, i64, i64)>, AdvisoryError> {
         let mut found = Vec::new();
-        let exact: Vec<(usize, &str)> =
-            keys.iter().enumerate().filter(|(_, (_, is_prefix))| !is_prefix).map(|(i, (key, _))| (i, *key)).collect();
+        let exact: Vec<(usize, &str)> = keys
+            .iter()
+            .enumerate()
+            .filter(|(_, (_, is_prefix))| !is_prefix)
+            .map(|(i, (key, _))| (i, *key))
+            .collect();
         for chunk in exact.chunks(CHUNK) {
             let places: BTreeMap<&str, usize> = chunk.iter().map(|(place, key)| (*key, *place)).collect();
-            let mut query = QueryBuilder::<Sqlite>::new("SELECT key, cve, record FROM products WHERE key IN (");
+            let mut query =
+                QueryBuilder::<Sqlite>::new("SELECT key, cve, record FROM products WHERE key IN (");
             let mut list = query.separated(", ");
             for (_, key) in chunk {
                 list.push_bind(*key);
@@ -165,7 +173,8 @@ impl AdvisorySet {
     /// # Errors
     /// If the file cannot be read.
     pub async fn facts(&self, cves: &[CveId]) -> Result<BTreeMap<CveId, CveFacts>, AdvisoryError> {
-        let mut facts: BTreeMap<CveId, CveFacts> = cves.iter().map(|cve| (*cve, CveFacts::default())).collect();
+        let mut facts: BTreeMap<CveId, CveFacts> =
+            cves.iter().map(|cve| (*cve, CveFacts::default())).collect();
         let numbers: Vec<i64> = cves.iter().map(|cve| cve.to_number()).collect();
         for chunk in numbers.chunks(CHUNK) {
             let mut records: BTreeMap<CveId, Vec<Record>> = BTreeMap::new();
@@ -237,7 +246,8 @@ fn body(row: &SqliteRow) -> Result<Record, AdvisoryError> {
     let damaged = |e: &dyn std::fmt::Display| AdvisoryError::Damaged(e.to_string());
     let bytes: &[u8] = row.try_get("body")?;
     // The frame says how large it is, so a damaged one cannot take memory beyond the bound.
-    let size = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten().and_then(|n| usize::try_from(n).ok());
+    let size =
+        zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten().and_then(|n| usize::try_from(n).ok());
     let size = size.filter(|size| *size <= BODY).ok_or_else(|| damaged(&"a record is too large"))?;
     let text = zstd::bulk::decompress(bytes, size).map_err(|e| damaged(&e))?;
     serde_json::from_slice(&text).map_err(|e| damaged(&e))
@@ -249,8 +259,10 @@ async fn summary(pool: &SqlitePool) -> Result<SetSummary, AdvisoryError> {
         Ok(u64::try_from(number).unwrap_or(0))
     };
     let meta = async |key: &'static str| -> Result<String, AdvisoryError> {
-        let value: Option<String> =
-            sqlx::query_scalar("SELECT value FROM meta WHERE key = $1").bind(key).fetch_optional(pool).await?;
+        let value: Option<String> = sqlx::query_scalar("SELECT value FROM meta WHERE key = $1")
+            .bind(key)
+            .fetch_optional(pool)
+            .await?;
         value.ok_or_else(|| AdvisoryError::Damaged(format!("it lacks '{key}'")))
     };
     let mut sources = Vec::new();
@@ -272,7 +284,8 @@ async fn summary(pool: &SqlitePool) -> Result<SetSummary, AdvisoryError> {
         });
     }
     let imported_at = sources.iter().map(|source| source.imported_at).max().unwrap_or(Timestamp(0));
-    let count = async |key: &'static str| -> Result<u64, AdvisoryError> { Ok(meta(key).await?.parse().unwrap_or(0)) };
+    let count =
+        async |key: &'static str| -> Result<u64, AdvisoryError> { Ok(meta(key).await?.parse().unwrap_or(0)) };
     Ok(SetSummary {
         digest: meta("digest").await?,
         imported_at,

@@ -9,7 +9,8 @@ use crate::census::Timestamp;
 
 const KEV: &str = r#"{"catalogVersion":"1","dateReleased":"2026-11-30T00:00:00Z","vulnerabilities":[
     {"cveID":"CVE-1999-9001","vulnerabilityName":"A flaw","dateAdded":"2026-01-02","requiredAction":"Update."}]}"#;
-const EPSS: &str = "#model_version:v1,score_date:2026-11-30T00:00:00+0000\ncve,epss,percentile\nCVE-1999-9001,0.5,0.9\n";
+const EPSS: &str =
+    "#model_version:v1,score_date:2026-11-30T00:00:00+0000\ncve,epss,percentile\nCVE-1999-9001,0.5,0.9\n";
 
 /// A feed of the NVD with one record, which is fixed in `end`.
 fn nvd(cve: &str, end: &str) -> String {
@@ -23,7 +24,9 @@ fn nvd(cve: &str, end: &str) -> String {
 }
 
 fn rejected(cve: &str) -> String {
-    format!(r#"{{"dataType":"CVE_RECORD","cveMetadata":{{"cveId":"{cve}","state":"REJECTED"}},"containers":{{"cna":{{}}}}}}"#)
+    format!(
+        r#"{{"dataType":"CVE_RECORD","cveMetadata":{{"cveId":"{cve}","state":"REJECTED"}},"containers":{{"cna":{{}}}}}}"#
+    )
 }
 
 fn written(folder: &Path, name: &str, text: &str) -> PathBuf {
@@ -68,7 +71,10 @@ async fn what_was_imported_is_found_again_and_a_later_import_adds_to_it() {
     let summary = open.summary();
     assert_ne!(summary.digest, first);
     let sources: Vec<&str> = summary.sources.iter().map(|source| source.name.as_str()).collect();
-    assert_eq!((sources.as_slice(), summary.imported_at), (["epss.csv", "kev.json", "nvd.json"].as_slice(), Timestamp(8)));
+    assert_eq!(
+        (sources.as_slice(), summary.imported_at),
+        (["epss.csv", "kev.json", "nvd.json"].as_slice(), Timestamp(8))
+    );
 }
 
 #[tokio::test]
@@ -76,7 +82,9 @@ async fn a_record_that_is_imported_again_replaces_the_old_one_and_a_rejected_cve
     let dir = tempfile::tempdir().unwrap();
     let set = dir.path().join("advisories.sqlite3");
     let subjects = [axis("10.12.65")];
-    for (end, expected) in [("10.12.91", vec![Verdict::Affected]), ("9.0", vec![]), ("11.0", vec![Verdict::Affected])] {
+    for (end, expected) in
+        [("10.12.91", vec![Verdict::Affected]), ("9.0", vec![]), ("11.0", vec![Verdict::Affected])]
+    {
         let feed = written(dir.path(), "nvd.json", &nvd("CVE-1999-9001", end));
         let report = import(&set, &[feed], false, Timestamp(7)).await.unwrap();
         assert_eq!((report.records, report.cves), (1, 1));
@@ -105,7 +113,8 @@ async fn a_bad_file_is_refused_whole_and_the_old_set_stays() {
     // Left out, if the import may go on.
     let report = import(&set, &[bad, good], true, Timestamp(8)).await.unwrap();
     assert_eq!((report.refused.len(), report.records), (1, 1));
-    let left = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left =
+        fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let left: Vec<String> = left.filter(|name| name.contains("importing")).collect();
     assert_eq!(left, [""; 0]);
 }
@@ -131,7 +140,11 @@ async fn a_folder_is_one_source_and_other_files_in_it_are_passed_over() {
 #[tokio::test]
 async fn a_file_that_is_no_set_is_not_opened_and_not_written_over() {
     let dir = tempfile::tempdir().unwrap();
-    let set = written(dir.path(), "advisories.sqlite3", "not a database, and longer than a header of one would have to be");
+    let set = written(
+        dir.path(),
+        "advisories.sqlite3",
+        "not a database, and longer than a header of one would have to be",
+    );
     assert!(AdvisorySet::open(&set).await.is_err());
     let feed = written(dir.path(), "nvd.json", &nvd("CVE-1999-9001", "10.12.91"));
     assert!(import(&set, &[feed], false, Timestamp(7)).await.is_err());
@@ -144,10 +157,16 @@ async fn the_order_and_the_number_of_subjects_do_not_change_what_is_said() {
     let set = dir.path().join("advisories.sqlite3");
     let mut feed = Vec::new();
     generated::nvd_feed(&mut feed, 300, 3).unwrap();
-    let text = String::from_utf8(feed).unwrap().replace(":example:cam-", ":axis:p").replace("_firmware:*", "_firmware:*");
+    let text = String::from_utf8(feed)
+        .unwrap()
+        .replace(":example:cam-", ":axis:p")
+        .replace("_firmware:*", "_firmware:*");
     let feed = written(dir.path(), "nvd.json", &text);
     import(&set, &[feed], false, Timestamp(7)).await.unwrap();
-    let subject = |n: u32| Subject { model: Some(format!("P{:04}", 1000 + n)), ..axis(&format!("{}.{}", 1 + n % 4, n % 20)) };
+    let subject = |n: u32| Subject {
+        model: Some(format!("P{:04}", 1000 + n)),
+        ..axis(&format!("{}.{}", 1 + n % 4, n % 20))
+    };
     let mut subjects: Vec<Subject> = (0..400).map(subject).collect();
     let together = verdicts(&set, &subjects).await;
     assert!(together.iter().any(|found| !found.is_empty()));

@@ -98,7 +98,8 @@ impl App {
             return Ok(Some(Arc::clone(known)));
         }
         let (products, runtime) = (self.products()?, tokio::runtime::Handle::current());
-        let judged = aside(move || runtime.block_on(Judged::new(set, &products, &view, known.as_deref()))).await??;
+        let judged =
+            aside(move || runtime.block_on(Judged::new(set, &products, &view, known.as_deref()))).await??;
         let judged = Arc::new(judged);
         let mut kept = kept();
         if kept.len() >= KEPT {
@@ -154,7 +155,8 @@ impl Judged {
             (id, Judgement { subject, result, proved_at, rules })
         };
         let devices: BTreeMap<DeviceId, Judgement> = devices.into_iter().map(judgement).collect();
-        let mut cves: Vec<CveId> = results.values().flat_map(|r| r.found.iter().map(|found| found.cve)).collect();
+        let mut cves: Vec<CveId> =
+            results.values().flat_map(|r| r.found.iter().map(|found| found.cve)).collect();
         cves.sort_unstable();
         cves.dedup();
         let facts = set.facts(&cves).await?;

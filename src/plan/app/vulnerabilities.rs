@@ -8,17 +8,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use serde::Serialize;
 
 use super::advisories::{Judged, Judgement};
-use super::{App, May, MayHere, Refusal};
-use crate::advisory::{CveId, Firmware, Kev, Record, Severity, Source, Verdict, Why};
-use crate::census::{DeviceId, Timestamp, time::rfc3339};
-use crate::listing::harmless;
-use crate::plan::advisories::{
-    self, AdvisoryError, CveFacts, Found, ImportReport, Mapping, SetSummary,
+pub use super::vulnerability_answers::{
+    AffectedDevice, Confidence, Coverage, CoverageRow, CveAnswer, CveSource, DeviceVulnerabilities,
+    DeviceVulnerability, Finding, Product, Totals, Vulnerability, VulnerabilityEntry, VulnerabilityList,
 };
+use super::{App, May, MayHere, Refusal};
+use crate::advisory::{CveId, Firmware, Record, Verdict, Why};
+use crate::census::{DeviceId, Timestamp};
+use crate::listing::harmless;
+use crate::plan::advisories::{self, AdvisoryError, CveFacts, Found, ImportReport, Mapping};
 use crate::plan::entitlement::entitlement;
 use crate::plan::permission::{ManageTenant, View};
 use crate::wire::DeviceRow;
@@ -29,246 +30,6 @@ pub const SCHEMA: &str = "netcensus.vulnerabilities/1";
 const LISTED: usize = 1_000;
 /// From this score of EPSS on, in hundred-thousandths, a vulnerability comes before others of its severity.
 const LIKELY: u32 = 10_000;
-
-/// Which vulnerabilities.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-#[schema(as = VulnerabilityConfidence)]
-pub enum Confidence {
-    /// Devices that have it.
-    #[default]
-    Confirmed,
-    /// Devices of which only the model is among the affected ones.
-    Possible,
-}
-
-impl Confidence {
-    fn takes(self, verdict: Verdict) -> bool {
-        match self {
-            Self::Confirmed => verdict.is_confirmed(),
-            Self::Possible => verdict.is_possible(),
-        }
-    }
-
-    pub const fn key(self) -> &'static str {
-        match self {
-            Self::Confirmed => "confirmed",
-            Self::Possible => "possible",
-        }
-    }
-}
-
-/// What is known of a CVE.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct Vulnerability {
-    #[schema(value_type = String)]
-    pub cve: CveId,
-    pub title: String,
-    /// By the score; null if nobody scored.
-    pub severity: Option<Severity>,
-    /// The base score, such as `9.8`.
-    pub score: Option<String>,
-    /// The version of CVSS, the vector, and who scored.
-    pub cvss: Option<String>,
-    pub vector: Option<String>,
-    pub score_source: Option<String>,
-    /// The entry in CISA's catalogue of known exploited vulnerabilities.
-    pub kev: Option<Kev>,
-    /// Other signs of an exploit: `ssvc`, `reference`.
-    pub exploit: Vec<String>,
-    /// How likely it is exploited within 30 days, 0 to 1.
-    pub epss: Option<f64>,
-    pub epss_percentile: Option<f64>,
-    /// `YYYY-MM-DD`.
-    pub published: Option<String>,
-}
-
-/// A CVE in a list.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct VulnerabilityEntry {
-    #[serde(flatten)]
-    pub vulnerability: Vulnerability,
-    pub confidence: Confidence,
-    /// Devices that have it, or possibly have it.
-    pub devices: u64,
-}
-
-/// The vulnerabilities of a subscription.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct VulnerabilityList {
-    /// `netcensus.vulnerabilities/1`.
-    pub schema: &'static str,
-    #[serde(with = "rfc3339")]
-    #[schema(value_type = String, format = DateTime)]
-    pub as_of: Timestamp,
-    /// The set of advisories; null if nothing was imported yet.
-    pub set: Option<SetSummary>,
-    /// Confirmed vulnerabilities alone, whatever the list shows.
-    pub totals: Totals,
-    /// Known exploited ones first, then likely ones, then by score; at most 1,000.
-    pub vulnerabilities: Vec<VulnerabilityEntry>,
-    /// How many more there are.
-    pub unlisted: u64,
-}
-
-/// Totals of confirmed vulnerabilities. What is only possible is in none.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, ToSchema)]
-#[schema(as = VulnerabilityTotals)]
-pub struct Totals {
-    /// CVEs that at least one device has.
-    pub cves: u64,
-    /// Devices with at least one.
-    pub devices: u64,
-    /// CVEs of these that are known to be exploited (KEV), and devices with at least one of them.
-    pub exploited_cves: u64,
-    pub exploited_devices: u64,
-}
-
-/// A vulnerability of a device.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct DeviceVulnerability {
-    #[serde(flatten)]
-    pub vulnerability: Vulnerability,
-    pub confidence: Confidence,
-    #[serde(flatten)]
-    pub finding: Finding,
-}
-
-/// Why a device has a vulnerability.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = VulnerabilityReason)]
-pub struct Finding {
-    /// `exact-affected`, `all-versions` or `model-only`.
-    pub verdict: Verdict,
-    /// Who says so.
-    pub source: Source,
-    /// The document, if the source is one.
-    pub document: Option<String>,
-    /// The criterion that decided.
-    pub criterion: String,
-    /// How the firmware compares with it.
-    pub compared: String,
-    /// The row of the table of products that gives the device its names in advisories.
-    pub product_row: String,
-    /// The rules that prove what the device is.
-    pub rules: Vec<String>,
-    /// From which version on it is no longer affected, if the source says so.
-    pub fixed_in: Option<String>,
-    /// The later of the first proof and the publication, `YYYY-MM-DD`.
-    pub first_detected: Option<String>,
-}
-
-/// The vulnerabilities of one device.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct DeviceVulnerabilities {
-    pub schema: &'static str,
-    #[serde(with = "rfc3339")]
-    #[schema(value_type = String, format = DateTime)]
-    pub as_of: Timestamp,
-    pub product: Product,
-    /// Confirmed ones first.
-    pub vulnerabilities: Vec<DeviceVulnerability>,
-    pub unlisted: u64,
-    /// Records that do not concern its firmware, and those of which nothing can be said.
-    pub fixed: u64,
-    pub not_affected: u64,
-    pub undecided: u64,
-}
-
-/// What a device is, as far as advisories are concerned.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = ProductProof)]
-pub struct Product {
-    pub vendor: Option<String>,
-    pub model: Option<String>,
-    pub os: Option<String>,
-    pub firmware: Option<String>,
-    /// Whether the device says several firmwares that contradict each other.
-    pub contradictory_firmware: bool,
-    /// Whether it proves vendor and model itself.
-    pub proved: bool,
-    pub mapping: Mapping,
-    /// Why no advisory is to be expected.
-    pub no_source: Option<String>,
-}
-
-/// A device with a CVE.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct AffectedDevice {
-    pub id: String,
-    pub zone: String,
-    pub ip: String,
-    pub name: Option<String>,
-    pub product: Product,
-    pub confidence: Confidence,
-    #[serde(flatten)]
-    pub finding: Finding,
-}
-
-/// A CVE, what each source says, and the devices.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct CveAnswer {
-    pub schema: &'static str,
-    #[serde(with = "rfc3339")]
-    #[schema(value_type = String, format = DateTime)]
-    pub as_of: Timestamp,
-    #[serde(flatten)]
-    pub vulnerability: Vulnerability,
-    /// Whether it was rejected; then no device has it.
-    pub rejected: bool,
-    pub summary: String,
-    pub remedies: Vec<String>,
-    pub references: Vec<String>,
-    pub sources: Vec<CveSource>,
-    /// How many devices have it. Those that only possibly have it are listed, but not counted.
-    pub confirmed: u64,
-    /// Confirmed ones first, at most 1,000.
-    pub devices: Vec<AffectedDevice>,
-    pub unlisted: u64,
-}
-
-/// A record about a CVE.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct CveSource {
-    pub source: Source,
-    pub document: Option<String>,
-    pub modified: Option<String>,
-}
-
-/// A product, and whether advisories can be found about it.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = VulnerabilityCoverageRow)]
-pub struct CoverageRow {
-    pub vendor: Option<String>,
-    pub model: Option<String>,
-    pub mapping: Mapping,
-    /// Why no advisory is to be expected.
-    pub no_source: Option<String>,
-    pub devices: u64,
-    /// Devices of these that say their firmware.
-    pub with_firmware: u64,
-    /// Pairs of a device and a CVE of which nothing can be said.
-    pub undecided: u64,
-}
-
-/// What the set covers.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-#[schema(as = VulnerabilityCoverage)]
-pub struct Coverage {
-    pub schema: &'static str,
-    #[serde(with = "rfc3339")]
-    #[schema(value_type = String, format = DateTime)]
-    pub as_of: Timestamp,
-    pub set: Option<SetSummary>,
-    /// Devices of network and IoT by mapping.
-    pub mapped: u64,
-    pub no_source: u64,
-    pub not_mapped: u64,
-    pub unidentified: u64,
-    /// What is not mapped first, then by number of devices; at most 1,000.
-    pub products: Vec<CoverageRow>,
-    pub unlisted: u64,
-}
 
 /// Refuses if no plan is in effect (P7).
 ///
@@ -287,7 +48,11 @@ pub async fn list(app: &App, may: &May<View>, confidence: Confidence) -> Result<
 }
 
 /// As [`list`], all of them.
-pub async fn entries(app: &App, may: &May<View>, confidence: Confidence) -> Result<VulnerabilityList, Refusal> {
+pub async fn entries(
+    app: &App,
+    may: &May<View>,
+    confidence: Confidence,
+) -> Result<VulnerabilityList, Refusal> {
     gate(app, may).await?;
     let judged = app.judged(may.id()).await?;
     let mut devices: BTreeMap<CveId, u64> = BTreeMap::new();
@@ -355,8 +120,10 @@ pub async fn show(app: &App, may: &May<View>, cve: &str) -> Result<CveAnswer, Re
         Some(AffectedDevice::new(row, judgement, found, finding))
     });
     let devices = devices.collect();
-    let mut remedies: Vec<String> = records.iter().flat_map(|(_, record)| record.remedies.iter().cloned()).collect();
-    let mut references: Vec<String> = records.iter().flat_map(|(_, record)| record.references.iter().cloned()).collect();
+    let mut remedies: Vec<String> =
+        records.iter().flat_map(|(_, record)| record.remedies.iter().cloned()).collect();
+    let mut references: Vec<String> =
+        records.iter().flat_map(|(_, record)| record.references.iter().cloned()).collect();
     for list in [&mut remedies, &mut references] {
         let mut seen = BTreeSet::new();
         list.retain(|text| seen.insert(text.clone()));
@@ -405,7 +172,11 @@ pub async fn of_device(app: &App, may: &May<View>, id: &str) -> Result<DeviceVul
         let Some((_, record)) = records.iter().find(|(id, _)| *id == found.record) else { continue };
         let Some(finding) = finding(&products, judgement, found, record, facts) else { continue };
         let vulnerability = Vulnerability::new(found.cve, facts);
-        vulnerabilities.push(DeviceVulnerability { vulnerability, confidence: confidence(found.verdict), finding });
+        vulnerabilities.push(DeviceVulnerability {
+            vulnerability,
+            confidence: confidence(found.verdict),
+            finding,
+        });
     }
     let result = &judgement.result;
     Ok(DeviceVulnerabilities {
@@ -436,15 +207,16 @@ pub async fn whole_coverage(app: &App, may: &May<View>) -> Result<Coverage, Refu
     for judgement in judged.iter().flat_map(|judged| judged.devices.values()) {
         let Judgement { subject, result, .. } = judgement;
         let vendor = Some(subject.vendor.as_str()).filter(|vendor| !vendor.is_empty());
-        let row = rows.entry((result.mapping, vendor, subject.model.as_deref())).or_insert_with(|| CoverageRow {
-            vendor: vendor.map(str::to_owned),
-            model: subject.model.clone(),
-            mapping: result.mapping,
-            no_source: result.no_source.clone(),
-            devices: 0,
-            with_firmware: 0,
-            undecided: 0,
-        });
+        let row =
+            rows.entry((result.mapping, vendor, subject.model.as_deref())).or_insert_with(|| CoverageRow {
+                vendor: vendor.map(str::to_owned),
+                model: subject.model.clone(),
+                mapping: result.mapping,
+                no_source: result.no_source.clone(),
+                devices: 0,
+                with_firmware: 0,
+                undecided: 0,
+            });
         row.devices += 1;
         row.with_firmware += u64::from(matches!(subject.firmware, Firmware::Said(_)));
         row.undecided += result.undecided;
@@ -622,7 +394,20 @@ impl DeviceVulnerabilities {
 
 /// The list as CSV.
 pub fn csv(list: &VulnerabilityList) -> Vec<u8> {
-    let header = ["cve", "confidence", "devices", "severity", "score", "exploited", "kev_added", "kev_due", "epss", "published", "title", "as_of"];
+    let header = [
+        "cve",
+        "confidence",
+        "devices",
+        "severity",
+        "score",
+        "exploited",
+        "kev_added",
+        "kev_due",
+        "epss",
+        "published",
+        "title",
+        "as_of",
+    ];
     let row = |entry: &VulnerabilityEntry| {
         let Vulnerability { cve, title, severity, score, kev, epss, published, .. } = &entry.vulnerability;
         vec![
@@ -645,7 +430,8 @@ pub fn csv(list: &VulnerabilityList) -> Vec<u8> {
 
 /// The coverage as CSV.
 pub fn coverage_csv(coverage: &Coverage) -> Vec<u8> {
-    let header = ["vendor", "model", "mapping", "devices", "with_firmware", "undecided", "no_source", "as_of"];
+    let header =
+        ["vendor", "model", "mapping", "devices", "with_firmware", "undecided", "no_source", "as_of"];
     let row = |row: &CoverageRow| {
         vec![
             row.vendor.clone().unwrap_or_default(),

@@ -99,13 +99,19 @@ pub(super) async fn run(command: VulnerabilitiesCommand) -> Result<(), Failure> 
                 return print_json(&list);
             }
             let Some(set) = &list.set else {
-                return say("No advisories were imported yet; see 'netcensus-plan vulnerabilities import --help'.");
+                return say(
+                    "No advisories were imported yet; see 'netcensus-plan vulnerabilities import --help'.",
+                );
             };
-            let rows: Vec<Vec<String>> = list.vulnerabilities.iter().map(|entry| {
-                let mut row = row(&entry.vulnerability);
-                row.insert(3, entry.devices.to_string());
-                row
-            }).collect();
+            let rows: Vec<Vec<String>> = list
+                .vulnerabilities
+                .iter()
+                .map(|entry| {
+                    let mut row = row(&entry.vulnerability);
+                    row.insert(3, entry.devices.to_string());
+                    row
+                })
+                .collect();
             let titles = ["CVE", "SEVERITY", "EXPLOITED", "DEVICES", "WHAT"];
             table::print(&mut io::stdout().lock(), &titles, &rows)?;
             if confidence == Confidence::Confirmed {
@@ -141,11 +147,20 @@ pub(super) async fn run(command: VulnerabilitiesCommand) -> Result<(), Failure> 
                         d.product.model.clone().unwrap_or_default(),
                         d.product.firmware.clone().unwrap_or_default(),
                         d.finding.verdict.key().to_owned(),
-                        format!("{}: {} ({})", d.finding.compared, d.finding.criterion, d.finding.source.title()),
+                        format!(
+                            "{}: {} ({})",
+                            d.finding.compared,
+                            d.finding.criterion,
+                            d.finding.source.title()
+                        ),
                     ]
                 })
                 .collect();
-            table::print(&mut io::stdout().lock(), &["ID", "ADDRESS", "MODEL", "FIRMWARE", "VERDICT", "WHY"], &rows)?;
+            table::print(
+                &mut io::stdout().lock(),
+                &["ID", "ADDRESS", "MODEL", "FIRMWARE", "VERDICT", "WHY"],
+                &rows,
+            )?;
             Ok(())
         }
         VulnerabilitiesCommand::Coverage(CoverageArguments { target }) => {
@@ -158,7 +173,13 @@ pub(super) async fn run(command: VulnerabilitiesCommand) -> Result<(), Failure> 
             let titles = ["VENDOR", "MODEL", "COVERED", "DEVICES", "FIRMWARE", "UNDECIDED"];
             table::print(&mut io::stdout().lock(), &titles, &rows)?;
             for source in coverage.set.iter().flat_map(|set| &set.sources) {
-                say(&format!("{}: {} records, {} skipped, SHA-256 {}", source.title(), source.items, source.bad, source.digest))?;
+                say(&format!(
+                    "{}: {} records, {} skipped, SHA-256 {}",
+                    source.title(),
+                    source.items,
+                    source.bad,
+                    source.digest
+                ))?;
             }
             Ok(())
         }

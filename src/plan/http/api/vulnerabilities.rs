@@ -123,7 +123,11 @@ async fn of_device(
 
 /// A file that a browser keeps under this name.
 fn file(name: &str, bytes: Vec<u8>) -> Response {
-    let kind = if name.ends_with(".csv") { "text/csv; charset=utf-8; header=present" } else { "application/x-ndjson" };
+    let kind = if name.ends_with(".csv") {
+        "text/csv; charset=utf-8; header=present"
+    } else {
+        "application/x-ndjson"
+    };
     let kept = format!("attachment; filename=\"{name}\"");
     ([(header::CONTENT_TYPE, kind.to_owned()), (header::CONTENT_DISPOSITION, kept)], bytes).into_response()
 }
