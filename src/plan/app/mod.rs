@@ -56,6 +56,7 @@ pub mod upload_bytes;
 pub mod uploads;
 pub mod views;
 pub mod vulnerabilities;
+mod vulnerability_answers;
 pub mod zones;
 
 use std::path::{Path, PathBuf};
