@@ -78,8 +78,9 @@ def nmap_udp():
     on("attacker", f"nmap -n -Pn -sU -T4 --top-ports 60 --max-retries 1 {SERVER}")
 
 
-@attack(("A-SCAN-P", ATTACKER, ""))
+@attack(may=("A-SCAN-P",))
 def nmap_ack():
+    """Bare acknowledgements look like those of a connection: the rule says that it is blind for them."""
     on("attacker", f"nmap -n -Pn -sA -T4 --top-ports 100 {SERVER}")
 
 
@@ -328,6 +329,13 @@ for _what, _rule, _part in (
     plant(_what, _rule, _part)
 
 
+@attack(("A-S7-STOP", ATTACKER, "s7 stop"), ("A-SCAN-P", ATTACKER, ""))
+def scan_then_stop():
+    """Who does many things first does not hide the last one."""
+    on("attacker", f"nmap -n -Pn -sS -T4 -p 1-400 {SERVER}")
+    tool("attacker", "plant.py", "s7-stop", PLC)
+
+
 @attack(("A-FW", ATTACKER, ""))
 def firmware_by_tftp():
     with open(f"{WORK}/image.bin", "wb") as file:
@@ -443,6 +451,21 @@ def failover():
     own("rival", "gateway")
     own("gateway", "rival")
     on("gateway", f"ip addr del {virtual}/24 dev eth0")
+
+
+@benign
+def failover_of_the_gateway():
+    """The same of a pair that hosts use as their gateway: the address that moves forwards for them."""
+    virtual = LAN + "6"
+    on("rival", "sysctl -qw net.ipv4.ip_forward=1 net.ipv4.conf.all.send_redirects=0 net.ipv4.conf.eth0.send_redirects=0")
+    on("client", f"ping -c 1 {GATEWAY}; ping -c 1 {LAN}2; ip route add {INTERNET}200 via {virtual}")
+    for host, other in (("gateway", "rival"), ("rival", "gateway"), ("gateway", "rival")):
+        on(other, f"ip addr del {virtual}/24 dev eth0")
+        on(host, f"ip addr add {virtual}/24 dev eth0; arping -q -c 2 -U -I eth0 {virtual}")
+        on("client", f"ping -c 2 -i 0.3 {virtual}; curl -s -m 3 http://{INTERNET}200/; curl -s -m 3 http://{INTERNET}200/")
+    on("gateway", f"ip addr del {virtual}/24 dev eth0")
+    on("client", f"ip route del {INTERNET}200")
+    on("rival", "sysctl -qw net.ipv4.ip_forward=0")
 
 
 @benign

@@ -90,7 +90,9 @@ userdb {{
   args = uid=4999 gid=4999 home={WORK}/home
 }}
 service anvil {{
-  chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 """)
     os.chmod(f"{WORK}/mailusers", 0o644)
@@ -128,7 +130,7 @@ http {{
 def management():
     conf = write("snmpd.conf", "rocommunity Mon1tor\nagentaddress udp:161\nsysDescr AXIS lab camera\n")
     for n in range(1, 31):
-        start(f"camera{n}", f"snmpd -f -Lo -C -c {conf} -p none", "snmpd")
+        start(f"camera{n}", f"snmpd -f -Lo -C -c {conf} -p {WORK}/snmpd.{n}", "snmpd")
     conf = write("dnsmasq.conf", f"""interface=eth0
 bind-interfaces
 no-resolv
