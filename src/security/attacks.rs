@@ -27,7 +27,14 @@ pub(super) fn find(view: &View<'_, '_>, out: &mut Vec<Found>) {
     indicators(view, out);
 }
 
-fn found(rule: &'static str, device: usize, key: &DeedKey, object: String, sentence: &str, proof: Proof) -> Found {
+fn found(
+    rule: &'static str,
+    device: usize,
+    key: &DeedKey,
+    object: String,
+    sentence: &str,
+    proof: Proof,
+) -> Found {
     let sentence = sentence.to_owned();
     Found { rule, device, doer: key.doer, object, sentence, proof, severity: None }
 }
@@ -64,8 +71,27 @@ fn port_scans(view: &View<'_, '_>, out: &mut Vec<Found>) {
             severity: None,
         });
     }
-    for (key, deed, reached) in view.reached(DeedKind::OpensPorts) {
-        let Some(device) = view.doer(key).filter(|device| !refused.contains(device)) else { continue };
+    let opens: Vec<_> = view
+        .reached(DeedKind::OpensPorts)
+        .filter(|(key, ..)| view.doer(key).is_some_and(|d| !refused.contains(&d)))
+        .collect();
+    // By port, what those opened since: a monitoring system opens many ports, too, but of hosts that accept them.
+    let mut tried: BTreeMap<CouplingKey, Vec<(u16, Vec<IpAddr>)>> =
+        opens.iter().map(|(key, ..)| (key.doer, Vec::new())).collect();
+    for (key, deed) in view.conduct.of(DeedKind::OpensHosts).filter(|_| !opens.is_empty()) {
+        if let Some(ports) = tried.get_mut(&key.doer) {
+            ports.push((key.port, addresses(deed)));
+        }
+    }
+    let hosts = tried.values().flatten().flat_map(|(_, hosts)| hosts).copied().collect();
+    let known = view.couplings(&hosts);
+    for (key, deed, reached) in opens {
+        let Some(device) = view.doer(key) else { continue };
+        let ports = tried.get(&key.doer).map(Vec::as_slice).unwrap_or_default();
+        let strange = ports.iter().filter(|(port, hosts)| are_strange(hosts, *port, &known)).count();
+        if strange * 2 < ports.len() {
+            continue;
+        }
         let sentence =
             format!("it opened {} or more different local TCP ports", DeedKind::OpensPorts.enough());
         let proof = proof_of(deed, reached, sentence);
@@ -121,46 +147,55 @@ fn spreading(view: &View<'_, '_>, out: &mut Vec<Found>) {
 }
 
 fn guessing(view: &View<'_, '_>, out: &mut Vec<Found>) {
-    let mut told = |key: &DeedKey, server: usize, client: String, deed: &Deed, reached: Reached, what: String| {
-        let protocol = key.label.to_uppercase();
-        let object = format!("{protocol} from {client}");
-        let sentence = format!("{client} guessed passwords of {protocol}");
-        let proof = proof_of(deed, reached, what);
-        // What is distinct are numbers that say nothing to people.
-        let proof = Proof { sample: Vec::new(), ..proof };
-        out.push(Found {
-            rule: "A-BRUTE",
-            device: server,
-            doer: key.doer,
-            object: object.clone(),
-            sentence,
-            proof,
-            severity: None,
-        });
-        let admits = DeedKey { kind: DeedKind::Admits, ..key.clone() };
-        let admitted = view.conduct.0.get(&admits).map(|deed| deed.first);
-        if let Some(at) = admitted.filter(|at| *at >= reached.first() && at.since(reached.last()) <= HOUR) {
+    let mut told =
+        |key: &DeedKey, server: usize, client: String, deed: &Deed, reached: Reached, what: String| {
+            let protocol = key.label.to_uppercase();
+            let object = format!("{protocol} from {client}");
+            let sentence = format!("{client} guessed passwords of {protocol}");
+            let proof = proof_of(deed, reached, what);
+            // What is distinct are numbers that say nothing to people.
+            let proof = Proof { sample: Vec::new(), ..proof };
             out.push(Found {
-                rule: "A-BRUTE-OK",
+                rule: "A-BRUTE",
                 device: server,
                 doer: key.doer,
-                object,
-                sentence: format!("{client} guessed a password of {protocol}"),
-                proof: Proof {
-                    sentence: "it admitted the client for the first time".to_owned(),
-                    first: at,
-                    last: at,
-                    sample: Vec::new(),
-                },
+                object: object.clone(),
+                sentence,
+                proof,
                 severity: None,
             });
-        }
-    };
+            let admits = DeedKey { kind: DeedKind::Admits, ..key.clone() };
+            let admitted = view.conduct.0.get(&admits).map(|deed| deed.first);
+            if let Some(at) = admitted.filter(|at| *at >= reached.first() && at.since(reached.last()) <= HOUR)
+            {
+                out.push(Found {
+                    rule: "A-BRUTE-OK",
+                    device: server,
+                    doer: key.doer,
+                    object,
+                    sentence: format!("{client} guessed a password of {protocol}"),
+                    proof: Proof {
+                        sentence: "it admitted the client for the first time".to_owned(),
+                        first: at,
+                        last: at,
+                        sample: Vec::new(),
+                    },
+                    severity: None,
+                });
+            }
+        };
     for kind in [DeedKind::Refuses, DeedKind::Challenges] {
         for (key, deed, reached) in view.reached(kind) {
             if let Some(server) = view.doer(key) {
                 let n = kind.enough();
-                told(key, server, peer(key), deed, reached, format!("it refused {n} or more log-ins of the client"));
+                told(
+                    key,
+                    server,
+                    peer(key),
+                    deed,
+                    reached,
+                    format!("it refused {n} or more log-ins of the client"),
+                );
             }
         }
     }
@@ -182,7 +217,8 @@ fn sessions(view: &View<'_, '_>, out: &mut Vec<Found>) {
         let proof = Proof { sample: Vec::new(), ..proof_of(deed, reached, sentence) };
         let object = format!("{protocol} from {}", peer(key));
         let said = format!("{} opened many sessions of {protocol}", peer(key));
-        let by_computer = key.peer.and_then(|ip| view.at(ip)).and_then(|d| view.device(d)).is_some_and(is_computer);
+        let by_computer =
+            key.peer.and_then(|ip| view.at(ip)).and_then(|d| view.device(d)).is_some_and(is_computer);
         let severity = by_computer.then_some(Severity::Low);
         out.push(Found { severity, ..found("A-BRUTE-SSH", server, key, object, &said, proof) });
     }
@@ -228,10 +264,13 @@ const TOGETHER: i64 = HOUR / 4;
 fn poisoning(view: &View<'_, '_>, out: &mut Vec<Found>) {
     let mut claims: BTreeMap<IpAddr, Vec<Claim>> = BTreeMap::new();
     for (device, d) in view.devices.iter().enumerate() {
-        for m in d.couplings.iter().filter(|m| m.binding == Binding::Proven && m.state != CouplingState::Tentative) {
+        for m in
+            d.couplings.iter().filter(|m| m.binding == Binding::Proven && m.state != CouplingState::Tentative)
+        {
             if let Some(proof) = m.facts.proof().filter(|_| m.key.ip.is_ipv4() && m.part != Part::Bridged) {
                 let announces = m.facts.signs.has(Sign::ArpAnnounced);
-                let claim = Claim { key: m.key, device, proved: proof.at, last: m.facts.last_seen, announces };
+                let claim =
+                    Claim { key: m.key, device, proved: proof.at, last: m.facts.last_seen, announces };
                 claims.entry(m.key.ip).or_default().push(claim);
             }
         }
@@ -254,7 +293,8 @@ fn poisoning(view: &View<'_, '_>, out: &mut Vec<Found>) {
     for of_card in contested.into_values() {
         let is_router = |ip: &IpAddr| view.zone.segment.routers.contains_key(ip);
         let forwards = |claim: &Claim| view.device(claim.device).is_some_and(|d| d.forwards.is_some());
-        let takes_router = |c: &&Contest<'_>| c.overlaps() && (is_router(&c.late.key.ip) || forwards(c.early));
+        let takes_router =
+            |c: &&Contest<'_>| c.overlaps() && (is_router(&c.late.key.ip) || forwards(c.early));
         // A pair of hosts of which one stands in for the other moves one address, and both announce it.
         let is_pair = matches!(of_card.as_slice(), [one] if one.early.announces && one.late.announces);
         let routers = of_card.iter().any(|c| takes_router(&c));
@@ -268,11 +308,18 @@ fn poisoning(view: &View<'_, '_>, out: &mut Vec<Found>) {
             ),
             first: of_card.iter().map(|c| c.late.proved).min().unwrap_or_default(),
             last: of_card.iter().map(|c| c.late.last).max().unwrap_or_default(),
-            sample: of_card.iter().take(8).map(|c| format!("{} of {}", c.late.key.ip, c.early.key.mac)).collect(),
+            sample: of_card
+                .iter()
+                .take(8)
+                .map(|c| format!("{} of {}", c.late.key.ip, c.early.key.mac))
+                .collect(),
         };
         // The card is what acts, and the earliest of its couplings bears it.
         let own = view.device(late.device).and_then(|d| {
-            d.couplings.iter().filter(|m| m.key.mac == late.key.mac).min_by_key(|m| (m.facts.first_seen, m.key))
+            d.couplings
+                .iter()
+                .filter(|m| m.key.mac == late.key.mac)
+                .min_by_key(|m| (m.facts.first_seen, m.key))
         });
         out.push(Found {
             rule: "A-ARP",
@@ -288,8 +335,11 @@ fn poisoning(view: &View<'_, '_>, out: &mut Vec<Found>) {
 
 /// Servers that offer a client another router than an earlier one.
 fn lease_servers(view: &View<'_, '_>, out: &mut Vec<Found>) {
-    let offers: Vec<(usize, &DeedKey, &Deed)> =
-        view.conduct.of(DeedKind::Offers).filter_map(|(key, deed)| Some((view.doer(key)?, key, deed))).collect();
+    let offers: Vec<(usize, &DeedKey, &Deed)> = view
+        .conduct
+        .of(DeedKind::Offers)
+        .filter_map(|(key, deed)| Some((view.doer(key)?, key, deed)))
+        .collect();
     for (late, key, deed) in &offers {
         let things = || deed.crowd().into_iter().flat_map(Crowd::things);
         let early = offers.iter().find(|(early, other, known)| {
@@ -301,12 +351,24 @@ fn lease_servers(view: &View<'_, '_>, out: &mut Vec<Found>) {
         });
         let Some((_, other, _)) = early else { continue };
         let proof = Proof {
-            sentence: format!("it offered the router {}; {} offered {}", peer(key), other.doer.ip, peer(other)),
+            sentence: format!(
+                "it offered the router {}; {} offered {}",
+                peer(key),
+                other.doer.ip,
+                peer(other)
+            ),
             first: deed.first,
             last: deed.last,
             sample: sample(deed),
         };
-        out.push(found("A-RDHCP", *late, key, String::new(), "It offers leases beside the zone's server", proof));
+        out.push(found(
+            "A-RDHCP",
+            *late,
+            key,
+            String::new(),
+            "It offers leases beside the zone's server",
+            proof,
+        ));
     }
 }
 
@@ -315,9 +377,9 @@ fn router_advertisements(view: &View<'_, '_>, out: &mut Vec<Found>) {
         view.conduct.of(DeedKind::Advertises).filter_map(|(k, d)| Some((view.doer(k)?, k, d))).collect();
     for (late, key, deed) in &all {
         let is_gear = view.device(*late).is_none_or(|d| d.category == crate::census::Category::Network);
-        let early = all.iter().any(|(early, _, known)| {
-            early != late && known.first < deed.first && known.last >= deed.first
-        });
+        let early = all
+            .iter()
+            .any(|(early, _, known)| early != late && known.first < deed.first && known.last >= deed.first);
         if early && !is_gear {
             let proof = Proof {
                 sentence: "it advertised itself as a router while another did".to_owned(),
@@ -345,7 +407,13 @@ fn names(view: &View<'_, '_>, out: &mut Vec<Found>) {
             .couplings
             .iter()
             .flat_map(|m| m.facts.evidence.iter())
-            .chain(device.couplings.iter().filter_map(|m| view.zone.stations.get(&m.key.mac)).flat_map(|s| s.evidence.iter()))
+            .chain(
+                device
+                    .couplings
+                    .iter()
+                    .filter_map(|m| view.zone.stations.get(&m.key.mac))
+                    .flat_map(|s| s.evidence.iter()),
+            )
             .filter(|e| e.field != Field::LlmnrName)
             .map(|e| e.value.to_lowercase())
             .collect();
@@ -354,7 +422,8 @@ fn names(view: &View<'_, '_>, out: &mut Vec<Found>) {
         if strange < if is_wpad { 1 } else { DeedKind::AnswersNames.enough() } {
             continue;
         }
-        let (first, last) = reached.map_or((deed.first, deed.last), |r| (r.first().max(deed.first), r.last().min(deed.last)));
+        let (first, last) =
+            reached.map_or((deed.first, deed.last), |r| (r.first().max(deed.first), r.last().min(deed.last)));
         let proof = Proof {
             sentence: format!("it answered by {} for names that are not its own", key.label.to_uppercase()),
             first,
@@ -384,7 +453,14 @@ fn tunnels(view: &View<'_, '_>, out: &mut Vec<Found>) {
         let n = DeedKind::AsksNames.enough();
         let sentence = format!("it asked for {n} or more long or odd names under {}", key.label);
         let proof = Proof { sample: Vec::new(), ..proof_of(deed, reached, sentence) };
-        out.push(found("A-DNS-TUN", device, key, key.label.to_string(), "It may send data through DNS", proof));
+        out.push(found(
+            "A-DNS-TUN",
+            device,
+            key,
+            key.label.to_string(),
+            "It may send data through DNS",
+            proof,
+        ));
     }
     for (key, deed, reached) in view.reached(DeedKind::AsksLong) {
         let Some(device) = view.doer(key).filter(|device| !named.contains(device)) else { continue };
@@ -404,13 +480,22 @@ fn exposure(view: &View<'_, '_>, out: &mut Vec<Found>) {
         out.push(found("A-EXPOSED", device, key, key.port.to_string(), "The Internet reaches it", proof));
     }
     for (kind, rule, sentence, said) in [
-        (DeedKind::Maps, "A-MAP", "it asked a router to let the Internet in", "It opens a port on the router"),
+        (
+            DeedKind::Maps,
+            "A-MAP",
+            "it asked a router to let the Internet in",
+            "It opens a port on the router",
+        ),
         (DeedKind::Mines, "A-MINE", "it sent a request of a mining protocol", "It mines"),
     ] {
         for (key, deed) in view.conduct.of(kind) {
             let Some(device) = view.doer(key) else { continue };
-            let proof =
-                Proof { sentence: sentence.to_owned(), first: deed.first, last: deed.last, sample: Vec::new() };
+            let proof = Proof {
+                sentence: sentence.to_owned(),
+                first: deed.first,
+                last: deed.last,
+                sample: Vec::new(),
+            };
             out.push(found(rule, device, key, peer(key), said, proof));
         }
     }
@@ -429,7 +514,8 @@ fn indicators(view: &View<'_, '_>, out: &mut Vec<Found>) {
         let last = answered.map_or(deed.last, |a| a.last.max(deed.last));
         let proof = Proof { sentence, first: deed.first, last, sample: sample(deed) };
         let severity = answered.map(|_| Severity::High);
-        let one = found("A-IP", device, key, key.label.to_string(), "It contacted a malicious address", proof);
+        let one =
+            found("A-IP", device, key, key.label.to_string(), "It contacted a malicious address", proof);
         out.push(Found { severity, ..one });
     }
     for (key, deed) in view.conduct.of(DeedKind::Asks) {

@@ -52,8 +52,10 @@ fn ruling(view: &View<'_, '_>, key: &DeedKey, deed: &Deed) -> Option<Ruling> {
         "dnp3_control" | "dnp3_write" | "iec104_control" | "bacnet_write" | "cip_write" => {
             is_new().then_some(("A-OT-CTL", None, "It controlled an industrial device"))
         }
-        "dnp3_restart" | "dnp3_stop" | "iec104_restart" | "bacnet_restart" | "bacnet_silence" | "cip_reset"
-        | "modbus_restart" => Some(("A-OT-RESTART", None, "It restarted or stopped an industrial device")),
+        "dnp3_restart" | "dnp3_stop" | "iec104_restart" | "bacnet_restart" | "bacnet_silence"
+        | "cip_reset" | "modbus_restart" => {
+            Some(("A-OT-RESTART", None, "It restarted or stopped an industrial device"))
+        }
         "cip_firmware" => Some(("A-FW", None, "It sent firmware")),
         _ => None,
     }

@@ -3,7 +3,8 @@
 use super::{Ruleset, Security, derive};
 use crate::census::conduct::{Deed, DeedKey, DeedKind, Thing};
 use crate::census::{
-    Coupling, CouplingKey, Decisions, Field, Inventory, MacAddr, Policy, Sign, Signs, Survey, Timestamp, Unclassified, Zone,
+    Coupling, CouplingKey, Decisions, Field, Inventory, MacAddr, Policy, Sign, Signs, Survey, Timestamp,
+    Unclassified, Zone,
 };
 
 const CLIENT: &str = "10.0.0.50";
@@ -48,15 +49,37 @@ impl Net {
         self
     }
 
-    fn did(mut self, doer: &str, kind: DeedKind, peer: Option<&str>, label: &str, at: i64, thing: Option<Thing>) -> Self {
-        let key = DeedKey { doer: own(doer), kind, peer: peer.map(|ip| ip.parse().unwrap()), port: 0, label: label.into() };
+    fn did(
+        mut self,
+        doer: &str,
+        kind: DeedKind,
+        peer: Option<&str>,
+        label: &str,
+        at: i64,
+        thing: Option<Thing>,
+    ) -> Self {
+        let key = DeedKey {
+            doer: own(doer),
+            kind,
+            peer: peer.map(|ip| ip.parse().unwrap()),
+            port: 0,
+            label: label.into(),
+        };
         let at = Timestamp::from_secs(at);
         self.0.conduct.merge_deed(&key, &Deed::new(at, at, kind, thing));
         self
     }
 
     /// The doer did it to as many things, one a second.
-    fn crowd(self, doer: &str, kind: DeedKind, peer: Option<&str>, label: &str, at: i64, things: u64) -> Self {
+    fn crowd(
+        self,
+        doer: &str,
+        kind: DeedKind,
+        peer: Option<&str>,
+        label: &str,
+        at: i64,
+        things: u64,
+    ) -> Self {
         (0..things).fold(self, |net, n| {
             net.did(doer, kind, peer, label, at + i64::try_from(n).unwrap(), Some(Thing::Number(n)))
         })
@@ -65,7 +88,8 @@ impl Net {
     fn security(self, baseline: i64) -> Security {
         let inventory = Inventory::of("default", self.0);
         let (policy, decisions) = (Policy::default(), Decisions::default());
-        let survey = Survey::new(&inventory, &policy, &decisions, &Unclassified, Timestamp::from_secs(40 * DAY));
+        let survey =
+            Survey::new(&inventory, &policy, &decisions, &Unclassified, Timestamp::from_secs(40 * DAY));
         let rules = Ruleset::builtin().unwrap();
         derive(&survey, &inventory, &rules, baseline * 1_000_000_000, false)
     }
@@ -73,7 +97,9 @@ impl Net {
     /// The alerts, each as its rule, address and object.
     fn alerts(self) -> Vec<String> {
         let told = self.security(0).alerts;
-        told.iter().map(|a| format!("{} {} {}", a.rule, a.device.ip, a.object).trim_end().to_owned()).collect()
+        told.iter()
+            .map(|a| format!("{} {} {}", a.rule, a.device.ip, a.object).trim_end().to_owned())
+            .collect()
     }
 }
 
@@ -86,14 +112,22 @@ fn refusals_are_guessing_only_if_they_are_many_in_a_short_time() {
     assert_eq!(many.alerts(), ["A-BRUTE 10.0.0.10 IMAP from 10.0.0.50"]);
     assert_eq!(net().crowd(SERVER, DeedKind::Refuses, Some(CLIENT), "imap", 600, 19).alerts(), NONE);
     let slow = (0..60).fold(net(), |net, n| {
-        net.did(SERVER, DeedKind::Refuses, Some(CLIENT), "imap", n * 5 * MINUTE, Some(Thing::Number(n.unsigned_abs())))
+        net.did(
+            SERVER,
+            DeedKind::Refuses,
+            Some(CLIENT),
+            "imap",
+            n * 5 * MINUTE,
+            Some(Thing::Number(n.unsigned_abs())),
+        )
     });
     assert_eq!(slow.alerts(), NONE, "a stale password, once in five minutes");
 }
 
 #[test]
 fn guessing_succeeds_with_the_first_admission_and_not_with_an_older_one() {
-    let guessed = || Net::of(&[CLIENT, SERVER]).crowd(SERVER, DeedKind::Refuses, Some(CLIENT), "ftp", 2 * DAY, 20);
+    let guessed =
+        || Net::of(&[CLIENT, SERVER]).crowd(SERVER, DeedKind::Refuses, Some(CLIENT), "ftp", 2 * DAY, 20);
     let at = 2 * DAY + 10 * MINUTE;
     let after = guessed().did(SERVER, DeedKind::Admits, Some(CLIENT), "ftp", at, None);
     assert_eq!(after.alerts().len(), 2);
@@ -129,8 +163,18 @@ fn a_scan_of_addresses_meets_hosts_that_do_not_listen() {
         let net = Net::of(&[ATTACKER]);
         hosts.iter().fold(net, |net, ip| {
             let net = net.proves(own(ip), 0, DAY, &[Sign::ArpAnswered]);
-            let net = if listen { net.said(ip, Field::TcpListens, "0") } else { net };
-            net.did(ATTACKER, DeedKind::OpensHosts, None, "", 600, Some(Thing::Ip(ip.parse().unwrap())))
+            let net = if listen { net.said(ip, Field::TcpListens, "81") } else { net };
+            let key = DeedKey {
+                doer: own(ATTACKER),
+                kind: DeedKind::OpensHosts,
+                peer: None,
+                port: 81,
+                label: "".into(),
+            };
+            let (at, host) = (Timestamp::from_secs(600), Thing::Ip(ip.parse().unwrap()));
+            let mut net = net;
+            net.0.conduct.merge_deed(&key, &Deed::new(at, at, key.kind, Some(host)));
+            net
         })
     };
     assert_eq!(opened(false).alerts(), ["A-SCAN-H 10.0.0.66"]);
@@ -138,9 +182,36 @@ fn a_scan_of_addresses_meets_hosts_that_do_not_listen() {
 }
 
 #[test]
+fn many_ports_are_a_scan_unless_the_hosts_accept_them() {
+    let opened = |listen: bool| {
+        (1..25).fold(Net::of(&[ATTACKER, SERVER]), |net, port: u16| {
+            let mut net = if listen { net.said(SERVER, Field::TcpListens, &port.to_string()) } else { net };
+            let at = Timestamp::from_secs(600);
+            let key = DeedKey {
+                doer: own(ATTACKER),
+                kind: DeedKind::OpensPorts,
+                peer: None,
+                port: 0,
+                label: "".into(),
+            };
+            net.0.conduct.merge_deed(&key, &Deed::new(at, at, key.kind, Some(Thing::Port(port))));
+            let key = DeedKey { kind: DeedKind::OpensHosts, port, ..key };
+            let host = Thing::Ip(SERVER.parse().unwrap());
+            net.0.conduct.merge_deed(&key, &Deed::new(at, at, key.kind, Some(host)));
+            net
+        })
+    };
+    assert_eq!(opened(false).alerts(), ["A-SCAN-P 10.0.0.66"]);
+    let few = Net::of(&[ATTACKER]).crowd(ATTACKER, DeedKind::OpensPorts, None, "", 600, 23);
+    assert_eq!(few.alerts(), NONE);
+    assert_eq!(opened(true).alerts(), NONE, "a collector of metrics");
+}
+
+#[test]
 fn a_look_for_plants_counts_once_the_zone_is_known() {
     let net = |at| Net::of(&[ATTACKER]).crowd(ATTACKER, DeedKind::OpensControl, None, "", at, 8);
-    let rules = |net: Net, baseline| net.security(baseline).alerts.iter().map(|a| a.rule.clone()).collect::<Vec<_>>();
+    let rules =
+        |net: Net, baseline| net.security(baseline).alerts.iter().map(|a| a.rule.clone()).collect::<Vec<_>>();
     assert_eq!(rules(net(30), 0), ["A-SCAN-OT"], "without a baseline, from the first minute on");
     assert_eq!(rules(net(8 * DAY), 7 * DAY), ["A-SCAN-OT"]);
     assert_eq!(rules(net(6 * DAY), 7 * DAY), NONE);
@@ -150,7 +221,13 @@ fn a_look_for_plants_counts_once_the_zone_is_known() {
 fn writes_are_those_of_an_unknown_master_after_the_first_week() {
     let net = |at| Net::of(&[CLIENT]).did(CLIENT, DeedKind::Commands, Some(SERVER), "modbus_write", at, None);
     assert_eq!(net(8 * DAY).security(7 * DAY).alerts.len(), 1);
-    assert_eq!(net(DAY).did(CLIENT, DeedKind::Commands, Some(SERVER), "modbus_write", 9 * DAY, None).security(7 * DAY).alerts, []);
+    assert_eq!(
+        net(DAY)
+            .did(CLIENT, DeedKind::Commands, Some(SERVER), "modbus_write", 9 * DAY, None)
+            .security(7 * DAY)
+            .alerts,
+        []
+    );
 }
 
 #[test]
@@ -178,8 +255,34 @@ fn a_card_that_takes_two_addresses_poisons() {
         .proves(own("10.0.0.1"), 0, 4_999, &answers)
         .proves(taken("10.0.0.1"), 5_000, 5_100, &answers)
         .proves(taken(CLIENT), 5_000, 5_100, &answers);
-    assert_eq!(both.alerts(), ["A-ARP 10.0.0.66 00:40:8c:01:00:42"], "a router says little by its own address");
-    assert_eq!(net().proves(taken(CLIENT), 5_000, 5_100, &answers).alerts(), NONE, "one address is a conflict");
+    assert_eq!(
+        both.alerts(),
+        ["A-ARP 10.0.0.66 00:40:8c:01:00:42"],
+        "a router says little by its own address"
+    );
+    assert_eq!(
+        net().proves(taken(CLIENT), 5_000, 5_100, &answers).alerts(),
+        NONE,
+        "one address is a conflict"
+    );
+}
+
+#[test]
+fn a_pair_that_announces_its_address_is_no_poisoner() {
+    let both = [Sign::ArpAnswered, Sign::ArpAnnounced];
+    let net = |late: &[Sign]| {
+        let mut net = Net::of(&[CLIENT, ATTACKER]).proves(own("10.0.0.1"), 0, 9_000, &both).proves(
+            taken("10.0.0.1"),
+            5_000,
+            5_100,
+            late,
+        );
+        let taught = crate::census::Taught::new(Timestamp(0), card(10));
+        net.0.segment.routers.insert("10.0.0.1".parse().unwrap(), taught);
+        net
+    };
+    assert_eq!(net(&both).alerts(), NONE);
+    assert_eq!(net(&[Sign::ArpAnswered]).alerts().len(), 1, "it takes a router's address");
 }
 
 #[test]
@@ -198,7 +301,15 @@ fn an_offer_of_another_router_to_the_same_client_is_a_rogue_server() {
     let offers = |net: Net, server, router, at, client: &str| {
         net.did(server, DeedKind::Offers, Some(router), "", at, Some(Thing::Text(client.into())))
     };
-    let net = || offers(offers(Net::of(&[SERVER, ATTACKER]), SERVER, "10.0.0.1", 60, "a"), SERVER, "10.0.0.1", 900, "a");
+    let net = || {
+        offers(
+            offers(Net::of(&[SERVER, ATTACKER]), SERVER, "10.0.0.1", 60, "a"),
+            SERVER,
+            "10.0.0.1",
+            900,
+            "a",
+        )
+    };
     assert_eq!(offers(net(), ATTACKER, "10.0.0.66", 600, "a").alerts(), ["A-RDHCP 10.0.0.66"]);
     assert_eq!(offers(net(), ATTACKER, "10.0.0.1", 600, "a").alerts(), NONE, "a pair of servers that agree");
     assert_eq!(offers(net(), ATTACKER, "10.0.0.66", 600, "b").alerts(), NONE, "another network's client");
@@ -214,7 +325,11 @@ fn names_of_others_are_poisoning_and_own_names_are_not() {
     let net = || Net::of(&[ATTACKER]);
     assert_eq!(answers(net(), "llmnr", &["files", "print", "sql"]).alerts(), ["A-POISON 10.0.0.66"]);
     let said = net().said(ATTACKER, Field::LlmnrName, "files").said(ATTACKER, Field::LlmnrName, "print");
-    assert_eq!(answers(said, "llmnr", &["files", "print", "sql"]).alerts(), ["A-POISON 10.0.0.66"], "the answers are no excuse");
+    assert_eq!(
+        answers(said, "llmnr", &["files", "print", "sql"]).alerts(),
+        ["A-POISON 10.0.0.66"],
+        "what it answered does not excuse it"
+    );
     assert_eq!(answers(net(), "wpad", &["wpad"]).alerts(), ["A-POISON 10.0.0.66"]);
     let named = net().said(ATTACKER, Field::NbnsName, "files").said(ATTACKER, Field::NbnsName, "print");
     assert_eq!(answers(named, "nbns", &["files", "print", "sql"]).alerts(), NONE);
@@ -224,7 +339,9 @@ fn names_of_others_are_poisoning_and_own_names_are_not() {
 fn a_domain_that_three_devices_ask_so_is_usual() {
     let askers = ["10.0.0.51", "10.0.0.52", "10.0.0.53"];
     let net = |n: usize| {
-        askers[..n].iter().fold(Net::of(&askers), |net, ip| net.crowd(ip, DeedKind::AsksNames, None, "example.org", 600, 32))
+        askers[..n].iter().fold(Net::of(&askers), |net, ip| {
+            net.crowd(ip, DeedKind::AsksNames, None, "example.org", 600, 32)
+        })
     };
     assert_eq!(net(1).alerts(), ["A-DNS-TUN 10.0.0.51 example.org"]);
     assert_eq!(net(3).alerts(), NONE);
@@ -239,7 +356,9 @@ fn default_credentials_count_if_they_are_used_and_not_if_they_are_tried() {
 
 #[test]
 fn an_alert_keeps_its_id_while_it_grows() {
-    let net = |n| Net::of(&[CLIENT, SERVER]).crowd(SERVER, DeedKind::Refuses, Some(CLIENT), "imap", 600, n).security(0);
+    let net = |n| {
+        Net::of(&[CLIENT, SERVER]).crowd(SERVER, DeedKind::Refuses, Some(CLIENT), "imap", 600, n).security(0)
+    };
     let (small, large) = (net(20), net(120));
     assert_eq!(small.alerts.first().map(|a| a.id), large.alerts.first().map(|a| a.id));
     assert_eq!(large.alerts.len(), 1);
@@ -249,7 +368,12 @@ fn an_alert_keeps_its_id_while_it_grows() {
 fn a_posture_is_unhealthy_for_thirty_days() {
     let net = |at| Net::of(&[SERVER]).did(SERVER, DeedKind::Shows, None, "vnc_open", at, None);
     let unhealthy = |security: Security| {
-        security.recommendations.iter().filter(|r| r.rule == "R-VNC").map(|r| r.unhealthy.len()).sum::<usize>()
+        security
+            .recommendations
+            .iter()
+            .filter(|r| r.rule == "R-VNC")
+            .map(|r| r.unhealthy.len())
+            .sum::<usize>()
     };
     assert_eq!(unhealthy(net(20 * DAY).security(0)), 1);
     assert_eq!(unhealthy(net(5 * DAY).security(0)), 0);

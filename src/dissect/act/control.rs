@@ -45,8 +45,9 @@ pub(super) fn datagram<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
         }
         5351 => {
             // RFC 6886 section 3.3; RFC 6887 section 7.1: a mapping with a lifetime.
-            let is_map = matches!(bytes, [0, 1 | 2, ..]) && bytes.len() >= 12 && bytes.get(8..12) != Some(&[0; 4])
-                || matches!(bytes, [2, 1, _, _, a, b, c, d, ..] if [*a, *b, *c, *d] != [0; 4]);
+            let is_map =
+                matches!(bytes, [0, 1 | 2, ..]) && bytes.len() >= 12 && bytes.get(8..12) != Some(&[0; 4])
+                    || matches!(bytes, [2, 1, _, _, a, b, c, d, ..] if [*a, *b, *c, *d] != [0; 4]);
             if is_map {
                 scene.did(&Act::new(Maps, "pcp"));
             }

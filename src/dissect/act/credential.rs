@@ -12,10 +12,30 @@ use crate::dissect::{Reader, Sink};
 
 /// User names and passwords that makers' manuals print, as `user:password`. The label of a deed is the user name alone.
 const DEFAULTS: [&str; 24] = [
-    "admin:admin", "admin:", "admin:password", "admin:1234", "admin:12345", "admin:123456", "admin:9999",
-    "admin:meinsm", "root:root", "root:pass", "root:", "root:vizxv", "root:xc3511", "root:admin", "root:12345",
-    "user:user", "guest:guest", "supervisor:supervisor", "service:service", "support:support", "ubnt:ubnt",
-    "pi:raspberry", "operator:operator", "Admin:Admin",
+    "admin:admin",
+    "admin:",
+    "admin:password",
+    "admin:1234",
+    "admin:12345",
+    "admin:123456",
+    "admin:9999",
+    "admin:meinsm",
+    "root:root",
+    "root:pass",
+    "root:",
+    "root:vizxv",
+    "root:xc3511",
+    "root:admin",
+    "root:12345",
+    "user:user",
+    "guest:guest",
+    "supervisor:supervisor",
+    "service:service",
+    "support:support",
+    "ubnt:ubnt",
+    "pi:raspberry",
+    "operator:operator",
+    "Admin:Admin",
 ];
 
 /// What a client's segment shows.
@@ -39,7 +59,8 @@ fn tries<S: Sink>(scene: &mut Scene<'_, S>, pair: &[u8]) {
 
 fn request<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
     if bytes.starts_with(b"POST")
-        && header(bytes, b"soapaction:").is_some_and(|action| memchr::memmem::find(action, b"#AddPortMapping").is_some())
+        && header(bytes, b"soapaction:")
+            .is_some_and(|action| memchr::memmem::find(action, b"#AddPortMapping").is_some())
     {
         scene.did(&Act::new(Maps, "upnp"));
     }

@@ -70,11 +70,7 @@ fn registered<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
 /// A reply of FTP (RFC 959) or SMTP (RFC 4954): the outcome stands in the first three digits of the last line.
 fn replied(bytes: &[u8], refused: &[u8], admitted: &[u8]) -> Option<DeedKind> {
     let last = bytes.trim_ascii_end().rsplit(|b| *b == b'\n').next().unwrap_or_default();
-    if last.starts_with(refused) {
-        Some(Refuses)
-    } else {
-        last.starts_with(admitted).then_some(Admits)
-    }
+    if last.starts_with(refused) { Some(Refuses) } else { last.starts_with(admitted).then_some(Admits) }
 }
 
 /// What the programs that log in on a terminal print: those of Linux, BSD, busybox and most network gear.

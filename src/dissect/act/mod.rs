@@ -9,9 +9,9 @@ mod login;
 mod name;
 mod opening;
 mod posture;
-mod text;
 #[cfg(test)]
 mod tests;
+mod text;
 
 use std::net::IpAddr;
 

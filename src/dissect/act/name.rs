@@ -4,7 +4,7 @@ use super::{Act, ActThing, Scene};
 use crate::census::conduct::DeedKind::{AnswersNames, AsksLong, AsksNames};
 use crate::dissect::{Reader, Sink};
 
-/// From this many bytes on without a hyphen, a label is no word.
+/// From this many bytes on without a hyphen, it is data, not a word.
 const DATA: usize = 24;
 /// From this many bytes on below its domain, a name that is asked for its text is odd.
 const ODD: usize = 16;
@@ -68,10 +68,13 @@ fn asks<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
 /// Whether the labels below a domain carry data. People and programs make long names of words, which hyphens part, and look
 /// up digests in lists of what is known to be bad.
 fn carries(below: &[u8]) -> bool {
-    let is_digest = |label: &[u8]| matches!(label.len(), 32 | 40 | 64) && label.iter().all(u8::is_ascii_hexdigit);
+    let is_digest =
+        |label: &[u8]| matches!(label.len(), 32 | 40 | 64) && label.iter().all(u8::is_ascii_hexdigit);
     let is_word_end = |b: &u8| matches!(b, b'.' | b'-' | b'_');
     let mut labels = below.split(|b| *b == b'.');
-    let has_run = labels.clone().any(|label| !is_digest(label) && label.split(is_word_end).any(|run| run.len() >= DATA));
+    let has_run = labels
+        .clone()
+        .any(|label| !is_digest(label) && label.split(is_word_end).any(|run| run.len() >= DATA));
     has_run || labels.any(|label| label.iter().any(|b| !b.is_ascii_graphic()))
 }
 
@@ -103,7 +106,8 @@ fn domain(name: &str) -> &str {
 }
 
 fn answers<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8], protocol: &str) {
-    let Some((_, name, _, _)) = question(bytes).filter(|(flags, _, _, n)| flags & 0x800f == 0x8000 && *n > 0) else {
+    let Some((_, name, _, _)) = question(bytes).filter(|(flags, _, _, n)| flags & 0x800f == 0x8000 && *n > 0)
+    else {
         return;
     };
     answered(scene, &name, protocol);

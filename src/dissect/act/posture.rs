@@ -20,7 +20,9 @@ pub(super) fn stream<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
             139 | 445 => share(scene, bytes),
             3389 => desktop(scene, bytes),
             5900..=5910 => remote(scene, bytes),
-            1883 if matches!(bytes, [0x20, 2, _, 0] | [0x20, 3..=255, _, 0, ..]) => scene.shows("mqtt_admits"),
+            1883 if matches!(bytes, [0x20, 2, _, 0] | [0x20, 3..=255, _, 0, ..]) => {
+                scene.shows("mqtt_admits")
+            }
             _ => {}
         },
     }

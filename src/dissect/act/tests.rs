@@ -15,7 +15,9 @@ fn acts(data: &[u8]) -> Vec<String> {
         let start = act.split_once(name).map(|(_, rest)| rest.to_owned()).unwrap_or_default();
         start.split(end).next().unwrap_or_default().to_owned()
     };
-    let of = |act: &String| format!("{} {}", part(act, "kind: ", ","), part(act, "label: \"", "\"")).trim_end().to_owned();
+    let of = |act: &String| {
+        format!("{} {}", part(act, "kind: ", ","), part(act, "label: \"", "\"")).trim_end().to_owned()
+    };
     also.iter().filter(|line| line.contains(" did Act ")).map(of).collect()
 }
 
@@ -38,7 +40,11 @@ fn datagram(ports: (u16, u16), body: &[u8]) -> Vec<String> {
 /// A segment without a payload, to a peer, with the flags that `set` sets.
 fn flags(peer: [u8; 4], port: u16, flags: u8) -> Vec<String> {
     let mut out = Vec::new();
-    PacketBuilder::ethernet2(A, B).ipv4(HOST, peer, 64).tcp(CLIENT, port, 0, 1_024).write(&mut out, &[]).unwrap();
+    PacketBuilder::ethernet2(A, B)
+        .ipv4(HOST, peer, 64)
+        .tcp(CLIENT, port, 0, 1_024)
+        .write(&mut out, &[])
+        .unwrap();
     out[14 + 20 + 13] = flags;
     acts(&out)
 }
@@ -74,8 +80,34 @@ fn answers_bare_acknowledgements_and_browsing_open_nothing() {
 fn a_closed_port_tells_who_knocked() {
     assert_eq!(flags(PEER, 80, 0x14), ["Closes tcp"]);
     let mut out = Vec::new();
-    PacketBuilder::ethernet2(A, B).ipv4(HOST, PEER, 64).tcp(80, CLIENT, 9, 0).rst().ack(1).write(&mut out, &[]).unwrap();
+    PacketBuilder::ethernet2(A, B)
+        .ipv4(HOST, PEER, 64)
+        .tcp(80, CLIENT, 9, 0)
+        .rst()
+        .ack(1)
+        .write(&mut out, &[])
+        .unwrap();
     assert_eq!(acts(&out), NONE, "a reset of a connection has a sequence number");
+}
+
+/// A report that a datagram between these ports met nobody.
+fn unreachable(ports: (u16, u16)) -> Vec<String> {
+    let mut quoted = Vec::new();
+    PacketBuilder::ipv4(PEER, HOST, 64).udp(ports.0, ports.1).write(&mut quoted, &[0; 4]).unwrap();
+    let icmp = [&[3, 3, 0, 0, 0, 0, 0, 0][..], &quoted].concat();
+    let mut out = Vec::new();
+    PacketBuilder::ethernet2(A, B)
+        .ipv4(HOST, PEER, 64)
+        .write(&mut out, etherparse::IpNumber::ICMP, &icmp)
+        .unwrap();
+    acts(&out)
+}
+
+#[test]
+fn a_report_of_icmp_tells_who_knocked_and_not_who_answered_late() {
+    assert_eq!(unreachable((CLIENT, 161)), ["Closes udp"]);
+    assert_eq!(unreachable((53, 20_000)), NONE, "an answer to a client that left");
+    assert_eq!(unreachable((CLIENT, 33_434)), NONE, "traceroute");
 }
 
 #[test]
@@ -116,7 +148,11 @@ fn servers_refuse_and_admit() {
 
 #[test]
 fn other_answers_refuse_nobody() {
-    let smb_more = [&[0, 0, 0, 68, 0xfe, b'S', b'M', b'B', 64, 0, 0, 0, 0x16, 0, 0, 0xc0, 1, 0, 0, 0, 1, 0, 0, 0][..], &[0; 48]].concat();
+    let smb_more = [
+        &[0, 0, 0, 68, 0xfe, b'S', b'M', b'B', 64, 0, 0, 0, 0x16, 0, 0, 0xc0, 1, 0, 0, 0, 1, 0, 0, 0][..],
+        &[0; 48],
+    ]
+    .concat();
     for (port, body) in [
         (21, &b"550 Failed to open file.\r\n"[..]),
         (25, b"550 5.1.1 No such user\r\n"),
@@ -146,7 +182,9 @@ fn default_passwords_are_told_apart_from_others_and_none_is_kept() {
     assert_eq!(client(80, basic("bGFiOlRyNGluLUxhbXA=").as_bytes()), ["Presents http"]);
     assert_eq!(client(80, b"GET / HTTP/1.1\r\nAuthorization: Bearer YWRtaW46YWRtaW4=\r\n\r\n"), NONE);
     assert_eq!(client(143, b"a1 LOGIN \"admin\" \"admin\"\r\n"), ["TriesDefault admin"]);
-    let connect = [&[0x10, 27, 0, 4][..], b"MQTT", &[4, 0xc2, 0, 60, 0, 1, b'c', 0, 5], b"admin", &[0, 5], b"admin"].concat();
+    let connect =
+        [&[0x10, 27, 0, 4][..], b"MQTT", &[4, 0xc2, 0, 60, 0, 1, b'c', 0, 5], b"admin", &[0, 5], b"admin"]
+            .concat();
     assert_eq!(client(1883, &connect), ["Shows mqtt_user", "TriesDefault admin"]);
 }
 
@@ -157,7 +195,11 @@ fn a_client_maps_a_port_or_mines() {
     let ask = b"POST /ctl HTTP/1.1\r\nSOAPAction: \"urn:schemas-upnp-org:service:WANIPConnection:1#GetExternalIPAddress\"\r\n\r\n";
     assert_eq!(client(5_000, ask), NONE);
     assert_eq!(datagram((CLIENT, 5351), &[0, 2, 0, 0, 2, 42, 33, 106, 0, 0, 28, 32]), ["Maps pcp"]);
-    assert_eq!(datagram((CLIENT, 5351), &[0, 2, 0, 0, 2, 42, 0, 0, 0, 0, 0, 0]), NONE, "a mapping is taken back");
+    assert_eq!(
+        datagram((CLIENT, 5351), &[0, 2, 0, 0, 2, 42, 0, 0, 0, 0, 0, 0]),
+        NONE,
+        "a mapping is taken back"
+    );
     let mine = b"{\"id\": 1, \"method\": \"mining.subscribe\", \"params\": []}\n";
     assert_eq!(client(3_333, mine), ["Mines stratum"]);
     assert_eq!(client(3_333, b"{\"id\": 1, \"method\": \"eth_blockNumber\", \"params\": []}\n"), NONE);
@@ -166,7 +208,25 @@ fn a_client_maps_a_port_or_mines() {
 /// A job of S7 communication with these parameters.
 fn s7(parameters: &[u8]) -> Vec<String> {
     let length = u8::try_from(17 + parameters.len()).unwrap();
-    let head = [3, 0, 0, length, 2, 0xf0, 0x80, 0x32, 1, 0, 0, 0, 1, 0, u8::try_from(parameters.len()).unwrap(), 0, 0];
+    let head = [
+        3,
+        0,
+        0,
+        length,
+        2,
+        0xf0,
+        0x80,
+        0x32,
+        1,
+        0,
+        0,
+        0,
+        1,
+        0,
+        u8::try_from(parameters.len()).unwrap(),
+        0,
+        0,
+    ];
     client(102, &[&head[..], parameters].concat())
 }
 
@@ -186,7 +246,8 @@ fn masters_command_and_readers_do_not() {
     assert_eq!(dnp3(13), ["Commands dnp3_restart"]);
     assert_eq!(dnp3(5), ["Commands dnp3_control"]);
     assert_eq!(dnp3(1), NONE);
-    let iec104 = |kind: u8, cause: u8| client(2404, &[0x68, 14, 0, 0, 0, 0, kind, 1, cause, 0, 1, 0, 1, 0, 0, 1]);
+    let iec104 =
+        |kind: u8, cause: u8| client(2404, &[0x68, 14, 0, 0, 0, 0, kind, 1, cause, 0, 1, 0, 1, 0, 0, 1]);
     assert_eq!(iec104(45, 6), ["Commands iec104_control"]);
     assert_eq!(iec104(105, 6), ["Commands iec104_restart"]);
     assert_eq!(iec104(45, 7), NONE, "a confirmation");
@@ -231,7 +292,10 @@ fn asks(name: &str, kind: u16) -> Vec<String> {
 
 #[test]
 fn names_that_carry_data_are_told_apart_from_long_ones() {
-    assert_eq!(asks("0ibad82hbvyxrpubi2b6zs2aaoxwcy.t.example.org", 1), ["AsksNames example.org", "AsksLong"]);
+    assert_eq!(
+        asks("0ibad82hbvyxrpubi2b6zs2aaoxwcy.t.example.org", 1),
+        ["AsksNames example.org", "AsksLong"]
+    );
     assert_eq!(asks("yrbezu", 10), NONE, "nothing below a domain");
     assert_eq!(asks("yrbezu.t.example.org", 10), ["AsksNames example.org"]);
     for name in [
@@ -249,7 +313,10 @@ fn names_that_carry_data_are_told_apart_from_long_ones() {
 
 #[test]
 fn a_country_has_a_second_level() {
-    assert_eq!(asks("0ibad82hbvyxrpubi2b6zs2aaoxwcy.t.example.co.uk", 1), ["AsksNames example.co.uk", "AsksLong"]);
+    assert_eq!(
+        asks("0ibad82hbvyxrpubi2b6zs2aaoxwcy.t.example.co.uk", 1),
+        ["AsksNames example.co.uk", "AsksLong"]
+    );
 }
 
 #[test]
@@ -268,9 +335,21 @@ fn who_answers_for_names_is_noted_and_who_has_none_is_not() {
 #[test]
 fn answers_show_how_a_device_is_administered() {
     for (port, body, want) in [
-        (80, &b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"a\"\r\n\r\n"[..], "Shows http_basic"),
-        (80, b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"a\"\r\n\r\n", "Shows http_digest"),
-        (554, b"RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"a\"\r\n\r\n", "Shows rtsp_basic"),
+        (
+            80,
+            &b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"a\"\r\n\r\n"[..],
+            "Shows http_basic",
+        ),
+        (
+            80,
+            b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Digest realm=\"a\"\r\n\r\n",
+            "Shows http_digest",
+        ),
+        (
+            554,
+            b"RTSP/1.0 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"a\"\r\n\r\n",
+            "Shows rtsp_basic",
+        ),
         (554, b"RTSP/1.0 200 OK\r\nContent-Type: application/sdp\r\n\r\n", "Shows rtsp_describes"),
         (23, &[0xff, 0xfd, 24], "Shows telnet"),
         (23, b"router login: ", "Shows telnet_login"),
@@ -290,7 +369,8 @@ fn answers_show_how_a_device_is_administered() {
 #[test]
 fn an_agent_answers_with_the_community_that_it_was_asked_with() {
     let response = |version: u8, community: &[u8]| {
-        let body = [&[2, 1, version, 4, u8::try_from(community.len()).unwrap()], community, &[0xa2, 0]].concat();
+        let body =
+            [&[2, 1, version, 4, u8::try_from(community.len()).unwrap()], community, &[0xa2, 0]].concat();
         [&[0x30, u8::try_from(body.len()).unwrap()][..], &body].concat()
     };
     assert_eq!(datagram((161, CLIENT), &response(1, b"public")), ["Shows snmp_v2c", "Shows snmp_default"]);

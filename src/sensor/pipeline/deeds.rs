@@ -62,7 +62,9 @@ impl Deeds {
         let first = |kind| DeedKey { kind, peer: None, port: 0, label: "".into(), ..key.clone() };
         let mut of_kind = 0;
         let mut largest = None;
-        for (known, _) in self.known.range(first(key.kind)..).take_while(|(k, _)| (k.doer, k.kind) == (key.doer, key.kind)) {
+        for (known, _) in
+            self.known.range(first(key.kind)..).take_while(|(k, _)| (k.doer, k.kind) == (key.doer, key.kind))
+        {
             of_kind += 1;
             largest = Some(known);
         }
@@ -73,7 +75,8 @@ impl Deeds {
             return true;
         }
         let start = first(DeedKind::OpensPorts);
-        let of_one = self.known.range(start..).take_while(|(k, _)| k.doer == key.doer).take(DEEDS_OF_ONE).count();
+        let of_one =
+            self.known.range(start..).take_while(|(k, _)| k.doer == key.doer).take(DEEDS_OF_ONE).count();
         of_one < DEEDS_OF_ONE && self.known.len() < DEEDS
     }
 

@@ -28,7 +28,7 @@ def benign(do=None, *, stretch=1, may=()):
     return keep(do) if do else keep
 
 
-def tool(host, name, *words, timeout=40):
+def tool(host, name, *words, timeout=120):
     return on(host, [sys.executable, os.path.join(HERE, name), *words], timeout=timeout)
 
 
@@ -42,7 +42,7 @@ def words(name, n, *more):
 
 
 def guess(service, n=30, *more, options="-t 4 -f", target=SERVER, suffix=""):
-    return on("attacker", f"hydra -I {options} -l {USER} -P {words(service, n, *more)} {service}://{target}{suffix}", timeout=60)
+    return on("attacker", f"hydra -I {options} -l {USER} -P {words(service, n, *more)} {service}://{target}{suffix}", timeout=300)
 
 
 # ----------------------------------------------------------------------------------------------------------------- scans
@@ -91,11 +91,9 @@ def nmap_through_the_gateway():
 
 @attack(("A-SCAN-P", ATTACKER, ""))
 def nmap_of_a_silent_host():
-    on("server", "iptables -I INPUT -s 10.66.0.66 -p tcp --dport 1:65535 -j DROP 2>/dev/null || nft add table ip quiet && "
-       "nft 'add chain ip quiet in { type filter hook input priority 0; }' && nft add rule ip quiet in ip saddr 10.66.0.66 "
-       "ip protocol tcp drop")
+    on("server", f"ip route add blackhole {ATTACKER}/32")
     on("attacker", f"nmap -n -Pn -sS -T4 --max-retries 0 --top-ports 100 {SERVER}")
-    on("server", "iptables -F INPUT 2>/dev/null; nft delete table ip quiet 2>/dev/null")
+    on("server", f"ip route del blackhole {ATTACKER}/32")
 
 
 @attack(("A-SCAN-ARP", ATTACKER, ""))
@@ -132,7 +130,7 @@ def hydra_ftp():
 
 @attack(("A-BRUTE", SERVER, "FTP"))
 def medusa_ftp():
-    on("attacker", f"medusa -h {SERVER} -u {USER} -P {words('medusa', 30)} -M ftp -t 4", timeout=60)
+    on("attacker", f"medusa -h {SERVER} -u {USER} -P {words('medusa', 30)} -M ftp -t 4", timeout=300)
 
 
 @attack(("A-BRUTE-SSH", SERVER, "SSH"))
@@ -173,7 +171,7 @@ def mosquitto_loop():
 
 @attack(("A-BRUTE-SSH", SERVER, "VNC"), may=("A-BRUTE",))
 def hydra_vnc():
-    on("attacker", f"hydra -I -t 4 -P {words('vnc', 30)} vnc://{SERVER}", timeout=60)
+    on("attacker", f"hydra -I -t 4 -P {words('vnc', 30)} vnc://{SERVER}", timeout=300)
 
 
 @attack(("A-DEFCRED", ATTACKER, "admin"))
@@ -381,6 +379,19 @@ def poller():
 
 
 @benign
+def metrics():
+    """A collector opens twenty-eight ports that hosts accept, and some that they no longer do."""
+    on("client", "; ".join(f"curl -s -m 2 http://{CAMERAS[4]}:{port}/" for port in [*range(9001, 9029), 9090, 9100, 9200]))
+
+
+@benign
+def late_answers():
+    """A client closes its sockets before the resolver answers; and looks for the way to a host, by ports that nobody has."""
+    tool("client", "names.py", "leave", GATEWAY, *[f"late{n}.example.com" for n in range(40)])
+    tool("client", "names.py", "way", SERVER)
+
+
+@benign
 def recorder():
     """A video recorder holds streams of thirty cameras."""
     on("client", " ".join(f"(printf 'OPTIONS rtsp://{ip}/ RTSP/1.0\\r\\nCSeq: 1\\r\\n\\r\\n' | timeout 2 busybox nc {ip} 554) & "
@@ -397,7 +408,7 @@ def browsing():
 @benign
 def automation():
     """One session of SSH to each of thirty hosts, and six to one."""
-    on("client", " ".join(f"({secure_shell(ip)}) & " for ip in CAMERAS) + "wait", timeout=90)
+    on("client", " ".join(f"({secure_shell(ip)}) & " for ip in CAMERAS) + "wait", timeout=300)
     on("client", f"for i in 1 2 3 4 5 6; do {secure_shell(SERVER)}; done")
 
 

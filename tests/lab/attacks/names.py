@@ -3,6 +3,8 @@
     names.py poison                    answer every question of LLMNR and NetBIOS
     names.py llmnr NAME...             ask by LLMNR
     names.py ask SERVER TYPE NAME...   ask a resolver
+    names.py leave SERVER NAME...      ask a resolver and do not wait
+    names.py way HOST                  datagrams as traceroute sends them
     names.py map ROUTER                ask for a mapping
 """
 
@@ -78,6 +80,14 @@ def main():
         ask_group(rest)
     elif what == "ask":
         ask(rest[0], rest[1], rest[2:])
+    elif what == "leave":
+        for name in rest[1:]:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+                out.sendto(question(name, 1, 0x0100), (rest[0], 53))
+    elif what == "way":
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+            for port in range(33434, 33464):
+                out.sendto(bytes(32), (rest[0], port))
     elif what == "map":
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
             out.sendto(struct.pack("!BBHHHI", 0, 2, 0, 554, 8554, 7200), (rest[0], 5351))

@@ -41,7 +41,7 @@ def s7(address):
 
 
 def attempt(do):
-    """Does it; a controller that cannot is no reason to stop."""
+    """Does it; if a controller cannot, the others still do."""
     try:
         do()
     except Exception as why:  # noqa: BLE001 - whatever the stack raises

@@ -194,12 +194,13 @@ def plants():
     for n, _ in enumerate(CAMERAS, 1):
         answer(f"camera{n}", [80], PAGE)
         answer(f"camera{n}", [554], STREAM)
+    answer("camera5", range(9001, 9029), PAGE)
     answer("world", [80, 443, 3333], PAGE)
     answer("gateway", [5000], PAGE)
     answer("server", [9100])
 
 
-def ready(patience=30):
+def ready(patience=300):
     """Waits until the servers listen; returns those that do not."""
     wanted = {"server": [21, 22, 23, 80, 110, 143, 445, 1883, 5900, 9100], "plc": [102, 502], "camera30": [22, 80, 554]}
     end = time.time() + patience

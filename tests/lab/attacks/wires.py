@@ -24,7 +24,7 @@ HOSTS = {
 } | {f"camera{n}": (ip, f"ac:cc:8e:66:01:{n:02x}") for n, ip in enumerate(CAMERAS, 1)}
 
 
-def sh(command, check=False, timeout=60):
+def sh(command, check=False, timeout=120):
     """Runs a command; returns its output. A command that takes too long is killed with its children."""
     run = subprocess.Popen(command, shell=isinstance(command, str), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                            stderr=subprocess.STDOUT, start_new_session=True, text=True, errors="replace")
@@ -38,7 +38,7 @@ def sh(command, check=False, timeout=60):
     return out
 
 
-def on(host, command, timeout=60):
+def on(host, command, timeout=120):
     """Runs a command on a host; returns its output."""
     prefix = ["ip", "netns", "exec", host]
     command = ["sh", "-c", command] if isinstance(command, str) else command
@@ -76,8 +76,10 @@ def lay():
     sh("mount -t tmpfs -o mode=755 lab /mnt && mount -t tmpfs -o mode=755 lab /run", check=True)
     for folder in ("/run/netns", f"{WORK}/log", f"{WORK}/captures"):
         os.makedirs(folder)
-    for file in ("passwd", "shadow", "hosts", "resolv.conf"):
-        sh(f"cp -L /etc/{file} {WORK}/{file} 2>/dev/null || : >{WORK}/{file}; mount --bind {WORK}/{file} /etc/{file}")
+    # Servers add accounts, and wait for no resolver of this machine.
+    for file, copy in (("passwd", "cp"), ("shadow", "cp"), ("resolv.conf", "touch")):
+        target = f"{WORK}/{file}"
+        sh(f"{copy} {'/etc/' + file if copy == 'cp' else ''} {target} && mount --bind {target} /etc/{file}")
     sh("ip link set lo up; ip link add br0 type bridge; ip link add mirror type veth peer name span0; sysctl -qw "
        "net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1; ip link set br0 up; ip link set mirror arp off up; "
        "ip link set span0 arp off up", check=True)
