@@ -1,11 +1,11 @@
 //! What a DHCP message (RFC 2131) proves: leases, masks, routers.
 
+use super::{Act, ActThing};
 use super::Malformed;
 use super::Words;
 use super::network::{self, Packet};
 use super::protocol::discovery::dhcp4::{self, Message};
 use super::sink::{Anomaly, Sink};
-use super::{Act, ActThing};
 use crate::census::address::is_never_sender;
 use crate::census::conduct::DeedKind;
 use crate::census::{Field, MacAddr, Prefix, Sign};
@@ -54,9 +54,7 @@ pub(super) fn dissect(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink)
 fn offered(packet: &Packet<'_>, message: &Message, sink: &mut impl Sink) {
     // A relay may carry several networks, and a server that only boots clients gives no address.
     let is_direct = message.relay.is_unspecified() && !message.your.is_unspecified();
-    let (Some(client), Some(router), true) = (message.client, message.routers.first(), is_direct) else {
-        return;
-    };
+    let (Some(client), Some(router), true) = (message.client, message.routers.first(), is_direct) else { return };
     let client = client.to_string();
     let act = Act { kind: DeedKind::Offers, peer: Some((*router).into()), port: 0, label: "", thing: None };
     sink.did(packet.link.source, packet.source, &Act { thing: Some(ActThing::Text(&client)), ..act });

@@ -2,8 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::Malformed;
 use super::act::Act;
+use super::Malformed;
 use crate::census::{Field, MacAddr, NotUnderstood, Prefix, Signs, TunnelKey, TunnelKind};
 
 /// An oddity that is counted beside the facts. It is not an error and does not make a device.

@@ -171,8 +171,7 @@ fn tell(
     }
     let mut told: BTreeMap<&str, usize> = BTreeMap::new();
     for ((id, place, object), of_one) in groups {
-        let (Some(rule), Some(device), Some(first)) =
-            (rules.alerts.get(id), view.device(place), of_one.first())
+        let (Some(rule), Some(device), Some(first)) = (rules.alerts.get(id), view.device(place), of_one.first())
         else {
             continue;
         };

@@ -222,8 +222,7 @@ impl Crowd {
         if at > self.newest {
             self.move_to(at);
         }
-        let Some(bit) =
-            u32::try_from(self.newest.saturating_sub(at)).ok().and_then(|n| 1_u128.checked_shl(n))
+        let Some(bit) = u32::try_from(self.newest.saturating_sub(at)).ok().and_then(|n| 1_u128.checked_shl(n))
         else {
             return false;
         };
@@ -234,8 +233,7 @@ impl Crowd {
         if !self.meet(hash, thing, bit) {
             return false;
         }
-        let holds =
-            |pair: u128| self.members.iter().filter(|m| m.windows & pair != 0).nth(enough - 1).is_some();
+        let holds = |pair: u128| self.members.iter().filter(|m| m.windows & pair != 0).nth(enough - 1).is_some();
         if self.full & (bit << 1 | bit >> 1) != 0 || holds(bit | bit << 1) || holds(bit | bit >> 1) {
             self.settle(enough);
         }

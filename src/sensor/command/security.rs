@@ -41,11 +41,7 @@ fn print(security: &Security, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "No alert.")?;
     } else {
         let rows = security.alerts.iter().map(|alert| {
-            let object = if alert.object.is_empty() {
-                table::NONE.to_owned()
-            } else {
-                safe(&alert.object).to_string()
-            };
+            let object = if alert.object.is_empty() { table::NONE.to_owned() } else { safe(&alert.object).to_string() };
             let device = format!("{} {}", alert.device.ip, alert.device.mac);
             [
                 alert.severity.title().to_owned(),
@@ -82,5 +78,9 @@ fn print(security: &Security, out: &mut dyn Write) -> io::Result<()> {
             r.not_assessed.to_string(),
         ]
     });
-    table::print(out, &["SEVERITY", "RULE", "RECOMMENDATION", "UNHEALTHY", "HEALTHY", "NOT ASSESSED"], rows)
+    table::print(
+        out,
+        &["SEVERITY", "RULE", "RECOMMENDATION", "UNHEALTHY", "HEALTHY", "NOT ASSESSED"],
+        rows,
+    )
 }

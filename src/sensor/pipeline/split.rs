@@ -12,10 +12,7 @@ pub(super) fn is_splittable(zone: &Zone) -> bool {
 
 fn pieces(zone: &Zone) -> usize {
     let tunnels: usize = zone.tunnels.values().map(|tunnel| pieces(&tunnel.facts).max(1)).sum();
-    zone.couplings.len()
-        + zone.stations.len()
-        + usize::from(zone.segment != Segment::default())
-        + tunnels
+    zone.couplings.len() + zone.stations.len() + usize::from(zone.segment != Segment::default()) + tunnels
         + zone.conduct.0.len()
 }
 
@@ -48,8 +45,7 @@ pub(super) fn halves(mut zone: Zone) -> [Zone; 2] {
     if let Some(middle) = zone.conduct.0.keys().nth(zone.conduct.0.len() / 2).cloned() {
         // Deeds go last, unless nothing else is left.
         let has_more = !zone.couplings.is_empty() || !zone.stations.is_empty();
-        let rest =
-            if has_more { std::mem::take(&mut zone.conduct.0) } else { zone.conduct.0.split_off(&middle) };
+        let rest = if has_more { std::mem::take(&mut zone.conduct.0) } else { zone.conduct.0.split_off(&middle) };
         return [Zone { conduct: Conduct(rest), ..second }, zone];
     }
     if !zone.couplings.is_empty() && !zone.stations.is_empty() {
