@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt check unit openapi deny demo setup lab chaos console shots mail api deb systemd bench fuzz audit clean
+.PHONY: help run test lint fmt check unit openapi deny demo setup lab attacks chaos console shots mail api deb systemd bench fuzz audit clean
 
 STEP   := .ci/step
 NEED   := .ci/need
@@ -80,6 +80,11 @@ setup: binaries ## type README's "Set it up" on a machine of its own, as root an
 
 lab: binaries ## run the sensor on real network software; compare its devices with the true ones (root)
 	@$(STEP) "lab" tests/lab/lab.sh $(BIN)
+
+attacks: ## record real attacks and benign use; score the alerts (root); CASES="nmap_syn log_ins" chooses
+	@$(NEED) build attacks
+	@$(STEP) "the sensor ($(PROFILE))" $(CARGO) build --quiet --profile $(PROFILE) --no-default-features --features sensor --bin netcensus-sensor
+	@ATTACKS_PYTHON=$(abspath $(TARGET))/attacks-python/bin/python $(STEP) "attacks" tests/lab/attacks/attacks.py $(BIN)/netcensus-sensor $(CASES)
 
 # The faults that continuous integration runs: those that damage the state of the sensor or the service.
 CHAOS_QUICK := service_killed answer_lost captive_portal corrupt_database two_services partition loss wrong_certificate \

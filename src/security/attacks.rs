@@ -7,7 +7,7 @@ use super::alert::{Proof, Severity};
 use super::derive::{Found, View, addresses, is_computer, listens, proof_of, sample};
 use crate::census::conduct::{Crowd, Deed, DeedKey, DeedKind, Reached};
 use crate::census::time::HOUR;
-use crate::census::{Binding, CouplingKey, CouplingState, Part};
+use crate::census::{Binding, CouplingKey, CouplingState, Field, Part, Sign};
 
 /// Adds what is found in a zone.
 pub(super) fn find(view: &View<'_, '_>, out: &mut Vec<Found>) {
@@ -71,8 +71,27 @@ fn port_scans(view: &View<'_, '_>, out: &mut Vec<Found>) {
             severity: None,
         });
     }
-    for (key, deed, reached) in view.reached(DeedKind::OpensPorts) {
-        let Some(device) = view.doer(key).filter(|device| !refused.contains(device)) else { continue };
+    let opens: Vec<_> = view
+        .reached(DeedKind::OpensPorts)
+        .filter(|(key, ..)| view.doer(key).is_some_and(|d| !refused.contains(&d)))
+        .collect();
+    // By port, what those opened since: a monitoring system opens many ports, too, but of hosts that accept them.
+    let mut tried: BTreeMap<CouplingKey, Vec<(u16, Vec<IpAddr>)>> =
+        opens.iter().map(|(key, ..)| (key.doer, Vec::new())).collect();
+    for (key, deed) in view.conduct.of(DeedKind::OpensHosts).filter(|_| !opens.is_empty()) {
+        if let Some(ports) = tried.get_mut(&key.doer) {
+            ports.push((key.port, addresses(deed)));
+        }
+    }
+    let hosts = tried.values().flatten().flat_map(|(_, hosts)| hosts).copied().collect();
+    let known = view.couplings(&hosts);
+    for (key, deed, reached) in opens {
+        let Some(device) = view.doer(key) else { continue };
+        let ports = tried.get(&key.doer).map(Vec::as_slice).unwrap_or_default();
+        let strange = ports.iter().filter(|(port, hosts)| are_strange(hosts, *port, &known)).count();
+        if strange * 2 < ports.len() {
+            continue;
+        }
         let sentence =
             format!("it opened {} or more different local TCP ports", DeedKind::OpensPorts.enough());
         let proof = proof_of(deed, reached, sentence);
@@ -221,7 +240,25 @@ struct Claim {
     device: usize,
     proved: crate::census::Timestamp,
     last: crate::census::Timestamp,
+    /// Whether it told all hosts that the address is its own.
+    announces: bool,
 }
+
+/// A card that proves an address soon after another did.
+struct Contest<'c> {
+    late: &'c Claim,
+    early: &'c Claim,
+}
+
+impl Contest<'_> {
+    /// Whether the earlier one still sends after the later one came.
+    fn overlaps(&self) -> bool {
+        self.early.last >= self.late.proved
+    }
+}
+
+/// A router says little by its own address, so its silence of a quarter of an hour does not mean that it left.
+const TOGETHER: i64 = HOUR / 4;
 
 /// Cards that prove addresses which others prove in the same time.
 fn poisoning(view: &View<'_, '_>, out: &mut Vec<Found>) {
@@ -231,40 +268,51 @@ fn poisoning(view: &View<'_, '_>, out: &mut Vec<Found>) {
             d.couplings.iter().filter(|m| m.binding == Binding::Proven && m.state != CouplingState::Tentative)
         {
             if let Some(proof) = m.facts.proof().filter(|_| m.key.ip.is_ipv4() && m.part != Part::Bridged) {
-                let claim = Claim { key: m.key, device, proved: proof.at, last: m.facts.last_seen };
+                let announces = m.facts.signs.has(Sign::ArpAnnounced);
+                let claim =
+                    Claim { key: m.key, device, proved: proof.at, last: m.facts.last_seen, announces };
                 claims.entry(m.key.ip).or_default().push(claim);
             }
         }
     }
-    let mut contested: BTreeMap<crate::census::MacAddr, Vec<(&Claim, &Claim)>> = BTreeMap::new();
+    let mut contested: BTreeMap<crate::census::MacAddr, Vec<Contest<'_>>> = BTreeMap::new();
     for of_ip in claims.values().filter(|claims| claims.len() > 1) {
         for late in of_ip {
-            // The earlier one still sends after the later one came.
-            let early = of_ip.iter().find(|early| {
+            let rivals = of_ip.iter().filter(|early| {
                 early.key.mac != late.key.mac
                     && early.device != late.device
                     && (early.proved, early.key) < (late.proved, late.key)
-                    && early.last >= late.proved
+                    && late.proved.since(early.last) <= TOGETHER
             });
-            if let Some(early) = early {
-                contested.entry(late.key.mac).or_default().push((late, early));
+            // The one that sends longest says most.
+            if let Some(early) = rivals.max_by_key(|early| (early.last, early.key)) {
+                contested.entry(late.key.mac).or_default().push(Contest { late, early });
             }
         }
     }
     for of_card in contested.into_values() {
         let is_router = |ip: &IpAddr| view.zone.segment.routers.contains_key(ip);
         let forwards = |claim: &Claim| view.device(claim.device).is_some_and(|d| d.forwards.is_some());
-        let routers = of_card.iter().any(|(late, early)| is_router(&late.key.ip) || forwards(early));
-        let Some((late, _)) = of_card.first().filter(|_| of_card.len() >= 2 || routers) else { continue };
+        let takes_router =
+            |c: &&Contest<'_>| c.overlaps() && (is_router(&c.late.key.ip) || forwards(c.early));
+        // A pair of hosts of which one stands in for the other moves one address, and both announce it.
+        let is_pair = matches!(of_card.as_slice(), [one] if one.early.announces && one.late.announces);
+        let routers = of_card.iter().any(|c| takes_router(&c));
+        let is_taken = of_card.iter().any(Contest::overlaps) && of_card.len() >= 2 || routers;
+        let Some(Contest { late, .. }) = of_card.first().filter(|_| is_taken && !is_pair) else { continue };
         let proof = Proof {
             sentence: format!(
                 "{} proved {}, which other cards prove in the same time",
                 late.key.mac,
                 if of_card.len() == 1 { "a router's address" } else { "addresses" }
             ),
-            first: of_card.iter().map(|(late, _)| late.proved).min().unwrap_or_default(),
-            last: of_card.iter().map(|(late, _)| late.last).max().unwrap_or_default(),
-            sample: of_card.iter().take(8).map(|(l, e)| format!("{} of {}", l.key.ip, e.key.mac)).collect(),
+            first: of_card.iter().map(|c| c.late.proved).min().unwrap_or_default(),
+            last: of_card.iter().map(|c| c.late.last).max().unwrap_or_default(),
+            sample: of_card
+                .iter()
+                .take(8)
+                .map(|c| format!("{} of {}", c.late.key.ip, c.early.key.mac))
+                .collect(),
         };
         // The card is what acts, and the earliest of its couplings bears it.
         let own = view.device(late.device).and_then(|d| {
@@ -353,7 +401,8 @@ fn names(view: &View<'_, '_>, out: &mut Vec<Found>) {
         if !is_wpad && reached.is_none() {
             continue;
         }
-        // A server has several names of its own, and says them in other ways, too.
+        // A server has several names of its own, and says them in other ways, too. What it answers by LLMNR is what is in
+        // question.
         let own: BTreeSet<String> = device
             .couplings
             .iter()
@@ -365,6 +414,7 @@ fn names(view: &View<'_, '_>, out: &mut Vec<Found>) {
                     .filter_map(|m| view.zone.stations.get(&m.key.mac))
                     .flat_map(|s| s.evidence.iter()),
             )
+            .filter(|e| e.field != Field::LlmnrName)
             .map(|e| e.value.to_lowercase())
             .collect();
         let is_own = |name: &String| own.iter().any(|said| said.split('.').next() == Some(name.as_str()));

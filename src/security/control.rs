@@ -21,7 +21,7 @@ pub(super) fn find(view: &View<'_, '_>, out: &mut Vec<Found>) {
         }
     }
     for (key, deed, reached) in view.reached(DeedKind::OpensControl) {
-        if let Some(device) = view.doer(key).filter(|_| view.is_settled(reached.first())) {
+        if let Some(device) = view.doer(key).filter(|_| view.is_settled(reached.first().max(deed.first))) {
             let n = DeedKind::OpensControl.enough();
             let sentence = format!("it opened ports of industrial protocols of {n} or more hosts");
             out.push(Found {

@@ -1,1 +1,386 @@
-//! Alerts and recommendations of small zones.
+//! Alerts and recommendations of small zones: what raises one, and the traps that must not.
+
+use super::{Ruleset, Security, derive};
+use crate::census::conduct::{Deed, DeedKey, DeedKind, Thing};
+use crate::census::{
+    Coupling, CouplingKey, Decisions, Field, Inventory, MacAddr, Policy, Sign, Signs, Survey, Timestamp,
+    Unclassified, Zone,
+};
+
+const CLIENT: &str = "10.0.0.50";
+const SERVER: &str = "10.0.0.10";
+const ATTACKER: &str = "10.0.0.66";
+const MINUTE: i64 = 60;
+const DAY: i64 = 86_400;
+
+/// A zone, made step by step. Times are seconds.
+#[derive(Default)]
+struct Net(Zone);
+
+fn card(n: u8) -> MacAddr {
+    MacAddr([0, 0x40, 0x8c, 1, 0, n])
+}
+
+/// The coupling of an address and the card of its last number.
+fn own(ip: &str) -> CouplingKey {
+    let last = ip.rsplit('.').next().unwrap().parse().unwrap();
+    CouplingKey { mac: card(last), ip: ip.parse().unwrap() }
+}
+
+impl Net {
+    /// Hosts that prove their addresses from the first second to the last.
+    fn of(ips: &[&str]) -> Self {
+        ips.iter().fold(Self::default(), |net, ip| net.proves(own(ip), 0, 40 * DAY, &[Sign::ArpAnswered]))
+    }
+
+    fn proves(mut self, key: CouplingKey, first: i64, last: i64, signs: &[Sign]) -> Self {
+        let signs = signs.iter().fold(Signs::default(), |all, s| all.with(*s));
+        for at in [first, first + 1, last] {
+            self.0.merge_coupling(key, &Coupling::new(Timestamp::from_secs(at), signs));
+            self.0.segment.span(Timestamp::from_secs(at), Timestamp::from_secs(at));
+        }
+        self
+    }
+
+    fn said(mut self, ip: &str, field: Field, value: &str) -> Self {
+        let mut facts = Coupling::new(Timestamp(0), Sign::Sourced.into());
+        facts.evidence.add(field, value, Timestamp(0));
+        self.0.merge_coupling(own(ip), &facts);
+        self
+    }
+
+    fn did(
+        mut self,
+        doer: &str,
+        kind: DeedKind,
+        peer: Option<&str>,
+        label: &str,
+        at: i64,
+        thing: Option<Thing>,
+    ) -> Self {
+        let key = DeedKey {
+            doer: own(doer),
+            kind,
+            peer: peer.map(|ip| ip.parse().unwrap()),
+            port: 0,
+            label: label.into(),
+        };
+        let at = Timestamp::from_secs(at);
+        self.0.conduct.merge_deed(&key, &Deed::new(at, at, kind, thing));
+        self
+    }
+
+    /// The doer did it to as many things, one a second.
+    fn crowd(
+        self,
+        doer: &str,
+        kind: DeedKind,
+        peer: Option<&str>,
+        label: &str,
+        at: i64,
+        things: u64,
+    ) -> Self {
+        (0..things).fold(self, |net, n| {
+            net.did(doer, kind, peer, label, at + i64::try_from(n).unwrap(), Some(Thing::Number(n)))
+        })
+    }
+
+    fn security(self, baseline: i64) -> Security {
+        let inventory = Inventory::of("default", self.0);
+        let (policy, decisions) = (Policy::default(), Decisions::default());
+        let survey =
+            Survey::new(&inventory, &policy, &decisions, &Unclassified, Timestamp::from_secs(40 * DAY));
+        let rules = Ruleset::builtin().unwrap();
+        derive(&survey, &inventory, &rules, baseline * 1_000_000_000, false)
+    }
+
+    /// The alerts, each as its rule, address and object.
+    fn alerts(self) -> Vec<String> {
+        let told = self.security(0).alerts;
+        told.iter()
+            .map(|a| format!("{} {} {}", a.rule, a.device.ip, a.object).trim_end().to_owned())
+            .collect()
+    }
+}
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn refusals_are_guessing_only_if_they_are_many_in_a_short_time() {
+    let net = || Net::of(&[CLIENT, SERVER]);
+    let many = net().crowd(SERVER, DeedKind::Refuses, Some(CLIENT), "imap", 600, 20);
+    assert_eq!(many.alerts(), ["A-BRUTE 10.0.0.10 IMAP from 10.0.0.50"]);
+    assert_eq!(net().crowd(SERVER, DeedKind::Refuses, Some(CLIENT), "imap", 600, 19).alerts(), NONE);
+    let slow = (0..60).fold(net(), |net, n| {
+        net.did(
+            SERVER,
+            DeedKind::Refuses,
+            Some(CLIENT),
+            "imap",
+            n * 5 * MINUTE,
+            Some(Thing::Number(n.unsigned_abs())),
+        )
+    });
+    assert_eq!(slow.alerts(), NONE, "a stale password, once in five minutes");
+}
+
+#[test]
+fn guessing_succeeds_with_the_first_admission_and_not_with_an_older_one() {
+    let guessed =
+        || Net::of(&[CLIENT, SERVER]).crowd(SERVER, DeedKind::Refuses, Some(CLIENT), "ftp", 2 * DAY, 20);
+    let at = 2 * DAY + 10 * MINUTE;
+    let after = guessed().did(SERVER, DeedKind::Admits, Some(CLIENT), "ftp", at, None);
+    assert_eq!(after.alerts().len(), 2);
+    let before = guessed().did(SERVER, DeedKind::Admits, Some(CLIENT), "ftp", 60, None);
+    assert_eq!(before.did(SERVER, DeedKind::Admits, Some(CLIENT), "ftp", at, None).alerts().len(), 1);
+    let late = guessed().did(SERVER, DeedKind::Admits, Some(CLIENT), "ftp", at + DAY, None);
+    assert_eq!(late.alerts().len(), 1);
+}
+
+#[test]
+fn sessions_that_recur_every_day_are_an_automation() {
+    let net = |days: i64| {
+        (0..days).fold(Net::of(&[CLIENT, SERVER]), |net, day| {
+            net.crowd(SERVER, DeedKind::Greets, Some(CLIENT), "ssh", day * DAY + 600, 8)
+        })
+    };
+    assert_eq!(net(1).alerts(), ["A-BRUTE-SSH 10.0.0.10 SSH from 10.0.0.50"]);
+    assert_eq!(net(3).alerts(), NONE);
+}
+
+#[test]
+fn closed_ports_are_told_of_the_station_that_knocked() {
+    let net = Net::of(&[ATTACKER, SERVER]).crowd(SERVER, DeedKind::Closes, Some(ATTACKER), "tcp", 600, 16);
+    assert_eq!(net.alerts(), ["A-SCAN-P 10.0.0.66"]);
+    let far = Net::of(&[SERVER]).crowd(SERVER, DeedKind::Closes, Some("10.9.9.9"), "tcp", 600, 16);
+    assert_eq!(far.alerts(), NONE, "nobody's device knocked");
+}
+
+#[test]
+fn a_scan_of_addresses_meets_hosts_that_do_not_listen() {
+    let hosts: Vec<String> = (100..130).map(|n| format!("10.0.0.{n}")).collect();
+    let opened = |listen: bool| {
+        let net = Net::of(&[ATTACKER]);
+        hosts.iter().fold(net, |net, ip| {
+            let net = net.proves(own(ip), 0, DAY, &[Sign::ArpAnswered]);
+            let net = if listen { net.said(ip, Field::TcpListens, "81") } else { net };
+            let key = DeedKey {
+                doer: own(ATTACKER),
+                kind: DeedKind::OpensHosts,
+                peer: None,
+                port: 81,
+                label: "".into(),
+            };
+            let (at, host) = (Timestamp::from_secs(600), Thing::Ip(ip.parse().unwrap()));
+            let mut net = net;
+            net.0.conduct.merge_deed(&key, &Deed::new(at, at, key.kind, Some(host)));
+            net
+        })
+    };
+    assert_eq!(opened(false).alerts(), ["A-SCAN-H 10.0.0.66"]);
+    assert_eq!(opened(true).alerts(), NONE, "a monitoring system");
+}
+
+#[test]
+fn many_ports_are_a_scan_unless_the_hosts_accept_them() {
+    let opened = |listen: bool| {
+        (1..25).fold(Net::of(&[ATTACKER, SERVER]), |net, port: u16| {
+            let mut net = if listen { net.said(SERVER, Field::TcpListens, &port.to_string()) } else { net };
+            let at = Timestamp::from_secs(600);
+            let key = DeedKey {
+                doer: own(ATTACKER),
+                kind: DeedKind::OpensPorts,
+                peer: None,
+                port: 0,
+                label: "".into(),
+            };
+            net.0.conduct.merge_deed(&key, &Deed::new(at, at, key.kind, Some(Thing::Port(port))));
+            let key = DeedKey { kind: DeedKind::OpensHosts, port, ..key };
+            let host = Thing::Ip(SERVER.parse().unwrap());
+            net.0.conduct.merge_deed(&key, &Deed::new(at, at, key.kind, Some(host)));
+            net
+        })
+    };
+    assert_eq!(opened(false).alerts(), ["A-SCAN-P 10.0.0.66"]);
+    let few = Net::of(&[ATTACKER]).crowd(ATTACKER, DeedKind::OpensPorts, None, "", 600, 23);
+    assert_eq!(few.alerts(), NONE);
+    assert_eq!(opened(true).alerts(), NONE, "a collector of metrics");
+}
+
+#[test]
+fn a_look_for_plants_counts_once_the_zone_is_known() {
+    let net = |at| Net::of(&[ATTACKER]).crowd(ATTACKER, DeedKind::OpensControl, None, "", at, 8);
+    let rules =
+        |net: Net, baseline| net.security(baseline).alerts.iter().map(|a| a.rule.clone()).collect::<Vec<_>>();
+    assert_eq!(rules(net(30), 0), ["A-SCAN-OT"], "without a baseline, from the first minute on");
+    assert_eq!(rules(net(8 * DAY), 7 * DAY), ["A-SCAN-OT"]);
+    assert_eq!(rules(net(6 * DAY), 7 * DAY), NONE);
+}
+
+#[test]
+fn writes_are_those_of_an_unknown_master_after_the_first_week() {
+    let net = |at| Net::of(&[CLIENT]).did(CLIENT, DeedKind::Commands, Some(SERVER), "modbus_write", at, None);
+    assert_eq!(net(8 * DAY).security(7 * DAY).alerts.len(), 1);
+    assert_eq!(
+        net(DAY)
+            .did(CLIENT, DeedKind::Commands, Some(SERVER), "modbus_write", 9 * DAY, None)
+            .security(7 * DAY)
+            .alerts,
+        []
+    );
+}
+
+#[test]
+fn a_station_that_commands_every_day_stops_plants_with_less_alarm() {
+    use super::Severity::{High, Medium};
+    let net = |days: i64| {
+        (0..days).fold(Net::of(&[CLIENT]), |net, day| {
+            net.did(CLIENT, DeedKind::Commands, Some(SERVER), "s7_stop", day * DAY, None)
+        })
+    };
+    assert_eq!(net(1).security(0).alerts.iter().map(|a| a.severity).collect::<Vec<_>>(), [High]);
+    assert_eq!(net(3).security(0).alerts.iter().map(|a| a.severity).collect::<Vec<_>>(), [Medium]);
+}
+
+/// The address of a host, proved by the attacker's card.
+fn taken(ip: &str) -> CouplingKey {
+    CouplingKey { ip: ip.parse().unwrap(), ..own(ATTACKER) }
+}
+
+#[test]
+fn a_card_that_takes_two_addresses_poisons() {
+    let net = || Net::of(&[CLIENT, ATTACKER]);
+    let answers = [Sign::ArpAnswered];
+    let both = net()
+        .proves(own("10.0.0.1"), 0, 4_999, &answers)
+        .proves(taken("10.0.0.1"), 5_000, 5_100, &answers)
+        .proves(taken(CLIENT), 5_000, 5_100, &answers);
+    assert_eq!(
+        both.alerts(),
+        ["A-ARP 10.0.0.66 00:40:8c:01:00:42"],
+        "a router says little by its own address"
+    );
+    assert_eq!(
+        net().proves(taken(CLIENT), 5_000, 5_100, &answers).alerts(),
+        NONE,
+        "one address is a conflict"
+    );
+}
+
+#[test]
+fn a_pair_that_announces_its_address_is_no_poisoner() {
+    let both = [Sign::ArpAnswered, Sign::ArpAnnounced];
+    let net = |late: &[Sign]| {
+        let mut net = Net::of(&[CLIENT, ATTACKER]).proves(own("10.0.0.1"), 0, 9_000, &both).proves(
+            taken("10.0.0.1"),
+            5_000,
+            5_100,
+            late,
+        );
+        let taught = crate::census::Taught::new(Timestamp(0), card(10));
+        net.0.segment.routers.insert("10.0.0.1".parse().unwrap(), taught);
+        net
+    };
+    assert_eq!(net(&both).alerts(), NONE);
+    assert_eq!(net(&[Sign::ArpAnswered]).alerts().len(), 1, "it takes a router's address");
+}
+
+#[test]
+fn an_address_that_moves_is_no_poisoning() {
+    let answers = [Sign::ArpAnswered];
+    let gone = Net::of(&[ATTACKER])
+        .proves(own("10.0.0.1"), 0, 600, &answers)
+        .proves(own("10.0.0.2"), 0, 600, &answers)
+        .proves(taken("10.0.0.1"), 5_000, 9_000, &answers)
+        .proves(taken("10.0.0.2"), 5_000, 9_000, &answers);
+    assert_eq!(gone.alerts(), NONE, "a new device took over long after the old one fell silent");
+}
+
+#[test]
+fn an_offer_of_another_router_to_the_same_client_is_a_rogue_server() {
+    let offers = |net: Net, server, router, at, client: &str| {
+        net.did(server, DeedKind::Offers, Some(router), "", at, Some(Thing::Text(client.into())))
+    };
+    let net = || {
+        offers(
+            offers(Net::of(&[SERVER, ATTACKER]), SERVER, "10.0.0.1", 60, "a"),
+            SERVER,
+            "10.0.0.1",
+            900,
+            "a",
+        )
+    };
+    assert_eq!(offers(net(), ATTACKER, "10.0.0.66", 600, "a").alerts(), ["A-RDHCP 10.0.0.66"]);
+    assert_eq!(offers(net(), ATTACKER, "10.0.0.1", 600, "a").alerts(), NONE, "a pair of servers that agree");
+    assert_eq!(offers(net(), ATTACKER, "10.0.0.66", 600, "b").alerts(), NONE, "another network's client");
+}
+
+#[test]
+fn names_of_others_are_poisoning_and_own_names_are_not() {
+    let answers = |net: Net, label, names: &[&str]| {
+        names.iter().fold(net, |net, name| {
+            net.did(ATTACKER, DeedKind::AnswersNames, None, label, 600, Some(Thing::Text((*name).into())))
+        })
+    };
+    let net = || Net::of(&[ATTACKER]);
+    assert_eq!(answers(net(), "llmnr", &["files", "print", "sql"]).alerts(), ["A-POISON 10.0.0.66"]);
+    let said = net().said(ATTACKER, Field::LlmnrName, "files").said(ATTACKER, Field::LlmnrName, "print");
+    assert_eq!(
+        answers(said, "llmnr", &["files", "print", "sql"]).alerts(),
+        ["A-POISON 10.0.0.66"],
+        "what it answered does not excuse it"
+    );
+    assert_eq!(answers(net(), "wpad", &["wpad"]).alerts(), ["A-POISON 10.0.0.66"]);
+    let named = net().said(ATTACKER, Field::NbnsName, "files").said(ATTACKER, Field::NbnsName, "print");
+    assert_eq!(answers(named, "nbns", &["files", "print", "sql"]).alerts(), NONE);
+}
+
+#[test]
+fn a_domain_that_three_devices_ask_so_is_usual() {
+    let askers = ["10.0.0.51", "10.0.0.52", "10.0.0.53"];
+    let net = |n: usize| {
+        askers[..n].iter().fold(Net::of(&askers), |net, ip| {
+            net.crowd(ip, DeedKind::AsksNames, None, "example.org", 600, 32)
+        })
+    };
+    assert_eq!(net(1).alerts(), ["A-DNS-TUN 10.0.0.51 example.org"]);
+    assert_eq!(net(3).alerts(), NONE);
+}
+
+#[test]
+fn default_credentials_count_if_they_are_used_and_not_if_they_are_tried() {
+    let net = |n| Net::of(&[CLIENT]).crowd(CLIENT, DeedKind::TriesDefault, Some(SERVER), "admin", 600, n);
+    assert_eq!(net(3).alerts().len(), 1);
+    assert_eq!(net(2).alerts(), NONE);
+}
+
+#[test]
+fn an_alert_keeps_its_id_while_it_grows() {
+    let net = |n| {
+        Net::of(&[CLIENT, SERVER]).crowd(SERVER, DeedKind::Refuses, Some(CLIENT), "imap", 600, n).security(0)
+    };
+    let (small, large) = (net(20), net(120));
+    assert_eq!(small.alerts.first().map(|a| a.id), large.alerts.first().map(|a| a.id));
+    assert_eq!(large.alerts.len(), 1);
+}
+
+#[test]
+fn a_posture_is_unhealthy_for_thirty_days() {
+    let net = |at| Net::of(&[SERVER]).did(SERVER, DeedKind::Shows, None, "vnc_open", at, None);
+    let unhealthy = |security: Security| {
+        security
+            .recommendations
+            .iter()
+            .filter(|r| r.rule == "R-VNC")
+            .map(|r| r.unhealthy.len())
+            .sum::<usize>()
+    };
+    assert_eq!(unhealthy(net(20 * DAY).security(0)), 1);
+    assert_eq!(unhealthy(net(5 * DAY).security(0)), 0);
+}
+
+#[test]
+fn the_built_in_rules_can_be_read() {
+    let rules = Ruleset::builtin().unwrap();
+    assert!(rules.alerts.len() > 20 && rules.recommendations.len() > 10);
+}

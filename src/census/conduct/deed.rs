@@ -94,6 +94,17 @@ kinds! {
     MovesFirmware "moves_firmware" 0,
 }
 
+impl DeedKind {
+    /// The most deeds of this kind of one station: those with the smallest keys stay, in whatever order they come. So who
+    /// tries all ports, or a server with many clients, leaves room for what else it does.
+    pub const fn most(self) -> usize {
+        match self {
+            Self::OpensHosts | Self::Accepts | Self::Shows => 32,
+            _ => 256,
+        }
+    }
+}
+
 /// Names a deed within its zone.
 #[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct DeedKey {

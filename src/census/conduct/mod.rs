@@ -20,8 +20,8 @@ use super::time::Timestamp;
 
 /// The most deeds of a zone on a sensor.
 pub const DEEDS: usize = 65_536;
-/// The most deeds of one station.
-pub const DEEDS_OF_ONE: usize = 64;
+/// The most deeds of one station. How many of them may be of one kind, [`DeedKind::most`] says.
+pub const DEEDS_OF_ONE: usize = 1_024;
 
 /// The deeds of a zone.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]

@@ -4,10 +4,10 @@ use super::{Act, ActThing, Scene};
 use crate::census::conduct::DeedKind::{AnswersNames, AsksLong, AsksNames};
 use crate::dissect::{Reader, Sink};
 
-/// A label of a name from this length on is longer than people make them.
-const LONG_LABEL: usize = 24;
-/// A name from this length on likewise.
-const LONG_NAME: usize = 50;
+/// From this many bytes on without a hyphen, it is data, not a word.
+const DATA: usize = 24;
+/// From this many bytes on below its domain, a name that is asked for its text is odd.
+const ODD: usize = 16;
 const MOST: usize = 253;
 
 pub(super) fn datagram<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
@@ -44,26 +44,50 @@ fn question(bytes: &[u8]) -> Option<(u16, Vec<u8>, u16, u16)> {
 }
 
 fn asks<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
-    const NULL: u16 = 10;
-    const TXT: u16 = 16;
-    const PRIVATE: u16 = 65_280;
-    let Some((flags, name, kind, _)) = question(bytes).filter(|(flags, ..)| flags & 0x8000 == 0) else {
-        return;
-    };
-    let _ = flags;
-    let first = name.split(|b| *b == b'.').next().unwrap_or_default();
-    let is_long = first.len() >= LONG_LABEL || name.len() >= LONG_NAME;
+    let Some((_, name, kind, _)) = question(bytes).filter(|(flags, ..)| flags & 0x8000 == 0) else { return };
     // Reverse names are long by nature.
-    if name.ends_with(b".arpa") || !(is_long || matches!(kind, NULL | TXT) || kind >= PRIVATE) {
+    if name.ends_with(b".arpa") {
         return;
     }
     // Tunnels put any bytes into names.
     let text: String = name.iter().map(|b| if b.is_ascii_graphic() { char::from(*b) } else { '?' }).collect();
+    let domain = domain(&text);
+    let below = name.get(..name.len() - domain.len()).unwrap_or_default();
+    let is_data = carries(below);
+    if !(is_data || is_odd(kind, below)) {
+        return;
+    }
     // What tells names apart is their hash: any bytes do.
     let thing = ActThing::Number(digest(&name));
-    scene.did(&Act::new(AsksNames, domain(&text)).with(thing));
-    if first.len() >= LONG_LABEL {
+    scene.did(&Act::new(AsksNames, domain).with(thing));
+    if is_data {
         scene.did(&Act::new(AsksLong, "").to(scene.to).with(thing));
+    }
+}
+
+/// Whether the labels below a domain carry data. People and programs make long names of words, which hyphens part, and look
+/// up digests in lists of what is known to be bad.
+fn carries(below: &[u8]) -> bool {
+    let is_digest =
+        |label: &[u8]| matches!(label.len(), 32 | 40 | 64) && label.iter().all(u8::is_ascii_hexdigit);
+    let is_word_end = |b: &u8| matches!(b, b'.' | b'-' | b'_');
+    let mut labels = below.split(|b| *b == b'.');
+    let has_run = labels
+        .clone()
+        .any(|label| !is_digest(label) && label.split(is_word_end).any(|run| run.len() >= DATA));
+    has_run || labels.any(|label| label.iter().any(|b| !b.is_ascii_graphic()))
+}
+
+/// Whether a question is of a type that only tunnels ask names of their own for. Policies of mail are TXT as well: their
+/// names begin with `_`, or are those of domains.
+fn is_odd(kind: u16, below: &[u8]) -> bool {
+    const NULL: u16 = 10;
+    const TXT: u16 = 16;
+    const PRIVATE: u16 = 65_280;
+    match kind {
+        NULL | PRIVATE.. => !below.is_empty(),
+        TXT => below.len() >= ODD && !below.contains(&b'_') && below.iter().any(u8::is_ascii_digit),
+        _ => false,
     }
 }
 

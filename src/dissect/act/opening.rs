@@ -15,6 +15,8 @@ pub(super) const RST: u8 = 0x04;
 pub(super) const ACK: u8 = 0x10;
 /// Ports from here on are drawn for a connection: a service that listens there says nothing by its number.
 const DRAWN: u16 = 32_768;
+/// Ports below belong to services.
+const SERVICES: u16 = 1_024;
 /// Ports at which worms of IoT devices look for others: Telnet, SSH, ADB, TR-069, and services of routers.
 const WORM_PORTS: [u16; 8] = [22, 23, 2323, 5555, 7547, 37_215, 49_152, 52_869];
 /// Ports of industrial protocols.
@@ -98,6 +100,10 @@ fn opens<S: Sink>(scene: &mut Scene<'_, S>, head: &Head) {
 }
 
 fn closes<S: Sink>(scene: &mut Scene<'_, S>, peer: IpAddr, transport: &str, port: u16) {
+    // Those from there on are what an answer that came too late meets, or a look for the way (traceroute).
+    if port >= DRAWN {
+        return;
+    }
     scene.did(&Act::new(DeedKind::Closes, transport).to(peer).with(ActThing::Port(port)));
 }
 
@@ -107,7 +113,13 @@ pub(in crate::dissect) fn unreachable(packet: &Packet<'_>, body: &[u8], is_v6: b
     if packet.is_group() || !is_of_link(packet) {
         return;
     }
-    let Some((to, port)) = asked(body, is_v6).filter(|(from, _)| *from == packet.destination) else { return };
+    let Some((to, source, port)) = asked(body, is_v6).filter(|(from, ..)| *from == packet.destination) else {
+        return;
+    };
+    // A server answered a client that no longer waits.
+    if source < SERVICES && port >= SERVICES {
+        return;
+    }
     let mut scene = Scene {
         source: packet.link.source,
         from: packet.source,
@@ -120,8 +132,8 @@ pub(in crate::dissect) fn unreachable(packet: &Packet<'_>, body: &[u8], is_v6: b
     closes(&mut scene, to, "udp", port);
 }
 
-/// Who sent the UDP datagram that a report quotes, and to which port.
-fn asked(body: &[u8], is_v6: bool) -> Option<(IpAddr, u16)> {
+/// Who sent the UDP datagram that a report quotes, and from which port to which.
+fn asked(body: &[u8], is_v6: bool) -> Option<(IpAddr, u16, u16)> {
     let mut r = Reader::new(body);
     r.take(6)?; // the checksum, and four bytes that are not used
     let quoted = r.rest();
@@ -140,8 +152,7 @@ fn asked(body: &[u8], is_v6: bool) -> Option<(IpAddr, u16)> {
         (from.into(), quoted.get(usize::from(first & 0x0f) * 4..)?)
     };
     let mut r = Reader::new(datagram);
-    r.u16()?;
-    Some((from, r.u16()?))
+    Some((from, r.u16()?, r.u16()?))
 }
 
 /// A station asked by ARP who has the address.

@@ -45,12 +45,8 @@ impl Deeds {
             }
             return deed.bytes().saturating_sub(before);
         }
-        let doer =
-            DeedKey { kind: DeedKind::OpensPorts, peer: None, port: 0, label: "".into(), ..key.clone() };
-        let of_one =
-            self.known.range(doer..).take_while(|(k, _)| k.doer == key.doer).take(DEEDS_OF_ONE).count();
         let is_strange = self.strange >= DEEDS / 2 && !is_confirmed();
-        if of_one >= DEEDS_OF_ONE || self.known.len() >= DEEDS || is_strange {
+        if is_strange || !self.has_room(key) {
             self.refused += 1;
             return 0;
         }
@@ -59,6 +55,29 @@ impl Deeds {
         self.known.insert(key.clone(), (deed, true));
         self.changed = true;
         bytes
+    }
+
+    /// Whether there is room for a new deed. The largest one of the same station and kind leaves for a smaller one.
+    fn has_room(&mut self, key: &DeedKey) -> bool {
+        let first = |kind| DeedKey { kind, peer: None, port: 0, label: "".into(), ..key.clone() };
+        let mut of_kind = 0;
+        let mut largest = None;
+        for (known, _) in
+            self.known.range(first(key.kind)..).take_while(|(k, _)| (k.doer, k.kind) == (key.doer, key.kind))
+        {
+            of_kind += 1;
+            largest = Some(known);
+        }
+        if of_kind >= key.kind.most() {
+            let Some(largest) = largest.filter(|largest| *largest > key).cloned() else { return false };
+            self.known.remove(&largest);
+            self.refused += 1;
+            return true;
+        }
+        let start = first(DeedKind::OpensPorts);
+        let of_one =
+            self.known.range(start..).take_while(|(k, _)| k.doer == key.doer).take(DEEDS_OF_ONE).count();
+        of_one < DEEDS_OF_ONE && self.known.len() < DEEDS
     }
 
     /// Deeds for which there was no room.
