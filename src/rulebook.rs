@@ -310,7 +310,9 @@ mod tests {
             }
             let text = fs::read_to_string(&path).unwrap();
             // Classification rules name products, such as the camera P34.
-            let names_products = path.parent().unwrap().ends_with("config/rules");
+            let folder = path.parent().unwrap();
+            let names_products =
+                folder.ends_with("config/rules") || folder.ends_with("config/vulnerabilities");
             for line in text.lines().filter(|l| !names_products || l.starts_with(['#', 'r'])) {
                 for found in id.captures_iter(line) {
                     let group = |i| found.get(i).map(|m| m.as_str());

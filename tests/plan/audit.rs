@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use netcensus::census::Field;
+use netcensus::census::conduct::DeedKind;
 use netcensus::plan::http::api;
 use netcensus::plan::http::guard::{Access, operations};
 use netcensus::plan::permission::{Action, Role};
@@ -111,8 +112,8 @@ impl Recipe {
 const A: &str = "00:40:8c:00:00:0a";
 const B: &str = "00:40:8c:00:00:0b";
 
-/// Six devices: the first has two cards, which LLDP ties, and an address of the last. Then their plan ends.
-async fn prepare(plan: &Plan) -> String {
+/// Six devices: the first has two cards, which LLDP ties, and an address of the last, which has an alert. Then their plan ends.
+async fn prepare(plan: &Plan) -> (String, String) {
     let sensor = plan.ready().await;
     let seen = Seen::default().arp(A, "10.0.0.1", "network-a").arp(B, "10.0.0.2", "network-b");
     let seen = seen.station(A, Field::LldpChassisId, "7:78").station(B, Field::LldpChassisId, "7:78");
@@ -120,10 +121,12 @@ async fn prepare(plan: &Plan) -> String {
     let seen = seen.arp("00:40:8c:00:00:0d", "10.0.0.4", "iot-d");
     let seen = seen.arp("00:40:8c:00:00:0e", "10.0.0.5", "iot-e");
     let seen = seen.arp("00:40:8c:00:00:0f", "10.0.0.6", "iot-f").arp(A, "10.0.0.6", "");
+    let seen = seen.did("00:40:8c:00:00:0f", "10.0.0.6", DeedKind::Mines, None, "stratum");
     seen.send(plan, &sensor, 1, "hq").await;
+    let alert = plan.get("/alerts").await["alerts"][0]["id"].as_str().unwrap().to_owned();
     plan.post("/plan/cancel", Value::Null).await.succeeds(200);
     plan.set_time("2026-11-22T12:00:00Z");
-    sensor.id.to_string()
+    (sensor.id.to_string(), alert)
 }
 
 /// A write of every operation that changes something, in an order in which each succeeds.
@@ -132,7 +135,7 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
     let session = plan.store.issue(CredentialKind::Session, Some("owner"), plan.now()).await.unwrap().id;
     let (token, _) = plan.create_token("owner", NewToken::default()).await;
     pending_address(plan, "owner", "a code").await;
-    let sensor = prepare(plan).await;
+    let (sensor, alert) = prepare(plan).await;
     let id = async |ip: &str| {
         let found = plan.get(&format!("/devices?q={ip}")).await;
         found["devices"][0]["id"].as_str().unwrap().to_owned()
@@ -188,6 +191,7 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
         write(M::POST, "/prices", &[], price).by_admin(),
         write(M::POST, "/devices/edit", &[], json!({"ids": [c], "set": {"name": "x"}})),
         write(M::POST, "/changes/{number}/undo", &["1"], Value::Null),
+        write(M::POST, "/alerts/{id}/state", &[&alert], json!({"state": "closed", "note": "übung"})),
         write(M::POST, "/findings/{id}/close", &[&finding], json!({"note": "übung"})),
         write(M::POST, "/findings/{id}/reopen", &[&finding], json!({})),
         write(M::PATCH, "/devices/{id}", &[&d], json!({"name": "y"})).with_tag(),
