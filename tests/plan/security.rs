@@ -83,7 +83,7 @@ async fn a_deed_becomes_an_alert_and_a_person_decides_about_it(plan: Plan) {
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap()["class_uid"].clone())
         .collect();
-    assert_eq!(classes, [json!(2004), json!(2003), json!(2003)]);
+    assert_eq!(classes, [json!(2004), json!(2003)]);
 }
 
 /// Every operation, export and page of what a plan buys.
