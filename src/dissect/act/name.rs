@@ -6,8 +6,6 @@ use crate::dissect::{Reader, Sink};
 
 /// From this many bytes on without a hyphen, it is data, not a word.
 const DATA: usize = 24;
-/// From this many bytes on below its domain, a name that is asked for its text is odd.
-const ODD: usize = 16;
 const MOST: usize = 253;
 
 pub(super) fn datagram<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
@@ -68,8 +66,6 @@ fn asks<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
 /// Whether the labels below a domain carry data. People and programs make long names of words, which hyphens part, and look
 /// up digests in lists of what is known to be bad.
 fn carries(below: &[u8]) -> bool {
-    let is_digest =
-        |label: &[u8]| matches!(label.len(), 32 | 40 | 64) && label.iter().all(u8::is_ascii_hexdigit);
     let is_word_end = |b: &u8| matches!(b, b'.' | b'-' | b'_');
     let mut labels = below.split(|b| *b == b'.');
     let has_run = labels
@@ -78,15 +74,24 @@ fn carries(below: &[u8]) -> bool {
     has_run || labels.any(|label| label.iter().any(|b| !b.is_ascii_graphic()))
 }
 
-/// Whether a question is of a type that only tunnels ask names of their own for. Policies of mail are TXT as well: their
-/// names begin with `_`, or are those of domains.
+/// Whether a label is a digest in hexadecimal digits, as lists of what is known to be bad have them.
+fn is_digest(label: &[u8]) -> bool {
+    matches!(label.len(), 32 | 40 | 64) && label.iter().all(u8::is_ascii_hexdigit)
+}
+
+/// Whether a question is of a type that only tunnels ask many names of one domain for. Policies of mail are TXT as well, with
+/// `_` in their names, and so is what lists say of addresses and digests.
 fn is_odd(kind: u16, below: &[u8]) -> bool {
     const NULL: u16 = 10;
     const TXT: u16 = 16;
     const PRIVATE: u16 = 65_280;
     match kind {
         NULL | PRIVATE.. => !below.is_empty(),
-        TXT => below.len() >= ODD && !below.contains(&b'_') && below.iter().any(u8::is_ascii_digit),
+        TXT => {
+            let first = below.split(|b| *b == b'.').next().unwrap_or_default();
+            let is_listed = first.iter().all(u8::is_ascii_digit) || is_digest(first);
+            !is_listed && !below.contains(&b'_')
+        }
         _ => false,
     }
 }

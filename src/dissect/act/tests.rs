@@ -309,6 +309,8 @@ fn names_that_carry_data_are_told_apart_from_long_ones() {
     }
     assert_eq!(asks("selector1-example-com._domainkey.example.com", 16), NONE);
     assert_eq!(asks("_dmarc.example.com", 16), NONE);
+    assert_eq!(asks("4.3.2.1.zen.spamhaus.org", 16), NONE);
+    assert_eq!(asks("hvMAAAABBA.srv.tunnel.com", 16), ["AsksNames tunnel.com"]);
 }
 
 #[test]

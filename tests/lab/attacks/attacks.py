@@ -21,6 +21,7 @@ import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(HERE)))
+sys.dont_write_bytecode = True
 sys.path.insert(0, HERE)
 
 RECALL, PRECISION, PER_INCIDENT = 0.95, 0.98, 1.05

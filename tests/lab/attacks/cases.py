@@ -41,8 +41,8 @@ def words(name, n, *more):
     return path
 
 
-def guess(service, n=30, *more, options="-t 4 -f", target=SERVER, suffix=""):
-    return on("attacker", f"hydra -I {options} -l {USER} -P {words(service, n, *more)} {service}://{target}{suffix}", timeout=300)
+def guess(service, n=30, *more, options="-t 4 -f", target=SERVER, suffix="", timeout=300):
+    return on("attacker", f"hydra -I {options} -l {USER} -P {words(service, n, *more)} {service}://{target}{suffix}", timeout=timeout)
 
 
 # ----------------------------------------------------------------------------------------------------------------- scans
@@ -140,7 +140,8 @@ def hydra_ssh():
 
 @attack(("A-BRUTE", SERVER, "TELNET"))
 def hydra_telnet():
-    guess("telnet", 30, options="-t 8 -f")
+    # It does not end by itself once the server has closed all its connections.
+    guess("telnet", 30, options="-t 8 -f", timeout=90)
 
 
 @attack(("A-BRUTE", SERVER, "HTTP"))
@@ -412,7 +413,7 @@ def automation():
     on("client", f"for i in 1 2 3 4 5 6; do {secure_shell(SERVER)}; done")
 
 
-@benign
+@benign(stretch=400)
 def stale_password():
     """A mail program with an old password, once in some minutes."""
     on("client", f"for i in $(seq 30); do curl -s -m 5 imap://{USER}:old@{SERVER}/; done")
@@ -521,5 +522,3 @@ def firmware_read():
 def desktops():
     on("client", f"for i in 1 2 3; do timeout 2 busybox nc {SERVER} 5900 </dev/null; done")
 
-
-BENIGN["stale_password"] = (BENIGN["stale_password"][0], (), (), 400)

@@ -57,7 +57,7 @@ def terminals():
         start(host, f"/usr/sbin/sshd -D -f {conf}", "sshd")
     serve("server", 23, lambda: ["/usr/sbin/telnetd", "-E", "/bin/login"])
     start("server", "Xvnc :0 -rfbport 5900 -SecurityTypes VncAuth -rfbauth " + vnc_password() +
-          " -geometry 320x240 -depth 16 -AlwaysShared -localhost no -BlacklistThreshold 1000", "xvnc")
+          " -geometry 320x240 -depth 16 -AlwaysShared -localhost no -BlacklistThreshold 1000 -nolock -nolisten unix", "xvnc")
 
 
 def vnc_password():
