@@ -95,6 +95,16 @@ impl Budget {
         self.used.fetch_add(bytes, Ordering::Relaxed);
     }
 
+    /// Takes or gives back bytes.
+    pub(super) fn change(&self, bytes: isize) {
+        match usize::try_from(bytes) {
+            Ok(bytes) => self.take(bytes),
+            Err(_) => {
+                self.used.fetch_sub(bytes.unsigned_abs(), Ordering::Relaxed);
+            }
+        }
+    }
+
     /// Takes memory for a worker, until the end, if all workers together have a sixteenth of the limit at most.
     pub(super) fn lend(&self, bytes: usize) -> bool {
         let lent = self.lent.load(Ordering::Relaxed).saturating_add(bytes);

@@ -3,7 +3,7 @@
 //! Most deeds repeat: a printer opens the same port of the same server all day. A worker keeps the newest of them in slots,
 //! and the table hears of each once a second and window.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher as _;
 
 use foldhash::fast::RandomState;
@@ -20,6 +20,9 @@ const SLOTS: usize = 1_024;
 #[derive(Debug, Default)]
 pub(super) struct Deeds {
     known: BTreeMap<DeedKey, (Deed, bool)>,
+    /// How many there are of a station and kind, and of a station.
+    of_kind: HashMap<(CouplingKey, DeedKind), usize, RandomState>,
+    of_one: HashMap<CouplingKey, usize, RandomState>,
     /// Deeds of doers that are not confirmed.
     strange: usize,
     refused: u64,
@@ -36,48 +39,51 @@ impl Deeds {
         is_confirmed: impl FnOnce() -> bool,
         make: impl FnOnce() -> Deed,
         change: impl FnOnce(&mut Deed) -> bool,
-    ) -> usize {
+    ) -> isize {
+        let grown = |before: usize, after: usize| after.cast_signed().saturating_sub(before.cast_signed());
         if let Some((deed, changed)) = self.known.get_mut(key) {
             let before = deed.bytes();
             if change(deed) {
                 *changed = true;
                 self.changed = true;
             }
-            return deed.bytes().saturating_sub(before);
+            return grown(before, deed.bytes());
         }
         let is_strange = self.strange >= DEEDS / 2 && !is_confirmed();
-        if is_strange || !self.has_room(key) {
+        let Some(left) = Some(()).filter(|()| !is_strange).and_then(|()| self.make_room(key)) else {
             self.refused += 1;
             return 0;
-        }
+        };
         let deed = make();
         let bytes = deed.bytes();
         self.known.insert(key.clone(), (deed, true));
+        self.count(key, |n| n + 1);
         self.changed = true;
-        bytes
+        grown(left, bytes)
     }
 
-    /// Whether there is room for a new deed. The largest one of the same station and kind leaves for a smaller one.
-    fn has_room(&mut self, key: &DeedKey) -> bool {
-        let first = |kind| DeedKey { kind, peer: None, port: 0, label: "".into(), ..key.clone() };
-        let mut of_kind = 0;
-        let mut largest = None;
-        for (known, _) in
-            self.known.range(first(key.kind)..).take_while(|(k, _)| (k.doer, k.kind) == (key.doer, key.kind))
-        {
-            of_kind += 1;
-            largest = Some(known);
-        }
+    /// Makes room for a new deed if there may be, and returns the bytes of the deed that left for it: the largest one of the same
+    /// station and kind leaves for a smaller one.
+    fn make_room(&mut self, key: &DeedKey) -> Option<usize> {
+        let of_kind = self.of_kind.get(&(key.doer, key.kind)).copied().unwrap_or_default();
         if of_kind >= key.kind.most() {
-            let Some(largest) = largest.filter(|largest| *largest > key).cloned() else { return false };
-            self.known.remove(&largest);
+            let last = Some(last_of(key)).filter(|last| key <= last)?;
+            let largest = self.known.range(key..=&last).next_back()?.0.clone();
             self.refused += 1;
-            return true;
+            let left = self.known.remove(&largest).map_or(0, |(deed, _)| deed.bytes());
+            self.count(key, |n| n.saturating_sub(1));
+            return Some(left);
         }
-        let start = first(DeedKind::OpensPorts);
-        let of_one =
-            self.known.range(start..).take_while(|(k, _)| k.doer == key.doer).take(DEEDS_OF_ONE).count();
-        of_one < DEEDS_OF_ONE && self.known.len() < DEEDS
+        let of_one = self.of_one.get(&key.doer).copied().unwrap_or_default();
+        (of_one < DEEDS_OF_ONE && self.known.len() < DEEDS).then_some(0)
+    }
+
+    /// Counts the deeds of a station, so that to ask for their number costs the same however many there are.
+    fn count(&mut self, key: &DeedKey, change: impl Fn(usize) -> usize) {
+        let of_kind = self.of_kind.entry((key.doer, key.kind)).or_default();
+        *of_kind = change(*of_kind);
+        let of_one = self.of_one.entry(key.doer).or_default();
+        *of_one = change(*of_one);
     }
 
     /// Deeds for which there was no room.
@@ -118,10 +124,11 @@ impl Deeds {
     }
 
     /// Joins deeds of an earlier run; returns by how many bytes the deeds grew.
-    pub(super) fn restore(&mut self, conduct: Conduct, pending: bool) -> usize {
-        let mut bytes = 0;
+    pub(super) fn restore(&mut self, conduct: Conduct, pending: bool) -> isize {
+        let mut bytes = 0_isize;
         for (key, deed) in conduct.0 {
-            bytes += self.record(&key, || true, || deed.clone(), |known| known.merge(&deed, key.kind));
+            let grown = self.record(&key, || true, || deed.clone(), |known| known.merge(&deed, key.kind));
+            bytes = bytes.saturating_add(grown);
             if !pending && let Some((_, changed)) = self.known.get_mut(&key) {
                 *changed = false;
             }
@@ -142,6 +149,12 @@ impl Deeds {
     pub(super) fn into_conduct(self) -> Conduct {
         Conduct(self.known.into_iter().map(|(key, (deed, _))| (key, deed)).collect())
     }
+}
+
+/// The largest key that a deed of the same station and kind may have.
+fn last_of(key: &DeedKey) -> DeedKey {
+    let peer = Some(std::net::Ipv6Addr::from_bits(u128::MAX).into());
+    DeedKey { doer: key.doer, kind: key.kind, peer, port: u16::MAX, label: char::MAX.to_string().into() }
 }
 
 /// The newest deeds that a worker saw.
@@ -226,7 +239,7 @@ impl Slot {
                 deeds.strange = strange + 1;
             }
             drop(deeds);
-            recorder.table.budget.take(bytes);
+            recorder.table.budget.change(bytes);
         }
     }
 }

@@ -280,7 +280,7 @@ impl<'t> Recorder<'t> {
         let sent = |last_seen| if pending { Sent::default() } else { Sent::of(last_seen) };
         self.learn(|segment| segment.merge(&zone.segment) && pending);
         let grown = self.rows.deeds().restore(zone.conduct, pending);
-        self.table.budget.take(grown);
+        self.table.budget.change(grown);
         for (key, mut facts) in zone.couplings {
             let share = self.share_of(key, facts.signs);
             self.change_as(key, facts.first_seen, facts.signs, news, |row| {
