@@ -1,6 +1,8 @@
 //! Measures the import of a set of advisories of the size of the NVD, and how long it takes to judge an inventory by it:
 //! `cargo bench --bench advisories [RECORDS [DEVICES]]` (400,000 and 100,000). The records are made here.
 
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark")]
+
 use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
@@ -42,7 +44,7 @@ async fn measure(folder: &Path, records: u64, devices: u64) {
     out.flush().unwrap();
     let bytes = std::fs::metadata(&feed).unwrap().len();
     let begun = Instant::now();
-    let report = import(&set, &[feed.clone()], false, Timestamp(0)).await.unwrap();
+    let report = import(&set, std::slice::from_ref(&feed), false, Timestamp(0)).await.unwrap();
     let took = begun.elapsed();
     println!(
         "import: {} records, {} MiB of JSON: {took:.1?}, peak {} MiB",

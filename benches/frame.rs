@@ -147,7 +147,7 @@ impl Sink for Nobody {
         None
     }
     fn did(&mut self, mac: MacAddr, ip: IpAddr, act: &netcensus::dissect::Act<'_>) {
-        std::hint::black_box((mac, ip, act));
+        black_box((mac, ip, act));
     }
     fn not_understood(&mut self, what: NotUnderstood) {
         black_box(what);

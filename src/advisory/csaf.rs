@@ -68,7 +68,7 @@ struct Branch {
     category: String,
     name: String,
     #[serde(default)]
-    branches: Vec<Branch>,
+    branches: Vec<Self>,
     product: Option<Product>,
 }
 

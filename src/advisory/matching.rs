@@ -285,9 +285,13 @@ impl ReadyGroup<'_> {
         });
         let judged = if self.all { nodes.flatten().min() } else { nodes.flatten().max() };
         let Some(judged) = judged else { return Judged { verdict: Verdict::NoMatch, leaf: 0 } };
-        let is_claim = !matches!(judged.verdict, Verdict::NoMatch | Verdict::Outside)
-            && !(self.status == Status::Affected && judged.verdict == Verdict::Fixed);
-        if is_claim && !self.is_certain { Judged { verdict: Verdict::Undecided, ..judged } } else { judged }
+        let is_fixed = self.status == Status::Affected && judged.verdict == Verdict::Fixed;
+        let claims_nothing = is_fixed || matches!(judged.verdict, Verdict::NoMatch | Verdict::Outside);
+        if !claims_nothing && !self.is_certain {
+            Judged { verdict: Verdict::Undecided, ..judged }
+        } else {
+            judged
+        }
     }
 }
 

@@ -84,10 +84,10 @@ struct Configuration {
 
 #[derive(Clone, Copy, Deserialize, Eq, PartialEq)]
 enum Operator {
-    #[serde(alias = "and")]
-    AND,
-    #[serde(alias = "or")]
-    OR,
+    #[serde(alias = "and", rename = "AND")]
+    All,
+    #[serde(alias = "or", rename = "OR")]
+    Any,
 }
 
 #[derive(Deserialize)]
@@ -124,9 +124,8 @@ struct Reference {
 /// Reads a record.
 pub(super) fn record(bytes: &[u8]) -> Result<Record, String> {
     // Not by the untagged type alone: its errors say nothing.
-    let cve = match serde_json::from_slice::<Entry>(bytes) {
-        Ok(Entry::Wrapped { cve } | Entry::Bare(cve)) => cve,
-        Err(_) => return Err(why(bytes)),
+    let Ok(Entry::Wrapped { cve } | Entry::Bare(cve)) = serde_json::from_slice::<Entry>(bytes) else {
+        return Err(why(bytes));
     };
     let criteria: usize = cve.configurations.iter().flat_map(|c| &c.nodes).map(|n| n.cpe_match.len()).sum();
     if criteria > MATCHES {
@@ -176,7 +175,8 @@ impl Metrics {
     fn best(&self) -> Option<Score> {
         let all = [&self.v40, &self.v31, &self.v30, &self.v2];
         all.into_iter().find_map(|metrics| {
-            let primary = metrics.iter().find(|metric| metric.kind == "Primary").or(metrics.first())?;
+            let primary =
+                metrics.iter().find(|metric| metric.kind == "Primary").or_else(|| metrics.first())?;
             let Cvss { version, vector_string, base_score } = &primary.cvss_data;
             Score::new(version, *base_score, vector_string, &primary.source)
         })
@@ -185,13 +185,13 @@ impl Metrics {
 
 fn group(configuration: Configuration) -> Group {
     let nodes = configuration.nodes.into_iter().map(|node| Node {
-        all: node.operator == Some(Operator::AND),
+        all: node.operator == Some(Operator::All),
         negate: node.negate || !node.nodes.is_empty(),
         criteria: node.cpe_match.into_iter().map(criterion).collect(),
     });
     Group {
         status: Status::Affected,
-        all: configuration.operator == Some(Operator::AND),
+        all: configuration.operator == Some(Operator::All),
         negate: configuration.negate,
         nodes: nodes.collect(),
     }

@@ -178,7 +178,7 @@ impl Products {
     }
 
     fn test(&self, entry: &RowSource, test: &RowTest) -> Result<(), String> {
-        let vendor = test.vendor.as_ref().or(entry.vendor.first()).ok_or("has no vendor")?;
+        let vendor = test.vendor.as_ref().or_else(|| entry.vendor.first()).ok_or("has no vendor")?;
         let named = self.named(vendor, Some(&test.model), Some(&test.os));
         let own = named.keys.iter().filter(|name| name.row == entry.id.as_str());
         let mut found: Vec<String> = own.map(Name::shown).collect();

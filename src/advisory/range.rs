@@ -36,7 +36,6 @@ pub(super) fn of_range(text: &str) -> Vec<Constraint> {
 
 macro_rules! pattern {
     ($name:ident, $text:literal) => {
-        #[expect(clippy::unwrap_used, reason = "constant; a test uses each")]
         static $name: LazyLock<Regex> = LazyLock::new(|| Regex::new($text).unwrap());
     };
 }

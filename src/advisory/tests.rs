@@ -34,7 +34,10 @@ fn a_kev_catalogue_is_read_as_json_and_a_bad_entry_is_counted_with_its_place() {
     );
     assert_eq!((summary.form, summary.items, summary.bad), (Form::Kev, 1, 1));
     let bad = &summary.bad_records[0];
-    assert_eq!((bad.record, bad.place as usize), (2, KEV.find("{\"cveID\":\"CVE-oops").unwrap()));
+    assert_eq!(
+        (bad.record, usize::try_from(bad.place).unwrap()),
+        (2, KEV.find("{\"cveID\":\"CVE-oops").unwrap())
+    );
     assert_eq!(summary.dated.as_deref(), Some("2026-11-30"));
     assert_eq!(summary.digest.len(), 64);
 }

@@ -90,7 +90,10 @@ fn configuration(text: &str) -> Value {
     let mut nodes = vec![json!({ "operator": "OR", "negate": false, "cpeMatch": [found] })];
     if let Some(base) = base {
         let (name, version) = match base.match_indices(':').nth(2) {
-            Some((at, _)) => (&base[..at], &base[at + 1..]),
+            Some((at, _)) => {
+                let (name, rest) = base.split_at(at);
+                (name, rest.trim_start_matches(':'))
+            }
             None => (base, "-"),
         };
         nodes.push(json!({ "operator": "OR", "negate": false,

@@ -121,7 +121,7 @@ pub fn derive(
 ) -> Security {
     let mut out = Security::default();
     let mut standings = Standings::default();
-    for (name, zone) in inventory.zones.iter().filter(|(_, zone)| !zone.conduct.is_empty()) {
+    for (name, zone) in &inventory.zones {
         let from = survey.devices.partition_point(|d| d.zone < name.as_str());
         let until = survey.devices.partition_point(|d| d.zone <= name.as_str());
         let Some(devices) = survey.devices.get(from..until) else { continue };

@@ -45,7 +45,7 @@ async fn a_statement_leads_to_the_devices_of_one_of_its_days_and_to_the_why_of_o
     day.assert(200, "10.0.0.1");
     assert!(!day.html.contains("10.0.0.2"), "only what counted");
     day.assert(200, "This is the past");
-    let device = link(&day, ">a</a>");
+    let device = link(&day, ">iot-a</a>");
     assert!(device.contains("as_of=2026-11-23"), "{device}");
     let why = follow(device).await;
     why.assert(200, "This is the past");

@@ -153,7 +153,6 @@ pub struct Crowd {
     bounded: bool,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
 const fn is_zero(n: &u128) -> bool {
     *n == 0
 }

@@ -75,8 +75,8 @@ proptest! {
             out
         };
         let whole = joined(&[&a, &b, &c]);
-        prop_assert_eq!(joined(&[&c, &joined(&[&b, &a])]), whole.clone());
-        prop_assert_eq!(joined(&[&joined(&[&a, &c]), &b]), whole);
+        prop_assert_eq!(&joined(&[&c, &joined(&[&b, &a])]), &whole);
+        prop_assert_eq!(&joined(&[&joined(&[&a, &c]), &b]), &whole);
     }
 
     #[test]

@@ -117,7 +117,9 @@ fn connect(bytes: &[u8]) -> Option<(u8, Option<Vec<u8>>)> {
         let mut r = r;
         field(&mut r)?; // the client's name
         if flags & 4 != 0 {
-            (field(&mut r)?, field(&mut r)?); // the will
+            // The will.
+            field(&mut r)?;
+            field(&mut r)?;
         }
         (flags & 0x80 != 0).then_some(())?;
         let user = field(&mut r)?;

@@ -89,10 +89,11 @@ fn files<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
 fn share<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
     match bytes.get(4..) {
         // A negotiate response of version 1 with a dialect, [MS-CIFS] section 2.2.4.52.2.
-        Some([0xff, b'S', b'M', b'B', 0x72, 0, 0, 0, 0, flags, ..]) if flags & 0x80 != 0 => {
-            if bytes.get(4 + 33..4 + 35).is_some_and(|dialect| dialect != [0xff, 0xff]) {
-                scene.shows("smb_1");
-            }
+        Some([0xff, b'S', b'M', b'B', 0x72, 0, 0, 0, 0, flags, ..])
+            if flags & 0x80 != 0
+                && bytes.get(4 + 33..4 + 35).is_some_and(|dialect| dialect != [0xff, 0xff]) =>
+        {
+            scene.shows("smb_1");
         }
         // A negotiate response of version 2 or 3, [MS-SMB2] section 2.2.4.
         Some([0xfe, b'S', b'M', b'B', _, _, _, _, 0, 0, 0, 0, 0, 0, _, _, flags, ..]) if flags & 1 == 1 => {

@@ -78,7 +78,10 @@ fn answers_bare_acknowledgements_and_browsing_open_nothing() {
 
 #[test]
 fn a_closed_port_tells_who_knocked() {
-    assert_eq!(flags(PEER, 80, 0x14), ["Closes tcp"]);
+    let mut refusal = Vec::new();
+    let answer = PacketBuilder::ethernet2(A, B).ipv4(HOST, PEER, 64).tcp(80, CLIENT, 0, 0).rst().ack(1);
+    answer.write(&mut refusal, &[]).unwrap();
+    assert_eq!(acts(&refusal), ["Closes tcp"]);
     let mut out = Vec::new();
     PacketBuilder::ethernet2(A, B)
         .ipv4(HOST, PEER, 64)

@@ -6,7 +6,7 @@ pub(super) const HEAD: usize = 2_048;
 /// The first line, without its end.
 pub(super) fn line(bytes: &[u8]) -> &[u8] {
     let end = bytes.iter().take(512).position(|b| matches!(b, b'\r' | b'\n'));
-    bytes.get(..end.unwrap_or(bytes.len().min(512))).unwrap_or_default()
+    bytes.get(..end.unwrap_or_else(|| bytes.len().min(512))).unwrap_or_default()
 }
 
 /// Whether `bytes` hold `word`, which is in lower case, in any case.

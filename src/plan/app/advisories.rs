@@ -196,7 +196,7 @@ impl SubjectReader<'_> {
         let by_vendor = proving("vendor", vendor.as_deref());
         let by_model = proving("model", model.as_deref());
         let by_os = proving("os", os.as_deref());
-        let by_product = by_model.or(by_os.filter(|_| model.is_none()));
+        let by_product = by_model.or_else(|| by_os.filter(|_| model.is_none()));
         let from = self.from.entry((vendor.clone().unwrap_or_default(), model.clone(), os.clone()));
         let from = from.or_insert_with_key(|(vendor, model, os)| {
             let named = self.products.named(vendor, model.as_deref(), os.as_deref());

@@ -48,7 +48,7 @@ use super::{Refusal, aside};
 use crate::census::time::{DAY, SECOND};
 use crate::census::{
     Classifier, CouplingKey, Decisions, Finding, Inventory, Policy, Survey, Timestamp, Undated,
-    UnlistedFindings, Zone,
+    UnlistedFindings,
 };
 use crate::clock::Clock;
 use crate::plan::store::{Arrival, Facts, Receipt, Replica, Store};
@@ -101,10 +101,6 @@ pub struct Inventories {
 
 /// For so long after its first frame, every master of industrial devices in a zone is new.
 const BASELINE: i64 = 7 * DAY;
-
-fn has_conduct(zone: &Zone) -> bool {
-    !zone.conduct.is_empty() || zone.tunnels.values().any(|tunnel| has_conduct(&tunnel.facts))
-}
 
 struct SubscriptionState {
     replica: Replica,
@@ -348,12 +344,8 @@ impl Inventories {
             let began = inventories.clock.now();
             let (facts, revision, decisions) = counted.snapshot();
             let as_of = inventories.instant(&facts, None, now);
-            // Zones have nothing in common: those without conduct have no alert.
-            let acted = facts.inventory.zones.iter().filter(|(_, zone)| has_conduct(zone));
-            let zones = acted.map(|(name, zone)| (name.clone(), Arc::clone(zone))).collect();
-            let inventory = Inventory { zones };
             let policy = &*inventories.policy;
-            let inventory = inventory.admitted(policy);
+            let inventory = facts.inventory.admitted(policy);
             let survey = Survey::new(&inventory, policy, &decisions, &*inventories.classifier, as_of);
             let security = Arc::new(security::derive(&survey, &inventory, &rules, BASELINE, false));
             let ended = inventories.clock.now();
