@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::terminal::safe;
 
 /// Stands for an empty cell.
-#[cfg(feature = "sensor")]
+#[cfg(any(feature = "sensor", feature = "plan"))]
 pub(crate) const NONE: &str = "-";
 
 /// Prints rows under a header. A column is as wide as its widest cell in terminal columns; if its header starts with
