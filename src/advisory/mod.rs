@@ -7,7 +7,7 @@
 //!    cannot be read as a whole is an error.
 //! 2. [`Products`] (`config/vulnerabilities/products.toml`) says under which names advisories know a device, and by which
 //!    [`Scheme`] its versions compare. A device that no row names is *not mapped*.
-//! 3. [`Profile::judge`] compares a record with a device's firmware; [`conclude`] decides between several sources.
+//! 3. `Profile::judge` compares a record with a device's firmware; [`conclude`] decides between several sources.
 //!
 //! Nothing is guessed. A version text that does not fit its scheme wholly, a condition on a second product that the device
 //! does not prove, and a sentence instead of a version make the answer *undecided*, which is not shown as a vulnerability.

@@ -1,6 +1,6 @@
 //! Alerts and recommendations: what follows from the conduct of stations ([`crate::census::conduct`]).
 //!
-//! **Pure.** [`derive`] is the only way to one. An alert rests on a part that never takes back what it said, the deeds, and on
+//! **Pure.** [`derive()`] is the only way to one. An alert rests on a part that never takes back what it said, the deeds, and on
 //! a part that may: what the device is, what its addresses answer, which rules are on. The texts, severities and scopes are
 //! data (`config/findings/*.toml`).
 

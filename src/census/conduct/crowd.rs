@@ -128,7 +128,7 @@ const fn window(at: Timestamp) -> i64 {
     at.0.div_euclid(CROWD_WINDOW)
 }
 
-/// The distinct things of a deed. As long as nothing is older than [`KEPT`] windows and there are at most [`MEMBERS`] things
+/// The distinct things of a deed. As long as nothing is older than `KEPT` windows and there are at most `MEMBERS` things
 /// outside of full windows, it is a function of the set of (thing, window): merging is a join.
 ///
 /// A window is full once it holds as many things as the kind asks for. Its members are forgotten, apart from a sample.
