@@ -199,9 +199,10 @@ impl Seekers<'_> {
                 .any(|other| at.contains_key(other) && is_not(*place, *other));
             let only = others.first().filter(|_| others.len() == 1 && !near_device.contains(place));
             let is_mutual = only.is_some_and(|other| {
-                // A row without a MAC sees its own others; a row with one is seen by those that look for it.
+                // A row without a MAC sees its own others, and may be a device of the inventory; a row with one is seen by
+                // those that look for it.
                 let seen = if at.contains_key(other) {
-                    Some(possible(*other))
+                    Some(possible(*other)).filter(|_| !near_device.contains(other))
                 } else {
                     of_bearer.get(other).cloned()
                 };
