@@ -184,10 +184,10 @@ impl Zone {
         }
     }
 
-    /// The number of couplings, stations and deeds, those in tunnels included.
+    /// The number of couplings and stations, those in tunnels included.
     pub fn rows(&self) -> usize {
         let tunnelled: usize = self.tunnels.values().map(|tunnel| tunnel.facts.rows()).sum();
-        self.couplings.len() + self.stations.len() + self.conduct.0.len() + tunnelled
+        self.couplings.len() + self.stations.len() + tunnelled
     }
 
     /// The numbers of couplings and stations, those in tunnels included.

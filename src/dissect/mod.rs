@@ -32,6 +32,8 @@ mod words;
 #[cfg(test)]
 mod dear;
 #[cfg(test)]
+mod record;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod wrapped;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::alert::{Proof, Recommendation, Severity, Unhealthy};
+use super::alert::{Proof, Recommendation, Unhealthy};
 use super::derive::{Standings, View};
 use super::ruleset::{RecommendationRule, Ruleset};
 use crate::census::Timestamp;
@@ -95,16 +95,4 @@ fn insecure(all: &str, postures: &Postures<'_>) -> Option<Proof> {
         };
     }
     proof
-}
-
-impl Recommendation {
-    /// Whether it is about nothing bad.
-    pub fn is_clean(&self) -> bool {
-        self.unhealthy.is_empty()
-    }
-
-    /// The severity that counts: that of the rule if a device is unhealthy.
-    pub fn weight(&self) -> Option<Severity> {
-        (!self.is_clean()).then_some(self.severity)
-    }
 }

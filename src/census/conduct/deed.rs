@@ -129,8 +129,8 @@ const fn is_no_port(port: &u16) -> bool {
     *port == 0
 }
 
-/// The most bytes of a label.
-pub const LABEL_BYTES: usize = 128;
+/// The most bytes of a label: the longest name of DNS, and what it stands for.
+pub const LABEL_BYTES: usize = 264;
 
 /// When a deed was done, and how many things it was done to. Merging is a join.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]

@@ -20,6 +20,8 @@ use super::time::Timestamp;
 
 /// The most deeds of a zone on a sensor.
 pub const DEEDS: usize = 65_536;
+/// The most deeds of a zone in the plan service, over all sensors.
+pub const DEEDS_OF_ZONE: usize = 4 * DEEDS;
 /// The most deeds of one station. How many of them may be of one kind, [`DeedKind::most`] says.
 pub const DEEDS_OF_ONE: usize = 1_024;
 

@@ -1,7 +1,7 @@
 //! Log-ins: which a server refuses, which it admits, and who begins a session whose log-in is encrypted.
 
 use super::text::{has, header, line};
-use super::{Act, ActThing, Scene};
+use super::{Act, ActThing, Scene, digest};
 use crate::census::conduct::DeedKind::{self, Admits, Challenges, Greets, Refuses};
 use crate::dissect::{Reader, Sink};
 
@@ -60,9 +60,6 @@ fn registered<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
     // Datagrams have no sequence number: the call's does.
     let count = header(bytes, b"cseq:").unwrap_or_default();
     let call = header(bytes, b"call-id:").unwrap_or_default();
-    let digest = |bytes: &[u8]| {
-        bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3))
-    };
     let attempt = ActThing::Number(digest(call) ^ digest(count).rotate_left(1));
     scene.did(&Act::new(Challenges, "sip").to(scene.to).with(attempt));
 }

@@ -1,6 +1,6 @@
 //! Names that a station asks or answers for: tunnels through DNS, and answers for what is not its own.
 
-use super::{Act, ActThing, Scene};
+use super::{Act, ActThing, Scene, digest};
 use crate::census::conduct::DeedKind::{AnswersNames, AsksLong, AsksNames};
 use crate::dissect::{Reader, Sink};
 
@@ -94,10 +94,6 @@ fn is_odd(kind: u16, below: &[u8]) -> bool {
         }
         _ => false,
     }
-}
-
-fn digest(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h: u64, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3))
 }
 
 /// The domain under which a name was registered: its last two labels, or three under a country's own second level such as

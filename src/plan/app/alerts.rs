@@ -7,22 +7,20 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::inventory::Secured;
-use super::{App, May, Refusal};
+use super::{App, May, Refusal, findings};
 use crate::census::Timestamp;
 use crate::census::time::rfc3339;
 use crate::plan::entitlement::entitlement;
 use crate::plan::permission::{Permission, UpdateFindings, View};
 use crate::plan::store::{AlertDecision, AlertState, StoreError};
 use crate::security::ocsf::{self, Status};
-use crate::security::{Alert, AlertId, AlertRule, Recommendation, Ruleset, Severity};
+use crate::security::{Alert, AlertId, Recommendation, Ruleset, Severity};
 
 /// The schemas of [`AlertList`] and [`RecommendationList`].
 pub const ALERTS: &str = "netcensus.alerts/1";
 pub const RECOMMENDATIONS: &str = "netcensus.recommendations/1";
 /// The most alerts of one list.
 const LISTED: usize = 10_000;
-/// The most characters of a note.
-pub const NOTE: usize = 500;
 
 /// An alert and what people decided about it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -161,7 +159,7 @@ pub async fn decide(
     state: AlertState,
     note: Option<&str>,
 ) -> Result<AlertRecord, Refusal> {
-    let note = checked(note)?;
+    let note = findings::checked(note)?;
     let secured = secured(app, may).await?;
     let alert = find(&secured, id)?;
     let decisions = app.store.alert_decisions(may.id()).await?;
@@ -170,16 +168,6 @@ pub async fn decide(
     let before = decisions.get(&alert.id);
     app.store.decide_alert(may.id(), alert.id, (before, &decision), &may.by).await?;
     Ok(AlertRecord { state, decision: Some(decision), ..known })
-}
-
-fn checked(note: Option<&str>) -> Result<Option<String>, Refusal> {
-    let Some(note) = note.map(str::trim).filter(|note| !note.is_empty()) else { return Ok(None) };
-    if note.chars().count() > NOTE || note.chars().any(char::is_control) {
-        return Err(Refusal::invalid(format!(
-            "a note has at most {NOTE} characters, none of them a control character"
-        )));
-    }
-    Ok(Some(note.to_owned()))
 }
 
 /// The recommendations of the present.
@@ -200,17 +188,12 @@ pub fn event(record: &AlertRecord) -> serde_json::Value {
     ocsf::alert(&record.alert, status)
 }
 
-/// The rules of alerts: what each sees and does not see.
-///
-/// # Errors
-/// [`Refusal::Defect`] if the built-in rules cannot be read.
-pub fn rules(app: &App) -> Result<Vec<Arc<AlertRule>>, Refusal> {
-    Ok(app.alert_rules()?.alerts.values().cloned().map(Arc::new).collect())
-}
-
 impl App {
     /// The rules of alerts and recommendations.
-    fn alert_rules(&self) -> Result<Arc<Ruleset>, Refusal> {
+    ///
+    /// # Errors
+    /// [`Refusal::Defect`] if the built-in rules cannot be read.
+    pub fn alert_rules(&self) -> Result<Arc<Ruleset>, Refusal> {
         if let Some(rules) = self.ruleset.get() {
             return Ok(Arc::clone(rules));
         }

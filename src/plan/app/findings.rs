@@ -173,7 +173,7 @@ async fn decide(
     Ok(app.store.decide_finding(may.id(), known, &decision, &shown, &may.by, app.now()).await?)
 }
 
-fn checked(note: Option<&str>) -> Result<Option<String>, Refusal> {
+pub(super) fn checked(note: Option<&str>) -> Result<Option<String>, Refusal> {
     let Some(note) = note.map(str::trim).filter(|note| !note.is_empty()) else { return Ok(None) };
     if note.chars().count() > NOTE || note.chars().any(char::is_control) {
         return Err(Refusal::invalid(format!(

@@ -10,4 +10,5 @@ pub mod guard;
 pub mod limit;
 pub mod operations;
 pub mod problem;
+mod rule_problems;
 pub mod signed;

@@ -311,6 +311,10 @@ impl Store {
             let query = "INSERT INTO fact_log (subscription, revision, body) VALUES ($1, $2, $3)";
             work.execute(sql(query).bind(subscription).bind(revision).bind(body.as_slice())).await?;
         }
+        if joined.unkept > 0 {
+            let (zone, deeds) = (&upload.zone, joined.unkept);
+            tracing::warn!(%subscription, %zone, deeds, "no room for what stations did: alerts may be missing, devices are not");
+        }
         if let Some(reach) = joined.reach.filter(|reach| *reach < at.day_start()) {
             snapshots::note_late(work, subscription, sensor, upload, revision, reach, *at).await?;
         }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::StoreError;
 use super::replica::Facts;
 use super::room::{Room, coupling_bytes, station_bytes};
-use crate::census::conduct::{Deed, DeedKey};
+use crate::census::conduct::{DEEDS_OF_ZONE, Deed, DeedKey};
 use crate::census::{
     Coupling, CouplingKey, MacAddr, Segment, Station, Timestamp, TunnelKey, TunnelMarks, Zone,
 };
@@ -44,6 +44,8 @@ pub(super) struct Joined {
     pub(super) rows: usize,
     /// The earliest instant about which it has something new.
     pub(super) reach: Option<Timestamp>,
+    /// Deeds for which there was no room: alerts may be missing, devices are not.
+    pub(super) unkept: usize,
 }
 
 /// What one upload changes.
@@ -54,6 +56,9 @@ struct Change {
     grown: usize,
     /// By how many bytes couplings and stations grew.
     heavier: isize,
+    /// Whether there is room for what stations did, and how many deeds were left out.
+    takes_deeds: bool,
+    unkept: usize,
     reach: Option<Timestamp>,
 }
 
@@ -68,7 +73,9 @@ impl Joining {
     /// [`StoreError::Full`] or [`StoreError::Heavy`] if it has something for which there is not enough room. Then no part of
     /// it is joined.
     pub(super) fn add(&mut self, upload: &Upload, room: Room) -> Result<Joined, StoreError> {
-        let mut change = Change::default();
+        // Deeds leave room for the count: they are taken as long as a quarter of the room is left.
+        let takes_deeds = self.held.bytes < room.bytes / 4 * 3;
+        let mut change = Change { takes_deeds, ..Change::default() };
         self.compare(&upload.zone, &[], None, &upload.delta, &mut change);
         upload.delta.each_tunnel(&mut |path, tunnel| {
             self.compare(&upload.zone, path, Some(tunnel.marks), &tunnel.facts, &mut change);
@@ -91,7 +98,7 @@ impl Joining {
             known.deeds.extend(part.deeds);
             known.head = part.head.or_else(|| known.head.take());
         }
-        Ok(Joined { rows, reach: change.reach })
+        Ok(Joined { rows, reach: change.reach, unkept: change.unkept })
     }
 
     /// All changes, by zone. The facts are let go.
@@ -112,7 +119,7 @@ impl Joining {
         let inside = stored.and_then(|zone| zone.inside(path));
         let newer = self.changed.get(zone).and_then(|parts| parts.get(path));
         let mut part = Part::default();
-        let Change { grown, heavier, reach, .. } = change;
+        let Change { grown, heavier, takes_deeds, unkept, reach, .. } = change;
         let mut note = |news: Option<Timestamp>| *reach = [*reach, news].into_iter().flatten().min();
         for (key, new) in &delta.couplings {
             let known = newer.and_then(|part| part.couplings.get(key));
@@ -133,11 +140,17 @@ impl Joining {
                 part.stations.insert(*mac, now);
             }
         }
+        let mut deeds =
+            inside.map_or(0, |inside| inside.conduct.0.len()) + newer.map_or(0, |part| part.deeds.len());
         for (key, new) in &delta.conduct.0 {
             let known = newer.and_then(|part| part.deeds.get(key)).or_else(|| inside?.conduct.0.get(key));
+            if !*takes_deeds || known.is_none() && deeds >= DEEDS_OF_ZONE {
+                *unkept += 1;
+                continue;
+            }
+            // No count rests on deeds, so none was wrong before.
             if let Some(now) = merged(known, new, |deed, new| deed.merge(new, key.kind)) {
-                // No count rests on deeds, so none was wrong before.
-                *grown += usize::from(known.is_none());
+                deeds += usize::from(known.is_none());
                 *heavier += growth(known.map_or(0, Deed::bytes), now.bytes());
                 part.deeds.insert(key.clone(), now);
             }
@@ -216,6 +229,7 @@ mod tests {
 
     use super::*;
     use crate::census::Inventory;
+    use crate::census::conduct::{Conduct, DeedKind};
     use crate::census::laws::{histories, zone};
     use crate::wire::Health;
 
@@ -245,5 +259,28 @@ mod tests {
                 prop_assert_eq!(Facts::loaded(facts.inventory.clone(), revision).held(), held);
             }
         }
+    }
+
+    #[test]
+    fn deeds_leave_a_quarter_of_the_room_and_never_refuse_an_upload() {
+        let deed = |n: u8| {
+            let doer = CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, n]), ip: [10, 0, 0, n].into() };
+            let kind = DeedKind::Mines;
+            let key = DeedKey { doer, kind, peer: None, port: 0, label: "stratum".into() };
+            (key, Deed::new(Timestamp(1), Timestamp(1), kind, None))
+        };
+        let upload = |n: u8| Upload {
+            schema: String::new(),
+            epoch: String::new(),
+            sequence: 1,
+            zone: "hq".into(),
+            delta: Zone { conduct: Conduct([deed(n)].into()), ..Zone::default() },
+            health: Health::default(),
+        };
+        let room = Room { rows: 0, bytes: deed(1).1.bytes() * 2 };
+        let mut joining = Joining::new(Arc::new(Facts::loaded(Inventory::default(), 1)));
+        let unkept: Vec<usize> = (1..5).map(|n| joining.add(&upload(n), room).unwrap().unkept).collect();
+        assert_eq!(unkept, [0, 0, 1, 1]);
+        assert_eq!(joining.add(&upload(1), room).unwrap().unkept, 1, "what is known does not grow either");
     }
 }

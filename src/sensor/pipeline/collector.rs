@@ -252,7 +252,7 @@ impl Collector {
         for _ in 0..=self.table.held() / ROWS * 3 + 1 {
             let delta = self.table.take_some(ROWS, due.as_ref());
             // A delta that is not full covers the whole table.
-            let all = delta.rows() < ROWS;
+            let all = delta.rows() + delta.conduct.0.len() < ROWS;
             if !delta.is_empty() || alive && uploads == 0 {
                 self.changed |= !delta.is_empty();
                 uploads += self.put_all(parts(delta, PART_BYTES))?;

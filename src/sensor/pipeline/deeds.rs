@@ -259,3 +259,45 @@ impl ToThing for crate::dissect::ActThing<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::census::MacAddr;
+
+    fn key(port: u16, kind: DeedKind) -> DeedKey {
+        let doer = CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, 1]), ip: [10, 0, 0, 1].into() };
+        DeedKey { doer, kind, peer: None, port, label: "".into() }
+    }
+
+    fn add(deeds: &mut Deeds, key: &DeedKey, is_confirmed: bool) -> isize {
+        let deed = || Deed::new(Timestamp(1), Timestamp(1), key.kind, Some(Thing::Port(key.port)));
+        deeds.record(key, || is_confirmed, deed, |_| false)
+    }
+
+    #[test]
+    fn the_smallest_deeds_of_a_kind_stay_in_whatever_order_they_come_and_leave_room_for_others() {
+        let ports = |order: &mut dyn Iterator<Item = u16>| {
+            let mut deeds = Deeds::default();
+            let bytes: isize =
+                order.map(|port| add(&mut deeds, &key(port, DeedKind::OpensHosts), true)).sum();
+            let held: usize = deeds.known.values().map(|(deed, _)| deed.bytes()).sum();
+            assert_eq!(usize::try_from(bytes).unwrap(), held, "what left gives its memory back");
+            assert!(add(&mut deeds, &key(1, DeedKind::Mines), true) > 0);
+            deeds.known.into_keys().map(|key| key.port).collect::<Vec<u16>>()
+        };
+        let up = ports(&mut (0..200));
+        assert_eq!(up, ports(&mut (0..200).rev()));
+        assert_eq!(up.len(), DeedKind::OpensHosts.most() + 1);
+    }
+
+    #[test]
+    fn a_deed_that_was_taken_comes_again_only_if_it_changes_or_could_not_be_delivered() {
+        let mut deeds = Deeds::default();
+        add(&mut deeds, &key(1, DeedKind::Mines), true);
+        let delta = deeds.take(10);
+        assert_eq!((delta.0.len(), deeds.take(10).0.len()), (1, 0));
+        deeds.requeue(&delta);
+        assert_eq!(deeds.take(10), delta);
+    }
+}

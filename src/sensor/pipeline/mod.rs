@@ -6,6 +6,7 @@ mod budget;
 pub(crate) mod capturing;
 pub mod checkpoint;
 pub mod collector;
+mod counters;
 mod deeds;
 mod exchanges;
 mod fragments;

@@ -368,13 +368,13 @@ impl Table {
     /// sightings, those that are `due`.
     pub(super) fn take_some(&self, rows: usize, due: Option<&Due>) -> Zone {
         let mut delta = self.link.take(rows, due);
-        let mut left = rows.saturating_sub(delta.rows());
+        let mut left = rows.saturating_sub(delta.rows() + delta.conduct.0.len());
         for (path, tunnel) in self.tunnels() {
             if left == 0 {
                 break;
             }
             if let Some(taken) = tunnel.take(left, due) {
-                left = left.saturating_sub(taken.facts.rows());
+                left = left.saturating_sub(taken.facts.rows() + taken.facts.conduct.0.len());
                 put(&mut delta, &path, taken);
             }
         }

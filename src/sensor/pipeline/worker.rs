@@ -3,7 +3,6 @@
 //! Most frames are bulk data of a known coupling. These end in the worker's own `Sightings`, without a lock or an
 //! allocation. Only a flush, what does not fit, and new evidence reach the shared table.
 
-use std::collections::BTreeMap;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,6 +11,7 @@ use std::sync::Arc;
 use foldhash::fast::{FixedState, RandomState};
 
 use super::addressed::Addressed;
+pub use super::counters::Counters;
 use super::deeds::Acts;
 use super::exchanges::Exchanges;
 use super::fragments::Fragments;
@@ -25,15 +25,15 @@ use super::tunnels::{CLOSED, LINK, Tunnels};
 use crate::census::conduct::DeedKind;
 use crate::census::windows::{same_minute, same_window};
 use crate::census::{
-    CouplingKey, Exchange, Field, MacAddr, MostlyUnread, NotUnderstood, Prefix, Signs, Taught, Timestamp,
-    TunnelKey, TunnelKind, Unread,
+    CouplingKey, Exchange, Field, MacAddr, NotUnderstood, Prefix, Signs, Taught, Timestamp, TunnelKey,
+    TunnelKind,
 };
 use crate::dissect::{
     Act, Anomaly, Ends, Fragment, FragmentKey, Frame, LinkType, Malformed, Plain, Sink, Speech, Tags, card,
     dissect, packet_of, plain,
 };
 use crate::security::Indicators;
-use crate::wire::{CaptureSummary, FrameNumbers};
+use crate::wire::FrameNumbers;
 
 /// Slots of the memory of recent evidence; a power of two.
 const SAID: usize = 32_768;
@@ -43,27 +43,6 @@ const RECENT: usize = 1_024;
 const DIGESTED: usize = 128;
 /// Copies of one frame on a mirror port lie at most this many nanoseconds apart.
 const DUPLICATE_WINDOW: i64 = 50_000_000;
-
-/// Totals since the worker started.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Counters {
-    pub frames: u64,
-    /// Bytes on the wire.
-    pub bytes: u64,
-    /// Frames with a malformed part.
-    pub malformed_frames: u64,
-    /// Frames that a mirror copied twice: equal within 50 ms, apart from what a router or switch changes in an IP packet
-    /// (MACs, tags and trailers, TTL, header checksum).
-    pub duplicates: u64,
-    /// Panics in dissectors. Each is a defect and costs one frame.
-    pub panics: u64,
-    /// Malformed parts by protocol and reason.
-    pub malformed: BTreeMap<Malformed, u64>,
-    pub anomalies: BTreeMap<Anomaly, u64>,
-    pub unread: Unread,
-    pub first: Option<Timestamp>,
-    pub last: Option<Timestamp>,
-}
 
 /// Feeds frames into a table. Each thread has its own.
 #[derive(Debug)]
@@ -237,48 +216,6 @@ impl<'t> Worker<'t> {
             numbers.seal();
         }
         (self.facts.counters, self.numbers)
-    }
-}
-
-impl Counters {
-    /// The judgement on the capture, if most of it was not understood.
-    pub fn mostly_unread(&self) -> Option<MostlyUnread> {
-        self.unread.judge(self.frames, self.bytes)
-    }
-
-    /// Adds the totals of another worker.
-    pub fn add(&mut self, other: &Self) {
-        self.frames += other.frames;
-        self.bytes += other.bytes;
-        self.malformed_frames += other.malformed_frames;
-        self.duplicates += other.duplicates;
-        self.panics += other.panics;
-        for (what, n) in &other.malformed {
-            *self.malformed.entry(*what).or_default() += n;
-        }
-        for (what, n) in &other.anomalies {
-            *self.anomalies.entry(*what).or_default() += n;
-        }
-        self.unread.add(&other.unread);
-        self.first = [self.first, other.first].into_iter().flatten().min();
-        self.last = self.last.max(other.last);
-    }
-}
-
-impl From<&Counters> for CaptureSummary {
-    /// The totals of frames that were captured without a loss.
-    fn from(c: &Counters) -> Self {
-        Self {
-            frames: c.frames,
-            bytes: c.bytes,
-            malformed: c.malformed_frames,
-            duplicates: c.duplicates,
-            dropped: 0,
-            drops: None,
-            first: c.first,
-            last: c.last,
-            not_understood: c.unread.entries(),
-        }
     }
 }
 

@@ -10,13 +10,14 @@ use serde::Deserialize;
 
 use super::page::{Form, Frame, PageError, Parameters, Visitor, denial, render, render_with};
 use super::show;
-use crate::plan::app::alerts::{self, AlertFilter, AlertList, NOTE, RecommendationList};
+use crate::plan::app::alerts::{self, AlertFilter, AlertList, RecommendationList};
 use crate::plan::app::{App, May};
+use crate::plan::finding_ledger::NOTE;
 use crate::plan::http::extract::{Path, Segment};
 use crate::plan::http::problem::Problem;
 use crate::plan::permission::{Action, UpdateFindings, View};
 use crate::plan::store::AlertState;
-use crate::security::AlertRule;
+use crate::security::Ruleset;
 
 /// The most alerts on the page.
 const ALERTS: usize = 100;
@@ -33,7 +34,7 @@ struct AlertsPage {
     frame: Frame,
     list: AlertList,
     state: String,
-    rules: Vec<Arc<AlertRule>>,
+    rules: Arc<Ruleset>,
     refused: Option<Problem>,
     denial: String,
 }
@@ -119,7 +120,7 @@ async fn page(
         ..AlertFilter::default()
     };
     let list = alerts::list(app, may, &filter).await?;
-    let rules = alerts::rules(app)?;
+    let rules = app.alert_rules()?;
     let status = refused.as_ref().map_or(StatusCode::OK, Problem::status);
     let frame = Frame::new(may, "alerts", "Alerts");
     let denial = denial(Action::UpdateFindings);
