@@ -307,6 +307,9 @@ impl FactSink<'_> {
         if !plain.has_sender {
             return self.addressed_by(plain);
         }
+        if plain.is_datagram() && !self.indicators.is_empty() {
+            self.contacted(plain);
+        }
         let tags = plain.tags.bits();
         match ends {
             Ends::Four(from, to) => {
@@ -353,9 +356,6 @@ impl FactSink<'_> {
     /// Notes the receiver of a frame that shows no sender.
     #[inline]
     fn addressed_by(&mut self, plain: &Plain<'_>) {
-        if !self.indicators.is_empty() && plain.has_sender && plain.is_datagram() {
-            self.contacted(plain);
-        }
         if plain.is_addressed {
             let key = CouplingKey { mac: card(plain.destination), ip: plain.to() };
             self.addressed.add(key, LINK, self.at, &self.tunnels);
@@ -557,6 +557,22 @@ mod tests {
             worker.frame(&Frame { at, link: LinkType::Ethernet, data, length });
         }
         worker.finish().0.duplicates
+    }
+
+    #[test]
+    fn a_datagram_to_an_indicator_is_a_contact_of_its_sender() {
+        let table = Table::new(100);
+        let mut indicators = Indicators::default();
+        indicators.add("203.0.113.7");
+        table.watch_for(indicators);
+        let (mut worker, mut data) = (Worker::new(&table), packet(1, 64, false, 7));
+        data[30..34].copy_from_slice(&[203, 0, 113, 7]);
+        let length = u32::try_from(data.len()).unwrap();
+        worker.frame(&Frame { at: Timestamp(1), link: LinkType::Ethernet, data: &data, length });
+        worker.finish();
+        let conduct = table.into_zone().conduct;
+        let doers: Vec<_> = conduct.of(DeedKind::Contacts).map(|(key, _)| key.doer.ip.to_string()).collect();
+        assert_eq!(doers, ["10.0.0.1"]);
     }
 
     #[test]
