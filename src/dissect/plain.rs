@@ -217,10 +217,10 @@ fn segment(body: &[u8]) -> Option<Speech> {
     let speaks = opening::opens(flags)
         || act::is_odd(flags)
         || body.get(offset..).and_then(|payload| payload.first_chunk::<4>()).is_some_and(|start| {
-            protocol::begins(start)
-                || act::begins(*start)
-                || protocol::has_tcp((ports >> 16) as u16)
-                || protocol::has_tcp(ports as u16)
+            protocol::begins(start) || act::begins(*start) || {
+                let payload = body.get(offset..).unwrap_or_default();
+                protocol::may_segment_speak((ports >> 16) as u16, ports as u16, payload)
+            }
         });
     Some(if speaks { Speech::Some } else { Speech::None })
 }
@@ -234,11 +234,11 @@ fn datagram(body: &[u8]) -> Option<Speech> {
     if matches!(source, 67 | 68) || matches!(destination, 67 | 68) || tunnel::is_port(destination) {
         return None;
     }
-    let speaks = protocol::has_udp(source) || protocol::has_udp(destination) || protocol::is_found(payload);
+    let speaks = protocol::may_datagram_speak(source, destination, payload);
     Some(match unread_port(source, destination) {
-        _ if speaks => Speech::Some,
-        Some(port) => Speech::Unread(port),
-        None => Speech::None,
+        _ if speaks.unwrap_or_else(|| protocol::is_found(payload)) => Speech::Some,
+        Some(port) if speaks.is_none() => Speech::Unread(port),
+        _ => Speech::None,
     })
 }
 
@@ -332,7 +332,12 @@ mod tests {
             _ => None,
         });
         let tunnels = (0..=u16::MAX).filter(|port| tunnel::is_port(*port));
-        let known: Vec<u16> = read.chain(tunnels).chain([0, 67, 68, 1_023, 1_024, 1_194, 2_049]).collect();
+        let acts = act::TCP_WAYS.iter().chain(&act::UDP_WAYS).filter_map(|(key, _)| match key {
+            Key::From(port) | Key::To(port) => Some(*port),
+            _ => None,
+        });
+        let known: Vec<u16> =
+            read.chain(tunnels).chain(acts).chain([0, 67, 68, 1_023, 1_024, 1_194, 2_049]).collect();
         prop_oneof![select(known), any::<u16>(), Just(50_000_u16), Just(443)]
     }
 
@@ -358,6 +363,20 @@ mod tests {
             &[0xc0, 0, 0, 0, 1],
             &[0x10, 20, 0, 4, b'M', b'Q', b'T', b'T'],
             b"HELF",
+            &[0, 0, 0, 8, 0xfe, b'S', b'M', b'B', 1, 2, 3, 4],
+            &[0x81, 0, 0, 4, 1, 2, 3, 4],
+            &[0x30, 12, 2, 1, 1, 0x61, 7, 10, 1, 49, 4, 0, 4, 0],
+            &[3, 0, 0, 11, 6, 0xd0, 0, 0, 0, 0, 0],
+            &[0, 1, 0, 0, 0, 6, 1, 5, 0, 1, 0xff, 0],
+            &[0x68, 4, 7, 0, 0, 0],
+            &[0, 0, 0, 0, 0xff, 0x15, 4],
+            &[0, 0, 0, 1, 0, 0, 0, 2, b'n', b'o'],
+            &[2, 1, 2],
+            b"-ERR authentication failed\r\n",
+            b"@PJL UPGRADE\r\n",
+            &[0x20, 2, 0, 5],
+            &[0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, b'a', 0, 0, 1, 0, 1],
+            &[0, 1, 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0],
             &[8, 0, 0, 0, 0, 0, 0, 0, 2, 2, 2, 2, 2, 2],
         ];
         let long = prop_oneof![Just(0_usize), Just(1_200), 0..80_usize];
@@ -476,7 +495,9 @@ mod tests {
         assert_eq!(speech(&segment(to, (443, 50_000), &[0x77; 900])), Some(Speech::None));
         assert_eq!(speech(&segment(to, (443, 50_000), b"")), Some(Speech::None));
         assert_eq!(speech(&segment(to, (445, 50_000), b"")), Some(Speech::None));
-        assert_eq!(speech(&segment(to, (445, 50_000), &[0x77; 900])), Some(Speech::Some));
+        assert_eq!(speech(&segment(to, (445, 50_000), &[0x77; 900])), Some(Speech::None));
+        let message = [0, 0, 0, 8, 0xfe, b'S', b'M', b'B', 1, 2, 3, 4];
+        assert_eq!(speech(&segment(to, (445, 50_000), &message)), Some(Speech::Some));
         assert_eq!(speech(&segment(to, (443, 50_000), &[0x16, 3, 1, 0, 9])), Some(Speech::Some));
         assert_eq!(speech(&segment([0xff; 6], (443, 50_000), &[0x77; 900])), None);
         let mut opening = segment(to, (443, 50_000), b"");

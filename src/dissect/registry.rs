@@ -48,6 +48,9 @@
 //! | `maker_udp`, `maker_tcp` | as above, also after a way of `industry_udp` or `industry_tcp` |
 //! | `inner` | only another dissector or a layer leads to it |
 //!
+//! `speaks(f)` after a way of ports names a function of the protocol's module that tells from a payload's beginning whether the
+//! dissector, or an act at that port, may say anything of it. It costs a frame of bulk data less than a dissector.
+//!
 //! `when(f)` after a way adds a condition: of the packet for `ip` and `group`, of the protocol's module for the others.
 //!
 //! # Precedence
@@ -68,10 +71,14 @@
 //! QUIC needs keys, but they follow from the packet itself. What only proves facts and says nothing has no row: ARP,
 //! neighbour discovery, and tunnels, whose UDP ports `tunnel.rs` asks before any row.
 
+mod gates;
 #[macro_use]
 mod grammar;
 #[cfg(test)]
 mod tests;
+
+pub(super) use gates::Gates;
+pub(crate) use gates::MaySpeak;
 
 use super::{Malformed, Payload, Side, Words};
 use crate::census::{Family, MacAddr};
@@ -101,6 +108,8 @@ pub struct Way {
     pub function: &'static str,
     /// That function.
     pub dissect: Dissect,
+    /// Which payloads it may say something of; `None` if any.
+    pub(crate) may_speak: Option<MaySpeak>,
 }
 
 /// A layer of the dispatch.
@@ -171,61 +180,6 @@ impl Way {
             _ if ports.is_empty() => vec![(0, 0)],
             _ => ports,
         }
-    }
-}
-
-/// A set of ports. To ask for one costs less than to compare it with all.
-pub(super) struct Ports([u64; 1_024]);
-
-impl Ports {
-    /// The ports of all ways of those layers.
-    #[expect(clippy::indexing_slicing, reason = "when it is compiled")]
-    pub(super) const fn of(protocols: &[Protocol], layers: &[Layer]) -> Self {
-        let mut ports = Self([0; 1_024]);
-        let mut protocol = 0;
-        while protocol < protocols.len() {
-            let ways = protocols[protocol].ways;
-            let mut way = 0;
-            while way < ways.len() {
-                let mut layer = 0;
-                while layer < layers.len() {
-                    if ways[way].layer as u8 == layers[layer] as u8 {
-                        ports.add(ways[way].keys);
-                    }
-                    layer += 1;
-                }
-                way += 1;
-            }
-            protocol += 1;
-        }
-        ports
-    }
-
-    /// With these ports, which acts look at.
-    #[expect(clippy::indexing_slicing, reason = "when it is compiled")]
-    pub(super) const fn and(mut self, ports: &[u16]) -> Self {
-        let mut port = 0;
-        while port < ports.len() {
-            self.0[ports[port] as usize / 64] |= 1 << (ports[port] % 64);
-            port += 1;
-        }
-        self
-    }
-
-    #[expect(clippy::indexing_slicing, reason = "when it is compiled")]
-    const fn add(&mut self, keys: &[Key]) {
-        let mut key = 0;
-        while key < keys.len() {
-            if let Key::From(port) | Key::To(port) = keys[key] {
-                self.0[port as usize / 64] |= 1 << (port % 64);
-            }
-            key += 1;
-        }
-    }
-
-    #[inline]
-    pub(super) fn has(&self, port: u16) -> bool {
-        self.0.get(usize::from(port / 64)).is_some_and(|ports| ports >> (port % 64) & 1 == 1)
     }
 }
 

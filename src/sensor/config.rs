@@ -11,6 +11,7 @@ use serde::Deserialize;
 use crate::census::{Policy, Prefix};
 use crate::cli::log::LogConfig;
 use crate::config::{self, ByteSize, ConfigError};
+use crate::dissect::SHARDS;
 use crate::sensor::pipeline::freshness::Freshness;
 use crate::sensor::upload::identity;
 use crate::sensor::upload::route::{self, Route};
@@ -63,6 +64,16 @@ pub struct CaptureConfig {
     pub snap_length: u32,
     /// Whether to receive frames for other machines.
     pub promiscuous: bool,
+    /// Threads that dissect the frames of an interface or a file; 0 for one less than the machine has cores.
+    pub threads: u16,
+}
+
+impl CaptureConfig {
+    /// How many threads dissect frames.
+    pub(crate) fn threads(&self) -> usize {
+        let free = || std::thread::available_parallelism().map_or(1, |cores| cores.get() - 1);
+        if self.threads == 0 { free().clamp(1, SHARDS) } else { self.threads.into() }
+    }
 }
 
 /// An address or a prefix from which tunnels come.
@@ -236,6 +247,7 @@ impl Default for CaptureConfig {
             ring_mib: 32,
             snap_length: 2_048,
             promiscuous: true,
+            threads: 0,
         }
     }
 }
@@ -352,6 +364,7 @@ impl Config {
             .or_else(|| {
                 within("capture.snap_length", self.capture.snap_length.into(), 128, 262_144, " bytes")
             })
+            .or_else(|| within("capture.threads", self.capture.threads.into(), 0, SHARDS as u64, ""))
             .or_else(|| within("limits.couplings", self.limits.couplings as u64, 1, 50_000_000, ""))
             .or_else(|| {
                 let mib = self.limits.memory.0 >> 20;

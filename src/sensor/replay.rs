@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use crate::capture::file::{self, CaptureError, End};
 use crate::census::{Inventory, Limit, MostlyUnread, Prefix, Unread, UnreadEntry, UnreadKind};
+use crate::dissect::Frame;
 use crate::security::Indicators;
+use crate::sensor::pipeline::crew;
 use crate::sensor::pipeline::table::Table;
-use crate::sensor::pipeline::worker::{Counters, Worker};
+use crate::sensor::pipeline::worker::Counters;
 use crate::wire::{CaptureSummary, FrameNumbers};
 
 #[derive(Clone, Debug)]
@@ -23,6 +25,8 @@ pub struct ReplayOptions {
     pub tunnels: BTreeSet<Prefix>,
     /// What is known to be malicious.
     pub indicators: Indicators,
+    /// Threads that dissect, beside the one that reads; with one, the same thread does both.
+    pub threads: usize,
 }
 
 #[derive(Debug)]
@@ -51,10 +55,33 @@ pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
     let table = Table::with_memory(options.couplings, options.memory);
     table.trust(options.tunnels.clone());
     table.watch_for(options.indicators.clone());
-    let mut worker = Worker::new(&table).numbering();
+    let (unread, mut counters, frames) =
+        crew::numbered(&table, options.threads, |each| read_files(&options.files, each));
+    counters.unread.add(&unread?);
+    if let Some(mostly) = counters.mostly_unread() {
+        tracing::warn!("{mostly}");
+    }
+    if let Some(n) = counters.anomalies.get(&crate::dissect::Anomaly::NoLinkLayer) {
+        tracing::warn!("{n} packets have no MAC address and so show no coupling; capture on Ethernet");
+    }
+    let (refused, limits) = (table.refused(), table.limit_hits().limits());
+    if refused > 0 {
+        tracing::warn!("limit reached: {}", table.limit_hits());
+    }
+    Ok(Replayed {
+        inventory: Inventory::of(&options.zone, table.into_zone()),
+        counters,
+        frames,
+        refused,
+        limits,
+    })
+}
+
+/// Reads the files one after the other; returns what was not understood of them.
+fn read_files(files: &[PathBuf], each: &mut dyn FnMut(&Frame<'_>)) -> Result<Unread, ReplayError> {
     let mut unread = Unread::default();
-    for path in &options.files {
-        let summary = file::read(path, &mut |frame| worker.frame(frame))?;
+    for path in files {
+        let summary = file::read(path, each)?;
         let path = path.display();
         match summary.end {
             End::Complete => {}
@@ -75,25 +102,7 @@ pub fn read(options: &ReplayOptions) -> Result<Replayed, ReplayError> {
         }
         unread.add(&summary.unread);
     }
-    let (mut counters, frames) = worker.finish();
-    counters.unread.add(&unread);
-    if let Some(mostly) = counters.mostly_unread() {
-        tracing::warn!("{mostly}");
-    }
-    if let Some(n) = counters.anomalies.get(&crate::dissect::Anomaly::NoLinkLayer) {
-        tracing::warn!("{n} packets have no MAC address and so show no coupling; capture on Ethernet");
-    }
-    let (refused, limits) = (table.refused(), table.limit_hits().limits());
-    if refused > 0 {
-        tracing::warn!("limit reached: {}", table.limit_hits());
-    }
-    Ok(Replayed {
-        inventory: Inventory::of(&options.zone, table.into_zone()),
-        counters,
-        frames: frames.unwrap_or_default(),
-        refused,
-        limits,
-    })
+    Ok(unread)
 }
 
 /// Whether an entry counts custom blocks of pcapng, which programs may add to any file.
@@ -171,6 +180,29 @@ mod tests {
         assert_eq!(document.devices.len(), 126);
         assert_eq!(document.routed.len(), 1);
         assert_eq!(document.census.excluded["X-UNCL"], 126);
+    }
+
+    #[test]
+    fn any_number_of_threads_gives_the_same_document_and_the_same_totals() {
+        let of = |threads| {
+            let table = Table::new(100_000);
+            // Twice, so that there are copies, and frames that come late.
+            let (read, counters, numbers) = crew::numbered(&table, threads, |each| {
+                (0..2).try_for_each(|_| file::read_from(Path::new("demo"), Box::new(OFFICE), each).map(drop))
+            });
+            read.unwrap();
+            let inventory = Inventory::of("default", table.into_zone());
+            let (policy, rules) = (Policy::default(), Rules::builtin().unwrap());
+            let as_of = counters.last.unwrap();
+            let survey = Survey::new(&inventory, &policy, &Decisions::default(), &rules, as_of);
+            let capture = CaptureSummary::from(&counters);
+            serde_json::to_string(&Document::streamed(&survey, capture, Some(&numbers))).unwrap()
+        };
+        let one = of(1);
+        assert!(one.contains("\"frame\":"));
+        for threads in [2, 3, 7] {
+            assert_eq!(of(threads), one, "{threads}");
+        }
     }
 
     #[test]

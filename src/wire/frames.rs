@@ -87,6 +87,19 @@ impl FrameNumbers {
         }
     }
 
+    /// The numbers of a capture whose frames several have recorded and sealed.
+    pub fn joined(all: Vec<Self>) -> Self {
+        let overflow = all.iter().any(|one| one.overflow);
+        let mut lists = all.into_iter().map(|one| one.frames);
+        let mut frames = lists.next().unwrap_or_default();
+        lists.for_each(|list| frames.extend(list));
+        // Stable sorting finds the parts that are in order, and merges them.
+        frames.sort();
+        frames.dedup();
+        let overflow = overflow || frames.len() > NUMBERED;
+        Self { frames, is_shuffled: false, overflow }
+    }
+
     /// Ends recording. Must be called before [`FrameNumbers::number`].
     pub fn seal(&mut self) {
         if std::mem::take(&mut self.is_shuffled) {

@@ -21,7 +21,9 @@ pub(super) fn stream<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
         110 => mailbox(bytes).map(|kind| (kind, "pop3")),
         143 => tagged(bytes).map(|kind| (kind, "imap")),
         389 | 3268 => bound(bytes).map(|kind| (kind, "ldap")),
-        88 => ticket(bytes.get(4..).unwrap_or_default()).map(|kind| (kind, "kerberos")),
+        88 if matches!(bytes, [0, 0..=0x0f, ..]) => {
+            ticket(bytes.get(4..).unwrap_or_default()).map(|kind| (kind, "kerberos"))
+        }
         139 | 445 => share(bytes).map(|kind| (kind, "smb")),
         1433 => tabular(bytes).map(|kind| (kind, "mssql")),
         1883 => broker(bytes).map(|kind| (kind, "mqtt")),
@@ -33,6 +35,26 @@ pub(super) fn stream<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
     if let Some((kind, protocol)) = said {
         scene.judged(kind, protocol);
     }
+}
+
+/// Whether a segment may begin with a reply of POP3.
+pub(super) fn may_be_mail(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'+' | b'-', ..])
+}
+
+/// Whether a segment may begin with a broker's acknowledgement of a connection.
+pub(super) fn may_be_broker(bytes: &[u8]) -> bool {
+    bytes.first() == Some(&0x20)
+}
+
+/// Whether a segment may begin with an error of MySQL.
+pub(super) fn may_be_database(bytes: &[u8]) -> bool {
+    bytes.get(4) == Some(&0xff)
+}
+
+/// Whether a segment may begin with the result of a log-in, or with the types of security, of RFB.
+pub(super) fn may_be_desktop(bytes: &[u8]) -> bool {
+    matches!(bytes, [0, 0, 0, 1, ..] | [1..=16, ..])
 }
 
 /// What a server's datagram says of a log-in.

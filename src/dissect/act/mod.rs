@@ -16,6 +16,7 @@ mod text;
 use std::net::IpAddr;
 
 use super::network::Packet;
+use super::registry::{Key, MaySpeak};
 use super::sink::Sink;
 use crate::census::MacAddr;
 use crate::census::address::{is_link_local, is_private};
@@ -108,10 +109,32 @@ fn digest(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |h, b| (h ^ u64::from(*b)).wrapping_mul(0x100_0000_01b3))
 }
 
-/// Ports of TCP that no dissector reads, but acts do.
-pub(super) const TCP_PORTS: [u16; 9] = [22, 110, 143, 1962, 2323, 3306, 5900, 5901, 20_000];
+/// Ports of TCP where no dissector reads what acts do, and what may be an act there.
+pub(super) const TCP_WAYS: [(Key, Option<MaySpeak>); 20] = [
+    (Key::From(110), Some(login::may_be_mail)),
+    (Key::From(143), None),
+    (Key::To(143), None),
+    (Key::From(1883), Some(login::may_be_broker)),
+    (Key::From(2323), None),
+    (Key::From(3306), Some(login::may_be_database)),
+    (Key::From(5900), Some(login::may_be_desktop)),
+    (Key::From(5901), Some(login::may_be_desktop)),
+    (Key::From(5902), Some(login::may_be_desktop)),
+    (Key::From(5903), Some(login::may_be_desktop)),
+    (Key::From(5904), Some(login::may_be_desktop)),
+    (Key::From(5905), Some(login::may_be_desktop)),
+    (Key::From(5906), Some(login::may_be_desktop)),
+    (Key::From(5907), Some(login::may_be_desktop)),
+    (Key::From(5908), Some(login::may_be_desktop)),
+    (Key::From(5909), Some(login::may_be_desktop)),
+    (Key::From(5910), Some(login::may_be_desktop)),
+    (Key::To(9100), None),
+    (Key::To(9101), None),
+    (Key::To(9102), None),
+];
 /// Ports of UDP likewise.
-pub(super) const UDP_PORTS: [u16; 2] = [69, 5351];
+pub(super) const UDP_WAYS: [(Key, Option<MaySpeak>); 3] =
+    [(Key::From(69), None), (Key::To(69), None), (Key::To(5351), None)];
 
 /// Whether a segment with these flags is one that acts look at, beside those that open a connection: a refusal, or what no
 /// stack sends (RFC 9293 section 3.5.2).

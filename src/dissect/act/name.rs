@@ -42,7 +42,7 @@ fn question(bytes: &[u8]) -> Option<(u16, Vec<u8>, u16, u16)> {
 }
 
 fn asks<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
-    let Some((_, name, kind, _)) = question(bytes).filter(|(flags, ..)| flags & 0x8000 == 0) else { return };
+    let Some((_, name, kind, _)) = question(bytes).filter(|(flags, ..)| flags & 0xf800 == 0) else { return };
     // Reverse names are long by nature.
     if name.ends_with(b".arpa") {
         return;

@@ -15,7 +15,7 @@
 //! | `form` | not protocols: forms that several protocols share |
 
 use super::network::Packet;
-use super::registry::{Key, Layer, Ports, Protocol, Route, Way};
+use super::registry::{Gates, Key, Layer, Protocol, Route, Way};
 use super::{Malformed, Payload, Side};
 use crate::census::Family;
 
@@ -197,7 +197,7 @@ protocols! {
 
     // Messages of text. A segment's start line tells which.
     media::sip [Voice] {
-        udp either(5060 | 5061) => dissect;
+        udp either(5060 | 5061) speaks(media::sip::may_speak) => dissect;
         udp found(is_message) => dissect;
     }
     media::rtsp [Stream] { inner => dissect; }
@@ -217,33 +217,33 @@ protocols! {
     }
     industry::bacnet [Industrial] { udp either(47808) => dissect; }
     windows::browser [Netbios] { udp to(138) => dissect; }
-    windows::smb [Smb] { tcp either(139 | 445) => dissect; }
+    windows::smb [Smb] { tcp either(139 | 445) speaks(windows::smb::may_speak) => dissect; }
     windows::kerberos [Smb] {
         udp either(88) => dissect;
-        tcp either(88) => dissect_segment;
+        tcp either(88) speaks(windows::kerberos::may_segment_speak) => dissect_segment;
     }
     windows::ldap [Smb] {
         udp from(389) => dissect;
-        tcp either(389 | 3268) => dissect;
+        tcp either(389 | 3268) speaks(windows::ldap::may_speak) => dissect;
     }
-    windows::rdp [Smb] { tcp either(3389) => dissect; }
+    windows::rdp [Smb] { tcp either(3389) speaks(industry::tpkt::may_speak) => dissect; }
     windows::mssql [Smb] {
         udp from(1434) => dissect;
-        tcp from(1433) => dissect_segment;
+        tcp from(1433) speaks(windows::mssql::may_segment_speak) => dissect_segment;
     }
     // A bind, on any port.
     windows::dcerpc [Smb] { tcp start([5, 0 | 1, 0x0b..=0x10, _]) => dissect; }
 
     media::h323 [Voice] {
         udp to(1719) => dissect_registration;
-        tcp either(1720) => dissect;
+        tcp either(1720) speaks(industry::tpkt::may_speak) => dissect;
     }
     // Its answers begin as those of SSDP.
     maker::yeelight [Things] { udp from(1982) => dissect; }
     media::sccp [Things] { tcp to(2000) => dissect; }
     discovery::dns [Lookup Other] {
-        udp to(53) => dissect;
-        udp from(53) => dissect_answer;
+        udp to(53) speaks(discovery::dns::may_speak) => dissect;
+        udp from(53) speaks(discovery::dns::may_answer) => dissect_answer;
         tcp to(53) => dissect_stream;
     }
     host::ntp [Other] { udp either(123) => dissect; }
@@ -377,7 +377,7 @@ protocols! {
         industry_tcp either(5094) => dissect;
     }
     industry::hislip [Industrial] { industry_tcp either(4880) => dissect; }
-    industry::iec104 [Industrial] { industry_tcp either(2404) => dissect; }
+    industry::iec104 [Industrial] { industry_tcp either(2404) speaks(industry::iec104::may_speak) => dissect; }
     industry::knx [Industrial] {
         industry_udp either(3671) => dissect;
         industry_tcp either(3671) => dissect;
@@ -387,7 +387,7 @@ protocols! {
         industry_udp either(5006 | 5007) => dissect;
         industry_tcp either(5006 | 5007) => dissect;
     }
-    industry::modbus [Industrial] { industry_tcp either(502) => dissect; }
+    industry::modbus [Industrial] { industry_tcp either(502) speaks(industry::modbus::may_speak) => dissect; }
     industry::opcua [Industrial] {
         industry_tcp either(4840) => dissect;
         industry_tcp start(
@@ -400,7 +400,7 @@ protocols! {
     industry::profinet_cm [Industrial] { industry_udp either(34964) => dissect; }
     industry::sercos [Industrial] { link ethertype(0x88cd) => dissect; }
     // ISO transport; what it carries shows inside.
-    industry::tpkt [Industrial] { industry_tcp either(102) => dissect; }
+    industry::tpkt [Industrial] { industry_tcp either(102) speaks(industry::tpkt::may_speak) => dissect; }
     industry::s7 [Industrial] {
         inner => dissect;
         inner => dissect_plus;

@@ -14,21 +14,27 @@ macro_rules! protocols {
         }),+];
 
         /// The ports that lead to a protocol. Most packets have none of them.
-        static UDP_PORTS: Ports = Ports::of(PROTOCOLS, &[Layer::Udp, Layer::IndustryUdp, Layer::MakerUdp])
-            .and(&crate::dissect::act::UDP_PORTS);
-        static TCP_PORTS: Ports = Ports::of(PROTOCOLS, &[Layer::Tcp, Layer::IndustryTcp, Layer::MakerTcp])
-            .and(&crate::dissect::act::TCP_PORTS);
+        static UDP: Gates = Gates::of(
+            PROTOCOLS,
+            &[Layer::Udp, Layer::IndustryUdp, Layer::MakerUdp],
+            &crate::dissect::act::UDP_WAYS,
+        );
+        static TCP: Gates = Gates::of(
+            PROTOCOLS,
+            &[Layer::Tcp, Layer::IndustryTcp, Layer::MakerTcp],
+            &crate::dissect::act::TCP_WAYS,
+        );
 
-        /// Whether a datagram from or to that port may be read.
+        /// Whether something may be said of a datagram because of its ports; `None` if they lead nowhere.
         #[inline]
-        pub(super) fn has_udp(port: u16) -> bool {
-            UDP_PORTS.has(port)
+        pub(super) fn may_datagram_speak(from: u16, to: u16, payload: &[u8]) -> Option<bool> {
+            UDP.ask(from, to, payload)
         }
 
-        /// Whether a segment from or to that port may be read.
+        /// Whether something may be said of a segment because of its ports.
         #[inline]
-        pub(super) fn has_tcp(port: u16) -> bool {
-            TCP_PORTS.has(port)
+        pub(super) fn may_segment_speak(from: u16, to: u16, payload: &[u8]) -> bool {
+            TCP.ask(from, to, payload) == Some(true)
         }
 
         /// Whether a segment between any ports may be read that starts so.
@@ -95,7 +101,7 @@ macro_rules! protocols {
         #[expect(clippy::manual_range_patterns, reason = "the registry lists each port")]
         /// What a UDP payload tells of its sender. On the path of every packet: an uninteresting one costs comparisons.
         pub(super) fn datagram(p: Payload<'_>, to: &mut impl Route) -> Result<(), Malformed> {
-            let is_known = UDP_PORTS.has(p.source_port) || UDP_PORTS.has(p.destination_port);
+            let is_known = UDP.has(p.source_port, p.destination_port);
             if is_known {
                 $($(step!(udp all (p p to $folder $name $f); $layer $($how $args)*);)+)+
             }
@@ -121,7 +127,7 @@ macro_rules! protocols {
         pub(super) fn stream(p: Payload<'_>, to: &mut impl Route) -> Result<(), Malformed> {
             let Some(start) = p.bytes.first_chunk::<4>() else { return Ok(()) };
             $($(step!(tcp starts (p start to $folder $name $f); $layer $($how $args)*);)+)+
-            let is_known = TCP_PORTS.has(p.source_port) || TCP_PORTS.has(p.destination_port);
+            let is_known = TCP.has(p.source_port, p.destination_port);
             if is_known {
                 $($(step!(tcp all (p p to $folder $name $f); $layer $($how $args)*);)+)+
             }
@@ -158,26 +164,32 @@ macro_rules! way {
     ($n:ident $f:path; ip protocol($k:literal) $(when($is:ident))?) => { way!(@ $n $f, Ip, Key::Number($k)) };
     ($n:ident $f:path; group to($($k:literal)|+) $(when($is:ident))?) => { way!(@ $n $f, Group, $(Key::To($k)),+) };
     ($n:ident $f:path; udp found($is:ident)) => { way!(@ $n $f, Udp, Key::Pattern(stringify!($is))) };
+    ($n:ident $f:path; udp $how:ident $k:tt speaks($may:path)) => { way!(@may way!(@ports $n $f, Udp, $how $k), $may) };
     ($n:ident $f:path; udp $how:ident $k:tt) => { way!(@ports $n $f, Udp, $how $k) };
     ($n:ident $f:path; tcp start($p:pat)) => { way!(@ $n $f, Tcp, Key::Pattern(stringify!($p))) };
     ($n:ident $f:path; tcp start($p:pat) when($is:ident)) => { way!(@ $n $f, Tcp, Key::Pattern(stringify!($p))) };
     ($n:ident $f:path; tcp start($p:pat) either($k:literal)) => { way!(@ $n $f, Tcp, Key::Pattern(stringify!($p))) };
     ($n:ident $f:path; tcp start($p:pat) to($k:literal)) => { way!(@ $n $f, Tcp, Key::Pattern(stringify!($p))) };
+    ($n:ident $f:path; tcp $how:ident $k:tt speaks($may:path)) => { way!(@may way!(@ports $n $f, Tcp, $how $k), $may) };
     ($n:ident $f:path; tcp $how:ident $k:tt) => { way!(@ports $n $f, Tcp, $how $k) };
     ($n:ident $f:path; industry_udp $how:ident $k:tt) => { way!(@ports $n $f, IndustryUdp, $how $k) };
     ($n:ident $f:path; industry_tcp start($p:pat)) => { way!(@ $n $f, IndustryTcp, Key::Pattern(stringify!($p))) };
+    ($n:ident $f:path; industry_tcp $how:ident $k:tt speaks($may:path)) => {
+        way!(@may way!(@ports $n $f, IndustryTcp, $how $k), $may)
+    };
     ($n:ident $f:path; industry_tcp $how:ident $k:tt) => { way!(@ports $n $f, IndustryTcp, $how $k) };
     ($n:ident $f:path; maker_udp otherwise($($k:literal)|+)) => { way!(@ $n $f, MakerUdp, $(Key::From($k)),+) };
     ($n:ident $f:path; maker_udp $how:ident $k:tt $(when($is:ident))?) => { way!(@ports $n $f, MakerUdp, $how $k) };
     ($n:ident $f:path; maker_tcp from $k:tt) => { way!(@ports $n $f, MakerTcp, from $k) };
-    ($n:ident $f:path; inner) => { Way { layer: Layer::Inner, keys: &[], function: stringify!($n), dissect: $f } };
+    ($n:ident $f:path; inner) => { Way { layer: Layer::Inner, keys: &[], function: stringify!($n), dissect: $f, may_speak: None } };
+    (@may $way:expr, $may:path) => { Way { may_speak: Some($may), ..$way } };
     (@ports $n:ident $f:path, $layer:ident, from($($k:literal)|+)) => { way!(@ $n $f, $layer, $(Key::From($k)),+) };
     (@ports $n:ident $f:path, $layer:ident, to($($k:literal)|+)) => { way!(@ $n $f, $layer, $(Key::To($k)),+) };
     (@ports $n:ident $f:path, $layer:ident, either($($k:literal)|+)) => {
         way!(@ $n $f, $layer, $(Key::From($k), Key::To($k)),+)
     };
     (@ $n:ident $f:path, $layer:ident, $($key:expr),+) => {
-        Way { layer: Layer::$layer, keys: &[$($key),+], function: stringify!($n), dissect: $f }
+        Way { layer: Layer::$layer, keys: &[$($key),+], function: stringify!($n), dissect: $f, may_speak: None }
     };
 }
 
@@ -235,16 +247,16 @@ macro_rules! begin {
 
 /// The conditions of TCP and UDP, of which a layer takes some in one pass over the rows.
 macro_rules! pass {
-    (all $c:tt; from $n:tt) => { port!($c; source_port Server $n); };
-    (all $c:tt; to $n:tt) => { port!($c; destination_port Client $n); };
-    (all $c:tt; either $n:tt) => {
+    (all $c:tt; from $n:tt $(speaks $may:tt)?) => { port!($c; source_port Server $n); };
+    (all $c:tt; to $n:tt $(speaks $may:tt)?) => { port!($c; destination_port Client $n); };
+    (all $c:tt; either $n:tt $(speaks $may:tt)?) => {
         port!($c; source_port Server $n);
         port!($c; destination_port Client $n);
     };
     (from $c:tt; from $n:tt $(when($is:ident))?) => { port!($c; source_port Server $n $($is)?); };
-    (from $c:tt; either $n:tt) => { port!($c; source_port Server $n); };
+    (from $c:tt; either $n:tt $(speaks $may:tt)?) => { port!($c; source_port Server $n); };
     (to $c:tt; to $n:tt) => { port!($c; destination_port Client $n); };
-    (to $c:tt; either $n:tt) => { port!($c; destination_port Client $n); };
+    (to $c:tt; either $n:tt $(speaks $may:tt)?) => { port!($c; destination_port Client $n); };
     (otherwise $c:tt; otherwise $n:tt) => { port!($c; source_port Server $n); };
     (found ($p:ident $_p:ident $to:ident $folder:ident $name:ident $f:ident); found($is:ident)) => {
         if $folder::$name::$is($p.bytes) {

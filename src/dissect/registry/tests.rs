@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
+use proptest::collection::vec;
+use proptest::prelude::*;
+
 use super::*;
 use crate::dissect::PROTOCOLS;
 use crate::dissect::link::Link;
@@ -96,6 +99,31 @@ fn reached(layer: Layer, key: Key, bytes: &[u8]) -> Reached {
         ended.unwrap();
     }
     to
+}
+
+proptest! {
+    /// What the fast path passes over because of a way's question would say nothing either.
+    #[test]
+    fn what_may_not_speak_says_nothing(
+        start in vec(prop_oneof![Just(0_u8), Just(3), Just(0x30), Just(0x68), Just(0x80), any::<u8>()], 0..12),
+        rest in vec(any::<u8>(), 0..64),
+    ) {
+        let bytes = [start, rest].concat();
+        let mut asked = 0;
+        for way in PROTOCOLS.iter().flat_map(|protocol| protocol.ways) {
+            let Some(may_speak) = way.may_speak else { continue };
+            asked += 1;
+            // A datagram that no port took would be asked what it begins with.
+            prop_assert!(matches!(way.layer, Layer::Udp | Layer::Tcp | Layer::IndustryTcp));
+            for side in [Side::Client, Side::Server] {
+                if !may_speak(&bytes) {
+                    let payload = Payload::new(&bytes).on(side);
+                    prop_assert_eq!(said(|words| (way.dissect)(&payload, words)), (vec![], Ok(())), "{}", way.function);
+                }
+            }
+        }
+        prop_assert!(asked > 8);
+    }
 }
 
 const BROKEN: Malformed = Malformed::new("test", "broken");

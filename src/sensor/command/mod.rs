@@ -119,6 +119,10 @@ struct ReplayArguments {
     /// The zone that the frames belong to [default: the configuration's]
     #[arg(long, value_name = "NAME", value_parser = zone_name)]
     zone: Option<String>,
+    /// Threads that dissect frames, beside one that reads them; 1 reads and dissects in one thread [default: the
+    /// configuration's]
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=32))]
+    threads: Option<u16>,
     /// Capture files (pcap or pcapng, also compressed by gzip or zstd); - is standard input
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -150,9 +154,10 @@ pub fn main() -> ExitCode {
 }
 
 fn replay(arguments: ReplayArguments) -> Result<(), Failure> {
-    let ReplayArguments { json, security, config, as_of, zone, files } = arguments;
+    let ReplayArguments { json, security, config, as_of, zone, threads, files } = arguments;
+    let threads = threads.map(usize::from);
     let indicators = security.indicators.clone();
-    let arguments = source::Arguments { capture: files, as_of, zone, json, config, indicators };
+    let arguments = source::Arguments { capture: files, as_of, zone, json, config, indicators, threads };
     if security.findings { security::list(&arguments, &security) } else { devices::list(arguments) }
 }
 

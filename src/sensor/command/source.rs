@@ -38,6 +38,9 @@ pub(super) struct Arguments {
     /// Further lists of indicators.
     #[arg(skip)]
     pub(super) indicators: Vec<PathBuf>,
+    /// Threads that dissect, if not as the configuration says.
+    #[arg(skip)]
+    pub(super) threads: Option<usize>,
 }
 
 /// An inventory, and what a survey of it needs.
@@ -68,6 +71,7 @@ impl SurveyInput {
             memory: config.limits.memory(),
             tunnels: config.tunnels(),
             indicators: indicators::read(&[&config.alerts.indicators[..], &arguments.indicators].concat()),
+            threads: arguments.threads.unwrap_or_else(|| config.capture.threads()),
             zone: arguments.zone.clone().unwrap_or(config.zone),
         };
         let mut replayed = replay::read(&options)?;

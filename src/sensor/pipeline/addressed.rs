@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn the_table_hears_of_hardly_any_coupling_twice_however_many_there_are() {
         let table = Table::new(1_000_000);
-        let (mut addressed, tunnels) = (Addressed::default(), Tunnels::new(&table));
+        let (mut addressed, tunnels) = (Addressed::default(), Tunnels::alone(&table));
         for at in [7, 8] {
             for n in 0..9_000_u16 {
                 let [a, b] = n.to_be_bytes();

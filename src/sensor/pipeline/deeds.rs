@@ -1,7 +1,7 @@
 //! Deeds on their way into the table: what a worker saw done, and what the table holds of it.
 //!
 //! Most deeds repeat: a printer opens the same port of the same server all day. A worker keeps the newest of them in slots,
-//! and the table hears of each once a second and window.
+//! and the table hears of each once a second and window. Of each thing of a crowd, it hears once a window.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher as _;
@@ -13,8 +13,9 @@ use crate::census::conduct::{CROWD_WINDOW, Conduct, DEEDS, DEEDS_OF_ONE, Deed, D
 use crate::census::{CouplingKey, Timestamp};
 use crate::dissect::Act;
 
-/// Slots of a worker; a power of two.
-const SLOTS: usize = 1_024;
+/// Slots of a worker for deeds, and places for things of which the table heard; powers of two.
+const SLOTS: usize = 4_096;
+const TOLD: usize = 32_768;
 
 /// The deeds of a link or tunnel, each with whether it changed since the last delta.
 #[derive(Debug, Default)]
@@ -161,15 +162,17 @@ fn last_of(key: &DeedKey) -> DeedKey {
 #[derive(Debug)]
 pub(super) struct Acts {
     slots: Vec<Option<Slot>>,
+    /// Things that the table has, by a hash of them, their deed and their window.
+    told: Vec<u64>,
     hasher: RandomState,
 }
 
+/// A deed in one window of crowds.
 #[derive(Debug)]
 struct Slot {
     hash: u64,
     tunnel: u16,
     key: DeedKey,
-    thing: Option<Thing>,
     first: Timestamp,
     last: Timestamp,
     /// Whether the table lacks it.
@@ -178,7 +181,11 @@ struct Slot {
 
 impl Default for Acts {
     fn default() -> Self {
-        Self { slots: (0..SLOTS).map(|_| None).collect(), hasher: RandomState::default() }
+        Self {
+            slots: (0..SLOTS).map(|_| None).collect(),
+            told: vec![0; TOLD],
+            hasher: RandomState::default(),
+        }
     }
 }
 
@@ -190,7 +197,7 @@ impl Acts {
             return;
         }
         let Act { kind, peer, port, label, thing } = act;
-        let hash = self.hasher.hash_one((tunnel, doer, kind, peer, port, label, thing));
+        let hash = self.hasher.hash_one((tunnel, doer, kind, peer, port, label));
         #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
         let Some(slot) = self.slots.get_mut(hash as usize & (SLOTS - 1)) else { return };
         let window = |at: Timestamp| at.0.div_euclid(CROWD_WINDOW);
@@ -199,19 +206,29 @@ impl Acts {
                 (known.first, known.last) = (known.first.min(at), known.last.max(at));
                 known.is_news = true;
             }
-            return;
+        } else {
+            let key = DeedKey { doer, kind: *kind, peer: *peer, port: *port, label: (*label).into() };
+            let new = Slot { hash, tunnel, key, first: at, last: at, is_news: true };
+            if let Some(old) = slot.replace(new) {
+                old.merge_into(tunnels);
+            }
         }
-        let key = DeedKey { doer, kind: *kind, peer: *peer, port: *port, label: (*label).into() };
-        let thing = thing.as_ref().map(|thing| thing.to_thing());
-        let new = Slot { hash, tunnel, key, thing, first: at, last: at, is_news: true };
-        if let Some(old) = slot.replace(new) {
-            old.merge_into(tunnels);
+        if let (Some(thing), Some(slot), 1..) = (thing, slot, kind.enough()) {
+            let hash = self.hasher.hash_one((hash, window(at), thing));
+            #[expect(clippy::cast_possible_truncation, reason = "masked to the number of places")]
+            let Some(told) = self.told.get_mut(hash as usize & (TOLD - 1)).filter(|told| **told != hash)
+            else {
+                return;
+            };
+            if slot.tell(at, at, Some(thing.to_thing()), tunnels) {
+                *told = hash;
+            }
         }
     }
 
     /// Tells the table what it lacks.
     pub(super) fn flush(&mut self, tunnels: &Tunnels<'_>) {
-        for slot in self.slots.iter_mut().flatten().filter(|slot| slot.is_news) {
+        for slot in self.slots.iter_mut().flatten() {
             slot.merge_into(tunnels);
             slot.is_news = false;
         }
@@ -220,27 +237,32 @@ impl Acts {
 
 impl Slot {
     fn merge_into(&self, tunnels: &Tunnels<'_>) {
-        let Self { key, thing, first, last, .. } = self;
-        if !self.is_news {
-            return;
+        if self.is_news {
+            self.tell(self.first, self.last, None, tunnels);
         }
-        if let Some(recorder) = tunnels.recorder(self.tunnel) {
-            let mut deeds = recorder.rows.deeds();
-            let strange = deeds.strange;
-            let is_confirmed = recorder.rows.is_confirmed(key.doer);
-            let before = deeds.known.len();
-            let bytes = deeds.record(
-                key,
-                || is_confirmed,
-                || Deed::new(*first, *last, key.kind, thing.clone()),
-                |deed| deed.add(*first, *last, key.kind, thing.as_ref()),
-            );
-            if deeds.known.len() > before && !is_confirmed {
-                deeds.strange = strange + 1;
-            }
-            drop(deeds);
-            recorder.table.budget.change(bytes);
+    }
+
+    /// Tells the table of the deed, and returns whether the table holds it.
+    fn tell(&self, first: Timestamp, last: Timestamp, thing: Option<Thing>, tunnels: &Tunnels<'_>) -> bool {
+        let key = &self.key;
+        let Some(recorder) = tunnels.recorder(self.tunnel) else { return false };
+        let mut deeds = recorder.rows.deeds();
+        let strange = deeds.strange;
+        let is_confirmed = recorder.rows.is_confirmed(key.doer);
+        let (before, refused) = (deeds.known.len(), deeds.refused);
+        let bytes = deeds.record(
+            key,
+            || is_confirmed,
+            || Deed::new(first, last, key.kind, thing.clone()),
+            |deed| deed.add(first, last, key.kind, thing.as_ref()),
+        );
+        if deeds.known.len() > before && !is_confirmed {
+            deeds.strange = strange + 1;
         }
+        let is_held = deeds.refused == refused;
+        drop(deeds);
+        recorder.table.budget.change(bytes);
+        is_held
     }
 }
 

@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn the_table_is_the_same_as_after_each_frame_alone() {
         let (alone, together) = (Table::new(1_000_000), Table::new(1_000_000));
-        let (mut sightings, tunnels) = (Sightings::default(), Tunnels::new(&together));
+        let (mut sightings, tunnels) = (Sightings::default(), Tunnels::alone(&together));
         for n in 0..20_000_u32 {
             let (key, tags) = (coupling(n % 77), tags(n / 5));
             let signs = [Sign::ArpAsked, Sign::Near, Sign::Announced].map(Signs::from)[n as usize / 7 % 3];
@@ -357,7 +357,7 @@ mod tests {
     #[test]
     fn rows_beyond_the_bound_leave_one_by_one_and_none_is_lost() {
         let table = Table::new(1_000_000);
-        let (mut sightings, tunnels) = (Sightings::default(), Tunnels::new(&table));
+        let (mut sightings, tunnels) = (Sightings::default(), Tunnels::alone(&table));
         let most = u32::try_from(ROWS).unwrap();
         let mut add = |n: u32| {
             let key = CouplingKey { ip: Ipv4Addr::from_bits(n).into(), ..coupling(n) };
@@ -374,7 +374,7 @@ mod tests {
     #[test]
     fn rows_take_no_memory_that_the_table_does_not_have() {
         let table = Table::with_memory(1_000_000, 1 << 20);
-        let (mut sightings, tunnels) = (Sightings::default(), Tunnels::new(&table));
+        let (mut sightings, tunnels) = (Sightings::default(), Tunnels::alone(&table));
         for n in 0..100_000 {
             sightings.add(coupling(n), Sign::Near.into(), Tags::default(), LINK, Timestamp(1), &tunnels);
         }

@@ -116,7 +116,7 @@ mod tests {
                     Subject::Station(mac) => alone.station_said(mac, at, field, &value),
                 }
             }
-            speech.merge_into(&Tunnels::new(&together));
+            speech.merge_into(&Tunnels::alone(&together));
         }
         let (alone, together) = (alone.take_delta(), together.take_delta());
         assert!(alone.couplings.len() == 2 && alone.stations.len() == 1);

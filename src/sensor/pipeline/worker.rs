@@ -3,16 +3,17 @@
 //! Most frames are bulk data of a known coupling. These end in the worker's own `Sightings`, without a lock or an
 //! allocation. Only a flush, what does not fit, and new evidence reach the shared table.
 
-use std::hash::{BuildHasher as _, Hasher as _};
+use std::hash::BuildHasher as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use foldhash::fast::{FixedState, RandomState};
+use foldhash::fast::RandomState;
 
 use super::addressed::Addressed;
 pub use super::counters::Counters;
 use super::deeds::Acts;
+use super::digest;
 use super::exchanges::Exchanges;
 use super::fragments::Fragments;
 use super::pairs::{self, Pairs};
@@ -21,6 +22,7 @@ use super::sightings::Sightings;
 use super::speech::{self, Subject};
 use super::stretch::Recent;
 use super::table::Table;
+use super::traffic::Traffic;
 use super::tunnels::{CLOSED, LINK, Tunnels};
 use crate::census::conduct::DeedKind;
 use crate::census::windows::{same_minute, same_window};
@@ -29,18 +31,17 @@ use crate::census::{
     TunnelKind,
 };
 use crate::dissect::{
-    Act, Anomaly, Ends, Fragment, FragmentKey, Frame, LinkType, Malformed, Plain, Sink, Speech, Tags, card,
-    dissect, packet_of, plain,
+    Act, Anomaly, Ends, Fragment, FragmentKey, Frame, LinkType, Malformed, Plain, SHARDS, Sink, Speech, Tags,
+    card, dissect, plain, shard,
 };
 use crate::security::Indicators;
 use crate::wire::FrameNumbers;
 
 /// Slots of the memory of recent evidence; a power of two.
 const SAID: usize = 32_768;
-/// Slots of the memory of recent frames, to find duplicates; a power of two.
-const RECENT: usize = 1_024;
-/// Bytes of a frame that identify a duplicate: headers, checksums and the head of the payload.
-const DIGESTED: usize = 128;
+/// Slots of the memory of recent frames of a shard, to find duplicates; a power of two. The shards share none, so that the
+/// number of workers changes nothing.
+const RECENT: usize = 128;
 /// Copies of one frame on a mirror port lie at most this many nanoseconds apart.
 const DUPLICATE_WINDOW: i64 = 50_000_000;
 
@@ -50,17 +51,21 @@ pub struct Worker<'t> {
     table: &'t Table,
     facts: FactSink<'t>,
     recent: Vec<(u64, Timestamp)>,
-    /// With a fixed seed, so that frame numbers are the same in every run.
-    digest: FixedState,
     stretches: Recent,
     numbers: Option<FrameNumbers>,
 }
 
 impl<'t> Worker<'t> {
+    /// One that has all frames of a capture.
     pub fn new(table: &'t Table) -> Self {
+        Self::of(table, Traffic::alone())
+    }
+
+    /// One that shares the frames of a capture with others.
+    pub(super) fn of(table: &'t Table, traffic: Traffic) -> Self {
         Self {
             facts: FactSink {
-                tunnels: Tunnels::new(table),
+                tunnels: Tunnels::new(table, traffic),
                 hasher: RandomState::default(),
                 four: Pairs::default(),
                 six: Pairs::default(),
@@ -77,8 +82,7 @@ impl<'t> Worker<'t> {
                 speech: speech::Speech::default(),
                 counters: Counters::default(),
             },
-            recent: vec![(0, Timestamp(i64::MIN)); RECENT],
-            digest: FixedState::with_seed(0x6e65_7463_656e),
+            recent: vec![(0, Timestamp(i64::MIN)); RECENT * SHARDS],
             table,
             stretches: Recent::default(),
             numbers: None,
@@ -96,8 +100,8 @@ impl<'t> Worker<'t> {
     pub fn frame(&mut self, frame: &Frame<'_>) {
         let plain = if frame.link == LinkType::Ethernet { plain(frame.data) } else { None };
         let (digest, rest) = match &plain {
-            Some(plain) => self.digests_of(frame, plain.place, matches!(plain.ends, Ends::Six(..))),
-            None => self.digests(frame),
+            Some(plain) => digest::of_packet(frame, plain.place, matches!(plain.ends, Ends::Six(..))),
+            None => digest::of(frame),
         };
         let counters = &mut self.facts.counters;
         counters.frames += 1;
@@ -105,10 +109,12 @@ impl<'t> Worker<'t> {
         counters.first = Some(counters.first.map_or(frame.at, |t| t.min(frame.at)));
         counters.last = Some(counters.last.map_or(frame.at, |t| t.max(frame.at)));
         if let Some(numbers) = &mut self.numbers {
-            numbers.record(frame.at, rest.digest(digest, &self.digest));
+            numbers.record(frame.at, rest.digest(digest));
         }
         #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
-        if let Some((known, at)) = self.recent.get_mut(digest as usize & (RECENT - 1)) {
+        if let Some((known, at)) =
+            self.recent.get_mut(shard(frame) * RECENT + (digest as usize & (RECENT - 1)))
+        {
             if *known == digest && frame.at.since(*at).saturating_abs() <= DUPLICATE_WINDOW {
                 counters.duplicates += 1;
             }
@@ -155,37 +161,6 @@ impl<'t> Worker<'t> {
         self.facts.counters.malformed_frames += u64::from(self.facts.broken);
     }
 
-    /// A digest that is equal for all copies of a frame: of an IP packet, without what routers and switches change. Beside
-    /// it the rest of the frame, which may differ between copies.
-    #[inline]
-    fn digests<'f>(&self, frame: &Frame<'f>) -> (u64, Rest<'f>) {
-        let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
-        match packet_of(head).filter(|_| frame.link == LinkType::Ethernet) {
-            Some((kind @ (0x0800 | 0x86dd), packet)) => {
-                self.digests_of(frame, head.len() - packet.len(), kind == 0x86dd)
-            }
-            _ => (self.digest.hash_one((head, frame.length)), Rest::default()),
-        }
-    }
-
-    /// As [`Self::digests`], of a frame that carries an IP packet from that place on.
-    #[inline]
-    fn digests_of<'f>(&self, frame: &Frame<'f>, place: usize, is_v6: bool) -> (u64, Rest<'f>) {
-        let head = frame.data.get(..DIGESTED).unwrap_or(frame.data);
-        let packet = head.get(place..).unwrap_or_default();
-        // What follows the packet may be a trailer, which differs.
-        let (packet, until_ttl, after) =
-            if is_v6 { (without_rest(packet, 4, 40), 7, 8) } else { (without_rest(packet, 2, 0), 8, 12) };
-        let Some(unchanged) = packet.get(..until_ttl).zip(packet.get(after..)) else {
-            return (self.digest.hash_one((head, frame.length)), Rest::default());
-        };
-        // Behind tags or other shims, the rest is the whole frame.
-        let is_plain = matches!(head.get(12..14), Some([8, 0] | [0x86, 0xdd]));
-        let (start, end) = if is_plain { (14 + after, 14 + packet.len()) } else { (head.len(), head.len()) };
-        let around = (head.get(..start).unwrap_or(head), head.get(end..).unwrap_or_default());
-        (self.digest.hash_one(unchanged), Rest { around, length: frame.length })
-    }
-
     /// Merges what it holds into the table. Call it at least every second, and before taking a delta.
     pub fn flush(&mut self) {
         let facts = &mut self.facts;
@@ -200,7 +175,6 @@ impl<'t> Worker<'t> {
         facts.exchanges.merge_into(self.table.on_link());
         self.stretches.merge_into(self.table.on_link());
         facts.tunnels.flush();
-        facts.tunnels.judge(false);
     }
 
     /// The totals so far.
@@ -208,40 +182,19 @@ impl<'t> Worker<'t> {
         &self.facts.counters
     }
 
-    /// Flushes, and returns the totals and the frame numbers.
+    /// Flushes, and returns the totals and the frame numbers. It is the last of the workers that share a capture to do so.
     pub fn finish(mut self) -> (Counters, Option<FrameNumbers>) {
         self.flush();
-        self.facts.tunnels.judge(true);
+        self.facts.tunnels.end();
+        self.totals()
+    }
+
+    /// The totals and the frame numbers of a worker that has flushed.
+    pub(super) fn totals(mut self) -> (Counters, Option<FrameNumbers>) {
         if let Some(numbers) = &mut self.numbers {
             numbers.seal();
         }
         (self.facts.counters, self.numbers)
-    }
-}
-
-/// The parts of a frame's head that may differ between its copies: up to what routers change, and behind the packet.
-#[derive(Clone, Copy, Debug, Default)]
-struct Rest<'f> {
-    around: (&'f [u8], &'f [u8]),
-    length: u32,
-}
-
-impl Rest<'_> {
-    /// A digest of the whole head; `copy` is that of what copies have in common.
-    #[inline]
-    fn digest(self, copy: u64, hasher: &FixedState) -> u32 {
-        let (before, behind) = self.around;
-        let mut state = hasher.build_hasher();
-        state.write_u64(copy);
-        // Neither part is longer than a head.
-        state.write_u64(u64::from(self.length) << 32 | (before.len() << 16 | behind.len()) as u64);
-        state.write(before);
-        if !behind.is_empty() {
-            state.write(behind);
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "half of a digest is a digest")]
-        let half = state.finish() as u32;
-        half
     }
 }
 
@@ -500,14 +453,6 @@ impl Sink for FactSink<'_> {
     fn unread_datagram(&mut self, to: IpAddr, port: u16) {
         self.counters.unread.datagram(to, port, self.length.into());
     }
-}
-
-/// The packet without what follows it, by the length field at `at`, which leaves out `header` bytes. 0 is what
-/// segmentation offload leaves.
-fn without_rest(packet: &[u8], at: usize, header: usize) -> &[u8] {
-    let field = packet.get(at..).and_then(|rest| rest.first_chunk::<2>());
-    let length = field.map_or(0, |field| usize::from(u16::from_be_bytes(*field)));
-    packet.get(..length + header).filter(|_| length > 0).unwrap_or(packet)
 }
 
 #[cfg(test)]

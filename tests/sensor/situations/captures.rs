@@ -76,6 +76,7 @@ fn replayed(file: &[u8]) -> Result<(Counted, u64), String> {
         memory: usize::MAX,
         tunnels: BTreeSet::default(),
         indicators: netcensus::security::Indicators::default(),
+        threads: 1,
     };
     let replayed = replay::read(&options).map_err(|e| e.to_string())?;
     Ok((Counted::of(&replayed.inventory, &Policy::default()), replayed.counters.malformed_frames))

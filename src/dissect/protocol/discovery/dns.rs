@@ -5,6 +5,19 @@ use std::net::IpAddr;
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Words};
 
+/// Whether a datagram to a server may be a question, or is broken.
+pub(crate) fn may_speak(payload: &[u8]) -> bool {
+    matches!(payload, [_, _, 0..=7, ..] | [] | [_] | [_, _] | [_, _, _] | [_, _, _, _] | [_, _, _, _, _])
+}
+
+/// Whether a datagram from a server may be an answer, or is broken.
+pub(crate) fn may_answer(payload: &[u8]) -> bool {
+    matches!(
+        payload,
+        [_, _, 0x80..=0x87, ..] | [] | [_] | [_, _] | [_, _, _] | [_, _, _, _] | [_, _, _, _, _]
+    )
+}
+
 /// Dissects a datagram to UDP 53. Reverse look-ups and names of one label say nothing, nor do answers.
 ///
 /// # Errors

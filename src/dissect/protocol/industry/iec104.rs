@@ -3,6 +3,11 @@
 use crate::census::Field;
 use crate::dissect::{Malformed, Payload, Reader, Side, Words};
 
+/// Whether a segment may begin with a message.
+pub(crate) fn may_speak(payload: &[u8]) -> bool {
+    payload.first() == Some(&0x68)
+}
+
 /// Dissects what begins a segment to or from TCP 2404; anything but a whole message says nothing.
 pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<(), Malformed> {
     let mut r = Reader::new(payload.bytes);

@@ -12,6 +12,11 @@ const IDENTIFICATION: [u8; 2] = [0x2b, 0x0e];
 /// Objects of one answer that are read.
 const OBJECTS: u8 = 16;
 
+/// Whether a segment may begin with a message.
+pub(crate) fn may_speak(payload: &[u8]) -> bool {
+    matches!(payload, [_, _, 0, 0, ..])
+}
+
 /// Dissects what begins a segment to or from TCP 502; anything but a whole Modbus message says nothing.
 ///
 /// # Errors

@@ -6,6 +6,11 @@ use crate::dissect::{Malformed, Payload, Reader, Words};
 /// Messages of one segment that are read.
 const MESSAGES: usize = 4;
 
+/// Whether a segment may begin with a packet, whatever it carries.
+pub(crate) fn may_speak(payload: &[u8]) -> bool {
+    payload.starts_with(&[3, 0])
+}
+
 /// Dissects what begins a segment to or from TCP 102. Connection requests are common to all that runs on it and say
 /// nothing.
 ///

@@ -12,6 +12,11 @@ pub(crate) fn is_message(payload: &[u8]) -> bool {
     payload.starts_with(b"SIP/2.0 ") || payload.starts_with(b"REGISTER sip")
 }
 
+/// Whether a datagram may begin with a request or an answer: both begin with capitals.
+pub(crate) fn may_speak(payload: &[u8]) -> bool {
+    matches!(payload, [b'A'..=b'Z' | b'-' | b' ', ..])
+}
+
 /// Dissects a datagram or the beginning of a segment; anything else, such as a keep-alive, says nothing.
 ///
 /// # Errors

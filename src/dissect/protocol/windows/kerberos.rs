@@ -32,6 +32,11 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     }
 }
 
+/// Whether a segment may begin with a message's length.
+pub(crate) fn may_segment_speak(payload: &[u8]) -> bool {
+    matches!(payload, [0, 0..=0x0f, ..])
+}
+
 /// Dissects the beginning of a segment of port 88: the message's length goes before it (section 7.2.2).
 ///
 /// # Errors

@@ -13,6 +13,11 @@ const VALUES: usize = 4;
 const LABELS: usize = 16;
 const POINTERS: usize = 4;
 
+/// Whether a segment may begin with a message.
+pub(crate) fn may_speak(payload: &[u8]) -> bool {
+    payload.first() == Some(&0x30)
+}
+
 /// Dissects a datagram, or the beginning of a segment, from or to an LDAP port; what begins no message says nothing.
 ///
 /// # Errors

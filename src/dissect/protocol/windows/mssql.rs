@@ -46,6 +46,11 @@ pub(crate) fn dissect(payload: &Payload<'_>, words: &mut Words<'_>) -> Result<()
     Ok(())
 }
 
+/// Whether a segment may begin with a server's packet.
+pub(crate) fn may_segment_speak(payload: &[u8]) -> bool {
+    payload.first() == Some(&4)
+}
+
 /// Dissects the beginning of a segment from TCP 1433: the answer to a client's first message.
 ///
 /// # Errors

@@ -15,6 +15,11 @@ const MESSAGE: u8 = 0;
 /// A NetBIOS session request.
 const SESSION_REQUEST: u8 = 0x81;
 
+/// Whether a segment may begin a message: one of a session, or a request for a session.
+pub(crate) fn may_speak(payload: &[u8]) -> bool {
+    matches!(payload, [MESSAGE, _, _, _, 0xfe | 0xff, b'S', ..] | [SESSION_REQUEST, ..])
+}
+
 /// Dissects the beginning of a segment from or to TCP 139 or 445; bulk data says nothing.
 ///
 /// # Errors

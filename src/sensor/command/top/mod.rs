@@ -88,6 +88,7 @@ fn replayed(arguments: &Arguments) -> Result<Scene, Failure> {
         json: false,
         config: arguments.config.clone(),
         indicators: Vec::new(),
+        threads: None,
     })?;
     let mut scene = Scene::new(
         &facts.inventory,
