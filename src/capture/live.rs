@@ -8,6 +8,7 @@
 //! Ethernet (`PACKET_AUXDATA`), so frames arrive here as they were on the wire. Times have nanoseconds, which packet
 //! sockets of Linux always provide.
 
+use std::io;
 use std::os::fd::AsFd as _;
 use std::time::{Duration, Instant};
 
@@ -15,6 +16,7 @@ use pcap::{Active, Capture, Precision, Stat};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SocketType};
 
+use super::fanout::Group;
 use crate::census::Timestamp;
 use crate::dissect::{Frame, LinkType};
 
@@ -40,6 +42,8 @@ pub struct Settings {
     pub snap_length: u32,
     /// Whether frames for other machines are received.
     pub promiscuous: bool,
+    /// The rings among which the kernel shares the frames; each has its part of the MiB.
+    pub rings: usize,
 }
 
 /// Totals of one handle since it was opened.
@@ -73,6 +77,9 @@ pub enum LiveError {
         "{interface}: the link type {number} ({name}) is not read; capture on Ethernet (1), Linux cooked (113, 276) or raw IP (12, 101)"
     )]
     LinkType { interface: String, number: i32, name: String },
+    /// The kernel does not share the frames among several rings.
+    #[error("{interface}: its frames cannot be shared among threads: {reason}; set capture.threads to 1")]
+    Rings { interface: String, reason: String },
     /// The filter is invalid.
     #[error("invalid capture filter '{filter}': {reason}; correct capture.filter")]
     Filter { filter: String, reason: String },
@@ -95,17 +102,18 @@ pub struct Live {
 }
 
 impl Live {
-    /// Opens an interface.
+    /// Opens a ring of an interface, one of those of the group.
     ///
     /// # Errors
     /// See [`LiveError`].
-    pub fn open(settings: &Settings) -> Result<Self, LiveError> {
+    pub(crate) fn open(settings: &Settings, group: &Group) -> Result<Self, LiveError> {
         let interface = settings.interface.clone();
         if !is_there(&interface) {
             return Err(LiveError::Away { interface, reason: "there is no such interface".to_owned() });
         }
         let inactive = Capture::from_device(interface.as_str()).map_err(|e| why(&interface, &e))?;
-        let bytes = i32::try_from(settings.ring_mib.saturating_mul(1 << 20)).unwrap_or(i32::MAX);
+        let bytes = u64::from(settings.ring_mib) * (1 << 20) / settings.rings.max(1) as u64;
+        let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
         let mut handle = inactive
             .promisc(settings.promiscuous)
             .snaplen(i32::try_from(settings.snap_length).unwrap_or(i32::MAX))
@@ -126,6 +134,11 @@ impl Live {
             let name = found.get_name().unwrap_or_else(|_| "unnamed".to_owned());
             return Err(LiveError::LinkType { interface, number: found.0, name });
         };
+        if settings.rings > 1 {
+            let refused =
+                |e: io::Error| LiveError::Rings { interface: interface.clone(), reason: e.to_string() };
+            group.join(handle.as_fd()).map_err(refused)?;
+        }
         let known = Stat { received: 0, dropped: 0, if_dropped: 0 };
         Ok(Self { handle, interface, link, known, totals: Statistics::default() })
     }
@@ -290,8 +303,9 @@ mod tests {
             ring_mib: 1,
             snap_length: 2_048,
             promiscuous: true,
+            rings: 1,
         };
-        let error = Live::open(&settings).err().unwrap();
+        let error = Live::open(&settings, &Group::default()).err().unwrap();
         assert!(error.may_pass());
         assert!(error.to_string().contains("nc-none0") && error.to_string().contains("interfaces"));
     }

@@ -132,6 +132,7 @@ mod tests {
     use crate::census::{Decisions, Policy, Survey, Timestamp, Unclassified, ZoneSurvey};
     use crate::classify::Rules;
     use crate::dissect::{Frame, LinkType};
+    use crate::sensor::pipeline::worker::Worker;
     use crate::wire::Document;
 
     /// The demo's office: real frames of many protocols.

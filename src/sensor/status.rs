@@ -36,6 +36,17 @@ impl InterfaceStatus {
         self.statistics.dropped_ring + self.statistics.dropped_interface
     }
 
+    /// Adds another ring of the interface, of which each counts all that the interface itself dropped.
+    fn add(&mut self, ring: &Self) {
+        self.problem = self.problem.take().or_else(|| ring.problem.clone());
+        self.counters.add(&ring.counters);
+        self.statistics.received += ring.statistics.received;
+        self.statistics.dropped_ring += ring.statistics.dropped_ring;
+        self.statistics.dropped_interface =
+            self.statistics.dropped_interface.max(ring.statistics.dropped_interface);
+        self.drops = [self.drops, ring.drops].into_iter().flatten().reduce(DropSpan::with);
+    }
+
     /// Notes that frames were dropped since `before` was published.
     pub(crate) fn note_drops(&mut self, before: &Self) {
         self.drops = before.drops;
@@ -51,11 +62,12 @@ impl InterfaceStatus {
 /// Totals count from the start of the sensor.
 #[derive(Debug, Default)]
 pub struct Status {
-    interfaces: Mutex<BTreeMap<String, InterfaceStatus>>,
+    /// By interface and ring.
+    rings: Mutex<BTreeMap<(String, usize), InterfaceStatus>>,
     delivery_problem: Mutex<Option<String>>,
     reporter: Mutex<Reporter>,
-    /// Batches of frames and waits of each capture thread: it stands still if the thread hangs.
-    progress: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
+    /// Batches of frames and waits of each capture thread, by interface and ring: it stands still if the thread hangs.
+    progress: Mutex<BTreeMap<(String, usize), Arc<AtomicU64>>>,
     /// Uploads that the service acknowledged for the first time.
     pub uploads_stored: AtomicU64,
     /// Uploads that the service had already.
@@ -78,27 +90,32 @@ pub struct Status {
 }
 
 impl Status {
-    pub(crate) fn publish(&self, interface: &str, status: InterfaceStatus) {
-        lock(&self.interfaces).insert(interface.to_owned(), status);
+    pub(crate) fn publish(&self, interface: &str, ring: usize, status: InterfaceStatus) {
+        lock(&self.rings).insert((interface.to_owned(), ring), status);
     }
 
-    /// What the thread of that interface counts up as long as it does not hang.
-    pub(crate) fn progress_of(&self, interface: &str) -> Arc<AtomicU64> {
-        lock(&self.progress).entry(interface.to_owned()).or_default().clone()
+    /// What the thread of that ring counts up as long as it does not hang.
+    pub(crate) fn progress_of(&self, interface: &str, ring: usize) -> Arc<AtomicU64> {
+        lock(&self.progress).entry((interface.to_owned(), ring)).or_default().clone()
     }
 
     /// Whether every capture thread went on since `before`, which becomes the present state.
-    pub(crate) fn goes_on(&self, before: &mut BTreeMap<String, u64>) -> bool {
+    pub(crate) fn goes_on(&self, before: &mut BTreeMap<(String, usize), u64>) -> bool {
         let progress = lock(&self.progress);
-        let now: BTreeMap<String, u64> =
-            progress.iter().map(|(i, n)| (i.clone(), n.load(Ordering::Relaxed))).collect();
-        let all = now.iter().all(|(interface, n)| before.get(interface) != Some(n));
+        let now: BTreeMap<_, u64> =
+            progress.iter().map(|(ring, n)| (ring.clone(), n.load(Ordering::Relaxed))).collect();
+        let all = now.iter().all(|(ring, n)| before.get(ring) != Some(n));
         *before = now;
         all
     }
 
+    /// By interface, the rings of each together.
     pub(crate) fn interfaces(&self) -> BTreeMap<String, InterfaceStatus> {
-        lock(&self.interfaces).clone()
+        let mut all: BTreeMap<String, InterfaceStatus> = BTreeMap::new();
+        for ((interface, _), ring) in lock(&self.rings).iter() {
+            all.entry(interface.clone()).or_default().add(ring);
+        }
+        all
     }
 
     /// Hits of all limits, given those of the table.
@@ -183,20 +200,20 @@ impl Status {
     /// The sum over all interfaces.
     pub(crate) fn counters(&self) -> Counters {
         let mut sum = Counters::default();
-        for i in lock(&self.interfaces).values() {
-            sum.add(&i.counters);
+        for ring in lock(&self.rings).values() {
+            sum.add(&ring.counters);
         }
         sum
     }
 
     /// Frames dropped by the kernel or by the interfaces.
     pub(crate) fn dropped(&self) -> u64 {
-        lock(&self.interfaces).values().map(InterfaceStatus::dropped).sum()
+        self.interfaces().values().map(InterfaceStatus::dropped).sum()
     }
 
     /// When frames were dropped, over all interfaces.
     fn drops(&self) -> Option<DropSpan> {
-        lock(&self.interfaces).values().filter_map(|i| i.drops).reduce(DropSpan::with)
+        lock(&self.rings).values().filter_map(|ring| ring.drops).reduce(DropSpan::with)
     }
 
     /// Totals in the form of the inventory document.

@@ -42,7 +42,7 @@ fn run_in_namespace(dir: &Path, arguments: &str, script: &str) -> Option<Output>
     let config = dir.join("sensor.toml");
     let state = dir.join("state");
     let text = format!(
-        "state_directory = {state:?}\n[capture]\ninterfaces = [\"span0\"]\nring_mib = 1\n[health]\nlisten = \"127.0.0.1:9109\"\n[upload]\ngrace = \"0s\"\n"
+        "state_directory = {state:?}\n[capture]\ninterfaces = [\"span0\"]\nring_mib = 2\nthreads = 2\n[health]\nlisten = \"127.0.0.1:9109\"\n[upload]\ngrace = \"0s\"\n"
     );
     fs::write(&config, text).unwrap();
     let preamble = r#"

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use super::arguments::ConfigArguments;
 use super::failure::{Exit, Failure};
 use super::source::{self, SurveyInput, ask_at};
-use crate::capture::live::{Live, LiveError};
+use crate::capture::fanout::Group;
+use crate::capture::live::{Live, LiveError, Settings};
 use crate::census::MacAddr;
 use crate::cli;
 use crate::clock::{Clock as _, SystemClock};
@@ -155,7 +156,10 @@ fn census(config: &Config) -> Vec<Finding> {
 
 /// Captures for `seconds`, beside the running sensor.
 fn mirror(config: &Config, name: &str, seconds: u64) -> Vec<Finding> {
-    let mut live = match Live::open(&capturing::settings(&config.capture, name)) {
+    let mut live = match Live::open(
+        &Settings { rings: 1, ..capturing::settings(&config.capture, name) },
+        &Group::default(),
+    ) {
         Ok(live) => live,
         Err(e @ LiveError::NotPermitted { .. }) => {
             let remedy = "run doctor as root";

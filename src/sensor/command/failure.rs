@@ -19,7 +19,9 @@ impl From<LiveError> for Failure {
     fn from(e: LiveError) -> Self {
         let exit = match e {
             LiveError::NotPermitted { .. } => Exit::NotPermitted,
-            LiveError::LinkType { .. } | LiveError::Filter { .. } => Exit::BadConfiguration,
+            LiveError::LinkType { .. } | LiveError::Filter { .. } | LiveError::Rings { .. } => {
+                Exit::BadConfiguration
+            }
             LiveError::Away { .. } => Exit::Failed,
         };
         Self::new(exit, e.to_string())

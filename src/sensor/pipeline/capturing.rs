@@ -1,4 +1,4 @@
-//! The capture threads: one for each interface, from its ring through a [`Worker`] into the table.
+//! The capture threads: one for each ring of an interface, from it through a [`Worker`] into the table.
 //!
 //! If an interface disappears, its thread reports the problem and tries to open it again, with growing pauses.
 
@@ -11,7 +11,9 @@ use arc_swap::ArcSwap;
 use tokio::sync::Notify;
 
 use super::table::Table;
+use super::traffic::Traffic;
 use super::worker::Worker;
+use crate::capture::fanout::Group;
 use crate::capture::live::{self, Live, LiveError, Settings, Statistics};
 use crate::sensor::config::{CaptureConfig, Config};
 use crate::sensor::rules::Accepted;
@@ -56,12 +58,17 @@ pub(crate) fn settings(capture: &CaptureConfig, interface: &str) -> Settings {
         ring_mib: capture.ring_mib,
         snap_length: capture.snap_length,
         promiscuous: capture.promiscuous,
+        rings: capture.threads(),
     }
 }
 
-/// An interface that is open, or that could not be opened yet.
+/// A ring of an interface that is open, or that could not be opened yet.
 pub(crate) struct Opened {
     interface: String,
+    /// The number of the ring.
+    ring: usize,
+    group: Group,
+    traffic: Traffic,
     settings: Settings,
     live: Result<Live, LiveError>,
 }
@@ -74,28 +81,38 @@ pub(crate) fn open(config: &Config, interfaces: &[String]) -> Result<Vec<Opened>
     let mut all = Vec::new();
     for interface in interfaces {
         let settings = settings(&config.capture, interface);
-        let live = Live::open(&settings);
-        match live {
-            Err(e) if !e.may_pass() => return Err(e),
-            live => all.push(Opened { interface: interface.clone(), settings, live }),
+        let group = Group::default();
+        for (ring, traffic) in Traffic::of(settings.rings).enumerate() {
+            let live = Live::open(&settings, &group);
+            if let Err(e) = &live
+                && !e.may_pass()
+            {
+                return Err(e.clone());
+            }
+            let (interface, group, settings) = (interface.clone(), group.clone(), settings.clone());
+            all.push(Opened { interface, ring, group, traffic, settings, live });
         }
     }
     Ok(all)
 }
 
-/// Starts the thread of an interface.
+/// Starts the thread of a ring.
 ///
 /// # Errors
 /// If the system refuses a thread.
 pub(crate) fn start(opened: Opened, shared: Shared) -> std::io::Result<JoinHandle<()>> {
-    let name = format!("capture {}", opened.interface);
     // The kernel keeps 15 bytes of a thread's name.
-    let name = name.chars().take(15).collect();
+    let name = match opened.ring {
+        0 => format!("capture {:.7}", opened.interface),
+        ring => format!("capture {:.4} {ring}", opened.interface),
+    };
     thread::Builder::new().name(name).spawn(move || Thread::new(opened, &shared).run())
 }
 
 struct Thread<'s> {
     interface: String,
+    ring: usize,
+    group: Group,
     settings: Settings,
     shared: &'s Shared,
     worker: Worker<'s>,
@@ -122,11 +139,13 @@ impl<'s> Thread<'s> {
             tracing::warn!("{problem}; retrying");
         }
         Self {
-            progress: shared.status.progress_of(&opened.interface),
+            progress: shared.status.progress_of(&opened.interface, opened.ring),
             interface: opened.interface,
+            ring: opened.ring,
+            group: opened.group,
             settings: opened.settings,
             shared,
-            worker: Worker::new(&shared.table),
+            worker: Worker::of(&shared.table, opened.traffic),
             live,
             problem,
             closed: Statistics::default(),
@@ -189,7 +208,7 @@ impl<'s> Thread<'s> {
             self.next_attempt = Instant::now() + if up { LONGEST_PAUSE } else { FIRST_PAUSE };
             return;
         }
-        match Live::open(&self.settings) {
+        match Live::open(&self.settings, &self.group) {
             Ok(live) => {
                 tracing::info!("{}: capturing again", self.interface);
                 (self.live, self.problem, self.pause) = (Some(live), None, FIRST_PAUSE);
@@ -216,9 +235,11 @@ impl<'s> Thread<'s> {
         };
         status.note_drops(&self.published);
         self.published.clone_from(&status);
-        self.shared.status.publish(&self.interface, status);
+        self.shared.status.publish(&self.interface, self.ring, status);
         self.shared.status.warn_of_limits(self.shared.table.limit_hits());
-        let wanted = settings(&self.shared.config.load().capture, &self.interface);
+        // How many rings there are is settled at the start.
+        let rings = self.settings.rings;
+        let wanted = Settings { rings, ..settings(&self.shared.config.load().capture, &self.interface) };
         if wanted != self.settings {
             self.change(wanted);
         }
@@ -232,7 +253,7 @@ impl<'s> Thread<'s> {
             self.settings = wanted;
             return;
         }
-        match Live::open(&wanted) {
+        match Live::open(&wanted, &self.group) {
             Ok(live) => {
                 if let Some(mut old) = self.live.replace(live) {
                     self.closed = sum(self.closed, old.statistics());
