@@ -1,9 +1,9 @@
 //! Devices that a classifier cannot tell apart: it answers once for all of them. Most devices of a kind say the same, at
 //! different times.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use smallvec::SmallVec;
 
 use super::binding::Forwards;

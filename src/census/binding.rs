@@ -1,8 +1,9 @@
 //! Bindings (I3 to I7): which couplings are local to a card, which are behind a router, and which are virtual.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::address::{Prefix, is_link_local, is_private, is_public};

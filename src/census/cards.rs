@@ -1,6 +1,6 @@
 //! The local couplings of a zone, card by card, and the joins of one card's addresses (I8b, I8d, I8i).
 
-use std::collections::HashSet;
+use foldhash::HashSet;
 
 use super::address::is_link_local;
 use super::binding::{Binding, Bound};

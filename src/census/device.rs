@@ -1,7 +1,6 @@
 //! A device: a group of couplings with an id, a classification and a verdict.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
@@ -9,6 +8,7 @@ use std::rc::Rc;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use serde::Serialize;
 use smallvec::SmallVec;
 use thin_vec::ThinVec;

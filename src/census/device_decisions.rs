@@ -1,8 +1,10 @@
 //! The decisions about one device, and the lookup that finds them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::binding::Bindings;
 use super::classification::{Category, Classification};

@@ -1,9 +1,11 @@
 //! The couplings of a zone as a graph whose connected parts are devices (I8).
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use foldhash::{HashMap, HashMapExt as _};
 
 use super::binding::Bound;
 use super::coupling::CouplingKey;

@@ -3,7 +3,9 @@
 //! To group a million couplings at a time, the code names a coupling by its place in the sorted list of couplings. The
 //! couplings of one card are a run of that list.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
+
+use foldhash::{HashSet, HashSetExt as _};
 
 use super::binding::Bindings;
 use super::cards::Cards;

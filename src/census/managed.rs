@@ -4,11 +4,12 @@
 //! address, and only the device that used the address last, because addresses change hands. An entry with a MAC never
 //! matches by its address: another MAC there contradicts it. An entry holds if the survey's instant is in `[from, to)`.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::ops::{Bound, RangeInclusive};
 
+use foldhash::{HashMap, HashMapExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::binding::Bindings;

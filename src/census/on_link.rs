@@ -1,7 +1,9 @@
 //! The on-link prefixes of a zone, learned or configured (I5).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
+
+use foldhash::{HashSet, HashSetExt as _};
 
 use super::address::{Prefix, is_link_local, is_public};
 use super::exchange;

@@ -3,7 +3,9 @@
 //! addresses that one frame shows (I15a).
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
+
+use foldhash::HashSet;
 
 use super::binding::{Bindings, Bound};
 use super::coupling::Coupling;

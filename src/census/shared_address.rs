@@ -1,7 +1,9 @@
 //! Joins of several cards that have one address: bridges (I8g), ports (I8f) and bonds (I8h).
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+
+use foldhash::HashSet;
 
 use super::address::is_link_local;
 use super::binding::{Binding, Bound, Forwards};

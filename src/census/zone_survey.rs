@@ -2,11 +2,11 @@
 //! service that keeps them surveys only the zones that changed.
 
 use std::cell::RefCell;
-use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::rc::Rc;
 
+use foldhash::{HashMap, HashMapExt as _, HashSet};
 use smallvec::SmallVec;
 
 use super::binding::Bindings;

@@ -1,10 +1,11 @@
 //! The index: finds the rules that can match a value, by field, by whole value and by the literals that a match must
 //! contain. Only these rules run, and only their patterns are compiled.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use aho_corasick::AhoCorasick;
+use foldhash::HashMap;
 
 use super::rule::Rule;
 use super::source::{Group, Source};

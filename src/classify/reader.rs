@@ -1,9 +1,11 @@
 //! What rules read in values. Devices of a kind say the same words: a reader of many devices remembers what it read.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use foldhash::HashMap;
 
 use super::fact::Fact;
 use super::rule::{Claims, Rule};

@@ -1,11 +1,11 @@
 //! The rules in use: loading, and the answer to a device.
 
 use std::cmp::Reverse;
-use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 use std::rc::Rc;
 
+use foldhash::{HashMap, HashMapExt as _, HashSet, HashSetExt as _};
 use smol_str::SmolStr;
 
 use super::builtin;

@@ -299,7 +299,7 @@ mod tests {
         let span = |a, b| Some((Timestamp::from_secs(a), Timestamp::from_secs(b)));
         assert_eq!(spans, [None, span(10, 20), span(10, 20), span(10, 40), span(10, 40)]);
         let status = Status::default();
-        status.publish("a", known);
+        status.publish("a", 0, known);
         status.publish("b", InterfaceStatus::default());
         assert_eq!(status.health(0).drops.map(|d| (d.first, d.last)), span(10, 40));
         assert_eq!((status.capture().dropped, status.health(0).dropped), (9, 9));

@@ -1,8 +1,9 @@
 //! Which findings the couplings and devices of a zone show.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
 use std::net::IpAddr;
+
+use foldhash::HashSet;
 
 use super::list::LISTED;
 use super::{Finding, FindingKind, Findings, Subjects};

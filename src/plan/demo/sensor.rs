@@ -156,7 +156,7 @@ async fn replay(
         let mut pass_on = |worker: &mut Worker<'_>| {
             worker.flush();
             let counters = worker.counters().clone();
-            sensor_status.publish(ZONE, InterfaceStatus { counters, ..InterfaceStatus::default() });
+            sensor_status.publish(ZONE, 0, InterfaceStatus { counters, ..InterfaceStatus::default() });
             let outcome = collector.collect();
             // Nobody listens only when the demo has failed already.
             slice_done.blocking_send(()).ok();

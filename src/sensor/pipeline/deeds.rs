@@ -42,7 +42,10 @@ impl Deeds {
         change: impl FnOnce(&mut Deed) -> bool,
     ) -> isize {
         let grown = |before: usize, after: usize| after.cast_signed().saturating_sub(before.cast_signed());
-        if let Some((deed, changed)) = self.known.get_mut(key) {
+        // To ask whether the doer has any costs less than to look for one, and of a flood of doers most have none.
+        if self.of_one.contains_key(&key.doer)
+            && let Some((deed, changed)) = self.known.get_mut(key)
+        {
             let before = deed.bytes();
             if change(deed) {
                 *changed = true;
@@ -50,14 +53,17 @@ impl Deeds {
             }
             return grown(before, deed.bytes());
         }
-        let is_strange = self.strange >= DEEDS / 2 && !is_confirmed();
-        let Some(left) = Some(()).filter(|()| !is_strange).and_then(|()| self.make_room(key)) else {
+        let is_strange = !is_confirmed();
+        let may_come = !is_strange || self.strange < DEEDS / 2;
+        let before = self.known.len();
+        let Some(left) = may_come.then(|| self.make_room(key)).flatten() else {
             self.refused += 1;
             return 0;
         };
         let deed = make();
         let bytes = deed.bytes();
         self.known.insert(key.clone(), (deed, true));
+        self.strange += usize::from(is_strange && self.known.len() > before);
         self.count(key, |n| n + 1);
         self.changed = true;
         grown(left, bytes)
@@ -247,18 +253,13 @@ impl Slot {
         let key = &self.key;
         let Some(recorder) = tunnels.recorder(self.tunnel) else { return false };
         let mut deeds = recorder.rows.deeds();
-        let strange = deeds.strange;
-        let is_confirmed = recorder.rows.is_confirmed(key.doer);
-        let (before, refused) = (deeds.known.len(), deeds.refused);
+        let refused = deeds.refused;
         let bytes = deeds.record(
             key,
-            || is_confirmed,
+            || recorder.rows.is_confirmed(key.doer),
             || Deed::new(first, last, key.kind, thing.clone()),
             |deed| deed.add(first, last, key.kind, thing.as_ref()),
         );
-        if deeds.known.len() > before && !is_confirmed {
-            deeds.strange = strange + 1;
-        }
         let is_held = deeds.refused == refused;
         drop(deeds);
         recorder.table.budget.change(bytes);

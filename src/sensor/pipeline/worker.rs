@@ -13,7 +13,7 @@ use foldhash::fast::RandomState;
 use super::addressed::Addressed;
 pub use super::counters::Counters;
 use super::deeds::Acts;
-use super::digest;
+use super::digest::{self, Rest};
 use super::exchanges::Exchanges;
 use super::fragments::Fragments;
 use super::pairs::{self, Pairs};
@@ -98,33 +98,12 @@ impl<'t> Worker<'t> {
 
     /// Dissects one frame. A panic in a dissector costs only this frame.
     pub fn frame(&mut self, frame: &Frame<'_>) {
-        let plain = if frame.link == LinkType::Ethernet { plain(frame.data) } else { None };
-        let (digest, rest) = match &plain {
-            Some(plain) => digest::of_packet(frame, plain.place, matches!(plain.ends, Ends::Six(..))),
-            None => digest::of(frame),
+        let Some(plain) = Some(frame.data).filter(|_| frame.link == LinkType::Ethernet).and_then(plain)
+        else {
+            return self.whole(frame);
         };
-        let counters = &mut self.facts.counters;
-        counters.frames += 1;
-        counters.bytes += u64::from(frame.length);
-        counters.first = Some(counters.first.map_or(frame.at, |t| t.min(frame.at)));
-        counters.last = Some(counters.last.map_or(frame.at, |t| t.max(frame.at)));
-        if let Some(numbers) = &mut self.numbers {
-            numbers.record(frame.at, rest.digest(digest));
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
-        if let Some((known, at)) =
-            self.recent.get_mut(shard(frame) * RECENT + (digest as usize & (RECENT - 1)))
-        {
-            if *known == digest && frame.at.since(*at).saturating_abs() <= DUPLICATE_WINDOW {
-                counters.duplicates += 1;
-            }
-            (*known, *at) = (digest, frame.at);
-        }
-        self.stretches.add(frame.at);
-        self.facts.tunnels.frame(frame.at);
-        self.facts.at = frame.at;
-        self.facts.length = frame.length;
-        let Some(plain) = plain else { return self.whole(frame) };
+        let is_v6 = matches!(plain.ends, Ends::Six(..));
+        self.count(frame, digest::of_packet(frame, plain.place, is_v6));
         self.facts.sighted(&plain);
         match plain.speech {
             Speech::None => {}
@@ -134,9 +113,35 @@ impl<'t> Worker<'t> {
         }
     }
 
+    /// Counts a frame with its digests.
+    #[inline(always)]
+    fn count(&mut self, frame: &Frame<'_>, (digest, rest): (u64, Rest<'_>)) {
+        let counters = &mut self.facts.counters;
+        counters.frames += 1;
+        counters.bytes += u64::from(frame.length);
+        counters.first = Some(counters.first.map_or(frame.at, |t| t.min(frame.at)));
+        counters.last = Some(counters.last.map_or(frame.at, |t| t.max(frame.at)));
+        if let Some(numbers) = &mut self.numbers {
+            numbers.record(frame.at, rest.digest(digest));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
+        let place = shard(frame) * RECENT + (digest as usize & (RECENT - 1));
+        if let Some((known, at)) = self.recent.get_mut(place) {
+            if *known == digest && frame.at.since(*at).saturating_abs() <= DUPLICATE_WINDOW {
+                counters.duplicates += 1;
+            }
+            (*known, *at) = (digest, frame.at);
+        }
+        self.stretches.add(frame.at);
+        self.facts.tunnels.frame(frame.at);
+        self.facts.at = frame.at;
+        self.facts.length = frame.length;
+    }
+
     /// Dissects a frame that is not plain.
     #[inline(never)]
     fn whole(&mut self, frame: &Frame<'_>) {
+        self.count(frame, digest::of(frame));
         self.dissect(|facts| dissect(frame, facts));
     }
 
