@@ -330,8 +330,11 @@ mod tests {
     #[test]
     fn the_line_names_what_is_not_captured() {
         let status = Status::default();
-        status
-            .publish("eth1", InterfaceStatus { problem: Some("gone".into()), ..InterfaceStatus::default() });
+        status.publish(
+            "eth1",
+            0,
+            InterfaceStatus { problem: Some("gone".into()), ..InterfaceStatus::default() },
+        );
         let line = status.line(3, 0);
         assert!(line.contains("3 couplings") && line.contains("not capturing on eth1"), "{line}");
     }

@@ -6,7 +6,7 @@ use crate::dissect::{Malformed, Payload, Reader, Words};
 /// Messages of one segment that are read.
 const MESSAGES: usize = 4;
 
-/// Whether a segment may begin with a packet, whatever it carries.
+/// Whether a segment may begin with a packet, of any protocol.
 pub(crate) fn may_speak(payload: &[u8]) -> bool {
     payload.starts_with(&[3, 0])
 }
