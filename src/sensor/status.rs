@@ -300,15 +300,33 @@ mod tests {
         assert_eq!(spans, [None, span(10, 20), span(10, 20), span(10, 40), span(10, 40)]);
         let status = Status::default();
         status.publish("a", 0, known);
-        status.publish("b", InterfaceStatus::default());
+        status.publish("b", 0, InterfaceStatus::default());
         assert_eq!(status.health(0).drops.map(|d| (d.first, d.last)), span(10, 40));
         assert_eq!((status.capture().dropped, status.health(0).dropped), (9, 9));
     }
 
     #[test]
+    fn the_rings_of_an_interface_are_one_interface() {
+        let status = Status::default();
+        let ring = |received, problem: Option<&str>| InterfaceStatus {
+            problem: problem.map(str::to_owned),
+            statistics: Statistics { received, dropped_ring: 1, dropped_interface: received },
+            ..InterfaceStatus::default()
+        };
+        status.publish("a", 0, ring(5, None));
+        status.publish("a", 1, ring(7, Some("gone")));
+        let interfaces = status.interfaces();
+        assert_eq!(interfaces.len(), 1);
+        // Each ring counts all that the interface dropped.
+        let expected = Statistics { received: 12, dropped_ring: 2, dropped_interface: 7 };
+        assert_eq!(interfaces["a"].statistics, expected);
+        assert_eq!((status.problems(), status.dropped()), (vec!["gone".to_owned()], 9));
+    }
+
+    #[test]
     fn one_thread_that_hangs_is_seen_though_the_others_go_on() {
         let (status, mut known) = (Status::default(), BTreeMap::new());
-        let (a, b) = (status.progress_of("a"), status.progress_of("b"));
+        let (a, b) = (status.progress_of("a", 0), status.progress_of("a", 1));
         assert!(status.goes_on(&mut known));
         for (of_a, of_b, expected) in [(1, 1, true), (1, 0, false), (0, 0, false), (2, 5, true)] {
             a.fetch_add(of_a, Ordering::Relaxed);
