@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help run test lint fmt check unit openapi deny demo setup lab attacks chaos console shots mail api deb systemd bench fuzz audit clean
+.PHONY: help run test lint fmt check unit openapi deny demo setup lab attacks chaos console shots mail api deb systemd bench live fuzz audit clean
 
 STEP   := .ci/step
 NEED   := .ci/need
@@ -132,6 +132,12 @@ bench: ## measure nanoseconds per frame and stage, the dearest frames of each ki
 	@$(CARGO) bench $(BENCH) --bench rules
 	@$(CARGO) bench $(BENCH) --bench ingest
 	@$(CARGO) bench $(BENCH) --bench advisories
+
+live: ## measure live capture at the sender's top speed on virtual interfaces beside tcpdump; as root
+	@$(NEED) build bench unit
+	@$(CARGO) build --release $(BENCH) --bin netcensus-sensor
+	@test -e $(TARGET)/bench/small.pcap || $(CARGO) bench $(BENCH) --bench capture -- $(abspath $(TARGET))/bench
+	@benches/live.py $(TARGET)
 
 fuzz: ## fuzz each target for SECONDS=60; TARGETS="dns frame" chooses
 	@$(NEED) build fuzz
