@@ -172,3 +172,33 @@ impl Minutes {
         led * 2 >= minutes().count()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::census::{CouplingKey, MacAddr};
+    use crate::sensor::pipeline::table::Table;
+
+    fn frames(number: u32) -> Minutes {
+        let mut frames = Minutes::default();
+        (0..number).for_each(|n| frames.add(Timestamp(i64::from(n) * 1_000)));
+        frames
+    }
+
+    #[test]
+    fn a_tunnel_is_judged_by_the_frames_of_all_workers() {
+        // What the other worker hears beside 1,000 frames of which the tunnel carries 900.
+        for (others, is_majority) in [(700, true), (900, false)] {
+            let table = Table::new(9);
+            let path = [CouplingKey { mac: MacAddr([2, 0, 0, 0, 0, 1]), ip: [192, 0, 2, 1].into() }];
+            let rows = table.tunnel(&path).unwrap();
+            let shares: Vec<_> = Traffic::of(2).collect();
+            let mut carried = frames(900);
+            shares[0].take(&mut frames(1_000), [(&path[..], &rows, &mut carried)].into_iter());
+            let marks = || table.snapshot().tunnels.values().next().unwrap().marks;
+            assert!(!marks().majority, "a part of the workers does not judge");
+            shares[1].take(&mut frames(others), std::iter::empty());
+            assert_eq!(marks().majority, is_majority, "{others}");
+        }
+    }
+}
