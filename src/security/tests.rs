@@ -299,8 +299,12 @@ fn a_pair_that_announces_its_address_is_no_poisoner() {
         net.0.segment.routers.insert("10.0.0.1".parse().unwrap(), taught);
         net
     };
-    assert_eq!(net(&both).alerts(), NONE);
-    assert_eq!(net(&[Sign::ArpAnswered]).alerts().len(), 1, "it takes a router's address");
+    assert_eq!(net(&both).all_alerts(), ["informational A-GW 10.0.0.1"], "it is told, and not as bad");
+    assert_eq!(
+        net(&[Sign::ArpAnswered]).all_alerts(),
+        ["high A-ARP 10.0.0.1"],
+        "it takes a router's address"
+    );
 }
 
 #[test]

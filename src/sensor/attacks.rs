@@ -85,7 +85,7 @@ fn a_card_that_is_a_laptop_and_a_thing_on_three_days_is_cloned() {
 
 #[test]
 fn who_announces_the_gateways_address_beside_it_took_it() {
-    assert_eq!(alerts("gateway"), ["medium A-GW 10.0.0.1"]);
+    assert_eq!(alerts("gateway"), ["medium A-GW 10.0.0.66"]);
 }
 
 #[test]

@@ -94,7 +94,7 @@ kinds! {
     MovesFirmware "moves_firmware" 0,
     /// It opened connections to this port of this host of the Internet; the things are those of its own ports of which the
     /// worker takes one in sixteen.
-    Floods "floods" 64,
+    Floods "floods" 60,
     /// A resolver told it that names do not exist; the things are the domains under which they would be registered.
     Misses "misses" 20,
     /// It opened connections to the Internet by this port, which few services have.

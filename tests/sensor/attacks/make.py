@@ -95,8 +95,12 @@ def clone():
 
 
 def gateway():
-    """Another card announces the gateway's address beside the gateway, which announces it, too."""
+    """A laptop announces the gateway's address beside the gateway, which announces it, too."""
     yield from names(50, 66)
+    windows = bytes([1, 3, 6, 15, 31, 33, 43, 44, 46, 47, 119, 121, 249, 252])
+    asks = dhcp(66, 3, option(12, b"laptop-7") + option(60, b"MSFT 5.0") + option(55, windows) + option(50, ip(host(66))))
+    for at in (5, 75, 700):
+        yield START + at, udp(card(66), EVERYBODY, "0.0.0.0", "255.255.255.255", (68, 67), asks)
     lease = dhcp(50, 5, option(54, ip(host(1))) + option(1, ip("255.255.255.0")) + option(3, ip(host(1))), 2, host(50))
     for at in (10, 80):
         yield START + at, udp(card(1), card(50), host(1), host(50), (67, 68), lease)
