@@ -54,6 +54,16 @@ fn main() {
             seed("rules", name, &fs::read(entry.path()).expect("it is here"));
         }
     }
+    for name in ["alerts", "recommendations"] {
+        let path = format!("config/findings/{name}.toml");
+        seed("findings_rules", name, &fs::read(path).expect("it is here"));
+    }
+    for (n, text) in
+        ["220 ready\r\n", "HTTP/1.1 401 No\r\nWWW-Authenticate: Basic\r\n\r\n"].iter().enumerate()
+    {
+        seed("acts", &format!("text-{n}"), &[&[0, 80, 0x9c, 0x40][..], text.as_bytes()].concat());
+    }
+    certificates(&seed);
     let recog = "<fingerprints matches=\"http_header.server\"><fingerprint pattern=\"^x/(\\d+)$\"><description>X</description><example service.version=\"1\">x/1</example><param pos=\"1\" name=\"service.version\"/><param pos=\"0\" name=\"hw.device\" value=\"Printer\"/></fingerprint></fingerprints>";
     seed("fingerprints", "recog", recog.as_bytes());
     // The examples of the documentation.
@@ -92,6 +102,19 @@ fn kind(frame: &[u8]) -> (Vec<u8>, [u16; 2], u32) {
     let ports = ports.unwrap_or_default().map(|port| if port < 32_768 { port } else { 0 });
     let size = u32::try_from(frame.len()).unwrap_or_default().ilog2();
     (types.into_iter().flatten().copied().collect(), ports, size)
+}
+
+/// What servers send that prove themselves, between their ports.
+fn certificates(seed: &impl Fn(&str, &str, &[u8])) {
+    let mut n = 0;
+    file::read(Path::new("tests/sensor/attacks/certificates.pcap.gz"), &mut |frame| {
+        // Behind the headers of Ethernet, IPv4 and TCP.
+        if let (Some(ports), Some(flight @ [22, ..])) = (frame.data.get(34..38), frame.data.get(54..)) {
+            seed("acts", &format!("certificate-{n}"), &[ports, flight].concat());
+            n += 1;
+        }
+    })
+    .expect("the capture is sound");
 }
 
 /// The form that the target `frame` reads.

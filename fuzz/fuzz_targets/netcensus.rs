@@ -22,6 +22,7 @@ use netcensus::check_query;
 use netcensus::classify::{RuleFile, Rules};
 use netcensus::config;
 use netcensus::dissect::{self, Frame, LinkType, Malformed, PROTOCOLS, Payload, Protocol, Reader, Words};
+use netcensus::security::Ruleset;
 use netcensus::sensor::config::Config;
 use netcensus::sensor::pipeline::checkpoint;
 use netcensus::sensor::pipeline::table::Table;
@@ -35,8 +36,8 @@ macro_rules! readers {
 }
 
 readers! {
-    advisories, capture, checkpoint, config_file, cpe, csaf, cve5, datagram, enrolment, epss, fingerprints, frame, kev, nvd,
-    products, query, rules, stream, upload,
+    acts, advisories, capture, checkpoint, config_file, cpe, csaf, cve5, datagram, enrolment, epss, findings_rules,
+    fingerprints, frame, kev, nvd, products, query, rules, stream, upload,
 }
 
 enum Target {
@@ -156,6 +157,33 @@ fn frame(data: &[u8]) {
     assert_eq!(counters.panics, 0);
 }
 
+/// What a segment and a datagram show their sender to do: two ports, then the payload. Their frames are whole, so that the
+/// fuzzer need not find headers.
+fn acts(data: &[u8]) {
+    let Some((ports, payload)) = data.split_at_checked(4).filter(|(_, payload)| payload.len() <= 1_400) else { return };
+    let table = Table::new(1_000);
+    let mut worker = Worker::new(&table);
+    for (protocol, head) in [(6, &[0, 0, 0, 7, 0, 0, 0, 1, 0x50, 0x18, 4, 0, 0, 0, 0, 0][..]), (17, &[0, 0, 0, 0])] {
+        let mut segment = [ports, head, payload].concat();
+        if let (17, Some(length)) = (protocol, segment.get_mut(4..6)) {
+            length.copy_from_slice(&(payload.len() as u16 + 8).to_be_bytes());
+        }
+        let length = (segment.len() as u16 + 20).to_be_bytes();
+        let frame = [
+            &[0, 0x40, 0x8c, 1, 0, 2, 0, 0x40, 0x8c, 1, 0, 1, 8, 0, 0x45, 0][..],
+            &length,
+            &[0, 1, 0, 0, 64, protocol, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2],
+            &segment,
+        ]
+        .concat();
+        timed(data.len(), || {
+            let length = frame.len() as u32;
+            worker.frame(&Frame { at: Timestamp(1_000_000), link: LinkType::Ethernet, data: &frame, length });
+        });
+    }
+    assert_eq!(worker.finish().0.panics, 0);
+}
+
 /// The reader of capture files: pcap, pcapng, and both compressed.
 fn capture(data: &[u8]) {
     let input = Box::new(Cursor::new(data.to_vec()));
@@ -267,6 +295,18 @@ fn query(data: &[u8]) {
 /// A rule pack with its tests.
 fn rules(data: &[u8]) {
     pack("fuzz.toml", data);
+}
+
+/// An operator's file of rules of alerts and recommendations.
+fn findings_rules(data: &[u8]) {
+    static BUILT_IN: LazyLock<Ruleset> = LazyLock::new(|| Ruleset::builtin().expect("a test rules that out"));
+    if let Ok(text) = str::from_utf8(data) {
+        let mut rules = BUILT_IN.clone();
+        match rules.put("fuzz.toml", text) {
+            Ok(()) => assert_eq!(rules.alerts.len(), BUILT_IN.alerts.len()),
+            Err(why) => assert!(why.to_string().starts_with("fuzz.toml:")),
+        }
+    }
 }
 
 /// Fingerprints in Recog's form.

@@ -13,6 +13,8 @@ use crate::census::{Field, MacAddr, Prefix, Sign};
 const REQUEST: u8 = 1;
 const REPLY: u8 = 2;
 const OFFER: u8 = 2;
+/// DHCPREQUEST.
+const ASKS: u8 = 3;
 const ACK: u8 = 5;
 /// The place of the client's hardware address in a message.
 const CHADDR: std::ops::Range<usize> = 28..34;
@@ -22,9 +24,15 @@ pub(super) fn dissect(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink)
     // What a relay passes on was said elsewhere: only a client's own frame speaks for it.
     let own = payload.first() == Some(&REQUEST)
         && payload.get(CHADDR).and_then(MacAddr::from_slice) == Some(source);
+    let (mut program, mut name) = (String::new(), String::new());
     let mut hear = |field: Field, value: &str| {
         if own {
             sink.station_said(source, field, value);
+            match field {
+                Field::DhcpVendorClass => value.clone_into(&mut program),
+                Field::DhcpHostname => value.clone_into(&mut name),
+                _ => {}
+            }
         }
     };
     let mut words = Words::new(&mut hear);
@@ -33,6 +41,9 @@ pub(super) fn dissect(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink)
         sink.anomaly(Anomaly::OverBudget);
     }
     let (message, broken) = read?;
+    if own && message.kind == Some(ASKS) {
+        asked(source, &program, &name, sink);
+    }
     // A relay puts its own address into what it passes on, in either direction.
     let relays = packet.source == message.relay && !is_never_sender(packet.source);
     if relays {
@@ -48,6 +59,23 @@ pub(super) fn dissect(packet: &Packet<'_>, payload: &[u8], sink: &mut impl Sink)
         }
     }
     broken.map_or(Ok(()), Err)
+}
+
+/// A client asked for a lease. It has no address yet, so its card is the doer. The program that it says to be is told without
+/// its version, which changes.
+fn asked(card: MacAddr, program: &str, name: &str, sink: &mut impl Sink) {
+    let kind: String = program
+        .chars()
+        .take(64)
+        .take_while(|c| !c.is_ascii_digit() && !matches!(c, ' ' | ':' | '/'))
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
+    if kind.is_empty() {
+        return;
+    }
+    let name: String = name.chars().take(63).filter(|c| c.is_ascii_graphic()).collect();
+    let label = format!("{kind}\t{}", name.to_ascii_lowercase());
+    sink.did(card, std::net::Ipv4Addr::UNSPECIFIED.into(), &Act::new(DeedKind::Leases, &label));
 }
 
 /// A server offered a lease on its own link: a client that several servers offer different routers is in danger.

@@ -44,6 +44,7 @@ pub struct Config {
     pub mail: MailSettings,
     pub terms: TermsConfig,
     pub vulnerabilities: VulnerabilitiesConfig,
+    pub alerts: AlertsConfig,
     pub log: LogConfig,
 }
 
@@ -53,6 +54,14 @@ pub struct Config {
 pub struct VulnerabilitiesConfig {
     /// The file with the set of advisories; empty for a file next to SQLite's.
     pub file: PathBuf,
+}
+
+/// `[alerts]`.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(deny_unknown_fields, default)]
+pub struct AlertsConfig {
+    /// A folder of rules of alerts and recommendations over the built-in ones; empty for none.
+    pub rules: PathBuf,
 }
 
 /// `[limits]`.
@@ -138,6 +147,7 @@ impl Default for Config {
             mail: MailSettings::default(),
             terms: TermsConfig::default(),
             vulnerabilities: VulnerabilitiesConfig::default(),
+            alerts: AlertsConfig::default(),
             census: CensusConfig::default(),
             limits: LimitsConfig::default(),
             connections: ConnectionLimits::default(),
@@ -247,6 +257,7 @@ impl Config {
             memory,
             access,
             advisories: self.advisories(),
+            alert_rules: self.alerts.rules.clone(),
             ..Settings::default()
         })
     }

@@ -1,4 +1,4 @@
-//! Scans, guessing, poisoning, tunnels: what many deeds of one station, or of two, show.
+//! Scans, guessing, rogue servers, tunnels: what many deeds of one station, or of two, show.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
@@ -6,8 +6,8 @@ use std::net::IpAddr;
 use super::alert::{Proof, Severity};
 use super::derive::{Found, View, addresses, is_computer, listens, proof_of, sample};
 use crate::census::conduct::{Crowd, Deed, DeedKey, DeedKind, Reached};
-use crate::census::time::HOUR;
-use crate::census::{Binding, CouplingKey, CouplingState, Field, Part, Sign};
+use crate::census::time::MINUTE;
+use crate::census::{CouplingKey, Field};
 
 /// Adds what is found in a zone.
 pub(super) fn find(view: &View<'_, '_>, out: &mut Vec<Found>) {
@@ -18,7 +18,6 @@ pub(super) fn find(view: &View<'_, '_>, out: &mut Vec<Found>) {
     guessing(view, out);
     sessions(view, out);
     credentials(view, out);
-    poisoning(view, out);
     lease_servers(view, out);
     router_advertisements(view, out);
     names(view, out);
@@ -27,7 +26,7 @@ pub(super) fn find(view: &View<'_, '_>, out: &mut Vec<Found>) {
     indicators(view, out);
 }
 
-fn found(
+pub(super) fn found(
     rule: &'static str,
     device: usize,
     key: &DeedKey,
@@ -109,17 +108,25 @@ fn are_strange(hosts: &[IpAddr], port: u16, known: &HashMap<IpAddr, Vec<&crate::
 }
 
 fn host_scans(view: &View<'_, '_>, out: &mut Vec<Found>) {
-    let scans: Vec<_> = view.reached(DeedKind::OpensHosts).collect();
+    let scans: Vec<_> = view
+        .conduct
+        .of(DeedKind::OpensHosts)
+        .filter_map(|(key, deed)| {
+            let crowd = deed.crowd()?;
+            let fast = crowd.reached().map(|reached| (reached, "A-SCAN-H", DeedKind::OpensHosts.enough()));
+            let slow = || crowd.spread().map(|spread| (spread, "A-SLOW", DeedKind::OpensHosts.many()));
+            Some((key, deed, fast.or_else(slow)?))
+        })
+        .collect();
     let hosts = scans.iter().flat_map(|(_, deed, _)| addresses(deed)).collect();
     let known = view.couplings(&hosts);
-    for (key, deed, reached) in scans {
+    for (key, deed, (reached, rule, n)) in scans {
         let Some(device) = view.doer(key).filter(|_| are_strange(&addresses(deed), key.port, &known)) else {
             continue;
         };
-        let n = DeedKind::OpensHosts.enough();
         let sentence = format!("it opened TCP port {} of {n} or more local addresses", key.port);
         let proof = proof_of(deed, reached, sentence);
-        out.push(found("A-SCAN-H", device, key, String::new(), "It scanned addresses", proof));
+        out.push(found(rule, device, key, String::new(), "It scanned addresses", proof));
     }
 }
 
@@ -147,6 +154,7 @@ fn spreading(view: &View<'_, '_>, out: &mut Vec<Found>) {
 }
 
 fn guessing(view: &View<'_, '_>, out: &mut Vec<Found>) {
+    let soon = view.number("A-BRUTE-OK", "minutes") * MINUTE;
     let mut told =
         |key: &DeedKey, server: usize, client: String, deed: &Deed, reached: Reached, what: String| {
             let protocol = key.label.to_uppercase();
@@ -166,7 +174,7 @@ fn guessing(view: &View<'_, '_>, out: &mut Vec<Found>) {
             });
             let admits = DeedKey { kind: DeedKind::Admits, ..key.clone() };
             let admitted = view.conduct.0.get(&admits).map(|deed| deed.first);
-            if let Some(at) = admitted.filter(|at| *at >= reached.first() && at.since(reached.last()) <= HOUR)
+            if let Some(at) = admitted.filter(|at| *at >= reached.first() && at.since(reached.last()) <= soon)
             {
                 out.push(Found {
                     rule: "A-BRUTE-OK",
@@ -209,7 +217,9 @@ fn guessing(view: &View<'_, '_>, out: &mut Vec<Found>) {
 }
 
 fn sessions(view: &View<'_, '_>, out: &mut Vec<Found>) {
-    for (key, deed, reached) in view.reached(DeedKind::Greets).filter(|(_, _, reached)| reached.days() < 3) {
+    let usual = view.number("A-BRUTE-SSH", "days");
+    let is_unusual = |reached: &Reached| i64::from(reached.days()) < usual;
+    for (key, deed, reached) in view.reached(DeedKind::Greets).filter(|(_, _, r)| is_unusual(r)) {
         let Some(server) = view.doer(key) else { continue };
         let protocol = key.label.to_uppercase();
         let n = DeedKind::Greets.enough();
@@ -231,105 +241,6 @@ fn credentials(view: &View<'_, '_>, out: &mut Vec<Found>) {
         let proof = Proof { sample: Vec::new(), ..proof_of(deed, reached, sentence) };
         let object = format!("{} at {}:{}", key.label, peer(key), key.port);
         out.push(found("A-DEFCRED", device, key, object, "It uses default credentials", proof));
-    }
-}
-
-/// An address as a card proves it.
-struct Claim {
-    key: CouplingKey,
-    device: usize,
-    proved: crate::census::Timestamp,
-    last: crate::census::Timestamp,
-    /// Whether it told all hosts that the address is its own.
-    announces: bool,
-}
-
-/// A card that proves an address soon after another did.
-struct Contest<'c> {
-    late: &'c Claim,
-    early: &'c Claim,
-}
-
-impl Contest<'_> {
-    /// Whether the earlier one still sends after the later one came.
-    fn overlaps(&self) -> bool {
-        self.early.last >= self.late.proved
-    }
-}
-
-/// A router says little by its own address, so its silence of a quarter of an hour does not mean that it left.
-const TOGETHER: i64 = HOUR / 4;
-
-/// Cards that prove addresses which others prove in the same time.
-fn poisoning(view: &View<'_, '_>, out: &mut Vec<Found>) {
-    let mut claims: BTreeMap<IpAddr, Vec<Claim>> = BTreeMap::new();
-    for (device, d) in view.devices.iter().enumerate() {
-        for m in
-            d.couplings.iter().filter(|m| m.binding == Binding::Proven && m.state != CouplingState::Tentative)
-        {
-            if let Some(proof) = m.facts.proof().filter(|_| m.key.ip.is_ipv4() && m.part != Part::Bridged) {
-                let announces = m.facts.signs.has(Sign::ArpAnnounced);
-                let claim =
-                    Claim { key: m.key, device, proved: proof.at, last: m.facts.last_seen, announces };
-                claims.entry(m.key.ip).or_default().push(claim);
-            }
-        }
-    }
-    let mut contested: BTreeMap<crate::census::MacAddr, Vec<Contest<'_>>> = BTreeMap::new();
-    for of_ip in claims.values().filter(|claims| claims.len() > 1) {
-        for late in of_ip {
-            let rivals = of_ip.iter().filter(|early| {
-                early.key.mac != late.key.mac
-                    && early.device != late.device
-                    && (early.proved, early.key) < (late.proved, late.key)
-                    && late.proved.since(early.last) <= TOGETHER
-            });
-            // The one that sends longest says most.
-            if let Some(early) = rivals.max_by_key(|early| (early.last, early.key)) {
-                contested.entry(late.key.mac).or_default().push(Contest { late, early });
-            }
-        }
-    }
-    for of_card in contested.into_values() {
-        let is_router = |ip: &IpAddr| view.zone.segment.routers.contains_key(ip);
-        let forwards = |claim: &Claim| view.device(claim.device).is_some_and(|d| d.forwards.is_some());
-        let takes_router =
-            |c: &&Contest<'_>| c.overlaps() && (is_router(&c.late.key.ip) || forwards(c.early));
-        // A pair of hosts of which one stands in for the other moves one address, and both announce it.
-        let is_pair = matches!(of_card.as_slice(), [one] if one.early.announces && one.late.announces);
-        let routers = of_card.iter().any(|c| takes_router(&c));
-        let is_taken = of_card.iter().any(Contest::overlaps) && of_card.len() >= 2 || routers;
-        let Some(Contest { late, .. }) = of_card.first().filter(|_| is_taken && !is_pair) else { continue };
-        let proof = Proof {
-            sentence: format!(
-                "{} proved {}, which other cards prove in the same time",
-                late.key.mac,
-                if of_card.len() == 1 { "a router's address" } else { "addresses" }
-            ),
-            first: of_card.iter().map(|c| c.late.proved).min().unwrap_or_default(),
-            last: of_card.iter().map(|c| c.late.last).max().unwrap_or_default(),
-            sample: of_card
-                .iter()
-                .take(8)
-                .map(|c| format!("{} of {}", c.late.key.ip, c.early.key.mac))
-                .collect(),
-        };
-        // The card is what acts, and the earliest of its couplings bears it.
-        let own = view.device(late.device).and_then(|d| {
-            d.couplings
-                .iter()
-                .filter(|m| m.key.mac == late.key.mac)
-                .min_by_key(|m| (m.facts.first_seen, m.key))
-        });
-        out.push(Found {
-            rule: "A-ARP",
-            device: late.device,
-            doer: own.map_or(late.key, |m| m.key),
-            object: late.key.mac.to_string(),
-            sentence: "It takes the addresses of others".to_owned(),
-            proof,
-            severity: None,
-        });
     }
 }
 
@@ -435,8 +346,8 @@ fn names(view: &View<'_, '_>, out: &mut Vec<Found>) {
 }
 
 fn tunnels(view: &View<'_, '_>, out: &mut Vec<Found>) {
-    /// From so many devices on, asking so is usual in the zone.
-    const USUAL: usize = 3;
+    // From so many devices on, asking so is usual in the zone.
+    let usual = usize::try_from(view.number("A-DNS-TUN", "devices")).unwrap_or(usize::MAX);
     let mut askers: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for (key, _, _) in view.reached(DeedKind::AsksNames) {
         if let Some(device) = view.doer(key) {
@@ -447,7 +358,7 @@ fn tunnels(view: &View<'_, '_>, out: &mut Vec<Found>) {
     for (key, deed, reached) in view.reached(DeedKind::AsksNames) {
         let Some(device) = view.doer(key) else { continue };
         named.insert(device);
-        if askers.get(key.label.as_str()).is_some_and(|of| of.len() >= USUAL) {
+        if askers.get(key.label.as_str()).is_some_and(|of| of.len() >= usual) {
             continue;
         }
         let n = DeedKind::AsksNames.enough();
@@ -472,9 +383,10 @@ fn tunnels(view: &View<'_, '_>, out: &mut Vec<Found>) {
 }
 
 fn exposure(view: &View<'_, '_>, out: &mut Vec<Found>) {
+    let days = view.number("A-EXPOSED", "days");
     for (key, deed) in view.conduct.of(DeedKind::Accepts) {
-        let reached = deed.crowd().and_then(Crowd::reached);
-        let Some(device) = view.doer(key).filter(|_| reached.is_some() || deed.days() >= 2) else { continue };
+        let is_often = deed.crowd().and_then(Crowd::reached).is_some() || i64::from(deed.days()) >= days;
+        let Some(device) = view.doer(key).filter(|_| is_often) else { continue };
         let sentence = format!("it accepted connections on port {} from public addresses", key.port);
         let proof = Proof { sentence, first: deed.first, last: deed.last, sample: sample(deed) };
         out.push(found("A-EXPOSED", device, key, key.port.to_string(), "The Internet reaches it", proof));

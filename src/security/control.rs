@@ -4,9 +4,6 @@ use super::alert::{Proof, Severity};
 use super::derive::{Found, View, proof_of};
 use crate::census::conduct::{Deed, DeedKey, DeedKind};
 
-/// Who commanded on so many days is known to.
-const KNOWN_DAYS: u32 = 3;
-
 /// Adds what is found in a zone.
 pub(super) fn find(view: &View<'_, '_>, out: &mut Vec<Found>) {
     for (key, deed) in view.conduct.of(DeedKind::Commands) {
@@ -41,12 +38,16 @@ type Ruling = (&'static str, Option<Severity>, &'static str);
 
 /// Which alert a command is, how bad, and the sentence; `None` if it is none.
 fn ruling(view: &View<'_, '_>, key: &DeedKey, deed: &Deed) -> Option<Ruling> {
-    let known = (deed.days() >= KNOWN_DAYS).then_some(Severity::Medium);
+    // Who commands on so many days is known to.
+    let is_known = |rule| i64::from(deed.days()) >= view.number(rule, "days");
+    let medium = |rule| is_known(rule).then_some(Severity::Medium);
     let is_new = || view.is_settled(deed.first);
     match key.label.as_str() {
-        "s7_stop" | "cip_stop" => Some(("A-S7-STOP", known, "It stopped a PLC")),
-        "s7_start" | "cip_start" => Some(("A-S7-STOP", known, "It started a PLC")),
-        "s7_download" | "s7_delete" => Some(("A-PLC-PROG", known, "It changed the program of a PLC")),
+        "s7_stop" | "cip_stop" => Some(("A-S7-STOP", medium("A-S7-STOP"), "It stopped a PLC")),
+        "s7_start" | "cip_start" => Some(("A-S7-STOP", medium("A-S7-STOP"), "It started a PLC")),
+        "s7_download" | "s7_delete" => {
+            Some(("A-PLC-PROG", medium("A-PLC-PROG"), "It changed the program of a PLC"))
+        }
         "s7_upload" => Some(("A-PLC-PROG", Some(Severity::Medium), "It read the program of a PLC")),
         "modbus_write" => is_new().then_some(("A-MODBUS-W", None, "It wrote to a Modbus server")),
         "dnp3_control" | "dnp3_write" | "iec104_control" | "bacnet_write" | "cip_write" => {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::alert::{Alert, AlertId, Proof, Security, Severity, Standing};
 use super::ruleset::Ruleset;
-use super::{attacks, control, posture};
+use super::{attacks, cards, control, flood, newcomer, posture};
 use crate::census::conduct::{Conduct, Deed, DeedKey, DeedKind, Reached, Thing};
 use crate::census::{
     Category, Classification, Coupling, CouplingKey, Device, Field, Inventory, Survey, Timestamp, Zone,
@@ -39,6 +39,7 @@ pub(super) struct View<'v, 'a> {
     by_ip: HashMap<IpAddr, usize>,
     /// For how long everything in a zone is new, in nanoseconds.
     pub(super) baseline: i64,
+    rules: &'v Ruleset,
 }
 
 impl<'a> View<'_, 'a> {
@@ -64,6 +65,11 @@ impl<'a> View<'_, 'a> {
     /// Whether the zone was known for its baseline before an instant.
     pub(super) fn is_settled(&self, at: Timestamp) -> bool {
         self.zone.segment.first_frame.is_some_and(|first| at.since(first) >= self.baseline)
+    }
+
+    /// A number of a rule.
+    pub(super) fn number(&self, rule: &str, name: &str) -> i64 {
+        self.rules.number(rule, name)
     }
 
     /// The couplings of addresses.
@@ -111,7 +117,7 @@ pub(super) fn proof_of(deed: &Deed, reached: Reached, sentence: String) -> Proof
 }
 
 /// Derives alerts and recommendations. A pure function of its arguments: `inventory` is the one of the survey, `baseline` for
-/// how many nanoseconds after its first frame everything in a zone is new, `all` whether to tell alerts that are off, too.
+/// how many nanoseconds after its first frame everything in a zone is new, `all` whether to tell what is off, too.
 pub fn derive(
     survey: &Survey<'_>,
     inventory: &Inventory,
@@ -132,6 +138,7 @@ pub fn derive(
             by_coupling: HashMap::new(),
             by_ip: HashMap::new(),
             baseline,
+            rules,
         };
         for (place, device) in devices.iter().enumerate() {
             for member in &device.couplings {
@@ -141,9 +148,12 @@ pub fn derive(
         }
         let mut found = Vec::new();
         attacks::find(&view, &mut found);
+        cards::find(&view, &mut found);
+        flood::find(&view, &mut found);
+        newcomer::find(&view, &mut found);
         control::find(&view, &mut found);
         tell(name, &view, found, rules, all, &mut standings, &mut out.alerts);
-        posture::assess(&view, rules, survey.as_of, &mut standings, &mut out.recommendations);
+        posture::assess(&view, rules, (survey.as_of, all), &mut standings, &mut out.recommendations);
     }
     out.recommendations.retain(|r| !r.unhealthy.is_empty() || !r.healthy.is_empty());
     out.recommendations.sort_by(|a, b| (b.severity, &a.rule).cmp(&(a.severity, &b.rule)));
@@ -176,7 +186,7 @@ fn tell(
         else {
             continue;
         };
-        if !(rule.on || all) || !rule.scope.has(device.category) {
+        if !(rule.on || all) || !rule.scope.has(device) {
             continue;
         }
         let n = told.entry(id).or_default();

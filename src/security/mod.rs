@@ -2,13 +2,19 @@
 //!
 //! **Pure.** [`derive()`] is the only way to one. An alert rests on a part that never takes back what it said, the deeds, and on
 //! a part that may: what the device is, what its addresses answer, which rules are on. The texts, severities and scopes are
-//! data (`config/findings/*.toml`).
+//! data (`config/findings/*.toml`), which an operator's folder changes ([`load`], the only function that reads files).
 
 mod alert;
 mod attacks;
+mod cards;
+mod certificate;
 mod control;
 mod derive;
+mod entry;
+mod flood;
+mod folder;
 mod indicator;
+mod newcomer;
 pub mod ocsf;
 mod posture;
 mod ruleset;
@@ -19,5 +25,6 @@ pub use self::alert::{
     Alert, AlertId, BadAlertId, Proof, Recommendation, Security, Severity, Standing, Unhealthy,
 };
 pub use self::derive::derive;
+pub use self::folder::{RulesetError, load};
 pub use self::indicator::{INDICATORS, Indicators};
 pub use self::ruleset::{AlertRule, BadRuleset, RecommendationRule, Ruleset, Scope};

@@ -85,13 +85,30 @@ impl Net {
         })
     }
 
+    /// As [`Self::alerts`], with those that are off.
+    fn all_alerts(self) -> Vec<String> {
+        let told = self.derived(0, true).alerts;
+        told.iter().map(|a| format!("{} {} {}", a.severity.key(), a.rule, a.device.ip)).collect()
+    }
+
     fn security(self, baseline: i64) -> Security {
+        self.derived(baseline, false)
+    }
+
+    fn derived(self, baseline: i64, all: bool) -> Security {
+        self.with(&Ruleset::builtin().unwrap(), baseline, all)
+    }
+
+    fn by(self, rules: &Ruleset) -> Security {
+        self.with(rules, 0, false)
+    }
+
+    fn with(self, rules: &Ruleset, baseline: i64, all: bool) -> Security {
         let inventory = Inventory::of("default", self.0);
         let (policy, decisions) = (Policy::default(), Decisions::default());
         let survey =
             Survey::new(&inventory, &policy, &decisions, &Unclassified, Timestamp::from_secs(40 * DAY));
-        let rules = Ruleset::builtin().unwrap();
-        derive(&survey, &inventory, &rules, baseline * 1_000_000_000, false)
+        derive(&survey, &inventory, rules, baseline * 1_000_000_000, all)
     }
 
     /// The alerts, each as its rule, address and object.
@@ -282,8 +299,12 @@ fn a_pair_that_announces_its_address_is_no_poisoner() {
         net.0.segment.routers.insert("10.0.0.1".parse().unwrap(), taught);
         net
     };
-    assert_eq!(net(&both).alerts(), NONE);
-    assert_eq!(net(&[Sign::ArpAnswered]).alerts().len(), 1, "it takes a router's address");
+    assert_eq!(net(&both).all_alerts(), ["informational A-GW 10.0.0.1"], "it is told, and not as bad");
+    assert_eq!(
+        net(&[Sign::ArpAnswered]).all_alerts(),
+        ["high A-ARP 10.0.0.1"],
+        "it takes a router's address"
+    );
 }
 
 #[test]
@@ -384,4 +405,93 @@ fn a_posture_is_unhealthy_for_thirty_days() {
 fn the_built_in_rules_can_be_read() {
     let rules = Ruleset::builtin().unwrap();
     assert!(rules.alerts.len() > 20 && rules.recommendations.len() > 10);
+}
+
+/// A zone in which a router's address is proved by card 1 until a time, and by the attacker's from another on.
+fn changed_gateway(until: i64, from: i64) -> Net {
+    let answers = [Sign::ArpAnswered];
+    let mut net = Net::of(&[CLIENT, ATTACKER]).proves(own("10.0.0.1"), 0, until, &answers).proves(
+        taken("10.0.0.1"),
+        from,
+        10 * DAY,
+        &answers,
+    );
+    let taught = crate::census::Taught::new(Timestamp(0), card(10));
+    net.0.segment.routers.insert("10.0.0.1".parse().unwrap(), taught);
+    net
+}
+
+#[test]
+fn a_gateway_that_falls_silent_before_another_comes_was_replaced() {
+    let hour = 60 * MINUTE;
+    assert_eq!(changed_gateway(8 * DAY, 8 * DAY + hour).all_alerts(), ["informational A-GW 10.0.0.1"]);
+    assert_eq!(changed_gateway(6 * DAY, 8 * DAY).all_alerts(), NONE, "its address was free for two days");
+    let early = changed_gateway(2 * DAY, 2 * DAY + hour).derived(7 * DAY, false);
+    assert_eq!(early.alerts, [], "in the zone's first week, no gateway is known");
+}
+
+#[test]
+fn a_gateway_that_is_taken_beside_its_owner_is_poisoning_and_told_once() {
+    let told = changed_gateway(9 * DAY, 8 * DAY).alerts();
+    assert_eq!(told, ["A-ARP 10.0.0.1 00:40:8c:01:00:42"]);
+}
+
+#[test]
+fn a_machine_with_two_systems_keeps_its_name_and_is_told_with_less_alarm() {
+    let asks = |net: Net, label: &str, days: i64| {
+        (0..days).fold(net, |mut net, day| {
+            let at = Timestamp::from_secs(day * DAY);
+            let doer = CouplingKey { ip: [0, 0, 0, 0].into(), ..own(CLIENT) };
+            let (kind, label) = (DeedKind::Leases, label.into());
+            let key = DeedKey { doer, kind, peer: None, port: 0, label };
+            net.0.conduct.merge_deed(&key, &Deed::new(at, at, kind, None));
+            net
+        })
+    };
+    let net = |days, other: &str| asks(asks(Net::of(&[CLIENT]), "msft\tdesk-1", days), other, days);
+    assert_eq!(net(3, "udhcp\tcam-1").all_alerts(), ["medium A-CLONE 10.0.0.50"]);
+    assert_eq!(net(3, "udhcp\tdesk-1").all_alerts(), ["informational A-CLONE 10.0.0.50"]);
+    assert_eq!(net(3, "udhcp\t").all_alerts(), ["informational A-CLONE 10.0.0.50"]);
+    for (days, other, why) in [
+        (2, "udhcp\tcam-1", "a card that moved"),
+        (3, "pxeclient\tcam-1", "it starts from the network"),
+        (3, "android-dhcp-\tphone", "two of a person, as at a docking station"),
+        (3, "msft\tdesk-2", "two laptops at one docking station"),
+    ] {
+        assert_eq!(net(days, other).all_alerts(), NONE, "{why}");
+    }
+}
+
+#[test]
+fn a_port_that_one_device_uses_on_three_days_is_unusual_and_one_that_many_use_is_not() {
+    let askers = ["10.0.0.51", "10.0.0.52", "10.0.0.53"];
+    let net = |devices: usize, days: i64| {
+        let zone = Net::of(&askers);
+        askers[..devices].iter().fold(zone, |net, ip| {
+            (0..days).fold(net, |net, day| net.did(ip, DeedKind::Reaches, None, "", day * DAY, None))
+        })
+    };
+    let security = |net: Net| {
+        let mut rules = Ruleset::builtin().unwrap();
+        rules.put("own.toml", "[[alert]]\nid = 'A-PORT'\nscope = 'all'\non = true\n").unwrap();
+        net.by(&rules).alerts.len()
+    };
+    assert_eq!(security(net(1, 3)), 1);
+    assert_eq!(security(net(1, 2)), 0);
+    assert_eq!(security(net(3, 3)), 0);
+}
+
+#[test]
+fn names_that_three_devices_miss_are_a_wrong_list_of_domains_to_search() {
+    let askers = ["10.0.0.51", "10.0.0.52", "10.0.0.53"];
+    let net = |n: usize| {
+        askers[..n].iter().fold(Net::of(&askers), |net, ip| {
+            (0..20).fold(net, |net, name| {
+                let thing = Thing::Text(format!("q{name}.com").into());
+                net.did(ip, DeedKind::Misses, None, "", 600 + name, Some(thing))
+            })
+        })
+    };
+    assert_eq!(net(1).all_alerts(), ["low A-DGA 10.0.0.51"]);
+    assert_eq!(net(3).all_alerts(), NONE);
 }

@@ -216,6 +216,8 @@ pub struct RulesConfig {
 pub struct AlertsConfig {
     /// Lists of indicators: addresses, networks and names that are known to be malicious, one a line.
     pub indicators: Vec<PathBuf>,
+    /// A folder of rules of alerts and recommendations over the built-in ones, for `replay --findings`; empty for none.
+    pub rules: PathBuf,
 }
 
 impl Default for Config {

@@ -1,5 +1,7 @@
 //! The sensor daemon and its commands.
 
+#[cfg(test)]
+mod attacks;
 pub mod command;
 pub mod config;
 pub mod confinement;

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use smol_str::SmolStr;
 
+use super::deed::DeedKind;
 use crate::census::time::{MINUTE, Timestamp};
 
 /// The span of a window in nanoseconds. Windows lie on the clock, and rules look at two neighbours together, so that a burst
@@ -104,6 +105,32 @@ impl Reached {
         Self { first: self.first.min(other.first), last, days: days(self) | days(other) }
     }
 
+    /// What was known of it in the window `last`.
+    fn until(self, last: i64) -> Option<Self> {
+        if self.first > last {
+            return None;
+        }
+        let days = if self.last > last { self.days_before(last) | 1 } else { self.days };
+        Some(Self { last: self.last.min(last), days, ..self })
+    }
+
+    /// With windows after `last` taken as `last`.
+    fn clamp(self, last: i64) -> Self {
+        if self.first >= last {
+            Self::at(last)
+        } else if self.last > last {
+            Self { last, days: self.days_before(last) | 1, ..self }
+        } else {
+            self
+        }
+    }
+
+    /// The days up to that of an earlier window.
+    fn days_before(self, last: i64) -> u32 {
+        let back = u32::try_from(day(self.last) - day(last)).unwrap_or(u32::MAX);
+        self.days.checked_shr(back).unwrap_or(0)
+    }
+
     /// The start of the first of the two windows in which it first happened.
     pub const fn first(self) -> Timestamp {
         Timestamp(self.first.saturating_sub(1).saturating_mul(CROWD_WINDOW))
@@ -148,6 +175,9 @@ pub struct Crowd {
     sample: Vec<Member>,
     #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
     reached: Option<Reached>,
+    /// When it had many things although no two windows did. `None` once two had, because who is fast is not slow.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    spread: Option<Reached>,
     /// Whether members were dropped at the bound: what it says is a lower bound.
     #[serde(rename = "b", default, skip_serializing_if = "std::ops::Not::not")]
     bounded: bool,
@@ -159,17 +189,22 @@ const fn is_zero(n: &u128) -> bool {
 
 impl Crowd {
     /// One thing at an instant.
-    pub(super) fn of(thing: Thing, at: Timestamp, enough: usize) -> Self {
+    pub(super) fn of(thing: Thing, at: Timestamp, kind: DeedKind) -> Self {
         let hash = thing.hash();
         let members = vec![Member { thing, windows: 1, hash }];
         let mut crowd = Self { newest: window(at), members, ..Self::default() };
-        crowd.settle(enough);
+        crowd.settle(kind);
         crowd
     }
 
     /// When it reached what its kind asks for.
     pub const fn reached(&self) -> Option<Reached> {
         self.reached
+    }
+
+    /// When it had what its kind asks for over ten hours, if it did not reach what it asks for in two windows.
+    pub const fn spread(&self) -> Option<Reached> {
+        self.spread
     }
 
     /// Some of its things, those of full windows first.
@@ -192,8 +227,8 @@ impl Crowd {
         self.members.len() + self.sample.len()
     }
 
-    /// Joins `other`; returns whether anything changed. `enough` is how many things the kind asks for.
-    pub(super) fn merge(&mut self, other: &Self, enough: usize) -> bool {
+    /// Joins `other`; returns whether anything changed. Both are of deeds of this kind.
+    pub(super) fn merge(&mut self, other: &Self, kind: DeedKind) -> bool {
         let before = self.clone();
         let newest = self.newest.max(other.newest);
         let theirs = shift(newest, other.newest);
@@ -210,13 +245,18 @@ impl Crowd {
             (Some(a), Some(b)) => Some(a.join(b)),
             (a, b) => a.or(b),
         };
+        self.spread = match (self.spread, other.spread) {
+            (Some(a), Some(b)) => Some(a.join(b)),
+            (a, b) => a.or(b),
+        };
         self.bounded |= other.bounded;
-        self.settle(enough);
+        self.settle(kind);
         *self != before
     }
 
     /// Adds one thing; returns whether anything changed. As [`Self::merge`] of one thing, at a fraction of its cost.
-    pub(super) fn add(&mut self, thing: &Thing, at: Timestamp, enough: usize) -> bool {
+    pub(super) fn add(&mut self, thing: &Thing, at: Timestamp, kind: DeedKind) -> bool {
+        let enough = kind.enough();
         let at = window(at);
         if at > self.newest {
             self.move_to(at);
@@ -236,9 +276,10 @@ impl Crowd {
         let holds =
             |pair: u128| self.members.iter().filter(|m| m.windows & pair != 0).nth(enough - 1).is_some();
         if self.full & (bit << 1 | bit >> 1) != 0 || holds(bit | bit << 1) || holds(bit | bit >> 1) {
-            self.settle(enough);
+            self.settle(kind);
         }
         self.bound();
+        self.spread_out(kind);
         true
     }
 
@@ -277,7 +318,8 @@ impl Crowd {
     }
 
     /// Finds the full windows and those in which it reached what is asked for, and restores the bounds.
-    fn settle(&mut self, enough: usize) {
+    fn settle(&mut self, kind: DeedKind) {
+        let enough = kind.enough();
         let all = self.members.iter().fold(0, |all, m| all | m.windows);
         let mut found = 0_u128;
         let mut rest = all;
@@ -320,6 +362,28 @@ impl Crowd {
         }
         self.members.retain(|m| m.windows != 0);
         self.bound();
+        self.spread_out(kind);
+    }
+
+    /// Notes whether it has many things over all windows that are kept.
+    fn spread_out(&mut self, kind: DeedKind) {
+        let many = kind.many();
+        if self.reached.is_some() {
+            self.spread = None;
+            return;
+        }
+        if many == 0 || self.members.len() < many {
+            return;
+        }
+        let members = || self.members.iter().map(|m| m.windows).filter(|windows| *windows != 0);
+        // Reached with the last of so many that came, counted by the first window of each.
+        let mut firsts: Vec<u32> = members().map(|windows| windows.ilog2()).collect();
+        firsts.sort_unstable_by(|a, b| b.cmp(a));
+        let newest = members().map(u128::trailing_zeros).min();
+        let (Some(first), Some(last)) = (firsts.get(many - 1).copied(), newest) else { return };
+        let at = |back: u32| Reached::at(self.newest - i64::from(back));
+        let now = at(first).join(at(last));
+        self.spread = Some(self.spread.map_or(now, |known| known.join(now)));
     }
 
     /// Drops members beyond the bound: those that were not met for longest, and of them those with the largest hashes. So a
@@ -334,7 +398,7 @@ impl Crowd {
     }
 
     /// Restores what is not sent, and the order.
-    pub(super) fn normalise(&mut self, enough: usize) {
+    pub(super) fn normalise(&mut self, kind: DeedKind) {
         for member in &mut self.members {
             member.hash = member.thing.hash();
         }
@@ -347,7 +411,7 @@ impl Crowd {
         for member in std::mem::take(&mut self.sample) {
             self.show(member.thing.hash(), &member.thing);
         }
-        self.settle(enough);
+        self.settle(kind);
     }
 
     /// What was known before `as_of`, by windows.
@@ -362,16 +426,13 @@ impl Crowd {
             self.full = keep(self.full);
             self.newest = last;
         }
-        self.reached = self.reached.filter(|r| r.first <= last).map(|r| {
-            let back = u32::try_from(day(r.last) - day(last)).unwrap_or(0);
-            let days = if r.last > last { r.days.checked_shr(back).unwrap_or(0) | 1 } else { r.days };
-            Reached { last: r.last.min(last), days, ..r }
-        });
+        self.reached = self.reached.and_then(|r| r.until(last));
+        self.spread = self.spread.and_then(|r| r.until(last));
         self
     }
 
     /// Takes windows after that of `latest` as its window.
-    pub(super) fn clamp(&mut self, latest: Timestamp, enough: usize) {
+    pub(super) fn clamp(&mut self, latest: Timestamp, kind: DeedKind) {
         let last = window(latest);
         if self.newest <= last {
             return;
@@ -384,15 +445,9 @@ impl Crowd {
         self.members.iter_mut().for_each(|m| m.windows = fold(m.windows));
         self.full = fold(self.full);
         self.newest = last;
-        self.reached = self.reached.map(|r| match r {
-            r if r.first >= last => Reached::at(last),
-            r if r.last > last => {
-                let back = u32::try_from(day(r.last) - day(last)).unwrap_or(u32::MAX);
-                Reached { last, days: r.days.checked_shr(back).unwrap_or(0) | 1, ..r }
-            }
-            r => r,
-        });
-        self.settle(enough);
+        self.reached = self.reached.map(|r| r.clamp(last));
+        self.spread = self.spread.map(|r| r.clamp(last));
+        self.settle(kind);
     }
 }
 

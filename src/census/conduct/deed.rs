@@ -92,6 +92,17 @@ kinds! {
     Accepts "accepts" 5,
     /// It moved firmware.
     MovesFirmware "moves_firmware" 0,
+    /// It opened connections to this port of this host of the Internet; the things are those of its own ports of which the
+    /// worker takes one in sixteen.
+    Floods "floods" 60,
+    /// A resolver told it that names do not exist; the things are the domains under which they would be registered.
+    Misses "misses" 20,
+    /// It opened connections to the Internet by this port, which few services have.
+    Reaches "reaches" 0,
+    /// Its card asked for a lease as this program, under this host name.
+    Leases "leases" 0,
+    /// It proved itself on this port by a certificate that ends on this day.
+    Certifies "certifies" 0,
 }
 
 impl DeedKind {
@@ -99,8 +110,30 @@ impl DeedKind {
     /// tries all ports, or a server with many clients, leaves room for what else it does.
     pub const fn most(self) -> usize {
         match self {
-            Self::OpensHosts | Self::Accepts | Self::Shows => 32,
+            Self::OpensHosts
+            | Self::Accepts
+            | Self::Shows
+            | Self::Floods
+            | Self::Reaches
+            | Self::Leases
+            | Self::Certifies => 32,
             _ => 256,
+        }
+    }
+
+    /// How many distinct things are many over ten hours, however few of them one window has; 0 if that says nothing.
+    pub const fn many(self) -> usize {
+        match self {
+            Self::OpensHosts => 32,
+            _ => 0,
+        }
+    }
+
+    /// How many distinct things of one window make a deed worth a place in the table.
+    pub const fn worth(self) -> usize {
+        match self {
+            Self::Floods => 8,
+            _ => 1,
         }
     }
 }
@@ -154,8 +187,8 @@ impl Deed {
     /// A deed that frames from `first` to `last`, of one window, showed; `thing` if its kind adds up.
     pub fn new(first: Timestamp, last: Timestamp, kind: DeedKind, thing: Option<Thing>) -> Self {
         let crowd = thing.filter(|_| kind.enough() > 0).map(|thing| {
-            let mut crowd = Crowd::of(thing.clone(), first, kind.enough());
-            crowd.add(&thing, last, kind.enough());
+            let mut crowd = Crowd::of(thing.clone(), first, kind);
+            crowd.add(&thing, last, kind);
             Box::new(crowd)
         });
         let mut new = Self { first, last: first, days: 1, crowd };
@@ -175,8 +208,8 @@ impl Deed {
         if let (Some(thing), 1..) = (thing, kind.enough()) {
             changed |= match &mut self.crowd {
                 Some(crowd) => {
-                    let early = crowd.add(thing, first, kind.enough());
-                    crowd.add(thing, last, kind.enough()) || early
+                    let early = crowd.add(thing, first, kind);
+                    crowd.add(thing, last, kind) || early
                 }
                 None => {
                     self.crowd = Self::new(first, last, kind, Some(thing.clone())).crowd;
@@ -201,6 +234,13 @@ impl Deed {
         self.days.count_ones()
     }
 
+    /// On how many UTC days both were done, of the newest 32 of each.
+    pub fn common_days(&self, other: &Self) -> u32 {
+        let (newer, older) = if self.last >= other.last { (self, other) } else { (other, self) };
+        let back = u32::try_from(newer.last.day() - older.last.day()).unwrap_or(DAYS);
+        (newer.days & older.days.checked_shl(back).unwrap_or(0)).count_ones()
+    }
+
     /// Its things, if its kind adds up.
     pub fn crowd(&self) -> Option<&Crowd> {
         self.crowd.as_deref()
@@ -213,7 +253,7 @@ impl Deed {
         self.done(other.last, other.days);
         let changed = before != (self.first, self.last, self.days);
         match (&mut self.crowd, &other.crowd) {
-            (Some(crowd), Some(more)) => crowd.merge(more, kind.enough()) || changed,
+            (Some(crowd), Some(more)) => crowd.merge(more, kind) || changed,
             (None, Some(more)) => {
                 self.crowd = Some(more.clone());
                 true
@@ -248,7 +288,7 @@ impl Deed {
         }
         (self.first, self.last) = (first, last);
         if let Some(crowd) = &mut self.crowd {
-            crowd.clamp(clamp.latest(), kind.enough());
+            crowd.clamp(clamp.latest(), kind);
         }
     }
 
@@ -256,7 +296,7 @@ impl Deed {
     pub(crate) fn normalise(&mut self, kind: DeedKind) {
         match (kind.enough(), &mut self.crowd) {
             (0, crowd) => *crowd = None,
-            (enough, Some(crowd)) => crowd.normalise(enough),
+            (_, Some(crowd)) => crowd.normalise(kind),
             _ => {}
         }
         self.days |= 1;

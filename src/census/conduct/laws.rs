@@ -67,6 +67,23 @@ proptest! {
     }
 
     #[test]
+    fn who_is_slow_is_found_in_any_order_and_parts(
+        all in vec((1..2_u8, 0..36_000_i64, 0..90_u16), 30..90), order in any::<u64>(), cut in 0..90_usize,
+    ) {
+        let whole = conduct(&all);
+        let mut shuffled = all.clone();
+        shuffled.sort_by_key(|a| (order ^ (a.1 as u64)).wrapping_mul(0x9e37_79b9_7f4a_7c15 ^ u64::from(a.2)));
+        let (a, b) = shuffled.split_at(cut.min(shuffled.len()));
+        let mut merged = conduct(b);
+        merged.merge(&conduct(a));
+        prop_assert_eq!(&merged, &whole);
+        let crowd = whole.of(DeedKind::OpensHosts).find_map(|(_, deed)| deed.crowd()).unwrap();
+        let things: std::collections::BTreeSet<u16> = all.iter().map(|(_, _, thing)| *thing).collect();
+        let is_slow = crowd.reached().is_none() && things.len() >= DeedKind::OpensHosts.many();
+        prop_assert_eq!(crowd.spread().is_some(), is_slow);
+    }
+
+    #[test]
     fn merging_is_commutative_and_associative(a in acts(60), b in acts(60), c in acts(60)) {
         let (a, b, c) = (conduct(&a), conduct(&b), conduct(&c));
         let joined = |parts: &[&Conduct]| {

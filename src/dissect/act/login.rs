@@ -34,6 +34,12 @@ pub(super) fn stream<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
     };
     if let Some((kind, protocol)) = said {
         scene.judged(kind, protocol);
+        // Neither runs TLS on these ports.
+        match (kind, protocol) {
+            (Admits, "pop3") => scene.shows("pop3_clear"),
+            (Admits, "imap") => scene.shows("imap_clear"),
+            _ => {}
+        }
     }
 }
 

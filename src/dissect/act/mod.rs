@@ -3,6 +3,7 @@
 //! Each act is proved by one frame of its sender: no connection is followed. Of log-ins, only the outcome is read; of
 //! credentials in clear, only whether they equal an entry of the list of default ones. Neither is kept.
 
+mod certificate;
 mod control;
 mod credential;
 mod login;
@@ -179,6 +180,9 @@ pub(super) fn segment(packet: &Packet<'_>, head: &Head, payload: &[u8], sink: &m
 
 /// The acts of a UDP datagram.
 pub(super) fn datagram(packet: &Packet<'_>, ports: (u16, u16), payload: &[u8], sink: &mut impl Sink) {
+    if ports.0 == 53 && !packet.is_group() {
+        name::missed(packet, payload, sink);
+    }
     if !is_of_link(packet) {
         return;
     }

@@ -1,7 +1,8 @@
 //! Names that a station asks or answers for: tunnels through DNS, and answers for what is not its own.
 
-use super::{Act, ActThing, Scene, digest};
-use crate::census::conduct::DeedKind::{AnswersNames, AsksLong, AsksNames};
+use super::{Act, ActThing, Scene, digest, is_local};
+use crate::census::conduct::DeedKind::{AnswersNames, AsksLong, AsksNames, Misses};
+use crate::dissect::network::Packet;
 use crate::dissect::{Reader, Sink};
 
 /// From this many bytes on without a hyphen, it is data, not a word.
@@ -14,6 +15,38 @@ pub(super) fn datagram<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
         (5355, _) => answers(scene, bytes, "llmnr"),
         (137, _) => answers_netbios(scene, bytes),
         _ => {}
+    }
+}
+
+/// A resolver's answer that a name does not exist (RFC 2308 section 2.1), which tells what the receiver asked for. The resolver
+/// may be a router away.
+pub(super) fn missed(packet: &Packet<'_>, bytes: &[u8], sink: &mut impl Sink) {
+    const NAME_ERROR: u8 = 3;
+    /// The longest domain that is told: programs make up short ones, and each is kept whole.
+    const LONGEST: usize = 64;
+    /// What is asked by mistake: names of the own network, and suffixes that were added to them.
+    const OWN: [&str; 8] = ["arpa", "local", "lan", "home", "internal", "localdomain", "corp", "intranet"];
+    let is_miss = |high: u8, low: u8| high & 0x80 != 0 && low & 0x0f == NAME_ERROR;
+    if !matches!(bytes, [_, _, high, low, ..] if is_miss(*high, *low)) {
+        return;
+    }
+    let Some((_, name, _, _)) = question(bytes) else { return };
+    let link = packet.link;
+    if !link.destination.is_station() || !is_local(packet.destination) {
+        return;
+    }
+    let Ok(name) = std::str::from_utf8(&name) else { return };
+    let is_word = |label: &str| {
+        !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+    };
+    let is_own = name.rsplit('.').next().is_none_or(|last| OWN.contains(&last));
+    if !name.contains('.') || is_own || !name.split('.').all(is_word) {
+        return;
+    }
+    let domain = domain(name);
+    if domain.len() <= LONGEST {
+        let act = Act::new(Misses, "").with(ActThing::Text(domain));
+        sink.did(link.destination, packet.destination, &act);
     }
 }
 

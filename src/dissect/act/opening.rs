@@ -22,6 +22,12 @@ const WORM_PORTS: [u16; 8] = [22, 23, 2323, 5555, 7547, 37_215, 49_152, 52_869];
 /// Ports of industrial protocols.
 const CONTROL_PORTS: [u16; 11] = [102, 502, 789, 1_962, 2_404, 4_840, 9_600, 20_000, 44_818, 47_808, 1_911];
 
+/// Ports by which much of the Internet is reached: mail, names, web, time, messages, calls, and what clouds of devices use.
+const USUAL_PORTS: [u16; 32] = [
+    20, 21, 22, 25, 53, 80, 110, 123, 143, 443, 465, 554, 587, 843, 853, 993, 995, 1883, 1935, 3478, 3479,
+    4070, 5060, 5061, 5222, 5223, 5228, 8080, 8443, 8883, 8886, 19_302,
+];
+
 /// What acts need of a TCP header.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::dissect) struct Head {
@@ -94,9 +100,25 @@ fn opens<S: Sink>(scene: &mut Scene<'_, S>, head: &Head) {
         if CONTROL_PORTS.contains(&port) {
             scene.did(&Act::new(DeedKind::OpensControl, "").with(host));
         }
-    } else if is_public(scene.to) && WORM_PORTS.contains(&port) {
-        scene.did(&Act::new(DeedKind::OpensPublic, "").with(host));
+    } else if is_public(scene.to) {
+        if WORM_PORTS.contains(&port) {
+            scene.did(&Act::new(DeedKind::OpensPublic, "").with(host));
+        }
+        scene.shows("internet");
+        if port < DRAWN && !USUAL_PORTS.contains(&port) {
+            scene.did(&Act::new(DeedKind::Reaches, "").by(port));
+        }
     }
+    if is_sampled(head.source) && is_public(scene.to) {
+        let own = ActThing::Port(head.source);
+        scene.did(&Act::new(DeedKind::Floods, "").to(scene.to).by(port).with(own));
+    }
+}
+
+/// One port in sixteen, evenly also of ports that follow each other: a thousand connections show as many as a crowd can
+/// hold, and a few hardly one.
+const fn is_sampled(port: u16) -> bool {
+    port.wrapping_mul(40_503) >> 12 == 0
 }
 
 fn closes<S: Sink>(scene: &mut Scene<'_, S>, peer: IpAddr, transport: &str, port: u16) {

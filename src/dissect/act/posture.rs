@@ -1,19 +1,23 @@
 //! Postures: secure and insecure ways to administer a device, as its own answers show them.
 
-use super::Scene;
 use super::text::{HEAD, has, header, line};
+use super::{Scene, certificate};
 use crate::dissect::{Reader, Sink};
 
 /// What a server's segment shows.
 pub(super) fn stream<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
     match bytes.first_chunk::<4>() {
-        Some(b"HTTP") => challenge(scene, bytes, "http"),
+        Some(b"HTTP") => page(scene, bytes),
+        Some(b"SIP/") => challenge(scene, bytes, "sip"),
         Some(b"RTSP") => camera(scene, bytes),
         Some(b"SSH-") if scene.source_port < scene.destination_port => {
             let is_old = bytes.starts_with(b"SSH-1.") && !bytes.starts_with(b"SSH-1.99");
             scene.shows(if is_old { "ssh_1" } else { "ssh_2" });
         }
-        Some([0x16, 3, ..]) => chosen(scene, bytes),
+        Some([0x16, 3, ..]) => {
+            chosen(scene, bytes);
+            certificate::shown(scene, bytes);
+        }
         _ => match scene.source_port {
             23 | 2323 => terminal(scene, bytes),
             21 => files(scene, bytes),
@@ -34,7 +38,18 @@ pub(super) fn datagram<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
         161 => agent(scene, bytes),
         // Data of a file that the sender serves.
         69 if matches!(bytes, [0, 3, ..]) => scene.shows("tftp"),
+        5060 if bytes.starts_with(b"SIP/") => challenge(scene, bytes, "sip"),
         _ => {}
+    }
+}
+
+/// A page that comes in clear: whether the server asks for a password, or the page does.
+fn page<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
+    challenge(scene, bytes, "http");
+    let head = bytes.get(..HEAD).unwrap_or(bytes);
+    let has = |text: &[u8]| memchr::memmem::find(head, text).is_some();
+    if has(b"type=\"password\"") || has(b"type='password'") {
+        scene.shows("login_form");
     }
 }
 
@@ -45,6 +60,8 @@ fn challenge<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8], protocol: &str) {
     match (protocol, is(b"basic"), is(b"digest")) {
         ("http", true, _) => scene.shows("http_basic"),
         ("http", _, true) => scene.shows("http_digest"),
+        ("sip", true, _) => scene.shows("sip_basic"),
+        ("sip", _, true) => scene.shows("sip_digest"),
         (_, true, _) => scene.shows("rtsp_basic"),
         (_, _, true) => scene.shows("rtsp_digest"),
         _ => {}
@@ -95,9 +112,13 @@ fn share<S: Sink>(scene: &mut Scene<'_, S>, bytes: &[u8]) {
         {
             scene.shows("smb_1");
         }
-        // A negotiate response of version 2 or 3, [MS-SMB2] section 2.2.4.
+        // A negotiate response of version 2 or 3, [MS-SMB2] section 2.2.4: behind the header, its size and the mode of
+        // security, of which the second bit requires signatures.
         Some([0xfe, b'S', b'M', b'B', _, _, _, _, 0, 0, 0, 0, 0, 0, _, _, flags, ..]) if flags & 1 == 1 => {
             scene.shows("smb_2");
+            if let Some([65, 0, mode, 0]) = bytes.get(4 + 64..4 + 68) {
+                scene.shows(if mode & 2 == 0 { "smb_unsigned" } else { "smb_signs" });
+            }
         }
         _ => {}
     }

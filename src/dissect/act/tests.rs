@@ -64,12 +64,12 @@ fn a_segment_that_opens_shows_the_port_and_the_host() {
     for odd in [0x01, 0x00, 0x29] {
         assert_eq!(flags(PEER, 80, odd), ["OpensPorts", "OpensHosts"], "{odd:02x}");
     }
-    assert_eq!(flags([93, 184, 216, 34], 23, 0x02), ["OpensPublic"]);
+    assert_eq!(flags([93, 184, 216, 34], 23, 0x02), ["OpensPublic", "Shows internet", "Reaches"]);
 }
 
 #[test]
 fn answers_bare_acknowledgements_and_browsing_open_nothing() {
-    assert_eq!(flags([93, 184, 216, 34], 443, 0x02), NONE);
+    assert_eq!(flags([93, 184, 216, 34], 443, 0x02), ["Shows internet"]);
     assert_eq!(flags(PEER, 80, 0x10), NONE, "an acknowledgement");
     assert_eq!(flags(PEER, 80, 0x11), NONE, "the end of a connection");
     assert_eq!(flags(PEER, 80, 0x12), NONE, "an answer");
@@ -381,4 +381,65 @@ fn an_agent_answers_with_the_community_that_it_was_asked_with() {
     assert_eq!(datagram((161, CLIENT), &response(1, b"public")), ["Shows snmp_v2c", "Shows snmp_default"]);
     assert_eq!(datagram((161, CLIENT), &response(0, b"Mon1tor")), ["Shows snmp_v1"]);
     assert_eq!(datagram((CLIENT, 161), &response(1, b"public")), NONE, "who asks shows nothing");
+}
+
+#[test]
+fn of_sixteen_ports_one_counts_for_a_flood() {
+    let knock = |port: u16| {
+        let mut out = Vec::new();
+        let segment =
+            PacketBuilder::ethernet2(A, B).ipv4(HOST, [93, 184, 216, 34], 64).tcp(port, 80, 0, 1_024).syn();
+        segment.write(&mut out, &[]).unwrap();
+        acts(&out).contains(&"Floods".to_owned())
+    };
+    for start in [1_024, 32_768, 60_000] {
+        let n = (start..start + 1_024).filter(|port| knock(*port)).count();
+        assert!((60..=68).contains(&n), "{n} of the ports from {start} on");
+        let even = (start..start + 2_048).step_by(2).filter(|port| knock(*port)).count();
+        assert!((60..=68).contains(&even), "{even} of the even ports from {start} on");
+    }
+}
+
+/// A resolver's answer about a name, and what it tells.
+fn resolved(name: &str, flags: u16) -> Vec<String> {
+    let mut body = [&[0, 1][..], &flags.to_be_bytes(), &[0, 1, 0, 0, 0, 0, 0, 0]].concat();
+    for label in name.split('.') {
+        body.push(u8::try_from(label.len()).unwrap());
+        body.extend(label.bytes());
+    }
+    body.extend([0, 0, 1, 0, 1]);
+    datagram((53, CLIENT), &body)
+}
+
+#[test]
+fn a_name_that_does_not_exist_is_what_the_receiver_asked_for() {
+    assert_eq!(resolved("a.qzxv.com", 0x8183), ["Misses"]);
+    assert_eq!(resolved("a.qzxv.com", 0x8180), NONE, "it exists");
+    assert_eq!(resolved("a.qzxv.com", 0x8182), NONE, "the resolver failed");
+    for own in ["wpad", "wpad.lan", "nas.local", "4.3.2.1.in-addr.arpa", "db.corp"] {
+        assert_eq!(resolved(own, 0x8183), NONE, "{own}");
+    }
+}
+
+#[test]
+fn an_smb_server_tells_whether_it_requires_signatures() {
+    let negotiated = |mode: u8| {
+        let mut body = vec![0, 0, 0, 128, 0xfe, b'S', b'M', b'B', 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 1];
+        body.resize(4 + 64, 0);
+        body.extend([65, 0, mode, 0, 0x11, 3]);
+        server(445, &body)
+    };
+    assert_eq!(negotiated(1), ["Shows smb_2", "Shows smb_unsigned"]);
+    assert_eq!(negotiated(3), ["Shows smb_2", "Shows smb_signs"]);
+}
+
+#[test]
+fn log_ins_in_clear_are_shown_by_pages_mailboxes_and_telephones() {
+    let page = b"HTTP/1.1 200 OK\r\n\r\n<form><input type=\"password\" name=\"p\"></form>";
+    assert_eq!(server(80, page), ["Shows login_form"]);
+    assert_eq!(server(80, b"HTTP/1.1 200 OK\r\n\r\n<form><input type=\"text\"></form>"), NONE);
+    assert!(server(110, b"+OK Logged in.\r\n").contains(&"Shows pop3_clear".to_owned()));
+    let digest =
+        b"SIP/2.0 401 Unauthorized\r\nCSeq: 1 REGISTER\r\nWWW-Authenticate: Digest realm=\"a\"\r\n\r\n";
+    assert!(datagram((5060, 5060), digest).contains(&"Shows sip_digest".to_owned()));
 }

@@ -1,7 +1,7 @@
 //! Alerts and recommendations, as a plan buys them (P7), and what people decide about them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ use crate::plan::entitlement::entitlement;
 use crate::plan::permission::{Permission, UpdateFindings, View};
 use crate::plan::store::{AlertDecision, AlertState, StoreError};
 use crate::security::ocsf::{self, Status};
-use crate::security::{Alert, AlertId, Recommendation, Ruleset, Severity};
+use crate::security::{self, Alert, AlertId, Recommendation, Ruleset, RulesetError, Severity};
 
 /// The schemas of [`AlertList`] and [`RecommendationList`].
 pub const ALERTS: &str = "netcensus.alerts/1";
@@ -192,12 +192,21 @@ impl App {
     /// The rules of alerts and recommendations.
     ///
     /// # Errors
-    /// [`Refusal::Defect`] if the built-in rules cannot be read.
+    /// [`Refusal::Defect`] if the rules cannot be read. A service reads them when it starts ([`Self::load_alert_rules`]).
     pub fn alert_rules(&self) -> Result<Arc<Ruleset>, Refusal> {
-        if let Some(rules) = self.ruleset.get() {
+        if let Some(rules) = &*self.ruleset.lock().unwrap_or_else(PoisonError::into_inner) {
             return Ok(Arc::clone(rules));
         }
-        let rules = Arc::new(Ruleset::builtin().map_err(|e| Refusal::Defect(e.to_string()))?);
-        Ok(Arc::clone(self.ruleset.get_or_init(|| rules)))
+        self.load_alert_rules().map_err(|e| Refusal::Defect(e.to_string()))
+    }
+
+    /// Reads the rules of alerts and recommendations, and uses them from now on.
+    ///
+    /// # Errors
+    /// If a file of the operator's folder does not hold rules. Those that were in use stay.
+    pub fn load_alert_rules(&self) -> Result<Arc<Ruleset>, RulesetError> {
+        let rules = Arc::new(security::load(&self.settings.alert_rules)?);
+        *self.ruleset.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&rules));
+        Ok(rules)
     }
 }

@@ -60,7 +60,7 @@ mod vulnerability_answers;
 pub mod zones;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tokio::sync::{Semaphore, watch};
 
@@ -122,6 +122,8 @@ pub struct Settings {
     pub terms: Option<Arc<Terms>>,
     /// The file with the set of advisories, if there is a place for one.
     pub advisories: Option<PathBuf>,
+    /// The operator's folder of rules of alerts and recommendations; empty for none.
+    pub alert_rules: PathBuf,
     /// What sends e-mail, if the operator has configured a server.
     pub mailer: Option<Arc<Mailer>>,
 }
@@ -173,7 +175,7 @@ pub struct Inner {
     /// The set of advisories in use, and what it says.
     advisories: advisories::Advisories,
     /// The rules of alerts and recommendations, once they are needed.
-    ruleset: OnceLock<Arc<Ruleset>>,
+    ruleset: Mutex<Option<Arc<Ruleset>>>,
     /// The counts that notices are judged by.
     pub(super) known_counts: notices::KnownCounts,
     /// What changed since sealed days.
@@ -257,7 +259,7 @@ impl App {
             suspicions: Suspicions::default(),
             finding_pace: findings::Pace::default(),
             advisories: advisories::Advisories::default(),
-            ruleset: OnceLock::new(),
+            ruleset: Mutex::default(),
             known_counts: notices::KnownCounts::default(),
             differences: differences::KeptDifferences::default(),
             uploads: uploads::Queue::default(),

@@ -81,13 +81,15 @@ async fn examine(config: &Config, now: Timestamp) -> Vec<Finding> {
 }
 
 fn rules(config: &Config) -> Finding {
-    match app::classifier(config.rules()) {
+    let classifier = app::classifier(config.rules()).map_err(|e| e.to_string());
+    let alerts = || crate::security::load(&config.alerts.rules).map_err(|e| e.to_string());
+    match classifier.and_then(|_| alerts()) {
         Ok(_) => Finding::good("rules", "", "the rules are valid"),
         Err(e) => Finding::other(
             CheckOutcome::Problem,
             "rules",
             "",
-            e.to_string(),
+            e,
             "correct the file, then restart the service",
         ),
     }

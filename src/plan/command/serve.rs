@@ -29,7 +29,7 @@ use crate::plan::tls::{Tls, TlsListener};
   netcensus-plan serve --listen 0.0.0.0:8443     HTTPS, with a self-signed certificate
   netcensus-plan serve --config /etc/netcensus/netcensus-plan.toml
 
-On other than loopback addresses, the service speaks HTTPS: see [tls] in the configuration. SIGHUP reloads the certificate.")]
+On other than loopback addresses, the service speaks HTTPS: see [tls] in the configuration. SIGHUP reloads the certificate and the rules of alerts.")]
 pub(super) struct Arguments {
     /// The configuration file [default: /etc/netcensus/netcensus-plan.toml, if it exists]
     #[arg(long, value_name = "FILE", env = "NETCENSUS_PLAN_CONFIG")]
@@ -97,6 +97,7 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     settings.mailer = config.mail.mailer().map_err(Failure::configuration)?.map(Arc::new);
     settings.access.metrics_token = config.metrics.token().map_err(Failure::configuration)?;
     let service = App::new(store, Arc::new(SystemClock), classifier, settings);
+    service.load_alert_rules().map_err(|e| Failure::configuration(e.to_string()))?;
     let (mut terminate, mut interrupt) = (on(SignalKind::terminate())?, on(SignalKind::interrupt())?);
     let stop = async move {
         tokio::select! {
@@ -110,7 +111,13 @@ pub(super) async fn run(arguments: Arguments) -> Result<(), Failure> {
     tokio::spawn(notify::keep_alive());
     tokio::spawn(jobs::run(service.clone()));
     tokio::spawn(news::follow(service.clone()));
-    let reloading = tokio::spawn(reload_on_hangup(on(SignalKind::hangup())?, tls.clone(), mark, running));
+    let reloading = tokio::spawn(reload_on_hangup(
+        on(SignalKind::hangup())?,
+        service.clone(),
+        tls.clone(),
+        mark,
+        running,
+    ));
     match tls {
         Some(tls) => server::serve(TlsListener::new(listener, tls), service, stop).await,
         None => server::serve(listener, service, stop).await,
@@ -131,9 +138,19 @@ fn refused(e: io::Error) -> Failure {
     )
 }
 
-/// Reloads the certificate at each SIGHUP. Holds the mark of the running service.
-async fn reload_on_hangup(mut hangup: Signal, tls: Option<Tls>, mut mark: RunningMark, running: Running) {
+/// Reloads the certificate and the rules of alerts at each SIGHUP. Holds the mark of the running service.
+async fn reload_on_hangup(
+    mut hangup: Signal,
+    service: App,
+    tls: Option<Tls>,
+    mut mark: RunningMark,
+    running: Running,
+) {
     while hangup.recv().await.is_some() {
+        match service.load_alert_rules() {
+            Ok(rules) => tracing::info!("{} rules of alerts are in use", rules.alerts.len()),
+            Err(error) => tracing::error!("{error}; keeping the old rules of alerts"),
+        }
         match tls.as_ref().map(Tls::reload) {
             Some(Ok(fingerprint)) => {
                 tracing::info!("the certificate's SHA-256 is {fingerprint}");

@@ -174,6 +174,7 @@ fn validate(arguments: &ValidateArguments) -> Result<(), Failure> {
     }
     let config = config?;
     let rules = source::rules(&config)?;
+    crate::security::load(&config.alerts.rules).map_err(|e| Failure::configuration(e.to_string()))?;
     let mut out = io::stdout().lock();
     let interfaces = if config.capture.interfaces.is_empty() {
         "none yet: set capture.interfaces".to_owned()

@@ -7,7 +7,7 @@ use super::source::{Arguments, SurveyInput};
 use crate::census::time::DAY;
 use crate::cli::table;
 use crate::cli::terminal::{print_json, safe};
-use crate::security::{self, Ruleset, Security};
+use crate::security::{self, Security};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct SecurityArguments {
@@ -20,15 +20,22 @@ pub(super) struct SecurityArguments {
     /// With --findings: a list of indicators, one address, network or name a line; repeatable, beside those of the configuration
     #[arg(long, value_name = "FILE", requires = "findings")]
     pub(super) indicators: Vec<std::path::PathBuf>,
-    /// With --findings: tell the alerts that are off, too
+    /// With --findings: tell the alerts and recommendations that are off, too
     #[arg(long, requires = "findings")]
     pub(super) all_alerts: bool,
+    /// With --findings: a folder of rules of alerts and recommendations [default: the configuration's]
+    #[arg(long, value_name = "DIR", requires = "findings")]
+    pub(super) findings_rules: Option<std::path::PathBuf>,
 }
 
 pub(super) fn list(arguments: &Arguments, how: &SecurityArguments) -> Result<(), Failure> {
+    let folder = match &how.findings_rules {
+        Some(folder) => folder.clone(),
+        None => arguments.config.load()?.alerts.rules,
+    };
+    let rules = security::load(&folder).map_err(|e| Failure::configuration(e.to_string()))?;
     let facts = SurveyInput::gather(arguments)?;
     let survey = facts.survey();
-    let rules = Ruleset::builtin().map_err(|e| Failure::failed(e.to_string()))?;
     let baseline = i64::from(how.baseline_days) * DAY;
     let security = security::derive(&survey, &facts.inventory, &rules, baseline, how.all_alerts);
     if arguments.json {

@@ -11,10 +11,11 @@ use foldhash::fast::RandomState;
 use super::tunnels::{CLOSED, Tunnels};
 use crate::census::conduct::{CROWD_WINDOW, Conduct, DEEDS, DEEDS_OF_ONE, Deed, DeedKey, DeedKind, Thing};
 use crate::census::{CouplingKey, Timestamp};
-use crate::dissect::Act;
+use crate::dissect::{Act, ActThing};
 
-/// Slots of a worker for deeds, and places for things of which the table heard; powers of two.
+/// Slots of a worker for deeds, for what is gathered, and places for things of which the table heard; powers of two.
 const SLOTS: usize = 4_096;
+const GATHERED: usize = 1_024;
 const TOLD: usize = 32_768;
 
 /// The deeds of a link or tunnel, each with whether it changed since the last delta.
@@ -168,9 +169,23 @@ fn last_of(key: &DeedKey) -> DeedKey {
 #[derive(Debug)]
 pub(super) struct Acts {
     slots: Vec<Option<Slot>>,
+    gathered: Vec<Option<Box<Gathered>>>,
     /// Things that the table has, by a hash of them, their deed and their window.
     told: Vec<u64>,
     hasher: RandomState,
+}
+
+/// Things of one window that are not yet worth a deed ([`DeedKind::worth`]). Almost every device opens connections to the
+/// Internet; those that open hundreds to one port of one host in five minutes are few.
+#[derive(Debug)]
+struct Gathered {
+    /// Of the deed and the window.
+    hash: u64,
+    /// Each with its times; none once they became a deed.
+    things: Vec<(Thing, Timestamp, Timestamp)>,
+    is_deed: bool,
+    /// How many acts with the same slot it outlives: more for one that is met again.
+    credit: u32,
 }
 
 /// A deed in one window of crowds.
@@ -189,6 +204,7 @@ impl Default for Acts {
     fn default() -> Self {
         Self {
             slots: (0..SLOTS).map(|_| None).collect(),
+            gathered: (0..GATHERED).map(|_| None).collect(),
             told: vec![0; TOLD],
             hasher: RandomState::default(),
         }
@@ -198,35 +214,86 @@ impl Default for Acts {
 impl Acts {
     /// Notes what the station did at `at`.
     pub(super) fn add(&mut self, doer: CouplingKey, act: &Act<'_>, at: Timestamp, tunnels: &Tunnels<'_>) {
-        let tunnel = tunnels.within;
-        if tunnel == CLOSED {
+        if tunnels.within == CLOSED {
             return;
         }
+        if act.kind.worth() > 1 {
+            self.gather(doer, act, at, tunnels);
+        } else {
+            self.keep(doer, act, (at, at), tunnels);
+        }
+    }
+
+    /// Gathers things until they are worth a deed, which then gets all of them.
+    fn gather(&mut self, doer: CouplingKey, act: &Act<'_>, at: Timestamp, tunnels: &Tunnels<'_>) {
+        /// Of each meeting.
+        const CREDIT: u32 = 4;
+        let Act { kind, peer, port, label, thing } = act;
+        let Some(thing) = thing else { return };
+        let window = at.0.div_euclid(CROWD_WINDOW);
+        let hash = self.hasher.hash_one((tunnels.within, doer, kind, peer, port, label, window));
+        #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
+        let Some(slot) = self.gathered.get_mut(hash as usize & (GATHERED - 1)) else { return };
+        if let Some(other) = slot.as_mut().filter(|known| known.hash != hash && known.credit > 0) {
+            other.credit -= 1;
+            return;
+        }
+        let known = match slot {
+            Some(known) if known.hash == hash => known,
+            _ => slot.insert(Box::new(Gathered { hash, things: Vec::new(), is_deed: false, credit: 0 })),
+        };
+        known.credit = known.credit.saturating_add(CREDIT).min(64);
+        if known.is_deed {
+            self.keep(doer, act, (at, at), tunnels);
+            return;
+        }
+        let new = thing.to_thing();
+        match known.things.iter_mut().find(|(thing, ..)| *thing == new) {
+            Some((_, first, last)) => (*first, *last) = (at.min(*first), at.max(*last)),
+            None => known.things.push((new, at, at)),
+        }
+        if known.things.len() >= kind.worth() {
+            known.is_deed = true;
+            for (thing, first, last) in std::mem::take(&mut known.things) {
+                self.keep(doer, &Act { thing: Some(act_thing(&thing)), ..*act }, (first, last), tunnels);
+            }
+        }
+    }
+
+    /// Keeps what was done from the first to the last of two times of one window.
+    fn keep(
+        &mut self,
+        doer: CouplingKey,
+        act: &Act<'_>,
+        (first, last): (Timestamp, Timestamp),
+        tunnels: &Tunnels<'_>,
+    ) {
+        let tunnel = tunnels.within;
         let Act { kind, peer, port, label, thing } = act;
         let hash = self.hasher.hash_one((tunnel, doer, kind, peer, port, label));
         #[expect(clippy::cast_possible_truncation, reason = "masked to the number of slots")]
         let Some(slot) = self.slots.get_mut(hash as usize & (SLOTS - 1)) else { return };
         let window = |at: Timestamp| at.0.div_euclid(CROWD_WINDOW);
-        if let Some(known) = slot.as_mut().filter(|s| s.hash == hash && window(s.last) == window(at)) {
-            if at < known.first || at > known.last {
-                (known.first, known.last) = (known.first.min(at), known.last.max(at));
+        if let Some(known) = slot.as_mut().filter(|s| s.hash == hash && window(s.last) == window(last)) {
+            if first < known.first || last > known.last {
+                (known.first, known.last) = (known.first.min(first), known.last.max(last));
                 known.is_news = true;
             }
         } else {
             let key = DeedKey { doer, kind: *kind, peer: *peer, port: *port, label: (*label).into() };
-            let new = Slot { hash, tunnel, key, first: at, last: at, is_news: true };
+            let new = Slot { hash, tunnel, key, first, last, is_news: true };
             if let Some(old) = slot.replace(new) {
                 old.merge_into(tunnels);
             }
         }
         if let (Some(thing), Some(slot), 1..) = (thing, slot, kind.enough()) {
-            let hash = self.hasher.hash_one((hash, window(at), thing));
+            let hash = self.hasher.hash_one((hash, window(last), thing));
             #[expect(clippy::cast_possible_truncation, reason = "masked to the number of places")]
             let Some(told) = self.told.get_mut(hash as usize & (TOLD - 1)).filter(|told| **told != hash)
             else {
                 return;
             };
-            if slot.tell(at, at, Some(thing.to_thing()), tunnels) {
+            if slot.tell(first, last, Some(thing.to_thing()), tunnels) {
                 *told = hash;
             }
         }
@@ -267,12 +334,22 @@ impl Slot {
     }
 }
 
+/// A kept thing as an act has it.
+fn act_thing(thing: &Thing) -> ActThing<'_> {
+    match thing {
+        Thing::Ip(ip) => ActThing::Ip(*ip),
+        Thing::Port(port) => ActThing::Port(*port),
+        Thing::Number(n) => ActThing::Number(*n),
+        Thing::Text(text) => ActThing::Text(text),
+    }
+}
+
 /// A thing as a dissector read it.
 trait ToThing {
     fn to_thing(&self) -> Thing;
 }
 
-impl ToThing for crate::dissect::ActThing<'_> {
+impl ToThing for ActThing<'_> {
     fn to_thing(&self) -> Thing {
         match *self {
             Self::Ip(ip) => Thing::Ip(ip),

@@ -121,6 +121,16 @@ def worm():
     on("attacker", f"nmap -n -Pn -sS -T4 -p 23,2323 {INTERNET}100-130")
 
 
+@attack(("A-DOS", ATTACKER, WEB))
+def syn_flood():
+    on("attacker", f"hping3 -q -S -p 80 -c 2000 -i u2000 {WEB}")
+
+
+@benign
+def a_page_of_many_requests():
+    on("client", f"for i in $(seq 60); do curl -s -m 2 http://{WEB}/; done", timeout=180)
+
+
 # -------------------------------------------------------------------------------------------------------------- guessing
 
 @attack(("A-BRUTE", SERVER, "FTP"), ("A-BRUTE-OK", SERVER, "FTP"))
