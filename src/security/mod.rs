@@ -8,6 +8,7 @@ mod alert;
 mod attacks;
 mod control;
 mod derive;
+mod feed;
 mod indicator;
 pub mod ocsf;
 mod posture;
@@ -19,5 +20,6 @@ pub use self::alert::{
     Alert, AlertId, BadAlertId, Proof, Recommendation, Security, Severity, Standing, Unhealthy,
 };
 pub use self::derive::derive;
+pub use self::feed::{BadFeed, FEED_BYTES, FeedReport};
 pub use self::indicator::{INDICATORS, Indicators};
 pub use self::ruleset::{AlertRule, BadRuleset, RecommendationRule, Ruleset, Scope};

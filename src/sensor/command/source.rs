@@ -67,7 +67,10 @@ impl SurveyInput {
             couplings: config.limits.couplings,
             memory: config.limits.memory(),
             tunnels: config.tunnels(),
-            indicators: indicators::read(&[&config.alerts.indicators[..], &arguments.indicators].concat()),
+            indicators: indicators::read(
+                &[&config.alerts.indicators[..], &arguments.indicators].concat(),
+                SystemClock.now(),
+            ),
             zone: arguments.zone.clone().unwrap_or(config.zone),
         };
         let mut replayed = replay::read(&options)?;
