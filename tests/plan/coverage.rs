@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use netcensus::census::conduct::DeedKind;
+use netcensus::plan::http::api;
 use netcensus::plan::permission::Role;
 use netcensus::plan::store::CredentialKind;
 use reqwest::{Method, header};
@@ -175,8 +176,7 @@ const SUBSCRIPTION: &str = "/subscriptions/{sid}";
 
 /// The operations in the description of the API, each with its method.
 fn operations() -> BTreeSet<String> {
-    let description: Value =
-        serde_json::from_str(include_str!("../../src/plan/http/api/openapi.json")).unwrap();
+    let description: Value = serde_json::to_value(api::description()).unwrap();
     let mut out = BTreeSet::new();
     for (path, methods) in description["paths"].as_object().unwrap() {
         let path = path.strip_prefix("/api/v1").unwrap().replace(SUBSCRIPTION, "~");

@@ -13,6 +13,8 @@ mod tests;
 use std::collections::BTreeMap;
 use std::io::{self, BufRead, BufReader, Read};
 
+use serde::Serialize;
+
 use super::indicator::{Indicators, Put};
 use crate::census::Timestamp;
 
@@ -26,7 +28,7 @@ const GUARDED: usize = 20;
 const NAME: usize = 60;
 
 /// What a feed held.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize)]
 pub struct FeedReport {
     /// In which form the feed is, for people.
     pub form: &'static str,
