@@ -131,8 +131,12 @@ impl Indicators {
     /// # Errors
     /// [`BadFeed`].
     pub fn read_feed(&mut self, source: impl Read, now: Timestamp) -> Result<FeedReport, BadFeed> {
-        let mut source =
-            BufReader::with_capacity(1 << 16, Counted { source, left: FEED_BYTES, is_over: false });
+        self.read_bounded(source, now, FEED_BYTES)
+    }
+
+    fn read_bounded(&mut self, source: impl Read, now: Timestamp, most: u64) -> Result<FeedReport, BadFeed> {
+        let bounded = Counted { source, left: most, is_over: false };
+        let mut source = BufReader::with_capacity(1 << 16, bounded);
         let mut sink = Sink { set: Self::default(), report: FeedReport::default(), now };
         let first = first_byte(&mut source)?;
         let read = match first {

@@ -148,7 +148,7 @@ fn a_feed_beyond_its_bound_is_refused_whole() {
         }
     }
     let mut set = Indicators::default();
-    assert!(matches!(set.read_feed(Endless, NOW), Err(BadFeed::Large)));
+    assert!(matches!(set.read_bounded(Endless, NOW, 100_000), Err(BadFeed::Large)));
 }
 
 #[test]
