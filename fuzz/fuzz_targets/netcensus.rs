@@ -22,7 +22,7 @@ use netcensus::check_query;
 use netcensus::classify::{RuleFile, Rules};
 use netcensus::config;
 use netcensus::dissect::{self, Frame, LinkType, Malformed, PROTOCOLS, Payload, Protocol, Reader, Words};
-use netcensus::security::Ruleset;
+use netcensus::security::{Indicators, Ruleset};
 use netcensus::sensor::config::Config;
 use netcensus::sensor::pipeline::checkpoint;
 use netcensus::sensor::pipeline::table::Table;
@@ -36,7 +36,7 @@ macro_rules! readers {
 }
 
 readers! {
-    acts, advisories, capture, checkpoint, config_file, cpe, csaf, cve5, datagram, enrolment, epss, findings_rules,
+    acts, advisories, capture, checkpoint, config_file, cpe, csaf, cve5, datagram, enrolment, epss, feed, findings_rules,
     fingerprints, frame, kev, nvd, products, query, rules, stream, upload,
 }
 
@@ -245,6 +245,24 @@ fn kev(data: &[u8]) {
 /// Rows of EPSS.
 fn epss(data: &[u8]) {
     wrapped(b"cve,epss,percentile\n", data, b"");
+}
+
+/// Feeds of indicators in every form: alone, and within what each form begins with.
+fn feed(data: &[u8]) {
+    let heads: [(&[u8], &[u8]); 5] = [
+        (b"", b""),
+        (b"uuid,event_id,category,type,value,comment,to_ids\n", b""),
+        (b"{\"objects\":[{\"type\":\"indicator\",\"pattern\":\"[", b"\"}]}"),
+        (b"{\"objects\":[", b"]}"),
+        (b"{\"Event\":{\"Attribute\":[", b"]}}"),
+    ];
+    for (head, tail) in heads {
+        let mut set = Indicators::default();
+        match set.read_feed(&[head, data, tail].concat()[..], Timestamp::default()) {
+            Ok(report) => assert_eq!(set.len(), report.added),
+            Err(_) => assert!(set.is_empty(), "a feed with a fault adds nothing"),
+        }
+    }
 }
 
 fn wrapped(head: &[u8], data: &[u8], tail: &[u8]) {

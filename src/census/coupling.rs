@@ -216,6 +216,18 @@ impl Coupling {
         [(Sign::Near, &mut self.near_in), (Sign::Far, &mut self.far_in), (Sign::Ttl128, &mut self.ttl128_in)]
     }
 
+    /// The UTC days on which it was seen, of the 30 that end with that of `at`: bit `i` stands for the day `i` days before.
+    pub fn days_until(&self, at: Timestamp) -> u32 {
+        let back = at.0.div_euclid(DAY) - self.last_seen.0.div_euclid(DAY);
+        match u32::try_from(back) {
+            Ok(back) if back < 30 => {
+                let seen = 1 | u64::from(self.days) << 1;
+                u32::try_from((seen << back) & ((1 << 30) - 1)).unwrap_or_default()
+            }
+            _ => 0,
+        }
+    }
+
     /// Records a frame at `at`, and frames on the `days` before it.
     fn seen(&mut self, at: Timestamp, days: u32) {
         let newest = self.last_seen.max(at);

@@ -37,16 +37,17 @@ impl Csv {
     }
 
     pub(crate) fn header(&self) -> Vec<u8> {
-        rows(std::iter::once(self.columns.iter().map(|c| c.key().to_owned()).collect()))
+        csv_rows(std::iter::once(self.columns.iter().map(|c| c.key().to_owned()).collect()))
     }
 
     /// The rows of some devices.
     pub(crate) fn rows(&self, devices: impl Iterator<Item = DeviceEntry>) -> Vec<u8> {
-        rows(devices.map(|d| self.columns.iter().map(|c| c.text(&d, self.as_of, &self.policy)).collect()))
+        csv_rows(devices.map(|d| self.columns.iter().map(|c| c.text(&d, self.as_of, &self.policy)).collect()))
     }
 }
 
-fn rows(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
+/// Rows of equal length as CSV (RFC 4180, CRLF). No cell is a formula to a spreadsheet.
+pub(crate) fn csv_rows(rows: impl Iterator<Item = Vec<String>>) -> Vec<u8> {
     let mut out = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     for row in rows {
         // Writing to memory does not fail, and all rows have the same length.
@@ -121,7 +122,7 @@ mod tests {
         }
         let row =
             vec!["=cmd|' /C calc'!A0".to_owned(), "a,b \"c\"".into(), "Zürich\nline".into(), String::new()];
-        let csv = String::from_utf8(rows(std::iter::once(row))).unwrap();
+        let csv = String::from_utf8(csv_rows(std::iter::once(row))).unwrap();
         assert_eq!(csv, "'=cmd|' /C calc'!A0,\"a,b \"\"c\"\"\",\"Zürich\nline\",\r\n");
     }
 

@@ -17,7 +17,7 @@ mod rows;
 pub(crate) use column::{Column, Sort};
 pub(crate) use cursor::BadCursor;
 pub(crate) use error::BadList;
-pub(crate) use export::{CHUNK, Csv, Ndjson, columns, harmless};
+pub(crate) use export::{CHUNK, Csv, Ndjson, columns, csv_rows, harmless};
 pub(crate) use facets::{Facet, Facets};
 pub(crate) use filter::Filter;
 pub(crate) use page::{DevicePage, Neighbours, Tabs, count, places};

@@ -11,6 +11,8 @@
 //! injected [`crate::clock::Clock`].
 
 pub mod advisories;
+pub mod alert_ledger;
+pub mod alert_life;
 pub mod app;
 pub mod command;
 pub mod config;
@@ -25,6 +27,7 @@ pub mod http;
 pub mod limits;
 pub mod mail;
 pub mod metrics;
+pub mod mute;
 pub mod notice;
 pub mod oidc;
 pub mod permission;

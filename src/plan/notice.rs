@@ -11,11 +11,14 @@ use utoipa::ToSchema;
 
 use crate::census::time::{DAY, HOUR, rfc3339};
 use crate::census::{FindingId, Timestamp};
+use crate::security::AlertId;
 
 /// The longest title, and the longest detail, in characters.
 pub const TEXT: usize = 400;
 /// The most findings of a subscription that have a notice of their own.
 pub const FINDINGS: usize = 1_000;
+/// The most alerts of a subscription that have a notice of their own.
+pub const ALERTS: usize = 1_000;
 
 /// What a notice is about. The order of the variants is the order of the list of choices.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, ToSchema)]
@@ -35,11 +38,13 @@ pub enum NoticeKind {
     StatementClosed,
     /// A finding was opened.
     FindingOpen,
+    /// An alert of Medium or above is open that no mute rule holds.
+    AlertOpen,
 }
 
 impl NoticeKind {
     /// All kinds.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::CommitmentPassed,
         Self::CommitmentAhead,
         Self::TrialEnds,
@@ -47,6 +52,7 @@ impl NoticeKind {
         Self::ClockOff,
         Self::StatementClosed,
         Self::FindingOpen,
+        Self::AlertOpen,
     ];
 
     /// Its word in the API and in the store.
@@ -59,6 +65,7 @@ impl NoticeKind {
             Self::ClockOff => "clock_off",
             Self::StatementClosed => "statement_closed",
             Self::FindingOpen => "finding_open",
+            Self::AlertOpen => "alert_open",
         }
     }
 
@@ -77,6 +84,7 @@ impl NoticeKind {
             Self::ClockOff => "clock of a sensor wrong",
             Self::StatementClosed => "statement closed",
             Self::FindingOpen => "finding open",
+            Self::AlertOpen => "alert of medium or high severity",
         }
     }
 
@@ -86,7 +94,8 @@ impl NoticeKind {
         match self {
             Self::CommitmentPassed | Self::CommitmentAhead => 7 * DAY,
             Self::SensorSilent | Self::ClockOff => DAY,
-            Self::TrialEnds | Self::StatementClosed => 90 * DAY,
+            // The key of an alert's cause tells one period from the next, so what comes back under it was told.
+            Self::TrialEnds | Self::StatementClosed | Self::AlertOpen => 90 * DAY,
             // A person closed it, so it is new if it opens again.
             Self::FindingOpen => HOUR,
         }
@@ -189,6 +198,16 @@ impl Cause {
     /// The key of a finding's cause.
     pub fn of_finding(id: FindingId) -> String {
         format!("finding/{id}")
+    }
+
+    /// The key of an alert's cause: by the id under which the alert was shown first, and how often it was open again.
+    pub fn of_alert(id: AlertId, period: u32) -> String {
+        format!("alert/{id}/{period}")
+    }
+
+    /// The alert that a key is about, if it is about one.
+    pub fn alert_of(key: &str) -> Option<AlertId> {
+        key.strip_prefix("alert/")?.split('/').next()?.parse().ok()
     }
 }
 

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
-use crate::census::Prefix;
 use crate::census::address::{is_link_local, is_never_sender, is_private};
+use crate::census::{Prefix, Timestamp};
 
 /// The most indicators.
 pub const INDICATORS: usize = 2_000_000;
@@ -37,51 +37,35 @@ pub struct Indicators {
     /// By length, so that a look-up asks once for each length that there is.
     networks: BTreeMap<u8, HashSet<IpAddr>>,
     names: HashSet<Box<str>>,
-    /// Lines that were left out: what is not an indicator, or would hit what is honest.
+    /// How many things of feeds were left out: what is not an indicator, has no room, or would hit what is honest.
     pub left_out: usize,
 }
 
 impl Indicators {
-    /// Adds the lines of a list: an address, a network or a name a line, alone, as the last word of a line of a hosts file, or
-    /// before a `;` or `,`. `#` and `;` begin comments. Returns how many were added.
+    /// Adds the lines of a text. Returns how many indicators were added.
     pub fn add(&mut self, text: &str) -> usize {
-        let before = self.len();
-        for line in text.lines() {
-            let line = line.split(['#', ';']).next().unwrap_or_default();
-            let line = line.split(',').next().unwrap_or_default().trim().trim_matches('"');
-            if line.is_empty() {
-                continue;
-            }
-            let mut words = line.split_whitespace();
-            let first = words.next().unwrap_or_default();
-            // A hosts file: the address that the name is to be sent to, then the name.
-            let word = match (first.parse::<IpAddr>(), words.next()) {
-                (Ok(_), Some(name)) => name,
-                _ => first,
-            };
-            if self.len() >= INDICATORS || !self.put(word) {
-                self.left_out += 1;
-            }
-        }
-        self.len() - before
+        // Memory does not fail, and lines have no faults.
+        self.read_feed(text.as_bytes(), Timestamp::default()).map_or(0, |report| report.added)
     }
 
-    fn put(&mut self, word: &str) -> bool {
+    pub(super) fn put(&mut self, word: &str) -> Put {
         if let Ok(ip) = word.parse::<IpAddr>() {
-            let is_usable = is_foreign(ip) && !HONEST.contains(&word);
-            if is_usable {
-                self.addresses.insert(ip);
+            if !is_foreign(ip) || HONEST.iter().any(|honest| honest.parse() == Ok(ip)) {
+                return Put::Guarded;
             }
-            return is_usable;
+            let is_full = self.is_full();
+            return insert(&mut self.addresses, ip, is_full);
         }
-        if let Some((ip, length)) = word.split_once('/') {
-            let shortest = if ip.contains(':') { SHORTEST_V6 } else { SHORTEST_V4 };
-            let (Ok(ip), Ok(length)) = (ip.parse::<IpAddr>(), length.parse::<u8>()) else { return false };
-            let Some(prefix) = Prefix::of(ip, length).filter(|_| length >= shortest && is_foreign(ip)) else {
-                return false;
-            };
-            self.networks.entry(length).or_default().insert(prefix.address());
-            return true;
+        if let Some((ip, length)) = word.split_once('/')
+            && let (Ok(ip), Ok(length)) = (ip.parse::<IpAddr>(), length.parse::<u8>())
+        {
+            let shortest = if ip.is_ipv6() { SHORTEST_V6 } else { SHORTEST_V4 };
+            let Some(prefix) = Prefix::of(ip, length) else { return Put::Unread };
+            if length < shortest || !is_foreign(prefix.address()) {
+                return Put::Guarded;
+            }
+            let is_full = self.is_full();
+            return insert(self.networks.entry(length).or_default(), prefix.address(), is_full);
         }
         let name = word.trim_end_matches('.').to_ascii_lowercase();
         let is_label = |l: &str| {
@@ -89,12 +73,46 @@ impl Indicators {
                 && l.len() <= 63
                 && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
         };
-        // A single label is a whole registry, or nothing.
-        let is_name = name.len() <= 253 && name.contains('.') && name.split('.').all(is_label);
+        // A single label is a whole registry, or nothing. A name whose last label is a number is a broken address.
+        let is_name = name.len() <= 253
+            && name.contains('.')
+            && name.split('.').all(is_label)
+            && !name.bytes().rev().take_while(|b| *b != b'.').all(|b| b.is_ascii_digit());
         if is_name {
-            self.names.insert(name.into());
+            let is_full = self.is_full();
+            insert(&mut self.names, name.into(), is_full)
+        } else {
+            Put::Unread
         }
-        is_name
+    }
+
+    /// Adds another set. Returns what it did not add.
+    pub(super) fn join(&mut self, other: Self) -> Overlap {
+        let mut overlap = Overlap::default();
+        let mut note = |put| match put {
+            Put::Known => overlap.known += 1,
+            Put::Full => overlap.full += 1,
+            Put::Added | Put::Guarded | Put::Unread => {}
+        };
+        for ip in other.addresses {
+            let is_full = self.is_full();
+            note(insert(&mut self.addresses, ip, is_full));
+        }
+        for (length, networks) in other.networks {
+            for network in networks {
+                let is_full = self.is_full();
+                note(insert(self.networks.entry(length).or_default(), network, is_full));
+            }
+        }
+        for name in other.names {
+            let is_full = self.is_full();
+            note(insert(&mut self.names, name, is_full));
+        }
+        overlap
+    }
+
+    fn is_full(&self) -> bool {
+        self.len() >= INDICATORS
     }
 
     /// How many there are.
@@ -131,6 +149,34 @@ impl Indicators {
             rest = rest.split_once('.')?.1;
         }
     }
+}
+
+/// What became of a text.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Put {
+    Added,
+    /// It was there already.
+    Known,
+    /// It would hit what is honest.
+    Guarded,
+    /// There is no room.
+    Full,
+    /// It is not an indicator.
+    Unread,
+}
+
+/// What a set did not add of another.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Overlap {
+    pub(super) known: usize,
+    pub(super) full: usize,
+}
+
+fn insert<T: Eq + std::hash::Hash>(set: &mut HashSet<T>, one: T, is_full: bool) -> Put {
+    if is_full {
+        return if set.contains(&one) { Put::Known } else { Put::Full };
+    }
+    if set.insert(one) { Put::Added } else { Put::Known }
 }
 
 /// Whether an address is one of another network by its form.

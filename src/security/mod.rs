@@ -11,6 +11,7 @@ mod certificate;
 mod control;
 mod derive;
 mod entry;
+mod feed;
 mod flood;
 mod folder;
 mod indicator;
@@ -25,6 +26,7 @@ pub use self::alert::{
     Alert, AlertId, BadAlertId, Proof, Recommendation, Security, Severity, Standing, Unhealthy,
 };
 pub use self::derive::derive;
+pub use self::feed::{BadFeed, FEED_BYTES, FeedReport};
 pub use self::folder::{RulesetError, load};
 pub use self::indicator::{INDICATORS, Indicators};
 pub use self::ruleset::{AlertRule, BadRuleset, RecommendationRule, Ruleset, Scope};

@@ -46,14 +46,17 @@ const INDUSTRIAL: [&str; 12] = [
 
 impl Scope {
     pub fn has(self, device: &Device<'_>) -> bool {
+        self.has_category(device.category)
+            && (self != Self::Industrial || INDUSTRIAL.contains(&device.classification().kind.as_str()))
+    }
+
+    /// Whether devices of that category may be in the scope.
+    pub const fn has_category(self, category: Category) -> bool {
         match self {
             Self::All => true,
-            Self::IotNetwork => matches!(device.category, Category::Iot | Category::Network),
-            Self::NotComputers => device.category != Category::ComputerMobile,
-            Self::Industrial => {
-                device.category == Category::Iot
-                    && INDUSTRIAL.contains(&device.classification().kind.as_str())
-            }
+            Self::IotNetwork => matches!(category, Category::Iot | Category::Network),
+            Self::NotComputers => !matches!(category, Category::ComputerMobile),
+            Self::Industrial => matches!(category, Category::Iot),
         }
     }
 }

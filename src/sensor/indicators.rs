@@ -1,39 +1,25 @@
-//! Reads the lists of indicators that the configuration names.
+//! Reads the feeds of indicators that the configuration names.
 
-use std::fs;
+use std::fs::File;
 use std::path::PathBuf;
 
-use crate::security::Indicators;
+use crate::census::Timestamp;
+use crate::security::{BadFeed, Indicators};
 
-/// The largest list, in bytes.
-const LIST_BYTES: u64 = 256 << 20;
-
-/// The indicators of all lists. A list that cannot be read is left out, with a warning: the sensor counts without it.
-pub fn read(files: &[PathBuf]) -> Indicators {
+/// The indicators of all feeds. A feed that cannot be read is left out, with a warning: the sensor counts without it. `now`
+/// tells which indicators have expired.
+pub fn read(files: &[PathBuf], now: Timestamp) -> Indicators {
     let mut all = Indicators::default();
     for file in files {
         let name = file.display();
-        match fs::metadata(file).map(|m| m.len()) {
-            Ok(0..=LIST_BYTES) => {}
-            Ok(bytes) => {
-                tracing::warn!(
-                    "{name}: {bytes} bytes are more than a list may have ({LIST_BYTES}); it is left out"
-                );
-                continue;
+        let report = File::open(file).map_err(BadFeed::from).and_then(|file| all.read_feed(file, now));
+        match report {
+            Ok(report) => {
+                let (added, form, known) = (report.added, report.form, report.known);
+                let left_out = report.leavings();
+                tracing::info!(form, added, known, left_out, "read the indicators of {name}");
             }
-            Err(e) => {
-                tracing::warn!("{name}: {e}; this list of indicators is left out");
-                continue;
-            }
-        }
-        match fs::read_to_string(file) {
-            Ok(text) => {
-                let before = all.left_out;
-                let added = all.add(&text);
-                let left_out = all.left_out - before;
-                tracing::info!("{name}: {added} indicators, {left_out} lines left out");
-            }
-            Err(e) => tracing::warn!("{name}: {e}; this list of indicators is left out"),
+            Err(error) => tracing::warn!("{name}: {error}; this feed of indicators is left out"),
         }
     }
     all

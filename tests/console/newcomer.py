@@ -25,7 +25,7 @@ INSIDE = "NETCENSUS_NEWCOMER"
 PASSWORD = "a long enough password"
 # Pages below that of the subscription that axe judges without data.
 EMPTY = ["", "/devices", "/findings", "/sensors", "/plan", "/zones", "/map", "/managed", "/changes", "/estimate", "/statements",
-         "/snapshots", "/audit", "/roles", "/notices", "/terms"]
+         "/alerts", "/alerts/changes", "/alerts/ledger", "/mutes", "/recommendations", "/snapshots", "/audit", "/roles", "/notices", "/terms"]
 OTHERS = ["/subscriptions", "/people", "/account", "/account/notices", "/audit", "/rules", "/problems"]
 
 

@@ -153,6 +153,7 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
     let view = json!({"filter": "q=iot"});
     let columns = json!({"columns": {"mac": ["Kennung"]}});
     let signature = "0".repeat(64);
+    let mute = json!({"filter": {"zone": "hq"}, "reason": "übung", "until": "2026-11-24T00:00:00Z"});
     let correction = json!({"line": 2, "committed": 300, "reason": "übung"});
     vec![
         api_write(M::DELETE, "/account/sessions/{id}", &[&session], Value::Null),
@@ -192,6 +193,10 @@ async fn recipes(plan: &Plan) -> Vec<Recipe> {
         write(M::POST, "/devices/edit", &[], json!({"ids": [c], "set": {"name": "x"}})),
         write(M::POST, "/changes/{number}/undo", &["1"], Value::Null),
         write(M::POST, "/alerts/{id}/state", &[&alert], json!({"state": "closed", "note": "übung"})),
+        write(M::POST, "/alerts/changes/{number}/undo", &["1"], Value::Null),
+        write(M::POST, "/alerts/change", &[], json!({"alerts": [alert], "decide": {"state": "active"}})),
+        write(M::POST, "/mutes", &[], mute),
+        write(M::DELETE, "/mutes/{number}", &["1"], Value::Null),
         write(M::POST, "/findings/{id}/close", &[&finding], json!({"note": "übung"})),
         write(M::POST, "/findings/{id}/reopen", &[&finding], json!({})),
         write(M::PATCH, "/devices/{id}", &[&d], json!({"name": "y"})).with_tag(),

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use netcensus::census::conduct::DeedKind;
+use netcensus::plan::http::api;
 use netcensus::plan::permission::Role;
 use netcensus::plan::store::CredentialKind;
 use reqwest::{Method, header};
@@ -98,9 +99,19 @@ const WAYS: &[(&str, Way)] = &[
     ),
     ("GET ~/explain", Link("~/explain")),
     ("GET ~/alerts", Link("~/alerts")),
+    ("GET ~/alerts.csv", Link("/api/v1~/alerts.csv")),
     ("GET ~/alerts.ndjson", Link("/api/v1~/alerts.ndjson")),
     ("GET ~/alerts.ocsf.ndjson", Link("/api/v1~/alerts.ocsf.ndjson")),
     ("GET ~/alerts/{id}", Nowhere("the page of alerts shows each whole")),
+    ("GET ~/alerts/changes", Link("~/alerts/changes")),
+    ("POST ~/alerts/change", Form("~/alerts/change")),
+    ("POST ~/alerts/changes/{number}/undo", Form("~/alerts/changes/{}/undo")),
+    ("GET ~/alerts/ledger", Link("~/alerts/ledger")),
+    ("GET ~/alerts/withdrawn", Link("~/alerts/ledger")),
+    ("GET ~/alerts/{id}/history", Link("~/alerts/{}/history")),
+    ("GET ~/mutes", Link("~/mutes")),
+    ("POST ~/mutes", Form("~/mutes")),
+    ("DELETE ~/mutes/{number}", Form("~/mutes/{}/end")),
     ("POST ~/alerts/{id}/state", Form("~/alerts/{}/state")),
     ("GET ~/recommendations", Link("~/recommendations")),
     ("GET ~/findings", Link("~/findings")),
@@ -165,8 +176,7 @@ const SUBSCRIPTION: &str = "/subscriptions/{sid}";
 
 /// The operations in the description of the API, each with its method.
 fn operations() -> BTreeSet<String> {
-    let description: Value =
-        serde_json::from_str(include_str!("../../src/plan/http/api/openapi.json")).unwrap();
+    let description: Value = serde_json::to_value(api::description()).unwrap();
     let mut out = BTreeSet::new();
     for (path, methods) in description["paths"].as_object().unwrap() {
         let path = path.strip_prefix("/api/v1").unwrap().replace(SUBSCRIPTION, "~");
@@ -266,6 +276,10 @@ async fn with_everything() -> (Plan, String) {
     });
     let seen = seen.did("00:40:8c:07:01:01", "10.7.0.1", DeedKind::Mines, None, "stratum");
     seen.send(&plan, &sensor, 1, "hq").await;
+    let alert = plan.get("/alerts").await["alerts"][0]["id"].as_str().unwrap().to_owned();
+    plan.post(&format!("/alerts/{alert}/state"), json!({"state": "active"})).await.succeeds(200);
+    let rule = json!({"filter": {"zone": "elsewhere"}, "reason": "x", "until": "2027-01-01T00:00:00Z"});
+    plan.post("/mutes", rule).await.succeeds(201);
     let findings = plan.get("/findings?kind=address_conflict").await;
     let finding = findings["findings"][0]["id"].as_str().unwrap();
     plan.post(&format!("/findings/{finding}/close"), json!({"note": "a spare"})).await.succeeds(200);

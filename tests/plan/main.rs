@@ -23,6 +23,7 @@ mod crashes;
 mod decisions;
 mod device_table;
 mod enrolment;
+mod entitlement;
 mod estimates;
 mod facts;
 mod findings;

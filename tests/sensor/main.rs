@@ -11,6 +11,7 @@ mod commands;
 mod confinement;
 mod delivery;
 mod exhaustion;
+mod indicators;
 mod live;
 mod memory;
 mod outage;

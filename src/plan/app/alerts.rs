@@ -1,4 +1,4 @@
-//! Alerts and recommendations, as a plan buys them (P7), and what people decide about them.
+//! Alerts and recommendations, as a plan buys them (P7).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError};
@@ -7,12 +7,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::inventory::Secured;
-use super::{App, May, Refusal, findings};
+use super::{App, May, Refusal, alert_record};
 use crate::census::Timestamp;
 use crate::census::time::rfc3339;
+use crate::plan::alert_life::{AlertDecision, AlertState, decision, life};
 use crate::plan::entitlement::entitlement;
-use crate::plan::permission::{Permission, UpdateFindings, View};
-use crate::plan::store::{AlertDecision, AlertState, StoreError};
+use crate::plan::mute::Mute;
+use crate::plan::permission::{Permission, View};
+use crate::plan::store::StoreError;
 use crate::security::ocsf::{self, Status};
 use crate::security::{self, Alert, AlertId, Recommendation, Ruleset, RulesetError, Severity};
 
@@ -22,28 +24,22 @@ pub const RECOMMENDATIONS: &str = "netcensus.recommendations/1";
 /// The most alerts of one list.
 const LISTED: usize = 10_000;
 
-/// An alert and what people decided about it.
+/// An alert and the stage of its life.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AlertRecord {
     #[serde(flatten)]
     pub alert: Alert,
     pub state: AlertState,
-    /// The newest decision; left out if there is none. An alert that was closed and then seen again is new.
+    /// Since when, if it came into its state by itself: because it was seen again, or was not seen for long.
+    #[serde(skip_serializing_if = "Option::is_none", with = "rfc3339::option")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub since: Option<Timestamp>,
+    /// The number of the mute rule that holds it; left out if none does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub muted_by: Option<u64>,
+    /// The newest decision; left out if there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<AlertDecision>,
-}
-
-impl AlertRecord {
-    fn new(alert: &Alert, decisions: &BTreeMap<AlertId, AlertDecision>) -> Self {
-        let ids = || std::iter::once(&alert.id).chain(&alert.aliases);
-        let decision = ids().filter_map(|id| decisions.get(id)).max_by_key(|d| d.at).cloned();
-        let state = match &decision {
-            Some(d) if d.state == AlertState::Closed && alert.last > d.at => AlertState::New,
-            Some(d) => d.state,
-            None => AlertState::New,
-        };
-        Self { alert: alert.clone(), state, decision }
-    }
 }
 
 /// Alerts of a subscription.
@@ -104,75 +100,118 @@ impl AlertFilter {
     }
 }
 
-/// What was derived, if a plan buys it.
-async fn secured<A: Permission>(app: &App, may: &May<A>) -> Result<Secured, Refusal> {
-    let now = app.now();
-    entitlement(&app.store.plans(may.id()).await?, now)?;
-    app.inventories()?.security(may.id(), &app.alert_rules()?, now).await
+/// What was derived, and what people said of it.
+pub(super) struct Ground {
+    pub(super) secured: Secured,
+    pub(super) decisions: BTreeMap<AlertId, AlertDecision>,
+    pub(super) mutes: Vec<Mute>,
+    /// The instant at which lives are judged.
+    pub(super) now: Timestamp,
+}
+
+impl Ground {
+    /// What a plan buys, if one is in effect.
+    pub(super) async fn load<A: Permission>(app: &App, may: &May<A>) -> Result<Self, Refusal> {
+        let now = app.now();
+        entitlement(&app.store.plans(may.id()).await?, now)?;
+        let secured = app.inventories()?.security(may.id(), &app.alert_rules()?, now).await?;
+        let ground = Self::of(app, may.subscription.id.clone(), secured, now).await?;
+        alert_record::record(app, may.id(), &ground).await?;
+        Ok(ground)
+    }
+
+    pub(super) async fn of(
+        app: &App,
+        subscription: crate::wire::SubscriptionId,
+        secured: Secured,
+        now: Timestamp,
+    ) -> Result<Self, Refusal> {
+        let decisions = app.store.alert_decisions(&subscription).await?;
+        let mutes = app.store.mutes(&subscription).await?;
+        Ok(Self { secured, decisions, mutes, now })
+    }
+
+    /// An alert and the stage of its life.
+    pub(super) fn record(&self, alert: &Alert) -> AlertRecord {
+        let decided = decision(alert, &self.decisions);
+        let present = self.secured.holders.present(&alert.device.id);
+        let life = life(alert, decided, &self.mutes, present, self.now);
+        AlertRecord {
+            alert: alert.clone(),
+            state: life.state,
+            since: life.since,
+            muted_by: life.muted_by,
+            decision: decided.cloned(),
+        }
+    }
+
+    pub(super) fn records(&self) -> impl Iterator<Item = AlertRecord> {
+        self.secured.security.alerts.iter().map(|alert| self.record(alert))
+    }
+
+    /// An alert, by its id or an alias.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`].
+    pub(super) fn find(&self, id: &str) -> Result<&Alert, Refusal> {
+        let missing = || StoreError::NotFound { what: "alert", id: id.chars().take(60).collect() };
+        let known: AlertId = id.parse().map_err(|_| missing())?;
+        let alerts = &self.secured.security.alerts;
+        let found = alerts.iter().find(|a| a.id == known || a.aliases.contains(&known));
+        Ok(found.ok_or_else(missing)?)
+    }
 }
 
 /// The alerts of the present.
 pub async fn list(app: &App, may: &May<View>, filter: &AlertFilter) -> Result<AlertList, Refusal> {
-    let Secured { as_of, security, .. } = secured(app, may).await?;
-    let decisions = app.store.alert_decisions(may.id()).await?;
-    let records = security.alerts.iter().map(|alert| AlertRecord::new(alert, &decisions));
-    let mut alerts: Vec<AlertRecord> = records.filter(|record| filter.takes(record)).collect();
+    let mut list = whole(app, may, filter).await?;
+    list.alerts.truncate(LISTED);
+    Ok(list)
+}
+
+/// As [`list`], all of them.
+pub(super) async fn whole<A: Permission>(
+    app: &App,
+    may: &May<A>,
+    filter: &AlertFilter,
+) -> Result<AlertList, Refusal> {
+    let ground = Ground::load(app, may).await?;
+    let alerts: Vec<AlertRecord> = ground.records().filter(|record| filter.takes(record)).collect();
     let total = alerts.len() as u64;
-    alerts.truncate(LISTED);
-    Ok(AlertList { schema: ALERTS, as_of, alerts, total })
+    Ok(AlertList { schema: ALERTS, as_of: ground.secured.as_of, alerts, total })
 }
 
 /// How many alerts are open by severity, severest first, as far as they were derived already; `None` if they are withheld, or
 /// were not derived since the service started.
 pub async fn open_by_severity(app: &App, may: &May<View>) -> Result<Option<Vec<(Severity, u64)>>, Refusal> {
-    if entitlement(&app.store.plans(may.id()).await?, app.now()).is_err() {
+    let now = app.now();
+    if entitlement(&app.store.plans(may.id()).await?, now).is_err() {
         return Ok(None);
     }
     let Some(known) = app.inventories()?.known_security(may.id()).await? else { return Ok(None) };
-    let decisions = app.store.alert_decisions(may.id()).await?;
-    let open =
-        known.security.alerts.iter().filter(|alert| AlertRecord::new(alert, &decisions).state.is_open());
+    let ground = Ground::of(app, may.id().clone(), known, now).await?;
     let mut counts: BTreeMap<Severity, u64> = BTreeMap::new();
-    open.for_each(|alert| *counts.entry(alert.severity).or_default() += 1);
+    ground
+        .records()
+        .filter(|record| record.state.is_open())
+        .for_each(|record| *counts.entry(record.alert.severity).or_default() += 1);
     Ok(Some(counts.into_iter().rev().collect()))
 }
 
-/// One alert, by its id or an alias.
-pub async fn get(app: &App, may: &May<View>, id: &str) -> Result<AlertRecord, Refusal> {
-    let secured = secured(app, may).await?;
-    let alert = find(&secured, id)?;
-    Ok(AlertRecord::new(alert, &app.store.alert_decisions(may.id()).await?))
-}
-
-fn find<'s>(secured: &'s Secured, id: &str) -> Result<&'s Alert, Refusal> {
-    let missing = || StoreError::NotFound { what: "alert", id: id.chars().take(60).collect() };
-    let known: AlertId = id.parse().map_err(|_| missing())?;
-    let found = secured.security.alerts.iter().find(|a| a.id == known || a.aliases.contains(&known));
-    Ok(found.ok_or_else(missing)?)
-}
-
-/// Decides about an alert, with an optional note.
-pub async fn decide(
+/// One alert, by its id or an alias, and what an entity tag of it covers: the decisions that a change replaces.
+pub async fn get(
     app: &App,
-    may: &May<UpdateFindings>,
+    may: &May<View>,
     id: &str,
-    state: AlertState,
-    note: Option<&str>,
-) -> Result<AlertRecord, Refusal> {
-    let note = findings::checked(note)?;
-    let secured = secured(app, may).await?;
-    let alert = find(&secured, id)?;
-    let decisions = app.store.alert_decisions(may.id()).await?;
-    let known = AlertRecord::new(alert, &decisions);
-    let decision = AlertDecision { state, note, by: may.by.actor.to_string(), at: app.now() };
-    let before = decisions.get(&alert.id);
-    app.store.decide_alert(may.id(), alert.id, (before, &decision), &may.by).await?;
-    Ok(AlertRecord { state, decision: Some(decision), ..known })
+) -> Result<(AlertRecord, [Option<AlertDecision>; 1]), Refusal> {
+    let ground = Ground::load(app, may).await?;
+    let alert = ground.find(id)?;
+    Ok((ground.record(alert), [ground.decisions.get(&alert.id).cloned()]))
 }
 
 /// The recommendations of the present.
 pub async fn recommendations(app: &App, may: &May<View>) -> Result<RecommendationList, Refusal> {
-    let Secured { as_of, security, .. } = secured(app, may).await?;
+    let Secured { as_of, security, .. } = Ground::load(app, may).await?.secured;
     let recommendations = security.recommendations.clone();
     Ok(RecommendationList { schema: RECOMMENDATIONS, as_of, recommendations })
 }
@@ -180,10 +219,10 @@ pub async fn recommendations(app: &App, may: &May<View>) -> Result<Recommendatio
 /// An alert as an event of OCSF.
 pub fn event(record: &AlertRecord) -> serde_json::Value {
     let status = match record.state {
-        AlertState::New => Status::New,
+        AlertState::New | AlertState::Reopened => Status::New,
         AlertState::Active => Status::InProgress,
-        AlertState::Closed => Status::Resolved,
-        AlertState::Accepted => Status::Suppressed,
+        AlertState::Closed | AlertState::Resolved => Status::Resolved,
+        AlertState::Accepted | AlertState::Muted => Status::Suppressed,
     };
     ocsf::alert(&record.alert, status)
 }

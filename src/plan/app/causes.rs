@@ -5,9 +5,10 @@ use crate::billing::statement::Month;
 use crate::billing::timeline::{Plan, PlanKind, in_effect};
 use crate::census::Timestamp;
 use crate::census::time::DAY;
+use crate::plan::alert_ledger::LedgerEntry;
 use crate::plan::app::sensor_state::SensorState;
 use crate::plan::finding_ledger::FindingRecord;
-use crate::plan::notice::{Cause, FINDINGS, NoticeKind, TEXT};
+use crate::plan::notice::{ALERTS, Cause, FINDINGS, NoticeKind, TEXT};
 use crate::plan::store::Sensor;
 
 /// For how long a closed statement is news.
@@ -26,6 +27,8 @@ pub(super) struct Circumstances<'c> {
     pub(super) closed: &'c [Month],
     /// The open findings, in any order.
     pub(super) findings: &'c [FindingRecord],
+    /// The alerts of which people are told; `None` if they are withheld.
+    pub(super) alerts: Option<&'c [LedgerEntry]>,
 }
 
 impl Circumstances<'_> {
@@ -33,7 +36,11 @@ impl Circumstances<'_> {
     pub(super) fn judged(&self) -> Vec<NoticeKind> {
         let needs_count =
             |kind: &NoticeKind| matches!(kind, NoticeKind::CommitmentPassed | NoticeKind::CommitmentAhead);
-        NoticeKind::ALL.into_iter().filter(|kind| self.forecast.is_some() || !needs_count(kind)).collect()
+        let is_judged = |kind: &NoticeKind| match kind {
+            NoticeKind::AlertOpen => self.alerts.is_some(),
+            kind => self.forecast.is_some() || !needs_count(kind),
+        };
+        NoticeKind::ALL.into_iter().filter(is_judged).collect()
     }
 
     /// The causes at `now`, by kind.
@@ -44,6 +51,7 @@ impl Circumstances<'_> {
         causes.extend(self.sensors.iter().filter_map(clock));
         causes.extend(self.closed.iter().filter_map(|month| statement(*month, now)));
         causes.extend(self.found());
+        causes.extend(self.alerted());
         for cause in &mut causes {
             for text in [&mut cause.title, &mut cause.detail] {
                 *text = line(text);
@@ -121,6 +129,41 @@ impl Circumstances<'_> {
         };
         open.truncate(FINDINGS);
         open.into_iter().map(one).collect::<Vec<_>>().into_iter().chain(many)
+    }
+}
+
+impl Circumstances<'_> {
+    /// The alerts that were shown first, so that those that were told stay among them.
+    fn alerted(&self) -> Vec<Cause> {
+        let mut open: Vec<&LedgerEntry> = self.alerts.unwrap_or_default().iter().collect();
+        open.sort_by_key(|entry| (entry.shown_at, entry.id));
+        let more = open.len().saturating_sub(ALERTS);
+        open.truncate(ALERTS);
+        let one = |entry: &&LedgerEntry| {
+            let LedgerEntry { id, newest_id, title, severity, device, object, .. } = entry;
+            let about = if object.is_empty() { String::new() } else { format!(" ({object})") };
+            Cause {
+                kind: NoticeKind::AlertOpen,
+                key: Cause::of_alert(*id, entry.period),
+                title: format!("{} alert: {title}, {} in {}", severity.title(), device.ip, device.zone),
+                detail: format!(
+                    "{} {}{about}. The page of alerts has what proved it, and the next step.",
+                    device.kind, device.mac
+                ),
+                path: format!("/alerts#{newest_id}"),
+            }
+        };
+        let mut causes: Vec<Cause> = open.iter().map(one).collect();
+        if more > 0 {
+            causes.push(Cause {
+                kind: NoticeKind::AlertOpen,
+                key: "alerts".to_owned(),
+                title: format!("more than {ALERTS} alerts are open"),
+                detail: "Further ones have no notice of their own. Close those that somebody has checked, or mute what is expected.".to_owned(),
+                path: "/alerts".to_owned(),
+            });
+        }
+        causes
     }
 }
 
@@ -211,7 +254,7 @@ mod tests {
     }
 
     const NOTHING: Circumstances<'static> =
-        Circumstances { plans: &[], sensors: &[], forecast: None, closed: &[], findings: &[] };
+        Circumstances { plans: &[], sensors: &[], forecast: None, closed: &[], findings: &[], alerts: None };
 
     fn keys(of: Circumstances<'_>, now: &str) -> Vec<String> {
         of.causes(at(now)).into_iter().map(|cause| cause.key).collect()

@@ -183,17 +183,17 @@ pub(super) fn checked(note: Option<&str>) -> Result<Option<String>, Refusal> {
     Ok(Some(note.to_owned()))
 }
 
-/// When the next survey of a subscription may begin.
+/// When the next survey of a subscription for a ledger may begin.
 #[derive(Debug, Default)]
 pub struct Pace(Mutex<HashMap<SubscriptionId, Timestamp>>);
 
 impl Pace {
-    fn is_due(&self, subscription: &SubscriptionId, now: Timestamp) -> bool {
+    pub(super) fn is_due(&self, subscription: &SubscriptionId, now: Timestamp) -> bool {
         let next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         next.get(subscription).is_none_or(|next| *next <= now)
     }
 
-    fn surveyed(&self, subscription: &SubscriptionId, from: Timestamp, to: Timestamp) {
+    pub(super) fn surveyed(&self, subscription: &SubscriptionId, from: Timestamp, to: Timestamp) {
         let pause = to.since(from).saturating_mul(SHARE);
         let mut next = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         next.insert(subscription.clone(), to.plus(pause));

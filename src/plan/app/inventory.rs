@@ -15,6 +15,7 @@
 //! ([`CountAt::NewestFrame`]). A caller may name another instant.
 
 mod change;
+mod holders;
 #[cfg(test)]
 mod laws;
 mod memory;
@@ -33,6 +34,7 @@ use tokio::sync::oneshot::error::TryRecvError;
 use tokio::sync::watch;
 
 pub use change::{Changed, Check};
+pub use holders::Holders;
 pub use memory::{Kept, Memory};
 pub use view::{View, ZoneSummary};
 pub use views::{Patience, Served};
@@ -127,6 +129,8 @@ pub struct Secured {
     /// The instant at which they were derived.
     pub as_of: Timestamp,
     pub security: Arc<Security>,
+    /// Which devices did something.
+    pub holders: Arc<Holders>,
     /// Until when they serve although facts changed: to derive them takes a tenth of the time at most, and they are at most ten
     /// seconds old.
     rests: Timestamp,
@@ -350,7 +354,8 @@ impl Inventories {
             let security = Arc::new(security::derive(&survey, &inventory, &rules, BASELINE, false));
             let ended = inventories.clock.now();
             let rests = ended.plus(ended.since(began).saturating_mul(10).clamp(0, 10 * SECOND));
-            let secured = Secured { revision, as_of, security, rests };
+            let holders = Arc::new(Holders::of(&survey, &inventory));
+            let secured = Secured { revision, as_of, security, holders, rests };
             *counted.security.lock().unwrap_or_else(PoisonError::into_inner) = Some(secured.clone());
             secured
         };

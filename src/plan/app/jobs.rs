@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::{App, Refusal, aside};
-use super::{findings, mail, notices, sealing, uploads};
+use super::{alert_record, findings, mail, notices, sealing, uploads};
 
 /// How often jobs run.
 const EVERY: Duration = Duration::from_secs(60);
@@ -29,7 +29,8 @@ const JOBS: &[Job] = &[
     // After the days, whose counts a statement tells.
     Job { name: "close_statements", shared: true, run: |service| Box::pin(close_statements(service)) },
     Job { name: "record_findings", shared: true, run: |service| Box::pin(findings::record_due(service)) },
-    // After the findings and the statements, of which they tell.
+    Job { name: "record_alerts", shared: true, run: |service| Box::pin(alert_record::record_due(service)) },
+    // After the findings, alerts and statements, of which they tell.
     Job { name: "record_notices", shared: true, run: |service| Box::pin(notices::record_due(service)) },
     Job { name: mail::JOB, shared: true, run: |service| Box::pin(mail::run(service)) },
     Job { name: "free_memory", shared: false, run: |service| Box::pin(free_memory(service)) },

@@ -1,12 +1,16 @@
 //! The e-mail of a day, and the job that sends what is queued.
 
+use std::collections::BTreeSet;
+
+use super::notices::is_withheld;
 use super::{App, Refusal};
 use crate::census::Timestamp;
 use crate::census::time::{DAY, HOUR, MINUTE};
 use crate::plan::mail::{MailError, Mailer, header};
-use crate::plan::notice::Channel;
+use crate::plan::notice::{Channel, NoticeKind};
 use crate::plan::secret;
 use crate::plan::store::{Attempted, Digest, DigestPart, QueuedMail};
+use crate::wire::SubscriptionId;
 
 /// E-mails that one run sends; the next run, a minute later, sends the rest.
 const AT_ONCE: i64 = 20;
@@ -30,7 +34,14 @@ pub async fn run(app: App) -> Result<(), Refusal> {
     let now = app.now();
     let day = now.0.div_euclid(DAY);
     if now.0.rem_euclid(DAY) >= i64::from(mailer.hour) * HOUR {
-        let queued = app.store.queue_digests(day, now, |digest| composed(&app, digest, now)).await?;
+        let mut withheld = BTreeSet::new();
+        for subscription in app.store.subscriptions().await? {
+            if is_withheld(&app, &subscription.id).await? {
+                withheld.insert(subscription.id);
+            }
+        }
+        let compose = |digest: &Digest| composed(&app, digest, &withheld, now);
+        let queued = app.store.queue_digests(day, now, compose).await?;
         if queued > 0 {
             tracing::info!(queued, "queued e-mails with notices");
         }
@@ -107,10 +118,20 @@ pub(super) fn confirmation(
 }
 
 /// The e-mail of a day; `None` if the person wants no e-mail about any of it.
-fn composed(app: &App, digest: &Digest, now: Timestamp) -> Option<QueuedMail> {
+/// Alerts of the subscriptions in `withheld` are left out.
+fn composed(
+    app: &App,
+    digest: &Digest,
+    withheld: &BTreeSet<SubscriptionId>,
+    now: Timestamp,
+) -> Option<QueuedMail> {
     let wanted = |part: &DigestPart| {
         let mut part = part.clone();
-        part.notices.retain(|notice| digest.choices.of(notice.kind) == Channel::Mail);
+        let no_alerts = withheld.contains(&part.subscription);
+        part.notices.retain(|notice| {
+            digest.choices.of(notice.kind) == Channel::Mail
+                && !(no_alerts && notice.kind == NoticeKind::AlertOpen)
+        });
         (!part.notices.is_empty()).then_some(part)
     };
     let parts: Vec<DigestPart> = digest.parts.iter().filter_map(wanted).collect();

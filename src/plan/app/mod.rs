@@ -6,6 +6,9 @@
 
 pub mod account;
 mod advisories;
+pub mod alert_changes;
+pub mod alert_record;
+pub mod alert_sheet;
 pub mod alerts;
 pub mod attempts;
 pub mod audit;
@@ -31,6 +34,7 @@ mod leaves;
 pub mod mail;
 pub mod managed;
 pub mod map;
+pub mod mutes;
 pub mod news;
 pub mod notices;
 pub mod people;
@@ -172,6 +176,10 @@ pub struct Inner {
     pub attempts: Attempts,
     /// Limits the surveys for the ledger of findings.
     finding_pace: findings::Pace,
+    /// Limits the derivations for the ledger of alerts.
+    alert_pace: findings::Pace,
+    /// Which alerts the ledger has.
+    recorded_alerts: alert_record::Recorded,
     /// The set of advisories in use, and what it says.
     advisories: advisories::Advisories,
     /// The rules of alerts and recommendations, once they are needed.
@@ -258,6 +266,8 @@ impl App {
             settings,
             suspicions: Suspicions::default(),
             finding_pace: findings::Pace::default(),
+            alert_pace: findings::Pace::default(),
+            recorded_alerts: alert_record::Recorded::default(),
             advisories: advisories::Advisories::default(),
             ruleset: Mutex::default(),
             known_counts: notices::KnownCounts::default(),

@@ -12,9 +12,11 @@ use crate::billing::forecast::{Forecast, Sample};
 use crate::billing::timeline::in_effect;
 use crate::census::Timestamp;
 use crate::census::time::{HOUR, MINUTE};
+use crate::plan::alert_ledger::LedgerEntry;
+use crate::plan::entitlement::entitlement;
 use crate::plan::finding_ledger::FindingRecord;
 use crate::plan::mail::address;
-use crate::plan::notice::{Channel, Choices, Notice};
+use crate::plan::notice::{Channel, Choices, Notice, NoticeKind};
 use crate::plan::permission::View;
 use crate::plan::secret;
 use crate::plan::store::{By, ChangedChoices, MailEntry, NoticeChoices};
@@ -95,8 +97,9 @@ pub async fn list(app: &App, may: &May<View>) -> Result<NoticeList, Refusal> {
     let off = app.store.notice_choices(person).await?.choices.off();
     let off = if person.is_empty() { Vec::new() } else { off };
     let read_to = app.store.notices_read(may.id(), person).await?;
+    let withheld = is_withheld(app, may.id()).await?;
     let mut notices = app.store.notices(may.id(), LISTED).await?;
-    notices.retain(|notice| !off.contains(&notice.kind));
+    notices.retain(|n| !off.contains(&n.kind) && !(withheld && n.kind == NoticeKind::AlertOpen));
     let unread = unread(app, may.id(), person).await?;
     Ok(NoticeList { schema: SCHEMA, unread, read_to, notices })
 }
@@ -107,8 +110,17 @@ pub async fn unread(app: &App, subscription: &SubscriptionId, person: &str) -> R
     if by_kind.is_empty() {
         return Ok(0);
     }
+    let mut by_kind = by_kind;
+    if by_kind.contains_key(&NoticeKind::AlertOpen) && is_withheld(app, subscription).await? {
+        by_kind.remove(&NoticeKind::AlertOpen);
+    }
     let choices = app.store.notice_choices(person).await?.choices;
     Ok(by_kind.iter().filter(|(kind, _)| choices.of(**kind) != Channel::Off).map(|(_, n)| n).sum())
+}
+
+/// Whether notices of alerts are withheld, because no plan is in effect (P7).
+pub(super) async fn is_withheld(app: &App, subscription: &SubscriptionId) -> Result<bool, Refusal> {
+    Ok(entitlement(&app.store.plans(subscription).await?, app.now()).is_err())
 }
 
 /// Records that the caller has read the notices up to a number.
@@ -250,12 +262,20 @@ async fn record(app: &App, subscription: &SubscriptionId) -> Result<usize, Refus
         None => Some(Forecast::new(&[], None, now)),
         Some(_) => samples(app, subscription, now).await?.map(|all| Forecast::new(&all, committed, now)),
     };
+    let alerts = match entitlement(&plans, now) {
+        Ok(()) => {
+            let entries = app.store.alert_ledger(subscription).await?.entries;
+            Some(entries.into_values().filter(LedgerEntry::is_news).collect::<Vec<_>>())
+        }
+        Err(_) => None,
+    };
     let circumstances = Circumstances {
         plans: &plans,
         sensors: &sensors,
         forecast: forecast.as_ref(),
         closed: &closed,
         findings: &findings,
+        alerts: alerts.as_deref(),
     };
     let (causes, judged) = (circumstances.causes(now), circumstances.judged());
     Ok(app.store.record_causes(subscription, &causes, &judged, now).await?)

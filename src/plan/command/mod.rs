@@ -13,6 +13,7 @@ mod findings;
 mod inventory;
 mod maintain;
 mod managed;
+mod mutes;
 mod notices;
 mod operate;
 mod people;
@@ -114,6 +115,9 @@ enum Command {
     /// List alerts and decide about them: what devices did that a person should look at
     #[command(subcommand)]
     Alerts(alerts::AlertsCommand),
+    /// Make mute rules: which alerts are listed, but told to nobody
+    #[command(subcommand)]
+    Mutes(mutes::MutesCommand),
     /// List recommendations: insecure ways in which devices are administered
     Recommendations(alerts::RecommendationsArguments),
     /// List notices: what a person should hear of; send a test e-mail
@@ -190,6 +194,7 @@ async fn run_silently(command: Command) -> Result<(), Failure> {
         Command::Findings(command) => findings::run(command).await,
         Command::Vulnerabilities(command) => vulnerabilities::run(command).await,
         Command::Alerts(command) => alerts::run(command).await,
+        Command::Mutes(command) => mutes::run(command).await,
         Command::Recommendations(arguments) => alerts::recommendations(arguments).await,
         Command::Notices(command) => notices::run(command).await,
         Command::Managed(command) => managed::run(command).await,

@@ -224,6 +224,10 @@ problems! {
         "Name at most 512 headers of at most 256 bytes each, spelled as in the table.";
     TooManyViews = "too-many-views", 409, "There are too many saved views",
         "A person has at most 50 views of a subscription, and a subscription has at most 50 shared ones. Delete one.";
+    TooManyMutes = "too-many-mutes", 409, "There are too many mute rules",
+        "A subscription has at most 1000 mute rules in force. End one that is no longer needed.";
+    AlertChangeStands = "alert-change-stands", 409, "The change of alerts cannot be undone",
+        "It was undone already, or somebody decided about one of its alerts since. Decide about these alerts again instead.";
     TooManyMappings = "too-many-mappings", 409, "The columns of too many tables are remembered",
         "A subscription remembers the columns of 256 tables. Delete one that is no longer used.";
     Internal = "internal", 500, "The service failed",
@@ -377,6 +381,8 @@ impl From<StoreError> for Problem {
             StoreError::Taken { .. } => ProblemType::Taken,
             StoreError::BadName(_) => ProblemType::InvalidName,
             StoreError::TooManyViews => ProblemType::TooManyViews,
+            StoreError::TooManyMutes => ProblemType::TooManyMutes,
+            StoreError::AlertUndo { .. } => ProblemType::AlertChangeStands,
             StoreError::BadEnrolment => ProblemType::BadEnrolment,
             StoreError::NoPlan => ProblemType::PlanNotInEffect,
             StoreError::UploadConflict { .. } => ProblemType::UploadConflict,

@@ -10,6 +10,7 @@ use crate::billing::timeline::PlanRefusal;
 use crate::census::VALUE_BYTES;
 use crate::change::ChangeRefusal;
 use crate::estimate::COLUMNS;
+use crate::plan::mute::MUTES;
 use crate::plan::secret::{BadPassword, NoRandomness};
 use crate::proof::bundle::HEADERS;
 use crate::proof::{Day, Span};
@@ -106,6 +107,17 @@ pub enum StoreError {
     /// A person, or everybody, has too many saved views.
     #[error("there may be {VIEWS} saved views of one's own and {VIEWS} shared ones; delete one first")]
     TooManyViews,
+    /// There are too many mute rules.
+    #[error("there may be {MUTES} mute rules in force; end one first")]
+    TooManyMutes,
+    /// A change of alerts cannot be undone.
+    #[error("change {number} of alerts cannot be undone: {why}")]
+    AlertUndo {
+        /// Its number.
+        number: u64,
+        /// Why.
+        why: String,
+    },
     /// The timeline refuses.
     #[error(transparent)]
     Refused(#[from] PlanRefusal),

@@ -6,6 +6,7 @@
 
 mod access;
 mod admin_grants;
+mod alert_ledger;
 mod alerts;
 mod arrivals;
 pub mod audit;
@@ -28,6 +29,7 @@ mod location;
 mod mail;
 mod mappings;
 mod migrations;
+mod mutes;
 mod news;
 mod notice_choices;
 mod notices;
@@ -61,7 +63,8 @@ use self::postgres::PostgresEngine;
 use self::sqlite::SqliteEngine;
 use crate::wire::SubscriptionId;
 pub use admin_grants::AdminGrant;
-pub use alerts::{AlertDecision, AlertState};
+pub use alert_ledger::NumberedLine;
+pub use alerts::{AlertChange, AlertChangeSteps, AlertStep, CHANGED_AT_ONCE};
 pub use arrivals::{Arrival, Ingested, Receipt};
 pub use audit::By;
 pub use availability::is_away;

@@ -8,6 +8,7 @@ use crate::billing::statement::Month;
 use crate::census::Timestamp;
 use crate::census::time::DAY;
 use crate::plan::notice::{Cause, Choices, Known, Notice, NoticeKind, Steps, steps};
+use crate::security::AlertId;
 use crate::wire::SubscriptionId;
 
 /// After how long a cause that is over is forgotten.
@@ -54,6 +55,8 @@ impl Store {
         let mut work = self.write(Scope::Subscription(subscription)).await?;
         let steps = steps(&work.known_causes(subscription).await?, causes, judged, now);
         work.take_steps(subscription, &steps, now).await?;
+        let told: Vec<AlertId> = steps.begin.iter().filter_map(|cause| Cause::alert_of(&cause.key)).collect();
+        work.told_of_alerts(subscription, &told, now).await?;
         work.commit().await?;
         Ok(steps.begin.len())
     }

@@ -7,6 +7,7 @@ mod doctor;
 mod enrol;
 mod explain;
 mod failure;
+mod indicators;
 mod interfaces;
 mod rules;
 mod run;
@@ -79,6 +80,8 @@ enum Command {
     /// List the classification rules, run their tests, and measure what they cover
     #[command(subcommand)]
     Rules(rules::Command),
+    /// Read feeds of indicators, tell what they hold, and look addresses and names up
+    Indicators(indicators::Arguments),
     /// Print a census rule by its id, or list all rules
     #[command(after_help = "Examples:
   netcensus-sensor rule            list all rules
@@ -141,6 +144,7 @@ pub fn main() -> ExitCode {
         Command::Enrol(arguments) => enrol::enrol(&arguments),
         Command::Validate(arguments) => validate(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Indicators(arguments) => indicators::list(&arguments),
         Command::Interfaces(arguments) => interfaces::list(&arguments),
         Command::Devices(arguments) => devices::list(arguments),
         Command::Explain(arguments) => explain::explain(arguments),

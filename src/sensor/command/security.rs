@@ -17,7 +17,7 @@ pub(super) struct SecurityArguments {
     /// With --findings: for so many days after the zone's first frame, every master of industrial devices is new
     #[arg(long, value_name = "DAYS", default_value_t = 7, requires = "findings")]
     pub(super) baseline_days: u16,
-    /// With --findings: a list of indicators, one address, network or name a line; repeatable, beside those of the configuration
+    /// With --findings: a feed of indicators (list, hosts file, DROP, MISP, STIX); repeatable, beside those of the configuration
     #[arg(long, value_name = "FILE", requires = "findings")]
     pub(super) indicators: Vec<std::path::PathBuf>,
     /// With --findings: tell the alerts and recommendations that are off, too

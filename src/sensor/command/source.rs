@@ -70,7 +70,10 @@ impl SurveyInput {
             couplings: config.limits.couplings,
             memory: config.limits.memory(),
             tunnels: config.tunnels(),
-            indicators: indicators::read(&[&config.alerts.indicators[..], &arguments.indicators].concat()),
+            indicators: indicators::read(
+                &[&config.alerts.indicators[..], &arguments.indicators].concat(),
+                SystemClock.now(),
+            ),
             threads: arguments.threads.unwrap_or_else(|| config.capture.threads()),
             zone: arguments.zone.clone().unwrap_or(config.zone),
         };

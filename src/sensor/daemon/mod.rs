@@ -144,7 +144,7 @@ pub(crate) fn run(options: RunOptions) -> Result<(), RunError> {
     let reopens = uploads || config.confinement.mode == ConfinementMode::Off;
     let table = Arc::new(Table::with_memory(config.limits.couplings, config.limits.memory()));
     table.trust(config.tunnels());
-    table.watch_for(indicators::read(&config.alerts.indicators));
+    table.watch_for(indicators::read(&config.alerts.indicators, SystemClock.now()));
     let shared = Shared {
         table,
         status: Arc::default(),
@@ -396,7 +396,7 @@ impl Daemon {
                 (self.set_level)(&config.log.level);
                 orders.send_replace(order(&config));
                 self.shared.table.trust(config.tunnels());
-                self.shared.table.watch_for(indicators::read(&config.alerts.indicators));
+                self.shared.table.watch_for(indicators::read(&config.alerts.indicators, SystemClock.now()));
                 self.shared.config.store(Arc::new(config));
                 self.shared.rules.store(Arc::new(rules));
                 tracing::info!("reloaded the configuration and the rules");

@@ -1,24 +1,26 @@
-//! Alerts and recommendations, and what people decide about them.
+//! Alerts and recommendations.
 
 #![expect(unused_qualifications, reason = "the attributes that describe the API expand to qualified names")]
 
 use axum::Json as Body;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 
-use super::query::Trial;
+use super::exports::attached;
 use crate::operation;
+use crate::plan::alert_life::AlertState;
+use crate::plan::app::alert_record::{self, AlertHistory, LedgerPage, LedgerQuery, WithdrawnList};
 use crate::plan::app::alerts::{self, AlertFilter, AlertList, AlertRecord, RecommendationList};
-use crate::plan::app::{App, May, Refusal};
-use crate::plan::http::extract::{Json, Parameters, Segment};
+use crate::plan::app::{App, May, Refusal, alert_sheet};
+use crate::plan::http::conditional::tagged_by;
+use crate::plan::http::extract::{Parameters, Segment};
 use crate::plan::http::problem::Problem;
-use crate::plan::permission::{UpdateFindings, View};
-use crate::plan::store::AlertState;
+use crate::plan::permission::{Export, View};
 use crate::security::{Severity, ocsf};
 
 /// Which alerts are listed.
@@ -26,7 +28,8 @@ use crate::security::{Severity, ocsf};
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct AlertQuery {
-    /// `open` (the default), `all`, or one of `new`, `active`, `closed`, `accepted`.
+    /// `open` (the default: `new`, `active` and `reopened`), `all`, or one of `new`, `active`, `reopened`, `muted`, `resolved`,
+    /// `closed`, `accepted`.
     state: Option<String>,
     /// This severity or a higher one: `informational`, `low`, `medium` or `high`.
     severity: Option<String>,
@@ -45,8 +48,11 @@ impl AlertQuery {
             None | Some("open") => (None, false),
             Some("all") => (None, true),
             Some(key) => {
-                let unknown = || Refusal::invalid("state: write open, all, new, active, closed or accepted");
-                (Some(AlertState::from_key(key).ok_or_else(unknown)?), false)
+                let known = || {
+                    let keys: Vec<&str> = AlertState::ALL.iter().map(|state| state.key()).collect();
+                    Refusal::invalid(format!("state: write open, all, {}", keys.join(", ")))
+                };
+                (Some(AlertState::from_key(key).ok_or_else(known)?), false)
             }
         };
         let unknown = || Refusal::invalid("severity: write informational, low, medium or high");
@@ -55,23 +61,17 @@ impl AlertQuery {
     }
 }
 
-/// What a person decides about an alert.
-#[derive(Clone, Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct AlertVerdict {
-    state: AlertState,
-    /// For those who look at it later: at most 500 characters.
-    note: Option<String>,
-}
-
 /// The routes.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(operation!(list))
+        .routes(operation!(csv))
         .routes(operation!(lines))
         .routes(operation!(events))
+        .routes(operation!(ledger))
+        .routes(operation!(withdrawn))
         .routes(operation!(get, 404))
-        .routes(operation!(decide, 404))
+        .routes(operation!(history, 404))
         .routes(operation!(recommendations))
 }
 
@@ -85,6 +85,20 @@ async fn list(
     Parameters(query): Parameters<AlertQuery>,
 ) -> Result<Body<AlertList>, Problem> {
     Ok(Body(alerts::list(&app, &may, &query.filter()?).await?))
+}
+
+/// The same alerts as CSV (RFC 4180, UTF-8), a row an alert. Cells that a spreadsheet would take for a formula begin with an
+/// apostrophe.
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/alerts.csv", tag = "security", params(AlertQuery),
+    responses((status = 200, content_type = "text/csv", body = String)))]
+async fn csv(
+    State(app): State<App>,
+    may: May<Export>,
+    Parameters(query): Parameters<AlertQuery>,
+) -> Result<Response, Problem> {
+    let csv = alert_sheet::csv(&app, &may, &query.filter()?).await?;
+    let kind = [(header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present")];
+    Ok(attached("alerts.csv", (kind, Bytes::from(csv)).into_response()))
 }
 
 /// The same alerts as lines of JSON, one an alert.
@@ -126,29 +140,48 @@ async fn events(
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], text).into_response())
 }
 
-/// One alert, by its id or by one of its aliases.
+/// The ledger, the newest first: which alerts were shown, with which severity, how their states changed, of which people were
+/// told, and which were withdrawn. Lines are only appended, and kept for 400 days.
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/alerts/ledger", tag = "security", params(LedgerQuery),
+    responses((status = 200, body = LedgerPage)))]
+async fn ledger(
+    State(app): State<App>,
+    may: May<View>,
+    Parameters(query): Parameters<LedgerQuery>,
+) -> Result<Body<LedgerPage>, Problem> {
+    Ok(Body(alert_record::ledger(&app, &may, query).await?))
+}
+
+/// The alerts that were shown once and are not derived any more, each with the reason: its rule, the class of its device, its
+/// feed, a merge of devices, or other facts.
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/alerts/withdrawn", tag = "security",
+    responses((status = 200, body = WithdrawnList)))]
+async fn withdrawn(State(app): State<App>, may: May<View>) -> Result<Body<WithdrawnList>, Problem> {
+    Ok(Body(alert_record::withdrawn(&app, &may).await?))
+}
+
+/// One alert, by its id or by one of its aliases. The `ETag` covers what people decided about it.
 #[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/alerts/{id}", tag = "security",
     params(("id" = String, Path, description = "alert")), responses((status = 200, body = AlertRecord)))]
 async fn get(
     State(app): State<App>,
     may: May<View>,
     Segment(id): Segment<String>,
-) -> Result<Body<AlertRecord>, Problem> {
-    Ok(Body(alerts::get(&app, &may, &id).await?))
+) -> Result<Response, Problem> {
+    let (record, decided) = alerts::get(&app, &may, &id).await?;
+    Ok(tagged_by(StatusCode::OK, &record, &decided))
 }
 
-/// Decides about an alert: that somebody looks at it (`active`), that it is done (`closed`: new again if it is seen again),
-/// that it is expected (`accepted`: closed whatever is seen), or that it is open again (`new`).
-#[utoipa::path(post, path = "/api/v1/subscriptions/{sid}/alerts/{id}/state", tag = "security",
-    params(("id" = String, Path, description = "alert"), Trial), request_body = AlertVerdict,
-    responses((status = 200, body = AlertRecord)))]
-async fn decide(
+/// What happened to an alert, the earliest first: when it was shown, what people decided, and what followed from facts. An alert
+/// that was withdrawn has a history, too.
+#[utoipa::path(get, path = "/api/v1/subscriptions/{sid}/alerts/{id}/history", tag = "security",
+    params(("id" = String, Path, description = "alert")), responses((status = 200, body = AlertHistory)))]
+async fn history(
     State(app): State<App>,
-    may: May<UpdateFindings>,
+    may: May<View>,
     Segment(id): Segment<String>,
-    Json(AlertVerdict { state, note }): Json<AlertVerdict>,
-) -> Result<Body<AlertRecord>, Problem> {
-    Ok(Body(alerts::decide(&app, &may, &id, state, note.as_deref()).await?))
+) -> Result<Body<AlertHistory>, Problem> {
+    Ok(Body(alert_record::history(&app, &may, &id).await?))
 }
 
 /// Insecure ways to administer devices, as the devices' own answers proved them within 30 days: which devices are unhealthy,

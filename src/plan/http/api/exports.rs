@@ -103,7 +103,7 @@ async fn ndjson(
 }
 
 /// Names the file as which a browser keeps the answer.
-fn attached(name: &str, mut response: Response) -> Response {
+pub(super) fn attached(name: &str, mut response: Response) -> Response {
     if let Ok(value) = HeaderValue::from_str(&format!("attachment; filename=\"{name}\"")) {
         response.headers_mut().insert(header::CONTENT_DISPOSITION, value);
     }

@@ -1,6 +1,7 @@
 //! The HTTP API under `/api/v1`, for programs and sensors. The console uses the same functions.
 
 pub mod account;
+pub mod alert_desk;
 pub mod alerts;
 pub mod audit;
 pub mod census;
@@ -60,6 +61,7 @@ fn described() -> OpenApiRouter<App> {
         .merge(devices::routes())
         .merge(estimates::routes())
         .merge(exports::routes())
+        .merge(alert_desk::routes())
         .merge(alerts::routes())
         .merge(findings::routes())
         .merge(jobs::routes())

@@ -3,6 +3,7 @@
 //! Whatever comes from the network passes the templates' HTML escaping; pages load nothing but their own files.
 
 mod account;
+mod alert_desk;
 mod alerts;
 mod assets;
 mod audit;
@@ -76,6 +77,13 @@ pub fn router(service: &App) -> Router<App> {
         .route("/explain", get(explain::show))
         .route("/alerts", get(alerts::show))
         .route("/alerts/{id}/state", get(alerts::back).post(alerts::decide))
+        .route("/alerts/{id}/history", get(alerts::history))
+        .route("/alerts/ledger", get(alerts::ledger))
+        .route("/alerts/change", get(alert_desk::back).post(alert_desk::change))
+        .route("/alerts/changes", get(alert_desk::changes))
+        .route("/alerts/changes/{number}/undo", get(alert_desk::back_to_changes).post(alert_desk::undo))
+        .route("/mutes", get(alert_desk::mute_rules).post(alert_desk::mute))
+        .route("/mutes/{number}/end", get(alert_desk::back_to_mutes).post(alert_desk::unmute))
         .route("/recommendations", get(alerts::recommendations))
         .route("/findings", get(findings::show))
         .route("/findings/{id}/close", get(findings::back).post(findings::close))
