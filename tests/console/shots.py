@@ -14,9 +14,8 @@ import tempfile
 import time
 import urllib.parse
 
-from browser import PHONE, Demo, Driver
+from browser import DESKTOP as WIDE, PHONE, Demo, Driver
 
-WIDE = (1440, 900)
 MOST = 2400  # pixels of a page in a picture
 # Names of pictures, and the pages below those of the subscription.
 PAGES = {
