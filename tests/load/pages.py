@@ -11,6 +11,7 @@ of each page, the slowest first. Exit status 1 if a page of the router was not f
 import argparse
 import pathlib
 import re
+import signal
 import sys
 import tempfile
 import threading
@@ -106,6 +107,7 @@ def main():
     reader.add_argument("--zones", type=int, default=8)
     reader.add_argument("--quiet", action="store_true", help="nobody uploads meanwhile")
     wanted = reader.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))  # the service ends, too
     with tempfile.TemporaryDirectory() as scratch:
         service = Service(wanted.programs / "netcensus-plan", pathlib.Path(scratch))
         try:

@@ -54,7 +54,7 @@ def kind(path, base):
     """The kind of a page: ids do not matter; of a query, the names."""
     path, _, query = path.partition("?")
     path = re.sub(rf"^{base}(?=/|$)", "~", path)
-    path = re.sub(r"(?<=~/)(devices|alerts|changes|snapshots|statements|vulnerabilities|jobs)/(?=[^/]*\d)[^/]+", r"\1/{}", path)
+    path = re.sub(r"(?<=~/)(devices|alerts|changes|snapshots|statements|vulnerabilities|jobs|sensors)/(?=[^/]*\d)[^/]+", r"\1/{}", path)
     path = re.sub(r"(?<=/problems)/.+|(?<=/rules)/.+", "/{}", path)
     if path == "~/":
         path = "~"
