@@ -9,27 +9,28 @@ use sqlx::migrate::{AppliedMigration, Migration, MigrationType, Migrator};
 pub(super) const TABLE: &str = "_sqlx_migrations";
 
 macro_rules! migrations {
-    ($($version:literal $name:literal;)*) => {
+    ($($zeros:literal $version:literal $name:literal;)*) => {
         pub(super) fn sqlite() -> Migrator {
-            Migrator::with_migrations(vec![$(migration($version, $name, include_str!(concat!("../../../migrations/sqlite/000", $version, "_", $name, ".sql"))),)*])
+            Migrator::with_migrations(vec![$(migration($version, $name, include_str!(concat!("../../../migrations/sqlite/", $zeros, $version, "_", $name, ".sql"))),)*])
         }
 
         pub(super) fn postgres() -> Migrator {
-            Migrator::with_migrations(vec![$(migration($version, $name, include_str!(concat!("../../../migrations/postgres/000", $version, "_", $name, ".sql"))),)*])
+            Migrator::with_migrations(vec![$(migration($version, $name, include_str!(concat!("../../../migrations/postgres/", $zeros, $version, "_", $name, ".sql"))),)*])
         }
     };
 }
 
 migrations! {
-    1 "schema";
-    2 "findings";
-    3 "receipts";
-    4 "tenants";
-    5 "annual_prices";
-    6 "terms";
-    7 "device_views";
-    8 "notices";
-    9 "conduct";
+    "000" 1 "schema";
+    "000" 2 "findings";
+    "000" 3 "receipts";
+    "000" 4 "tenants";
+    "000" 5 "annual_prices";
+    "000" 6 "terms";
+    "000" 7 "device_views";
+    "000" 8 "notices";
+    "000" 9 "conduct";
+    "00" 10 "sensor_hours";
 }
 
 fn migration(version: i64, name: &'static str, text: &'static str) -> Migration {
