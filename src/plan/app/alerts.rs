@@ -108,7 +108,11 @@ impl AlertFilter {
 async fn secured<A: Permission>(app: &App, may: &May<A>) -> Result<Secured, Refusal> {
     let now = app.now();
     entitlement(&app.store.plans(may.id()).await?, now)?;
-    app.inventories()?.security(may.id(), &app.alert_rules()?, now).await
+    let (inventories, rules) = (app.inventories()?, app.alert_rules()?);
+    match app.brevity() {
+        Some(wait) => inventories.security_in(may.id(), &rules, now, wait).await,
+        None => inventories.security(may.id(), &rules, now).await,
+    }
 }
 
 /// The alerts of the present.
